@@ -1,0 +1,1 @@
+//! Laws: distributions over durations, sizes and plain numbers.

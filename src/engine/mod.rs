@@ -1,0 +1,6 @@
+//! The domain-free engine: clock and agenda, counter-based draws, laws.
+//!
+//! **Invariant.** Nothing here names servers, requests or clients.
+
+pub mod law;
+pub mod random;

@@ -1,0 +1,1 @@
+//! The little expressions inside YAML strings: `name(argument key=value; part)`.

@@ -1,0 +1,261 @@
+//! Clients: arrivals, load profiles, operations, keys, attributes, sessions.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::law::{DurationLaw, NumberLaw, SizeFormula},
+    model::{
+        network::ZonesSpec,
+        resilience::{DeadlineSpec, RetrySpec},
+        service::StepSpec,
+    },
+    units::{Count, Fraction, Name, Number, Rate, SimDuration},
+};
+
+/// A population of clients: when its requests come, where they go, what they carry.
+///
+/// ```yaml
+/// shoppers: {arrivals: poisson(1200/s), to: edge, keys: zipf(n=1M s=0.99), timeout: 1s}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientSpec {
+    /// When requests (or sessions) start: `poisson(100/s)`, `poisson(20/s batch=4)`,
+    /// `constant(100/s)`, `renewal(erlang(k=3 mean=10ms))`, `mmpp(0.2/s for 100s; 1.6/s for 50s)`,
+    /// `closed(users=50 think=exp(mean=1s))`,
+    /// `trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)`.
+    pub arrivals: Arrivals,
+    /// Multiplies the rate: a number, a list of steps, or recurring steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<LoadSpec>,
+    /// Kinds of request and their shares; with one target `to:` alone makes the operation `default`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub operations: BTreeMap<Name, OperationSpec>,
+    /// What each arrival does instead of one request: `do`, `wait`, `repeat`, `choose` steps over
+    /// the operations. Arrivals and users then count sessions; keys stay fixed within one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub session: Vec<StepSpec>,
+    /// Key of each request: one law, or several named spaces of which the first (in the order of
+    /// the file) is the request's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<KeysSpec>,
+    /// What requests carry besides: constants, laws, choices, coins, columns of the trace.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<Name, AttributeSpec>,
+    /// Where the clients stand; outside all zones (`internet`) when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zones: Option<ZonesSpec>,
+    /// The one operation's target and policies, or the defaults of all operations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Name>,
+    /// Read the request's key straight from a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Name>,
+    /// Write the request's key straight to a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<Name>,
+    /// Delete the request's key straight from a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete: Option<Name>,
+    /// Compare-and-set the request's key straight in a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cas: Option<Name>,
+    /// Increment the request's key straight in a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub increment: Option<Name>,
+    /// Longest wait for one attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<SimDuration>,
+    /// Longest wait for the whole request, from its intended send.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<DeadlineSpec>,
+    /// Further attempts after a failed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetrySpec>,
+    /// A request given up is called off by a message; without it the work goes on to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<bool>,
+    /// 1 is most urgent; 100 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Count>,
+    /// Size of a request, for links with bandwidth and formulas; 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<SizeFormula>,
+}
+
+/// One kind of request. What it does not say is its client's.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OperationSpec {
+    /// Fraction of the client's requests; the shares sum to 100 %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Fraction>,
+    /// Node it goes to: the endpoint with the operation's name, else `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Name>,
+    /// Read the request's key straight from a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<Name>,
+    /// Write the request's key straight to a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<Name>,
+    /// Delete the request's key straight from a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete: Option<Name>,
+    /// Compare-and-set the request's key straight in a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cas: Option<Name>,
+    /// Increment the request's key straight in a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub increment: Option<Name>,
+    /// Key space it draws from; the client's first when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Name>,
+    /// 1 is most urgent; the client's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Count>,
+    /// Longest wait for one attempt; the client's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<SimDuration>,
+    /// Longest wait for the whole request; the client's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<DeadlineSpec>,
+    /// Further attempts after a failed one; the client's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetrySpec>,
+    /// Whether a request given up is called off; the client's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<bool>,
+    /// Size of a request; the client's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<SizeFormula>,
+}
+
+/// When requests (or sessions) start.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arrivals {
+    /// Poisson at this rate; each point brings `batch` requests at once.
+    Poisson {
+        /// Rate of points.
+        rate: Rate,
+        /// Requests per point.
+        batch: u64,
+    },
+    /// The k-th request comes at `round(k / rate)`, k = 1, 2, ...
+    Constant(Rate),
+    /// Independent gaps from a law.
+    Renewal(DurationLaw),
+    /// A Poisson process whose rate follows a chain of states visited in turn, each for an
+    /// exponential time with this mean.
+    Mmpp(Vec<(Rate, SimDuration)>),
+    /// So many users, each thinking between two requests.
+    Closed {
+        /// Number of users.
+        users: u64,
+        /// Think time.
+        think: DurationLaw,
+    },
+    /// Times (and attributes) replayed from a file.
+    Trace {
+        /// CSV file, plain or gz, zst, xz; relative to the scenario.
+        file: String,
+        /// Column of the times.
+        column: String,
+        /// Unit of the times.
+        unit: TraceUnit,
+        /// Replays faster (above 1) or slower.
+        speed: f64,
+        /// Start again when the file ends.
+        repeat: bool,
+    },
+}
+
+/// Unit of the times of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TraceUnit {
+    /// Numbers, each so many nanoseconds.
+    Nanoseconds(u64),
+    /// Date and time, `2023-11-16 18:15:46.6805900` or ISO 8601.
+    Datetime,
+}
+
+/// Factors on the rate: a number, one step, or a list of steps.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LoadSpec {
+    /// Always this factor.
+    Factor(Number),
+    /// Changes of the factor; `{every: ..}` ones repeat.
+    Steps(Vec<LoadStep>),
+}
+
+/// A change of the load's factor.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoadStep {
+    /// Repeats with this period; the steps of one period form a cycle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<SimDuration>,
+    /// When the change begins, from the start of the run (or of the period).
+    pub at: SimDuration,
+    /// The factor it leads to; 0 stops arrivals.
+    pub factor: Number,
+    /// Ramps linearly over this time; at once when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<SimDuration>,
+}
+
+/// One key space, or several named ones in the order of the file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeysSpec {
+    /// One unnamed space.
+    One(KeyLaw),
+    /// Named spaces; equal names in two clients mean the same keys.
+    Named(Vec<(Name, KeyLaw)>),
+}
+
+/// How keys are drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeyLaw {
+    /// P(rank k) proportional to k^-s, k in 1..=n.
+    Zipf {
+        /// Number of keys, up to 10^12.
+        n: u64,
+        /// Exponent.
+        s: f64,
+    },
+    /// Every key alike.
+    Uniform {
+        /// Number of keys.
+        n: u64,
+    },
+    /// A fraction `hot` of the keys gets a fraction `share` of the requests.
+    Hot {
+        /// Number of keys.
+        n: u64,
+        /// Fraction of the keys that is hot.
+        hot: Fraction,
+        /// Fraction of requests that go to hot keys.
+        share: Fraction,
+    },
+    /// 1, 2, ..., n, 1, ...
+    Sequential {
+        /// Number of keys.
+        n: u64,
+    },
+}
+
+/// A value every request carries.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AttributeSpec {
+    /// A law over plain numbers (a constant included).
+    Law(NumberLaw),
+    /// `choice(gold=20% free=80%)`: one of several names.
+    Choice(Vec<(Name, Fraction)>),
+    /// `0.01%`: true with this probability (1), else false (0).
+    Coin(Fraction),
+    /// `column(ContextTokens)`: the number in this column of the trace's row.
+    Column(String),
+}

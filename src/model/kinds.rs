@@ -1,0 +1,22 @@
+//! The registry of node kinds: one variant and one build arm per kind.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    balancer::LoadBalancerSpec, external::ExternalSpec, service::ServiceSpec, store::StoreSpec,
+};
+
+/// A node of the design; its kind is its key.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum NodeSpec {
+    /// Spreads requests over the instances of its targets.
+    LoadBalancer(LoadBalancerSpec),
+    /// Runs steps for each request on bounded workers and cores.
+    Service(ServiceSpec),
+    /// Keeps data in shards; reads and writes are work.
+    Store(StoreSpec),
+    /// A dependency whose inside is unknown: a latency and a fraction of errors.
+    External(ExternalSpec),
+}

@@ -1,0 +1,109 @@
+//! Zones, links, latency, loss, bandwidth.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::law::DurationLaw,
+    units::{Bandwidth, Count, Fraction, Name},
+};
+
+/// Where things can stand.
+///
+/// ```yaml
+/// topology: {regions: {us-east: [us-east-a, us-east-b], eu-west: [eu-west-a]}}
+/// ```
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TopologySpec {
+    /// The zones of each region.
+    #[serde(default)]
+    pub regions: BTreeMap<Name, Vec<Name>>,
+}
+
+/// Zones of a node or client: one name, a list (instances in turn), or instances per zone. The
+/// name of a region stands for its zones.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ZonesSpec {
+    /// One zone or region.
+    One(Name),
+    /// Several, instances in turn.
+    List(Vec<Name>),
+    /// Instances in each.
+    Counts(BTreeMap<Name, Count>),
+}
+
+/// One-way latencies by class, links that differ, and a matrix between regions. A class that is not
+/// given is 0.
+///
+/// ```yaml
+/// network: {same_zone: 0.25ms, same_region: 0.8ms, cross_region: 70ms, internet: 20ms}
+/// ```
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NetworkSpec {
+    /// One-way latency between two instances in one zone (and in a design without zones).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_zone: Option<DurationLaw>,
+    /// One-way latency between two zones of one region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_region: Option<DurationLaw>,
+    /// One-way latency between regions, where no link or matrix says more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_region: Option<DurationLaw>,
+    /// One-way latency between clients outside all zones and their first hop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub internet: Option<DurationLaw>,
+    /// Links that differ from their class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LinkSpec>,
+    /// Latencies between regions from a file: `matrix(file=rtt.csv unit=ms round_trip=true)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regions: Option<MatrixSpec>,
+}
+
+/// A link between two zones or regions (`internet` stands for all clients outside the zones).
+///
+/// ```yaml
+/// - {from: us-east-a, to: us-east-b, latency: 0.6ms, bandwidth: 10Gbps, loss: 0.001%}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkSpec {
+    /// A name to reach this link by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Name>,
+    /// Zone, region or `internet` it leads from.
+    pub from: Name,
+    /// Zone, region or `internet` it leads to.
+    pub to: Name,
+    /// One-way latency; that of the class when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<DurationLaw>,
+    /// Messages queue for the link at this speed; unlimited when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<Bandwidth>,
+    /// Fraction of messages lost without a trace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<Fraction>,
+    /// Only this direction; both ways when absent or false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub one_way: Option<bool>,
+    /// Messages never overtake one another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<bool>,
+}
+
+/// `matrix(file=rtt.csv unit=ms round_trip=true)`: latencies between regions; row = from, first
+/// column and header are region names; `round_trip=true` halves them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MatrixSpec {
+    /// CSV file, relative to the scenario.
+    pub file: String,
+    /// Unit of its numbers: `ns us ms s`.
+    pub unit: String,
+    /// Numbers are round-trip times: half each way.
+    pub round_trip: bool,
+}

@@ -1,0 +1,238 @@
+//! What is recorded while a replication runs, and what it leaves behind.
+//!
+//! **Invariant.** The model writes here and never reads: removing the probe changes no event.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::stats::Histogram;
+use crate::units::SimTime;
+
+/// How a request, attempt or visit ended. Every request gets exactly one.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[repr(u8)]
+pub enum Outcome {
+    /// Answered as asked.
+    Ok,
+    /// Answered through a fallback.
+    Degraded,
+    /// Attempt timer or deadline ran out.
+    Timeout,
+    /// Reset, failed step or failed callee.
+    Error,
+    /// Full queue, pool or bulkhead, or patience ran out.
+    Rejected,
+    /// Deliberately refused under load.
+    Shed,
+    /// Refused by a rate limit.
+    RateLimited,
+    /// Refused by an open circuit breaker.
+    BreakerOpen,
+    /// No live target known to the sender.
+    Unavailable,
+}
+
+impl Outcome {
+    /// All outcomes, in the order of their tallies.
+    pub const ALL: [Self; 9] = [
+        Self::Ok,
+        Self::Degraded,
+        Self::Timeout,
+        Self::Error,
+        Self::Rejected,
+        Self::Shed,
+        Self::RateLimited,
+        Self::BreakerOpen,
+        Self::Unavailable,
+    ];
+
+    /// Whether the client got an answer it can use.
+    #[must_use]
+    pub const fn is_success(self) -> bool {
+        matches!(self, Self::Ok | Self::Degraded)
+    }
+}
+
+/// Counts by outcome, indexed by `Outcome as usize`.
+pub type Tally = [u64; 9];
+
+/// One finished replication: everything later layers may know about it.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// Its seed.
+    pub seed: u64,
+    /// Clients in name order.
+    pub clients: Vec<ClientMeasured>,
+    /// Nodes in name order.
+    pub nodes: Vec<NodeMeasured>,
+    /// Links by (from zone, to zone) that carried anything.
+    pub links: Vec<LinkMeasured>,
+    /// Start of each window of the time series, in ns; the last window ends at the run's end.
+    pub window_starts: Vec<SimTime>,
+    /// Simulated instant at which the replication stopped, in ns.
+    pub ended_at: SimTime,
+    /// Why it stopped early, if it did.
+    pub truncated: Option<String>,
+    /// Events executed.
+    pub events: u64,
+    /// Hash of every event (time, entity name, kind, payload).
+    pub fingerprint: u64,
+    /// A sample of requests (the first ones of the measured span, evenly thinned).
+    pub samples: Vec<RequestSample>,
+}
+
+/// One client's figures. Requests whose intended send lies in [warm-up, end).
+#[derive(Clone, Debug)]
+pub struct ClientMeasured {
+    /// Its name.
+    pub name: String,
+    /// Its operations in name order.
+    pub operations: Vec<OperationMeasured>,
+}
+
+/// One operation's figures.
+#[derive(Clone, Debug)]
+pub struct OperationMeasured {
+    /// Its name.
+    pub name: String,
+    /// Requests issued.
+    pub issued: u64,
+    /// Decided requests by outcome.
+    pub outcomes: Tally,
+    /// Ok and degraded requests decided within their deadline (all, if they have none).
+    pub good: u64,
+    /// Attempts sent.
+    pub attempts: u64,
+    /// Successful replies that reached the client inside the measured span, late ones and those
+    /// of requests issued before it included.
+    pub replies: u64,
+    /// Response time of ok and degraded requests from the intended send, ns.
+    pub latency: Histogram,
+    /// Time to the decision of all other decided requests, ns.
+    pub latency_failed: Histogram,
+    /// Time from the intended send to each `mark`, by its name, ns.
+    pub marks: BTreeMap<String, Histogram>,
+    /// By window of the intended send, over the whole run, warm-up included.
+    pub windows: Vec<RequestWindow>,
+}
+
+/// Requests of one operation whose intended send lies in one window.
+#[derive(Clone, Debug, Default)]
+pub struct RequestWindow {
+    /// Requests issued.
+    pub issued: u64,
+    /// Decided ones by outcome.
+    pub outcomes: Tally,
+    /// Ok and degraded requests decided within their deadline.
+    pub good: u64,
+    /// Attempts sent.
+    pub attempts: u64,
+    /// Response time of ok and degraded ones, ns (coarse).
+    pub latency: Histogram,
+}
+
+/// One node's figures over [warm-up, end).
+#[derive(Clone, Debug)]
+pub struct NodeMeasured {
+    /// Its name.
+    pub name: String,
+    /// Its kind, as in the file.
+    pub kind: &'static str,
+    /// Capacity of one instance in what `utilisation` counts: cores, else workers; none: unbounded.
+    pub capacity: Option<f64>,
+    /// Length of the measured span, ns.
+    pub span: u64,
+    /// Arrivals, departures in the span.
+    pub arrivals: u64,
+    /// Replies sent, rejections and losses included, in the span.
+    pub departures: u64,
+    /// Integral of requests inside, request-ns.
+    pub in_system: u128,
+    /// Integral of requests waiting for a worker or core, request-ns.
+    pub in_queue: u128,
+    /// Requests inside at the end.
+    pub left_inside: u64,
+    /// Per visit: all waits for worker and core, ns (visits that ended in the span).
+    pub waiting: Histogram,
+    /// Per visit: sum of work, ns.
+    pub service: Histogram,
+    /// Per visit: arrival until reply, ns.
+    pub response: Histogram,
+    /// Visits by outcome.
+    pub outcomes: Tally,
+    /// Finer causes of outcomes, such as `queue_full`, `abandoned`.
+    pub causes: BTreeMap<&'static str, u64>,
+    /// Per instance (per shard of a store).
+    pub instances: Vec<InstanceMeasured>,
+    /// By window, over the whole run, warm-up included.
+    pub windows: Vec<NodeWindow>,
+}
+
+/// One instance's figures over [warm-up, end).
+#[derive(Clone, Debug, Default)]
+pub struct InstanceMeasured {
+    /// Integral of busy capacity (cores, else workers), unit-ns.
+    pub busy: u128,
+    /// Arrivals.
+    pub arrivals: u64,
+    /// Departures.
+    pub departures: u64,
+    /// Integral of requests waiting, request-ns.
+    pub in_queue: u128,
+}
+
+/// One node in one window of time.
+#[derive(Clone, Debug, Default)]
+pub struct NodeWindow {
+    /// Integral of busy capacity over all instances, unit-ns.
+    pub busy: u128,
+    /// Integral of requests inside, request-ns.
+    pub in_system: u128,
+    /// Integral of requests waiting, request-ns.
+    pub in_queue: u128,
+    /// Departures.
+    pub departures: u64,
+}
+
+/// Messages over one link, whole run.
+#[derive(Clone, Debug, Default)]
+pub struct LinkMeasured {
+    /// Zone it leads from.
+    pub from: String,
+    /// Zone it leads to.
+    pub to: String,
+    /// Messages sent.
+    pub sent: u64,
+    /// Messages delivered.
+    pub delivered: u64,
+    /// Messages lost.
+    pub lost: u64,
+    /// Bytes sent.
+    pub bytes: u64,
+}
+
+/// One sampled request.
+#[derive(Clone, Debug)]
+pub struct RequestSample {
+    /// Client (index in name order).
+    pub client: u16,
+    /// Operation (index in the client).
+    pub operation: u16,
+    /// Number of the request in its client, from 0.
+    pub number: u64,
+    /// Intended send, ns.
+    pub intended: SimTime,
+    /// Decision minus intended send, ns.
+    pub latency: u64,
+    /// Its key, if the client has keys.
+    pub key: Option<u64>,
+    /// Attempts sent.
+    pub attempts: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+}

@@ -1,0 +1,302 @@
+//! Services: steps run for each request on bounded workers and cores.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::law::{DurationFormula, DurationLaw, SizeFormula},
+    model::{network::ZonesSpec, resilience::EdgeSpec},
+    units::{Count, Fraction, Name, SimDuration},
+};
+
+/// Runs steps for each request. `workers` bounds the requests admitted at once to an instance and
+/// is held until the reply; `cores` bounds the `work` steps running at once.
+///
+/// ```yaml
+/// api: {service: {instances: 6, workers: 64, cores: 4, queue: 128, work: exp(mean=5ms), calls: [db]}}
+/// ```
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceSpec {
+    /// Number of instances; 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<Count>,
+    /// Where they stand: in turn over a list (all zones when absent), or so many in each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zones: Option<ZonesSpec>,
+    /// Requests admitted at once per instance; held while waiting for calls. Unbounded when absent
+    /// (an asynchronous server).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workers: Option<Count>,
+    /// `work` steps running at once per instance. When absent each worker has its own core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cores: Option<Count>,
+    /// Waiting room per instance, for a worker (or for the first core when there are no workers);
+    /// beyond it requests are rejected. Unbounded when absent; 0: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Count>,
+    /// Order of service: `fifo` (default), `lifo`, `random`, `priority`, `shortest_job`, `shared`
+    /// (processor sharing), preemptive `lifo_preemptive`, `priority_preemptive`, `srpt`, and
+    /// `adaptive_lifo`, `codel(target=5ms interval=100ms)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discipline: Option<Discipline>,
+    /// Total speed of a `shared` server with n requests inside: `table(1=1 8=6 32=14)`, linear in
+    /// between, constant beyond the last entry. Takes the place of `cores`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speedup: Option<Speedup>,
+    /// Requests that have waited this long for a worker or their first core give up (`rejected`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<DurationLaw>,
+    /// Steps of each operation; `default` serves the others.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub endpoints: BTreeMap<Name, Vec<StepSpec>>,
+    /// Work of every request, instead of `endpoints`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<DurationFormula>,
+    /// Nodes called in sequence after `work`, instead of `endpoints`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Name>,
+    /// Policy of each outgoing edge.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dependencies: BTreeMap<Name, EdgeSpec>,
+    /// Calls without an entry in `dependencies` are an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dependencies_only: Option<bool>,
+}
+
+/// Order of service.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Discipline {
+    /// First come, first served.
+    Fifo,
+    /// Last come, first served, without preemption.
+    Lifo,
+    /// A waiting request at random.
+    Random,
+    /// The most urgent `priority` first, without preemption.
+    Priority,
+    /// The shortest next work step first, without preemption.
+    ShortestJob,
+    /// Processor sharing: all requests inside at equal speed.
+    Shared,
+    /// Last come, first served; a newcomer interrupts the work in progress, which resumes later.
+    LifoPreemptive,
+    /// The most urgent first; a more urgent newcomer interrupts.
+    PriorityPreemptive,
+    /// Shortest remaining work first.
+    Srpt,
+    /// First come, first served while the queue is short (empty within the last 100 ms), last come,
+    /// first served under overload (Maurer, "Fail at Scale", ACM Queue 2015).
+    AdaptiveLifo,
+    /// Drops from the head while the wait stays above `target` for an `interval`
+    /// (Nichols and Jacobson, RFC 8289).
+    Codel {
+        /// Acceptable standing wait.
+        target: SimDuration,
+        /// Time over which it must be seen.
+        interval: SimDuration,
+    },
+}
+
+/// Total speed with n requests inside: points (n, speed), n increasing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Speedup(pub Vec<(u64, f64)>);
+
+/// One step: exactly one verb, with optional `id`, `when`, `optional`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepSpec {
+    /// A name to reach this step by in `--set` and variants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Name>,
+    /// Run only when this holds: `tier == gold`, `not poison`, `size > 1000 and tier == free`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Condition>,
+    /// A failure of this step does not fail the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub optional: Option<bool>,
+    /// CPU work on a core.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<DurationFormula>,
+    /// Elapsed time without CPU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<DurationFormula>,
+    /// Calls a node and waits for its reply: a name, or `{to, operation, key, size}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallSpec>,
+    /// Reads a key: a store's name, or `{from, key}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<ReadSpec>,
+    /// Writes a key: a store's name, or `{to, key}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<WriteSpec>,
+    /// Deletes a key: a store's name, or `{to, key}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete: Option<WriteSpec>,
+    /// Compares and sets a key: a store's name, or `{to, key}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cas: Option<WriteSpec>,
+    /// Increments a key: a store's name, or `{to, key}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub increment: Option<WriteSpec>,
+    /// Branches in parallel; waits for all, fails at the first failed required one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub all: Option<Vec<BranchSpec>>,
+    /// Branches in parallel; goes on when `need` of them succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub any: Option<AnySpec>,
+    /// Branches in parallel; the first to succeed wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub race: Option<Vec<BranchSpec>>,
+    /// One of several lists of steps, by share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choose: Option<Vec<ChoiceSpec>>,
+    /// Steps several times in sequence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeat: Option<RepeatSpec>,
+    /// Fails the request with this probability.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fail: Option<Fraction>,
+    /// Notes the time since the request's intended send under this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<Name>,
+    /// Replies with so many bytes; later steps run in the background, the worker still held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<SizeFormula>,
+    /// Runs one of the client's operations (in a `session` only).
+    #[serde(default, rename = "do", skip_serializing_if = "Option::is_none")]
+    pub do_: Option<Name>,
+}
+
+/// A call: `call: x` is short for `call: {to: x}`; what is not said is the caller's.
+#[derive(Clone, Debug)]
+pub struct CallSpec(pub CallFields);
+
+/// The long form of a call.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallFields {
+    /// Node called.
+    pub to: Name,
+    /// Operation asked for there; the caller's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Name>,
+    /// Key space, or `instance` or `session`; the caller's key when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Name>,
+    /// Size of the message; the caller's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<SizeFormula>,
+}
+
+/// A read: `read: S` is short for `read: {from: S}`.
+#[derive(Clone, Debug)]
+pub struct ReadSpec(pub ReadFields);
+
+/// The long form of a read.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadFields {
+    /// Node read from.
+    pub from: Name,
+    /// Key space, or `instance` or `session`; the caller's key when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Name>,
+}
+
+/// A write: `write: S` is short for `write: {to: S}`.
+#[derive(Clone, Debug)]
+pub struct WriteSpec(pub WriteFields);
+
+/// The long form of a write.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WriteFields {
+    /// Node written to.
+    pub to: Name,
+    /// Key space, or `instance` or `session`; the caller's key when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Name>,
+    /// Size of the message; the caller's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<SizeFormula>,
+}
+
+/// A branch: one step or a list of steps.
+#[derive(Clone, Debug)]
+pub struct BranchSpec(pub Vec<StepSpec>);
+
+/// Branches of which `need` must succeed.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnySpec {
+    /// How many must succeed.
+    pub need: Count,
+    /// The branches.
+    pub of: Vec<BranchSpec>,
+}
+
+/// Steps taken with a share.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChoiceSpec {
+    /// Probability of this choice; together 100 %.
+    pub share: Fraction,
+    /// Its steps.
+    #[serde(rename = "do")]
+    pub do_: Vec<StepSpec>,
+}
+
+/// Steps several times in sequence.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RepeatSpec {
+    /// How many times.
+    pub times: Count,
+    /// The steps.
+    #[serde(rename = "do")]
+    pub do_: Vec<StepSpec>,
+}
+
+/// `when:` comparisons joined by `and`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition(pub Vec<Comparison>);
+
+/// One comparison of a condition.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// Attribute's name.
+    pub attribute: String,
+    /// `==` (also a bare name: `!= 0`), ...
+    pub operator: Comparator,
+    /// A number or a name.
+    pub value: Literal,
+}
+
+/// Comparison operators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparator {
+    /// `==`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+/// Right side of a comparison.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Literal {
+    /// A number (sizes and durations in bytes and nanoseconds).
+    Number(f64),
+    /// A name: a choice, client, operation or zone.
+    Name(String),
+}

@@ -1,0 +1,94 @@
+//! What is wrong with a scenario, as data; rendering is separate (`scenario::render`).
+//!
+//! **Invariant.** A problem names a path of the scenario; where that path stands in which file is
+//! looked up only when it is shown.
+
+use serde::Serialize;
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The scenario means what it says, but probably not what its author wants.
+    Warning,
+    /// The scenario cannot be run.
+    Error,
+}
+
+/// One problem of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// Error or warning.
+    pub severity: Severity,
+    /// Stable code such as `E-UNKNOWN-KEY`.
+    pub code: &'static str,
+    /// Path of the offending value, for instance `nodes.api.service.endpoints.browse[0].call`.
+    pub path: String,
+    /// Point at the key of `path` (unknown or misplaced keys) instead of at its value.
+    pub at_key: bool,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// What to do about it, if that can be said.
+    pub help: Option<String>,
+}
+
+/// Collects problems; everything that checks a scenario reports through it.
+#[derive(Debug, Default)]
+pub struct Problems {
+    list: Vec<Problem>,
+}
+
+impl Problems {
+    /// Reports an error at `path`.
+    pub fn error(&mut self, code: &'static str, path: impl Into<String>, message: impl Into<String>) {
+        self.push(Severity::Error, code, path.into(), message.into(), None);
+    }
+
+    /// Reports an error at `path` with advice.
+    pub fn error_help(
+        &mut self,
+        code: &'static str,
+        path: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(Severity::Error, code, path.into(), message.into(), Some(help.into()));
+    }
+
+    /// Reports a warning at `path` with advice.
+    pub fn warn(
+        &mut self,
+        code: &'static str,
+        path: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        self.push(Severity::Warning, code, path.into(), message.into(), Some(help.into()));
+    }
+
+    /// Adds a finished problem.
+    pub fn add(&mut self, problem: Problem) {
+        self.list.push(problem);
+    }
+
+    /// Whether any error (not warning) was reported.
+    pub fn any_error(&self) -> bool {
+        self.list.iter().any(|p| p.severity == Severity::Error)
+    }
+
+    /// The problems in the order they were found.
+    pub fn into_vec(self) -> Vec<Problem> {
+        self.list
+    }
+
+    fn push(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        path: String,
+        message: String,
+        help: Option<String>,
+    ) {
+        self.list.push(Problem { severity, code, path, at_key: false, message, help });
+    }
+}

@@ -1,0 +1,340 @@
+//! The serialisable results of a run: the only type that runner, slo, plan and report share.
+//!
+//! Durations are in **seconds**, rates per second, sizes in bytes, fractions in 0..=1. The names
+//! are a contract (`docs/REFERENCE.md`).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A figure estimated over replications, with its interval at the run's confidence; `lower` and
+/// `upper` are null with one replication.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Point estimate (null when nothing was observed).
+    pub value: Option<f64>,
+    /// Lower end of the interval.
+    pub lower: Option<f64>,
+    /// Upper end of the interval.
+    pub upper: Option<f64>,
+    /// Replications it rests on.
+    pub n: u64,
+}
+
+/// Figures of a sample of durations, in seconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Number of samples, over all replications.
+    pub count: u64,
+    /// Mean.
+    pub mean: Estimate,
+    /// Standard deviation.
+    pub sd: Estimate,
+    /// Median.
+    pub p50: Estimate,
+    /// 90th percentile.
+    pub p90: Estimate,
+    /// 95th percentile.
+    pub p95: Estimate,
+    /// 99th percentile.
+    pub p99: Estimate,
+    /// 99.9th percentile.
+    pub p999: Estimate,
+    /// Largest sample, exact.
+    pub max: Estimate,
+}
+
+/// Requests of the cohort by outcome; totals over replications.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are those of `Outcome`")]
+pub struct RequestCounts {
+    pub issued: u64,
+    pub ok: u64,
+    pub degraded: u64,
+    pub timeout: u64,
+    pub error: u64,
+    pub rejected: u64,
+    pub shed: u64,
+    pub rate_limited: u64,
+    pub breaker_open: u64,
+    pub unavailable: u64,
+    pub in_flight: u64,
+}
+
+/// The block of figures of requests: of the whole run, a client, or an operation.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RequestFigures {
+    /// Counts by outcome.
+    pub requests: RequestCounts,
+    /// (ok + degraded within deadline) / decided requests.
+    pub availability: Estimate,
+    /// Requests ok or degraded within their deadline, per second.
+    pub goodput: Estimate,
+    /// Successful replies reaching the client, per second.
+    pub throughput: Estimate,
+    /// Attempts sent / requests issued.
+    pub attempts_per_request: Estimate,
+    /// Response time of ok and degraded requests from the intended send.
+    pub latency: Distribution,
+    /// The same over every decided request, as long as it took.
+    pub latency_all: Distribution,
+    /// Time to each `mark` step.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub marks: BTreeMap<String, Distribution>,
+}
+
+/// One client.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClientResults {
+    /// All its operations together.
+    #[serde(flatten)]
+    pub figures: RequestFigures,
+    /// By operation.
+    pub operations: BTreeMap<String, RequestFigures>,
+}
+
+/// Number of instances.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "names say it")]
+pub struct InstanceCounts {
+    pub mean: f64,
+    pub min: u64,
+    pub max: u64,
+}
+
+/// One shard of a store, or one instance of another node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct InstanceResults {
+    /// Busy time / capacity; null when unbounded.
+    pub utilisation: Estimate,
+    /// Departures per second.
+    pub throughput: Estimate,
+    /// Time-weighted number waiting.
+    pub in_queue: Estimate,
+    /// Share of the node's requests (for a store: of key accesses).
+    pub keys_share: Estimate,
+}
+
+/// One node.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeResults {
+    /// Its kind.
+    pub kind: String,
+    /// Busy time / capacity of cores, else workers; null when unbounded.
+    pub utilisation: Estimate,
+    /// Departures per second.
+    pub throughput: Estimate,
+    /// Time-weighted number of requests inside.
+    pub in_system: Estimate,
+    /// Time-weighted number waiting for a worker or core.
+    pub in_queue: Estimate,
+    /// Share of visits that waited.
+    pub wait_probability: Estimate,
+    /// Per visit: all waits for worker and core.
+    pub waiting_time: Distribution,
+    /// Per visit: sum of work.
+    pub service_time: Distribution,
+    /// Per visit: arrival until reply, downstream waits included.
+    pub response_time: Distribution,
+    /// Visits by outcome, totals over replications.
+    pub outcomes: BTreeMap<String, u64>,
+    /// Finer causes of outcomes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub causes: BTreeMap<String, u64>,
+    /// Up time / time.
+    pub availability_time: Estimate,
+    /// Number of instances.
+    pub instances: InstanceCounts,
+    /// Stores: one entry per shard.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shards: Vec<InstanceResults>,
+    /// Other nodes: one entry per instance (at most 64 are listed).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per_instance: Vec<InstanceResults>,
+}
+
+/// One SLO.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SloResult {
+    /// As written.
+    pub expression: String,
+    /// The metric's estimate.
+    pub estimate: Estimate,
+    /// From `run`, on the point estimate: `met`, `missed`, or `inconclusive` (nothing observed).
+    pub verdict: String,
+    /// Distance to the limit, positive when met, in the metric's unit.
+    pub margin: Option<f64>,
+}
+
+/// One figure by replication.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReplicationResults {
+    /// Index in 0..n.
+    pub replication: u64,
+    /// Its seed.
+    pub seed: u64,
+    /// Hash of its events, hexadecimal.
+    pub fingerprint: String,
+    /// Events executed.
+    pub events: u64,
+    /// Every summary figure by name, such as `availability`, `latency.p99`.
+    pub figures: BTreeMap<String, Option<f64>>,
+}
+
+/// Figures per window of simulated time, averaged or merged over replications; vectors are as long
+/// as `start`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TimeSeries {
+    /// Start of each window, s.
+    pub start: Vec<f64>,
+    /// Length of each window, s.
+    pub length: Vec<f64>,
+    /// `all` and each client by name.
+    pub clients: BTreeMap<String, ClientSeries>,
+    /// Each node by name.
+    pub nodes: BTreeMap<String, NodeSeries>,
+}
+
+/// A client's windows, by intended send.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ClientSeries {
+    /// Requests issued per second (offered load).
+    pub offered: Vec<f64>,
+    /// Requests ok or degraded within deadline, per second.
+    pub goodput: Vec<f64>,
+    /// Good / decided; null when none was decided.
+    pub availability: Vec<Option<f64>>,
+    /// Requests per second by outcome.
+    pub outcomes: BTreeMap<String, Vec<f64>>,
+    /// Median latency of successes, s.
+    pub p50: Vec<Option<f64>>,
+    /// 95th percentile, s.
+    pub p95: Vec<Option<f64>>,
+    /// 99th percentile, s.
+    pub p99: Vec<Option<f64>>,
+    /// 99.9th percentile, s.
+    pub p999: Vec<Option<f64>>,
+}
+
+/// A node's windows, by time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeSeries {
+    /// Busy / capacity; null when unbounded.
+    pub utilisation: Vec<Option<f64>>,
+    /// Mean number inside.
+    pub in_system: Vec<f64>,
+    /// Mean number waiting.
+    pub in_queue: Vec<f64>,
+    /// Departures per second.
+    pub throughput: Vec<f64>,
+}
+
+/// The design as a graph, for the picture.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Design {
+    /// Clients first, then nodes, in name order.
+    pub vertices: Vec<Vertex>,
+    /// Who calls whom.
+    pub edges: Vec<Edge>,
+}
+
+/// A client or node of the picture.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Vertex {
+    /// Name.
+    pub name: String,
+    /// `client`, `service`, `store`, `load_balancer`, `external`.
+    pub kind: String,
+    /// Instances, or shards, or users of a closed client; 0: not applicable.
+    pub instances: u64,
+    /// Zones with the number of instances in each; empty without topology.
+    pub zones: Vec<(String, u64)>,
+    /// One line of detail, such as `poisson(1200/s)` or `4 cores, 64 workers`.
+    pub detail: String,
+}
+
+/// An edge of the picture.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Edge {
+    /// Caller's name.
+    pub from: String,
+    /// Callee's name.
+    pub to: String,
+    /// Such as `read` or an operation with its share; may be empty.
+    pub label: String,
+}
+
+/// A sampled request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampledRequest {
+    /// Replication it belongs to.
+    pub replication: u64,
+    /// Client.
+    pub client: String,
+    /// Operation.
+    pub operation: String,
+    /// Number within the client.
+    pub number: u64,
+    /// Intended send, s.
+    pub intended: f64,
+    /// Time to the decision, s.
+    pub latency: f64,
+    /// Key, if any.
+    pub key: Option<u64>,
+    /// Attempts sent.
+    pub attempts: u32,
+    /// Outcome's name.
+    pub outcome: String,
+}
+
+/// Everything one run leaves behind, except `requests.csv`'s rows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// Version of the program.
+    pub windtunnel_version: String,
+    /// Version of the meaning of scenarios; results of different ones are not comparable.
+    pub semantics_version: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// Its description.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Variant that was run, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<String>,
+    /// Hash over all replications' fingerprints, hexadecimal.
+    pub fingerprint: String,
+    /// Seed of each replication.
+    pub seeds: Vec<u64>,
+    /// Confidence of every interval.
+    pub confidence: f64,
+    /// Simulated time, s.
+    pub duration: f64,
+    /// Warm-up deleted from all estimates, s.
+    pub warm_up: f64,
+    /// `complete`, `interrupted` or `truncated`.
+    pub status: String,
+    /// Why not complete, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    /// All clients together.
+    pub summary: RequestFigures,
+    /// Each client.
+    pub clients: BTreeMap<String, ClientResults>,
+    /// Each node.
+    pub nodes: BTreeMap<String, NodeResults>,
+    /// The file's SLOs.
+    pub slos: Vec<SloResult>,
+    /// Each replication's figures.
+    pub replications: Vec<ReplicationResults>,
+    /// Figures over time.
+    pub series: TimeSeries,
+    /// Share of requests slower than each latency: `(seconds, fraction)` points, by `all` and client.
+    pub latency_tail: BTreeMap<String, Vec<(f64, f64)>>,
+    /// The design as a graph.
+    pub design: Design,
+    /// What this model leaves out.
+    pub leaves_out: Vec<String>,
+    /// Warnings of the scenario.
+    pub warnings: Vec<String>,
+}

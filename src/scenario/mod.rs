@@ -1,0 +1,3 @@
+//! YAML text -> tree with spans -> overrides -> typed spec -> all problems -> runnable scenario.
+
+pub mod spec;

@@ -1,0 +1,72 @@
+//! The root of the scenario language.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    model::{
+        client::ClientSpec,
+        kinds::NodeSpec,
+        network::{NetworkSpec, TopologySpec},
+    },
+    units::{Fraction, Name, SimDuration},
+};
+
+/// One experiment.
+///
+/// ```yaml
+/// windtunnel: 1
+/// name: mm1
+/// duration: 20000s
+/// warm_up: 1000s
+/// clients: {load: {arrivals: poisson(9/s), to: server}}
+/// nodes: {server: {service: {cores: 1, work: exp(mean=100ms)}}}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioSpec {
+    /// Version of the language: 1.
+    pub windtunnel: LanguageVersion,
+    /// Name of the experiment and of its result folder.
+    pub name: Name,
+    /// What it is about, in free text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Simulated time, warm-up included.
+    pub duration: SimDuration,
+    /// Initial span deleted from all estimates; 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_up: Option<SimDuration>,
+    /// Confidence of every interval; 95 % when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Fraction>,
+    /// Seed of all draws; 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<Seed>,
+    /// Regions and their zones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topology: Option<TopologySpec>,
+    /// Latencies and links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkSpec>,
+    /// Who sends requests.
+    pub clients: BTreeMap<Name, ClientSpec>,
+    /// What serves them.
+    pub nodes: BTreeMap<Name, NodeSpec>,
+    /// Targets, such as `p99(latency) <= 400ms`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slos: Vec<String>,
+    /// Named sets of overrides, `path: value`; run one with `run --variant`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variants: BTreeMap<Name, BTreeMap<String, serde_json::Value>>,
+}
+
+/// Version of the scenario language: 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LanguageVersion;
+
+/// A seed: a whole number below 2^64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seed(pub u64);

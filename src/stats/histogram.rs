@@ -1,0 +1,5 @@
+//! Log-linear histogram.
+
+/// See the module.
+#[derive(Clone, Debug, Default)]
+pub struct Histogram;

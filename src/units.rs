@@ -1,0 +1,30 @@
+//! Values with units: durations, sizes, rates, counts, fractions, names; parsing, printing,
+//! checked arithmetic.
+
+/// An instant of simulated time, in nanoseconds from the start of the run.
+pub type SimTime = u64;
+
+/// A span of simulated time, in nanoseconds (written `5ms`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SimDuration(pub u64);
+/// Something per second (written `1200/s`, `5M/day`).
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Rate(pub f64);
+/// Bytes (written `2KB`, `2KiB`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Size(pub u64);
+/// Bytes per second (written `1Gbps`, `100MB/s`).
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Bandwidth(pub f64);
+/// A whole number (written `8`, `10k`, `1M`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Count(pub u64);
+/// A fraction in 0..=1 (written `99.9%`, `0.2`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Fraction(pub f64);
+/// A non-negative plain number (written `1.6`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Number(pub f64);
+/// A name: `[a-z0-9][a-z0-9_-]*`, at most 64 characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(pub String);
