@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::stats::Histogram;
+use crate::stats::{CoarseHistogram, Histogram};
 use crate::units::SimTime;
 
 /// How a request, attempt or visit ended. Every request gets exactly one.
@@ -133,7 +133,7 @@ pub struct RequestWindow {
     /// Attempts sent.
     pub attempts: u64,
     /// Response time of ok and degraded ones, ns (coarse).
-    pub latency: Histogram,
+    pub latency: CoarseHistogram,
 }
 
 /// One node's figures over [warm-up, end).

@@ -1,5 +1,414 @@
-//! Log-linear histogram.
+//! A log-linear histogram: constant relative error, memory independent of the number of samples
+//! (`semantics.md` 27).
+//!
+//! **Invariant.** All state is integer, so merging is exact and free of order; count, sum, sum of
+//! squares, smallest and largest sample are exact, only the place *inside* a bucket is estimated.
 
-/// See the module.
-#[derive(Clone, Debug, Default)]
-pub struct Histogram;
+/// A histogram of `u64` samples (durations in ns) with `2^SUB_BITS` sub-buckets per octave.
+///
+/// Values below `2^SUB_BITS` have a bucket each, so zeros are counted apart and their quantile is
+/// exactly 0; above, a bucket is at most `2^-SUB_BITS` of its value wide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogHistogram<const SUB_BITS: u32> {
+    counts: Vec<u64>,
+    count: u64,
+    sum: u128,
+    /// Saturating: `u128::MAX` means unknown (2^28 samples of 13 days do it, nothing shorter).
+    sum_squares: u128,
+    min: u64,
+    max: u64,
+}
+
+/// 128 sub-buckets per octave (0.8 %): figures of a whole run.
+pub type Histogram = LogHistogram<7>;
+
+/// 16 sub-buckets per octave (6 %): one window of a time series.
+pub type CoarseHistogram = LogHistogram<4>;
+
+impl<const SUB_BITS: u32> Default for LogHistogram<SUB_BITS> {
+    fn default() -> Self {
+        Self { counts: Vec::new(), count: 0, sum: 0, sum_squares: 0, min: u64::MAX, max: 0 }
+    }
+}
+
+impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
+    /// An empty histogram; it takes memory when something is recorded.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts one sample.
+    #[inline]
+    pub fn record(&mut self, value: u64) {
+        let bucket = Self::bucket(value);
+        match self.counts.get_mut(bucket) {
+            Some(count) => *count += 1,
+            None => self.grow(bucket, 1),
+        }
+        self.count += 1;
+        let wide = u128::from(value);
+        self.sum += wide;
+        self.sum_squares = self.sum_squares.saturating_add(wide * wide);
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+    }
+
+    /// Counts the same sample `times` times.
+    pub fn record_n(&mut self, value: u64, times: u64) {
+        if times == 0 {
+            return;
+        }
+        let bucket = Self::bucket(value);
+        match self.counts.get_mut(bucket) {
+            Some(count) => *count += times,
+            None => self.grow(bucket, times),
+        }
+        self.count += times;
+        let wide = u128::from(value);
+        self.sum += wide * u128::from(times);
+        let squares = (wide * wide).saturating_mul(u128::from(times));
+        self.sum_squares = self.sum_squares.saturating_add(squares);
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+    }
+
+    /// Adds all samples of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        if self.counts.len() < other.counts.len() {
+            self.counts.resize(other.counts.len(), 0);
+        }
+        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
+            *mine += theirs;
+        }
+        self.count += other.count;
+        self.sum += other.sum;
+        self.sum_squares = self.sum_squares.saturating_add(other.sum_squares);
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+    }
+
+    /// Number of samples.
+    #[inline]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether nothing was recorded.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Number of samples that are exactly 0.
+    pub fn zeros(&self) -> u64 {
+        self.counts.first().copied().unwrap_or(0)
+    }
+
+    /// Exact sum of the samples.
+    pub fn sum(&self) -> u128 {
+        self.sum
+    }
+
+    /// Smallest sample, exact.
+    pub fn min(&self) -> Option<u64> {
+        (self.count > 0).then_some(self.min)
+    }
+
+    /// Largest sample, exact.
+    pub fn max(&self) -> Option<u64> {
+        (self.count > 0).then_some(self.max)
+    }
+
+    /// Mean, from the exact sum.
+    pub fn mean(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum as f64 / self.count as f64)
+    }
+
+    /// Standard deviation of the samples (divided by n), from the exact sums; none when empty, or
+    /// when the sum of squares left 128 bits.
+    pub fn sd(&self) -> Option<f64> {
+        if self.count == 0 || self.sum_squares == u128::MAX {
+            return None;
+        }
+        // Sum of (v - q)^2 with the whole part q of the mean: no cancellation. It is between 0 and
+        // the sum of squares, so arithmetic modulo 2^128 gives it exactly.
+        let n = u128::from(self.count);
+        let (q, rest) = (self.sum / n, self.sum % n);
+        let around = self
+            .sum_squares
+            .wrapping_sub(q.wrapping_mul(self.sum).wrapping_mul(2))
+            .wrapping_add(q.wrapping_mul(q).wrapping_mul(n));
+        let offset = rest as f64 / n as f64;
+        Some((around as f64 / n as f64 - offset * offset).max(0.0).sqrt())
+    }
+
+    /// The value at rank `ceil(q n)`: exact for the first and last rank and below `2^SUB_BITS`,
+    /// else interpolated inside its bucket.
+    pub fn quantile(&self, q: f64) -> Option<f64> {
+        if self.count == 0 {
+            return None;
+        }
+        // The small term keeps 0.07 * 100 = 7.000000000000001 at rank 7.
+        let wanted = (q * self.count as f64 - 1e-9).ceil().max(1.0);
+        let rank = (wanted as u64).min(self.count);
+        if rank == 1 {
+            return Some(self.min as f64);
+        }
+        if rank == self.count {
+            return Some(self.max as f64);
+        }
+        let mut before = 0;
+        for (bucket, &here) in self.counts.iter().enumerate() {
+            if before + here >= rank {
+                let (low, width) = Self::bounds(bucket);
+                if width == 1 {
+                    return Some(low as f64);
+                }
+                let place = ((rank - before) as f64 - 0.5) / here as f64;
+                let value = low as f64 + place * width as f64;
+                return Some(value.clamp(self.min as f64, self.max as f64));
+            }
+            before += here;
+        }
+        Some(self.max as f64)
+    }
+
+    /// Fraction of the samples above `value`, interpolated inside its bucket; none when empty.
+    pub fn fraction_above(&self, value: u64) -> Option<f64> {
+        if self.count == 0 {
+            return None;
+        }
+        if value < self.min {
+            return Some(1.0);
+        }
+        if value >= self.max {
+            return Some(0.0);
+        }
+        let bucket = Self::bucket(value);
+        let (low, width) = Self::bounds(bucket);
+        let above: u64 = self.counts.iter().skip(bucket + 1).sum();
+        // Of the `width` whole numbers in the bucket those after `value` are above it.
+        let inside = (width - 1 - (value - low)) as f64 / width as f64;
+        let here = self.counts.get(bucket).copied().unwrap_or(0) as f64;
+        Some((above as f64 + here * inside) / self.count as f64)
+    }
+
+    /// The complementary distribution as `(value, fraction of samples above it)`, from `(min, 1)`
+    /// to `(max, 0)`; in between, exact fractions at bucket ends. At most `max_points` points (at
+    /// least 2), evenly thinned; empty when nothing was recorded.
+    pub fn tail_points(&self, max_points: usize) -> Vec<(u64, f64)> {
+        if self.count == 0 {
+            return Vec::new();
+        }
+        let mut points = vec![(self.min, 1.0)];
+        let mut above = self.count;
+        for (bucket, &here) in self.counts.iter().enumerate() {
+            if here > 0 {
+                above -= here;
+                let (low, width) = Self::bounds(bucket);
+                let top = (low + (width - 1)).min(self.max);
+                points.push((top, above as f64 / self.count as f64));
+            }
+        }
+        let keep = max_points.max(2);
+        if points.len() <= keep {
+            return points;
+        }
+        let last = points.len() - 1;
+        (0..keep).map(|i| points[i * last / (keep - 1)]).collect()
+    }
+
+    /// First use of a bucket beyond the present ones; happens a few dozen times in a run.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, bucket: usize, count: u64) {
+        // Whole octaves, so that nearby values do not grow it again.
+        let octave = 1 << SUB_BITS;
+        self.counts.resize((bucket / octave + 1) * octave, 0);
+        self.counts[bucket] = count;
+    }
+
+    /// The bucket of a value: the value itself below `2^SUB_BITS`, then `2^SUB_BITS` per octave.
+    #[inline]
+    fn bucket(value: u64) -> usize {
+        let shift = 63 - SUB_BITS - (value | 1 << SUB_BITS).leading_zeros();
+        ((u64::from(shift) << SUB_BITS) + (value >> shift)) as usize
+    }
+
+    /// Smallest value of a bucket and the number of whole values in it.
+    fn bounds(bucket: usize) -> (u64, u64) {
+        let octave = (bucket >> SUB_BITS) as u32;
+        let shift = octave.saturating_sub(1);
+        let low = (bucket as u64 - (u64::from(shift) << SUB_BITS)) << shift;
+        (low, 1 << shift)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(values: &[u64]) -> Histogram {
+        let mut histogram = Histogram::new();
+        for &v in values {
+            histogram.record(v);
+        }
+        histogram
+    }
+
+    /// Values of every magnitude, zeros and both ends included.
+    fn sample() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            1 => Just(0),
+            1 => Just(u64::MAX),
+            8 => (0u32..64, any::<u64>()).prop_map(|(shift, v)| v >> shift),
+        ]
+    }
+
+    #[test]
+    fn buckets_tile_the_whole_range() {
+        let mut next = 0u128;
+        for bucket in 0..=LogHistogram::<4>::bucket(u64::MAX) {
+            let (low, width) = LogHistogram::<4>::bounds(bucket);
+            assert_eq!(u128::from(low), next);
+            assert_eq!(LogHistogram::<4>::bucket(low), bucket);
+            assert_eq!(LogHistogram::<4>::bucket(low + (width - 1)), bucket);
+            next = u128::from(low) + u128::from(width);
+        }
+        assert_eq!(next, 1 << 64);
+    }
+
+    #[test]
+    fn empty_has_no_figures() {
+        let empty = Histogram::new();
+        assert!(empty.is_empty());
+        assert_eq!((empty.count(), empty.zeros(), empty.sum()), (0, 0, 0));
+        assert_eq!((empty.min(), empty.max(), empty.mean(), empty.sd()), (None, None, None, None));
+        assert_eq!((empty.quantile(0.5), empty.fraction_above(0)), (None, None));
+        assert!(empty.tail_points(10).is_empty());
+    }
+
+    #[test]
+    fn zeros_are_exact() {
+        let mut histogram = of(&[5_000_000]);
+        histogram.record_n(0, 99);
+        assert_eq!(histogram.zeros(), 99);
+        assert_eq!(histogram.quantile(0.5), Some(0.0));
+        assert_eq!(histogram.quantile(0.99), Some(0.0));
+        assert_eq!(histogram.quantile(0.995), Some(5e6));
+        assert_eq!(histogram.fraction_above(0), Some(0.01));
+    }
+
+    #[test]
+    fn constant_samples_are_exact_everywhere() {
+        let mut histogram = Histogram::new();
+        histogram.record_n(123_456_789, 1000);
+        for q in [0.0, 0.5, 0.99, 0.999, 1.0] {
+            assert_eq!(histogram.quantile(q), Some(123_456_789.0));
+        }
+        assert_eq!(histogram.sd(), Some(0.0));
+        assert_eq!(histogram.tail_points(50), vec![(123_456_789, 1.0), (123_456_789, 0.0)]);
+    }
+
+    #[test]
+    fn sd_of_large_values_does_not_cancel() {
+        let day = 86_400_000_000_000u64;
+        let sd = of(&[day, day + 2]).sd().unwrap();
+        assert!((sd - 1.0).abs() < 1e-12, "{sd}");
+    }
+
+    #[test]
+    fn sd_is_unknown_when_squares_leave_128_bits() {
+        let histogram = of(&[u64::MAX, u64::MAX]);
+        assert_eq!(histogram.sd(), None);
+        assert_eq!(histogram.mean(), Some(u64::MAX as f64));
+    }
+
+    #[test]
+    fn tail_is_thinned_but_keeps_its_ends() {
+        let values: Vec<u64> = (1..=10_000).map(|i| i * 1000).collect();
+        let points = of(&values).tail_points(50);
+        assert_eq!(points.len(), 50);
+        assert_eq!(points.first(), Some(&(1000, 1.0)));
+        assert_eq!(points.last(), Some(&(10_000_000, 0.0)));
+        assert!(points.is_sorted_by(|a, b| a.0 < b.0 && a.1 > b.1));
+    }
+
+    proptest! {
+        #[test]
+        fn record_n_is_record_repeated(v in sample(), n in 0u64..50) {
+            let mut at_once = Histogram::new();
+            at_once.record_n(v, n);
+            prop_assert_eq!(at_once, of(&vec![v; n as usize]));
+        }
+
+        #[test]
+        fn merge_is_free_of_order_and_same_as_recording(
+            values in prop::collection::vec(sample(), 0..200),
+            cuts in prop::collection::vec(0usize..3, 200),
+        ) {
+            let mut parts = [Histogram::new(), Histogram::new(), Histogram::new()];
+            values.iter().zip(&cuts).for_each(|(&v, &part)| parts[part].record(v));
+            let [a, b, c] = parts;
+            let mut forward = a.clone();
+            forward.merge(&b);
+            forward.merge(&c);
+            let mut backward = c;
+            backward.merge(&b);
+            backward.merge(&a);
+            let whole = of(&values);
+            let figures = |h: &Histogram| (
+                h.count(), h.sum(), h.sd().map(f64::to_bits), h.min(), h.max(),
+                [0.01, 0.5, 0.9, 0.99].map(|q| h.quantile(q).map(f64::to_bits)),
+            );
+            prop_assert_eq!(figures(&forward), figures(&whole));
+            prop_assert_eq!(figures(&backward), figures(&whole));
+        }
+
+        /// The slow twin: everything against the sorted samples.
+        #[test]
+        fn agrees_with_sorted_samples(
+            mut values in prop::collection::vec(sample(), 1..300),
+            q in 0.0f64..=1.0,
+            probe in sample(),
+        ) {
+            let (fine, mut coarse) = (of(&values), CoarseHistogram::new());
+            for &v in &values {
+                coarse.record(v);
+            }
+            values.sort_unstable();
+            let n = values.len();
+            let rank = ((q * n as f64 - 1e-9).ceil().max(1.0) as usize).min(n);
+            let exact = values[rank - 1] as f64;
+            prop_assert!((fine.quantile(q).unwrap() - exact).abs() <= exact / 128.0);
+            prop_assert!((coarse.quantile(q).unwrap() - exact).abs() <= exact / 16.0);
+            prop_assert_eq!(fine.quantile(1.0), Some(values[n - 1] as f64));
+            prop_assert_eq!(fine.zeros() as usize, values.iter().filter(|&&v| v == 0).count());
+            prop_assert_eq!(fine.sum(), values.iter().map(|&v| u128::from(v)).sum::<u128>());
+
+            // Between the shares above the ends of the probe's bucket.
+            let (low, width) = Histogram::bounds(Histogram::bucket(probe));
+            let above = |v: u64| values.iter().filter(|&&x| x > v).count() as f64 / n as f64;
+            let got = fine.fraction_above(probe).unwrap();
+            prop_assert!(got >= above(low + (width - 1)) - 1e-12);
+            prop_assert!(low == 0 || got <= above(low - 1) + 1e-12);
+            for (value, fraction) in fine.tail_points(1000).into_iter().skip(1) {
+                prop_assert_eq!(fraction.to_bits(), above(value).to_bits());
+            }
+        }
+
+        #[test]
+        fn mean_and_sd_agree_with_two_passes(
+            values in prop::collection::vec(0u64..1_000_000_000_000, 1..100),
+        ) {
+            let n = values.len() as f64;
+            let mean = values.iter().map(|&v| v as f64).sum::<f64>() / n;
+            let sd = (values.iter().map(|&v| (v as f64 - mean).powi(2)).sum::<f64>() / n).sqrt();
+            let histogram = of(&values);
+            prop_assert!((histogram.mean().unwrap() - mean).abs() <= 1e-9 * mean.max(1.0));
+            prop_assert!((histogram.sd().unwrap() - sd).abs() <= 1e-6 * sd.max(1.0));
+        }
+    }
+}

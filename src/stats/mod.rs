@@ -1,4 +1,10 @@
-//! Pure estimators: histogram, intervals. Nothing here knows the simulated world.
+//! Pure estimators: streaming histograms and intervals over replications.
+//!
+//! **Invariant.** Everything here is mathematics on numbers: nothing knows the simulated world, and
+//! the order in which histograms are merged changes no bit of any result.
 
 mod histogram;
-pub use histogram::Histogram;
+mod interval;
+
+pub use histogram::{CoarseHistogram, Histogram, LogHistogram};
+pub use interval::{interval_around, mean, mean_interval, student_t};
