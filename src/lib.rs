@@ -10,3 +10,4 @@ pub mod engine;
 pub mod results;
 pub mod model;
 pub mod scenario;
+pub mod runner;

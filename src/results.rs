@@ -7,6 +7,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod requests;
+
+pub use requests::{
+    Evidence, OUTCOMES, Requests, RequestsInWindow, Selection, client_series, distribution,
+    figures, seconds,
+};
+
+/// Version of the meaning of scenarios: it changes when the same file and seed may give other
+/// numbers.
+pub const SEMANTICS_VERSION: u32 = 1;
+
 /// A figure estimated over replications, with its interval at the run's confidence; `lower` and
 /// `upper` are null with one replication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,361 @@
+//! Counts and samples of a set of requests, and the figures they give: the one place where a
+//! figure of requests is defined, for the whole run, a client, an operation or an SLO's selection.
+//!
+//! Point values: a mean or a rate is the mean over replications of each one's figure; a quantile,
+//! `sd` and `max` are those of the merged samples (`semantics.md` 26); a ratio (availability,
+//! attempts per request) is that of the totals. Intervals are Student's t of the replications'
+//! own figures, put around the point value.
+//!
+//! **Invariant.** Integers are merged, `f64` folds go in index order: the same replications give
+//! the same bits whoever finished first.
+
+use std::collections::BTreeMap;
+
+use super::{ClientSeries, Distribution, Estimate, RequestCounts, RequestFigures, Results};
+use crate::stats::{self, CoarseHistogram, Histogram};
+
+/// Names of the outcomes in the order of every tally.
+pub const OUTCOMES: [&str; 9] = [
+    "ok",
+    "degraded",
+    "timeout",
+    "error",
+    "rejected",
+    "shed",
+    "rate_limited",
+    "breaker_open",
+    "unavailable",
+];
+
+/// Requests of one replication (or of several, merged).
+#[derive(Clone, Debug, Default)]
+pub struct Requests {
+    /// Requests issued.
+    pub issued: u64,
+    /// Decided ones by outcome.
+    pub outcomes: [u64; 9],
+    /// Ok and degraded ones within their deadline.
+    pub good: u64,
+    /// Attempts sent.
+    pub attempts: u64,
+    /// Successful replies, late ones included.
+    pub replies: u64,
+    /// Measured span, ns.
+    pub span: u64,
+    /// Response times of successes, ns.
+    pub latency: Histogram,
+    /// Time to the decision of the others, ns.
+    pub latency_failed: Histogram,
+    /// Time to each mark, ns.
+    pub marks: BTreeMap<String, Histogram>,
+    /// By window of the intended send, over the whole run.
+    pub windows: Vec<RequestsInWindow>,
+}
+
+/// Requests whose intended send lies in one window.
+#[derive(Clone, Debug, Default)]
+pub struct RequestsInWindow {
+    /// Start, ns.
+    pub start: u64,
+    /// Length that was simulated, ns; summed over what is merged.
+    pub covered: u64,
+    /// Requests issued.
+    pub issued: u64,
+    /// Decided ones by outcome.
+    pub outcomes: [u64; 9],
+    /// Ok and degraded ones within their deadline.
+    pub good: u64,
+    /// Attempts sent.
+    pub attempts: u64,
+    /// Response times of successes, ns.
+    pub latency: CoarseHistogram,
+}
+
+/// What a selector of an SLO picks out; nothing given: all requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Only this client.
+    pub client: Option<String>,
+    /// Only operations of this name.
+    pub operation: Option<String>,
+}
+
+/// What stands behind the results of a run, for figures that `Results` does not list.
+pub trait Evidence {
+    /// Number of finished replications.
+    fn replications(&self) -> usize;
+    /// The selected requests of each replication, in index order.
+    fn requests(&self, selection: &Selection) -> Vec<Requests>;
+    /// The results as if this replication were the only one.
+    fn results_of(&self, replication: usize) -> Results;
+}
+
+impl Requests {
+    /// Adds requests of the same replication and span.
+    pub fn merge(&mut self, other: &Self) {
+        self.issued += other.issued;
+        add_tally(&mut self.outcomes, &other.outcomes);
+        self.good += other.good;
+        self.attempts += other.attempts;
+        self.replies += other.replies;
+        self.span = self.span.max(other.span);
+        self.latency.merge(&other.latency);
+        self.latency_failed.merge(&other.latency_failed);
+        for (mark, samples) in &other.marks {
+            self.marks.entry(mark.clone()).or_default().merge(samples);
+        }
+        if self.windows.is_empty() {
+            self.windows.clone_from(&other.windows);
+        } else {
+            for (mine, theirs) in self.windows.iter_mut().zip(&other.windows) {
+                mine.merge(theirs);
+            }
+        }
+    }
+
+    /// Decided requests.
+    pub fn decided(&self) -> u64 {
+        self.outcomes.iter().sum()
+    }
+
+    /// Counts by name; what is not decided is in flight.
+    pub fn counts(&self) -> RequestCounts {
+        let [ok, degraded, timeout, error, rejected, shed, rate_limited, breaker_open, unavailable] =
+            self.outcomes;
+        let issued = self.issued;
+        let in_flight = issued - self.decided();
+        RequestCounts {
+            issued,
+            ok,
+            degraded,
+            timeout,
+            error,
+            rejected,
+            shed,
+            rate_limited,
+            breaker_open,
+            unavailable,
+            in_flight,
+        }
+    }
+
+    /// Per second of the measured span.
+    fn per_second(&self, count: u64) -> Option<f64> {
+        (self.span > 0).then(|| count as f64 / seconds(self.span))
+    }
+}
+
+impl RequestsInWindow {
+    fn merge(&mut self, other: &Self) {
+        self.issued += other.issued;
+        add_tally(&mut self.outcomes, &other.outcomes);
+        self.good += other.good;
+        self.attempts += other.attempts;
+        self.latency.merge(&other.latency);
+    }
+}
+
+/// The figures of these requests; one entry per replication.
+pub fn figures(parts: &[Requests], confidence: f64) -> RequestFigures {
+    let mut all = RequestCounts::default();
+    for part in parts {
+        all.add(&part.counts());
+    }
+    let rate = |count: fn(&Requests) -> u64| {
+        let values: Vec<_> = parts.iter().map(|p| p.per_second(count(p))).collect();
+        Estimate::mean_of(&values, confidence)
+    };
+    let ratio = |top: fn(&Requests) -> u64, bottom: fn(&Requests) -> u64| {
+        let terms: Vec<_> = parts.iter().map(|p| (top(p), bottom(p))).collect();
+        Estimate::ratio_of(&terms, confidence)
+    };
+    let sample = |pick: fn(&Requests) -> Histogram| {
+        let samples: Vec<_> = parts.iter().map(pick).collect();
+        distribution(&samples.iter().collect::<Vec<_>>(), confidence)
+    };
+    let names: std::collections::BTreeSet<&String> =
+        parts.iter().flat_map(|p| p.marks.keys()).collect();
+    let empty = Histogram::default();
+    let marks = names.into_iter().map(|name| {
+        let samples: Vec<_> = parts.iter().map(|p| p.marks.get(name).unwrap_or(&empty)).collect();
+        (name.clone(), distribution(&samples, confidence))
+    });
+    RequestFigures {
+        requests: all,
+        availability: ratio(|p| p.good, Requests::decided).fraction(),
+        goodput: rate(|p| p.good),
+        throughput: rate(|p| p.replies),
+        attempts_per_request: ratio(|p| p.attempts, |p| p.issued),
+        latency: sample(|p| p.latency.clone()),
+        latency_all: sample(|p| {
+            let mut all = p.latency.clone();
+            all.merge(&p.latency_failed);
+            all
+        }),
+        marks: marks.collect(),
+    }
+}
+
+/// The figures of samples in ns, as seconds; one histogram per replication.
+pub fn distribution(parts: &[&Histogram], confidence: f64) -> Distribution {
+    let mut merged = Histogram::default();
+    for part in parts {
+        merged.merge(part);
+    }
+    let around = |statistic: &dyn Fn(&Histogram) -> Option<f64>| {
+        let each: Vec<_> = parts.iter().map(|p| statistic(p).map(from_ns)).collect();
+        Estimate::around(statistic(&merged).map(from_ns), &each, confidence)
+    };
+    let means: Vec<_> = parts.iter().map(|p| p.mean().map(from_ns)).collect();
+    Distribution {
+        count: merged.count(),
+        mean: Estimate::mean_of(&means, confidence),
+        sd: around(&Histogram::sd),
+        p50: around(&|h| h.quantile(0.5)),
+        p90: around(&|h| h.quantile(0.9)),
+        p95: around(&|h| h.quantile(0.95)),
+        p99: around(&|h| h.quantile(0.99)),
+        p999: around(&|h| h.quantile(0.999)),
+        max: around(&|h| h.max().map(|v| v as f64)),
+    }
+}
+
+/// A client's series: rates over the time simulated, percentiles of merged samples.
+pub fn client_series(parts: &[Requests]) -> ClientSeries {
+    let mut windows: Vec<RequestsInWindow> = Vec::new();
+    for part in parts {
+        for (i, window) in part.windows.iter().enumerate() {
+            match windows.get_mut(i) {
+                Some(sum) => {
+                    sum.merge(window);
+                    sum.covered += window.covered;
+                }
+                None => windows.push(window.clone()),
+            }
+        }
+    }
+    let mut series = ClientSeries::default();
+    let used: Vec<usize> = (0..OUTCOMES.len())
+        .filter(|&o| o == 0 || windows.iter().any(|w| w.outcomes[o] > 0))
+        .collect();
+    for window in &windows {
+        let rate = |count: u64| count as f64 / seconds(window.covered.max(1));
+        let decided: u64 = window.outcomes.iter().sum();
+        series.offered.push(rate(window.issued));
+        series.goodput.push(rate(window.good));
+        series.availability.push((decided > 0).then(|| window.good as f64 / decided as f64));
+        for &outcome in &used {
+            let rates = series.outcomes.entry(OUTCOMES[outcome].to_owned()).or_default();
+            rates.push(rate(window.outcomes[outcome]));
+        }
+        let quantile = |q| window.latency.quantile(q).map(from_ns);
+        series.p50.push(quantile(0.5));
+        series.p95.push(quantile(0.95));
+        series.p99.push(quantile(0.99));
+        series.p999.push(quantile(0.999));
+    }
+    series
+}
+
+impl RequestCounts {
+    /// Each count with its name, in the order of `results.json`.
+    pub fn by_name(&self) -> [(&'static str, u64); 11] {
+        [
+            ("issued", self.issued),
+            ("ok", self.ok),
+            ("degraded", self.degraded),
+            ("timeout", self.timeout),
+            ("error", self.error),
+            ("rejected", self.rejected),
+            ("shed", self.shed),
+            ("rate_limited", self.rate_limited),
+            ("breaker_open", self.breaker_open),
+            ("unavailable", self.unavailable),
+            ("in_flight", self.in_flight),
+        ]
+    }
+
+    /// Adds counts of other requests.
+    pub fn add(&mut self, other: &Self) {
+        self.issued += other.issued;
+        self.ok += other.ok;
+        self.degraded += other.degraded;
+        self.timeout += other.timeout;
+        self.error += other.error;
+        self.rejected += other.rejected;
+        self.shed += other.shed;
+        self.rate_limited += other.rate_limited;
+        self.breaker_open += other.breaker_open;
+        self.unavailable += other.unavailable;
+        self.in_flight += other.in_flight;
+    }
+}
+
+impl Distribution {
+    /// Each statistic with its name, in the order of `results.json`.
+    pub fn by_name(&self) -> [(&'static str, &Estimate); 8] {
+        [
+            ("mean", &self.mean),
+            ("sd", &self.sd),
+            ("p50", &self.p50),
+            ("p90", &self.p90),
+            ("p95", &self.p95),
+            ("p99", &self.p99),
+            ("p999", &self.p999),
+            ("max", &self.max),
+        ]
+    }
+}
+
+impl Estimate {
+    /// The mean over replications; those that observed nothing are left out.
+    pub fn mean_of(each: &[Option<f64>], confidence: f64) -> Self {
+        let values: Vec<f64> = each.iter().flatten().copied().collect();
+        Self::around(stats::mean(&values), each, confidence)
+    }
+
+    /// A point value with the interval of the replications' own values around it. A value that is
+    /// not finite leaves no interval.
+    pub fn around(value: Option<f64>, each: &[Option<f64>], confidence: f64) -> Self {
+        let values: Vec<f64> = each.iter().flatten().copied().collect();
+        let interval = value
+            .filter(|v| v.is_finite() && values.iter().all(|v| v.is_finite()))
+            .and_then(|centre| stats::interval_around(centre, &values, confidence));
+        Self {
+            value: value.filter(|v| v.is_finite()),
+            lower: interval.map(|(lower, _)| lower),
+            upper: interval.map(|(_, upper)| upper),
+            n: values.len() as u64,
+        }
+    }
+
+    /// An interval cut to what a fraction can be.
+    #[must_use]
+    pub fn fraction(self) -> Self {
+        let cut = |end: Option<f64>| end.map(|v| v.clamp(0.0, 1.0));
+        Self { lower: cut(self.lower), upper: cut(self.upper), ..self }
+    }
+
+    /// The ratio of the totals of `(top, bottom)`; one entry per replication.
+    pub fn ratio_of(terms: &[(u64, u64)], confidence: f64) -> Self {
+        let ratio = |(top, bottom): (u64, u64)| (bottom > 0).then(|| top as f64 / bottom as f64);
+        let sum = terms.iter().fold((0, 0), |sum, term| (sum.0 + term.0, sum.1 + term.1));
+        let each: Vec<_> = terms.iter().map(|&term| ratio(term)).collect();
+        Self::around(ratio(sum), &each, confidence)
+    }
+}
+
+/// Nanoseconds as seconds.
+pub fn seconds(ns: u64) -> f64 {
+    from_ns(ns as f64)
+}
+
+fn from_ns(ns: f64) -> f64 {
+    ns / 1e9
+}
+
+fn add_tally(mine: &mut [u64; 9], theirs: &[u64; 9]) {
+    for (a, b) in mine.iter_mut().zip(theirs) {
+        *a += b;
+    }
+}

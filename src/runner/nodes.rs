@@ -1,0 +1,144 @@
+//! Figures of nodes over replications (`semantics.md` 24).
+//!
+//! **Invariant.** Every figure is an integral or a count over the measured span; an unbounded
+//! capacity has no utilisation, never a wrong one.
+
+use std::collections::BTreeMap;
+
+use super::merge::window_spans;
+use crate::{
+    model::probe::{InstanceMeasured, Measured, NodeMeasured},
+    results::{
+        Estimate, InstanceCounts, InstanceResults, NodeResults, NodeSeries, OUTCOMES, distribution,
+        seconds,
+    },
+    stats::Histogram,
+};
+
+/// Instances listed one by one; more would drown the reader.
+const LISTED_INSTANCES: usize = 64;
+
+/// The results of each node by name.
+pub(super) fn results(replications: &[Measured], confidence: f64) -> BTreeMap<String, NodeResults> {
+    let first = replications.first().map(|m| m.nodes.as_slice()).unwrap_or_default();
+    let of = |index: usize| -> Vec<&NodeMeasured> {
+        replications.iter().map(|m| &m.nodes[index]).collect()
+    };
+    first
+        .iter()
+        .enumerate()
+        .map(|(index, node)| (node.name.clone(), node_results(&of(index), confidence)))
+        .collect()
+}
+
+fn node_results(parts: &[&NodeMeasured], confidence: f64) -> NodeResults {
+    let node = parts[0];
+    let mean = |figure: &dyn Fn(&NodeMeasured) -> Option<f64>| {
+        let each: Vec<_> = parts.iter().map(|n| figure(n)).collect();
+        Estimate::mean_of(&each, confidence)
+    };
+    let sample = |pick: fn(&NodeMeasured) -> &Histogram| {
+        let samples: Vec<_> = parts.iter().map(|n| pick(n)).collect();
+        distribution(&samples, confidence)
+    };
+    let waits: Vec<_> =
+        parts.iter().map(|n| (n.waiting.count() - n.waiting.zeros(), n.waiting.count())).collect();
+    let count = node.instances.len();
+    let store = node.kind == "store";
+    let listed = |wanted: usize| -> Vec<InstanceResults> {
+        (0..count.min(wanted)).map(|i| instance_results(parts, i, confidence)).collect()
+    };
+    NodeResults {
+        kind: node.kind.to_owned(),
+        utilisation: mean(&utilisation).fraction(),
+        throughput: mean(&|n| over(n.departures as f64, n.span).map(|v| v * 1e9)),
+        in_system: mean(&|n| over(n.in_system as f64, n.span)),
+        in_queue: mean(&|n| over(n.in_queue as f64, n.span)),
+        wait_probability: Estimate::ratio_of(&waits, confidence).fraction(),
+        waiting_time: sample(|n| &n.waiting),
+        service_time: sample(|n| &n.service),
+        response_time: sample(|n| &n.response),
+        outcomes: outcomes(parts),
+        causes: causes(parts),
+        availability_time: mean(&|_| Some(1.0)), // Nothing can take a node down yet.
+        instances: InstanceCounts { mean: count as f64, min: count as u64, max: count as u64 },
+        shards: if store { listed(count) } else { Vec::new() },
+        per_instance: if store { Vec::new() } else { listed(LISTED_INSTANCES) },
+    }
+}
+
+fn instance_results(parts: &[&NodeMeasured], index: usize, confidence: f64) -> InstanceResults {
+    let mean = |figure: &dyn Fn(&NodeMeasured, &InstanceMeasured) -> Option<f64>| {
+        let each: Vec<_> = parts.iter().map(|n| figure(n, &n.instances[index])).collect();
+        Estimate::mean_of(&each, confidence)
+    };
+    let shares: Vec<_> =
+        parts.iter().map(|n| (n.instances[index].arrivals, instance_arrivals(n))).collect();
+    InstanceResults {
+        utilisation: mean(&|n, i| {
+            over(i.busy as f64, n.span).zip(n.capacity).map(|(busy, capacity)| busy / capacity)
+        })
+        .fraction(),
+        throughput: mean(&|n, i| over(i.departures as f64, n.span).map(|v| v * 1e9)),
+        in_queue: mean(&|n, i| over(i.in_queue as f64, n.span)),
+        keys_share: Estimate::ratio_of(&shares, confidence).fraction(),
+    }
+}
+
+fn instance_arrivals(node: &NodeMeasured) -> u64 {
+    node.instances.iter().map(|i| i.arrivals).sum()
+}
+
+fn utilisation(node: &NodeMeasured) -> Option<f64> {
+    let busy: u128 = node.instances.iter().map(|i| i.busy).sum();
+    let capacity = node.capacity? * node.instances.len() as f64;
+    over(busy as f64, node.span).map(|mean| mean / capacity)
+}
+
+fn over(integral: f64, span: u64) -> Option<f64> {
+    (span > 0).then(|| integral / span as f64)
+}
+
+fn outcomes(parts: &[&NodeMeasured]) -> BTreeMap<String, u64> {
+    let total = |o: usize| parts.iter().map(|n| n.outcomes[o]).sum();
+    OUTCOMES.iter().enumerate().map(|(o, name)| ((*name).to_owned(), total(o))).collect()
+}
+
+fn causes(parts: &[&NodeMeasured]) -> BTreeMap<String, u64> {
+    let mut causes = BTreeMap::new();
+    for (cause, count) in parts.iter().flat_map(|n| &n.causes) {
+        *causes.entry((*cause).to_owned()).or_default() += count;
+    }
+    causes
+}
+
+/// Each node's windows: integrals of all replications over the time they simulated.
+pub(super) fn series(replications: &[Measured]) -> BTreeMap<String, NodeSeries> {
+    let spans: Vec<_> = replications.iter().map(window_spans).collect();
+    let windows = spans.iter().map(Vec::len).max().unwrap_or_default();
+    let first = replications.first().map(|m| m.nodes.as_slice()).unwrap_or_default();
+    let mut all = BTreeMap::new();
+    for (index, node) in first.iter().enumerate() {
+        let capacity = node.capacity.map(|c| c * node.instances.len() as f64);
+        let mut series = NodeSeries::default();
+        for w in 0..windows {
+            let (mut busy, mut inside, mut queue, mut departures, mut time) = (0, 0, 0, 0, 0);
+            for (measured, spans) in replications.iter().zip(&spans) {
+                let window = measured.nodes[index].windows.get(w);
+                let Some((window, (start, end))) = window.zip(spans.get(w)) else { continue };
+                busy += window.busy;
+                inside += window.in_system;
+                queue += window.in_queue;
+                departures += window.departures;
+                time += end - start;
+            }
+            let mean = |integral: u128| over(integral as f64, time).unwrap_or_default();
+            series.utilisation.push(capacity.map(|c| mean(busy) / c));
+            series.in_system.push(mean(inside));
+            series.in_queue.push(mean(queue));
+            series.throughput.push(departures as f64 / seconds(time.max(1)));
+        }
+        all.insert(node.name.clone(), series);
+    }
+    all
+}

@@ -1,0 +1,333 @@
+//! Merging against small cases worked out by hand.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{
+    model::probe::{
+        ClientMeasured, InstanceMeasured, NodeMeasured, NodeWindow, OperationMeasured,
+        RequestSample, RequestWindow, Tally,
+    },
+    results::{Evidence as _, Selection},
+    stats::{CoarseHistogram, Histogram},
+};
+
+const SECOND: u64 = 1_000_000_000;
+
+/// Latencies in whole seconds; one failure each in `failed`.
+fn operation(name: &str, latencies: &[u64], failed: &[u64], in_flight: u64) -> OperationMeasured {
+    let mut latency = Histogram::default();
+    let mut coarse = CoarseHistogram::default();
+    for &value in latencies {
+        latency.record(value * SECOND);
+        coarse.record(value * SECOND);
+    }
+    let mut latency_failed = Histogram::default();
+    for &value in failed {
+        latency_failed.record(value * SECOND);
+    }
+    let mut outcomes = Tally::default();
+    outcomes[0] = latencies.len() as u64;
+    outcomes[2] = failed.len() as u64;
+    let issued = (latencies.len() + failed.len()) as u64 + in_flight;
+    let good = latencies.len() as u64;
+    let window = RequestWindow { issued, outcomes, good, attempts: issued, latency: coarse };
+    OperationMeasured {
+        name: name.to_owned(),
+        issued,
+        outcomes,
+        good,
+        attempts: issued,
+        replies: good,
+        latency,
+        latency_failed,
+        marks: BTreeMap::new(),
+        windows: vec![RequestWindow::default(), window, RequestWindow::default()],
+    }
+}
+
+fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
+    let mut waiting = Histogram::default();
+    for &wait in waits {
+        waiting.record(wait * SECOND);
+    }
+    let instance = |busy, arrivals| InstanceMeasured { busy, arrivals, ..Default::default() };
+    let window = NodeWindow { busy, departures: 3, ..Default::default() };
+    NodeMeasured {
+        name: "server".to_owned(),
+        kind: "service",
+        capacity: Some(2.0),
+        span: 10 * SECOND,
+        arrivals: 4,
+        departures: 4,
+        in_system: u128::from(20 * SECOND),
+        in_queue: u128::from(5 * SECOND),
+        left_inside: 0,
+        waiting,
+        service: Histogram::default(),
+        response: Histogram::default(),
+        outcomes: Tally::default(),
+        causes: BTreeMap::from([("queue_full", 1)]),
+        instances: vec![instance(busy, 3), instance(0, 1)],
+        windows: vec![NodeWindow::default(), window, NodeWindow::default()],
+    }
+}
+
+/// Two replications of 12 s, of which 2 s are warm-up, with windows at 0, 2 and 7 s.
+fn measured(seed: u64, operations: Vec<OperationMeasured>, node: NodeMeasured) -> Measured {
+    Measured {
+        seed,
+        clients: vec![ClientMeasured { name: "users".to_owned(), operations }],
+        nodes: vec![node],
+        links: Vec::new(),
+        window_starts: vec![0, 2 * SECOND, 7 * SECOND],
+        ended_at: 12 * SECOND,
+        truncated: None,
+        events: 10,
+        fingerprint: seed,
+        samples: vec![RequestSample {
+            client: 0,
+            operation: 0,
+            number: 7,
+            intended: 3 * SECOND,
+            latency: SECOND,
+            key: None,
+            attempts: 1,
+            outcome: crate::model::probe::Outcome::Ok,
+        }],
+    }
+}
+
+fn info() -> RunInfo {
+    RunInfo {
+        scenario: "shop".to_owned(),
+        confidence: 0.95,
+        duration: 12 * SECOND,
+        warm_up: 2 * SECOND,
+        replications: 2,
+        ..RunInfo::default()
+    }
+}
+
+fn two() -> Vec<Measured> {
+    vec![
+        measured(
+            11,
+            vec![operation("browse", &[1, 2, 3], &[9], 1), operation("buy", &[4], &[], 0)],
+            node(u128::from(20 * SECOND), &[0, 0, 0, 4]),
+        ),
+        measured(
+            12,
+            vec![operation("browse", &[5, 5], &[], 0), operation("buy", &[], &[9], 0)],
+            node(u128::from(12 * SECOND), &[0, 2, 4, 4]),
+        ),
+    ]
+}
+
+/// t(0.95, 1) * sd / sqrt(2) for two values: 12.7062 * |a - b| / 2.
+fn half_width(a: f64, b: f64) -> f64 {
+    12.706_204_736 * (a - b).abs() / 2.0
+}
+
+#[track_caller]
+fn close(estimate: crate::results::Estimate, value: f64, half: f64) {
+    let got = estimate.value.expect("a value");
+    assert!((got - value).abs() < 1e-9, "value {got}, expected {value}");
+    let (lower, upper) = (estimate.lower.expect("lower"), estimate.upper.expect("upper"));
+    assert!((lower - (value - half)).abs() < 1e-6, "lower {lower}, expected {}", value - half);
+    assert!((upper - (value + half)).abs() < 1e-6, "upper {upper}, expected {}", value + half);
+}
+
+#[test]
+fn figures_of_requests_follow_their_definitions() {
+    let results = Merged::new(info(), two()).results();
+    let all = &results.summary;
+    assert_eq!(all.requests.issued, 9);
+    assert_eq!(all.requests.ok, 6);
+    assert_eq!(all.requests.timeout, 2);
+    assert_eq!(all.requests.in_flight, 1);
+    // Ratio of totals: 6 of 8 decided; replications 4/5 and 2/3; an interval within 0..=1.
+    assert!((all.availability.value.unwrap() - 0.75).abs() < 1e-12);
+    assert_eq!(all.availability.upper, Some(1.0));
+    // Mean of rates over 10 s: 0.4 and 0.2 per second.
+    close(all.goodput, 0.3, half_width(0.4, 0.2));
+    close(all.throughput, 0.3, half_width(0.4, 0.2));
+    close(all.attempts_per_request, 1.0, 0.0);
+    // Mean of means 2.5 and 5; the maximum is that of all.
+    close(all.latency.mean, 3.75, half_width(2.5, 5.0));
+    close(all.latency.max, 5.0, half_width(4.0, 5.0));
+    assert_eq!(all.latency.count, 6);
+    assert_eq!(all.latency_all.count, 8);
+    assert_eq!(all.latency_all.max.value, Some(9.0));
+    let buy = &results.clients["users"].operations["buy"];
+    assert_eq!((buy.requests.issued, buy.requests.ok, buy.requests.timeout), (2, 1, 1));
+    assert_eq!(buy.latency.mean.n, 1, "one replication saw no success");
+    assert_eq!(buy.latency.mean.lower, None);
+    assert_eq!(results.clients["users"].figures, results.summary);
+    assert_eq!(results.replications[1].figures["latency.p50"], Some(5.0));
+    assert_eq!(results.replications[1].figures["requests.issued"], Some(3.0));
+}
+
+#[test]
+fn a_quantile_is_that_of_the_merged_samples() {
+    let results = Merged::new(info(), two()).results();
+    // Of 1 2 3 4 5 5 the median is the third, 3 (within a bucket of 0.8 %); averaging the
+    // replications' medians 2 and 5 would give 3.5.
+    let p50 = results.summary.latency.p50.value.unwrap();
+    assert!((p50 - 3.0).abs() < 0.03, "{p50}");
+}
+
+#[test]
+fn one_replication_has_no_intervals() {
+    let results = Merged::new(RunInfo { replications: 1, ..info() }, two()[..1].to_vec()).results();
+    let mean = results.summary.latency.mean;
+    assert_eq!((mean.value, mean.lower, mean.upper, mean.n), (Some(2.5), None, None, 1));
+    assert_eq!(results.status, "complete");
+}
+
+#[test]
+fn figures_of_nodes_are_integrals_over_the_span() {
+    let results = Merged::new(info(), two()).results();
+    let node = &results.nodes["server"];
+    // Busy 20 s and 12 s of 2 cores x 2 instances x 10 s.
+    assert!((node.utilisation.value.unwrap() - 0.4).abs() < 1e-12);
+    close(node.in_system, 2.0, 0.0);
+    close(node.in_queue, 0.5, 0.0);
+    close(node.throughput, 0.4, 0.0);
+    // 4 of 8 visits waited.
+    assert_eq!(node.wait_probability.value, Some(0.5));
+    assert_eq!(node.per_instance.len(), 2);
+    assert!((node.per_instance[0].utilisation.value.unwrap() - 0.8).abs() < 1e-12);
+    assert_eq!(node.per_instance[0].keys_share.value, Some(0.75));
+    assert_eq!(node.causes["queue_full"], 2);
+    assert_eq!(node.outcomes["rejected"], 0);
+}
+
+#[test]
+fn unbounded_capacity_has_no_utilisation() {
+    let mut replications = two();
+    for measured in &mut replications {
+        measured.nodes[0].capacity = None;
+    }
+    let results = Merged::new(info(), replications).results();
+    assert_eq!(results.nodes["server"].utilisation.value, None);
+    assert_eq!(results.series.nodes["server"].utilisation, [None, None, None]);
+}
+
+#[test]
+fn series_average_over_replications_and_lengths() {
+    let results = Merged::new(info(), two()).results();
+    let series = &results.series;
+    assert_eq!(series.start, [0.0, 2.0, 7.0]);
+    assert_eq!(series.length, [2.0, 5.0, 5.0]);
+    // 9 requests in 2 x 5 s.
+    assert_eq!(series.clients["all"].offered, [0.0, 0.9, 0.0]);
+    assert_eq!(series.clients["users"].availability, [None, Some(0.75), None]);
+    assert_eq!(series.clients["all"].outcomes["timeout"], [0.0, 0.2, 0.0]);
+    // 32 s of 4 units x 2 x 5 s.
+    assert_eq!(series.nodes["server"].utilisation[1], Some(0.8));
+    assert_eq!(series.nodes["server"].throughput[1], 0.6);
+    let tail = &results.latency_tail["all"];
+    assert_eq!(tail.first(), Some(&(1.0, 1.0)));
+    assert_eq!(tail.last(), Some(&(5.0, 0.0)));
+}
+
+#[test]
+fn selections_and_single_replications() {
+    let merged = Merged::new(info(), two());
+    let buy = Selection { operation: Some("buy".to_owned()), ..Selection::default() };
+    let parts = merged.requests(&buy);
+    assert_eq!(parts.iter().map(|p| p.issued).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(merged.results_of(1).summary.requests.issued, 3);
+    let nobody = Selection { client: Some("nobody".to_owned()), ..Selection::default() };
+    assert!(merged.requests(&nobody).iter().all(|p| p.issued == 0));
+    assert_eq!(merged.samples()[1].replication, 1);
+}
+
+#[test]
+fn unfinished_and_truncated_runs_say_so() {
+    let results = Merged::new(info(), two()[..1].to_vec()).results();
+    assert_eq!(results.status, "interrupted");
+    assert_eq!(results.status_reason.as_deref(), Some("1 of 2 replications finished"));
+    assert_eq!(results.seeds, [11]);
+    let mut replications = two();
+    replications[1].truncated = Some("10 events".to_owned());
+    replications[1].ended_at = 7 * SECOND;
+    let results = Merged::new(info(), replications).results();
+    assert_eq!(results.status, "truncated");
+    assert_eq!(results.status_reason.as_deref(), Some("replication 1: 10 events"));
+    // Replies 4 in 10 s and 2 in 5 s.
+    assert_eq!(results.summary.throughput.value, Some(0.4));
+    let nothing = Merged::new(info(), Vec::new()).results();
+    assert_eq!(nothing.summary.availability.value, None);
+}
+
+#[test]
+fn broken_conservation_is_caught() {
+    for (what, breakage) in [
+        ("issued", (|o| o.issued -= 3) as fn(&mut OperationMeasured)),
+        ("good", |o| o.good += 1),
+        ("latency", |o| o.latency.record(1)),
+        ("failure", |o| o.latency_failed.record(1)),
+        ("windows", |o| o.windows[1].issued += 1),
+        ("timeout", |o| o.windows[1].outcomes[2] += 1),
+    ] {
+        let mut measured = two().remove(0);
+        check(&measured, 2 * SECOND);
+        breakage(&mut measured.clients[0].operations[0]);
+        let caught = catch_unwind(|| check(&measured, 2 * SECOND)).expect_err(what);
+        let message = panic_message(caught.as_ref());
+        assert!(message.contains(what) && message.contains("users.browse"), "{message}");
+    }
+}
+
+/// A world whose replications report their seed; it breaks or stops where told.
+struct Fake {
+    breaks: Option<u64>,
+    stops: Option<u64>,
+}
+
+impl World for Fake {
+    fn replicate(&self, seed: u64, stop: &AtomicBool) -> Measured {
+        assert!(self.breaks != Some(seed), "in-flight must not be negative");
+        let mut measured = two().remove(0);
+        measured.seed = seed;
+        if self.stops == Some(seed) {
+            stop.store(true, Ordering::Relaxed);
+            measured.ended_at = 3 * SECOND;
+        }
+        measured
+    }
+}
+
+fn run(world: &Fake, replications: usize) -> Result<crate::results::Results, Breach> {
+    let stop = AtomicBool::new(false);
+    let info = RunInfo { replications, ..info() };
+    simulate(world, info, 42, &stop, &|| {}).map(|merged| merged.results())
+}
+
+#[test]
+fn replications_are_merged_in_index_order() {
+    let results = run(&Fake { breaks: None, stops: None }, 40).unwrap();
+    assert_eq!(results.seeds, seeds(42, 40));
+    assert_eq!(results.summary.requests.issued, 40 * 6);
+    let twin = run(&Fake { breaks: None, stops: None }, 40).unwrap();
+    assert_eq!(results, twin);
+}
+
+#[test]
+fn a_stop_keeps_the_finished_prefix() {
+    let stops = Some(seeds(42, 40)[10]);
+    let results = run(&Fake { breaks: None, stops }, 40).unwrap();
+    assert_eq!(results.status, "interrupted");
+    assert!(results.seeds.len() <= 10);
+    assert_eq!(results.seeds, seeds(42, 40)[..results.seeds.len()]);
+}
+
+#[test]
+fn a_breach_names_the_seed() {
+    let broken = seeds(42, 4)[2];
+    let breach = run(&Fake { breaks: Some(broken), stops: None }, 4).unwrap_err();
+    assert_eq!((breach.replication, breach.seed), (2, broken));
+    assert!(breach.message.contains("in-flight"));
+}
