@@ -11,3 +11,5 @@ pub mod results;
 pub mod model;
 pub mod scenario;
 pub mod runner;
+#[cfg(feature = "cli")]
+pub mod report;

@@ -1,0 +1,185 @@
+//! Tables for spreadsheets: `timeseries.csv` and `requests.csv`.
+//!
+//! **Invariant.** No cell of text can start a formula: `= + - @`, tab and return at its start get an
+//! apostrophe (OWASP ASVS 1.2.10); numbers are left alone.
+
+use crate::results::{ClientSeries, NodeSeries, Results, SampledRequest};
+
+const OUTCOMES: [&str; 9] = [
+    "ok",
+    "degraded",
+    "timeout",
+    "error",
+    "rejected",
+    "shed",
+    "rate_limited",
+    "breaker_open",
+    "unavailable",
+];
+
+/// One row per window and client or node, one column per metric; what does not apply is empty.
+/// `all` is every client together.
+pub(crate) fn time_series(results: &Results) -> Vec<u8> {
+    let series = &results.series;
+    let mut table = Table::new();
+    let mut header: Vec<String> =
+        ["start_s", "length_s", "kind", "name", "offered_per_s", "goodput_per_s", "availability"]
+            .map(String::from)
+            .into();
+    header.extend(OUTCOMES.iter().map(|outcome| format!("{outcome}_per_s")));
+    header.extend(["p50", "p95", "p99", "p999"].map(|p| format!("latency_{p}_s")));
+    header.extend(["utilisation", "in_system", "in_queue", "throughput_per_s"].map(String::from));
+    table.row(header);
+    for (i, start) in series.start.iter().enumerate() {
+        let window = [number(Some(start)), number(series.length.get(i))];
+        for (name, client) in &series.clients {
+            let mut row = window.to_vec();
+            row.extend(["client".into(), text(name)]);
+            row.extend(client_cells(client, i));
+            row.extend(std::iter::repeat_n(String::new(), 4));
+            table.row(row);
+        }
+        for (name, node) in &series.nodes {
+            let mut row = window.to_vec();
+            row.extend(["node".into(), text(name)]);
+            row.extend(std::iter::repeat_n(String::new(), 3 + OUTCOMES.len() + 4));
+            row.extend(node_cells(node, i));
+            table.row(row);
+        }
+    }
+    table.bytes()
+}
+
+/// The sampled requests, one row each.
+pub(crate) fn requests(samples: &[SampledRequest]) -> Vec<u8> {
+    let mut table = Table::new();
+    table.row([
+        "replication",
+        "client",
+        "operation",
+        "number",
+        "intended_s",
+        "latency_s",
+        "key",
+        "attempts",
+        "outcome",
+    ]);
+    for sample in samples {
+        table.row([
+            sample.replication.to_string(),
+            text(&sample.client),
+            text(&sample.operation),
+            sample.number.to_string(),
+            number(Some(&sample.intended)),
+            number(Some(&sample.latency)),
+            sample.key.map(|key| key.to_string()).unwrap_or_default(),
+            sample.attempts.to_string(),
+            text(&sample.outcome),
+        ]);
+    }
+    table.bytes()
+}
+
+fn client_cells(client: &ClientSeries, i: usize) -> Vec<String> {
+    let mut cells = vec![
+        number(client.offered.get(i)),
+        number(client.goodput.get(i)),
+        optional(&client.availability, i),
+    ];
+    for outcome in OUTCOMES {
+        // An outcome that never happened has no vector: its rate is 0.
+        let rate = client.outcomes.get(outcome).map_or(Some(&0.0), |rates| rates.get(i));
+        cells.push(number(rate));
+    }
+    for quantile in [&client.p50, &client.p95, &client.p99, &client.p999] {
+        cells.push(optional(quantile, i));
+    }
+    cells
+}
+
+fn node_cells(node: &NodeSeries, i: usize) -> [String; 4] {
+    [
+        optional(&node.utilisation, i),
+        number(node.in_system.get(i)),
+        number(node.in_queue.get(i)),
+        number(node.throughput.get(i)),
+    ]
+}
+
+fn number(value: Option<&f64>) -> String {
+    value.filter(|v| v.is_finite()).map(f64::to_string).unwrap_or_default()
+}
+
+fn optional(values: &[Option<f64>], i: usize) -> String {
+    number(values.get(i).and_then(Option::as_ref))
+}
+
+/// A cell of text that no spreadsheet takes for a formula.
+fn text(value: &str) -> String {
+    if value.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\0']) {
+        return format!("'{value}");
+    }
+    value.into()
+}
+
+/// Rows of CSV in memory.
+struct Table(csv::Writer<Vec<u8>>);
+
+impl Table {
+    fn new() -> Self {
+        Self(csv::Writer::from_writer(Vec::new()))
+    }
+
+    fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) {
+        self.0.write_record(cells).expect("every row of a table has the header's cells");
+    }
+
+    fn bytes(self) -> Vec<u8> {
+        self.0.into_inner().expect("writing to memory does not fail")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    fn lines(bytes: Vec<u8>) -> Vec<String> {
+        String::from_utf8(bytes).unwrap().lines().map(String::from).collect()
+    }
+
+    #[test]
+    fn one_row_per_window_and_entity() {
+        let results = fixture::shop();
+        let rows = lines(time_series(&results));
+        let entities = results.series.clients.len() + results.series.nodes.len();
+        assert_eq!(rows.len(), 1 + results.series.start.len() * entities);
+        let cells = rows[0].split(',').count();
+        assert!(rows.iter().all(|row| row.split(',').count() == cells));
+        assert!(rows[1].starts_with("0,5,client,all,"), "{}", rows[1]);
+        let node = rows.iter().find(|row| row.contains(",node,api,")).unwrap();
+        assert!(node.contains(",,,,"), "client columns of a node are empty: {node}");
+    }
+
+    #[test]
+    fn formulas_are_disarmed_and_numbers_left_alone() {
+        for start in ["=HYPERLINK(\"x\")", "+1", "-1", "@a", "\ta", "\ra", "\0a"] {
+            assert_eq!(text(start), format!("'{start}"));
+        }
+        assert_eq!(text("a=b"), "a=b");
+        assert_eq!(number(Some(&-1.5)), "-1.5");
+        assert_eq!(number(Some(&f64::NAN)), "");
+        let rows = lines(requests(&[SampledRequest {
+            replication: 0,
+            client: "c".into(),
+            operation: "=HYPERLINK(\"a\",\"b\")".into(),
+            number: 7,
+            intended: 1.25,
+            latency: 0.5,
+            key: None,
+            attempts: 2,
+            outcome: "ok".into(),
+        }]));
+        assert_eq!(rows[1], "0,c,\"'=HYPERLINK(\"\"a\"\",\"\"b\"\")\",7,1.25,0.5,,2,ok");
+    }
+}

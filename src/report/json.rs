@@ -1,0 +1,45 @@
+//! `results.json`: the complete results, pretty and stable.
+//!
+//! **Invariant.** The names are those of `results.rs`; nothing is added here.
+
+use crate::results::Results;
+
+/// The document as bytes, with a final line break.
+pub(crate) fn results(results: &Results) -> Vec<u8> {
+    let mut bytes =
+        serde_json::to_vec_pretty(results).expect("results hold only maps with text keys");
+    bytes.push(b'\n');
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn reads_back_as_it_was() {
+        let before = fixture::shop();
+        let bytes = results(&before);
+        let after: Results = serde_json::from_slice(&bytes).unwrap();
+        assert!(results(&after) == bytes, "floats must survive the trip bit by bit");
+        assert_eq!(after.summary.requests, before.summary.requests);
+    }
+
+    #[test]
+    fn has_the_names_users_rely_on() {
+        let document: serde_json::Value =
+            serde_json::from_slice(&results(&fixture::shop())).unwrap();
+        for path in [
+            "/summary/requests/rate_limited",
+            "/summary/latency/p999/upper",
+            "/clients/shoppers/operations/browse/latency/p99/value",
+            "/nodes/api/waiting_time/mean/n",
+            "/nodes/orders/shards/0/keys_share/value",
+            "/slos/0/verdict",
+            "/replications/0/figures/availability",
+        ] {
+            assert!(document.pointer(path).is_some(), "{path}");
+        }
+    }
+}

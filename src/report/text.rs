@@ -1,0 +1,267 @@
+//! How figures and foreign text are written for people: units, digits, intervals, escaping.
+//!
+//! **Invariant.** Nothing that came from a file reaches a terminal, a page or a picture without
+//! passing [`clean`] or [`escape`].
+
+use crate::results::Estimate;
+
+/// What a figure measures, hence its unit and digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quantity {
+    /// Seconds.
+    Duration,
+    /// Per second.
+    Rate,
+    /// A fraction in 0..=1, shown in per cent.
+    Share,
+    /// A plain number.
+    Number,
+}
+
+/// A unit to show values in: its name and how many of it make one of the base unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Unit {
+    /// As printed after the number, with its leading space; may be empty.
+    pub(crate) suffix: &'static str,
+    /// Multiplies the base value.
+    pub(crate) per_base: f64,
+}
+
+const DAY: f64 = 86_400.0;
+const DURATION_UNITS: [(f64, Unit); 7] = [
+    (2.0 * DAY, Unit { suffix: " d", per_base: 1.0 / DAY }),
+    (7200.0, Unit { suffix: " h", per_base: 1.0 / 3600.0 }),
+    (120.0, Unit { suffix: " min", per_base: 1.0 / 60.0 }),
+    (1.0, Unit { suffix: " s", per_base: 1.0 }),
+    (1e-3, Unit { suffix: " ms", per_base: 1e3 }),
+    (1e-6, Unit { suffix: " µs", per_base: 1e6 }),
+    (0.0, Unit { suffix: " ns", per_base: 1e9 }),
+];
+
+/// The unit in which a value of about this size reads best.
+pub(crate) fn unit_for(quantity: Quantity, size: f64) -> Unit {
+    match quantity {
+        Quantity::Duration if size == 0.0 => Unit { suffix: " s", per_base: 1.0 },
+        Quantity::Duration => {
+            // Rounded first, so that 0.9996 ms becomes 1 ms and not 1000 µs.
+            let size = size.abs() * 1.0005;
+            let found = DURATION_UNITS.iter().find(|(least, _)| size >= *least);
+            found.map_or(DURATION_UNITS[6].1, |(_, unit)| *unit)
+        }
+        Quantity::Rate => Unit { suffix: " /s", per_base: 1.0 },
+        Quantity::Share => Unit { suffix: " %", per_base: 100.0 },
+        Quantity::Number => Unit { suffix: "", per_base: 1.0 },
+    }
+}
+
+/// A value with its unit and three significant digits (`12.3 ms`, `99.9932 %`, `1,190 /s`).
+pub(crate) fn value(quantity: Quantity, value: f64) -> String {
+    if !value.is_finite() {
+        return "-".into();
+    }
+    let unit = unit_for(quantity, value);
+    let decimals = decimals(quantity, value, 0.0, unit);
+    format!("{}{}", grouped(value * unit.per_base, decimals), unit.suffix)
+}
+
+/// A duration in seconds, such as `12.3 ms`.
+pub(crate) fn duration(seconds: f64) -> String {
+    value(Quantity::Duration, seconds)
+}
+
+/// An estimate with its interval: `12.3 ± 0.2 ms`; `[a, b]` when it is not symmetric; `-` when
+/// nothing was observed; the bare value when there is no interval or it has no width.
+pub(crate) fn estimate(quantity: Quantity, estimate: &Estimate) -> String {
+    let Some(centre) = estimate.value.filter(|v| v.is_finite()) else { return "-".into() };
+    let (Some(lower), Some(upper)) = (estimate.lower, estimate.upper) else {
+        return value(quantity, centre);
+    };
+    let half_width = (upper - lower) / 2.0;
+    if half_width.is_nan() || half_width <= 0.0 {
+        return value(quantity, centre);
+    }
+    let unit = unit_for(quantity, centre);
+    let decimals = decimals(quantity, centre, half_width, unit);
+    let show = |v: f64| grouped(v * unit.per_base, decimals);
+    if (f64::midpoint(lower, upper) - centre).abs() <= half_width * 1e-3 {
+        format!("{} ± {}{}", show(centre), show(half_width), unit.suffix)
+    } else {
+        format!("{} [{}, {}]{}", show(centre), show(lower), show(upper), unit.suffix)
+    }
+}
+
+/// A difference of two fractions in percentage points, to two significant digits.
+pub(crate) fn points(difference: f64) -> String {
+    let shown = difference * 100.0;
+    grouped(shown, decimals_for(shown.abs(), 2).min(6))
+}
+
+/// A whole number with thousands separators.
+pub(crate) fn count(n: u64) -> String {
+    grouped(n as f64, 0)
+}
+
+/// Decimals for three significant digits; more where the rest to 100 % or the half-width needs it.
+fn decimals(quantity: Quantity, value: f64, half_width: f64, unit: Unit) -> usize {
+    let shown = (value * unit.per_base).abs();
+    let mut decimals = decimals_for(shown, 3);
+    if quantity == Quantity::Share && (0.9..1.0).contains(&value) {
+        decimals = decimals.max(decimals_for(100.0 - shown, 2));
+    }
+    if half_width == 0.0 && (shown - shown.round()).abs() <= shown * 1e-12 {
+        return 0;
+    }
+    decimals.max(decimals_for(half_width * unit.per_base, 1)).min(6)
+}
+
+/// Decimals with which `shown` has `digits` significant digits; 0 for 0.
+fn decimals_for(shown: f64, digits: i32) -> usize {
+    if shown <= 0.0 {
+        return 0;
+    }
+    // What rounds up to the next power of ten has one digit more before the point.
+    let rounds_up = 10.0 / (10.0 - 0.5 * libm::exp10(f64::from(1 - digits)));
+    (digits - 1 - libm::floor(libm::log10(shown * rounds_up)) as i32).max(0) as usize
+}
+
+/// A number with thousands separators.
+fn grouped(value: f64, decimals: usize) -> String {
+    let plain = format!("{value:.decimals$}");
+    let (whole, fraction) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let mut out = String::from(sign);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out.push_str(fraction);
+    out
+}
+
+/// Foreign text without control characters, terminal sequences and direction overrides; line breaks
+/// become spaces.
+pub(crate) fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            // A terminal sequence `ESC [ ... letter` goes whole.
+            '\u{1b}' if chars.peek() == Some(&'[') => {
+                chars.next();
+                chars.by_ref().find(|c| ('\u{40}'..='\u{7e}').contains(c));
+            }
+            '\n' | '\r' | '\t' => out.push(' '),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => {}
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Foreign text for HTML and SVG, as content or attribute.
+pub(crate) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in clean(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Foreign text cut to `most` characters, with an ellipsis when something is missing.
+pub(crate) fn shorten(text: &str, most: usize) -> String {
+    let text = clean(text);
+    if text.chars().count() <= most {
+        return text;
+    }
+    let mut cut: String = text.chars().take(most.saturating_sub(1)).collect();
+    cut.push('…');
+    cut
+}
+
+/// A count with its noun: `1 replication`, `10 replications`.
+pub(crate) fn plural(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interval(value: f64, lower: f64, upper: f64) -> Estimate {
+        Estimate { value: Some(value), lower: Some(lower), upper: Some(upper), n: 10 }
+    }
+
+    #[test]
+    fn durations_choose_their_unit() {
+        for (seconds, text) in [
+            (0.0, "0 s"),
+            (1.5e-9, "1.50 ns"),
+            (999.7e-6, "1.00 ms"),
+            (12.34e-6, "12.3 µs"),
+            (0.0123, "12.3 ms"),
+            (0.4, "400 ms"),
+            (1.0, "1 s"),
+            (90.0, "90 s"),
+            (150.0, "2.50 min"),
+            (3.0 * 3600.0, "3 h"),
+            (7.0 * 86_400.0, "7 d"),
+            (f64::NAN, "-"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn shares_never_round_to_a_perfect_hundred() {
+        for (share, text) in [
+            (0.0, "0 %"),
+            (1.0, "100 %"),
+            (0.453_21, "45.3 %"),
+            (0.000_123_4, "0.0123 %"),
+            (0.9921, "99.21 %"),
+            (0.999_932, "99.9932 %"),
+        ] {
+            assert_eq!(value(Quantity::Share, share), text);
+        }
+    }
+
+    #[test]
+    fn rates_and_counts_are_grouped() {
+        assert_eq!(value(Quantity::Rate, 1_190.4), "1,190 /s");
+        assert_eq!(value(Quantity::Number, -1234.0), "-1,234");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(plural(1, "seed"), "1 seed");
+        assert_eq!(plural(2000, "seed"), "2,000 seeds");
+    }
+
+    #[test]
+    fn intervals_share_unit_and_decimals() {
+        let show = |e| estimate(Quantity::Duration, &e);
+        assert_eq!(show(interval(0.0123, 0.0121, 0.0125)), "12.3 ± 0.2 ms");
+        assert_eq!(show(interval(0.0123, 0.012_28, 0.012_32)), "12.30 ± 0.02 ms");
+        assert_eq!(show(interval(0.0123, 0.0120, 0.0125)), "12.3 [12.0, 12.5] ms");
+        assert_eq!(show(interval(0.4, 0.4, 0.4)), "400 ms");
+        assert_eq!(show(Estimate { value: Some(0.4), ..Estimate::default() }), "400 ms");
+        assert_eq!(show(Estimate::default()), "-");
+        let availability = interval(0.999_932, 0.999_93, 0.999_934);
+        assert_eq!(estimate(Quantity::Share, &availability), "99.9932 ± 0.0002 %");
+    }
+
+    #[test]
+    fn foreign_text_is_disarmed() {
+        assert_eq!(clean("a\u{1b}[31mred\u{1b}[0m\u{7}b\nc\u{9b}d\u{202e}e"), "aredb cde");
+        assert_eq!(escape("<script>\"&'"), "&lt;script&gt;&quot;&amp;&#39;");
+        assert_eq!(shorten("recommendations", 8), "recomme…");
+        assert_eq!(shorten("api", 8), "api");
+    }
+}
