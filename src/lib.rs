@@ -8,6 +8,7 @@ pub mod problem;
 pub mod stats;
 pub mod engine;
 pub mod results;
+pub mod slo;
 pub mod model;
 pub mod scenario;
 pub mod runner;

@@ -1,0 +1,617 @@
+//! What the names in an expression mean; everything that cannot be judged is a problem here.
+//!
+//! **Invariant.** An expression that passes can be evaluated on any results of its scenario.
+
+use serde_json::Value as Json;
+
+use super::{
+    Figure, Names, NodeField, RequestsField, Sample, Series, Slo, Stat,
+    parse::{self, Expression, Metric, Op, Value, Word},
+};
+use crate::{
+    problem::{Problem, Problems, Severity},
+    results::{Distribution, NodeResults, OUTCOMES, RequestFigures, Selection},
+    units::{Count, Fraction, Number, Rate, SimDuration, ValueError},
+};
+
+/// Words of the language whose parts of the model do not exist yet.
+const NOT_YET: [&str; 32] = [
+    "baseline",
+    "conflicts",
+    "consistency",
+    "convergence_time",
+    "cost",
+    "coalesced",
+    "error_fraction",
+    "evictions",
+    "faults",
+    "hit_ratio",
+    "hits",
+    "linearizable",
+    "lookups",
+    "lost_acked_writes",
+    "lost_updates",
+    "metastable",
+    "misses",
+    "monotonic_read_violations",
+    "reads",
+    "read_your_writes_violations",
+    "replication_lag",
+    "rpo",
+    "rto",
+    "stale_read_fraction",
+    "stale_reads",
+    "staleness_age",
+    "staleness_versions",
+    "time_to_recover",
+    "violations",
+    "writes",
+    "queue_depth",
+    "cold_starts",
+];
+
+/// Selectors whose parts of the model do not exist yet.
+const SELECTORS_NOT_YET: [&str; 10] =
+    ["group", "side", "before", "during", "after", "key", "size", "session", "zone", "instance"];
+
+const SELECTORS: [&str; 6] = ["client", "operation", "node", "outcome", "to", "window"];
+
+/// Checks the file's expressions; those with errors are reported at `slos[i]` and left out.
+pub fn check(texts: &[String], names: &Names, problems: &mut Problems) -> Vec<Slo> {
+    let mut slos: Vec<(usize, Slo)> = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        let slo = parse::parse(text)
+            .map_err(|error| {
+                let message = format!("{} (character {})", error.message, 1 + error.at.start);
+                let help = "for example `availability >= 99.5%`, `p99(latency) <= 400ms`, \
+                            `min(availability window=1m) >= 95% in 90% of runs`";
+                fault("E-SLO", message, Some(help.to_owned()))
+            })
+            .and_then(|expression| Checker { names, text }.slo(&expression));
+        match slo {
+            Ok(slo) => slos.push((index, slo)),
+            Err(Fault { code, message, help }) => problems.add(Problem {
+                severity: Severity::Error,
+                code,
+                path: format!("slos[{index}]"),
+                at_key: false,
+                message,
+                help,
+            }),
+        }
+    }
+    contradictions(&slos, problems);
+    slos.into_iter().map(|(_, slo)| slo).collect()
+}
+
+type Checked<T> = Result<T, Fault>;
+
+/// What is wrong with one expression.
+struct Fault {
+    code: &'static str,
+    message: String,
+    help: Option<String>,
+}
+
+fn fault(code: &'static str, message: String, help: Option<String>) -> Fault {
+    Fault { code, message, help }
+}
+
+/// What the metric's values are, and so how its limit is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Dimension {
+    Seconds,
+    PerSecond,
+    Fraction,
+    Count,
+    Number,
+}
+
+/// The selectors of one metric.
+#[derive(Default)]
+struct Selectors {
+    selection: Selection,
+    node: Option<String>,
+    outcome: Option<String>,
+    to: Option<String>,
+    window: Option<u64>,
+}
+
+struct Checker<'a> {
+    names: &'a Names,
+    text: &'a str,
+}
+
+impl Checker<'_> {
+    fn slo(&self, expression: &Expression) -> Checked<Slo> {
+        let (figure, dimension) = self.figure(&expression.metric)?;
+        let Value::Literal(literal) = &expression.value else {
+            return Err(not_yet("baseline"));
+        };
+        let mut of = None;
+        let mut measured = dimension;
+        if let Some(divisor) = &expression.of {
+            let (other, unit) = self.figure(divisor)?;
+            if (dimension, unit) != (Dimension::Count, Dimension::Count) {
+                let message = "`of` relates two counts".to_owned();
+                let help = "for example `requests.timeout <= 1% of requests.issued`";
+                return Err(fault("E-SLO", message, Some(help.to_owned())));
+            }
+            of = Some(other);
+            measured = Dimension::Fraction;
+        }
+        let limit = limit(literal, measured)?;
+        sensible(literal, measured, limit, expression.op)?;
+        let runs = expression.runs.as_ref().map(|word| {
+            let share = parsed::<Fraction>(word, "a fraction such as `99%`")?.0;
+            if share > 0.0 { Ok(share) } else { Err(trivial(word)) }
+        });
+        let text = self.text.to_owned();
+        Ok(Slo { text, figure, op: expression.op, limit, of, runs: runs.transpose()? })
+    }
+
+    fn figure(&self, metric: &Metric) -> Checked<(Figure, Dimension)> {
+        let mut segments: Vec<&str> = metric.path.text.split('.').collect();
+        if let Some(word) = segments.iter().find(|s| NOT_YET.contains(s)) {
+            let known = self.names.clients.contains_key(*word) || self.names.nodes.contains(*word);
+            if !known {
+                return Err(not_yet(word));
+            }
+        }
+        let mut selectors = self.selectors(metric)?;
+        if segments[0] == "summary" {
+            segments.remove(0);
+        }
+        if segments.last() == Some(&"value") {
+            segments.pop();
+        }
+        self.path_into_selectors(&mut segments, &mut selectors)?;
+        if selectors.node.is_some() && selectors.selection != Selection::default() {
+            let message = "a node's figures are not told apart by client or operation".to_owned();
+            return Err(fault("E-SLO", message, None));
+        }
+        match &metric.stat {
+            Some(stat) => self.statistic(stat, &segments, selectors),
+            None => self.plain(&segments, selectors),
+        }
+    }
+
+    /// `nodes.api.x` is `x` of `node=api`, `clients.a.operations.b.x` that of these selectors.
+    fn path_into_selectors(&self, path: &mut Vec<&str>, into: &mut Selectors) -> Checked<()> {
+        let place = |slot: &mut Option<String>, name: &str| match slot {
+            Some(other) if other != name => {
+                let message = format!("both `{other}` and `{name}` are named");
+                Err(fault("E-SLO", message, None))
+            }
+            _ => {
+                *slot = Some(name.to_owned());
+                Ok(())
+            }
+        };
+        if path.len() > 1 && path[0] == "nodes" {
+            known("node", path[1], self.names.nodes.iter())?;
+            place(&mut into.node, path[1])?;
+            path.drain(..2);
+        } else if path.len() > 1 && path[0] == "clients" {
+            known("client", path[1], self.names.clients.keys())?;
+            place(&mut into.selection.client, path[1])?;
+            path.drain(..2);
+            if path.len() > 1 && path[0] == "operations" {
+                place(&mut into.selection.operation, path[1])?;
+                self.operation(&into.selection)?;
+                path.drain(..2);
+            }
+        }
+        Ok(())
+    }
+
+    fn selectors(&self, metric: &Metric) -> Checked<Selectors> {
+        let mut found = Selectors::default();
+        for selector in &metric.selectors {
+            let value = &selector.value;
+            let Some(name) = &selector.name else {
+                let message = format!("`{}` selects nothing by itself", value.text);
+                let help = "a selector is written `name=value`, for example `client=gold`";
+                return Err(fault("E-SLO", message, Some(help.to_owned())));
+            };
+            let slot = match name.text.as_str() {
+                "client" => {
+                    known("client", &value.text, self.names.clients.keys())?;
+                    &mut found.selection.client
+                }
+                "operation" => &mut found.selection.operation,
+                "node" => {
+                    known("node", &value.text, self.names.nodes.iter())?;
+                    &mut found.node
+                }
+                "outcome" => {
+                    known("outcome", &value.text, OUTCOMES.iter())?;
+                    &mut found.outcome
+                }
+                "to" => {
+                    known("mark", &value.text, self.names.marks.iter())?;
+                    &mut found.to
+                }
+                "window" => {
+                    found.window = Some(self.window(value)?);
+                    continue;
+                }
+                other => return Err(self.unknown_selector(other)),
+            };
+            if slot.replace(value.text.clone()).is_some() {
+                let message = format!("`{}=` is given twice", name.text);
+                return Err(fault("E-SLO", message, None));
+            }
+        }
+        self.operation(&found.selection)?;
+        Ok(found)
+    }
+
+    fn unknown_selector(&self, name: &str) -> Fault {
+        if SELECTORS_NOT_YET.contains(&name) || self.names.attributes.contains(name) {
+            return not_yet(&format!("{name}="));
+        }
+        let message = format!("there is no selector `{name}=`");
+        fault("E-SLO", message, Some(choice(name, SELECTORS.iter())))
+    }
+
+    fn operation(&self, selection: &Selection) -> Checked<()> {
+        let Some(operation) = &selection.operation else { return Ok(()) };
+        let of = |(name, _): &(&String, &Vec<String>)| {
+            selection.client.as_ref().is_none_or(|client| client == *name)
+        };
+        let all = self.names.clients.iter().filter(of).flat_map(|(_, operations)| operations);
+        known("operation", operation, all)
+    }
+
+    /// A window of the series, or several of them.
+    fn window(&self, word: &Word) -> Checked<u64> {
+        let window = parsed::<SimDuration>(word, "a duration such as `1m`")?.0;
+        let base = self.names.window.max(1);
+        if window > 0 && window % base == 0 && window <= self.names.span {
+            return Ok(window);
+        }
+        let most = SimDuration(self.names.span / base * base);
+        let first: Vec<String> = [1, 2, 3, 5, 10]
+            .map(|n| SimDuration(base.saturating_mul(n)))
+            .iter()
+            .filter(|d| **d <= most)
+            .map(|d| format!("`{d}`"))
+            .collect();
+        let message = format!("`window={}` does not fit the windows that are measured", word.text);
+        let help = format!(
+            "multiples of `{}` up to `{most}` are possible, such as {}",
+            SimDuration(base),
+            first.join(", ")
+        );
+        Err(fault("E-SLO", message, Some(help)))
+    }
+
+    /// `stat(metric ..)`.
+    fn statistic(
+        &self,
+        word: &Word,
+        path: &[&str],
+        selectors: Selectors,
+    ) -> Checked<(Figure, Dimension)> {
+        let stat = match word.text.as_str() {
+            "mean" => Stat::Mean,
+            "min" => Stat::Min,
+            "max" => Stat::Max,
+            name => Stat::Quantile(parse::percentile(name).expect("the parser knows statistics")),
+        };
+        if let Some(window) = selectors.window {
+            return windows(stat, word, path, selectors, window);
+        }
+        if let Some(node) = selectors.node {
+            let mut path: Vec<String> = path.iter().map(|s| (*s).to_owned()).collect();
+            path.push(word.text.clone());
+            let dimension = in_shape(&shape(&NodeResults::default()), &path)?;
+            return Ok((Figure::Node(node, path), dimension));
+        }
+        let sample = self.sample(path, selectors.outcome.as_deref(), selectors.to)?;
+        Ok((Figure::Sample(selectors.selection, sample, stat), Dimension::Seconds))
+    }
+
+    fn sample(&self, path: &[&str], outcome: Option<&str>, to: Option<String>) -> Checked<Sample> {
+        match (path, outcome, to) {
+            (["latency"], None, None) => Ok(Sample::Latency),
+            (["latency"], Some("ok"), None) => Ok(Sample::Survivors),
+            (["latency"], Some(other), None) => Err(not_yet(&format!("outcome={other}"))),
+            (["latency"], None, Some(mark)) => Ok(Sample::Mark(mark)),
+            (["latency_all"], None, None) => Ok(Sample::All),
+            (["marks", mark], None, None) => {
+                known("mark", mark, self.names.marks.iter())?;
+                Ok(Sample::Mark((*mark).to_owned()))
+            }
+            (["latency" | "latency_all" | "marks", ..], ..) => {
+                let message = "these selectors do not go together".to_owned();
+                Err(fault("E-SLO", message, None))
+            }
+            _ => {
+                let path: Vec<String> = path.iter().map(|s| (*s).to_owned()).collect();
+                in_shape(&requests_shape(self.names), &path)?;
+                let message = format!("`{}` is one number, not a sample", path.join("."));
+                let help = "statistics are of `latency`, or over windows: `min(availability \
+                            window=1m)`";
+                Err(fault("E-SLO", message, Some(help.to_owned())))
+            }
+        }
+    }
+
+    /// A path of results.json, or a name with selectors.
+    fn plain(&self, path: &[&str], selectors: Selectors) -> Checked<(Figure, Dimension)> {
+        if selectors.window.is_some() {
+            let message = "`window=` goes with `min(..)`, `max(..)` or `mean(..)`".to_owned();
+            return Err(fault("E-SLO", message, None));
+        }
+        if let ["latency", stat] = path
+            && parse::is_stat(stat)
+        {
+            let word = Word { text: (*stat).to_owned(), span: 0..0 };
+            return self.statistic(&word, &["latency"], selectors);
+        }
+        let mut path: Vec<String> = path.iter().map(|s| (*s).to_owned()).collect();
+        if let Some(node) = selectors.node {
+            path.extend(outcome_segment(&path, "outcomes", selectors.outcome)?);
+            let counts = path.len() == 2 && (path[0] == "outcomes" || path[0] == "causes");
+            let dimension = if counts {
+                Dimension::Count
+            } else {
+                in_shape(&shape(&NodeResults::default()), &path)?
+            };
+            return Ok((Figure::Node(node, path), dimension));
+        }
+        path.extend(outcome_segment(&path, "requests", selectors.outcome)?);
+        let dimension = in_shape(&requests_shape(self.names), &path)?;
+        if let Some(to) = selectors.to {
+            let message = format!("`to={to}` goes with a statistic: `p99(latency to={to})`");
+            return Err(fault("E-SLO", message, None));
+        }
+        Ok((Figure::Requests(selectors.selection, path), dimension))
+    }
+}
+
+/// An error unless `name` is among `all`.
+fn known<T: AsRef<str>>(
+    what: &str,
+    name: &str,
+    all: impl Iterator<Item = T> + Clone,
+) -> Checked<()> {
+    if all.clone().any(|known| known.as_ref() == name) {
+        return Ok(());
+    }
+    let help = match all.clone().next() {
+        Some(_) => choice(name, all),
+        None => format!("this scenario has no {what}"),
+    };
+    Err(fault("E-REF", format!("there is no {what} `{name}`"), Some(help)))
+}
+
+/// `requests(outcome=timeout)` is `requests.timeout`.
+fn outcome_segment(
+    path: &[String],
+    block: &str,
+    outcome: Option<String>,
+) -> Checked<Option<String>> {
+    if outcome.is_some() && path != [block] {
+        let message = format!("`outcome=` goes with `latency` or `{block}`");
+        return Err(fault("E-SLO", message, None));
+    }
+    Ok(outcome)
+}
+
+fn windows(
+    stat: Stat,
+    word: &Word,
+    path: &[&str],
+    selectors: Selectors,
+    window: u64,
+) -> Checked<(Figure, Dimension)> {
+    if matches!(stat, Stat::Quantile(_)) {
+        let message = format!("`{}` of windows is not a sound figure", word.text);
+        let help = "over windows there are `min`, `max` and `mean`".to_owned();
+        return Err(fault("E-SLO", message, Some(help)));
+    }
+    let (series, dimension) = match (selectors.node, path) {
+        (None, ["availability"]) => {
+            let field = RequestsField::Availability;
+            (Series::Requests(selectors.selection, field), Dimension::Fraction)
+        }
+        (None, ["goodput"]) => {
+            (Series::Requests(selectors.selection, RequestsField::Goodput), Dimension::PerSecond)
+        }
+        (None, ["attempts_per_request"]) => {
+            let field = RequestsField::AttemptsPerRequest;
+            (Series::Requests(selectors.selection, field), Dimension::Number)
+        }
+        (Some(node), ["utilisation"]) => {
+            (Series::Node(node, NodeField::Utilisation), Dimension::Fraction)
+        }
+        (Some(node), ["in_system"]) => (Series::Node(node, NodeField::InSystem), Dimension::Number),
+        (Some(node), ["in_queue"]) => (Series::Node(node, NodeField::InQueue), Dimension::Number),
+        (Some(node), ["throughput"]) => {
+            (Series::Node(node, NodeField::Throughput), Dimension::PerSecond)
+        }
+        _ => {
+            let message = format!("`{}` is not measured per window", path.join("."));
+            let help = "per window there are availability, goodput, attempts_per_request, and of \
+                        nodes utilisation, in_system, in_queue, throughput";
+            return Err(fault("E-SLO", message, Some(help.to_owned())));
+        }
+    };
+    Ok((Figure::Windows(series, stat, window), dimension))
+}
+
+/// A block of figures as it stands in results.json, with every mark.
+fn requests_shape(names: &Names) -> Json {
+    let marks = names.marks.iter().map(|mark| (mark.clone(), Distribution::default()));
+    shape(&RequestFigures { marks: marks.collect(), ..RequestFigures::default() })
+}
+
+fn shape(figures: &impl serde::Serialize) -> Json {
+    serde_json::to_value(figures).expect("figures have string keys")
+}
+
+/// Whether a path leads to one figure, and to what kind.
+fn in_shape(shape: &Json, path: &[String]) -> Checked<Dimension> {
+    let mut here = shape;
+    for (depth, segment) in path.iter().enumerate() {
+        here = match (here.get(segment), here.as_object()) {
+            (Some(next), _) => next,
+            (None, Some(keys)) if !keys.contains_key("value") => {
+                let inside = path[..depth].join(".");
+                let place =
+                    if inside.is_empty() { String::new() } else { format!(" in `{inside}`") };
+                let message = format!("there is no metric `{segment}`{place}");
+                return Err(fault("E-REF", message, Some(choice(segment, keys.keys()))));
+            }
+            _ => {
+                let message = format!("`{}` is one figure", path[..depth].join("."));
+                let help = "a statistic over time needs a window: `max(.. window=1m)`";
+                return Err(fault("E-SLO", message, Some(help.to_owned())));
+            }
+        };
+    }
+    let name = path.join(".");
+    match here.as_object() {
+        None if here.is_number() => Ok(dimension(path)),
+        Some(keys) if keys.contains_key("value") => Ok(dimension(path)),
+        Some(keys) if keys.contains_key("p99") => {
+            let help = format!("for example `p99({name})`");
+            Err(fault("E-SLO", format!("`{name}` needs a statistic"), Some(help)))
+        }
+        Some(keys) if !keys.is_empty() => {
+            let all: Vec<&str> = keys.keys().map(String::as_str).collect();
+            let help = format!("say which: {}", all.join(", "));
+            Err(fault("E-SLO", format!("`{name}` is a group of figures"), Some(help)))
+        }
+        _ => Err(fault("E-SLO", format!("`{name}` is not a figure"), None)),
+    }
+}
+
+fn dimension(path: &[String]) -> Dimension {
+    let last = path.last().map(String::as_str).unwrap_or_default();
+    match (path[0].as_str(), last) {
+        ("requests" | "outcomes" | "causes", _) | (_, "count") => Dimension::Count,
+        ("instances" | "in_system" | "in_queue" | "attempts_per_request", _) => Dimension::Number,
+        ("goodput" | "throughput", _) => Dimension::PerSecond,
+        ("availability" | "utilisation" | "wait_probability" | "availability_time", _) => {
+            Dimension::Fraction
+        }
+        _ => Dimension::Seconds,
+    }
+}
+
+/// The limit in the unit of the results.
+fn limit(word: &Word, dimension: Dimension) -> Checked<f64> {
+    Ok(match dimension {
+        Dimension::Seconds => {
+            parsed::<SimDuration>(word, "a duration such as `400ms`")?.0 as f64 / 1e9
+        }
+        Dimension::PerSecond => parsed::<Rate>(word, "a rate such as `900/s`")?.0,
+        Dimension::Fraction => parsed::<Fraction>(word, "a fraction such as `99.9%`")?.0,
+        Dimension::Count => parsed::<Count>(word, "a count such as `10`")?.0 as f64,
+        Dimension::Number => parsed::<Number>(word, "a number such as `1.2`")?.0,
+    })
+}
+
+/// Targets that nothing can miss or that no finite run can show (reliability B62).
+fn sensible(word: &Word, dimension: Dimension, limit: f64, op: Op) -> Checked<()> {
+    let comparison = !matches!(op, Op::Equal | Op::NotEqual);
+    match dimension {
+        Dimension::Fraction if comparison && !(limit > 0.0 && limit < 1.0) => Err(trivial(word)),
+        Dimension::Seconds if limit <= 0.0 => Err(trivial(word)),
+        _ => Ok(()),
+    }
+}
+
+fn trivial(word: &Word) -> Fault {
+    let message =
+        format!("`{}` is no target: it can never be missed, or never be shown", word.text);
+    fault("E-SLO", message, Some("name a fraction between 0 and 100 %, a time above 0".to_owned()))
+}
+
+fn parsed<T: std::str::FromStr<Err = ValueError>>(word: &Word, expected: &str) -> Checked<T> {
+    word.text.parse().map_err(|error: ValueError| {
+        let message = format!("`{}` is not {expected}: {}", word.text, error.message);
+        fault("E-SLO", message, error.help)
+    })
+}
+
+fn not_yet(what: &str) -> Fault {
+    fault("E-UNSUPPORTED", format!("`{what}` is not supported yet"), None)
+}
+
+/// "did you mean" with the nearest name, or the list.
+fn choice<T: AsRef<str>>(name: &str, all: impl Iterator<Item = T>) -> String {
+    let all: Vec<String> = all.map(|known| known.as_ref().to_owned()).collect();
+    let nearest = all
+        .iter()
+        .map(|known| (strsim::jaro_winkler(name, known), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match nearest {
+        Some((closeness, known)) if closeness > 0.8 => format!("did you mean `{known}`?"),
+        _ => format!("there are: {}", all.join(", ")),
+    }
+}
+
+/// Pairs of expressions that cannot both hold (reliability B65): a larger figure bounded from above
+/// below the bound of a smaller one from below.
+fn contradictions(slos: &[(usize, Slo)], problems: &mut Problems) {
+    let mut reported = std::collections::BTreeSet::new();
+    for (index, upper) in slos {
+        for (other, lower) in slos {
+            if upper.of != lower.of || upper.runs.is_some() || lower.runs.is_some() {
+                continue;
+            }
+            let (Some(most), Some(least)) = (bound(upper, false), bound(lower, true)) else {
+                continue;
+            };
+            let strict = upper.op == Op::Below || lower.op == Op::Above;
+            let impossible = least > most || (strict && least >= most);
+            let (at, first) = if index > other { (index, lower) } else { (other, upper) };
+            let contradict = impossible && never_below(&upper.figure, &lower.figure);
+            if contradict && reported.insert((at, first.text.clone())) {
+                problems.error_help(
+                    "E-SLO-CONTRADICT",
+                    format!("slos[{at}]"),
+                    format!("this and `{}` cannot both hold", first.text),
+                    "no run could ever meet both; correct one of them",
+                );
+            }
+        }
+    }
+}
+
+/// The bound an expression puts on its figure, from below or above.
+fn bound(slo: &Slo, from_below: bool) -> Option<f64> {
+    let fits = match slo.op {
+        Op::AtLeast | Op::Above => from_below,
+        Op::AtMost | Op::Below => !from_below,
+        Op::Equal => true,
+        Op::NotEqual => false,
+    };
+    fits.then_some(slo.limit)
+}
+
+/// Whether figure `a` is at least figure `b` in every run.
+fn never_below(a: &Figure, b: &Figure) -> bool {
+    let rank = |stat: &Stat| match *stat {
+        Stat::Min => Some(0.0),
+        Stat::Quantile(q) => Some(q),
+        Stat::Max => Some(1.0),
+        Stat::Mean => None,
+    };
+    match (a, b) {
+        (Figure::Sample(one, kind, high), Figure::Sample(other, same, low))
+            if one == other && kind == same =>
+        {
+            high == low || rank(high).zip(rank(low)).is_some_and(|(high, low)| high >= low)
+        }
+        _ => a == b,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,159 @@
+//! Expressions -> problems, as a table.
+
+use super::*;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn names() -> Names {
+    let operations = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+    Names {
+        clients: [
+            ("gold".to_owned(), operations(&["browse", "buy"])),
+            ("chat".to_owned(), operations(&["default"])),
+        ]
+        .into(),
+        nodes: ["api".to_owned(), "hits".to_owned()].into(),
+        marks: ["first_token".to_owned()].into(),
+        attributes: ["tier".to_owned()].into(),
+        span: 540 * SECOND,
+        window: 5 * SECOND,
+    }
+}
+
+fn problems(texts: &[&str]) -> (Vec<Slo>, Vec<Problem>) {
+    let texts: Vec<String> = texts.iter().map(|t| (*t).to_owned()).collect();
+    let mut problems = Problems::default();
+    let slos = super::check(&texts, &names(), &mut problems);
+    (slos, problems.into_vec())
+}
+
+#[test]
+fn sound_expressions_pass() {
+    for text in [
+        "availability >= 99.5%",
+        "summary.availability >= 0.995",
+        "summary.availability.value >= 0.995",
+        "availability(client=gold operation=buy) >= 99%",
+        "availability(operation=buy) >= 99%",
+        "clients.gold.operations.buy.availability >= 99%",
+        "p99(latency) <= 400ms",
+        "p9999(latency_all) <= 400ms",
+        "max(latency outcome=ok) <= 400ms",
+        "p99(latency client=chat to=first_token) <= 1.5s",
+        "p99(marks.first_token) <= 1.5s",
+        "summary.latency.p99 <= 1s",
+        "latency.sd <= 1s",
+        "min(availability window=1m) >= 95%",
+        "max(nodes.api.utilisation window=5s) <= 80%",
+        "max(utilisation node=api window=10s) <= 80%",
+        "nodes.api.utilisation <= 80% in 90% of runs",
+        "nodes.hits.in_queue <= 5",
+        "p99(waiting_time node=api) <= 1s",
+        "nodes.api.response_time.p95 <= 1s",
+        "nodes.api.causes.queue_full == 0",
+        "nodes.api.outcomes.rejected == 0",
+        "nodes.api.instances.max <= 5",
+        "requests.timeout <= 1% of requests.issued",
+        "requests(outcome=timeout client=gold) == 0",
+        "attempts_per_request <= 1.2",
+        "goodput >= 900/s",
+    ] {
+        let (slos, problems) = problems(&[text]);
+        assert!(problems.is_empty(), "{text}: {problems:?}");
+        assert_eq!(slos.len(), 1, "{text}");
+    }
+}
+
+#[test]
+fn faulty_expressions_are_explained() {
+    for (text, code, phrase) in [
+        // Grammar.
+        ("availability", "E-SLO", "expected one of"),
+        ("availability = 99%", "E-SLO", "character 14"),
+        ("availability >= five nines", "E-SLO", "`nines` is left over"),
+        ("availability >= five-nines", "E-SLO", "`five-nines` is not a fraction"),
+        // Names (B63).
+        ("availabilty >= 99%", "E-REF", "did you mean `availability`?"),
+        ("availability(client=golf) >= 99%", "E-REF", "did you mean `gold`?"),
+        ("availability(client=chat operation=buy) >= 99%", "E-REF", "no operation `buy`"),
+        ("clients.golden.availability >= 99%", "E-REF", "did you mean `gold`?"),
+        ("nodes.apo.utilisation <= 80%", "E-REF", "did you mean `api`?"),
+        ("nodes.api.utilization <= 80%", "E-REF", "did you mean `utilisation`?"),
+        ("p99(latency to=last_token) <= 1s", "E-REF", "did you mean `first_token`?"),
+        ("requests(outcome=late) == 0", "E-REF", "no outcome `late`"),
+        ("availability(klient=gold) >= 99%", "E-SLO", "did you mean `client`?"),
+        ("availability(gold) >= 99%", "E-SLO", "selects nothing"),
+        ("availability(client=gold client=chat) >= 99%", "E-SLO", "twice"),
+        ("clients.gold.availability(client=chat) >= 99%", "E-SLO", "both"),
+        ("nodes.api.utilisation(client=gold) <= 80%", "E-SLO", "not told apart"),
+        // Shape (B62).
+        ("latency <= 400ms", "E-SLO", "needs a statistic"),
+        ("summary <= 400ms", "E-SLO", "group of figures"),
+        ("p99(availability) >= 99%", "E-SLO", "one number"),
+        ("max(nodes.api.utilisation) <= 80%", "E-SLO", "needs a window"),
+        ("p99(availability window=1m) >= 99%", "E-SLO", "`min`, `max` and `mean`"),
+        ("max(latency window=1m) <= 1s", "E-SLO", "not measured per window"),
+        ("availability(window=1m) >= 99%", "E-SLO", "goes with"),
+        ("p99(latency outcome=ok to=first_token) <= 1s", "E-SLO", "go together"),
+        ("availability(to=first_token) >= 99%", "E-SLO", "p99(latency to=first_token)"),
+        ("availability of requests.issued >= 99%", "E-SLO", "expected one of"),
+        ("availability >= 99% of requests.issued", "E-SLO", "two counts"),
+        ("p75(waiting_time node=api) <= 1s", "E-REF", "p50"),
+        // Windows.
+        ("min(availability window=7s) >= 95%", "E-SLO", "multiples of `5s`"),
+        ("min(availability window=1h) >= 95%", "E-SLO", "up to `9m`"),
+        ("min(availability window=1) >= 95%", "E-SLO", "not a duration"),
+        // Limits.
+        ("availability >= 100%", "E-SLO", "no target"),
+        ("availability >= 0%", "E-SLO", "no target"),
+        ("p99(latency) <= 0ms", "E-SLO", "no target"),
+        ("p99(latency) <= 400", "E-SLO", "not a duration"),
+        ("p99(latency) <= 99%", "E-SLO", "not a duration"),
+        ("availability >= 400ms", "E-SLO", "not a fraction"),
+        ("goodput >= 900", "E-SLO", "not a rate"),
+        ("availability >= 99% in 0% of runs", "E-SLO", "no target"),
+        // Parts of the model that come later.
+        ("lost_acked_writes == 0", "E-UNSUPPORTED", "`lost_acked_writes`"),
+        ("nodes.api.hit_ratio >= 80%", "E-UNSUPPORTED", "`hit_ratio`"),
+        ("time_to_recover(az-loss) <= 30s", "E-UNSUPPORTED", "`time_to_recover`"),
+        ("metastable(blip) == false", "E-UNSUPPORTED", "`metastable`"),
+        ("availability(during=az-loss) >= 99%", "E-UNSUPPORTED", "`during=`"),
+        ("availability(tier=gold) >= 99%", "E-UNSUPPORTED", "`tier=`"),
+        ("availability(side=a) >= 99%", "E-UNSUPPORTED", "`side=`"),
+        ("p99(latency outcome=timeout) <= 1s", "E-UNSUPPORTED", "`outcome=timeout`"),
+        ("p99(latency) <= baseline + 5%", "E-UNSUPPORTED", "`baseline`"),
+        ("cost.per_month <= $900", "E-UNSUPPORTED", "`cost`"),
+        ("read_your_writes_violations <= 1% of reads", "E-UNSUPPORTED", "violations"),
+    ] {
+        let (slos, problems) = problems(&["availability >= 90%", text]);
+        assert_eq!(slos.len(), 1, "{text}");
+        assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+        let problem = &problems[0];
+        assert_eq!(problem.code, code, "{text}: {problem:?}");
+        assert_eq!(problem.path, "slos[1]");
+        let said = format!("{} {}", problem.message, problem.help.as_deref().unwrap_or_default());
+        assert!(said.contains(phrase), "{text}: {said}");
+    }
+}
+
+#[test]
+fn contradictions_are_found() {
+    for (one, other, contradict) in [
+        ("p99(latency) < 10ms", "p50(latency) > 20ms", true),
+        ("p50(latency) > 20ms", "p99(latency) < 10ms", true),
+        ("p99(latency) < 10ms", "p50(latency) > 5ms", false),
+        ("p50(latency) < 10ms", "p99(latency) > 20ms", false),
+        ("p99(latency client=gold) < 10ms", "p50(latency client=chat) > 20ms", false),
+        ("availability >= 99.9%", "availability <= 99%", true),
+        ("availability >= 99%", "availability <= 99%", false),
+        ("availability > 99%", "availability <= 99%", true),
+        ("requests.error == 0", "requests.error == 1", true),
+        ("mean(latency) < 10ms", "p50(latency) > 20ms", false),
+        ("availability >= 99.9% in 50% of runs", "availability <= 99% in 50% of runs", false),
+    ] {
+        let (_, problems) = problems(&[one, other]);
+        let codes: Vec<_> = problems.iter().map(|p| (p.code, p.path.as_str())).collect();
+        let expected: &[_] = if contradict { &[("E-SLO-CONTRADICT", "slos[1]")] } else { &[] };
+        assert_eq!(codes, expected, "{one} / {other}");
+    }
+}

@@ -1,0 +1,308 @@
+//! Verdicts of `run`: each expression on its point estimate.
+//!
+//! **Invariant.** A figure nobody observed, and a run that is not complete, never meet anything.
+
+use serde_json::Value as Json;
+
+use super::{Figure, NodeField, RequestsField, Sample, Series, Slo, Stat, parse::Op};
+use crate::{
+    results::{Estimate, Evidence, NodeSeries, Requests, Results, Selection, SloResult, figures},
+    stats::{Histogram, mean},
+};
+
+/// Judges the expressions on a run's results and what stands behind them.
+pub fn evaluate(slos: &[Slo], results: &Results, evidence: &dyn Evidence) -> Vec<SloResult> {
+    let judge = Judge { results, evidence };
+    slos.iter().map(|slo| judge.result(slo)).collect()
+}
+
+/// A figure: its point value (infinite when it falls on a request that never succeeded) and that
+/// of each replication.
+struct Reading {
+    value: Option<f64>,
+    each: Vec<Option<f64>>,
+}
+
+struct Judge<'a> {
+    results: &'a Results,
+    evidence: &'a dyn Evidence,
+}
+
+impl Judge<'_> {
+    fn result(&self, slo: &Slo) -> SloResult {
+        let reading = self.reading(slo);
+        let (estimate, met, margin) = match slo.runs {
+            None => {
+                let estimate =
+                    Estimate::around(reading.value, &reading.each, self.results.confidence);
+                let margin =
+                    reading.value.filter(|v| v.is_finite()).map(|v| margin(v, slo.op, slo.limit));
+                (estimate, reading.value.map(|v| holds(v, slo.op, slo.limit)), margin)
+            }
+            Some(share) => in_runs(&reading.each, slo, share),
+        };
+        let complete = self.results.status == "complete";
+        let verdict = match met {
+            Some(true) if complete => "met",
+            Some(false) => "missed",
+            _ => "inconclusive",
+        };
+        let verdict = verdict.to_owned();
+        SloResult { expression: slo.text.clone(), estimate, verdict, margin }
+    }
+
+    fn reading(&self, slo: &Slo) -> Reading {
+        let top = self.figure(&slo.figure);
+        let Some(of) = &slo.of else { return top };
+        let bottom = self.figure(of);
+        let ratio = |(a, b): (Option<f64>, Option<f64>)| {
+            a.zip(b).filter(|&(_, b)| b > 0.0).map(|(a, b)| a / b)
+        };
+        Reading {
+            value: ratio((top.value, bottom.value)),
+            each: top.each.into_iter().zip(bottom.each).map(ratio).collect(),
+        }
+    }
+
+    fn figure(&self, figure: &Figure) -> Reading {
+        match figure {
+            Figure::Requests(selection, path) => self.requests(selection, path),
+            Figure::Sample(selection, sample, stat) => self.sample(selection, sample, *stat),
+            Figure::Node(node, path) => Reading {
+                value: node_value(self.results, node, path),
+                each: (0..self.evidence.replications())
+                    .map(|r| node_value(&self.evidence.results_of(r), node, path))
+                    .collect(),
+            },
+            Figure::Windows(series, stat, window) => self.windows(series, *stat, *window),
+        }
+    }
+
+    fn requests(&self, selection: &Selection, path: &[String]) -> Reading {
+        let parts = self.evidence.requests(selection);
+        let value = |parts: &[Requests]| at(&json(&figures(parts, 0.95)), path);
+        let each = parts.iter().map(|part| value(std::slice::from_ref(part))).collect();
+        Reading { value: value(&parts), each }
+    }
+
+    fn sample(&self, selection: &Selection, sample: &Sample, stat: Stat) -> Reading {
+        let parts: Vec<Times> =
+            self.evidence.requests(selection).iter().map(|r| Times::new(r, sample)).collect();
+        let each: Vec<_> = parts.iter().map(|times| times.statistic(stat)).collect();
+        let value = if stat == Stat::Mean {
+            mean(&each.iter().flatten().copied().collect::<Vec<_>>())
+        } else {
+            let mut all = Times::default();
+            for part in &parts {
+                all.measured.merge(&part.measured);
+                all.beyond += part.beyond;
+            }
+            all.statistic(stat)
+        };
+        Reading { value, each }
+    }
+
+    /// The statistic over the windows of each replication; then its mean, as of any other figure.
+    fn windows(&self, series: &Series, stat: Stat, window: u64) -> Reading {
+        let over = |values: Vec<f64>| match stat {
+            Stat::Min => values.into_iter().reduce(f64::min),
+            Stat::Max => values.into_iter().reduce(f64::max),
+            Stat::Mean | Stat::Quantile(_) => mean(&values),
+        };
+        let each: Vec<_> = match series {
+            Series::Requests(selection, field) => {
+                let warm_up = nanoseconds(self.results.warm_up);
+                let parts = self.evidence.requests(selection);
+                parts.iter().map(|p| over(request_windows(p, *field, warm_up, window))).collect()
+            }
+            Series::Node(node, field) => (0..self.evidence.replications())
+                .map(|r| over(node_windows(&self.evidence.results_of(r), node, *field, window)))
+                .collect(),
+        };
+        let value = mean(&each.iter().flatten().copied().collect::<Vec<_>>());
+        Reading { value, each }
+    }
+}
+
+/// Times of requests, and how many are slower than any limit.
+#[derive(Default)]
+struct Times {
+    measured: Histogram,
+    beyond: u64,
+}
+
+impl Times {
+    fn new(requests: &Requests, sample: &Sample) -> Self {
+        let beyond = |reached: &Histogram| requests.decided().saturating_sub(reached.count());
+        match sample {
+            Sample::Latency => {
+                Self { beyond: beyond(&requests.latency), measured: requests.latency.clone() }
+            }
+            Sample::Survivors => Self { measured: requests.latency.clone(), beyond: 0 },
+            Sample::All => {
+                let mut measured = requests.latency.clone();
+                measured.merge(&requests.latency_failed);
+                Self { measured, beyond: 0 }
+            }
+            Sample::Mark(mark) => {
+                let measured = requests.marks.get(mark).cloned().unwrap_or_default();
+                Self { beyond: beyond(&measured), measured }
+            }
+        }
+    }
+
+    /// In seconds; infinite where it falls on a request beyond any limit.
+    fn statistic(&self, stat: Stat) -> Option<f64> {
+        let measured = self.measured.count();
+        let all = measured + self.beyond;
+        let quantile = |q: f64| {
+            let inside = q * all as f64 / measured as f64;
+            if inside <= 1.0 { self.measured.quantile(inside) } else { Some(f64::INFINITY) }
+        };
+        let ns = match stat {
+            _ if all == 0 => None,
+            Stat::Min if measured > 0 => self.measured.min().map(|ns| ns as f64),
+            _ if measured == 0 => Some(f64::INFINITY),
+            Stat::Quantile(q) => quantile(q),
+            _ if self.beyond > 0 => Some(f64::INFINITY),
+            Stat::Mean => self.measured.mean(),
+            Stat::Max | Stat::Min => self.measured.max().map(|ns| ns as f64),
+        };
+        ns.map(|ns| ns / 1e9)
+    }
+}
+
+/// The figure of each whole window after the warm-up in which it is defined.
+fn request_windows(part: &Requests, field: RequestsField, warm_up: u64, window: u64) -> Vec<f64> {
+    let spans = part.windows.iter().map(|w| (w.start, w.covered));
+    let ratio = |top: u64, bottom: u64| (bottom > 0).then(|| top as f64 / bottom as f64);
+    grouped(spans, warm_up, window)
+        .into_iter()
+        .filter_map(|group| {
+            let windows = &part.windows[group];
+            let sum = |count: fn(&crate::results::RequestsInWindow) -> u64| -> u64 {
+                windows.iter().map(count).sum()
+            };
+            let good = sum(|w| w.good);
+            match field {
+                RequestsField::Availability => ratio(good, sum(|w| w.outcomes.iter().sum())),
+                RequestsField::Goodput => Some(good as f64 * 1e9 / window as f64),
+                RequestsField::AttemptsPerRequest => ratio(sum(|w| w.attempts), sum(|w| w.issued)),
+            }
+        })
+        .collect()
+}
+
+/// The time-weighted mean of each whole window after the warm-up.
+fn node_windows(results: &Results, node: &str, field: NodeField, window: u64) -> Vec<f64> {
+    let Some(of) = results.series.nodes.get(node) else { return Vec::new() };
+    let starts = results.series.start.iter().map(|&s| nanoseconds(s));
+    let spans = starts.zip(results.series.length.iter().map(|&s| nanoseconds(s)));
+    let value = |of: &NodeSeries, i: usize| match field {
+        NodeField::Utilisation => of.utilisation.get(i).copied().flatten(),
+        NodeField::InSystem => of.in_system.get(i).copied(),
+        NodeField::InQueue => of.in_queue.get(i).copied(),
+        NodeField::Throughput => of.throughput.get(i).copied(),
+    };
+    grouped(spans, nanoseconds(results.warm_up), window)
+        .into_iter()
+        .filter_map(|group| {
+            let values: Option<Vec<f64>> = group.map(|i| value(of, i)).collect();
+            // The windows of a group are equally long.
+            values.and_then(|values| mean(&values))
+        })
+        .collect()
+}
+
+/// Runs of windows that make up `window`, from the first that starts after the warm-up on; an
+/// incomplete last one is left out.
+fn grouped(
+    spans: impl Iterator<Item = (u64, u64)>,
+    warm_up: u64,
+    window: u64,
+) -> Vec<std::ops::Range<usize>> {
+    let mut groups = Vec::new();
+    let mut open: Option<(usize, u64)> = None;
+    for (index, (start, length)) in spans.enumerate() {
+        if start < warm_up {
+            continue;
+        }
+        let (first, before) = open.unwrap_or((index, 0));
+        let covered = before + length;
+        open = Some((first, covered));
+        if covered >= window {
+            if covered == window {
+                groups.push(first..index + 1);
+            }
+            open = None;
+        }
+    }
+    groups
+}
+
+/// `in F of runs`: the share of replications that meet it. Those that observed nothing could go
+/// either way.
+fn in_runs(each: &[Option<f64>], slo: &Slo, share: f64) -> (Estimate, Option<bool>, Option<f64>) {
+    let judged: Vec<bool> =
+        each.iter().flatten().map(|&value| holds(value, slo.op, slo.limit)).collect();
+    let met = judged.iter().filter(|&&met| met).count() as f64;
+    let open = (each.len() - judged.len()) as f64;
+    let needed = share * each.len() as f64 - 1e-9;
+    let verdict = if each.is_empty() {
+        None
+    } else if met >= needed {
+        Some(true)
+    } else {
+        (met + open < needed).then_some(false)
+    };
+    let value = (!judged.is_empty()).then(|| met / judged.len() as f64);
+    let estimate = Estimate { value, lower: None, upper: None, n: judged.len() as u64 };
+    (estimate, verdict, value.map(|value| value - share))
+}
+
+fn holds(value: f64, op: Op, limit: f64) -> bool {
+    match op {
+        Op::AtLeast => value >= limit,
+        Op::Above => value > limit,
+        Op::AtMost => value <= limit,
+        Op::Below => value < limit,
+        Op::Equal => (value - limit).abs() == 0.0,
+        Op::NotEqual => (value - limit).abs() > 0.0,
+    }
+}
+
+/// How far on the right side of its limit a value is.
+fn margin(value: f64, op: Op, limit: f64) -> f64 {
+    match op {
+        Op::AtLeast | Op::Above => value - limit,
+        Op::AtMost | Op::Below => limit - value,
+        Op::Equal => 0.0 - (value - limit).abs(),
+        Op::NotEqual => (value - limit).abs(),
+    }
+}
+
+fn node_value(results: &Results, node: &str, path: &[String]) -> Option<f64> {
+    let figures = json(results.nodes.get(node)?);
+    match path {
+        // A cause that never came up is not listed.
+        [block, _] if block == "causes" => Some(at(&figures, path).unwrap_or(0.0)),
+        _ => at(&figures, path),
+    }
+}
+
+fn json(figures: &impl serde::Serialize) -> Json {
+    serde_json::to_value(figures).expect("figures have string keys")
+}
+
+/// The number at a path, or the value of the estimate there.
+fn at(figures: &Json, path: &[String]) -> Option<f64> {
+    let here = path.iter().try_fold(figures, |here, segment| here.get(segment))?;
+    here.get("value").unwrap_or(here).as_f64()
+}
+
+fn nanoseconds(seconds: f64) -> u64 {
+    (seconds * 1e9).round() as u64
+}
+
+#[cfg(test)]
+mod tests;

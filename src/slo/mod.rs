@@ -1,0 +1,107 @@
+//! Service level objectives: expressions such as `p99(latency client=gold) <= 400ms`, checked
+//! against the scenario's names and judged on results.
+//!
+//! `parse` knows the grammar, `check` what the names mean, `evaluate` what the results say. In an
+//! SLO `latency` counts every decided request, and one that did not succeed is slower than any
+//! limit; `latency outcome=ok` asks about survivors.
+//!
+//! **Invariant.** What has no observation is `inconclusive`, never met.
+
+mod check;
+mod evaluate;
+mod parse;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use check::check;
+pub use evaluate::evaluate;
+
+use crate::results::Selection;
+use parse::Op;
+
+/// The names of a scenario that an expression may use.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Each client's operations.
+    pub clients: BTreeMap<String, Vec<String>>,
+    /// All nodes.
+    pub nodes: BTreeSet<String>,
+    /// All `mark` steps.
+    pub marks: BTreeSet<String>,
+    /// All attributes of requests.
+    pub attributes: BTreeSet<String>,
+    /// Measured span, ns.
+    pub span: u64,
+    /// Length of the windows of the time series, ns.
+    pub window: u64,
+}
+
+/// A checked expression.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slo {
+    text: String,
+    figure: Figure,
+    op: Op,
+    /// In the metric's unit: seconds, per second, a fraction, a number.
+    limit: f64,
+    /// `of`: what the figure is divided by.
+    of: Option<Figure>,
+    /// `in F of runs`.
+    runs: Option<f64>,
+}
+
+/// A figure of the results, or one that must be worked out from what stands behind them.
+#[derive(Clone, Debug, PartialEq)]
+enum Figure {
+    /// A path in the block of figures of these requests.
+    Requests(Selection, Vec<String>),
+    /// A statistic of times of these requests.
+    Sample(Selection, Sample, Stat),
+    /// A path in a node's results.
+    Node(String, Vec<String>),
+    /// A statistic over the windows of a series.
+    Windows(Series, Stat, u64),
+}
+
+/// Times of requests.
+#[derive(Clone, Debug, PartialEq)]
+enum Sample {
+    /// Every decided request; failures are slower than any limit.
+    Latency,
+    /// Only successes.
+    Survivors,
+    /// Every decided request, as long as it took.
+    All,
+    /// Time to a mark; requests that did not get there are slower than any limit.
+    Mark(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stat {
+    Mean,
+    Min,
+    Max,
+    Quantile(f64),
+}
+
+/// A figure per window of time.
+#[derive(Clone, Debug, PartialEq)]
+enum Series {
+    Requests(Selection, RequestsField),
+    Node(String, NodeField),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum RequestsField {
+    Availability,
+    Goodput,
+    AttemptsPerRequest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum NodeField {
+    Utilisation,
+    InSystem,
+    InQueue,
+    Throughput,
+}
