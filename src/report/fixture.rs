@@ -216,7 +216,7 @@ fn slos() -> Vec<SloResult> {
 
 fn tail(mean: f64) -> Vec<(f64, f64)> {
     let mut points = vec![(mean * 0.02, 1.0)];
-    points.extend((0..80).map(|i| {
+    points.extend((0..77).map(|i| {
         let x = 0.02 * libm::exp2(f64::from(i) / 8.0);
         (mean * x, libm::exp(-x))
     }));

@@ -9,6 +9,7 @@ mod csv;
 #[cfg(test)]
 mod fixture;
 mod json;
+mod plots;
 mod table;
 mod text;
 
@@ -16,10 +17,14 @@ use crate::results::{Results, SampledRequest};
 
 /// Every file of the result folder that follows from the results, as `(relative path, bytes)`.
 pub fn write_all(results: &Results) -> Vec<(String, Vec<u8>)> {
-    vec![
+    let mut files = vec![
         ("results.json".into(), json::results(results)),
         ("timeseries.csv".into(), csv::time_series(results)),
-    ]
+    ];
+    for plot in plots::all(results) {
+        files.push((format!("plots/{}.svg", plot.name), plot.svg.into_bytes()));
+    }
+    files
 }
 
 /// `requests.csv`: the sampled requests, which results do not hold.
@@ -36,3 +41,4 @@ pub fn results_json(results: &Results) -> Vec<u8> {
 pub fn summary_text(results: &Results, width: u16) -> String {
     table::summary(results, width)
 }
+#[cfg(test)]

@@ -1,0 +1,185 @@
+//! Charts, one file per chart, as SVG.
+//!
+//! **Invariant.** A run without data gives a picture that says so.
+
+mod axis;
+mod canvas;
+mod frame;
+mod latency_distribution;
+mod latency_over_time;
+mod load;
+mod nodes;
+mod outcomes;
+
+use frame::{Figure, Panel, Span};
+
+use crate::{
+    report::text::{duration, plural, shorten},
+    results::{ClientSeries, Results},
+};
+
+/// A finished chart.
+#[derive(Debug)]
+pub(crate) struct Plot {
+    /// File name without `.svg`.
+    pub(crate) name: &'static str,
+    /// What one sees.
+    pub(crate) title: String,
+    /// The picture.
+    pub(crate) svg: String,
+}
+
+/// Every chart, in the order of the report.
+pub(crate) fn all(results: &Results) -> Vec<Plot> {
+    [
+        ("latency_over_time", latency_over_time::figure(results)),
+        ("latency_distribution", latency_distribution::figure(results)),
+        ("outcomes", outcomes::figure(results)),
+        ("load", load::figure(results)),
+        ("utilisation", nodes::utilisation(results)),
+        ("queue_length", nodes::queue_length(results)),
+    ]
+    .map(|(name, figure)| {
+        let svg = frame::draw(&figure);
+        Plot { name, title: figure.title, svg }
+    })
+    .into()
+}
+
+/// The client series `all`, if any request was decided in any window.
+fn decided(results: &Results) -> Option<&ClientSeries> {
+    let all = results.series.clients.get("all")?;
+    all.availability.iter().any(Option::is_some).then_some(all)
+}
+
+/// A figure that says why it is empty.
+fn nothing(title: &str, why: &str) -> Figure {
+    Figure { title: title.into(), nothing: Some(why.into()), ..Figure::default() }
+}
+
+const NOTHING_DECIDED: &str = "No request was decided, so there is nothing to show";
+const SIMULATED_TIME: &str = "simulated time";
+
+/// Where the run comes from, for subtitles: `shop-surge, 10 replications merged`.
+fn source(results: &Results) -> String {
+    let name = shorten(&results.scenario, 40);
+    match results.replications.len() as u64 {
+        0 | 1 => name,
+        n => format!("{name}, {}", plural(n, "replication")),
+    }
+}
+
+/// A panel over simulated time with the warm-up shaded.
+fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Panel {
+    let mut spans = Vec::new();
+    if results.warm_up > 0.0 {
+        let label = format!("warm-up ({}), not counted", duration(results.warm_up));
+        spans.push(Span { from: 0.0, to: results.warm_up, label });
+    }
+    let x = axis::Axis::clock(results.duration);
+    Panel { name, height: 260, x, y, spans, lines: Vec::new(), bands: Vec::new() }
+}
+
+/// Fewer windows than this are drawn as steps.
+const FEW_WINDOWS: usize = 24;
+
+/// The values of windows at their middles; as steps when windows are few and wide.
+fn over_time(
+    results: &Results,
+    values: impl IntoIterator<Item = Option<f64>>,
+) -> Vec<(f64, Option<f64>)> {
+    let steps = results.series.start.len() < FEW_WINDOWS;
+    let mut points = Vec::new();
+    for ((start, length), value) in
+        results.series.start.iter().zip(&results.series.length).zip(values)
+    {
+        if steps {
+            points.extend([(*start, value), (start + length, value)]);
+        } else {
+            points.push((start + length / 2.0, value));
+        }
+    }
+    points
+}
+
+/// The largest finite value.
+fn most(values: impl IntoIterator<Item = Option<f64>>) -> f64 {
+    values.into_iter().flatten().filter(|v| v.is_finite()).fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    fn check(plot: &Plot) {
+        let svg = &plot.svg;
+        assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"), "{}", plot.name);
+        assert!(!svg.contains("NaN") && !svg.contains("inf"), "{}: {svg}", plot.name);
+        for number in svg.split('"').flat_map(|part| part.split([' ', ','])) {
+            if let Ok(v) = number.parse::<f64>() {
+                assert!(v >= -1.0, "{}: a coordinate left the picture: {v}", plot.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_chart_of_a_run_has_its_parts() {
+        let plots = all(&fixture::shop());
+        for plot in &plots {
+            check(plot);
+            assert!(plot.svg.contains(&crate::report::text::escape(&plot.title)), "{}", plot.name);
+            assert!(plot.svg.contains("shop-surge, 10 replications"), "{}", plot.name);
+            let timed = plot.name != "latency_distribution";
+            assert_eq!(plot.svg.contains("warm-up (60 s)"), timed, "{}", plot.name);
+            assert_eq!(plot.svg.contains("10 min"), timed, "{}", plot.name);
+        }
+        let of = |name| &plots.iter().find(|plot| plot.name == name).unwrap().svg;
+        assert!(of("latency_over_time").contains("p99.9"));
+        assert!(of("latency_distribution").contains("1 % (p99)"));
+        assert!(of("outcomes").contains("timeout") && !of("outcomes").contains("shed"));
+        assert!(of("load").contains("offered") && of("load").contains("goodput"));
+        assert!(of("utilisation").contains("recommendations"));
+        assert!(of("queue_length").contains("orders"));
+    }
+
+    #[test]
+    fn a_run_without_data_says_so() {
+        for plot in all(&fixture::nothing_decided()) {
+            check(&plot);
+            let shows_nothing = plot.svg.contains(NOTHING_DECIDED);
+            let of_requests = !["utilisation", "queue_length"].contains(&plot.name);
+            assert_eq!(shows_nothing, of_requests, "{}", plot.name);
+        }
+        for plot in all(&Results::default()) {
+            check(&plot);
+        }
+    }
+
+    #[test]
+    fn more_than_eight_nodes_show_the_busiest() {
+        let mut results = fixture::shop();
+        let series = results.series.nodes["api"].clone();
+        for i in 0..30 {
+            let mut series = series.clone();
+            for busy in series.utilisation.iter_mut().flatten() {
+                *busy *= 0.01 * f64::from(i);
+            }
+            results.series.nodes.insert(format!("worker-{i:02}"), series);
+        }
+        let svg = &all(&results).into_iter().find(|plot| plot.name == "utilisation").unwrap().svg;
+        assert!(svg.contains("the 8 busiest of 34"), "{svg}");
+        assert!(svg.contains("worker-29") && !svg.contains("worker-01"));
+    }
+
+    #[test]
+    fn payloads_reach_no_picture() {
+        for payload in fixture::PAYLOADS {
+            for plot in all(&fixture::hostile(payload)) {
+                check(&plot);
+                assert!(!plot.svg.contains("<script") && !plot.svg.contains("<img"));
+                assert!(!plot.svg.contains(|c: char| c.is_control() && c != '\n'));
+            }
+        }
+    }
+}

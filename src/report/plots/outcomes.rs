@@ -1,0 +1,70 @@
+//! Availability over time, and below it how requests ended.
+
+use super::{
+    NOTHING_DECIDED, SIMULATED_TIME,
+    axis::Axis,
+    decided,
+    frame::{Band, Figure, Line},
+    most, nothing, over_time, source, timed,
+};
+use crate::{
+    report::text::{Quantity, value},
+    results::Results,
+};
+
+const TITLE: &str = "Availability and outcomes over time";
+
+/// Outcomes from the bottom of the stack up: light is good, dark is bad.
+const OUTCOMES: [(&str, &str, (u8, u8, u8)); 9] = [
+    ("ok", "ok", (214, 234, 217)),
+    ("degraded", "degraded", (164, 205, 222)),
+    ("rate_limited", "rate limited", (250, 214, 140)),
+    ("shed", "shed", (240, 175, 95)),
+    ("rejected", "rejected", (224, 130, 60)),
+    ("breaker_open", "breaker open", (190, 120, 170)),
+    ("unavailable", "unavailable", (130, 80, 140)),
+    ("error", "error", (190, 40, 50)),
+    ("timeout", "timeout", (90, 20, 40)),
+];
+
+/// Two panels on one clock.
+pub(super) fn figure(results: &Results) -> Figure {
+    let Some(all) = decided(results) else { return nothing(TITLE, NOTHING_DECIDED) };
+    let least = all.availability.iter().flatten().copied().fold(1.0, f64::min);
+    let mut availability = timed(results, "availability", Axis::up_to_one(least));
+    availability.height = 150;
+    let points = over_time(results, all.availability.iter().copied());
+    availability.lines.push(Line { name: String::new(), points });
+
+    let mut bands = Vec::new();
+    let mut totals = vec![0.0; results.series.start.len()];
+    for (outcome, name, colour) in OUTCOMES {
+        let Some(rates) = all.outcomes.get(outcome) else { continue };
+        if !rates.iter().any(|rate| *rate > 0.0) {
+            continue;
+        }
+        for (total, rate) in totals.iter_mut().zip(rates) {
+            *total += rate;
+        }
+        let points = over_time(results, rates.iter().copied().map(Some));
+        let points = points.into_iter().map(|(x, rate)| (x, rate.unwrap_or(0.0))).collect();
+        bands.push(Band { name, colour, points });
+    }
+    let highest = most(totals.into_iter().map(Some));
+    let mut outcomes = timed(results, "requests", Axis::from_zero(Quantity::Rate, highest));
+    // Said once, above.
+    outcomes.spans.iter_mut().for_each(|span| span.label.clear());
+    outcomes.height = 200;
+    outcomes.bands = bands;
+
+    let over_all = results.summary.availability.value.map_or_else(String::new, |availability| {
+        format!("; availability over the run {}", value(Quantity::Share, availability))
+    });
+    Figure {
+        title: TITLE.into(),
+        subtitle: format!("{}: all clients, by intended send{over_all}", source(results)),
+        x_name: SIMULATED_TIME,
+        panels: vec![availability, outcomes],
+        nothing: None,
+    }
+}
