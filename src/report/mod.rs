@@ -41,4 +41,3 @@ pub fn results_json(results: &Results) -> Vec<u8> {
 pub fn summary_text(results: &Results, width: u16) -> String {
     table::summary(results, width)
 }
-#[cfg(test)]
