@@ -8,20 +8,27 @@
 mod csv;
 #[cfg(test)]
 mod fixture;
+mod html;
 mod json;
 mod plots;
 mod table;
 mod text;
+mod topology;
 
 use crate::results::{Results, SampledRequest};
 
 /// Every file of the result folder that follows from the results, as `(relative path, bytes)`.
 pub fn write_all(results: &Results) -> Vec<(String, Vec<u8>)> {
+    let topology = topology::draw(&results.design);
+    let plots = plots::all(results);
+    let html = html::page(results, &topology, &plots);
     let mut files = vec![
         ("results.json".into(), json::results(results)),
         ("timeseries.csv".into(), csv::time_series(results)),
+        ("topology.svg".into(), topology.into_bytes()),
+        ("report.html".into(), html.into_bytes()),
     ];
-    for plot in plots::all(results) {
+    for plot in plots {
         files.push((format!("plots/{}.svg", plot.name), plot.svg.into_bytes()));
     }
     files

@@ -1,0 +1,394 @@
+//! `report.html`: everything on one page that needs nothing but itself.
+//!
+//! **Invariant.** No script, no address, no remote thing: the policy in the page's head forbids them,
+//! and every text is escaped.
+
+use std::fmt::Write;
+
+use super::{
+    plots::Plot,
+    table::{instances, kind, outcomes, slo_margin, slo_quantity},
+    text::{Quantity, clean, count, duration, escape, estimate, plural, value},
+};
+use crate::results::{Distribution, NodeResults, RequestFigures, Results};
+
+const STYLE: &str = include_str!("report.css");
+
+/// The page; `topology` and the plots are put into it as they are.
+pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String {
+    let mut out = String::new();
+    head(&mut out, results);
+    verdict(&mut out, results);
+    warnings(&mut out, results);
+    slos(&mut out, results);
+    let _ = write!(out, "<h2>The design</h2>\n<figure>\n{topology}</figure>\n");
+    requests(&mut out, results);
+    nodes(&mut out, results);
+    out.push_str("<h2>Over time</h2>\n");
+    for plot in plots {
+        let title = escape(&plot.title);
+        let _ =
+            write!(out, "<figure role=\"img\" aria-label=\"{title}\">\n{}</figure>\n", plot.svg);
+    }
+    leaves_out(&mut out, results);
+    reproduce(&mut out, results);
+    out.push_str("</body>\n</html>\n");
+    out
+}
+
+fn head(out: &mut String, results: &Results) {
+    let name = escape(&results.scenario);
+    let variant = results.variant.as_deref().map(|v| format!(" ({})", escape(v)));
+    let title = format!("{name}{}", variant.unwrap_or_default());
+    let _ = write!(
+        out,
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+         style-src 'unsafe-inline'; img-src data:\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{title} - Windtunnel</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <h1>{title}</h1>\n"
+    );
+    for line in results.description.iter().flat_map(|text| text.lines()) {
+        let _ = writeln!(out, "<p class=\"lead\">{}</p>", escape(line));
+    }
+}
+
+fn verdict(out: &mut String, results: &Results) {
+    let partial = if results.status == "complete" { "" } else { " partial" };
+    let warm_up = if results.warm_up > 0.0 {
+        format!(" (the first {} are not counted)", duration(results.warm_up))
+    } else {
+        String::new()
+    };
+    let replications = results.replications.len() as u64;
+    let _ = write!(
+        out,
+        "<p><span class=\"status{partial}\">{}</span> {} of {}{warm_up}. Intervals are at {} \
+         confidence over replications{}.</p>\n",
+        escape(&results.status),
+        plural(replications, "replication"),
+        duration(results.duration),
+        value(Quantity::Share, results.confidence),
+        if replications < 2 { "; one replication has none" } else { "" },
+    );
+    if let Some(reason) = &results.status_reason {
+        let _ = writeln!(out, "<p class=\"warning\">{}</p>", escape(reason));
+    }
+    let summary = &results.summary;
+    let cards = [
+        ("availability", estimate(Quantity::Share, &summary.availability)),
+        ("latency p50", estimate(Quantity::Duration, &summary.latency.p50)),
+        ("latency p99", estimate(Quantity::Duration, &summary.latency.p99)),
+        ("goodput", estimate(Quantity::Rate, &summary.goodput)),
+        ("requests issued", count(summary.requests.issued)),
+    ];
+    out.push_str("<div class=\"cards\">\n");
+    for (name, figure) in cards {
+        let _ = writeln!(
+            out,
+            "<div class=\"card\"><span>{name}</span><b>{}</b></div>",
+            escape(&figure)
+        );
+    }
+    out.push_str("</div>\n");
+    let shares: Vec<String> = outcomes(&summary.requests)
+        .into_iter()
+        .map(|(name, n, share)| format!("{name} {} ({})", count(n), value(Quantity::Share, share)))
+        .collect();
+    let decided =
+        if shares.is_empty() { "No request was decided".into() } else { shares.join(", ") };
+    let in_flight = match summary.requests.in_flight {
+        0 => String::new(),
+        n => format!("; {} still in flight at the end", count(n)),
+    };
+    let _ = writeln!(out, "<p>Outcomes: {decided}{in_flight}.</p>");
+}
+
+fn warnings(out: &mut String, results: &Results) {
+    for warning in &results.warnings {
+        let _ = writeln!(out, "<p class=\"warning\">Warning: {}</p>", escape(warning));
+    }
+}
+
+fn slos(out: &mut String, results: &Results) {
+    if results.slos.is_empty() {
+        return;
+    }
+    let mut table = Table::new("Service level objectives", &["", "target", "measured", ""]);
+    for slo in &results.slos {
+        let class = match slo.verdict.as_str() {
+            "met" | "pass" => "met",
+            "missed" | "fail" => "missed",
+            _ => "inconclusive",
+        };
+        table.row(&[
+            Cell { class, text: slo.verdict.clone() },
+            Cell { class: "left", text: slo.expression.clone() },
+            Cell::plain(estimate(slo_quantity(&slo.expression), &slo.estimate)),
+            Cell::plain(slo_margin(slo)),
+        ]);
+    }
+    out.push_str(&table.finish());
+    out.push_str(
+        "<p class=\"muted\">Judged on the point estimate. Latency in a target counts every \
+         decided request, and one that failed as slower than any limit.</p>\n",
+    );
+}
+
+fn requests(out: &mut String, results: &Results) {
+    let header = [
+        "",
+        "issued",
+        "availability",
+        "goodput",
+        "attempts per request",
+        "mean",
+        "p50",
+        "p95",
+        "p99",
+        "p99.9",
+        "max",
+    ];
+    let mut table = Table::new("Requests and their latency", &header);
+    request_row(&mut table, "", "all", &results.summary);
+    for (name, client) in &results.clients {
+        request_row(&mut table, "", name, &client.figures);
+        for (operation, figures) in &client.operations {
+            request_row(&mut table, "sub", operation, figures);
+        }
+    }
+    out.push_str(&table.finish());
+    out.push_str(
+        "<p class=\"muted\">Latency of ok and degraded requests, from the intended send. A \
+         percentile is that of all replications merged.</p>\n",
+    );
+    let marks: Vec<(String, &Distribution)> = results
+        .clients
+        .iter()
+        .flat_map(|(client, of)| {
+            of.figures.marks.iter().map(move |(mark, d)| (format!("{client}: {mark}"), d))
+        })
+        .collect();
+    if !marks.is_empty() {
+        let mut table = Table::new("Time to marks", &["", "mean", "p50", "p95", "p99", "max"]);
+        for (name, times) in marks {
+            let mut cells = vec![Cell::plain(name)];
+            for figure in [&times.mean, &times.p50, &times.p95, &times.p99, &times.max] {
+                cells.push(Cell::plain(estimate(Quantity::Duration, figure)));
+            }
+            table.row(&cells);
+        }
+        out.push_str(&table.finish());
+    }
+}
+
+fn request_row(table: &mut Table, class: &'static str, name: &str, figures: &RequestFigures) {
+    let latency = &figures.latency;
+    let mut cells = vec![
+        Cell { class, text: name.into() },
+        Cell::plain(count(figures.requests.issued)),
+        Cell::plain(estimate(Quantity::Share, &figures.availability)),
+        Cell::plain(estimate(Quantity::Rate, &figures.goodput)),
+        Cell::plain(estimate(Quantity::Number, &figures.attempts_per_request)),
+    ];
+    for figure in
+        [&latency.mean, &latency.p50, &latency.p95, &latency.p99, &latency.p999, &latency.max]
+    {
+        cells.push(Cell::plain(estimate(Quantity::Duration, figure)));
+    }
+    table.row(&cells);
+}
+
+fn nodes(out: &mut String, results: &Results) {
+    if results.nodes.is_empty() {
+        return;
+    }
+    let header = [
+        "",
+        "kind",
+        "instances",
+        "utilisation",
+        "throughput",
+        "mean wait",
+        "waits",
+        "in queue",
+        "mean service",
+        "response p50",
+        "response p99",
+        "outcomes other than ok",
+    ];
+    let mut table = Table::new("Nodes", &header);
+    for (name, node) in &results.nodes {
+        table.row(&[
+            Cell::plain(name.clone()),
+            Cell { class: "left", text: kind(node) },
+            Cell::plain(instances(node)),
+            Cell::plain(estimate(Quantity::Share, &node.utilisation)),
+            Cell::plain(estimate(Quantity::Rate, &node.throughput)),
+            Cell::plain(estimate(Quantity::Duration, &node.waiting_time.mean)),
+            Cell::plain(estimate(Quantity::Share, &node.wait_probability)),
+            Cell::plain(estimate(Quantity::Number, &node.in_queue)),
+            Cell::plain(estimate(Quantity::Duration, &node.service_time.mean)),
+            Cell::plain(estimate(Quantity::Duration, &node.response_time.p50)),
+            Cell::plain(estimate(Quantity::Duration, &node.response_time.p99)),
+            Cell { class: "left", text: failures(node) },
+        ]);
+    }
+    out.push_str(&table.finish());
+    out.push_str(
+        "<p class=\"muted\">Response time of a node runs from arrival to reply and holds the waits \
+         for what it calls. Utilisation is that of cores, else of workers.</p>\n",
+    );
+}
+
+/// Outcomes other than ok with their finer causes.
+fn failures(node: &NodeResults) -> String {
+    let other = node.outcomes.iter().filter(|(name, n)| *name != "ok" && **n > 0);
+    let mut parts: Vec<String> = other.map(|(name, n)| format!("{name} {}", count(*n))).collect();
+    parts.extend(node.causes.iter().map(|(name, n)| format!("({name} {})", count(*n))));
+    parts.join(" ")
+}
+
+fn leaves_out(out: &mut String, results: &Results) {
+    if results.leaves_out.is_empty() {
+        return;
+    }
+    out.push_str("<h2>What this model leaves out</h2>\n<ul>\n");
+    for item in &results.leaves_out {
+        let _ = writeln!(out, "<li>{}</li>", escape(item));
+    }
+    out.push_str("</ul>\n");
+}
+
+fn reproduce(out: &mut String, results: &Results) {
+    let replications = results.replications.len();
+    let seeds = &results.seeds;
+    let first: Vec<String> = seeds.iter().take(10).map(u64::to_string).collect();
+    let more = if seeds.len() > 10 { ", …" } else { "" };
+    let _ = write!(
+        out,
+        "<h2>The same again</h2>\n<pre>windtunnel run scenario.yaml --replications \
+         {replications}</pre>\n<p class=\"muted\">in this folder gives the same bytes on any \
+         machine. Windtunnel {}, semantics {}, fingerprint <code>{}</code>, seeds {}{more}. All \
+         figures: <code>results.json</code>, over time: <code>timeseries.csv</code>.</p>\n",
+        escape(&results.windtunnel_version),
+        results.semantics_version,
+        escape(&results.fingerprint),
+        first.join(", "),
+    );
+}
+
+/// A cell: text and its class.
+struct Cell {
+    class: &'static str,
+    text: String,
+}
+
+impl Cell {
+    fn plain(text: String) -> Self {
+        Self { class: "", text }
+    }
+}
+
+/// A table with its heading.
+struct Table(String);
+
+impl Table {
+    fn new(heading: &str, header: &[&str]) -> Self {
+        let mut out = format!("<h2>{heading}</h2>\n<div class=\"wide\"><table>\n<thead><tr>");
+        for name in header {
+            let _ = write!(out, "<th scope=\"col\">{name}</th>");
+        }
+        out.push_str("</tr></thead>\n<tbody>\n");
+        Self(out)
+    }
+
+    fn row(&mut self, cells: &[Cell]) {
+        self.0.push_str("<tr>");
+        for Cell { class, text } in cells {
+            let text = escape(&clean(text));
+            let _ = match *class {
+                "" => write!(self.0, "<td>{text}</td>"),
+                class => write!(self.0, "<td class=\"{class}\">{text}</td>"),
+            };
+        }
+        self.0.push_str("</tr>\n");
+    }
+
+    fn finish(mut self) -> String {
+        self.0.push_str("</tbody></table></div>\n");
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{fixture, plots, topology};
+
+    fn of(results: &Results) -> String {
+        page(results, &topology::draw(&results.design), &plots::all(results))
+    }
+
+    /// The page without its pictures, which have tests of their own.
+    fn text_of(results: &Results) -> String {
+        page(results, "<!-- topology -->\n", &[])
+    }
+
+    #[test]
+    fn the_text_of_a_run() {
+        insta::assert_snapshot!(text_of(&fixture::shop()));
+    }
+
+    #[test]
+    fn one_page_holds_everything_and_asks_for_nothing() {
+        let html = of(&fixture::shop());
+        assert_eq!(html.matches("<svg ").count(), 7);
+        assert!(html.contains("default-src 'none'; style-src 'unsafe-inline'; img-src data:"));
+        for foreign in ["<script", "<link", "src=", "href=", "@import", "url("] {
+            assert!(!html.contains(foreign), "{foreign}");
+        }
+        let addresses = html.replace("http://www.w3.org/2000/svg", "");
+        assert!(!addresses.contains("http:") && !addresses.contains("https:"));
+    }
+
+    #[test]
+    fn tags_are_balanced() {
+        let html = of(&fixture::shop());
+        for tag in ["table", "tr", "td", "h2", "p", "figure", "svg", "div", "ul", "li", "text"] {
+            let opened = html.matches(&format!("<{tag}>")).count()
+                + html.matches(&format!("<{tag} ")).count();
+            assert_eq!(opened, html.matches(&format!("</{tag}>")).count(), "{tag}");
+        }
+    }
+
+    #[test]
+    fn partial_and_empty_runs_say_so() {
+        let mut results = fixture::nothing_decided();
+        results.status = "interrupted".into();
+        results.status_reason = Some("stopped after 3 of 10 replications".into());
+        results.replications.truncate(1);
+        let html = of(&results);
+        for text in [
+            "status partial\">interrupted",
+            "stopped after 3 of 10",
+            "No request was decided",
+            "one replication has none",
+        ] {
+            assert!(html.contains(text), "{text}");
+        }
+        assert!(of(&Results::default()).ends_with("</html>\n"));
+    }
+
+    #[test]
+    fn payloads_stay_text() {
+        for payload in fixture::PAYLOADS {
+            let html = of(&fixture::hostile(payload));
+            for harm in ["<script", "<img", "' onload", "]]>", "<!--"] {
+                assert!(!html.contains(harm), "{harm} of {payload:?}");
+            }
+            assert!(!html.contains(|c: char| c.is_control() && c != '\n'), "{payload:?}");
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! `topology.svg`: the design as a picture. Clients to the left, who is called to the right.
+//!
+//! **Invariant.** No two boxes overlap and every text is escaped; kinds differ in shape, zones in
+//! their letter, so that the picture reads in black and white.
+
+mod layout;
+mod shapes;
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use layout::{Graph, Layout, layout};
+
+use super::text::{clean, escape, plural, shorten};
+use crate::results::{Design, Vertex};
+
+const MARGIN: f64 = 24.0;
+/// Free height between boxes of a layer.
+const ROW_GAP: f64 = 30.0;
+/// Shown widths of one character, on the safe side.
+const NAME_CHARACTER: f64 = 8.2;
+const SMALL_CHARACTER: f64 = 6.3;
+const LONGEST_NAME: usize = 28;
+const LONGEST_DETAIL: usize = 32;
+const LONGEST_LABEL: usize = 34;
+const CHIP_WIDTH: f64 = 38.0;
+const MOST_CHIPS: usize = 6;
+const LID: f64 = 9.0;
+/// Light fills of zones.
+const ZONE_COLOURS: [&str; 6] = ["#cfe2f7", "#fde3c4", "#d3efdc", "#ead7f0", "#f9d3d6", "#e4e4d0"];
+
+/// The design as SVG.
+pub(crate) fn draw(design: &Design) -> String {
+    if design.vertices.is_empty() {
+        return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"320\" height=\"60\" \
+                viewBox=\"0 0 320 60\" font-family=\"sans-serif\"><text x=\"20\" y=\"35\" \
+                font-size=\"13\">The design has no parts.</text></svg>\n"
+            .into();
+    }
+    Picture::new(design).svg()
+}
+
+/// A box with what is written in it.
+struct Boxed<'d> {
+    vertex: &'d Vertex,
+    name: String,
+    count: String,
+    details: Vec<String>,
+    height: f64,
+    width: f64,
+}
+
+/// An edge between known boxes.
+struct Arrow {
+    from: usize,
+    to: usize,
+    label: String,
+}
+
+/// Everything placed.
+struct Picture<'d> {
+    boxes: Vec<Boxed<'d>>,
+    arrows: Vec<Arrow>,
+    /// Zone names to their number, in name order.
+    zones: BTreeMap<&'d str, usize>,
+    layout: Layout,
+    /// Left and right side of each layer.
+    columns: Vec<(f64, f64)>,
+}
+
+impl<'d> Picture<'d> {
+    fn new(design: &'d Design) -> Self {
+        let boxes: Vec<Boxed<'d>> = design.vertices.iter().map(Boxed::new).collect();
+        let arrows = arrows(design);
+        let names: BTreeMap<&str, usize> = design
+            .vertices
+            .iter()
+            .flat_map(|vertex| &vertex.zones)
+            .map(|(zone, _)| (zone.as_str(), 0))
+            .collect();
+        let zones = names.into_keys().enumerate().map(|(i, zone)| (zone, i)).collect();
+        let layout = layout(&Graph {
+            heights: boxes.iter().map(|boxed| boxed.height).collect(),
+            first: boxes.iter().map(|boxed| boxed.vertex.kind == "client").collect(),
+            edges: arrows.iter().map(|arrow| (arrow.from, arrow.to)).collect(),
+            gap: ROW_GAP,
+        });
+        let columns = columns(&boxes, &arrows, &layout);
+        Self { boxes, arrows, zones, layout, columns }
+    }
+
+    fn svg(&self) -> String {
+        let legend = self.legend();
+        let widest = (self.zones.len().min(4) as f64) * 190.0;
+        let right = self.columns.last().map_or(0.0, |(_, right)| *right);
+        let width = right.max(widest) + MARGIN;
+        let rows = self.zones.len().div_ceil(4) as f64;
+        let height = self.layout.height + 2.0 * MARGIN + 8.0 + rows * 24.0;
+        let mut out = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" \
+             height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
+             font-family=\"sans-serif\">\n<title>The design: {} clients and nodes</title>\n\
+             <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
+            self.boxes.len(),
+        );
+        let mut labels = Vec::new();
+        for (i, arrow) in self.arrows.iter().enumerate() {
+            self.arrow(&mut out, i, arrow, &mut labels);
+        }
+        for (i, boxed) in self.boxes.iter().enumerate() {
+            self.boxed(&mut out, i, boxed);
+        }
+        write_labels(&mut out, labels);
+        out.push_str(&legend);
+        out.push_str("</svg>\n");
+        out
+    }
+
+    /// Top left corner of a box and its size.
+    fn frame(&self, i: usize) -> (f64, f64, f64, f64) {
+        let (left, right) = self.columns[self.layout.layer[i]];
+        let height = self.boxes[i].height;
+        (left, self.layout.middle[i] + MARGIN - height / 2.0, right - left, height)
+    }
+
+    fn boxed(&self, out: &mut String, i: usize, boxed: &Boxed<'_>) {
+        let (x, y, width, height) = self.frame(i);
+        let many = boxed.vertex.instances > 1 && boxed.vertex.kind != "client";
+        shapes::shape(out, &boxed.vertex.kind, (x, y, width, height), many);
+        // A cylinder's lid takes room.
+        let y = if boxed.vertex.kind == "store" { y + LID } else { y };
+        shapes::glyph(out, &boxed.vertex.kind, x + 14.0, y + 13.0);
+        text(out, (x + 40.0, y + 26.0), "13\" font-weight=\"bold", &boxed.name);
+        if !boxed.count.is_empty() {
+            let end = x + width - 12.0;
+            text(out, (end, y + 26.0), "12\" text-anchor=\"end", &boxed.count);
+        }
+        let mut line = y + 44.0;
+        for detail in &boxed.details {
+            text(out, (x + 14.0, line), "11\" fill=\"#444", detail);
+            line += 15.0;
+        }
+        for (n, (zone, count)) in boxed.vertex.zones.iter().take(MOST_CHIPS).enumerate() {
+            let number = self.zones.get(zone.as_str()).copied().unwrap_or(0);
+            let at = (x + 14.0 + n as f64 * (CHIP_WIDTH + 4.0), line - 9.0);
+            chip(out, at, number, &format!("{} ×{count}", letter(number)));
+        }
+        let more = boxed.vertex.zones.len().saturating_sub(MOST_CHIPS);
+        if more > 0 {
+            let at = x + 14.0 + MOST_CHIPS as f64 * (CHIP_WIDTH + 4.0);
+            text(out, (at, line + 2.0), "11", &format!("+{more}"));
+        }
+    }
+
+    fn arrow(&self, out: &mut String, i: usize, arrow: &Arrow, labels: &mut Vec<Label>) {
+        let (x, _, width, _) = self.frame(arrow.from);
+        let (end_x, _, _, _) = self.frame(arrow.to);
+        let mut at = (x + width, self.port(i, true));
+        let end = (end_x - 7.0, self.port(i, false));
+        let mut path = format!("M{:.1} {:.1}", at.0, at.1);
+        let first_layer = self.layout.layer[arrow.from] + 1;
+        let mut stops: Vec<((f64, f64), f64)> = Vec::new();
+        for (passed, height) in self.layout.passes[i].iter().enumerate() {
+            let (left, right) = self.columns[first_layer + passed];
+            stops.push(((left, height + MARGIN), right));
+        }
+        stops.push((end, end.0));
+        if let Some((stop, _)) = stops.first() {
+            let middle = (f64::midpoint(at.0, stop.0), f64::midpoint(at.1, stop.1));
+            if !arrow.label.is_empty() {
+                let gap = self.layout.layer[arrow.from];
+                labels.push(Label { gap, at: middle, text: arrow.label.clone() });
+            }
+        }
+        for ((x, y), right) in stops {
+            let bend = f64::midpoint(at.0, x);
+            let _ = write!(path, "C{bend:.1} {:.1} {bend:.1} {y:.1} {x:.1} {y:.1}", at.1);
+            if right > x {
+                let _ = write!(path, "H{right:.1}");
+            }
+            at = (right, y);
+        }
+        let _ = writeln!(
+            out,
+            "<path d=\"{path}\" fill=\"none\" stroke=\"#555\" stroke-width=\"1.4\"/>\n\
+             <path d=\"M{:.1} {:.1}l-8 -4.5v9z\" fill=\"#555\"/>",
+            end.0 + 7.0,
+            end.1,
+        );
+    }
+
+    /// Height at which an edge leaves (or reaches) its box: edges of one side stand apart, in the
+    /// order of what is at their other ends.
+    fn port(&self, edge: usize, leaving: bool) -> f64 {
+        let here = |arrow: &Arrow| if leaving { arrow.from } else { arrow.to };
+        let node = here(&self.arrows[edge]);
+        let mut same: Vec<(f64, usize)> = Vec::new();
+        for (i, arrow) in self.arrows.iter().enumerate().filter(|(_, a)| here(a) == node) {
+            let passes = &self.layout.passes[i];
+            let next = if leaving { passes.first() } else { passes.last() };
+            let other = if leaving { arrow.to } else { arrow.from };
+            same.push((next.copied().unwrap_or(self.layout.middle[other]), i));
+        }
+        same.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let place = same.iter().position(|(_, i)| *i == edge).unwrap_or(0) as f64;
+        let room = self.boxes[node].height - 24.0;
+        let step = (room / same.len() as f64).min(14.0);
+        let from_middle = (place - (same.len() - 1) as f64 / 2.0) * step;
+        self.layout.middle[node] + MARGIN + from_middle
+    }
+
+    fn legend(&self) -> String {
+        let mut out = String::new();
+        for (zone, number) in &self.zones {
+            let (row, column) = (number / 4, number % 4);
+            let x = MARGIN + column as f64 * 190.0;
+            let y = self.layout.height + 2.0 * MARGIN - 8.0 + row as f64 * 24.0;
+            chip(&mut out, (x, y), *number, &letter(*number));
+            text(&mut out, (x + CHIP_WIDTH + 8.0, y + 12.0), "11", &shorten(zone, 20));
+        }
+        out
+    }
+}
+
+impl<'d> Boxed<'d> {
+    fn new(vertex: &'d Vertex) -> Self {
+        let name = shorten(&vertex.name, LONGEST_NAME);
+        let count = match (vertex.kind.as_str(), vertex.instances) {
+            (_, 0) => String::new(),
+            ("client", n) => plural(n, "user"),
+            ("store", n) => plural(n, "shard"),
+            (_, 1) => String::new(),
+            (_, n) => format!("× {n}"),
+        };
+        let mut details = wrap(&vertex.detail, LONGEST_DETAIL, 2);
+        if vertex.kind != "client" {
+            details.insert(0, shorten(&vertex.kind.replace('_', " "), LONGEST_DETAIL));
+        }
+        let characters = |text: &str| text.chars().count() as f64;
+        let title = (characters(&name) + characters(&count)) * NAME_CHARACTER + 64.0;
+        let longest = details.iter().map(|line| characters(line)).fold(0.0, f64::max);
+        let chips = vertex.zones.len().min(MOST_CHIPS + 1) as f64 * (CHIP_WIDTH + 4.0);
+        let width = title.max(longest * SMALL_CHARACTER + 28.0).max(chips + 28.0);
+        let zones = if vertex.zones.is_empty() { 0.0 } else { 20.0 };
+        let lid = if vertex.kind == "store" { LID } else { 0.0 };
+        let height = 42.0 + lid + details.len() as f64 * 15.0 + zones;
+        Self { vertex, name, count, details, height, width }
+    }
+}
+
+/// A text beside an edge, in the gap after a layer.
+struct Label {
+    gap: usize,
+    at: (f64, f64),
+    text: String,
+}
+
+/// Labels of one gap are moved apart; a white ground keeps them legible on lines.
+fn write_labels(out: &mut String, mut labels: Vec<Label>) {
+    labels.sort_by(|a, b| a.gap.cmp(&b.gap).then(a.at.1.total_cmp(&b.at.1)));
+    let mut free: (usize, f64) = (usize::MAX, 0.0);
+    for label in labels {
+        let least = if free.0 == label.gap { free.1 } else { f64::NEG_INFINITY };
+        let y = (label.at.1 + 4.0).max(least);
+        free = (label.gap, y + 15.0);
+        let width = label.text.chars().count() as f64 * SMALL_CHARACTER + 2.0;
+        let _ = writeln!(
+            out,
+            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"14\" fill=\"#fff\"/>",
+            label.at.0 - width / 2.0,
+            y - 10.5,
+        );
+        text(out, (label.at.0, y), "11\" text-anchor=\"middle\" fill=\"#222", &label.text);
+    }
+}
+
+/// Edges between parts of the design, one per pair, with all their labels.
+fn arrows(design: &Design) -> Vec<Arrow> {
+    let index = |name: &str| design.vertices.iter().position(|vertex| vertex.name == name);
+    let mut arrows: Vec<Arrow> = Vec::new();
+    for edge in &design.edges {
+        let (Some(from), Some(to)) = (index(&edge.from), index(&edge.to)) else { continue };
+        if from == to {
+            continue;
+        }
+        let label = clean(&edge.label);
+        match arrows.iter_mut().find(|arrow| (arrow.from, arrow.to) == (from, to)) {
+            Some(arrow) if label.is_empty() || arrow.label.contains(&label) => {}
+            Some(arrow) if arrow.label.is_empty() => arrow.label = label,
+            Some(arrow) => {
+                arrow.label.push_str(", ");
+                arrow.label.push_str(&label);
+            }
+            None => arrows.push(Arrow { from, to, label }),
+        }
+    }
+    for arrow in &mut arrows {
+        arrow.label = shorten(&arrow.label, LONGEST_LABEL);
+    }
+    arrows
+}
+
+/// Left and right side of each layer: as wide as its widest box, with room for labels between.
+fn columns(boxes: &[Boxed<'_>], arrows: &[Arrow], layout: &Layout) -> Vec<(f64, f64)> {
+    let count = layout.layer.iter().max().map_or(0, |most| most + 1);
+    let mut left = MARGIN;
+    let mut columns = Vec::new();
+    for layer in 0..count {
+        let here = boxes.iter().zip(&layout.layer).filter(|(_, l)| **l == layer);
+        let width = here.map(|(boxed, _)| boxed.width).fold(0.0, f64::max);
+        columns.push((left, left + width));
+        let labels = arrows.iter().filter(|arrow| layout.layer[arrow.from] == layer);
+        let longest = labels.map(|arrow| arrow.label.chars().count()).max().unwrap_or(0);
+        left += width + (longest as f64 * SMALL_CHARACTER + 44.0).max(70.0);
+    }
+    columns
+}
+
+/// Lines of at most `most` characters, broken at spaces; what does not fit ends in an ellipsis.
+fn wrap(text: &str, most: usize, lines: usize) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    for word in clean(text).split_whitespace() {
+        let full = out.len() == lines;
+        match out.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= most => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(line) if full => {
+                *line = shorten(&format!("{line} {word}"), most - 1);
+                if !line.ends_with('…') {
+                    line.push('…');
+                }
+                break;
+            }
+            _ => out.push(shorten(word, most)),
+        }
+    }
+    out
+}
+
+/// A zone's code: a letter, then numbers.
+fn letter(number: usize) -> String {
+    match u8::try_from(number) {
+        Ok(n) if n < 26 => char::from(b'A' + n).into(),
+        _ => format!("Z{number}"),
+    }
+}
+
+fn chip(out: &mut String, (x, y): (f64, f64), number: usize, label: &str) {
+    let fill = ZONE_COLOURS[number % ZONE_COLOURS.len()];
+    let _ = writeln!(
+        out,
+        "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{CHIP_WIDTH}\" height=\"16\" rx=\"8\" \
+         fill=\"{fill}\" stroke=\"#777\" stroke-width=\"0.7\"/>"
+    );
+    text(out, (x + CHIP_WIDTH / 2.0, y + 12.0), "11\" text-anchor=\"middle", label);
+}
+
+/// `look` is the font size and further attributes, without the outer quotes.
+fn text(out: &mut String, (x, y): (f64, f64), look: &str, text: &str) {
+    let text = escape(text);
+    let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{look}\">{text}</text>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{report::fixture, results::Edge};
+
+    #[test]
+    fn the_shop() {
+        let svg = draw(&fixture::shop().design);
+        insta::assert_snapshot!(svg);
+        for text in ["20 users", "3 shards", "× 8", "browse 80 %, buy 20 %", "us-east-1b", "A ×3"]
+        {
+            assert!(svg.contains(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_to_draw() {
+        assert!(draw(&Design::default()).contains("no parts"));
+    }
+
+    #[test]
+    fn calls_of_one_pair_share_an_arrow_and_strangers_have_none() {
+        let mut design = fixture::shop().design;
+        let edge = |from: &str, to: &str, label: &str| Edge {
+            from: from.into(),
+            to: to.into(),
+            label: label.into(),
+        };
+        design.edges = vec![
+            edge("api", "orders", "read"),
+            edge("api", "orders", "write"),
+            edge("api", "x", ""),
+        ];
+        let arrows = arrows(&design);
+        assert_eq!(arrows.len(), 1);
+        assert_eq!(arrows[0].label, "read, write");
+    }
+
+    #[test]
+    fn forty_parts_do_not_overlap() {
+        let mut design = Design::default();
+        for i in 0..40 {
+            let kind = ["client", "load_balancer", "service", "store", "external"][i.min(4)];
+            design.vertices.push(Vertex {
+                name: format!("part-{i}"),
+                kind: kind.into(),
+                detail: "some words that are long enough to be wrapped".into(),
+                ..Vertex::default()
+            });
+            if i > 0 {
+                let from = format!("part-{}", (i - 1) / 3);
+                design.edges.push(Edge { from, to: format!("part-{i}"), label: "call".into() });
+            }
+        }
+        let picture = Picture::new(&design);
+        for a in 0..40 {
+            for b in a + 1..40 {
+                let (first, second) = (picture.frame(a), picture.frame(b));
+                let apart_x = first.0 + first.2 <= second.0 || second.0 + second.2 <= first.0;
+                let apart_y = first.1 + first.3 <= second.1 || second.1 + second.3 <= first.1;
+                assert!(apart_x || apart_y, "{a} and {b} overlap");
+            }
+        }
+    }
+
+    #[test]
+    fn details_wrap_and_end() {
+        assert_eq!(wrap("a b c", 3, 2), ["a b", "c"]);
+        assert_eq!(wrap("aaa bbb ccc ddd", 7, 1), ["aaa b…"]);
+        assert_eq!(wrap("", 3, 2), Vec::<String>::new());
+    }
+
+    #[test]
+    fn payloads_reach_no_picture() {
+        for payload in fixture::PAYLOADS {
+            let svg = draw(&fixture::hostile(payload).design);
+            assert!(!svg.contains("<script") && !svg.contains("<img"));
+            assert!(!svg.contains("' onload") && !svg.contains("\"]]>"));
+            assert!(!svg.contains(|c: char| c.is_control() && c != '\n'));
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Shapes of the kinds: each differs in outline and has its own sign.
+//!
+//! **Invariant.** An unknown kind is drawn as a plain box, never left out.
+
+use std::fmt::Write;
+
+/// The outline of a box; `many` puts copies behind it.
+pub(super) fn shape(
+    out: &mut String,
+    kind: &str,
+    (x, y, width, height): (f64, f64, f64, f64),
+    many: bool,
+) {
+    let (fill, dash) = match kind {
+        "client" => ("#eef4fb", ""),
+        "load_balancer" => ("#fff6e3", ""),
+        "store" => ("#eef6ee", ""),
+        "external" => ("#f6f6f6", " stroke-dasharray=\"5 3\""),
+        _ => ("#ffffff", ""),
+    };
+    let copies: &[f64] = if many { &[8.0, 4.0, 0.0] } else { &[0.0] };
+    for shift in copies {
+        let path = outline(kind, (x + shift, y - shift, width, height));
+        let _ = writeln!(
+            out,
+            "<path d=\"{path}\" fill=\"{fill}\" stroke=\"#333\" stroke-width=\"1.2\"{dash}/>"
+        );
+    }
+}
+
+fn outline(kind: &str, (x, y, width, height): (f64, f64, f64, f64)) -> String {
+    let (right, bottom) = (x + width, y + height);
+    match kind {
+        "client" | "external" => {
+            let r = if kind == "client" { 20.0 } else { 10.0 };
+            format!(
+                "M{:.1} {y:.1}H{:.1}a{r} {r} 0 0 1 {r} {r}V{:.1}a{r} {r} 0 0 1 -{r} {r}H{:.1}\
+                 a{r} {r} 0 0 1 -{r} -{r}V{:.1}a{r} {r} 0 0 1 {r} -{r}z",
+                x + r,
+                right - r,
+                bottom - r,
+                x + r,
+                y + r,
+            )
+        }
+        // A cylinder: the lid bulges up, the bottom down.
+        "store" => {
+            let half = width / 2.0;
+            let bulge = 7.0;
+            format!(
+                "M{x:.1} {:.1}a{half:.1} {bulge} 0 0 1 {width:.1} 0V{:.1}\
+                 a{half:.1} {bulge} 0 0 1 -{width:.1} 0zM{x:.1} {:.1}\
+                 a{half:.1} {bulge} 0 0 0 {width:.1} 0",
+                y + bulge,
+                bottom - bulge,
+                y + bulge,
+            )
+        }
+        // Pointed at both ends.
+        "load_balancer" => {
+            let tip = 10.0;
+            let middle = f64::midpoint(y, bottom);
+            format!(
+                "M{:.1} {y:.1}H{:.1}L{right:.1} {middle:.1}L{:.1} {bottom:.1}H{:.1}\
+                 L{x:.1} {middle:.1}z",
+                x + tip,
+                right - tip,
+                right - tip,
+                x + tip,
+            )
+        }
+        _ => format!("M{x:.1} {y:.1}H{right:.1}V{bottom:.1}H{x:.1}z"),
+    }
+}
+
+/// A sign of 18 x 18 pixels with its corner at (x, y).
+pub(super) fn glyph(out: &mut String, kind: &str, x: f64, y: f64) {
+    let strokes = match kind {
+        // A person.
+        "client" => "M9 1a4 4 0 1 1 0 8a4 4 0 1 1 0 -8zM1.5 17.5c0 -9 15 -9 15 0z",
+        // One line becomes three.
+        "load_balancer" => {
+            "M1 9H6M6 9C10 9 9 3 13 3H17M6 9H17M6 9C10 9 9 15 13 15H17\
+             M14.5 1l2.5 2l-2.5 2M14.5 7l2.5 2l-2.5 2M14.5 13l2.5 2l-2.5 2"
+        }
+        // Disks.
+        "store" => {
+            "M2 4.5a7 2.5 0 0 1 14 0v9a7 2.5 0 0 1 -14 0zM2 4.5a7 2.5 0 0 0 14 0\
+             M2 9a7 2.5 0 0 0 14 0"
+        }
+        // A globe.
+        "external" => {
+            "M9 1.5a7.5 7.5 0 1 1 0 15a7.5 7.5 0 1 1 0 -15zM1.5 9h15M9 1.5c-4.5 4 -4.5 11 0 15\
+             c4.5 -4 4.5 -11 0 -15"
+        }
+        // Two servers in a rack.
+        _ => "M1.5 2h15v6h-15zM1.5 10h15v6h-15zM4 5h1M4 13h1M8 5h6M8 13h6",
+    };
+    let _ = writeln!(
+        out,
+        "<path transform=\"translate({x:.1} {y:.1})\" d=\"{strokes}\" fill=\"none\" \
+         stroke=\"#333\" stroke-width=\"1.4\" stroke-linejoin=\"round\"/>"
+    );
+}
