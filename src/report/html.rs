@@ -10,7 +10,9 @@ use super::{
     table::{instances, kind, outcomes, slo_margin, slo_quantity},
     text::{Quantity, clean, count, duration, escape, estimate, plural, value},
 };
-use crate::results::{Distribution, NodeResults, RequestFigures, Results};
+use crate::results::{
+    Distribution, Estimate, InstanceResults, NodeResults, RequestFigures, Results,
+};
 
 const STYLE: &str = include_str!("report.css");
 
@@ -24,6 +26,7 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
     let _ = write!(out, "<h2>The design</h2>\n<figure>\n{topology}</figure>\n");
     requests(&mut out, results);
     nodes(&mut out, results);
+    balance(&mut out, results);
     out.push_str("<h2>Over time</h2>\n");
     for plot in plots {
         let title = escape(&plot.title);
@@ -62,10 +65,10 @@ fn verdict(out: &mut String, results: &Results) {
         String::new()
     };
     let replications = results.replications.len() as u64;
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<p><span class=\"status{partial}\">{}</span> {} of {}{warm_up}. Intervals are at {} \
-         confidence over replications{}.</p>\n",
+         confidence over replications{}.</p>",
         escape(&results.status),
         plural(replications, "replication"),
         duration(results.duration),
@@ -115,7 +118,7 @@ fn slos(out: &mut String, results: &Results) {
     if results.slos.is_empty() {
         return;
     }
-    let mut table = Table::new("Service level objectives", &["", "target", "measured", ""]);
+    let mut table = Table::new("Service level objectives", &["", "<target", "measured", ""]);
     for slo in &results.slos {
         let class = match slo.verdict.as_str() {
             "met" | "pass" => "met",
@@ -142,7 +145,7 @@ fn requests(out: &mut String, results: &Results) {
         "issued",
         "availability",
         "goodput",
-        "attempts per request",
+        "attempts",
         "mean",
         "p50",
         "p95",
@@ -161,7 +164,7 @@ fn requests(out: &mut String, results: &Results) {
     out.push_str(&table.finish());
     out.push_str(
         "<p class=\"muted\">Latency of ok and degraded requests, from the intended send. A \
-         percentile is that of all replications merged.</p>\n",
+         percentile is that of all replications merged. Attempts are per request.</p>\n",
     );
     let marks: Vec<(String, &Distribution)> = results
         .clients
@@ -206,7 +209,7 @@ fn nodes(out: &mut String, results: &Results) {
     }
     let header = [
         "",
-        "kind",
+        "<kind",
         "instances",
         "utilisation",
         "throughput",
@@ -214,9 +217,8 @@ fn nodes(out: &mut String, results: &Results) {
         "waits",
         "in queue",
         "mean service",
-        "response p50",
         "response p99",
-        "outcomes other than ok",
+        "<outcomes other than ok",
     ];
     let mut table = Table::new("Nodes", &header);
     for (name, node) in &results.nodes {
@@ -230,7 +232,6 @@ fn nodes(out: &mut String, results: &Results) {
             Cell::plain(estimate(Quantity::Share, &node.wait_probability)),
             Cell::plain(estimate(Quantity::Number, &node.in_queue)),
             Cell::plain(estimate(Quantity::Duration, &node.service_time.mean)),
-            Cell::plain(estimate(Quantity::Duration, &node.response_time.p50)),
             Cell::plain(estimate(Quantity::Duration, &node.response_time.p99)),
             Cell { class: "left", text: failures(node) },
         ]);
@@ -240,6 +241,39 @@ fn nodes(out: &mut String, results: &Results) {
         "<p class=\"muted\">Response time of a node runs from arrival to reply and holds the waits \
          for what it calls. Utilisation is that of cores, else of workers.</p>\n",
     );
+}
+
+/// Least and most of what the instances (shards) of a node did: shows a hot shard at a glance.
+fn balance(out: &mut String, results: &Results) {
+    let parts = |node: &NodeResults| -> Vec<InstanceResults> {
+        if node.shards.is_empty() { node.per_instance.clone() } else { node.shards.clone() }
+    };
+    let nodes: Vec<(&String, Vec<InstanceResults>)> =
+        results.nodes.iter().map(|(name, node)| (name, parts(node))).collect();
+    if nodes.iter().all(|(_, parts)| parts.len() < 2) {
+        return;
+    }
+    let header = ["", "listed", "utilisation", "throughput", "in queue", "share of requests"];
+    let mut table = Table::new("Balance between instances or shards", &header);
+    for (name, parts) in nodes.iter().filter(|(_, parts)| parts.len() > 1) {
+        let range = |quantity, figure: fn(&InstanceResults) -> Estimate| {
+            let values = || parts.iter().filter_map(|part| figure(part).value);
+            let (least, most) = (
+                values().fold(f64::INFINITY, f64::min),
+                values().fold(f64::NEG_INFINITY, f64::max),
+            );
+            Cell::plain(format!("{} to {}", value(quantity, least), value(quantity, most)))
+        };
+        table.row(&[
+            Cell::plain((*name).clone()),
+            Cell::plain(count(parts.len() as u64)),
+            range(Quantity::Share, |part| part.utilisation),
+            range(Quantity::Rate, |part| part.throughput),
+            range(Quantity::Number, |part| part.in_queue),
+            range(Quantity::Share, |part| part.keys_share),
+        ]);
+    }
+    out.push_str(&table.finish());
 }
 
 /// Outcomes other than ok with their finer causes.
@@ -295,10 +329,14 @@ impl Cell {
 struct Table(String);
 
 impl Table {
+    /// Columns of text begin with `<`: their heads stand to the left.
     fn new(heading: &str, header: &[&str]) -> Self {
         let mut out = format!("<h2>{heading}</h2>\n<div class=\"wide\"><table>\n<thead><tr>");
         for name in header {
-            let _ = write!(out, "<th scope=\"col\">{name}</th>");
+            let _ = match name.strip_prefix('<') {
+                Some(name) => write!(out, "<th scope=\"col\" class=\"left\">{name}</th>"),
+                None => write!(out, "<th scope=\"col\">{name}</th>"),
+            };
         }
         out.push_str("</tr></thead>\n<tbody>\n");
         Self(out)
