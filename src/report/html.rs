@@ -218,7 +218,7 @@ fn nodes(out: &mut String, results: &Results) {
         "in queue",
         "mean service",
         "response p99",
-        "<outcomes other than ok",
+        "<not ok",
     ];
     let mut table = Table::new("Nodes", &header);
     for (name, node) in &results.nodes {

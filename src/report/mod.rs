@@ -48,3 +48,56 @@ pub fn results_json(results: &Results) -> Vec<u8> {
 pub fn summary_text(results: &Results, width: u16) -> String {
     table::summary(results, width)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_written_once_and_alike() {
+        let results = fixture::shop();
+        let files = write_all(&results);
+        let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "results.json",
+                "timeseries.csv",
+                "topology.svg",
+                "report.html",
+                "plots/latency_over_time.svg",
+                "plots/latency_distribution.svg",
+                "plots/outcomes.svg",
+                "plots/load.svg",
+                "plots/utilisation.svg",
+                "plots/queue_length.svg",
+            ]
+        );
+        assert!(files.iter().all(|(_, bytes)| !bytes.is_empty()));
+        assert!(write_all(&results) == files, "the same results give the same bytes");
+    }
+
+    #[test]
+    fn a_folder_read_back_renders_the_same() {
+        let files = write_all(&fixture::shop());
+        let read: Results = serde_json::from_slice(&files[0].1).unwrap();
+        assert!(write_all(&read) == files, "`report` on a folder changes nothing");
+    }
+
+    #[test]
+    fn payloads_stay_text_in_every_file() {
+        for payload in fixture::PAYLOADS {
+            for (name, bytes) in write_all(&fixture::hostile(payload)) {
+                let text = String::from_utf8(bytes).unwrap();
+                // JSON has its own escapes; the rest is made to be opened.
+                let control = text.contains(|c: char| c.is_control() && c != '\n' && c != '\r');
+                assert!(!control || name == "timeseries.csv", "{name}: {payload:?}");
+                if !name.ends_with(".json") && !name.ends_with(".csv") {
+                    assert!(!text.contains("<script") && !text.contains("<img"), "{name}");
+                }
+                let formula = text.lines().any(|line| line.contains(",=") || line.contains(",\"="));
+                assert!(!formula || !name.ends_with(".csv"), "{name}: {payload:?}");
+            }
+        }
+    }
+}

@@ -28,6 +28,13 @@ const LID: f64 = 9.0;
 /// Light fills of zones.
 const ZONE_COLOURS: [&str; 6] = ["#cfe2f7", "#fde3c4", "#d3efdc", "#ead7f0", "#f9d3d6", "#e4e4d0"];
 
+/// Looks of texts, as attributes.
+const NAME: &str = "font-size=\"13\" font-weight=\"bold\"";
+const COUNT: &str = "font-size=\"12\" text-anchor=\"end\"";
+const DETAIL: &str = "font-size=\"11\" fill=\"#444\"";
+const SMALL: &str = "font-size=\"11\"";
+const CENTRED: &str = "font-size=\"11\" text-anchor=\"middle\"";
+
 /// The design as SVG.
 pub(crate) fn draw(design: &Design) -> String {
     if design.vertices.is_empty() {
@@ -129,14 +136,14 @@ impl<'d> Picture<'d> {
         // A cylinder's lid takes room.
         let y = if boxed.vertex.kind == "store" { y + LID } else { y };
         shapes::glyph(out, &boxed.vertex.kind, x + 14.0, y + 13.0);
-        text(out, (x + 40.0, y + 26.0), "13\" font-weight=\"bold", &boxed.name);
+        text(out, (x + 40.0, y + 26.0), NAME, &boxed.name);
         if !boxed.count.is_empty() {
             let end = x + width - 12.0;
-            text(out, (end, y + 26.0), "12\" text-anchor=\"end", &boxed.count);
+            text(out, (end, y + 26.0), COUNT, &boxed.count);
         }
         let mut line = y + 44.0;
         for detail in &boxed.details {
-            text(out, (x + 14.0, line), "11\" fill=\"#444", detail);
+            text(out, (x + 14.0, line), DETAIL, detail);
             line += 15.0;
         }
         for (n, (zone, count)) in boxed.vertex.zones.iter().take(MOST_CHIPS).enumerate() {
@@ -147,7 +154,7 @@ impl<'d> Picture<'d> {
         let more = boxed.vertex.zones.len().saturating_sub(MOST_CHIPS);
         if more > 0 {
             let at = x + 14.0 + MOST_CHIPS as f64 * (CHIP_WIDTH + 4.0);
-            text(out, (at, line + 2.0), "11", &format!("+{more}"));
+            text(out, (at, line + 2.0), SMALL, &format!("+{more}"));
         }
     }
 
@@ -215,7 +222,7 @@ impl<'d> Picture<'d> {
             let x = MARGIN + column as f64 * 190.0;
             let y = self.layout.height + 2.0 * MARGIN - 8.0 + row as f64 * 24.0;
             chip(&mut out, (x, y), *number, &letter(*number));
-            text(&mut out, (x + CHIP_WIDTH + 8.0, y + 12.0), "11", &shorten(zone, 20));
+            text(&mut out, (x + CHIP_WIDTH + 8.0, y + 12.0), SMALL, &shorten(zone, 20));
         }
         out
     }
@@ -269,7 +276,7 @@ fn write_labels(out: &mut String, mut labels: Vec<Label>) {
             label.at.0 - width / 2.0,
             y - 10.5,
         );
-        text(out, (label.at.0, y), "11\" text-anchor=\"middle\" fill=\"#222", &label.text);
+        text(out, (label.at.0, y), CENTRED, &label.text);
     }
 }
 
@@ -353,13 +360,13 @@ fn chip(out: &mut String, (x, y): (f64, f64), number: usize, label: &str) {
         "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{CHIP_WIDTH}\" height=\"16\" rx=\"8\" \
          fill=\"{fill}\" stroke=\"#777\" stroke-width=\"0.7\"/>"
     );
-    text(out, (x + CHIP_WIDTH / 2.0, y + 12.0), "11\" text-anchor=\"middle", label);
+    text(out, (x + CHIP_WIDTH / 2.0, y + 12.0), CENTRED, label);
 }
 
-/// `look` is the font size and further attributes, without the outer quotes.
+/// `look` is one of the attribute lists above.
 fn text(out: &mut String, (x, y): (f64, f64), look: &str, text: &str) {
     let text = escape(text);
-    let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{look}\">{text}</text>");
+    let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{y:.1}\" {look}>{text}</text>");
 }
 
 #[cfg(test)]
