@@ -2,5 +2,6 @@
 //!
 //! **Invariant.** Nothing here names servers, requests or clients.
 
+pub mod agenda;
 pub mod law;
 pub mod random;

@@ -1,0 +1,586 @@
+//! The agenda: simulated clock and future events in one total order.
+//!
+//! Three structures share the order `(time, now-queue before the rest, sequence)`
+//! (`semantics.md` 1, 3-5):
+//! - a FIFO *now-queue* for what happens at the current instant,
+//! - *lanes*, one FIFO per constant delay: pushes come sorted, so both ends cost O(1),
+//! - a 4-ary heap for every drawn delay; beyond [`LARGE`] entries a monotone radix heap (Ahuja,
+//!   Mehlhorn, Orlin, Tarjan, JACM 1990) stands behind it and feeds it in slices.
+//!
+//! **Invariant.** Events leave in strictly increasing `(time, sequence)` outside the now-queue, and
+//! time never goes back.
+
+use crate::units::SimTime;
+
+/// Bits of an event's kind.
+const KIND_BITS: u32 = 4;
+/// Bits of an event's slot.
+const SLOT_BITS: u32 = 24;
+/// Number of slots an event can name.
+pub const MAX_SLOTS: u64 = 1 << SLOT_BITS;
+/// Schedulings one agenda can make.
+pub const MAX_SEQUENCE: u64 = 1 << (64 - SLOT_BITS - KIND_BITS);
+/// Lanes that are compared with one another at each pop; further constant delays use the heap.
+pub const MAX_LANES: usize = 16;
+/// Heap entries above which the radix heap takes the far future.
+pub const LARGE: usize = 50_000;
+
+/// A lane: one constant delay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneId(u8);
+
+/// What leaves the agenda.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Popped {
+    /// Sequence number the event was scheduled under (a cancelled timer no longer matches it).
+    pub sequence: u64,
+    /// The slot it names.
+    pub slot: u32,
+    /// Its kind, below 16.
+    pub kind: u8,
+}
+
+#[inline]
+const fn key(time: SimTime, low: u64) -> u128 {
+    (time as u128) << 64 | low as u128
+}
+
+#[inline]
+const fn popped(low: u64) -> Popped {
+    Popped {
+        sequence: low >> (SLOT_BITS + KIND_BITS),
+        slot: ((low >> KIND_BITS) & (MAX_SLOTS - 1)) as u32,
+        kind: (low & ((1 << KIND_BITS) - 1)) as u8,
+    }
+}
+
+/// A growing ring of `T` with a power-of-two capacity.
+#[derive(Clone, Debug)]
+struct Ring<T> {
+    slots: Vec<T>,
+    head: usize,
+    len: usize,
+}
+
+impl<T: Copy + Default> Ring<T> {
+    fn new(capacity: usize) -> Self {
+        Self { slots: vec![T::default(); capacity.next_power_of_two()], head: 0, len: 0 }
+    }
+
+    #[inline]
+    fn push(&mut self, value: T) {
+        if self.len == self.slots.len() {
+            self.grow();
+        }
+        let mask = self.slots.len() - 1;
+        self.slots[(self.head + self.len) & mask] = value;
+        self.len += 1;
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<T> {
+        if self.len == 0 {
+            return None;
+        }
+        let mask = self.slots.len() - 1;
+        let value = self.slots[self.head & mask];
+        self.head = (self.head + 1) & mask;
+        self.len -= 1;
+        Some(value)
+    }
+
+    #[inline]
+    fn front(&self) -> Option<T> {
+        (self.len > 0).then(|| self.slots[self.head & (self.slots.len() - 1)])
+    }
+
+    fn back(&self) -> Option<T> {
+        (self.len > 0).then(|| self.slots[(self.head + self.len - 1) & (self.slots.len() - 1)])
+    }
+
+    fn iter(&self) -> impl Iterator<Item = T> + '_ {
+        (0..self.len).map(|i| self.slots[(self.head + i) & (self.slots.len() - 1)])
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let mut bigger: Vec<T> = self.iter().collect();
+        bigger.resize(self.slots.len() * 2, T::default());
+        self.slots = bigger;
+        self.head = 0;
+    }
+}
+
+/// Four children on one cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Line([u128; 4]);
+
+/// A 4-ary min-heap whose sibling groups each fill one cache line: entry `i` lives at place
+/// `i + 3`, so that its children `4i + 1 ..= 4i + 4` are the line `i + 1`.
+#[derive(Clone, Debug, Default)]
+struct Heap {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+impl Heap {
+    #[inline]
+    fn get(&self, i: usize) -> u128 {
+        self.lines[(i + 3) >> 2].0[(i + 3) & 3]
+    }
+
+    #[inline]
+    fn set(&mut self, i: usize, key: u128) {
+        self.lines[(i + 3) >> 2].0[(i + 3) & 3] = key;
+    }
+
+    /// The earliest key; `u128::MAX` when empty.
+    #[inline]
+    fn top(&self) -> u128 {
+        if self.len == 0 { u128::MAX } else { self.get(0) }
+    }
+
+    #[inline]
+    fn push(&mut self, key: u128) {
+        let mut i = self.len;
+        self.len += 1;
+        if (i + 3) >> 2 >= self.lines.len() {
+            self.lines.push(Line([u128::MAX; 4]));
+        }
+        while i > 0 {
+            let parent = (i - 1) >> 2;
+            let above = self.get(parent);
+            if above <= key {
+                break;
+            }
+            self.set(i, above);
+            i = parent;
+        }
+        self.set(i, key);
+    }
+
+    /// Removes the earliest key; entries past the end are `u128::MAX`, so a sibling group is always
+    /// compared whole.
+    #[inline]
+    fn pop(&mut self) {
+        self.len -= 1;
+        let last = self.get(self.len);
+        self.set(self.len, u128::MAX);
+        if self.len == 0 {
+            return;
+        }
+        let mut i = 0;
+        loop {
+            let first = 4 * i + 1;
+            if first >= self.len {
+                break;
+            }
+            let c = &self.lines[i + 1].0;
+            let (a, ka) = if c[1] < c[0] { (1, c[1]) } else { (0, c[0]) };
+            let (b, kb) = if c[3] < c[2] { (3, c[3]) } else { (2, c[2]) };
+            let (child, least) = if kb < ka { (b, kb) } else { (a, ka) };
+            if least >= last {
+                break;
+            }
+            self.set(i, least);
+            i = first + child;
+        }
+        self.set(i, last);
+    }
+
+    fn drain(&mut self) -> Vec<u128> {
+        let all = (0..self.len).map(|i| self.get(i)).collect();
+        self.lines.clear();
+        self.len = 0;
+        all
+    }
+}
+
+/// Keys at or beyond `boundary`, in buckets by their highest bit that differs from `base`.
+#[derive(Clone, Debug)]
+struct Radix {
+    buckets: Vec<Vec<u128>>,
+    occupied: u128,
+    base: u128,
+    boundary: u128,
+    len: usize,
+}
+
+impl Radix {
+    /// Entries moved to the heap at a time.
+    const SLICE: usize = 64;
+
+    fn new() -> Self {
+        Self { buckets: vec![Vec::new(); 128], occupied: 0, base: 0, boundary: u128::MAX, len: 0 }
+    }
+
+    /// `key > base`, so there is a highest differing bit.
+    #[inline]
+    fn push(&mut self, key: u128) {
+        let bucket = 127 - (key ^ self.base).leading_zeros() as usize;
+        self.buckets[bucket].push(key);
+        self.occupied |= 1 << bucket;
+        self.len += 1;
+    }
+
+    /// Moves the nearest keys into `heap` and raises the boundary past them.
+    #[cold]
+    fn refill(&mut self, heap: &mut Heap) {
+        while heap.len < Self::SLICE && self.len > 0 {
+            let lowest = self.occupied.trailing_zeros() as usize;
+            let mut keys = std::mem::take(&mut self.buckets[lowest]);
+            self.occupied &= !(1 << lowest);
+            self.len -= keys.len();
+            if keys.len() <= Self::SLICE {
+                keys.drain(..).for_each(|k| heap.push(k));
+                // Every key left differs from the base in a higher bit.
+                self.boundary =
+                    ((self.base >> lowest >> 1) + 1).checked_shl(lowest as u32 + 1).unwrap_or(u128::MAX);
+            } else {
+                let least = *keys.iter().min().expect("the bucket is not empty");
+                self.base = least;
+                self.boundary = least + 1;
+                for k in keys.drain(..) {
+                    if k == least { heap.push(k) } else { self.push(k) }
+                }
+            }
+            self.buckets[lowest].append(&mut keys);
+        }
+        if self.len == 0 {
+            self.boundary = u128::MAX;
+        }
+    }
+}
+
+/// Clock and future events.
+#[derive(Clone, Debug)]
+pub struct Agenda {
+    now: SimTime,
+    sequence: u64,
+    now_queue: Ring<u64>,
+    lanes: Vec<(u64, Ring<u128>)>,
+    heads: [u128; MAX_LANES],
+    heap: Heap,
+    radix: Radix,
+    dead: usize,
+}
+
+impl Default for Agenda {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Agenda {
+    /// An empty agenda at time 0.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            now: 0,
+            sequence: 0,
+            now_queue: Ring::new(64),
+            lanes: Vec::new(),
+            heads: [u128::MAX; MAX_LANES],
+            heap: Heap::default(),
+            radix: Radix::new(),
+            dead: 0,
+        }
+    }
+
+    /// The lane of a constant delay above 0 ns, if there is room for it.
+    pub fn lane(&mut self, delay: u64) -> Option<LaneId> {
+        if delay == 0 {
+            return None;
+        }
+        if let Some(i) = self.lanes.iter().position(|(d, _)| *d == delay) {
+            return Some(LaneId(i as u8));
+        }
+        (self.lanes.len() < MAX_LANES).then(|| {
+            self.lanes.push((delay, Ring::new(64)));
+            LaneId(self.lanes.len() as u8 - 1)
+        })
+    }
+
+    /// Current simulated time, ns.
+    #[inline]
+    #[must_use]
+    pub fn now(&self) -> SimTime {
+        self.now
+    }
+
+    /// Schedulings so far.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    #[inline]
+    fn low(&mut self, slot: u32, kind: u8) -> u64 {
+        self.sequence += 1;
+        self.sequence << (SLOT_BITS + KIND_BITS) | u64::from(slot) << KIND_BITS | u64::from(kind)
+    }
+
+    /// Schedules an event at the current instant, after those already due now.
+    #[inline]
+    pub fn push_now(&mut self, slot: u32, kind: u8) -> u64 {
+        let low = self.low(slot, kind);
+        self.now_queue.push(low);
+        self.sequence
+    }
+
+    /// Schedules an event on a lane: its constant delay from now.
+    ///
+    /// # Panics
+    /// If the lane is not sorted any more, which would be an error of the agenda.
+    #[inline]
+    pub fn push_lane(&mut self, lane: LaneId, slot: u32, kind: u8) -> u64 {
+        let low = self.low(slot, kind);
+        let (delay, ring) = &mut self.lanes[usize::from(lane.0)];
+        let key = key(self.now + *delay, low);
+        if ring.len == 0 {
+            self.heads[usize::from(lane.0)] = key;
+        } else {
+            debug_assert!(ring.back() < Some(key), "a lane stays sorted");
+        }
+        ring.push(key);
+        self.sequence
+    }
+
+    /// Schedules an event `delay` ns from now.
+    ///
+    /// # Panics
+    /// If the instant is past the end of the 64-bit clock.
+    #[inline]
+    pub fn push(&mut self, delay: u64, slot: u32, kind: u8) -> u64 {
+        if delay == 0 {
+            return self.push_now(slot, kind);
+        }
+        let low = self.low(slot, kind);
+        let time = self.now.checked_add(delay).expect("the clock does not overflow");
+        let key = key(time, low);
+        if key < self.radix.boundary {
+            self.heap.push(key);
+            if self.heap.len > LARGE {
+                self.spill();
+            }
+        } else {
+            self.radix.push(key);
+        }
+        self.sequence
+    }
+
+    /// Moves the far future out of a heap that has grown large.
+    #[cold]
+    fn spill(&mut self) {
+        let keys = self.heap.drain();
+        let least = *keys.iter().min().expect("the heap is large");
+        if self.radix.len == 0 {
+            self.radix.base = least;
+            self.radix.boundary = least + 1;
+            for k in keys {
+                if k == least { self.heap.push(k) } else { self.radix.push(k) }
+            }
+            self.radix.refill(&mut self.heap);
+        } else {
+            // The boundary is far: rebase everything on the earliest key.
+            let mut all = keys;
+            for bucket in &mut self.radix.buckets {
+                all.append(bucket);
+            }
+            let mut radix = Radix::new();
+            radix.base = least;
+            radix.boundary = least + 1;
+            for k in all {
+                if k == least { self.heap.push(k) } else { radix.push(k) }
+            }
+            self.radix = radix;
+            self.radix.refill(&mut self.heap);
+        }
+    }
+
+    /// The next event not later than `end`, with the clock set to it; `None` when there is none.
+    #[inline]
+    pub fn pop(&mut self, end: SimTime) -> Option<Popped> {
+        if let Some(low) = self.now_queue.pop() {
+            return Some(popped(low));
+        }
+        let mut best = self.heap.top();
+        let mut lane = usize::MAX;
+        for i in 0..self.lanes.len() {
+            if self.heads[i] < best {
+                best = self.heads[i];
+                lane = i;
+            }
+        }
+        let time = (best >> 64) as u64;
+        if time > end || best == u128::MAX {
+            return None;
+        }
+        if lane == usize::MAX {
+            self.heap.pop();
+            if self.heap.len == 0 && self.radix.len > 0 {
+                self.radix.refill(&mut self.heap);
+            }
+        } else {
+            let ring = &mut self.lanes[lane].1;
+            ring.pop();
+            self.heads[lane] = ring.front().unwrap_or(u128::MAX);
+        }
+        assert!(time >= self.now, "time never goes back");
+        self.now = time;
+        Some(popped(best as u64))
+    }
+
+    /// Sets the clock to `end` when nothing is due before it.
+    pub fn advance_to(&mut self, end: SimTime) {
+        assert!(end >= self.now, "time never goes back");
+        self.now = end;
+    }
+
+    /// Notes that one entry of the heap is dead; says whether over half are, so that
+    /// [`Agenda::retain`] is worth its time.
+    #[inline]
+    pub fn note_dead(&mut self) -> bool {
+        self.dead += 1;
+        self.dead > 1024 && self.dead * 2 > self.heap.len + self.radix.len
+    }
+
+    /// Drops dead entries of the heap.
+    pub fn retain(&mut self, mut live: impl FnMut(Popped) -> bool) {
+        let mut keys = self.heap.drain();
+        for bucket in &mut self.radix.buckets {
+            keys.append(bucket);
+        }
+        self.radix = Radix::new();
+        self.dead = 0;
+        for k in keys {
+            if live(popped(k as u64)) {
+                self.heap.push(k);
+            }
+        }
+        if self.heap.len > LARGE {
+            self.spill();
+        }
+    }
+
+    /// Everything still pending, in no particular order (for the books at the end of a run).
+    pub fn pending(&self) -> impl Iterator<Item = Popped> + '_ {
+        let heap = (0..self.heap.len).map(|i| self.heap.get(i));
+        let radix = self.radix.buckets.iter().flatten().copied();
+        let lanes = self.lanes.iter().flat_map(|(_, ring)| ring.iter());
+        heap.chain(radix).chain(lanes).map(|k| popped(k as u64)).chain(self.now_queue.iter().map(popped))
+    }
+
+    /// Number of pending events.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.heap.len
+            + self.radix.len
+            + self.now_queue.len
+            + self.lanes.iter().map(|(_, r)| r.len).sum::<usize>()
+    }
+
+    /// Whether nothing is pending.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::random::Stream;
+    use std::{cmp::Reverse, collections::BinaryHeap};
+
+    /// Runs the agenda against std's heap over random schedulings with many ties.
+    fn against_std(population: u64, rounds: u64, seed: u64) {
+        let stream = Stream::new(seed, "agenda", "test");
+        let mut agenda = Agenda::new();
+        let lanes = [agenda.lane(250).expect("room"), agenda.lane(1000).expect("room")];
+        let mut reference = BinaryHeap::new();
+        let mut due_now = std::collections::VecDeque::new();
+        let mut push = |agenda: &mut Agenda,
+                        reference: &mut BinaryHeap<_>,
+                        due_now: &mut std::collections::VecDeque<_>,
+                        i: u64| {
+            let mut draw = stream.draw(i);
+            let slot = draw.below(1000) as u32;
+            let (delay, sequence) = match draw.below(8) {
+                0 => (0, agenda.push_now(slot, 3)),
+                1 => (250, agenda.push_lane(lanes[0], slot, 3)),
+                2 => (1000, agenda.push_lane(lanes[1], slot, 3)),
+                3 => (250, agenda.push(250, slot, 3)),
+                _ => {
+                    let delay = 1 + draw.below(5000);
+                    (delay, agenda.push(delay, slot, 3))
+                }
+            };
+            if delay == 0 {
+                due_now.push_back((sequence, slot));
+            } else {
+                reference.push(Reverse((agenda.now() + delay, sequence, slot)));
+            }
+        };
+        let mut i = 0;
+        while i < population {
+            push(&mut agenda, &mut reference, &mut due_now, i);
+            i += 1;
+        }
+        for _ in 0..rounds {
+            let got = agenda.pop(u64::MAX - 1);
+            let want = due_now
+                .pop_front()
+                .map(|(q, s)| (agenda.now(), q, s))
+                .or_else(|| reference.pop().map(|Reverse(x)| x));
+            assert_eq!(got.map(|p| (agenda.now(), p.sequence, p.slot)), want);
+            let births = if agenda.len() as u64 > population * 2 { 0 } else { stream.draw(!i).below(3) };
+            for _ in 0..births {
+                push(&mut agenda, &mut reference, &mut due_now, i);
+                i += 1;
+            }
+            i += 1;
+        }
+    }
+
+    #[test]
+    fn order_is_that_of_a_sorted_reference() {
+        for (population, rounds) in [(1, 200), (10, 2000), (1000, 20_000)] {
+            for seed in 0..4 {
+                against_std(population, rounds, seed);
+            }
+        }
+    }
+
+    #[test]
+    fn order_holds_with_the_radix_heap_behind() {
+        against_std(200_000, 600_000, 7);
+    }
+
+    #[test]
+    fn retain_drops_only_the_dead() {
+        let mut agenda = Agenda::new();
+        for i in 0..100_000u32 {
+            agenda.push(u64::from(1 + i * 7919 % 100_003), i, 1);
+        }
+        agenda.retain(|p| p.slot % 2 == 0);
+        let mut seen = 0;
+        let mut last = 0;
+        while let Some(p) = agenda.pop(u64::MAX - 1) {
+            assert!(p.slot % 2 == 0 && agenda.now() >= last);
+            last = agenda.now();
+            seen += 1;
+        }
+        assert_eq!(seen, 50_000);
+    }
+
+    #[test]
+    fn events_after_the_end_stay() {
+        let mut agenda = Agenda::new();
+        agenda.push(10, 1, 0);
+        assert_eq!(agenda.pop(9), None);
+        assert_eq!(agenda.now(), 0);
+        assert!(agenda.pop(10).is_some());
+    }
+}
