@@ -1,1 +1,299 @@
 //! The little expressions inside YAML strings: `name(argument key=value; part)`.
+//!
+//! One parser for every mini-language (laws, arrivals, keys, policies, backoffs), so that they are
+//! all written and refused alike.
+//!
+//! **Invariant.** Parsing never panics and never allocates more than its text.
+
+use crate::units::ValueError;
+
+/// A parsed expression: a bare word (a value with its unit, a name), or a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expr {
+    /// The word, or the called name.
+    pub name: String,
+    /// Arguments; `None`: a bare word.
+    pub args: Option<Args>,
+}
+
+/// Arguments of a call: parts separated by `;`, each a list of arguments.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Args {
+    /// The parts; a call without `;` has one.
+    pub parts: Vec<Vec<Arg>>,
+}
+
+/// One argument: `key=value` or a value alone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arg {
+    /// The key, if there is one.
+    pub key: Option<String>,
+    /// The value.
+    pub value: Expr,
+}
+
+/// How deeply calls nest.
+const DEPTH: usize = 16;
+
+impl Expr {
+    /// Parses a whole text.
+    pub fn parse(text: &str) -> Result<Self, ValueError> {
+        if text.len() > 4096 {
+            return Err(ValueError::new("E-LIMIT", "the expression is longer than 4096 characters"));
+        }
+        let mut p = Parser { text, at: 0 };
+        let expr = p.expr(0)?;
+        p.blanks();
+        if p.at < text.len() {
+            return Err(p.trap(format!("unexpected `{}` after the expression", clip(p.rest()))));
+        }
+        Ok(expr)
+    }
+
+    /// The bare word, if it is one.
+    pub fn word(&self) -> Option<&str> {
+        self.args.is_none().then_some(self.name.as_str())
+    }
+}
+
+impl std::fmt::Display for Expr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)?;
+        let Some(args) = &self.args else { return Ok(()) };
+        f.write_str("(")?;
+        for (i, part) in args.parts.iter().enumerate() {
+            f.write_str(if i == 0 { "" } else { "; " })?;
+            for (j, arg) in part.iter().enumerate() {
+                f.write_str(if j == 0 { "" } else { " " })?;
+                if let Some(key) = &arg.key {
+                    write!(f, "{key}=")?;
+                }
+                write!(f, "{}", arg.value)?;
+            }
+        }
+        f.write_str(")")
+    }
+}
+
+/// Cuts text for a message.
+pub fn clip(text: &str) -> String {
+    let mut out: String = text.chars().take(40).flat_map(char::escape_default).collect();
+    if text.chars().count() > 40 {
+        out.push('…');
+    }
+    out
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl<'t> Parser<'t> {
+    fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    fn blanks(&mut self) {
+        let rest = self.rest();
+        self.at += rest.len() - rest.trim_start().len();
+    }
+
+    fn eat(&mut self, c: char) -> bool {
+        let found = self.peek() == Some(c);
+        if found {
+            self.at += c.len_utf8();
+        }
+        found
+    }
+
+    /// An error; unbalanced parentheses get the explanation of the comma trap.
+    fn trap(&self, message: String) -> ValueError {
+        let open = self.text.matches('(').count();
+        let close = self.text.matches(')').count();
+        let error = ValueError::new("E-EXPR", message);
+        if open == close {
+            return error;
+        }
+        error.help(
+            "inside `{ }` or `[ ]` a comma ends the YAML value: part arguments by blanks, as in \
+             `exponential(base=50ms max=1s)`",
+        )
+    }
+
+    fn word(&mut self) -> Result<String, ValueError> {
+        if let Some(quote @ ('"' | '\'')) = self.peek() {
+            self.at += 1;
+            let Some(end) = self.rest().find(quote) else {
+                return Err(ValueError::new("E-EXPR", "a quoted word is not closed"));
+            };
+            let word = self.rest()[..end].to_owned();
+            self.at += end + 1;
+            return Ok(word);
+        }
+        let end = self
+            .rest()
+            .find(|c: char| c.is_whitespace() || "()=;,".contains(c))
+            .unwrap_or(self.rest().len());
+        if end == 0 {
+            let found = self.peek().map_or("the end".to_owned(), |c| format!("`{}`", c.escape_default()));
+            return Err(self.trap(format!("expected a value or a name, found {found}")));
+        }
+        let word = self.rest()[..end].to_owned();
+        self.at += end;
+        Ok(word)
+    }
+
+    fn expr(&mut self, depth: usize) -> Result<Expr, ValueError> {
+        if depth > DEPTH {
+            return Err(ValueError::new("E-DEPTH", "the expression nests too deeply"));
+        }
+        self.blanks();
+        let name = self.word()?;
+        if !self.eat('(') {
+            return Ok(Expr { name, args: None });
+        }
+        let mut args = Args { parts: vec![Vec::new()] };
+        loop {
+            self.blanks();
+            if self.eat(')') {
+                return Ok(Expr { name, args: Some(args) });
+            }
+            if self.eat(';') {
+                args.parts.push(Vec::new());
+                continue;
+            }
+            if self.eat(',') {
+                continue;
+            }
+            if self.at >= self.text.len() {
+                return Err(self.trap(format!("`{name}(` is not closed")));
+            }
+            let arg = self.arg(depth)?;
+            args.parts.last_mut().expect("there is a part").push(arg);
+        }
+    }
+
+    fn arg(&mut self, depth: usize) -> Result<Arg, ValueError> {
+        let value = self.expr(depth + 1)?;
+        self.blanks();
+        if value.args.is_none() && self.peek() == Some('=') {
+            self.at += 1;
+            return Ok(Arg { key: Some(value.name), value: self.expr(depth + 1)? });
+        }
+        Ok(Arg { key: None, value })
+    }
+}
+
+/// Takes the arguments of one call one by one and complains about those left over.
+#[derive(Debug)]
+pub struct Taker<'e> {
+    function: &'e str,
+    usage: &'static str,
+    args: Vec<Option<&'e Arg>>,
+}
+
+impl<'e> Taker<'e> {
+    /// A taker over the only part of a call; `usage` is shown in errors, such as
+    /// `zipf(n=1M s=0.99)`.
+    pub fn new(expr: &'e Expr, usage: &'static str) -> Result<Self, ValueError> {
+        let parts = expr.args.as_ref().map_or(&[] as &[_], |a| a.parts.as_slice());
+        if parts.len() > 1 {
+            return Err(ValueError::new("E-EXPR", format!("`{}` has no parts", expr.name))
+                .help(format!("write `{usage}`")));
+        }
+        let args = parts.iter().flatten().map(Some).collect();
+        Ok(Self { function: &expr.name, usage, args })
+    }
+
+    /// A taker over one part of a call with several.
+    pub fn of_part(function: &'e str, part: &'e [Arg], usage: &'static str) -> Self {
+        Self { function, usage, args: part.iter().map(Some).collect() }
+    }
+
+    /// An error that shows the usage.
+    pub fn error(&self, message: impl Into<String>) -> ValueError {
+        ValueError::new("E-EXPR", message).help(format!("write `{}`", self.usage))
+    }
+
+    /// The argument with this key, if it was given.
+    pub fn key(&mut self, key: &str) -> Option<&'e Expr> {
+        let at = self.args.iter().position(|a| a.is_some_and(|a| a.key.as_deref() == Some(key)))?;
+        self.args[at].take().map(|a| &a.value)
+    }
+
+    /// The argument with this key.
+    pub fn need(&mut self, key: &str) -> Result<&'e Expr, ValueError> {
+        self.key(key)
+            .ok_or_else(|| self.error(format!("`{}` needs `{key}=`", self.function)))
+    }
+
+    /// The next argument without a key, if there is one.
+    pub fn next(&mut self) -> Option<&'e Expr> {
+        let at = self.args.iter().position(|a| a.is_some_and(|a| a.key.is_none()))?;
+        self.args[at].take().map(|a| &a.value)
+    }
+
+    /// The next argument without a key.
+    pub fn need_next(&mut self) -> Result<&'e Expr, ValueError> {
+        self.next().ok_or_else(|| self.error(format!("`{}` needs another argument", self.function)))
+    }
+
+    /// Complains about arguments nobody took.
+    pub fn finish(self) -> Result<(), ValueError> {
+        match self.args.iter().flatten().next() {
+            None => Ok(()),
+            Some(Arg { key: Some(key), .. }) => {
+                Err(self.error(format!("`{}` has no argument `{}`", self.function, clip(key))))
+            }
+            Some(Arg { value, .. }) => Err(self
+                .error(format!("`{}` has no place for `{}`", self.function, clip(&value.to_string())))),
+        }
+    }
+}
+
+/// An error about an unknown name, with the known ones and the closest.
+pub fn unknown(what: &str, found: &str, known: &[&str]) -> ValueError {
+    let closest = known
+        .iter()
+        .map(|k| (strsim::damerau_levenshtein(found, k), *k))
+        .min()
+        .filter(|(distance, _)| *distance <= 2);
+    let help = match closest {
+        Some((_, name)) => format!("did you mean `{name}`? known: {}", known.join(", ")),
+        None => format!("known: {}", known.join(", ")),
+    };
+    ValueError::new("E-ENUM", format!("unknown {what} `{}`", clip(found))).help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_nest_and_print_as_they_were_written() {
+        for text in [
+            "5ms",
+            "exp(mean=5ms)",
+            "mix(95% lognormal(median=3ms p99=20ms); 5% 250ms)",
+            "uniform(1ms 9ms)",
+            "trace(file=a.csv.gz column=t unit=s speed=2)",
+        ] {
+            assert_eq!(Expr::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Expr::parse("f(a=1, b=2)").unwrap().to_string(), "f(a=1 b=2)");
+        assert_eq!(Expr::parse("f(c=\"a b\")").unwrap().args.unwrap().parts[0][0].value.name, "a b");
+    }
+
+    #[test]
+    fn the_comma_trap_is_explained() {
+        let error = Expr::parse("exponential(base=50ms").unwrap_err();
+        assert!(error.help.unwrap().contains("comma"));
+        assert!(Expr::parse("max=1s)").is_err());
+        assert!(Expr::parse("").is_err());
+    }
+}

@@ -28,3 +28,38 @@ pub struct Number(pub f64);
 /// A name: `[a-z0-9][a-z0-9_-]*`, at most 64 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(pub String);
+
+/// Why a text is not a value: a stable code, one sentence, and perhaps advice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValueError {
+    /// Such as `E-UNIT`.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+}
+
+impl ValueError {
+    /// An error without advice.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), help: None }
+    }
+
+    /// The same with advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// As serde carries it: `[CODE] message`, then the advice after a unit separator.
+impl std::fmt::Display for ValueError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{}] {}", self.code, self.message)?;
+        self.help.as_ref().map_or(Ok(()), |help| write!(f, "\u{1f}{help}"))
+    }
+}
+
+impl std::error::Error for ValueError {}

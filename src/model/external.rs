@@ -3,7 +3,24 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{engine::law::DurationFormula, model::network::ZonesSpec, units::Fraction};
+use crate::{
+    engine::law::DurationFormula,
+    model::{
+        build::{Assembly, Names},
+        check,
+        kind::{Facts, Kind, Outgoing, Reach},
+        network::ZonesSpec,
+        node::{Node, NodeId},
+        service::{
+            Discipline,
+            build::Shape,
+            compile::Compiler,
+            program::{Chance, Instr},
+        },
+    },
+    problem::Problems,
+    units::Fraction,
+};
 
 /// A dependency whose inside is unknown, described by its latency and its fraction of errors. It
 /// never saturates.
@@ -25,4 +42,61 @@ pub struct ExternalSpec {
     /// Where it stands; without it, in its caller's zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zones: Option<ZonesSpec>,
+}
+
+impl Kind for ExternalSpec {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            kind: "external",
+            instances: 1,
+            capacity: None,
+            zones: self.zones.as_ref(),
+            floats: true,
+            reach: Reach::Any,
+            detail: self.latency.to_string(),
+        }
+    }
+
+    fn outgoing(&self, _path: &str) -> Vec<Outgoing> {
+        Vec::new()
+    }
+
+    fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
+        check::formula(&self.latency, &format!("{path}.latency"), names, problems);
+        if let Some(size) = &self.reply {
+            check::formula(size, &format!("{path}.reply"), names, problems);
+        }
+    }
+
+    fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
+        let ops = assembly.names.ops.len();
+        let none = std::collections::BTreeMap::new();
+        let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
+        compiler.emit(Instr::Begin);
+        let latency = compiler.demand(&self.latency, "/latency");
+        compiler.emit(Instr::Wait(latency));
+        if let Some(errors) = self.errors {
+            let stream = compiler.assembly.stream(path, "errors");
+            let chance = Chance { probability: errors.0, optional: false, stream };
+            compiler.program.chances.push(chance);
+            compiler.emit(Instr::Fail(0));
+        }
+        if let Some(size) = &self.reply {
+            let size = compiler.assembly.demand(size, &format!("{path}/reply"));
+            compiler.program.replies.push(size);
+            compiler.emit(Instr::Reply(0));
+        }
+        compiler.emit(Instr::End);
+        let mut program = compiler.program;
+        program.entries = vec![Some(0); ops];
+        let shape = Shape {
+            instances: 1,
+            workers: None,
+            cores: None,
+            discipline: Discipline::Fifo,
+            speedup: None,
+            queue: None,
+        };
+        Box::new(shape.server(id, path, program, assembly))
+    }
 }

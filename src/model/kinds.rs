@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    balancer::LoadBalancerSpec, external::ExternalSpec, service::ServiceSpec, store::StoreSpec,
+    balancer::LoadBalancerSpec, external::ExternalSpec, kind::Kind, service::ServiceSpec,
+    store::StoreSpec,
 };
 
 /// A node of the design; its kind is its key.
@@ -19,4 +20,17 @@ pub enum NodeSpec {
     Store(StoreSpec),
     /// A dependency whose inside is unknown: a latency and a fraction of errors.
     External(ExternalSpec),
+}
+
+impl NodeSpec {
+    /// The kind behind the variant.
+    #[must_use]
+    pub fn kind(&self) -> &dyn Kind {
+        match self {
+            Self::LoadBalancer(spec) => spec,
+            Self::Service(spec) => spec,
+            Self::Store(spec) => spec,
+            Self::External(spec) => spec,
+        }
+    }
 }

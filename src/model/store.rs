@@ -5,7 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::law::{DurationFormula, SizeFormula},
-    model::{network::ZonesSpec, service::Discipline},
+    model::{
+        build::{Assembly, Names},
+        check,
+        kind::{Facts, Kind, Outgoing, Reach, Verb},
+        network::ZonesSpec,
+        node::{Node, NodeId},
+        service::{Discipline, build::Shape, compile::Compiler, program::Instr},
+    },
+    problem::Problems,
     units::Count,
 };
 
@@ -60,4 +68,69 @@ pub struct ShardsSpec {
 pub enum ShardBy {
     /// `splitmix64(key) mod count`.
     Hash,
+}
+
+impl Kind for StoreSpec {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            kind: "store",
+            instances: self.shards.as_ref().map_or(1, |s| s.count.0),
+            capacity: self.cores.map(|c| c.0 as f64),
+            zones: self.zones.as_ref(),
+            floats: false,
+            reach: Reach::Shard,
+            detail: self.cores.map_or_else(String::new, |c| format!("{} cores per shard", c.0)),
+        }
+    }
+
+    fn outgoing(&self, _path: &str) -> Vec<Outgoing> {
+        Vec::new()
+    }
+
+    fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
+        check::store(self, path, names, problems);
+    }
+
+    fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
+        let names = assembly.names;
+        let none = std::collections::BTreeMap::new();
+        let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
+        let mut endpoint = |name: &str, work: &DurationFormula, replies: bool| {
+            let start = compiler.here();
+            compiler.emit(Instr::Begin);
+            let demand = compiler.demand(work, &format!("/{name}"));
+            compiler.emit(Instr::Work(demand));
+            if let Some(size) = self.value_size.as_ref().filter(|_| replies) {
+                let mut size = compiler.assembly.demand(size, &format!("{path}/value_size"));
+                // Drawn once per key: the same value whenever it is read.
+                size.per_key = true;
+                compiler.program.replies.push(size);
+                let reply = compiler.program.replies.len() as u16 - 1;
+                compiler.emit(Instr::Reply(reply));
+            }
+            compiler.emit(Instr::End);
+            start
+        };
+        let read = endpoint("read", &self.read, true);
+        let write = self.write.as_ref().map_or_else(
+            || endpoint("write", &self.read, false),
+            |w| endpoint("write", w, false),
+        );
+        let mut program = compiler.program;
+        // A plain call reads the request's key (`semantics.md` 52).
+        program.entries = names
+            .ops
+            .iter()
+            .map(|op| Some(if matches!(op.1, None | Some(Verb::Read)) { read } else { write }))
+            .collect();
+        let shape = Shape {
+            instances: self.facts().instances,
+            workers: None,
+            cores: self.cores.map(|c| c.0),
+            discipline: self.discipline.clone().unwrap_or(Discipline::Fifo),
+            speedup: None,
+            queue: self.queue.map(|q| q.0),
+        };
+        Box::new(shape.server(id, path, program, assembly))
+    }
 }

@@ -1,6 +1,9 @@
 //! Load balancers: which instance gets the next request. A balancer knows only what its own
 //! messages told it.
 
+pub mod policy;
+pub mod run;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

@@ -1,5 +1,8 @@
 //! Clients: arrivals, load profiles, operations, keys, attributes, sessions.
 
+pub mod load;
+pub mod run;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

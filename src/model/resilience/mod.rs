@@ -1,5 +1,7 @@
 //! What happens around a call: deadline, retry, timeout.
 
+pub mod policy;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,7 @@
 //! Zones, links, latency, loss, bandwidth.
 
+pub mod links;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

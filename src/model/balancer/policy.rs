@@ -1,0 +1,250 @@
+//! How a balancer chooses among the instances of its pool.
+//!
+//! **Invariant.** A choice reads only what this balancer's own messages told it.
+
+use super::Policy;
+use crate::engine::random::Draw;
+
+/// Instances from which least-requests keeps a tournament tree instead of scanning.
+const TREE_FROM: usize = 32;
+
+/// Decay time of peak-EWMA, ns.
+const EWMA_TAU: f64 = 10e9;
+
+/// What a balancer knows of one instance.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ewma {
+    cost: f64,
+    stamp: u64,
+}
+
+/// State of a policy over a pool of instances.
+#[derive(Clone, Debug)]
+pub struct Chooser {
+    policy: Policy,
+    /// First index and number of instances of each group (a weight picks the group).
+    groups: Vec<(u32, u32)>,
+    outstanding: Vec<u32>,
+    turn: Vec<u32>,
+    ewma: Vec<Ewma>,
+    trees: Vec<MinTree>,
+}
+
+impl Chooser {
+    /// A chooser over groups of so many instances.
+    pub fn new(policy: Policy, sizes: &[u32]) -> Self {
+        let mut first = 0;
+        let groups: Vec<(u32, u32)> = sizes
+            .iter()
+            .map(|&n| {
+                first += n;
+                (first - n, n)
+            })
+            .collect();
+        let n = first as usize;
+        let trees = if policy == Policy::LeastRequests {
+            groups.iter().map(|g| MinTree::new(g.1 as usize)).collect()
+        } else {
+            Vec::new()
+        };
+        Self {
+            policy,
+            turn: vec![0; groups.len()],
+            groups,
+            outstanding: vec![0; n],
+            ewma: vec![Ewma::default(); n],
+            trees,
+        }
+    }
+
+    /// The instance (index in the pool) for the next request of a group; counts it as outstanding.
+    #[inline]
+    pub fn choose(&mut self, group: usize, now: u64, draw: &mut Draw) -> usize {
+        let (first, n) = self.groups[group];
+        let offset = match self.policy {
+            Policy::RoundRobin => {
+                let at = self.turn[group];
+                self.turn[group] = if at + 1 == n { 0 } else { at + 1 };
+                at as usize
+            }
+            Policy::Random => draw.below(u64::from(n)) as usize,
+            Policy::LeastRequests => self.least(group),
+            Policy::PowerOfD(d) => self.power_of_d(first, n, d, draw),
+            Policy::PeakEwma => self.peak_ewma(first, n, now, draw),
+        };
+        let index = first as usize + offset;
+        self.outstanding[index] += 1;
+        if let Some(tree) = self.trees.get_mut(group) {
+            tree.set(offset, self.outstanding[index]);
+        }
+        index
+    }
+
+    /// A request chosen at `sent` is not outstanding any more.
+    #[inline]
+    pub fn done(&mut self, index: usize, sent: u64, now: u64) {
+        self.outstanding[index] -= 1;
+        if !self.trees.is_empty() {
+            let group = self.groups.partition_point(|g| g.0 as usize <= index) - 1;
+            let offset = index - self.groups[group].0 as usize;
+            self.trees[group].set(offset, self.outstanding[index]);
+        }
+        if self.policy == Policy::PeakEwma {
+            let e = &mut self.ewma[index];
+            let rtt = (now - sent) as f64;
+            // A peak is believed at once, calm only slowly (tower: load/peak_ewma).
+            e.cost = if rtt > e.cost { rtt } else { rtt + (e.cost - rtt) * decay(now - e.stamp) };
+            e.stamp = now;
+        }
+    }
+
+    #[inline]
+    fn least(&self, group: usize) -> usize {
+        let (first, n) = self.groups[group];
+        if n as usize > TREE_FROM {
+            return self.trees[group].least();
+        }
+        let counts = &self.outstanding[first as usize..(first + n) as usize];
+        let mut best = 0;
+        for i in 1..counts.len() {
+            if counts[i] < counts[best] {
+                best = i;
+            }
+        }
+        best
+    }
+
+    /// `d` distinct instances by a partial Fisher-Yates shuffle kept in a small list of swaps.
+    fn power_of_d(&self, first: u32, n: u32, d: u32, draw: &mut Draw) -> usize {
+        let mut swaps: [(u32, u32); 16] = [(0, 0); 16];
+        let d = d.min(n).min(16);
+        let mut best = (u32::MAX, 0);
+        let mut ties = 0;
+        for i in 0..d {
+            let j = i + draw.below(u64::from(n - i)) as u32;
+            let at = |k: u32| swaps[..i as usize].iter().rev().find(|s| s.0 == k).map_or(k, |s| s.1);
+            let (picked, displaced) = (at(j), at(i));
+            swaps[i as usize] = (j, displaced);
+            let load = self.outstanding[(first + picked) as usize];
+            if load < best.0 {
+                best = (load, picked);
+                ties = 1;
+            } else if load == best.0 {
+                ties += 1;
+                if draw.below(ties) == 0 {
+                    best.1 = picked;
+                }
+            }
+        }
+        best.1 as usize
+    }
+
+    fn peak_ewma(&self, first: u32, n: u32, now: u64, draw: &mut Draw) -> usize {
+        if n == 1 {
+            return 0;
+        }
+        let a = draw.below(u64::from(n)) as u32;
+        let b = (a + 1 + draw.below(u64::from(n - 1)) as u32) % n;
+        let load = |i: u32| {
+            let index = (first + i) as usize;
+            let e = &self.ewma[index];
+            e.cost * decay(now - e.stamp) * f64::from(self.outstanding[index] + 1)
+        };
+        (if load(b) < load(a) { b } else { a }) as usize
+    }
+}
+
+fn decay(elapsed: u64) -> f64 {
+    libm::exp(-(elapsed as f64) / EWMA_TAU)
+}
+
+/// A tournament tree: index of the least count, lowest index on ties, in O(log n).
+#[derive(Clone, Debug)]
+struct MinTree {
+    leaves: usize,
+    /// (count, index) per node; children of `i` are `2i` and `2i + 1`.
+    nodes: Vec<(u32, u32)>,
+}
+
+impl MinTree {
+    fn new(n: usize) -> Self {
+        let leaves = n.next_power_of_two();
+        let mut nodes = vec![(u32::MAX, u32::MAX); 2 * leaves];
+        for i in 0..n {
+            nodes[leaves + i] = (0, i as u32);
+        }
+        for i in (1..leaves).rev() {
+            nodes[i] = nodes[2 * i].min(nodes[2 * i + 1]);
+        }
+        Self { leaves, nodes }
+    }
+
+    fn least(&self) -> usize {
+        self.nodes[1].1 as usize
+    }
+
+    fn set(&mut self, index: usize, count: u32) {
+        let mut i = self.leaves + index;
+        self.nodes[i].0 = count;
+        while i > 1 {
+            i /= 2;
+            let least = self.nodes[2 * i].min(self.nodes[2 * i + 1]);
+            if self.nodes[i] == least {
+                break;
+            }
+            self.nodes[i] = least;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::random::Stream;
+
+    #[test]
+    fn the_tree_finds_what_a_scan_finds() {
+        let stream = Stream::new(5, "tree", "test");
+        for n in [33usize, 64, 100, 500] {
+            let mut counts = vec![0u32; n];
+            let mut tree = MinTree::new(n);
+            for step in 0..2000u64 {
+                let mut draw = stream.draw(step + 10_000 * n as u64);
+                let i = draw.below(n as u64) as usize;
+                counts[i] = draw.below(5) as u32;
+                tree.set(i, counts[i]);
+                let least = *counts.iter().min().unwrap();
+                assert_eq!(tree.least(), counts.iter().position(|&c| c == least).unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn power_of_d_draws_distinct_instances_uniformly() {
+        let stream = Stream::new(6, "pod", "test");
+        let mut chooser = Chooser::new(Policy::PowerOfD(3), &[5]);
+        // Instances 0 and 1 are loaded; with d = 3 of 5 distinct, one of 2, 3, 4 is always seen.
+        chooser.outstanding = vec![9, 9, 0, 0, 0];
+        let mut seen = [0u32; 5];
+        for i in 0..30_000 {
+            let index = chooser.choose(0, 0, &mut stream.draw(i));
+            chooser.done(index, 0, 0);
+            seen[index] += 1;
+        }
+        assert_eq!((seen[0], seen[1]), (0, 0));
+        for &n in &seen[2..] {
+            assert!((9_500..10_500).contains(&n), "ties are broken at random: {seen:?}");
+        }
+    }
+
+    #[test]
+    fn round_robin_takes_turns_and_least_requests_the_lowest() {
+        let mut draw = Stream::new(1, "x", "y").draw(0);
+        let mut rr = Chooser::new(Policy::RoundRobin, &[3]);
+        assert_eq!((0..5).map(|_| rr.choose(0, 0, &mut draw)).collect::<Vec<_>>(), [0, 1, 2, 0, 1]);
+        let mut lr = Chooser::new(Policy::LeastRequests, &[3]);
+        assert_eq!((0..4).map(|_| lr.choose(0, 0, &mut draw)).collect::<Vec<_>>(), [0, 1, 2, 0]);
+        lr.done(1, 0, 5);
+        assert_eq!(lr.choose(0, 5, &mut draw), 1);
+    }
+}

@@ -1,0 +1,114 @@
+//! The balancer at work: each request is passed on to the instance its policy chooses; the reply
+//! comes back the same way.
+
+use super::policy::Chooser;
+use crate::{
+    engine::random::{Stream, mix},
+    model::{
+        frame::{CALLEE_DONE, FINISHED, NONE, Slot},
+        node::{Event, InstanceBooks, Node, NodeId},
+        probe::Outcome,
+        world::World,
+    },
+};
+
+/// A load balancer.
+#[derive(Debug)]
+pub struct Balancer {
+    /// Its id.
+    pub node: NodeId,
+    /// What it knows.
+    pub chooser: Chooser,
+    /// Node and instance of each index of the pool.
+    pub pool: Vec<(NodeId, u16)>,
+    /// Cumulative weights of the groups; empty: one group.
+    pub weights: Vec<f64>,
+    /// Draws of choices.
+    pub stream: Stream,
+    /// Hash of its name, added to identities on the way down.
+    pub site: u64,
+    /// Arrivals so far.
+    pub arrivals: u64,
+    /// Departures so far.
+    pub departures: u64,
+}
+
+impl Node for Balancer {
+    #[inline]
+    fn handle(&mut self, event: Event, world: &mut World) {
+        match event {
+            Event::Request(slot) => self.pass_on(slot, world),
+            Event::Reply { frame, child } => {
+                let outcome = world.frames[child].outcome();
+                if world.carries {
+                    world.frames.extra_mut(frame).reply_size = world.frames.extra(child).reply_size;
+                }
+                self.forget(frame, world);
+                self.depart(frame, Some(outcome), world);
+                world.reply(frame, outcome);
+            }
+            Event::Cancel(slot) => {
+                let child = std::mem::replace(&mut world.frames[slot].next, NONE);
+                world.call_off(child);
+                self.forget(slot, world);
+                self.depart(slot, None, world);
+                let f = &mut world.frames[slot];
+                f.armed = FINISHED;
+                f.flags |= CALLEE_DONE;
+                world.release_if_done(slot);
+            }
+            Event::Timer(_) | Event::Tick(_) | Event::Late(_) => {}
+        }
+    }
+
+    fn books(&self, _now: u64) -> Vec<InstanceBooks> {
+        vec![InstanceBooks {
+            busy: 0,
+            in_queue: 0,
+            arrivals: self.arrivals,
+            departures: self.departures,
+        }]
+    }
+}
+
+impl Balancer {
+    #[inline]
+    fn pass_on(&mut self, slot: Slot, world: &mut World) {
+        world.arrive(slot);
+        self.arrivals += 1;
+        let f = &world.frames[slot];
+        let (op, id) = (f.op, f.id);
+        let mut draw = self.stream.draw_mixed(id);
+        let group = if self.weights.is_empty() {
+            0
+        } else {
+            let u = draw.unit();
+            self.weights.iter().position(|&w| u < w).unwrap_or(self.weights.len() - 1)
+        };
+        let index = self.chooser.choose(group, world.now(), &mut draw);
+        let child = world.new_call_to(slot, self.pool[index], op, mix(id.wrapping_add(self.site)));
+        if world.carries {
+            world.frames.extra_mut(child).enforced = world.frames.extra(slot).enforced;
+        }
+        let f = &mut world.frames[slot];
+        f.next = child;
+        f.pc = index as u16;
+        world.send(child);
+    }
+
+    /// The request in this frame is not outstanding any more.
+    #[inline]
+    fn forget(&mut self, slot: Slot, world: &mut World) {
+        let f = &mut world.frames[slot];
+        f.next = NONE;
+        self.chooser.done(usize::from(f.pc), f.arrived, world.agenda.now());
+    }
+
+    #[inline]
+    fn depart(&mut self, slot: Slot, outcome: Option<Outcome>, world: &mut World) {
+        self.departures += 1;
+        let (now, from) = (world.now(), world.record.measured_from);
+        let arrived = world.frames[slot].arrived;
+        world.record.node(self.node).depart(now, arrived, from, outcome);
+    }
+}

@@ -1,0 +1,433 @@
+//! From a typed scenario to something that runs: names to ids, checks of meaning, assembly.
+//!
+//! `compile` checks everything once and prepares the heavy tables; [`Assembly`] then builds each
+//! replication's world from the same spec with that replication's seed.
+//!
+//! **Invariant.** Ids are given in name order, nodes before clients, so that the order of the file
+//! changes nothing (`semantics.md` 12).
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, TraceUnit},
+    kind::{Facts, Kind, Outgoing, Verb},
+    kinds::NodeSpec,
+    network::{MatrixSpec, NetworkSpec, TopologySpec, links::Zone},
+    node::NodeId,
+    world::Span,
+};
+use crate::{
+    engine::{
+        agenda::Agenda,
+        law::{Dimension, Formula, Law, Sampler, Tables, to_nanos},
+        popularity::Popularity,
+        random::{Stream, hash_str},
+    },
+    model::service::{
+        cores::Work,
+        program::{AttrRef, Demand},
+    },
+    problem::Problems,
+    units::Name,
+};
+
+/// The parts of a scenario the model is made of.
+#[derive(Clone, Debug)]
+pub struct Design {
+    /// Regions and zones.
+    pub topology: TopologySpec,
+    /// Latencies and links.
+    pub network: NetworkSpec,
+    /// Clients by name.
+    pub clients: BTreeMap<Name, ClientSpec>,
+    /// Nodes by name.
+    pub nodes: BTreeMap<Name, NodeSpec>,
+    /// Simulated time, ns.
+    pub duration: u64,
+    /// Start of the measured span, ns.
+    pub warm_up: u64,
+}
+
+/// Files a design refers to.
+pub trait Data: Tables {
+    /// A column of times as ns since its first row, non-decreasing.
+    fn times(&self, file: &str, column: &str, unit: TraceUnit) -> Result<Vec<u64>, String>;
+    /// One-way latencies (from, to, ns) of a matrix of regions.
+    fn matrix(&self, spec: &MatrixSpec) -> Result<Vec<(String, String, f64)>, String>;
+}
+
+/// An operation as it travels: its name, and the verb when it goes straight to data.
+pub type Op = (String, Option<Verb>);
+
+/// Names resolved.
+#[derive(Debug)]
+pub struct Names<'a> {
+    /// The design.
+    pub design: &'a Design,
+    /// Node names in id order.
+    pub nodes: Vec<&'a str>,
+    /// Client names in order.
+    pub clients: Vec<&'a str>,
+    /// Operations by number.
+    pub ops: Vec<Op>,
+    /// Columns of the attributes' rows: attributes and named key spaces.
+    pub columns: BTreeMap<String, u16>,
+    /// Columns that hold keys.
+    pub key_spaces: Vec<String>,
+    /// Numbers of the names choices choose among.
+    pub literals: BTreeMap<String, f64>,
+    /// Zones by name.
+    pub zones: BTreeMap<String, Zone>,
+    /// Zones of each region.
+    pub regions: BTreeMap<String, Vec<Zone>>,
+    /// Marks by name.
+    pub marks: Vec<String>,
+    /// Operations that can arrive at each node (by number), by node.
+    pub arriving: Vec<Vec<u8>>,
+}
+
+impl<'a> Names<'a> {
+    /// Resolves the names of a design.
+    pub fn new(design: &'a Design) -> Self {
+        let mut names = Self {
+            design,
+            nodes: design.nodes.keys().map(|n| n.0.as_str()).collect(),
+            clients: design.clients.keys().map(|n| n.0.as_str()).collect(),
+            ops: Vec::new(),
+            columns: BTreeMap::new(),
+            key_spaces: Vec::new(),
+            literals: BTreeMap::new(),
+            zones: BTreeMap::new(),
+            regions: BTreeMap::new(),
+            marks: Vec::new(),
+            arriving: Vec::new(),
+        };
+        names.read_zones();
+        names.read_columns();
+        names.read_operations();
+        names
+    }
+
+    /// Id of a node.
+    pub fn node(&self, name: &str) -> Option<NodeId> {
+        self.nodes.binary_search(&name).ok().map(|i| i as NodeId)
+    }
+
+    /// A node's spec.
+    pub fn kind(&self, node: NodeId) -> &'a dyn Kind {
+        self.design.nodes[self.nodes[usize::from(node)]].kind()
+    }
+
+    /// Id of a client.
+    pub fn client_id(&self, index: usize) -> NodeId {
+        (self.nodes.len() + index) as NodeId
+    }
+
+    /// Number of an operation.
+    pub fn op(&self, op: &Op) -> Option<u8> {
+        self.ops.binary_search(op).ok().map(|i| i as u8)
+    }
+
+    /// What a name in a formula or condition refers to.
+    pub fn attribute(&self, name: &str) -> Option<AttrRef> {
+        Some(match name {
+            "key" => AttrRef::Key,
+            "size" => AttrRef::Size,
+            "operation" => AttrRef::Operation,
+            "client" => AttrRef::Client,
+            "session" => AttrRef::Session,
+            "zone" => AttrRef::Zone,
+            "instance" => AttrRef::Instance,
+            _ => AttrRef::Value(*self.columns.get(name)?),
+        })
+    }
+
+    /// The number a name on the right of a comparison stands for.
+    pub fn literal(&self, attribute: &str, name: &str) -> Option<f64> {
+        match attribute {
+            "client" => self.clients.binary_search(&name).ok().map(|i| i as f64),
+            "zone" => self.zones.get(name).map(|&z| f64::from(z)),
+            // Several operations may share a name with different verbs; the first stands for it.
+            "operation" => self.ops.iter().position(|o| o.0 == name).map(|i| i as f64),
+            _ => self.literals.get(name).copied(),
+        }
+    }
+
+    /// Names that formulas and conditions know.
+    pub fn attribute_names(&self) -> Vec<String> {
+        let builtin = ["key", "size", "operation", "client", "session", "zone", "instance"];
+        builtin.iter().map(|s| (*s).to_owned()).chain(self.columns.keys().cloned()).collect()
+    }
+
+    fn read_zones(&mut self) {
+        let mut all: Vec<&str> =
+            self.design.topology.regions.values().flatten().map(|z| z.0.as_str()).collect();
+        all.sort_unstable();
+        all.dedup();
+        for (i, zone) in all.into_iter().enumerate() {
+            self.zones.insert(zone.to_owned(), i as Zone + 2);
+        }
+        for (region, zones) in &self.design.topology.regions {
+            let ids = zones.iter().map(|z| self.zones[&z.0]).collect();
+            self.regions.insert(region.0.clone(), ids);
+        }
+    }
+
+    fn read_columns(&mut self) {
+        let mut columns: Vec<String> = Vec::new();
+        let mut literals: Vec<String> = Vec::new();
+        for client in self.design.clients.values() {
+            for (name, attribute) in &client.attributes {
+                columns.push(name.0.clone());
+                if let AttributeSpec::Choice(options) = attribute {
+                    literals.extend(options.iter().map(|o| o.0.0.clone()));
+                }
+            }
+            if let Some(KeysSpec::Named(spaces)) = &client.keys {
+                self.key_spaces.extend(spaces.iter().map(|s| s.0.0.clone()));
+            }
+        }
+        columns.extend(self.key_spaces.iter().cloned());
+        columns.sort_unstable();
+        columns.dedup();
+        literals.sort_unstable();
+        literals.dedup();
+        self.columns = columns.into_iter().enumerate().map(|(i, c)| (c, i as u16)).collect();
+        self.literals =
+            literals.into_iter().enumerate().map(|(i, l)| (l, (i + 1) as f64)).collect();
+    }
+
+    /// All operations, and where each can arrive: what clients send, carried along the calls.
+    fn read_operations(&mut self) {
+        let mut sent: Vec<(String, Op)> = Vec::new();
+        for client in self.design.clients.values() {
+            for (name, operation) in client.operations() {
+                if let Some((target, verb)) = operation.target() {
+                    sent.push((target.0.clone(), (name.clone(), verb)));
+                }
+            }
+        }
+        let outgoing: Vec<Vec<Outgoing>> =
+            self.design.nodes.values().map(|n| n.kind().outgoing("")).collect();
+        let mut ops: Vec<Op> = sent.iter().map(|s| s.1.clone()).collect();
+        ops.extend(outgoing.iter().flatten().filter_map(|o| o.operation.clone()));
+        ops.sort();
+        ops.dedup();
+        self.ops = ops;
+        self.arriving = vec![Vec::new(); self.nodes.len()];
+        let mut open: Vec<(NodeId, u8)> = sent
+            .into_iter()
+            .filter_map(|(target, op)| Some((self.node(&target)?, self.op(&op)?)))
+            .collect();
+        while let Some((node, op)) = open.pop() {
+            let seen = &mut self.arriving[usize::from(node)];
+            if seen.contains(&op) {
+                continue;
+            }
+            seen.push(op);
+            seen.sort_unstable();
+            for call in &outgoing[usize::from(node)] {
+                let next = call.operation.as_ref().map_or(Some(op), |o| self.op(o));
+                if let (Some(target), Some(next)) = (self.node(&call.target), next) {
+                    open.push((target, next));
+                }
+            }
+        }
+        let mut marks: Vec<String> =
+            self.design.nodes.values().flat_map(NodeSpec::marks).collect();
+        marks.sort_unstable();
+        marks.dedup();
+        self.marks = marks;
+    }
+}
+
+/// Heavy tables made once and shared by all replications.
+#[derive(Clone, Debug, Default)]
+pub struct Prepared {
+    /// Key popularity by the law's text.
+    pub popularity: BTreeMap<String, Popularity>,
+    /// Arrival instants of each client that replays a trace.
+    pub times: BTreeMap<String, Arc<Vec<u64>>>,
+    /// Columns by (file, column).
+    pub columns: BTreeMap<(String, String), Arc<Vec<f64>>>,
+    /// Latencies between regions.
+    pub matrix: Vec<(String, String, f64)>,
+}
+
+impl Tables for Prepared {
+    fn column(&self, file: &str, column: &str) -> Result<Vec<f64>, String> {
+        self.columns
+            .get(&(file.to_owned(), column.to_owned()))
+            .map(|c| c.as_ref().clone())
+            .ok_or_else(|| format!("column `{column}` of `{file}` was not loaded"))
+    }
+}
+
+impl Prepared {
+    /// Loads and builds what the design needs; problems are reported at their paths.
+    pub fn new(design: &Design, data: &dyn Data, problems: &mut Problems) -> Self {
+        let mut prepared = Self::default();
+        for (name, client) in &design.clients {
+            prepared.client(&name.0, client, data, problems);
+        }
+        for (path, file, column) in design.files() {
+            let entry = (file.clone(), column.clone());
+            if prepared.columns.contains_key(&entry) {
+                continue;
+            }
+            match data.column(&file, &column) {
+                Ok(values) => drop(prepared.columns.insert(entry, Arc::new(values))),
+                Err(message) => problems.error("E-TRACE", path, message),
+            }
+        }
+        if let Some(matrix) = &design.network.regions {
+            match data.matrix(matrix) {
+                Ok(rows) => prepared.matrix = rows,
+                Err(message) => problems.error("E-TRACE", "network.regions", message),
+            }
+        }
+        prepared
+    }
+
+    fn client(&mut self, name: &str, spec: &ClientSpec, data: &dyn Data, problems: &mut Problems) {
+        for law in spec.keys.iter().flat_map(KeysSpec::laws) {
+            if let Some(popularity) = law.popularity() {
+                self.popularity.entry(law.to_string()).or_insert_with(popularity);
+            }
+        }
+        let Arrivals::Trace { file, column, unit, .. } = &spec.arrivals else { return };
+        match data.times(file, column, *unit) {
+            Ok(times) if times.is_empty() => problems.error(
+                "E-TRACE",
+                format!("clients.{name}.arrivals"),
+                format!("`{file}` has no rows"),
+            ),
+            Ok(times) => drop(self.times.insert(name.to_owned(), Arc::new(times))),
+            Err(message) => {
+                problems.error("E-TRACE", format!("clients.{name}.arrivals"), message);
+            }
+        }
+        for (attribute, source) in &spec.attributes {
+            let AttributeSpec::Column(column) = source else { continue };
+            match data.column(file, column) {
+                Ok(values) => {
+                    self.columns.insert((file.clone(), column.clone()), Arc::new(values));
+                }
+                Err(message) => {
+                    problems.error(
+                        "E-TRACE",
+                        format!("clients.{name}.attributes.{}", attribute.0),
+                        message,
+                    );
+                }
+            }
+        }
+    }
+}
+
+impl Design {
+    /// The files laws read: (path, file, column).
+    fn files(&self) -> Vec<(String, String, String)> {
+        let mut all = Vec::new();
+        for (name, client) in &self.clients {
+            let path = format!("clients.{}", name.0);
+            all.extend(client.files().into_iter().map(|(f, c)| (path.clone(), f, c)));
+        }
+        for (name, node) in &self.nodes {
+            let path = format!("nodes.{}", name.0);
+            all.extend(node.files().into_iter().map(|(f, c)| (path.clone(), f, c)));
+        }
+        let latencies = self.network.laws();
+        let tables = latencies.into_iter().flat_map(Law::tables);
+        all.extend(tables.map(|(f, c)| ("network".to_owned(), f, c)));
+        all
+    }
+}
+
+impl KeyLaw {
+    /// How to build its sampler, if it is drawn.
+    fn popularity(&self) -> Option<impl FnOnce() -> Popularity + use<>> {
+        let law = self.clone();
+        (!matches!(law, Self::Sequential { .. })).then_some(move || match law {
+            Self::Zipf { n, s } => Popularity::zipf(n, s),
+            Self::Uniform { n } => Popularity::uniform(n),
+            Self::Hot { n, hot, share } => Popularity::hot(n, hot.0, share.0),
+            Self::Sequential { .. } => unreachable!("not drawn"),
+        })
+    }
+}
+
+/// The parts of a replication's world while nodes are being built.
+pub struct Assembly<'a> {
+    /// Names.
+    pub names: &'a Names<'a>,
+    /// Tables.
+    pub prepared: &'a Prepared,
+    /// The replication's seed.
+    pub seed: u64,
+    /// Where lanes are made.
+    pub agenda: Agenda,
+    /// Owner and own index of each tick so far.
+    pub ticks: Vec<(NodeId, u32)>,
+}
+
+impl std::fmt::Debug for Assembly<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Assembly").field("seed", &self.seed).finish_non_exhaustive()
+    }
+}
+
+impl Assembly<'_> {
+    /// A stream of draws: entity (a path of names) and purpose.
+    pub fn stream(&self, entity: &str, purpose: &str) -> Stream {
+        Stream::new(self.seed, entity, purpose)
+    }
+
+    /// A tick of a node.
+    pub fn tick(&mut self, node: NodeId, index: u32) -> u32 {
+        self.ticks.push((node, index));
+        (self.ticks.len() - 1) as u32
+    }
+
+    /// The span of a constant delay, on a lane if there is room.
+    pub fn span(&mut self, nanos: u64) -> Span {
+        if nanos == 0 {
+            return Span::Zero;
+        }
+        self.agenda.lane(nanos).map_or(Span::Nanos(nanos), Span::Lane)
+    }
+
+    /// A law's sampler.
+    pub fn sampler<D: Dimension>(&self, law: &Law<D>) -> Sampler {
+        law.compile(self.prepared).expect("the law was checked")
+    }
+
+    /// A formula as a demand drawn from the stream of `entity`.
+    pub fn demand<D: Dimension>(&mut self, formula: &Formula<D>, entity: &str) -> Demand {
+        let terms = formula
+            .attributes()
+            .map(|(c, name)| (c, self.names.attribute(name).expect("the attribute was checked")))
+            .collect();
+        let constant = formula.constant().map(|x| {
+            let nanos = to_nanos(x);
+            Work { nanos, span: self.span(nanos) }
+        });
+        Demand {
+            sampler: formula.compile(self.prepared).expect("the law was checked"),
+            stream: self.stream(entity, "draw"),
+            terms,
+            constant,
+            per_key: false,
+        }
+    }
+
+    /// A fixed number for a path of names, to tell call sites apart.
+    pub fn site(path: &str) -> u64 {
+        hash_str(0x5174, path)
+    }
+
+    /// A node's outside.
+    pub fn facts(&self, node: NodeId) -> Facts<'_> {
+        self.names.kind(node).facts()
+    }
+}

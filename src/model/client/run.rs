@@ -1,0 +1,597 @@
+//! Clients at work: arrivals become sessions or requests, requests become attempts.
+//!
+//! **Invariant.** Every request that is issued is decided once or in flight at the end.
+
+use std::sync::Arc;
+
+use super::load::Profile;
+use crate::{
+    engine::{
+        law::{Sampler, to_nanos},
+        popularity::Popularity,
+        random::{Stream, mix},
+    },
+    model::{
+        frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, Frame, NONE, Slot},
+        node::{Event, InstanceBooks, Node, NodeId},
+        probe::Outcome,
+        record::Decided,
+        resilience::policy::{Budget, EdgePolicy},
+        service::program::{Demand, Instr, Program, Stop},
+        world::{Span, World},
+    },
+};
+
+/// Added to a request's identity per attempt.
+const ATTEMPT: u64 = 0x9fb2_1c65_1e98_df25;
+/// The operation of a `do` that chooses by share.
+pub const ANY: u8 = u8::MAX;
+
+/// When the next arrival comes.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Unit-mean gaps through a rate profile.
+    Rate {
+        /// Gaps.
+        gaps: Gaps,
+        /// Rate over time.
+        profile: Profile,
+        /// Requests per arrival.
+        batch: u64,
+    },
+    /// Users that think.
+    Closed {
+        /// How many.
+        users: u64,
+    },
+    /// Instants from a file, ns.
+    Trace {
+        /// Instants, non-decreasing.
+        times: Arc<Vec<u64>>,
+        /// Length of one pass when it repeats, ns.
+        period: Option<u64>,
+    },
+}
+
+/// Gaps of mean 1.
+#[derive(Clone, Debug)]
+pub enum Gaps {
+    /// Exponential.
+    Exponential(Stream, Sampler),
+    /// Always 1.
+    One,
+    /// From a law, divided by its mean.
+    Law(Sampler, f64, Stream),
+}
+
+/// One operation of a client.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Its global number.
+    pub op: u8,
+    /// Node called.
+    pub target: NodeId,
+    /// Hash of client and operation, added to the request's identity.
+    pub site: u64,
+    /// Column of the key space it draws from; `None`: the first.
+    pub key: Option<u16>,
+    /// Timeout, deadline, retry.
+    pub policy: EdgePolicy,
+    /// 1 is most urgent.
+    pub priority: u8,
+    /// Size of the request.
+    pub size: Option<Demand>,
+    /// Retry budget.
+    pub budget: Budget,
+}
+
+/// Where a value of a request comes from.
+#[derive(Clone, Debug)]
+pub enum ValueSource {
+    /// A law.
+    Law(Sampler, Stream),
+    /// One of several numbers by cumulative share.
+    Choice(Vec<(f64, f64)>, Stream),
+    /// True with a probability.
+    Coin(f64, Stream),
+    /// A column of the trace.
+    Column(Arc<Vec<f64>>),
+    /// A key of a named space.
+    Key(KeySource),
+}
+
+/// Where keys come from.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// Drawn.
+    Drawn(Popularity, Stream),
+    /// 1, 2, ..., n, 1, ...
+    Sequential(u64),
+}
+
+/// A client.
+#[derive(Debug)]
+pub struct Client {
+    /// Its id.
+    pub node: NodeId,
+    /// Its number among the clients.
+    pub index: u16,
+    /// First row of its operations in the record.
+    pub first_row: usize,
+    /// Its operations in name order.
+    pub operations: Vec<Operation>,
+    /// Row of each global operation.
+    pub local_of: Vec<u8>,
+    /// Cumulative shares; empty: one operation.
+    pub shares: Vec<f64>,
+    /// Draws of operations.
+    pub operation_stream: Stream,
+    /// When requests or sessions start.
+    pub source: Source,
+    /// Draws of backoff jitter.
+    pub jitter: Stream,
+    /// The request's key.
+    pub key: Option<KeySource>,
+    /// Column and source of each value requests carry.
+    pub values: Vec<(u16, ValueSource)>,
+    /// Steps of a session; `None`: one request per arrival.
+    pub session: Option<Program>,
+    /// Number of zones its requests come from in turn.
+    pub places: u16,
+    /// Salt of identities: a hash of its name.
+    pub salt: u64,
+    /// Its arrival tick.
+    pub tick: u32,
+    /// Requests issued.
+    pub issued: u64,
+    /// Arrivals (sessions or single requests) so far.
+    pub arrived: u64,
+    /// Last scheduled constant or trace arrival.
+    pub scheduled: u64,
+}
+
+impl Node for Client {
+    #[inline]
+    fn handle(&mut self, event: Event, world: &mut World) {
+        match event {
+            Event::Tick(_) => self.on_arrival(world),
+            Event::Reply { frame, child } => self.on_reply(frame, child, world),
+            Event::Timer(slot) => self.on_timer(slot, world),
+            Event::Late(child) => {
+                let f = &world.frames[child];
+                if f.outcome().is_success() {
+                    let row = self.first_row + usize::from(self.local_of[usize::from(f.op)]);
+                    let now = world.now();
+                    world.record.reply(row, now);
+                }
+            }
+            Event::Request(_) | Event::Cancel(_) => {}
+        }
+    }
+
+    fn start(&mut self, world: &mut World) {
+        if let Source::Closed { users } = self.source {
+            for user in 0..users {
+                self.start_session(mix(self.salt.wrapping_add(mix(user))), world);
+            }
+        } else {
+            self.schedule(world);
+        }
+    }
+
+    fn books(&self, _now: u64) -> Vec<InstanceBooks> {
+        Vec::new()
+    }
+}
+
+impl Client {
+    // ---- arrivals --------------------------------------------------------------------------
+
+    /// Schedules the next arrival, if there is one before the end.
+    #[inline]
+    fn schedule(&mut self, world: &mut World) {
+        let now = world.now();
+        let end = world.record.end;
+        let n = self.scheduled;
+        self.scheduled += 1;
+        let at = match &mut self.source {
+            Source::Rate { gaps, profile, .. } => match (gaps, profile.constant()) {
+                (Gaps::Exponential(stream, exp), Some(rate)) => {
+                    let gap = exp.sample(&mut stream.draw(n)) * (1e9 / rate);
+                    now.saturating_add(to_nanos(gap))
+                }
+                (Gaps::Law(law, mean, stream), Some(rate)) => {
+                    let gap = law.sample(&mut stream.draw(n)) / *mean * (1e9 / rate);
+                    now.saturating_add(to_nanos(gap))
+                }
+                (Gaps::One, Some(rate)) => nth_constant(n + 1, rate),
+                (gaps, None) => {
+                    let amount = gaps.draw(n);
+                    profile.advance(amount, end).unwrap_or(u64::MAX)
+                }
+            },
+            Source::Closed { .. } => u64::MAX,
+            Source::Trace { times, period } => trace_time(times, *period, n),
+        };
+        if at < end {
+            world.arm_tick(self.tick, at.max(now) - now);
+        }
+    }
+
+    #[inline]
+    fn on_arrival(&mut self, world: &mut World) {
+        let batch = if let Source::Rate { batch, .. } = self.source { batch } else { 1 };
+        for _ in 0..batch {
+            let id = mix(self.salt.wrapping_add(self.arrived.wrapping_mul(ATTEMPT)));
+            if self.session.is_some() {
+                self.start_session(id, world);
+            } else {
+                self.start_request(id, world);
+            }
+            self.arrived += 1;
+        }
+        self.schedule(world);
+    }
+
+    // ---- what a request or session carries ---------------------------------------------------
+
+    /// A frame of this client with a key and attributes of its own.
+    #[inline]
+    fn new_frame(&mut self, id: u64, flags: u8, world: &mut World) -> Slot {
+        let key = match &self.key {
+            None => id,
+            Some(source) => source.draw(id, self.arrived),
+        };
+        let inst = if self.places > 1 { (self.arrived % u64::from(self.places)) as u16 } else { 0 };
+        let slot = world.frames.alloc(Frame {
+            id,
+            key,
+            arrived: world.agenda.now(),
+            waited: 0,
+            served: 0,
+            armed: 0,
+            parent: NONE,
+            next: NONE,
+            node: self.node,
+            inst,
+            pc: 0,
+            op: 0,
+            flags,
+        });
+        if world.carries {
+            self.fill(slot, id, world);
+        }
+        slot
+    }
+
+    /// The cold half of a request or session.
+    fn fill(&mut self, slot: Slot, id: u64, world: &mut World) {
+        let mut attributes = NONE;
+        if world.attributes.width > 0 {
+            attributes = world.attributes.row();
+            let row = world.attributes.values_mut(attributes);
+            row.fill(0.0);
+            for (column, source) in &self.values {
+                row[usize::from(*column)] = source.draw(id, self.arrived);
+            }
+        }
+        *world.frames.extra_mut(slot) = Extra {
+            intended: world.agenda.now(),
+            session: self.arrived,
+            attributes,
+            client: self.index,
+            ..Extra::EMPTY
+        };
+    }
+
+    // ---- sessions --------------------------------------------------------------------------
+
+    fn start_session(&mut self, id: u64, world: &mut World) {
+        let slot = self.new_frame(id, BRANCH, world);
+        self.run_session(slot, world);
+    }
+
+    fn run_session(&mut self, slot: Slot, world: &mut World) {
+        let program = self.session.as_ref().expect("sessions have a program");
+        match program.advance(slot, world) {
+            Stop::At(Instr::Wait(demand)) => {
+                let work = program.demands[usize::from(demand)].work(slot, world);
+                world.arm(slot, work.span);
+            }
+            Stop::At(Instr::Do { op, .. }) => self.request_of_session(slot, op, world),
+            _ if matches!(self.source, Source::Closed { .. }) => self.next_round(slot, world),
+            _ => {
+                world.frames[slot].flags |= CALLER_DONE | CALLEE_DONE;
+                world.release(slot);
+            }
+        }
+    }
+
+    /// A closed user begins anew, with other draws.
+    fn next_round(&mut self, slot: Slot, world: &mut World) {
+        let id = mix(world.frames[slot].id.wrapping_add(ATTEMPT));
+        world.release(slot);
+        self.arrived += 1;
+        self.start_session(id, world);
+    }
+
+    fn request_of_session(&mut self, session: Slot, op: u8, world: &mut World) {
+        let s = world.frames[session];
+        // Each request of a session has an identity of its own.
+        let id = mix(s.id ^ mix(s.served.wrapping_add(1)));
+        world.frames[session].served += 1;
+        let slot = world.frames.alloc(Frame {
+            id,
+            arrived: world.agenda.now(),
+            served: 0,
+            armed: 0,
+            parent: session,
+            next: NONE,
+            pc: 0,
+            flags: 0,
+            ..s
+        });
+        world.frames[session].next = slot;
+        if world.carries {
+            world.hand_on(session, slot);
+            world.frames.extra_mut(slot).intended = world.agenda.now();
+        }
+        let local = if op == ANY { self.choose(id) } else { usize::from(op) };
+        self.issue(slot, local, world);
+    }
+
+    // ---- requests --------------------------------------------------------------------------
+
+    #[inline]
+    fn choose(&self, id: u64) -> usize {
+        if self.shares.is_empty() {
+            return 0;
+        }
+        let u = self.operation_stream.draw_mixed(id).unit();
+        self.shares.iter().position(|&s| u < s).unwrap_or(self.shares.len() - 1)
+    }
+
+    #[inline]
+    fn start_request(&mut self, id: u64, world: &mut World) {
+        let slot = self.new_frame(id, 0, world);
+        let local = self.choose(id);
+        self.issue(slot, local, world);
+    }
+
+    /// Issues a request: its intended send is now.
+    #[inline]
+    fn issue(&mut self, slot: Slot, local: usize, world: &mut World) {
+        let row = self.first_row + local;
+        let now = world.now();
+        let number = self.issued;
+        self.issued += 1;
+        let operation = &mut self.operations[local];
+        let f = &mut world.frames[slot];
+        f.op = local as u8;
+        f.served = number;
+        if let Some(share) = operation.policy.retry.as_ref().and_then(|r| r.budget) {
+            operation.budget.deposit(share);
+        }
+        if world.carries {
+            let size = operation.size.as_ref().map_or(0, |d| to_nanos(d.amount(slot, world)));
+            let extra = world.frames.extra_mut(slot);
+            extra.size = size;
+            extra.request_op = local as u8;
+            extra.priority = operation.priority;
+            extra.remaining = 0;
+            extra.deadline = operation.policy.deadline.map_or(u64::MAX, |d| now.saturating_add(d));
+            if let Some(column) = operation.key {
+                let row = extra.attributes;
+                world.frames[slot].key = world.attributes.get(row, column) as u64;
+            }
+        }
+        world.record.issue(row, now);
+        self.send_attempt(slot, world);
+    }
+
+    /// Instant after which the answer is worth nothing.
+    #[inline]
+    fn deadline(&self, slot: Slot, world: &World) -> u64 {
+        let f = &world.frames[slot];
+        let policy = &self.operations[usize::from(f.op)].policy;
+        policy.deadline.map_or(u64::MAX, |d| f.arrived.saturating_add(d))
+    }
+
+    #[inline]
+    fn send_attempt(&mut self, slot: Slot, world: &mut World) {
+        let f = &mut world.frames[slot];
+        let local = usize::from(f.op);
+        let operation = &self.operations[local];
+        let attempt = u64::from(f.pc);
+        f.pc += 1;
+        let intended = f.arrived;
+        let id = f.id.wrapping_add(operation.site).wrapping_add(ATTEMPT.wrapping_mul(attempt));
+        world.record.attempt(self.first_row + local, intended);
+        let child = world.new_call(slot, operation.target, operation.op, mix(id));
+        world.frames[slot].next = child;
+        world.send(child);
+        let policy = &operation.policy;
+        match (policy.timeout, policy.deadline) {
+            (None, None) => {}
+            (Some((_, span)), None) => world.arm(slot, span),
+            (timeout, Some(_)) => {
+                let left = self.deadline(slot, world).saturating_sub(world.now());
+                match timeout {
+                    Some((t, span)) if t <= left => world.arm(slot, span),
+                    _ => world.arm(slot, Span::of(left)),
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn on_reply(&mut self, slot: Slot, child: Slot, world: &mut World) {
+        world.frames[slot].next = NONE;
+        // The lane drops dead timers by itself.
+        world.frames[slot].armed = 0;
+        let outcome = world.frames[child].outcome();
+        if outcome.is_success() {
+            let row = self.first_row + usize::from(world.frames[slot].op);
+            let now = world.now();
+            world.record.reply(row, now);
+            return self.decide(slot, outcome, world);
+        }
+        self.failed(slot, outcome, world);
+    }
+
+    fn on_timer(&mut self, slot: Slot, world: &mut World) {
+        let f = &mut world.frames[slot];
+        f.armed = 0;
+        if f.flags & BRANCH != 0 {
+            f.pc += 1;
+            return self.run_session(slot, world);
+        }
+        if f.next == NONE {
+            return self.send_attempt(slot, world);
+        }
+        let child = std::mem::replace(&mut f.next, NONE);
+        let cancel = self.operations[usize::from(f.op)].policy.cancel;
+        if cancel { world.call_off(child) } else { world.give_up(child) }
+        if world.now() >= self.deadline(slot, world) {
+            return self.decide(slot, Outcome::Timeout, world);
+        }
+        self.failed(slot, Outcome::Timeout, world);
+    }
+
+    /// An attempt failed: another one, or the request is decided.
+    fn failed(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+        let f = &world.frames[slot];
+        let (local, attempt, id) = (usize::from(f.op), f.pc, f.id);
+        let deadline = self.deadline(slot, world);
+        let operation = &mut self.operations[local];
+        if let Some(retry) = &operation.policy.retry {
+            if retry.wants(attempt, outcome) {
+                let index = id.wrapping_add(ATTEMPT.wrapping_mul(u64::from(attempt)));
+                let previous = world.frames.extra(slot).remaining;
+                let wait = retry.wait(attempt, previous, &mut self.jitter.draw(index));
+                let in_time = world.now().saturating_add(wait) < deadline;
+                if in_time && (retry.budget.is_none() || operation.budget.withdraw()) {
+                    world.frames.extra_mut(slot).remaining = wait;
+                    return world.arm(slot, Span::of(wait));
+                }
+            }
+        }
+        self.decide(slot, outcome, world);
+    }
+
+    #[inline]
+    fn decide(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+        let f = &world.frames[slot];
+        let session = f.parent;
+        let now = world.now();
+        let decided = Decided {
+            operation: self.first_row + usize::from(f.op),
+            number: f.served,
+            intended: f.arrived,
+            key: self.key.is_some().then_some(f.key),
+            attempts: u32::from(f.pc),
+            outcome,
+            in_time: now <= self.deadline(slot, world),
+        };
+        world.record.decide(now, decided);
+        world.release(slot);
+        if session != NONE {
+            self.after_request(session, outcome, world);
+        }
+    }
+
+    /// A session goes on, or ends with its failed request.
+    fn after_request(&mut self, session: Slot, outcome: Outcome, world: &mut World) {
+        let program = self.session.as_ref().expect("sessions have a program");
+        let f = &mut world.frames[session];
+        f.next = NONE;
+        let Instr::Do { optional, .. } = program.code[usize::from(f.pc)] else {
+            unreachable!("a session waits for a request at its `do`")
+        };
+        if outcome.is_success() || optional {
+            f.pc += 1;
+        } else {
+            f.pc = program.code.len() as u16 - 1;
+        }
+        self.run_session(session, world);
+    }
+}
+
+impl Gaps {
+    fn draw(&self, n: u64) -> f64 {
+        match self {
+            Self::Exponential(stream, exp) => exp.sample(&mut stream.draw(n)),
+            Self::One => 1.0,
+            Self::Law(law, mean, stream) => law.sample(&mut stream.draw(n)) / mean,
+        }
+    }
+}
+
+impl KeySource {
+    #[inline]
+    fn draw(&self, id: u64, number: u64) -> u64 {
+        match self {
+            Self::Drawn(popularity, stream) => popularity.sample(&mut stream.draw_mixed(id)),
+            Self::Sequential(n) => number % n + 1,
+        }
+    }
+}
+
+impl ValueSource {
+    fn draw(&self, id: u64, number: u64) -> f64 {
+        match self {
+            Self::Law(sampler, stream) => sampler.sample(&mut stream.draw_mixed(id)),
+            Self::Choice(options, stream) => {
+                let u = stream.draw_mixed(id).unit();
+                options.iter().find(|o| u < o.0).unwrap_or(&options[options.len() - 1]).1
+            }
+            Self::Coin(p, stream) => f64::from(u8::from(stream.draw_mixed(id).unit() < *p)),
+            Self::Column(values) => values[(number % values.len() as u64) as usize],
+            Self::Key(source) => source.draw(id, number) as f64,
+        }
+    }
+}
+
+/// The n-th arrival (from 1) at a constant rate: `round(n / rate)`, never accumulated; exact for
+/// rates that are whole thousandths (`semantics.md` 6).
+fn nth_constant(n: u64, rate: f64) -> u64 {
+    let milli = rate * 1000.0;
+    if milli < 1e15 && milli.fract() == 0.0 && milli >= 1.0 {
+        let (num, den) = (u128::from(n) * 1_000_000_000_000, milli as u128);
+        let (q, r) = (num / den, num % den);
+        let up = 2 * r > den || 2 * r == den && q % 2 == 1;
+        return u64::try_from(q + u128::from(up)).unwrap_or(u64::MAX);
+    }
+    to_nanos(n as f64 * (1e9 / rate))
+}
+
+/// The instant of row `n`, passes laid end to end when the trace repeats.
+fn trace_time(times: &[u64], period: Option<u64>, n: u64) -> u64 {
+    let rows = times.len() as u64;
+    let (pass, row) = (n / rows, (n % rows) as usize);
+    match period {
+        None if pass > 0 => u64::MAX,
+        None => times[row],
+        Some(period) => times[row].saturating_add(pass.saturating_mul(period)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constant_arrivals_are_rounded_not_accumulated() {
+        assert_eq!(nth_constant(1, 3.0), 333_333_333);
+        assert_eq!(nth_constant(3, 3.0), 1_000_000_000);
+        assert_eq!(nth_constant(3_000_000_000, 3.0), 1_000_000_000_000_000_000);
+        assert_eq!(nth_constant(2, 1e9), 2);
+    }
+
+    #[test]
+    fn a_repeating_trace_starts_again_after_its_period() {
+        let times = [0, 5, 9];
+        assert_eq!(trace_time(&times, None, 3), u64::MAX);
+        assert_eq!(trace_time(&times, Some(10), 4), 15);
+    }
+}

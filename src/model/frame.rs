@@ -1,0 +1,234 @@
+//! Frames: one for each request, each visit of a node, each parallel branch.
+//!
+//! A frame belongs to the node that works on it and names its caller's frame as `parent`. Two sides
+//! hold it: the caller, until it has the reply or has given up, and the callee, until its reply has
+//! arrived or is known to be lost. It is freed when both have let go (`semantics.md` 32).
+//!
+//! **Invariant.** A slot is reused only when nothing - no message, timer, room or caller - can
+//! still mean its old frame.
+
+use super::probe::Outcome;
+
+/// Index of a frame.
+pub type Slot = u32;
+
+/// No frame.
+pub const NONE: Slot = u32::MAX;
+
+/// `node` of a free slot.
+pub const FREE: u16 = u16::MAX;
+/// `node` of a cancellation under way; its `key` is the slot of the visit it is about.
+pub const LETTER: u16 = u16::MAX - 1;
+/// `armed` of a call that has not arrived yet.
+pub const IN_TRANSIT: u64 = u64::MAX - 1;
+/// `armed` of a visit whose reply has left.
+pub const FINISHED: u64 = u64::MAX;
+
+/// Nobody waits for the reply any more.
+pub const CALLER_DONE: u8 = 1;
+/// The callee will never speak again: its reply arrived or was lost.
+pub const CALLEE_DONE: u8 = 2;
+/// A waiting room still refers to this frame.
+pub const IN_ROOM: u8 = 4;
+/// It left the room without service; the room skips it.
+pub const ABANDONED: u8 = 8;
+/// Holds a worker of its instance.
+pub const HAS_WORKER: u8 = 16;
+/// Holds a core of its instance.
+pub const HAS_CORE: u8 = 32;
+/// A parallel branch of its parent, or the background rest of a visit (at a client: a session).
+pub const BRANCH: u8 = 64;
+
+/// The hot half of a frame: one cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Frame {
+    /// Identity of the visit for draws: a hash of request, path of call sites and attempt.
+    pub id: u64,
+    /// The request's key.
+    pub key: u64,
+    /// Arrival at the node; at a client: the intended send.
+    pub arrived: u64,
+    /// Waiting so far: the sum of (service start - enqueue), kept by wrapping arithmetic.
+    pub waited: u64,
+    /// Work so far, ns; at a client: the request's number.
+    pub served: u64,
+    /// Sequence of the armed timer; 0: none; or [`IN_TRANSIT`], [`FINISHED`].
+    pub armed: u64,
+    /// Caller's frame; once the caller has given up: its packed address.
+    pub parent: Slot,
+    /// In a room: the next waiting frame. While calling: the callee's frame.
+    pub next: Slot,
+    /// The node.
+    pub node: u16,
+    /// The instance of the node; at a client: the window of the time series.
+    pub inst: u16,
+    /// Next instruction; once finished: the outcome. At a client: attempts sent.
+    pub pc: u16,
+    /// Operation.
+    pub op: u8,
+    /// Bits above.
+    pub flags: u8,
+}
+
+const _: () = assert!(size_of::<Frame>() == 64, "a frame is one cache line");
+
+impl Frame {
+    /// How the finished callee answered.
+    #[inline]
+    pub fn outcome(&self) -> Outcome {
+        Outcome::ALL[usize::from(self.pc)]
+    }
+}
+
+/// The cold half: what only some designs carry.
+#[derive(Clone, Copy, Debug)]
+pub struct Extra {
+    /// Instant after which the answer is worth nothing; `u64::MAX`: none.
+    pub deadline: u64,
+    /// Intended send of the request it belongs to.
+    pub intended: u64,
+    /// Session number.
+    pub session: u64,
+    /// Start of the current call (its first attempt), or of a wait in a CoDel room.
+    pub since: u64,
+    /// Work of a step that waits or was preempted; the last backoff of a call, ns.
+    pub remaining: u64,
+    /// Bytes of the message that carries the call.
+    pub size: u64,
+    /// Bytes of the reply.
+    pub reply_size: u64,
+    /// Row of attributes; `NONE`: none.
+    pub attributes: u32,
+    /// Latest branch of a parallel step; in a branch: the next one of its parent.
+    pub branch: Slot,
+    /// In a branch: the one before in its parent's list.
+    pub branch_before: Slot,
+    /// The deadline is checked at dequeue and before each step.
+    pub enforced: bool,
+    /// Branches still out.
+    pub pending: u16,
+    /// Successes still needed.
+    pub need: u16,
+    /// Failures that can still be borne.
+    pub spare: u16,
+    /// Attempts of the current call.
+    pub attempt: u16,
+    /// Client of the request (index in name order).
+    pub client: u16,
+    /// Operation of the request at its client.
+    pub request_op: u8,
+    /// 1 is most urgent.
+    pub priority: u8,
+    /// A fallback was used below.
+    pub degraded: bool,
+    /// Iterations left of nested `repeat` steps.
+    pub loops: [u32; MAX_LOOPS],
+}
+
+/// Depth of nested `repeat` steps.
+pub const MAX_LOOPS: usize = 4;
+
+impl Extra {
+    /// Nothing carried.
+    pub const EMPTY: Self = Self {
+        deadline: u64::MAX,
+        intended: 0,
+        session: 0,
+        since: 0,
+        remaining: 0,
+        size: 0,
+        reply_size: 0,
+        attributes: NONE,
+        branch: NONE,
+        branch_before: NONE,
+        enforced: false,
+        pending: 0,
+        need: 0,
+        spare: 0,
+        attempt: 0,
+        client: 0,
+        request_op: 0,
+        priority: 100,
+        degraded: false,
+        loops: [0; MAX_LOOPS],
+    };
+}
+
+/// All frames, with a free list.
+#[derive(Debug, Default)]
+pub struct Frames {
+    hot: Vec<Frame>,
+    cold: Vec<Extra>,
+    free: Vec<Slot>,
+    live: usize,
+}
+
+impl std::ops::Index<Slot> for Frames {
+    type Output = Frame;
+    #[inline]
+    fn index(&self, slot: Slot) -> &Frame {
+        &self.hot[slot as usize]
+    }
+}
+
+impl std::ops::IndexMut<Slot> for Frames {
+    #[inline]
+    fn index_mut(&mut self, slot: Slot) -> &mut Frame {
+        &mut self.hot[slot as usize]
+    }
+}
+
+impl Frames {
+    /// A slot holding `frame`; its cold half is whatever the last user left.
+    #[inline]
+    pub fn alloc(&mut self, frame: Frame) -> Slot {
+        self.live += 1;
+        if let Some(slot) = self.free.pop() {
+            self.hot[slot as usize] = frame;
+            slot
+        } else {
+            self.hot.push(frame);
+            self.cold.push(Extra::EMPTY);
+            (self.hot.len() - 1) as Slot
+        }
+    }
+
+    /// Gives a slot back.
+    #[inline]
+    pub fn release(&mut self, slot: Slot) {
+        self.live -= 1;
+        let frame = &mut self.hot[slot as usize];
+        frame.armed = 0;
+        frame.flags = CALLER_DONE | CALLEE_DONE;
+        frame.node = FREE;
+        self.free.push(slot);
+    }
+
+    /// The cold half.
+    #[inline]
+    pub fn extra(&self, slot: Slot) -> &Extra {
+        &self.cold[slot as usize]
+    }
+
+    /// The cold half, to change.
+    #[inline]
+    pub fn extra_mut(&mut self, slot: Slot) -> &mut Extra {
+        &mut self.cold[slot as usize]
+    }
+
+    /// Frames in use.
+    pub fn live(&self) -> usize {
+        self.live
+    }
+
+    /// Slots ever made: the largest number of frames alive at once.
+    pub fn high_water(&self) -> usize {
+        self.hot.len()
+    }
+
+    /// Frames in use with their slots.
+    pub fn iter(&self) -> impl Iterator<Item = (Slot, &Frame)> {
+        self.hot.iter().enumerate().filter(|(_, f)| f.node != FREE).map(|(i, f)| (i as Slot, f))
+    }
+}

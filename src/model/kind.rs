@@ -1,0 +1,105 @@
+//! What every node kind tells the rest of the model about itself.
+//!
+//! **Invariant.** A kind is known elsewhere only through this trait and its one arm in `kinds.rs`.
+
+use super::{
+    build::{Assembly, Names},
+    network::ZonesSpec,
+    node::{Node, NodeId},
+};
+use crate::problem::Problems;
+
+/// How a caller without a balancer finds an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Any instance, at random per call.
+    Any,
+    /// The shard of the key.
+    Shard,
+}
+
+/// The outside of a node.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// Its kind, as in the file.
+    pub kind: &'static str,
+    /// Instances (or shards).
+    pub instances: u64,
+    /// Capacity per instance in what `utilisation` counts; `None`: unbounded.
+    pub capacity: Option<f64>,
+    /// Where it was put.
+    pub zones: Option<&'a ZonesSpec>,
+    /// Without zones it stands where its caller stands.
+    pub floats: bool,
+    /// How it is reached.
+    pub reach: Reach,
+    /// One line for the picture.
+    pub detail: String,
+}
+
+/// A call a node can make.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// Path of the call in the file.
+    pub path: String,
+    /// Node called.
+    pub target: String,
+    /// Operation it asks for, by name and verb; `None`: the caller's.
+    pub operation: Option<(String, Option<Verb>)>,
+    /// Word for the picture.
+    pub label: String,
+    /// Operation of the endpoint it belongs to; `None`: any.
+    pub endpoint: Option<String>,
+}
+
+/// What is done to data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// Read a key.
+    Read,
+    /// Write a key.
+    Write,
+    /// Delete a key.
+    Delete,
+    /// Compare and set a key.
+    Cas,
+    /// Increment a key.
+    Increment,
+}
+
+impl Verb {
+    /// All verbs.
+    pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::Delete, Self::Cas, Self::Increment];
+
+    /// As in the file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+            Self::Delete => "delete",
+            Self::Cas => "cas",
+            Self::Increment => "increment",
+        }
+    }
+}
+
+/// A node kind.
+pub trait Kind {
+    /// Its outside.
+    fn facts(&self) -> Facts<'_>;
+    /// The calls it can make; `path` is that of the kind's map.
+    fn outgoing(&self, path: &str) -> Vec<Outgoing>;
+    /// Names of the `mark` steps within.
+    fn marks(&self) -> Vec<String> {
+        Vec::new()
+    }
+    /// Files its laws read: (file, column).
+    fn files(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+    /// Reports what is wrong with it beyond types and names.
+    fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems);
+    /// Builds it; everything was checked before.
+    fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node>;
+}

@@ -1,0 +1,88 @@
+//! What a node is to the engine: a state machine that handles events and acts through [`World`].
+
+use super::{frame::Slot, world::World};
+
+/// Index of an entity: nodes in name order, then clients in name order.
+pub type NodeId = u16;
+
+/// What can happen to a node.
+#[derive(Clone, Copy, Debug)]
+pub enum Event {
+    /// A call arrived; its frame belongs to the node now.
+    Request(Slot),
+    /// The reply of `child` arrived at the frame that called it.
+    Reply {
+        /// The caller's frame, at this node.
+        frame: Slot,
+        /// The callee's frame, freed after this event.
+        child: Slot,
+    },
+    /// The timer armed for this frame fired.
+    Timer(Slot),
+    /// The node's own tick (arrivals, processor sharing) with this index fired.
+    Tick(u32),
+    /// The caller called this visit off.
+    Cancel(Slot),
+    /// A reply nobody waits for reached the client it was for.
+    Late(Slot),
+}
+
+/// A simulated entity. Handlers return nothing and act through the world.
+pub trait Node: Send {
+    /// Handles one event.
+    fn handle(&mut self, event: Event, world: &mut World);
+    /// Schedules what happens by itself from the start.
+    fn start(&mut self, _world: &mut World) {}
+    /// Running sums of each instance up to `now`, from the start of the run.
+    fn books(&self, now: u64) -> Vec<InstanceBooks>;
+}
+
+/// Running sums of one instance from the start of the run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InstanceBooks {
+    /// Integral of busy capacity, unit-ns.
+    pub busy: u128,
+    /// Integral of frames waiting, frame-ns.
+    pub in_queue: u128,
+    /// Arrivals.
+    pub arrivals: u64,
+    /// Departures.
+    pub departures: u64,
+}
+
+/// The integral of a count over time in sum form: entering subtracts the instant, leaving adds it,
+/// so that no event multiplies and the result is exact (`semantics.md` 25).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Area {
+    count: u64,
+    sum: i128,
+}
+
+impl Area {
+    /// One more from `now` on.
+    #[inline]
+    pub fn enter(&mut self, now: u64) {
+        self.count += 1;
+        self.sum -= i128::from(now);
+    }
+
+    /// One less from `now` on.
+    #[inline]
+    pub fn leave(&mut self, now: u64) {
+        debug_assert!(self.count > 0, "nothing leaves an empty place");
+        self.count -= 1;
+        self.sum += i128::from(now);
+    }
+
+    /// How many there are.
+    #[inline]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The integral from time 0 to `now`.
+    pub fn until(&self, now: u64) -> u128 {
+        u128::try_from(self.sum + i128::from(self.count) * i128::from(now))
+            .expect("an integral of a count is not negative")
+    }
+}

@@ -1,0 +1,271 @@
+//! The probe at work: what is recorded while events happen.
+//!
+//! **Invariant.** Memory is bounded by names, instances and windows, never by the run's length.
+
+use std::collections::BTreeMap;
+
+use super::{
+    node::{Area, InstanceBooks},
+    probe::{Outcome, RequestSample, RequestWindow, Tally},
+};
+use crate::{engine::random::mix, stats::Histogram};
+
+/// Requests kept as samples per replication.
+const SAMPLES: usize = 1000;
+
+/// Figures of one node in the making.
+#[derive(Clone, Debug, Default)]
+pub struct NodeRecord {
+    /// Visits inside, from time 0.
+    pub inside: Area,
+    /// Arrivals from time 0.
+    pub arrivals: u64,
+    /// Departures from time 0.
+    pub departures: u64,
+    /// Sojourns of departed visits, clipped to the measured span, ns.
+    pub sojourn: u128,
+    /// Waits per visit.
+    pub waiting: Histogram,
+    /// Work per visit.
+    pub service: Histogram,
+    /// Sojourn per visit.
+    pub response: Histogram,
+    /// Visits by outcome.
+    pub outcomes: Tally,
+    /// Finer causes.
+    pub causes: BTreeMap<&'static str, u64>,
+}
+
+impl NodeRecord {
+    /// A visit arrived.
+    #[inline]
+    pub fn arrive(&mut self, now: u64) {
+        self.arrivals += 1;
+        self.inside.enter(now);
+    }
+
+    /// A visit that came at `arrived` leaves; called-off visits have no outcome.
+    #[inline]
+    pub fn depart(&mut self, now: u64, arrived: u64, measured_from: u64, outcome: Option<Outcome>) {
+        self.departures += 1;
+        self.inside.leave(now);
+        self.sojourn += u128::from(now - arrived.max(measured_from));
+        self.response.record(now - arrived);
+        match outcome {
+            Some(outcome) => self.outcomes[outcome as usize] += 1,
+            None => self.cause("cancelled"),
+        }
+    }
+
+    /// Notes a finer cause.
+    pub fn cause(&mut self, cause: &'static str) {
+        *self.causes.entry(cause).or_insert(0) += 1;
+    }
+
+    /// The measured span begins: what counts visits starts anew, what integrates goes on.
+    fn begin_span(&mut self) {
+        self.sojourn = 0;
+        self.waiting = Histogram::default();
+        self.service = Histogram::default();
+        self.response = Histogram::default();
+        self.outcomes = [0; 9];
+        self.causes.clear();
+    }
+}
+
+/// Figures of one operation of one client in the making.
+#[derive(Clone, Debug, Default)]
+pub struct OperationRecord {
+    /// Requests issued, whole run.
+    pub issued_ever: u64,
+    /// Requests decided, whole run.
+    pub decided_ever: u64,
+    /// Issued in the measured span.
+    pub issued: u64,
+    /// Decided of these, by outcome.
+    pub outcomes: Tally,
+    /// Good of these.
+    pub good: u64,
+    /// Attempts of these.
+    pub attempts: u64,
+    /// Successful replies that reached the client in the span.
+    pub replies: u64,
+    /// Latency of successes.
+    pub latency: Histogram,
+    /// Time to the decision of the others.
+    pub latency_failed: Histogram,
+    /// Marks by index.
+    pub marks: Vec<Histogram>,
+    /// By window of intended send.
+    pub windows: Vec<RequestWindow>,
+}
+
+/// A decided request, as the record takes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Decided {
+    /// Row of the operation in the record.
+    pub operation: usize,
+    /// Number in its client.
+    pub number: u64,
+    /// Intended send.
+    pub intended: u64,
+    /// Its key.
+    pub key: Option<u64>,
+    /// Attempts sent.
+    pub attempts: u32,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Decided within its deadline, or has none.
+    pub in_time: bool,
+}
+
+/// Books of all nodes at one instant.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Instant.
+    pub at: u64,
+    /// Per node: its record's integrals and its instances' books.
+    pub nodes: Vec<NodeSnapshot>,
+}
+
+/// Books of one node at one instant.
+#[derive(Clone, Debug, Default)]
+pub struct NodeSnapshot {
+    /// Integral of visits inside from time 0.
+    pub in_system: u128,
+    /// Arrivals from time 0.
+    pub arrivals: u64,
+    /// Departures from time 0.
+    pub departures: u64,
+    /// Instances.
+    pub instances: Vec<InstanceBooks>,
+}
+
+/// Everything recorded in one replication.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    /// Nodes by id.
+    pub nodes: Vec<NodeRecord>,
+    /// Operations: rows of client 0, then of client 1, ...
+    pub operations: Vec<OperationRecord>,
+    /// First row of each client.
+    pub first_row: Vec<usize>,
+    /// Start of the measured span.
+    pub measured_from: u64,
+    /// End of the run.
+    pub end: u64,
+    /// Length of a window of the time series.
+    pub window: u64,
+    /// Sampled requests.
+    pub samples: Vec<(usize, RequestSample)>,
+    /// Every so-manieth request of a client is sampled.
+    pub sample_every: u64,
+    /// Hash of all events so far.
+    pub fingerprint: u64,
+}
+
+impl Recorder {
+    /// The record of a node.
+    #[inline]
+    pub fn node(&mut self, node: u16) -> &mut NodeRecord {
+        &mut self.nodes[usize::from(node)]
+    }
+
+    /// Folds an event into the fingerprint: time, kind, identity (a hash of names).
+    #[inline]
+    pub fn event(&mut self, now: u64, kind: u8, identity: u64) {
+        let word = now ^ identity.rotate_left(17) ^ (u64::from(kind) << 59);
+        self.fingerprint = (self.fingerprint.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    #[inline]
+    fn window_of(&self, intended: u64) -> usize {
+        (intended / self.window) as usize
+    }
+
+    /// A request is issued.
+    #[inline]
+    pub fn issue(&mut self, row: usize, intended: u64) {
+        let window = self.window_of(intended);
+        let measured = intended >= self.measured_from;
+        let op = &mut self.operations[row];
+        op.issued_ever += 1;
+        op.issued += u64::from(measured);
+        op.windows[window].issued += 1;
+    }
+
+    /// An attempt of a request is sent.
+    #[inline]
+    pub fn attempt(&mut self, row: usize, intended: u64) {
+        let measured = intended >= self.measured_from;
+        self.operations[row].attempts += u64::from(measured);
+    }
+
+    /// A successful reply reached its client.
+    #[inline]
+    pub fn reply(&mut self, row: usize, now: u64) {
+        self.operations[row].replies += u64::from(now >= self.measured_from);
+    }
+
+    /// A request is decided.
+    #[inline]
+    pub fn decide(&mut self, now: u64, d: Decided) {
+        let window = self.window_of(d.intended);
+        let latency = now - d.intended;
+        let success = d.outcome.is_success();
+        let good = success && d.in_time;
+        let measured = d.intended >= self.measured_from;
+        let op = &mut self.operations[d.operation];
+        op.decided_ever += 1;
+        let w = &mut op.windows[window];
+        w.outcomes[d.outcome as usize] += 1;
+        w.good += u64::from(good);
+        w.attempts += u64::from(d.attempts);
+        if success {
+            w.latency.record(latency);
+        }
+        if measured {
+            op.outcomes[d.outcome as usize] += 1;
+            op.good += u64::from(good);
+            if success { op.latency.record(latency) } else { op.latency_failed.record(latency) }
+            if d.number % self.sample_every == 0 && self.samples.len() < SAMPLES {
+                self.sample(d, latency);
+            }
+        }
+    }
+
+    #[cold]
+    fn sample(&mut self, d: Decided, latency: u64) {
+        let client = self.first_row.partition_point(|&first| first <= d.operation) - 1;
+        self.samples.push((
+            d.operation,
+            RequestSample {
+                client: client as u16,
+                operation: (d.operation - self.first_row[client]) as u16,
+                number: d.number,
+                intended: d.intended,
+                latency,
+                key: d.key,
+                attempts: d.attempts,
+                outcome: d.outcome,
+            },
+        ));
+    }
+
+    /// A mark was reached.
+    pub fn mark(&mut self, row: usize, mark: usize, intended: u64, now: u64) {
+        if intended >= self.measured_from {
+            self.operations[row].marks[mark].record(now - intended);
+        }
+    }
+
+    /// The measured span begins.
+    pub fn begin_span(&mut self) {
+        self.nodes.iter_mut().for_each(NodeRecord::begin_span);
+    }
+}
+
+/// Salt that tells the fingerprints of ticks from those of frames.
+pub fn tick_identity(name_hash: u64, index: u32) -> u64 {
+    mix(name_hash.wrapping_add(u64::from(index)))
+}

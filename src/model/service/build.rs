@@ -1,0 +1,237 @@
+//! A service's spec: its outside, its checks, its server.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Discipline, ServiceSpec, StepSpec,
+    compile::Compiler,
+    cores::Cores,
+    program::{Instr, Program},
+    room::Room,
+    server::{Instance, Server, Workers},
+};
+use crate::{
+    engine::law::DurationLaw,
+    model::{
+        build::{Assembly, Names},
+        check,
+        kind::{Facts, Kind, Outgoing, Reach},
+        network::ZonesSpec,
+        node::{Area, Node, NodeId},
+        resilience::{EdgeSpec, policy::Budget},
+        service::Speedup,
+    },
+    problem::Problems,
+    units::Name,
+};
+
+impl Kind for ServiceSpec {
+    fn facts(&self) -> Facts<'_> {
+        let cores = self.cores.map(|c| c.0 as f64);
+        let speed = self.speedup.as_ref().map(Speedup::max);
+        let workers = self.workers.map(|w| w.0 as f64);
+        let mut detail = Vec::new();
+        for (value, word) in [(self.workers, "workers"), (self.cores, "cores")] {
+            if let Some(n) = value {
+                detail.push(format!("{} {word}", n.0));
+            }
+        }
+        let spread = match &self.zones {
+            Some(ZonesSpec::Counts(counts)) => Some(counts.values().map(|c| c.0).sum()),
+            _ => None,
+        };
+        Facts {
+            kind: "service",
+            instances: spread.or(self.instances.map(|n| n.0)).unwrap_or(1),
+            capacity: speed.or(cores).or(workers),
+            zones: self.zones.as_ref(),
+            floats: false,
+            reach: Reach::Any,
+            detail: detail.join(", "),
+        }
+    }
+
+    fn outgoing(&self, path: &str) -> Vec<Outgoing> {
+        let mut all = Vec::new();
+        for (name, steps) in &self.endpoints {
+            let path = format!("{path}.endpoints.{}", name.0);
+            step_calls(steps, &path, Some(&name.0), &mut all);
+        }
+        for (i, target) in self.calls.iter().enumerate() {
+            all.push(Outgoing {
+                path: format!("{path}.calls[{i}]"),
+                target: target.0.clone(),
+                operation: None,
+                label: String::new(),
+                endpoint: None,
+            });
+        }
+        all
+    }
+
+    fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
+        check::service(self, path, names, problems);
+    }
+
+    fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
+        let program = self.program(id, path, assembly);
+        let patience = self.patience.as_ref().map(|law: &DurationLaw| {
+            let formula = crate::engine::law::Formula::from(law.clone());
+            assembly.demand(&formula, &format!("{path}/patience"))
+        });
+        let shape = Shape {
+            instances: self.facts().instances,
+            workers: self.workers.map(|w| w.0),
+            cores: self.cores.map(|c| c.0),
+            discipline: self.discipline.clone().unwrap_or(Discipline::Fifo),
+            speedup: self.speedup.clone(),
+            queue: self.queue.map(|q| q.0),
+        };
+        let mut server = shape.server(id, path, program, assembly);
+        server.patience = patience;
+        Box::new(server)
+    }
+}
+
+/// What bounds a server.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// Instances or shards.
+    pub instances: u64,
+    /// Workers per instance.
+    pub workers: Option<u64>,
+    /// Cores per instance.
+    pub cores: Option<u64>,
+    /// Order of service.
+    pub discipline: Discipline,
+    /// Speed of a shared server.
+    pub speedup: Option<Speedup>,
+    /// Waiting room.
+    pub queue: Option<u64>,
+}
+
+impl Shape {
+    /// A server of this shape that runs `program`.
+    pub fn server(
+        &self,
+        id: NodeId,
+        path: &str,
+        program: Program,
+        assembly: &mut Assembly<'_>,
+    ) -> Server {
+        let instances = (0..self.instances)
+            .map(|i| {
+                let tick = assembly.tick(id, i as u32);
+                let stream = |purpose| assembly.stream(&format!("{path}/{i}"), purpose);
+                Instance {
+                    workers: self.workers.map(|capacity| Workers {
+                        capacity,
+                        busy: Area::default(),
+                        room: Room::new(&self.discipline, stream("worker")),
+                    }),
+                    cores: Cores::new(
+                        self.cores,
+                        &self.discipline,
+                        self.speedup.as_ref(),
+                        tick,
+                        stream("core"),
+                    ),
+                    arrivals: 0,
+                    departures: 0,
+                    budgets: vec![Budget::default(); program.edges.len()],
+                }
+            })
+            .collect();
+        Server {
+            node: id,
+            instances,
+            queue: self.queue,
+            patience: None,
+            jitter: assembly.stream(path, "jitter"),
+            counts_cores: self.cores.is_some() || self.speedup.is_some(),
+            dropped: Vec::new(),
+            finished: Vec::new(),
+            program,
+        }
+    }
+}
+
+impl ServiceSpec {
+    fn program(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Program {
+        let names = assembly.names;
+        let mut compiler = Compiler::new(assembly, path.to_owned(), &self.dependencies);
+        let mut starts: BTreeMap<String, u16> = BTreeMap::new();
+        for (name, steps) in &self.endpoints {
+            starts.insert(name.0.clone(), compiler.here());
+            compiler.emit(Instr::Begin);
+            compiler.steps(steps, &format!("/{}", name.0));
+            compiler.emit(Instr::End);
+        }
+        if self.endpoints.is_empty() {
+            starts.insert("default".to_owned(), compiler.here());
+            compiler.emit(Instr::Begin);
+            if let Some(work) = &self.work {
+                let demand = compiler.demand(work, "/work");
+                compiler.emit(Instr::Work(demand));
+            }
+            for (i, target) in self.calls.iter().enumerate() {
+                compiler.call(&target.0, None, None, None, (false, &format!("/calls/{i}")));
+            }
+            compiler.emit(Instr::End);
+        }
+        let mut program = compiler.program;
+        program.entries = names
+            .ops
+            .iter()
+            .map(|(name, _)| starts.get(name).or_else(|| starts.get("default")).copied())
+            .collect();
+        debug_assert!(names.arriving[usize::from(id)].iter().all(|&op| program.entries[usize::from(op)].is_some()));
+        program
+    }
+
+    /// The dependencies of the file.
+    pub fn edge(&self, target: &str) -> Option<&EdgeSpec> {
+        self.dependencies.iter().find(|d| d.0.0 == target).map(|d| d.1)
+    }
+}
+
+/// Collects the calls of a list of steps.
+pub fn step_calls(
+    steps: &[StepSpec],
+    path: &str,
+    endpoint: Option<&String>,
+    all: &mut Vec<Outgoing>,
+) {
+    for (i, step) in steps.iter().enumerate() {
+        let path = format!("{path}[{i}]");
+        if let Some((target, operation, ..)) = step.target() {
+            let verb = operation.as_ref().and_then(|o| o.1);
+            let label = match (&operation, verb) {
+                (_, Some(verb)) => verb.name().to_owned(),
+                (Some(op), None) => op.0.clone(),
+                (None, None) => String::new(),
+            };
+            let key = verb.map_or("call", |v| v.name());
+            all.push(Outgoing {
+                path: format!("{path}.{key}"),
+                target,
+                operation,
+                label,
+                endpoint: endpoint.cloned(),
+            });
+        }
+        for (inner, steps) in step.inner() {
+            step_calls(steps, &format!("{path}{inner}"), endpoint, all);
+        }
+    }
+}
+
+/// Every mark in a list of steps.
+pub fn step_marks(steps: &[StepSpec], all: &mut Vec<String>) {
+    for step in steps {
+        all.extend(step.mark.iter().map(|m: &Name| m.0.clone()));
+        for (_, steps) in step.inner() {
+            step_marks(steps, all);
+        }
+    }
+}

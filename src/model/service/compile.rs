@@ -1,0 +1,346 @@
+//! Steps to instructions.
+//!
+//! **Invariant.** The path of a step in the file keys its draws, so that a change elsewhere in the
+//! file shifts none of them.
+
+use super::{
+    AnySpec, BranchSpec, Condition, Literal, ReadFields, StepSpec, WriteFields,
+    program::{Call, Chance, Choice, Fork, Instr, KeyRef, Program, Test},
+};
+use crate::{
+    engine::{law::SizeFormula, random::hash_str},
+    model::{
+        build::{Assembly, Op},
+        frame::MAX_LOOPS,
+        kind::Verb,
+        resilience::{DeadlineSpec, EdgeSpec, RetrySpec, policy::{EdgePolicy, Retry}},
+    },
+    units::Name,
+};
+
+/// Compiles the steps of one node or session.
+pub struct Compiler<'c, 'a> {
+    /// The world being built.
+    pub assembly: &'c mut Assembly<'a>,
+    /// Path of names that keys the draws: `node` or `client`, then its name.
+    pub entity: String,
+    /// The program so far.
+    pub program: Program,
+    /// Edge of each target.
+    edges: Vec<(String, u16)>,
+    /// Policies in the file, by target.
+    dependencies: &'c std::collections::BTreeMap<Name, EdgeSpec>,
+    /// Rows of a client's operations (sessions only).
+    pub operations: Vec<String>,
+    loops: usize,
+}
+
+impl std::fmt::Debug for Compiler<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compiler").field("entity", &self.entity).finish_non_exhaustive()
+    }
+}
+
+impl<'c, 'a> Compiler<'c, 'a> {
+    /// A compiler for the steps of `entity`.
+    pub fn new(
+        assembly: &'c mut Assembly<'a>,
+        entity: String,
+        dependencies: &'c std::collections::BTreeMap<Name, EdgeSpec>,
+    ) -> Self {
+        Self {
+            assembly,
+            entity,
+            program: Program::default(),
+            edges: Vec::new(),
+            dependencies,
+            operations: Vec::new(),
+            loops: 0,
+        }
+    }
+
+    /// Where the next instruction will stand.
+    pub fn here(&self) -> u16 {
+        u16::try_from(self.program.code.len()).expect("the number of steps was checked")
+    }
+
+    /// Adds an instruction.
+    pub fn emit(&mut self, instr: Instr) -> usize {
+        self.program.code.push(instr);
+        self.program.code.len() - 1
+    }
+
+    /// Compiles a list of steps; `path` is theirs within the entity.
+    pub fn steps(&mut self, steps: &[StepSpec], path: &str) {
+        for (i, step) in steps.iter().enumerate() {
+            // A name given to a step keys its draws instead of its number.
+            let key = step.id.as_ref().map_or_else(|| i.to_string(), |n| n.0.clone());
+            self.step(step, &format!("{path}/{key}"));
+        }
+    }
+
+    fn step(&mut self, step: &StepSpec, path: &str) {
+        let guard = step.when.as_ref().map(|condition| {
+            let condition = self.test(condition);
+            self.emit(Instr::Unless { condition, otherwise: 0 })
+        });
+        self.verb(step, path);
+        if let Some(at) = guard {
+            let Instr::Unless { condition, .. } = self.program.code[at] else {
+                unreachable!("the guard stands there")
+            };
+            self.program.code[at] = Instr::Unless { condition, otherwise: self.here() };
+        }
+    }
+
+    fn verb(&mut self, step: &StepSpec, path: &str) {
+        let optional = step.optional == Some(true);
+        if let Some(work) = &step.work {
+            let demand = self.demand(work, path);
+            self.emit(Instr::Work(demand));
+        } else if let Some(wait) = &step.wait {
+            let demand = self.demand(wait, path);
+            self.emit(Instr::Wait(demand));
+        } else if let Some((target, op, key, size)) = step.target() {
+            self.call(&target, op.as_ref(), key, size, (optional, path));
+        } else if let Some(all) = &step.all {
+            self.fork(all, all.len() as u16, optional, path);
+        } else if let Some(AnySpec { need, of }) = &step.any {
+            self.fork(of, need.0 as u16, optional, path);
+        } else if let Some(race) = &step.race {
+            self.fork(race, 1, optional, path);
+        } else if let Some(choices) = &step.choose {
+            self.choose(choices, path);
+        } else if let Some(repeat) = &step.repeat {
+            self.repeat(repeat.times.0 as u32, &repeat.do_, path);
+        } else if let Some(fail) = &step.fail {
+            let stream = self.stream(path);
+            self.program.chances.push(Chance { probability: fail.0, optional, stream });
+            self.emit(Instr::Fail(self.program.chances.len() as u16 - 1));
+        } else if let Some(mark) = &step.mark {
+            let at = self.assembly.names.marks.binary_search(&mark.0).expect("marks are known");
+            self.emit(Instr::Mark(at as u16));
+        } else if let Some(reply) = &step.reply {
+            let demand = self.assembly.demand(reply, &format!("{}{path}", self.entity));
+            self.program.replies.push(demand);
+            self.emit(Instr::Reply(self.program.replies.len() as u16 - 1));
+        } else if let Some(operation) = &step.do_ {
+            let op = self.operations.iter().position(|o| *o == operation.0);
+            self.emit(Instr::Do { op: op.expect("operations were checked") as u8, optional });
+        }
+    }
+
+    fn stream(&self, path: &str) -> crate::engine::random::Stream {
+        self.assembly.stream(&format!("{}{path}", self.entity), "draw")
+    }
+
+    fn site(&self, path: &str) -> u64 {
+        hash_str(hash_str(0x5173, &self.entity), path)
+    }
+
+    /// Adds a demand.
+    pub fn demand(&mut self, formula: &crate::engine::law::DurationFormula, path: &str) -> u16 {
+        let entity = format!("{}{path}", self.entity);
+        let demand = self.assembly.demand(formula, &entity);
+        self.program.demands.push(demand);
+        self.program.demands.len() as u16 - 1
+    }
+
+    fn test(&mut self, condition: &Condition) -> u16 {
+        let names = self.assembly.names;
+        let comparisons = condition
+            .0
+            .iter()
+            .map(|c| {
+                let attribute = names.attribute(&c.attribute).expect("conditions were checked");
+                let value = match &c.value {
+                    Literal::Number(x) => *x,
+                    Literal::Name(name) => names.literal(&c.attribute, name).expect("checked"),
+                };
+                (attribute, c.operator, value)
+            })
+            .collect();
+        self.program.tests.push(Test(comparisons));
+        self.program.tests.len() as u16 - 1
+    }
+
+    /// Adds a call.
+    pub fn call(
+        &mut self,
+        target: &str,
+        op: Option<&Op>,
+        key: Option<&Name>,
+        size: Option<&SizeFormula>,
+        (optional, path): (bool, &str),
+    ) {
+        let names = self.assembly.names;
+        let key = match key.map(|k| k.0.as_str()) {
+            None => KeyRef::Own,
+            Some("instance") => KeyRef::Instance,
+            Some("session") => KeyRef::Session,
+            Some(space) => KeyRef::Space(names.columns[space]),
+        };
+        let size = size.map(|s| self.assembly.demand(s, &format!("{}{path}", self.entity)));
+        let call = Call {
+            target: names.node(target).expect("targets were checked"),
+            op: op.and_then(|o| names.op(o)),
+            key,
+            size,
+            optional,
+            edge: self.edge(target),
+            site: self.site(path),
+        };
+        self.program.calls.push(call);
+        let index = self.program.calls.len() as u16 - 1;
+        self.emit(Instr::Call(index));
+    }
+
+    fn edge(&mut self, target: &str) -> u16 {
+        if let Some(found) = self.edges.iter().find(|e| e.0 == target) {
+            return found.1;
+        }
+        let policy = self
+            .dependencies
+            .iter()
+            .find(|d| d.0.0 == target)
+            .map_or_else(EdgePolicy::default, |(_, spec)| policy(spec, self.assembly));
+        self.program.edges.push(policy);
+        let index = self.program.edges.len() as u16 - 1;
+        self.edges.push((target.to_owned(), index));
+        index
+    }
+
+    fn fork(&mut self, branches: &[BranchSpec], need: u16, optional: bool, path: &str) {
+        let fork = self.program.forks.len();
+        self.emit(Instr::Fork(fork as u16));
+        self.program.forks.push(Fork {
+            branches: Vec::new(),
+            need,
+            optional,
+            site: self.site(path),
+        });
+        // The parent waits at the fork and goes on at this jump over the branches.
+        let over = self.emit(Instr::Jump(0));
+        let mut starts = Vec::new();
+        for (i, branch) in branches.iter().enumerate() {
+            starts.push(self.here());
+            self.emit(Instr::Begin);
+            self.steps(&branch.0, &format!("{path}/{i}"));
+            self.emit(Instr::End);
+        }
+        self.program.forks[fork].branches = starts;
+        self.program.code[over] = Instr::Jump(self.here());
+    }
+
+    fn choose(&mut self, choices: &[super::ChoiceSpec], path: &str) {
+        let stream = self.stream(path);
+        let index = self.program.choices.len();
+        self.program.choices.push(Choice { options: Vec::new(), stream });
+        self.emit(Instr::Choose(index as u16));
+        let (mut options, mut exits, mut upto) = (Vec::new(), Vec::new(), 0.0);
+        for (i, choice) in choices.iter().enumerate() {
+            upto += choice.share.0;
+            options.push((upto, self.here()));
+            self.steps(&choice.do_, &format!("{path}/{i}"));
+            exits.push(self.emit(Instr::Jump(0)));
+        }
+        let end = self.here();
+        for exit in exits {
+            self.program.code[exit] = Instr::Jump(end);
+        }
+        self.program.choices[index].options = options;
+    }
+
+    fn repeat(&mut self, times: u32, steps: &[StepSpec], path: &str) {
+        debug_assert!(self.loops < MAX_LOOPS, "the depth was checked");
+        if times == 0 {
+            return;
+        }
+        let depth = self.loops as u8;
+        self.emit(Instr::Repeat { depth, times });
+        let body = self.here();
+        self.loops += 1;
+        self.steps(steps, path);
+        self.loops -= 1;
+        self.emit(Instr::Again { depth, body });
+    }
+}
+
+/// An edge's policy, ready to run.
+pub fn policy(spec: &EdgeSpec, assembly: &mut Assembly<'_>) -> EdgePolicy {
+    EdgePolicy {
+        timeout: spec.timeout.map(|t| (t.0, assembly.span(t.0))),
+        deadline: match spec.deadline {
+            Some(DeadlineSpec::Within(d)) => Some(d.0),
+            _ => None,
+        },
+        propagate: spec.deadline == Some(DeadlineSpec::Propagate),
+        retry: spec.retry.as_ref().map(retry),
+        cancel: spec.cancel == Some(true),
+    }
+}
+
+fn retry(spec: &RetrySpec) -> Retry {
+    let mut on = [false; 9];
+    let outcomes = spec.if_.as_deref().unwrap_or(&Retry::DEFAULT);
+    outcomes.iter().for_each(|&o| on[o as usize] = true);
+    Retry {
+        attempts: spec.attempts.0 as u16,
+        backoff: spec.backoff.clone(),
+        budget: spec.budget.map(|b| b.0),
+        on,
+    }
+}
+
+impl StepSpec {
+    /// Target, operation, key and size of a step that calls something; the operation `None` is the
+    /// caller's.
+    #[allow(clippy::type_complexity, reason = "a call in four parts, read in one place")]
+    pub fn target(&self) -> Option<(String, Option<Op>, Option<&Name>, Option<&SizeFormula>)> {
+        if let Some(call) = &self.call {
+            let c = &call.0;
+            let op = c.operation.as_ref().map(|o| (o.0.clone(), None));
+            return Some((c.to.0.clone(), op, c.key.as_ref(), c.size.as_ref()));
+        }
+        if let Some(read) = &self.read {
+            let ReadFields { from, key } = &read.0;
+            let op = (Verb::Read.name().to_owned(), Some(Verb::Read));
+            return Some((from.0.clone(), Some(op), key.as_ref(), None));
+        }
+        let writes = [
+            (&self.write, Verb::Write),
+            (&self.delete, Verb::Delete),
+            (&self.cas, Verb::Cas),
+            (&self.increment, Verb::Increment),
+        ];
+        writes.into_iter().find_map(|(write, verb)| {
+            let WriteFields { to, key, size } = &write.as_ref()?.0;
+            let op = (verb.name().to_owned(), Some(verb));
+            Some((to.0.clone(), Some(op), key.as_ref(), size.as_ref()))
+        })
+    }
+
+    /// The lists of steps within, with their paths.
+    pub fn inner(&self) -> Vec<(String, &[StepSpec])> {
+        let mut inner: Vec<(String, &[StepSpec])> = Vec::new();
+        let branches = |verb: &str, list: &'_ Option<Vec<BranchSpec>>| -> Vec<String> {
+            (0..list.as_ref().map_or(0, Vec::len)).map(|i| format!(".{verb}[{i}]")).collect()
+        };
+        for (verb, list) in [("all", &self.all), ("race", &self.race)] {
+            let paths = branches(verb, list);
+            inner.extend(paths.into_iter().zip(list.iter().flatten().map(|b| b.0.as_slice())));
+        }
+        if let Some(any) = &self.any {
+            inner.extend(
+                any.of.iter().enumerate().map(|(i, b)| (format!(".any.of[{i}]"), b.0.as_slice())),
+            );
+        }
+        for (i, choice) in self.choose.iter().flatten().enumerate() {
+            inner.push((format!(".choose[{i}].do"), &choice.do_));
+        }
+        if let Some(repeat) = &self.repeat {
+            inner.push((".repeat.do".to_owned(), &repeat.do_));
+        }
+        inner
+    }
+}

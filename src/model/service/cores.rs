@@ -1,0 +1,467 @@
+//! Cores: where `work` runs.
+//!
+//! Three machines: a line (non-preemptive, any order of service), a preemptive one, and processor
+//! sharing on a virtual clock.
+//!
+//! **Invariant.** Never more frames at work than cores; no core idles while a frame waits.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use crate::{
+    engine::random::Stream,
+    model::{
+        frame::{HAS_CORE, Slot},
+        node::Area,
+        service::{Discipline, Speedup, room::{Next, Room}},
+        world::{Span, World},
+    },
+};
+
+/// A stretch of work: its length, and its span when it is constant.
+#[derive(Clone, Copy, Debug)]
+pub struct Work {
+    /// Length, ns.
+    pub nanos: u64,
+    /// How to arm its end.
+    pub span: Span,
+}
+
+/// The cores of one instance.
+#[derive(Debug)]
+pub enum Cores {
+    /// As many as there is work.
+    Unbounded(Area),
+    /// Non-preemptive.
+    Line(Line),
+    /// Preemptive.
+    Preemptive(Box<Preemptive>),
+    /// Processor sharing.
+    Shared(Box<Shared>),
+}
+
+/// What became of a frame that asked for a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is at work; its timer (or the tick) tells the end.
+    Running,
+    /// It waits.
+    Waiting,
+}
+
+/// `capacity` cores and a room.
+#[derive(Debug)]
+pub struct Line {
+    /// Cores.
+    pub capacity: u64,
+    busy: Area,
+    /// Who waits.
+    pub room: Room,
+    by_length: bool,
+}
+
+impl Cores {
+    /// The cores of an instance; `tick` is its processor-sharing wake.
+    pub fn new(
+        capacity: Option<u64>,
+        discipline: &Discipline,
+        speedup: Option<&Speedup>,
+        tick: u32,
+        stream: Stream,
+    ) -> Self {
+        if *discipline == Discipline::Shared {
+            let speed = speedup.cloned().or_else(|| capacity.map(linear_up_to));
+            return speed.map_or_else(
+                || Self::Unbounded(Area::default()),
+                |s| Self::Shared(Box::new(Shared::new(s, tick))),
+            );
+        }
+        let Some(capacity) = capacity else { return Self::Unbounded(Area::default()) };
+        let room = Room::new(discipline, stream);
+        let by_length = matches!(discipline, Discipline::ShortestJob | Discipline::Srpt);
+        let line = Line { capacity, busy: Area::default(), room, by_length };
+        match discipline {
+            Discipline::LifoPreemptive | Discipline::PriorityPreemptive | Discipline::Srpt => {
+                Self::Preemptive(Box::new(Preemptive {
+                    line,
+                    running: Vec::new(),
+                    newest_first: *discipline == Discipline::LifoPreemptive,
+                    arrivals: 0,
+                }))
+            }
+            _ => Self::Line(line),
+        }
+    }
+
+    /// A frame asks for a core for this work.
+    #[inline]
+    pub fn ask(&mut self, slot: Slot, work: Work, world: &mut World) -> Admission {
+        match self {
+            Self::Unbounded(busy) => {
+                busy.enter(world.now());
+                world.frames[slot].flags |= HAS_CORE;
+                world.arm(slot, work.span);
+                Admission::Running
+            }
+            Self::Line(line) => line.ask(slot, work, world),
+            Self::Preemptive(p) => p.ask(slot, work, world),
+            Self::Shared(s) => s.enter(slot, work.nanos, world),
+        }
+    }
+
+    /// The frame's work ended (its timer fired); whoever waits starts. Frames that CoDel drops are
+    /// returned to be finished.
+    #[inline]
+    pub fn done(&mut self, slot: Slot, world: &mut World, dropped: &mut Vec<Slot>) {
+        world.frames[slot].flags &= !HAS_CORE;
+        match self {
+            Self::Unbounded(busy) => busy.leave(world.now()),
+            Self::Line(line) => line.done(world, dropped),
+            Self::Preemptive(p) => p.done(slot, world),
+            // The tick has taken it out already.
+            Self::Shared(_) => {}
+        }
+    }
+
+    /// A frame at work or waiting is called off.
+    pub fn call_off(&mut self, slot: Slot, world: &mut World, dropped: &mut Vec<Slot>) {
+        let running = world.frames[slot].flags & HAS_CORE != 0;
+        match self {
+            Self::Shared(s) => {
+                world.frames[slot].flags &= !HAS_CORE;
+                s.call_off(slot, world);
+            }
+            _ if running => {
+                world.disarm(slot);
+                self.done(slot, world, dropped);
+            }
+            Self::Line(line) => line.room.abandon(slot, world),
+            Self::Preemptive(p) => p.line.room.abandon(slot, world),
+            Self::Unbounded(_) => {}
+        }
+    }
+
+    /// Frames waiting for a core.
+    #[inline]
+    pub fn waiting(&self) -> u64 {
+        match self {
+            Self::Unbounded(_) | Self::Shared(_) => 0,
+            Self::Line(line) => line.room.len(),
+            Self::Preemptive(p) => p.line.room.len(),
+        }
+    }
+
+    /// The room, if there is one.
+    pub fn room_mut(&mut self) -> Option<&mut Room> {
+        match self {
+            Self::Unbounded(_) | Self::Shared(_) => None,
+            Self::Line(line) => Some(&mut line.room),
+            Self::Preemptive(p) => Some(&mut p.line.room),
+        }
+    }
+
+    /// Whether a newcomer would start at once.
+    #[inline]
+    pub fn free(&self) -> bool {
+        match self {
+            Self::Unbounded(_) | Self::Shared(_) => true,
+            Self::Line(line) => line.busy.count() < line.capacity,
+            Self::Preemptive(p) => (p.running.len() as u64) < p.line.capacity,
+        }
+    }
+
+    /// Integrals of (busy capacity, frames waiting) from time 0.
+    pub fn books(&self, now: u64) -> (u128, u128) {
+        match self {
+            Self::Unbounded(busy) => (busy.until(now), 0),
+            Self::Line(line) => (line.busy.until(now), line.room.until(now)),
+            Self::Preemptive(p) => (p.line.busy.until(now), p.line.room.until(now)),
+            Self::Shared(s) => (s.busy_until(now), 0),
+        }
+    }
+}
+
+fn linear_up_to(cores: u64) -> Speedup {
+    Speedup(vec![(1, 1.0), (cores, cores as f64)])
+}
+
+impl Line {
+    #[inline]
+    fn ask(&mut self, slot: Slot, work: Work, world: &mut World) -> Admission {
+        if self.busy.count() < self.capacity {
+            self.start(slot, work.span, world);
+            return Admission::Running;
+        }
+        // The end cannot be armed yet; the length stays with the frame.
+        world.frames.extra_mut(slot).remaining = work.nanos;
+        let rank = rank(slot, self.by_length, work.nanos, world);
+        self.room.enter(slot, rank, world);
+        Admission::Waiting
+    }
+
+    #[inline]
+    fn start(&mut self, slot: Slot, span: Span, world: &mut World) {
+        self.busy.enter(world.now());
+        world.frames[slot].flags |= HAS_CORE;
+        world.arm(slot, span);
+    }
+
+    #[inline]
+    fn done(&mut self, world: &mut World, dropped: &mut Vec<Slot>) {
+        self.busy.leave(world.now());
+        loop {
+            match self.room.next(world) {
+                Next::Empty => return,
+                Next::Drop(slot) => dropped.push(slot),
+                Next::Serve(slot) => {
+                    world.disarm(slot);
+                    let nanos = world.frames.extra(slot).remaining;
+                    self.start(slot, Span::of(nanos), world);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[inline]
+fn rank(slot: Slot, by_length: bool, nanos: u64, world: &World) -> u64 {
+    if by_length {
+        nanos
+    } else if world.carries {
+        u64::from(world.frames.extra(slot).priority)
+    } else {
+        0
+    }
+}
+
+/// Running frames can be interrupted; their work resumes where it stopped.
+#[derive(Debug)]
+pub struct Preemptive {
+    /// Cores and the room of those that wait or were interrupted.
+    pub line: Line,
+    /// (rank, arrival, slot, end of work) of the frames at work.
+    running: Vec<(u64, Reverse<u64>, Slot, u64)>,
+    newest_first: bool,
+    arrivals: u64,
+}
+
+impl Preemptive {
+    fn ask(&mut self, slot: Slot, work: Work, world: &mut World) -> Admission {
+        self.arrivals += 1;
+        let rank = rank(slot, self.line.by_length, work.nanos, world);
+        world.frames.extra_mut(slot).remaining = work.nanos;
+        if (self.running.len() as u64) < self.line.capacity {
+            self.start(slot, rank, work.nanos, world);
+            return Admission::Running;
+        }
+        let now = world.now();
+        // The least deserving of those at work: the oldest under LIFO, else the worst rank (by what
+        // is left, under `srpt`); among equals the latest to start stays out first.
+        let by_length = self.line.by_length;
+        let worst = (0..self.running.len())
+            .max_by_key(|&i| {
+                let (rank, order, _, end) = self.running[i];
+                let rank = if by_length { end - now } else { rank };
+                if self.newest_first { (order.0.wrapping_neg(), 0) } else { (rank, u64::MAX - order.0) }
+            })
+            .expect("all cores are busy");
+        let (worst_rank, _, loser, end) = self.running[worst];
+        let worst_rank = if by_length { end - now } else { worst_rank };
+        if !self.newest_first && rank >= worst_rank {
+            self.line.room.enter(slot, rank, world);
+            return Admission::Waiting;
+        }
+        self.running.swap_remove(worst);
+        self.line.busy.leave(now);
+        world.disarm(loser);
+        world.frames[loser].flags &= !HAS_CORE;
+        world.frames.extra_mut(loser).remaining = end - now;
+        self.line.room.enter(loser, worst_rank, world);
+        self.start(slot, rank, work.nanos, world);
+        Admission::Running
+    }
+
+    fn start(&mut self, slot: Slot, rank: u64, nanos: u64, world: &mut World) {
+        let order = self.arrivals;
+        self.running.push((rank, Reverse(order), slot, world.now() + nanos));
+        self.line.start(slot, Span::of(nanos), world);
+    }
+
+    fn done(&mut self, slot: Slot, world: &mut World) {
+        let at = self.running.iter().position(|r| r.2 == slot).expect("it was at work");
+        self.running.swap_remove(at);
+        self.line.busy.leave(world.now());
+        if let Next::Serve(next) = self.line.room.next(world) {
+            world.disarm(next);
+            let left = world.frames.extra(next).remaining;
+            let rank = rank(next, self.line.by_length, left, world);
+            self.start(next, rank, left, world);
+        }
+    }
+}
+
+/// Bits of a fraction of a nanosecond on the virtual clock.
+const FRACTION: u32 = 32;
+
+/// Processor sharing on a virtual clock (`semantics.md` 40): with n frames inside each gets
+/// `speed(n) / n`; the clock runs at that rate, a frame is done when it has advanced by its work.
+#[derive(Debug)]
+pub struct Shared {
+    speed: Speedup,
+    tick: u32,
+    /// Virtual time, 2^-32 ns.
+    virtual_now: u128,
+    /// Real time of `virtual_now`.
+    updated: u64,
+    /// Current rate, 2^-32 virtual ns per ns.
+    rate: u64,
+    jobs: BinaryHeap<Reverse<(u128, u64, Slot)>>,
+    arrivals: u64,
+    inside: u64,
+    /// Frames called off that are still in `jobs`.
+    gone: Vec<Slot>,
+    /// Integral of used speed in 2^-32 core-ns, and its current value.
+    busy: u128,
+    speed_now: u64,
+}
+
+impl Shared {
+    fn new(speed: Speedup, tick: u32) -> Self {
+        Self {
+            speed,
+            tick,
+            virtual_now: 0,
+            updated: 0,
+            rate: 0,
+            jobs: BinaryHeap::new(),
+            arrivals: 0,
+            inside: 0,
+            gone: Vec::new(),
+            busy: 0,
+            speed_now: 0,
+        }
+    }
+
+    /// Brings the virtual clock to `now`.
+    fn advance(&mut self, now: u64) {
+        let elapsed = u128::from(now - self.updated);
+        self.virtual_now += elapsed * u128::from(self.rate);
+        self.busy += elapsed * u128::from(self.speed_now);
+        self.updated = now;
+    }
+
+    /// Sets the rate for the frames inside and arms the tick at the earliest end.
+    fn rearm(&mut self, world: &mut World) {
+        while let Some(Reverse((_, _, slot))) = self.jobs.peek() {
+            let Some(at) = self.gone.iter().position(|g| g == slot) else { break };
+            self.gone.swap_remove(at);
+            let slot = *slot;
+            self.jobs.pop();
+            world.leave_room(slot);
+        }
+        if self.inside == 0 {
+            self.rate = 0;
+            self.speed_now = 0;
+            world.disarm_tick(self.tick);
+            return;
+        }
+        let scale = (1u64 << FRACTION) as f64;
+        let speed = self.speed.at(self.inside);
+        self.speed_now = (speed * scale).round() as u64;
+        self.rate = ((speed / self.inside as f64) * scale).round().max(1.0) as u64;
+        let Reverse((tag, ..)) = self.jobs.peek().expect("someone is inside");
+        let left = tag.saturating_sub(self.virtual_now);
+        world.arm_tick(self.tick, left.div_ceil(u128::from(self.rate)) as u64);
+    }
+
+    fn enter(&mut self, slot: Slot, nanos: u64, world: &mut World) -> Admission {
+        let now = world.now();
+        self.advance(now);
+        self.arrivals += 1;
+        self.inside += 1;
+        let tag = self.virtual_now + (u128::from(nanos) << FRACTION);
+        self.jobs.push(Reverse((tag, self.arrivals, slot)));
+        let f = &mut world.frames[slot];
+        f.flags |= HAS_CORE;
+        // Waiting is the sojourn minus the demand.
+        f.waited = f.waited.wrapping_sub(now).wrapping_sub(nanos);
+        self.rearm(world);
+        Admission::Running
+    }
+
+    /// The earliest frame whose work is complete, if any: call until `None`, then [`Self::settle`].
+    pub fn take_done(&mut self, world: &mut World) -> Option<Slot> {
+        self.advance(world.now());
+        loop {
+            let Reverse((tag, _, slot)) = *self.jobs.peek()?;
+            // The armed instant is rounded up, so the tag is at most one rate step away.
+            if let Some(at) = self.gone.iter().position(|&g| g == slot) {
+                self.gone.swap_remove(at);
+                self.jobs.pop();
+                world.leave_room(slot);
+                continue;
+            }
+            if tag > self.virtual_now {
+                return None;
+            }
+            self.jobs.pop();
+            self.inside -= 1;
+            let now = world.now();
+            let f = &mut world.frames[slot];
+            // Rounding may complete a job up to one nanosecond early.
+            f.waited = f.waited.wrapping_add(now);
+            if f.waited > 1 << 63 {
+                f.waited = 0;
+            }
+            return Some(slot);
+        }
+    }
+
+    /// Arms the next end after the frames that were done have been taken out.
+    pub fn settle(&mut self, world: &mut World) {
+        self.rearm(world);
+    }
+
+    fn call_off(&mut self, slot: Slot, world: &mut World) {
+        self.advance(world.now());
+        self.inside -= 1;
+        self.gone.push(slot);
+        let now = world.now();
+        let f = &mut world.frames[slot];
+        f.flags |= crate::model::frame::IN_ROOM | crate::model::frame::ABANDONED;
+        f.waited = f.waited.wrapping_add(now);
+        if f.waited > 1 << 63 {
+            f.waited = 0;
+        }
+        self.rearm(world);
+    }
+
+    fn busy_until(&self, now: u64) -> u128 {
+        (self.busy + u128::from(now - self.updated) * u128::from(self.speed_now)) >> FRACTION
+    }
+}
+
+impl Speedup {
+    /// Total speed with `n` inside: linear between the points (from (0, 0)), constant beyond.
+    #[must_use]
+    pub fn at(&self, n: u64) -> f64 {
+        let mut before = (0u64, 0.0);
+        for &(k, speed) in &self.0 {
+            if n <= k {
+                if k == before.0 {
+                    return speed;
+                }
+                let part = (n - before.0) as f64 / (k - before.0) as f64;
+                return before.1 + (speed - before.1) * part;
+            }
+            before = (k, speed);
+        }
+        before.1
+    }
+
+    /// The largest total speed.
+    #[must_use]
+    pub fn max(&self) -> f64 {
+        self.0.iter().fold(0.0, |m, &(_, s)| f64::max(m, s))
+    }
+}

@@ -1,0 +1,383 @@
+//! What a service does with a request: a flat list of instructions, compiled from its steps.
+//!
+//! **Invariant.** A frame's `pc` names the instruction it is blocked at; only control flow is
+//! executed without an event.
+
+use crate::{
+    engine::{
+        law::{Sampler, to_nanos},
+        random::Stream,
+    },
+    model::{
+        frame::{NONE, Slot},
+        node::NodeId,
+        resilience::policy::EdgePolicy,
+        service::{Comparator, cores::Work},
+        world::{Span, World},
+    },
+};
+
+/// One instruction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Instr {
+    /// Start of a parallel branch.
+    Begin,
+    /// Work on a core: a demand.
+    Work(u16),
+    /// Time without a core: a demand.
+    Wait(u16),
+    /// A call.
+    Call(u16),
+    /// Parallel branches.
+    Fork(u16),
+    /// One of several continuations.
+    Choose(u16),
+    /// Go on there.
+    Jump(u16),
+    /// Go on there unless the condition holds.
+    Unless {
+        /// Condition.
+        condition: u16,
+        /// Where to go when it does not hold.
+        otherwise: u16,
+    },
+    /// Start of a loop of so many rounds.
+    Repeat {
+        /// Depth of nesting.
+        depth: u8,
+        /// Rounds.
+        times: u32,
+    },
+    /// End of a loop's body.
+    Again {
+        /// Depth of nesting.
+        depth: u8,
+        /// First instruction of the body.
+        body: u16,
+    },
+    /// Fail with a probability.
+    Fail(u16),
+    /// Note the time.
+    Mark(u16),
+    /// Reply, with a size.
+    Reply(u16),
+    /// A client's operation (sessions only): its row, and whether a failure ends the session.
+    Do {
+        /// Row of the operation.
+        op: u8,
+        /// A failure does not end the session.
+        optional: bool,
+    },
+    /// The end of the endpoint or branch.
+    End,
+}
+
+/// Something a formula or condition can refer to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttrRef {
+    /// Column of the attributes' rows.
+    Value(u16),
+    /// The request's key.
+    Key,
+    /// Size of the message, bytes.
+    Size,
+    /// Operation (its global number).
+    Operation,
+    /// Client (its number in name order).
+    Client,
+    /// Session number.
+    Session,
+    /// Zone of the instance.
+    Zone,
+    /// Instance number.
+    Instance,
+}
+
+impl AttrRef {
+    /// Its value for a frame.
+    #[inline]
+    pub fn value(self, slot: Slot, world: &World) -> f64 {
+        let f = &world.frames[slot];
+        let extra = world.frames.extra(slot);
+        match self {
+            Self::Value(column) => world.attributes.get(extra.attributes, column),
+            Self::Key => f.key as f64,
+            Self::Size => extra.size as f64,
+            Self::Operation => f64::from(f.op),
+            Self::Client => f64::from(extra.client),
+            Self::Session => extra.session as f64,
+            Self::Zone => f64::from(world.network.zone(f.node, f.inst)),
+            Self::Instance => f64::from(f.inst),
+        }
+    }
+}
+
+/// A quantity drawn per visit: a law plus attributes.
+#[derive(Clone, Debug)]
+pub struct Demand {
+    /// The law.
+    pub sampler: Sampler,
+    /// Its draws.
+    pub stream: Stream,
+    /// Coefficient and attribute of each further term.
+    pub terms: Vec<(f64, AttrRef)>,
+    /// The whole when it is constant.
+    pub constant: Option<Work>,
+    /// Drawn by the key instead of by the visit.
+    pub per_key: bool,
+}
+
+impl Demand {
+    /// The quantity for a frame, in base units.
+    #[inline]
+    pub fn amount(&self, slot: Slot, world: &World) -> f64 {
+        let f = &world.frames[slot];
+        let mut draw =
+            if self.per_key { self.stream.draw(f.key) } else { self.stream.draw_mixed(f.id) };
+        let mut x = self.sampler.sample(&mut draw);
+        for &(coefficient, attribute) in &self.terms {
+            x += coefficient * attribute.value(slot, world);
+        }
+        x
+    }
+
+    /// The duration for a frame.
+    #[inline]
+    pub fn work(&self, slot: Slot, world: &World) -> Work {
+        if let Some(work) = self.constant {
+            return work;
+        }
+        let nanos = to_nanos(self.amount(slot, world));
+        Work { nanos, span: Span::Nanos(nanos) }
+    }
+}
+
+/// Which key a call carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRef {
+    /// The caller's.
+    Own,
+    /// Of a named space: a column of the attributes' rows.
+    Space(u16),
+    /// The caller's instance number.
+    Instance,
+    /// The session number.
+    Session,
+}
+
+/// A call site.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Node called.
+    pub target: NodeId,
+    /// Operation asked for; `None`: the caller's.
+    pub op: Option<u8>,
+    /// Key sent along.
+    pub key: KeyRef,
+    /// Size of the message; `None`: the caller's.
+    pub size: Option<Demand>,
+    /// A failure does not fail the request.
+    pub optional: bool,
+    /// Policy (index of the edge).
+    pub edge: u16,
+    /// Hash of the path to this site, added to the visit's identity.
+    pub site: u64,
+}
+
+/// Parallel branches.
+#[derive(Clone, Debug)]
+pub struct Fork {
+    /// First instruction of each.
+    pub branches: Vec<u16>,
+    /// Successes needed.
+    pub need: u16,
+    /// A failure does not fail the request.
+    pub optional: bool,
+    /// Hash of the path to this site.
+    pub site: u64,
+}
+
+/// One of several continuations.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// Cumulative share and first instruction.
+    pub options: Vec<(f64, u16)>,
+    /// The draw.
+    pub stream: Stream,
+}
+
+/// A failure by chance.
+#[derive(Clone, Debug)]
+pub struct Chance {
+    /// Probability.
+    pub probability: f64,
+    /// It does not fail the request.
+    pub optional: bool,
+    /// The draw.
+    pub stream: Stream,
+}
+
+/// Comparisons that must all hold.
+#[derive(Clone, Debug)]
+pub struct Test(pub Vec<(AttrRef, Comparator, f64)>);
+
+impl Test {
+    /// Whether it holds for a frame.
+    pub fn holds(&self, slot: Slot, world: &World) -> bool {
+        self.0.iter().all(|&(attribute, operator, value)| {
+            let x = attribute.value(slot, world);
+            match operator {
+                Comparator::Equal => x.to_bits() == value.to_bits(),
+                Comparator::NotEqual => x.to_bits() != value.to_bits(),
+                Comparator::Less => x < value,
+                Comparator::LessOrEqual => x <= value,
+                Comparator::Greater => x > value,
+                Comparator::GreaterOrEqual => x >= value,
+            }
+        })
+    }
+}
+
+/// Everything a node's steps compile to.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// Instructions.
+    pub code: Vec<Instr>,
+    /// First instruction by operation; `None`: no such endpoint.
+    pub entries: Vec<Option<u16>>,
+    /// Work and waits.
+    pub demands: Vec<Demand>,
+    /// Calls.
+    pub calls: Vec<Call>,
+    /// Parallel steps.
+    pub forks: Vec<Fork>,
+    /// `choose` steps.
+    pub choices: Vec<Choice>,
+    /// `when` conditions.
+    pub tests: Vec<Test>,
+    /// `fail` steps.
+    pub chances: Vec<Chance>,
+    /// Sizes of replies.
+    pub replies: Vec<Demand>,
+    /// Policies of outgoing edges.
+    pub edges: Vec<EdgePolicy>,
+}
+
+/// Shift of a visit's identity per round of a loop, by depth.
+const ROUND: [u64; 4] =
+    [0xd6e8_feb8_6659_fd93, 0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db, 0x8ebc_6af0_9c88_c6e3];
+
+/// Why control flow stopped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stop {
+    /// At a blocking instruction.
+    At(Instr),
+    /// A step failed by chance.
+    Failed,
+}
+
+impl Program {
+    /// Executes control flow from the frame's `pc` to the next blocking instruction.
+    #[inline]
+    pub fn advance(&self, slot: Slot, world: &mut World) -> Stop {
+        loop {
+            let instr = self.code[usize::from(world.frames[slot].pc)];
+            match instr {
+                Instr::Work(_)
+                | Instr::Wait(_)
+                | Instr::Call(_)
+                | Instr::Fork(_)
+                | Instr::Reply(_)
+                | Instr::Do { .. }
+                | Instr::End => return Stop::At(instr),
+                _ => {
+                    if let Some(stop) = self.control(instr, slot, world) {
+                        return stop;
+                    }
+                }
+            }
+        }
+    }
+
+    fn control(&self, instr: Instr, slot: Slot, world: &mut World) -> Option<Stop> {
+        let pc = world.frames[slot].pc;
+        let next = match instr {
+            Instr::Jump(to) => to,
+            Instr::Choose(i) => self.choose(&self.choices[usize::from(i)], slot, world),
+            Instr::Unless { condition, otherwise } => {
+                if self.tests[usize::from(condition)].holds(slot, world) { pc + 1 } else { otherwise }
+            }
+            Instr::Repeat { depth, times } => {
+                world.frames.extra_mut(slot).loops[usize::from(depth)] = times;
+                pc + 1
+            }
+            Instr::Again { depth, body } => self.again(depth, body, slot, world),
+            Instr::Fail(i) => {
+                let chance = &self.chances[usize::from(i)];
+                let u = chance.stream.draw_mixed(world.frames[slot].id).unit();
+                if u < chance.probability && !chance.optional {
+                    return Some(Stop::Failed);
+                }
+                pc + 1
+            }
+            Instr::Mark(mark) => {
+                let extra = world.frames.extra(slot);
+                let (client, op, intended) = (extra.client, extra.request_op, extra.intended);
+                let row = world.record.first_row[usize::from(client)] + usize::from(op);
+                let now = world.now();
+                world.record.mark(row, usize::from(mark), intended, now);
+                pc + 1
+            }
+            _ => pc + 1,
+        };
+        world.frames[slot].pc = next;
+        None
+    }
+
+    #[inline]
+    fn choose(&self, choice: &Choice, slot: Slot, world: &World) -> u16 {
+        let u = choice.stream.draw_mixed(world.frames[slot].id).unit();
+        let at = choice.options.iter().position(|&(upto, _)| u < upto);
+        choice.options[at.unwrap_or(choice.options.len() - 1)].1
+    }
+
+    fn again(&self, depth: u8, body: u16, slot: Slot, world: &mut World) -> u16 {
+        let d = usize::from(depth);
+        let left = &mut world.frames.extra_mut(slot).loops[d];
+        *left -= 1;
+        let more = *left > 0;
+        let f = &mut world.frames[slot];
+        // Each round draws anew; past the loop the identity is what it was before.
+        if more {
+            f.id = f.id.wrapping_add(ROUND[d]);
+            return body;
+        }
+        let Instr::Repeat { times, .. } = self.code[usize::from(body) - 1] else {
+            unreachable!("a loop's body follows its head")
+        };
+        f.id = f.id.wrapping_sub(ROUND[d].wrapping_mul(u64::from(times - 1)));
+        f.pc + 1
+    }
+
+    /// The key a call carries.
+    #[inline]
+    pub fn key(&self, key: KeyRef, slot: Slot, world: &World) -> u64 {
+        let f = &world.frames[slot];
+        match key {
+            KeyRef::Own => f.key,
+            KeyRef::Space(column) => {
+                world.attributes.get(world.frames.extra(slot).attributes, column) as u64
+            }
+            KeyRef::Instance => u64::from(f.inst),
+            KeyRef::Session => world.frames.extra(slot).session,
+        }
+    }
+}
+
+/// Whether a frame waits for the reply of a call.
+#[inline]
+pub fn is_calling(slot: Slot, world: &World) -> bool {
+    use crate::model::frame::IN_ROOM;
+    let f = &world.frames[slot];
+    f.flags & IN_ROOM == 0 && f.next != NONE
+}

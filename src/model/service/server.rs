@@ -1,0 +1,669 @@
+//! A server: runs its program for each visit on bounded workers and cores. Services, stores and
+//! externals are all servers with different programs.
+//!
+//! **Invariant.** A frame here waits for exactly one thing: a room, a core, a timer, a call or its
+//! branches.
+
+use super::{
+    cores::{Admission, Cores},
+    program::{Instr, Program, Stop, is_calling},
+    room::{Next, Room},
+};
+use crate::{
+    engine::{law::to_nanos, random::{Stream, mix}},
+    model::{
+        frame::{
+            ABANDONED, BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER,
+            IN_ROOM, NONE, Slot,
+        },
+        node::{Area, Event, InstanceBooks, Node, NodeId},
+        probe::Outcome,
+        resilience::policy::Budget,
+        service::program::Demand,
+        world::{Span, World, kind, pack},
+    },
+};
+
+/// Added to a visit's identity per further attempt of a call.
+const ATTEMPT: u64 = 0x9fb2_1c65_1e98_df25;
+
+/// Workers of one instance.
+#[derive(Debug)]
+pub struct Workers {
+    /// How many.
+    pub capacity: u64,
+    /// Held ones.
+    pub busy: Area,
+    /// Who waits for one.
+    pub room: Room,
+}
+
+/// One instance.
+#[derive(Debug)]
+pub struct Instance {
+    /// Workers; none: unbounded.
+    pub workers: Option<Workers>,
+    /// Cores.
+    pub cores: Cores,
+    /// Arrivals so far.
+    pub arrivals: u64,
+    /// Departures so far.
+    pub departures: u64,
+    /// Retry budget of each edge.
+    pub budgets: Vec<Budget>,
+}
+
+/// A server.
+#[derive(Debug)]
+pub struct Server {
+    /// Its id.
+    pub node: NodeId,
+    /// What it does.
+    pub program: Program,
+    /// Its instances.
+    pub instances: Vec<Instance>,
+    /// Waiting room for a worker, or for the first core without workers.
+    pub queue: Option<u64>,
+    /// How long a waiter waits.
+    pub patience: Option<Demand>,
+    /// Draws of backoff jitter.
+    pub jitter: Stream,
+    /// `utilisation` counts cores, not workers.
+    pub counts_cores: bool,
+    /// Frames dropped by CoDel during one event.
+    pub dropped: Vec<Slot>,
+    /// Frames whose shared work ended in one event.
+    pub finished: Vec<Slot>,
+}
+
+impl Node for Server {
+    #[inline]
+    fn handle(&mut self, event: Event, world: &mut World) {
+        match event {
+            Event::Request(slot) => self.on_request(slot, world),
+            Event::Timer(slot) => self.on_timer(slot, world),
+            Event::Reply { frame, child } => self.on_reply(frame, child, world),
+            Event::Tick(index) => self.on_tick(index as usize, world),
+            Event::Cancel(slot) => self.on_cancel(slot, world),
+            Event::Late(_) => {}
+        }
+    }
+
+    fn books(&self, now: u64) -> Vec<InstanceBooks> {
+        self.instances
+            .iter()
+            .map(|i| {
+                let (cores_busy, cores_queue) = i.cores.books(now);
+                let (workers_busy, workers_queue) =
+                    i.workers.as_ref().map_or((0, 0), |w| (w.busy.until(now), w.room.until(now)));
+                InstanceBooks {
+                    busy: if self.counts_cores || i.workers.is_none() { cores_busy } else { workers_busy },
+                    in_queue: cores_queue + workers_queue,
+                    arrivals: i.arrivals,
+                    departures: i.departures,
+                }
+            })
+            .collect()
+    }
+}
+
+impl Server {
+    #[inline]
+    fn on_request(&mut self, slot: Slot, world: &mut World) {
+        world.arrive(slot);
+        let f = &mut world.frames[slot];
+        let op = usize::from(f.op);
+        let inst = &mut self.instances[usize::from(f.inst)];
+        inst.arrivals += 1;
+        let Some(entry) = self.program.entries[op] else {
+            unreachable!("every operation that can arrive has an endpoint")
+        };
+        // Past the `Begin` that a frame admitted later starts at.
+        f.pc = entry + 1;
+        if let Some(workers) = &mut inst.workers {
+            let now = world.now();
+            if workers.busy.count() >= workers.capacity {
+                if self.queue.is_some_and(|k| workers.room.len() >= k) {
+                    return self.refuse(slot, "queue_full", world);
+                }
+                let rank = if world.carries { u64::from(world.frames.extra(slot).priority) } else { 0 };
+                workers.room.enter(slot, rank, world);
+                return self.arm_patience(slot, world);
+            }
+            workers.busy.enter(now);
+            world.frames[slot].flags |= HAS_WORKER;
+        }
+        self.run(slot, world);
+    }
+
+    /// Starts the patience timer of a frame that waits.
+    #[inline]
+    fn arm_patience(&mut self, slot: Slot, world: &mut World) {
+        if let Some(patience) = &self.patience {
+            let nanos = patience.work(slot, world).nanos;
+            // `waited` is (past waits - now) while waiting.
+            let past = world.frames[slot].waited.wrapping_add(world.now());
+            world.arm(slot, Span::of(nanos.saturating_sub(past)));
+        }
+    }
+
+    /// Goes on with a frame's program.
+    #[inline]
+    fn run(&mut self, slot: Slot, world: &mut World) {
+        loop {
+            match self.program.advance(slot, world) {
+                Stop::At(Instr::Work(demand)) => return self.start_work(slot, demand, world),
+                Stop::At(Instr::Wait(demand)) => {
+                    let work = self.program.demands[usize::from(demand)].work(slot, world);
+                    return world.arm(slot, work.span);
+                }
+                Stop::At(Instr::Call(call)) => return self.start_call(slot, call, world),
+                Stop::At(Instr::Fork(fork)) => return self.start_fork(slot, fork, world),
+                Stop::At(Instr::Reply(reply)) => {
+                    let Some(rest) = self.reply_early(slot, reply, world) else { return };
+                    // What follows runs in the background.
+                    return self.run(rest, world);
+                }
+                Stop::At(_) => return self.finish(slot, Outcome::Ok, world),
+                Stop::Failed => {
+                    world.record.node(self.node).cause("failed_step");
+                    return self.finish(slot, Outcome::Error, world);
+                }
+            }
+        }
+    }
+
+    // ---- work ------------------------------------------------------------------------------
+
+    #[inline]
+    fn start_work(&mut self, slot: Slot, demand: u16, world: &mut World) {
+        if world.carries && self.past_deadline(slot, world) {
+            return;
+        }
+        let work = self.program.demands[usize::from(demand)].work(slot, world);
+        let f = &mut world.frames[slot];
+        let first = f.served == 0 && f.flags & BRANCH == 0;
+        f.served += work.nanos;
+        let inst = &mut self.instances[usize::from(f.inst)];
+        if first && inst.workers.is_none() {
+            if let Some(k) = self.queue {
+                if !inst.cores.free() && inst.cores.waiting() >= k {
+                    world.frames[slot].served = 0;
+                    return self.refuse(slot, "queue_full", world);
+                }
+            }
+        }
+        if inst.cores.ask(slot, work, world) == Admission::Waiting && first {
+            self.arm_patience(slot, world);
+        }
+    }
+
+    /// Ends a visit whose propagated deadline has passed.
+    fn past_deadline(&mut self, slot: Slot, world: &mut World) -> bool {
+        let extra = world.frames.extra(slot);
+        let past = extra.enforced && extra.deadline <= world.now();
+        if past {
+            world.record.node(self.node).cause("deadline");
+            self.finish(slot, Outcome::Timeout, world);
+        }
+        past
+    }
+
+    fn on_timer(&mut self, slot: Slot, world: &mut World) {
+        let f = &mut world.frames[slot];
+        f.armed = 0;
+        if f.flags & HAS_CORE != 0 {
+            let inst = usize::from(f.inst);
+            self.instances[inst].cores.done(slot, world, &mut self.dropped);
+            self.finish_dropped(world);
+            world.frames[slot].pc += 1;
+            return self.run(slot, world);
+        }
+        if f.flags & IN_ROOM != 0 {
+            return self.out_of_patience(slot, world);
+        }
+        let calling = f.next != NONE;
+        match self.program.code[usize::from(f.pc)] {
+            Instr::Call(call) if calling => self.attempt_timed_out(slot, call, world),
+            Instr::Call(call) => self.send_attempt(slot, call, world),
+            _ => {
+                f.pc += 1;
+                self.run(slot, world);
+            }
+        }
+    }
+
+    /// Processor sharing: whoever is done goes on.
+    fn on_tick(&mut self, index: usize, world: &mut World) {
+        let mut done = std::mem::take(&mut self.finished);
+        if let Cores::Shared(shared) = &mut self.instances[index].cores {
+            while let Some(slot) = shared.take_done(world) {
+                done.push(slot);
+            }
+            shared.settle(world);
+        }
+        for slot in done.drain(..) {
+            let f = &mut world.frames[slot];
+            f.flags &= !HAS_CORE;
+            f.pc += 1;
+            self.run(slot, world);
+        }
+        self.finished = done;
+    }
+
+    fn finish_dropped(&mut self, world: &mut World) {
+        while let Some(slot) = self.dropped.pop() {
+            world.disarm(slot);
+            world.record.node(self.node).cause("codel");
+            self.finish(slot, Outcome::Shed, world);
+        }
+    }
+
+    fn out_of_patience(&mut self, slot: Slot, world: &mut World) {
+        let inst = &mut self.instances[usize::from(world.frames[slot].inst)];
+        match &mut inst.workers {
+            Some(w) if world.frames[slot].flags & HAS_WORKER == 0 => w.room.abandon(slot, world),
+            _ => inst.cores.room_mut().expect("it waits").abandon(slot, world),
+        }
+        // The demand of the step that never started is not work done.
+        let f = &mut world.frames[slot];
+        if f.flags & HAS_WORKER == 0 {
+            f.served = 0;
+        }
+        world.record.node(self.node).cause("abandoned");
+        self.finish(slot, Outcome::Rejected, world);
+    }
+
+    // ---- ends ------------------------------------------------------------------------------
+
+    fn refuse(&mut self, slot: Slot, cause: &'static str, world: &mut World) {
+        world.record.node(self.node).cause(cause);
+        self.finish(slot, Outcome::Rejected, world);
+    }
+
+    /// A visit or branch ends.
+    #[inline]
+    fn finish(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+        let flags = world.frames[slot].flags;
+        let inst = world.frames[slot].inst;
+        if flags & BRANCH != 0 {
+            let f = &mut world.frames[slot];
+            f.pc = outcome as u16;
+            f.armed = FINISHED;
+            if flags & CALLER_DONE == 0 {
+                world.agenda.push_now(slot, kind::REPLY);
+            } else {
+                f.flags |= CALLEE_DONE;
+                world.release_if_done(slot);
+            }
+        } else {
+            self.instances[usize::from(inst)].departures += 1;
+            world.depart(slot, outcome);
+            world.reply(slot, outcome);
+        }
+        if flags & HAS_WORKER != 0 {
+            self.free_worker(usize::from(inst), world);
+        }
+    }
+
+    /// A worker is free: whoever waits is admitted.
+    fn free_worker(&mut self, inst: usize, world: &mut World) {
+        let now = world.now();
+        loop {
+            let Some(workers) = &mut self.instances[inst].workers else { return };
+            match workers.room.next(world) {
+                Next::Empty => return workers.busy.leave(now),
+                Next::Drop(slot) => {
+                    world.disarm(slot);
+                    world.record.node(self.node).cause("codel");
+                    self.finish(slot, Outcome::Shed, world);
+                }
+                Next::Serve(slot) => {
+                    world.disarm(slot);
+                    let f = &mut world.frames[slot];
+                    f.flags |= HAS_WORKER;
+                    f.pc -= 1;
+                    // By an event of its own: a visit that ends at once would recurse here.
+                    return world.arm(slot, Span::Zero);
+                }
+            }
+        }
+    }
+
+    /// Replies now; the rest of the program goes on in a frame of its own, which takes over the
+    /// worker.
+    fn reply_early(&mut self, slot: Slot, reply: u16, world: &mut World) -> Option<Slot> {
+        if world.carries {
+            let size = self.program.replies[usize::from(reply)].amount(slot, world);
+            world.frames.extra_mut(slot).reply_size = to_nanos(size);
+        }
+        let f = &mut world.frames[slot];
+        f.pc += 1;
+        if self.program.code[usize::from(f.pc)] == Instr::End || f.flags & BRANCH != 0 {
+            return Some(slot);
+        }
+        let held = f.flags & HAS_WORKER;
+        f.flags &= !HAS_WORKER;
+        let copy = *f;
+        let rest = world.frames.alloc(Frame {
+            flags: held | BRANCH | CALLER_DONE,
+            parent: pack(copy.node, copy.inst),
+            id: mix(copy.id),
+            armed: 0,
+            next: NONE,
+            ..copy
+        });
+        if world.carries {
+            world.hand_on(slot, rest);
+        }
+        self.finish(slot, Outcome::Ok, world);
+        Some(rest)
+    }
+
+    // ---- calls -----------------------------------------------------------------------------
+
+    #[inline]
+    fn start_call(&mut self, slot: Slot, call: u16, world: &mut World) {
+        if world.carries && self.past_deadline(slot, world) {
+            return;
+        }
+        let edge = usize::from(self.program.calls[usize::from(call)].edge);
+        let policy = &self.program.edges[edge];
+        if !policy.is_plain() {
+            let now = world.now();
+            let extra = world.frames.extra_mut(slot);
+            extra.attempt = 0;
+            extra.since = now;
+            extra.remaining = 0;
+            if let Some(share) = policy.retry.as_ref().and_then(|r| r.budget) {
+                let inst = usize::from(world.frames[slot].inst);
+                self.instances[inst].budgets[edge].deposit(share);
+            }
+        }
+        self.send_attempt(slot, call, world);
+    }
+
+    /// Instant after which the current call of a frame is worth nothing.
+    fn call_deadline(&self, slot: Slot, edge: usize, world: &World) -> u64 {
+        let policy = &self.program.edges[edge];
+        let extra = world.frames.extra(slot);
+        let own = policy.deadline.map_or(u64::MAX, |d| extra.since.saturating_add(d));
+        if policy.propagate { own.min(extra.deadline) } else { own }
+    }
+
+    #[inline]
+    fn send_attempt(&mut self, slot: Slot, call: u16, world: &mut World) {
+        let site = &self.program.calls[usize::from(call)];
+        let policy = &self.program.edges[usize::from(site.edge)];
+        let plain = policy.is_plain();
+        let mut id = world.frames[slot].id.wrapping_add(site.site);
+        if !plain {
+            let extra = world.frames.extra_mut(slot);
+            id = id.wrapping_add(ATTEMPT.wrapping_mul(u64::from(extra.attempt)));
+            extra.attempt += 1;
+        }
+        let op = site.op.unwrap_or(world.frames[slot].op);
+        let key = self.program.key(site.key, slot, world);
+        let id = mix(id);
+        let inst = world.instance_of(site.target, key, id);
+        let child = world.new_call_to(slot, (site.target, inst), op, id);
+        world.frames[child].key = key;
+        world.frames[slot].next = child;
+        if world.carries {
+            let size = site.size.as_ref().map(|d| to_nanos(d.amount(slot, world)));
+            let deadline = self.call_deadline(slot, usize::from(site.edge), world);
+            let extra = world.frames.extra_mut(child);
+            extra.size = size.unwrap_or(extra.size);
+            extra.enforced = policy.propagate;
+            extra.deadline = extra.deadline.min(deadline);
+        }
+        world.send(child);
+        if !plain {
+            self.arm_attempt(slot, call, world);
+        }
+    }
+
+    /// Arms the timer of an attempt: its timeout or the call's deadline, whichever is first.
+    fn arm_attempt(&mut self, slot: Slot, call: u16, world: &mut World) {
+        let edge = usize::from(self.program.calls[usize::from(call)].edge);
+        let deadline = self.call_deadline(slot, edge, world);
+        let left = deadline.saturating_sub(world.now());
+        match self.program.edges[edge].timeout {
+            Some((timeout, span)) if timeout <= left => world.arm(slot, span),
+            _ if deadline != u64::MAX => world.arm(slot, Span::of(left)),
+            _ => {}
+        }
+    }
+
+    fn attempt_timed_out(&mut self, slot: Slot, call: u16, world: &mut World) {
+        let child = world.frames[slot].next;
+        world.frames[slot].next = NONE;
+        let edge = usize::from(self.program.calls[usize::from(call)].edge);
+        if self.program.edges[edge].cancel { world.call_off(child) } else { world.give_up(child) }
+        world.record.node(self.node).cause("call_timeout");
+        self.call_failed(slot, call, Outcome::Timeout, world);
+    }
+
+    #[inline]
+    fn on_reply(&mut self, slot: Slot, child: Slot, world: &mut World) {
+        if world.frames[child].flags & BRANCH != 0 {
+            return self.branch_ended(slot, child, world);
+        }
+        let f = &mut world.frames[slot];
+        f.next = NONE;
+        let pc = f.pc;
+        world.disarm(slot);
+        let outcome = world.frames[child].outcome();
+        if outcome.is_success() {
+            world.frames[slot].pc = pc + 1;
+            return self.run(slot, world);
+        }
+        let Instr::Call(call) = self.program.code[usize::from(pc)] else {
+            unreachable!("a reply finds its caller at the call")
+        };
+        self.call_failed(slot, call, outcome, world);
+    }
+
+    /// An attempt failed: another one, or the step fails.
+    fn call_failed(&mut self, slot: Slot, call: u16, outcome: Outcome, world: &mut World) {
+        let site = &self.program.calls[usize::from(call)];
+        let edge = usize::from(site.edge);
+        let (attempt, previous) = {
+            let extra = world.frames.extra(slot);
+            (extra.attempt, extra.remaining)
+        };
+        if let Some(retry) = &self.program.edges[edge].retry {
+            if retry.wants(attempt, outcome) {
+                let id = world.frames[slot].id.wrapping_add(site.site);
+                let index = id.wrapping_add(ATTEMPT.wrapping_mul(u64::from(attempt)));
+                let wait = retry.wait(attempt, previous, &mut self.jitter.draw(index));
+                let deadline = self.call_deadline(slot, edge, world);
+                let in_time = world.now().saturating_add(wait) < deadline;
+                let inst = usize::from(world.frames[slot].inst);
+                let funded =
+                    retry.budget.is_none() || self.instances[inst].budgets[edge].withdraw();
+                if in_time && funded {
+                    world.frames.extra_mut(slot).remaining = wait;
+                    return world.arm(slot, Span::of(wait));
+                }
+            }
+        }
+        if site.optional {
+            world.frames[slot].pc += 1;
+            return self.run(slot, world);
+        }
+        world.record.node(self.node).cause("failed_call");
+        self.finish(slot, Outcome::Error, world);
+    }
+
+    // ---- branches --------------------------------------------------------------------------
+
+    fn start_fork(&mut self, slot: Slot, fork: u16, world: &mut World) {
+        if world.carries && self.past_deadline(slot, world) {
+            return;
+        }
+        let fork = &self.program.forks[usize::from(fork)];
+        let n = fork.branches.len() as u16;
+        let parent = world.frames[slot];
+        let extra = world.frames.extra_mut(slot);
+        (extra.pending, extra.need, extra.spare) = (n, fork.need, n - fork.need);
+        extra.branch = NONE;
+        for (i, &pc) in fork.branches.iter().enumerate() {
+            let id = mix(parent.id.wrapping_add(fork.site).wrapping_add(ATTEMPT.wrapping_mul(i as u64)));
+            let branch = world.frames.alloc(Frame {
+                id,
+                waited: 0,
+                served: 0,
+                armed: 0,
+                parent: slot,
+                next: NONE,
+                pc,
+                flags: BRANCH,
+                ..parent
+            });
+            if world.carries {
+                world.hand_on(slot, branch);
+                world.frames.extra_mut(branch).enforced = world.frames.extra(slot).enforced;
+            }
+            let first = std::mem::replace(&mut world.frames.extra_mut(slot).branch, branch);
+            let extra = world.frames.extra_mut(branch);
+            (extra.branch, extra.branch_before) = (first, NONE);
+            if first != NONE {
+                world.frames.extra_mut(first).branch_before = branch;
+            }
+            // Started by an event of its own, so that no branch ends before all have begun.
+            world.arm(branch, Span::Zero);
+        }
+    }
+
+    /// Takes a branch out of its parent's list.
+    fn unlink(slot: Slot, branch: Slot, world: &mut World) {
+        let (next, before) = {
+            let e = world.frames.extra(branch);
+            (e.branch, e.branch_before)
+        };
+        if before == NONE {
+            world.frames.extra_mut(slot).branch = next;
+        } else {
+            world.frames.extra_mut(before).branch = next;
+        }
+        if next != NONE {
+            world.frames.extra_mut(next).branch_before = before;
+        }
+    }
+
+    fn branch_ended(&mut self, slot: Slot, branch: Slot, world: &mut World) {
+        Self::unlink(slot, branch, world);
+        let (waited, served) = (world.frames[branch].waited, world.frames[branch].served);
+        let f = &mut world.frames[slot];
+        f.waited += waited;
+        f.served += served;
+        let pc = f.pc;
+        let success = world.frames[branch].outcome().is_success();
+        let extra = world.frames.extra_mut(slot);
+        extra.pending -= 1;
+        if success {
+            extra.need = extra.need.saturating_sub(1);
+            if extra.need > 0 {
+                return;
+            }
+        } else if extra.spare > 0 {
+            extra.spare -= 1;
+            return;
+        }
+        let Instr::Fork(fork) = self.program.code[usize::from(pc)] else {
+            unreachable!("a branch finds its parent at the fork")
+        };
+        self.let_go_of_branches(slot, world);
+        if success || self.program.forks[usize::from(fork)].optional {
+            world.frames[slot].pc = pc + 1;
+            return self.run(slot, world);
+        }
+        world.record.node(self.node).cause("failed_call");
+        self.finish(slot, Outcome::Error, world);
+    }
+
+    /// The parent goes on without the branches still out: pending waits are revoked, calls are
+    /// called off where their edge says so, the rest runs to its end (`semantics.md` 51).
+    fn let_go_of_branches(&mut self, slot: Slot, world: &mut World) {
+        let mut branch = std::mem::replace(&mut world.frames.extra_mut(slot).branch, NONE);
+        while branch != NONE {
+            let next = world.frames.extra(branch).branch;
+            let f = &mut world.frames[branch];
+            f.parent = pack(f.node, f.inst);
+            f.flags |= CALLER_DONE;
+            let (pc, flags, armed) = (f.pc, f.flags, f.armed);
+            let blocked = armed != FINISHED && flags & (IN_ROOM | HAS_CORE) == 0;
+            if blocked {
+                match self.program.code[usize::from(pc)] {
+                    Instr::Begin | Instr::Wait(_) => self.drop_branch(branch, world),
+                    Instr::Call(call) => {
+                        let edge = usize::from(self.program.calls[usize::from(call)].edge);
+                        if self.program.edges[edge].cancel {
+                            self.drop_branch(branch, world);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            branch = next;
+        }
+    }
+
+    /// Ends a branch nobody waits for, with whatever it was at.
+    fn drop_branch(&mut self, branch: Slot, world: &mut World) {
+        self.stop_what_it_does(branch, world);
+        let f = &mut world.frames[branch];
+        f.armed = FINISHED;
+        f.flags |= CALLER_DONE | CALLEE_DONE;
+        world.release_if_done(branch);
+    }
+
+    /// Revokes what a frame waits for: a room, a core, a timer, a call, its branches.
+    fn stop_what_it_does(&mut self, slot: Slot, world: &mut World) {
+        let f = &world.frames[slot];
+        let (flags, inst, pc) = (f.flags, usize::from(f.inst), f.pc);
+        if flags & (IN_ROOM | ABANDONED) == IN_ROOM {
+            let instance = &mut self.instances[inst];
+            match &mut instance.workers {
+                Some(w) if flags & (HAS_WORKER | BRANCH) == 0 => w.room.abandon(slot, world),
+                _ => instance.cores.call_off(slot, world, &mut self.dropped),
+            }
+        } else if flags & HAS_CORE != 0 {
+            self.instances[inst].cores.call_off(slot, world, &mut self.dropped);
+        } else if is_calling(slot, world) {
+            let child = std::mem::replace(&mut world.frames[slot].next, NONE);
+            world.call_off(child);
+        } else if let Instr::Fork(_) = self.program.code[usize::from(pc)] {
+            let mut branch = std::mem::replace(&mut world.frames.extra_mut(slot).branch, NONE);
+            while branch != NONE {
+                let next = world.frames.extra(branch).branch;
+                if world.frames[branch].armed == FINISHED {
+                    // Its end is on the now-queue: let it find nobody.
+                    world.frames[branch].flags |= CALLER_DONE;
+                } else {
+                    self.drop_branch(branch, world);
+                }
+                branch = next;
+            }
+        }
+        world.disarm(slot);
+    }
+
+    fn on_cancel(&mut self, slot: Slot, world: &mut World) {
+        self.stop_what_it_does(slot, world);
+        let now = world.now();
+        let from = world.record.measured_from;
+        let f = &mut world.frames[slot];
+        let (arrived, inst, flags) = (f.arrived, usize::from(f.inst), f.flags);
+        f.armed = FINISHED;
+        f.flags |= CALLEE_DONE;
+        world.record.node(self.node).depart(now, arrived, from, None);
+        self.instances[inst].departures += 1;
+        world.release_if_done(slot);
+        if flags & HAS_WORKER != 0 {
+            self.free_worker(inst, world);
+        }
+        self.finish_dropped(world);
+    }
+}

@@ -1,0 +1,421 @@
+//! The world: everything a node may touch while it handles an event.
+//!
+//! Nodes call one another by frames (`frame.rs`) that travel as messages; the world keeps the
+//! agenda, the frames, the network and the probe, and is the only way by which a node acts.
+//!
+//! **Invariant.** Every visit that arrives at a node departs exactly once or is inside at the end.
+
+use super::{
+    frame::{
+        ABANDONED, BRANCH, CALLEE_DONE, CALLER_DONE, Extra, FINISHED, FREE, Frame, Frames, IN_ROOM,
+        IN_TRANSIT, LETTER, NONE, Slot,
+    },
+    network::links::{Message, Network},
+    node::NodeId,
+    probe::Outcome,
+    record::Recorder,
+};
+use crate::engine::{
+    agenda::{Agenda, LaneId},
+    random::mix,
+};
+
+/// Kinds of entries in the agenda.
+pub(super) mod kind {
+    pub(in crate::model) const DELIVER: u8 = 0;
+    pub(in crate::model) const REPLY: u8 = 1;
+    pub(in crate::model) const TIMER: u8 = 2;
+    pub(in crate::model) const TICK: u8 = 3;
+    pub(in crate::model) const CANCEL: u8 = 4;
+    pub(in crate::model) const CONTROL: u8 = 5;
+}
+
+/// Shifts a visit's identity for the draws of its reply and its cancellation.
+const REPLY_SHIFT: u64 = 0x5851_f42d_4c95_7f2d;
+const CANCEL_SHIFT: u64 = 0x2545_f491_4f6c_dd1d;
+
+/// Which instance a call without a balancer goes to.
+#[derive(Clone, Copy, Debug)]
+pub enum Route {
+    /// The only one.
+    Single,
+    /// Any of `n`, at random per call.
+    Random(u16),
+    /// The shard of the key among `n`: `splitmix64(key) mod n`.
+    Shard(u16),
+}
+
+/// A delay that is constant (with a lane, if there was one) or not.
+#[derive(Clone, Copy, Debug)]
+pub enum Span {
+    /// Nothing.
+    Zero,
+    /// Constant, on its lane.
+    Lane(LaneId),
+    /// So many ns, on the heap.
+    Nanos(u64),
+}
+
+impl Span {
+    /// A span known only now.
+    #[inline]
+    pub fn of(nanos: u64) -> Self {
+        Self::Nanos(nanos)
+    }
+}
+
+/// Everything a node may touch.
+#[derive(Debug)]
+pub struct World {
+    /// Clock and future events.
+    pub agenda: Agenda,
+    /// Requests, visits, branches.
+    pub frames: Frames,
+    /// Zones and links.
+    pub network: Network,
+    /// What is recorded.
+    pub record: Recorder,
+    /// How each entity is reached.
+    pub routes: Vec<Route>,
+    /// Values of attributes.
+    pub attributes: Attributes,
+    /// Calls hand on the cold half of frames (deadlines, sizes, attributes, sessions ...).
+    pub carries: bool,
+    /// Owner and own index of each tick.
+    pub ticks: Vec<(NodeId, u32)>,
+    /// Sequence each tick is armed with; 0: none.
+    pub tick_armed: Vec<u64>,
+    /// Salt of the draws by which calls without a balancer find an instance.
+    pub route_salt: u64,
+    /// Messages delivered (calls, replies, cancellations that arrived).
+    pub delivered: u64,
+    /// First client's id.
+    pub first_client: NodeId,
+}
+
+impl World {
+    /// Current simulated time, ns.
+    #[inline]
+    pub fn now(&self) -> u64 {
+        self.agenda.now()
+    }
+
+    // ---- calls -----------------------------------------------------------------------------
+
+    /// The instance a call to `target` goes to without a balancer.
+    #[inline]
+    pub fn instance_of(&self, target: NodeId, key: u64, id: u64) -> u16 {
+        match self.routes[usize::from(target)] {
+            Route::Single => 0,
+            Route::Random(n) => {
+                ((u128::from(mix(id ^ self.route_salt)) * u128::from(n)) >> 64) as u16
+            }
+            Route::Shard(n) => (mix(key) % u64::from(n)) as u16,
+        }
+    }
+
+    /// A new frame for a call from `parent` (identity `id`), not yet sent.
+    #[inline]
+    pub fn new_call(&mut self, parent: Slot, target: NodeId, op: u8, id: u64) -> Slot {
+        let key = self.frames[parent].key;
+        let inst = self.instance_of(target, key, id);
+        self.new_call_to(parent, (target, inst), op, id)
+    }
+
+    /// The same for a caller that has chosen the instance.
+    #[inline]
+    pub fn new_call_to(&mut self, parent: Slot, target: (NodeId, u16), op: u8, id: u64) -> Slot {
+        let key = self.frames[parent].key;
+        let child = self.frames.alloc(Frame {
+            id,
+            key,
+            arrived: 0,
+            waited: 0,
+            served: 0,
+            armed: IN_TRANSIT,
+            parent,
+            next: NONE,
+            node: target.0,
+            inst: target.1,
+            pc: 0,
+            op,
+            flags: 0,
+        });
+        if self.carries {
+            self.hand_on(parent, child);
+        }
+        child
+    }
+
+    /// Hands the cold half on to a child frame.
+    pub fn hand_on(&mut self, parent: Slot, child: Slot) {
+        let from = *self.frames.extra(parent);
+        self.attributes.share(from.attributes);
+        *self.frames.extra_mut(child) = Extra {
+            deadline: from.deadline,
+            intended: from.intended,
+            session: from.session,
+            size: from.size,
+            attributes: from.attributes,
+            client: from.client,
+            request_op: from.request_op,
+            priority: from.priority,
+            ..Extra::EMPTY
+        };
+    }
+
+    /// Sends a call on its way. The caller remembers `child` in its `next`.
+    #[inline]
+    pub fn send(&mut self, child: Slot) {
+        let f = &self.frames[child];
+        let caller = &self.frames[f.parent];
+        let (from, to, id) = ((caller.node, caller.inst), (f.node, f.inst), f.id);
+        let size = if self.carries { self.frames.extra(child).size } else { 0 };
+        let link = self.network.link(from, to);
+        if !link.send(&mut self.agenda, child, kind::DELIVER, Message { id, size }) {
+            // The callee will never hear of it, so it will never speak.
+            self.frames[child].flags |= CALLEE_DONE;
+        }
+    }
+
+    /// Answers a call: the reply leaves for the caller (or for where the caller was).
+    #[inline]
+    pub fn reply(&mut self, slot: Slot, outcome: Outcome) {
+        let f = &mut self.frames[slot];
+        f.pc = outcome as u16;
+        f.armed = FINISHED;
+        let (parent, flags) = (f.parent, f.flags);
+        let (from, id) = ((f.node, f.inst), f.id.wrapping_add(REPLY_SHIFT));
+        let to = if flags & CALLER_DONE == 0 {
+            let caller = &self.frames[parent];
+            (caller.node, caller.inst)
+        } else {
+            unpack(parent)
+        };
+        let size = if self.carries { self.frames.extra(slot).reply_size } else { 0 };
+        let link = self.network.link(from, to);
+        if !link.send(&mut self.agenda, slot, kind::REPLY, Message { id, size }) {
+            self.frames[slot].flags |= CALLEE_DONE;
+            self.release_if_done(slot);
+        }
+    }
+
+    /// The caller stops waiting for `child`.
+    pub fn give_up(&mut self, child: Slot) {
+        let f = &self.frames[child];
+        let caller = &self.frames[f.parent];
+        let address = pack(caller.node, caller.inst);
+        let f = &mut self.frames[child];
+        f.flags |= CALLER_DONE;
+        f.parent = address;
+        self.release_if_done(child);
+    }
+
+    /// The caller stops waiting for `child` and calls it off by a message.
+    pub fn call_off(&mut self, child: Slot) {
+        let f = &self.frames[child];
+        debug_assert!(f.flags & CALLER_DONE == 0, "the caller still holds the call");
+        let caller = &self.frames[f.parent];
+        let (from, to) = ((caller.node, caller.inst), (f.node, f.inst));
+        let id = f.id.wrapping_add(CANCEL_SHIFT);
+        let lost_already = f.flags & CALLEE_DONE != 0;
+        self.give_up(child);
+        if !lost_already {
+            // The message names the visit by slot and identity; the slot may be reused before it
+            // arrives, the identity is not.
+            let letter = self.frames.alloc(Frame {
+                key: u64::from(child),
+                node: LETTER,
+                flags: CALLER_DONE,
+                ..self.frames[child]
+            });
+            let link = self.network.link(from, to);
+            if !link.send(&mut self.agenda, letter, kind::CANCEL, Message { id, size: 0 }) {
+                self.frames.release(letter);
+            }
+        }
+    }
+
+    /// The visit a cancellation that arrived is about, if it is still at work.
+    pub fn open_letter(&mut self, letter: Slot) -> Option<Slot> {
+        let (slot, id) = (self.frames[letter].key as Slot, self.frames[letter].id);
+        self.frames.release(letter);
+        let f = &self.frames[slot];
+        (f.id == id && f.node != FREE && f.armed < IN_TRANSIT).then_some(slot)
+    }
+
+    /// Frees a frame that neither side holds any more.
+    #[inline]
+    pub fn release_if_done(&mut self, slot: Slot) {
+        let flags = self.frames[slot].flags;
+        if flags & (CALLER_DONE | CALLEE_DONE | IN_ROOM) == CALLER_DONE | CALLEE_DONE {
+            self.release(slot);
+        }
+    }
+
+    /// Frees a frame.
+    #[inline]
+    pub fn release(&mut self, slot: Slot) {
+        if self.carries {
+            let row = self.frames.extra(slot).attributes;
+            self.attributes.drop_row(row);
+            self.frames.extra_mut(slot).attributes = NONE;
+        }
+        self.frames.release(slot);
+    }
+
+    // ---- timers ----------------------------------------------------------------------------
+
+    /// Arms the frame's one timer.
+    #[inline]
+    pub fn arm(&mut self, slot: Slot, span: Span) {
+        let sequence = match span {
+            Span::Zero => self.agenda.push_now(slot, kind::TIMER),
+            Span::Lane(lane) => self.agenda.push_lane(lane, slot, kind::TIMER),
+            Span::Nanos(ns) => self.agenda.push(ns, slot, kind::TIMER),
+        };
+        self.frames[slot].armed = sequence;
+    }
+
+    /// Disarms it; a late firing finds nothing.
+    #[inline]
+    pub fn disarm(&mut self, slot: Slot) {
+        if self.frames[slot].armed != 0 {
+            self.frames[slot].armed = 0;
+            self.note_dead();
+        }
+    }
+
+    /// Arms a node's own tick `delay` ns from now, instead of whatever it was armed with.
+    #[inline]
+    pub fn arm_tick(&mut self, tick: u32, delay: u64) {
+        if self.tick_armed[tick as usize] != 0 {
+            self.note_dead();
+        }
+        self.tick_armed[tick as usize] = self.agenda.push(delay, tick, kind::TICK);
+    }
+
+    /// Disarms a tick.
+    pub fn disarm_tick(&mut self, tick: u32) {
+        if self.tick_armed[tick as usize] != 0 {
+            self.tick_armed[tick as usize] = 0;
+            self.note_dead();
+        }
+    }
+
+    #[inline]
+    fn note_dead(&mut self) {
+        if self.agenda.note_dead() {
+            self.drop_dead();
+        }
+    }
+
+    #[cold]
+    fn drop_dead(&mut self) {
+        let (frames, ticks) = (&self.frames, &self.tick_armed);
+        self.agenda.retain(|p| match p.kind {
+            kind::TIMER => frames[p.slot].armed == p.sequence,
+            kind::TICK => ticks[p.slot as usize] == p.sequence,
+            _ => true,
+        });
+    }
+
+    // ---- visits ----------------------------------------------------------------------------
+
+    /// A visit arrived at its node.
+    #[inline]
+    pub fn arrive(&mut self, slot: Slot) {
+        let now = self.agenda.now();
+        let f = &mut self.frames[slot];
+        f.arrived = now;
+        f.armed = 0;
+        self.record.node(f.node).arrive(now);
+    }
+
+    /// A visit that runs steps ends: its figures are recorded (the reply is sent apart).
+    #[inline]
+    pub fn depart(&mut self, slot: Slot, outcome: Outcome) {
+        let now = self.agenda.now();
+        let from = self.record.measured_from;
+        let f = &self.frames[slot];
+        let node = self.record.node(f.node);
+        node.waiting.record(f.waited);
+        node.service.record(f.served);
+        node.depart(now, f.arrived, from, Some(outcome));
+    }
+
+    /// Whether a frame is the branch of another.
+    #[inline]
+    pub fn is_branch(&self, slot: Slot) -> bool {
+        self.frames[slot].flags & BRANCH != 0
+    }
+
+    /// A room drops a frame that left it without service.
+    pub fn leave_room(&mut self, slot: Slot) {
+        self.frames[slot].flags &= !(IN_ROOM | ABANDONED);
+        self.release_if_done(slot);
+    }
+}
+
+/// A caller's address kept in a frame's `parent` once the caller has given up.
+#[inline]
+pub fn pack(node: u16, inst: u16) -> u32 {
+    u32::from(node) << 16 | u32::from(inst)
+}
+
+/// The address kept by [`pack`].
+#[inline]
+pub fn unpack(address: u32) -> (u16, u16) {
+    ((address >> 16) as u16, address as u16)
+}
+
+/// Values of the requests' attributes, one row per request, shared by its frames.
+#[derive(Clone, Debug, Default)]
+pub struct Attributes {
+    /// Values per row.
+    pub width: usize,
+    values: Vec<f64>,
+    shared_by: Vec<u32>,
+    free: Vec<u32>,
+}
+
+impl Attributes {
+    /// A new row held by one frame.
+    pub fn row(&mut self) -> u32 {
+        if let Some(row) = self.free.pop() {
+            self.shared_by[row as usize] = 1;
+            return row;
+        }
+        self.values.resize(self.values.len() + self.width, 0.0);
+        self.shared_by.push(1);
+        (self.shared_by.len() - 1) as u32
+    }
+
+    /// A row's values.
+    pub fn values_mut(&mut self, row: u32) -> &mut [f64] {
+        let base = row as usize * self.width;
+        &mut self.values[base..base + self.width]
+    }
+
+    /// One value; 0 for a frame without a row.
+    #[inline]
+    pub fn get(&self, row: u32, attribute: u16) -> f64 {
+        if row == NONE { 0.0 } else { self.values[row as usize * self.width + usize::from(attribute)] }
+    }
+
+    fn share(&mut self, row: u32) {
+        if row != NONE {
+            self.shared_by[row as usize] += 1;
+        }
+    }
+
+    fn drop_row(&mut self, row: u32) {
+        if row != NONE {
+            let n = &mut self.shared_by[row as usize];
+            *n -= 1;
+            if *n == 0 {
+                self.free.push(row);
+            }
+        }
+    }
+}
