@@ -234,7 +234,7 @@ impl<'a> Names<'a> {
             }
         }
         let mut marks: Vec<String> =
-            self.design.nodes.values().flat_map(NodeSpec::marks).collect();
+            self.design.nodes.values().flat_map(|n| n.kind().marks()).collect();
         marks.sort_unstable();
         marks.dedup();
         self.marks = marks;
@@ -335,7 +335,7 @@ impl Design {
         }
         for (name, node) in &self.nodes {
             let path = format!("nodes.{}", name.0);
-            all.extend(node.files().into_iter().map(|(f, c)| (path.clone(), f, c)));
+            all.extend(node.kind().files().into_iter().map(|(f, c)| (path.clone(), f, c)));
         }
         let latencies = self.network.laws();
         let tables = latencies.into_iter().flat_map(Law::tables);
@@ -429,5 +429,25 @@ impl Assembly<'_> {
     /// A node's outside.
     pub fn facts(&self, node: NodeId) -> Facts<'_> {
         self.names.kind(node).facts()
+    }
+}
+
+impl Names<'_> {
+    /// Whether calls must hand on the cold half of frames.
+    pub fn carries(&self) -> bool {
+        let design = self.design;
+        let links = design.network.links.iter().any(|l| l.bandwidth.is_some());
+        let clients = design.clients.values().any(|c| {
+            !c.session.is_empty()
+                || c.operations().iter().any(|(_, o)| {
+                    o.deadline().is_some()
+                        || o.retry().is_some()
+                        || o.priority() != 100
+                        || o.size().is_some()
+                        || o.key().is_some()
+                })
+        });
+        let nodes = design.nodes.values().any(|n| n.kind().carries());
+        links || clients || nodes || !self.columns.is_empty() || !self.marks.is_empty()
     }
 }

@@ -57,6 +57,15 @@ impl Kind for ExternalSpec {
         }
     }
 
+    fn files(&self) -> Vec<(String, String)> {
+        let sizes = self.reply.iter().flat_map(crate::engine::law::SizeFormula::tables);
+        self.latency.tables().into_iter().chain(sizes).collect()
+    }
+
+    fn carries(&self) -> bool {
+        self.reply.is_some() || self.latency.attributes().next().is_some()
+    }
+
     fn outgoing(&self, _path: &str) -> Vec<Outgoing> {
         Vec::new()
     }

@@ -94,6 +94,10 @@ pub trait Kind {
     fn marks(&self) -> Vec<String> {
         Vec::new()
     }
+    /// Whether it needs what frames carry besides keys: attributes, sizes, deadlines, sessions.
+    fn carries(&self) -> bool {
+        false
+    }
     /// Files its laws read: (file, column).
     fn files(&self) -> Vec<(String, String)> {
         Vec::new()

@@ -1,11 +1,26 @@
-//! The simulated world.
+//! The simulated world: nodes that call one another over a network.
+//!
+//! `build` resolves names and prepares tables, `check` says what is wrong, `sim` runs one
+//! replication. Nodes (`node.rs`) are state machines behind one trait; each kind lives in a room of
+//! its own and is registered in `kinds.rs`.
+//!
+//! **Invariant.** The model reads no clock, file, thread or environment.
 
 pub mod balancer;
+pub mod build;
+pub mod check;
+pub mod check_design;
 pub mod client;
 pub mod external;
+pub mod frame;
+pub mod kind;
 pub mod kinds;
 pub mod network;
+pub mod node;
 pub mod probe;
+pub mod record;
 pub mod resilience;
 pub mod service;
+pub mod sim;
 pub mod store;
+pub mod world;

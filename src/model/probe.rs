@@ -208,8 +208,6 @@ pub struct LinkMeasured {
     pub to: String,
     /// Messages sent.
     pub sent: u64,
-    /// Messages delivered.
-    pub delivered: u64,
     /// Messages lost.
     pub lost: u64,
     /// Bytes sent.

@@ -83,6 +83,17 @@ impl Kind for StoreSpec {
         }
     }
 
+    fn files(&self) -> Vec<(String, String)> {
+        let laws = [Some(&self.read), self.write.as_ref()].into_iter().flatten();
+        let sizes = self.value_size.iter().flat_map(SizeFormula::tables);
+        laws.flat_map(DurationFormula::tables).chain(sizes).collect()
+    }
+
+    fn carries(&self) -> bool {
+        let laws = [Some(&self.read), self.write.as_ref()].into_iter().flatten();
+        self.value_size.is_some() || laws.into_iter().any(|l| l.attributes().next().is_some())
+    }
+
     fn outgoing(&self, _path: &str) -> Vec<Outgoing> {
         Vec::new()
     }

@@ -1,6 +1,7 @@
 //! Load balancers: which instance gets the next request. A balancer knows only what its own
 //! messages told it.
 
+pub mod build;
 pub mod policy;
 pub mod run;
 

@@ -1,5 +1,6 @@
 //! Zones, links, latency, loss, bandwidth.
 
+pub mod build;
 pub mod links;
 
 use std::collections::BTreeMap;

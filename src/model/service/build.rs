@@ -11,7 +11,7 @@ use super::{
     server::{Instance, Server, Workers},
 };
 use crate::{
-    engine::law::DurationLaw,
+    engine::law::{DurationFormula, DurationLaw, SizeFormula},
     model::{
         build::{Assembly, Names},
         check,
@@ -65,6 +65,35 @@ impl Kind for ServiceSpec {
                 label: String::new(),
                 endpoint: None,
             });
+        }
+        all
+    }
+
+    fn marks(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        self.endpoints.values().for_each(|steps| step_marks(steps, &mut all));
+        all
+    }
+
+    fn carries(&self) -> bool {
+        let edges = self.dependencies.values().any(|e| e.deadline.is_some() || e.retry.is_some());
+        let uses = |f: &DurationFormula| f.attributes().next().is_some();
+        edges
+            || self.work.as_ref().is_some_and(uses)
+            || self.endpoints.values().any(|s| any_step(s, &|step| {
+                step.when.is_some()
+                    || step.reply.is_some()
+                    || step.work.iter().chain(&step.wait).any(uses)
+                    || step.target().is_some_and(|t| t.2.is_some() || t.3.is_some())
+            }))
+    }
+
+    fn files(&self) -> Vec<(String, String)> {
+        let mut all: Vec<(String, String)> = Vec::new();
+        all.extend(self.work.iter().flat_map(DurationFormula::tables));
+        all.extend(self.patience.iter().flat_map(DurationLaw::tables));
+        for steps in self.endpoints.values() {
+            step_files(steps, &mut all);
         }
         all
     }
@@ -232,6 +261,25 @@ pub fn step_marks(steps: &[StepSpec], all: &mut Vec<String>) {
         all.extend(step.mark.iter().map(|m: &Name| m.0.clone()));
         for (_, steps) in step.inner() {
             step_marks(steps, all);
+        }
+    }
+}
+
+/// Whether any step in a list, or within one, is so.
+fn any_step(steps: &[StepSpec], is: &dyn Fn(&StepSpec) -> bool) -> bool {
+    steps.iter().any(|s| is(s) || s.inner().iter().any(|(_, inner)| any_step(inner, is)))
+}
+
+/// Files read by the laws of a list of steps.
+fn step_files(steps: &[StepSpec], all: &mut Vec<(String, String)>) {
+    for step in steps {
+        all.extend(step.work.iter().chain(&step.wait).flat_map(DurationFormula::tables));
+        all.extend(step.reply.iter().flat_map(SizeFormula::tables));
+        if let Some((_, _, _, Some(size))) = step.target() {
+            all.extend(size.tables());
+        }
+        for (_, inner) in step.inner() {
+            step_files(inner, all);
         }
     }
 }

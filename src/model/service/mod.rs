@@ -1,5 +1,12 @@
 //! Services: steps run for each request on bounded workers and cores.
 
+pub mod build;
+pub mod compile;
+pub mod cores;
+pub mod program;
+pub mod room;
+pub mod server;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

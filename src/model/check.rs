@@ -1,0 +1,448 @@
+//! What a scenario must satisfy beyond types: names, bounds, topology, impossible settings.
+//!
+//! **Invariant.** A design without errors here can be built and run; the builder trusts it.
+
+use std::collections::BTreeSet;
+
+use super::{
+    balancer::{LoadBalancerSpec, Policy, TargetsSpec},
+    build::Names,
+    frame::MAX_LOOPS,
+    network::ZonesSpec,
+    resilience::{DeadlineSpec, EdgeSpec, RetrySpec},
+    service::{AnySpec, BranchSpec, Condition, Discipline, Literal, ServiceSpec, StepSpec},
+    store::StoreSpec,
+};
+use crate::{
+    engine::law::{Dimension, Formula, Law},
+    problem::Problems,
+    units::{Count, Name},
+};
+
+/// Instances of one node, and of all together.
+const MAX_INSTANCES: u64 = 60_000;
+
+/// The name among `known` closest to `found`, as advice.
+pub fn closest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let best = known.iter().map(|k| (strsim::damerau_levenshtein(found, k), *k)).min();
+    match best {
+        Some((distance, name)) if distance <= 2.max(found.len() / 3) => {
+            format!("did you mean `{name}`?")
+        }
+        _ if known.is_empty() => "there are none".to_owned(),
+        _ => {
+            let shown: Vec<&str> = known.iter().copied().take(12).collect();
+            format!("known: {}", shown.join(", "))
+        }
+    }
+}
+
+/// A count that must be in `1..=most`.
+pub fn positive(count: Option<Count>, most: u64, path: &str, problems: &mut Problems) {
+    let Some(Count(n)) = count else { return };
+    if n == 0 {
+        problems.error("E-RANGE", path, "must be at least 1");
+    } else if n > most {
+        problems.error("E-BUDGET", path, format!("{n} is above the limit of {most}"));
+    }
+}
+
+/// A law's warnings.
+pub fn law<D: Dimension>(law: &Law<D>, path: &str, problems: &mut Problems) {
+    for warning in law.warnings() {
+        problems.warn("W-LAW", path, warning, "see the reference on laws");
+    }
+}
+
+/// A formula's attributes and warnings.
+pub fn formula<D: Dimension>(
+    formula: &Formula<D>,
+    path: &str,
+    names: &Names<'_>,
+    problems: &mut Problems,
+) {
+    for warning in formula.warnings() {
+        problems.warn("W-LAW", path, warning, "see the reference on laws");
+    }
+    for (_, attribute) in formula.attributes() {
+        attribute_known(attribute, path, names, problems);
+    }
+}
+
+fn attribute_known(name: &str, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    if names.attribute(name).is_none() {
+        let known = names.attribute_names();
+        let help = closest(name, known.iter().map(String::as_str));
+        problems.error_help("E-REF", path, format!("no client has an attribute `{name}`"), help);
+    }
+}
+
+/// The zones of a node or client.
+pub fn zones(spec: Option<&ZonesSpec>, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    let mut one = |name: &Name, path: String| {
+        if names.zones_of(&name.0).is_none() {
+            let known = names.zones.keys().chain(names.regions.keys()).map(String::as_str);
+            let help = closest(&name.0, known);
+            problems.error_help("E-REF", path, format!("unknown zone `{}`", name.0), help);
+        }
+    };
+    match spec {
+        None => {}
+        Some(ZonesSpec::One(name)) => one(name, path.to_owned()),
+        Some(ZonesSpec::List(list)) => {
+            list.iter().enumerate().for_each(|(i, z)| one(z, format!("{path}[{i}]")));
+            if list.is_empty() {
+                problems.error("E-TOPO", path, "the list of zones is empty");
+            }
+        }
+        Some(ZonesSpec::Counts(counts)) => {
+            counts.keys().for_each(|z| one(z, format!("{path}.{}", z.0)));
+            let total = counts.values().fold(0u64, |n, c| n.saturating_add(c.0));
+            positive(Some(Count(total)), MAX_INSTANCES, path, problems);
+        }
+    }
+}
+
+/// A store.
+pub fn store(spec: &StoreSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    if let Some(shards) = &spec.shards {
+        positive(Some(shards.count), MAX_INSTANCES, &format!("{path}.shards.count"), problems);
+    }
+    positive(spec.cores, 1 << 20, &format!("{path}.cores"), problems);
+    formula(&spec.read, &format!("{path}.read"), names, problems);
+    if let Some(write) = &spec.write {
+        formula(write, &format!("{path}.write"), names, problems);
+    }
+    if let Some(size) = &spec.value_size {
+        formula(size, &format!("{path}.value_size"), names, problems);
+    }
+    discipline(spec.discipline.as_ref(), spec.cores.is_some(), path, problems);
+    zones(spec.zones.as_ref(), &format!("{path}.zones"), names, problems);
+}
+
+fn discipline(spec: Option<&Discipline>, bounded: bool, path: &str, problems: &mut Problems) {
+    if spec.is_some_and(|d| *d != Discipline::Fifo) && !bounded {
+        problems.error_help(
+            "E-CONFLICT",
+            format!("{path}.discipline"),
+            "nothing ever waits here, so no order of service applies",
+            "give `cores` (or `workers`)",
+        );
+    }
+}
+
+/// A balancer.
+pub fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    zones(spec.zones.as_ref(), &format!("{path}.zones"), names, problems);
+    let targets = spec.to.nodes();
+    if targets.is_empty() {
+        problems.error("E-TOPO", format!("{path}.to"), "a balancer needs at least one target");
+    } else if targets.iter().all(|t| t.1 <= 0.0) {
+        problems.error("E-TOPO", format!("{path}.to"), "all weights are zero");
+    }
+    if let TargetsSpec::Pool(pool) = &spec.to {
+        let distinct: BTreeSet<&Name> = pool.iter().collect();
+        if distinct.len() < pool.len() {
+            problems.error("E-DUP-NAME", format!("{path}.to"), "a target is listed twice");
+        }
+    }
+    let path_policy = format!("{path}.policy");
+    if let Some(Policy::PowerOfD(d)) = spec.policy {
+        let total: u64 = targets
+            .iter()
+            .filter_map(|(name, _)| names.node(&name.0))
+            .map(|id| names.kind(id).facts().instances)
+            .sum();
+        if d == 0 || d > 16 {
+            problems.error("E-RANGE", path_policy, "d must be in 1..=16");
+        } else if u64::from(d) > total && total > 0 {
+            problems.warn(
+                "W-POLICY",
+                path_policy,
+                format!("d = {d} but there are only {total} instances: all are compared"),
+                "this is least_requests with random ties",
+            );
+        }
+    }
+}
+
+/// A service.
+pub fn service(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    let at = |key: &str| format!("{path}.{key}");
+    positive(spec.instances, MAX_INSTANCES, &at("instances"), problems);
+    positive(spec.workers, 1 << 24, &at("workers"), problems);
+    positive(spec.cores, 1 << 20, &at("cores"), problems);
+    zones(spec.zones.as_ref(), &at("zones"), names, problems);
+    if matches!(spec.zones, Some(ZonesSpec::Counts(_))) && spec.instances.is_some() {
+        problems.error_help(
+            "E-CONFLICT",
+            at("instances"),
+            "`zones` says how many instances there are in each zone",
+            "remove `instances`",
+        );
+    }
+    let shared = spec.discipline == Some(Discipline::Shared);
+    if spec.speedup.is_some() && !shared {
+        problems.error_help(
+            "E-CONFLICT",
+            at("speedup"),
+            "`speedup` is the speed of a shared server",
+            "add `discipline: shared`",
+        );
+    }
+    if spec.speedup.is_some() && spec.cores.is_some() {
+        problems.error("E-CONFLICT", at("cores"), "`speedup` takes the place of `cores`");
+    }
+    let core_bound = spec.cores.is_some() || spec.speedup.is_some();
+    let bounded = core_bound || spec.workers.is_some();
+    let preemptive = matches!(
+        spec.discipline,
+        Some(Discipline::Shared | Discipline::LifoPreemptive | Discipline::PriorityPreemptive | Discipline::Srpt)
+    );
+    discipline(spec.discipline.as_ref(), if preemptive { core_bound } else { bounded }, path, problems);
+    if let Some(patience) = &spec.patience {
+        law(patience, &at("patience"), problems);
+        if !bounded {
+            problems.warn("W-UNUSED", at("patience"), "nothing ever waits here", "give `cores` or `workers`");
+        }
+    }
+    if let (Some(queue), false) = (spec.queue, bounded) {
+        problems.warn(
+            "W-UNUSED",
+            at("queue"),
+            format!("nothing ever waits here, so a waiting room of {} is never used", queue.0),
+            "give `cores` or `workers`",
+        );
+    }
+    service_steps(spec, path, names, problems);
+    service_edges(spec, path, names, problems);
+    let works = spec.work.is_some() || spec.endpoints.values().any(|s| has_work(s));
+    if works && !bounded {
+        problems.warn(
+            "W-UNBOUNDED",
+            path,
+            "without `workers` and `cores` this service never saturates",
+            "bound it by `cores` (CPU) or `workers` (requests at once)",
+        );
+    }
+}
+
+fn has_work(steps: &[StepSpec]) -> bool {
+    steps.iter().any(|s| s.work.is_some() || s.inner().iter().any(|(_, inner)| has_work(inner)))
+}
+
+fn service_steps(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    if !spec.endpoints.is_empty() && (spec.work.is_some() || !spec.calls.is_empty()) {
+        let key = if spec.work.is_some() { "work" } else { "calls" };
+        problems.error_help(
+            "E-CONFLICT",
+            format!("{path}.{key}"),
+            "a service has either `endpoints` or `work` and `calls`",
+            "make it a step of an endpoint",
+        );
+    }
+    if let Some(work) = &spec.work {
+        formula(work, &format!("{path}.work"), names, problems);
+    }
+    let mut count = 0;
+    for (name, list) in &spec.endpoints {
+        steps(list, &format!("{path}.endpoints.{}", name.0), (0, &mut count), names, problems);
+    }
+    if count > 20_000 {
+        problems.error("E-LIMIT", format!("{path}.endpoints"), "more than 20000 steps");
+    }
+}
+
+/// Checks a list of steps; `depth` counts loops around it, `count` all steps.
+pub fn steps(
+    list: &[StepSpec],
+    path: &str,
+    (depth, count): (usize, &mut usize),
+    names: &Names<'_>,
+    problems: &mut Problems,
+) {
+    for (i, one) in list.iter().enumerate() {
+        *count += 1;
+        let path = format!("{path}[{i}]");
+        step(one, &path, names, problems);
+        let inner_depth = depth + usize::from(one.repeat.is_some());
+        if inner_depth > MAX_LOOPS {
+            problems.error("E-DEPTH", &path, format!("more than {MAX_LOOPS} nested `repeat`"));
+            continue;
+        }
+        for (inner, list) in one.inner() {
+            steps(list, &format!("{path}{inner}"), (inner_depth, count), names, problems);
+        }
+    }
+}
+
+fn step(s: &StepSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    let verbs = [
+        s.work.is_some(),
+        s.wait.is_some(),
+        s.call.is_some(),
+        s.read.is_some(),
+        s.write.is_some(),
+        s.delete.is_some(),
+        s.cas.is_some(),
+        s.increment.is_some(),
+        s.all.is_some(),
+        s.any.is_some(),
+        s.race.is_some(),
+        s.choose.is_some(),
+        s.repeat.is_some(),
+        s.fail.is_some(),
+        s.mark.is_some(),
+        s.reply.is_some(),
+        s.do_.is_some(),
+    ];
+    let n = verbs.iter().filter(|v| **v).count();
+    if n != 1 {
+        let what = if n == 0 { "a step needs a verb" } else { "a step has one verb only" };
+        problems.error_help(
+            "E-STEP",
+            path,
+            what,
+            "one of work, wait, call, read, write, delete, cas, increment, all, any, race, choose, repeat, fail, mark, reply",
+        );
+    }
+    if let Some(condition) = &s.when {
+        when(condition, &format!("{path}.when"), names, problems);
+    }
+    for (formula_, key) in [(&s.work, "work"), (&s.wait, "wait")] {
+        if let Some(f) = formula_ {
+            formula(f, &format!("{path}.{key}"), names, problems);
+        }
+    }
+    if let Some(reply) = &s.reply {
+        formula(reply, &format!("{path}.reply"), names, problems);
+    }
+    if let Some((_, _, key, size)) = s.target() {
+        if let Some(size) = size {
+            formula(size, path, names, problems);
+        }
+        if let Some(key) = key {
+            key_space(key, path, names, problems);
+        }
+    }
+    parallel(s, path, problems);
+    if let Some(choices) = &s.choose {
+        let total: f64 = choices.iter().map(|c| c.share.0).sum();
+        shares(total, &format!("{path}.choose"), problems);
+    }
+    if let Some(repeat) = &s.repeat {
+        positive(Some(repeat.times), 1_000_000, &format!("{path}.repeat.times"), problems);
+    }
+}
+
+fn parallel(s: &StepSpec, path: &str, problems: &mut Problems) {
+    let mut branches = |list: &[BranchSpec], key: &str| {
+        if list.is_empty() {
+            problems.error("E-STEP", format!("{path}.{key}"), "needs at least one branch");
+        } else if list.len() > 10_000 {
+            problems.error("E-LIMIT", format!("{path}.{key}"), "more than 10000 branches");
+        }
+    };
+    for (list, key) in [(&s.all, "all"), (&s.race, "race")] {
+        if let Some(list) = list {
+            branches(list, key);
+        }
+    }
+    if let Some(AnySpec { need, of }) = &s.any {
+        branches(of, "any.of");
+        if need.0 == 0 || need.0 > of.len() as u64 {
+            let message = format!("must be in 1..={}, the number of branches", of.len());
+            problems.error("E-RANGE", format!("{path}.any.need"), message);
+        }
+    }
+}
+
+/// Shares must sum to 100 % within 1e-6.
+pub fn shares(total: f64, path: &str, problems: &mut Problems) {
+    if (total - 1.0).abs() > 1e-6 {
+        let message = format!("the shares sum to {:.6} %, not to 100 %", total * 100.0);
+        problems.error("E-SHARE", path, message);
+    }
+}
+
+/// A key space named by a step or operation.
+pub fn key_space(key: &Name, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    let known = names.key_spaces.iter().map(String::as_str).chain(["instance", "session"]);
+    if !known.clone().any(|k| k == key.0) {
+        let help = closest(&key.0, known);
+        problems.error_help("E-REF", path, format!("no client has a key space `{}`", key.0), help);
+    }
+}
+
+fn when(condition: &Condition, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    for c in &condition.0 {
+        attribute_known(&c.attribute, path, names, problems);
+        if let Literal::Name(name) = &c.value {
+            if names.literal(&c.attribute, name).is_none() {
+                let message = format!("`{}` is never `{name}`", c.attribute);
+                let help = closest(name, names.literals.keys().map(String::as_str));
+                problems.error_help("E-REF", path, message, help);
+            }
+        }
+    }
+}
+
+fn service_edges(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    use super::kind::Kind;
+    let called: BTreeSet<String> = spec.outgoing(path).into_iter().map(|o| o.target).collect();
+    for (name, edge_) in &spec.dependencies {
+        let path = format!("{path}.dependencies.{}", name.0);
+        if names.node(&name.0).is_none() {
+            let help = closest(&name.0, names.nodes.iter().copied());
+            problems.error_help("E-REF", &path, format!("unknown node `{}`", name.0), help);
+        } else if !called.contains(&name.0) {
+            problems.warn(
+                "W-UNUSED",
+                &path,
+                format!("no step calls `{}`", name.0),
+                "remove the entry or add the call",
+            );
+        }
+        edge(edge_, &path, problems);
+    }
+    if spec.dependencies_only == Some(true) {
+        for call in spec.outgoing(path) {
+            if spec.edge(&call.target).is_none() {
+                problems.error_help(
+                    "E-REF",
+                    call.path,
+                    format!("`{}` is not among this service's dependencies", call.target),
+                    "`dependencies_only: true` allows no other calls",
+                );
+            }
+        }
+    }
+}
+
+/// The policy of an edge.
+pub fn edge(spec: &EdgeSpec, path: &str, problems: &mut Problems) {
+    if spec.timeout.is_some_and(|t| t.0 == 0) {
+        problems.error("E-RANGE", format!("{path}.timeout"), "must be above 0");
+    }
+    if let Some(retry_) = &spec.retry {
+        retry(retry_, &format!("{path}.retry"), problems);
+        if let (Some(timeout), Some(DeadlineSpec::Within(deadline))) = (spec.timeout, spec.deadline) {
+            if u128::from(timeout.0) * u128::from(retry_.attempts.0) > u128::from(deadline.0) {
+                problems.warn(
+                    "W-DEADLINE",
+                    format!("{path}.retry.attempts"),
+                    "the deadline ends before all attempts can time out",
+                    "a longer deadline, a shorter timeout, or fewer attempts",
+                );
+            }
+        }
+    }
+}
+
+fn retry(spec: &RetrySpec, path: &str, problems: &mut Problems) {
+    positive(Some(spec.attempts), 1000, &format!("{path}.attempts"), problems);
+    if spec.if_.as_ref().is_some_and(Vec::is_empty) {
+        problems.error("E-RANGE", format!("{path}.if"), "names no outcome");
+    }
+}

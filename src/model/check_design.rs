@@ -1,0 +1,487 @@
+//! Checks of the whole design: who calls whom, clients, sums of work, budgets.
+//!
+//! **Invariant.** As in `check.rs`.
+
+use std::collections::BTreeSet;
+
+use super::{
+    build::Names,
+    check::{closest, edge, formula, key_space, law, positive, shares, steps, zones},
+    client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec},
+    kind::Outgoing,
+    network::NetworkSpec,
+    resilience::DeadlineSpec,
+    service::StepSpec,
+};
+use crate::{problem::Problems, units::Count};
+
+/// Requests of one replication above which a run is refused (a tenth of the event limit).
+const MAX_REQUESTS: f64 = 2e9;
+
+/// Checks a design; every problem found is reported.
+pub fn design(names: &Names<'_>, problems: &mut Problems) {
+    let design = names.design;
+    if design.duration == 0 {
+        problems.error("E-RANGE", "duration", "must be above 0");
+    } else if design.warm_up >= design.duration {
+        problems.error_help(
+            "E-WINDOW",
+            "warm_up",
+            "the warm-up leaves nothing to measure",
+            "it must be shorter than `duration`, which includes it",
+        );
+    }
+    if design.clients.is_empty() {
+        problems.error("E-TOPO", "clients", "there is no client, so nothing would happen");
+    }
+    for (what, n, most) in [
+        ("clients", design.clients.len(), 1000),
+        ("nodes", design.nodes.len(), 20_000),
+    ] {
+        if n > most {
+            problems.error("E-BUDGET", what, format!("{n} are more than the limit of {most}"));
+        }
+    }
+    if names.ops.len() > 250 {
+        problems.error("E-LIMIT", "clients", "more than 250 different operations");
+    }
+    network(&design.network, names, problems);
+    for (name, client) in &design.clients {
+        if design.nodes.contains_key(name) {
+            problems.error_help(
+                "E-DUP-NAME",
+                format!("clients.{}", name.0),
+                format!("a node is called `{}` too", name.0),
+                "clients and nodes share one picture and one table: name them apart",
+            );
+        }
+        ClientCheck { spec: client, path: format!("clients.{}", name.0), names }.run(problems);
+    }
+    let calls: Vec<Vec<Outgoing>> = design
+        .nodes
+        .iter()
+        .map(|(name, node)| {
+            let path = format!("nodes.{}.{}", name.0, node.kind().facts().kind);
+            node.kind().check(&path, names, problems);
+            node.kind().outgoing(&path)
+        })
+        .collect();
+    let total: u64 = (0..names.nodes.len())
+        .map(|i| names.kind(i as u16).facts().instances)
+        .fold(0, u64::saturating_add);
+    if total > 1_000_000 {
+        problems.error("E-BUDGET", "nodes", format!("{total} instances in all; the limit is 1000000"));
+    }
+    references(names, &calls, problems);
+    if !problems.any_error() {
+        cycles(names, &calls, problems);
+        endpoints(names, &calls, problems);
+        reachable(names, &calls, problems);
+        lossy_edges(names, problems);
+    }
+}
+
+fn references(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+    for (i, calls) in calls.iter().enumerate() {
+        for call in calls {
+            if names.node(&call.target).is_none() {
+                let help = closest(&call.target, names.nodes.iter().copied());
+                let message = format!("unknown node `{}`", call.target);
+                problems.error_help("E-REF", call.path.clone(), message, help);
+            } else if call.target == names.nodes[i] {
+                problems.error("E-CYCLE", call.path.clone(), "a node cannot call itself");
+            }
+        }
+    }
+}
+
+/// Refuses cycles of calls, with the cycle printed.
+fn cycles(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+    // 0: not seen, 1: on the path, 2: done. Iterative, as designs may be deep.
+    let mut state = vec![0u8; calls.len()];
+    for start in 0..calls.len() {
+        let mut path: Vec<(usize, usize)> = vec![(start, 0)];
+        if state[start] != 0 {
+            continue;
+        }
+        state[start] = 1;
+        while let Some((node, next)) = path.pop() {
+            let Some(call) = calls[node].get(next) else {
+                state[node] = 2;
+                continue;
+            };
+            path.push((node, next + 1));
+            let target = usize::from(names.node(&call.target).expect("references were checked"));
+            match state[target] {
+                0 => {
+                    state[target] = 1;
+                    path.push((target, 0));
+                }
+                1 => {
+                    let from = path.iter().position(|p| p.0 == target).unwrap_or(0);
+                    let mut ring: Vec<&str> =
+                        path[from..].iter().map(|p| names.nodes[p.0]).collect();
+                    ring.push(names.nodes[target]);
+                    problems.error(
+                        "E-CYCLE",
+                        call.path.clone(),
+                        format!("calls go round in a circle: {}", ring.join(" -> ")),
+                    );
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Every operation that can arrive at a service has an endpoint there.
+fn endpoints(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+    use super::kinds::NodeSpec;
+    for (i, (name, node)) in names.design.nodes.iter().enumerate() {
+        let NodeSpec::Service(service) = node else { continue };
+        let known: Vec<&str> = service.endpoints.keys().map(|n| n.0.as_str()).collect();
+        if known.is_empty() || known.contains(&"default") {
+            continue;
+        }
+        for &op in &names.arriving[i] {
+            let op = &names.ops[usize::from(op)];
+            if known.contains(&op.0.as_str()) {
+                continue;
+            }
+            let sent_by = calls.iter().flatten().find(|c| {
+                c.target == name.0 && c.operation.as_ref().is_none_or(|o| o == op)
+            });
+            let path = sent_by
+                .map_or_else(|| format!("nodes.{}.service.endpoints", name.0), |c| c.path.clone());
+            problems.error_help(
+                "E-REF",
+                path,
+                format!("`{}` has no endpoint `{}` and no `default`", name.0, op.0),
+                closest(&op.0, known.iter().copied()),
+            );
+        }
+    }
+}
+
+fn reachable(names: &Names<'_>, _calls: &[Vec<Outgoing>], problems: &mut Problems) {
+    for (i, name) in names.nodes.iter().enumerate() {
+        if names.arriving[i].is_empty() {
+            problems.warn(
+                "W-UNUSED",
+                format!("nodes.{name}"),
+                format!("no request can reach `{name}`"),
+                "call it from a client or node, or remove it",
+            );
+        }
+    }
+}
+
+/// A lost message leaves its caller waiting for ever unless it has a timer (`semantics.md` 31).
+fn lossy_edges(names: &Names<'_>, problems: &mut Problems) {
+    let lossy = names.design.network.links.iter().any(|l| l.loss.is_some_and(|f| f.0 > 0.0));
+    if !lossy {
+        return;
+    }
+    for (name, client) in &names.design.clients {
+        for (_, operation) in client.operations() {
+            if operation.timeout().is_none() && operation.deadline().is_none() {
+                problems.warn(
+                    "W-NO-TIMEOUT",
+                    format!("clients.{}", name.0),
+                    "a link loses messages, and a request whose message is lost is never decided",
+                    "give the client a `timeout`",
+                );
+                break;
+            }
+        }
+    }
+}
+
+fn network(spec: &NetworkSpec, names: &Names<'_>, problems: &mut Problems) {
+    let classes = [
+        (&spec.same_zone, "same_zone"),
+        (&spec.same_region, "same_region"),
+        (&spec.cross_region, "cross_region"),
+        (&spec.internet, "internet"),
+    ];
+    for (latency, key) in classes {
+        if let Some(latency) = latency {
+            law(latency, &format!("network.{key}"), problems);
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for (i, link) in spec.links.iter().enumerate() {
+        let path = format!("network.links[{i}]");
+        for (end, key) in [(&link.from, "from"), (&link.to, "to")] {
+            if names.zones_of(&end.0).is_none() {
+                let known = names.zones.keys().chain(names.regions.keys()).map(String::as_str);
+                let help = closest(&end.0, known.chain(["internet"]));
+                let message = format!("unknown zone `{}`", end.0);
+                problems.error_help("E-REF", format!("{path}.{key}"), message, help);
+            }
+        }
+        if link.bandwidth.is_some_and(|b| b.0 <= 0.0) {
+            problems.error("E-RANGE", format!("{path}.bandwidth"), "must be above 0");
+        }
+        if link.loss.is_some_and(|f| f.0 >= 1.0) {
+            problems.warn("W-LOSS", format!("{path}.loss"), "every message is lost", "a partition?");
+        }
+        let two_way = link.one_way != Some(true);
+        let mut ends = vec![(link.from.0.clone(), link.to.0.clone())];
+        if two_way && link.from != link.to {
+            ends.push((link.to.0.clone(), link.from.0.clone()));
+        }
+        for pair in ends {
+            if !seen.insert(pair) {
+                problems.error("E-TOPO", &path, "this link is described twice");
+                break;
+            }
+        }
+    }
+}
+
+struct ClientCheck<'c> {
+    spec: &'c ClientSpec,
+    path: String,
+    names: &'c Names<'c>,
+}
+
+impl ClientCheck<'_> {
+    fn at(&self, key: &str) -> String {
+        format!("{}.{key}", self.path)
+    }
+
+    fn run(&self, problems: &mut Problems) {
+        self.arrivals(problems);
+        self.load(problems);
+        self.operations(problems);
+        self.keys(problems);
+        self.attributes(problems);
+        zones(self.spec.zones.as_ref(), &self.at("zones"), self.names, problems);
+        let mut count = 0;
+        steps(&self.spec.session, &self.at("session"), (0, &mut count), self.names, problems);
+        self.session(&self.spec.session, &self.at("session"), problems);
+        if self.names.design.network.links.iter().any(|l| l.bandwidth.is_some()) {
+            return;
+        }
+    }
+
+    fn arrivals(&self, problems: &mut Problems) {
+        let path = self.at("arrivals");
+        let seconds = self.names.design.duration as f64 / 1e9;
+        let rate = match &self.spec.arrivals {
+            Arrivals::Renewal(gap) => {
+                law(gap, &path, problems);
+                let mean = gap.mean();
+                if mean.is_none_or(|m| m <= 0.0 || !m.is_finite()) {
+                    problems.error_help(
+                        "E-DIST",
+                        &path,
+                        "the mean gap must be known and above 0",
+                        "use a law with a finite mean, or a trace",
+                    );
+                }
+                mean.map(|m| 1e9 / m)
+            }
+            Arrivals::Closed { users, think } => {
+                positive(Some(Count(*users)), 4_000_000, &path, problems);
+                law(think, &path, problems);
+                if self.spec.load.is_some() {
+                    problems.error_help(
+                        "E-CONFLICT",
+                        self.at("load"),
+                        "closed users have no rate to multiply",
+                        "change `users` or `think`",
+                    );
+                }
+                None
+            }
+            Arrivals::Trace { .. } if self.spec.load.is_some() => {
+                problems.error_help(
+                    "E-CONFLICT",
+                    self.at("load"),
+                    "a trace says itself when requests come",
+                    "replay it faster with `speed=`",
+                );
+                None
+            }
+            _ => self.spec.mean_rate(),
+        };
+        if rate.is_some_and(|r| r * seconds > MAX_REQUESTS) {
+            problems.error_help(
+                "E-BUDGET",
+                path,
+                format!(
+                    "about {:.1e} requests in {seconds} s of simulated time; the limit is {MAX_REQUESTS:.0e}",
+                    rate.unwrap_or(0.0) * seconds
+                ),
+                "simulate a shorter time or a lower rate",
+            );
+        }
+    }
+
+    fn load(&self, problems: &mut Problems) {
+        let Some(LoadSpec::Steps(list)) = &self.spec.load else { return };
+        if list.is_empty() {
+            problems.error("E-RANGE", self.at("load"), "the list of steps is empty");
+        }
+        for (i, step) in list.iter().enumerate() {
+            let path = if list.len() == 1 { self.at("load") } else { format!("{}[{i}]", self.at("load")) };
+            let end = step.at.0.saturating_add(step.over.map_or(0, |d| d.0));
+            match step.every {
+                Some(period) if period.0 == 0 => {
+                    problems.error("E-RANGE", format!("{path}.every"), "must be above 0");
+                }
+                Some(period) if end > period.0 => {
+                    problems.error("E-RANGE", path.clone(), "the ramp ends after its period");
+                }
+                None if step.at.0 >= self.names.design.duration => problems.warn(
+                    "W-LATE",
+                    format!("{path}.at"),
+                    "this change comes after the end of the run",
+                    "is `duration` long enough?",
+                ),
+                _ => {}
+            }
+            let overlaps = list.iter().enumerate().any(|(j, other)| {
+                j != i
+                    && other.every == step.every
+                    && (other.at.0 > step.at.0 && other.at.0 < end || j < i && other.at == step.at)
+            });
+            if overlaps {
+                problems.error("E-CONFLICT", path, "another change begins before this one has ended");
+            }
+        }
+    }
+
+    fn operations(&self, problems: &mut Problems) {
+        let operations = self.spec.operations();
+        let mut total = 0.0;
+        let mut missing = Vec::new();
+        for (name, operation) in &operations {
+            let path = if self.spec.operations.is_empty() {
+                self.path.clone()
+            } else {
+                format!("{}.operations.{name}", self.path)
+            };
+            match operation.target() {
+                None => problems.error_help(
+                    "E-MISSING",
+                    &path,
+                    format!("operation `{name}` goes nowhere"),
+                    "give `to: node`, or `read:`, `write:` ... a store",
+                ),
+                Some((target, verb)) if self.names.node(&target.0).is_none() => {
+                    let help = closest(&target.0, self.names.nodes.iter().copied());
+                    let key = verb.map_or("to", |v| v.name());
+                    let message = format!("unknown node `{}`", target.0);
+                    problems.error_help("E-REF", format!("{path}.{key}"), message, help);
+                }
+                Some(_) => {}
+            }
+            match operation.share() {
+                Some(share) => total += share.0,
+                None => missing.push(path.clone()),
+            }
+            edge(&operation.edge(), &path, problems);
+            if operation.deadline() == Some(DeadlineSpec::Propagate) {
+                problems.error_help(
+                    "E-CONFLICT",
+                    format!("{path}.deadline"),
+                    "a client has no deadline to pass on",
+                    "give it a duration; services pass it on with `deadline: propagate`",
+                );
+            }
+            if operation.priority() == 0 || operation.priority() > 255 {
+                problems.error("E-RANGE", format!("{path}.priority"), "must be in 1..=255");
+            }
+            if let Some(size) = operation.size() {
+                formula(size, &format!("{path}.size"), self.names, problems);
+            }
+            if let Some(key) = operation.key() {
+                key_space(key, &format!("{path}.key"), self.names, problems);
+            }
+        }
+        if operations.len() > 1 {
+            if missing.is_empty() {
+                shares(total, &self.at("operations"), problems);
+            } else if self.spec.session.is_empty() || missing.len() < operations.len() {
+                for path in missing {
+                    problems.error_help("E-MISSING", path, "needs a `share`", "the shares sum to 100 %");
+                }
+            }
+        }
+    }
+
+    fn keys(&self, problems: &mut Problems) {
+        let path = self.at("keys");
+        let Some(keys) = &self.spec.keys else { return };
+        if let KeysSpec::Named(spaces) = keys {
+            for (name, _) in spaces {
+                if self.spec.attributes.contains_key(name) {
+                    let message = format!("`{}` is an attribute too", name.0);
+                    problems.error("E-DUP-NAME", format!("{path}.{}", name.0), message);
+                }
+            }
+            if spaces.is_empty() {
+                problems.error("E-RANGE", &path, "names no key space");
+            }
+        }
+        for law in keys.laws() {
+            let (KeyLaw::Zipf { n, .. }
+            | KeyLaw::Uniform { n }
+            | KeyLaw::Hot { n, .. }
+            | KeyLaw::Sequential { n }) = law;
+            positive(Some(Count(*n)), 1_000_000_000_000, &path, problems);
+        }
+    }
+
+    fn attributes(&self, problems: &mut Problems) {
+        for (name, attribute) in &self.spec.attributes {
+            let path = format!("{}.attributes.{}", self.path, name.0);
+            if ["key", "size", "operation", "client", "session", "zone", "instance"].contains(&name.0.as_str()) {
+                problems.error("E-DUP-NAME", &path, format!("`{}` is built in", name.0));
+            }
+            match attribute {
+                AttributeSpec::Law(l) => law(l, &path, problems),
+                AttributeSpec::Column(_) if self.spec.trace_file().is_none() => problems.error_help(
+                    "E-CONFLICT",
+                    path,
+                    "a column belongs to a trace, and these arrivals are none",
+                    "`arrivals: trace(file=.. column=..)`",
+                ),
+                _ => {}
+            }
+        }
+    }
+
+    fn session(&self, list: &[StepSpec], path: &str, problems: &mut Problems) {
+        for (i, step) in list.iter().enumerate() {
+            let path = format!("{path}[{i}]");
+            let allowed = step.do_.is_some()
+                || step.wait.is_some()
+                || step.repeat.is_some()
+                || step.choose.is_some();
+            if !allowed {
+                problems.error_help(
+                    "E-STEP",
+                    &path,
+                    "a session knows `do`, `wait`, `repeat` and `choose`",
+                    "other verbs belong to a service's endpoint",
+                );
+            }
+            if let Some(operation) = &step.do_ {
+                let known = self.spec.operations();
+                if !known.iter().any(|o| o.0 == operation.0) {
+                    let help = closest(&operation.0, known.iter().map(|o| o.0.as_str()));
+                    let message = format!("this client has no operation `{}`", operation.0);
+                    problems.error_help("E-REF", format!("{path}.do"), message, help);
+                }
+            }
+            for (inner, list) in step.inner() {
+                self.session(list, &format!("{path}{inner}"), problems);
+            }
+        }
+    }
+}

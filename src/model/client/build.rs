@@ -1,0 +1,364 @@
+//! A client's spec: its operations with what they inherit, and the client at work.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, OperationSpec,
+    load::Profile,
+    run::{ANY, Client, Gaps, KeySource, Operation, Source, ValueSource},
+};
+use crate::{
+    engine::law::{Law, Sampler, SizeFormula, exponential},
+    model::{
+        build::Assembly,
+        kind::Verb,
+        network::ZonesSpec,
+        resilience::{DeadlineSpec, EdgeSpec, RetrySpec, policy::Budget},
+        service::{
+            StepSpec,
+            compile::{Compiler, policy},
+            program::{Instr, Program},
+        },
+    },
+    units::{Count, Fraction, Name, SimDuration},
+};
+
+/// One operation with everything it inherits from its client.
+#[derive(Clone, Copy, Debug)]
+pub struct Effective<'s> {
+    own: Option<&'s OperationSpec>,
+    client: &'s ClientSpec,
+}
+
+impl<'s> Effective<'s> {
+    /// Node and verb.
+    pub fn target(&self) -> Option<(&'s Name, Option<Verb>)> {
+        let own = self.own.and_then(|o| {
+            first_target([&o.to, &o.read, &o.write, &o.delete, &o.cas, &o.increment])
+        });
+        let c = self.client;
+        own.or_else(|| first_target([&c.to, &c.read, &c.write, &c.delete, &c.cas, &c.increment]))
+    }
+
+    /// Share, if it was given.
+    pub fn share(&self) -> Option<Fraction> {
+        self.own.and_then(|o| o.share)
+    }
+
+    /// Key space, if it was given.
+    pub fn key(&self) -> Option<&'s Name> {
+        self.own.and_then(|o| o.key.as_ref())
+    }
+
+    /// Priority; 100 when not given.
+    pub fn priority(&self) -> u64 {
+        let own = self.own.and_then(|o| o.priority);
+        own.or(self.client.priority).unwrap_or(Count(100)).0
+    }
+
+    /// Timeout of an attempt.
+    pub fn timeout(&self) -> Option<SimDuration> {
+        self.own.and_then(|o| o.timeout).or(self.client.timeout)
+    }
+
+    /// Deadline.
+    pub fn deadline(&self) -> Option<DeadlineSpec> {
+        self.own.and_then(|o| o.deadline).or(self.client.deadline)
+    }
+
+    /// Retries.
+    pub fn retry(&self) -> Option<&'s RetrySpec> {
+        self.own.and_then(|o| o.retry.as_ref()).or(self.client.retry.as_ref())
+    }
+
+    /// Whether a request given up is called off.
+    pub fn cancel(&self) -> Option<bool> {
+        self.own.and_then(|o| o.cancel).or(self.client.cancel)
+    }
+
+    /// Size of a request.
+    pub fn size(&self) -> Option<&'s SizeFormula> {
+        self.own.and_then(|o| o.size.as_ref()).or(self.client.size.as_ref())
+    }
+
+    /// The policies as an edge.
+    pub fn edge(&self) -> EdgeSpec {
+        EdgeSpec {
+            timeout: self.timeout(),
+            deadline: self.deadline(),
+            retry: self.retry().cloned(),
+            cancel: self.cancel(),
+        }
+    }
+}
+
+fn first_target<'s>(options: [&'s Option<Name>; 6]) -> Option<(&'s Name, Option<Verb>)> {
+    let verbs = [None].into_iter().chain(Verb::ALL.into_iter().map(Some));
+    options.into_iter().zip(verbs).find_map(|(name, verb)| Some((name.as_ref()?, verb)))
+}
+
+impl ClientSpec {
+    /// Its operations in name order; `default` when none is named.
+    pub fn operations(&self) -> Vec<(String, Effective<'_>)> {
+        if self.operations.is_empty() {
+            return vec![("default".to_owned(), Effective { own: None, client: self })];
+        }
+        self.operations
+            .iter()
+            .map(|(n, o)| (n.0.clone(), Effective { own: Some(o), client: self }))
+            .collect()
+    }
+
+    /// Files its laws read.
+    pub fn files(&self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        match &self.arrivals {
+            Arrivals::Renewal(law) => all.extend(law.tables()),
+            Arrivals::Closed { think, .. } => all.extend(think.tables()),
+            _ => {}
+        }
+        for attribute in self.attributes.values() {
+            if let AttributeSpec::Law(law) = attribute {
+                all.extend(law.tables());
+            }
+        }
+        for (_, operation) in self.operations() {
+            all.extend(operation.size().into_iter().flat_map(SizeFormula::tables));
+        }
+        all
+    }
+
+    /// The column of a trace its attributes are read from.
+    pub fn trace_file(&self) -> Option<&str> {
+        match &self.arrivals {
+            Arrivals::Trace { file, .. } => Some(file),
+            _ => None,
+        }
+    }
+
+    /// Number of users of a closed client.
+    pub fn users(&self) -> u64 {
+        if let Arrivals::Closed { users, .. } = self.arrivals { users } else { 0 }
+    }
+
+    /// Mean arrivals per second at factor 1, where it is known.
+    pub fn mean_rate(&self) -> Option<f64> {
+        match &self.arrivals {
+            Arrivals::Poisson { rate, batch } => Some(rate.0 * *batch as f64),
+            Arrivals::Constant(rate) => Some(rate.0),
+            Arrivals::Renewal(law) => law.mean().filter(|m| *m > 0.0).map(|m| 1e9 / m),
+            Arrivals::Mmpp(states) => {
+                let (work, time) = states
+                    .iter()
+                    .fold((0.0, 0.0), |(w, t), (r, d)| (w + r.0 * d.0 as f64, t + d.0 as f64));
+                Some(work / time)
+            }
+            Arrivals::Closed { .. } | Arrivals::Trace { .. } => None,
+        }
+    }
+
+    /// Builds the client; everything was checked before.
+    pub fn build(&self, index: usize, first_row: usize, assembly: &mut Assembly<'_>) -> Client {
+        let names = assembly.names;
+        let name = names.clients[index];
+        let path = format!("client/{name}");
+        let operations = self.operations();
+        let built = self.build_operations(&path, assembly);
+        let mut local_of = vec![0; names.ops.len()];
+        for (i, operation) in built.iter().enumerate() {
+            local_of[usize::from(operation.op)] = i as u8;
+        }
+        let mut shares = Vec::new();
+        if operations.len() > 1 && operations.iter().all(|o| o.1.share().is_some()) {
+            let mut upto = 0.0;
+            for (_, o) in &operations {
+                upto += o.share().map_or(0.0, |s| s.0);
+                shares.push(upto);
+            }
+        }
+        let node = names.client_id(index);
+        Client {
+            node,
+            index: index as u16,
+            first_row,
+            operations: built,
+            local_of,
+            shares,
+            operation_stream: assembly.stream(&path, "operation"),
+            source: self.source(&path, name, assembly),
+            jitter: assembly.stream(&path, "jitter"),
+            key: self.first_key(assembly),
+            values: self.values(&path, assembly),
+            session: self.session_program(&path, assembly),
+            places: names.origins(self.zones.as_ref()).len() as u16,
+            salt: Assembly::site(&path),
+            tick: assembly.tick(node, 0),
+            issued: 0,
+            arrived: 0,
+            scheduled: 0,
+        }
+    }
+
+    fn build_operations(&self, path: &str, assembly: &mut Assembly<'_>) -> Vec<Operation> {
+        self.operations()
+            .into_iter()
+            .map(|(name, o)| {
+                let names = assembly.names;
+                let (target, verb) = o.target().expect("targets were checked");
+                let entity = format!("{path}/{name}");
+                Operation {
+                    op: names.op(&(name, verb)).expect("operations are known"),
+                    target: names.node(&target.0).expect("targets were checked"),
+                    site: Assembly::site(&entity),
+                    key: o.key().map(|k| names.columns[&k.0]),
+                    policy: policy(&o.edge(), assembly),
+                    priority: o.priority() as u8,
+                    size: o.size().map(|s| assembly.demand(s, &format!("{entity}/size"))),
+                    budget: Budget::default(),
+                }
+            })
+            .collect()
+    }
+
+    fn source(&self, path: &str, name: &str, assembly: &mut Assembly<'_>) -> Source {
+        let gaps = |assembly: &Assembly<'_>| {
+            Gaps::Exponential(assembly.stream(path, "gap"), exponential())
+        };
+        let load = self.load.as_ref();
+        match &self.arrivals {
+            Arrivals::Poisson { rate, batch } => Source::Rate {
+                gaps: gaps(assembly),
+                profile: Profile::new(rate.0, load, None),
+                batch: *batch,
+            },
+            Arrivals::Constant(rate) => {
+                Source::Rate { gaps: Gaps::One, profile: Profile::new(rate.0, load, None), batch: 1 }
+            }
+            Arrivals::Renewal(law) => {
+                let mean = law.mean().expect("the mean was checked");
+                let sampler = assembly.sampler(law);
+                Source::Rate {
+                    gaps: Gaps::Law(sampler, mean, assembly.stream(path, "gap")),
+                    profile: Profile::new(1e9 / mean, load, None),
+                    batch: 1,
+                }
+            }
+            Arrivals::Mmpp(states) => {
+                let states = states.iter().map(|(r, d)| (r.0, d.0 as f64)).collect();
+                let chain = Some((states, assembly.stream(path, "chain")));
+                Source::Rate {
+                    gaps: gaps(assembly),
+                    profile: Profile::new(1.0, load, chain),
+                    batch: 1,
+                }
+            }
+            Arrivals::Closed { users, .. } => Source::Closed { users: *users },
+            Arrivals::Trace { speed, repeat, .. } => {
+                let times = &assembly.prepared.times[name];
+                let scale = |t: u64| crate::engine::law::to_nanos(t as f64 / speed);
+                let times: Arc<Vec<u64>> = if speed.to_bits() == 1f64.to_bits() {
+                    Arc::clone(times)
+                } else {
+                    Arc::new(times.iter().map(|&t| scale(t)).collect())
+                };
+                // A pass ends one mean gap after its last row.
+                let last = times[times.len() - 1];
+                let gap = last / (times.len() as u64 - 1).max(1);
+                Source::Trace { period: repeat.then_some(last + gap.max(1)), times }
+            }
+        }
+    }
+
+    fn first_key(&self, assembly: &Assembly<'_>) -> Option<KeySource> {
+        match self.keys.as_ref()? {
+            KeysSpec::One(law) => Some(key_source(law, "", assembly)),
+            KeysSpec::Named(spaces) => {
+                spaces.first().map(|(name, law)| key_source(law, &name.0, assembly))
+            }
+        }
+    }
+
+    /// Columns of the attributes' rows this client fills.
+    fn values(&self, path: &str, assembly: &Assembly<'_>) -> Vec<(u16, ValueSource)> {
+        let names = assembly.names;
+        let mut values = Vec::new();
+        for (name, spec) in &self.attributes {
+            let stream = assembly.stream(path, &format!("attribute/{}", name.0));
+            let source = match spec {
+                AttributeSpec::Law(law) => ValueSource::Law(sampler(law, assembly), stream),
+                AttributeSpec::Coin(p) => ValueSource::Coin(p.0, stream),
+                AttributeSpec::Choice(options) => {
+                    let mut upto = 0.0;
+                    let options = options.iter().map(|(name, share)| {
+                        upto += share.0;
+                        (upto, names.literals[&name.0])
+                    });
+                    ValueSource::Choice(options.collect(), stream)
+                }
+                AttributeSpec::Column(column) => {
+                    let file = self.trace_file().expect("columns belong to a trace").to_owned();
+                    let values = &assembly.prepared.columns[&(file, column.clone())];
+                    ValueSource::Column(Arc::clone(values))
+                }
+            };
+            values.push((names.columns[&name.0], source));
+        }
+        if let Some(KeysSpec::Named(spaces)) = &self.keys {
+            for (name, law) in spaces {
+                let source = ValueSource::Key(key_source(law, &name.0, assembly));
+                values.push((names.columns[&name.0], source));
+            }
+        }
+        values
+    }
+
+    /// The session's program; a closed user thinks first and then does one request or the steps.
+    fn session_program(&self, path: &str, assembly: &mut Assembly<'_>) -> Option<Program> {
+        let think = match &self.arrivals {
+            Arrivals::Closed { think, .. } => Some(think.clone()),
+            _ if self.session.is_empty() => return None,
+            _ => None,
+        };
+        let none = BTreeMap::new();
+        let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
+        compiler.operations = self.operations().into_iter().map(|o| o.0).collect();
+        if let Some(think) = think {
+            let formula = crate::engine::law::DurationFormula::from(think);
+            let demand = compiler.demand(&formula, "/think");
+            compiler.emit(Instr::Wait(demand));
+        }
+        if self.session.is_empty() {
+            compiler.emit(Instr::Do { op: ANY, optional: true });
+        } else {
+            compiler.steps(&self.session, "/session");
+        }
+        compiler.emit(Instr::End);
+        Some(compiler.program)
+    }
+
+    /// Every step of its session.
+    pub fn steps(&self) -> &[StepSpec] {
+        &self.session
+    }
+
+    /// Its zones.
+    pub fn zones(&self) -> Option<&ZonesSpec> {
+        self.zones.as_ref()
+    }
+}
+
+fn sampler<D: crate::engine::law::Dimension>(law: &Law<D>, assembly: &Assembly<'_>) -> Sampler {
+    assembly.sampler(law)
+}
+
+/// The stream of a key space depends on its name alone, not on the client: equal names mean the
+/// same keys, and each request has its own index.
+fn key_source(law: &KeyLaw, space: &str, assembly: &Assembly<'_>) -> KeySource {
+    match law {
+        KeyLaw::Sequential { n } => KeySource::Sequential(*n),
+        _ => {
+            let popularity = assembly.prepared.popularity[&law.to_string()].clone();
+            KeySource::Drawn(popularity, assembly.stream("keys", space))
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Where everything stands and how the links between zones behave.
+
+use super::{
+    LinkSpec, NetworkSpec, ZonesSpec,
+    links::{Delay, INTERNET, LOCAL, Link, Network, Place, Zone},
+};
+use crate::{
+    engine::{law::{DurationLaw, to_nanos}, random::Stream},
+    model::build::{Assembly, Names},
+};
+
+impl NetworkSpec {
+    /// All its latency laws.
+    pub fn laws(&self) -> Vec<&DurationLaw> {
+        let classes = [&self.same_zone, &self.same_region, &self.cross_region, &self.internet];
+        let links = self.links.iter().map(|l| &l.latency);
+        classes.into_iter().chain(links).flatten().collect()
+    }
+}
+
+impl Names<'_> {
+    /// The zones a zone or region name stands for.
+    pub fn zones_of(&self, name: &str) -> Option<Vec<Zone>> {
+        if name == "internet" {
+            return Some(vec![INTERNET]);
+        }
+        self.zones.get(name).map(|&z| vec![z]).or_else(|| self.regions.get(name).cloned())
+    }
+
+    /// The zone of each of `n` instances placed by `zones`.
+    pub fn spread(&self, zones: &ZonesSpec, n: u64) -> Vec<Zone> {
+        let of = |name: &str| self.zones_of(name).unwrap_or_default();
+        match zones {
+            ZonesSpec::One(name) => in_turn(&of(&name.0), n),
+            ZonesSpec::List(names) => {
+                let all: Vec<Zone> = names.iter().flat_map(|z| of(&z.0)).collect();
+                in_turn(&all, n)
+            }
+            ZonesSpec::Counts(counts) => {
+                counts.iter().flat_map(|(z, c)| in_turn(&of(&z.0), c.0)).collect()
+            }
+        }
+    }
+
+    /// The zones a client's requests come from in turn.
+    pub fn origins(&self, zones: Option<&ZonesSpec>) -> Vec<Zone> {
+        match zones {
+            None => vec![INTERNET],
+            Some(ZonesSpec::One(name)) => self.zones_of(&name.0).unwrap_or_default(),
+            Some(ZonesSpec::List(names)) => {
+                names.iter().flat_map(|z| self.zones_of(&z.0).unwrap_or_default()).collect()
+            }
+            Some(counts @ ZonesSpec::Counts(_)) => self.spread(counts, 1),
+        }
+    }
+
+    /// Region of a zone.
+    fn region(&self, zone: Zone) -> Option<&str> {
+        self.regions.iter().find(|r| r.1.contains(&zone)).map(|r| r.0.as_str())
+    }
+
+    /// All zones of the topology, in name order.
+    fn all_zones(&self) -> Vec<Zone> {
+        self.zones.values().copied().collect()
+    }
+}
+
+fn in_turn(zones: &[Zone], n: u64) -> Vec<Zone> {
+    if zones.is_empty() {
+        return vec![LOCAL; n as usize];
+    }
+    (0..n).map(|i| zones[(i % zones.len() as u64) as usize]).collect()
+}
+
+/// The network of a replication.
+pub fn network(assembly: &mut Assembly<'_>) -> Network {
+    let names = assembly.names;
+    let mut net = Network {
+        zones: names.zones.len() + 2,
+        links: Vec::new(),
+        places: Vec::new(),
+        zone_of: Vec::new(),
+    };
+    for id in 0..names.nodes.len() {
+        let facts = names.kind(id as u16).facts();
+        let zones = match facts.zones {
+            Some(zones) => names.spread(zones, facts.instances),
+            None if facts.floats || names.zones.is_empty() => vec![LOCAL; 1],
+            // Single-homed kinds and lone instances stand in the first zone by the same rule.
+            None => in_turn(&names.all_zones(), facts.instances),
+        };
+        net.place(&zones);
+    }
+    for client in names.design.clients.values() {
+        net.place(&names.origins(client.zones()));
+    }
+    let n = net.zones as Zone;
+    for from in 0..n {
+        for to in 0..n {
+            let link = class_link(from, to, assembly);
+            net.links.push(link);
+        }
+    }
+    let specs = names.design.network.links.clone();
+    for (i, spec) in specs.iter().enumerate() {
+        special_links(spec, i, &mut net, assembly);
+    }
+    net
+}
+
+impl Network {
+    fn place(&mut self, zones: &[Zone]) {
+        if zones.iter().all(|z| *z == zones[0]) {
+            self.places.push(Place::One(zones[0]));
+        } else {
+            self.places.push(Place::Table(self.zone_of.len() as u32));
+            self.zone_of.extend_from_slice(zones);
+        }
+    }
+}
+
+/// The link of a class of distance.
+fn class_link(from: Zone, to: Zone, assembly: &mut Assembly<'_>) -> Link {
+    let names = assembly.names;
+    let spec = &names.design.network;
+    let name = format!("link/{}/{}", zone_name(from, names), zone_name(to, names));
+    let law = if from == INTERNET || to == INTERNET {
+        spec.internet.clone()
+    } else if from == to || from == LOCAL || to == LOCAL {
+        spec.same_zone.clone()
+    } else {
+        let (a, b) = (names.region(from), names.region(to));
+        if a == b {
+            spec.same_region.clone()
+        } else {
+            let row = assembly
+                .prepared
+                .matrix
+                .iter()
+                .find(|m| Some(m.0.as_str()) == a && Some(m.1.as_str()) == b);
+            if let Some(row) = row {
+                return link(Latency::Constant(row.2), &name, assembly);
+            }
+            spec.cross_region.clone()
+        }
+    };
+    link(law.map_or(Latency::Constant(0.0), Latency::Law), &name, assembly)
+}
+
+enum Latency {
+    Constant(f64),
+    Law(DurationLaw),
+}
+
+fn link(latency: Latency, name: &str, assembly: &mut Assembly<'_>) -> Link {
+    let constant = match &latency {
+        Latency::Constant(x) => Some(*x),
+        Latency::Law(law) => law.constant(),
+    };
+    let delay = match (constant.map(to_nanos), latency) {
+        (Some(0), _) => Delay::Zero,
+        (Some(ns), _) => assembly.agenda.lane(ns).map_or_else(
+            || Delay::Drawn(crate::engine::law::constant(ns as f64), assembly.stream(name, "latency")),
+            Delay::Lane,
+        ),
+        (None, Latency::Law(law)) => {
+            Delay::Drawn(assembly.sampler(&law), assembly.stream(name, "latency"))
+        }
+        (None, Latency::Constant(_)) => unreachable!("a constant is constant"),
+    };
+    Link {
+        delay,
+        constant: constant.map_or(0, to_nanos),
+        special: false,
+        bandwidth: 0.0,
+        loss: 0.0,
+        loss_stream: Stream::new(assembly.seed, name, "loss"),
+        ordered: false,
+        busy_until: 0,
+        last_delivery: 0,
+        sent: 0,
+        lost: 0,
+        bytes: 0,
+    }
+}
+
+fn special_links(spec: &LinkSpec, index: usize, net: &mut Network, assembly: &mut Assembly<'_>) {
+    let names = assembly.names;
+    let ends = |name: &str| names.zones_of(name).expect("zones were checked");
+    let mut pairs: Vec<(Zone, Zone)> = Vec::new();
+    for &from in &ends(&spec.from.0) {
+        for &to in &ends(&spec.to.0) {
+            pairs.push((from, to));
+            if spec.one_way != Some(true) {
+                pairs.push((to, from));
+            }
+        }
+    }
+    for (from, to) in pairs {
+        let at = usize::from(from) * net.zones + usize::from(to);
+        if let Some(law) = &spec.latency {
+            let name = format!("link/{index}/{}/{}", zone_name(from, names), zone_name(to, names));
+            net.links[at] = link(Latency::Law(law.clone()), &name, assembly);
+        }
+        let l = &mut net.links[at];
+        l.bandwidth = spec.bandwidth.map_or(0.0, |b| b.0 / 1e9);
+        l.loss = spec.loss.map_or(0.0, |f| f.0);
+        l.ordered = spec.ordered == Some(true);
+        l.special = l.bandwidth > 0.0 || l.loss > 0.0 || l.ordered;
+    }
+}
+
+/// Name of a zone.
+pub fn zone_name(zone: Zone, names: &Names<'_>) -> String {
+    match zone {
+        INTERNET => "internet".to_owned(),
+        LOCAL => "local".to_owned(),
+        _ => names.zones.iter().find(|z| *z.1 == zone).map_or_else(String::new, |z| z.0.clone()),
+    }
+}

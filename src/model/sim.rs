@@ -1,0 +1,559 @@
+//! One replication: the event loop, the windows of the time series, the books at the end.
+//!
+//! **Invariant.** At the end of every run, release builds too: issued = decided + in flight, sent =
+//! delivered + lost + in flight, and Little's law holds exactly at every node.
+
+use std::{collections::BTreeMap, sync::atomic::{AtomicBool, Ordering}};
+
+use super::{
+    build::{Assembly, Design, Names, Prepared},
+    frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, LETTER, Slot},
+    network::{build::{network, zone_name}, links::Place},
+    node::{Event, InstanceBooks, Node, NodeId},
+    probe::{
+        ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, NodeWindow,
+        OperationMeasured, RequestWindow,
+    },
+    record::{NodeRecord, NodeSnapshot, OperationRecord, Recorder, Snapshot, tick_identity},
+    world::{Attributes, Route, World, kind, unpack},
+};
+use crate::{
+    engine::random::hash_str,
+    model::kind::Reach,
+    stats::Histogram,
+    units::SimTime,
+};
+
+/// Events between two looks at the stop flag and the limits.
+const LOOK: u64 = 1 << 16;
+/// Looks without progress of the clock after which a run is a livelock (about 10^6 events).
+const STUCK_LOOKS: u32 = 16;
+/// Slot of the control event that begins the measured span.
+const BEGIN_SPAN: Slot = (1 << 24) - 1;
+/// Windows of a time series, at most.
+const WINDOWS: u64 = 240;
+
+/// Bounds of one replication.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Events.
+    pub events: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { events: 10_000_000_000 }
+    }
+}
+
+/// A replication that can run.
+pub struct Simulation {
+    nodes: Vec<Box<dyn Node>>,
+    world: World,
+    snapshots: Vec<Snapshot>,
+    span_snapshot: Snapshot,
+    seed: u64,
+    events: u64,
+    /// Hash of each entity's name, for the fingerprint.
+    salts: Vec<u64>,
+    windows: u64,
+}
+
+impl std::fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Simulation").field("seed", &self.seed).finish_non_exhaustive()
+    }
+}
+
+/// Length of a window: the smallest 1, 2, 5 x 10^k ns, or handy number of seconds, minutes, hours,
+/// of which at most 240 cover the run.
+pub fn window_length(duration: u64) -> u64 {
+    const S: u64 = 1_000_000_000;
+    let least = duration.div_ceil(WINDOWS).max(1);
+    let handy = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400];
+    let small = (0..9).flat_map(|k| [1, 2, 5].map(|m| m * 10u64.pow(k)));
+    let long = (1..).map(|days| days * 86_400 * S);
+    small
+        .chain(handy.into_iter().map(|s| s * S))
+        .chain(long)
+        .find(|&w| w >= least)
+        .expect("there is always a longer window")
+}
+
+impl Simulation {
+    /// The world of one replication.
+    pub fn new(names: &Names<'_>, prepared: &Prepared, seed: u64) -> Self {
+        let design = names.design;
+        let mut assembly = Assembly {
+            names,
+            prepared,
+            seed,
+            agenda: crate::engine::agenda::Agenda::new(),
+            ticks: Vec::new(),
+        };
+        let net = network(&mut assembly);
+        let mut nodes: Vec<Box<dyn Node>> = Vec::new();
+        let mut routes = Vec::new();
+        for (id, (name, spec)) in design.nodes.iter().enumerate() {
+            let kind = spec.kind();
+            let facts = kind.facts();
+            routes.push(match (facts.instances as u16, facts.reach) {
+                (1, _) => Route::Single,
+                (n, Reach::Any) => Route::Random(n),
+                (n, Reach::Shard) => Route::Shard(n),
+            });
+            nodes.push(kind.build(id as NodeId, &format!("node/{}", name.0), &mut assembly));
+        }
+        let window = window_length(design.duration);
+        let mut record = Recorder {
+            nodes: vec![NodeRecord::default(); design.nodes.len()],
+            measured_from: 0,
+            end: design.duration,
+            window,
+            sample_every: 1,
+            ..Recorder::default()
+        };
+        let windows = design.duration.div_ceil(window);
+        for (i, client) in design.clients.values().enumerate() {
+            let row = record.operations.len();
+            record.first_row.push(row);
+            for _ in client.operations() {
+                record.operations.push(OperationRecord {
+                    marks: vec![Histogram::default(); names.marks.len()],
+                    windows: vec![RequestWindow::default(); windows as usize],
+                    ..OperationRecord::default()
+                });
+            }
+            let built = client.build(i, row, &mut assembly);
+            nodes.push(Box::new(built));
+            routes.push(Route::Single);
+        }
+        record.sample_every = sample_every(design);
+        let salts = names.nodes.iter().map(|n| hash_str(1, n));
+        let salts = salts.chain(names.clients.iter().map(|n| hash_str(2, n))).collect();
+        let ticks = assembly.ticks;
+        let world = World {
+            agenda: assembly.agenda,
+            frames: Frames::default(),
+            network: net,
+            record,
+            routes,
+            attributes: Attributes { width: names.columns.len(), ..Attributes::default() },
+            carries: names.carries(),
+            tick_armed: vec![0; ticks.len()],
+            ticks,
+            route_salt: hash_str(seed, "route"),
+            delivered: 0,
+            first_client: design.nodes.len() as NodeId,
+        };
+        Self {
+            nodes,
+            world,
+            snapshots: Vec::new(),
+            span_snapshot: Snapshot::default(),
+            seed,
+            events: 0,
+            salts,
+            windows,
+        }
+    }
+
+    /// Runs to the end, a limit, or until `stop` is set; `names` are those it was built from.
+    pub fn run(mut self, names: &Names<'_>, limits: Limits, stop: &AtomicBool) -> Measured {
+        let end = self.world.record.end;
+        let warm_up = names.design.warm_up;
+        // Scheduled first, so that they precede other events of their instant.
+        for w in 1..self.windows {
+            let at = w * self.world.record.window;
+            self.world.agenda.push(at, w as Slot, kind::CONTROL);
+        }
+        if warm_up == 0 {
+            self.begin_span();
+        } else {
+            self.world.record.measured_from = warm_up;
+            self.world.agenda.push(warm_up, BEGIN_SPAN, kind::CONTROL);
+        }
+        for node in &mut self.nodes {
+            node.start(&mut self.world);
+        }
+        let truncated = self.run_events(end - 1, limits, stop);
+        let ended_at = if truncated.is_some() { self.world.now() } else { end };
+        self.world.agenda.advance_to(ended_at);
+        self.finish(names, ended_at, truncated)
+    }
+
+    fn run_events(&mut self, last: SimTime, limits: Limits, stop: &AtomicBool) -> Option<String> {
+        let (mut stuck_at, mut stuck) = (0, 0);
+        while let Some(popped) = self.world.agenda.pop(last) {
+            self.events += 1;
+            if self.events % LOOK == 0 {
+                let now = self.world.now();
+                stuck = if now == stuck_at { stuck + 1 } else { 0 };
+                stuck_at = now;
+                if let Some(why) = self.limit(limits, stop, stuck) {
+                    return Some(why);
+                }
+            }
+            self.dispatch(popped.kind, popped.slot, popped.sequence);
+        }
+        None
+    }
+
+    #[cold]
+    fn limit(&self, limits: Limits, stop: &AtomicBool, stuck: u32) -> Option<String> {
+        if stop.load(Ordering::Relaxed) {
+            return Some("interrupted".to_owned());
+        }
+        if self.events >= limits.events {
+            return Some(format!("the limit of {} events was reached", limits.events));
+        }
+        if stuck >= STUCK_LOOKS {
+            let busiest = self
+                .world
+                .record
+                .nodes
+                .iter()
+                .zip(&self.salts)
+                .enumerate()
+                .max_by_key(|(_, (n, _))| n.arrivals)
+                .map_or(0, |(i, _)| i);
+            return Some(format!(
+                "livelock: over 10^6 events at {} ns without time advancing (busiest node: number \
+                 {busiest} in name order)",
+                self.world.now()
+            ));
+        }
+        let sequences = self.world.agenda.sequence() + 2 * LOOK * 64;
+        if sequences >= crate::engine::agenda::MAX_SEQUENCE {
+            return Some("the agenda's 2^36 schedulings are used up".to_owned());
+        }
+        (self.world.frames.high_water() as u64 + LOOK * 64 >= crate::engine::agenda::MAX_SLOTS)
+            .then(|| "too many requests in flight (2^24)".to_owned())
+    }
+
+    #[inline]
+    fn dispatch(&mut self, event: u8, slot: Slot, sequence: u64) {
+        let world = &mut self.world;
+        match event {
+            kind::DELIVER => {
+                let f = &world.frames[slot];
+                let node = usize::from(f.node);
+                world.delivered += 1;
+                world.record.event(world.agenda.now(), event, f.id);
+                self.nodes[node].handle(Event::Request(slot), world);
+            }
+            kind::REPLY => self.on_reply(slot),
+            kind::TIMER => {
+                let f = &world.frames[slot];
+                if f.armed == sequence {
+                    let node = usize::from(f.node);
+                    world.record.event(world.agenda.now(), event, f.id);
+                    self.nodes[node].handle(Event::Timer(slot), world);
+                }
+            }
+            kind::TICK => {
+                let tick = slot as usize;
+                if world.tick_armed[tick] == sequence {
+                    world.tick_armed[tick] = 0;
+                    let (node, index) = world.ticks[tick];
+                    let identity = tick_identity(self.salts[usize::from(node)], index);
+                    world.record.event(world.agenda.now(), event, identity);
+                    self.nodes[usize::from(node)].handle(Event::Tick(index), world);
+                }
+            }
+            kind::CANCEL => {
+                world.delivered += 1;
+                if let Some(slot) = world.open_letter(slot) {
+                    let f = &world.frames[slot];
+                    let node = usize::from(f.node);
+                    world.record.event(world.agenda.now(), event, f.id);
+                    self.nodes[node].handle(Event::Cancel(slot), world);
+                }
+            }
+            _ => self.control(slot),
+        }
+    }
+
+    #[inline]
+    fn on_reply(&mut self, slot: Slot) {
+        let world = &mut self.world;
+        let f = &mut world.frames[slot];
+        f.flags |= CALLEE_DONE;
+        let (flags, parent, id) = (f.flags, f.parent, f.id);
+        world.delivered += u64::from(flags & BRANCH == 0);
+        world.record.event(world.agenda.now(), kind::REPLY, id);
+        if flags & CALLER_DONE == 0 {
+            let node = usize::from(world.frames[parent].node);
+            self.nodes[node].handle(Event::Reply { frame: parent, child: slot }, world);
+            world.frames[slot].flags |= CALLER_DONE;
+        } else if flags & BRANCH == 0 {
+            let (node, _) = unpack(parent);
+            if node >= world.first_client {
+                self.nodes[usize::from(node)].handle(Event::Late(slot), world);
+            }
+        }
+        self.world.release_if_done(slot);
+    }
+
+    fn control(&mut self, slot: Slot) {
+        if slot == BEGIN_SPAN {
+            self.begin_span();
+        } else {
+            let snapshot = self.snapshot();
+            self.snapshots.push(snapshot);
+        }
+    }
+
+    fn begin_span(&mut self) {
+        self.span_snapshot = self.snapshot();
+        self.world.record.begin_span();
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let now = self.world.now();
+        let nodes = self
+            .world
+            .record
+            .nodes
+            .iter()
+            .zip(&self.nodes)
+            .map(|(r, node)| NodeSnapshot {
+                in_system: r.inside.until(now),
+                arrivals: r.arrivals,
+                departures: r.departures,
+                instances: node.books(now),
+            })
+            .collect();
+        Snapshot { at: now, nodes }
+    }
+
+    // ---- the books ---------------------------------------------------------------------------
+
+    fn finish(mut self, names: &Names<'_>, ended_at: u64, truncated: Option<String>) -> Measured {
+        let last = self.snapshot();
+        if truncated.is_none() {
+            self.check_little(&last);
+        }
+        self.check_requests();
+        let links = self.check_messages(names);
+        let window = self.world.record.window;
+        let mut bounds: Vec<&Snapshot> = self.snapshots.iter().collect();
+        bounds.push(&last);
+        let nodes = (0..self.world.record.nodes.len())
+            .map(|i| self.node_measured(i, names, &bounds, &last))
+            .collect();
+        let samples = std::mem::take(&mut self.world.record.samples);
+        let fingerprint = self.world.record.fingerprint;
+        let clients = self.clients_measured(names);
+        Measured {
+            seed: self.seed,
+            clients,
+            nodes,
+            links,
+            window_starts: (0..self.windows).map(|w| w * window).collect(),
+            ended_at,
+            truncated,
+            events: self.events,
+            fingerprint,
+            samples: samples.into_iter().map(|s| s.1).collect(),
+        }
+    }
+
+    /// Sojourns counted visit by visit equal the integral of the number inside (`semantics.md` 25).
+    fn check_little(&self, last: &Snapshot) {
+        let from = self.world.record.measured_from;
+        let mut left = vec![0u128; last.nodes.len()];
+        for (_, f) in self.world.frames.iter() {
+            let node = usize::from(f.node);
+            let inside = node < left.len()
+                && f.flags & BRANCH == 0
+                && f.armed < super::frame::IN_TRANSIT;
+            if inside {
+                left[node] += u128::from(last.at - f.arrived.max(from));
+            }
+        }
+        for (i, node) in last.nodes.iter().enumerate() {
+            let record = &self.world.record.nodes[i];
+            let area = node.in_system - self.span_snapshot.nodes[i].in_system;
+            assert_eq!(
+                area,
+                record.sojourn + left[i],
+                "Little's law is exact at node {i} (seed {})",
+                self.seed
+            );
+            assert_eq!(
+                record.arrivals,
+                record.departures + record.inside.count(),
+                "arrivals = departures + inside at node {i} (seed {})",
+                self.seed
+            );
+        }
+    }
+
+    /// Issued = decided + in flight, per operation, over the whole run.
+    fn check_requests(&self) {
+        let record = &self.world.record;
+        let mut open = vec![0u64; record.operations.len()];
+        for (_, f) in self.world.frames.iter() {
+            if f.node >= self.world.first_client && f.node < LETTER && f.flags & BRANCH == 0 {
+                let client = usize::from(f.node - self.world.first_client);
+                open[record.first_row[client] + usize::from(f.op)] += 1;
+            }
+        }
+        for (row, op) in record.operations.iter().enumerate() {
+            assert_eq!(
+                op.issued_ever,
+                op.decided_ever + open[row],
+                "issued = decided + in flight in row {row} (seed {})",
+                self.seed
+            );
+        }
+    }
+
+    /// Sent = delivered + lost + in flight over all links.
+    fn check_messages(&self, names: &Names<'_>) -> Vec<LinkMeasured> {
+        let net = &self.world.network;
+        let mut flying = 0;
+        for p in self.world.agenda.pending() {
+            flying += match p.kind {
+                kind::DELIVER | kind::CANCEL => 1,
+                kind::REPLY => u64::from(self.world.frames[p.slot].flags & BRANCH == 0),
+                _ => 0,
+            };
+        }
+        let sent: u64 = net.links.iter().map(|l| l.sent).sum();
+        let lost: u64 = net.links.iter().map(|l| l.lost).sum();
+        assert_eq!(
+            sent,
+            self.world.delivered + lost + flying,
+            "sent = delivered + lost + in flight (seed {})",
+            self.seed
+        );
+        let links = net.links.iter().enumerate().filter(|(_, l)| l.sent > 0);
+        links
+            .map(|(i, l)| LinkMeasured {
+                from: zone_name((i / net.zones) as u16, names),
+                to: zone_name((i % net.zones) as u16, names),
+                sent: l.sent,
+                lost: l.lost,
+                bytes: l.bytes,
+            })
+            .collect()
+    }
+
+    fn node_measured(
+        &self,
+        i: usize,
+        names: &Names<'_>,
+        bounds: &[&Snapshot],
+        last: &Snapshot,
+    ) -> NodeMeasured {
+        let facts = names.kind(i as NodeId).facts();
+        let record = &self.world.record.nodes[i];
+        let (from, to) = (&self.span_snapshot.nodes[i], &last.nodes[i]);
+        let instances: Vec<InstanceMeasured> = to
+            .instances
+            .iter()
+            .zip(&from.instances)
+            .map(|(b, a)| InstanceMeasured {
+                busy: b.busy - a.busy,
+                arrivals: b.arrivals - a.arrivals,
+                departures: b.departures - a.departures,
+                in_queue: b.in_queue - a.in_queue,
+            })
+            .collect();
+        NodeMeasured {
+            name: names.nodes[i].to_owned(),
+            kind: facts.kind,
+            capacity: facts.capacity,
+            span: last.at.saturating_sub(self.span_snapshot.at),
+            arrivals: to.arrivals - from.arrivals,
+            departures: to.departures - from.departures,
+            in_system: to.in_system - from.in_system,
+            in_queue: instances.iter().map(|x| x.in_queue).sum(),
+            left_inside: record.inside.count(),
+            waiting: record.waiting.clone(),
+            service: record.service.clone(),
+            response: record.response.clone(),
+            outcomes: record.outcomes,
+            causes: record.causes.clone(),
+            instances,
+            windows: node_windows(i, bounds),
+        }
+    }
+
+    fn clients_measured(self, names: &Names<'_>) -> Vec<ClientMeasured> {
+        let mut rows = self.world.record.operations.into_iter();
+        names
+            .design
+            .clients
+            .iter()
+            .map(|(name, spec)| ClientMeasured {
+                name: name.0.clone(),
+                operations: spec
+                    .operations()
+                    .into_iter()
+                    .map(|(operation, _)| {
+                        let row = rows.next().expect("a row per operation");
+                        operation_measured(operation, row, &names.marks)
+                    })
+                    .collect(),
+            })
+            .collect()
+    }
+}
+
+/// Every so-manieth request is sampled, so that the samples spread over the run where its rate is
+/// known.
+fn sample_every(design: &Design) -> u64 {
+    let seconds = (design.duration - design.warm_up) as f64 / 1e9;
+    let rate: f64 = design.clients.values().filter_map(super::client::ClientSpec::mean_rate).sum();
+    ((rate * seconds / 1000.0).ceil() as u64).max(1)
+}
+
+fn node_windows(i: usize, bounds: &[&Snapshot]) -> Vec<NodeWindow> {
+    let sum = |n: &NodeSnapshot, f: fn(&InstanceBooks) -> u128| n.instances.iter().map(f).sum::<u128>();
+    let mut before = NodeSnapshot::default();
+    bounds
+        .iter()
+        .map(|snapshot| {
+            let after = &snapshot.nodes[i];
+            let window = NodeWindow {
+                busy: sum(after, |b| b.busy) - sum(&before, |b| b.busy),
+                in_system: after.in_system - before.in_system,
+                in_queue: sum(after, |b| b.in_queue) - sum(&before, |b| b.in_queue),
+                departures: after.departures - before.departures,
+            };
+            before = after.clone();
+            window
+        })
+        .collect()
+}
+
+fn operation_measured(name: String, row: OperationRecord, marks: &[String]) -> OperationMeasured {
+    let marks: BTreeMap<String, Histogram> = marks
+        .iter()
+        .cloned()
+        .zip(row.marks)
+        .filter(|(_, h)| h.count() > 0)
+        .collect();
+    OperationMeasured {
+        name,
+        issued: row.issued,
+        outcomes: row.outcomes,
+        good: row.good,
+        attempts: row.attempts,
+        replies: row.replies,
+        latency: row.latency,
+        latency_failed: row.latency_failed,
+        marks,
+        windows: row.windows,
+    }
+}
+
+impl Place {
+    /// Whether all instances share a zone.
+    pub fn is_one(self) -> bool {
+        matches!(self, Self::One(_))
+    }
+}
