@@ -4,4 +4,5 @@
 
 pub mod agenda;
 pub mod law;
+pub mod popularity;
 pub mod random;

@@ -1,3 +1,4 @@
 //! YAML text -> tree with spans -> overrides -> typed spec -> all problems -> runnable scenario.
 
 pub mod spec;
+mod text;

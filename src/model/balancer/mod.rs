@@ -5,6 +5,8 @@ pub mod build;
 pub mod policy;
 pub mod run;
 
+mod text;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

@@ -4,6 +4,8 @@ pub mod build;
 pub mod load;
 pub mod run;
 
+mod text;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

@@ -3,6 +3,8 @@
 pub mod build;
 pub mod links;
 
+mod text;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

@@ -2,6 +2,8 @@
 
 pub mod policy;
 
+mod text;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

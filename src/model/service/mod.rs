@@ -7,6 +7,8 @@ pub mod program;
 pub mod room;
 pub mod server;
 
+mod text;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

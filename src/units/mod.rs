@@ -1,5 +1,14 @@
 //! Values with units: durations, sizes, rates, counts, fractions, names; parsing, printing,
 //! checked arithmetic.
+//!
+//! **Invariant.** Numbers are plain decimals; whatever a YAML parser would silently turn into another
+//! number is refused, and what is printed parses to the same value.
+
+mod parse;
+mod serde_text;
+
+pub use parse::{number, split_unit};
+pub(crate) use serde_text::{text, text_value};
 
 /// An instant of simulated time, in nanoseconds from the start of the run.
 pub type SimTime = u64;

@@ -1,1 +1,0 @@
-//! Laws: distributions over durations, sizes and plain numbers.

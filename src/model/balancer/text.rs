@@ -1,0 +1,111 @@
+//! Text forms of policies and targets.
+//!
+//! **Invariant.** Parsing what was printed gives the same value.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::{Policy, TargetsSpec};
+use crate::{
+    expr::{Expr, Taker, unknown},
+    units::{Count, Name, Number, ValueError, text_value},
+};
+
+const LATER: [&str; 4] = ["consistent_hash", "bounded_hash", "rendezvous", "sticky"];
+
+impl FromStr for Policy {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let expr = Expr::parse(text)?;
+        let mut t = Taker::new(&expr, "power_of_d(d=2)")?;
+        let policy = match expr.name.as_str() {
+            "round_robin" => Self::RoundRobin,
+            "random" => Self::Random,
+            "least_requests" => Self::LeastRequests,
+            "power_of_d" => {
+                let d: Count = t.key("d").and_then(Expr::word).unwrap_or("2").parse()?;
+                Self::PowerOfD(u32::try_from(d.0).unwrap_or(u32::MAX))
+            }
+            "peak_ewma" => Self::PeakEwma,
+            later if LATER.contains(&later) => {
+                return Err(ValueError::new("E-UNSUPPORTED", format!("`{later}` is not supported yet")));
+            }
+            other => {
+                let known =
+                    ["round_robin", "random", "least_requests", "power_of_d(d=2)", "peak_ewma"];
+                return Err(unknown("policy", other, &known));
+            }
+        };
+        t.finish()?;
+        Ok(policy)
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RoundRobin => f.write_str("round_robin"),
+            Self::Random => f.write_str("random"),
+            Self::LeastRequests => f.write_str("least_requests"),
+            Self::PowerOfD(d) => write!(f, "power_of_d(d={d})"),
+            Self::PeakEwma => f.write_str("peak_ewma"),
+        }
+    }
+}
+
+text_value!(Policy, "Policy", "how a balancer chooses", ["least_requests", "power_of_d(d=2)"]);
+
+impl<'de> Deserialize<'de> for TargetsSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Targets;
+        impl<'de> Visitor<'de> for Targets {
+            type Value = TargetsSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a node, a list of nodes, or nodes with weights")
+            }
+            fn visit_str<E: de::Error>(self, v: &str) -> Result<TargetsSpec, E> {
+                v.parse().map(TargetsSpec::One).map_err(E::custom)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<TargetsSpec, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = seq.next_element()? {
+                    names.push(name);
+                }
+                Ok(TargetsSpec::Pool(names))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<TargetsSpec, A::Error> {
+                BTreeMap::deserialize(MapAccessDeserializer::new(map)).map(TargetsSpec::Weighted)
+            }
+        }
+        deserializer.deserialize_any(Targets)
+    }
+}
+
+impl Serialize for TargetsSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::One(name) => name.serialize(serializer),
+            Self::Pool(names) => names.serialize(serializer),
+            Self::Weighted(weights) => weights.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for TargetsSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Targets".into()
+    }
+    fn json_schema(g: &mut SchemaGenerator) -> Schema {
+        let (name, weight) = (g.subschema_for::<Name>(), g.subschema_for::<Number>());
+        json_schema!({"anyOf": [
+            name.clone(),
+            {"type": "array", "items": name},
+            {"type": "object", "additionalProperties": weight},
+        ]})
+    }
+}

@@ -1,0 +1,437 @@
+//! Text forms of arrivals, keys, attributes and load.
+//!
+//! **Invariant.** Parsing what was printed gives the same value.
+
+use std::{fmt, str::FromStr};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+    ser::SerializeMap,
+};
+
+use super::{Arrivals, AttributeSpec, KeyLaw, KeysSpec, LoadSpec, LoadStep, TraceUnit};
+use crate::{
+    engine::law::DurationLaw,
+    expr::{Expr, Taker, unknown},
+    units::{Count, Fraction, Number, Rate, SimDuration, ValueError, number, text_value},
+};
+
+fn word(expr: &Expr) -> Result<&str, ValueError> {
+    expr.word()
+        .ok_or_else(|| ValueError::new("E-TYPE", format!("expected a value, found `{expr}`")))
+}
+
+fn parse<T: FromStr<Err = ValueError>>(expr: &Expr) -> Result<T, ValueError> {
+    word(expr)?.parse()
+}
+
+/// A rate that may be 0 (a silent state of an mmpp).
+fn rate_or_zero(expr: &Expr) -> Result<Rate, ValueError> {
+    let text = word(expr)?;
+    if text.starts_with("0/") { Ok(Rate(0.0)) } else { text.parse() }
+}
+
+const ARRIVALS: [&str; 6] = ["poisson", "constant", "renewal", "mmpp", "closed", "trace"];
+
+impl FromStr for Arrivals {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let expr = Expr::parse(text)?;
+        if expr.args.is_none() {
+            return Err(ValueError::new("E-EXPR", format!("`{}` is no kind of arrivals", crate::expr::clip(text)))
+                .help("such as poisson(100/s), constant(100/s), closed(users=50 think=1s)"));
+        }
+        match expr.name.as_str() {
+            "poisson" => {
+                let mut t = Taker::new(&expr, "poisson(20/s batch=4)")?;
+                let rate = parse(t.need_next()?)?;
+                let batch: Count = t.key("batch").map(parse).transpose()?.unwrap_or(Count(1));
+                t.finish()?;
+                if batch.0 == 0 || batch.0 > 1_000_000 {
+                    return Err(ValueError::new("E-RANGE", "`batch` must be in 1..=1000000"));
+                }
+                Ok(Self::Poisson { rate, batch: batch.0 })
+            }
+            "constant" => {
+                let mut t = Taker::new(&expr, "constant(100/s)")?;
+                let rate = parse(t.need_next()?)?;
+                t.finish()?;
+                Ok(Self::Constant(rate))
+            }
+            "renewal" => {
+                let mut t = Taker::new(&expr, "renewal(erlang(k=3 mean=10ms))")?;
+                let law: DurationLaw = t.need_next()?.to_string().parse()?;
+                t.finish()?;
+                Ok(Self::Renewal(law))
+            }
+            "mmpp" => mmpp(&expr),
+            "closed" => {
+                let mut t = Taker::new(&expr, "closed(users=50 think=exp(mean=1s))")?;
+                let users: Count = parse(t.need("users")?)?;
+                let think = t.key("think").map(|e| e.to_string().parse()).transpose()?;
+                t.finish()?;
+                let zero = || "0s".parse().expect("0s is a law");
+                Ok(Self::Closed { users: users.0, think: think.unwrap_or_else(zero) })
+            }
+            "trace" => trace(&expr),
+            other => Err(unknown("kind of arrivals", other, &ARRIVALS)),
+        }
+    }
+}
+
+fn mmpp(expr: &Expr) -> Result<Arrivals, ValueError> {
+    let usage = "mmpp(0.2/s for 100s; 1.6/s for 50s)";
+    let parts = expr.args.as_ref().map_or(&[] as &[_], |a| a.parts.as_slice());
+    let mut states = Vec::new();
+    for part in parts {
+        let mut t = Taker::of_part(&expr.name, part, usage);
+        let rate = rate_or_zero(t.need_next()?)?;
+        if t.next().and_then(Expr::word) != Some("for") {
+            return Err(t.error("a state is a rate, `for`, and its mean length"));
+        }
+        let stay: SimDuration = parse(t.need_next()?)?;
+        t.finish()?;
+        if stay.0 == 0 {
+            return Err(ValueError::new("E-RANGE", "a state must last longer than 0"));
+        }
+        states.push((rate, stay));
+    }
+    if states.len() < 2 || states.iter().all(|s| s.0.0 <= 0.0) {
+        return Err(ValueError::new("E-DIST", "`mmpp` needs at least two states, one with a rate above 0")
+            .help(format!("write `{usage}`")));
+    }
+    Ok(Arrivals::Mmpp(states))
+}
+
+fn trace(expr: &Expr) -> Result<Arrivals, ValueError> {
+    let mut t = Taker::new(expr, "trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)")?;
+    let file = word(t.need("file")?)?.to_owned();
+    let column = word(t.need("column")?)?.to_owned();
+    let unit = t.key("unit").map(parse).transpose()?.unwrap_or(TraceUnit::Nanoseconds(1_000_000_000));
+    let speed = t.key("speed").map(|e| number(word(e)?)).transpose()?.unwrap_or(1.0);
+    let repeat = match t.key("at_end").map(word).transpose()? {
+        None | Some("stop") => false,
+        Some("repeat") => true,
+        Some(other) => return Err(unknown("value of `at_end`", other, &["stop", "repeat"])),
+    };
+    t.finish()?;
+    if speed <= 0.0 {
+        return Err(ValueError::new("E-RANGE", "`speed` must be above 0"));
+    }
+    Ok(Arrivals::Trace { file, column, unit, speed, repeat })
+}
+
+impl FromStr for TraceUnit {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "datetime" => Ok(Self::Datetime),
+            "ns" => Ok(Self::Nanoseconds(1)),
+            "us" => Ok(Self::Nanoseconds(1000)),
+            "ms" => Ok(Self::Nanoseconds(1_000_000)),
+            "s" => Ok(Self::Nanoseconds(1_000_000_000)),
+            other => Err(unknown("unit of a trace", other, &["ns", "us", "ms", "s", "datetime"])),
+        }
+    }
+}
+
+impl fmt::Display for TraceUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Datetime => "datetime",
+            Self::Nanoseconds(1) => "ns",
+            Self::Nanoseconds(1000) => "us",
+            Self::Nanoseconds(1_000_000) => "ms",
+            Self::Nanoseconds(_) => "s",
+        })
+    }
+}
+
+impl fmt::Display for Arrivals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Poisson { rate, batch: 1 } => write!(f, "poisson({rate})"),
+            Self::Poisson { rate, batch } => write!(f, "poisson({rate} batch={batch})"),
+            Self::Constant(rate) => write!(f, "constant({rate})"),
+            Self::Renewal(law) => write!(f, "renewal({law})"),
+            Self::Mmpp(states) => {
+                f.write_str("mmpp(")?;
+                for (i, (rate, stay)) in states.iter().enumerate() {
+                    write!(f, "{}{rate} for {stay}", if i == 0 { "" } else { "; " })?;
+                }
+                f.write_str(")")
+            }
+            Self::Closed { users, think } => write!(f, "closed(users={users} think={think})"),
+            Self::Trace { file, column, unit, speed, repeat } => {
+                let q = crate::engine::law::quoted;
+                write!(f, "trace(file={} column={} unit={unit}", q(file), q(column))?;
+                if speed.to_bits() != 1f64.to_bits() {
+                    write!(f, " speed={speed}")?;
+                }
+                f.write_str(if *repeat { " at_end=repeat)" } else { ")" })
+            }
+        }
+    }
+}
+
+impl FromStr for KeyLaw {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let expr = Expr::parse(text)?;
+        let n = |t: &mut Taker<'_>| -> Result<u64, ValueError> {
+            let n: Count = parse(t.need("n")?)?;
+            let good = (1..=1_000_000_000_000).contains(&n.0);
+            if good { Ok(n.0) } else { Err(ValueError::new("E-RANGE", "`n` must be in 1..=10^12")) }
+        };
+        match expr.name.as_str() {
+            "zipf" => {
+                let mut t = Taker::new(&expr, "zipf(n=1M s=0.99)")?;
+                let (n, s) = (n(&mut t)?, number(word(t.need("s")?)?)?);
+                t.finish()?;
+                if s > 20.0 {
+                    return Err(ValueError::new("E-DIST", "`s` above 20 leaves one key"));
+                }
+                Ok(Self::Zipf { n, s })
+            }
+            "uniform" | "sequential" => {
+                let mut t = Taker::new(&expr, "uniform(n=1M) or sequential(n=1M)")?;
+                let n = n(&mut t)?;
+                t.finish()?;
+                Ok(if expr.name == "uniform" { Self::Uniform { n } } else { Self::Sequential { n } })
+            }
+            "hot" => {
+                let mut t = Taker::new(&expr, "hot(n=1M hot=1% share=80%)")?;
+                let n = n(&mut t)?;
+                let (hot, share): (Fraction, Fraction) = (parse(t.need("hot")?)?, parse(t.need("share")?)?);
+                t.finish()?;
+                Ok(Self::Hot { n, hot, share })
+            }
+            "trace" => Err(ValueError::new("E-UNSUPPORTED", "`trace` keys are not supported yet")),
+            other => Err(unknown("law of keys", other, &["zipf", "uniform", "hot", "sequential"])),
+        }
+    }
+}
+
+impl fmt::Display for KeyLaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n = |n: &u64| Count(*n);
+        match self {
+            Self::Zipf { n: k, s } => write!(f, "zipf(n={} s={s})", n(k)),
+            Self::Uniform { n: k } => write!(f, "uniform(n={})", n(k)),
+            Self::Hot { n: k, hot, share } => write!(f, "hot(n={} hot={hot} share={share})", n(k)),
+            Self::Sequential { n: k } => write!(f, "sequential(n={})", n(k)),
+        }
+    }
+}
+
+impl FromStr for AttributeSpec {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let expr = Expr::parse(text)?;
+        match (expr.name.as_str(), &expr.args) {
+            ("column", Some(_)) => {
+                let mut t = Taker::new(&expr, "column(ContextTokens)")?;
+                let column = word(t.need_next()?)?.to_owned();
+                t.finish()?;
+                Ok(Self::Column(column))
+            }
+            ("choice", Some(args)) => {
+                let mut options = Vec::new();
+                for arg in args.parts.iter().flatten() {
+                    let Some(name) = &arg.key else {
+                        return Err(ValueError::new("E-EXPR", "each choice has a name and a share")
+                            .help("write `choice(gold=20% free=80%)`"));
+                    };
+                    options.push((name.parse()?, parse::<Fraction>(&arg.value)?));
+                }
+                let total: f64 = options.iter().map(|o| o.1.0).sum();
+                if (total - 1.0).abs() > 1e-6 {
+                    return Err(ValueError::new("E-DIST", "the shares must sum to 100 %"));
+                }
+                Ok(Self::Choice(options))
+            }
+            (word, None) if word.ends_with('%') => word.parse().map(Self::Coin),
+            _ => text.parse().map(Self::Law),
+        }
+    }
+}
+
+impl fmt::Display for AttributeSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Law(law) => write!(f, "{law}"),
+            Self::Choice(options) => {
+                f.write_str("choice(")?;
+                for (i, (name, share)) in options.iter().enumerate() {
+                    write!(f, "{}{name}={share}", if i == 0 { "" } else { " " })?;
+                }
+                f.write_str(")")
+            }
+            Self::Coin(p) => {
+                let text = p.to_string();
+                if text.ends_with('%') { f.write_str(&text) } else { write!(f, "{}%", p.0 * 100.0) }
+            }
+            Self::Column(column) => write!(f, "column({})", crate::engine::law::quoted(column)),
+        }
+    }
+}
+
+text_value!(Arrivals, "Arrivals", "when requests or sessions start", ["poisson(100/s)", "closed(users=50 think=exp(mean=1s))"]);
+text_value!(KeyLaw, "KeyLaw", "how keys are drawn", ["zipf(n=1M s=0.99)", "uniform(n=10k)"]);
+text_value!(AttributeSpec, "Attribute", "a law, choice(..), a percentage (coin) or column(..)", ["choice(gold=20% free=80%)"]);
+
+// ---- forms of several shapes -----------------------------------------------------------------
+
+impl KeysSpec {
+    /// The laws of all its spaces.
+    pub fn laws(&self) -> Vec<&KeyLaw> {
+        match self {
+            Self::One(law) => vec![law],
+            Self::Named(spaces) => spaces.iter().map(|s| &s.1).collect(),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for KeysSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = KeysSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a law of keys or a map of named key spaces")
+            }
+            fn visit_str<E: de::Error>(self, v: &str) -> Result<KeysSpec, E> {
+                v.parse().map(KeysSpec::One).map_err(E::custom)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<KeysSpec, A::Error> {
+                let mut spaces = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    spaces.push(entry);
+                }
+                Ok(KeysSpec::Named(spaces))
+            }
+        }
+        deserializer.deserialize_any(Keys)
+    }
+}
+
+impl Serialize for KeysSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::One(law) => law.serialize(serializer),
+            Self::Named(spaces) => {
+                let mut map = serializer.serialize_map(Some(spaces.len()))?;
+                for (name, law) in spaces {
+                    map.serialize_entry(name, law)?;
+                }
+                map.end()
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for LoadSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Load;
+        impl<'de> Visitor<'de> for Load {
+            type Value = LoadSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a factor, a step or a list of steps")
+            }
+            fn visit_str<E: de::Error>(self, v: &str) -> Result<LoadSpec, E> {
+                v.parse().map(LoadSpec::Factor).map_err(E::custom)
+            }
+            fn visit_f64<E: de::Error>(self, v: f64) -> Result<LoadSpec, E> {
+                Ok(LoadSpec::Factor(Number(v)))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LoadSpec, A::Error> {
+                let step = LoadStep::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(LoadSpec::Steps(vec![step]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<LoadSpec, A::Error> {
+                let mut steps = Vec::new();
+                while let Some(step) = seq.next_element()? {
+                    steps.push(step);
+                }
+                Ok(LoadSpec::Steps(steps))
+            }
+        }
+        deserializer.deserialize_any(Load)
+    }
+}
+
+impl Serialize for LoadSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Factor(f) => f.serialize(serializer),
+            Self::Steps(steps) => steps.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for KeysSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Keys".into()
+    }
+    fn json_schema(g: &mut SchemaGenerator) -> Schema {
+        let law = g.subschema_for::<KeyLaw>();
+        json_schema!({"anyOf": [law.clone(), {"type": "object", "additionalProperties": law}]})
+    }
+}
+
+impl JsonSchema for LoadSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Load".into()
+    }
+    fn json_schema(g: &mut SchemaGenerator) -> Schema {
+        let (number, step) = (g.subschema_for::<Number>(), g.subschema_for::<LoadStep>());
+        json_schema!({"anyOf": [number, step.clone(), {"type": "array", "items": step}]})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrivals_keys_and_attributes_print_as_they_parse() {
+        for text in [
+            "poisson(100/s)",
+            "poisson(20/s batch=4)",
+            "constant(100/s)",
+            "renewal(erlang(k=3 mean=10ms))",
+            "closed(users=50 think=exp(mean=1s))",
+            "trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)",
+            "trace(file=f.csv column=\"latency (ms)\" unit=ms)",
+        ] {
+            assert_eq!(text.parse::<Arrivals>().unwrap().to_string(), text);
+        }
+        let mmpp = "mmpp(0.2/s for 100s; 1.6/s for 50s)".parse::<Arrivals>().unwrap();
+        assert_eq!(mmpp, mmpp.to_string().parse().unwrap());
+        for text in ["zipf(n=1M s=0.99)", "uniform(n=10k)", "hot(n=1M hot=1% share=80%)", "sequential(n=5)"] {
+            assert_eq!(text.parse::<KeyLaw>().unwrap().to_string(), text);
+        }
+        for text in ["choice(gold=20% free=80%)", "0.01%", "column(ContextTokens)", "exp(mean=5)", "3"] {
+            assert_eq!(text.parse::<AttributeSpec>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn wrong_ones_say_what_is_wrong() {
+        for (text, code) in [
+            ("poison(100/s)", "E-ENUM"),
+            ("poisson(100)", "E-UNIT"),
+            ("poisson(100/s burst=2)", "E-EXPR"),
+            ("mmpp(1/s for 5s)", "E-DIST"),
+            ("closed(think=1s)", "E-EXPR"),
+            ("trace(file=x column=t at_end=loop)", "E-ENUM"),
+            ("100/s", "E-EXPR"),
+        ] {
+            assert_eq!(text.parse::<Arrivals>().unwrap_err().code, code, "{text}");
+        }
+        assert_eq!("zipf(n=0 s=1)".parse::<KeyLaw>().unwrap_err().code, "E-RANGE");
+        assert_eq!("choice(a=50% b=20%)".parse::<AttributeSpec>().unwrap_err().code, "E-DIST");
+    }
+}

@@ -1,0 +1,302 @@
+//! Text forms of disciplines, speed-ups, conditions and calls.
+//!
+//! **Invariant.** Parsing what was printed gives the same value.
+
+use std::{fmt, str::FromStr};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::{
+    BranchSpec, CallFields, CallSpec, Comparator, Comparison, Condition, Discipline, Literal,
+    ReadFields, ReadSpec, Speedup, StepSpec, WriteFields, WriteSpec,
+};
+use crate::{
+    expr::{Expr, Taker, clip, unknown},
+    units::{Count, Name, SimDuration, Size, ValueError, number, text_value},
+};
+
+const DISCIPLINES: [(&str, Discipline); 10] = [
+    ("fifo", Discipline::Fifo),
+    ("lifo", Discipline::Lifo),
+    ("random", Discipline::Random),
+    ("priority", Discipline::Priority),
+    ("shortest_job", Discipline::ShortestJob),
+    ("shared", Discipline::Shared),
+    ("lifo_preemptive", Discipline::LifoPreemptive),
+    ("priority_preemptive", Discipline::PriorityPreemptive),
+    ("srpt", Discipline::Srpt),
+    ("adaptive_lifo", Discipline::AdaptiveLifo),
+];
+
+impl FromStr for Discipline {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if let Some(found) = DISCIPLINES.iter().find(|d| d.0 == text) {
+            return Ok(found.1.clone());
+        }
+        let expr = Expr::parse(text)?;
+        if expr.name == "codel" {
+            let mut t = Taker::new(&expr, "codel(target=5ms interval=100ms)")?;
+            let mut part = |key: &str, default: u64| -> Result<SimDuration, ValueError> {
+                let value = t.key(key).and_then(Expr::word);
+                value.map_or(Ok(SimDuration(default)), str::parse)
+            };
+            let (target, interval) = (part("target", 5_000_000)?, part("interval", 100_000_000)?);
+            t.finish()?;
+            if interval.0 == 0 {
+                return Err(ValueError::new("E-RANGE", "`interval` must be above 0"));
+            }
+            return Ok(Self::Codel { target, interval });
+        }
+        let mut known: Vec<&str> = DISCIPLINES.iter().map(|d| d.0).collect();
+        known.push("codel(target=5ms interval=100ms)");
+        Err(unknown("discipline", &expr.name, &known))
+    }
+}
+
+impl fmt::Display for Discipline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Codel { target, interval } = self {
+            return write!(f, "codel(target={target} interval={interval})");
+        }
+        let found = DISCIPLINES.iter().find(|d| d.1 == *self).expect("every other one is listed");
+        f.write_str(found.0)
+    }
+}
+
+impl FromStr for Speedup {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let expr = Expr::parse(text)?;
+        let usage = "table(1=1 8=6 32=14)";
+        let wrong = |m: &str| ValueError::new("E-EXPR", m).help(format!("write `{usage}`"));
+        if expr.name != "table" || expr.args.is_none() {
+            return Err(wrong("a speed-up is a table of n=speed"));
+        }
+        let mut points = Vec::new();
+        for arg in expr.args.iter().flat_map(|a| a.parts.iter()).flatten() {
+            let n: Count = arg.key.as_deref().unwrap_or_default().parse()?;
+            points.push((n.0, number(arg.value.word().unwrap_or_default())?));
+        }
+        let rising = points.windows(2).all(|w| w[0].0 < w[1].0);
+        if points.is_empty() || points[0].0 == 0 || !rising || points.iter().any(|p| p.1 <= 0.0) {
+            return Err(wrong("n must rise from 1 and every speed be above 0"));
+        }
+        Ok(Self(points))
+    }
+}
+
+impl fmt::Display for Speedup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("table(")?;
+        for (i, (n, speed)) in self.0.iter().enumerate() {
+            write!(f, "{}{n}={speed}", if i == 0 { "" } else { " " })?;
+        }
+        f.write_str(")")
+    }
+}
+
+const COMPARATORS: [(&str, Comparator); 6] = [
+    ("==", Comparator::Equal),
+    ("!=", Comparator::NotEqual),
+    ("<=", Comparator::LessOrEqual),
+    (">=", Comparator::GreaterOrEqual),
+    ("<", Comparator::Less),
+    (">", Comparator::Greater),
+];
+
+impl FromStr for Condition {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        text.split(" and ").map(|part| part.trim().parse()).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl FromStr for Comparison {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let name = |s: &str| -> Result<String, ValueError> {
+            s.trim().parse::<Name>().map(|n| n.0).map_err(|e| {
+                e.help("write `tier == gold`, `not poison`, `size > 1000`, joined by `and`")
+            })
+        };
+        for (symbol, operator) in COMPARATORS {
+            if let Some((left, right)) = text.split_once(symbol) {
+                let value = literal(right.trim())?;
+                return Ok(Self { attribute: name(left)?, operator, value });
+            }
+        }
+        let (attribute, operator) = match text.strip_prefix("not ") {
+            Some(rest) => (name(rest)?, Comparator::Equal),
+            None => (name(text)?, Comparator::NotEqual),
+        };
+        Ok(Self { attribute, operator, value: Literal::Number(0.0) })
+    }
+}
+
+fn literal(text: &str) -> Result<Literal, ValueError> {
+    if let Ok(x) = number(text) {
+        return Ok(Literal::Number(x));
+    }
+    if let Ok(size) = text.parse::<Size>() {
+        return Ok(Literal::Number(size.0 as f64));
+    }
+    if let Ok(d) = text.parse::<SimDuration>() {
+        return Ok(Literal::Number(d.0 as f64));
+    }
+    text.parse::<Name>().map(|n| Literal::Name(n.0)).map_err(|_| {
+        ValueError::new("E-EXPR", format!("`{}` is neither a number nor a name", clip(text)))
+    })
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, c) in self.0.iter().enumerate() {
+            f.write_str(if i == 0 { "" } else { " and " })?;
+            let (symbol, _) =
+                COMPARATORS.iter().find(|x| x.1 == c.operator).expect("every operator is listed");
+            match &c.value {
+                Literal::Number(x) => write!(f, "{} {symbol} {x}", c.attribute)?,
+                Literal::Name(name) => write!(f, "{} {symbol} {name}", c.attribute)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+text_value!(Discipline, "Discipline", "order of service", ["fifo", "shared", "codel(target=5ms interval=100ms)"]);
+text_value!(Speedup, "Speedup", "total speed with n inside", ["table(1=1 8=6 32=14)"]);
+text_value!(Condition, "Condition", "comparisons of attributes joined by `and`", ["tier == gold", "not poison"]);
+
+/// A name alone, or the fields of the long form.
+macro_rules! short_form {
+    ($type:ident, $fields:ident, $expecting:literal, |$name:ident| $short:expr, |$long:ident| $is_short:expr) => {
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Form;
+                impl<'de> Visitor<'de> for Form {
+                    type Value = $type;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str($expecting)
+                    }
+                    fn visit_str<E: de::Error>(self, v: &str) -> Result<$type, E> {
+                        let $name: Name = v.parse().map_err(E::custom)?;
+                        Ok($type($short))
+                    }
+                    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<$type, A::Error> {
+                        $fields::deserialize(MapAccessDeserializer::new(map)).map($type)
+                    }
+                }
+                deserializer.deserialize_any(Form)
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let $long = &self.0;
+                match $is_short {
+                    Some(name) => name.serialize(serializer),
+                    None => self.0.serialize(serializer),
+                }
+            }
+        }
+
+        impl JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(g: &mut SchemaGenerator) -> Schema {
+                let (name, fields) = (g.subschema_for::<Name>(), g.subschema_for::<$fields>());
+                json_schema!({"anyOf": [name, fields]})
+            }
+        }
+    };
+}
+
+short_form!(
+    CallSpec,
+    CallFields,
+    "a node's name, or `{to, operation, key, size}`",
+    |name| CallFields { to: name, operation: None, key: None, size: None },
+    |c| (c.operation.is_none() && c.key.is_none() && c.size.is_none()).then_some(&c.to)
+);
+short_form!(
+    ReadSpec,
+    ReadFields,
+    "a store's name, or `{from, key}`",
+    |name| ReadFields { from: name, key: None },
+    |r| r.key.is_none().then_some(&r.from)
+);
+short_form!(
+    WriteSpec,
+    WriteFields,
+    "a store's name, or `{to, key, size}`",
+    |name| WriteFields { to: name, key: None, size: None },
+    |w| (w.key.is_none() && w.size.is_none()).then_some(&w.to)
+);
+
+impl<'de> Deserialize<'de> for BranchSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Branch;
+        impl<'de> Visitor<'de> for Branch {
+            type Value = BranchSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a step or a list of steps")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BranchSpec, A::Error> {
+                StepSpec::deserialize(MapAccessDeserializer::new(map)).map(|s| BranchSpec(vec![s]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<BranchSpec, A::Error> {
+                let mut steps = Vec::new();
+                while let Some(step) = seq.next_element()? {
+                    steps.push(step);
+                }
+                Ok(BranchSpec(steps))
+            }
+        }
+        deserializer.deserialize_any(Branch)
+    }
+}
+
+impl Serialize for BranchSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(serializer),
+            steps => steps.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for BranchSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Branch".into()
+    }
+    fn json_schema(g: &mut SchemaGenerator) -> Schema {
+        let step = g.subschema_for::<StepSpec>();
+        json_schema!({"anyOf": [step.clone(), {"type": "array", "items": step}]})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_print_as_they_parse() {
+        for text in ["fifo", "shared", "srpt", "codel(target=5ms interval=100ms)"] {
+            assert_eq!(text.parse::<Discipline>().unwrap().to_string(), text);
+        }
+        assert_eq!("table(1=1 8=6 32=14)".parse::<Speedup>().unwrap().to_string(), "table(1=1 8=6 32=14)");
+        for text in ["tier == gold", "tier == gold and size > 1000", "poison != 0"] {
+            assert_eq!(text.parse::<Condition>().unwrap().to_string(), text);
+        }
+        assert_eq!("not poison".parse::<Condition>().unwrap().to_string(), "poison == 0");
+        assert!("tier = gold".parse::<Condition>().is_err());
+        assert_eq!("fiffo".parse::<Discipline>().unwrap_err().code, "E-ENUM");
+        assert!("table(8=1 4=2)".parse::<Speedup>().is_err());
+    }
+}
