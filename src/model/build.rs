@@ -66,6 +66,8 @@ pub struct Names<'a> {
     pub design: &'a Design,
     /// Node names in id order.
     pub nodes: Vec<&'a str>,
+    /// Node specs in id order.
+    pub specs: Vec<&'a NodeSpec>,
     /// Client names in order.
     pub clients: Vec<&'a str>,
     /// Operations by number.
@@ -92,6 +94,7 @@ impl<'a> Names<'a> {
         let mut names = Self {
             design,
             nodes: design.nodes.keys().map(|n| n.0.as_str()).collect(),
+            specs: design.nodes.values().collect(),
             clients: design.clients.keys().map(|n| n.0.as_str()).collect(),
             ops: Vec::new(),
             columns: BTreeMap::new(),
@@ -115,7 +118,7 @@ impl<'a> Names<'a> {
 
     /// A node's spec.
     pub fn kind(&self, node: NodeId) -> &'a dyn Kind {
-        self.design.nodes[self.nodes[usize::from(node)]].kind()
+        self.specs[usize::from(node)].kind()
     }
 
     /// Id of a client.

@@ -20,7 +20,10 @@ pub mod node;
 pub mod probe;
 pub mod record;
 pub mod resilience;
+pub mod scenario;
 pub mod service;
 pub mod sim;
 pub mod store;
 pub mod world;
+
+pub use scenario::Scenario;

@@ -138,7 +138,7 @@ impl Simulation {
             network: net,
             record,
             routes,
-            attributes: Attributes { width: names.columns.len(), ..Attributes::default() },
+            attributes: Attributes::new(names.columns.len()),
             carries: names.carries(),
             tick_armed: vec![0; ticks.len()],
             ticks,
@@ -344,16 +344,17 @@ impl Simulation {
             .collect();
         let samples = std::mem::take(&mut self.world.record.samples);
         let fingerprint = self.world.record.fingerprint;
-        let clients = self.clients_measured(names);
+        let window_starts = (0..self.windows).map(|w| w * window).collect();
+        let (seed, events) = (self.seed, self.events);
         Measured {
-            seed: self.seed,
-            clients,
+            seed,
+            clients: self.clients_measured(names),
             nodes,
             links,
-            window_starts: (0..self.windows).map(|w| w * window).collect(),
+            window_starts,
             ended_at,
             truncated,
-            events: self.events,
+            events,
             fingerprint,
             samples: samples.into_iter().map(|s| s.1).collect(),
         }

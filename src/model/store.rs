@@ -123,10 +123,7 @@ impl Kind for StoreSpec {
             start
         };
         let read = endpoint("read", &self.read, true);
-        let write = self.write.as_ref().map_or_else(
-            || endpoint("write", &self.read, false),
-            |w| endpoint("write", w, false),
-        );
+        let write = endpoint("write", self.write.as_ref().unwrap_or(&self.read), false);
         let mut program = compiler.program;
         // A plain call reads the request's key (`semantics.md` 52).
         program.entries = names

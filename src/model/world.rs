@@ -380,6 +380,11 @@ pub struct Attributes {
 }
 
 impl Attributes {
+    /// No rows yet, each of so many values.
+    pub fn new(width: usize) -> Self {
+        Self { width, ..Self::default() }
+    }
+
     /// A new row held by one frame.
     pub fn row(&mut self) -> u32 {
         if let Some(row) = self.free.pop() {

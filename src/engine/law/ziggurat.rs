@@ -35,12 +35,12 @@ static NORMAL: LazyLock<Box<Layers>> = LazyLock::new(|| {
 });
 
 /// The layers of the exponential.
-pub fn exponential_layers() -> &'static Layers {
+pub(super) fn exponential_layers() -> &'static Layers {
     &EXPONENTIAL
 }
 
 /// The layers of the normal.
-pub fn normal_layers() -> &'static Layers {
+pub(super) fn normal_layers() -> &'static Layers {
     &NORMAL
 }
 

@@ -1,0 +1,46 @@
+//! A scenario that was checked and can be simulated.
+//!
+//! **Invariant.** Each replication is a function of the scenario and its seed alone.
+
+use std::sync::atomic::AtomicBool;
+
+use super::{
+    build::{Data, Design, Names, Prepared},
+    check_design,
+    probe::Measured,
+    sim::{Limits, Simulation},
+};
+use crate::problem::Problems;
+
+/// A scenario that was checked and can be simulated.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    design: Design,
+    prepared: Prepared,
+    /// Bounds of each replication.
+    pub limits: Limits,
+}
+
+impl Scenario {
+    /// Checks a design and loads what it needs; `None` when there are errors.
+    pub fn compile(design: Design, data: &dyn Data, problems: &mut Problems) -> Option<Self> {
+        let names = Names::new(&design);
+        check_design::design(&names, problems);
+        if problems.any_error() {
+            return None;
+        }
+        let prepared = Prepared::new(&design, data, problems);
+        (!problems.any_error()).then_some(Self { design, prepared, limits: Limits::default() })
+    }
+
+    /// The design it was made of.
+    pub fn design(&self) -> &Design {
+        &self.design
+    }
+
+    /// Runs one replication; ends early with what it has when `stop` is set.
+    pub fn replicate(&self, seed: u64, stop: &AtomicBool) -> Measured {
+        let names = Names::new(&self.design);
+        Simulation::new(&names, &self.prepared, seed).run(&names, self.limits, stop)
+    }
+}
