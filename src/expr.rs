@@ -5,7 +5,10 @@
 //!
 //! **Invariant.** Parsing never panics and never allocates more than its text.
 
+use std::borrow::Cow;
+
 use crate::units::ValueError;
+pub use crate::units::clip;
 
 /// A parsed expression: a bare word (a value with its unit, a name), or a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +42,10 @@ impl Expr {
     /// Parses a whole text.
     pub fn parse(text: &str) -> Result<Self, ValueError> {
         if text.len() > 4096 {
-            return Err(ValueError::new("E-LIMIT", "the expression is longer than 4096 characters"));
+            return Err(ValueError::new(
+                "E-LIMIT",
+                "the expression is longer than 4096 characters",
+            ));
         }
         let mut p = Parser { text, at: 0 };
         let expr = p.expr(0)?;
@@ -58,7 +64,7 @@ impl Expr {
 
 impl std::fmt::Display for Expr {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name)?;
+        f.write_str(&quoted(&self.name))?;
         let Some(args) = &self.args else { return Ok(()) };
         f.write_str("(")?;
         for (i, part) in args.parts.iter().enumerate() {
@@ -66,7 +72,7 @@ impl std::fmt::Display for Expr {
             for (j, arg) in part.iter().enumerate() {
                 f.write_str(if j == 0 { "" } else { " " })?;
                 if let Some(key) = &arg.key {
-                    write!(f, "{key}=")?;
+                    write!(f, "{}=", quoted(key))?;
                 }
                 write!(f, "{}", arg.value)?;
             }
@@ -75,13 +81,16 @@ impl std::fmt::Display for Expr {
     }
 }
 
-/// Cuts text for a message.
-pub fn clip(text: &str) -> String {
-    let mut out: String = text.chars().take(40).flat_map(char::escape_default).collect();
-    if text.chars().count() > 40 {
-        out.push('…');
+/// A word as it is written in an expression: in quotes if it would not read back without them.
+pub fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = !word.is_empty()
+        && !word.starts_with(['"', '\''])
+        && !word.contains(|c: char| c.is_whitespace() || "()=;,".contains(c));
+    match () {
+        () if plain => Cow::Borrowed(word),
+        () if word.contains('"') => Cow::Owned(format!("'{word}'")),
+        () => Cow::Owned(format!("\"{word}\"")),
     }
-    out
 }
 
 struct Parser<'t> {
@@ -140,7 +149,8 @@ impl<'t> Parser<'t> {
             .find(|c: char| c.is_whitespace() || "()=;,".contains(c))
             .unwrap_or(self.rest().len());
         if end == 0 {
-            let found = self.peek().map_or("the end".to_owned(), |c| format!("`{}`", c.escape_default()));
+            let found =
+                self.peek().map_or("the end".to_owned(), |c| format!("`{}`", c.escape_default()));
             return Err(self.trap(format!("expected a value or a name, found {found}")));
         }
         let word = self.rest()[..end].to_owned();
@@ -228,8 +238,7 @@ impl<'e> Taker<'e> {
 
     /// The argument with this key.
     pub fn need(&mut self, key: &str) -> Result<&'e Expr, ValueError> {
-        self.key(key)
-            .ok_or_else(|| self.error(format!("`{}` needs `{key}=`", self.function)))
+        self.key(key).ok_or_else(|| self.error(format!("`{}` needs `{key}=`", self.function)))
     }
 
     /// The next argument without a key, if there is one.
@@ -250,8 +259,11 @@ impl<'e> Taker<'e> {
             Some(Arg { key: Some(key), .. }) => {
                 Err(self.error(format!("`{}` has no argument `{}`", self.function, clip(key))))
             }
-            Some(Arg { value, .. }) => Err(self
-                .error(format!("`{}` has no place for `{}`", self.function, clip(&value.to_string())))),
+            Some(Arg { value, .. }) => Err(self.error(format!(
+                "`{}` has no place for `{}`",
+                self.function,
+                clip(&value.to_string())
+            ))),
         }
     }
 }
@@ -286,7 +298,10 @@ mod tests {
             assert_eq!(Expr::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Expr::parse("f(a=1, b=2)").unwrap().to_string(), "f(a=1 b=2)");
-        assert_eq!(Expr::parse("f(c=\"a b\")").unwrap().args.unwrap().parts[0][0].value.name, "a b");
+        assert_eq!(
+            Expr::parse("f(c=\"a b\")").unwrap().args.unwrap().parts[0][0].value.name,
+            "a b"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::{fmt, str::FromStr};
 
 use super::spec::{LanguageVersion, Seed};
-use crate::units::{ValueError, number, text_value};
+use crate::units::{ValueError, text_value, whole};
 
 impl FromStr for LanguageVersion {
     type Err = ValueError;
@@ -14,8 +14,11 @@ impl FromStr for LanguageVersion {
             return Ok(Self);
         }
         let text = crate::expr::clip(text);
-        Err(ValueError::new("E-VERSION", format!("`{text}` is not a version of the language this program knows"))
-            .help("it knows version 1: write `windtunnel: 1`"))
+        Err(ValueError::new(
+            "E-VERSION",
+            format!("`{text}` is not a version of the language this program knows"),
+        )
+        .help("it knows version 1: write `windtunnel: 1`"))
     }
 }
 
@@ -28,10 +31,7 @@ impl fmt::Display for LanguageVersion {
 impl FromStr for Seed {
     type Err = ValueError;
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        number(text)?;
-        text.parse().map(Self).map_err(|_| {
-            ValueError::new("E-SEED", "a seed is a whole number below 2^64").help("such as 42")
-        })
+        whole(text, "a seed: a whole number below 2^64").map(Self)
     }
 }
 
@@ -41,5 +41,5 @@ impl fmt::Display for Seed {
     }
 }
 
-text_value!(LanguageVersion, "Version", "version of the language", [1]);
-text_value!(Seed, "Seed", "a whole number below 2^64", [42]);
+text_value!(LanguageVersion, "Version", "the version of the language: 1", [1], number);
+text_value!(Seed, "Seed", "a seed: a whole number below 2^64", [42], number);

@@ -4,11 +4,20 @@
 //! **Invariant.** Numbers are plain decimals; whatever a YAML parser would silently turn into another
 //! number is refused, and what is printed parses to the same value.
 
+mod decimal;
 mod parse;
+mod print;
 mod serde_text;
+#[cfg(test)]
+mod tests;
 
-pub use parse::{number, split_unit};
-pub(crate) use serde_text::{text, text_value};
+pub use decimal::clip;
+pub(crate) use parse::{coefficient, rate_or_zero, whole};
+pub use parse::{number, plain};
+pub(crate) use print::coefficient_text;
+pub use print::plain_text;
+pub use serde_text::Text;
+pub(crate) use serde_text::{schema, text, text_value};
 
 /// An instant of simulated time, in nanoseconds from the start of the run.
 pub type SimTime = u64;
@@ -72,3 +81,63 @@ impl std::fmt::Display for ValueError {
 }
 
 impl std::error::Error for ValueError {}
+
+text_value!(
+    SimDuration,
+    "Duration",
+    "a duration such as `250us`, `5ms`, `2s`, `10m`, `1h` or `7d`",
+    ["250us", "5ms", "2s", "10m", "1h", "7d"],
+    r"^[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d)$"
+);
+text_value!(
+    Rate,
+    "Rate",
+    "a rate such as `1200/s`, `90/min` or `5M/day`",
+    ["1200/s", "90/min", "5M/day"],
+    r"^[0-9]+(\.[0-9]+)?[kMGT]?/(us|ms|s|min|h|day)$"
+);
+text_value!(
+    Size,
+    "Size",
+    "a size such as `512B`, `2KB` (2000 bytes) or `2KiB` (2048 bytes)",
+    ["512B", "2KB", "2KiB", "10GB"],
+    r"^[0-9]+(\.[0-9]+)?([KMGTP]i?)?B$"
+);
+text_value!(
+    Bandwidth,
+    "Bandwidth",
+    "a bandwidth such as `1Gbps` or `100MB/s`",
+    ["1Gbps", "100MB/s"],
+    r"^[0-9]+(\.[0-9]+)?([kMGT]?bps|([KMGT]i?)?B/s)$"
+);
+text_value!(
+    Count,
+    "Count",
+    "a whole number such as `8`, `10k` or `1M`",
+    ["8", "10k", "1M"],
+    number,
+    r"^[0-9]+(\.[0-9]+)?[kMGT]?$"
+);
+text_value!(
+    Fraction,
+    "Fraction",
+    "a fraction such as `99.9%` or `0.2`",
+    ["99.9%", "0.2"],
+    number,
+    r"^[0-9]+(\.[0-9]+)?%?$"
+);
+text_value!(
+    Number,
+    "Number",
+    "a number such as `1.6`",
+    ["1.6", "3"],
+    number,
+    r"^[0-9]+(\.[0-9]+)?$"
+);
+text_value!(
+    Name,
+    "Name",
+    "a name of small letters, digits, `_` and `-`, such as `us-east-a`",
+    ["api", "us-east-a"],
+    r"^[a-z0-9][a-z0-9_-]*$"
+);

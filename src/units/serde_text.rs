@@ -1,14 +1,39 @@
 //! Values as one string in YAML: serde and schema from `FromStr` and `Display`.
 //!
-//! **Invariant.** The text that serde reads is the text that was written, digits included.
+//! **Invariant.** The text that serde reads is the text that was written, digits included; a mistake
+//! reaches serde as the text of its [`super::ValueError`].
 
 use std::fmt;
 
+use schemars::{Schema, json_schema};
 use serde::de::{self, Deserializer, Visitor};
 
-/// Gives a type with `FromStr` and `Display` its serde and schema forms.
+/// A type that is written as one text.
+pub trait Text {
+    /// What is expected, for messages and the schema: ``a duration such as `5ms` ``.
+    const EXPECTED: &'static str;
+}
+
+/// Gives a type with `FromStr` and `Display` its serde and schema forms: its name, what is expected,
+/// examples, then `number` if a plain number can be one, then a pattern its text has.
 macro_rules! text_value {
     ($type:ty, $name:literal, $what:literal, $examples:expr) => {
+        text_value!(@ $type, $name, $what, $examples, false, None);
+    };
+    ($type:ty, $name:literal, $what:literal, $examples:expr, number) => {
+        text_value!(@ $type, $name, $what, $examples, true, None);
+    };
+    ($type:ty, $name:literal, $what:literal, $examples:expr, $pattern:literal) => {
+        text_value!(@ $type, $name, $what, $examples, false, Some($pattern));
+    };
+    ($type:ty, $name:literal, $what:literal, $examples:expr, number, $pattern:literal) => {
+        text_value!(@ $type, $name, $what, $examples, true, Some($pattern));
+    };
+    (@ $type:ty, $name:literal, $what:literal, $examples:expr, $number:literal, $pattern:expr) => {
+        impl $crate::units::Text for $type {
+            const EXPECTED: &'static str = $what;
+        }
+
         impl serde::Serialize for $type {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -17,7 +42,7 @@ macro_rules! text_value {
 
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = crate::units::text(deserializer)?;
+                let text = $crate::units::text(deserializer, $what)?;
                 text.parse().map_err(serde::de::Error::custom)
             }
         }
@@ -30,24 +55,38 @@ macro_rules! text_value {
                 $name.into()
             }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({
-                    "type": ["string", "number"],
-                    "description": $what,
-                    "examples": $examples,
-                })
+                $crate::units::schema($what, serde_json::json!($examples), $number, $pattern)
             }
         }
     };
 }
 pub(crate) use text_value;
 
+/// The schema of a value: a text, and a number too if plain numbers are values.
+pub(crate) fn schema(
+    expected: &str,
+    examples: serde_json::Value,
+    number: bool,
+    pattern: Option<&str>,
+) -> Schema {
+    let kind = if number { serde_json::json!(["string", "number"]) } else { "string".into() };
+    let mut schema = json_schema!({"type": kind, "description": expected, "examples": examples});
+    if let Some(pattern) = pattern {
+        schema.insert("pattern".to_owned(), pattern.into());
+    }
+    schema
+}
+
 /// Any scalar as its text.
-pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    struct Text;
-    impl Visitor<'_> for Text {
+pub(crate) fn text<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    expected: &'static str,
+) -> Result<String, D::Error> {
+    struct Scalar(&'static str);
+    impl Visitor<'_> for Scalar {
         type Value = String;
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a value")
+            f.write_str(self.0)
         }
         fn visit_str<E: de::Error>(self, v: &str) -> Result<String, E> {
             Ok(v.to_owned())
@@ -65,5 +104,5 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String,
             Ok(v.to_string())
         }
     }
-    deserializer.deserialize_any(Text)
+    deserializer.deserialize_any(Scalar(expected))
 }

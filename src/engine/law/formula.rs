@@ -4,7 +4,7 @@
 
 use std::{fmt, marker::PhantomData, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Dimension, Law, Sampler, Tables};
@@ -124,9 +124,13 @@ fn term<D: Dimension>(left: &str, right: &str) -> Result<Term, ValueError> {
     let is_name = |s: &str| s.starts_with(|c: char| c.is_ascii_lowercase()) && number(s).is_err();
     // `prompt * 0.2ms` is as good as `0.2ms * prompt`.
     let (value, attribute) = if is_name(left) { (right, left) } else { (left, right) };
-    if attribute.parse::<crate::units::Name>().is_err() {
-        return Err(ValueError::new("E-EXPR", format!("`{attribute}` is not the name of an attribute"))
-            .help("write `0.2ms * prompt` or `120ms/MB * size`"));
+    let value_too = D::parse_coefficient(attribute).is_ok();
+    if value_too || attribute.parse::<crate::units::Name>().is_err() {
+        return Err(ValueError::new(
+            "E-EXPR",
+            format!("`{attribute}` is not the name of an attribute"),
+        )
+        .help("write `0.2ms * prompt` or `120ms/MB * size`"));
     }
     let (value, per) = match value.split_once('/') {
         None => (value, None),
@@ -167,7 +171,7 @@ macro_rules! text_of_dimension {
 
         impl<'de, D: Dimension> Deserialize<'de> for $type<D> {
             fn deserialize<T: Deserializer<'de>>(deserializer: T) -> Result<Self, T::Error> {
-                let text = crate::units::text(deserializer)?;
+                let text = crate::units::text(deserializer, $what)?;
                 text.parse().map_err(de::Error::custom)
             }
         }
@@ -180,15 +184,16 @@ macro_rules! text_of_dimension {
                 concat!(stringify!($type), "Of").into()
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({
-                    "type": ["string", "number"],
-                    "description": format!("{}: {}", $what, D::NAME),
-                    "examples": $examples,
-                })
+                let expected = format!("{}: {}", $what, D::NAME);
+                crate::units::schema(&expected, serde_json::json!($examples), D::BARE, None)
             }
         }
     };
 }
 
 text_of_dimension!(Law, "a law over values each of which is", ["5ms", "exp(mean=5ms)"]);
-text_of_dimension!(Formula, "a law, or a sum of laws and attributes", ["exp(mean=5ms)", "2ms + 0.2ms * prompt"]);
+text_of_dimension!(
+    Formula,
+    "a law, or a sum of laws and attributes",
+    ["exp(mean=5ms)", "2ms + 0.2ms * prompt"]
+);

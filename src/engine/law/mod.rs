@@ -15,26 +15,24 @@ mod ziggurat;
 use std::{fmt::Debug, marker::PhantomData};
 
 pub use formula::Formula;
-pub use parse::quoted;
 pub use sampler::{Sampler, constant, exponential};
 
-use sampler::normal;
+use sampler::{Gamma, normal};
 
-use crate::units::{self, Number, SimDuration, Size, ValueError};
+use crate::units::{self, SimDuration, Size, ValueError};
 
 /// What a law's values measure.
 pub trait Dimension: Copy + Debug + Default + PartialEq + Send + Sync + 'static {
     /// Name of a value, as in "a duration".
     const NAME: &'static str;
+    /// Whether a value may be a bare number.
+    const BARE: bool = false;
     /// A value in base units.
     fn parse(text: &str) -> Result<f64, ValueError>;
     /// The canonical text of a value in base units.
     fn print(value: f64) -> String;
     /// A coefficient of an attribute, in base units; finer than a value may be (`0.1ns` per byte).
-    fn parse_coefficient(text: &str) -> Result<f64, ValueError> {
-        let (number, unit) = units::split_unit(text);
-        Ok(units::number(number)? * Self::parse(&format!("1{unit}"))?)
-    }
+    fn parse_coefficient(text: &str) -> Result<f64, ValueError>;
     /// Its text.
     fn print_coefficient(value: f64) -> String;
 }
@@ -57,8 +55,11 @@ impl Dimension for Time {
     fn print(value: f64) -> String {
         SimDuration(to_nanos(value)).to_string()
     }
+    fn parse_coefficient(text: &str) -> Result<f64, ValueError> {
+        units::coefficient::<SimDuration>(text)
+    }
     fn print_coefficient(value: f64) -> String {
-        format!("{value}ns")
+        units::coefficient_text::<SimDuration>(value)
     }
 }
 
@@ -70,21 +71,28 @@ impl Dimension for Bytes {
     fn print(value: f64) -> String {
         Size(to_nanos(value)).to_string()
     }
+    fn parse_coefficient(text: &str) -> Result<f64, ValueError> {
+        units::coefficient::<Size>(text)
+    }
     fn print_coefficient(value: f64) -> String {
-        format!("{value}B")
+        units::coefficient_text::<Size>(value)
     }
 }
 
 impl Dimension for Plain {
     const NAME: &'static str = "a number";
+    const BARE: bool = true;
     fn parse(text: &str) -> Result<f64, ValueError> {
-        units::number(text)
+        units::plain(text)
     }
     fn print(value: f64) -> String {
-        Number(value).to_string()
+        units::plain_text(value)
+    }
+    fn parse_coefficient(text: &str) -> Result<f64, ValueError> {
+        units::plain(text)
     }
     fn print_coefficient(value: f64) -> String {
-        Number(value).to_string()
+        units::plain_text(value)
     }
 }
 
@@ -201,7 +209,9 @@ impl Shape {
     fn mean(&self) -> Option<f64> {
         Some(match self {
             Self::Constant(x) => *x,
-            Self::Exponential { mean } | Self::Gamma { mean, .. } | Self::Erlang { mean, .. } => *mean,
+            Self::Exponential { mean } | Self::Gamma { mean, .. } | Self::Erlang { mean, .. } => {
+                *mean
+            }
             Self::Lognormal { mu, sigma, .. } => libm::exp(mu + sigma * sigma / 2.0),
             Self::Weibull { scale, shape } => scale * libm::tgamma(1.0 + 1.0 / shape),
             Self::Uniform { low, high } => f64::midpoint(*low, *high),
@@ -210,10 +220,9 @@ impl Shape {
             Self::Mix { parts, .. } => {
                 return parts.iter().try_fold(0.0, |sum, (p, s)| Some(sum + p * s.mean()?));
             }
-            Self::Quantiles(points) => points
-                .windows(2)
-                .map(|w| (w[1].0 - w[0].0) * piece_mean(w[0].1, w[1].1))
-                .sum(),
+            Self::Quantiles(points) => {
+                points.windows(2).map(|w| (w[1].0 - w[0].0) * piece_mean(w[0].1, w[1].1)).sum()
+            }
             Self::Empirical { .. } => return None,
             Self::Shift { by, law } => by + law.mean()?,
         })
@@ -243,7 +252,10 @@ impl Shape {
                 ));
             }
             Self::Pareto { alpha, max: None, .. } if *alpha <= 2.0 => {
-                all.push("a Pareto law with alpha <= 2 has no finite variance: intervals mislead".to_owned());
+                all.push(
+                    "a Pareto law with alpha <= 2 has no finite variance: intervals mislead"
+                        .to_owned(),
+                );
             }
             Self::Mix { parts, .. } => parts.iter().for_each(|p| p.1.warnings(all)),
             Self::Shift { law, .. } => law.warnings(all),
@@ -268,8 +280,8 @@ impl Shape {
                 other => other,
             },
             Self::Lognormal { mu, sigma, .. } => Sampler::Lognormal(*mu, *sigma, normal()),
-            Self::Gamma { mean, cv } => gamma(1.0 / (cv * cv), mean * cv * cv)?,
-            Self::Erlang { k, mean } => gamma(*k as f64, mean / *k as f64)?,
+            Self::Gamma { mean, cv } => Sampler::Gamma(Gamma::new(1.0 / (cv * cv), mean * cv * cv)),
+            Self::Erlang { k, mean } => Sampler::Gamma(Gamma::new(*k as f64, mean / *k as f64)),
             Self::Weibull { scale, shape } => Sampler::Weibull {
                 scale: *scale,
                 power: 1.0 / shape,
@@ -297,7 +309,9 @@ impl Shape {
             Self::Empirical { file, column, scale, .. } => {
                 let values = tables.column(file, column)?;
                 if values.is_empty() || values.iter().any(|v| *v < 0.0 || !v.is_finite()) {
-                    return Err(format!("column `{column}` of `{file}` has no values or negative ones"));
+                    return Err(format!(
+                        "column `{column}` of `{file}` has no values or negative ones"
+                    ));
                 }
                 Sampler::Empirical(values.into_iter().map(|v| v * scale).collect())
             }
@@ -306,10 +320,6 @@ impl Shape {
             }
         })
     }
-}
-
-fn gamma(shape: f64, scale: f64) -> Result<Sampler, String> {
-    rand_distr::Gamma::new(shape, scale).map(Sampler::Gamma).map_err(|e| e.to_string())
 }
 
 /// Mean of max(0, N(mean, sd)).
@@ -344,4 +354,3 @@ fn piece_mean(x0: f64, x1: f64) -> f64 {
     }
     (x1 - x0) / libm::log(x1 / x0)
 }
-

@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 
 use super::{Dimension, Law, Lognormal, Shape};
 use crate::{
-    expr::{Expr, Taker, unknown},
+    expr::{Expr, Taker, quoted, unknown},
     units::{Fraction, ValueError, number},
 };
 
@@ -14,8 +14,20 @@ use crate::{
 const Z99: f64 = 2.326_347_874_040_841;
 
 const KNOWN: [&str; 14] = [
-    "exp", "lognormal", "gamma", "erlang", "weibull", "uniform", "normal", "pareto", "hyperexp",
-    "mix", "quantiles", "empirical", "shift", "constant",
+    "exp",
+    "lognormal",
+    "gamma",
+    "erlang",
+    "weibull",
+    "uniform",
+    "normal",
+    "pareto",
+    "hyperexp",
+    "mix",
+    "quantiles",
+    "empirical",
+    "shift",
+    "constant",
 ];
 
 impl<D: Dimension> FromStr for Law<D> {
@@ -61,7 +73,11 @@ fn value<D: Dimension>(expr: &Expr) -> Result<f64, ValueError> {
 
 fn plain(expr: &Expr) -> Result<f64, ValueError> {
     let word = expr.word();
-    number(word.ok_or_else(|| ValueError::new("E-TYPE", format!("expected a number, found `{expr}`")))?)
+    number(
+        word.ok_or_else(|| {
+            ValueError::new("E-TYPE", format!("expected a number, found `{expr}`"))
+        })?,
+    )
 }
 
 fn rule(holds: bool, message: &str) -> Result<(), ValueError> {
@@ -200,14 +216,12 @@ fn quantiles<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
     Ok(Shape::Quantiles(points))
 }
 
-/// `50` is 0.5, `99` 0.99, `999` 0.999, `99.5` 0.995, `100` 1.
+/// `50` is 0.5, `99` 0.99, `99.5` 0.995, `100` 1; and `999` 0.999, as in `p999`.
 fn level(text: &str) -> Option<f64> {
-    let x = number(text).ok()?;
-    if x <= 100.0 {
-        return Some(x / 100.0);
+    if text.len() > 2 && text.starts_with("99") && !text.contains('.') {
+        return number(&format!("0.{text}")).ok();
     }
-    let nines = text.len() as i32 - 2;
-    text.chars().all(|c| c.is_ascii_digit()).then(|| x / 100.0 / libm::pow(10.0, f64::from(nines)))
+    format!("{text}%").parse::<Fraction>().ok().map(|p| p.0)
 }
 
 fn empirical<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
@@ -281,10 +295,4 @@ pub(super) fn print<D: Dimension>(shape: &Shape, f: &mut fmt::Formatter<'_>) -> 
             f.write_str(")")
         }
     }
-}
-
-/// A word, quoted when it has blanks or signs of the grammar.
-pub fn quoted(text: &str) -> String {
-    let plain = !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "()=;,\"'".contains(c));
-    if plain { text.to_owned() } else { format!("\"{text}\"") }
 }

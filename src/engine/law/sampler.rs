@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use rand_distr::{Distribution, Gamma};
-
 use super::ziggurat::{Layers, exponential_layers, normal_layers};
 use crate::engine::random::Draw;
 
@@ -19,8 +17,8 @@ pub enum Sampler {
     Exponential(f64, &'static Layers),
     /// exp(mu + sigma Z).
     Lognormal(f64, f64, &'static Layers),
-    /// Gamma.
-    Gamma(Gamma<f64>),
+    /// Gamma, by squeezed rejection from a normal.
+    Gamma(Gamma),
     /// scale (-ln U)^(1 / shape).
     Weibull {
         /// Scale.
@@ -84,6 +82,55 @@ impl Sampler {
             Self::Empirical(values) => values[draw.below(values.len() as u64) as usize],
             Self::Sum(parts) => parts.iter().map(|p| p.sample(draw)).sum(),
         }
+    }
+}
+
+/// Gamma by the method of G. Marsaglia and W. W. Tsang, "A simple method for generating gamma
+/// variables", ACM TOMS 26(3), 2000; a shape below 1 is that of one more, times U^(1/shape).
+///
+/// Our own because that of `rand_distr` takes its logarithms from the platform as soon as another
+/// package switches on `std` in `num-traits`: the same seed would then draw other bits.
+#[derive(Clone, Debug)]
+pub struct Gamma {
+    scale: f64,
+    /// 1 / shape if the shape is below 1.
+    boost: Option<f64>,
+    c: f64,
+    d: f64,
+    layers: &'static Layers,
+}
+
+impl Gamma {
+    /// A gamma with this shape and scale, both above 0.
+    pub(super) fn new(shape: f64, scale: f64) -> Self {
+        let small = shape < 1.0;
+        let d = if small { shape + 1.0 } else { shape } - 1.0 / 3.0;
+        Self {
+            scale,
+            boost: small.then_some(1.0 / shape),
+            c: 1.0 / libm::sqrt(9.0 * d),
+            d,
+            layers: normal_layers(),
+        }
+    }
+
+    fn sample(&self, draw: &mut Draw) -> f64 {
+        let v = loop {
+            let x = self.layers.normal(draw);
+            let t = 1.0 + self.c * x;
+            if t <= 0.0 {
+                continue;
+            }
+            let v = t * t * t;
+            let u = 1.0 - draw.unit();
+            if u < 1.0 - 0.0331 * x * x * x * x
+                || libm::log(u) < 0.5 * x * x + self.d * (1.0 - v + libm::log(v))
+            {
+                break v;
+            }
+        };
+        let x = self.d * v * self.scale;
+        self.boost.map_or(x, |power| x * libm::pow(1.0 - draw.unit(), power))
     }
 }
 

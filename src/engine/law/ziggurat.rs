@@ -21,9 +21,8 @@ pub struct Layers {
     f: [f64; 257],
 }
 
-static EXPONENTIAL: LazyLock<Box<Layers>> = LazyLock::new(|| {
-    Layers::new(EXP_R, EXP_V, |x| libm::exp(-x), |y| -libm::log(y))
-});
+static EXPONENTIAL: LazyLock<Box<Layers>> =
+    LazyLock::new(|| Layers::new(EXP_R, EXP_V, |x| libm::exp(-x), |y| -libm::log(y)));
 
 static NORMAL: LazyLock<Box<Layers>> = LazyLock::new(|| {
     Layers::new(

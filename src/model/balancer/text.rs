@@ -33,7 +33,10 @@ impl FromStr for Policy {
             }
             "peak_ewma" => Self::PeakEwma,
             later if LATER.contains(&later) => {
-                return Err(ValueError::new("E-UNSUPPORTED", format!("`{later}` is not supported yet")));
+                return Err(ValueError::new(
+                    "E-UNSUPPORTED",
+                    format!("`{later}` is not supported yet"),
+                ));
             }
             other => {
                 let known =

@@ -29,8 +29,7 @@ fn parse<T: FromStr<Err = ValueError>>(expr: &Expr) -> Result<T, ValueError> {
 
 /// A rate that may be 0 (a silent state of an mmpp).
 fn rate_or_zero(expr: &Expr) -> Result<Rate, ValueError> {
-    let text = word(expr)?;
-    if text.starts_with("0/") { Ok(Rate(0.0)) } else { text.parse() }
+    crate::units::rate_or_zero(word(expr)?)
 }
 
 const ARRIVALS: [&str; 6] = ["poisson", "constant", "renewal", "mmpp", "closed", "trace"];
@@ -40,8 +39,11 @@ impl FromStr for Arrivals {
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let expr = Expr::parse(text)?;
         if expr.args.is_none() {
-            return Err(ValueError::new("E-EXPR", format!("`{}` is no kind of arrivals", crate::expr::clip(text)))
-                .help("such as poisson(100/s), constant(100/s), closed(users=50 think=1s)"));
+            return Err(ValueError::new(
+                "E-EXPR",
+                format!("`{}` is no kind of arrivals", crate::expr::clip(text)),
+            )
+            .help("such as poisson(100/s), constant(100/s), closed(users=50 think=1s)"));
         }
         match expr.name.as_str() {
             "poisson" => {
@@ -99,8 +101,11 @@ fn mmpp(expr: &Expr) -> Result<Arrivals, ValueError> {
         states.push((rate, stay));
     }
     if states.len() < 2 || states.iter().all(|s| s.0.0 <= 0.0) {
-        return Err(ValueError::new("E-DIST", "`mmpp` needs at least two states, one with a rate above 0")
-            .help(format!("write `{usage}`")));
+        return Err(ValueError::new(
+            "E-DIST",
+            "`mmpp` needs at least two states, one with a rate above 0",
+        )
+        .help(format!("write `{usage}`")));
     }
     Ok(Arrivals::Mmpp(states))
 }
@@ -109,7 +114,8 @@ fn trace(expr: &Expr) -> Result<Arrivals, ValueError> {
     let mut t = Taker::new(expr, "trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)")?;
     let file = word(t.need("file")?)?.to_owned();
     let column = word(t.need("column")?)?.to_owned();
-    let unit = t.key("unit").map(parse).transpose()?.unwrap_or(TraceUnit::Nanoseconds(1_000_000_000));
+    let unit =
+        t.key("unit").map(parse).transpose()?.unwrap_or(TraceUnit::Nanoseconds(1_000_000_000));
     let speed = t.key("speed").map(|e| number(word(e)?)).transpose()?.unwrap_or(1.0);
     let repeat = match t.key("at_end").map(word).transpose()? {
         None | Some("stop") => false,
@@ -165,7 +171,7 @@ impl fmt::Display for Arrivals {
             }
             Self::Closed { users, think } => write!(f, "closed(users={users} think={think})"),
             Self::Trace { file, column, unit, speed, repeat } => {
-                let q = crate::engine::law::quoted;
+                let q = crate::expr::quoted;
                 write!(f, "trace(file={} column={} unit={unit}", q(file), q(column))?;
                 if speed.to_bits() != 1f64.to_bits() {
                     write!(f, " speed={speed}")?;
@@ -199,12 +205,17 @@ impl FromStr for KeyLaw {
                 let mut t = Taker::new(&expr, "uniform(n=1M) or sequential(n=1M)")?;
                 let n = n(&mut t)?;
                 t.finish()?;
-                Ok(if expr.name == "uniform" { Self::Uniform { n } } else { Self::Sequential { n } })
+                Ok(if expr.name == "uniform" {
+                    Self::Uniform { n }
+                } else {
+                    Self::Sequential { n }
+                })
             }
             "hot" => {
                 let mut t = Taker::new(&expr, "hot(n=1M hot=1% share=80%)")?;
                 let n = n(&mut t)?;
-                let (hot, share): (Fraction, Fraction) = (parse(t.need("hot")?)?, parse(t.need("share")?)?);
+                let (hot, share): (Fraction, Fraction) =
+                    (parse(t.need("hot")?)?, parse(t.need("share")?)?);
                 t.finish()?;
                 Ok(Self::Hot { n, hot, share })
             }
@@ -241,8 +252,11 @@ impl FromStr for AttributeSpec {
                 let mut options = Vec::new();
                 for arg in args.parts.iter().flatten() {
                     let Some(name) = &arg.key else {
-                        return Err(ValueError::new("E-EXPR", "each choice has a name and a share")
-                            .help("write `choice(gold=20% free=80%)`"));
+                        return Err(ValueError::new(
+                            "E-EXPR",
+                            "each choice has a name and a share",
+                        )
+                        .help("write `choice(gold=20% free=80%)`"));
                     };
                     options.push((name.parse()?, parse::<Fraction>(&arg.value)?));
                 }
@@ -269,18 +283,26 @@ impl fmt::Display for AttributeSpec {
                 }
                 f.write_str(")")
             }
-            Self::Coin(p) => {
-                let text = p.to_string();
-                if text.ends_with('%') { f.write_str(&text) } else { write!(f, "{}%", p.0 * 100.0) }
-            }
-            Self::Column(column) => write!(f, "column({})", crate::engine::law::quoted(column)),
+            Self::Coin(p) => write!(f, "{p}"),
+            Self::Column(column) => write!(f, "column({})", crate::expr::quoted(column)),
         }
     }
 }
 
-text_value!(Arrivals, "Arrivals", "when requests or sessions start", ["poisson(100/s)", "closed(users=50 think=exp(mean=1s))"]);
+text_value!(
+    Arrivals,
+    "Arrivals",
+    "when requests or sessions start",
+    ["poisson(100/s)", "closed(users=50 think=exp(mean=1s))"]
+);
 text_value!(KeyLaw, "KeyLaw", "how keys are drawn", ["zipf(n=1M s=0.99)", "uniform(n=10k)"]);
-text_value!(AttributeSpec, "Attribute", "a law, choice(..), a percentage (coin) or column(..)", ["choice(gold=20% free=80%)"]);
+text_value!(
+    AttributeSpec,
+    "Attribute",
+    "a law, choice(..), a percentage (coin) or column(..)",
+    ["choice(gold=20% free=80%)"],
+    number
+);
 
 // ---- forms of several shapes -----------------------------------------------------------------
 
@@ -410,10 +432,14 @@ mod tests {
         }
         let mmpp = "mmpp(0.2/s for 100s; 1.6/s for 50s)".parse::<Arrivals>().unwrap();
         assert_eq!(mmpp, mmpp.to_string().parse().unwrap());
-        for text in ["zipf(n=1M s=0.99)", "uniform(n=10k)", "hot(n=1M hot=1% share=80%)", "sequential(n=5)"] {
+        for text in
+            ["zipf(n=1M s=0.99)", "uniform(n=10k)", "hot(n=1M hot=1% share=80%)", "sequential(n=5)"]
+        {
             assert_eq!(text.parse::<KeyLaw>().unwrap().to_string(), text);
         }
-        for text in ["choice(gold=20% free=80%)", "0.01%", "column(ContextTokens)", "exp(mean=5)", "3"] {
+        for text in
+            ["choice(gold=20% free=80%)", "0.01%", "column(ContextTokens)", "exp(mean=5)", "3"]
+        {
             assert_eq!(text.parse::<AttributeSpec>().unwrap().to_string(), text);
         }
     }

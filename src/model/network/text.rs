@@ -21,7 +21,11 @@ impl FromStr for MatrixSpec {
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let expr = Expr::parse(text)?;
         if expr.name != "matrix" {
-            return Err(unknown("form", &expr.name, &["matrix(file=rtt.csv unit=ms round_trip=true)"]));
+            return Err(unknown(
+                "form",
+                &expr.name,
+                &["matrix(file=rtt.csv unit=ms round_trip=true)"],
+            ));
         }
         let mut t = Taker::new(&expr, "matrix(file=rtt.csv unit=ms round_trip=true)")?;
         let word = |e: &Expr| e.word().unwrap_or_default().to_owned();
@@ -41,12 +45,17 @@ impl FromStr for MatrixSpec {
 
 impl fmt::Display for MatrixSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let file = crate::engine::law::quoted(&self.file);
+        let file = crate::expr::quoted(&self.file);
         write!(f, "matrix(file={file} unit={} round_trip={})", self.unit, self.round_trip)
     }
 }
 
-text_value!(MatrixSpec, "Matrix", "latencies between regions from a file", ["matrix(file=rtt.csv unit=ms round_trip=true)"]);
+text_value!(
+    MatrixSpec,
+    "Matrix",
+    "latencies between regions from a file",
+    ["matrix(file=rtt.csv unit=ms round_trip=true)"]
+);
 
 impl<'de> Deserialize<'de> for ZonesSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

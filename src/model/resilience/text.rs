@@ -37,21 +37,25 @@ impl FromStr for Backoff {
                 Ok(Self::Linear { step, max })
             }
             "exponential" => {
-                let mut t = Taker::new(&expr, "exponential(base=50ms factor=2 max=1s jitter=full)")?;
+                let mut t =
+                    Taker::new(&expr, "exponential(base=50ms factor=2 max=1s jitter=full)")?;
                 let base = duration(t.need("base")?)?;
                 let factor = t.key("factor").map(|e| number(e.word().unwrap_or_default()));
                 let max = t.key("max").map(duration).transpose()?;
                 let jitter = t.key("jitter").map(|e| jitter(e.word().unwrap_or_default()));
                 t.finish()?;
-                let (factor, jitter) =
-                    (factor.transpose()?.unwrap_or(2.0), jitter.transpose()?.unwrap_or(Jitter::None));
+                let (factor, jitter) = (
+                    factor.transpose()?.unwrap_or(2.0),
+                    jitter.transpose()?.unwrap_or(Jitter::None),
+                );
                 if factor < 1.0 {
                     return Err(ValueError::new("E-RANGE", "`factor` must be at least 1"));
                 }
                 Ok(Self::Exponential { base, factor, max, jitter })
             }
             other => {
-                let known = ["none", "constant(20ms)", "linear(step=20ms)", "exponential(base=50ms)"];
+                let known =
+                    ["none", "constant(20ms)", "linear(step=20ms)", "exponential(base=50ms)"];
                 Err(unknown("backoff", other, &known))
             }
         }
@@ -84,10 +88,14 @@ impl FromStr for DeadlineSpec {
             return Ok(Self::Propagate);
         }
         let d: SimDuration = text.parse().map_err(|e: ValueError| match e.code {
-            "E-NUM-FORM" => e.help("a duration such as 3s, or `propagate`"),
+            "E-TYPE" => e.help("a duration such as 3s, or `propagate`"),
             _ => e,
         })?;
-        if d.0 == 0 { Err(ValueError::new("E-RANGE", "must be above 0")) } else { Ok(Self::Within(d)) }
+        if d.0 == 0 {
+            Err(ValueError::new("E-RANGE", "must be above 0"))
+        } else {
+            Ok(Self::Within(d))
+        }
     }
 }
 
@@ -100,5 +108,10 @@ impl fmt::Display for DeadlineSpec {
     }
 }
 
-text_value!(Backoff, "Backoff", "wait before another attempt", ["constant(20ms)", "exponential(base=50ms max=1s jitter=full)"]);
+text_value!(
+    Backoff,
+    "Backoff",
+    "wait before another attempt",
+    ["constant(20ms)", "exponential(base=50ms max=1s jitter=full)"]
+);
 text_value!(DeadlineSpec, "Deadline", "a duration, or `propagate`", ["3s", "propagate"]);

@@ -168,9 +168,19 @@ impl fmt::Display for Condition {
     }
 }
 
-text_value!(Discipline, "Discipline", "order of service", ["fifo", "shared", "codel(target=5ms interval=100ms)"]);
+text_value!(
+    Discipline,
+    "Discipline",
+    "order of service",
+    ["fifo", "shared", "codel(target=5ms interval=100ms)"]
+);
 text_value!(Speedup, "Speedup", "total speed with n inside", ["table(1=1 8=6 32=14)"]);
-text_value!(Condition, "Condition", "comparisons of attributes joined by `and`", ["tier == gold", "not poison"]);
+text_value!(
+    Condition,
+    "Condition",
+    "comparisons of attributes joined by `and`",
+    ["tier == gold", "not poison"]
+);
 
 /// A name alone, or the fields of the long form.
 macro_rules! short_form {
@@ -290,7 +300,10 @@ mod tests {
         for text in ["fifo", "shared", "srpt", "codel(target=5ms interval=100ms)"] {
             assert_eq!(text.parse::<Discipline>().unwrap().to_string(), text);
         }
-        assert_eq!("table(1=1 8=6 32=14)".parse::<Speedup>().unwrap().to_string(), "table(1=1 8=6 32=14)");
+        assert_eq!(
+            "table(1=1 8=6 32=14)".parse::<Speedup>().unwrap().to_string(),
+            "table(1=1 8=6 32=14)"
+        );
         for text in ["tier == gold", "tier == gold and size > 1000", "poison != 0"] {
             assert_eq!(text.parse::<Condition>().unwrap().to_string(), text);
         }
