@@ -49,7 +49,7 @@ impl NodeRecord {
     pub fn depart(&mut self, now: u64, arrived: u64, measured_from: u64, outcome: Option<Outcome>) {
         self.departures += 1;
         self.inside.leave(now);
-        self.sojourn += u128::from(now.max(measured_from) - arrived.max(measured_from));
+        self.sojourn += u128::from(now.saturating_sub(arrived.max(measured_from)));
         self.response.record(now - arrived);
         match outcome {
             Some(outcome) => self.outcomes[outcome as usize] += 1,

@@ -186,6 +186,7 @@ impl Simulation {
         let (mut stuck_at, mut stuck) = (0, 0);
         while let Some(popped) = self.world.agenda.pop(last) {
             self.events += 1;
+            self.dispatch(popped.kind, popped.slot, popped.sequence);
             if self.events % LOOK == 0 {
                 let now = self.world.now();
                 stuck = if now == stuck_at { stuck + 1 } else { 0 };
@@ -194,7 +195,6 @@ impl Simulation {
                     return Some(why);
                 }
             }
-            self.dispatch(popped.kind, popped.slot, popped.sequence);
         }
         None
     }
