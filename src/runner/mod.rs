@@ -7,6 +7,8 @@
 
 mod merge;
 mod nodes;
+mod picture;
+mod prepared;
 
 #[cfg(feature = "cli")]
 pub mod folder;
@@ -20,15 +22,20 @@ use std::{
 #[cfg(feature = "cli")]
 use rayon::iter::{ParallelBridge, ParallelIterator};
 
+pub use crate::model::sim::window_length;
 pub use merge::{Merged, RunInfo, check};
+pub use prepared::Prepared;
 
 use crate::{engine::random, model::probe::Measured};
 
 /// Replications when nothing else is asked for: enough for an interval, and quick.
 pub const DEFAULT_REPLICATIONS: usize = 5;
 
+/// Events of one replication before it is stopped (`semantics.md` 60).
+pub const DEFAULT_MAX_EVENTS: u64 = 10_000_000_000;
+
 /// Something that can be simulated: a compiled scenario. Each call builds its own world.
-pub trait World: Sync {
+pub trait Replicate: Sync {
     /// Runs one replication; gives up early, with what it has, when `stop` is set.
     fn replicate(&self, seed: u64, stop: &AtomicBool) -> Measured;
 }
@@ -52,7 +59,7 @@ pub fn seeds(seed: u64, replications: usize) -> Vec<u64> {
 /// Runs the replications, in parallel on the current thread pool, and merges those that finished:
 /// all, or after `stop` the ones before the first unfinished one. `finished` hears of each.
 pub fn simulate(
-    world: &dyn World,
+    world: &dyn Replicate,
     info: RunInfo,
     seed: u64,
     stop: &AtomicBool,
@@ -92,7 +99,7 @@ pub fn simulate(
 
 /// One replication, checked; `None` when it was stopped half-way.
 fn guarded(
-    world: &dyn World,
+    world: &dyn Replicate,
     (replication, seed): (usize, u64),
     info: &RunInfo,
     stop: &AtomicBool,

@@ -287,7 +287,7 @@ struct Fake {
     stops: Option<u64>,
 }
 
-impl World for Fake {
+impl Replicate for Fake {
     fn replicate(&self, seed: u64, stop: &AtomicBool) -> Measured {
         assert!(self.breaks != Some(seed), "in-flight must not be negative");
         let mut measured = two().remove(0);

@@ -1,0 +1,98 @@
+//! `windtunnel examples`: the shipped scenarios, listed or copied.
+
+use std::{fs, path::Path};
+
+use clap::Args;
+
+use super::{Exit, Voice, print, refuse};
+
+/// List the scenarios that come with windtunnel, or copy one
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  windtunnel examples --copy single-server\n  \
+                        windtunnel run single-server.yaml")]
+pub(super) struct ExamplesArguments {
+    /// Copy this one, with the data files it reads, into the current directory
+    #[arg(long, value_name = "NAME")]
+    copy: Option<String>,
+}
+
+/// A shipped scenario.
+struct Example {
+    name: &'static str,
+    text: &'static str,
+    /// Data files it reads, by their path beside it.
+    data: &'static [(&'static str, &'static [u8])],
+}
+
+macro_rules! library {
+    ($($name:literal $([$($file:literal),+])?),* $(,)?) => {
+        /// In the order a newcomer would read them; a test compares it with the folder.
+        const LIBRARY: &[Example] = &[$(Example {
+            name: $name,
+            text: include_str!(concat!("../../scenarios/", $name, ".yaml")),
+            data: &[$($(($file, include_bytes!(concat!("../../scenarios/", $file)))),+)?],
+        }),*];
+    };
+}
+
+library! {}
+
+pub(super) fn examples(arguments: &ExamplesArguments, voice: Voice) -> Exit {
+    match &arguments.copy {
+        None => {
+            list();
+            Exit::Done
+        }
+        Some(name) => copy(name.strip_suffix(".yaml").unwrap_or(name), voice),
+    }
+}
+
+fn list() {
+    let width = LIBRARY.iter().map(|e| e.name.len()).max().unwrap_or_default();
+    for example in LIBRARY {
+        let line = format!("{:width$}  {}\n", example.name, question(example.text));
+        print(line.as_bytes());
+    }
+}
+
+/// The first comment line: the design question.
+fn question(text: &str) -> &str {
+    text.lines().next().unwrap_or_default().trim_start_matches('#').trim()
+}
+
+fn copy(name: &str, voice: Voice) -> Exit {
+    let Some(example) = LIBRARY.iter().find(|e| e.name == name) else {
+        let nearest = LIBRARY
+            .iter()
+            .map(|e| (strsim::jaro_winkler(e.name, name), e.name))
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .filter(|(closeness, _)| *closeness > 0.7)
+            .map_or(String::new(), |(_, near)| format!("; did you mean `{near}`?"));
+        return refuse(&format!(
+            "there is no example `{}`{nearest} (windtunnel examples lists them)",
+            name.escape_default()
+        ));
+    };
+    let file = format!("{name}.yaml");
+    let mut files = vec![(file.as_str(), example.text.as_bytes())];
+    files.extend(example.data);
+    if let Some((taken, _)) = files.iter().find(|(path, bytes)| differs(path, bytes)) {
+        return refuse(&format!("{taken} exists already; it is not overwritten"));
+    }
+    for (path, bytes) in files {
+        let parent = Path::new(path).parent().unwrap_or(Path::new(""));
+        let made = if parent == Path::new("") { Ok(()) } else { fs::create_dir_all(parent) };
+        if let Err(e) = made.and_then(|()| fs::write(path, bytes)) {
+            return refuse(&format!("cannot write {path}: {e}"));
+        }
+        if !voice.quiet {
+            print(format!("{path}\n").as_bytes());
+        }
+    }
+    Exit::Done
+}
+
+/// Whether something else stands at a path.
+fn differs(path: &str, bytes: &[u8]) -> bool {
+    Path::new(path).exists() && fs::read(path).map_or(true, |there| there != bytes)
+}

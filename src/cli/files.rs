@@ -1,0 +1,71 @@
+//! Files on disk, for scenarios and the data they read.
+//!
+//! **Invariant.** Only regular files are opened: a pipe or a device would hang or never end.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::Path,
+};
+
+use crate::scenario::load::Files;
+
+/// The files of this machine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DiskFiles;
+
+/// Data files may be large; what they unpack to is bounded by who reads them.
+const MOST: u64 = 4 << 30;
+
+impl Files for DiskFiles {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        read_regular(Path::new(path), MOST)
+    }
+}
+
+/// Reads a whole file of at most `most` bytes; an error is one sentence without the path.
+pub(super) fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    // Asked before opening, because opening a pipe waits for its other end.
+    let kind = fs::metadata(path).map_err(|e| cause(&e))?;
+    if kind.is_dir() {
+        return Err("is a directory".to_owned());
+    }
+    if !kind.is_file() {
+        return Err("is not a regular file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|e| cause(&e))?;
+    let read = file.take(most + 1).read_to_end(&mut bytes).map_err(|e| cause(&e))?;
+    if read as u64 > most {
+        return Err(format!("is larger than {most} bytes"));
+    }
+    Ok(bytes)
+}
+
+fn cause(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "does not exist".to_owned(),
+        io::ErrorKind::PermissionDenied => "may not be read by you".to_owned(),
+        _ => format!("cannot be read: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_regular_files_of_bounded_size_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        fs::write(&file, "12345").unwrap();
+        assert_eq!(read_regular(&file, 5).unwrap(), b"12345");
+        assert!(read_regular(&file, 4).unwrap_err().contains("larger than 4"));
+        assert!(read_regular(folder.path(), 9).unwrap_err().contains("directory"));
+        let missing = read_regular(&folder.path().join("b"), 9).unwrap_err();
+        assert!(missing.contains("does not exist"));
+        if cfg!(unix) {
+            assert!(read_regular(Path::new("/dev/zero"), 9).unwrap_err().contains("regular"));
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The command line: what was typed -> what was meant; one file per command.
+//!
+//! **Invariant.** Only this module prints, and it decides the exit code: 0 done, 2 bad input, 4 a
+//! limit was met, 5 an invariant of the program broke, 130 interrupted. After bad input nothing has
+//! been written.
+
+mod examples;
+mod files;
+mod new;
+mod prepare;
+mod progress;
+mod report;
+mod run;
+mod schema;
+mod validate;
+
+use std::{
+    any::Any,
+    io::{self, IsTerminal as _, Write as _},
+    panic::{self, AssertUnwindSafe},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// A wind tunnel for distributed-system designs: describe a design in one YAML file and learn,
+/// with confidence intervals, what its latency and availability will be.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Example:\n  windtunnel new shop && windtunnel run shop.yaml")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Colour in messages
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    color: Colour,
+    /// No progress, no summary, no notes: only errors (and what --format asks for)
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::RunArguments),
+    Validate(validate::ValidateArguments),
+    Schema(schema::SchemaArguments),
+    Examples(examples::ExamplesArguments),
+    New(new::NewArguments),
+    Report(report::ReportArguments),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Colour {
+    Auto,
+    Always,
+    Never,
+}
+
+/// How a terminal is spoken to.
+#[derive(Clone, Copy, Debug)]
+struct Voice {
+    colour: bool,
+    quiet: bool,
+}
+
+/// How a command ended, mildest first: of several, the last one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Exit {
+    /// All well.
+    Done,
+    /// A limit stopped a run; its partial results are labelled.
+    Limit,
+    /// Interrupted by the user.
+    Interrupted,
+    /// The user's input is at fault.
+    BadInput,
+    /// The program is at fault.
+    Internal,
+}
+
+impl Exit {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Limit => 4,
+            Self::Interrupted => 130,
+            Self::BadInput => 2,
+            Self::Internal => 5,
+        }
+    }
+}
+
+/// Runs the program with the arguments of the process.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // One plain line instead of a stack trace; who catches the panic says what it means.
+    panic::set_hook(Box::new(|info| {
+        if let Some(place) = info.location() {
+            complain(&format!("panic at {}:{}", place.file(), place.line()));
+        }
+    }));
+    let exit =
+        panic::catch_unwind(AssertUnwindSafe(|| dispatch(arguments))).unwrap_or_else(|panic| {
+            complain(&format!("internal error: {}", panic_text(panic.as_ref())));
+            complain("this is a bug in windtunnel, not in your scenario; please report it");
+            Exit::Internal
+        });
+    ExitCode::from(exit.code())
+}
+
+fn dispatch(arguments: Arguments) -> Exit {
+    let colour = match arguments.color {
+        Colour::Always => true,
+        Colour::Never => false,
+        Colour::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+    };
+    let voice = Voice { colour, quiet: arguments.quiet };
+    match arguments.command {
+        Command::Run(arguments) => run::run(&arguments, voice),
+        Command::Validate(arguments) => validate::validate(&arguments, voice),
+        Command::Schema(arguments) => schema::schema(&arguments),
+        Command::Examples(arguments) => examples::examples(&arguments, voice),
+        Command::New(arguments) => new::new(&arguments, voice),
+        Command::Report(arguments) => report::report(&arguments, voice),
+    }
+}
+
+/// Writes to standard output; a reader that went away (`| head`) is no error.
+fn print(bytes: &[u8]) {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).ok();
+}
+
+/// Writes a line to standard error.
+fn complain(line: &str) {
+    writeln!(io::stderr().lock(), "{line}").ok();
+}
+
+/// One line of error with what to do, and exit 2.
+fn refuse(line: &str) -> Exit {
+    complain(&format!("error: {line}"));
+    Exit::BadInput
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("panic")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_command_has_an_example() {
+        let mut all = Arguments::command();
+        all.build();
+        all.clone().debug_assert();
+        for command in all.get_subcommands().filter(|c| c.get_name() != "help") {
+            let help = command.clone().render_help().to_string();
+            assert!(help.contains("Example"), "{help}");
+        }
+    }
+
+    #[test]
+    fn the_worst_of_several_exits_counts() {
+        let order = [Exit::Internal, Exit::BadInput, Exit::Interrupted, Exit::Limit, Exit::Done];
+        assert!(order.windows(2).all(|pair| pair[0] > pair[1]));
+        assert_eq!(order.map(Exit::code), [5, 2, 130, 4, 0]);
+    }
+}

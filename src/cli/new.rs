@@ -1,0 +1,46 @@
+//! `windtunnel new`: a commented scenario to start from.
+
+use std::{fs::OpenOptions, io::Write as _};
+
+use clap::Args;
+
+use super::{Exit, Voice, print, refuse};
+use crate::units::Name;
+
+/// Start a scenario from a commented template
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  windtunnel new shop        # writes shop.yaml\n  \
+                        windtunnel run shop.yaml")]
+pub(super) struct NewArguments {
+    /// Name of the scenario, and of the file without `.yaml`
+    name: String,
+}
+
+/// The template; `NAME` stands for the name.
+const TEMPLATE: &str = include_str!("template.yaml");
+
+pub(super) fn new(arguments: &NewArguments, voice: Voice) -> Exit {
+    let name = &arguments.name;
+    if let Err(error) = name.parse::<Name>() {
+        return refuse(&format!("`{}` is no name: {}", name.escape_default(), error.message));
+    }
+    let file = format!("{name}.yaml");
+    let text = TEMPLATE.replace("NAME", name);
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&file)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    match written {
+        Ok(()) => {
+            if !voice.quiet {
+                print(format!("{file} is written; now: windtunnel run {file}\n").as_bytes());
+            }
+            Exit::Done
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
+            refuse(&format!("{file} exists already; it is not overwritten: choose another name"))
+        }
+        Err(e) => refuse(&format!("cannot write {file}: {e}")),
+    }
+}

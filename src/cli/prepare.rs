@@ -1,0 +1,163 @@
+//! A scenario file -> everything a run needs, or all its problems at once.
+//!
+//! **Invariant.** Nothing is simulated or written unless every file given is sound.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+
+use super::{Voice, complain, files::DiskFiles};
+use crate::{
+    problem::{Problem, Problems, Severity},
+    runner::{self, Prepared},
+    scenario::{
+        load::{DataFiles, Overrides, Rejected, load},
+        problems::Found,
+        render::{self, Source},
+        spec::ScenarioSpec,
+    },
+    slo::{self, Names, Slo},
+};
+
+/// What takes the place of something in the file.
+#[derive(Debug, Args)]
+pub(super) struct Overriding {
+    /// Seed of all draws, instead of the file's
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    seed: Option<u64>,
+    /// Put VALUE at PATH of the file; `none` deletes what is there. May be repeated
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    sets: Vec<String>,
+    /// Take this variant of the file
+    #[arg(long, value_name = "NAME")]
+    variant: Option<String>,
+}
+
+impl Overriding {
+    /// As it would be typed again; the seed aside.
+    pub(super) fn as_typed(&self) -> String {
+        let mut typed = String::new();
+        for set in &self.sets {
+            write!(typed, " --set '{}'", set.replace('\'', r"'\''")).expect("a text grows");
+        }
+        if let Some(variant) = &self.variant {
+            write!(typed, " --variant {variant}").expect("a text grows");
+        }
+        typed
+    }
+
+    fn overrides(&self) -> Overrides {
+        let mut sets = self.sets.clone();
+        sets.extend(self.seed.map(|seed| format!("seed={seed}")));
+        Overrides { variant: self.variant.clone(), sets }
+    }
+}
+
+/// A scenario that can be run.
+pub(super) struct Ready {
+    pub(super) path: PathBuf,
+    /// The scenario with everything resolved, as text.
+    pub(super) resolved: String,
+    pub(super) seed: u64,
+    pub(super) slos: Vec<Slo>,
+    pub(super) prepared: Prepared,
+}
+
+/// A file looked at: what is wrong with it, and the scenario if nothing is.
+pub(super) struct Examined {
+    pub(super) ready: Option<Ready>,
+    pub(super) sources: Vec<Source>,
+    /// Errors first.
+    pub(super) found: Vec<Found>,
+}
+
+impl Examined {
+    /// The problems with their source frames.
+    pub(super) fn render(&self, colour: bool) -> String {
+        render::human(&self.sources, &self.found, colour)
+    }
+}
+
+/// Reads, compiles and checks one file.
+pub(super) fn examine(path: &Path, overriding: &Overriding) -> Examined {
+    let files = DiskFiles;
+    let name = path.to_string_lossy();
+    let loaded = match load(&name, &files, &overriding.overrides()) {
+        Ok(loaded) => loaded,
+        Err(Rejected { sources, found }) => return Examined { ready: None, sources, found },
+    };
+    let mut problems = Problems::default();
+    for warning in &loaded.warnings {
+        problems.add(warning.clone());
+    }
+    let spec = &loaded.spec;
+    let prepared = Prepared::new(spec, &DataFiles(&files), &mut problems);
+    let window = runner::window_length(spec.duration.0);
+    let slos = slo::check(&spec.slos, &names(spec, window), &mut problems);
+    let sound = !problems.any_error();
+    let problems = problems.into_vec();
+    let ready = prepared.filter(|_| sound).map(|mut prepared| {
+        prepared.info.variant.clone_from(&overriding.variant);
+        prepared.info.warnings = warnings(&problems);
+        Ready {
+            path: path.to_owned(),
+            resolved: loaded.resolved.clone(),
+            seed: spec.seed.map_or(1, |seed| seed.0),
+            slos,
+            prepared,
+        }
+    });
+    let mut found = loaded.found(&problems);
+    // What must be mended comes first; else in the order found.
+    found.sort_by_key(|f| !f.is_error());
+    Examined { ready, sources: loaded.sources, found }
+}
+
+/// All files ready, or their problems said and nothing.
+pub(super) fn prepare_all(
+    paths: &[PathBuf],
+    overriding: &Overriding,
+    voice: Voice,
+) -> Result<Vec<Ready>, ()> {
+    let mut all = Vec::new();
+    let mut sound = true;
+    for path in paths {
+        let mut examined = examine(path, overriding);
+        let failed = examined.ready.is_none();
+        if failed || (!voice.quiet && !examined.found.is_empty()) {
+            complain(examined.render(voice.colour).trim_end());
+        }
+        sound &= !failed;
+        all.extend(examined.ready.take());
+    }
+    if sound { Ok(all) } else { Err(()) }
+}
+
+fn warnings(problems: &[Problem]) -> Vec<String> {
+    let warnings = problems.iter().filter(|p| p.severity == Severity::Warning);
+    warnings.map(|p| format!("{} ({}): {}", p.path, p.code, p.message)).collect()
+}
+
+/// The names an SLO may use.
+fn names(spec: &ScenarioSpec, window: u64) -> Names {
+    let mut names = Names {
+        nodes: spec.nodes.keys().map(|name| name.0.clone()).collect(),
+        marks: BTreeSet::new(),
+        span: spec.duration.0.saturating_sub(spec.warm_up.map_or(0, |w| w.0)),
+        window,
+        ..Names::default()
+    };
+    for (name, client) in &spec.clients {
+        let operations = client.operations().into_iter().map(|(operation, _)| operation).collect();
+        names.clients.insert(name.0.clone(), operations);
+        names.attributes.extend(client.attributes.keys().map(|name| name.0.clone()));
+    }
+    for node in spec.nodes.values() {
+        names.marks.extend(node.kind().marks());
+    }
+    names
+}

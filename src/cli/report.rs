@@ -1,0 +1,75 @@
+//! `windtunnel report`: renders a result folder again, without simulating.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+
+use super::{Exit, Voice, print, refuse};
+use crate::{
+    report::{summary_text, write_all},
+    results::Results,
+    runner::folder::{self, Place, RealDisk, TIMING},
+};
+
+/// Render plots and the HTML report of a result folder again, without simulating
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  windtunnel report outputs/shop/0123456789abcdef")]
+pub(super) struct ReportArguments {
+    /// A folder that `windtunnel run` wrote
+    directory: PathBuf,
+}
+
+pub(super) fn report(arguments: &ReportArguments, voice: Voice) -> Exit {
+    match render(&arguments.directory) {
+        Ok(results) => {
+            if !voice.quiet {
+                print(summary_text(&results, super::run::width()).as_bytes());
+            }
+            Exit::Done
+        }
+        Err(line) => refuse(&line),
+    }
+}
+
+fn render(directory: &Path) -> Result<Results, String> {
+    let manifest = folder::read_manifest(directory)
+        .map_err(|e| format!("{} is no result folder: {e}", directory.display()))?;
+    let mut files = BTreeMap::new();
+    for file in &manifest.files {
+        // Pictures and tables are made again below; only what they are made from must be intact.
+        if let Ok(bytes) = folder::read_checked(directory, file) {
+            files.insert(file.name.clone(), bytes);
+        } else if matches!(file.name.as_str(), "results.json" | "requests.csv" | "scenario.yaml") {
+            return Err(folder::read_checked(directory, file).expect_err("just failed"));
+        }
+    }
+    let json = files.get("results.json").ok_or("results.json is missing in the manifest")?;
+    let results: Results = serde_json::from_slice(json)
+        .map_err(|e| format!("{}/results.json: {e}", directory.display()))?;
+    // The results themselves stay as they were written.
+    files.extend(write_all(&results).into_iter().filter(|(name, _)| name != "results.json"));
+    let timing = std::fs::read(directory.join(TIMING)).ok();
+    place(directory)?.write(&RealDisk, &manifest.status, &files, timing.as_deref())?;
+    Ok(results)
+}
+
+/// The place that is this folder.
+fn place(directory: &Path) -> Result<Place, String> {
+    let whole = directory.canonicalize().map_err(|e| format!("{}: {e}", directory.display()))?;
+    let name = |path: Option<&Path>| {
+        path.and_then(Path::file_name).and_then(|n| n.to_str()).map(str::to_owned)
+    };
+    let parent = whole.parent();
+    let place = || {
+        Some(Place {
+            out: parent?.parent()?.to_owned(),
+            scenario: name(parent)?,
+            run_id: name(Some(&whole))?,
+            force: false,
+        })
+    };
+    place().ok_or_else(|| format!("{} stands too high in the file system", whole.display()))
+}

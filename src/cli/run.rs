@@ -1,0 +1,304 @@
+//! `windtunnel run`: simulate scenarios, print a table, leave result folders.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use clap::{Args, ValueEnum};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+
+use super::{
+    Exit, Voice, complain,
+    prepare::{Overriding, Ready, prepare_all},
+    print, progress, refuse,
+};
+use crate::{
+    report::{requests_csv, results_json, summary_text, write_all},
+    results::{Results, SampledRequest},
+    runner::{
+        self, Breach,
+        folder::{self, Place, RealDisk},
+    },
+    slo,
+};
+
+/// Simulate scenarios, print a table for each, write result folders
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  windtunnel run shop.yaml\n  \
+    windtunnel run shop.yaml --replications 20 --seed 7 --set nodes.api.service.instances=8\n  \
+    windtunnel run shop.yaml other.yaml --format json | jq '.[].summary.latency.p99'")]
+pub(super) struct RunArguments {
+    /// Scenario files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Independent runs of each scenario; with one there are no intervals
+    #[arg(long, short = 'n', default_value_t = runner::DEFAULT_REPLICATIONS as u32,
+          value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    replications: u32,
+    #[command(flatten)]
+    overriding: Overriding,
+    /// Threads; all cores when absent. No result depends on it
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// Where result folders go: DIR/<scenario>/<run-id>/
+    #[arg(long, default_value = "outputs", value_name = "DIR")]
+    out: PathBuf,
+    /// Replace what is in the way in DIR even if windtunnel did not write it
+    #[arg(long)]
+    force: bool,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Stop a replication after so many events (exit 4, status `truncated`)
+    #[arg(long, default_value_t = runner::DEFAULT_MAX_EVENTS, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    max_events: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A table
+    Human,
+    /// results.json, or an array of them for several files, and nothing else
+    Json,
+}
+
+/// What became of one file.
+enum Outcome {
+    Finished {
+        results: Box<Results>,
+        folder: PathBuf,
+    },
+    /// Interrupted before anything finished.
+    Nothing,
+    Broken(Breach),
+    Unwritten(String),
+}
+
+pub(super) fn run(arguments: &RunArguments, voice: Voice) -> Exit {
+    let Ok(ready) = prepare_all(&arguments.files, &arguments.overriding, voice) else {
+        return Exit::BadInput;
+    };
+    if let Err(line) = check_places(arguments, &ready) {
+        return refuse(&line);
+    }
+    let stop = match interruptible() {
+        Ok(stop) => stop,
+        Err(e) => return refuse(&format!("cannot catch Ctrl-C: {e}")),
+    };
+    let jobs = usize::from(arguments.jobs.unwrap_or(0));
+    let pool = match rayon::ThreadPoolBuilder::new().num_threads(jobs).build() {
+        Ok(pool) => pool,
+        Err(e) => return refuse(&format!("cannot start threads: {e}; try a smaller --jobs")),
+    };
+    let quiet = voice.quiet;
+    let bar = progress::bar(arguments.replications as usize * ready.len(), quiet);
+    let outcomes: Vec<Outcome> = pool.install(|| {
+        ready.par_iter().map(|ready| one(ready, arguments, &stop, &|| bar.inc(1))).collect()
+    });
+    bar.finish_and_clear();
+    tell(arguments, &ready, outcomes, voice)
+}
+
+/// A flag that Ctrl-C (or SIGTERM) sets; a second one ends the process at once.
+fn interruptible() -> Result<Arc<AtomicBool>, ctrlc::Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            #[allow(clippy::exit, reason = "the user insists; nothing half-written can be seen")]
+            process::exit(i32::from(Exit::Interrupted.code()));
+        }
+        complain("stopping: finished replications are kept; press again to stop at once");
+    })?;
+    Ok(stop)
+}
+
+/// Every folder must be writable, and a different one, before hours are spent.
+fn check_places(arguments: &RunArguments, ready: &[Ready]) -> Result<(), String> {
+    let mut folders = BTreeSet::new();
+    for ready in ready {
+        let place = place(arguments, ready, &complete_rule(arguments));
+        place.check()?;
+        if !folders.insert(place.folder()) {
+            return Err(format!("{} is given twice", ready.path.display()));
+        }
+    }
+    Ok(())
+}
+
+fn complete_rule(arguments: &RunArguments) -> String {
+    format!("{} replications", arguments.replications)
+}
+
+fn place(arguments: &RunArguments, ready: &Ready, rule: &str) -> Place {
+    let seeds = runner::seeds(ready.seed, arguments.replications as usize);
+    Place {
+        out: arguments.out.clone(),
+        scenario: ready.prepared.info.scenario.clone(),
+        run_id: folder::run_id(&ready.resolved, &seeds, rule),
+        force: arguments.force,
+    }
+}
+
+/// Simulates and writes one file's run.
+fn one(
+    ready: &Ready,
+    arguments: &RunArguments,
+    stop: &AtomicBool,
+    finished: &(dyn Fn() + Sync),
+) -> Outcome {
+    #[allow(clippy::disallowed_methods, reason = "timing.json is about the wall clock")]
+    let start = Instant::now();
+    let mut info = ready.prepared.info.clone();
+    info.replications = arguments.replications as usize;
+    let world = ready.prepared.limited(arguments.max_events);
+    let merged = match runner::simulate(&world, info, ready.seed, stop, finished) {
+        Ok(merged) => merged,
+        Err(breach) => return Outcome::Broken(breach),
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    let mut results = merged.results();
+    if results.seeds.is_empty() {
+        return Outcome::Nothing;
+    }
+    results.slos = slo::evaluate(&ready.slos, &results, &merged);
+    match write(arguments, ready, &results, (&merged.samples(), seconds)) {
+        Ok(folder) => Outcome::Finished { results: Box::new(results), folder },
+        Err(line) => Outcome::Unwritten(line),
+    }
+}
+
+fn write(
+    arguments: &RunArguments,
+    ready: &Ready,
+    results: &Results,
+    (samples, seconds): (&[SampledRequest], f64),
+) -> Result<PathBuf, String> {
+    let mut files: BTreeMap<String, Vec<u8>> = write_all(results).into_iter().collect();
+    files.insert("scenario.yaml".to_owned(), ready.resolved.clone().into_bytes());
+    files.insert("requests.csv".to_owned(), requests_csv(samples));
+    let events: u64 = results.replications.iter().map(|r| r.events).sum();
+    let timing = serde_json::json!({
+        "seconds": seconds,
+        "events": events,
+        "events_per_second": events as f64 / seconds,
+        "threads": rayon::current_num_threads(),
+    });
+    // A partial run has a name of its own: it never takes the place of a complete one.
+    let rule = match results.status.as_str() {
+        "complete" => complete_rule(arguments),
+        "truncated" => format!("{}, {} events", complete_rule(arguments), arguments.max_events),
+        status => format!("{}, {status} after {}", complete_rule(arguments), results.seeds.len()),
+    };
+    let timing = format!("{timing:#}\n");
+    place(arguments, ready, &rule).write(
+        &RealDisk,
+        &results.status,
+        &files,
+        Some(timing.as_bytes()),
+    )
+}
+
+/// Says what became of each file, in the order given, and how the command ends.
+fn tell(arguments: &RunArguments, ready: &[Ready], outcomes: Vec<Outcome>, voice: Voice) -> Exit {
+    let mut exit = Exit::Done;
+    let mut documents = Vec::new();
+    for (ready, outcome) in ready.iter().zip(outcomes) {
+        let file = ready.path.display();
+        let this = match outcome {
+            Outcome::Finished { results, folder } => {
+                match arguments.format {
+                    Format::Json => documents.push(results_json(&results)),
+                    Format::Human if voice.quiet => {}
+                    Format::Human => {
+                        let text = summary_text(&results, width());
+                        let place = folder.display();
+                        print(format!("{}\n\nResults: {place}\n", text.trim_end()).as_bytes());
+                    }
+                }
+                match results.status.as_str() {
+                    "complete" => Exit::Done,
+                    "truncated" => {
+                        let reason = results.status_reason.as_deref().unwrap_or_default();
+                        complain(&format!("{file}: stopped at a limit: {reason}"));
+                        Exit::Limit
+                    }
+                    _ => Exit::Interrupted,
+                }
+            }
+            Outcome::Nothing => {
+                complain(&format!("{file}: interrupted before a replication finished"));
+                Exit::Interrupted
+            }
+            Outcome::Broken(breach) => broken(arguments, ready, &breach),
+            Outcome::Unwritten(line) => refuse(&line),
+        };
+        exit = exit.max(this);
+    }
+    if arguments.format == Format::Json {
+        print(&joined(&documents, ready.len() > 1));
+    }
+    exit
+}
+
+/// One document, or an array of several.
+fn joined(documents: &[Vec<u8>], array: bool) -> Vec<u8> {
+    let trimmed = documents.iter().map(|d| d.trim_ascii_end());
+    let text = trimmed.collect::<Vec<_>>().join(&b",\n"[..]);
+    match (array, text.is_empty()) {
+        (false, true) => text,
+        (false, false) => [&text[..], b"\n"].concat(),
+        (true, _) => [b"[\n", &text[..], b"\n]\n"].concat(),
+    }
+}
+
+/// An invariant broke: how to see it again.
+fn broken(arguments: &RunArguments, ready: &Ready, breach: &Breach) -> Exit {
+    let file = ready.path.display();
+    let Breach { replication, seed, message } = breach;
+    complain(&format!(
+        "{file}: internal error in replication {replication}, seed {seed}: {message}"
+    ));
+    let overrides = arguments.overriding.as_typed();
+    let needed = replication + 1;
+    complain(&format!(
+        "this is a bug in windtunnel, not in your scenario; to reproduce it:\n  \
+         windtunnel run {file} --seed {} --replications {needed}{overrides}",
+        ready.seed
+    ));
+    Exit::Internal
+}
+
+/// Columns of the terminal, as the shell says; 100 when it does not.
+pub(super) fn width() -> u16 {
+    let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    columns.unwrap_or(100).clamp(80, 160)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_joined_to_valid_json() {
+        let document = b"{\"a\": 1}\n".to_vec();
+        for (documents, array, expected) in [
+            (vec![document.clone()], false, serde_json::json!({"a": 1})),
+            (vec![document.clone()], true, serde_json::json!([{"a": 1}])),
+            (vec![document.clone(), document], true, serde_json::json!([{"a": 1}, {"a": 1}])),
+            (vec![], true, serde_json::json!([])),
+        ] {
+            let text = joined(&documents, array);
+            assert_eq!(serde_json::from_slice::<serde_json::Value>(&text).unwrap(), expected);
+        }
+        assert!(joined(&[], false).is_empty());
+    }
+}

@@ -1,0 +1,87 @@
+//! The design as a graph for the picture: clients, nodes, who calls whom.
+//!
+//! **Invariant.** It shows what the model was built from, not what the file looks like.
+
+use crate::{
+    model::{
+        build::Names,
+        client::Arrivals,
+        network::{ZonesSpec, build::zone_name},
+    },
+    results::{Design, Edge, Vertex},
+};
+
+/// Clients first, then nodes, each in name order; one edge per pair.
+pub(super) fn design(names: &Names<'_>) -> Design {
+    let mut picture = Design::default();
+    for (name, client) in &names.design.clients {
+        let users = match client.arrivals {
+            Arrivals::Closed { users, .. } => users,
+            _ => 0,
+        };
+        picture.vertices.push(Vertex {
+            name: name.0.clone(),
+            kind: "client".to_owned(),
+            instances: users,
+            zones: zones(names, client.zones.as_ref(), 1),
+            detail: client.arrivals.to_string(),
+        });
+        let operations = client.operations();
+        let several = operations.len() > 1;
+        for (operation, spec) in operations {
+            let Some((target, verb)) = spec.target() else { continue };
+            let mut label = verb.map_or(String::new(), |verb| verb.name().to_owned());
+            if several {
+                label.clone_from(&operation);
+                if let Some(share) = spec.share() {
+                    label = format!("{operation} {share}");
+                }
+            }
+            connect(&mut picture.edges, &name.0, &target.0, &label);
+        }
+    }
+    for (name, node) in &names.design.nodes {
+        let facts = node.kind().facts();
+        picture.vertices.push(Vertex {
+            name: name.0.clone(),
+            kind: facts.kind.to_owned(),
+            instances: facts.instances,
+            zones: zones(names, facts.zones, facts.instances),
+            detail: facts.detail,
+        });
+        for call in node.kind().outgoing("") {
+            connect(&mut picture.edges, &name.0, &call.target, &call.label);
+        }
+    }
+    picture
+}
+
+/// Adds a label to the edge between two, or the edge.
+fn connect(edges: &mut Vec<Edge>, from: &str, to: &str, label: &str) {
+    match edges.iter_mut().find(|e| e.from == from && e.to == to) {
+        None => {
+            let (from, to, label) = (from.to_owned(), to.to_owned(), label.to_owned());
+            edges.push(Edge { from, to, label });
+        }
+        Some(edge) if !edge.label.split(", ").any(|known| known == label) => {
+            let parted = if edge.label.is_empty() { "" } else { ", " };
+            edge.label = format!("{}{parted}{label}", edge.label);
+        }
+        Some(_) => {}
+    }
+}
+
+/// How many of the instances stand in each zone, in zone order.
+fn zones(names: &Names<'_>, zones: Option<&ZonesSpec>, instances: u64) -> Vec<(String, u64)> {
+    let Some(zones) = zones else { return Vec::new() };
+    let mut counts: Vec<(String, u64)> = Vec::new();
+    for zone in names.spread(zones, instances) {
+        let name = zone_name(zone, names);
+        match counts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((name, 1)),
+        }
+    }
+    counts.sort();
+    counts
+}

@@ -1,0 +1,98 @@
+//! A typed scenario -> something `simulate` can run, and what its results say about it.
+//!
+//! **Invariant.** One `Prepared` serves all replications and threads; it is never changed by a run.
+
+use std::sync::atomic::AtomicBool;
+
+use super::{Replicate, RunInfo, picture};
+use crate::{
+    model::{
+        Scenario,
+        build::{Data, Design, Names},
+        probe::Measured,
+    },
+    problem::Problems,
+    scenario::spec::ScenarioSpec,
+};
+
+/// What every model of this kind leaves out.
+const LEAVES_OUT: [&str; 3] = [
+    "Caches, queues, faults, replication, autoscaling and prices: nothing in this version models them.",
+    "What no law or limit in the file stands for: TCP, garbage collection, kernel scheduling, \
+     noisy neighbours, correlated failures.",
+    "People: operators who restart things, users who give up and come back later.",
+];
+
+/// A compiled scenario with what is said about its run.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What the results say about the run.
+    pub info: RunInfo,
+    scenario: Scenario,
+}
+
+impl Prepared {
+    /// Compiles a scenario; `None` when `problems` has errors.
+    pub fn new(spec: &ScenarioSpec, data: &dyn Data, problems: &mut Problems) -> Option<Self> {
+        let design = Design {
+            topology: spec.topology.clone().unwrap_or_default(),
+            network: spec.network.clone().unwrap_or_default(),
+            clients: spec.clients.clone(),
+            nodes: spec.nodes.clone(),
+            duration: spec.duration.0,
+            warm_up: spec.warm_up.map_or(0, |w| w.0),
+        };
+        let scenario = Scenario::compile(design, data, problems)?;
+        let design = scenario.design();
+        let info = RunInfo {
+            scenario: spec.name.0.clone(),
+            description: spec.description.clone(),
+            confidence: spec.confidence.map_or(0.95, |c| c.0),
+            duration: design.duration,
+            warm_up: design.warm_up,
+            replications: super::DEFAULT_REPLICATIONS,
+            design: picture::design(&Names::new(design)),
+            leaves_out: leaves_out(spec),
+            ..RunInfo::default()
+        };
+        Some(Self { info, scenario })
+    }
+
+    /// The scenario under a limit of events.
+    pub fn limited(&self, events: u64) -> Self {
+        let mut limited = self.clone();
+        limited.scenario.limits.events = events;
+        limited
+    }
+}
+
+impl Replicate for Prepared {
+    fn replicate(&self, seed: u64, stop: &AtomicBool) -> Measured {
+        self.scenario.replicate(seed, stop)
+    }
+}
+
+fn leaves_out(spec: &ScenarioSpec) -> Vec<String> {
+    let mut all: Vec<String> = LEAVES_OUT.iter().map(|text| (*text).to_owned()).collect();
+    if spec.network.is_none() {
+        all.push("The network: no latency is given, so messages take no time.".to_owned());
+    }
+    if spec.warm_up.is_none() {
+        all.push(
+            "The start from empty is part of every figure, because `warm_up` is not given."
+                .to_owned(),
+        );
+    }
+    let sharded = |node: &crate::model::kinds::NodeSpec| {
+        let facts = node.kind().facts();
+        facts.kind == "store" && facts.instances > 1
+    };
+    if spec.nodes.values().any(sharded) {
+        all.push(
+            "Another placement of keys on shards: all replications share one, so its variability \
+             is outside the intervals."
+                .to_owned(),
+        );
+    }
+    all
+}
