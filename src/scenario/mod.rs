@@ -1,4 +1,16 @@
 //! YAML text -> tree with spans -> overrides -> typed spec -> all problems -> runnable scenario.
+//!
+//! **Invariant.** Whatever the bytes, reading ends with a scenario or with problems that name their
+//! place: no panic, bounded time, bounded memory.
 
+mod comma;
+mod de;
+pub mod load;
+mod overrides;
+mod print;
+pub mod problems;
+pub mod render;
+mod reserved;
 pub mod spec;
 mod text;
+pub mod tree;
