@@ -25,7 +25,7 @@ pub fn read<T: DeserializeOwned>(root: &Node, problems: &mut Vec<Found>) -> Opti
     let context = Context { root, found: RefCell::new(Vec::new()) };
     let value = loop {
         let before = context.found.borrow().len();
-        match T::deserialize(Reader { node: root, context: &context }) {
+        match T::deserialize(Reader { node: root, context: &context, keep: false }) {
             Ok(value) if context.found.borrow().is_empty() => break Some(value),
             Ok(_) => break None,
             Err(_) if root.poisoned.get() || before >= SHOWN => break None,
@@ -50,7 +50,13 @@ impl Context<'_> {
         let mut found = Found::error(code, span, message);
         found.problem.help = help;
         found.problem.at_key = at_key;
-        found.problem.path = path_of(self.root, node).unwrap_or_default();
+        if let Some((path, key)) = place(self.root, node) {
+            // A whole block would be a long frame: its key, or its first one, stands for it.
+            if !at_key && !matches!(node.kind, Kind::Scalar { .. }) {
+                found.span = Some(key.unwrap_or_else(|| head(node)));
+            }
+            found.problem.path = path;
+        }
         self.found.borrow_mut().push(found);
     }
 
@@ -73,20 +79,31 @@ impl Context<'_> {
     }
 }
 
-/// The path of a node of the tree.
-fn path_of(root: &Node, target: &Node) -> Option<String> {
+/// The path of a node of the tree, and where its key stands, if it has one.
+fn place(root: &Node, target: &Node) -> Option<(String, Option<Span>)> {
     if std::ptr::eq(root, target) {
-        return Some(String::new());
+        return Some((String::new(), None));
     }
     match &root.kind {
         Kind::Scalar { .. } => None,
         Kind::List(items) => items.iter().enumerate().find_map(|(index, item)| {
-            Some(format!("[{index}]{}", joined(&path_of(item, target)?)))
+            let (rest, key) = place(item, target)?;
+            Some((format!("[{index}]{}", joined(&rest)), key))
         }),
         Kind::Map(entries) => entries.iter().find_map(|entry| {
-            let rest = path_of(&entry.value, target)?;
-            Some(format!("{}{}", quoted(&entry.key), joined(&rest)))
+            let (rest, key) = place(&entry.value, target)?;
+            let key = if rest.is_empty() { Some(entry.key_span) } else { key };
+            Some((format!("{}{}", quoted(&entry.key), joined(&rest)), key))
         }),
+    }
+}
+
+/// The first key of a map, or the beginning of a list.
+pub(super) fn head(node: &Node) -> Span {
+    match &node.kind {
+        Kind::Scalar { .. } => node.span,
+        Kind::List(_) => Span { end: node.span.start + 1, ..node.span },
+        Kind::Map(entries) => entries.first().map_or(node.span, |e| e.key_span),
     }
 }
 
@@ -137,9 +154,28 @@ impl std::error::Error for Fault {}
 
 /// Codes a value's type may put in front of its message.
 const CODES: &[&str] = &[
-    "E-CLAIM", "E-COMMA", "E-CONFLICT", "E-DEPTH", "E-DIST", "E-ENUM", "E-EXPR", "E-LIMIT",
-    "E-MISSING", "E-NAME", "E-NONFINITE", "E-NUM-FORM", "E-OVERFLOW", "E-RANGE", "E-REF",
-    "E-RESOLUTION", "E-SEED", "E-TRACE", "E-TYPE", "E-UNIT", "E-UNSUPPORTED", "E-VERSION",
+    "E-CLAIM",
+    "E-COMMA",
+    "E-CONFLICT",
+    "E-DEPTH",
+    "E-DIST",
+    "E-ENUM",
+    "E-EXPR",
+    "E-LIMIT",
+    "E-MISSING",
+    "E-NAME",
+    "E-NONFINITE",
+    "E-NUM-FORM",
+    "E-OVERFLOW",
+    "E-RANGE",
+    "E-REF",
+    "E-RESOLUTION",
+    "E-SEED",
+    "E-TRACE",
+    "E-TYPE",
+    "E-UNIT",
+    "E-UNSUPPORTED",
+    "E-VERSION",
 ];
 
 impl de::Error for Fault {
@@ -208,14 +244,37 @@ fn not_yet(word: &str) -> Fault {
 struct Reader<'t> {
     node: &'t Node,
     context: &'t Context<'t>,
+    /// Below `variants`, where `none` is a value to be kept.
+    keep: bool,
 }
 
 impl<'t> Reader<'t> {
+    /// Reads a value. An error raised after the text was handed over, by the type that parses it,
+    /// has no place yet: it is this node's.
+    fn feed<S: DeserializeSeed<'t>>(self, seed: S) -> Result<S::Value, Fault> {
+        self.context.at(self.node, seed.deserialize(self))
+    }
+
     fn located<T>(&self, result: Result<T, Fault>) -> Result<T, Fault> {
         self.context.at(self.node, result)
     }
 
-    /// Text of a scalar, or a complaint about a missing value.
+    fn items(&self, items: &'t [Node]) -> Items<'t> {
+        Items { items: items.iter(), context: self.context, keep: self.keep }
+    }
+
+    fn entries(&self, entries: &'t [Entry]) -> Entries<'t> {
+        let root = std::ptr::eq(self.node, self.context.root);
+        Entries {
+            entries: entries.iter(),
+            value: None,
+            context: self.context,
+            keep: self.keep,
+            root,
+        }
+    }
+
+    /// The complaint about a key without a value.
     fn no_value(&self) -> Fault {
         Fault::new("E-TYPE", "there is no value here").help(Some(
             "write a value, leave the key out, or write `none` to switch it off".to_owned(),
@@ -237,8 +296,8 @@ impl<'t> Reader<'t> {
                     .help(Some(format!("without quotes: `{}`", shown(text)))))
             }
             Kind::Scalar { text, .. } => visitor.visit_str(text),
-            Kind::List(items) => visitor.visit_seq(Items { items: items.iter(), context: self.context }),
-            Kind::Map(entries) => visitor.visit_map(Entries::new(entries, self.context)),
+            Kind::List(items) => visitor.visit_seq(self.items(items)),
+            Kind::Map(entries) => visitor.visit_map(self.entries(entries)),
         };
         self.located(result)
     }
@@ -249,7 +308,9 @@ impl<'t> Reader<'t> {
             Kind::Scalar { text, quoted: false } => match text.to_ascii_lowercase().as_str() {
                 "true" if text == "true" => Ok(true),
                 "false" if text == "false" => Ok(false),
-                "true" | "yes" | "on" | "y" => Err(self.expected("`true` or `false`").help(hint("true"))),
+                "true" | "yes" | "on" | "y" => {
+                    Err(self.expected("`true` or `false`").help(hint("true")))
+                }
                 "false" | "no" | "off" | "n" => {
                     Err(self.expected("`true` or `false`").help(hint("false")))
                 }
@@ -356,7 +417,7 @@ impl<'t> de::Deserializer<'t> for Reader<'t> {
         let Kind::List(items) = &self.node.kind else {
             return self.located(Err(self.expected("a list")));
         };
-        self.located(visitor.visit_seq(Items { items: items.iter(), context: self.context }))
+        self.located(visitor.visit_seq(self.items(items)))
     }
 
     fn deserialize_tuple<V: Visitor<'t>>(self, _len: usize, visitor: V) -> Result<V::Value, Fault> {
@@ -376,7 +437,7 @@ impl<'t> de::Deserializer<'t> for Reader<'t> {
         let Kind::Map(entries) = &self.node.kind else {
             return self.located(Err(self.expected("a map (`key: value`)")));
         };
-        self.located(visitor.visit_map(Entries::new(entries, self.context)))
+        self.located(visitor.visit_map(self.entries(entries)))
     }
 
     fn deserialize_struct<V: Visitor<'t>>(
@@ -395,7 +456,7 @@ impl<'t> de::Deserializer<'t> for Reader<'t> {
                 self.context.report(value, *key_span, true, unknown_key(name, key, fields));
             }
         }
-        self.located(visitor.visit_map(Entries::new(entries, self.context)))
+        self.located(visitor.visit_map(self.entries(entries)))
     }
 
     fn deserialize_enum<V: Visitor<'t>>(
@@ -455,7 +516,7 @@ impl<'t> Reader<'t> {
                 self.context.report(value, *key_span, true, fault);
             }
         }
-        let mut known = entries.iter().filter(|e| !e.value.poisoned.get());
+        let mut known = entries.iter().filter(|e| !e.value.poisoned.get() && !e.value.is_none());
         match (known.next(), known.next()) {
             (Some(Entry { key, value, .. }), None) => Ok((key, Some(value))),
             (None, _) if !entries.is_empty() => {
@@ -476,6 +537,7 @@ impl<'t> Reader<'t> {
 struct Items<'t> {
     items: std::slice::Iter<'t, Node>,
     context: &'t Context<'t>,
+    keep: bool,
 }
 
 impl<'t> SeqAccess<'t> for Items<'t> {
@@ -487,30 +549,34 @@ impl<'t> SeqAccess<'t> for Items<'t> {
     ) -> Result<Option<T::Value>, Fault> {
         match self.items.find(|item| !item.poisoned.get()) {
             None => Ok(None),
-            Some(node) => seed.deserialize(Reader { node, context: self.context }).map(Some),
+            Some(node) => {
+                let (context, keep) = (self.context, self.keep);
+                Reader { node, context, keep }.feed(seed).map(Some)
+            }
         }
     }
 }
 
-/// The entries of a map that are not poisoned.
+/// The entries of a map that are not poisoned and not switched off by `none`.
 struct Entries<'t> {
     entries: std::slice::Iter<'t, Entry>,
-    value: Option<&'t Node>,
+    value: Option<(&'t str, &'t Node)>,
     context: &'t Context<'t>,
-}
-
-impl<'t> Entries<'t> {
-    fn new(entries: &'t [Entry], context: &'t Context<'t>) -> Self {
-        Self { entries: entries.iter(), value: None, context }
-    }
+    keep: bool,
+    root: bool,
 }
 
 impl<'t> MapAccess<'t> for Entries<'t> {
     type Error = Fault;
 
-    fn next_key_seed<K: DeserializeSeed<'t>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        let Some(entry) = self.entries.find(|e| !e.value.poisoned.get()) else { return Ok(None) };
-        self.value = Some(&entry.value);
+    fn next_key_seed<K: DeserializeSeed<'t>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, Fault> {
+        let keep = self.keep;
+        let counts = |e: &&Entry| !e.value.poisoned.get() && (keep || !e.value.is_none());
+        let Some(entry) = self.entries.find(counts) else { return Ok(None) };
+        self.value = Some((&entry.key, &entry.value));
         match seed.deserialize(entry.key.as_str().into_deserializer()) {
             Ok(key) => Ok(Some(key)),
             Err(fault) => {
@@ -521,8 +587,9 @@ impl<'t> MapAccess<'t> for Entries<'t> {
     }
 
     fn next_value_seed<V: DeserializeSeed<'t>>(&mut self, seed: V) -> Result<V::Value, Fault> {
-        let node = self.value.take().expect("serde asks for a key first");
-        seed.deserialize(Reader { node, context: self.context })
+        let (key, node) = self.value.take().expect("serde asks for a key first");
+        let keep = self.keep || (self.root && key == "variants");
+        Reader { node, context: self.context, keep }.feed(seed)
     }
 }
 
@@ -545,7 +612,7 @@ impl<'t> EnumAccess<'t> for Variant<'t> {
 impl<'t> Variant<'t> {
     fn content(&self) -> Result<Reader<'t>, Fault> {
         match self.value {
-            Some(node) => Ok(Reader { node, context: self.context }),
+            Some(node) => Ok(Reader { node, context: self.context, keep: false }),
             None => Err(Fault::new("E-TYPE", format!("`{}` needs a value", shown(self.tag)))
                 .help(Some(format!("write `{}: …`", shown(self.tag))))),
         }
@@ -563,7 +630,7 @@ impl<'t> VariantAccess<'t> for Variant<'t> {
     }
 
     fn newtype_variant_seed<T: DeserializeSeed<'t>>(self, seed: T) -> Result<T::Value, Fault> {
-        seed.deserialize(self.content()?)
+        self.content()?.feed(seed)
     }
 
     fn tuple_variant<V: Visitor<'t>>(self, len: usize, visitor: V) -> Result<V::Value, Fault> {

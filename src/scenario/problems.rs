@@ -102,10 +102,14 @@ pub fn closest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
 }
 
 /// `did you mean …?` if one of the known words is close, else the list of them.
-pub fn suggest<'k>(found: &str, known: impl IntoIterator<Item = &'k str> + Clone) -> Option<String> {
+pub fn suggest<'k>(
+    found: &str,
+    known: impl IntoIterator<Item = &'k str> + Clone,
+) -> Option<String> {
     if let Some(word) = closest(found, known.clone()) {
         return Some(format!("did you mean `{word}`?"));
     }
-    let words: Vec<String> = known.into_iter().take(30).map(|w| format!("`{}`", shown(w))).collect();
+    let words: Vec<String> =
+        known.into_iter().take(30).map(|w| format!("`{}`", shown(w))).collect();
     (!words.is_empty()).then(|| format!("known here: {}", words.join(", ")))
 }

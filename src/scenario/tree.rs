@@ -261,7 +261,10 @@ impl Reader {
                 }
                 Event::Alias(_) => {
                     self.problems.push(alias(span, "an alias"));
-                    self.value(Node::new(Kind::Scalar { text: String::new(), quoted: true }, span))?;
+                    self.value(Node::new(
+                        Kind::Scalar { text: String::new(), quoted: true },
+                        span,
+                    ))?;
                 }
                 Event::Scalar(text, style, anchor, tag) => {
                     self.properties(anchor, tag.is_some(), span);
@@ -295,12 +298,7 @@ impl Reader {
         }
     }
 
-    fn scalar(
-        &mut self,
-        text: Cow<'_, str>,
-        style: ScalarStyle,
-        span: Span,
-    ) -> Result<(), Found> {
+    fn scalar(&mut self, text: Cow<'_, str>, style: ScalarStyle, span: Span) -> Result<(), Found> {
         let quoted = style != ScalarStyle::Plain;
         if let Some(Open::Map(map)) = self.open.last()
             && map.key.is_none()
@@ -320,7 +318,11 @@ impl Reader {
         } else if !quoted && is_null(&key) {
             Some(Found::error("E-TYPE", span, "a key must be a name, found nothing"))
         } else if let Some(c) = key.chars().find(|c| is_hidden(*c)) {
-            let message = format!("the key `{}` has the invisible character {}", shown(&key), c.escape_unicode());
+            let message = format!(
+                "the key `{}` has the invisible character {}",
+                shown(&key),
+                c.escape_unicode()
+            );
             Some(Found::error("E-NAME", span, message).help("remove it"))
         } else if let Some(first) = map.keys.get(&key) {
             let message = format!("the key `{}` is given twice", shown(&key));
@@ -435,8 +437,12 @@ fn text_at<'t>(text: &'t str, places: &Places, span: Span) -> &'t str {
 }
 
 fn alias(span: Span, what: &str) -> Found {
-    Found::error("E-ALIAS", span, format!("{what}: anchors, aliases and merge keys are not part of the language"))
-        .help("`extends` starts from another file; a name that stands for several zones is a region")
+    Found::error(
+        "E-ALIAS",
+        span,
+        format!("{what}: anchors, aliases and merge keys are not part of the language"),
+    )
+    .help("`extends` starts from another file; a name that stands for several zones is a region")
 }
 
 fn too_deep(span: Span) -> Found {

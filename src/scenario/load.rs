@@ -1,0 +1,579 @@
+//! The way from a path to a typed scenario: files, `extends`, `variants`, `--set`, all problems.
+//!
+//! **Invariant.** A scenario is handed out only if it is sound by itself and with each of its
+//! variants, as far as types go; what the model finds later is shown in the same texts.
+
+use super::{
+    de, overrides,
+    overrides::{Step, merge, set, steps},
+    print,
+    problems::{Found, shown, suggest},
+    render::{self, Source},
+    spec::{ScenarioSpec, Seed},
+    tree::{self, Kind, Node, Span},
+};
+use crate::{
+    problem::{Problem, Severity},
+    units::{Fraction, SimDuration},
+};
+
+/// Deepest chain of `extends`.
+const MAX_EXTENDS: usize = 8;
+/// Largest file that may be extended.
+const MAX_EXTENDED: usize = 1 << 20;
+/// Most nodes of all variants together: each is checked as a whole scenario.
+const MAX_VARIANT_NODES: usize = 4_000_000;
+
+/// Where files come from.
+pub trait Files {
+    /// The whole file; the error is one sentence's end without the path: `does not exist`.
+    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+}
+
+/// What takes the place of something in the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Name of a variant.
+    pub variant: Option<String>,
+    /// `path=value`, applied in order after the variant.
+    pub sets: Vec<String>,
+}
+
+/// A sound scenario.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The scenario.
+    pub spec: ScenarioSpec,
+    /// What is run, as YAML: everything merged and overridden, variants left out.
+    pub resolved: String,
+    /// The texts it was read from; the first is the scenario's file.
+    pub sources: Vec<Source>,
+    /// Problems that do not keep it from running.
+    pub warnings: Vec<Problem>,
+    tree: Node,
+}
+
+/// Why a scenario cannot be run.
+#[derive(Clone, Debug)]
+pub struct Rejected {
+    /// The texts it was read from.
+    pub sources: Vec<Source>,
+    /// What is wrong, in the order of the files.
+    pub found: Vec<Found>,
+}
+
+impl Rejected {
+    /// The problems with frames around their places.
+    pub fn render(&self, colour: bool) -> String {
+        render::human(&self.sources, &self.found, colour)
+    }
+
+    /// The problems without their places.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.found.iter().map(|f| f.problem.clone()).collect()
+    }
+}
+
+impl Loaded {
+    /// Problems found later (by the model, by SLOs), with frames around their places.
+    pub fn render(&self, problems: &[Problem], colour: bool) -> String {
+        render::human(&self.sources, &self.found(problems), colour)
+    }
+
+    /// Problems with their places.
+    pub fn found(&self, problems: &[Problem]) -> Vec<Found> {
+        let place = |p: &Problem| Some(locate(&self.tree, &p.path, p.at_key));
+        problems.iter().map(|p| Found { problem: p.clone(), span: place(p), also: None }).collect()
+    }
+
+    /// Where a path stands: its value, or the nearest part of it that the file has.
+    pub fn locate(&self, path: &str) -> Span {
+        locate(&self.tree, path, false)
+    }
+}
+
+/// Reads the scenario at `path`.
+pub fn load(path: &str, files: &dyn Files, overrides: &Overrides) -> Result<Loaded, Rejected> {
+    let mut loader = Loader { files, root: folder(path), sources: Vec::new(), found: Vec::new() };
+    let result = loader.load(path, overrides);
+    let Loader { sources, mut found, .. } = loader;
+    found.sort_by_key(|f| (!f.is_error(), f.span));
+    match result {
+        Some((spec, tree)) if found.iter().all(|f| !f.is_error()) => {
+            let resolved = resolved(&spec);
+            let warnings = found.into_iter().map(|f| f.problem).collect();
+            Ok(Loaded { spec, resolved, sources, warnings, tree })
+        }
+        _ => Err(Rejected { sources, found }),
+    }
+}
+
+/// The scenario as it is run, as text.
+fn resolved(spec: &ScenarioSpec) -> String {
+    let mut spec = spec.clone();
+    spec.variants.clear();
+    spec.warm_up.get_or_insert(SimDuration(0));
+    spec.confidence.get_or_insert(Fraction(0.95));
+    spec.seed.get_or_insert(Seed(1));
+    let value = serde_yaml::to_value(&spec).expect("a scenario is made of maps, lists and scalars");
+    print::print(&value)
+}
+
+struct Loader<'f> {
+    files: &'f dyn Files,
+    /// Folder of the scenario; what it refers to must be inside.
+    root: String,
+    sources: Vec<Source>,
+    found: Vec<Found>,
+}
+
+impl Loader<'_> {
+    fn load(&mut self, path: &str, overrides: &Overrides) -> Option<(ScenarioSpec, Node)> {
+        let tree = self.file(path, None, &mut vec![path.to_owned()])?;
+        templates(&tree, &mut String::new(), &mut self.found);
+        let base = self.typed(&tree, None);
+        if self.found.iter().any(Found::is_error) {
+            return None;
+        }
+        self.variants(&tree);
+        if overrides.variant.is_none() && overrides.sets.is_empty() {
+            return Some((base?, tree));
+        }
+        let mut tree = tree;
+        if let Some(name) = &overrides.variant {
+            tree = self.chosen(&tree, name)?;
+        }
+        for text in &overrides.sets {
+            self.set(&mut tree, text);
+        }
+        if self.found.iter().any(Found::is_error) {
+            return None;
+        }
+        let spec = self.typed(&tree, None)?;
+        Some((spec, tree))
+    }
+
+    /// Types a tree; problems are told apart by the variant they come with.
+    fn typed(&mut self, tree: &Node, variant: Option<&str>) -> Option<ScenarioSpec> {
+        let mut found = Vec::new();
+        not_yet(tree, &mut found);
+        let spec = de::read(tree, &mut found);
+        for mut found in found {
+            if let Some(name) = variant {
+                found.problem.message = format!("{} (in variant `{name}`)", found.problem.message);
+            }
+            self.found.push(found);
+        }
+        spec
+    }
+
+    /// Reads a file and those it extends.
+    fn file(&mut self, path: &str, from: Option<Span>, chain: &mut Vec<String>) -> Option<Node> {
+        let number = self.sources.len() as u16;
+        let bytes = match self.files.read(path) {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                let code = if from.is_some() { "E-INCLUDE" } else { "E-IO" };
+                let mut found = Found::nowhere(code, format!("`{}` {why}", shown(path)));
+                found.span = from;
+                self.found.push(found);
+                return None;
+            }
+        };
+        if let Some(span) = from.filter(|_| bytes.len() > MAX_EXTENDED) {
+            let message = format!("`{}` is larger than {MAX_EXTENDED} bytes", shown(path));
+            self.found.push(Found::error("E-INCLUDE", span, message));
+            return None;
+        }
+        let text = match tree::decode(&bytes) {
+            Ok(text) => text.to_owned(),
+            Err(mut found) => {
+                if let Some(span) = &mut found.span {
+                    span.source = number;
+                }
+                let text = String::from_utf8_lossy(&bytes[..bytes.len().min(1 << 16)]).into_owned();
+                self.sources.push(Source { name: path.to_owned(), text });
+                self.found.push(found);
+                return None;
+            }
+        };
+        let (tree, found) = tree::parse(&text, number, 0);
+        self.sources.push(Source { name: path.to_owned(), text });
+        self.found.extend(found);
+        let tree = tree?;
+        if !matches!(tree.kind, Kind::Map(_)) {
+            let message = format!("a scenario is a map of keys, found {}", tree.describe());
+            self.found.push(Found::error("E-TYPE", de::head(&tree), message));
+            return None;
+        }
+        self.extended(path, tree, chain)
+    }
+
+    /// Lays a file over the one it extends.
+    fn extended(&mut self, path: &str, mut tree: Node, chain: &mut Vec<String>) -> Option<Node> {
+        let Kind::Map(entries) = &mut tree.kind else { return Some(tree) };
+        let Some(at) = entries.iter().position(|e| e.key == "extends") else { return Some(tree) };
+        let value = entries.remove(at).value;
+        if value.is_none() {
+            return Some(tree);
+        }
+        let refuse = |why: String| Found::error("E-INCLUDE", value.span, why).path("extends");
+        let target = match value.text() {
+            Some(text) => inside(&self.root, &folder(path), text).map_err(refuse),
+            None => Err(refuse(format!("expected the path of a file, found {}", value.describe()))),
+        };
+        let target = target.and_then(|target| {
+            if chain.contains(&target) {
+                let mut names: Vec<String> = chain.iter().map(|c| shown(c)).collect();
+                names.push(shown(&target));
+                return Err(refuse(format!("files extend one another: {}", names.join(" -> "))));
+            }
+            if chain.len() > MAX_EXTENDS {
+                return Err(refuse(format!("more than {MAX_EXTENDS} files extend one another")));
+            }
+            Ok(target)
+        });
+        match target {
+            Err(found) => {
+                self.found.push(found);
+                None
+            }
+            Ok(target) => {
+                chain.push(target.clone());
+                let mut base = self.file(&target, Some(value.span), chain)?;
+                merge(&mut base, tree);
+                Some(base)
+            }
+        }
+    }
+
+    /// Checks every variant.
+    fn variants(&mut self, tree: &Node) {
+        let Some(Kind::Map(variants)) = tree.get("variants").map(|v| &v.kind) else { return };
+        let bare = without_variants(tree);
+        if bare.size().saturating_mul(variants.len()) > MAX_VARIANT_NODES {
+            let span = variants[0].key_span;
+            let message = "the variants are too many for a scenario of this size";
+            self.found.push(Found::error("E-LIMIT", span, message).path("variants"));
+            return;
+        }
+        for variant in variants.iter().filter(|v| !v.value.is_none()) {
+            let mut tree = bare.clone();
+            if self.vary(&mut tree, &variant.key, &variant.value) {
+                self.typed(&tree, Some(&variant.key));
+            }
+            if self.found.len() > 100 {
+                return;
+            }
+        }
+    }
+
+    /// Puts the values of a variant into a tree.
+    fn vary(&mut self, tree: &mut Node, name: &str, variant: &Node) -> bool {
+        let Kind::Map(entries) = &variant.kind else { return false };
+        let before = self.found.len();
+        for entry in entries {
+            if let Err(mut found) = set(tree, &entry.key, entry.key_span, entry.value.clone()) {
+                found.problem.path = format!("variants.{name}.{}", de::quoted(&entry.key));
+                self.found.push(found);
+            }
+        }
+        self.found.len() == before
+    }
+
+    /// The tree with the variant asked for.
+    fn chosen(&mut self, tree: &Node, name: &str) -> Option<Node> {
+        if let Some(variant) = tree.get("variants").and_then(|v| v.get(name)) {
+            let mut varied = without_variants(tree);
+            return self.vary(&mut varied, name, variant).then_some(varied);
+        }
+        let text = format!("--variant {name}");
+        let span = self.typed_in("--variant", &text);
+        let message = format!("there is no variant `{}`", shown(name));
+        let mut found = Found::error("E-REF", Span { start: 10, ..span }, message);
+        if let Some(Kind::Map(entries)) = tree.get("variants").map(|v| &v.kind) {
+            found.problem.help = suggest(name, entries.iter().map(|e| e.key.as_str()));
+        }
+        self.found.push(found);
+        None
+    }
+
+    /// A source that is not a file: what was typed.
+    fn typed_in(&mut self, name: &str, text: &str) -> Span {
+        let span = Span { source: self.sources.len() as u16, start: 0, end: text.len() as u32 };
+        self.sources.push(Source { name: name.to_owned(), text: text.to_owned() });
+        span
+    }
+
+    /// One `--set path=value`.
+    fn set(&mut self, tree: &mut Node, text: &str) {
+        let name: String = text.split('=').next().unwrap_or(text).chars().take(80).collect();
+        let span = self.typed_in(&format!("--set {name}"), text);
+        let hidden = text.chars().any(|c| tree::is_hidden(c) && !matches!(c, '\n' | '\t'));
+        let Some((path, value)) = text.split_once('=').filter(|_| !hidden) else {
+            let found = Found::error("E-TYPE", span, "expected `path=value`");
+            self.found.push(found.help("such as `--set nodes.api.service.instances=8`"));
+            return;
+        };
+        let at = Span { end: path.len() as u32, ..span };
+        let base = path.len() + 1;
+        let (value, found) = tree::parse(value, span.source, base);
+        self.found.extend(found.into_iter().map(|mut f| {
+            if f.problem.code == "E-EMPTY" {
+                f.problem.message = "there is no value after `=`".to_owned();
+                f.problem.help = Some("`none` deletes".to_owned());
+            }
+            f
+        }));
+        if let Some(value) = value
+            && let Err(found) = set(tree, path, at, value)
+        {
+            self.found.push(found);
+        }
+    }
+}
+
+fn without_variants(tree: &Node) -> Node {
+    let Kind::Map(entries) = &tree.kind else { return tree.clone() };
+    let kept = entries.iter().filter(|e| e.key != "variants").cloned().collect();
+    Node::new(Kind::Map(kept), tree.span)
+}
+
+/// Values that the language reserves and serde cannot tell from wrong ones.
+fn not_yet(tree: &Node, found: &mut Vec<Found>) {
+    if let Some(node) = tree.get("warm_up").filter(|n| n.text() == Some("auto")) {
+        node.poisoned.set(true);
+        let message = "`warm_up: auto` is not supported yet";
+        found.push(Found::error("E-UNSUPPORTED", node.span, message).path("warm_up"));
+    }
+}
+
+/// Warns of `${NAME}`, which some programs would replace and this one does not.
+fn templates(node: &Node, path: &mut String, found: &mut Vec<Found>) {
+    match &node.kind {
+        Kind::Scalar { text, .. } if text.contains("${") && found.len() < 100 => {
+            let message = format!("`{}` is taken as it stands", shown(text));
+            let warning = Found::warning("W-TEMPLATE", node.span, message);
+            found.push(warning.path(path.as_str()).help("variables are not replaced in scenarios"));
+        }
+        Kind::Scalar { .. } => {}
+        Kind::List(items) => {
+            let length = path.len();
+            for (index, item) in items.iter().enumerate() {
+                path.push_str(&format!("[{index}]"));
+                templates(item, path, found);
+                path.truncate(length);
+            }
+        }
+        Kind::Map(entries) => {
+            let length = path.len();
+            for entry in entries {
+                if length > 0 {
+                    path.push('.');
+                }
+                path.push_str(&de::quoted(&entry.key));
+                templates(&entry.value, path, found);
+                path.truncate(length);
+            }
+        }
+    }
+}
+
+/// Where a path stands in a tree, or the nearest part of it.
+fn locate(tree: &Node, path: &str, at_key: bool) -> Span {
+    let mut node = tree;
+    let mut key = None;
+    let mut complete = true;
+    for step in steps(path).unwrap_or_default() {
+        let next = match (&node.kind, &step) {
+            (Kind::Map(entries), Step::Key(name)) => {
+                entries.iter().find(|e| e.key == *name).map(|e| (&e.value, Some(e.key_span)))
+            }
+            (Kind::List(items), Step::Index(index)) => items.get(*index).map(|i| (i, None)),
+            (Kind::List(items), Step::Key(id)) => {
+                let index = id.parse().ok().or_else(|| overrides::with_id(items, id));
+                index.and_then(|index: usize| items.get(index)).map(|i| (i, None))
+            }
+            // A short form (`call: db`, one step instead of a list) is located as a whole.
+            (_, Step::Index(0)) => Some((node, key)),
+            _ => None,
+        };
+        let Some((value, its_key)) = next else {
+            complete = false;
+            break;
+        };
+        (node, key) = (value, its_key);
+    }
+    let scalar = matches!(node.kind, Kind::Scalar { .. });
+    match key {
+        Some(key) if !scalar || (at_key && complete) => key,
+        _ if scalar => node.span,
+        _ => de::head(node),
+    }
+}
+
+/// The folder a path is in: `` or something that ends with `/`.
+pub(super) fn folder(path: &str) -> String {
+    path.rfind('/').map_or(String::new(), |slash| path[..=slash].to_owned())
+}
+
+/// The path of a file that another one names, or why it may not: it must be relative and stay
+/// inside the folder of the scenario (`root`); `from` is the folder of the naming file.
+pub(super) fn inside(root: &str, from: &str, path: &str) -> Result<String, String> {
+    let shown = shown(path);
+    let drive = path.as_bytes().get(1) == Some(&b':');
+    if path.contains("://") {
+        return Err(format!("`{shown}` is a URL; nothing is fetched"));
+    }
+    if path.starts_with(['/', '~']) || drive {
+        return Err(format!("`{shown}` is an absolute path; write it relative to the scenario"));
+    }
+    if path.is_empty() || path.contains('\\') || path.chars().any(tree::is_hidden) {
+        return Err(format!("`{shown}` is not a path; part folders by `/`"));
+    }
+    let mut folders: Vec<&str> =
+        from[root.len()..].split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                if folders.pop().is_none() {
+                    return Err(format!("`{shown}` leaves the folder of the scenario"));
+                }
+            }
+            part => folders.push(part),
+        }
+    }
+    Ok(format!("{root}{}", folders.join("/")))
+}
+
+/// Whether any of some problems keeps a scenario from running.
+pub fn fatal(problems: &[Problem]) -> bool {
+    problems.iter().any(|p| p.severity == Severity::Error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    const MM1: &str = "windtunnel: 1\nname: mm1\nduration: 20000s\nwarm_up: 1000s\n\
+        clients: {load: {arrivals: poisson(9/s), to: server}}\n\
+        nodes: {server: {service: {cores: 1, work: exp(mean=100ms)}}}\n";
+
+    struct Map(BTreeMap<&'static str, &'static str>);
+
+    impl Files for Map {
+        fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+            let text = self.0.get(path).ok_or("does not exist")?;
+            Ok(text.as_bytes().to_vec())
+        }
+    }
+
+    fn run(
+        files: &[(&'static str, &'static str)],
+        variant: Option<&str>,
+        sets: &[&str],
+    ) -> Result<Loaded, Rejected> {
+        let overrides = Overrides {
+            variant: variant.map(str::to_owned),
+            sets: sets.iter().map(|s| (*s).to_owned()).collect(),
+        };
+        load("dir/a.yaml", &Map(files.iter().copied().collect()), &overrides)
+    }
+
+    fn first(result: Result<Loaded, Rejected>) -> String {
+        let rejected = result.expect_err("it is wrong");
+        render::lines(&rejected.sources, &rejected.found)
+    }
+
+    #[test]
+    fn a_sound_file_is_read_and_prints_to_itself() {
+        let loaded = run(&[("dir/a.yaml", MM1)], None, &[])
+            .unwrap_or_else(|r| panic!("{}", r.render(false)));
+        assert_eq!(loaded.spec.duration.0, 20_000_000_000_000);
+        assert!(loaded.resolved.contains("seed: 1\n"), "{}", loaded.resolved);
+        let text: &'static str = loaded.resolved.clone().leak();
+        let again = run(&[("dir/a.yaml", text)], None, &[]).unwrap();
+        assert_eq!(again.resolved, loaded.resolved);
+        let span = loaded.locate("nodes.server.service.work.nothing");
+        assert_eq!(&MM1[span.start as usize..span.end as usize], "exp(mean=100ms)");
+    }
+
+    #[test]
+    fn sets_replace_delete_and_are_shown_where_they_were_typed() {
+        let sets = ["nodes.server.service.cores=2", "warm_up=none", "slos=[p99(latency) <= 1s]"];
+        let loaded = run(&[("dir/a.yaml", MM1)], None, &sets).unwrap();
+        assert!(loaded.resolved.contains("cores: 2\n") && loaded.resolved.contains("warm_up: 0"));
+        assert_eq!(loaded.spec.slos, ["p99(latency) <= 1s"]);
+        for (text, line) in [
+            (
+                "nodes.server.service.cores=many",
+                "--set nodes.server.service.cores:1:28: error[E-NUM-FORM]",
+            ),
+            (
+                "nodes.server.service.coers=2",
+                "--set nodes.server.service.coers:1:1: error[E-UNKNOWN-KEY]",
+            ),
+            ("nodes.serve.service.cores=2", "--set nodes.serve.service.cores:1:1: error[E-REF]"),
+            ("nodes", "--set nodes:1:1: error[E-TYPE]"),
+            ("warm_up=", "--set warm_up:1:9: error[E-EMPTY]"),
+        ] {
+            let said = first(run(&[("dir/a.yaml", MM1)], None, &[text]));
+            assert!(said.starts_with(line), "{said}");
+        }
+    }
+
+    #[test]
+    fn files_extend_others_inside_the_folder() {
+        let child = "extends: lib/base.yaml\nname: child\nwarm_up: none\n\
+            nodes: {server: {external: {latency: 5ms}}}\n";
+        let files = [("dir/a.yaml", child), ("dir/lib/base.yaml", MM1)];
+        let loaded = run(&files, None, &[]).unwrap_or_else(|r| panic!("{}", r.render(false)));
+        assert_eq!(loaded.spec.name.0, "child");
+        assert!(loaded.spec.warm_up.is_none() && loaded.resolved.contains("external:"));
+        for (path, phrase) in [
+            ("../base.yaml", "leaves the folder"),
+            ("lib/../../base.yaml", "leaves the folder"),
+            ("/etc/passwd", "absolute"),
+            ("https://example.org/a.yaml", "URL"),
+            ("C:\\\\a.yaml", "absolute"),
+            ("a.yaml", "extend one another"),
+            ("b.yaml", "does not exist"),
+        ] {
+            let text: &'static str = format!("extends: {path}\nname: x\n").leak();
+            let said = first(run(&[("dir/a.yaml", text)], None, &[]));
+            assert!(
+                said.starts_with("dir/a.yaml:1:10: error[E-INCLUDE]") && said.contains(phrase),
+                "{said}"
+            );
+        }
+        let base: &'static str = MM1.replace("cores: 1", "coers: 1").leak();
+        let said =
+            first(run(&[("dir/a.yaml", "extends: b.yaml\n"), ("dir/b.yaml", base)], None, &[]));
+        assert!(said.starts_with("dir/b.yaml:6:28: error[E-UNKNOWN-KEY]"), "{said}");
+    }
+
+    #[test]
+    fn every_variant_is_checked_and_one_can_be_run() {
+        let good: &'static str =
+            format!("{MM1}variants:\n  big: {{nodes.server.service.cores: 4}}\n  none-left: {{warm_up: none}}\n").leak();
+        let loaded = run(&[("dir/a.yaml", good)], None, &[])
+            .unwrap_or_else(|r| panic!("{}", r.render(false)));
+        assert_eq!(loaded.spec.variants.len(), 2);
+        assert_eq!(loaded.spec.variants.values().map(BTreeMap::len).sum::<usize>(), 2);
+        let big = run(&[("dir/a.yaml", good)], Some("big"), &[]).unwrap();
+        assert!(big.resolved.contains("cores: 4\n") && !big.resolved.contains("variants"));
+        let said = first(run(&[("dir/a.yaml", good)], Some("bigg"), &[]));
+        assert!(said.starts_with("--variant:1:11: error[E-REF]"), "{said}");
+        let bad: &'static str =
+            format!("{MM1}variants:\n  a: {{nodes.server.service.cores: x}}\n  b: {{nodes.sever.service.cores: 1}}\n").leak();
+        let said = first(run(&[("dir/a.yaml", bad)], None, &[]));
+        assert!(
+            said.contains("dir/a.yaml:8:35: error[E-NUM-FORM]") && said.contains("variant `a`"),
+            "{said}"
+        );
+        assert!(said.contains("dir/a.yaml:9:7: error[E-REF]"), "{said}");
+    }
+}
