@@ -28,8 +28,6 @@ use crate::{
 const LOOK: u64 = 1 << 16;
 /// Looks without progress of the clock after which a run is a livelock (about 10^6 events).
 const STUCK_LOOKS: u32 = 16;
-/// Slot of the control event that begins the measured span.
-const BEGIN_SPAN: Slot = (1 << 24) - 1;
 /// Windows of a time series, at most.
 const WINDOWS: u64 = 240;
 
@@ -54,6 +52,8 @@ pub struct Simulation {
     span_snapshot: Snapshot,
     seed: u64,
     events: u64,
+    stuck_at: u64,
+    stuck: u32,
     /// Hash of each entity's name, for the fingerprint.
     salts: Vec<u64>,
     windows: u64,
@@ -153,6 +153,8 @@ impl Simulation {
             span_snapshot: Snapshot::default(),
             seed,
             events: 0,
+            stuck_at: 0,
+            stuck: 0,
             salts,
             windows,
         }
@@ -162,36 +164,49 @@ impl Simulation {
     pub fn run(mut self, names: &Names<'_>, limits: Limits, stop: &AtomicBool) -> Measured {
         let end = self.world.record.end;
         let warm_up = names.design.warm_up;
-        // Scheduled first, so that they precede other events of their instant.
-        for w in 1..self.windows {
-            let at = w * self.world.record.window;
-            self.world.agenda.push(at, w as Slot, kind::CONTROL);
-        }
+        self.world.record.measured_from = warm_up;
         if warm_up == 0 {
             self.begin_span();
-        } else {
-            self.world.record.measured_from = warm_up;
-            self.world.agenda.push(warm_up, BEGIN_SPAN, kind::CONTROL);
         }
         for node in &mut self.nodes {
             node.start(&mut self.world);
         }
-        let truncated = self.run_events(end - 1, limits, stop);
+        // The books are taken between events, before those of the same instant; nothing of it is in
+        // the agenda.
+        let window = self.world.record.window;
+        let mut stops: Vec<u64> = (1..self.windows).map(|w| w * window).collect();
+        stops.extend([warm_up, end]);
+        stops.sort_unstable();
+        stops.dedup();
+        let mut truncated = None;
+        for at in stops.into_iter().filter(|&at| at > 0) {
+            truncated = self.run_events(at - 1, limits, stop);
+            if truncated.is_some() {
+                break;
+            }
+            self.world.agenda.advance_to(at);
+            if at == warm_up {
+                self.begin_span();
+            }
+            if at < end && at % window == 0 {
+                let snapshot = self.snapshot();
+                self.snapshots.push(snapshot);
+            }
+        }
         let ended_at = if truncated.is_some() { self.world.now() } else { end };
         self.world.agenda.advance_to(ended_at);
         self.finish(names, ended_at, truncated)
     }
 
     fn run_events(&mut self, last: SimTime, limits: Limits, stop: &AtomicBool) -> Option<String> {
-        let (mut stuck_at, mut stuck) = (0, 0);
         while let Some(popped) = self.world.agenda.pop(last) {
             self.events += 1;
             self.dispatch(popped.kind, popped.slot, popped.sequence);
             if self.events % LOOK == 0 {
                 let now = self.world.now();
-                stuck = if now == stuck_at { stuck + 1 } else { 0 };
-                stuck_at = now;
-                if let Some(why) = self.limit(limits, stop, stuck) {
+                self.stuck = if now == self.stuck_at { self.stuck + 1 } else { 0 };
+                self.stuck_at = now;
+                if let Some(why) = self.limit(limits, stop) {
                     return Some(why);
                 }
             }
@@ -200,14 +215,14 @@ impl Simulation {
     }
 
     #[cold]
-    fn limit(&self, limits: Limits, stop: &AtomicBool, stuck: u32) -> Option<String> {
+    fn limit(&self, limits: Limits, stop: &AtomicBool) -> Option<String> {
         if stop.load(Ordering::Relaxed) {
             return Some("interrupted".to_owned());
         }
         if self.events >= limits.events {
             return Some(format!("the limit of {} events was reached", limits.events));
         }
-        if stuck >= STUCK_LOOKS {
+        if self.stuck >= STUCK_LOOKS {
             let busiest = self
                 .world
                 .record
@@ -270,7 +285,7 @@ impl Simulation {
                     self.nodes[node].handle(Event::Cancel(slot), world);
                 }
             }
-            _ => self.control(slot),
+            _ => unreachable!("the agenda holds no other kind"),
         }
     }
 
@@ -293,15 +308,6 @@ impl Simulation {
             }
         }
         self.world.release_if_done(slot);
-    }
-
-    fn control(&mut self, slot: Slot) {
-        if slot == BEGIN_SPAN {
-            self.begin_span();
-        } else {
-            let snapshot = self.snapshot();
-            self.snapshots.push(snapshot);
-        }
     }
 
     fn begin_span(&mut self) {

@@ -27,7 +27,6 @@ pub(super) mod kind {
     pub(in crate::model) const TIMER: u8 = 2;
     pub(in crate::model) const TICK: u8 = 3;
     pub(in crate::model) const CANCEL: u8 = 4;
-    pub(in crate::model) const CONTROL: u8 = 5;
 }
 
 /// Shifts a visit's identity for the draws of its reply and its cancellation.
