@@ -67,7 +67,7 @@ impl<T: Copy + Default> Ring<T> {
         Self { slots: vec![T::default(); capacity.next_power_of_two()], head: 0, len: 0 }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, value: T) {
         if self.len == self.slots.len() {
             self.grow();
@@ -77,7 +77,7 @@ impl<T: Copy + Default> Ring<T> {
         self.len += 1;
     }
 
-    #[inline]
+    #[inline(always)]
     fn pop(&mut self) -> Option<T> {
         if self.len == 0 {
             return None;
@@ -111,89 +111,87 @@ impl<T: Copy + Default> Ring<T> {
     }
 }
 
-/// Four children on one cache line.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
-struct Line([u128; 4]);
-
-/// A 4-ary min-heap whose sibling groups each fill one cache line: entry `i` lives at place
-/// `i + 3`, so that its children `4i + 1 ..= 4i + 4` are the line `i + 1`.
-#[derive(Clone, Debug, Default)]
+/// A 4-ary min-heap. Entry `i` lives at place `i + 2`: large allocations begin 16 bytes past a cache
+/// line, so the children `4i + 1 ..= 4i + 4` of an entry share one line.
+#[derive(Clone, Debug)]
 struct Heap {
-    lines: Vec<Line>,
-    len: usize,
+    places: Vec<u128>,
 }
 
+/// Places before the first entry.
+const PAD: usize = 2;
+
 impl Heap {
-    #[inline]
-    fn get(&self, i: usize) -> u128 {
-        self.lines[(i + 3) >> 2].0[(i + 3) & 3]
+    fn new() -> Self {
+        Self { places: vec![0; PAD] }
     }
 
-    #[inline]
-    fn set(&mut self, i: usize, key: u128) {
-        self.lines[(i + 3) >> 2].0[(i + 3) & 3] = key;
+    #[inline(always)]
+    fn len(&self) -> usize {
+        self.places.len() - PAD
     }
 
     /// The earliest key; `u128::MAX` when empty.
-    #[inline]
+    #[inline(always)]
     fn top(&self) -> u128 {
-        if self.len == 0 { u128::MAX } else { self.get(0) }
+        if self.places.len() > PAD { self.places[PAD] } else { u128::MAX }
     }
 
-    #[inline]
+    #[inline(always)]
     fn push(&mut self, key: u128) {
-        let mut i = self.len;
-        self.len += 1;
-        if (i + 3) >> 2 >= self.lines.len() {
-            self.lines.push(Line([u128::MAX; 4]));
-        }
+        let mut i = self.places.len() - PAD;
+        self.places.push(key);
         while i > 0 {
             let parent = (i - 1) >> 2;
-            let above = self.get(parent);
+            let above = self.places[parent + PAD];
             if above <= key {
-                break;
+                return;
             }
-            self.set(i, above);
+            self.places[i + PAD] = above;
+            self.places[parent + PAD] = key;
             i = parent;
         }
-        self.set(i, key);
     }
 
-    /// Removes the earliest key; entries past the end are `u128::MAX`, so a sibling group is always
-    /// compared whole.
-    #[inline]
+    /// Removes the earliest key.
+    #[inline(always)]
     fn pop(&mut self) {
-        self.len -= 1;
-        let last = self.get(self.len);
-        self.set(self.len, u128::MAX);
-        if self.len == 0 {
+        let last = self.places.pop().expect("the heap is not empty");
+        let n = self.places.len();
+        if n == PAD {
             return;
         }
-        let mut i = 0;
+        let mut i = PAD;
         loop {
-            let first = 4 * i + 1;
-            if first >= self.len {
-                break;
-            }
-            let c = &self.lines[i + 1].0;
-            let (a, ka) = if c[1] < c[0] { (1, c[1]) } else { (0, c[0]) };
-            let (b, kb) = if c[3] < c[2] { (3, c[3]) } else { (2, c[2]) };
-            let (child, least) = if kb < ka { (b, kb) } else { (a, ka) };
+            let first = 4 * (i - PAD) + 1 + PAD;
+            let (child, least) = if let Some(c) = self.places.get(first..first + 4) {
+                let (a, ka) = if c[1] < c[0] { (1, c[1]) } else { (0, c[0]) };
+                let (b, kb) = if c[3] < c[2] { (3, c[3]) } else { (2, c[2]) };
+                if kb < ka { (b, kb) } else { (a, ka) }
+            } else {
+                let mut best = (0, u128::MAX);
+                for (j, &k) in self.places.get(first..).unwrap_or(&[]).iter().enumerate() {
+                    if k < best.1 {
+                        best = (j, k);
+                    }
+                }
+                best
+            };
             if least >= last {
                 break;
             }
-            self.set(i, least);
+            self.places[i] = least;
             i = first + child;
         }
-        self.set(i, last);
+        self.places[i] = last;
+    }
+
+    fn keys(&self) -> &[u128] {
+        &self.places[PAD..]
     }
 
     fn drain(&mut self) -> Vec<u128> {
-        let all = (0..self.len).map(|i| self.get(i)).collect();
-        self.lines.clear();
-        self.len = 0;
-        all
+        self.places.split_off(PAD)
     }
 }
 
@@ -227,7 +225,7 @@ impl Radix {
     /// Moves the nearest keys into `heap` and raises the boundary past them.
     #[cold]
     fn refill(&mut self, heap: &mut Heap) {
-        while heap.len < Self::SLICE && self.len > 0 {
+        while heap.len() < Self::SLICE && self.len > 0 {
             let lowest = self.occupied.trailing_zeros() as usize;
             let mut keys = std::mem::take(&mut self.buckets[lowest]);
             self.occupied &= !(1 << lowest);
@@ -282,7 +280,7 @@ impl Agenda {
             now_queue: Ring::new(64),
             lanes: Vec::new(),
             heads: [u128::MAX; MAX_LANES],
-            heap: Heap::default(),
+            heap: Heap::new(),
             radix: Radix::new(),
             dead: 0,
         }
@@ -315,14 +313,14 @@ impl Agenda {
         self.sequence
     }
 
-    #[inline]
+    #[inline(always)]
     fn low(&mut self, slot: u32, kind: u8) -> u64 {
         self.sequence += 1;
         self.sequence << (SLOT_BITS + KIND_BITS) | u64::from(slot) << KIND_BITS | u64::from(kind)
     }
 
     /// Schedules an event at the current instant, after those already due now.
-    #[inline]
+    #[inline(always)]
     pub fn push_now(&mut self, slot: u32, kind: u8) -> u64 {
         let low = self.low(slot, kind);
         self.now_queue.push(low);
@@ -333,7 +331,7 @@ impl Agenda {
     ///
     /// # Panics
     /// If the lane is not sorted any more, which would be an error of the agenda.
-    #[inline]
+    #[inline(always)]
     pub fn push_lane(&mut self, lane: LaneId, slot: u32, kind: u8) -> u64 {
         let low = self.low(slot, kind);
         let (delay, ring) = &mut self.lanes[usize::from(lane.0)];
@@ -351,7 +349,7 @@ impl Agenda {
     ///
     /// # Panics
     /// If the instant is past the end of the 64-bit clock.
-    #[inline]
+    #[inline(always)]
     pub fn push(&mut self, delay: u64, slot: u32, kind: u8) -> u64 {
         if delay == 0 {
             return self.push_now(slot, kind);
@@ -361,7 +359,7 @@ impl Agenda {
         let key = key(time, low);
         if key < self.radix.boundary {
             self.heap.push(key);
-            if self.heap.len > LARGE {
+            if self.heap.len() > LARGE {
                 self.spill();
             }
         } else {
@@ -400,16 +398,16 @@ impl Agenda {
     }
 
     /// The next event not later than `end`, with the clock set to it; `None` when there is none.
-    #[inline]
+    #[inline(always)]
     pub fn pop(&mut self, end: SimTime) -> Option<Popped> {
         if let Some(low) = self.now_queue.pop() {
             return Some(popped(low));
         }
         let mut best = self.heap.top();
         let mut lane = usize::MAX;
-        for i in 0..self.lanes.len() {
-            if self.heads[i] < best {
-                best = self.heads[i];
+        for (i, &head) in self.heads[..self.lanes.len().min(MAX_LANES)].iter().enumerate() {
+            if head < best {
+                best = head;
                 lane = i;
             }
         }
@@ -419,7 +417,7 @@ impl Agenda {
         }
         if lane == usize::MAX {
             self.heap.pop();
-            if self.heap.len == 0 && self.radix.len > 0 {
+            if self.heap.len() == 0 && self.radix.len > 0 {
                 self.radix.refill(&mut self.heap);
             }
         } else {
@@ -443,7 +441,7 @@ impl Agenda {
     #[inline]
     pub fn note_dead(&mut self) -> bool {
         self.dead += 1;
-        self.dead > 1024 && self.dead * 2 > self.heap.len + self.radix.len
+        self.dead > 1024 && self.dead * 2 > self.heap.len() + self.radix.len
     }
 
     /// Drops dead entries of the heap.
@@ -459,14 +457,14 @@ impl Agenda {
                 self.heap.push(k);
             }
         }
-        if self.heap.len > LARGE {
+        if self.heap.len() > LARGE {
             self.spill();
         }
     }
 
     /// Everything still pending, in no particular order (for the books at the end of a run).
     pub fn pending(&self) -> impl Iterator<Item = Popped> + '_ {
-        let heap = (0..self.heap.len).map(|i| self.heap.get(i));
+        let heap = self.heap.keys().iter().copied();
         let radix = self.radix.buckets.iter().flatten().copied();
         let lanes = self.lanes.iter().flat_map(|(_, ring)| ring.iter());
         heap.chain(radix).chain(lanes).map(|k| popped(k as u64)).chain(self.now_queue.iter().map(popped))
@@ -475,7 +473,7 @@ impl Agenda {
     /// Number of pending events.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.heap.len
+        self.heap.len()
             + self.radix.len
             + self.now_queue.len
             + self.lanes.iter().map(|(_, r)| r.len).sum::<usize>()

@@ -67,7 +67,7 @@ impl Popularity {
     }
 
     /// A key.
-    #[inline]
+    #[inline(always)]
     pub fn sample(&self, draw: &mut Draw) -> u64 {
         match self {
             Self::Table(table) => {

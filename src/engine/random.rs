@@ -13,7 +13,7 @@ const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// The finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014; variant 13 of Stafford): a
 /// bijection on 64 bits whose output bits each depend on all input bits.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub const fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -45,14 +45,14 @@ impl Stream {
     }
 
     /// The draw with this index.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn draw(self, index: u64) -> Draw {
         Draw(self.0.wrapping_add(mix(index.wrapping_add(GOLDEN))))
     }
 
     /// The draw whose index is already well mixed (a frame's identity): one mix less.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn draw_mixed(self, index: u64) -> Draw {
         Draw(self.0.wrapping_add(index))
@@ -71,21 +71,21 @@ pub struct Draw(u64);
 
 impl Draw {
     /// The next 64 bits.
-    #[inline]
+    #[inline(always)]
     pub fn word(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(GOLDEN);
         mix(self.0)
     }
 
     /// Uniform in [0, 1) with 53 bits.
-    #[inline]
+    #[inline(always)]
     pub fn unit(&mut self) -> f64 {
         (self.word() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
 
     /// Uniform in 0..n without modulo bias worth speaking of (Lemire's multiply; the bias is below
     /// n / 2^64).
-    #[inline]
+    #[inline(always)]
     pub fn below(&mut self, n: u64) -> u64 {
         ((u128::from(self.word()) * u128::from(n)) >> 64) as u64
     }

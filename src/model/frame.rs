@@ -75,7 +75,7 @@ const _: () = assert!(size_of::<Frame>() == 64, "a frame is one cache line");
 
 impl Frame {
     /// How the finished callee answered.
-    #[inline]
+    #[inline(always)]
     pub fn outcome(&self) -> Outcome {
         Outcome::ALL[usize::from(self.pc)]
     }
@@ -166,14 +166,14 @@ pub struct Frames {
 
 impl std::ops::Index<Slot> for Frames {
     type Output = Frame;
-    #[inline]
+    #[inline(always)]
     fn index(&self, slot: Slot) -> &Frame {
         &self.hot[slot as usize]
     }
 }
 
 impl std::ops::IndexMut<Slot> for Frames {
-    #[inline]
+    #[inline(always)]
     fn index_mut(&mut self, slot: Slot) -> &mut Frame {
         &mut self.hot[slot as usize]
     }
@@ -181,7 +181,7 @@ impl std::ops::IndexMut<Slot> for Frames {
 
 impl Frames {
     /// A slot holding `frame`; its cold half is whatever the last user left.
-    #[inline]
+    #[inline(always)]
     pub fn alloc(&mut self, frame: Frame) -> Slot {
         self.live += 1;
         if let Some(slot) = self.free.pop() {
@@ -195,7 +195,7 @@ impl Frames {
     }
 
     /// Gives a slot back.
-    #[inline]
+    #[inline(always)]
     pub fn release(&mut self, slot: Slot) {
         self.live -= 1;
         let frame = &mut self.hot[slot as usize];
@@ -206,13 +206,13 @@ impl Frames {
     }
 
     /// The cold half.
-    #[inline]
+    #[inline(always)]
     pub fn extra(&self, slot: Slot) -> &Extra {
         &self.cold[slot as usize]
     }
 
     /// The cold half, to change.
-    #[inline]
+    #[inline(always)]
     pub fn extra_mut(&mut self, slot: Slot) -> &mut Extra {
         &mut self.cold[slot as usize]
     }

@@ -60,14 +60,14 @@ pub struct Area {
 
 impl Area {
     /// One more from `now` on.
-    #[inline]
+    #[inline(always)]
     pub fn enter(&mut self, now: u64) {
         self.count += 1;
         self.sum -= i128::from(now);
     }
 
     /// One less from `now` on.
-    #[inline]
+    #[inline(always)]
     pub fn leave(&mut self, now: u64) {
         debug_assert!(self.count > 0, "nothing leaves an empty place");
         self.count -= 1;
@@ -75,7 +75,7 @@ impl Area {
     }
 
     /// How many there are.
-    #[inline]
+    #[inline(always)]
     pub fn count(&self) -> u64 {
         self.count
     }

@@ -38,14 +38,14 @@ pub struct NodeRecord {
 
 impl NodeRecord {
     /// A visit arrived.
-    #[inline]
+    #[inline(always)]
     pub fn arrive(&mut self, now: u64) {
         self.arrivals += 1;
         self.inside.enter(now);
     }
 
     /// A visit that came at `arrived` leaves; called-off visits have no outcome.
-    #[inline]
+    #[inline(always)]
     pub fn depart(&mut self, now: u64, arrived: u64, measured_from: u64, outcome: Option<Outcome>) {
         self.departures += 1;
         self.inside.leave(now);
@@ -156,6 +156,9 @@ pub struct Recorder {
     pub end: u64,
     /// Length of a window of the time series.
     pub window: u64,
+    /// Start and number of the current window (a division saved per request).
+    pub(super) window_from: u64,
+    pub(super) window_now: usize,
     /// Sampled requests.
     pub samples: Vec<(usize, RequestSample)>,
     /// Every so-manieth request of a client is sampled.
@@ -166,25 +169,31 @@ pub struct Recorder {
 
 impl Recorder {
     /// The record of a node.
-    #[inline]
+    #[inline(always)]
     pub fn node(&mut self, node: u16) -> &mut NodeRecord {
         &mut self.nodes[usize::from(node)]
     }
 
     /// Folds an event into the fingerprint: time, kind, identity (a hash of names).
-    #[inline]
+    #[inline(always)]
     pub fn event(&mut self, now: u64, kind: u8, identity: u64) {
         let word = now ^ identity.rotate_left(17) ^ (u64::from(kind) << 59);
         self.fingerprint = (self.fingerprint.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
-    #[inline]
+    #[inline(always)]
     fn window_of(&self, intended: u64) -> usize {
-        (intended / self.window) as usize
+        if intended >= self.window_from { self.window_now } else { (intended / self.window) as usize }
+    }
+
+    /// A window of the time series begins.
+    pub fn begin_window(&mut self, at: u64) {
+        self.window_from = at;
+        self.window_now = (at / self.window) as usize;
     }
 
     /// A request is issued.
-    #[inline]
+    #[inline(always)]
     pub fn issue(&mut self, row: usize, intended: u64) {
         let window = self.window_of(intended);
         let measured = intended >= self.measured_from;
@@ -195,20 +204,20 @@ impl Recorder {
     }
 
     /// An attempt of a request is sent.
-    #[inline]
+    #[inline(always)]
     pub fn attempt(&mut self, row: usize, intended: u64) {
         let measured = intended >= self.measured_from;
         self.operations[row].attempts += u64::from(measured);
     }
 
     /// A successful reply reached its client.
-    #[inline]
+    #[inline(always)]
     pub fn reply(&mut self, row: usize, now: u64) {
         self.operations[row].replies += u64::from(now >= self.measured_from);
     }
 
     /// A request is decided.
-    #[inline]
+    #[inline(always)]
     pub fn decide(&mut self, now: u64, d: Decided) {
         let window = self.window_of(d.intended);
         let latency = now - d.intended;

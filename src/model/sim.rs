@@ -191,6 +191,7 @@ impl Simulation {
             if at < end && at % window == 0 {
                 let snapshot = self.snapshot();
                 self.snapshots.push(snapshot);
+                self.world.record.begin_window(at);
             }
         }
         let ended_at = if truncated.is_some() { self.world.now() } else { end };
@@ -246,7 +247,7 @@ impl Simulation {
             .then(|| "too many requests in flight (2^24)".to_owned())
     }
 
-    #[inline]
+    #[inline(always)]
     fn dispatch(&mut self, event: u8, slot: Slot, sequence: u64) {
         let world = &mut self.world;
         match event {
@@ -289,7 +290,7 @@ impl Simulation {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_reply(&mut self, slot: Slot) {
         let world = &mut self.world;
         let f = &mut world.frames[slot];

@@ -57,7 +57,7 @@ pub enum Span {
 
 impl Span {
     /// A span known only now.
-    #[inline]
+    #[inline(always)]
     pub fn of(nanos: u64) -> Self {
         Self::Nanos(nanos)
     }
@@ -94,7 +94,7 @@ pub struct World {
 
 impl World {
     /// Current simulated time, ns.
-    #[inline]
+    #[inline(always)]
     pub fn now(&self) -> u64 {
         self.agenda.now()
     }
@@ -102,7 +102,7 @@ impl World {
     // ---- calls -----------------------------------------------------------------------------
 
     /// The instance a call to `target` goes to without a balancer.
-    #[inline]
+    #[inline(always)]
     pub fn instance_of(&self, target: NodeId, key: u64, id: u64) -> u16 {
         match self.routes[usize::from(target)] {
             Route::Single => 0,
@@ -114,7 +114,7 @@ impl World {
     }
 
     /// A new frame for a call from `parent` (identity `id`), not yet sent.
-    #[inline]
+    #[inline(always)]
     pub fn new_call(&mut self, parent: Slot, target: NodeId, op: u8, id: u64) -> Slot {
         let key = self.frames[parent].key;
         let inst = self.instance_of(target, key, id);
@@ -122,7 +122,7 @@ impl World {
     }
 
     /// The same for a caller that has chosen the instance.
-    #[inline]
+    #[inline(always)]
     pub fn new_call_to(&mut self, parent: Slot, target: (NodeId, u16), op: u8, id: u64) -> Slot {
         let key = self.frames[parent].key;
         let child = self.frames.alloc(Frame {
@@ -164,7 +164,7 @@ impl World {
     }
 
     /// Sends a call on its way. The caller remembers `child` in its `next`.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, child: Slot) {
         let f = &self.frames[child];
         let caller = &self.frames[f.parent];
@@ -178,7 +178,7 @@ impl World {
     }
 
     /// Answers a call: the reply leaves for the caller (or for where the caller was).
-    #[inline]
+    #[inline(always)]
     pub fn reply(&mut self, slot: Slot, outcome: Outcome) {
         let f = &mut self.frames[slot];
         f.pc = outcome as u16;
@@ -244,7 +244,7 @@ impl World {
     }
 
     /// Frees a frame that neither side holds any more.
-    #[inline]
+    #[inline(always)]
     pub fn release_if_done(&mut self, slot: Slot) {
         let flags = self.frames[slot].flags;
         if flags & (CALLER_DONE | CALLEE_DONE | IN_ROOM) == CALLER_DONE | CALLEE_DONE {
@@ -253,7 +253,7 @@ impl World {
     }
 
     /// Frees a frame.
-    #[inline]
+    #[inline(always)]
     pub fn release(&mut self, slot: Slot) {
         if self.carries {
             let row = self.frames.extra(slot).attributes;
@@ -266,7 +266,7 @@ impl World {
     // ---- timers ----------------------------------------------------------------------------
 
     /// Arms the frame's one timer.
-    #[inline]
+    #[inline(always)]
     pub fn arm(&mut self, slot: Slot, span: Span) {
         let sequence = match span {
             Span::Zero => self.agenda.push_now(slot, kind::TIMER),
@@ -277,7 +277,7 @@ impl World {
     }
 
     /// Disarms it; a late firing finds nothing.
-    #[inline]
+    #[inline(always)]
     pub fn disarm(&mut self, slot: Slot) {
         if self.frames[slot].armed != 0 {
             self.frames[slot].armed = 0;
@@ -286,7 +286,7 @@ impl World {
     }
 
     /// Arms a node's own tick `delay` ns from now, instead of whatever it was armed with.
-    #[inline]
+    #[inline(always)]
     pub fn arm_tick(&mut self, tick: u32, delay: u64) {
         if self.tick_armed[tick as usize] != 0 {
             self.note_dead();
@@ -302,7 +302,7 @@ impl World {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn note_dead(&mut self) {
         if self.agenda.note_dead() {
             self.drop_dead();
@@ -322,7 +322,7 @@ impl World {
     // ---- visits ----------------------------------------------------------------------------
 
     /// A visit arrived at its node.
-    #[inline]
+    #[inline(always)]
     pub fn arrive(&mut self, slot: Slot) {
         let now = self.agenda.now();
         let f = &mut self.frames[slot];
@@ -332,7 +332,7 @@ impl World {
     }
 
     /// A visit that runs steps ends: its figures are recorded (the reply is sent apart).
-    #[inline]
+    #[inline(always)]
     pub fn depart(&mut self, slot: Slot, outcome: Outcome) {
         let now = self.agenda.now();
         let from = self.record.measured_from;
@@ -344,7 +344,7 @@ impl World {
     }
 
     /// Whether a frame is the branch of another.
-    #[inline]
+    #[inline(always)]
     pub fn is_branch(&self, slot: Slot) -> bool {
         self.frames[slot].flags & BRANCH != 0
     }
@@ -402,7 +402,7 @@ impl Attributes {
     }
 
     /// One value; 0 for a frame without a row.
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, row: u32, attribute: u16) -> f64 {
         if row == NONE { 0.0 } else { self.values[row as usize * self.width + usize::from(attribute)] }
     }

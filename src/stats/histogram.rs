@@ -38,7 +38,7 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
     }
 
     /// Counts one sample.
-    #[inline]
+    #[inline(always)]
     pub fn record(&mut self, value: u64) {
         let bucket = Self::bucket(value);
         match self.counts.get_mut(bucket) {

@@ -53,7 +53,7 @@ pub enum Sampler {
 
 impl Sampler {
     /// One sample.
-    #[inline]
+    #[inline(always)]
     pub fn sample(&self, draw: &mut Draw) -> f64 {
         match self {
             Self::Constant(x) => *x,
@@ -63,9 +63,11 @@ impl Sampler {
         }
     }
 
+    #[inline(never)]
     fn sample_rare(&self, draw: &mut Draw) -> f64 {
         match self {
-            Self::Constant(_) | Self::Exponential(..) | Self::Lognormal(..) => self.sample(draw),
+            Self::Constant(x) => *x,
+            Self::Exponential(..) | Self::Lognormal(..) => unreachable!("sampled in place"),
             Self::Gamma(gamma) => gamma.sample(draw),
             Self::Weibull { scale, power, layers } => {
                 scale * libm::pow(layers.exponential(draw), *power)

@@ -59,7 +59,7 @@ impl Layers {
     }
 
     /// An exponential draw of mean 1.
-    #[inline]
+    #[inline(always)]
     pub fn exponential(&self, draw: &mut Draw) -> f64 {
         let word = draw.word();
         let i = (word & 255) as usize;
@@ -87,7 +87,7 @@ impl Layers {
     }
 
     /// A standard normal draw.
-    #[inline]
+    #[inline(always)]
     pub fn normal(&self, draw: &mut Draw) -> f64 {
         let word = draw.word();
         let i = (word & 255) as usize;

@@ -42,7 +42,8 @@ impl Chooser {
             })
             .collect();
         let n = first as usize;
-        let trees = if policy == Policy::LeastRequests {
+        let large = groups.iter().any(|g| g.1 as usize > TREE_FROM);
+        let trees = if policy == Policy::LeastRequests && large {
             groups.iter().map(|g| MinTree::new(g.1 as usize)).collect()
         } else {
             Vec::new()
@@ -58,7 +59,7 @@ impl Chooser {
     }
 
     /// The instance (index in the pool) for the next request of a group; counts it as outstanding.
-    #[inline]
+    #[inline(always)]
     pub fn choose(&mut self, group: usize, now: u64, draw: &mut Draw) -> usize {
         let (first, n) = self.groups[group];
         let offset = match self.policy {
@@ -81,7 +82,7 @@ impl Chooser {
     }
 
     /// A request chosen at `sent` is not outstanding any more.
-    #[inline]
+    #[inline(always)]
     pub fn done(&mut self, index: usize, sent: u64, now: u64) {
         self.outstanding[index] -= 1;
         if !self.trees.is_empty() {
@@ -98,10 +99,10 @@ impl Chooser {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn least(&self, group: usize) -> usize {
         let (first, n) = self.groups[group];
-        if n as usize > TREE_FROM {
+        if !self.trees.is_empty() {
             return self.trees[group].least();
         }
         let counts = &self.outstanding[first as usize..(first + n) as usize];

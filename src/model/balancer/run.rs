@@ -34,7 +34,7 @@ pub struct Balancer {
 }
 
 impl Node for Balancer {
-    #[inline]
+    #[inline(always)]
     fn handle(&mut self, event: Event, world: &mut World) {
         match event {
             Event::Request(slot) => self.pass_on(slot, world),
@@ -72,7 +72,7 @@ impl Node for Balancer {
 }
 
 impl Balancer {
-    #[inline]
+    #[inline(always)]
     fn pass_on(&mut self, slot: Slot, world: &mut World) {
         world.arrive(slot);
         self.arrivals += 1;
@@ -97,14 +97,14 @@ impl Balancer {
     }
 
     /// The request in this frame is not outstanding any more.
-    #[inline]
+    #[inline(always)]
     fn forget(&mut self, slot: Slot, world: &mut World) {
         let f = &mut world.frames[slot];
         f.next = NONE;
         self.chooser.done(usize::from(f.pc), f.arrived, world.agenda.now());
     }
 
-    #[inline]
+    #[inline(always)]
     fn depart(&mut self, slot: Slot, outcome: Option<Outcome>, world: &mut World) {
         self.departures += 1;
         let (now, from) = (world.now(), world.record.measured_from);

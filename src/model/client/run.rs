@@ -188,7 +188,7 @@ impl Client {
     // ---- arrivals --------------------------------------------------------------------------
 
     /// Schedules the next arrival, if there is one before the end.
-    #[inline]
+    #[inline(always)]
     fn schedule(&mut self, world: &mut World) {
         let now = world.now();
         let end = world.record.end;
@@ -218,7 +218,7 @@ impl Client {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_arrival(&mut self, world: &mut World) {
         let batch = if let Source::Rate { batch, .. } = self.source { batch } else { 1 };
         for _ in 0..batch {
@@ -236,7 +236,7 @@ impl Client {
     // ---- what a request or session carries ---------------------------------------------------
 
     /// A frame of this client with a key and attributes of its own.
-    #[inline]
+    #[inline(always)]
     fn new_frame(&mut self, id: u64, flags: u8, world: &mut World) -> Slot {
         let key = match &self.key {
             None => id,
@@ -265,6 +265,7 @@ impl Client {
     }
 
     /// The cold half of a request or session.
+    #[inline(never)]
     fn fill(&mut self, slot: Slot, id: u64, world: &mut World) {
         let mut attributes = NONE;
         if world.attributes.width > 0 {
@@ -342,7 +343,7 @@ impl Client {
 
     // ---- requests --------------------------------------------------------------------------
 
-    #[inline]
+    #[inline(always)]
     fn choose(&self, id: u64) -> usize {
         if self.shares.is_empty() {
             return 0;
@@ -351,7 +352,7 @@ impl Client {
         self.shares.iter().position(|&s| u < s).unwrap_or(self.shares.len() - 1)
     }
 
-    #[inline]
+    #[inline(always)]
     fn start_request(&mut self, id: u64, world: &mut World) {
         let slot = self.new_frame(id, 0, world);
         let local = self.choose(id);
@@ -359,7 +360,7 @@ impl Client {
     }
 
     /// Issues a request: its intended send is now.
-    #[inline]
+    #[inline(always)]
     fn issue(&mut self, slot: Slot, local: usize, world: &mut World) {
         let row = self.first_row + local;
         let now = world.now();
@@ -390,14 +391,14 @@ impl Client {
     }
 
     /// Instant after which the answer is worth nothing.
-    #[inline]
+    #[inline(always)]
     fn deadline(&self, slot: Slot, world: &World) -> u64 {
         let f = &world.frames[slot];
         let policy = &self.operations[usize::from(f.op)].policy;
         policy.deadline.map_or(u64::MAX, |d| f.arrived.saturating_add(d))
     }
 
-    #[inline]
+    #[inline(always)]
     fn send_attempt(&mut self, slot: Slot, world: &mut World) {
         let f = &mut world.frames[slot];
         let local = usize::from(f.op);
@@ -424,7 +425,7 @@ impl Client {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_reply(&mut self, slot: Slot, child: Slot, world: &mut World) {
         world.frames[slot].next = NONE;
         // The lane drops dead timers by itself.
@@ -439,6 +440,7 @@ impl Client {
         self.failed(slot, outcome, world);
     }
 
+    #[inline(never)]
     fn on_timer(&mut self, slot: Slot, world: &mut World) {
         let f = &mut world.frames[slot];
         f.armed = 0;
@@ -459,6 +461,7 @@ impl Client {
     }
 
     /// An attempt failed: another one, or the request is decided.
+    #[cold]
     fn failed(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
         let f = &world.frames[slot];
         let (local, attempt, id) = (usize::from(f.op), f.pc, f.id);
@@ -479,7 +482,7 @@ impl Client {
         self.decide(slot, outcome, world);
     }
 
-    #[inline]
+    #[inline(always)]
     fn decide(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
         let f = &world.frames[slot];
         let session = f.parent;
@@ -501,6 +504,7 @@ impl Client {
     }
 
     /// A session goes on, or ends with its failed request.
+    #[inline(never)]
     fn after_request(&mut self, session: Slot, outcome: Outcome, world: &mut World) {
         let program = self.session.as_ref().expect("sessions have a program");
         let f = &mut world.frames[session];
@@ -528,7 +532,7 @@ impl Gaps {
 }
 
 impl KeySource {
-    #[inline]
+    #[inline(always)]
     fn draw(&self, id: u64, number: u64) -> u64 {
         match self {
             Self::Drawn(popularity, stream) => popularity.sample(&mut stream.draw_mixed(id)),

@@ -61,7 +61,7 @@ pub struct Link {
 
 impl Link {
     /// Sends a message about the frame `slot` with draw identity `id`; false: it is lost.
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, agenda: &mut Agenda, slot: Slot, kind: u8, message: Message) -> bool {
         self.sent += 1;
         if self.special {
@@ -70,15 +70,20 @@ impl Link {
         match &self.delay {
             Delay::Zero => agenda.push_now(slot, kind),
             Delay::Lane(lane) => agenda.push_lane(*lane, slot, kind),
-            Delay::Drawn(sampler, stream) => {
-                let delay = to_nanos(sampler.sample(&mut stream.draw_mixed(message.id)));
-                agenda.push(delay, slot, kind)
-            }
+            Delay::Drawn(..) => self.send_drawn(agenda, slot, kind, message),
         };
         true
     }
 
+    #[inline(never)]
+    fn send_drawn(&mut self, agenda: &mut Agenda, slot: Slot, kind: u8, message: Message) -> u64 {
+        let Delay::Drawn(sampler, stream) = &self.delay else { unreachable!("its delay is drawn") };
+        let delay = to_nanos(sampler.sample(&mut stream.draw_mixed(message.id)));
+        agenda.push(delay, slot, kind)
+    }
+
     #[cold]
+    #[inline(never)]
     fn send_special(&mut self, agenda: &mut Agenda, slot: Slot, kind: u8, message: Message) -> bool {
         self.bytes += message.size;
         let now = agenda.now();
@@ -142,7 +147,7 @@ pub enum Place {
 
 impl Network {
     /// Zone of an instance.
-    #[inline]
+    #[inline(always)]
     pub fn zone(&self, node: u16, inst: u16) -> Zone {
         match self.places[usize::from(node)] {
             Place::One(zone) => zone,
@@ -151,7 +156,7 @@ impl Network {
     }
 
     /// The link from one place to another.
-    #[inline]
+    #[inline(always)]
     pub fn link(&mut self, from: (u16, u16), to: (u16, u16)) -> &mut Link {
         let (from, to) = (self.zone(from.0, from.1), self.zone(to.0, to.1));
         &mut self.links[usize::from(from) * self.zones + usize::from(to)]

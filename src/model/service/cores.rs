@@ -93,7 +93,7 @@ impl Cores {
     }
 
     /// A frame asks for a core for this work.
-    #[inline]
+    #[inline(always)]
     pub fn ask(&mut self, slot: Slot, work: Work, world: &mut World) -> Admission {
         match self {
             Self::Unbounded(busy) => {
@@ -110,7 +110,7 @@ impl Cores {
 
     /// The frame's work ended (its timer fired); whoever waits starts. Frames that CoDel drops are
     /// returned to be finished.
-    #[inline]
+    #[inline(always)]
     pub fn done(&mut self, slot: Slot, world: &mut World, dropped: &mut Vec<Slot>) {
         world.frames[slot].flags &= !HAS_CORE;
         match self {
@@ -141,7 +141,7 @@ impl Cores {
     }
 
     /// Frames waiting for a core.
-    #[inline]
+    #[inline(always)]
     pub fn waiting(&self) -> u64 {
         match self {
             Self::Unbounded(_) | Self::Shared(_) => 0,
@@ -160,7 +160,7 @@ impl Cores {
     }
 
     /// Whether a newcomer would start at once.
-    #[inline]
+    #[inline(always)]
     pub fn free(&self) -> bool {
         match self {
             Self::Unbounded(_) | Self::Shared(_) => true,
@@ -185,7 +185,7 @@ fn linear_up_to(cores: u64) -> Speedup {
 }
 
 impl Line {
-    #[inline]
+    #[inline(always)]
     fn ask(&mut self, slot: Slot, work: Work, world: &mut World) -> Admission {
         if self.busy.count() < self.capacity {
             self.start(slot, work.span, world);
@@ -198,14 +198,14 @@ impl Line {
         Admission::Waiting
     }
 
-    #[inline]
+    #[inline(always)]
     fn start(&mut self, slot: Slot, span: Span, world: &mut World) {
         self.busy.enter(world.now());
         world.frames[slot].flags |= HAS_CORE;
         world.arm(slot, span);
     }
 
-    #[inline]
+    #[inline(always)]
     fn done(&mut self, world: &mut World, dropped: &mut Vec<Slot>) {
         self.busy.leave(world.now());
         loop {

@@ -129,7 +129,7 @@ pub struct Demand {
 
 impl Demand {
     /// The quantity for a frame, in base units.
-    #[inline]
+    #[inline(always)]
     pub fn amount(&self, slot: Slot, world: &World) -> f64 {
         let f = &world.frames[slot];
         let mut draw =
@@ -142,7 +142,7 @@ impl Demand {
     }
 
     /// The duration for a frame.
-    #[inline]
+    #[inline(always)]
     pub fn work(&self, slot: Slot, world: &World) -> Work {
         if let Some(work) = self.constant {
             return work;
@@ -278,7 +278,7 @@ pub enum Stop {
 
 impl Program {
     /// Executes control flow from the frame's `pc` to the next blocking instruction.
-    #[inline]
+    #[inline(always)]
     pub fn advance(&self, slot: Slot, world: &mut World) -> Stop {
         loop {
             let instr = self.code[usize::from(world.frames[slot].pc)];
@@ -299,6 +299,7 @@ impl Program {
         }
     }
 
+    #[inline(never)]
     fn control(&self, instr: Instr, slot: Slot, world: &mut World) -> Option<Stop> {
         let pc = world.frames[slot].pc;
         let next = match instr {

@@ -148,11 +148,15 @@ impl Room {
     }
 
     /// Takes out the next frame.
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self, world: &mut World) -> Next {
         if self.waiting.count() == 0 && self.marked == 0 {
             return Next::Empty;
         }
+        self.next_waiting(world)
+    }
+
+    fn next_waiting(&mut self, world: &mut World) -> Next {
         loop {
             let Some(slot) = self.take(world) else { return Next::Empty };
             if world.frames[slot].flags & ABANDONED != 0 {

@@ -108,7 +108,7 @@ impl Node for Server {
 }
 
 impl Server {
-    #[inline]
+    #[inline(always)]
     fn on_request(&mut self, slot: Slot, world: &mut World) {
         world.arrive(slot);
         let f = &mut world.frames[slot];
@@ -137,7 +137,7 @@ impl Server {
     }
 
     /// Starts the patience timer of a frame that waits.
-    #[inline]
+    #[inline(always)]
     fn arm_patience(&mut self, slot: Slot, world: &mut World) {
         if let Some(patience) = &self.patience {
             let nanos = patience.work(slot, world).nanos;
@@ -148,7 +148,7 @@ impl Server {
     }
 
     /// Goes on with a frame's program.
-    #[inline]
+    #[inline(never)]
     fn run(&mut self, slot: Slot, world: &mut World) {
         loop {
             match self.program.advance(slot, world) {
@@ -175,7 +175,7 @@ impl Server {
 
     // ---- work ------------------------------------------------------------------------------
 
-    #[inline]
+    #[inline(always)]
     fn start_work(&mut self, slot: Slot, demand: u16, world: &mut World) {
         if world.carries && self.past_deadline(slot, world) {
             return;
@@ -199,6 +199,7 @@ impl Server {
     }
 
     /// Ends a visit whose propagated deadline has passed.
+    #[inline(never)]
     fn past_deadline(&mut self, slot: Slot, world: &mut World) -> bool {
         let extra = world.frames.extra(slot);
         let past = extra.enforced && extra.deadline <= world.now();
@@ -215,7 +216,9 @@ impl Server {
         if f.flags & HAS_CORE != 0 {
             let inst = usize::from(f.inst);
             self.instances[inst].cores.done(slot, world, &mut self.dropped);
-            self.finish_dropped(world);
+            if !self.dropped.is_empty() {
+                self.finish_dropped(world);
+            }
             world.frames[slot].pc += 1;
             return self.run(slot, world);
         }
@@ -259,6 +262,7 @@ impl Server {
         }
     }
 
+    #[cold]
     fn out_of_patience(&mut self, slot: Slot, world: &mut World) {
         let inst = &mut self.instances[usize::from(world.frames[slot].inst)];
         match &mut inst.workers {
@@ -282,7 +286,7 @@ impl Server {
     }
 
     /// A visit or branch ends.
-    #[inline]
+    #[inline(never)]
     fn finish(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
         let flags = world.frames[slot].flags;
         let inst = world.frames[slot].inst;
@@ -362,7 +366,7 @@ impl Server {
 
     // ---- calls -----------------------------------------------------------------------------
 
-    #[inline]
+    #[inline(always)]
     fn start_call(&mut self, slot: Slot, call: u16, world: &mut World) {
         if world.carries && self.past_deadline(slot, world) {
             return;
@@ -391,7 +395,7 @@ impl Server {
         if policy.propagate { own.min(extra.deadline) } else { own }
     }
 
-    #[inline]
+    #[inline(always)]
     fn send_attempt(&mut self, slot: Slot, call: u16, world: &mut World) {
         let site = &self.program.calls[usize::from(call)];
         let policy = &self.program.edges[usize::from(site.edge)];
@@ -435,6 +439,7 @@ impl Server {
         }
     }
 
+    #[cold]
     fn attempt_timed_out(&mut self, slot: Slot, call: u16, world: &mut World) {
         let child = world.frames[slot].next;
         world.frames[slot].next = NONE;
@@ -444,7 +449,7 @@ impl Server {
         self.call_failed(slot, call, Outcome::Timeout, world);
     }
 
-    #[inline]
+    #[inline(always)]
     fn on_reply(&mut self, slot: Slot, child: Slot, world: &mut World) {
         if world.frames[child].flags & BRANCH != 0 {
             return self.branch_ended(slot, child, world);
@@ -465,6 +470,7 @@ impl Server {
     }
 
     /// An attempt failed: another one, or the step fails.
+    #[cold]
     fn call_failed(&mut self, slot: Slot, call: u16, outcome: Outcome, world: &mut World) {
         let site = &self.program.calls[usize::from(call)];
         let edge = usize::from(site.edge);
@@ -650,6 +656,7 @@ impl Server {
         world.disarm(slot);
     }
 
+    #[cold]
     fn on_cancel(&mut self, slot: Slot, world: &mut World) {
         self.stop_what_it_does(slot, world);
         let now = world.now();
