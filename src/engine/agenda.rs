@@ -256,9 +256,14 @@ impl Radix {
 pub struct Agenda {
     now: SimTime,
     sequence: u64,
+    /// The first event due now; the rest of the now-queue waits behind it.
+    next_now: u64,
     now_queue: Ring<u64>,
     lanes: Vec<(u64, Ring<u128>)>,
     heads: [u128; MAX_LANES],
+    /// The earliest head and its lane, kept so that most pops compare two keys only.
+    first_head: u128,
+    first_lane: usize,
     heap: Heap,
     radix: Radix,
     dead: usize,
@@ -277,9 +282,12 @@ impl Agenda {
         Self {
             now: 0,
             sequence: 0,
+            next_now: 0,
             now_queue: Ring::new(64),
             lanes: Vec::new(),
             heads: [u128::MAX; MAX_LANES],
+            first_head: u128::MAX,
+            first_lane: 0,
             heap: Heap::new(),
             radix: Radix::new(),
             dead: 0,
@@ -323,7 +331,8 @@ impl Agenda {
     #[inline(always)]
     pub fn push_now(&mut self, slot: u32, kind: u8) -> u64 {
         let low = self.low(slot, kind);
-        self.now_queue.push(low);
+        // Sequences begin at 1, so no event is 0. Most often there is only one event due now.
+        if self.next_now == 0 { self.next_now = low } else { self.now_queue.push(low) }
         self.sequence
     }
 
@@ -338,6 +347,10 @@ impl Agenda {
         let key = key(self.now + *delay, low);
         if ring.len == 0 {
             self.heads[usize::from(lane.0)] = key;
+            if key < self.first_head {
+                self.first_head = key;
+                self.first_lane = usize::from(lane.0);
+            }
         } else {
             debug_assert!(ring.back() < Some(key), "a lane stays sorted");
         }
@@ -400,34 +413,44 @@ impl Agenda {
     /// The next event not later than `end`, with the clock set to it; `None` when there is none.
     #[inline(always)]
     pub fn pop(&mut self, end: SimTime) -> Option<Popped> {
-        if let Some(low) = self.now_queue.pop() {
+        if self.next_now != 0 {
+            let low = self.next_now;
+            self.next_now = self.now_queue.pop().unwrap_or(0);
             return Some(popped(low));
         }
-        let mut best = self.heap.top();
-        let mut lane = usize::MAX;
-        for (i, &head) in self.heads[..self.lanes.len().min(MAX_LANES)].iter().enumerate() {
-            if head < best {
-                best = head;
-                lane = i;
-            }
-        }
+        let top = self.heap.top();
+        let best = top.min(self.first_head);
         let time = (best >> 64) as u64;
         if time > end || best == u128::MAX {
             return None;
         }
-        if lane == usize::MAX {
+        if top < self.first_head {
             self.heap.pop();
-            if self.heap.len() == 0 && self.radix.len > 0 {
+            if self.radix.len > 0 && self.heap.len() == 0 {
                 self.radix.refill(&mut self.heap);
             }
         } else {
-            let ring = &mut self.lanes[lane].1;
-            ring.pop();
-            self.heads[lane] = ring.front().unwrap_or(u128::MAX);
+            self.pop_lane();
         }
         assert!(time >= self.now, "time never goes back");
         self.now = time;
         Some(popped(best as u64))
+    }
+
+    /// Removes the earliest head and finds the next one.
+    #[inline(always)]
+    fn pop_lane(&mut self) {
+        let n = self.lanes.len();
+        let ring = &mut self.lanes[self.first_lane].1;
+        ring.pop();
+        self.heads[self.first_lane] = ring.front().unwrap_or(u128::MAX);
+        (self.first_head, self.first_lane) = (self.heads[0], 0);
+        for lane in 1..n {
+            if self.heads[lane & (MAX_LANES - 1)] < self.first_head {
+                self.first_head = self.heads[lane & (MAX_LANES - 1)];
+                self.first_lane = lane;
+            }
+        }
     }
 
     /// Sets the clock to `end` when nothing is due before it.
@@ -467,7 +490,11 @@ impl Agenda {
         let heap = self.heap.keys().iter().copied();
         let radix = self.radix.buckets.iter().flatten().copied();
         let lanes = self.lanes.iter().flat_map(|(_, ring)| ring.iter());
-        heap.chain(radix).chain(lanes).map(|k| popped(k as u64)).chain(self.now_queue.iter().map(popped))
+        heap.chain(radix).chain(lanes).map(|k| popped(k as u64)).chain(self.due_now().map(popped))
+    }
+
+    fn due_now(&self) -> impl Iterator<Item = u64> + '_ {
+        (self.next_now != 0).then_some(self.next_now).into_iter().chain(self.now_queue.iter())
     }
 
     /// Number of pending events.
@@ -475,7 +502,7 @@ impl Agenda {
     pub fn len(&self) -> usize {
         self.heap.len()
             + self.radix.len
-            + self.now_queue.len
+            + self.due_now().count()
             + self.lanes.iter().map(|(_, r)| r.len).sum::<usize>()
     }
 

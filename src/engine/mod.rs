@@ -6,3 +6,4 @@ pub mod agenda;
 pub mod law;
 pub mod popularity;
 pub mod random;
+pub mod slots;

@@ -8,6 +8,7 @@
 //! still mean its old frame.
 
 use super::probe::Outcome;
+use crate::engine::slots::Slots;
 
 /// Index of a frame.
 pub type Slot = u32;
@@ -74,6 +75,23 @@ pub struct Frame {
 const _: () = assert!(size_of::<Frame>() == 64, "a frame is one cache line");
 
 impl Frame {
+    /// A slot that was never used.
+    const EMPTY: Self = Self {
+        id: 0,
+        key: 0,
+        arrived: 0,
+        waited: 0,
+        served: 0,
+        armed: 0,
+        parent: NONE,
+        next: NONE,
+        node: FREE,
+        inst: 0,
+        pc: 0,
+        op: 0,
+        flags: 0,
+    };
+
     /// How the finished callee answered.
     #[inline(always)]
     pub fn outcome(&self) -> Outcome {
@@ -158,8 +176,8 @@ impl Extra {
 /// All frames, with a free list.
 #[derive(Debug, Default)]
 pub struct Frames {
-    hot: Vec<Frame>,
-    cold: Vec<Extra>,
+    hot: Slots<Frame>,
+    cold: Slots<Extra>,
     free: Vec<Slot>,
     live: usize,
 }
@@ -168,14 +186,14 @@ impl std::ops::Index<Slot> for Frames {
     type Output = Frame;
     #[inline(always)]
     fn index(&self, slot: Slot) -> &Frame {
-        &self.hot[slot as usize]
+        self.hot.get(slot)
     }
 }
 
 impl std::ops::IndexMut<Slot> for Frames {
     #[inline(always)]
     fn index_mut(&mut self, slot: Slot) -> &mut Frame {
-        &mut self.hot[slot as usize]
+        self.hot.get_mut(slot)
     }
 }
 
@@ -184,21 +202,25 @@ impl Frames {
     #[inline(always)]
     pub fn alloc(&mut self, frame: Frame) -> Slot {
         self.live += 1;
-        if let Some(slot) = self.free.pop() {
-            self.hot[slot as usize] = frame;
-            slot
-        } else {
-            self.hot.push(frame);
-            self.cold.push(Extra::EMPTY);
-            (self.hot.len() - 1) as Slot
-        }
+        let slot = self.free.pop().unwrap_or_else(|| self.grow());
+        // One assignment in place: a frame put together on the stack first would be read back in
+        // wider pieces than it was written in, which stalls.
+        *self.hot.get_mut(slot) = frame;
+        slot
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) -> Slot {
+        self.cold.push(Extra::EMPTY);
+        self.hot.push(Frame::EMPTY)
     }
 
     /// Gives a slot back.
     #[inline(always)]
     pub fn release(&mut self, slot: Slot) {
         self.live -= 1;
-        let frame = &mut self.hot[slot as usize];
+        let frame = self.hot.get_mut(slot);
         frame.armed = 0;
         frame.flags = CALLER_DONE | CALLEE_DONE;
         frame.node = FREE;
@@ -208,13 +230,13 @@ impl Frames {
     /// The cold half.
     #[inline(always)]
     pub fn extra(&self, slot: Slot) -> &Extra {
-        &self.cold[slot as usize]
+        self.cold.get(slot)
     }
 
     /// The cold half, to change.
     #[inline(always)]
     pub fn extra_mut(&mut self, slot: Slot) -> &mut Extra {
-        &mut self.cold[slot as usize]
+        self.cold.get_mut(slot)
     }
 
     /// Frames in use.

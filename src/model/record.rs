@@ -161,8 +161,10 @@ pub struct Recorder {
     pub(super) window_now: usize,
     /// Sampled requests.
     pub samples: Vec<(usize, RequestSample)>,
-    /// Every so-manieth request of a client is sampled.
+    /// Every so-manieth decided request is sampled.
     pub sample_every: u64,
+    /// Decisions until the next one.
+    pub until_sample: u64,
     /// Hash of all events so far.
     pub fingerprint: u64,
 }
@@ -237,7 +239,8 @@ impl Recorder {
             op.outcomes[d.outcome as usize] += 1;
             op.good += u64::from(good);
             if success { op.latency.record(latency) } else { op.latency_failed.record(latency) }
-            if d.number % self.sample_every == 0 && self.samples.len() < SAMPLES {
+            self.until_sample -= 1;
+            if self.until_sample == 0 {
                 self.sample(d, latency);
             }
         }
@@ -245,6 +248,10 @@ impl Recorder {
 
     #[cold]
     fn sample(&mut self, d: Decided, latency: u64) {
+        self.until_sample = self.sample_every;
+        if self.samples.len() >= SAMPLES {
+            return;
+        }
         let client = self.first_row.partition_point(|&first| first <= d.operation) - 1;
         self.samples.push((
             d.operation,

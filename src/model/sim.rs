@@ -129,6 +129,7 @@ impl Simulation {
             routes.push(Route::Single);
         }
         record.sample_every = sample_every(design);
+        record.until_sample = 1;
         let salts = names.nodes.iter().map(|n| hash_str(1, n));
         let salts = salts.chain(names.clients.iter().map(|n| hash_str(2, n))).collect();
         let ticks = assembly.ticks;

@@ -106,13 +106,9 @@ impl Chooser {
             return self.trees[group].least();
         }
         let counts = &self.outstanding[first as usize..(first + n) as usize];
-        let mut best = 0;
-        for i in 1..counts.len() {
-            if counts[i] < counts[best] {
-                best = i;
-            }
-        }
-        best
+        // Count and index in one word: the least is the lowest index among the least counts.
+        let best = counts.iter().enumerate().map(|(i, &c)| u64::from(c) << 32 | i as u64).min();
+        best.map_or(0, |word| word as u32 as usize)
     }
 
     /// `d` distinct instances by a partial Fisher-Yates shuffle kept in a small list of swaps.

@@ -25,6 +25,7 @@ enum Factor {
 #[derive(Clone, Debug)]
 pub struct Profile {
     base: f64,
+    gap: f64,
     factors: Vec<Factor>,
     start: u64,
     end: u64,
@@ -46,14 +47,21 @@ impl Profile {
             factors.push(Factor::Chain { states, stream, visits: 0, from: 0, until: 0 });
         }
         let mut profile =
-            Self { base, factors, start: 0, end: 0, rate: (0.0, 0.0), offset: 0.0 };
+            Self { base, gap: 1.0 / base, factors, start: 0, end: 0, rate: (0.0, 0.0), offset: 0.0 };
         profile.next_segment();
         profile
     }
 
-    /// Whether the rate never changes; then it is this many per second.
+    /// Whether the rate never changes; then it is this many per ns.
+    #[inline(always)]
     pub fn constant(&self) -> Option<f64> {
-        self.factors.is_empty().then_some(self.base * 1e9)
+        self.factors.is_empty().then_some(self.base)
+    }
+
+    /// The mean gap at factor 1, ns.
+    #[inline(always)]
+    pub fn gap(&self) -> f64 {
+        self.gap
     }
 
     /// The instant (ns) at which the cumulative rate has grown by `amount` since the last point;

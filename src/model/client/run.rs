@@ -196,15 +196,15 @@ impl Client {
         self.scheduled += 1;
         let at = match &mut self.source {
             Source::Rate { gaps, profile, .. } => match (gaps, profile.constant()) {
-                (Gaps::Exponential(stream, exp), Some(rate)) => {
-                    let gap = exp.sample(&mut stream.draw(n)) * (1e9 / rate);
+                (Gaps::Exponential(stream, exp), Some(_)) => {
+                    let gap = exp.sample(&mut stream.draw(n)) * profile.gap();
                     now.saturating_add(to_nanos(gap))
                 }
-                (Gaps::Law(law, mean, stream), Some(rate)) => {
-                    let gap = law.sample(&mut stream.draw(n)) / *mean * (1e9 / rate);
+                (Gaps::Law(law, mean, stream), Some(_)) => {
+                    let gap = law.sample(&mut stream.draw(n)) / *mean * profile.gap();
                     now.saturating_add(to_nanos(gap))
                 }
-                (Gaps::One, Some(rate)) => nth_constant(n + 1, rate),
+                (Gaps::One, Some(rate)) => nth_constant(n + 1, rate * 1e9),
                 (gaps, None) => {
                     let amount = gaps.draw(n);
                     profile.advance(amount, end).unwrap_or(u64::MAX)
