@@ -510,7 +510,7 @@ mod tests {
         for (text, line) in [
             (
                 "nodes.server.service.cores=many",
-                "--set nodes.server.service.cores:1:28: error[E-NUM-FORM]",
+                "--set nodes.server.service.cores:1:28: error[E-TYPE]",
             ),
             (
                 "nodes.server.service.coers=2",
@@ -571,7 +571,7 @@ mod tests {
             format!("{MM1}variants:\n  a: {{nodes.server.service.cores: x}}\n  b: {{nodes.sever.service.cores: 1}}\n").leak();
         let said = first(run(&[("dir/a.yaml", bad)], None, &[]));
         assert!(
-            said.contains("dir/a.yaml:8:35: error[E-NUM-FORM]") && said.contains("variant `a`"),
+            said.contains("dir/a.yaml:8:35: error[E-TYPE]") && said.contains("variant `a`"),
             "{said}"
         );
         assert!(said.contains("dir/a.yaml:9:7: error[E-REF]"), "{said}");

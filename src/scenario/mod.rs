@@ -11,6 +11,8 @@ mod print;
 pub mod problems;
 pub mod render;
 mod reserved;
+pub mod schema;
 pub mod spec;
 mod text;
+pub mod trace;
 pub mod tree;
