@@ -242,14 +242,15 @@ impl<'e> Taker<'e> {
     }
 
     /// The next argument without a key, if there is one.
-    pub fn next(&mut self) -> Option<&'e Expr> {
+    pub fn plain(&mut self) -> Option<&'e Expr> {
         let at = self.args.iter().position(|a| a.is_some_and(|a| a.key.is_none()))?;
         self.args[at].take().map(|a| &a.value)
     }
 
     /// The next argument without a key.
-    pub fn need_next(&mut self) -> Result<&'e Expr, ValueError> {
-        self.next().ok_or_else(|| self.error(format!("`{}` needs another argument", self.function)))
+    pub fn need_plain(&mut self) -> Result<&'e Expr, ValueError> {
+        self.plain()
+            .ok_or_else(|| self.error(format!("`{}` needs another argument", self.function)))
     }
 
     /// Complains about arguments nobody took.

@@ -2,15 +2,15 @@
 //!
 //! The modules below are listed in layer order, lowest first; imports go down only.
 
-pub mod units;
-pub mod expr;
-pub mod problem;
-pub mod stats;
 pub mod engine;
-pub mod results;
-pub mod slo;
+pub mod expr;
 pub mod model;
-pub mod scenario;
-pub mod runner;
+pub mod problem;
 #[cfg(feature = "cli")]
 pub mod report;
+pub mod results;
+pub mod runner;
+pub mod scenario;
+pub mod slo;
+pub mod stats;
+pub mod units;

@@ -32,6 +32,12 @@ pub struct Problem {
     pub help: Option<String>,
 }
 
+impl Problem {
+    fn new(severity: Severity, code: &'static str, path: String, message: String) -> Self {
+        Self { severity, code, path, at_key: false, message, help: None }
+    }
+}
+
 /// Collects problems; everything that checks a scenario reports through it.
 #[derive(Debug, Default)]
 pub struct Problems {
@@ -40,8 +46,13 @@ pub struct Problems {
 
 impl Problems {
     /// Reports an error at `path`.
-    pub fn error(&mut self, code: &'static str, path: impl Into<String>, message: impl Into<String>) {
-        self.push(Severity::Error, code, path.into(), message.into(), None);
+    pub fn error(
+        &mut self,
+        code: &'static str,
+        path: impl Into<String>,
+        message: impl Into<String>,
+    ) {
+        self.add(Problem::new(Severity::Error, code, path.into(), message.into()));
     }
 
     /// Reports an error at `path` with advice.
@@ -52,7 +63,8 @@ impl Problems {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.push(Severity::Error, code, path.into(), message.into(), Some(help.into()));
+        let problem = Problem::new(Severity::Error, code, path.into(), message.into());
+        self.add(Problem { help: Some(help.into()), ..problem });
     }
 
     /// Reports a warning at `path` with advice.
@@ -63,7 +75,8 @@ impl Problems {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.push(Severity::Warning, code, path.into(), message.into(), Some(help.into()));
+        let problem = Problem::new(Severity::Warning, code, path.into(), message.into());
+        self.add(Problem { help: Some(help.into()), ..problem });
     }
 
     /// Adds a finished problem.
@@ -79,16 +92,5 @@ impl Problems {
     /// The problems in the order they were found.
     pub fn into_vec(self) -> Vec<Problem> {
         self.list
-    }
-
-    fn push(
-        &mut self,
-        severity: Severity,
-        code: &'static str,
-        path: String,
-        message: String,
-        help: Option<String>,
-    ) {
-        self.list.push(Problem { severity, code, path, at_key: false, message, help });
     }
 }

@@ -233,8 +233,9 @@ impl Radix {
             if keys.len() <= Self::SLICE {
                 keys.drain(..).for_each(|k| heap.push(k));
                 // Every key left differs from the base in a higher bit.
-                self.boundary =
-                    ((self.base >> lowest >> 1) + 1).checked_shl(lowest as u32 + 1).unwrap_or(u128::MAX);
+                self.boundary = ((self.base >> lowest >> 1) + 1)
+                    .checked_shl(lowest as u32 + 1)
+                    .unwrap_or(u128::MAX);
             } else {
                 let least = *keys.iter().min().expect("the bucket is not empty");
                 self.base = least;
@@ -332,7 +333,11 @@ impl Agenda {
     pub fn push_now(&mut self, slot: u32, kind: u8) -> u64 {
         let low = self.low(slot, kind);
         // Sequences begin at 1, so no event is 0. Most often there is only one event due now.
-        if self.next_now == 0 { self.next_now = low } else { self.now_queue.push(low) }
+        if self.next_now == 0 {
+            self.next_now = low;
+        } else {
+            self.now_queue.push(low);
+        }
         self.sequence
     }
 
@@ -560,7 +565,8 @@ mod tests {
                 .map(|(q, s)| (agenda.now(), q, s))
                 .or_else(|| reference.pop().map(|Reverse(x)| x));
             assert_eq!(got.map(|p| (agenda.now(), p.sequence, p.slot)), want);
-            let births = if agenda.len() as u64 > population * 2 { 0 } else { stream.draw(!i).below(3) };
+            let births =
+                if agenda.len() as u64 > population * 2 { 0 } else { stream.draw(!i).below(3) };
             for _ in 0..births {
                 push(&mut agenda, &mut reference, &mut due_now, i);
                 i += 1;

@@ -94,7 +94,9 @@ impl Popularity {
 fn alias(n: usize, s: f64) -> Arc<[(u32, u32)]> {
     let mut p: Vec<f64> = (1..=n).map(|k| libm::exp(-s * libm::log(k as f64))).collect();
     let scale = n as f64 / p.iter().sum::<f64>();
-    p.iter_mut().for_each(|x| *x *= scale);
+    for x in &mut p {
+        *x *= scale;
+    }
     // Weights fall, so the large ones are a prefix: two cursors take the place of two stacks.
     let mut table: Vec<(u32, u32)> = (0..n).map(|i| (u32::MAX, i as u32)).collect();
     let first_small = p.partition_point(|&x| x >= 1.0);

@@ -97,7 +97,9 @@ pub fn zones(spec: Option<&ZonesSpec>, path: &str, names: &Names<'_>, problems: 
             }
         }
         Some(ZonesSpec::Counts(counts)) => {
-            counts.keys().for_each(|z| one(z, format!("{path}.{}", z.0)));
+            for zone in counts.keys() {
+                one(zone, format!("{path}.{}", zone.0));
+            }
             let total = counts.values().fold(0u64, |n, c| n.saturating_add(c.0));
             positive(Some(Count(total)), MAX_INSTANCES, path, problems);
         }
@@ -194,27 +196,7 @@ pub fn service(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut
     if spec.speedup.is_some() && spec.cores.is_some() {
         problems.error("E-CONFLICT", at("cores"), "`speedup` takes the place of `cores`");
     }
-    let core_bound = spec.cores.is_some() || spec.speedup.is_some();
-    let bounded = core_bound || spec.workers.is_some();
-    let preemptive = matches!(
-        spec.discipline,
-        Some(Discipline::Shared | Discipline::LifoPreemptive | Discipline::PriorityPreemptive | Discipline::Srpt)
-    );
-    discipline(spec.discipline.as_ref(), if preemptive { core_bound } else { bounded }, path, problems);
-    if let Some(patience) = &spec.patience {
-        law(patience, &at("patience"), problems);
-        if !bounded {
-            problems.warn("W-UNUSED", at("patience"), "nothing ever waits here", "give `cores` or `workers`");
-        }
-    }
-    if let (Some(queue), false) = (spec.queue, bounded) {
-        problems.warn(
-            "W-UNUSED",
-            at("queue"),
-            format!("nothing ever waits here, so a waiting room of {} is never used", queue.0),
-            "give `cores` or `workers`",
-        );
-    }
+    let bounded = service_waits(spec, path, problems);
     service_steps(spec, path, names, problems);
     service_edges(spec, path, names, problems);
     let works = spec.work.is_some() || spec.endpoints.values().any(|s| has_work(s));
@@ -226,6 +208,48 @@ pub fn service(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut
             "bound it by `cores` (CPU) or `workers` (requests at once)",
         );
     }
+}
+
+/// Where requests can wait, and settings that only matter there; whether anything bounds it.
+fn service_waits(spec: &ServiceSpec, path: &str, problems: &mut Problems) -> bool {
+    let at = |key: &str| format!("{path}.{key}");
+    let core_bound = spec.cores.is_some() || spec.speedup.is_some();
+    let bounded = core_bound || spec.workers.is_some();
+    let preemptive = matches!(
+        spec.discipline,
+        Some(
+            Discipline::Shared
+                | Discipline::LifoPreemptive
+                | Discipline::PriorityPreemptive
+                | Discipline::Srpt
+        )
+    );
+    discipline(
+        spec.discipline.as_ref(),
+        if preemptive { core_bound } else { bounded },
+        path,
+        problems,
+    );
+    if let Some(patience) = &spec.patience {
+        law(patience, &at("patience"), problems);
+        if !bounded {
+            problems.warn(
+                "W-UNUSED",
+                at("patience"),
+                "nothing ever waits here",
+                "give `cores` or `workers`",
+            );
+        }
+    }
+    if let (Some(queue), false) = (spec.queue, bounded) {
+        problems.warn(
+            "W-UNUSED",
+            at("queue"),
+            format!("nothing ever waits here, so a waiting room of {} is never used", queue.0),
+            "give `cores` or `workers`",
+        );
+    }
+    bounded
 }
 
 fn has_work(steps: &[StepSpec]) -> bool {
@@ -378,12 +402,12 @@ pub fn key_space(key: &Name, path: &str, names: &Names<'_>, problems: &mut Probl
 fn when(condition: &Condition, path: &str, names: &Names<'_>, problems: &mut Problems) {
     for c in &condition.0 {
         attribute_known(&c.attribute, path, names, problems);
-        if let Literal::Name(name) = &c.value {
-            if names.literal(&c.attribute, name).is_none() {
-                let message = format!("`{}` is never `{name}`", c.attribute);
-                let help = closest(name, names.literals.keys().map(String::as_str));
-                problems.error_help("E-REF", path, message, help);
-            }
+        if let Literal::Name(name) = &c.value
+            && names.literal(&c.attribute, name).is_none()
+        {
+            let message = format!("`{}` is never `{name}`", c.attribute);
+            let help = closest(name, names.literals.keys().map(String::as_str));
+            problems.error_help("E-REF", path, message, help);
         }
     }
 }
@@ -427,15 +451,15 @@ pub fn edge(spec: &EdgeSpec, path: &str, problems: &mut Problems) {
     }
     if let Some(retry_) = &spec.retry {
         retry(retry_, &format!("{path}.retry"), problems);
-        if let (Some(timeout), Some(DeadlineSpec::Within(deadline))) = (spec.timeout, spec.deadline) {
-            if u128::from(timeout.0) * u128::from(retry_.attempts.0) > u128::from(deadline.0) {
-                problems.warn(
-                    "W-DEADLINE",
-                    format!("{path}.retry.attempts"),
-                    "the deadline ends before all attempts can time out",
-                    "a longer deadline, a shorter timeout, or fewer attempts",
-                );
-            }
+        if let (Some(timeout), Some(DeadlineSpec::Within(deadline))) = (spec.timeout, spec.deadline)
+            && u128::from(timeout.0) * u128::from(retry_.attempts.0) > u128::from(deadline.0)
+        {
+            problems.warn(
+                "W-DEADLINE",
+                format!("{path}.retry.attempts"),
+                "the deadline ends before all attempts can time out",
+                "a longer deadline, a shorter timeout, or fewer attempts",
+            );
         }
     }
 }

@@ -34,10 +34,9 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
     if design.clients.is_empty() {
         problems.error("E-TOPO", "clients", "there is no client, so nothing would happen");
     }
-    for (what, n, most) in [
-        ("clients", design.clients.len(), 1000),
-        ("nodes", design.nodes.len(), 20_000),
-    ] {
+    for (what, n, most) in
+        [("clients", design.clients.len(), 1000), ("nodes", design.nodes.len(), 20_000)]
+    {
         if n > most {
             problems.error("E-BUDGET", what, format!("{n} are more than the limit of {most}"));
         }
@@ -70,7 +69,11 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
         .map(|i| names.kind(i as u16).facts().instances)
         .fold(0, u64::saturating_add);
     if total > 1_000_000 {
-        problems.error("E-BUDGET", "nodes", format!("{total} instances in all; the limit is 1000000"));
+        problems.error(
+            "E-BUDGET",
+            "nodes",
+            format!("{total} instances in all; the limit is 1000000"),
+        );
     }
     references(names, &calls, problems);
     if !problems.any_error() {
@@ -149,9 +152,10 @@ fn endpoints(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems
             if known.contains(&op.0.as_str()) {
                 continue;
             }
-            let sent_by = calls.iter().flatten().find(|c| {
-                c.target == name.0 && c.operation.as_ref().is_none_or(|o| o == op)
-            });
+            let sent_by = calls
+                .iter()
+                .flatten()
+                .find(|c| c.target == name.0 && c.operation.as_ref().is_none_or(|o| o == op));
             let path = sent_by
                 .map_or_else(|| format!("nodes.{}.service.endpoints", name.0), |c| c.path.clone());
             problems.error_help(
@@ -225,7 +229,12 @@ fn network(spec: &NetworkSpec, names: &Names<'_>, problems: &mut Problems) {
             problems.error("E-RANGE", format!("{path}.bandwidth"), "must be above 0");
         }
         if link.loss.is_some_and(|f| f.0 >= 1.0) {
-            problems.warn("W-LOSS", format!("{path}.loss"), "every message is lost", "a partition?");
+            problems.warn(
+                "W-LOSS",
+                format!("{path}.loss"),
+                "every message is lost",
+                "a partition?",
+            );
         }
         let two_way = link.one_way != Some(true);
         let mut ends = vec![(link.from.0.clone(), link.to.0.clone())];
@@ -262,9 +271,7 @@ impl ClientCheck<'_> {
         let mut count = 0;
         steps(&self.spec.session, &self.at("session"), (0, &mut count), self.names, problems);
         self.session(&self.spec.session, &self.at("session"), problems);
-        if self.names.design.network.links.iter().any(|l| l.bandwidth.is_some()) {
-            return;
-        }
+        if self.names.design.network.links.iter().any(|l| l.bandwidth.is_some()) {}
     }
 
     fn arrivals(&self, problems: &mut Problems) {
@@ -327,7 +334,8 @@ impl ClientCheck<'_> {
             problems.error("E-RANGE", self.at("load"), "the list of steps is empty");
         }
         for (i, step) in list.iter().enumerate() {
-            let path = if list.len() == 1 { self.at("load") } else { format!("{}[{i}]", self.at("load")) };
+            let path =
+                if list.len() == 1 { self.at("load") } else { format!("{}[{i}]", self.at("load")) };
             let end = step.at.0.saturating_add(step.over.map_or(0, |d| d.0));
             match step.every {
                 Some(period) if period.0 == 0 => {
@@ -350,7 +358,11 @@ impl ClientCheck<'_> {
                     && (other.at.0 > step.at.0 && other.at.0 < end || j < i && other.at == step.at)
             });
             if overlaps {
-                problems.error("E-CONFLICT", path, "another change begins before this one has ended");
+                problems.error(
+                    "E-CONFLICT",
+                    path,
+                    "another change begins before this one has ended",
+                );
             }
         }
     }
@@ -408,7 +420,12 @@ impl ClientCheck<'_> {
                 shares(total, &self.at("operations"), problems);
             } else if self.spec.session.is_empty() || missing.len() < operations.len() {
                 for path in missing {
-                    problems.error_help("E-MISSING", path, "needs a `share`", "the shares sum to 100 %");
+                    problems.error_help(
+                        "E-MISSING",
+                        path,
+                        "needs a `share`",
+                        "the shares sum to 100 %",
+                    );
                 }
             }
         }
@@ -440,17 +457,20 @@ impl ClientCheck<'_> {
     fn attributes(&self, problems: &mut Problems) {
         for (name, attribute) in &self.spec.attributes {
             let path = format!("{}.attributes.{}", self.path, name.0);
-            if ["key", "size", "operation", "client", "session", "zone", "instance"].contains(&name.0.as_str()) {
+            if ["key", "size", "operation", "client", "session", "zone", "instance"]
+                .contains(&name.0.as_str())
+            {
                 problems.error("E-DUP-NAME", &path, format!("`{}` is built in", name.0));
             }
             match attribute {
                 AttributeSpec::Law(l) => law(l, &path, problems),
-                AttributeSpec::Column(_) if self.spec.trace_file().is_none() => problems.error_help(
-                    "E-CONFLICT",
-                    path,
-                    "a column belongs to a trace, and these arrivals are none",
-                    "`arrivals: trace(file=.. column=..)`",
-                ),
+                AttributeSpec::Column(_) if self.spec.trace_file().is_none() => problems
+                    .error_help(
+                        "E-CONFLICT",
+                        path,
+                        "a column belongs to a trace, and these arrivals are none",
+                        "`arrivals: trace(file=.. column=..)`",
+                    ),
                 _ => {}
             }
         }

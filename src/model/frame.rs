@@ -251,6 +251,11 @@ impl Frames {
 
     /// Frames in use with their slots.
     pub fn iter(&self) -> impl Iterator<Item = (Slot, &Frame)> {
-        self.hot.iter().enumerate().filter(|(_, f)| f.node != FREE).map(|(i, f)| (i as Slot, f))
+        self.hot
+            .as_slice()
+            .iter()
+            .enumerate()
+            .filter(|(_, f)| f.node != FREE)
+            .map(|(i, f)| (i as Slot, f))
     }
 }

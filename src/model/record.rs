@@ -180,12 +180,17 @@ impl Recorder {
     #[inline(always)]
     pub fn event(&mut self, now: u64, kind: u8, identity: u64) {
         let word = now ^ identity.rotate_left(17) ^ (u64::from(kind) << 59);
-        self.fingerprint = (self.fingerprint.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.fingerprint =
+            (self.fingerprint.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
     #[inline(always)]
     fn window_of(&self, intended: u64) -> usize {
-        if intended >= self.window_from { self.window_now } else { (intended / self.window) as usize }
+        if intended >= self.window_from {
+            self.window_now
+        } else {
+            (intended / self.window) as usize
+        }
     }
 
     /// A window of the time series begins.
@@ -238,7 +243,11 @@ impl Recorder {
         if measured {
             op.outcomes[d.outcome as usize] += 1;
             op.good += u64::from(good);
-            if success { op.latency.record(latency) } else { op.latency_failed.record(latency) }
+            if success {
+                op.latency.record(latency);
+            } else {
+                op.latency_failed.record(latency);
+            }
             self.until_sample -= 1;
             if self.until_sample == 0 {
                 self.sample(d, latency);

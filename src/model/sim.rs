@@ -3,12 +3,18 @@
 //! **Invariant.** At the end of every run, release builds too: issued = decided + in flight, sent =
 //! delivered + lost + in flight, and Little's law holds exactly at every node.
 
-use std::{collections::BTreeMap, sync::atomic::{AtomicBool, Ordering}};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use super::{
     build::{Assembly, Design, Names, Prepared},
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, LETTER, Slot},
-    network::{build::{network, zone_name}, links::Place},
+    network::{
+        build::{network, zone_name},
+        links::Place,
+    },
     node::{Event, InstanceBooks, Node, NodeId},
     probe::{
         ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, NodeWindow,
@@ -17,12 +23,7 @@ use super::{
     record::{NodeRecord, NodeSnapshot, OperationRecord, Recorder, Snapshot, tick_identity},
     world::{Attributes, Route, World, kind, unpack},
 };
-use crate::{
-    engine::random::hash_str,
-    model::kind::Reach,
-    stats::Histogram,
-    units::SimTime,
-};
+use crate::{engine::random::hash_str, model::kind::Reach, stats::Histogram, units::SimTime};
 
 /// Events between two looks at the stop flag and the limits.
 const LOOK: u64 = 1 << 16;
@@ -70,7 +71,8 @@ impl std::fmt::Debug for Simulation {
 pub fn window_length(duration: u64) -> u64 {
     const S: u64 = 1_000_000_000;
     let least = duration.div_ceil(WINDOWS).max(1);
-    let handy = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400];
+    let handy =
+        [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400];
     let small = (0..9).flat_map(|k| [1, 2, 5].map(|m| m * 10u64.pow(k)));
     let long = (1..).map(|days| days * 86_400 * S);
     small
@@ -104,32 +106,12 @@ impl Simulation {
             });
             nodes.push(kind.build(id as NodeId, &format!("node/{}", name.0), &mut assembly));
         }
-        let window = window_length(design.duration);
-        let mut record = Recorder {
-            nodes: vec![NodeRecord::default(); design.nodes.len()],
-            measured_from: 0,
-            end: design.duration,
-            window,
-            sample_every: 1,
-            ..Recorder::default()
-        };
-        let windows = design.duration.div_ceil(window);
+        let record = recorder(names);
         for (i, client) in design.clients.values().enumerate() {
-            let row = record.operations.len();
-            record.first_row.push(row);
-            for _ in client.operations() {
-                record.operations.push(OperationRecord {
-                    marks: vec![Histogram::default(); names.marks.len()],
-                    windows: vec![RequestWindow::default(); windows as usize],
-                    ..OperationRecord::default()
-                });
-            }
-            let built = client.build(i, row, &mut assembly);
+            let built = client.build(i, record.first_row[i], &mut assembly);
             nodes.push(Box::new(built));
             routes.push(Route::Single);
         }
-        record.sample_every = sample_every(design);
-        record.until_sample = 1;
         let salts = names.nodes.iter().map(|n| hash_str(1, n));
         let salts = salts.chain(names.clients.iter().map(|n| hash_str(2, n))).collect();
         let ticks = assembly.ticks;
@@ -157,7 +139,7 @@ impl Simulation {
             stuck_at: 0,
             stuck: 0,
             salts,
-            windows,
+            windows: design.duration.div_ceil(window_length(design.duration)),
         }
     }
 
@@ -204,7 +186,7 @@ impl Simulation {
         while let Some(popped) = self.world.agenda.pop(last) {
             self.events += 1;
             self.dispatch(popped.kind, popped.slot, popped.sequence);
-            if self.events % LOOK == 0 {
+            if self.events.is_multiple_of(LOOK) {
                 let now = self.world.now();
                 self.stuck = if now == self.stuck_at { self.stuck + 1 } else { 0 };
                 self.stuck_at = now;
@@ -374,9 +356,8 @@ impl Simulation {
         let mut left = vec![0u128; last.nodes.len()];
         for (_, f) in self.world.frames.iter() {
             let node = usize::from(f.node);
-            let inside = node < left.len()
-                && f.flags & BRANCH == 0
-                && f.armed < super::frame::IN_TRANSIT;
+            let inside =
+                node < left.len() && f.flags & BRANCH == 0 && f.armed < super::frame::IN_TRANSIT;
             if inside {
                 left[node] += u128::from(last.at - f.arrived.max(from));
             }
@@ -512,6 +493,32 @@ impl Simulation {
     }
 }
 
+/// The record of a replication that has not begun.
+fn recorder(names: &Names<'_>) -> Recorder {
+    let design = names.design;
+    let window = window_length(design.duration);
+    let windows = design.duration.div_ceil(window) as usize;
+    let mut record = Recorder {
+        nodes: vec![NodeRecord::default(); design.nodes.len()],
+        end: design.duration,
+        window,
+        sample_every: sample_every(design),
+        until_sample: 1,
+        ..Recorder::default()
+    };
+    for client in design.clients.values() {
+        record.first_row.push(record.operations.len());
+        for _ in client.operations() {
+            record.operations.push(OperationRecord {
+                marks: vec![Histogram::default(); names.marks.len()],
+                windows: vec![RequestWindow::default(); windows],
+                ..OperationRecord::default()
+            });
+        }
+    }
+    record
+}
+
 /// Every so-manieth request is sampled, so that the samples spread over the run where its rate is
 /// known.
 fn sample_every(design: &Design) -> u64 {
@@ -521,7 +528,8 @@ fn sample_every(design: &Design) -> u64 {
 }
 
 fn node_windows(i: usize, bounds: &[&Snapshot]) -> Vec<NodeWindow> {
-    let sum = |n: &NodeSnapshot, f: fn(&InstanceBooks) -> u128| n.instances.iter().map(f).sum::<u128>();
+    let sum =
+        |n: &NodeSnapshot, f: fn(&InstanceBooks) -> u128| n.instances.iter().map(f).sum::<u128>();
     let mut before = NodeSnapshot::default();
     bounds
         .iter()
@@ -540,12 +548,8 @@ fn node_windows(i: usize, bounds: &[&Snapshot]) -> Vec<NodeWindow> {
 }
 
 fn operation_measured(name: String, row: OperationRecord, marks: &[String]) -> OperationMeasured {
-    let marks: BTreeMap<String, Histogram> = marks
-        .iter()
-        .cloned()
-        .zip(row.marks)
-        .filter(|(_, h)| h.count() > 0)
-        .collect();
+    let marks: BTreeMap<String, Histogram> =
+        marks.iter().cloned().zip(row.marks).filter(|(_, h)| h.count() > 0).collect();
     OperationMeasured {
         name,
         issued: row.issued,

@@ -404,7 +404,11 @@ impl Attributes {
     /// One value; 0 for a frame without a row.
     #[inline(always)]
     pub fn get(&self, row: u32, attribute: u16) -> f64 {
-        if row == NONE { 0.0 } else { self.values[row as usize * self.width + usize::from(attribute)] }
+        if row == NONE {
+            0.0
+        } else {
+            self.values[row as usize * self.width + usize::from(attribute)]
+        }
     }
 
     fn share(&mut self, row: u32) {

@@ -21,7 +21,7 @@ use super::{
 };
 
 /// Reads a value of the tree, or reports everything that is wrong with it.
-pub fn read<T: DeserializeOwned>(root: &Node, problems: &mut Vec<Found>) -> Option<T> {
+pub(super) fn read<T: DeserializeOwned>(root: &Node, problems: &mut Vec<Found>) -> Option<T> {
     let context = Context { root, found: RefCell::new(Vec::new()) };
     let value = loop {
         let before = context.found.borrow().len();

@@ -149,11 +149,11 @@ fn misread(text: &str, what: &str) -> Option<ValueError> {
         );
     }
     let digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
-    if let Some(rest) = text.strip_prefix(['-', '\u{2212}']) {
-        if digit(rest.trim_start_matches('.').chars().next()) {
-            let message = format!("`{}` is negative", clip(text));
-            return Some(ValueError::new("E-RANGE", message).help(format!("expected {what}")));
-        }
+    if let Some(rest) = text.strip_prefix(['-', '\u{2212}'])
+        && digit(rest.trim_start_matches('.').chars().next())
+    {
+        let message = format!("`{}` is negative", clip(text));
+        return Some(ValueError::new("E-RANGE", message).help(format!("expected {what}")));
     }
     if let Some(rest) = text.strip_prefix('+').filter(|r| digit(r.chars().next())) {
         return form(format!("write `{}`", clip(rest)));

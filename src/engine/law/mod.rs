@@ -150,7 +150,7 @@ enum Lognormal {
 ///
 /// # Panics
 /// If the span does not fit 64 bits of nanoseconds.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn to_nanos(x: f64) -> u64 {
     assert!(x < 1.8e19, "a span does not overflow the 64-bit clock");

@@ -55,8 +55,8 @@ pub(super) fn shape<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
         "empirical" => empirical::<D>(expr),
         "shift" => {
             let mut t = Taker::new(expr, "shift(0.5ms exp(mean=1ms))")?;
-            let by = value::<D>(t.need_next()?)?;
-            let law = Box::new(shape::<D>(t.need_next()?)?);
+            let by = value::<D>(t.need_plain()?)?;
+            let law = Box::new(shape::<D>(t.need_plain()?)?);
             t.finish()?;
             Ok(Shape::Shift { by, law })
         }
@@ -147,7 +147,7 @@ fn shaped<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
 fn located<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
     if expr.name == "uniform" {
         let mut t = Taker::new(expr, "uniform(1ms 9ms)")?;
-        let (low, high) = (value::<D>(t.need_next()?)?, value::<D>(t.need_next()?)?);
+        let (low, high) = (value::<D>(t.need_plain()?)?, value::<D>(t.need_plain()?)?);
         t.finish()?;
         rule(low < high, "the first value must be below the second")?;
         return Ok(Shape::Uniform { low, high });
@@ -180,9 +180,9 @@ fn mix<D: Dimension>(expr: &Expr, hyper: bool) -> Result<Shape, ValueError> {
     let mut out = Vec::new();
     for part in parts {
         let mut t = Taker::of_part(&expr.name, part, usage);
-        let share = t.need_next()?;
+        let share = t.need_plain()?;
         let share: Fraction = share.word().unwrap_or_default().parse()?;
-        let law = t.need_next()?;
+        let law = t.need_plain()?;
         let law = if hyper {
             let mean = value::<D>(law)?;
             rule(mean > 0.0, "each mean must be above 0")?;

@@ -51,7 +51,11 @@ impl Kind for LoadBalancerSpec {
                 },
                 target: name.0.clone(),
                 operation: None,
-                label: if weighted { format!("{:.0} %", weight / total * 100.0) } else { String::new() },
+                label: if weighted {
+                    format!("{:.0} %", weight / total * 100.0)
+                } else {
+                    String::new()
+                },
                 endpoint: None,
             })
             .collect()

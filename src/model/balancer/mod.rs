@@ -12,7 +12,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{model::network::ZonesSpec, units::{Name, Number}};
+use crate::{
+    model::network::ZonesSpec,
+    units::{Name, Number},
+};
 
 /// Spreads requests over the instances of its targets. It keeps a request's place until the reply
 /// comes back, never retries, and without health checks never learns that a target is gone.

@@ -119,7 +119,8 @@ impl Chooser {
         let mut ties = 0;
         for i in 0..d {
             let j = i + draw.below(u64::from(n - i)) as u32;
-            let at = |k: u32| swaps[..i as usize].iter().rev().find(|s| s.0 == k).map_or(k, |s| s.1);
+            let at =
+                |k: u32| swaps[..i as usize].iter().rev().find(|s| s.0 == k).map_or(k, |s| s.1);
             let (picked, displaced) = (at(j), at(i));
             swaps[i as usize] = (j, displaced);
             let load = self.outstanding[(first + picked) as usize];

@@ -92,7 +92,7 @@ impl<'s> Effective<'s> {
     }
 }
 
-fn first_target<'s>(options: [&'s Option<Name>; 6]) -> Option<(&'s Name, Option<Verb>)> {
+fn first_target(options: [&Option<Name>; 6]) -> Option<(&Name, Option<Verb>)> {
     let verbs = [None].into_iter().chain(Verb::ALL.into_iter().map(Some));
     options.into_iter().zip(verbs).find_map(|(name, verb)| Some((name.as_ref()?, verb)))
 }
@@ -231,9 +231,11 @@ impl ClientSpec {
                 profile: Profile::new(rate.0, load, None),
                 batch: *batch,
             },
-            Arrivals::Constant(rate) => {
-                Source::Rate { gaps: Gaps::One, profile: Profile::new(rate.0, load, None), batch: 1 }
-            }
+            Arrivals::Constant(rate) => Source::Rate {
+                gaps: Gaps::One,
+                profile: Profile::new(rate.0, load, None),
+                batch: 1,
+            },
             Arrivals::Renewal(law) => {
                 let mean = law.mean().expect("the mean was checked");
                 let sampler = assembly.sampler(law);
@@ -354,11 +356,10 @@ fn sampler<D: crate::engine::law::Dimension>(law: &Law<D>, assembly: &Assembly<'
 /// The stream of a key space depends on its name alone, not on the client: equal names mean the
 /// same keys, and each request has its own index.
 fn key_source(law: &KeyLaw, space: &str, assembly: &Assembly<'_>) -> KeySource {
-    match law {
-        KeyLaw::Sequential { n } => KeySource::Sequential(*n),
-        _ => {
-            let popularity = assembly.prepared.popularity[&law.to_string()].clone();
-            KeySource::Drawn(popularity, assembly.stream("keys", space))
-        }
+    if let KeyLaw::Sequential { n } = law {
+        KeySource::Sequential(*n)
+    } else {
+        let popularity = assembly.prepared.popularity[&law.to_string()].clone();
+        KeySource::Drawn(popularity, assembly.stream("keys", space))
     }
 }

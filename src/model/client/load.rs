@@ -35,7 +35,11 @@ pub struct Profile {
 
 impl Profile {
     /// The profile of `load` (and of an `mmpp` chain) on a base rate per second.
-    pub fn new(rate: f64, load: Option<&LoadSpec>, chain: Option<(Vec<(f64, f64)>, Stream)>) -> Self {
+    pub fn new(
+        rate: f64,
+        load: Option<&LoadSpec>,
+        chain: Option<(Vec<(f64, f64)>, Stream)>,
+    ) -> Self {
         let mut base = rate / 1e9;
         let mut factors = Vec::new();
         match load {
@@ -46,8 +50,15 @@ impl Profile {
         if let Some((states, stream)) = chain {
             factors.push(Factor::Chain { states, stream, visits: 0, from: 0, until: 0 });
         }
-        let mut profile =
-            Self { base, gap: 1.0 / base, factors, start: 0, end: 0, rate: (0.0, 0.0), offset: 0.0 };
+        let mut profile = Self {
+            base,
+            gap: 1.0 / base,
+            factors,
+            start: 0,
+            end: 0,
+            rate: (0.0, 0.0),
+            offset: 0.0,
+        };
         profile.next_segment();
         profile
     }
@@ -71,7 +82,7 @@ impl Profile {
             let length = (self.end - self.start) as f64;
             let slope = (self.rate.1 - self.rate.0) / length;
             let here = self.rate.0 + slope * self.offset;
-            let left = (here + self.rate.1) / 2.0 * (length - self.offset);
+            let left = f64::midpoint(here, self.rate.1) * (length - self.offset);
             if amount < left {
                 let root = (here * here + 2.0 * slope * amount).max(0.0).sqrt();
                 self.offset += 2.0 * amount / (here + root);
@@ -98,7 +109,7 @@ impl Profile {
             let length = (p.end.min(until) - p.start) as f64;
             let whole = (p.end - p.start) as f64;
             let last = p.rate.0 + (p.rate.1 - p.rate.0) * (length / whole);
-            total += (p.rate.0 + last) / 2.0 * length;
+            total += f64::midpoint(p.rate.0, last) * length;
             p.start = p.end;
         }
         total
@@ -268,8 +279,7 @@ mod tests {
 
     #[test]
     fn zero_stops_arrivals_and_lets_them_start_again() {
-        let (n, expected) =
-            points(vec![step(None, 10, 0.0, 0), step(None, 20, 1.0, 0)], 100.0, 30);
+        let (n, expected) = points(vec![step(None, 10, 0.0, 0), step(None, 20, 1.0, 0)], 100.0, 30);
         assert!((expected - 2000.0).abs() < 1e-6);
         assert!((n as f64 - 2000.0).abs() <= 1.0, "{n}");
     }

@@ -453,7 +453,11 @@ impl Client {
         }
         let child = std::mem::replace(&mut f.next, NONE);
         let cancel = self.operations[usize::from(f.op)].policy.cancel;
-        if cancel { world.call_off(child) } else { world.give_up(child) }
+        if cancel {
+            world.call_off(child);
+        } else {
+            world.give_up(child);
+        }
         if world.now() >= self.deadline(slot, world) {
             return self.decide(slot, Outcome::Timeout, world);
         }
@@ -467,16 +471,16 @@ impl Client {
         let (local, attempt, id) = (usize::from(f.op), f.pc, f.id);
         let deadline = self.deadline(slot, world);
         let operation = &mut self.operations[local];
-        if let Some(retry) = &operation.policy.retry {
-            if retry.wants(attempt, outcome) {
-                let index = id.wrapping_add(ATTEMPT.wrapping_mul(u64::from(attempt)));
-                let previous = world.frames.extra(slot).remaining;
-                let wait = retry.wait(attempt, previous, &mut self.jitter.draw(index));
-                let in_time = world.now().saturating_add(wait) < deadline;
-                if in_time && (retry.budget.is_none() || operation.budget.withdraw()) {
-                    world.frames.extra_mut(slot).remaining = wait;
-                    return world.arm(slot, Span::of(wait));
-                }
+        if let Some(retry) = &operation.policy.retry
+            && retry.wants(attempt, outcome)
+        {
+            let index = id.wrapping_add(ATTEMPT.wrapping_mul(u64::from(attempt)));
+            let previous = world.frames.extra(slot).remaining;
+            let wait = retry.wait(attempt, previous, &mut self.jitter.draw(index));
+            let in_time = world.now().saturating_add(wait) < deadline;
+            if in_time && (retry.budget.is_none() || operation.budget.withdraw()) {
+                world.frames.extra_mut(slot).remaining = wait;
+                return world.arm(slot, Span::of(wait));
             }
         }
         self.decide(slot, outcome, world);

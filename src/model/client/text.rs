@@ -48,7 +48,7 @@ impl FromStr for Arrivals {
         match expr.name.as_str() {
             "poisson" => {
                 let mut t = Taker::new(&expr, "poisson(20/s batch=4)")?;
-                let rate = parse(t.need_next()?)?;
+                let rate = parse(t.need_plain()?)?;
                 let batch: Count = t.key("batch").map(parse).transpose()?.unwrap_or(Count(1));
                 t.finish()?;
                 if batch.0 == 0 || batch.0 > 1_000_000 {
@@ -58,13 +58,13 @@ impl FromStr for Arrivals {
             }
             "constant" => {
                 let mut t = Taker::new(&expr, "constant(100/s)")?;
-                let rate = parse(t.need_next()?)?;
+                let rate = parse(t.need_plain()?)?;
                 t.finish()?;
                 Ok(Self::Constant(rate))
             }
             "renewal" => {
                 let mut t = Taker::new(&expr, "renewal(erlang(k=3 mean=10ms))")?;
-                let law: DurationLaw = t.need_next()?.to_string().parse()?;
+                let law: DurationLaw = t.need_plain()?.to_string().parse()?;
                 t.finish()?;
                 Ok(Self::Renewal(law))
             }
@@ -89,11 +89,11 @@ fn mmpp(expr: &Expr) -> Result<Arrivals, ValueError> {
     let mut states = Vec::new();
     for part in parts {
         let mut t = Taker::of_part(&expr.name, part, usage);
-        let rate = rate_or_zero(t.need_next()?)?;
-        if t.next().and_then(Expr::word) != Some("for") {
+        let rate = rate_or_zero(t.need_plain()?)?;
+        if t.plain().and_then(Expr::word) != Some("for") {
             return Err(t.error("a state is a rate, `for`, and its mean length"));
         }
-        let stay: SimDuration = parse(t.need_next()?)?;
+        let stay: SimDuration = parse(t.need_plain()?)?;
         t.finish()?;
         if stay.0 == 0 {
             return Err(ValueError::new("E-RANGE", "a state must last longer than 0"));
@@ -244,7 +244,7 @@ impl FromStr for AttributeSpec {
         match (expr.name.as_str(), &expr.args) {
             ("column", Some(_)) => {
                 let mut t = Taker::new(&expr, "column(ContextTokens)")?;
-                let column = word(t.need_next()?)?.to_owned();
+                let column = word(t.need_plain()?)?.to_owned();
                 t.finish()?;
                 Ok(Self::Column(column))
             }

@@ -5,7 +5,10 @@ use super::{
     links::{Delay, INTERNET, LOCAL, Link, Network, Place, Zone},
 };
 use crate::{
-    engine::{law::{DurationLaw, to_nanos}, random::Stream},
+    engine::{
+        law::{DurationLaw, to_nanos},
+        random::Stream,
+    },
     model::build::{Assembly, Names},
 };
 
@@ -160,7 +163,12 @@ fn link(latency: Latency, name: &str, assembly: &mut Assembly<'_>) -> Link {
     let delay = match (constant.map(to_nanos), latency) {
         (Some(0), _) => Delay::Zero,
         (Some(ns), _) => assembly.agenda.lane(ns).map_or_else(
-            || Delay::Drawn(crate::engine::law::constant(ns as f64), assembly.stream(name, "latency")),
+            || {
+                Delay::Drawn(
+                    crate::engine::law::constant(ns as f64),
+                    assembly.stream(name, "latency"),
+                )
+            },
             Delay::Lane,
         ),
         (None, Latency::Law(law)) => {

@@ -84,7 +84,13 @@ impl Link {
 
     #[cold]
     #[inline(never)]
-    fn send_special(&mut self, agenda: &mut Agenda, slot: Slot, kind: u8, message: Message) -> bool {
+    fn send_special(
+        &mut self,
+        agenda: &mut Agenda,
+        slot: Slot,
+        kind: u8,
+        message: Message,
+    ) -> bool {
         self.bytes += message.size;
         let now = agenda.now();
         let mut leaves = now;

@@ -44,13 +44,8 @@ pub struct Retry {
 
 impl Retry {
     /// Outcomes retried when `if:` says nothing (`semantics.md` 45).
-    pub const DEFAULT: [Outcome; 5] = [
-        Outcome::Timeout,
-        Outcome::Error,
-        Outcome::Rejected,
-        Outcome::Unavailable,
-        Outcome::Shed,
-    ];
+    pub const DEFAULT: [Outcome; 5] =
+        [Outcome::Timeout, Outcome::Error, Outcome::Rejected, Outcome::Unavailable, Outcome::Shed];
 
     /// Whether the outcome of attempt number `attempt` (from 1) is worth another one.
     #[inline]

@@ -25,7 +25,7 @@ impl FromStr for Backoff {
         match expr.name.as_str() {
             "constant" => {
                 let mut t = Taker::new(&expr, "constant(20ms)")?;
-                let wait = duration(t.need_next()?)?;
+                let wait = duration(t.need_plain()?)?;
                 t.finish()?;
                 Ok(Self::Constant(wait))
             }

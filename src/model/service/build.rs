@@ -80,12 +80,14 @@ impl Kind for ServiceSpec {
         let uses = |f: &DurationFormula| f.attributes().next().is_some();
         edges
             || self.work.as_ref().is_some_and(uses)
-            || self.endpoints.values().any(|s| any_step(s, &|step| {
-                step.when.is_some()
-                    || step.reply.is_some()
-                    || step.work.iter().chain(&step.wait).any(uses)
-                    || step.target().is_some_and(|t| t.2.is_some() || t.3.is_some())
-            }))
+            || self.endpoints.values().any(|s| {
+                any_step(s, &|step| {
+                    step.when.is_some()
+                        || step.reply.is_some()
+                        || step.work.iter().chain(&step.wait).any(uses)
+                        || step.target().is_some_and(|t| t.2.is_some() || t.3.is_some())
+                })
+            })
     }
 
     fn files(&self) -> Vec<(String, String)> {
@@ -204,7 +206,7 @@ impl ServiceSpec {
                 compiler.emit(Instr::Work(demand));
             }
             for (i, target) in self.calls.iter().enumerate() {
-                compiler.call(&target.0, None, None, None, (false, &format!("/calls/{i}")));
+                compiler.call(&target.0, (None, None, None), false, &format!("/calls/{i}"));
             }
             compiler.emit(Instr::End);
         }
@@ -214,7 +216,11 @@ impl ServiceSpec {
             .iter()
             .map(|(name, _)| starts.get(name).or_else(|| starts.get("default")).copied())
             .collect();
-        debug_assert!(names.arriving[usize::from(id)].iter().all(|&op| program.entries[usize::from(op)].is_some()));
+        debug_assert!(
+            names.arriving[usize::from(id)]
+                .iter()
+                .all(|&op| program.entries[usize::from(op)].is_some())
+        );
         program
     }
 

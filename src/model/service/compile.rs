@@ -13,7 +13,10 @@ use crate::{
         build::{Assembly, Op},
         frame::MAX_LOOPS,
         kind::Verb,
-        resilience::{DeadlineSpec, EdgeSpec, RetrySpec, policy::{EdgePolicy, Retry}},
+        resilience::{
+            DeadlineSpec, EdgeSpec, RetrySpec,
+            policy::{EdgePolicy, Retry},
+        },
     },
     units::Name,
 };
@@ -102,7 +105,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             let demand = self.demand(wait, path);
             self.emit(Instr::Wait(demand));
         } else if let Some((target, op, key, size)) = step.target() {
-            self.call(&target, op.as_ref(), key, size, (optional, path));
+            self.call(&target, (op.as_ref(), key, size), optional, path);
         } else if let Some(all) = &step.all {
             self.fork(all, all.len() as u16, optional, path);
         } else if let Some(AnySpec { need, of }) = &step.any {
@@ -168,10 +171,9 @@ impl<'c, 'a> Compiler<'c, 'a> {
     pub fn call(
         &mut self,
         target: &str,
-        op: Option<&Op>,
-        key: Option<&Name>,
-        size: Option<&SizeFormula>,
-        (optional, path): (bool, &str),
+        (op, key, size): (Option<&Op>, Option<&Name>, Option<&SizeFormula>),
+        optional: bool,
+        path: &str,
     ) {
         let names = self.assembly.names;
         let key = match key.map(|k| k.0.as_str()) {
@@ -283,7 +285,9 @@ pub fn policy(spec: &EdgeSpec, assembly: &mut Assembly<'_>) -> EdgePolicy {
 fn retry(spec: &RetrySpec) -> Retry {
     let mut on = [false; 9];
     let outcomes = spec.if_.as_deref().unwrap_or(&Retry::DEFAULT);
-    outcomes.iter().for_each(|&o| on[o as usize] = true);
+    for &outcome in outcomes {
+        on[outcome as usize] = true;
+    }
     Retry {
         attempts: spec.attempts.0 as u16,
         backoff: spec.backoff.clone(),

@@ -12,7 +12,10 @@ use crate::{
     model::{
         frame::{HAS_CORE, Slot},
         node::Area,
-        service::{Discipline, Speedup, room::{Next, Room}},
+        service::{
+            Discipline, Speedup,
+            room::{Next, Room},
+        },
         world::{Span, World},
     },
 };
@@ -145,8 +148,8 @@ impl Cores {
     pub fn waiting(&self) -> u64 {
         match self {
             Self::Unbounded(_) | Self::Shared(_) => 0,
-            Self::Line(line) => line.room.len(),
-            Self::Preemptive(p) => p.line.room.len(),
+            Self::Line(line) => line.room.waiting(),
+            Self::Preemptive(p) => p.line.room.waiting(),
         }
     }
 
@@ -262,7 +265,11 @@ impl Preemptive {
             .max_by_key(|&i| {
                 let (rank, order, _, end) = self.running[i];
                 let rank = if by_length { end - now } else { rank };
-                if self.newest_first { (order.0.wrapping_neg(), 0) } else { (rank, u64::MAX - order.0) }
+                if self.newest_first {
+                    (order.0.wrapping_neg(), 0)
+                } else {
+                    (rank, u64::MAX - order.0)
+                }
             })
             .expect("all cores are busy");
         let (worst_rank, _, loser, end) = self.running[worst];

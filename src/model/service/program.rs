@@ -304,9 +304,13 @@ impl Program {
         let pc = world.frames[slot].pc;
         let next = match instr {
             Instr::Jump(to) => to,
-            Instr::Choose(i) => self.choose(&self.choices[usize::from(i)], slot, world),
+            Instr::Choose(i) => Self::choose(&self.choices[usize::from(i)], slot, world),
             Instr::Unless { condition, otherwise } => {
-                if self.tests[usize::from(condition)].holds(slot, world) { pc + 1 } else { otherwise }
+                if self.tests[usize::from(condition)].holds(slot, world) {
+                    pc + 1
+                } else {
+                    otherwise
+                }
             }
             Instr::Repeat { depth, times } => {
                 world.frames.extra_mut(slot).loops[usize::from(depth)] = times;
@@ -336,7 +340,7 @@ impl Program {
     }
 
     #[inline]
-    fn choose(&self, choice: &Choice, slot: Slot, world: &World) -> u16 {
+    fn choose(choice: &Choice, slot: Slot, world: &World) -> u16 {
         let u = choice.stream.draw_mixed(world.frames[slot].id).unit();
         let at = choice.options.iter().position(|&(upto, _)| u < upto);
         choice.options[at.unwrap_or(choice.options.len() - 1)].1
@@ -362,7 +366,7 @@ impl Program {
 
     /// The key a call carries.
     #[inline]
-    pub fn key(&self, key: KeyRef, slot: Slot, world: &World) -> u64 {
+    pub fn key(key: KeyRef, slot: Slot, world: &World) -> u64 {
         let f = &world.frames[slot];
         match key {
             KeyRef::Own => f.key,

@@ -3,7 +3,7 @@
 //! A frame that gives up (patience, cancellation, CoDel) is only marked; the room skips it later,
 //! and sweeps when most of its frames are marked.
 //!
-//! **Invariant.** `len` counts the frames that still wait; each is in the room exactly once.
+//! **Invariant.** `waiting` counts the frames that still wait; each is in the room exactly once.
 
 use std::{
     cmp::Reverse,
@@ -100,8 +100,8 @@ impl Room {
     }
 
     /// Frames that wait.
-    #[inline]
-    pub fn len(&self) -> u64 {
+    #[inline(always)]
+    pub fn waiting(&self) -> u64 {
         self.waiting.count()
     }
 

@@ -10,7 +10,10 @@ use super::{
     room::{Next, Room},
 };
 use crate::{
-    engine::{law::to_nanos, random::{Stream, mix}},
+    engine::{
+        law::to_nanos,
+        random::{Stream, mix},
+    },
     model::{
         frame::{
             ABANDONED, BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER,
@@ -97,7 +100,11 @@ impl Node for Server {
                 let (workers_busy, workers_queue) =
                     i.workers.as_ref().map_or((0, 0), |w| (w.busy.until(now), w.room.until(now)));
                 InstanceBooks {
-                    busy: if self.counts_cores || i.workers.is_none() { cores_busy } else { workers_busy },
+                    busy: if self.counts_cores || i.workers.is_none() {
+                        cores_busy
+                    } else {
+                        workers_busy
+                    },
                     in_queue: cores_queue + workers_queue,
                     arrivals: i.arrivals,
                     departures: i.departures,
@@ -123,10 +130,11 @@ impl Server {
         if let Some(workers) = &mut inst.workers {
             let now = world.now();
             if workers.busy.count() >= workers.capacity {
-                if self.queue.is_some_and(|k| workers.room.len() >= k) {
+                if self.queue.is_some_and(|k| workers.room.waiting() >= k) {
                     return self.refuse(slot, "queue_full", world);
                 }
-                let rank = if world.carries { u64::from(world.frames.extra(slot).priority) } else { 0 };
+                let rank =
+                    if world.carries { u64::from(world.frames.extra(slot).priority) } else { 0 };
                 workers.room.enter(slot, rank, world);
                 return self.arm_patience(slot, world);
             }
@@ -147,28 +155,38 @@ impl Server {
         }
     }
 
+    /// The instruction a frame was blocked at is done.
+    #[inline(always)]
+    fn go_on(&mut self, slot: Slot, world: &mut World) {
+        let f = &mut world.frames[slot];
+        f.pc += 1;
+        // The most common way on, spared the interpreter.
+        if self.program.code[usize::from(f.pc)] == Instr::End {
+            return self.finish(slot, Outcome::Ok, world);
+        }
+        self.run(slot, world);
+    }
+
     /// Goes on with a frame's program.
     #[inline(never)]
     fn run(&mut self, slot: Slot, world: &mut World) {
-        loop {
-            match self.program.advance(slot, world) {
-                Stop::At(Instr::Work(demand)) => return self.start_work(slot, demand, world),
-                Stop::At(Instr::Wait(demand)) => {
-                    let work = self.program.demands[usize::from(demand)].work(slot, world);
-                    return world.arm(slot, work.span);
-                }
-                Stop::At(Instr::Call(call)) => return self.start_call(slot, call, world),
-                Stop::At(Instr::Fork(fork)) => return self.start_fork(slot, fork, world),
-                Stop::At(Instr::Reply(reply)) => {
-                    let Some(rest) = self.reply_early(slot, reply, world) else { return };
-                    // What follows runs in the background.
-                    return self.run(rest, world);
-                }
-                Stop::At(_) => return self.finish(slot, Outcome::Ok, world),
-                Stop::Failed => {
-                    world.record.node(self.node).cause("failed_step");
-                    return self.finish(slot, Outcome::Error, world);
-                }
+        match self.program.advance(slot, world) {
+            Stop::At(Instr::Work(demand)) => self.start_work(slot, demand, world),
+            Stop::At(Instr::Wait(demand)) => {
+                let work = self.program.demands[usize::from(demand)].work(slot, world);
+                world.arm(slot, work.span);
+            }
+            Stop::At(Instr::Call(call)) => self.start_call(slot, call, world),
+            Stop::At(Instr::Fork(fork)) => self.start_fork(slot, fork, world),
+            Stop::At(Instr::Reply(reply)) => {
+                // What follows runs in the background.
+                let rest = self.reply_early(slot, reply, world);
+                self.run(rest, world);
+            }
+            Stop::At(_) => self.finish(slot, Outcome::Ok, world),
+            Stop::Failed => {
+                world.record.node(self.node).cause("failed_step");
+                self.finish(slot, Outcome::Error, world);
             }
         }
     }
@@ -185,13 +203,14 @@ impl Server {
         let first = f.served == 0 && f.flags & BRANCH == 0;
         f.served += work.nanos;
         let inst = &mut self.instances[usize::from(f.inst)];
-        if first && inst.workers.is_none() {
-            if let Some(k) = self.queue {
-                if !inst.cores.free() && inst.cores.waiting() >= k {
-                    world.frames[slot].served = 0;
-                    return self.refuse(slot, "queue_full", world);
-                }
-            }
+        if first
+            && inst.workers.is_none()
+            && let Some(k) = self.queue
+            && !inst.cores.free()
+            && inst.cores.waiting() >= k
+        {
+            world.frames[slot].served = 0;
+            return self.refuse(slot, "queue_full", world);
         }
         if inst.cores.ask(slot, work, world) == Admission::Waiting && first {
             self.arm_patience(slot, world);
@@ -219,8 +238,7 @@ impl Server {
             if !self.dropped.is_empty() {
                 self.finish_dropped(world);
             }
-            world.frames[slot].pc += 1;
-            return self.run(slot, world);
+            return self.go_on(slot, world);
         }
         if f.flags & IN_ROOM != 0 {
             return self.out_of_patience(slot, world);
@@ -336,7 +354,7 @@ impl Server {
 
     /// Replies now; the rest of the program goes on in a frame of its own, which takes over the
     /// worker.
-    fn reply_early(&mut self, slot: Slot, reply: u16, world: &mut World) -> Option<Slot> {
+    fn reply_early(&mut self, slot: Slot, reply: u16, world: &mut World) -> Slot {
         if world.carries {
             let size = self.program.replies[usize::from(reply)].amount(slot, world);
             world.frames.extra_mut(slot).reply_size = to_nanos(size);
@@ -344,7 +362,7 @@ impl Server {
         let f = &mut world.frames[slot];
         f.pc += 1;
         if self.program.code[usize::from(f.pc)] == Instr::End || f.flags & BRANCH != 0 {
-            return Some(slot);
+            return slot;
         }
         let held = f.flags & HAS_WORKER;
         f.flags &= !HAS_WORKER;
@@ -361,7 +379,7 @@ impl Server {
             world.hand_on(slot, rest);
         }
         self.finish(slot, Outcome::Ok, world);
-        Some(rest)
+        rest
     }
 
     // ---- calls -----------------------------------------------------------------------------
@@ -407,7 +425,7 @@ impl Server {
             extra.attempt += 1;
         }
         let op = site.op.unwrap_or(world.frames[slot].op);
-        let key = self.program.key(site.key, slot, world);
+        let key = Program::key(site.key, slot, world);
         let id = mix(id);
         let inst = world.instance_of(site.target, key, id);
         let child = world.new_call_to(slot, (site.target, inst), op, id);
@@ -444,7 +462,11 @@ impl Server {
         let child = world.frames[slot].next;
         world.frames[slot].next = NONE;
         let edge = usize::from(self.program.calls[usize::from(call)].edge);
-        if self.program.edges[edge].cancel { world.call_off(child) } else { world.give_up(child) }
+        if self.program.edges[edge].cancel {
+            world.call_off(child);
+        } else {
+            world.give_up(child);
+        }
         world.record.node(self.node).cause("call_timeout");
         self.call_failed(slot, call, Outcome::Timeout, world);
     }
@@ -460,8 +482,7 @@ impl Server {
         world.disarm(slot);
         let outcome = world.frames[child].outcome();
         if outcome.is_success() {
-            world.frames[slot].pc = pc + 1;
-            return self.run(slot, world);
+            return self.go_on(slot, world);
         }
         let Instr::Call(call) = self.program.code[usize::from(pc)] else {
             unreachable!("a reply finds its caller at the call")
@@ -478,20 +499,19 @@ impl Server {
             let extra = world.frames.extra(slot);
             (extra.attempt, extra.remaining)
         };
-        if let Some(retry) = &self.program.edges[edge].retry {
-            if retry.wants(attempt, outcome) {
-                let id = world.frames[slot].id.wrapping_add(site.site);
-                let index = id.wrapping_add(ATTEMPT.wrapping_mul(u64::from(attempt)));
-                let wait = retry.wait(attempt, previous, &mut self.jitter.draw(index));
-                let deadline = self.call_deadline(slot, edge, world);
-                let in_time = world.now().saturating_add(wait) < deadline;
-                let inst = usize::from(world.frames[slot].inst);
-                let funded =
-                    retry.budget.is_none() || self.instances[inst].budgets[edge].withdraw();
-                if in_time && funded {
-                    world.frames.extra_mut(slot).remaining = wait;
-                    return world.arm(slot, Span::of(wait));
-                }
+        if let Some(retry) = &self.program.edges[edge].retry
+            && retry.wants(attempt, outcome)
+        {
+            let id = world.frames[slot].id.wrapping_add(site.site);
+            let index = id.wrapping_add(ATTEMPT.wrapping_mul(u64::from(attempt)));
+            let wait = retry.wait(attempt, previous, &mut self.jitter.draw(index));
+            let deadline = self.call_deadline(slot, edge, world);
+            let in_time = world.now().saturating_add(wait) < deadline;
+            let inst = usize::from(world.frames[slot].inst);
+            let funded = retry.budget.is_none() || self.instances[inst].budgets[edge].withdraw();
+            if in_time && funded {
+                world.frames.extra_mut(slot).remaining = wait;
+                return world.arm(slot, Span::of(wait));
             }
         }
         if site.optional {
@@ -515,7 +535,8 @@ impl Server {
         (extra.pending, extra.need, extra.spare) = (n, fork.need, n - fork.need);
         extra.branch = NONE;
         for (i, &pc) in fork.branches.iter().enumerate() {
-            let id = mix(parent.id.wrapping_add(fork.site).wrapping_add(ATTEMPT.wrapping_mul(i as u64)));
+            let id =
+                mix(parent.id.wrapping_add(fork.site).wrapping_add(ATTEMPT.wrapping_mul(i as u64)));
             let branch = world.frames.alloc(Frame {
                 id,
                 waited: 0,
