@@ -313,6 +313,9 @@ impl Shape {
                         "column `{column}` of `{file}` has no values or negative ones"
                     ));
                 }
+                if values.iter().any(|v| v * scale >= 1.8e19) {
+                    return Err(format!("column `{column}` of `{file}` has values too large"));
+                }
                 Sampler::Empirical(values.into_iter().map(|v| v * scale).collect())
             }
             Self::Shift { by, law } => {

@@ -13,7 +13,10 @@ use crate::{
 /// Standard normal quantile of 0.99.
 const Z99: f64 = 2.326_347_874_040_841;
 
-const KNOWN: [&str; 14] = [
+/// Means from here on, in base units, do not fit the clock: 2^63.
+const LARGEST_MEAN: f64 = 9_223_372_036_854_775_808.0;
+
+const KNOWN: [&str; 13] = [
     "exp",
     "lognormal",
     "gamma",
@@ -27,7 +30,6 @@ const KNOWN: [&str; 14] = [
     "quantiles",
     "empirical",
     "shift",
-    "constant",
 ];
 
 impl<D: Dimension> FromStr for Law<D> {
@@ -43,6 +45,15 @@ pub(super) fn shape<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
     if let Some(word) = expr.word() {
         return D::parse(word).map(Shape::Constant);
     }
+    let shape = named::<D>(expr)?;
+    // Extreme parameters overflow f64: such a law would draw infinities and NaN. Means that only a
+    // file knows are checked when it is read.
+    let proper = shape.mean().is_none_or(|mean| mean < LARGEST_MEAN);
+    rule(proper, "the mean is too large: bring the parameters nearer to 1")?;
+    Ok(shape)
+}
+
+fn named<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
     match expr.name.as_str() {
         "exp" => exp::<D>(expr),
         "lognormal" => lognormal::<D>(expr),
@@ -84,6 +95,12 @@ fn rule(holds: bool, message: &str) -> Result<(), ValueError> {
     if holds { Ok(()) } else { Err(ValueError::new("E-DIST", message)) }
 }
 
+/// The rule for a mean and a coefficient of variation: beyond these bounds its square is lost in f64.
+fn spread(mean: f64, cv: f64) -> Result<(), ValueError> {
+    rule(mean > 0.0 && cv > 0.0, "the mean and cv must be above 0")?;
+    rule((1e-6..=1e6).contains(&cv), "cv must be from 0.000001 to 1000000")
+}
+
 fn exp<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
     let mut t = Taker::new(expr, "exp(mean=5ms)")?;
     let mean = value::<D>(t.need("mean")?)?;
@@ -96,7 +113,7 @@ fn lognormal<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
     let mut t = Taker::new(expr, "lognormal(median=3ms p99=25ms) or lognormal(mean=5ms cv=1.5)")?;
     let (mu, sigma, written) = if let Some(mean) = t.key("mean") {
         let (mean, cv) = (value::<D>(mean)?, plain(t.need("cv")?)?);
-        rule(mean > 0.0 && cv > 0.0, "the mean and cv must be above 0")?;
+        spread(mean, cv)?;
         let variance = libm::log1p(cv * cv);
         (libm::log(mean) - variance / 2.0, libm::sqrt(variance), Lognormal::MeanCv(mean, cv))
     } else {
@@ -123,7 +140,7 @@ fn shaped<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
             let mut t = Taker::new(expr, "gamma(mean=5ms cv=0.6)")?;
             let (mean, cv) = (value::<D>(t.need("mean")?)?, plain(t.need("cv")?)?);
             t.finish()?;
-            rule(mean > 0.0 && cv > 0.0, "the mean and cv must be above 0")?;
+            spread(mean, cv)?;
             Ok(Shape::Gamma { mean, cv })
         }
         "erlang" => {

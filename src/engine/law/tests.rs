@@ -185,7 +185,7 @@ fn an_empirical_law_draws_the_values_of_its_column() {
         let share = xs.iter().filter(|x| **x == ms * MS).count() as f64 / DRAWS as f64;
         assert!((share - 0.25).abs() < 0.002, "{i}: {share}");
     }
-    for bad in [vec![], vec![1.0, -1.0], vec![f64::NAN]] {
+    for bad in [vec![], vec![1.0, -1.0], vec![f64::NAN], vec![1e300]] {
         assert!(law(text).compile(&Column(bad)).is_err());
     }
     assert!(law("empirical(file=y.csv column=t unit=s)").compile(&Column(vec![1.0])).is_err());
@@ -289,6 +289,12 @@ fn impossible_laws_are_refused_with_the_rule() {
         ("quantiles(p0=1ms p90=3ms p50=4ms p100=5ms)", "E-DIST"),
         ("quantiles(p0=1ms p50=3ms p1000=4ms p100=5ms)", "E-EXPR"),
         ("empirical(file=x.csv column=t)", "E-UNIT"),
+        ("constant(5ms)", "E-ENUM"),
+        ("lognormal(median=1h sigma=200)", "E-DIST"),
+        ("weibull(scale=1h shape=0.001)", "E-DIST"),
+        ("mix(50% 1ms; 50% weibull(scale=1h shape=0.001))", "E-DIST"),
+        ("gamma(mean=5ms cv=0.0000001)", "E-DIST"),
+        ("lognormal(mean=5ms cv=10000000)", "E-DIST"),
         ("exp(mean=5ms", "E-EXPR"),
         ("", "E-EXPR"),
     ] {
@@ -347,4 +353,31 @@ fn formulas_are_sums_of_laws_and_attributes() {
     ] {
         assert!(bad.parse::<DurationFormula>().is_err(), "{bad}");
     }
+}
+
+#[test]
+fn a_refusal_never_suggests_what_was_refused() {
+    let help = "constant(5ms)".parse::<DurationLaw>().expect_err("no such law").help;
+    assert!(!help.expect("the known laws").contains("constant"));
+}
+
+/// Every prefix, every text with one character replaced: refused or a law that prints and parses.
+#[test]
+fn no_text_panics_and_what_parses_prints_as_itself() {
+    let more = ["2ms + 0.2ms * prompt", "80ms + 120ms/MB * size", "gamma(mean=5ms cv=0.6)", "é)"];
+    let mut parsed = 0;
+    for text in cases().iter().map(|c| c.0).chain(more) {
+        for (at, old) in text.char_indices() {
+            let rest = &text[at + old.len_utf8()..];
+            let replaced = "(;=*+/% .-9p\"é\0".chars().map(|c| format!("{}{c}{rest}", &text[..at]));
+            for mutant in replaced.chain([text[..at].to_owned()]) {
+                let Ok(formula) = mutant.parse::<DurationFormula>() else { continue };
+                parsed += 1;
+                let printed = formula.to_string();
+                assert_eq!(printed.parse(), Ok(formula), "{mutant} printed as {printed}");
+            }
+            let _ = (text[..at].parse::<NumberLaw>(), text[at..].parse::<SizeFormula>());
+        }
+    }
+    assert!(parsed > 100, "{parsed}");
 }
