@@ -2,6 +2,8 @@
 //!
 //! The modules below are listed in layer order, lowest first; imports go down only.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod engine;
 pub mod expr;
 pub mod model;

@@ -35,7 +35,18 @@ macro_rules! library {
     };
 }
 
-library! {}
+library! {
+    "single-server",
+    "balanced-tier",
+    "fan-out-tail",
+    "closed-loop-users",
+    "retries-and-timeouts",
+    "daily-load",
+    "two-regions" ["data/rtt_ms.csv"],
+    "llm-serving" ["data/azure_llm_2023_conv.csv.gz"],
+    "w1-mm1",
+    "w2-lb-tier",
+}
 
 pub(super) fn examples(arguments: &ExamplesArguments, voice: Voice) -> Exit {
     match &arguments.copy {

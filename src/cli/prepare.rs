@@ -15,10 +15,11 @@ use crate::{
     problem::{Problem, Problems, Severity},
     runner::{self, Prepared},
     scenario::{
-        load::{DataFiles, Overrides, Rejected, load},
+        load::{Overrides, Rejected, load},
         problems::Found,
         render::{self, Source},
         spec::ScenarioSpec,
+        trace::DataFiles,
     },
     slo::{self, Names, Slo},
 };
@@ -95,7 +96,7 @@ pub(super) fn examine(path: &Path, overriding: &Overriding) -> Examined {
         problems.add(warning.clone());
     }
     let spec = &loaded.spec;
-    let prepared = Prepared::new(spec, &DataFiles(&files), &mut problems);
+    let prepared = Prepared::new(spec, &DataFiles::new(&name, &files), &mut problems);
     let window = runner::window_length(spec.duration.0);
     let slos = slo::check(&spec.slos, &names(spec, window), &mut problems);
     let sound = !problems.any_error();

@@ -83,9 +83,13 @@ enum Outcome {
 }
 
 pub(super) fn run(arguments: &RunArguments, voice: Voice) -> Exit {
-    let Ok(ready) = prepare_all(&arguments.files, &arguments.overriding, voice) else {
+    let Ok(mut ready) = prepare_all(&arguments.files, &arguments.overriding, voice) else {
         return Exit::BadInput;
     };
+    for ready in &mut ready {
+        ready.prepared.info.replications = arguments.replications as usize;
+        ready.prepared.limit_events(arguments.max_events);
+    }
     if let Err(line) = check_places(arguments, &ready) {
         return refuse(&line);
     }
@@ -157,10 +161,8 @@ fn one(
 ) -> Outcome {
     #[allow(clippy::disallowed_methods, reason = "timing.json is about the wall clock")]
     let start = Instant::now();
-    let mut info = ready.prepared.info.clone();
-    info.replications = arguments.replications as usize;
-    let world = ready.prepared.limited(arguments.max_events);
-    let merged = match runner::simulate(&world, info, ready.seed, stop, finished) {
+    let info = ready.prepared.info.clone();
+    let merged = match runner::simulate(&ready.prepared, info, ready.seed, stop, finished) {
         Ok(merged) => merged,
         Err(breach) => return Outcome::Broken(breach),
     };

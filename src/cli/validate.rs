@@ -79,7 +79,8 @@ fn into_list(value: Value) -> Vec<Value> {
 
 fn tell(path: &std::path::Path, examined: &Examined, voice: Voice) {
     let sound = examined.ready.is_some();
-    if !examined.found.is_empty() && !(sound && voice.quiet) {
+    let told = !sound || !voice.quiet;
+    if told && !examined.found.is_empty() {
         complain(examined.render(voice.colour).trim_end());
     }
     if sound && !voice.quiet {

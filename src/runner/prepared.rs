@@ -58,11 +58,9 @@ impl Prepared {
         Some(Self { info, scenario })
     }
 
-    /// The scenario under a limit of events.
-    pub fn limited(&self, events: u64) -> Self {
-        let mut limited = self.clone();
-        limited.scenario.limits.events = events;
-        limited
+    /// Stops each replication after so many events.
+    pub fn limit_events(&mut self, events: u64) {
+        self.scenario.limits.events = events;
     }
 }
 

@@ -144,9 +144,9 @@ fn a_servers_law_changes_no_arrival_key_or_other_demand() {
     let slower = SHOP.replace("work: exp(mean=6ms)", "work: exp(mean=7ms)");
     let (base, changed) = (sampled(SHOP), sampled(&slower));
     assert!(base.len() > 100, "{} sampled requests", base.len());
-    // Which requests are decided in time may differ; what they are must not.
+    // Which requests are sampled may differ; what they are must not.
     let common = base.iter().filter(|(id, _)| changed.contains_key(*id)).count();
-    assert!(10 * common > 9 * base.len(), "{common} of {} in both", base.len());
+    assert!(2 * common > base.len(), "{common} of {} in both", base.len());
     for (id, row) in &base {
         assert!(changed.get(id).is_none_or(|other| other == row), "{id}: {row}");
     }
