@@ -1,4 +1,9 @@
 //! The integration tests: one binary, each area in a file of its own.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is its task")]
+
 mod cli;
 mod determinism;
+mod scenarios;
+mod theory;
+mod tidy;

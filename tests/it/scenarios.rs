@@ -1,0 +1,171 @@
+//! The shipped scenarios: each is sound with all its variants, runs, keeps its books, and gives the
+//! numbers it gave before.
+//!
+//! That issued requests are all accounted for, and that Little's law holds exactly at every node, is
+//! asserted by the simulation itself at the end of every run; here it is checked once more from
+//! what `results.json` says.
+
+use std::{fmt::Write as _, fs, path::Path};
+
+use windtunnel::{
+    problem::Problems,
+    results::{Estimate, RequestCounts, RequestFigures, Results},
+    runner::Prepared,
+    scenario::{
+        load::{Files, Overrides, load},
+        trace::DataFiles,
+    },
+};
+
+use crate::theory::oracles::run::{run, simulate};
+
+/// Every shipped scenario with the duration and warm-up of its small run.
+const SCENARIOS: &[(&str, &str, &str)] = &[
+    ("balanced-tier", "20s", "2s"),
+    ("closed-loop-users", "10m", "1m"),
+    ("daily-load", "2h", "10m"),
+    ("fan-out-tail", "30s", "2s"),
+    ("llm-serving", "300s", "20s"),
+    ("retries-and-timeouts", "100s", "10s"),
+    ("single-server", "2000s", "100s"),
+    ("two-regions", "20s", "2s"),
+    ("w1-mm1", "20000s", "1000s"),
+    ("w2-lb-tier", "2s", "500ms"),
+];
+
+struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).map_err(|e| e.to_string())
+    }
+}
+
+fn path(name: &str) -> String {
+    format!("scenarios/{name}.yaml")
+}
+
+fn small_run(name: &str, duration: &str, warm_up: &str) -> Results {
+    let sets = vec![format!("duration={duration}"), format!("warm_up={warm_up}")];
+    run(&path(name), &Disk, &Overrides { sets, variant: None }, 2).results()
+}
+
+#[test]
+fn the_table_lists_the_folder() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let files =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> =
+        files.filter_map(|f| f.strip_suffix(".yaml").map(str::to_owned)).collect();
+    names.sort();
+    assert_eq!(names, SCENARIOS.iter().map(|s| s.0.to_owned()).collect::<Vec<_>>());
+}
+
+#[test]
+fn each_says_its_question_what_it_leaves_out_and_where_to_look() {
+    for (name, ..) in SCENARIOS {
+        let text = String::from_utf8(Disk.read(&path(name)).unwrap()).unwrap();
+        let comment: Vec<&str> = text.lines().take_while(|l| l.starts_with('#')).collect();
+        assert!(comment[0].ends_with('?') || comment[0].contains("? "), "{name}: {}", comment[0]);
+        for part in ["# Leaves out: ", "# Look at: "] {
+            assert!(comment.iter().any(|l| l.starts_with(part)), "{name}: no `{part}`");
+        }
+    }
+}
+
+#[test]
+fn each_variant_is_sound() {
+    for (name, ..) in SCENARIOS {
+        let base = load(&path(name), &Disk, &Overrides::default())
+            .unwrap_or_else(|rejected| panic!("{}", rejected.render(false)));
+        for variant in base.spec.variants.keys() {
+            let overrides = Overrides { variant: Some(variant.0.clone()), sets: Vec::new() };
+            let loaded = load(&path(name), &Disk, &overrides)
+                .unwrap_or_else(|rejected| panic!("{}", rejected.render(false)));
+            let mut problems = Problems::default();
+            let data = DataFiles::new(&path(name), &Disk);
+            let prepared = Prepared::new(&loaded.spec, &data, &mut problems);
+            let problems = problems.into_vec();
+            assert!(prepared.is_some(), "{}", loaded.render(&problems, false));
+        }
+    }
+}
+
+#[test]
+fn each_keeps_its_books() {
+    for (name, duration, warm_up) in SCENARIOS {
+        let results = small_run(name, duration, warm_up);
+        let clients = results.clients.values();
+        let operations = clients.clone().flat_map(|c| c.operations.values());
+        let blocks = clients.map(|c| &c.figures).chain(operations).chain([&results.summary]);
+        for block in blocks {
+            assert_accounted(name, &block.requests);
+        }
+        let issued = |figures: &RequestFigures| figures.requests.issued;
+        let by_client: u64 = results.clients.values().map(|c| issued(&c.figures)).sum();
+        assert_eq!(by_client, issued(&results.summary), "{name}");
+        assert!(by_client > 0, "{name}: nothing happened");
+    }
+}
+
+fn assert_accounted(name: &str, r: &RequestCounts) {
+    let refused = r.rejected + r.shed + r.rate_limited + r.breaker_open + r.unavailable;
+    let decided = r.ok + r.degraded + r.timeout + r.error + refused;
+    assert_eq!(r.issued, decided + r.in_flight, "{name}: {r:?}");
+}
+
+/// A change here is a change of numbers: it needs a line in CHANGELOG.md, with its cause.
+#[test]
+fn each_gives_the_numbers_it_gave() {
+    for (name, duration, warm_up) in SCENARIOS {
+        let results = small_run(name, duration, warm_up);
+        insta::with_settings!({snapshot_suffix => *name, prepend_module_to_snapshot => false}, {
+            insta::assert_snapshot!("golden", golden(&results));
+        });
+    }
+}
+
+fn golden(results: &Results) -> String {
+    let mut text = format!("fingerprint {}\n", results.fingerprint);
+    let mut line = |what: &str, value: String| {
+        writeln!(text, "{what} {value}").expect("a text grows");
+    };
+    line("requests", format!("{:?}", results.summary.requests));
+    let s = &results.summary;
+    let figures = [
+        ("availability", s.availability),
+        ("goodput", s.goodput),
+        ("attempts_per_request", s.attempts_per_request),
+        ("latency.mean", s.latency.mean),
+        ("latency.p50", s.latency.p50),
+        ("latency.p99", s.latency.p99),
+        ("latency.max", s.latency.max),
+    ];
+    for (what, estimate) in figures {
+        line(what, six(estimate));
+    }
+    for (mark, latency) in &s.marks {
+        line(&format!("marks.{mark}.p99"), six(latency.p99));
+    }
+    for (name, node) in &results.nodes {
+        line(&format!("{name}.utilisation"), six(node.utilisation));
+        line(&format!("{name}.in_queue"), six(node.in_queue));
+        line(&format!("{name}.response_time.p99"), six(node.response_time.p99));
+    }
+    text
+}
+
+/// Six significant digits: what must not change by accident, and not what rounding may.
+fn six(estimate: Estimate) -> String {
+    estimate.value.map_or("none".to_owned(), |x| format!("{x:.5e}"))
+}
+
+#[test]
+fn the_example_of_the_readme_runs() {
+    let readme = String::from_utf8(Disk.read("README.md").unwrap()).unwrap();
+    let example = readme.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let short = example.replace("duration: 5m", "duration: 40s");
+    assert_ne!(short, example, "the example says its duration");
+    let summary = &simulate(&short, 2).merged["summary"];
+    assert!(summary["requests"]["ok"].as_u64() > Some(1000), "{summary}");
+}
