@@ -108,7 +108,7 @@ text_value!(
     "Bandwidth",
     "a bandwidth such as `1Gbps` or `100MB/s`",
     ["1Gbps", "100MB/s"],
-    r"^[0-9]+(\.[0-9]+)?([kMGT]?bps|([KMGT]i?)?B/s)$"
+    r"^[0-9]+(\.[0-9]+)?([kKMGT]?bps|([KMGT]i?)?B/s)$"
 );
 text_value!(
     Count,

@@ -49,6 +49,7 @@ pub(super) const BANDWIDTHS: &[Unit] = &[
     Unit("TiB/s", 1 << 40, 0),
     Unit("bps", 125, -3),
     Unit("kbps", 125, 0),
+    Unit("Kbps", 125, 0),
     Unit("Mbps", 125, 3),
     Unit("Gbps", 125, 6),
     Unit("Tbps", 125, 9),
@@ -89,7 +90,6 @@ fn bad_unit(text: &str, number: Decimal, unit: &str, (units, what): (&[&str], &s
         "/d" => Some("/day"),
         "hour" | "hours" | "hr" => Some("h"),
         "day" | "days" => Some("d"),
-        "Kbps" => Some("kbps"),
         _ => None,
     };
     let same = alias

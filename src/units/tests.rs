@@ -79,6 +79,10 @@ fn values_print_as_they_parse() {
     assert_eq!("99.9%".parse::<Fraction>().unwrap().to_string(), "99.9%");
     assert_eq!("1Gbps".parse::<Bandwidth>().unwrap().0, 125e6);
     assert_eq!("1Gbps".parse::<Bandwidth>().unwrap().to_string(), "1Gbps");
+    for text in ["5kbps", "5Kbps"] {
+        assert_eq!(text.parse::<Bandwidth>().unwrap().0, 625.0);
+        assert_eq!(text.parse::<Bandwidth>().unwrap().to_string(), "5kbps");
+    }
     assert_eq!("2KiB".parse::<Size>().unwrap().0, 2048);
 }
 
