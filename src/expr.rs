@@ -5,7 +5,7 @@
 //!
 //! **Invariant.** Parsing never panics and never allocates more than its text.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, str::FromStr};
 
 use crate::units::ValueError;
 pub use crate::units::clip;
@@ -54,6 +54,24 @@ impl Expr {
             return Err(p.trap(format!("unexpected `{}` after the expression", clip(p.rest()))));
         }
         Ok(expr)
+    }
+
+    /// The expression as a value; a call is handed on as it was written.
+    pub fn read<T: FromStr<Err = ValueError>>(&self) -> Result<T, ValueError> {
+        match self.word() {
+            Some(word) => word.parse(),
+            None => self.to_string().parse(),
+        }
+    }
+
+    /// The bare word it has to be, such as a file's name.
+    pub fn need_word(&self) -> Result<&str, ValueError> {
+        self.word().ok_or_else(|| {
+            ValueError::new(
+                "E-TYPE",
+                format!("expected a word, found `{}`", clip(&self.to_string())),
+            )
+        })
     }
 
     /// The bare word, if it is one.
@@ -205,6 +223,7 @@ pub struct Taker<'e> {
     function: &'e str,
     usage: &'static str,
     args: Vec<Option<&'e Arg>>,
+    taken: Vec<&'e str>,
 }
 
 impl<'e> Taker<'e> {
@@ -217,12 +236,12 @@ impl<'e> Taker<'e> {
                 .help(format!("write `{usage}`")));
         }
         let args = parts.iter().flatten().map(Some).collect();
-        Ok(Self { function: &expr.name, usage, args })
+        Ok(Self { function: &expr.name, usage, args, taken: Vec::new() })
     }
 
     /// A taker over one part of a call with several.
     pub fn of_part(function: &'e str, part: &'e [Arg], usage: &'static str) -> Self {
-        Self { function, usage, args: part.iter().map(Some).collect() }
+        Self { function, usage, args: part.iter().map(Some).collect(), taken: Vec::new() }
     }
 
     /// An error that shows the usage.
@@ -233,7 +252,22 @@ impl<'e> Taker<'e> {
     /// The argument with this key, if it was given.
     pub fn key(&mut self, key: &str) -> Option<&'e Expr> {
         let at = self.args.iter().position(|a| a.is_some_and(|a| a.key.as_deref() == Some(key)))?;
-        self.args[at].take().map(|a| &a.value)
+        let arg = self.args[at].take()?;
+        self.taken.extend(arg.key.as_deref());
+        Some(&arg.value)
+    }
+
+    /// The value of the argument with this key, if it was given.
+    pub fn read<T: FromStr<Err = ValueError>>(
+        &mut self,
+        key: &str,
+    ) -> Result<Option<T>, ValueError> {
+        self.key(key).map(Expr::read).transpose()
+    }
+
+    /// The value of the argument with this key.
+    pub fn need_read<T: FromStr<Err = ValueError>>(&mut self, key: &str) -> Result<T, ValueError> {
+        self.need(key)?.read()
     }
 
     /// The argument with this key.
@@ -257,6 +291,9 @@ impl<'e> Taker<'e> {
     pub fn finish(self) -> Result<(), ValueError> {
         match self.args.iter().flatten().next() {
             None => Ok(()),
+            Some(Arg { key: Some(key), .. }) if self.taken.contains(&key.as_str()) => {
+                Err(self.error(format!("`{}` is given `{}` twice", self.function, clip(key))))
+            }
             Some(Arg { key: Some(key), .. }) => {
                 Err(self.error(format!("`{}` has no argument `{}`", self.function, clip(key))))
             }
@@ -271,9 +308,10 @@ impl<'e> Taker<'e> {
 
 /// An error about an unknown name, with the known ones and the closest.
 pub fn unknown(what: &str, found: &str, known: &[&str]) -> ValueError {
+    let name = |k: &&str| k.split('(').next().unwrap_or_default().to_owned();
     let closest = known
         .iter()
-        .map(|k| (strsim::damerau_levenshtein(found, k), *k))
+        .map(|k| (strsim::damerau_levenshtein(found, &name(k)), *k))
         .min()
         .filter(|(distance, _)| *distance <= 2);
     let help = match closest {
@@ -311,5 +349,34 @@ mod tests {
         assert!(error.help.unwrap().contains("comma"));
         assert!(Expr::parse("max=1s)").is_err());
         assert!(Expr::parse("").is_err());
+    }
+
+    #[test]
+    fn arguments_are_taken_once_and_all() {
+        let expr = Expr::parse("zipf(n=1M n=2M)").unwrap();
+        let mut args = Taker::new(&expr, "zipf(n=1M s=0.99)").unwrap();
+        assert!(args.need("n").is_ok());
+        assert!(args.need("s").unwrap_err().message.contains("needs `s=`"));
+        let error = args.finish().unwrap_err();
+        assert_eq!(error.message, "`zipf` is given `n` twice");
+        assert_eq!(error.help.unwrap(), "write `zipf(n=1M s=0.99)`");
+        let expr = Expr::parse("f(1; 2)").unwrap();
+        assert!(Taker::new(&expr, "f(1)").is_err());
+        assert!(Expr::parse(&"f(".repeat(100)).is_err_and(|e| e.code == "E-DEPTH"));
+    }
+
+    #[test]
+    fn words_are_quoted_where_they_must_be() {
+        for word in ["a", "a b", "a=b", "", "(", "it's", "say \"x\" ", "latency (ms)", "µ;"] {
+            let expr = Expr { name: word.to_owned(), args: None };
+            assert_eq!(Expr::parse(&expr.to_string()).unwrap(), expr, "{word}");
+        }
+    }
+
+    #[test]
+    fn the_closest_name_is_offered() {
+        let error = unknown("policy", "power_of_e", &["random", "power_of_d(d=2)"]);
+        assert!(error.help.unwrap().starts_with("did you mean `power_of_d(d=2)`?"));
+        assert!(!unknown("policy", "magic", &["random"]).help.unwrap().contains("did you"));
     }
 }

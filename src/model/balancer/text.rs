@@ -28,7 +28,7 @@ impl FromStr for Policy {
             "random" => Self::Random,
             "least_requests" => Self::LeastRequests,
             "power_of_d" => {
-                let d: Count = t.key("d").and_then(Expr::word).unwrap_or("2").parse()?;
+                let d = t.read::<Count>("d")?.unwrap_or(Count(2));
                 Self::PowerOfD(u32::try_from(d.0).unwrap_or(u32::MAX))
             }
             "peak_ewma" => Self::PeakEwma,

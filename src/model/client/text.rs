@@ -15,21 +15,12 @@ use super::{Arrivals, AttributeSpec, KeyLaw, KeysSpec, LoadSpec, LoadStep, Trace
 use crate::{
     engine::law::DurationLaw,
     expr::{Expr, Taker, unknown},
-    units::{Count, Fraction, Number, Rate, SimDuration, ValueError, number, text_value},
+    units::{Count, Fraction, Name, Number, Rate, SimDuration, ValueError, text_value},
 };
-
-fn word(expr: &Expr) -> Result<&str, ValueError> {
-    expr.word()
-        .ok_or_else(|| ValueError::new("E-TYPE", format!("expected a value, found `{expr}`")))
-}
-
-fn parse<T: FromStr<Err = ValueError>>(expr: &Expr) -> Result<T, ValueError> {
-    word(expr)?.parse()
-}
 
 /// A rate that may be 0 (a silent state of an mmpp).
 fn rate_or_zero(expr: &Expr) -> Result<Rate, ValueError> {
-    crate::units::rate_or_zero(word(expr)?)
+    crate::units::rate_or_zero(expr.need_word()?)
 }
 
 const ARRIVALS: [&str; 6] = ["poisson", "constant", "renewal", "mmpp", "closed", "trace"];
@@ -48,8 +39,8 @@ impl FromStr for Arrivals {
         match expr.name.as_str() {
             "poisson" => {
                 let mut t = Taker::new(&expr, "poisson(20/s batch=4)")?;
-                let rate = parse(t.need_plain()?)?;
-                let batch: Count = t.key("batch").map(parse).transpose()?.unwrap_or(Count(1));
+                let rate = t.need_plain()?.read()?;
+                let batch: Count = t.read("batch")?.unwrap_or(Count(1));
                 t.finish()?;
                 if batch.0 == 0 || batch.0 > 1_000_000 {
                     return Err(ValueError::new("E-RANGE", "`batch` must be in 1..=1000000"));
@@ -58,21 +49,21 @@ impl FromStr for Arrivals {
             }
             "constant" => {
                 let mut t = Taker::new(&expr, "constant(100/s)")?;
-                let rate = parse(t.need_plain()?)?;
+                let rate = t.need_plain()?.read()?;
                 t.finish()?;
                 Ok(Self::Constant(rate))
             }
             "renewal" => {
                 let mut t = Taker::new(&expr, "renewal(erlang(k=3 mean=10ms))")?;
-                let law: DurationLaw = t.need_plain()?.to_string().parse()?;
+                let law: DurationLaw = t.need_plain()?.read()?;
                 t.finish()?;
                 Ok(Self::Renewal(law))
             }
             "mmpp" => mmpp(&expr),
             "closed" => {
                 let mut t = Taker::new(&expr, "closed(users=50 think=exp(mean=1s))")?;
-                let users: Count = parse(t.need("users")?)?;
-                let think = t.key("think").map(|e| e.to_string().parse()).transpose()?;
+                let users: Count = t.need_read("users")?;
+                let think = t.read("think")?;
                 t.finish()?;
                 let zero = || "0s".parse().expect("0s is a law");
                 Ok(Self::Closed { users: users.0, think: think.unwrap_or_else(zero) })
@@ -93,7 +84,7 @@ fn mmpp(expr: &Expr) -> Result<Arrivals, ValueError> {
         if t.plain().and_then(Expr::word) != Some("for") {
             return Err(t.error("a state is a rate, `for`, and its mean length"));
         }
-        let stay: SimDuration = parse(t.need_plain()?)?;
+        let stay: SimDuration = t.need_plain()?.read()?;
         t.finish()?;
         if stay.0 == 0 {
             return Err(ValueError::new("E-RANGE", "a state must last longer than 0"));
@@ -112,12 +103,11 @@ fn mmpp(expr: &Expr) -> Result<Arrivals, ValueError> {
 
 fn trace(expr: &Expr) -> Result<Arrivals, ValueError> {
     let mut t = Taker::new(expr, "trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)")?;
-    let file = word(t.need("file")?)?.to_owned();
-    let column = word(t.need("column")?)?.to_owned();
-    let unit =
-        t.key("unit").map(parse).transpose()?.unwrap_or(TraceUnit::Nanoseconds(1_000_000_000));
-    let speed = t.key("speed").map(|e| number(word(e)?)).transpose()?.unwrap_or(1.0);
-    let repeat = match t.key("at_end").map(word).transpose()? {
+    let file = t.need("file")?.need_word()?.to_owned();
+    let column = t.need("column")?.need_word()?.to_owned();
+    let unit = t.read("unit")?.unwrap_or(TraceUnit::Nanoseconds(1_000_000_000));
+    let speed = t.read::<Number>("speed")?.map_or(1.0, |n| n.0);
+    let repeat = match t.key("at_end").map(Expr::need_word).transpose()? {
         None | Some("stop") => false,
         Some("repeat") => true,
         Some(other) => return Err(unknown("value of `at_end`", other, &["stop", "repeat"])),
@@ -174,7 +164,7 @@ impl fmt::Display for Arrivals {
                 let q = crate::expr::quoted;
                 write!(f, "trace(file={} column={} unit={unit}", q(file), q(column))?;
                 if speed.to_bits() != 1f64.to_bits() {
-                    write!(f, " speed={speed}")?;
+                    write!(f, " speed={}", Number(*speed))?;
                 }
                 f.write_str(if *repeat { " at_end=repeat)" } else { ")" })
             }
@@ -187,14 +177,14 @@ impl FromStr for KeyLaw {
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let expr = Expr::parse(text)?;
         let n = |t: &mut Taker<'_>| -> Result<u64, ValueError> {
-            let n: Count = parse(t.need("n")?)?;
+            let n: Count = t.need_read("n")?;
             let good = (1..=1_000_000_000_000).contains(&n.0);
             if good { Ok(n.0) } else { Err(ValueError::new("E-RANGE", "`n` must be in 1..=10^12")) }
         };
         match expr.name.as_str() {
             "zipf" => {
                 let mut t = Taker::new(&expr, "zipf(n=1M s=0.99)")?;
-                let (n, s) = (n(&mut t)?, number(word(t.need("s")?)?)?);
+                let (n, s) = (n(&mut t)?, t.need_read::<Number>("s")?.0);
                 t.finish()?;
                 if s > 20.0 {
                     return Err(ValueError::new("E-DIST", "`s` above 20 leaves one key"));
@@ -215,7 +205,7 @@ impl FromStr for KeyLaw {
                 let mut t = Taker::new(&expr, "hot(n=1M hot=1% share=80%)")?;
                 let n = n(&mut t)?;
                 let (hot, share): (Fraction, Fraction) =
-                    (parse(t.need("hot")?)?, parse(t.need("share")?)?);
+                    (t.need_read("hot")?, t.need_read("share")?);
                 t.finish()?;
                 Ok(Self::Hot { n, hot, share })
             }
@@ -229,7 +219,7 @@ impl fmt::Display for KeyLaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let n = |n: &u64| Count(*n);
         match self {
-            Self::Zipf { n: k, s } => write!(f, "zipf(n={} s={s})", n(k)),
+            Self::Zipf { n: k, s } => write!(f, "zipf(n={} s={})", n(k), Number(*s)),
             Self::Uniform { n: k } => write!(f, "uniform(n={})", n(k)),
             Self::Hot { n: k, hot, share } => write!(f, "hot(n={} hot={hot} share={share})", n(k)),
             Self::Sequential { n: k } => write!(f, "sequential(n={})", n(k)),
@@ -244,12 +234,12 @@ impl FromStr for AttributeSpec {
         match (expr.name.as_str(), &expr.args) {
             ("column", Some(_)) => {
                 let mut t = Taker::new(&expr, "column(ContextTokens)")?;
-                let column = word(t.need_plain()?)?.to_owned();
+                let column = t.need_plain()?.need_word()?.to_owned();
                 t.finish()?;
                 Ok(Self::Column(column))
             }
             ("choice", Some(args)) => {
-                let mut options = Vec::new();
+                let mut options: Vec<(Name, Fraction)> = Vec::new();
                 for arg in args.parts.iter().flatten() {
                     let Some(name) = &arg.key else {
                         return Err(ValueError::new(
@@ -258,7 +248,11 @@ impl FromStr for AttributeSpec {
                         )
                         .help("write `choice(gold=20% free=80%)`"));
                     };
-                    options.push((name.parse()?, parse::<Fraction>(&arg.value)?));
+                    let name: Name = name.parse()?;
+                    if options.iter().any(|(known, _)| *known == name) {
+                        return Err(ValueError::new("E-DIST", format!("`{name}` is given twice")));
+                    }
+                    options.push((name, arg.value.read()?));
                 }
                 let total: f64 = options.iter().map(|o| o.1.0).sum();
                 if (total - 1.0).abs() > 1e-6 {
@@ -365,8 +359,11 @@ impl<'de> Deserialize<'de> for LoadSpec {
             fn visit_str<E: de::Error>(self, v: &str) -> Result<LoadSpec, E> {
                 v.parse().map(LoadSpec::Factor).map_err(E::custom)
             }
+            fn visit_u64<E: de::Error>(self, v: u64) -> Result<LoadSpec, E> {
+                self.visit_str(&v.to_string())
+            }
             fn visit_f64<E: de::Error>(self, v: f64) -> Result<LoadSpec, E> {
-                Ok(LoadSpec::Factor(Number(v)))
+                self.visit_str(&v.to_string())
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LoadSpec, A::Error> {
                 let step = LoadStep::deserialize(MapAccessDeserializer::new(map))?;

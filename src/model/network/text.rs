@@ -28,9 +28,9 @@ impl FromStr for MatrixSpec {
             ));
         }
         let mut t = Taker::new(&expr, "matrix(file=rtt.csv unit=ms round_trip=true)")?;
-        let word = |e: &Expr| e.word().unwrap_or_default().to_owned();
-        let (file, unit) = (word(t.need("file")?), word(t.need("unit")?));
-        let round_trip = match t.key("round_trip").map(word).as_deref() {
+        let word = |e: &Expr| e.need_word().map(str::to_owned);
+        let (file, unit) = (word(t.need("file")?)?, word(t.need("unit")?)?);
+        let round_trip = match t.key("round_trip").map(word).transpose()?.as_deref() {
             None | Some("false") => false,
             Some("true") => true,
             Some(other) => return Err(unknown("truth value", other, &["true", "false"])),

@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 use super::{Backoff, DeadlineSpec, Jitter};
 use crate::{
     expr::{Expr, Taker, unknown},
-    units::{SimDuration, ValueError, number, text_value},
+    units::{Number, SimDuration, ValueError, text_value},
 };
 
 const JITTERS: [(&str, Jitter); 4] = [
@@ -21,38 +21,20 @@ impl FromStr for Backoff {
     type Err = ValueError;
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let expr = Expr::parse(text)?;
-        let duration = |e: &Expr| e.word().unwrap_or_default().parse::<SimDuration>();
         match expr.name.as_str() {
             "constant" => {
                 let mut t = Taker::new(&expr, "constant(20ms)")?;
-                let wait = duration(t.need_plain()?)?;
+                let wait = t.need_plain()?.read()?;
                 t.finish()?;
                 Ok(Self::Constant(wait))
             }
             "linear" => {
                 let mut t = Taker::new(&expr, "linear(step=20ms max=1s)")?;
-                let step = duration(t.need("step")?)?;
-                let max = t.key("max").map(duration).transpose()?;
+                let (step, max) = (t.need_read("step")?, t.read("max")?);
                 t.finish()?;
                 Ok(Self::Linear { step, max })
             }
-            "exponential" => {
-                let mut t =
-                    Taker::new(&expr, "exponential(base=50ms factor=2 max=1s jitter=full)")?;
-                let base = duration(t.need("base")?)?;
-                let factor = t.key("factor").map(|e| number(e.word().unwrap_or_default()));
-                let max = t.key("max").map(duration).transpose()?;
-                let jitter = t.key("jitter").map(|e| jitter(e.word().unwrap_or_default()));
-                t.finish()?;
-                let (factor, jitter) = (
-                    factor.transpose()?.unwrap_or(2.0),
-                    jitter.transpose()?.unwrap_or(Jitter::None),
-                );
-                if factor < 1.0 {
-                    return Err(ValueError::new("E-RANGE", "`factor` must be at least 1"));
-                }
-                Ok(Self::Exponential { base, factor, max, jitter })
-            }
+            "exponential" => exponential(&expr),
             other => {
                 let known =
                     ["none", "constant(20ms)", "linear(step=20ms)", "exponential(base=50ms)"];
@@ -60,6 +42,22 @@ impl FromStr for Backoff {
             }
         }
     }
+}
+
+fn exponential(expr: &Expr) -> Result<Backoff, ValueError> {
+    let mut t = Taker::new(expr, "exponential(base=50ms factor=2 max=1s jitter=full)")?;
+    let base: SimDuration = t.need_read("base")?;
+    let factor = t.read::<Number>("factor")?.map_or(2.0, |n| n.0);
+    let max: Option<SimDuration> = t.read("max")?;
+    let jitter = t.key("jitter").map(|e| jitter(e.need_word()?)).transpose()?;
+    t.finish()?;
+    if factor < 1.0 {
+        return Err(ValueError::new("E-RANGE", "`factor` must be at least 1"));
+    }
+    if max.is_some_and(|max| max < base) {
+        return Err(ValueError::new("E-RANGE", "`max` must be at least `base`"));
+    }
+    Ok(Backoff::Exponential { base, factor, max, jitter: jitter.unwrap_or(Jitter::None) })
 }
 
 fn jitter(text: &str) -> Result<Jitter, ValueError> {
@@ -75,6 +73,7 @@ impl fmt::Display for Backoff {
             Self::Linear { step, max } => write!(f, "linear(step={step}{})", top(max)),
             Self::Exponential { base, factor, max, jitter } => {
                 let (name, _) = JITTERS.iter().find(|j| j.1 == *jitter).expect("all are listed");
+                let factor = Number(*factor);
                 write!(f, "exponential(base={base} factor={factor}{} jitter={name})", top(max))
             }
         }

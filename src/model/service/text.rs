@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     expr::{Expr, Taker, clip, unknown},
-    units::{Count, Name, SimDuration, Size, ValueError, number, text_value},
+    units::{Count, Name, Number, SimDuration, Size, ValueError, plain, text_value},
 };
 
 const DISCIPLINES: [(&str, Discipline); 10] = [
@@ -35,22 +35,21 @@ const DISCIPLINES: [(&str, Discipline); 10] = [
 impl FromStr for Discipline {
     type Err = ValueError;
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        if let Some(found) = DISCIPLINES.iter().find(|d| d.0 == text) {
-            return Ok(found.1.clone());
-        }
         let expr = Expr::parse(text)?;
         if expr.name == "codel" {
             let mut t = Taker::new(&expr, "codel(target=5ms interval=100ms)")?;
-            let mut part = |key: &str, default: u64| -> Result<SimDuration, ValueError> {
-                let value = t.key(key).and_then(Expr::word);
-                value.map_or(Ok(SimDuration(default)), str::parse)
-            };
-            let (target, interval) = (part("target", 5_000_000)?, part("interval", 100_000_000)?);
+            let target = t.read("target")?.unwrap_or(SimDuration(5_000_000));
+            let interval = t.read("interval")?.unwrap_or(SimDuration(100_000_000));
             t.finish()?;
             if interval.0 == 0 {
                 return Err(ValueError::new("E-RANGE", "`interval` must be above 0"));
             }
             return Ok(Self::Codel { target, interval });
+        }
+        if let Some((name, discipline)) = DISCIPLINES.iter().find(|d| d.0 == expr.name) {
+            // A known name, so what is left are arguments it does not have.
+            Taker::new(&expr, name)?.finish()?;
+            return Ok(discipline.clone());
         }
         let mut known: Vec<&str> = DISCIPLINES.iter().map(|d| d.0).collect();
         known.push("codel(target=5ms interval=100ms)");
@@ -80,7 +79,7 @@ impl FromStr for Speedup {
         let mut points = Vec::new();
         for arg in expr.args.iter().flat_map(|a| a.parts.iter()).flatten() {
             let n: Count = arg.key.as_deref().unwrap_or_default().parse()?;
-            points.push((n.0, number(arg.value.word().unwrap_or_default())?));
+            points.push((n.0, arg.value.read::<Number>()?.0));
         }
         let rising = points.windows(2).all(|w| w[0].0 < w[1].0);
         if points.is_empty() || points[0].0 == 0 || !rising || points.iter().any(|p| p.1 <= 0.0) {
@@ -94,7 +93,7 @@ impl fmt::Display for Speedup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("table(")?;
         for (i, (n, speed)) in self.0.iter().enumerate() {
-            write!(f, "{}{n}={speed}", if i == 0 { "" } else { " " })?;
+            write!(f, "{}{n}={}", if i == 0 { "" } else { " " }, Number(*speed))?;
         }
         f.write_str(")")
     }
@@ -139,7 +138,12 @@ impl FromStr for Comparison {
 }
 
 fn literal(text: &str) -> Result<Literal, ValueError> {
-    if let Ok(x) = number(text) {
+    match text {
+        "true" => return Ok(Literal::Number(1.0)),
+        "false" => return Ok(Literal::Number(0.0)),
+        _ => {}
+    }
+    if let Ok(x) = plain(text) {
         return Ok(Literal::Number(x));
     }
     if let Ok(size) = text.parse::<Size>() {
@@ -160,7 +164,7 @@ impl fmt::Display for Condition {
             let (symbol, _) =
                 COMPARATORS.iter().find(|x| x.1 == c.operator).expect("every operator is listed");
             match &c.value {
-                Literal::Number(x) => write!(f, "{} {symbol} {x}", c.attribute)?,
+                Literal::Number(x) => write!(f, "{} {symbol} {}", c.attribute, Number(*x))?,
                 Literal::Name(name) => write!(f, "{} {symbol} {name}", c.attribute)?,
             }
         }

@@ -1,0 +1,210 @@
+//! Every text form of the language: what is read prints as text that reads as the same value, and
+//! no text panics. Texts are good ones with a few cuts, doublings and foreign bits in them, so that
+//! mistakes sit deep inside.
+
+use std::{fmt, str::FromStr};
+
+use proptest::prelude::*;
+
+use super::{
+    balancer::Policy,
+    client::{Arrivals, AttributeSpec, KeyLaw},
+    network::MatrixSpec,
+    resilience::{Backoff, DeadlineSpec},
+    service::{Condition, Discipline, Speedup},
+};
+use crate::{
+    engine::law::{DurationFormula, DurationLaw, NumberLaw, SizeFormula},
+    expr::Expr,
+    scenario::spec::{LanguageVersion, Seed},
+    units::ValueError,
+};
+
+const GOOD: &[&str] = &[
+    "5ms",
+    "12.5",
+    "10k",
+    "exp(mean=5ms)",
+    "lognormal(median=3ms p99=25ms)",
+    "lognormal(mean=5ms cv=1.5)",
+    "lognormal(median=3ms sigma=0.3)",
+    "gamma(mean=5ms cv=0.6)",
+    "erlang(k=3 mean=6ms)",
+    "weibull(scale=1h shape=0.7)",
+    "uniform(1ms 9ms)",
+    "uniform(1k, 9k)",
+    "normal(mean=5ms sd=1ms)",
+    "pareto(min=2ms alpha=2.5 max=10s)",
+    "hyperexp(90% 1ms; 10% 40ms)",
+    "mix(95% lognormal(median=3ms p99=20ms); 5% 250ms)",
+    "quantiles(p0=1ms p50=3ms p90=9ms p99.9=40ms p100=2s)",
+    "empirical(file=x.csv column=\"latency (ms)\" unit=ms)",
+    "shift(0.5ms exp(mean=1ms))",
+    "2ms + 0.2ms * prompt",
+    "80ms + 120ms/MB * size + exp(mean=1ms)",
+    "20KB + 4B * prompt",
+    "poisson(100/s)",
+    "poisson(5M/day batch=4)",
+    "constant(100/s)",
+    "renewal(empirical(file='a b.csv' column=t unit=us))",
+    "mmpp(0/s for 100s; 1.6/s for 50s)",
+    "closed(users=50 think=exp(mean=1s))",
+    "trace(file=f.csv.gz column=\"t (s)\" unit=datetime speed=2.5 at_end=repeat)",
+    "zipf(n=1M s=0.99)",
+    "uniform(n=100k)",
+    "hot(n=1M hot=1% share=80%)",
+    "sequential(n=7)",
+    "power_of_d(d=3)",
+    "least_requests",
+    "linear(step=20ms max=1s)",
+    "exponential(base=50ms factor=1.5 max=1s jitter=decorrelated)",
+    "constant(20ms)",
+    "propagate",
+    "srpt",
+    "codel(target=5ms interval=100ms)",
+    "table(1=1 8=6.5 32=14)",
+    "tier == gold and size > 1.5KB",
+    "not poison",
+    "age <= 5m and beta != 0",
+    "matrix(file=rtt.csv unit=ms round_trip=true)",
+    "choice(gold=20% free=80%)",
+    "0.01%",
+    "column(ContextTokens)",
+    "18446744073709551615",
+    "1",
+];
+
+const BITS: &[&str] = &[
+    "(",
+    ")",
+    "=",
+    ";",
+    ",",
+    " ",
+    "\"",
+    "'",
+    "+",
+    "*",
+    "/",
+    "%",
+    ".",
+    "0",
+    "9",
+    "e",
+    "-",
+    "_",
+    "µ",
+    "ms",
+    "KB",
+    "nan",
+    "1e3",
+    "99999999999999999999",
+    "p",
+    "and",
+    "mean=",
+    "exp(",
+    "x",
+];
+
+/// A good text with some edits.
+fn texts() -> impl Strategy<Value = String> {
+    let edit = (any::<prop::sample::Index>(), 0..4_usize, 0..BITS.len());
+    (0..GOOD.len(), prop::collection::vec(edit, 0..5)).prop_map(|(good, edits)| {
+        let mut text: Vec<char> = GOOD[good].chars().collect();
+        for (at, kind, bit) in edits {
+            let at = at.index(text.len() + 1);
+            match kind {
+                0 if at < text.len() => drop(text.remove(at)),
+                1 if at < text.len() => text.truncate(at),
+                2 => drop(text.splice(at..at, text[at..].to_vec()).count()),
+                _ => drop(text.splice(at..at, BITS[bit].chars()).count()),
+            }
+        }
+        text.into_iter().collect()
+    })
+}
+
+/// Whether the text is a value; if it is, it prints as the same value, and that for good.
+fn reads_back<T>(text: &str) -> bool
+where
+    T: FromStr<Err = ValueError> + fmt::Display + PartialEq + fmt::Debug,
+{
+    let Ok(value) = text.parse::<T>() else { return false };
+    let printed = value.to_string();
+    let again: T = printed.parse().unwrap_or_else(|e| panic!("{text} printed as {printed}: {e}"));
+    assert_eq!(again, value, "{text} printed as {printed}");
+    assert_eq!(again.to_string(), printed, "{text}");
+    true
+}
+
+/// How many types take the text.
+fn takers(text: &str) -> usize {
+    [
+        reads_back::<DurationLaw>(text),
+        reads_back::<NumberLaw>(text),
+        reads_back::<DurationFormula>(text),
+        reads_back::<SizeFormula>(text),
+        reads_back::<Arrivals>(text),
+        reads_back::<KeyLaw>(text),
+        reads_back::<AttributeSpec>(text),
+        reads_back::<Policy>(text),
+        reads_back::<Backoff>(text),
+        reads_back::<DeadlineSpec>(text),
+        reads_back::<Discipline>(text),
+        reads_back::<Speedup>(text),
+        reads_back::<Condition>(text),
+        reads_back::<MatrixSpec>(text),
+        reads_back::<Seed>(text),
+        reads_back::<LanguageVersion>(text),
+    ]
+    .into_iter()
+    .filter(|taken| *taken)
+    .count()
+}
+
+#[test]
+fn every_good_text_is_a_value_that_reads_back() {
+    for text in GOOD {
+        assert!(takers(text) > 0, "{text}");
+    }
+}
+
+#[test]
+fn what_is_planned_is_refused_as_such() {
+    for policy in ["consistent_hash(vnodes=100)", "bounded_hash", "rendezvous", "sticky"] {
+        assert_eq!(policy.parse::<Policy>().unwrap_err().code, "E-UNSUPPORTED");
+    }
+    assert_eq!("trace(file=k.csv column=k)".parse::<KeyLaw>().unwrap_err().code, "E-UNSUPPORTED");
+}
+
+#[test]
+fn an_argument_of_the_wrong_shape_never_becomes_a_default() {
+    for (text, code) in
+        [("power_of_d(d=two(2))", "E-TYPE"), ("power_of_d(2)", "E-EXPR"), ("random(d=2)", "E-EXPR")]
+    {
+        assert_eq!(text.parse::<Policy>().unwrap_err().code, code, "{text}");
+    }
+    assert_eq!("codel(target=x(1))".parse::<Discipline>().unwrap_err().code, "E-TYPE");
+    assert_eq!("fifo(3)".parse::<Discipline>().unwrap_err().code, "E-EXPR");
+    assert_eq!("matrix(file=a(b) unit=ms)".parse::<MatrixSpec>().unwrap_err().code, "E-TYPE");
+    assert_eq!("choice(a=50% a=50%)".parse::<AttributeSpec>().unwrap_err().code, "E-DIST");
+    let backoff = "exponential(base=2s max=1s)".parse::<Backoff>();
+    assert_eq!(backoff.unwrap_err().code, "E-RANGE");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn what_is_read_prints_as_itself_and_nothing_panics(text in texts()) {
+        takers(&text);
+        if let Ok(expr) = Expr::parse(&text) {
+            prop_assert_eq!(Expr::parse(&expr.to_string()), Ok(expr));
+        }
+    }
+
+    #[test]
+    fn foreign_texts_panic_nowhere(text in any::<String>()) {
+        takers(&text);
+    }
+}
