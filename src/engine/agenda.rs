@@ -531,7 +531,7 @@ mod tests {
         let lanes = [agenda.lane(250).expect("room"), agenda.lane(1000).expect("room")];
         let mut reference = BinaryHeap::new();
         let mut due_now = std::collections::VecDeque::new();
-        let mut push = |agenda: &mut Agenda,
+        let push = |agenda: &mut Agenda,
                         reference: &mut BinaryHeap<_>,
                         due_now: &mut std::collections::VecDeque<_>,
                         i: u64| {
