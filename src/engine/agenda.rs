@@ -532,9 +532,9 @@ mod tests {
         let mut reference = BinaryHeap::new();
         let mut due_now = std::collections::VecDeque::new();
         let push = |agenda: &mut Agenda,
-                        reference: &mut BinaryHeap<_>,
-                        due_now: &mut std::collections::VecDeque<_>,
-                        i: u64| {
+                    reference: &mut BinaryHeap<_>,
+                    due_now: &mut std::collections::VecDeque<_>,
+                    i: u64| {
             let mut draw = stream.draw(i);
             let slot = draw.below(1000) as u32;
             let (delay, sequence) = match draw.below(8) {

@@ -412,7 +412,7 @@ fn locate(tree: &Node, path: &str, at_key: bool) -> Span {
     }
 }
 
-/// The folder a path is in: `` or something that ends with `/`.
+/// The folder a path is in: empty, or something that ends with `/`.
 pub(super) fn folder(path: &str) -> String {
     path.rfind('/').map_or(String::new(), |slash| path[..=slash].to_owned())
 }

@@ -296,7 +296,7 @@ mod tests {
         assert!(text.ends_with("a.yaml: 1 error\n"), "{text}");
         let line = lines(&source(), std::slice::from_ref(&found));
         assert!(line.starts_with("a.yaml:2:1: error[E-UNKNOWN-KEY]: "), "{line}");
-        assert_eq!(json(&source(), &[found.clone()])[0]["end_column"], 2);
+        assert_eq!(json(&source(), std::slice::from_ref(&found))[0]["end_column"], 2);
         let sources = source();
         let sarif = sarif(&[(&sources, &[found])]);
         assert_eq!(

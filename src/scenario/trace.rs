@@ -122,7 +122,10 @@ impl Data for DataFiles<'_> {
                     "`{}` is before the row above: times must not go back",
                     shown(cell)
                 )),
-                _ => Ok(times.push(since?)),
+                _ => {
+                    times.push(since?);
+                    Ok(())
+                }
             }
         })?;
         Ok(times)
@@ -192,8 +195,7 @@ fn reader<'b>(file: &str, bytes: &'b [u8]) -> Result<Table<'b>, String> {
     };
     let bounded = Bounded { inner: BufReader::new(unpacked), left: MAX_UNPACKED, line: 0 };
     let mut bounded = BufReader::new(bounded);
-    skip_mark(&mut bounded)
-        .map_err(|e| format!("cannot be read: {}", shown(&e.to_string())))?;
+    skip_mark(&mut bounded).map_err(|e| format!("cannot be read: {}", shown(&e.to_string())))?;
     let plain: Box<dyn Read + 'b> = Box::new(bounded);
     Ok(csv::ReaderBuilder::new().flexible(true).from_reader(plain))
 }

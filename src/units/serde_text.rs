@@ -62,6 +62,7 @@ macro_rules! text_value {
 }
 pub(crate) use text_value;
 
+#[allow(clippy::needless_pass_by_value, reason = "callers build the examples in place")]
 /// The schema of a value: a text, and a number too if plain numbers are values.
 pub(crate) fn schema(
     expected: &str,
