@@ -15,7 +15,7 @@ use serde::de::{
 };
 
 use super::{
-    problems::{Found, SHOWN, shown, suggest},
+    problems::{Found, SHOWN, closest, shown, suggest},
     reserved,
     tree::{Entry, Kind, Node, Span},
 };
@@ -67,8 +67,7 @@ impl Context<'_> {
                 return fault;
             }
             if let Some(field) = fault.missing
-                && let Some(value) = node.get(field)
-                && value.poisoned.get()
+                && reported(node, field)
             {
                 node.poisoned.set(true);
                 return Fault::done();
@@ -77,6 +76,12 @@ impl Context<'_> {
             Fault::done()
         })
     }
+}
+
+/// Whether a problem with this field, or with a key that was meant to be it, is known already.
+fn reported(map: &Node, field: &str) -> bool {
+    let Kind::Map(entries) = &map.kind else { return false };
+    entries.iter().any(|e| e.value.poisoned.get() && closest(&e.key, [field]).is_some())
 }
 
 /// The path of a node of the tree, and where its key stands, if it has one.

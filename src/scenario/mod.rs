@@ -9,6 +9,7 @@ pub mod load;
 mod overrides;
 mod print;
 pub mod problems;
+pub mod reference;
 pub mod render;
 mod reserved;
 pub mod schema;

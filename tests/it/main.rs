@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is its task")]
 #![allow(clippy::disallowed_methods, reason = "a test that hangs is ended by the clock")]
 
+mod bad_input;
 mod cli;
 mod determinism;
+mod reference;
 mod scenarios;
 mod theory;
 mod tidy;

@@ -1,0 +1,638 @@
+//! Bad input: what is refused, with which code, where, and in which words.
+//!
+//! The numbers B1 to B82 are those of the list of bad inputs the project works by. Elsewhere or not
+//! yet:
+//!
+//! | case | where |
+//! |---|---|
+//! | B1, B69, exit code 2 and nothing written | the command line's tests |
+//! | B35, B81 | cannot happen: names are `[a-z0-9][a-z0-9_-]*`, so equal-looking ones are equal keys (B7) |
+//! | B42-B48, B55-B60, B77, B78, B80 | partly: their kinds and keys are refused as not supported yet (B76, B79 likewise) |
+//! | B49, B51, B52, B75 (timeouts no reply can meet, retry bombs, overload) | not checked yet |
+//! | B54 | a limit of the run |
+//! | B63 (operation never issued), B64, B65, B74 | the gate, with the SLO expressions' own tests |
+//! | B67, B68 (cells of a sweep) | sweeps are not supported yet; variants are checked likewise, below |
+//! | B73 | nothing is resumed yet |
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use windtunnel::{
+    problem::Problems,
+    runner::Prepared,
+    scenario::{
+        load::{Files, Overrides, load},
+        problems::Found,
+        render::{self, Source},
+        trace::DataFiles,
+    },
+    slo,
+};
+
+const GOOD: &str = "\
+windtunnel: 1
+name: mm1
+duration: 100s
+warm_up: 10s
+clients: {load: {arrivals: poisson(9/s), to: server}}
+nodes: {server: {service: {cores: 1, work: exp(mean=100ms)}}}
+";
+
+/// A folder in memory.
+struct Folder(BTreeMap<String, Vec<u8>>);
+
+impl Files for Folder {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.0.get(path).cloned().ok_or_else(|| "does not exist".to_owned())
+    }
+}
+
+/// Everything that is wrong with a file, as `validate` would find it.
+fn examine(bytes: &[u8]) -> (Vec<Source>, Vec<Found>) {
+    let mut files = BTreeMap::from([("a.yaml".to_owned(), bytes.to_vec())]);
+    files.insert("t.csv".to_owned(), b"t,n\n0,1\n2,x\n1,3\n".to_vec());
+    let files = Folder(files);
+    let loaded = match load("a.yaml", &files, &Overrides::default()) {
+        Ok(loaded) => loaded,
+        Err(rejected) => return (rejected.sources, rejected.found),
+    };
+    let mut problems = Problems::default();
+    for warning in &loaded.warnings {
+        problems.add(warning.clone());
+    }
+    let prepared = Prepared::new(&loaded.spec, &DataFiles::new("a.yaml", &files), &mut problems);
+    let names = slo::Names {
+        clients: BTreeMap::from([("load".to_owned(), vec!["default".to_owned()])]),
+        nodes: loaded.spec.nodes.keys().map(|name| name.0.clone()).collect(),
+        span: 90_000_000_000,
+        window: 1_000_000_000,
+        ..slo::Names::default()
+    };
+    slo::check(&loaded.spec.slos, &names, &mut problems);
+    assert!(prepared.is_some() || problems.any_error(), "what cannot be run has a reason");
+    let found = loaded.found(&problems.into_vec());
+    (loaded.sources, found)
+}
+
+/// One line per problem: `line:col code message; help`.
+fn told(text: &[u8]) -> Vec<String> {
+    let (sources, found) = examine(text);
+    found
+        .iter()
+        .map(|f| {
+            let mut line = String::new();
+            if let Some(span) = f.span {
+                let at = sources[usize::from(span.source)].position(span.start);
+                write!(line, "{}:{} ", at.line, at.column).unwrap();
+            }
+            let help = f.problem.help.as_deref().unwrap_or("");
+            write!(line, "{} {}; {help}", f.problem.code, f.problem.message).unwrap();
+            line
+        })
+        .collect()
+}
+
+/// A case: its number, what of the good file is replaced by what, and the place, code and a phrase
+/// of the one problem this gives.
+type Case = (&'static str, &'static str, &'static str, &'static str, &'static str);
+
+/// Checks cases; all failures are shown together.
+fn check(cases: &[Case]) {
+    let mut failures = String::new();
+    for (number, old, new, start, phrase) in cases {
+        assert!(GOOD.contains(old), "{number}: `{old}` is not in the good file");
+        let text = GOOD.replacen(old, new, 1);
+        let told = told(text.as_bytes());
+        let met = |line: &String| line.starts_with(&format!("{start} ")) && line.contains(phrase);
+        if told.len() != 1 || !told.iter().any(met) {
+            writeln!(failures, "{number} `{new}`\n  wanted: {start} … {phrase}\n  told: {told:#?}")
+                .unwrap();
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+const WORK: &str = "work: exp(mean=100ms)";
+const RATE: &str = "poisson(9/s)";
+const NODE: &str = "{service: {cores: 1, work: exp(mean=100ms)}}";
+
+#[test]
+fn the_good_file_is_good() {
+    assert_eq!(told(GOOD.as_bytes()), Vec::<String>::new());
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused() {
+    for (number, bytes, code, phrase) in [
+        ("B2", &b""[..], "E-EMPTY", "nothing"),
+        ("B2", b"# only a comment\n", "E-EMPTY", "nothing"),
+        ("B2", b"null\n", "E-EMPTY", "nothing"),
+        ("B2", b"---\n...\n", "E-EMPTY", "nothing"),
+        ("B4", b"name: \xff\n", "E-ENCODING", "byte 6"),
+        ("B4", b"\xff\xfen\0a\0", "E-ENCODING", "UTF-16"),
+        ("B4", b"name: a\0b\n", "E-ENCODING", "byte 7"),
+        ("B4", b"name: \x1b[2J\n", "E-ENCODING", "byte 6"),
+        ("B14", b"[1, 2]\n", "E-TYPE", "found a list"),
+        ("B14", b"hello\n", "E-TYPE", "found `hello`"),
+    ] {
+        let told = told(bytes);
+        assert!(
+            told.len() == 1 && told[0].contains(code) && told[0].contains(phrase),
+            "{number} {told:?}"
+        );
+    }
+    let mut marked = b"\xef\xbb\xbf".to_vec();
+    marked.extend(GOOD.as_bytes());
+    assert_eq!(told(&marked), Vec::<String>::new(), "a byte order mark is accepted");
+    assert_eq!(told(GOOD.replace('\n', "\r\n").as_bytes()), Vec::<String>::new(), "so is CRLF");
+}
+
+#[test]
+fn hostile_sizes_are_refused_quickly() {
+    let nested = |open: &str, n: usize| format!("a: {}", open.repeat(n));
+    let deep_map: String = (0..5000).fold(String::new(), |mut text, depth: usize| {
+        text.push_str(&" ".repeat(depth.min(300)));
+        text.push_str("a:\n");
+        text
+    });
+    for (number, text, code) in [
+        ("B3", format!("# {}", "x".repeat(8 << 20)), "E-LIMIT"),
+        ("B12", nested("[", 100_000), "E-DEPTH"),
+        ("B12", nested("{a: ", 100_000), "E-DEPTH"),
+        ("B12", nested("- ", 100_000), "E-YAML"),
+        ("B12", "- ".repeat(100_000), "E-DEPTH"),
+        ("B12", "? ".repeat(100_000), ""),
+        ("B12", deep_map, "E-DEPTH"),
+        ("B13", format!("slos: [{}]", "a,".repeat(1_100_000)), "E-LIMIT"),
+        ("B13", format!("name: {}", "a".repeat(2_000_000)), ""),
+        ("B13", format!("{}: 1", "a".repeat(2_000_000)), ""),
+        ("B7", "a: 1\n".repeat(100_000), "E-DUP-KEY"),
+    ] {
+        let told = told(text.as_bytes());
+        assert!(
+            !told.is_empty() && told.iter().any(|line| line.contains(code)),
+            "{number}: {:?}",
+            &told[..1]
+        );
+        assert!(told.iter().all(|line| line.len() < 500), "{number}: what is told is short");
+    }
+}
+
+#[test]
+fn yaml_that_surprises_is_refused() {
+    check(&[
+        ("B5", "warm_up: 10s", "topology:\n\tregions: {}", "5:2 E-YAML", "tabs"),
+        ("B5", "to: server}}", "to: server}", "6:1 E-YAML", "closed"),
+        ("B5", "name: mm1", "name: \"mm1", "2:7 E-YAML", "closed"),
+        (
+            "B6",
+            "exp(mean=100ms)}}}\n",
+            "exp(mean=100ms)}}}\n---\nname: b\n",
+            "7:1 E-YAML-MULTIDOC",
+            "second",
+        ),
+        ("B7", "cores: 1,", "cores: 1, cores: 2,", "6:38 E-DUP-KEY", "`cores` is given twice"),
+        ("B8", "name: mm1", "name: &a mm1", "2:7 E-ALIAS", "anchor"),
+        ("B9", "name: mm1", "name: mm1\nslos: *a", "3:7 E-ALIAS", "alias"),
+        ("B10", "cores: 1,", "<<: {cores: 1},", "6:28 E-ALIAS", "merge key"),
+        ("B11", "name: mm1", "name: !!python/object mm1", "2:7 E-TAG", "tags"),
+        ("B11", "name: mm1", "name: mm1\ndescription: !include /etc/passwd", "3:14 E-TAG", "tags"),
+        ("B15", "cores: 1,", "null: 1,", "6:28 E-TYPE", "a key must be a name"),
+        ("B15", "name: mm1", "name: mm1\n? [a]\n: 1", "3:3 E-TYPE", "a key must be a name"),
+        ("B36", "cores: 1,", "\"co\u{200b}res\": 1,", "6:28 E-NAME", "invisible"),
+        ("comma", RATE, "poisson(9/s, batch=2)", "5:28 E-COMMA", "`poisson(9/s batch=2)`"),
+        (
+            "comma",
+            WORK,
+            "work: lognormal(median=1ms, p99=5ms)",
+            "6:44 E-COMMA",
+            "`lognormal(median=1ms p99=5ms)`",
+        ),
+        (
+            "comma",
+            "to: server}",
+            "to: server, retry: {attempts: 2, backoff: exponential(base=50ms, max=1s, jitter=full), budget: 10%}}",
+            "5:84 E-COMMA",
+            "`exponential(base=50ms max=1s jitter=full)`",
+        ),
+        ("comma", WORK, "work: exp(mean=5ms", "6:44 E-COMMA", "close it"),
+        (
+            "comma",
+            "name: mm1",
+            "name: mm1\nslos: [p99(latency operation=a, client=b) < 1s]",
+            "3:8 E-COMMA",
+            "`p99(latency operation=a client=b) < 1s`",
+        ),
+    ]);
+}
+
+#[test]
+fn keys_and_types_are_checked() {
+    check(&[
+        ("B16", "cores", "coers", "6:28 E-UNKNOWN-KEY", "did you mean `cores`"),
+        ("B16", "clients:", "client:", "5:1 E-UNKNOWN-KEY", "did you mean `clients`"),
+        (
+            "B16",
+            "to: server}",
+            "to: server, retry: {attempts: 2, bugdet: 10%}}",
+            "5:75 E-UNKNOWN-KEY",
+            "did you mean `budget`",
+        ),
+        ("B16", "{service:", "{servise:", "6:18 E-UNKNOWN-KEY", "did you mean `service`"),
+        (
+            "B16",
+            WORK,
+            "endpoints: {default: [{wrok: 5ms}]}",
+            "6:61 E-UNKNOWN-KEY",
+            "did you mean `work`",
+        ),
+        (
+            "B16",
+            WORK,
+            "endpoints: {default: [{all: [{wrok: 5ms}]}]}",
+            "6:68 E-UNKNOWN-KEY",
+            "did you mean `work`",
+        ),
+        (
+            "B16",
+            WORK,
+            "endpoints: {default: [{call: {too: server}}]}",
+            "6:68 E-UNKNOWN-KEY",
+            "did you mean `to`",
+        ),
+        ("B17", "duration: 100s\n", "", "1:1 E-MISSING", "`duration`"),
+        ("B17", "to: server}", "to: server, retry: {budget: 1%}}", "5:54 E-MISSING", "`attempts`"),
+        (
+            "B18",
+            "clients: {load: {arrivals: poisson(9/s), to: server}}",
+            "clients: [load]",
+            "5:1 E-TYPE",
+            "found a list",
+        ),
+        ("B18", "cores: 1", "cores: \"3\"", "6:35 E-TYPE", "in quotes is text"),
+        ("B18", "cores: 1", "cores: [3]", "6:28 E-TYPE", "found a list"),
+        ("B18", "cores: 1", "cores: {n: 3}", "6:28 E-TYPE", "found a map"),
+        ("B18", "cores: 1", "cores:", "6:33 E-TYPE", "no value"),
+        ("B18", "cores: 1", "cores: ~", "6:35 E-TYPE", "no value"),
+        (
+            "B18",
+            "nodes: {server: {service: {cores: 1, work: exp(mean=100ms)}}}",
+            "nodes: {server: {service: {work: 1ms}, store: {read: 1ms}}}",
+            "6:9 E-CONFLICT",
+            "exclude",
+        ),
+        ("B18", NODE, "{}", "6:9 E-TYPE", "one of load_balancer"),
+        ("B18", NODE, "service", "6:17 E-TYPE", "needs a value"),
+        ("B19", "to: server", "to: no", "5:46 E-NAME", "`no`"),
+        ("B19", "to: server}", "to: server, cancel: yes}", "5:62 E-TYPE", "write `true`"),
+        ("B19", "to: server}", "to: server, cancel: off}", "5:62 E-TYPE", "write `false`"),
+        ("B36", "name: mm1", "name: ../mm1", "2:7 E-NAME", ""),
+        ("B36", "name: mm1", "name: \"\"", "2:7 E-NAME", ""),
+        ("B36", "name: mm1", "name: MM1", "2:7 E-NAME", ""),
+        ("B36", "name: mm1", "name: mm\u{202e}1", "2:7 E-NAME", ""),
+        ("B37", "nodes: {server:", "nodes: {<script>:", "6:9 E-NAME", ""),
+        ("B72", "windtunnel: 1", "windtunnel: 2", "1:13 E-VERSION", "version 1"),
+        ("B72", "windtunnel: 1\n", "", "1:1 E-MISSING", "`windtunnel`"),
+        (
+            "B82",
+            "name: mm1",
+            "name: mm1\ndescription: of ${USER}",
+            "3:14 W-TEMPLATE",
+            "not replaced",
+        ),
+    ]);
+    let free =
+        GOOD.replace("name: mm1", "name: mm1\ndescription: \"</script> {{x}} =HYPERLINK(1)\"");
+    assert_eq!(told(free.as_bytes()), Vec::<String>::new(), "B37: free text is free");
+}
+
+#[test]
+fn numbers_and_units_are_checked() {
+    check(&[
+        ("B20", "100s", "1:30", "3:11 E-NUM-FORM", "90s"),
+        ("B20", "cores: 1", "cores: 010", "6:35 E-NUM-FORM", ""),
+        ("B20", "cores: 1", "cores: 0o10", "6:35 E-NUM-FORM", "`8`"),
+        ("B20", "cores: 1", "cores: 1_000", "6:35 E-NUM-FORM", ""),
+        ("B20", "cores: 1", "cores: 1e3", "6:35 E-NUM-FORM", ""),
+        ("B20", "cores: 1", "cores: 0x2A", "6:35 E-NUM-FORM", ""),
+        ("B21", "cores: 1", "cores: .nan", "6:35 E-NONFINITE", ""),
+        ("B21", "100s", "-.inf", "3:11 E-NONFINITE", ""),
+        ("B22", "9/s", "-9/s", "5:28 E-RANGE", ""),
+        ("B22", "cores: 1", "cores: -1", "6:35 E-RANGE", ""),
+        ("B23", "cores: 1", "cores: 0", "6:35 E-RANGE", "at least 1"),
+        ("B23", "9/s", "0/s", "5:28 E-RANGE", "above 0"),
+        ("B23", "100s\nwarm_up: 10s", "0s", "3:11 E-RANGE", "above 0"),
+        ("B24", "warm_up: 10s", "confidence: 150%", "4:13 E-RANGE", ""),
+        ("B24", "warm_up: 10s", "confidence: 50", "4:13 E-RANGE", "50%"),
+        ("B25", "cores: 1", "cores: 99999999999999999999", "6:35 E-OVERFLOW", ""),
+        ("B26", "100s", "100", "3:11 E-UNIT", "ms"),
+        ("B26", "100s", "5 m", "3:11 E-UNIT", "5m"),
+        ("B26", "100s", "5parsecs", "3:11 E-UNIT", "ms"),
+        ("B27", "100ms", "0.1ns", "6:44 E-RESOLUTION", ""),
+        ("B28", "100s", "1000000000000000d", "3:11 E-OVERFLOW", ""),
+        ("B29", "to: server}", "to: server, size: 2kB}", "5:60 E-UNIT", "KB"),
+        ("B30", WORK, "work: lognormal(mean=5ms cv=-1)", "6:44 E-RANGE", ""),
+        ("B30", WORK, "work: uniform(9ms 1ms)", "6:44 E-DIST", ""),
+        ("B30", WORK, "work: mix(50% 1ms; 20% 2ms)", "6:44 E-DIST", ""),
+        ("B30", WORK, "work: quantiles(p0=5ms p100=1ms)", "6:44 E-DIST", ""),
+        ("B31", WORK, "work: pareto(min=1ms alpha=0.9)", "6:44 E-DIST", ""),
+        ("B31", WORK, "work: pareto(min=1ms alpha=1.5)", "6:44 W-LAW", "variance"),
+        ("B32", WORK, "work: normal(mean=5ms sd=5ms)", "6:44 W-LAW", "cut at 0"),
+        ("B33", "exp(", "expo(", "6:44 E-ENUM", "did you mean `exp`"),
+        ("B33", "cores: 1", "cores: 1, discipline: fiffo", "6:50 E-ENUM", "did you mean `fifo`"),
+        ("B33", RATE, "poison(9/s)", "5:28 E-ENUM", "did you mean `poisson`"),
+        ("B66", "warm_up: 10s", "seed: -1", "4:7 E-RANGE", ""),
+        ("B66", "warm_up: 10s", "seed: 18446744073709551616", "4:7 E-OVERFLOW", "2^64"),
+    ]);
+}
+
+#[test]
+fn names_and_designs_are_checked() {
+    check(&[
+        ("B34", "to: server", "to: sever", "5:46 E-REF", "`server`"),
+        ("B34", WORK, "work: 1ms, calls: [db]", "6:57 E-REF", "`db`"),
+        ("B34", "cores: 1", "cores: 1, zones: nowhere", "6:45 E-REF", "`nowhere`"),
+        (
+            "B38",
+            NODE,
+            "{service: {cores: 1, calls: [b]}}, b: {service: {cores: 1, calls: [server]}}",
+            "6:46 E-CYCLE",
+            "b -> server -> b",
+        ),
+        ("B39", WORK, "work: 1ms, calls: [server]", "6:57 E-CYCLE", "cannot call itself"),
+        (
+            "B40",
+            "nodes: {",
+            "nodes: {spare: {service: {cores: 1, work: 1ms}}, ",
+            "6:9 W-UNUSED",
+            "`spare`",
+        ),
+        ("B41", NODE, "{load_balancer: {to: []}}", "6:34 E-TOPO", "at least one"),
+        ("B42", NODE, "{store: {read: 1ms, shards: {count: 0}}}", "6:53 E-RANGE", ""),
+        (
+            "B50",
+            "to: server}",
+            "to: server, timeout: 1s, deadline: 2s, retry: {attempts: 5}}",
+            "5:99 W-DEADLINE",
+            "deadline",
+        ),
+        ("B53", RATE, "poisson(1000000G/s)", "5:28 E-BUDGET", ""),
+        ("B61", "warm_up: 10s", "warm_up: 100s", "4:10 E-WINDOW", ""),
+        ("B62", "name: mm1", "name: mm1\nslos: [availability >= 100%]", "3:8 E-SLO", ""),
+        ("B62", "name: mm1", "name: mm1\nslos: [latency <= 1s]", "3:8 E-SLO", ""),
+        (
+            "B63",
+            "name: mm1",
+            "name: mm1\nslos: [nodes.sever.utilisation <= 50%]",
+            "3:8 E-REF",
+            "server",
+        ),
+        ("B70", "name: mm1", "name: mm1\nextends: ../b.yaml", "3:10 E-INCLUDE", "leaves"),
+        ("B71", RATE, "trace(file=t.csv column=t)", "5:28 E-TRACE", "row 3 (line 4)"),
+        ("B71", RATE, "trace(file=t.csv column=x)", "5:28 E-TRACE", "no column `x`"),
+        ("B71", RATE, "trace(file=/etc/passwd column=t)", "5:28 E-TRACE", "absolute"),
+        (
+            "B71",
+            WORK,
+            "work: empirical(file=t.csv column=n unit=ms)",
+            "6:9 E-TRACE",
+            "`x` is not a finite number",
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_not_built_yet_is_said_to_be_so() {
+    check(&[
+        ("top", "name: mm1", "name: mm1\nfaults: []", "3:1 E-UNSUPPORTED", "`faults`"),
+        ("top", "name: mm1", "name: mm1\nsweep: {}", "3:1 E-UNSUPPORTED", "`sweep`"),
+        ("warm-up", "10s", "auto", "4:10 E-UNSUPPORTED", "auto"),
+        ("B76", NODE, "{cache: {capacity: 10, hit_ratio: 90%}}", "6:18 E-UNSUPPORTED", "`cache`"),
+        ("B77", NODE, "{topic: {}}", "6:18 E-UNSUPPORTED", "`topic`"),
+        (
+            "B79",
+            NODE,
+            "{load_balancer: {to: b, health_check: {interval: 1s}}}, b: {service: {cores: 1, work: 1ms}}",
+            "6:41 E-UNSUPPORTED",
+            "`health_check`",
+        ),
+        ("B80", "cores: 1", "cores: 1, autoscale: {min: 3}", "6:38 E-UNSUPPORTED", "`autoscale`"),
+        ("price", "cores: 1", "price: $1/h, cores: 1", "6:28 E-UNSUPPORTED", "`price`"),
+        (
+            "client",
+            "to: server}",
+            "to: server, hedge: {after: p95}}",
+            "5:54 E-UNSUPPORTED",
+            "`hedge`",
+        ),
+        (
+            "edge",
+            "cores: 1",
+            "dependencies: {db: {breaker: {}}}, cores: 1",
+            "6:48 E-UNSUPPORTED",
+            "`breaker`",
+        ),
+        ("step", WORK, "endpoints: {default: [{publish: q}]}", "6:61 E-UNSUPPORTED", "`publish`"),
+        (
+            "read",
+            WORK,
+            "endpoints: {default: [{read: {from: db, cache: c}}]}",
+            "6:78 E-UNSUPPORTED",
+            "`cache`",
+        ),
+        (
+            "store",
+            NODE,
+            "{store: {read: 1ms, replication: {raft: {replicas: 3}}}}",
+            "6:37 E-UNSUPPORTED",
+            "`replication`",
+        ),
+        (
+            "shards",
+            NODE,
+            "{store: {read: 1ms, shards: {count: 2, by: consistent_hash(vnodes=100)}}}",
+            "6:60 E-UNSUPPORTED",
+            "consistent_hash",
+        ),
+        (
+            "policy",
+            NODE,
+            "{load_balancer: {to: b, policy: sticky}}, b: {service: {cores: 1, work: 1ms}}",
+            "6:49 E-UNSUPPORTED",
+            "`sticky`",
+        ),
+        (
+            "keys",
+            "to: server}",
+            "to: server, keys: trace(file=t.csv column=n)}",
+            "5:60 E-UNSUPPORTED",
+            "trace",
+        ),
+    ]);
+}
+
+#[test]
+fn all_problems_are_told_at_once_and_at_most_twenty_are_shown() {
+    let text = GOOD
+        .replace("duration: 100s", "duration: 100")
+        .replace("9/s", "9")
+        .replace("cores: 1", "coers: 1, discipline: fiffo")
+        .replace("100ms", "100mz");
+    let lines = told(text.as_bytes());
+    let places = ["3:11 E-UNIT", "5:28 E-", "6:28 E-UNKNOWN-KEY", "6:50 E-ENUM", "6:63 E-UNIT"];
+    assert_eq!(lines.len(), places.len(), "{lines:#?}");
+    for (line, place) in lines.iter().zip(places) {
+        assert!(line.starts_with(place), "{line}");
+    }
+    let many: String = (0..60).fold(GOOD.to_owned(), |mut text, n| {
+        writeln!(text, "x{n}: 1").unwrap();
+        text
+    });
+    let (sources, found) = examine(many.as_bytes());
+    assert_eq!(found.len(), 60);
+    let shown = render::human(&sources, &found, false);
+    assert_eq!(shown.matches("error[").count(), 20);
+    assert!(shown.contains("The first 20 of 60 problems are shown."), "{shown}");
+}
+
+#[test]
+fn frames_show_the_place_the_path_and_what_to_do() {
+    let text = GOOD
+        .replace("cores: 1", "cores: 1, cores: 2")
+        .replace("to: server", "to: server, hedge: {after: p95}")
+        .replace("100ms", "100mz");
+    let (sources, found) = examine(text.as_bytes());
+    insta::assert_snapshot!("duplicate_key", render::human(&sources, &found, false));
+    let text = GOOD.replace("cores: 1", "coers: \"\\e[31m\"").replace(
+        "to: server",
+        "to: server, hedge: {after: p95}, retry: {attempts: 2, backoff: constant(1 s)}",
+    );
+    let (sources, found) = examine(text.as_bytes());
+    insta::assert_snapshot!("unknown_key_and_unsupported", render::human(&sources, &found, false));
+    let (sources, found) = examine(GOOD.replace("to: server", "to: sever").as_bytes());
+    insta::assert_snapshot!("unknown_node", render::human(&sources, &found, false));
+    let json = render::json(&sources, &found);
+    insta::assert_snapshot!("unknown_node_json", format!("{json:#}"));
+}
+
+/// A file that uses much of the language.
+const RICH: &str = "\
+windtunnel: 1
+name: rich
+duration: 60s
+topology: {regions: {eu: [eu-a, eu-b], us: [us-a]}}
+network:
+  same_zone: 0.2ms
+  cross_region: lognormal(median=40ms p99=90ms)
+  links:
+    - {id: l, from: eu-a, to: eu-b, latency: 0.6ms, bandwidth: 10Gbps, loss: 0.001%, ordered: true}
+clients:
+  shoppers:
+    arrivals: poisson(20/s batch=2)
+    load:
+      - {at: 10s, factor: 2, over: 5s}
+    attributes: {tier: choice(gold=20% free=80%), poison: 0.1%}
+    keys: {user: uniform(n=100), item: zipf(n=1k s=0.9)}
+    operations:
+      browse: {share: 90%, to: edge}
+      buy: {share: 10%, to: edge, deadline: 3s, key: item}
+    timeout: 1s
+    retry: {attempts: 3, backoff: exponential(base=50ms max=1s jitter=full), budget: 10%}
+nodes:
+  edge: {load_balancer: {to: {blue: 95, green: 5}, policy: power_of_d(d=2)}}
+  blue:
+    service:
+      zones: {eu-a: 2, eu-b: 1}
+      workers: 8
+      cores: 2
+      queue: 16
+      endpoints:
+        browse:
+          - work: 2ms
+          - all: [{read: db}, [{wait: 1ms}, {call: {to: green, operation: browse}}]]
+          - reply: 2KB
+        default:
+          - {id: heavy, when: tier == gold, work: exp(mean=5ms)}
+          - choose: [{share: 50%, do: [{write: {to: db, key: item}}]}, {share: 50%, do: [{fail: 1%}]}]
+      dependencies: {db: {timeout: 100ms, retry: {attempts: 2, if: [timeout]}}}
+  green: {service: {cores: 1, work: 3ms}}
+  db: {store: {shards: {count: 4, by: hash}, read: 1ms, write: 2ms, cores: 2, value_size: 1KB}}
+slos: [p99(latency) <= 400ms]
+variants:
+  slow: {nodes.green.service.work: 9ms, clients.shoppers.retry: none}
+  more: {nodes.blue.service.endpoints.default.heavy.work: 1ms}
+";
+
+/// Examines a text; that it comes back is the test.
+fn survives(text: &str) {
+    let (sources, found) = examine(text.as_bytes());
+    render::human(&sources, &found, true);
+    render::json(&sources, &found);
+}
+
+#[test]
+fn a_rich_file_is_good_and_prints_to_itself() {
+    assert_eq!(told(RICH.as_bytes()), Vec::<String>::new());
+    let read = |text: &str| {
+        let files = Folder(BTreeMap::from([("a.yaml".to_owned(), text.as_bytes().to_vec())]));
+        load("a.yaml", &files, &Overrides::default())
+            .unwrap_or_else(|r| panic!("{}", r.render(false)))
+    };
+    let resolved = read(RICH).resolved;
+    assert_eq!(read(&resolved).resolved, resolved);
+    assert!(!resolved.contains('"') && !resolved.contains("variants"), "{resolved}");
+}
+
+#[test]
+fn deleting_any_line_never_panics() {
+    let lines: Vec<&str> = RICH.lines().collect();
+    for gone in 0..lines.len() {
+        let kept = lines.iter().enumerate().filter(|(n, _)| *n != gone);
+        let text: String = kept.map(|(_, line)| format!("{line}\n")).collect();
+        survives(&text);
+    }
+}
+
+#[test]
+fn swapping_scalars_or_characters_never_panics() {
+    let rich = RICH;
+    let words: Vec<(usize, &str)> = rich
+        .split(|c: char| c.is_whitespace() || "{}[],".contains(c))
+        .filter(|word| !word.is_empty())
+        .map(|word| (word.as_ptr() as usize - rich.as_ptr() as usize, word))
+        .collect();
+    // A full pairing is quadratic; a fixed stride visits every word with several partners.
+    for stride in [1, 7, 31] {
+        for (number, (at, word)) in words.iter().enumerate() {
+            let (other_at, other) = words[(number + stride) % words.len()];
+            if other_at <= *at {
+                continue;
+            }
+            let text = format!(
+                "{}{other}{}{word}{}",
+                &rich[..*at],
+                &rich[at + word.len()..other_at],
+                &rich[other_at + other.len()..]
+            );
+            survives(&text);
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+    #[test]
+    fn no_text_panics(text in "[a-z:{}\\[\\], \\-\\n\"'&*!|>%@`#?0-9()=\u{e4}\u{feff}\\t]{0,80}") {
+        survives(&text);
+        survives(&format!("{GOOD}{text}"));
+    }
+
+    #[test]
+    fn no_set_panics(path in "[a-z.\\[\\]0-9\"=]{0,30}", value in "[a-z{}\\[\\]:, 0-9()=]{0,20}") {
+        let files = Folder(BTreeMap::from([("a.yaml".to_owned(), RICH.as_bytes().to_vec())]));
+        let sets = vec![format!("{path}={value}"), format!("nodes.blue.service.{path}={value}")];
+        let overrides = Overrides { variant: None, sets };
+        if let Err(rejected) = load("a.yaml", &files, &overrides) {
+            rejected.render(true);
+        }
+    }
+}
