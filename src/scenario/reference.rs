@@ -143,10 +143,10 @@ fn kind(property: &Value) -> String {
     if is("array") {
         format!("list of {}", kind(&property["items"]))
     } else if is("object") {
-        match &property["additionalProperties"] {
-            Value::Object(_) => {
-                format!("map of names to {}", kind(&property["additionalProperties"]))
-            }
+        // A map whose keys are names says so by a pattern.
+        let named = property["patternProperties"].as_object().and_then(|p| p.values().next());
+        match named.unwrap_or(&property["additionalProperties"]) {
+            content @ Value::Object(_) => format!("map of names to {}", kind(content)),
             _ => "map".to_owned(),
         }
     } else if is("boolean") {
