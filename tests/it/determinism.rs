@@ -171,7 +171,7 @@ fn sampled(text: &str) -> BTreeMap<String, String> {
     let id = [column("client"), column("number")];
     let row = [column("operation"), column("intended"), column("key")];
     let pick = |cells: &[&str], columns: &[usize]| -> String {
-        columns.iter().map(|&c| format!("{} ", cells[c])).collect()
+        columns.iter().map(|&c| cells[c]).collect::<Vec<_>>().join(" ")
     };
     lines.map(|cells| (pick(&cells, &id), pick(&cells, &row))).collect()
 }
