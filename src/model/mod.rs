@@ -24,8 +24,6 @@ pub mod scenario;
 pub mod service;
 pub mod sim;
 pub mod store;
-#[cfg(test)]
-mod text_tests;
 pub mod world;
 
 pub use scenario::Scenario;

@@ -15,5 +15,7 @@ mod reserved;
 pub mod schema;
 pub mod spec;
 mod text;
+#[cfg(test)]
+mod text_tests;
 pub mod trace;
 pub mod tree;

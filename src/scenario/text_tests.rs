@@ -6,17 +6,17 @@ use std::{fmt, str::FromStr};
 
 use proptest::prelude::*;
 
-use super::{
-    balancer::Policy,
-    client::{Arrivals, AttributeSpec, KeyLaw},
-    network::MatrixSpec,
-    resilience::{Backoff, DeadlineSpec},
-    service::{Condition, Discipline, Speedup},
-};
+use super::spec::{LanguageVersion, Seed};
 use crate::{
     engine::law::{DurationFormula, DurationLaw, NumberLaw, SizeFormula},
     expr::Expr,
-    scenario::spec::{LanguageVersion, Seed},
+    model::{
+        balancer::Policy,
+        client::{Arrivals, AttributeSpec, KeyLaw},
+        network::MatrixSpec,
+        resilience::{Backoff, DeadlineSpec},
+        service::{Condition, Discipline, Speedup},
+    },
     units::ValueError,
 };
 
