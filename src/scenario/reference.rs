@@ -69,7 +69,9 @@ fn section(name: &str, object: &Value, text: &mut String) {
     }
     if let Some(variants) = object["oneOf"].as_array() {
         text.push('\n');
-        variants.iter().for_each(|variant| one_of(variant, text));
+        for variant in variants {
+            one_of(variant, text);
+        }
     }
     if let Some(properties) = object["properties"].as_object() {
         let required = required(object);

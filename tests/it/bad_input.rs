@@ -285,6 +285,12 @@ fn keys_and_types_are_checked() {
         ("B19", "to: server", "to: no", "5:46 E-NAME", "`no`"),
         ("B19", "to: server}", "to: server, cancel: yes}", "5:62 E-TYPE", "write `true`"),
         ("B19", "to: server}", "to: server, cancel: off}", "5:62 E-TYPE", "write `false`"),
+    ]);
+}
+
+#[test]
+fn names_versions_and_free_text_are_checked() {
+    check(&[
         ("B36", "name: mm1", "name: ../mm1", "2:7 E-NAME", ""),
         ("B36", "name: mm1", "name: \"\"", "2:7 E-NAME", ""),
         ("B36", "name: mm1", "name: MM1", "2:7 E-NAME", ""),

@@ -49,7 +49,7 @@ fn fan_out(entry: &Entry) -> Cases {
     let steps = format!("          - all: [{}]\n", repeated(&branch, n));
     // The count of slow requests is binomial: enough of them for the tolerance.
     let slow = entry.expected["P_slow"].as_f64().expect("a number");
-    let requests = 8e4 * (1.0 - slow) / slow;
+    let requests = 2.5e4 * (1.0 - slow) / slow;
     one(Case::new(scenario(RATE, &steps, &nodes), RATE)
         .requests(requests.max(3e4))
         .measure("P_slow", "summary.latency.mean - 1"))
