@@ -1,21 +1,19 @@
 //! Which key is asked for: Zipf, uniform, hot set.
 //!
-//! **Invariant.** A key is its rank, 1..=n; a sample takes one word (Zipf by rejection: a few).
+//! **Invariant.** A key is its rank, 1..=n; a sample takes one or two words (Zipf, rarely: more).
 
 use std::sync::Arc;
 
 use super::random::Draw;
 
-/// Keys up to which Zipf is sampled from a table.
-const TABLE: u64 = 1 << 20;
+/// Blocks per octave of ranks, as a power of two.
+const BLOCK_BITS: u32 = 7;
 
 /// A law over keys 1..=n.
 #[derive(Clone, Debug)]
 pub enum Popularity {
-    /// Alias table: threshold and alias per rank (Walker 1977, Vose 1991).
-    Table(Arc<[(u32, u32)]>),
-    /// Rejection-inversion.
-    Zipf(Box<RejectionInversion>),
+    /// P(k) proportional to k^-s.
+    Zipf(Arc<Zipf>),
     /// Every key alike.
     Uniform(u64),
     /// The first `hot` keys get the fraction `share`.
@@ -29,30 +27,26 @@ pub enum Popularity {
     },
 }
 
-/// Zipf by rejection-inversion (W. Hörmann, G. Derflinger, "Rejection-inversion to generate variates
-/// from monotone discrete distributions", ACM TOMACS 6(3), 1996).
+/// Zipf over any number of keys from a table that stays in the nearest cache.
+///
+/// Ranks below 256 are blocks of their own; beyond, each octave is cut into 128 blocks. An alias
+/// table (Walker 1977, Vose 1991) chooses a block by its number of ranks times the weight of its
+/// first one; a rank inside is drawn uniformly and kept with its weight relative to the first one's,
+/// which is above `(128 / 129)^s`, so that few draws are repeated and fewer evaluate a power.
 #[derive(Clone, Debug)]
-pub struct RejectionInversion {
-    n: f64,
+pub struct Zipf {
+    n: u64,
     s: f64,
-    /// H(1.5) - 1 and H(n + 0.5).
-    low: f64,
-    high: f64,
-    /// Below this distance a candidate is taken without evaluating H.
+    /// Below this every rank of a block is kept.
     sure: f64,
+    /// Threshold (of 2^32) and alias per block.
+    table: Box<[(u32, u32)]>,
 }
 
 impl Popularity {
     /// P(k) proportional to k^-s.
     pub fn zipf(n: u64, s: f64) -> Self {
-        if s == 0.0 {
-            return Self::Uniform(n);
-        }
-        if n <= TABLE {
-            Self::Table(alias(n as usize, s))
-        } else {
-            Self::Zipf(Box::new(RejectionInversion::new(n, s)))
-        }
+        if s == 0.0 { Self::Uniform(n) } else { Self::Zipf(Arc::new(Zipf::new(n, s))) }
     }
 
     /// Every key alike.
@@ -70,13 +64,6 @@ impl Popularity {
     #[inline(always)]
     pub fn sample(&self, draw: &mut Draw) -> u64 {
         match self {
-            Self::Table(table) => {
-                // One multiplication gives the rank and, from the bits below it, the toss.
-                let wide = u128::from(draw.word()) * table.len() as u128;
-                let i = (wide >> 64) as u64;
-                let (threshold, other) = table[i as usize];
-                1 + if ((wide >> 32) as u32) < threshold { i } else { u64::from(other) }
-            }
             Self::Zipf(z) => z.sample(draw),
             Self::Uniform(n) => 1 + draw.below(*n),
             Self::Hot { n, hot, share } => {
@@ -90,76 +77,80 @@ impl Popularity {
     }
 }
 
-/// The alias table of k^-s, k = 1..=n.
-fn alias(n: usize, s: f64) -> Arc<[(u32, u32)]> {
-    let mut p: Vec<f64> = (1..=n).map(|k| libm::exp(-s * libm::log(k as f64))).collect();
-    let scale = n as f64 / p.iter().sum::<f64>();
-    for x in &mut p {
-        *x *= scale;
-    }
-    // Weights fall, so the large ones are a prefix: two cursors take the place of two stacks.
-    let mut table: Vec<(u32, u32)> = (0..n).map(|i| (u32::MAX, i as u32)).collect();
-    let first_small = p.partition_point(|&x| x >= 1.0);
-    let mut large = 0;
-    let fill = |slot: usize, large: &mut usize, p: &mut Vec<f64>, table: &mut Vec<(u32, u32)>| {
-        // Fills `slot` from the current large rank; a large rank drained below 1 is filled from the
-        // next one in turn.
-        let mut slot = slot;
-        while *large < first_small {
-            table[slot] = ((p[slot] * 4_294_967_296.0) as u32, *large as u32);
-            p[*large] -= 1.0 - p[slot];
-            if p[*large] >= 1.0 {
-                return;
-            }
-            slot = *large;
-            *large += 1;
-        }
-    };
-    for small in first_small..n {
-        fill(small, &mut large, &mut p, &mut table);
-    }
-    table.into()
-}
-
-impl RejectionInversion {
+impl Zipf {
     fn new(n: u64, s: f64) -> Self {
-        let n = n as f64;
-        let mut z = Self { n, s, low: 0.0, high: 0.0, sure: 0.0 };
-        z.low = z.integral(1.5) - 1.0;
-        z.high = z.integral(n + 0.5);
-        z.sure = 2.0 - z.inverse(z.integral(2.5) - z.weight(2.0));
-        z
+        let weights: Vec<f64> = (1..=block_of(n))
+            .map(|block| {
+                let (low, width) = ranks(block);
+                let ranks = width.min(n - low + 1);
+                ranks as f64 * libm::exp(-s * libm::log(low as f64))
+            })
+            .collect();
+        let blocks = f64::from(1 << BLOCK_BITS);
+        let sure = libm::pow(blocks / (blocks + 1.0), s);
+        Self { n, s, sure, table: alias(weights) }
     }
 
-    fn weight(&self, x: f64) -> f64 {
-        libm::exp(-self.s * libm::log(x))
-    }
-
-    /// H(x): the integral of x^-s, (x^(1-s) - 1) / (1 - s), stable near s = 1.
-    fn integral(&self, x: f64) -> f64 {
-        let log = libm::log(x);
-        let t = (1.0 - self.s) * log;
-        let ratio =
-            if t.abs() > 1e-8 { libm::expm1(t) / t } else { 1.0 + t / 2.0 * (1.0 + t / 3.0) };
-        ratio * log
-    }
-
-    fn inverse(&self, y: f64) -> f64 {
-        let t = (y * (1.0 - self.s)).max(-1.0);
-        let ratio = if t.abs() > 1e-8 { libm::log1p(t) / t } else { 1.0 - t / 2.0 + t * t / 3.0 };
-        libm::exp(ratio * y)
-    }
-
+    #[inline(always)]
     fn sample(&self, draw: &mut Draw) -> u64 {
         loop {
-            let u = self.high + draw.unit() * (self.low - self.high);
-            let x = self.inverse(u);
-            let k = x.round().clamp(1.0, self.n);
-            if k - x <= self.sure || u >= self.integral(k + 0.5) - self.weight(k) {
-                return k as u64;
+            // One multiplication gives the column and, from the bits below it, the toss.
+            let wide = u128::from(draw.word()) * self.table.len() as u128;
+            let column = (wide >> 64) as u64;
+            let (threshold, other) = self.table[column as usize];
+            // The toss is even and cannot be predicted: a choice without a jump.
+            let other = u64::from(other);
+            let block = 1 + if ((wide >> 32) as u32) < threshold { column } else { other };
+            if block < 2 << BLOCK_BITS {
+                return block;
+            }
+            if let Some(rank) = self.inside(block, draw) {
+                return rank;
             }
         }
     }
+
+    /// A rank of a block with several, unless it is rejected.
+    #[inline(always)]
+    fn inside(&self, block: u64, draw: &mut Draw) -> Option<u64> {
+        let (low, width) = ranks(block);
+        let ranks = width.min(self.n - low + 1);
+        let wide = u128::from(draw.word()) * u128::from(ranks);
+        let rank = low + (wide >> 64) as u64;
+        let toss = (wide as u64 >> 11) as f64 * (1.0 / (1u64 << 53) as f64);
+        (toss < self.sure || toss < libm::pow(low as f64 / rank as f64, self.s)).then_some(rank)
+    }
+}
+
+/// The block of a rank: the rank itself below 256, then 128 per octave.
+fn block_of(rank: u64) -> u64 {
+    let octave = 63 - BLOCK_BITS - (rank | 1 << BLOCK_BITS).leading_zeros();
+    (u64::from(octave) << BLOCK_BITS) + (rank >> octave)
+}
+
+/// The first rank of a block and their number.
+#[inline(always)]
+fn ranks(block: u64) -> (u64, u64) {
+    let octave = (block >> BLOCK_BITS).saturating_sub(1);
+    ((block - (octave << BLOCK_BITS)) << octave, 1 << octave)
+}
+
+/// The alias table of weights: which of two indices a column stands for, and how often.
+fn alias(mut weights: Vec<f64>) -> Box<[(u32, u32)]> {
+    let scale = weights.len() as f64 / weights.iter().sum::<f64>();
+    weights.iter_mut().for_each(|w| *w *= scale);
+    let mut table: Vec<(u32, u32)> = (0..weights.len()).map(|i| (u32::MAX, i as u32)).collect();
+    let (mut small, mut large): (Vec<usize>, Vec<usize>) =
+        (0..weights.len()).partition(|&i| weights[i] < 1.0);
+    while let (Some(i), Some(&j)) = (small.pop(), large.last()) {
+        table[i] = ((weights[i] * 4_294_967_296.0) as u32, j as u32);
+        weights[j] -= 1.0 - weights[i];
+        if weights[j] < 1.0 {
+            large.pop();
+            small.push(j);
+        }
+    }
+    table.into()
 }
 
 #[cfg(test)]
@@ -181,36 +172,66 @@ mod tests {
     }
 
     #[test]
-    fn both_zipf_samplers_have_the_exact_frequencies() {
-        for (n, s) in [(10u64, 0.5), (1000, 0.99), (1000, 1.0), (1000, 1.5), (50_000, 0.8)] {
+    fn zipf_has_the_exact_frequencies() {
+        for (n, s) in [(1u64, 1.0), (10, 0.5), (1000, 0.99), (1000, 3.0), (50_000, 0.8)] {
             let total: f64 = (1..=n).map(|k| libm::pow(k as f64, -s)).sum();
-            let table = Popularity::zipf(n, s);
-            let rejection = Popularity::Zipf(Box::new(RejectionInversion::new(n, s)));
-            for p in [table, rejection] {
-                let f = frequencies(&p, 10, 1_000_000);
-                for k in 1..=10usize.min(n as usize) {
-                    let exact = libm::pow(k as f64, -s) / total;
-                    let sd = libm::sqrt(exact * (1.0 - exact) / 1e6);
-                    assert!((f[k] - exact).abs() < 5.0 * sd, "n={n} s={s} k={k}: {} {exact}", f[k]);
-                }
+            let f = frequencies(&Popularity::zipf(n, s), 1000, 1_000_000);
+            // Single ranks, and what lies between: blocks of one, two and four ranks.
+            for (low, high) in [(1, 1), (2, 2), (10, 10), (11, 200), (255, 256), (257, 600)] {
+                let exact: f64 =
+                    (low..=high.min(n)).map(|k| libm::pow(k as f64, -s)).sum::<f64>() / total;
+                let seen: f64 = (low..=high.min(n)).map(|k| f[k as usize]).sum();
+                let sd = libm::sqrt(exact * (1.0 - exact) / 1e6);
+                assert!((seen - exact).abs() <= 5.0 * sd, "n={n} s={s} {low}: {seen} {exact}");
             }
         }
     }
 
     #[test]
+    fn ranks_of_a_large_block_have_their_own_weights() {
+        let (n, s) = (1u64 << 21, 4.0);
+        let zipf = Zipf::new(n, s);
+        let (low, width) = ranks(block_of(1 << 20));
+        let stream = Stream::new(1, "keys", "block");
+        let kept: Vec<u64> = (0..4_000_000)
+            .filter_map(|i| zipf.inside(block_of(low), &mut stream.draw(i)))
+            .collect();
+        let upper = kept.iter().filter(|&&k| k >= low + width / 2).count() as f64;
+        let weight =
+            |from: u64| -> f64 { (from..from + width / 2).map(|k| libm::pow(k as f64, -s)).sum() };
+        let share = weight(low + width / 2) / (weight(low) + weight(low + width / 2));
+        let sd = libm::sqrt(share * (1.0 - share) / kept.len() as f64);
+        assert!((upper / kept.len() as f64 - share).abs() < 4.0 * sd);
+        // Without the rejection the halves would be even, 6 standard deviations away.
+        assert!((share - 0.5).abs() > 6.0 * sd);
+    }
+
+    #[test]
+    fn blocks_tile_the_ranks() {
+        let mut next = 1;
+        for block in 1..=block_of(1 << 40) {
+            let (low, width) = ranks(block);
+            assert_eq!(low, next);
+            assert_eq!((block_of(low), block_of(low + width - 1)), (block, block));
+            next = low + width;
+        }
+    }
+
+    #[test]
     fn the_alias_table_is_exact() {
-        for (n, s) in [(1usize, 1.0), (7, 0.3), (1000, 0.99), (100_000, 1.2)] {
-            let table = alias(n, s);
-            let total: f64 = (1..=n).map(|k| libm::pow(k as f64, -s)).sum();
+        for (n, s) in [(1usize, 1.0), (7, 0.3), (1000, 0.99), (3000, 1.2)] {
+            let weights: Vec<f64> = (1..=n).map(|k| libm::pow(k as f64, -s)).collect();
+            let total: f64 = weights.iter().sum();
+            let table = alias(weights.clone());
             let mut mass = vec![0.0; n];
             for (i, &(threshold, other)) in table.iter().enumerate() {
                 let own = f64::from(threshold) / 4_294_967_296.0;
                 mass[i] += own / n as f64;
                 mass[other as usize] += (1.0 - own) / n as f64;
             }
-            for (k, mass) in (1..=n).zip(mass) {
-                let exact = libm::pow(k as f64, -s) / total;
-                assert!((mass - exact).abs() < 1e-9 * exact.max(1e-3), "n={n} k={k}");
+            for (weight, mass) in weights.iter().zip(mass) {
+                let exact = weight / total;
+                assert!((mass - exact).abs() < 1e-9 * exact.max(1e-3), "n={n}");
             }
         }
     }
