@@ -89,11 +89,6 @@ impl<T: Copy + Default> Ring<T> {
         Some(value)
     }
 
-    #[inline]
-    fn front(&self) -> Option<T> {
-        (self.len > 0).then(|| self.slots[self.head & (self.slots.len() - 1)])
-    }
-
     fn back(&self) -> Option<T> {
         (self.len > 0).then(|| self.slots[(self.head + self.len - 1) & (self.slots.len() - 1)])
     }
@@ -108,6 +103,17 @@ impl<T: Copy + Default> Ring<T> {
         bigger.resize(self.slots.len() * 2, T::default());
         self.slots = bigger;
         self.head = 0;
+    }
+}
+
+impl Ring<u128> {
+    /// Drops the first entry and returns the next one; `u128::MAX` when there is none.
+    #[inline(always)]
+    fn advance(&mut self) -> u128 {
+        let mask = self.slots.len() - 1;
+        self.head = (self.head + 1) & mask;
+        self.len -= 1;
+        if self.len == 0 { u128::MAX } else { self.slots[self.head & mask] }
     }
 }
 
@@ -418,23 +424,32 @@ impl Agenda {
     /// The next event not later than `end`, with the clock set to it; `None` when there is none.
     #[inline(always)]
     pub fn pop(&mut self, end: SimTime) -> Option<Popped> {
+        debug_assert!(end < SimTime::MAX, "the last instant stands for no event");
         if self.next_now != 0 {
             let low = self.next_now;
             self.next_now = self.now_queue.pop().unwrap_or(0);
             return Some(popped(low));
         }
-        let top = self.heap.top();
-        let best = top.min(self.first_head);
-        let time = (best >> 64) as u64;
-        if time > end || best == u128::MAX {
-            return None;
-        }
-        if top < self.first_head {
+        let (top, head) = (self.heap.top(), self.first_head);
+        let best;
+        let time;
+        if top < head {
+            best = top;
+            time = (best >> 64) as u64;
+            if time > end {
+                return None;
+            }
             self.heap.pop();
-            if self.radix.len > 0 && self.heap.len() == 0 {
+            if self.heap.len() == 0 && self.radix.len > 0 {
                 self.radix.refill(&mut self.heap);
             }
         } else {
+            best = head;
+            time = (best >> 64) as u64;
+            // No event at all is one at 2^64 - 1.
+            if time > end {
+                return None;
+            }
             self.pop_lane();
         }
         assert!(time >= self.now, "time never goes back");
@@ -446,16 +461,16 @@ impl Agenda {
     #[inline(always)]
     fn pop_lane(&mut self) {
         let n = self.lanes.len();
-        let ring = &mut self.lanes[self.first_lane].1;
-        ring.pop();
-        self.heads[self.first_lane] = ring.front().unwrap_or(u128::MAX);
-        (self.first_head, self.first_lane) = (self.heads[0], 0);
-        for lane in 1..n {
-            if self.heads[lane & (MAX_LANES - 1)] < self.first_head {
-                self.first_head = self.heads[lane & (MAX_LANES - 1)];
-                self.first_lane = lane;
-            }
+        let lane = self.first_lane;
+        self.heads[lane & (MAX_LANES - 1)] = self.lanes[lane].1.advance();
+        let (mut best, mut at) = (self.heads[0], 0);
+        for (lane, &head) in self.heads[..n.min(MAX_LANES)].iter().enumerate().skip(1) {
+            // Which is first cannot be predicted: a choice without a jump.
+            let sooner = head < best;
+            best = if sooner { head } else { best };
+            at = if sooner { lane } else { at };
         }
+        (self.first_head, self.first_lane) = (best, at);
     }
 
     /// Sets the clock to `end` when nothing is due before it.

@@ -10,6 +10,9 @@ use rand::TryRng;
 use std::convert::Infallible;
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Step from one index to the next; the words of a draw are [`GOLDEN`] apart, so that draws do not
+/// share words.
+const STEP: u64 = 0xd134_2543_de82_ef95;
 
 /// The finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014; variant 13 of Stafford): a
 /// bijection on 64 bits whose output bits each depend on all input bits.
@@ -19,6 +22,14 @@ pub const fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// The identity of what a well mixed identity causes at `site` (a hash): as well mixed, and different
+/// for another order of sites.
+#[inline(always)]
+#[must_use]
+pub const fn descend(id: u64, site: u64) -> u64 {
+    (id ^ site).rotate_left(29)
 }
 
 /// Folds text into a running 64-bit hash; fixed for ever, because draws and fingerprints use it.
@@ -48,10 +59,10 @@ impl Stream {
     #[inline(always)]
     #[must_use]
     pub fn draw(self, index: u64) -> Draw {
-        Draw(self.0.wrapping_add(mix(index.wrapping_add(GOLDEN))))
+        Draw(self.0.wrapping_add(index.wrapping_mul(STEP)))
     }
 
-    /// The draw whose index is already well mixed (a frame's identity): one mix less.
+    /// The draw whose index is already well mixed (a frame's identity).
     #[inline(always)]
     #[must_use]
     pub fn draw_mixed(self, index: u64) -> Draw {

@@ -179,7 +179,6 @@ pub struct Frames {
     hot: Slots<Frame>,
     cold: Slots<Extra>,
     free: Vec<Slot>,
-    live: usize,
 }
 
 impl std::ops::Index<Slot> for Frames {
@@ -201,7 +200,6 @@ impl Frames {
     /// A slot holding `frame`; its cold half is whatever the last user left.
     #[inline(always)]
     pub fn alloc(&mut self, frame: Frame) -> Slot {
-        self.live += 1;
         let slot = self.free.pop().unwrap_or_else(|| self.grow());
         // One assignment in place: a frame put together on the stack first would be read back in
         // wider pieces than it was written in, which stalls.
@@ -219,7 +217,6 @@ impl Frames {
     /// Gives a slot back.
     #[inline(always)]
     pub fn release(&mut self, slot: Slot) {
-        self.live -= 1;
         let frame = self.hot.get_mut(slot);
         frame.armed = 0;
         frame.flags = CALLER_DONE | CALLEE_DONE;
@@ -241,7 +238,7 @@ impl Frames {
 
     /// Frames in use.
     pub fn live(&self) -> usize {
-        self.live
+        self.hot.len() - self.free.len()
     }
 
     /// Slots ever made: the largest number of frames alive at once.

@@ -10,13 +10,9 @@ pub type NodeId = u16;
 pub enum Event {
     /// A call arrived; its frame belongs to the node now.
     Request(Slot),
-    /// The reply of `child` arrived at the frame that called it.
-    Reply {
-        /// The caller's frame, at this node.
-        frame: Slot,
-        /// The callee's frame, freed after this event.
-        child: Slot,
-    },
+    /// The reply of this callee's frame arrived at its parent, which is here; the callee's frame is
+    /// freed after this event.
+    Reply(Slot),
     /// The timer armed for this frame fired.
     Timer(Slot),
     /// The node's own tick (arrivals, processor sharing) with this index fired.

@@ -136,6 +136,18 @@ pub struct RequestWindow {
     pub latency: CoarseHistogram,
 }
 
+impl RequestWindow {
+    /// Adds the counts of another window (not its latencies).
+    pub fn add_counts(&mut self, other: &Self) {
+        self.issued += other.issued;
+        self.good += other.good;
+        self.attempts += other.attempts;
+        for (mine, theirs) in self.outcomes.iter_mut().zip(&other.outcomes) {
+            *mine += theirs;
+        }
+    }
+}
+
 /// One node's figures over [warm-up, end).
 #[derive(Clone, Debug)]
 pub struct NodeMeasured {

@@ -76,18 +76,6 @@ impl NodeRecord {
 /// Figures of one operation of one client in the making.
 #[derive(Clone, Debug, Default)]
 pub struct OperationRecord {
-    /// Requests issued, whole run.
-    pub issued_ever: u64,
-    /// Requests decided, whole run.
-    pub decided_ever: u64,
-    /// Issued in the measured span.
-    pub issued: u64,
-    /// Decided of these, by outcome.
-    pub outcomes: Tally,
-    /// Good of these.
-    pub good: u64,
-    /// Attempts of these.
-    pub attempts: u64,
     /// Successful replies that reached the client in the span.
     pub replies: u64,
     /// Latency of successes.
@@ -96,7 +84,7 @@ pub struct OperationRecord {
     pub latency_failed: Histogram,
     /// Marks by index.
     pub marks: Vec<Histogram>,
-    /// By window of intended send.
+    /// By window of intended send; all counts of the span are sums over these.
     pub windows: Vec<RequestWindow>,
 }
 
@@ -184,43 +172,41 @@ impl Recorder {
             (self.fingerprint.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 
+    /// Number of the window that holds an instant. The measured span begins with a window of its own
+    /// even where it cuts one in two.
+    pub fn window_at(&self, instant: u64) -> usize {
+        let cut = !self.measured_from.is_multiple_of(self.window);
+        (instant / self.window) as usize + usize::from(cut && instant >= self.measured_from)
+    }
+
     #[inline(always)]
     fn window_of(&self, intended: u64) -> usize {
-        if intended >= self.window_from {
-            self.window_now
-        } else {
-            (intended / self.window) as usize
-        }
+        if intended >= self.window_from { self.window_now } else { self.window_at(intended) }
     }
 
     /// A window of the time series begins.
     pub fn begin_window(&mut self, at: u64) {
         self.window_from = at;
-        self.window_now = (at / self.window) as usize;
+        self.window_now = self.window_at(at);
     }
 
     /// A request is issued.
     #[inline(always)]
     pub fn issue(&mut self, row: usize, intended: u64) {
         let window = self.window_of(intended);
-        let measured = intended >= self.measured_from;
-        let op = &mut self.operations[row];
-        op.issued_ever += 1;
-        op.issued += u64::from(measured);
-        op.windows[window].issued += 1;
+        self.operations[row].windows[window].issued += 1;
     }
 
-    /// An attempt of a request is sent.
-    #[inline(always)]
-    pub fn attempt(&mut self, row: usize, intended: u64) {
-        let measured = intended >= self.measured_from;
-        self.operations[row].attempts += u64::from(measured);
+    /// A request still open at the end had sent this many attempts.
+    pub fn left_open(&mut self, row: usize, intended: u64, attempts: u64) {
+        let window = self.window_at(intended);
+        self.operations[row].windows[window].attempts += attempts;
     }
 
     /// A successful reply reached its client.
     #[inline(always)]
-    pub fn reply(&mut self, row: usize, now: u64) {
-        self.operations[row].replies += u64::from(now >= self.measured_from);
+    pub fn reply(&mut self, row: usize) {
+        self.operations[row].replies += 1;
     }
 
     /// A request is decided.
@@ -232,7 +218,6 @@ impl Recorder {
         let good = success && d.in_time;
         let measured = d.intended >= self.measured_from;
         let op = &mut self.operations[d.operation];
-        op.decided_ever += 1;
         let w = &mut op.windows[window];
         w.outcomes[d.outcome as usize] += 1;
         w.good += u64::from(good);
@@ -241,8 +226,6 @@ impl Recorder {
             w.latency.record(latency);
         }
         if measured {
-            op.outcomes[d.outcome as usize] += 1;
-            op.good += u64::from(good);
             if success {
                 op.latency.record(latency);
             } else {
@@ -287,6 +270,7 @@ impl Recorder {
     /// The measured span begins.
     pub fn begin_span(&mut self) {
         self.nodes.iter_mut().for_each(NodeRecord::begin_span);
+        self.operations.iter_mut().for_each(|op| op.replies = 0);
     }
 }
 

@@ -147,7 +147,6 @@ impl Simulation {
     pub fn run(mut self, names: &Names<'_>, limits: Limits, stop: &AtomicBool) -> Measured {
         let end = self.world.record.end;
         let warm_up = names.design.warm_up;
-        self.world.record.measured_from = warm_up;
         if warm_up == 0 {
             self.begin_span();
         }
@@ -168,14 +167,17 @@ impl Simulation {
                 break;
             }
             self.world.agenda.advance_to(at);
+            if at == end {
+                break;
+            }
             if at == warm_up {
                 self.begin_span();
             }
-            if at < end && at % window == 0 {
+            if at % window == 0 {
                 let snapshot = self.snapshot();
                 self.snapshots.push(snapshot);
-                self.world.record.begin_window(at);
             }
+            self.world.record.begin_window(at);
         }
         let ended_at = if truncated.is_some() { self.world.now() } else { end };
         self.world.agenda.advance_to(ended_at);
@@ -184,8 +186,8 @@ impl Simulation {
 
     fn run_events(&mut self, last: SimTime, limits: Limits, stop: &AtomicBool) -> Option<String> {
         while let Some(popped) = self.world.agenda.pop(last) {
-            self.events += 1;
             self.dispatch(popped.kind, popped.slot, popped.sequence);
+            self.events += 1;
             if self.events.is_multiple_of(LOOK) {
                 let now = self.world.now();
                 self.stuck = if now == self.stuck_at { self.stuck + 1 } else { 0 };
@@ -283,7 +285,7 @@ impl Simulation {
         world.record.event(world.agenda.now(), kind::REPLY, id);
         if flags & CALLER_DONE == 0 {
             let node = usize::from(world.frames[parent].node);
-            self.nodes[node].handle(Event::Reply { frame: parent, child: slot }, world);
+            self.nodes[node].handle(Event::Reply(slot), world);
             world.frames[slot].flags |= CALLER_DONE;
         } else if flags & BRANCH == 0 {
             let (node, _) = unpack(parent);
@@ -381,19 +383,23 @@ impl Simulation {
     }
 
     /// Issued = decided + in flight, per operation, over the whole run.
-    fn check_requests(&self) {
-        let record = &self.world.record;
+    fn check_requests(&mut self) {
+        let record = &mut self.world.record;
         let mut open = vec![0u64; record.operations.len()];
         for (_, f) in self.world.frames.iter() {
             if f.node >= self.world.first_client && f.node < LETTER && f.flags & BRANCH == 0 {
                 let client = usize::from(f.node - self.world.first_client);
-                open[record.first_row[client] + usize::from(f.op)] += 1;
+                let row = record.first_row[client] + usize::from(f.op);
+                open[row] += 1;
+                record.left_open(row, f.arrived, u64::from(f.pc));
             }
         }
         for (row, op) in record.operations.iter().enumerate() {
+            let issued: u64 = op.windows.iter().map(|w| w.issued).sum();
+            let decided: u64 = op.windows.iter().flat_map(|w| w.outcomes).sum();
             assert_eq!(
-                op.issued_ever,
-                op.decided_ever + open[row],
+                issued,
+                decided + open[row],
                 "issued = decided + in flight in row {row} (seed {})",
                 self.seed
             );
@@ -473,6 +479,9 @@ impl Simulation {
     }
 
     fn clients_measured(self, names: &Names<'_>) -> Vec<ClientMeasured> {
+        let record = &self.world.record;
+        let first = record.window_at(record.measured_from);
+        let span = (first, !record.measured_from.is_multiple_of(record.window));
         let mut rows = self.world.record.operations.into_iter();
         names
             .design
@@ -485,7 +494,7 @@ impl Simulation {
                     .into_iter()
                     .map(|(operation, _)| {
                         let row = rows.next().expect("a row per operation");
-                        operation_measured(operation, row, &names.marks)
+                        operation_measured(operation, row, &names.marks, span)
                     })
                     .collect(),
             })
@@ -497,8 +506,8 @@ impl Simulation {
 fn recorder(names: &Names<'_>) -> Recorder {
     let design = names.design;
     let window = window_length(design.duration);
-    let windows = design.duration.div_ceil(window) as usize;
     let mut record = Recorder {
+        measured_from: design.warm_up,
         nodes: vec![NodeRecord::default(); design.nodes.len()],
         end: design.duration,
         window,
@@ -506,6 +515,7 @@ fn recorder(names: &Names<'_>) -> Recorder {
         until_sample: 1,
         ..Recorder::default()
     };
+    let windows = record.window_at(design.duration - 1) + 1;
     for client in design.clients.values() {
         record.first_row.push(record.operations.len());
         for _ in client.operations() {
@@ -547,20 +557,36 @@ fn node_windows(i: usize, bounds: &[&Snapshot]) -> Vec<NodeWindow> {
         .collect()
 }
 
-fn operation_measured(name: String, row: OperationRecord, marks: &[String]) -> OperationMeasured {
+/// Figures of one operation; `span` is the first measured window and whether it is the second part of
+/// a window that the span cuts in two.
+fn operation_measured(
+    name: String,
+    row: OperationRecord,
+    marks: &[String],
+    span: (usize, bool),
+) -> OperationMeasured {
     let marks: BTreeMap<String, Histogram> =
         marks.iter().cloned().zip(row.marks).filter(|(_, h)| h.count() > 0).collect();
+    let mut windows = row.windows;
+    let mut total = RequestWindow::default();
+    windows[span.0..].iter().for_each(|w| total.add_counts(w));
+    if span.1 {
+        let second = windows.remove(span.0);
+        let first = &mut windows[span.0 - 1];
+        first.add_counts(&second);
+        first.latency.merge(&second.latency);
+    }
     OperationMeasured {
         name,
-        issued: row.issued,
-        outcomes: row.outcomes,
-        good: row.good,
-        attempts: row.attempts,
+        issued: total.issued,
+        outcomes: total.outcomes,
+        good: total.good,
+        attempts: total.attempts,
         replies: row.replies,
         latency: row.latency,
         latency_failed: row.latency_failed,
         marks,
-        windows: row.windows,
+        windows,
     }
 }
 

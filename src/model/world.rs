@@ -118,16 +118,21 @@ impl World {
     pub fn new_call(&mut self, parent: Slot, target: NodeId, op: u8, id: u64) -> Slot {
         let key = self.frames[parent].key;
         let inst = self.instance_of(target, key, id);
-        self.new_call_to(parent, (target, inst), op, id)
+        self.new_call_to(parent, (target, inst), (op, key), id)
     }
 
-    /// The same for a caller that has chosen the instance.
+    /// The same for a caller that has chosen the instance; `what` is the operation and its key.
     #[inline(always)]
-    pub fn new_call_to(&mut self, parent: Slot, target: (NodeId, u16), op: u8, id: u64) -> Slot {
-        let key = self.frames[parent].key;
+    pub fn new_call_to(
+        &mut self,
+        parent: Slot,
+        target: (NodeId, u16),
+        what: (u8, u64),
+        id: u64,
+    ) -> Slot {
         let child = self.frames.alloc(Frame {
             id,
-            key,
+            key: what.1,
             arrived: 0,
             waited: 0,
             served: 0,
@@ -137,7 +142,7 @@ impl World {
             node: target.0,
             inst: target.1,
             pc: 0,
-            op,
+            op: what.0,
             flags: 0,
         });
         if self.carries {
@@ -163,7 +168,7 @@ impl World {
         };
     }
 
-    /// Sends a call on its way. The caller remembers `child` in its `next`.
+    /// Sends a call on its way. The caller then remembers `child` in its `next`.
     #[inline(always)]
     pub fn send(&mut self, child: Slot) {
         let f = &self.frames[child];

@@ -13,10 +13,11 @@ pub struct LogHistogram<const SUB_BITS: u32> {
     counts: Vec<u64>,
     count: u64,
     sum: u128,
-    /// Saturating: `u128::MAX` means unknown (2^28 samples of 13 days do it, nothing shorter).
+    /// Modulo 2^128.
     sum_squares: u128,
     min: u64,
-    max: u64,
+    /// Largest minus smallest; with the smallest it is one comparison per sample.
+    span: u64,
 }
 
 /// 128 sub-buckets per octave (0.8 %): figures of a whole run.
@@ -27,7 +28,7 @@ pub type CoarseHistogram = LogHistogram<4>;
 
 impl<const SUB_BITS: u32> Default for LogHistogram<SUB_BITS> {
     fn default() -> Self {
-        Self { counts: Vec::new(), count: 0, sum: 0, sum_squares: 0, min: u64::MAX, max: 0 }
+        Self { counts: Vec::new(), count: 0, sum: 0, sum_squares: 0, min: u64::MAX, span: 0 }
     }
 }
 
@@ -45,12 +46,22 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
             Some(count) => *count += 1,
             None => self.grow(bucket, 1),
         }
+        if value.wrapping_sub(self.min) > self.span {
+            self.widen(value, value);
+        }
         self.count += 1;
         let wide = u128::from(value);
         self.sum += wide;
-        self.sum_squares = self.sum_squares.saturating_add(wide * wide);
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
+        self.sum_squares = self.sum_squares.wrapping_add(wide * wide);
+    }
+
+    /// Makes room for samples outside what was seen so far.
+    #[cold]
+    #[inline(never)]
+    fn widen(&mut self, low: u64, high: u64) {
+        let max = if self.count == 0 { high } else { (self.min + self.span).max(high) };
+        self.min = self.min.min(low);
+        self.span = max - self.min;
     }
 
     /// Counts the same sample `times` times.
@@ -63,13 +74,12 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
             Some(count) => *count += times,
             None => self.grow(bucket, times),
         }
+        self.widen(value, value);
         self.count += times;
         let wide = u128::from(value);
         self.sum += wide * u128::from(times);
-        let squares = (wide * wide).saturating_mul(u128::from(times));
-        self.sum_squares = self.sum_squares.saturating_add(squares);
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
+        let squares = (wide * wide).wrapping_mul(u128::from(times));
+        self.sum_squares = self.sum_squares.wrapping_add(squares);
     }
 
     /// Adds all samples of `other`.
@@ -80,11 +90,12 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
         for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
             *mine += theirs;
         }
+        if other.count > 0 {
+            self.widen(other.min, other.min + other.span);
+        }
         self.count += other.count;
         self.sum += other.sum;
-        self.sum_squares = self.sum_squares.saturating_add(other.sum_squares);
-        self.min = self.min.min(other.min);
-        self.max = self.max.max(other.max);
+        self.sum_squares = self.sum_squares.wrapping_add(other.sum_squares);
     }
 
     /// Number of samples.
@@ -116,7 +127,7 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
 
     /// Largest sample, exact.
     pub fn max(&self) -> Option<u64> {
-        (self.count > 0).then_some(self.max)
+        (self.count > 0).then(|| self.min + self.span)
     }
 
     /// Mean, from the exact sum.
@@ -125,11 +136,11 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
     }
 
     /// Standard deviation of the samples (divided by n), from the exact sums; none when empty, or
-    /// when the sum of squares left 128 bits.
+    /// when the sum of squares may have left 128 bits (2^28 samples of 13 days do it, nothing
+    /// shorter).
     pub fn sd(&self) -> Option<f64> {
-        if self.count == 0 || self.sum_squares == u128::MAX {
-            return None;
-        }
+        let max = self.max()?;
+        (u128::from(max) * u128::from(max)).checked_mul(u128::from(self.count))?;
         // Sum of (v - q)^2 with the whole part q of the mean: no cancellation. It is between 0 and
         // the sum of squares, so arithmetic modulo 2^128 gives it exactly.
         let n = u128::from(self.count);
@@ -145,9 +156,7 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
     /// The value at rank `ceil(q n)`: exact for the first and last rank and below `2^SUB_BITS`,
     /// else interpolated inside its bucket.
     pub fn quantile(&self, q: f64) -> Option<f64> {
-        if self.count == 0 {
-            return None;
-        }
+        let max = self.max()?;
         // The small term keeps 0.07 * 100 = 7.000000000000001 at rank 7.
         let wanted = (q * self.count as f64 - 1e-9).ceil().max(1.0);
         let rank = (wanted as u64).min(self.count);
@@ -155,7 +164,7 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
             return Some(self.min as f64);
         }
         if rank == self.count {
-            return Some(self.max as f64);
+            return Some(max as f64);
         }
         let mut before = 0;
         for (bucket, &here) in self.counts.iter().enumerate() {
@@ -166,22 +175,20 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
                 }
                 let place = ((rank - before) as f64 - 0.5) / here as f64;
                 let value = low as f64 + place * width as f64;
-                return Some(value.clamp(self.min as f64, self.max as f64));
+                return Some(value.clamp(self.min as f64, max as f64));
             }
             before += here;
         }
-        Some(self.max as f64)
+        Some(max as f64)
     }
 
     /// Fraction of the samples above `value`, interpolated inside its bucket; none when empty.
     pub fn fraction_above(&self, value: u64) -> Option<f64> {
-        if self.count == 0 {
-            return None;
-        }
+        let max = self.max()?;
         if value < self.min {
             return Some(1.0);
         }
-        if value >= self.max {
+        if value >= max {
             return Some(0.0);
         }
         let bucket = Self::bucket(value);
@@ -197,16 +204,14 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
     /// to `(max, 0)`; in between, exact fractions at bucket ends. At most `max_points` points (at
     /// least 2), evenly thinned; empty when nothing was recorded.
     pub fn tail_points(&self, max_points: usize) -> Vec<(u64, f64)> {
-        if self.count == 0 {
-            return Vec::new();
-        }
+        let Some(max) = self.max() else { return Vec::new() };
         let mut points = vec![(self.min, 1.0)];
         let mut above = self.count;
         for (bucket, &here) in self.counts.iter().enumerate() {
             if here > 0 {
                 above -= here;
                 let (low, width) = Self::bounds(bucket);
-                let top = (low + (width - 1)).min(self.max);
+                let top = (low + (width - 1)).min(max);
                 points.push((top, above as f64 / self.count as f64));
             }
         }

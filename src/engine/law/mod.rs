@@ -154,12 +154,10 @@ enum Lognormal {
 #[must_use]
 pub fn to_nanos(x: f64) -> u64 {
     assert!(x < 1.8e19, "a span does not overflow the 64-bit clock");
-    // Adding and subtracting 2^52 rounds half to even below 2^52; larger values are whole already.
-    if x < 4_503_599_627_370_496.0 {
-        ((x.max(0.0) + 4_503_599_627_370_496.0) - 4_503_599_627_370_496.0) as u64
-    } else {
-        x as u64
-    }
+    const WHOLE: f64 = 4_503_599_627_370_496.0;
+    // Adding 2^52 rounds half to even and leaves the result in the low bits; from there on values are
+    // whole already.
+    if x < WHOLE { (x.max(0.0) + WHOLE).to_bits() - WHOLE.to_bits() } else { x as u64 }
 }
 
 impl<D: Dimension> Law<D> {

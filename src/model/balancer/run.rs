@@ -3,7 +3,7 @@
 
 use super::policy::Chooser;
 use crate::{
-    engine::random::{Stream, mix},
+    engine::random::{Stream, descend},
     model::{
         frame::{CALLEE_DONE, FINISHED, NONE, Slot},
         node::{Event, InstanceBooks, Node, NodeId},
@@ -38,7 +38,8 @@ impl Node for Balancer {
     fn handle(&mut self, event: Event, world: &mut World) {
         match event {
             Event::Request(slot) => self.pass_on(slot, world),
-            Event::Reply { frame, child } => {
+            Event::Reply(child) => {
+                let frame = world.frames[child].parent;
                 let outcome = world.frames[child].outcome();
                 if world.carries {
                     world.frames.extra_mut(frame).reply_size = world.frames.extra(child).reply_size;
@@ -77,7 +78,7 @@ impl Balancer {
         world.arrive(slot);
         self.arrivals += 1;
         let f = &world.frames[slot];
-        let (op, id) = (f.op, f.id);
+        let (what, id) = ((f.op, f.key), f.id);
         let mut draw = self.stream.draw_mixed(id);
         let group = if self.weights.is_empty() {
             0
@@ -86,14 +87,14 @@ impl Balancer {
             self.weights.iter().position(|&w| u < w).unwrap_or(self.weights.len() - 1)
         };
         let index = self.chooser.choose(group, world.now(), &mut draw);
-        let child = world.new_call_to(slot, self.pool[index], op, mix(id.wrapping_add(self.site)));
+        let child = world.new_call_to(slot, self.pool[index], what, descend(id, self.site));
         if world.carries {
             world.frames.extra_mut(child).enforced = world.frames.extra(slot).enforced;
         }
+        world.send(child);
         let f = &mut world.frames[slot];
         f.next = child;
         f.pc = index as u16;
-        world.send(child);
     }
 
     /// The request in this frame is not outstanding any more.

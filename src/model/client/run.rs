@@ -9,7 +9,7 @@ use crate::{
     engine::{
         law::{Sampler, to_nanos},
         popularity::Popularity,
-        random::{Stream, mix},
+        random::{Stream, descend, mix},
     },
     model::{
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, Frame, NONE, Slot},
@@ -155,14 +155,13 @@ impl Node for Client {
     fn handle(&mut self, event: Event, world: &mut World) {
         match event {
             Event::Tick(_) => self.on_arrival(world),
-            Event::Reply { frame, child } => self.on_reply(frame, child, world),
+            Event::Reply(child) => self.on_reply(child, world),
             Event::Timer(slot) => self.on_timer(slot, world),
             Event::Late(child) => {
                 let f = &world.frames[child];
                 if f.outcome().is_success() {
                     let row = self.first_row + usize::from(self.local_of[usize::from(f.op)]);
-                    let now = world.now();
-                    world.record.reply(row, now);
+                    world.record.reply(row);
                 }
             }
             Event::Request(_) | Event::Cancel(_) => {}
@@ -405,12 +404,10 @@ impl Client {
         let operation = &self.operations[local];
         let attempt = u64::from(f.pc);
         f.pc += 1;
-        let intended = f.arrived;
-        let id = f.id.wrapping_add(operation.site).wrapping_add(ATTEMPT.wrapping_mul(attempt));
-        world.record.attempt(self.first_row + local, intended);
-        let child = world.new_call(slot, operation.target, operation.op, mix(id));
-        world.frames[slot].next = child;
+        let id = descend(f.id, operation.site.wrapping_add(ATTEMPT.wrapping_mul(attempt)));
+        let child = world.new_call(slot, operation.target, operation.op, id);
         world.send(child);
+        world.frames[slot].next = child;
         let policy = &operation.policy;
         match (policy.timeout, policy.deadline) {
             (None, None) => {}
@@ -426,15 +423,15 @@ impl Client {
     }
 
     #[inline(always)]
-    fn on_reply(&mut self, slot: Slot, child: Slot, world: &mut World) {
+    fn on_reply(&mut self, child: Slot, world: &mut World) {
+        let slot = world.frames[child].parent;
         world.frames[slot].next = NONE;
         // The lane drops dead timers by itself.
         world.frames[slot].armed = 0;
         let outcome = world.frames[child].outcome();
         if outcome.is_success() {
             let row = self.first_row + usize::from(world.frames[slot].op);
-            let now = world.now();
-            world.record.reply(row, now);
+            world.record.reply(row);
             return self.decide(slot, outcome, world);
         }
         self.failed(slot, outcome, world);

@@ -156,9 +156,24 @@ impl Room {
         self.next_waiting(world)
     }
 
+    #[inline(always)]
     fn next_waiting(&mut self, world: &mut World) -> Next {
         loop {
-            let Some(slot) = self.take(world) else { return Next::Empty };
+            let taken = match &mut self.order {
+                Order::Fifo { head, tail } => {
+                    let slot = *head;
+                    if slot == NONE {
+                        return Next::Empty;
+                    }
+                    *head = std::mem::replace(&mut world.frames[slot].next, NONE);
+                    if *head == NONE {
+                        *tail = NONE;
+                    }
+                    Some(slot)
+                }
+                _ => self.take_other(world),
+            };
+            let Some(slot) = taken else { return Next::Empty };
             if world.frames[slot].flags & ABANDONED != 0 {
                 self.marked -= 1;
                 world.leave_room(slot);
@@ -179,21 +194,10 @@ impl Room {
         }
     }
 
-    #[inline]
-    fn take(&mut self, world: &mut World) -> Option<Slot> {
+    #[inline(never)]
+    fn take_other(&mut self, world: &World) -> Option<Slot> {
         match &mut self.order {
-            Order::Fifo { head, tail } => {
-                let slot = *head;
-                if slot == NONE {
-                    return None;
-                }
-                *head = world.frames[slot].next;
-                world.frames[slot].next = NONE;
-                if *head == NONE {
-                    *tail = NONE;
-                }
-                Some(slot)
-            }
+            Order::Fifo { .. } => unreachable!("taken in place"),
             Order::Lifo(stack) => stack.pop(),
             Order::Random(all, stream, picks) => {
                 if all.is_empty() {

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     engine::{
         law::to_nanos,
-        random::{Stream, mix},
+        random::{Stream, descend, mix},
     },
     model::{
         frame::{
@@ -85,7 +85,7 @@ impl Node for Server {
         match event {
             Event::Request(slot) => self.on_request(slot, world),
             Event::Timer(slot) => self.on_timer(slot, world),
-            Event::Reply { frame, child } => self.on_reply(frame, child, world),
+            Event::Reply(child) => self.on_reply(child, world),
             Event::Tick(index) => self.on_tick(index as usize, world),
             Event::Cancel(slot) => self.on_cancel(slot, world),
             Event::Late(_) => {}
@@ -141,7 +141,7 @@ impl Server {
             workers.busy.enter(now);
             world.frames[slot].flags |= HAS_WORKER;
         }
-        self.run(slot, world);
+        self.proceed(slot, world);
     }
 
     /// Starts the patience timer of a frame that waits.
@@ -162,7 +162,7 @@ impl Server {
         f.pc += 1;
         // The most common way on, spared the interpreter.
         if self.program.code[usize::from(f.pc)] == Instr::End {
-            return self.finish(slot, Outcome::Ok, world);
+            return self.end(slot, Outcome::Ok, world);
         }
         self.run(slot, world);
     }
@@ -170,6 +170,11 @@ impl Server {
     /// Goes on with a frame's program.
     #[inline(never)]
     fn run(&mut self, slot: Slot, world: &mut World) {
+        self.proceed(slot, world);
+    }
+
+    #[inline(always)]
+    fn proceed(&mut self, slot: Slot, world: &mut World) {
         match self.program.advance(slot, world) {
             Stop::At(Instr::Work(demand)) => self.start_work(slot, demand, world),
             Stop::At(Instr::Wait(demand)) => {
@@ -229,6 +234,7 @@ impl Server {
         past
     }
 
+    #[inline(always)]
     fn on_timer(&mut self, slot: Slot, world: &mut World) {
         let f = &mut world.frames[slot];
         f.armed = 0;
@@ -306,6 +312,11 @@ impl Server {
     /// A visit or branch ends.
     #[inline(never)]
     fn finish(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+        self.end(slot, outcome, world);
+    }
+
+    #[inline(always)]
+    fn end(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
         let flags = world.frames[slot].flags;
         let inst = world.frames[slot].inst;
         if flags & BRANCH != 0 {
@@ -329,6 +340,7 @@ impl Server {
     }
 
     /// A worker is free: whoever waits is admitted.
+    #[inline(never)]
     fn free_worker(&mut self, inst: usize, world: &mut World) {
         let now = world.now();
         loop {
@@ -418,19 +430,17 @@ impl Server {
         let site = &self.program.calls[usize::from(call)];
         let policy = &self.program.edges[usize::from(site.edge)];
         let plain = policy.is_plain();
-        let mut id = world.frames[slot].id.wrapping_add(site.site);
+        let mut path = site.site;
         if !plain {
             let extra = world.frames.extra_mut(slot);
-            id = id.wrapping_add(ATTEMPT.wrapping_mul(u64::from(extra.attempt)));
+            path = path.wrapping_add(ATTEMPT.wrapping_mul(u64::from(extra.attempt)));
             extra.attempt += 1;
         }
         let op = site.op.unwrap_or(world.frames[slot].op);
         let key = Program::key(site.key, slot, world);
-        let id = mix(id);
+        let id = descend(world.frames[slot].id, path);
         let inst = world.instance_of(site.target, key, id);
-        let child = world.new_call_to(slot, (site.target, inst), op, id);
-        world.frames[child].key = key;
-        world.frames[slot].next = child;
+        let child = world.new_call_to(slot, (site.target, inst), (op, key), id);
         if world.carries {
             let size = site.size.as_ref().map(|d| to_nanos(d.amount(slot, world)));
             let deadline = self.call_deadline(slot, usize::from(site.edge), world);
@@ -440,6 +450,7 @@ impl Server {
             extra.deadline = extra.deadline.min(deadline);
         }
         world.send(child);
+        world.frames[slot].next = child;
         if !plain {
             self.arm_attempt(slot, call, world);
         }
@@ -472,7 +483,8 @@ impl Server {
     }
 
     #[inline(always)]
-    fn on_reply(&mut self, slot: Slot, child: Slot, world: &mut World) {
+    fn on_reply(&mut self, child: Slot, world: &mut World) {
+        let slot = world.frames[child].parent;
         if world.frames[child].flags & BRANCH != 0 {
             return self.branch_ended(slot, child, world);
         }
