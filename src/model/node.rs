@@ -5,28 +5,22 @@ use super::{frame::Slot, world::World};
 /// Index of an entity: nodes in name order, then clients in name order.
 pub type NodeId = u16;
 
-/// What can happen to a node.
-#[derive(Clone, Copy, Debug)]
-pub enum Event {
+/// A simulated entity. Handlers return nothing and act through the world; what cannot happen to a kind
+/// of node does nothing.
+pub trait Node: Send {
     /// A call arrived; its frame belongs to the node now.
-    Request(Slot),
+    fn on_request(&mut self, _frame: Slot, _world: &mut World) {}
     /// The reply of this callee's frame arrived at its parent, which is here; the callee's frame is
     /// freed after this event.
-    Reply(Slot),
+    fn on_reply(&mut self, _child: Slot, _world: &mut World) {}
     /// The timer armed for this frame fired.
-    Timer(Slot),
+    fn on_timer(&mut self, _frame: Slot, _world: &mut World) {}
     /// The node's own tick (arrivals, processor sharing) with this index fired.
-    Tick(u32),
+    fn on_tick(&mut self, _index: u32, _world: &mut World) {}
     /// The caller called this visit off.
-    Cancel(Slot),
+    fn on_cancel(&mut self, _frame: Slot, _world: &mut World) {}
     /// A reply nobody waits for reached the client it was for.
-    Late(Slot),
-}
-
-/// A simulated entity. Handlers return nothing and act through the world.
-pub trait Node: Send {
-    /// Handles one event.
-    fn handle(&mut self, event: Event, world: &mut World);
+    fn on_late(&mut self, _child: Slot, _world: &mut World) {}
     /// Schedules what happens by itself from the start.
     fn start(&mut self, _world: &mut World) {}
     /// Running sums of each instance up to `now`, from the start of the run.

@@ -8,7 +8,7 @@ use super::{
     node::{Area, InstanceBooks},
     probe::{Outcome, RequestSample, RequestWindow, Tally},
 };
-use crate::{engine::random::mix, stats::Histogram};
+use crate::stats::Histogram;
 
 /// Requests kept as samples per replication.
 const SAMPLES: usize = 1000;
@@ -78,8 +78,11 @@ impl NodeRecord {
 pub struct OperationRecord {
     /// Successful replies that reached the client in the span.
     pub replies: u64,
-    /// Latency of successes.
+    /// Latency of successes, those in `recent` excepted.
     pub latency: Histogram,
+    /// Latency of successes sent in the current window: most of them, so that most requests are
+    /// counted once and not once for the run and once for their window.
+    pub(super) recent: Histogram,
     /// Time to the decision of the others.
     pub latency_failed: Histogram,
     /// Marks by index.
@@ -186,8 +189,22 @@ impl Recorder {
 
     /// A window of the time series begins.
     pub fn begin_window(&mut self, at: u64) {
+        self.end_window();
         self.window_from = at;
         self.window_now = self.window_at(at);
+    }
+
+    /// The current window is over.
+    pub fn end_window(&mut self) {
+        let window = self.window_now;
+        let measured = self.window_from >= self.measured_from;
+        for op in self.operations.iter_mut().filter(|op| !op.recent.is_empty()) {
+            op.windows[window].latency.merge_finer(&op.recent);
+            if measured {
+                op.latency.merge(&op.recent);
+            }
+            op.recent.clear();
+        }
     }
 
     /// A request is issued.
@@ -212,25 +229,27 @@ impl Recorder {
     /// A request is decided.
     #[inline(always)]
     pub fn decide(&mut self, now: u64, d: Decided) {
-        let window = self.window_of(d.intended);
+        let recent = d.intended >= self.window_from;
+        let window = if recent { self.window_now } else { self.window_at(d.intended) };
         let latency = now - d.intended;
         let success = d.outcome.is_success();
-        let good = success && d.in_time;
         let measured = d.intended >= self.measured_from;
         let op = &mut self.operations[d.operation];
         let w = &mut op.windows[window];
         w.outcomes[d.outcome as usize] += 1;
-        w.good += u64::from(good);
+        w.good += u64::from(success && d.in_time);
         w.attempts += u64::from(d.attempts);
-        if success {
+        if success && recent {
+            op.recent.record(latency);
+        } else if success {
             w.latency.record(latency);
+            if measured {
+                op.latency.record(latency);
+            }
+        } else if measured {
+            op.latency_failed.record(latency);
         }
         if measured {
-            if success {
-                op.latency.record(latency);
-            } else {
-                op.latency_failed.record(latency);
-            }
             self.until_sample -= 1;
             if self.until_sample == 0 {
                 self.sample(d, latency);
@@ -272,9 +291,4 @@ impl Recorder {
         self.nodes.iter_mut().for_each(NodeRecord::begin_span);
         self.operations.iter_mut().for_each(|op| op.replies = 0);
     }
-}
-
-/// Salt that tells the fingerprints of ticks from those of frames.
-pub fn tick_identity(name_hash: u64, index: u32) -> u64 {
-    mix(name_hash.wrapping_add(u64::from(index)))
 }

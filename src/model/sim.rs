@@ -15,15 +15,20 @@ use super::{
         build::{network, zone_name},
         links::Place,
     },
-    node::{Event, InstanceBooks, Node, NodeId},
+    node::{InstanceBooks, Node, NodeId},
     probe::{
         ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, NodeWindow,
         OperationMeasured, RequestWindow,
     },
-    record::{NodeRecord, NodeSnapshot, OperationRecord, Recorder, Snapshot, tick_identity},
-    world::{Attributes, Route, World, kind, unpack},
+    record::{NodeRecord, NodeSnapshot, OperationRecord, Recorder, Snapshot},
+    world::{Attributes, Route, Tick, World, kind, unpack},
 };
-use crate::{engine::random::hash_str, model::kind::Reach, stats::Histogram, units::SimTime};
+use crate::{
+    engine::random::{hash_str, mix},
+    model::kind::Reach,
+    stats::Histogram,
+    units::SimTime,
+};
 
 /// Events between two looks at the stop flag and the limits.
 const LOOK: u64 = 1 << 16;
@@ -55,8 +60,6 @@ pub struct Simulation {
     events: u64,
     stuck_at: u64,
     stuck: u32,
-    /// Hash of each entity's name, for the fingerprint.
-    salts: Vec<u64>,
     windows: u64,
 }
 
@@ -113,8 +116,13 @@ impl Simulation {
             routes.push(Route::Single);
         }
         let salts = names.nodes.iter().map(|n| hash_str(1, n));
-        let salts = salts.chain(names.clients.iter().map(|n| hash_str(2, n))).collect();
-        let ticks = assembly.ticks;
+        let salts: Vec<u64> = salts.chain(names.clients.iter().map(|n| hash_str(2, n))).collect();
+        let ticks = assembly.ticks.into_iter().map(|(node, index)| Tick {
+            armed: 0,
+            node,
+            index,
+            identity: mix(salts[usize::from(node)].wrapping_add(u64::from(index))),
+        });
         let world = World {
             agenda: assembly.agenda,
             frames: Frames::default(),
@@ -123,8 +131,7 @@ impl Simulation {
             routes,
             attributes: Attributes::new(names.columns.len()),
             carries: names.carries(),
-            tick_armed: vec![0; ticks.len()],
-            ticks,
+            ticks: ticks.collect(),
             route_salt: hash_str(seed, "route"),
             delivered: 0,
             first_client: design.nodes.len() as NodeId,
@@ -138,7 +145,6 @@ impl Simulation {
             events: 0,
             stuck_at: 0,
             stuck: 0,
-            salts,
             windows: design.duration.div_ceil(window_length(design.duration)),
         }
     }
@@ -214,9 +220,8 @@ impl Simulation {
                 .record
                 .nodes
                 .iter()
-                .zip(&self.salts)
                 .enumerate()
-                .max_by_key(|(_, (n, _))| n.arrivals)
+                .max_by_key(|(_, n)| n.arrivals)
                 .map_or(0, |(i, _)| i);
             return Some(format!(
                 "livelock: over 10^6 events at {} ns without time advancing (busiest node: number \
@@ -241,7 +246,7 @@ impl Simulation {
                 let node = usize::from(f.node);
                 world.delivered += 1;
                 world.record.event(world.agenda.now(), event, f.id);
-                self.nodes[node].handle(Event::Request(slot), world);
+                self.nodes[node].on_request(slot, world);
             }
             kind::REPLY => self.on_reply(slot),
             kind::TIMER => {
@@ -249,17 +254,16 @@ impl Simulation {
                 if f.armed == sequence {
                     let node = usize::from(f.node);
                     world.record.event(world.agenda.now(), event, f.id);
-                    self.nodes[node].handle(Event::Timer(slot), world);
+                    self.nodes[node].on_timer(slot, world);
                 }
             }
             kind::TICK => {
-                let tick = slot as usize;
-                if world.tick_armed[tick] == sequence {
-                    world.tick_armed[tick] = 0;
-                    let (node, index) = world.ticks[tick];
-                    let identity = tick_identity(self.salts[usize::from(node)], index);
-                    world.record.event(world.agenda.now(), event, identity);
-                    self.nodes[usize::from(node)].handle(Event::Tick(index), world);
+                let tick = &mut world.ticks[slot as usize];
+                if tick.armed == sequence {
+                    tick.armed = 0;
+                    let (node, index) = (usize::from(tick.node), tick.index);
+                    world.record.event(world.agenda.now(), event, tick.identity);
+                    self.nodes[node].on_tick(index, world);
                 }
             }
             kind::CANCEL => {
@@ -268,7 +272,7 @@ impl Simulation {
                     let f = &world.frames[slot];
                     let node = usize::from(f.node);
                     world.record.event(world.agenda.now(), event, f.id);
-                    self.nodes[node].handle(Event::Cancel(slot), world);
+                    self.nodes[node].on_cancel(slot, world);
                 }
             }
             _ => unreachable!("the agenda holds no other kind"),
@@ -285,12 +289,12 @@ impl Simulation {
         world.record.event(world.agenda.now(), kind::REPLY, id);
         if flags & CALLER_DONE == 0 {
             let node = usize::from(world.frames[parent].node);
-            self.nodes[node].handle(Event::Reply(slot), world);
+            self.nodes[node].on_reply(slot, world);
             world.frames[slot].flags |= CALLER_DONE;
         } else if flags & BRANCH == 0 {
             let (node, _) = unpack(parent);
             if node >= world.first_client {
-                self.nodes[usize::from(node)].handle(Event::Late(slot), world);
+                self.nodes[usize::from(node)].on_late(slot, world);
             }
         }
         self.world.release_if_done(slot);
@@ -323,6 +327,7 @@ impl Simulation {
 
     fn finish(mut self, names: &Names<'_>, ended_at: u64, truncated: Option<String>) -> Measured {
         let last = self.snapshot();
+        self.world.record.end_window();
         if truncated.is_none() {
             self.check_little(&last);
         }

@@ -63,6 +63,19 @@ impl Span {
     }
 }
 
+/// Something a node does by itself: arrivals, processor sharing.
+#[derive(Clone, Copy, Debug)]
+pub struct Tick {
+    /// Sequence it is armed with; 0: none.
+    pub armed: u64,
+    /// The node.
+    pub node: NodeId,
+    /// The node's own index.
+    pub index: u32,
+    /// What it is called in the fingerprint.
+    pub identity: u64,
+}
+
 /// Everything a node may touch.
 #[derive(Debug)]
 pub struct World {
@@ -80,10 +93,8 @@ pub struct World {
     pub attributes: Attributes,
     /// Calls hand on the cold half of frames (deadlines, sizes, attributes, sessions ...).
     pub carries: bool,
-    /// Owner and own index of each tick.
-    pub ticks: Vec<(NodeId, u32)>,
-    /// Sequence each tick is armed with; 0: none.
-    pub tick_armed: Vec<u64>,
+    /// What nodes do by themselves.
+    pub ticks: Vec<Tick>,
     /// Salt of the draws by which calls without a balancer find an instance.
     pub route_salt: u64,
     /// Messages delivered (calls, replies, cancellations that arrived).
@@ -293,16 +304,17 @@ impl World {
     /// Arms a node's own tick `delay` ns from now, instead of whatever it was armed with.
     #[inline(always)]
     pub fn arm_tick(&mut self, tick: u32, delay: u64) {
-        if self.tick_armed[tick as usize] != 0 {
+        let tick_at = &mut self.ticks[tick as usize];
+        let was_armed = tick_at.armed != 0;
+        tick_at.armed = self.agenda.push(delay, tick, kind::TICK);
+        if was_armed {
             self.note_dead();
         }
-        self.tick_armed[tick as usize] = self.agenda.push(delay, tick, kind::TICK);
     }
 
     /// Disarms a tick.
     pub fn disarm_tick(&mut self, tick: u32) {
-        if self.tick_armed[tick as usize] != 0 {
-            self.tick_armed[tick as usize] = 0;
+        if std::mem::take(&mut self.ticks[tick as usize].armed) != 0 {
             self.note_dead();
         }
     }
@@ -316,10 +328,10 @@ impl World {
 
     #[cold]
     fn drop_dead(&mut self) {
-        let (frames, ticks) = (&self.frames, &self.tick_armed);
+        let (frames, ticks) = (&self.frames, &self.ticks);
         self.agenda.retain(|p| match p.kind {
             kind::TIMER => frames[p.slot].armed == p.sequence,
-            kind::TICK => ticks[p.slot as usize] == p.sequence,
+            kind::TICK => ticks[p.slot as usize].armed == p.sequence,
             _ => true,
         });
     }

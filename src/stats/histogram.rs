@@ -98,6 +98,32 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
         self.sum_squares = self.sum_squares.wrapping_add(other.sum_squares);
     }
 
+    /// Adds all samples of a histogram with finer buckets: what recording them here would have given.
+    pub fn merge_finer<const FINER: u32>(&mut self, other: &LogHistogram<FINER>) {
+        const { assert!(FINER >= SUB_BITS, "finer buckets lie within coarser ones") };
+        if other.count == 0 {
+            return;
+        }
+        for (bucket, &here) in other.counts.iter().enumerate().filter(|(_, here)| **here > 0) {
+            let bucket = Self::bucket(LogHistogram::<FINER>::bounds(bucket).0);
+            match self.counts.get_mut(bucket) {
+                Some(count) => *count += here,
+                None => self.grow(bucket, here),
+            }
+        }
+        self.widen(other.min, other.min + other.span);
+        self.count += other.count;
+        self.sum += other.sum;
+        self.sum_squares = self.sum_squares.wrapping_add(other.sum_squares);
+    }
+
+    /// Forgets all samples and keeps the memory.
+    pub fn clear(&mut self) {
+        let mut counts = std::mem::take(&mut self.counts);
+        counts.fill(0);
+        *self = Self { counts, ..Self::default() };
+    }
+
     /// Number of samples.
     #[inline]
     pub fn count(&self) -> u64 {
@@ -342,6 +368,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn finer_samples_merge_as_if_recorded(values in prop::collection::vec(sample(), 0..200)) {
+            let (mut fine, mut merged, mut recorded) =
+                (Histogram::new(), CoarseHistogram::new(), CoarseHistogram::new());
+            for half in values.chunks(100) {
+                for &v in half {
+                    fine.record(v);
+                    recorded.record(v);
+                }
+                merged.merge_finer(&fine);
+                fine.clear();
+            }
+            prop_assert!(fine.is_empty());
+            prop_assert_eq!(merged, recorded);
+        }
+
         #[test]
         fn record_n_is_record_repeated(v in sample(), n in 0u64..50) {
             let mut at_once = Histogram::new();

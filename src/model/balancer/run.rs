@@ -6,7 +6,7 @@ use crate::{
     engine::random::{Stream, descend},
     model::{
         frame::{CALLEE_DONE, FINISHED, NONE, Slot},
-        node::{Event, InstanceBooks, Node, NodeId},
+        node::{InstanceBooks, Node, NodeId},
         probe::Outcome,
         world::World,
     },
@@ -34,32 +34,30 @@ pub struct Balancer {
 }
 
 impl Node for Balancer {
-    #[inline(always)]
-    fn handle(&mut self, event: Event, world: &mut World) {
-        match event {
-            Event::Request(slot) => self.pass_on(slot, world),
-            Event::Reply(child) => {
-                let frame = world.frames[child].parent;
-                let outcome = world.frames[child].outcome();
-                if world.carries {
-                    world.frames.extra_mut(frame).reply_size = world.frames.extra(child).reply_size;
-                }
-                self.forget(frame, world);
-                self.depart(frame, Some(outcome), world);
-                world.reply(frame, outcome);
-            }
-            Event::Cancel(slot) => {
-                let child = std::mem::replace(&mut world.frames[slot].next, NONE);
-                world.call_off(child);
-                self.forget(slot, world);
-                self.depart(slot, None, world);
-                let f = &mut world.frames[slot];
-                f.armed = FINISHED;
-                f.flags |= CALLEE_DONE;
-                world.release_if_done(slot);
-            }
-            Event::Timer(_) | Event::Tick(_) | Event::Late(_) => {}
+    fn on_request(&mut self, slot: Slot, world: &mut World) {
+        self.pass_on(slot, world);
+    }
+
+    fn on_reply(&mut self, child: Slot, world: &mut World) {
+        let frame = world.frames[child].parent;
+        let outcome = world.frames[child].outcome();
+        if world.carries {
+            world.frames.extra_mut(frame).reply_size = world.frames.extra(child).reply_size;
         }
+        self.forget(frame, world);
+        self.depart(frame, Some(outcome), world);
+        world.reply(frame, outcome);
+    }
+
+    fn on_cancel(&mut self, slot: Slot, world: &mut World) {
+        let child = std::mem::replace(&mut world.frames[slot].next, NONE);
+        world.call_off(child);
+        self.forget(slot, world);
+        self.depart(slot, None, world);
+        let f = &mut world.frames[slot];
+        f.armed = FINISHED;
+        f.flags |= CALLEE_DONE;
+        world.release_if_done(slot);
     }
 
     fn books(&self, _now: u64) -> Vec<InstanceBooks> {

@@ -13,7 +13,7 @@ use crate::{
     },
     model::{
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, Frame, NONE, Slot},
-        node::{Event, InstanceBooks, Node, NodeId},
+        node::{InstanceBooks, Node, NodeId},
         probe::Outcome,
         record::Decided,
         resilience::policy::{Budget, EdgePolicy},
@@ -151,20 +151,23 @@ pub struct Client {
 }
 
 impl Node for Client {
-    #[inline]
-    fn handle(&mut self, event: Event, world: &mut World) {
-        match event {
-            Event::Tick(_) => self.on_arrival(world),
-            Event::Reply(child) => self.on_reply(child, world),
-            Event::Timer(slot) => self.on_timer(slot, world),
-            Event::Late(child) => {
-                let f = &world.frames[child];
-                if f.outcome().is_success() {
-                    let row = self.first_row + usize::from(self.local_of[usize::from(f.op)]);
-                    world.record.reply(row);
-                }
-            }
-            Event::Request(_) | Event::Cancel(_) => {}
+    fn on_tick(&mut self, _index: u32, world: &mut World) {
+        self.arrive(world);
+    }
+
+    fn on_reply(&mut self, child: Slot, world: &mut World) {
+        self.answered(child, world);
+    }
+
+    fn on_timer(&mut self, slot: Slot, world: &mut World) {
+        self.timed(slot, world);
+    }
+
+    fn on_late(&mut self, child: Slot, world: &mut World) {
+        let f = &world.frames[child];
+        if f.outcome().is_success() {
+            let row = self.first_row + usize::from(self.local_of[usize::from(f.op)]);
+            world.record.reply(row);
         }
     }
 
@@ -218,7 +221,7 @@ impl Client {
     }
 
     #[inline(always)]
-    fn on_arrival(&mut self, world: &mut World) {
+    fn arrive(&mut self, world: &mut World) {
         let batch = if let Source::Rate { batch, .. } = self.source { batch } else { 1 };
         for _ in 0..batch {
             let id = mix(self.salt.wrapping_add(self.arrived.wrapping_mul(ATTEMPT)));
@@ -423,7 +426,7 @@ impl Client {
     }
 
     #[inline(always)]
-    fn on_reply(&mut self, child: Slot, world: &mut World) {
+    fn answered(&mut self, child: Slot, world: &mut World) {
         let slot = world.frames[child].parent;
         world.frames[slot].next = NONE;
         // The lane drops dead timers by itself.
@@ -437,8 +440,7 @@ impl Client {
         self.failed(slot, outcome, world);
     }
 
-    #[inline(never)]
-    fn on_timer(&mut self, slot: Slot, world: &mut World) {
+    fn timed(&mut self, slot: Slot, world: &mut World) {
         let f = &mut world.frames[slot];
         f.armed = 0;
         if f.flags & BRANCH != 0 {

@@ -98,6 +98,9 @@ impl Cores {
     /// A frame asks for a core for this work.
     #[inline(always)]
     pub fn ask(&mut self, slot: Slot, work: Work, world: &mut World) -> Admission {
+        if let Self::Line(line) = self {
+            return line.ask(slot, work, world);
+        }
         match self {
             Self::Unbounded(busy) => {
                 busy.enter(world.now());
@@ -105,7 +108,7 @@ impl Cores {
                 world.arm(slot, work.span);
                 Admission::Running
             }
-            Self::Line(line) => line.ask(slot, work, world),
+            Self::Line(_) => unreachable!("asked above"),
             Self::Preemptive(p) => p.ask(slot, work, world),
             Self::Shared(s) => s.enter(slot, work.nanos, world),
         }
@@ -116,9 +119,12 @@ impl Cores {
     #[inline(always)]
     pub fn done(&mut self, slot: Slot, world: &mut World, dropped: &mut Vec<Slot>) {
         world.frames[slot].flags &= !HAS_CORE;
+        if let Self::Line(line) = self {
+            return line.done(world, dropped);
+        }
         match self {
             Self::Unbounded(busy) => busy.leave(world.now()),
-            Self::Line(line) => line.done(world, dropped),
+            Self::Line(_) => unreachable!("done above"),
             Self::Preemptive(p) => p.done(slot, world),
             // The tick has taken it out already.
             Self::Shared(_) => {}

@@ -117,16 +117,25 @@ impl Room {
         let f = &mut world.frames[slot];
         f.flags |= IN_ROOM;
         f.waited = f.waited.wrapping_sub(now);
-        match &mut self.order {
-            Order::Fifo { head, tail } => {
-                f.next = NONE;
-                if *head == NONE {
-                    *head = slot;
-                } else {
-                    world.frames[*tail].next = slot;
-                }
-                *tail = slot;
+        if let Order::Fifo { head, tail } = &mut self.order {
+            f.next = NONE;
+            let before = std::mem::replace(tail, slot);
+            if before == NONE {
+                *head = slot;
+            } else {
+                world.frames[before].next = slot;
             }
+        } else {
+            self.enter_other(slot, rank, world);
+        }
+        self.waiting.enter(now);
+    }
+
+    #[inline(never)]
+    fn enter_other(&mut self, slot: Slot, rank: u64, world: &mut World) {
+        let now = world.now();
+        match &mut self.order {
+            Order::Fifo { .. } => unreachable!("entered in place"),
             Order::Lifo(stack) => stack.push(slot),
             Order::Random(all, ..) => all.push(slot),
             Order::Ranked(heap, arrivals) => {
@@ -144,7 +153,6 @@ impl Room {
                 queue.push_back(slot);
             }
         }
-        self.waiting.enter(now);
     }
 
     /// Takes out the next frame.
@@ -159,19 +167,18 @@ impl Room {
     #[inline(always)]
     fn next_waiting(&mut self, world: &mut World) -> Next {
         loop {
-            let taken = match &mut self.order {
-                Order::Fifo { head, tail } => {
-                    let slot = *head;
-                    if slot == NONE {
-                        return Next::Empty;
-                    }
-                    *head = std::mem::replace(&mut world.frames[slot].next, NONE);
-                    if *head == NONE {
-                        *tail = NONE;
-                    }
-                    Some(slot)
+            let taken = if let Order::Fifo { head, tail } = &mut self.order {
+                let slot = *head;
+                if slot == NONE {
+                    return Next::Empty;
                 }
-                _ => self.take_other(world),
+                *head = std::mem::replace(&mut world.frames[slot].next, NONE);
+                if *head == NONE {
+                    *tail = NONE;
+                }
+                Some(slot)
+            } else {
+                self.take_other(world)
             };
             let Some(slot) = taken else { return Next::Empty };
             if world.frames[slot].flags & ABANDONED != 0 {

@@ -19,7 +19,7 @@ use crate::{
             ABANDONED, BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER,
             IN_ROOM, NONE, Slot,
         },
-        node::{Area, Event, InstanceBooks, Node, NodeId},
+        node::{Area, InstanceBooks, Node, NodeId},
         probe::Outcome,
         resilience::policy::Budget,
         service::program::Demand,
@@ -80,16 +80,24 @@ pub struct Server {
 }
 
 impl Node for Server {
-    #[inline]
-    fn handle(&mut self, event: Event, world: &mut World) {
-        match event {
-            Event::Request(slot) => self.on_request(slot, world),
-            Event::Timer(slot) => self.on_timer(slot, world),
-            Event::Reply(child) => self.on_reply(child, world),
-            Event::Tick(index) => self.on_tick(index as usize, world),
-            Event::Cancel(slot) => self.on_cancel(slot, world),
-            Event::Late(_) => {}
-        }
+    fn on_request(&mut self, slot: Slot, world: &mut World) {
+        self.admit(slot, world);
+    }
+
+    fn on_reply(&mut self, child: Slot, world: &mut World) {
+        self.answered(child, world);
+    }
+
+    fn on_timer(&mut self, slot: Slot, world: &mut World) {
+        self.timed(slot, world);
+    }
+
+    fn on_tick(&mut self, index: u32, world: &mut World) {
+        self.share(index as usize, world);
+    }
+
+    fn on_cancel(&mut self, slot: Slot, world: &mut World) {
+        self.called_off(slot, world);
     }
 
     fn books(&self, now: u64) -> Vec<InstanceBooks> {
@@ -116,7 +124,7 @@ impl Node for Server {
 
 impl Server {
     #[inline(always)]
-    fn on_request(&mut self, slot: Slot, world: &mut World) {
+    fn admit(&mut self, slot: Slot, world: &mut World) {
         world.arrive(slot);
         let f = &mut world.frames[slot];
         let op = usize::from(f.op);
@@ -235,7 +243,7 @@ impl Server {
     }
 
     #[inline(always)]
-    fn on_timer(&mut self, slot: Slot, world: &mut World) {
+    fn timed(&mut self, slot: Slot, world: &mut World) {
         let f = &mut world.frames[slot];
         f.armed = 0;
         if f.flags & HAS_CORE != 0 {
@@ -261,7 +269,7 @@ impl Server {
     }
 
     /// Processor sharing: whoever is done goes on.
-    fn on_tick(&mut self, index: usize, world: &mut World) {
+    fn share(&mut self, index: usize, world: &mut World) {
         let mut done = std::mem::take(&mut self.finished);
         if let Cores::Shared(shared) = &mut self.instances[index].cores {
             while let Some(slot) = shared.take_done(world) {
@@ -483,7 +491,7 @@ impl Server {
     }
 
     #[inline(always)]
-    fn on_reply(&mut self, child: Slot, world: &mut World) {
+    fn answered(&mut self, child: Slot, world: &mut World) {
         let slot = world.frames[child].parent;
         if world.frames[child].flags & BRANCH != 0 {
             return self.branch_ended(slot, child, world);
@@ -690,7 +698,7 @@ impl Server {
     }
 
     #[cold]
-    fn on_cancel(&mut self, slot: Slot, world: &mut World) {
+    fn called_off(&mut self, slot: Slot, world: &mut World) {
         self.stop_what_it_does(slot, world);
         let now = world.now();
         let from = world.record.measured_from;
