@@ -17,7 +17,7 @@ fn main() {
 
 #[divan::bench(args = [10, 1_000, 100_000, 1_000_000], sample_count = 7, sample_size = 1)]
 fn agenda(bencher: Bencher<'_, '_>, population: u32) {
-    let (stream, exp) = (Stream::new(1, "bench", "hold"), law::exponential());
+    let (stream, exp) = (Stream::new(1, "bench", "hold"), law::exponential(1.0));
     let delay = |i: u64| 1 + law::to_nanos(exp.sample(&mut stream.draw(i)) * MEAN);
     let mut agenda = Agenda::new();
     for i in 0..population {
@@ -37,7 +37,7 @@ fn agenda(bencher: Bencher<'_, '_>, population: u32) {
 
 #[divan::bench(args = [10, 1_000, 100_000, 1_000_000], sample_count = 7, sample_size = 1)]
 fn std_heap(bencher: Bencher<'_, '_>, population: u32) {
-    let (stream, exp) = (Stream::new(1, "bench", "hold"), law::exponential());
+    let (stream, exp) = (Stream::new(1, "bench", "hold"), law::exponential(1.0));
     let delay = |i: u64| 1 + law::to_nanos(exp.sample(&mut stream.draw(i)) * MEAN);
     let mut heap = BinaryHeap::new();
     let key = |time: u64, n: u64, slot: u32| {

@@ -11,10 +11,7 @@ use std::{
 use super::{
     build::{Assembly, Design, Names, Prepared},
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, LETTER, Slot},
-    network::{
-        build::{network, zone_name},
-        links::Place,
-    },
+    network::build::{network, zone_name},
     node::{InstanceBooks, Node, NodeId},
     probe::{
         ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, NodeWindow,
@@ -423,7 +420,7 @@ impl Simulation {
             };
         }
         let sent: u64 = net.links.iter().map(|l| l.sent).sum();
-        let lost: u64 = net.links.iter().map(|l| l.lost).sum();
+        let lost: u64 = net.links.iter().map(|l| l.more.lost).sum();
         assert_eq!(
             sent,
             self.world.delivered + lost + flying,
@@ -436,8 +433,8 @@ impl Simulation {
                 from: zone_name((i / net.zones) as u16, names),
                 to: zone_name((i % net.zones) as u16, names),
                 sent: l.sent,
-                lost: l.lost,
-                bytes: l.bytes,
+                lost: l.more.lost,
+                bytes: l.more.bytes,
             })
             .collect()
     }
@@ -592,12 +589,5 @@ fn operation_measured(
         latency_failed: row.latency_failed,
         marks,
         windows,
-    }
-}
-
-impl Place {
-    /// Whether all instances share a zone.
-    pub fn is_one(self) -> bool {
-        matches!(self, Self::One(_))
     }
 }

@@ -124,17 +124,9 @@ impl World {
         }
     }
 
-    /// A new frame for a call from `parent` (identity `id`), not yet sent.
+    /// A new frame for a call from `parent`, not yet sent; `what` is the operation and its key.
     #[inline(always)]
-    pub fn new_call(&mut self, parent: Slot, target: NodeId, op: u8, id: u64) -> Slot {
-        let key = self.frames[parent].key;
-        let inst = self.instance_of(target, key, id);
-        self.new_call_to(parent, (target, inst), (op, key), id)
-    }
-
-    /// The same for a caller that has chosen the instance; `what` is the operation and its key.
-    #[inline(always)]
-    pub fn new_call_to(
+    pub fn new_call(
         &mut self,
         parent: Slot,
         target: (NodeId, u16),
@@ -179,12 +171,10 @@ impl World {
         };
     }
 
-    /// Sends a call on its way. The caller then remembers `child` in its `next`.
+    /// Sends a call of identity `id` on its way between two places. The caller then remembers `child`
+    /// in its `next`.
     #[inline(always)]
-    pub fn send(&mut self, child: Slot) {
-        let f = &self.frames[child];
-        let caller = &self.frames[f.parent];
-        let (from, to, id) = ((caller.node, caller.inst), (f.node, f.inst), f.id);
+    pub fn send(&mut self, child: Slot, from: (NodeId, u16), to: (NodeId, u16), id: u64) {
         let size = if self.carries { self.frames.extra(child).size } else { 0 };
         let link = self.network.link(from, to);
         if !link.send(&mut self.agenda, child, kind::DELIVER, Message { id, size }) {

@@ -273,10 +273,7 @@ impl Shape {
     fn compile(&self, tables: &dyn Tables) -> Result<Sampler, String> {
         Ok(match self {
             Self::Constant(x) => Sampler::Constant(*x),
-            Self::Exponential { mean } => match exponential() {
-                Sampler::Exponential(_, layers) => Sampler::Exponential(*mean, layers),
-                other => other,
-            },
+            Self::Exponential { mean } => exponential(*mean),
             Self::Lognormal { mu, sigma, .. } => Sampler::Lognormal(*mu, *sigma, normal()),
             Self::Gamma { mean, cv } => Sampler::Gamma(Gamma::new(1.0 / (cv * cv), mean * cv * cv)),
             Self::Erlang { k, mean } => Sampler::Gamma(Gamma::new(*k as f64, mean / *k as f64)),

@@ -144,9 +144,9 @@ pub(super) fn quantile(points: &[(f64, f64)], u: f64) -> f64 {
     if x0 > 0.0 { x0 * libm::pow(x1 / x0, t) } else { x0 + (x1 - x0) * t }
 }
 
-/// The exponential of mean 1.
-pub fn exponential() -> Sampler {
-    Sampler::Exponential(1.0, exponential_layers())
+/// The exponential of this mean.
+pub fn exponential(mean: f64) -> Sampler {
+    Sampler::Exponential(mean, exponential_layers())
 }
 
 /// Always `x`.

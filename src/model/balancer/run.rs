@@ -85,11 +85,12 @@ impl Balancer {
             self.weights.iter().position(|&w| u < w).unwrap_or(self.weights.len() - 1)
         };
         let index = self.chooser.choose(group, world.now(), &mut draw);
-        let child = world.new_call_to(slot, self.pool[index], what, descend(id, self.site));
+        let (target, id) = (self.pool[index], descend(id, self.site));
+        let child = world.new_call(slot, target, what, id);
         if world.carries {
             world.frames.extra_mut(child).enforced = world.frames.extra(slot).enforced;
         }
-        world.send(child);
+        world.send(child, (self.node, 0), target, id);
         let f = &mut world.frames[slot];
         f.next = child;
         f.pc = index as u16;

@@ -194,6 +194,7 @@ impl ClientSpec {
             salt: Assembly::site(&path),
             tick: assembly.tick(node, 0),
             issued: 0,
+            batch: if let Arrivals::Poisson { batch, .. } = self.arrivals { batch } else { 1 },
             arrived: 0,
             scheduled: 0,
         }
@@ -222,37 +223,34 @@ impl ClientSpec {
 
     fn source(&self, path: &str, name: &str, assembly: &mut Assembly<'_>) -> Source {
         let gaps = |assembly: &Assembly<'_>| {
-            Gaps::Exponential(assembly.stream(path, "gap"), exponential())
+            Gaps::Exponential(assembly.stream(path, "gap"), exponential(1.0))
         };
         let load = self.load.as_ref();
         match &self.arrivals {
-            Arrivals::Poisson { rate, batch } => Source::Rate {
-                gaps: gaps(assembly),
-                profile: Profile::new(rate.0, load, None),
-                batch: *batch,
-            },
-            Arrivals::Constant(rate) => Source::Rate {
-                gaps: Gaps::One,
-                profile: Profile::new(rate.0, load, None),
-                batch: 1,
-            },
+            Arrivals::Poisson { rate, .. } => {
+                let profile = Profile::new(rate.0, load, None);
+                match profile.constant() {
+                    Some(rate) => {
+                        Source::Poisson(exponential(1.0 / rate), assembly.stream(path, "gap"))
+                    }
+                    None => Source::Rate { gaps: gaps(assembly), profile },
+                }
+            }
+            Arrivals::Constant(rate) => {
+                Source::Rate { gaps: Gaps::One, profile: Profile::new(rate.0, load, None) }
+            }
             Arrivals::Renewal(law) => {
                 let mean = law.mean().expect("the mean was checked");
                 let sampler = assembly.sampler(law);
                 Source::Rate {
                     gaps: Gaps::Law(sampler, mean, assembly.stream(path, "gap")),
                     profile: Profile::new(1e9 / mean, load, None),
-                    batch: 1,
                 }
             }
             Arrivals::Mmpp(states) => {
                 let states = states.iter().map(|(r, d)| (r.0, d.0 as f64)).collect();
                 let chain = Some((states, assembly.stream(path, "chain")));
-                Source::Rate {
-                    gaps: gaps(assembly),
-                    profile: Profile::new(1.0, load, chain),
-                    batch: 1,
-                }
+                Source::Rate { gaps: gaps(assembly), profile: Profile::new(1.0, load, chain) }
             }
             Arrivals::Closed { users, .. } => Source::Closed { users: *users },
             Arrivals::Trace { speed, repeat, .. } => {

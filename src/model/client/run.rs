@@ -36,9 +36,9 @@ pub enum Source {
         gaps: Gaps,
         /// Rate over time.
         profile: Profile,
-        /// Requests per arrival.
-        batch: u64,
     },
+    /// Independent arrivals at a constant rate: gaps in ns.
+    Poisson(Sampler, Stream),
     /// Users that think.
     Closed {
         /// How many.
@@ -144,6 +144,8 @@ pub struct Client {
     pub tick: u32,
     /// Requests issued.
     pub issued: u64,
+    /// Sessions or single requests per arrival.
+    pub batch: u64,
     /// Arrivals (sessions or single requests) so far.
     pub arrived: u64,
     /// Last scheduled constant or trace arrival.
@@ -197,17 +199,16 @@ impl Client {
         let n = self.scheduled;
         self.scheduled += 1;
         let at = match &mut self.source {
-            Source::Rate { gaps, profile, .. } => match (gaps, profile.constant()) {
-                (Gaps::Exponential(stream, exp), Some(_)) => {
-                    let gap = exp.sample(&mut stream.draw(n)) * profile.gap();
-                    now.saturating_add(to_nanos(gap))
-                }
+            Source::Poisson(gap, stream) => {
+                now.saturating_add(to_nanos(gap.sample(&mut stream.draw(n))))
+            }
+            Source::Rate { gaps, profile } => match (gaps, profile.constant()) {
                 (Gaps::Law(law, mean, stream), Some(_)) => {
                     let gap = law.sample(&mut stream.draw(n)) / *mean * profile.gap();
                     now.saturating_add(to_nanos(gap))
                 }
                 (Gaps::One, Some(rate)) => nth_constant(n + 1, rate * 1e9),
-                (gaps, None) => {
+                (gaps, _) => {
                     let amount = gaps.draw(n);
                     profile.advance(amount, end).unwrap_or(u64::MAX)
                 }
@@ -222,24 +223,35 @@ impl Client {
 
     #[inline(always)]
     fn arrive(&mut self, world: &mut World) {
-        let batch = if let Source::Rate { batch, .. } = self.source { batch } else { 1 };
-        for _ in 0..batch {
-            let id = mix(self.salt.wrapping_add(self.arrived.wrapping_mul(ATTEMPT)));
-            if self.session.is_some() {
-                self.start_session(id, world);
-            } else {
-                self.start_request(id, world);
-            }
-            self.arrived += 1;
+        if self.batch == 1 {
+            self.arrive_one(world);
+        } else {
+            (0..self.batch).for_each(|_| self.arrive_one(world));
         }
         self.schedule(world);
+    }
+
+    #[inline(always)]
+    fn arrive_one(&mut self, world: &mut World) {
+        let id = mix(self.salt.wrapping_add(self.arrived.wrapping_mul(ATTEMPT)));
+        if self.session.is_some() {
+            self.start_session(id, world);
+        } else {
+            self.start_request(id, world);
+        }
+        self.arrived += 1;
     }
 
     // ---- what a request or session carries ---------------------------------------------------
 
     /// A frame of this client with a key and attributes of its own.
     #[inline(always)]
-    fn new_frame(&mut self, id: u64, flags: u8, world: &mut World) -> Slot {
+    fn new_frame(
+        &mut self,
+        id: u64,
+        (op, number, flags): (u8, u64, u8),
+        world: &mut World,
+    ) -> Slot {
         let key = match &self.key {
             None => id,
             Some(source) => source.draw(id, self.arrived),
@@ -250,14 +262,14 @@ impl Client {
             key,
             arrived: world.agenda.now(),
             waited: 0,
-            served: 0,
+            served: number,
             armed: 0,
             parent: NONE,
             next: NONE,
             node: self.node,
             inst,
             pc: 0,
-            op: 0,
+            op,
             flags,
         });
         if world.carries {
@@ -290,7 +302,7 @@ impl Client {
     // ---- sessions --------------------------------------------------------------------------
 
     fn start_session(&mut self, id: u64, world: &mut World) {
-        let slot = self.new_frame(id, BRANCH, world);
+        let slot = self.new_frame(id, (0, 0, BRANCH), world);
         self.run_session(slot, world);
     }
 
@@ -323,14 +335,16 @@ impl Client {
         // Each request of a session has an identity of its own.
         let id = mix(s.id ^ mix(s.served.wrapping_add(1)));
         world.frames[session].served += 1;
+        let local = if op == ANY { self.choose(id) } else { usize::from(op) };
         let slot = world.frames.alloc(Frame {
             id,
             arrived: world.agenda.now(),
-            served: 0,
+            served: self.issued,
             armed: 0,
             parent: session,
             next: NONE,
             pc: 0,
+            op: local as u8,
             flags: 0,
             ..s
         });
@@ -339,7 +353,6 @@ impl Client {
             world.hand_on(session, slot);
             world.frames.extra_mut(slot).intended = world.agenda.now();
         }
-        let local = if op == ANY { self.choose(id) } else { usize::from(op) };
         self.issue(slot, local, world);
     }
 
@@ -356,8 +369,8 @@ impl Client {
 
     #[inline(always)]
     fn start_request(&mut self, id: u64, world: &mut World) {
-        let slot = self.new_frame(id, 0, world);
         let local = self.choose(id);
+        let slot = self.new_frame(id, (local as u8, self.issued, 0), world);
         self.issue(slot, local, world);
     }
 
@@ -366,12 +379,8 @@ impl Client {
     fn issue(&mut self, slot: Slot, local: usize, world: &mut World) {
         let row = self.first_row + local;
         let now = world.now();
-        let number = self.issued;
         self.issued += 1;
         let operation = &mut self.operations[local];
-        let f = &mut world.frames[slot];
-        f.op = local as u8;
-        f.served = number;
         if let Some(share) = operation.policy.retry.as_ref().and_then(|r| r.budget) {
             operation.budget.deposit(share);
         }
@@ -389,7 +398,7 @@ impl Client {
             }
         }
         world.record.issue(row, now);
-        self.send_attempt(slot, world);
+        self.attempt(slot, (local, 0), world);
     }
 
     /// Instant after which the answer is worth nothing.
@@ -400,16 +409,23 @@ impl Client {
         policy.deadline.map_or(u64::MAX, |d| f.arrived.saturating_add(d))
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn send_attempt(&mut self, slot: Slot, world: &mut World) {
-        let f = &mut world.frames[slot];
-        let local = usize::from(f.op);
+        let f = &world.frames[slot];
+        self.attempt(slot, (usize::from(f.op), f.pc), world);
+    }
+
+    /// Sends an attempt: so many were sent before.
+    #[inline(always)]
+    fn attempt(&mut self, slot: Slot, (local, before): (usize, u16), world: &mut World) {
         let operation = &self.operations[local];
-        let attempt = u64::from(f.pc);
-        f.pc += 1;
-        let id = descend(f.id, operation.site.wrapping_add(ATTEMPT.wrapping_mul(attempt)));
-        let child = world.new_call(slot, operation.target, operation.op, id);
-        world.send(child);
+        let f = &mut world.frames[slot];
+        f.pc = before + 1;
+        let path = operation.site.wrapping_add(ATTEMPT.wrapping_mul(u64::from(before)));
+        let (id, key, from) = (descend(f.id, path), f.key, (self.node, f.inst));
+        let target = (operation.target, world.instance_of(operation.target, key, id));
+        let child = world.new_call(slot, target, (operation.op, key), id);
+        world.send(child, from, target, id);
         world.frames[slot].next = child;
         let policy = &operation.policy;
         match (policy.timeout, policy.deadline) {

@@ -2,13 +2,10 @@
 
 use super::{
     LinkSpec, NetworkSpec, ZonesSpec,
-    links::{Delay, INTERNET, LOCAL, Link, Network, Place, Zone},
+    links::{Carriage, INTERNET, LOCAL, Link, More, Network, SPREAD, Zone},
 };
 use crate::{
-    engine::{
-        law::{DurationLaw, to_nanos},
-        random::Stream,
-    },
+    engine::law::{DurationLaw, to_nanos},
     model::build::{Assembly, Names},
 };
 
@@ -81,8 +78,8 @@ pub fn network(assembly: &mut Assembly<'_>) -> Network {
     let mut net = Network {
         zones: names.zones.len() + 2,
         links: Vec::new(),
-        places: Vec::new(),
-        zone_of: Vec::new(),
+        homes: Vec::new(),
+        zones_of_instances: Vec::new(),
     };
     for id in 0..names.nodes.len() {
         let facts = names.kind(id as u16).facts();
@@ -114,10 +111,10 @@ pub fn network(assembly: &mut Assembly<'_>) -> Network {
 impl Network {
     fn place(&mut self, zones: &[Zone]) {
         if zones.iter().all(|z| *z == zones[0]) {
-            self.places.push(Place::One(zones[0]));
+            self.homes.push(u32::from(zones[0]));
         } else {
-            self.places.push(Place::Table(self.zone_of.len() as u32));
-            self.zone_of.extend_from_slice(zones);
+            self.homes.push(self.zones_of_instances.len() as u32 | SPREAD);
+            self.zones_of_instances.extend_from_slice(zones);
         }
     }
 }
@@ -160,36 +157,28 @@ fn link(latency: Latency, name: &str, assembly: &mut Assembly<'_>) -> Link {
         Latency::Constant(x) => Some(*x),
         Latency::Law(law) => law.constant(),
     };
-    let delay = match (constant.map(to_nanos), latency) {
-        (Some(0), _) => Delay::Zero,
-        (Some(ns), _) => assembly.agenda.lane(ns).map_or_else(
-            || {
-                Delay::Drawn(
-                    crate::engine::law::constant(ns as f64),
-                    assembly.stream(name, "latency"),
-                )
-            },
-            Delay::Lane,
-        ),
-        (None, Latency::Law(law)) => {
-            Delay::Drawn(assembly.sampler(&law), assembly.stream(name, "latency"))
-        }
-        (None, Latency::Constant(_)) => unreachable!("a constant is constant"),
+    let carriage = match constant.map(to_nanos) {
+        Some(0) => Carriage::Now,
+        Some(ns) => assembly.agenda.lane(ns).map_or(Carriage::Full, Carriage::Lane),
+        None => Carriage::Full,
     };
-    Link {
-        delay,
-        constant: constant.map_or(0, to_nanos),
-        special: false,
+    let latency = match latency {
+        Latency::Constant(x) => crate::engine::law::constant(x),
+        Latency::Law(law) => assembly.sampler(&law),
+    };
+    let more = More {
+        latency,
+        latency_stream: assembly.stream(name, "latency"),
         bandwidth: 0.0,
         loss: 0.0,
-        loss_stream: Stream::new(assembly.seed, name, "loss"),
+        loss_stream: assembly.stream(name, "loss"),
         ordered: false,
         busy_until: 0,
         last_delivery: 0,
-        sent: 0,
         lost: 0,
         bytes: 0,
-    }
+    };
+    Link { carriage, sent: 0, more: Box::new(more) }
 }
 
 fn special_links(spec: &LinkSpec, index: usize, net: &mut Network, assembly: &mut Assembly<'_>) {
@@ -210,11 +199,14 @@ fn special_links(spec: &LinkSpec, index: usize, net: &mut Network, assembly: &mu
             let name = format!("link/{index}/{}/{}", zone_name(from, names), zone_name(to, names));
             net.links[at] = link(Latency::Law(law.clone()), &name, assembly);
         }
-        let l = &mut net.links[at];
+        let link = &mut net.links[at];
+        let l = &mut link.more;
         l.bandwidth = spec.bandwidth.map_or(0.0, |b| b.0 / 1e9);
         l.loss = spec.loss.map_or(0.0, |f| f.0);
         l.ordered = spec.ordered == Some(true);
-        l.special = l.bandwidth > 0.0 || l.loss > 0.0 || l.ordered;
+        if l.bandwidth > 0.0 || l.loss > 0.0 || l.ordered {
+            link.carriage = Carriage::Full;
+        }
     }
 }
 

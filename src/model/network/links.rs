@@ -19,26 +19,35 @@ pub const INTERNET: Zone = 0;
 /// Things that stand wherever their caller stands (and everything in a design without zones).
 pub const LOCAL: Zone = 1;
 
-/// How long a message takes.
-#[derive(Clone, Debug)]
-pub enum Delay {
+/// How a link carries a message.
+#[derive(Clone, Copy, Debug)]
+pub enum Carriage {
     /// Delivered at the same instant.
-    Zero,
-    /// A constant with a lane of its own.
+    Now,
+    /// A constant latency with a lane of its own.
     Lane(LaneId),
-    /// Drawn for each message.
-    Drawn(Sampler, Stream),
+    /// By everything [`Link`] has.
+    Full,
 }
 
 /// One direction between two zones.
 #[derive(Clone, Debug)]
 pub struct Link {
+    /// How it carries.
+    pub carriage: Carriage,
+    /// Messages sent.
+    pub sent: u64,
+    /// What only some links have or need.
+    pub more: Box<More>,
+}
+
+/// The rest of a link.
+#[derive(Clone, Debug)]
+pub struct More {
     /// Latency.
-    pub delay: Delay,
-    /// Latency in ns when it is constant (a lane cannot be asked).
-    pub constant: u64,
-    /// Whether any of the fields below matters.
-    pub special: bool,
+    pub latency: Sampler,
+    /// Draws of latencies.
+    pub latency_stream: Stream,
     /// Bytes per nanosecond; 0: unlimited.
     pub bandwidth: f64,
     /// Probability of losing a message.
@@ -51,8 +60,6 @@ pub struct Link {
     pub busy_until: u64,
     /// Latest delivery so far, ns.
     pub last_delivery: u64,
-    /// Messages sent.
-    pub sent: u64,
     /// Messages lost.
     pub lost: u64,
     /// Bytes sent.
@@ -64,33 +71,18 @@ impl Link {
     #[inline(always)]
     pub fn send(&mut self, agenda: &mut Agenda, slot: Slot, kind: u8, message: Message) -> bool {
         self.sent += 1;
-        if self.special {
-            return self.send_special(agenda, slot, kind, message);
-        }
-        match &self.delay {
-            Delay::Zero => agenda.push_now(slot, kind),
-            Delay::Lane(lane) => agenda.push_lane(*lane, slot, kind),
-            Delay::Drawn(..) => self.send_drawn(agenda, slot, kind, message),
+        match self.carriage {
+            Carriage::Now => agenda.push_now(slot, kind),
+            Carriage::Lane(lane) => agenda.push_lane(lane, slot, kind),
+            Carriage::Full => return self.more.send(agenda, slot, kind, message),
         };
         true
     }
+}
 
+impl More {
     #[inline(never)]
-    fn send_drawn(&mut self, agenda: &mut Agenda, slot: Slot, kind: u8, message: Message) -> u64 {
-        let Delay::Drawn(sampler, stream) = &self.delay else { unreachable!("its delay is drawn") };
-        let delay = to_nanos(sampler.sample(&mut stream.draw_mixed(message.id)));
-        agenda.push(delay, slot, kind)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn send_special(
-        &mut self,
-        agenda: &mut Agenda,
-        slot: Slot,
-        kind: u8,
-        message: Message,
-    ) -> bool {
+    fn send(&mut self, agenda: &mut Agenda, slot: Slot, kind: u8, message: Message) -> bool {
         self.bytes += message.size;
         let now = agenda.now();
         let mut leaves = now;
@@ -104,12 +96,8 @@ impl Link {
             self.lost += 1;
             return false;
         }
-        let latency = match &self.delay {
-            Delay::Drawn(sampler, stream) => {
-                to_nanos(sampler.sample(&mut stream.draw_mixed(message.id)))
-            }
-            Delay::Zero | Delay::Lane(_) => self.constant,
-        };
+        let latency =
+            to_nanos(self.latency.sample(&mut self.latency_stream.draw_mixed(message.id)));
         let mut arrives = leaves.checked_add(latency).expect("the clock does not overflow");
         if self.ordered {
             arrives = arrives.max(self.last_delivery);
@@ -136,35 +124,36 @@ pub struct Network {
     pub zones: usize,
     /// `from * zones + to`.
     pub links: Vec<Link>,
-    /// First place of each entity in `zone_of`, or its one zone.
-    pub places: Vec<Place>,
+    /// Where each entity stands: its one zone, or the first place of its instances in
+    /// `zones_of_instances` with
+    /// [`SPREAD`].
+    pub homes: Vec<u32>,
     /// Zone of each instance of the entities that stand in several.
-    pub zone_of: Vec<Zone>,
+    pub zones_of_instances: Vec<Zone>,
 }
 
-/// Where the instances of an entity stand.
-#[derive(Clone, Copy, Debug)]
-pub enum Place {
-    /// All in one zone.
-    One(Zone),
-    /// Instance i in `zone_of[base + i]`.
-    Table(u32),
-}
+/// Marks the home of an entity that stands in several zones.
+pub const SPREAD: u32 = 1 << 31;
 
 impl Network {
-    /// Zone of an instance.
     #[inline(always)]
-    pub fn zone(&self, node: u16, inst: u16) -> Zone {
-        match self.places[usize::from(node)] {
-            Place::One(zone) => zone,
-            Place::Table(base) => self.zone_of[base as usize + usize::from(inst)],
+    fn zone(&self, home: u32, inst: u16) -> usize {
+        if home & SPREAD == 0 {
+            return home as usize;
         }
+        usize::from(self.zones_of_instances[(home & !SPREAD) as usize + usize::from(inst)])
     }
 
-    /// The link from one place to another.
+    /// Zone of an instance.
+    pub fn zone_of(&self, node: u16, inst: u16) -> Zone {
+        self.zone(self.homes[usize::from(node)], inst) as Zone
+    }
+
+    /// The link from one place (node, instance) to another.
     #[inline(always)]
     pub fn link(&mut self, from: (u16, u16), to: (u16, u16)) -> &mut Link {
-        let (from, to) = (self.zone(from.0, from.1), self.zone(to.0, to.1));
-        &mut self.links[usize::from(from) * self.zones + usize::from(to)]
+        let (a, b) = (self.homes[usize::from(from.0)], self.homes[usize::from(to.0)]);
+        let at = self.zone(a, from.1) * self.zones + self.zone(b, to.1);
+        &mut self.links[at]
     }
 }

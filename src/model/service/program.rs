@@ -106,7 +106,7 @@ impl AttrRef {
             Self::Operation => f64::from(f.op),
             Self::Client => f64::from(extra.client),
             Self::Session => extra.session as f64,
-            Self::Zone => f64::from(world.network.zone(f.node, f.inst)),
+            Self::Zone => f64::from(world.network.zone_of(f.node, f.inst)),
             Self::Instance => f64::from(f.inst),
         }
     }

@@ -448,7 +448,8 @@ impl Server {
         let key = Program::key(site.key, slot, world);
         let id = descend(world.frames[slot].id, path);
         let inst = world.instance_of(site.target, key, id);
-        let child = world.new_call_to(slot, (site.target, inst), (op, key), id);
+        let target = (site.target, inst);
+        let child = world.new_call(slot, target, (op, key), id);
         if world.carries {
             let size = site.size.as_ref().map(|d| to_nanos(d.amount(slot, world)));
             let deadline = self.call_deadline(slot, usize::from(site.edge), world);
@@ -457,7 +458,7 @@ impl Server {
             extra.enforced = policy.propagate;
             extra.deadline = extra.deadline.min(deadline);
         }
-        world.send(child);
+        world.send(child, (self.node, world.frames[slot].inst), target, id);
         world.frames[slot].next = child;
         if !plain {
             self.arm_attempt(slot, call, world);
