@@ -138,7 +138,9 @@ fn ranks(block: u64) -> (u64, u64) {
 /// The alias table of weights: which of two indices a column stands for, and how often.
 fn alias(mut weights: Vec<f64>) -> Box<[(u32, u32)]> {
     let scale = weights.len() as f64 / weights.iter().sum::<f64>();
-    weights.iter_mut().for_each(|w| *w *= scale);
+    for weight in &mut weights {
+        *weight *= scale;
+    }
     let mut table: Vec<(u32, u32)> = (0..weights.len()).map(|i| (u32::MAX, i as u32)).collect();
     let (mut small, mut large): (Vec<usize>, Vec<usize>) =
         (0..weights.len()).partition(|&i| weights[i] < 1.0);

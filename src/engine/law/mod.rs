@@ -146,6 +146,10 @@ enum Lognormal {
     MedianSigma(f64, f64),
 }
 
+/// 2^52: adding it rounds half to even and leaves the result in the low bits; from there on values are
+/// whole already.
+const WHOLE: f64 = 4_503_599_627_370_496.0;
+
 /// Seconds-free rounding of a sampled span: half to even, below 0 to 0 (`semantics.md` 6).
 ///
 /// # Panics
@@ -154,9 +158,6 @@ enum Lognormal {
 #[must_use]
 pub fn to_nanos(x: f64) -> u64 {
     assert!(x < 1.8e19, "a span does not overflow the 64-bit clock");
-    const WHOLE: f64 = 4_503_599_627_370_496.0;
-    // Adding 2^52 rounds half to even and leaves the result in the low bits; from there on values are
-    // whole already.
     if x < WHOLE { (x.max(0.0) + WHOLE).to_bits() - WHOLE.to_bits() } else { x as u64 }
 }
 

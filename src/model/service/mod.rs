@@ -1,5 +1,6 @@
 //! Services: steps run for each request on bounded workers and cores.
 
+mod branches;
 pub mod build;
 pub mod compile;
 pub mod cores;

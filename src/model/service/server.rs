@@ -6,7 +6,7 @@
 
 use super::{
     cores::{Admission, Cores},
-    program::{Instr, Program, Stop, is_calling},
+    program::{Instr, Program, Stop},
     room::{Next, Room},
 };
 use crate::{
@@ -16,8 +16,8 @@ use crate::{
     },
     model::{
         frame::{
-            ABANDONED, BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER,
-            IN_ROOM, NONE, Slot,
+            BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER, IN_ROOM, NONE,
+            Slot,
         },
         node::{Area, InstanceBooks, Node, NodeId},
         probe::Outcome,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Added to a visit's identity per further attempt of a call.
-const ATTEMPT: u64 = 0x9fb2_1c65_1e98_df25;
+pub(super) const ATTEMPT: u64 = 0x9fb2_1c65_1e98_df25;
 
 /// Workers of one instance.
 #[derive(Debug)]
@@ -177,7 +177,7 @@ impl Server {
 
     /// Goes on with a frame's program.
     #[inline(never)]
-    fn run(&mut self, slot: Slot, world: &mut World) {
+    pub(super) fn run(&mut self, slot: Slot, world: &mut World) {
         self.proceed(slot, world);
     }
 
@@ -232,7 +232,7 @@ impl Server {
 
     /// Ends a visit whose propagated deadline has passed.
     #[inline(never)]
-    fn past_deadline(&mut self, slot: Slot, world: &mut World) -> bool {
+    pub(super) fn past_deadline(&mut self, slot: Slot, world: &mut World) -> bool {
         let extra = world.frames.extra(slot);
         let past = extra.enforced && extra.deadline <= world.now();
         if past {
@@ -286,7 +286,7 @@ impl Server {
         self.finished = done;
     }
 
-    fn finish_dropped(&mut self, world: &mut World) {
+    pub(super) fn finish_dropped(&mut self, world: &mut World) {
         while let Some(slot) = self.dropped.pop() {
             world.disarm(slot);
             world.record.node(self.node).cause("codel");
@@ -319,7 +319,7 @@ impl Server {
 
     /// A visit or branch ends.
     #[inline(never)]
-    fn finish(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+    pub(super) fn finish(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
         self.end(slot, outcome, world);
     }
 
@@ -349,7 +349,7 @@ impl Server {
 
     /// A worker is free: whoever waits is admitted.
     #[inline(never)]
-    fn free_worker(&mut self, inst: usize, world: &mut World) {
+    pub(super) fn free_worker(&mut self, inst: usize, world: &mut World) {
         let now = world.now();
         loop {
             let Some(workers) = &mut self.instances[inst].workers else { return };
@@ -541,178 +541,5 @@ impl Server {
         }
         world.record.node(self.node).cause("failed_call");
         self.finish(slot, Outcome::Error, world);
-    }
-
-    // ---- branches --------------------------------------------------------------------------
-
-    fn start_fork(&mut self, slot: Slot, fork: u16, world: &mut World) {
-        if world.carries && self.past_deadline(slot, world) {
-            return;
-        }
-        let fork = &self.program.forks[usize::from(fork)];
-        let n = fork.branches.len() as u16;
-        let parent = world.frames[slot];
-        let extra = world.frames.extra_mut(slot);
-        (extra.pending, extra.need, extra.spare) = (n, fork.need, n - fork.need);
-        extra.branch = NONE;
-        for (i, &pc) in fork.branches.iter().enumerate() {
-            let id =
-                mix(parent.id.wrapping_add(fork.site).wrapping_add(ATTEMPT.wrapping_mul(i as u64)));
-            let branch = world.frames.alloc(Frame {
-                id,
-                waited: 0,
-                served: 0,
-                armed: 0,
-                parent: slot,
-                next: NONE,
-                pc,
-                flags: BRANCH,
-                ..parent
-            });
-            if world.carries {
-                world.hand_on(slot, branch);
-                world.frames.extra_mut(branch).enforced = world.frames.extra(slot).enforced;
-            }
-            let first = std::mem::replace(&mut world.frames.extra_mut(slot).branch, branch);
-            let extra = world.frames.extra_mut(branch);
-            (extra.branch, extra.branch_before) = (first, NONE);
-            if first != NONE {
-                world.frames.extra_mut(first).branch_before = branch;
-            }
-            // Started by an event of its own, so that no branch ends before all have begun.
-            world.arm(branch, Span::Zero);
-        }
-    }
-
-    /// Takes a branch out of its parent's list.
-    fn unlink(slot: Slot, branch: Slot, world: &mut World) {
-        let (next, before) = {
-            let e = world.frames.extra(branch);
-            (e.branch, e.branch_before)
-        };
-        if before == NONE {
-            world.frames.extra_mut(slot).branch = next;
-        } else {
-            world.frames.extra_mut(before).branch = next;
-        }
-        if next != NONE {
-            world.frames.extra_mut(next).branch_before = before;
-        }
-    }
-
-    fn branch_ended(&mut self, slot: Slot, branch: Slot, world: &mut World) {
-        Self::unlink(slot, branch, world);
-        let (waited, served) = (world.frames[branch].waited, world.frames[branch].served);
-        let f = &mut world.frames[slot];
-        f.waited += waited;
-        f.served += served;
-        let pc = f.pc;
-        let success = world.frames[branch].outcome().is_success();
-        let extra = world.frames.extra_mut(slot);
-        extra.pending -= 1;
-        if success {
-            extra.need = extra.need.saturating_sub(1);
-            if extra.need > 0 {
-                return;
-            }
-        } else if extra.spare > 0 {
-            extra.spare -= 1;
-            return;
-        }
-        let Instr::Fork(fork) = self.program.code[usize::from(pc)] else {
-            unreachable!("a branch finds its parent at the fork")
-        };
-        self.let_go_of_branches(slot, world);
-        if success || self.program.forks[usize::from(fork)].optional {
-            world.frames[slot].pc = pc + 1;
-            return self.run(slot, world);
-        }
-        world.record.node(self.node).cause("failed_call");
-        self.finish(slot, Outcome::Error, world);
-    }
-
-    /// The parent goes on without the branches still out: pending waits are revoked, calls are
-    /// called off where their edge says so, the rest runs to its end (`semantics.md` 51).
-    fn let_go_of_branches(&mut self, slot: Slot, world: &mut World) {
-        let mut branch = std::mem::replace(&mut world.frames.extra_mut(slot).branch, NONE);
-        while branch != NONE {
-            let next = world.frames.extra(branch).branch;
-            let f = &mut world.frames[branch];
-            f.parent = pack(f.node, f.inst);
-            f.flags |= CALLER_DONE;
-            let (pc, flags, armed) = (f.pc, f.flags, f.armed);
-            let blocked = armed != FINISHED && flags & (IN_ROOM | HAS_CORE) == 0;
-            if blocked {
-                match self.program.code[usize::from(pc)] {
-                    Instr::Begin | Instr::Wait(_) => self.drop_branch(branch, world),
-                    Instr::Call(call) => {
-                        let edge = usize::from(self.program.calls[usize::from(call)].edge);
-                        if self.program.edges[edge].cancel {
-                            self.drop_branch(branch, world);
-                        }
-                    }
-                    _ => {}
-                }
-            }
-            branch = next;
-        }
-    }
-
-    /// Ends a branch nobody waits for, with whatever it was at.
-    fn drop_branch(&mut self, branch: Slot, world: &mut World) {
-        self.stop_what_it_does(branch, world);
-        let f = &mut world.frames[branch];
-        f.armed = FINISHED;
-        f.flags |= CALLER_DONE | CALLEE_DONE;
-        world.release_if_done(branch);
-    }
-
-    /// Revokes what a frame waits for: a room, a core, a timer, a call, its branches.
-    fn stop_what_it_does(&mut self, slot: Slot, world: &mut World) {
-        let f = &world.frames[slot];
-        let (flags, inst, pc) = (f.flags, usize::from(f.inst), f.pc);
-        if flags & (IN_ROOM | ABANDONED) == IN_ROOM {
-            let instance = &mut self.instances[inst];
-            match &mut instance.workers {
-                Some(w) if flags & (HAS_WORKER | BRANCH) == 0 => w.room.abandon(slot, world),
-                _ => instance.cores.call_off(slot, world, &mut self.dropped),
-            }
-        } else if flags & HAS_CORE != 0 {
-            self.instances[inst].cores.call_off(slot, world, &mut self.dropped);
-        } else if is_calling(slot, world) {
-            let child = std::mem::replace(&mut world.frames[slot].next, NONE);
-            world.call_off(child);
-        } else if let Instr::Fork(_) = self.program.code[usize::from(pc)] {
-            let mut branch = std::mem::replace(&mut world.frames.extra_mut(slot).branch, NONE);
-            while branch != NONE {
-                let next = world.frames.extra(branch).branch;
-                if world.frames[branch].armed == FINISHED {
-                    // Its end is on the now-queue: let it find nobody.
-                    world.frames[branch].flags |= CALLER_DONE;
-                } else {
-                    self.drop_branch(branch, world);
-                }
-                branch = next;
-            }
-        }
-        world.disarm(slot);
-    }
-
-    #[cold]
-    fn called_off(&mut self, slot: Slot, world: &mut World) {
-        self.stop_what_it_does(slot, world);
-        let now = world.now();
-        let from = world.record.measured_from;
-        let f = &mut world.frames[slot];
-        let (arrived, inst, flags) = (f.arrived, usize::from(f.inst), f.flags);
-        f.armed = FINISHED;
-        f.flags |= CALLEE_DONE;
-        world.record.node(self.node).depart(now, arrived, from, None);
-        self.instances[inst].departures += 1;
-        world.release_if_done(slot);
-        if flags & HAS_WORKER != 0 {
-            self.free_worker(inst, world);
-        }
-        self.finish_dropped(world);
     }
 }
