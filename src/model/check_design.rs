@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::{
     build::Names,
     check::{closest, edge, formula, key_space, law, positive, shares, steps, zones},
+    check_flow::flow,
     client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec},
     kind::Outgoing,
     network::NetworkSpec,
@@ -81,6 +82,7 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
         endpoints(names, &calls, problems);
         reachable(names, &calls, problems);
         lossy_edges(names, problems);
+        flow(names, &calls, problems);
     }
 }
 

@@ -50,6 +50,10 @@ pub struct Outgoing {
     pub label: String,
     /// Operation of the endpoint it belongs to; `None`: any.
     pub endpoint: Option<String>,
+    /// Mean number of such calls per visit (repetitions, shares); `when:` counts as always.
+    pub times: f64,
+    /// Attempts each may take.
+    pub attempts: u64,
 }
 
 /// What is done to data.

@@ -10,6 +10,7 @@ pub mod balancer;
 pub mod build;
 pub mod check;
 pub mod check_design;
+mod check_flow;
 pub mod client;
 pub mod external;
 pub mod frame;

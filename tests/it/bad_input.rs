@@ -8,7 +8,7 @@
 //! | B1, B69, exit code 2 and nothing written | the command line's tests |
 //! | B35, B81 | cannot happen: names are `[a-z0-9][a-z0-9_-]*`, so equal-looking ones are equal keys (B7) |
 //! | B42-B48, B55-B60, B77, B78, B80 | partly: their kinds and keys are refused as not supported yet (B76, B79 likewise) |
-//! | B49, B51, B52, B75 (timeouts no reply can meet, retry bombs, overload) | not checked yet |
+//! | B49, B52, B75 (timeouts no reply can meet, overload) | not checked yet |
 //! | B54 | a limit of the run |
 //! | B63 (operation never issued), B64, B65, B74 | the gate, with the SLO expressions' own tests |
 //! | B67, B68 (cells of a sweep) | sweeps are not supported yet; variants are checked likewise, below |
@@ -641,4 +641,30 @@ proptest::proptest! {
             rejected.render(true);
         }
     }
+}
+
+#[test]
+fn work_is_estimated_over_all_hops() {
+    let nodes = "nodes:
+  server: {service: {endpoints: {default: [{repeat: {times: 3, do: [{call: a}]}}]}}}
+  a: {service: {cores: 1, work: 1ms, calls: [b], dependencies: {b: {retry: {attempts: 20}}}}}
+  b: {external: {latency: 1ms}}
+";
+    let start = GOOD.find("nodes:").unwrap();
+    let text = format!("{}{nodes}", &GOOD[..start]);
+    let found = |text: &str| -> Vec<String> {
+        let (_, found) = examine(text.as_bytes());
+        found.iter().map(|f| format!("{} {}", f.problem.code, f.problem.message)).collect()
+    };
+    assert_eq!(found(&text), Vec::<String>::new());
+    // 1 + 3 + 3 visits of 4 events each: 3.6e8 requests fit, 4e8 do not.
+    assert_eq!(found(&text.replace("9/s", "3500k/s")), Vec::<String>::new());
+    let refused = found(&text.replace("9/s", "4M/s"));
+    assert!(refused[0].starts_with("E-BUDGET about 1.1e10 events in 100 s"), "{refused:?}");
+    // 20 attempts at `a`, times 60 at the client.
+    let retried = text.replace("to: server}", "to: server, retry: {attempts: 60}}");
+    let refused = found(&retried);
+    let message = "E-RETRY-BOMB one request can cause 1200 attempts at the end of \
+                   load -> server -> a -> b; the limit is 1000";
+    assert_eq!(refused, [message]);
 }

@@ -57,6 +57,8 @@ impl Kind for LoadBalancerSpec {
                     String::new()
                 },
                 endpoint: None,
+                times: if weighted { weight / total } else { 1.0 / self.to.nodes().len() as f64 },
+                attempts: 1,
             })
             .collect()
     }

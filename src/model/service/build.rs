@@ -55,7 +55,7 @@ impl Kind for ServiceSpec {
         let mut all = Vec::new();
         for (name, steps) in &self.endpoints {
             let path = format!("{path}.endpoints.{}", name.0);
-            step_calls(steps, &path, Some(&name.0), &mut all);
+            step_calls(steps, (&path, &name.0), 1.0, &mut all);
         }
         for (i, target) in self.calls.iter().enumerate() {
             all.push(Outgoing {
@@ -64,7 +64,13 @@ impl Kind for ServiceSpec {
                 operation: None,
                 label: String::new(),
                 endpoint: None,
+                times: 1.0,
+                attempts: 1,
             });
+        }
+        for call in &mut all {
+            let retry = self.edge(&call.target).and_then(|edge| edge.retry.as_ref());
+            call.attempts = retry.map_or(1, |r| r.attempts.0);
         }
         all
     }
@@ -231,10 +237,10 @@ impl ServiceSpec {
 }
 
 /// Collects the calls of a list of steps.
-pub fn step_calls(
+fn step_calls(
     steps: &[StepSpec],
-    path: &str,
-    endpoint: Option<&String>,
+    (path, endpoint): (&str, &String),
+    times: f64,
     all: &mut Vec<Outgoing>,
 ) {
     for (i, step) in steps.iter().enumerate() {
@@ -252,11 +258,18 @@ pub fn step_calls(
                 target,
                 operation,
                 label,
-                endpoint: endpoint.cloned(),
+                endpoint: Some(endpoint.clone()),
+                times,
+                attempts: 1,
             });
         }
-        for (inner, steps) in step.inner() {
-            step_calls(steps, &format!("{path}{inner}"), endpoint, all);
+        let shares = step.choose.iter().flatten().map(|c| c.share.0);
+        let rounds = step.repeat.as_ref().map_or(1.0, |r| r.times.0 as f64);
+        for ((inner, steps), share) in
+            step.inner().into_iter().zip(shares.chain(std::iter::repeat(1.0)))
+        {
+            let path = format!("{path}{inner}");
+            step_calls(steps, (&path, endpoint), times * share * rounds, all);
         }
     }
 }
