@@ -11,7 +11,7 @@ const MAX_ATTEMPTS: u64 = 1000;
 const EVENTS_PER_VISIT: f64 = 4.0;
 
 /// Checks the number of attempts (E-RETRY-BOMB) and of events (E-BUDGET).
-pub fn flow(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+pub(super) fn flow(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     let order = callees_first(names, calls);
     attempts(names, calls, &order, problems);
     events(names, calls, &order, problems);
