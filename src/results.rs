@@ -154,6 +154,9 @@ pub struct NodeResults {
     pub causes: BTreeMap<String, u64>,
     /// Up time / time.
     pub availability_time: Estimate,
+    /// Caches only.
+    #[serde(flatten)]
+    pub cache: Option<CacheResults>,
     /// Number of instances.
     pub instances: InstanceCounts,
     /// Stores: one entry per shard.
@@ -162,6 +165,23 @@ pub struct NodeResults {
     /// Other nodes: one entry per instance (at most 64 are listed).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub per_instance: Vec<InstanceResults>,
+}
+
+/// What only caches have; counts are totals over replications.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CacheResults {
+    /// Hits / lookups.
+    pub hit_ratio: Estimate,
+    /// Lookups.
+    pub lookups: u64,
+    /// Lookups that found their key.
+    pub hits: u64,
+    /// Lookups that did not, coalesced ones included.
+    pub misses: u64,
+    /// Misses that waited for a fetch that was under way.
+    pub coalesced: u64,
+    /// Entries that left for lack of room.
+    pub evictions: u64,
 }
 
 /// One SLO.

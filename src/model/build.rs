@@ -52,6 +52,8 @@ pub struct Design {
 pub trait Data: Tables {
     /// A column of times as ns since its first row, non-decreasing.
     fn times(&self, file: &str, column: &str, unit: TraceUnit) -> Result<Vec<u64>, String>;
+    /// The keys of a file, in order.
+    fn keys(&self, file: &str, column: Option<&str>) -> Result<Vec<u64>, String>;
     /// One-way latencies (from, to, ns) of a matrix of regions.
     fn matrix(&self, spec: &MatrixSpec) -> Result<Vec<(String, String, f64)>, String>;
 }
@@ -253,6 +255,8 @@ pub struct Prepared {
     pub times: BTreeMap<String, Arc<Vec<u64>>>,
     /// Columns by (file, column).
     pub columns: BTreeMap<(String, String), Arc<Vec<f64>>>,
+    /// Keys of a file by the law's text.
+    pub keys: BTreeMap<String, Arc<Vec<u64>>>,
     /// Latencies between regions.
     pub matrix: Vec<(String, String, f64)>,
 }
@@ -296,6 +300,15 @@ impl Prepared {
         for law in spec.keys.iter().flat_map(KeysSpec::laws) {
             if let Some(popularity) = law.popularity() {
                 self.popularity.entry(law.to_string()).or_insert_with(popularity);
+            }
+            let KeyLaw::Trace { file, column } = law else { continue };
+            let path = || format!("clients.{name}.keys");
+            match data.keys(file, column.as_deref()) {
+                Ok(keys) if keys.is_empty() => {
+                    problems.error("E-TRACE", path(), format!("`{file}` has no keys"));
+                }
+                Ok(keys) => drop(self.keys.insert(law.to_string(), Arc::new(keys))),
+                Err(message) => problems.error("E-TRACE", path(), message),
             }
         }
         let Arrivals::Trace { file, column, unit, .. } = &spec.arrivals else { return };
@@ -351,11 +364,12 @@ impl KeyLaw {
     /// How to build its sampler, if it is drawn.
     fn popularity(&self) -> Option<impl FnOnce() -> Popularity + use<>> {
         let law = self.clone();
-        (!matches!(law, Self::Sequential { .. })).then_some(move || match law {
+        let drawn = !matches!(law, Self::Sequential { .. } | Self::Trace { .. });
+        drawn.then_some(move || match law {
             Self::Zipf { n, s } => Popularity::zipf(n, s),
             Self::Uniform { n } => Popularity::uniform(n),
             Self::Hot { n, hot, share } => Popularity::hot(n, hot.0, share.0),
-            Self::Sequential { .. } => unreachable!("not drawn"),
+            Self::Sequential { .. } | Self::Trace { .. } => unreachable!("not drawn"),
         })
     }
 }

@@ -7,10 +7,14 @@ use std::collections::BTreeSet;
 use super::{
     balancer::{LoadBalancerSpec, Policy, TargetsSpec},
     build::Names,
+    cache::{CacheSpec, Capacity},
     frame::MAX_LOOPS,
+    kinds::NodeSpec,
     network::ZonesSpec,
     resilience::{DeadlineSpec, EdgeSpec, RetrySpec},
-    service::{AnySpec, BranchSpec, Condition, Discipline, Literal, ServiceSpec, StepSpec},
+    service::{
+        AnySpec, BranchSpec, Condition, Discipline, Literal, ServiceSpec, StepSpec, WriteMode,
+    },
     store::StoreSpec,
 };
 use crate::{
@@ -120,6 +124,34 @@ pub fn store(spec: &StoreSpec, path: &str, names: &Names<'_>, problems: &mut Pro
         formula(size, &format!("{path}.value_size"), names, problems);
     }
     discipline(spec.discipline.as_ref(), spec.cores.is_some(), path, problems);
+    zones(spec.zones.as_ref(), &format!("{path}.zones"), names, problems);
+}
+
+/// A cache.
+pub fn cache(spec: &CacheSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    positive(spec.instances, MAX_INSTANCES, &format!("{path}.instances"), problems);
+    positive(spec.cores, 1 << 20, &format!("{path}.cores"), problems);
+    if let Some(Capacity::Entries(n) | Capacity::Bytes(n)) = spec.capacity {
+        positive(Some(Count(n)), 1 << 50, &format!("{path}.capacity"), problems);
+    }
+    if spec.ttl.is_some_and(|t| t.0 == 0) {
+        problems.error("E-RANGE", format!("{path}.ttl"), "must be above 0");
+    }
+    if spec.ttl_renew.is_some() && spec.ttl.is_none() {
+        let message = "there is no `ttl` to begin anew";
+        problems.error("E-CONFLICT", format!("{path}.ttl_renew"), message);
+    }
+    if spec.coalesce == Some(true) && spec.from.is_none() {
+        problems.error_help(
+            "E-UNSUPPORTED",
+            format!("{path}.coalesce"),
+            "coalescing of lookups by a service is not supported yet",
+            "a cache that is called directly and fetches `from` a node coalesces",
+        );
+    }
+    if let Some(latency) = &spec.latency {
+        formula(latency, &format!("{path}.latency"), names, problems);
+    }
     zones(spec.zones.as_ref(), &format!("{path}.zones"), names, problems);
 }
 
@@ -301,6 +333,48 @@ pub fn steps(
     }
 }
 
+/// The caches of a read or write.
+fn caching(s: &StepSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    let Some((tiers, mode)) = s.caching() else { return };
+    let verb = ["read", "write", "delete", "cas", "increment"]
+        .into_iter()
+        .zip([s.read.is_some(), s.write.is_some(), s.delete.is_some(), s.cas.is_some(), true])
+        .find_map(|(verb, is)| is.then_some(verb))
+        .expect("one of them has a cache");
+    let at = |key: &str| format!("{path}.{verb}.{key}");
+    if tiers.0.is_empty() {
+        problems.error("E-RANGE", at("cache"), "the list of tiers is empty");
+    }
+    for (i, tier) in tiers.0.iter().enumerate() {
+        let Some(node) = names.node(&tier.0) else { continue };
+        if !matches!(names.specs[usize::from(node)], NodeSpec::Cache(_)) {
+            let kind = names.kind(node).facts().kind;
+            let message = format!("`{}` is a {kind}, not a cache", tier.0);
+            problems.error("E-REF", at("cache"), message);
+        }
+        if tiers.0[..i].contains(tier) {
+            problems.error("E-DUP-NAME", at("cache"), format!("`{}` is listed twice", tier.0));
+        }
+    }
+    let Some(WriteMode::Through | WriteMode::Behind) = mode else { return };
+    let Some((store, ..)) = s.target() else { return };
+    let writes_to = |cache: &Name| {
+        let node = names.node(&cache.0).map(|n| names.specs[usize::from(n)]);
+        matches!(node, Some(NodeSpec::Cache(c)) if c.from.as_ref().is_some_and(|f| f.0 == store))
+    };
+    if s.write.is_none() {
+        let message = "only a `write` goes through a cache";
+        problems.error("E-CONFLICT", at("mode"), message);
+    } else if tiers.0.len() != 1 || !tiers.0.iter().all(writes_to) {
+        problems.error_help(
+            "E-CONFLICT",
+            at("mode"),
+            format!("the cache does not write to `{store}`"),
+            format!("one cache, with `from: {store}`"),
+        );
+    }
+}
+
 fn step(s: &StepSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
     let verbs = [
         s.work.is_some(),
@@ -350,6 +424,7 @@ fn step(s: &StepSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
             key_space(key, path, names, problems);
         }
     }
+    caching(s, path, names, problems);
     parallel(s, path, problems);
     if let Some(choices) = &s.choose {
         let total: f64 = choices.iter().map(|c| c.share.0).sum();

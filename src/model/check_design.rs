@@ -82,6 +82,7 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
         endpoints(names, &calls, problems);
         reachable(names, &calls, problems);
         lossy_edges(names, problems);
+        keys_for_caches(names, problems);
         flow(names, &calls, problems);
     }
 }
@@ -200,6 +201,34 @@ fn lossy_edges(names: &Names<'_>, problems: &mut Problems) {
                 );
                 break;
             }
+        }
+    }
+}
+
+/// A cache without keys would hold one entry per request (`semantics.md` 52).
+fn keys_for_caches(names: &Names<'_>, problems: &mut Problems) {
+    use super::kinds::NodeSpec;
+    let calls: Vec<Vec<Outgoing>> =
+        names.specs.iter().map(|spec| spec.kind().outgoing("")).collect();
+    for (name, client) in names.design.clients.iter().filter(|(_, c)| c.keys.is_none()) {
+        let first = client.operations().into_iter().filter_map(|(_, o)| o.target());
+        let mut open: Vec<usize> =
+            first.filter_map(|(t, _)| names.node(&t.0)).map(usize::from).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(node) = open.pop() {
+            if !seen.insert(node) {
+                continue;
+            }
+            if let NodeSpec::Cache(_) = names.specs[node] {
+                problems.error_help(
+                    "E-MISSING",
+                    format!("clients.{}", name.0),
+                    format!("requests that reach the cache `{}` need keys", names.nodes[node]),
+                    "such as `keys: zipf(n=1M s=0.99)`",
+                );
+                break;
+            }
+            open.extend(calls[node].iter().filter_map(|c| names.node(&c.target)).map(usize::from));
         }
     }
 }
@@ -451,7 +480,10 @@ impl ClientCheck<'_> {
             let (KeyLaw::Zipf { n, .. }
             | KeyLaw::Uniform { n }
             | KeyLaw::Hot { n, .. }
-            | KeyLaw::Sequential { n }) = law;
+            | KeyLaw::Sequential { n }) = law
+            else {
+                continue;
+            };
             positive(Some(Count(*n)), 1_000_000_000_000, &path, problems);
         }
     }

@@ -37,6 +37,8 @@ pub const ABANDONED: u8 = 8;
 pub const HAS_WORKER: u8 = 16;
 /// Holds a core of its instance.
 pub const HAS_CORE: u8 = 32;
+/// A cache found the key (told by the reply).
+pub const FOUND: u8 = 128;
 /// A parallel branch of its parent, or the background rest of a visit (at a client: a session).
 pub const BRANCH: u8 = 64;
 
@@ -116,6 +118,8 @@ pub struct Extra {
     pub size: u64,
     /// Bytes of the reply.
     pub reply_size: u64,
+    /// Bytes of the last reply to a call.
+    pub fetched: u64,
     /// Row of attributes; `NONE`: none.
     pub attributes: u32,
     /// Latest branch of a parallel step; in a branch: the next one of its parent.
@@ -157,6 +161,7 @@ impl Extra {
         remaining: 0,
         size: 0,
         reply_size: 0,
+        fetched: 0,
         attributes: NONE,
         branch: NONE,
         branch_before: NONE,

@@ -16,6 +16,8 @@ pub enum Reach {
     Any,
     /// The shard of the key.
     Shard,
+    /// The next point of the key on a ring.
+    Ring,
 }
 
 /// The outside of a node.
@@ -69,10 +71,18 @@ pub enum Verb {
     Cas,
     /// Increment a key.
     Increment,
+    /// Look a key up in a cache, which fetches nothing (cache-aside).
+    Lookup,
+    /// Put what was read elsewhere in a cache.
+    Fill,
+    /// Take a key out of a cache.
+    Invalidate,
+    /// Write to a cache that writes to its store later.
+    WriteBehind,
 }
 
 impl Verb {
-    /// All verbs.
+    /// The verbs of a client.
     pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::Delete, Self::Cas, Self::Increment];
 
     /// As in the file.
@@ -84,6 +94,10 @@ impl Verb {
             Self::Delete => "delete",
             Self::Cas => "cas",
             Self::Increment => "increment",
+            Self::Lookup => "lookup",
+            Self::Fill => "fill",
+            Self::Invalidate => "invalidate",
+            Self::WriteBehind => "write_behind",
         }
     }
 }

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    balancer::LoadBalancerSpec, external::ExternalSpec, kind::Kind, service::ServiceSpec,
-    store::StoreSpec,
+    balancer::LoadBalancerSpec, cache::CacheSpec, external::ExternalSpec, kind::Kind,
+    service::ServiceSpec, store::StoreSpec,
 };
 
 /// A node of the design; its kind is its key.
@@ -18,6 +18,8 @@ pub enum NodeSpec {
     Service(ServiceSpec),
     /// Keeps data in shards; reads and writes are work.
     Store(StoreSpec),
+    /// Holds keys near their readers.
+    Cache(CacheSpec),
     /// A dependency whose inside is unknown: a latency and a fraction of errors.
     External(ExternalSpec),
 }
@@ -30,6 +32,7 @@ impl NodeSpec {
             Self::LoadBalancer(spec) => spec,
             Self::Service(spec) => spec,
             Self::Store(spec) => spec,
+            Self::Cache(spec) => spec,
             Self::External(spec) => spec,
         }
     }

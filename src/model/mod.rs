@@ -8,6 +8,7 @@
 
 pub mod balancer;
 pub mod build;
+pub mod cache;
 pub mod check;
 pub mod check_design;
 mod check_flow;
@@ -21,6 +22,7 @@ pub mod node;
 pub mod probe;
 pub mod record;
 pub mod resilience;
+pub mod ring;
 pub mod scenario;
 pub mod service;
 pub mod sim;

@@ -1,6 +1,6 @@
 //! What a node is to the engine: a state machine that handles events and acts through [`World`].
 
-use super::{frame::Slot, world::World};
+use super::{cache::contents::CacheBooks, frame::Slot, world::World};
 
 /// Index of an entity: nodes in name order, then clients in name order.
 pub type NodeId = u16;
@@ -38,6 +38,8 @@ pub struct InstanceBooks {
     pub arrivals: u64,
     /// Departures.
     pub departures: u64,
+    /// Caches: lookups and what became of them.
+    pub cache: CacheBooks,
 }
 
 /// The integral of a count over time in sum form: entering subtracts the instant, leaving adds it,

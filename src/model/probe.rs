@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cache::contents::CacheBooks;
 use crate::stats::{CoarseHistogram, Histogram};
 use crate::units::SimTime;
 
@@ -196,6 +197,8 @@ pub struct InstanceMeasured {
     pub departures: u64,
     /// Integral of requests waiting, request-ns.
     pub in_queue: u128,
+    /// Caches: lookups and what became of them.
+    pub cache: CacheBooks,
 }
 
 /// One node in one window of time.

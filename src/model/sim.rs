@@ -18,6 +18,7 @@ use super::{
         OperationMeasured, RequestWindow,
     },
     record::{NodeRecord, NodeSnapshot, OperationRecord, Recorder, Snapshot},
+    ring::Ring,
     world::{Attributes, Route, Tick, World, kind, unpack},
 };
 use crate::{
@@ -95,7 +96,7 @@ impl Simulation {
         };
         let net = network(&mut assembly);
         let mut nodes: Vec<Box<dyn Node>> = Vec::new();
-        let mut routes = Vec::new();
+        let (mut routes, mut rings) = (Vec::new(), Vec::new());
         for (id, (name, spec)) in design.nodes.iter().enumerate() {
             let kind = spec.kind();
             let facts = kind.facts();
@@ -103,6 +104,10 @@ impl Simulation {
                 (1, _) => Route::Single,
                 (n, Reach::Any) => Route::Random(n),
                 (n, Reach::Shard) => Route::Shard(n),
+                (n, Reach::Ring) => {
+                    rings.push(Ring::new(n));
+                    Route::Ring(rings.len() as u16 - 1)
+                }
             });
             nodes.push(kind.build(id as NodeId, &format!("node/{}", name.0), &mut assembly));
         }
@@ -126,6 +131,7 @@ impl Simulation {
             network: net,
             record,
             routes,
+            rings,
             attributes: Attributes::new(names.columns.len()),
             carries: names.carries(),
             ticks: ticks.collect(),
@@ -458,6 +464,7 @@ impl Simulation {
                 arrivals: b.arrivals - a.arrivals,
                 departures: b.departures - a.departures,
                 in_queue: b.in_queue - a.in_queue,
+                cache: b.cache.since(a.cache),
             })
             .collect();
         NodeMeasured {

@@ -14,6 +14,7 @@ use super::{
     node::NodeId,
     probe::Outcome,
     record::Recorder,
+    ring::Ring,
 };
 use crate::engine::{
     agenda::{Agenda, LaneId},
@@ -42,6 +43,8 @@ pub enum Route {
     Random(u16),
     /// The shard of the key among `n`: `splitmix64(key) mod n`.
     Shard(u16),
+    /// By the ring of this number.
+    Ring(u16),
 }
 
 /// A delay that is constant (with a lane, if there was one) or not.
@@ -89,6 +92,8 @@ pub struct World {
     pub record: Recorder,
     /// How each entity is reached.
     pub routes: Vec<Route>,
+    /// Rings of the entities reached by one.
+    pub rings: Vec<Ring>,
     /// Values of attributes.
     pub attributes: Attributes,
     /// Calls hand on the cold half of frames (deadlines, sizes, attributes, sessions ...).
@@ -121,6 +126,7 @@ impl World {
                 ((u128::from(mix(id ^ self.route_salt)) * u128::from(n)) >> 64) as u16
             }
             Route::Shard(n) => (mix(key) % u64::from(n)) as u16,
+            Route::Ring(ring) => self.rings[usize::from(ring)].of(key),
         }
     }
 

@@ -62,6 +62,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
     };
     let parts = vec![part; instances as usize];
     NodeResults {
+        cache: None,
         kind: kind.into(),
         utilisation: if bounded { estimate(load, 0.01) } else { Estimate::default() },
         throughput: estimate(1_183.0, 2.4),

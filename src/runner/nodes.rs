@@ -7,10 +7,13 @@ use std::collections::BTreeMap;
 
 use super::merge::window_spans;
 use crate::{
-    model::probe::{InstanceMeasured, Measured, NodeMeasured},
+    model::{
+        cache::contents::CacheBooks,
+        probe::{InstanceMeasured, Measured, NodeMeasured},
+    },
     results::{
-        Estimate, InstanceCounts, InstanceResults, NodeResults, NodeSeries, OUTCOMES, distribution,
-        seconds,
+        CacheResults, Estimate, InstanceCounts, InstanceResults, NodeResults, NodeSeries, OUTCOMES,
+        distribution, seconds,
     },
     stats::Histogram,
 };
@@ -61,9 +64,27 @@ fn node_results(parts: &[&NodeMeasured], confidence: f64) -> NodeResults {
         outcomes: outcomes(parts),
         causes: causes(parts),
         availability_time: mean(&|_| Some(1.0)), // Nothing can take a node down yet.
+        cache: (node.kind == "cache").then(|| cache_results(parts, confidence)),
         instances: InstanceCounts { mean: count as f64, min: count as u64, max: count as u64 },
         shards: if store { listed(count) } else { Vec::new() },
         per_instance: if store { Vec::new() } else { listed(LISTED_INSTANCES) },
+    }
+}
+
+fn cache_results(parts: &[&NodeMeasured], confidence: f64) -> CacheResults {
+    let each: Vec<CacheBooks> = parts
+        .iter()
+        .map(|n| n.instances.iter().fold(CacheBooks::default(), |sum, i| sum.plus(i.cache)))
+        .collect();
+    let ratios: Vec<_> = each.iter().map(|b| (b.hits, b.lookups)).collect();
+    let all = each.into_iter().fold(CacheBooks::default(), CacheBooks::plus);
+    CacheResults {
+        hit_ratio: Estimate::ratio_of(&ratios, confidence).fraction(),
+        lookups: all.lookups,
+        hits: all.hits,
+        misses: all.lookups - all.hits,
+        coalesced: all.coalesced,
+        evictions: all.evictions,
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod comma;
 mod de;
+mod key_file;
 pub mod load;
 mod overrides;
 mod print;

@@ -18,17 +18,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("EdgeSpec", EDGE),
     (
         "NodeSpec",
-        &[
-            "cache",
-            "queue",
-            "topic",
-            "function",
-            "dns",
-            "cdn",
-            "gateway",
-            "object_store",
-            "search_index",
-        ],
+        &["queue", "topic", "function", "dns", "cdn", "gateway", "object_store", "search_index"],
     ),
     (
         "ServiceSpec",
@@ -53,8 +43,22 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("StoreSpec", &["replication", "view_of", "durability", "price", "inbound", "boot"]),
     ("ExternalSpec", &["price"]),
     ("StepSpec", &["publish", "transaction", "saga"]),
-    ("ReadFields", &["cache", "count", "shards", "need"]),
-    ("WriteFields", &["cache", "mode", "outbox", "count"]),
+    (
+        "CacheSpec",
+        &[
+            "admission",
+            "in",
+            "negative",
+            "stale_while_revalidate",
+            "lease",
+            "price",
+            "discipline",
+            "inbound",
+            "boot",
+        ],
+    ),
+    ("ReadFields", &["count", "shards", "need"]),
+    ("WriteFields", &["outbox", "count"]),
     ("ShardBy", &["consistent_hash", "range", "directory"]),
 ];
 
@@ -88,7 +92,7 @@ mod tests {
 
     #[test]
     fn reserved_words_are_known_by_their_owner() {
-        assert!(is_reserved("NodeSpec", "cache"));
+        assert!(is_reserved("NodeSpec", "queue"));
         assert!(is_reserved("EdgeSpec", "hedge"));
         assert!(is_reserved("ShardBy", "consistent_hash(vnodes=100)"));
         assert!(!is_reserved("ServiceSpec", "cache"));

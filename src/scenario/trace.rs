@@ -16,6 +16,7 @@ use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
 use super::{
+    key_file,
     load::{Files, folder, inside},
     problems::{shown, suggest},
 };
@@ -131,6 +132,28 @@ impl Data for DataFiles<'_> {
         Ok(times)
     }
 
+    fn keys(&self, file: &str, column: Option<&str>) -> Result<Vec<u64>, String> {
+        let wrong = |why: String| format!("`{}`: {why}", shown(file));
+        let mut keys = Vec::new();
+        if let Some(column) = column {
+            self.cells(file, column, &mut |cell| {
+                let key = cell.parse().map_err(|_| format!("`{}` is not a key", shown(cell)))?;
+                keys.push(key);
+                Ok(())
+            })?;
+            return Ok(keys);
+        }
+        if file.to_ascii_lowercase().contains(".csv") {
+            return Err(wrong("which `column=` has the keys?".to_owned()));
+        }
+        let bytes = self.bytes(file)?;
+        let unpacked = unpacked(file, &bytes).map_err(wrong)?.take(MAX_UNPACKED);
+        let most = MAX_VALUES - self.taken.get();
+        keys = key_file::keys(file, unpacked, most).map_err(wrong)?;
+        self.taken.set(self.taken.get() + keys.len());
+        Ok(keys)
+    }
+
     fn matrix(&self, spec: &MatrixSpec) -> Result<Vec<(String, String, f64)>, String> {
         let wrong = |why: String| format!("`{}`: {why}", shown(&spec.file));
         let unit = nanoseconds(&spec.unit).ok_or_else(|| {
@@ -180,11 +203,21 @@ impl Data for DataFiles<'_> {
 
 type Table<'b> = csv::Reader<Box<dyn Read + 'b>>;
 
-/// A table over the bytes of a file, unpacked by its extension.
+/// A table over the bytes of a file.
 fn reader<'b>(file: &str, bytes: &'b [u8]) -> Result<Table<'b>, String> {
+    let unpacked = unpacked(file, bytes)?;
+    let bounded = Bounded { inner: BufReader::new(unpacked), left: MAX_UNPACKED, line: 0 };
+    let mut bounded = BufReader::new(bounded);
+    skip_mark(&mut bounded).map_err(|e| format!("cannot be read: {}", shown(&e.to_string())))?;
+    let plain: Box<dyn Read + 'b> = Box::new(bounded);
+    Ok(csv::ReaderBuilder::new().flexible(true).from_reader(plain))
+}
+
+/// The bytes of a file, unpacked by its extension.
+fn unpacked<'b>(file: &str, bytes: &'b [u8]) -> Result<Box<dyn Read + 'b>, String> {
     let lower = file.to_ascii_lowercase();
     let has = |extension: &str| lower.ends_with(extension);
-    let unpacked: Box<dyn Read + 'b> = if has(".gz") {
+    Ok(if has(".gz") {
         Box::new(MultiGzDecoder::new(bytes))
     } else if has(".zst") {
         Box::new(Frames { rest: bytes, decoder: None })
@@ -192,12 +225,7 @@ fn reader<'b>(file: &str, bytes: &'b [u8]) -> Result<Table<'b>, String> {
         Box::new(io::Cursor::new(unpack_xz(bytes)?))
     } else {
         Box::new(bytes)
-    };
-    let bounded = Bounded { inner: BufReader::new(unpacked), left: MAX_UNPACKED, line: 0 };
-    let mut bounded = BufReader::new(bounded);
-    skip_mark(&mut bounded).map_err(|e| format!("cannot be read: {}", shown(&e.to_string())))?;
-    let plain: Box<dyn Read + 'b> = Box::new(bounded);
-    Ok(csv::ReaderBuilder::new().flexible(true).from_reader(plain))
+    })
 }
 
 /// Drops a byte order mark.

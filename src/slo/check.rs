@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     problem::{Problem, Problems, Severity},
-    results::{Distribution, NodeResults, OUTCOMES, RequestFigures, Selection},
+    results::{CacheResults, Distribution, NodeResults, OUTCOMES, RequestFigures, Selection},
     units::{Count, Fraction, Number, Rate, SimDuration, ValueError},
 };
 
@@ -306,7 +306,7 @@ impl Checker<'_> {
         if let Some(node) = selectors.node {
             let mut path: Vec<String> = path.iter().map(|s| (*s).to_owned()).collect();
             path.push(word.text.clone());
-            let dimension = in_shape(&shape(&NodeResults::default()), &path)?;
+            let dimension = in_shape(&shape(&any_node()), &path)?;
             return Ok((Figure::Node(node, path), dimension));
         }
         let sample = self.sample(path, selectors.outcome.as_deref(), selectors.to)?;
@@ -355,11 +355,8 @@ impl Checker<'_> {
         if let Some(node) = selectors.node {
             path.extend(outcome_segment(&path, "outcomes", selectors.outcome)?);
             let counts = path.len() == 2 && (path[0] == "outcomes" || path[0] == "causes");
-            let dimension = if counts {
-                Dimension::Count
-            } else {
-                in_shape(&shape(&NodeResults::default()), &path)?
-            };
+            let dimension =
+                if counts { Dimension::Count } else { in_shape(&shape(&any_node()), &path)? };
             return Ok((Figure::Node(node, path), dimension));
         }
         path.extend(outcome_segment(&path, "requests", selectors.outcome)?);
@@ -490,15 +487,22 @@ fn in_shape(shape: &Json, path: &[String]) -> Checked<Dimension> {
     }
 }
 
+/// A node with everything some kind of node has.
+fn any_node() -> NodeResults {
+    NodeResults { cache: Some(CacheResults::default()), ..NodeResults::default() }
+}
+
 fn dimension(path: &[String]) -> Dimension {
     let last = path.last().map(String::as_str).unwrap_or_default();
     match (path[0].as_str(), last) {
         ("requests" | "outcomes" | "causes", _) | (_, "count") => Dimension::Count,
+        ("lookups" | "hits" | "misses" | "coalesced" | "evictions", _) => Dimension::Count,
         ("instances" | "in_system" | "in_queue" | "attempts_per_request", _) => Dimension::Number,
         ("goodput" | "throughput", _) => Dimension::PerSecond,
-        ("availability" | "utilisation" | "wait_probability" | "availability_time", _) => {
-            Dimension::Fraction
-        }
+        (
+            "availability" | "utilisation" | "wait_probability" | "availability_time" | "hit_ratio",
+            _,
+        ) => Dimension::Fraction,
         _ => Dimension::Seconds,
     }
 }

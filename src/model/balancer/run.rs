@@ -66,6 +66,7 @@ impl Node for Balancer {
             in_queue: 0,
             arrivals: self.arrivals,
             departures: self.departures,
+            ..InstanceBooks::default()
         }]
     }
 }

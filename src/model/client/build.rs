@@ -354,10 +354,14 @@ fn sampler<D: crate::engine::law::Dimension>(law: &Law<D>, assembly: &Assembly<'
 /// The stream of a key space depends on its name alone, not on the client: equal names mean the
 /// same keys, and each request has its own index.
 fn key_source(law: &KeyLaw, space: &str, assembly: &Assembly<'_>) -> KeySource {
-    if let KeyLaw::Sequential { n } = law {
-        KeySource::Sequential(*n)
-    } else {
-        let popularity = assembly.prepared.popularity[&law.to_string()].clone();
-        KeySource::Drawn(popularity, assembly.stream("keys", space))
+    match law {
+        KeyLaw::Sequential { n } => KeySource::Sequential(*n),
+        KeyLaw::Trace { .. } => {
+            KeySource::Listed(Arc::clone(&assembly.prepared.keys[&law.to_string()]))
+        }
+        _ => {
+            let popularity = assembly.prepared.popularity[&law.to_string()].clone();
+            KeySource::Drawn(popularity, assembly.stream("keys", space))
+        }
     }
 }

@@ -251,6 +251,14 @@ pub enum KeyLaw {
         /// Number of keys.
         n: u64,
     },
+    /// The keys of a file in turn, from the start again after the last one.
+    Trace {
+        /// File: a table with a column, one whole number per line, a `.lis` file of blocks, or
+        /// libCacheSim's `.oracleGeneral`; plain or packed.
+        file: String,
+        /// Column of a table.
+        column: Option<String>,
+    },
 }
 
 /// A value every request carries.

@@ -107,6 +107,8 @@ pub enum KeySource {
     Drawn(Popularity, Stream),
     /// 1, 2, ..., n, 1, ...
     Sequential(u64),
+    /// Those of a file in turn.
+    Listed(Arc<Vec<u64>>),
 }
 
 /// A client.
@@ -556,6 +558,7 @@ impl KeySource {
         match self {
             Self::Drawn(popularity, stream) => popularity.sample(&mut stream.draw_mixed(id)),
             Self::Sequential(n) => number % n + 1,
+            Self::Listed(keys) => keys[(number % keys.len() as u64) as usize],
         }
     }
 }

@@ -209,8 +209,17 @@ impl FromStr for KeyLaw {
                 t.finish()?;
                 Ok(Self::Hot { n, hot, share })
             }
-            "trace" => Err(ValueError::new("E-UNSUPPORTED", "`trace` keys are not supported yet")),
-            other => Err(unknown("law of keys", other, &["zipf", "uniform", "hot", "sequential"])),
+            "trace" => {
+                let mut t = Taker::new(&expr, "trace(file=keys.csv.gz column=key)")?;
+                let file = t.need("file")?.need_word()?.to_owned();
+                let column = t.key("column").map(Expr::need_word).transpose()?;
+                t.finish()?;
+                Ok(Self::Trace { file, column: column.map(str::to_owned) })
+            }
+            other => {
+                let known = ["zipf", "uniform", "hot", "sequential", "trace"];
+                Err(unknown("law of keys", other, &known))
+            }
         }
     }
 }
@@ -223,6 +232,17 @@ impl fmt::Display for KeyLaw {
             Self::Uniform { n: k } => write!(f, "uniform(n={})", n(k)),
             Self::Hot { n: k, hot, share } => write!(f, "hot(n={} hot={hot} share={share})", n(k)),
             Self::Sequential { n: k } => write!(f, "sequential(n={})", n(k)),
+            Self::Trace { file, column: None } => {
+                write!(f, "trace(file={})", crate::expr::quoted(file))
+            }
+            Self::Trace { file, column: Some(column) } => {
+                write!(
+                    f,
+                    "trace(file={} column={})",
+                    crate::expr::quoted(file),
+                    crate::expr::quoted(column)
+                )
+            }
         }
     }
 }
@@ -278,7 +298,9 @@ impl fmt::Display for AttributeSpec {
                 f.write_str(")")
             }
             Self::Coin(p) => write!(f, "{p}"),
-            Self::Column(column) => write!(f, "column({})", crate::expr::quoted(column)),
+            Self::Column(column) => {
+                write!(f, "column({})", crate::expr::quoted(column))
+            }
         }
     }
 }

@@ -176,6 +176,7 @@ impl Shape {
                     arrivals: 0,
                     departures: 0,
                     budgets: vec![Budget::default(); program.edges.len()],
+                    contents: None,
                 }
             })
             .collect();
@@ -258,6 +259,20 @@ fn step_calls(
                 target,
                 operation,
                 label,
+                endpoint: Some(endpoint.clone()),
+                times,
+                attempts: 1,
+            });
+        }
+        for (tier, verb) in step.cache_verbs() {
+            all.push(Outgoing {
+                path: format!(
+                    "{path}.{}.cache",
+                    if step.read.is_some() { "read" } else { "write" }
+                ),
+                target: tier.0.clone(),
+                operation: Some((verb.name().to_owned(), Some(verb))),
+                label: verb.name().to_owned(),
                 endpoint: Some(endpoint.clone()),
                 times,
                 attempts: 1,

@@ -4,7 +4,7 @@
 //! file shifts none of them.
 
 use super::{
-    AnySpec, BranchSpec, Condition, Literal, ReadFields, StepSpec, WriteFields,
+    AnySpec, BranchSpec, Condition, Literal, ReadFields, StepSpec, Tiers, WriteFields, WriteMode,
     program::{Call, Chance, Choice, Fork, Instr, KeyRef, Program, Test},
 };
 use crate::{
@@ -20,6 +20,9 @@ use crate::{
     },
     units::Name,
 };
+
+/// Operation (`None`: the caller's), key and size of a call.
+type CallParts<'p> = (Option<&'p Op>, Option<&'p Name>, Option<&'p SizeFormula>);
 
 /// Compiles the steps of one node or session.
 pub struct Compiler<'c, 'a> {
@@ -105,7 +108,14 @@ impl<'c, 'a> Compiler<'c, 'a> {
             let demand = self.demand(wait, path);
             self.emit(Instr::Wait(demand));
         } else if let Some((target, op, key, size)) = step.target() {
-            self.call(&target, (op.as_ref(), key, size), optional, path);
+            let call = (op.as_ref(), key, size);
+            match step.caching() {
+                None => self.call(&target, call, optional, path),
+                Some((tiers, None)) => self.cached_read(&target, call, (tiers, optional), path),
+                Some((tiers, Some(mode))) => {
+                    self.cached_write(&target, call, (tiers, mode, optional), path);
+                }
+            }
         } else if let Some(all) = &step.all {
             self.fork(all, all.len() as u16, optional, path);
         } else if let Some(AnySpec { need, of }) = &step.any {
@@ -171,7 +181,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
     pub fn call(
         &mut self,
         target: &str,
-        (op, key, size): (Option<&Op>, Option<&Name>, Option<&SizeFormula>),
+        (op, key, size): CallParts<'_>,
         optional: bool,
         path: &str,
     ) {
@@ -195,6 +205,67 @@ impl<'c, 'a> Compiler<'c, 'a> {
         self.program.calls.push(call);
         let index = self.program.calls.len() as u16 - 1;
         self.emit(Instr::Call(index));
+    }
+
+    /// A call of a cache with a verb of its own; the key is the step's.
+    fn ask_cache(&mut self, tier: &Name, verb: Verb, call: CallParts<'_>, path: &str) {
+        let op = (verb.name().to_owned(), Some(verb));
+        let path = format!("{path}/{}/{}", verb.name(), tier.0);
+        // A cache that fails costs a read its hit and a write its freshness, not the request.
+        self.call(&tier.0, (Some(&op), call.1, call.2), true, &path);
+    }
+
+    /// Cache-aside: the tiers in turn, then the store; then fills of the tiers that missed, for which
+    /// nobody waits (`semantics.md` 54).
+    fn cached_read(
+        &mut self,
+        store: &str,
+        call: CallParts<'_>,
+        (tiers, optional): (&Tiers, bool),
+        path: &str,
+    ) {
+        let mut hits = Vec::new();
+        for tier in &tiers.0 {
+            self.ask_cache(tier, Verb::Lookup, call, path);
+            hits.push(self.emit(Instr::OnHit(0)));
+        }
+        self.call(store, call, optional, path);
+        // The farthest tier is filled first, so that a hit there goes on at the fill of the next.
+        for (i, tier) in tiers.0.iter().enumerate().rev() {
+            if let Some(&at) = hits.get(i + 1) {
+                self.program.code[at] = Instr::OnHit(self.here());
+            }
+            self.ask_cache(tier, Verb::Fill, call, path);
+            let at = self.program.code.len() - 1;
+            let Instr::Call(fill) = self.program.code[at] else { unreachable!("just added") };
+            self.program.code[at] = Instr::Send(fill);
+        }
+        self.program.code[hits[0]] = Instr::OnHit(self.here());
+    }
+
+    fn cached_write(
+        &mut self,
+        store: &str,
+        call: CallParts<'_>,
+        (tiers, mode, optional): (&Tiers, WriteMode, bool),
+        path: &str,
+    ) {
+        let then = match mode {
+            WriteMode::Through | WriteMode::Behind => {
+                let behind = (Verb::WriteBehind.name().to_owned(), Some(Verb::WriteBehind));
+                let op = if mode == WriteMode::Behind { Some(&behind) } else { call.0 };
+                return self.call(&tiers.0[0].0, (op, call.1, call.2), optional, path);
+            }
+            WriteMode::Around => None,
+            WriteMode::Invalidate => Some(Verb::Invalidate),
+            WriteMode::Update => Some(Verb::Fill),
+        };
+        self.call(store, call, optional, path);
+        for (tier, verb) in tiers.0.iter().zip(std::iter::repeat(then)) {
+            if let Some(verb) = verb {
+                self.ask_cache(tier, verb, call, path);
+            }
+        }
     }
 
     fn edge(&mut self, target: &str) -> u16 {
@@ -307,7 +378,7 @@ impl StepSpec {
             return Some((c.to.0.clone(), op, c.key.as_ref(), c.size.as_ref()));
         }
         if let Some(read) = &self.read {
-            let ReadFields { from, key } = &read.0;
+            let ReadFields { from, key, .. } = &read.0;
             let op = (Verb::Read.name().to_owned(), Some(Verb::Read));
             return Some((from.0.clone(), Some(op), key.as_ref(), None));
         }
@@ -318,10 +389,34 @@ impl StepSpec {
             (&self.increment, Verb::Increment),
         ];
         writes.into_iter().find_map(|(write, verb)| {
-            let WriteFields { to, key, size } = &write.as_ref()?.0;
+            let WriteFields { to, key, size, .. } = &write.as_ref()?.0;
             let op = (verb.name().to_owned(), Some(verb));
             Some((to.0.clone(), Some(op), key.as_ref(), size.as_ref()))
         })
+    }
+
+    /// The caches of a read or write, and what a write means for them (`None`: a read).
+    pub fn caching(&self) -> Option<(&Tiers, Option<WriteMode>)> {
+        if let Some(read) = &self.read {
+            return Some((read.0.cache.as_ref()?, None));
+        }
+        let writes = [&self.write, &self.delete, &self.cas, &self.increment];
+        let write = &writes.into_iter().flatten().next()?.0;
+        Some((write.cache.as_ref()?, Some(write.mode.unwrap_or_default())))
+    }
+
+    /// What such a step asks each of its caches for.
+    pub fn cache_verbs(&self) -> Vec<(&Name, Verb)> {
+        let Some((tiers, mode)) = self.caching() else { return Vec::new() };
+        let verbs: &[Verb] = match mode {
+            None => &[Verb::Lookup, Verb::Fill],
+            Some(WriteMode::Invalidate) => &[Verb::Invalidate],
+            Some(WriteMode::Update) => &[Verb::Fill],
+            Some(WriteMode::Around) => &[],
+            Some(WriteMode::Through) => &[Verb::Write],
+            Some(WriteMode::Behind) => &[Verb::WriteBehind],
+        };
+        tiers.0.iter().flat_map(|t| verbs.iter().map(move |v| (t, *v))).collect()
     }
 
     /// The lists of steps within, with their paths.

@@ -2,6 +2,7 @@
 
 mod branches;
 pub mod build;
+mod caching;
 pub mod compile;
 pub mod cores;
 pub mod program;
@@ -214,6 +215,9 @@ pub struct ReadFields {
     /// Key space, or `instance` or `session`; the caller's key when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Name>,
+    /// Cache looked at first and filled after a miss, or a list of tiers, the nearest first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Tiers>,
 }
 
 /// A write: `write: S` is short for `write: {to: S}`.
@@ -232,6 +236,34 @@ pub struct WriteFields {
     /// Size of the message; the caller's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<SizeFormula>,
+    /// Cache of the key, or a list of tiers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<Tiers>,
+    /// What a write means for the cache: `invalidate` (default), `update`, `around`, `through`,
+    /// `behind`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<WriteMode>,
+}
+
+/// A cache or several tiers of caches, the nearest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tiers(pub Vec<Name>);
+
+/// What a write means for the cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteMode {
+    /// The store is written, then the key is taken out of the cache.
+    #[default]
+    Invalidate,
+    /// The store is written, then the cache.
+    Update,
+    /// The store is written; the cache does not hear of it.
+    Around,
+    /// The cache is written and writes the store before it answers (its `from` is the store).
+    Through,
+    /// The cache is written, answers, and writes the store then (its `from` is the store).
+    Behind,
 }
 
 /// A branch: one step or a list of steps.

@@ -28,6 +28,12 @@ pub enum Instr {
     Wait(u16),
     /// A call.
     Call(u16),
+    /// A message nobody waits for: a call.
+    Send(u16),
+    /// After a call to a cache: go on there if it found the key.
+    OnHit(u16),
+    /// Something a cache does; a lookup that finds its key goes on there.
+    Cache(CacheStep, u16),
     /// Parallel branches.
     Fork(u16),
     /// One of several continuations.
@@ -70,6 +76,19 @@ pub enum Instr {
     },
     /// The end of the endpoint or branch.
     End,
+}
+
+/// What a cache does with the key of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CacheStep {
+    /// Looks it up.
+    Lookup,
+    /// Holds what the message brought.
+    Admit,
+    /// Holds what was fetched.
+    Keep,
+    /// Takes it out.
+    Invalidate,
 }
 
 /// Something a formula or condition can refer to.
@@ -286,6 +305,8 @@ impl Program {
                 Instr::Work(_)
                 | Instr::Wait(_)
                 | Instr::Call(_)
+                | Instr::Send(_)
+                | Instr::Cache(..)
                 | Instr::Fork(_)
                 | Instr::Reply(_)
                 | Instr::Do { .. }

@@ -15,9 +15,10 @@ use crate::{
         random::{Stream, descend, mix},
     },
     model::{
+        cache::contents::Contents,
         frame::{
-            BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER, IN_ROOM, NONE,
-            Slot,
+            BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, FOUND, Frame, HAS_CORE, HAS_WORKER,
+            IN_ROOM, NONE, Slot,
         },
         node::{Area, InstanceBooks, Node, NodeId},
         probe::Outcome,
@@ -54,6 +55,8 @@ pub struct Instance {
     pub departures: u64,
     /// Retry budget of each edge.
     pub budgets: Vec<Budget>,
+    /// Caches: what it holds.
+    pub contents: Option<Box<Contents>>,
 }
 
 /// A server.
@@ -116,6 +119,7 @@ impl Node for Server {
                     in_queue: cores_queue + workers_queue,
                     arrivals: i.arrivals,
                     departures: i.departures,
+                    cache: i.contents.as_ref().map_or_else(Default::default, |c| c.books),
                 }
             })
             .collect()
@@ -191,6 +195,12 @@ impl Server {
             }
             Stop::At(Instr::Call(call)) => self.start_call(slot, call, world),
             Stop::At(Instr::Fork(fork)) => self.start_fork(slot, fork, world),
+            Stop::At(Instr::Cache(step, hit)) => self.cache_step(slot, (step, hit), world),
+            Stop::At(Instr::Send(call)) => {
+                self.send_away(slot, call, world);
+                world.frames[slot].pc += 1;
+                self.run(slot, world);
+            }
             Stop::At(Instr::Reply(reply)) => {
                 // What follows runs in the background.
                 let rest = self.reply_early(slot, reply, world);
@@ -320,6 +330,9 @@ impl Server {
     /// A visit or branch ends.
     #[inline(never)]
     pub(super) fn finish(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+        if !outcome.is_success() {
+            self.fail_followers(slot, outcome, world);
+        }
         self.end(slot, outcome, world);
     }
 
@@ -501,8 +514,16 @@ impl Server {
         f.next = NONE;
         let pc = f.pc;
         world.disarm(slot);
-        let outcome = world.frames[child].outcome();
+        let (outcome, found) =
+            (world.frames[child].outcome(), world.frames[child].flags & FOUND != 0);
+        if world.carries {
+            world.frames.extra_mut(slot).fetched = world.frames.extra(child).reply_size;
+        }
         if outcome.is_success() {
+            if found && let Some(Instr::OnHit(to)) = self.program.code.get(usize::from(pc) + 1) {
+                world.frames[slot].pc = *to;
+                return self.run(slot, world);
+            }
             return self.go_on(slot, world);
         }
         let Instr::Call(call) = self.program.code[usize::from(pc)] else {
@@ -536,7 +557,12 @@ impl Server {
             }
         }
         if site.optional {
-            world.frames[slot].pc += 1;
+            let f = &mut world.frames[slot];
+            f.pc += 1;
+            // What was not read fills no cache.
+            while let Instr::Send(_) = self.program.code[usize::from(f.pc)] {
+                f.pc += 1;
+            }
             return self.run(slot, world);
         }
         world.record.node(self.node).cause("failed_call");

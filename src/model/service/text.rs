@@ -12,7 +12,7 @@ use serde::{
 
 use super::{
     BranchSpec, CallFields, CallSpec, Comparator, Comparison, Condition, Discipline, Literal,
-    ReadFields, ReadSpec, Speedup, StepSpec, WriteFields, WriteSpec,
+    ReadFields, ReadSpec, Speedup, StepSpec, Tiers, WriteFields, WriteSpec,
 };
 use crate::{
     expr::{Expr, Taker, clip, unknown},
@@ -241,17 +241,60 @@ short_form!(
 short_form!(
     ReadSpec,
     ReadFields,
-    "a store's name, or `{from, key}`",
-    |name| ReadFields { from: name, key: None },
-    |r| r.key.is_none().then_some(&r.from)
+    "a store's name, or `{from, key, cache}`",
+    |name| ReadFields { from: name, key: None, cache: None },
+    |r| (r.key.is_none() && r.cache.is_none()).then_some(&r.from)
 );
 short_form!(
     WriteSpec,
     WriteFields,
-    "a store's name, or `{to, key, size}`",
-    |name| WriteFields { to: name, key: None, size: None },
-    |w| (w.key.is_none() && w.size.is_none()).then_some(&w.to)
+    "a store's name, or `{to, key, size, cache, mode}`",
+    |name| WriteFields { to: name, key: None, size: None, cache: None, mode: None },
+    |w| (w.key.is_none() && w.size.is_none() && w.cache.is_none() && w.mode.is_none())
+        .then_some(&w.to)
 );
+
+impl<'de> Deserialize<'de> for Tiers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Names;
+        impl<'de> Visitor<'de> for Names {
+            type Value = Tiers;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a cache or a list of caches")
+            }
+            fn visit_str<E: de::Error>(self, v: &str) -> Result<Tiers, E> {
+                v.parse().map(|name| Tiers(vec![name])).map_err(E::custom)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Tiers, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = seq.next_element()? {
+                    names.push(name);
+                }
+                Ok(Tiers(names))
+            }
+        }
+        deserializer.deserialize_any(Names)
+    }
+}
+
+impl Serialize for Tiers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(serializer),
+            names => names.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for Tiers {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Tiers".into()
+    }
+    fn json_schema(g: &mut SchemaGenerator) -> Schema {
+        let name = g.subschema_for::<Name>();
+        json_schema!({"anyOf": [name.clone(), {"type": "array", "items": name}]})
+    }
+}
 
 impl<'de> Deserialize<'de> for BranchSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

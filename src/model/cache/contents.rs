@@ -1,0 +1,377 @@
+//! What one instance of a cache holds.
+//!
+//! **Invariant.** hits + misses = lookups, and what is held never exceeds the capacity.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashTable;
+
+use super::eviction::{Entry, Order};
+use crate::{engine::random::mix, model::frame::Slot};
+
+/// Counts of one instance from the start of the run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CacheBooks {
+    /// Lookups, coalesced ones included.
+    pub lookups: u64,
+    /// Of these: found.
+    pub hits: u64,
+    /// Of the misses: waited for a fetch that was under way.
+    pub coalesced: u64,
+    /// Entries that left for lack of room.
+    pub evictions: u64,
+}
+
+impl CacheBooks {
+    /// The sum of two.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            lookups: self.lookups + other.lookups,
+            hits: self.hits + other.hits,
+            coalesced: self.coalesced + other.coalesced,
+            evictions: self.evictions + other.evictions,
+        }
+    }
+
+    /// What happened since `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            lookups: self.lookups - earlier.lookups,
+            hits: self.hits - earlier.hits,
+            coalesced: self.coalesced - earlier.coalesced,
+            evictions: self.evictions - earlier.evictions,
+        }
+    }
+}
+
+/// What a cache can hold, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Entries, or bytes; `None`: everything.
+    pub capacity: Option<u64>,
+    /// The capacity is in bytes.
+    pub in_bytes: bool,
+    /// How long an entry may be served, ns.
+    pub ttl: Option<u64>,
+    /// A hit begins the time anew.
+    pub renewed: bool,
+    /// One fetch at a time per key.
+    pub coalesce: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Item {
+    key: u64,
+    size: u64,
+    expires: u64,
+}
+
+/// A fetch under way and the visits that wait for it.
+#[derive(Debug)]
+struct Flight {
+    leader: Slot,
+    waiting: Vec<Slot>,
+}
+
+/// The entries of one instance.
+#[derive(Debug)]
+pub struct Contents {
+    limits: Limits,
+    index: HashTable<Entry>,
+    items: Vec<Item>,
+    free: Vec<Entry>,
+    order: Box<dyn Order>,
+    used: u64,
+    flights: BTreeMap<u64, Flight>,
+    /// What happened so far.
+    pub books: CacheBooks,
+}
+
+impl Contents {
+    /// An empty cache.
+    pub fn new(limits: Limits, order: Box<dyn Order>) -> Self {
+        Self {
+            limits,
+            index: HashTable::new(),
+            items: Vec::new(),
+            free: Vec::new(),
+            order,
+            used: 0,
+            flights: BTreeMap::new(),
+            books: CacheBooks::default(),
+        }
+    }
+
+    fn find(&self, key: u64) -> Option<Entry> {
+        self.index.find(mix(key), |&e| self.items[e as usize].key == key).copied()
+    }
+
+    /// Looks a key up: the size of its value, if it is held and may still be served.
+    pub fn lookup(&mut self, key: u64, now: u64) -> Option<u64> {
+        self.books.lookups += 1;
+        let entry = self.find(key)?;
+        let item = &mut self.items[entry as usize];
+        if item.expires <= now {
+            self.forget(entry);
+            return None;
+        }
+        if self.limits.renewed {
+            item.expires = expiry(self.limits.ttl, now);
+        }
+        self.books.hits += 1;
+        self.order.hit(entry);
+        Some(self.items[entry as usize].size)
+    }
+
+    /// Holds a key from now on, if it fits at all; what is in its way leaves.
+    pub fn admit(&mut self, key: u64, size: u64, now: u64) {
+        if let Some(entry) = self.find(key) {
+            if self.weight(size) == self.weight(self.items[entry as usize].size) {
+                let item = &mut self.items[entry as usize];
+                (item.size, item.expires) = (size, expiry(self.limits.ttl, now));
+                return self.order.hit(entry);
+            }
+            self.forget(entry);
+        }
+        let weight = self.weight(size);
+        if let Some(capacity) = self.limits.capacity {
+            if weight > capacity {
+                return;
+            }
+            while self.used + weight > capacity {
+                let victim = self.order.evict();
+                self.books.evictions += 1;
+                self.drop_item(victim);
+            }
+        }
+        let item = Item { key, size, expires: expiry(self.limits.ttl, now) };
+        let entry = if let Some(free) = self.free.pop() {
+            self.items[free as usize] = item;
+            free
+        } else {
+            self.items.push(item);
+            (self.items.len() - 1) as Entry
+        };
+        self.used += weight;
+        let items = &self.items;
+        self.index.insert_unique(mix(key), entry, |&e| mix(items[e as usize].key));
+        self.order.admit(entry);
+    }
+
+    /// A key is not served any more.
+    pub fn invalidate(&mut self, key: u64) {
+        if let Some(entry) = self.find(key) {
+            self.forget(entry);
+        }
+    }
+
+    /// Number of entries held.
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    fn weight(&self, size: u64) -> u64 {
+        if self.limits.in_bytes { size } else { 1 }
+    }
+
+    fn forget(&mut self, entry: Entry) {
+        self.order.remove(entry);
+        self.drop_item(entry);
+    }
+
+    fn drop_item(&mut self, entry: Entry) {
+        let Item { key, size, .. } = self.items[entry as usize];
+        self.used -= self.weight(size);
+        let found = self.index.find_entry(mix(key), |&e| e == entry);
+        found.expect("every entry is in the index").remove();
+        self.free.push(entry);
+    }
+
+    // ---- one fetch at a time -----------------------------------------------------------------
+
+    /// A miss joins the fetch of its key that is under way, or leads one (false).
+    pub fn join(&mut self, key: u64, slot: Slot) -> bool {
+        if !self.limits.coalesce {
+            return false;
+        }
+        if let Some(flight) = self.flights.get_mut(&key) {
+            flight.waiting.push(slot);
+            self.books.coalesced += 1;
+            return true;
+        }
+        self.flights.insert(key, Flight { leader: slot, waiting: Vec::new() });
+        false
+    }
+
+    /// The fetch `slot` leads is over, well or not: who waited for it.
+    pub fn land(&mut self, key: u64, slot: Slot) -> Vec<Slot> {
+        if self.flights.get(&key).is_some_and(|f| f.leader == slot) {
+            return self.flights.remove(&key).map_or_else(Vec::new, |f| f.waiting);
+        }
+        Vec::new()
+    }
+
+    /// The fetch `slot` leads is given up: the next who waits leads one now, if anyone waits.
+    pub fn hand_over(&mut self, key: u64, slot: Slot) -> Option<Slot> {
+        let flight = self.flights.get_mut(&key).filter(|f| f.leader == slot)?;
+        if flight.waiting.is_empty() {
+            self.flights.remove(&key);
+            return None;
+        }
+        flight.leader = flight.waiting.remove(0);
+        Some(flight.leader)
+    }
+
+    /// A visit that waited for a fetch is called off; false: it did not wait.
+    pub fn leave(&mut self, key: u64, slot: Slot) -> bool {
+        let Some(flight) = self.flights.get_mut(&key) else { return false };
+        let before = flight.waiting.len();
+        flight.waiting.retain(|&s| s != slot);
+        flight.waiting.len() < before
+    }
+}
+
+fn expiry(ttl: Option<u64>, now: u64) -> u64 {
+    ttl.map_or(u64::MAX, |ttl| now.saturating_add(ttl))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{engine::random::Stream, model::cache::eviction::Eviction};
+
+    const LIMITS: Limits =
+        Limits { capacity: Some(5), in_bytes: false, ttl: None, renewed: false, coalesce: false };
+
+    fn cache(eviction: Eviction, limits: Limits) -> Contents {
+        Contents::new(limits, eviction.order(Stream::new(1, "cache", "eviction")))
+    }
+
+    /// The same by plain vectors: front is newest.
+    struct Slow {
+        eviction: Eviction,
+        keys: Vec<(u64, bool)>,
+        hand: usize,
+    }
+
+    impl Slow {
+        fn request(&mut self, key: u64) -> bool {
+            if let Some(i) = self.keys.iter().position(|k| k.0 == key) {
+                self.keys[i].1 = true;
+                if self.eviction == Eviction::Lru {
+                    let hit = self.keys.remove(i);
+                    self.keys.insert(0, hit);
+                }
+                return true;
+            }
+            if self.keys.len() == 5 {
+                self.evict();
+            }
+            self.keys.insert(0, (key, false));
+            false
+        }
+
+        fn evict(&mut self) {
+            match self.eviction {
+                Eviction::Clock => {
+                    while self.keys[4].1 {
+                        let last = self.keys.remove(4);
+                        self.keys.insert(0, (last.0, false));
+                    }
+                    self.keys.pop();
+                }
+                Eviction::Sieve => {
+                    // `hand` counts from the oldest.
+                    let mut at = self.hand % 5;
+                    while self.keys[4 - at].1 {
+                        self.keys[4 - at].1 = false;
+                        at = (at + 1) % 5;
+                    }
+                    self.keys.remove(4 - at);
+                    self.hand = if at == 4 { 0 } else { at };
+                }
+                _ => drop(self.keys.pop()),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn policies_agree_with_slow_twins(keys in prop::collection::vec(0u64..12, 0..400)) {
+            for eviction in [Eviction::Lru, Eviction::Fifo, Eviction::Clock, Eviction::Sieve] {
+                let mut fast = cache(eviction, LIMITS);
+                let mut slow = Slow { eviction, keys: Vec::new(), hand: 0 };
+                for &key in &keys {
+                    let hit = fast.lookup(key, 0).is_some();
+                    if !hit {
+                        fast.admit(key, 0, 0);
+                    }
+                    prop_assert_eq!(hit, slow.request(key), "{}", eviction);
+                    prop_assert!(fast.len() <= 5);
+                }
+            }
+        }
+
+        #[test]
+        fn whatever_happens_the_capacity_holds(
+            steps in prop::collection::vec((0u8..3, 0u64..20, 0u64..40), 0..300),
+        ) {
+            for eviction in [
+                Eviction::Lru, Eviction::Fifo, Eviction::Random, Eviction::Clock, Eviction::Sieve,
+            ] {
+                let limits =
+                    Limits { capacity: Some(100), in_bytes: true, ttl: Some(50), ..LIMITS };
+                let mut cache = cache(eviction, limits);
+                let mut held = std::collections::BTreeMap::new();
+                for (now, &(what, key, size)) in (0u64..).step_by(3).zip(&steps) {
+                    match what {
+                        0 => {
+                            if let Some(found) = cache.lookup(key, now) {
+                                prop_assert_eq!(held[&key], (found, true));
+                            }
+                        }
+                        1 => {
+                            cache.admit(key, size, now);
+                            held.insert(key, (size, true));
+                        }
+                        _ => {
+                            cache.invalidate(key);
+                            held.insert(key, (0, false));
+                        }
+                    }
+                    let total: u64 = cache.index.iter().map(|&e| cache.items[e as usize].size).sum();
+                    prop_assert!(total == cache.used && total <= 100);
+                }
+                prop_assert!(cache.books.hits <= cache.books.lookups);
+            }
+        }
+    }
+
+    #[test]
+    fn entries_expire_and_may_be_renewed() {
+        for renewed in [false, true] {
+            let mut cache = cache(Eviction::Lru, Limits { ttl: Some(10), renewed, ..LIMITS });
+            cache.admit(1, 7, 0);
+            assert_eq!(cache.lookup(1, 9), Some(7));
+            assert_eq!(cache.lookup(1, 10).is_some(), renewed);
+            assert_eq!(cache.lookup(1, 20), None);
+            assert_eq!(cache.len(), 0);
+        }
+    }
+
+    #[test]
+    fn misses_of_a_key_share_one_fetch() {
+        let mut cache = cache(Eviction::Lru, Limits { coalesce: true, ..LIMITS });
+        assert!(!cache.join(1, 10));
+        assert!(cache.join(1, 11) && cache.join(1, 12));
+        assert!(!cache.join(2, 13));
+        assert!(cache.leave(1, 11) && !cache.leave(1, 10));
+        assert!(cache.land(1, 12).is_empty());
+        assert_eq!(cache.land(1, 10), [12]);
+        assert!(!cache.join(1, 14));
+    }
+}

@@ -1,0 +1,263 @@
+//! Caches: keys held near their readers. A cache is a server whose program looks keys up, fetches and
+//! admits them; hit ratios emerge from keys, capacity and time.
+//!
+//! **Invariant.** A lookup counts when it arrives, a fill admits when it arrives (`semantics.md` 54).
+
+pub mod contents;
+pub mod eviction;
+
+mod text;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::law::{DurationFormula, SizeFormula},
+    model::{
+        build::{Assembly, Names},
+        check,
+        kind::{Facts, Kind, Outgoing, Reach, Verb},
+        network::ZonesSpec,
+        node::{Node, NodeId},
+        service::{
+            Discipline,
+            build::Shape,
+            compile::Compiler,
+            program::{CacheStep, Instr, Program},
+        },
+    },
+    problem::Problems,
+    units::{Count, Name, SimDuration},
+};
+use contents::{Contents, Limits};
+use eviction::Eviction;
+
+/// Holds keys near their readers. With `read: {from: store, cache: this}` a service looks here first
+/// and fills it after a miss (cache-aside). Called directly it is read-through: a miss is fetched from
+/// the node in `from`, or, without one, admitted as it is.
+///
+/// ```yaml
+/// redis: {cache: {capacity: 200k, eviction: lru, ttl: 5m, latency: 0.3ms, instances: 2}}
+/// ```
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CacheSpec {
+    /// What each instance holds: entries (`200k`) or bytes (`4GB`); everything when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
+    /// Which entry leaves a full cache: `lru` (default), `fifo`, `random`, `clock`, `sieve`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eviction: Option<Eviction>,
+    /// How long an entry is served after it was filled; for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<SimDuration>,
+    /// Each hit begins the `ttl` anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_renew: Option<bool>,
+    /// Work of each request here; 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<DurationFormula>,
+    /// Number of instances; each key lives on one, by consistent hash with 100 points per instance.
+    /// 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<Count>,
+    /// Node a direct call fetches a missing key from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Name>,
+    /// Misses of a key that is being fetched wait for that fetch instead of fetching too (with `from`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coalesce: Option<bool>,
+    /// Cores of each instance; unbounded when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cores: Option<Count>,
+    /// Waiting room of each instance; beyond it requests are rejected. Unbounded when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Count>,
+    /// Where the instances stand, in turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zones: Option<ZonesSpec>,
+}
+
+/// Entries or bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capacity {
+    /// So many entries.
+    Entries(u64),
+    /// So many bytes.
+    Bytes(u64),
+}
+
+impl CacheSpec {
+    fn limits(&self) -> Limits {
+        let (capacity, in_bytes) = match self.capacity {
+            None => (None, false),
+            Some(Capacity::Entries(n)) => (Some(n), false),
+            Some(Capacity::Bytes(n)) => (Some(n), true),
+        };
+        Limits {
+            capacity,
+            in_bytes,
+            ttl: self.ttl.map(|t| t.0),
+            renewed: self.ttl_renew == Some(true),
+            coalesce: self.coalesce == Some(true),
+        }
+    }
+}
+
+impl Kind for CacheSpec {
+    fn facts(&self) -> Facts<'_> {
+        let eviction = self.eviction.unwrap_or_default();
+        Facts {
+            kind: "cache",
+            instances: self.instances.map_or(1, |n| n.0),
+            capacity: self.cores.map(|c| c.0 as f64),
+            zones: self.zones.as_ref(),
+            floats: false,
+            reach: Reach::Ring,
+            detail: self.capacity.map_or_else(String::new, |c| format!("{c}, {eviction}")),
+        }
+    }
+
+    fn files(&self) -> Vec<(String, String)> {
+        self.latency.iter().flat_map(DurationFormula::tables).collect()
+    }
+
+    fn carries(&self) -> bool {
+        let bytes = matches!(self.capacity, Some(Capacity::Bytes(_)));
+        bytes || self.latency.iter().any(|l| l.attributes().next().is_some())
+    }
+
+    fn outgoing(&self, path: &str) -> Vec<Outgoing> {
+        let fetch = |verb: Verb| {
+            self.from.iter().map(move |from| Outgoing {
+                path: format!("{path}.from"),
+                target: from.0.clone(),
+                operation: Some((verb.name().to_owned(), Some(verb))),
+                label: verb.name().to_owned(),
+                endpoint: None,
+                times: 1.0,
+                attempts: 1,
+            })
+        };
+        fetch(Verb::Read).chain(fetch(Verb::Write)).collect()
+    }
+
+    fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
+        check::cache(self, path, names, problems);
+    }
+
+    fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
+        let program = self.program(path, assembly);
+        let shape = Shape {
+            instances: self.facts().instances,
+            workers: None,
+            cores: self.cores.map(|c| c.0),
+            discipline: Discipline::Fifo,
+            speedup: None,
+            queue: self.queue.map(|q| q.0),
+        };
+        let mut server = shape.server(id, path, program, assembly);
+        for (i, instance) in server.instances.iter_mut().enumerate() {
+            let stream = assembly.stream(&format!("{path}/{i}"), "eviction");
+            let order = self.eviction.unwrap_or_default().order(stream);
+            instance.contents = Some(Box::new(Contents::new(self.limits(), order)));
+        }
+        Box::new(server)
+    }
+}
+
+/// A part of what a cache does for a request.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    /// Something with its contents.
+    Do(CacheStep),
+    /// Its latency.
+    Latency,
+    /// A call of the node in `from`.
+    Ask(Verb),
+    /// The reply, before the rest.
+    Reply,
+    /// The end; a lookup that found its key goes on after the first one.
+    End,
+}
+
+use CacheStep::{Admit, Invalidate, Keep, Lookup};
+use Part::{Ask, Do, End, Latency, Reply};
+
+const ASIDE: [Part; 5] = [Do(Lookup), Latency, End, Latency, End];
+const FETCH: [Part; 7] = [Do(Lookup), Latency, Ask(Verb::Read), Do(Keep), End, Latency, End];
+/// Without anywhere to fetch from, what is missing is admitted as it is.
+const ALONE: [Part; 6] = [Do(Lookup), Latency, Do(Admit), End, Latency, End];
+const FILL: [Part; 3] = [Do(Admit), Latency, End];
+const DROP: [Part; 3] = [Do(Invalidate), Latency, End];
+const WRITE: [Part; 4] = [Latency, Ask(Verb::Write), Do(Admit), End];
+const BEHIND: [Part; 5] = [Do(Admit), Latency, Reply, Ask(Verb::Write), End];
+
+impl CacheSpec {
+    fn program(&self, path: &str, assembly: &mut Assembly<'_>) -> Program {
+        let names = assembly.names;
+        let none = std::collections::BTreeMap::new();
+        let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
+        let read: &[Part] = if self.from.is_some() { &FETCH } else { &ALONE };
+        let [read, aside, fill, drop, write, behind] =
+            [read, &ASIDE, &FILL, &DROP, &WRITE, &BEHIND].map(|p| self.entry(p, &mut compiler));
+        let mut program = compiler.program;
+        program.entries = names
+            .ops
+            .iter()
+            .map(|op| {
+                Some(match op.1 {
+                    None | Some(Verb::Read) => read,
+                    Some(Verb::Lookup) => aside,
+                    Some(Verb::Fill) => fill,
+                    Some(Verb::Invalidate | Verb::Delete) => drop,
+                    Some(Verb::Write | Verb::Cas | Verb::Increment) => write,
+                    Some(Verb::WriteBehind) => behind,
+                })
+            })
+            .collect();
+        program
+    }
+
+    /// Compiles the parts of one operation and returns where it starts.
+    fn entry(&self, parts: &[Part], compiler: &mut Compiler<'_, '_>) -> u16 {
+        let start = compiler.here();
+        compiler.emit(Instr::Begin);
+        let mut lookup = None;
+        for part in parts {
+            match part {
+                Do(step) => {
+                    let at = compiler.emit(Instr::Cache(*step, 0));
+                    lookup = lookup.or((*step == Lookup).then_some(at));
+                }
+                Latency => {
+                    if let Some(latency) = &self.latency {
+                        let demand = compiler.demand(latency, "/latency");
+                        compiler.emit(Instr::Work(demand));
+                    }
+                }
+                Ask(verb) => {
+                    if let Some(from) = &self.from {
+                        let op = (verb.name().to_owned(), Some(*verb));
+                        let path = format!("/{}", verb.name());
+                        compiler.call(&from.0, (Some(&op), None, None), false, &path);
+                    }
+                }
+                Reply => {
+                    let nothing: SizeFormula = "0B".parse().expect("a size is a formula");
+                    let size = compiler.assembly.demand(&nothing, "");
+                    compiler.program.replies.push(size);
+                    let reply = compiler.program.replies.len() as u16 - 1;
+                    compiler.emit(Instr::Reply(reply));
+                }
+                End => {
+                    compiler.emit(Instr::End);
+                    if let Some(at) = lookup.take() {
+                        compiler.program.code[at] = Instr::Cache(Lookup, compiler.here());
+                    }
+                }
+            }
+        }
+        start
+    }
+}

@@ -1,0 +1,30 @@
+//! Text form of a capacity.
+//!
+//! **Invariant.** Parsing what was printed gives the same value.
+
+use std::{fmt, str::FromStr};
+
+use super::Capacity;
+use crate::units::{Count, Size, ValueError, text_value};
+
+impl FromStr for Capacity {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        // `B` ends every unit of size and no count.
+        if text.ends_with('B') {
+            return text.parse::<Size>().map(|s| Self::Bytes(s.0));
+        }
+        text.parse::<Count>().map(|n| Self::Entries(n.0))
+    }
+}
+
+impl fmt::Display for Capacity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Entries(n) => Count(*n).fmt(f),
+            Self::Bytes(n) => Size(*n).fmt(f),
+        }
+    }
+}
+
+text_value!(Capacity, "Capacity", "entries (`200k`) or bytes (`4GB`)", ["200k", "4GB"]);
