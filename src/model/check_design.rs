@@ -88,8 +88,10 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
 }
 
 fn references(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+    let mut seen = BTreeSet::new();
     for (i, calls) in calls.iter().enumerate() {
-        for call in calls {
+        // One name in the file may stand for several calls.
+        for call in calls.iter().filter(|c| seen.insert((c.path.clone(), c.target.clone()))) {
             if names.node(&call.target).is_none() {
                 let help = closest(&call.target, names.nodes.iter().copied());
                 let message = format!("unknown node `{}`", call.target);

@@ -26,6 +26,7 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
     let _ = write!(out, "<h2>The design</h2>\n<figure>\n{topology}</figure>\n");
     requests(&mut out, results);
     nodes(&mut out, results);
+    caches(&mut out, results);
     balance(&mut out, results);
     out.push_str("<h2>Over time</h2>\n");
     for plot in plots {
@@ -241,6 +242,29 @@ fn nodes(out: &mut String, results: &Results) {
         "<p class=\"muted\">Response time of a node runs from arrival to reply and holds the waits \
          for what it calls. Utilisation is that of cores, else of workers.</p>\n",
     );
+}
+
+/// What caches found.
+fn caches(out: &mut String, results: &Results) {
+    let header = ["Cache", "hit ratio", "lookups", "hits", "misses", "coalesced", "evictions"];
+    let mut table = Table::new("Caches", &header);
+    let mut any = false;
+    for (name, node) in &results.nodes {
+        let Some(cache) = &node.cache else { continue };
+        any = true;
+        table.row(&[
+            Cell::plain(name.clone()),
+            Cell::plain(estimate(Quantity::Share, &cache.hit_ratio)),
+            Cell::plain(count(cache.lookups)),
+            Cell::plain(count(cache.hits)),
+            Cell::plain(count(cache.misses)),
+            Cell::plain(count(cache.coalesced)),
+            Cell::plain(count(cache.evictions)),
+        ]);
+    }
+    if any {
+        out.push_str(&table.finish());
+    }
 }
 
 /// Least and most of what the instances (shards) of a node did: shows a hot shard at a glance.

@@ -27,6 +27,10 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     if !results.nodes.is_empty() {
         out.blank();
         out.table(|intervals| nodes(results, intervals));
+        if results.nodes.values().any(|node| node.cache.is_some()) {
+            out.blank();
+            out.table(|intervals| caches(results, intervals));
+        }
     }
     if !results.slos.is_empty() {
         out.blank();
@@ -180,6 +184,21 @@ fn nodes(results: &Results, roomy: bool) -> Table {
             cell(Quantity::Duration, &node.waiting_time.mean, false),
             cell(Quantity::Number, &node.in_queue, false),
             cell(Quantity::Duration, &node.response_time.p99, intervals),
+        ]);
+    }
+    table
+}
+
+fn caches(results: &Results, intervals: bool) -> Table {
+    let mut table = table(["Cache", "hit ratio", "lookups", "coalesced", "evictions"]);
+    for (name, node) in &results.nodes {
+        let Some(cache) = &node.cache else { continue };
+        table.add_row([
+            shorten(name, LONGEST_NAME),
+            cell(Quantity::Share, &cache.hit_ratio, intervals),
+            count(cache.lookups),
+            count(cache.coalesced),
+            count(cache.evictions),
         ]);
     }
     table

@@ -17,7 +17,7 @@ use crate::{
 
 /// What every model of this kind leaves out.
 const LEAVES_OUT: [&str; 3] = [
-    "Caches, queues, faults, replication, autoscaling and prices: nothing in this version models them.",
+    "Queues, faults, replication, autoscaling and prices: nothing in this version models them.",
     "What no law or limit in the file stands for: TCP, garbage collection, kernel scheduling, \
      noisy neighbours, correlated failures.",
     "People: operators who restart things, users who give up and come back later.",

@@ -12,6 +12,7 @@ use crate::{
     expr::Expr,
     model::{
         balancer::Policy,
+        cache::{Capacity, eviction::Eviction},
         client::{Arrivals, AttributeSpec, KeyLaw},
         network::MatrixSpec,
         resilience::{Backoff, DeadlineSpec},
@@ -146,6 +147,8 @@ fn takers(text: &str) -> usize {
         reads_back::<SizeFormula>(text),
         reads_back::<Arrivals>(text),
         reads_back::<KeyLaw>(text),
+        reads_back::<Eviction>(text),
+        reads_back::<Capacity>(text),
         reads_back::<AttributeSpec>(text),
         reads_back::<Policy>(text),
         reads_back::<Backoff>(text),
@@ -174,7 +177,9 @@ fn what_is_planned_is_refused_as_such() {
     for policy in ["consistent_hash(vnodes=100)", "bounded_hash", "rendezvous", "sticky"] {
         assert_eq!(policy.parse::<Policy>().unwrap_err().code, "E-UNSUPPORTED");
     }
-    assert_eq!("trace(file=k.csv column=k)".parse::<KeyLaw>().unwrap_err().code, "E-UNSUPPORTED");
+    for policy in ["arc", "lfu", "s3fifo", "slru", "two_q", "w_tinylfu", "lirs"] {
+        assert_eq!(policy.parse::<Eviction>().unwrap_err().code, "E-UNSUPPORTED");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test that hangs is ended by the clock")]
 
 mod bad_input;
+mod caches;
 mod cli;
 mod determinism;
 mod reference;

@@ -114,7 +114,6 @@ fn faulty_expressions_are_explained() {
         ("availability >= 99% in 0% of runs", "E-SLO", "no target"),
         // Parts of the model that come later.
         ("lost_acked_writes == 0", "E-UNSUPPORTED", "`lost_acked_writes`"),
-        ("nodes.api.hit_ratio >= 80%", "E-UNSUPPORTED", "`hit_ratio`"),
         ("time_to_recover(az-loss) <= 30s", "E-UNSUPPORTED", "`time_to_recover`"),
         ("metastable(blip) == false", "E-UNSUPPORTED", "`metastable`"),
         ("availability(during=az-loss) >= 99%", "E-UNSUPPORTED", "`during=`"),

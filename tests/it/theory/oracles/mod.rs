@@ -7,6 +7,7 @@
 //! forgetting one is a panic.
 
 mod balancing;
+mod caches;
 mod expression;
 mod judge;
 mod networks;
@@ -171,6 +172,7 @@ impl Plan {
             "networks" => networks::cases(&entry),
             "load_balancing" => balancing::cases(&entry),
             "tails" => tails::cases(&entry),
+            "caches_irm" => caches::cases(&entry),
             other => panic!("{}: unknown family {other}", entry.id),
         };
         let plan = Self { entry, cases, left_out };
@@ -220,13 +222,14 @@ fn left_out(metrics: &[&str], reason: &str) -> Vec<(String, String)> {
     metrics.iter().map(|m| ((*m).to_owned(), reason.to_owned())).collect()
 }
 
-/// All entries of the four families.
+/// All entries of the families that are tested.
 pub(crate) fn plans() -> Vec<Plan> {
     let files = [
         include_str!("../../../oracles/queues.json"),
         include_str!("../../../oracles/networks.json"),
         include_str!("../../../oracles/load_balancing.json"),
         include_str!("../../../oracles/tails.json"),
+        include_str!("../../../oracles/caches_irm.json"),
     ];
     let parse = |text| serde_json::from_str::<Vec<Entry>>(text).expect("the oracles are JSON");
     files.into_iter().flat_map(parse).map(Plan::of).collect()

@@ -1,0 +1,199 @@
+//! Caches: exact hit counts on real traces, and what each way of using one does to store and cache.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use windtunnel::scenario::load::{Files, Overrides};
+
+use crate::theory::oracles::run;
+
+/// A scenario beside the traces of the tests.
+struct Beside(String);
+
+impl Files for Beside {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        if path == "scenario.yaml" {
+            return Ok(self.0.clone().into_bytes());
+        }
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/");
+        std::fs::read(format!("{folder}{path}")).map_err(|e| e.to_string())
+    }
+}
+
+fn results(text: String) -> Value {
+    let merged = run::run("scenario.yaml", &Beside(text), &Overrides::default(), 1);
+    serde_json::to_value(merged.results()).expect("results are JSON")
+}
+
+/// A request every millisecond, `n` in all.
+fn trace(keys: &str, n: u64, nodes: &str, to: &str) -> Value {
+    results(format!(
+        "windtunnel: 1\nname: caches\nduration: {}ms\n\
+         clients: {{load: {{arrivals: constant(1000/s), to: {to}, keys: {keys}}}}}\nnodes:\n{nodes}",
+        n + 1
+    ))
+}
+
+#[test]
+fn hits_on_real_traces_are_exact() {
+    let entries: Vec<Value> =
+        serde_json::from_str(include_str!("../oracles/caches_trace.json")).unwrap();
+    let mut checked = 0;
+    for entry in &entries {
+        let path = entry["params"]["file"].as_str().unwrap();
+        let file = path.trim_start_matches("cache/");
+        // The other traces may not be distributed.
+        if !file.starts_with("lirs_") {
+            continue;
+        }
+        let system = entry["system"].as_str().unwrap();
+        let requests = system.split(": ").nth(1).unwrap().split(' ').next().unwrap();
+        let requests: u64 = requests.parse().unwrap();
+        let capacity = &entry["params"]["capacity_objects"];
+        for (policy, tolerance) in
+            [("LRU", 1e-9), ("FIFO", 1e-9), ("CLOCK", 1e-9), ("SIEVE", 1e-9), ("RANDOM", 0.02)]
+        {
+            let eviction = policy.to_ascii_lowercase();
+            let cache = format!("  c: {{cache: {{capacity: {capacity}, eviction: {eviction}}}}}\n");
+            let measured = trace(&format!("trace(file={file})"), requests, &cache, "c");
+            let cache = &measured["nodes"]["c"];
+            assert_eq!(cache["lookups"], requests, "{file}");
+            let ratio = cache["hit_ratio"]["value"].as_f64().unwrap();
+            let mut expected = entry["expected"][policy].as_f64().unwrap();
+            if (file, capacity.as_u64(), policy) == ("lirs_loop.keys.gz", Some(202), "RANDOM") {
+                // The program behind this answer (0.031) does not choose evenly. A key of a loop over
+                // 1011 survives 1010 requests with chance h = (1 - 1/202)^(1010 (1 - h)): 0.00700.
+                expected = 0.007;
+            }
+            assert!((ratio - expected).abs() <= tolerance, "{file} {capacity} {policy}: {ratio}");
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 36 * 5);
+}
+
+fn count(results: &Value, path: &str) -> f64 {
+    let found = path.split('.').fold(results, |at, key| &at[key]);
+    found.get("value").unwrap_or(found).as_f64().unwrap_or_else(|| panic!("{path}: {found}"))
+}
+
+/// 100 requests per second to the endpoint `step` of a service, keys 1..=10 in turn.
+fn service(step: &str, nodes: &str) -> BTreeMap<&'static str, f64> {
+    let nodes = format!("  app: {{service: {{endpoints: {{default: [{step}]}}}}}}\n{nodes}");
+    let found = trace("sequential(n=10)", 1000, &nodes, "app");
+    ["lookups", "hits", "throughput"]
+        .map(|what| (what, count(&found, &format!("nodes.c.{what}"))))
+        .into_iter()
+        .chain([("store", count(&found, "nodes.db.throughput"))])
+        .chain([("latency", count(&found, "summary.latency.max"))])
+        .collect()
+}
+
+const STORE: &str = "  db: {store: {read: 2ms, write: 3ms}}\n";
+
+#[test]
+fn a_miss_is_read_and_filled_once() {
+    let nodes = format!("  c: {{cache: {{latency: 1ms}}}}\n{STORE}");
+    let found = service("{read: {from: db, cache: c}}", &nodes);
+    assert_eq!((found["lookups"], found["hits"]), (1000.0, 990.0));
+    // A miss takes the lookup and the read; nobody waits for the fill.
+    assert!((found["latency"] - 0.003).abs() < 1e-9, "{}", found["latency"]);
+    // Lookups and fills are visits of the cache.
+    assert!((found["throughput"] * 1.001 - 1010.0).abs() < 3.0, "{}", found["throughput"]);
+}
+
+#[test]
+fn writes_mean_to_the_cache_what_their_mode_says() {
+    let nodes = format!("  c: {{cache: {{from: db}}}}\n{STORE}");
+    let write = |mode: &str| {
+        service(
+            &format!("{{write: {{to: db, cache: c{mode}}}}}, {{read: {{from: db, cache: c}}}}"),
+            &nodes,
+        )
+    };
+    // Misses of the reads, each of which follows the write of its key, and the latency.
+    let cases = [
+        ("", f64::INFINITY, 0.005),
+        (", mode: invalidate", f64::INFINITY, 0.005),
+        (", mode: update", 0.0, 0.003),
+        (", mode: around", 10.0, 0.005),
+        (", mode: through", 0.0, 0.003),
+        (", mode: behind", 0.0, 0.0),
+    ];
+    for (mode, misses, latency) in cases {
+        let found = write(mode);
+        let missed = found["lookups"] - found["hits"];
+        assert_eq!(missed, misses.min(found["lookups"]), "{mode}");
+        assert!((found["latency"] - latency).abs() < 1e-9, "{mode}: {}", found["latency"]);
+        // Requests of the last 5 ms are cut off.
+        let visits = found["store"] * 1.001;
+        assert!((visits - 1000.0 - missed).abs() < 11.0, "{mode}: the store sees {visits} visits");
+    }
+}
+
+#[test]
+fn tiers_are_asked_in_turn_and_filled_backwards() {
+    let nodes = format!("  near: {{cache: {{capacity: 5}}}}\n  c: {{cache: {{}}}}\n{STORE}");
+    let step = "{read: {from: db, cache: [near, c]}}";
+    let app = format!("  app: {{service: {{endpoints: {{default: [{step}]}}}}}}\n{nodes}");
+    let found = trace("sequential(n=10)", 1000, &app, "app");
+    // Ten keys in turn never fit five places, so each request goes on to the far tier.
+    assert_eq!(count(&found, "nodes.near.hits"), 0.0);
+    assert_eq!(count(&found, "nodes.near.evictions"), 995.0);
+    assert_eq!((count(&found, "nodes.c.lookups"), count(&found, "nodes.c.hits")), (1000.0, 990.0));
+    // With room it answers all but the first round, and the far tier is not asked.
+    let roomy = app.replace("capacity: 5", "capacity: 10");
+    let found = trace("sequential(n=10)", 1000, &roomy, "app");
+    assert_eq!(count(&found, "nodes.near.hits"), 990.0);
+    assert_eq!(count(&found, "nodes.c.lookups"), 10.0);
+}
+
+#[test]
+fn one_fetch_serves_all_who_ask_meanwhile() {
+    let stampede = |coalesce: bool| {
+        let nodes = format!(
+            "  c: {{cache: {{from: origin, coalesce: {coalesce}, ttl: 500ms}}}}\n  \
+             origin: {{external: {{latency: 100ms}}}}\n"
+        );
+        trace("sequential(n=1)", 1000, &nodes, "c")
+    };
+    let (alone, together) = (stampede(false), stampede(true));
+    // A fetch takes 100 requests' time and its answer lasts 500: 1000 requests see two rounds.
+    assert_eq!(count(&alone, "nodes.c.misses"), count(&together, "nodes.c.misses"));
+    assert_eq!(count(&together, "nodes.c.coalesced"), count(&together, "nodes.c.misses") - 2.0);
+    assert_eq!(count(&alone, "nodes.c.coalesced"), 0.0);
+    assert!((count(&together, "nodes.origin.throughput") * 1.001 - 2.0).abs() < 0.01);
+}
+
+#[test]
+fn a_failed_fetch_fails_all_who_waited_for_it() {
+    let nodes = "  c: {cache: {from: origin, coalesce: true}}\n  \
+                 origin: {external: {latency: 100ms, errors: 100%}}\n";
+    let found = trace("sequential(n=1)", 1000, nodes, "c");
+    let (errors, open) =
+        (count(&found, "summary.requests.error"), count(&found, "summary.requests.in_flight"));
+    assert_eq!(count(&found, "summary.requests.ok"), 0.0);
+    assert!(errors + open == 1000.0 && open < 101.0, "{errors} {open}");
+    assert!(count(&found, "nodes.c.causes.failed_fetch") > 800.0);
+}
+
+#[test]
+fn bytes_bound_a_cache_by_the_sizes_it_is_filled_with() {
+    let nodes = "  c: {cache: {capacity: 50KB}}\n  \
+                 db: {store: {read: 0s, value_size: 10KB}}\n";
+    let app = format!(
+        "  app: {{service: {{endpoints: {{default: [{{read: {{from: db, cache: c}}}}]}}}}}}\n{nodes}"
+    );
+    let five = trace("sequential(n=5)", 1000, &app, "app");
+    assert_eq!(count(&five, "nodes.c.hits"), 995.0);
+    let six = trace("sequential(n=6)", 1000, &app, "app");
+    assert_eq!((count(&six, "nodes.c.hits"), count(&six, "nodes.c.evictions")), (0.0, 995.0));
+}
+
+#[test]
+fn each_key_lives_on_one_instance() {
+    let nodes = "  c: {cache: {capacity: 100, instances: 4}}\n";
+    let found = trace("sequential(n=200)", 10_000, nodes, "c");
+    // 200 keys over four instances of 100 places: each fits, wherever the ring puts it.
+    assert_eq!(count(&found, "nodes.c.hits"), 9800.0);
+}
