@@ -44,6 +44,9 @@ library! {
     "daily-load",
     "two-regions" ["data/rtt_ms.csv"],
     "llm-serving" ["data/azure_llm_2023_conv.csv.gz"],
+    "cache-aside-shop",
+    "cache-stampede",
+    "cache-policies" ["data/lirs_multi3.keys.gz"],
     "w1-mm1",
     "w2-lb-tier",
 }

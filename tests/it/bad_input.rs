@@ -74,7 +74,7 @@ fn examine(bytes: &[u8]) -> (Vec<Source>, Vec<Found>) {
 }
 
 /// One line per problem: `line:col code message; help`.
-fn told(text: &[u8]) -> Vec<String> {
+pub(crate) fn told(text: &[u8]) -> Vec<String> {
     let (sources, found) = examine(text);
     found
         .iter()
@@ -93,7 +93,7 @@ fn told(text: &[u8]) -> Vec<String> {
 
 /// A case: its number, what of the good file is replaced by what, and the place, code and a phrase
 /// of the one problem this gives.
-type Case = (&'static str, &'static str, &'static str, &'static str, &'static str);
+pub(crate) type Case = (&'static str, &'static str, &'static str, &'static str, &'static str);
 
 /// Checks cases of the good file.
 fn check(cases: &[Case]) {
@@ -101,7 +101,7 @@ fn check(cases: &[Case]) {
 }
 
 /// Checks cases; all failures are shown together.
-fn check_in(good: &str, cases: &[Case]) {
+pub(crate) fn check_in(good: &str, cases: &[Case]) {
     let mut failures = String::new();
     for (number, old, new, start, phrase) in cases {
         assert!(good.contains(old), "{number}: `{old}` is not in the good file");
@@ -638,71 +638,6 @@ proptest::proptest! {
             rejected.render(true);
         }
     }
-}
-
-const CACHED: &str = "\
-windtunnel: 1
-name: cached
-duration: 100s
-clients: {load: {arrivals: poisson(9/s), to: app, keys: uniform(n=10)}}
-nodes:
-  app: {service: {endpoints: {default: [{read: {from: db, cache: near}}]}}}
-  near: {cache: {capacity: 5}}
-  db: {store: {read: 1ms}}
-";
-
-#[test]
-fn caches_are_checked() {
-    let (_, found) = examine(CACHED.as_bytes());
-    assert!(found.is_empty(), "{found:?}");
-    let capacity = "{capacity: 5}";
-    check_in(
-        CACHED,
-        &[
-            ("B76", capacity, "{capacity: 0}", "7:28 E-RANGE", "at least 1"),
-            ("B76", capacity, "{capacity: 5, ttl: 0s}", "7:36 E-RANGE", "above 0"),
-            ("B76", capacity, "{capacity: 5, ttl: -1s}", "7:36 E-RANGE", ""),
-            ("B76", capacity, "{hit_ratio: 80%}", "7:18 E-UNKNOWN-KEY", "hit_ratio"),
-            ("B16", capacity, "{capasity: 5}", "7:18 E-UNKNOWN-KEY", "capacity"),
-            ("B33", capacity, "{capacity: 5, eviction: lruu}", "7:41 E-ENUM", "lru"),
-            (
-                "B33",
-                capacity,
-                "{capacity: 5, eviction: arc}",
-                "7:41 E-UNSUPPORTED",
-                "not supported yet",
-            ),
-            ("B20", capacity, "{capacity: 1e3}", "7:28 E-NUM-FORM", ""),
-            ("B29", capacity, "{capacity: 5QB}", "7:28 E-UNIT", ""),
-            ("-", capacity, "{ttl_renew: true}", "7:29 E-CONFLICT", "no `ttl`"),
-            ("-", capacity, "{coalesce: true}", "7:28 E-UNSUPPORTED", "called directly"),
-            ("-", capacity, "{lease: true}", "7:18 E-UNSUPPORTED", "`lease`"),
-            ("B34", capacity, "{from: dbb}", "7:24 E-REF", "db"),
-            ("B34", "cache: near", "cache: naer", "6:66 E-REF", "near"),
-            ("B34", "cache: near", "cache: db", "6:66 E-REF", "is a store, not a cache"),
-            ("B35", "cache: near", "cache: [near, near]", "6:59 E-DUP-NAME", "twice"),
-            ("B38", capacity, "{capacity: 5, from: near}", "7:37 E-CYCLE", "itself"),
-            ("B17", ", keys: uniform(n=10)", "", "4:11 E-MISSING", "need keys"),
-            (
-                "-",
-                "{read: {from: db, cache: near}}",
-                "{write: {to: db, cache: near, mode: through}}",
-                "6:77 E-CONFLICT",
-                "does not write to `db`",
-            ),
-            (
-                "B33",
-                "{read: {from: db, cache: near}}",
-                "{write: {to: db, cache: near, mode: thru}}",
-                "6:77 E-ENUM",
-                "through",
-            ),
-            ("B70", "uniform(n=10)", "trace(file=../k.keys)", "4:57 E-TRACE", "leaves the folder"),
-            ("B71", "uniform(n=10)", "trace(file=none.keys)", "4:57 E-TRACE", "does not exist"),
-            ("B71", "uniform(n=10)", "trace(file=t.csv)", "4:57 E-TRACE", "column="),
-            ("B71", "uniform(n=10)", "trace(file=t.csv column=n)", "4:57 E-TRACE", "row 2"),
-        ],
-    );
 }
 
 #[test]

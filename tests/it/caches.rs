@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use windtunnel::scenario::load::{Files, Overrides};
 
-use crate::theory::oracles::run;
+use crate::{
+    bad_input::{check_in, told},
+    theory::oracles::run,
+};
 
 /// A scenario beside the traces of the tests.
 struct Beside(String);
@@ -196,4 +199,68 @@ fn each_key_lives_on_one_instance() {
     let found = trace("sequential(n=200)", 10_000, nodes, "c");
     // 200 keys over four instances of 100 places: each fits, wherever the ring puts it.
     assert_eq!(count(&found, "nodes.c.hits"), 9800.0);
+}
+
+const CACHED: &str = "\
+windtunnel: 1
+name: cached
+duration: 100s
+clients: {load: {arrivals: poisson(9/s), to: app, keys: uniform(n=10)}}
+nodes:
+  app: {service: {endpoints: {default: [{read: {from: db, cache: near}}]}}}
+  near: {cache: {capacity: 5}}
+  db: {store: {read: 1ms}}
+";
+
+#[test]
+fn caches_are_checked() {
+    assert_eq!(told(CACHED.as_bytes()), Vec::<String>::new());
+    let capacity = "{capacity: 5}";
+    check_in(
+        CACHED,
+        &[
+            ("B76", capacity, "{capacity: 0}", "7:28 E-RANGE", "at least 1"),
+            ("B76", capacity, "{capacity: 5, ttl: 0s}", "7:36 E-RANGE", "above 0"),
+            ("B76", capacity, "{capacity: 5, ttl: -1s}", "7:36 E-RANGE", ""),
+            ("B76", capacity, "{hit_ratio: 80%}", "7:18 E-UNKNOWN-KEY", "hit_ratio"),
+            ("B16", capacity, "{capasity: 5}", "7:18 E-UNKNOWN-KEY", "capacity"),
+            ("B33", capacity, "{capacity: 5, eviction: lruu}", "7:41 E-ENUM", "lru"),
+            (
+                "B33",
+                capacity,
+                "{capacity: 5, eviction: arc}",
+                "7:41 E-UNSUPPORTED",
+                "not supported yet",
+            ),
+            ("B20", capacity, "{capacity: 1e3}", "7:28 E-NUM-FORM", ""),
+            ("B29", capacity, "{capacity: 5QB}", "7:28 E-UNIT", ""),
+            ("-", capacity, "{ttl_renew: true}", "7:29 E-CONFLICT", "no `ttl`"),
+            ("-", capacity, "{coalesce: true}", "7:28 E-UNSUPPORTED", "called directly"),
+            ("-", capacity, "{lease: true}", "7:18 E-UNSUPPORTED", "`lease`"),
+            ("B34", capacity, "{from: dbb}", "7:24 E-REF", "db"),
+            ("B34", "cache: near", "cache: naer", "6:66 E-REF", "near"),
+            ("B34", "cache: near", "cache: db", "6:66 E-REF", "is a store, not a cache"),
+            ("B35", "cache: near", "cache: [near, near]", "6:59 E-DUP-NAME", "twice"),
+            ("B38", capacity, "{capacity: 5, from: near}", "7:37 E-CYCLE", "itself"),
+            ("B17", ", keys: uniform(n=10)", "", "4:11 E-MISSING", "need keys"),
+            (
+                "-",
+                "{read: {from: db, cache: near}}",
+                "{write: {to: db, cache: near, mode: through}}",
+                "6:77 E-CONFLICT",
+                "does not write to `db`",
+            ),
+            (
+                "B33",
+                "{read: {from: db, cache: near}}",
+                "{write: {to: db, cache: near, mode: thru}}",
+                "6:77 E-ENUM",
+                "through",
+            ),
+            ("B70", "uniform(n=10)", "trace(file=../k.keys)", "4:57 E-TRACE", "leaves the folder"),
+            ("B71", "uniform(n=10)", "trace(file=none.keys)", "4:57 E-TRACE", "does not exist"),
+            ("B71", "uniform(n=10)", "trace(file=t.csv)", "4:57 E-TRACE", "column="),
+            ("B71", "uniform(n=10)", "trace(file=t.csv column=n)", "4:57 E-TRACE", "row 2"),
+        ],
+    );
 }

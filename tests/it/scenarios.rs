@@ -22,6 +22,9 @@ use crate::theory::oracles::run::{run, simulate};
 /// Every shipped scenario with the duration and warm-up of its small run.
 const SCENARIOS: &[(&str, &str, &str)] = &[
     ("balanced-tier", "20s", "2s"),
+    ("cache-aside-shop", "20s", "5s"),
+    ("cache-policies", "30242ms", "0s"),
+    ("cache-stampede", "25s", "4s"),
     ("closed-loop-users", "10m", "1m"),
     ("daily-load", "2h", "10m"),
     ("fan-out-tail", "30s", "2s"),

@@ -167,8 +167,8 @@ impl Contents {
         }
     }
 
-    /// Number of entries held.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.index.len()
     }
 
