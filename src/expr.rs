@@ -35,17 +35,19 @@ pub struct Arg {
     pub value: Expr,
 }
 
+/// Longest expression, in bytes.
+pub const MAX_LENGTH: usize = 4096;
+/// What is said of a longer one.
+pub const TOO_LONG: &str = "the expression is longer than 4096 characters";
+
 /// How deeply calls nest.
 const DEPTH: usize = 16;
 
 impl Expr {
     /// Parses a whole text.
     pub fn parse(text: &str) -> Result<Self, ValueError> {
-        if text.len() > 4096 {
-            return Err(ValueError::new(
-                "E-LIMIT",
-                "the expression is longer than 4096 characters",
-            ));
+        if text.len() > MAX_LENGTH {
+            return Err(ValueError::new("E-LIMIT", TOO_LONG));
         }
         let mut p = Parser { text, at: 0 };
         let expr = p.expr(0)?;

@@ -1,11 +1,18 @@
-//! Bytes -> scenario: whatever they are, reading ends with a scenario or with problems, and a
-//! scenario prints to a text that reads back to the same text.
+//! Bytes -> scenario -> checks of its meaning: whatever they are, reading and checking end with a
+//! scenario or with problems, and a scenario prints to a text that reads back to the same text.
 //!
-//! `cargo +nightly fuzz run scenario -- -max_total_time=600 -max_len=4096 -dict=fuzz/yaml.dict`
+//! `fuzz/README.md` says how to run it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use windtunnel::scenario::load::{Files, Overrides, load};
+use windtunnel::{
+    problem::Problems,
+    runner::Prepared,
+    scenario::{
+        load::{Files, Overrides, load},
+        trace::DataFiles,
+    },
+};
 
 struct One<'b>(&'b [u8]);
 
@@ -16,11 +23,18 @@ impl Files for One<'_> {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    match load("a.yaml", &One(bytes), &Overrides::default()) {
+    let files = One(bytes);
+    match load("a.yaml", &files, &Overrides::default()) {
         Err(rejected) => drop(rejected.render(true)),
         Ok(loaded) => {
+            let mut problems = Problems::default();
+            let data = DataFiles::new("a.yaml", &files);
+            let prepared = Prepared::new(&loaded.spec, &data, &mut problems);
+            assert_eq!(prepared.is_none(), problems.any_error());
+            loaded.render(&problems.into_vec(), true);
             let again = load("a.yaml", &One(loaded.resolved.as_bytes()), &Overrides::default());
-            let again = again.unwrap_or_else(|r| panic!("{}\n{}", loaded.resolved, r.render(false)));
+            let again =
+                again.unwrap_or_else(|r| panic!("{}\n{}", loaded.resolved, r.render(false)));
             assert_eq!(again.resolved, loaded.resolved);
         }
     }

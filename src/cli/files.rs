@@ -21,6 +21,10 @@ impl Files for DiskFiles {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         read_regular(Path::new(path), MOST)
     }
+
+    fn size(&self, path: &str) -> Option<u64> {
+        fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|about| about.len())
+    }
 }
 
 /// Reads a whole file of at most `most` bytes; an error is one sentence without the path.

@@ -29,7 +29,8 @@ const MAX_INSTANCES: u64 = 60_000;
 /// The name among `known` closest to `found`, as advice.
 pub fn closest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();
-    let best = known.iter().map(|k| (strsim::damerau_levenshtein(found, k), *k)).min();
+    let best =
+        near(found, &known).iter().map(|k| (strsim::damerau_levenshtein(found, k), *k)).min();
     match best {
         Some((distance, name)) if distance <= 2.max(found.len() / 3) => {
             format!("did you mean `{name}`?")
@@ -40,6 +41,16 @@ pub fn closest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Str
             format!("known: {}", shown.join(", "))
         }
     }
+}
+
+/// Those of many sorted names that stand around `found`: comparing thousands of unknown names with
+/// thousands of known ones would take minutes.
+fn near<'n, 'k>(found: &str, known: &'n [&'k str]) -> &'n [&'k str] {
+    if known.len() <= 200 {
+        return known;
+    }
+    let at = known.partition_point(|k| *k < found);
+    &known[at.saturating_sub(20)..(at + 20).min(known.len())]
 }
 
 /// A count that must be in `1..=most`.
@@ -303,14 +314,20 @@ fn service_steps(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &m
     }
     let mut count = 0;
     for (name, list) in &spec.endpoints {
+        count += 1;
         steps(list, &format!("{path}.endpoints.{}", name.0), (0, &mut count), names, problems);
     }
+    many_steps(count, &format!("{path}.endpoints"), problems);
+}
+
+/// Programs are addressed by 16 bits, and a step or branch takes up to three instructions.
+pub fn many_steps(count: usize, path: &str, problems: &mut Problems) {
     if count > 20_000 {
-        problems.error("E-LIMIT", format!("{path}.endpoints"), "more than 20000 steps");
+        problems.error("E-LIMIT", path, format!("{count} steps and branches; the limit is 20000"));
     }
 }
 
-/// Checks a list of steps; `depth` counts loops around it, `count` all steps.
+/// Checks a list of steps; `depth` counts loops around it, `count` all steps and branches.
 pub fn steps(
     list: &[StepSpec],
     path: &str,
@@ -328,6 +345,7 @@ pub fn steps(
             continue;
         }
         for (inner, list) in one.inner() {
+            *count += 1;
             steps(list, &format!("{path}{inner}"), (inner_depth, count), names, problems);
         }
     }

@@ -6,10 +6,12 @@ use std::collections::BTreeSet;
 
 use super::{
     build::Names,
-    check::{closest, edge, formula, key_space, law, positive, shares, steps, zones},
+    check::{closest, edge, formula, key_space, law, many_steps, positive, shares, steps, zones},
     check_flow::flow,
+    check_size::{MAX_LOAD_STEPS, MAX_TOTAL, changes, rounds, sizes},
     client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec},
     kind::Outgoing,
+    kinds::NodeSpec,
     network::NetworkSpec,
     resilience::DeadlineSpec,
     service::StepSpec,
@@ -45,6 +47,7 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
     if names.ops.len() > 250 {
         problems.error("E-LIMIT", "clients", "more than 250 different operations");
     }
+    sizes(names, problems);
     network(&design.network, names, problems);
     for (name, client) in &design.clients {
         if design.nodes.contains_key(name) {
@@ -63,17 +66,23 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
         .map(|(name, node)| {
             let path = format!("nodes.{}.{}", name.0, node.kind().facts().kind);
             node.kind().check(&path, names, problems);
+            if let NodeSpec::Service(service) = node {
+                for (endpoint, list) in &service.endpoints {
+                    rounds(list, &format!("{path}.endpoints.{}", endpoint.0), 1, problems);
+                }
+            }
             node.kind().outgoing(&path)
         })
         .collect();
     let total: u64 = (0..names.nodes.len())
         .map(|i| names.kind(i as u16).facts().instances)
         .fold(0, u64::saturating_add);
-    if total > 1_000_000 {
-        problems.error(
+    if total > MAX_TOTAL {
+        problems.error_help(
             "E-BUDGET",
             "nodes",
-            format!("{total} instances in all; the limit is 1000000"),
+            format!("{total} instances in all; the limit is {MAX_TOTAL}"),
+            "fewer `instances` or shards",
         );
     }
     references(names, &calls, problems);
@@ -145,7 +154,6 @@ fn cycles(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
 
 /// Every operation that can arrive at a service has an endpoint there.
 fn endpoints(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
-    use super::kinds::NodeSpec;
     for (i, (name, node)) in names.design.nodes.iter().enumerate() {
         let NodeSpec::Service(service) = node else { continue };
         let known: Vec<&str> = service.endpoints.keys().map(|n| n.0.as_str()).collect();
@@ -303,14 +311,15 @@ impl ClientCheck<'_> {
         zones(self.spec.zones.as_ref(), &self.at("zones"), self.names, problems);
         let mut count = 0;
         steps(&self.spec.session, &self.at("session"), (0, &mut count), self.names, problems);
+        many_steps(count, &self.at("session"), problems);
+        rounds(&self.spec.session, &self.at("session"), 1, problems);
         self.session(&self.spec.session, &self.at("session"), problems);
-        if self.names.design.network.links.iter().any(|l| l.bandwidth.is_some()) {}
     }
 
     fn arrivals(&self, problems: &mut Problems) {
         let path = self.at("arrivals");
-        let seconds = self.names.design.duration as f64 / 1e9;
-        let rate = match &self.spec.arrivals {
+        let duration = self.names.design.duration;
+        match &self.spec.arrivals {
             Arrivals::Renewal(gap) => {
                 law(gap, &path, problems);
                 let mean = gap.mean();
@@ -322,7 +331,6 @@ impl ClientCheck<'_> {
                         "use a law with a finite mean, or a trace",
                     );
                 }
-                mean.map(|m| 1e9 / m)
             }
             Arrivals::Closed { users, think } => {
                 positive(Some(Count(*users)), 4_000_000, &path, problems);
@@ -335,28 +343,37 @@ impl ClientCheck<'_> {
                         "change `users` or `think`",
                     );
                 }
-                None
             }
-            Arrivals::Trace { .. } if self.spec.load.is_some() => {
-                problems.error_help(
-                    "E-CONFLICT",
+            Arrivals::Trace { .. } if self.spec.load.is_some() => problems.error_help(
+                "E-CONFLICT",
+                self.at("load"),
+                "a trace says itself when requests come",
+                "replay it faster with `speed=`",
+            ),
+            Arrivals::Mmpp(states) => changes(states, duration, &path, problems),
+            _ => {}
+        }
+        let expected = match self.spec.expected_requests(duration) {
+            Some(expected) => expected,
+            None if self.spec.mean_rate().is_some() => {
+                return problems.error_help(
+                    "E-BUDGET",
                     self.at("load"),
-                    "a trace says itself when requests come",
-                    "replay it faster with `speed=`",
+                    "the load changes too often to be followed to the end of the run",
+                    "give `every` a longer period, or fewer steps, or simulate a shorter time",
                 );
-                None
             }
-            _ => self.spec.mean_rate(),
+            None => return,
         };
-        if rate.is_some_and(|r| r * seconds > MAX_REQUESTS) {
+        if expected > MAX_REQUESTS {
+            let seconds = duration as f64 / 1e9;
             problems.error_help(
                 "E-BUDGET",
                 path,
                 format!(
-                    "about {:.1e} requests in {seconds} s of simulated time; the limit is {MAX_REQUESTS:.0e}",
-                    rate.unwrap_or(0.0) * seconds
+                    "about {expected:.1e} requests in {seconds} s of simulated time; the limit is {MAX_REQUESTS:.0e}"
                 ),
-                "simulate a shorter time or a lower rate",
+                "simulate a shorter time, a lower rate or a smaller `load`",
             );
         }
     }
@@ -365,6 +382,9 @@ impl ClientCheck<'_> {
         let Some(LoadSpec::Steps(list)) = &self.spec.load else { return };
         if list.is_empty() {
             problems.error("E-RANGE", self.at("load"), "the list of steps is empty");
+        } else if list.len() > MAX_LOAD_STEPS {
+            let message = format!("{} steps; the limit is {MAX_LOAD_STEPS}", list.len());
+            return problems.error("E-LIMIT", self.at("load"), message);
         }
         for (i, step) in list.iter().enumerate() {
             let path =

@@ -89,7 +89,8 @@ fn events(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize], problems:
     let seconds = names.design.duration as f64 / 1e9;
     let mut rates = vec![vec![0.0; names.ops.len()]; calls.len()];
     for client in names.design.clients.values() {
-        let Some(rate) = client.mean_rate() else { continue };
+        let Some(requests) = client.expected_requests(names.design.duration) else { continue };
+        let rate = requests / seconds;
         for (name, operation) in client.operations() {
             let Some((first, verb)) = operation.target() else { continue };
             let node = usize::from(names.node(&first.0).expect("references were checked"));

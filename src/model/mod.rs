@@ -12,6 +12,7 @@ pub mod cache;
 pub mod check;
 pub mod check_design;
 mod check_flow;
+mod check_size;
 pub mod client;
 pub mod external;
 pub mod frame;

@@ -28,6 +28,12 @@ const MAX_VARIANT_NODES: usize = 4_000_000;
 pub trait Files {
     /// The whole file; the error is one sentence's end without the path: `does not exist`.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// Its length in bytes, where that is known without reading it.
+    fn size(&self, path: &str) -> Option<u64> {
+        let _ = path;
+        None
+    }
 }
 
 /// What takes the place of something in the file.
@@ -170,6 +176,16 @@ impl Loader<'_> {
     /// Reads a file and those it extends.
     fn file(&mut self, path: &str, from: Option<Span>, chain: &mut Vec<String>) -> Option<Node> {
         let number = self.sources.len() as u16;
+        // Before it takes memory; what has no size beforehand is measured once it is read.
+        if let Some(size) = self.files.size(path).filter(|size| *size > tree::MAX_BYTES as u64) {
+            let mut found = tree::too_long(size);
+            found.span = from.or(found.span);
+            if from.is_none() {
+                self.sources.push(Source { name: path.to_owned(), text: String::new() });
+            }
+            self.found.push(found);
+            return None;
+        }
         let bytes = match self.files.read(path) {
             Ok(bytes) => bytes,
             Err(why) => {

@@ -131,12 +131,18 @@ fn is_null(text: &str) -> bool {
     matches!(text, "" | "~" | "null" | "Null" | "NULL")
 }
 
+/// Says that a file is too long; the place is its start.
+pub fn too_long(bytes: u64) -> Found {
+    let message = format!("the file has {bytes} bytes; the limit is {MAX_BYTES}");
+    Found::error("E-LIMIT", Span::default(), message)
+        .help("data belongs into CSV files that the scenario names")
+}
+
 /// The text of a file, or what is wrong with its bytes. A byte order mark is dropped.
 pub fn decode(bytes: &[u8]) -> Result<&str, Found> {
     let at = |offset: usize| Span { source: 0, start: offset as u32, end: offset as u32 };
     if bytes.len() > MAX_BYTES {
-        let message = format!("the file has {} bytes; the limit is {MAX_BYTES}", bytes.len());
-        return Err(Found::error("E-LIMIT", at(0), message));
+        return Err(too_long(bytes.len() as u64));
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(Found::error("E-ENCODING", at(0), "the file is UTF-16 or UTF-32 (byte 0)")

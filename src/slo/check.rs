@@ -53,6 +53,11 @@ const SELECTORS: [&str; 6] = ["client", "operation", "node", "outcome", "to", "w
 /// Checks the file's expressions; those with errors are reported at `slos[i]` and left out.
 pub fn check(texts: &[String], names: &Names, problems: &mut Problems) -> Vec<Slo> {
     let mut slos: Vec<(usize, Slo)> = Vec::new();
+    if texts.len() > MAX_SLOS {
+        let message = format!("{} SLOs; the limit is {MAX_SLOS}", texts.len());
+        problems.error("E-LIMIT", "slos", message);
+        return Vec::new();
+    }
     for (index, text) in texts.iter().enumerate() {
         let slo = parse::parse(text)
             .map_err(|error| {
@@ -77,6 +82,9 @@ pub fn check(texts: &[String], names: &Names, problems: &mut Problems) -> Vec<Sl
     contradictions(&slos, problems);
     slos.into_iter().map(|(_, slo)| slo).collect()
 }
+
+/// Most SLOs of a scenario: each is held against each for contradictions.
+const MAX_SLOS: usize = 1000;
 
 type Checked<T> = Result<T, Fault>;
 

@@ -88,6 +88,9 @@ impl<D: Dimension> FromStr for Formula<D> {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
+        if text.len() > crate::expr::MAX_LENGTH {
+            return Err(ValueError::new("E-LIMIT", crate::expr::TOO_LONG));
+        }
         let mut formula = Self { laws: Vec::new(), terms: Vec::new(), dimension: PhantomData };
         for part in split_sum(text) {
             let part = part.trim();

@@ -157,6 +157,12 @@ impl ClientSpec {
         }
     }
 
+    /// Requests expected in the first `duration` ns with all changes of the load; `None` where that
+    /// is not known beforehand (closed users, traces) or takes too long to find out.
+    pub fn expected_requests(&self, duration: u64) -> Option<f64> {
+        Profile::new(self.mean_rate()?, self.load.as_ref(), None).expected(duration)
+    }
+
     /// Builds the client; everything was checked before.
     pub fn build(&self, index: usize, first_row: usize, assembly: &mut Assembly<'_>) -> Client {
         let names = assembly.names;

@@ -9,6 +9,8 @@ use crate::engine::random::Stream;
 
 /// Pieces a ramp is cut into where two profiles change at once (their product is not linear).
 const PIECES: u64 = 64;
+/// Steps looked at, over all segments, before the expected count is given up.
+const MAX_EFFORT: u64 = 20_000_000;
 
 /// A factor that changes over time.
 #[derive(Clone, Debug)]
@@ -98,13 +100,19 @@ impl Profile {
         }
     }
 
-    /// The integral of the rate from 0 to `until` ns (random chains excepted): the expected count.
-    pub fn expected(&self, until: u64) -> f64 {
+    /// The integral of the rate from 0 to `until` ns (random chains excepted): the expected count;
+    /// `None` if the rate changes so often that nobody should follow it.
+    pub fn expected(&self, until: u64) -> Option<f64> {
         let factors: Vec<Factor> =
             self.factors.iter().filter(|f| !matches!(f, Factor::Chain { .. })).cloned().collect();
         let mut p = Self { factors, start: 0, end: 0, offset: 0.0, ..self.clone() };
-        let mut total = 0.0;
+        let steps: u64 = p.factors.iter().map(|f| f.steps() as u64 + 1).sum();
+        let (mut total, mut effort) = (0.0, 0);
         while p.start < until {
+            effort += steps;
+            if effort > MAX_EFFORT {
+                return None;
+            }
             p.next_segment();
             let length = (p.end.min(until) - p.start) as f64;
             let whole = (p.end - p.start) as f64;
@@ -112,7 +120,7 @@ impl Profile {
             total += f64::midpoint(p.rate.0, last) * length;
             p.start = p.end;
         }
-        total
+        Some(total)
     }
 
     fn next_segment(&mut self) {
@@ -160,6 +168,14 @@ fn by_period(steps: &[LoadStep]) -> Vec<Factor> {
 }
 
 impl Factor {
+    /// Steps that are looked through for each segment.
+    fn steps(&self) -> usize {
+        match self {
+            Self::Steps(steps) | Self::Cycle { steps, .. } => steps.len(),
+            Self::Chain { .. } => 0,
+        }
+    }
+
     /// Draws random states up to the one at `t`.
     fn reach(&mut self, t: u64) {
         if let Self::Chain { states, stream, visits, from, until } = self {
@@ -258,7 +274,7 @@ mod tests {
     fn points(steps: Vec<LoadStep>, rate: f64, until: u64) -> (usize, f64) {
         let load = LoadSpec::Steps(steps);
         let mut p = Profile::new(rate, Some(&load), None);
-        let expected = p.expected(until * S);
+        let expected = p.expected(until * S).expect("it changes rarely");
         let mut n = 0;
         let mut last = 0;
         while let Some(t) = p.advance(1.0, until * S).filter(|&t| t <= until * S) {
