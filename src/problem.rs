@@ -38,6 +38,9 @@ impl Problem {
     }
 }
 
+/// Most errors, and most warnings, that are collected.
+const MOST: usize = 1000;
+
 /// Collects problems; everything that checks a scenario reports through it.
 #[derive(Debug, Default)]
 pub struct Problems {
@@ -79,9 +82,12 @@ impl Problems {
         self.add(Problem { help: Some(help.into()), ..problem });
     }
 
-    /// Adds a finished problem.
+    /// Adds a finished problem, unless there are more of its kind than anybody reads.
     pub fn add(&mut self, problem: Problem) {
-        self.list.push(problem);
+        let same = self.list.iter().filter(|p| p.severity == problem.severity).count();
+        if same < MOST {
+            self.list.push(problem);
+        }
     }
 
     /// Whether any error (not warning) was reported.

@@ -50,7 +50,7 @@ fn near<'n, 'k>(found: &str, known: &'n [&'k str]) -> &'n [&'k str] {
         return known;
     }
     let at = known.partition_point(|k| *k < found);
-    &known[at.saturating_sub(20)..(at + 20).min(known.len())]
+    &known[at.saturating_sub(10)..(at + 10).min(known.len())]
 }
 
 /// A count that must be in `1..=most`.

@@ -356,6 +356,9 @@ impl ClientCheck<'_> {
         let expected = match self.spec.expected_requests(duration) {
             Some(expected) => expected,
             None if self.spec.mean_rate().is_some() => {
+                if self.spec.load_steps() > MAX_LOAD_STEPS {
+                    return; // `load` says so.
+                }
                 return problems.error_help(
                     "E-BUDGET",
                     self.at("load"),
@@ -382,7 +385,7 @@ impl ClientCheck<'_> {
         let Some(LoadSpec::Steps(list)) = &self.spec.load else { return };
         if list.is_empty() {
             problems.error("E-RANGE", self.at("load"), "the list of steps is empty");
-        } else if list.len() > MAX_LOAD_STEPS {
+        } else if self.spec.load_steps() > MAX_LOAD_STEPS {
             let message = format!("{} steps; the limit is {MAX_LOAD_STEPS}", list.len());
             return problems.error("E-LIMIT", self.at("load"), message);
         }

@@ -2,11 +2,19 @@
 //!
 //! **Invariant.** As in `check.rs`; the calls have no cycle.
 
-use super::{build::Names, kind::Outgoing, kinds::NodeSpec, sim::Limits};
-use crate::problem::Problems;
+use super::{
+    build::{Names, Op},
+    kind::Outgoing,
+    kinds::NodeSpec,
+    resilience::DeadlineSpec,
+    sim::Limits,
+};
+use crate::{engine::law::Law, problem::Problems, units::SimDuration};
 
 /// Attempts one request may cause on one path before the design is refused as a retry bomb.
 const MAX_ATTEMPTS: u64 = 1000;
+/// Offered load over capacity from which a waiting room without bound is worth a warning.
+const OVERLOAD: f64 = 100.0;
 /// Events of a visit, at most times: its message, the reply, its work, its timer.
 const EVENTS_PER_VISIT: f64 = 4.0;
 
@@ -14,7 +22,10 @@ const EVENTS_PER_VISIT: f64 = 4.0;
 pub(super) fn flow(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     let order = callees_first(names, calls);
     attempts(names, calls, &order, problems);
-    events(names, calls, &order, problems);
+    let rates = rates(names, calls, &order);
+    events(names, &rates, problems);
+    overload(names, &rates, problems);
+    impossible(names, calls, problems);
 }
 
 /// Nodes so that each comes after all it calls.
@@ -84,8 +95,9 @@ fn attempts(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize], problem
     }
 }
 
-/// The events a run takes, from the mean rates (closed users and traces are not counted).
-fn events(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize], problems: &mut Problems) {
+/// Visits per second of each node by operation, from the mean rates (closed users and traces are
+/// not counted).
+fn rates(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize]) -> Vec<Vec<f64>> {
     let seconds = names.design.duration as f64 / 1e9;
     let mut rates = vec![vec![0.0; names.ops.len()]; calls.len()];
     for client in names.design.clients.values() {
@@ -99,8 +111,8 @@ fn events(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize], problems:
         }
     }
     for &node in order.iter().rev() {
-        let endpoints: Vec<&str> = match names.design.nodes.values().nth(node) {
-            Some(NodeSpec::Service(s)) => s.endpoints.keys().map(|n| n.0.as_str()).collect(),
+        let endpoints: Vec<&str> = match names.specs[node] {
+            NodeSpec::Service(s) => s.endpoints.keys().map(|n| n.0.as_str()).collect(),
             _ => Vec::new(),
         };
         for op in 0..names.ops.len() {
@@ -119,11 +131,17 @@ fn events(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize], problems:
             }
         }
     }
+    rates
+}
+
+/// The events a run takes.
+fn events(names: &Names<'_>, rates: &[Vec<f64>], problems: &mut Problems) {
+    let seconds = names.design.duration as f64 / 1e9;
     let visits: f64 = rates.iter().flatten().sum();
     let events = visits * seconds * EVENTS_PER_VISIT;
     let most = Limits::default().events as f64;
     if events > most {
-        let busiest = (0..calls.len())
+        let busiest = (0..rates.len())
             .max_by(|&a, &b| rates[a].iter().sum::<f64>().total_cmp(&rates[b].iter().sum::<f64>()))
             .expect("a request visits something");
         problems.error_help(
@@ -137,5 +155,115 @@ fn events(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize], problems:
                 names.nodes[busiest]
             ),
         );
+    }
+}
+
+/// Far more work than a node can do, and nothing that turns it away.
+fn overload(names: &Names<'_>, rates: &[Vec<f64>], problems: &mut Problems) {
+    for (node, rates) in rates.iter().enumerate() {
+        let kind = names.specs[node].kind();
+        let facts = kind.facts();
+        let room = match names.specs[node] {
+            NodeSpec::Service(service) => service.queue,
+            NodeSpec::Store(store) => store.queue,
+            _ => continue,
+        };
+        let (Some(capacity), None) = (facts.capacity, room) else { continue };
+        let work = |(rate, op): (&f64, &Op)| rate * kind.visit(op).work / 1e9;
+        let offered: f64 = rates.iter().zip(&names.ops).map(work).sum();
+        let times = offered / (capacity * facts.instances as f64);
+        if times > OVERLOAD {
+            problems.warn(
+                "W-OVERLOAD",
+                format!("nodes.{}", names.nodes[node]),
+                format!("about {times:.0} times the work it can do arrives, and all of it waits"),
+                "more instances or cores, less work or load, or a bound by `queue`",
+            );
+        }
+    }
+}
+
+/// Timeouts that end before any reply can come.
+fn impossible(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+    for (name, client) in &names.design.clients {
+        let hop = least_hop(names, client.zones().is_none());
+        for (operation, spec) in client.operations() {
+            let Some((first, verb)) = spec.target() else { continue };
+            let least = 2.0 * hop + least_visit(names, &first.0, &(operation.clone(), verb));
+            let within = match spec.deadline() {
+                Some(DeadlineSpec::Within(deadline)) => Some(deadline.0),
+                _ => None,
+            };
+            for (key, limit) in [("timeout", spec.timeout().map(|t| t.0)), ("deadline", within)] {
+                let path = format!("clients.{}", name.0);
+                too_short(limit, least, (&path, key, &first.0), problems);
+            }
+        }
+    }
+    let hop = least_hop(names, false);
+    for (node, calls) in calls.iter().enumerate() {
+        let NodeSpec::Service(service) = names.specs[node] else { continue };
+        for (target, edge) in &service.dependencies {
+            // The shortest of all that is asked of it.
+            let asked = calls.iter().filter(|c| c.target == target.0);
+            let ops = asked.flat_map(|call| match &call.operation {
+                Some(op) => vec![op],
+                None => {
+                    names.arriving[node].iter().map(|&op| &names.ops[usize::from(op)]).collect()
+                }
+            });
+            let least = ops.map(|op| least_visit(names, &target.0, op)).reduce(f64::min);
+            let Some(least) = least else { continue };
+            let path = format!("nodes.{}.service.dependencies.{}", names.nodes[node], target.0);
+            let limit = edge.timeout.map(|t| t.0);
+            too_short(limit, 2.0 * hop + least, (&path, "timeout", &target.0), problems);
+        }
+    }
+}
+
+fn too_short(
+    limit: Option<u64>,
+    least: f64,
+    (path, key, target): (&str, &str, &str),
+    problems: &mut Problems,
+) {
+    if limit.is_some_and(|limit| (limit as f64) < least.floor()) {
+        problems.error_help(
+            "E-IMPOSSIBLE",
+            format!("{path}.{key}"),
+            format!(
+                "no reply of `{target}` can come in time: none takes less than {}",
+                SimDuration(least as u64)
+            ),
+            format!("a longer `{key}`"),
+        );
+    }
+}
+
+/// No message between two places takes less (ns); `outside`: from the internet.
+fn least_hop(names: &Names<'_>, outside: bool) -> f64 {
+    let network = &names.design.network;
+    if network.regions.is_some() {
+        return 0.0;
+    }
+    let classes: &[_] = if outside {
+        &[&network.internet]
+    } else {
+        &[&network.same_zone, &network.same_region, &network.cross_region]
+    };
+    let least = |law: Option<&Law<_>>| law.map_or(0.0, Law::min_value);
+    let links = network.links.iter().filter_map(|l| l.latency.as_ref()).map(Law::min_value);
+    classes.iter().map(|law| least(law.as_ref())).chain(links).fold(f64::INFINITY, f64::min)
+}
+
+/// No visit of a node that succeeds is shorter (ns); a balancer's is that of its quickest target.
+fn least_visit(names: &Names<'_>, target: &str, op: &Op) -> f64 {
+    let own = |name: &str| names.node(name).map_or(0.0, |id| names.kind(id).visit(op).least);
+    match names.node(target).map(|id| names.specs[usize::from(id)]) {
+        Some(NodeSpec::LoadBalancer(balancer)) => {
+            let targets = balancer.to.nodes();
+            targets.iter().map(|t| own(&t.0.0)).fold(f64::INFINITY, f64::min)
+        }
+        _ => own(target),
     }
 }

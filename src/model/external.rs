@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::law::DurationFormula,
     model::{
-        build::{Assembly, Names},
+        build::{Assembly, Names, Op},
         check,
-        kind::{Facts, Kind, Outgoing, Reach},
+        kind::{Facts, Kind, Outgoing, Reach, Visit},
         network::ZonesSpec,
         node::{Node, NodeId},
         service::{
@@ -68,6 +68,10 @@ impl Kind for ExternalSpec {
 
     fn outgoing(&self, _path: &str) -> Vec<Outgoing> {
         Vec::new()
+    }
+
+    fn visit(&self, _op: &Op) -> Visit {
+        Visit { least: self.latency.min_value(), work: 0.0 }
     }
 
     fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {

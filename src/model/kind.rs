@@ -3,7 +3,7 @@
 //! **Invariant.** A kind is known elsewhere only through this trait and its one arm in `kinds.rs`.
 
 use super::{
-    build::{Assembly, Names},
+    build::{Assembly, Names, Op},
     network::ZonesSpec,
     node::{Node, NodeId},
 };
@@ -102,6 +102,15 @@ impl Verb {
     }
 }
 
+/// What is known beforehand of a visit, the calls it makes left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Visit {
+    /// No visit that succeeds is shorter, ns.
+    pub least: f64,
+    /// Mean work it brings, ns.
+    pub work: f64,
+}
+
 /// A node kind.
 pub trait Kind {
     /// Its outside.
@@ -119,6 +128,11 @@ pub trait Kind {
     /// Files its laws read: (file, column).
     fn files(&self) -> Vec<(String, String)> {
         Vec::new()
+    }
+    /// What a visit for an operation takes.
+    fn visit(&self, op: &Op) -> Visit {
+        let _ = op;
+        Visit::default()
     }
     /// Reports what is wrong with it beyond types and names.
     fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems);

@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::law::{DurationFormula, SizeFormula},
     model::{
-        build::{Assembly, Names},
+        build::{Assembly, Names, Op},
         check,
-        kind::{Facts, Kind, Outgoing, Reach, Verb},
+        kind::{Facts, Kind, Outgoing, Reach, Verb, Visit},
         network::ZonesSpec,
         node::{Node, NodeId},
         service::{Discipline, build::Shape, compile::Compiler, program::Instr},
@@ -96,6 +96,12 @@ impl Kind for StoreSpec {
 
     fn outgoing(&self, _path: &str) -> Vec<Outgoing> {
         Vec::new()
+    }
+
+    fn visit(&self, op: &Op) -> Visit {
+        let reads = matches!(op.1, None | Some(Verb::Read));
+        let work = if reads { &self.read } else { self.write.as_ref().unwrap_or(&self.read) };
+        Visit { least: work.min_value(), work: work.mean_of_law().unwrap_or(0.0) }
     }
 
     fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {

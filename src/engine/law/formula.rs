@@ -46,6 +46,14 @@ impl<D: Dimension> Formula<D> {
         self.laws.iter().try_fold(0.0, |sum, law| Some(sum + law.mean()?))
     }
 
+    /// The smallest possible value; 0 when that depends on attributes.
+    pub fn min_value(&self) -> f64 {
+        if !self.terms.is_empty() {
+            return 0.0;
+        }
+        self.laws.iter().map(Law::min_value).sum()
+    }
+
     /// Coefficient (base units per base unit of the attribute) and name of each attribute.
     pub fn attributes(&self) -> impl Iterator<Item = (f64, &str)> {
         self.terms.iter().map(|t| {

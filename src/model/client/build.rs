@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, OperationSpec,
+    Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec, OperationSpec,
     load::Profile,
     run::{ANY, Client, Gaps, KeySource, Operation, Source, ValueSource},
 };
@@ -154,6 +154,14 @@ impl ClientSpec {
                 Some(work / time)
             }
             Arrivals::Closed { .. } | Arrivals::Trace { .. } => None,
+        }
+    }
+
+    /// Steps of its load.
+    pub fn load_steps(&self) -> usize {
+        match &self.load {
+            Some(LoadSpec::Steps(steps)) => steps.len(),
+            _ => 0,
         }
     }
 

@@ -107,6 +107,10 @@ impl Profile {
             self.factors.iter().filter(|f| !matches!(f, Factor::Chain { .. })).cloned().collect();
         let mut p = Self { factors, start: 0, end: 0, offset: 0.0, ..self.clone() };
         let steps: u64 = p.factors.iter().map(|f| f.steps() as u64 + 1).sum();
+        let rounds = p.factors.iter().map(|f| f.rounds(until)).fold(0, u64::saturating_add);
+        if rounds.saturating_mul(steps) > MAX_EFFORT {
+            return None;
+        }
         let (mut total, mut effort) = (0.0, 0);
         while p.start < until {
             effort += steps;
@@ -174,6 +178,11 @@ impl Factor {
             Self::Steps(steps) | Self::Cycle { steps, .. } => steps.len(),
             Self::Chain { .. } => 0,
         }
+    }
+
+    /// Periods that begin before `until`: each is at least one segment.
+    fn rounds(&self, until: u64) -> u64 {
+        if let Self::Cycle { period, .. } = self { until / period } else { 0 }
     }
 
     /// Draws random states up to the one at `t`.

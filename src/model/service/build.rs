@@ -13,9 +13,9 @@ use super::{
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula},
     model::{
-        build::{Assembly, Names},
+        build::{Assembly, Names, Op},
         check,
-        kind::{Facts, Kind, Outgoing, Reach},
+        kind::{Facts, Kind, Outgoing, Reach, Visit},
         network::ZonesSpec,
         node::{Area, Node, NodeId},
         resilience::{EdgeSpec, policy::Budget},
@@ -104,6 +104,22 @@ impl Kind for ServiceSpec {
             step_files(steps, &mut all);
         }
         all
+    }
+
+    fn visit(&self, op: &Op) -> Visit {
+        let default = || self.endpoints.get(&Name("default".to_owned()));
+        let mut visit = match self.endpoints.get(&Name(op.0.clone())).or_else(default) {
+            Some(steps) => steps_visit(steps),
+            None => self.work.as_ref().map_or_else(Visit::default, |work| Visit {
+                least: work.min_value(),
+                work: work.mean_of_law().unwrap_or(0.0),
+            }),
+        };
+        if self.speedup.is_some() {
+            // Several at once may be served faster than one alone.
+            visit.least = 0.0;
+        }
+        visit
     }
 
     fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
@@ -237,6 +253,32 @@ impl ServiceSpec {
     }
 }
 
+impl StepSpec {
+    /// How often each of the lists within is run in the mean, in the order of `inner`.
+    fn times(&self) -> impl Iterator<Item = f64> {
+        let shares = self.choose.iter().flatten().map(|c| c.share.0);
+        let rounds = self.repeat.as_ref().map_or(1.0, |r| r.times.0 as f64);
+        shares.chain(std::iter::repeat(1.0)).map(move |share| share * rounds)
+    }
+}
+
+/// What a list of steps takes: conditions count as met in the mean work and as not met in the least
+/// time.
+fn steps_visit(steps: &[StepSpec]) -> Visit {
+    let mut all = Visit::default();
+    for step in steps {
+        let always = step.when.is_none();
+        for formula in step.work.iter().chain(&step.wait).filter(|_| always) {
+            all.least += formula.min_value();
+        }
+        all.work += step.work.as_ref().and_then(DurationFormula::mean_of_law).unwrap_or(0.0);
+        for ((_, inner), times) in step.inner().into_iter().zip(step.times()) {
+            all.work += times * steps_visit(inner).work;
+        }
+    }
+    all
+}
+
 /// Collects the calls of a list of steps.
 fn step_calls(
     steps: &[StepSpec],
@@ -278,13 +320,8 @@ fn step_calls(
                 attempts: 1,
             });
         }
-        let shares = step.choose.iter().flatten().map(|c| c.share.0);
-        let rounds = step.repeat.as_ref().map_or(1.0, |r| r.times.0 as f64);
-        for ((inner, steps), share) in
-            step.inner().into_iter().zip(shares.chain(std::iter::repeat(1.0)))
-        {
-            let path = format!("{path}{inner}");
-            step_calls(steps, (&path, endpoint), times * share * rounds, all);
+        for ((inner, steps), each) in step.inner().into_iter().zip(step.times()) {
+            step_calls(steps, (&format!("{path}{inner}"), endpoint), times * each, all);
         }
     }
 }
