@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Instances of one node, and of all together.
-const MAX_INSTANCES: u64 = 60_000;
+pub(super) const MAX_INSTANCES: u64 = 60_000;
 
 /// The name among `known` closest to `found`, as advice.
 pub fn closest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> String {

@@ -8,7 +8,7 @@ use super::{
     build::Names,
     check::{closest, edge, formula, key_space, law, many_steps, positive, shares, steps, zones},
     check_flow::flow,
-    check_size::{MAX_LOAD_STEPS, MAX_TOTAL, changes, rounds, sizes},
+    check_size::{MAX_LOAD_STEPS, changes, rounds, sizes},
     client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec},
     kind::Outgoing,
     kinds::NodeSpec,
@@ -36,13 +36,6 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
     }
     if design.clients.is_empty() {
         problems.error("E-TOPO", "clients", "there is no client, so nothing would happen");
-    }
-    for (what, n, most) in
-        [("clients", design.clients.len(), 1000), ("nodes", design.nodes.len(), 20_000)]
-    {
-        if n > most {
-            problems.error("E-BUDGET", what, format!("{n} are more than the limit of {most}"));
-        }
     }
     if names.ops.len() > 250 {
         problems.error("E-LIMIT", "clients", "more than 250 different operations");
@@ -74,17 +67,6 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
             node.kind().outgoing(&path)
         })
         .collect();
-    let total: u64 = (0..names.nodes.len())
-        .map(|i| names.kind(i as u16).facts().instances)
-        .fold(0, u64::saturating_add);
-    if total > MAX_TOTAL {
-        problems.error_help(
-            "E-BUDGET",
-            "nodes",
-            format!("{total} instances in all; the limit is {MAX_TOTAL}"),
-            "fewer `instances` or shards",
-        );
-    }
     references(names, &calls, problems);
     if !problems.any_error() {
         cycles(names, &calls, problems);

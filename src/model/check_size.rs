@@ -2,14 +2,14 @@
 //!
 //! **Invariant.** As in `check.rs`.
 
-use super::{build::Names, service::StepSpec};
+use super::{build::Names, check::MAX_INSTANCES, service::StepSpec};
 use crate::{
     problem::Problems,
     units::{Rate, SimDuration},
 };
 
 /// Instances of all nodes together: each is measured window by window.
-pub(super) const MAX_TOTAL: u64 = 200_000;
+const MAX_TOTAL: u64 = 200_000;
 /// Steps of a client's load.
 pub(super) const MAX_LOAD_STEPS: usize = 2000;
 /// Zones: every pair of them has a link.
@@ -31,6 +31,8 @@ pub(super) fn sizes(names: &Names<'_>, problems: &mut Problems) {
     // Counted only while the zones themselves are few.
     let pairs = if names.zones.len() > MAX_ZONES { 0 } else { links.iter().map(pairs).sum() };
     let all = [
+        ("clients", "clients", names.design.clients.len(), 1000),
+        ("nodes", "nodes", names.design.nodes.len(), 20_000),
         ("topology.regions", "zones", names.zones.len(), MAX_ZONES),
         ("network.links", "links between zones", pairs, MAX_PAIRS),
         ("clients", "attributes and key spaces", names.columns.len(), MAX_COLUMNS),
@@ -40,6 +42,17 @@ pub(super) fn sizes(names: &Names<'_>, problems: &mut Problems) {
         if n > most {
             problems.error("E-BUDGET", path, format!("{n} {what}; the limit is {most}"));
         }
+    }
+    // One that is too many by itself is told at its own line.
+    let instances = (0..names.nodes.len()).map(|i| names.kind(i as u16).facts().instances);
+    let total: u64 = instances.map(|n| n.min(MAX_INSTANCES)).sum();
+    if total > MAX_TOTAL {
+        problems.error_help(
+            "E-BUDGET",
+            "nodes",
+            format!("{total} instances in all; the limit is {MAX_TOTAL}"),
+            "fewer `instances` or shards",
+        );
     }
 }
 

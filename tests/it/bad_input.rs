@@ -403,19 +403,19 @@ fn what_cannot_work_is_refused() {
     let nodes = "nodes: {server: {service: {cores: 1, work: exp(mean=100ms)}}}";
     let after = "nodes: {server: {service: {cores: 1, endpoints: {default: [{call: b}]}, dependencies: {b: {timeout: 1ms}}}}, b: {store: {read: 2ms, cores: 1}}}";
     check(&[
-        ("B49", nodes, after, "6:106 E-IMPOSSIBLE", "none takes less than 2ms"),
+        ("B49", nodes, after, "6:101 E-IMPOSSIBLE", "none takes less than 2ms"),
         ("B52", RATE, "poisson(9k/s)", "6:9 W-OVERLOAD", "about 900 times"),
         (
             "B75",
             "nodes:",
             "network: {internet: 1s, links: [{from: a, to: a, bandwidth: 0Gbps}]}\ntopology: {regions: {r: [a]}}\nnodes:",
-            "6:62 E-RANGE",
+            "6:61 E-RANGE",
             "above 0",
         ),
         ("B75", "to: server}", "to: server, size: -1KB}", "5:60 E-RANGE", ""),
         ("B75", "to: server}", "to: server, size: 18446744073709551616B}", "5:60 E-OVERFLOW", ""),
     ]);
-    for (client, place) in [("timeout: 99ms", "5:61"), ("deadline: 99ms", "5:62")] {
+    for (client, place) in [("timeout: 99ms", "5:63"), ("deadline: 99ms", "5:64")] {
         let text =
             GOOD.replace(nodes, slow).replace("to: server}", &format!("to: server, {client}}}"));
         let told = told(text.as_bytes());
