@@ -271,7 +271,9 @@ impl Radix {
                     if k == least { heap.push(k) } else { self.push(k) }
                 }
             }
-            self.buckets[lowest].append(&mut keys);
+            // Keys of one bucket only go to lower ones: its memory is kept for those to come.
+            debug_assert!(self.buckets[lowest].is_empty(), "a key moves down");
+            self.buckets[lowest] = keys;
         }
         if self.len == 0 {
             self.boundary = u128::MAX;

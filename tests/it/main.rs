@@ -8,6 +8,7 @@ mod caches;
 mod cli;
 mod determinism;
 mod hostile;
+mod readme;
 mod reference;
 mod scenarios;
 mod theory;

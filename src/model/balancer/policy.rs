@@ -160,16 +160,17 @@ fn decay(elapsed: u64) -> f64 {
 #[derive(Clone, Debug)]
 struct MinTree {
     leaves: usize,
-    /// (count, index) per node; children of `i` are `2i` and `2i + 1`.
-    nodes: Vec<(u32, u32)>,
+    /// Count (high half) and index of the least leaf below each node; children of `i` are `2i` and
+    /// `2i + 1`.
+    nodes: Vec<u64>,
 }
 
 impl MinTree {
     fn new(n: usize) -> Self {
         let leaves = n.next_power_of_two();
-        let mut nodes = vec![(u32::MAX, u32::MAX); 2 * leaves];
+        let mut nodes = vec![u64::MAX; 2 * leaves];
         for i in 0..n {
-            nodes[leaves + i] = (0, i as u32);
+            nodes[leaves + i] = i as u64;
         }
         for i in (1..leaves).rev() {
             nodes[i] = nodes[2 * i].min(nodes[2 * i + 1]);
@@ -178,15 +179,16 @@ impl MinTree {
     }
 
     fn least(&self) -> usize {
-        self.nodes[1].1 as usize
+        self.nodes[1] as u32 as usize
     }
 
     fn set(&mut self, index: usize, count: u32) {
         let mut i = self.leaves + index;
-        self.nodes[i].0 = count;
+        let mut least = u64::from(count) << 32 | index as u64;
+        self.nodes[i] = least;
         while i > 1 {
+            least = least.min(self.nodes[i ^ 1]);
             i /= 2;
-            let least = self.nodes[2 * i].min(self.nodes[2 * i + 1]);
             if self.nodes[i] == least {
                 break;
             }

@@ -177,10 +177,12 @@ impl Shape {
                 let tick = assembly.tick(id, i as u32);
                 let stream = |purpose| assembly.stream(&format!("{path}/{i}"), purpose);
                 Instance {
-                    workers: self.workers.map(|capacity| Workers {
-                        capacity,
-                        busy: Area::default(),
-                        room: Room::new(&self.discipline, stream("worker")),
+                    workers: self.workers.map(|capacity| {
+                        Box::new(Workers {
+                            capacity,
+                            busy: Area::default(),
+                            room: Room::new(&self.discipline, stream("worker")),
+                        })
                     }),
                     cores: Cores::new(
                         self.cores,

@@ -37,7 +37,7 @@ enum Order {
     /// First come first served; the newest first while the room was never empty for a while.
     Adaptive(VecDeque<Slot>, u64),
     /// First come first served with drops at the head.
-    Codel(VecDeque<Slot>, Codel),
+    Codel(VecDeque<Slot>, Box<Codel>),
 }
 
 /// State of CoDel (RFC 8289, section 5).
@@ -85,7 +85,7 @@ impl Room {
             Discipline::AdaptiveLifo => Order::Adaptive(VecDeque::new(), 0),
             Discipline::Codel { target, interval } => Order::Codel(
                 VecDeque::new(),
-                Codel {
+                Box::new(Codel {
                     target: target.0,
                     interval: interval.0,
                     first_above: 0,
@@ -93,7 +93,7 @@ impl Room {
                     count: 0,
                     last_count: 0,
                     dropping: false,
-                },
+                }),
             ),
         };
         Self { order, waiting: Area::default(), marked: 0 }

@@ -45,8 +45,8 @@ pub struct Workers {
 /// One instance.
 #[derive(Debug)]
 pub struct Instance {
-    /// Workers; none: unbounded.
-    pub workers: Option<Workers>,
+    /// Workers; none: unbounded. Apart, so that a thousand instances without stay in the cache.
+    pub workers: Option<Box<Workers>>,
     /// Cores.
     pub cores: Cores,
     /// Arrivals so far.
