@@ -184,6 +184,33 @@ pub struct CacheResults {
     pub evictions: u64,
 }
 
+/// One fault.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FaultResults {
+    /// Its id.
+    pub id: String,
+    /// Its effect, as in the file.
+    pub effect: String,
+    /// Spans in which it was at work somewhere, mean over replications.
+    pub occurrences: Estimate,
+    /// When it first began, s; mean over the replications in which it did.
+    pub started: Estimate,
+    /// When it last ended (or the run), s.
+    pub ended: Estimate,
+    /// Availability of requests sent from the warm-up until it began.
+    pub availability_before: Estimate,
+    /// Of those sent while it was at work.
+    pub availability_during: Estimate,
+    /// Of those sent after it ended, until the next fault or the end.
+    pub availability_after: Estimate,
+    /// When it was at work, s, if that was the same in all replications in which it came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<(f64, f64)>,
+    /// From its end until availability, window by window, stays at 99 % of what it was before, s; null
+    /// when that was not seen in every replication, or when it came more than once.
+    pub time_to_recover: Estimate,
+}
+
 /// One SLO.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SloResult {
@@ -354,6 +381,9 @@ pub struct Results {
     pub clients: BTreeMap<String, ClientResults>,
     /// Each node.
     pub nodes: BTreeMap<String, NodeResults>,
+    /// The file's faults, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultResults>,
     /// The file's SLOs.
     pub slos: Vec<SloResult>,
     /// Each replication's figures.

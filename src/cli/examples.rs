@@ -49,6 +49,7 @@ library! {
     "cache-policies" ["data/lirs_multi3.keys.gz"],
     "w1-mm1",
     "w2-lb-tier",
+    "zone-loss",
 }
 
 pub(super) fn examples(arguments: &ExamplesArguments, voice: Voice) -> Exit {

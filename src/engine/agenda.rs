@@ -531,12 +531,13 @@ impl Agenda {
         }
     }
 
-    /// Everything still pending, in no particular order (for the books at the end of a run).
-    pub fn pending(&self) -> impl Iterator<Item = Popped> + '_ {
+    /// Everything still pending and when it is due, in no particular order.
+    pub fn schedule(&self) -> impl Iterator<Item = (SimTime, Popped)> + '_ {
         let heap = self.heap.keys().iter().copied();
         let radix = self.radix.buckets.iter().flatten().copied();
         let lanes = self.lanes.iter().flat_map(|(_, ring)| ring.iter());
-        heap.chain(radix).chain(lanes).map(|k| popped(k as u64)).chain(self.due_now().map(popped))
+        let later = heap.chain(radix).chain(lanes).map(|k| ((k >> 64) as u64, popped(k as u64)));
+        later.chain(self.due_now().map(|low| (self.now, popped(low))))
     }
 
     fn due_now(&self) -> impl Iterator<Item = u64> + '_ {

@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, TraceUnit},
+    fault::{FaultSpec, timeline::Timeline},
     kind::{Facts, Kind, Outgoing, Verb},
     kinds::NodeSpec,
     network::{MatrixSpec, NetworkSpec, TopologySpec, links::Zone},
@@ -42,6 +43,8 @@ pub struct Design {
     pub clients: BTreeMap<Name, ClientSpec>,
     /// Nodes by name.
     pub nodes: BTreeMap<Name, NodeSpec>,
+    /// What hits them.
+    pub faults: Vec<FaultSpec>,
     /// Simulated time, ns.
     pub duration: u64,
     /// Start of the measured span, ns.
@@ -72,6 +75,8 @@ pub struct Names<'a> {
     pub specs: Vec<&'a NodeSpec>,
     /// Client names in order.
     pub clients: Vec<&'a str>,
+    /// Faults in the order of their ids.
+    pub faults: Vec<&'a FaultSpec>,
     /// Operations by number.
     pub ops: Vec<Op>,
     /// Columns of the attributes' rows: attributes and named key spaces.
@@ -98,6 +103,7 @@ impl<'a> Names<'a> {
             nodes: design.nodes.keys().map(|n| n.0.as_str()).collect(),
             specs: design.nodes.values().collect(),
             clients: design.clients.keys().map(|n| n.0.as_str()).collect(),
+            faults: design.faults.iter().collect(),
             ops: Vec::new(),
             columns: BTreeMap::new(),
             key_spaces: Vec::new(),
@@ -107,6 +113,7 @@ impl<'a> Names<'a> {
             marks: Vec::new(),
             arriving: Vec::new(),
         };
+        names.faults.sort_by(|a, b| a.id.cmp(&b.id));
         names.read_zones();
         names.read_columns();
         names.read_operations();
@@ -357,6 +364,8 @@ impl Design {
         let latencies = self.network.laws();
         let tables = latencies.into_iter().flat_map(Law::tables);
         all.extend(tables.map(|(f, c)| ("network".to_owned(), f, c)));
+        let tables = self.faults.iter().flat_map(FaultSpec::laws).flat_map(Law::tables);
+        all.extend(tables.map(|(f, c)| ("faults".to_owned(), f, c)));
         all
     }
 }
@@ -383,6 +392,8 @@ pub struct Assembly<'a> {
     pub prepared: &'a Prepared,
     /// The replication's seed.
     pub seed: u64,
+    /// Its faults.
+    pub timeline: &'a Timeline,
     /// Where lanes are made.
     pub agenda: Agenda,
     /// Owner and own index of each tick so far.

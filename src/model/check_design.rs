@@ -68,6 +68,7 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
         })
         .collect();
     references(names, &calls, problems);
+    super::fault::check::faults(names, problems);
     if !problems.any_error() {
         cycles(names, &calls, problems);
         endpoints(names, &calls, problems);
@@ -179,16 +180,19 @@ fn reachable(names: &Names<'_>, _calls: &[Vec<Outgoing>], problems: &mut Problem
 /// A lost message leaves its caller waiting for ever unless it has a timer (`semantics.md` 31).
 fn lossy_edges(names: &Names<'_>, problems: &mut Problems) {
     let lossy = names.design.network.links.iter().any(|l| l.loss.is_some_and(|f| f.0 > 0.0));
-    if !lossy {
-        return;
-    }
+    let silent = names.faults.iter().find(|f| f.is_silent());
+    let why = match silent {
+        _ if lossy => "a link loses messages".to_owned(),
+        Some(fault) => format!("the fault `{}` loses messages or whole hosts", fault.id.0),
+        None => return,
+    };
     for (name, client) in &names.design.clients {
         for (_, operation) in client.operations() {
             if operation.timeout().is_none() && operation.deadline().is_none() {
                 problems.warn(
                     "W-NO-TIMEOUT",
                     format!("clients.{}", name.0),
-                    "a link loses messages, and a request whose message is lost is never decided",
+                    format!("{why}, and a request whose message is lost is never decided"),
                     "give the client a `timeout`",
                 );
                 break;

@@ -15,6 +15,7 @@ mod check_flow;
 mod check_size;
 pub mod client;
 pub mod external;
+pub mod fault;
 pub mod frame;
 pub mod kind;
 pub mod kinds;

@@ -21,6 +21,12 @@ pub trait Node: Send {
     fn on_cancel(&mut self, _frame: Slot, _world: &mut World) {}
     /// A reply nobody waits for reached the client it was for.
     fn on_late(&mut self, _child: Slot, _world: &mut World) {}
+    /// An instance dies with all it is at: `lost` are the frames inside, which the world lays to rest.
+    fn crash(&mut self, _inst: u16, _lost: &[Slot], _world: &mut World) {}
+    /// Everything an instance does takes `after / before` times as long from now on.
+    fn set_pace(&mut self, _inst: u16, _before: f64, _after: f64, _world: &mut World) {}
+    /// What an instance holds in its cache is gone.
+    fn clear_cache(&mut self, _inst: u16) {}
     /// Schedules what happens by itself from the start.
     fn start(&mut self, _world: &mut World) {}
     /// Running sums of each instance up to `now`, from the start of the run.
@@ -64,6 +70,12 @@ impl Area {
         debug_assert!(self.count > 0, "nothing leaves an empty place");
         self.count -= 1;
         self.sum += i128::from(now);
+    }
+
+    /// All leave.
+    pub fn clear(&mut self, now: u64) {
+        self.sum += i128::from(self.count) * i128::from(now);
+        self.count = 0;
     }
 
     /// How many there are.

@@ -73,6 +73,8 @@ pub struct Measured {
     pub nodes: Vec<NodeMeasured>,
     /// Links by (from zone, to zone) that carried anything.
     pub links: Vec<LinkMeasured>,
+    /// Faults in the order of their ids.
+    pub faults: Vec<FaultMeasured>,
     /// Start of each window of the time series, in ns; the last window ends at the run's end.
     pub window_starts: Vec<SimTime>,
     /// Simulated instant at which the replication stopped, in ns.
@@ -85,6 +87,25 @@ pub struct Measured {
     pub fingerprint: u64,
     /// A sample of requests (the first ones of the measured span, evenly thinned).
     pub samples: Vec<RequestSample>,
+}
+
+/// One fault and the requests around it, by intended send; those of the warm-up are not counted.
+#[derive(Clone, Debug, Default)]
+pub struct FaultMeasured {
+    /// Its id.
+    pub id: String,
+    /// Its effect, as in the file.
+    pub effect: &'static str,
+    /// The spans in which it was at work, ns; cut at the run's end.
+    pub spans: Vec<(SimTime, SimTime)>,
+    /// Good and decided requests before it first began.
+    pub before: (u64, u64),
+    /// While it was at work.
+    pub during: (u64, u64),
+    /// After it ended, until the next fault began.
+    pub after: (u64, u64),
+    /// When that next fault began, or the run ended, after its last span, ns.
+    pub until: SimTime,
 }
 
 /// One client's figures. Requests whose intended send lies in [warm-up, end).
@@ -152,6 +173,8 @@ impl RequestWindow {
 /// One node's figures over [warm-up, end).
 #[derive(Clone, Debug)]
 pub struct NodeMeasured {
+    /// Time its instances were down, instance-ns.
+    pub down: u128,
     /// Its name.
     pub name: String,
     /// Its kind, as in the file.

@@ -44,16 +44,22 @@ impl NodeRecord {
         self.inside.enter(now);
     }
 
-    /// A visit that came at `arrived` leaves; called-off visits have no outcome.
+    /// A visit that came at `arrived` leaves, with an outcome or for the cause given.
     #[inline(always)]
-    pub fn depart(&mut self, now: u64, arrived: u64, measured_from: u64, outcome: Option<Outcome>) {
+    pub fn depart(
+        &mut self,
+        now: u64,
+        arrived: u64,
+        measured_from: u64,
+        outcome: Result<Outcome, &'static str>,
+    ) {
         self.departures += 1;
         self.inside.leave(now);
         self.sojourn += u128::from(now.saturating_sub(arrived.max(measured_from)));
         self.response.record(now - arrived);
         match outcome {
-            Some(outcome) => self.outcomes[outcome as usize] += 1,
-            None => self.cause("cancelled"),
+            Ok(outcome) => self.outcomes[outcome as usize] += 1,
+            Err(cause) => self.cause(cause),
         }
     }
 
@@ -128,6 +134,8 @@ pub struct NodeSnapshot {
     pub arrivals: u64,
     /// Departures from time 0.
     pub departures: u64,
+    /// Time its instances were down, from time 0.
+    pub down: u128,
     /// Instances.
     pub instances: Vec<InstanceBooks>,
 }
@@ -158,6 +166,10 @@ pub struct Recorder {
     pub until_sample: u64,
     /// Hash of all events so far.
     pub fingerprint: u64,
+    /// Instants at which faults begin and end, from 0 on; empty without faults.
+    pub phases: Vec<u64>,
+    /// Good and decided requests by the phase of their intended send.
+    pub by_phase: Vec<(u64, u64)>,
 }
 
 impl Recorder {
@@ -249,12 +261,23 @@ impl Recorder {
         } else if measured {
             op.latency_failed.record(latency);
         }
+        if !self.phases.is_empty() && measured {
+            self.count_phase(d.intended, success && d.in_time);
+        }
         if measured {
             self.until_sample -= 1;
             if self.until_sample == 0 {
                 self.sample(d, latency);
             }
         }
+    }
+
+    #[cold]
+    fn count_phase(&mut self, intended: u64, good: bool) {
+        let phase = self.phases.partition_point(|&start| start <= intended) - 1;
+        let (goods, decided) = &mut self.by_phase[phase];
+        *goods += u64::from(good);
+        *decided += 1;
     }
 
     #[cold]

@@ -10,8 +10,12 @@ use std::{
 
 use super::{
     build::{Assembly, Design, Names, Prepared},
+    fault::{hosts::Hosts, timeline::Timeline},
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, LETTER, Slot},
-    network::build::{network, zone_name},
+    network::{
+        build::{network, zone_name},
+        disturbed::Disturbance,
+    },
     node::{InstanceBooks, Node, NodeId},
     probe::{
         ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, NodeWindow,
@@ -50,11 +54,14 @@ impl Default for Limits {
 
 /// A replication that can run.
 pub struct Simulation {
-    nodes: Vec<Box<dyn Node>>,
-    world: World,
+    pub(super) nodes: Vec<Box<dyn Node>>,
+    pub(super) world: World,
     snapshots: Vec<Snapshot>,
     span_snapshot: Snapshot,
     seed: u64,
+    pub(super) timeline: Timeline,
+    /// Faults of the network, by fault.
+    pub(super) disturbances: Vec<Option<Disturbance>>,
     events: u64,
     stuck_at: u64,
     stuck: u32,
@@ -87,10 +94,12 @@ impl Simulation {
     /// The world of one replication.
     pub fn new(names: &Names<'_>, prepared: &Prepared, seed: u64) -> Self {
         let design = names.design;
+        let timeline = Timeline::new(names, prepared, seed);
         let mut assembly = Assembly {
             names,
             prepared,
             seed,
+            timeline: &timeline,
             agenda: crate::engine::agenda::Agenda::new(),
             ticks: Vec::new(),
         };
@@ -111,7 +120,7 @@ impl Simulation {
             });
             nodes.push(kind.build(id as NodeId, &format!("node/{}", name.0), &mut assembly));
         }
-        let record = recorder(names);
+        let record = recorder(names, &timeline);
         for (i, client) in design.clients.values().enumerate() {
             let built = client.build(i, record.first_row[i], &mut assembly);
             nodes.push(Box::new(built));
@@ -129,6 +138,7 @@ impl Simulation {
             agenda: assembly.agenda,
             frames: Frames::default(),
             network: net,
+            hosts: Hosts::new(names, seed),
             record,
             routes,
             rings,
@@ -145,6 +155,8 @@ impl Simulation {
             snapshots: Vec::new(),
             span_snapshot: Snapshot::default(),
             seed,
+            timeline,
+            disturbances: names.disturbances(prepared, seed),
             events: 0,
             stuck_at: 0,
             stuck: 0,
@@ -159,6 +171,11 @@ impl Simulation {
         if warm_up == 0 {
             self.begin_span();
         }
+        let changes = std::mem::take(&mut self.timeline.changes);
+        let mut changes = changes.into_iter().peekable();
+        while let Some(change) = changes.next_if(|c| c.at == 0) {
+            self.change(change, names);
+        }
         for node in &mut self.nodes {
             node.start(&mut self.world);
         }
@@ -167,6 +184,7 @@ impl Simulation {
         let window = self.world.record.window;
         let mut stops: Vec<u64> = (1..self.windows).map(|w| w * window).collect();
         stops.extend([warm_up, end]);
+        stops.extend(&self.world.record.phases);
         stops.sort_unstable();
         stops.dedup();
         let mut truncated = None;
@@ -186,7 +204,12 @@ impl Simulation {
                 let snapshot = self.snapshot();
                 self.snapshots.push(snapshot);
             }
-            self.world.record.begin_window(at);
+            if at % window == 0 || at == warm_up {
+                self.world.record.begin_window(at);
+            }
+            while let Some(change) = changes.next_if(|c| c.at == at) {
+                self.change(change, names);
+            }
         }
         let ended_at = if truncated.is_some() { self.world.now() } else { end };
         self.world.agenda.advance_to(ended_at);
@@ -249,6 +272,9 @@ impl Simulation {
                 let node = usize::from(f.node);
                 world.delivered += 1;
                 world.record.event(world.agenda.now(), event, f.id);
+                if world.hosts.disturbed && world.turned_away(slot) {
+                    return;
+                }
                 self.nodes[node].on_request(slot, world);
             }
             kind::REPLY => self.on_reply(slot),
@@ -316,10 +342,12 @@ impl Simulation {
             .nodes
             .iter()
             .zip(&self.nodes)
-            .map(|(r, node)| NodeSnapshot {
+            .enumerate()
+            .map(|(i, (r, node))| NodeSnapshot {
                 in_system: r.inside.until(now),
                 arrivals: r.arrivals,
                 departures: r.departures,
+                down: self.world.hosts.downtime(i, now),
                 instances: node.books(now),
             })
             .collect();
@@ -344,6 +372,7 @@ impl Simulation {
             .collect();
         let samples = std::mem::take(&mut self.world.record.samples);
         let fingerprint = self.world.record.fingerprint;
+        let faults = self.faults_measured(names, ended_at);
         let window_starts = (0..self.windows).map(|w| w * window).collect();
         let (seed, events) = (self.seed, self.events);
         Measured {
@@ -351,6 +380,7 @@ impl Simulation {
             clients: self.clients_measured(names),
             nodes,
             links,
+            faults,
             window_starts,
             ended_at,
             truncated,
@@ -418,7 +448,7 @@ impl Simulation {
     fn check_messages(&self, names: &Names<'_>) -> Vec<LinkMeasured> {
         let net = &self.world.network;
         let mut flying = 0;
-        for p in self.world.agenda.pending() {
+        for (_, p) in self.world.agenda.schedule() {
             flying += match p.kind {
                 kind::DELIVER | kind::CANCEL => 1,
                 kind::REPLY => u64::from(self.world.frames[p.slot].flags & BRANCH == 0),
@@ -469,6 +499,7 @@ impl Simulation {
             .collect();
         NodeMeasured {
             name: names.nodes[i].to_owned(),
+            down: to.down - from.down,
             kind: facts.kind,
             capacity: facts.capacity,
             span: last.at.saturating_sub(self.span_snapshot.at),
@@ -512,7 +543,7 @@ impl Simulation {
 }
 
 /// The record of a replication that has not begun.
-fn recorder(names: &Names<'_>) -> Recorder {
+fn recorder(names: &Names<'_>, timeline: &Timeline) -> Recorder {
     let design = names.design;
     let window = window_length(design.duration);
     let mut record = Recorder {
@@ -524,6 +555,7 @@ fn recorder(names: &Names<'_>) -> Recorder {
         until_sample: 1,
         ..Recorder::default()
     };
+    timeline.count_by_phase(&mut record);
     let windows = record.window_at(design.duration - 1) + 1;
     for client in design.clients.values() {
         record.first_row.push(record.operations.len());

@@ -6,6 +6,7 @@
 //! **Invariant.** Every visit that arrives at a node departs exactly once or is inside at the end.
 
 use super::{
+    fault::hosts::Hosts,
     frame::{
         ABANDONED, BRANCH, CALLEE_DONE, CALLER_DONE, Extra, FINISHED, FREE, Frame, Frames, IN_ROOM,
         IN_TRANSIT, LETTER, NONE, Slot,
@@ -28,6 +29,8 @@ pub(super) mod kind {
     pub(in crate::model) const TIMER: u8 = 2;
     pub(in crate::model) const TICK: u8 = 3;
     pub(in crate::model) const CANCEL: u8 = 4;
+    /// In the fingerprint only.
+    pub(in crate::model) const FAULT: u8 = 5;
 }
 
 /// Shifts a visit's identity for the draws of its reply and its cancellation.
@@ -88,6 +91,8 @@ pub struct World {
     pub frames: Frames,
     /// Zones and links.
     pub network: Network,
+    /// Instances under faults.
+    pub hosts: Hosts,
     /// What is recorded.
     pub record: Recorder,
     /// How each entity is reached.
@@ -182,8 +187,8 @@ impl World {
     #[inline(always)]
     pub fn send(&mut self, child: Slot, from: (NodeId, u16), to: (NodeId, u16), id: u64) {
         let size = if self.carries { self.frames.extra(child).size } else { 0 };
-        let link = self.network.link(from, to);
-        if !link.send(&mut self.agenda, child, kind::DELIVER, Message { id, size }) {
+        let message = Message { id, size };
+        if !self.network.send(&mut self.agenda, (from, to), (child, kind::DELIVER), message) {
             // The callee will never hear of it, so it will never speak.
             self.frames[child].flags |= CALLEE_DONE;
         }
@@ -204,8 +209,8 @@ impl World {
             unpack(parent)
         };
         let size = if self.carries { self.frames.extra(slot).reply_size } else { 0 };
-        let link = self.network.link(from, to);
-        if !link.send(&mut self.agenda, slot, kind::REPLY, Message { id, size }) {
+        let message = Message { id, size };
+        if !self.network.send(&mut self.agenda, (from, to), (slot, kind::REPLY), message) {
             self.frames[slot].flags |= CALLEE_DONE;
             self.release_if_done(slot);
         }
@@ -240,8 +245,8 @@ impl World {
                 flags: CALLER_DONE,
                 ..self.frames[child]
             });
-            let link = self.network.link(from, to);
-            if !link.send(&mut self.agenda, letter, kind::CANCEL, Message { id, size: 0 }) {
+            let message = Message { id, size: 0 };
+            if !self.network.send(&mut self.agenda, (from, to), (letter, kind::CANCEL), message) {
                 self.frames.release(letter);
             }
         }
@@ -353,7 +358,7 @@ impl World {
         let node = self.record.node(f.node);
         node.waiting.record(f.waited);
         node.service.record(f.served);
-        node.depart(now, f.arrived, from, Some(outcome));
+        node.depart(now, f.arrived, from, Ok(outcome));
     }
 
     /// Whether a frame is the branch of another.

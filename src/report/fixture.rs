@@ -246,6 +246,7 @@ pub(crate) fn shop() -> Results {
             .collect(),
     };
     Results {
+        faults: Vec::new(),
         windtunnel_version: "0.1.0".into(),
         semantics_version: 1,
         scenario: "shop-surge".into(),

@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 use super::{
     plots::Plot,
-    table::{instances, kind, outcomes, slo_margin, slo_quantity},
+    table::{FAULT_COLUMNS, instances, kind, outcomes, slo_margin, slo_quantity, when, words},
     text::{Quantity, clean, count, duration, escape, estimate, plural, value},
 };
 use crate::results::{
@@ -27,6 +27,7 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
     requests(&mut out, results);
     nodes(&mut out, results);
     caches(&mut out, results);
+    faults(&mut out, results);
     balance(&mut out, results);
     out.push_str("<h2>Over time</h2>\n");
     for plot in plots {
@@ -241,6 +242,30 @@ fn nodes(out: &mut String, results: &Results) {
     out.push_str(
         "<p class=\"muted\">Response time of a node runs from arrival to reply and holds the waits \
          for what it calls. Utilisation is that of cores, else of workers.</p>\n",
+    );
+}
+
+/// Availability around faults.
+fn faults(out: &mut String, results: &Results) {
+    if results.faults.is_empty() {
+        return;
+    }
+    let mut table = Table::new("Faults", &FAULT_COLUMNS);
+    for fault in &results.faults {
+        let share = |figure| Cell::plain(estimate(Quantity::Share, figure));
+        table.row(&[
+            Cell::plain(format!("{} ({})", fault.id, words(&fault.effect))),
+            Cell::plain(when(fault)),
+            share(&fault.availability_before),
+            share(&fault.availability_during),
+            share(&fault.availability_after),
+            Cell::plain(estimate(Quantity::Duration, &fault.time_to_recover)),
+        ]);
+    }
+    out.push_str(&table.finish());
+    out.push_str(
+        "<p class=\"muted\">By the intended send. Recovered when availability, window by window, stays \
+         at 99 % of what it was before; - when that was not seen in every replication.</p>\n",
     );
 }
 

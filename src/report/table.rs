@@ -6,7 +6,9 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::text::{self, Quantity, clean, count, duration, estimate, plural, shorten, value};
-use crate::results::{Distribution, Estimate, NodeResults, RequestCounts, Results, SloResult};
+use crate::results::{
+    Distribution, Estimate, FaultResults, NodeResults, RequestCounts, Results, SloResult,
+};
 
 /// Narrowest terminal that is served; narrower ones wrap.
 const LEAST_WIDTH: usize = 80;
@@ -31,6 +33,10 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
             out.blank();
             out.table(|intervals| caches(results, intervals));
         }
+    }
+    if !results.faults.is_empty() {
+        out.blank();
+        out.table(|intervals| faults(results, intervals));
     }
     if !results.slos.is_empty() {
         out.blank();
@@ -204,9 +210,45 @@ fn caches(results: &Results, intervals: bool) -> Table {
     table
 }
 
+fn faults(results: &Results, intervals: bool) -> Table {
+    let mut table = table(FAULT_COLUMNS);
+    for fault in &results.faults {
+        let share = |estimate| cell(Quantity::Share, estimate, intervals);
+        table.add_row([
+            format!("{} ({})", shorten(&fault.id, LONGEST_NAME), words(&fault.effect)),
+            when(fault),
+            share(&fault.availability_before),
+            share(&fault.availability_during),
+            share(&fault.availability_after),
+            cell(Quantity::Duration, &fault.time_to_recover, intervals),
+        ]);
+    }
+    table
+}
+
+/// What is said of faults.
+pub(crate) const FAULT_COLUMNS: [&str; 6] =
+    ["Fault", "when", "availability before", "during", "after", "recovered after"];
+
+/// When a fault was at work.
+pub(crate) fn when(fault: &FaultResults) -> String {
+    match (fault.spans.as_slice(), fault.occurrences.value) {
+        ([], Some(0.0) | None) => "never".to_owned(),
+        ([(from, to)], _) if to > from => format!("{} to {}", duration(*from), duration(*to)),
+        ([(from, _)], _) => duration(*from),
+        (_, Some(n)) => format!("{} times", value(Quantity::Number, n)),
+        (spans, None) => format!("{} times", spans.len()),
+    }
+}
+
+/// A word of the language as people say it.
+pub(crate) fn words(name: &str) -> String {
+    name.replace('_', " ")
+}
+
 /// A kind as people say it.
 pub(crate) fn kind(node: &NodeResults) -> String {
-    node.kind.replace('_', " ")
+    words(&node.kind)
 }
 
 /// Instances of a node; a range when their number changed.

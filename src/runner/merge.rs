@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::nodes;
+use super::{faults, nodes};
 use crate::{
     engine::random,
     model::probe::{Measured, OperationMeasured},
@@ -189,6 +189,7 @@ fn results_of(info: &RunInfo, replications: &[Measured]) -> Results {
         summary: results::figures(&all, info.confidence),
         clients,
         nodes: nodes::results(replications, info.confidence),
+        faults: faults::results(replications, &all, info.confidence),
         slos: Vec::new(),
         replications: by_replication(replications, &all),
         series,

@@ -63,7 +63,10 @@ fn node_results(parts: &[&NodeMeasured], confidence: f64) -> NodeResults {
         response_time: sample(|n| &n.response),
         outcomes: outcomes(parts),
         causes: causes(parts),
-        availability_time: mean(&|_| Some(1.0)), // Nothing can take a node down yet.
+        availability_time: mean(&|n| {
+            over(n.down as f64, n.span * n.instances.len() as u64).map(|down| 1.0 - down)
+        })
+        .fraction(),
         cache: (node.kind == "cache").then(|| cache_results(parts, confidence)),
         instances: InstanceCounts { mean: count as f64, min: count as u64, max: count as u64 },
         shards: if store { listed(count) } else { Vec::new() },

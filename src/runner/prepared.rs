@@ -17,7 +17,7 @@ use crate::{
 
 /// What every model of this kind leaves out.
 const LEAVES_OUT: [&str; 3] = [
-    "Queues, faults, replication, autoscaling and prices: nothing in this version models them.",
+    "Queues, replication, autoscaling and prices: nothing in this version models them.",
     "What no law or limit in the file stands for: TCP, garbage collection, kernel scheduling, \
      noisy neighbours, correlated failures.",
     "People: operators who restart things, users who give up and come back later.",
@@ -39,6 +39,7 @@ impl Prepared {
             network: spec.network.clone().unwrap_or_default(),
             clients: spec.clients.clone(),
             nodes: spec.nodes.clone(),
+            faults: spec.faults.clone(),
             duration: spec.duration.0,
             warm_up: spec.warm_up.map_or(0, |w| w.0),
         };

@@ -54,6 +54,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
     let instance = |busy, arrivals| InstanceMeasured { busy, arrivals, ..Default::default() };
     let window = NodeWindow { busy, departures: 3, ..Default::default() };
     NodeMeasured {
+        down: 0,
         name: "server".to_owned(),
         kind: "service",
         capacity: Some(2.0),
@@ -76,6 +77,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
 /// Two replications of 12 s, of which 2 s are warm-up, with windows at 0, 2 and 7 s.
 fn measured(seed: u64, operations: Vec<OperationMeasured>, node: NodeMeasured) -> Measured {
     Measured {
+        faults: Vec::new(),
         seed,
         clients: vec![ClientMeasured { name: "users".to_owned(), operations }],
         nodes: vec![node],

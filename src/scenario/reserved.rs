@@ -9,7 +9,7 @@ const EDGE: &[&str] = &["hedge", "breaker", "rate_limit", "bulkhead", "pool", "f
 
 /// Reserved words of each type: its Rust name and the words.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("ScenarioSpec", &["faults", "alerts", "sweep", "requirements", "size"]),
+    ("ScenarioSpec", &["alerts", "sweep", "requirements", "size"]),
     ("NetworkSpec", &["prices"]),
     ("ClientSpec", EDGE),
     ("ClientSpec", &["guarantees", "count", "price"]),
@@ -57,6 +57,8 @@ const RESERVED: &[(&str, &[&str])] = &[
             "boot",
         ],
     ),
+    ("FaultSpec", &["every", "after", "delay", "pause", "bandwidth", "clock", "set", "deploy"]),
+    ("TargetSpec", &["replica"]),
     ("ReadFields", &["count", "shards", "need"]),
     ("WriteFields", &["outbox", "count"]),
     ("ShardBy", &["consistent_hash", "range", "directory"]),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     model::{
         client::ClientSpec,
+        fault::FaultSpec,
         kinds::NodeSpec,
         network::{NetworkSpec, TopologySpec},
     },
@@ -55,6 +56,9 @@ pub struct ScenarioSpec {
     pub clients: BTreeMap<Name, ClientSpec>,
     /// What serves them.
     pub nodes: BTreeMap<Name, NodeSpec>,
+    /// What hits them, and when.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FaultSpec>,
     /// Targets, such as `p99(latency) <= 400ms`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slos: Vec<String>,

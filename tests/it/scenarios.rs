@@ -34,6 +34,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("two-regions", "20s", "2s"),
     ("w1-mm1", "20000s", "1000s"),
     ("w2-lb-tier", "2s", "500ms"),
+    ("zone-loss", "130s", "110s"),
 ];
 
 struct Disk;

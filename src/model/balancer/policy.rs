@@ -99,6 +99,12 @@ impl Chooser {
         }
     }
 
+    /// Nothing is outstanding any more.
+    pub fn reset(&mut self) {
+        let sizes: Vec<u32> = self.groups.iter().map(|g| g.1).collect();
+        *self = Self::new(self.policy.clone(), &sizes);
+    }
+
     #[inline(always)]
     fn least(&self, group: usize) -> usize {
         let (first, n) = self.groups[group];

@@ -45,7 +45,7 @@ impl Node for Balancer {
             world.frames.extra_mut(frame).reply_size = world.frames.extra(child).reply_size;
         }
         self.forget(frame, world);
-        self.depart(frame, Some(outcome), world);
+        self.depart(frame, Ok(outcome), world);
         world.reply(frame, outcome);
     }
 
@@ -53,11 +53,16 @@ impl Node for Balancer {
         let child = std::mem::replace(&mut world.frames[slot].next, NONE);
         world.call_off(child);
         self.forget(slot, world);
-        self.depart(slot, None, world);
+        self.depart(slot, Err("cancelled"), world);
         let f = &mut world.frames[slot];
         f.armed = FINISHED;
         f.flags |= CALLEE_DONE;
         world.release_if_done(slot);
+    }
+
+    fn crash(&mut self, _inst: u16, lost: &[Slot], _world: &mut World) {
+        self.departures += lost.len() as u64;
+        self.chooser.reset();
     }
 
     fn books(&self, _now: u64) -> Vec<InstanceBooks> {
@@ -106,7 +111,7 @@ impl Balancer {
     }
 
     #[inline(always)]
-    fn depart(&mut self, slot: Slot, outcome: Option<Outcome>, world: &mut World) {
+    fn depart(&mut self, slot: Slot, outcome: Result<Outcome, &'static str>, world: &mut World) {
         self.departures += 1;
         let (now, from) = (world.now(), world.record.measured_from);
         let arrived = world.frames[slot].arrived;

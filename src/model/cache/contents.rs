@@ -167,6 +167,21 @@ impl Contents {
         }
     }
 
+    /// Nothing is held any more; fetches under way go on.
+    pub fn clear(&mut self) {
+        let mut keys: Vec<u64> = self.index.iter().map(|&e| self.items[e as usize].key).collect();
+        // In the order of keys, whatever the table's, so that places are reused in one order.
+        keys.sort_unstable();
+        for key in keys {
+            self.invalidate(key);
+        }
+    }
+
+    /// Nobody waits for a fetch any more.
+    pub fn forget_fetches(&mut self) {
+        self.flights.clear();
+    }
+
     #[cfg(test)]
     fn len(&self) -> usize {
         self.index.len()

@@ -11,6 +11,7 @@ use crate::{
     engine::law::{Law, Sampler, SizeFormula, exponential},
     model::{
         build::Assembly,
+        fault::timeline::surges,
         kind::Verb,
         network::ZonesSpec,
         resilience::{DeadlineSpec, EdgeSpec, RetrySpec, policy::Budget},
@@ -239,10 +240,14 @@ impl ClientSpec {
         let gaps = |assembly: &Assembly<'_>| {
             Gaps::Exponential(assembly.stream(path, "gap"), exponential(1.0))
         };
-        let load = self.load.as_ref();
+        let surges = surges(assembly.timeline, assembly.names, name);
+        let profile = |rate: f64, chain| {
+            let profile = Profile::new(rate, self.load.as_ref(), chain);
+            surges.iter().copied().fold(profile, Profile::with_surge)
+        };
         match &self.arrivals {
             Arrivals::Poisson { rate, .. } => {
-                let profile = Profile::new(rate.0, load, None);
+                let profile = profile(rate.0, None);
                 match profile.constant() {
                     Some(rate) => {
                         Source::Poisson(exponential(1.0 / rate), assembly.stream(path, "gap"))
@@ -251,20 +256,20 @@ impl ClientSpec {
                 }
             }
             Arrivals::Constant(rate) => {
-                Source::Rate { gaps: Gaps::One, profile: Profile::new(rate.0, load, None) }
+                Source::Rate { gaps: Gaps::One, profile: profile(rate.0, None) }
             }
             Arrivals::Renewal(law) => {
                 let mean = law.mean().expect("the mean was checked");
                 let sampler = assembly.sampler(law);
                 Source::Rate {
                     gaps: Gaps::Law(sampler, mean, assembly.stream(path, "gap")),
-                    profile: Profile::new(1e9 / mean, load, None),
+                    profile: profile(1e9 / mean, None),
                 }
             }
             Arrivals::Mmpp(states) => {
                 let states = states.iter().map(|(r, d)| (r.0, d.0 as f64)).collect();
                 let chain = Some((states, assembly.stream(path, "chain")));
-                Source::Rate { gaps: gaps(assembly), profile: Profile::new(1.0, load, chain) }
+                Source::Rate { gaps: gaps(assembly), profile: profile(1.0, chain) }
             }
             Arrivals::Closed { users, .. } => Source::Closed { users: *users },
             Arrivals::Trace { speed, repeat, .. } => {

@@ -65,6 +65,14 @@ impl Profile {
         profile
     }
 
+    /// The same, multiplied by `factor` between two instants.
+    #[must_use]
+    pub fn with_surge(mut self, (start, end, factor): (u64, u64, f64)) -> Self {
+        self.factors.push(Factor::Steps(vec![(start, start, factor), (end, end, 1.0)]));
+        self.next_segment();
+        self
+    }
+
     /// Whether the rate never changes; then it is this many per ns.
     #[inline(always)]
     pub fn constant(&self) -> Option<f64> {

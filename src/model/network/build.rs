@@ -54,6 +54,17 @@ impl Names<'_> {
         }
     }
 
+    /// The zone of each instance of a node.
+    pub fn places(&self, node: u16) -> Vec<Zone> {
+        let facts = self.kind(node).facts();
+        match facts.zones {
+            Some(zones) => self.spread(zones, facts.instances),
+            None if facts.floats || self.zones.is_empty() => vec![LOCAL; facts.instances as usize],
+            // Single-homed kinds and lone instances stand in the first zone by the same rule.
+            None => in_turn(&self.all_zones(), facts.instances),
+        }
+    }
+
     /// Region of a zone.
     fn region(&self, zone: Zone) -> Option<&str> {
         self.regions.iter().find(|r| r.1.contains(&zone)).map(|r| r.0.as_str())
@@ -80,16 +91,10 @@ pub fn network(assembly: &mut Assembly<'_>) -> Network {
         links: Vec::new(),
         homes: Vec::new(),
         zones_of_instances: Vec::new(),
+        disturbances: Vec::new(),
     };
     for id in 0..names.nodes.len() {
-        let facts = names.kind(id as u16).facts();
-        let zones = match facts.zones {
-            Some(zones) => names.spread(zones, facts.instances),
-            None if facts.floats || names.zones.is_empty() => vec![LOCAL; 1],
-            // Single-homed kinds and lone instances stand in the first zone by the same rule.
-            None => in_turn(&names.all_zones(), facts.instances),
-        };
-        net.place(&zones);
+        net.place(&names.places(id as u16));
     }
     for client in names.design.clients.values() {
         net.place(&names.origins(client.zones()));

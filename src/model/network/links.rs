@@ -3,6 +3,7 @@
 //! **Invariant.** Sent = delivered + lost + in flight, per link, at every instant; the run's end
 //! checks it.
 
+use super::disturbed::Disturbance;
 use crate::{
     engine::{
         agenda::{Agenda, LaneId},
@@ -74,15 +75,22 @@ impl Link {
         match self.carriage {
             Carriage::Now => agenda.push_now(slot, kind),
             Carriage::Lane(lane) => agenda.push_lane(lane, slot, kind),
-            Carriage::Full => return self.more.send(agenda, slot, kind, message),
+            Carriage::Full => return self.more.send(agenda, (slot, kind), message, 0),
         };
         true
     }
 }
 
 impl More {
+    /// Sends a message that takes `later` ns more than it would.
     #[inline(never)]
-    fn send(&mut self, agenda: &mut Agenda, slot: Slot, kind: u8, message: Message) -> bool {
+    pub(super) fn send(
+        &mut self,
+        agenda: &mut Agenda,
+        (slot, kind): (Slot, u8),
+        message: Message,
+        later: u64,
+    ) -> bool {
         self.bytes += message.size;
         let now = agenda.now();
         let mut leaves = now;
@@ -98,6 +106,7 @@ impl More {
         }
         let latency =
             to_nanos(self.latency.sample(&mut self.latency_stream.draw_mixed(message.id)));
+        let latency = latency.saturating_add(later);
         let mut arrives = leaves.checked_add(latency).expect("the clock does not overflow");
         if self.ordered {
             arrives = arrives.max(self.last_delivery);
@@ -130,6 +139,8 @@ pub struct Network {
     pub homes: Vec<u32>,
     /// Zone of each instance of the entities that stand in several.
     pub zones_of_instances: Vec<Zone>,
+    /// Faults at work on messages.
+    pub disturbances: Vec<Disturbance>,
 }
 
 /// Marks the home of an entity that stands in several zones.

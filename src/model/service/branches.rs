@@ -182,7 +182,7 @@ impl Server {
         let (arrived, inst, flags) = (f.arrived, usize::from(f.inst), f.flags);
         f.armed = FINISHED;
         f.flags |= CALLEE_DONE;
-        world.record.node(self.node).depart(now, arrived, from, None);
+        world.record.node(self.node).depart(now, arrived, from, Err("cancelled"));
         self.instances[inst].departures += 1;
         world.release_if_done(slot);
         if flags & HAS_WORKER != 0 {

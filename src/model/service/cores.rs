@@ -10,6 +10,7 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use crate::{
     engine::random::Stream,
     model::{
+        fault::{hosts::scaled, timeline::Host},
         frame::{HAS_CORE, Slot},
         node::Area,
         service::{
@@ -27,6 +28,13 @@ pub struct Work {
     pub nanos: u64,
     /// How to arm its end.
     pub span: Span,
+}
+
+impl Work {
+    /// Work of a length known only now.
+    pub fn of(nanos: u64) -> Self {
+        Self { nanos, span: Span::of(nanos) }
+    }
 }
 
 /// The cores of one instance.
@@ -103,8 +111,8 @@ impl Cores {
         }
         match self {
             Self::Unbounded(busy) => {
+                let work = begin(slot, work, world);
                 busy.enter(world.now());
-                world.frames[slot].flags |= HAS_CORE;
                 world.arm(slot, work.span);
                 Admission::Running
             }
@@ -178,6 +186,40 @@ impl Cores {
         }
     }
 
+    /// Everything at work or waiting is gone.
+    pub fn clear(&mut self, world: &mut World) {
+        let now = world.now();
+        match self {
+            Self::Unbounded(busy) => busy.clear(now),
+            Self::Line(line) => line.clear(world),
+            Self::Preemptive(p) => {
+                p.line.clear(world);
+                p.running.clear();
+            }
+            Self::Shared(s) => s.clear(world),
+        }
+    }
+
+    /// What is at work on this host takes `after / before` times as long for the rest.
+    pub fn set_pace(&mut self, host: Host, before: f64, after: f64, world: &mut World) {
+        if let Self::Shared(s) = self {
+            return s.set_pace(1.0 / after, world);
+        }
+        for (slot, end) in world.ends_of_work(host) {
+            let now = world.now();
+            let left = scaled(end - now, after / before);
+            world.disarm(slot);
+            world.arm(slot, Span::of(left));
+            let f = &mut world.frames[slot];
+            f.served = f.served.wrapping_add(left).wrapping_sub(end - now);
+            if let Self::Preemptive(p) = self
+                && let Some(running) = p.running.iter_mut().find(|r| r.2 == slot)
+            {
+                running.3 = now + left;
+            }
+        }
+    }
+
     /// Integrals of (busy capacity, frames waiting) from time 0.
     pub fn books(&self, now: u64) -> (u128, u128) {
         match self {
@@ -189,6 +231,16 @@ impl Cores {
     }
 }
 
+/// A frame gets a core for some work: what it takes on its host.
+#[inline(always)]
+fn begin(slot: Slot, work: Work, world: &mut World) -> Work {
+    let taken = world.stretched(slot, work);
+    let f = &mut world.frames[slot];
+    f.flags |= HAS_CORE;
+    f.served = f.served.wrapping_add(taken.nanos).wrapping_sub(work.nanos);
+    taken
+}
+
 fn linear_up_to(cores: u64) -> Speedup {
     Speedup(vec![(1, 1.0), (cores, cores as f64)])
 }
@@ -197,7 +249,7 @@ impl Line {
     #[inline(always)]
     fn ask(&mut self, slot: Slot, work: Work, world: &mut World) -> Admission {
         if self.busy.count() < self.capacity {
-            self.start(slot, work.span, world);
+            self.start(slot, work, world);
             return Admission::Running;
         }
         // The end cannot be armed yet; the length stays with the frame.
@@ -208,10 +260,16 @@ impl Line {
     }
 
     #[inline(always)]
-    fn start(&mut self, slot: Slot, span: Span, world: &mut World) {
+    fn start(&mut self, slot: Slot, work: Work, world: &mut World) -> Work {
+        let work = begin(slot, work, world);
         self.busy.enter(world.now());
-        world.frames[slot].flags |= HAS_CORE;
-        world.arm(slot, span);
+        world.arm(slot, work.span);
+        work
+    }
+
+    fn clear(&mut self, world: &mut World) {
+        self.room.clear(world);
+        self.busy.clear(world.now());
     }
 
     #[inline(always)]
@@ -224,7 +282,7 @@ impl Line {
                 Next::Serve(slot) => {
                     world.disarm(slot);
                     let nanos = world.frames.extra(slot).remaining;
-                    self.start(slot, Span::of(nanos), world);
+                    self.start(slot, Work::of(nanos), world);
                     return;
                 }
             }
@@ -267,10 +325,11 @@ impl Preemptive {
         // The least deserving of those at work: the oldest under LIFO, else the worst rank (by what
         // is left, under `srpt`); among equals the latest to start stays out first.
         let by_length = self.line.by_length;
+        let left = |slot: Slot, end: u64, world: &World| world.relaxed(slot, end - now);
         let worst = (0..self.running.len())
             .max_by_key(|&i| {
-                let (rank, order, _, end) = self.running[i];
-                let rank = if by_length { end - now } else { rank };
+                let (rank, order, slot, end) = self.running[i];
+                let rank = if by_length { left(slot, end, world) } else { rank };
                 if self.newest_first {
                     (order.0.wrapping_neg(), 0)
                 } else {
@@ -279,7 +338,8 @@ impl Preemptive {
             })
             .expect("all cores are busy");
         let (worst_rank, _, loser, end) = self.running[worst];
-        let worst_rank = if by_length { end - now } else { worst_rank };
+        let nominal = left(loser, end, world);
+        let worst_rank = if by_length { nominal } else { worst_rank };
         if !self.newest_first && rank >= worst_rank {
             self.line.room.enter(slot, rank, world);
             return Admission::Waiting;
@@ -287,8 +347,11 @@ impl Preemptive {
         self.running.swap_remove(worst);
         self.line.busy.leave(now);
         world.disarm(loser);
-        world.frames[loser].flags &= !HAS_CORE;
-        world.frames.extra_mut(loser).remaining = end - now;
+        let f = &mut world.frames[loser];
+        f.flags &= !HAS_CORE;
+        // The time not taken yet is counted anew when it goes on.
+        f.served = f.served.wrapping_sub(end - now).wrapping_add(nominal);
+        world.frames.extra_mut(loser).remaining = nominal;
         self.line.room.enter(loser, worst_rank, world);
         self.start(slot, rank, work.nanos, world);
         Admission::Running
@@ -296,8 +359,8 @@ impl Preemptive {
 
     fn start(&mut self, slot: Slot, rank: u64, nanos: u64, world: &mut World) {
         let order = self.arrivals;
-        self.running.push((rank, Reverse(order), slot, world.now() + nanos));
-        self.line.start(slot, Span::of(nanos), world);
+        let work = self.line.start(slot, Work::of(nanos), world);
+        self.running.push((rank, Reverse(order), slot, world.now() + work.nanos));
     }
 
     fn done(&mut self, slot: Slot, world: &mut World) {
@@ -321,6 +384,8 @@ const FRACTION: u32 = 32;
 #[derive(Debug)]
 pub struct Shared {
     speed: Speedup,
+    /// Speed of its host, 1 when nothing slows it.
+    pace: f64,
     tick: u32,
     /// Virtual time, 2^-32 ns.
     virtual_now: u128,
@@ -342,6 +407,7 @@ impl Shared {
     fn new(speed: Speedup, tick: u32) -> Self {
         Self {
             speed,
+            pace: 1.0,
             tick,
             virtual_now: 0,
             updated: 0,
@@ -381,10 +447,27 @@ impl Shared {
         let scale = (1u64 << FRACTION) as f64;
         let speed = self.speed.at(self.inside);
         self.speed_now = (speed * scale).round() as u64;
-        self.rate = ((speed / self.inside as f64) * scale).round().max(1.0) as u64;
+        let each = speed * self.pace / self.inside as f64;
+        self.rate = (each * scale).round().max(1.0) as u64;
         let Reverse((tag, ..)) = self.jobs.peek().expect("someone is inside");
         let left = tag.saturating_sub(self.virtual_now);
         world.arm_tick(self.tick, left.div_ceil(u128::from(self.rate)) as u64);
+    }
+
+    fn set_pace(&mut self, pace: f64, world: &mut World) {
+        self.advance(world.now());
+        self.pace = pace;
+        self.rearm(world);
+    }
+
+    fn clear(&mut self, world: &mut World) {
+        self.advance(world.now());
+        for slot in std::mem::take(&mut self.gone) {
+            world.leave_room(slot);
+        }
+        self.jobs.clear();
+        self.inside = 0;
+        self.rearm(world);
     }
 
     fn enter(&mut self, slot: Slot, nanos: u64, world: &mut World) -> Admission {

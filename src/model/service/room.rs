@@ -226,6 +226,11 @@ impl Room {
         }
     }
 
+    /// Everyone leaves; what becomes of them is decided elsewhere.
+    pub fn clear(&mut self, world: &mut World) {
+        while self.next(world) != Next::Empty {}
+    }
+
     /// The rank and slot of the frame `next` would serve, for preemptive orders.
     pub fn peek_rank(&mut self, world: &mut World) -> Option<u64> {
         let Order::Ranked(heap, _) = &mut self.order else { return None };

@@ -103,6 +103,33 @@ impl Node for Server {
         self.called_off(slot, world);
     }
 
+    fn crash(&mut self, inst: u16, lost: &[Slot], world: &mut World) {
+        let visits = lost.iter().filter(|&&slot| !world.is_branch(slot)).count();
+        let inst = &mut self.instances[usize::from(inst)];
+        inst.departures += visits as u64;
+        if let Some(workers) = &mut inst.workers {
+            workers.room.clear(world);
+            workers.busy.clear(world.now());
+        }
+        inst.cores.clear(world);
+        if let Some(contents) = &mut inst.contents {
+            contents.clear();
+            contents.forget_fetches();
+        }
+        inst.budgets.fill(Budget::default());
+    }
+
+    fn set_pace(&mut self, inst: u16, before: f64, after: f64, world: &mut World) {
+        let node = self.node;
+        self.instances[usize::from(inst)].cores.set_pace((node, inst), before, after, world);
+    }
+
+    fn clear_cache(&mut self, inst: u16) {
+        if let Some(contents) = &mut self.instances[usize::from(inst)].contents {
+            contents.clear();
+        }
+    }
+
     fn books(&self, now: u64) -> Vec<InstanceBooks> {
         self.instances
             .iter()
@@ -139,6 +166,9 @@ impl Server {
         };
         // Past the `Begin` that a frame admitted later starts at.
         f.pc = entry + 1;
+        if world.hosts.disturbed && world.fails_at_once(slot) {
+            return self.finish(slot, Outcome::Error, world);
+        }
         if let Some(workers) = &mut inst.workers {
             let now = world.now();
             if workers.busy.count() >= workers.capacity {
@@ -191,7 +221,7 @@ impl Server {
             Stop::At(Instr::Work(demand)) => self.start_work(slot, demand, world),
             Stop::At(Instr::Wait(demand)) => {
                 let work = self.program.demands[usize::from(demand)].work(slot, world);
-                world.arm(slot, work.span);
+                world.arm(slot, world.stretched(slot, work).span);
             }
             Stop::At(Instr::Call(call)) => self.start_call(slot, call, world),
             Stop::At(Instr::Fork(fork)) => self.start_fork(slot, fork, world),

@@ -69,12 +69,22 @@ fn source(results: &Results) -> String {
     }
 }
 
-/// A panel over simulated time with the warm-up shaded.
+/// Spans of one fault that are shaded, at most.
+const SHADED: usize = 40;
+
+/// A panel over simulated time with warm-up and faults shaded.
 fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Panel {
     let mut spans = Vec::new();
     if results.warm_up > 0.0 {
         let label = format!("warm-up ({}), not counted", duration(results.warm_up));
         spans.push(Span { from: 0.0, to: results.warm_up, label });
+    }
+    for fault in &results.faults {
+        for (i, &(from, to)) in fault.spans.iter().take(SHADED).enumerate() {
+            let label = if i == 0 { shorten(&fault.id, 24) } else { String::new() };
+            // An instant is drawn as a thin line.
+            spans.push(Span { from, to: to.max(from + results.duration / 500.0), label });
+        }
     }
     let x = axis::Axis::clock(results.duration);
     Panel { name, height: 260, x, y, spans, lines: Vec::new(), bands: Vec::new() }

@@ -1,0 +1,335 @@
+//! What can be wrong with faults beyond types.
+//!
+//! **Invariant.** As in `model/check.rs`: everything is reported, nothing is changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Effect, FaultSpec, InstancesSpec, PathSpec, SurgeSpec, TargetSpec, timeline::MAX_OCCURRENCES,
+};
+use crate::{
+    model::{
+        build::Names,
+        check::{closest, law},
+        client::Arrivals,
+        kinds::NodeSpec,
+    },
+    problem::Problems,
+    units::Name,
+};
+
+/// Faults of a design.
+const MAX_FAULTS: usize = 1000;
+
+/// Checks all faults.
+pub fn faults(names: &Names<'_>, problems: &mut Problems) {
+    let list = &names.design.faults;
+    if list.len() > MAX_FAULTS {
+        let message = format!("{} faults; the limit is {MAX_FAULTS}", list.len());
+        return problems.error("E-BUDGET", "faults", message);
+    }
+    let mut seen: BTreeMap<&Name, usize> = BTreeMap::new();
+    for (i, spec) in list.iter().enumerate() {
+        let check = Check { spec, path: format!("faults[{i}]"), names };
+        if let Some(first) = seen.insert(&spec.id, i) {
+            let message = format!("faults[{first}] is called `{}` too", spec.id.0);
+            problems.error_help("E-DUP-NAME", check.at("id"), message, "ids tell faults apart");
+        }
+        check.run(problems);
+    }
+}
+
+struct Check<'a> {
+    spec: &'a FaultSpec,
+    path: String,
+    names: &'a Names<'a>,
+}
+
+impl Check<'_> {
+    fn at(&self, key: &str) -> String {
+        format!("{}.{key}", self.path)
+    }
+
+    fn run(&self, problems: &mut Problems) {
+        let effects = self.spec.effects();
+        let &[effect] = effects.as_slice() else {
+            let what = match effects.as_slice() {
+                [] => "a fault needs an effect".to_owned(),
+                [a, b, ..] => format!("a fault has one effect, not {} and {}", a.name(), b.name()),
+                [_] => unreachable!("taken above"),
+            };
+            let help = "one of crash, slow, errors, clear_cache, partition, latency, loss, load";
+            return problems.error_help("E-FAULT", &self.path, what, help);
+        };
+        for (key, found) in [("mtbf", &self.spec.mtbf), ("mttr", &self.spec.mttr)] {
+            if let Some(found) = found {
+                law(found, &self.at(key), problems);
+            }
+        }
+        self.times(effect, problems);
+        let at = self.at(effect.name());
+        match effect {
+            Effect::Crash(t) | Effect::Slow(t) | Effect::Errors(t) | Effect::ClearCache(t) => {
+                self.target(effect, t, &at, problems);
+            }
+            Effect::Partition(p) | Effect::Latency(p) | Effect::Loss(p) => {
+                self.messages(effect, p, &at, problems);
+            }
+            Effect::Load(surge) => self.surge(surge, &at, problems),
+        }
+    }
+
+    // ---- when --------------------------------------------------------------------------------
+
+    fn times(&self, effect: Effect<'_>, problems: &mut Problems) {
+        let spec = self.spec;
+        let again = spec.mtbf.is_some() || spec.mttr.is_some();
+        let once = spec.at.is_some() || spec.for_.is_some();
+        let duration = self.names.design.duration;
+        if again && once {
+            let help = "`at` and `for` say once, `mtbf` and `mttr` again and again";
+            problems.error_help("E-FAULT-TIME", &self.path, "comes once or again and again", help);
+        } else if spec.mtbf.is_some() != spec.mttr.is_some() {
+            let help = "`mtbf` is the time from a repair to the next failure, `mttr` to the repair";
+            problems.error_help("E-FAULT-TIME", &self.path, "`mtbf` needs `mttr`", help);
+        } else if !again && spec.at.is_none() {
+            let help = "such as `at: 3m, for: 40s`, or `mtbf` and `mttr`";
+            problems.error_help("E-FAULT-TIME", &self.path, "when does it start?", help);
+        }
+        if let Some(at) = spec.at
+            && at.0 >= duration
+        {
+            let help = "it must start before `duration`";
+            let message = "starts when the run is over";
+            problems.error_help("E-FAULT-TIME", self.at("at"), message, help);
+        }
+        if spec.for_.is_some_and(|d| d.0 == 0) {
+            problems.error("E-FAULT-TIME", self.at("for"), "must be above 0");
+        }
+        if spec.for_.is_some() && matches!(effect, Effect::ClearCache(_)) {
+            let message = "a cache is emptied at once";
+            problems.error_help("E-FAULT-TIME", self.at("for"), message, "leave out `for`");
+        }
+        if again && matches!(effect, Effect::Load(_)) {
+            let help = "give it `at` and `for`, or the client a `load` with `every`";
+            problems.error_help("E-FAULT-TIME", &self.path, "a `load` fault comes once", help);
+        }
+        if spec.group.is_some() && !again {
+            let help = "only faults with `mtbf` are drawn together";
+            problems.error_help("E-FAULT", self.at("group"), "there is nothing to group", help);
+        }
+        let mean = |law: &Option<crate::engine::law::DurationLaw>| law.as_ref()?.mean();
+        if let Some(cycle) = mean(&spec.mtbf).map(|up| up + mean(&spec.mttr).unwrap_or(0.0)) {
+            let occurrences = duration as f64 / cycle.max(1.0);
+            if occurrences > MAX_OCCURRENCES as f64 / 2.0 {
+                problems.error_help(
+                    "E-BUDGET",
+                    self.at("mtbf"),
+                    format!("about {occurrences:.1e} failures of each target in a run"),
+                    format!("the limit is {MAX_OCCURRENCES}; a longer `mtbf`"),
+                );
+            }
+        }
+    }
+
+    // ---- hosts -------------------------------------------------------------------------------
+
+    fn target(&self, effect: Effect<'_>, t: &TargetSpec, at: &str, problems: &mut Problems) {
+        let named = [t.node.is_some(), t.zone.is_some(), t.region.is_some()];
+        if named.iter().filter(|n| **n).count() != 1 {
+            let help = "`node`, `zone` or `region`, exactly one";
+            return problems.error_help("E-FAULT-TARGET", at, "whom does it hit?", help);
+        }
+        self.amounts(effect, t, at, problems);
+        if let Some(place) = t.zone.as_ref().or(t.region.as_ref()) {
+            return self.place(effect, (t, place), at, problems);
+        }
+        let name = t.node.as_ref().expect("one is named");
+        let Some(node) = self.names.node(&name.0) else {
+            let help = closest(&name.0, self.names.nodes.iter().copied());
+            let message = format!("unknown node `{}`", name.0);
+            return problems.error_help("E-REF", format!("{at}.node"), message, help);
+        };
+        let spec = self.names.specs[usize::from(node)];
+        let kind = spec.kind().facts().kind;
+        let fits = match effect {
+            Effect::Crash(_) => !matches!(spec, NodeSpec::External(_)),
+            Effect::ClearCache(_) => matches!(spec, NodeSpec::Cache(_)),
+            _ => !matches!(spec, NodeSpec::LoadBalancer(_)),
+        };
+        if !fits {
+            let help = match effect {
+                Effect::Crash(_) => "what stands behind it is unknown: give it `errors: 100%`",
+                Effect::ClearCache(_) => "only a cache has something to lose",
+                _ => "a balancer does no work of its own: hit what it balances, or its messages",
+            };
+            let message = format!("`{}` does not fit `{}`, a {kind}", effect.name(), name.0);
+            return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
+        }
+        self.instances(t, (kind, spec.kind().facts().instances), at, problems);
+    }
+
+    fn instances(&self, t: &TargetSpec, (kind, n): (&str, u64), at: &str, problems: &mut Problems) {
+        let mut bounds = |key: &str, found: u64, least: u64, most: u64| {
+            if found < least || found > most {
+                let message = format!("{found} is not in {least}..={most}");
+                let help = format!("the node has {n} instances or shards");
+                problems.error_help("E-FAULT-TARGET", format!("{at}.{key}"), message, help);
+            }
+        };
+        match &t.instances {
+            Some(InstancesSpec::Count(count)) => bounds("instances", count.0, 1, n),
+            Some(InstancesSpec::These(these)) => {
+                for i in these {
+                    bounds("instances", i.0, 0, n - 1);
+                }
+            }
+            None => {}
+        }
+        if let Some(shard) = t.shard {
+            bounds("shard", shard.0, 0, n - 1);
+        }
+        let at = |key: &str| format!("{at}.{key}");
+        if t.shard.is_some() && (kind != "store" || t.instances.is_some()) {
+            let help = "`instances` says which of other nodes";
+            problems.error_help("E-FAULT-TARGET", at("shard"), "only a store has shards", help);
+        }
+        if let Some(InstancesSpec::These(these)) = &t.instances
+            && these.is_empty()
+        {
+            problems.error("E-FAULT-TARGET", at("instances"), "the list is empty");
+        }
+    }
+
+    /// What stands in a zone or region.
+    fn place(
+        &self,
+        effect: Effect<'_>,
+        (t, place): (&TargetSpec, &Name),
+        at: &str,
+        problems: &mut Problems,
+    ) {
+        let key = if t.zone.is_some() { "zone" } else { "region" };
+        let (zones, regions) = (&self.names.zones, &self.names.regions);
+        let known: Vec<&String> =
+            if t.zone.is_some() { zones.keys().collect() } else { regions.keys().collect() };
+        if !known.contains(&&place.0) {
+            let help = closest(&place.0, known.into_iter().map(String::as_str));
+            let message = format!("unknown {key} `{}`", place.0);
+            return problems.error_help("E-REF", format!("{at}.{key}"), message, help);
+        }
+        if matches!(effect, Effect::ClearCache(_)) {
+            let help = "name the cache by `node`";
+            problems.error_help("E-FAULT-TARGET", at, "which cache?", help);
+        }
+        if t.instances.is_some() || t.shard.is_some() {
+            let help = "`instances` and `shard` choose among those of a `node`";
+            problems.error_help("E-FAULT-TARGET", at, "a place is hit as a whole", help);
+        }
+        let inside = self.names.zones_of(&place.0).unwrap_or_default();
+        let stands = |node: u16| self.names.places(node).iter().any(|zone| inside.contains(zone));
+        if !(0..self.names.nodes.len() as u16).any(stands) {
+            let message = format!("nothing stands in `{}`", place.0);
+            problems.error_help("E-FAULT-TARGET", format!("{at}.{key}"), message, "see `zones`");
+        }
+    }
+
+    /// `factor`, `fraction` and `process` where they belong, and there only.
+    fn amounts(&self, effect: Effect<'_>, t: &TargetSpec, at: &str, problems: &mut Problems) {
+        let found = [
+            ("factor", t.factor.is_some(), matches!(effect, Effect::Slow(_))),
+            ("fraction", t.fraction.is_some(), matches!(effect, Effect::Errors(_))),
+        ];
+        for (key, given, wanted) in found {
+            required((key, given, wanted), effect, at, problems);
+        }
+        if t.process.is_some() && !matches!(effect, Effect::Crash(_)) {
+            let message = format!("`process` means nothing to `{}`", effect.name());
+            problems.error("E-FAULT", format!("{at}.process"), message);
+        }
+        if t.factor.is_some_and(|f| !(0.001..=1e6).contains(&f.0)) {
+            problems.error("E-RANGE", format!("{at}.factor"), "must be in 0.001..=1000000");
+        }
+    }
+
+    // ---- messages ----------------------------------------------------------------------------
+
+    fn messages(&self, effect: Effect<'_>, p: &PathSpec, at: &str, problems: &mut Problems) {
+        let ways = [
+            p.between.is_some(),
+            p.link.is_some(),
+            p.node.is_some(),
+            p.from.is_some() || p.to.is_some(),
+        ];
+        let pair = |n: Option<usize>| n.is_none_or(|n| n == 2);
+        let two = pair(p.between.as_ref().map(Vec::len)) && pair(p.link.as_ref().map(Vec::len));
+        let both = p.from.is_some() == p.to.is_some();
+        let (a, b, _) = p.sides();
+        let empty = a.is_empty() || b.is_empty() && p.node.is_none();
+        if ways.iter().filter(|w| **w).count() != 1 || !two || !both || empty {
+            let help = "`between: [[a, b], [c]]`, `link: [a, b]`, `from: [a]` with `to: [b]`, or `node: a`";
+            return problems.error_help("E-PARTITION", at, "needs two sides", help);
+        }
+        let sides: [BTreeSet<&Name>; 2] = [a.into_iter().collect(), b.into_iter().collect()];
+        if let Some(name) = sides[0].intersection(&sides[1]).next() {
+            let message = format!("`{}` is on both sides", name.0);
+            problems.error_help("E-PARTITION", at, message, "each name stands on one side");
+        }
+        for name in sides.iter().flatten() {
+            let known = self.names.node(&name.0).is_some()
+                || self.names.clients.binary_search(&name.0.as_str()).is_ok()
+                || self.names.zones_of(&name.0).is_some();
+            if !known {
+                let names = self.names;
+                let places = names.zones.keys().chain(names.regions.keys()).map(String::as_str);
+                let all = names.nodes.iter().chain(&names.clients).copied().chain(places);
+                let message = format!("no node, client, zone or region `{}`", name.0);
+                problems.error_help("E-REF", at, message, closest(&name.0, all));
+            }
+        }
+        let found = [
+            ("add", p.add.is_some(), matches!(effect, Effect::Latency(_))),
+            ("fraction", p.fraction.is_some(), matches!(effect, Effect::Loss(_))),
+        ];
+        for (key, given, wanted) in found {
+            required((key, given, wanted), effect, at, problems);
+        }
+        if let Some(add) = &p.add {
+            law(add, &format!("{at}.add"), problems);
+        }
+    }
+
+    // ---- clients -----------------------------------------------------------------------------
+
+    fn surge(&self, surge: &SurgeSpec, at: &str, problems: &mut Problems) {
+        let client = &surge.client;
+        if surge.factor.0 > 1000.0 {
+            problems.error("E-RANGE", format!("{at}.factor"), "must be in 0..=1000");
+        }
+        let Some(spec) = self.names.design.clients.get(client) else {
+            let help = closest(&client.0, self.names.clients.iter().copied());
+            let message = format!("unknown client `{}`", client.0);
+            return problems.error_help("E-REF", format!("{at}.client"), message, help);
+        };
+        if matches!(spec.arrivals, Arrivals::Closed { .. } | Arrivals::Trace { .. }) {
+            let message = format!("`{}` has no rate that could be multiplied", client.0);
+            let help = "closed users and traces send when they send";
+            problems.error_help("E-FAULT-TARGET", format!("{at}.client"), message, help);
+        }
+    }
+}
+
+/// A key that belongs to one effect: missing there, or given elsewhere.
+fn required(
+    (key, given, wanted): (&str, bool, bool),
+    effect: Effect<'_>,
+    at: &str,
+    problems: &mut Problems,
+) {
+    if wanted && !given {
+        problems.error("E-MISSING", at, format!("`{}` needs `{key}`", effect.name()));
+    } else if given && !wanted {
+        let message = format!("`{key}` means nothing to `{}`", effect.name());
+        problems.error("E-FAULT", format!("{at}.{key}"), message);
+    }
+}

@@ -1,0 +1,250 @@
+//! The state of every instance under the faults at work, and what it does to frames.
+//!
+//! **Invariant.** `disturbed` holds while any instance is down, slow or failing; every other reading
+//! is worth nothing otherwise.
+
+use super::timeline::Host;
+use crate::{
+    engine::random::Stream,
+    model::{
+        build::Names,
+        frame::{
+            BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_TRANSIT, NONE,
+            Slot,
+        },
+        kinds::NodeSpec,
+        node::Area,
+        probe::Outcome,
+        service::cores::Work,
+        world::{Span, World, kind},
+    },
+};
+
+/// What is wrong with one instance.
+#[derive(Clone, Debug, Default)]
+struct State {
+    /// Crashes at work.
+    down: u32,
+    /// Of these: of the host, which answers nobody.
+    silent: u32,
+    /// Factors of the `slow` faults at work.
+    slow: Vec<f64>,
+    /// Fractions of the `errors` faults at work.
+    errors: Vec<f64>,
+    /// Time down.
+    downtime: Area,
+}
+
+/// All instances; empty in a design without faults.
+#[derive(Debug)]
+pub struct Hosts {
+    /// Something is wrong with some instance right now.
+    pub disturbed: bool,
+    nodes: Vec<Vec<State>>,
+    errors: Stream,
+}
+
+/// What a fault does to an instance.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Harm {
+    /// It is down; silently or with its host answering.
+    Down {
+        /// The host is gone too.
+        silent: bool,
+    },
+    /// It is slower by this factor.
+    Slow(f64),
+    /// It fails this fraction of requests.
+    Errors(f64),
+}
+
+impl Hosts {
+    /// All instances of a design, all well.
+    pub fn new(names: &Names<'_>, seed: u64) -> Self {
+        let nodes = if names.faults.is_empty() { &[] } else { names.specs.as_slice() };
+        let instances = |spec: &&NodeSpec| spec.kind().facts().instances as usize;
+        Self {
+            disturbed: false,
+            nodes: nodes.iter().map(|spec| vec![State::default(); instances(spec)]).collect(),
+            errors: Stream::new(seed, "faults", "errors"),
+        }
+    }
+
+    fn state(&self, (node, inst): Host) -> &State {
+        &self.nodes[usize::from(node)][usize::from(inst)]
+    }
+
+    /// A fault begins to harm an instance, or ceases to.
+    pub fn harm(&mut self, (node, inst): Host, harm: Harm, begins: bool, now: u64) {
+        let state = &mut self.nodes[usize::from(node)][usize::from(inst)];
+        match harm {
+            Harm::Down { silent } => {
+                let before = state.down;
+                let one = |n: u32| if begins { n + 1 } else { n - 1 };
+                state.down = one(state.down);
+                if silent {
+                    state.silent = one(state.silent);
+                }
+                match (before, state.down) {
+                    (0, _) => state.downtime.enter(now),
+                    (_, 0) => state.downtime.leave(now),
+                    _ => {}
+                }
+            }
+            Harm::Slow(x) => turn(&mut state.slow, x, begins),
+            Harm::Errors(x) => turn(&mut state.errors, x, begins),
+        }
+        let ill = |s: &State| s.down > 0 || !s.slow.is_empty() || !s.errors.is_empty();
+        self.disturbed = self.nodes.iter().flatten().any(ill);
+    }
+
+    /// It is down.
+    pub fn is_down(&self, host: Host) -> bool {
+        self.state(host).down > 0
+    }
+
+    /// How many times as long everything takes there.
+    pub fn slowdown(&self, host: Host) -> f64 {
+        self.state(host).slow.iter().product()
+    }
+
+    /// Time the instances of a node were down in [0, now], instance-ns.
+    pub fn downtime(&self, node: usize, now: u64) -> u128 {
+        self.nodes.get(node).into_iter().flatten().map(|s| s.downtime.until(now)).sum()
+    }
+
+    /// Whether a request that arrives there fails at once.
+    fn fails(&self, host: Host, id: u64) -> bool {
+        let well: f64 = self.state(host).errors.iter().map(|p| 1.0 - p).product();
+        well < 1.0 && self.errors.draw_mixed(id).unit() >= well
+    }
+}
+
+/// A value joins a list or leaves it.
+fn turn(list: &mut Vec<f64>, value: f64, joins: bool) {
+    if joins {
+        list.push(value);
+    } else if let Some(at) = list.iter().position(|x| *x == value) {
+        list.remove(at);
+    }
+}
+
+impl World {
+    /// The instance a frame is at.
+    fn host(&self, slot: Slot) -> Host {
+        (self.frames[slot].node, self.frames[slot].inst)
+    }
+
+    /// A call arrived: whether its host is down. Then nothing hears of it, or its host says so.
+    #[cold]
+    pub fn turned_away(&mut self, slot: Slot) -> bool {
+        let (host, node) = (self.host(slot), self.frames[slot].node);
+        if node >= self.first_client || !self.hosts.is_down(host) {
+            return false;
+        }
+        if self.hosts.state(host).silent > 0 {
+            self.record.node(node).cause("lost_at_dead_host");
+            self.frames[slot].flags |= CALLEE_DONE;
+            self.release_if_done(slot);
+        } else {
+            self.record.node(node).cause("connection_refused");
+            self.reply(slot, Outcome::Error);
+        }
+        true
+    }
+
+    /// Whether a visit that just arrived fails at once.
+    #[cold]
+    pub fn fails_at_once(&mut self, slot: Slot) -> bool {
+        let (host, id) = (self.host(slot), self.frames[slot].id);
+        let fails = self.hosts.fails(host, id);
+        if fails {
+            self.record.node(host.0).cause("fault");
+        }
+        fails
+    }
+
+    /// How long something takes on the host of a frame.
+    #[inline(always)]
+    pub fn stretched(&self, slot: Slot, work: Work) -> Work {
+        if self.hosts.disturbed { self.stretched_there(slot, work) } else { work }
+    }
+
+    #[cold]
+    fn stretched_there(&self, slot: Slot, work: Work) -> Work {
+        let slowdown = self.hosts.slowdown(self.host(slot));
+        if slowdown == 1.0 {
+            return work;
+        }
+        let nanos = scaled(work.nanos, slowdown);
+        Work { nanos, span: Span::of(nanos) }
+    }
+
+    /// What is left of some work at full speed, if it takes `left` ns on the frame's host.
+    pub fn relaxed(&self, slot: Slot, left: u64) -> u64 {
+        if !self.hosts.disturbed {
+            return left;
+        }
+        scaled(left, 1.0 / self.hosts.slowdown(self.host(slot)))
+    }
+
+    /// Frames at work on a host's cores and when each would end.
+    pub fn ends_of_work(&self, host: Host) -> Vec<(Slot, u64)> {
+        let at_work =
+            |slot: Slot| self.host(slot) == host && self.frames[slot].flags & HAS_CORE != 0;
+        let mut ends: Vec<(Slot, u64)> = self
+            .agenda
+            .schedule()
+            .filter(|(_, p)| p.kind == kind::TIMER && self.frames[p.slot].armed == p.sequence)
+            .filter(|(_, p)| at_work(p.slot))
+            .map(|(time, p)| (p.slot, time))
+            .collect();
+        ends.sort_unstable();
+        ends
+    }
+
+    /// All frames inside an instance: those that have arrived and have not answered.
+    pub fn inside(&self, (node, inst): Host) -> Vec<Slot> {
+        let inside = |f: &&crate::model::frame::Frame| {
+            f.node == node && f.inst == inst && f.armed < IN_TRANSIT
+        };
+        self.frames.iter().filter(|(_, f)| inside(f)).map(|(slot, _)| slot).collect()
+    }
+
+    /// Frames are lost with their host, or with their process: then the host tells the callers. The
+    /// node has taken them out of its rooms and off its cores already.
+    pub fn lose(&mut self, slots: &[Slot], silent: bool) {
+        let (now, from) = (self.now(), self.record.measured_from);
+        for &slot in slots {
+            let child = std::mem::replace(&mut self.frames[slot].next, NONE);
+            if child != NONE {
+                // It goes on; what it answers finds nobody.
+                self.give_up(child);
+            }
+            self.disarm(slot);
+            let f = &mut self.frames[slot];
+            f.flags &= !(HAS_CORE | HAS_WORKER);
+            let (node, arrived) = (f.node, f.arrived);
+            if f.flags & BRANCH != 0 {
+                f.armed = FINISHED;
+                f.flags |= CALLER_DONE | CALLEE_DONE;
+                self.release_if_done(slot);
+                continue;
+            }
+            self.record.node(node).depart(now, arrived, from, Err("crashed"));
+            if silent {
+                let f = &mut self.frames[slot];
+                f.armed = FINISHED;
+                f.flags |= CALLEE_DONE;
+                self.release_if_done(slot);
+            } else {
+                self.reply(slot, Outcome::Error);
+            }
+        }
+    }
+}
+
+/// A length of time many times over.
+pub fn scaled(nanos: u64, factor: f64) -> u64 {
+    crate::engine::law::to_nanos(nanos as f64 * factor)
+}

@@ -1,0 +1,274 @@
+//! Faults: what hits which part of a design, and when.
+//!
+//! A replication's faults are drawn before it starts, as a list of changes in time (`timeline.rs`);
+//! between two events of the agenda a change is applied to the hosts (`hosts.rs`) or to the network
+//! (`network/disturbed.rs`). Nothing of it is in the agenda, and a design without faults pays one
+//! comparison per message.
+//!
+//! **Invariant.** A fault that has ended leaves no trace but what it did.
+
+pub mod check;
+pub mod hosts;
+pub mod timeline;
+
+mod strike;
+mod text;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::law::DurationLaw,
+    units::{Count, Fraction, Name, Number, SimDuration},
+};
+
+/// One fault: exactly one effect, and when it comes.
+///
+/// `at` with `for` is once (without `for` it stays to the end); `mtbf` with `mttr` is again and again:
+/// the time from a repair to the next failure, and the time to repair. Overlapping faults add up:
+/// factors multiply, latencies add, losses combine, a host is up when no fault holds it down.
+///
+/// ```yaml
+/// faults:
+///   - {id: az-loss, at: 3m, for: 40s, crash: {zone: us-east-b}}
+///   - {id: gray, at: 6m, for: 60s, slow: {node: products, shard: 2, factor: 8}}
+///   - {id: wear, crash: {node: api, instances: 1}, mtbf: exp(mean=30d), mttr: 10m}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FaultSpec {
+    /// Its name in results and SLOs.
+    pub id: Name,
+    /// When it starts, from the start of the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<SimDuration>,
+    /// How long it lasts; to the end when absent.
+    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+    pub for_: Option<SimDuration>,
+    /// Time from the repair (at first: from the start) to the next failure, drawn for each target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtbf: Option<DurationLaw>,
+    /// Time to repair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mttr: Option<DurationLaw>,
+    /// It happens in this fraction of the replications only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probability: Option<Fraction>,
+    /// With `mtbf`: all targets fail together, and faults of one group fail together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Name>,
+    /// Hosts are gone: what is inside is lost without a word, what arrives too. With `process: true`
+    /// the process dies and the host answers in its place: callers get an error after one trip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash: Option<TargetSpec>,
+    /// Work and waits take `factor` times as long; work under way takes it for the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow: Option<TargetSpec>,
+    /// A `fraction` of the requests that arrive fails at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors: Option<TargetSpec>,
+    /// What a cache holds is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clear_cache: Option<TargetSpec>,
+    /// Messages between two sides are lost: `{between: [[a, b], [c]]}`, or one way `{from: .., to: ..}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<PathSpec>,
+    /// Messages take longer by `add`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency: Option<PathSpec>,
+    /// A `fraction` of the messages is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<PathSpec>,
+    /// A client's rate is multiplied by `factor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<SurgeSpec>,
+}
+
+/// The instances a fault hits.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetSpec {
+    /// A node: all its instances, unless `instances` or `shard` says which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Name>,
+    /// How many of them, chosen at random in each replication, or which: `2` or `[0, 3]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<InstancesSpec>,
+    /// A shard of a store, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<Count>,
+    /// Everything that stands in a zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Name>,
+    /// Everything that stands in a region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<Name>,
+    /// `crash`: the process dies, its host answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<bool>,
+    /// `slow`: how many times as long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub factor: Option<Number>,
+    /// `errors`: the share of requests that fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fraction: Option<Fraction>,
+}
+
+/// `2`: so many, chosen at random; `[0, 3]`: these, from 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InstancesSpec {
+    /// How many.
+    Count(Count),
+    /// Which.
+    These(Vec<Count>),
+}
+
+/// Where messages are hit. Names are nodes (all their instances), clients, zones, regions or
+/// `internet` (clients outside the zones).
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PathSpec {
+    /// Two sides; messages both ways are hit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub between: Option<Vec<Vec<Name>>>,
+    /// One way: messages from these ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Vec<Name>>,
+    /// ... to these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Vec<Name>>,
+    /// Short for two sides of one name each: `link: [a, b]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Vec<Name>>,
+    /// Everything to and from one node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Name>,
+    /// `latency`: how much longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub add: Option<DurationLaw>,
+    /// `loss`: the share of messages that is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fraction: Option<Fraction>,
+}
+
+/// More (or less) load than usual.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SurgeSpec {
+    /// The client.
+    pub client: Name,
+    /// Its rate is multiplied by this.
+    pub factor: Number,
+}
+
+/// The one effect of a fault.
+#[derive(Clone, Copy, Debug)]
+pub enum Effect<'a> {
+    /// Hosts or processes are gone.
+    Crash(&'a TargetSpec),
+    /// Everything takes longer.
+    Slow(&'a TargetSpec),
+    /// Requests fail.
+    Errors(&'a TargetSpec),
+    /// Caches are emptied.
+    ClearCache(&'a TargetSpec),
+    /// Messages are lost, all of them.
+    Partition(&'a PathSpec),
+    /// Messages take longer.
+    Latency(&'a PathSpec),
+    /// Messages are lost, some of them.
+    Loss(&'a PathSpec),
+    /// A client sends more.
+    Load(&'a SurgeSpec),
+}
+
+impl<'a> Effect<'a> {
+    /// As in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Crash(_) => "crash",
+            Self::Slow(_) => "slow",
+            Self::Errors(_) => "errors",
+            Self::ClearCache(_) => "clear_cache",
+            Self::Partition(_) => "partition",
+            Self::Latency(_) => "latency",
+            Self::Loss(_) => "loss",
+            Self::Load(_) => "load",
+        }
+    }
+
+    /// The instances it hits, if it hits instances.
+    pub const fn target(self) -> Option<&'a TargetSpec> {
+        match self {
+            Self::Crash(t) | Self::Slow(t) | Self::Errors(t) | Self::ClearCache(t) => Some(t),
+            _ => None,
+        }
+    }
+
+    /// The messages it hits, if it hits messages.
+    pub const fn path(self) -> Option<&'a PathSpec> {
+        match self {
+            Self::Partition(p) | Self::Latency(p) | Self::Loss(p) => Some(p),
+            _ => None,
+        }
+    }
+}
+
+impl FaultSpec {
+    /// All effects it names; there must be one.
+    pub fn effects(&self) -> Vec<Effect<'_>> {
+        let all = [
+            self.crash.as_ref().map(Effect::Crash),
+            self.slow.as_ref().map(Effect::Slow),
+            self.errors.as_ref().map(Effect::Errors),
+            self.clear_cache.as_ref().map(Effect::ClearCache),
+            self.partition.as_ref().map(Effect::Partition),
+            self.latency.as_ref().map(Effect::Latency),
+            self.loss.as_ref().map(Effect::Loss),
+            self.load.as_ref().map(Effect::Load),
+        ];
+        all.into_iter().flatten().collect()
+    }
+
+    /// Its laws.
+    pub fn laws(&self) -> Vec<&DurationLaw> {
+        let add = self.latency.as_ref().and_then(|path| path.add.as_ref());
+        [self.mtbf.as_ref(), self.mttr.as_ref(), add].into_iter().flatten().collect()
+    }
+
+    /// Whether it makes messages vanish without a word.
+    pub fn is_silent(&self) -> bool {
+        self.effects().first().is_some_and(|effect| match effect {
+            Effect::Crash(target) => target.process != Some(true),
+            Effect::Partition(_) | Effect::Loss(_) => true,
+            _ => false,
+        })
+    }
+
+    /// Its effect.
+    ///
+    /// # Panics
+    /// When it has none, which the checks refuse.
+    pub fn effect(&self) -> Effect<'_> {
+        self.effects()[0]
+    }
+}
+
+impl PathSpec {
+    /// The two sides and whether only messages from the first to the second are hit; an empty second
+    /// side stands for everything. The checks see to it that there are two sides.
+    pub fn sides(&self) -> (Vec<&Name>, Vec<&Name>, bool) {
+        if let Some(sides) = &self.between {
+            let side = |i: usize| sides.get(i).into_iter().flatten().collect();
+            return (side(0), side(1), false);
+        }
+        if let Some(ends) = &self.link {
+            let end = |i: usize| ends.get(i).into_iter().collect();
+            return (end(0), end(1), false);
+        }
+        if let Some(node) = &self.node {
+            return (vec![node], Vec::new(), false);
+        }
+        (self.from.iter().flatten().collect(), self.to.iter().flatten().collect(), true)
+    }
+}

@@ -1,0 +1,199 @@
+//! When faults begin and end in one replication, and whom they hit: drawn before it starts.
+//!
+//! **Invariant.** The list is a function of the seed and the faults' own names: no other part of the
+//! design moves it, and it moves no other draw.
+
+use super::{Effect, FaultSpec, InstancesSpec, TargetSpec};
+use crate::{
+    engine::{
+        law::{DurationLaw, Tables, to_nanos},
+        random::Stream,
+    },
+    model::{build::Names, node::NodeId},
+};
+
+/// Occurrences of one fault in one replication, at most.
+pub const MAX_OCCURRENCES: usize = 100_000;
+
+/// An instance of a node.
+pub type Host = (NodeId, u16);
+
+/// A fault that happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occurrence {
+    /// Index of the fault, in order of ids.
+    pub fault: usize,
+    /// From when, ns.
+    pub start: u64,
+    /// Until when, ns; `u64::MAX`: for ever.
+    pub end: u64,
+    /// Instances hit; empty for effects on messages and clients.
+    pub hosts: Vec<Host>,
+}
+
+/// An occurrence begins or ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Change {
+    /// When, ns.
+    pub at: u64,
+    /// It begins; ends come first (`semantics.md` 35).
+    pub begins: bool,
+    /// Index of the occurrence.
+    pub occurrence: usize,
+}
+
+/// All faults of a replication.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline {
+    /// By fault, then by target, then by start.
+    pub occurrences: Vec<Occurrence>,
+    /// By time.
+    pub changes: Vec<Change>,
+}
+
+impl Timeline {
+    /// Draws the faults of one replication.
+    pub fn new(names: &Names<'_>, tables: &dyn Tables, seed: u64) -> Self {
+        let mut occurrences = Vec::new();
+        for (fault, spec) in names.faults.iter().enumerate() {
+            let stream = |purpose| Stream::new(seed, &format!("fault/{}", spec.id.0), purpose);
+            let happens = spec.probability.is_none_or(|p| stream("happens").draw(0).unit() < p.0);
+            if !happens {
+                continue;
+            }
+            let hosts = spec
+                .effect()
+                .target()
+                .map_or_else(Vec::new, |target| names.hosts_hit(target, stream("which")));
+            if let (Some(mtbf), Some(mttr)) = (&spec.mtbf, &spec.mttr) {
+                let again = Again { spec, mtbf, mttr, tables, seed, until: names.design.duration };
+                again.draw(fault, &hosts, names, &mut occurrences);
+            } else {
+                let start = spec.at.map_or(0, |at| at.0);
+                let end = spec.for_.map_or(u64::MAX, |d| start.saturating_add(d.0));
+                occurrences.push(Occurrence { fault, start, end, hosts });
+            }
+        }
+        let mut changes = Vec::new();
+        for (occurrence, o) in occurrences.iter().enumerate() {
+            changes.push(Change { at: o.start, begins: true, occurrence });
+            if o.end < names.design.duration {
+                changes.push(Change { at: o.end, begins: false, occurrence });
+            }
+        }
+        changes.retain(|c| c.at < names.design.duration);
+        changes.sort_unstable();
+        Self { occurrences, changes }
+    }
+
+    /// The spans in which a fault is at work somewhere, disjoint and in order.
+    pub fn spans(&self, fault: usize) -> Vec<(u64, u64)> {
+        let mut all: Vec<(u64, u64)> = self
+            .occurrences
+            .iter()
+            .filter(|o| o.fault == fault)
+            .map(|o| (o.start, o.end))
+            .collect();
+        all.sort_unstable();
+        let mut merged: Vec<(u64, u64)> = Vec::new();
+        for (start, end) in all {
+            match merged.last_mut() {
+                Some(last) if start <= last.1 => last.1 = last.1.max(end),
+                _ => merged.push((start, end)),
+            }
+        }
+        merged
+    }
+}
+
+/// A fault that comes again and again.
+struct Again<'a> {
+    spec: &'a FaultSpec,
+    mtbf: &'a DurationLaw,
+    mttr: &'a DurationLaw,
+    tables: &'a dyn Tables,
+    seed: u64,
+    until: u64,
+}
+
+impl Again<'_> {
+    /// Its occurrences: for each target apart, or for all together in a group or on a path.
+    fn draw(&self, fault: usize, hosts: &[Host], names: &Names<'_>, all: &mut Vec<Occurrence>) {
+        match &self.spec.group {
+            Some(group) => self.draw_one(fault, &format!("group/{}", group.0), hosts, all),
+            None if hosts.is_empty() => {
+                self.draw_one(fault, &format!("fault/{}", self.spec.id.0), hosts, all);
+            }
+            None => {
+                for host in hosts {
+                    let node = names.nodes[usize::from(host.0)];
+                    let entity = format!("fault/{}/{node}/{}", self.spec.id.0, host.1);
+                    self.draw_one(fault, &entity, &[*host], all);
+                }
+            }
+        }
+    }
+
+    fn draw_one(&self, fault: usize, entity: &str, hosts: &[Host], all: &mut Vec<Occurrence>) {
+        let compile = |law: &DurationLaw| law.compile(self.tables).expect("the law was checked");
+        let (up, down) = (compile(self.mtbf), compile(self.mttr));
+        let stream = |purpose| Stream::new(self.seed, entity, purpose);
+        let (ups, downs) = (stream("mtbf"), stream("mttr"));
+        let mut at = 0u64;
+        for n in 0..MAX_OCCURRENCES as u64 {
+            let start = at.saturating_add(to_nanos(up.sample(&mut ups.draw(n))).max(1));
+            if start >= self.until {
+                return;
+            }
+            let end = start.saturating_add(to_nanos(down.sample(&mut downs.draw(n))).max(1));
+            all.push(Occurrence { fault, start, end, hosts: hosts.to_vec() });
+            at = end;
+        }
+    }
+}
+
+impl Names<'_> {
+    /// The instances a target names; `which` draws them where only a number is given.
+    fn hosts_hit(&self, target: &TargetSpec, which: Stream) -> Vec<Host> {
+        let zones = target.zone.as_ref().or(target.region.as_ref());
+        if let Some(zones) = zones.and_then(|name| self.zones_of(&name.0)) {
+            return (0..self.nodes.len() as NodeId)
+                .flat_map(|node| {
+                    let stands = self.places(node);
+                    let inside = (0..stands.len()).filter(|&i| zones.contains(&stands[i]));
+                    inside.map(|i| (node, i as u16)).collect::<Vec<_>>()
+                })
+                .collect();
+        }
+        let node = target.node.as_ref().and_then(|name| self.node(&name.0));
+        let node = node.expect("the target was checked");
+        let n = self.kind(node).facts().instances as u16;
+        let chosen: Vec<u16> = match (&target.instances, target.shard) {
+            (_, Some(shard)) => vec![shard.0 as u16],
+            (Some(InstancesSpec::These(these)), _) => these.iter().map(|i| i.0 as u16).collect(),
+            (Some(InstancesSpec::Count(count)), _) => {
+                // The first of a shuffle.
+                let mut all: Vec<u16> = (0..n).collect();
+                let count = (count.0 as usize).min(all.len());
+                for i in 0..count {
+                    let left = (all.len() - i) as u64;
+                    all.swap(i, i + which.draw(i as u64).below(left) as usize);
+                }
+                all.truncate(count);
+                all.sort_unstable();
+                all
+            }
+            (None, None) => (0..n).collect(),
+        };
+        chosen.into_iter().map(|i| (node, i)).collect()
+    }
+}
+
+/// What a client's rate is multiplied by, and when: `load` faults.
+pub fn surges(timeline: &Timeline, names: &Names<'_>, client: &str) -> Vec<(u64, u64, f64)> {
+    let of = |o: &Occurrence| match names.faults[o.fault].effect() {
+        Effect::Load(surge) if surge.client.0 == client => Some((o.start, o.end, surge.factor.0)),
+        _ => None,
+    };
+    timeline.occurrences.iter().filter_map(of).collect()
+}
