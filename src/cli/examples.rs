@@ -47,6 +47,7 @@ library! {
     "cache-aside-shop",
     "cache-stampede",
     "cache-policies" ["data/lirs_multi3.keys.gz"],
+    "gray-failure",
     "w1-mm1",
     "w2-lb-tier",
     "zone-loss",

@@ -192,6 +192,7 @@ pub fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems
             problems.error("E-DUP-NAME", format!("{path}.to"), "a target is listed twice");
         }
     }
+    health(spec, path, problems);
     let path_policy = format!("{path}.policy");
     if let Some(Policy::PowerOfD(d)) = spec.policy {
         let total: u64 = targets
@@ -207,6 +208,66 @@ pub fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems
                 path_policy,
                 format!("d = {d} but there are only {total} instances: all are compared"),
                 "this is least_requests with random ties",
+            );
+        }
+    }
+}
+
+/// How a balancer learns of the health of its targets.
+fn health(spec: &LoadBalancerSpec, path: &str, problems: &mut Problems) {
+    if let Some(check) = &spec.health_check {
+        let at = |key: &str| format!("{path}.health_check.{key}");
+        match (check.interval, check.detect) {
+            (None, None) => problems.error_help(
+                "E-MISSING",
+                format!("{path}.health_check"),
+                "how often?",
+                "such as `interval: 2s` (or `detect: 5s`: known after that time, without probes)",
+            ),
+            (Some(_), Some(_)) => problems.error_help(
+                "E-CONFLICT",
+                at("detect"),
+                "stands for probes that are not sent, but `interval` sends them",
+                "leave out one of the two",
+            ),
+            (Some(interval), None) => {
+                if interval.0 == 0 {
+                    problems.error("E-RANGE", at("interval"), "must be above 0");
+                }
+                if check.timeout.is_some_and(|t| t.0 > interval.0 || t.0 == 0) {
+                    let message = "must be above 0 and not longer than `interval`";
+                    problems.error("E-RANGE", at("timeout"), message);
+                }
+            }
+            (None, Some(_)) => {
+                let probed = check.timeout.is_some()
+                    || check.operation.is_some()
+                    || check.fall.is_some()
+                    || check.rise.is_some();
+                if probed {
+                    let message = "sends no probe, so it has no timeout, operation, fall or rise";
+                    problems.error("E-CONFLICT", at("detect"), message);
+                }
+            }
+        }
+        positive(check.fall, 1000, &at("fall"), problems);
+        positive(check.rise, 1000, &at("rise"), problems);
+    }
+    if let Some(eject) = &spec.eject {
+        positive(Some(eject.errors), 1_000_000, &format!("{path}.eject.errors"), problems);
+        if eject.for_.0 == 0 {
+            problems.error("E-RANGE", format!("{path}.eject.for"), "must be above 0");
+        }
+    }
+    let knows = spec.health_check.is_some() || spec.eject.is_some();
+    for (key, given) in [("slow_start", spec.slow_start.is_some()), ("panic", spec.panic.is_some())]
+    {
+        if given && !knows {
+            problems.error_help(
+                "E-CONFLICT",
+                format!("{path}.{key}"),
+                "this balancer never learns that a target is gone or back",
+                "give it a `health_check` or `eject`",
             );
         }
     }

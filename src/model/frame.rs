@@ -16,6 +16,8 @@ pub type Slot = u32;
 /// No frame.
 pub const NONE: Slot = u32::MAX;
 
+/// `op` of a health check that asks for nothing but an answer.
+pub const PROBE: u8 = u8::MAX;
 /// `node` of a free slot.
 pub const FREE: u16 = u16::MAX;
 /// `node` of a cancellation under way; its `key` is the slot of the visit it is about.

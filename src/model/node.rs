@@ -23,6 +23,8 @@ pub trait Node: Send {
     fn on_late(&mut self, _child: Slot, _world: &mut World) {}
     /// An instance dies with all it is at: `lost` are the frames inside, which the world lays to rest.
     fn crash(&mut self, _inst: u16, _lost: &[Slot], _world: &mut World) {}
+    /// An instance is up again, with nothing inside.
+    fn recover(&mut self, _inst: u16, _world: &mut World) {}
     /// Everything an instance does takes `after / before` times as long from now on.
     fn set_pace(&mut self, _inst: u16, _before: f64, _after: f64, _world: &mut World) {}
     /// What an instance holds in its cache is gone.

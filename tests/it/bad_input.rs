@@ -445,9 +445,9 @@ fn what_is_not_built_yet_is_said_to_be_so() {
         (
             "B79",
             NODE,
-            "{load_balancer: {to: b, health_check: {interval: 1s}}}, b: {service: {cores: 1, work: 1ms}}",
+            "{load_balancer: {to: b, inbound: {shed: {queue: 1}}}}, b: {service: {cores: 1, work: 1ms}}",
             "6:41 E-UNSUPPORTED",
-            "`health_check`",
+            "`inbound`",
         ),
         ("B80", "cores: 1", "cores: 1, autoscale: {min: 3}", "6:38 E-UNSUPPORTED", "`autoscale`"),
         ("price", "cores: 1", "price: $1/h, cores: 1", "6:28 E-UNSUPPORTED", "`price`"),

@@ -27,11 +27,11 @@ fn design(duration: &str, client: &str, nodes: &str, faults: &str) -> String {
     )
 }
 
-fn results(duration: &str, client: &str, nodes: &str, faults: &str) -> Value {
+pub(crate) fn results(duration: &str, client: &str, nodes: &str, faults: &str) -> Value {
     results_of(design(duration, client, nodes, faults), 1)
 }
 
-fn number(results: &Value, path: &str) -> f64 {
+pub(crate) fn number(results: &Value, path: &str) -> f64 {
     let found = path.split('.').fold(results, |at, key| match key.parse::<usize>() {
         Ok(index) => &at[index],
         Err(_) => &at[key],
@@ -287,7 +287,7 @@ fn a_fault_elsewhere_changes_nothing_here() {
 }
 
 /// A design with everything frames can be at when a host dies.
-fn busy(faults: &str, discipline: &str, cancel: bool) -> String {
+fn busy(faults: &str, discipline: &str, cancel: bool, (policy, health): (&str, &str)) -> String {
     format!(
         "windtunnel: 1
 name: chaos
@@ -309,7 +309,7 @@ clients:
     keys: zipf(n=500 s=1)
     deadline: 400ms
 nodes:
-  edge: {{load_balancer: {{to: api, policy: least_requests, zones: [x]}}}}
+  edge: {{load_balancer: {{to: api, policy: {policy}, zones: [x], {health}}}}}
   api:
     service:
       instances: 3
@@ -388,8 +388,18 @@ proptest! {
             "adaptive_lifo", "codel(target=5ms interval=50ms)",
         ]),
         cancel in any::<bool>(),
+        policy in prop::sample::select(vec![
+            "least_requests", "round_robin", "random", "power_of_d(d=2)", "peak_ewma",
+        ]),
+        health in prop::sample::select(vec![
+            "",
+            "health_check: {interval: 500ms, timeout: 100ms, fall: 2}, slow_start: 2s",
+            "health_check: {interval: 300ms, operation: default}, panic: 60%",
+            "eject: {errors: 3, for: 2s}",
+            "health_check: {detect: 200ms}, eject: {errors: 5, for: 1s, max: 100%}",
+        ]),
     ) {
-        let text = busy(&faults.join(", "), discipline, cancel);
+        let text = busy(&faults.join(", "), discipline, cancel, (policy, health));
         let measured = results_of(text.clone(), 1);
         prop_assert!(number(&measured, "summary.requests.issued") > 500.0);
         let again = results_of(text, 1);

@@ -8,6 +8,7 @@ mod caches;
 mod cli;
 mod determinism;
 mod faults;
+mod health;
 mod hostile;
 mod readme;
 mod reference;

@@ -28,6 +28,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("closed-loop-users", "10m", "1m"),
     ("daily-load", "2h", "10m"),
     ("fan-out-tail", "30s", "2s"),
+    ("gray-failure", "70s", "50s"),
     ("llm-serving", "300s", "20s"),
     ("retries-and-timeouts", "100s", "10s"),
     ("single-server", "2000s", "100s"),

@@ -1,16 +1,27 @@
 //! A balancer's spec: its outside, its checks, its state.
 
-use super::{LoadBalancerSpec, Policy, TargetsSpec, policy::Chooser, run::Balancer};
+use super::{
+    Balancer, LoadBalancerSpec, Policy, TargetsSpec,
+    health::{Checks, Eject, Health},
+    policy::Chooser,
+};
 use crate::{
     model::{
         build::{Assembly, Names},
         check,
+        fault::timeline::Host,
+        frame::PROBE,
         kind::{Facts, Kind, Outgoing, Reach},
         node::{Node, NodeId},
     },
     problem::Problems,
     units::Name,
 };
+
+/// Failures in a row that take a target out, when the file does not say.
+const FALL: u64 = 3;
+/// Successes in a row that bring it back.
+const RISE: u64 = 2;
 
 impl TargetsSpec {
     /// The nodes with their weights.
@@ -60,6 +71,7 @@ impl Kind for LoadBalancerSpec {
                 times: if weighted { weight / total } else { 1.0 / self.to.nodes().len() as f64 },
                 attempts: 1,
             })
+            .chain(self.probes(path))
             .collect()
     }
 
@@ -89,8 +101,10 @@ impl Kind for LoadBalancerSpec {
             // One pool: the policy sees all instances alike.
             sizes = vec![sizes.iter().sum()];
         }
+        let health = self.health(id, &pool, assembly);
         Box::new(Balancer {
             node: id,
+            health: health.map(Box::new),
             chooser: Chooser::new(self.policy.clone().unwrap_or(Policy::RoundRobin), &sizes),
             pool,
             weights,
@@ -99,5 +113,65 @@ impl Kind for LoadBalancerSpec {
             arrivals: 0,
             departures: 0,
         })
+    }
+}
+
+impl LoadBalancerSpec {
+    /// The calls of its deep health checks.
+    fn probes(&self, path: &str) -> Vec<Outgoing> {
+        let operation = self.health_check.as_ref().and_then(|check| check.operation.as_ref());
+        let Some(operation) = operation else { return Vec::new() };
+        let probe = |(target, _): (&Name, f64)| Outgoing {
+            path: format!("{path}.health_check.operation"),
+            target: target.0.clone(),
+            operation: Some((operation.0.clone(), None)),
+            label: String::new(),
+            endpoint: None,
+            times: 0.0,
+            attempts: 1,
+        };
+        self.to.nodes().into_iter().map(probe).collect()
+    }
+
+    /// What it knows of its targets at the start, if it asks at all.
+    fn health(&self, id: NodeId, pool: &[Host], assembly: &mut Assembly<'_>) -> Option<Health> {
+        if self.health_check.is_none() && self.eject.is_none() {
+            return None;
+        }
+        let mut health = Health::new(pool.len());
+        health.slow_start = self.slow_start.map_or(0, |d| d.0);
+        health.panic = self.panic.map_or(0.0, |f| f.0);
+        if let Some(eject) = &self.eject {
+            let ticks = (0..pool.len()).map(|i| assembly.tick(id, i as u32));
+            let first_tick = ticks.min().unwrap_or(0);
+            let most = eject.max.map_or(0.5, |f| f.0) * pool.len() as f64;
+            health.eject = Some(Eject {
+                errors: eject.errors.0 as u32,
+                span: eject.for_.0,
+                most: (most as usize).max(1),
+                first_tick,
+            });
+        }
+        let Some(check) = &self.health_check else { return Some(health) };
+        if let Some(detect) = check.detect {
+            let tick = assembly.tick(id, pool.len() as u32);
+            health.told = (assembly.timeline.news(pool, detect.0, assembly.names), tick);
+            return Some(health);
+        }
+        let interval = check.interval.expect("it was checked").0;
+        let timeout = check.timeout.map_or(interval, |t| t.0);
+        let fall = check.fall.map_or(FALL, |n| n.0);
+        let op = check.operation.as_ref().map_or(PROBE, |name| {
+            assembly.names.op(&(name.0.clone(), None)).expect("every operation has a number")
+        });
+        health.leg = Some(assembly.span(interval.saturating_mul(fall)));
+        health.checks = Some(Checks {
+            interval,
+            timeout: (timeout, assembly.span(timeout)),
+            fall: fall as u32,
+            rise: check.rise.map_or(RISE, |n| n.0) as u32,
+            op,
+        });
+        Some(health)
     }
 }

@@ -2,10 +2,13 @@
 //! messages told it.
 
 pub mod build;
+pub mod health;
 pub mod policy;
 pub mod run;
 
 mod text;
+
+pub use run::Balancer;
 
 use std::collections::BTreeMap;
 
@@ -14,11 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::network::ZonesSpec,
-    units::{Name, Number},
+    units::{Count, Fraction, Name, Number, SimDuration},
 };
 
 /// Spreads requests over the instances of its targets. It keeps a request's place until the reply
-/// comes back, never retries, and without health checks never learns that a target is gone.
+/// comes back, never retries, and without health checks never learns that a target is gone. With them
+/// it also gives up a request that takes longer than `interval` x `fall`.
 ///
 /// ```yaml
 /// lb: {load_balancer: {to: api, policy: least_requests}}
@@ -33,9 +37,69 @@ pub struct LoadBalancerSpec {
     /// `power_of_d(d=2)`, `peak_ewma`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
+    /// Probes that travel to every target and decide who is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<HealthCheckSpec>,
+    /// Takes a target out for a while when its requests fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eject: Option<EjectSpec>,
+    /// Time in which a target that is back gets its full share, from a tenth on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<SimDuration>,
+    /// With less than this share of healthy targets, all are used; without it, none is used when none
+    /// is healthy: requests end `unavailable`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panic: Option<Fraction>,
     /// Where it stands; without it the balancer is in its caller's zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zones: Option<ZonesSpec>,
+}
+
+/// How a balancer checks its targets.
+///
+/// ```yaml
+/// health_check: {interval: 2s, timeout: 500ms, fall: 3, rise: 2, operation: health}
+/// ```
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HealthCheckSpec {
+    /// From one probe of a target to the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<SimDuration>,
+    /// How long an answer may take; `interval` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<SimDuration>,
+    /// Failures in a row that take a target out; 3 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fall: Option<Count>,
+    /// Successes in a row that bring it back; 2 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rise: Option<Count>,
+    /// The endpoint that is asked: it runs its steps like any request (a deep check). Without it the
+    /// probe is answered by whoever is there, however busy or broken (a shallow check).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Name>,
+    /// Instead of probes, for runs of years: a crash and its end are known after this time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detect: Option<SimDuration>,
+}
+
+/// When a balancer takes a target out for the failures of its requests.
+///
+/// ```yaml
+/// eject: {errors: 5, for: 30s, max: 50%}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EjectSpec {
+    /// Failed requests in a row.
+    pub errors: Count,
+    /// For how long.
+    #[serde(rename = "for")]
+    pub for_: SimDuration,
+    /// Share of the targets that may be out at once, one at least; 50 % when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Fraction>,
 }
 
 /// A node, a list of nodes, or nodes with weights.

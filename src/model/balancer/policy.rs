@@ -28,6 +28,9 @@ pub struct Chooser {
     turn: Vec<u32>,
     ewma: Vec<Ewma>,
     trees: Vec<MinTree>,
+    /// Of each group, those who may be chosen; `None`: all.
+    live: Vec<Option<Vec<u32>>>,
+    restricted: bool,
 }
 
 impl Chooser {
@@ -51,6 +54,8 @@ impl Chooser {
         Self {
             policy,
             turn: vec![0; groups.len()],
+            live: vec![None; groups.len()],
+            restricted: false,
             groups,
             outstanding: vec![0; n],
             ewma: vec![Ewma::default(); n],
@@ -60,7 +65,10 @@ impl Chooser {
 
     /// The instance (index in the pool) for the next request of a group; counts it as outstanding.
     #[inline(always)]
-    pub fn choose(&mut self, group: usize, now: u64, draw: &mut Draw) -> usize {
+    pub fn choose(&mut self, group: usize, now: u64, draw: &mut Draw) -> Option<usize> {
+        if self.restricted {
+            return self.choose_among(group, now, draw, |_| true);
+        }
         let (first, n) = self.groups[group];
         let offset = match self.policy {
             Policy::RoundRobin => {
@@ -70,26 +78,77 @@ impl Chooser {
             }
             Policy::Random => draw.below(u64::from(n)) as usize,
             Policy::LeastRequests => self.least(group),
-            Policy::PowerOfD(d) => self.power_of_d(first, n, d, draw),
-            Policy::PeakEwma => self.peak_ewma(first, n, now, draw),
+            Policy::PowerOfD(d) => {
+                power_of_d(n, d, draw, |i| self.outstanding[(first + i) as usize])
+            }
+            Policy::PeakEwma => two_choices(n, draw, |i| self.cost((first + i) as usize, now)),
         };
-        let index = first as usize + offset;
+        Some(self.taken(group, first as usize + offset))
+    }
+
+    #[inline(always)]
+    fn taken(&mut self, group: usize, index: usize) -> usize {
         self.outstanding[index] += 1;
         if let Some(tree) = self.trees.get_mut(group) {
-            tree.set(offset, self.outstanding[index]);
+            tree.set(index - self.groups[group].0 as usize, self.outstanding[index]);
         }
         index
+    }
+
+    /// Among those alive that are wanted, in the group whose weight was drawn or in the next group
+    /// that has any.
+    #[cold]
+    pub fn choose_among(
+        &mut self,
+        group: usize,
+        now: u64,
+        draw: &mut Draw,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        let groups = self.groups.len();
+        let of = |g: usize| -> Vec<u32> {
+            let (first, n) = self.groups[g];
+            let all = self.live[g].clone().unwrap_or_else(|| (first..first + n).collect());
+            all.into_iter().filter(|&i| wanted(i as usize)).collect()
+        };
+        let mut from_here = (0..groups).map(|i| (group + i) % groups).map(|g| (g, of(g)));
+        let (group, live) = from_here.find(|(_, live)| !live.is_empty())?;
+        let n = live.len() as u32;
+        let at = |i: u32| live[i as usize] as usize;
+        let position = match self.policy {
+            Policy::RoundRobin => {
+                let turn = self.turn[group] % n;
+                self.turn[group] = turn + 1;
+                turn as usize
+            }
+            Policy::Random => draw.below(u64::from(n)) as usize,
+            Policy::LeastRequests => {
+                let least = (0..n).min_by_key(|&i| (self.outstanding[at(i)], i));
+                least.map_or(0, |i| i as usize)
+            }
+            Policy::PowerOfD(d) => power_of_d(n, d, draw, |i| self.outstanding[at(i)]),
+            Policy::PeakEwma => two_choices(n, draw, |i| self.cost(at(i), now)),
+        };
+        let index = live[position] as usize;
+        Some(self.taken(group, index))
+    }
+
+    /// Has only some chosen from now on: `live` says who of a group, `None` all.
+    pub fn restrict(&mut self, live: impl Fn(std::ops::Range<u32>) -> Option<Vec<u32>>) {
+        self.live = self.groups.iter().map(|&(first, n)| live(first..first + n)).collect();
+        self.restricted = self.live.iter().any(Option::is_some);
+    }
+
+    /// What peak-EWMA compares.
+    fn cost(&self, index: usize, now: u64) -> f64 {
+        let e = &self.ewma[index];
+        e.cost * decay(now - e.stamp) * f64::from(self.outstanding[index] + 1)
     }
 
     /// A request chosen at `sent` is not outstanding any more.
     #[inline(always)]
     pub fn done(&mut self, index: usize, sent: u64, now: u64) {
-        self.outstanding[index] -= 1;
-        if !self.trees.is_empty() {
-            let group = self.groups.partition_point(|g| g.0 as usize <= index) - 1;
-            let offset = index - self.groups[group].0 as usize;
-            self.trees[group].set(offset, self.outstanding[index]);
-        }
+        self.called_back(index);
         if self.policy == Policy::PeakEwma {
             let e = &mut self.ewma[index];
             let rtt = (now - sent) as f64;
@@ -105,6 +164,17 @@ impl Chooser {
         *self = Self::new(self.policy.clone(), &sizes);
     }
 
+    /// A choice is not made after all.
+    #[inline(always)]
+    pub fn called_back(&mut self, index: usize) {
+        self.outstanding[index] -= 1;
+        if !self.trees.is_empty() {
+            let group = self.groups.partition_point(|g| g.0 as usize <= index) - 1;
+            let offset = index - self.groups[group].0 as usize;
+            self.trees[group].set(offset, self.outstanding[index]);
+        }
+    }
+
     #[inline(always)]
     fn least(&self, group: usize) -> usize {
         let (first, n) = self.groups[group];
@@ -116,46 +186,42 @@ impl Chooser {
         let best = counts.iter().enumerate().map(|(i, &c)| u64::from(c) << 32 | i as u64).min();
         best.map_or(0, |word| word as u32 as usize)
     }
+}
 
-    /// `d` distinct instances by a partial Fisher-Yates shuffle kept in a small list of swaps.
-    fn power_of_d(&self, first: u32, n: u32, d: u32, draw: &mut Draw) -> usize {
-        let mut swaps: [(u32, u32); 16] = [(0, 0); 16];
-        let d = d.min(n).min(16);
-        let mut best = (u32::MAX, 0);
-        let mut ties = 0;
-        for i in 0..d {
-            let j = i + draw.below(u64::from(n - i)) as u32;
-            let at =
-                |k: u32| swaps[..i as usize].iter().rev().find(|s| s.0 == k).map_or(k, |s| s.1);
-            let (picked, displaced) = (at(j), at(i));
-            swaps[i as usize] = (j, displaced);
-            let load = self.outstanding[(first + picked) as usize];
-            if load < best.0 {
-                best = (load, picked);
-                ties = 1;
-            } else if load == best.0 {
-                ties += 1;
-                if draw.below(ties) == 0 {
-                    best.1 = picked;
-                }
+/// Of `d` distinct ones of `n`, drawn by a partial Fisher-Yates shuffle kept in a small list of swaps,
+/// one with the least load; ties at random.
+fn power_of_d(n: u32, d: u32, draw: &mut Draw, load: impl Fn(u32) -> u32) -> usize {
+    let mut swaps: [(u32, u32); 16] = [(0, 0); 16];
+    let d = d.min(n).min(16);
+    let mut best = (u32::MAX, 0);
+    let mut ties = 0;
+    for i in 0..d {
+        let j = i + draw.below(u64::from(n - i)) as u32;
+        let at = |k: u32| swaps[..i as usize].iter().rev().find(|s| s.0 == k).map_or(k, |s| s.1);
+        let (picked, displaced) = (at(j), at(i));
+        swaps[i as usize] = (j, displaced);
+        let load = load(picked);
+        if load < best.0 {
+            best = (load, picked);
+            ties = 1;
+        } else if load == best.0 {
+            ties += 1;
+            if draw.below(ties) == 0 {
+                best.1 = picked;
             }
         }
-        best.1 as usize
     }
+    best.1 as usize
+}
 
-    fn peak_ewma(&self, first: u32, n: u32, now: u64, draw: &mut Draw) -> usize {
-        if n == 1 {
-            return 0;
-        }
-        let a = draw.below(u64::from(n)) as u32;
-        let b = (a + 1 + draw.below(u64::from(n - 1)) as u32) % n;
-        let load = |i: u32| {
-            let index = (first + i) as usize;
-            let e = &self.ewma[index];
-            e.cost * decay(now - e.stamp) * f64::from(self.outstanding[index] + 1)
-        };
-        (if load(b) < load(a) { b } else { a }) as usize
+/// The cheaper of two distinct ones of `n`.
+fn two_choices(n: u32, draw: &mut Draw, cost: impl Fn(u32) -> f64) -> usize {
+    if n == 1 {
+        return 0;
     }
+    let a = draw.below(u64::from(n)) as u32;
+    let b = (a + 1 + draw.below(u64::from(n - 1)) as u32) % n;
+    (if cost(b) < cost(a) { b } else { a }) as usize
 }
 
 fn decay(elapsed: u64) -> f64 {
@@ -233,7 +299,7 @@ mod tests {
         chooser.outstanding = vec![9, 9, 0, 0, 0];
         let mut seen = [0u32; 5];
         for i in 0..30_000 {
-            let index = chooser.choose(0, 0, &mut stream.draw(i));
+            let index = chooser.choose(0, 0, &mut stream.draw(i)).unwrap();
             chooser.done(index, 0, 0);
             seen[index] += 1;
         }
@@ -247,10 +313,16 @@ mod tests {
     fn round_robin_takes_turns_and_least_requests_the_lowest() {
         let mut draw = Stream::new(1, "x", "y").draw(0);
         let mut rr = Chooser::new(Policy::RoundRobin, &[3]);
-        assert_eq!((0..5).map(|_| rr.choose(0, 0, &mut draw)).collect::<Vec<_>>(), [0, 1, 2, 0, 1]);
+        assert_eq!(
+            (0..5).map(|_| rr.choose(0, 0, &mut draw).unwrap()).collect::<Vec<_>>(),
+            [0, 1, 2, 0, 1]
+        );
         let mut lr = Chooser::new(Policy::LeastRequests, &[3]);
-        assert_eq!((0..4).map(|_| lr.choose(0, 0, &mut draw)).collect::<Vec<_>>(), [0, 1, 2, 0]);
+        assert_eq!(
+            (0..4).map(|_| lr.choose(0, 0, &mut draw).unwrap()).collect::<Vec<_>>(),
+            [0, 1, 2, 0]
+        );
         lr.done(1, 0, 5);
-        assert_eq!(lr.choose(0, 5, &mut draw), 1);
+        assert_eq!(lr.choose(0, 5, &mut draw), Some(1));
     }
 }

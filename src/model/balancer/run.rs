@@ -1,11 +1,11 @@
 //! The balancer at work: each request is passed on to the instance its policy chooses; the reply
 //! comes back the same way.
 
-use super::policy::Chooser;
+use super::{health::Health, policy::Chooser};
 use crate::{
     engine::random::{Stream, descend},
     model::{
-        frame::{CALLEE_DONE, FINISHED, NONE, Slot},
+        frame::{CALLEE_DONE, FINISHED, NONE, PROBE, Slot},
         node::{InstanceBooks, Node, NodeId},
         probe::Outcome,
         world::World,
@@ -25,6 +25,8 @@ pub struct Balancer {
     pub weights: Vec<f64>,
     /// Draws of choices.
     pub stream: Stream,
+    /// What it knows of its targets; none: it takes all for healthy.
+    pub health: Option<Box<Health>>,
     /// Hash of its name, added to identities on the way down.
     pub site: u64,
     /// Arrivals so far.
@@ -40,6 +42,14 @@ impl Node for Balancer {
 
     fn on_reply(&mut self, child: Slot, world: &mut World) {
         let frame = world.frames[child].parent;
+        if self.health.is_some() {
+            if world.is_branch(frame) {
+                return self.prober_answered(frame, child, world);
+            }
+            let target = usize::from(world.frames[frame].pc);
+            self.told_by_request(target, world.frames[child].outcome(), world);
+            world.disarm(frame);
+        }
         let outcome = world.frames[child].outcome();
         if world.carries {
             world.frames.extra_mut(frame).reply_size = world.frames.extra(child).reply_size;
@@ -49,9 +59,39 @@ impl Node for Balancer {
         world.reply(frame, outcome);
     }
 
+    fn on_timer(&mut self, slot: Slot, world: &mut World) {
+        if world.is_branch(slot) {
+            return self.prober_timed(slot, world);
+        }
+        // The target did not answer in time.
+        let f = &mut world.frames[slot];
+        f.armed = 0;
+        let target = usize::from(f.pc);
+        let child = std::mem::replace(&mut f.next, NONE);
+        world.give_up(child);
+        self.told_by_request(target, Outcome::Timeout, world);
+        world.record.node(self.node).cause("target_timeout");
+        self.forget(slot, world);
+        self.depart(slot, Ok(Outcome::Timeout), world);
+        world.reply(slot, Outcome::Timeout);
+    }
+
+    fn on_tick(&mut self, index: u32, world: &mut World) {
+        self.health_ticked(index as usize, world);
+    }
+
+    fn start(&mut self, world: &mut World) {
+        self.start_checks(world);
+    }
+
+    fn recover(&mut self, _inst: u16, world: &mut World) {
+        self.start_checks(world);
+    }
+
     fn on_cancel(&mut self, slot: Slot, world: &mut World) {
         let child = std::mem::replace(&mut world.frames[slot].next, NONE);
         world.call_off(child);
+        world.disarm(slot);
         self.forget(slot, world);
         self.depart(slot, Err("cancelled"), world);
         let f = &mut world.frames[slot];
@@ -60,8 +100,8 @@ impl Node for Balancer {
         world.release_if_done(slot);
     }
 
-    fn crash(&mut self, _inst: u16, lost: &[Slot], _world: &mut World) {
-        self.departures += lost.len() as u64;
+    fn crash(&mut self, _inst: u16, lost: &[Slot], world: &mut World) {
+        self.departures += lost.iter().filter(|&&slot| !world.is_branch(slot)).count() as u64;
         self.chooser.reset();
     }
 
@@ -79,6 +119,9 @@ impl Node for Balancer {
 impl Balancer {
     #[inline(always)]
     fn pass_on(&mut self, slot: Slot, world: &mut World) {
+        if world.frames[slot].op == PROBE {
+            return world.reply(slot, Outcome::Ok);
+        }
         world.arrive(slot);
         self.arrivals += 1;
         let f = &world.frames[slot];
@@ -90,7 +133,20 @@ impl Balancer {
             let u = draw.unit();
             self.weights.iter().position(|&w| u < w).unwrap_or(self.weights.len() - 1)
         };
-        let index = self.chooser.choose(group, world.now(), &mut draw);
+        let now = world.now();
+        let Some(mut index) = self.chooser.choose(group, now, &mut draw) else {
+            return self.nobody(slot, world);
+        };
+        if let Some(health) = &self.health
+            && draw.unit() >= health.share(index, now)
+        {
+            // Not yet its turn: that of one which has its full share, if there is any.
+            let settled = |i: usize| health.share(i, now) >= 1.0;
+            if let Some(other) = self.chooser.choose_among(group, now, &mut draw, settled) {
+                self.chooser.called_back(index);
+                index = other;
+            }
+        }
         let (target, id) = (self.pool[index], descend(id, self.site));
         let child = world.new_call(slot, target, what, id);
         if world.carries {
@@ -100,6 +156,17 @@ impl Balancer {
         let f = &mut world.frames[slot];
         f.next = child;
         f.pc = index as u16;
+        if let Some(leg) = self.health.as_ref().and_then(|h| h.leg) {
+            world.arm(slot, leg);
+        }
+    }
+
+    /// No target is known to be alive.
+    #[cold]
+    fn nobody(&mut self, slot: Slot, world: &mut World) {
+        world.record.node(self.node).cause("no_live_target");
+        self.depart(slot, Ok(Outcome::Unavailable), world);
+        world.reply(slot, Outcome::Unavailable);
     }
 
     /// The request in this frame is not outstanding any more.

@@ -62,6 +62,9 @@ impl Simulation {
                 world.lose(&lost, silent);
             }
             Harm::Slow(_) => node.set_pace(host.1, before, world.hosts.slowdown(host), world),
+            Harm::Down { .. } if !begins && !world.hosts.is_down(host) => {
+                node.recover(host.1, world);
+            }
             Harm::Down { .. } | Harm::Errors(_) => {}
         }
     }

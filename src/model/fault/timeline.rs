@@ -88,22 +88,41 @@ impl Timeline {
 
     /// The spans in which a fault is at work somewhere, disjoint and in order.
     pub fn spans(&self, fault: usize) -> Vec<(u64, u64)> {
-        let mut all: Vec<(u64, u64)> = self
-            .occurrences
-            .iter()
-            .filter(|o| o.fault == fault)
-            .map(|o| (o.start, o.end))
-            .collect();
-        all.sort_unstable();
-        let mut merged: Vec<(u64, u64)> = Vec::new();
-        for (start, end) in all {
-            match merged.last_mut() {
-                Some(last) if start <= last.1 => last.1 = last.1.max(end),
-                _ => merged.push((start, end)),
+        let of = self.occurrences.iter().filter(|o| o.fault == fault);
+        merged(of.map(|o| (o.start, o.end)).collect())
+    }
+}
+
+impl Timeline {
+    /// What is told of a pool's instances a while after they went down and came back: (when, index,
+    /// up), by time.
+    pub fn news(&self, pool: &[Host], delay: u64, names: &Names<'_>) -> Vec<(u64, usize, bool)> {
+        let crash = |o: &&Occurrence| matches!(names.faults[o.fault].effect(), Effect::Crash(_));
+        let mut all = Vec::new();
+        for (index, host) in pool.iter().enumerate() {
+            let crashes = self.occurrences.iter().filter(crash).filter(|o| o.hosts.contains(host));
+            for (start, end) in merged(crashes.map(|o| (o.start, o.end)).collect()) {
+                all.push((start.saturating_add(delay), index, false));
+                all.push((end.saturating_add(delay), index, true));
             }
         }
-        merged
+        all.retain(|news| news.0 < names.design.duration);
+        all.sort_unstable();
+        all
     }
+}
+
+/// Spans as disjoint ones in order.
+fn merged(mut all: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    all.sort_unstable();
+    let mut merged: Vec<(u64, u64)> = Vec::new();
+    for (start, end) in all {
+        match merged.last_mut() {
+            Some(last) if start <= last.1 => last.1 = last.1.max(end),
+            _ => merged.push((start, end)),
+        }
+    }
+    merged
 }
 
 /// A fault that comes again and again.

@@ -18,7 +18,7 @@ use crate::{
         cache::contents::Contents,
         frame::{
             BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, FOUND, Frame, HAS_CORE, HAS_WORKER,
-            IN_ROOM, NONE, Slot,
+            IN_ROOM, NONE, PROBE, Slot,
         },
         node::{Area, InstanceBooks, Node, NodeId},
         probe::Outcome,
@@ -156,14 +156,16 @@ impl Node for Server {
 impl Server {
     #[inline(always)]
     fn admit(&mut self, slot: Slot, world: &mut World) {
+        let op = usize::from(world.frames[slot].op);
+        let Some(&Some(entry)) = self.program.entries.get(op) else {
+            assert_eq!(op, usize::from(PROBE), "every operation that can arrive has an endpoint");
+            // Whoever is there says so.
+            return world.reply(slot, Outcome::Ok);
+        };
         world.arrive(slot);
         let f = &mut world.frames[slot];
-        let op = usize::from(f.op);
         let inst = &mut self.instances[usize::from(f.inst)];
         inst.arrivals += 1;
-        let Some(entry) = self.program.entries[op] else {
-            unreachable!("every operation that can arrive has an endpoint")
-        };
         // Past the `Begin` that a frame admitted later starts at.
         f.pc = entry + 1;
         if world.hosts.disturbed && world.fails_at_once(slot) {
