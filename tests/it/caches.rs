@@ -53,10 +53,23 @@ fn hits_on_real_traces_are_exact() {
         let requests = system.split(": ").nth(1).unwrap().split(' ').next().unwrap();
         let requests: u64 = requests.parse().unwrap();
         let capacity = &entry["params"]["capacity_objects"];
-        for (policy, tolerance) in
-            [("LRU", 1e-9), ("FIFO", 1e-9), ("CLOCK", 1e-9), ("SIEVE", 1e-9), ("RANDOM", 0.02)]
-        {
-            let eviction = policy.to_ascii_lowercase();
+        // LFU, ARC and 2Q need not agree to the last hit by their tolerance (.02, .002, .01), but do.
+        for (policy, eviction, tolerance) in [
+            ("LRU", "lru", 1e-9),
+            ("FIFO", "fifo", 1e-9),
+            ("CLOCK", "clock", 1e-9),
+            ("SIEVE", "sieve", 1e-9),
+            ("LFU", "lfu", 1e-9),
+            ("ARC", "arc", 1e-9),
+            ("TwoQ", "two_q", 1e-9),
+            ("SLRU", "slru", 0.02),
+            ("S3FIFO", "s3fifo", 0.01),
+            ("RANDOM", "random", 0.02),
+        ] {
+            if (file, capacity.as_u64(), policy) == ("lirs_2_pools.keys.gz", Some(10), "S3FIFO") {
+                // The program behind this answer holds nothing at all in a cache of ten (0 hits).
+                continue;
+            }
             let cache = format!("  c: {{cache: {{capacity: {capacity}, eviction: {eviction}}}}}\n");
             let measured = trace(&format!("trace(file={file})"), requests, &cache, "c");
             let cache = &measured["nodes"]["c"];
@@ -72,7 +85,7 @@ fn hits_on_real_traces_are_exact() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 36 * 5);
+    assert_eq!(checked, 36 * 10 - 1);
 }
 
 fn count(results: &Value, path: &str) -> f64 {
@@ -228,7 +241,7 @@ fn caches_are_checked() {
             (
                 "B33",
                 capacity,
-                "{capacity: 5, eviction: arc}",
+                "{capacity: 5, eviction: lirs}",
                 "7:41 E-UNSUPPORTED",
                 "not supported yet",
             ),

@@ -140,6 +140,7 @@ impl Contents {
             if weight > capacity {
                 return;
             }
+            self.order.arriving(key);
             while self.used + weight > capacity {
                 let victim = self.order.evict();
                 self.books.evictions += 1;
@@ -157,7 +158,7 @@ impl Contents {
         self.used += weight;
         let items = &self.items;
         self.index.insert_unique(mix(key), entry, |&e| mix(items[e as usize].key));
-        self.order.admit(entry);
+        self.order.admit(entry, key, weight);
     }
 
     /// A key is not served any more.
@@ -257,13 +258,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{engine::random::Stream, model::cache::eviction::Eviction};
+    use crate::{engine::random::Stream, model::cache::eviction::{Eviction, NAMES}};
 
     const LIMITS: Limits =
         Limits { capacity: Some(5), in_bytes: false, ttl: None, renewed: false, coalesce: false };
 
     fn cache(eviction: Eviction, limits: Limits) -> Contents {
-        Contents::new(limits, eviction.order(Stream::new(1, "cache", "eviction")))
+        Contents::new(limits, eviction.order(limits.capacity, Stream::new(1, "cache", "eviction")))
     }
 
     /// The same by plain vectors: front is newest.
@@ -335,9 +336,7 @@ mod tests {
         fn whatever_happens_the_capacity_holds(
             steps in prop::collection::vec((0u8..3, 0u64..20, 0u64..40), 0..300),
         ) {
-            for eviction in [
-                Eviction::Lru, Eviction::Fifo, Eviction::Random, Eviction::Clock, Eviction::Sieve,
-            ] {
+            for (_, eviction) in NAMES {
                 let limits =
                     Limits { capacity: Some(100), in_bytes: true, ttl: Some(50), ..LIMITS };
                 let mut cache = cache(eviction, limits);

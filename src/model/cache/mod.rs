@@ -159,8 +159,9 @@ impl Kind for CacheSpec {
         let mut server = shape.server(id, path, program, assembly);
         for (i, instance) in server.instances.iter_mut().enumerate() {
             let stream = assembly.stream(&format!("{path}/{i}"), "eviction");
-            let order = self.eviction.unwrap_or_default().order(stream);
-            instance.contents = Some(Box::new(Contents::new(self.limits(), order)));
+            let limits = self.limits();
+            let order = self.eviction.unwrap_or_default().order(limits.capacity, stream);
+            instance.contents = Some(Box::new(Contents::new(limits, order)));
         }
         Box::new(server)
     }

@@ -9,7 +9,7 @@ pub(super) struct Fifo(List);
 impl Order for Fifo {
     fn hit(&mut self, _: Entry) {}
 
-    fn admit(&mut self, entry: Entry) {
+    fn admit(&mut self, entry: Entry, _key: u64, _weight: u64) {
         self.0.push_front(entry);
     }
 

@@ -11,7 +11,7 @@ impl Order for Lru {
         self.0.renew(entry);
     }
 
-    fn admit(&mut self, entry: Entry) {
+    fn admit(&mut self, entry: Entry, _key: u64, _weight: u64) {
         self.0.push_front(entry);
     }
 

@@ -2,12 +2,18 @@
 //!
 //! **Invariant.** A policy holds exactly the entries that are in the cache, each once.
 
+mod arc;
 mod clock;
 mod fifo;
+mod lfu;
 mod list;
 mod lru;
+mod parts;
 mod random;
+mod s3fifo;
 mod sieve;
+mod slru;
+mod two_q;
 
 use std::{fmt, str::FromStr};
 
@@ -24,8 +30,10 @@ pub type Entry = u32;
 pub trait Order: fmt::Debug + Send {
     /// A lookup found the entry, or a fill renewed it.
     fn hit(&mut self, entry: Entry);
-    /// The entry was admitted.
-    fn admit(&mut self, entry: Entry);
+    /// A key that is not held is about to be admitted, before anything leaves for it.
+    fn arriving(&mut self, _key: u64) {}
+    /// The entry was admitted; its weight is 1, or its bytes.
+    fn admit(&mut self, entry: Entry, key: u64, weight: u64);
     /// Chooses an entry to leave and forgets it; there is one.
     fn evict(&mut self) -> Entry;
     /// The entry left by itself: invalidated or expired.
@@ -46,27 +54,49 @@ pub enum Eviction {
     Clock,
     /// A hand that moves from old to new and spares entries used since it last passed.
     Sieve,
+    /// The entry used least often since it came; of several, the one used longest ago.
+    Lfu,
+    /// Four equal parts, least recently used each: a hit moves an entry one part up.
+    Slru,
+    /// Recent and frequent entries, the share of each learned from what left too early.
+    Arc,
+    /// New entries pass a short queue; what is asked for again after it left there is kept.
+    TwoQ,
+    /// Three queues: new entries pass a small one, what was used there moves to the main one.
+    S3Fifo,
 }
 
-const NAMES: [(&str, Eviction); 5] = [
+/// All policies.
+pub(super) const NAMES: [(&str, Eviction); 10] = [
     ("lru", Eviction::Lru),
     ("fifo", Eviction::Fifo),
     ("random", Eviction::Random),
     ("clock", Eviction::Clock),
     ("sieve", Eviction::Sieve),
+    ("lfu", Eviction::Lfu),
+    ("slru", Eviction::Slru),
+    ("arc", Eviction::Arc),
+    ("two_q", Eviction::TwoQ),
+    ("s3fifo", Eviction::S3Fifo),
 ];
 /// Named by the language, not built yet.
-const LATER: [&str; 7] = ["lfu", "s3fifo", "arc", "slru", "two_q", "w_tinylfu", "lirs"];
+const LATER: [&str; 2] = ["w_tinylfu", "lirs"];
 
 impl Eviction {
-    /// A policy at work; `stream` is for `random`.
-    pub fn order(self, stream: Stream) -> Box<dyn Order> {
+    /// A policy at work in a cache of this capacity (entries or bytes); `stream` is for `random`.
+    pub fn order(self, capacity: Option<u64>, stream: Stream) -> Box<dyn Order> {
+        let capacity = capacity.unwrap_or(u64::MAX);
         match self {
             Self::Lru => Box::<lru::Lru>::default(),
             Self::Fifo => Box::<fifo::Fifo>::default(),
             Self::Random => Box::new(random::Random::new(stream)),
             Self::Clock => Box::<clock::Clock>::default(),
             Self::Sieve => Box::<sieve::Sieve>::default(),
+            Self::Lfu => Box::<lfu::Lfu>::default(),
+            Self::Slru => Box::new(slru::Slru::new(capacity)),
+            Self::Arc => Box::new(arc::Arc::new(capacity)),
+            Self::TwoQ => Box::new(two_q::TwoQ::new(capacity)),
+            Self::S3Fifo => Box::new(s3fifo::S3Fifo::new(capacity)),
         }
     }
 }

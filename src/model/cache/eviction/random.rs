@@ -22,7 +22,7 @@ impl Random {
 impl Order for Random {
     fn hit(&mut self, _: Entry) {}
 
-    fn admit(&mut self, entry: Entry) {
+    fn admit(&mut self, entry: Entry, _key: u64, _weight: u64) {
         let at = entry as usize;
         if at >= self.places.len() {
             self.places.resize(at + 1, 0);

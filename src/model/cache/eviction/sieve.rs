@@ -16,7 +16,7 @@ impl Order for Sieve {
         self.used[entry as usize] = true;
     }
 
-    fn admit(&mut self, entry: Entry) {
+    fn admit(&mut self, entry: Entry, _key: u64, _weight: u64) {
         let at = entry as usize;
         if at >= self.used.len() {
             self.used.resize(at + 1, false);

@@ -33,7 +33,10 @@ fn independent(entry: &Entry) -> Cases {
             .label(&format!("-{eviction}"))
             .measure(metric, "nodes.cache.hit_ratio")
     };
-    let mut missing = left_out(&["LFU_perfect"], "`lfu` is not supported yet");
+    let mut missing = left_out(
+        &["LFU_perfect"],
+        "`lfu` forgets how often a key was used when it leaves; the answer remembers all keys",
+    );
     if entry.expected.contains_key("T_LRU") {
         let reason = "results.json has no characteristic time of a cache";
         missing.extend(left_out(&["T_LRU"], reason));

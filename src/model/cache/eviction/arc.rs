@@ -1,0 +1,104 @@
+//! ARC (N. Megiddo, D. S. Modha, "ARC: a self-tuning, low overhead replacement cache", FAST 2003,
+//! figure 4), in weights instead of pages.
+
+use super::{
+    Entry, Order,
+    parts::{Book, Ghosts, Part},
+};
+
+/// Entries used once lately and entries used more often, with a memory of what left either; a request
+/// for such a key shows which of the two should be larger.
+#[derive(Debug)]
+pub(super) struct Arc {
+    /// Used once, used again.
+    held: [Part; 2],
+    left: [Ghosts; 2],
+    book: Book,
+    capacity: u64,
+    /// What the part of those used once should weigh.
+    target: f64,
+    /// Where the key that arrives was remembered.
+    remembered: Option<usize>,
+    /// The oldest of those used once leaves and is not remembered.
+    discard: bool,
+}
+
+impl Arc {
+    pub(super) fn new(capacity: u64) -> Self {
+        Self {
+            held: Default::default(),
+            left: [Ghosts::new(u64::MAX), Ghosts::new(u64::MAX)],
+            book: Book::default(),
+            capacity,
+            target: 0.0,
+            remembered: None,
+            discard: false,
+        }
+    }
+
+    fn take(&mut self, entry: Entry) -> usize {
+        let known = *self.book.of(entry);
+        self.held[usize::from(known.part)].remove(entry, known.weight);
+        usize::from(known.part)
+    }
+
+    fn put(&mut self, entry: Entry, part: usize) {
+        let known = self.book.of(entry);
+        known.part = part as u8;
+        self.held[part].push(entry, known.weight);
+    }
+}
+
+impl Order for Arc {
+    fn arriving(&mut self, key: u64) {
+        self.discard = false;
+        let [once, again] = [self.left[0].weight() as f64, self.left[1].weight() as f64];
+        self.remembered = (0..2).find(|&part| self.left[part].forget(key));
+        match self.remembered {
+            Some(0) => {
+                let step = (again / once).max(1.0);
+                self.target = (self.target + step).min(self.capacity as f64);
+            }
+            Some(_) => self.target = (self.target - (once / again).max(1.0)).max(0.0),
+            None => {
+                let recent = self.held[0].weight + self.left[0].weight();
+                let all = recent + self.held[1].weight + self.left[1].weight();
+                if recent >= self.capacity {
+                    self.discard = self.left[0].weight() == 0;
+                    self.left[0].drop_oldest();
+                } else if all >= self.capacity.saturating_mul(2) {
+                    self.left[1].drop_oldest();
+                }
+            }
+        }
+    }
+
+    fn hit(&mut self, entry: Entry) {
+        self.take(entry);
+        self.put(entry, 1);
+    }
+
+    fn admit(&mut self, entry: Entry, key: u64, weight: u64) {
+        self.book.note(entry, key, weight);
+        let part = usize::from(self.remembered.take().is_some());
+        self.put(entry, part);
+    }
+
+    fn evict(&mut self) -> Entry {
+        let once = self.held[0].weight as f64;
+        let over = once > self.target || self.remembered == Some(1) && once == self.target;
+        let first = usize::from(!(self.discard || once > 0.0 && over));
+        let oldest = self.held[first].oldest().or_else(|| self.held[1 - first].oldest());
+        let oldest = oldest.expect("a full cache has entries");
+        let part = self.take(oldest);
+        if !self.discard {
+            let known = *self.book.of(oldest);
+            self.left[part].remember(known.key, known.weight);
+        }
+        oldest
+    }
+
+    fn remove(&mut self, entry: Entry) {
+        self.take(entry);
+    }
+}
