@@ -80,7 +80,7 @@ const _: () = assert!(size_of::<Frame>() == 64, "a frame is one cache line");
 
 impl Frame {
     /// A slot that was never used.
-    const EMPTY: Self = Self {
+    pub const EMPTY: Self = Self {
         id: 0,
         key: 0,
         arrived: 0,

@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use crate::cli::{files, result_folder, windtunnel};
 
-/// A bit of everything: balancer, retries, keys, shards, parallel calls, attributes.
+/// A bit of everything: balancer with health checks, retries, keys, cache, shards, parallel calls,
+/// attributes, faults.
 const SHOP: &str = "\
 windtunnel: 1
 name: shop
@@ -22,9 +23,15 @@ clients:
   batch:
     arrivals: constant(5/s)
     to: api
+    keys: uniform(n=100)
+    timeout: 1s
 nodes:
   edge:
-    load_balancer: {to: api, policy: power_of_d(d=2)}
+    load_balancer:
+      to: api
+      policy: power_of_d(d=2)
+      health_check: {interval: 1s, timeout: 100ms}
+      eject: {errors: 5, for: 3s}
   api:
     service:
       instances: 3
@@ -34,11 +41,17 @@ nodes:
       endpoints:
         default:
           - work: lognormal(median=8ms p99=80ms)
-          - all: [{read: db}, {call: stock}]
+          - all: [{read: {from: db, cache: redis}}, {call: stock}]
   stock:
     service: {cores: 2, work: exp(mean=6ms)}
   db:
     store: {shards: {count: 4, by: hash}, read: exp(mean=5ms), cores: 1}
+  redis:
+    cache: {capacity: 50, eviction: s3fifo, instances: 2}
+faults:
+  - {id: dead, at: 10s, for: 5s, crash: {node: api, instances: 1}}
+  - {id: slow, slow: {node: db, shard: 1, factor: 5}, mtbf: exp(mean=8s), mttr: exp(mean=2s)}
+  - {id: cold, at: 20s, probability: 50%, clear_cache: {node: redis}}
 ";
 
 /// The files of a run by name, without the wall-clock ones.
@@ -116,21 +129,33 @@ fn the_order_of_entries_changes_nothing() {
     let (users, batch) = (SHOP.find("  users:").unwrap(), SHOP.find("  batch:").unwrap());
     let nodes = SHOP.find("nodes:").unwrap();
     let stock = SHOP.find("  stock:").unwrap();
+    let faults = SHOP.find("faults:\n").unwrap();
     let permuted = [
         &SHOP[..users],
         &SHOP[batch..nodes],
         &SHOP[users..batch],
         "nodes:\n",
-        &SHOP[stock..],
+        &SHOP[stock..faults],
         &SHOP[nodes + "nodes:\n".len()..stock],
+        &SHOP[faults..],
     ]
     .concat();
     assert_same(&bytes_of_run(SHOP, ""), &bytes_of_run(&permuted, ""));
 }
 
 #[test]
+fn the_order_of_faults_changes_no_figure() {
+    let (dead, slow) = (SHOP.find("  - {id: dead").unwrap(), SHOP.find("  - {id: slow").unwrap());
+    let permuted = [&SHOP[..dead], &SHOP[slow..], &SHOP[dead..slow]].concat();
+    let (one, other) = (json_of(&bytes_of_run(SHOP, "")), json_of(&bytes_of_run(&permuted, "")));
+    assert_eq!(one["faults"].as_array().unwrap().len(), 3);
+    assert_eq!(one, other);
+}
+
+#[test]
 fn an_unconnected_node_changes_nothing_else() {
-    let lonely = format!("{SHOP}  aloof:\n    service: {{cores: 1, work: 1ms}}\n");
+    let aloof = "nodes:\n  aloof:\n    service: {cores: 1, work: 1ms}\n";
+    let lonely = SHOP.replace("nodes:\n", aloof);
     let one = json_of(&bytes_of_run(SHOP, ""));
     let mut other = json_of(&bytes_of_run(&lonely, ""));
     other["nodes"].as_object_mut().unwrap().remove("aloof");

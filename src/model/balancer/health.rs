@@ -129,17 +129,10 @@ impl Balancer {
             let slot = world.frames.alloc(Frame {
                 id,
                 key: target as u64,
-                arrived: 0,
-                waited: 0,
-                served: 0,
-                armed: 0,
-                parent: NONE,
-                next: NONE,
                 node: self.node,
-                inst: 0,
-                pc: 0,
                 op: PROBE,
                 flags: BRANCH | CALLER_DONE,
+                ..Frame::EMPTY
             });
             if world.carries {
                 *world.frames.extra_mut(slot) = Extra::EMPTY;

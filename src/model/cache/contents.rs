@@ -258,7 +258,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{engine::random::Stream, model::cache::eviction::{Eviction, NAMES}};
+    use crate::{
+        engine::random::Stream,
+        model::cache::eviction::{Eviction, NAMES},
+    };
 
     const LIMITS: Limits =
         Limits { capacity: Some(5), in_bytes: false, ttl: None, renewed: false, coalesce: false };
