@@ -323,6 +323,14 @@ pub fn unknown(what: &str, found: &str, known: &[&str]) -> ValueError {
     ValueError::new("E-ENUM", format!("unknown {what} `{}`", clip(found))).help(help)
 }
 
+/// The points of an instance on a ring: `vnodes`, 100 when absent.
+pub fn vnodes(t: &mut Taker<'_>) -> Result<u32, ValueError> {
+    let Some(n) = t.read::<crate::units::Count>("vnodes")? else { return Ok(100) };
+    u32::try_from(n.0).ok().filter(|n| (1..=10_000).contains(n)).ok_or_else(|| {
+        ValueError::new("E-SHARD", format!("`vnodes` must be in 1..=10000, not {}", n.0))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ use super::{
     service::{
         AnySpec, BranchSpec, Condition, Discipline, Literal, ServiceSpec, StepSpec, WriteMode,
     },
-    store::StoreSpec,
+    store::{ShardBy, StoreSpec},
 };
 use crate::{
     engine::law::{Dimension, Formula, Law},
@@ -23,6 +23,8 @@ use crate::{
     units::{Count, Name},
 };
 
+/// Points on a ring.
+const MAX_POINTS: u64 = 10_000_000;
 /// Instances of one node, and of all together.
 pub(super) const MAX_INSTANCES: u64 = 60_000;
 
@@ -125,6 +127,9 @@ pub fn zones(spec: Option<&ZonesSpec>, path: &str, names: &Names<'_>, problems: 
 pub fn store(spec: &StoreSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
     if let Some(shards) = &spec.shards {
         positive(Some(shards.count), MAX_INSTANCES, &format!("{path}.shards.count"), problems);
+        if let Some(ShardBy::ConsistentHash(points)) = shards.by {
+            ring(shards.count.0, points, &format!("{path}.shards.by"), problems);
+        }
     }
     positive(spec.cores, 1 << 20, &format!("{path}.cores"), problems);
     formula(&spec.read, &format!("{path}.read"), names, problems);
@@ -193,23 +198,39 @@ pub fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems
         }
     }
     health(spec, path, problems);
+    let pool: u64 = targets
+        .iter()
+        .filter_map(|(name, _)| names.node(&name.0))
+        .map(|id| names.kind(id).facts().instances)
+        .fold(0, u64::saturating_add);
+    if let Some(Policy::ConsistentHash(points) | Policy::BoundedHash(points, _)) = spec.policy {
+        ring(pool, points, &format!("{path}.policy"), problems);
+    }
     let path_policy = format!("{path}.policy");
     if let Some(Policy::PowerOfD(d)) = spec.policy {
-        let total: u64 = targets
-            .iter()
-            .filter_map(|(name, _)| names.node(&name.0))
-            .map(|id| names.kind(id).facts().instances)
-            .sum();
         if d == 0 || d > 16 {
             problems.error("E-RANGE", path_policy, "d must be in 1..=16");
-        } else if u64::from(d) > total && total > 0 {
+        } else if u64::from(d) > pool && pool > 0 {
             problems.warn(
                 "W-POLICY",
                 path_policy,
-                format!("d = {d} but there are only {total} instances: all are compared"),
+                format!("d = {d} but there are only {pool} instances: all are compared"),
                 "this is least_requests with random ties",
             );
         }
+    }
+}
+
+/// A ring takes memory for every point.
+fn ring(instances: u64, points: u32, path: &str, problems: &mut Problems) {
+    let all = instances.saturating_mul(u64::from(points));
+    if all > MAX_POINTS {
+        problems.error_help(
+            "E-BUDGET",
+            path,
+            format!("{all} points on the ring; the limit is {MAX_POINTS}"),
+            "fewer `vnodes`",
+        );
     }
 }
 

@@ -203,7 +203,7 @@ fn lossy_edges(names: &Names<'_>, problems: &mut Problems) {
 
 /// A cache without keys would hold one entry per request (`semantics.md` 52).
 fn keys_for_caches(names: &Names<'_>, problems: &mut Problems) {
-    use super::kinds::NodeSpec;
+    use super::{balancer::Policy, kinds::NodeSpec};
     let calls: Vec<Vec<Outgoing>> =
         names.specs.iter().map(|spec| spec.kind().outgoing("")).collect();
     for (name, client) in names.design.clients.iter().filter(|(_, c)| c.keys.is_none()) {
@@ -215,11 +215,18 @@ fn keys_for_caches(names: &Names<'_>, problems: &mut Problems) {
             if !seen.insert(node) {
                 continue;
             }
-            if let NodeSpec::Cache(_) = names.specs[node] {
+            let kind = match names.specs[node] {
+                NodeSpec::Cache(_) => Some("cache"),
+                NodeSpec::LoadBalancer(b) if b.policy.as_ref().is_some_and(Policy::is_by_key) => {
+                    Some("balancer")
+                }
+                _ => None,
+            };
+            if let Some(kind) = kind {
                 problems.error_help(
                     "E-MISSING",
                     format!("clients.{}", name.0),
-                    format!("requests that reach the cache `{}` need keys", names.nodes[node]),
+                    format!("requests that reach the {kind} `{}` need keys", names.nodes[node]),
                     "such as `keys: zipf(n=1M s=0.99)`",
                 );
                 break;

@@ -16,8 +16,8 @@ pub enum Reach {
     Any,
     /// The shard of the key.
     Shard,
-    /// The next point of the key on a ring.
-    Ring,
+    /// The next point of the key on a ring with so many points of each instance.
+    Ring(u32),
 }
 
 /// The outside of a node.

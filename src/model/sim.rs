@@ -113,8 +113,8 @@ impl Simulation {
                 (1, _) => Route::Single,
                 (n, Reach::Any) => Route::Random(n),
                 (n, Reach::Shard) => Route::Shard(n),
-                (n, Reach::Ring) => {
-                    rings.push(Ring::new(n));
+                (n, Reach::Ring(points)) => {
+                    rings.push(Ring::new(n, points, 0));
                     Route::Ring(rings.len() as u16 - 1)
                 }
             });

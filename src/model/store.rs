@@ -1,10 +1,13 @@
 //! A store: data in shards, one copy each; reads and writes are work.
 
+use std::{fmt, str::FromStr};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::law::{DurationFormula, SizeFormula},
+    expr::{Expr, Taker, unknown, vnodes},
     model::{
         build::{Assembly, Names, Op},
         check,
@@ -14,7 +17,7 @@ use crate::{
         service::{Discipline, build::Shape, compile::Compiler, program::Instr},
     },
     problem::Problems,
-    units::Count,
+    units::{Count, ValueError, text_value},
 };
 
 /// Keeps data in shards. The key of a request picks its shard; a read or write is work on a core
@@ -57,18 +60,57 @@ pub struct StoreSpec {
 pub struct ShardsSpec {
     /// Number of shards.
     pub count: Count,
-    /// How a key finds its shard: `hash` (the default), `splitmix64(key) mod count`.
+    /// How a key finds its shard: `hash` (the default), or `consistent_hash(vnodes=100)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<ShardBy>,
 }
 
 /// How a key finds its shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ShardBy {
-    /// `splitmix64(key) mod count`.
+    /// `splitmix64(key) mod count`: another count moves almost every key.
+    #[default]
     Hash,
+    /// The shard of the next of so many points of each on a ring: another count moves few keys.
+    ConsistentHash(u32),
 }
+
+impl FromStr for ShardBy {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let expr = Expr::parse(text)?;
+        let mut t = Taker::new(&expr, "consistent_hash(vnodes=100)")?;
+        let by = match expr.name.as_str() {
+            "hash" => Self::Hash,
+            "consistent_hash" => Self::ConsistentHash(vnodes(&mut t)?),
+            later @ ("range" | "directory") => {
+                let message = format!("`{later}` is not supported yet");
+                return Err(ValueError::new("E-UNSUPPORTED", message).help("hash, consistent_hash"));
+            }
+            other => {
+                return Err(unknown("way", other, &["hash", "consistent_hash(vnodes=100)"]));
+            }
+        };
+        t.finish()?;
+        Ok(by)
+    }
+}
+
+impl fmt::Display for ShardBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hash => f.write_str("hash"),
+            Self::ConsistentHash(points) => write!(f, "consistent_hash(vnodes={points})"),
+        }
+    }
+}
+
+text_value!(
+    ShardBy,
+    "ShardBy",
+    "how a key finds its shard",
+    ["hash", "consistent_hash(vnodes=100)"]
+);
 
 impl Kind for StoreSpec {
     fn facts(&self) -> Facts<'_> {
@@ -78,7 +120,10 @@ impl Kind for StoreSpec {
             capacity: self.cores.map(|c| c.0 as f64),
             zones: self.zones.as_ref(),
             floats: false,
-            reach: Reach::Shard,
+            reach: match self.shards.as_ref().and_then(|s| s.by).unwrap_or_default() {
+                ShardBy::Hash => Reach::Shard,
+                ShardBy::ConsistentHash(points) => Reach::Ring(points),
+            },
             detail: self.cores.map_or_else(String::new, |c| format!("{} cores per shard", c.0)),
         }
     }

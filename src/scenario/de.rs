@@ -176,6 +176,7 @@ const CODES: &[&str] = &[
     "E-REF",
     "E-RESOLUTION",
     "E-SEED",
+    "E-SHARD",
     "E-TRACE",
     "E-TYPE",
     "E-UNIT",

@@ -49,7 +49,6 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("TargetSpec", &["replica"]),
     ("ReadFields", &["count", "shards", "need"]),
     ("WriteFields", &["outbox", "count"]),
-    ("ShardBy", &["consistent_hash", "range", "directory"]),
 ];
 
 /// Kinds of node, the reserved ones included, for suggestions.
@@ -84,7 +83,6 @@ mod tests {
     fn reserved_words_are_known_by_their_owner() {
         assert!(is_reserved("NodeSpec", "queue"));
         assert!(is_reserved("EdgeSpec", "hedge"));
-        assert!(is_reserved("ShardBy", "consistent_hash(vnodes=100)"));
         assert!(!is_reserved("ServiceSpec", "cache"));
         assert!(!is_reserved("", "cache"));
         assert!(kinds(&["service"]).contains(&"topic"));

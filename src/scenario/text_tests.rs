@@ -56,6 +56,9 @@ const GOOD: &[&str] = &[
     "hot(n=1M hot=1% share=80%)",
     "sequential(n=7)",
     "power_of_d(d=3)",
+    "consistent_hash(vnodes=64)",
+    "bounded_hash(vnodes=100 c=1.5)",
+    "rendezvous",
     "least_requests",
     "linear(step=20ms max=1s)",
     "exponential(base=50ms factor=1.5 max=1s jitter=decorrelated)",
@@ -174,9 +177,9 @@ fn every_good_text_is_a_value_that_reads_back() {
 
 #[test]
 fn what_is_planned_is_refused_as_such() {
-    for policy in ["consistent_hash(vnodes=100)", "bounded_hash", "rendezvous", "sticky"] {
-        assert_eq!(policy.parse::<Policy>().unwrap_err().code, "E-UNSUPPORTED");
-    }
+    assert_eq!("sticky".parse::<Policy>().unwrap_err().code, "E-UNSUPPORTED");
+    assert_eq!("consistent_hash(vnodes=0)".parse::<Policy>().unwrap_err().code, "E-SHARD");
+    assert_eq!("bounded_hash(c=0.5)".parse::<Policy>().unwrap_err().code, "E-RANGE");
     for policy in ["w_tinylfu", "lirs"] {
         assert_eq!(policy.parse::<Eviction>().unwrap_err().code, "E-UNSUPPORTED");
     }

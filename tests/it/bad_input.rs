@@ -483,9 +483,9 @@ fn what_is_not_built_yet_is_said_to_be_so() {
         (
             "shards",
             NODE,
-            "{store: {read: 1ms, shards: {count: 2, by: consistent_hash(vnodes=100)}}}",
+            "{store: {read: 1ms, shards: {count: 2, by: range}}}",
             "6:60 E-UNSUPPORTED",
-            "consistent_hash",
+            "range",
         ),
         (
             "policy",

@@ -10,6 +10,7 @@ mod determinism;
 mod faults;
 mod health;
 mod hostile;
+mod placement;
 mod readme;
 mod reference;
 mod scenarios;

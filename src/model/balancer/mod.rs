@@ -34,7 +34,8 @@ pub struct LoadBalancerSpec {
     /// weight picks the node, `policy` the instance.
     pub to: TargetsSpec,
     /// How the instance is chosen: `round_robin` (default), `random`, `least_requests`,
-    /// `power_of_d(d=2)`, `peak_ewma`.
+    /// `power_of_d(d=2)`, `peak_ewma`; by the request's key `consistent_hash(vnodes=100)`,
+    /// `bounded_hash(vnodes=100 c=1.25)`, `rendezvous`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
     /// Probes that travel to every target and decide who is used.
@@ -129,4 +130,20 @@ pub enum Policy {
     /// The lowest product of outstanding requests and a peak-sensitive moving average of response
     /// time, decaying over 10 s, between two instances drawn at random (Finagle, tower).
     PeakEwma,
+    /// By the request's key: the instance of the next of so many points of each on a ring (Karger and
+    /// others, STOC 1997).
+    ConsistentHash(u32),
+    /// The same, passing over instances that have more than `c` times the mean outstanding (Mirrokni,
+    /// Thorup, Zadimoghaddam, "Consistent hashing with bounded loads", SODA 2018).
+    BoundedHash(u32, f64),
+    /// By the request's key: the instance with the highest hash of key and instance (Thaler,
+    /// Ravishankar, IEEE/ACM Transactions on Networking, 1998).
+    Rendezvous,
+}
+
+impl Policy {
+    /// Whether it chooses by the request's key.
+    pub const fn is_by_key(&self) -> bool {
+        matches!(self, Self::ConsistentHash(_) | Self::BoundedHash(..) | Self::Rendezvous)
+    }
 }

@@ -3,7 +3,10 @@
 //! **Invariant.** A choice reads only what this balancer's own messages told it.
 
 use super::Policy;
-use crate::engine::random::Draw;
+use crate::{
+    engine::random::{Draw, mix},
+    model::ring::Ring,
+};
 
 /// Instances from which least-requests keeps a tournament tree instead of scanning.
 const TREE_FROM: usize = 32;
@@ -28,6 +31,8 @@ pub struct Chooser {
     turn: Vec<u32>,
     ewma: Vec<Ewma>,
     trees: Vec<MinTree>,
+    /// Of each group, for policies that need one.
+    rings: Vec<Ring>,
     /// Of each group, those who may be chosen; `None`: all.
     live: Vec<Option<Vec<u32>>>,
     restricted: bool,
@@ -52,10 +57,16 @@ impl Chooser {
             Vec::new()
         };
         Self {
-            policy,
             turn: vec![0; groups.len()],
+            rings: match policy {
+                Policy::ConsistentHash(points) | Policy::BoundedHash(points, _) => {
+                    sizes.iter().map(|&n| Ring::new(n as u16, points, 0)).collect()
+                }
+                _ => Vec::new(),
+            },
             live: vec![None; groups.len()],
             restricted: false,
+            policy,
             groups,
             outstanding: vec![0; n],
             ewma: vec![Ewma::default(); n],
@@ -65,9 +76,14 @@ impl Chooser {
 
     /// The instance (index in the pool) for the next request of a group; counts it as outstanding.
     #[inline(always)]
-    pub fn choose(&mut self, group: usize, now: u64, draw: &mut Draw) -> Option<usize> {
+    pub fn choose(
+        &mut self,
+        (group, key): (usize, u64),
+        now: u64,
+        draw: &mut Draw,
+    ) -> Option<usize> {
         if self.restricted {
-            return self.choose_among(group, now, draw, |_| true);
+            return self.choose_among((group, key), now, draw, |_| true);
         }
         let (first, n) = self.groups[group];
         let offset = match self.policy {
@@ -82,6 +98,9 @@ impl Chooser {
                 power_of_d(n, d, draw, |i| self.outstanding[(first + i) as usize])
             }
             Policy::PeakEwma => two_choices(n, draw, |i| self.cost((first + i) as usize, now)),
+            Policy::ConsistentHash(_) | Policy::BoundedHash(..) | Policy::Rendezvous => {
+                return self.choose_among((group, key), now, draw, |_| true);
+            }
         };
         Some(self.taken(group, first as usize + offset))
     }
@@ -100,7 +119,7 @@ impl Chooser {
     #[cold]
     pub fn choose_among(
         &mut self,
-        group: usize,
+        (group, key): (usize, u64),
         now: u64,
         draw: &mut Draw,
         wanted: impl Fn(usize) -> bool,
@@ -128,9 +147,30 @@ impl Chooser {
             }
             Policy::PowerOfD(d) => power_of_d(n, d, draw, |i| self.outstanding[at(i)]),
             Policy::PeakEwma => two_choices(n, draw, |i| self.cost(at(i), now)),
+            Policy::Rendezvous => {
+                let hash = |i: u32| mix(mix(u64::from(live[i as usize]) + 1) ^ key);
+                (0..n).max_by_key(|&i| hash(i)).map_or(0, |i| i as usize)
+            }
+            Policy::ConsistentHash(_) | Policy::BoundedHash(..) => {
+                self.on_ring((group, key), &live)
+            }
         };
         let index = live[position] as usize;
         Some(self.taken(group, index))
+    }
+
+    /// The place in `live` (in ascending order) of the first on the ring that is not overloaded.
+    fn on_ring(&self, (group, key): (usize, u64), live: &[u32]) -> usize {
+        let first = self.groups[group].0;
+        let most = if let Policy::BoundedHash(_, c) = self.policy {
+            let all: u64 = live.iter().map(|&i| u64::from(self.outstanding[i as usize])).sum();
+            (c * (all + 1) as f64 / live.len() as f64).ceil() as u32
+        } else {
+            u32::MAX
+        };
+        let place = |i: u16| live.binary_search(&(first + u32::from(i))).ok();
+        let fits = |i: u16| place(i).is_some_and(|at| self.outstanding[live[at] as usize] < most);
+        self.rings[group].find(key, fits).and_then(place).unwrap_or(0)
     }
 
     /// Has only some chosen from now on: `live` says who of a group, `None` all.
@@ -299,7 +339,7 @@ mod tests {
         chooser.outstanding = vec![9, 9, 0, 0, 0];
         let mut seen = [0u32; 5];
         for i in 0..30_000 {
-            let index = chooser.choose(0, 0, &mut stream.draw(i)).unwrap();
+            let index = chooser.choose((0, 0), 0, &mut stream.draw(i)).unwrap();
             chooser.done(index, 0, 0);
             seen[index] += 1;
         }
@@ -314,15 +354,47 @@ mod tests {
         let mut draw = Stream::new(1, "x", "y").draw(0);
         let mut rr = Chooser::new(Policy::RoundRobin, &[3]);
         assert_eq!(
-            (0..5).map(|_| rr.choose(0, 0, &mut draw).unwrap()).collect::<Vec<_>>(),
+            (0..5).map(|_| rr.choose((0, 0), 0, &mut draw).unwrap()).collect::<Vec<_>>(),
             [0, 1, 2, 0, 1]
         );
         let mut lr = Chooser::new(Policy::LeastRequests, &[3]);
         assert_eq!(
-            (0..4).map(|_| lr.choose(0, 0, &mut draw).unwrap()).collect::<Vec<_>>(),
+            (0..4).map(|_| lr.choose((0, 0), 0, &mut draw).unwrap()).collect::<Vec<_>>(),
             [0, 1, 2, 0]
         );
         lr.done(1, 0, 5);
-        assert_eq!(lr.choose(0, 5, &mut draw), Some(1));
+        assert_eq!(lr.choose((0, 0), 5, &mut draw), Some(1));
+    }
+
+    #[test]
+    fn keys_stay_where_they_are_and_bounded_loads_are_bounded() {
+        let mut draw = Stream::new(1, "x", "y").draw(0);
+        for policy in
+            [Policy::ConsistentHash(100), Policy::Rendezvous, Policy::BoundedHash(100, 1000.0)]
+        {
+            let mut chooser = Chooser::new(policy.clone(), &[5, 6]);
+            let mut moved = 0;
+            for key in 0..5000 {
+                let was = chooser.choose((0, key), 0, &mut draw).unwrap();
+                assert_eq!(chooser.choose((0, key), 0, &mut draw), Some(was), "{policy}");
+                let larger = chooser.choose((1, key), 0, &mut draw).unwrap();
+                (0..2).for_each(|_| chooser.called_back(was));
+                chooser.called_back(larger);
+                moved += u32::from(policy != Policy::Rendezvous && larger - 5 != was);
+                // Without it, its keys go elsewhere and nobody else's move.
+                chooser.restrict(|all| Some(all.filter(|&i| i != 2).collect()));
+                let now = chooser.choose((0, key), 0, &mut draw).unwrap();
+                assert!(if was == 2 { now != 2 } else { now == was }, "{policy} {key}");
+                chooser.called_back(now);
+                chooser.restrict(|_| None);
+            }
+            assert!(moved < 1200, "{policy}: {moved} of 5000 keys move to a sixth instance");
+        }
+        let mut chooser = Chooser::new(Policy::BoundedHash(100, 1.25), &[4]);
+        for n in 1..=1000u32 {
+            chooser.choose((0, 7), 0, &mut draw);
+            let most = *chooser.outstanding.iter().max().unwrap();
+            assert!(f64::from(most) <= (1.25 * f64::from(n) / 4.0).ceil(), "{n}: {most}");
+        }
     }
 }

@@ -134,7 +134,7 @@ impl Balancer {
             self.weights.iter().position(|&w| u < w).unwrap_or(self.weights.len() - 1)
         };
         let now = world.now();
-        let Some(mut index) = self.chooser.choose(group, now, &mut draw) else {
+        let Some(mut index) = self.chooser.choose((group, what.1), now, &mut draw) else {
             return self.nobody(slot, world);
         };
         if let Some(health) = &self.health
@@ -142,7 +142,8 @@ impl Balancer {
         {
             // Not yet its turn: that of one which has its full share, if there is any.
             let settled = |i: usize| health.share(i, now) >= 1.0;
-            if let Some(other) = self.chooser.choose_among(group, now, &mut draw, settled) {
+            if let Some(other) = self.chooser.choose_among((group, what.1), now, &mut draw, settled)
+            {
                 self.chooser.called_back(index);
                 index = other;
             }

@@ -12,11 +12,11 @@ use serde::{
 
 use super::{Policy, TargetsSpec};
 use crate::{
-    expr::{Expr, Taker, unknown},
+    expr::{Expr, Taker, unknown, vnodes},
     units::{Count, Name, Number, ValueError, text_value},
 };
 
-const LATER: [&str; 4] = ["consistent_hash", "bounded_hash", "rendezvous", "sticky"];
+const LATER: [&str; 1] = ["sticky"];
 
 impl FromStr for Policy {
     type Err = ValueError;
@@ -32,6 +32,17 @@ impl FromStr for Policy {
                 Self::PowerOfD(u32::try_from(d.0).unwrap_or(u32::MAX))
             }
             "peak_ewma" => Self::PeakEwma,
+            "consistent_hash" => Self::ConsistentHash(vnodes(&mut t)?),
+            "bounded_hash" => {
+                let points = vnodes(&mut t)?;
+                let c = t.read::<Number>("c")?.map_or(1.25, |c| c.0);
+                if !(1.0..=1000.0).contains(&c) {
+                    let message = format!("`c` must be in 1..=1000, not {c}");
+                    return Err(ValueError::new("E-RANGE", message));
+                }
+                Self::BoundedHash(points, c)
+            }
+            "rendezvous" => Self::Rendezvous,
             later if LATER.contains(&later) => {
                 return Err(ValueError::new(
                     "E-UNSUPPORTED",
@@ -39,8 +50,16 @@ impl FromStr for Policy {
                 ));
             }
             other => {
-                let known =
-                    ["round_robin", "random", "least_requests", "power_of_d(d=2)", "peak_ewma"];
+                let known = [
+                    "round_robin",
+                    "random",
+                    "least_requests",
+                    "power_of_d(d=2)",
+                    "peak_ewma",
+                    "consistent_hash(vnodes=100)",
+                    "bounded_hash(vnodes=100 c=1.25)",
+                    "rendezvous",
+                ];
                 return Err(unknown("policy", other, &known));
             }
         };
@@ -57,6 +76,9 @@ impl fmt::Display for Policy {
             Self::LeastRequests => f.write_str("least_requests"),
             Self::PowerOfD(d) => write!(f, "power_of_d(d={d})"),
             Self::PeakEwma => f.write_str("peak_ewma"),
+            Self::ConsistentHash(points) => write!(f, "consistent_hash(vnodes={points})"),
+            Self::BoundedHash(points, c) => write!(f, "bounded_hash(vnodes={points} c={c})"),
+            Self::Rendezvous => f.write_str("rendezvous"),
         }
     }
 }

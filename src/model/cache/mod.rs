@@ -19,6 +19,7 @@ use crate::{
         kind::{Facts, Kind, Outgoing, Reach, Verb},
         network::ZonesSpec,
         node::{Node, NodeId},
+        ring::POINTS,
         service::{
             Discipline,
             build::Shape,
@@ -113,7 +114,7 @@ impl Kind for CacheSpec {
             capacity: self.cores.map(|c| c.0 as f64),
             zones: self.zones.as_ref(),
             floats: false,
-            reach: Reach::Ring,
+            reach: Reach::Ring(POINTS),
             detail: self.capacity.map_or_else(String::new, |c| format!("{c}, {eviction}")),
         }
     }
