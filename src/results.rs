@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 mod requests;
 
 pub use requests::{
-    Evidence, OUTCOMES, Requests, RequestsInWindow, Selection, client_series, distribution,
+    Evidence, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, client_series, distribution,
     figures, seconds,
 };
 

@@ -104,6 +104,7 @@ pub(super) fn examine(path: &Path, overriding: &Overriding) -> Examined {
     let ready = prepared.filter(|_| sound).map(|mut prepared| {
         prepared.info.variant.clone_from(&overriding.variant);
         prepared.info.warnings = warnings(&problems);
+        prepared.watch(slo::faults_asked(&slos));
         Ready {
             path: path.to_owned(),
             resolved: loaded.resolved.clone(),
@@ -147,6 +148,7 @@ fn warnings(problems: &[Problem]) -> Vec<String> {
 fn names(spec: &ScenarioSpec, window: u64) -> Names {
     let mut names = Names {
         nodes: spec.nodes.keys().map(|name| name.0.clone()).collect(),
+        faults: spec.faults.iter().map(|fault| fault.id.0.clone()).collect(),
         marks: BTreeSet::new(),
         span: spec.duration.0.saturating_sub(spec.warm_up.map_or(0, |w| w.0)),
         window,

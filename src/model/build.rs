@@ -6,7 +6,10 @@
 //! **Invariant.** Ids are given in name order, nodes before clients, so that the order of the file
 //! changes nothing (`semantics.md` 12).
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, TraceUnit},
@@ -45,6 +48,8 @@ pub struct Design {
     pub nodes: BTreeMap<Name, NodeSpec>,
     /// What hits them.
     pub faults: Vec<FaultSpec>,
+    /// Ids of faults around which requests are measured operation by operation.
+    pub watched: BTreeSet<String>,
     /// Simulated time, ns.
     pub duration: u64,
     /// Start of the measured span, ns.

@@ -106,6 +106,44 @@ pub struct FaultMeasured {
     pub after: (u64, u64),
     /// When that next fault began, or the run ended, after its last span, ns.
     pub until: SimTime,
+    /// Its place among the watched faults, if it is one.
+    pub watched: Option<usize>,
+    /// Length of each side inside the measured span, ns.
+    pub length: [u64; 3],
+}
+
+/// Where a request lies in time with regard to a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Sent before it first began.
+    Before,
+    /// Sent while it was at work.
+    During,
+    /// Sent after it ended, until the next fault began.
+    After,
+}
+
+impl Side {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Before, Self::During, Self::After];
+}
+
+/// Requests of one operation on one side of a fault, by intended send; those of the warm-up are not
+/// counted.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    /// Requests issued.
+    pub issued: u64,
+    /// Decided ones by outcome.
+    pub outcomes: Tally,
+    /// Ok and degraded requests decided within their deadline.
+    pub good: u64,
+    /// Attempts sent.
+    pub attempts: u64,
+    /// Response time of ok and degraded ones, ns.
+    pub latency: Histogram,
+    /// Time to the decision of the others, ns.
+    pub latency_failed: Histogram,
 }
 
 /// One client's figures. Requests whose intended send lies in [warm-up, end).
@@ -141,6 +179,8 @@ pub struct OperationMeasured {
     pub marks: BTreeMap<String, Histogram>,
     /// By window of the intended send, over the whole run, warm-up included.
     pub windows: Vec<RequestWindow>,
+    /// By watched fault and [`Side`] of it.
+    pub around: Vec<Around>,
 }
 
 /// Requests of one operation whose intended send lies in one window.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{
     node::{Area, InstanceBooks},
-    probe::{Outcome, RequestSample, RequestWindow, Tally},
+    probe::{Around, Outcome, RequestSample, RequestWindow, Tally},
 };
 use crate::stats::Histogram;
 
@@ -95,6 +95,8 @@ pub struct OperationRecord {
     pub marks: Vec<Histogram>,
     /// By window of intended send; all counts of the span are sums over these.
     pub windows: Vec<RequestWindow>,
+    /// By watched fault and side of it.
+    pub around: Vec<Around>,
 }
 
 /// A decided request, as the record takes it.
@@ -170,6 +172,8 @@ pub struct Recorder {
     pub phases: Vec<u64>,
     /// Good and decided requests by the phase of their intended send.
     pub by_phase: Vec<(u64, u64)>,
+    /// By phase: the places in [`OperationRecord::around`] its requests count in.
+    pub sides: Vec<Vec<u16>>,
 }
 
 impl Recorder {
@@ -224,12 +228,32 @@ impl Recorder {
     pub fn issue(&mut self, row: usize, intended: u64) {
         let window = self.window_of(intended);
         self.operations[row].windows[window].issued += 1;
+        if !self.sides.is_empty() {
+            self.around(row, intended, |around| around.issued += 1);
+        }
+    }
+
+    /// What is known of the requests of a row around each watched fault this one belongs to.
+    #[cold]
+    fn around(&mut self, row: usize, intended: u64, note: impl Fn(&mut Around)) {
+        if intended >= self.measured_from {
+            for &side in &self.sides[self.phase_of(intended)] {
+                note(&mut self.operations[row].around[usize::from(side)]);
+            }
+        }
+    }
+
+    fn phase_of(&self, intended: u64) -> usize {
+        self.phases.partition_point(|&start| start <= intended) - 1
     }
 
     /// A request still open at the end had sent this many attempts.
     pub fn left_open(&mut self, row: usize, intended: u64, attempts: u64) {
         let window = self.window_at(intended);
         self.operations[row].windows[window].attempts += attempts;
+        if !self.sides.is_empty() {
+            self.around(row, intended, |around| around.attempts += attempts);
+        }
     }
 
     /// A successful reply reached its client.
@@ -262,7 +286,7 @@ impl Recorder {
             op.latency_failed.record(latency);
         }
         if !self.phases.is_empty() && measured {
-            self.count_phase(d.intended, success && d.in_time);
+            self.count_phase(&d, latency);
         }
         if measured {
             self.until_sample -= 1;
@@ -273,11 +297,23 @@ impl Recorder {
     }
 
     #[cold]
-    fn count_phase(&mut self, intended: u64, good: bool) {
-        let phase = self.phases.partition_point(|&start| start <= intended) - 1;
+    fn count_phase(&mut self, d: &Decided, latency: u64) {
+        let success = d.outcome.is_success();
+        let good = u64::from(success && d.in_time);
+        let phase = self.phase_of(d.intended);
         let (goods, decided) = &mut self.by_phase[phase];
-        *goods += u64::from(good);
+        *goods += good;
         *decided += 1;
+        if self.sides.is_empty() {
+            return;
+        }
+        self.around(d.operation, d.intended, |around| {
+            around.outcomes[d.outcome as usize] += 1;
+            around.good += good;
+            around.attempts += u64::from(d.attempts);
+            let times = if success { &mut around.latency } else { &mut around.latency_failed };
+            times.record(latency);
+        });
     }
 
     #[cold]

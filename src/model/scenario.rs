@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** Each replication is a function of the scenario and its seed alone.
 
-use std::sync::atomic::AtomicBool;
+use std::{collections::BTreeSet, sync::atomic::AtomicBool};
 
 use super::{
     build::{Data, Design, Names, Prepared},
@@ -36,6 +36,11 @@ impl Scenario {
     /// The design it was made of.
     pub fn design(&self) -> &Design {
         &self.design
+    }
+
+    /// Has requests measured operation by operation around the faults of these ids.
+    pub fn watch(&mut self, faults: BTreeSet<String>) {
+        self.design.watched = faults;
     }
 
     /// Runs one replication; ends early with what it has when `stop` is set.

@@ -18,8 +18,8 @@ use super::{
     },
     node::{InstanceBooks, Node, NodeId},
     probe::{
-        ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, NodeWindow,
-        OperationMeasured, RequestWindow,
+        Around, ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, NodeWindow,
+        OperationMeasured, RequestWindow, Side,
     },
     record::{NodeRecord, NodeSnapshot, OperationRecord, Recorder, Snapshot},
     ring::Ring,
@@ -555,7 +555,8 @@ fn recorder(names: &Names<'_>, timeline: &Timeline) -> Recorder {
         until_sample: 1,
         ..Recorder::default()
     };
-    timeline.count_by_phase(&mut record);
+    timeline.count_by_phase(names, &mut record);
+    let sides = design.watched.len() * Side::ALL.len();
     let windows = record.window_at(design.duration - 1) + 1;
     for client in design.clients.values() {
         record.first_row.push(record.operations.len());
@@ -563,6 +564,7 @@ fn recorder(names: &Names<'_>, timeline: &Timeline) -> Recorder {
             record.operations.push(OperationRecord {
                 marks: vec![Histogram::default(); names.marks.len()],
                 windows: vec![RequestWindow::default(); windows],
+                around: vec![Around::default(); sides],
                 ..OperationRecord::default()
             });
         }
@@ -628,5 +630,6 @@ fn operation_measured(
         latency_failed: row.latency_failed,
         marks,
         windows,
+        around: row.around,
     }
 }

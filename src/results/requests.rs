@@ -27,6 +27,9 @@ pub const OUTCOMES: [&str; 9] = [
     "unavailable",
 ];
 
+/// Where a request lies with regard to a fault, by its intended send.
+pub const SIDES: [&str; 3] = ["before", "during", "after"];
+
 /// Requests of one replication (or of several, merged).
 #[derive(Clone, Debug, Default)]
 pub struct Requests {
@@ -78,6 +81,8 @@ pub struct Selection {
     pub client: Option<String>,
     /// Only operations of this name.
     pub operation: Option<String>,
+    /// Only those sent on one side of a fault: its id, and an index into [`SIDES`].
+    pub around: Option<(String, usize)>,
 }
 
 /// What stands behind the results of a run, for figures that `Results` does not list.

@@ -98,7 +98,10 @@ impl Evidence for Merged {
         let client = |name: &str| selection.client.as_deref().is_none_or(|wanted| wanted == name);
         let operation =
             |name: &str| selection.operation.as_deref().is_none_or(|wanted| wanted == name);
-        let select = |m: &Measured| select(&self.info, m, &client, &operation);
+        let select = |m: &Measured| match &selection.around {
+            None => select(&self.info, m, &client, &operation),
+            Some((fault, side)) => around(m, &client, &operation, (fault, *side)),
+        };
         self.replications.iter().map(select).collect()
     }
 
@@ -243,6 +246,34 @@ fn select(
     for of in measured.clients.iter().filter(|c| client(&c.name)) {
         for operation in of.operations.iter().filter(|o| operation(&o.name)) {
             all.merge(&requests(info, measured, operation));
+        }
+    }
+    all
+}
+
+/// The requests of one replication that were sent on one side of a fault.
+fn around(
+    measured: &Measured,
+    client: &dyn Fn(&str) -> bool,
+    operation: &dyn Fn(&str) -> bool,
+    (fault, side): (&str, usize),
+) -> Requests {
+    let mut all = Requests::default();
+    let fault = measured.faults.iter().find(|f| f.id == fault);
+    let Some((fault, place)) = fault.and_then(|f| Some((f, f.watched?))) else { return all };
+    all.span = fault.length[side];
+    for of in measured.clients.iter().filter(|c| client(&c.name)) {
+        for operation in of.operations.iter().filter(|o| operation(&o.name)) {
+            let around = &operation.around[place * results::SIDES.len() + side];
+            all.merge(&Requests {
+                issued: around.issued,
+                outcomes: around.outcomes,
+                good: around.good,
+                attempts: around.attempts,
+                latency: around.latency.clone(),
+                latency_failed: around.latency_failed.clone(),
+                ..Requests::default()
+            });
         }
     }
     all

@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** One `Prepared` serves all replications and threads; it is never changed by a run.
 
-use std::sync::atomic::AtomicBool;
+use std::{collections::BTreeSet, sync::atomic::AtomicBool};
 
 use super::{Replicate, RunInfo, picture};
 use crate::{
@@ -40,6 +40,7 @@ impl Prepared {
             clients: spec.clients.clone(),
             nodes: spec.nodes.clone(),
             faults: spec.faults.clone(),
+            watched: BTreeSet::new(),
             duration: spec.duration.0,
             warm_up: spec.warm_up.map_or(0, |w| w.0),
         };
@@ -57,6 +58,11 @@ impl Prepared {
             ..RunInfo::default()
         };
         Some(Self { info, scenario })
+    }
+
+    /// Has requests measured operation by operation around these faults.
+    pub fn watch(&mut self, faults: BTreeSet<String>) {
+        self.scenario.watch(faults);
     }
 
     /// Stops each replication after so many events.

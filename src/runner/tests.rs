@@ -43,6 +43,7 @@ fn operation(name: &str, latencies: &[u64], failed: &[u64], in_flight: u64) -> O
         latency_failed,
         marks: BTreeMap::new(),
         windows: vec![RequestWindow::default(), window, RequestWindow::default()],
+        around: Vec::new(),
     }
 }
 

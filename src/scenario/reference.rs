@@ -17,6 +17,31 @@ again). Each section is a map; `required` keys must be given, the others say wha
 them. `none` as a value switches a key off or deletes what an extended file said.
 ";
 
+/// What an expression of `slos` is made of.
+const TARGETS: &str = "
+## Targets
+
+A target of `slos` compares a figure of the results with a limit: `figure <= limit`.
+
+```yaml
+slos:
+  - availability >= 99.5%                                    # ok or degraded, of all decided
+  - availability(client=gold operation=buy) >= 99%           # of one client, of one operation
+  - p99(latency) <= 400ms                                    # what failed is slower than any limit
+  - mean(latency outcome=ok) <= 40ms                         # of those that succeeded
+  - p95(latency to=first_token) <= 1.5s                      # up to a `mark` step
+  - min(availability window=1m) >= 95%                       # in the worst minute
+  - requests.timeout <= 1% of requests.issued                # one count as a part of another
+  - max(nodes.api.utilisation window=5s) <= 80%              # of one node
+  - p99(waiting_time node=api) <= 50ms in 90% of runs        # in so many of the replications
+  - availability(during=az-loss) >= 90%                      # of requests intended while a fault held
+  - p99(latency operation=browse after=az-loss) <= 400ms     # or `before=` it
+  - time_to_recover(az-loss) <= 30s                          # from its end on
+```
+
+Figures are the names in `results.json`. A target without any observation is `inconclusive`.
+";
+
 /// The whole reference as Markdown.
 pub fn reference() -> String {
     let schema = schema::schema();
@@ -33,6 +58,7 @@ pub fn reference() -> String {
             }
         }
     }
+    text.push_str(TARGETS);
     text
 }
 

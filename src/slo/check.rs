@@ -6,16 +6,18 @@ use serde_json::Value as Json;
 
 use super::{
     Figure, Names, NodeField, RequestsField, Sample, Series, Slo, Stat,
-    parse::{self, Expression, Metric, Op, Value, Word},
+    parse::{self, Expression, Metric, Op, Selector, Value, Word},
 };
 use crate::{
     problem::{Problem, Problems, Severity},
-    results::{CacheResults, Distribution, NodeResults, OUTCOMES, RequestFigures, Selection},
+    results::{
+        CacheResults, Distribution, NodeResults, OUTCOMES, RequestFigures, SIDES, Selection,
+    },
     units::{Count, Fraction, Number, Rate, SimDuration, ValueError},
 };
 
 /// Words of the language whose parts of the model do not exist yet.
-const NOT_YET: [&str; 26] = [
+const NOT_YET: [&str; 25] = [
     "baseline",
     "conflicts",
     "consistency",
@@ -37,7 +39,6 @@ const NOT_YET: [&str; 26] = [
     "stale_reads",
     "staleness_age",
     "staleness_versions",
-    "time_to_recover",
     "violations",
     "writes",
     "queue_depth",
@@ -45,10 +46,11 @@ const NOT_YET: [&str; 26] = [
 ];
 
 /// Selectors whose parts of the model do not exist yet.
-const SELECTORS_NOT_YET: [&str; 10] =
-    ["group", "side", "before", "during", "after", "key", "size", "session", "zone", "instance"];
+const SELECTORS_NOT_YET: [&str; 7] =
+    ["group", "side", "key", "size", "session", "zone", "instance"];
 
-const SELECTORS: [&str; 6] = ["client", "operation", "node", "outcome", "to", "window"];
+const SELECTORS: [&str; 9] =
+    ["client", "operation", "node", "outcome", "to", "window", "before", "during", "after"];
 
 /// Checks the file's expressions; those with errors are reported at `slos[i]` and left out.
 pub fn check(texts: &[String], names: &Names, problems: &mut Problems) -> Vec<Slo> {
@@ -160,6 +162,9 @@ impl Checker<'_> {
                 return Err(not_yet(word));
             }
         }
+        if segments == ["time_to_recover"] {
+            return self.recovery(metric);
+        }
         let mut selectors = self.selectors(metric)?;
         if segments[0] == "summary" {
             segments.remove(0);
@@ -169,13 +174,33 @@ impl Checker<'_> {
         }
         self.path_into_selectors(&mut segments, &mut selectors)?;
         if selectors.node.is_some() && selectors.selection != Selection::default() {
-            let message = "a node's figures are not told apart by client or operation".to_owned();
+            let message =
+                "a node's figures are not told apart by client, operation or fault".to_owned();
+            return Err(fault("E-SLO", message, None));
+        }
+        let measured = selectors.to.is_none()
+            && selectors.window.is_none()
+            && !matches!(segments.first(), Some(&("throughput" | "marks")));
+        if selectors.selection.around.is_some() && !measured {
+            let message = "marks, windows and throughput are not measured around faults".to_owned();
             return Err(fault("E-SLO", message, None));
         }
         match &metric.stat {
             Some(stat) => self.statistic(stat, &segments, selectors),
             None => self.plain(&segments, selectors),
         }
+    }
+
+    /// `time_to_recover(az-loss)`.
+    fn recovery(&self, metric: &Metric) -> Checked<(Figure, Dimension)> {
+        let ([Selector { name: None, value }], None) = (metric.selectors.as_slice(), &metric.stat)
+        else {
+            let message = "`time_to_recover` is of one fault".to_owned();
+            let help = "for example `time_to_recover(az-loss) <= 30s`";
+            return Err(fault("E-SLO", message, Some(help.to_owned())));
+        };
+        known("fault", &value.text, self.names.faults.iter())?;
+        Ok((Figure::Recovery(value.text.clone()), Dimension::Seconds))
     }
 
     /// `nodes.api.x` is `x` of `node=api`, `clients.a.operations.b.x` that of these selectors.
@@ -238,7 +263,17 @@ impl Checker<'_> {
                     found.window = Some(self.window(value)?);
                     continue;
                 }
-                other => return Err(self.unknown_selector(other)),
+                other => {
+                    let side = SIDES.iter().position(|side| *side == other);
+                    let side = side.ok_or_else(|| self.unknown_selector(other))?;
+                    known("fault", &value.text, self.names.faults.iter())?;
+                    let around = (value.text.clone(), side);
+                    if found.selection.around.replace(around).is_some() {
+                        let message = "only one of `before=`, `during=`, `after=`".to_owned();
+                        return Err(fault("E-SLO", message, None));
+                    }
+                    continue;
+                }
             };
             if slot.replace(value.text.clone()).is_some() {
                 let message = format!("`{}=` is given twice", name.text);

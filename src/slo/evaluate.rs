@@ -74,6 +74,12 @@ impl Judge<'_> {
                     .map(|r| node_value(&self.evidence.results_of(r), node, path))
                     .collect(),
             },
+            Figure::Recovery(fault) => Reading {
+                value: recovery(self.results, fault),
+                each: (0..self.evidence.replications())
+                    .map(|r| recovery(&self.evidence.results_of(r), fault))
+                    .collect(),
+            },
             Figure::Windows(series, stat, window) => self.windows(series, *stat, *window),
         }
     }
@@ -288,6 +294,10 @@ fn node_value(results: &Results, node: &str, path: &[String]) -> Option<f64> {
         [block, _] if block == "causes" => Some(at(&figures, path).unwrap_or(0.0)),
         _ => at(&figures, path),
     }
+}
+
+fn recovery(results: &Results, fault: &str) -> Option<f64> {
+    results.faults.iter().find(|f| f.id == fault)?.time_to_recover.value
 }
 
 fn json(figures: &impl serde::Serialize) -> Json {

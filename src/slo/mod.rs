@@ -34,6 +34,18 @@ pub struct Names {
     pub span: u64,
     /// Length of the windows of the time series, ns.
     pub window: u64,
+    /// Ids of all faults.
+    pub faults: BTreeSet<String>,
+}
+
+/// Ids of the faults around which expressions ask about requests.
+pub fn faults_asked(slos: &[Slo]) -> BTreeSet<String> {
+    let figures = slos.iter().flat_map(|slo| [Some(&slo.figure), slo.of.as_ref()]).flatten();
+    let asked = figures.filter_map(|figure| match figure {
+        Figure::Requests(selection, _) | Figure::Sample(selection, ..) => selection.around.clone(),
+        _ => None,
+    });
+    asked.map(|(fault, _)| fault).collect()
 }
 
 /// A checked expression.
@@ -59,6 +71,8 @@ enum Figure {
     Sample(Selection, Sample, Stat),
     /// A path in a node's results.
     Node(String, Vec<String>),
+    /// Time to recover from a fault.
+    Recovery(String),
     /// A statistic over the windows of a series.
     Windows(Series, Stat, u64),
 }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use windtunnel::scenario::load::{Files, Overrides};
 
-use crate::{bad_input::check_in, theory::oracles::run};
+use crate::{bad_input::check_in, cli::windtunnel, theory::oracles::run};
 
 struct One(String);
 
@@ -486,4 +486,43 @@ fn faults_are_checked() {
             ("W", ", timeout: 9s", "", "5:11 W-NO-TIMEOUT", "the fault `f`"),
         ],
     );
+}
+
+#[test]
+fn targets_are_judged_before_during_and_after_a_fault() {
+    // 10/s for 100 s, of which the first 10 are warm-up; every request from 40 s to 60 s fails.
+    let mut text = design(
+        "100s",
+        "arrivals: constant(10/s), operations: {a: {share: 50%, to: a}, b: {share: 50%, to: a}}",
+        "a: {service: {workers: 10, work: 50ms}}",
+        "{id: broken, at: 40s, for: 20s, errors: {node: a, fraction: 100%}}",
+    );
+    text.push_str("warm_up: 10s\nslos:\n");
+    let expected = [
+        ("availability(before=broken) >= 99.9%", "met", Some(1.0)),
+        ("availability(during=broken) <= 0.1%", "met", Some(0.0)),
+        ("availability(operation=a after=broken) >= 99.9%", "met", Some(1.0)),
+        ("requests.issued(before=broken) == 300", "met", Some(300.0)),
+        ("requests.error(during=broken) == 200", "met", Some(200.0)),
+        ("requests.issued(after=broken) == 400", "met", Some(400.0)),
+        ("goodput(after=broken) >= 9/s", "met", None),
+        ("p99(latency before=broken) <= 51ms", "met", None),
+        ("p99(latency during=broken) <= 10s", "missed", None),
+        ("time_to_recover(broken) <= 1s", "met", Some(0.0)),
+    ];
+    for (slo, ..) in expected {
+        text.push_str(&format!("  - {slo}\n"));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.yaml"), text).unwrap();
+    let ran = windtunnel(folder.path(), "run a.yaml --replications 1 --format json");
+    let results: Value = serde_json::from_str(&ran.stdout).unwrap();
+    for ((slo, verdict, value), found) in expected.iter().zip(results["slos"].as_array().unwrap()) {
+        assert_eq!(found["verdict"], *verdict, "{slo}: {found}");
+        if let Some(value) = value {
+            assert_eq!(number(found, "estimate.value"), *value, "{slo}: {found}");
+        }
+    }
+    let goodput = number(&results["slos"][6], "estimate.value");
+    assert!((goodput - 10.0).abs() < 0.1, "{goodput}");
 }

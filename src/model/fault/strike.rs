@@ -10,7 +10,13 @@ use super::{
 };
 use crate::{
     engine::random::hash_str,
-    model::{build::Names, probe::FaultMeasured, record::Recorder, sim::Simulation, world::kind},
+    model::{
+        build::Names,
+        probe::{FaultMeasured, Side},
+        record::Recorder,
+        sim::Simulation,
+        world::kind,
+    },
 };
 
 impl Simulation {
@@ -76,50 +82,76 @@ impl Simulation {
         ended_at: u64,
     ) -> Vec<FaultMeasured> {
         let record = &self.world.record;
-        let begins: Vec<(u64, usize)> =
-            self.timeline.occurrences.iter().map(|o| (o.start, o.fault)).collect();
+        let ends = record.phases.iter().skip(1).copied().chain([ended_at]);
+        let phases: Vec<(u64, u64)> = record.phases.iter().copied().zip(ends).collect();
         let one = |fault: usize| {
-            let mut spans = self.timeline.spans(fault);
-            spans.retain(|s| s.0 < ended_at);
-            for span in &mut spans {
-                span.1 = span.1.min(ended_at);
-            }
-            // The next begin of any fault after an instant.
-            let next = |at: u64| {
-                let later = begins.iter().filter(|b| b.0 >= at).map(|b| b.0);
-                later.min().unwrap_or(ended_at).min(ended_at)
-            };
-            let afters: Vec<(u64, u64)> = spans.iter().map(|s| (s.1, next(s.1))).collect();
-            let inside = |all: &[(u64, u64)], at: u64| all.iter().any(|s| s.0 <= at && at < s.1);
+            let id = &names.faults[fault].id.0;
+            let sides = self.timeline.sides(fault, ended_at);
             let mut measured = FaultMeasured {
-                id: names.faults[fault].id.0.clone(),
+                id: id.clone(),
                 effect: names.faults[fault].effect().name(),
-                until: afters.last().map_or(ended_at, |s| s.1),
+                until: sides.afters.last().map_or(ended_at, |s| s.1),
+                watched: names.design.watched.iter().position(|w| w == id),
                 ..FaultMeasured::default()
             };
-            for (&phase, &(good, decided)) in record.phases.iter().zip(&record.by_phase) {
-                let sum = if spans.first().is_some_and(|s| phase < s.0) {
-                    &mut measured.before
-                } else if inside(&spans, phase) {
-                    &mut measured.during
-                } else if inside(&afters, phase) {
-                    &mut measured.after
-                } else {
-                    continue;
+            for (&(start, end), &(good, decided)) in phases.iter().zip(&record.by_phase) {
+                let Some(side) = sides.of(start) else { continue };
+                let sum = match side {
+                    Side::Before => &mut measured.before,
+                    Side::During => &mut measured.during,
+                    Side::After => &mut measured.after,
                 };
                 sum.0 += good;
                 sum.1 += decided;
+                let from = start.max(record.measured_from);
+                measured.length[side as usize] += end.min(ended_at).saturating_sub(from);
             }
-            measured.spans = spans;
+            measured.spans = sides.spans;
             measured
         };
         (0..names.faults.len()).map(one).collect()
     }
 }
 
+/// The stretches of time around a fault.
+struct Sides {
+    /// It is at work.
+    spans: Vec<(u64, u64)>,
+    /// After each of these, until the next fault begins.
+    afters: Vec<(u64, u64)>,
+}
+
+impl Sides {
+    /// Where an instant at which no fault begins or ends later lies.
+    fn of(&self, at: u64) -> Option<Side> {
+        let inside = |all: &[(u64, u64)]| all.iter().any(|s| s.0 <= at && at < s.1);
+        match self.spans.first() {
+            Some(first) if at < first.0 => Some(Side::Before),
+            _ if inside(&self.spans) => Some(Side::During),
+            _ if inside(&self.afters) => Some(Side::After),
+            _ => None,
+        }
+    }
+}
+
 impl Timeline {
+    fn sides(&self, fault: usize, ended_at: u64) -> Sides {
+        let mut spans = self.spans(fault);
+        spans.retain(|s| s.0 < ended_at);
+        for span in &mut spans {
+            span.1 = span.1.min(ended_at);
+        }
+        // The next begin of any fault after an instant.
+        let next = |at: u64| {
+            let later = self.occurrences.iter().map(|o| o.start).filter(|&start| start >= at);
+            later.min().unwrap_or(ended_at).min(ended_at)
+        };
+        let afters = spans.iter().map(|s| (s.1, next(s.1))).collect();
+        Sides { spans, afters }
+    }
+
     /// Has a recorder count requests by what is at work when they are sent.
-    pub fn count_by_phase(&self, record: &mut Recorder) {
+    pub fn count_by_phase(&self, names: &Names<'_>, record: &mut Recorder) {
         if self.changes.is_empty() {
             return;
         }
@@ -127,5 +159,17 @@ impl Timeline {
         record.phases.sort_unstable();
         record.phases.dedup();
         record.by_phase = vec![(0, 0); record.phases.len()];
+        if names.design.watched.is_empty() {
+            return;
+        }
+        record.sides = vec![Vec::new(); record.phases.len()];
+        for (place, id) in names.design.watched.iter().enumerate() {
+            let Some(fault) = names.faults.iter().position(|f| f.id.0 == *id) else { continue };
+            let sides = self.sides(fault, record.end);
+            for (at, list) in record.phases.iter().zip(&mut record.sides) {
+                let side = sides.of(*at).map(|side| place * Side::ALL.len() + side as usize);
+                list.extend(side.map(|side| side as u16));
+            }
+        }
     }
 }

@@ -86,6 +86,8 @@ fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Panel {
             spans.push(Span { from, to: to.max(from + results.duration / 500.0), label });
         }
     }
+    // Labels are placed from left to right; results name faults in the order of their ids.
+    spans.sort_by(|a, b| a.from.total_cmp(&b.from));
     let x = axis::Axis::clock(results.duration);
     Panel { name, height: 260, x, y, spans, lines: Vec::new(), bands: Vec::new() }
 }
@@ -120,7 +122,7 @@ fn most(values: impl IntoIterator<Item = Option<f64>>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture;
+    use crate::{report::fixture, results::FaultResults};
 
     fn check(plot: &Plot) {
         let svg = &plot.svg;
@@ -151,6 +153,20 @@ mod tests {
         assert!(of("load").contains("offered") && of("load").contains("goodput"));
         assert!(of("utilisation").contains("recommendations"));
         assert!(of("queue_length").contains("orders"));
+    }
+
+    #[test]
+    fn spans_come_in_the_order_of_time_whatever_their_ids() {
+        let mut results = fixture::shop();
+        let fault = |id: &str, from| FaultResults {
+            id: id.into(),
+            spans: vec![(from, from + 10.0)],
+            ..FaultResults::default()
+        };
+        results.faults = vec![fault("a-later", 400.0), fault("b-sooner", 100.0)];
+        let panel = timed(&results, "p", axis::Axis::clock(results.duration));
+        let labels: Vec<&str> = panel.spans.iter().map(|span| span.label.as_str()).collect();
+        assert_eq!(labels[1..], ["b-sooner", "a-later"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ fn names() -> Names {
         attributes: ["tier".to_owned()].into(),
         span: 540 * SECOND,
         window: 5 * SECOND,
+        faults: ["az-loss".to_owned(), "blip".to_owned()].into(),
     }
 }
 
@@ -57,6 +58,11 @@ fn sound_expressions_pass() {
         "requests(outcome=timeout client=gold) == 0",
         "attempts_per_request <= 1.2",
         "goodput >= 900/s",
+        "availability(client=gold during=az-loss) >= 99%",
+        "p99(latency operation=buy after=blip) <= 400ms",
+        "attempts_per_request(after=blip) <= 1.2",
+        "requests.timeout(during=blip) <= 1% of requests.issued(during=blip)",
+        "time_to_recover(az-loss) <= 30s",
     ] {
         let (slos, problems) = problems(&[text]);
         assert!(problems.is_empty(), "{text}: {problems:?}");
@@ -112,11 +118,17 @@ fn faulty_expressions_are_explained() {
         ("availability >= 400ms", "E-SLO", "not a fraction"),
         ("goodput >= 900", "E-SLO", "not a rate"),
         ("availability >= 99% in 0% of runs", "E-SLO", "no target"),
+        // Faults.
+        ("availability(during=az-los) >= 99%", "E-REF", "did you mean `az-loss`?"),
+        ("availability(during=blip after=az-loss) >= 99%", "E-SLO", "only one of"),
+        ("nodes.api.utilisation(during=blip) <= 80%", "E-SLO", "not told apart"),
+        ("throughput(during=blip) >= 1/s", "E-SLO", "not measured around faults"),
+        ("p99(latency to=first_token during=blip) <= 1s", "E-SLO", "not measured around faults"),
+        ("time_to_recover <= 30s", "E-SLO", "of one fault"),
+        ("time_to_recover(az-los) <= 30s", "E-REF", "did you mean `az-loss`?"),
         // Parts of the model that come later.
         ("lost_acked_writes == 0", "E-UNSUPPORTED", "`lost_acked_writes`"),
-        ("time_to_recover(az-loss) <= 30s", "E-UNSUPPORTED", "`time_to_recover`"),
         ("metastable(blip) == false", "E-UNSUPPORTED", "`metastable`"),
-        ("availability(during=az-loss) >= 99%", "E-UNSUPPORTED", "`during=`"),
         ("availability(tier=gold) >= 99%", "E-UNSUPPORTED", "`tier=`"),
         ("availability(side=a) >= 99%", "E-UNSUPPORTED", "`side=`"),
         ("p99(latency outcome=timeout) <= 1s", "E-UNSUPPORTED", "`outcome=timeout`"),
