@@ -5,10 +5,12 @@
 use std::collections::BTreeSet;
 
 use super::{
+    balancer::Policy,
     build::Names,
-    check::{closest, edge, formula, key_space, law, many_steps, positive, shares, steps, zones},
+    check::{closest, edge, formula, law, positive, zones},
     check_flow::flow,
     check_size::{MAX_LOAD_STEPS, changes, rounds, sizes},
+    check_steps::{key_space, many_steps, shares, steps},
     client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec},
     kind::Outgoing,
     kinds::NodeSpec,
@@ -74,7 +76,7 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
         endpoints(names, &calls, problems);
         reachable(names, &calls, problems);
         lossy_edges(names, problems);
-        keys_for_caches(names, problems);
+        needs(names, &calls, problems);
         flow(names, &calls, problems);
     }
 }
@@ -201,39 +203,61 @@ fn lossy_edges(names: &Names<'_>, problems: &mut Problems) {
     }
 }
 
-/// A cache without keys would hold one entry per request (`semantics.md` 52).
-fn keys_for_caches(names: &Names<'_>, problems: &mut Problems) {
-    use super::{balancer::Policy, kinds::NodeSpec};
-    let calls: Vec<Vec<Outgoing>> =
-        names.specs.iter().map(|spec| spec.kind().outgoing("")).collect();
-    for (name, client) in names.design.clients.iter().filter(|(_, c)| c.keys.is_none()) {
-        let first = client.operations().into_iter().filter_map(|(_, o)| o.target());
-        let mut open: Vec<usize> =
-            first.filter_map(|(t, _)| names.node(&t.0)).map(usize::from).collect();
-        let mut seen = BTreeSet::new();
-        while let Some(node) = open.pop() {
-            if !seen.insert(node) {
-                continue;
+/// What nodes need of the requests that reach them: a cache without keys would hold one entry per
+/// request (`semantics.md` 52), and without sessions nothing can be sticky (42).
+fn needs(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+    for (name, client) in &names.design.clients {
+        let reached = reached(client, names, calls);
+        let needs_keys = |spec: &NodeSpec| match spec {
+            NodeSpec::Cache(_) => Some("cache"),
+            NodeSpec::LoadBalancer(b) if b.policy.as_ref().is_some_and(Policy::is_by_key) => {
+                Some("balancer")
             }
-            let kind = match names.specs[node] {
-                NodeSpec::Cache(_) => Some("cache"),
-                NodeSpec::LoadBalancer(b) if b.policy.as_ref().is_some_and(Policy::is_by_key) => {
-                    Some("balancer")
-                }
-                _ => None,
-            };
-            if let Some(kind) = kind {
-                problems.error_help(
-                    "E-MISSING",
-                    format!("clients.{}", name.0),
-                    format!("requests that reach the {kind} `{}` need keys", names.nodes[node]),
-                    "such as `keys: zipf(n=1M s=0.99)`",
-                );
-                break;
-            }
-            open.extend(calls[node].iter().filter_map(|c| names.node(&c.target)).map(usize::from));
+            NodeSpec::Store(s) if s.is_by_range() => Some("store"),
+            _ => None,
+        };
+        let of = |&node: &usize| Some((needs_keys(names.specs[node])?, names.nodes[node]));
+        if client.keys.is_none()
+            && let Some((kind, node)) = reached.iter().find_map(of)
+        {
+            problems.error_help(
+                "E-MISSING",
+                format!("clients.{}", name.0),
+                format!("requests that reach the {kind} `{node}` need keys"),
+                "such as `keys: zipf(n=1M s=0.99)`",
+            );
+        }
+        let sticky = |spec: &NodeSpec| matches!(spec, NodeSpec::LoadBalancer(b) if b.policy == Some(Policy::Sticky));
+        let alone = client.users() == 0 && client.session.is_empty();
+        if alone && let Some(node) = reached.iter().find(|&&node| sticky(names.specs[node])) {
+            problems.warn(
+                "W-STICKY",
+                format!("clients.{}", name.0),
+                format!(
+                    "each request is a session of its own, so `{}` has nothing to be sticky about",
+                    names.nodes[*node]
+                ),
+                "give the client a `session` or `closed(..)` users",
+            );
         }
     }
+}
+
+/// Every node that requests of a client can reach.
+fn reached(client: &ClientSpec, names: &Names<'_>, calls: &[Vec<Outgoing>]) -> Vec<usize> {
+    let operations = client.operations();
+    let first = operations.iter().filter_map(|(_, o)| o.target());
+    let (mut reached, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut open: Vec<usize> =
+        first.filter_map(|(t, _)| names.node(&t.0)).map(usize::from).collect();
+    while let Some(node) = open.pop() {
+        if seen.insert(node) {
+            reached.push(node);
+            let next = calls[node].iter().filter_map(|c| names.node(&c.target));
+            open.extend(next.map(usize::from));
+        }
+    }
+    reached
 }
 
 fn network(spec: &NetworkSpec, names: &Names<'_>, problems: &mut Problems) {

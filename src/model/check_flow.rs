@@ -126,7 +126,10 @@ fn rates(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize]) -> Vec<Vec
                 if call.endpoint.as_ref().is_none_or(|e| e == served) {
                     let asked = call.operation.as_ref().and_then(|o| names.op(o));
                     let asked = asked.map_or(op, usize::from);
-                    rates[target(names, call)][asked] += rate * call.times;
+                    let target = target(names, call);
+                    let all =
+                        if call.to_all { names.specs[target].kind().facts().instances } else { 1 };
+                    rates[target][asked] += rate * call.times * all as f64;
                 }
             }
         }

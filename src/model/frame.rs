@@ -140,6 +140,8 @@ pub struct Extra {
     pub attempt: u16,
     /// Client of the request (index in name order).
     pub client: u16,
+    /// Shard a branch of a read of all shards is about.
+    pub shard: u16,
     /// Operation of the request at its client.
     pub request_op: u8,
     /// 1 is most urgent.
@@ -173,6 +175,7 @@ impl Extra {
         spare: 0,
         attempt: 0,
         client: 0,
+        shard: 0,
         request_op: 0,
         priority: 100,
         degraded: false,

@@ -11,11 +11,15 @@ use crate::problem::Problems;
 
 /// How a caller without a balancer finds an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum Reach<'a> {
     /// Any instance, at random per call.
     Any,
-    /// The shard of the key.
-    Shard,
+    /// The key's hash modulo the number of instances.
+    Hash,
+    /// The order of the keys: the last key of each but the last instance; empty: equal parts.
+    Range(&'a [u64]),
+    /// A table of all keys, each put on the next instance in turn when it is first asked for.
+    Directory,
     /// The next point of the key on a ring with so many points of each instance.
     Ring(u32),
 }
@@ -34,7 +38,7 @@ pub struct Facts<'a> {
     /// Without zones it stands where its caller stands.
     pub floats: bool,
     /// How it is reached.
-    pub reach: Reach,
+    pub reach: Reach<'a>,
     /// One line for the picture.
     pub detail: String,
 }
@@ -56,6 +60,8 @@ pub struct Outgoing {
     pub times: f64,
     /// Attempts each may take.
     pub attempts: u64,
+    /// Each goes to every instance of the node.
+    pub to_all: bool,
 }
 
 /// What is done to data.

@@ -22,12 +22,11 @@ use super::{
         OperationMeasured, RequestWindow, Side,
     },
     record::{NodeRecord, NodeSnapshot, OperationRecord, Recorder, Snapshot},
-    ring::Ring,
-    world::{Attributes, Route, Tick, World, kind, unpack},
+    route::Route,
+    world::{Attributes, Tick, World, kind, unpack},
 };
 use crate::{
     engine::random::{hash_str, mix},
-    model::kind::Reach,
     stats::Histogram,
     units::SimTime,
 };
@@ -105,19 +104,11 @@ impl Simulation {
         };
         let net = network(&mut assembly);
         let mut nodes: Vec<Box<dyn Node>> = Vec::new();
-        let (mut routes, mut rings) = (Vec::new(), Vec::new());
+        let mut routes = Vec::new();
         for (id, (name, spec)) in design.nodes.iter().enumerate() {
             let kind = spec.kind();
             let facts = kind.facts();
-            routes.push(match (facts.instances as u16, facts.reach) {
-                (1, _) => Route::Single,
-                (n, Reach::Any) => Route::Random(n),
-                (n, Reach::Shard) => Route::Shard(n),
-                (n, Reach::Ring(points)) => {
-                    rings.push(Ring::new(n, points, 0));
-                    Route::Ring(rings.len() as u16 - 1)
-                }
-            });
+            routes.push(Route::new(facts.reach, facts.instances as u16, names, prepared));
             nodes.push(kind.build(id as NodeId, &format!("node/{}", name.0), &mut assembly));
         }
         let record = recorder(names, &timeline);
@@ -141,7 +132,6 @@ impl Simulation {
             hosts: Hosts::new(names, seed),
             record,
             routes,
-            rings,
             attributes: Attributes::new(names.columns.len()),
             carries: names.carries(),
             ticks: ticks.collect(),

@@ -60,19 +60,27 @@ pub struct StoreSpec {
 pub struct ShardsSpec {
     /// Number of shards.
     pub count: Count,
-    /// How a key finds its shard: `hash` (the default), or `consistent_hash(vnodes=100)`.
+    /// How a key finds its shard: `hash` (the default), `consistent_hash(vnodes=100)`, `range` (equal
+    /// parts of the keys in order; `range(100k 400k)`: the last keys of all shards but the last), or
+    /// `directory` (a table: a key is put on the next shard in turn when it is first asked for).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<ShardBy>,
 }
 
 /// How a key finds its shard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ShardBy {
     /// `splitmix64(key) mod count`: another count moves almost every key.
     #[default]
     Hash,
     /// The shard of the next of so many points of each on a ring: another count moves few keys.
     ConsistentHash(u32),
+    /// The order of the keys: the last key of each shard but the last; empty: equal parts of 1 to the
+    /// largest key of any client. Neighbours stay together, and so do the popular ones.
+    Range(Vec<u64>),
+    /// A table of all keys. A key is put on the next shard in turn when it is first asked for, so that
+    /// shards hold the same number of keys; finding it takes no time.
+    Directory,
 }
 
 impl FromStr for ShardBy {
@@ -83,12 +91,19 @@ impl FromStr for ShardBy {
         let by = match expr.name.as_str() {
             "hash" => Self::Hash,
             "consistent_hash" => Self::ConsistentHash(vnodes(&mut t)?),
-            later @ ("range" | "directory") => {
-                let message = format!("`{later}` is not supported yet");
-                return Err(ValueError::new("E-UNSUPPORTED", message).help("hash, consistent_hash"));
+            "range" => {
+                let last = std::iter::from_fn(|| t.plain()).map(Expr::read::<Count>);
+                let last: Vec<u64> = last.map(|n| n.map(|n| n.0)).collect::<Result<_, _>>()?;
+                if !last.windows(2).all(|w| w[0] < w[1]) {
+                    let message = "the last keys of the shards must rise";
+                    return Err(ValueError::new("E-SHARD", message).help("range(100k 400k)"));
+                }
+                Self::Range(last)
             }
+            "directory" => Self::Directory,
             other => {
-                return Err(unknown("way", other, &["hash", "consistent_hash(vnodes=100)"]));
+                let known = ["hash", "consistent_hash(vnodes=100)", "range", "directory"];
+                return Err(unknown("way", other, &known));
             }
         };
         t.finish()?;
@@ -101,6 +116,12 @@ impl fmt::Display for ShardBy {
         match self {
             Self::Hash => f.write_str("hash"),
             Self::ConsistentHash(points) => write!(f, "consistent_hash(vnodes={points})"),
+            Self::Range(last) if last.is_empty() => f.write_str("range"),
+            Self::Range(last) => {
+                let last: Vec<String> = last.iter().map(|&key| Count(key).to_string()).collect();
+                write!(f, "range({})", last.join(" "))
+            }
+            Self::Directory => f.write_str("directory"),
         }
     }
 }
@@ -109,8 +130,15 @@ text_value!(
     ShardBy,
     "ShardBy",
     "how a key finds its shard",
-    ["hash", "consistent_hash(vnodes=100)"]
+    ["hash", "consistent_hash(vnodes=100)", "range(100k 400k)", "directory"]
 );
+
+impl StoreSpec {
+    /// Whether the order of keys decides where they are.
+    pub fn is_by_range(&self) -> bool {
+        matches!(self.shards.as_ref().and_then(|s| s.by.as_ref()), Some(ShardBy::Range(_)))
+    }
+}
 
 impl Kind for StoreSpec {
     fn facts(&self) -> Facts<'_> {
@@ -120,9 +148,11 @@ impl Kind for StoreSpec {
             capacity: self.cores.map(|c| c.0 as f64),
             zones: self.zones.as_ref(),
             floats: false,
-            reach: match self.shards.as_ref().and_then(|s| s.by).unwrap_or_default() {
-                ShardBy::Hash => Reach::Shard,
-                ShardBy::ConsistentHash(points) => Reach::Ring(points),
+            reach: match self.shards.as_ref().and_then(|s| s.by.as_ref()) {
+                None | Some(ShardBy::Hash) => Reach::Hash,
+                Some(ShardBy::ConsistentHash(points)) => Reach::Ring(*points),
+                Some(ShardBy::Range(last)) => Reach::Range(last),
+                Some(ShardBy::Directory) => Reach::Directory,
             },
             detail: self.cores.map_or_else(String::new, |c| format!("{} cores per shard", c.0)),
         }

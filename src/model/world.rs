@@ -15,12 +15,9 @@ use super::{
     node::NodeId,
     probe::Outcome,
     record::Recorder,
-    ring::Ring,
+    route::Route,
 };
-use crate::engine::{
-    agenda::{Agenda, LaneId},
-    random::mix,
-};
+use crate::engine::agenda::{Agenda, LaneId};
 
 /// Kinds of entries in the agenda.
 pub(super) mod kind {
@@ -36,19 +33,6 @@ pub(super) mod kind {
 /// Shifts a visit's identity for the draws of its reply and its cancellation.
 const REPLY_SHIFT: u64 = 0x5851_f42d_4c95_7f2d;
 const CANCEL_SHIFT: u64 = 0x2545_f491_4f6c_dd1d;
-
-/// Which instance a call without a balancer goes to.
-#[derive(Clone, Copy, Debug)]
-pub enum Route {
-    /// The only one.
-    Single,
-    /// Any of `n`, at random per call.
-    Random(u16),
-    /// The shard of the key among `n`: `splitmix64(key) mod n`.
-    Shard(u16),
-    /// By the ring of this number.
-    Ring(u16),
-}
 
 /// A delay that is constant (with a lane, if there was one) or not.
 #[derive(Clone, Copy, Debug)]
@@ -97,8 +81,6 @@ pub struct World {
     pub record: Recorder,
     /// How each entity is reached.
     pub routes: Vec<Route>,
-    /// Rings of the entities reached by one.
-    pub rings: Vec<Ring>,
     /// Values of attributes.
     pub attributes: Attributes,
     /// Calls hand on the cold half of frames (deadlines, sizes, attributes, sessions ...).
@@ -124,15 +106,8 @@ impl World {
 
     /// The instance a call to `target` goes to without a balancer.
     #[inline(always)]
-    pub fn instance_of(&self, target: NodeId, key: u64, id: u64) -> u16 {
-        match self.routes[usize::from(target)] {
-            Route::Single => 0,
-            Route::Random(n) => {
-                ((u128::from(mix(id ^ self.route_salt)) * u128::from(n)) >> 64) as u16
-            }
-            Route::Shard(n) => (mix(key) % u64::from(n)) as u16,
-            Route::Ring(ring) => self.rings[usize::from(ring)].of(key),
-        }
+    pub fn instance_of(&mut self, target: NodeId, key: u64, id: u64) -> u16 {
+        self.routes[usize::from(target)].instance(key, id ^ self.route_salt)
     }
 
     /// A new frame for a call from `parent`, not yet sent; `what` is the operation and its key.

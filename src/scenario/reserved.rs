@@ -47,8 +47,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ),
     ("FaultSpec", &["every", "after", "delay", "pause", "bandwidth", "clock", "set", "deploy"]),
     ("TargetSpec", &["replica"]),
-    ("ReadFields", &["count", "shards", "need"]),
-    ("WriteFields", &["outbox", "count"]),
+    ("WriteFields", &["outbox"]),
 ];
 
 /// Kinds of node, the reserved ones included, for suggestions.

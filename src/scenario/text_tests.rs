@@ -17,6 +17,7 @@ use crate::{
         network::MatrixSpec,
         resilience::{Backoff, DeadlineSpec},
         service::{Condition, Discipline, Speedup},
+        store::ShardBy,
     },
     units::ValueError,
 };
@@ -59,6 +60,11 @@ const GOOD: &[&str] = &[
     "consistent_hash(vnodes=64)",
     "bounded_hash(vnodes=100 c=1.5)",
     "rendezvous",
+    "sticky",
+    "consistent_hash(vnodes=10)",
+    "range",
+    "range(100k 400k)",
+    "directory",
     "least_requests",
     "linear(step=20ms max=1s)",
     "exponential(base=50ms factor=1.5 max=1s jitter=decorrelated)",
@@ -154,6 +160,7 @@ fn takers(text: &str) -> usize {
         reads_back::<Capacity>(text),
         reads_back::<AttributeSpec>(text),
         reads_back::<Policy>(text),
+        reads_back::<ShardBy>(text),
         reads_back::<Backoff>(text),
         reads_back::<DeadlineSpec>(text),
         reads_back::<Discipline>(text),
@@ -177,7 +184,6 @@ fn every_good_text_is_a_value_that_reads_back() {
 
 #[test]
 fn what_is_planned_is_refused_as_such() {
-    assert_eq!("sticky".parse::<Policy>().unwrap_err().code, "E-UNSUPPORTED");
     assert_eq!("consistent_hash(vnodes=0)".parse::<Policy>().unwrap_err().code, "E-SHARD");
     assert_eq!("bounded_hash(c=0.5)".parse::<Policy>().unwrap_err().code, "E-RANGE");
     for policy in ["w_tinylfu", "lirs"] {

@@ -467,32 +467,11 @@ fn what_is_not_built_yet_is_said_to_be_so() {
         ),
         ("step", WORK, "endpoints: {default: [{publish: q}]}", "6:61 E-UNSUPPORTED", "`publish`"),
         (
-            "read",
-            WORK,
-            "endpoints: {default: [{read: {from: db, need: 95%}}]}",
-            "6:78 E-UNSUPPORTED",
-            "`need`",
-        ),
-        (
             "store",
             NODE,
             "{store: {read: 1ms, replication: {raft: {replicas: 3}}}}",
             "6:37 E-UNSUPPORTED",
             "`replication`",
-        ),
-        (
-            "shards",
-            NODE,
-            "{store: {read: 1ms, shards: {count: 2, by: range}}}",
-            "6:60 E-UNSUPPORTED",
-            "range",
-        ),
-        (
-            "policy",
-            NODE,
-            "{load_balancer: {to: b, policy: sticky}}, b: {service: {cores: 1, work: 1ms}}",
-            "6:49 E-UNSUPPORTED",
-            "`sticky`",
         ),
     ]);
 }

@@ -70,9 +70,14 @@ impl Kind for LoadBalancerSpec {
                 endpoint: None,
                 times: if weighted { weight / total } else { 1.0 / self.to.nodes().len() as f64 },
                 attempts: 1,
+                to_all: false,
             })
             .chain(self.probes(path))
             .collect()
+    }
+
+    fn carries(&self) -> bool {
+        self.policy == Some(Policy::Sticky)
     }
 
     fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
@@ -104,6 +109,7 @@ impl Kind for LoadBalancerSpec {
         let health = self.health(id, &pool, assembly);
         Box::new(Balancer {
             node: id,
+            sticky: self.policy == Some(Policy::Sticky),
             health: health.map(Box::new),
             chooser: Chooser::new(self.policy.clone().unwrap_or(Policy::RoundRobin), &sizes),
             pool,
@@ -129,6 +135,7 @@ impl LoadBalancerSpec {
             endpoint: None,
             times: 0.0,
             attempts: 1,
+            to_all: false,
         };
         self.to.nodes().into_iter().map(probe).collect()
     }

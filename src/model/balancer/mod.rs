@@ -139,6 +139,10 @@ pub enum Policy {
     /// By the request's key: the instance with the highest hash of key and instance (Thaler,
     /// Ravishankar, IEEE/ACM Transactions on Networking, 1998).
     Rendezvous,
+    /// In turn for the first request of a session; the others follow it to the same instance, as by a
+    /// cookie, until that is taken for dead. Closed users are one session each; requests of an open
+    /// client without `session` are one each.
+    Sticky,
 }
 
 impl Policy {

@@ -2,6 +2,8 @@
 //!
 //! **Invariant.** A choice reads only what this balancer's own messages told it.
 
+use std::collections::BTreeMap;
+
 use super::Policy;
 use crate::{
     engine::random::{Draw, mix},
@@ -36,6 +38,8 @@ pub struct Chooser {
     /// Of each group, those who may be chosen; `None`: all.
     live: Vec<Option<Vec<u32>>>,
     restricted: bool,
+    /// Where sessions stay (`sticky`).
+    sessions: BTreeMap<u64, u32>,
 }
 
 impl Chooser {
@@ -66,6 +70,7 @@ impl Chooser {
             },
             live: vec![None; groups.len()],
             restricted: false,
+            sessions: BTreeMap::new(),
             policy,
             groups,
             outstanding: vec![0; n],
@@ -74,7 +79,8 @@ impl Chooser {
         }
     }
 
-    /// The instance (index in the pool) for the next request of a group; counts it as outstanding.
+    /// The instance (index in the pool) for the next request of a group with this key (`sticky`: of
+    /// this session); counts it as outstanding.
     #[inline(always)]
     pub fn choose(
         &mut self,
@@ -98,7 +104,10 @@ impl Chooser {
                 power_of_d(n, d, draw, |i| self.outstanding[(first + i) as usize])
             }
             Policy::PeakEwma => two_choices(n, draw, |i| self.cost((first + i) as usize, now)),
-            Policy::ConsistentHash(_) | Policy::BoundedHash(..) | Policy::Rendezvous => {
+            Policy::ConsistentHash(_)
+            | Policy::BoundedHash(..)
+            | Policy::Rendezvous
+            | Policy::Sticky => {
                 return self.choose_among((group, key), now, draw, |_| true);
             }
         };
@@ -130,12 +139,20 @@ impl Chooser {
             let all = self.live[g].clone().unwrap_or_else(|| (first..first + n).collect());
             all.into_iter().filter(|&i| wanted(i as usize)).collect()
         };
+        if let Some(&index) = self.sessions.get(&key) {
+            let at = index as usize;
+            let group = self.group_of(at);
+            let live = self.live[group].as_ref().is_none_or(|l| l.binary_search(&index).is_ok());
+            if live && wanted(at) {
+                return Some(self.taken(group, at));
+            }
+        }
         let mut from_here = (0..groups).map(|i| (group + i) % groups).map(|g| (g, of(g)));
         let (group, live) = from_here.find(|(_, live)| !live.is_empty())?;
         let n = live.len() as u32;
         let at = |i: u32| live[i as usize] as usize;
         let position = match self.policy {
-            Policy::RoundRobin => {
+            Policy::RoundRobin | Policy::Sticky => {
                 let turn = self.turn[group] % n;
                 self.turn[group] = turn + 1;
                 turn as usize
@@ -156,6 +173,9 @@ impl Chooser {
             }
         };
         let index = live[position] as usize;
+        if self.policy == Policy::Sticky {
+            self.sessions.insert(key, index as u32);
+        }
         Some(self.taken(group, index))
     }
 
@@ -209,10 +229,14 @@ impl Chooser {
     pub fn called_back(&mut self, index: usize) {
         self.outstanding[index] -= 1;
         if !self.trees.is_empty() {
-            let group = self.groups.partition_point(|g| g.0 as usize <= index) - 1;
+            let group = self.group_of(index);
             let offset = index - self.groups[group].0 as usize;
             self.trees[group].set(offset, self.outstanding[index]);
         }
+    }
+
+    fn group_of(&self, index: usize) -> usize {
+        self.groups.partition_point(|g| g.0 as usize <= index) - 1
     }
 
     #[inline(always)]

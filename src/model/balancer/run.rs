@@ -27,6 +27,8 @@ pub struct Balancer {
     pub stream: Stream,
     /// What it knows of its targets; none: it takes all for healthy.
     pub health: Option<Box<Health>>,
+    /// It chooses by session, not by key.
+    pub sticky: bool,
     /// Hash of its name, added to identities on the way down.
     pub site: u64,
     /// Arrivals so far.
@@ -126,6 +128,7 @@ impl Balancer {
         self.arrivals += 1;
         let f = &world.frames[slot];
         let (what, id) = ((f.op, f.key), f.id);
+        let by = if self.sticky { session_of(slot, world) } else { f.key };
         let mut draw = self.stream.draw_mixed(id);
         let group = if self.weights.is_empty() {
             0
@@ -134,7 +137,7 @@ impl Balancer {
             self.weights.iter().position(|&w| u < w).unwrap_or(self.weights.len() - 1)
         };
         let now = world.now();
-        let Some(mut index) = self.chooser.choose((group, what.1), now, &mut draw) else {
+        let Some(mut index) = self.chooser.choose((group, by), now, &mut draw) else {
             return self.nobody(slot, world);
         };
         if let Some(health) = &self.health
@@ -142,8 +145,7 @@ impl Balancer {
         {
             // Not yet its turn: that of one which has its full share, if there is any.
             let settled = |i: usize| health.share(i, now) >= 1.0;
-            if let Some(other) = self.chooser.choose_among((group, what.1), now, &mut draw, settled)
-            {
+            if let Some(other) = self.chooser.choose_among((group, by), now, &mut draw, settled) {
                 self.chooser.called_back(index);
                 index = other;
             }
@@ -185,4 +187,10 @@ impl Balancer {
         let arrived = world.frames[slot].arrived;
         world.record.node(self.node).depart(now, arrived, from, outcome);
     }
+}
+
+/// A number for the session a request belongs to, whichever client's it is.
+fn session_of(slot: Slot, world: &World) -> u64 {
+    let extra = world.frames.extra(slot);
+    u64::from(extra.client) << 48 ^ extra.session
 }

@@ -16,8 +16,6 @@ use crate::{
     units::{Count, Name, Number, ValueError, text_value},
 };
 
-const LATER: [&str; 1] = ["sticky"];
-
 impl FromStr for Policy {
     type Err = ValueError;
     fn from_str(text: &str) -> Result<Self, ValueError> {
@@ -43,12 +41,7 @@ impl FromStr for Policy {
                 Self::BoundedHash(points, c)
             }
             "rendezvous" => Self::Rendezvous,
-            later if LATER.contains(&later) => {
-                return Err(ValueError::new(
-                    "E-UNSUPPORTED",
-                    format!("`{later}` is not supported yet"),
-                ));
-            }
+            "sticky" => Self::Sticky,
             other => {
                 let known = [
                     "round_robin",
@@ -59,6 +52,7 @@ impl FromStr for Policy {
                     "consistent_hash(vnodes=100)",
                     "bounded_hash(vnodes=100 c=1.25)",
                     "rendezvous",
+                    "sticky",
                 ];
                 return Err(unknown("policy", other, &known));
             }
@@ -79,6 +73,7 @@ impl fmt::Display for Policy {
             Self::ConsistentHash(points) => write!(f, "consistent_hash(vnodes={points})"),
             Self::BoundedHash(points, c) => write!(f, "bounded_hash(vnodes={points} c={c})"),
             Self::Rendezvous => f.write_str("rendezvous"),
+            Self::Sticky => f.write_str("sticky"),
         }
     }
 }

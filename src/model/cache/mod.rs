@@ -138,6 +138,7 @@ impl Kind for CacheSpec {
                 endpoint: None,
                 times: 1.0,
                 attempts: 1,
+                to_all: false,
             })
         };
         fetch(Verb::Read).chain(fetch(Verb::Write)).collect()

@@ -178,7 +178,7 @@ impl Node for Client {
     fn start(&mut self, world: &mut World) {
         if let Source::Closed { users } = self.source {
             for user in 0..users {
-                self.start_session(mix(self.salt.wrapping_add(mix(user))), world);
+                self.start_session(mix(self.salt.wrapping_add(mix(user))), user, world);
             }
         } else {
             self.schedule(world);
@@ -237,7 +237,7 @@ impl Client {
     fn arrive_one(&mut self, world: &mut World) {
         let id = mix(self.salt.wrapping_add(self.arrived.wrapping_mul(ATTEMPT)));
         if self.session.is_some() {
-            self.start_session(id, world);
+            self.start_session(id, self.arrived, world);
         } else {
             self.start_request(id, world);
         }
@@ -303,8 +303,11 @@ impl Client {
 
     // ---- sessions --------------------------------------------------------------------------
 
-    fn start_session(&mut self, id: u64, world: &mut World) {
+    fn start_session(&mut self, id: u64, number: u64, world: &mut World) {
         let slot = self.new_frame(id, (0, 0, BRANCH), world);
+        if world.carries {
+            world.frames.extra_mut(slot).session = number;
+        }
         self.run_session(slot, world);
     }
 
@@ -324,12 +327,13 @@ impl Client {
         }
     }
 
-    /// A closed user begins anew, with other draws.
+    /// A closed user begins anew, with other draws, in the same session (`semantics.md` 42).
     fn next_round(&mut self, slot: Slot, world: &mut World) {
         let id = mix(world.frames[slot].id.wrapping_add(ATTEMPT));
+        let number = world.frames.extra(slot).session;
         world.release(slot);
         self.arrived += 1;
-        self.start_session(id, world);
+        self.start_session(id, number, world);
     }
 
     fn request_of_session(&mut self, session: Slot, op: u8, world: &mut World) {

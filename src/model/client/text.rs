@@ -330,6 +330,16 @@ impl KeysSpec {
             Self::Named(spaces) => spaces.iter().map(|s| &s.1).collect(),
         }
     }
+
+    /// The law of a space; `None`: of the request's own key.
+    pub fn law(&self, space: Option<&Name>) -> Option<&KeyLaw> {
+        match (self, space) {
+            (Self::One(law), None) => Some(law),
+            (Self::One(_), Some(_)) => None,
+            (Self::Named(spaces), None) => spaces.first().map(|s| &s.1),
+            (Self::Named(spaces), Some(name)) => spaces.iter().find(|s| s.0 == *name).map(|s| &s.1),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for KeysSpec {

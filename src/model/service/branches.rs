@@ -32,8 +32,10 @@ impl Server {
         for (i, &pc) in fork.branches.iter().enumerate() {
             let id =
                 mix(parent.id.wrapping_add(fork.site).wrapping_add(ATTEMPT.wrapping_mul(i as u64)));
+            let key = fork.each.as_ref().map_or(parent.key, |e| e.key(slot, i, id, world));
             let branch = world.frames.alloc(Frame {
                 id,
+                key,
                 waited: 0,
                 served: 0,
                 armed: 0,
@@ -49,7 +51,7 @@ impl Server {
             }
             let first = std::mem::replace(&mut world.frames.extra_mut(slot).branch, branch);
             let extra = world.frames.extra_mut(branch);
-            (extra.branch, extra.branch_before) = (first, NONE);
+            (extra.branch, extra.branch_before, extra.shard) = (first, NONE, i as u16);
             if first != NONE {
                 world.frames.extra_mut(first).branch_before = branch;
             }

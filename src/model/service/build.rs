@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Discipline, ServiceSpec, StepSpec,
-    compile::Compiler,
+    compile::{Compiler, Spread},
     cores::Cores,
     program::{Instr, Program},
     room::Room,
@@ -66,6 +66,7 @@ impl Kind for ServiceSpec {
                 endpoint: None,
                 times: 1.0,
                 attempts: 1,
+                to_all: false,
             });
         }
         for call in &mut all {
@@ -89,6 +90,7 @@ impl Kind for ServiceSpec {
             || self.endpoints.values().any(|s| {
                 any_step(s, &|step| {
                     step.when.is_some()
+                        || step.spread().is_some()
                         || step.reply.is_some()
                         || step.work.iter().chain(&step.wait).any(uses)
                         || step.target().is_some_and(|t| t.2.is_some() || t.3.is_some())
@@ -290,6 +292,8 @@ fn step_calls(
 ) {
     for (i, step) in steps.iter().enumerate() {
         let path = format!("{path}[{i}]");
+        let spread = step.spread();
+        let keys = if let Some(Spread::Keys(n)) = spread { n as f64 } else { 1.0 };
         if let Some((target, operation, ..)) = step.target() {
             let verb = operation.as_ref().and_then(|o| o.1);
             let label = match (&operation, verb) {
@@ -304,8 +308,9 @@ fn step_calls(
                 operation,
                 label,
                 endpoint: Some(endpoint.clone()),
-                times,
+                times: times * keys,
                 attempts: 1,
+                to_all: spread == Some(Spread::Shards),
             });
         }
         for (tier, verb) in step.cache_verbs() {
@@ -318,8 +323,9 @@ fn step_calls(
                 operation: Some((verb.name().to_owned(), Some(verb))),
                 label: verb.name().to_owned(),
                 endpoint: Some(endpoint.clone()),
-                times,
+                times: times * keys,
                 attempts: 1,
+                to_all: false,
             });
         }
         for ((inner, steps), each) in step.inner().into_iter().zip(step.times()) {

@@ -109,7 +109,7 @@ impl Server {
         let f = &world.frames[slot];
         let (id, from) = (descend(f.id, site.site), (self.node, f.inst));
         let key = Program::key(site.key, slot, world);
-        let target = (site.target, world.instance_of(site.target, key, id));
+        let target = (site.target, site.instance(slot, key, id, world));
         let op = site.op.unwrap_or(world.frames[slot].op);
         let child = world.new_call(slot, target, (op, key), id);
         if world.carries {

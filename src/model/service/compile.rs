@@ -4,8 +4,9 @@
 //! file shifts none of them.
 
 use super::{
-    AnySpec, BranchSpec, Condition, Literal, ReadFields, StepSpec, Tiers, WriteFields, WriteMode,
-    program::{Call, Chance, Choice, Fork, Instr, KeyRef, Program, Test},
+    AnySpec, BranchSpec, Condition, Literal, ReadFields, Shards, StepSpec, Tiers, WriteFields,
+    WriteMode,
+    program::{Call, Chance, Choice, Each, Fork, Instr, KeyRef, Program, Test},
 };
 use crate::{
     engine::{law::SizeFormula, random::hash_str},
@@ -107,14 +108,10 @@ impl<'c, 'a> Compiler<'c, 'a> {
         } else if let Some(wait) = &step.wait {
             let demand = self.demand(wait, path);
             self.emit(Instr::Wait(demand));
-        } else if let Some((target, op, key, size)) = step.target() {
-            let call = (op.as_ref(), key, size);
-            match step.caching() {
-                None => self.call(&target, call, optional, path),
-                Some((tiers, None)) => self.cached_read(&target, call, (tiers, optional), path),
-                Some((tiers, Some(mode))) => {
-                    self.cached_write(&target, call, (tiers, mode, optional), path);
-                }
+        } else if let Some((_, _, key, _)) = step.target() {
+            match step.spread() {
+                None => self.data(step, key, optional, path),
+                Some(spread) => self.spread(step, spread, path),
             }
         } else if let Some(all) = &step.all {
             self.fork(all, all.len() as u16, optional, path);
@@ -140,6 +137,75 @@ impl<'c, 'a> Compiler<'c, 'a> {
         } else if let Some(operation) = &step.do_ {
             let op = self.operations.iter().position(|o| *o == operation.0);
             self.emit(Instr::Do { op: op.expect("operations were checked") as u8, optional });
+        }
+    }
+
+    /// A call, read or write of a key, with what it means for caches.
+    fn data(&mut self, step: &StepSpec, key: Option<&Name>, optional: bool, path: &str) {
+        let (target, op, _, size) = step.target().expect("the step calls something");
+        let call = (op.as_ref(), key, size);
+        match step.caching() {
+            None => self.call(&target, call, optional, path),
+            Some((tiers, None)) => self.cached_read(&target, call, (tiers, optional), path),
+            Some((tiers, Some(mode))) => {
+                self.cached_write(&target, call, (tiers, mode, optional), path);
+            }
+        }
+    }
+
+    /// Branches that all do the step, each for a key or a shard of its own.
+    fn spread(&mut self, step: &StepSpec, spread: Spread, path: &str) {
+        let (target, _, key, _) = step.target().expect("the step calls something");
+        let (n, each) = match spread {
+            Spread::Keys(n) => (n, self.each_key(key, path)),
+            Spread::Shards => {
+                let node = self.assembly.names.node(&target).expect("targets were checked");
+                (self.assembly.facts(node).instances, Each::Shard)
+            }
+        };
+        let need = (step.need() * n as f64 - 1e-9).ceil().max(1.0) as u16;
+        let site = self.site(path);
+        let optional = step.optional == Some(true);
+        self.program.forks.push(Fork {
+            branches: Vec::new(),
+            need,
+            optional,
+            site,
+            each: Some(each),
+        });
+        let fork = self.program.forks.len() - 1;
+        self.emit(Instr::Fork(fork as u16));
+        let over = self.emit(Instr::Jump(0));
+        self.program.forks[fork].branches = vec![self.here(); n as usize];
+        self.emit(Instr::Begin);
+        let first = self.program.calls.len();
+        // The branch's own key is the one it is about.
+        self.data(step, None, false, path);
+        for call in &mut self.program.calls[first..] {
+            call.to_shard = spread == Spread::Shards;
+        }
+        self.emit(Instr::End);
+        self.program.code[over] = Instr::Jump(self.here());
+    }
+
+    /// The step's key, and how further ones of its space are drawn.
+    fn each_key(&self, space: Option<&Name>, path: &str) -> Each {
+        let assembly = &self.assembly;
+        let laws = assembly.names.design.clients.values().map(|client| {
+            let law = client.keys.as_ref()?.law(space)?;
+            assembly.prepared.popularity.get(&law.to_string()).cloned()
+        });
+        let own = self.key_ref(space);
+        Each::Key { own, laws: laws.collect(), stream: self.stream(&format!("{path}/keys")) }
+    }
+
+    /// The key a step names.
+    fn key_ref(&self, key: Option<&Name>) -> KeyRef {
+        match key.map(|k| k.0.as_str()) {
+            None => KeyRef::Own,
+            Some("instance") => KeyRef::Instance,
+            Some("session") => KeyRef::Session,
+            Some(space) => KeyRef::Space(self.assembly.names.columns[space]),
         }
     }
 
@@ -186,12 +252,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         path: &str,
     ) {
         let names = self.assembly.names;
-        let key = match key.map(|k| k.0.as_str()) {
-            None => KeyRef::Own,
-            Some("instance") => KeyRef::Instance,
-            Some("session") => KeyRef::Session,
-            Some(space) => KeyRef::Space(names.columns[space]),
-        };
+        let key = self.key_ref(key);
         let size = size.map(|s| self.assembly.demand(s, &format!("{}{path}", self.entity)));
         let call = Call {
             target: names.node(target).expect("targets were checked"),
@@ -199,6 +260,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             key,
             size,
             optional,
+            to_shard: false,
             edge: self.edge(target),
             site: self.site(path),
         };
@@ -291,6 +353,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             need,
             optional,
             site: self.site(path),
+            each: None,
         });
         // The parent waits at the fork and goes on at this jump over the branches.
         let over = self.emit(Instr::Jump(0));
@@ -367,7 +430,31 @@ fn retry(spec: &RetrySpec) -> Retry {
     }
 }
 
+/// What a step is done for in parallel, instead of for one key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// So many keys.
+    Keys(u64),
+    /// Every shard.
+    Shards,
+}
+
 impl StepSpec {
+    /// What it is done for in parallel, if not for one key.
+    pub fn spread(&self) -> Option<Spread> {
+        if let Some(read) = &self.read {
+            let shards = read.0.shards.map(|Shards::All| Spread::Shards);
+            return shards.or(read.0.count.map(|n| Spread::Keys(n.0)));
+        }
+        let writes = [&self.write, &self.delete, &self.cas, &self.increment];
+        Some(Spread::Keys(writes.into_iter().flatten().next()?.0.count?.0))
+    }
+
+    /// The part of its keys or shards that must answer.
+    fn need(&self) -> f64 {
+        self.read.as_ref().and_then(|read| read.0.need).map_or(1.0, |need| need.0)
+    }
+
     /// Target, operation, key and size of a step that calls something; the operation `None` is the
     /// caller's.
     #[allow(clippy::type_complexity, reason = "a call in four parts, read in one place")]

@@ -202,7 +202,8 @@ pub struct CallFields {
     pub size: Option<SizeFormula>,
 }
 
-/// A read: `read: S` is short for `read: {from: S}`.
+/// A read: `read: S` is short for `read: {from: S}`. `from` may be any node: a service that is read
+/// from runs its endpoint `read`, else `default`.
 #[derive(Clone, Debug)]
 pub struct ReadSpec(pub ReadFields);
 
@@ -215,9 +216,27 @@ pub struct ReadFields {
     /// Key space, or `instance` or `session`; the caller's key when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Name>,
+    /// Reads so many keys at once, in parallel: the request's own, and further ones drawn from the same
+    /// law.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<Count>,
+    /// `all`: asks every shard at once instead of the key's (scatter and gather).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<Shards>,
+    /// Goes on when this part of the keys or shards has answered; all of them when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub need: Option<Fraction>,
     /// Cache looked at first and filled after a miss, or a list of tiers, the nearest first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<Tiers>,
+}
+
+/// The shards a read goes to, where not to its key's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Shards {
+    /// Every one.
+    All,
 }
 
 /// A write: `write: S` is short for `write: {to: S}`.
@@ -236,6 +255,10 @@ pub struct WriteFields {
     /// Size of the message; the caller's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<SizeFormula>,
+    /// Writes so many keys at once, in parallel: the request's own, and further ones drawn from the
+    /// same law.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<Count>,
     /// Cache of the key, or a list of tiers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<Tiers>,

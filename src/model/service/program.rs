@@ -6,6 +6,7 @@
 use crate::{
     engine::{
         law::{Sampler, to_nanos},
+        popularity::Popularity,
         random::Stream,
     },
     model::{
@@ -197,10 +198,23 @@ pub struct Call {
     pub size: Option<Demand>,
     /// A failure does not fail the request.
     pub optional: bool,
+    /// It goes to the instance its branch is about, whatever the key.
+    pub to_shard: bool,
     /// Policy (index of the edge).
     pub edge: u16,
     /// Hash of the path to this site, added to the visit's identity.
     pub site: u64,
+}
+
+impl Call {
+    /// The instance a call of `key` and identity `id` from a frame goes to.
+    #[inline(always)]
+    pub fn instance(&self, slot: Slot, key: u64, id: u64, world: &mut World) -> u16 {
+        if self.to_shard {
+            return world.frames.extra(slot).shard;
+        }
+        world.instance_of(self.target, key, id)
+    }
 }
 
 /// Parallel branches.
@@ -214,6 +228,39 @@ pub struct Fork {
     pub optional: bool,
     /// Hash of the path to this site.
     pub site: u64,
+    /// What tells the branches apart, where all do the same.
+    pub each: Option<Each>,
+}
+
+/// What a branch is about, where all do the same.
+#[derive(Clone, Debug)]
+pub enum Each {
+    /// A key: the step's own, then further ones, drawn by the law of the request's client (`None`:
+    /// that client's requests have no keys).
+    Key {
+        /// The step's own key.
+        own: KeyRef,
+        /// Law of each client.
+        laws: Vec<Option<Popularity>>,
+        /// The draws.
+        stream: Stream,
+    },
+    /// A shard.
+    Shard,
+}
+
+impl Each {
+    /// The key of branch `i`, whose identity is `id`.
+    pub fn key(&self, slot: Slot, i: usize, id: u64, world: &World) -> u64 {
+        match self {
+            Self::Shard => world.frames[slot].key,
+            Self::Key { own, .. } if i == 0 => Program::key(*own, slot, world),
+            Self::Key { laws, stream, .. } => {
+                let client = usize::from(world.frames.extra(slot).client);
+                laws[client].as_ref().map_or(id, |law| law.sample(&mut stream.draw_mixed(id)))
+            }
+        }
+    }
 }
 
 /// One of several continuations.

@@ -492,7 +492,7 @@ impl Server {
         let op = site.op.unwrap_or(world.frames[slot].op);
         let key = Program::key(site.key, slot, world);
         let id = descend(world.frames[slot].id, path);
-        let inst = world.instance_of(site.target, key, id);
+        let inst = site.instance(slot, key, id, world);
         let target = (site.target, inst);
         let child = world.new_call(slot, target, (op, key), id);
         if world.carries {

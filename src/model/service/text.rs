@@ -241,17 +241,26 @@ short_form!(
 short_form!(
     ReadSpec,
     ReadFields,
-    "a store's name, or `{from, key, cache}`",
-    |name| ReadFields { from: name, key: None, cache: None },
-    |r| (r.key.is_none() && r.cache.is_none()).then_some(&r.from)
+    "a store's name, or `{from, key, count, shards, need, cache}`",
+    |name| ReadFields { from: name, key: None, count: None, shards: None, need: None, cache: None },
+    |r| (r.key.is_none()
+        && r.count.is_none()
+        && r.shards.is_none()
+        && r.need.is_none()
+        && r.cache.is_none())
+    .then_some(&r.from)
 );
 short_form!(
     WriteSpec,
     WriteFields,
-    "a store's name, or `{to, key, size, cache, mode}`",
-    |name| WriteFields { to: name, key: None, size: None, cache: None, mode: None },
-    |w| (w.key.is_none() && w.size.is_none() && w.cache.is_none() && w.mode.is_none())
-        .then_some(&w.to)
+    "a store's name, or `{to, key, size, count, cache, mode}`",
+    |name| WriteFields { to: name, key: None, size: None, count: None, cache: None, mode: None },
+    |w| (w.key.is_none()
+        && w.size.is_none()
+        && w.count.is_none()
+        && w.cache.is_none()
+        && w.mode.is_none())
+    .then_some(&w.to)
 );
 
 impl<'de> Deserialize<'de> for Tiers {

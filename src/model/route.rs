@@ -1,0 +1,100 @@
+//! How a call without a balancer finds an instance: at random, or by its key.
+//!
+//! **Invariant.** A key finds the same instance all through a run. All ways but the directory depend on
+//! neither seed nor time, so that replications share one placement (`semantics.md` 11).
+
+use std::collections::BTreeMap;
+
+use super::{build::Names, build::Prepared, client::KeyLaw, kind::Reach, ring::Ring};
+use crate::engine::random::mix;
+
+/// Which instance a call goes to.
+#[derive(Clone, Debug)]
+pub enum Route {
+    /// The only one.
+    Single,
+    /// Any of `n`, at random per call.
+    Random(u16),
+    /// The shard of the key among `n`: `splitmix64(key) mod n`.
+    Hash(u16),
+    /// That of the next point on a ring.
+    Ring(Ring),
+    /// By the order of keys: the last key of each but the last instance, rising.
+    Range(Vec<u64>),
+    /// Keys in a table, and how many instances there are: a key not seen before goes to the one that
+    /// has had none for longest, so that no two differ by more than one key.
+    Directory(BTreeMap<u64, u16>, u16),
+}
+
+impl Route {
+    /// How `n` instances are reached; everything was checked before.
+    pub fn new(reach: Reach<'_>, n: u16, names: &Names<'_>, prepared: &Prepared) -> Self {
+        match (n, reach) {
+            (1, _) => Self::Single,
+            (n, Reach::Any) => Self::Random(n),
+            (n, Reach::Hash) => Self::Hash(n),
+            (n, Reach::Ring(points)) => Self::Ring(Ring::new(n, points, 0)),
+            (n, Reach::Range([])) => Self::Range(even_ranges(n, largest_key(names, prepared))),
+            (_, Reach::Range(last)) => Self::Range(last.to_vec()),
+            (n, Reach::Directory) => Self::Directory(BTreeMap::new(), n),
+        }
+    }
+
+    /// The instance for a key; `id` is the identity of the call, for those that go anywhere.
+    #[inline(always)]
+    pub fn instance(&mut self, key: u64, id: u64) -> u16 {
+        match self {
+            Self::Single => 0,
+            Self::Random(n) => ((u128::from(mix(id)) * u128::from(*n)) >> 64) as u16,
+            Self::Hash(n) => (mix(key) % u64::from(*n)) as u16,
+            Self::Ring(ring) => ring.of(key),
+            Self::Range(last) => last.partition_point(|&l| l < key) as u16,
+            Self::Directory(table, n) => {
+                let next = (table.len() % usize::from(*n)) as u16;
+                *table.entry(key).or_insert(next)
+            }
+        }
+    }
+}
+
+/// The last keys of `n` equal parts of 1..=`largest`, without that of the last part.
+fn even_ranges(n: u16, largest: u64) -> Vec<u64> {
+    let upto = |i: u16| u128::from(largest) * u128::from(i) / u128::from(n);
+    (1..n).map(|i| upto(i) as u64).collect()
+}
+
+/// The largest key of any client.
+fn largest_key(names: &Names<'_>, prepared: &Prepared) -> u64 {
+    let keys = names.design.clients.values().filter_map(|c| c.keys.as_ref());
+    let laws = keys.flat_map(|keys| keys.laws());
+    let largest = laws.map(|law| match law {
+        KeyLaw::Zipf { n, .. }
+        | KeyLaw::Uniform { n }
+        | KeyLaw::Hot { n, .. }
+        | KeyLaw::Sequential { n } => *n,
+        KeyLaw::Trace { .. } => {
+            prepared.keys.get(&law.to_string()).and_then(|k| k.iter().max().copied()).unwrap_or(1)
+        }
+    });
+    largest.max().unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_follow_the_order_of_keys() {
+        let mut route = Route::Range(even_ranges(4, 10));
+        let found: Vec<u16> = (1..=11).map(|key| route.instance(key, 0)).collect();
+        assert_eq!(found, [0, 0, 1, 1, 1, 2, 2, 3, 3, 3, 3]);
+    }
+
+    #[test]
+    fn a_directory_keeps_what_it_gave_and_deals_in_turn() {
+        let mut route = Route::Directory(BTreeMap::new(), 3);
+        let keys = [70, 5, 70, 900, 1, 5, 900];
+        let found = keys.map(|key| route.instance(key, 0));
+        assert_eq!(found, [0, 1, 0, 2, 0, 1, 2]);
+    }
+}
