@@ -482,6 +482,7 @@ impl Names<'_> {
                 })
         });
         let nodes = design.nodes.values().any(|n| n.kind().carries());
+        let links = links || design.faults.iter().any(|f| f.bandwidth.is_some());
         links || clients || nodes || !self.columns.is_empty() || !self.marks.is_empty()
     }
 }

@@ -25,6 +25,10 @@ pub trait Node: Send {
     fn crash(&mut self, _inst: u16, _lost: &[Slot], _world: &mut World) {}
     /// An instance is up again, with nothing inside.
     fn recover(&mut self, _inst: u16, _world: &mut World) {}
+    /// Work at an instance stands still; the world holds back what else is due there.
+    fn pause(&mut self, _inst: u16, _world: &mut World) {}
+    /// It goes on with what is left.
+    fn resume(&mut self, _inst: u16, _world: &mut World) {}
     /// Everything an instance does takes `after / before` times as long from now on.
     fn set_pace(&mut self, _inst: u16, _before: f64, _after: f64, _world: &mut World) {}
     /// What an instance holds in its cache is gone.

@@ -256,6 +256,9 @@ impl Simulation {
     #[inline(always)]
     fn dispatch(&mut self, event: u8, slot: Slot, sequence: u64) {
         let world = &mut self.world;
+        if world.hosts.paused && world.hold(event, slot, sequence) {
+            return;
+        }
         match event {
             kind::DELIVER => {
                 let f = &world.frames[slot];
@@ -438,10 +441,11 @@ impl Simulation {
     fn check_messages(&self, names: &Names<'_>) -> Vec<LinkMeasured> {
         let net = &self.world.network;
         let mut flying = 0;
-        for (_, p) in self.world.agenda.schedule() {
-            flying += match p.kind {
+        let scheduled = self.world.agenda.schedule().map(|(_, p)| (p.kind, p.slot));
+        for (event, slot) in scheduled.chain(self.world.hosts.held_messages()) {
+            flying += match event {
                 kind::DELIVER | kind::CANCEL => 1,
-                kind::REPLY => u64::from(self.world.frames[p.slot].flags & BRANCH == 0),
+                kind::REPLY => u64::from(self.world.frames[slot].flags & BRANCH == 0),
                 _ => 0,
             };
         }

@@ -45,7 +45,7 @@ const RESERVED: &[(&str, &[&str])] = &[
             "boot",
         ],
     ),
-    ("FaultSpec", &["every", "after", "delay", "pause", "bandwidth", "clock", "set", "deploy"]),
+    ("FaultSpec", &["every", "after", "delay", "clock", "set", "deploy"]),
     ("TargetSpec", &["replica"]),
     ("WriteFields", &["outbox"]),
 ];

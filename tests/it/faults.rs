@@ -72,6 +72,83 @@ fn a_slow_host_takes_longer_for_what_is_left() {
 }
 
 #[test]
+fn a_paused_host_goes_on_with_what_is_left_and_what_has_waited() {
+    // As above; nothing moves from 2.25 s to 3.15 s. The second request has 250 ms left, the third
+    // arrives at 3 s and waits outside.
+    for (server, second, third) in [
+        ("cores: 1, work: 500ms", 1.4, 0.9),
+        ("work: 500ms, workers: 1", 1.4, 0.9),
+        ("work: 500ms", 1.4, 0.65),
+        ("cores: 1, work: 500ms, discipline: srpt", 1.4, 0.9),
+        ("cores: 1, work: 500ms, discipline: shared", 1.65, 0.9),
+        ("cores: 1, work: 500ms, discipline: lifo_preemptive", 1.9, 0.65),
+    ] {
+        let measured = results(
+            "4.9s",
+            "arrivals: constant(1/s), to: a",
+            &format!("a: {{service: {{{server}}}}}"),
+            "{id: p, at: 2250ms, for: 900ms, pause: {node: a}}",
+        );
+        let latency = |figure: &str| number(&measured, &format!("summary.latency.{figure}"));
+        assert!((latency("max") - second).abs() < 1e-6, "{server}: {}", latency("max"));
+        let mean = (0.5 + second + third + 0.5) / 4.0;
+        assert!((latency("mean") - mean).abs() < 1e-6, "{server}: {}", latency("mean"));
+        if !server.contains("shared") {
+            close(number(&measured, "nodes.a.service_time.mean"), 0.5);
+        }
+    }
+}
+
+#[test]
+fn timers_of_a_paused_host_are_late_and_replies_wait() {
+    // The store answers after 100 ms; its caller is paused from 50 ms to 1 s after the call and has a
+    // timeout of 300 ms, which fires before the reply that came in time is read.
+    let run = |client: &str, fault: &str| {
+        results(
+            "9.9s",
+            client,
+            "a: {service: {calls: [b], dependencies: {b: {timeout: 300ms}}}}, \
+         b: {store: {read: 100ms}}",
+            fault,
+        )
+    };
+    let client = "arrivals: constant(0.5/s), to: a, keys: uniform(n=3)";
+    let paused = run(client, "{id: p, at: 2050ms, for: 1s, pause: {node: a}}");
+    assert!(paused["nodes"]["a"]["causes"]["call_timeout"].is_null(), "the reply came first");
+    close(number(&paused, "summary.latency.max"), 1.05);
+    // Paused before it could send: nothing is lost either.
+    let paused = run(client, "{id: p, at: 1900ms, for: 1s, pause: {node: a}}");
+    close(number(&paused, "summary.latency.max"), 1.0);
+    // A crash ends the pause for what waited: nobody is there any more.
+    let faults = "{id: p, at: 1900ms, for: 1s, pause: {node: a}}, \
+                  {id: q, at: 2500ms, for: 100ms, crash: {node: a, process: true}}";
+    let crashed = run(client, faults);
+    assert_eq!(number(&crashed, "summary.requests.error"), 1.0);
+    close(number(&crashed, "summary.latency_all.max"), 0.5);
+}
+
+#[test]
+fn messages_queue_for_a_slow_path() {
+    // 10 kB each way takes 100 ms at 100 kB/s: one request a second notices nothing else, ten at
+    // once wait for one another, on the way there and (their replies leave one by one) not back.
+    for (arrivals, latencies) in
+        [("constant(1/s)", (0.2, 0.2)), ("poisson(0.2/s batch=10)", (0.65, 1.1))]
+    {
+        let measured = results(
+            "100.5s",
+            &format!("arrivals: {arrivals}, to: a, size: 10KB"),
+            "a: {service: {endpoints: {default: [{reply: 10KB}]}}}",
+            "{id: f, at: 0s, bandwidth: {link: [load, a], rate: 100KB/s}}",
+        );
+        let latency = |figure: &str| number(&measured, &format!("summary.latency.{figure}"));
+        if arrivals.starts_with("constant") {
+            close(latency("max"), latencies.1);
+        }
+        assert!(latency("mean") >= latencies.0 - 1e-9, "{arrivals}: {}", latency("mean"));
+    }
+}
+
+#[test]
 fn preempted_work_under_a_slow_host_is_neither_lost_nor_done_twice() {
     // Work of 600 ms every half second on one slowed core, the newest first: every job is preempted.
     // After the fault the core catches up; in all, it was busy for the work and the slowness alone.
@@ -350,6 +427,11 @@ fn any_fault(i: usize) -> impl Strategy<Value = String> {
         "crash: {node: db, shard: 1}",
         "crash: {zone: y}",
         "crash: {region: r}",
+        "pause: {node: api}",
+        "pause: {node: api, instances: 2}",
+        "pause: {node: db, shard: 2}",
+        "pause: {node: through}",
+        "pause: {zone: x}",
         "slow: {node: api, factor: 5}",
         "slow: {node: far, factor: 10}",
         "slow: {region: s, factor: 3}",
@@ -362,6 +444,7 @@ fn any_fault(i: usize) -> impl Strategy<Value = String> {
         "partition: {from: [api], to: [edge]}",
         "latency: {node: api, add: exp(mean=30ms)}",
         "loss: {link: [users, edge], fraction: 30%}",
+        "bandwidth: {node: db, rate: 50KB/s}",
         "load: {client: users, factor: 4}",
     ]);
     (effects, 0u32..19_000, 1u32..8000, any::<bool>()).prop_map(
@@ -482,6 +565,11 @@ fn faults_are_checked() {
                 "13:47 E-UNSUPPORTED",
                 "not supported yet",
             ),
+            ("B57", C, "bandwidth: {node: b}", "13:30 E-MISSING", "`rate`"),
+            ("B57", C, "bandwidth: {node: b, rate: 0B/s}", "13:57 E-RANGE", "above 0"),
+            ("B57", C, "loss: {node: b, fraction: 1%, rate: 1MB/s}", "13:66 E-FAULT", "`rate`"),
+            ("B56", C, "pause: {node: lb}", "13:44 E-FAULT-TARGET", "balancer"),
+            ("B56", C, "pause: {node: a, factor: 2}", "13:55 E-FAULT", "means nothing"),
             ("B70", C, "deploy: {node: b}", "13:30 E-UNSUPPORTED", "not supported yet"),
             ("W", ", timeout: 9s", "", "5:11 W-NO-TIMEOUT", "the fault `f`"),
         ],

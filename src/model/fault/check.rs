@@ -58,7 +58,8 @@ impl Check<'_> {
                 [a, b, ..] => format!("a fault has one effect, not {} and {}", a.name(), b.name()),
                 [_] => unreachable!("taken above"),
             };
-            let help = "one of crash, slow, errors, clear_cache, partition, latency, loss, load";
+            let help = "one of crash, pause, slow, errors, clear_cache, partition, latency, loss, \
+                        bandwidth, load";
             return problems.error_help("E-FAULT", &self.path, what, help);
         };
         for (key, found) in [("mtbf", &self.spec.mtbf), ("mttr", &self.spec.mttr)] {
@@ -69,13 +70,12 @@ impl Check<'_> {
         self.times(effect, problems);
         let at = self.at(effect.name());
         match effect {
-            Effect::Crash(t) | Effect::Slow(t) | Effect::Errors(t) | Effect::ClearCache(t) => {
-                self.target(effect, t, &at, problems);
-            }
-            Effect::Partition(p) | Effect::Latency(p) | Effect::Loss(p) => {
-                self.messages(effect, p, &at, problems);
-            }
             Effect::Load(surge) => self.surge(surge, &at, problems),
+            _ => {
+                let target = effect.target().map(|t| self.target(effect, t, &at, problems));
+                let path = effect.path().map(|p| self.messages(effect, p, &at, problems));
+                debug_assert!(target.or(path).is_some(), "an effect hits hosts or messages");
+            }
         }
     }
 
@@ -290,6 +290,7 @@ impl Check<'_> {
         let found = [
             ("add", p.add.is_some(), matches!(effect, Effect::Latency(_))),
             ("fraction", p.fraction.is_some(), matches!(effect, Effect::Loss(_))),
+            ("rate", p.rate.is_some(), matches!(effect, Effect::Bandwidth(_))),
         ];
         for (key, given, wanted) in found {
             required((key, given, wanted), effect, at, problems);

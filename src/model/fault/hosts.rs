@@ -27,6 +27,10 @@ struct State {
     down: u32,
     /// Of these: of the host, which answers nobody.
     silent: u32,
+    /// Pauses at work.
+    paused: u32,
+    /// Events that wait for the end of the pause: kind, slot, sequence.
+    held: Vec<(u8, Slot, u64)>,
     /// Factors of the `slow` faults at work.
     slow: Vec<f64>,
     /// Fractions of the `errors` faults at work.
@@ -40,6 +44,8 @@ struct State {
 pub struct Hosts {
     /// Something is wrong with some instance right now.
     pub disturbed: bool,
+    /// Some instance is paused right now.
+    pub paused: bool,
     nodes: Vec<Vec<State>>,
     errors: Stream,
 }
@@ -52,6 +58,8 @@ pub enum Harm {
         /// The host is gone too.
         silent: bool,
     },
+    /// Nothing moves.
+    Paused,
     /// It is slower by this factor.
     Slow(f64),
     /// It fails this fraction of requests.
@@ -65,6 +73,7 @@ impl Hosts {
         let instances = |spec: &&NodeSpec| spec.kind().facts().instances as usize;
         Self {
             disturbed: false,
+            paused: false,
             nodes: nodes.iter().map(|spec| vec![State::default(); instances(spec)]).collect(),
             errors: Stream::new(seed, "faults", "errors"),
         }
@@ -91,16 +100,29 @@ impl Hosts {
                     _ => {}
                 }
             }
+            Harm::Paused => state.paused = if begins { state.paused + 1 } else { state.paused - 1 },
             Harm::Slow(x) => turn(&mut state.slow, x, begins),
             Harm::Errors(x) => turn(&mut state.errors, x, begins),
         }
         let ill = |s: &State| s.down > 0 || !s.slow.is_empty() || !s.errors.is_empty();
         self.disturbed = self.nodes.iter().flatten().any(ill);
+        self.paused = self.nodes.iter().flatten().any(|s| s.paused > 0);
     }
 
     /// It is down.
     pub fn is_down(&self, host: Host) -> bool {
         self.state(host).down > 0
+    }
+
+    /// Nothing moves there.
+    pub fn is_paused(&self, host: Host) -> bool {
+        self.state(host).paused > 0
+    }
+
+    /// Messages that wait for the end of a pause.
+    pub fn held_messages(&self) -> impl Iterator<Item = (u8, Slot)> {
+        let held = self.nodes.iter().flatten().flat_map(|s| &s.held);
+        held.filter(|h| h.0 != kind::TIMER).map(|h| (h.0, h.1))
     }
 
     /// How many times as long everything takes there.
@@ -151,6 +173,42 @@ impl World {
             self.reply(slot, Outcome::Error);
         }
         true
+    }
+
+    /// An event that is due at a paused host waits for the end of the pause.
+    #[cold]
+    pub fn hold(&mut self, event: u8, slot: Slot, sequence: u64) -> bool {
+        if event == kind::TICK {
+            // A node's own: what is shared stands still already.
+            return false;
+        }
+        let f = &self.frames[slot];
+        let host = match event {
+            kind::REPLY if f.flags & CALLER_DONE != 0 => return false,
+            kind::REPLY => self.host(f.parent),
+            kind::TIMER if f.armed != sequence => return false,
+            kind::CANCEL => self.host(f.key as Slot),
+            _ => self.host(slot),
+        };
+        // A slot that was freed meanwhile, a client: nothing that is ever paused.
+        if host.0 >= self.first_client || !self.hosts.is_paused(host) || self.hosts.is_down(host) {
+            return false;
+        }
+        let (node, inst) = (usize::from(host.0), usize::from(host.1));
+        self.hosts.nodes[node][inst].held.push((event, slot, sequence));
+        true
+    }
+
+    /// What waited for the end of a pause comes now, in its order.
+    pub fn let_go(&mut self, (node, inst): Host) {
+        let state = &mut self.hosts.nodes[usize::from(node)][usize::from(inst)];
+        for (event, slot, sequence) in std::mem::take(&mut state.held) {
+            if event != kind::TIMER {
+                self.agenda.push_now(slot, event);
+            } else if self.frames[slot].armed == sequence {
+                self.frames[slot].armed = self.agenda.push_now(slot, event);
+            }
+        }
     }
 
     /// Whether a visit that just arrived fails at once.

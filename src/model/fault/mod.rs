@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::law::DurationLaw,
-    units::{Count, Fraction, Name, Number, SimDuration},
+    units::{Bandwidth, Count, Fraction, Name, Number, SimDuration},
 };
 
 /// One fault: exactly one effect, and when it comes.
@@ -61,6 +61,10 @@ pub struct FaultSpec {
     /// the process dies and the host answers in its place: callers get an error after one trip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crash: Option<TargetSpec>,
+    /// Nothing moves: work keeps what is left of it, what arrives waits, and when the pause is over
+    /// everything goes on in its order, timers that are overdue included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<TargetSpec>,
     /// Work and waits take `factor` times as long; work under way takes it for the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<TargetSpec>,
@@ -79,6 +83,9 @@ pub struct FaultSpec {
     /// A `fraction` of the messages is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<PathSpec>,
+    /// Messages each way share a `rate`: they wait for those sent before them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<PathSpec>,
     /// A client's rate is multiplied by `factor`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<SurgeSpec>,
@@ -149,6 +156,9 @@ pub struct PathSpec {
     /// `loss`: the share of messages that is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fraction: Option<Fraction>,
+    /// `bandwidth`: how fast messages can go each way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Bandwidth>,
 }
 
 /// More (or less) load than usual.
@@ -166,6 +176,8 @@ pub struct SurgeSpec {
 pub enum Effect<'a> {
     /// Hosts or processes are gone.
     Crash(&'a TargetSpec),
+    /// Nothing moves for a while.
+    Pause(&'a TargetSpec),
     /// Everything takes longer.
     Slow(&'a TargetSpec),
     /// Requests fail.
@@ -178,6 +190,8 @@ pub enum Effect<'a> {
     Latency(&'a PathSpec),
     /// Messages are lost, some of them.
     Loss(&'a PathSpec),
+    /// Messages queue for a slow path.
+    Bandwidth(&'a PathSpec),
     /// A client sends more.
     Load(&'a SurgeSpec),
 }
@@ -187,12 +201,14 @@ impl<'a> Effect<'a> {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Crash(_) => "crash",
+            Self::Pause(_) => "pause",
             Self::Slow(_) => "slow",
             Self::Errors(_) => "errors",
             Self::ClearCache(_) => "clear_cache",
             Self::Partition(_) => "partition",
             Self::Latency(_) => "latency",
             Self::Loss(_) => "loss",
+            Self::Bandwidth(_) => "bandwidth",
             Self::Load(_) => "load",
         }
     }
@@ -200,7 +216,11 @@ impl<'a> Effect<'a> {
     /// The instances it hits, if it hits instances.
     pub const fn target(self) -> Option<&'a TargetSpec> {
         match self {
-            Self::Crash(t) | Self::Slow(t) | Self::Errors(t) | Self::ClearCache(t) => Some(t),
+            Self::Crash(t)
+            | Self::Pause(t)
+            | Self::Slow(t)
+            | Self::Errors(t)
+            | Self::ClearCache(t) => Some(t),
             _ => None,
         }
     }
@@ -208,7 +228,7 @@ impl<'a> Effect<'a> {
     /// The messages it hits, if it hits messages.
     pub const fn path(self) -> Option<&'a PathSpec> {
         match self {
-            Self::Partition(p) | Self::Latency(p) | Self::Loss(p) => Some(p),
+            Self::Partition(p) | Self::Latency(p) | Self::Loss(p) | Self::Bandwidth(p) => Some(p),
             _ => None,
         }
     }
@@ -219,12 +239,14 @@ impl FaultSpec {
     pub fn effects(&self) -> Vec<Effect<'_>> {
         let all = [
             self.crash.as_ref().map(Effect::Crash),
+            self.pause.as_ref().map(Effect::Pause),
             self.slow.as_ref().map(Effect::Slow),
             self.errors.as_ref().map(Effect::Errors),
             self.clear_cache.as_ref().map(Effect::ClearCache),
             self.partition.as_ref().map(Effect::Partition),
             self.latency.as_ref().map(Effect::Latency),
             self.loss.as_ref().map(Effect::Loss),
+            self.bandwidth.as_ref().map(Effect::Bandwidth),
             self.load.as_ref().map(Effect::Load),
         ];
         all.into_iter().flatten().collect()

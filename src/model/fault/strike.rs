@@ -32,6 +32,7 @@ impl Simulation {
         self.world.record.event(self.world.agenda.now(), kind::FAULT, identity);
         let harm = match spec.effect() {
             Effect::Crash(t) => Harm::Down { silent: t.process != Some(true) },
+            Effect::Pause(_) => Harm::Paused,
             Effect::Slow(t) => Harm::Slow(t.factor.map_or(1.0, |f| f.0)),
             Effect::Errors(t) => Harm::Errors(t.fraction.map_or(0.0, |f| f.0)),
             Effect::ClearCache(_) => {
@@ -41,7 +42,7 @@ impl Simulation {
                 return;
             }
             Effect::Load(_) => return, // Part of the client's rate.
-            Effect::Partition(_) | Effect::Latency(_) | Effect::Loss(_) => {
+            Effect::Partition(_) | Effect::Latency(_) | Effect::Loss(_) | Effect::Bandwidth(_) => {
                 let all = &mut self.world.network.disturbances;
                 if begins {
                     all.extend(self.disturbances[*fault].clone());
@@ -60,18 +61,26 @@ impl Simulation {
         let world = &mut self.world;
         let node = &mut self.nodes[usize::from(host.0)];
         let (was_down, before) = (world.hosts.is_down(host), world.hosts.slowdown(host));
+        let was_paused = world.hosts.is_paused(host);
         world.hosts.harm(host, harm, begins, world.agenda.now());
         match harm {
             Harm::Down { silent } if begins && !was_down => {
                 let lost = world.inside(host);
                 node.crash(host.1, &lost, world);
                 world.lose(&lost, silent);
+                // What a pause held back finds nobody.
+                world.let_go(host);
+            }
+            Harm::Paused if begins && !was_paused => node.pause(host.1, world),
+            Harm::Paused if !world.hosts.is_paused(host) => {
+                node.resume(host.1, world);
+                world.let_go(host);
             }
             Harm::Slow(_) => node.set_pace(host.1, before, world.hosts.slowdown(host), world),
             Harm::Down { .. } if !begins && !world.hosts.is_down(host) => {
                 node.recover(host.1, world);
             }
-            Harm::Down { .. } | Harm::Errors(_) => {}
+            Harm::Down { .. } | Harm::Errors(_) | Harm::Paused => {}
         }
     }
 

@@ -37,6 +37,8 @@ pub enum Blow {
     Delay(Sampler, Stream),
     /// Some are lost.
     Lose(f64, Stream),
+    /// Those each way wait for one another: bytes per ns, and when the last has left, forth and back.
+    Throttle(f64, [u64; 2]),
 }
 
 /// A fault of the network.
@@ -62,6 +64,9 @@ impl Names<'_> {
                     Blow::Delay(law.compile(tables).expect("the law was checked"), stream)
                 }
                 Effect::Loss(path) => Blow::Lose(path.fraction.map_or(1.0, |f| f.0), stream),
+                Effect::Bandwidth(path) => {
+                    Blow::Throttle(path.rate.expect("it was checked").0 / 1e9, [0; 2])
+                }
                 _ => Blow::Cut,
             };
             let (from, to, one_way) = path.sides();
@@ -117,19 +122,25 @@ impl Network {
     ) -> bool {
         let (here, there) = (self.zone_of(from.0, from.1), self.zone_of(to.0, to.1));
         let (mut kept, mut later) = (true, 0u64);
-        for d in &self.disturbances {
+        for d in &mut self.disturbances {
             let forth = d.from.holds(from.0, here) && d.to.holds(to.0, there);
             let back = d.from.holds(to.0, there) && d.to.holds(from.0, here) && !d.one_way;
             if !forth && !back {
                 continue;
             }
-            match &d.blow {
+            match &mut d.blow {
                 Blow::Cut => kept = false,
                 Blow::Lose(p, stream) => {
                     kept &= stream.draw_mixed(message.id).unit() >= *p;
                 }
                 Blow::Delay(law, stream) => {
                     later += to_nanos(law.sample(&mut stream.draw_mixed(message.id)));
+                }
+                Blow::Throttle(rate, busy) => {
+                    let busy = &mut busy[usize::from(!forth)];
+                    let takes = to_nanos(message.size as f64 / *rate);
+                    *busy = (*busy).max(agenda.now()).saturating_add(takes);
+                    later += *busy - agenda.now();
                 }
             }
         }

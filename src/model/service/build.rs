@@ -209,6 +209,7 @@ impl Shape {
             counts_cores: self.cores.is_some() || self.speedup.is_some(),
             dropped: Vec::new(),
             finished: Vec::new(),
+            frozen: BTreeMap::new(),
             program,
         }
     }

@@ -220,6 +220,41 @@ impl Cores {
         }
     }
 
+    /// Nothing at work on this host moves any more: the work at full speed each frame has left.
+    pub fn freeze(&mut self, host: Host, world: &mut World) -> Vec<(Slot, u64)> {
+        if let Self::Shared(s) = self {
+            s.set_pace(0.0, world);
+            return Vec::new();
+        }
+        let now = world.now();
+        let ends = world.ends_of_work(host).into_iter();
+        ends.map(|(slot, end)| {
+            let left = world.relaxed(slot, end - now);
+            world.disarm(slot);
+            let f = &mut world.frames[slot];
+            f.served = f.served.wrapping_sub(end - now).wrapping_add(left);
+            (slot, left)
+        })
+        .collect()
+    }
+
+    /// What was frozen goes on.
+    pub fn thaw(&mut self, host: Host, frozen: &[(Slot, u64)], world: &mut World) {
+        if let Self::Shared(s) = self {
+            return s.set_pace(1.0 / world.hosts.slowdown(host), world);
+        }
+        let now = world.now();
+        for &(slot, left) in frozen {
+            let work = begin(slot, Work::of(left), world);
+            world.arm(slot, work.span);
+            if let Self::Preemptive(p) = self
+                && let Some(running) = p.running.iter_mut().find(|r| r.2 == slot)
+            {
+                running.3 = now + work.nanos;
+            }
+        }
+    }
+
     /// Integrals of (busy capacity, frames waiting) from time 0.
     pub fn books(&self, now: u64) -> (u128, u128) {
         match self {
@@ -441,6 +476,11 @@ impl Shared {
         if self.inside == 0 {
             self.rate = 0;
             self.speed_now = 0;
+            world.disarm_tick(self.tick);
+            return;
+        }
+        if self.pace == 0.0 {
+            self.rate = 0;
             world.disarm_tick(self.tick);
             return;
         }

@@ -4,6 +4,8 @@
 //! **Invariant.** A frame here waits for exactly one thing: a room, a core, a timer, a call or its
 //! branches.
 
+use std::collections::BTreeMap;
+
 use super::{
     cores::{Admission, Cores},
     program::{Instr, Program, Stop},
@@ -80,6 +82,8 @@ pub struct Server {
     pub dropped: Vec<Slot>,
     /// Frames whose shared work ended in one event.
     pub finished: Vec<Slot>,
+    /// Paused instances: work at full speed that is left, by frame.
+    pub frozen: BTreeMap<u16, Vec<(Slot, u64)>>,
 }
 
 impl Node for Server {
@@ -103,15 +107,16 @@ impl Node for Server {
         self.called_off(slot, world);
     }
 
-    fn crash(&mut self, inst: u16, lost: &[Slot], world: &mut World) {
+    fn crash(&mut self, number: u16, lost: &[Slot], world: &mut World) {
         let visits = lost.iter().filter(|&&slot| !world.is_branch(slot)).count();
-        let inst = &mut self.instances[usize::from(inst)];
+        let inst = &mut self.instances[usize::from(number)];
         inst.departures += visits as u64;
         if let Some(workers) = &mut inst.workers {
             workers.room.clear(world);
             workers.busy.clear(world.now());
         }
         inst.cores.clear(world);
+        self.frozen.entry(number).and_modify(Vec::clear);
         if let Some(contents) = &mut inst.contents {
             contents.clear();
             contents.forget_fetches();
@@ -119,8 +124,23 @@ impl Node for Server {
         inst.budgets.fill(Budget::default());
     }
 
+    fn pause(&mut self, inst: u16, world: &mut World) {
+        let host = (self.node, inst);
+        let left = self.instances[usize::from(inst)].cores.freeze(host, world);
+        self.frozen.insert(inst, left);
+    }
+
+    fn resume(&mut self, inst: u16, world: &mut World) {
+        let left = self.frozen.remove(&inst).unwrap_or_default();
+        let host = (self.node, inst);
+        self.instances[usize::from(inst)].cores.thaw(host, &left, world);
+    }
+
     fn set_pace(&mut self, inst: u16, before: f64, after: f64, world: &mut World) {
         let node = self.node;
+        if self.frozen.contains_key(&inst) {
+            return; // Taken into account when it goes on.
+        }
         self.instances[usize::from(inst)].cores.set_pace((node, inst), before, after, world);
     }
 
