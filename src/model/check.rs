@@ -15,7 +15,7 @@ use super::{
     store::{ShardBy, StoreSpec},
 };
 use crate::{
-    engine::law::{Dimension, Formula, Law},
+    engine::law::{Dimension, DurationLaw, Formula, Law},
     problem::Problems,
     units::{Count, Name},
 };
@@ -148,6 +148,7 @@ pub fn store(spec: &StoreSpec, path: &str, names: &Names<'_>, problems: &mut Pro
     if let Some(write) = &spec.write {
         formula(write, &format!("{path}.write"), names, problems);
     }
+    boot(spec.boot.as_ref(), path, problems);
     if let Some(size) = &spec.value_size {
         formula(size, &format!("{path}.value_size"), names, problems);
     }
@@ -155,10 +156,17 @@ pub fn store(spec: &StoreSpec, path: &str, names: &Names<'_>, problems: &mut Pro
     zones(spec.zones.as_ref(), &format!("{path}.zones"), names, problems);
 }
 
+fn boot(time: Option<&DurationLaw>, path: &str, problems: &mut Problems) {
+    if let Some(time) = time {
+        law(time, &format!("{path}.boot"), problems);
+    }
+}
+
 /// A cache.
 pub fn cache(spec: &CacheSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
     positive(spec.instances, MAX_INSTANCES, &format!("{path}.instances"), problems);
     positive(spec.cores, 1 << 20, &format!("{path}.cores"), problems);
+    boot(spec.boot.as_ref(), path, problems);
     if let Some(Capacity::Entries(n) | Capacity::Bytes(n)) = spec.capacity {
         positive(Some(Count(n)), 1 << 50, &format!("{path}.capacity"), problems);
     }
@@ -313,6 +321,15 @@ pub fn service(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut
     positive(spec.workers, 1 << 24, &at("workers"), problems);
     positive(spec.cores, 1 << 20, &at("cores"), problems);
     zones(spec.zones.as_ref(), &at("zones"), names, problems);
+    boot(spec.boot.as_ref(), path, problems);
+    if let Some(warm) = spec.warm {
+        if warm.for_.0 == 0 {
+            problems.error("E-RANGE", at("warm.for"), "must be above 0");
+        }
+        if !(0.001..=1e6).contains(&warm.factor.0) {
+            problems.error("E-RANGE", at("warm.factor"), "must be in 0.001..=1000000");
+        }
+    }
     if matches!(spec.zones, Some(ZonesSpec::Counts(_))) && spec.instances.is_some() {
         problems.error_help(
             "E-CONFLICT",

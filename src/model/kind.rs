@@ -4,6 +4,7 @@
 
 use super::{
     build::{Assembly, Names, Op},
+    fault::timeline::Startup,
     network::ZonesSpec,
     node::{Node, NodeId},
 };
@@ -134,6 +135,10 @@ pub trait Kind {
     /// Files its laws read: (file, column).
     fn files(&self) -> Vec<(String, String)> {
         Vec::new()
+    }
+    /// How an instance starts after a crash.
+    fn startup(&self) -> Startup<'_> {
+        Startup::default()
     }
     /// What a visit for an operation takes.
     fn visit(&self, op: &Op) -> Visit {

@@ -6,11 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::law::{DurationFormula, SizeFormula},
+    engine::law::{DurationFormula, DurationLaw, SizeFormula},
     expr::{Expr, Taker, unknown, vnodes},
     model::{
         build::{Assembly, Names, Op},
         check,
+        fault::timeline::Startup,
         kind::{Facts, Kind, Outgoing, Reach, Verb, Visit},
         network::ZonesSpec,
         node::{Node, NodeId},
@@ -49,6 +50,9 @@ pub struct StoreSpec {
     /// Size of a value, drawn once per key; the size of a read's reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_size: Option<SizeFormula>,
+    /// Time a crashed shard takes to start again once the fault is over; 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<DurationLaw>,
     /// Where the shards stand, in turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zones: Option<ZonesSpec>,
@@ -161,7 +165,8 @@ impl Kind for StoreSpec {
     fn files(&self) -> Vec<(String, String)> {
         let laws = [Some(&self.read), self.write.as_ref()].into_iter().flatten();
         let sizes = self.value_size.iter().flat_map(SizeFormula::tables);
-        laws.flat_map(DurationFormula::tables).chain(sizes).collect()
+        let boot = self.boot.iter().flat_map(DurationLaw::tables);
+        laws.flat_map(DurationFormula::tables).chain(sizes).chain(boot).collect()
     }
 
     fn carries(&self) -> bool {
@@ -177,6 +182,10 @@ impl Kind for StoreSpec {
         let reads = matches!(op.1, None | Some(Verb::Read));
         let work = if reads { &self.read } else { self.write.as_ref().unwrap_or(&self.read) };
         Visit { least: work.min_value(), work: work.mean_of_law().unwrap_or(0.0) }
+    }
+
+    fn startup(&self) -> Startup<'_> {
+        Startup { boot: self.boot.as_ref(), warm: None }
     }
 
     fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {

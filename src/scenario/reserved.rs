@@ -20,15 +20,12 @@ const RESERVED: &[(&str, &[&str])] = &[
         "NodeSpec",
         &["queue", "topic", "function", "dns", "cdn", "gateway", "object_store", "search_index"],
     ),
-    (
-        "ServiceSpec",
-        &["price", "autoscale", "boot", "warm", "background", "consumes", "purchase", "inbound"],
-    ),
+    ("ServiceSpec", &["price", "autoscale", "background", "consumes", "purchase", "inbound"]),
     (
         "LoadBalancerSpec",
         &["price", "inbound", "cores", "queue", "discipline", "instances", "dependencies"],
     ),
-    ("StoreSpec", &["replication", "view_of", "durability", "price", "inbound", "boot"]),
+    ("StoreSpec", &["replication", "view_of", "durability", "price", "inbound"]),
     ("ExternalSpec", &["price"]),
     ("StepSpec", &["publish", "transaction", "saga"]),
     (
@@ -42,7 +39,6 @@ const RESERVED: &[(&str, &[&str])] = &[
             "price",
             "discipline",
             "inbound",
-            "boot",
         ],
     ),
     ("FaultSpec", &["every", "after", "delay", "clock", "set", "deploy"]),

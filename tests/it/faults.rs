@@ -128,6 +128,45 @@ fn timers_of_a_paused_host_are_late_and_replies_wait() {
 }
 
 #[test]
+fn a_crashed_instance_boots_and_warms_up() {
+    // Ten requests a second, the first at 0.1 s. The host is gone from 10.05 s to 20.05 s, boots for
+    // 5 s, in which it says that nobody is there, and is slower for 10 s more.
+    for (node, warm) in [
+        ("service: {cores: 8, work: 10ms, boot: 5s, warm: {for: 10s, factor: 3}}", 100.0),
+        ("store: {read: 10ms, boot: 5s}", 0.0),
+        ("cache: {latency: 10ms, boot: 5s}", 0.0),
+    ] {
+        let measured = results(
+            "60.05s",
+            "arrivals: constant(10/s), to: a, timeout: 1s, keys: uniform(n=5)",
+            &format!("a: {{{node}}}"),
+            "{id: f, at: 10050ms, for: 10s, crash: {node: a}}",
+        );
+        assert_eq!(number(&measured, "summary.requests.timeout"), 100.0, "{node}");
+        assert_eq!(number(&measured, "summary.requests.error"), 50.0, "{node}");
+        assert_eq!(number(&measured, "nodes.a.causes.connection_refused"), 50.0, "{node}");
+        let mean = (350.0 * 0.01 + warm * 0.02 + 100.0 * 0.01) / 450.0;
+        close(number(&measured, "summary.latency.mean"), mean);
+        close(number(&measured, "faults.0.availability_during"), 0.0);
+        close(number(&measured, "faults.0.availability_after"), 350.0 / 400.0);
+        let recovered = number(&measured, "faults.0.time_to_recover");
+        assert!((5.0..6.0).contains(&recovered), "{node}: {recovered}");
+    }
+    // A balancer that detects crashes without messages learns of the boot as well.
+    let measured = results(
+        "60.05s",
+        "arrivals: constant(10/s), to: lb, timeout: 1s",
+        "lb: {load_balancer: {to: a, health_check: {detect: 1s}}}, \
+         a: {service: {instances: 2, work: 1ms, workers: 9, boot: 5s}}",
+        "{id: f, at: 10050ms, for: 10s, crash: {node: a, instances: [0]}}",
+    );
+    // Of the first second every other request is lost, then none.
+    let lost = number(&measured, "summary.requests.timeout");
+    assert!((4.0..=6.0).contains(&lost), "{lost}");
+    assert_eq!(number(&measured, "summary.requests.error"), 0.0);
+}
+
+#[test]
 fn messages_queue_for_a_slow_path() {
     // 10 kB each way takes 100 ms at 100 kB/s: one request a second notices nothing else, ten at
     // once wait for one another, on the way there and (their replies leave one by one) not back.
@@ -570,6 +609,27 @@ fn faults_are_checked() {
             ("B57", C, "loss: {node: b, fraction: 1%, rate: 1MB/s}", "13:66 E-FAULT", "`rate`"),
             ("B56", C, "pause: {node: lb}", "13:44 E-FAULT-TARGET", "balancer"),
             ("B56", C, "pause: {node: a, factor: 2}", "13:55 E-FAULT", "means nothing"),
+            (
+                "B57",
+                "cores: 1, work: 1ms",
+                "cores: 1, work: 1ms, boot: -1s",
+                "7:58 E-RANGE",
+                "negative",
+            ),
+            (
+                "B57",
+                "cores: 1, work: 1ms",
+                "cores: 1, work: 1ms, warm: {for: 0s, factor: 2}",
+                "7:64 E-RANGE",
+                "above 0",
+            ),
+            (
+                "B57",
+                "cores: 1, work: 1ms",
+                "cores: 1, work: 1ms, warm: {for: 1s, factor: 0}",
+                "7:76 E-RANGE",
+                "0.001",
+            ),
             ("B70", C, "deploy: {node: b}", "13:30 E-UNSUPPORTED", "not supported yet"),
             ("W", ", timeout: 9s", "", "5:11 W-NO-TIMEOUT", "the fault `f`"),
         ],

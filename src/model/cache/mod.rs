@@ -12,10 +12,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::law::{DurationFormula, SizeFormula},
+    engine::law::{DurationFormula, DurationLaw, SizeFormula},
     model::{
         build::{Assembly, Names},
         check,
+        fault::timeline::Startup,
         kind::{Facts, Kind, Outgoing, Reach, Verb},
         network::ZonesSpec,
         node::{Node, NodeId},
@@ -74,6 +75,9 @@ pub struct CacheSpec {
     /// Waiting room of each instance; beyond it requests are rejected. Unbounded when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<Count>,
+    /// Time a crashed instance takes to start again once the fault is over; 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<DurationLaw>,
     /// Where the instances stand, in turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zones: Option<ZonesSpec>,
@@ -120,7 +124,8 @@ impl Kind for CacheSpec {
     }
 
     fn files(&self) -> Vec<(String, String)> {
-        self.latency.iter().flat_map(DurationFormula::tables).collect()
+        let boot = self.boot.iter().flat_map(DurationLaw::tables);
+        self.latency.iter().flat_map(DurationFormula::tables).chain(boot).collect()
     }
 
     fn carries(&self) -> bool {
@@ -142,6 +147,10 @@ impl Kind for CacheSpec {
             })
         };
         fetch(Verb::Read).chain(fetch(Verb::Write)).collect()
+    }
+
+    fn startup(&self) -> Startup<'_> {
+        Startup { boot: self.boot.as_ref(), warm: None }
     }
 
     fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {

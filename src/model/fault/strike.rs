@@ -6,7 +6,7 @@
 use super::{
     Effect,
     hosts::Harm,
-    timeline::{Change, Host, Occurrence, Timeline},
+    timeline::{Aftermath, Change, Host, Occurrence, Timeline},
 };
 use crate::{
     engine::random::hash_str,
@@ -26,11 +26,15 @@ impl Simulation {
         Change { begins, occurrence, .. }: Change,
         names: &Names<'_>,
     ) {
-        let Occurrence { fault, hosts, .. } = &self.timeline.occurrences[occurrence];
+        let Occurrence { fault, hosts, aftermath, .. } = &self.timeline.occurrences[occurrence];
         let spec = names.faults[*fault];
         let identity = hash_str(u64::from(begins), &spec.id.0);
         self.world.record.event(self.world.agenda.now(), kind::FAULT, identity);
         let harm = match spec.effect() {
+            Effect::Crash(_) if let Some(aftermath) = aftermath => match aftermath {
+                Aftermath::Boot => Harm::Down { silent: false },
+                Aftermath::Warm(factor) => Harm::Slow(*factor),
+            },
             Effect::Crash(t) => Harm::Down { silent: t.process != Some(true) },
             Effect::Pause(_) => Harm::Paused,
             Effect::Slow(t) => Harm::Slow(t.factor.map_or(1.0, |f| f.0)),
@@ -152,7 +156,7 @@ impl Timeline {
         }
         // The next begin of any fault after an instant.
         let next = |at: u64| {
-            let later = self.occurrences.iter().map(|o| o.start).filter(|&start| start >= at);
+            let later = self.faults().map(|o| o.start).filter(|&start| start >= at);
             later.min().unwrap_or(ended_at).min(ended_at)
         };
         let afters = spans.iter().map(|s| (s.1, next(s.1))).collect();

@@ -19,7 +19,7 @@ pub const MAX_OCCURRENCES: usize = 100_000;
 pub type Host = (NodeId, u16);
 
 /// A fault that happens.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Occurrence {
     /// Index of the fault, in order of ids.
     pub fault: usize,
@@ -29,6 +29,26 @@ pub struct Occurrence {
     pub end: u64,
     /// Instances hit; empty for effects on messages and clients.
     pub hosts: Vec<Host>,
+    /// It is not the fault itself but what comes after it.
+    pub aftermath: Option<Aftermath>,
+}
+
+/// What an instance goes through after a crash.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Aftermath {
+    /// It starts; its host says that nobody is there.
+    Boot,
+    /// It is slower by this factor at first.
+    Warm(f64),
+}
+
+/// How an instance of a node starts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Startup<'a> {
+    /// Time until it takes requests.
+    pub boot: Option<&'a DurationLaw>,
+    /// How long it is slower from then on, ns, and by which factor.
+    pub warm: Option<(u64, f64)>,
 }
 
 /// An occurrence begins or ends.
@@ -71,9 +91,15 @@ impl Timeline {
             } else {
                 let start = spec.at.map_or(0, |at| at.0);
                 let end = spec.for_.map_or(u64::MAX, |d| start.saturating_add(d.0));
-                occurrences.push(Occurrence { fault, start, end, hosts });
+                occurrences.push(Occurrence { fault, start, end, hosts, aftermath: None });
             }
         }
+        let after: Vec<Occurrence> = occurrences
+            .iter()
+            .flat_map(|o| aftermaths(o, names, tables, seed))
+            .filter(|o| o.start < names.design.duration)
+            .collect();
+        occurrences.extend(after);
         let mut changes = Vec::new();
         for (occurrence, o) in occurrences.iter().enumerate() {
             changes.push(Change { at: o.start, begins: true, occurrence });
@@ -88,16 +114,24 @@ impl Timeline {
 
     /// The spans in which a fault is at work somewhere, disjoint and in order.
     pub fn spans(&self, fault: usize) -> Vec<(u64, u64)> {
-        let of = self.occurrences.iter().filter(|o| o.fault == fault);
+        let of = self.faults().filter(|o| o.fault == fault);
         merged(of.map(|o| (o.start, o.end)).collect())
     }
 }
 
 impl Timeline {
+    /// The faults themselves.
+    pub fn faults(&self) -> impl Iterator<Item = &Occurrence> {
+        self.occurrences.iter().filter(|o| o.aftermath.is_none())
+    }
+
     /// What is told of a pool's instances a while after they went down and came back: (when, index,
     /// up), by time.
     pub fn news(&self, pool: &[Host], delay: u64, names: &Names<'_>) -> Vec<(u64, usize, bool)> {
-        let crash = |o: &&Occurrence| matches!(names.faults[o.fault].effect(), Effect::Crash(_));
+        let crash = |o: &&Occurrence| {
+            let warm = matches!(o.aftermath, Some(Aftermath::Warm(_)));
+            matches!(names.faults[o.fault].effect(), Effect::Crash(_)) && !warm
+        };
         let mut all = Vec::new();
         for (index, host) in pool.iter().enumerate() {
             let crashes = self.occurrences.iter().filter(crash).filter(|o| o.hosts.contains(host));
@@ -110,6 +144,47 @@ impl Timeline {
         all.sort_unstable();
         all
     }
+}
+
+/// How the hosts of a crash start again.
+fn aftermaths(
+    o: &Occurrence,
+    names: &Names<'_>,
+    tables: &dyn Tables,
+    seed: u64,
+) -> Vec<Occurrence> {
+    let spec = names.faults[o.fault];
+    if !matches!(spec.effect(), Effect::Crash(_)) || o.end == u64::MAX {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    for &(node, inst) in &o.hosts {
+        let startup = names.kind(node).startup();
+        let mut up = o.end;
+        let mut next = |length: u64, aftermath| {
+            let start = up;
+            up = up.saturating_add(length);
+            let hosts = vec![(node, inst)];
+            all.push(Occurrence {
+                fault: o.fault,
+                start,
+                end: up,
+                hosts,
+                aftermath: Some(aftermath),
+            });
+        };
+        if let Some(law) = startup.boot {
+            let entity = format!("node/{}/{inst}", names.nodes[usize::from(node)]);
+            let stream = Stream::new(seed, &entity, &format!("boot/{}", spec.id.0));
+            let sampler = law.compile(tables).expect("the law was checked");
+            next(to_nanos(sampler.sample(&mut stream.draw(o.start))), Aftermath::Boot);
+        }
+        if let Some((length, factor)) = startup.warm {
+            next(length, Aftermath::Warm(factor));
+        }
+    }
+    all.retain(|o| o.start < o.end);
+    all
 }
 
 /// Spans as disjoint ones in order.
@@ -165,7 +240,7 @@ impl Again<'_> {
                 return;
             }
             let end = start.saturating_add(to_nanos(down.sample(&mut downs.draw(n))).max(1));
-            all.push(Occurrence { fault, start, end, hosts: hosts.to_vec() });
+            all.push(Occurrence { fault, start, end, hosts: hosts.to_vec(), aftermath: None });
             at = end;
         }
     }

@@ -15,6 +15,7 @@ use crate::{
     model::{
         build::{Assembly, Names, Op},
         check,
+        fault::timeline::Startup,
         kind::{Facts, Kind, Outgoing, Reach, Visit},
         network::ZonesSpec,
         node::{Area, Node, NodeId},
@@ -101,11 +102,16 @@ impl Kind for ServiceSpec {
     fn files(&self) -> Vec<(String, String)> {
         let mut all: Vec<(String, String)> = Vec::new();
         all.extend(self.work.iter().flat_map(DurationFormula::tables));
-        all.extend(self.patience.iter().flat_map(DurationLaw::tables));
+        all.extend(self.patience.iter().chain(&self.boot).flat_map(DurationLaw::tables));
         for steps in self.endpoints.values() {
             step_files(steps, &mut all);
         }
         all
+    }
+
+    fn startup(&self) -> Startup<'_> {
+        let warm = self.warm.map(|w| (w.for_.0, w.factor.0));
+        Startup { boot: self.boot.as_ref(), warm }
     }
 
     fn visit(&self, op: &Op) -> Visit {

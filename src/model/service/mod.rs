@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula},
     model::{network::ZonesSpec, resilience::EdgeSpec},
-    units::{Count, Fraction, Name, SimDuration},
+    units::{Count, Fraction, Name, Number, SimDuration},
 };
 
 /// Runs steps for each request. `workers` bounds the requests admitted at once to an instance and
@@ -69,12 +69,33 @@ pub struct ServiceSpec {
     /// Nodes called in sequence after `work`, instead of `endpoints`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Name>,
+    /// Time a crashed instance takes to start again once the fault is over; 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<DurationLaw>,
+    /// A fresh instance is slower at first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm: Option<WarmSpec>,
     /// Policy of each outgoing edge.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dependencies: BTreeMap<Name, EdgeSpec>,
     /// Calls without an entry in `dependencies` are an error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependencies_only: Option<bool>,
+}
+
+/// How a fresh instance warms up: caches of its own, compiled code, connections.
+///
+/// ```yaml
+/// {for: 60s, factor: 3}
+/// ```
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WarmSpec {
+    /// How long.
+    #[serde(rename = "for")]
+    pub for_: SimDuration,
+    /// Work and waits take so many times as long.
+    pub factor: Number,
 }
 
 /// Order of service.
