@@ -177,14 +177,6 @@ pub fn cache(spec: &CacheSpec, path: &str, names: &Names<'_>, problems: &mut Pro
         let message = "there is no `ttl` to begin anew";
         problems.error("E-CONFLICT", format!("{path}.ttl_renew"), message);
     }
-    if spec.coalesce == Some(true) && spec.from.is_none() {
-        problems.error_help(
-            "E-UNSUPPORTED",
-            format!("{path}.coalesce"),
-            "coalescing of lookups by a service is not supported yet",
-            "a cache that is called directly and fetches `from` a node coalesces",
-        );
-    }
     if let Some(latency) = &spec.latency {
         formula(latency, &format!("{path}.latency"), names, problems);
     }

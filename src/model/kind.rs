@@ -84,6 +84,8 @@ pub enum Verb {
     Fill,
     /// Take a key out of a cache.
     Invalidate,
+    /// Tell a cache that what was missing there will not come.
+    Release,
     /// Write to a cache that writes to its store later.
     WriteBehind,
 }
@@ -104,6 +106,7 @@ impl Verb {
             Self::Lookup => "lookup",
             Self::Fill => "fill",
             Self::Invalidate => "invalidate",
+            Self::Release => "release",
             Self::WriteBehind => "write_behind",
         }
     }

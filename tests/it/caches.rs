@@ -182,6 +182,32 @@ fn one_fetch_serves_all_who_ask_meanwhile() {
 }
 
 #[test]
+fn a_service_that_fetches_what_is_missing_fetches_it_for_all() {
+    let aside = |coalesce: bool, fault: &str| {
+        let nodes = format!(
+            "  app: {{service: {{endpoints: {{default: [{{read: {{from: origin, cache: c}}}}]}}}}}}\n  \
+             c: {{cache: {{coalesce: {coalesce}, ttl: 500ms}}}}\n  \
+             origin: {{store: {{read: 100ms}}}}\n{fault}"
+        );
+        trace("sequential(n=1)", 1000, &nodes, "app")
+    };
+    let (alone, together) = (aside(false, ""), aside(true, ""));
+    assert_eq!(count(&alone, "nodes.c.coalesced"), 0.0);
+    assert_eq!(count(&together, "nodes.c.coalesced"), count(&together, "nodes.c.misses") - 2.0);
+    assert_eq!(count(&together, "nodes.origin.outcomes.ok"), 2.0);
+    assert_eq!(count(&together, "summary.requests.ok"), 1000.0);
+    assert!(count(&alone, "nodes.origin.outcomes.ok") > 190.0);
+    // The origin is gone from 50.5 ms to 60.5 ms: the fetch under way fails, and one by one those who
+    // wait make it themselves and fail too; after that one fetch serves all again.
+    let fault = "faults: [{id: f, at: 50500us, for: 10ms, crash: {node: origin, process: true}}]\n";
+    let failing = aside(true, fault);
+    assert_eq!(count(&failing, "summary.requests.error"), 60.0);
+    assert_eq!(count(&failing, "summary.requests.ok"), 940.0);
+    assert_eq!(count(&failing, "nodes.origin.outcomes.ok"), 2.0);
+    assert_eq!(count(&failing, "nodes.origin.causes.connection_refused"), 59.0);
+}
+
+#[test]
 fn a_failed_fetch_fails_all_who_waited_for_it() {
     let nodes = "  c: {cache: {from: origin, coalesce: true}}\n  \
                  origin: {external: {latency: 100ms, errors: 100%}}\n";
@@ -248,7 +274,6 @@ fn caches_are_checked() {
             ("B20", capacity, "{capacity: 1e3}", "7:28 E-NUM-FORM", ""),
             ("B29", capacity, "{capacity: 5QB}", "7:28 E-UNIT", ""),
             ("-", capacity, "{ttl_renew: true}", "7:29 E-CONFLICT", "no `ttl`"),
-            ("-", capacity, "{coalesce: true}", "7:28 E-UNSUPPORTED", "called directly"),
             ("-", capacity, "{lease: true}", "7:18 E-UNSUPPORTED", "`lease`"),
             ("B34", capacity, "{from: dbb}", "7:24 E-REF", "db"),
             ("B34", "cache: near", "cache: naer", "6:66 E-REF", "near"),

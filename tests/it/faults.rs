@@ -604,6 +604,18 @@ fn faults_are_checked() {
                 "13:47 E-UNSUPPORTED",
                 "not supported yet",
             ),
+            ("B70", C, "deploy: {node: b}", "13:30 E-UNSUPPORTED", "not supported yet"),
+            ("W", ", timeout: 9s", "", "5:11 W-NO-TIMEOUT", "the fault `f`"),
+        ],
+    );
+}
+
+#[test]
+fn pauses_bandwidths_and_starts_are_checked() {
+    const C: &str = "crash: {node: a}";
+    check_in(
+        FAULTY,
+        &[
             ("B57", C, "bandwidth: {node: b}", "13:30 E-MISSING", "`rate`"),
             ("B57", C, "bandwidth: {node: b, rate: 0B/s}", "13:57 E-RANGE", "above 0"),
             ("B57", C, "loss: {node: b, fraction: 1%, rate: 1MB/s}", "13:66 E-FAULT", "`rate`"),
@@ -630,8 +642,6 @@ fn faults_are_checked() {
                 "7:76 E-RANGE",
                 "0.001",
             ),
-            ("B70", C, "deploy: {node: b}", "13:30 E-UNSUPPORTED", "not supported yet"),
-            ("W", ", timeout: 9s", "", "5:11 W-NO-TIMEOUT", "the fault `f`"),
         ],
     );
 }

@@ -68,9 +68,13 @@ struct Item {
     expires: u64,
 }
 
+/// In place of the visit that fetches: whoever asked and was told that the key is missing.
+pub const ASIDE: Slot = Slot::MAX;
+
 /// A fetch under way and the visits that wait for it.
 #[derive(Debug)]
 struct Flight {
+    /// The visit that fetches; [`ASIDE`]: its caller does.
     leader: Slot,
     waiting: Vec<Slot>,
 }
@@ -207,8 +211,8 @@ impl Contents {
 
     // ---- one fetch at a time -----------------------------------------------------------------
 
-    /// A miss joins the fetch of its key that is under way, or leads one (false).
-    pub fn join(&mut self, key: u64, slot: Slot) -> bool {
+    /// A miss joins the fetch of its key that is under way; or `leader` leads one (false).
+    pub fn join(&mut self, key: u64, slot: Slot, leader: Slot) -> bool {
         if !self.limits.coalesce {
             return false;
         }
@@ -217,11 +221,12 @@ impl Contents {
             self.books.coalesced += 1;
             return true;
         }
-        self.flights.insert(key, Flight { leader: slot, waiting: Vec::new() });
+        self.flights.insert(key, Flight { leader, waiting: Vec::new() });
         false
     }
 
-    /// The fetch `slot` leads is over, well or not: who waited for it.
+    /// The fetch that `slot` leads is over, well or not; or what its caller fetched has come: who waited
+    /// for it.
     pub fn land(&mut self, key: u64, slot: Slot) -> Vec<Slot> {
         if self.flights.get(&key).is_some_and(|f| f.leader == slot) {
             return self.flights.remove(&key).map_or_else(Vec::new, |f| f.waiting);
@@ -229,15 +234,22 @@ impl Contents {
         Vec::new()
     }
 
-    /// The fetch `slot` leads is given up: the next who waits leads one now, if anyone waits.
-    pub fn hand_over(&mut self, key: u64, slot: Slot) -> Option<Slot> {
-        let flight = self.flights.get_mut(&key).filter(|f| f.leader == slot)?;
+    /// The fetch `leader` leads is given up: the next who waits leads one now, if anyone waits.
+    pub fn hand_over(&mut self, key: u64, leader: Slot) -> Option<Slot> {
+        let flight = self.flights.get_mut(&key).filter(|f| f.leader == leader)?;
         if flight.waiting.is_empty() {
             self.flights.remove(&key);
             return None;
         }
         flight.leader = flight.waiting.remove(0);
         Some(flight.leader)
+    }
+
+    /// The caller of the visit that leads the fetch of a key does the fetching.
+    pub fn led_aside(&mut self, key: u64) {
+        if let Some(flight) = self.flights.get_mut(&key) {
+            flight.leader = ASIDE;
+        }
     }
 
     /// A visit that waited for a fetch is called off; false: it did not wait.
@@ -383,12 +395,16 @@ mod tests {
     #[test]
     fn misses_of_a_key_share_one_fetch() {
         let mut cache = cache(Eviction::Lru, Limits { coalesce: true, ..LIMITS });
-        assert!(!cache.join(1, 10));
-        assert!(cache.join(1, 11) && cache.join(1, 12));
-        assert!(!cache.join(2, 13));
+        assert!(!cache.join(1, 10, 10));
+        assert!(cache.join(1, 11, 11) && cache.join(1, 12, 12));
+        assert!(!cache.join(2, 13, ASIDE));
+        assert!(cache.join(2, 15, ASIDE) && cache.join(2, 16, 16));
+        assert_eq!(cache.hand_over(2, ASIDE), Some(15));
+        cache.led_aside(2);
+        assert_eq!(cache.land(2, ASIDE), [16]);
         assert!(cache.leave(1, 11) && !cache.leave(1, 10));
         assert!(cache.land(1, 12).is_empty());
         assert_eq!(cache.land(1, 10), [12]);
-        assert!(!cache.join(1, 14));
+        assert!(!cache.join(1, 14, 14));
     }
 }

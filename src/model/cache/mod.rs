@@ -66,7 +66,8 @@ pub struct CacheSpec {
     /// Node a direct call fetches a missing key from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Name>,
-    /// Misses of a key that is being fetched wait for that fetch instead of fetching too (with `from`).
+    /// Misses of a key that is being fetched wait for that fetch instead of fetching too, whether this
+    /// cache fetches it (`from`) or a service that found it missing here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coalesce: Option<bool>,
     /// Cores of each instance; unbounded when absent.
@@ -193,14 +194,15 @@ enum Part {
     End,
 }
 
-use CacheStep::{Admit, Invalidate, Keep, Lookup};
+use CacheStep::{Admit, Invalidate, Keep, LookAside, Lookup, Release};
 use Part::{Ask, Do, End, Latency, Reply};
 
-const ASIDE: [Part; 5] = [Do(Lookup), Latency, End, Latency, End];
+const ASIDE: [Part; 5] = [Do(LookAside), Latency, End, Latency, End];
 const FETCH: [Part; 7] = [Do(Lookup), Latency, Ask(Verb::Read), Do(Keep), End, Latency, End];
 /// Without anywhere to fetch from, what is missing is admitted as it is.
 const ALONE: [Part; 6] = [Do(Lookup), Latency, Do(Admit), End, Latency, End];
 const FILL: [Part; 3] = [Do(Admit), Latency, End];
+const GIVE_UP: [Part; 2] = [Do(Release), End];
 const DROP: [Part; 3] = [Do(Invalidate), Latency, End];
 const WRITE: [Part; 4] = [Latency, Ask(Verb::Write), Do(Admit), End];
 const BEHIND: [Part; 5] = [Do(Admit), Latency, Reply, Ask(Verb::Write), End];
@@ -211,8 +213,9 @@ impl CacheSpec {
         let none = std::collections::BTreeMap::new();
         let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
         let read: &[Part] = if self.from.is_some() { &FETCH } else { &ALONE };
-        let [read, aside, fill, drop, write, behind] =
-            [read, &ASIDE, &FILL, &DROP, &WRITE, &BEHIND].map(|p| self.entry(p, &mut compiler));
+        let parts: [&[Part]; 7] = [read, &ASIDE, &FILL, &GIVE_UP, &DROP, &WRITE, &BEHIND];
+        let [read, aside, fill, give_up, drop, write, behind] =
+            parts.map(|parts| self.entry(parts, &mut compiler));
         let mut program = compiler.program;
         program.entries = names
             .ops
@@ -222,6 +225,7 @@ impl CacheSpec {
                     None | Some(Verb::Read) => read,
                     Some(Verb::Lookup) => aside,
                     Some(Verb::Fill) => fill,
+                    Some(Verb::Release) => give_up,
                     Some(Verb::Invalidate | Verb::Delete) => drop,
                     Some(Verb::Write | Verb::Cas | Verb::Increment) => write,
                     Some(Verb::WriteBehind) => behind,
@@ -240,7 +244,8 @@ impl CacheSpec {
             match part {
                 Do(step) => {
                     let at = compiler.emit(Instr::Cache(*step, 0));
-                    lookup = lookup.or((*step == Lookup).then_some(at));
+                    let looks = matches!(step, Lookup | LookAside);
+                    lookup = lookup.or(looks.then_some((at, *step)));
                 }
                 Latency => {
                     if let Some(latency) = &self.latency {
@@ -264,8 +269,8 @@ impl CacheSpec {
                 }
                 End => {
                     compiler.emit(Instr::End);
-                    if let Some(at) = lookup.take() {
-                        compiler.program.code[at] = Instr::Cache(Lookup, compiler.here());
+                    if let Some((at, step)) = lookup.take() {
+                        compiler.program.code[at] = Instr::Cache(step, compiler.here());
                     }
                 }
             }

@@ -146,6 +146,7 @@ impl Server {
     /// Revokes what a frame waits for: a room, a core, a timer, a call, its branches.
     fn stop_what_it_does(&mut self, slot: Slot, world: &mut World) {
         self.leave_flight(slot, world);
+        self.release_fills(slot, world);
         let f = &world.frames[slot];
         let (flags, inst, pc) = (f.flags, usize::from(f.inst), f.pc);
         if flags & (IN_ROOM | ABANDONED) == IN_ROOM {

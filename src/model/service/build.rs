@@ -16,7 +16,7 @@ use crate::{
         build::{Assembly, Names, Op},
         check,
         fault::timeline::Startup,
-        kind::{Facts, Kind, Outgoing, Reach, Visit},
+        kind::{Facts, Kind, Outgoing, Reach, Verb, Visit},
         network::ZonesSpec,
         node::{Area, Node, NodeId},
         resilience::{EdgeSpec, policy::Budget},
@@ -328,9 +328,10 @@ fn step_calls(
                 ),
                 target: tier.0.clone(),
                 operation: Some((verb.name().to_owned(), Some(verb))),
-                label: verb.name().to_owned(),
+                // A release takes the place of a fill.
+                label: if verb == Verb::Release { Verb::Fill } else { verb }.name().to_owned(),
                 endpoint: Some(endpoint.clone()),
-                times: times * keys,
+                times: if verb == Verb::Release { 0.0 } else { times * keys },
                 attempts: 1,
                 to_all: false,
             });

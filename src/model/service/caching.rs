@@ -3,12 +3,13 @@
 //! **Invariant.** A visit that waits for another's fetch goes on, fails or is called off exactly once.
 
 use super::{
-    program::{CacheStep, Program},
+    program::{CacheStep, Instr, Program},
     server::Server,
 };
 use crate::{
     engine::{law::to_nanos, random::descend},
     model::{
+        cache::contents::ASIDE,
         frame::{FOUND, Slot},
         probe::Outcome,
         world::World,
@@ -31,49 +32,97 @@ impl Server {
         let sizes = world.carries.then(|| world.frames.extra(slot)).map(|e| (e.size, e.fetched));
         let (sent, fetched) = sizes.unwrap_or((0, 0));
         let mut followers = Vec::new();
-        let mut on = next;
+        let (mut on, mut size, mut heir) = (next, fetched, None);
         match step {
-            CacheStep::Lookup => match contents.lookup(key, now) {
-                Some(size) => {
+            CacheStep::Lookup | CacheStep::LookAside => match contents.lookup(key, now) {
+                Some(held) => {
                     world.frames[slot].flags |= FOUND;
                     if world.carries {
-                        world.frames.extra_mut(slot).reply_size = size;
+                        world.frames.extra_mut(slot).reply_size = held;
                     }
                     on = hit;
                 }
-                None if contents.join(key, slot) => return,
-                None => {}
+                None => {
+                    let leader = if step == CacheStep::Lookup { slot } else { ASIDE };
+                    if contents.join(key, slot, leader) {
+                        return;
+                    }
+                }
             },
             CacheStep::Admit | CacheStep::Keep => {
-                let size = if step == CacheStep::Keep { fetched } else { sent };
+                size = if step == CacheStep::Keep { fetched } else { sent };
                 contents.admit(key, size, now);
                 if world.carries && step == CacheStep::Keep {
                     world.frames.extra_mut(slot).reply_size = size;
                 }
                 followers = contents.land(key, slot);
+                if followers.is_empty() {
+                    followers = contents.land(key, ASIDE);
+                }
             }
+            CacheStep::Release => heir = contents.hand_over(key, ASIDE),
             CacheStep::Invalidate => contents.invalidate(key),
         }
         world.frames[slot].pc = on;
         self.run(slot, world);
+        if let Some(heir) = heir {
+            self.fetch_instead(heir, world);
+        }
         for follower in followers {
             // The follower stands at its own lookup; what it waited for is here now.
-            world.frames[follower].pc = self.past_lookup(follower, world);
+            let (_, hit) = self.lookup_of(follower, world);
+            let f = &mut world.frames[follower];
+            f.pc = hit;
+            f.flags |= FOUND;
             if world.carries {
-                world.frames.extra_mut(follower).reply_size = fetched;
+                world.frames.extra_mut(follower).reply_size = size;
             }
             self.run(follower, world);
         }
     }
 
-    /// Where a lookup that found its key goes on.
-    fn past_lookup(&self, slot: Slot, world: &World) -> u16 {
-        let super::program::Instr::Cache(CacheStep::Lookup, hit) =
-            self.program.code[usize::from(world.frames[slot].pc)]
-        else {
-            unreachable!("a follower waits at its lookup")
-        };
-        hit
+    /// The lookup a visit waits at, and where it goes on once the key is found.
+    fn lookup_of(&self, slot: Slot, world: &World) -> (CacheStep, u16) {
+        match self.program.code[usize::from(world.frames[slot].pc)] {
+            Instr::Cache(step @ (CacheStep::Lookup | CacheStep::LookAside), hit) => (step, hit),
+            _ => unreachable!("a follower waits at its lookup"),
+        }
+    }
+
+    /// A visit that waited for another's fetch leads it now.
+    fn fetch_instead(&mut self, slot: Slot, world: &mut World) {
+        let (step, _) = self.lookup_of(slot, world);
+        let f = &mut world.frames[slot];
+        f.pc += 1;
+        let (key, inst) = (f.key, usize::from(f.inst));
+        let contents = self.instances[inst].contents.as_mut().expect("only caches do this");
+        if step == CacheStep::LookAside {
+            contents.led_aside(key);
+        }
+        self.run(slot, world);
+    }
+
+    /// A visit ends without what it was to fill caches with: those who wait there are told.
+    #[inline(never)]
+    pub(super) fn release_fills(&mut self, slot: Slot, world: &mut World) {
+        let mut at = usize::from(world.frames[slot].pc);
+        if !matches!(self.program.code.get(at), Some(Instr::Call(_))) {
+            return;
+        }
+        let mut filling = false;
+        loop {
+            at += 1;
+            match self.program.code[at] {
+                Instr::Send(call) => {
+                    filling = true;
+                    if let Some(release) = self.program.calls[usize::from(call)].release {
+                        self.send_away(slot, (call, Some(release)), world);
+                    }
+                }
+                Instr::Call(_) | Instr::OnHit(_) if !filling => {}
+                _ => return,
+            }
+        }
     }
 
     /// The fetch a visit led failed: those that waited for it fail with it.
@@ -97,20 +146,24 @@ impl Server {
             return;
         }
         if let Some(next) = contents.hand_over(key, slot) {
-            world.frames[next].pc += 1;
-            self.run(next, world);
+            self.fetch_instead(next, world);
         }
     }
 
     /// Sends a message whose reply nobody waits for.
     #[inline(never)]
-    pub(super) fn send_away(&mut self, slot: Slot, call: u16, world: &mut World) {
+    pub(super) fn send_away(
+        &mut self,
+        slot: Slot,
+        (call, instead): (u16, Option<u8>),
+        world: &mut World,
+    ) {
         let site = &self.program.calls[usize::from(call)];
         let f = &world.frames[slot];
         let (id, from) = (descend(f.id, site.site), (self.node, f.inst));
         let key = Program::key(site.key, slot, world);
         let target = (site.target, site.instance(slot, key, id, world));
-        let op = site.op.unwrap_or(world.frames[slot].op);
+        let op = instead.or(site.op).unwrap_or(world.frames[slot].op);
         let child = world.new_call(slot, target, (op, key), id);
         if world.carries {
             let fetched = world.frames.extra(slot).fetched;

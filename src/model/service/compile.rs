@@ -14,6 +14,7 @@ use crate::{
         build::{Assembly, Op},
         frame::MAX_LOOPS,
         kind::Verb,
+        kinds::NodeSpec,
         resilience::{
             DeadlineSpec, EdgeSpec, RetrySpec,
             policy::{EdgePolicy, Retry},
@@ -261,6 +262,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             size,
             optional,
             to_shard: false,
+            release: None,
             edge: self.edge(target),
             site: self.site(path),
         };
@@ -300,9 +302,19 @@ impl<'c, 'a> Compiler<'c, 'a> {
             self.ask_cache(tier, Verb::Fill, call, path);
             let at = self.program.code.len() - 1;
             let Instr::Call(fill) = self.program.code[at] else { unreachable!("just added") };
+            self.program.calls[usize::from(fill)].release = self.release(tier);
             self.program.code[at] = Instr::Send(fill);
         }
         self.program.code[hits[0]] = Instr::OnHit(self.here());
+    }
+
+    /// The operation that tells a coalescing cache of a fill that will not come.
+    fn release(&self, tier: &Name) -> Option<u8> {
+        let names = self.assembly.names;
+        let spec = names.specs[usize::from(names.node(&tier.0)?)];
+        let coalesces = matches!(spec, NodeSpec::Cache(c) if c.coalesce == Some(true));
+        let release = (Verb::Release.name().to_owned(), Some(Verb::Release));
+        names.op(&release).filter(|_| coalesces)
     }
 
     fn cached_write(
@@ -496,7 +508,7 @@ impl StepSpec {
     pub fn cache_verbs(&self) -> Vec<(&Name, Verb)> {
         let Some((tiers, mode)) = self.caching() else { return Vec::new() };
         let verbs: &[Verb] = match mode {
-            None => &[Verb::Lookup, Verb::Fill],
+            None => &[Verb::Lookup, Verb::Fill, Verb::Release],
             Some(WriteMode::Invalidate) => &[Verb::Invalidate],
             Some(WriteMode::Update) => &[Verb::Fill],
             Some(WriteMode::Around) => &[],

@@ -84,6 +84,10 @@ pub enum Instr {
 pub enum CacheStep {
     /// Looks it up.
     Lookup,
+    /// Looks it up for a caller that fetches what is missing by itself.
+    LookAside,
+    /// Lets the next who waits for a fetch make it, as it failed.
+    Release,
     /// Holds what the message brought.
     Admit,
     /// Holds what was fetched.
@@ -200,6 +204,8 @@ pub struct Call {
     pub optional: bool,
     /// It goes to the instance its branch is about, whatever the key.
     pub to_shard: bool,
+    /// A fill for which others may wait: the operation that tells them if it does not come.
+    pub release: Option<u8>,
     /// Policy (index of the edge).
     pub edge: u16,
     /// Hash of the path to this site, added to the visit's identity.

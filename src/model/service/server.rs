@@ -249,7 +249,7 @@ impl Server {
             Stop::At(Instr::Fork(fork)) => self.start_fork(slot, fork, world),
             Stop::At(Instr::Cache(step, hit)) => self.cache_step(slot, (step, hit), world),
             Stop::At(Instr::Send(call)) => {
-                self.send_away(slot, call, world);
+                self.send_away(slot, (call, None), world);
                 world.frames[slot].pc += 1;
                 self.run(slot, world);
             }
@@ -384,6 +384,7 @@ impl Server {
     pub(super) fn finish(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
         if !outcome.is_success() {
             self.fail_followers(slot, outcome, world);
+            self.release_fills(slot, world);
         }
         self.end(slot, outcome, world);
     }
@@ -609,6 +610,11 @@ impl Server {
             }
         }
         if site.optional {
+            if let Some(Instr::Send(_)) =
+                self.program.code.get(usize::from(world.frames[slot].pc) + 1)
+            {
+                self.release_fills(slot, world);
+            }
             let f = &mut world.frames[slot];
             f.pc += 1;
             // What was not read fills no cache.
