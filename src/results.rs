@@ -301,7 +301,7 @@ pub struct Design {
 pub struct Vertex {
     /// Name.
     pub name: String,
-    /// `client`, `service`, `store`, `load_balancer`, `external`.
+    /// `client`, or the kind of a node as in the file.
     pub kind: String,
     /// Instances, or shards, or users of a closed client; 0: not applicable.
     pub instances: u64,

@@ -5,10 +5,11 @@
 use std::collections::BTreeSet;
 
 use super::{
-    balancer::{LoadBalancerSpec, Policy, TargetsSpec},
+    balancer::{HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec},
     build::Names,
     cache::{CacheSpec, Capacity},
     check_steps::{many_steps, steps},
+    kinds::NodeSpec,
     network::ZonesSpec,
     resilience::{DeadlineSpec, EdgeSpec, RetrySpec},
     service::{Discipline, ServiceSpec, StepSpec},
@@ -197,21 +198,12 @@ fn discipline(spec: Option<&Discipline>, bounded: bool, path: &str, problems: &m
 /// A balancer.
 pub fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
     zones(spec.zones.as_ref(), &format!("{path}.zones"), names, problems);
-    let targets = spec.to.nodes();
-    if targets.is_empty() {
-        problems.error("E-TOPO", format!("{path}.to"), "a balancer needs at least one target");
-    } else if targets.iter().all(|t| t.1 <= 0.0) {
-        problems.error("E-TOPO", format!("{path}.to"), "all weights are zero");
-    }
-    if let TargetsSpec::Pool(pool) = &spec.to {
-        let distinct: BTreeSet<&Name> = pool.iter().collect();
-        if distinct.len() < pool.len() {
-            problems.error("E-DUP-NAME", format!("{path}.to"), "a target is listed twice");
-        }
-    }
+    targets(&spec.to, path, names, problems);
     health(spec, path, problems);
-    let pool: u64 = targets
-        .iter()
+    let pool: u64 = spec
+        .to
+        .nodes()
+        .into_iter()
         .filter_map(|(name, _)| names.node(&name.0))
         .map(|id| names.kind(id).facts().instances)
         .fold(0, u64::saturating_add);
@@ -233,6 +225,36 @@ pub fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems
     }
 }
 
+/// The targets a balancer or dns node chooses among.
+pub fn targets(spec: &TargetsSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    let targets = spec.nodes();
+    if targets.is_empty() {
+        problems.error("E-TOPO", format!("{path}.to"), "needs at least one target");
+    } else if targets.iter().all(|t| t.1 <= 0.0) {
+        problems.error("E-TOPO", format!("{path}.to"), "all weights are zero");
+    }
+    if let TargetsSpec::Pool(pool) = spec {
+        let distinct: BTreeSet<&Name> = pool.iter().collect();
+        if distinct.len() < pool.len() {
+            problems.error("E-DUP-NAME", format!("{path}.to"), "a target is listed twice");
+        }
+    }
+    for call in spec.calls(path) {
+        let node = names.node(&call.target).map(|id| names.specs[usize::from(id)]);
+        if matches!(node, Some(NodeSpec::Dns(_))) {
+            problems.error_help(
+                "E-TOPO",
+                call.path,
+                format!(
+                    "`{}` is a dns node, which only clients, services and caches ask",
+                    call.target
+                ),
+                "name its targets",
+            );
+        }
+    }
+}
+
 /// A ring takes memory for every point.
 fn ring(instances: u64, points: u32, path: &str, problems: &mut Problems) {
     let all = instances.saturating_mul(u64::from(points));
@@ -246,45 +268,50 @@ fn ring(instances: u64, points: u32, path: &str, problems: &mut Problems) {
     }
 }
 
+/// How a node checks the health of its targets.
+pub fn health_check(check: &HealthCheckSpec, path: &str, problems: &mut Problems) {
+    let at = |key: &str| format!("{path}.health_check.{key}");
+    match (check.interval, check.detect) {
+        (None, None) => problems.error_help(
+            "E-MISSING",
+            format!("{path}.health_check"),
+            "how often?",
+            "such as `interval: 2s` (or `detect: 5s`: known after that time, without probes)",
+        ),
+        (Some(_), Some(_)) => problems.error_help(
+            "E-CONFLICT",
+            at("detect"),
+            "stands for probes that are not sent, but `interval` sends them",
+            "leave out one of the two",
+        ),
+        (Some(interval), None) => {
+            if interval.0 == 0 {
+                problems.error("E-RANGE", at("interval"), "must be above 0");
+            }
+            if check.timeout.is_some_and(|t| t.0 > interval.0 || t.0 == 0) {
+                let message = "must be above 0 and not longer than `interval`";
+                problems.error("E-RANGE", at("timeout"), message);
+            }
+        }
+        (None, Some(_)) => {
+            let probed = check.timeout.is_some()
+                || check.operation.is_some()
+                || check.fall.is_some()
+                || check.rise.is_some();
+            if probed {
+                let message = "sends no probe, so it has no timeout, operation, fall or rise";
+                problems.error("E-CONFLICT", at("detect"), message);
+            }
+        }
+    }
+    positive(check.fall, 1000, &at("fall"), problems);
+    positive(check.rise, 1000, &at("rise"), problems);
+}
+
 /// How a balancer learns of the health of its targets.
 fn health(spec: &LoadBalancerSpec, path: &str, problems: &mut Problems) {
     if let Some(check) = &spec.health_check {
-        let at = |key: &str| format!("{path}.health_check.{key}");
-        match (check.interval, check.detect) {
-            (None, None) => problems.error_help(
-                "E-MISSING",
-                format!("{path}.health_check"),
-                "how often?",
-                "such as `interval: 2s` (or `detect: 5s`: known after that time, without probes)",
-            ),
-            (Some(_), Some(_)) => problems.error_help(
-                "E-CONFLICT",
-                at("detect"),
-                "stands for probes that are not sent, but `interval` sends them",
-                "leave out one of the two",
-            ),
-            (Some(interval), None) => {
-                if interval.0 == 0 {
-                    problems.error("E-RANGE", at("interval"), "must be above 0");
-                }
-                if check.timeout.is_some_and(|t| t.0 > interval.0 || t.0 == 0) {
-                    let message = "must be above 0 and not longer than `interval`";
-                    problems.error("E-RANGE", at("timeout"), message);
-                }
-            }
-            (None, Some(_)) => {
-                let probed = check.timeout.is_some()
-                    || check.operation.is_some()
-                    || check.fall.is_some()
-                    || check.rise.is_some();
-                if probed {
-                    let message = "sends no probe, so it has no timeout, operation, fall or rise";
-                    problems.error("E-CONFLICT", at("detect"), message);
-                }
-            }
-        }
-        positive(check.fall, 1000, &at("fall"), problems);
-        positive(check.rise, 1000, &at("rise"), problems);
+        health_check(check, path, problems);
     }
     if let Some(eject) = &spec.eject {
         positive(Some(eject.errors), 1_000_000, &format!("{path}.eject.errors"), problems);

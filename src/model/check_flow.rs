@@ -259,14 +259,14 @@ fn least_hop(names: &Names<'_>, outside: bool) -> f64 {
     classes.iter().map(|law| least(law.as_ref())).chain(links).fold(f64::INFINITY, f64::min)
 }
 
-/// No visit of a node that succeeds is shorter (ns); a balancer's is that of its quickest target.
+/// No visit of a node that succeeds is shorter (ns); that of a balancer or through a dns node is that of
+/// its quickest target.
 fn least_visit(names: &Names<'_>, target: &str, op: &Op) -> f64 {
     let own = |name: &str| names.node(name).map_or(0.0, |id| names.kind(id).visit(op).least);
-    match names.node(target).map(|id| names.specs[usize::from(id)]) {
-        Some(NodeSpec::LoadBalancer(balancer)) => {
-            let targets = balancer.to.nodes();
-            targets.iter().map(|t| own(&t.0.0)).fold(f64::INFINITY, f64::min)
-        }
-        _ => own(target),
-    }
+    let to = match names.node(target).map(|id| names.specs[usize::from(id)]) {
+        Some(NodeSpec::LoadBalancer(balancer)) => &balancer.to,
+        Some(NodeSpec::Dns(dns)) => &dns.to,
+        _ => return own(target),
+    };
+    to.nodes().iter().map(|t| own(&t.0.0)).fold(f64::INFINITY, f64::min)
 }

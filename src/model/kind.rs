@@ -23,6 +23,13 @@ pub enum Reach<'a> {
     Directory,
     /// The next point of the key on a ring with so many points of each instance.
     Ring(u32),
+    /// It is not: it names another node, which the caller keeps in mind and calls instead.
+    Answer {
+        /// How long an answer is kept, ns.
+        ttl: u64,
+        /// Caches of answers the requests of a client come through, in each zone.
+        resolvers: u64,
+    },
 }
 
 /// The outside of a node.

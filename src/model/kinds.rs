@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    balancer::LoadBalancerSpec, cache::CacheSpec, external::ExternalSpec, kind::Kind,
+    balancer::LoadBalancerSpec, cache::CacheSpec, dns::DnsSpec, external::ExternalSpec, kind::Kind,
     service::ServiceSpec, store::StoreSpec,
 };
 
@@ -14,6 +14,8 @@ use super::{
 pub enum NodeSpec {
     /// Spreads requests over the instances of its targets.
     LoadBalancer(LoadBalancerSpec),
+    /// Answers callers with one of its targets, which they then call themselves.
+    Dns(DnsSpec),
     /// Runs steps for each request on bounded workers and cores.
     Service(ServiceSpec),
     /// Keeps data in shards; reads and writes are work.
@@ -30,6 +32,7 @@ impl NodeSpec {
     pub fn kind(&self) -> &dyn Kind {
         match self {
             Self::LoadBalancer(spec) => spec,
+            Self::Dns(spec) => spec,
             Self::Service(spec) => spec,
             Self::Store(spec) => spec,
             Self::Cache(spec) => spec,

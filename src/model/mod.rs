@@ -15,6 +15,7 @@ mod check_flow;
 mod check_size;
 mod check_steps;
 pub mod client;
+pub mod dns;
 pub mod external;
 pub mod fault;
 pub mod frame;

@@ -5,7 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{build::Names, build::Prepared, client::KeyLaw, kind::Reach, ring::Ring};
+use super::{
+    build::{Names, Prepared},
+    client::KeyLaw,
+    dns::resolver::Resolver,
+    kind::Reach,
+    ring::Ring,
+};
 use crate::engine::random::mix;
 
 /// Which instance a call goes to.
@@ -24,12 +30,17 @@ pub enum Route {
     /// Keys in a table, and how many instances there are: a key not seen before goes to the one that
     /// has had none for longest, so that no two differ by more than one key.
     Directory(BTreeMap<u64, u16>, u16),
+    /// It is asked which node to call instead; what callers keep of its answers.
+    Answer(Box<Resolver>),
 }
 
 impl Route {
     /// How `n` instances are reached; everything was checked before.
     pub fn new(reach: Reach<'_>, n: u16, names: &Names<'_>, prepared: &Prepared) -> Self {
         match (n, reach) {
+            (_, Reach::Answer { ttl, resolvers }) => {
+                Self::Answer(Box::new(Resolver::new(ttl, resolvers)))
+            }
             (1, _) => Self::Single,
             (n, Reach::Any) => Self::Random(n),
             (n, Reach::Hash) => Self::Hash(n),
@@ -44,7 +55,7 @@ impl Route {
     #[inline(always)]
     pub fn instance(&mut self, key: u64, id: u64) -> u16 {
         match self {
-            Self::Single => 0,
+            Self::Single | Self::Answer(_) => 0,
             Self::Random(n) => ((u128::from(mix(id)) * u128::from(*n)) >> 64) as u16,
             Self::Hash(n) => (mix(key) % u64::from(*n)) as u16,
             Self::Ring(ring) => ring.of(key),

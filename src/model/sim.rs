@@ -115,7 +115,6 @@ impl Simulation {
         for (i, client) in design.clients.values().enumerate() {
             let built = client.build(i, record.first_row[i], &mut assembly);
             nodes.push(Box::new(built));
-            routes.push(Route::Single);
         }
         let salts = names.nodes.iter().map(|n| hash_str(1, n));
         let salts: Vec<u64> = salts.chain(names.clients.iter().map(|n| hash_str(2, n))).collect();
@@ -271,6 +270,7 @@ impl Simulation {
                 self.nodes[node].on_request(slot, world);
             }
             kind::REPLY => self.on_reply(slot),
+            kind::ANSWER => world.answered(slot),
             kind::TIMER => {
                 let f = &world.frames[slot];
                 if f.armed == sequence {
@@ -444,7 +444,7 @@ impl Simulation {
         let scheduled = self.world.agenda.schedule().map(|(_, p)| (p.kind, p.slot));
         for (event, slot) in scheduled.chain(self.world.hosts.held_messages()) {
             flying += match event {
-                kind::DELIVER | kind::CANCEL => 1,
+                kind::DELIVER | kind::CANCEL | kind::ANSWER => 1,
                 kind::REPLY => u64::from(self.world.frames[slot].flags & BRANCH == 0),
                 _ => 0,
             };

@@ -28,11 +28,15 @@ pub(super) mod kind {
     pub(in crate::model) const CANCEL: u8 = 4;
     /// In the fingerprint only.
     pub(in crate::model) const FAULT: u8 = 5;
+    pub(in crate::model) const ANSWER: u8 = 6;
 }
 
 /// Shifts a visit's identity for the draws of its reply and its cancellation.
 const REPLY_SHIFT: u64 = 0x5851_f42d_4c95_7f2d;
 const CANCEL_SHIFT: u64 = 0x2545_f491_4f6c_dd1d;
+/// The same for the answer of a dns node and for the call that follows it.
+pub(super) const ANSWER_SHIFT: u64 = 0x8cb9_2ba7_2f3d_8dd7;
+pub(super) const QUESTION_SHIFT: u64 = 0xaaaa_9c3f_6d2b_1e05;
 
 /// A delay that is constant (with a lane, if there was one) or not.
 #[derive(Clone, Copy, Debug)]
@@ -104,10 +108,19 @@ impl World {
 
     // ---- calls -----------------------------------------------------------------------------
 
-    /// The instance a call to `target` goes to without a balancer.
+    /// Node and instance a call from the frame `caller` to `target` goes to without a balancer.
     #[inline(always)]
-    pub fn instance_of(&mut self, target: NodeId, key: u64, id: u64) -> u16 {
-        self.routes[usize::from(target)].instance(key, id ^ self.route_salt)
+    pub fn destination(
+        &mut self,
+        caller: Slot,
+        target: NodeId,
+        key: u64,
+        id: u64,
+    ) -> (NodeId, u16) {
+        match &mut self.routes[usize::from(target)] {
+            Route::Answer(_) => self.resolved(caller, target, key, id),
+            route => (target, route.instance(key, id ^ self.route_salt)),
+        }
     }
 
     /// A new frame for a call from `parent`, not yet sent; `what` is the operation and its key.
@@ -172,11 +185,18 @@ impl World {
     /// Answers a call: the reply leaves for the caller (or for where the caller was).
     #[inline(always)]
     pub fn reply(&mut self, slot: Slot, outcome: Outcome) {
+        let id = self.frames[slot].id.wrapping_add(REPLY_SHIFT);
+        self.reply_as(slot, outcome, (kind::REPLY, id));
+    }
+
+    /// Answers a call by a message of a kind with a draw identity.
+    #[inline(always)]
+    pub(super) fn reply_as(&mut self, slot: Slot, outcome: Outcome, (kind, id): (u8, u64)) {
         let f = &mut self.frames[slot];
         f.pc = outcome as u16;
         f.armed = FINISHED;
         let (parent, flags) = (f.parent, f.flags);
-        let (from, id) = ((f.node, f.inst), f.id.wrapping_add(REPLY_SHIFT));
+        let from = (f.node, f.inst);
         let to = if flags & CALLER_DONE == 0 {
             let caller = &self.frames[parent];
             (caller.node, caller.inst)
@@ -185,7 +205,7 @@ impl World {
         };
         let size = if self.carries { self.frames.extra(slot).reply_size } else { 0 };
         let message = Message { id, size };
-        if !self.network.send(&mut self.agenda, (from, to), (slot, kind::REPLY), message) {
+        if !self.network.send(&mut self.agenda, (from, to), (slot, kind), message) {
             self.frames[slot].flags |= CALLEE_DONE;
             self.release_if_done(slot);
         }

@@ -16,10 +16,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("OperationSpec", EDGE),
     ("OperationSpec", &["guarantees", "count"]),
     ("EdgeSpec", EDGE),
-    (
-        "NodeSpec",
-        &["queue", "topic", "function", "dns", "cdn", "gateway", "object_store", "search_index"],
-    ),
+    ("NodeSpec", &["queue", "topic", "function", "cdn", "gateway", "object_store", "search_index"]),
     ("ServiceSpec", &["price", "autoscale", "background", "consumes", "purchase", "inbound"]),
     (
         "LoadBalancerSpec",

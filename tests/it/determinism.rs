@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use crate::cli::{files, result_folder, windtunnel};
 
-/// A bit of everything: balancer with health checks, retries, keys, cache, shards, parallel calls,
+/// A bit of everything: balancer and dns with health checks, retries, keys, cache, shards, parallel calls,
 /// attributes, faults.
 const SHOP: &str = "\
 windtunnel: 1
@@ -23,6 +23,11 @@ clients:
   batch:
     arrivals: constant(5/s)
     to: api
+    keys: uniform(n=100)
+    timeout: 1s
+  visitors:
+    arrivals: poisson(20/s)
+    to: name
     keys: uniform(n=100)
     timeout: 1s
 nodes:
@@ -48,6 +53,8 @@ nodes:
     store: {shards: {count: 4, by: hash}, read: exp(mean=5ms), cores: 1}
   redis:
     cache: {capacity: 50, eviction: s3fifo, instances: 2}
+  name:
+    dns: {to: {edge: 80, api: 20}, ttl: 3s, health_check: {interval: 1s, timeout: 100ms}}
 faults:
   - {id: dead, at: 10s, for: 5s, crash: {node: api, instances: 1}}
   - {id: slow, slow: {node: db, shard: 1, factor: 5}, mtbf: exp(mean=8s), mttr: exp(mean=2s)}

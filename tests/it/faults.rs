@@ -14,7 +14,7 @@ impl Files for One {
     }
 }
 
-fn results_of(text: String, replications: usize) -> Value {
+pub(crate) fn results_of(text: String, replications: usize) -> Value {
     let merged = run::run("a.yaml", &One(text), &Overrides::default(), replications);
     serde_json::to_value(merged.results()).expect("results are JSON")
 }
@@ -421,11 +421,13 @@ clients:
     retry: {{attempts: 3, backoff: exponential(base=5ms max=50ms jitter=full), budget: 20%}}
   visitors:
     arrivals: closed(users=20 think=exp(mean=300ms))
-    to: edge
+    to: name
     keys: zipf(n=500 s=1)
     deadline: 400ms
 nodes:
   edge: {{load_balancer: {{to: api, policy: {policy}, zones: [x], {health}}}}}
+  name: {{dns: {{to: {{edge: 3, api: 1}}, ttl: 400ms, zones: [y], health_check: {{interval: 700ms, operation: default}}}}}}
+  farther: {{dns: {{to: [far], ttl: 300ms, zones: [z]}}}}
   api:
     service:
       instances: 3
@@ -438,11 +440,12 @@ nodes:
         default:
           - work: exp(mean=8ms)
           - all: [[{{work: 1ms}}, {{call: far}}], {{read: {{from: db, cache: side}}}}, {{wait: 3ms}}]
-          - any: {{need: 1, of: [{{call: far}}, {{call: through}}]}}
+          - any: {{need: 1, of: [{{call: farther}}, {{call: through}}]}}
           - reply: 1KB
           - work: 1ms
       dependencies:
         far: {{timeout: 40ms, cancel: {cancel}, retry: {{attempts: 2, backoff: constant(5ms)}}}}
+        farther: {{timeout: 40ms, cancel: {cancel}}}
         through: {{timeout: 60ms, cancel: {cancel}}}
         db: {{timeout: 60ms}}
         side: {{timeout: 30ms}}
@@ -460,6 +463,9 @@ fn any_fault(i: usize) -> impl Strategy<Value = String> {
         "crash: {node: api, instances: 2}",
         "crash: {node: api, process: true}",
         "crash: {node: edge}",
+        "crash: {node: name}",
+        "crash: {node: farther, process: true}",
+        "errors: {node: name, fraction: 40%}",
         "crash: {node: through}",
         "crash: {node: side, instances: 1}",
         "crash: {node: far, process: true}",
@@ -484,6 +490,7 @@ fn any_fault(i: usize) -> impl Strategy<Value = String> {
         "latency: {node: api, add: exp(mean=30ms)}",
         "loss: {link: [users, edge], fraction: 30%}",
         "bandwidth: {node: db, rate: 50KB/s}",
+        "loss: {link: [visitors, name], fraction: 30%}",
         "load: {client: users, factor: 4}",
     ]);
     (effects, 0u32..19_000, 1u32..8000, any::<bool>()).prop_map(

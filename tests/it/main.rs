@@ -7,6 +7,7 @@ mod bad_input;
 mod caches;
 mod cli;
 mod determinism;
+mod dns;
 mod faults;
 mod health;
 mod hostile;

@@ -27,6 +27,7 @@ fn every_kind_and_its_keys_are_in_the_reference() {
         "## Service\n",
         "## Load balancer\n",
         "| `cores` |",
+        "`dns:` [Dns](#dns)",
         "`load_balancer:` [Load balancer](#load-balancer)",
         "| `extends` |",
         "## Step\n",

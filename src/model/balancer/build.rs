@@ -1,15 +1,14 @@
 //! A balancer's spec: its outside, its checks, its state.
 
 use super::{
-    Balancer, LoadBalancerSpec, Policy, TargetsSpec,
-    health::{Checks, Eject, Health},
+    Balancer, HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec,
+    health::{Checks, Eject, Health, Watch},
     policy::Chooser,
 };
 use crate::{
     model::{
         build::{Assembly, Names},
         check,
-        fault::timeline::Host,
         frame::PROBE,
         kind::{Facts, Kind, Outgoing, Reach},
         node::{Node, NodeId},
@@ -32,6 +31,31 @@ impl TargetsSpec {
             Self::Weighted(weights) => weights.iter().map(|(n, w)| (n, w.0)).collect(),
         }
     }
+
+    /// The calls that are spread over them; `path` is that of the node's kind.
+    pub fn calls(&self, path: &str) -> Vec<Outgoing> {
+        let (weighted, nodes) = (matches!(self, Self::Weighted(_)), self.nodes());
+        let total: f64 = nodes.iter().map(|n| n.1).sum();
+        let call = |(i, (name, weight)): (usize, &(&Name, f64))| Outgoing {
+            path: match self {
+                Self::One(_) => format!("{path}.to"),
+                Self::Pool(_) => format!("{path}.to[{i}]"),
+                Self::Weighted(_) => format!("{path}.to.{}", name.0),
+            },
+            target: name.0.clone(),
+            operation: None,
+            label: if weighted {
+                format!("{:.0} %", weight / total * 100.0)
+            } else {
+                String::new()
+            },
+            endpoint: None,
+            times: if weighted { weight / total } else { 1.0 / nodes.len() as f64 },
+            attempts: 1,
+            to_all: false,
+        };
+        nodes.iter().enumerate().map(call).collect()
+    }
 }
 
 impl Kind for LoadBalancerSpec {
@@ -48,32 +72,9 @@ impl Kind for LoadBalancerSpec {
     }
 
     fn outgoing(&self, path: &str) -> Vec<Outgoing> {
-        let weighted = matches!(self.to, TargetsSpec::Weighted(_));
-        let total: f64 = self.to.nodes().iter().map(|n| n.1).sum();
-        self.to
-            .nodes()
-            .into_iter()
-            .enumerate()
-            .map(|(i, (name, weight))| Outgoing {
-                path: match &self.to {
-                    TargetsSpec::One(_) => format!("{path}.to"),
-                    TargetsSpec::Pool(_) => format!("{path}.to[{i}]"),
-                    TargetsSpec::Weighted(_) => format!("{path}.to.{}", name.0),
-                },
-                target: name.0.clone(),
-                operation: None,
-                label: if weighted {
-                    format!("{:.0} %", weight / total * 100.0)
-                } else {
-                    String::new()
-                },
-                endpoint: None,
-                times: if weighted { weight / total } else { 1.0 / self.to.nodes().len() as f64 },
-                attempts: 1,
-                to_all: false,
-            })
-            .chain(self.probes(path))
-            .collect()
+        let mut calls = self.to.calls(path);
+        calls.extend(self.health_check.iter().flat_map(|check| check.calls(path, &self.to)));
+        calls
     }
 
     fn carries(&self) -> bool {
@@ -106,7 +107,8 @@ impl Kind for LoadBalancerSpec {
             // One pool: the policy sees all instances alike.
             sizes = vec![sizes.iter().sum()];
         }
-        let health = self.health(id, &pool, assembly);
+        let (stream, site) = (assembly.stream(path, "choice"), Assembly::site(path));
+        let health = self.health(Watch { node: id, site, stream, pool: pool.clone() }, assembly);
         Box::new(Balancer {
             node: id,
             sticky: self.policy == Some(Policy::Sticky),
@@ -114,19 +116,18 @@ impl Kind for LoadBalancerSpec {
             chooser: Chooser::new(self.policy.clone().unwrap_or(Policy::RoundRobin), &sizes),
             pool,
             weights,
-            stream: assembly.stream(path, "choice"),
-            site: Assembly::site(path),
+            stream,
+            site,
             arrivals: 0,
             departures: 0,
         })
     }
 }
 
-impl LoadBalancerSpec {
-    /// The calls of its deep health checks.
-    fn probes(&self, path: &str) -> Vec<Outgoing> {
-        let operation = self.health_check.as_ref().and_then(|check| check.operation.as_ref());
-        let Some(operation) = operation else { return Vec::new() };
+impl HealthCheckSpec {
+    /// The calls of its deep checks of some targets; `path` is that of the node's kind.
+    pub fn calls(&self, path: &str, targets: &TargetsSpec) -> Vec<Outgoing> {
+        let Some(operation) = &self.operation else { return Vec::new() };
         let probe = |(target, _): (&Name, f64)| Outgoing {
             path: format!("{path}.health_check.operation"),
             target: target.0.clone(),
@@ -137,38 +138,23 @@ impl LoadBalancerSpec {
             attempts: 1,
             to_all: false,
         };
-        self.to.nodes().into_iter().map(probe).collect()
+        targets.nodes().into_iter().map(probe).collect()
     }
 
-    /// What it knows of its targets at the start, if it asks at all.
-    fn health(&self, id: NodeId, pool: &[Host], assembly: &mut Assembly<'_>) -> Option<Health> {
-        if self.health_check.is_none() && self.eject.is_none() {
-            return None;
-        }
-        let mut health = Health::new(pool.len());
-        health.slow_start = self.slow_start.map_or(0, |d| d.0);
-        health.panic = self.panic.map_or(0.0, |f| f.0);
-        if let Some(eject) = &self.eject {
-            let ticks = (0..pool.len()).map(|i| assembly.tick(id, i as u32));
-            let first_tick = ticks.min().unwrap_or(0);
-            let most = eject.max.map_or(0.5, |f| f.0) * pool.len() as f64;
-            health.eject = Some(Eject {
-                errors: eject.errors.0 as u32,
-                span: eject.for_.0,
-                most: (most as usize).max(1),
-                first_tick,
-            });
-        }
-        let Some(check) = &self.health_check else { return Some(health) };
-        if let Some(detect) = check.detect {
-            let tick = assembly.tick(id, pool.len() as u32);
+    /// Has the health of some targets be learned this way.
+    pub fn build(&self, watch: Watch, assembly: &mut Assembly<'_>) -> Health {
+        let node = watch.node;
+        let mut health = Health::new(watch);
+        if let Some(detect) = self.detect {
+            let pool = health.pool();
+            let tick = assembly.tick(node, pool.len() as u32);
             health.told = (assembly.timeline.news(pool, detect.0, assembly.names), tick);
-            return Some(health);
+            return health;
         }
-        let interval = check.interval.expect("it was checked").0;
-        let timeout = check.timeout.map_or(interval, |t| t.0);
-        let fall = check.fall.map_or(FALL, |n| n.0);
-        let op = check.operation.as_ref().map_or(PROBE, |name| {
+        let interval = self.interval.expect("it was checked").0;
+        let timeout = self.timeout.map_or(interval, |t| t.0);
+        let fall = self.fall.map_or(FALL, |n| n.0);
+        let op = self.operation.as_ref().map_or(PROBE, |name| {
             assembly.names.op(&(name.0.clone(), None)).expect("every operation has a number")
         });
         health.leg = Some(assembly.span(interval.saturating_mul(fall)));
@@ -176,9 +162,37 @@ impl LoadBalancerSpec {
             interval,
             timeout: (timeout, assembly.span(timeout)),
             fall: fall as u32,
-            rise: check.rise.map_or(RISE, |n| n.0) as u32,
+            rise: self.rise.map_or(RISE, |n| n.0) as u32,
             op,
         });
+        health
+    }
+}
+
+impl LoadBalancerSpec {
+    /// What it knows of its targets at the start, if it asks at all.
+    fn health(&self, watch: Watch, assembly: &mut Assembly<'_>) -> Option<Health> {
+        let (id, targets) = (watch.node, watch.pool.len());
+        // The ticks of ejections come first.
+        let eject = self.eject.as_ref().map(|eject| {
+            let ticks = (0..targets).map(|i| assembly.tick(id, i as u32));
+            let first_tick = ticks.min().unwrap_or(0);
+            let most = eject.max.map_or(0.5, |f| f.0) * targets as f64;
+            Eject {
+                errors: eject.errors.0 as u32,
+                span: eject.for_.0,
+                most: (most as usize).max(1),
+                first_tick,
+            }
+        });
+        let mut health = match &self.health_check {
+            Some(check) => check.build(watch, assembly),
+            None if eject.is_some() => Health::new(watch),
+            None => return None,
+        };
+        health.eject = eject;
+        health.slow_start = self.slow_start.map_or(0, |d| d.0);
+        health.panic = self.panic.map_or(0.0, |f| f.0);
         Some(health)
     }
 }

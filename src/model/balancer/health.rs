@@ -1,13 +1,16 @@
-//! What a balancer knows of the health of its targets: what its own probes and replies told it.
+//! What a balancer (or a dns node) knows of the health of its targets: what its own probes and replies
+//! told it.
 //!
 //! **Invariant.** Only messages change it (and, with `detect`, a delay that stands for them): a target
 //! that died is chosen until a probe or a request has said so.
 
-use super::{Balancer, policy::Chooser};
+use super::policy::Chooser;
 use crate::{
-    engine::random::{descend, mix},
+    engine::random::{Stream, descend, mix},
     model::{
+        fault::timeline::Host,
         frame::{BRANCH, CALLER_DONE, Extra, Frame, NONE, PROBE, Slot},
+        node::NodeId,
         probe::Outcome,
         world::{Span, World},
     },
@@ -57,9 +60,23 @@ struct Target {
     back: u64,
 }
 
-/// The health of all targets.
+/// Who asks whom.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// The node that asks.
+    pub node: NodeId,
+    /// Hash of its name.
+    pub site: u64,
+    /// Draws of when each target is first asked.
+    pub stream: Stream,
+    /// Node and instance of each target.
+    pub pool: Vec<Host>,
+}
+
+/// The health of all targets. What changes it says whether another choice follows from it.
 #[derive(Clone, Debug)]
 pub struct Health {
+    watch: Watch,
     /// Probes, if it sends any.
     pub checks: Option<Checks>,
     /// A request that takes longer than this has failed, ns and as a span.
@@ -78,7 +95,7 @@ pub struct Health {
 
 impl Health {
     /// All targets are taken for healthy.
-    pub fn new(targets: usize) -> Self {
+    pub fn new(watch: Watch) -> Self {
         Self {
             checks: None,
             leg: None,
@@ -87,12 +104,23 @@ impl Health {
             panic: 0.0,
             told: (Vec::new(), 0),
             heard: 0,
-            targets: vec![Target::default(); targets],
+            targets: vec![Target::default(); watch.pool.len()],
+            watch,
         }
     }
 
+    /// Node and instance of each target.
+    pub fn pool(&self) -> &[Host] {
+        &self.watch.pool
+    }
+
+    /// Whether any of some targets is taken for healthy.
+    pub fn any_up(&self, mut targets: std::ops::Range<usize>) -> bool {
+        targets.any(|i| !self.targets[i].is_out())
+    }
+
     /// Tells the chooser whom it may choose.
-    fn refresh(&self, chooser: &mut Chooser) {
+    pub fn refresh(&self, chooser: &mut Chooser) {
         chooser.restrict(|all| {
             let live: Vec<u32> =
                 all.clone().filter(|&i| !self.targets[i as usize].is_out()).collect();
@@ -117,19 +145,21 @@ impl Target {
     }
 }
 
-impl Balancer {
+impl Health {
     /// Begins to check, or begins anew.
-    pub(super) fn start_checks(&mut self, world: &mut World) {
-        let Some(health) = &mut self.health else { return };
-        health.targets.fill(Target::default());
-        health.refresh(&mut self.chooser);
-        let interval = health.checks.as_ref().map(|checks| checks.interval);
-        for target in 0..interval.map_or(0, |_| self.pool.len()) {
-            let id = mix(self.site ^ target as u64);
+    pub fn start(&mut self, world: &mut World) -> bool {
+        // What probes found is lost; what it is told stands for what they would find.
+        let told = !self.told.0.is_empty();
+        for t in &mut self.targets {
+            *t = Target { down: told && t.down, ..Target::default() };
+        }
+        let interval = self.checks.as_ref().map(|checks| checks.interval);
+        for target in 0..interval.map_or(0, |_| self.watch.pool.len()) {
+            let id = mix(self.watch.site ^ target as u64);
             let slot = world.frames.alloc(Frame {
                 id,
                 key: target as u64,
-                node: self.node,
+                node: self.watch.node,
                 op: PROBE,
                 flags: BRANCH | CALLER_DONE,
                 ..Frame::EMPTY
@@ -138,15 +168,16 @@ impl Balancer {
                 *world.frames.extra_mut(slot) = Extra::EMPTY;
             }
             // Not all at once.
-            let phase = self.stream.draw_mixed(id).unit() * interval.unwrap_or(0) as f64;
+            let phase = self.watch.stream.draw_mixed(id).unit() * interval.unwrap_or(0) as f64;
             world.arm(slot, Span::of(phase as u64));
         }
         self.await_news(world);
+        true
     }
 
     /// The timer of a prober: time to ask, or nobody answered.
-    pub(super) fn prober_timed(&mut self, slot: Slot, world: &mut World) {
-        let checks = self.health.as_ref().and_then(|h| h.checks.as_ref()).expect("it checks");
+    pub fn prober_timed(&mut self, slot: Slot, world: &mut World) -> bool {
+        let checks = self.checks.as_ref().expect("it checks");
         let f = &mut world.frames[slot];
         f.armed = 0;
         let target = f.key as usize;
@@ -154,95 +185,94 @@ impl Balancer {
             let child = std::mem::replace(&mut f.next, NONE);
             world.give_up(child);
             let left = checks.interval - checks.timeout.0;
-            self.checked(target, false, world);
-            return world.arm(slot, Span::of(left));
+            let changed = self.checked(target, false, world);
+            world.arm(slot, Span::of(left));
+            return changed;
         }
         f.served += 1;
         let id = descend(f.id, mix(f.served));
         f.arrived = world.agenda.now();
-        let to = self.pool[target];
+        let to = self.watch.pool[target];
         let child = world.new_call(slot, to, (checks.op, id), id);
-        world.send(child, (self.node, 0), to, id);
+        world.send(child, (self.watch.node, 0), to, id);
         world.frames[slot].next = child;
         world.arm(slot, checks.timeout.1);
+        false
     }
 
     /// A probe was answered.
-    pub(super) fn prober_answered(&mut self, slot: Slot, child: Slot, world: &mut World) {
+    pub fn prober_answered(&mut self, slot: Slot, child: Slot, world: &mut World) -> bool {
         let ok = world.frames[child].outcome().is_success();
         world.disarm(slot);
         let f = &mut world.frames[slot];
         f.next = NONE;
         let (target, sent) = (f.key as usize, f.arrived);
-        let interval = self.health.as_ref().and_then(|h| h.checks.as_ref()).map(|c| c.interval);
-        self.checked(target, ok, world);
-        let next = sent + interval.expect("it checks");
-        world.arm(slot, Span::of(next - world.now()));
+        let interval = self.checks.as_ref().expect("it checks").interval;
+        let changed = self.checked(target, ok, world);
+        world.arm(slot, Span::of(sent + interval - world.now()));
+        changed
     }
 
-    fn checked(&mut self, target: usize, ok: bool, world: &mut World) {
-        let health = self.health.as_mut().expect("it checks");
-        let checks = health.checks.as_ref().expect("it checks");
-        let t = &mut health.targets[target];
+    fn checked(&mut self, target: usize, ok: bool, world: &mut World) -> bool {
+        let checks = self.checks.as_ref().expect("it checks");
+        let t = &mut self.targets[target];
         if ok != t.down {
             t.streak = 0;
-            return;
+            return false;
         }
         t.streak += 1;
-        if t.streak >= if ok { checks.rise } else { checks.fall } {
+        let learns = t.streak >= if ok { checks.rise } else { checks.fall };
+        if learns {
             self.learn(target, ok, world);
         }
+        learns
     }
 
     /// From now on a target is taken for up or down.
     fn learn(&mut self, target: usize, up: bool, world: &mut World) {
-        let health = self.health.as_mut().expect("it knows of health");
-        let t = &mut health.targets[target];
+        let t = &mut self.targets[target];
         (t.down, t.streak) = (!up, 0);
         if up {
             t.back = world.now();
         }
-        world.record.node(self.node).cause(if up { "marked_up" } else { "marked_down" });
-        health.refresh(&mut self.chooser);
+        world.record.node(self.watch.node).cause(if up { "marked_up" } else { "marked_down" });
     }
 
     /// A request to a target ended.
     #[inline(never)]
-    pub(super) fn told_by_request(&mut self, target: usize, outcome: Outcome, world: &mut World) {
-        let Some(health) = &mut self.health else { return };
-        let Some(eject) = health.eject else { return };
-        let out = health.targets.iter().filter(|t| t.ejected).count();
-        let t = &mut health.targets[target];
+    pub fn told_by_request(&mut self, target: usize, outcome: Outcome, world: &mut World) -> bool {
+        let Some(eject) = self.eject else { return false };
+        let out = self.targets.iter().filter(|t| t.ejected).count();
+        let t = &mut self.targets[target];
         t.errors = if outcome.is_success() { 0 } else { t.errors + 1 };
         if t.errors < eject.errors || t.ejected || out >= eject.most {
-            return;
+            return false;
         }
         (t.ejected, t.errors) = (true, 0);
-        world.record.node(self.node).cause("ejected");
-        health.refresh(&mut self.chooser);
+        world.record.node(self.watch.node).cause("ejected");
         world.arm_tick(eject.first_tick + target as u32, eject.span);
+        true
     }
 
     /// An ejection is over, or there is news.
-    pub(super) fn health_ticked(&mut self, index: usize, world: &mut World) {
-        let Some(health) = &mut self.health else { return };
-        if index < health.targets.len() {
-            let t = &mut health.targets[index];
+    pub fn ticked(&mut self, index: usize, world: &mut World) -> bool {
+        if index < self.targets.len() {
+            let t = &mut self.targets[index];
             (t.ejected, t.back) = (false, world.now());
-            return health.refresh(&mut self.chooser);
+            return true;
         }
-        let (_, target, up) = health.told.0[health.heard];
-        health.heard += 1;
+        let (_, target, up) = self.told.0[self.heard];
+        self.heard += 1;
         self.learn(target, up, world);
         self.await_news(world);
+        true
     }
 
     /// Arms the tick of the next thing it is told.
     fn await_news(&mut self, world: &mut World) {
-        let Some(health) = &mut self.health else { return };
-        if let Some((at, ..)) = health.told.0.get(health.heard) {
+        if let Some((at, ..)) = self.told.0.get(self.heard) {
             let delay = at.saturating_sub(world.now());
-            world.arm_tick(health.told.1, delay);
+            world.arm_tick(self.told.1, delay);
         }
     }
 }

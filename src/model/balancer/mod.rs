@@ -56,7 +56,7 @@ pub struct LoadBalancerSpec {
     pub zones: Option<ZonesSpec>,
 }
 
-/// How a balancer checks its targets.
+/// How a balancer or dns node checks its targets.
 ///
 /// ```yaml
 /// health_check: {interval: 2s, timeout: 500ms, fall: 3, rise: 2, operation: health}

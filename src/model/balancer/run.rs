@@ -46,10 +46,11 @@ impl Node for Balancer {
         let frame = world.frames[child].parent;
         if self.health.is_some() {
             if world.is_branch(frame) {
-                return self.prober_answered(frame, child, world);
+                return self.learn(|health| health.prober_answered(frame, child, world));
             }
             let target = usize::from(world.frames[frame].pc);
-            self.told_by_request(target, world.frames[child].outcome(), world);
+            let outcome = world.frames[child].outcome();
+            self.learn(|health| health.told_by_request(target, outcome, world));
             world.disarm(frame);
         }
         let outcome = world.frames[child].outcome();
@@ -63,7 +64,7 @@ impl Node for Balancer {
 
     fn on_timer(&mut self, slot: Slot, world: &mut World) {
         if world.is_branch(slot) {
-            return self.prober_timed(slot, world);
+            return self.learn(|health| health.prober_timed(slot, world));
         }
         // The target did not answer in time.
         let f = &mut world.frames[slot];
@@ -71,7 +72,7 @@ impl Node for Balancer {
         let target = usize::from(f.pc);
         let child = std::mem::replace(&mut f.next, NONE);
         world.give_up(child);
-        self.told_by_request(target, Outcome::Timeout, world);
+        self.learn(|health| health.told_by_request(target, Outcome::Timeout, world));
         world.record.node(self.node).cause("target_timeout");
         self.forget(slot, world);
         self.depart(slot, Ok(Outcome::Timeout), world);
@@ -79,15 +80,15 @@ impl Node for Balancer {
     }
 
     fn on_tick(&mut self, index: u32, world: &mut World) {
-        self.health_ticked(index as usize, world);
+        self.learn(|health| health.ticked(index as usize, world));
     }
 
     fn start(&mut self, world: &mut World) {
-        self.start_checks(world);
+        self.learn(|health| health.start(world));
     }
 
     fn recover(&mut self, _inst: u16, world: &mut World) {
-        self.start_checks(world);
+        self.learn(|health| health.start(world));
     }
 
     fn on_cancel(&mut self, slot: Slot, world: &mut World) {
@@ -119,6 +120,16 @@ impl Node for Balancer {
 }
 
 impl Balancer {
+    /// Something was told: if it changes who is healthy, the chooser hears of it.
+    #[inline(always)]
+    fn learn(&mut self, tell: impl FnOnce(&mut Health) -> bool) {
+        if let Some(health) = &mut self.health
+            && tell(health)
+        {
+            health.refresh(&mut self.chooser);
+        }
+    }
+
     #[inline(always)]
     fn pass_on(&mut self, slot: Slot, world: &mut World) {
         if world.frames[slot].op == PROBE {

@@ -429,7 +429,7 @@ impl Client {
         f.pc = before + 1;
         let path = operation.site.wrapping_add(ATTEMPT.wrapping_mul(u64::from(before)));
         let (id, key, from) = (descend(f.id, path), f.key, (self.node, f.inst));
-        let target = (operation.target, world.instance_of(operation.target, key, id));
+        let target = world.destination(slot, operation.target, key, id);
         let child = world.new_call(slot, target, (operation.op, key), id);
         world.send(child, from, target, id);
         world.frames[slot].next = child;

@@ -155,12 +155,14 @@ impl Check<'_> {
         let fits = match effect {
             Effect::Crash(_) => !matches!(spec, NodeSpec::External(_)),
             Effect::ClearCache(_) => matches!(spec, NodeSpec::Cache(_)),
-            _ => !matches!(spec, NodeSpec::LoadBalancer(_)),
+            Effect::Errors(_) => !matches!(spec, NodeSpec::LoadBalancer(_)),
+            _ => !matches!(spec, NodeSpec::LoadBalancer(_) | NodeSpec::Dns(_)),
         };
         if !fits {
             let help = match effect {
                 Effect::Crash(_) => "what stands behind it is unknown: give it `errors: 100%`",
                 Effect::ClearCache(_) => "only a cache has something to lose",
+                _ if kind == "dns" => "it does no work of its own: delay its messages by `latency`",
                 _ => "a balancer does no work of its own: hit what it balances, or its messages",
             };
             let message = format!("`{}` does not fit `{}`, a {kind}", effect.name(), name.0);

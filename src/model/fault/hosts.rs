@@ -184,8 +184,8 @@ impl World {
         }
         let f = &self.frames[slot];
         let host = match event {
-            kind::REPLY if f.flags & CALLER_DONE != 0 => return false,
-            kind::REPLY => self.host(f.parent),
+            kind::REPLY | kind::ANSWER if f.flags & CALLER_DONE != 0 => return false,
+            kind::REPLY | kind::ANSWER => self.host(f.parent),
             kind::TIMER if f.armed != sequence => return false,
             kind::CANCEL => self.host(f.key as Slot),
             _ => self.host(slot),

@@ -74,6 +74,7 @@ impl Simulation {
                 world.lose(&lost, silent);
                 // What a pause held back finds nobody.
                 world.let_go(host);
+                world.forget_answers(host);
             }
             Harm::Paused if begins && !was_paused => node.pause(host.1, world),
             Harm::Paused if !world.hosts.is_paused(host) => {

@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{
     engine::law::{DurationLaw, to_nanos},
-    model::build::{Assembly, Names},
+    model::build::{Assembly, Names, Prepared},
+    units::Name,
 };
 
 impl NetworkSpec {
@@ -63,6 +64,30 @@ impl Names<'_> {
             // Single-homed kinds and lone instances stand in the first zone by the same rule.
             None => in_turn(&self.all_zones(), facts.instances),
         }
+    }
+
+    /// How far a zone is from another: mean latency of a message (ns; infinite when only a file knows),
+    /// and 0 within a zone, 1 within a region, 2 beyond.
+    pub fn distance(&self, from: Zone, to: Zone, prepared: &Prepared) -> (f64, f64) {
+        let is = |name: &Name, zone| self.zones_of(&name.0).is_some_and(|all| all.contains(&zone));
+        let joins = |l: &&LinkSpec| {
+            is(&l.from, from) && is(&l.to, to)
+                || l.one_way != Some(true) && is(&l.from, to) && is(&l.to, from)
+        };
+        let mut special = self.design.network.links.iter().rev().filter(joins);
+        let special = special.find_map(|l| l.latency.clone()).map(Latency::Law);
+        let mean = match special.unwrap_or_else(|| class_latency(from, to, self, prepared)) {
+            Latency::Constant(x) => x,
+            Latency::Law(law) => law.mean().unwrap_or(f64::INFINITY),
+        };
+        let class = if from == to || from == LOCAL || to == LOCAL {
+            0.0
+        } else if from != INTERNET && self.region(from) == self.region(to) {
+            1.0
+        } else {
+            2.0
+        };
+        (mean, class)
     }
 
     /// Region of a zone.
@@ -127,8 +152,12 @@ impl Network {
 /// The link of a class of distance.
 fn class_link(from: Zone, to: Zone, assembly: &mut Assembly<'_>) -> Link {
     let names = assembly.names;
-    let spec = &names.design.network;
     let name = format!("link/{}/{}", zone_name(from, names), zone_name(to, names));
+    link(class_latency(from, to, names, assembly.prepared), &name, assembly)
+}
+
+fn class_latency(from: Zone, to: Zone, names: &Names<'_>, prepared: &Prepared) -> Latency {
+    let spec = &names.design.network;
     let law = if from == INTERNET || to == INTERNET {
         spec.internet.clone()
     } else if from == to || from == LOCAL || to == LOCAL {
@@ -138,18 +167,15 @@ fn class_link(from: Zone, to: Zone, assembly: &mut Assembly<'_>) -> Link {
         if a == b {
             spec.same_region.clone()
         } else {
-            let row = assembly
-                .prepared
-                .matrix
-                .iter()
-                .find(|m| Some(m.0.as_str()) == a && Some(m.1.as_str()) == b);
+            let row =
+                prepared.matrix.iter().find(|m| Some(m.0.as_str()) == a && Some(m.1.as_str()) == b);
             if let Some(row) = row {
-                return link(Latency::Constant(row.2), &name, assembly);
+                return Latency::Constant(row.2);
             }
             spec.cross_region.clone()
         }
     };
-    link(law.map_or(Latency::Constant(0.0), Latency::Law), &name, assembly)
+    law.map_or(Latency::Constant(0.0), Latency::Law)
 }
 
 enum Latency {

@@ -162,7 +162,7 @@ impl Server {
         let f = &world.frames[slot];
         let (id, from) = (descend(f.id, site.site), (self.node, f.inst));
         let key = Program::key(site.key, slot, world);
-        let target = (site.target, site.instance(slot, key, id, world));
+        let target = site.destination(slot, key, id, world);
         let op = instead.or(site.op).unwrap_or(world.frames[slot].op);
         let child = world.new_call(slot, target, (op, key), id);
         if world.carries {

@@ -213,13 +213,13 @@ pub struct Call {
 }
 
 impl Call {
-    /// The instance a call of `key` and identity `id` from a frame goes to.
+    /// Node and instance a call of `key` and identity `id` from a frame goes to.
     #[inline(always)]
-    pub fn instance(&self, slot: Slot, key: u64, id: u64, world: &mut World) -> u16 {
+    pub fn destination(&self, slot: Slot, key: u64, id: u64, world: &mut World) -> (NodeId, u16) {
         if self.to_shard {
-            return world.frames.extra(slot).shard;
+            return (self.target, world.frames.extra(slot).shard);
         }
-        world.instance_of(self.target, key, id)
+        world.destination(slot, self.target, key, id)
     }
 }
 

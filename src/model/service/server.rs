@@ -513,8 +513,7 @@ impl Server {
         let op = site.op.unwrap_or(world.frames[slot].op);
         let key = Program::key(site.key, slot, world);
         let id = descend(world.frames[slot].id, path);
-        let inst = site.instance(slot, key, id, world);
-        let target = (site.target, inst);
+        let target = site.destination(slot, key, id, world);
         let child = world.new_call(slot, target, (op, key), id);
         if world.carries {
             let size = site.size.as_ref().map(|d| to_nanos(d.amount(slot, world)));

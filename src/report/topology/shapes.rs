@@ -14,6 +14,7 @@ pub(super) fn shape(
     let (fill, dash) = match kind {
         "client" => ("#eef4fb", ""),
         "load_balancer" => ("#fff6e3", ""),
+        "dns" => ("#f4effb", ""),
         "store" => ("#eef6ee", ""),
         "external" => ("#f6f6f6", " stroke-dasharray=\"5 3\""),
         _ => ("#ffffff", ""),
@@ -83,6 +84,8 @@ pub(super) fn glyph(out: &mut String, kind: &str, x: f64, y: f64) {
             "M1 9H6M6 9C10 9 9 3 13 3H17M6 9H17M6 9C10 9 9 15 13 15H17\
              M14.5 1l2.5 2l-2.5 2M14.5 7l2.5 2l-2.5 2M14.5 13l2.5 2l-2.5 2"
         }
+        // A signpost.
+        "dns" => "M9 1v17M3 3h10l3 2.5l-3 2.5h-10zM15 9.5h-9l-3 2.5l3 2.5h9z",
         // Disks.
         "store" => {
             "M2 4.5a7 2.5 0 0 1 14 0v9a7 2.5 0 0 1 -14 0zM2 4.5a7 2.5 0 0 0 14 0\
