@@ -42,6 +42,7 @@ library! {
     "closed-loop-users",
     "retries-and-timeouts",
     "daily-load",
+    "dns-failover",
     "two-regions" ["data/rtt_ms.csv"],
     "llm-serving" ["data/azure_llm_2023_conv.csv.gz"],
     "cache-aside-shop",

@@ -27,6 +27,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("cache-stampede", "25s", "4s"),
     ("closed-loop-users", "10m", "1m"),
     ("daily-load", "2h", "10m"),
+    ("dns-failover", "250s", "150s"),
     ("fan-out-tail", "30s", "2s"),
     ("gray-failure", "70s", "50s"),
     ("llm-serving", "300s", "20s"),
