@@ -209,7 +209,7 @@ impl Health {
         let (target, sent) = (f.key as usize, f.arrived);
         let interval = self.checks.as_ref().expect("it checks").interval;
         let changed = self.checked(target, ok, world);
-        world.arm(slot, Span::of(sent + interval - world.now()));
+        world.arm(slot, Span::of((sent + interval).saturating_sub(world.now())));
         changed
     }
 
