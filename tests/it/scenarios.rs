@@ -30,12 +30,16 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("dns-failover", "250s", "150s"),
     ("fan-out-tail", "30s", "2s"),
     ("gray-failure", "70s", "50s"),
+    ("hot-key", "10s", "5s"),
     ("llm-serving", "300s", "20s"),
     ("retries-and-timeouts", "100s", "10s"),
+    ("scatter-gather", "70s", "50s"),
     ("single-server", "2000s", "100s"),
+    ("stop-the-world", "60s", "20s"),
     ("two-regions", "20s", "2s"),
     ("w1-mm1", "20000s", "1000s"),
     ("w2-lb-tier", "2s", "500ms"),
+    ("write-behind", "125s", "110s"),
     ("zone-loss", "130s", "110s"),
 ];
 
