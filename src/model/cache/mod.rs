@@ -47,7 +47,8 @@ pub struct CacheSpec {
     /// What each instance holds: entries (`200k`) or bytes (`4GB`); everything when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Capacity>,
-    /// Which entry leaves a full cache: `lru` (default), `fifo`, `random`, `clock`, `sieve`.
+    /// Which entry leaves a full cache: `lru` (default), `fifo`, `random`, `clock`, `sieve`, `lfu`, `slru`,
+    /// `arc`, `two_q`, `s3fifo`, `lirs`, `w_tinylfu`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eviction: Option<Eviction>,
     /// How long an entry is served after it was filled; for ever when absent.
