@@ -83,11 +83,16 @@ struct Flight {
 #[derive(Debug)]
 pub struct Contents {
     limits: Limits,
-    index: HashTable<Entry>,
+    /// Keys beside their entries, so that a lookup reads one line of memory only.
+    index: HashTable<(u64, Entry)>,
     items: Vec<Item>,
     free: Vec<Entry>,
     order: Box<dyn Order>,
     used: u64,
+    /// The key last looked up in vain, if nothing was admitted since.
+    missed: Option<u64>,
+    /// Some entry has a size.
+    sized: bool,
     flights: BTreeMap<u64, Flight>,
     /// What happened so far.
     pub books: CacheBooks,
@@ -103,35 +108,44 @@ impl Contents {
             free: Vec::new(),
             order,
             used: 0,
+            missed: None,
+            sized: false,
             flights: BTreeMap::new(),
             books: CacheBooks::default(),
         }
     }
 
     fn find(&self, key: u64) -> Option<Entry> {
-        self.index.find(mix(key), |&e| self.items[e as usize].key == key).copied()
+        self.index.find(mix(key), |&(k, _)| k == key).map(|found| found.1)
     }
 
     /// Looks a key up: the size of its value, if it is held and may still be served.
     pub fn lookup(&mut self, key: u64, now: u64) -> Option<u64> {
         self.books.lookups += 1;
-        let entry = self.find(key)?;
-        let item = &mut self.items[entry as usize];
-        if item.expires <= now {
-            self.forget(entry);
+        let Some(entry) = self.find(key) else {
+            self.missed = Some(key);
             return None;
-        }
-        if self.limits.renewed {
-            item.expires = expiry(self.limits.ttl, now);
+        };
+        if self.limits.ttl.is_some() {
+            let item = &mut self.items[entry as usize];
+            if item.expires <= now {
+                self.forget(entry);
+                return None;
+            }
+            if self.limits.renewed {
+                item.expires = expiry(self.limits.ttl, now);
+            }
         }
         self.books.hits += 1;
         self.order.hit(entry);
-        Some(self.items[entry as usize].size)
+        Some(if self.sized { self.items[entry as usize].size } else { 0 })
     }
 
     /// Holds a key from now on, if it fits at all; what is in its way leaves.
     pub fn admit(&mut self, key: u64, size: u64, now: u64) {
-        if let Some(entry) = self.find(key) {
+        self.sized |= size > 0;
+        let known = if self.missed.take() == Some(key) { None } else { self.find(key) };
+        if let Some(entry) = known {
             if self.weight(size) == self.weight(self.items[entry as usize].size) {
                 let item = &mut self.items[entry as usize];
                 (item.size, item.expires) = (size, expiry(self.limits.ttl, now));
@@ -160,8 +174,7 @@ impl Contents {
             (self.items.len() - 1) as Entry
         };
         self.used += weight;
-        let items = &self.items;
-        self.index.insert_unique(mix(key), entry, |&e| mix(items[e as usize].key));
+        self.index.insert_unique(mix(key), (key, entry), |&(k, _)| mix(k));
         self.order.admit(entry, key, weight);
     }
 
@@ -174,7 +187,7 @@ impl Contents {
 
     /// Nothing is held any more; fetches under way go on.
     pub fn clear(&mut self) {
-        let mut keys: Vec<u64> = self.index.iter().map(|&e| self.items[e as usize].key).collect();
+        let mut keys: Vec<u64> = self.index.iter().map(|&(key, _)| key).collect();
         // In the order of keys, whatever the table's, so that places are reused in one order.
         keys.sort_unstable();
         for key in keys {
@@ -204,7 +217,7 @@ impl Contents {
     fn drop_item(&mut self, entry: Entry) {
         let Item { key, size, .. } = self.items[entry as usize];
         self.used -= self.weight(size);
-        let found = self.index.find_entry(mix(key), |&e| e == entry);
+        let found = self.index.find_entry(mix(key), |&(_, e)| e == entry);
         found.expect("every entry is in the index").remove();
         self.free.push(entry);
     }
@@ -228,7 +241,7 @@ impl Contents {
     /// The fetch that `slot` leads is over, well or not; or what its caller fetched has come: who waited
     /// for it.
     pub fn land(&mut self, key: u64, slot: Slot) -> Vec<Slot> {
-        if self.flights.get(&key).is_some_and(|f| f.leader == slot) {
+        if self.limits.coalesce && self.flights.get(&key).is_some_and(|f| f.leader == slot) {
             return self.flights.remove(&key).map_or_else(Vec::new, |f| f.waiting);
         }
         Vec::new()
@@ -372,7 +385,7 @@ mod tests {
                             held.insert(key, (0, false));
                         }
                     }
-                    let total: u64 = cache.index.iter().map(|&e| cache.items[e as usize].size).sum();
+                    let total: u64 = cache.index.iter().map(|&(_, e)| cache.items[e as usize].size).sum();
                     prop_assert!(total == cache.used && total <= 100);
                 }
                 prop_assert!(cache.books.hits <= cache.books.lookups);

@@ -586,11 +586,18 @@ impl ValueSource {
 /// rates that are whole thousandths (`semantics.md` 6).
 fn nth_constant(n: u64, rate: f64) -> u64 {
     let milli = rate * 1000.0;
-    if milli < 1e15 && milli.fract() == 0.0 && milli >= 1.0 {
-        let (num, den) = (u128::from(n) * 1_000_000_000_000, milli as u128);
-        let (q, r) = (num / den, num % den);
-        let up = 2 * r > den || 2 * r == den && q % 2 == 1;
-        return u64::try_from(q + u128::from(up)).unwrap_or(u64::MAX);
+    let den = milli as u64;
+    if den as f64 == milli && (1..1_000_000_000_000_000).contains(&den) {
+        const UNIT: u64 = 1_000_000_000_000;
+        // A division of 64 bits, if that is enough.
+        let (q, r) = if let Some(num) = n.checked_mul(UNIT) {
+            (num / den, num % den)
+        } else {
+            let (num, den) = (u128::from(n) * u128::from(UNIT), u128::from(den));
+            (u64::try_from(num / den).unwrap_or(u64::MAX), (num % den) as u64)
+        };
+        let up = r > den - r || r == den - r && q % 2 == 1;
+        return q.saturating_add(u64::from(up));
     }
     to_nanos(n as f64 * (1e9 / rate))
 }

@@ -17,14 +17,15 @@ use crate::{
 };
 
 impl Server {
-    /// One step of a cache's program; `hit` is where a lookup that finds its key goes on.
+    /// One step of a cache's program; `hit` is where a lookup that finds its key goes on. Whether the visit
+    /// is to go on from there.
     #[inline(never)]
     pub(super) fn cache_step(
         &mut self,
         slot: Slot,
         (step, hit): (CacheStep, u16),
         world: &mut World,
-    ) {
+    ) -> bool {
         let now = world.now();
         let f = &world.frames[slot];
         let (key, inst, next) = (f.key, usize::from(f.inst), f.pc + 1);
@@ -45,7 +46,7 @@ impl Server {
                 None => {
                     let leader = if step == CacheStep::Lookup { slot } else { ASIDE };
                     if contents.join(key, slot, leader) {
-                        return;
+                        return false;
                     }
                 }
             },
@@ -64,6 +65,9 @@ impl Server {
             CacheStep::Invalidate => contents.invalidate(key),
         }
         world.frames[slot].pc = on;
+        if heir.is_none() && followers.is_empty() {
+            return true;
+        }
         self.run(slot, world);
         if let Some(heir) = heir {
             self.fetch_instead(heir, world);
@@ -79,6 +83,7 @@ impl Server {
             }
             self.run(follower, world);
         }
+        false
     }
 
     /// The lookup a visit waits at, and where it goes on once the key is found.

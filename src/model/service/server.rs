@@ -247,7 +247,11 @@ impl Server {
             }
             Stop::At(Instr::Call(call)) => self.start_call(slot, call, world),
             Stop::At(Instr::Fork(fork)) => self.start_fork(slot, fork, world),
-            Stop::At(Instr::Cache(step, hit)) => self.cache_step(slot, (step, hit), world),
+            Stop::At(Instr::Cache(step, hit)) => {
+                if self.cache_step(slot, (step, hit), world) {
+                    self.run(slot, world);
+                }
+            }
             Stop::At(Instr::Send(call)) => {
                 self.send_away(slot, (call, None), world);
                 world.frames[slot].pc += 1;

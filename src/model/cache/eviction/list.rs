@@ -28,7 +28,12 @@ impl List {
         if at >= self.links.len() {
             self.links.resize(at + 1, (NONE, NONE));
         }
-        self.links[at] = (NONE, self.front);
+        self.link_front(entry);
+    }
+
+    #[inline(always)]
+    fn link_front(&mut self, entry: Entry) {
+        self.links[entry as usize] = (NONE, self.front);
         match self.front {
             NONE => self.back = entry,
             front => self.links[front as usize].0 = entry,
@@ -53,7 +58,7 @@ impl List {
     pub(super) fn renew(&mut self, entry: Entry) {
         if self.front != entry {
             self.remove(entry);
-            self.push_front(entry);
+            self.link_front(entry);
         }
     }
 
