@@ -11,6 +11,7 @@ mod dns;
 mod faults;
 mod health;
 mod hostile;
+mod peers;
 mod placement;
 mod readme;
 mod reference;
