@@ -11,6 +11,7 @@ mod dns;
 mod faults;
 mod health;
 mod hostile;
+mod metamorphic;
 mod peers;
 mod placement;
 mod readme;
