@@ -1,9 +1,10 @@
 //! The agenda: simulated clock and future events in one total order.
 //!
-//! Three structures share the order `(time, now-queue before the rest, sequence)`
+//! Four structures share the order `(time, now-queue before the rest, sequence)`
 //! (`semantics.md` 1, 3-5):
 //! - a FIFO *now-queue* for what happens at the current instant,
 //! - *lanes*, one FIFO per constant delay: pushes come sorted, so both ends cost O(1),
+//! - *seats*, each for one event at a time, at any delay: the next arrival of a client,
 //! - a 4-ary heap for every drawn delay; beyond [`LARGE`] entries a monotone radix heap (Ahuja,
 //!   Mehlhorn, Orlin, Tarjan, JACM 1990) stands behind it and feeds it in slices.
 //!
@@ -22,12 +23,18 @@ pub const MAX_SLOTS: u64 = 1 << SLOT_BITS;
 pub const MAX_SEQUENCE: u64 = 1 << (64 - SLOT_BITS - KIND_BITS);
 /// Lanes that are compared with one another at each pop; further constant delays use the heap.
 pub const MAX_LANES: usize = 16;
+/// Seats, likewise compared when one is left.
+pub const MAX_SEATS: usize = 4;
 /// Heap entries above which the radix heap takes the far future.
 pub const LARGE: usize = 50_000;
 
 /// A lane: one constant delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LaneId(u8);
+
+/// A seat: one event at a time, at any delay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeatId(u8);
 
 /// What leaves the agenda.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +59,14 @@ const fn popped(low: u64) -> Popped {
         slot: ((low >> KIND_BITS) & (MAX_SLOTS - 1)) as u32,
         kind: (low & ((1 << KIND_BITS) - 1)) as u8,
     }
+}
+
+/// Where the earliest event waits.
+#[derive(Clone, Copy)]
+enum Place {
+    Heap,
+    Lane,
+    Seat,
 }
 
 /// A growing ring of `T` with a power-of-two capacity.
@@ -294,6 +309,11 @@ pub struct Agenda {
     /// The earliest head and its lane, kept so that most pops compare two keys only.
     first_head: u128,
     first_lane: usize,
+    /// Events on seats, of which the first `seats_given` can hold one; the earliest and its seat.
+    seats: [u128; MAX_SEATS],
+    seats_given: usize,
+    first_seated: u128,
+    first_seat: usize,
     heap: Heap,
     radix: Radix,
     dead: usize,
@@ -318,6 +338,10 @@ impl Agenda {
             heads: [u128::MAX; MAX_LANES],
             first_head: u128::MAX,
             first_lane: 0,
+            seats: [u128::MAX; MAX_SEATS],
+            seats_given: 0,
+            first_seated: u128::MAX,
+            first_seat: 0,
             heap: Heap::new(),
             radix: Radix::new(),
             dead: 0,
@@ -335,6 +359,15 @@ impl Agenda {
         (self.lanes.len() < MAX_LANES).then(|| {
             self.lanes.push((delay, Ring::new(64)));
             LaneId(self.lanes.len() as u8 - 1)
+        })
+    }
+
+    /// A seat, if there is one left.
+    pub fn seat(&mut self) -> Option<SeatId> {
+        let seat = SeatId(self.seats_given as u8);
+        (self.seats_given < MAX_SEATS).then(|| {
+            self.seats_given += 1;
+            seat
         })
     }
 
@@ -392,6 +425,27 @@ impl Agenda {
         self.sequence
     }
 
+    /// Schedules the one event of a seat `delay` ns from now.
+    ///
+    /// # Panics
+    /// If the instant is past the end of the 64-bit clock.
+    #[inline(always)]
+    pub fn push_seat(&mut self, seat: SeatId, delay: u64, slot: u32, kind: u8) -> u64 {
+        if delay == 0 {
+            return self.push_now(slot, kind);
+        }
+        let low = self.low(slot, kind);
+        let key = key(self.now.checked_add(delay).expect("the clock does not overflow"), low);
+        let seat = usize::from(seat.0) & (MAX_SEATS - 1);
+        debug_assert!(self.seats[seat] == u128::MAX, "a seat holds one event");
+        self.seats[seat] = key;
+        if key < self.first_seated {
+            self.first_seated = key;
+            self.first_seat = seat;
+        }
+        self.sequence
+    }
+
     /// Schedules an event `delay` ns from now.
     ///
     /// # Panics
@@ -405,9 +459,15 @@ impl Agenda {
         let time = self.now.checked_add(delay).expect("the clock does not overflow");
         let key = key(time, low);
         if key < self.radix.boundary {
-            self.heap.push(key);
-            if self.heap.len() > LARGE {
-                self.spill();
+            // A key in the open place makes the heap no larger than it was.
+            if self.heap.open {
+                self.heap.open = false;
+                self.heap.sink(key);
+            } else {
+                self.heap.push(key);
+                if self.heap.len() > LARGE {
+                    self.spill();
+                }
             }
         } else {
             self.radix.push(key);
@@ -459,28 +519,41 @@ impl Agenda {
                 self.radix.refill(&mut self.heap);
             }
         }
-        let (top, head) = (self.heap.top(), self.first_head);
-        let best;
-        let time;
-        if top < head {
-            best = top;
-            time = (best >> 64) as u64;
-            if time > end {
-                return None;
-            }
-            self.heap.take();
+        let (top, head, seated) = (self.heap.top(), self.first_head, self.first_seated);
+        let (best, from) = if top < head {
+            if top < seated { (top, Place::Heap) } else { (seated, Place::Seat) }
+        } else if head < seated {
+            (head, Place::Lane)
         } else {
-            best = head;
-            time = (best >> 64) as u64;
-            // No event at all is one at 2^64 - 1.
-            if time > end {
-                return None;
-            }
-            self.pop_lane();
+            (seated, Place::Seat)
+        };
+        let time = (best >> 64) as u64;
+        // No event at all is one at 2^64 - 1.
+        if time > end {
+            return None;
+        }
+        match from {
+            Place::Heap => self.heap.take(),
+            Place::Lane => self.pop_lane(),
+            Place::Seat => self.leave_seat(),
         }
         assert!(time >= self.now, "time never goes back");
         self.now = time;
         Some(popped(best as u64))
+    }
+
+    /// Removes the earliest event on a seat and finds the next one.
+    #[inline(always)]
+    fn leave_seat(&mut self) {
+        self.seats[self.first_seat & (MAX_SEATS - 1)] = u128::MAX;
+        self.first_seated = u128::MAX;
+        if self.seats_given > 1 {
+            for (seat, &key) in self.seats.iter().enumerate() {
+                if key < self.first_seated {
+                    (self.first_seated, self.first_seat) = (key, seat);
+                }
+            }
+        }
     }
 
     /// Removes the earliest head and finds the next one.
@@ -536,8 +609,13 @@ impl Agenda {
         let heap = self.heap.keys().iter().copied();
         let radix = self.radix.buckets.iter().flatten().copied();
         let lanes = self.lanes.iter().flat_map(|(_, ring)| ring.iter());
-        let later = heap.chain(radix).chain(lanes).map(|k| ((k >> 64) as u64, popped(k as u64)));
+        let later = heap.chain(radix).chain(lanes).chain(self.seated());
+        let later = later.map(|k| ((k >> 64) as u64, popped(k as u64)));
         later.chain(self.due_now().map(|low| (self.now, popped(low))))
+    }
+
+    fn seated(&self) -> impl Iterator<Item = u128> + '_ {
+        self.seats.iter().copied().filter(|&key| key != u128::MAX)
     }
 
     fn due_now(&self) -> impl Iterator<Item = u64> + '_ {
@@ -551,6 +629,7 @@ impl Agenda {
             + self.radix.len
             + self.due_now().count()
             + self.lanes.iter().map(|(_, r)| r.len).sum::<usize>()
+            + self.seated().count()
     }
 
     /// Whether nothing is pending.
@@ -561,99 +640,4 @@ impl Agenda {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::random::Stream;
-    use std::{cmp::Reverse, collections::BinaryHeap};
-
-    /// Runs the agenda against std's heap over random schedulings with many ties.
-    fn against_std(population: u64, rounds: u64, seed: u64) {
-        let stream = Stream::new(seed, "agenda", "test");
-        let mut agenda = Agenda::new();
-        let lanes = [agenda.lane(250).expect("room"), agenda.lane(1000).expect("room")];
-        let mut reference = BinaryHeap::new();
-        let mut due_now = std::collections::VecDeque::new();
-        let push = |agenda: &mut Agenda,
-                    reference: &mut BinaryHeap<_>,
-                    due_now: &mut std::collections::VecDeque<_>,
-                    i: u64| {
-            let mut draw = stream.draw(i);
-            let slot = draw.below(1000) as u32;
-            let (delay, sequence) = match draw.below(8) {
-                0 => (0, agenda.push_now(slot, 3)),
-                1 => (250, agenda.push_lane(lanes[0], slot, 3)),
-                2 => (1000, agenda.push_lane(lanes[1], slot, 3)),
-                3 => (250, agenda.push(250, slot, 3)),
-                _ => {
-                    let delay = 1 + draw.below(5000);
-                    (delay, agenda.push(delay, slot, 3))
-                }
-            };
-            if delay == 0 {
-                due_now.push_back((sequence, slot));
-            } else {
-                reference.push(Reverse((agenda.now() + delay, sequence, slot)));
-            }
-        };
-        let mut i = 0;
-        while i < population {
-            push(&mut agenda, &mut reference, &mut due_now, i);
-            i += 1;
-        }
-        for _ in 0..rounds {
-            let got = agenda.pop(u64::MAX - 1);
-            let want = due_now
-                .pop_front()
-                .map(|(q, s)| (agenda.now(), q, s))
-                .or_else(|| reference.pop().map(|Reverse(x)| x));
-            assert_eq!(got.map(|p| (agenda.now(), p.sequence, p.slot)), want);
-            let births =
-                if agenda.len() as u64 > population * 2 { 0 } else { stream.draw(!i).below(3) };
-            for _ in 0..births {
-                push(&mut agenda, &mut reference, &mut due_now, i);
-                i += 1;
-            }
-            i += 1;
-        }
-    }
-
-    #[test]
-    fn order_is_that_of_a_sorted_reference() {
-        for (population, rounds) in [(1, 200), (10, 2000), (1000, 20_000)] {
-            for seed in 0..4 {
-                against_std(population, rounds, seed);
-            }
-        }
-    }
-
-    #[test]
-    fn order_holds_with_the_radix_heap_behind() {
-        against_std(200_000, 600_000, 7);
-    }
-
-    #[test]
-    fn retain_drops_only_the_dead() {
-        let mut agenda = Agenda::new();
-        for i in 0..100_000u32 {
-            agenda.push(u64::from(1 + i * 7919 % 100_003), i, 1);
-        }
-        agenda.retain(|p| p.slot % 2 == 0);
-        let mut seen = 0;
-        let mut last = 0;
-        while let Some(p) = agenda.pop(u64::MAX - 1) {
-            assert!(p.slot % 2 == 0 && agenda.now() >= last);
-            last = agenda.now();
-            seen += 1;
-        }
-        assert_eq!(seen, 50_000);
-    }
-
-    #[test]
-    fn events_after_the_end_stay() {
-        let mut agenda = Agenda::new();
-        agenda.push(10, 1, 0);
-        assert_eq!(agenda.pop(9), None);
-        assert_eq!(agenda.now(), 0);
-        assert!(agenda.pop(10).is_some());
-    }
-}
+mod tests;

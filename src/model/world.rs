@@ -17,7 +17,7 @@ use super::{
     record::Recorder,
     route::Route,
 };
-use crate::engine::agenda::{Agenda, LaneId};
+use crate::engine::agenda::{Agenda, LaneId, SeatId};
 
 /// Kinds of entries in the agenda.
 pub(super) mod kind {
@@ -306,6 +306,16 @@ impl World {
         if was_armed {
             self.note_dead();
         }
+    }
+
+    /// Arms a tick that is not armed, on its seat if it has one.
+    #[inline(always)]
+    pub fn arm_seated(&mut self, tick: u32, seat: Option<SeatId>, delay: u64) {
+        let sequence = match seat {
+            Some(seat) => self.agenda.push_seat(seat, delay, tick, kind::TICK),
+            None => self.agenda.push(delay, tick, kind::TICK),
+        };
+        self.ticks[tick as usize].armed = sequence;
     }
 
     /// Disarms a tick.

@@ -208,6 +208,7 @@ impl ClientSpec {
             places: names.origins(self.zones.as_ref()).len() as u16,
             salt: Assembly::site(&path),
             tick: assembly.tick(node, 0),
+            seat: assembly.agenda.seat(),
             issued: 0,
             batch: if let Arrivals::Poisson { batch, .. } = self.arrivals { batch } else { 1 },
             arrived: 0,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::load::Profile;
 use crate::{
     engine::{
+        agenda::SeatId,
         law::{Sampler, to_nanos},
         popularity::Popularity,
         random::{Stream, descend, mix},
@@ -144,6 +145,8 @@ pub struct Client {
     pub salt: u64,
     /// Its arrival tick.
     pub tick: u32,
+    /// Its place in the agenda.
+    pub seat: Option<SeatId>,
     /// Requests issued.
     pub issued: u64,
     /// Sessions or single requests per arrival.
@@ -219,7 +222,7 @@ impl Client {
             Source::Trace { times, period } => trace_time(times, *period, n),
         };
         if at < end {
-            world.arm_tick(self.tick, at.max(now) - now);
+            world.arm_seated(self.tick, self.seat, at.max(now) - now);
         }
     }
 
