@@ -184,11 +184,18 @@ impl Extra {
 }
 
 /// All frames, with a free list.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Frames {
     hot: Slots<Frame>,
     cold: Slots<Extra>,
-    free: Vec<Slot>,
+    /// The first free slot; each free frame names the next one as its `next`.
+    free: Slot,
+}
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self { hot: Slots::default(), cold: Slots::default(), free: NONE }
+    }
 }
 
 impl std::ops::Index<Slot> for Frames {
@@ -210,10 +217,12 @@ impl Frames {
     /// A slot holding `frame`; its cold half is whatever the last user left.
     #[inline(always)]
     pub fn alloc(&mut self, frame: Frame) -> Slot {
-        let slot = self.free.pop().unwrap_or_else(|| self.grow());
+        let slot = if self.free == NONE { self.grow() } else { self.free };
+        let place = self.hot.get_mut(slot);
+        self.free = place.next;
         // One assignment in place: a frame put together on the stack first would be read back in
         // wider pieces than it was written in, which stalls.
-        *self.hot.get_mut(slot) = frame;
+        *place = frame;
         slot
     }
 
@@ -231,7 +240,8 @@ impl Frames {
         frame.armed = 0;
         frame.flags = CALLER_DONE | CALLEE_DONE;
         frame.node = FREE;
-        self.free.push(slot);
+        frame.next = self.free;
+        self.free = slot;
     }
 
     /// The cold half.
@@ -244,11 +254,6 @@ impl Frames {
     #[inline(always)]
     pub fn extra_mut(&mut self, slot: Slot) -> &mut Extra {
         self.cold.get_mut(slot)
-    }
-
-    /// Frames in use.
-    pub fn live(&self) -> usize {
-        self.hot.len() - self.free.len()
     }
 
     /// Slots ever made: the largest number of frames alive at once.

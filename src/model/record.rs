@@ -22,8 +22,8 @@ pub struct NodeRecord {
     pub arrivals: u64,
     /// Departures from time 0.
     pub departures: u64,
-    /// Sojourns of departed visits, clipped to the measured span, ns.
-    pub sojourn: u128,
+    /// What the sojourns in `response` spent before the measured span, ns.
+    before: u128,
     /// Waits per visit.
     pub waiting: Histogram,
     /// Work per visit.
@@ -37,6 +37,11 @@ pub struct NodeRecord {
 }
 
 impl NodeRecord {
+    /// Sojourns of departed visits, clipped to the measured span, ns.
+    pub fn sojourn(&self) -> u128 {
+        self.response.sum() - self.before
+    }
+
     /// A visit arrived.
     #[inline(always)]
     pub fn arrive(&mut self, now: u64) {
@@ -55,7 +60,9 @@ impl NodeRecord {
     ) {
         self.departures += 1;
         self.inside.leave(now);
-        self.sojourn += u128::from(now.saturating_sub(arrived.max(measured_from)));
+        if arrived < measured_from {
+            self.before += u128::from(measured_from - arrived);
+        }
         self.response.record(now - arrived);
         match outcome {
             Ok(outcome) => self.outcomes[outcome as usize] += 1,
@@ -70,7 +77,7 @@ impl NodeRecord {
 
     /// The measured span begins: what counts visits starts anew, what integrates goes on.
     fn begin_span(&mut self) {
-        self.sojourn = 0;
+        self.before = 0;
         self.waiting = Histogram::default();
         self.service = Histogram::default();
         self.response = Histogram::default();
@@ -97,6 +104,8 @@ pub struct OperationRecord {
     pub windows: Vec<RequestWindow>,
     /// By watched fault and side of it.
     pub around: Vec<Around>,
+    /// Counts of the current window that its entry in `windows` gets when it is over.
+    pub(super) current: RequestWindow,
 }
 
 /// A decided request, as the record takes it.
@@ -104,12 +113,8 @@ pub struct OperationRecord {
 pub struct Decided {
     /// Row of the operation in the record.
     pub operation: usize,
-    /// Number in its client.
-    pub number: u64,
     /// Intended send.
     pub intended: u64,
-    /// Its key.
-    pub key: Option<u64>,
     /// Attempts sent.
     pub attempts: u32,
     /// How it ended.
@@ -198,11 +203,6 @@ impl Recorder {
         (instant / self.window) as usize + usize::from(cut && instant >= self.measured_from)
     }
 
-    #[inline(always)]
-    fn window_of(&self, intended: u64) -> usize {
-        if intended >= self.window_from { self.window_now } else { self.window_at(intended) }
-    }
-
     /// A window of the time series begins.
     pub fn begin_window(&mut self, at: u64) {
         self.end_window();
@@ -214,7 +214,11 @@ impl Recorder {
     pub fn end_window(&mut self) {
         let window = self.window_now;
         let measured = self.window_from >= self.measured_from;
-        for op in self.operations.iter_mut().filter(|op| !op.recent.is_empty()) {
+        for op in &mut self.operations {
+            op.windows[window].add_counts(&std::mem::take(&mut op.current));
+            if op.recent.is_empty() {
+                continue;
+            }
             op.windows[window].latency.merge_finer(&op.recent);
             if measured {
                 op.latency.merge(&op.recent);
@@ -223,11 +227,10 @@ impl Recorder {
         }
     }
 
-    /// A request is issued.
+    /// A request is issued, its intended send being now.
     #[inline(always)]
     pub fn issue(&mut self, row: usize, intended: u64) {
-        let window = self.window_of(intended);
-        self.operations[row].windows[window].issued += 1;
+        self.operations[row].current.issued += 1;
         if !self.sides.is_empty() {
             self.around(row, intended, |around| around.issued += 1);
         }
@@ -256,22 +259,23 @@ impl Recorder {
         }
     }
 
-    /// A successful reply reached its client.
-    #[inline(always)]
-    pub fn reply(&mut self, row: usize) {
+    /// A successful reply reached its client too late to decide its request.
+    pub fn late_reply(&mut self, row: usize) {
         self.operations[row].replies += 1;
     }
 
-    /// A request is decided.
+    /// A request is decided; by a reply, if it is a success. Says whether it is one for a sample.
     #[inline(always)]
-    pub fn decide(&mut self, now: u64, d: Decided) {
+    #[must_use]
+    pub fn decide(&mut self, now: u64, d: Decided) -> bool {
         let recent = d.intended >= self.window_from;
         let window = if recent { self.window_now } else { self.window_at(d.intended) };
         let latency = now - d.intended;
         let success = d.outcome.is_success();
         let measured = d.intended >= self.measured_from;
         let op = &mut self.operations[d.operation];
-        let w = &mut op.windows[window];
+        op.replies += u64::from(success);
+        let w = if recent { &mut op.current } else { &mut op.windows[window] };
         w.outcomes[d.outcome as usize] += 1;
         w.good += u64::from(success && d.in_time);
         w.attempts += u64::from(d.attempts);
@@ -288,12 +292,8 @@ impl Recorder {
         if !self.phases.is_empty() && measured {
             self.count_phase(&d, latency);
         }
-        if measured {
-            self.until_sample -= 1;
-            if self.until_sample == 0 {
-                self.sample(d, latency);
-            }
-        }
+        self.until_sample -= u64::from(measured);
+        self.until_sample == 0
     }
 
     #[cold]
@@ -316,8 +316,9 @@ impl Recorder {
         });
     }
 
+    /// Keeps a decided request as a sample.
     #[cold]
-    fn sample(&mut self, d: Decided, latency: u64) {
+    pub fn sample(&mut self, now: u64, d: Decided, number: u64, key: Option<u64>) {
         self.until_sample = self.sample_every;
         if self.samples.len() >= SAMPLES {
             return;
@@ -328,10 +329,10 @@ impl Recorder {
             RequestSample {
                 client: client as u16,
                 operation: (d.operation - self.first_row[client]) as u16,
-                number: d.number,
+                number,
                 intended: d.intended,
-                latency,
-                key: d.key,
+                latency: now - d.intended,
+                key,
                 attempts: d.attempts,
                 outcome: d.outcome,
             },

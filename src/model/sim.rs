@@ -206,19 +206,32 @@ impl Simulation {
     }
 
     fn run_events(&mut self, last: SimTime, limits: Limits, stop: &AtomicBool) -> Option<String> {
-        while let Some(popped) = self.world.agenda.pop(last) {
-            self.dispatch(popped.kind, popped.slot, popped.sequence);
-            self.events += 1;
-            if self.events.is_multiple_of(LOOK) {
-                let now = self.world.now();
-                self.stuck = if now == self.stuck_at { self.stuck + 1 } else { 0 };
-                self.stuck_at = now;
-                if let Some(why) = self.limit(limits, stop) {
-                    return Some(why);
-                }
+        loop {
+            let until_look = LOOK - self.events % LOOK;
+            let left = self.run_some(until_look, last);
+            self.events += until_look - left;
+            if left > 0 {
+                return None;
+            }
+            let now = self.world.now();
+            self.stuck = if now == self.stuck_at { self.stuck + 1 } else { 0 };
+            self.stuck_at = now;
+            if let Some(why) = self.limit(limits, stop) {
+                return Some(why);
             }
         }
-        None
+    }
+
+    /// Runs so many events, or all there are; returns how many of them were left.
+    #[inline(always)]
+    fn run_some(&mut self, mut left: u64, last: SimTime) -> u64 {
+        while left > 0
+            && let Some(popped) = self.world.agenda.pop(last)
+        {
+            self.dispatch(popped.kind, popped.slot, popped.sequence);
+            left -= 1;
+        }
+        left
     }
 
     #[cold]
@@ -400,7 +413,7 @@ impl Simulation {
             let area = node.in_system - self.span_snapshot.nodes[i].in_system;
             assert_eq!(
                 area,
-                record.sojourn + left[i],
+                record.sojourn() + left[i],
                 "Little's law is exact at node {i} (seed {})",
                 self.seed
             );

@@ -174,7 +174,7 @@ impl Node for Client {
         let f = &world.frames[child];
         if f.outcome().is_success() {
             let row = self.first_row + usize::from(self.local_of[usize::from(f.op)]);
-            world.record.reply(row);
+            world.record.late_reply(row);
         }
     }
 
@@ -452,16 +452,15 @@ impl Client {
 
     #[inline(always)]
     fn answered(&mut self, child: Slot, world: &mut World) {
-        let slot = world.frames[child].parent;
-        world.frames[slot].next = NONE;
-        // The lane drops dead timers by itself.
-        world.frames[slot].armed = 0;
-        let outcome = world.frames[child].outcome();
+        let f = &world.frames[child];
+        let (slot, outcome) = (f.parent, f.outcome());
         if outcome.is_success() {
-            let row = self.first_row + usize::from(world.frames[slot].op);
-            world.record.reply(row);
             return self.decide(slot, outcome, world);
         }
+        let f = &mut world.frames[slot];
+        f.next = NONE;
+        // The lane drops dead timers by itself.
+        f.armed = 0;
         self.failed(slot, outcome, world);
     }
 
@@ -515,16 +514,18 @@ impl Client {
         let f = &world.frames[slot];
         let session = f.parent;
         let now = world.now();
+        let deadline = self.operations[usize::from(f.op)].policy.deadline;
         let decided = Decided {
             operation: self.first_row + usize::from(f.op),
-            number: f.served,
             intended: f.arrived,
-            key: self.key.is_some().then_some(f.key),
             attempts: u32::from(f.pc),
             outcome,
-            in_time: now <= self.deadline(slot, world),
+            in_time: deadline.is_none_or(|d| now <= f.arrived.saturating_add(d)),
         };
-        world.record.decide(now, decided);
+        if world.record.decide(now, decided) {
+            let (number, key) = (f.served, self.key.is_some().then_some(f.key));
+            world.record.sample(now, decided, number, key);
+        }
         world.release(slot);
         if session != NONE {
             self.after_request(session, outcome, world);

@@ -269,9 +269,12 @@ impl Cores {
 /// A frame gets a core for some work: what it takes on its host.
 #[inline(always)]
 fn begin(slot: Slot, work: Work, world: &mut World) -> Work {
+    world.frames[slot].flags |= HAS_CORE;
+    if !world.hosts.disturbed {
+        return work;
+    }
     let taken = world.stretched(slot, work);
     let f = &mut world.frames[slot];
-    f.flags |= HAS_CORE;
     f.served = f.served.wrapping_add(taken.nanos).wrapping_sub(work.nanos);
     taken
 }

@@ -111,7 +111,7 @@ impl Room {
     }
 
     /// A frame begins to wait; `rank` orders `priority`, `shortest_job` and their kin.
-    #[inline]
+    #[inline(always)]
     pub fn enter(&mut self, slot: Slot, rank: u64, world: &mut World) {
         let now = world.now();
         let f = &mut world.frames[slot];
