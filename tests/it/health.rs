@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::{
     bad_input::check_in,
     faults::{number, results},
+    theory::oracles::run::simulate,
 };
 
 /// 100 requests per second in turn to some instances behind a balancer.
@@ -107,6 +108,26 @@ fn probes_are_messages() {
     assert_eq!(number(&measured, "nodes.lb.causes.marked_down"), 2.0);
     assert_eq!(number(&measured, "nodes.lb.causes.marked_up"), 2.0);
     assert!(number(&measured, "summary.requests.unavailable") > 1_300.0);
+}
+
+#[test]
+fn a_paused_balancer_reads_the_answers_of_its_probes_late() {
+    // Replies under way when a pause begins are read at its end, long after the next probe was due:
+    // they came in time, so nobody is marked down.
+    let measured = simulate(
+        "windtunnel: 1\nname: paused\nduration: 100s\n\
+         topology: {regions: {r: [x, y]}}\nnetwork: {same_region: 50ms}\n\
+         clients: {load: {arrivals: constant(10/s), to: lb, zones: y, timeout: 5s}}\n\
+         nodes:\n  lb: {load_balancer: {to: api, zones: [x], health_check: {interval: 300ms}}}\n  \
+         api: {service: {instances: 6, cores: 4, work: 1ms, zones: [y]}}\n\
+         faults: [{id: p, pause: {zone: x}, mtbf: 3s, mttr: 600ms}]\n",
+        1,
+    )
+    .merged;
+    assert_eq!(number(&measured, "faults.0.occurrences"), 27.0);
+    assert!(measured["nodes"]["lb"]["causes"]["marked_down"].is_null(), "{measured}");
+    assert!(number(&measured, "summary.latency.max") > 0.6);
+    assert_eq!(number(&measured, "summary.availability"), 1.0);
 }
 
 #[test]
