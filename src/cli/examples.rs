@@ -48,6 +48,7 @@ library! {
     "cache-aside-shop",
     "cache-stampede",
     "cache-policies" ["data/lirs_multi3.keys.gz"],
+    "cache-tiers",
     "write-behind",
     "hot-key",
     "scatter-gather",

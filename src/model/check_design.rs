@@ -15,6 +15,7 @@ use super::{
     kind::Outgoing,
     kinds::NodeSpec,
     network::NetworkSpec,
+    node::NodeId,
     resilience::DeadlineSpec,
     service::StepSpec,
 };
@@ -92,8 +93,25 @@ fn references(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problem
                 problems.error_help("E-REF", call.path.clone(), message, help);
             } else if call.target == names.nodes[i] {
                 problems.error("E-CYCLE", call.path.clone(), "a node cannot call itself");
+            } else {
+                inside(names, (&call.target, Some(i as NodeId)), &call.path, problems);
             }
         }
+    }
+}
+
+/// What is inside a service is used by its steps only.
+fn inside(
+    names: &Names<'_>,
+    (target, caller): (&str, Option<NodeId>),
+    path: &str,
+    problems: &mut Problems,
+) {
+    let host = names.node(target).and_then(|node| names.host(node));
+    if let Some(host) = host.filter(|&host| Some(host) != caller) {
+        let host = names.nodes[usize::from(host)];
+        let message = format!("`{target}` is inside `{host}`, whose steps alone can use it");
+        problems.error("E-REF", path, message);
     }
 }
 
@@ -463,7 +481,10 @@ impl ClientCheck<'_> {
                     let message = format!("unknown node `{}`", target.0);
                     problems.error_help("E-REF", format!("{path}.{key}"), message, help);
                 }
-                Some(_) => {}
+                Some((target, verb)) => {
+                    let key = verb.map_or("to", |v| v.name());
+                    inside(self.names, (&target.0, None), &format!("{path}.{key}"), problems);
+                }
             }
             match operation.share() {
                 Some(share) => total += share.0,

@@ -17,6 +17,8 @@ pub enum Reach<'a> {
     Any,
     /// The key's hash modulo the number of instances.
     Hash,
+    /// The one inside the calling instance.
+    Inside,
     /// The order of the keys: the last key of each but the last instance; empty: equal parts.
     Range(&'a [u64]),
     /// A table of all keys, each put on the next instance in turn when it is first asked for.

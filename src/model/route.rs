@@ -25,6 +25,8 @@ pub enum Route {
     Hash(u16),
     /// That of the next point on a ring.
     Ring(Ring),
+    /// The one inside the caller.
+    Inside,
     /// By the order of keys: the last key of each but the last instance, rising.
     Range(Vec<u64>),
     /// Keys in a table, and how many instances there are: a key not seen before goes to the one that
@@ -41,6 +43,7 @@ impl Route {
             (_, Reach::Answer { ttl, resolvers }) => {
                 Self::Answer(Box::new(Resolver::new(ttl, resolvers)))
             }
+            (_, Reach::Inside) => Self::Inside,
             (1, _) => Self::Single,
             (n, Reach::Any) => Self::Random(n),
             (n, Reach::Hash) => Self::Hash(n),
@@ -55,7 +58,7 @@ impl Route {
     #[inline(always)]
     pub fn instance(&mut self, key: u64, id: u64) -> u16 {
         match self {
-            Self::Single | Self::Answer(_) => 0,
+            Self::Single | Self::Inside | Self::Answer(_) => 0,
             Self::Random(n) => ((u128::from(mix(id)) * u128::from(*n)) >> 64) as u16,
             Self::Hash(n) => (mix(key) % u64::from(*n)) as u16,
             Self::Ring(ring) => ring.of(key),

@@ -23,7 +23,8 @@ pub struct Scenario {
 
 impl Scenario {
     /// Checks a design and loads what it needs; `None` when there are errors.
-    pub fn compile(design: Design, data: &dyn Data, problems: &mut Problems) -> Option<Self> {
+    pub fn compile(mut design: Design, data: &dyn Data, problems: &mut Problems) -> Option<Self> {
+        design.move_in(problems);
         let names = Names::new(&design);
         check_design::design(&names, problems);
         if problems.any_error() {

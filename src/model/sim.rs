@@ -462,7 +462,7 @@ impl Simulation {
                 _ => 0,
             };
         }
-        let sent: u64 = net.links.iter().map(|l| l.sent).sum();
+        let sent = net.links.iter().map(|l| l.sent).sum::<u64>() + net.inside.sent;
         let lost: u64 = net.links.iter().map(|l| l.more.lost).sum();
         assert_eq!(
             sent,

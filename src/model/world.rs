@@ -120,6 +120,7 @@ impl World {
         match &mut self.routes[usize::from(target)] {
             // Spared a jump that may go anywhere.
             Route::Single => (target, 0),
+            Route::Inside => (target, self.frames[caller].inst),
             Route::Answer(_) => self.resolved(caller, target, key, id),
             route => (target, route.instance(key, id ^ self.route_salt)),
         }

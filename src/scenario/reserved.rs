@@ -29,7 +29,6 @@ const RESERVED: &[(&str, &[&str])] = &[
         "CacheSpec",
         &[
             "admission",
-            "in",
             "negative",
             "stale_while_revalidate",
             "lease",

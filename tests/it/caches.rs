@@ -7,7 +7,7 @@ use windtunnel::scenario::load::{Files, Overrides};
 
 use crate::{
     bad_input::{check_in, told},
-    theory::oracles::run,
+    theory::oracles::run::{self, simulate},
 };
 
 /// A scenario beside the traces of the tests.
@@ -176,6 +176,40 @@ fn tiers_are_asked_in_turn_and_filled_backwards() {
 }
 
 #[test]
+fn a_cache_inside_a_service_is_near_and_shares_its_fate() {
+    // Ten keys in turn, four instances at random: each misses each key once, and the crash of one after
+    // half of the time costs it the ten once more. Nothing but the store is reached by a network.
+    let text = |faults: &str| {
+        format!(
+            "windtunnel: 1\nname: inside\nduration: 100.0005s\n\
+             topology: {{regions: {{r: [x, y]}}}}\n\
+             network: {{same_zone: 1ms, same_region: 3ms, internet: 0s}}\n\
+             clients: {{load: {{arrivals: constant(1000/s), to: app, keys: sequential(n=10), timeout: 1s}}}}\n\
+             nodes:\n  app: {{service: {{instances: 4, endpoints: {{default: [{{read: {{from: db, cache: near}}}}]}}}}}}\n  \
+             near: {{cache: {{in: app, capacity: 20}}}}\n  db: {{store: {{read: 1ms, zones: [x]}}}}\n\
+             faults: [{faults}]\n"
+        )
+    };
+    let run = |faults: &str| simulate(&text(faults), 1).merged;
+    let well = run("");
+    assert_eq!(count(&well, "nodes.near.lookups"), 100_000.0);
+    // One fetch of each key each, and what was asked for again while it was fetched.
+    let misses = count(&well, "nodes.near.misses");
+    assert!((40.0..50.0).contains(&misses), "{misses}");
+    assert_eq!(count(&well, "summary.latency.p50"), 0.0);
+    assert!((count(&well, "summary.latency.max") - 0.007).abs() < 1e-9);
+    assert_eq!(well["nodes"]["near"]["per_instance"].as_array().unwrap().len(), 4);
+    for (target, again) in [("{node: app, instances: [1]}", 10.0), ("{zone: y}", 20.0)] {
+        let crash = format!("{{id: f, at: 50s, for: 1s, crash: {target}}}");
+        let found = count(&run(&crash), "nodes.near.misses") - misses;
+        assert!((found - again).abs() <= 5.0, "{target}: {found} more misses");
+    }
+    // Cut off from everything, it still answers its own service.
+    let cut = run("{id: f, at: 50s, for: 10s, latency: {node: near, add: 1s}}");
+    assert_eq!(count(&cut, "summary.latency.p99"), 0.0);
+}
+
+#[test]
 fn one_fetch_serves_all_who_ask_meanwhile() {
     let stampede = |coalesce: bool| {
         let nodes = format!(
@@ -272,6 +306,15 @@ fn caches_are_checked() {
             ("B76", capacity, "{capacity: 0}", "7:28 E-RANGE", "at least 1"),
             ("B76", capacity, "{capacity: 5, ttl: 0s}", "7:36 E-RANGE", "above 0"),
             ("B76", capacity, "{capacity: 5, ttl: -1s}", "7:36 E-RANGE", ""),
+            ("in", capacity, "{capacity: 5, in: db}", "7:35 E-REF", "no service `db`"),
+            ("in", capacity, "{capacity: 5, in: app, instances: 2}", "7:51 E-CONFLICT", "each"),
+            (
+                "in",
+                "{capacity: 5}}",
+                "{in: app}}\n  lb: {load_balancer: {to: near}}",
+                "8:28 E-REF",
+                "whose steps alone",
+            ),
             ("B76", capacity, "{hit_ratio: 80%}", "7:18 E-UNKNOWN-KEY", "hit_ratio"),
             ("B16", capacity, "{capasity: 5}", "7:18 E-UNKNOWN-KEY", "capacity"),
             ("B33", capacity, "{capacity: 5, eviction: lruu}", "7:41 E-ENUM", "lru"),

@@ -6,6 +6,7 @@
 pub mod contents;
 pub mod eviction;
 
+mod inside;
 mod text;
 
 use schemars::JsonSchema;
@@ -64,6 +65,10 @@ pub struct CacheSpec {
     /// 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<Count>,
+    /// The service each instance of which has one of these inside: reached without a network, lost with
+    /// its instance, used by its steps only.
+    #[serde(rename = "in", default, skip_serializing_if = "Option::is_none")]
+    pub in_: Option<Name>,
     /// Node a direct call fetches a missing key from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Name>,
@@ -120,7 +125,7 @@ impl Kind for CacheSpec {
             capacity: self.cores.map(|c| c.0 as f64),
             zones: self.zones.as_ref(),
             floats: false,
-            reach: Reach::Ring(POINTS),
+            reach: if self.in_.is_some() { Reach::Inside } else { Reach::Ring(POINTS) },
             detail: self.capacity.map_or_else(String::new, |c| format!("{c}, {eviction}")),
         }
     }

@@ -152,6 +152,13 @@ impl Check<'_> {
         };
         let spec = self.names.specs[usize::from(node)];
         let kind = spec.kind().facts().kind;
+        if let Some(host) = self.names.host(node).map(|host| self.names.nodes[usize::from(host)])
+            && !matches!(effect, Effect::ClearCache(_) | Effect::Errors(_))
+        {
+            let message = format!("`{}` is inside `{host}` and shares its fate", name.0);
+            let help = format!("hit `{host}`, or give it `clear_cache`");
+            return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
+        }
         let fits = match effect {
             Effect::Crash(_) => !matches!(spec, NodeSpec::External(_)),
             Effect::ClearCache(_) => matches!(spec, NodeSpec::Cache(_)),

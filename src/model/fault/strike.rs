@@ -47,11 +47,11 @@ impl Simulation {
             }
             Effect::Load(_) => return, // Part of the client's rate.
             Effect::Partition(_) | Effect::Latency(_) | Effect::Loss(_) | Effect::Bandwidth(_) => {
-                let all = &mut self.world.network.disturbances;
+                let network = &mut self.world.network;
                 if begins {
-                    all.extend(self.disturbances[*fault].clone());
+                    network.disturb(self.disturbances[*fault].clone());
                 } else {
-                    all.retain(|d| d.fault != *fault);
+                    network.calm(*fault);
                 }
                 return;
             }

@@ -94,6 +94,16 @@ impl Timeline {
                 occurrences.push(Occurrence { fault, start, end, hosts, aftermath: None });
             }
         }
+        for o in &mut occurrences {
+            // What is inside an instance shares its fate.
+            if !matches!(names.faults[o.fault].effect(), Effect::Errors(_)) {
+                let guests = o
+                    .hosts
+                    .iter()
+                    .flat_map(|&(node, inst)| names.guests(node).map(move |guest| (guest, inst)));
+                o.hosts.extend(guests.collect::<Vec<Host>>());
+            }
+        }
         let after: Vec<Occurrence> = occurrences
             .iter()
             .flat_map(|o| aftermaths(o, names, tables, seed))
@@ -252,6 +262,7 @@ impl Names<'_> {
         let zones = target.zone.as_ref().or(target.region.as_ref());
         if let Some(zones) = zones.and_then(|name| self.zones_of(&name.0)) {
             return (0..self.nodes.len() as NodeId)
+                .filter(|&node| self.host(node).is_none())
                 .flat_map(|node| {
                     let stands = self.places(node);
                     let inside = (0..stands.len()).filter(|&i| zones.contains(&stands[i]));

@@ -117,10 +117,16 @@ pub fn network(assembly: &mut Assembly<'_>) -> Network {
         homes: Vec::new(),
         zones_of_instances: Vec::new(),
         disturbances: Vec::new(),
+        hosts: Vec::new(),
+        inside: link(Latency::Constant(0.0), "link/inside", assembly),
+        special: false,
     };
     for id in 0..names.nodes.len() {
         net.place(&names.places(id as u16));
+        net.hosts.push(names.host(id as u16));
     }
+    net.hosts.resize(net.hosts.len() + names.clients.len(), None);
+    net.special = net.hosts.iter().any(Option::is_some);
     for client in names.design.clients.values() {
         net.place(&names.origins(client.zones()));
     }

@@ -106,20 +106,36 @@ impl Network {
         (slot, kind): (Slot, u8),
         message: Message,
     ) -> bool {
-        if !self.disturbances.is_empty() {
-            return self.send_disturbed(agenda, (from, to), (slot, kind), message);
+        if self.special {
+            return self.send_special(agenda, (from, to), (slot, kind), message);
         }
         self.link(from, to).send(agenda, slot, kind, message)
     }
 
-    #[cold]
-    fn send_disturbed(
+    /// A fault of the network begins.
+    pub fn disturb(&mut self, disturbance: Option<Disturbance>) {
+        self.disturbances.extend(disturbance);
+        self.special = true;
+    }
+
+    /// It ends.
+    pub fn calm(&mut self, fault: usize) {
+        self.disturbances.retain(|d| d.fault != fault);
+        let inside = self.hosts.iter().any(Option::is_some);
+        self.special = inside || !self.disturbances.is_empty();
+    }
+
+    fn send_special(
         &mut self,
         agenda: &mut Agenda,
         (from, to): ((u16, u16), (u16, u16)),
         (slot, kind): (Slot, u8),
         message: Message,
     ) -> bool {
+        let host = |node: u16| self.hosts[usize::from(node)];
+        if host(from.0) == Some(to.0) || host(to.0) == Some(from.0) {
+            return self.inside.send(agenda, slot, kind, message);
+        }
         let (here, there) = (self.zone_of(from.0, from.1), self.zone_of(to.0, to.1));
         let (mut kept, mut later) = (true, 0u64);
         for d in &mut self.disturbances {

@@ -10,7 +10,7 @@ use crate::{
         law::{Sampler, to_nanos},
         random::Stream,
     },
-    model::frame::Slot,
+    model::{frame::Slot, node::NodeId},
 };
 
 /// Index of a zone: [`INTERNET`], [`LOCAL`], then the zones of the topology in name order.
@@ -141,6 +141,12 @@ pub struct Network {
     pub zones_of_instances: Vec<Zone>,
     /// Faults at work on messages.
     pub disturbances: Vec<Disturbance>,
+    /// The entity each is inside of, and what carries messages between the two; empty: none is.
+    pub hosts: Vec<Option<NodeId>>,
+    /// The way within a host.
+    pub inside: Link,
+    /// Some messages need a closer look: faults are at work, or something is inside another.
+    pub special: bool,
 }
 
 /// Marks the home of an entity that stands in several zones.
