@@ -119,6 +119,8 @@ impl CacheSpec {
 impl Kind for CacheSpec {
     fn facts(&self) -> Facts<'_> {
         let eviction = self.eviction.unwrap_or_default();
+        let holds = self.capacity.map(|c| format!("{c}, {eviction}"));
+        let inside = self.in_.as_ref().map(|host| format!("in {}", host.0));
         Facts {
             kind: "cache",
             instances: self.instances.map_or(1, |n| n.0),
@@ -126,7 +128,7 @@ impl Kind for CacheSpec {
             zones: self.zones.as_ref(),
             floats: false,
             reach: if self.in_.is_some() { Reach::Inside } else { Reach::Ring(POINTS) },
-            detail: self.capacity.map_or_else(String::new, |c| format!("{c}, {eviction}")),
+            detail: inside.into_iter().chain(holds).collect::<Vec<_>>().join(", "),
         }
     }
 
