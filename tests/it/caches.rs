@@ -253,6 +253,21 @@ fn a_service_that_fetches_what_is_missing_fetches_it_for_all() {
 }
 
 #[test]
+fn who_is_turned_away_leaves_the_fetch_of_others_alone() {
+    // A fetch takes 100 requests' time and there is room for 50: half of those that come meanwhile are
+    // rejected, and none of them makes another fetch.
+    let nodes = "  app: {service: {workers: 50, queue: 0, endpoints: \
+                 {default: [{read: {from: origin, cache: c}}]}}}\n  \
+                 c: {cache: {coalesce: true, ttl: 500ms}}\n  origin: {store: {read: 100ms}}\n";
+    let found = trace("sequential(n=1)", 1000, nodes, "app");
+    assert!(count(&found, "summary.requests.rejected") > 90.0);
+    assert_eq!(count(&found, "nodes.origin.outcomes.ok"), 2.0);
+    // Lookups, and one fill for each fetch: nothing else came to the cache.
+    let came = count(&found, "nodes.c.outcomes.ok");
+    assert_eq!(came, count(&found, "nodes.c.lookups") + 2.0);
+}
+
+#[test]
 fn a_failed_fetch_fails_all_who_waited_for_it() {
     let nodes = "  c: {cache: {from: origin, coalesce: true}}\n  \
                  origin: {external: {latency: 100ms, errors: 100%}}\n";

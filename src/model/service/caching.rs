@@ -107,13 +107,16 @@ impl Server {
         self.run(slot, world);
     }
 
-    /// A visit ends without what it was to fill caches with: those who wait there are told.
+    /// A visit that was told of a miss ends without what it was to fill caches with: those who wait
+    /// there are told. One that has not asked any cache yet (it was turned away) keeps silent.
     #[inline(never)]
     pub(super) fn release_fills(&mut self, slot: Slot, world: &mut World) {
         let mut at = usize::from(world.frames[slot].pc);
-        if !matches!(self.program.code.get(at), Some(Instr::Call(_))) {
+        let asked = at.checked_sub(1).map(|before| self.program.code[before]);
+        let (Some(Instr::OnHit(_)), Some(Instr::Call(_))) = (asked, self.program.code.get(at))
+        else {
             return;
-        }
+        };
         let mut filling = false;
         loop {
             at += 1;
