@@ -5,13 +5,13 @@ use serde_json::Value;
 
 use crate::{
     bad_input::check_in,
-    faults::{number, results, results_of},
+    design::{number, results, results_of},
 };
 
 /// Requests at a constant rate to the name `shop`, 10 ms away from it and from its targets.
 fn asked(rate: &str, dns: &str) -> Value {
     results_of(
-        format!(
+        &format!(
             "windtunnel: 1\nname: asked\nduration: 100s\nnetwork: {{internet: 10ms}}\n\
              clients: {{load: {{arrivals: constant({rate}), to: shop}}}}\n\
              nodes: {{shop: {{dns: {{{dns}}}}}, a: {SERVER}, b: {SERVER}}}\n"
@@ -204,7 +204,7 @@ fn shares_follow_the_weights_of_those_alive() {
 /// zone's region and of one beyond say who calls whom.
 fn near(network: &str, faults: &str) -> (f64, f64) {
     let measured = results_of(
-        format!(
+        &format!(
             "windtunnel: 1\nname: near\nduration: 100s\nwarm_up: 50s\n\
              topology: {{regions: {{us: [us-a, us-b], eu: [eu-a]}}}}\nnetwork: {{{network}}}\n\
              clients:\n  x: {{zones: us-a, arrivals: constant(1/s), to: shop}}\n  \

@@ -2,42 +2,12 @@
 
 use proptest::prelude::*;
 use serde_json::Value;
-use windtunnel::scenario::load::{Files, Overrides};
 
-use crate::{bad_input::check_in, cli::windtunnel, theory::oracles::run};
-
-struct One(String);
-
-impl Files for One {
-    fn read(&self, _path: &str) -> Result<Vec<u8>, String> {
-        Ok(self.0.clone().into_bytes())
-    }
-}
-
-pub(crate) fn results_of(text: String, replications: usize) -> Value {
-    let merged = run::run("a.yaml", &One(text), &Overrides::default(), replications);
-    serde_json::to_value(merged.results()).expect("results are JSON")
-}
-
-/// A design of one client and a few nodes under faults.
-fn design(duration: &str, client: &str, nodes: &str, faults: &str) -> String {
-    format!(
-        "windtunnel: 1\nname: faults\nduration: {duration}\nclients: {{load: {{{client}}}}}\n\
-         nodes: {{{nodes}}}\nfaults: [{faults}]\n"
-    )
-}
-
-pub(crate) fn results(duration: &str, client: &str, nodes: &str, faults: &str) -> Value {
-    results_of(design(duration, client, nodes, faults), 1)
-}
-
-pub(crate) fn number(results: &Value, path: &str) -> f64 {
-    let found = path.split('.').fold(results, |at, key| match key.parse::<usize>() {
-        Ok(index) => &at[index],
-        Err(_) => &at[key],
-    });
-    found.get("value").unwrap_or(found).as_f64().unwrap_or_else(|| panic!("{path}: {found}"))
-}
+use crate::{
+    bad_input::check_in,
+    cli::windtunnel,
+    design::{design, number, results, results_of},
+};
 
 fn close(found: f64, wanted: f64) {
     assert!((found - wanted).abs() <= 1e-9 * wanted.abs().max(1.0), "{found} instead of {wanted}");
@@ -351,7 +321,7 @@ fn failures_and_repairs_alternate_as_their_laws_say() {
         "{id: wear, crash: {node: a, process: true}, mtbf: exp(mean=90s), mttr: exp(mean=10s)}";
     let nodes = "a: {service: {instances: 2, cores: 1, work: 1us}}";
     let text = design("200000s", "arrivals: poisson(1/s), to: a", nodes, faults);
-    let measured = results_of(text, 4);
+    let measured = results_of(&text, 4);
     // 8 x 2,000 cycles; the sd of the share of time is about 0.1 x sqrt(2 x 0.9 x 0.1 / 2000).
     assert!((number(&measured, "nodes.a.availability_time") - 0.9).abs() < 0.005);
     assert!((number(&measured, "summary.availability") - 0.9).abs() < 0.005);
@@ -362,7 +332,7 @@ fn failures_and_repairs_alternate_as_their_laws_say() {
         nodes,
         &faults.replace("id: wear", "id: wear, group: rack"),
     );
-    let together = results_of(text, 4);
+    let together = results_of(&text, 4);
     assert_eq!(number(&together, "faults.0.availability_during"), 0.0);
     assert_eq!(number(&together, "faults.0.availability_before"), 1.0);
 }
@@ -375,7 +345,7 @@ fn chance_decides_by_replication() {
         "a: {service: {instances: 4, cores: 1, work: 1ms}}",
         "{id: f, at: 5s, probability: 40%, crash: {node: a, instances: 2, process: true}}",
     );
-    let measured = results_of(text, 100);
+    let measured = results_of(&text, 100);
     let happened = number(&measured, "faults.0.occurrences");
     assert!((happened - 0.4).abs() < 0.15, "{happened}");
     // Two of four instances, whichever.
@@ -529,9 +499,9 @@ proptest! {
         ]),
     ) {
         let text = busy(&faults.join(", "), discipline, cancel, (policy, health));
-        let measured = results_of(text.clone(), 1);
+        let measured = results_of(&text, 1);
         prop_assert!(number(&measured, "summary.requests.issued") > 500.0);
-        let again = results_of(text, 1);
+        let again = results_of(&text, 1);
         prop_assert_eq!(&measured["fingerprint"], &again["fingerprint"]);
     }
 }

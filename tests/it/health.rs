@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     bad_input::check_in,
-    faults::{number, results},
+    design::{number, results},
     theory::oracles::run::simulate,
 };
 

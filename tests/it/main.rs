@@ -6,6 +6,7 @@
 mod bad_input;
 mod caches;
 mod cli;
+mod design;
 mod determinism;
 mod dns;
 mod faults;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::{
-    faults::{number, results},
+    design::{number, results},
     theory::oracles::run::simulate,
 };
 

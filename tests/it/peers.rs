@@ -1,6 +1,6 @@
 //! Faults known from other simulators of system designs, by number, and that they are not ours.
 
-use crate::faults::{number, results};
+use crate::design::{number, results};
 
 /// One target of each kind that takes `latency`, and the keys its requests need.
 fn kinds(latency: &str) -> [(String, &'static str); 4] {

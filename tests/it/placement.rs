@@ -2,7 +2,7 @@
 
 use crate::{
     bad_input::check_in,
-    faults::{number, results},
+    design::{number, results},
 };
 
 /// Share of each instance of `api` in 100,000 different keys.

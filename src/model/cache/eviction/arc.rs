@@ -35,18 +35,6 @@ impl Arc {
             discard: false,
         }
     }
-
-    fn take(&mut self, entry: Entry) -> usize {
-        let known = *self.book.of(entry);
-        self.held[usize::from(known.part)].remove(entry, known.weight);
-        usize::from(known.part)
-    }
-
-    fn put(&mut self, entry: Entry, part: usize) {
-        let known = self.book.of(entry);
-        known.part = part as u8;
-        self.held[part].push(entry, known.weight);
-    }
 }
 
 impl Order for Arc {
@@ -74,14 +62,14 @@ impl Order for Arc {
     }
 
     fn hit(&mut self, entry: Entry) {
-        self.take(entry);
-        self.put(entry, 1);
+        self.book.take(&mut self.held, entry);
+        self.book.put(&mut self.held, entry, 1);
     }
 
     fn admit(&mut self, entry: Entry, key: u64, weight: u64) {
         self.book.note(entry, key, weight);
         let part = usize::from(self.remembered.take().is_some());
-        self.put(entry, part);
+        self.book.put(&mut self.held, entry, part);
     }
 
     fn evict(&mut self) -> Entry {
@@ -90,7 +78,7 @@ impl Order for Arc {
         let first = usize::from(!(self.discard || once > 0.0 && over));
         let oldest = self.held[first].oldest().or_else(|| self.held[1 - first].oldest());
         let oldest = oldest.expect("a full cache has entries");
-        let part = self.take(oldest);
+        let part = self.book.take(&mut self.held, oldest);
         if !self.discard {
             let known = *self.book.of(oldest);
             self.left[part].remember(known.key, known.weight);
@@ -99,6 +87,6 @@ impl Order for Arc {
     }
 
     fn remove(&mut self, entry: Entry) {
-        self.take(entry);
+        self.book.take(&mut self.held, entry);
     }
 }

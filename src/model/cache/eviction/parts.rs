@@ -36,6 +36,20 @@ impl Book {
     pub(super) fn of(&mut self, entry: Entry) -> &mut Known {
         &mut self.0[entry as usize]
     }
+
+    /// Takes an entry out of its part, and says which that was.
+    pub(super) fn take(&mut self, held: &mut [Part], entry: Entry) -> usize {
+        let known = *self.of(entry);
+        held[usize::from(known.part)].remove(entry, known.weight);
+        usize::from(known.part)
+    }
+
+    /// Puts an entry that is in no part into one.
+    pub(super) fn put(&mut self, held: &mut [Part], entry: Entry, part: usize) {
+        let known = self.of(entry);
+        known.part = part as u8;
+        held[part].push(entry, known.weight);
+    }
 }
 
 /// A part of a cache, newest first.

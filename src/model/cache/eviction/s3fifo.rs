@@ -40,17 +40,6 @@ impl S3Fifo {
             evicted: false,
         }
     }
-
-    fn take(&mut self, entry: Entry) {
-        let known = *self.book.of(entry);
-        self.held[usize::from(known.part)].remove(entry, known.weight);
-    }
-
-    fn put(&mut self, entry: Entry, part: usize) {
-        let known = self.book.of(entry);
-        known.part = part as u8;
-        self.held[part].push(entry, known.weight);
-    }
 }
 
 impl Order for S3Fifo {
@@ -68,7 +57,7 @@ impl Order for S3Fifo {
         // A cache that was never full fills its main queue with what the small one cannot hold.
         let filling = !self.evicted && self.held[SMALL].weight >= self.most_small;
         let part = if std::mem::take(&mut self.again) || filling { MAIN } else { SMALL };
-        self.put(entry, part);
+        self.book.put(&mut self.held, entry, part);
     }
 
     fn evict(&mut self) -> Entry {
@@ -77,11 +66,11 @@ impl Order for S3Fifo {
             let from_main = self.held[MAIN].weight > self.most_main;
             let oldest = if from_main { None } else { self.held[SMALL].oldest() };
             if let Some(oldest) = oldest {
-                self.take(oldest);
+                self.book.take(&mut self.held, oldest);
                 let known = self.book.of(oldest);
                 if known.uses >= MOVES {
                     known.uses = 0;
-                    self.put(oldest, MAIN);
+                    self.book.put(&mut self.held, oldest, MAIN);
                     continue;
                 }
                 let known = *known;
@@ -89,17 +78,17 @@ impl Order for S3Fifo {
                 return oldest;
             }
             let oldest = self.held[MAIN].oldest().expect("a full cache has entries");
-            self.take(oldest);
+            self.book.take(&mut self.held, oldest);
             let known = self.book.of(oldest);
             if known.uses == 0 {
                 return oldest;
             }
             known.uses -= 1;
-            self.put(oldest, MAIN);
+            self.book.put(&mut self.held, oldest, MAIN);
         }
     }
 
     fn remove(&mut self, entry: Entry) {
-        self.take(entry);
+        self.book.take(&mut self.held, entry);
     }
 }

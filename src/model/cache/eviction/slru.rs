@@ -26,18 +26,6 @@ impl Slru {
             most: capacity / SEGMENTS as u64,
         }
     }
-
-    fn put(&mut self, entry: Entry, segment: usize) {
-        let known = self.book.of(entry);
-        known.part = segment as u8;
-        self.segments[segment].push(entry, known.weight);
-    }
-
-    fn take(&mut self, entry: Entry) -> usize {
-        let known = *self.book.of(entry);
-        self.segments[usize::from(known.part)].remove(entry, known.weight);
-        usize::from(known.part)
-    }
 }
 
 impl Order for Slru {
@@ -46,13 +34,13 @@ impl Order for Slru {
         if segment == SEGMENTS - 1 {
             return self.segments[segment].renew(entry);
         }
-        self.take(entry);
-        self.put(entry, segment + 1);
+        self.book.take(&mut self.segments, entry);
+        self.book.put(&mut self.segments, entry, segment + 1);
         for full in (1..=segment + 1).rev() {
             while self.segments[full].weight > self.most {
                 let Some(oldest) = self.segments[full].oldest() else { break };
-                self.take(oldest);
-                self.put(oldest, full - 1);
+                self.book.take(&mut self.segments, oldest);
+                self.book.put(&mut self.segments, oldest, full - 1);
             }
         }
     }
@@ -61,17 +49,17 @@ impl Order for Slru {
         self.book.note(entry, key, weight);
         // While there is room, higher segments are filled too.
         let room = (0..SEGMENTS).find(|&s| self.segments[s].weight + weight <= self.most);
-        self.put(entry, room.unwrap_or(0));
+        self.book.put(&mut self.segments, entry, room.unwrap_or(0));
     }
 
     fn evict(&mut self) -> Entry {
         let oldest = self.segments.iter().find_map(Part::oldest);
         let oldest = oldest.expect("a full cache has entries");
-        self.take(oldest);
+        self.book.take(&mut self.segments, oldest);
         oldest
     }
 
     fn remove(&mut self, entry: Entry) {
-        self.take(entry);
+        self.book.take(&mut self.segments, entry);
     }
 }

@@ -47,8 +47,7 @@ impl Order for TwoQ {
     fn admit(&mut self, entry: Entry, key: u64, weight: u64) {
         self.book.note(entry, key, weight);
         let part = if std::mem::take(&mut self.again) { KEPT } else { NEW };
-        self.book.of(entry).part = part as u8;
-        self.held[part].push(entry, weight);
+        self.book.put(&mut self.held, entry, part);
     }
 
     fn evict(&mut self) -> Entry {
@@ -56,15 +55,13 @@ impl Order for TwoQ {
         let oldest = self.held[part].oldest().or_else(|| self.held[1 - part].oldest());
         let oldest = oldest.expect("a full cache has entries");
         let known = *self.book.of(oldest);
-        self.held[usize::from(known.part)].remove(oldest, known.weight);
-        if usize::from(known.part) == NEW {
+        if self.book.take(&mut self.held, oldest) == NEW {
             self.left.remember(known.key, known.weight);
         }
         oldest
     }
 
     fn remove(&mut self, entry: Entry) {
-        let known = *self.book.of(entry);
-        self.held[usize::from(known.part)].remove(entry, known.weight);
+        self.book.take(&mut self.held, entry);
     }
 }

@@ -39,24 +39,13 @@ impl WTinyLfu {
         }
     }
 
-    fn take(&mut self, entry: Entry) {
-        let known = *self.book.of(entry);
-        self.held[usize::from(known.part)].remove(entry, known.weight);
-    }
-
-    fn put(&mut self, entry: Entry, part: usize) {
-        let known = self.book.of(entry);
-        known.part = part as u8;
-        self.held[part].push(entry, known.weight);
-    }
-
     /// Into the main part: on probation, or protected while there is room only there.
     fn keep(&mut self, entry: Entry) {
         let weight = self.book.of(entry).weight;
         let full = self.held[PROBATION].weight + weight > self.most_main - self.most_protected;
         let room = self.held[PROTECTED].weight + weight <= self.most_protected;
-        self.take(entry);
-        self.put(entry, if full && room { PROTECTED } else { PROBATION });
+        self.book.take(&mut self.held, entry);
+        self.book.put(&mut self.held, entry, if full && room { PROTECTED } else { PROBATION });
     }
 
     fn often(&mut self, entry: Entry) -> u64 {
@@ -73,12 +62,12 @@ impl Order for WTinyLfu {
         if part != PROBATION {
             return self.held[part].renew(entry);
         }
-        self.take(entry);
-        self.put(entry, PROTECTED);
+        self.book.take(&mut self.held, entry);
+        self.book.put(&mut self.held, entry, PROTECTED);
         while self.held[PROTECTED].weight > self.most_protected {
             let Some(oldest) = self.held[PROTECTED].oldest() else { break };
-            self.take(oldest);
-            self.put(oldest, PROBATION);
+            self.book.take(&mut self.held, oldest);
+            self.book.put(&mut self.held, oldest, PROBATION);
         }
     }
 
@@ -86,7 +75,7 @@ impl Order for WTinyLfu {
         self.book.note(entry, key, weight);
         self.asked.fit(entry);
         self.asked.count(key);
-        self.put(entry, WINDOW);
+        self.book.put(&mut self.held, entry, WINDOW);
         // While there is room in the main part, what the window cannot hold goes there.
         while self.held[WINDOW].weight > self.most_window {
             let Some(oldest) = self.held[WINDOW].oldest() else { break };
@@ -104,17 +93,17 @@ impl Order for WTinyLfu {
         let victim = self.held[PROBATION].oldest().or_else(|| self.held[PROTECTED].oldest());
         let leaving = match (candidate, victim) {
             (Some(candidate), Some(victim)) if self.often(candidate) > self.often(victim) => {
-                self.take(victim);
+                self.book.take(&mut self.held, victim);
                 self.keep(candidate);
                 return victim;
             }
             (candidate, victim) => candidate.or(victim).expect("a full cache has entries"),
         };
-        self.take(leaving);
+        self.book.take(&mut self.held, leaving);
         leaving
     }
 
     fn remove(&mut self, entry: Entry) {
-        self.take(entry);
+        self.book.take(&mut self.held, entry);
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn run(path: &str, files: &dyn Files, overrides: &Overrides, seeds: u
 }
 
 /// A scenario that reads no other file.
-struct Alone<'t>(&'t str);
+pub(crate) struct Alone<'t>(pub(crate) &'t str);
 
 impl Files for Alone<'_> {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {

@@ -1,0 +1,34 @@
+//! Small designs written on the spot, and the figures they give.
+
+use serde_json::Value;
+use windtunnel::scenario::load::Overrides;
+
+use crate::theory::oracles::run::{self, Alone};
+
+/// What some replications of a scenario give, `results.json`.
+pub(crate) fn results_of(text: &str, replications: usize) -> Value {
+    let merged = run::run("scenario.yaml", &Alone(text), &Overrides::default(), replications);
+    serde_json::to_value(merged.results()).expect("results are JSON")
+}
+
+/// A design of one client and a few nodes, under faults or not.
+pub(crate) fn design(duration: &str, client: &str, nodes: &str, faults: &str) -> String {
+    format!(
+        "windtunnel: 1\nname: faults\nduration: {duration}\nclients: {{load: {{{client}}}}}\n\
+         nodes: {{{nodes}}}\nfaults: [{faults}]\n"
+    )
+}
+
+/// What one replication of such a design gives.
+pub(crate) fn results(duration: &str, client: &str, nodes: &str, faults: &str) -> Value {
+    results_of(&design(duration, client, nodes, faults), 1)
+}
+
+/// A figure by its path; the value of an estimate.
+pub(crate) fn number(results: &Value, path: &str) -> f64 {
+    let found = path.split('.').fold(results, |at, key| match key.parse::<usize>() {
+        Ok(index) => &at[index],
+        Err(_) => &at[key],
+    });
+    found.get("value").unwrap_or(found).as_f64().unwrap_or_else(|| panic!("{path}: {found}"))
+}
