@@ -180,6 +180,10 @@ pub struct CacheResults {
     pub misses: u64,
     /// Misses that waited for a fetch that was under way.
     pub coalesced: u64,
+    /// Hits served though their `ttl` was over, while the key was fetched anew.
+    pub stale_hits: u64,
+    /// Hits on a remembered failure.
+    pub negative_hits: u64,
     /// Entries that left for lack of room.
     pub evictions: u64,
 }

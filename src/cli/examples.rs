@@ -46,6 +46,7 @@ library! {
     "two-regions" ["data/rtt_ms.csv"],
     "llm-serving" ["data/azure_llm_2023_conv.csv.gz"],
     "cache-aside-shop",
+    "cache-penetration",
     "cache-stampede",
     "cache-policies" ["data/lirs_multi3.keys.gz"],
     "cache-tiers",

@@ -178,6 +178,23 @@ pub fn cache(spec: &CacheSpec, path: &str, names: &Names<'_>, problems: &mut Pro
         let message = "there is no `ttl` to begin anew";
         problems.error("E-CONFLICT", format!("{path}.ttl_renew"), message);
     }
+    if spec.stale_while_revalidate.is_some() {
+        let at = format!("{path}.stale_while_revalidate");
+        if spec.ttl.is_none() {
+            problems.error("E-CONFLICT", at, "there is no `ttl`, so nothing becomes stale");
+        } else if spec.from.is_none() {
+            let message = "there is no `from` to fetch a stale key from";
+            let help = "only a cache that is called directly serves stale entries";
+            problems.error_help("E-CONFLICT", at, message, help);
+        }
+    }
+    for (key, time) in
+        [("stale_while_revalidate", spec.stale_while_revalidate), ("negative", spec.negative)]
+    {
+        if time.is_some_and(|t| t.0 == 0) {
+            problems.error("E-RANGE", format!("{path}.{key}"), "must be above 0");
+        }
+    }
     if let Some(latency) = &spec.latency {
         formula(latency, &format!("{path}.latency"), names, problems);
     }

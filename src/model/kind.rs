@@ -95,6 +95,8 @@ pub enum Verb {
     Invalidate,
     /// Tell a cache that what was missing there will not come.
     Release,
+    /// Tell a cache that what was missing there cannot be read.
+    Deny,
     /// Write to a cache that writes to its store later.
     WriteBehind,
 }
@@ -116,6 +118,7 @@ impl Verb {
             Self::Fill => "fill",
             Self::Invalidate => "invalidate",
             Self::Release => "release",
+            Self::Deny => "deny",
             Self::WriteBehind => "write_behind",
         }
     }

@@ -271,7 +271,17 @@ fn faults(out: &mut String, results: &Results) {
 
 /// What caches found.
 fn caches(out: &mut String, results: &Results) {
-    let header = ["Cache", "hit ratio", "lookups", "hits", "misses", "coalesced", "evictions"];
+    let header = [
+        "Cache",
+        "hit ratio",
+        "lookups",
+        "hits",
+        "stale",
+        "negative",
+        "misses",
+        "coalesced",
+        "evictions",
+    ];
     let mut table = Table::new("Caches", &header);
     let mut any = false;
     for (name, node) in &results.nodes {
@@ -282,6 +292,8 @@ fn caches(out: &mut String, results: &Results) {
             Cell::plain(estimate(Quantity::Share, &cache.hit_ratio)),
             Cell::plain(count(cache.lookups)),
             Cell::plain(count(cache.hits)),
+            Cell::plain(count(cache.stale_hits)),
+            Cell::plain(count(cache.negative_hits)),
             Cell::plain(count(cache.misses)),
             Cell::plain(count(cache.coalesced)),
             Cell::plain(count(cache.evictions)),

@@ -87,6 +87,8 @@ fn cache_results(parts: &[&NodeMeasured], confidence: f64) -> CacheResults {
         hits: all.hits,
         misses: all.lookups - all.hits,
         coalesced: all.coalesced,
+        stale_hits: all.stale_hits,
+        negative_hits: all.negative_hits,
         evictions: all.evictions,
     }
 }

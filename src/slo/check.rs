@@ -533,9 +533,11 @@ fn dimension(path: &[String]) -> Dimension {
     let last = path.last().map(String::as_str).unwrap_or_default();
     match (path[0].as_str(), last) {
         ("requests" | "outcomes" | "causes", _)
-        | (_, "count" | "lookups" | "hits" | "misses" | "coalesced" | "evictions") => {
-            Dimension::Count
-        }
+        | (
+            _,
+            "count" | "lookups" | "hits" | "misses" | "coalesced" | "stale_hits" | "negative_hits"
+            | "evictions",
+        ) => Dimension::Count,
         ("instances" | "in_system" | "in_queue" | "attempts_per_request", _) => Dimension::Number,
         ("goodput" | "throughput", _) => Dimension::PerSecond,
         (

@@ -280,6 +280,104 @@ fn a_failed_fetch_fails_all_who_waited_for_it() {
 }
 
 #[test]
+fn a_stale_value_is_served_while_one_fetch_brings_a_new_one() {
+    let cache = |more: &str| {
+        let nodes = format!(
+            "  c: {{cache: {{from: origin, coalesce: true, ttl: 500ms, latency: 1ms{more}}}}}\n  \
+             origin: {{store: {{read: 100ms, value_size: 10KB}}}}\n"
+        );
+        trace("sequential(n=1)", 10_000, &nodes, "c")
+    };
+    let (waits, stale) = (cache(""), cache(", stale_while_revalidate: 1s"));
+    // Fetches are 600 ms and a lookup apart either way; who comes during one waits or is served what was.
+    for found in [&waits, &stale] {
+        assert_eq!(count(found, "nodes.origin.outcomes.ok"), 17.0);
+    }
+    // The first 101 requests find nothing: the lookup that misses takes its time too.
+    assert_eq!(count(&stale, "nodes.c.misses"), 101.0);
+    assert_eq!(count(&waits, "nodes.c.stale_hits"), 0.0);
+    let late = count(&stale, "nodes.c.stale_hits");
+    assert!((1600.0..1640.0).contains(&late), "{late}");
+    assert!((count(&stale, "summary.latency.p95") - 0.001).abs() < 1e-4);
+    assert!(count(&waits, "summary.latency.p95") > 0.05);
+    // When the origin is gone, what is stale is served to the end of its time and no longer.
+    let fault = "faults: [{id: f, at: 1s, errors: {node: origin, fraction: 100%}}]\n";
+    let nodes = format!(
+        "  c: {{cache: {{from: origin, ttl: 500ms, stale_while_revalidate: 1s}}}}\n  \
+         origin: {{external: {{latency: 100ms}}}}\n{fault}"
+    );
+    let found = trace("sequential(n=1)", 10_000, &nodes, "c");
+    // Filled at 0.2 s and, stale from 0.7 s, at 0.8 s; stale again from 1.3 s and gone from 2.3 s.
+    let errors = count(&found, "summary.requests.error");
+    assert!((7695.0..7705.0).contains(&errors), "{errors}");
+}
+
+#[test]
+fn a_key_that_cannot_be_read_is_asked_for_once_in_a_while() {
+    // Key 3 of ten does not exist: the database says so after 2 ms. 100 requests a second for it.
+    let db = "  db: {service: {workers: 100, endpoints: {default: [{work: 2ms}, {fail: 100%, when: key == 3}]}}}\n";
+    let run = |step: &str, cache: &str, near: &str| {
+        let app = if step.is_empty() {
+            String::new()
+        } else {
+            format!("  app: {{service: {{endpoints: {{default: [{step}]}}}}}}\n")
+        };
+        let nodes = format!("{app}  c: {{cache: {{latency: 1ms{cache}}}}}\n{near}{db}");
+        trace("sequential(n=10)", 10_000, &nodes, if app.is_empty() { "c" } else { "app" })
+    };
+    let aside = "{read: {from: db, cache: c}}";
+    for (step, from) in [("", ", from: db"), (aside, "")] {
+        let forgets = run(step, from, "");
+        let remembers = run(step, &format!("{from}, negative: 1s"), "");
+        for found in [&forgets, &remembers] {
+            assert_eq!(count(found, "summary.requests.error"), 1000.0, "{step}");
+        }
+        assert_eq!(count(&forgets, "nodes.db.outcomes.error"), 1000.0, "{step}");
+        assert_eq!(count(&forgets, "nodes.c.negative_hits"), 0.0, "{step}");
+        // Asked again when a second is over: ten times in ten seconds.
+        assert_eq!(count(&remembers, "nodes.db.outcomes.error"), 10.0, "{step}");
+        assert_eq!(count(&remembers, "nodes.c.negative_hits"), 990.0, "{step}");
+        assert_eq!(count(&remembers, "nodes.c.causes.negative"), 990.0, "{step}");
+        assert_eq!(count(&remembers, "nodes.db.outcomes.ok"), 9.0, "{step}");
+    }
+    // An optional read goes on without it, whoever says so.
+    let optional = run("{read: {from: db, cache: c}, optional: true}", ", negative: 1s", "");
+    assert!(count(&optional, "summary.requests.ok") >= 9_999.0);
+    assert_eq!(count(&optional, "nodes.db.outcomes.error"), 10.0);
+    // The near tier learns from the far one, and answers by itself for half a second.
+    let near = "  near: {cache: {negative: 500ms}}\n";
+    let tiers = run("{read: {from: db, cache: [near, c]}}", ", negative: 1s", near);
+    assert_eq!(count(&tiers, "summary.requests.error"), 1000.0);
+    assert_eq!(count(&tiers, "nodes.db.outcomes.error"), 10.0);
+    assert_eq!(count(&tiers, "nodes.c.negative_hits"), 10.0);
+    assert_eq!(count(&tiers, "nodes.near.negative_hits"), 980.0);
+}
+
+#[test]
+fn who_waits_for_a_key_that_cannot_be_read_is_told_so_once() {
+    // Found out after 100 ms: a hundred requests wait for one answer, aside as well as through.
+    let db = "  db: {service: {workers: 1, endpoints: {default: [{work: 100ms}, {fail: 100%}]}}}\n";
+    let app = "  app: {service: {endpoints: {default: [{read: {from: db, cache: c}}]}}}\n";
+    for (from, app, to) in [(", from: db", "", "c"), ("", app, "app")] {
+        let nodes = format!("{app}  c: {{cache: {{coalesce: true, negative: 1s{from}}}}}\n{db}");
+        let found = trace("sequential(n=1)", 1100, &nodes, to);
+        assert_eq!(count(&found, "nodes.c.coalesced"), 99.0, "{to}");
+        assert_eq!(count(&found, "nodes.db.outcomes.error"), 1.0, "{to}");
+        assert_eq!(count(&found, "summary.requests.error"), 1100.0, "{to}");
+    }
+    // An error is an answer, whoever gives it; a rejection says nothing about the key.
+    let dead = "  c: {cache: {from: db, negative: 1s}}\n  db: {external: {latency: 1ms}}\n\
+                faults: [{id: f, at: 0s, errors: {node: db, fraction: 100%}}]\n";
+    let found = trace("sequential(n=1)", 1000, dead, "c");
+    assert_eq!(count(&found, "nodes.c.negative_hits"), 999.0);
+    let full = "  c: {cache: {from: db, negative: 1s}}\n  \
+                db: {service: {workers: 1, queue: 0, work: 5s}}\n";
+    let found = trace("sequential(n=1)", 1000, full, "c");
+    assert_eq!(count(&found, "nodes.c.negative_hits"), 0.0);
+    assert_eq!(count(&found, "nodes.db.outcomes.rejected"), 999.0);
+}
+
+#[test]
 fn bytes_bound_a_cache_by_the_sizes_it_is_filled_with() {
     let nodes = "  c: {cache: {capacity: 50KB}}\n  \
                  db: {store: {read: 0s, value_size: 10KB}}\n";
@@ -336,6 +434,16 @@ fn caches_are_checked() {
             ("B20", capacity, "{capacity: 1e3}", "7:28 E-NUM-FORM", ""),
             ("B29", capacity, "{capacity: 5QB}", "7:28 E-UNIT", ""),
             ("-", capacity, "{ttl_renew: true}", "7:29 E-CONFLICT", "no `ttl`"),
+            ("B76", capacity, "{negative: 0s}", "7:28 E-RANGE", "above 0"),
+            ("-", capacity, "{negative: yes}", "7:28 E-TYPE", "duration"),
+            ("-", capacity, "{stale_while_revalidate: 1s}", "7:42 E-CONFLICT", "no `ttl`"),
+            (
+                "-",
+                capacity,
+                "{ttl: 1s, stale_while_revalidate: 1s}",
+                "7:51 E-CONFLICT",
+                "no `from`",
+            ),
             ("-", capacity, "{lease: true}", "7:18 E-UNSUPPORTED", "`lease`"),
             ("B34", capacity, "{from: dbb}", "7:24 E-REF", "db"),
             ("B34", "cache: near", "cache: naer", "6:66 E-REF", "near"),

@@ -23,6 +23,7 @@ use crate::theory::oracles::run::{run, simulate};
 const SCENARIOS: &[(&str, &str, &str)] = &[
     ("balanced-tier", "20s", "2s"),
     ("cache-aside-shop", "20s", "5s"),
+    ("cache-penetration", "20s", "5s"),
     ("cache-policies", "30242ms", "0s"),
     ("cache-stampede", "25s", "4s"),
     ("cache-tiers", "122s", "118s"),

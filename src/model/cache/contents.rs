@@ -18,6 +18,10 @@ pub struct CacheBooks {
     pub hits: u64,
     /// Of the misses: waited for a fetch that was under way.
     pub coalesced: u64,
+    /// Of the hits: served though their time was over.
+    pub stale_hits: u64,
+    /// Of the hits: found that the key cannot be read.
+    pub negative_hits: u64,
     /// Entries that left for lack of room.
     pub evictions: u64,
 }
@@ -30,6 +34,8 @@ impl CacheBooks {
             lookups: self.lookups + other.lookups,
             hits: self.hits + other.hits,
             coalesced: self.coalesced + other.coalesced,
+            stale_hits: self.stale_hits + other.stale_hits,
+            negative_hits: self.negative_hits + other.negative_hits,
             evictions: self.evictions + other.evictions,
         }
     }
@@ -41,6 +47,8 @@ impl CacheBooks {
             lookups: self.lookups - earlier.lookups,
             hits: self.hits - earlier.hits,
             coalesced: self.coalesced - earlier.coalesced,
+            stale_hits: self.stale_hits - earlier.stale_hits,
+            negative_hits: self.negative_hits - earlier.negative_hits,
             evictions: self.evictions - earlier.evictions,
         }
     }
@@ -55,15 +63,36 @@ pub struct Limits {
     pub in_bytes: bool,
     /// How long an entry may be served, ns.
     pub ttl: Option<u64>,
+    /// How long after that it may still be served while it is fetched anew, ns.
+    pub stale: u64,
+    /// How long it is remembered that a key cannot be read, ns; 0: not at all.
+    pub negative: u64,
     /// A hit begins the time anew.
     pub renewed: bool,
     /// One fetch at a time per key.
     pub coalesce: bool,
 }
 
+/// What a lookup comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// A value of so many bytes.
+    Value(u64),
+    /// Likewise, but its time is over.
+    Stale(u64),
+    /// That the key cannot be read.
+    Negative,
+}
+
+/// In place of a size: the key cannot be read.
+const NEGATIVE: u64 = u64::MAX;
+
 #[derive(Clone, Copy, Debug)]
 struct Item {
     key: u64,
+    /// Bytes, or [`NEGATIVE`].
     size: u64,
     expires: u64,
 }
@@ -119,36 +148,62 @@ impl Contents {
         self.index.find(mix(key), |&(k, _)| k == key).map(|found| found.1)
     }
 
-    /// Looks a key up: the size of its value, if it is held and may still be served.
-    pub fn lookup(&mut self, key: u64, now: u64) -> Option<u64> {
+    /// Looks a key up for someone who takes a stale value or does not.
+    pub fn lookup(&mut self, key: u64, takes_stale: bool, now: u64) -> Found {
         self.books.lookups += 1;
         let Some(entry) = self.find(key) else {
             self.missed = Some(key);
-            return None;
+            return Found::Nothing;
         };
-        if self.limits.ttl.is_some() {
+        let mut found = Found::Value(if self.sized { self.items[entry as usize].size } else { 0 });
+        if self.limits.ttl.is_some() || self.limits.negative > 0 {
             let item = &mut self.items[entry as usize];
+            let negative = item.size == NEGATIVE;
             if item.expires <= now {
-                self.forget(entry);
-                return None;
-            }
-            if self.limits.renewed {
+                let until = item.expires.saturating_add(self.limits.stale);
+                if negative || !takes_stale || until <= now {
+                    self.forget(entry);
+                    return Found::Nothing;
+                }
+                found = Found::Stale(item.size);
+                self.books.stale_hits += 1;
+            } else if negative {
+                found = Found::Negative;
+                self.books.negative_hits += 1;
+            } else if self.limits.renewed {
                 item.expires = expiry(self.limits.ttl, now);
             }
         }
         self.books.hits += 1;
         self.order.hit(entry);
-        Some(if self.sized { self.items[entry as usize].size } else { 0 })
+        found
     }
 
     /// Holds a key from now on, if it fits at all; what is in its way leaves.
     pub fn admit(&mut self, key: u64, size: u64, now: u64) {
         self.sized |= size > 0;
+        self.put(key, size, expiry(self.limits.ttl, now));
+    }
+
+    /// A key cannot be read: remembers it for a while, unless something can still be served.
+    pub fn deny(&mut self, key: u64, now: u64) {
+        if self.limits.negative == 0 {
+            return;
+        }
+        let held = self.find(key).map(|entry| self.items[entry as usize]);
+        let stale = |item: &Item| if item.size == NEGATIVE { 0 } else { self.limits.stale };
+        if held.is_some_and(|item| now < item.expires.saturating_add(stale(&item))) {
+            return;
+        }
+        self.put(key, NEGATIVE, expiry(Some(self.limits.negative), now));
+    }
+
+    fn put(&mut self, key: u64, size: u64, expires: u64) {
         let known = if self.missed.take() == Some(key) { None } else { self.find(key) };
         if let Some(entry) = known {
             if self.weight(size) == self.weight(self.items[entry as usize].size) {
                 let item = &mut self.items[entry as usize];
-                (item.size, item.expires) = (size, expiry(self.limits.ttl, now));
+                (item.size, item.expires) = (size, expires);
                 return self.order.hit(entry);
             }
             self.forget(entry);
@@ -165,7 +220,7 @@ impl Contents {
                 self.drop_item(victim);
             }
         }
-        let item = Item { key, size, expires: expiry(self.limits.ttl, now) };
+        let item = Item { key, size, expires };
         let entry = if let Some(free) = self.free.pop() {
             self.items[free as usize] = item;
             free
@@ -206,7 +261,12 @@ impl Contents {
     }
 
     fn weight(&self, size: u64) -> u64 {
-        if self.limits.in_bytes { size } else { 1 }
+        match size {
+            // What is known of a key that cannot be read has no size; it takes room all the same.
+            NEGATIVE => 1,
+            _ if self.limits.in_bytes => size,
+            _ => 1,
+        }
     }
 
     fn forget(&mut self, entry: Entry) {
@@ -241,10 +301,24 @@ impl Contents {
     /// The fetch that `slot` leads is over, well or not; or what its caller fetched has come: who waited
     /// for it.
     pub fn land(&mut self, key: u64, slot: Slot) -> Vec<Slot> {
-        if self.limits.coalesce && self.flights.get(&key).is_some_and(|f| f.leader == slot) {
+        if self.flights.get(&key).is_some_and(|f| f.leader == slot) {
             return self.flights.remove(&key).map_or_else(Vec::new, |f| f.waiting);
         }
         Vec::new()
+    }
+
+    /// Whether a fetch of a key is under way.
+    pub fn is_fetched(&self, key: u64) -> bool {
+        self.flights.contains_key(&key)
+    }
+
+    /// `leader` leads a fetch of a key that is held, unless there is one (false).
+    pub fn refresh(&mut self, key: u64, leader: Slot) -> bool {
+        let first = !self.is_fetched(key);
+        if first {
+            self.flights.insert(key, Flight { leader, waiting: Vec::new() });
+        }
+        first
     }
 
     /// The fetch `leader` leads is given up: the next who waits leads one now, if anyone waits.
@@ -288,8 +362,15 @@ mod tests {
         model::cache::eviction::{Eviction, NAMES},
     };
 
-    const LIMITS: Limits =
-        Limits { capacity: Some(5), in_bytes: false, ttl: None, renewed: false, coalesce: false };
+    const LIMITS: Limits = Limits {
+        capacity: Some(5),
+        in_bytes: false,
+        ttl: None,
+        stale: 0,
+        negative: 0,
+        renewed: false,
+        coalesce: false,
+    };
 
     fn cache(eviction: Eviction, limits: Limits) -> Contents {
         Contents::new(limits, eviction.order(limits.capacity, Stream::new(1, "cache", "eviction")))
@@ -350,7 +431,7 @@ mod tests {
                 let mut fast = cache(eviction, LIMITS);
                 let mut slow = Slow { eviction, keys: Vec::new(), hand: 0 };
                 for &key in &keys {
-                    let hit = fast.lookup(key, 0).is_some();
+                    let hit = fast.lookup(key, false, 0) != Found::Nothing;
                     if !hit {
                         fast.admit(key, 0, 0);
                     }
@@ -362,30 +443,49 @@ mod tests {
 
         #[test]
         fn whatever_happens_the_capacity_holds(
-            steps in prop::collection::vec((0u8..3, 0u64..20, 0u64..40), 0..300),
+            steps in prop::collection::vec((0u8..4, 0u64..20, 0u64..40), 0..300),
         ) {
             for (_, eviction) in NAMES {
-                let limits =
-                    Limits { capacity: Some(100), in_bytes: true, ttl: Some(50), ..LIMITS };
+                let limits = Limits {
+                    capacity: Some(100),
+                    in_bytes: true,
+                    ttl: Some(50),
+                    stale: 20,
+                    negative: 30,
+                    ..LIMITS
+                };
                 let mut cache = cache(eviction, limits);
                 let mut held = std::collections::BTreeMap::new();
                 for (now, &(what, key, size)) in (0u64..).step_by(3).zip(&steps) {
                     match what {
                         0 => {
-                            if let Some(found) = cache.lookup(key, now) {
-                                prop_assert_eq!(held[&key], (found, true));
+                            match cache.lookup(key, true, now) {
+                                Found::Nothing => {}
+                                Found::Negative => prop_assert_eq!(held[&key], None),
+                                Found::Value(size) | Found::Stale(size) => {
+                                    prop_assert_eq!(held[&key], Some(size));
+                                }
                             }
                         }
                         1 => {
                             cache.admit(key, size, now);
-                            held.insert(key, (size, true));
+                            held.insert(key, Some(size));
+                        }
+                        2 => {
+                            cache.invalidate(key);
+                            held.remove(&key);
                         }
                         _ => {
-                            cache.invalidate(key);
-                            held.insert(key, (0, false));
+                            let before = cache.find(key);
+                            cache.deny(key, now);
+                            // What can be served still is.
+                            if before.is_none() || cache.items[before.unwrap() as usize].size == NEGATIVE {
+                                held.insert(key, None);
+                            }
                         }
                     }
-                    let total: u64 = cache.index.iter().map(|&(_, e)| cache.items[e as usize].size).sum();
+                    let size = |e: u32| cache.weight(cache.items[e as usize].size);
+                    let total: u64 = cache.index.iter().map(|&(_, e)| size(e)).sum();
                     prop_assert!(total == cache.used && total <= 100);
                 }
                 prop_assert!(cache.books.hits <= cache.books.lookups);
@@ -398,11 +498,47 @@ mod tests {
         for renewed in [false, true] {
             let mut cache = cache(Eviction::Lru, Limits { ttl: Some(10), renewed, ..LIMITS });
             cache.admit(1, 7, 0);
-            assert_eq!(cache.lookup(1, 9), Some(7));
-            assert_eq!(cache.lookup(1, 10).is_some(), renewed);
-            assert_eq!(cache.lookup(1, 20), None);
+            let value = |at| if at { Found::Value(7) } else { Found::Nothing };
+            assert_eq!(cache.lookup(1, true, 9), value(true));
+            assert_eq!(cache.lookup(1, true, 10), value(renewed));
+            assert_eq!(cache.lookup(1, true, 20), value(false));
             assert_eq!(cache.len(), 0);
         }
+    }
+
+    #[test]
+    fn what_is_stale_is_served_while_it_is_fetched_anew() {
+        let mut cache = cache(Eviction::Lru, Limits { ttl: Some(10), stale: 5, ..LIMITS });
+        cache.admit(1, 7, 0);
+        assert_eq!(cache.lookup(1, true, 9), Found::Value(7));
+        assert_eq!(cache.lookup(1, true, 10), Found::Stale(7));
+        assert!(cache.refresh(1, 33) && !cache.refresh(1, 34) && cache.is_fetched(1));
+        cache.admit(1, 8, 12);
+        assert!(cache.land(1, 33).is_empty() && !cache.is_fetched(1));
+        assert_eq!(cache.lookup(1, true, 13), Found::Value(8));
+        assert_eq!(cache.lookup(1, false, 22), Found::Nothing);
+        cache.admit(1, 9, 30);
+        assert_eq!(cache.lookup(1, true, 45), Found::Nothing);
+        assert_eq!((cache.books.hits, cache.books.stale_hits, cache.len()), (3, 1, 0));
+    }
+
+    #[test]
+    fn a_failure_is_remembered_for_its_time() {
+        let limits = Limits { ttl: Some(10), stale: 5, negative: 4, ..LIMITS };
+        let mut cache = cache(Eviction::Lru, limits);
+        cache.deny(1, 0);
+        cache.deny(1, 3);
+        assert_eq!(cache.lookup(1, true, 3), Found::Negative);
+        assert_eq!(cache.lookup(1, true, 4), Found::Nothing);
+        // What is held is not forgotten over a failure while it can be served, stale or not.
+        cache.admit(1, 7, 5);
+        cache.deny(1, 19);
+        assert_eq!(cache.lookup(1, true, 19), Found::Stale(7));
+        cache.deny(1, 20);
+        assert_eq!(cache.lookup(1, true, 20), Found::Negative);
+        cache.admit(1, 7, 21);
+        assert_eq!(cache.lookup(1, true, 21), Found::Value(7));
+        assert_eq!((cache.books.lookups, cache.books.hits, cache.books.negative_hits), (5, 4, 2));
     }
 
     #[test]

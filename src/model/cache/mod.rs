@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::law::{DurationFormula, DurationLaw, SizeFormula},
+    engine::law::{DurationFormula, DurationLaw},
     model::{
         build::{Assembly, Names},
         check,
@@ -26,7 +26,7 @@ use crate::{
             Discipline,
             build::Shape,
             compile::Compiler,
-            program::{CacheStep, Instr, Program},
+            program::{AS_IT_IS, CacheStep, Instr, Program},
         },
     },
     problem::Problems,
@@ -58,6 +58,14 @@ pub struct CacheSpec {
     /// Each hit begins the `ttl` anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_renew: Option<bool>,
+    /// How long after its `ttl` an entry is still served to those who call this cache directly, while
+    /// it is fetched anew in the background, once at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_while_revalidate: Option<SimDuration>,
+    /// How long it is remembered that a key cannot be read: after a fetch was answered with an error, its
+    /// lookups fail at once and the reads they belong to with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub negative: Option<SimDuration>,
     /// Work of each request here; 0 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<DurationFormula>,
@@ -110,6 +118,8 @@ impl CacheSpec {
             capacity,
             in_bytes,
             ttl: self.ttl.map(|t| t.0),
+            stale: self.stale_while_revalidate.map_or(0, |t| t.0),
+            negative: self.negative.map_or(0, |t| t.0),
             renewed: self.ttl_renew == Some(true),
             coalesce: self.coalesce == Some(true),
         }
@@ -198,31 +208,47 @@ enum Part {
     Ask(Verb),
     /// The reply, before the rest.
     Reply,
-    /// The end; a lookup that found its key goes on after the first one.
-    End,
 }
 
-use CacheStep::{Admit, Invalidate, Keep, LookAside, Lookup, Release};
-use Part::{Ask, Do, End, Latency, Reply};
+use CacheStep::{Admit, Deny, Invalidate, Keep, LookAside, Lookup, Refresh, Refuse, Release};
+use Part::{Ask, Do, Latency, Reply};
 
-const ASIDE: [Part; 5] = [Do(LookAside), Latency, End, Latency, End];
-const FETCH: [Part; 7] = [Do(Lookup), Latency, Ask(Verb::Read), Do(Keep), End, Latency, End];
+/// Where a lookup that finds that the key cannot be read goes on: so far before that of a hit.
+pub const NEGATIVE: u16 = 1;
+/// Likewise one that finds a stale value.
+pub const STALE: u16 = 2;
+
+/// What is done for one operation. A lookup goes on where it stands if it finds nothing; if it finds a
+/// value in the second list, if it finds that the key cannot be read in the third, and if it finds a stale
+/// value in the fourth.
+type Parts = &'static [&'static [Part]];
+
+const HIT: &[Part] = &[Latency];
+const REFUSAL: &[Part] = &[Latency, Do(Refuse)];
+const ASIDE: Parts = &[&[Do(LookAside), Latency], HIT, REFUSAL];
+const FETCH: Parts = &[
+    &[Do(Lookup), Latency, Ask(Verb::Read), Do(Keep)],
+    HIT,
+    REFUSAL,
+    &[Latency, Reply, Do(Refresh), Ask(Verb::Read), Do(Keep)],
+];
 /// Without anywhere to fetch from, what is missing is admitted as it is.
-const ALONE: [Part; 6] = [Do(Lookup), Latency, Do(Admit), End, Latency, End];
-const FILL: [Part; 3] = [Do(Admit), Latency, End];
-const GIVE_UP: [Part; 2] = [Do(Release), End];
-const DROP: [Part; 3] = [Do(Invalidate), Latency, End];
-const WRITE: [Part; 4] = [Latency, Ask(Verb::Write), Do(Admit), End];
-const BEHIND: [Part; 5] = [Do(Admit), Latency, Reply, Ask(Verb::Write), End];
+const ALONE: Parts = &[&[Do(Lookup), Latency, Do(Admit)], HIT, REFUSAL];
+const FILL: Parts = &[&[Do(Admit), Latency]];
+const GIVE_UP: Parts = &[&[Do(Release)]];
+const DENIED: Parts = &[&[Do(Deny)]];
+const DROP: Parts = &[&[Do(Invalidate), Latency]];
+const WRITE: Parts = &[&[Latency, Ask(Verb::Write), Do(Admit)]];
+const BEHIND: Parts = &[&[Do(Admit), Latency, Reply, Ask(Verb::Write)]];
 
 impl CacheSpec {
     fn program(&self, path: &str, assembly: &mut Assembly<'_>) -> Program {
         let names = assembly.names;
         let none = std::collections::BTreeMap::new();
         let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
-        let read: &[Part] = if self.from.is_some() { &FETCH } else { &ALONE };
-        let parts: [&[Part]; 7] = [read, &ASIDE, &FILL, &GIVE_UP, &DROP, &WRITE, &BEHIND];
-        let [read, aside, fill, give_up, drop, write, behind] =
+        let read = if self.from.is_some() { FETCH } else { ALONE };
+        let parts = [read, ASIDE, FILL, GIVE_UP, DENIED, DROP, WRITE, BEHIND];
+        let [read, aside, fill, give_up, denied, drop, write, behind] =
             parts.map(|parts| self.entry(parts, &mut compiler));
         let mut program = compiler.program;
         program.entries = names
@@ -234,6 +260,7 @@ impl CacheSpec {
                     Some(Verb::Lookup) => aside,
                     Some(Verb::Fill) => fill,
                     Some(Verb::Release) => give_up,
+                    Some(Verb::Deny) => denied,
                     Some(Verb::Invalidate | Verb::Delete) => drop,
                     Some(Verb::Write | Verb::Cas | Verb::Increment) => write,
                     Some(Verb::WriteBehind) => behind,
@@ -243,10 +270,28 @@ impl CacheSpec {
         program
     }
 
-    /// Compiles the parts of one operation and returns where it starts.
-    fn entry(&self, parts: &[Part], compiler: &mut Compiler<'_, '_>) -> u16 {
+    /// Compiles what is done for one operation and returns where it starts.
+    fn entry(&self, parts: Parts, compiler: &mut Compiler<'_, '_>) -> u16 {
         let start = compiler.here();
         compiler.emit(Instr::Begin);
+        let lookup = self.parts(parts[0], compiler);
+        // Reached from the lookup only, which knows the place of a hit and finds the others before it.
+        let jumps: Vec<usize> =
+            parts.iter().skip(2).map(|_| compiler.emit(Instr::Jump(0))).collect();
+        if let Some((at, step)) = lookup {
+            compiler.program.code[at] = Instr::Cache(step, compiler.here());
+        }
+        for (i, way) in parts.iter().enumerate().skip(1) {
+            if i > 1 {
+                compiler.program.code[jumps[parts.len() - 1 - i]] = Instr::Jump(compiler.here());
+            }
+            self.parts(way, compiler);
+        }
+        start
+    }
+
+    /// Compiles parts, one after the other, and an end; where a lookup among them is.
+    fn parts(&self, parts: &[Part], compiler: &mut Compiler<'_, '_>) -> Option<(usize, CacheStep)> {
         let mut lookup = None;
         for part in parts {
             match part {
@@ -269,20 +314,11 @@ impl CacheSpec {
                     }
                 }
                 Reply => {
-                    let nothing: SizeFormula = "0B".parse().expect("a size is a formula");
-                    let size = compiler.assembly.demand(&nothing, "");
-                    compiler.program.replies.push(size);
-                    let reply = compiler.program.replies.len() as u16 - 1;
-                    compiler.emit(Instr::Reply(reply));
-                }
-                End => {
-                    compiler.emit(Instr::End);
-                    if let Some((at, step)) = lookup.take() {
-                        compiler.program.code[at] = Instr::Cache(step, compiler.here());
-                    }
+                    compiler.emit(Instr::Reply(AS_IT_IS));
                 }
             }
         }
-        start
+        compiler.emit(Instr::End);
+        lookup
     }
 }

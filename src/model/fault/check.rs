@@ -172,7 +172,8 @@ impl Check<'_> {
                 _ if kind == "dns" => "it does no work of its own: delay its messages by `latency`",
                 _ => "a balancer does no work of its own: hit what it balances, or its messages",
             };
-            let message = format!("`{}` does not fit `{}`, a {kind}", effect.name(), name.0);
+            let message =
+                format!("`{}` does not fit `{}`, which is: {kind}", effect.name(), name.0);
             return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
         }
         self.instances(t, (kind, spec.kind().facts().instances), at, problems);

@@ -321,6 +321,8 @@ fn step_calls(
             });
         }
         for (tier, verb) in step.cache_verbs() {
+            // These take the place of a fill.
+            let instead = matches!(verb, Verb::Release | Verb::Deny);
             all.push(Outgoing {
                 path: format!(
                     "{path}.{}.cache",
@@ -328,10 +330,9 @@ fn step_calls(
                 ),
                 target: tier.0.clone(),
                 operation: Some((verb.name().to_owned(), Some(verb))),
-                // A release takes the place of a fill.
-                label: if verb == Verb::Release { Verb::Fill } else { verb }.name().to_owned(),
+                label: if instead { Verb::Fill } else { verb }.name().to_owned(),
                 endpoint: Some(endpoint.clone()),
-                times: if verb == Verb::Release { 0.0 } else { times * keys },
+                times: if instead { 0.0 } else { times * keys },
                 attempts: 1,
                 to_all: false,
             });

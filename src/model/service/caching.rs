@@ -9,7 +9,10 @@ use super::{
 use crate::{
     engine::{law::to_nanos, random::descend},
     model::{
-        cache::contents::ASIDE,
+        cache::{
+            contents::{ASIDE, Contents, Found},
+            {NEGATIVE, STALE},
+        },
         frame::{FOUND, Slot},
         probe::Outcome,
         world::World,
@@ -34,22 +37,13 @@ impl Server {
         let (sent, fetched) = sizes.unwrap_or((0, 0));
         let mut followers = Vec::new();
         let (mut on, mut size, mut heir) = (next, fetched, None);
+        // Where followers go on, counted back from a hit.
+        let mut way = 0;
         match step {
-            CacheStep::Lookup | CacheStep::LookAside => match contents.lookup(key, now) {
-                Some(held) => {
-                    world.frames[slot].flags |= FOUND;
-                    if world.carries {
-                        world.frames.extra_mut(slot).reply_size = held;
-                    }
-                    on = hit;
-                }
-                None => {
-                    let leader = if step == CacheStep::Lookup { slot } else { ASIDE };
-                    if contents.join(key, slot, leader) {
-                        return false;
-                    }
-                }
-            },
+            CacheStep::Lookup | CacheStep::LookAside => {
+                let Some(way) = look_up(contents, slot, (step, hit), world) else { return false };
+                on = way;
+            }
             CacheStep::Admit | CacheStep::Keep => {
                 size = if step == CacheStep::Keep { fetched } else { sent };
                 contents.admit(key, size, now);
@@ -63,6 +57,22 @@ impl Server {
             }
             CacheStep::Release => heir = contents.hand_over(key, ASIDE),
             CacheStep::Invalidate => contents.invalidate(key),
+            CacheStep::Refresh => {
+                if !contents.refresh(key, slot) {
+                    self.finish(slot, Outcome::Ok, world);
+                    return false;
+                }
+            }
+            CacheStep::Deny => {
+                contents.deny(key, now);
+                followers = contents.land(key, ASIDE);
+                way = NEGATIVE;
+            }
+            CacheStep::Refuse => {
+                world.record.node(self.node).cause("negative");
+                self.finish(slot, Outcome::Error, world);
+                return false;
+            }
         }
         world.frames[slot].pc = on;
         if heir.is_none() && followers.is_empty() {
@@ -76,7 +86,7 @@ impl Server {
             // The follower stands at its own lookup; what it waited for is here now.
             let (_, hit) = self.lookup_of(follower, world);
             let f = &mut world.frames[follower];
-            f.pc = hit;
+            f.pc = hit - way;
             f.flags |= FOUND;
             if world.carries {
                 world.frames.extra_mut(follower).reply_size = size;
@@ -117,20 +127,61 @@ impl Server {
         else {
             return;
         };
-        let mut filling = false;
-        loop {
+        while let Instr::Call(_) | Instr::OnHit(_) = self.program.code[at] {
             at += 1;
-            match self.program.code[at] {
-                Instr::Send(call) => {
-                    filling = true;
-                    if let Some(release) = self.program.calls[usize::from(call)].release {
-                        self.send_away(slot, (call, Some(release)), world);
-                    }
-                }
-                Instr::Call(_) | Instr::OnHit(_) if !filling => {}
-                _ => return,
-            }
         }
+        self.send_instead(slot, at, false, world);
+    }
+
+    /// In place of the fills from an instruction on: what the caches are told, and the first instruction
+    /// after them.
+    fn send_instead(&self, slot: Slot, fills: usize, denied: bool, world: &mut World) -> usize {
+        let mut at = fills;
+        while let Instr::Send(call) = self.program.code[at] {
+            let site = &self.program.calls[usize::from(call)];
+            if let Some(op) = site.deny.filter(|_| denied).or(site.release) {
+                self.send_away(slot, (call, Some(op)), world);
+            }
+            at += 1;
+        }
+        at
+    }
+
+    /// The call a visit stands at failed for good: the caches that wait for what it was to bring are told,
+    /// and the visit stands after the fills.
+    pub(super) fn nothing_to_fill(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+        let f = &world.frames[slot];
+        let next = usize::from(f.pc) + 1;
+        // A rejection or silence says nothing about the key.
+        let denied = outcome == Outcome::Error;
+        if let Some(Instr::Cache(CacheStep::Keep, _)) = self.program.code.get(next) {
+            let contents = self.instances[usize::from(f.inst)].contents.as_mut();
+            if denied && let Some(contents) = contents {
+                contents.deny(f.key, world.now());
+            }
+            return;
+        }
+        world.frames[slot].pc = self.send_instead(slot, next, denied, world) as u16;
+    }
+
+    /// A cache remembers that the key cannot be read: the tiers before it, which are filled from `fills`
+    /// on, are told, and the read fails.
+    #[cold]
+    pub(super) fn known_to_fail(&mut self, slot: Slot, fills: u16, world: &mut World) {
+        let mut at = usize::from(world.frames[slot].pc);
+        while let Some(Instr::OnHit(_)) = self.program.code.get(at + 1) {
+            at += 2;
+        }
+        let Instr::Call(fetch) = self.program.code[at] else {
+            unreachable!("lookups lead to a call")
+        };
+        let after = self.send_instead(slot, usize::from(fills), true, world);
+        world.frames[slot].pc = after as u16;
+        if self.program.calls[usize::from(fetch)].optional {
+            return self.run(slot, world);
+        }
+        world.record.node(self.node).cause("failed_call");
+        self.finish(slot, Outcome::Error, world);
     }
 
     /// The fetch a visit led failed: those that waited for it fail with it.
@@ -161,7 +212,7 @@ impl Server {
     /// Sends a message whose reply nobody waits for.
     #[inline(never)]
     pub(super) fn send_away(
-        &mut self,
+        &self,
         slot: Slot,
         (call, instead): (u16, Option<u8>),
         world: &mut World,
@@ -184,4 +235,32 @@ impl Server {
         world.send(child, from, target, id);
         world.give_up(child);
     }
+}
+
+/// Where a visit goes on after a lookup; `None`: it waits for the fetch of another.
+fn look_up(
+    contents: &mut Contents,
+    slot: Slot,
+    (step, hit): (CacheStep, u16),
+    world: &mut World,
+) -> Option<u16> {
+    let direct = step == CacheStep::Lookup;
+    let (now, key) = (world.now(), world.frames[slot].key);
+    let found = contents.lookup(key, direct, now);
+    let way = match found {
+        Found::Nothing => {
+            let waits = contents.join(key, slot, if direct { slot } else { ASIDE });
+            return (!waits).then(|| world.frames[slot].pc + 1);
+        }
+        Found::Negative => NEGATIVE,
+        Found::Stale(_) if !contents.is_fetched(key) => STALE,
+        Found::Value(_) | Found::Stale(_) => 0,
+    };
+    world.frames[slot].flags |= FOUND;
+    if world.carries
+        && let Found::Value(size) | Found::Stale(size) = found
+    {
+        world.frames.extra_mut(slot).reply_size = size;
+    }
+    Some(hit - way)
 }

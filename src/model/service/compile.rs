@@ -263,6 +263,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             optional,
             to_shard: false,
             release: None,
+            deny: None,
             edge: self.edge(target),
             site: self.site(path),
         };
@@ -302,19 +303,24 @@ impl<'c, 'a> Compiler<'c, 'a> {
             self.ask_cache(tier, Verb::Fill, call, path);
             let at = self.program.code.len() - 1;
             let Instr::Call(fill) = self.program.code[at] else { unreachable!("just added") };
-            self.program.calls[usize::from(fill)].release = self.release(tier);
+            let (release, deny) = self.instead_of_fill(tier);
+            let site = &mut self.program.calls[usize::from(fill)];
+            (site.release, site.deny) = (release, deny);
             self.program.code[at] = Instr::Send(fill);
         }
         self.program.code[hits[0]] = Instr::OnHit(self.here());
     }
 
-    /// The operation that tells a coalescing cache of a fill that will not come.
-    fn release(&self, tier: &Name) -> Option<u8> {
+    /// The operations that tell a cache of a fill that will not come: one that coalesces, that someone
+    /// else may fetch; one that remembers failures, that the key cannot be read.
+    fn instead_of_fill(&self, tier: &Name) -> (Option<u8>, Option<u8>) {
         let names = self.assembly.names;
-        let spec = names.specs[usize::from(names.node(&tier.0)?)];
-        let coalesces = matches!(spec, NodeSpec::Cache(c) if c.coalesce == Some(true));
-        let release = (Verb::Release.name().to_owned(), Some(Verb::Release));
-        names.op(&release).filter(|_| coalesces)
+        let cache = names.node(&tier.0).map(|id| names.specs[usize::from(id)]);
+        let Some(NodeSpec::Cache(cache)) = cache else { return (None, None) };
+        let op = |verb: Verb| names.op(&(verb.name().to_owned(), Some(verb)));
+        let release = op(Verb::Release).filter(|_| cache.coalesce == Some(true));
+        let deny = op(Verb::Deny).filter(|_| cache.negative.is_some());
+        (release, deny)
     }
 
     fn cached_write(
@@ -508,7 +514,7 @@ impl StepSpec {
     pub fn cache_verbs(&self) -> Vec<(&Name, Verb)> {
         let Some((tiers, mode)) = self.caching() else { return Vec::new() };
         let verbs: &[Verb] = match mode {
-            None => &[Verb::Lookup, Verb::Fill, Verb::Release],
+            None => &[Verb::Lookup, Verb::Fill, Verb::Release, Verb::Deny],
             Some(WriteMode::Invalidate) => &[Verb::Invalidate],
             Some(WriteMode::Update) => &[Verb::Fill],
             Some(WriteMode::Around) => &[],

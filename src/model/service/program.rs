@@ -66,7 +66,7 @@ pub enum Instr {
     Fail(u16),
     /// Note the time.
     Mark(u16),
-    /// Reply, with a size.
+    /// Reply, with a size or [`AS_IT_IS`].
     Reply(u16),
     /// A client's operation (sessions only): its row, and whether a failure ends the session.
     Do {
@@ -78,6 +78,9 @@ pub enum Instr {
     /// The end of the endpoint or branch.
     End,
 }
+
+/// In place of a reply's size: what the visit has already.
+pub const AS_IT_IS: u16 = u16::MAX;
 
 /// What a cache does with the key of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +97,12 @@ pub enum CacheStep {
     Keep,
     /// Takes it out.
     Invalidate,
+    /// Leads a fetch of what is held, or ends as there is one.
+    Refresh,
+    /// Remembers that it cannot be read.
+    Deny,
+    /// Fails, as it is known that it cannot be read.
+    Refuse,
 }
 
 /// Something a formula or condition can refer to.
@@ -206,6 +215,8 @@ pub struct Call {
     pub to_shard: bool,
     /// A fill for which others may wait: the operation that tells them if it does not come.
     pub release: Option<u8>,
+    /// Likewise, if it is known that the key cannot be read.
+    pub deny: Option<u8>,
     /// Policy (index of the edge).
     pub edge: u16,
     /// Hash of the path to this site, added to the visit's identity.

@@ -449,8 +449,10 @@ impl Server {
     /// Replies now; the rest of the program goes on in a frame of its own, which takes over the
     /// worker.
     fn reply_early(&mut self, slot: Slot, reply: u16, world: &mut World) -> Slot {
-        if world.carries {
-            let size = self.program.replies[usize::from(reply)].amount(slot, world);
+        if world.carries
+            && let Some(size) = self.program.replies.get(usize::from(reply))
+        {
+            let size = size.amount(slot, world);
             world.frames.extra_mut(slot).reply_size = to_nanos(size);
         }
         let f = &mut world.frames[slot];
@@ -586,6 +588,12 @@ impl Server {
             }
             return self.go_on(slot, world);
         }
+        if found
+            && outcome == Outcome::Error
+            && let Some(&Instr::OnHit(fills)) = self.program.code.get(usize::from(pc) + 1)
+        {
+            return self.known_to_fail(slot, fills, world);
+        }
         let Instr::Call(call) = self.program.code[usize::from(pc)] else {
             unreachable!("a reply finds its caller at the call")
         };
@@ -616,18 +624,9 @@ impl Server {
                 return world.arm(slot, Span::of(wait));
             }
         }
-        if site.optional {
-            if let Some(Instr::Send(_)) =
-                self.program.code.get(usize::from(world.frames[slot].pc) + 1)
-            {
-                self.release_fills(slot, world);
-            }
-            let f = &mut world.frames[slot];
-            f.pc += 1;
-            // What was not read fills no cache.
-            while let Instr::Send(_) = self.program.code[usize::from(f.pc)] {
-                f.pc += 1;
-            }
+        let optional = site.optional;
+        self.nothing_to_fill(slot, outcome, world);
+        if optional {
             return self.run(slot, world);
         }
         world.record.node(self.node).cause("failed_call");
