@@ -48,6 +48,7 @@ library! {
     "cache-aside-shop",
     "cache-penetration",
     "cache-stampede",
+    "resharding",
     "cache-policies" ["data/lirs_multi3.keys.gz"],
     "cache-tiers",
     "write-behind",

@@ -18,6 +18,7 @@ use super::{
     kinds::NodeSpec,
     network::{MatrixSpec, NetworkSpec, TopologySpec, links::Zone},
     node::NodeId,
+    versions::Version,
     world::Span,
 };
 use crate::{
@@ -48,6 +49,8 @@ pub struct Design {
     pub nodes: BTreeMap<Name, NodeSpec>,
     /// What hits them.
     pub faults: Vec<FaultSpec>,
+    /// What `set` faults make of it, in the order of time.
+    pub versions: Vec<Version>,
     /// Ids of faults around which requests are measured operation by operation.
     pub watched: BTreeSet<String>,
     /// Simulated time, ns.
@@ -229,6 +232,8 @@ impl<'a> Names<'a> {
             self.design.nodes.values().map(|n| n.kind().outgoing("")).collect();
         let mut ops: Vec<Op> = sent.iter().map(|s| s.1.clone()).collect();
         ops.extend(outgoing.iter().flatten().filter_map(|o| o.operation.clone()));
+        let later = self.design.later().flat_map(|n| n.kind().outgoing(""));
+        ops.extend(later.filter_map(|o| o.operation));
         ops.sort();
         ops.dedup();
         self.ops = ops;
@@ -251,8 +256,13 @@ impl<'a> Names<'a> {
                 }
             }
         }
-        let mut marks: Vec<String> =
-            self.design.nodes.values().flat_map(|n| n.kind().marks()).collect();
+        let mut marks: Vec<String> = self
+            .design
+            .nodes
+            .values()
+            .chain(self.design.later())
+            .flat_map(|n| n.kind().marks())
+            .collect();
         marks.sort_unstable();
         marks.dedup();
         self.marks = marks;
@@ -355,6 +365,11 @@ impl Prepared {
 }
 
 impl Design {
+    /// The nodes of all versions but the first.
+    fn later(&self) -> impl Iterator<Item = &NodeSpec> {
+        self.versions.iter().flat_map(|v| v.nodes.values())
+    }
+
     /// The files laws read: (path, file, column).
     fn files(&self) -> Vec<(String, String, String)> {
         let mut all = Vec::new();
@@ -362,7 +377,8 @@ impl Design {
             let path = format!("clients.{}", name.0);
             all.extend(client.files().into_iter().map(|(f, c)| (path.clone(), f, c)));
         }
-        for (name, node) in &self.nodes {
+        let later = self.versions.iter().flat_map(|v| &v.nodes);
+        for (name, node) in self.nodes.iter().chain(later) {
             let path = format!("nodes.{}", name.0);
             all.extend(node.kind().files().into_iter().map(|(f, c)| (path.clone(), f, c)));
         }
@@ -481,7 +497,7 @@ impl Names<'_> {
                         || o.key().is_some()
                 })
         });
-        let nodes = design.nodes.values().any(|n| n.kind().carries());
+        let nodes = design.nodes.values().chain(design.later()).any(|n| n.kind().carries());
         let links = links || design.faults.iter().any(|f| f.bandwidth.is_some());
         links || clients || nodes || !self.columns.is_empty() || !self.marks.is_empty()
     }

@@ -168,6 +168,20 @@ pub fn cache(spec: &CacheSpec, path: &str, names: &Names<'_>, problems: &mut Pro
     positive(spec.instances, MAX_INSTANCES, &format!("{path}.instances"), problems);
     positive(spec.cores, 1 << 20, &format!("{path}.cores"), problems);
     boot(spec.boot.as_ref(), path, problems);
+    let at = format!("{path}.by");
+    match &spec.by {
+        Some(_) if spec.in_.is_some() => {
+            problems.error("E-CONFLICT", at, "a cache inside a service is found without its keys");
+        }
+        Some(ShardBy::ConsistentHash(points)) => {
+            ring(spec.instances.map_or(1, |n| n.0), *points, &at, problems);
+        }
+        Some(by @ (ShardBy::Range(_) | ShardBy::Directory)) => {
+            let help = "`hash` or `consistent_hash(vnodes=100)`";
+            problems.error_help("E-CONFLICT", at, format!("`{by}` is for stores"), help);
+        }
+        Some(ShardBy::Hash) | None => {}
+    }
     if let Some(Capacity::Entries(n) | Capacity::Bytes(n)) = spec.capacity {
         positive(Some(Count(n)), 1 << 50, &format!("{path}.capacity"), problems);
     }

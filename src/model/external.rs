@@ -15,7 +15,7 @@ use crate::{
             Discipline,
             build::Shape,
             compile::Compiler,
-            program::{Chance, Instr},
+            program::{Chance, Instr, Program},
         },
     },
     problem::Problems,
@@ -81,10 +81,16 @@ impl Kind for ExternalSpec {
         }
     }
 
-    fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
+    fn changeable(&self) -> &'static [&'static str] {
+        &["latency", "errors", "reply"]
+    }
+
+    fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
         let ops = assembly.names.ops.len();
         let none = std::collections::BTreeMap::new();
         let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
+        compiler.program = program;
+        let start = compiler.here();
         compiler.emit(Instr::Begin);
         let latency = compiler.demand(&self.latency, "/latency");
         compiler.emit(Instr::Wait(latency));
@@ -92,16 +98,20 @@ impl Kind for ExternalSpec {
             let stream = compiler.assembly.stream(path, "errors");
             let chance = Chance { probability: errors.0, optional: false, stream };
             compiler.program.chances.push(chance);
-            compiler.emit(Instr::Fail(0));
+            compiler.emit(Instr::Fail(compiler.program.chances.len() as u16 - 1));
         }
         if let Some(size) = &self.reply {
             let size = compiler.assembly.demand(size, &format!("{path}/reply"));
             compiler.program.replies.push(size);
-            compiler.emit(Instr::Reply(0));
+            compiler.emit(Instr::Reply(compiler.program.replies.len() as u16 - 1));
         }
         compiler.emit(Instr::End);
         let mut program = compiler.program;
-        program.entries = vec![Some(0); ops];
+        program.entries = vec![Some(start); ops];
+        program
+    }
+
+    fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
         let shape = Shape {
             instances: 1,
             workers: None,
@@ -110,6 +120,6 @@ impl Kind for ExternalSpec {
             speedup: None,
             queue: None,
         };
-        Box::new(shape.server(id, path, program, assembly))
+        Box::new(shape.server(id, path, assembly))
     }
 }

@@ -4,9 +4,11 @@
 
 use super::{
     build::{Assembly, Names, Op},
+    cache::contents::Limits,
     fault::timeline::Startup,
     network::ZonesSpec,
     node::{Node, NodeId},
+    service::program::Program,
 };
 use crate::problem::Problems;
 
@@ -162,6 +164,23 @@ pub trait Kind {
     }
     /// Reports what is wrong with it beyond types and names.
     fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems);
+    /// Instances that calls without a balancer are spread over.
+    fn routed(&self) -> u64 {
+        self.facts().instances
+    }
+    /// Keys of its map that a `set` fault may change while it runs.
+    fn changeable(&self) -> &'static [&'static str] {
+        &[]
+    }
+    /// Servers: adds what a visit does to a program, with the entry of each operation.
+    fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
+        let _ = (path, assembly);
+        program
+    }
+    /// Caches: what each instance can hold.
+    fn limits(&self) -> Option<Limits> {
+        None
+    }
     /// Builds it; everything was checked before.
     fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node>;
 }

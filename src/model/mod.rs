@@ -32,6 +32,7 @@ pub mod scenario;
 pub mod service;
 pub mod sim;
 pub mod store;
+pub mod versions;
 pub mod world;
 
 pub use scenario::Scenario;

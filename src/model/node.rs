@@ -33,6 +33,8 @@ pub trait Node: Send {
     fn set_pace(&mut self, _inst: u16, _before: f64, _after: f64, _world: &mut World) {}
     /// What an instance holds in its cache is gone.
     fn clear_cache(&mut self, _inst: u16) {}
+    /// The design changed: it is as that version of its spec says from now on.
+    fn set_version(&mut self, _version: usize) {}
     /// Schedules what happens by itself from the start.
     fn start(&mut self, _world: &mut World) {}
     /// Running sums of each instance up to `now`, from the start of the run.

@@ -1,6 +1,6 @@
 //! How a call without a balancer finds an instance: at random, or by its key.
 //!
-//! **Invariant.** A key finds the same instance all through a run. All ways but the directory depend on
+//! **Invariant.** A key finds the same instance all through a run, unless a planned change moves it. All ways but the directory depend on
 //! neither seed nor time, so that replications share one placement (`semantics.md` 11).
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use super::{
     build::{Names, Prepared},
     client::KeyLaw,
     dns::resolver::Resolver,
-    kind::Reach,
+    kind::{Kind, Reach},
     ring::Ring,
 };
 use crate::engine::random::mix;
@@ -37,9 +37,9 @@ pub enum Route {
 }
 
 impl Route {
-    /// How `n` instances are reached; everything was checked before.
-    pub fn new(reach: Reach<'_>, n: u16, names: &Names<'_>, prepared: &Prepared) -> Self {
-        match (n, reach) {
+    /// How a node's instances are reached; everything was checked before.
+    pub fn new(kind: &dyn Kind, names: &Names<'_>, prepared: &Prepared) -> Self {
+        match (kind.routed() as u16, kind.facts().reach) {
             (_, Reach::Answer { ttl, resolvers }) => {
                 Self::Answer(Box::new(Resolver::new(ttl, resolvers)))
             }

@@ -30,6 +30,10 @@ impl Scenario {
         if problems.any_error() {
             return None;
         }
+        design.check_versions(problems);
+        if problems.any_error() {
+            return None;
+        }
         let prepared = Prepared::new(&design, data, problems);
         (!problems.any_error()).then_some(Self { design, prepared, limits: Limits::default() })
     }

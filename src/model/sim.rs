@@ -59,6 +59,8 @@ pub struct Simulation {
     span_snapshot: Snapshot,
     seed: u64,
     pub(super) timeline: Timeline,
+    /// Ways to the nodes whose instances take up other keys later, by version.
+    pub(super) routes: Vec<(NodeId, Vec<Route>)>,
     /// Faults of the network, by fault.
     pub(super) disturbances: Vec<Option<Disturbance>>,
     events: u64,
@@ -107,8 +109,7 @@ impl Simulation {
         let mut routes = Vec::new();
         for (id, (name, spec)) in design.nodes.iter().enumerate() {
             let kind = spec.kind();
-            let facts = kind.facts();
-            routes.push(Route::new(facts.reach, facts.instances as u16, names, prepared));
+            routes.push(Route::new(kind, names, prepared));
             nodes.push(kind.build(id as NodeId, &format!("node/{}", name.0), &mut assembly));
         }
         let record = recorder(names, &timeline);
@@ -145,6 +146,7 @@ impl Simulation {
             span_snapshot: Snapshot::default(),
             seed,
             timeline,
+            routes: names.routes(prepared),
             disturbances: names.disturbances(prepared, seed),
             events: 0,
             stuck_at: 0,

@@ -15,7 +15,12 @@ use crate::{
         kind::{Facts, Kind, Outgoing, Reach, Verb, Visit},
         network::ZonesSpec,
         node::{Node, NodeId},
-        service::{Discipline, build::Shape, compile::Compiler, program::Instr},
+        service::{
+            Discipline,
+            build::Shape,
+            compile::Compiler,
+            program::{Instr, Program},
+        },
     },
     problem::Problems,
     units::{Count, ValueError, text_value},
@@ -87,6 +92,18 @@ pub enum ShardBy {
     Directory,
 }
 
+impl ShardBy {
+    /// How callers find the shard.
+    pub fn reach(&self) -> Reach<'_> {
+        match self {
+            Self::Hash => Reach::Hash,
+            Self::ConsistentHash(points) => Reach::Ring(*points),
+            Self::Range(last) => Reach::Range(last),
+            Self::Directory => Reach::Directory,
+        }
+    }
+}
+
 impl FromStr for ShardBy {
     type Err = ValueError;
     fn from_str(text: &str) -> Result<Self, ValueError> {
@@ -153,10 +170,8 @@ impl Kind for StoreSpec {
             zones: self.zones.as_ref(),
             floats: false,
             reach: match self.shards.as_ref().and_then(|s| s.by.as_ref()) {
-                None | Some(ShardBy::Hash) => Reach::Hash,
-                Some(ShardBy::ConsistentHash(points)) => Reach::Ring(*points),
-                Some(ShardBy::Range(last)) => Reach::Range(last),
-                Some(ShardBy::Directory) => Reach::Directory,
+                None => Reach::Hash,
+                Some(by) => by.reach(),
             },
             detail: self.cores.map_or_else(String::new, |c| format!("{} cores per shard", c.0)),
         }
@@ -192,10 +207,15 @@ impl Kind for StoreSpec {
         check::store(self, path, names, problems);
     }
 
-    fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
+    fn changeable(&self) -> &'static [&'static str] {
+        &["read", "write", "value_size"]
+    }
+
+    fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
         let names = assembly.names;
         let none = std::collections::BTreeMap::new();
         let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
+        compiler.program = program;
         let mut endpoint = |name: &str, work: &DurationFormula, replies: bool| {
             let start = compiler.here();
             compiler.emit(Instr::Begin);
@@ -221,6 +241,10 @@ impl Kind for StoreSpec {
             .iter()
             .map(|op| Some(if matches!(op.1, None | Some(Verb::Read)) { read } else { write }))
             .collect();
+        program
+    }
+
+    fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
         let shape = Shape {
             instances: self.facts().instances,
             workers: None,
@@ -229,6 +253,6 @@ impl Kind for StoreSpec {
             speedup: None,
             queue: self.queue.map(|q| q.0),
         };
-        Box::new(shape.server(id, path, program, assembly))
+        Box::new(shape.server(id, path, assembly))
     }
 }

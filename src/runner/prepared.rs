@@ -40,6 +40,7 @@ impl Prepared {
             clients: spec.clients.clone(),
             nodes: spec.nodes.clone(),
             faults: spec.faults.clone(),
+            versions: spec.versions.clone(),
             watched: BTreeSet::new(),
             duration: spec.duration.0,
             warm_up: spec.warm_up.map_or(0, |w| w.0),

@@ -125,12 +125,12 @@ fn resolved(spec: &ScenarioSpec) -> String {
     print::print(&value)
 }
 
-struct Loader<'f> {
+pub(super) struct Loader<'f> {
     files: &'f dyn Files,
     /// Folder of the scenario; what it refers to must be inside.
     root: String,
     sources: Vec<Source>,
-    found: Vec<Found>,
+    pub(super) found: Vec<Found>,
 }
 
 impl Loader<'_> {
@@ -143,7 +143,9 @@ impl Loader<'_> {
         }
         self.variants(&tree);
         if overrides.variant.is_none() && overrides.sets.is_empty() {
-            return Some((base?, tree));
+            let mut base = base?;
+            self.changes(&mut base, &tree);
+            return Some((base, tree));
         }
         let mut tree = tree;
         if let Some(name) = &overrides.variant {
@@ -155,18 +157,19 @@ impl Loader<'_> {
         if self.found.iter().any(Found::is_error) {
             return None;
         }
-        let spec = self.typed(&tree, None)?;
+        let mut spec = self.typed(&tree, None)?;
+        self.changes(&mut spec, &tree);
         Some((spec, tree))
     }
 
-    /// Types a tree; problems are told apart by the variant they come with.
-    fn typed(&mut self, tree: &Node, variant: Option<&str>) -> Option<ScenarioSpec> {
+    /// Types a tree; problems are told apart by what they come with.
+    pub(super) fn typed(&mut self, tree: &Node, with: Option<&str>) -> Option<ScenarioSpec> {
         let mut found = Vec::new();
         not_yet(tree, &mut found);
         let spec = de::read(tree, &mut found);
         for mut found in found {
-            if let Some(name) = variant {
-                found.problem.message = format!("{} (in variant `{name}`)", found.problem.message);
+            if let Some(with) = with {
+                found.problem.message = format!("{} ({with})", found.problem.message);
             }
             self.found.push(found);
         }
@@ -276,7 +279,7 @@ impl Loader<'_> {
         for variant in variants.iter().filter(|v| !v.value.is_none()) {
             let mut tree = bare.clone();
             if self.vary(&mut tree, &variant.key, &variant.value) {
-                self.typed(&tree, Some(&variant.key));
+                self.typed(&tree, Some(&format!("in variant `{}`", variant.key)));
             }
             if self.found.len() > 100 {
                 return;

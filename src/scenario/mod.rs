@@ -3,6 +3,7 @@
 //! **Invariant.** Whatever the bytes, reading ends with a scenario or with problems that name their
 //! place: no panic, bounded time, bounded memory.
 
+mod changes;
 mod comma;
 mod de;
 mod key_file;

@@ -26,7 +26,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("ExternalSpec", &["price"]),
     ("StepSpec", &["publish", "transaction", "saga"]),
     ("CacheSpec", &["admission", "lease", "price", "discipline", "inbound"]),
-    ("FaultSpec", &["every", "after", "delay", "clock", "set", "deploy"]),
+    ("FaultSpec", &["every", "after", "delay", "clock", "deploy"]),
     ("TargetSpec", &["replica"]),
     ("WriteFields", &["outbox"]),
 ];

@@ -11,6 +11,7 @@ use crate::{
         fault::FaultSpec,
         kinds::NodeSpec,
         network::{NetworkSpec, TopologySpec},
+        versions::Version,
     },
     units::{Fraction, Name, SimDuration},
 };
@@ -65,6 +66,9 @@ pub struct ScenarioSpec {
     /// Named sets of overrides, `path: value`; run one with `run --variant`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variants: BTreeMap<Name, BTreeMap<String, serde_json::Value>>,
+    /// What `set` faults make of the nodes, in the order of time.
+    #[serde(skip)]
+    pub versions: Vec<Version>,
 }
 
 /// Version of the scenario language: 1.

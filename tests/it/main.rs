@@ -5,11 +5,13 @@
 
 mod bad_input;
 mod caches;
+mod changes;
 mod cli;
 mod design;
 mod determinism;
 mod dns;
 mod faults;
+mod hashing;
 mod health;
 mod hostile;
 mod metamorphic;

@@ -34,6 +34,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("gray-failure", "70s", "50s"),
     ("hot-key", "10s", "5s"),
     ("llm-serving", "300s", "20s"),
+    ("resharding", "130s", "110s"),
     ("retries-and-timeouts", "100s", "10s"),
     ("scatter-gather", "70s", "50s"),
     ("single-server", "2000s", "100s"),

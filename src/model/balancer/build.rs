@@ -11,6 +11,7 @@ use crate::{
         check,
         frame::PROBE,
         kind::{Facts, Kind, Outgoing, Reach},
+        kinds::NodeSpec,
         node::{Node, NodeId},
     },
     problem::Problems,
@@ -81,6 +82,10 @@ impl Kind for LoadBalancerSpec {
         self.policy == Some(Policy::Sticky)
     }
 
+    fn changeable(&self) -> &'static [&'static str] {
+        &["to"]
+    }
+
     fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
         check::balancer(self, path, names, problems);
     }
@@ -95,18 +100,14 @@ impl Kind for LoadBalancerSpec {
             pool.extend((0..n).map(|i| (node, i as u16)));
             sizes.push(n as u32);
         }
-        let mut weights = Vec::new();
-        if matches!(self.to, TargetsSpec::Weighted(_)) {
-            let total: f64 = targets.iter().map(|t| t.1).sum();
-            let mut upto = 0.0;
-            for (_, weight) in &targets {
-                upto += weight / total;
-                weights.push(upto);
-            }
-        } else {
+        if !matches!(self.to, TargetsSpec::Weighted(_)) {
             // One pool: the policy sees all instances alike.
             sizes = vec![sizes.iter().sum()];
         }
+        let versions = assembly.names.versions(id).into_iter().filter_map(|spec| match spec {
+            NodeSpec::LoadBalancer(balancer) => Some(balancer.to.cumulative()),
+            _ => None,
+        });
         let (stream, site) = (assembly.stream(path, "choice"), Assembly::site(path));
         let health = self.health(Watch { node: id, site, stream, pool: pool.clone() }, assembly);
         Box::new(Balancer {
@@ -115,12 +116,37 @@ impl Kind for LoadBalancerSpec {
             health: health.map(Box::new),
             chooser: Chooser::new(self.policy.clone().unwrap_or(Policy::RoundRobin), &sizes),
             pool,
-            weights,
+            weights: self.to.cumulative(),
+            versions: versions.collect(),
             stream,
             site,
             arrivals: 0,
             departures: 0,
         })
+    }
+}
+
+impl TargetsSpec {
+    /// Sums of the weights up to each target, as shares of all; empty without weights.
+    fn cumulative(&self) -> Vec<f64> {
+        if !matches!(self, Self::Weighted(_)) {
+            return Vec::new();
+        }
+        let targets = self.nodes();
+        let total: f64 = targets.iter().map(|t| t.1).sum();
+        let mut upto = 0.0;
+        let add = |(_, weight): &(&Name, f64)| {
+            upto += weight / total;
+            upto
+        };
+        targets.iter().map(add).collect()
+    }
+
+    /// Whether the same targets are chosen among, with the same or other weights.
+    pub fn chooses_among(&self, other: &Self) -> bool {
+        let names = |to: &Self| -> Vec<Name> { to.nodes().iter().map(|t| t.0.clone()).collect() };
+        let weighted = |to: &Self| matches!(to, Self::Weighted(_));
+        names(self) == names(other) && weighted(self) == weighted(other)
     }
 }
 

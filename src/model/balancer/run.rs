@@ -23,6 +23,8 @@ pub struct Balancer {
     pub pool: Vec<(NodeId, u16)>,
     /// Cumulative weights of the groups; empty: one group.
     pub weights: Vec<f64>,
+    /// The same by version of its spec.
+    pub versions: Vec<Vec<f64>>,
     /// Draws of choices.
     pub stream: Stream,
     /// What it knows of its targets; none: it takes all for healthy.
@@ -38,6 +40,12 @@ pub struct Balancer {
 }
 
 impl Node for Balancer {
+    fn set_version(&mut self, version: usize) {
+        if let Some(weights) = self.versions.get(version) {
+            self.weights.clone_from(weights);
+        }
+    }
+
     fn on_request(&mut self, slot: Slot, world: &mut World) {
         self.pass_on(slot, world);
     }

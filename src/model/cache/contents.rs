@@ -111,7 +111,8 @@ struct Flight {
 /// The entries of one instance.
 #[derive(Debug)]
 pub struct Contents {
-    limits: Limits,
+    /// What it can hold, and for how long.
+    pub limits: Limits,
     /// Keys beside their entries, so that a lookup reads one line of memory only.
     index: HashTable<(u64, Entry)>,
     items: Vec<Item>,

@@ -28,6 +28,7 @@ use crate::{
             compile::Compiler,
             program::{AS_IT_IS, CacheStep, Instr, Program},
         },
+        store::ShardBy,
     },
     problem::Problems,
     units::{Count, Name, SimDuration},
@@ -69,10 +70,16 @@ pub struct CacheSpec {
     /// Work of each request here; 0 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<DurationFormula>,
-    /// Number of instances; each key lives on one, by consistent hash with 100 points per instance.
-    /// 1 when absent.
+    /// Number of instances; each key lives on one. 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<Count>,
+    /// How a key finds its instance: `consistent_hash(vnodes=100)` when absent, or `hash` (modulo), with
+    /// which another number of instances moves almost every key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<ShardBy>,
+    /// Instances that are there from the start, for those that take up keys only once `set` says so.
+    #[serde(skip)]
+    pub places: u64,
     /// The service each instance of which has one of these inside: reached without a network, lost with
     /// its instance, used by its steps only.
     #[serde(rename = "in", default, skip_serializing_if = "Option::is_none")]
@@ -108,7 +115,7 @@ pub enum Capacity {
 }
 
 impl CacheSpec {
-    fn limits(&self) -> Limits {
+    fn holds(&self) -> Limits {
         let (capacity, in_bytes) = match self.capacity {
             None => (None, false),
             Some(Capacity::Entries(n)) => (Some(n), false),
@@ -133,11 +140,15 @@ impl Kind for CacheSpec {
         let inside = self.in_.as_ref().map(|host| format!("in {}", host.0));
         Facts {
             kind: "cache",
-            instances: self.instances.map_or(1, |n| n.0),
+            instances: self.routed().max(self.places),
             capacity: self.cores.map(|c| c.0 as f64),
             zones: self.zones.as_ref(),
             floats: false,
-            reach: if self.in_.is_some() { Reach::Inside } else { Reach::Ring(POINTS) },
+            reach: match &self.by {
+                _ if self.in_.is_some() => Reach::Inside,
+                Some(by) => by.reach(),
+                None => Reach::Ring(POINTS),
+            },
             detail: inside.into_iter().chain(holds).collect::<Vec<_>>().join(", "),
         }
     }
@@ -176,8 +187,48 @@ impl Kind for CacheSpec {
         check::cache(self, path, names, problems);
     }
 
+    fn routed(&self) -> u64 {
+        self.instances.map_or(1, |n| n.0)
+    }
+
+    fn changeable(&self) -> &'static [&'static str] {
+        &["latency", "ttl", "stale_while_revalidate", "instances"]
+    }
+
+    fn limits(&self) -> Option<Limits> {
+        Some(self.holds())
+    }
+
+    fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
+        let names = assembly.names;
+        let none = std::collections::BTreeMap::new();
+        let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
+        compiler.program = program;
+        let read = if self.from.is_some() { FETCH } else { ALONE };
+        let parts = [read, ASIDE, FILL, GIVE_UP, DENIED, DROP, WRITE, BEHIND];
+        let [read, aside, fill, give_up, denied, drop, write, behind] =
+            parts.map(|parts| self.entry(parts, &mut compiler));
+        let mut program = compiler.program;
+        program.entries = names
+            .ops
+            .iter()
+            .map(|op| {
+                Some(match op.1 {
+                    None | Some(Verb::Read) => read,
+                    Some(Verb::Lookup) => aside,
+                    Some(Verb::Fill) => fill,
+                    Some(Verb::Release) => give_up,
+                    Some(Verb::Deny) => denied,
+                    Some(Verb::Invalidate | Verb::Delete) => drop,
+                    Some(Verb::Write | Verb::Cas | Verb::Increment) => write,
+                    Some(Verb::WriteBehind) => behind,
+                })
+            })
+            .collect();
+        program
+    }
+
     fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
-        let program = self.program(path, assembly);
         let shape = Shape {
             instances: self.facts().instances,
             workers: None,
@@ -186,10 +237,10 @@ impl Kind for CacheSpec {
             speedup: None,
             queue: self.queue.map(|q| q.0),
         };
-        let mut server = shape.server(id, path, program, assembly);
+        let mut server = shape.server(id, path, assembly);
         for (i, instance) in server.instances.iter_mut().enumerate() {
             let stream = assembly.stream(&format!("{path}/{i}"), "eviction");
-            let limits = self.limits();
+            let limits = self.holds();
             let order = self.eviction.unwrap_or_default().order(limits.capacity, stream);
             instance.contents = Some(Box::new(Contents::new(limits, order)));
         }
@@ -242,34 +293,6 @@ const WRITE: Parts = &[&[Latency, Ask(Verb::Write), Do(Admit)]];
 const BEHIND: Parts = &[&[Do(Admit), Latency, Reply, Ask(Verb::Write)]];
 
 impl CacheSpec {
-    fn program(&self, path: &str, assembly: &mut Assembly<'_>) -> Program {
-        let names = assembly.names;
-        let none = std::collections::BTreeMap::new();
-        let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
-        let read = if self.from.is_some() { FETCH } else { ALONE };
-        let parts = [read, ASIDE, FILL, GIVE_UP, DENIED, DROP, WRITE, BEHIND];
-        let [read, aside, fill, give_up, denied, drop, write, behind] =
-            parts.map(|parts| self.entry(parts, &mut compiler));
-        let mut program = compiler.program;
-        program.entries = names
-            .ops
-            .iter()
-            .map(|op| {
-                Some(match op.1 {
-                    None | Some(Verb::Read) => read,
-                    Some(Verb::Lookup) => aside,
-                    Some(Verb::Fill) => fill,
-                    Some(Verb::Release) => give_up,
-                    Some(Verb::Deny) => denied,
-                    Some(Verb::Invalidate | Verb::Delete) => drop,
-                    Some(Verb::Write | Verb::Cas | Verb::Increment) => write,
-                    Some(Verb::WriteBehind) => behind,
-                })
-            })
-            .collect();
-        program
-    }
-
     /// Compiles what is done for one operation and returns where it starts.
     fn entry(&self, parts: Parts, compiler: &mut Compiler<'_, '_>) -> u16 {
         let start = compiler.here();

@@ -13,6 +13,7 @@ use crate::{
         check::{closest, law},
         client::Arrivals,
         kinds::NodeSpec,
+        versions::node_and_key,
     },
     problem::Problems,
     units::Name,
@@ -59,7 +60,7 @@ impl Check<'_> {
                 [_] => unreachable!("taken above"),
             };
             let help = "one of crash, pause, slow, errors, clear_cache, partition, latency, loss, \
-                        bandwidth, load";
+                        bandwidth, load, set";
             return problems.error_help("E-FAULT", &self.path, what, help);
         };
         for (key, found) in [("mtbf", &self.spec.mtbf), ("mttr", &self.spec.mttr)] {
@@ -71,6 +72,7 @@ impl Check<'_> {
         let at = self.at(effect.name());
         match effect {
             Effect::Load(surge) => self.surge(surge, &at, problems),
+            Effect::Set(values) => self.values(values, &at, problems),
             _ => {
                 let target = effect.target().map(|t| self.target(effect, t, &at, problems));
                 let path = effect.path().map(|p| self.messages(effect, p, &at, problems));
@@ -110,6 +112,11 @@ impl Check<'_> {
             let message = "a cache is emptied at once";
             problems.error_help("E-FAULT-TIME", self.at("for"), message, "leave out `for`");
         }
+        if matches!(effect, Effect::Set(_)) && (again || spec.probability.is_some()) {
+            let help = "give it `at`, and `for` if it is taken back";
+            let message = "a planned change comes once and for sure";
+            problems.error_help("E-FAULT-TIME", &self.path, message, help);
+        }
         if again && matches!(effect, Effect::Load(_)) {
             let help = "give it `at` and `for`, or the client a `load` with `every`";
             problems.error_help("E-FAULT-TIME", &self.path, "a `load` fault comes once", help);
@@ -128,6 +135,40 @@ impl Check<'_> {
                     format!("about {occurrences:.1e} failures of each target in a run"),
                     format!("the limit is {MAX_OCCURRENCES}; a longer `mtbf`"),
                 );
+            }
+        }
+    }
+
+    // ---- planned changes ---------------------------------------------------------------------
+
+    fn values(
+        &self,
+        values: &BTreeMap<String, serde_json::Value>,
+        at: &str,
+        problems: &mut Problems,
+    ) {
+        if values.is_empty() {
+            let help = "such as `nodes.api.service.work: 7ms`";
+            return problems.error_help("E-FAULT", at, "changes nothing", help);
+        }
+        for path in values.keys() {
+            let at = format!("{at}.\"{path}\"");
+            let Some((name, _, key)) = node_and_key(path) else {
+                let help = "such as `nodes.api.service.work`; more load is a `load` fault";
+                problems.error_help("E-FAULT-TARGET", at, "does not lead into a node", help);
+                continue;
+            };
+            // What is not there was told when the value was put there.
+            let Some(node) = self.names.node(name) else { continue };
+            let kind = self.names.kind(node);
+            let keys = kind.changeable();
+            if !keys.contains(&key) {
+                let message = format!("`{key}` cannot change while the design runs");
+                let help = match keys {
+                    [] => format!("nothing of a {} can", kind.facts().kind),
+                    _ => format!("of a {} these can: {}", kind.facts().kind, keys.join(", ")),
+                };
+                problems.error_help("E-FAULT-TARGET", at, message, help);
             }
         }
     }

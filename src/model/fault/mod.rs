@@ -14,6 +14,8 @@ pub mod timeline;
 mod strike;
 mod text;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,7 @@ use crate::{
 ///   - {id: az-loss, at: 3m, for: 40s, crash: {zone: us-east-b}}
 ///   - {id: gray, at: 6m, for: 60s, slow: {node: products, shard: 2, factor: 8}}
 ///   - {id: wear, crash: {node: api, instances: 1}, mtbf: exp(mean=30d), mttr: 10m}
+///   - {id: cutover, at: 8m, set: {nodes.api.service.work: 7ms}}
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -89,6 +92,14 @@ pub struct FaultSpec {
     /// A client's rate is multiplied by `factor`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<SurgeSpec>,
+    /// A planned change: values take the place of those in the file, `path: value`, from `at` on (and back
+    /// again after `for`). Paths lead into nodes: of a service to `work`, `calls`, `endpoints` and
+    /// `dependencies`, of a store to `read`, `write` and `value_size`, of an external to `latency`, `errors`
+    /// and `reply`, of a cache to `latency`, `ttl`, `stale_while_revalidate` and `instances`, of a
+    /// balancer to the weights of `to`. Visits under way end as they began. Where several changes hold, the
+    /// later one has the last word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 /// The instances a fault hits.
@@ -194,6 +205,8 @@ pub enum Effect<'a> {
     Bandwidth(&'a PathSpec),
     /// A client sends more.
     Load(&'a SurgeSpec),
+    /// The design changes.
+    Set(&'a BTreeMap<String, serde_json::Value>),
 }
 
 impl<'a> Effect<'a> {
@@ -210,6 +223,7 @@ impl<'a> Effect<'a> {
             Self::Loss(_) => "loss",
             Self::Bandwidth(_) => "bandwidth",
             Self::Load(_) => "load",
+            Self::Set(_) => "set",
         }
     }
 
@@ -248,6 +262,7 @@ impl FaultSpec {
             self.loss.as_ref().map(Effect::Loss),
             self.bandwidth.as_ref().map(Effect::Bandwidth),
             self.load.as_ref().map(Effect::Load),
+            self.set.as_ref().map(Effect::Set),
         ];
         all.into_iter().flatten().collect()
     }

@@ -46,6 +46,7 @@ impl Simulation {
                 return;
             }
             Effect::Load(_) => return, // Part of the client's rate.
+            Effect::Set(_) => return self.change_version(names),
             Effect::Partition(_) | Effect::Latency(_) | Effect::Loss(_) | Effect::Bandwidth(_) => {
                 let network = &mut self.world.network;
                 if begins {

@@ -134,8 +134,43 @@ impl Kind for ServiceSpec {
         check::service(self, path, names, problems);
     }
 
+    fn changeable(&self) -> &'static [&'static str] {
+        &["work", "calls", "endpoints", "dependencies"]
+    }
+
+    fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
+        let names = assembly.names;
+        let mut compiler = Compiler::new(assembly, path.to_owned(), &self.dependencies);
+        compiler.program = program;
+        let mut starts: BTreeMap<String, u16> = BTreeMap::new();
+        for (name, steps) in &self.endpoints {
+            starts.insert(name.0.clone(), compiler.here());
+            compiler.emit(Instr::Begin);
+            compiler.steps(steps, &format!("/{}", name.0));
+            compiler.emit(Instr::End);
+        }
+        if self.endpoints.is_empty() {
+            starts.insert("default".to_owned(), compiler.here());
+            compiler.emit(Instr::Begin);
+            if let Some(work) = &self.work {
+                let demand = compiler.demand(work, "/work");
+                compiler.emit(Instr::Work(demand));
+            }
+            for (i, target) in self.calls.iter().enumerate() {
+                compiler.call(&target.0, (None, None, None), false, &format!("/calls/{i}"));
+            }
+            compiler.emit(Instr::End);
+        }
+        let mut program = compiler.program;
+        program.entries = names
+            .ops
+            .iter()
+            .map(|(name, _)| starts.get(name).or_else(|| starts.get("default")).copied())
+            .collect();
+        program
+    }
+
     fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
-        let program = self.program(id, path, assembly);
         let patience = self.patience.as_ref().map(|law: &DurationLaw| {
             let formula = crate::engine::law::Formula::from(law.clone());
             assembly.demand(&formula, &format!("{path}/patience"))
@@ -148,7 +183,7 @@ impl Kind for ServiceSpec {
             speedup: self.speedup.clone(),
             queue: self.queue.map(|q| q.0),
         };
-        let mut server = shape.server(id, path, program, assembly);
+        let mut server = shape.server(id, path, assembly);
         server.patience = patience;
         Box::new(server)
     }
@@ -172,14 +207,23 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// A server of this shape that runs `program`.
-    pub fn server(
-        &self,
-        id: NodeId,
-        path: &str,
-        program: Program,
-        assembly: &mut Assembly<'_>,
-    ) -> Server {
+    /// A server of this shape that does what the versions of its node's spec say.
+    pub fn server(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Server {
+        let mut program = Program::default();
+        let mut versions = Vec::new();
+        for spec in assembly.names.versions(id) {
+            let before = std::mem::take(&mut program.entries);
+            program = spec.kind().compile(path, program, assembly);
+            // What was on its way is served as before.
+            for (entry, before) in program.entries.iter_mut().zip(before) {
+                *entry = entry.or(before);
+            }
+            versions.push((program.entries.clone(), spec.kind().limits()));
+        }
+        program.entries.clone_from(&versions[0].0);
+        if versions.len() == 1 {
+            versions.clear();
+        }
         let instances = (0..self.instances)
             .map(|i| {
                 let tick = assembly.tick(id, i as u32);
@@ -217,47 +261,12 @@ impl Shape {
             finished: Vec::new(),
             frozen: BTreeMap::new(),
             program,
+            versions,
         }
     }
 }
 
 impl ServiceSpec {
-    fn program(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Program {
-        let names = assembly.names;
-        let mut compiler = Compiler::new(assembly, path.to_owned(), &self.dependencies);
-        let mut starts: BTreeMap<String, u16> = BTreeMap::new();
-        for (name, steps) in &self.endpoints {
-            starts.insert(name.0.clone(), compiler.here());
-            compiler.emit(Instr::Begin);
-            compiler.steps(steps, &format!("/{}", name.0));
-            compiler.emit(Instr::End);
-        }
-        if self.endpoints.is_empty() {
-            starts.insert("default".to_owned(), compiler.here());
-            compiler.emit(Instr::Begin);
-            if let Some(work) = &self.work {
-                let demand = compiler.demand(work, "/work");
-                compiler.emit(Instr::Work(demand));
-            }
-            for (i, target) in self.calls.iter().enumerate() {
-                compiler.call(&target.0, (None, None, None), false, &format!("/calls/{i}"));
-            }
-            compiler.emit(Instr::End);
-        }
-        let mut program = compiler.program;
-        program.entries = names
-            .ops
-            .iter()
-            .map(|(name, _)| starts.get(name).or_else(|| starts.get("default")).copied())
-            .collect();
-        debug_assert!(
-            names.arriving[usize::from(id)]
-                .iter()
-                .all(|&op| program.entries[usize::from(op)].is_some())
-        );
-        program
-    }
-
     /// The dependencies of the file.
     pub fn edge(&self, target: &str) -> Option<&EdgeSpec> {
         self.dependencies.iter().find(|d| d.0.0 == target).map(|d| d.1)

@@ -17,7 +17,7 @@ use crate::{
         random::{Stream, descend, mix},
     },
     model::{
-        cache::contents::Contents,
+        cache::contents::{Contents, Limits},
         frame::{
             BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, FOUND, Frame, HAS_CORE, HAS_WORKER,
             IN_ROOM, NONE, PROBE, Slot,
@@ -68,6 +68,8 @@ pub struct Server {
     pub node: NodeId,
     /// What it does.
     pub program: Program,
+    /// Entries of the program, and for caches limits, by version of its spec; empty: there is one.
+    pub versions: Vec<(Vec<Option<u16>>, Option<Limits>)>,
     /// Its instances.
     pub instances: Vec<Instance>,
     /// Waiting room for a worker, or for the first core without workers.
@@ -147,6 +149,16 @@ impl Node for Server {
     fn clear_cache(&mut self, inst: u16) {
         if let Some(contents) = &mut self.instances[usize::from(inst)].contents {
             contents.clear();
+        }
+    }
+
+    fn set_version(&mut self, version: usize) {
+        let Some((entries, limits)) = self.versions.get(version) else { return };
+        self.program.entries.clone_from(entries);
+        for inst in &mut self.instances {
+            if let (Some(contents), Some(limits)) = (&mut inst.contents, limits) {
+                contents.limits = *limits;
+            }
         }
     }
 

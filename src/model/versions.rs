@@ -1,0 +1,180 @@
+//! Planned changes: `set` faults make versions of a design that follow one another.
+//!
+//! Each version is a whole design, read and checked like the file's own. Servers compile all versions of
+//! their spec into one program, one behind the other, and a change moves the entries only: visits end by
+//! what they began with.
+//!
+//! **Invariant.** Versions differ in what `set` may change, so ids, clients and instances are those of the
+//! file in all of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    build::{Design, Names, Prepared},
+    check_design,
+    kinds::NodeSpec,
+    node::NodeId,
+    route::Route,
+    sim::Simulation,
+};
+use crate::{
+    problem::{Problems, Severity},
+    units::Name,
+};
+
+/// What the nodes are from some instant on.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// Since when, ns.
+    pub at: u64,
+    /// Numbers (in the file) of the faults that make it so.
+    pub faults: Vec<usize>,
+    /// All nodes.
+    pub nodes: BTreeMap<Name, NodeSpec>,
+}
+
+/// The node a path leads to, and the key of its kind.
+pub fn node_and_key(path: &str) -> Option<(&str, &str, &str)> {
+    let mut parts = path.splitn(4, '.');
+    let (nodes, name, kind, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    (nodes == "nodes").then_some(())?;
+    Some((name, kind, rest.split(['.', '[']).next().unwrap_or(rest)))
+}
+
+impl Design {
+    /// The paths that faults set, with the number of the fault.
+    fn paths_set(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.faults.iter().enumerate().flat_map(|(i, fault)| {
+            fault.set.iter().flat_map(BTreeMap::keys).map(move |path| (i, path.as_str()))
+        })
+    }
+
+    /// Checks each version like the design itself; what is wrong is told at what sets it.
+    pub fn check_versions(&mut self, problems: &mut Problems) {
+        for number in 0..self.versions.len() {
+            self.check_targets(number, problems);
+            let version = &self.versions[number];
+            let mut design = Self {
+                nodes: version.nodes.clone(),
+                faults: Vec::new(),
+                versions: Vec::new(),
+                ..self.clone()
+            };
+            let mut found = Problems::default();
+            design.move_in(&mut found);
+            check_design::design(&Names::new(&design), &mut found);
+            for problem in found.into_vec() {
+                if problem.severity != Severity::Error {
+                    continue;
+                }
+                let own = |(i, _): &(usize, &str)| self.versions[number].faults.contains(i);
+                let sets: Vec<(usize, &str)> = self.paths_set().filter(own).collect();
+                let exact = sets.iter().find(|s| problem.path.starts_with(s.1));
+                let Some((fault, path)) = exact.or(sets.last()) else { continue };
+                let id = &self.faults[*fault].id.0;
+                let message = format!("{} (once `{id}` has set it)", problem.message);
+                let at = format!("faults[{fault}].set.\"{path}\"");
+                problems.error_help(problem.code, at, message, problem.help.unwrap_or_default());
+            }
+            self.versions[number].nodes = design.nodes;
+        }
+        self.make_room();
+    }
+
+    /// What is wrong with whom balancers choose among in a version.
+    fn check_targets(&self, number: usize, problems: &mut Problems) {
+        let version = &self.versions[number];
+        for (fault, path) in self.paths_set().filter(|s| version.faults.contains(&s.0)) {
+            let Some((name, _, key)) = node_and_key(path) else { continue };
+            let name = Name(name.to_owned());
+            let (Some(old), Some(new)) = (self.nodes.get(&name), version.nodes.get(&name)) else {
+                continue;
+            };
+            let at = format!("faults[{fault}].set.\"{path}\"");
+            match (old, new) {
+                (NodeSpec::LoadBalancer(a), NodeSpec::LoadBalancer(b))
+                    if !a.to.chooses_among(&b.to) =>
+                {
+                    let message = format!("`{}` has other targets in the file", name.0);
+                    let help = "only the weights of targets can change: {blue: 95, green: 5}";
+                    problems.error_help("E-FAULT-TARGET", at, message, help);
+                }
+                (NodeSpec::Cache(_), _) if key == "instances" && self.is_chosen(&name) => {
+                    let message = format!("a balancer chooses among the instances of `{}`", name.0);
+                    let help = "only a cache that is called by itself takes up instances later";
+                    problems.error_help("E-FAULT-TARGET", at, message, help);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Whether a node is a target of a balancer or of a name.
+    fn is_chosen(&self, name: &Name) -> bool {
+        self.nodes.values().any(|node| {
+            let targets = match node {
+                NodeSpec::LoadBalancer(balancer) => &balancer.to,
+                NodeSpec::Dns(dns) => &dns.to,
+                _ => return false,
+            };
+            targets.nodes().iter().any(|target| target.0 == name)
+        })
+    }
+
+    /// Caches have all instances from the start that any version gives them.
+    fn make_room(&mut self) {
+        let mut places: BTreeMap<Name, u64> = BTreeMap::new();
+        for (name, node) in self.versions.iter().flat_map(|v| &v.nodes) {
+            let most = places.entry(name.clone()).or_default();
+            *most = node.kind().routed().max(*most);
+        }
+        let later = self.versions.iter_mut().flat_map(|v| v.nodes.iter_mut());
+        for (name, node) in self.nodes.iter_mut().chain(later) {
+            if let (NodeSpec::Cache(cache), Some(places)) = (node, places.get(name)) {
+                cache.places = *places;
+            }
+        }
+    }
+}
+
+impl<'a> Names<'a> {
+    /// The ways to nodes whose instances take up other keys later, by version.
+    pub fn routes(&self, prepared: &Prepared) -> Vec<(NodeId, Vec<Route>)> {
+        let ids = 0..self.nodes.len() as NodeId;
+        let versions = ids.map(|id| (id, self.versions(id)));
+        let moving = versions.filter(|(_, all)| {
+            all.iter().any(|spec| spec.kind().routed() != all[0].kind().routed())
+        });
+        let ways = |(id, all): (NodeId, Vec<&NodeSpec>)| {
+            (id, all.iter().map(|spec| Route::new(spec.kind(), self, prepared)).collect())
+        };
+        moving.map(ways).collect()
+    }
+
+    /// What a node is at first and after each change of the design; once, if nothing changes it.
+    pub fn versions(&self, id: NodeId) -> Vec<&'a NodeSpec> {
+        let name = self.nodes[usize::from(id)];
+        let mut all = vec![self.specs[usize::from(id)]];
+        let changed: BTreeSet<&str> =
+            self.design.paths_set().filter_map(|(_, path)| Some(node_and_key(path)?.0)).collect();
+        if changed.contains(name) {
+            let later = self.design.versions.iter();
+            all.extend(later.map(|v| &v.nodes[&Name(name.to_owned())]));
+        }
+        all
+    }
+}
+
+impl Simulation {
+    /// The nodes are what the design says they are from now on.
+    pub(super) fn change_version(&mut self, names: &Names<'_>) {
+        let now = self.world.agenda.now();
+        let version = names.design.versions.partition_point(|v| v.at <= now);
+        for node in &mut self.nodes {
+            node.set_version(version);
+        }
+        for (node, ways) in &self.routes {
+            self.world.routes[usize::from(*node)] = ways[version].clone();
+        }
+    }
+}
