@@ -27,7 +27,6 @@ pub(super) mod kind {
     pub(in crate::model) const TICK: u8 = 3;
     pub(in crate::model) const CANCEL: u8 = 4;
     /// In the fingerprint only.
-    pub(in crate::model) const FAULT: u8 = 5;
     pub(in crate::model) const ANSWER: u8 = 6;
 }
 

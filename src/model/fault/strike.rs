@@ -8,15 +8,11 @@ use super::{
     hosts::Harm,
     timeline::{Aftermath, Change, Host, Occurrence, Timeline},
 };
-use crate::{
-    engine::random::hash_str,
-    model::{
-        build::Names,
-        probe::{FaultMeasured, Side},
-        record::Recorder,
-        sim::Simulation,
-        world::kind,
-    },
+use crate::model::{
+    build::Names,
+    probe::{FaultMeasured, Side},
+    record::Recorder,
+    sim::Simulation,
 };
 
 impl Simulation {
@@ -28,8 +24,6 @@ impl Simulation {
     ) {
         let Occurrence { fault, hosts, aftermath, .. } = &self.timeline.occurrences[occurrence];
         let spec = names.faults[*fault];
-        let identity = hash_str(u64::from(begins), &spec.id.0);
-        self.world.record.event(self.world.agenda.now(), kind::FAULT, identity);
         let harm = match spec.effect() {
             Effect::Crash(_) if let Some(aftermath) = aftermath => match aftermath {
                 Aftermath::Boot => Harm::Down { silent: false },

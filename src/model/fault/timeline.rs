@@ -297,7 +297,9 @@ impl Names<'_> {
 /// What a client's rate is multiplied by, and when: `load` faults.
 pub fn surges(timeline: &Timeline, names: &Names<'_>, client: &str) -> Vec<(u64, u64, f64)> {
     let of = |o: &Occurrence| match names.faults[o.fault].effect() {
-        Effect::Load(surge) if surge.client.0 == client => Some((o.start, o.end, surge.factor.0)),
+        Effect::Load(surge) if surge.client.0 == client && surge.factor.0 != 1.0 => {
+            Some((o.start, o.end, surge.factor.0))
+        }
         _ => None,
     };
     timeline.occurrences.iter().filter_map(of).collect()
