@@ -37,7 +37,7 @@ pub struct LaneId(u8);
 pub struct SeatId(u8);
 
 /// What leaves the agenda.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Popped {
     /// Sequence number the event was scheduled under (a cancelled timer no longer matches it).
     pub sequence: u64,
@@ -46,6 +46,9 @@ pub struct Popped {
     /// Its kind, below 16.
     pub kind: u8,
 }
+
+/// No event: sequences begin at 1.
+const NOTHING: Popped = Popped { sequence: 0, slot: 0, kind: 0 };
 
 #[inline]
 const fn key(time: SimTime, low: u64) -> u128 {
@@ -301,15 +304,16 @@ impl Radix {
 pub struct Agenda {
     now: SimTime,
     sequence: u64,
-    /// The first event due now; the rest of the now-queue waits behind it.
-    next_now: u64,
-    now_queue: Ring<u64>,
+    /// The first event due now (sequence 0: none); the rest of the now-queue waits behind it.
+    next_now: Popped,
+    now_queue: Ring<Popped>,
     lanes: Vec<(u64, Ring<u128>)>,
     heads: [u128; MAX_LANES],
     /// The earliest head and its lane, kept so that most pops compare two keys only.
     first_head: u128,
     first_lane: usize,
-    /// Events on seats, of which the first `seats_given` can hold one; the earliest and its seat.
+    /// Events on seats, of which the first `seats_given` can hold one; the earliest of all is kept
+    /// apart, with its seat.
     seats: [u128; MAX_SEATS],
     seats_given: usize,
     first_seated: u128,
@@ -332,7 +336,7 @@ impl Agenda {
         Self {
             now: 0,
             sequence: 0,
-            next_now: 0,
+            next_now: NOTHING,
             now_queue: Ring::new(64),
             lanes: Vec::new(),
             heads: [u128::MAX; MAX_LANES],
@@ -393,12 +397,13 @@ impl Agenda {
     /// Schedules an event at the current instant, after those already due now.
     #[inline(always)]
     pub fn push_now(&mut self, slot: u32, kind: u8) -> u64 {
-        let low = self.low(slot, kind);
-        // Sequences begin at 1, so no event is 0. Most often there is only one event due now.
-        if self.next_now == 0 {
-            self.next_now = low;
+        self.sequence += 1;
+        let event = Popped { sequence: self.sequence, slot, kind };
+        // Most often there is only one event due now.
+        if self.next_now.sequence == 0 {
+            self.next_now = event;
         } else {
-            self.now_queue.push(low);
+            self.now_queue.push(event);
         }
         self.sequence
     }
@@ -434,14 +439,18 @@ impl Agenda {
         if delay == 0 {
             return self.push_now(slot, kind);
         }
+        debug_assert!(self.is_free(seat), "a seat holds one event");
         let low = self.low(slot, kind);
         let key = key(self.now.checked_add(delay).expect("the clock does not overflow"), low);
         let seat = usize::from(seat.0) & (MAX_SEATS - 1);
-        debug_assert!(self.seats[seat] == u128::MAX, "a seat holds one event");
-        self.seats[seat] = key;
         if key < self.first_seated {
+            if self.seats_given > 1 {
+                self.seats[self.first_seat & (MAX_SEATS - 1)] = self.first_seated;
+            }
             self.first_seated = key;
             self.first_seat = seat;
+        } else {
+            self.seats[seat] = key;
         }
         self.sequence
     }
@@ -508,10 +517,13 @@ impl Agenda {
     #[inline(always)]
     pub fn pop(&mut self, end: SimTime) -> Option<Popped> {
         debug_assert!(end < SimTime::MAX, "the last instant stands for no event");
-        if self.next_now != 0 {
-            let low = self.next_now;
-            self.next_now = self.now_queue.pop().unwrap_or(0);
-            return Some(popped(low));
+        if self.next_now.sequence != 0 {
+            let event = self.next_now;
+            match self.now_queue.pop() {
+                None => self.next_now.sequence = 0,
+                Some(next) => self.next_now = next,
+            }
+            return Some(event);
         }
         if self.heap.open {
             self.heap.close();
@@ -542,10 +554,16 @@ impl Agenda {
         Some(popped(best as u64))
     }
 
+    /// Whether no event is on a seat.
+    fn is_free(&self, seat: SeatId) -> bool {
+        let seat = usize::from(seat.0);
+        let first = self.first_seat == seat && self.first_seated != u128::MAX;
+        !first && self.seats[seat] == u128::MAX
+    }
+
     /// Removes the earliest event on a seat and finds the next one.
     #[inline(always)]
     fn leave_seat(&mut self) {
-        self.seats[self.first_seat & (MAX_SEATS - 1)] = u128::MAX;
         self.first_seated = u128::MAX;
         if self.seats_given > 1 {
             for (seat, &key) in self.seats.iter().enumerate() {
@@ -553,6 +571,7 @@ impl Agenda {
                     (self.first_seated, self.first_seat) = (key, seat);
                 }
             }
+            self.seats[self.first_seat & (MAX_SEATS - 1)] = u128::MAX;
         }
     }
 
@@ -611,15 +630,17 @@ impl Agenda {
         let lanes = self.lanes.iter().flat_map(|(_, ring)| ring.iter());
         let later = heap.chain(radix).chain(lanes).chain(self.seated());
         let later = later.map(|k| ((k >> 64) as u64, popped(k as u64)));
-        later.chain(self.due_now().map(|low| (self.now, popped(low))))
+        later.chain(self.due_now().map(|event| (self.now, event)))
     }
 
     fn seated(&self) -> impl Iterator<Item = u128> + '_ {
-        self.seats.iter().copied().filter(|&key| key != u128::MAX)
+        let all = self.seats.iter().copied().chain([self.first_seated]);
+        all.filter(|&key| key != u128::MAX)
     }
 
-    fn due_now(&self) -> impl Iterator<Item = u64> + '_ {
-        (self.next_now != 0).then_some(self.next_now).into_iter().chain(self.now_queue.iter())
+    fn due_now(&self) -> impl Iterator<Item = Popped> + '_ {
+        let next = (self.next_now.sequence != 0).then_some(self.next_now);
+        next.into_iter().chain(self.now_queue.iter())
     }
 
     /// Number of pending events.

@@ -7,3 +7,4 @@ pub mod law;
 pub mod popularity;
 pub mod random;
 pub mod slots;
+pub mod table;

@@ -441,10 +441,7 @@ impl Assembly<'_> {
 
     /// The span of a constant delay, on a lane if there is room.
     pub fn span(&mut self, nanos: u64) -> Span {
-        if nanos == 0 {
-            return Span::Zero;
-        }
-        self.agenda.lane(nanos).map_or(Span::Nanos(nanos), Span::Lane)
+        Span::constant(nanos, self.agenda.lane(nanos))
     }
 
     /// A law's sampler.

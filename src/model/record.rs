@@ -8,7 +8,7 @@ use super::{
     node::{Area, InstanceBooks},
     probe::{Around, Outcome, RequestSample, RequestWindow, Tally},
 };
-use crate::stats::Histogram;
+use crate::{engine::table::Table, stats::Histogram};
 
 /// Requests kept as samples per replication.
 const SAMPLES: usize = 1000;
@@ -151,9 +151,9 @@ pub struct NodeSnapshot {
 #[derive(Debug, Default)]
 pub struct Recorder {
     /// Nodes by id.
-    pub nodes: Vec<NodeRecord>,
+    pub nodes: Table<NodeRecord>,
     /// Operations: rows of client 0, then of client 1, ...
-    pub operations: Vec<OperationRecord>,
+    pub operations: Table<OperationRecord>,
     /// First row of each client.
     pub first_row: Vec<usize>,
     /// Start of the measured span.
@@ -179,6 +179,16 @@ pub struct Recorder {
     pub by_phase: Vec<(u64, u64)>,
     /// By phase: the places in [`OperationRecord::around`] its requests count in.
     pub sides: Vec<Vec<u16>>,
+}
+
+impl RequestWindow {
+    /// Counts a decided request (not its latency).
+    #[inline(always)]
+    fn count(&mut self, d: &Decided) {
+        self.outcomes[d.outcome as usize] += 1;
+        self.good += u64::from(d.outcome.is_success() && d.in_time);
+        self.attempts += u64::from(d.attempts);
+    }
 }
 
 impl Recorder {
@@ -267,33 +277,42 @@ impl Recorder {
     /// A request is decided; by a reply, if it is a success. Says whether it is one for a sample.
     #[inline(always)]
     #[must_use]
-    pub fn decide(&mut self, now: u64, d: Decided) -> bool {
-        let recent = d.intended >= self.window_from;
-        let window = if recent { self.window_now } else { self.window_at(d.intended) };
+    pub fn decide(&mut self, now: u64, d: &Decided) -> bool {
         let latency = now - d.intended;
         let success = d.outcome.is_success();
         let measured = d.intended >= self.measured_from;
-        let op = &mut self.operations[d.operation];
-        op.replies += u64::from(success);
-        let w = if recent { &mut op.current } else { &mut op.windows[window] };
-        w.outcomes[d.outcome as usize] += 1;
-        w.good += u64::from(success && d.in_time);
-        w.attempts += u64::from(d.attempts);
-        if success && recent {
+        if success && d.intended >= self.window_from {
+            let op = &mut self.operations[d.operation];
+            op.current.count(d);
+            op.replies += 1;
             op.recent.record(latency);
-        } else if success {
-            w.latency.record(latency);
-            if measured {
-                op.latency.record(latency);
-            }
-        } else if measured {
-            op.latency_failed.record(latency);
+        } else {
+            self.decide_other(latency, measured, d);
         }
         if !self.phases.is_empty() && measured {
-            self.count_phase(&d, latency);
+            self.count_phase(d, latency);
         }
         self.until_sample -= u64::from(measured);
         self.until_sample == 0
+    }
+
+    /// A request failed, or was sent before the current window.
+    #[inline(never)]
+    fn decide_other(&mut self, latency: u64, measured: bool, d: &Decided) {
+        let recent = d.intended >= self.window_from;
+        let window = self.window_at(d.intended);
+        let success = d.outcome.is_success();
+        let op = &mut self.operations[d.operation];
+        op.replies += u64::from(success);
+        let w = if recent { &mut op.current } else { &mut op.windows[window] };
+        w.count(d);
+        if success {
+            w.latency.record(latency);
+        }
+        if measured {
+            let times = if success { &mut op.latency } else { &mut op.latency_failed };
+            times.record(latency);
+        }
     }
 
     #[cold]
@@ -318,7 +337,7 @@ impl Recorder {
 
     /// Keeps a decided request as a sample.
     #[cold]
-    pub fn sample(&mut self, now: u64, d: Decided, number: u64, key: Option<u64>) {
+    pub fn sample(&mut self, now: u64, d: &Decided, number: u64, key: Option<u64>) {
         self.until_sample = self.sample_every;
         if self.samples.len() >= SAMPLES {
             return;

@@ -26,7 +26,10 @@ use super::{
     world::{Attributes, Tick, World, kind, unpack},
 };
 use crate::{
-    engine::random::{hash_str, mix},
+    engine::{
+        random::{hash_str, mix},
+        table::Table,
+    },
     stats::Histogram,
     units::SimTime,
 };
@@ -53,7 +56,7 @@ impl Default for Limits {
 
 /// A replication that can run.
 pub struct Simulation {
-    pub(super) nodes: Vec<Box<dyn Node>>,
+    pub(super) nodes: Table<Box<dyn Node>>,
     pub(super) world: World,
     snapshots: Vec<Snapshot>,
     span_snapshot: Snapshot,
@@ -110,7 +113,8 @@ impl Simulation {
         for (id, (name, spec)) in design.nodes.iter().enumerate() {
             let kind = spec.kind();
             routes.push(Route::new(kind, names, prepared));
-            nodes.push(kind.build(id as NodeId, &format!("node/{}", name.0), &mut assembly));
+            let built = kind.build(id as NodeId, &format!("node/{}", name.0), &mut assembly);
+            nodes.push(built);
         }
         let record = recorder(names, &timeline);
         for (i, client) in design.clients.values().enumerate() {
@@ -131,7 +135,7 @@ impl Simulation {
             network: net,
             hosts: Hosts::new(names, seed),
             record,
-            routes,
+            routes: routes.into(),
             attributes: Attributes::new(names.columns.len()),
             carries: names.carries(),
             ticks: ticks.collect(),
@@ -140,7 +144,7 @@ impl Simulation {
             first_client: design.nodes.len() as NodeId,
         };
         Self {
-            nodes,
+            nodes: nodes.into(),
             world,
             snapshots: Vec::new(),
             span_snapshot: Snapshot::default(),
@@ -349,7 +353,7 @@ impl Simulation {
             .record
             .nodes
             .iter()
-            .zip(&self.nodes)
+            .zip(self.nodes.iter())
             .enumerate()
             .map(|(i, (r, node))| NodeSnapshot {
                 in_system: r.inside.until(now),
@@ -557,7 +561,7 @@ fn recorder(names: &Names<'_>, timeline: &Timeline) -> Recorder {
     let window = window_length(design.duration);
     let mut record = Recorder {
         measured_from: design.warm_up,
-        nodes: vec![NodeRecord::default(); design.nodes.len()],
+        nodes: vec![NodeRecord::default(); design.nodes.len()].into(),
         end: design.duration,
         window,
         sample_every: sample_every(design),

@@ -17,7 +17,10 @@ use super::{
     record::Recorder,
     route::Route,
 };
-use crate::engine::agenda::{Agenda, LaneId, SeatId};
+use crate::engine::{
+    agenda::{Agenda, LaneId, SeatId},
+    table::Table,
+};
 
 /// Kinds of entries in the agenda.
 pub(super) mod kind {
@@ -37,22 +40,26 @@ const CANCEL_SHIFT: u64 = 0x2545_f491_4f6c_dd1d;
 pub(super) const ANSWER_SHIFT: u64 = 0x8cb9_2ba7_2f3d_8dd7;
 pub(super) const QUESTION_SHIFT: u64 = 0xaaaa_9c3f_6d2b_1e05;
 
-/// A delay that is constant (with a lane, if there was one) or not.
+/// A delay; a constant one has a lane, if there was one.
 #[derive(Clone, Copy, Debug)]
-pub enum Span {
-    /// Nothing.
-    Zero,
-    /// Constant, on its lane.
-    Lane(LaneId),
-    /// So many ns, on the heap.
-    Nanos(u64),
+pub struct Span {
+    nanos: u64,
+    lane: Option<LaneId>,
 }
 
 impl Span {
+    /// No delay.
+    pub const ZERO: Self = Self::of(0);
+
     /// A span known only now.
     #[inline(always)]
-    pub fn of(nanos: u64) -> Self {
-        Self::Nanos(nanos)
+    pub const fn of(nanos: u64) -> Self {
+        Self { nanos, lane: None }
+    }
+
+    /// A constant span; `lane` is that of its delay.
+    pub fn constant(nanos: u64, lane: Option<LaneId>) -> Self {
+        Self { nanos, lane }
     }
 }
 
@@ -83,13 +90,13 @@ pub struct World {
     /// What is recorded.
     pub record: Recorder,
     /// How each entity is reached.
-    pub routes: Vec<Route>,
+    pub routes: Table<Route>,
     /// Values of attributes.
     pub attributes: Attributes,
     /// Calls hand on the cold half of frames (deadlines, sizes, attributes, sessions ...).
     pub carries: bool,
     /// What nodes do by themselves.
-    pub ticks: Vec<Tick>,
+    pub ticks: Table<Tick>,
     /// Salt of the draws by which calls without a balancer find an instance.
     pub route_salt: u64,
     /// Messages delivered (calls, replies, cancellations that arrived).
@@ -282,10 +289,9 @@ impl World {
     /// Arms the frame's one timer.
     #[inline(always)]
     pub fn arm(&mut self, slot: Slot, span: Span) {
-        let sequence = match span {
-            Span::Zero => self.agenda.push_now(slot, kind::TIMER),
-            Span::Lane(lane) => self.agenda.push_lane(lane, slot, kind::TIMER),
-            Span::Nanos(ns) => self.agenda.push(ns, slot, kind::TIMER),
+        let sequence = match span.lane {
+            Some(lane) => self.agenda.push_lane(lane, slot, kind::TIMER),
+            None => self.agenda.push(span.nanos, slot, kind::TIMER),
         };
         self.frames[slot].armed = sequence;
     }

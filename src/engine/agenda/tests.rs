@@ -23,7 +23,7 @@ fn against_std(population: u64, rounds: u64, seed: u64) {
             1 => (250, agenda.push_lane(lanes[0], slot, 3)),
             2 => (1000, agenda.push_lane(lanes[1], slot, 3)),
             3 => (250, agenda.push(250, slot, 3)),
-            4 if agenda.seats[(i % 2) as usize] == u128::MAX => {
+            4 if agenda.is_free(seats[(i % 2) as usize]) => {
                 let delay = draw.below(1000);
                 (delay, agenda.push_seat(seats[(i % 2) as usize], delay, slot, 3))
             }

@@ -196,7 +196,7 @@ impl ClientSpec {
             node,
             index: index as u16,
             first_row,
-            operations: built,
+            operations: built.into(),
             local_of,
             shares,
             operation_stream: assembly.stream(&path, "operation"),

@@ -11,6 +11,7 @@ use crate::{
         law::{Sampler, to_nanos},
         popularity::Popularity,
         random::{Stream, descend, mix},
+        table::Table,
     },
     model::{
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, Frame, NONE, Slot},
@@ -122,7 +123,7 @@ pub struct Client {
     /// First row of its operations in the record.
     pub first_row: usize,
     /// Its operations in name order.
-    pub operations: Vec<Operation>,
+    pub operations: Table<Operation>,
     /// Row of each global operation.
     pub local_of: Vec<u8>,
     /// Cumulative shares; empty: one operation.
@@ -158,10 +159,12 @@ pub struct Client {
 }
 
 impl Node for Client {
+    #[inline(always)]
     fn on_tick(&mut self, _index: u32, world: &mut World) {
         self.arrive(world);
     }
 
+    #[inline(always)]
     fn on_reply(&mut self, child: Slot, world: &mut World) {
         self.answered(child, world);
     }
@@ -522,9 +525,9 @@ impl Client {
             outcome,
             in_time: deadline.is_none_or(|d| now <= f.arrived.saturating_add(d)),
         };
-        if world.record.decide(now, decided) {
+        if world.record.decide(now, &decided) {
             let (number, key) = (f.served, self.key.is_some().then_some(f.key));
-            world.record.sample(now, decided, number, key);
+            world.record.sample(now, &decided, number, key);
         }
         world.release(slot);
         if session != NONE {

@@ -5,7 +5,10 @@ use super::{
     links::{Carriage, INTERNET, LOCAL, Link, More, Network, SPREAD, Zone},
 };
 use crate::{
-    engine::law::{DurationLaw, to_nanos},
+    engine::{
+        law::{DurationLaw, to_nanos},
+        table::Table,
+    },
     model::build::{Assembly, Names, Prepared},
     units::Name,
 };
@@ -113,8 +116,8 @@ pub fn network(assembly: &mut Assembly<'_>) -> Network {
     let names = assembly.names;
     let mut net = Network {
         zones: names.zones.len() + 2,
-        links: Vec::new(),
-        homes: Vec::new(),
+        links: Table::default(),
+        homes: Table::default(),
         zones_of_instances: Vec::new(),
         disturbances: Vec::new(),
         hosts: Vec::new(),

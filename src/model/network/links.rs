@@ -9,6 +9,7 @@ use crate::{
         agenda::{Agenda, LaneId},
         law::{Sampler, to_nanos},
         random::Stream,
+        table::Table,
     },
     model::{frame::Slot, node::NodeId},
 };
@@ -132,11 +133,11 @@ pub struct Network {
     /// Number of zones.
     pub zones: usize,
     /// `from * zones + to`.
-    pub links: Vec<Link>,
+    pub links: Table<Link>,
     /// Where each entity stands: its one zone, or the first place of its instances in
     /// `zones_of_instances` with
     /// [`SPREAD`].
-    pub homes: Vec<u32>,
+    pub homes: Table<u32>,
     /// Zone of each instance of the entities that stand in several.
     pub zones_of_instances: Vec<Zone>,
     /// Faults at work on messages.
@@ -170,7 +171,11 @@ impl Network {
     #[inline(always)]
     pub fn link(&mut self, from: (u16, u16), to: (u16, u16)) -> &mut Link {
         let (a, b) = (self.homes[usize::from(from.0)], self.homes[usize::from(to.0)]);
-        let at = self.zone(a, from.1) * self.zones + self.zone(b, to.1);
-        &mut self.links[at]
+        let (a, b) = if (a | b) & SPREAD == 0 {
+            (a as usize, b as usize)
+        } else {
+            (self.zone(a, from.1), self.zone(b, to.1))
+        };
+        &mut self.links[a * self.zones + b]
     }
 }

@@ -56,7 +56,7 @@ impl Server {
                 world.frames.extra_mut(first).branch_before = branch;
             }
             // Started by an event of its own, so that no branch ends before all have begun.
-            world.arm(branch, Span::Zero);
+            world.arm(branch, Span::ZERO);
         }
     }
 

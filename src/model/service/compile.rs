@@ -182,7 +182,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         let first = self.program.calls.len();
         // The branch's own key is the one it is about.
         self.data(step, None, false, path);
-        for call in &mut self.program.calls[first..] {
+        for call in self.program.calls.iter_mut().skip(first) {
             call.to_shard = spread == Spread::Shards;
         }
         self.emit(Instr::End);

@@ -32,6 +32,7 @@ pub struct Work {
 
 impl Work {
     /// Work of a length known only now.
+    #[inline(always)]
     pub fn of(nanos: u64) -> Self {
         Self { nanos, span: Span::of(nanos) }
     }
@@ -312,16 +313,16 @@ impl Line {
 
     #[inline(always)]
     fn done(&mut self, world: &mut World, dropped: &mut Vec<Slot>) {
-        self.busy.leave(world.now());
         loop {
             match self.room.next(world) {
-                Next::Empty => return,
+                Next::Empty => return self.busy.leave(world.now()),
                 Next::Drop(slot) => dropped.push(slot),
                 Next::Serve(slot) => {
                     world.disarm(slot);
                     let nanos = world.frames.extra(slot).remaining;
-                    self.start(slot, Work::of(nanos), world);
-                    return;
+                    // It takes over the core.
+                    let work = begin(slot, Work::of(nanos), world);
+                    return world.arm(slot, work.span);
                 }
             }
         }

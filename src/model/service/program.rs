@@ -8,13 +8,14 @@ use crate::{
         law::{Sampler, to_nanos},
         popularity::Popularity,
         random::Stream,
+        table::Table,
     },
     model::{
         frame::{NONE, Slot},
         node::NodeId,
         resilience::policy::EdgePolicy,
         service::{Comparator, cores::Work},
-        world::{Span, World},
+        world::World,
     },
 };
 
@@ -181,7 +182,7 @@ impl Demand {
             return work;
         }
         let nanos = to_nanos(self.amount(slot, world));
-        Work { nanos, span: Span::Nanos(nanos) }
+        Work::of(nanos)
     }
 }
 
@@ -325,13 +326,13 @@ impl Test {
 #[derive(Clone, Debug, Default)]
 pub struct Program {
     /// Instructions.
-    pub code: Vec<Instr>,
+    pub code: Table<Instr>,
     /// First instruction by operation; `None`: no such endpoint.
     pub entries: Vec<Option<u16>>,
     /// Work and waits.
-    pub demands: Vec<Demand>,
+    pub demands: Table<Demand>,
     /// Calls.
-    pub calls: Vec<Call>,
+    pub calls: Table<Call>,
     /// Parallel steps.
     pub forks: Vec<Fork>,
     /// `choose` steps.
@@ -343,7 +344,7 @@ pub struct Program {
     /// Sizes of replies.
     pub replies: Vec<Demand>,
     /// Policies of outgoing edges.
-    pub edges: Vec<EdgePolicy>,
+    pub edges: Table<EdgePolicy>,
 }
 
 /// Shift of a visit's identity per round of a loop, by depth.

@@ -15,6 +15,7 @@ use crate::{
     engine::{
         law::to_nanos,
         random::{Stream, descend, mix},
+        table::Table,
     },
     model::{
         cache::contents::{Contents, Limits},
@@ -71,7 +72,7 @@ pub struct Server {
     /// Entries of the program, and for caches limits, by version of its spec; empty: there is one.
     pub versions: Vec<(Vec<Option<u16>>, Option<Limits>)>,
     /// Its instances.
-    pub instances: Vec<Instance>,
+    pub instances: Table<Instance>,
     /// Waiting room for a worker, or for the first core without workers.
     pub queue: Option<u64>,
     /// How long a waiter waits.
@@ -89,14 +90,17 @@ pub struct Server {
 }
 
 impl Node for Server {
+    #[inline(always)]
     fn on_request(&mut self, slot: Slot, world: &mut World) {
         self.admit(slot, world);
     }
 
+    #[inline(always)]
     fn on_reply(&mut self, child: Slot, world: &mut World) {
         self.answered(child, world);
     }
 
+    #[inline(always)]
     fn on_timer(&mut self, slot: Slot, world: &mut World) {
         self.timed(slot, world);
     }
@@ -295,19 +299,21 @@ impl Server {
         }
         let work = self.program.demands[usize::from(demand)].work(slot, world);
         let f = &mut world.frames[slot];
-        let first = f.served == 0 && f.flags & BRANCH == 0;
+        let before = f.served;
         f.served += work.nanos;
-        let inst = &mut self.instances[usize::from(f.inst)];
-        if first
+        let (flags, inst) = (f.flags, &mut self.instances[usize::from(f.inst)]);
+        let first = || before == 0 && flags & BRANCH == 0;
+        if let Some(k) = self.queue
+            && first()
             && inst.workers.is_none()
-            && let Some(k) = self.queue
             && !inst.cores.free()
             && inst.cores.waiting() >= k
         {
             world.frames[slot].served = 0;
             return self.refuse(slot, "queue_full", world);
         }
-        if inst.cores.ask(slot, work, world) == Admission::Waiting && first {
+        let admission = inst.cores.ask(slot, work, world);
+        if self.patience.is_some() && admission == Admission::Waiting && first() {
             self.arm_patience(slot, world);
         }
     }
@@ -452,7 +458,7 @@ impl Server {
                     f.flags |= HAS_WORKER;
                     f.pc -= 1;
                     // By an event of its own: a visit that ends at once would recurse here.
-                    return world.arm(slot, Span::Zero);
+                    return world.arm(slot, Span::ZERO);
                 }
             }
         }
