@@ -16,7 +16,7 @@ use super::{
         build::{network, zone_name},
         disturbed::Disturbance,
     },
-    node::{InstanceBooks, Node, NodeId},
+    node::{AnyNode, InstanceBooks, Node, NodeId},
     probe::{
         Around, ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, NodeWindow,
         OperationMeasured, RequestWindow, Side,
@@ -56,7 +56,7 @@ impl Default for Limits {
 
 /// A replication that can run.
 pub struct Simulation {
-    pub(super) nodes: Table<Box<dyn Node>>,
+    pub(super) nodes: Table<AnyNode>,
     pub(super) world: World,
     snapshots: Vec<Snapshot>,
     span_snapshot: Snapshot,
@@ -108,18 +108,18 @@ impl Simulation {
             ticks: Vec::new(),
         };
         let net = network(&mut assembly);
-        let mut nodes: Vec<Box<dyn Node>> = Vec::new();
+        let mut nodes = Vec::new();
         let mut routes = Vec::new();
         for (id, (name, spec)) in design.nodes.iter().enumerate() {
             let kind = spec.kind();
             routes.push(Route::new(kind, names, prepared));
             let built = kind.build(id as NodeId, &format!("node/{}", name.0), &mut assembly);
-            nodes.push(built);
+            nodes.push(AnyNode::new(built));
         }
         let record = recorder(names, &timeline);
         for (i, client) in design.clients.values().enumerate() {
             let built = client.build(i, record.first_row[i], &mut assembly);
-            nodes.push(Box::new(built));
+            nodes.push(AnyNode::Client(Box::new(built)));
         }
         let salts = names.nodes.iter().map(|n| hash_str(1, n));
         let salts: Vec<u64> = salts.chain(names.clients.iter().map(|n| hash_str(2, n))).collect();
@@ -286,7 +286,10 @@ impl Simulation {
                 if world.hosts.disturbed && world.turned_away(slot) {
                     return;
                 }
-                self.nodes[node].on_request(slot, world);
+                match &mut self.nodes[node] {
+                    AnyNode::Server(server) => server.on_request(slot, world),
+                    other => other.on_request(slot, world),
+                }
             }
             kind::REPLY => self.on_reply(slot),
             kind::ANSWER => world.answered(slot),
@@ -295,7 +298,10 @@ impl Simulation {
                 if f.armed == sequence {
                     let node = usize::from(f.node);
                     world.record.event(world.agenda.now(), event, f.id);
-                    self.nodes[node].on_timer(slot, world);
+                    match &mut self.nodes[node] {
+                        AnyNode::Server(server) => server.on_timer(slot, world),
+                        other => other.on_timer(slot, world),
+                    }
                 }
             }
             kind::TICK => {
@@ -304,7 +310,10 @@ impl Simulation {
                     tick.armed = 0;
                     let (node, index) = (usize::from(tick.node), tick.index);
                     world.record.event(world.agenda.now(), event, tick.identity);
-                    self.nodes[node].on_tick(index, world);
+                    match &mut self.nodes[node] {
+                        AnyNode::Client(client) => client.on_tick(index, world),
+                        other => other.on_tick(index, world),
+                    }
                 }
             }
             kind::CANCEL => {
@@ -330,7 +339,11 @@ impl Simulation {
         world.record.event(world.agenda.now(), kind::REPLY, id);
         if flags & CALLER_DONE == 0 {
             let node = usize::from(world.frames[parent].node);
-            self.nodes[node].on_reply(slot, world);
+            match &mut self.nodes[node] {
+                AnyNode::Client(client) => client.on_reply(slot, world),
+                AnyNode::Server(server) => server.on_reply(slot, world),
+                AnyNode::Other(other) => other.on_reply(slot, world),
+            }
             world.frames[slot].flags |= CALLER_DONE;
         } else if flags & BRANCH == 0 {
             let (node, _) = unpack(parent);
