@@ -430,18 +430,15 @@ impl Agenda {
         self.sequence
     }
 
-    /// Schedules the one event of a seat `delay` ns from now.
-    ///
-    /// # Panics
-    /// If the instant is past the end of the 64-bit clock.
+    /// Schedules the one event of a seat at an instant; now, if that is past.
     #[inline(always)]
-    pub fn push_seat(&mut self, seat: SeatId, delay: u64, slot: u32, kind: u8) -> u64 {
-        if delay == 0 {
+    pub fn push_seat(&mut self, seat: SeatId, at: SimTime, slot: u32, kind: u8) -> u64 {
+        if at <= self.now {
             return self.push_now(slot, kind);
         }
         debug_assert!(self.is_free(seat), "a seat holds one event");
         let low = self.low(slot, kind);
-        let key = key(self.now.checked_add(delay).expect("the clock does not overflow"), low);
+        let key = key(at, low);
         let seat = usize::from(seat.0) & (MAX_SEATS - 1);
         if key < self.first_seated {
             if self.seats_given > 1 {

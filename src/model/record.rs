@@ -108,15 +108,15 @@ pub struct OperationRecord {
     pub(super) current: RequestWindow,
 }
 
-/// A decided request, as the record takes it.
+/// A decided request, as the record takes it: two words, so that it is passed on in registers.
 #[derive(Clone, Copy, Debug)]
 pub struct Decided {
-    /// Row of the operation in the record.
-    pub operation: usize,
     /// Intended send.
     pub intended: u64,
+    /// Row of the operation in the record.
+    pub operation: u32,
     /// Attempts sent.
-    pub attempts: u32,
+    pub attempts: u16,
     /// How it ended.
     pub outcome: Outcome,
     /// Decided within its deadline, or has none.
@@ -184,7 +184,7 @@ pub struct Recorder {
 impl RequestWindow {
     /// Counts a decided request (not its latency).
     #[inline(always)]
-    fn count(&mut self, d: &Decided) {
+    fn count(&mut self, d: Decided) {
         self.outcomes[d.outcome as usize] += 1;
         self.good += u64::from(d.outcome.is_success() && d.in_time);
         self.attempts += u64::from(d.attempts);
@@ -277,12 +277,12 @@ impl Recorder {
     /// A request is decided; by a reply, if it is a success. Says whether it is one for a sample.
     #[inline(always)]
     #[must_use]
-    pub fn decide(&mut self, now: u64, d: &Decided) -> bool {
+    pub fn decide(&mut self, now: u64, d: Decided) -> bool {
         let latency = now - d.intended;
         let success = d.outcome.is_success();
         let measured = d.intended >= self.measured_from;
         if success && d.intended >= self.window_from {
-            let op = &mut self.operations[d.operation];
+            let op = &mut self.operations[d.operation as usize];
             op.current.count(d);
             op.replies += 1;
             op.recent.record(latency);
@@ -298,11 +298,11 @@ impl Recorder {
 
     /// A request failed, or was sent before the current window.
     #[inline(never)]
-    fn decide_other(&mut self, latency: u64, measured: bool, d: &Decided) {
+    fn decide_other(&mut self, latency: u64, measured: bool, d: Decided) {
         let recent = d.intended >= self.window_from;
         let window = self.window_at(d.intended);
         let success = d.outcome.is_success();
-        let op = &mut self.operations[d.operation];
+        let op = &mut self.operations[d.operation as usize];
         op.replies += u64::from(success);
         let w = if recent { &mut op.current } else { &mut op.windows[window] };
         w.count(d);
@@ -316,7 +316,7 @@ impl Recorder {
     }
 
     #[cold]
-    fn count_phase(&mut self, d: &Decided, latency: u64) {
+    fn count_phase(&mut self, d: Decided, latency: u64) {
         let success = d.outcome.is_success();
         let good = u64::from(success && d.in_time);
         let phase = self.phase_of(d.intended);
@@ -326,7 +326,7 @@ impl Recorder {
         if self.sides.is_empty() {
             return;
         }
-        self.around(d.operation, d.intended, |around| {
+        self.around(d.operation as usize, d.intended, |around| {
             around.outcomes[d.outcome as usize] += 1;
             around.good += good;
             around.attempts += u64::from(d.attempts);
@@ -337,22 +337,23 @@ impl Recorder {
 
     /// Keeps a decided request as a sample.
     #[cold]
-    pub fn sample(&mut self, now: u64, d: &Decided, number: u64, key: Option<u64>) {
+    pub fn sample(&mut self, now: u64, d: Decided, number: u64, key: Option<u64>) {
         self.until_sample = self.sample_every;
         if self.samples.len() >= SAMPLES {
             return;
         }
-        let client = self.first_row.partition_point(|&first| first <= d.operation) - 1;
+        let row = d.operation as usize;
+        let client = self.first_row.partition_point(|&first| first <= row) - 1;
         self.samples.push((
-            d.operation,
+            row,
             RequestSample {
                 client: client as u16,
-                operation: (d.operation - self.first_row[client]) as u16,
+                operation: (row - self.first_row[client]) as u16,
                 number,
                 intended: d.intended,
                 latency: now - d.intended,
                 key,
-                attempts: d.attempts,
+                attempts: u32::from(d.attempts),
                 outcome: d.outcome,
             },
         ));

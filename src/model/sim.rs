@@ -11,7 +11,7 @@ use std::{
 use super::{
     build::{Assembly, Design, Names, Prepared},
     fault::{hosts::Hosts, timeline::Timeline},
-    frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, LETTER, Slot},
+    frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, IN_ROOM, LETTER, Slot},
     network::{
         build::{network, zone_name},
         disturbed::Disturbance,
@@ -67,6 +67,8 @@ pub struct Simulation {
     /// Faults of the network, by fault.
     pub(super) disturbances: Vec<Option<Disturbance>>,
     events: u64,
+    /// Events until the next look.
+    left: u64,
     stuck_at: u64,
     stuck: u32,
     windows: u64,
@@ -153,6 +155,7 @@ impl Simulation {
             routes: names.routes(prepared),
             disturbances: names.disturbances(prepared, seed),
             events: 0,
+            left: 0,
             stuck_at: 0,
             stuck: 0,
             windows: design.duration.div_ceil(window_length(design.duration)),
@@ -214,9 +217,10 @@ impl Simulation {
     fn run_events(&mut self, last: SimTime, limits: Limits, stop: &AtomicBool) -> Option<String> {
         loop {
             let until_look = LOOK - self.events % LOOK;
-            let left = self.run_some(until_look, last);
-            self.events += until_look - left;
-            if left > 0 {
+            self.left = until_look;
+            self.run_some(last);
+            self.events += until_look - self.left;
+            if self.left > 0 {
                 return None;
             }
             let now = self.world.now();
@@ -228,16 +232,15 @@ impl Simulation {
         }
     }
 
-    /// Runs so many events, or all there are; returns how many of them were left.
+    /// Runs as many events as are `left`, or all there are.
     #[inline(always)]
-    fn run_some(&mut self, mut left: u64, last: SimTime) -> u64 {
-        while left > 0
+    fn run_some(&mut self, last: SimTime) {
+        while self.left > 0
             && let Some(popped) = self.world.agenda.pop(last)
         {
             self.dispatch(popped.kind, popped.slot, popped.sequence);
-            left -= 1;
+            self.left -= 1;
         }
-        left
     }
 
     #[cold]
@@ -344,8 +347,14 @@ impl Simulation {
                 AnyNode::Server(server) => server.on_reply(slot, world),
                 AnyNode::Other(other) => other.on_reply(slot, world),
             }
-            world.frames[slot].flags |= CALLER_DONE;
-        } else if flags & BRANCH == 0 {
+            let f = &mut world.frames[slot];
+            f.flags |= CALLER_DONE;
+            if f.flags & IN_ROOM == 0 {
+                world.release(slot);
+            }
+            return;
+        }
+        if flags & BRANCH == 0 {
             let (node, _) = unpack(parent);
             if node >= world.first_client {
                 self.nodes[usize::from(node)].on_late(slot, world);

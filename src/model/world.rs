@@ -183,8 +183,8 @@ impl World {
     /// in its `next`.
     #[inline(always)]
     pub fn send(&mut self, child: Slot, from: (NodeId, u16), to: (NodeId, u16), id: u64) {
-        let size = if self.carries { self.frames.extra(child).size } else { 0 };
-        let message = Message { id, size };
+        let size = || if self.carries { self.frames.extra(child).size } else { 0 };
+        let message = || Message { id, size: size() };
         if !self.network.send(&mut self.agenda, (from, to), (child, kind::DELIVER), message) {
             // The callee will never hear of it, so it will never speak.
             self.frames[child].flags |= CALLEE_DONE;
@@ -194,13 +194,12 @@ impl World {
     /// Answers a call: the reply leaves for the caller (or for where the caller was).
     #[inline(always)]
     pub fn reply(&mut self, slot: Slot, outcome: Outcome) {
-        let id = self.frames[slot].id.wrapping_add(REPLY_SHIFT);
-        self.reply_as(slot, outcome, (kind::REPLY, id));
+        self.reply_as(slot, outcome, (kind::REPLY, REPLY_SHIFT));
     }
 
-    /// Answers a call by a message of a kind with a draw identity.
+    /// Answers a call by a message of a kind whose draw identity is the visit's, shifted.
     #[inline(always)]
-    pub(super) fn reply_as(&mut self, slot: Slot, outcome: Outcome, (kind, id): (u8, u64)) {
+    pub(super) fn reply_as(&mut self, slot: Slot, outcome: Outcome, (kind, shift): (u8, u64)) {
         let f = &mut self.frames[slot];
         f.pc = outcome as u16;
         f.armed = FINISHED;
@@ -212,8 +211,9 @@ impl World {
         } else {
             unpack(parent)
         };
-        let size = if self.carries { self.frames.extra(slot).reply_size } else { 0 };
-        let message = Message { id, size };
+        let size = || if self.carries { self.frames.extra(slot).reply_size } else { 0 };
+        let id = || self.frames[slot].id.wrapping_add(shift);
+        let message = || Message { id: id(), size: size() };
         if !self.network.send(&mut self.agenda, (from, to), (slot, kind), message) {
             self.frames[slot].flags |= CALLEE_DONE;
             self.release_if_done(slot);
@@ -249,7 +249,7 @@ impl World {
                 flags: CALLER_DONE,
                 ..self.frames[child]
             });
-            let message = Message { id, size: 0 };
+            let message = || Message { id, size: 0 };
             if !self.network.send(&mut self.agenda, (from, to), (letter, kind::CANCEL), message) {
                 self.frames.release(letter);
             }
@@ -316,12 +316,12 @@ impl World {
         }
     }
 
-    /// Arms a tick that is not armed, on its seat if it has one.
+    /// Arms a tick that is not armed for an instant (now, if that is past), on its seat if it has one.
     #[inline(always)]
-    pub fn arm_seated(&mut self, tick: u32, seat: Option<SeatId>, delay: u64) {
+    pub fn arm_seated(&mut self, tick: u32, seat: Option<SeatId>, at: u64) {
         let sequence = match seat {
-            Some(seat) => self.agenda.push_seat(seat, delay, tick, kind::TICK),
-            None => self.agenda.push(delay, tick, kind::TICK),
+            Some(seat) => self.agenda.push_seat(seat, at, tick, kind::TICK),
+            None => self.agenda.push(at.saturating_sub(self.now()), tick, kind::TICK),
         };
         self.ticks[tick as usize].armed = sequence;
     }

@@ -25,7 +25,8 @@ fn against_std(population: u64, rounds: u64, seed: u64) {
             3 => (250, agenda.push(250, slot, 3)),
             4 if agenda.is_free(seats[(i % 2) as usize]) => {
                 let delay = draw.below(1000);
-                (delay, agenda.push_seat(seats[(i % 2) as usize], delay, slot, 3))
+                let at = agenda.now() + delay;
+                (delay, agenda.push_seat(seats[(i % 2) as usize], at, slot, 3))
             }
             _ => {
                 let delay = 1 + draw.below(5000);

@@ -157,8 +157,11 @@ const WHOLE: f64 = 4_503_599_627_370_496.0;
 #[inline(always)]
 #[must_use]
 pub fn to_nanos(x: f64) -> u64 {
+    if x < WHOLE {
+        return (x.max(0.0) + WHOLE).to_bits() - WHOLE.to_bits();
+    }
     assert!(x < 1.8e19, "a span does not overflow the 64-bit clock");
-    if x < WHOLE { (x.max(0.0) + WHOLE).to_bits() - WHOLE.to_bits() } else { x as u64 }
+    x as u64
 }
 
 impl<D: Dimension> Law<D> {

@@ -10,6 +10,7 @@ use crate::engine::random::Draw;
 
 /// A law ready to be sampled, in base units (ns, bytes, plain numbers).
 #[derive(Clone, Debug)]
+#[repr(u8)] // a tag of its own is read at once, one hidden in a field is not
 pub enum Sampler {
     /// Always this.
     Constant(f64),

@@ -31,6 +31,7 @@ pub const ANY: u8 = u8::MAX;
 
 /// When the next arrival comes.
 #[derive(Clone, Debug)]
+#[repr(u8)] // a tag of its own is read at once, one hidden in a field is not
 pub enum Source {
     /// Unit-mean gaps through a rate profile.
     Rate {
@@ -225,7 +226,7 @@ impl Client {
             Source::Trace { times, period } => trace_time(times, *period, n),
         };
         if at < end {
-            world.arm_seated(self.tick, self.seat, at.max(now) - now);
+            world.arm_seated(self.tick, self.seat, at);
         }
     }
 
@@ -440,16 +441,20 @@ impl Client {
         world.send(child, from, target, id);
         world.frames[slot].next = child;
         let policy = &operation.policy;
-        match (policy.timeout, policy.deadline) {
-            (None, None) => {}
-            (Some((_, span)), None) => world.arm(slot, span),
-            (timeout, Some(_)) => {
-                let left = self.deadline(slot, world).saturating_sub(world.now());
-                match timeout {
-                    Some((t, span)) if t <= left => world.arm(slot, span),
-                    _ => world.arm(slot, Span::of(left)),
-                }
-            }
+        if policy.deadline.is_some() {
+            self.arm_until_deadline(slot, local, world);
+        } else if let Some((_, span)) = &policy.timeout {
+            world.arm(slot, *span);
+        }
+    }
+
+    /// Arms the timer of an attempt: its timeout or the deadline, whichever is first.
+    #[inline(never)]
+    fn arm_until_deadline(&mut self, slot: Slot, local: usize, world: &mut World) {
+        let left = self.deadline(slot, world).saturating_sub(world.now());
+        match self.operations[local].policy.timeout {
+            Some((t, span)) if t <= left => world.arm(slot, span),
+            _ => world.arm(slot, Span::of(left)),
         }
     }
 
@@ -519,15 +524,15 @@ impl Client {
         let now = world.now();
         let deadline = self.operations[usize::from(f.op)].policy.deadline;
         let decided = Decided {
-            operation: self.first_row + usize::from(f.op),
             intended: f.arrived,
-            attempts: u32::from(f.pc),
+            operation: self.first_row as u32 + u32::from(f.op),
+            attempts: f.pc,
             outcome,
             in_time: deadline.is_none_or(|d| now <= f.arrived.saturating_add(d)),
         };
-        if world.record.decide(now, &decided) {
+        if world.record.decide(now, decided) {
             let (number, key) = (f.served, self.key.is_some().then_some(f.key));
-            world.record.sample(now, &decided, number, key);
+            world.record.sample(now, decided, number, key);
         }
         world.release(slot);
         if session != NONE {

@@ -99,8 +99,7 @@ impl World {
         let cache = if waits { self.cache_of(f.parent, f.node) } else { NOBODY };
         let question = &mut self.frames[slot];
         (question.served, question.waited) = (u64::from(target), cache);
-        let id = f.id.wrapping_add(ANSWER_SHIFT);
-        self.reply_as(slot, Outcome::Ok, (kind::ANSWER, id));
+        self.reply_as(slot, Outcome::Ok, (kind::ANSWER, ANSWER_SHIFT));
     }
 
     /// An answer arrived: it is kept, and if somebody still waits, the call goes on from the caller to

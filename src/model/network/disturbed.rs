@@ -104,12 +104,12 @@ impl Network {
         agenda: &mut Agenda,
         (from, to): ((u16, u16), (u16, u16)),
         (slot, kind): (Slot, u8),
-        message: Message,
+        message: impl FnOnce() -> Message,
     ) -> bool {
         if self.special {
-            return self.send_special(agenda, (from, to), (slot, kind), message);
+            return self.send_special(agenda, (from, to), (slot, kind), message());
         }
-        self.link(from, to).send(agenda, slot, kind, message)
+        self.link(from, to).send(agenda, (slot, kind), message)
     }
 
     /// A fault of the network begins.
@@ -134,7 +134,7 @@ impl Network {
     ) -> bool {
         let host = |node: u16| self.hosts[usize::from(node)];
         if host(from.0) == Some(to.0) || host(to.0) == Some(from.0) {
-            return self.inside.send(agenda, slot, kind, message);
+            return self.inside.send(agenda, (slot, kind), || message);
         }
         let (here, there) = (self.zone_of(from.0, from.1), self.zone_of(to.0, to.1));
         let (mut kept, mut later) = (true, 0u64);
@@ -167,7 +167,7 @@ impl Network {
             return false;
         }
         if later == 0 {
-            return link.send(agenda, slot, kind, message);
+            return link.send(agenda, (slot, kind), || message);
         }
         link.sent += 1;
         link.more.send(agenda, (slot, kind), message, later)

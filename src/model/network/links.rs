@@ -69,14 +69,20 @@ pub struct More {
 }
 
 impl Link {
-    /// Sends a message about the frame `slot` with draw identity `id`; false: it is lost.
+    /// Sends a message about the frame `slot`; false: it is lost. What is in it is only asked for by
+    /// links that need to know.
     #[inline(always)]
-    pub fn send(&mut self, agenda: &mut Agenda, slot: Slot, kind: u8, message: Message) -> bool {
+    pub fn send(
+        &mut self,
+        agenda: &mut Agenda,
+        (slot, kind): (Slot, u8),
+        message: impl FnOnce() -> Message,
+    ) -> bool {
         self.sent += 1;
         match self.carriage {
             Carriage::Now => agenda.push_now(slot, kind),
             Carriage::Lane(lane) => agenda.push_lane(lane, slot, kind),
-            Carriage::Full => return self.more.send(agenda, (slot, kind), message, 0),
+            Carriage::Full => return self.more.send(agenda, (slot, kind), message(), 0),
         };
         true
     }

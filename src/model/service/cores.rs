@@ -112,13 +112,12 @@ impl Cores {
         }
         match self {
             Self::Unbounded(busy) => {
-                let work = begin(slot, work, world);
                 busy.enter(world.now());
-                world.arm(slot, work.span);
+                begin(slot, work, world);
                 Admission::Running
             }
             Self::Line(_) => unreachable!("asked above"),
-            Self::Preemptive(p) => p.ask(slot, work, world),
+            Self::Preemptive(p) => p.ask(slot, work.nanos, world),
             Self::Shared(s) => s.enter(slot, work.nanos, world),
         }
     }
@@ -246,12 +245,11 @@ impl Cores {
         }
         let now = world.now();
         for &(slot, left) in frozen {
-            let work = begin(slot, Work::of(left), world);
-            world.arm(slot, work.span);
+            let taken = begin(slot, Work::of(left), world);
             if let Self::Preemptive(p) = self
                 && let Some(running) = p.running.iter_mut().find(|r| r.2 == slot)
             {
-                running.3 = now + work.nanos;
+                running.3 = now + taken;
             }
         }
     }
@@ -267,17 +265,24 @@ impl Cores {
     }
 }
 
-/// A frame gets a core for some work: what it takes on its host.
+/// A frame gets a core for some work, whose end is armed: what it takes on its host, ns.
 #[inline(always)]
-fn begin(slot: Slot, work: Work, world: &mut World) -> Work {
+fn begin(slot: Slot, work: Work, world: &mut World) -> u64 {
     world.frames[slot].flags |= HAS_CORE;
-    if !world.hosts.disturbed {
-        return work;
+    if world.hosts.disturbed {
+        return begin_disturbed(slot, work, world);
     }
+    world.arm(slot, work.span);
+    work.nanos
+}
+
+#[cold]
+fn begin_disturbed(slot: Slot, work: Work, world: &mut World) -> u64 {
     let taken = world.stretched(slot, work);
     let f = &mut world.frames[slot];
     f.served = f.served.wrapping_add(taken.nanos).wrapping_sub(work.nanos);
-    taken
+    world.arm(slot, taken.span);
+    taken.nanos
 }
 
 fn linear_up_to(cores: u64) -> Speedup {
@@ -299,11 +304,9 @@ impl Line {
     }
 
     #[inline(always)]
-    fn start(&mut self, slot: Slot, work: Work, world: &mut World) -> Work {
-        let work = begin(slot, work, world);
+    fn start(&mut self, slot: Slot, work: Work, world: &mut World) -> u64 {
         self.busy.enter(world.now());
-        world.arm(slot, work.span);
-        work
+        begin(slot, work, world)
     }
 
     fn clear(&mut self, world: &mut World) {
@@ -321,8 +324,8 @@ impl Line {
                     world.disarm(slot);
                     let nanos = world.frames.extra(slot).remaining;
                     // It takes over the core.
-                    let work = begin(slot, Work::of(nanos), world);
-                    return world.arm(slot, work.span);
+                    begin(slot, Work::of(nanos), world);
+                    return;
                 }
             }
         }
@@ -352,12 +355,12 @@ pub struct Preemptive {
 }
 
 impl Preemptive {
-    fn ask(&mut self, slot: Slot, work: Work, world: &mut World) -> Admission {
+    fn ask(&mut self, slot: Slot, nanos: u64, world: &mut World) -> Admission {
         self.arrivals += 1;
-        let rank = rank(slot, self.line.by_length, work.nanos, world);
-        world.frames.extra_mut(slot).remaining = work.nanos;
+        let rank = rank(slot, self.line.by_length, nanos, world);
+        world.frames.extra_mut(slot).remaining = nanos;
         if (self.running.len() as u64) < self.line.capacity {
-            self.start(slot, rank, work.nanos, world);
+            self.start(slot, rank, nanos, world);
             return Admission::Running;
         }
         let now = world.now();
@@ -392,14 +395,14 @@ impl Preemptive {
         f.served = f.served.wrapping_sub(end - now).wrapping_add(nominal);
         world.frames.extra_mut(loser).remaining = nominal;
         self.line.room.enter(loser, worst_rank, world);
-        self.start(slot, rank, work.nanos, world);
+        self.start(slot, rank, nanos, world);
         Admission::Running
     }
 
     fn start(&mut self, slot: Slot, rank: u64, nanos: u64, world: &mut World) {
         let order = self.arrivals;
-        let work = self.line.start(slot, Work::of(nanos), world);
-        self.running.push((rank, Reverse(order), slot, world.now() + work.nanos));
+        let taken = self.line.start(slot, Work::of(nanos), world);
+        self.running.push((rank, Reverse(order), slot, world.now() + taken));
     }
 
     fn done(&mut self, slot: Slot, world: &mut World) {

@@ -243,11 +243,12 @@ impl Server {
     #[inline(always)]
     fn go_on(&mut self, slot: Slot, world: &mut World) {
         let f = &mut world.frames[slot];
-        f.pc += 1;
+        let next = f.pc + 1;
         // The most common way on, spared the interpreter.
-        if self.program.code[usize::from(f.pc)] == Instr::End {
+        if self.program.code[usize::from(next)] == Instr::End {
             return self.end(slot, Outcome::Ok, world);
         }
+        f.pc = next;
         self.run(slot, world);
     }
 
