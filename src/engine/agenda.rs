@@ -11,6 +11,7 @@
 //! **Invariant.** Events leave in strictly increasing `(time, sequence)` outside the now-queue, and
 //! time never goes back.
 
+use super::table::Table;
 use crate::units::SimTime;
 
 /// Bits of an event's kind.
@@ -143,7 +144,7 @@ impl Ring<u128> {
 #[derive(Clone, Debug)]
 struct Heap {
     /// Padding, entries, and three keys after all others, so that children can be compared by fours.
-    places: Vec<u128>,
+    places: Table<u128>,
     /// The first place is open.
     open: bool,
 }
@@ -155,7 +156,7 @@ const FILL: usize = 3;
 
 impl Heap {
     fn new() -> Self {
-        Self { places: vec![u128::MAX; PAD + FILL], open: false }
+        Self { places: vec![u128::MAX; PAD + FILL].into(), open: false }
     }
 
     #[inline(always)]
@@ -230,7 +231,8 @@ impl Heap {
     }
 
     fn keys(&self) -> &[u128] {
-        &self.places[PAD + usize::from(self.open)..self.places.len() - FILL]
+        let places: &[u128] = &self.places;
+        &places[PAD + usize::from(self.open)..places.len() - FILL]
     }
 
     fn drain(&mut self) -> Vec<u128> {

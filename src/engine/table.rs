@@ -4,7 +4,7 @@
 //! numbers that the compiler of a design handed out itself; checking each time that the entry exists cost
 //! 6 % of all instructions of the reference workload (`docs/BENCHMARKS.md`).
 //!
-//! **Invariant.** Every number used is below `len`, and `len` never falls.
+//! **Invariant.** Every number used is below `len`.
 
 #![allow(unsafe_code, reason = "unchecked access by numbers handed out at load time; see above")]
 
@@ -26,6 +26,11 @@ impl<T> Table<T> {
     /// Adds an entry behind all others.
     pub fn push(&mut self, item: T) {
         self.items.push(item);
+    }
+
+    /// Takes out the last entry, whose number is not handed out any more.
+    pub fn pop(&mut self) -> Option<T> {
+        self.items.pop()
     }
 }
 
@@ -65,7 +70,7 @@ impl<T> Index<usize> for Table<T> {
     #[inline(always)]
     fn index(&self, number: usize) -> &T {
         debug_assert!(number < self.items.len(), "the number was handed out");
-        // SAFETY: numbers are handed out for entries that exist, and the table never shrinks.
+        // SAFETY: numbers are handed out for entries that exist.
         unsafe { self.items.get_unchecked(number) }
     }
 }
@@ -74,7 +79,7 @@ impl<T> IndexMut<usize> for Table<T> {
     #[inline(always)]
     fn index_mut(&mut self, number: usize) -> &mut T {
         debug_assert!(number < self.items.len(), "the number was handed out");
-        // SAFETY: numbers are handed out for entries that exist, and the table never shrinks.
+        // SAFETY: numbers are handed out for entries that exist.
         unsafe { self.items.get_unchecked_mut(number) }
     }
 }

@@ -60,12 +60,21 @@ impl Sampler {
             Self::Constant(x) => *x,
             Self::Exponential(mean, layers) => mean * layers.exponential(draw),
             Self::Lognormal(mu, sigma, layers) => libm::exp(mu + sigma * layers.normal(draw)),
-            _ => self.sample_rare(draw),
+            _ => {
+                let (x, after) = self.sample_rare(*draw);
+                *draw = after;
+                x
+            }
         }
     }
 
     #[inline(never)]
-    fn sample_rare(&self, draw: &mut Draw) -> f64 {
+    fn sample_rare(&self, mut draw: Draw) -> (f64, Draw) {
+        let x = self.sample_by(&mut draw);
+        (x, draw)
+    }
+
+    fn sample_by(&self, draw: &mut Draw) -> f64 {
         match self {
             Self::Constant(x) => *x,
             Self::Exponential(..) | Self::Lognormal(..) => unreachable!("sampled in place"),

@@ -17,6 +17,8 @@ const NORMAL_V: f64 = 0.004_928_673_233_974_655;
 /// Right edges and heights of the layers.
 #[derive(Debug)]
 pub struct Layers {
+    /// 2^-53 times `x`: an edge times a point of 53 bits is one product, with the same bits.
+    scaled: [f64; 257],
     x: [f64; 257],
     f: [f64; 257],
 }
@@ -45,7 +47,7 @@ pub(super) fn normal_layers() -> &'static Layers {
 
 impl Layers {
     fn new(r: f64, v: f64, f: fn(f64) -> f64, inverse: fn(f64) -> f64) -> Box<Self> {
-        let mut l = Box::new(Self { x: [0.0; 257], f: [0.0; 257] });
+        let mut l = Box::new(Self { scaled: [0.0; 257], x: [0.0; 257], f: [0.0; 257] });
         l.x[0] = v / f(r);
         l.x[1] = r;
         for i in 1..255 {
@@ -54,8 +56,15 @@ impl Layers {
         l.x[256] = 0.0;
         for i in 0..257 {
             l.f[i] = f(l.x[i]);
+            l.scaled[i] = l.x[i] * (1.0 / (1u64 << 53) as f64);
         }
         l
+    }
+
+    /// A point in layer `i`, from the upper 53 bits of a word.
+    #[inline(always)]
+    fn point(&self, word: u64, i: usize) -> f64 {
+        (word >> 11) as f64 * self.scaled[i]
     }
 
     /// An exponential draw of mean 1.
@@ -63,25 +72,33 @@ impl Layers {
     pub fn exponential(&self, draw: &mut Draw) -> f64 {
         let word = draw.word();
         let i = (word & 255) as usize;
-        let x = unit(word) * self.x[i];
-        if x < self.x[i + 1] { x } else { self.exponential_slow(draw, i, x) }
+        let x = self.point(word, i);
+        if x < self.x[i + 1] {
+            return x;
+        }
+        let (x, after) = self.exponential_slow(*draw, i, x);
+        *draw = after;
+        x
     }
 
+    /// The rest of an exponential draw. What it leaves of the draw is returned, because a reference
+    /// would keep all draws in memory.
     #[cold]
     #[inline(never)]
-    fn exponential_slow(&self, draw: &mut Draw, mut i: usize, mut x: f64) -> f64 {
+    fn exponential_slow(&self, mut draw: Draw, mut i: usize, mut x: f64) -> (f64, Draw) {
         loop {
             if i == 0 {
-                return EXP_R - libm::log(1.0 - draw.unit());
+                let x = EXP_R - libm::log(1.0 - draw.unit());
+                return (x, draw);
             }
             if self.f[i] + (self.f[i + 1] - self.f[i]) * draw.unit() < libm::exp(-x) {
-                return x;
+                return (x, draw);
             }
             let word = draw.word();
             i = (word & 255) as usize;
-            x = unit(word) * self.x[i];
+            x = self.point(word, i);
             if x < self.x[i + 1] {
-                return x;
+                return (x, draw);
             }
         }
     }
@@ -91,39 +108,39 @@ impl Layers {
     pub fn normal(&self, draw: &mut Draw) -> f64 {
         let word = draw.word();
         let i = (word & 255) as usize;
-        let x = unit(word) * self.x[i];
+        let x = self.point(word, i);
         // Bit 8 is the sign; the point uses the 53 bits above bit 10.
         let sign = f64::from_bits(1f64.to_bits() | (word & 256) << 55);
-        if x < self.x[i + 1] { sign * x } else { sign * self.normal_slow(draw, i, x) }
+        if x < self.x[i + 1] {
+            return sign * x;
+        }
+        let (x, after) = self.normal_slow(*draw, i, x);
+        *draw = after;
+        sign * x
     }
 
     #[cold]
     #[inline(never)]
-    fn normal_slow(&self, draw: &mut Draw, mut i: usize, mut x: f64) -> f64 {
+    fn normal_slow(&self, mut draw: Draw, mut i: usize, mut x: f64) -> (f64, Draw) {
         loop {
             if i == 0 {
                 loop {
                     let a = -libm::log(1.0 - draw.unit()) / NORMAL_R;
                     let b = -libm::log(1.0 - draw.unit());
                     if b + b >= a * a {
-                        return NORMAL_R + a;
+                        return (NORMAL_R + a, draw);
                     }
                 }
             }
             if self.f[i] + (self.f[i + 1] - self.f[i]) * draw.unit() < libm::exp(-0.5 * x * x) {
-                return x;
+                return (x, draw);
             }
             let word = draw.word();
             i = (word & 255) as usize;
-            x = unit(word) * self.x[i];
+            x = self.point(word, i);
             if x < self.x[i + 1] {
-                return x;
+                return (x, draw);
             }
         }
     }
-}
-
-#[inline]
-fn unit(word: u64) -> f64 {
-    (word >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
 }

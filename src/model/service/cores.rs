@@ -270,17 +270,17 @@ impl Cores {
 fn begin(slot: Slot, work: Work, world: &mut World) -> u64 {
     world.frames[slot].flags |= HAS_CORE;
     if world.hosts.disturbed {
-        return begin_disturbed(slot, work, world);
+        return begin_disturbed(slot, work.nanos, world);
     }
     world.arm(slot, work.span);
     work.nanos
 }
 
 #[cold]
-fn begin_disturbed(slot: Slot, work: Work, world: &mut World) -> u64 {
-    let taken = world.stretched(slot, work);
+fn begin_disturbed(slot: Slot, nanos: u64, world: &mut World) -> u64 {
+    let taken = world.stretched(slot, Work::of(nanos));
     let f = &mut world.frames[slot];
-    f.served = f.served.wrapping_add(taken.nanos).wrapping_sub(work.nanos);
+    f.served = f.served.wrapping_add(taken.nanos).wrapping_sub(nanos);
     world.arm(slot, taken.span);
     taken.nanos
 }
