@@ -1,4 +1,5 @@
-//! Frames: one for each request, each visit of a node, each parallel branch.
+//! Frames: one for each request, each visit of a node, each parallel branch. Some requests share that of
+//! their one attempt (`client/alone.rs`).
 //!
 //! A frame belongs to the node that works on it and names its caller's frame as `parent`. Two sides
 //! hold it: the caller, until it has the reply or has given up, and the callee, until its reply has

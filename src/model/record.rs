@@ -108,19 +108,29 @@ pub struct OperationRecord {
     pub(super) current: RequestWindow,
 }
 
-/// A decided request, as the record takes it: two words, so that it is passed on in registers.
+/// A decided request.
 #[derive(Clone, Copy, Debug)]
 pub struct Decided {
     /// Intended send.
     pub intended: u64,
     /// Row of the operation in the record.
-    pub operation: u32,
+    pub operation: usize,
     /// Attempts sent.
     pub attempts: u16,
     /// How it ended.
     pub outcome: Outcome,
     /// Decided within its deadline, or has none.
     pub in_time: bool,
+}
+
+impl Decided {
+    /// The same, elsewhere.
+    #[must_use]
+    #[inline(always)]
+    pub fn copy(&self) -> Self {
+        let Self { intended, operation, attempts, outcome, in_time } = *self;
+        Self { intended, operation, attempts, outcome, in_time }
+    }
 }
 
 /// Books of all nodes at one instant.
@@ -184,7 +194,7 @@ pub struct Recorder {
 impl RequestWindow {
     /// Counts a decided request (not its latency).
     #[inline(always)]
-    fn count(&mut self, d: Decided) {
+    fn count(&mut self, d: &Decided) {
         self.outcomes[d.outcome as usize] += 1;
         self.good += u64::from(d.outcome.is_success() && d.in_time);
         self.attempts += u64::from(d.attempts);
@@ -277,32 +287,35 @@ impl Recorder {
     /// A request is decided; by a reply, if it is a success. Says whether it is one for a sample.
     #[inline(always)]
     #[must_use]
-    pub fn decide(&mut self, now: u64, d: Decided) -> bool {
+    pub fn decide(&mut self, now: u64, d: &Decided) -> bool {
+        // What is seldom called gets a copy: an address of the original would keep it in memory.
         let latency = now - d.intended;
-        let success = d.outcome.is_success();
         let measured = d.intended >= self.measured_from;
-        if success && d.intended >= self.window_from {
-            let op = &mut self.operations[d.operation as usize];
+        if d.outcome.is_success() && d.intended >= self.window_from {
+            let op = &mut self.operations[d.operation];
             op.current.count(d);
             op.replies += 1;
             op.recent.record(latency);
         } else {
-            self.decide_other(latency, measured, d);
+            self.decide_other(latency, measured, &d.copy());
         }
-        if !self.phases.is_empty() && measured {
-            self.count_phase(d, latency);
+        if !measured {
+            return false;
         }
-        self.until_sample -= u64::from(measured);
+        if !self.phases.is_empty() {
+            self.count_phase(&d.copy(), latency);
+        }
+        self.until_sample -= 1;
         self.until_sample == 0
     }
 
     /// A request failed, or was sent before the current window.
     #[inline(never)]
-    fn decide_other(&mut self, latency: u64, measured: bool, d: Decided) {
+    fn decide_other(&mut self, latency: u64, measured: bool, d: &Decided) {
         let recent = d.intended >= self.window_from;
         let window = self.window_at(d.intended);
         let success = d.outcome.is_success();
-        let op = &mut self.operations[d.operation as usize];
+        let op = &mut self.operations[d.operation];
         op.replies += u64::from(success);
         let w = if recent { &mut op.current } else { &mut op.windows[window] };
         w.count(d);
@@ -316,7 +329,7 @@ impl Recorder {
     }
 
     #[cold]
-    fn count_phase(&mut self, d: Decided, latency: u64) {
+    fn count_phase(&mut self, d: &Decided, latency: u64) {
         let success = d.outcome.is_success();
         let good = u64::from(success && d.in_time);
         let phase = self.phase_of(d.intended);
@@ -326,7 +339,7 @@ impl Recorder {
         if self.sides.is_empty() {
             return;
         }
-        self.around(d.operation as usize, d.intended, |around| {
+        self.around(d.operation, d.intended, |around| {
             around.outcomes[d.outcome as usize] += 1;
             around.good += good;
             around.attempts += u64::from(d.attempts);
@@ -337,12 +350,12 @@ impl Recorder {
 
     /// Keeps a decided request as a sample.
     #[cold]
-    pub fn sample(&mut self, now: u64, d: Decided, number: u64, key: Option<u64>) {
+    pub fn sample(&mut self, now: u64, d: &Decided, number: u64, key: Option<u64>) {
         self.until_sample = self.sample_every;
         if self.samples.len() >= SAMPLES {
             return;
         }
-        let row = d.operation as usize;
+        let row = d.operation;
         let client = self.first_row.partition_point(|&first| first <= row) - 1;
         self.samples.push((
             row,

@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     build::{Assembly, Design, Names, Prepared},
+    client::alone::asked_by,
     fault::{hosts::Hosts, timeline::Timeline},
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, IN_ROOM, LETTER, Slot},
     network::{
@@ -277,10 +278,11 @@ impl Simulation {
     #[inline(always)]
     fn dispatch(&mut self, event: u8, slot: Slot, sequence: u64) {
         let world = &mut self.world;
-        if world.hosts.paused && world.hold(event, slot, sequence) {
+        if world.hosts.paused && event != kind::ARRIVAL && world.hold(event, slot, sequence) {
             return;
         }
-        match event {
+        // All kinds are below 8, which the compiler can see here.
+        match event & 7 {
             kind::DELIVER => {
                 let f = &world.frames[slot];
                 let node = usize::from(f.node);
@@ -313,10 +315,7 @@ impl Simulation {
                     tick.armed = 0;
                     let (node, index) = (usize::from(tick.node), tick.index);
                     world.record.event(world.agenda.now(), event, tick.identity);
-                    match &mut self.nodes[node] {
-                        AnyNode::Client(client) => client.on_tick(index, world),
-                        other => other.on_tick(index, world),
-                    }
+                    self.nodes[node].on_tick(index, world);
                 }
             }
             kind::CANCEL => {
@@ -326,6 +325,12 @@ impl Simulation {
                     let node = usize::from(f.node);
                     world.record.event(world.agenda.now(), event, f.id);
                     self.nodes[node].on_cancel(slot, world);
+                }
+            }
+            kind::ARRIVAL => {
+                if let AnyNode::Client(client) = &mut self.nodes[slot as usize] {
+                    world.record.event(world.agenda.now(), kind::TICK, client.identity);
+                    client.arrive(world);
                 }
             }
             _ => unreachable!("the agenda holds no other kind"),
@@ -348,16 +353,20 @@ impl Simulation {
                 AnyNode::Other(other) => other.on_reply(slot, world),
             }
             let f = &mut world.frames[slot];
-            f.flags |= CALLER_DONE;
             if f.flags & IN_ROOM == 0 {
                 world.release(slot);
+            } else {
+                f.flags |= CALLER_DONE;
             }
             return;
         }
         if flags & BRANCH == 0 {
             let (node, _) = unpack(parent);
             if node >= world.first_client {
-                self.nodes[usize::from(node)].on_late(slot, world);
+                match &mut self.nodes[usize::from(node)] {
+                    AnyNode::Client(client) => client.on_late(slot, world),
+                    other => other.on_late(slot, world),
+                }
             }
         }
         self.world.release_if_done(slot);
@@ -458,12 +467,19 @@ impl Simulation {
     fn check_requests(&mut self) {
         let record = &mut self.world.record;
         let mut open = vec![0u64; record.operations.len()];
-        for (_, f) in self.world.frames.iter() {
+        for (slot, f) in self.world.frames.iter() {
             if f.node >= self.world.first_client && f.node < LETTER && f.flags & BRANCH == 0 {
                 let client = usize::from(f.node - self.world.first_client);
                 let row = record.first_row[client] + usize::from(f.op);
                 open[row] += 1;
                 record.left_open(row, f.arrived, u64::from(f.pc));
+            } else if let Some(client) = asked_by(f)
+                && let Some(AnyNode::Client(client)) = self.nodes.get(usize::from(client))
+                && client.alone
+            {
+                let row = client.row_of(f);
+                open[row] += 1;
+                record.left_open(row, self.world.frames.extra(slot).intended, 1);
             }
         }
         for (row, op) in record.operations.iter().enumerate() {

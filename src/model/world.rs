@@ -31,6 +31,8 @@ pub(super) mod kind {
     pub(in crate::model) const CANCEL: u8 = 4;
     /// In the fingerprint only.
     pub(in crate::model) const ANSWER: u8 = 6;
+    /// Of a client, which it names; in the fingerprint a [`TICK`].
+    pub(in crate::model) const ARRIVAL: u8 = 7;
 }
 
 /// Shifts a visit's identity for the draws of its reply and its cancellation.
@@ -63,7 +65,7 @@ impl Span {
     }
 }
 
-/// Something a node does by itself: arrivals, processor sharing.
+/// Something a node does by itself, such as processor sharing.
 #[derive(Clone, Copy, Debug)]
 pub struct Tick {
     /// Sequence it is armed with; 0: none.
@@ -316,14 +318,14 @@ impl World {
         }
     }
 
-    /// Arms a tick that is not armed for an instant (now, if that is past), on its seat if it has one.
+    /// Schedules the next arrival of a client (now, if that is past), on its seat if it has one.
     #[inline(always)]
-    pub fn arm_seated(&mut self, tick: u32, seat: Option<SeatId>, at: u64) {
-        let sequence = match seat {
-            Some(seat) => self.agenda.push_seat(seat, at, tick, kind::TICK),
-            None => self.agenda.push(at.saturating_sub(self.now()), tick, kind::TICK),
+    pub fn arrival(&mut self, client: NodeId, seat: Option<SeatId>, at: u64) {
+        let slot = u32::from(client);
+        match seat {
+            Some(seat) => self.agenda.push_seat(seat, at, slot, kind::ARRIVAL),
+            None => self.agenda.push(at.saturating_sub(self.now()), slot, kind::ARRIVAL),
         };
-        self.ticks[tick as usize].armed = sequence;
     }
 
     /// Disarms a tick.

@@ -44,6 +44,26 @@ fn a_fault_without_effect_changes_nothing() {
 }
 
 #[test]
+fn a_timeout_that_never_comes_changes_nothing() {
+    // Without one a request has no frame of its own; refusals, errors, whoever is open at the end and
+    // several operations must come out the same.
+    let nodes = "a: {service: {instances: 2, cores: 1, queue: 3, work: exp(mean=25ms)}}, \
+                 far: {external: {latency: 400ms, errors: 10%}}, \
+                 lb: {load_balancer: {to: [a], policy: round_robin}}";
+    let operations =
+        "{near: {share: 60%, to: a}, even: {share: 30%, to: lb}, away: {share: 10%, to: far}}";
+    let client =
+        format!("arrivals: poisson(80/s), keys: zipf(n=50 s=0.9), operations: {operations}");
+    for client in [&client, "arrivals: poisson(80/s), to: a", "arrivals: constant(70/s), to: far"] {
+        let without = results("30s", client, nodes, "");
+        let with = results("30s", &format!("{client}, timeout: 10h"), nodes, "");
+        assert_eq!(figures(&without), figures(&with), "{client}");
+        assert_eq!(without["fingerprint"], with["fingerprint"], "{client}");
+        assert!(number(&without, "summary.requests.ok") > 0.0, "{client}");
+    }
+}
+
+#[test]
 fn a_fault_ends_when_it_ends() {
     // Measured from 30 s; the fault is over at 10 s, and what it left behind soon after.
     let run = |faults: &str| {

@@ -4,11 +4,15 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec, OperationSpec,
+    alone::are_alone,
     load::Profile,
     run::{ANY, Client, Gaps, KeySource, Operation, Source, ValueSource},
 };
 use crate::{
-    engine::law::{Law, Sampler, SizeFormula, exponential},
+    engine::{
+        law::{Law, Sampler, SizeFormula, exponential},
+        random::{hash_str, mix},
+    },
     model::{
         build::Assembly,
         fault::timeline::surges,
@@ -192,22 +196,28 @@ impl ClientSpec {
             }
         }
         let node = names.client_id(index);
+        let (key, session) = (self.first_key(assembly), self.session_program(&path, assembly));
+        let places = names.origins(self.zones.as_ref()).len() as u16;
+        let plain_edges = built.iter().all(|o| o.policy.is_plain());
+        let alone = session.is_none() && plain_edges && are_alone(self, names);
         Client {
+            plain: shares.is_empty() && key.is_none() && session.is_none() && places <= 1,
             node,
             index: index as u16,
             first_row,
             operations: built.into(),
-            local_of,
+            local_of: local_of.into(),
             shares,
             operation_stream: assembly.stream(&path, "operation"),
             source: self.source(&path, name, assembly),
             jitter: assembly.stream(&path, "jitter"),
-            key: self.first_key(assembly),
+            key,
             values: self.values(&path, assembly),
-            session: self.session_program(&path, assembly),
-            places: names.origins(self.zones.as_ref()).len() as u16,
+            session,
+            alone,
+            places,
             salt: Assembly::site(&path),
-            tick: assembly.tick(node, 0),
+            identity: mix(hash_str(2, name)),
             seat: assembly.agenda.seat(),
             issued: 0,
             batch: if let Arrivals::Poisson { batch, .. } = self.arrivals { batch } else { 1 },

@@ -1,5 +1,6 @@
 //! Clients: arrivals, load profiles, operations, keys, attributes, sessions.
 
+pub mod alone;
 pub mod build;
 pub mod load;
 pub mod run;

@@ -126,7 +126,7 @@ pub struct Client {
     /// Its operations in name order.
     pub operations: Table<Operation>,
     /// Row of each global operation.
-    pub local_of: Vec<u8>,
+    pub local_of: Table<u8>,
     /// Cumulative shares; empty: one operation.
     pub shares: Vec<f64>,
     /// Draws of operations.
@@ -141,12 +141,16 @@ pub struct Client {
     pub values: Vec<(u16, ValueSource)>,
     /// Steps of a session; `None`: one request per arrival.
     pub session: Option<Program>,
+    /// Each arrival is a request of its only operation, without key, from one place: nothing to choose.
+    pub plain: bool,
+    /// A request is its one attempt ([`super::alone`]).
+    pub alone: bool,
     /// Number of zones its requests come from in turn.
     pub places: u16,
     /// Salt of identities: a hash of its name.
     pub salt: u64,
-    /// Its arrival tick.
-    pub tick: u32,
+    /// What its arrivals are called in the fingerprint.
+    pub identity: u64,
     /// Its place in the agenda.
     pub seat: Option<SeatId>,
     /// Requests issued.
@@ -161,11 +165,6 @@ pub struct Client {
 
 impl Node for Client {
     #[inline(always)]
-    fn on_tick(&mut self, _index: u32, world: &mut World) {
-        self.arrive(world);
-    }
-
-    #[inline(always)]
     fn on_reply(&mut self, child: Slot, world: &mut World) {
         self.answered(child, world);
     }
@@ -174,11 +173,14 @@ impl Node for Client {
         self.timed(slot, world);
     }
 
+    #[inline(always)]
     fn on_late(&mut self, child: Slot, world: &mut World) {
+        if self.alone {
+            return self.heard(child, world);
+        }
         let f = &world.frames[child];
         if f.outcome().is_success() {
-            let row = self.first_row + usize::from(self.local_of[usize::from(f.op)]);
-            world.record.late_reply(row);
+            world.record.late_reply(self.row_of(f));
         }
     }
 
@@ -226,12 +228,13 @@ impl Client {
             Source::Trace { times, period } => trace_time(times, *period, n),
         };
         if at < end {
-            world.arm_seated(self.tick, self.seat, at);
+            world.arrival(self.node, self.seat, at);
         }
     }
 
+    /// One or several sessions or requests start, and the next arrival is scheduled.
     #[inline(always)]
-    fn arrive(&mut self, world: &mut World) {
+    pub fn arrive(&mut self, world: &mut World) {
         if self.batch == 1 {
             self.arrive_one(world);
         } else {
@@ -243,7 +246,7 @@ impl Client {
     #[inline(always)]
     fn arrive_one(&mut self, world: &mut World) {
         let id = mix(self.salt.wrapping_add(self.arrived.wrapping_mul(ATTEMPT)));
-        if self.session.is_some() {
+        if !self.plain && self.session.is_some() {
             self.start_session(id, self.arrived, world);
         } else {
             self.start_request(id, world);
@@ -253,19 +256,26 @@ impl Client {
 
     // ---- what a request or session carries ---------------------------------------------------
 
-    /// A frame of this client with a key and attributes of its own.
+    /// Key and place of a request or session.
     #[inline(always)]
-    fn new_frame(
-        &mut self,
-        id: u64,
-        (op, number, flags): (u8, u64, u8),
-        world: &mut World,
-    ) -> Slot {
+    fn key_and_place(&self, id: u64) -> (u64, u16) {
         let key = match &self.key {
             None => id,
             Some(source) => source.draw(id, self.arrived),
         };
         let inst = if self.places > 1 { (self.arrived % u64::from(self.places)) as u16 } else { 0 };
+        (key, inst)
+    }
+
+    /// A frame of this client with attributes of its own.
+    #[inline(always)]
+    fn new_frame(
+        &mut self,
+        id: u64,
+        (key, inst): (u64, u16),
+        (op, number, flags): (u8, u64, u8),
+        world: &mut World,
+    ) -> Slot {
         let slot = world.frames.alloc(Frame {
             id,
             key,
@@ -311,7 +321,7 @@ impl Client {
     // ---- sessions --------------------------------------------------------------------------
 
     fn start_session(&mut self, id: u64, number: u64, world: &mut World) {
-        let slot = self.new_frame(id, (0, 0, BRANCH), world);
+        let slot = self.new_frame(id, self.key_and_place(id), (0, 0, BRANCH), world);
         if world.carries {
             world.frames.extra_mut(slot).session = number;
         }
@@ -382,8 +392,12 @@ impl Client {
 
     #[inline(always)]
     fn start_request(&mut self, id: u64, world: &mut World) {
-        let local = self.choose(id);
-        let slot = self.new_frame(id, (local as u8, self.issued, 0), world);
+        let (local, drawn) =
+            if self.plain { (0, (id, 0)) } else { (self.choose(id), self.key_and_place(id)) };
+        if self.alone {
+            return self.ask(id, (local, drawn.0, drawn.1), world);
+        }
+        let slot = self.new_frame(id, drawn, (local as u8, self.issued, 0), world);
         self.issue(slot, local, world);
     }
 
@@ -525,14 +539,14 @@ impl Client {
         let deadline = self.operations[usize::from(f.op)].policy.deadline;
         let decided = Decided {
             intended: f.arrived,
-            operation: self.first_row as u32 + u32::from(f.op),
+            operation: self.first_row + usize::from(f.op),
             attempts: f.pc,
             outcome,
             in_time: deadline.is_none_or(|d| now <= f.arrived.saturating_add(d)),
         };
-        if world.record.decide(now, decided) {
+        if world.record.decide(now, &decided) {
             let (number, key) = (f.served, self.key.is_some().then_some(f.key));
-            world.record.sample(now, decided, number, key);
+            world.record.sample(now, &decided.copy(), number, key);
         }
         world.release(slot);
         if session != NONE {
