@@ -1,7 +1,7 @@
 //! Bytes -> scenario -> checks of its meaning: whatever they are, reading and checking end with a
 //! scenario or with problems, and a scenario prints to a text that reads back to the same text.
 //!
-//! `fuzz/README.md` says how to run it.
+//! `docs/ARCHITECTURE.md` says how to run it.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

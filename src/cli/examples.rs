@@ -54,6 +54,7 @@ library! {
     "write-behind",
     "hot-key",
     "scatter-gather",
+    "circuit-breaker",
     "gray-failure",
     "stop-the-world",
     "w1-mm1",

@@ -2,7 +2,7 @@
 //!
 //! Nodes, instances, instructions, links and their like are looked up some thirty times per request, by
 //! numbers that the compiler of a design handed out itself; checking each time that the entry exists cost
-//! 6 % of all instructions of the reference workload (`docs/BENCHMARKS.md`).
+//! 7 % of all instructions of the reference workload (`docs/BENCHMARKS.md`).
 //!
 //! **Invariant.** Every number used is below `len`.
 

@@ -489,6 +489,7 @@ impl Names<'_> {
                 || c.operations().iter().any(|(_, o)| {
                     o.deadline().is_some()
                         || o.retry().is_some()
+                        || o.breaker().is_some()
                         || o.priority() != 100
                         || o.size().is_some()
                         || o.key().is_some()

@@ -11,14 +11,17 @@ use super::{
     check_steps::{many_steps, steps},
     kinds::NodeSpec,
     network::ZonesSpec,
-    resilience::{DeadlineSpec, EdgeSpec, RetrySpec},
+    resilience::{
+        DeadlineSpec, EdgeSpec, RetrySpec,
+        breaker::{BreakerSpec, WindowSpec},
+    },
     service::{Discipline, ServiceSpec, StepSpec},
     store::{ShardBy, StoreSpec},
 };
 use crate::{
     engine::law::{Dimension, DurationLaw, Formula, Law},
     problem::Problems,
-    units::{Count, Name},
+    units::{Count, Name, SimDuration},
 };
 
 /// Points on a ring.
@@ -518,6 +521,9 @@ pub fn edge(spec: &EdgeSpec, path: &str, problems: &mut Problems) {
     if spec.timeout.is_some_and(|t| t.0 == 0) {
         problems.error("E-RANGE", format!("{path}.timeout"), "must be above 0");
     }
+    if let Some(breaker_) = &spec.breaker {
+        breaker(breaker_, spec.timeout, path, problems);
+    }
     if let Some(retry_) = &spec.retry {
         retry(retry_, &format!("{path}.retry"), problems);
         if let (Some(timeout), Some(DeadlineSpec::Within(deadline))) = (spec.timeout, spec.deadline)
@@ -530,6 +536,45 @@ pub fn edge(spec: &EdgeSpec, path: &str, problems: &mut Problems) {
                 "a longer deadline, a shorter timeout, or fewer attempts",
             );
         }
+    }
+}
+
+/// Calls a breaker judges or lets through, at most.
+const MAX_WINDOW: u64 = 1_000_000;
+
+fn breaker(spec: &BreakerSpec, timeout: Option<SimDuration>, path: &str, problems: &mut Problems) {
+    let at = |key: &str| format!("{path}.breaker.{key}");
+    match spec.window {
+        WindowSpec::Calls(n) => {
+            positive(Some(Count(n)), MAX_WINDOW, &at("window"), problems);
+            if let Some(least) = spec.min_calls.filter(|least| least.0 > n) {
+                let message = format!("a window of {n} calls never has {}", least.0);
+                let help = "it would never open";
+                problems.error_help("E-CONFLICT", at("min_calls"), message, help);
+            }
+        }
+        WindowSpec::Span(0) => problems.error("E-RANGE", at("window"), "must be above 0"),
+        WindowSpec::Span(_) => {}
+    }
+    positive(spec.min_calls, MAX_WINDOW, &at("min_calls"), problems);
+    positive(spec.probes, MAX_WINDOW, &at("probes"), problems);
+    if spec.open.0 == 0 {
+        problems.error("E-RANGE", at("open"), "must be above 0");
+    }
+    let slow = spec.slow.as_ref();
+    for (key, ratio) in
+        [("failure_ratio", spec.failure_ratio), ("slow.ratio", slow.map(|slow| slow.ratio))]
+    {
+        if ratio.is_some_and(|ratio| ratio.0 <= 0.0) {
+            let message = "must be above 0: it would open at once and never close";
+            problems.error("E-RANGE", at(key), message);
+        }
+    }
+    if let (Some(slow), Some(timeout)) = (slow, timeout)
+        && slow.over >= timeout
+    {
+        let message = "no call takes that long: its timeout ends it before";
+        problems.warn("W-BREAKER", at("slow.over"), message, "a shorter `over`");
     }
 }
 

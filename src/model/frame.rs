@@ -8,7 +8,7 @@
 //! **Invariant.** A slot is reused only when nothing - no message, timer, room or caller - can
 //! still mean its old frame.
 
-use super::probe::Outcome;
+use super::{probe::Outcome, resilience::breaker::REFUSED};
 use crate::engine::slots::Slots;
 
 /// Index of a frame.
@@ -139,6 +139,10 @@ pub struct Extra {
     pub spare: u16,
     /// Attempts of the current call.
     pub attempt: u16,
+    /// Epoch of the breaker when the current attempt was sent, or that it was not.
+    pub epoch: u32,
+    /// When that was, ns; kept for breakers only.
+    pub sent: u64,
     /// Client of the request (index in name order).
     pub client: u16,
     /// Shard a branch of a read of all shards is about.
@@ -175,6 +179,8 @@ impl Extra {
         need: 0,
         spare: 0,
         attempt: 0,
+        epoch: 0,
+        sent: 0,
         client: 0,
         shard: 0,
         request_op: 0,
@@ -232,6 +238,14 @@ impl Frames {
     fn grow(&mut self) -> Slot {
         self.cold.push(Extra::EMPTY);
         self.hot.push(Frame::EMPTY)
+    }
+
+    /// Whether the breaker refused the attempt a frame stands at; true once.
+    pub fn take_refusal(&mut self, slot: Slot) -> bool {
+        let epoch = &mut self.extra_mut(slot).epoch;
+        let refused = *epoch == REFUSED;
+        *epoch = if refused { 0 } else { *epoch };
+        refused
     }
 
     /// Gives a slot back.

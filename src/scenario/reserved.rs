@@ -5,7 +5,7 @@
 //! gets built leaves it by itself.
 
 /// Policies of an edge that come later.
-const EDGE: &[&str] = &["hedge", "breaker", "rate_limit", "bulkhead", "pool", "fallback"];
+const EDGE: &[&str] = &["hedge", "rate_limit", "bulkhead", "pool", "fallback"];
 
 /// Reserved words of each type: its Rust name and the words.
 const RESERVED: &[(&str, &[&str])] = &[

@@ -461,9 +461,9 @@ fn what_is_not_built_yet_is_said_to_be_so() {
         (
             "edge",
             "cores: 1",
-            "dependencies: {db: {breaker: {}}}, cores: 1",
+            "dependencies: {db: {bulkhead: {}}}, cores: 1",
             "6:48 E-UNSUPPORTED",
-            "`breaker`",
+            "`bulkhead`",
         ),
         ("step", WORK, "endpoints: {default: [{publish: q}]}", "6:61 E-UNSUPPORTED", "`publish`"),
         (

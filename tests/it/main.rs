@@ -19,6 +19,7 @@ mod peers;
 mod placement;
 mod readme;
 mod reference;
+mod resilience;
 mod scenarios;
 mod theory;
 mod tidy;

@@ -27,6 +27,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("cache-policies", "30242ms", "0s"),
     ("cache-stampede", "25s", "4s"),
     ("cache-tiers", "122s", "118s"),
+    ("circuit-breaker", "70s", "50s"),
     ("closed-loop-users", "10m", "1m"),
     ("daily-load", "2h", "10m"),
     ("dns-failover", "250s", "150s"),

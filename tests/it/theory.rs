@@ -54,6 +54,14 @@ const FAST: &[(&str, f64)] = &[
     ("redundancy-10-10-0.5", 0.1),
     ("hedge-mix-10", 0.3),
     ("hedge-none", 0.3),
+    ("retry-0.1-3", 1.0),
+    ("retry-0.9-2", 1.0),
+    ("retry-layers", 0.02),
+    ("retry-layers-prob", 0.5),
+    ("goodput-0.9-K1000-tau10", 0.3),
+    ("goodput-1.5-K10-tau10", 0.3),
+    ("breaker-100-0.5-5", 0.01),
+    ("breaker-20-0.9-5", 0.2),
 ];
 
 fn run_fast(family: &str) {
@@ -107,12 +115,17 @@ fn caches_agree_with_the_oracles() {
 }
 
 #[test]
+fn resilience_agrees_with_the_oracles() {
+    run_fast("resilience");
+}
+
+#[test]
 fn every_oracle_is_measured_or_left_out_with_a_reason() {
     // `plans` panics on a forgotten metric.
     let plans = plans();
-    assert_eq!(plans.len(), 118);
+    assert_eq!(plans.len(), 145);
     let whole = plans.iter().filter(|p| p.left_out.iter().any(|l| l.0 == "*")).count();
-    assert_eq!(whole, 3, "only what cannot be expressed is left out");
+    assert_eq!(whole, 16, "only what cannot be expressed is left out");
     for entry in plans.iter().map(|p| &p.entry) {
         let traceable = [&entry.system, &entry.source, &entry.kind].iter().all(|t| !t.is_empty());
         assert!(traceable, "{}: a figure without a source proves nothing", entry.id);

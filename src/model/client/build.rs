@@ -6,7 +6,8 @@ use super::{
     Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec, OperationSpec,
     alone::are_alone,
     load::Profile,
-    run::{ANY, Client, Gaps, KeySource, Operation, Source, ValueSource},
+    run::{ANY, Client, Operation},
+    source::{Gaps, KeySource, Source, ValueSource},
 };
 use crate::{
     engine::{
@@ -18,7 +19,7 @@ use crate::{
         fault::timeline::surges,
         kind::Verb,
         network::ZonesSpec,
-        resilience::{DeadlineSpec, EdgeSpec, RetrySpec, policy::Budget},
+        resilience::{DeadlineSpec, EdgeSpec, RetrySpec, breaker::BreakerSpec, policy::EdgeState},
         service::{
             StepSpec,
             compile::{Compiler, policy},
@@ -76,6 +77,11 @@ impl<'s> Effective<'s> {
         self.own.and_then(|o| o.retry.as_ref()).or(self.client.retry.as_ref())
     }
 
+    /// Breaker.
+    pub fn breaker(&self) -> Option<&'s BreakerSpec> {
+        self.own.and_then(|o| o.breaker.as_ref()).or(self.client.breaker.as_ref())
+    }
+
     /// Whether a request given up is called off.
     pub fn cancel(&self) -> Option<bool> {
         self.own.and_then(|o| o.cancel).or(self.client.cancel)
@@ -92,6 +98,7 @@ impl<'s> Effective<'s> {
             timeout: self.timeout(),
             deadline: self.deadline(),
             retry: self.retry().cloned(),
+            breaker: self.breaker().cloned(),
             cancel: self.cancel(),
         }
     }
@@ -201,6 +208,7 @@ impl ClientSpec {
         let plain_edges = built.iter().all(|o| o.policy.is_plain());
         let alone = session.is_none() && plain_edges && are_alone(self, names);
         Client {
+            guarded: built.iter().any(|o| o.policy.breaker.is_some()),
             plain: shares.is_empty() && key.is_none() && session.is_none() && places <= 1,
             node,
             index: index as u16,
@@ -241,7 +249,7 @@ impl ClientSpec {
                     policy: policy(&o.edge(), assembly),
                     priority: o.priority() as u8,
                     size: o.size().map(|s| assembly.demand(s, &format!("{entity}/size"))),
-                    budget: Budget::default(),
+                    state: EdgeState::default(),
                 }
             })
             .collect()

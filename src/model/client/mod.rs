@@ -4,6 +4,7 @@ pub mod alone;
 pub mod build;
 pub mod load;
 pub mod run;
+pub mod source;
 
 mod text;
 
@@ -16,7 +17,7 @@ use crate::{
     engine::law::{DurationLaw, NumberLaw, SizeFormula},
     model::{
         network::ZonesSpec,
-        resilience::{DeadlineSpec, RetrySpec},
+        resilience::{DeadlineSpec, RetrySpec, breaker::BreakerSpec},
         service::StepSpec,
     },
     units::{Count, Fraction, Name, Number, Rate, SimDuration},
@@ -82,6 +83,9 @@ pub struct ClientSpec {
     /// Further attempts after a failed one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetrySpec>,
+    /// Refuses requests while too many of them fail; one for each operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerSpec>,
     /// A request given up is called off by a message; without it the work goes on to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<bool>,
@@ -133,6 +137,9 @@ pub struct OperationSpec {
     /// Further attempts after a failed one; the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetrySpec>,
+    /// Refuses its requests while too many of them fail; like the client's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerSpec>,
     /// Whether a request given up is called off; the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<bool>,

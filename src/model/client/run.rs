@@ -2,14 +2,11 @@
 //!
 //! **Invariant.** Every request that is issued is decided once or in flight at the end.
 
-use std::sync::Arc;
-
-use super::load::Profile;
+use super::source::{Gaps, KeySource, Source, ValueSource, nth_constant, trace_time};
 use crate::{
     engine::{
         agenda::SeatId,
-        law::{Sampler, to_nanos},
-        popularity::Popularity,
+        law::to_nanos,
         random::{Stream, descend, mix},
         table::Table,
     },
@@ -18,7 +15,10 @@ use crate::{
         node::{InstanceBooks, Node, NodeId},
         probe::Outcome,
         record::Decided,
-        resilience::policy::{Budget, EdgePolicy},
+        resilience::{
+            breaker::REFUSED,
+            policy::{EdgePolicy, EdgeState},
+        },
         service::program::{Demand, Instr, Program, Stop},
         world::{Span, World},
     },
@@ -28,44 +28,6 @@ use crate::{
 const ATTEMPT: u64 = 0x9fb2_1c65_1e98_df25;
 /// The operation of a `do` that chooses by share.
 pub const ANY: u8 = u8::MAX;
-
-/// When the next arrival comes.
-#[derive(Clone, Debug)]
-#[repr(u8)] // a tag of its own is read at once, one hidden in a field is not
-pub enum Source {
-    /// Unit-mean gaps through a rate profile.
-    Rate {
-        /// Gaps.
-        gaps: Gaps,
-        /// Rate over time.
-        profile: Profile,
-    },
-    /// Independent arrivals at a constant rate: gaps in ns.
-    Poisson(Sampler, Stream),
-    /// Users that think.
-    Closed {
-        /// How many.
-        users: u64,
-    },
-    /// Instants from a file, ns.
-    Trace {
-        /// Instants, non-decreasing.
-        times: Arc<Vec<u64>>,
-        /// Length of one pass when it repeats, ns.
-        period: Option<u64>,
-    },
-}
-
-/// Gaps of mean 1.
-#[derive(Clone, Debug)]
-pub enum Gaps {
-    /// Exponential.
-    Exponential(Stream, Sampler),
-    /// Always 1.
-    One,
-    /// From a law, divided by its mean.
-    Law(Sampler, f64, Stream),
-}
 
 /// One operation of a client.
 #[derive(Clone, Debug)]
@@ -84,34 +46,8 @@ pub struct Operation {
     pub priority: u8,
     /// Size of the request.
     pub size: Option<Demand>,
-    /// Retry budget.
-    pub budget: Budget,
-}
-
-/// Where a value of a request comes from.
-#[derive(Clone, Debug)]
-pub enum ValueSource {
-    /// A law.
-    Law(Sampler, Stream),
-    /// One of several numbers by cumulative share.
-    Choice(Vec<(f64, f64)>, Stream),
-    /// True with a probability.
-    Coin(f64, Stream),
-    /// A column of the trace.
-    Column(Arc<Vec<f64>>),
-    /// A key of a named space.
-    Key(KeySource),
-}
-
-/// Where keys come from.
-#[derive(Clone, Debug)]
-pub enum KeySource {
-    /// Drawn.
-    Drawn(Popularity, Stream),
-    /// 1, 2, ..., n, 1, ...
-    Sequential(u64),
-    /// Those of a file in turn.
-    Listed(Arc<Vec<u64>>),
+    /// Retry budget and breaker.
+    pub state: EdgeState,
 }
 
 /// A client.
@@ -143,6 +79,8 @@ pub struct Client {
     pub session: Option<Program>,
     /// Each arrival is a request of its only operation, without key, from one place: nothing to choose.
     pub plain: bool,
+    /// Some operation has a breaker.
+    pub guarded: bool,
     /// A request is its one attempt ([`super::alone`]).
     pub alone: bool,
     /// Number of zones its requests come from in turn.
@@ -409,7 +347,7 @@ impl Client {
         self.issued += 1;
         let operation = &mut self.operations[local];
         if let Some(share) = operation.policy.retry.as_ref().and_then(|r| r.budget) {
-            operation.budget.deposit(share);
+            operation.state.budget.deposit(share);
         }
         if world.carries {
             let size = operation.size.as_ref().map_or(0, |d| to_nanos(d.amount(slot, world)));
@@ -445,9 +383,13 @@ impl Client {
     /// Sends an attempt: so many were sent before.
     #[inline(always)]
     fn attempt(&mut self, slot: Slot, (local, before): (usize, u16), world: &mut World) {
-        let operation = &self.operations[local];
         let f = &mut world.frames[slot];
         f.pc = before + 1;
+        if self.guarded && !self.breaker_admits(slot, local, world) {
+            return world.arm(slot, Span::ZERO);
+        }
+        let operation = &self.operations[local];
+        let f = &world.frames[slot];
         let path = operation.site.wrapping_add(ATTEMPT.wrapping_mul(u64::from(before)));
         let (id, key, from) = (descend(f.id, path), f.key, (self.node, f.inst));
         let target = world.destination(slot, operation.target, key, id);
@@ -476,6 +418,9 @@ impl Client {
     fn answered(&mut self, child: Slot, world: &mut World) {
         let f = &world.frames[child];
         let (slot, outcome) = (f.parent, f.outcome());
+        if self.guarded {
+            self.breaker_hears(slot, outcome, world);
+        }
         if outcome.is_success() {
             return self.decide(slot, outcome, world);
         }
@@ -494,6 +439,9 @@ impl Client {
             return self.run_session(slot, world);
         }
         if f.next == NONE {
+            if self.guarded && world.frames.take_refusal(slot) {
+                return self.failed(slot, Outcome::BreakerOpen, world);
+            }
             return self.send_attempt(slot, world);
         }
         let child = std::mem::replace(&mut f.next, NONE);
@@ -503,10 +451,38 @@ impl Client {
         } else {
             world.give_up(child);
         }
+        if self.guarded {
+            self.breaker_hears(slot, Outcome::Timeout, world);
+        }
         if world.now() >= self.deadline(slot, world) {
             return self.decide(slot, Outcome::Timeout, world);
         }
         self.failed(slot, Outcome::Timeout, world);
+    }
+
+    /// Whether the breaker of an operation lets an attempt through.
+    #[inline(never)]
+    fn breaker_admits(&mut self, slot: Slot, local: usize, world: &mut World) -> bool {
+        let now = world.now();
+        let Operation { policy, state, .. } = &mut self.operations[local];
+        let Some(breaker) = &policy.breaker else { return true };
+        let admitted = state.breaker.admit(breaker, now);
+        let extra = world.frames.extra_mut(slot);
+        (extra.epoch, extra.sent) = (admitted.unwrap_or(REFUSED), now);
+        admitted.is_some()
+    }
+
+    /// The attempt a request waits for ended.
+    #[inline(never)]
+    fn breaker_hears(&mut self, slot: Slot, outcome: Outcome, world: &World) {
+        let now = world.now();
+        let extra = world.frames.extra(slot);
+        let sent = (extra.epoch, now - extra.sent);
+        let local = usize::from(world.frames[slot].op);
+        let Operation { policy, state, .. } = &mut self.operations[local];
+        if let Some(breaker) = &policy.breaker {
+            state.breaker.ended(breaker, sent, outcome.is_success(), now);
+        }
     }
 
     /// An attempt failed: another one, or the request is decided.
@@ -523,7 +499,7 @@ impl Client {
             let previous = world.frames.extra(slot).remaining;
             let wait = retry.wait(attempt, previous, &mut self.jitter.draw(index));
             let in_time = world.now().saturating_add(wait) < deadline;
-            if in_time && (retry.budget.is_none() || operation.budget.withdraw()) {
+            if in_time && (retry.budget.is_none() || operation.state.budget.withdraw()) {
                 world.frames.extra_mut(slot).remaining = wait;
                 return world.arm(slot, Span::of(wait));
             }
@@ -569,92 +545,5 @@ impl Client {
             f.pc = program.code.len() as u16 - 1;
         }
         self.run_session(session, world);
-    }
-}
-
-impl Gaps {
-    fn draw(&self, n: u64) -> f64 {
-        match self {
-            Self::Exponential(stream, exp) => exp.sample(&mut stream.draw(n)),
-            Self::One => 1.0,
-            Self::Law(law, mean, stream) => law.sample(&mut stream.draw(n)) / mean,
-        }
-    }
-}
-
-impl KeySource {
-    #[inline(always)]
-    fn draw(&self, id: u64, number: u64) -> u64 {
-        match self {
-            Self::Drawn(popularity, stream) => popularity.sample(&mut stream.draw_mixed(id)),
-            Self::Sequential(n) => number % n + 1,
-            Self::Listed(keys) => keys[(number % keys.len() as u64) as usize],
-        }
-    }
-}
-
-impl ValueSource {
-    fn draw(&self, id: u64, number: u64) -> f64 {
-        match self {
-            Self::Law(sampler, stream) => sampler.sample(&mut stream.draw_mixed(id)),
-            Self::Choice(options, stream) => {
-                let u = stream.draw_mixed(id).unit();
-                options.iter().find(|o| u < o.0).unwrap_or(&options[options.len() - 1]).1
-            }
-            Self::Coin(p, stream) => f64::from(u8::from(stream.draw_mixed(id).unit() < *p)),
-            Self::Column(values) => values[(number % values.len() as u64) as usize],
-            Self::Key(source) => source.draw(id, number) as f64,
-        }
-    }
-}
-
-/// The n-th arrival (from 1) at a constant rate: `round(n / rate)`, never accumulated; exact for
-/// rates that are whole thousandths (`semantics.md` 6).
-fn nth_constant(n: u64, rate: f64) -> u64 {
-    let milli = rate * 1000.0;
-    let den = milli as u64;
-    if den as f64 == milli && (1..1_000_000_000_000_000).contains(&den) {
-        const UNIT: u64 = 1_000_000_000_000;
-        // A division of 64 bits, if that is enough.
-        let (q, r) = if let Some(num) = n.checked_mul(UNIT) {
-            (num / den, num % den)
-        } else {
-            let (num, den) = (u128::from(n) * u128::from(UNIT), u128::from(den));
-            (u64::try_from(num / den).unwrap_or(u64::MAX), (num % den) as u64)
-        };
-        let up = r > den - r || r == den - r && q % 2 == 1;
-        return q.saturating_add(u64::from(up));
-    }
-    to_nanos(n as f64 * (1e9 / rate))
-}
-
-/// The instant of row `n`, passes laid end to end when the trace repeats.
-fn trace_time(times: &[u64], period: Option<u64>, n: u64) -> u64 {
-    let rows = times.len() as u64;
-    let (pass, row) = (n / rows, (n % rows) as usize);
-    match period {
-        None if pass > 0 => u64::MAX,
-        None => times[row],
-        Some(period) => times[row].saturating_add(pass.saturating_mul(period)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn constant_arrivals_are_rounded_not_accumulated() {
-        assert_eq!(nth_constant(1, 3.0), 333_333_333);
-        assert_eq!(nth_constant(3, 3.0), 1_000_000_000);
-        assert_eq!(nth_constant(3_000_000_000, 3.0), 1_000_000_000_000_000_000);
-        assert_eq!(nth_constant(2, 1e9), 2);
-    }
-
-    #[test]
-    fn a_repeating_trace_starts_again_after_its_period() {
-        let times = [0, 5, 9];
-        assert_eq!(trace_time(&times, None, 3), u64::MAX);
-        assert_eq!(trace_time(&times, Some(10), 4), 15);
     }
 }

@@ -1,5 +1,6 @@
-//! What happens around a call: deadline, retry, timeout.
+//! What happens around a call: deadline, retry, breaker, timeout.
 
+pub mod breaker;
 pub mod policy;
 
 mod text;
@@ -7,13 +8,15 @@ mod text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use breaker::BreakerSpec;
+
 use crate::{
     model::probe::Outcome,
     units::{Count, Fraction, SimDuration},
 };
 
 /// Policy of one outgoing edge. Order from the caller outwards-in:
-/// deadline( retry( timeout( call ) ) ).
+/// deadline( retry( breaker( timeout( call ) ) ) ).
 ///
 /// ```yaml
 /// dependencies: {products: {timeout: 300ms, retry: {attempts: 2, backoff: constant(20ms)}}}
@@ -31,6 +34,9 @@ pub struct EdgeSpec {
     /// Further attempts after a failed one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetrySpec>,
+    /// Refuses calls while too many of them fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<BreakerSpec>,
     /// A call nobody waits for any more is called off by a message along the link; without it the
     /// work goes on to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,9 @@
 //! Policies of an edge at run time: attempt timers, deadlines, retries with backoff and budget.
 
-use super::{Backoff, Jitter};
+use super::{
+    Backoff, Jitter,
+    breaker::{Breaker, BreakerPolicy},
+};
 use crate::{
     engine::{law::to_nanos, random::Draw},
     model::{probe::Outcome, world::Span},
@@ -17,6 +20,8 @@ pub struct EdgePolicy {
     pub propagate: bool,
     /// Further attempts.
     pub retry: Option<Retry>,
+    /// Refuses attempts while too many fail.
+    pub breaker: Option<BreakerPolicy>,
     /// Calls given up are called off.
     pub cancel: bool,
 }
@@ -25,7 +30,11 @@ impl EdgePolicy {
     /// Whether a call needs no timer, no second attempt, nothing.
     #[inline]
     pub fn is_plain(&self) -> bool {
-        self.timeout.is_none() && self.deadline.is_none() && !self.propagate && self.retry.is_none()
+        self.timeout.is_none()
+            && self.deadline.is_none()
+            && !self.propagate
+            && self.retry.is_none()
+            && self.breaker.is_none()
     }
 }
 
@@ -79,6 +88,15 @@ impl Retry {
             }
         }
     }
+}
+
+/// What one calling instance keeps in mind about an edge.
+#[derive(Clone, Debug, Default)]
+pub struct EdgeState {
+    /// Its retry budget.
+    pub budget: Budget,
+    /// Its circuit breaker.
+    pub breaker: Breaker,
 }
 
 /// A retry budget: a bucket that first attempts fill and retries empty (`semantics.md` 45).

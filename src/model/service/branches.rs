@@ -159,6 +159,7 @@ impl Server {
             self.instances[inst].cores.call_off(slot, world, &mut self.dropped);
         } else if is_calling(slot, world) {
             let child = std::mem::replace(&mut world.frames[slot].next, NONE);
+            self.breaker_forgets(slot, world);
             world.call_off(child);
         } else if let Instr::Fork(_) = self.program.code[usize::from(pc)] {
             let mut branch = std::mem::replace(&mut world.frames.extra_mut(slot).branch, NONE);

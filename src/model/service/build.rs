@@ -19,7 +19,7 @@ use crate::{
         kind::{Facts, Kind, Outgoing, Reach, Verb, Visit},
         network::ZonesSpec,
         node::{Area, Node, NodeId},
-        resilience::{EdgeSpec, policy::Budget},
+        resilience::{EdgeSpec, policy::EdgeState},
         service::Speedup,
     },
     problem::Problems,
@@ -84,7 +84,10 @@ impl Kind for ServiceSpec {
     }
 
     fn carries(&self) -> bool {
-        let edges = self.dependencies.values().any(|e| e.deadline.is_some() || e.retry.is_some());
+        let edges = self
+            .dependencies
+            .values()
+            .any(|e| e.deadline.is_some() || e.retry.is_some() || e.breaker.is_some());
         let uses = |f: &DurationFormula| f.attributes().next().is_some();
         edges
             || self.work.as_ref().is_some_and(uses)
@@ -245,7 +248,7 @@ impl Shape {
                     ),
                     arrivals: 0,
                     departures: 0,
-                    budgets: vec![Budget::default(); program.edges.len()],
+                    edges: vec![EdgeState::default(); program.edges.len()],
                     contents: None,
                 }
             })

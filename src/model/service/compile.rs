@@ -17,6 +17,7 @@ use crate::{
         kinds::NodeSpec,
         resilience::{
             DeadlineSpec, EdgeSpec, RetrySpec,
+            breaker::BreakerSpec,
             policy::{EdgePolicy, Retry},
         },
     },
@@ -430,6 +431,7 @@ pub fn policy(spec: &EdgeSpec, assembly: &mut Assembly<'_>) -> EdgePolicy {
         },
         propagate: spec.deadline == Some(DeadlineSpec::Propagate),
         retry: spec.retry.as_ref().map(retry),
+        breaker: spec.breaker.as_ref().map(BreakerSpec::policy),
         cancel: spec.cancel == Some(true),
     }
 }

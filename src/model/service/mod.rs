@@ -5,6 +5,7 @@ pub mod build;
 mod caching;
 pub mod compile;
 pub mod cores;
+mod guarding;
 pub mod program;
 pub mod room;
 pub mod server;

@@ -25,7 +25,7 @@ use crate::{
         },
         node::{Area, InstanceBooks, Node, NodeId},
         probe::Outcome,
-        resilience::policy::Budget,
+        resilience::policy::EdgeState,
         service::program::Demand,
         world::{Span, World, kind, pack},
     },
@@ -56,8 +56,8 @@ pub struct Instance {
     pub arrivals: u64,
     /// Departures so far.
     pub departures: u64,
-    /// Retry budget of each edge.
-    pub budgets: Vec<Budget>,
+    /// What it keeps in mind about each edge.
+    pub edges: Vec<EdgeState>,
     /// Caches: what it holds.
     pub contents: Option<Box<Contents>>,
 }
@@ -127,7 +127,7 @@ impl Node for Server {
             contents.clear();
             contents.forget_fetches();
         }
-        inst.budgets.fill(Budget::default());
+        inst.edges.fill(EdgeState::default());
     }
 
     fn pause(&mut self, inst: u16, world: &mut World) {
@@ -347,7 +347,7 @@ impl Server {
         let calling = f.next != NONE;
         match self.program.code[usize::from(f.pc)] {
             Instr::Call(call) if calling => self.attempt_timed_out(slot, call, world),
-            Instr::Call(call) => self.send_attempt(slot, call, world),
+            Instr::Call(call) => self.next_attempt(slot, call, world),
             _ => {
                 f.pc += 1;
                 self.run(slot, world);
@@ -512,7 +512,7 @@ impl Server {
             extra.remaining = 0;
             if let Some(share) = policy.retry.as_ref().and_then(|r| r.budget) {
                 let inst = usize::from(world.frames[slot].inst);
-                self.instances[inst].budgets[edge].deposit(share);
+                self.instances[inst].edges[edge].budget.deposit(share);
             }
         }
         self.send_attempt(slot, call, world);
@@ -527,11 +527,16 @@ impl Server {
     }
 
     #[inline(always)]
-    fn send_attempt(&mut self, slot: Slot, call: u16, world: &mut World) {
+    pub(super) fn send_attempt(&mut self, slot: Slot, call: u16, world: &mut World) {
         let site = &self.program.calls[usize::from(call)];
         let policy = &self.program.edges[usize::from(site.edge)];
         let plain = policy.is_plain();
         let mut path = site.site;
+        if policy.breaker.is_some() && !self.breaker_admits(slot, site.edge, world) {
+            return world.arm(slot, Span::ZERO);
+        }
+        let site = &self.program.calls[usize::from(call)];
+        let policy = &self.program.edges[usize::from(site.edge)];
         if !plain {
             let extra = world.frames.extra_mut(slot);
             path = path.wrapping_add(ATTEMPT.wrapping_mul(u64::from(extra.attempt)));
@@ -580,6 +585,7 @@ impl Server {
             world.give_up(child);
         }
         world.record.node(self.node).cause("call_timeout");
+        self.breaker_hears(slot, Outcome::Timeout, world);
         self.call_failed(slot, call, Outcome::Timeout, world);
     }
 
@@ -597,6 +603,7 @@ impl Server {
             (world.frames[child].outcome(), world.frames[child].flags & FOUND != 0);
         if world.carries {
             world.frames.extra_mut(slot).fetched = world.frames.extra(child).reply_size;
+            self.breaker_hears(slot, outcome, world);
         }
         if outcome.is_success() {
             if found && let Some(Instr::OnHit(to)) = self.program.code.get(usize::from(pc) + 1) {
@@ -619,7 +626,13 @@ impl Server {
 
     /// An attempt failed: another one, or the step fails.
     #[cold]
-    fn call_failed(&mut self, slot: Slot, call: u16, outcome: Outcome, world: &mut World) {
+    pub(super) fn call_failed(
+        &mut self,
+        slot: Slot,
+        call: u16,
+        outcome: Outcome,
+        world: &mut World,
+    ) {
         let site = &self.program.calls[usize::from(call)];
         let edge = usize::from(site.edge);
         let (attempt, previous) = {
@@ -635,7 +648,8 @@ impl Server {
             let deadline = self.call_deadline(slot, edge, world);
             let in_time = world.now().saturating_add(wait) < deadline;
             let inst = usize::from(world.frames[slot].inst);
-            let funded = retry.budget.is_none() || self.instances[inst].budgets[edge].withdraw();
+            let funded =
+                retry.budget.is_none() || self.instances[inst].edges[edge].budget.withdraw();
             if in_time && funded {
                 world.frames.extra_mut(slot).remaining = wait;
                 return world.arm(slot, Span::of(wait));

@@ -12,6 +12,7 @@ mod expression;
 mod judge;
 mod networks;
 mod queues;
+mod resilience;
 pub(crate) mod run;
 mod tails;
 
@@ -173,6 +174,7 @@ impl Plan {
             "load_balancing" => balancing::cases(&entry),
             "tails" => tails::cases(&entry),
             "caches_irm" => caches::cases(&entry),
+            "resilience" => resilience::cases(&entry),
             other => panic!("{}: unknown family {other}", entry.id),
         };
         let plan = Self { entry, cases, left_out };
@@ -230,6 +232,7 @@ pub(crate) fn plans() -> Vec<Plan> {
         include_str!("../../../oracles/load_balancing.json"),
         include_str!("../../../oracles/tails.json"),
         include_str!("../../../oracles/caches_irm.json"),
+        include_str!("../../../oracles/resilience.json"),
     ];
     let parse = |text| serde_json::from_str::<Vec<Entry>>(text).expect("the oracles are JSON");
     files.into_iter().flat_map(parse).map(Plan::of).collect()

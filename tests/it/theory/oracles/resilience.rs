@@ -1,0 +1,117 @@
+//! Family `resilience`: retries, callers that give up, circuit breakers, bulkheads.
+
+use super::{Case, Cases, Entry, left_out, nothing, one, time};
+
+/// Requests per second where nothing queues.
+const RATE: f64 = 100.0;
+
+pub(super) fn cases(entry: &Entry) -> Cases {
+    let id = entry.id.as_str();
+    if id.starts_with("tb-") {
+        return nothing("rate limits are not built yet");
+    }
+    if id.starts_with("retrial-") {
+        return nothing("blocked clients that come again for ever: `attempts` end");
+    }
+    match id {
+        "retry-layers" => layers(5, 3, 1.0, "amplification"),
+        "retry-layers-prob" => layers(3, 4, 0.5, "bottom_calls_mean"),
+        "bulkhead" => bulkhead(),
+        "metastable-retry" => nothing("a fluid threshold: a grid of runs, not one"),
+        _ if id.starts_with("retry-") => retry(entry),
+        _ if id.starts_with("goodput-") => goodput(entry),
+        _ if id.starts_with("breaker-") => breaker(entry),
+        _ if id.starts_with("drain-") => nothing("results.json has no length of a busy period"),
+        _ => panic!("{id}: not known"),
+    }
+}
+
+fn retry(entry: &Entry) -> Cases {
+    let attempts = entry.number("max_retries") + 1.0;
+    let design = format!(
+        "clients: {{load: {{arrivals: poisson({RATE}/s), to: db, retry: {{attempts: {attempts}}}}}}}\n\
+         nodes:\n  db: {{external: {{latency: 0s, errors: {}%}}}}\n",
+        entry.number("p") * 100.0
+    );
+    one(Case::new(design, RATE)
+        .requests(2e5)
+        .measure("attempts_mean", "summary.attempts_per_request")
+        .measure("P_success", "summary.availability"))
+}
+
+/// A chain of services each of which tries the next so often.
+fn layers(layers: u32, attempts: u32, p: f64, metric: &str) -> Cases {
+    let retry = format!("retry: {{attempts: {attempts}}}");
+    let mut nodes = format!("  db: {{external: {{latency: 0s, errors: {}%}}}}\n", p * 100.0);
+    for layer in 1..layers {
+        let next = if layer + 1 == layers { "db".to_owned() } else { format!("s{}", layer + 1) };
+        nodes += &format!(
+            "  s{layer}: {{service: {{calls: [{next}], dependencies: {{{next}: {{{retry}}}}}}}}}\n"
+        );
+    }
+    let design = format!(
+        "clients: {{load: {{arrivals: poisson({RATE}/s), to: s1, {retry}}}}}\nnodes:\n{nodes}"
+    );
+    let share = |outcome: &str| format!("nodes.db.outcomes.{outcome} / summary.requests.issued");
+    // Nothing is good when all fails.
+    let good = if p < 1.0 { format!(" + {}", share("ok")) } else { String::new() };
+    let calls = share("error") + &good;
+    one(Case::new(design, RATE).requests(2e5).measure(metric, calls))
+}
+
+/// M/M/1/K whose clients give up and whose server does not know.
+fn goodput(entry: &Entry) -> Cases {
+    let (rate, room) = (entry.number("lam"), entry.number("K") - 1.0);
+    let design = format!(
+        "clients: {{load: {{arrivals: poisson({rate}/s), to: server, timeout: {}}}}}\n\
+         nodes:\n  server: {{service: {{cores: 1, queue: {room}, work: exp(mean={})}}}}\n",
+        time(entry.number("tau")),
+        time(1.0 / entry.number("mu"))
+    );
+    one(Case::new(design, rate)
+        .measure("goodput", "summary.goodput")
+        .measure("throughput", "nodes.server.outcomes.ok * summary.goodput / summary.requests.ok")
+        .measure("P_useful_given_accepted", "summary.requests.ok / nodes.server.outcomes.ok"))
+}
+
+/// So many failures in a row open it, one probe decides.
+fn breaker(entry: &Entry) -> Cases {
+    let (rate, n) = (entry.number("rate"), entry.number("n"));
+    let breaker = format!(
+        "{{window: {n}, min_calls: {n}, failure_ratio: 100%, open: {}, probes: 1}}",
+        time(entry.number("open_s"))
+    );
+    let design = format!(
+        "clients: {{load: {{arrivals: poisson({rate}/s), to: app}}}}\n\
+         nodes:\n  app: {{service: {{calls: [db], dependencies: {{db: {{breaker: {breaker}}}}}}}}}\n  \
+         db: {{external: {{latency: 0s, errors: {}%}}}}\n",
+        entry.number("p_fail") * 100.0
+    );
+    let refused = "nodes.app.causes.breaker_open / summary.requests.issued";
+    let trips = format!("nodes.app.causes.breaker_opened * {rate} / summary.requests.issued");
+    let case = Case::new(design, rate)
+        .requests(rate * entry.number("open_s") * 4e4)
+        // Arrivals see the state as it is over time (PASTA).
+        .measure("frac_open", refused)
+        .measure("frac_calls_rejected", refused)
+        .measure("trips_per_second", trips)
+        .measure("backend_call_rate", "nodes.db.throughput");
+    let reason = "results.json does not tell the other states apart";
+    (vec![case], left_out(&["frac_closed", "frac_halfopen"], reason))
+}
+
+fn bulkhead() -> Cases {
+    let case = |workers: u32, erlang: u32| {
+        let design = format!(
+            "clients: {{load: {{arrivals: poisson({erlang}/s), to: server}}}}\n\
+             nodes:\n  server: {{service: {{workers: {workers}, queue: 0, work: exp(mean=1s)}}}}\n"
+        );
+        Case::new(design, f64::from(erlang))
+    };
+    let blocked = "summary.requests.rejected / summary.requests.issued";
+    let cases = vec![
+        case(100, 80).label("-shared").measure("shared", blocked),
+        case(25, 20).label("-partitioned").measure("partitioned", blocked),
+    ];
+    (cases, Vec::new())
+}
