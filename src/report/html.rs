@@ -323,6 +323,10 @@ fn balance(out: &mut String, results: &Results) {
                 values().fold(f64::INFINITY, f64::min),
                 values().fold(f64::NEG_INFINITY, f64::max),
             );
+            // Nothing to measure: no instance has a bound on what it uses.
+            if least > most {
+                return Cell::plain("-".to_owned());
+            }
             Cell::plain(format!("{} to {}", value(quantity, least), value(quantity, most)))
         };
         table.row(&[

@@ -3,7 +3,7 @@
 //! Where a client neither retries nor gives up, its operations carry nothing and no message can be lost,
 //! a request is its one attempt: the frame of the visit stands for both. Its caller counts as gone from
 //! the start, as of a request given up, so that the reply goes to where the client is and is handed to
-//! [`Client::on_late`]; when the request was sent, and its number, stand in the cold half.
+//! `on_late` of the client; when the request was sent, and its number, stand in the cold half.
 //!
 //! **Invariant.** Such a request is open as long as its frame has had no reply.
 
