@@ -10,7 +10,7 @@ use super::{
     check::{closest, edge, formula, law, positive, zones},
     check_flow::flow,
     check_size::{MAX_LOAD_STEPS, changes, rounds, sizes},
-    check_steps::{key_space, many_steps, shares, steps},
+    check_steps::{key_space, long_programs, many_steps, shares, steps},
     client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec},
     kind::Outgoing,
     kinds::NodeSpec,
@@ -59,10 +59,13 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
     let calls: Vec<Vec<Outgoing>> = design
         .nodes
         .iter()
-        .map(|(name, node)| {
+        .enumerate()
+        .map(|(id, (name, node))| {
             let path = format!("nodes.{}.{}", name.0, node.kind().facts().kind);
             node.kind().check(&path, names, problems);
             if let NodeSpec::Service(service) = node {
+                let versions = names.versions(id as NodeId);
+                long_programs(&versions, &format!("{path}.endpoints"), problems);
                 for (endpoint, list) in &service.endpoints {
                     rounds(list, &format!("{path}.endpoints.{}", endpoint.0), 1, problems);
                 }

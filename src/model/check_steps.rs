@@ -22,6 +22,38 @@ pub(super) fn many_steps(count: usize, path: &str, problems: &mut Problems) {
     }
 }
 
+/// Instructions of a program, which are numbered in 16 bits.
+const MAX_INSTRUCTIONS: usize = 60_000;
+
+/// Refuses a service whose steps, in all versions of it together, are more than a program holds.
+pub(super) fn long_programs(versions: &[&NodeSpec], path: &str, problems: &mut Problems) {
+    let service = |spec: &&NodeSpec| match spec {
+        NodeSpec::Service(service) => {
+            let steps: usize = service.endpoints.values().map(|list| 2 + instructions(list)).sum();
+            steps + service.calls.len() + 3
+        }
+        _ => 0,
+    };
+    let all: usize = versions.iter().map(service).sum();
+    if all > MAX_INSTRUCTIONS {
+        let message = match versions.len() {
+            1 => "too many steps and branches for one service".to_owned(),
+            n => format!("too many steps and branches in {n} versions of one service"),
+        };
+        problems.error("E-LIMIT", path, message);
+    }
+}
+
+/// No list of steps compiles to more.
+fn instructions(list: &[StepSpec]) -> usize {
+    let one = |step: &StepSpec| {
+        let tiers = step.caching().map_or(0, |(tiers, _)| tiers.0.len());
+        let inner: usize = step.inner().iter().map(|(_, list)| 4 + instructions(list)).sum();
+        8 + 3 * tiers + inner
+    };
+    list.iter().map(one).sum()
+}
+
 /// Checks a list of steps; `depth` counts loops around it, `count` all steps and branches.
 pub(super) fn steps(
     list: &[StepSpec],

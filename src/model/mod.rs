@@ -6,6 +6,7 @@
 //!
 //! **Invariant.** The model reads no clock, file, thread or environment.
 
+mod any_node;
 pub mod balancer;
 pub mod build;
 pub mod cache;

@@ -1,14 +1,8 @@
 //! What a node is to the engine: a state machine that handles events and acts through [`World`].
 
-use std::{
-    any::Any,
-    ops::{Deref, DerefMut},
-};
+use std::any::Any;
 
-use super::{
-    cache::contents::CacheBooks, client::run::Client, frame::Slot, service::server::Server,
-    world::World,
-};
+use super::{cache::contents::CacheBooks, frame::Slot, world::World};
 
 /// Index of an entity: nodes in name order, then clients in name order.
 pub type NodeId = u16;
@@ -47,61 +41,6 @@ pub trait Node: Any + Send {
     fn start(&mut self, _world: &mut World) {}
     /// Running sums of each instance up to `now`, from the start of the run.
     fn books(&self, now: u64) -> Vec<InstanceBooks>;
-}
-
-/// A node as the event loop knows it: the handlers of those that most events are for become part of the
-/// loop, which saves the calls.
-pub enum AnyNode {
-    /// A server.
-    Server(Box<Server>),
-    /// A client.
-    Client(Box<Client>),
-    /// Any other.
-    Other(Box<dyn Node>),
-}
-
-impl std::fmt::Debug for AnyNode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Server(_) => "server",
-            Self::Client(_) => "client",
-            Self::Other(_) => "other",
-        })
-    }
-}
-
-impl AnyNode {
-    /// A node of any kind.
-    pub fn new(node: Box<dyn Node>) -> Self {
-        let kind: &dyn Any = &*node;
-        if !kind.is::<Server>() {
-            return Self::Other(node);
-        }
-        let node: Box<dyn Any> = node;
-        Self::Server(node.downcast().expect("it is one"))
-    }
-}
-
-impl Deref for AnyNode {
-    type Target = dyn Node;
-
-    fn deref(&self) -> &Self::Target {
-        match self {
-            Self::Server(node) => &**node,
-            Self::Client(node) => &**node,
-            Self::Other(node) => &**node,
-        }
-    }
-}
-
-impl DerefMut for AnyNode {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        match self {
-            Self::Server(node) => &mut **node,
-            Self::Client(node) => &mut **node,
-            Self::Other(node) => &mut **node,
-        }
-    }
 }
 
 /// Running sums of one instance from the start of the run.

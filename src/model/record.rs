@@ -124,7 +124,8 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// The same, elsewhere.
+    /// A copy for calls that are not inlined: handing out the original would keep it in memory, not in
+    /// registers, where nearly all requests leave it.
     #[must_use]
     #[inline(always)]
     pub fn copy(&self) -> Self {

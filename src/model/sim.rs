@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    any_node::AnyNode,
     build::{Assembly, Design, Names, Prepared},
     client::alone::asked_by,
     fault::{hosts::Hosts, timeline::Timeline},
@@ -17,7 +18,7 @@ use super::{
         build::{network, zone_name},
         disturbed::Disturbance,
     },
-    node::{AnyNode, InstanceBooks, Node, NodeId},
+    node::{InstanceBooks, Node, NodeId},
     probe::{
         Around, ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, NodeWindow,
         OperationMeasured, RequestWindow, Side,

@@ -7,7 +7,7 @@
 //! **Invariant.** Versions differ in what `set` may change, so ids, clients and instances are those of the
 //! file in all of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{
     build::{Design, Names, Prepared},
@@ -41,6 +41,11 @@ pub fn node_and_key(path: &str) -> Option<(&str, &str, &str)> {
     Some((name, kind, rest.split(['.', '[']).next().unwrap_or(rest)))
 }
 
+/// Whether a path is another one or leads further.
+fn within(path: &str, start: &str) -> bool {
+    path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
 impl Design {
     /// The paths that faults set, with the number of the fault.
     fn paths_set(&self) -> impl Iterator<Item = (usize, &str)> {
@@ -49,17 +54,16 @@ impl Design {
         })
     }
 
-    /// Checks each version like the design itself; what is wrong is told at what sets it.
+    /// Checks each version like the design itself, up to the first that is wrong; what is wrong is told at
+    /// what sets it.
     pub fn check_versions(&mut self, problems: &mut Problems) {
-        for number in 0..self.versions.len() {
-            self.check_targets(number, problems);
-            let version = &self.versions[number];
-            let mut design = Self {
-                nodes: version.nodes.clone(),
-                faults: Vec::new(),
-                versions: Vec::new(),
-                ..self.clone()
-            };
+        let mut versions = std::mem::take(&mut self.versions);
+        for version in &mut versions {
+            let own = |(i, _): &(usize, &str)| version.faults.contains(i);
+            let sets: Vec<(usize, &str)> = self.paths_set().filter(own).collect();
+            self.check_targets(&version.nodes, &sets, problems);
+            let nodes = std::mem::take(&mut version.nodes);
+            let mut design = Self { nodes, faults: Vec::new(), ..self.clone() };
             let mut found = Problems::default();
             design.move_in(&mut found);
             check_design::design(&Names::new(&design), &mut found);
@@ -67,27 +71,33 @@ impl Design {
                 if problem.severity != Severity::Error {
                     continue;
                 }
-                let own = |(i, _): &(usize, &str)| self.versions[number].faults.contains(i);
-                let sets: Vec<(usize, &str)> = self.paths_set().filter(own).collect();
-                let exact = sets.iter().find(|s| problem.path.starts_with(s.1));
+                let exact = sets.iter().find(|s| within(&problem.path, s.1));
                 let Some((fault, path)) = exact.or(sets.last()) else { continue };
                 let id = &self.faults[*fault].id.0;
                 let message = format!("{} (once `{id}` has set it)", problem.message);
                 let at = format!("faults[{fault}].set.\"{path}\"");
                 problems.error_help(problem.code, at, message, problem.help.unwrap_or_default());
             }
-            self.versions[number].nodes = design.nodes;
+            version.nodes = design.nodes;
+            if problems.any_error() {
+                return;
+            }
         }
+        self.versions = versions;
         self.make_room();
     }
 
     /// What is wrong with whom balancers choose among in a version.
-    fn check_targets(&self, number: usize, problems: &mut Problems) {
-        let version = &self.versions[number];
-        for (fault, path) in self.paths_set().filter(|s| version.faults.contains(&s.0)) {
+    fn check_targets(
+        &self,
+        nodes: &BTreeMap<Name, NodeSpec>,
+        sets: &[(usize, &str)],
+        problems: &mut Problems,
+    ) {
+        for (fault, path) in sets {
             let Some((name, _, key)) = node_and_key(path) else { continue };
             let name = Name(name.to_owned());
-            let (Some(old), Some(new)) = (self.nodes.get(&name), version.nodes.get(&name)) else {
+            let (Some(old), Some(new)) = (self.nodes.get(&name), nodes.get(&name)) else {
                 continue;
             };
             let at = format!("faults[{fault}].set.\"{path}\"");
@@ -124,7 +134,8 @@ impl Design {
     /// Caches have all instances from the start that any version gives them.
     fn make_room(&mut self) {
         let mut places: BTreeMap<Name, u64> = BTreeMap::new();
-        for (name, node) in self.versions.iter().flat_map(|v| &v.nodes) {
+        let later = self.versions.iter().flat_map(|v| &v.nodes);
+        for (name, node) in self.nodes.iter().chain(later) {
             let most = places.entry(name.clone()).or_default();
             *most = node.kind().routed().max(*most);
         }
@@ -153,11 +164,13 @@ impl<'a> Names<'a> {
 
     /// What a node is at first and after each change of the design; once, if nothing changes it.
     pub fn versions(&self, id: NodeId) -> Vec<&'a NodeSpec> {
-        let name = self.nodes[usize::from(id)];
         let mut all = vec![self.specs[usize::from(id)]];
-        let changed: BTreeSet<&str> =
-            self.design.paths_set().filter_map(|(_, path)| Some(node_and_key(path)?.0)).collect();
-        if changed.contains(name) {
+        if self.design.versions.is_empty() {
+            return all;
+        }
+        let name = self.nodes[usize::from(id)];
+        let changes = |path: &str| node_and_key(path).is_some_and(|found| found.0 == name);
+        if self.design.paths_set().any(|(_, path)| changes(path)) {
             let later = self.design.versions.iter();
             all.extend(later.map(|v| &v.nodes[&Name(name.to_owned())]));
         }

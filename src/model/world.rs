@@ -29,7 +29,7 @@ pub(super) mod kind {
     pub(in crate::model) const TIMER: u8 = 2;
     pub(in crate::model) const TICK: u8 = 3;
     pub(in crate::model) const CANCEL: u8 = 4;
-    /// In the fingerprint only.
+    /// Of a dns node.
     pub(in crate::model) const ANSWER: u8 = 6;
     /// Of a client, which it names; in the fingerprint a [`TICK`].
     pub(in crate::model) const ARRIVAL: u8 = 7;

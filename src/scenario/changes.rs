@@ -14,6 +14,8 @@ use super::{
 };
 use crate::model::{fault::FaultSpec, versions::Version};
 
+/// Most versions: servers keep the steps of all.
+const MAX_VERSIONS: usize = 100;
 /// Most nodes of all versions together: each is checked as a whole design.
 const MAX_VERSION_NODES: usize = 1_000_000;
 
@@ -36,7 +38,8 @@ impl Loader<'_> {
         if let Kind::Map(entries) = &mut bare.kind {
             entries.retain(|e| !matches!(e.key.as_str(), "variants" | "faults" | "slos"));
         }
-        if bare.size().saturating_mul(instants.len()) > MAX_VERSION_NODES {
+        let nodes = bare.size().saturating_mul(instants.len());
+        if instants.len() > MAX_VERSIONS || nodes > MAX_VERSION_NODES {
             let message = "the planned changes are too many for a scenario of this size";
             self.found.push(Found::error("E-LIMIT", written[0].span, message).path("faults"));
             return;
@@ -45,8 +48,8 @@ impl Loader<'_> {
             let holds = |s: &Option<(u64, u64)>| s.is_some_and(|s| s.0 <= at && at < s.1);
             let mut active: Vec<usize> = (0..spans.len()).filter(|&i| holds(&spans[i])).collect();
             active.sort_by_key(|&i| spans[i]);
-            let Some(nodes) = self.version(&bare, written, &active) else { return };
-            spec.versions.push(Version { at, faults: active, nodes: nodes.nodes });
+            let Some(changed) = self.version(&bare, written, &active) else { return };
+            spec.versions.push(Version { at, faults: active, nodes: changed.nodes });
         }
     }
 

@@ -157,3 +157,40 @@ fn changes_are_checked() {
         )],
     );
 }
+
+#[test]
+fn versions_are_bounded_and_each_mistake_is_told_once() {
+    // Two versions of the same mistake: `f` alone, and with `g`.
+    let twice = CHANGING.replace(SET, "nodes.c.cache.instances: 0")
+        + "  - {id: g, at: 9s, set: {nodes.db.store.read: 2ms}}\n";
+    let found = told(twice.as_bytes());
+    assert_eq!(found.len(), 1, "{found:#?}");
+    // One path may start like another without leading there.
+    let alike = CHANGING.replace(SET, "nodes.db.store.read: 2ms, nodes.db.store.read_: 1ms");
+    assert!(told(alike.as_bytes())[0].contains("E-UNKNOWN-KEY"));
+    let many = |n: u64| -> String {
+        let one = |i| format!("  - {{id: m{i}, at: {i}ms, set: {{nodes.db.store.read: {i}ms}}}}\n");
+        CHANGING.to_owned() + &(1..=n).map(one).collect::<String>()
+    };
+    assert_eq!(told(many(99).as_bytes()), Vec::<String>::new());
+    let found = told(many(100).as_bytes());
+    assert!(found.len() == 1 && found[0].contains("E-LIMIT the planned changes"), "{found:#?}");
+}
+
+#[test]
+fn programs_that_do_not_fit_are_refused() {
+    let read = "{read: {from: db, cache: c}}, ";
+    let short = "default: [{read: {from: db, cache: c}}]";
+    let long = |n: usize| format!("default: [{}{{wait: 1ms}}]", read.repeat(n));
+    // In the file itself, and in two versions together.
+    let alone = CHANGING.replace(short, &long(6000));
+    let found = told(alone.as_bytes());
+    assert!(found.len() == 1 && found[0].contains("E-LIMIT too many steps"), "{found:#?}");
+    let set = format!("nodes.a.service.endpoints.{}", long(3000));
+    let both = CHANGING.replace(short, &long(3000)).replace(SET, &set);
+    let found = told(both.as_bytes());
+    assert!(found.len() == 1 && found[0].contains("in 2 versions"), "{found:#?}");
+    let fits =
+        CHANGING.replace(short, &long(2000)).replace(SET, &set.replace(read, "{wait: 1ms}, "));
+    assert_eq!(told(fits.as_bytes()), Vec::<String>::new());
+}

@@ -96,7 +96,7 @@ pub struct FaultSpec {
     /// again after `for`). Paths lead into nodes: of a service to `work`, `calls`, `endpoints` and
     /// `dependencies`, of a store to `read`, `write` and `value_size`, of an external to `latency`, `errors`
     /// and `reply`, of a cache to `latency`, `ttl`, `stale_while_revalidate` and `instances`, of a
-    /// balancer to the weights of `to`. Visits under way end as they began. Where several changes hold, the
+    /// balancer to the weights of `to`; one with `[0]` stands in quotes. Visits under way end as they began. Where several changes hold, the
     /// later one has the last word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<BTreeMap<String, serde_json::Value>>,

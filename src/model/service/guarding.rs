@@ -4,7 +4,12 @@
 //! called off.
 
 use super::{program::Instr, server::Server};
-use crate::model::{frame::Slot, probe::Outcome, resilience::breaker::REFUSED, world::World};
+use crate::model::{
+    frame::Slot,
+    probe::Outcome,
+    resilience::breaker::{Breaker, BreakerPolicy, REFUSED},
+    world::World,
+};
 
 impl Server {
     /// Whether the breaker of an edge lets an attempt through.
@@ -32,32 +37,29 @@ impl Server {
         self.send_attempt(slot, call, world);
     }
 
-    /// The edge of the call a frame stands at, if it has a breaker.
-    fn guarded(&self, slot: Slot, world: &World) -> Option<usize> {
-        let Instr::Call(call) = self.program.code[usize::from(world.frames[slot].pc)] else {
-            return None;
-        };
+    /// The breaker of the call a frame stands at, with its rules.
+    fn breaker(&mut self, slot: Slot, world: &World) -> Option<(&mut Breaker, BreakerPolicy)> {
+        let f = &world.frames[slot];
+        let Instr::Call(call) = self.program.code[usize::from(f.pc)] else { return None };
         let edge = usize::from(self.program.calls[usize::from(call)].edge);
-        self.program.edges[edge].breaker.is_some().then_some(edge)
+        let policy = self.program.edges[edge].breaker?;
+        Some((&mut self.instances[usize::from(f.inst)].edges[edge].breaker, policy))
     }
 
     /// The attempt a frame waits for ended.
     pub(super) fn breaker_hears(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
-        let Some(edge) = self.guarded(slot, world) else { return };
-        let Some(policy) = &self.program.edges[edge].breaker else { return };
-        let now = world.now();
-        let (inst, extra) = (usize::from(world.frames[slot].inst), world.frames.extra(slot));
+        let Some((breaker, policy)) = self.breaker(slot, world) else { return };
+        let (now, extra) = (world.now(), world.frames.extra(slot));
         let sent = (extra.epoch, now - extra.sent);
-        let breaker = &mut self.instances[inst].edges[edge].breaker;
-        if breaker.ended(policy, sent, outcome.is_success(), now) {
+        if breaker.ended(&policy, sent, outcome.is_success(), now) {
             world.record.node(self.node).cause("breaker_opened");
         }
     }
 
     /// The attempt a frame waits for is called off.
     pub(super) fn breaker_forgets(&mut self, slot: Slot, world: &World) {
-        let Some(edge) = self.guarded(slot, world) else { return };
-        let inst = usize::from(world.frames[slot].inst);
-        self.instances[inst].edges[edge].breaker.withdrawn(world.frames.extra(slot).epoch);
+        if let Some((breaker, _)) = self.breaker(slot, world) {
+            breaker.withdrawn(world.frames.extra(slot).epoch);
+        }
     }
 }
