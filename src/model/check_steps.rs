@@ -23,7 +23,7 @@ pub(super) fn many_steps(count: usize, path: &str, problems: &mut Problems) {
 }
 
 /// Instructions of a program, which are numbered in 16 bits.
-const MAX_INSTRUCTIONS: usize = 60_000;
+const MAX_INSTRUCTIONS: usize = 65_000;
 
 /// Refuses a service whose steps, in all versions of it together, are more than a program holds.
 pub(super) fn long_programs(versions: &[&NodeSpec], path: &str, problems: &mut Problems) {
@@ -48,8 +48,9 @@ pub(super) fn long_programs(versions: &[&NodeSpec], path: &str, problems: &mut P
 fn instructions(list: &[StepSpec]) -> usize {
     let one = |step: &StepSpec| {
         let tiers = step.caching().map_or(0, |(tiers, _)| tiers.0.len());
-        let inner: usize = step.inner().iter().map(|(_, list)| 4 + instructions(list)).sum();
-        8 + 3 * tiers + inner
+        let spread = if step.spread().is_some() { 4 } else { 0 };
+        let inner: usize = step.inner().iter().map(|(_, list)| 3 + instructions(list)).sum();
+        3 + 3 * tiers + spread + inner
     };
     list.iter().map(one).sum()
 }

@@ -183,14 +183,14 @@ fn programs_that_do_not_fit_are_refused() {
     let short = "default: [{read: {from: db, cache: c}}]";
     let long = |n: usize| format!("default: [{}{{wait: 1ms}}]", read.repeat(n));
     // In the file itself, and in two versions together.
-    let alone = CHANGING.replace(short, &long(6000));
+    let alone = CHANGING.replace(short, &long(11_000));
     let found = told(alone.as_bytes());
     assert!(found.len() == 1 && found[0].contains("E-LIMIT too many steps"), "{found:#?}");
-    let set = format!("nodes.a.service.endpoints.{}", long(3000));
-    let both = CHANGING.replace(short, &long(3000)).replace(SET, &set);
+    let set = format!("nodes.a.service.endpoints.{}", long(6000));
+    let both = CHANGING.replace(short, &long(6000)).replace(SET, &set);
     let found = told(both.as_bytes());
     assert!(found.len() == 1 && found[0].contains("in 2 versions"), "{found:#?}");
     let fits =
-        CHANGING.replace(short, &long(2000)).replace(SET, &set.replace(read, "{wait: 1ms}, "));
+        CHANGING.replace(short, &long(4000)).replace(SET, &set.replace(read, "{wait: 1ms}, "));
     assert_eq!(told(fits.as_bytes()), Vec::<String>::new());
 }
