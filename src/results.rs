@@ -213,6 +213,11 @@ pub struct FaultResults {
     /// From its end until availability, window by window, stays at 99 % of what it was before, s; null
     /// when that was not seen in every replication, or when it came more than once.
     pub time_to_recover: Estimate,
+    /// Whether, in most replications, the design stayed down after it: in the second half of the time from
+    /// its end to the next fault or the end, availability was below 90 % of what it was before; null when
+    /// that time was shorter than the fault, or when it came more than once.
+    #[serde(default)]
+    pub metastable: Option<bool>,
 }
 
 /// One SLO.

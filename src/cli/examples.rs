@@ -55,6 +55,8 @@ library! {
     "hot-key",
     "scatter-gather",
     "circuit-breaker",
+    "hedged-requests",
+    "noisy-neighbour",
     "gray-failure",
     "stop-the-world",
     "w1-mm1",

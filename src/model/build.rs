@@ -223,7 +223,7 @@ impl<'a> Names<'a> {
         let mut sent: Vec<(String, Op)> = Vec::new();
         for client in self.design.clients.values() {
             for (name, operation) in client.operations() {
-                if let Some((target, verb)) = operation.target() {
+                for (target, verb) in operation.targets() {
                     sent.push((target.0.clone(), (name.clone(), verb)));
                 }
             }
@@ -419,6 +419,8 @@ pub struct Assembly<'a> {
     pub agenda: Agenda,
     /// Owner and own index of each tick so far.
     pub ticks: Vec<(NodeId, u32)>,
+    /// Number of rate limiters that several instances share.
+    pub limiters: usize,
 }
 
 impl std::fmt::Debug for Assembly<'_> {
@@ -487,9 +489,7 @@ impl Names<'_> {
         let clients = design.clients.values().any(|c| {
             !c.session.is_empty()
                 || c.operations().iter().any(|(_, o)| {
-                    o.deadline().is_some()
-                        || o.retry().is_some()
-                        || o.breaker().is_some()
+                    o.edge().carries()
                         || o.priority() != 100
                         || o.size().is_some()
                         || o.key().is_some()

@@ -9,19 +9,17 @@ use super::{
     build::Names,
     cache::{CacheSpec, Capacity},
     check_steps::{many_steps, steps},
+    kind::{Kind, Verb},
     kinds::NodeSpec,
     network::ZonesSpec,
-    resilience::{
-        DeadlineSpec, EdgeSpec, RetrySpec,
-        breaker::{BreakerSpec, WindowSpec},
-    },
+    resilience::check::edge,
     service::{Discipline, ServiceSpec, StepSpec},
     store::{ShardBy, StoreSpec},
 };
 use crate::{
     engine::law::{Dimension, DurationLaw, Formula, Law},
     problem::Problems,
-    units::{Count, Name, SimDuration},
+    units::{Count, Name},
 };
 
 /// Points on a ring.
@@ -485,7 +483,6 @@ fn service_steps(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &m
 }
 
 fn service_edges(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
-    use super::kind::Kind;
     let called: BTreeSet<String> = spec.outgoing(path).into_iter().map(|o| o.target).collect();
     for (name, edge_) in &spec.dependencies {
         let path = format!("{path}.dependencies.{}", name.0);
@@ -500,7 +497,8 @@ fn service_edges(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &m
                 "remove the entry or add the call",
             );
         }
-        edge(edge_, &path, problems);
+        edge(edge_, &path, names, problems);
+        falls_back(spec, name, &path, problems);
     }
     if spec.dependencies_only == Some(true) {
         for call in spec.outgoing(path) {
@@ -516,71 +514,33 @@ fn service_edges(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &m
     }
 }
 
-/// The policy of an edge.
-pub fn edge(spec: &EdgeSpec, path: &str, problems: &mut Problems) {
-    if spec.timeout.is_some_and(|t| t.0 == 0) {
-        problems.error("E-RANGE", format!("{path}.timeout"), "must be above 0");
-    }
-    if let Some(breaker_) = &spec.breaker {
-        breaker(breaker_, spec.timeout, path, problems);
-    }
-    if let Some(retry_) = &spec.retry {
-        retry(retry_, &format!("{path}.retry"), problems);
-        if let (Some(timeout), Some(DeadlineSpec::Within(deadline))) = (spec.timeout, spec.deadline)
-            && u128::from(timeout.0) * u128::from(retry_.attempts.0) > u128::from(deadline.0)
-        {
-            problems.warn(
-                "W-DEADLINE",
-                format!("{path}.retry.attempts"),
-                "the deadline ends before all attempts can time out",
-                "a longer deadline, a shorter timeout, or fewer attempts",
-            );
-        }
-    }
-}
-
-/// Calls a breaker judges or lets through, at most.
-const MAX_WINDOW: u64 = 1_000_000;
-
-fn breaker(spec: &BreakerSpec, timeout: Option<SimDuration>, path: &str, problems: &mut Problems) {
-    let at = |key: &str| format!("{path}.breaker.{key}");
-    match spec.window {
-        WindowSpec::Calls(n) => {
-            positive(Some(Count(n)), MAX_WINDOW, &at("window"), problems);
-            if let Some(least) = spec.min_calls.filter(|least| least.0 > n) {
-                let message = format!("a window of {n} calls never has {}", least.0);
-                let help = "it would never open";
-                problems.error_help("E-CONFLICT", at("min_calls"), message, help);
+/// Fallbacks that lead back to where they began, or that nothing would use.
+fn falls_back(spec: &ServiceSpec, first: &Name, path: &str, problems: &mut Problems) {
+    let next = |name: &Name| {
+        let fallback = spec.edge(&name.0)?.fallback.as_ref()?;
+        fallback.call.as_ref().filter(|_| fallback.reply.is_none())
+    };
+    let mut chain = vec![first];
+    while let Some(name) = next(chain[chain.len() - 1]) {
+        if chain.contains(&name) {
+            if name == first {
+                let chain: Vec<&str> = chain.iter().map(|n| n.0.as_str()).collect();
+                let message = format!("{} -> {} falls back on itself", chain.join(" -> "), first.0);
+                problems.error("E-CYCLE", format!("{path}.fallback.call"), message);
             }
+            break;
         }
-        WindowSpec::Span(0) => problems.error("E-RANGE", at("window"), "must be above 0"),
-        WindowSpec::Span(_) => {}
+        chain.push(name);
     }
-    positive(spec.min_calls, MAX_WINDOW, &at("min_calls"), problems);
-    positive(spec.probes, MAX_WINDOW, &at("probes"), problems);
-    if spec.open.0 == 0 {
-        problems.error("E-RANGE", at("open"), "must be above 0");
-    }
-    let slow = spec.slow.as_ref();
-    for (key, ratio) in
-        [("failure_ratio", spec.failure_ratio), ("slow.ratio", slow.map(|slow| slow.ratio))]
+    let asked = spec.outgoing("").into_iter().filter(|call| call.target == first.0);
+    let mut verbs = asked.map(|call| call.operation.and_then(|op| op.1)).peekable();
+    let beside = [Verb::Lookup, Verb::Fill, Verb::Invalidate, Verb::Release, Verb::Deny];
+    if spec.edge(&first.0).is_some_and(|edge| edge.fallback.is_some())
+        && verbs.peek().is_some()
+        && verbs.all(|verb| verb.is_some_and(|verb| beside.contains(&verb)))
     {
-        if ratio.is_some_and(|ratio| ratio.0 <= 0.0) {
-            let message = "must be above 0: it would open at once and never close";
-            problems.error("E-RANGE", at(key), message);
-        }
-    }
-    if let (Some(slow), Some(timeout)) = (slow, timeout)
-        && slow.over >= timeout
-    {
-        let message = "no call takes that long: its timeout ends it before";
-        problems.warn("W-BREAKER", at("slow.over"), message, "a shorter `over`");
-    }
-}
-
-fn retry(spec: &RetrySpec, path: &str, problems: &mut Problems) {
-    positive(Some(spec.attempts), 1000, &format!("{path}.attempts"), problems);
-    if spec.if_.as_ref().is_some_and(Vec::is_empty) {
-        problems.error("E-RANGE", format!("{path}.if"), "names no outcome");
+        let message = format!("a failure of `{}` is a miss: nothing falls back", first.0);
+        let help = "give the fallback to the node that is read from";
+        problems.error_help("E-CONFLICT", format!("{path}.fallback"), message, help);
     }
 }

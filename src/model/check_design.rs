@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{
     balancer::Policy,
     build::Names,
-    check::{closest, edge, formula, law, positive, zones},
+    check::{closest, formula, law, positive, zones},
     check_flow::flow,
     check_size::{MAX_LOAD_STEPS, changes, rounds, sizes},
     check_steps::{key_space, long_programs, many_steps, shares, steps},
@@ -16,10 +16,13 @@ use super::{
     kinds::NodeSpec,
     network::NetworkSpec,
     node::NodeId,
-    resilience::DeadlineSpec,
+    resilience::{DeadlineSpec, check::edge},
     service::StepSpec,
 };
-use crate::{problem::Problems, units::Count};
+use crate::{
+    problem::Problems,
+    units::{Count, Name},
+};
 
 /// Requests of one replication above which a run is refused (a tenth of the event limit).
 const MAX_REQUESTS: f64 = 2e9;
@@ -211,7 +214,7 @@ fn lossy_edges(names: &Names<'_>, problems: &mut Problems) {
     };
     for (name, client) in &names.design.clients {
         for (_, operation) in client.operations() {
-            if operation.timeout().is_none() && operation.deadline().is_none() {
+            if operation.edge().timeout.is_none() && operation.edge().deadline.is_none() {
                 problems.warn(
                     "W-NO-TIMEOUT",
                     format!("clients.{}", name.0),
@@ -267,7 +270,7 @@ fn needs(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
 /// Every node that requests of a client can reach.
 fn reached(client: &ClientSpec, names: &Names<'_>, calls: &[Vec<Outgoing>]) -> Vec<usize> {
     let operations = client.operations();
-    let first = operations.iter().filter_map(|(_, o)| o.target());
+    let first = operations.iter().flat_map(|(_, o)| o.targets());
     let (mut reached, mut seen) = (Vec::new(), BTreeSet::new());
     let mut open: Vec<usize> =
         first.filter_map(|(t, _)| names.node(&t.0)).map(usize::from).collect();
@@ -461,6 +464,17 @@ impl ClientCheck<'_> {
         }
     }
 
+    /// A node that requests go to.
+    fn target(&self, target: &Name, path: String, problems: &mut Problems) {
+        if self.names.node(&target.0).is_none() {
+            let help = closest(&target.0, self.names.nodes.iter().copied());
+            let message = format!("unknown node `{}`", target.0);
+            problems.error_help("E-REF", path, message, help);
+        } else {
+            inside(self.names, (&target.0, None), &path, problems);
+        }
+    }
+
     fn operations(&self, problems: &mut Problems) {
         let operations = self.spec.operations();
         let mut total = 0.0;
@@ -478,23 +492,20 @@ impl ClientCheck<'_> {
                     format!("operation `{name}` goes nowhere"),
                     "give `to: node`, or `read:`, `write:` ... a store",
                 ),
-                Some((target, verb)) if self.names.node(&target.0).is_none() => {
-                    let help = closest(&target.0, self.names.nodes.iter().copied());
-                    let key = verb.map_or("to", |v| v.name());
-                    let message = format!("unknown node `{}`", target.0);
-                    problems.error_help("E-REF", format!("{path}.{key}"), message, help);
-                }
                 Some((target, verb)) => {
                     let key = verb.map_or("to", |v| v.name());
-                    inside(self.names, (&target.0, None), &format!("{path}.{key}"), problems);
+                    self.target(target, format!("{path}.{key}"), problems);
                 }
+            }
+            for (other, _) in operation.targets().into_iter().skip(1) {
+                self.target(other, format!("{path}.fallback.call"), problems);
             }
             match operation.share() {
                 Some(share) => total += share.0,
                 None => missing.push(path.clone()),
             }
-            edge(&operation.edge(), &path, problems);
-            if operation.deadline() == Some(DeadlineSpec::Propagate) {
+            edge(&operation.edge(), &path, self.names, problems);
+            if operation.edge().deadline == Some(DeadlineSpec::Propagate) {
                 problems.error_help(
                     "E-CONFLICT",
                     format!("{path}.deadline"),

@@ -70,7 +70,7 @@ fn attempts(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize], problem
         for (_, operation) in client.operations() {
             let Some((first, _)) = operation.target() else { continue };
             let mut at = usize::from(names.node(&first.0).expect("references were checked"));
-            let own = operation.retry().map_or(1, |r| r.attempts.0);
+            let own = operation.edge().retry.map_or(1, |r| r.attempts.0);
             let total = own.saturating_mul(worst[at].0);
             if total <= MAX_ATTEMPTS {
                 continue;
@@ -193,11 +193,13 @@ fn impossible(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problem
         for (operation, spec) in client.operations() {
             let Some((first, verb)) = spec.target() else { continue };
             let least = 2.0 * hop + least_visit(names, &first.0, &(operation.clone(), verb));
-            let within = match spec.deadline() {
+            let within = match spec.edge().deadline {
                 Some(DeadlineSpec::Within(deadline)) => Some(deadline.0),
                 _ => None,
             };
-            for (key, limit) in [("timeout", spec.timeout().map(|t| t.0)), ("deadline", within)] {
+            for (key, limit) in
+                [("timeout", spec.edge().timeout.map(|t| t.0)), ("deadline", within)]
+            {
                 let path = format!("clients.{}", name.0);
                 too_short(limit, least, (&path, key, &first.0), problems);
             }

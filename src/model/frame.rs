@@ -8,7 +8,10 @@
 //! **Invariant.** A slot is reused only when nothing - no message, timer, room or caller - can
 //! still mean its old frame.
 
-use super::{probe::Outcome, resilience::breaker::REFUSED};
+use super::{
+    probe::Outcome,
+    resilience::guard::{Flight, Hold},
+};
 use crate::engine::slots::Slots;
 
 /// Index of a frame.
@@ -139,10 +142,20 @@ pub struct Extra {
     pub spare: u16,
     /// Attempts of the current call.
     pub attempt: u16,
-    /// Epoch of the breaker when the current attempt was sent, or that it was not.
-    pub epoch: u32,
-    /// When that was, ns; kept for breakers only.
-    pub sent: u64,
+    /// Where the current attempt stands as long as it has not been sent.
+    pub hold: Hold,
+    /// The current attempt once it has been sent; kept where edges have guards.
+    pub flight: Flight,
+    /// Its second copy.
+    pub hedge: Slot,
+    /// That copy's flight.
+    pub hedge_flight: Flight,
+    /// When it is to be sent; `u64::MAX`: never, or it has been.
+    pub hedge_at: u64,
+    /// At a client: messages sent beyond one per attempt (copies), less attempts never sent (refused).
+    pub surplus: i16,
+    /// At a client: the fallback has been called.
+    pub fell_back: bool,
     /// Client of the request (index in name order).
     pub client: u16,
     /// Shard a branch of a read of all shards is about.
@@ -179,8 +192,13 @@ impl Extra {
         need: 0,
         spare: 0,
         attempt: 0,
-        epoch: 0,
-        sent: 0,
+        hold: Hold::Start,
+        flight: Flight::NONE,
+        hedge: NONE,
+        hedge_flight: Flight::NONE,
+        hedge_at: u64::MAX,
+        surplus: 0,
+        fell_back: false,
         client: 0,
         shard: 0,
         request_op: 0,
@@ -238,14 +256,6 @@ impl Frames {
     fn grow(&mut self) -> Slot {
         self.cold.push(Extra::EMPTY);
         self.hot.push(Frame::EMPTY)
-    }
-
-    /// Whether the breaker refused the attempt a frame stands at; true once.
-    pub fn take_refusal(&mut self, slot: Slot) -> bool {
-        let epoch = &mut self.extra_mut(slot).epoch;
-        let refused = *epoch == REFUSED;
-        *epoch = if refused { 0 } else { *epoch };
-        refused
     }
 
     /// Gives a slot back.

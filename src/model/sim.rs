@@ -24,6 +24,7 @@ use super::{
         OperationMeasured, RequestWindow, Side,
     },
     record::{NodeRecord, NodeSnapshot, OperationRecord, Recorder, Snapshot},
+    resilience::rate_limit::Limiter,
     route::Route,
     world::{Attributes, Tick, World, kind, unpack},
 };
@@ -110,6 +111,7 @@ impl Simulation {
             timeline: &timeline,
             agenda: crate::engine::agenda::Agenda::new(),
             ticks: Vec::new(),
+            limiters: 0,
         };
         let net = network(&mut assembly);
         let mut nodes = Vec::new();
@@ -144,6 +146,7 @@ impl Simulation {
             carries: names.carries(),
             ticks: ticks.collect(),
             route_salt: hash_str(seed, "route"),
+            limiters: vec![Limiter::default(); assembly.limiters],
             delivered: 0,
             first_client: design.nodes.len() as NodeId,
         };

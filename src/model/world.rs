@@ -15,6 +15,7 @@ use super::{
     node::NodeId,
     probe::Outcome,
     record::Recorder,
+    resilience::rate_limit::Limiter,
     route::Route,
 };
 use crate::engine::{
@@ -59,6 +60,11 @@ impl Span {
         Self { nanos, lane: None }
     }
 
+    /// Its length, ns.
+    pub const fn nanos(self) -> u64 {
+        self.nanos
+    }
+
     /// A constant span; `lane` is that of its delay.
     pub fn constant(nanos: u64, lane: Option<LaneId>) -> Self {
         Self { nanos, lane }
@@ -101,6 +107,8 @@ pub struct World {
     pub ticks: Table<Tick>,
     /// Salt of the draws by which calls without a balancer find an instance.
     pub route_salt: u64,
+    /// Rate limiters that the instances of a node share.
+    pub limiters: Vec<Limiter>,
     /// Messages delivered (calls, replies, cancellations that arrived).
     pub delivered: u64,
     /// First client's id.

@@ -10,6 +10,9 @@ use crate::{
 /// Share of the availability before a fault that counts as recovered.
 const RECOVERED: f64 = 0.99;
 
+/// Share of the availability before a fault below which it counts as lost for good.
+const LOST: f64 = 0.9;
+
 /// The results of each fault; `all` are all requests of each replication.
 pub(super) fn results(
     replications: &[Measured],
@@ -45,6 +48,7 @@ pub(super) fn results(
                 availability_after: ratio(|f| f.after),
                 spans: same_spans(&parts),
                 time_to_recover: Estimate::mean_of(&times, confidence),
+                metastable: most(parts.iter().zip(all).filter_map(|(f, r)| is_metastable(f, r))),
             }
         })
         .collect()
@@ -58,6 +62,31 @@ fn same_spans(parts: &[&FaultMeasured]) -> Vec<(f64, f64)> {
         return Vec::new();
     }
     first.spans.iter().map(|s| (seconds(s.0), seconds(s.1))).collect()
+}
+
+/// What most of them say, if there are any.
+fn most(each: impl Iterator<Item = bool>) -> Option<bool> {
+    let each: Vec<bool> = each.collect();
+    let yes = each.iter().filter(|yes| **yes).count();
+    (!each.is_empty()).then_some(2 * yes > each.len())
+}
+
+/// Whether the design stayed down although what brought it down was over: availability in the second half
+/// of the time after the fault was far below what it was before. Nobody knows when that time was shorter
+/// than the fault itself.
+fn is_metastable(fault: &FaultMeasured, requests: &Requests) -> Option<bool> {
+    let &[(started, ended)] = fault.spans.as_slice() else { return None };
+    let (good, decided) = fault.before;
+    let watched = fault.until.saturating_sub(ended);
+    if decided == 0 || watched == 0 || watched < ended - started {
+        return None;
+    }
+    let from = ended + watched / 2;
+    let late = requests.windows.iter().filter(|w| w.start >= from && w.start < fault.until);
+    let (then, all) =
+        late.fold((0, 0), |(good, all), w| (good + w.good, all + w.outcomes.iter().sum::<u64>()));
+    let before = good as f64 / decided as f64;
+    (all > 0).then_some((then as f64) < LOST * before * all as f64)
 }
 
 /// From the end of a fault until the end of the last window that is worse than before it, s.

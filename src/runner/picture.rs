@@ -38,6 +38,9 @@ pub(super) fn design(names: &Names<'_>) -> Design {
                 }
             }
             connect(&mut picture.edges, &name.0, &target.0, &label);
+            for (other, _) in spec.targets().into_iter().skip(1) {
+                connect(&mut picture.edges, &name.0, &other.0, "fallback");
+            }
         }
     }
     for (name, node) in &names.design.nodes {

@@ -4,18 +4,13 @@
 //! **Invariant.** The table is asked only about words the spec types do not have, so a word that
 //! gets built leaves it by itself.
 
-/// Policies of an edge that come later.
-const EDGE: &[&str] = &["hedge", "rate_limit", "bulkhead", "pool", "fallback"];
-
 /// Reserved words of each type: its Rust name and the words.
 const RESERVED: &[(&str, &[&str])] = &[
     ("ScenarioSpec", &["alerts", "sweep", "requirements", "size"]),
     ("NetworkSpec", &["prices"]),
-    ("ClientSpec", EDGE),
     ("ClientSpec", &["guarantees", "count", "price"]),
-    ("OperationSpec", EDGE),
     ("OperationSpec", &["guarantees", "count"]),
-    ("EdgeSpec", EDGE),
+    ("FallbackSpec", &["cache"]),
     ("NodeSpec", &["queue", "topic", "function", "cdn", "gateway", "object_store", "search_index"]),
     ("ServiceSpec", &["price", "autoscale", "background", "consumes", "purchase", "inbound"]),
     (
@@ -62,7 +57,7 @@ mod tests {
     #[test]
     fn reserved_words_are_known_by_their_owner() {
         assert!(is_reserved("NodeSpec", "queue"));
-        assert!(is_reserved("EdgeSpec", "hedge"));
+        assert!(is_reserved("FallbackSpec", "cache"));
         assert!(!is_reserved("ServiceSpec", "cache"));
         assert!(!is_reserved("", "cache"));
         assert!(kinds(&["service"]).contains(&"topic"));

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Words of the language whose parts of the model do not exist yet.
-const NOT_YET: [&str; 25] = [
+const NOT_YET: [&str; 24] = [
     "baseline",
     "conflicts",
     "consistency",
@@ -28,7 +28,6 @@ const NOT_YET: [&str; 25] = [
     "linearizable",
     "lost_acked_writes",
     "lost_updates",
-    "metastable",
     "monotonic_read_violations",
     "reads",
     "read_your_writes_violations",
@@ -109,6 +108,7 @@ enum Dimension {
     Fraction,
     Count,
     Number,
+    Truth,
 }
 
 /// The selectors of one metric.
@@ -162,8 +162,8 @@ impl Checker<'_> {
                 return Err(not_yet(word));
             }
         }
-        if segments == ["time_to_recover"] {
-            return self.recovery(metric);
+        if let ["time_to_recover" | "metastable"] = segments.as_slice() {
+            return self.of_one_fault(metric, segments[0]);
         }
         let mut selectors = self.selectors(metric)?;
         if segments[0] == "summary" {
@@ -191,16 +191,22 @@ impl Checker<'_> {
         }
     }
 
-    /// `time_to_recover(az-loss)`.
-    fn recovery(&self, metric: &Metric) -> Checked<(Figure, Dimension)> {
+    /// `time_to_recover(az-loss)`, `metastable(blip)`.
+    fn of_one_fault(&self, metric: &Metric, name: &str) -> Checked<(Figure, Dimension)> {
         let ([Selector { name: None, value }], None) = (metric.selectors.as_slice(), &metric.stat)
         else {
-            let message = "`time_to_recover` is of one fault".to_owned();
-            let help = "for example `time_to_recover(az-loss) <= 30s`";
+            let message = format!("`{name}` is of one fault");
+            let help = match name {
+                "metastable" => "for example `metastable(blip) == false`",
+                _ => "for example `time_to_recover(az-loss) <= 30s`",
+            };
             return Err(fault("E-SLO", message, Some(help.to_owned())));
         };
         known("fault", &value.text, self.names.faults.iter())?;
-        Ok((Figure::Recovery(value.text.clone()), Dimension::Seconds))
+        Ok(match name {
+            "metastable" => (Figure::Metastable(value.text.clone()), Dimension::Truth),
+            _ => (Figure::Recovery(value.text.clone()), Dimension::Seconds),
+        })
     }
 
     /// `nodes.api.x` is `x` of `node=api`, `clients.a.operations.b.x` that of these selectors.
@@ -558,6 +564,14 @@ fn limit(word: &Word, dimension: Dimension) -> Checked<f64> {
         Dimension::Fraction => parsed::<Fraction>(word, "a fraction such as `99.9%`")?.0,
         Dimension::Count => parsed::<Count>(word, "a count such as `10`")?.0 as f64,
         Dimension::Number => parsed::<Number>(word, "a number such as `1.2`")?.0,
+        Dimension::Truth => match word.text.as_str() {
+            "true" => 1.0,
+            "false" => 0.0,
+            _ => {
+                let message = format!("`{}` is neither true nor false", word.text);
+                return Err(fault("E-SLO", message, None));
+            }
+        },
     })
 }
 
@@ -567,6 +581,10 @@ fn sensible(word: &Word, dimension: Dimension, limit: f64, op: Op) -> Checked<()
     match dimension {
         Dimension::Fraction if comparison && !(limit > 0.0 && limit < 1.0) => Err(trivial(word)),
         Dimension::Seconds if limit <= 0.0 => Err(trivial(word)),
+        Dimension::Truth if comparison => {
+            let help = "for example `metastable(blip) == false`".to_owned();
+            Err(fault("E-SLO", "a verdict is `== true` or `== false`".to_owned(), Some(help)))
+        }
         _ => Ok(()),
     }
 }

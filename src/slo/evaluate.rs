@@ -74,6 +74,12 @@ impl Judge<'_> {
                     .map(|r| node_value(&self.evidence.results_of(r), node, path))
                     .collect(),
             },
+            Figure::Metastable(fault) => Reading {
+                value: metastable(self.results, fault),
+                each: (0..self.evidence.replications())
+                    .map(|r| metastable(&self.evidence.results_of(r), fault))
+                    .collect(),
+            },
             Figure::Recovery(fault) => Reading {
                 value: recovery(self.results, fault),
                 each: (0..self.evidence.replications())
@@ -298,6 +304,12 @@ fn node_value(results: &Results, node: &str, path: &[String]) -> Option<f64> {
 
 fn recovery(results: &Results, fault: &str) -> Option<f64> {
     results.faults.iter().find(|f| f.id == fault)?.time_to_recover.value
+}
+
+/// 1 for true, 0 for false.
+fn metastable(results: &Results, fault: &str) -> Option<f64> {
+    let verdict = results.faults.iter().find(|f| f.id == fault)?.metastable?;
+    Some(f64::from(u8::from(verdict)))
 }
 
 fn json(figures: &impl serde::Serialize) -> Json {

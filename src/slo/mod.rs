@@ -73,6 +73,8 @@ enum Figure {
     Node(String, Vec<String>),
     /// Time to recover from a fault.
     Recovery(String),
+    /// Whether the design stayed down after a fault: 1 or 0.
+    Metastable(String),
     /// A statistic over the windows of a series.
     Windows(Series, Stat, u64),
 }

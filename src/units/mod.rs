@@ -17,7 +17,7 @@ pub use parse::{number, plain};
 pub(crate) use print::coefficient_text;
 pub use print::plain_text;
 pub use serde_text::Text;
-pub(crate) use serde_text::{schema, text, text_value};
+pub(crate) use serde_text::{schema, short_form, text, text_value};
 
 /// An instant of simulated time, in nanoseconds from the start of the run.
 pub type SimTime = u64;

@@ -62,6 +62,54 @@ macro_rules! text_value {
 }
 pub(crate) use text_value;
 
+/// Gives a type that is written short, as one value, or long, as a map of fields, its serde and schema
+/// forms: how the short form reads, and which maps are written short.
+macro_rules! short_form {
+    ($type:ident, $fields:ident, $value:ty, $expecting:literal, |$name:ident| $short:expr, |$long:ident| $is_short:expr) => {
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                use serde::de::{Error, MapAccess, Visitor, value::MapAccessDeserializer};
+                struct Form;
+                impl<'de> Visitor<'de> for Form {
+                    type Value = $type;
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str($expecting)
+                    }
+                    fn visit_str<E: Error>(self, v: &str) -> Result<$type, E> {
+                        let $name: $value = v.parse().map_err(E::custom)?;
+                        Ok($type($short))
+                    }
+                    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<$type, A::Error> {
+                        $fields::deserialize(MapAccessDeserializer::new(map)).map($type)
+                    }
+                }
+                deserializer.deserialize_any(Form)
+            }
+        }
+
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let $long = &self.0;
+                match $is_short {
+                    Some(name) => name.serialize(serializer),
+                    None => self.0.serialize(serializer),
+                }
+            }
+        }
+
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(g: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                let (name, fields) = (g.subschema_for::<$value>(), g.subschema_for::<$fields>());
+                schemars::json_schema!({"anyOf": [name, fields]})
+            }
+        }
+    };
+}
+pub(crate) use short_form;
+
 #[allow(clippy::needless_pass_by_value, reason = "callers build the examples in place")]
 /// The schema of a value: a text, and a number too if plain numbers are values.
 pub(crate) fn schema(

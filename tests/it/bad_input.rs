@@ -454,16 +454,16 @@ fn what_is_not_built_yet_is_said_to_be_so() {
         (
             "client",
             "to: server}",
-            "to: server, hedge: {after: p95}}",
+            "to: server, guarantees: [monotonic_reads]}",
             "5:54 E-UNSUPPORTED",
-            "`hedge`",
+            "`guarantees`",
         ),
         (
             "edge",
             "cores: 1",
-            "dependencies: {db: {bulkhead: {}}}, cores: 1",
-            "6:48 E-UNSUPPORTED",
-            "`bulkhead`",
+            "dependencies: {db: {fallback: {cache: stale}}}, cores: 1",
+            "6:59 E-UNSUPPORTED",
+            "`cache`",
         ),
         ("step", WORK, "endpoints: {default: [{publish: q}]}", "6:61 E-UNSUPPORTED", "`publish`"),
         (
@@ -504,13 +504,13 @@ fn all_problems_are_told_at_once_and_at_most_twenty_are_shown() {
 fn frames_show_the_place_the_path_and_what_to_do() {
     let text = GOOD
         .replace("cores: 1", "cores: 1, cores: 2")
-        .replace("to: server", "to: server, hedge: {after: p95}")
+        .replace("to: server", "to: server, guarantees: [monotonic_reads]")
         .replace("100ms", "100mz");
     let (sources, found) = examine(text.as_bytes());
     insta::assert_snapshot!("duplicate_key", render::human(&sources, &found, false));
     let text = GOOD.replace("cores: 1", "coers: \"\\e[31m\"").replace(
         "to: server",
-        "to: server, hedge: {after: p95}, retry: {attempts: 2, backoff: constant(1 s)}",
+        "to: server, guarantees: [monotonic_reads], retry: {attempts: 2, backoff: constant(1 s)}",
     );
     let (sources, found) = examine(text.as_bytes());
     insta::assert_snapshot!("unknown_key_and_unsupported", render::human(&sources, &found, false));

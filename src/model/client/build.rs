@@ -6,12 +6,12 @@ use super::{
     Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec, OperationSpec,
     alone::are_alone,
     load::Profile,
-    run::{ANY, Client, Operation},
+    run::{ANY, Client, Fallback, Operation},
     source::{Gaps, KeySource, Source, ValueSource},
 };
 use crate::{
     engine::{
-        law::{Law, Sampler, SizeFormula, exponential},
+        law::{DurationLaw, Law, Sampler, SizeFormula, exponential},
         random::{hash_str, mix},
     },
     model::{
@@ -19,14 +19,17 @@ use crate::{
         fault::timeline::surges,
         kind::Verb,
         network::ZonesSpec,
-        resilience::{DeadlineSpec, EdgeSpec, RetrySpec, breaker::BreakerSpec, policy::EdgeState},
+        resilience::{
+            EdgeSpec,
+            policy::{EdgePolicy, EdgeState},
+        },
         service::{
             StepSpec,
-            compile::{Compiler, policy},
+            compile::Compiler,
             program::{Instr, Program},
         },
     },
-    units::{Count, Fraction, Name, SimDuration},
+    units::{Count, Fraction, Name},
 };
 
 /// One operation with everything it inherits from its client.
@@ -62,45 +65,32 @@ impl<'s> Effective<'s> {
         own.or(self.client.priority).unwrap_or(Count(100)).0
     }
 
-    /// Timeout of an attempt.
-    pub fn timeout(&self) -> Option<SimDuration> {
-        self.own.and_then(|o| o.timeout).or(self.client.timeout)
-    }
-
-    /// Deadline.
-    pub fn deadline(&self) -> Option<DeadlineSpec> {
-        self.own.and_then(|o| o.deadline).or(self.client.deadline)
-    }
-
-    /// Retries.
-    pub fn retry(&self) -> Option<&'s RetrySpec> {
-        self.own.and_then(|o| o.retry.as_ref()).or(self.client.retry.as_ref())
-    }
-
-    /// Breaker.
-    pub fn breaker(&self) -> Option<&'s BreakerSpec> {
-        self.own.and_then(|o| o.breaker.as_ref()).or(self.client.breaker.as_ref())
-    }
-
-    /// Whether a request given up is called off.
-    pub fn cancel(&self) -> Option<bool> {
-        self.own.and_then(|o| o.cancel).or(self.client.cancel)
-    }
-
     /// Size of a request.
     pub fn size(&self) -> Option<&'s SizeFormula> {
         self.own.and_then(|o| o.size.as_ref()).or(self.client.size.as_ref())
     }
 
+    /// Node and verb of its requests, and of what they fall back on.
+    pub fn targets(&self) -> Vec<(&'s Name, Option<Verb>)> {
+        let Some((first, verb)) = self.target() else { return Vec::new() };
+        let other = self.own.and_then(|o| o.fallback.as_ref()).or(self.client.fallback.as_ref());
+        let other = other.and_then(|fallback| fallback.call.as_ref());
+        [first].into_iter().chain(other).map(|name| (name, verb)).collect()
+    }
+
     /// The policies as an edge.
     pub fn edge(&self) -> EdgeSpec {
-        EdgeSpec {
-            timeout: self.timeout(),
-            deadline: self.deadline(),
-            retry: self.retry().cloned(),
-            breaker: self.breaker().cloned(),
-            cancel: self.cancel(),
+        macro_rules! inherited {
+            ($($key:ident)*) => {
+                EdgeSpec {
+                    $($key: {
+                        let own = self.own.and_then(|o| o.$key.as_ref());
+                        own.or(self.client.$key.as_ref()).cloned()
+                    },)*
+                }
+            };
         }
+        inherited!(timeout deadline retry breaker rate_limit bulkhead pool hedge fallback cancel)
     }
 }
 
@@ -136,6 +126,7 @@ impl ClientSpec {
         }
         for (_, operation) in self.operations() {
             all.extend(operation.size().into_iter().flat_map(SizeFormula::tables));
+            all.extend(operation.edge().laws().into_iter().flat_map(DurationLaw::tables));
         }
         all
     }
@@ -205,10 +196,10 @@ impl ClientSpec {
         let node = names.client_id(index);
         let (key, session) = (self.first_key(assembly), self.session_program(&path, assembly));
         let places = names.origins(self.zones.as_ref()).len() as u16;
-        let plain_edges = built.iter().all(|o| o.policy.is_plain());
+        let plain_edges = built.iter().all(|o| o.policy.is_plain() && o.fallback.is_none());
         let alone = session.is_none() && plain_edges && are_alone(self, names);
         Client {
-            guarded: built.iter().any(|o| o.policy.breaker.is_some()),
+            guarded: built.iter().any(|o| o.policy.guard.is_some() || o.fallback.is_some()),
             plain: shares.is_empty() && key.is_none() && session.is_none() && places <= 1,
             node,
             index: index as u16,
@@ -240,13 +231,19 @@ impl ClientSpec {
             .map(|(name, o)| {
                 let names = assembly.names;
                 let (target, verb) = o.target().expect("targets were checked");
-                let entity = format!("{path}/{name}");
+                let (entity, edge) = (format!("{path}/{name}"), o.edge());
                 Operation {
                     op: names.op(&(name, verb)).expect("operations are known"),
                     target: names.node(&target.0).expect("targets were checked"),
                     site: Assembly::site(&entity),
                     key: o.key().map(|k| names.columns[&k.0]),
-                    policy: policy(&o.edge(), assembly),
+                    fallback: edge.fallback.as_ref().map(|fallback| match &fallback.call {
+                        None => Fallback::Reply,
+                        Some(other) => {
+                            Fallback::Call(names.node(&other.0).expect("targets were checked"))
+                        }
+                    }),
+                    policy: EdgePolicy::new(&edge, &entity, assembly),
                     priority: o.priority() as u8,
                     size: o.size().map(|s| assembly.demand(s, &format!("{entity}/size"))),
                     state: EdgeState::default(),

@@ -2,6 +2,7 @@
 
 pub mod alone;
 pub mod build;
+mod guarding;
 pub mod load;
 pub mod run;
 pub mod source;
@@ -17,7 +18,13 @@ use crate::{
     engine::law::{DurationLaw, NumberLaw, SizeFormula},
     model::{
         network::ZonesSpec,
-        resilience::{DeadlineSpec, RetrySpec, breaker::BreakerSpec},
+        resilience::{
+            DeadlineSpec, FallbackSpec, RetrySpec,
+            breaker::BreakerSpec,
+            hedge::HedgeSpec,
+            permits::{BulkheadSpec, PoolSpec},
+            rate_limit::RateLimitSpec,
+        },
         service::StepSpec,
     },
     units::{Count, Fraction, Name, Number, Rate, SimDuration},
@@ -86,6 +93,21 @@ pub struct ClientSpec {
     /// Refuses requests while too many of them fail; one for each operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerSpec>,
+    /// So many requests in so much time, as in `dependencies`; one limit for each operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimitSpec>,
+    /// So many requests at once, as in `dependencies`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bulkhead: Option<BulkheadSpec>,
+    /// So many connections, as in `dependencies`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolSpec>,
+    /// A second copy of a request that takes long, as in `dependencies`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedge: Option<HedgeSpec>,
+    /// What takes the place of an answer, as in `dependencies`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<FallbackSpec>,
     /// A request given up is called off by a message; without it the work goes on to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<bool>,
@@ -140,6 +162,21 @@ pub struct OperationSpec {
     /// Refuses its requests while too many of them fail; like the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerSpec>,
+    /// So many of its requests in so much time; the client's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimitSpec>,
+    /// So many of its requests at once; the client's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bulkhead: Option<BulkheadSpec>,
+    /// So many connections for its requests; the client's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolSpec>,
+    /// A second copy of a request that takes long; the client's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedge: Option<HedgeSpec>,
+    /// What takes the place of an answer; the client's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<FallbackSpec>,
     /// Whether a request given up is called off; the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<bool>,

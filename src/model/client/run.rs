@@ -15,17 +15,14 @@ use crate::{
         node::{InstanceBooks, Node, NodeId},
         probe::Outcome,
         record::Decided,
-        resilience::{
-            breaker::REFUSED,
-            policy::{EdgePolicy, EdgeState},
-        },
+        resilience::policy::{EdgePolicy, EdgeState},
         service::program::{Demand, Instr, Program, Stop},
         world::{Span, World},
     },
 };
 
 /// Added to a request's identity per attempt.
-const ATTEMPT: u64 = 0x9fb2_1c65_1e98_df25;
+pub(super) const ATTEMPT: u64 = 0x9fb2_1c65_1e98_df25;
 /// The operation of a `do` that chooses by share.
 pub const ANY: u8 = u8::MAX;
 
@@ -46,8 +43,19 @@ pub struct Operation {
     pub priority: u8,
     /// Size of the request.
     pub size: Option<Demand>,
-    /// Retry budget and breaker.
+    /// Retry budget and guards.
     pub state: EdgeState,
+    /// What takes the place of an answer.
+    pub fallback: Option<Fallback>,
+}
+
+/// What takes the place of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// A fixed one.
+    Reply,
+    /// That of another node.
+    Call(NodeId),
 }
 
 /// A client.
@@ -79,7 +87,7 @@ pub struct Client {
     pub session: Option<Program>,
     /// Each arrival is a request of its only operation, without key, from one place: nothing to choose.
     pub plain: bool,
-    /// Some operation has a breaker.
+    /// Some operation has guards or a fallback.
     pub guarded: bool,
     /// A request is its one attempt ([`super::alone`]).
     pub alone: bool,
@@ -368,35 +376,57 @@ impl Client {
 
     /// Instant after which the answer is worth nothing.
     #[inline(always)]
-    fn deadline(&self, slot: Slot, world: &World) -> u64 {
+    pub(super) fn deadline(&self, slot: Slot, world: &World) -> u64 {
         let f = &world.frames[slot];
         let policy = &self.operations[usize::from(f.op)].policy;
         policy.deadline.map_or(u64::MAX, |d| f.arrived.saturating_add(d))
     }
 
     #[inline(never)]
-    fn send_attempt(&mut self, slot: Slot, world: &mut World) {
+    pub(super) fn send_attempt(&mut self, slot: Slot, world: &mut World) {
         let f = &world.frames[slot];
         self.attempt(slot, (usize::from(f.op), f.pc), world);
     }
 
     /// Sends an attempt: so many were sent before.
     #[inline(always)]
-    fn attempt(&mut self, slot: Slot, (local, before): (usize, u16), world: &mut World) {
+    pub(super) fn attempt(&mut self, slot: Slot, (local, before): (usize, u16), world: &mut World) {
         let f = &mut world.frames[slot];
         f.pc = before + 1;
-        if self.guarded && !self.breaker_admits(slot, local, world) {
-            return world.arm(slot, Span::ZERO);
+        if self.guarded && !self.admitted(slot, local, world) {
+            return;
         }
         let operation = &self.operations[local];
-        let f = &world.frames[slot];
         let path = operation.site.wrapping_add(ATTEMPT.wrapping_mul(u64::from(before)));
-        let (id, key, from) = (descend(f.id, path), f.key, (self.node, f.inst));
-        let target = world.destination(slot, operation.target, key, id);
-        let child = world.new_call(slot, target, (operation.op, key), id);
-        world.send(child, from, target, id);
+        let child = self.send_copy(slot, (operation.op, operation.target), path, world);
         world.frames[slot].next = child;
-        let policy = &operation.policy;
+        if self.guarded && self.arms_hedged(slot, local, world) {
+            return;
+        }
+        self.arm_attempt(slot, local, world);
+    }
+
+    /// Sends a message of a request to a node, by a path that keys its draws.
+    #[inline(always)]
+    pub(super) fn send_copy(
+        &self,
+        slot: Slot,
+        (op, target): (u8, NodeId),
+        path: u64,
+        world: &mut World,
+    ) -> Slot {
+        let f = &world.frames[slot];
+        let (id, key, from) = (descend(f.id, path), f.key, (self.node, f.inst));
+        let target = world.destination(slot, target, key, id);
+        let child = world.new_call(slot, target, (op, key), id);
+        world.send(child, from, target, id);
+        child
+    }
+
+    /// Arms the timer of an attempt.
+    #[inline(always)]
+    pub(super) fn arm_attempt(&self, slot: Slot, local: usize, world: &mut World) {
+        let policy = &self.operations[local].policy;
         if policy.deadline.is_some() {
             self.arm_until_deadline(slot, local, world);
         } else if let Some((_, span)) = &policy.timeout {
@@ -406,7 +436,7 @@ impl Client {
 
     /// Arms the timer of an attempt: its timeout or the deadline, whichever is first.
     #[inline(never)]
-    fn arm_until_deadline(&mut self, slot: Slot, local: usize, world: &mut World) {
+    fn arm_until_deadline(&self, slot: Slot, local: usize, world: &mut World) {
         let left = self.deadline(slot, world).saturating_sub(world.now());
         match self.operations[local].policy.timeout {
             Some((t, span)) if t <= left => world.arm(slot, span),
@@ -417,9 +447,10 @@ impl Client {
     #[inline(always)]
     fn answered(&mut self, child: Slot, world: &mut World) {
         let f = &world.frames[child];
-        let (slot, outcome) = (f.parent, f.outcome());
+        let (slot, mut outcome) = (f.parent, f.outcome());
         if self.guarded {
-            self.breaker_hears(slot, outcome, world);
+            let Some(known) = self.one_copy_answered(slot, (child, outcome), world) else { return };
+            outcome = known;
         }
         if outcome.is_success() {
             return self.decide(slot, outcome, world);
@@ -439,61 +470,34 @@ impl Client {
             return self.run_session(slot, world);
         }
         if f.next == NONE {
-            if self.guarded && world.frames.take_refusal(slot) {
-                return self.failed(slot, Outcome::BreakerOpen, world);
+            if self.guarded {
+                return self.unsent_is_due(slot, world);
             }
             return self.send_attempt(slot, world);
         }
+        if self.guarded && self.sends_second(slot, world) {
+            return;
+        }
+        let f = &mut world.frames[slot];
         let child = std::mem::replace(&mut f.next, NONE);
-        let cancel = self.operations[usize::from(f.op)].policy.cancel;
-        if cancel {
-            world.call_off(child);
-        } else {
-            world.give_up(child);
-        }
-        if self.guarded {
-            self.breaker_hears(slot, Outcome::Timeout, world);
-        }
-        if world.now() >= self.deadline(slot, world) {
-            return self.decide(slot, Outcome::Timeout, world);
+        let local = usize::from(f.op);
+        self.let_go(child, local, world);
+        if self.guarded && self.one_copy_timed_out(slot, local, world) {
+            return;
         }
         self.failed(slot, Outcome::Timeout, world);
     }
 
-    /// Whether the breaker of an operation lets an attempt through.
-    #[inline(never)]
-    fn breaker_admits(&mut self, slot: Slot, local: usize, world: &mut World) -> bool {
-        let now = world.now();
-        let Operation { policy, state, .. } = &mut self.operations[local];
-        let Some(breaker) = &policy.breaker else { return true };
-        let admitted = state.breaker.admit(breaker, now);
-        let extra = world.frames.extra_mut(slot);
-        (extra.epoch, extra.sent) = (admitted.unwrap_or(REFUSED), now);
-        admitted.is_some()
-    }
-
-    /// The attempt a request waits for ended.
-    #[inline(never)]
-    fn breaker_hears(&mut self, slot: Slot, outcome: Outcome, world: &World) {
-        let now = world.now();
-        let extra = world.frames.extra(slot);
-        let sent = (extra.epoch, now - extra.sent);
-        let local = usize::from(world.frames[slot].op);
-        let Operation { policy, state, .. } = &mut self.operations[local];
-        if let Some(breaker) = &policy.breaker {
-            state.breaker.ended(breaker, sent, outcome.is_success(), now);
-        }
-    }
-
     /// An attempt failed: another one, or the request is decided.
     #[cold]
-    fn failed(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+    pub(super) fn failed(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
         let f = &world.frames[slot];
         let (local, attempt, id) = (usize::from(f.op), f.pc, f.id);
         let deadline = self.deadline(slot, world);
         let operation = &mut self.operations[local];
         if let Some(retry) = &operation.policy.retry
             && retry.wants(attempt, outcome)
+            && !world.frames.extra(slot).fell_back
         {
             let index = id.wrapping_add(ATTEMPT.wrapping_mul(u64::from(attempt)));
             let previous = world.frames.extra(slot).remaining;
@@ -504,11 +508,14 @@ impl Client {
                 return world.arm(slot, Span::of(wait));
             }
         }
+        if self.guarded && self.falls_back(slot, local, world) {
+            return;
+        }
         self.decide(slot, outcome, world);
     }
 
     #[inline(always)]
-    fn decide(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+    pub(super) fn decide(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
         let f = &world.frames[slot];
         let session = f.parent;
         let now = world.now();
@@ -516,7 +523,11 @@ impl Client {
         let decided = Decided {
             intended: f.arrived,
             operation: self.first_row + usize::from(f.op),
-            attempts: f.pc,
+            attempts: if self.guarded {
+                f.pc.wrapping_add_signed(world.frames.extra(slot).surplus)
+            } else {
+                f.pc
+            },
             outcome,
             in_time: deadline.is_none_or(|d| now <= f.arrived.saturating_add(d)),
         };

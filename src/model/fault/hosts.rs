@@ -278,6 +278,10 @@ impl World {
             if child != NONE {
                 // It goes on; what it answers finds nobody.
                 self.give_up(child);
+                let copy = std::mem::replace(&mut self.frames.extra_mut(slot).hedge, NONE);
+                if copy != NONE {
+                    self.give_up(copy);
+                }
             }
             self.disarm(slot);
             let f = &mut self.frames[slot];

@@ -13,10 +13,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::{Count, Fraction, SimDuration, ValueError, text_value};
 
-/// In place of an epoch: the breaker refused the attempt, which ends by an event of its own, as many
-/// refusals in a row would recurse.
-pub const REFUSED: u32 = u32::MAX;
-
 /// Refuses calls (outcome `breaker_open`) while too many of them fail. One for each calling instance and
 /// edge; attempts are counted, not calls, and what was refused before it was sent is not.
 ///

@@ -1,7 +1,13 @@
-//! What happens around a call: deadline, retry, breaker, timeout.
+//! What happens around a call: fallback, deadline, retry, hedge, breaker, rate limit, bulkhead, pool,
+//! timeout.
 
 pub mod breaker;
+pub mod check;
+pub mod guard;
+pub mod hedge;
+pub mod permits;
 pub mod policy;
+pub mod rate_limit;
 
 mod text;
 
@@ -9,14 +15,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use breaker::BreakerSpec;
+use hedge::HedgeSpec;
+use permits::{BulkheadSpec, PoolSpec};
+use rate_limit::RateLimitSpec;
 
 use crate::{
+    engine::law::DurationLaw,
     model::probe::Outcome,
-    units::{Count, Fraction, SimDuration},
+    units::{Count, Fraction, Name, SimDuration, Size},
 };
 
 /// Policy of one outgoing edge. Order from the caller outwards-in:
-/// deadline( retry( breaker( timeout( call ) ) ) ).
+/// `fallback(deadline(retry and hedge(breaker(rate_limit(bulkhead(pool(timeout(call))))))))`.
 ///
 /// ```yaml
 /// dependencies: {products: {timeout: 300ms, retry: {attempts: 2, backoff: constant(20ms)}}}
@@ -37,10 +47,61 @@ pub struct EdgeSpec {
     /// Refuses calls while too many of them fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerSpec>,
+    /// So many calls in so much time, the others are refused (`rate_limited`, not tried again unless
+    /// `if:` says so) or wait: `token_bucket(rate=100/s burst=200)`, which with `wait=1s` lets calls
+    /// wait so long for a token, `leaky_bucket(rate=100/s queue=50)`, `fixed_window(limit=100
+    /// window=1s)`, `sliding_window(limit=100 window=1s)`. `per=key`, `per=client` or an attribute gives
+    /// each value of it a limit of its own; `scope=shared` is one for all calling instances instead of
+    /// one each (the count is exact and asking it takes no time).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimitSpec>,
+    /// So many calls at once, the others are `rejected`: `16`, or `{size: 16, wait: 50ms}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bulkhead: Option<BulkheadSpec>,
+    /// So many connections, for which calls wait: `32`, or `{size: 32, wait: 1s, setup: 3ms, idle: 60s}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolSpec>,
+    /// A second copy of a call that takes long: `{after: p95}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedge: Option<HedgeSpec>,
+    /// What takes the place of an answer when the call failed for good: `{reply: 2KB}` or `{call: other}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<FallbackSpec>,
     /// A call nobody waits for any more is called off by a message along the link; without it the
     /// work goes on to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<bool>,
+}
+
+impl EdgeSpec {
+    /// Whether frames must carry more than their calls for it.
+    pub fn carries(&self) -> bool {
+        let plain = Self { timeout: None, cancel: None, ..self.clone() };
+        serde_json::to_value(plain).is_ok_and(|edge| edge != serde_json::json!({}))
+    }
+
+    /// Its laws.
+    pub fn laws(&self) -> Option<&DurationLaw> {
+        self.pool.as_ref()?.0.setup.as_ref()
+    }
+}
+
+/// What takes the place of an answer: one of these. The request then counts as `degraded`, unless the
+/// step is `optional`.
+///
+/// ```yaml
+/// recommendations: {timeout: 100ms, fallback: {reply: 2KB}}
+/// search: {timeout: 300ms, fallback: {call: old_search}}
+/// ```
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FallbackSpec {
+    /// A fixed answer of this size, at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<Size>,
+    /// The same is asked of another node, by the policies of the edge to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<Name>,
 }
 
 /// A deadline: a span from the call's start, or `propagate`.

@@ -1,12 +1,18 @@
 //! Policies of an edge at run time: attempt timers, deadlines, retries with backoff and budget.
 
 use super::{
-    Backoff, Jitter,
-    breaker::{Breaker, BreakerPolicy},
+    Backoff, DeadlineSpec, EdgeSpec, Jitter, RetrySpec,
+    breaker::BreakerSpec,
+    guard::{Guard, GuardPolicy},
+    permits::PermitPolicy,
+    rate_limit::{RateLimit, RateLimitSpec},
 };
 use crate::{
-    engine::{law::to_nanos, random::Draw},
-    model::{probe::Outcome, world::Span},
+    engine::{
+        law::{Formula, to_nanos},
+        random::Draw,
+    },
+    model::{build::Assembly, probe::Outcome, world::Span},
 };
 
 /// Policy of one outgoing edge, ready to run.
@@ -20,8 +26,8 @@ pub struct EdgePolicy {
     pub propagate: bool,
     /// Further attempts.
     pub retry: Option<Retry>,
-    /// Refuses attempts while too many fail.
-    pub breaker: Option<BreakerPolicy>,
+    /// What stands between an attempt and its message.
+    pub guard: Option<Box<GuardPolicy>>,
     /// Calls given up are called off.
     pub cancel: bool,
 }
@@ -34,8 +40,58 @@ impl EdgePolicy {
             && self.deadline.is_none()
             && !self.propagate
             && self.retry.is_none()
-            && self.breaker.is_none()
+            && self.guard.is_none()
     }
+
+    /// Whether calls may have a second copy.
+    pub fn is_hedged(&self) -> bool {
+        self.guard.as_ref().is_some_and(|guard| guard.hedge.is_some())
+    }
+
+    /// An edge's policy, ready to run; `path` of names keys its draws.
+    pub fn new(spec: &EdgeSpec, path: &str, assembly: &mut Assembly<'_>) -> Self {
+        let guard = GuardPolicy {
+            breaker: spec.breaker.as_ref().map(BreakerSpec::policy),
+            rate_limit: spec.rate_limit.as_ref().map(|limit| rate_limit(limit, assembly)),
+            bulkhead: spec.bulkhead.as_ref().map(|b| PermitPolicy {
+                size: b.0.size.0,
+                wait: b.0.wait.map_or(0, |wait| wait.0),
+                setup: None,
+                idle: u64::MAX,
+            }),
+            pool: spec.pool.as_ref().map(|p| PermitPolicy {
+                size: p.0.size.0,
+                wait: p.0.wait.map_or(u64::MAX, |wait| wait.0),
+                setup: p.0.setup.as_ref().map(|law| {
+                    let formula = Formula::from(law.clone());
+                    assembly.demand(&formula, &format!("{path}/pool/setup"))
+                }),
+                idle: p.0.idle.map_or(u64::MAX, |idle| idle.0),
+            }),
+            hedge: spec.hedge.map(|hedge| hedge.after),
+        };
+        Self {
+            timeout: spec.timeout.map(|t| (t.0, assembly.span(t.0))),
+            deadline: match spec.deadline {
+                Some(DeadlineSpec::Within(d)) => Some(d.0),
+                _ => None,
+            },
+            propagate: spec.deadline == Some(DeadlineSpec::Propagate),
+            retry: spec.retry.as_ref().map(Retry::new),
+            guard: guard.is_some().then(|| Box::new(guard)),
+            cancel: spec.cancel == Some(true),
+        }
+    }
+}
+
+/// A rate limit, ready to run.
+fn rate_limit(spec: &RateLimitSpec, assembly: &mut Assembly<'_>) -> RateLimit {
+    let per = spec.per.as_ref().map(|name| assembly.names.attribute(name).expect("it was checked"));
+    let shared = spec.shared.then(|| {
+        assembly.limiters += 1;
+        assembly.limiters - 1
+    });
+    RateLimit::new(spec, per, shared)
 }
 
 /// Further attempts after a failed one.
@@ -55,6 +111,19 @@ impl Retry {
     /// Outcomes retried when `if:` says nothing (`semantics.md` 45).
     pub const DEFAULT: [Outcome; 5] =
         [Outcome::Timeout, Outcome::Error, Outcome::Rejected, Outcome::Unavailable, Outcome::Shed];
+
+    fn new(spec: &RetrySpec) -> Self {
+        let mut on = [false; 9];
+        for &outcome in spec.if_.as_deref().unwrap_or(&Self::DEFAULT) {
+            on[outcome as usize] = true;
+        }
+        Self {
+            attempts: spec.attempts.0 as u16,
+            backoff: spec.backoff.clone(),
+            budget: spec.budget.map(|b| b.0),
+            on,
+        }
+    }
 
     /// Whether the outcome of attempt number `attempt` (from 1) is worth another one.
     #[inline]
@@ -95,8 +164,14 @@ impl Retry {
 pub struct EdgeState {
     /// Its retry budget.
     pub budget: Budget,
-    /// Its circuit breaker.
-    pub breaker: Breaker,
+    guard: Option<Box<Guard>>,
+}
+
+impl EdgeState {
+    /// What its guards keep in mind.
+    pub fn guard(&mut self) -> &mut Guard {
+        self.guard.get_or_insert_default()
+    }
 }
 
 /// A retry budget: a bucket that first attempts fill and retries empty (`semantics.md` 45).

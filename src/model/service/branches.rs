@@ -83,8 +83,10 @@ impl Server {
         f.waited += waited;
         f.served += served;
         let pc = f.pc;
-        let success = world.frames[branch].outcome().is_success();
+        let outcome = world.frames[branch].outcome();
+        let success = outcome.is_success();
         let extra = world.frames.extra_mut(slot);
+        extra.degraded |= outcome == Outcome::Degraded;
         extra.pending -= 1;
         if success {
             extra.need = extra.need.saturating_sub(1);
@@ -158,9 +160,11 @@ impl Server {
         } else if flags & HAS_CORE != 0 {
             self.instances[inst].cores.call_off(slot, world, &mut self.dropped);
         } else if is_calling(slot, world) {
+            self.call_called_off(slot, world);
             let child = std::mem::replace(&mut world.frames[slot].next, NONE);
-            self.breaker_forgets(slot, world);
             world.call_off(child);
+        } else if let Instr::Call(_) = self.program.code[usize::from(pc)] {
+            self.call_called_off(slot, world);
         } else if let Instr::Fork(_) = self.program.code[usize::from(pc)] {
             let mut branch = std::mem::replace(&mut world.frames.extra_mut(slot).branch, NONE);
             while branch != NONE {

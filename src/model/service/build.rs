@@ -26,6 +26,9 @@ use crate::{
     units::Name,
 };
 
+/// Calls that are followed to what they fall back on, should those go round in a circle.
+const MAX_OUTGOING: usize = 10_000;
+
 impl Kind for ServiceSpec {
     fn facts(&self) -> Facts<'_> {
         let cores = self.cores.map(|c| c.0 as f64);
@@ -70,6 +73,24 @@ impl Kind for ServiceSpec {
                 to_all: false,
             });
         }
+        // What a call falls back on is asked the same, and may fall back in turn.
+        let mut next = 0;
+        while let Some(call) = all.get(next) {
+            let edge = self.edge(&call.target).and_then(|edge| edge.fallback.as_ref());
+            if let Some(other) = edge.and_then(|fallback| fallback.call.as_ref())
+                && all.len() < MAX_OUTGOING
+            {
+                let fallback = Outgoing {
+                    path: format!("{path}.dependencies.{}.fallback.call", call.target),
+                    target: other.0.clone(),
+                    times: 0.0,
+                    label: "fallback".to_owned(),
+                    ..call.clone()
+                };
+                all.push(fallback);
+            }
+            next += 1;
+        }
         for call in &mut all {
             let retry = self.edge(&call.target).and_then(|edge| edge.retry.as_ref());
             call.attempts = retry.map_or(1, |r| r.attempts.0);
@@ -84,10 +105,7 @@ impl Kind for ServiceSpec {
     }
 
     fn carries(&self) -> bool {
-        let edges = self
-            .dependencies
-            .values()
-            .any(|e| e.deadline.is_some() || e.retry.is_some() || e.breaker.is_some());
+        let edges = self.dependencies.values().any(EdgeSpec::carries);
         let uses = |f: &DurationFormula| f.attributes().next().is_some();
         edges
             || self.work.as_ref().is_some_and(uses)
@@ -105,7 +123,9 @@ impl Kind for ServiceSpec {
     fn files(&self) -> Vec<(String, String)> {
         let mut all: Vec<(String, String)> = Vec::new();
         all.extend(self.work.iter().flat_map(DurationFormula::tables));
-        all.extend(self.patience.iter().chain(&self.boot).flat_map(DurationLaw::tables));
+        let edges = self.dependencies.values().filter_map(EdgeSpec::laws);
+        let laws = self.patience.iter().chain(&self.boot).chain(edges);
+        all.extend(laws.flat_map(DurationLaw::tables));
         for steps in self.endpoints.values() {
             step_files(steps, &mut all);
         }
@@ -160,7 +180,9 @@ impl Kind for ServiceSpec {
                 compiler.emit(Instr::Work(demand));
             }
             for (i, target) in self.calls.iter().enumerate() {
-                compiler.call(&target.0, (None, None, None), false, &format!("/calls/{i}"));
+                let (call, path) = ((None, None, None), format!("/calls/{i}"));
+                compiler.call(&target.0, call, false, &path);
+                compiler.fallback(&target.0, call, false, &path);
             }
             compiler.emit(Instr::End);
         }

@@ -177,8 +177,10 @@ impl Server {
         };
         let after = self.send_instead(slot, usize::from(fills), true, world);
         world.frames[slot].pc = after as u16;
-        if self.program.calls[usize::from(fetch)].optional {
-            return self.run(slot, world);
+        let site = &self.program.calls[usize::from(fetch)];
+        let (optional, fallback) = (site.optional, site.fallback);
+        if self.goes_on_without(slot, optional, fallback, world) {
+            return;
         }
         world.record.node(self.node).cause("failed_call");
         self.finish(slot, Outcome::Error, world);

@@ -15,11 +15,7 @@ use crate::{
         frame::MAX_LOOPS,
         kind::Verb,
         kinds::NodeSpec,
-        resilience::{
-            DeadlineSpec, EdgeSpec, RetrySpec,
-            breaker::BreakerSpec,
-            policy::{EdgePolicy, Retry},
-        },
+        resilience::{EdgeSpec, FallbackSpec, policy::EdgePolicy},
     },
     units::Name,
 };
@@ -147,7 +143,10 @@ impl<'c, 'a> Compiler<'c, 'a> {
         let (target, op, _, size) = step.target().expect("the step calls something");
         let call = (op.as_ref(), key, size);
         match step.caching() {
-            None => self.call(&target, call, optional, path),
+            None => {
+                self.call(&target, call, optional, path);
+                self.fallback(&target, call, optional, path);
+            }
             Some((tiers, None)) => self.cached_read(&target, call, (tiers, optional), path),
             Some((tiers, Some(mode))) => {
                 self.cached_write(&target, call, (tiers, mode, optional), path);
@@ -265,12 +264,41 @@ impl<'c, 'a> Compiler<'c, 'a> {
             to_shard: false,
             release: None,
             deny: None,
+            fallback: false,
             edge: self.edge(target),
             site: self.site(path),
         };
         self.program.calls.push(call);
         let index = self.program.calls.len() as u16 - 1;
         self.emit(Instr::Call(index));
+    }
+
+    /// What takes the place of the call added last if it fails, where its edge says so: instructions that
+    /// are jumped over otherwise.
+    pub fn fallback(&mut self, target: &str, call: CallParts<'_>, optional: bool, path: &str) {
+        let edge = self.dependencies.iter().find(|d| d.0.0 == target);
+        let Some(fallback) = edge.and_then(|(_, spec)| spec.fallback.as_ref()) else { return };
+        self.fallback_of((self.program.calls.len() - 1, fallback), call, optional, path);
+    }
+
+    fn fallback_of(
+        &mut self,
+        (failed, fallback): (usize, &FallbackSpec),
+        call: CallParts<'_>,
+        optional: bool,
+        path: &str,
+    ) {
+        self.program.calls[failed].fallback = true;
+        let over = self.emit(Instr::Jump(0));
+        if !optional {
+            self.emit(Instr::Degrade);
+        }
+        if let Some(other) = &fallback.call {
+            let path = format!("{path}/fallback");
+            self.call(&other.0, call, optional, &path);
+            self.fallback(&other.0, call, optional, &path);
+        }
+        self.program.code[over] = Instr::Jump(self.here());
     }
 
     /// A call of a cache with a verb of its own; the key is the step's.
@@ -296,6 +324,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             hits.push(self.emit(Instr::OnHit(0)));
         }
         self.call(store, call, optional, path);
+        let fetch = self.program.calls.len() - 1;
         // The farthest tier is filled first, so that a hit there goes on at the fill of the next.
         for (i, tier) in tiers.0.iter().enumerate().rev() {
             if let Some(&at) = hits.get(i + 1) {
@@ -310,6 +339,10 @@ impl<'c, 'a> Compiler<'c, 'a> {
             self.program.code[at] = Instr::Send(fill);
         }
         self.program.code[hits[0]] = Instr::OnHit(self.here());
+        let edge = self.dependencies.iter().find(|d| d.0.0 == store);
+        if let Some(fallback) = edge.and_then(|(_, spec)| spec.fallback.as_ref()) {
+            self.fallback_of((fetch, fallback), call, optional, path);
+        }
     }
 
     /// The operations that tell a cache of a fill that will not come: one that coalesces, that someone
@@ -335,13 +368,16 @@ impl<'c, 'a> Compiler<'c, 'a> {
             WriteMode::Through | WriteMode::Behind => {
                 let behind = (Verb::WriteBehind.name().to_owned(), Some(Verb::WriteBehind));
                 let op = if mode == WriteMode::Behind { Some(&behind) } else { call.0 };
-                return self.call(&tiers.0[0].0, (op, call.1, call.2), optional, path);
+                let call = (op, call.1, call.2);
+                self.call(&tiers.0[0].0, call, optional, path);
+                return self.fallback(&tiers.0[0].0, call, optional, path);
             }
             WriteMode::Around => None,
             WriteMode::Invalidate => Some(Verb::Invalidate),
             WriteMode::Update => Some(Verb::Fill),
         };
         self.call(store, call, optional, path);
+        self.fallback(store, call, optional, path);
         for (tier, verb) in tiers.0.iter().zip(std::iter::repeat(then)) {
             if let Some(verb) = verb {
                 self.ask_cache(tier, verb, call, path);
@@ -353,11 +389,13 @@ impl<'c, 'a> Compiler<'c, 'a> {
         if let Some(found) = self.edges.iter().find(|e| e.0 == target) {
             return found.1;
         }
-        let policy = self
-            .dependencies
-            .iter()
-            .find(|d| d.0.0 == target)
-            .map_or_else(EdgePolicy::default, |(_, spec)| policy(spec, self.assembly));
+        let policy = self.dependencies.iter().find(|d| d.0.0 == target).map_or_else(
+            EdgePolicy::default,
+            |(_, spec)| {
+                let path = format!("{}/dependencies/{target}", self.entity);
+                EdgePolicy::new(spec, &path, self.assembly)
+            },
+        );
         self.program.edges.push(policy);
         let index = self.program.edges.len() as u16 - 1;
         self.edges.push((target.to_owned(), index));
@@ -418,35 +456,6 @@ impl<'c, 'a> Compiler<'c, 'a> {
         self.steps(steps, path);
         self.loops -= 1;
         self.emit(Instr::Again { depth, body });
-    }
-}
-
-/// An edge's policy, ready to run.
-pub fn policy(spec: &EdgeSpec, assembly: &mut Assembly<'_>) -> EdgePolicy {
-    EdgePolicy {
-        timeout: spec.timeout.map(|t| (t.0, assembly.span(t.0))),
-        deadline: match spec.deadline {
-            Some(DeadlineSpec::Within(d)) => Some(d.0),
-            _ => None,
-        },
-        propagate: spec.deadline == Some(DeadlineSpec::Propagate),
-        retry: spec.retry.as_ref().map(retry),
-        breaker: spec.breaker.as_ref().map(BreakerSpec::policy),
-        cancel: spec.cancel == Some(true),
-    }
-}
-
-fn retry(spec: &RetrySpec) -> Retry {
-    let mut on = [false; 9];
-    let outcomes = spec.if_.as_deref().unwrap_or(&Retry::DEFAULT);
-    for &outcome in outcomes {
-        on[outcome as usize] = true;
-    }
-    Retry {
-        attempts: spec.attempts.0 as u16,
-        backoff: spec.backoff.clone(),
-        budget: spec.budget.map(|b| b.0),
-        on,
     }
 }
 

@@ -65,6 +65,8 @@ pub enum Instr {
     },
     /// Fail with a probability.
     Fail(u16),
+    /// A fallback takes the place of what was asked for.
+    Degrade,
     /// Note the time.
     Mark(u16),
     /// Reply, with a size or [`AS_IT_IS`].
@@ -218,6 +220,8 @@ pub struct Call {
     pub release: Option<u8>,
     /// Likewise, if it is known that the key cannot be read.
     pub deny: Option<u8>,
+    /// When it fails, the visit goes on after the jump that follows.
+    pub fallback: bool,
     /// Policy (index of the edge).
     pub edge: u16,
     /// Hash of the path to this site, added to the visit's identity.
@@ -409,6 +413,10 @@ impl Program {
                 if u < chance.probability && !chance.optional {
                     return Some(Stop::Failed);
                 }
+                pc + 1
+            }
+            Instr::Degrade => {
+                world.frames.extra_mut(slot).degraded = true;
                 pc + 1
             }
             Instr::Mark(mark) => {

@@ -346,7 +346,7 @@ impl Server {
         }
         let calling = f.next != NONE;
         match self.program.code[usize::from(f.pc)] {
-            Instr::Call(call) if calling => self.attempt_timed_out(slot, call, world),
+            Instr::Call(call) if calling => self.attempt_is_due(slot, call, world),
             Instr::Call(call) => self.next_attempt(slot, call, world),
             _ => {
                 f.pc += 1;
@@ -415,7 +415,10 @@ impl Server {
     }
 
     #[inline(always)]
-    fn end(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+    fn end(&mut self, slot: Slot, mut outcome: Outcome, world: &mut World) {
+        if world.carries && outcome == Outcome::Ok && world.frames.extra(slot).degraded {
+            outcome = Outcome::Degraded;
+        }
         let flags = world.frames[slot].flags;
         let inst = world.frames[slot].inst;
         if flags & BRANCH != 0 {
@@ -519,7 +522,7 @@ impl Server {
     }
 
     /// Instant after which the current call of a frame is worth nothing.
-    fn call_deadline(&self, slot: Slot, edge: usize, world: &World) -> u64 {
+    pub(super) fn call_deadline(&self, slot: Slot, edge: usize, world: &World) -> u64 {
         let policy = &self.program.edges[edge];
         let extra = world.frames.extra(slot);
         let own = policy.deadline.map_or(u64::MAX, |d| extra.since.saturating_add(d));
@@ -532,16 +535,24 @@ impl Server {
         let policy = &self.program.edges[usize::from(site.edge)];
         let plain = policy.is_plain();
         let mut path = site.site;
-        if policy.breaker.is_some() && !self.breaker_admits(slot, site.edge, world) {
-            return world.arm(slot, Span::ZERO);
+        if policy.guard.is_some() && !self.admitted(slot, site.edge, world) {
+            return;
         }
-        let site = &self.program.calls[usize::from(call)];
-        let policy = &self.program.edges[usize::from(site.edge)];
         if !plain {
             let extra = world.frames.extra_mut(slot);
             path = path.wrapping_add(ATTEMPT.wrapping_mul(u64::from(extra.attempt)));
             extra.attempt += 1;
         }
+        world.frames[slot].next = self.send_copy(slot, call, path, world);
+        if !plain {
+            self.arm_attempt(slot, call, world);
+        }
+    }
+
+    /// Sends a call by a path that keys its draws.
+    #[inline(always)]
+    pub(super) fn send_copy(&self, slot: Slot, call: u16, path: u64, world: &mut World) -> Slot {
+        let site = &self.program.calls[usize::from(call)];
         let op = site.op.unwrap_or(world.frames[slot].op);
         let key = Program::key(site.key, slot, world);
         let id = descend(world.frames[slot].id, path);
@@ -552,14 +563,11 @@ impl Server {
             let deadline = self.call_deadline(slot, usize::from(site.edge), world);
             let extra = world.frames.extra_mut(child);
             extra.size = size.unwrap_or(extra.size);
-            extra.enforced = policy.propagate;
+            extra.enforced = self.program.edges[usize::from(site.edge)].propagate;
             extra.deadline = extra.deadline.min(deadline);
         }
         world.send(child, (self.node, world.frames[slot].inst), target, id);
-        world.frames[slot].next = child;
-        if !plain {
-            self.arm_attempt(slot, call, world);
-        }
+        child
     }
 
     /// Arms the timer of an attempt: its timeout or the call's deadline, whichever is first.
@@ -567,6 +575,9 @@ impl Server {
         let edge = usize::from(self.program.calls[usize::from(call)].edge);
         let deadline = self.call_deadline(slot, edge, world);
         let left = deadline.saturating_sub(world.now());
+        if self.program.edges[edge].is_hedged() {
+            return self.arm_hedged(slot, edge, deadline, world);
+        }
         match self.program.edges[edge].timeout {
             Some((timeout, span)) if timeout <= left => world.arm(slot, span),
             _ if deadline != u64::MAX => world.arm(slot, Span::of(left)),
@@ -575,18 +586,15 @@ impl Server {
     }
 
     #[cold]
-    fn attempt_timed_out(&mut self, slot: Slot, call: u16, world: &mut World) {
-        let child = world.frames[slot].next;
-        world.frames[slot].next = NONE;
-        let edge = usize::from(self.program.calls[usize::from(call)].edge);
-        if self.program.edges[edge].cancel {
-            world.call_off(child);
-        } else {
-            world.give_up(child);
-        }
+    pub(super) fn attempt_timed_out(&mut self, slot: Slot, call: u16, world: &mut World) {
+        let child = std::mem::replace(&mut world.frames[slot].next, NONE);
+        let edge = self.program.calls[usize::from(call)].edge;
+        self.let_go(child, edge, world);
         world.record.node(self.node).cause("call_timeout");
-        self.breaker_hears(slot, Outcome::Timeout, world);
-        self.call_failed(slot, call, Outcome::Timeout, world);
+        self.attempt_ended(slot, edge, Outcome::Timeout, world);
+        if !self.other_copy_is_out(slot, edge, world) {
+            self.call_failed(slot, call, Outcome::Timeout, world);
+        }
     }
 
     #[inline(always)]
@@ -595,16 +603,20 @@ impl Server {
         if world.frames[child].flags & BRANCH != 0 {
             return self.branch_ended(slot, child, world);
         }
-        let f = &mut world.frames[slot];
-        f.next = NONE;
-        let pc = f.pc;
+        let pc = world.frames[slot].pc;
         world.disarm(slot);
         let (outcome, found) =
             (world.frames[child].outcome(), world.frames[child].flags & FOUND != 0);
         if world.carries {
-            world.frames.extra_mut(slot).fetched = world.frames.extra(child).reply_size;
-            self.breaker_hears(slot, outcome, world);
+            let size = world.frames.extra(child).reply_size;
+            world.frames.extra_mut(slot).fetched = size;
+            if let Instr::Call(call) = self.program.code[usize::from(pc)]
+                && self.one_copy_answered(slot, call, (child, outcome), world)
+            {
+                return;
+            }
         }
+        world.frames[slot].next = NONE;
         if outcome.is_success() {
             if found && let Some(Instr::OnHit(to)) = self.program.code.get(usize::from(pc) + 1) {
                 world.frames[slot].pc = *to;
@@ -655,10 +667,10 @@ impl Server {
                 return world.arm(slot, Span::of(wait));
             }
         }
-        let optional = site.optional;
+        let (optional, fallback) = (site.optional, site.fallback);
         self.nothing_to_fill(slot, outcome, world);
-        if optional {
-            return self.run(slot, world);
+        if self.goes_on_without(slot, optional, fallback, world) {
+            return;
         }
         world.record.node(self.node).cause("failed_call");
         self.finish(slot, Outcome::Error, world);

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     expr::{Expr, Taker, clip, unknown},
-    units::{Count, Name, Number, SimDuration, Size, ValueError, plain, text_value},
+    units::{Count, Name, Number, SimDuration, Size, ValueError, plain, short_form, text_value},
 };
 
 const DISCIPLINES: [(&str, Discipline); 10] = [
@@ -186,54 +186,10 @@ text_value!(
     ["tier == gold", "not poison"]
 );
 
-/// A name alone, or the fields of the long form.
-macro_rules! short_form {
-    ($type:ident, $fields:ident, $expecting:literal, |$name:ident| $short:expr, |$long:ident| $is_short:expr) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct Form;
-                impl<'de> Visitor<'de> for Form {
-                    type Value = $type;
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str($expecting)
-                    }
-                    fn visit_str<E: de::Error>(self, v: &str) -> Result<$type, E> {
-                        let $name: Name = v.parse().map_err(E::custom)?;
-                        Ok($type($short))
-                    }
-                    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<$type, A::Error> {
-                        $fields::deserialize(MapAccessDeserializer::new(map)).map($type)
-                    }
-                }
-                deserializer.deserialize_any(Form)
-            }
-        }
-
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let $long = &self.0;
-                match $is_short {
-                    Some(name) => name.serialize(serializer),
-                    None => self.0.serialize(serializer),
-                }
-            }
-        }
-
-        impl JsonSchema for $type {
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($type).into()
-            }
-            fn json_schema(g: &mut SchemaGenerator) -> Schema {
-                let (name, fields) = (g.subschema_for::<Name>(), g.subschema_for::<$fields>());
-                json_schema!({"anyOf": [name, fields]})
-            }
-        }
-    };
-}
-
 short_form!(
     CallSpec,
     CallFields,
+    Name,
     "a node's name, or `{to, operation, key, size}`",
     |name| CallFields { to: name, operation: None, key: None, size: None },
     |c| (c.operation.is_none() && c.key.is_none() && c.size.is_none()).then_some(&c.to)
@@ -241,6 +197,7 @@ short_form!(
 short_form!(
     ReadSpec,
     ReadFields,
+    Name,
     "a store's name, or `{from, key, count, shards, need, cache}`",
     |name| ReadFields { from: name, key: None, count: None, shards: None, need: None, cache: None },
     |r| (r.key.is_none()
@@ -253,6 +210,7 @@ short_form!(
 short_form!(
     WriteSpec,
     WriteFields,
+    Name,
     "a store's name, or `{to, key, size, count, cache, mode}`",
     |name| WriteFields { to: name, key: None, size: None, count: None, cache: None, mode: None },
     |w| (w.key.is_none()

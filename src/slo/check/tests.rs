@@ -63,6 +63,7 @@ fn sound_expressions_pass() {
         "attempts_per_request(after=blip) <= 1.2",
         "requests.timeout(during=blip) <= 1% of requests.issued(during=blip)",
         "time_to_recover(az-loss) <= 30s",
+        "metastable(az-loss) == false",
     ] {
         let (slos, problems) = problems(&[text]);
         assert!(problems.is_empty(), "{text}: {problems:?}");
@@ -128,7 +129,10 @@ fn faulty_expressions_are_explained() {
         ("time_to_recover(az-los) <= 30s", "E-REF", "did you mean `az-loss`?"),
         // Parts of the model that come later.
         ("lost_acked_writes == 0", "E-UNSUPPORTED", "`lost_acked_writes`"),
-        ("metastable(blip) == false", "E-UNSUPPORTED", "`metastable`"),
+        ("metastable(az-los) == false", "E-REF", "did you mean `az-loss`?"),
+        ("metastable(az-loss) == perhaps", "E-SLO", "neither true nor false"),
+        ("metastable(az-loss) <= true", "E-SLO", "`== true` or `== false`"),
+        ("metastable == false", "E-SLO", "of one fault"),
         ("availability(tier=gold) >= 99%", "E-UNSUPPORTED", "`tier=`"),
         ("availability(side=a) >= 99%", "E-UNSUPPORTED", "`side=`"),
         ("p99(latency outcome=timeout) <= 1s", "E-UNSUPPORTED", "`outcome=timeout`"),

@@ -1,19 +1,18 @@
-//! Family `resilience`: retries, callers that give up, circuit breakers, bulkheads.
+//! Family `resilience`: retries, callers that give up, circuit breakers, rate limits, bulkheads.
 
-use super::{Case, Cases, Entry, left_out, nothing, one, time};
+use super::{Case, Cases, Entry, SEEDS, left_out, nothing, one, time};
 
 /// Requests per second where nothing queues.
 const RATE: f64 = 100.0;
 
 pub(super) fn cases(entry: &Entry) -> Cases {
     let id = entry.id.as_str();
-    if id.starts_with("tb-") {
-        return nothing("rate limits are not built yet");
-    }
     if id.starts_with("retrial-") {
         return nothing("blocked clients that come again for ever: `attempts` end");
     }
     match id {
+        "tb-deterministic" => bursts(entry),
+        _ if id.starts_with("tb-") => token_bucket(entry),
         "retry-layers" => layers(5, 3, 1.0, "amplification"),
         "retry-layers-prob" => layers(3, 4, 0.5, "bottom_calls_mean"),
         "bulkhead" => bulkhead(),
@@ -24,6 +23,53 @@ pub(super) fn cases(entry: &Entry) -> Cases {
         _ if id.starts_with("drain-") => nothing("results.json has no length of a busy period"),
         _ => panic!("{id}: not known"),
     }
+}
+
+/// A service whose calls take a token, and wait for it or do not.
+fn token_bucket(entry: &Entry) -> Cases {
+    let (rate, burst) = (entry.number("rate"), entry.number("burst"));
+    let shapes = entry.id.starts_with("tb-shape");
+    let wait = if shapes { " wait=1h" } else { "" };
+    let limit = format!("rate_limit: token_bucket(rate={rate}/s burst={burst}{wait})");
+    let lambda = entry.number("lam");
+    let design = format!(
+        "clients: {{load: {{arrivals: poisson({lambda}/s), to: app}}}}\n\
+         nodes:\n  app: {{service: {{calls: [db], dependencies: {{db: {{{limit}}}}}}}}}\n  \
+         db: {{external: {{latency: 0s}}}}\n"
+    );
+    let case = Case::new(design, lambda);
+    let share = |cause: &str| format!("nodes.app.causes.{cause} / summary.requests.issued");
+    one(if shapes {
+        case.measure("P_delayed", share("throttled")).measure("delay_mean", "summary.latency.mean")
+    } else {
+        case.measure("P_drop", share("rate_limited")).measure("accepted_rate", "summary.throughput")
+    })
+}
+
+/// 200 at once; a steady stream above the rate.
+fn bursts(entry: &Entry) -> Cases {
+    let (rate, burst) = (entry.number("rate"), entry.number("burst"));
+    let design = |arrivals: &str| {
+        format!(
+            "clients: {{load: {{arrivals: {arrivals}, to: db, \
+             rate_limit: token_bucket(rate={rate}/s burst={burst})}}}}\n\
+             nodes:\n  db: {{external: {{latency: 0s}}}}\n"
+        )
+    };
+    // Users who think for 20 s come together once in the 30 s and the warm-up of 3 s.
+    let once = Case::new(design("closed(users=200 think=20s)"), 1.0)
+        .label("-burst")
+        .requests(30.0 * SEEDS as f64)
+        .measure("accepted_of_burst_200", format!("summary.requests.ok / {SEEDS}"));
+    // From a full bucket: the load begins with the measured minute.
+    let stream = Case::new(
+        design("constant(150/s), load: [{at: 0s, factor: 0}, {at: 6s, factor: 1}]"),
+        150.0,
+    )
+    .label("-stream")
+    .requests(60.0 * 150.0 * SEEDS as f64)
+    .measure("accepted_of_constant_150_for_60s_approx", format!("summary.requests.ok / {SEEDS}"));
+    (vec![once, stream], Vec::new())
 }
 
 fn retry(entry: &Entry) -> Cases {

@@ -161,13 +161,11 @@ fn hedge(entry: &Entry) -> Cases {
         entry.id
     );
     let nodes = "  leaf: {external: {latency: mix(95% exp(mean=5s); 5% exp(mean=100s))}}\n";
-    let steps = entry.params["delay"].as_f64().map_or_else(
-        || "          - call: leaf\n".to_owned(),
-        |delay| {
-            let wait = time(delay);
-            format!("          - race: [{{call: leaf}}, [{{wait: {wait}}}, {{call: leaf}}]]\n")
-        },
-    );
+    let mut steps = "          - call: leaf\n".to_owned();
+    if let Some(delay) = entry.params["delay"].as_f64() {
+        steps += "      dependencies:\n";
+        writeln!(steps, "        leaf: {{hedge: {{after: {}}}}}", time(delay)).expect("grows");
+    }
     let mut case = Case::new(scenario(RATE, &steps, nodes), RATE);
     let mut missing = Vec::new();
     for metric in entry.expected.keys() {

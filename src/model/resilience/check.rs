@@ -1,0 +1,147 @@
+//! What can be wrong with the policies of an edge beyond types.
+//!
+//! **Invariant.** As in `model/check.rs`: everything is reported, nothing is changed.
+
+use super::{
+    DeadlineSpec, EdgeSpec, FallbackSpec, RetrySpec,
+    breaker::{BreakerSpec, WindowSpec},
+    hedge::AfterSpec,
+    permits::PoolFields,
+};
+use crate::{
+    model::{
+        build::Names,
+        check::{closest, law, positive},
+    },
+    problem::Problems,
+    units::{Count, SimDuration},
+};
+
+/// Calls or connections at once.
+const MAX_PERMITS: u64 = 1 << 24;
+
+/// The policy of an edge.
+pub fn edge(spec: &EdgeSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    if spec.timeout.is_some_and(|t| t.0 == 0) {
+        problems.error("E-RANGE", format!("{path}.timeout"), "must be above 0");
+    }
+    if let Some(breaker_) = &spec.breaker {
+        breaker(breaker_, spec.timeout, path, problems);
+    }
+    if let Some(retry_) = &spec.retry {
+        retry(retry_, &format!("{path}.retry"), problems);
+        if let (Some(timeout), Some(DeadlineSpec::Within(deadline))) = (spec.timeout, spec.deadline)
+            && u128::from(timeout.0) * u128::from(retry_.attempts.0) > u128::from(deadline.0)
+        {
+            problems.warn(
+                "W-DEADLINE",
+                format!("{path}.retry.attempts"),
+                "the deadline ends before all attempts can time out",
+                "a longer deadline, a shorter timeout, or fewer attempts",
+            );
+        }
+    }
+    if let Some(per) = spec.rate_limit.as_ref().and_then(|limit| limit.per.as_ref())
+        && names.attribute(per).is_none()
+    {
+        let known = names.attribute_names();
+        let help = closest(per, known.iter().map(String::as_str));
+        problems.error_help(
+            "E-REF",
+            format!("{path}.rate_limit"),
+            format!("unknown attribute `{per}`"),
+            help,
+        );
+    }
+    if let Some(bulkhead) = &spec.bulkhead {
+        positive(Some(bulkhead.0.size), MAX_PERMITS, &format!("{path}.bulkhead"), problems);
+    }
+    if let Some(pool_) = &spec.pool {
+        pool(&pool_.0, &format!("{path}.pool"), problems);
+    }
+    if let (Some(hedge), Some(timeout)) = (spec.hedge, spec.timeout)
+        && let AfterSpec::Fixed(after) = hedge.after
+        && after >= timeout.0
+    {
+        let message = "no copy is ever sent: the timeout ends the call before";
+        problems.warn("W-HEDGE", format!("{path}.hedge.after"), message, "a shorter `after`");
+    }
+    if let Some(fallback_) = &spec.fallback {
+        fallback(fallback_, &format!("{path}.fallback"), problems);
+    }
+}
+
+fn pool(spec: &PoolFields, path: &str, problems: &mut Problems) {
+    positive(Some(spec.size), MAX_PERMITS, path, problems);
+    if let Some(setup) = &spec.setup {
+        law(setup, &format!("{path}.setup"), problems);
+    }
+    if spec.idle.is_some() && spec.setup.is_none() {
+        let message = "closing a connection costs nothing, as opening one takes no time";
+        problems.error_help("E-CONFLICT", format!("{path}.idle"), message, "give it a `setup`");
+    }
+}
+
+fn fallback(spec: &FallbackSpec, path: &str, problems: &mut Problems) {
+    match (&spec.reply, &spec.call) {
+        (None, None) => {
+            problems.error_help(
+                "E-MISSING",
+                path,
+                "falls back on what?",
+                "`reply: 2KB` or `call: node`",
+            );
+        }
+        (Some(_), Some(_)) => {
+            let help = "the other node may have a fallback of its own";
+            problems.error_help("E-CONFLICT", path, "either a fixed reply or a call", help);
+        }
+        _ => {}
+    }
+}
+
+/// Calls a breaker judges or lets through, at most.
+const MAX_WINDOW: u64 = 1_000_000;
+
+fn breaker(spec: &BreakerSpec, timeout: Option<SimDuration>, path: &str, problems: &mut Problems) {
+    let at = |key: &str| format!("{path}.breaker.{key}");
+    match spec.window {
+        WindowSpec::Calls(n) => {
+            positive(Some(Count(n)), MAX_WINDOW, &at("window"), problems);
+            if let Some(least) = spec.min_calls.filter(|least| least.0 > n) {
+                let message = format!("a window of {n} calls never has {}", least.0);
+                let help = "it would never open";
+                problems.error_help("E-CONFLICT", at("min_calls"), message, help);
+            }
+        }
+        WindowSpec::Span(0) => problems.error("E-RANGE", at("window"), "must be above 0"),
+        WindowSpec::Span(_) => {}
+    }
+    positive(spec.min_calls, MAX_WINDOW, &at("min_calls"), problems);
+    positive(spec.probes, MAX_WINDOW, &at("probes"), problems);
+    if spec.open.0 == 0 {
+        problems.error("E-RANGE", at("open"), "must be above 0");
+    }
+    let slow = spec.slow.as_ref();
+    for (key, ratio) in
+        [("failure_ratio", spec.failure_ratio), ("slow.ratio", slow.map(|slow| slow.ratio))]
+    {
+        if ratio.is_some_and(|ratio| ratio.0 <= 0.0) {
+            let message = "must be above 0: it would open at once and never close";
+            problems.error("E-RANGE", at(key), message);
+        }
+    }
+    if let (Some(slow), Some(timeout)) = (slow, timeout)
+        && slow.over >= timeout
+    {
+        let message = "no call takes that long: its timeout ends it before";
+        problems.warn("W-BREAKER", at("slow.over"), message, "a shorter `over`");
+    }
+}
+
+fn retry(spec: &RetrySpec, path: &str, problems: &mut Problems) {
+    positive(Some(spec.attempts), 1000, &format!("{path}.attempts"), problems);
+    if spec.if_.as_ref().is_some_and(Vec::is_empty) {
+        problems.error("E-RANGE", format!("{path}.if"), "names no outcome");
+    }
+}

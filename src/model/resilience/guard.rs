@@ -1,0 +1,423 @@
+//! What stands between an attempt and its message: breaker, rate limit, bulkhead, pool, in this order
+//! (`semantics.md` 44).
+//!
+//! An attempt that is refused ends by a zero-delay event of its own, as many refusals in a row would
+//! recurse; one that waits has its timer armed for whatever ends the wait. Where a frame stands is its
+//! [`Hold`].
+//!
+//! **Invariant.** An attempt gives back what it got exactly once: when it ends, is refused further on, or
+//! is called off.
+
+use super::{
+    breaker::{Breaker, BreakerPolicy},
+    hedge::{AfterSpec, Latencies},
+    permits::{Permit, PermitPolicy, Permits},
+    rate_limit::{Limiter, RateLimit},
+};
+use crate::model::{
+    frame::{NONE, Slot},
+    probe::Outcome,
+    world::{Span, World},
+};
+
+/// The rules of an edge between its attempts and their messages.
+#[derive(Clone, Debug, Default)]
+pub struct GuardPolicy {
+    /// Refuses attempts while too many fail.
+    pub breaker: Option<BreakerPolicy>,
+    /// Lets so many pass in so much time.
+    pub rate_limit: Option<RateLimit>,
+    /// So many at once.
+    pub bulkhead: Option<PermitPolicy>,
+    /// So many connections.
+    pub pool: Option<PermitPolicy>,
+    /// When a second copy is sent.
+    pub hedge: Option<AfterSpec>,
+}
+
+impl GuardPolicy {
+    /// Whether there is any rule.
+    pub fn is_some(&self) -> bool {
+        self.breaker.is_some()
+            || self.rate_limit.is_some()
+            || self.bulkhead.is_some()
+            || self.pool.is_some()
+            || self.hedge.is_some()
+    }
+}
+
+/// What one calling instance keeps in mind of an edge's guards.
+#[derive(Clone, Debug, Default)]
+pub struct Guard {
+    breaker: Breaker,
+    limiter: Limiter,
+    bulkhead: Permits,
+    pool: Permits,
+    latencies: Latencies,
+}
+
+/// A line to stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// For room in the bulkhead.
+    Bulkhead,
+    /// For a connection.
+    Pool,
+}
+
+/// Where an attempt stands that has not been sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hold {
+    /// At the start.
+    #[default]
+    Start,
+    /// It was refused; its end is on the way.
+    Refused(Outcome),
+    /// It waits for a token.
+    Token,
+    /// It waits in line.
+    Line(Line),
+    /// It got what it stood in line for.
+    Granted(Line),
+    /// Its connection is being opened.
+    Setup,
+}
+
+/// An attempt under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Flight {
+    /// Epoch of the breaker when it was sent.
+    pub epoch: u32,
+    /// When it was let through, ns.
+    pub sent: u64,
+    /// When the first copy of the attempt was.
+    pub first: u64,
+    /// When it ends at the latest, ns; kept where there are hedges.
+    pub due: u64,
+}
+
+impl Flight {
+    /// Not sent.
+    pub const NONE: Self = Self { epoch: 0, sent: 0, first: 0, due: u64::MAX };
+}
+
+/// What the timer of an attempt that has not been sent means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// It goes on.
+    GoOn,
+    /// It failed.
+    Failed(Outcome),
+}
+
+impl Guard {
+    /// Takes the attempt of a frame as far as it gets now; whether it may be sent. If not, the frame
+    /// waits: for its timer or in line, no longer than to `deadline`.
+    pub fn admits(
+        &mut self,
+        policy: &GuardPolicy,
+        slot: Slot,
+        deadline: u64,
+        world: &mut World,
+    ) -> bool {
+        let now = world.now();
+        let hold = std::mem::take(&mut world.frames.extra_mut(slot).hold);
+        if hold == Hold::Start {
+            let mut flight = Flight::NONE;
+            if let Some(breaker) = &policy.breaker {
+                match self.breaker.admit(breaker, now) {
+                    Some(epoch) => flight.epoch = epoch,
+                    None => return refuse(slot, (Outcome::BreakerOpen, "breaker_open"), world),
+                }
+            }
+            world.frames.extra_mut(slot).flight = flight;
+            if let Some(limit) = &policy.rate_limit {
+                match self.token(limit, slot, false, world) {
+                    Some(0) => {}
+                    Some(wait) => {
+                        note(slot, "throttled", world);
+                        return hold_until(slot, Hold::Token, now + wait, deadline, world);
+                    }
+                    None => {
+                        self.withdraw(slot, world);
+                        return refuse(slot, (Outcome::RateLimited, "rate_limited"), world);
+                    }
+                }
+            }
+        }
+        if matches!(hold, Hold::Start | Hold::Token)
+            && let Some(bulkhead) = &policy.bulkhead
+            && self.bulkhead.get(bulkhead, slot, world).is_none()
+        {
+            return self.stand_in_line(policy, Line::Bulkhead, (slot, deadline), world);
+        }
+        if !matches!(hold, Hold::Granted(Line::Pool) | Hold::Setup)
+            && let Some(pool) = &policy.pool
+        {
+            match self.pool.get(pool, slot, world) {
+                Some(Permit::Ready) => {}
+                Some(Permit::After(span)) => {
+                    let at = now.saturating_add(span.nanos());
+                    return hold_until(slot, Hold::Setup, at, deadline, world);
+                }
+                None => return self.stand_in_line(policy, Line::Pool, (slot, deadline), world),
+            }
+        }
+        // How long the reply takes is judged from here, not from where the waits began.
+        let flight = &mut world.frames.extra_mut(slot).flight;
+        (flight.sent, flight.first) = (now, now);
+        true
+    }
+
+    /// Waits, or is refused where nobody waits.
+    fn stand_in_line(
+        &mut self,
+        policy: &GuardPolicy,
+        line: Line,
+        (slot, deadline): (Slot, u64),
+        world: &mut World,
+    ) -> bool {
+        let wait = self.permits(policy, line).1.wait;
+        if wait == 0 {
+            self.forget(policy, slot, Hold::Line(line), world);
+            return refuse(slot, (Outcome::Rejected, full(line)), world);
+        }
+        note(slot, waits(line), world);
+        self.permits(policy, line).0.join(slot);
+        let until = world.now().saturating_add(wait);
+        world.frames.extra_mut(slot).flight.due = deadline;
+        hold_until(slot, Hold::Line(line), until, deadline, world)
+    }
+
+    /// The timer of an attempt that has not been sent fired.
+    pub fn due(
+        &mut self,
+        policy: &GuardPolicy,
+        slot: Slot,
+        deadline: u64,
+        world: &mut World,
+    ) -> Due {
+        let hold = world.frames.extra(slot).hold;
+        let late = world.now() >= deadline;
+        let failed = match hold {
+            Hold::Refused(outcome) => outcome,
+            Hold::Line(line) => {
+                self.permits(policy, line).0.leave(slot);
+                note(slot, full(line), world);
+                if late { Outcome::Timeout } else { Outcome::Rejected }
+            }
+            Hold::Start => return Due::GoOn,
+            _ if late => Outcome::Timeout,
+            _ => return Due::GoOn,
+        };
+        self.forget(policy, slot, hold, world);
+        Due::Failed(failed)
+    }
+
+    /// A second copy of a call may be sent at once: its flight.
+    pub fn admits_copy(
+        &mut self,
+        policy: &GuardPolicy,
+        slot: Slot,
+        world: &mut World,
+    ) -> Option<Flight> {
+        let now = world.now();
+        let ready = |permits: &Permits, policy: &Option<PermitPolicy>| {
+            policy.as_ref().is_none_or(|policy| permits.is_ready(policy, now))
+        };
+        if !ready(&self.bulkhead, &policy.bulkhead) || !ready(&self.pool, &policy.pool) {
+            return None;
+        }
+        let epoch = match &policy.breaker {
+            Some(breaker) => self.breaker.admit(breaker, now)?,
+            None => 0,
+        };
+        if let Some(limit) = &policy.rate_limit
+            && self.token(limit, slot, true, world).is_none()
+        {
+            self.breaker.withdrawn(epoch);
+            return None;
+        }
+        for (permits, policy) in
+            [(&mut self.bulkhead, &policy.bulkhead), (&mut self.pool, &policy.pool)]
+        {
+            if let Some(policy) = policy {
+                permits.get(policy, slot, world);
+            }
+        }
+        let first = world.frames.extra(slot).flight.first;
+        Some(Flight { epoch, sent: now, first, due: u64::MAX })
+    }
+
+    /// When a second copy is to be sent, if ever.
+    pub fn hedge_at(&mut self, policy: &GuardPolicy, now: u64) -> u64 {
+        let after = match policy.hedge {
+            None => None,
+            Some(AfterSpec::Fixed(nanos)) => Some(nanos),
+            Some(AfterSpec::Quantile(_, q)) => self.latencies.quantile(q, now),
+        };
+        after.map_or(u64::MAX, |after| now.saturating_add(after))
+    }
+
+    /// The first copy of an attempt that was sent ended.
+    pub fn ended(&mut self, policy: &GuardPolicy, slot: Slot, outcome: Outcome, world: &mut World) {
+        let (now, flight) = (world.now(), world.frames.extra(slot).flight);
+        let took = now - flight.sent;
+        if let Some(breaker) = &policy.breaker
+            && self.breaker.ended(breaker, (flight.epoch, took), outcome.is_success(), now)
+        {
+            note(slot, "breaker_opened", world);
+        }
+        // From the first copy on: the quantile of the faster one of two would sink with each copy sent.
+        let over = outcome.is_success() || world.frames.extra(slot).hedge == NONE;
+        if over && policy.hedge.is_some() {
+            self.latencies.saw(now - flight.first, now);
+        }
+        self.put_back(policy, outcome != Outcome::Timeout, world);
+    }
+
+    /// A copy that was sent is given up without having ended.
+    pub fn given_up(&mut self, policy: &GuardPolicy, flight: Flight, world: &mut World) {
+        self.breaker.withdrawn(flight.epoch);
+        self.put_back(policy, false, world);
+    }
+
+    /// A call is called off, wherever it stands.
+    pub fn called_off(&mut self, policy: &GuardPolicy, slot: Slot, world: &mut World) {
+        let extra = world.frames.extra(slot);
+        let (flight, hedge, hold) = (extra.flight, extra.hedge, extra.hold);
+        if world.frames[slot].next == NONE {
+            if let Hold::Line(line) = hold {
+                self.permits(policy, line).0.leave(slot);
+            }
+            return self.forget(policy, slot, hold, world);
+        }
+        self.given_up(policy, flight, world);
+        if hedge != NONE {
+            let flight = world.frames.extra(slot).hedge_flight;
+            self.given_up(policy, flight, world);
+        }
+    }
+
+    /// An attempt that was not sent gives back what it got where it stood.
+    fn forget(&mut self, policy: &GuardPolicy, slot: Slot, hold: Hold, world: &mut World) {
+        world.frames.extra_mut(slot).hold = Hold::Start;
+        let (in_bulkhead, in_pool) = match hold {
+            Hold::Start | Hold::Refused(_) => return,
+            Hold::Token | Hold::Line(Line::Bulkhead) => (false, false),
+            Hold::Granted(Line::Bulkhead) | Hold::Line(Line::Pool) => (true, false),
+            Hold::Granted(Line::Pool) => (true, true),
+            // It is closed before it is open.
+            Hold::Setup => {
+                self.put_back(policy, false, world);
+                (false, false)
+            }
+        };
+        self.withdraw(slot, world);
+        if in_bulkhead {
+            self.put(policy, Line::Bulkhead, true, world);
+        }
+        if in_pool {
+            self.put(policy, Line::Pool, true, world);
+        }
+    }
+
+    fn withdraw(&mut self, slot: Slot, world: &World) {
+        self.breaker.withdrawn(world.frames.extra(slot).flight.epoch);
+    }
+
+    /// Room and connection come back.
+    fn put_back(&mut self, policy: &GuardPolicy, usable: bool, world: &mut World) {
+        self.put(policy, Line::Pool, usable, world);
+        self.put(policy, Line::Bulkhead, usable, world);
+    }
+
+    fn put(&mut self, policy: &GuardPolicy, line: Line, usable: bool, world: &mut World) {
+        let (permits, policy) = match (line, &policy.bulkhead, &policy.pool) {
+            (Line::Bulkhead, Some(policy), _) => (&mut self.bulkhead, policy),
+            (Line::Pool, _, Some(policy)) => (&mut self.pool, policy),
+            _ => return,
+        };
+        let Some((next, permit)) = permits.put(policy, usable, world) else { return };
+        world.disarm(next);
+        let (hold, span) = match permit {
+            Permit::Ready => (Hold::Granted(line), Span::ZERO),
+            Permit::After(span) => {
+                let due = world.frames.extra(next).flight.due;
+                (Hold::Setup, Span::of(span.nanos().min(due.saturating_sub(world.now()))))
+            }
+        };
+        world.frames.extra_mut(next).hold = hold;
+        world.arm(next, span);
+    }
+
+    fn permits<'p>(
+        &mut self,
+        policy: &'p GuardPolicy,
+        line: Line,
+    ) -> (&mut Permits, &'p PermitPolicy) {
+        match line {
+            Line::Bulkhead => {
+                (&mut self.bulkhead, policy.bulkhead.as_ref().expect("there is a bulkhead"))
+            }
+            Line::Pool => (&mut self.pool, policy.pool.as_ref().expect("there is a pool")),
+        }
+    }
+
+    /// Time until a call passes the rate limit; `None`: it does not.
+    fn token(
+        &mut self,
+        limit: &RateLimit,
+        slot: Slot,
+        at_once: bool,
+        world: &mut World,
+    ) -> Option<u64> {
+        let now = world.now();
+        let id = limit.per.map_or(0, |per| per.value(slot, world).to_bits());
+        match limit.shared {
+            Some(shared) => world.limiters[shared].take(limit, id, now, at_once),
+            None => self.limiter.take(limit, id, now, at_once),
+        }
+    }
+}
+
+/// Cause of a refusal for want of a permit.
+const fn full(line: Line) -> &'static str {
+    match line {
+        Line::Bulkhead => "bulkhead_full",
+        Line::Pool => "pool_exhausted",
+    }
+}
+
+/// Tally of those who wait for one.
+const fn waits(line: Line) -> &'static str {
+    match line {
+        Line::Bulkhead => "bulkhead_wait",
+        Line::Pool => "pool_wait",
+    }
+}
+
+/// Tallies a cause at the calling node; what stops a client's requests is their outcome.
+fn note(slot: Slot, cause: &'static str, world: &mut World) {
+    let node = world.frames[slot].node;
+    if node < world.first_client {
+        world.record.node(node).cause(cause);
+    }
+}
+
+fn refuse(slot: Slot, (outcome, cause): (Outcome, &'static str), world: &mut World) -> bool {
+    note(slot, cause, world);
+    world.frames.extra_mut(slot).hold = Hold::Refused(outcome);
+    world.arm(slot, Span::ZERO);
+    false
+}
+
+fn hold_until(slot: Slot, hold: Hold, at: u64, deadline: u64, world: &mut World) -> bool {
+    world.frames.extra_mut(slot).hold = hold;
+    let at = at.min(deadline);
+    if at != u64::MAX {
+        let left = at.saturating_sub(world.now());
+        world.arm(slot, Span::of(left));
+    }
+    false
+}

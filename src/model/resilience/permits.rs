@@ -1,0 +1,166 @@
+//! Bulkheads and connection pools: so many calls at once, the others wait in line or are refused.
+//!
+//! **Invariant.** While anyone waits, every permit is out.
+
+use std::collections::VecDeque;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::law::DurationLaw,
+    model::{
+        frame::Slot,
+        service::program::Demand,
+        world::{Span, World},
+    },
+    units::{Count, SimDuration, short_form},
+};
+
+/// So many calls at once: `bulkhead: 16` is short for `bulkhead: {size: 16}`.
+#[derive(Clone, Debug)]
+pub struct BulkheadSpec(pub BulkheadFields);
+
+/// The long form of a bulkhead. One for each calling instance and edge; a call for which there is no
+/// room is `rejected`.
+///
+/// ```yaml
+/// bulkhead: {size: 16, wait: 50ms}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BulkheadFields {
+    /// Calls at once.
+    pub size: Count,
+    /// How long a call waits for room; refused at once when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<SimDuration>,
+}
+
+/// So many connections: `pool: 32` is short for `pool: {size: 32}`.
+#[derive(Clone, Debug)]
+pub struct PoolSpec(pub PoolFields);
+
+/// The long form of a connection pool. One for each calling instance and edge; a call holds a connection
+/// until its reply. A call that is given up (it timed out, or its hedge was faster) takes its connection
+/// with it, as nobody knows what would come next on it.
+///
+/// ```yaml
+/// pool: {size: 32, wait: 1s, setup: 3ms, idle: 60s}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PoolFields {
+    /// Connections open at once.
+    pub size: Count,
+    /// How long a call waits for one, then it is `rejected`; for ever (or to its deadline) when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<SimDuration>,
+    /// Time to open one (handshakes); 0 when absent. The `timeout` of the call starts after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub setup: Option<DurationLaw>,
+    /// An unused connection is closed after this time; kept for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<SimDuration>,
+}
+
+short_form!(
+    BulkheadSpec,
+    BulkheadFields,
+    Count,
+    "a number of calls, or `{size, wait}`",
+    |size| BulkheadFields { size, wait: None },
+    |b| b.wait.is_none().then_some(&b.size)
+);
+short_form!(
+    PoolSpec,
+    PoolFields,
+    Count,
+    "a number of connections, or `{size, wait, setup, idle}`",
+    |size| PoolFields { size, wait: None, setup: None, idle: None },
+    |p| (p.wait.is_none() && p.setup.is_none() && p.idle.is_none()).then_some(&p.size)
+);
+
+/// How many permits there are, and what it takes to get one.
+#[derive(Clone, Debug)]
+pub struct PermitPolicy {
+    /// How many.
+    pub size: u64,
+    /// How long one may wait, ns; `u64::MAX`: for ever.
+    pub wait: u64,
+    /// Pools: what opening a connection takes.
+    pub setup: Option<Demand>,
+    /// Pools: for how long an unused connection stays open, ns; `u64::MAX`: for ever.
+    pub idle: u64,
+}
+
+/// Permits of a bulkhead or pool.
+#[derive(Clone, Debug, Default)]
+pub struct Permits {
+    /// Permits held.
+    held: u64,
+    /// Since when each open connection has not been used.
+    idle: Vec<u64>,
+    /// Who waits.
+    line: VecDeque<Slot>,
+}
+
+/// A permit that was got.
+#[derive(Clone, Copy, Debug)]
+pub enum Permit {
+    /// Ready.
+    Ready,
+    /// Its connection is open after this time.
+    After(Span),
+}
+
+impl Permits {
+    /// A permit for a call, if there is one.
+    pub fn get(&mut self, policy: &PermitPolicy, slot: Slot, world: &World) -> Option<Permit> {
+        (self.held < policy.size).then(|| self.hand(policy, slot, world))
+    }
+
+    /// Whether a call would not have to wait.
+    pub fn is_ready(&self, policy: &PermitPolicy, now: u64) -> bool {
+        let open = || self.idle.last().is_some_and(|&since| now - since <= policy.idle);
+        self.held < policy.size && (policy.setup.is_none() || open())
+    }
+
+    /// A call waits.
+    pub fn join(&mut self, slot: Slot) {
+        self.line.push_back(slot);
+    }
+
+    /// A call waits no longer.
+    pub fn leave(&mut self, slot: Slot) {
+        // They give up in the order in which they came, most of the time.
+        let at = self.line.iter().position(|&waiting| waiting == slot);
+        self.line.remove(at.expect("it stands in line"));
+    }
+
+    /// A permit comes back, its connection usable or not; the first in line gets it.
+    pub fn put(
+        &mut self,
+        policy: &PermitPolicy,
+        usable: bool,
+        world: &World,
+    ) -> Option<(Slot, Permit)> {
+        self.held -= 1;
+        if usable && policy.setup.is_some() {
+            self.idle.push(world.now());
+        }
+        let next = self.line.pop_front()?;
+        Some((next, self.hand(policy, next, world)))
+    }
+
+    fn hand(&mut self, policy: &PermitPolicy, slot: Slot, world: &World) -> Permit {
+        self.held += 1;
+        let Some(setup) = &policy.setup else { return Permit::Ready };
+        // The one used last is taken first; once that is too old, so are all.
+        if self.idle.pop().is_some_and(|since| world.now() - since <= policy.idle) {
+            return Permit::Ready;
+        }
+        self.idle.clear();
+        Permit::After(setup.work(slot, world).span)
+    }
+}

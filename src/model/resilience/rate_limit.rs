@@ -1,0 +1,393 @@
+//! Rate limits: so many calls in so much time, the others are refused or wait.
+//!
+//! A token bucket is kept as the instant at which it would be full again (the generic cell rate
+//! algorithm, ITU-T I.371, annex A): exact for a bucket that fills without steps, starts full, and lets a
+//! call pass if there is a whole token. A leaky bucket is one of burst 1 whose calls wait in line.
+//!
+//! **Invariant.** Time is integer: how often a bucket was asked changes nothing.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    str::FromStr,
+};
+
+use crate::{
+    expr::{Expr, Taker, unknown},
+    model::service::program::AttrRef,
+    units::{Count, Rate, SimDuration, ValueError, text_value},
+};
+
+/// A rate limit as it is written: what passes, for whom, and who counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RateLimitSpec {
+    /// What passes.
+    pub meter: MeterSpec,
+    /// Each value of it has a limit of its own: `key`, `client`, or an attribute; all together when
+    /// absent.
+    pub per: Option<String>,
+    /// One limit for all instances instead of one each.
+    pub shared: bool,
+}
+
+/// What passes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MeterSpec {
+    /// `burst` at once, `rate` in the long run; others wait so long for a token, or are refused.
+    TokenBucket {
+        /// Tokens per second.
+        rate: Rate,
+        /// Tokens it holds.
+        burst: u64,
+        /// Longest wait for a token; none when absent.
+        wait: Option<SimDuration>,
+    },
+    /// One every 1/`rate`; so many wait in line, others are refused.
+    LeakyBucket {
+        /// Calls per second.
+        rate: Rate,
+        /// Calls that wait.
+        queue: u64,
+    },
+    /// `limit` in each window; windows follow each other from the start of the run.
+    FixedWindow {
+        /// Calls per window.
+        limit: u64,
+        /// Its length.
+        window: SimDuration,
+    },
+    /// `limit` in the last `window`, whenever it is asked.
+    SlidingWindow {
+        /// Calls per window.
+        limit: u64,
+        /// Its length.
+        window: SimDuration,
+    },
+}
+
+/// Calls that a window counts or a bucket holds, at most.
+const MOST: u64 = 1_000_000;
+/// Calls per second, at most.
+const FASTEST: f64 = 1e9;
+
+impl FromStr for RateLimitSpec {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let expr = Expr::parse(text)?;
+        let usage = match expr.name.as_str() {
+            "token_bucket" => "token_bucket(rate=100/s burst=200)",
+            "leaky_bucket" => "leaky_bucket(rate=100/s queue=50)",
+            "fixed_window" => "fixed_window(limit=100 window=1s)",
+            "sliding_window" => "sliding_window(limit=100 window=1s)",
+            other => {
+                let known = ["token_bucket", "leaky_bucket", "fixed_window", "sliding_window"];
+                return Err(unknown("rate limit", other, &known));
+            }
+        };
+        let mut t = Taker::new(&expr, usage)?;
+        let meter = match expr.name.as_str() {
+            "token_bucket" => MeterSpec::TokenBucket {
+                rate: rate(&mut t)?,
+                burst: count(&mut t, "burst", 1)?,
+                wait: t.read("wait")?,
+            },
+            "leaky_bucket" => {
+                MeterSpec::LeakyBucket { rate: rate(&mut t)?, queue: count(&mut t, "queue", 0)? }
+            }
+            name => {
+                let (limit, window) = (count(&mut t, "limit", 1)?, t.need_read("window")?);
+                if window == SimDuration(0) {
+                    return Err(ValueError::new("E-RANGE", "`window` must be above 0"));
+                }
+                match name {
+                    "fixed_window" => MeterSpec::FixedWindow { limit, window },
+                    _ => MeterSpec::SlidingWindow { limit, window },
+                }
+            }
+        };
+        let per = t.key("per").map(Expr::need_word).transpose()?.map(str::to_owned);
+        let shared = match t.key("scope").map(Expr::need_word).transpose()? {
+            None | Some("instance") => false,
+            Some("shared") => true,
+            Some(other) => return Err(unknown("scope", other, &["instance", "shared"])),
+        };
+        t.finish()?;
+        Ok(Self { meter, per, shared })
+    }
+}
+
+fn rate(t: &mut Taker<'_>) -> Result<Rate, ValueError> {
+    let rate: Rate = t.need_read("rate")?;
+    if rate.0 > 0.0 && rate.0 <= FASTEST {
+        return Ok(rate);
+    }
+    Err(ValueError::new("E-RANGE", "`rate` must be above 0 and at most 1000000000/s"))
+}
+
+fn count(t: &mut Taker<'_>, key: &str, least: u64) -> Result<u64, ValueError> {
+    let n: Count = t.need_read(key)?;
+    if (least..=MOST).contains(&n.0) {
+        return Ok(n.0);
+    }
+    Err(ValueError::new("E-RANGE", format!("`{key}` must be in {least}..={MOST}")))
+}
+
+impl fmt::Display for RateLimitSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.meter {
+            MeterSpec::TokenBucket { rate, burst, wait } => {
+                write!(f, "token_bucket(rate={rate} burst={}", Count(burst))?;
+                wait.map_or(Ok(()), |wait| write!(f, " wait={wait}"))?;
+            }
+            MeterSpec::LeakyBucket { rate, queue } => {
+                write!(f, "leaky_bucket(rate={rate} queue={}", Count(queue))?;
+            }
+            MeterSpec::FixedWindow { limit, window } => {
+                write!(f, "fixed_window(limit={} window={window}", Count(limit))?;
+            }
+            MeterSpec::SlidingWindow { limit, window } => {
+                write!(f, "sliding_window(limit={} window={window}", Count(limit))?;
+            }
+        }
+        if let Some(per) = &self.per {
+            write!(f, " per={per}")?;
+        }
+        f.write_str(if self.shared { " scope=shared)" } else { ")" })
+    }
+}
+
+text_value!(
+    RateLimitSpec,
+    "RateLimit",
+    "a rate limit such as `token_bucket(rate=100/s burst=200)`",
+    ["token_bucket(rate=100/s burst=200 per=client)", "leaky_bucket(rate=100/s queue=50)"]
+);
+
+/// A rate limit, ready to run.
+#[derive(Clone, Debug)]
+pub struct RateLimit {
+    /// What passes.
+    meter: Meter,
+    /// What has a limit of its own.
+    pub per: Option<AttrRef>,
+    /// Its place among the limiters that all instances share.
+    pub shared: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Meter {
+    /// Time between two calls, and how far ahead of it a call may come at once or at all, in parts of
+    /// a nanosecond.
+    Bucket {
+        gap: u128,
+        ahead: u128,
+        at_all: u128,
+    },
+    Fixed {
+        limit: u64,
+        window: u64,
+    },
+    Sliding {
+        limit: u64,
+        window: u64,
+    },
+}
+
+/// Parts of a nanosecond.
+const PARTS: u32 = 32;
+
+impl RateLimit {
+    /// Ready to run.
+    pub fn new(spec: &RateLimitSpec, per: Option<AttrRef>, shared: Option<usize>) -> Self {
+        let gap = |rate: Rate| libm::round(1e9 / rate.0 * (1u64 << PARTS) as f64) as u128;
+        let meter = match spec.meter {
+            MeterSpec::TokenBucket { rate, burst, wait } => {
+                let ahead = gap(rate) * u128::from(burst - 1);
+                let wait = u128::from(wait.map_or(0, |w| w.0)) << PARTS;
+                Meter::Bucket { gap: gap(rate), ahead, at_all: ahead + wait }
+            }
+            MeterSpec::LeakyBucket { rate, queue } => {
+                let gap = gap(rate);
+                Meter::Bucket { gap, ahead: 0, at_all: gap * u128::from(queue) }
+            }
+            MeterSpec::FixedWindow { limit, window } => Meter::Fixed { limit, window: window.0 },
+            MeterSpec::SlidingWindow { limit, window } => {
+                Meter::Sliding { limit, window: window.0 }
+            }
+        };
+        Self { meter, per, shared }
+    }
+}
+
+/// What a limiter knows of one thing it limits.
+#[derive(Clone, Debug)]
+enum Seen {
+    /// When the bucket would be full again, in parts of a nanosecond.
+    Full(u128),
+    /// Number of the window, and calls in it.
+    Window(u64, u64),
+    /// When the last calls passed.
+    Calls(VecDeque<u64>),
+}
+
+impl Seen {
+    /// It says no more than nothing would.
+    fn is_over(&self, meter: Meter, now: u64) -> bool {
+        match (self, meter) {
+            (Self::Full(at), _) => *at <= u128::from(now) << PARTS,
+            (Self::Window(number, _), Meter::Fixed { window, .. }) => *number < now / window,
+            (Self::Calls(calls), Meter::Sliding { window, .. }) => {
+                calls.back().is_none_or(|last| now - last >= window)
+            }
+            _ => unreachable!("a limiter has one meter"),
+        }
+    }
+}
+
+/// A limiter at work.
+#[derive(Clone, Debug, Default)]
+pub struct Limiter {
+    seen: BTreeMap<u64, Seen>,
+    /// Size at which what is over is thrown away.
+    full: usize,
+}
+
+impl Limiter {
+    /// A call for `id` passes after so many ns (0: now); `None`: it is refused. With `at_once` it does
+    /// not wait.
+    pub fn take(&mut self, limit: &RateLimit, id: u64, now: u64, at_once: bool) -> Option<u64> {
+        if self.seen.len() > self.full {
+            self.seen.retain(|_, seen| !seen.is_over(limit.meter, now));
+            self.full = (2 * self.seen.len()).max(64);
+        }
+        match limit.meter {
+            Meter::Bucket { gap, ahead, at_all } => {
+                let now = u128::from(now) << PARTS;
+                let Seen::Full(full) = self.seen.entry(id).or_insert(Seen::Full(now)) else {
+                    unreachable!("a bucket keeps an instant")
+                };
+                let from = now.max(*full);
+                let early = (from - now).saturating_sub(ahead);
+                if from - now > at_all || at_once && early > 0 {
+                    return None;
+                }
+                *full = from + gap;
+                Some((early >> PARTS) as u64 + u64::from(early & ((1 << PARTS) - 1) > 0))
+            }
+            Meter::Fixed { limit, window } => {
+                let number = now / window;
+                let seen = self.seen.entry(id).or_insert(Seen::Window(number, 0));
+                let Seen::Window(last, calls) = seen else {
+                    unreachable!("a fixed window keeps a count")
+                };
+                if *last < number {
+                    (*last, *calls) = (number, 0);
+                }
+                let passes = *calls < limit;
+                *calls += u64::from(passes);
+                passes.then_some(0)
+            }
+            Meter::Sliding { limit, window } => {
+                let seen = self.seen.entry(id).or_insert_with(|| Seen::Calls(VecDeque::new()));
+                let Seen::Calls(calls) = seen else {
+                    unreachable!("a sliding window keeps its calls")
+                };
+                while calls.front().is_some_and(|first| now - first >= window) {
+                    calls.pop_front();
+                }
+                let passes = (calls.len() as u64) < limit;
+                if passes {
+                    calls.push_back(now);
+                }
+                passes.then_some(0)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(text: &str) -> RateLimit {
+        RateLimit::new(&text.parse().unwrap(), None, None)
+    }
+
+    fn passed(text: &str, times: impl Iterator<Item = u64>) -> usize {
+        let (limit, mut limiter) = (limit(text), Limiter::default());
+        times.filter(|&t| limiter.take(&limit, 7, t, false).is_some()).count()
+    }
+
+    #[test]
+    fn what_was_printed_reads_back() {
+        for text in [
+            "token_bucket(rate=100/s burst=200)",
+            "token_bucket(rate=100/s burst=200 wait=1s per=client scope=shared)",
+            "leaky_bucket(rate=5/s queue=0)",
+            "fixed_window(limit=10 window=1s per=tier)",
+            "sliding_window(limit=10 window=1m)",
+        ] {
+            assert_eq!(text.parse::<RateLimitSpec>().unwrap().to_string(), text);
+        }
+        for (text, message) in [
+            ("token_bucket(rate=100/s)", "burst"),
+            ("token_bucket(rate=0/s burst=1)", "above 0"),
+            ("token_bucket(rate=1/s burst=0)", "1..="),
+            ("sliding_window(limit=1 window=0s)", "above 0"),
+            ("bucket(rate=1/s)", "unknown rate limit"),
+            ("token_bucket(rate=1/s burst=1 scope=all)", "unknown scope"),
+            ("fixed_window(limit=1 window=1s wait=1s)", "no argument `wait`"),
+        ] {
+            let error = text.parse::<RateLimitSpec>().unwrap_err();
+            assert!(error.message.contains(message), "{text}: {}", error.message);
+        }
+    }
+
+    #[test]
+    fn a_token_bucket_passes_what_arithmetic_says() {
+        // Oracle `tb-deterministic`: 50 of a burst of 200; 50 + 100/s of 150/s for 60 s.
+        let bucket = "token_bucket(rate=100/s burst=50)";
+        assert_eq!(passed(bucket, std::iter::repeat_n(0, 200)), 50);
+        let constant = |k: u64| k * 1_000_000_000 / 150;
+        let n = passed(bucket, (1..=9000).map(constant));
+        assert!((6049..=6051).contains(&n), "{n}");
+    }
+
+    #[test]
+    fn those_who_wait_pass_at_the_rate() {
+        let (limit, mut limiter) = (limit("leaky_bucket(rate=10/s queue=2)"), Limiter::default());
+        let mut take = |now, at_once| limiter.take(&limit, 0, now, at_once);
+        assert_eq!(take(0, false), Some(0));
+        assert_eq!(take(0, true), None);
+        assert_eq!(take(0, false), Some(100_000_000));
+        assert_eq!(take(0, false), Some(200_000_000));
+        assert_eq!(take(0, false), None);
+        assert_eq!(take(100_000_000, false), Some(200_000_000));
+        assert_eq!(take(1_000_000_000, false), Some(0));
+    }
+
+    #[test]
+    fn windows_differ_at_their_edges() {
+        // Ten just before and ten just after the end of a window: a fixed one passes all.
+        let times = || (0..20).map(|k| if k < 10 { 999_999_999 } else { 1_000_000_001 });
+        assert_eq!(passed("fixed_window(limit=10 window=1s)", times()), 20);
+        assert_eq!(passed("sliding_window(limit=10 window=1s)", times()), 10);
+        assert_eq!(
+            passed(
+                "sliding_window(limit=1 window=1s)",
+                [0, 999_999_999, 1_000_000_000].into_iter()
+            ),
+            2
+        );
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten() {
+        let limit = limit("token_bucket(rate=1/s burst=1)");
+        let mut limiter = Limiter::default();
+        for id in 0..100_000 {
+            assert_eq!(limiter.take(&limit, id, id * 1_000_000, false), Some(0));
+        }
+        assert!(limiter.seen.len() < 4000, "{}", limiter.seen.len());
+    }
+}
