@@ -57,6 +57,7 @@ library! {
     "circuit-breaker",
     "hedged-requests",
     "noisy-neighbour",
+    "overload-control",
     "gray-failure",
     "stop-the-world",
     "w1-mm1",

@@ -389,6 +389,9 @@ pub fn service(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut
             "remove `instances`",
         );
     }
+    if let Some(inbound) = &spec.inbound {
+        inbound.check(spec, &at("inbound"), names, problems);
+    }
     let shared = spec.discipline == Some(Discipline::Shared);
     if spec.speedup.is_some() && !shared {
         problems.error_help(

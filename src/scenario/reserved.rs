@@ -12,7 +12,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("OperationSpec", &["guarantees", "count"]),
     ("FallbackSpec", &["cache"]),
     ("NodeSpec", &["queue", "topic", "function", "cdn", "gateway", "object_store", "search_index"]),
-    ("ServiceSpec", &["price", "autoscale", "background", "consumes", "purchase", "inbound"]),
+    ("ServiceSpec", &["price", "autoscale", "background", "consumes", "purchase"]),
+    ("InboundSpec", &["auth", "validate"]),
     (
         "LoadBalancerSpec",
         &["price", "inbound", "cores", "queue", "discipline", "instances", "dependencies"],

@@ -14,6 +14,7 @@ mod faults;
 mod hashing;
 mod health;
 mod hostile;
+mod inbound;
 mod metamorphic;
 mod peers;
 mod placement;

@@ -37,6 +37,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("hot-key", "10s", "5s"),
     ("llm-serving", "300s", "20s"),
     ("noisy-neighbour", "70s", "50s"),
+    ("overload-control", "70s", "50s"),
     ("resharding", "130s", "110s"),
     ("retries-and-timeouts", "100s", "10s"),
     ("scatter-gather", "70s", "50s"),

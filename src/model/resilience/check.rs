@@ -7,6 +7,7 @@ use super::{
     breaker::{BreakerSpec, WindowSpec},
     hedge::AfterSpec,
     permits::PoolFields,
+    rate_limit::RateLimitSpec,
 };
 use crate::{
     model::{
@@ -41,17 +42,8 @@ pub fn edge(spec: &EdgeSpec, path: &str, names: &Names<'_>, problems: &mut Probl
             );
         }
     }
-    if let Some(per) = spec.rate_limit.as_ref().and_then(|limit| limit.per.as_ref())
-        && names.attribute(per).is_none()
-    {
-        let known = names.attribute_names();
-        let help = closest(per, known.iter().map(String::as_str));
-        problems.error_help(
-            "E-REF",
-            format!("{path}.rate_limit"),
-            format!("unknown attribute `{per}`"),
-            help,
-        );
+    if let Some(limit) = &spec.rate_limit {
+        known_attribute(limit, &format!("{path}.rate_limit"), names, problems);
     }
     if let Some(bulkhead) = &spec.bulkhead {
         positive(Some(bulkhead.0.size), MAX_PERMITS, &format!("{path}.bulkhead"), problems);
@@ -68,6 +60,21 @@ pub fn edge(spec: &EdgeSpec, path: &str, names: &Names<'_>, problems: &mut Probl
     }
     if let Some(fallback_) = &spec.fallback {
         fallback(fallback_, &format!("{path}.fallback"), problems);
+    }
+}
+
+/// The attribute that a rate limit tells calls apart by.
+pub fn known_attribute(
+    limit: &RateLimitSpec,
+    path: &str,
+    names: &Names<'_>,
+    problems: &mut Problems,
+) {
+    let Some(per) = &limit.per else { return };
+    if names.attribute(per).is_none() {
+        let known = names.attribute_names();
+        let help = closest(per, known.iter().map(String::as_str));
+        problems.error_help("E-REF", path, format!("unknown attribute `{per}`"), help);
     }
 }
 

@@ -1,6 +1,7 @@
 //! What happens around a call: fallback, deadline, retry, hedge, breaker, rate limit, bulkhead, pool,
 //! timeout.
 
+pub mod adaptive;
 pub mod breaker;
 pub mod check;
 pub mod guard;

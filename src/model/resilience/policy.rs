@@ -85,7 +85,7 @@ impl EdgePolicy {
 }
 
 /// A rate limit, ready to run.
-fn rate_limit(spec: &RateLimitSpec, assembly: &mut Assembly<'_>) -> RateLimit {
+pub fn rate_limit(spec: &RateLimitSpec, assembly: &mut Assembly<'_>) -> RateLimit {
     let per = spec.per.as_ref().map(|name| assembly.names.attribute(name).expect("it was checked"));
     let shared = spec.shared.then(|| {
         assembly.limiters += 1;

@@ -6,6 +6,7 @@ use super::{
     Discipline, ServiceSpec, StepSpec,
     compile::{Compiler, Spread},
     cores::Cores,
+    inbound::Inbound,
     program::{Instr, Program},
     room::Room,
     server::{Instance, Server, Workers},
@@ -108,6 +109,7 @@ impl Kind for ServiceSpec {
         let edges = self.dependencies.values().any(EdgeSpec::carries);
         let uses = |f: &DurationFormula| f.attributes().next().is_some();
         edges
+            || self.inbound.as_ref().is_some_and(|inbound| inbound.carries())
             || self.work.as_ref().is_some_and(uses)
             || self.endpoints.values().any(|s| {
                 any_step(s, &|step| {
@@ -210,6 +212,10 @@ impl Kind for ServiceSpec {
         };
         let mut server = shape.server(id, path, assembly);
         server.patience = patience;
+        server.inbound = self
+            .inbound
+            .as_ref()
+            .map(|spec| Box::new(Inbound::new(spec, shape.instances, assembly)));
         Box::new(server)
     }
 }
@@ -280,6 +286,7 @@ impl Shape {
             instances,
             queue: self.queue,
             patience: None,
+            inbound: None,
             jitter: assembly.stream(path, "jitter"),
             counts_cores: self.cores.is_some() || self.speedup.is_some(),
             dropped: Vec::new(),

@@ -6,6 +6,7 @@ mod caching;
 pub mod compile;
 pub mod cores;
 mod guarding;
+pub mod inbound;
 pub mod program;
 pub mod room;
 pub mod server;
@@ -14,6 +15,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use inbound::InboundSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +63,9 @@ pub struct ServiceSpec {
     /// Requests that have waited this long for a worker or their first core give up (`rejected`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<DurationLaw>,
+    /// What is done to requests that arrive: `rate_limit`, `shed`, `concurrency`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inbound: Option<Box<InboundSpec>>,
     /// Steps of each operation; `default` serves the others.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub endpoints: BTreeMap<Name, Vec<StepSpec>>,

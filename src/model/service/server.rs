@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{
     cores::{Admission, Cores},
+    inbound::Inbound,
     program::{Instr, Program, Stop},
     room::{Next, Room},
 };
@@ -77,6 +78,8 @@ pub struct Server {
     pub queue: Option<u64>,
     /// How long a waiter waits.
     pub patience: Option<Demand>,
+    /// What is done to requests at the door.
+    pub inbound: Option<Box<Inbound>>,
     /// Draws of backoff jitter.
     pub jitter: Stream,
     /// `utilisation` counts cores, not workers.
@@ -128,6 +131,9 @@ impl Node for Server {
             contents.forget_fetches();
         }
         inst.edges.fill(EdgeState::default());
+        if let Some(inbound) = &mut self.inbound {
+            inbound.restart(number);
+        }
     }
 
     fn pause(&mut self, inst: u16, world: &mut World) {
@@ -205,6 +211,10 @@ impl Server {
         if world.hosts.disturbed && world.fails_at_once(slot) {
             return self.finish(slot, Outcome::Error, world);
         }
+        if self.inbound.is_some() && self.turned_away(slot, world) {
+            return;
+        }
+        let inst = &mut self.instances[usize::from(world.frames[slot].inst)];
         if let Some(workers) = &mut inst.workers {
             let now = world.now();
             if workers.busy.count() >= workers.capacity {
@@ -432,6 +442,9 @@ impl Server {
                 world.release_if_done(slot);
             }
         } else {
+            if self.inbound.is_some() {
+                self.door_hears(slot, outcome, world);
+            }
             self.instances[usize::from(inst)].departures += 1;
             world.depart(slot, outcome);
             world.reply(slot, outcome);
