@@ -6,6 +6,7 @@
 
 mod examples;
 mod files;
+mod fuzz;
 mod new;
 mod prepare;
 mod progress;
@@ -44,6 +45,7 @@ enum Command {
     Validate(validate::ValidateArguments),
     Schema(schema::SchemaArguments),
     Examples(examples::ExamplesArguments),
+    Fuzz(fuzz::FuzzArguments),
     New(new::NewArguments),
     Report(report::ReportArguments),
 }
@@ -119,6 +121,7 @@ fn dispatch(arguments: Arguments) -> Exit {
         Command::Validate(arguments) => validate::validate(&arguments, voice),
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Examples(arguments) => examples::examples(&arguments, voice),
+        Command::Fuzz(arguments) => fuzz::fuzz(&arguments, voice),
         Command::New(arguments) => new::new(&arguments, voice),
         Command::Report(arguments) => report::report(&arguments, voice),
     }

@@ -128,8 +128,10 @@ pub struct Extra {
     pub fetched: u64,
     /// Row of attributes; `NONE`: none.
     pub attributes: u32,
-    /// Latest branch of a parallel step; in a branch: the next one of its parent.
+    /// Latest branch of a parallel step.
     pub branch: Slot,
+    /// In a branch, which may have branches of its own: the next one in its parent's list.
+    pub branch_after: Slot,
     /// In a branch: the one before in its parent's list.
     pub branch_before: Slot,
     /// The deadline is checked at dequeue and before each step.
@@ -186,6 +188,7 @@ impl Extra {
         fetched: 0,
         attributes: NONE,
         branch: NONE,
+        branch_after: NONE,
         branch_before: NONE,
         enforced: false,
         pending: 0,

@@ -10,6 +10,7 @@ mod merge;
 mod nodes;
 mod picture;
 mod prepared;
+pub mod swarm;
 
 #[cfg(feature = "cli")]
 pub mod folder;

@@ -16,6 +16,7 @@ pub mod render;
 mod reserved;
 pub mod schema;
 pub mod spec;
+pub mod swarm;
 mod text;
 #[cfg(test)]
 mod text_tests;

@@ -22,5 +22,6 @@ mod readme;
 mod reference;
 mod resilience;
 mod scenarios;
+mod swarm;
 mod theory;
 mod tidy;

@@ -51,7 +51,7 @@ impl Server {
             }
             let first = std::mem::replace(&mut world.frames.extra_mut(slot).branch, branch);
             let extra = world.frames.extra_mut(branch);
-            (extra.branch, extra.branch_before, extra.shard) = (first, NONE, i as u16);
+            (extra.branch_after, extra.branch_before, extra.shard) = (first, NONE, i as u16);
             if first != NONE {
                 world.frames.extra_mut(first).branch_before = branch;
             }
@@ -64,12 +64,12 @@ impl Server {
     fn unlink(slot: Slot, branch: Slot, world: &mut World) {
         let (next, before) = {
             let e = world.frames.extra(branch);
-            (e.branch, e.branch_before)
+            (e.branch_after, e.branch_before)
         };
         if before == NONE {
             world.frames.extra_mut(slot).branch = next;
         } else {
-            world.frames.extra_mut(before).branch = next;
+            world.frames.extra_mut(before).branch_after = next;
         }
         if next != NONE {
             world.frames.extra_mut(next).branch_before = before;
@@ -114,7 +114,7 @@ impl Server {
     fn let_go_of_branches(&mut self, slot: Slot, world: &mut World) {
         let mut branch = std::mem::replace(&mut world.frames.extra_mut(slot).branch, NONE);
         while branch != NONE {
-            let next = world.frames.extra(branch).branch;
+            let next = world.frames.extra(branch).branch_after;
             let f = &mut world.frames[branch];
             f.parent = pack(f.node, f.inst);
             f.flags |= CALLER_DONE;
@@ -168,7 +168,7 @@ impl Server {
         } else if let Instr::Fork(_) = self.program.code[usize::from(pc)] {
             let mut branch = std::mem::replace(&mut world.frames.extra_mut(slot).branch, NONE);
             while branch != NONE {
-                let next = world.frames.extra(branch).branch;
+                let next = world.frames.extra(branch).branch_after;
                 if world.frames[branch].armed == FINISHED {
                     // Its end is on the now-queue: let it find nobody.
                     world.frames[branch].flags |= CALLER_DONE;

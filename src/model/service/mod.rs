@@ -3,6 +3,7 @@
 mod branches;
 pub mod build;
 mod caching;
+mod calls;
 pub mod compile;
 pub mod cores;
 mod guarding;

@@ -1,0 +1,527 @@
+//! Random scenarios: small designs of everything the language has, under random faults and policies.
+//!
+//! What they compute means nothing; that they can be computed at all, with every book balanced and the
+//! same bytes twice, is what is asked (swarm testing: Groce, Zhang, Eide, Chen and Regehr, ISSTA 2012).
+//!
+//! **Invariant.** The text is a function of the seed.
+
+use std::fmt::Write as _;
+
+use crate::engine::random::{Draw, Stream};
+
+/// The scenario of a seed.
+#[must_use]
+pub fn scenario(seed: u64) -> String {
+    let mut writer = Writer {
+        draw: Stream::new(seed, "swarm", "scenario").draw(0),
+        text: String::new(),
+        zones: Vec::new(),
+        clients: Vec::new(),
+        services: Vec::new(),
+        stores: Vec::new(),
+        caches: Vec::new(),
+        externals: Vec::new(),
+        mild: false,
+    };
+    writer.scenario(seed);
+    writer.text
+}
+
+struct Writer {
+    draw: Draw,
+    text: String,
+    zones: Vec<&'static str>,
+    /// Those whose rate can be multiplied.
+    clients: Vec<String>,
+    /// Instances of each, the callers first.
+    services: Vec<(String, u64)>,
+    stores: Vec<(String, u64)>,
+    caches: Vec<String>,
+    externals: Vec<String>,
+    /// This one leaves policies out: a swarm is of unlike designs.
+    mild: bool,
+}
+
+impl Writer {
+    // ---- choices ---------------------------------------------------------------------------
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.draw.below(100) < percent
+    }
+
+    fn within(&mut self, least: u64, most: u64) -> u64 {
+        least + self.draw.below(most - least + 1)
+    }
+
+    fn pick<'t>(&mut self, from: &[&'t str]) -> &'t str {
+        from[self.draw.below(from.len() as u64) as usize]
+    }
+
+    /// `key: value, ` with so many percent.
+    fn maybe(&mut self, percent: u64, text: impl FnOnce(&mut Self) -> String) -> String {
+        if self.chance(percent) { text(self) + ", " } else { String::new() }
+    }
+
+    fn line(&mut self, text: &str) {
+        writeln!(self.text, "{text}").expect("a text grows");
+    }
+
+    fn law(&mut self) -> String {
+        let mean = self.within(1, 40);
+        match self.draw.below(6) {
+            0 => format!("{mean}ms"),
+            1 => format!("uniform(0ms {mean}ms)"),
+            2 => format!("lognormal(mean={mean}ms cv=1.2)"),
+            3 => format!("erlang(k=3 mean={mean}ms)"),
+            4 => format!("\"mix(90% exp(mean={mean}ms); 10% {}ms)\"", 5 * mean),
+            _ => format!("exp(mean={mean}ms)"),
+        }
+    }
+
+    // ---- the whole -------------------------------------------------------------------------
+
+    fn scenario(&mut self, seed: u64) {
+        self.mild = self.chance(30);
+        self.line(&format!("windtunnel: 1\nname: swarm-{seed}\nseed: {seed}"));
+        let duration = self.within(5, 40);
+        self.line(&format!("duration: {duration}s"));
+        if self.chance(70) {
+            let warm_up = self.draw.below(duration * 500);
+            self.line(&format!("warm_up: {warm_up}ms"));
+        }
+        if self.chance(60) {
+            self.zones = vec!["a", "b", "c"];
+            self.line("topology: {regions: {east: [a, b], west: [c]}}");
+        }
+        if self.chance(80) {
+            let jitter = self.pick(&["20ms", "exp(mean=20ms)", "0s"]);
+            let link = if !self.zones.is_empty() && self.chance(30) {
+                let what = self.pick(&["loss: 1%", "bandwidth: 10Mbps", "latency: 5ms"]);
+                format!(", links: [{{from: a, to: b, {what}}}]")
+            } else {
+                String::new()
+            };
+            self.line(&format!(
+                "network: {{same_zone: 0.2ms, same_region: 1ms, cross_region: {jitter}, \
+                 internet: 10ms{link}}}"
+            ));
+        }
+        self.names();
+        self.line("clients:");
+        for client in 0..self.within(1, 3) {
+            self.client(client);
+        }
+        self.line("nodes:");
+        self.line("  lb0: {load_balancer: {to: s0, ");
+        self.balancer();
+        let ttl = self.pick(&["0s", "1s", "5s"]);
+        let check = self.pick(&["", ", health_check: {interval: 1s, fall: 2, rise: 1}"]);
+        self.line(&format!(
+            "  dns0: {{dns: {{to: [lb0, s0], policy: failover, ttl: {ttl}{check}}}}}"
+        ));
+        for service in 0..self.services.len() {
+            self.service(service);
+        }
+        self.data();
+        if self.chance(70) {
+            self.line("faults:");
+            for fault in 0..self.within(1, 4) {
+                self.fault(fault, duration);
+            }
+        }
+    }
+
+    /// Nodes are named first, as callers and faults name them.
+    fn names(&mut self) {
+        for i in 0..self.within(1, 4) {
+            let instances = self.within(1, 4);
+            self.services.push((format!("s{i}"), instances));
+        }
+        for i in 0..self.within(1, 2) {
+            let shards = self.within(1, 3);
+            self.stores.push((format!("db{i}"), shards));
+        }
+        self.caches = (0..self.within(1, 2)).map(|i| format!("redis{i}")).collect();
+        self.externals = (0..self.within(1, 2)).map(|i| format!("ext{i}")).collect();
+    }
+
+    // ---- clients ---------------------------------------------------------------------------
+
+    fn client(&mut self, number: u64) {
+        let rate = self.within(1, 60);
+        let kind = self.draw.below(6);
+        let arrivals = match kind {
+            0 => format!("constant({rate}/s)"),
+            1 => format!("closed(users={rate} think=exp(mean=1s))"),
+            2 => format!("renewal(erlang(k=2 mean={}ms))", 1000 / rate + 1),
+            3 => format!("\"mmpp({rate}/s for 2s; {}/s for 1s)\"", 3 * rate),
+            4 => format!("poisson({rate}/s batch=3)"),
+            _ => format!("poisson({rate}/s)"),
+        };
+        if kind != 1 {
+            self.clients.push(format!("c{number}"));
+        }
+        let keys = self.pick(&[
+            "zipf(n=1000 s=0.9)",
+            "uniform(n=50)",
+            "hot(n=10k hot=1% share=80%)",
+            "sequential(n=100)",
+        ]);
+        let mut text = format!("  c{number}: {{arrivals: {arrivals}, keys: {keys}, ");
+        text += "attributes: {tier: choice(gold=20% free=80%), poison: 1%}, ";
+        text += &self.maybe(30, |w| format!("priority: {}", w.within(1, 3)));
+        text += &self.maybe(30, |_| "size: exp(mean=2KB)".to_owned());
+        if !self.zones.is_empty() {
+            text += &self.maybe(50, |w| format!("zones: [{}]", w.pick(&["a", "b", "c"])));
+        }
+        text += &self.edge(60, "");
+        text += &self.maybe(10, |_| "fallback: {reply: 1KB}".to_owned());
+        match self.draw.below(5) {
+            0 => {
+                text += "operations: {buy: {share: 20%, to: lb0, priority: 1}, browse: {share: 80%, to: lb0}}";
+            }
+            1 => {
+                text += "operations: {a: {to: lb0}, b: {to: s0}}, session: [{do: a}, \
+                         {wait: exp(mean=100ms)}, {repeat: {times: 2, do: [{do: b}]}}]";
+            }
+            2 => text += "to: s0",
+            3 => text += "to: dns0",
+            _ => text += "to: lb0",
+        }
+        self.line(&(text + "}"));
+    }
+
+    // ---- policies --------------------------------------------------------------------------
+
+    /// Policies of an edge, each with so many percent; a client's `deadline` is its own.
+    fn edge(&mut self, percent: u64, propagate: &str) -> String {
+        let mut text = self.maybe(percent, |w| format!("timeout: {}ms", w.within(150, 2000)));
+        if self.mild {
+            return text;
+        }
+        text += &self.maybe(25, |w| {
+            let within = format!("deadline: {}ms", w.within(300, 3000));
+            if !propagate.is_empty() && w.chance(50) { propagate.to_owned() } else { within }
+        });
+        text += &self.maybe(35, |w| {
+            let backoff = w.pick(&[
+                "constant(10ms)",
+                "exponential(base=5ms max=1s jitter=full)",
+                "exponential(base=5ms jitter=decorrelated)",
+                "linear(step=5ms)",
+            ]);
+            let budget = w.maybe(50, |_| "budget: 10%".to_owned());
+            format!("retry: {{{budget}attempts: {}, backoff: {backoff}}}", w.within(2, 3))
+        });
+        text += &self.maybe(25, |w| {
+            let window = w.pick(&["2s", "20"]);
+            format!(
+                "breaker: {{window: {window}, min_calls: 5, open: 500ms, probes: {}}}",
+                w.within(1, 3)
+            )
+        });
+        text +=
+            &self.maybe(20, |w| format!("hedge: {{after: {}}}", w.pick(&["20ms", "p90", "0s"])));
+        text += &self.maybe(20, |w| format!("rate_limit: {}", w.limit(true)));
+        text += &self.maybe(20, |w| {
+            let wait = w.maybe(50, |_| "wait: 50ms".to_owned());
+            format!("bulkhead: {{{wait}size: {}}}", w.within(1, 8))
+        });
+        text += &self.maybe(20, |w| {
+            let mut fields = w.maybe(50, |_| "setup: exp(mean=5ms), idle: 2s".to_owned());
+            fields += &w.maybe(50, |_| "wait: 100ms".to_owned());
+            format!("pool: {{{fields}size: {}}}", w.within(1, 8))
+        });
+        text += &self.maybe(30, |_| "cancel: true".to_owned());
+        text
+    }
+
+    fn limit(&mut self, waits: bool) -> String {
+        let per = self.pick(&["", " per=key", " per=client", " per=tier", " scope=shared"]);
+        let rate = self.within(5, 50);
+        match self.draw.below(4) {
+            0 => format!("fixed_window(limit={rate} window=1s{per})"),
+            1 => format!("sliding_window(limit={rate} window=1s{per})"),
+            2 if waits => format!("leaky_bucket(rate={rate}/s queue=5{per})"),
+            _ if waits && self.chance(50) => {
+                format!("token_bucket(rate={rate}/s burst=5 wait=200ms{per})")
+            }
+            _ => format!("token_bucket(rate={rate}/s burst=5{per})"),
+        }
+    }
+
+    // ---- nodes -----------------------------------------------------------------------------
+
+    fn balancer(&mut self) {
+        let mut text = format!(
+            "      policy: {}, ",
+            self.pick(&[
+                "round_robin",
+                "random",
+                "least_requests",
+                "power_of_d(d=2)",
+                "peak_ewma",
+                "consistent_hash(vnodes=10)",
+                "bounded_hash(vnodes=10 c=1.25)",
+                "rendezvous",
+            ])
+        );
+        let mut learns = false;
+        if self.chance(40) {
+            learns = true;
+            text += self.pick(&[
+                "health_check: {interval: 500ms, timeout: 200ms, fall: 2, rise: 2}, ",
+                "health_check: {detect: 1s}, ",
+            ]);
+        }
+        if self.chance(25) {
+            learns = true;
+            text += "eject: {errors: 3, for: 2s, max: 50%}, ";
+        }
+        if learns {
+            text += &self.maybe(40, |_| "slow_start: 2s".to_owned());
+            text += &self.maybe(40, |_| "panic: 50%".to_owned());
+        }
+        self.line(&(text + "}}"));
+    }
+
+    fn service(&mut self, number: usize) {
+        let (name, instances) = self.services[number].clone();
+        let bounded = self.draw.below(4);
+        let mut text = format!("  {name}:\n    service:\n      instances: {instances}\n");
+        if bounded & 1 == 1 {
+            text += &format!("      workers: {}\n", self.within(1, 12));
+        }
+        if bounded & 2 == 2 {
+            text += &format!("      cores: {}\n", self.within(1, 4));
+        }
+        if bounded > 0 {
+            if self.chance(40) {
+                text += &format!("      queue: {}\n", self.draw.below(20));
+            }
+            if self.chance(30) {
+                text += &format!("      patience: {}\n", self.law());
+            }
+            let any =
+                ["fifo", "lifo", "random", "priority", "shortest_job", "adaptive_lifo", "codel()"];
+            let cores = ["shared", "lifo_preemptive", "priority_preemptive", "srpt"];
+            if bounded & 2 == 2 && self.chance(30) {
+                text += &format!("      discipline: {}\n", self.pick(&cores));
+            } else if self.chance(50) {
+                text += &format!("      discipline: {}\n", self.pick(&any));
+            }
+        }
+        if !self.mild && self.chance(30) {
+            text += &self.inbound(bounded);
+        }
+        if self.chance(30) {
+            text += &format!("      boot: {}\n", self.law());
+        }
+        if self.chance(20) {
+            text += "      warm: {for: 2s, factor: 3}\n";
+        }
+        if !self.zones.is_empty() && self.chance(40) {
+            text += &format!("      zones: [{}]\n", self.pick(&["a", "a, b", "c"]));
+        }
+        text += "      endpoints:\n        default:\n";
+        for _ in 0..self.within(1, 5) {
+            let step = self.step(number, 2);
+            text += &format!("          - {step}\n");
+        }
+        text += "      dependencies:\n";
+        for target in self.targets(number) {
+            let mut edge = self.edge(50, "deadline: propagate");
+            if !self.mild && !self.caches.contains(&target) {
+                edge += &self.maybe(15, |_| "fallback: {reply: 1KB}".to_owned());
+            }
+            text += &format!("        {target}: {{{edge}}}\n");
+        }
+        self.text += &text;
+    }
+
+    fn inbound(&mut self, bounded: u64) -> String {
+        let mut text = self.maybe(40, |w| {
+            let limits = [w.limit(false), w.limit(false)];
+            let one = w.chance(50);
+            if one {
+                format!("rate_limit: {}", limits[0])
+            } else {
+                format!("rate_limit: {{gold: {}, default: {}}}", limits[0], limits[1])
+            }
+        });
+        if bounded > 0 {
+            text += &self.maybe(40, |w| {
+                let how = w.pick(&["queue: 5", "wait: 20ms", "queue: 3, keep: 1"]);
+                format!("shed: {{{how}}}")
+            });
+        }
+        let limits = ["aimd(latency=50ms)", "gradient(tolerance=1.5 start=5)"];
+        text += &self.maybe(40, |w| format!("concurrency: {}", w.pick(&limits)));
+        format!("      inbound: {{{text}}}\n")
+    }
+
+    /// What a service may call: services behind it, and data.
+    fn targets(&self, service: usize) -> Vec<String> {
+        let services = self.services.iter().skip(service + 1).map(|s| &s.0);
+        let stores = self.stores.iter().map(|s| &s.0);
+        services.chain(stores).chain(&self.caches).chain(&self.externals).cloned().collect()
+    }
+
+    fn name(&mut self, from: &[String]) -> String {
+        from[self.draw.below(from.len() as u64) as usize].clone()
+    }
+
+    /// One step, on one line.
+    fn step(&mut self, service: usize, depth: u32) -> String {
+        let targets = self.targets(service);
+        let stores: Vec<String> = self.stores.iter().map(|s| s.0.clone()).collect();
+        let (store, cache) = (self.name(&stores), self.name(&self.caches.clone()));
+        let optional = if self.chance(15) { ", optional: true" } else { "" };
+        let when = self.pick(&["", "", "", ", when: tier == gold", ", when: not poison"]);
+        let list = |w: &mut Self, n: u64| -> String {
+            (0..n).map(|_| w.step(service, depth - 1)).collect::<Vec<_>>().join(", ")
+        };
+        match self.draw.below(if depth > 0 { 14 } else { 8 }) {
+            0 | 1 => format!("{{work: {}{when}}}", self.law()),
+            2 => format!("{{wait: {}{when}}}", self.law()),
+            3 => format!("{{call: {}{optional}{when}}}", self.name(&targets)),
+            4 => format!("{{read: {{from: {store}, cache: {cache}}}{optional}{when}}}"),
+            5 => format!("{{read: {store}{optional}{when}}}"),
+            6 => {
+                let mode = self.pick(&["invalidate", "update", "around", "through", "behind"]);
+                let (store, cache) = if mode == "through" || mode == "behind" {
+                    ("db0".to_owned(), "redis0".to_owned())
+                } else {
+                    (store, cache)
+                };
+                format!("{{write: {{to: {store}, cache: {cache}, mode: {mode}}}{optional}{when}}}")
+            }
+            7 => self.pick(&["{fail: 1%}", "{reply: 2KB}", "{mark: half}"]).to_owned(),
+            8 => format!("{{all: [{}]{optional}{when}}}", list(self, 3)),
+            9 => format!("{{any: {{need: 2, of: [{}]}}{optional}}}", list(self, 3)),
+            10 => format!("{{race: [{}]{when}}}", list(self, 2)),
+            11 => {
+                let (one, other) = (list(self, 1), list(self, 2));
+                format!("{{choose: [{{share: 30%, do: [{one}]}}, {{share: 70%, do: [{other}]}}]}}")
+            }
+            12 => format!("{{repeat: {{times: 2, do: [{}]}}{when}}}", list(self, 1)),
+            _ => format!("{{read: {{from: {store}, shards: all}}{optional}}}"),
+        }
+    }
+
+    fn data(&mut self) {
+        let mut text = String::new();
+        for (name, shards) in self.stores.clone() {
+            let by = self.pick(&["hash", "consistent_hash(vnodes=10)", "directory"]);
+            text += &format!(
+                "  {name}: {{store: {{shards: {{count: {shards}, by: {by}}}, read: {}, ",
+                self.law()
+            );
+            text += &self.maybe(50, |w| format!("write: {}", w.law()));
+            text += &self.maybe(60, |w| format!("cores: {}", w.within(1, 4)));
+            text += &self.maybe(30, |_| "value_size: exp(mean=1KB)".to_owned());
+            text += "}}\n";
+        }
+        for (i, name) in self.caches.clone().into_iter().enumerate() {
+            let eviction = self.pick(&[
+                "lru",
+                "fifo",
+                "random",
+                "lfu",
+                "clock",
+                "sieve",
+                "s3fifo",
+                "arc",
+                "slru",
+                "two_q",
+                "w_tinylfu",
+                "lirs",
+            ]);
+            let capacity = self.within(10, 200);
+            text += &format!("  {name}: {{cache: {{capacity: {capacity}, eviction: {eviction}, ");
+            let ttl = self.chance(50);
+            if ttl {
+                text += "ttl: 2s, ";
+            }
+            if i == 0 {
+                text += "from: db0, ";
+                if ttl && self.chance(50) {
+                    text += "stale_while_revalidate: 1s, ";
+                }
+            }
+            text += &self.maybe(40, |_| "coalesce: true".to_owned());
+            text += &self.maybe(30, |_| "negative: 1s".to_owned());
+            text += &self.maybe(50, |w| format!("instances: {}", w.within(2, 3)));
+            text += &self.maybe(50, |_| "latency: 0.3ms".to_owned());
+            text += "}}\n";
+        }
+        for name in self.externals.clone() {
+            let errors = self.within(0, 10);
+            text += &format!(
+                "  {name}: {{external: {{latency: {}, errors: {errors}%}}}}\n",
+                self.law()
+            );
+        }
+        self.text += &text;
+    }
+
+    // ---- faults ----------------------------------------------------------------------------
+
+    fn fault(&mut self, number: u64, duration: u64) {
+        let services: Vec<String> = self.services.iter().map(|s| s.0.clone()).collect();
+        let mut hosts = services.clone();
+        hosts.extend(self.stores.iter().map(|s| s.0.clone()));
+        hosts.extend(self.caches.iter().cloned());
+        let (host, service) = (self.name(&hosts), self.name(&services));
+        let some = self.services.iter().find(|s| s.0 == service).map_or(1, |s| s.1);
+        let instances = if self.chance(50) {
+            format!(", instances: {}", self.within(1, some))
+        } else {
+            String::new()
+        };
+        let mut node = format!("node: {service}{instances}");
+        if self.chance(40) {
+            node = format!("node: {host}");
+        }
+        if !self.zones.is_empty() && self.chance(20) {
+            node = format!("zone: {}", self.zones[0]);
+        }
+        let ends = [self.name(&services), "lb0".to_owned()];
+        let link = format!("link: [{}, {}]", ends[0], ends[1]);
+        let cache = self.name(&self.caches.clone());
+        let planned = [
+            "set: {nodes.ext0.external.latency: 30ms}".to_owned(),
+            format!("set: {{nodes.{cache}.cache.ttl: 500ms}}"),
+        ];
+        let what = match self.draw.below(13) {
+            0 => format!("crash: {{{node}}}"),
+            1 => format!("crash: {{{node}, process: true}}"),
+            2 => format!("pause: {{{node}}}"),
+            3 | 4 => format!("slow: {{{node}, factor: {}}}", self.within(2, 20)),
+            5 => format!("errors: {{{node}, fraction: {}%}}", self.within(1, 100)),
+            6 => format!("clear_cache: {{node: {cache}}}"),
+            7 => format!("partition: {{{link}}}"),
+            8 => format!("latency: {{{link}, add: {}}}", self.law()),
+            9 => format!("loss: {{{link}, fraction: {}%}}", self.within(1, 60)),
+            10 => format!("bandwidth: {{{link}, rate: 100kbps}}"),
+            11 => self.name(&planned),
+            _ if !self.clients.is_empty() => {
+                let client = self.name(&self.clients.clone());
+                format!("load: {{client: {client}, factor: {}}}", self.within(0, 5))
+            }
+            _ => format!("slow: {{{node}, factor: 3}}"),
+        };
+        let again =
+            what.starts_with("crash") || what.starts_with("slow") || what.starts_with("pause");
+        let when = if again && self.chance(30) {
+            "mtbf: exp(mean=5s), mttr: exp(mean=500ms)".to_owned()
+        } else {
+            let at = self.draw.below(duration * 1000);
+            let span = self.within(1, 10_000);
+            let ends =
+                if what.starts_with("clear") { String::new() } else { format!(", for: {span}ms") };
+            format!("at: {at}ms{ends}")
+        };
+        self.line(&format!("  - {{id: f{number}, {when}, {what}}}"));
+    }
+}
