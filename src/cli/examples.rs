@@ -18,7 +18,8 @@ pub(super) struct ExamplesArguments {
 
 /// A shipped scenario.
 struct Example {
-    name: &'static str,
+    /// Its path in the folder of scenarios.
+    path: &'static str,
     text: &'static str,
     /// Data files it reads, by their path beside it.
     data: &'static [(&'static str, &'static [u8])],
@@ -28,7 +29,7 @@ macro_rules! library {
     ($($name:literal $([$($file:literal),+])?),* $(,)?) => {
         /// In the order a newcomer would read them; a test compares it with the folder.
         const LIBRARY: &[Example] = &[$(Example {
-            name: $name,
+            path: $name,
             text: include_str!(concat!("../../scenarios/", $name, ".yaml")),
             data: &[$($(($file, include_bytes!(concat!("../../scenarios/", $file)))),+)?],
         }),*];
@@ -63,6 +64,14 @@ library! {
     "w1-mm1",
     "w2-lb-tier",
     "zone-loss",
+    "incidents/metastable-retry-storm",
+    "incidents/stale-queue",
+    "incidents/cache-flush",
+    "incidents/pool-exhaustion",
+    "incidents/timeout-cascade",
+    "incidents/sinkhole",
+    "incidents/dynamodb-2015",
+    "incidents/aws-2021",
 }
 
 pub(super) fn examples(arguments: &ExamplesArguments, voice: Voice) -> Exit {
@@ -75,10 +84,16 @@ pub(super) fn examples(arguments: &ExamplesArguments, voice: Voice) -> Exit {
     }
 }
 
+impl Example {
+    fn name(&self) -> &'static str {
+        self.path.rsplit('/').next().unwrap_or(self.path)
+    }
+}
+
 fn list() {
-    let width = LIBRARY.iter().map(|e| e.name.len()).max().unwrap_or_default();
+    let width = LIBRARY.iter().map(|e| e.name().len()).max().unwrap_or_default();
     for example in LIBRARY {
-        let line = format!("{:width$}  {}\n", example.name, question(example.text));
+        let line = format!("{:width$}  {}\n", example.name(), question(example.text));
         print(line.as_bytes());
     }
 }
@@ -89,10 +104,10 @@ fn question(text: &str) -> &str {
 }
 
 fn copy(name: &str, voice: Voice) -> Exit {
-    let Some(example) = LIBRARY.iter().find(|e| e.name == name) else {
+    let Some(example) = LIBRARY.iter().find(|e| e.name() == name) else {
         let nearest = LIBRARY
             .iter()
-            .map(|e| (strsim::jaro_winkler(e.name, name), e.name))
+            .map(|e| (strsim::jaro_winkler(e.name(), name), e.name()))
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .filter(|(closeness, _)| *closeness > 0.7)
             .map_or(String::new(), |(_, near)| format!("; did you mean `{near}`?"));

@@ -353,7 +353,8 @@ fn examples_are_those_of_the_folder() {
     let listed = succeeds(w.path(), "examples").stdout;
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let mut names = Vec::new();
-    for entry in fs::read_dir(&shipped).unwrap() {
+    let folders = [shipped.clone(), shipped.join("incidents")];
+    for entry in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|e| e == "yaml") {
             names.push(path.file_stem().unwrap().to_str().unwrap().to_owned());
@@ -435,7 +436,7 @@ fn report_renders_the_same_bytes_again() {
 #[test]
 fn help_has_an_example_everywhere() {
     let w = workspace();
-    for command in ["", "run", "validate", "schema", "examples", "new", "report"] {
+    for command in ["", "run", "validate", "schema", "examples", "fuzz", "new", "report"] {
         let ran = succeeds(w.path(), &format!("{command} --help"));
         assert!(ran.stdout.contains("Example"), "{command}: {}", ran.stdout);
     }

@@ -15,6 +15,7 @@ mod hashing;
 mod health;
 mod hostile;
 mod inbound;
+mod incidents;
 mod metamorphic;
 mod peers;
 mod placement;

@@ -50,7 +50,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("zone-loss", "130s", "110s"),
 ];
 
-struct Disk;
+pub(crate) struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
@@ -82,11 +82,15 @@ fn the_table_lists_the_folder() {
 fn each_says_its_question_what_it_leaves_out_and_where_to_look() {
     for (name, ..) in SCENARIOS {
         let text = String::from_utf8(Disk.read(&path(name)).unwrap()).unwrap();
-        let comment: Vec<&str> = text.lines().take_while(|l| l.starts_with('#')).collect();
-        assert!(comment[0].ends_with('?') || comment[0].contains("? "), "{name}: {}", comment[0]);
-        for part in ["# Leaves out: ", "# Look at: "] {
-            assert!(comment.iter().any(|l| l.starts_with(part)), "{name}: no `{part}`");
-        }
+        assert_commented(name, &text);
+    }
+}
+
+pub(crate) fn assert_commented(name: &str, text: &str) {
+    let comment: Vec<&str> = text.lines().take_while(|l| l.starts_with('#')).collect();
+    assert!(comment[0].ends_with('?') || comment[0].contains("? "), "{name}: {}", comment[0]);
+    for part in ["# Leaves out: ", "# Look at: "] {
+        assert!(comment.iter().any(|l| l.starts_with(part)), "{name}: no `{part}`");
     }
 }
 
