@@ -7,7 +7,9 @@ use std::fmt::Write;
 
 use super::{
     plots::Plot,
-    table::{FAULT_COLUMNS, instances, kind, outcomes, slo_margin, slo_quantity, when, words},
+    table::{
+        FAULT_COLUMNS, instances, kind, outcomes, recovered, slo_margin, slo_quantity, when, words,
+    },
     text::{Quantity, clean, count, duration, escape, estimate, plural, value},
 };
 use crate::results::{
@@ -259,13 +261,14 @@ fn faults(out: &mut String, results: &Results) {
             share(&fault.availability_before),
             share(&fault.availability_during),
             share(&fault.availability_after),
-            Cell::plain(estimate(Quantity::Duration, &fault.time_to_recover)),
+            Cell::plain(recovered(fault, |time| estimate(Quantity::Duration, time))),
         ]);
     }
     out.push_str(&table.finish());
     out.push_str(
         "<p class=\"muted\">By the intended send. Recovered when availability, window by window, stays \
-         at 99 % of what it was before; - when that was not seen in every replication.</p>\n",
+         at 99 % of what it was before; - when that was not seen in every replication. Stays down: in \
+         the second half of the time after it, below 90 %.</p>\n",
     );
 }
 

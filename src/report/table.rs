@@ -91,6 +91,7 @@ pub(crate) fn slo_quantity(expression: &str) -> Quantity {
     let limit = expression.rsplit(['<', '>', '=']).next().unwrap_or_default().trim();
     let unit = limit.trim_start_matches(|c: char| c.is_ascii_digit() || "._ +-".contains(c));
     match unit.trim() {
+        "true" | "false" => Quantity::Truth,
         "%" => Quantity::Share,
         "/s" | "/min" | "/h" | "/day" => Quantity::Rate,
         "ns" | "us" | "µs" | "ms" | "s" | "min" | "m" | "h" | "d" => Quantity::Duration,
@@ -103,6 +104,7 @@ pub(crate) fn slo_margin(slo: &SloResult) -> String {
     let Some(margin) = slo.margin.filter(|m| m.is_finite()) else { return String::new() };
     // Of two percentages the difference is in points, to two digits.
     let size = match slo_quantity(&slo.expression) {
+        Quantity::Truth => return String::new(),
         Quantity::Share => format!("{} points", text::points(margin.abs())),
         quantity => value(quantity, margin.abs()),
     };
@@ -220,7 +222,7 @@ fn faults(results: &Results, intervals: bool) -> Table {
             share(&fault.availability_before),
             share(&fault.availability_during),
             share(&fault.availability_after),
-            cell(Quantity::Duration, &fault.time_to_recover, intervals),
+            recovered(fault, |time| cell(Quantity::Duration, time, intervals)),
         ]);
     }
     table
@@ -229,6 +231,14 @@ fn faults(results: &Results, intervals: bool) -> Table {
 /// What is said of faults.
 pub(crate) const FAULT_COLUMNS: [&str; 6] =
     ["Fault", "when", "availability before", "during", "after", "recovered after"];
+
+/// How long it took to recover, as `shown`; or that it did not.
+pub(crate) fn recovered(fault: &FaultResults, shown: impl Fn(&Estimate) -> String) -> String {
+    match fault.metastable {
+        Some(true) => "stays down".to_owned(),
+        _ => shown(&fault.time_to_recover),
+    }
+}
 
 /// When a fault was at work.
 pub(crate) fn when(fault: &FaultResults) -> String {
@@ -398,6 +408,7 @@ mod tests {
             ("p99(latency operation=browse) <= 350ms", Quantity::Duration),
             ("goodput >= 1200/s", Quantity::Rate),
             ("lost_acked_writes == 0", Quantity::Number),
+            ("metastable(blip) == false", Quantity::Truth),
             ("garbage", Quantity::Number),
         ] {
             assert_eq!(slo_quantity(expression), quantity, "{expression}");

@@ -16,6 +16,8 @@ pub(crate) enum Quantity {
     Share,
     /// A plain number.
     Number,
+    /// 1 for true, 0 for false.
+    Truth,
 }
 
 /// A unit to show values in: its name and how many of it make one of the base unit.
@@ -50,7 +52,7 @@ pub(crate) fn unit_for(quantity: Quantity, size: f64) -> Unit {
         }
         Quantity::Rate => Unit { suffix: " /s", per_base: 1.0 },
         Quantity::Share => Unit { suffix: " %", per_base: 100.0 },
-        Quantity::Number => Unit { suffix: "", per_base: 1.0 },
+        Quantity::Number | Quantity::Truth => Unit { suffix: "", per_base: 1.0 },
     }
 }
 
@@ -58,6 +60,9 @@ pub(crate) fn unit_for(quantity: Quantity, size: f64) -> Unit {
 pub(crate) fn value(quantity: Quantity, value: f64) -> String {
     if !value.is_finite() {
         return "-".into();
+    }
+    if quantity == Quantity::Truth {
+        return (value >= 0.5).to_string();
     }
     let unit = unit_for(quantity, value);
     let decimals = decimals(quantity, value, 0.0, unit);
@@ -77,7 +82,7 @@ pub(crate) fn estimate(quantity: Quantity, estimate: &Estimate) -> String {
         return value(quantity, centre);
     };
     let half_width = (upper - lower) / 2.0;
-    if half_width.is_nan() || half_width <= 0.0 {
+    if half_width.is_nan() || half_width <= 0.0 || quantity == Quantity::Truth {
         return value(quantity, centre);
     }
     let unit = unit_for(quantity, centre);

@@ -22,7 +22,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("ExternalSpec", &["price"]),
     ("StepSpec", &["publish", "transaction", "saga"]),
     ("CacheSpec", &["admission", "lease", "price", "discipline", "inbound"]),
-    ("FaultSpec", &["every", "after", "delay", "clock", "deploy"]),
+    ("FaultSpec", &["after", "delay", "clock", "deploy"]),
     ("TargetSpec", &["replica"]),
     ("WriteFields", &["outbox"]),
 ];

@@ -513,7 +513,10 @@ impl Writer {
         };
         let again =
             what.starts_with("crash") || what.starts_with("slow") || what.starts_with("pause");
-        let when = if again && self.chance(30) {
+        let when = if !what.starts_with("set") && !what.starts_with("load") && self.chance(15) {
+            let ends = if what.starts_with("clear") { "" } else { ", for: 700ms" };
+            format!("every: {}ms{ends}", self.within(1000, 4000))
+        } else if again && self.chance(30) {
             "mtbf: exp(mean=5s), mttr: exp(mean=500ms)".to_owned()
         } else {
             let at = self.draw.below(duration * 1000);

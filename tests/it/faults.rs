@@ -9,7 +9,7 @@ use crate::{
     design::{design, number, results, results_of},
 };
 
-fn close(found: f64, wanted: f64) {
+pub(crate) fn close(found: f64, wanted: f64) {
     assert!((found - wanted).abs() <= 1e-9 * wanted.abs().max(1.0), "{found} instead of {wanted}");
 }
 
@@ -506,7 +506,7 @@ proptest! {
     }
 }
 
-const FAULTY: &str = "\
+pub(crate) const FAULTY: &str = "\
 windtunnel: 1
 name: faulty
 duration: 100s

@@ -86,7 +86,7 @@ impl Check<'_> {
     fn times(&self, effect: Effect<'_>, problems: &mut Problems) {
         let spec = self.spec;
         let again = spec.mtbf.is_some() || spec.mttr.is_some();
-        let once = spec.at.is_some() || spec.for_.is_some();
+        let once = spec.at.is_some() || spec.for_.is_some() || spec.every.is_some();
         let duration = self.names.design.duration;
         if again && once {
             let help = "`at` and `for` say once, `mtbf` and `mttr` again and again";
@@ -94,8 +94,8 @@ impl Check<'_> {
         } else if spec.mtbf.is_some() != spec.mttr.is_some() {
             let help = "`mtbf` is the time from a repair to the next failure, `mttr` to the repair";
             problems.error_help("E-FAULT-TIME", &self.path, "`mtbf` needs `mttr`", help);
-        } else if !again && spec.at.is_none() {
-            let help = "such as `at: 3m, for: 40s`, or `mtbf` and `mttr`";
+        } else if !again && spec.at.is_none() && spec.every.is_none() {
+            let help = "such as `at: 3m, for: 40s`, `every: 24h`, or `mtbf` and `mttr`";
             problems.error_help("E-FAULT-TIME", &self.path, "when does it start?", help);
         }
         if let Some(at) = spec.at
@@ -105,6 +105,7 @@ impl Check<'_> {
             let message = "starts when the run is over";
             problems.error_help("E-FAULT-TIME", self.at("at"), message, help);
         }
+        self.every(effect, problems);
         if spec.for_.is_some_and(|d| d.0 == 0) {
             problems.error("E-FAULT-TIME", self.at("for"), "must be above 0");
         }
@@ -136,6 +137,40 @@ impl Check<'_> {
                     format!("the limit is {MAX_OCCURRENCES}; a longer `mtbf`"),
                 );
             }
+        }
+    }
+
+    /// Whether what comes again after each period is over by then.
+    fn every(&self, effect: Effect<'_>, problems: &mut Problems) {
+        let Some(every) = self.spec.every else { return };
+        let at = self.at("every");
+        let duration = self.names.design.duration;
+        if every.0 == 0 {
+            return problems.error("E-FAULT-TIME", at, "must be above 0");
+        }
+        if self.spec.at.is_none() && every.0 >= duration {
+            let help = "it comes for the first time after one period, unless `at` says when";
+            return problems.error_help("E-FAULT-TIME", at, "starts when the run is over", help);
+        }
+        if matches!(effect, Effect::Set(_) | Effect::Load(_)) {
+            let message = format!("`{}` comes once", effect.name());
+            let help = "several faults, or the client's `load` with `every`";
+            return problems.error_help("E-FAULT-TIME", at, message, help);
+        }
+        match self.spec.for_ {
+            Some(for_) if for_ >= every => {
+                let message = "it comes again before it is over";
+                problems.error_help("E-FAULT-TIME", at, message, "a longer period than `for`");
+            }
+            None if !matches!(effect, Effect::ClearCache(_)) => {
+                let message = "it never ends, so it cannot come again";
+                problems.error_help("E-FAULT-TIME", at, message, "give it `for`");
+            }
+            _ => {}
+        }
+        if duration / every.0 > MAX_OCCURRENCES as u64 {
+            let message = format!("it would come more than {MAX_OCCURRENCES} times");
+            problems.error_help("E-BUDGET", self.at("every"), message, "a longer period");
         }
     }
 

@@ -26,14 +26,16 @@ use crate::{
 
 /// One fault: exactly one effect, and when it comes.
 ///
-/// `at` with `for` is once (without `for` it stays to the end); `mtbf` with `mttr` is again and again:
-/// the time from a repair to the next failure, and the time to repair. Overlapping faults add up:
+/// `at` with `for` is once (without `for` it stays to the end); with `every` it comes again after each
+/// period; `mtbf` with `mttr` is again and again: the time from a repair to the next failure, and the time
+/// to repair. Overlapping faults add up:
 /// factors multiply, latencies add, losses combine, a host is up when no fault holds it down.
 ///
 /// ```yaml
 /// faults:
 ///   - {id: az-loss, at: 3m, for: 40s, crash: {zone: us-east-b}}
 ///   - {id: gray, at: 6m, for: 60s, slow: {node: products, shard: 2, factor: 8}}
+///   - {id: backup, every: 24h, at: 2h, for: 30m, slow: {node: products, factor: 3}}
 ///   - {id: wear, crash: {node: api, instances: 1}, mtbf: exp(mean=30d), mttr: 10m}
 ///   - {id: cutover, at: 8m, set: {nodes.api.service.work: 7ms}}
 /// ```
@@ -48,6 +50,10 @@ pub struct FaultSpec {
     /// How long it lasts; to the end when absent.
     #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
     pub for_: Option<SimDuration>,
+    /// It comes again after each period: a backup every night. The first time at `at`, or after one
+    /// period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<SimDuration>,
     /// Time from the repair (at first: from the start) to the next failure, drawn for each target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtbf: Option<DurationLaw>,

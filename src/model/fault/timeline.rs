@@ -89,9 +89,15 @@ impl Timeline {
                 let again = Again { spec, mtbf, mttr, tables, seed, until: names.design.duration };
                 again.draw(fault, &hosts, names, &mut occurrences);
             } else {
-                let start = spec.at.map_or(0, |at| at.0);
-                let end = spec.for_.map_or(u64::MAX, |d| start.saturating_add(d.0));
-                occurrences.push(Occurrence { fault, start, end, hosts, aftermath: None });
+                let period = spec.every.map_or(u64::MAX, |every| every.0);
+                let first = spec.at.or(spec.every).map_or(0, |at| at.0);
+                let next = |start: &u64| start.checked_add(period);
+                let starts = std::iter::successors(Some(first), next);
+                for start in starts.take_while(|&start| start < names.design.duration) {
+                    let end = spec.for_.map_or(u64::MAX, |d| start.saturating_add(d.0));
+                    let hosts = hosts.clone();
+                    occurrences.push(Occurrence { fault, start, end, hosts, aftermath: None });
+                }
             }
         }
         for o in &mut occurrences {

@@ -77,8 +77,27 @@ pub struct EdgeSpec {
 impl EdgeSpec {
     /// Whether frames must carry more than their calls for it.
     pub fn carries(&self) -> bool {
-        let plain = Self { timeout: None, cancel: None, ..self.clone() };
-        serde_json::to_value(plain).is_ok_and(|edge| edge != serde_json::json!({}))
+        // All of them by name, so that none is forgotten.
+        let Self {
+            timeout: _,
+            cancel: _,
+            deadline,
+            retry,
+            breaker,
+            rate_limit,
+            bulkhead,
+            pool,
+            hedge,
+            fallback,
+        } = self;
+        deadline.is_some()
+            || retry.is_some()
+            || breaker.is_some()
+            || rate_limit.is_some()
+            || bulkhead.is_some()
+            || pool.is_some()
+            || hedge.is_some()
+            || fallback.is_some()
     }
 
     /// Its laws.
