@@ -104,7 +104,27 @@ pub struct ClientResults {
     pub operations: BTreeMap<String, RequestFigures>,
 }
 
-/// Number of instances.
+/// All clients together, and the design itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Requests of all clients.
+    #[serde(flatten)]
+    pub figures: RequestFigures,
+    /// Time in which no node was short of instances.
+    #[serde(flatten)]
+    pub uptime: UptimeResults,
+}
+
+/// Availability over time, whether anybody asked or not (`semantics.md` 50).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct UptimeResults {
+    /// Time in which as many instances were up as are needed / time.
+    pub availability_time: Estimate,
+    /// Times a year (of 365 days) that they became too few.
+    pub outages_per_year: Estimate,
+}
+
+/// Number of instances that are up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "names say it")]
 pub struct InstanceCounts {
@@ -152,12 +172,13 @@ pub struct NodeResults {
     /// Finer causes of outcomes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub causes: BTreeMap<String, u64>,
-    /// Up time / time.
-    pub availability_time: Estimate,
+    /// Time in which it was up, and how often it went down.
+    #[serde(flatten)]
+    pub uptime: UptimeResults,
     /// Caches only.
     #[serde(flatten)]
     pub cache: Option<CacheResults>,
-    /// Number of instances.
+    /// Number of instances that were up.
     pub instances: InstanceCounts,
     /// Stores: one entry per shard.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -385,7 +406,7 @@ pub struct Results {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
     /// All clients together.
-    pub summary: RequestFigures,
+    pub summary: Summary,
     /// Each client.
     pub clients: BTreeMap<String, ClientResults>,
     /// Each node.

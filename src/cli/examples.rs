@@ -59,6 +59,7 @@ library! {
     "hedged-requests",
     "noisy-neighbour",
     "overload-control",
+    "repair-crews",
     "gray-failure",
     "stop-the-world",
     "w1-mm1",

@@ -372,6 +372,11 @@ pub fn service(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut
     positive(spec.workers, 1 << 24, &at("workers"), problems);
     positive(spec.cores, 1 << 20, &at("cores"), problems);
     zones(spec.zones.as_ref(), &at("zones"), names, problems);
+    let instances = spec.facts().instances;
+    if spec.need.is_some_and(|need| need.0 > instances) {
+        let message = format!("it is never up: there are only {instances} instances");
+        problems.error_help("E-RANGE", at("need"), message, "at most as many as `instances`");
+    }
     boot(spec.boot.as_ref(), path, problems);
     if let Some(warm) = spec.warm {
         if warm.for_.0 == 0 {

@@ -49,6 +49,7 @@ impl Kind for ExternalSpec {
         Facts {
             kind: "external",
             instances: 1,
+            need: 1,
             capacity: None,
             zones: self.zones.as_ref(),
             floats: true,

@@ -43,6 +43,8 @@ pub struct Facts<'a> {
     pub kind: &'static str,
     /// Instances (or shards).
     pub instances: u64,
+    /// How many of them must be up for the node to do its work; 0: it can be done without.
+    pub need: u64,
     /// Capacity per instance in what `utilisation` counts; `None`: unbounded.
     pub capacity: Option<f64>,
     /// Where it was put.

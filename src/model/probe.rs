@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::cache::contents::CacheBooks;
+use super::{cache::contents::CacheBooks, fault::uptime::UptimeBooks};
 use crate::stats::{CoarseHistogram, Histogram};
 use crate::units::SimTime;
 
@@ -71,6 +71,8 @@ pub struct Measured {
     pub clients: Vec<ClientMeasured>,
     /// Nodes in name order.
     pub nodes: Vec<NodeMeasured>,
+    /// How long no node was short of instances, and the length of the measured span, ns.
+    pub uptime: (UptimeBooks, u64),
     /// Links by (from zone, to zone) that carried anything.
     pub links: Vec<LinkMeasured>,
     /// Faults in the order of their ids.
@@ -213,8 +215,8 @@ impl RequestWindow {
 /// One node's figures over [warm-up, end).
 #[derive(Clone, Debug)]
 pub struct NodeMeasured {
-    /// Time its instances were down, instance-ns.
-    pub down: u128,
+    /// How long its instances were up.
+    pub uptime: UptimeBooks,
     /// Its name.
     pub name: String,
     /// Its kind, as in the file.

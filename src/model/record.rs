@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    fault::uptime::UptimeBooks,
     node::{Area, InstanceBooks},
     probe::{Around, Outcome, RequestSample, RequestWindow, Tally},
 };
@@ -141,6 +142,8 @@ pub struct Snapshot {
     pub at: u64,
     /// Per node: its record's integrals and its instances' books.
     pub nodes: Vec<NodeSnapshot>,
+    /// How long no node was short of instances.
+    pub uptime: UptimeBooks,
 }
 
 /// Books of one node at one instant.
@@ -152,8 +155,8 @@ pub struct NodeSnapshot {
     pub arrivals: u64,
     /// Departures from time 0.
     pub departures: u64,
-    /// Time its instances were down, from time 0.
-    pub down: u128,
+    /// How long its instances were up.
+    pub uptime: UptimeBooks,
     /// Instances.
     pub instances: Vec<InstanceBooks>,
 }

@@ -377,6 +377,7 @@ impl Simulation {
     }
 
     fn begin_span(&mut self) {
+        self.world.hosts.begin_span();
         self.span_snapshot = self.snapshot();
         self.world.record.begin_span();
     }
@@ -394,11 +395,11 @@ impl Simulation {
                 in_system: r.inside.until(now),
                 arrivals: r.arrivals,
                 departures: r.departures,
-                down: self.world.hosts.downtime(i, now),
+                uptime: self.world.hosts.uptime_of(i, now),
                 instances: node.books(now),
             })
             .collect();
-        Snapshot { at: now, nodes }
+        Snapshot { at: now, nodes, uptime: self.world.hosts.uptime(now) }
     }
 
     // ---- the books ---------------------------------------------------------------------------
@@ -417,6 +418,8 @@ impl Simulation {
         let nodes = (0..self.world.record.nodes.len())
             .map(|i| self.node_measured(i, names, &bounds, &last))
             .collect();
+        let from = &self.span_snapshot;
+        let uptime = (last.uptime.since(from.uptime), last.at.saturating_sub(from.at));
         let samples = std::mem::take(&mut self.world.record.samples);
         let fingerprint = self.world.record.fingerprint;
         let faults = self.faults_measured(names, ended_at);
@@ -426,6 +429,7 @@ impl Simulation {
             seed,
             clients: self.clients_measured(names),
             nodes,
+            uptime,
             links,
             faults,
             window_starts,
@@ -554,7 +558,7 @@ impl Simulation {
             .collect();
         NodeMeasured {
             name: names.nodes[i].to_owned(),
-            down: to.down - from.down,
+            uptime: to.uptime.since(from.uptime),
             kind: facts.kind,
             capacity: facts.capacity,
             span: last.at.saturating_sub(self.span_snapshot.at),

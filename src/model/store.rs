@@ -166,6 +166,7 @@ impl Kind for StoreSpec {
         Facts {
             kind: "store",
             instances: self.shards.as_ref().map_or(1, |s| s.count.0),
+            need: self.shards.as_ref().map_or(1, |s| s.count.0),
             capacity: self.cores.map(|c| c.0 as f64),
             zones: self.zones.as_ref(),
             floats: false,

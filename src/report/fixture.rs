@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::results::{
     ClientResults, ClientSeries, Design, Distribution, Edge, Estimate, InstanceCounts,
     InstanceResults, NodeResults, NodeSeries, ReplicationResults, RequestCounts, RequestFigures,
-    Results, SloResult, TimeSeries, Vertex,
+    Results, SloResult, Summary, TimeSeries, UptimeResults, Vertex,
 };
 
 /// An estimate over ten replications.
@@ -74,7 +74,10 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         response_time: distribution(0.009 + load * 0.01, 700_000),
         outcomes: [("ok".into(), 706_512), ("rejected".into(), 3_247)].into(),
         causes: [("queue_full".into(), 3_247)].into(),
-        availability_time: estimate(1.0, 0.0),
+        uptime: UptimeResults {
+            availability_time: estimate(1.0, 0.0),
+            outages_per_year: estimate(0.0, 0.0),
+        },
         instances: InstanceCounts { mean: instances as f64, min: instances, max: instances },
         shards: if kind == "store" { parts.clone() } else { Vec::new() },
         per_instance: if kind == "service" { parts } else { Vec::new() },
@@ -259,7 +262,7 @@ pub(crate) fn shop() -> Results {
         warm_up: 60.0,
         status: "complete".into(),
         status_reason: None,
-        summary: figures(1.0, 0.018),
+        summary: Summary { figures: figures(1.0, 0.018), uptime: UptimeResults::default() },
         clients: [
             ("batch".into(), client(0.02, &[("export", 0.05)])),
             ("shoppers".into(), client(0.98, &[("browse", 0.018), ("buy", 0.026)])),
@@ -293,7 +296,7 @@ pub(crate) fn shop() -> Results {
 pub(crate) fn nothing_decided() -> Results {
     let mut results = shop();
     let windows = results.series.start.len();
-    results.summary = RequestFigures::default();
+    results.summary = Summary::default();
     results.clients.clear();
     results.latency_tail = BTreeMap::from([("all".into(), Vec::new())]);
     let nothing = ClientSeries {
@@ -352,7 +355,7 @@ pub(crate) fn hostile(payload: &str) -> Results {
         .vertices
         .push(Vertex { zones: vec![(bad(), 2)], ..vertex(payload, payload, 3, payload) });
     results.design.edges.push(Edge { from: "api".into(), to: bad(), label: bad() });
-    results.summary.marks.insert(bad(), distribution(0.01, 5));
+    results.summary.figures.marks.insert(bad(), distribution(0.01, 5));
     results.leaves_out.push(bad());
     results.warnings.push(bad());
     results

@@ -8,7 +8,8 @@ use std::fmt::Write;
 use super::{
     plots::Plot,
     table::{
-        FAULT_COLUMNS, instances, kind, outcomes, recovered, slo_margin, slo_quantity, when, words,
+        FAULT_COLUMNS, instances, kind, outcomes, recovered, slo_margin, slo_quantity, up, when,
+        words,
     },
     text::{Quantity, clean, count, duration, escape, estimate, plural, value},
 };
@@ -82,7 +83,7 @@ fn verdict(out: &mut String, results: &Results) {
     if let Some(reason) = &results.status_reason {
         let _ = writeln!(out, "<p class=\"warning\">{}</p>", escape(reason));
     }
-    let summary = &results.summary;
+    let summary = &results.summary.figures;
     let cards = [
         ("availability", estimate(Quantity::Share, &summary.availability)),
         ("latency p50", estimate(Quantity::Duration, &summary.latency.p50)),
@@ -99,6 +100,9 @@ fn verdict(out: &mut String, results: &Results) {
         );
     }
     out.push_str("</div>\n");
+    if let Some(up) = up(results) {
+        let _ = writeln!(out, "<p>Up {}.</p>", escape(&up));
+    }
     let shares: Vec<String> = outcomes(&summary.requests)
         .into_iter()
         .map(|(name, n, share)| format!("{name} {} ({})", count(n), value(Quantity::Share, share)))
@@ -158,7 +162,7 @@ fn requests(out: &mut String, results: &Results) {
         "max",
     ];
     let mut table = Table::new("Requests and their latency", &header);
-    request_row(&mut table, "", "all", &results.summary);
+    request_row(&mut table, "", "all", &results.summary.figures);
     for (name, client) in &results.clients {
         request_row(&mut table, "", name, &client.figures);
         for (operation, figures) in &client.operations {

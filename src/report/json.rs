@@ -23,7 +23,7 @@ mod tests {
         let bytes = results(&before);
         let after: Results = serde_json::from_slice(&bytes).unwrap();
         assert!(results(&after) == bytes, "floats must survive the trip bit by bit");
-        assert_eq!(after.summary.requests, before.summary.requests);
+        assert_eq!(after.summary.figures.requests, before.summary.figures.requests);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! **Invariant.** No line is wider than the terminal unless one word is; text from files is cleaned of
 //! control characters.
 
+use std::fmt::Write as _;
+
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use super::text::{self, Quantity, clean, count, duration, estimate, plural, shorten, value};
@@ -12,6 +14,8 @@ use crate::results::{
 
 /// Narrowest terminal that is served; narrower ones wrap.
 const LEAST_WIDTH: usize = 80;
+/// Length of a run from which on it tells of years, s.
+const A_MONTH: f64 = 30.0 * 86_400.0;
 const LONGEST_NAME: usize = 22;
 
 /// The whole summary, ending in a line break.
@@ -112,7 +116,7 @@ pub(crate) fn slo_margin(slo: &SloResult) -> String {
 }
 
 fn requests(out: &mut Lines, results: &Results) {
-    let summary = &results.summary;
+    let summary = &results.summary.figures;
     let requests = &summary.requests;
     let in_flight = match requests.in_flight {
         0 => String::new(),
@@ -129,6 +133,9 @@ fn requests(out: &mut Lines, results: &Results) {
     }
     out.pair("Outcomes", &shares.join(", "));
     out.pair("Availability", &estimate(Quantity::Share, &summary.availability));
+    if let Some(line) = up(results) {
+        out.pair("Up", &line);
+    }
     out.pair(
         "Goodput",
         &format!(
@@ -141,6 +148,22 @@ fn requests(out: &mut Lines, results: &Results) {
     out.pair("Attempts", &format!("{attempts} per request"));
 }
 
+/// Availability over time, where it can be less than all of it.
+pub(crate) fn up(results: &Results) -> Option<String> {
+    results.faults.iter().find(|fault| fault.effect == "crash")?;
+    let uptime = &results.summary.uptime;
+    let mut line = format!("{} of the time", estimate(Quantity::Share, &uptime.availability_time));
+    // What a year holds says nothing where minutes are looked at.
+    if results.duration >= A_MONTH
+        && let Some(share) = uptime.availability_time.value
+    {
+        let outages = estimate(Quantity::Number, &uptime.outages_per_year);
+        let down = value(Quantity::Duration, (1.0 - share) * 365.0 * 86_400.0);
+        let _ = write!(line, "; a year has {outages} outages, {down} in all");
+    }
+    Some(line)
+}
+
 fn latencies(results: &Results, intervals: bool) -> Table {
     let mut table = table(["Latency", "mean", "p50", "p95", "p99", "max"]);
     let mut row = |name: String, latency: &Distribution| {
@@ -150,7 +173,7 @@ fn latencies(results: &Results, intervals: bool) -> Table {
         }
         table.add_row(cells);
     };
-    row("all".into(), &results.summary.latency);
+    row("all".into(), &results.summary.figures.latency);
     let several = results.clients.len() > 1;
     for (name, client) in &results.clients {
         if several {
@@ -162,7 +185,7 @@ fn latencies(results: &Results, intervals: bool) -> Table {
             }
         }
     }
-    for (name, distribution) in &results.summary.marks {
+    for (name, distribution) in &results.summary.figures.marks {
         row(format!("mark {}", shorten(name, LONGEST_NAME - 5)), distribution);
     }
     table

@@ -14,8 +14,8 @@ use crate::{
     model::probe::{Measured, OperationMeasured},
     results::{
         self, ClientResults, ClientSeries, Design, Estimate, Evidence, ReplicationResults,
-        RequestFigures, Requests, RequestsInWindow, Results, SampledRequest, Selection, TimeSeries,
-        seconds,
+        RequestFigures, Requests, RequestsInWindow, Results, SampledRequest, Selection, Summary,
+        TimeSeries, seconds,
     },
 };
 
@@ -189,7 +189,10 @@ fn results_of(info: &RunInfo, replications: &[Measured]) -> Results {
         warm_up: seconds(info.warm_up),
         status,
         status_reason,
-        summary: results::figures(&all, info.confidence),
+        summary: Summary {
+            figures: results::figures(&all, info.confidence),
+            uptime: nodes::uptime(replications.iter().map(|m| m.uptime), info.confidence),
+        },
         clients,
         nodes: nodes::results(replications, info.confidence),
         faults: faults::results(replications, &all, info.confidence),

@@ -9,14 +9,18 @@ use super::merge::window_spans;
 use crate::{
     model::{
         cache::contents::CacheBooks,
+        fault::uptime::UptimeBooks,
         probe::{InstanceMeasured, Measured, NodeMeasured},
     },
     results::{
         CacheResults, Estimate, InstanceCounts, InstanceResults, NodeResults, NodeSeries, OUTCOMES,
-        distribution, seconds,
+        UptimeResults, distribution, seconds,
     },
-    stats::Histogram,
+    stats::{self, Histogram},
 };
+
+/// A year of 365 days, ns.
+const YEAR: f64 = 365.0 * 86_400e9;
 
 /// Instances listed one by one; more would drown the reader.
 const LISTED_INSTANCES: usize = 64;
@@ -63,14 +67,38 @@ fn node_results(parts: &[&NodeMeasured], confidence: f64) -> NodeResults {
         response_time: sample(|n| &n.response),
         outcomes: outcomes(parts),
         causes: causes(parts),
-        availability_time: mean(&|n| {
-            over(n.down as f64, n.span * n.instances.len() as u64).map(|down| 1.0 - down)
-        })
-        .fraction(),
+        uptime: uptime(parts.iter().map(|n| (n.uptime, n.span)), confidence),
         cache: (node.kind == "cache").then(|| cache_results(parts, confidence)),
-        instances: InstanceCounts { mean: count as f64, min: count as u64, max: count as u64 },
+        instances: instances_up(parts, count as u64),
         shards: if store { listed(count) } else { Vec::new() },
         per_instance: if store { Vec::new() } else { listed(LISTED_INSTANCES) },
+    }
+}
+
+/// Availability over time.
+pub(super) fn uptime(
+    books: impl Iterator<Item = (UptimeBooks, u64)>,
+    confidence: f64,
+) -> UptimeResults {
+    let (mut up, mut outages) = (Vec::new(), Vec::new());
+    for (books, span) in books {
+        up.push(over(books.short as f64, span).map(|short| 1.0 - short));
+        outages.push(over(books.outages as f64, span).map(|rate| rate * YEAR));
+    }
+    UptimeResults {
+        availability_time: Estimate::mean_of(&up, confidence).fraction(),
+        outages_per_year: Estimate::mean_of(&outages, confidence),
+    }
+}
+
+fn instances_up(parts: &[&NodeMeasured], count: u64) -> InstanceCounts {
+    let down = parts.iter().filter_map(|n| over(n.uptime.down as f64, n.span));
+    let most = parts.iter().map(|n| n.uptime.most_down).max().unwrap_or_default();
+    let least = parts.iter().map(|n| n.uptime.least_down).min().unwrap_or_default();
+    InstanceCounts {
+        mean: count as f64 - stats::mean(&down.collect::<Vec<_>>()).unwrap_or_default(),
+        min: count - most,
+        max: count - least,
     }
 }
 

@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    model::probe::{
-        ClientMeasured, InstanceMeasured, NodeMeasured, NodeWindow, OperationMeasured,
-        RequestSample, RequestWindow, Tally,
+    model::{
+        fault::uptime::UptimeBooks,
+        probe::{
+            ClientMeasured, InstanceMeasured, NodeMeasured, NodeWindow, OperationMeasured,
+            RequestSample, RequestWindow, Tally,
+        },
     },
     results::{Evidence as _, Selection},
     stats::{CoarseHistogram, Histogram},
@@ -55,7 +58,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
     let instance = |busy, arrivals| InstanceMeasured { busy, arrivals, ..Default::default() };
     let window = NodeWindow { busy, departures: 3, ..Default::default() };
     NodeMeasured {
-        down: 0,
+        uptime: UptimeBooks::default(),
         name: "server".to_owned(),
         kind: "service",
         capacity: Some(2.0),
@@ -82,6 +85,7 @@ fn measured(seed: u64, operations: Vec<OperationMeasured>, node: NodeMeasured) -
         seed,
         clients: vec![ClientMeasured { name: "users".to_owned(), operations }],
         nodes: vec![node],
+        uptime: (UptimeBooks::default(), 10 * SECOND),
         links: Vec::new(),
         window_starts: vec![0, 2 * SECOND, 7 * SECOND],
         ended_at: 12 * SECOND,
@@ -144,7 +148,7 @@ fn close(estimate: crate::results::Estimate, value: f64, half: f64) {
 #[test]
 fn figures_of_requests_follow_their_definitions() {
     let results = Merged::new(info(), two()).results();
-    let all = &results.summary;
+    let all = &results.summary.figures;
     assert_eq!(all.requests.issued, 9);
     assert_eq!(all.requests.ok, 6);
     assert_eq!(all.requests.timeout, 2);
@@ -166,7 +170,7 @@ fn figures_of_requests_follow_their_definitions() {
     assert_eq!((buy.requests.issued, buy.requests.ok, buy.requests.timeout), (2, 1, 1));
     assert_eq!(buy.latency.mean.n, 1, "one replication saw no success");
     assert_eq!(buy.latency.mean.lower, None);
-    assert_eq!(results.clients["users"].figures, results.summary);
+    assert_eq!(results.clients["users"].figures, results.summary.figures);
     assert_eq!(results.replications[1].figures["latency.p50"], Some(5.0));
     assert_eq!(results.replications[1].figures["requests.issued"], Some(3.0));
 }
@@ -176,14 +180,14 @@ fn a_quantile_is_that_of_the_merged_samples() {
     let results = Merged::new(info(), two()).results();
     // Of 1 2 3 4 5 5 the median is the third, 3 (within a bucket of 0.8 %); averaging the
     // replications' medians 2 and 5 would give 3.5.
-    let p50 = results.summary.latency.p50.value.unwrap();
+    let p50 = results.summary.figures.latency.p50.value.unwrap();
     assert!((p50 - 3.0).abs() < 0.03, "{p50}");
 }
 
 #[test]
 fn one_replication_has_no_intervals() {
     let results = Merged::new(RunInfo { replications: 1, ..info() }, two()[..1].to_vec()).results();
-    let mean = results.summary.latency.mean;
+    let mean = results.summary.figures.latency.mean;
     assert_eq!((mean.value, mean.lower, mean.upper, mean.n), (Some(2.5), None, None, 1));
     assert_eq!(results.status, "complete");
 }
@@ -241,7 +245,7 @@ fn selections_and_single_replications() {
     let buy = Selection { operation: Some("buy".to_owned()), ..Selection::default() };
     let parts = merged.requests(&buy);
     assert_eq!(parts.iter().map(|p| p.issued).collect::<Vec<_>>(), [1, 1]);
-    assert_eq!(merged.results_of(1).summary.requests.issued, 3);
+    assert_eq!(merged.results_of(1).summary.figures.requests.issued, 3);
     let nobody = Selection { client: Some("nobody".to_owned()), ..Selection::default() };
     assert!(merged.requests(&nobody).iter().all(|p| p.issued == 0));
     assert_eq!(merged.samples()[1].replication, 1);
@@ -260,9 +264,9 @@ fn unfinished_and_truncated_runs_say_so() {
     assert_eq!(results.status, "truncated");
     assert_eq!(results.status_reason.as_deref(), Some("replication 1: 10 events"));
     // Replies 4 in 10 s and 2 in 5 s.
-    assert_eq!(results.summary.throughput.value, Some(0.4));
+    assert_eq!(results.summary.figures.throughput.value, Some(0.4));
     let nothing = Merged::new(info(), Vec::new()).results();
-    assert_eq!(nothing.summary.availability.value, None);
+    assert_eq!(nothing.summary.figures.availability.value, None);
 }
 
 #[test]
@@ -313,7 +317,7 @@ fn run(world: &Fake, replications: usize) -> Result<crate::results::Results, Bre
 fn replications_are_merged_in_index_order() {
     let results = run(&Fake { breaks: None, stops: None }, 40).unwrap();
     assert_eq!(results.seeds, seeds(42, 40));
-    assert_eq!(results.summary.requests.issued, 40 * 6);
+    assert_eq!(results.summary.figures.requests.issued, 40 * 6);
     let twin = run(&Fake { breaks: None, stops: None }, 40).unwrap();
     assert_eq!(results, twin);
 }

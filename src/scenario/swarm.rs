@@ -517,7 +517,8 @@ impl Writer {
             let ends = if what.starts_with("clear") { "" } else { ", for: 700ms" };
             format!("every: {}ms{ends}", self.within(1000, 4000))
         } else if again && self.chance(30) {
-            "mtbf: exp(mean=5s), mttr: exp(mean=500ms)".to_owned()
+            let crews = if what.contains("node: ") && self.chance(40) { ", crews: 1" } else { "" };
+            format!("mtbf: exp(mean=5s), mttr: exp(mean=500ms){crews}")
         } else {
             let at = self.draw.below(duration * 1000);
             let span = self.within(1, 10_000);

@@ -12,6 +12,7 @@ use crate::{
     problem::{Problem, Problems, Severity},
     results::{
         CacheResults, Distribution, NodeResults, OUTCOMES, RequestFigures, SIDES, Selection,
+        UptimeResults,
     },
     units::{Count, Fraction, Number, Rate, SimDuration, ValueError},
 };
@@ -402,6 +403,13 @@ impl Checker<'_> {
                 if counts { Dimension::Count } else { in_shape(&shape(&any_node()), &path)? };
             return Ok((Figure::Node(node, path), dimension));
         }
+        let uptime = shape(&UptimeResults::default());
+        if path.first().is_some_and(|first| uptime.get(first).is_some())
+            && selectors.selection == Selection::default()
+        {
+            let dimension = in_shape(&uptime, &path)?;
+            return Ok((Figure::Uptime(path), dimension));
+        }
         path.extend(outcome_segment(&path, "requests", selectors.outcome)?);
         let dimension = in_shape(&requests_shape(self.names), &path)?;
         if let Some(to) = selectors.to {
@@ -544,7 +552,10 @@ fn dimension(path: &[String]) -> Dimension {
             "count" | "lookups" | "hits" | "misses" | "coalesced" | "stale_hits" | "negative_hits"
             | "evictions",
         ) => Dimension::Count,
-        ("instances" | "in_system" | "in_queue" | "attempts_per_request", _) => Dimension::Number,
+        (
+            "instances" | "in_system" | "in_queue" | "attempts_per_request" | "outages_per_year",
+            _,
+        ) => Dimension::Number,
         ("goodput" | "throughput", _) => Dimension::PerSecond,
         (
             "availability" | "utilisation" | "wait_probability" | "availability_time" | "hit_ratio",

@@ -68,26 +68,18 @@ impl Judge<'_> {
         match figure {
             Figure::Requests(selection, path) => self.requests(selection, path),
             Figure::Sample(selection, sample, stat) => self.sample(selection, sample, *stat),
-            Figure::Node(node, path) => Reading {
-                value: node_value(self.results, node, path),
-                each: (0..self.evidence.replications())
-                    .map(|r| node_value(&self.evidence.results_of(r), node, path))
-                    .collect(),
-            },
-            Figure::Metastable(fault) => Reading {
-                value: metastable(self.results, fault),
-                each: (0..self.evidence.replications())
-                    .map(|r| metastable(&self.evidence.results_of(r), fault))
-                    .collect(),
-            },
-            Figure::Recovery(fault) => Reading {
-                value: recovery(self.results, fault),
-                each: (0..self.evidence.replications())
-                    .map(|r| recovery(&self.evidence.results_of(r), fault))
-                    .collect(),
-            },
+            Figure::Node(node, path) => self.over_results(|r| node_value(r, node, path)),
+            Figure::Uptime(path) => self.over_results(|r| at(&json(&r.summary.uptime), path)),
+            Figure::Metastable(fault) => self.over_results(|r| metastable(r, fault)),
+            Figure::Recovery(fault) => self.over_results(|r| recovery(r, fault)),
             Figure::Windows(series, stat, window) => self.windows(series, *stat, *window),
         }
+    }
+
+    /// A figure of the results, and of those of each replication.
+    fn over_results(&self, figure: impl Fn(&Results) -> Option<f64>) -> Reading {
+        let each = (0..self.evidence.replications()).map(|r| figure(&self.evidence.results_of(r)));
+        Reading { value: figure(self.results), each: each.collect() }
     }
 
     fn requests(&self, selection: &Selection, path: &[String]) -> Reading {

@@ -71,6 +71,8 @@ enum Figure {
     Sample(Selection, Sample, Stat),
     /// A path in a node's results.
     Node(String, Vec<String>),
+    /// A figure of the design itself.
+    Uptime(Vec<String>),
     /// Time to recover from a fault.
     Recovery(String),
     /// Whether the design stayed down after a fault: 1 or 0.

@@ -1,8 +1,10 @@
 //! When faults come, again and again.
 
+use serde_json::Value;
+
 use crate::{
     bad_input::check_in,
-    design::{number, results},
+    design::{design, number, results, results_of},
     faults::{FAULTY, close},
 };
 
@@ -48,6 +50,80 @@ fn periods_are_checked() {
                 "13:28 E-FAULT-TIME",
                 "comes once",
             ),
+        ],
+    );
+}
+
+/// Three instances that all fail after 10 s and take 4 s to repair, in 40 s; two are needed.
+const WORN: &str = "a: {service: {instances: 3, need: 2, cores: 1, work: 1ms}}";
+
+#[test]
+fn what_fails_waits_for_a_crew() {
+    let run = |crews: &str| {
+        let fault = format!("{{id: wear, crash: {{node: a}}, mtbf: 10s, mttr: 4s{crews}}}");
+        results("40s", "arrivals: constant(1/s), to: a", WORN, &fault)
+    };
+    let check = |found: &Value, down: f64, short: f64, outages: f64| {
+        close(number(found, "nodes.a.instances.mean"), 3.0 - down / 40.0);
+        close(number(found, "nodes.a.availability_time"), 1.0 - short / 40.0);
+        close(number(found, "summary.availability_time"), 1.0 - short / 40.0);
+        let year = 365.0 * 86_400.0;
+        close(number(found, "nodes.a.outages_per_year"), outages * year / 40.0);
+        close(number(found, "summary.outages_per_year"), outages * year / 40.0);
+        close(number(found, "nodes.a.instances.min"), 0.0);
+        close(number(found, "nodes.a.instances.max"), 3.0);
+    };
+    // All at once: down in 10 .. 14, 24 .. 28, 38 .. 40.
+    for enough in ["", ", crews: 3", ", crews: 9"] {
+        check(&run(enough), 3.0 * 10.0, 10.0, 3.0);
+    }
+    // One after the other: the first is up again at 14, the second at 18, the third at 22; each fails
+    // 10 s later and is the only one then: down in 24 .. 28, 28 .. 32, 32 .. 36, and 38 .. 40.
+    check(&run(", crews: 1"), 4.0 + 8.0 + 12.0 + 3.0 * 4.0 + 2.0, 8.0, 1.0);
+    // Two and one: up at 14, 14 and 18; down in 24 .. 28 (two), 28 .. 32 and 38 .. 40 (two).
+    check(&run(", crews: 2"), 4.0 + 4.0 + 8.0 + 2.0 * 4.0 + 4.0 + 2.0 * 2.0, 4.0 + 4.0 + 2.0, 3.0);
+}
+
+#[test]
+fn what_a_design_can_do_without_does_not_count() {
+    let fault = "{id: f, at: 10s, for: 10s, crash: {node: b}}";
+    let run = |need: &str| {
+        let nodes = format!("{WORN}, b: {{service: {{{need}cores: 1, work: 1ms}}}}");
+        let nodes = nodes.replace("work: 1ms}}, b", "work: 1ms, calls: [b]}}, b");
+        results("40s", "arrivals: constant(1/s), to: a, timeout: 500ms", &nodes, fault)
+    };
+    let found = run("");
+    close(number(&found, "summary.availability_time"), 0.75);
+    close(number(&found, "nodes.a.availability_time"), 1.0);
+    close(number(&found, "summary.availability"), 29.0 / 39.0);
+    let found = run("need: 0, ");
+    close(number(&found, "summary.availability_time"), 1.0);
+    close(number(&found, "nodes.b.instances.mean"), 0.75);
+}
+
+#[test]
+fn a_zone_fails_as_a_whole() {
+    let text = design(
+        "20000s",
+        "arrivals: constant(1/s), to: a",
+        "a: {service: {zones: {x: 3}, cores: 1, work: 1ms}}",
+        "{id: z, crash: {zone: x}, mtbf: exp(mean=90s), mttr: exp(mean=10s)}",
+    );
+    let found = results_of(&(text + "topology: {regions: {east: [x]}}\n"), 2);
+    // Were each apart, all three would be down for a thousandth of the time.
+    assert!((number(&found, "nodes.a.availability_time") - 0.9).abs() < 0.02);
+}
+
+#[test]
+fn crews_and_needs_are_checked() {
+    const WHEN: &str = "at: 1s, for: 1s";
+    check_in(
+        FAULTY,
+        &[
+            ("B55", WHEN, "mtbf: 9s, mttr: 1s, crews: 0", "13:40 E-FAULT", "ever be repaired"),
+            ("B55", WHEN, "at: 1s, for: 1s, crews: 1", "13:37 E-FAULT", "nothing to repair"),
+            ("B55", WHEN, "mtbf: 9s, mttr: 1s, group: g, crews: 1", "13:50 E-FAULT", "as one"),
+            ("B25", "cores: 1", "need: 4, cores: 1", "7:37 E-RANGE", "only 3 instances"),
         ],
     );
 }

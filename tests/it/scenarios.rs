@@ -38,6 +38,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("llm-serving", "300s", "20s"),
     ("noisy-neighbour", "70s", "50s"),
     ("overload-control", "70s", "50s"),
+    ("repair-crews", "400d", "0s"),
     ("resharding", "130s", "110s"),
     ("retries-and-timeouts", "100s", "10s"),
     ("scatter-gather", "70s", "50s"),
@@ -118,13 +119,14 @@ fn each_keeps_its_books() {
         let results = small_run(name, duration, warm_up);
         let clients = results.clients.values();
         let operations = clients.clone().flat_map(|c| c.operations.values());
-        let blocks = clients.map(|c| &c.figures).chain(operations).chain([&results.summary]);
+        let blocks =
+            clients.map(|c| &c.figures).chain(operations).chain([&results.summary.figures]);
         for block in blocks {
             assert_accounted(name, &block.requests);
         }
         let issued = |figures: &RequestFigures| figures.requests.issued;
         let by_client: u64 = results.clients.values().map(|c| issued(&c.figures)).sum();
-        assert_eq!(by_client, issued(&results.summary), "{name}");
+        assert_eq!(by_client, issued(&results.summary.figures), "{name}");
         assert!(by_client > 0, "{name}: nothing happened");
     }
 }
@@ -151,8 +153,8 @@ fn golden(results: &Results) -> String {
     let mut line = |what: &str, value: String| {
         writeln!(text, "{what} {value}").expect("a text grows");
     };
-    line("requests", format!("{:?}", results.summary.requests));
-    let s = &results.summary;
+    line("requests", format!("{:?}", results.summary.figures.requests));
+    let s = &results.summary.figures;
     let figures = [
         ("availability", s.availability),
         ("goodput", s.goodput),

@@ -64,6 +64,7 @@ impl Kind for LoadBalancerSpec {
         Facts {
             kind: "load_balancer",
             instances: 1,
+            need: 1,
             capacity: None,
             zones: self.zones.as_ref(),
             floats: true,

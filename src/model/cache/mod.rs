@@ -141,6 +141,7 @@ impl Kind for CacheSpec {
         Facts {
             kind: "cache",
             instances: self.routed().max(self.places),
+            need: 1,
             capacity: self.cores.map(|c| c.0 as f64),
             zones: self.zones.as_ref(),
             floats: false,

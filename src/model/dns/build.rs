@@ -32,6 +32,7 @@ impl Kind for DnsSpec {
         Facts {
             kind: "dns",
             instances: 1,
+            need: 1,
             capacity: None,
             zones: self.zones.as_ref(),
             floats: true,

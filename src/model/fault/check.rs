@@ -126,6 +126,7 @@ impl Check<'_> {
             let help = "only faults with `mtbf` are drawn together";
             problems.error_help("E-FAULT", self.at("group"), "there is nothing to group", help);
         }
+        self.crews(effect, problems);
         let mean = |law: &Option<crate::engine::law::DurationLaw>| law.as_ref()?.mean();
         if let Some(cycle) = mean(&spec.mtbf).map(|up| up + mean(&spec.mttr).unwrap_or(0.0)) {
             let occurrences = duration as f64 / cycle.max(1.0);
@@ -138,6 +139,22 @@ impl Check<'_> {
                 );
             }
         }
+    }
+
+    /// Whether anybody would ever wait for a crew.
+    fn crews(&self, effect: Effect<'_>, problems: &mut Problems) {
+        let Some(crews) = self.spec.crews else { return };
+        let apart = effect.target().is_some_and(|target| target.node.is_some());
+        let (message, help) = if crews.0 == 0 {
+            ("nothing would ever be repaired", "at least 1; without `crews` nobody waits")
+        } else if self.spec.mtbf.is_none() {
+            ("there is nothing to repair", "only what fails by `mtbf` is repaired")
+        } else if self.spec.group.is_some() || !apart {
+            ("what fails as one is repaired as one", "crews choose among the instances of a `node`")
+        } else {
+            return;
+        };
+        problems.error_help("E-FAULT", self.at("crews"), message, help);
     }
 
     /// Whether what comes again after each period is over by then.

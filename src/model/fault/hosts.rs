@@ -3,7 +3,10 @@
 //! **Invariant.** `disturbed` holds while any instance is down, slow or failing; every other reading
 //! is worth nothing otherwise.
 
-use super::timeline::Host;
+use super::{
+    timeline::Host,
+    uptime::{Uptime, UptimeBooks},
+};
 use crate::{
     engine::random::Stream,
     model::{
@@ -13,7 +16,6 @@ use crate::{
             Slot,
         },
         kinds::NodeSpec,
-        node::Area,
         probe::Outcome,
         service::cores::Work,
         world::{Span, World, kind},
@@ -35,8 +37,6 @@ struct State {
     slow: Vec<f64>,
     /// Fractions of the `errors` faults at work.
     errors: Vec<f64>,
-    /// Time down.
-    downtime: Area,
 }
 
 /// All instances; empty in a design without faults.
@@ -47,6 +47,10 @@ pub struct Hosts {
     /// Some instance is paused right now.
     pub paused: bool,
     nodes: Vec<Vec<State>>,
+    /// Of each node.
+    uptimes: Vec<Uptime>,
+    /// Of the design: its nodes, none of which may be short of instances.
+    uptime: Uptime,
     errors: Stream,
 }
 
@@ -71,10 +75,16 @@ impl Hosts {
     pub fn new(names: &Names<'_>, seed: u64) -> Self {
         let nodes = if names.faults.is_empty() { &[] } else { names.specs.as_slice() };
         let instances = |spec: &&NodeSpec| spec.kind().facts().instances as usize;
+        let spare = |spec: &&NodeSpec| {
+            let facts = spec.kind().facts();
+            facts.instances - facts.need.min(facts.instances)
+        };
         Self {
             disturbed: false,
             paused: false,
             nodes: nodes.iter().map(|spec| vec![State::default(); instances(spec)]).collect(),
+            uptimes: nodes.iter().map(|spec| Uptime::new(spare(spec))).collect(),
+            uptime: Uptime::new(0),
             errors: Stream::new(seed, "faults", "errors"),
         }
     }
@@ -94,10 +104,11 @@ impl Hosts {
                 if silent {
                     state.silent = one(state.silent);
                 }
-                match (before, state.down) {
-                    (0, _) => state.downtime.enter(now),
-                    (_, 0) => state.downtime.leave(now),
-                    _ => {}
+                let uptime = &mut self.uptimes[usize::from(node)];
+                if before == 0 && uptime.fall(now) {
+                    self.uptime.fall(now);
+                } else if state.down == 0 && uptime.rise(now) {
+                    self.uptime.rise(now);
                 }
             }
             Harm::Paused => state.paused = if begins { state.paused + 1 } else { state.paused - 1 },
@@ -130,9 +141,19 @@ impl Hosts {
         self.state(host).slow.iter().product()
     }
 
-    /// Time the instances of a node were down in [0, now], instance-ns.
-    pub fn downtime(&self, node: usize, now: u64) -> u128 {
-        self.nodes.get(node).into_iter().flatten().map(|s| s.downtime.until(now)).sum()
+    /// The measured span begins.
+    pub fn begin_span(&mut self) {
+        self.uptimes.iter_mut().for_each(Uptime::begin_span);
+    }
+
+    /// How long the instances of a node were up.
+    pub fn uptime_of(&self, node: usize, now: u64) -> UptimeBooks {
+        self.uptimes.get(node).map_or_else(UptimeBooks::default, |uptime| uptime.books(now))
+    }
+
+    /// How long no node was short of instances.
+    pub fn uptime(&self, now: u64) -> UptimeBooks {
+        self.uptime.books(now)
     }
 
     /// Whether a request that arrives there fails at once.

@@ -10,6 +10,7 @@
 pub mod check;
 pub mod hosts;
 pub mod timeline;
+pub mod uptime;
 
 mod strike;
 mod text;
@@ -54,12 +55,17 @@ pub struct FaultSpec {
     /// period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<SimDuration>,
-    /// Time from the repair (at first: from the start) to the next failure, drawn for each target.
+    /// Time from the repair (at first: from the start) to the next failure, drawn for each instance (a
+    /// zone or region fails as a whole).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtbf: Option<DurationLaw>,
     /// Time to repair.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mttr: Option<DurationLaw>,
+    /// With `mtbf`: so many repairs at once; those that failed later wait for a free crew, and `mttr` is
+    /// the time from then on. Unlimited when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crews: Option<Count>,
     /// It happens in this fraction of the replications only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<Fraction>,

@@ -133,7 +133,11 @@ struct Sides {
 impl Sides {
     /// Where an instant at which no fault begins or ends later lies.
     fn of(&self, at: u64) -> Option<Side> {
-        let inside = |all: &[(u64, u64)]| all.iter().any(|s| s.0 <= at && at < s.1);
+        // Both lists are in order.
+        let inside = |all: &[(u64, u64)]| {
+            let begun = all.partition_point(|s| s.0 <= at);
+            all[..begun].last().is_some_and(|s| at < s.1)
+        };
         match self.spans.first() {
             Some(first) if at < first.0 => Some(Side::Before),
             _ if inside(&self.spans) => Some(Side::During),
@@ -151,9 +155,11 @@ impl Timeline {
             span.1 = span.1.min(ended_at);
         }
         // The next begin of any fault after an instant.
+        let mut starts: Vec<u64> = self.faults().map(|o| o.start).collect();
+        starts.sort_unstable();
         let next = |at: u64| {
-            let later = self.faults().map(|o| o.start).filter(|&start| start >= at);
-            later.min().unwrap_or(ended_at).min(ended_at)
+            let later = starts.partition_point(|&start| start < at);
+            starts.get(later).map_or(ended_at, |&start| start.min(ended_at))
         };
         let afters = spans.iter().map(|s| (s.1, next(s.1))).collect();
         Sides { spans, afters }

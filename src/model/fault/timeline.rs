@@ -3,10 +3,12 @@
 //! **Invariant.** The list is a function of the seed and the faults' own names: no other part of the
 //! design moves it, and it moves no other draw.
 
+use std::{cmp::Reverse, collections::BinaryHeap};
+
 use super::{Effect, FaultSpec, InstancesSpec, TargetSpec};
 use crate::{
     engine::{
-        law::{DurationLaw, Tables, to_nanos},
+        law::{DurationLaw, Sampler, Tables, to_nanos},
         random::Stream,
     },
     model::{build::Names, node::NodeId},
@@ -65,7 +67,7 @@ pub struct Change {
 /// All faults of a replication.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
-    /// By fault, then by target, then by start.
+    /// By fault, then by start.
     pub occurrences: Vec<Occurrence>,
     /// By time.
     pub changes: Vec<Change>,
@@ -87,7 +89,7 @@ impl Timeline {
                 .map_or_else(Vec::new, |target| names.hosts_hit(target, stream("which")));
             if let (Some(mtbf), Some(mttr)) = (&spec.mtbf, &spec.mttr) {
                 let again = Again { spec, mtbf, mttr, tables, seed, until: names.design.duration };
-                again.draw(fault, &hosts, names, &mut occurrences);
+                again.draw(fault, &hosts, &mut occurrences);
             } else {
                 let period = spec.every.map_or(u64::MAX, |every| every.0);
                 let first = spec.at.or(spec.every).map_or(0, |at| at.0);
@@ -226,38 +228,64 @@ struct Again<'a> {
     until: u64,
 }
 
+/// What fails and is repaired as one.
+struct Unit {
+    hosts: Vec<Host>,
+    ups: Stream,
+    downs: Stream,
+}
+
 impl Again<'_> {
-    /// Its occurrences: for each target apart, or for all together in a group or on a path.
-    fn draw(&self, fault: usize, hosts: &[Host], names: &Names<'_>, all: &mut Vec<Occurrence>) {
-        match &self.spec.group {
-            Some(group) => self.draw_one(fault, &format!("group/{}", group.0), hosts, all),
-            None if hosts.is_empty() => {
-                self.draw_one(fault, &format!("fault/{}", self.spec.id.0), hosts, all);
+    /// Its occurrences, by the time of failure: a unit that fails waits for a free crew, is repaired, and
+    /// is up until it fails again.
+    fn draw(&self, fault: usize, hosts: &[Host], all: &mut Vec<Occurrence>) {
+        let compile = |law: &DurationLaw| law.compile(self.tables).expect("the law was checked");
+        let (up, down) = (compile(self.mtbf), compile(self.mttr));
+        let lasts =
+            |law: &Sampler, stream: &Stream, n: u64| to_nanos(law.sample(&mut stream.draw(n)));
+        let units = self.units(hosts);
+        // The next failure of each: when, which, its number.
+        let mut failures = BinaryHeap::new();
+        let fails = |failures: &mut BinaryHeap<_>, from: u64, unit: usize, n: u64| {
+            let at = from.saturating_add(lasts(&up, &units[unit].ups, n).max(1));
+            if at < self.until && n < MAX_OCCURRENCES as u64 {
+                failures.push(Reverse((at, unit, n)));
             }
-            None => {
-                for host in hosts {
-                    let node = names.nodes[usize::from(host.0)];
-                    let entity = format!("fault/{}/{node}/{}", self.spec.id.0, host.1);
-                    self.draw_one(fault, &entity, &[*host], all);
-                }
+        };
+        for unit in 0..units.len() {
+            fails(&mut failures, 0, unit, 0);
+        }
+        // When each crew is free again.
+        let crews = self.spec.crews.map_or(0, |n| (n.0 as usize).min(units.len()));
+        let mut crews: BinaryHeap<_> = (0..crews).map(|_| Reverse(0)).collect();
+        while let Some(Reverse((start, unit, n))) = failures.pop() {
+            let Unit { hosts, downs, .. } = &units[unit];
+            let begins = crews.pop().map_or(start, |Reverse(free)| start.max(free));
+            let end = begins.saturating_add(lasts(&down, downs, n).max(1));
+            if self.spec.crews.is_some() {
+                crews.push(Reverse(end));
             }
+            all.push(Occurrence { fault, start, end, hosts: hosts.clone(), aftermath: None });
+            fails(&mut failures, end, unit, n + 1);
         }
     }
 
-    fn draw_one(&self, fault: usize, entity: &str, hosts: &[Host], all: &mut Vec<Occurrence>) {
-        let compile = |law: &DurationLaw| law.compile(self.tables).expect("the law was checked");
-        let (up, down) = (compile(self.mtbf), compile(self.mttr));
-        let stream = |purpose| Stream::new(self.seed, entity, purpose);
-        let (ups, downs) = (stream("mtbf"), stream("mttr"));
-        let mut at = 0u64;
-        for n in 0..MAX_OCCURRENCES as u64 {
-            let start = at.saturating_add(to_nanos(up.sample(&mut ups.draw(n))).max(1));
-            if start >= self.until {
-                return;
+    /// Each instance apart; what a group, a place or a path hits as one.
+    fn units(&self, hosts: &[Host]) -> Vec<Unit> {
+        let unit = |entity: &str, hosts: &[Host]| Unit {
+            hosts: hosts.to_vec(),
+            ups: Stream::new(self.seed, entity, "mtbf"),
+            downs: Stream::new(self.seed, entity, "mttr"),
+        };
+        let fault = format!("fault/{}", self.spec.id.0);
+        let node = self.spec.effect().target().and_then(|target| target.node.as_ref());
+        match (&self.spec.group, node) {
+            (Some(group), _) => vec![unit(&format!("group/{}", group.0), hosts)],
+            (None, None) => vec![unit(&fault, hosts)],
+            (None, Some(node)) => {
+                let one = |host: &Host| unit(&format!("{fault}/{}/{}", node.0, host.1), &[*host]);
+                hosts.iter().map(one).collect()
             }
-            let end = start.saturating_add(to_nanos(down.sample(&mut downs.draw(n))).max(1));
-            all.push(Occurrence { fault, start, end, hosts: hosts.to_vec(), aftermath: None });
-            at = end;
         }
     }
 }

@@ -48,6 +48,7 @@ impl Kind for ServiceSpec {
         Facts {
             kind: "service",
             instances: spread.or(self.instances.map(|n| n.0)).unwrap_or(1),
+            need: self.need.map_or(1, |n| n.0),
             capacity: speed.or(cores).or(workers),
             zones: self.zones.as_ref(),
             floats: false,

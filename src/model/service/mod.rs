@@ -38,6 +38,10 @@ pub struct ServiceSpec {
     /// Number of instances; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<Count>,
+    /// How many of them must be up for the service to count as up (`availability_time`); 1 when absent,
+    /// 0: the design counts as up without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub need: Option<Count>,
     /// Where they stand: in turn over a list (all zones when absent), or so many in each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zones: Option<ZonesSpec>,

@@ -26,7 +26,7 @@ pub(super) fn figure(results: &Results) -> Figure {
         panel.lines.push(Line { name: name.into(), points });
     }
     panel.height = 300;
-    let latency = &results.summary.latency;
+    let latency = &results.summary.figures.latency;
     let over_all = match (latency.p50.value, latency.p99.value) {
         (Some(p50), Some(p99)) => {
             format!("; over the run p50 {}, p99 {}", duration(p50), duration(p99))

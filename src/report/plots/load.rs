@@ -34,7 +34,7 @@ pub(super) fn figure(results: &Results) -> Figure {
         let points = over_time(results, rates.iter().copied().map(Some));
         panel.lines.push(Line { name: name.into(), points });
     }
-    let over_all = results.summary.goodput.value.map_or_else(String::new, |goodput| {
+    let over_all = results.summary.figures.goodput.value.map_or_else(String::new, |goodput| {
         format!("; goodput over the run {}", value(Quantity::Rate, goodput))
     });
     Figure {

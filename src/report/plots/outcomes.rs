@@ -57,9 +57,10 @@ pub(super) fn figure(results: &Results) -> Figure {
     outcomes.height = 200;
     outcomes.bands = bands;
 
-    let over_all = results.summary.availability.value.map_or_else(String::new, |availability| {
-        format!("; availability over the run {}", value(Quantity::Share, availability))
-    });
+    let over_all =
+        results.summary.figures.availability.value.map_or_else(String::new, |availability| {
+            format!("; availability over the run {}", value(Quantity::Share, availability))
+        });
     Figure {
         title: TITLE.into(),
         subtitle: format!("{}: all clients, by intended send{over_all}", source(results)),

@@ -80,14 +80,16 @@ pub(crate) fn judge(
     }
 }
 
-/// A number is relative, `abs x` absolute. Around an answer of 0 a relative band is empty: there
-/// the number is taken of one time unit (the mean service time of every such entry).
+/// A number is relative, `abs x` absolute, `on 1-A` relative to what is missing to 1. Around an
+/// answer of 0 a relative band is empty: there the number is taken of one time unit (the mean service
+/// time of every such entry).
 fn tolerance(entry: &Entry, metric: &str, expected: f64) -> f64 {
     let relative = |fraction: f64| {
         if expected == 0.0 { fraction } else { fraction * expected.abs() }
     };
     match entry.tol.get(metric) {
         None => relative(entry.rel_tol),
+        Some(Value::String(text)) if text == "on 1-A" => entry.rel_tol * (1.0 - expected),
         Some(Value::String(text)) => {
             let number = text.strip_prefix("abs ").and_then(|t| t.parse().ok());
             number.unwrap_or_else(|| panic!("{}: tolerance `{text}`", entry.id))

@@ -6,6 +6,7 @@
 //! **Invariant.** Every metric of every entry is either measured or left out with a reason;
 //! forgetting one is a panic.
 
+mod availability;
 mod balancing;
 mod caches;
 mod expression;
@@ -175,6 +176,7 @@ impl Plan {
             "tails" => tails::cases(&entry),
             "caches_irm" => caches::cases(&entry),
             "resilience" => resilience::cases(&entry),
+            "availability" => availability::cases(&entry),
             other => panic!("{}: unknown family {other}", entry.id),
         };
         let plan = Self { entry, cases, left_out };
@@ -233,6 +235,7 @@ pub(crate) fn plans() -> Vec<Plan> {
         include_str!("../../../oracles/tails.json"),
         include_str!("../../../oracles/caches_irm.json"),
         include_str!("../../../oracles/resilience.json"),
+        include_str!("../../../oracles/availability.json"),
     ];
     let parse = |text| serde_json::from_str::<Vec<Entry>>(text).expect("the oracles are JSON");
     files.into_iter().flat_map(parse).map(Plan::of).collect()
