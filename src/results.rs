@@ -290,7 +290,7 @@ pub struct ClientSeries {
     pub offered: Vec<f64>,
     /// Requests ok or degraded within deadline, per second.
     pub goodput: Vec<f64>,
-    /// Good / decided; null when none was decided.
+    /// Good / decided; null when none was decided, or when most are undecided as the run ends.
     pub availability: Vec<Option<f64>>,
     /// Requests per second by outcome.
     pub outcomes: BTreeMap<String, Vec<f64>>,

@@ -73,6 +73,12 @@ library! {
     "incidents/sinkhole",
     "incidents/dynamodb-2015",
     "incidents/aws-2021",
+    "incidents/stampede",
+    "incidents/gc-death-spiral",
+    "incidents/facebook-2010",
+    "incidents/facebook-2021",
+    "incidents/google-cloud-2025",
+    "incidents/dynamodb-2025",
 }
 
 pub(super) fn examples(arguments: &ExamplesArguments, voice: Voice) -> Exit {

@@ -158,6 +158,13 @@ impl RequestsInWindow {
         self.attempts += other.attempts;
         self.latency.merge(&other.latency);
     }
+
+    /// Good ones and decided ones; none while most are undecided: towards the end of a run those that were
+    /// decided are the fast ones, and say nothing about the others.
+    pub fn judged(&self) -> Option<(u64, u64)> {
+        let decided: u64 = self.outcomes.iter().sum();
+        (decided > 0 && 2 * decided >= self.issued).then_some((self.good, decided))
+    }
 }
 
 /// The figures of these requests; one entry per replication.
@@ -245,10 +252,10 @@ pub fn client_series(parts: &[Requests]) -> ClientSeries {
         .collect();
     for window in &windows {
         let rate = |count: u64| count as f64 / seconds(window.covered.max(1));
-        let decided: u64 = window.outcomes.iter().sum();
         series.offered.push(rate(window.issued));
         series.goodput.push(rate(window.good));
-        series.availability.push((decided > 0).then(|| window.good as f64 / decided as f64));
+        let availability = window.judged().map(|(good, decided)| good as f64 / decided as f64);
+        series.availability.push(availability);
         for &outcome in &used {
             let rates = series.outcomes.entry(OUTCOMES[outcome].to_owned()).or_default();
             rates.push(rate(window.outcomes[outcome]));

@@ -4,7 +4,7 @@
 
 use crate::{
     model::probe::{FaultMeasured, Measured},
-    results::{Estimate, FaultResults, Requests, seconds},
+    results::{Estimate, FaultResults, Requests, RequestsInWindow, seconds},
 };
 
 /// Share of the availability before a fault that counts as recovered.
@@ -83,8 +83,9 @@ fn is_metastable(fault: &FaultMeasured, requests: &Requests) -> Option<bool> {
     }
     let from = ended + watched / 2;
     let late = requests.windows.iter().filter(|w| w.start >= from && w.start < fault.until);
-    let (then, all) =
-        late.fold((0, 0), |(good, all), w| (good + w.good, all + w.outcomes.iter().sum::<u64>()));
+    let (then, all) = late
+        .filter_map(RequestsInWindow::judged)
+        .fold((0, 0), |(then, all), (good, decided)| (then + good, all + decided));
     let before = good as f64 / decided as f64;
     (all > 0).then_some((then as f64) < LOST * before * all as f64)
 }
@@ -101,12 +102,12 @@ fn recovery(fault: &FaultMeasured, requests: &Requests) -> Option<f64> {
     let mut latest = ended;
     for window in &requests.windows {
         let (start, end) = (window.start, window.start + window.covered);
-        let decided: u64 = window.outcomes.iter().sum();
-        if end <= ended || start >= fault.until || decided == 0 {
+        let Some((good, decided)) = window.judged() else { continue };
+        if end <= ended || start >= fault.until {
             continue;
         }
         // The window the fault ended in holds requests from before its end.
-        if start >= ended && (window.good as f64) < RECOVERED * before * decided as f64 {
+        if start >= ended && (good as f64) < RECOVERED * before * decided as f64 {
             last = end;
         }
         latest = end;

@@ -6,7 +6,10 @@ use serde_json::Value as Json;
 
 use super::{Figure, NodeField, RequestsField, Sample, Series, Slo, Stat, parse::Op};
 use crate::{
-    results::{Estimate, Evidence, NodeSeries, Requests, Results, Selection, SloResult, figures},
+    results::{
+        Estimate, Evidence, NodeSeries, Requests, RequestsInWindow, Results, Selection, SloResult,
+        figures,
+    },
     stats::{Histogram, mean},
 };
 
@@ -184,12 +187,15 @@ fn request_windows(part: &Requests, field: RequestsField, warm_up: u64, window: 
         .into_iter()
         .filter_map(|group| {
             let windows = &part.windows[group];
-            let sum = |count: fn(&crate::results::RequestsInWindow) -> u64| -> u64 {
-                windows.iter().map(count).sum()
-            };
+            let sum =
+                |count: fn(&RequestsInWindow) -> u64| -> u64 { windows.iter().map(count).sum() };
             let good = sum(|w| w.good);
             match field {
-                RequestsField::Availability => ratio(good, sum(|w| w.outcomes.iter().sum())),
+                RequestsField::Availability => {
+                    let judged = windows.iter().filter_map(RequestsInWindow::judged);
+                    let (good, decided) = judged.fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
+                    ratio(good, decided)
+                }
                 RequestsField::Goodput => Some(good as f64 * 1e9 / window as f64),
                 RequestsField::AttemptsPerRequest => ratio(sum(|w| w.attempts), sum(|w| w.issued)),
             }

@@ -127,3 +127,31 @@ fn crews_and_needs_are_checked() {
         ],
     );
 }
+
+#[test]
+fn what_is_undecided_in_the_end_has_not_recovered() {
+    // From 20 s on every request waits for its timeout of 8 s; of those of the last 8 s only the few to
+    // `well` are decided.
+    let text = "\
+windtunnel: 1
+name: undecided
+duration: 60s
+clients:
+  load: {arrivals: constant(90/s), to: ill, timeout: 8s}
+  few: {arrivals: constant(10/s), to: well}
+nodes:
+  ill: {external: {latency: 1ms}}
+  well: {external: {latency: 1ms}}
+faults:
+  - {id: f, at: 20s, for: 10s, partition: {between: [[load], [ill]]}}
+  - {id: g, at: 30s, partition: {between: [[load], [ill]]}}
+";
+    let found = results_of(text, 1);
+    let series: Vec<Option<f64>> =
+        serde_json::from_value(found["series"]["clients"]["all"]["availability"].clone()).unwrap();
+    assert_eq!(series.first(), Some(&Some(1.0)));
+    assert_eq!(series.last(), Some(&None), "a tenth is decided");
+    let worst = series.iter().flatten().copied().fold(1.0, f64::min);
+    close(worst, 0.1);
+    assert!(found["faults"][1]["time_to_recover"]["value"].is_null());
+}

@@ -10,14 +10,20 @@ use crate::{
     scenarios::{Disk, assert_commented},
 };
 
-const INCIDENTS: [&str; 8] = [
+const INCIDENTS: [&str; 14] = [
     "aws-2021",
     "cache-flush",
     "dynamodb-2015",
+    "dynamodb-2025",
+    "facebook-2010",
+    "facebook-2021",
+    "gc-death-spiral",
+    "google-cloud-2025",
     "metastable-retry-storm",
     "pool-exhaustion",
     "sinkhole",
     "stale-queue",
+    "stampede",
     "timeout-cascade",
 ];
 
