@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 mod requests;
 
 pub use requests::{
-    Evidence, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, client_series, distribution,
-    figures, seconds,
+    Evidence, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, client_series,
+    distribution, figures, seconds,
 };
 
 /// Version of the meaning of scenarios: it changes when the same file and seed may give other
@@ -102,6 +102,10 @@ pub struct ClientResults {
     pub figures: RequestFigures,
     /// By operation.
     pub operations: BTreeMap<String, RequestFigures>,
+    /// Share of the time in which it sent (`active`); all other figures but counts and series stand for all
+    /// of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<Estimate>,
 }
 
 /// All clients together, and the design itself.

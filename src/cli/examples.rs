@@ -60,6 +60,7 @@ library! {
     "noisy-neighbour",
     "overload-control",
     "repair-crews",
+    "years-of-outages",
     "gray-failure",
     "stop-the-world",
     "w1-mm1",

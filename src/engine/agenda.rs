@@ -11,7 +11,12 @@
 //! **Invariant.** Events leave in strictly increasing `(time, sequence)` outside the now-queue, and
 //! time never goes back.
 
-use super::table::Table;
+mod heap;
+mod ring;
+
+use heap::{Heap, Radix};
+use ring::Ring;
+
 use crate::units::SimTime;
 
 /// Bits of an event's kind.
@@ -73,234 +78,6 @@ enum Place {
     Seat,
 }
 
-/// A growing ring of `T` with a power-of-two capacity.
-#[derive(Clone, Debug)]
-struct Ring<T> {
-    slots: Vec<T>,
-    head: usize,
-    len: usize,
-}
-
-impl<T: Copy + Default> Ring<T> {
-    fn new(capacity: usize) -> Self {
-        Self { slots: vec![T::default(); capacity.next_power_of_two()], head: 0, len: 0 }
-    }
-
-    #[inline(always)]
-    fn push(&mut self, value: T) {
-        if self.len == self.slots.len() {
-            self.grow();
-        }
-        let mask = self.slots.len() - 1;
-        self.slots[(self.head + self.len) & mask] = value;
-        self.len += 1;
-    }
-
-    #[inline(always)]
-    fn pop(&mut self) -> Option<T> {
-        if self.len == 0 {
-            return None;
-        }
-        let mask = self.slots.len() - 1;
-        let value = self.slots[self.head & mask];
-        self.head = (self.head + 1) & mask;
-        self.len -= 1;
-        Some(value)
-    }
-
-    fn back(&self) -> Option<T> {
-        (self.len > 0).then(|| self.slots[(self.head + self.len - 1) & (self.slots.len() - 1)])
-    }
-
-    fn iter(&self) -> impl Iterator<Item = T> + '_ {
-        (0..self.len).map(|i| self.slots[(self.head + i) & (self.slots.len() - 1)])
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        let mut bigger: Vec<T> = self.iter().collect();
-        bigger.resize(self.slots.len() * 2, T::default());
-        self.slots = bigger;
-        self.head = 0;
-    }
-}
-
-impl Ring<u128> {
-    /// Drops the first entry and returns the next one; `u128::MAX` when there is none.
-    #[inline(always)]
-    fn advance(&mut self) -> u128 {
-        let mask = self.slots.len() - 1;
-        self.head = (self.head + 1) & mask;
-        self.len -= 1;
-        if self.len == 0 { u128::MAX } else { self.slots[self.head & mask] }
-    }
-}
-
-/// A 4-ary min-heap. Entry `i` lives at place `i + 2`: large allocations begin 16 bytes past a cache
-/// line, so the children `4i + 1 ..= 4i + 4` of an entry share one line.
-///
-/// The place of a key that was taken stays open until the next push, which mostly follows at once and
-/// then sinks from there: one pass instead of two.
-#[derive(Clone, Debug)]
-struct Heap {
-    /// Padding, entries, and three keys after all others, so that children can be compared by fours.
-    places: Table<u128>,
-    /// The first place is open.
-    open: bool,
-}
-
-/// Places before the first entry.
-const PAD: usize = 2;
-/// Places after the last one.
-const FILL: usize = 3;
-
-impl Heap {
-    fn new() -> Self {
-        Self { places: vec![u128::MAX; PAD + FILL].into(), open: false }
-    }
-
-    #[inline(always)]
-    fn len(&self) -> usize {
-        self.places.len() - PAD - FILL - usize::from(self.open)
-    }
-
-    /// The earliest key, `u128::MAX` when empty; the first place is not open.
-    #[inline(always)]
-    fn top(&self) -> u128 {
-        debug_assert!(!self.open, "the heap is closed");
-        self.places[PAD]
-    }
-
-    #[inline(always)]
-    fn push(&mut self, key: u128) {
-        if self.open {
-            self.open = false;
-            return self.sink(key);
-        }
-        let end = self.places.len();
-        self.places.push(u128::MAX);
-        let mut i = end - FILL;
-        while i > PAD {
-            let parent = ((i - PAD - 1) >> 2) + PAD;
-            let above = self.places[parent];
-            if above <= key {
-                break;
-            }
-            self.places[i] = above;
-            i = parent;
-        }
-        self.places[i] = key;
-    }
-
-    /// Takes the earliest key and leaves its place open.
-    #[inline(always)]
-    fn take(&mut self) {
-        self.open = true;
-    }
-
-    /// Closes the place that was left open.
-    #[inline(always)]
-    fn close(&mut self) {
-        self.open = false;
-        let end = self.places.len() - FILL - 1;
-        let last = std::mem::replace(&mut self.places[end], u128::MAX);
-        self.places.pop();
-        if end > PAD {
-            self.sink(last);
-        }
-    }
-
-    /// Puts a key in the first place and lets it sink to where it belongs.
-    #[inline(always)]
-    fn sink(&mut self, key: u128) {
-        let mut i = PAD;
-        loop {
-            let first = 4 * (i - PAD) + 1 + PAD;
-            let Some(c) = self.places.get(first..first + 4) else { break };
-            // Which child is least cannot be predicted: choices without jumps.
-            let (a, ka) = if c[1] < c[0] { (1, c[1]) } else { (0, c[0]) };
-            let (b, kb) = if c[3] < c[2] { (3, c[3]) } else { (2, c[2]) };
-            let (child, least) = if kb < ka { (b, kb) } else { (a, ka) };
-            if least >= key {
-                break;
-            }
-            self.places[i] = least;
-            i = first + child;
-        }
-        self.places[i] = key;
-    }
-
-    fn keys(&self) -> &[u128] {
-        let places: &[u128] = &self.places;
-        &places[PAD + usize::from(self.open)..places.len() - FILL]
-    }
-
-    fn drain(&mut self) -> Vec<u128> {
-        let keys = self.keys().to_vec();
-        *self = Self::new();
-        keys
-    }
-}
-
-/// Keys at or beyond `boundary`, in buckets by their highest bit that differs from `base`.
-#[derive(Clone, Debug)]
-struct Radix {
-    buckets: Vec<Vec<u128>>,
-    occupied: u128,
-    base: u128,
-    boundary: u128,
-    len: usize,
-}
-
-impl Radix {
-    /// Entries moved to the heap at a time.
-    const SLICE: usize = 64;
-
-    fn new() -> Self {
-        Self { buckets: vec![Vec::new(); 128], occupied: 0, base: 0, boundary: u128::MAX, len: 0 }
-    }
-
-    /// `key > base`, so there is a highest differing bit.
-    #[inline]
-    fn push(&mut self, key: u128) {
-        let bucket = 127 - (key ^ self.base).leading_zeros() as usize;
-        self.buckets[bucket].push(key);
-        self.occupied |= 1 << bucket;
-        self.len += 1;
-    }
-
-    /// Moves the nearest keys into `heap` and raises the boundary past them.
-    #[cold]
-    fn refill(&mut self, heap: &mut Heap) {
-        while heap.len() < Self::SLICE && self.len > 0 {
-            let lowest = self.occupied.trailing_zeros() as usize;
-            let mut keys = std::mem::take(&mut self.buckets[lowest]);
-            self.occupied &= !(1 << lowest);
-            self.len -= keys.len();
-            if keys.len() <= Self::SLICE {
-                keys.drain(..).for_each(|k| heap.push(k));
-                // Every key left differs from the base in a higher bit.
-                self.boundary = ((self.base >> lowest >> 1) + 1)
-                    .checked_shl(lowest as u32 + 1)
-                    .unwrap_or(u128::MAX);
-            } else {
-                let least = *keys.iter().min().expect("the bucket is not empty");
-                self.base = least;
-                self.boundary = least + 1;
-                for k in keys.drain(..) {
-                    if k == least { heap.push(k) } else { self.push(k) }
-                }
-            }
-            // Keys of one bucket only go to lower ones: its memory is kept for those to come.
-            debug_assert!(self.buckets[lowest].is_empty(), "a key moves down");
-            self.buckets[lowest] = keys;
-        }
-        if self.len == 0 {
-            self.boundary = u128::MAX;
-        }
-    }
-}
-
 /// Clock and future events.
 #[derive(Clone, Debug)]
 pub struct Agenda {
@@ -311,9 +88,13 @@ pub struct Agenda {
     now_queue: Ring<Popped>,
     lanes: Vec<(u64, Ring<u128>)>,
     heads: [u128; MAX_LANES],
-    /// The earliest head and its lane, kept so that most pops compare two keys only.
+    /// The earliest head and its lane, kept so that most pops compare two keys only; the next after it, so
+    /// that a lane that stays the first is not compared with all others.
     first_head: u128,
     first_lane: usize,
+    second_head: u128,
+    /// The lane an event left last.
+    left_lane: usize,
     /// Events on seats, of which the first `seats_given` can hold one; the earliest of all is kept
     /// apart, with its seat.
     seats: [u128; MAX_SEATS],
@@ -344,6 +125,8 @@ impl Agenda {
             heads: [u128::MAX; MAX_LANES],
             first_head: u128::MAX,
             first_lane: 0,
+            second_head: u128::MAX,
+            left_lane: 0,
             seats: [u128::MAX; MAX_SEATS],
             seats_given: 0,
             first_seated: u128::MAX,
@@ -422,8 +205,11 @@ impl Agenda {
         if ring.len == 0 {
             self.heads[usize::from(lane.0)] = key;
             if key < self.first_head {
+                self.second_head = self.first_head;
                 self.first_head = key;
                 self.first_lane = usize::from(lane.0);
+            } else if key < self.second_head {
+                self.second_head = key;
             }
         } else {
             debug_assert!(ring.back() < Some(key), "a lane stays sorted");
@@ -577,17 +363,30 @@ impl Agenda {
     /// Removes the earliest head and finds the next one.
     #[inline(always)]
     fn pop_lane(&mut self) {
-        let n = self.lanes.len();
         let lane = self.first_lane;
-        self.heads[lane & (MAX_LANES - 1)] = self.lanes[lane].1.advance();
-        let (mut best, mut at) = (self.heads[0], 0);
-        for (lane, &head) in self.heads[..n.min(MAX_LANES)].iter().enumerate().skip(1) {
-            // Which is first cannot be predicted: a choice without a jump.
+        self.left_lane = lane;
+        let head = self.lanes[lane].1.advance();
+        self.heads[lane & (MAX_LANES - 1)] = head;
+        if head < self.second_head {
+            self.first_head = head;
+        } else {
+            self.compare_lanes();
+        }
+    }
+
+    /// Finds the earliest head and the one after it.
+    fn compare_lanes(&mut self) {
+        let (mut best, mut at, mut second) = (self.heads[0], 0, u128::MAX);
+        let n = self.lanes.len().min(MAX_LANES);
+        for (lane, &head) in self.heads[..n].iter().enumerate().skip(1) {
+            // Which is first cannot be predicted: choices without a jump.
             let sooner = head < best;
+            let later = if sooner { best } else { head };
+            second = if later < second { later } else { second };
             best = if sooner { head } else { best };
             at = if sooner { lane } else { at };
         }
-        (self.first_head, self.first_lane) = (best, at);
+        (self.first_head, self.first_lane, self.second_head) = (best, at, second);
     }
 
     /// Sets the clock to `end` when nothing is due before it.
@@ -602,6 +401,19 @@ impl Agenda {
     pub fn note_dead(&mut self) -> bool {
         self.dead += 1;
         self.dead > 1024 && self.dead * 2 > self.heap.len() + self.radix.len
+    }
+
+    /// Drops dead entries at the front of the lane that an event left last. Most timers of a lane are
+    /// dead long before they are due, all but the latest of them: one that comes up dead has many
+    /// after it.
+    #[cold]
+    pub fn drop_front(&mut self, live: impl Fn(Popped) -> bool) {
+        let Some((_, ring)) = self.lanes.get_mut(self.left_lane) else { return };
+        while ring.front().is_some_and(|key| !live(popped(key as u64))) {
+            ring.pop();
+        }
+        self.heads[self.left_lane] = ring.front().unwrap_or(u128::MAX);
+        self.compare_lanes();
     }
 
     /// Drops dead entries of the heap.

@@ -345,6 +345,9 @@ impl ClientCheck<'_> {
 
     fn run(&self, problems: &mut Problems) {
         self.arrivals(problems);
+        if let Some(active) = &self.spec.active {
+            active.check(self.spec, &self.path, self.names, problems);
+        }
         self.load(problems);
         self.operations(problems);
         self.keys(problems);
@@ -395,7 +398,7 @@ impl ClientCheck<'_> {
             _ => {}
         }
         let expected = match self.spec.expected_requests(duration) {
-            Some(expected) => expected,
+            Some(expected) => expected * self.spec.active_share(self.names),
             None if self.spec.mean_rate().is_some() => {
                 if self.spec.load_steps() > MAX_LOAD_STEPS {
                     return; // `load` says so.

@@ -4,6 +4,7 @@
 
 use super::{
     build::{Names, Op},
+    client::ClientSpec,
     kind::Outgoing,
     kinds::NodeSpec,
     resilience::DeadlineSpec,
@@ -22,9 +23,9 @@ const EVENTS_PER_VISIT: f64 = 4.0;
 pub(super) fn flow(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     let order = callees_first(names, calls);
     attempts(names, calls, &order, problems);
-    let rates = rates(names, calls, &order);
-    events(names, &rates, problems);
-    overload(names, &rates, problems);
+    let active = rates(names, calls, &order, |client| client.active_share(names));
+    events(names, &active, problems);
+    overload(names, &rates(names, calls, &order, |_| 1.0), problems);
     impossible(names, calls, problems);
 }
 
@@ -96,13 +97,18 @@ fn attempts(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize], problem
 }
 
 /// Visits per second of each node by operation, from the mean rates (closed users and traces are
-/// not counted).
-fn rates(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize]) -> Vec<Vec<f64>> {
+/// not counted); of the requests of each client this share.
+fn rates(
+    names: &Names<'_>,
+    calls: &[Vec<Outgoing>],
+    order: &[usize],
+    share: impl Fn(&ClientSpec) -> f64,
+) -> Vec<Vec<f64>> {
     let seconds = names.design.duration as f64 / 1e9;
     let mut rates = vec![vec![0.0; names.ops.len()]; calls.len()];
     for client in names.design.clients.values() {
         let Some(requests) = client.expected_requests(names.design.duration) else { continue };
-        let rate = requests / seconds;
+        let rate = share(client) * requests / seconds;
         for (name, operation) in client.operations() {
             let Some((first, verb)) = operation.target() else { continue };
             let node = usize::from(names.node(&first.0).expect("references were checked"));

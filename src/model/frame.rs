@@ -211,6 +211,15 @@ impl Extra {
     };
 }
 
+impl Extra {
+    /// A call begins: none of its attempts has been sent.
+    #[inline(always)]
+    pub fn begin_call(&mut self) {
+        (self.attempt, self.surplus, self.remaining) = (0, 0, 0);
+        self.hold = Hold::Start;
+    }
+}
+
 /// All frames, with a free list.
 #[derive(Debug)]
 pub struct Frames {

@@ -155,6 +155,20 @@ pub struct ClientMeasured {
     pub name: String,
     /// Its operations in name order.
     pub operations: Vec<OperationMeasured>,
+    /// It sent now and then (`active`).
+    pub active: Option<ActiveMeasured>,
+}
+
+/// What is known of a client that sent around faults and in windows between them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ActiveMeasured {
+    /// Where, in the `around` of its operations, the requests sent around faults are counted; those sent
+    /// between them come next.
+    pub place: usize,
+    /// A counted request of those between faults stands for so many.
+    pub weight: f64,
+    /// How long it sent in the measured span, ns.
+    pub active: u64,
 }
 
 /// One operation's figures.

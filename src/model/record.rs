@@ -5,9 +5,12 @@
 use std::collections::BTreeMap;
 
 use super::{
-    fault::uptime::UptimeBooks,
+    build::Names,
+    client::active::Windows,
+    fault::{timeline::Timeline, uptime::UptimeBooks},
     node::{Area, InstanceBooks},
-    probe::{Around, Outcome, RequestSample, RequestWindow, Tally},
+    probe::{Around, Outcome, RequestSample, RequestWindow, Side, Tally},
+    sim::window_length,
 };
 use crate::{engine::table::Table, stats::Histogram};
 
@@ -191,6 +194,8 @@ pub struct Recorder {
     pub phases: Vec<u64>,
     /// Good and decided requests by the phase of their intended send.
     pub by_phase: Vec<(u64, u64)>,
+    /// Clients that send now and then, by index, and when.
+    pub active: Vec<(usize, Windows)>,
     /// By phase: the places in [`OperationRecord::around`] its requests count in.
     pub sides: Vec<Vec<u16>>,
 }
@@ -206,6 +211,40 @@ impl RequestWindow {
 }
 
 impl Recorder {
+    /// The record of a replication that has not begun.
+    pub fn new(names: &Names<'_>, timeline: &Timeline, seed: u64) -> Self {
+        let design = names.design;
+        let window = window_length(design.duration);
+        let mut record = Recorder {
+            measured_from: design.warm_up,
+            nodes: vec![NodeRecord::default(); design.nodes.len()].into(),
+            end: design.duration,
+            window,
+            sample_every: sample_every(names),
+            until_sample: 1,
+            ..Recorder::default()
+        };
+        for (i, (name, client)) in design.clients.iter().enumerate() {
+            let windows = client.active.map(|a| a.windows(&name.0, timeline, names, seed));
+            record.active.extend(windows.map(|windows| (i, windows)));
+        }
+        timeline.count_by_phase(names, &mut record);
+        let sides = design.watched.len() * Side::ALL.len() + 2 * record.active.len();
+        let windows = record.window_at(design.duration - 1) + 1;
+        for client in design.clients.values() {
+            record.first_row.push(record.operations.len());
+            for _ in client.operations() {
+                record.operations.push(OperationRecord {
+                    marks: vec![Histogram::default(); names.marks.len()],
+                    windows: vec![RequestWindow::default(); windows],
+                    around: vec![Around::default(); sides],
+                    ..OperationRecord::default()
+                });
+            }
+        }
+        record
+    }
+
     /// The record of a node.
     #[inline(always)]
     pub fn node(&mut self, node: u16) -> &mut NodeRecord {
@@ -388,4 +427,17 @@ impl Recorder {
         self.nodes.iter_mut().for_each(NodeRecord::begin_span);
         self.operations.iter_mut().for_each(|op| op.replies = 0);
     }
+}
+
+/// Every so-manieth request is sampled, so that the samples spread over the run where its rate is
+/// known.
+fn sample_every(names: &Names<'_>) -> u64 {
+    let design = names.design;
+    let seconds = (design.duration - design.warm_up) as f64 / 1e9;
+    let rate: f64 = design
+        .clients
+        .values()
+        .filter_map(|client| Some(client.mean_rate()? * client.active_share(names)))
+        .sum();
+    ((rate * seconds / 1000.0).ceil() as u64).max(1)
 }

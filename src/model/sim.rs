@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     any_node::AnyNode,
-    build::{Assembly, Design, Names, Prepared},
+    build::{Assembly, Names, Prepared},
     client::alone::asked_by,
     fault::{hosts::Hosts, timeline::Timeline},
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, IN_ROOM, LETTER, Slot},
@@ -20,10 +20,10 @@ use super::{
     },
     node::{InstanceBooks, Node, NodeId},
     probe::{
-        Around, ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, NodeWindow,
+        ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, NodeWindow,
         OperationMeasured, RequestWindow, Side,
     },
-    record::{NodeRecord, NodeSnapshot, OperationRecord, Recorder, Snapshot},
+    record::{NodeSnapshot, OperationRecord, Recorder, Snapshot},
     resilience::rate_limit::Limiter,
     route::Route,
     world::{Attributes, Tick, World, kind, unpack},
@@ -122,7 +122,7 @@ impl Simulation {
             let built = kind.build(id as NodeId, &format!("node/{}", name.0), &mut assembly);
             nodes.push(AnyNode::new(built));
         }
-        let record = recorder(names, &timeline);
+        let record = Recorder::new(names, &timeline, seed);
         for (i, client) in design.clients.values().enumerate() {
             let built = client.build(i, record.first_row[i], &mut assembly);
             nodes.push(AnyNode::Client(Box::new(built)));
@@ -311,6 +311,8 @@ impl Simulation {
                         AnyNode::Server(server) => server.on_timer(slot, world),
                         other => other.on_timer(slot, world),
                     }
+                } else {
+                    world.drop_dead_timers();
                 }
             }
             kind::TICK => {
@@ -577,16 +579,25 @@ impl Simulation {
         }
     }
 
-    fn clients_measured(self, names: &Names<'_>) -> Vec<ClientMeasured> {
+    fn clients_measured(mut self, names: &Names<'_>) -> Vec<ClientMeasured> {
         let record = &self.world.record;
         let first = record.window_at(record.measured_from);
         let span = (first, !record.measured_from.is_multiple_of(record.window));
+        let places = names.design.watched.len() * Side::ALL.len();
+        let windows = std::mem::take(&mut self.world.record.active);
+        let (from, end) = (self.world.record.measured_from, self.world.now());
+        let active = |client: usize| {
+            let at = windows.iter().position(|w| w.0 == client)?;
+            Some(windows[at].1.measured(places + 2 * at, from, end))
+        };
         let mut rows = self.world.record.operations.into_iter();
         names
             .design
             .clients
             .iter()
-            .map(|(name, spec)| ClientMeasured {
+            .enumerate()
+            .map(|(index, (name, spec))| ClientMeasured {
+                active: active(index),
                 name: name.0.clone(),
                 operations: spec
                     .operations()
@@ -599,44 +610,6 @@ impl Simulation {
             })
             .collect()
     }
-}
-
-/// The record of a replication that has not begun.
-fn recorder(names: &Names<'_>, timeline: &Timeline) -> Recorder {
-    let design = names.design;
-    let window = window_length(design.duration);
-    let mut record = Recorder {
-        measured_from: design.warm_up,
-        nodes: vec![NodeRecord::default(); design.nodes.len()].into(),
-        end: design.duration,
-        window,
-        sample_every: sample_every(design),
-        until_sample: 1,
-        ..Recorder::default()
-    };
-    timeline.count_by_phase(names, &mut record);
-    let sides = design.watched.len() * Side::ALL.len();
-    let windows = record.window_at(design.duration - 1) + 1;
-    for client in design.clients.values() {
-        record.first_row.push(record.operations.len());
-        for _ in client.operations() {
-            record.operations.push(OperationRecord {
-                marks: vec![Histogram::default(); names.marks.len()],
-                windows: vec![RequestWindow::default(); windows],
-                around: vec![Around::default(); sides],
-                ..OperationRecord::default()
-            });
-        }
-    }
-    record
-}
-
-/// Every so-manieth request is sampled, so that the samples spread over the run where its rate is
-/// known.
-fn sample_every(design: &Design) -> u64 {
-    let seconds = (design.duration - design.warm_up) as f64 / 1e9;
-    let rate: f64 = design.clients.values().filter_map(super::client::ClientSpec::mean_rate).sum();
-    ((rate * seconds / 1000.0).ceil() as u64).max(1)
 }
 
 fn node_windows(i: usize, bounds: &[&Snapshot]) -> Vec<NodeWindow> {

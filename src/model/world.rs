@@ -19,7 +19,7 @@ use super::{
     route::Route,
 };
 use crate::engine::{
-    agenda::{Agenda, LaneId, SeatId},
+    agenda::{Agenda, LaneId, Popped, SeatId},
     table::Table,
 };
 
@@ -113,6 +113,16 @@ pub struct World {
     pub delivered: u64,
     /// First client's id.
     pub first_client: NodeId,
+}
+
+/// Whether an event still means something.
+#[inline(always)]
+fn is_live(event: Popped, frames: &Frames, ticks: &Table<Tick>) -> bool {
+    match event.kind {
+        kind::TIMER => frames[event.slot].armed == event.sequence,
+        kind::TICK => ticks[event.slot as usize].armed == event.sequence,
+        _ => true,
+    }
 }
 
 impl World {
@@ -353,11 +363,14 @@ impl World {
     #[cold]
     fn drop_dead(&mut self) {
         let (frames, ticks) = (&self.frames, &self.ticks);
-        self.agenda.retain(|p| match p.kind {
-            kind::TIMER => frames[p.slot].armed == p.sequence,
-            kind::TICK => ticks[p.slot as usize].armed == p.sequence,
-            _ => true,
-        });
+        self.agenda.retain(|event| is_live(event, frames, ticks));
+    }
+
+    /// A timer was due that is dead: those behind it in its lane mostly are, too.
+    #[cold]
+    pub fn drop_dead_timers(&mut self) {
+        let (frames, ticks) = (&self.frames, &self.ticks);
+        self.agenda.drop_front(|event| is_live(event, frames, ticks));
     }
 
     // ---- visits ----------------------------------------------------------------------------

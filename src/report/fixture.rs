@@ -243,6 +243,7 @@ fn replication(r: u64) -> ReplicationResults {
 pub(crate) fn shop() -> Results {
     let client = |scale: f64, operations: &[(&str, f64)]| ClientResults {
         figures: figures(scale, 0.018),
+        active: None,
         operations: operations
             .iter()
             .map(|(name, mean)| ((*name).into(), figures(scale / 2.0, *mean)))

@@ -53,7 +53,13 @@ pub struct Requests {
     pub marks: BTreeMap<String, Histogram>,
     /// By window of the intended send, over the whole run.
     pub windows: Vec<RequestsInWindow>,
+    /// What figures are made of where some of the requests stand for more than themselves (`active`): every
+    /// count and sample [`UNIT`] times, or as many more times as it stands for others.
+    pub weighted: Option<Box<Requests>>,
 }
+
+/// How many times a request that stands for itself counts among weighted ones.
+pub const UNIT: u64 = 1000;
 
 /// Requests whose intended send lies in one window.
 #[derive(Clone, Debug, Default)]
@@ -98,6 +104,11 @@ pub trait Evidence {
 impl Requests {
     /// Adds requests of the same replication and span.
     pub fn merge(&mut self, other: &Self) {
+        if self.weighted.is_some() || other.weighted.is_some() {
+            let mut both = self.weighed();
+            both.merge(&other.weighed());
+            self.weighted = Some(Box::new(both));
+        }
         self.issued += other.issued;
         add_tally(&mut self.outcomes, &other.outcomes);
         self.good += other.good;
@@ -115,6 +126,38 @@ impl Requests {
             for (mine, theirs) in self.windows.iter_mut().zip(&other.windows) {
                 mine.merge(theirs);
             }
+        }
+    }
+
+    /// What figures are made of.
+    pub fn basis(&self) -> &Self {
+        self.weighted.as_deref().unwrap_or(self)
+    }
+
+    /// How many times a request that stands for itself counts in the basis.
+    fn unit(&self) -> f64 {
+        if self.weighted.is_some() { UNIT as f64 } else { 1.0 }
+    }
+
+    fn weighed(&self) -> Self {
+        self.weighted.as_deref().cloned().unwrap_or_else(|| self.times(UNIT))
+    }
+
+    /// Counts and samples, each so many times.
+    #[must_use]
+    pub fn times(&self, n: u64) -> Self {
+        Self {
+            issued: self.issued * n,
+            outcomes: self.outcomes.map(|count| count * n),
+            good: self.good * n,
+            attempts: self.attempts * n,
+            replies: self.replies * n,
+            span: self.span,
+            latency: self.latency.times(n),
+            latency_failed: self.latency_failed.times(n),
+            marks: self.marks.iter().map(|(name, h)| (name.clone(), h.times(n))).collect(),
+            windows: Vec::new(),
+            weighted: None,
         }
     }
 
@@ -174,22 +217,24 @@ pub fn figures(parts: &[Requests], confidence: f64) -> RequestFigures {
         all.add(&part.counts());
     }
     let rate = |count: fn(&Requests) -> u64| {
-        let values: Vec<_> = parts.iter().map(|p| p.per_second(count(p))).collect();
+        let per_second = |p: &Requests| Some(p.basis().per_second(count(p.basis()))? / p.unit());
+        let values: Vec<_> = parts.iter().map(per_second).collect();
         Estimate::mean_of(&values, confidence)
     };
     let ratio = |top: fn(&Requests) -> u64, bottom: fn(&Requests) -> u64| {
-        let terms: Vec<_> = parts.iter().map(|p| (top(p), bottom(p))).collect();
+        let terms: Vec<_> = parts.iter().map(|p| (top(p.basis()), bottom(p.basis()))).collect();
         Estimate::ratio_of(&terms, confidence)
     };
     let sample = |pick: fn(&Requests) -> Histogram| {
-        let samples: Vec<_> = parts.iter().map(pick).collect();
+        let samples: Vec<_> = parts.iter().map(|p| pick(p.basis())).collect();
         distribution(&samples.iter().collect::<Vec<_>>(), confidence)
     };
     let names: std::collections::BTreeSet<&String> =
-        parts.iter().flat_map(|p| p.marks.keys()).collect();
+        parts.iter().flat_map(|p| p.basis().marks.keys()).collect();
     let empty = Histogram::default();
     let marks = names.into_iter().map(|name| {
-        let samples: Vec<_> = parts.iter().map(|p| p.marks.get(name).unwrap_or(&empty)).collect();
+        let samples: Vec<_> =
+            parts.iter().map(|p| p.basis().marks.get(name).unwrap_or(&empty)).collect();
         (name.clone(), distribution(&samples, confidence))
     });
     RequestFigures {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use super::{faults, nodes};
 use crate::{
     engine::random,
-    model::probe::{Measured, OperationMeasured},
+    model::probe::{ActiveMeasured, Around, ClientMeasured, Measured, OperationMeasured},
     results::{
         self, ClientResults, ClientSeries, Design, Estimate, Evidence, ReplicationResults,
         RequestFigures, Requests, RequestsInWindow, Results, SampledRequest, Selection, Summary,
@@ -165,7 +165,7 @@ fn results_of(info: &RunInfo, replications: &[Measured]) -> Results {
         for (o, operation) in client.operations.iter().enumerate() {
             let parts: Vec<Requests> = replications
                 .iter()
-                .map(|m| requests(info, m, &m.clients[index].operations[o]))
+                .map(|m| requests(info, m, &m.clients[index], &m.clients[index].operations[o]))
                 .collect();
             operations.insert(operation.name.clone(), results::figures(&parts, info.confidence));
         }
@@ -173,7 +173,15 @@ fn results_of(info: &RunInfo, replications: &[Measured]) -> Results {
         let parts: Vec<Requests> = replications.iter().map(of_client).collect();
         insert_series(&mut series.clients, &mut latency_tail, &client.name, &parts);
         let figures = results::figures(&parts, info.confidence);
-        clients.insert(client.name.clone(), ClientResults { figures, operations });
+        let active = client.active.map(|_| {
+            let share = |m: &Measured| {
+                let active = m.clients[index].active?.active as f64;
+                (span(info, m) > 0).then(|| active / span(info, m) as f64)
+            };
+            let each: Vec<_> = replications.iter().map(share).collect();
+            Estimate::mean_of(&each, info.confidence)
+        });
+        clients.insert(client.name.clone(), ClientResults { figures, operations, active });
     }
     let (status, status_reason) = status(info, replications);
     Results {
@@ -232,7 +240,7 @@ fn insert_series(
     series.insert(name.to_owned(), results::client_series(parts));
     let mut latency = crate::stats::Histogram::default();
     for part in parts {
-        latency.merge(&part.latency);
+        latency.merge(&part.basis().latency);
     }
     let points = latency.tail_points(TAIL_POINTS).into_iter();
     tails.insert(name.to_owned(), points.map(|(ns, share)| (seconds(ns), share)).collect());
@@ -246,9 +254,10 @@ fn select(
     operation: &dyn Fn(&str) -> bool,
 ) -> Requests {
     let mut all = Requests { span: span(info, measured), ..Requests::default() };
+    // Nothing yet: it weighs what those do that join it.
     for of in measured.clients.iter().filter(|c| client(&c.name)) {
         for operation in of.operations.iter().filter(|o| operation(&o.name)) {
-            all.merge(&requests(info, measured, operation));
+            all.merge(&requests(info, measured, of, operation));
         }
     }
     all
@@ -267,22 +276,45 @@ fn around(
     all.span = fault.length[side];
     for of in measured.clients.iter().filter(|c| client(&c.name)) {
         for operation in of.operations.iter().filter(|o| operation(&o.name)) {
-            let around = &operation.around[place * results::SIDES.len() + side];
-            all.merge(&Requests {
-                issued: around.issued,
-                outcomes: around.outcomes,
-                good: around.good,
-                attempts: around.attempts,
-                latency: around.latency.clone(),
-                latency_failed: around.latency_failed.clone(),
-                ..Requests::default()
-            });
+            all.merge(&stratum(&operation.around[place * results::SIDES.len() + side]));
         }
     }
     all
 }
 
-fn requests(info: &RunInfo, measured: &Measured, operation: &OperationMeasured) -> Requests {
+fn stratum(around: &Around) -> Requests {
+    Requests {
+        issued: around.issued,
+        outcomes: around.outcomes,
+        good: around.good,
+        attempts: around.attempts,
+        latency: around.latency.clone(),
+        latency_failed: around.latency_failed.clone(),
+        ..Requests::default()
+    }
+}
+
+/// All requests of an operation that was sent now and then: those around faults, and those between them,
+/// each of which stands for more than itself.
+fn weighted(operation: &OperationMeasured, active: &ActiveMeasured, span: u64) -> Requests {
+    let of = |place: usize| {
+        let requests = stratum(&operation.around[place]);
+        let answered = requests.outcomes[0] + requests.outcomes[1];
+        Requests { replies: answered, span, ..requests }
+    };
+    let mut all = of(active.place).times(results::UNIT);
+    let weight = (active.weight * results::UNIT as f64).round() as u64;
+    all.merge(&of(active.place + 1).times(weight));
+    all
+}
+
+fn requests(
+    info: &RunInfo,
+    measured: &Measured,
+    client: &ClientMeasured,
+    operation: &OperationMeasured,
+) -> Requests {
+    let span = span(info, measured);
     let windows = operation.windows.iter().zip(window_spans(measured)).map(|(w, (start, end))| {
         RequestsInWindow {
             start,
@@ -300,11 +332,12 @@ fn requests(info: &RunInfo, measured: &Measured, operation: &OperationMeasured) 
         good: operation.good,
         attempts: operation.attempts,
         replies: operation.replies,
-        span: span(info, measured),
+        span,
         latency: operation.latency.clone(),
         latency_failed: operation.latency_failed.clone(),
         marks: operation.marks.clone(),
         windows: windows.collect(),
+        weighted: client.active.map(|active| Box::new(weighted(operation, &active, span))),
     }
 }
 

@@ -83,7 +83,7 @@ fn measured(seed: u64, operations: Vec<OperationMeasured>, node: NodeMeasured) -
     Measured {
         faults: Vec::new(),
         seed,
-        clients: vec![ClientMeasured { name: "users".to_owned(), operations }],
+        clients: vec![ClientMeasured { active: None, name: "users".to_owned(), operations }],
         nodes: vec![node],
         uptime: (UptimeBooks::default(), 10 * SECOND),
         links: Vec::new(),

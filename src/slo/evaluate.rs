@@ -140,6 +140,7 @@ struct Times {
 
 impl Times {
     fn new(requests: &Requests, sample: &Sample) -> Self {
+        let requests = requests.basis();
         let beyond = |reached: &Histogram| requests.decided().saturating_sub(reached.count());
         match sample {
             Sample::Latency => {

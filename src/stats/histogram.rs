@@ -98,6 +98,21 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
         self.sum_squares = self.sum_squares.wrapping_add(other.sum_squares);
     }
 
+    /// The same samples, each so many times.
+    #[must_use]
+    pub fn times(&self, n: u64) -> Self {
+        if n == 0 {
+            return Self::default();
+        }
+        Self {
+            counts: self.counts.iter().map(|count| count * n).collect(),
+            count: self.count * n,
+            sum: self.sum * u128::from(n),
+            sum_squares: self.sum_squares.wrapping_mul(u128::from(n)),
+            ..*self
+        }
+    }
+
     /// Adds all samples of a histogram with finer buckets: what recording them here would have given.
     pub fn merge_finer<const FINER: u32>(&mut self, other: &LogHistogram<FINER>) {
         const { assert!(FINER >= SUB_BITS, "finer buckets lie within coarser ones") };

@@ -173,6 +173,7 @@ impl HealthCheckSpec {
         let node = watch.node;
         let mut health = Health::new(watch);
         if let Some(detect) = self.detect {
+            health.leg = Some(assembly.span(detect.0));
             let pool = health.pool();
             let tick = assembly.tick(node, pool.len() as u32);
             health.told = (assembly.timeline.news(pool, detect.0, assembly.names), tick);

@@ -22,7 +22,7 @@ use crate::{
 
 /// Spreads requests over the instances of its targets. It keeps a request's place until the reply
 /// comes back, never retries, and without health checks never learns that a target is gone. With them
-/// it also gives up a request that takes longer than `interval` x `fall`.
+/// it also gives up a request that takes longer than `interval` x `fall`, or than `detect`.
 ///
 /// ```yaml
 /// lb: {load_balancer: {to: api, policy: least_requests}}

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec, OperationSpec,
+    active::ActiveSpec,
     alone::are_alone,
     load::Profile,
     run::{ANY, Client, Fallback, Operation},
@@ -15,7 +16,7 @@ use crate::{
         random::{hash_str, mix},
     },
     model::{
-        build::Assembly,
+        build::{Assembly, Names},
         fault::timeline::surges,
         kind::Verb,
         network::ZonesSpec,
@@ -168,6 +169,12 @@ impl ClientSpec {
         }
     }
 
+    /// Share of the run in which it sends, about.
+    pub fn active_share(&self, names: &Names<'_>) -> f64 {
+        let share = |a: ActiveSpec| a.expected_share(&names.faults, names.design.duration);
+        self.active.map_or(1.0, share)
+    }
+
     /// Requests expected in the first `duration` ns with all changes of the load; `None` where that
     /// is not known beforehand (closed users, traces) or takes too long to find out.
     pub fn expected_requests(&self, duration: u64) -> Option<f64> {
@@ -257,9 +264,15 @@ impl ClientSpec {
             Gaps::Exponential(assembly.stream(path, "gap"), exponential(1.0))
         };
         let surges = surges(assembly.timeline, assembly.names, name);
+        let (timeline, seed) = (assembly.timeline, assembly.seed);
+        let windows = self.active.map(|a| a.windows(name, timeline, assembly.names, seed));
         let profile = |rate: f64, chain| {
             let profile = Profile::new(rate, self.load.as_ref(), chain);
-            surges.iter().copied().fold(profile, Profile::with_surge)
+            let profile = surges.iter().copied().fold(profile, Profile::with_surge);
+            match &windows {
+                Some(windows) => profile.within(windows.all()),
+                None => profile,
+            }
         };
         match &self.arrivals {
             Arrivals::Poisson { rate, .. } => {

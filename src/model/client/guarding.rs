@@ -63,10 +63,12 @@ impl Client {
     // ---- hedges ----------------------------------------------------------------------------
 
     /// Arms the timer of an attempt that may get a second copy; false: it may not.
+    #[inline(always)]
     pub(super) fn arms_hedged(&mut self, slot: Slot, local: usize, world: &mut World) -> bool {
-        if !self.operations[local].policy.is_hedged() {
-            return false;
-        }
+        self.operations[local].policy.is_hedged() && self.arm_hedged(slot, local, world)
+    }
+
+    fn arm_hedged(&mut self, slot: Slot, local: usize, world: &mut World) -> bool {
         let due = self.due(slot, local, world);
         let now = world.now();
         let Some((guard, policy)) = self.guard(local) else { return false };
@@ -122,7 +124,12 @@ impl Client {
             return Some(if outcome.is_success() { Outcome::Degraded } else { outcome });
         }
         let local = usize::from(world.frames[slot].op);
-        if self.operations[local].policy.guard.is_none() {
+        let Some((guard, policy)) = self.guard(local) else { return Some(outcome) };
+        if policy.hedge.is_none() {
+            guard.ended(policy, slot, outcome, world);
+            if !outcome.is_success() {
+                world.disarm(slot);
+            }
             return Some(outcome);
         }
         hedge::put_first(slot, child, world);

@@ -19,6 +19,8 @@ enum Factor {
     Steps(Vec<(u64, u64, f64)>),
     /// Steps within a period.
     Cycle { period: u64, steps: Vec<(u64, u64, f64)> },
+    /// 1 in these spans, in order, 0 outside.
+    Windows(Vec<(u64, u64)>),
     /// States visited in turn, each for an exponential time.
     Chain { states: Vec<(f64, f64)>, stream: Stream, visits: u64, from: u64, until: u64 },
 }
@@ -69,6 +71,14 @@ impl Profile {
     #[must_use]
     pub fn with_surge(mut self, (start, end, factor): (u64, u64, f64)) -> Self {
         self.factors.push(Factor::Steps(vec![(start, start, factor), (end, end, 1.0)]));
+        self.next_segment();
+        self
+    }
+
+    /// The same, but nothing outside these spans.
+    #[must_use]
+    pub fn within(mut self, spans: Vec<(u64, u64)>) -> Self {
+        self.factors.push(Factor::Windows(spans));
         self.next_segment();
         self
     }
@@ -184,7 +194,7 @@ impl Factor {
     fn steps(&self) -> usize {
         match self {
             Self::Steps(steps) | Self::Cycle { steps, .. } => steps.len(),
-            Self::Chain { .. } => 0,
+            Self::Windows(_) | Self::Chain { .. } => 0,
         }
     }
 
@@ -211,6 +221,11 @@ impl Factor {
     fn value(&self, t: u64, before: bool) -> f64 {
         match self {
             Self::Steps(steps) => along(steps, 1.0, t, before),
+            Self::Windows(spans) => {
+                let t = if before { t.saturating_sub(1) } else { t };
+                let begun = spans.partition_point(|s| s.0 <= t);
+                f64::from(u8::from(spans[..begun].last().is_some_and(|s| t < s.1)))
+            }
             Self::Cycle { period, steps } => {
                 let mut within = t % period;
                 if within == 0 && before && t > 0 {
@@ -237,6 +252,10 @@ impl Factor {
         };
         match self {
             Self::Steps(steps) => after(steps, t).unwrap_or(u64::MAX),
+            Self::Windows(spans) => {
+                let next = spans.get(spans.partition_point(|s| s.1 <= t));
+                next.map_or(u64::MAX, |s| if t < s.0 { s.0 } else { s.1 })
+            }
             Self::Cycle { period, steps } => {
                 let base = t - t % period;
                 base + after(steps, t % period).unwrap_or(*period).min(*period)
@@ -250,7 +269,7 @@ impl Factor {
         match self {
             Self::Steps(steps) => inside(steps, t),
             Self::Cycle { period, steps } => inside(steps, t % period),
-            Self::Chain { .. } => false,
+            Self::Windows(_) | Self::Chain { .. } => false,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Clients: arrivals, load profiles, operations, keys, attributes, sessions.
 
+pub mod active;
 pub mod alone;
 pub mod build;
 mod guarding;
@@ -11,6 +12,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use active::ActiveSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +48,9 @@ pub struct ClientSpec {
     /// Multiplies the rate: a number, a list of steps, or recurring steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<LoadSpec>,
+    /// Sends only around faults and in windows between them, for runs of years.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<ActiveSpec>,
     /// Kinds of request and their shares; with one target `to:` alone makes the operation `default`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub operations: BTreeMap<Name, OperationSpec>,

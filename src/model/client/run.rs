@@ -357,13 +357,15 @@ impl Client {
         if let Some(share) = operation.policy.retry.as_ref().and_then(|r| r.budget) {
             operation.state.budget.deposit(share);
         }
+        if self.guarded || operation.policy.retry.is_some() {
+            world.frames.extra_mut(slot).begin_call();
+        }
         if world.carries {
             let size = operation.size.as_ref().map_or(0, |d| to_nanos(d.amount(slot, world)));
             let extra = world.frames.extra_mut(slot);
             extra.size = size;
             extra.request_op = local as u8;
             extra.priority = operation.priority;
-            extra.remaining = 0;
             extra.deadline = operation.policy.deadline.map_or(u64::MAX, |d| now.saturating_add(d));
             if let Some(column) = operation.key {
                 let row = extra.attributes;

@@ -167,14 +167,16 @@ impl Timeline {
 
     /// Has a recorder count requests by what is at work when they are sent.
     pub fn count_by_phase(&self, names: &Names<'_>, record: &mut Recorder) {
-        if self.changes.is_empty() {
+        let active = &record.active;
+        if self.changes.is_empty() && active.is_empty() {
             return;
         }
-        record.phases = self.changes.iter().map(|c| c.at).chain([0]).collect();
+        let windows = active.iter().flat_map(|(_, windows)| windows.bounds(record.measured_from));
+        record.phases = self.changes.iter().map(|c| c.at).chain(windows).chain([0]).collect();
         record.phases.sort_unstable();
         record.phases.dedup();
         record.by_phase = vec![(0, 0); record.phases.len()];
-        if names.design.watched.is_empty() {
+        if names.design.watched.is_empty() && record.active.is_empty() {
             return;
         }
         record.sides = vec![Vec::new(); record.phases.len()];
@@ -186,5 +188,10 @@ impl Timeline {
                 list.extend(side.map(|side| side as u16));
             }
         }
+        let active = std::mem::take(&mut record.active);
+        for (i, (_, windows)) in active.iter().enumerate() {
+            windows.count(names.design.watched.len() * Side::ALL.len() + 2 * i, record);
+        }
+        record.active = active;
     }
 }

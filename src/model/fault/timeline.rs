@@ -206,7 +206,7 @@ fn aftermaths(
 }
 
 /// Spans as disjoint ones in order.
-fn merged(mut all: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+pub fn merged(mut all: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
     all.sort_unstable();
     let mut merged: Vec<(u64, u64)> = Vec::new();
     for (start, end) in all {

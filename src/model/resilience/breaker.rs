@@ -148,29 +148,43 @@ const PARTS: u64 = 10;
 /// The calls in the window: one by one, or by tenth of it with its number.
 #[derive(Clone, Debug, Default)]
 struct Window {
+    /// Those before the last one.
     parts: VecDeque<(u64, Ended)>,
+    last: (u64, Ended),
     sum: Ended,
+    /// End of the last tenth, ns; 0: it does not end by time.
+    until: u64,
 }
 
 impl Window {
+    #[inline(always)]
     fn add(&mut self, window: WindowSpec, now: u64, one: Ended) {
         self.sum.add(one);
-        let tenth = match window {
+        if now < self.until {
+            self.last.1.add(one);
+        } else {
+            self.begin_part(window, now, one);
+        }
+    }
+
+    fn begin_part(&mut self, window: WindowSpec, now: u64, one: Ended) {
+        self.parts.push_back(self.last);
+        match window {
             WindowSpec::Calls(n) => {
-                self.parts.push_back((0, one));
-                if self.parts.len() as u64 > n {
+                self.last = (0, one);
+                if self.parts.len() as u64 >= n {
                     self.drop_oldest();
                 }
-                return;
             }
-            WindowSpec::Span(span) => now / span.div_ceil(PARTS),
-        };
-        match self.parts.back_mut() {
-            Some(last) if last.0 == tenth => last.1.add(one),
-            _ => self.parts.push_back((tenth, one)),
-        }
-        while self.parts.front().is_some_and(|first| first.0 + PARTS <= tenth) {
-            self.drop_oldest();
+            WindowSpec::Span(span) => {
+                let length = span.div_ceil(PARTS);
+                let tenth = now / length;
+                self.last = (tenth, one);
+                self.until = (tenth + 1).saturating_mul(length);
+                while self.parts.front().is_some_and(|first| first.0 + PARTS <= tenth) {
+                    self.drop_oldest();
+                }
+            }
         }
     }
 
@@ -206,9 +220,14 @@ impl Default for Breaker {
 
 impl Breaker {
     /// A call may be sent now, in the epoch returned; or not.
+    #[inline(always)]
     pub fn admit(&mut self, policy: &BreakerPolicy, now: u64) -> Option<u32> {
+        if self.state == State::Closed { Some(self.epoch) } else { self.admit_probe(policy, now) }
+    }
+
+    fn admit_probe(&mut self, policy: &BreakerPolicy, now: u64) -> Option<u32> {
         match &mut self.state {
-            State::Closed => {}
+            State::Closed => unreachable!("whoever calls a closed one is no probe"),
             State::Open(until) if now < *until => return None,
             State::Open(_) => self.enter(State::HalfOpen(1, Ended::default())),
             State::HalfOpen(sent, _) if *sent < policy.probes => *sent += 1,
@@ -218,6 +237,7 @@ impl Breaker {
     }
 
     /// A call sent in `epoch` ended after `took` ns, well or not; whether that opens the breaker.
+    #[inline(always)]
     pub fn ended(
         &mut self,
         policy: &BreakerPolicy,
@@ -230,11 +250,21 @@ impl Breaker {
         }
         let slow = policy.slow.is_some_and(|slow| took > slow.0);
         let one = Ended { calls: 1, failed: u64::from(!ok), slow: u64::from(slow) };
-        let (seen, enough) = match &mut self.state {
-            State::Closed => {
-                self.window.add(policy.window, now, one);
-                (self.window.sum, policy.min_calls)
+        if self.state == State::Closed {
+            self.window.add(policy.window, now, one);
+            let sum = &self.window.sum;
+            // As long as nothing is wrong there is nothing to judge: a ratio is above 0.
+            if sum.failed == 0 && sum.slow == 0 {
+                return false;
             }
+        }
+        self.judge(policy, one, now)
+    }
+
+    /// Whether what has been seen opens it, or closes it again.
+    fn judge(&mut self, policy: &BreakerPolicy, one: Ended, now: u64) -> bool {
+        let (seen, enough) = match &mut self.state {
+            State::Closed => (self.window.sum, policy.min_calls),
             State::HalfOpen(_, ended) => {
                 ended.add(one);
                 (*ended, policy.probes)

@@ -36,6 +36,11 @@ pub struct GuardPolicy {
 }
 
 impl GuardPolicy {
+    /// Whether an attempt may have to wait before it is sent.
+    fn makes_wait(&self) -> bool {
+        self.rate_limit.is_some() || self.bulkhead.is_some() || self.pool.is_some()
+    }
+
     /// Whether there is any rule.
     pub fn is_some(&self) -> bool {
         self.breaker.is_some()
@@ -113,7 +118,30 @@ pub enum Due {
 impl Guard {
     /// Takes the attempt of a frame as far as it gets now; whether it may be sent. If not, the frame
     /// waits: for its timer or in line, no longer than to `deadline`.
+    #[inline(always)]
     pub fn admits(
+        &mut self,
+        policy: &GuardPolicy,
+        slot: Slot,
+        deadline: u64,
+        world: &mut World,
+    ) -> bool {
+        let now = world.now();
+        let extra = world.frames.extra_mut(slot);
+        // Most often there is a breaker, and it is closed.
+        if extra.hold == Hold::Start
+            && !policy.makes_wait()
+            && let Some(breaker) = &policy.breaker
+            && let Some(epoch) = self.breaker.admit(breaker, now)
+        {
+            extra.flight = Flight { epoch, sent: now, first: now, due: u64::MAX };
+            return true;
+        }
+        self.admits_in_turn(policy, slot, deadline, world)
+    }
+
+    /// The same past all guards, one after the other.
+    fn admits_in_turn(
         &mut self,
         policy: &GuardPolicy,
         slot: Slot,
@@ -260,6 +288,7 @@ impl Guard {
     }
 
     /// The first copy of an attempt that was sent ended.
+    #[inline(always)]
     pub fn ended(&mut self, policy: &GuardPolicy, slot: Slot, outcome: Outcome, world: &mut World) {
         let (now, flight) = (world.now(), world.frames.extra(slot).flight);
         let took = now - flight.sent;
@@ -269,8 +298,9 @@ impl Guard {
             note(slot, "breaker_opened", world);
         }
         // From the first copy on: the quantile of the faster one of two would sink with each copy sent.
-        let over = outcome.is_success() || world.frames.extra(slot).hedge == NONE;
-        if over && policy.hedge.is_some() {
+        if policy.hedge.is_some()
+            && (outcome.is_success() || world.frames.extra(slot).hedge == NONE)
+        {
             self.latencies.saw(now - flight.first, now);
         }
         self.put_back(policy, outcome != Outcome::Timeout, world);
@@ -327,9 +357,14 @@ impl Guard {
     }
 
     /// Room and connection come back.
+    #[inline(always)]
     fn put_back(&mut self, policy: &GuardPolicy, usable: bool, world: &mut World) {
-        self.put(policy, Line::Pool, usable, world);
-        self.put(policy, Line::Bulkhead, usable, world);
+        if policy.pool.is_some() {
+            self.put(policy, Line::Pool, usable, world);
+        }
+        if policy.bulkhead.is_some() {
+            self.put(policy, Line::Bulkhead, usable, world);
+        }
     }
 
     fn put(&mut self, policy: &GuardPolicy, line: Line, usable: bool, world: &mut World) {

@@ -75,27 +75,24 @@ pub struct EdgeSpec {
 }
 
 impl EdgeSpec {
-    /// Whether frames must carry more than their calls for it.
+    /// Whether frames must hand on more than their calls for it. What concerns one call only is kept by
+    /// the caller's frame, and begins anew with each call.
     pub fn carries(&self) -> bool {
         // All of them by name, so that none is forgotten.
         let Self {
             timeout: _,
             cancel: _,
+            retry: _,
+            breaker: _,
+            bulkhead: _,
+            pool: _,
             deadline,
-            retry,
-            breaker,
             rate_limit,
-            bulkhead,
-            pool,
             hedge,
             fallback,
         } = self;
         deadline.is_some()
-            || retry.is_some()
-            || breaker.is_some()
-            || rate_limit.is_some()
-            || bulkhead.is_some()
-            || pool.is_some()
+            || rate_limit.as_ref().is_some_and(|limit| limit.per.is_some())
             || hedge.is_some()
             || fallback.is_some()
     }

@@ -277,7 +277,7 @@ impl Shape {
                     ),
                     arrivals: 0,
                     departures: 0,
-                    edges: vec![EdgeState::default(); program.edges.len()],
+                    edges: vec![EdgeState::default(); program.edges.len()].into(),
                     contents: None,
                 }
             })

@@ -26,9 +26,8 @@ impl Server {
         if !policy.is_plain() {
             let now = world.now();
             let extra = world.frames.extra_mut(slot);
-            extra.attempt = 0;
+            extra.begin_call();
             extra.since = now;
-            extra.remaining = 0;
             if let Some(share) = policy.retry.as_ref().and_then(|r| r.budget) {
                 let inst = usize::from(world.frames[slot].inst);
                 self.instances[inst].edges[edge].budget.deposit(share);
@@ -38,8 +37,12 @@ impl Server {
     }
 
     /// Instant after which the current call of a frame is worth nothing.
+    #[inline(always)]
     pub(super) fn call_deadline(&self, slot: Slot, edge: usize, world: &World) -> u64 {
         let policy = &self.program.edges[edge];
+        if policy.deadline.is_none() && !policy.propagate {
+            return u64::MAX;
+        }
         let extra = world.frames.extra(slot);
         let own = policy.deadline.map_or(u64::MAX, |d| extra.since.saturating_add(d));
         if policy.propagate { own.min(extra.deadline) } else { own }
@@ -89,15 +92,21 @@ impl Server {
     /// Arms the timer of an attempt: its timeout or the call's deadline, whichever is first.
     fn arm_attempt(&mut self, slot: Slot, call: u16, world: &mut World) {
         let edge = usize::from(self.program.calls[usize::from(call)].edge);
+        let policy = &self.program.edges[edge];
         let deadline = self.call_deadline(slot, edge, world);
+        if deadline == u64::MAX && !policy.is_hedged() {
+            if let Some((_, span)) = policy.timeout {
+                world.arm(slot, span);
+            }
+            return;
+        }
         let left = deadline.saturating_sub(world.now());
-        if self.program.edges[edge].is_hedged() {
+        if policy.is_hedged() {
             return self.arm_hedged(slot, edge, deadline, world);
         }
-        match self.program.edges[edge].timeout {
+        match policy.timeout {
             Some((timeout, span)) if timeout <= left => world.arm(slot, span),
-            _ if deadline != u64::MAX => world.arm(slot, Span::of(left)),
-            _ => {}
+            _ => world.arm(slot, Span::of(left)),
         }
     }
 
@@ -126,11 +135,12 @@ impl Server {
         if world.carries {
             let size = world.frames.extra(child).reply_size;
             world.frames.extra_mut(slot).fetched = size;
-            if let Instr::Call(call) = self.program.code[usize::from(pc)]
-                && self.one_copy_answered(slot, call, (child, outcome), world)
-            {
-                return;
-            }
+        }
+        if (world.carries || self.program.guarded)
+            && let Instr::Call(call) = self.program.code[usize::from(pc)]
+            && self.one_copy_answered(slot, call, (child, outcome), world)
+        {
+            return;
         }
         world.frames[slot].next = NONE;
         if outcome.is_success() {

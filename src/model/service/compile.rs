@@ -396,6 +396,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 EdgePolicy::new(spec, &path, self.assembly)
             },
         );
+        self.program.guarded |= policy.guard.is_some();
         self.program.edges.push(policy);
         let index = self.program.edges.len() as u16 - 1;
         self.edges.push((target.to_owned(), index));

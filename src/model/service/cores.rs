@@ -60,15 +60,16 @@ pub enum Admission {
     Waiting,
 }
 
-/// `capacity` cores and a room.
+/// `capacity` cores and a room. In this order: what every newcomer asks about comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Line {
+    by_length: bool,
     /// Cores.
-    pub capacity: u64,
+    pub capacity: u32,
     busy: Area,
     /// Who waits.
     pub room: Room,
-    by_length: bool,
 }
 
 impl Cores {
@@ -90,6 +91,8 @@ impl Cores {
         let Some(capacity) = capacity else { return Self::Unbounded(Area::default()) };
         let room = Room::new(discipline, stream);
         let by_length = matches!(discipline, Discipline::ShortestJob | Discipline::Srpt);
+        // No more frames than slots can ask for one.
+        let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
         let line = Line { capacity, busy: Area::default(), room, by_length };
         match discipline {
             Discipline::LifoPreemptive | Discipline::PriorityPreemptive | Discipline::Srpt => {
@@ -181,8 +184,8 @@ impl Cores {
     pub fn free(&self) -> bool {
         match self {
             Self::Unbounded(_) | Self::Shared(_) => true,
-            Self::Line(line) => line.busy.count() < line.capacity,
-            Self::Preemptive(p) => (p.running.len() as u64) < p.line.capacity,
+            Self::Line(line) => line.busy.count() < u64::from(line.capacity),
+            Self::Preemptive(p) => p.running.len() < p.line.capacity as usize,
         }
     }
 
@@ -292,7 +295,7 @@ fn linear_up_to(cores: u64) -> Speedup {
 impl Line {
     #[inline(always)]
     fn ask(&mut self, slot: Slot, work: Work, world: &mut World) -> Admission {
-        if self.busy.count() < self.capacity {
+        if self.busy.count() < u64::from(self.capacity) {
             self.start(slot, work, world);
             return Admission::Running;
         }
@@ -359,7 +362,7 @@ impl Preemptive {
         self.arrivals += 1;
         let rank = rank(slot, self.line.by_length, nanos, world);
         world.frames.extra_mut(slot).remaining = nanos;
-        if (self.running.len() as u64) < self.line.capacity {
+        if self.running.len() < self.line.capacity as usize {
             self.start(slot, rank, nanos, world);
             return Admission::Running;
         }

@@ -23,6 +23,7 @@ const COPY: u64 = 0x6c62_272e_07bb_0142;
 
 impl Server {
     /// The guard of an edge of the instance a frame stands at, with its rules.
+    #[inline(always)]
     fn guard(
         &mut self,
         slot: Slot,
@@ -57,6 +58,7 @@ impl Server {
     }
 
     /// The first copy of a call ended.
+    #[inline(always)]
     pub(super) fn attempt_ended(
         &mut self,
         slot: Slot,
@@ -152,7 +154,8 @@ impl Server {
         if outcome == Outcome::Degraded && !optional {
             world.frames.extra_mut(slot).degraded = true;
         }
-        if self.program.edges[usize::from(edge)].guard.is_none() {
+        if !self.program.edges[usize::from(edge)].is_hedged() {
+            self.attempt_ended(slot, edge, outcome, world);
             return false;
         }
         hedge::put_first(slot, child, world);

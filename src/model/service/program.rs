@@ -349,6 +349,8 @@ pub struct Program {
     pub replies: Vec<Demand>,
     /// Policies of outgoing edges.
     pub edges: Table<EdgePolicy>,
+    /// Some edge has guards.
+    pub guarded: bool,
 }
 
 /// Shift of a visit's identity per round of a loop, by depth.

@@ -26,8 +26,15 @@ const ADAPTIVE_INTERVAL: u64 = 100_000_000;
 /// The order of a room.
 #[derive(Debug)]
 enum Order {
-    /// An intrusive list through `Frame::next`.
+    /// First come, first served: an intrusive list through `Frame::next`.
     Fifo { head: Slot, tail: Slot },
+    /// Any other; apart, so that a thousand instances stay in the cache.
+    Other(Box<Other>),
+}
+
+/// Orders with a memory of their own.
+#[derive(Debug)]
+enum Other {
     /// The newest first.
     Lifo(Vec<Slot>),
     /// Anyone.
@@ -37,7 +44,7 @@ enum Order {
     /// First come first served; the newest first while the room was never empty for a while.
     Adaptive(VecDeque<Slot>, u64),
     /// First come first served with drops at the head.
-    Codel(VecDeque<Slot>, Box<Codel>),
+    Codel(VecDeque<Slot>, Codel),
 }
 
 /// State of CoDel (RFC 8289, section 5).
@@ -53,11 +60,14 @@ struct Codel {
 }
 
 /// Who waits at one station of one instance.
+///
+/// In this order: what every newcomer asks about comes first.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Room {
-    order: Order,
     waiting: Area,
     marked: usize,
+    order: Order,
 }
 
 /// What a room hands out.
@@ -74,18 +84,17 @@ pub enum Next {
 impl Room {
     /// An empty room; `stream` is for `random`.
     pub fn new(discipline: &Discipline, stream: Stream) -> Self {
-        let order = match discipline {
-            Discipline::Fifo | Discipline::Shared => Order::Fifo { head: NONE, tail: NONE },
-            Discipline::Lifo | Discipline::LifoPreemptive => Order::Lifo(Vec::new()),
-            Discipline::Random => Order::Random(Vec::new(), stream, 0),
+        let other = match discipline {
+            Discipline::Fifo | Discipline::Shared => None,
+            Discipline::Lifo | Discipline::LifoPreemptive => Some(Other::Lifo(Vec::new())),
+            Discipline::Random => Some(Other::Random(Vec::new(), stream, 0)),
             Discipline::Priority
             | Discipline::PriorityPreemptive
             | Discipline::ShortestJob
-            | Discipline::Srpt => Order::Ranked(BinaryHeap::new(), 0),
-            Discipline::AdaptiveLifo => Order::Adaptive(VecDeque::new(), 0),
-            Discipline::Codel { target, interval } => Order::Codel(
-                VecDeque::new(),
-                Box::new(Codel {
+            | Discipline::Srpt => Some(Other::Ranked(BinaryHeap::new(), 0)),
+            Discipline::AdaptiveLifo => Some(Other::Adaptive(VecDeque::new(), 0)),
+            Discipline::Codel { target, interval } => {
+                let codel = Codel {
                     target: target.0,
                     interval: interval.0,
                     first_above: 0,
@@ -93,10 +102,13 @@ impl Room {
                     count: 0,
                     last_count: 0,
                     dropping: false,
-                }),
-            ),
+                };
+                Some(Other::Codel(VecDeque::new(), codel))
+            }
         };
-        Self { order, waiting: Area::default(), marked: 0 }
+        let fifo = Order::Fifo { head: NONE, tail: NONE };
+        let order = other.map_or(fifo, |other| Order::Other(Box::new(other)));
+        Self { waiting: Area::default(), marked: 0, order }
     }
 
     /// Frames that wait.
@@ -134,21 +146,21 @@ impl Room {
     #[inline(never)]
     fn enter_other(&mut self, slot: Slot, rank: u64, world: &mut World) {
         let now = world.now();
-        match &mut self.order {
-            Order::Fifo { .. } => unreachable!("entered in place"),
-            Order::Lifo(stack) => stack.push(slot),
-            Order::Random(all, ..) => all.push(slot),
-            Order::Ranked(heap, arrivals) => {
+        let Order::Other(order) = &mut self.order else { unreachable!("entered in place") };
+        match &mut **order {
+            Other::Lifo(stack) => stack.push(slot),
+            Other::Random(all, ..) => all.push(slot),
+            Other::Ranked(heap, arrivals) => {
                 *arrivals += 1;
                 heap.push(Reverse((rank, *arrivals, slot)));
             }
-            Order::Adaptive(queue, empty_at) => {
+            Other::Adaptive(queue, empty_at) => {
                 if self.waiting.count() == 0 {
                     *empty_at = now;
                 }
                 queue.push_back(slot);
             }
-            Order::Codel(queue, _) => {
+            Other::Codel(queue, _) => {
                 world.frames.extra_mut(slot).since = now;
                 queue.push_back(slot);
             }
@@ -191,7 +203,9 @@ impl Room {
             let f = &mut world.frames[slot];
             f.flags &= !IN_ROOM;
             f.waited = f.waited.wrapping_add(now);
-            if let Order::Codel(_, codel) = &mut self.order {
+            if let Order::Other(order) = &mut self.order
+                && let Other::Codel(_, codel) = &mut **order
+            {
                 let waited = now - world.frames.extra(slot).since;
                 if codel.drops(now, waited, self.waiting.count() == 0) {
                     return Next::Drop(slot);
@@ -203,10 +217,10 @@ impl Room {
 
     #[inline(never)]
     fn take_other(&mut self, world: &World) -> Option<Slot> {
-        match &mut self.order {
-            Order::Fifo { .. } => unreachable!("taken in place"),
-            Order::Lifo(stack) => stack.pop(),
-            Order::Random(all, stream, picks) => {
+        let Order::Other(order) = &mut self.order else { unreachable!("taken in place") };
+        match &mut **order {
+            Other::Lifo(stack) => stack.pop(),
+            Other::Random(all, stream, picks) => {
                 if all.is_empty() {
                     return None;
                 }
@@ -214,15 +228,15 @@ impl Room {
                 let i = stream.draw(*picks).below(all.len() as u64) as usize;
                 Some(all.swap_remove(i))
             }
-            Order::Ranked(heap, _) => heap.pop().map(|Reverse((.., slot))| slot),
-            Order::Adaptive(queue, empty_at) => {
+            Other::Ranked(heap, _) => heap.pop().map(|Reverse((.., slot))| slot),
+            Other::Adaptive(queue, empty_at) => {
                 if world.now() - *empty_at > ADAPTIVE_INTERVAL {
                     queue.pop_back()
                 } else {
                     queue.pop_front()
                 }
             }
-            Order::Codel(queue, _) => queue.pop_front(),
+            Other::Codel(queue, _) => queue.pop_front(),
         }
     }
 
@@ -233,7 +247,8 @@ impl Room {
 
     /// The rank and slot of the frame `next` would serve, for preemptive orders.
     pub fn peek_rank(&mut self, world: &mut World) -> Option<u64> {
-        let Order::Ranked(heap, _) = &mut self.order else { return None };
+        let Order::Other(order) = &mut self.order else { return None };
+        let Other::Ranked(heap, _) = &mut **order else { return None };
         while let Some(Reverse((rank, _, slot))) = heap.peek().copied() {
             if world.frames[slot].flags & ABANDONED == 0 {
                 return Some(rank);
@@ -269,9 +284,11 @@ impl Room {
             waits
         };
         match &mut self.order {
-            Order::Lifo(v) | Order::Random(v, ..) => v.retain(keep),
-            Order::Adaptive(q, _) | Order::Codel(q, _) => q.retain(keep),
-            Order::Ranked(heap, _) => heap.retain(|Reverse((.., slot))| keep(slot)),
+            Order::Other(other) => match &mut **other {
+                Other::Lifo(v) | Other::Random(v, ..) => v.retain(keep),
+                Other::Adaptive(q, _) | Other::Codel(q, _) => q.retain(keep),
+                Other::Ranked(heap, _) => heap.retain(|Reverse((.., slot))| keep(slot)),
+            },
             Order::Fifo { head, tail } => {
                 let mut all = Vec::new();
                 let mut at = *head;

@@ -46,22 +46,25 @@ pub struct Workers {
     pub room: Room,
 }
 
-/// One instance.
+/// One instance: two cache lines, in the first of which most visits find all they ask for.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Instance {
     /// Workers; none: unbounded. Apart, so that a thousand instances without stay in the cache.
     pub workers: Option<Box<Workers>>,
-    /// Cores.
-    pub cores: Cores,
     /// Arrivals so far.
     pub arrivals: u64,
     /// Departures so far.
     pub departures: u64,
+    /// Cores.
+    pub cores: Cores,
     /// What it keeps in mind about each edge.
-    pub edges: Vec<EdgeState>,
+    pub edges: Box<[EdgeState]>,
     /// Caches: what it holds.
     pub contents: Option<Box<Contents>>,
 }
+
+const _: () = assert!(size_of::<Instance>() == 128, "an instance is two cache lines");
 
 /// A server.
 #[derive(Debug)]
