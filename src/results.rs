@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 mod requests;
 
 pub use requests::{
-    Evidence, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, client_series, distribution,
+    Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, client_series, distribution,
     figures, seconds,
 };
 
@@ -302,6 +302,24 @@ pub struct ClientSeries {
     pub p99: Vec<Option<f64>>,
     /// 99.9th percentile, s.
     pub p999: Vec<Option<f64>>,
+    /// Attempts sent / requests issued.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts_per_request: Vec<Option<f64>>,
+    /// Good answers per second, by the instant they came: this and what follows is by when it happened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answered: Vec<f64>,
+    /// Requests per second that ended otherwise than `ok`, by outcome.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ended: BTreeMap<String, Vec<f64>>,
+    /// Attempts after the first, and second copies, sent per second; empty: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resent: Vec<f64>,
+    /// Attempts per second that timed out; empty: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timed_out: Vec<f64>,
+    /// Circuit breakers of the client that opened, per second; empty: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breakers_opened: Vec<f64>,
 }
 
 /// A node's windows, by time.
@@ -315,6 +333,21 @@ pub struct NodeSeries {
     pub in_queue: Vec<f64>,
     /// Departures per second.
     pub throughput: Vec<f64>,
+    /// Arrivals per second.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arrivals: Vec<f64>,
+    /// Mean number of instances down; empty: none ever was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub down: Vec<f64>,
+    /// Visits per second that ended otherwise than `ok`, by outcome.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ended: BTreeMap<String, Vec<f64>>,
+    /// Finer causes, per second.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub causes: BTreeMap<String, Vec<f64>>,
+    /// Caches: hits / lookups; null without lookups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hit_ratio: Vec<Option<f64>>,
 }
 
 /// The design as a graph, for the picture.

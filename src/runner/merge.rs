@@ -13,7 +13,7 @@ use crate::{
     engine::random,
     model::probe::{Measured, OperationMeasured},
     results::{
-        self, ClientResults, ClientSeries, Design, Estimate, Evidence, ReplicationResults,
+        self, ClientResults, ClientSeries, Design, Estimate, Evidence, Happened, ReplicationResults,
         RequestFigures, Requests, RequestsInWindow, Results, SampledRequest, Selection, Summary,
         TimeSeries, seconds,
     },
@@ -283,7 +283,8 @@ fn around(
 }
 
 fn requests(info: &RunInfo, measured: &Measured, operation: &OperationMeasured) -> Requests {
-    let windows = operation.windows.iter().zip(window_spans(measured)).map(|(w, (start, end))| {
+    let windows = operation.windows.iter().zip(&operation.happened).zip(window_spans(measured));
+    let windows = windows.map(|((w, happened), (start, end))| {
         RequestsInWindow {
             start,
             covered: end - start,
@@ -292,6 +293,13 @@ fn requests(info: &RunInfo, measured: &Measured, operation: &OperationMeasured) 
             good: w.good,
             attempts: w.attempts,
             latency: w.latency.clone(),
+            happened: Happened {
+                ended: happened.ended,
+                good: happened.good,
+                resent: happened.resent,
+                timed_out: happened.timed_out,
+                breakers_opened: happened.breakers_opened,
+            },
         }
     });
     Requests {

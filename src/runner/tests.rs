@@ -7,7 +7,7 @@ use crate::{
     model::{
         fault::uptime::UptimeBooks,
         probe::{
-            ClientMeasured, InstanceMeasured, NodeMeasured, NodeWindow, OperationMeasured,
+            ClientMeasured, HappenedWindow, InstanceMeasured, NodeMeasured, NodeWindow, OperationMeasured,
             RequestSample, RequestWindow, Tally,
         },
     },
@@ -46,6 +46,7 @@ fn operation(name: &str, latencies: &[u64], failed: &[u64], in_flight: u64) -> O
         latency_failed,
         marks: BTreeMap::new(),
         windows: vec![RequestWindow::default(), window, RequestWindow::default()],
+        happened: vec![HappenedWindow::default(); 3],
         around: Vec::new(),
     }
 }
