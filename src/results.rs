@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod requests;
+mod why;
 
 pub use requests::{
-    Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, client_series, distribution,
-    figures, seconds,
+    Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, client_series,
+    distribution, figures, seconds,
 };
+pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
 
 /// Version of the meaning of scenarios: it changes when the same file and seed may give other
 /// numbers.
@@ -216,6 +218,9 @@ pub struct FaultResults {
     pub id: String,
     /// Its effect, as in the file.
     pub effect: String,
+    /// What it hits, in words.
+    #[serde(default)]
+    pub target: String,
     /// Spans in which it was at work somewhere, mean over replications.
     pub occurrences: Estimate,
     /// When it first began, s; mean over the replications in which it did.
@@ -239,6 +244,20 @@ pub struct FaultResults {
     /// that time was shorter than the fault, or when it came more than once.
     #[serde(default)]
     pub metastable: Option<bool>,
+    /// Good answers per second to requests sent before it began.
+    #[serde(default)]
+    pub goodput_before: Estimate,
+    /// Share of them that has returned from `returned_within` after its end on, until the next fault or the
+    /// end: goodput then / goodput before, and of clients whose arrivals do not wait for answers, each times
+    /// requests issued before / then. Null when it came more than once.
+    #[serde(default)]
+    pub goodput_returned: Estimate,
+    /// The same for each client, if there are several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub returned_by_client: BTreeMap<String, Estimate>,
+    /// That time, s: half of what was watched after its end.
+    #[serde(default)]
+    pub returned_within: Estimate,
 }
 
 /// One SLO.
@@ -311,6 +330,9 @@ pub struct ClientSeries {
     /// Requests per second that ended otherwise than `ok`, by outcome.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub ended: BTreeMap<String, Vec<f64>>,
+    /// Requests undecided at the end of the window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_flight: Vec<f64>,
     /// Attempts after the first, and second copies, sent per second; empty: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resent: Vec<f64>,
@@ -345,6 +367,9 @@ pub struct NodeSeries {
     /// Finer causes, per second.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub causes: BTreeMap<String, Vec<f64>>,
+    /// Share of the arrivals that came to the instance that got most of them, if there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub largest_share: Vec<Option<f64>>,
     /// Caches: hits / lookups; null without lookups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hit_ratio: Vec<Option<f64>>,
@@ -447,6 +472,15 @@ pub struct Results {
     /// The file's faults, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultResults>,
+    /// What happened, and in which order.
+    #[serde(default)]
+    pub timeline: Timeline,
+    /// The node that is nearest to its limit; null: none has one.
+    #[serde(default)]
+    pub bottleneck: Option<Bottleneck>,
+    /// Where the time of a mean request went; null: none was decided.
+    #[serde(default)]
+    pub blame: Option<Blame>,
     /// The file's SLOs.
     pub slos: Vec<SloResult>,
     /// Each replication's figures.

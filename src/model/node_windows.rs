@@ -35,11 +35,19 @@ pub(super) fn node_windows(i: usize, bounds: &[&Snapshot]) -> Vec<NodeWindow> {
                 outcomes: since(&after.outcomes, &before.outcomes),
                 causes: causes_since(&after.causes, &before.causes),
                 lookups: (now.0 - then.0, now.1 - then.1),
+                shares: shares(after, before),
             };
             before = after;
             window
         })
         .collect()
+}
+
+/// Arrivals at the instances of a node, and at the one that got most.
+fn shares(after: &NodeSnapshot, before: &NodeSnapshot) -> (u64, u64) {
+    let earlier = before.instances.iter().map(|b| b.arrivals).chain(std::iter::repeat(0));
+    let each = after.instances.iter().zip(earlier).map(|(b, earlier)| b.arrivals - earlier);
+    each.fold((0, 0), |(all, most), n| (all + n, most.max(n)))
 }
 
 /// What was counted after `earlier`.

@@ -98,6 +98,8 @@ pub struct FaultMeasured {
     pub id: String,
     /// Its effect, as in the file.
     pub effect: &'static str,
+    /// What it hits, in words.
+    pub target: String,
     /// The spans in which it was at work, ns; cut at the run's end.
     pub spans: Vec<(SimTime, SimTime)>,
     /// Good and decided requests before it first began.
@@ -317,6 +319,8 @@ pub struct NodeWindow {
     pub causes: BTreeMap<&'static str, u64>,
     /// Caches: lookups, and those that were hits.
     pub lookups: (u64, u64),
+    /// Arrivals at the instances, and at the one that got most of them.
+    pub shares: (u64, u64),
 }
 
 impl NodeWindow {
@@ -336,6 +340,8 @@ impl NodeWindow {
         }
         self.lookups.0 += other.lookups.0;
         self.lookups.1 += other.lookups.1;
+        self.shares.0 += other.shares.0;
+        self.shares.1 += other.shares.1;
     }
 }
 

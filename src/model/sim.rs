@@ -21,8 +21,8 @@ use super::{
     node::{Node, NodeId},
     node_windows::{causes_since, node_windows, since},
     probe::{
-        Around, ClientMeasured, HappenedWindow, InstanceMeasured, LinkMeasured, Measured, NodeMeasured,
-        OperationMeasured, RequestWindow, Side,
+        Around, ClientMeasured, HappenedWindow, InstanceMeasured, LinkMeasured, Measured,
+        NodeMeasured, OperationMeasured, RequestWindow, Side,
     },
     record::{NodeRecord, NodeSnapshot, OperationRecord, Recorder, Snapshot},
     resilience::rate_limit::Limiter,

@@ -297,14 +297,30 @@ pub fn client_series(parts: &[Requests]) -> ClientSeries {
         series.p999.push(quantile(0.999));
     }
     what_happened(&mut series, &windows);
+    series.in_flight = in_flight(parts);
     series
+}
+
+/// Requests issued and not decided at the end of each window, mean over the replications that got there.
+fn in_flight(parts: &[Requests]) -> Vec<f64> {
+    let mut sums: Vec<(u64, u64)> = Vec::new();
+    for part in parts {
+        let mut open = 0;
+        for (i, window) in part.windows.iter().enumerate().filter(|(_, w)| w.covered > 0) {
+            open = open + window.issued - window.happened.ended.iter().sum::<u64>();
+            if sums.len() <= i {
+                sums.resize(i + 1, (0, 0));
+            }
+            sums[i] = (sums[i].0 + open, sums[i].1 + 1);
+        }
+    }
+    sums.into_iter().map(|(open, n)| open as f64 / n.max(1) as f64).collect()
 }
 
 /// The part of a client's series that goes by the instant at which things happen.
 fn what_happened(series: &mut ClientSeries, windows: &[RequestsInWindow]) {
     let rates = |count: &dyn Fn(&Happened) -> u64| -> Vec<f64> {
-        let each =
-            windows.iter().map(|w| count(&w.happened) as f64 / seconds(w.covered.max(1)));
+        let each = windows.iter().map(|w| count(&w.happened) as f64 / seconds(w.covered.max(1)));
         each.collect()
     };
     // What never happened has no vector.

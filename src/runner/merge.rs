@@ -8,14 +8,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{faults, nodes};
+use super::{
+    faults::{self, OfClient},
+    nodes,
+};
 use crate::{
     engine::random,
-    model::probe::{Measured, OperationMeasured},
+    explain,
+    model::probe::{ClientMeasured, Measured, OperationMeasured},
     results::{
-        self, ClientResults, ClientSeries, Design, Estimate, Evidence, Happened, ReplicationResults,
-        RequestFigures, Requests, RequestsInWindow, Results, SampledRequest, Selection, Summary,
-        TimeSeries, seconds,
+        self, ClientResults, ClientSeries, Design, Estimate, Evidence, FaultResults, Happened,
+        ReplicationResults, RequestFigures, Requests, RequestsInWindow, Results, SampledRequest,
+        Selection, Summary, TimeSeries, Timeline, seconds,
     },
 };
 
@@ -62,7 +66,23 @@ impl Merged {
 
     /// The results over all replications; `slos` are judged above.
     pub fn results(&self) -> Results {
-        results_of(&self.info, &self.replications)
+        let mut results = results_of(&self.info, &self.replications);
+        results.timeline = self.timeline(&results);
+        results.bottleneck = explain::bottleneck(&results);
+        results.blame = explain::blame(&results);
+        results
+    }
+
+    /// What happened, over all replications; or in one, where faults come at other times in each.
+    fn timeline(&self, results: &Results) -> Timeline {
+        let came = |f: &FaultResults| f.occurrences.value == Some(f.spans.len() as f64);
+        if self.replications.len() < 2 || results.faults.iter().all(came) {
+            return explain::timeline(results);
+        }
+        let hit = |m: &Measured| m.faults.iter().any(|f| !f.spans.is_empty());
+        let one = self.replications.iter().position(hit).unwrap_or_default();
+        let of_one = explain::timeline(&self.results_of(one));
+        Timeline { replication: Some(one as u64), ..of_one }
     }
 
     /// The sampled requests of all replications.
@@ -195,7 +215,6 @@ fn results_of(info: &RunInfo, replications: &[Measured]) -> Results {
         },
         clients,
         nodes: nodes::results(replications, info.confidence),
-        faults: faults::results(replications, &all, info.confidence),
         slos: Vec::new(),
         replications: by_replication(replications, &all),
         series,
@@ -203,7 +222,31 @@ fn results_of(info: &RunInfo, replications: &[Measured]) -> Results {
         design: info.design.clone(),
         leaves_out: info.leaves_out.clone(),
         warnings: info.warnings.clone(),
+        faults: faults::results(
+            replications,
+            &all,
+            &of_clients(info, replications),
+            (info.warm_up, info.confidence),
+        ),
+        ..Results::default()
     }
+}
+
+/// The requests of each client of each replication; none where no fault asks for them.
+fn of_clients(info: &RunInfo, replications: &[Measured]) -> Vec<Vec<OfClient>> {
+    let closed = |name: &str| {
+        let mut vertices = info.design.vertices.iter();
+        vertices.any(|v| v.kind == "client" && v.name == name && v.instances > 0)
+    };
+    let of = |m: &Measured| {
+        let one = |client: &ClientMeasured| OfClient {
+            name: client.name.clone(),
+            closed: closed(&client.name),
+            requests: select(info, m, &|name| name == client.name, &|_| true),
+        };
+        m.clients.iter().filter(|_| !m.faults.is_empty()).map(one).collect()
+    };
+    replications.iter().map(of).collect()
 }
 
 /// A run that lacks replications was interrupted; else one that met a limit is truncated.
@@ -284,23 +327,21 @@ fn around(
 
 fn requests(info: &RunInfo, measured: &Measured, operation: &OperationMeasured) -> Requests {
     let windows = operation.windows.iter().zip(&operation.happened).zip(window_spans(measured));
-    let windows = windows.map(|((w, happened), (start, end))| {
-        RequestsInWindow {
-            start,
-            covered: end - start,
-            issued: w.issued,
-            outcomes: w.outcomes,
-            good: w.good,
-            attempts: w.attempts,
-            latency: w.latency.clone(),
-            happened: Happened {
-                ended: happened.ended,
-                good: happened.good,
-                resent: happened.resent,
-                timed_out: happened.timed_out,
-                breakers_opened: happened.breakers_opened,
-            },
-        }
+    let windows = windows.map(|((w, happened), (start, end))| RequestsInWindow {
+        start,
+        covered: end - start,
+        issued: w.issued,
+        outcomes: w.outcomes,
+        good: w.good,
+        attempts: w.attempts,
+        latency: w.latency.clone(),
+        happened: Happened {
+            ended: happened.ended,
+            good: happened.good,
+            resent: happened.resent,
+            timed_out: happened.timed_out,
+            breakers_opened: happened.breakers_opened,
+        },
     });
     Requests {
         issued: operation.issued,

@@ -213,10 +213,7 @@ fn node_series(node: &NodeMeasured, sums: &[(NodeWindow, u64)]) -> NodeSeries {
     let causes: BTreeSet<&'static str> =
         sums.iter().flat_map(|(w, _)| w.causes.keys().copied()).collect();
     let cause = |name| rates(&|w| w.causes.get(name).copied().unwrap_or_default());
-    let ratio = |w: &NodeWindow| {
-        let (lookups, hits) = w.lookups;
-        (lookups > 0).then(|| hits as f64 / lookups as f64)
-    };
+    let ratio = |(all, some): (u64, u64)| (all > 0).then(|| some as f64 / all as f64);
     NodeSeries {
         utilisation: mean(|w| w.busy).into_iter().map(|busy| capacity.map(|c| busy / c)).collect(),
         in_system: mean(|w| w.in_system),
@@ -226,8 +223,13 @@ fn node_series(node: &NodeMeasured, sums: &[(NodeWindow, u64)]) -> NodeSeries {
         down: if down.iter().any(|&n| n > 0.0) { down } else { Vec::new() },
         ended: ends.map(|(o, name)| ((*name).to_owned(), rates(&|w| w.outcomes[o]))).collect(),
         causes: causes.into_iter().map(|name| (name.to_owned(), cause(name))).collect(),
+        largest_share: if node.instances.len() > 1 {
+            sums.iter().map(|(w, _)| ratio(w.shares)).collect()
+        } else {
+            Vec::new()
+        },
         hit_ratio: if node.kind == "cache" {
-            sums.iter().map(|(w, _)| ratio(w)).collect()
+            sums.iter().map(|(w, _)| ratio(w.lookups)).collect()
         } else {
             Vec::new()
         },

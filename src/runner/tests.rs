@@ -7,8 +7,8 @@ use crate::{
     model::{
         fault::uptime::UptimeBooks,
         probe::{
-            ClientMeasured, HappenedWindow, InstanceMeasured, NodeMeasured, NodeWindow, OperationMeasured,
-            RequestSample, RequestWindow, Tally,
+            ClientMeasured, HappenedWindow, InstanceMeasured, NodeMeasured, NodeWindow,
+            OperationMeasured, RequestSample, RequestWindow, Tally,
         },
     },
     results::{Evidence as _, Selection},
