@@ -86,14 +86,19 @@ fn event(kind: &str, subject: &str, at: f64, text: String) -> TimelineEvent {
         subject: subject.to_owned(),
         value: None,
         baseline: None,
+        of: String::new(),
         text,
     }
 }
 
 /// What left its level, and of queues and loads that they came back.
 fn spell(events: &mut Vec<TimelineEvent>, results: &Results, found: &Found) {
-    let figures =
-        |event| TimelineEvent { value: Some(found.value), baseline: Some(found.baseline), ..event };
+    let figures = |event| TimelineEvent {
+        value: Some(found.value),
+        baseline: Some(found.baseline),
+        of: found.what.clone(),
+        ..event
+    };
     let at = instant(results, found.spell.from);
     events.push(figures(event(found.kind, &found.subject, at, words::left(found))));
     let Some(to) = found.spell.to else { return };

@@ -60,13 +60,17 @@ const RECENT: usize = 20;
 const GAP: usize = 5;
 
 /// Causes of refusals and waits a node notes, what they are events of, and what they are called.
-const CAUSES: [(&str, &str, &str); 11] = [
+const CAUSES: [(&str, &str, &str); 15] = [
     ("queue_full", "refusals_began", "queue full"),
     ("abandoned", "refusals_began", "patience over"),
     ("codel", "refusals_began", "dropped by CoDel"),
     ("bulkhead_full", "refusals_began", "bulkhead full"),
     ("pool_exhausted", "refusals_began", "pool exhausted"),
     ("rate_limited", "refusals_began", "rate limit"),
+    ("shed_queue", "refusals_began", "shed: queue too long"),
+    ("shed_wait", "refusals_began", "shed: waits too long"),
+    ("shed_reserve", "refusals_began", "shed: room kept for others"),
+    ("shed_concurrency", "refusals_began", "shed: concurrency limit"),
     ("breaker_open", "refusals_began", "breaker open"),
     ("no_live_target", "refusals_began", "no live target"),
     ("connection_refused", "refusals_began", "connection refused"),
@@ -100,6 +104,7 @@ pub(super) fn watch(results: &Results, quiet: &Quiet) -> Vec<Found> {
     }
     watch.inside();
     watch.in_flight();
+    watch.retried();
     believed(watch.found, &causes(results))
 }
 
@@ -135,9 +140,13 @@ fn believed(mut found: Vec<Found>, faults: &[usize]) -> Vec<Found> {
                 continue;
             }
             told = cause.is_none_or(|cause| cause <= old.spell.from);
+            // Ripples of what was told; but goodput that falls again is news.
+            let size = |found: &Found| (found.value - found.baseline).abs();
+            told &= new.kind != "goodput_fell";
+            told |= 2.0 * size(&new) < size(old);
         }
         let recent = cause.is_none_or(|cause| from <= cause + RECENT);
-        if new.spell.strong || (recent && !told) {
+        if !told && (recent || new.spell.strong) {
             kept.push(new);
         }
     }
@@ -145,6 +154,12 @@ fn believed(mut found: Vec<Found>, faults: &[usize]) -> Vec<Found> {
 }
 
 impl Watch<'_> {
+    /// Seconds that are counted in a window, over all replications.
+    fn counted(&self) -> f64 {
+        let length = self.results.series.length.first().copied().unwrap_or_default();
+        length * self.results.replications.len().max(1) as f64
+    }
+
     fn level(&self, values: &[Option<f64>]) -> Option<Level> {
         Level::of(values, &self.quiet.windows)
     }
@@ -306,8 +321,13 @@ impl Watch<'_> {
             }
             self.note(("saturated", name, ""), spells, level.mean, |spell| spell.extreme);
         }
+        // Of few requests one instance gets many by chance.
+        let few = 20.0 * instances as f64 / self.counted();
+        let shares = node.largest_share.iter().zip(&node.arrivals);
+        let shares: Vec<Option<f64>> =
+            shares.map(|(share, rate)| share.filter(|_| *rate >= few)).collect();
         let rule = Rule { times: 2.0, slack: 1.3, floor: 0.0 };
-        self.risen(("skew_grew", name, ""), &node.largest_share, &rule);
+        self.risen(("skew_grew", name, ""), &shares, &rule);
         if let Some(level) = self.level(&node.hit_ratio) {
             let limit = (0.9 * level.mean).min(level.least - 0.05);
             let spells = falls(&node.hit_ratio, self.quiet.windows.end, level, limit);
@@ -330,12 +350,6 @@ impl Watch<'_> {
             let arrivals = self.level(&some(&node.arrivals)).map_or(0.0, |level| level.mean);
             let rule = Rule { times: 3.0, slack: 1.5, floor: SOME * arrivals };
             self.risen(("timeouts_began", name, words), &some(rates), &rule);
-        }
-        for (outcome, words) in [("shed", "shed"), ("rate_limited", "rate limit")] {
-            let Some(rates) = node.ended.get(outcome) else { continue };
-            let rule = Rule { times: 3.0, slack: 1.5, floor: SOME };
-            let share = ratio(rates, &node.arrivals);
-            self.risen(("refusals_began", name, words), &share, &rule);
         }
         if let Some(opened) = node.causes.get("breaker_opened") {
             self.breakers(name, opened);
@@ -381,6 +395,30 @@ impl Watch<'_> {
         };
         let news: Vec<Found> = grown.iter().filter(|found| !explained(found)).cloned().collect();
         self.found.extend(news);
+    }
+
+    /// More calls of a node whose callers wait in vain are their retries, unless they may be misses of a cache.
+    fn retried(&mut self) {
+        let edges = &self.results.design.edges;
+        let cache = |name: &str| self.results.nodes.get(name).is_some_and(|n| n.kind == "cache");
+        let misses =
+            |caller: &str| cache(caller) || edges.iter().any(|e| e.from == caller && cache(&e.to));
+        let timeouts: Vec<(String, usize)> = self
+            .found
+            .iter()
+            .filter(|f| f.kind == "timeouts_began")
+            .map(|f| (f.subject.clone(), f.spell.from))
+            .collect();
+        for found in self.found.iter_mut().filter(|f| f.kind == "load_rose" && f.what == "calls") {
+            let mut callers = edges.iter().filter(|e| e.to == found.subject).map(|e| &e.from);
+            let retries = callers.all(|caller| {
+                let waits = timeouts.iter().any(|(n, w)| n == caller && *w <= found.spell.from);
+                waits && !misses(caller)
+            });
+            if retries {
+                found.kind = "amplification";
+            }
+        }
     }
 
     /// Requests pile up that no node shows, such as those nobody answers.

@@ -107,6 +107,12 @@ fn hurt(found: &Found, lasting: &str) -> String {
             value(Quantity::Rate, *reached),
             value(Quantity::Rate, *baseline)
         ),
+        "amplification" if what == "calls" => format!(
+            "{subject}: retries of its callers multiply its load by {}, to {} (before: {}){lasting}",
+            number(reached / baseline),
+            value(Quantity::Rate, *reached),
+            value(Quantity::Rate, *baseline)
+        ),
         "amplification" => format!(
             "{subject}: retries multiply the load by {} (before: {}){lasting}",
             number(*reached),
@@ -120,7 +126,7 @@ fn hurt(found: &Found, lasting: &str) -> String {
             )
         }
         "refusals_began" => format!(
-            "{subject}: up to {} are refused ({what}; before: {}){lasting}",
+            "{subject}: up to {} of requests are refused ({what}; before: {}){lasting}",
             share(reached.min(1.0)),
             share(*baseline)
         ),
@@ -177,5 +183,10 @@ fn share(fault: &FaultResults) -> String {
         return "how much of the goodput has returned is not known".to_owned();
     };
     let (returned, before) = (value(Quantity::Share, returned), value(Quantity::Rate, before));
-    format!("goodput is {returned} of the {before} before")
+    let each = fault.returned_by_client.iter();
+    let each: Vec<String> = each
+        .filter_map(|(name, e)| Some(format!("{name} {}", value(Quantity::Share, e.value?))))
+        .collect();
+    let each = if each.is_empty() { String::new() } else { format!(" ({})", each.join(", ")) };
+    format!("goodput is {returned} of the {before} before{each}")
 }

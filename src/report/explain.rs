@@ -51,14 +51,19 @@ pub(crate) fn heading(results: &Results) -> String {
         }
         None => String::new(),
     };
-    format!("What happened{of} (times other than of faults to {})", duration(timeline.resolution))
+    format!("What happened{of} (read from windows of {})", duration(timeline.resolution))
 }
 
 /// An instant of the run: `3m02s`.
 pub(crate) fn clock(at: f64) -> String {
     let whole = libm::floor(at);
     let part = at - whole;
-    let digits = if part == 0.0 { 0 } else { 3 };
+    // Tenths are enough, but for runs of seconds.
+    let digits = match at {
+        _ if part == 0.0 => 0,
+        at if at < 10.0 => 3,
+        _ => 1,
+    };
     let s = grouped(libm::fmod(whole, 60.0) + part, digits);
     let (minutes, hours) = (libm::floor(whole / 60.0), libm::floor(whole / 3600.0));
     let days = libm::floor(whole / 86_400.0);
@@ -135,6 +140,16 @@ pub(crate) fn bottleneck(results: &Results) -> Option<String> {
         Some(i) => format!(" (instance {i})"),
         None => String::new(),
     };
+    let busy = found
+        .utilisation
+        .map_or("has no bound of its own".to_owned(), |v| format!("busy {} of the time", share(v)));
+    if let Some((what, at)) = found.waits_for.as_ref().zip(found.saturated_at) {
+        let at = clock(at);
+        return Some(format!(
+            "{}: most of its calls wait for {what} from {at} on; {busy}.",
+            found.node
+        ));
+    }
     let full = match (found.saturated_at, found.saturated) {
         (Some(at), often) => {
             format!("; full from {} on, and in {} of all windows", clock(at), share(often))
@@ -142,7 +157,7 @@ pub(crate) fn bottleneck(results: &Results) -> Option<String> {
         (None, 0.0) => "; no node is ever full".to_owned(),
         (None, often) => format!("; full in {} of all windows", share(often)),
     };
-    Some(format!("{}{part}: busy {} of the time{full}.", found.node, share(found.utilisation)))
+    Some(format!("{}{part}: {busy}{full}.", found.node))
 }
 
 /// Where the time of a mean request went, node by node, the largest part first.
@@ -163,7 +178,7 @@ pub(crate) fn blame(results: &Results) -> Vec<String> {
         ));
     }
     // Sums of many times: what is left of nothing is not quite nothing.
-    if blame.remainder < -0.001 * blame.latency {
+    if blame.remainder < -0.01 * blame.latency {
         lines.push(format!(
             "that is {} more than it took: nodes work at the same time, or for requests that were given up, \
              so that this is no split",
@@ -176,4 +191,69 @@ pub(crate) fn blame(results: &Results) -> Vec<String> {
         ));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn an_explanation_at_80_columns() {
+        let text = text(&fixture::shop(), 80);
+        insta::assert_snapshot!(text);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn instants_are_read_like_clocks() {
+        for (at, shown) in [
+            (0.0, "0s"),
+            (2.5, "2.500s"),
+            (42.0, "42s"),
+            (60.0, "1m00s"),
+            (249.333, "4m09.3s"),
+            (3_725.0, "1h02m05s"),
+            (190_980.0, "2d05h03m"),
+        ] {
+            assert_eq!(clock(at), shown);
+        }
+    }
+
+    #[test]
+    fn a_quiet_run_says_so_and_names_what_adds_up() {
+        let mut results = fixture::shop();
+        results.timeline.events.clear();
+        let quiet = text(&results, 100);
+        assert!(quiet.contains("Nothing happened"), "{quiet}");
+        assert!(quiet.contains("the rest: 11.0 ms"), "{quiet}");
+        results.blame.get_or_insert_default().remainder = -0.5;
+        let overlapping = text(&results, 100);
+        assert!(overlapping.contains("500 ms more than it took"), "{overlapping}");
+    }
+
+    #[test]
+    fn each_verdict_has_its_sentence() {
+        let known = |v: f64| crate::results::Estimate { value: Some(v), ..Default::default() };
+        let mut fault = FaultResults {
+            id: "stall".into(),
+            occurrences: known(1.0),
+            ended: known(70.0),
+            goodput_before: known(280.0),
+            goodput_returned: known(0.25),
+            returned_within: known(115.0),
+            metastable: Some(true),
+            ..FaultResults::default()
+        };
+        let results = fixture::shop();
+        let said = |fault: &FaultResults| verdict(&results, fault).unwrap_or_default();
+        assert!(said(&fault).contains("goodput is 25 % of the 280 /s before"), "{}", said(&fault));
+        assert!(said(&fault).contains("metastable"));
+        fault.metastable = Some(false);
+        assert!(said(&fault).contains("is up again"));
+        fault.time_to_recover = known(32.0);
+        assert!(said(&fault).contains("recovered after 32 s"));
+        fault.occurrences = known(0.0);
+        assert_eq!(said(&fault), "stall never came.");
+    }
 }

@@ -26,7 +26,7 @@ pub struct TimelineEvent {
     /// `breaker_opened`, `goodput_fell`, `goodput_returned`; of nodes `load_rose` (more calls than those who
     /// call were asked for), `hit_ratio_fell`, `skew_grew`, `queue_grew`, `queue_drained`, `inside_grew`,
     /// `saturated`, `waits_began`, `timeouts_began`, `refusals_began`, `breaker_opened`,
-    /// `target_taken_out`; of faults that came once `recovered`, `partly_recovered`, `not_recovered`.
+    /// `target_taken_out`, `amplification`; of faults that came once `recovered`, `partly_recovered`, `not_recovered`.
     pub kind: String,
     /// The fault, client or node.
     pub subject: String,
@@ -34,6 +34,9 @@ pub struct TimelineEvent {
     pub value: Option<f64>,
     /// The level before.
     pub baseline: Option<f64>,
+    /// What it is of, where the kind does not say: an outcome, a cause.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub of: String,
     /// The event as a sentence without its time.
     pub text: String,
 }
@@ -46,11 +49,14 @@ pub struct Bottleneck {
     /// Its busiest instance (shard), where one is far above the average of all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<u64>,
-    /// Busy time / capacity over the run.
-    pub utilisation: f64,
+    /// Busy time / capacity over the run; null: it has no bound.
+    pub utilisation: Option<f64>,
+    /// What most of its calls wait for, if that was full before any node: `a connection`, `the bulkhead`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
     /// Share of the windows in which it was full: busy for 95 % of the time or more.
     pub saturated: f64,
-    /// When it became full, if it was not from the start, s.
+    /// When it became full (its calls waited), if it was not from the start, s.
     pub saturated_at: Option<f64>,
 }
 

@@ -156,6 +156,12 @@ pub fn check(measured: &Measured, warm_up: u64) {
 
 /// The windows are counted apart from the totals: the two must agree.
 fn check_windows(measured: &Measured, operation: &OperationMeasured, warm_up: u64, at: &str) {
+    let ended = |o: usize| operation.happened.iter().map(|h| h.ended[o]).sum::<u64>();
+    for outcome in 0..operation.outcomes.len() {
+        let count: u64 = operation.windows.iter().map(|w| w.outcomes[outcome]).sum();
+        let name = results::OUTCOMES[outcome];
+        assert_eq!(count, ended(outcome), "{at}: what was sent and what ended disagree on {name}");
+    }
     let Some(first) = measured.window_starts.iter().position(|&start| start == warm_up) else {
         return;
     };

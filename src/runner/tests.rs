@@ -46,7 +46,11 @@ fn operation(name: &str, latencies: &[u64], failed: &[u64], in_flight: u64) -> O
         latency_failed,
         marks: BTreeMap::new(),
         windows: vec![RequestWindow::default(), window, RequestWindow::default()],
-        happened: vec![HappenedWindow::default(); 3],
+        happened: vec![
+            HappenedWindow::default(),
+            HappenedWindow { ended: outcomes, good, ..HappenedWindow::default() },
+            HappenedWindow::default(),
+        ],
         around: Vec::new(),
     }
 }
