@@ -15,6 +15,8 @@ use crate::results::{ClientSeries, NodeSeries, Results};
 
 /// Utilisation from which on a node is full.
 pub(super) const FULL: f64 = 0.95;
+/// Utilisation no window of the quiet time may reach if a full one is to say something by itself.
+const CALM: f64 = 0.8;
 /// Share of requests, attempts or calls below which failures are no event.
 const SOME: f64 = 0.01;
 
@@ -313,11 +315,13 @@ impl Watch<'_> {
         let rule = Rule { times: 3.0, slack: 1.5, floor: (instances as f64).max(2.0) };
         self.risen(("queue_grew", name, ""), &some(&node.in_queue), &rule);
         if let Some(level) = self.level(&node.utilisation) {
-            // Where a window is full now and then, only one without any pause is something new.
-            let limit = if level.most < FULL { FULL } else { 0.999 };
+            // Where a window is nearly full now and then, a long time without any pause is something new.
+            let calm = level.most < CALM;
+            let limit = if calm { FULL } else { 0.999 };
             let mut spells = rises(&node.utilisation, self.quiet.windows.end, level, limit);
+            spells.retain(|s| calm || s.to.is_none_or(|to| to >= s.from + GAP));
             for spell in &mut spells {
-                spell.strong |= level.most < FULL - 0.05;
+                spell.strong |= calm;
             }
             self.note(("saturated", name, ""), spells, level.mean, |spell| spell.extreme);
         }
@@ -412,8 +416,10 @@ impl Watch<'_> {
         for found in self.found.iter_mut().filter(|f| f.kind == "load_rose" && f.what == "calls") {
             let mut callers = edges.iter().filter(|e| e.to == found.subject).map(|e| &e.from);
             let retries = callers.all(|caller| {
+                // What clients send again is known, and not among the calls that are left to explain.
+                let node = self.results.nodes.contains_key(caller);
                 let waits = timeouts.iter().any(|(n, w)| n == caller && *w <= found.spell.from);
-                waits && !misses(caller)
+                node && waits && !misses(caller)
             });
             if retries {
                 found.kind = "amplification";

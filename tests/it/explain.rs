@@ -65,7 +65,12 @@ const STORIES: [Story; 17] = [
     Story {
         name: "metastable-retry-storm",
         variant: "below-threshold",
-        events: &["fault_ended stall", "queue_grew db", "recovered stall", "queue_drained db"],
+        events: &[
+            "amplification users",
+            "fault_ended stall",
+            "recovered stall",
+            "queue_drained db",
+        ],
         never: &["not_recovered", "refusals_began"],
     },
     Story {
@@ -269,16 +274,19 @@ fn placebo(load: u64, seed: u64) -> String {
 
 #[test]
 fn noise_tells_no_story() {
+    let mut noise = String::new();
     for load in [30, 50, 70, 80, 90] {
         for seed in 1..=12 {
             let results = of(&placebo(load, seed), 1);
             let kinds: Vec<&str> =
                 results.timeline.events.iter().map(|e| e.kind.as_str()).collect();
-            let told = told(&results);
-            assert_eq!(kinds, ["fault_started", "fault_ended"], "{load}/s, seed {seed}:\n{told}");
+            if kinds != ["fault_started", "fault_ended"] {
+                noise += &format!("{load}/s, seed {seed}:\n{}", told(&results));
+            }
             assert_eq!(results.faults[0].metastable, Some(false));
         }
     }
+    assert!(noise.is_empty(), "{noise}");
 }
 
 #[test]
@@ -313,12 +321,11 @@ fn the_time_of_a_request_adds_up() {
 fn what_returns_after_a_fault_is_what_is_answered() {
     // When the pause is over, two in five fail for good; the load doubles, which is no return.
     let text = "windtunnel: 1\nname: part\nduration: 300s\nwarm_up: 20s\n\
-         clients: {users: {arrivals: poisson(100/s), to: server, timeout: 5s,\n\
+         clients: {users: {arrivals: poisson(100/s), to: server, timeout: 5s, \
            load: [{at: 0s, factor: 1}, {at: 150s, factor: 2}]}}\n\
          nodes: {server: {service: {workers: 100, work: 1ms}}}\n\
-         faults:\n\
-           - {id: stall, at: 100s, for: 1s, pause: {node: server}}\n\
-           - {id: broken, at: 100s, errors: {node: server, fraction: 40%}}\n";
+         faults: [{id: stall, at: 100s, for: 1s, pause: {node: server}}, \
+         {id: broken, at: 100s, errors: {node: server, fraction: 40%}}]\n";
     let results = of(text, 3);
     let stall = results.faults.iter().find(|f| f.id == "stall").unwrap();
     let value = |e: &windtunnel::results::Estimate| e.value.unwrap();
@@ -336,7 +343,7 @@ fn what_returns_after_a_fault_is_what_is_answered() {
 fn retries_and_timeouts_stand_in_the_window_they_happen_in() {
     // Every attempt times out after 1 s while the server pauses; two retries at once.
     let text = "windtunnel: 1\nname: storm\nduration: 120s\nwarm_up: 10s\n\
-         clients: {users: {arrivals: constant(10/s), to: server, timeout: 1s,\n\
+         clients: {users: {arrivals: constant(10/s), to: server, timeout: 1s, \
            retry: {attempts: 3}}}\n\
          nodes: {server: {service: {workers: 1000, work: 1ms}}}\n\
          faults: [{id: stall, at: 60s, for: 20s, pause: {node: server}}]\n";
