@@ -5,6 +5,7 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod engine;
+pub mod explain;
 pub mod expr;
 pub mod model;
 pub mod problem;

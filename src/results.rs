@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod requests;
+mod why;
 
 pub use requests::{
-    Evidence, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, client_series,
-    distribution, figures, seconds,
+    Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT,
+    client_series, distribution, figures, seconds,
 };
+pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
 
 /// Version of the meaning of scenarios: it changes when the same file and seed may give other
 /// numbers.
@@ -220,6 +222,9 @@ pub struct FaultResults {
     pub id: String,
     /// Its effect, as in the file.
     pub effect: String,
+    /// What it hits, in words.
+    #[serde(default)]
+    pub target: String,
     /// Spans in which it was at work somewhere, mean over replications.
     pub occurrences: Estimate,
     /// When it first began, s; mean over the replications in which it did.
@@ -243,6 +248,20 @@ pub struct FaultResults {
     /// that time was shorter than the fault, or when it came more than once.
     #[serde(default)]
     pub metastable: Option<bool>,
+    /// Good answers per second to requests sent before it began.
+    #[serde(default)]
+    pub goodput_before: Estimate,
+    /// Share of them that has returned from `returned_within` after its end on, until the next fault or the
+    /// end: goodput then / goodput before, and of clients whose arrivals do not wait for answers, each times
+    /// requests issued before / then. Null when it came more than once.
+    #[serde(default)]
+    pub goodput_returned: Estimate,
+    /// The same for each client, if there are several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub returned_by_client: BTreeMap<String, Estimate>,
+    /// That time, s: half of what was watched after its end.
+    #[serde(default)]
+    pub returned_within: Estimate,
 }
 
 /// One SLO.
@@ -306,6 +325,27 @@ pub struct ClientSeries {
     pub p99: Vec<Option<f64>>,
     /// 99.9th percentile, s.
     pub p999: Vec<Option<f64>>,
+    /// Attempts sent / requests issued.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attempts_per_request: Vec<Option<f64>>,
+    /// Good answers per second, by the instant they came: this and what follows is by when it happened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answered: Vec<f64>,
+    /// Requests per second that ended otherwise than `ok`, by outcome.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ended: BTreeMap<String, Vec<f64>>,
+    /// Requests undecided at the end of the window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_flight: Vec<f64>,
+    /// Attempts after the first, and second copies, sent per second; empty: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resent: Vec<f64>,
+    /// Attempts per second that timed out; empty: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timed_out: Vec<f64>,
+    /// Circuit breakers of the client that opened, per second; empty: none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breakers_opened: Vec<f64>,
 }
 
 /// A node's windows, by time.
@@ -319,6 +359,24 @@ pub struct NodeSeries {
     pub in_queue: Vec<f64>,
     /// Departures per second.
     pub throughput: Vec<f64>,
+    /// Arrivals per second.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arrivals: Vec<f64>,
+    /// Mean number of instances down; empty: none ever was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub down: Vec<f64>,
+    /// Visits per second that ended otherwise than `ok`, by outcome.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub ended: BTreeMap<String, Vec<f64>>,
+    /// Finer causes, per second.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub causes: BTreeMap<String, Vec<f64>>,
+    /// Share of the arrivals that came to the instance that got most of them, if there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub largest_share: Vec<Option<f64>>,
+    /// Caches: hits / lookups; null without lookups.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hit_ratio: Vec<Option<f64>>,
 }
 
 /// The design as a graph, for the picture.
@@ -418,6 +476,15 @@ pub struct Results {
     /// The file's faults, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultResults>,
+    /// What happened, and in which order.
+    #[serde(default)]
+    pub timeline: Timeline,
+    /// The node that is nearest to its limit; null: none has one.
+    #[serde(default)]
+    pub bottleneck: Option<Bottleneck>,
+    /// Where the time of a mean request went; null: none was decided.
+    #[serde(default)]
+    pub blame: Option<Blame>,
     /// The file's SLOs.
     pub slos: Vec<SloResult>,
     /// Each replication's figures.

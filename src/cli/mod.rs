@@ -5,6 +5,7 @@
 //! been written.
 
 mod examples;
+mod explain;
 mod files;
 mod fuzz;
 mod new;
@@ -42,6 +43,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArguments),
+    Explain(explain::ExplainArguments),
     Validate(validate::ValidateArguments),
     Schema(schema::SchemaArguments),
     Examples(examples::ExamplesArguments),
@@ -118,6 +120,7 @@ fn dispatch(arguments: Arguments) -> Exit {
     let voice = Voice { colour, quiet: arguments.quiet };
     match arguments.command {
         Command::Run(arguments) => run::run(&arguments, voice),
+        Command::Explain(arguments) => explain::explain(&arguments, voice),
         Command::Validate(arguments) => validate::validate(&arguments, voice),
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Examples(arguments) => examples::examples(&arguments, voice),

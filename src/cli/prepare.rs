@@ -51,6 +51,11 @@ impl Overriding {
         typed
     }
 
+    /// Whether anything is overridden.
+    pub(super) fn any(&self) -> bool {
+        self.seed.is_some() || self.variant.is_some() || !self.sets.is_empty()
+    }
+
     fn overrides(&self) -> Overrides {
         let mut sets = self.sets.clone();
         sets.extend(self.seed.map(|seed| format!("seed={seed}")));

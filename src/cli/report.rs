@@ -47,13 +47,25 @@ fn render(directory: &Path) -> Result<Results, String> {
         }
     }
     let json = files.get("results.json").ok_or("results.json is missing in the manifest")?;
-    let results: Results = serde_json::from_slice(json)
-        .map_err(|e| format!("{}/results.json: {e}", directory.display()))?;
+    let results = parse(directory, json)?;
     // The results themselves stay as they were written.
     files.extend(write_all(&results).into_iter().filter(|(name, _)| name != "results.json"));
     let timing = std::fs::read(directory.join(TIMING)).ok();
     place(directory)?.write(&RealDisk, &manifest.status, &files, timing.as_deref())?;
     Ok(results)
+}
+
+/// The results in a folder, as they were written.
+pub(super) fn read(directory: &Path) -> Result<Results, String> {
+    let manifest = folder::read_manifest(directory)
+        .map_err(|e| format!("{} is no result folder: {e}", directory.display()))?;
+    let file = manifest.files.iter().find(|file| file.name == "results.json");
+    let file = file.ok_or("results.json is missing in the manifest")?;
+    parse(directory, &folder::read_checked(directory, file)?)
+}
+
+fn parse(directory: &Path, json: &[u8]) -> Result<Results, String> {
+    serde_json::from_slice(json).map_err(|e| format!("{}/results.json: {e}", directory.display()))
 }
 
 /// The place that is this folder.

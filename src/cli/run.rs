@@ -63,10 +63,10 @@ pub(super) struct RunArguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table
+pub(super) enum Format {
+    /// Text
     Human,
-    /// results.json, or an array of them for several files, and nothing else
+    /// JSON as in results.json (an array for several files), and nothing else
     Json,
 }
 
@@ -112,7 +112,7 @@ pub(super) fn run(arguments: &RunArguments, voice: Voice) -> Exit {
 }
 
 /// A flag that Ctrl-C (or SIGTERM) sets; a second one ends the process at once.
-fn interruptible() -> Result<Arc<AtomicBool>, ctrlc::Error> {
+pub(super) fn interruptible() -> Result<Arc<AtomicBool>, ctrlc::Error> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || {
@@ -240,7 +240,7 @@ fn tell(arguments: &RunArguments, ready: &[Ready], outcomes: Vec<Outcome>, voice
                 complain(&format!("{file}: interrupted before a replication finished"));
                 Exit::Interrupted
             }
-            Outcome::Broken(breach) => broken(arguments, ready, &breach),
+            Outcome::Broken(breach) => broken(&arguments.overriding, ready, &breach),
             Outcome::Unwritten(line) => refuse(&line),
         };
         exit = exit.max(this);
@@ -263,13 +263,13 @@ fn joined(documents: &[Vec<u8>], array: bool) -> Vec<u8> {
 }
 
 /// An invariant broke: how to see it again.
-fn broken(arguments: &RunArguments, ready: &Ready, breach: &Breach) -> Exit {
+pub(super) fn broken(overriding: &Overriding, ready: &Ready, breach: &Breach) -> Exit {
     let file = ready.path.display();
     let Breach { replication, seed, message } = breach;
     complain(&format!(
         "{file}: internal error in replication {replication}, seed {seed}: {message}"
     ));
-    let overrides = arguments.overriding.as_typed();
+    let overrides = overriding.as_typed();
     let needed = replication + 1;
     complain(&format!(
         "this is a bug in windtunnel, not in your scenario; to reproduce it:\n  \

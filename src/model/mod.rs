@@ -24,6 +24,7 @@ pub mod kind;
 pub mod kinds;
 pub mod network;
 pub mod node;
+mod node_windows;
 pub mod probe;
 pub mod record;
 pub mod resilience;

@@ -98,6 +98,8 @@ pub struct FaultMeasured {
     pub id: String,
     /// Its effect, as in the file.
     pub effect: &'static str,
+    /// What it hits, in words.
+    pub target: String,
     /// The spans in which it was at work, ns; cut at the run's end.
     pub spans: Vec<(SimTime, SimTime)>,
     /// Good and decided requests before it first began.
@@ -195,8 +197,38 @@ pub struct OperationMeasured {
     pub marks: BTreeMap<String, Histogram>,
     /// By window of the intended send, over the whole run, warm-up included.
     pub windows: Vec<RequestWindow>,
+    /// By window in which it happened, over the whole run.
+    pub happened: Vec<HappenedWindow>,
     /// By watched fault and [`Side`] of it.
     pub around: Vec<Around>,
+}
+
+/// What happened to requests of one operation in one window, whenever they were sent.
+#[derive(Clone, Debug, Default)]
+pub struct HappenedWindow {
+    /// Requests decided, by outcome.
+    pub ended: Tally,
+    /// Ok and degraded ones within their deadline.
+    pub good: u64,
+    /// Attempts after the first that were sent, and second copies.
+    pub resent: u64,
+    /// Attempts that timed out.
+    pub timed_out: u64,
+    /// Breakers that opened.
+    pub breakers_opened: u64,
+}
+
+impl HappenedWindow {
+    /// Adds what happened in another window.
+    pub fn add(&mut self, other: &Self) {
+        self.good += other.good;
+        self.resent += other.resent;
+        self.timed_out += other.timed_out;
+        self.breakers_opened += other.breakers_opened;
+        for (mine, theirs) in self.ended.iter_mut().zip(&other.ended) {
+            *mine += theirs;
+        }
+    }
 }
 
 /// Requests of one operation whose intended send lies in one window.
@@ -289,8 +321,42 @@ pub struct NodeWindow {
     pub in_system: u128,
     /// Integral of requests waiting, request-ns.
     pub in_queue: u128,
+    /// Arrivals.
+    pub arrivals: u64,
     /// Departures.
     pub departures: u64,
+    /// Time instances were down, summed over them, instance-ns.
+    pub down: u128,
+    /// Visits by outcome.
+    pub outcomes: Tally,
+    /// Finer causes.
+    pub causes: BTreeMap<&'static str, u64>,
+    /// Caches: lookups, and those that were hits.
+    pub lookups: (u64, u64),
+    /// Arrivals at the instances, and at the one that got most of them.
+    pub shares: (u64, u64),
+}
+
+impl NodeWindow {
+    /// Adds what the node did in another window.
+    pub fn add(&mut self, other: &Self) {
+        self.busy += other.busy;
+        self.in_system += other.in_system;
+        self.in_queue += other.in_queue;
+        self.arrivals += other.arrivals;
+        self.departures += other.departures;
+        self.down += other.down;
+        for (mine, theirs) in self.outcomes.iter_mut().zip(&other.outcomes) {
+            *mine += theirs;
+        }
+        for (&cause, n) in &other.causes {
+            *self.causes.entry(cause).or_default() += n;
+        }
+        self.lookups.0 += other.lookups.0;
+        self.lookups.1 += other.lookups.1;
+        self.shares.0 += other.shares.0;
+        self.shares.1 += other.shares.1;
+    }
 }
 
 /// Messages over one link, whole run.

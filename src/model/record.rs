@@ -9,7 +9,7 @@ use super::{
     client::active::Windows,
     fault::{timeline::Timeline, uptime::UptimeBooks},
     node::{Area, InstanceBooks},
-    probe::{Around, Outcome, RequestSample, RequestWindow, Side, Tally},
+    probe::{Around, HappenedWindow, Outcome, RequestSample, RequestWindow, Side, Tally},
     sim::window_length,
 };
 use crate::{engine::table::Table, stats::Histogram};
@@ -34,9 +34,9 @@ pub struct NodeRecord {
     pub service: Histogram,
     /// Sojourn per visit.
     pub response: Histogram,
-    /// Visits by outcome.
+    /// Visits by outcome, from time 0.
     pub outcomes: Tally,
-    /// Finer causes.
+    /// Finer causes, from time 0.
     pub causes: BTreeMap<&'static str, u64>,
 }
 
@@ -79,14 +79,12 @@ impl NodeRecord {
         *self.causes.entry(cause).or_insert(0) += 1;
     }
 
-    /// The measured span begins: what counts visits starts anew, what integrates goes on.
+    /// The measured span begins: samples of visits start anew, sums go on.
     fn begin_span(&mut self) {
         self.before = 0;
         self.waiting = Histogram::default();
         self.service = Histogram::default();
         self.response = Histogram::default();
-        self.outcomes = [0; 9];
-        self.causes.clear();
     }
 }
 
@@ -106,6 +104,10 @@ pub struct OperationRecord {
     pub marks: Vec<Histogram>,
     /// By window of intended send; all counts of the span are sums over these.
     pub windows: Vec<RequestWindow>,
+    /// By window in which it happened.
+    pub happened: Vec<HappenedWindow>,
+    /// What happens in the current window; of its own requests, what `current` does not say.
+    pub(super) happening: HappenedWindow,
     /// By watched fault and side of it.
     pub around: Vec<Around>,
     /// Counts of the current window that its entry in `windows` gets when it is over.
@@ -158,6 +160,10 @@ pub struct NodeSnapshot {
     pub arrivals: u64,
     /// Departures from time 0.
     pub departures: u64,
+    /// Visits by outcome from time 0.
+    pub outcomes: Tally,
+    /// Finer causes from time 0.
+    pub causes: BTreeMap<&'static str, u64>,
     /// How long its instances were up.
     pub uptime: UptimeBooks,
     /// Instances.
@@ -237,6 +243,7 @@ impl Recorder {
                 record.operations.push(OperationRecord {
                     marks: vec![Histogram::default(); names.marks.len()],
                     windows: vec![RequestWindow::default(); windows],
+                    happened: vec![HappenedWindow::default(); windows],
                     around: vec![Around::default(); sides],
                     ..OperationRecord::default()
                 });
@@ -278,7 +285,16 @@ impl Recorder {
         let window = self.window_now;
         let measured = self.window_from >= self.measured_from;
         for op in &mut self.operations {
-            op.windows[window].add_counts(&std::mem::take(&mut op.current));
+            let current = std::mem::take(&mut op.current);
+            // What was sent and decided in this window happened in it.
+            let mut happened = std::mem::take(&mut op.happening);
+            happened.add(&HappenedWindow {
+                ended: current.outcomes,
+                good: current.good,
+                ..HappenedWindow::default()
+            });
+            op.happened[window].add(&happened);
+            op.windows[window].add_counts(&current);
             if op.recent.is_empty() {
                 continue;
             }
@@ -362,6 +378,10 @@ impl Recorder {
         op.replies += u64::from(success);
         let w = if recent { &mut op.current } else { &mut op.windows[window] };
         w.count(d);
+        if !recent {
+            op.happening.ended[d.outcome as usize] += 1;
+            op.happening.good += u64::from(success && d.in_time);
+        }
         if success {
             w.latency.record(latency);
         }
@@ -413,6 +433,12 @@ impl Recorder {
                 outcome: d.outcome,
             },
         ));
+    }
+
+    /// Something happened to a request of a row that is not its end.
+    #[cold]
+    pub fn happens(&mut self, row: usize, note: impl Fn(&mut HappenedWindow)) {
+        note(&mut self.operations[row].happening);
     }
 
     /// A mark was reached.

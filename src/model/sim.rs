@@ -18,10 +18,11 @@ use super::{
         build::{network, zone_name},
         disturbed::Disturbance,
     },
-    node::{InstanceBooks, Node, NodeId},
+    node::{Node, NodeId},
+    node_windows::{causes_since, node_windows, since},
     probe::{
-        ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, NodeWindow,
-        OperationMeasured, RequestWindow, Side,
+        ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, OperationMeasured,
+        RequestWindow, Side,
     },
     record::{NodeSnapshot, OperationRecord, Recorder, Snapshot},
     resilience::rate_limit::Limiter,
@@ -397,6 +398,8 @@ impl Simulation {
                 in_system: r.inside.until(now),
                 arrivals: r.arrivals,
                 departures: r.departures,
+                outcomes: r.outcomes,
+                causes: r.causes.clone(),
                 uptime: self.world.hosts.uptime_of(i, now),
                 instances: node.books(now),
             })
@@ -572,8 +575,8 @@ impl Simulation {
             waiting: record.waiting.clone(),
             service: record.service.clone(),
             response: record.response.clone(),
-            outcomes: record.outcomes,
-            causes: record.causes.clone(),
+            outcomes: since(&to.outcomes, &from.outcomes),
+            causes: causes_since(&to.causes, &from.causes),
             instances,
             windows: node_windows(i, bounds),
         }
@@ -612,26 +615,6 @@ impl Simulation {
     }
 }
 
-fn node_windows(i: usize, bounds: &[&Snapshot]) -> Vec<NodeWindow> {
-    let sum =
-        |n: &NodeSnapshot, f: fn(&InstanceBooks) -> u128| n.instances.iter().map(f).sum::<u128>();
-    let mut before = NodeSnapshot::default();
-    bounds
-        .iter()
-        .map(|snapshot| {
-            let after = &snapshot.nodes[i];
-            let window = NodeWindow {
-                busy: sum(after, |b| b.busy) - sum(&before, |b| b.busy),
-                in_system: after.in_system - before.in_system,
-                in_queue: sum(after, |b| b.in_queue) - sum(&before, |b| b.in_queue),
-                departures: after.departures - before.departures,
-            };
-            before = after.clone();
-            window
-        })
-        .collect()
-}
-
 /// Figures of one operation; `span` is the first measured window and whether it is the second part of
 /// a window that the span cuts in two.
 fn operation_measured(
@@ -642,7 +625,7 @@ fn operation_measured(
 ) -> OperationMeasured {
     let marks: BTreeMap<String, Histogram> =
         marks.iter().cloned().zip(row.marks).filter(|(_, h)| h.count() > 0).collect();
-    let mut windows = row.windows;
+    let (mut windows, mut happened) = (row.windows, row.happened);
     let mut total = RequestWindow::default();
     windows[span.0..].iter().for_each(|w| total.add_counts(w));
     if span.1 {
@@ -650,6 +633,8 @@ fn operation_measured(
         let first = &mut windows[span.0 - 1];
         first.add_counts(&second);
         first.latency.merge(&second.latency);
+        let second = happened.remove(span.0);
+        happened[span.0 - 1].add(&second);
     }
     OperationMeasured {
         name,
@@ -662,6 +647,7 @@ fn operation_measured(
         latency_failed: row.latency_failed,
         marks,
         windows,
+        happened,
         around: row.around,
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::results::{
-    ClientResults, ClientSeries, Design, Distribution, Edge, Estimate, InstanceCounts,
-    InstanceResults, NodeResults, NodeSeries, ReplicationResults, RequestCounts, RequestFigures,
-    Results, SloResult, Summary, TimeSeries, UptimeResults, Vertex,
+    Blame, Bottleneck, ClientResults, ClientSeries, Design, Distribution, Edge, Estimate,
+    InstanceCounts, InstanceResults, NodeBlame, NodeResults, NodeSeries, ReplicationResults,
+    RequestCounts, RequestFigures, Results, SloResult, Summary, TimeSeries, Timeline,
+    TimelineEvent, UptimeResults, Vertex,
 };
 
 /// An estimate over ten replications.
@@ -239,6 +240,32 @@ fn replication(r: u64) -> ReplicationResults {
     }
 }
 
+fn timeline() -> Timeline {
+    let event = |at: f64, kind: &str, subject: &str, text: &str| TimelineEvent {
+        at,
+        kind: kind.into(),
+        subject: subject.into(),
+        value: Some(1.6),
+        baseline: Some(1.0),
+        of: String::new(),
+        text: format!("{subject}: {text}"),
+    };
+    Timeline {
+        events: vec![
+            event(350.0, "load_rose", "shoppers", "send 1,600 /s (before: 1,000 /s)"),
+            event(352.5, "queue_grew", "api", "queue grows to 211 waiting (before: 3.60)"),
+            event(425.0, "queue_drained", "api", "queue is back to what it was"),
+        ],
+        replication: None,
+        resolution: 5.0,
+    }
+}
+
+fn blame() -> Blame {
+    let api = NodeBlame { visits: 1.0, waiting: 0.002, work: 0.005 };
+    Blame { latency: 0.018, nodes: [("api".into(), api)].into(), remainder: 0.011 }
+}
+
 /// A finished run of ten replications.
 pub(crate) fn shop() -> Results {
     let client = |scale: f64, operations: &[(&str, f64)]| ClientResults {
@@ -251,6 +278,16 @@ pub(crate) fn shop() -> Results {
     };
     Results {
         faults: Vec::new(),
+        timeline: timeline(),
+        bottleneck: Some(Bottleneck {
+            node: "api".into(),
+            instance: Some(3),
+            utilisation: Some(0.62),
+            waits_for: None,
+            saturated: 0.11,
+            saturated_at: Some(350.0),
+        }),
+        blame: Some(blame()),
         windtunnel_version: "0.1.0".into(),
         semantics_version: 1,
         scenario: "shop-surge".into(),
@@ -309,6 +346,7 @@ pub(crate) fn nothing_decided() -> Results {
         p95: vec![None; windows],
         p99: vec![None; windows],
         p999: vec![None; windows],
+        ..ClientSeries::default()
     };
     results.series.clients = BTreeMap::from([("all".into(), nothing)]);
     results
@@ -359,5 +397,10 @@ pub(crate) fn hostile(payload: &str) -> Results {
     results.summary.figures.marks.insert(bad(), distribution(0.01, 5));
     results.leaves_out.push(bad());
     results.warnings.push(bad());
+    results.timeline.events[0].text = bad();
+    results.timeline.events[1].subject = bad();
+    let part = results.blame.clone().unwrap_or_default().nodes["api"];
+    results.blame.get_or_insert_default().nodes.insert(bad(), part);
+    results.bottleneck.get_or_insert_default().node = bad();
     results
 }

@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use super::{
+    explain,
     plots::Plot,
     table::{
         FAULT_COLUMNS, instances, kind, outcomes, recovered, slo_margin, slo_quantity, up, when,
@@ -31,6 +32,7 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
     nodes(&mut out, results);
     caches(&mut out, results);
     faults(&mut out, results);
+    why(&mut out, results);
     balance(&mut out, results);
     out.push_str("<h2>Over time</h2>\n");
     for plot in plots {
@@ -274,6 +276,37 @@ fn faults(out: &mut String, results: &Results) {
          at 99 % of what it was before; - when that was not seen in every replication. Stays down: in \
          the second half of the time after it, below 90 %.</p>\n",
     );
+}
+
+/// What happened in which order, and what it came to.
+fn why(out: &mut String, results: &Results) {
+    if !results.timeline.events.is_empty() {
+        let mut table = Table::new("What happened", &["", "<"]);
+        for event in &results.timeline.events {
+            table.row(&[
+                Cell::plain(explain::clock(event.at)),
+                Cell { class: "left", text: event.text.clone() },
+            ]);
+        }
+        out.push_str(&table.finish());
+        let _ = writeln!(out, "<p class=\"muted\">{}.</p>", escape(&explain::heading(results)));
+        for line in explain::verdicts(results) {
+            let _ = writeln!(out, "<p>{}</p>", escape(&line));
+        }
+    }
+    if let Some(line) = explain::bottleneck(results) {
+        let _ = writeln!(out, "<h2>Bottleneck</h2>\n<p>{}</p>", escape(&line));
+    }
+    let blame = explain::blame(results);
+    if let Some((first, parts)) = blame.split_first() {
+        let first = escape(first);
+        let _ =
+            writeln!(out, "<h2>Where the time of a mean request goes</h2>\n<p>{first}</p>\n<ul>");
+        for part in parts {
+            let _ = writeln!(out, "<li>{}</li>", escape(part));
+        }
+        out.push_str("</ul>\n");
+    }
 }
 
 /// What caches found.

@@ -12,6 +12,20 @@ pub(crate) fn results(results: &Results) -> Vec<u8> {
     bytes
 }
 
+/// What says why, and of which run.
+pub(crate) fn explanation(results: &Results) -> Vec<u8> {
+    let document = serde_json::json!({
+        "scenario": results.scenario,
+        "variant": results.variant,
+        "fingerprint": results.fingerprint,
+        "timeline": results.timeline,
+        "faults": results.faults,
+        "bottleneck": results.bottleneck,
+        "blame": results.blame,
+    });
+    format!("{document:#}\n").into_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@
 //! file, and text that came from outside is escaped for the place it goes to.
 
 mod csv;
+mod explain;
 #[cfg(test)]
 mod fixture;
 mod html;
@@ -42,6 +43,16 @@ pub fn requests_csv(samples: &[SampledRequest]) -> Vec<u8> {
 /// `results.json` alone, for `--format json`.
 pub fn results_json(results: &Results) -> Vec<u8> {
     json::results(results)
+}
+
+/// Why it went as it did, for a terminal `width` columns wide.
+pub fn explain_text(results: &Results, width: u16) -> String {
+    explain::text(results, width)
+}
+
+/// The same for programs: the part of `results.json` that says why.
+pub fn explain_json(results: &Results) -> Vec<u8> {
+    json::explanation(results)
 }
 
 /// The summary for a terminal `width` columns wide (at least 80 are used).

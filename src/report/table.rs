@@ -13,7 +13,7 @@ use crate::results::{
 };
 
 /// Narrowest terminal that is served; narrower ones wrap.
-const LEAST_WIDTH: usize = 80;
+pub(crate) const LEAST_WIDTH: usize = 80;
 /// Length of a run from which on it tells of years, s.
 const A_MONTH: f64 = 30.0 * 86_400.0;
 const LONGEST_NAME: usize = 22;
@@ -349,13 +349,13 @@ fn table<const N: usize>(header: [&str; N]) -> Table {
 }
 
 /// Lines of at most `width` characters.
-struct Lines {
-    width: usize,
-    text: String,
+pub(crate) struct Lines {
+    pub(crate) width: usize,
+    pub(crate) text: String,
 }
 
 impl Lines {
-    fn blank(&mut self) {
+    pub(crate) fn blank(&mut self) {
         self.text.push('\n');
     }
 
@@ -364,7 +364,7 @@ impl Lines {
     }
 
     /// Breaks at spaces; lines after the first are indented.
-    fn wrapped(&mut self, indent: &str, paragraph: &str) {
+    pub(crate) fn wrapped(&mut self, indent: &str, paragraph: &str) {
         let mut used = 0;
         for (i, word) in paragraph.split(' ').enumerate() {
             let length = word.chars().count();

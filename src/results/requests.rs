@@ -78,6 +78,23 @@ pub struct RequestsInWindow {
     pub attempts: u64,
     /// Response times of successes, ns.
     pub latency: CoarseHistogram,
+    /// What happened in the window, whenever the requests were sent.
+    pub happened: Happened,
+}
+
+/// What happened to requests in one window, whenever they were sent.
+#[derive(Clone, Debug, Default)]
+pub struct Happened {
+    /// Requests decided, by outcome.
+    pub ended: [u64; 9],
+    /// Ok and degraded ones within their deadline.
+    pub good: u64,
+    /// Attempts after the first that were sent, and second copies.
+    pub resent: u64,
+    /// Attempts that timed out.
+    pub timed_out: u64,
+    /// Breakers that opened.
+    pub breakers_opened: u64,
 }
 
 /// What a selector of an SLO picks out; nothing given: all requests.
@@ -200,6 +217,7 @@ impl RequestsInWindow {
         self.good += other.good;
         self.attempts += other.attempts;
         self.latency.merge(&other.latency);
+        self.happened.merge(&other.happened);
     }
 
     /// Good ones and decided ones; none while most are undecided: towards the end of a run those that were
@@ -207,6 +225,16 @@ impl RequestsInWindow {
     pub fn judged(&self) -> Option<(u64, u64)> {
         let decided: u64 = self.outcomes.iter().sum();
         (decided > 0 && 2 * decided >= self.issued).then_some((self.good, decided))
+    }
+}
+
+impl Happened {
+    fn merge(&mut self, other: &Self) {
+        add_tally(&mut self.ended, &other.ended);
+        self.good += other.good;
+        self.resent += other.resent;
+        self.timed_out += other.timed_out;
+        self.breakers_opened += other.breakers_opened;
     }
 }
 
@@ -301,6 +329,8 @@ pub fn client_series(parts: &[Requests]) -> ClientSeries {
         series.goodput.push(rate(window.good));
         let availability = window.judged().map(|(good, decided)| good as f64 / decided as f64);
         series.availability.push(availability);
+        let attempts = (window.issued > 0).then(|| window.attempts as f64 / window.issued as f64);
+        series.attempts_per_request.push(attempts);
         for &outcome in &used {
             let rates = series.outcomes.entry(OUTCOMES[outcome].to_owned()).or_default();
             rates.push(rate(window.outcomes[outcome]));
@@ -311,7 +341,48 @@ pub fn client_series(parts: &[Requests]) -> ClientSeries {
         series.p99.push(quantile(0.99));
         series.p999.push(quantile(0.999));
     }
+    what_happened(&mut series, &windows);
+    series.in_flight = in_flight(parts);
     series
+}
+
+/// Requests issued and not decided at the end of each window, mean over the replications that got there.
+fn in_flight(parts: &[Requests]) -> Vec<f64> {
+    let mut sums: Vec<(u64, u64)> = Vec::new();
+    for part in parts {
+        let mut open = 0;
+        for (i, window) in part.windows.iter().enumerate().filter(|(_, w)| w.covered > 0) {
+            open = open + window.issued - window.happened.ended.iter().sum::<u64>();
+            if sums.len() <= i {
+                sums.resize(i + 1, (0, 0));
+            }
+            sums[i] = (sums[i].0 + open, sums[i].1 + 1);
+        }
+    }
+    sums.into_iter().map(|(open, n)| open as f64 / n.max(1) as f64).collect()
+}
+
+/// The part of a client's series that goes by the instant at which things happen.
+fn what_happened(series: &mut ClientSeries, windows: &[RequestsInWindow]) {
+    let rates = |count: &dyn Fn(&Happened) -> u64| -> Vec<f64> {
+        let each = windows.iter().map(|w| count(&w.happened) as f64 / seconds(w.covered.max(1)));
+        each.collect()
+    };
+    // What never happened has no vector.
+    let some = |count: &dyn Fn(&Happened) -> u64| -> Vec<f64> {
+        let any = windows.iter().any(|w| count(&w.happened) > 0);
+        if any { rates(count) } else { Vec::new() }
+    };
+    series.answered = rates(&|h| h.good);
+    for (outcome, name) in OUTCOMES.iter().enumerate().skip(1) {
+        let rates = some(&|h| h.ended[outcome]);
+        if !rates.is_empty() {
+            series.ended.insert((*name).to_owned(), rates);
+        }
+    }
+    series.resent = some(&|h| h.resent);
+    series.timed_out = some(&|h| h.timed_out);
+    series.breakers_opened = some(&|h| h.breakers_opened);
 }
 
 impl RequestCounts {

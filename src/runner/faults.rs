@@ -13,11 +13,23 @@ const RECOVERED: f64 = 0.99;
 /// Share of the availability before a fault below which it counts as lost for good.
 const LOST: f64 = 0.9;
 
-/// The results of each fault; `all` are all requests of each replication.
+/// The requests of one client in one replication.
+#[derive(Clone, Debug)]
+pub(super) struct OfClient {
+    /// Its name.
+    pub(super) name: String,
+    /// It sends the next request when the last is answered, so that what it sends tells of the answers.
+    pub(super) closed: bool,
+    /// Its requests.
+    pub(super) requests: Requests,
+}
+
+/// The results of each fault; `all` are all requests of each replication, `clients` those of each client.
 pub(super) fn results(
     replications: &[Measured],
     all: &[Requests],
-    confidence: f64,
+    clients: &[Vec<OfClient>],
+    (warm_up, confidence): (u64, f64),
 ) -> Vec<FaultResults> {
     let faults = replications.first().map_or(0, |m| m.faults.len());
     (0..faults)
@@ -37,9 +49,26 @@ pub(super) fn results(
             let happened = parts.iter().zip(&recovered).filter(|(f, _)| !f.spans.is_empty());
             let every = happened.clone().all(|(_, time)| time.is_some());
             let times: Vec<_> = happened.filter(|_| every).map(|(_, time)| *time).collect();
+            let goodput = |wanted: Option<usize>| -> Vec<Option<Goodput>> {
+                let of = |(fault, clients): (&&FaultMeasured, &Vec<OfClient>)| {
+                    let all = clients.iter().enumerate();
+                    let some = all.filter(|(c, _)| wanted.is_none_or(|wanted| wanted == *c));
+                    Goodput::sum(some.map(|(_, client)| Goodput::of(fault, client, warm_up)))
+                };
+                parts.iter().zip(clients).map(of).collect()
+            };
+            let returned = |wanted: Option<usize>| {
+                let each = parts.iter().zip(goodput(wanted));
+                let each: Vec<_> = each.map(|(fault, g)| g?.returned(fault)).collect();
+                Estimate::mean_of(&each, confidence)
+            };
+            let before: Vec<_> = goodput(None).iter().map(|g| g.map(|g| g.before)).collect();
+            let names = clients.first().filter(|clients| clients.len() > 1);
+            let names = names.into_iter().flatten().map(|client| client.name.clone());
             FaultResults {
                 id: parts[0].id.clone(),
                 effect: parts[0].effect.to_owned(),
+                target: parts[0].target.clone(),
                 occurrences: mean(&|f| Some(f.spans.len() as f64)),
                 started: mean(&|f| f.spans.first().map(|s| seconds(s.0))),
                 ended: mean(&|f| f.spans.last().map(|s| seconds(s.1))),
@@ -49,9 +78,83 @@ pub(super) fn results(
                 spans: same_spans(&parts),
                 time_to_recover: Estimate::mean_of(&times, confidence),
                 metastable: most(parts.iter().zip(all).filter_map(|(f, r)| is_metastable(f, r))),
+                goodput_before: Estimate::mean_of(&before, confidence),
+                goodput_returned: returned(None),
+                returned_by_client: names
+                    .enumerate()
+                    .map(|(c, n)| (n, returned(Some(c))))
+                    .collect(),
+                returned_within: mean(&|f| within(f)),
             }
         })
         .collect()
+}
+
+/// Goodput of some clients around a fault in one replication, by the instant answers came: what is
+/// undecided when the run ends was not answered.
+#[derive(Clone, Copy, Debug, Default)]
+struct Goodput {
+    /// Good answers per second before it began.
+    before: f64,
+    /// Good answers in the second half of what was watched after its end.
+    then: f64,
+    /// As many as there would have been as before.
+    expected: f64,
+}
+
+impl Goodput {
+    /// None without any time before the fault.
+    fn of(fault: &FaultMeasured, client: &OfClient, warm_up: u64) -> Option<Self> {
+        let began = fault.spans.first()?.0;
+        let (from, until) = late(fault);
+        let windows = &client.requests.windows;
+        let quiet = windows.iter().filter(|w| w.start >= warm_up && end(w) <= began);
+        let (good, issued, time) = quiet.fold((0, 0, 0), |(good, issued, time), w| {
+            (good + w.happened.good, issued + w.issued, time + w.covered)
+        });
+        let before = (time > 0).then(|| good as f64 / seconds(time))?;
+        let mut goodput = Self { before, ..Self::default() };
+        for window in windows.iter().filter(|w| w.start >= from && w.start < until) {
+            goodput.then += window.happened.good as f64;
+            goodput.expected += if client.closed || issued == 0 {
+                before * seconds(window.covered)
+            } else {
+                window.issued as f64 * good as f64 / issued as f64
+            };
+        }
+        Some(goodput)
+    }
+
+    /// Of several clients together.
+    fn sum(each: impl Iterator<Item = Option<Self>>) -> Option<Self> {
+        let add = |a: Self, b: Self| Self {
+            before: a.before + b.before,
+            then: a.then + b.then,
+            expected: a.expected + b.expected,
+        };
+        each.flatten().reduce(add)
+    }
+
+    /// Share of what was before that has returned, of a fault that came once and ended.
+    fn returned(self, fault: &FaultMeasured) -> Option<f64> {
+        within(fault).filter(|_| self.expected > 0.0).map(|_| self.then / self.expected)
+    }
+}
+
+/// From the end of a fault until the second half of what was watched after it, s.
+fn within(fault: &FaultMeasured) -> Option<f64> {
+    let &[(_, ended)] = fault.spans.as_slice() else { return None };
+    (fault.until > ended).then(|| seconds(late(fault).0 - ended))
+}
+
+fn end(window: &RequestsInWindow) -> u64 {
+    window.start + window.covered
+}
+
+/// The second half of the time that was watched after a fault.
+fn late(fault: &FaultMeasured) -> (u64, u64) {
+    let ended = fault.spans.last().map_or(fault.until, |span| span.1);
+    (ended + fault.until.saturating_sub(ended) / 2, fault.until)
 }
 
 /// The spans of a fault, when they do not vary.
@@ -81,8 +184,8 @@ fn is_metastable(fault: &FaultMeasured, requests: &Requests) -> Option<bool> {
     if decided == 0 || watched == 0 || watched < ended - started {
         return None;
     }
-    let from = ended + watched / 2;
-    let late = requests.windows.iter().filter(|w| w.start >= from && w.start < fault.until);
+    let (from, until) = late(fault);
+    let late = requests.windows.iter().filter(|w| w.start >= from && w.start < until);
     let (then, all) = late
         .filter_map(RequestsInWindow::judged)
         .fold((0, 0), |(then, all), (good, decided)| (then + good, all + decided));
@@ -101,7 +204,7 @@ fn recovery(fault: &FaultMeasured, requests: &Requests) -> Option<f64> {
     let mut last = ended;
     let mut latest = ended;
     for window in &requests.windows {
-        let (start, end) = (window.start, window.start + window.covered);
+        let (start, end) = (window.start, end(window));
         let Some((good, decided)) = window.judged() else { continue };
         if end <= ended || start >= fault.until {
             continue;

@@ -8,14 +8,18 @@
 
 use std::collections::BTreeMap;
 
-use super::{faults, nodes};
+use super::{
+    faults::{self, OfClient},
+    nodes,
+};
 use crate::{
     engine::random,
+    explain,
     model::probe::{ActiveMeasured, Around, ClientMeasured, Measured, OperationMeasured},
     results::{
-        self, ClientResults, ClientSeries, Design, Estimate, Evidence, ReplicationResults,
-        RequestFigures, Requests, RequestsInWindow, Results, SampledRequest, Selection, Summary,
-        TimeSeries, seconds,
+        self, ClientResults, ClientSeries, Design, Estimate, Evidence, FaultResults, Happened,
+        ReplicationResults, RequestFigures, Requests, RequestsInWindow, Results, SampledRequest,
+        Selection, Summary, TimeSeries, Timeline, seconds,
     },
 };
 
@@ -62,7 +66,23 @@ impl Merged {
 
     /// The results over all replications; `slos` are judged above.
     pub fn results(&self) -> Results {
-        results_of(&self.info, &self.replications)
+        let mut results = results_of(&self.info, &self.replications);
+        results.timeline = self.timeline(&results);
+        results.bottleneck = explain::bottleneck(&results);
+        results.blame = explain::blame(&results);
+        results
+    }
+
+    /// What happened, over all replications; or in one, where faults come at other times in each.
+    fn timeline(&self, results: &Results) -> Timeline {
+        let came = |f: &FaultResults| f.occurrences.value == Some(f.spans.len() as f64);
+        if self.replications.len() < 2 || results.faults.iter().all(came) {
+            return explain::timeline(results);
+        }
+        let hit = |m: &Measured| m.faults.iter().any(|f| !f.spans.is_empty());
+        let one = self.replications.iter().position(hit).unwrap_or_default();
+        let of_one = explain::timeline(&self.results_of(one));
+        Timeline { replication: Some(one as u64), ..of_one }
     }
 
     /// The sampled requests of all replications.
@@ -136,6 +156,12 @@ pub fn check(measured: &Measured, warm_up: u64) {
 
 /// The windows are counted apart from the totals: the two must agree.
 fn check_windows(measured: &Measured, operation: &OperationMeasured, warm_up: u64, at: &str) {
+    let ended = |o: usize| operation.happened.iter().map(|h| h.ended[o]).sum::<u64>();
+    for outcome in 0..operation.outcomes.len() {
+        let count: u64 = operation.windows.iter().map(|w| w.outcomes[outcome]).sum();
+        let name = results::OUTCOMES[outcome];
+        assert_eq!(count, ended(outcome), "{at}: what was sent and what ended disagree on {name}");
+    }
     let Some(first) = measured.window_starts.iter().position(|&start| start == warm_up) else {
         return;
     };
@@ -203,7 +229,6 @@ fn results_of(info: &RunInfo, replications: &[Measured]) -> Results {
         },
         clients,
         nodes: nodes::results(replications, info.confidence),
-        faults: faults::results(replications, &all, info.confidence),
         slos: Vec::new(),
         replications: by_replication(replications, &all),
         series,
@@ -211,7 +236,31 @@ fn results_of(info: &RunInfo, replications: &[Measured]) -> Results {
         design: info.design.clone(),
         leaves_out: info.leaves_out.clone(),
         warnings: info.warnings.clone(),
+        faults: faults::results(
+            replications,
+            &all,
+            &of_clients(info, replications),
+            (info.warm_up, info.confidence),
+        ),
+        ..Results::default()
     }
+}
+
+/// The requests of each client of each replication; none where no fault asks for them.
+fn of_clients(info: &RunInfo, replications: &[Measured]) -> Vec<Vec<OfClient>> {
+    let closed = |name: &str| {
+        let mut vertices = info.design.vertices.iter();
+        vertices.any(|v| v.kind == "client" && v.name == name && v.instances > 0)
+    };
+    let of = |m: &Measured| {
+        let one = |client: &ClientMeasured| OfClient {
+            name: client.name.clone(),
+            closed: closed(&client.name),
+            requests: select(info, m, &|name| name == client.name, &|_| true),
+        };
+        m.clients.iter().filter(|_| !m.faults.is_empty()).map(one).collect()
+    };
+    replications.iter().map(of).collect()
 }
 
 /// A run that lacks replications was interrupted; else one that met a limit is truncated.
@@ -315,16 +364,22 @@ fn requests(
     operation: &OperationMeasured,
 ) -> Requests {
     let span = span(info, measured);
-    let windows = operation.windows.iter().zip(window_spans(measured)).map(|(w, (start, end))| {
-        RequestsInWindow {
-            start,
-            covered: end - start,
-            issued: w.issued,
-            outcomes: w.outcomes,
-            good: w.good,
-            attempts: w.attempts,
-            latency: w.latency.clone(),
-        }
+    let windows = operation.windows.iter().zip(&operation.happened).zip(window_spans(measured));
+    let windows = windows.map(|((w, happened), (start, end))| RequestsInWindow {
+        start,
+        covered: end - start,
+        issued: w.issued,
+        outcomes: w.outcomes,
+        good: w.good,
+        attempts: w.attempts,
+        latency: w.latency.clone(),
+        happened: Happened {
+            ended: happened.ended,
+            good: happened.good,
+            resent: happened.resent,
+            timed_out: happened.timed_out,
+            breakers_opened: happened.breakers_opened,
+        },
     });
     Requests {
         issued: operation.issued,

@@ -3,14 +3,14 @@
 //! **Invariant.** Every figure is an integral or a count over the measured span; an unbounded
 //! capacity has no utilisation, never a wrong one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::merge::window_spans;
 use crate::{
     model::{
         cache::contents::CacheBooks,
         fault::uptime::UptimeBooks,
-        probe::{InstanceMeasured, Measured, NodeMeasured},
+        probe::{InstanceMeasured, Measured, NodeMeasured, NodeWindow},
     },
     results::{
         CacheResults, Estimate, InstanceCounts, InstanceResults, NodeResults, NodeSeries, OUTCOMES,
@@ -166,33 +166,72 @@ fn causes(parts: &[&NodeMeasured]) -> BTreeMap<String, u64> {
     causes
 }
 
-/// Each node's windows: integrals of all replications over the time they simulated.
+/// Each node's windows: integrals and counts of all replications over the time they simulated.
 pub(super) fn series(replications: &[Measured]) -> BTreeMap<String, NodeSeries> {
     let spans: Vec<_> = replications.iter().map(window_spans).collect();
     let windows = spans.iter().map(Vec::len).max().unwrap_or_default();
     let first = replications.first().map(|m| m.nodes.as_slice()).unwrap_or_default();
     let mut all = BTreeMap::new();
     for (index, node) in first.iter().enumerate() {
-        let capacity = node.capacity.map(|c| c * node.instances.len() as f64);
-        let mut series = NodeSeries::default();
-        for w in 0..windows {
-            let (mut busy, mut inside, mut queue, mut departures, mut time) = (0, 0, 0, 0, 0);
-            for (measured, spans) in replications.iter().zip(&spans) {
-                let window = measured.nodes[index].windows.get(w);
-                let Some((window, (start, end))) = window.zip(spans.get(w)) else { continue };
-                busy += window.busy;
-                inside += window.in_system;
-                queue += window.in_queue;
-                departures += window.departures;
-                time += end - start;
-            }
-            let mean = |integral: u128| over(integral as f64, time).unwrap_or_default();
-            series.utilisation.push(capacity.map(|c| mean(busy) / c));
-            series.in_system.push(mean(inside));
-            series.in_queue.push(mean(queue));
-            series.throughput.push(departures as f64 / seconds(time.max(1)));
-        }
-        all.insert(node.name.clone(), series);
+        let sums: Vec<(NodeWindow, u64)> =
+            (0..windows).map(|w| window_sum(replications, &spans, index, w)).collect();
+        all.insert(node.name.clone(), node_series(node, &sums));
     }
     all
+}
+
+/// One window of one node over all replications that simulated it, and the time they did.
+fn window_sum(
+    replications: &[Measured],
+    spans: &[Vec<(u64, u64)>],
+    node: usize,
+    w: usize,
+) -> (NodeWindow, u64) {
+    let (mut sum, mut time) = (NodeWindow::default(), 0);
+    for (measured, spans) in replications.iter().zip(spans) {
+        let window = measured.nodes[node].windows.get(w);
+        let Some((window, (start, end))) = window.zip(spans.get(w)) else { continue };
+        sum.add(window);
+        time += end - start;
+    }
+    (sum, time)
+}
+
+/// The series of a node from what it did in each window, with the time that was simulated of it.
+fn node_series(node: &NodeMeasured, sums: &[(NodeWindow, u64)]) -> NodeSeries {
+    let mean = |integral: fn(&NodeWindow) -> u128| -> Vec<f64> {
+        let each = sums.iter().map(|(w, time)| over(integral(w) as f64, *time));
+        each.map(Option::unwrap_or_default).collect()
+    };
+    let rates = |count: &dyn Fn(&NodeWindow) -> u64| -> Vec<f64> {
+        sums.iter().map(|(w, time)| count(w) as f64 / seconds((*time).max(1))).collect()
+    };
+    let capacity = node.capacity.map(|c| c * node.instances.len() as f64);
+    let down = mean(|w| w.down);
+    let ends = OUTCOMES.iter().enumerate().skip(1);
+    let ends = ends.filter(|(o, _)| sums.iter().any(|(w, _)| w.outcomes[*o] > 0));
+    let causes: BTreeSet<&'static str> =
+        sums.iter().flat_map(|(w, _)| w.causes.keys().copied()).collect();
+    let cause = |name| rates(&|w| w.causes.get(name).copied().unwrap_or_default());
+    let ratio = |(all, some): (u64, u64)| (all > 0).then(|| some as f64 / all as f64);
+    NodeSeries {
+        utilisation: mean(|w| w.busy).into_iter().map(|busy| capacity.map(|c| busy / c)).collect(),
+        in_system: mean(|w| w.in_system),
+        in_queue: mean(|w| w.in_queue),
+        throughput: rates(&|w| w.departures),
+        arrivals: rates(&|w| w.arrivals),
+        down: if down.iter().any(|&n| n > 0.0) { down } else { Vec::new() },
+        ended: ends.map(|(o, name)| ((*name).to_owned(), rates(&|w| w.outcomes[o]))).collect(),
+        causes: causes.into_iter().map(|name| (name.to_owned(), cause(name))).collect(),
+        largest_share: if node.instances.len() > 1 {
+            sums.iter().map(|(w, _)| ratio(w.shares)).collect()
+        } else {
+            Vec::new()
+        },
+        hit_ratio: if node.kind == "cache" {
+            sums.iter().map(|(w, _)| ratio(w.lookups)).collect()
+        } else {
+            Vec::new()
+        },
+    }
 }

@@ -7,8 +7,8 @@ use crate::{
     model::{
         fault::uptime::UptimeBooks,
         probe::{
-            ClientMeasured, InstanceMeasured, NodeMeasured, NodeWindow, OperationMeasured,
-            RequestSample, RequestWindow, Tally,
+            ClientMeasured, HappenedWindow, InstanceMeasured, NodeMeasured, NodeWindow,
+            OperationMeasured, RequestSample, RequestWindow, Tally,
         },
     },
     results::{Evidence as _, Selection},
@@ -46,6 +46,11 @@ fn operation(name: &str, latencies: &[u64], failed: &[u64], in_flight: u64) -> O
         latency_failed,
         marks: BTreeMap::new(),
         windows: vec![RequestWindow::default(), window, RequestWindow::default()],
+        happened: vec![
+            HappenedWindow::default(),
+            HappenedWindow { ended: outcomes, good, ..HappenedWindow::default() },
+            HappenedWindow::default(),
+        ],
         around: Vec::new(),
     }
 }

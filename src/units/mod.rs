@@ -8,6 +8,7 @@ mod decimal;
 mod parse;
 mod print;
 mod serde_text;
+pub mod show;
 #[cfg(test)]
 mod tests;
 

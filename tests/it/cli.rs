@@ -436,7 +436,8 @@ fn report_renders_the_same_bytes_again() {
 #[test]
 fn help_has_an_example_everywhere() {
     let w = workspace();
-    for command in ["", "run", "validate", "schema", "examples", "fuzz", "new", "report"] {
+    for command in ["", "run", "explain", "validate", "schema", "examples", "fuzz", "new", "report"]
+    {
         let ran = succeeds(w.path(), &format!("{command} --help"));
         assert!(ran.stdout.contains("Example"), "{command}: {}", ran.stdout);
     }

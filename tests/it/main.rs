@@ -11,6 +11,7 @@ mod cli;
 mod design;
 mod determinism;
 mod dns;
+mod explain;
 mod fault_times;
 mod faults;
 mod hashing;

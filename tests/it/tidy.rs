@@ -15,10 +15,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("stats", &[]),
     ("engine", &["stats"]),
     ("results", &["stats"]),
+    ("explain", &["results"]),
     ("slo", &["results", "stats"]),
     ("model", &["engine", "stats"]),
     ("scenario", &["model", "engine"]),
-    ("runner", &["scenario", "model", "engine", "results", "stats"]),
+    ("runner", &["scenario", "model", "engine", "explain", "results", "stats"]),
     ("report", &["results", "stats"]),
     ("cli", &["report", "runner", "slo", "scenario", "results"]),
 ];

@@ -107,6 +107,7 @@ impl Client {
             let extra = world.frames.extra_mut(slot);
             (extra.hedge, extra.hedge_flight) = (copy, flight);
             extra.surplus += 1;
+            world.record.happens(self.first_row + local, |window| window.resent += 1);
         }
         hedge::arm(slot, world);
         true

@@ -398,6 +398,9 @@ impl Client {
         if self.guarded && !self.admitted(slot, local, world) {
             return;
         }
+        if before > 0 {
+            world.record.happens(self.first_row + local, |window| window.resent += 1);
+        }
         let operation = &self.operations[local];
         let path = operation.site.wrapping_add(ATTEMPT.wrapping_mul(u64::from(before)));
         let child = self.send_copy(slot, (operation.op, operation.target), path, world);
@@ -483,6 +486,7 @@ impl Client {
         let f = &mut world.frames[slot];
         let child = std::mem::replace(&mut f.next, NONE);
         let local = usize::from(f.op);
+        world.record.happens(self.first_row + local, |window| window.timed_out += 1);
         self.let_go(child, local, world);
         if self.guarded && self.one_copy_timed_out(slot, local, world) {
             return;

@@ -99,6 +99,7 @@ impl Simulation {
             let mut measured = FaultMeasured {
                 id: id.clone(),
                 effect: names.faults[fault].effect().name(),
+                target: names.faults[fault].effect().what(),
                 until: sides.afters.last().map_or(ended_at, |s| s.1),
                 watched: names.design.watched.iter().position(|w| w == id),
                 ..FaultMeasured::default()

@@ -1,4 +1,4 @@
-//! Text forms of the instances a fault hits.
+//! Text forms of the instances a fault hits, and of its target.
 //!
 //! **Invariant.** Parsing what was printed gives the same value.
 
@@ -10,8 +10,65 @@ use serde::{
     de::{self, SeqAccess, Visitor},
 };
 
-use super::InstancesSpec;
-use crate::units::Count;
+use super::{Effect, InstancesSpec, PathSpec, TargetSpec};
+use crate::units::{Count, Name};
+
+impl Effect<'_> {
+    /// What it hits and how much, in words: `db (shard 2), factor 8`.
+    pub fn what(self) -> String {
+        match self {
+            Self::Load(surge) => format!("{}, factor {}", surge.client, surge.factor),
+            Self::Set(changes) => changes.keys().cloned().collect::<Vec<_>>().join(", "),
+            _ => {
+                let target = self.target().map(TargetSpec::what);
+                target.or_else(|| self.path().map(PathSpec::what)).unwrap_or_default()
+            }
+        }
+    }
+}
+
+impl TargetSpec {
+    fn what(&self) -> String {
+        let place = [&self.node, &self.zone, &self.region].into_iter().flatten().next();
+        let mut text = place.map(Name::to_string).unwrap_or_default();
+        match (&self.instances, &self.shard) {
+            (Some(InstancesSpec::Count(n)), _) => text += &format!(" ({n} of its instances)"),
+            (Some(InstancesSpec::These(these)), _) => {
+                let these: Vec<String> = these.iter().map(Count::to_string).collect();
+                text += &format!(" (instance {})", these.join(", "));
+            }
+            (None, Some(shard)) => text += &format!(" (shard {shard})"),
+            (None, None) => {}
+        }
+        if let Some(factor) = self.factor {
+            text += &format!(", factor {factor}");
+        }
+        if let Some(fraction) = self.fraction {
+            text += &format!(", {fraction}");
+        }
+        text
+    }
+}
+
+impl PathSpec {
+    fn what(&self) -> String {
+        let (one, other, directed) = self.sides();
+        let listed = |names: Vec<&Name>| {
+            names.into_iter().map(Name::to_string).collect::<Vec<_>>().join(", ")
+        };
+        let mut text = match (one.is_empty(), other.is_empty(), directed) {
+            (false, true, false) => listed(one),
+            (false, false, false) => format!("between {} and {}", listed(one), listed(other)),
+            (false, true, true) => format!("from {}", listed(one)),
+            (true, _, _) => format!("to {}", listed(other)),
+            (false, false, true) => format!("from {} to {}", listed(one), listed(other)),
+        };
+        if let Some(fraction) = self.fraction {
+            text += &format!(", {fraction}");
+        }
+        text
+    }
+}
 
 impl<'de> Deserialize<'de> for InstancesSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

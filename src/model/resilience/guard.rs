@@ -295,7 +295,7 @@ impl Guard {
         if let Some(breaker) = &policy.breaker
             && self.breaker.ended(breaker, (flight.epoch, took), outcome.is_success(), now)
         {
-            note(slot, "breaker_opened", world);
+            opened(slot, world);
         }
         // From the first copy on: the quantile of the faster one of two would sink with each copy sent.
         if policy.hedge.is_some()
@@ -437,6 +437,16 @@ fn note(slot: Slot, cause: &'static str, world: &mut World) {
     let node = world.frames[slot].node;
     if node < world.first_client {
         world.record.node(node).cause(cause);
+    }
+}
+
+/// Tallies that the breaker of a frame's edge opened.
+fn opened(slot: Slot, world: &mut World) {
+    note(slot, "breaker_opened", world);
+    let f = &world.frames[slot];
+    if f.node >= world.first_client {
+        let row = world.record.first_row[usize::from(f.node - world.first_client)];
+        world.record.happens(row + usize::from(f.op), |window| window.breakers_opened += 1);
     }
 }
 

@@ -1,0 +1,111 @@
+//! `windtunnel explain`: why a run went as it did, of a scenario file or of a result folder.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{
+    Exit, Voice, complain,
+    prepare::{Overriding, prepare_all},
+    print, progress, refuse,
+    report::read,
+    run::{Format, broken, interruptible, width},
+};
+use crate::{
+    report::{explain_json, explain_text},
+    results::Results,
+    runner,
+};
+
+/// Say why: what happened and in which order, the bottleneck, where the time went
+///
+/// Of a scenario file it simulates first and writes nothing; of a folder that `windtunnel run` wrote it
+/// reads the results.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  windtunnel explain shop.yaml --variant bigger\n  \
+    windtunnel explain outputs/shop/0123456789abcdef\n  \
+    windtunnel explain shop.yaml --format json | jq '.timeline.events[].text'")]
+pub(super) struct ExplainArguments {
+    /// A scenario file, or a result folder
+    #[arg(value_name = "FILE|DIR")]
+    what: PathBuf,
+    /// Independent runs of the scenario; 5 when absent
+    #[arg(long, short = 'n', value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    replications: Option<u32>,
+    #[command(flatten)]
+    overriding: Overriding,
+    /// Threads; all cores when absent. No result depends on it
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+}
+
+pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
+    let results = if arguments.what.is_dir() { stored(arguments) } else { new(arguments, voice) };
+    let results = match results {
+        Ok(results) => results,
+        Err(exit) => return exit,
+    };
+    match arguments.format {
+        Format::Json => print(&explain_json(&results)),
+        Format::Human if voice.quiet => {}
+        Format::Human => print(explain_text(&results, width()).as_bytes()),
+    }
+    match results.status.as_str() {
+        "complete" => Exit::Done,
+        status => {
+            let reason = results.status_reason.as_deref().unwrap_or_default();
+            complain(&format!("{}: {status}: {reason}", arguments.what.display()));
+            if status == "truncated" { Exit::Limit } else { Exit::Interrupted }
+        }
+    }
+}
+
+/// What is in a result folder.
+fn stored(arguments: &ExplainArguments) -> Result<Results, Exit> {
+    let folder = arguments.what.display();
+    if arguments.overriding.any() || arguments.replications.is_some() {
+        return Err(refuse(&format!(
+            "{folder} is a result folder: what was run is not changed by --set, --variant, --seed or \
+             --replications; give a scenario file instead"
+        )));
+    }
+    let results = read(&arguments.what).map_err(|line| refuse(&line))?;
+    if results.timeline.resolution <= 0.0 {
+        return Err(refuse(&format!(
+            "{folder} was written by a version that did not say why; run the scenario again"
+        )));
+    }
+    Ok(results)
+}
+
+/// What simulating a scenario file gives.
+fn new(arguments: &ExplainArguments, voice: Voice) -> Result<Results, Exit> {
+    let files = std::slice::from_ref(&arguments.what);
+    let ready = prepare_all(files, &arguments.overriding, voice).map_err(|()| Exit::BadInput)?;
+    let ready = ready.into_iter().next().ok_or(Exit::BadInput)?;
+    let mut info = ready.prepared.info.clone();
+    if let Some(replications) = arguments.replications {
+        info.replications = replications as usize;
+    }
+    let stop = interruptible().map_err(|e| refuse(&format!("cannot catch Ctrl-C: {e}")))?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(usize::from(arguments.jobs.unwrap_or(0)))
+        .build()
+        .map_err(|e| refuse(&format!("cannot start threads: {e}; try a smaller --jobs")))?;
+    let bar = progress::bar(info.replications, voice.quiet);
+    let simulate =
+        || runner::simulate(&ready.prepared, info.clone(), ready.seed, &stop, &|| bar.inc(1));
+    let merged = pool.install(simulate);
+    bar.finish_and_clear();
+    let merged = merged.map_err(|breach| broken(&arguments.overriding, &ready, &breach))?;
+    let results = merged.results();
+    if results.seeds.is_empty() {
+        complain(&format!("{}: interrupted before a replication finished", ready.path.display()));
+        return Err(Exit::Interrupted);
+    }
+    Ok(results)
+}

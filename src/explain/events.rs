@@ -1,0 +1,168 @@
+//! The timeline: faults, what left its level after them, and whether it came back, in causal order.
+//!
+//! **Invariant.** Sorted by time; of what was first seen in the same window, causes stand before effects.
+
+use super::{
+    quiet::{Quiet, quiet},
+    watch::{Found, below, watch},
+    words,
+};
+use crate::results::{FaultResults, Results, Timeline, TimelineEvent};
+
+/// Kinds in causal order: what may be the cause of what stands below it within one window.
+const ORDER: [&str; 25] = [
+    "fault_ended",
+    "fault_started",
+    "load_rose",
+    "load_fell",
+    "hit_ratio_fell",
+    "skew_grew",
+    "queue_grew",
+    "inside_grew",
+    "in_flight_grew",
+    "saturated",
+    "waits_began",
+    "latency_rose",
+    "timeouts_began",
+    "amplification",
+    "errors_began",
+    "refusals_began",
+    "breaker_opened",
+    "target_taken_out",
+    "fallbacks_began",
+    "goodput_fell",
+    "queue_drained",
+    "goodput_returned",
+    "recovered",
+    "partly_recovered",
+    "not_recovered",
+];
+
+/// Kinds that hurt those who ask.
+const HARM: [&str; 4] = ["timeouts_began", "errors_began", "refusals_began", "goodput_fell"];
+
+/// Spans of a fault that are told one by one.
+const SPANS: usize = 5;
+
+/// The events of a run, from its results.
+pub fn timeline(results: &Results) -> Timeline {
+    let quiet = quiet(results);
+    let mut events = Vec::new();
+    for fault in &results.faults {
+        faults(&mut events, results, fault);
+    }
+    if quiet.disturbed {
+        for found in watch(results, &quiet) {
+            spell(&mut events, results, &found);
+        }
+    }
+    for fault in &results.faults {
+        verdict(&mut events, results, fault, &quiet);
+    }
+    sort(&mut events, results);
+    Timeline {
+        events,
+        replication: None,
+        resolution: results.series.length.first().copied().unwrap_or_default(),
+    }
+}
+
+/// Where a fault begins and ends.
+fn faults(events: &mut Vec<TimelineEvent>, results: &Results, fault: &FaultResults) {
+    for (number, &(from, to)) in fault.spans.iter().take(SPANS).enumerate() {
+        let more = fault.spans.len().saturating_sub(SPANS);
+        let more = if number + 1 == SPANS { more } else { 0 };
+        events.push(event("fault_started", &fault.id, from, words::started(fault, more)));
+        if to < results.duration && to > from {
+            events.push(event("fault_ended", &fault.id, to, words::ended(fault)));
+        }
+    }
+}
+
+fn event(kind: &str, subject: &str, at: f64, text: String) -> TimelineEvent {
+    TimelineEvent {
+        at,
+        kind: kind.to_owned(),
+        subject: subject.to_owned(),
+        value: None,
+        baseline: None,
+        of: String::new(),
+        text,
+    }
+}
+
+/// What left its level, and of queues and loads that they came back.
+fn spell(events: &mut Vec<TimelineEvent>, results: &Results, found: &Found) {
+    let figures = |event| TimelineEvent {
+        value: Some(found.value),
+        baseline: Some(found.baseline),
+        of: found.what.clone(),
+        ..event
+    };
+    let at = instant(results, found.spell.from);
+    events.push(figures(event(found.kind, &found.subject, at, words::left(found))));
+    let Some(to) = found.spell.to else { return };
+    let back = match found.kind {
+        "queue_grew" => "queue_drained",
+        // Of a fault that came once there is a verdict.
+        "goodput_fell" if !results.faults.iter().any(|f| f.goodput_returned.value.is_some()) => {
+            "goodput_returned"
+        }
+        _ => return,
+    };
+    events.push(event(back, &found.subject, instant(results, to), words::back(found)));
+}
+
+/// When something first seen in a window happened at the earliest: not before a fault began or ended in it.
+fn instant(results: &Results, window: usize) -> f64 {
+    let start = results.series.start[window];
+    let end = start + results.series.length[window];
+    let changes = results.faults.iter().flat_map(|f| &f.spans).flat_map(|s| [s.0, s.1]);
+    changes.filter(|&at| at > start && at < end).fold(start, f64::max)
+}
+
+/// Whether what a fault did to those who ask was over when it was.
+fn verdict(
+    events: &mut Vec<TimelineEvent>,
+    results: &Results,
+    fault: &FaultResults,
+    quiet: &Quiet,
+) {
+    let &[(started, ended)] = fault.spans.as_slice() else { return };
+    let until = next_fault(results, ended);
+    if ended >= results.duration || until <= ended || quiet.windows.is_empty() {
+        return;
+    }
+    let hurt =
+        events.iter().any(|e| HARM.contains(&e.kind.as_str()) && e.at >= started && e.at < until);
+    if !hurt {
+        return;
+    }
+    let (kind, at) = match (fault.metastable, fault.time_to_recover.value) {
+        (Some(true), _) | (None, None) => ("not_recovered", until),
+        (Some(false), None) => ("partly_recovered", until),
+        (_, Some(time)) => ("recovered", ended + time),
+    };
+    let text = words::verdict(fault, kind, until - ended);
+    let value = match kind {
+        "recovered" => fault.time_to_recover.value,
+        _ => fault.goodput_returned.value,
+    };
+    events.push(TimelineEvent { value, ..event(kind, &fault.id, at, text) });
+}
+
+/// When the next fault begins after an instant, or the run ends.
+fn next_fault(results: &Results, after: f64) -> f64 {
+    let starts = results.faults.iter().flat_map(|f| &f.spans).map(|span| span.0);
+    starts.filter(|&start| start >= after).fold(results.duration, f64::min)
+}
+
+/// By time; in one instant by cause, and of nodes those first that others wait for.
+fn sort(events: &mut [TimelineEvent], results: &Results) {
+    let rank = |kind: &str| ORDER.iter().position(|k| *k == kind).unwrap_or(ORDER.len());
+    let depth = |event: &TimelineEvent| below(results, &event.subject).len();
+    events.sort_by(|a, b| {
+        let by_time = a.at.total_cmp(&b.at).then_with(|| rank(&a.kind).cmp(&rank(&b.kind)));
+        by_time.then_with(|| depth(a).cmp(&depth(b))).then_with(|| a.subject.cmp(&b.subject))
+    });
+}

@@ -1,0 +1,17 @@
+//! What a run knows about why: its events in time, its narrowest place, where a request's time went.
+//!
+//! Everything here is read from the results, which hold what was measured window by window; nothing is
+//! simulated again.
+//!
+//! **Invariant.** Pure: the same results give the same explanation, and a run in which nothing went
+//! wrong has none.
+
+mod blame;
+mod events;
+mod quiet;
+mod signal;
+mod watch;
+mod words;
+
+pub use blame::{blame, bottleneck};
+pub use events::timeline;

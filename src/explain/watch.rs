@@ -1,0 +1,508 @@
+//! What is watched over time, of clients and of nodes, and when it counts as an event.
+//!
+//! A figure counts as risen at `times` its level, at `slack` times the highest window of the quiet time,
+//! and at `floor`, whichever is most.
+//!
+//! **Invariant.** Every event has the value it reached and the level it came from.
+
+use std::collections::BTreeMap;
+
+use super::{
+    quiet::{CHANGE, Quiet, answered_share, fallen, is_closed, less, more, noise, some},
+    signal::{LEAST_WINDOWS, Level, Spell, falls, rises},
+};
+use crate::results::{ClientSeries, NodeSeries, Results};
+
+/// Utilisation from which on a node is full.
+pub(super) const FULL: f64 = 0.95;
+/// Utilisation no window of the quiet time may reach if a full one is to say something by itself.
+const CALM: f64 = 0.8;
+/// Share of requests, attempts or calls below which failures are no event.
+const SOME: f64 = 0.01;
+
+/// Something that left its level.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Found {
+    pub(super) kind: &'static str,
+    pub(super) subject: String,
+    /// What it was about, where the kind does not say: an outcome, a cause.
+    pub(super) what: String,
+    pub(super) spell: Spell,
+    pub(super) value: f64,
+    pub(super) baseline: f64,
+}
+
+impl Found {
+    /// Takes in a later spell of the same.
+    fn merge(&mut self, later: &Self) {
+        self.spell.to = later.spell.to;
+        self.spell.strong |= later.spell.strong;
+        if (later.value - self.baseline).abs() > (self.value - self.baseline).abs() {
+            self.value = later.value;
+        }
+    }
+}
+
+/// When a figure counts as risen.
+struct Rule {
+    times: f64,
+    slack: f64,
+    floor: f64,
+}
+
+impl Rule {
+    fn limit(&self, level: Level) -> f64 {
+        (self.times * level.mean).max(self.slack * level.most).max(self.floor)
+    }
+}
+
+/// Windows after a fault or a change of load within which a spell needs not be strong to be believed.
+const RECENT: usize = 20;
+/// Windows between two spells of the same that count as one.
+const GAP: usize = 5;
+
+/// Causes of refusals and waits a node notes, what they are events of, and what they are called.
+const CAUSES: [(&str, &str, &str); 15] = [
+    ("queue_full", "refusals_began", "queue full"),
+    ("abandoned", "refusals_began", "patience over"),
+    ("codel", "refusals_began", "dropped by CoDel"),
+    ("bulkhead_full", "refusals_began", "bulkhead full"),
+    ("pool_exhausted", "refusals_began", "pool exhausted"),
+    ("rate_limited", "refusals_began", "rate limit"),
+    ("shed_queue", "refusals_began", "shed: queue too long"),
+    ("shed_wait", "refusals_began", "shed: waits too long"),
+    ("shed_reserve", "refusals_began", "shed: room kept for others"),
+    ("shed_concurrency", "refusals_began", "shed: concurrency limit"),
+    ("breaker_open", "refusals_began", "breaker open"),
+    ("no_live_target", "refusals_began", "no live target"),
+    ("connection_refused", "refusals_began", "connection refused"),
+    ("pool_wait", "waits_began", "a connection"),
+    ("bulkhead_wait", "waits_began", "the bulkhead"),
+];
+
+/// Everything that left its level after the quiet time.
+pub(super) struct Watch<'a> {
+    results: &'a Results,
+    quiet: &'a Quiet,
+    found: Vec<Found>,
+}
+
+/// All events of clients and nodes.
+pub(super) fn watch(results: &Results, quiet: &Quiet) -> Vec<Found> {
+    let mut watch = Watch { results, quiet, found: Vec::new() };
+    if quiet.windows.len() < LEAST_WINDOWS {
+        return watch.found;
+    }
+    for (name, client) in results.series.clients.iter().filter(|(name, _)| *name != "all") {
+        watch.load(name, client);
+        watch.attempts(name, client);
+        watch.answers(name, client);
+    }
+    let factors = factors(results, quiet);
+    for (name, node) in &results.series.nodes {
+        watch.calls(name, node, &factors);
+        watch.node(name, node);
+        watch.causes(name, node);
+    }
+    watch.inside();
+    watch.in_flight();
+    watch.retried();
+    believed(watch.found, &causes(results))
+}
+
+/// Windows in which something began that may be the cause of something: faults.
+fn causes(results: &Results) -> Vec<usize> {
+    let starts = &results.series.start;
+    let window = |at: f64| starts.iter().rposition(|&start| start <= at).unwrap_or_default();
+    let spans = results.faults.iter().flat_map(|f| &f.spans);
+    spans.flat_map(|span| [window(span.0), window(span.1)]).collect()
+}
+
+/// Each thing once for each cause: what comes again soon is the same spell, and what begins long after
+/// every cause is noise unless it is strong.
+fn believed(mut found: Vec<Found>, faults: &[usize]) -> Vec<Found> {
+    let loads = found.iter().filter(|f| f.kind.starts_with("load_") && f.what == "requests");
+    let loads = loads.flat_map(|f| [Some(f.spell.from), f.spell.to]).flatten();
+    let causes: Vec<usize> = loads.chain(faults.iter().copied()).collect();
+    found.sort_by(|a, b| {
+        let key = |f: &Found| (f.kind, f.subject.clone(), f.what.clone(), f.spell.from);
+        key(a).cmp(&key(b))
+    });
+    let mut kept: Vec<Found> = Vec::new();
+    for new in found {
+        let from = new.spell.from;
+        let cause = causes.iter().copied().filter(|&cause| cause <= from).max();
+        let same = kept.last_mut().filter(|old| {
+            (old.kind, &old.subject, &old.what) == (new.kind, &new.subject, &new.what)
+        });
+        let mut told = false;
+        if let Some(old) = same {
+            if old.spell.to.is_some_and(|to| from <= to + GAP) {
+                old.merge(&new);
+                continue;
+            }
+            told = cause.is_none_or(|cause| cause <= old.spell.from);
+            // Ripples of what was told; but goodput that falls again is news.
+            let size = |found: &Found| (found.value - found.baseline).abs();
+            told &= new.kind != "goodput_fell";
+            told |= 2.0 * size(&new) < size(old);
+        }
+        let recent = cause.is_none_or(|cause| from <= cause + RECENT);
+        if !told && (recent || new.spell.strong) {
+            kept.push(new);
+        }
+    }
+    kept
+}
+
+impl Watch<'_> {
+    /// Seconds that are counted in a window, over all replications.
+    fn counted(&self) -> f64 {
+        let length = self.results.series.length.first().copied().unwrap_or_default();
+        length * self.results.replications.len().max(1) as f64
+    }
+
+    fn level(&self, values: &[Option<f64>]) -> Option<Level> {
+        Level::of(values, &self.quiet.windows)
+    }
+
+    /// Notes each spell in which a figure is above its rule.
+    fn risen(&mut self, what: (&'static str, &str, &str), values: &[Option<f64>], rule: &Rule) {
+        let Some(level) = self.level(values) else { return };
+        let spells = rises(values, self.quiet.windows.end, level, rule.limit(level));
+        self.note(what, spells, level.mean, |spell| spell.extreme);
+    }
+
+    fn note(
+        &mut self,
+        (kind, subject, what): (&'static str, &str, &str),
+        spells: Vec<Spell>,
+        baseline: f64,
+        value: impl Fn(&Spell) -> f64,
+    ) {
+        self.found.extend(spells.into_iter().map(|spell| Found {
+            kind,
+            subject: subject.to_owned(),
+            what: what.to_owned(),
+            value: value(&spell),
+            spell,
+            baseline,
+        }));
+    }
+
+    // ---- clients ---------------------------------------------------------------------------
+
+    fn load(&mut self, name: &str, client: &ClientSeries) {
+        if is_closed(self.results, name) {
+            return;
+        }
+        let offered = some(&client.offered);
+        let Some(level) = self.level(&offered) else { return };
+        let from = self.quiet.windows.end;
+        let up = rises(&offered, from, level, more(self.results, level));
+        self.note(("load_rose", name, "requests"), up, level.mean, |spell| spell.mean);
+        let down = falls(&offered, from, level, less(self.results, level));
+        self.note(("load_fell", name, "requests"), down, level.mean, |spell| spell.mean);
+    }
+
+    fn attempts(&mut self, name: &str, client: &ClientSeries) {
+        if !client.resent.is_empty() {
+            let rule = Rule { times: 1.1, slack: 1.05, floor: 1.1 };
+            let factors = self.amplification(name, client);
+            if let Some(level) = self.level(&factors) {
+                let spells = rises(&factors, self.quiet.windows.end, level, rule.limit(level));
+                let what = ("amplification", name, "");
+                self.note(what, spells, level.mean, |spell| spell.mean);
+            }
+        }
+        if !client.timed_out.is_empty() {
+            let sent = sent(client);
+            // What was sent in the last window times out in this one.
+            let share = cut(ratio(&client.timed_out, &sent));
+            let rule = Rule { times: 3.0, slack: 1.5, floor: SOME };
+            self.risen(("timeouts_began", name, "attempts"), &share, &rule);
+        }
+        self.breakers(name, &client.breakers_opened);
+    }
+
+    fn answers(&mut self, name: &str, client: &ClientSeries) {
+        let rule = Rule { times: 2.0, slack: 1.5, floor: 0.0 };
+        self.risen(("latency_rose", name, ""), &client.p95, &rule);
+        let ended: f64 = client.ended.values().flatten().sum();
+        if ended > 0.0 {
+            for (outcome, rates) in &client.ended {
+                let kind = match outcome.as_str() {
+                    "degraded" => "fallbacks_began",
+                    "error" => "errors_began",
+                    // Of attempts it was told when they timed out.
+                    "timeout" => continue,
+                    _ => "refusals_began",
+                };
+                let rule = Rule { times: 3.0, slack: 1.5, floor: SOME };
+                let share = cut(ratio(rates, &client.offered));
+                self.risen((kind, name, &outcome.replace('_', " ")), &share, &rule);
+            }
+        }
+        self.goodput(name, client);
+    }
+
+    /// Good answers fall behind what is asked; of few requests it takes many windows to say so.
+    fn goodput(&mut self, name: &str, client: &ClientSeries) {
+        let share = answered_share(self.results, name, client);
+        let answered = some(&client.answered);
+        let Some((level, rate)) = self.level(&share).zip(self.level(&answered)) else { return };
+        let spells = falls(&share, self.quiet.windows.end, level, fallen(level));
+        let credible = |spell: &Spell| {
+            let windows = spell.to.unwrap_or(share.len()) - spell.from;
+            1.0 - spell.mean / level.mean >= noise(self.results, rate.mean * windows as f64)
+        };
+        let spells: Vec<Spell> = spells.into_iter().filter(credible).collect();
+        let what = if is_closed(self.results, name) { "" } else { "asked" };
+        self.note(("goodput_fell", name, what), spells, level.mean, |spell| spell.extreme);
+    }
+
+    /// What is sent over what is asked for; of a closed client, which asks less as it gets less, over what it
+    /// sent before.
+    fn amplification(&self, name: &str, client: &ClientSeries) -> Vec<Option<f64>> {
+        let sent = sent(client);
+        if !is_closed(self.results, name) {
+            return ratio(&sent, &client.offered);
+        }
+        let before = self.level(&some(&sent)).map(|level| level.mean).filter(|mean| *mean > 0.0);
+        sent.into_iter().map(|rate| before.map(|before| rate / before)).collect()
+    }
+
+    /// An opening is an event when there were none before.
+    fn breakers(&mut self, name: &str, opened: &[f64]) {
+        let Some(from) = first_above(opened, self.quiet) else { return };
+        let length = self.results.series.length.first().copied().unwrap_or_default();
+        let value = opened[from..].iter().sum::<f64>() * length;
+        let spell = Spell { from, to: None, extreme: value, mean: value, strong: true };
+        self.note(("breaker_opened", name, ""), vec![spell], 0.0, |spell| spell.extreme);
+    }
+
+    // ---- nodes -----------------------------------------------------------------------------
+
+    /// More calls than those who call it were asked for: retries, misses, others' share.
+    fn calls(&mut self, name: &str, node: &NodeSeries, factors: &Factors) {
+        let arrivals = some(&node.arrivals);
+        let (Some(level), Some(own)) = (self.level(&arrivals), factors.nodes.get(name)) else {
+            return;
+        };
+        let callers = self.results.design.edges.iter().filter(|e| e.to == name).collect::<Vec<_>>();
+        let most = |w: usize| {
+            let each = callers.iter().filter_map(|e| {
+                let factor = factors.clients.get(&e.from).or_else(|| factors.nodes.get(&e.from))?;
+                factor[w]
+            });
+            each.fold(1.0, f64::max)
+        };
+        let relative: Vec<Option<f64>> =
+            own.iter().enumerate().map(|(w, factor)| factor.map(|f| f / most(w))).collect();
+        let Some(of) = self.level(&relative) else { return };
+        let change = CHANGE.max(noise(self.results, level.mean));
+        let limit = (of.mean * (1.0 + change)).max(of.most * (1.0 + CHANGE / 2.0));
+        let spells = rises(&relative, self.quiet.windows.end, of, limit);
+        let mean = |spell: &Spell| {
+            let windows = &node.arrivals[spell.from..spell.to.unwrap_or(arrivals.len())];
+            windows.iter().sum::<f64>() / windows.len() as f64
+        };
+        self.note(("load_rose", name, "calls"), spells, level.mean, mean);
+    }
+
+    fn node(&mut self, name: &str, node: &NodeSeries) {
+        let instances = self.results.nodes.get(name).map_or(1, |n| n.instances.max.max(1));
+        let rule = Rule { times: 3.0, slack: 1.5, floor: (instances as f64).max(2.0) };
+        self.risen(("queue_grew", name, ""), &some(&node.in_queue), &rule);
+        if let Some(level) = self.level(&node.utilisation) {
+            // Where a window is nearly full now and then, a long time without any pause is something new.
+            let calm = level.most < CALM;
+            let limit = if calm { FULL } else { 0.999 };
+            let mut spells = rises(&node.utilisation, self.quiet.windows.end, level, limit);
+            spells.retain(|s| calm || s.to.is_none_or(|to| to >= s.from + GAP));
+            for spell in &mut spells {
+                spell.strong |= calm;
+            }
+            self.note(("saturated", name, ""), spells, level.mean, |spell| spell.extreme);
+        }
+        // Of few requests one instance gets many by chance.
+        let few = 20.0 * instances as f64 / self.counted();
+        let shares = node.largest_share.iter().zip(&node.arrivals);
+        let shares: Vec<Option<f64>> =
+            shares.map(|(share, rate)| share.filter(|_| *rate >= few)).collect();
+        let rule = Rule { times: 2.0, slack: 1.3, floor: 0.0 };
+        self.risen(("skew_grew", name, ""), &shares, &rule);
+        if let Some(level) = self.level(&node.hit_ratio) {
+            let limit = (0.9 * level.mean).min(level.least - 0.05);
+            let spells = falls(&node.hit_ratio, self.quiet.windows.end, level, limit);
+            self.note(("hit_ratio_fell", name, ""), spells, level.mean, |spell| spell.extreme);
+        }
+    }
+
+    fn causes(&mut self, name: &str, node: &NodeSeries) {
+        for (cause, kind, words) in CAUSES {
+            let Some(rates) = node.causes.get(cause) else { continue };
+            let rule = Rule { times: 3.0, slack: 1.5, floor: SOME };
+            // A process that is not there refuses what never arrives.
+            let asked: Vec<f64> =
+                rates.iter().zip(&node.arrivals).map(|(a, b)| a.max(*b)).collect();
+            self.risen((kind, name, words), &ratio(rates, &asked), &rule);
+        }
+        for (cause, words) in [("call_timeout", "calls"), ("target_timeout", "requests passed on")]
+        {
+            let Some(rates) = node.causes.get(cause) else { continue };
+            let arrivals = self.level(&some(&node.arrivals)).map_or(0.0, |level| level.mean);
+            let rule = Rule { times: 3.0, slack: 1.5, floor: SOME * arrivals };
+            self.risen(("timeouts_began", name, words), &some(rates), &rule);
+        }
+        if let Some(opened) = node.causes.get("breaker_opened") {
+            self.breakers(name, opened);
+        }
+        for cause in ["marked_down", "ejected"] {
+            let Some(rates) = node.causes.get(cause) else { continue };
+            let Some(from) = first_above(rates, self.quiet) else { continue };
+            let length = self.results.series.length.first().copied().unwrap_or_default();
+            let value = rates[from..].iter().sum::<f64>() * length;
+            let spell = Spell { from, to: None, extreme: value, mean: value, strong: true };
+            self.note(("target_taken_out", name, ""), vec![spell], 0.0, |spell| spell.extreme);
+        }
+    }
+
+    /// Requests pile up inside a node without waiting for it, and not only because they wait for a node where
+    /// they pile up too.
+    fn inside(&mut self) {
+        let queues: Vec<Found> =
+            self.found.iter().filter(|f| f.kind == "queue_grew").cloned().collect();
+        let mut grown: Vec<Found> = Vec::new();
+        for (name, node) in &self.results.series.nodes {
+            let inside = some(&node.in_system);
+            let Some(level) = self.level(&inside) else { continue };
+            let rule = Rule { times: 3.0, slack: 1.5, floor: 10.0 };
+            for spell in rises(&inside, self.quiet.windows.end, level, rule.limit(level)) {
+                grown.push(Found {
+                    kind: "inside_grew",
+                    subject: name.clone(),
+                    what: String::new(),
+                    spell,
+                    value: spell.extreme,
+                    baseline: level.mean,
+                });
+            }
+        }
+        let explained = |found: &Found| {
+            let below = below(self.results, &found.subject);
+            queues.iter().chain(&grown).any(|other| {
+                let here = other.subject == found.subject && other.kind == "queue_grew";
+                (here || below.contains(&other.subject.as_str()))
+                    && other.spell.overlaps(&found.spell)
+            })
+        };
+        let news: Vec<Found> = grown.iter().filter(|found| !explained(found)).cloned().collect();
+        self.found.extend(news);
+    }
+
+    /// More calls of a node whose callers wait in vain are their retries, unless they may be misses of a cache.
+    fn retried(&mut self) {
+        let edges = &self.results.design.edges;
+        let cache = |name: &str| self.results.nodes.get(name).is_some_and(|n| n.kind == "cache");
+        let misses =
+            |caller: &str| cache(caller) || edges.iter().any(|e| e.from == caller && cache(&e.to));
+        let timeouts: Vec<(String, usize)> = self
+            .found
+            .iter()
+            .filter(|f| f.kind == "timeouts_began")
+            .map(|f| (f.subject.clone(), f.spell.from))
+            .collect();
+        for found in self.found.iter_mut().filter(|f| f.kind == "load_rose" && f.what == "calls") {
+            let mut callers = edges.iter().filter(|e| e.to == found.subject).map(|e| &e.from);
+            let retries = callers.all(|caller| {
+                // What clients send again is known, and not among the calls that are left to explain.
+                let node = self.results.nodes.contains_key(caller);
+                let waits = timeouts.iter().any(|(n, w)| n == caller && *w <= found.spell.from);
+                node && waits && !misses(caller)
+            });
+            if retries {
+                found.kind = "amplification";
+            }
+        }
+    }
+
+    /// Requests pile up that no node shows, such as those nobody answers.
+    fn in_flight(&mut self) {
+        for (name, client) in self.results.series.clients.iter().filter(|(name, _)| *name != "all")
+        {
+            let open = some(&client.in_flight);
+            let Some(level) = self.level(&open) else { continue };
+            let rule = Rule { times: 3.0, slack: 1.5, floor: 10.0 };
+            let spells = rises(&open, self.quiet.windows.end, level, rule.limit(level));
+            let seen = |spell: &Spell| {
+                let grown = ["queue_grew", "inside_grew"];
+                let mut found = self.found.iter().filter(|f| grown.contains(&f.kind));
+                found.any(|f| f.spell.from <= spell.from && f.spell.overlaps(spell))
+            };
+            let news: Vec<Spell> = spells.into_iter().filter(|spell| !seen(spell)).collect();
+            self.note(("in_flight_grew", name, ""), news, level.mean, |spell| spell.extreme);
+        }
+    }
+}
+
+/// Shares of which a late part may make more than all.
+fn cut(shares: Vec<Option<f64>>) -> Vec<Option<f64>> {
+    shares.into_iter().map(|share| share.map(|share| share.min(1.0))).collect()
+}
+
+/// How many times as much as in the quiet time clients send and nodes are called, by window.
+struct Factors {
+    clients: BTreeMap<String, Vec<Option<f64>>>,
+    nodes: BTreeMap<String, Vec<Option<f64>>>,
+}
+
+fn factors(results: &Results, quiet: &Quiet) -> Factors {
+    let relative = |values: &[f64]| {
+        let known = some(values);
+        let mean = Level::of(&known, &quiet.windows).map(|level| level.mean);
+        let mean = mean.filter(|mean| *mean > 0.0);
+        known.into_iter().map(|value| value.zip(mean).map(|(v, m)| v / m)).collect()
+    };
+    let clients = results.series.clients.iter();
+    let nodes = results.series.nodes.iter();
+    Factors {
+        clients: clients.map(|(name, c)| (name.clone(), relative(&sent(c)))).collect(),
+        nodes: nodes.map(|(name, n)| (name.clone(), relative(&n.arrivals))).collect(),
+    }
+}
+
+/// Attempts and copies sent per second.
+fn sent(client: &ClientSeries) -> Vec<f64> {
+    let resent = client.resent.iter().copied().chain(std::iter::repeat(0.0));
+    client.offered.iter().zip(resent).map(|(first, more)| first + more).collect()
+}
+
+fn ratio(top: &[f64], bottom: &[f64]) -> Vec<Option<f64>> {
+    top.iter().zip(bottom).map(|(top, bottom)| (*bottom > 0.0).then(|| top / bottom)).collect()
+}
+
+/// The first window after the quiet time in which something happens that did not happen before.
+fn first_above(rates: &[f64], quiet: &Quiet) -> Option<usize> {
+    let before = rates.get(..quiet.windows.end)?;
+    if before.iter().any(|rate| *rate > 0.0) {
+        return None;
+    }
+    (quiet.windows.end..rates.len()).find(|&w| rates[w] > 0.0)
+}
+
+/// All nodes a node calls, and those they call.
+pub(super) fn below<'a>(results: &'a Results, node: &str) -> Vec<&'a str> {
+    let edges = &results.design.edges;
+    let mut found: Vec<&str> = Vec::new();
+    let mut open = vec![node];
+    while let Some(from) = open.pop() {
+        for edge in edges.iter().filter(|e| e.from == from) {
+            if edge.to != node && !found.contains(&edge.to.as_str()) {
+                found.push(&edge.to);
+                open.push(&edge.to);
+            }
+        }
+    }
+    found
+}

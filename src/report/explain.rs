@@ -1,0 +1,259 @@
+//! Why a run went as it did, as text: what happened, the verdict on each fault, the bottleneck, where the
+//! time went.
+//!
+//! **Invariant.** Only what the results say; text from files is cleaned of control characters.
+
+use super::{
+    table::{LEAST_WIDTH, Lines, status},
+    text::{Quantity, clean, duration, grouped, value},
+};
+use crate::results::{FaultResults, Results};
+
+/// The whole explanation, ending in a line break.
+pub(crate) fn text(results: &Results, width: u16) -> String {
+    let mut out = Lines { width: usize::from(width).max(LEAST_WIDTH), text: String::new() };
+    out.wrapped("", &status(results));
+    out.blank();
+    out.wrapped("", &heading(results));
+    let events = &results.timeline.events;
+    let times: Vec<String> = events.iter().map(|event| clock(event.at)).collect();
+    let column = times.iter().map(String::len).max().unwrap_or_default();
+    let indent = " ".repeat(column + 6);
+    for (event, time) in events.iter().zip(&times) {
+        out.wrapped(&indent, &format!("  {time:>column$}  {}", clean(&event.text)));
+    }
+    for (title, lines) in [
+        ("Verdict", verdicts(results)),
+        ("Bottleneck", bottleneck(results).into_iter().collect()),
+        ("Where the time of a mean request goes", blame(results)),
+    ] {
+        if lines.is_empty() {
+            continue;
+        }
+        out.blank();
+        out.wrapped("", title);
+        for line in lines {
+            out.wrapped("    ", &format!("  {}", clean(&line)));
+        }
+    }
+    out.text
+}
+
+/// What the events were read from.
+pub(crate) fn heading(results: &Results) -> String {
+    let timeline = &results.timeline;
+    if timeline.events.is_empty() {
+        return "Nothing happened: no fault, no change of load, no fall of goodput".to_owned();
+    }
+    let of = match timeline.replication {
+        Some(replication) => {
+            format!(" in replication {replication}, as faults come at other times in each")
+        }
+        None => String::new(),
+    };
+    format!("What happened{of} (read from windows of {})", duration(timeline.resolution))
+}
+
+/// An instant of the run: `3m02s`.
+pub(crate) fn clock(at: f64) -> String {
+    let whole = libm::floor(at);
+    let part = at - whole;
+    // Tenths are enough, but for runs of seconds.
+    let digits = match at {
+        _ if part == 0.0 => 0,
+        at if at < 10.0 => 3,
+        _ => 1,
+    };
+    let s = grouped(libm::fmod(whole, 60.0) + part, digits);
+    let (minutes, hours) = (libm::floor(whole / 60.0), libm::floor(whole / 3600.0));
+    let days = libm::floor(whole / 86_400.0);
+    let pad = if s.find('.').unwrap_or(s.len()) < 2 { "0" } else { "" };
+    if days > 0.0 {
+        format!("{days}d{:02}h{:02}m", hours - 24.0 * days, minutes - 60.0 * hours)
+    } else if hours > 0.0 {
+        format!("{hours}h{:02}m{pad}{s}s", minutes - 60.0 * hours)
+    } else if minutes > 0.0 {
+        format!("{minutes}m{pad}{s}s")
+    } else {
+        format!("{s}s")
+    }
+}
+
+/// Of each fault, whether what was before it came back.
+pub(crate) fn verdicts(results: &Results) -> Vec<String> {
+    results.faults.iter().filter_map(|fault| verdict(results, fault)).collect()
+}
+
+fn verdict(results: &Results, fault: &FaultResults) -> Option<String> {
+    let share = |v: f64| value(Quantity::Share, v);
+    let id = &fault.id;
+    if fault.occurrences.value.unwrap_or_default() == 0.0 {
+        return Some(format!("{id} never came."));
+    }
+    let Some(returned) = fault.goodput_returned.value else {
+        let ended = fault.ended.value.is_some_and(|ended| ended < results.duration);
+        return (!ended)
+            .then(|| format!("{id} lasts to the end: nobody knows what comes after it."));
+    };
+    let within = duration(fault.returned_within.value?);
+    let before = value(Quantity::Rate, fault.goodput_before.value?);
+    let mut text = format!(
+        "{id}: from {within} after its end on, goodput is {} of the {before} before",
+        share(returned)
+    );
+    let each = fault.returned_by_client.iter();
+    let each: Vec<String> =
+        each.filter_map(|(name, e)| Some(format!("{name} {}", share(e.value?)))).collect();
+    if !each.is_empty() {
+        text += &format!(" ({})", each.join(", "));
+    }
+    let availability = |when: &str, figure: Option<f64>| {
+        figure.map_or(String::new(), |v| format!("{when} {}", share(v)))
+    };
+    text += &format!(
+        "; availability {}, {}, {}. ",
+        availability("before", fault.availability_before.value),
+        availability("during", fault.availability_during.value),
+        availability("after", fault.availability_after.value)
+    );
+    text += &match (fault.metastable, fault.time_to_recover.value) {
+        (Some(true), _) => "It stays down although its cause is gone: metastable.".to_owned(),
+        (_, Some(0.0)) => "It recovered at once.".to_owned(),
+        (_, Some(time)) => format!("It recovered after {}.", duration(time)),
+        (Some(false), None) => {
+            "It is up again, but availability was not seen to stay at 99 % of what it was."
+                .to_owned()
+        }
+        (None, None) => "It was not watched long enough to say whether it recovers.".to_owned(),
+    };
+    Some(text)
+}
+
+/// The node that is nearest to its limit.
+pub(crate) fn bottleneck(results: &Results) -> Option<String> {
+    let found = results.bottleneck.as_ref()?;
+    let share = |v: f64| value(Quantity::Share, v);
+    let part = match found.instance {
+        Some(i) if results.nodes.get(&found.node).is_some_and(|n| !n.shards.is_empty()) => {
+            format!(" (shard {i})")
+        }
+        Some(i) => format!(" (instance {i})"),
+        None => String::new(),
+    };
+    let busy = found
+        .utilisation
+        .map_or("has no bound of its own".to_owned(), |v| format!("busy {} of the time", share(v)));
+    if let Some((what, at)) = found.waits_for.as_ref().zip(found.saturated_at) {
+        let at = clock(at);
+        return Some(format!(
+            "{}: most of its calls wait for {what} from {at} on; {busy}.",
+            found.node
+        ));
+    }
+    let full = match (found.saturated_at, found.saturated) {
+        (Some(at), often) => {
+            format!("; full from {} on, and in {} of all windows", clock(at), share(often))
+        }
+        (None, 0.0) => "; no node is ever full".to_owned(),
+        (None, often) => format!("; full in {} of all windows", share(often)),
+    };
+    Some(format!("{}{part}: {busy}{full}.", found.node))
+}
+
+/// Where the time of a mean request went, node by node, the largest part first.
+pub(crate) fn blame(results: &Results) -> Vec<String> {
+    let Some(blame) = &results.blame else { return Vec::new() };
+    let mut lines = vec![format!(
+        "{} from its intended send until it is decided, of which",
+        duration(blame.latency)
+    )];
+    let mut nodes: Vec<_> = blame.nodes.iter().collect();
+    nodes.sort_by(|a, b| (b.1.waiting + b.1.work).total_cmp(&(a.1.waiting + a.1.work)));
+    for (name, part) in nodes.into_iter().filter(|(_, part)| part.waiting + part.work > 0.0) {
+        lines.push(format!(
+            "{name}: {} waiting for a worker or core, {} work, in {} visits",
+            duration(part.waiting),
+            duration(part.work),
+            value(Quantity::Number, part.visits)
+        ));
+    }
+    // Sums of many times: what is left of nothing is not quite nothing.
+    if blame.remainder < -0.01 * blame.latency {
+        lines.push(format!(
+            "that is {} more than it took: nodes work at the same time, or for requests that were given up, \
+             so that this is no split",
+            duration(-blame.remainder)
+        ));
+    } else {
+        lines.push(format!(
+            "the rest: {}, the network, backoff, waits for connections and permits, `wait` steps",
+            duration(blame.remainder.max(0.0))
+        ));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn an_explanation_at_80_columns() {
+        let text = text(&fixture::shop(), 80);
+        insta::assert_snapshot!(text);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn instants_are_read_like_clocks() {
+        for (at, shown) in [
+            (0.0, "0s"),
+            (2.5, "2.500s"),
+            (42.0, "42s"),
+            (60.0, "1m00s"),
+            (249.333, "4m09.3s"),
+            (3_725.0, "1h02m05s"),
+            (190_980.0, "2d05h03m"),
+        ] {
+            assert_eq!(clock(at), shown);
+        }
+    }
+
+    #[test]
+    fn a_quiet_run_says_so_and_names_what_adds_up() {
+        let mut results = fixture::shop();
+        results.timeline.events.clear();
+        let quiet = text(&results, 100);
+        assert!(quiet.contains("Nothing happened"), "{quiet}");
+        assert!(quiet.contains("the rest: 11.0 ms"), "{quiet}");
+        results.blame.get_or_insert_default().remainder = -0.5;
+        let overlapping = text(&results, 100);
+        assert!(overlapping.contains("500 ms more than it took"), "{overlapping}");
+    }
+
+    #[test]
+    fn each_verdict_has_its_sentence() {
+        let known = |v: f64| crate::results::Estimate { value: Some(v), ..Default::default() };
+        let mut fault = FaultResults {
+            id: "stall".into(),
+            occurrences: known(1.0),
+            ended: known(70.0),
+            goodput_before: known(280.0),
+            goodput_returned: known(0.25),
+            returned_within: known(115.0),
+            metastable: Some(true),
+            ..FaultResults::default()
+        };
+        let results = fixture::shop();
+        let said = |fault: &FaultResults| verdict(&results, fault).unwrap_or_default();
+        assert!(said(&fault).contains("goodput is 25 % of the 280 /s before"), "{}", said(&fault));
+        assert!(said(&fault).contains("metastable"));
+        fault.metastable = Some(false);
+        assert!(said(&fault).contains("is up again"));
+        fault.time_to_recover = known(32.0);
+        assert!(said(&fault).contains("recovered after 32 s"));
+        fault.occurrences = known(0.0);
+        assert_eq!(said(&fault), "stall never came.");
+    }
+}

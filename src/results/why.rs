@@ -1,0 +1,84 @@
+//! What a run knows about why: events in time, the narrowest place, where a request's time went.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// What happened, in order of time, causes before effects.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// The events.
+    pub events: Vec<TimelineEvent>,
+    /// The replication they were read from; null: the average of all. Faults that come at other times in
+    /// each replication have no average.
+    pub replication: Option<u64>,
+    /// Length of the windows they were read from, s: no time but that of faults is known better.
+    pub resolution: f64,
+}
+
+/// One event: something left the level it had while nothing was wrong, or came back to it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TimelineEvent {
+    /// When, s: of a fault exactly, else the start of the window it was first seen in.
+    pub at: f64,
+    /// `fault_started`, `fault_ended`; of clients `load_rose`, `load_fell`, `in_flight_grew`, `latency_rose`,
+    /// `timeouts_began`, `amplification`, `errors_began`, `refusals_began`, `fallbacks_began`,
+    /// `breaker_opened`, `goodput_fell`, `goodput_returned`; of nodes `load_rose` (more calls than those who
+    /// call were asked for), `hit_ratio_fell`, `skew_grew`, `queue_grew`, `queue_drained`, `inside_grew`,
+    /// `saturated`, `waits_began`, `timeouts_began`, `refusals_began`, `breaker_opened`,
+    /// `target_taken_out`, `amplification`; of faults that came once `recovered`, `partly_recovered`, `not_recovered`.
+    pub kind: String,
+    /// The fault, client or node.
+    pub subject: String,
+    /// What was reached (of what fell, the lowest), in the unit of the kind.
+    pub value: Option<f64>,
+    /// The level before.
+    pub baseline: Option<f64>,
+    /// What it is of, where the kind does not say: an outcome, a cause.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub of: String,
+    /// The event as a sentence without its time.
+    pub text: String,
+}
+
+/// The node that is nearest to its limit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bottleneck {
+    /// Its name.
+    pub node: String,
+    /// Its busiest instance (shard), where one is far above the average of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<u64>,
+    /// Busy time / capacity over the run; null: it has no bound.
+    pub utilisation: Option<f64>,
+    /// What most of its calls wait for, if that was full before any node: `a connection`, `the bulkhead`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<String>,
+    /// Share of the windows in which it was full: busy for 95 % of the time or more.
+    pub saturated: f64,
+    /// When it became full (its calls waited), if it was not from the start, s.
+    pub saturated_at: Option<f64>,
+}
+
+/// Where the time of a mean request went, s per decided request.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Blame {
+    /// Mean time from the intended send to the decision.
+    pub latency: f64,
+    /// What each node had of it, all its visits together.
+    pub nodes: BTreeMap<String, NodeBlame>,
+    /// What is left: the network, backoff, waits for connections and permits, `wait` steps of callers. Negative
+    /// when nodes worked at the same time or for requests that were given up: then it is no split.
+    pub remainder: f64,
+}
+
+/// A node's part of the time of a mean request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NodeBlame {
+    /// Visits per request.
+    pub visits: f64,
+    /// Waiting for a worker or core, s per request.
+    pub waiting: f64,
+    /// Work, s per request.
+    pub work: f64,
+}

@@ -1,0 +1,127 @@
+//! Figures as people read them: the unit that suits their size, three significant digits.
+//!
+//! **Invariant.** What is shown is rounded, never cut, and no share below 1 is shown as 100 %.
+
+/// What a figure measures, hence its unit and digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quantity {
+    /// Seconds.
+    Duration,
+    /// Per second.
+    Rate,
+    /// A fraction in 0..=1, shown in per cent.
+    Share,
+    /// A plain number.
+    Number,
+    /// 1 for true, 0 for false.
+    Truth,
+}
+
+/// A unit to show values in: its name and how many of it make one of the base unit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Unit {
+    /// As printed after the number, with its leading space; may be empty.
+    pub suffix: &'static str,
+    /// Multiplies the base value.
+    pub per_base: f64,
+}
+
+const DAY: f64 = 86_400.0;
+const DURATION_UNITS: [(f64, Unit); 7] = [
+    (2.0 * DAY, Unit { suffix: " d", per_base: 1.0 / DAY }),
+    (7200.0, Unit { suffix: " h", per_base: 1.0 / 3600.0 }),
+    (120.0, Unit { suffix: " min", per_base: 1.0 / 60.0 }),
+    (1.0, Unit { suffix: " s", per_base: 1.0 }),
+    (1e-3, Unit { suffix: " ms", per_base: 1e3 }),
+    (1e-6, Unit { suffix: " µs", per_base: 1e6 }),
+    (0.0, Unit { suffix: " ns", per_base: 1e9 }),
+];
+
+/// The unit in which a value of about this size reads best.
+pub fn unit_for(quantity: Quantity, size: f64) -> Unit {
+    match quantity {
+        Quantity::Duration if size == 0.0 => Unit { suffix: " s", per_base: 1.0 },
+        Quantity::Duration => {
+            // Rounded first, so that 0.9996 ms becomes 1 ms and not 1000 µs.
+            let size = size.abs() * 1.0005;
+            let found = DURATION_UNITS.iter().find(|(least, _)| size >= *least);
+            found.map_or(DURATION_UNITS[6].1, |(_, unit)| *unit)
+        }
+        Quantity::Rate => Unit { suffix: " /s", per_base: 1.0 },
+        Quantity::Share => Unit { suffix: " %", per_base: 100.0 },
+        Quantity::Number | Quantity::Truth => Unit { suffix: "", per_base: 1.0 },
+    }
+}
+
+/// A value with its unit and three significant digits (`12.3 ms`, `99.9932 %`, `1,190 /s`).
+pub fn value(quantity: Quantity, value: f64) -> String {
+    if !value.is_finite() {
+        return "-".into();
+    }
+    if quantity == Quantity::Truth {
+        return (value >= 0.5).to_string();
+    }
+    let unit = unit_for(quantity, value);
+    let decimals = decimals(quantity, value, 0.0, unit);
+    format!("{}{}", grouped(value * unit.per_base, decimals), unit.suffix)
+}
+
+/// A duration in seconds, such as `12.3 ms`.
+pub fn duration(seconds: f64) -> String {
+    value(Quantity::Duration, seconds)
+}
+
+/// A difference of two fractions in percentage points, to two significant digits.
+pub fn points(difference: f64) -> String {
+    let shown = difference * 100.0;
+    grouped(shown, decimals_for(shown.abs(), 2).min(6))
+}
+
+/// A whole number with thousands separators.
+pub fn count(n: u64) -> String {
+    grouped(n as f64, 0)
+}
+
+/// Decimals for three significant digits; more where the rest to 100 % or the half-width needs it.
+pub(crate) fn decimals(quantity: Quantity, value: f64, half_width: f64, unit: Unit) -> usize {
+    let shown = (value * unit.per_base).abs();
+    let mut decimals = decimals_for(shown, 3);
+    if quantity == Quantity::Share && (0.9..1.0).contains(&value) {
+        decimals = decimals.max(decimals_for(100.0 - shown, 2));
+    }
+    if half_width == 0.0 && (shown - shown.round()).abs() <= shown * 1e-12 {
+        return 0;
+    }
+    decimals.max(decimals_for(half_width * unit.per_base, 1)).min(6)
+}
+
+/// Decimals with which `shown` has `digits` significant digits; 0 for 0.
+fn decimals_for(shown: f64, digits: i32) -> usize {
+    if shown <= 0.0 {
+        return 0;
+    }
+    // What rounds up to the next power of ten has one digit more before the point.
+    let rounds_up = 10.0 / (10.0 - 0.5 * libm::exp10(f64::from(1 - digits)));
+    (digits - 1 - libm::floor(libm::log10(shown * rounds_up)) as i32).max(0) as usize
+}
+
+/// A number with thousands separators.
+pub fn grouped(value: f64, decimals: usize) -> String {
+    let plain = format!("{value:.decimals$}");
+    let (whole, fraction) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
+    let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
+    let mut out = String::from(sign);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out.push_str(fraction);
+    out
+}
+
+/// A count with its noun: `1 replication`, `10 replications`.
+pub fn plural(n: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
+}
