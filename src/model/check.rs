@@ -412,7 +412,7 @@ pub fn service(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut
     let bounded = service_waits(spec, path, problems);
     service_steps(spec, path, names, problems);
     service_edges(spec, path, names, problems);
-    let works = spec.work.is_some() || spec.endpoints.values().any(|s| has_work(s));
+    let works = spec.work.is_some() || spec.lists().any(has_work);
     if works && !bounded {
         problems.warn(
             "W-UNBOUNDED",
@@ -488,6 +488,9 @@ fn service_steps(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &m
         steps(list, &format!("{path}.endpoints.{}", name.0), (0, &mut count), names, problems);
     }
     many_steps(count, &format!("{path}.endpoints"), problems);
+    for (i, task) in spec.background.iter().enumerate() {
+        task.check(&format!("{path}.background[{i}]"), names, problems);
+    }
 }
 
 fn service_edges(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {

@@ -29,7 +29,7 @@ const MAX_INSTRUCTIONS: usize = 65_000;
 pub(super) fn long_programs(versions: &[&NodeSpec], path: &str, problems: &mut Problems) {
     let service = |spec: &&NodeSpec| match spec {
         NodeSpec::Service(service) => {
-            let steps: usize = service.endpoints.values().map(|list| 2 + instructions(list)).sum();
+            let steps: usize = service.lists().map(|list| 2 + instructions(list)).sum();
             steps + service.calls.len() + 3
         }
         _ => 0,

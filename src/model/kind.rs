@@ -76,6 +76,8 @@ pub struct Outgoing {
     pub attempts: u64,
     /// Each goes to every instance of the node.
     pub to_all: bool,
+    /// No visit makes it: the node does, `times` a second.
+    pub by_itself: bool,
 }
 
 /// What is done to data.

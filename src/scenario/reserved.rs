@@ -12,7 +12,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("OperationSpec", &["guarantees", "count"]),
     ("FallbackSpec", &["cache"]),
     ("NodeSpec", &["queue", "topic", "function", "cdn", "gateway", "object_store", "search_index"]),
-    ("ServiceSpec", &["price", "autoscale", "background", "consumes", "purchase"]),
+    ("ServiceSpec", &["price", "autoscale", "consumes", "purchase"]),
     ("InboundSpec", &["auth", "validate"]),
     (
         "LoadBalancerSpec",

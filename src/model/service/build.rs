@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use super::{
     Discipline, ServiceSpec, StepSpec,
+    background::{self, Background},
     compile::{Compiler, Spread},
     cores::Cores,
     inbound::Inbound,
     program::{Instr, Program},
     room::Room,
-    server::{Instance, Server, Workers},
+    server::{Instance, Server, Version, Workers},
 };
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula},
@@ -73,7 +74,17 @@ impl Kind for ServiceSpec {
                 times: 1.0,
                 attempts: 1,
                 to_all: false,
+                by_itself: false,
             });
+        }
+        for (i, task) in self.background.iter().enumerate() {
+            let (first, path) = (all.len(), format!("{path}.background[{i}].do"));
+            let rate = self.facts().instances as f64 * 1e9 / task.period().max(1.0);
+            step_calls(&task.do_, (&path, &String::new()), rate, &mut all);
+            for call in &mut all[first..] {
+                (call.endpoint, call.by_itself) = (None, true);
+                call.operation.get_or_insert((background::OPERATION.to_owned(), None));
+            }
         }
         // What a call falls back on is asked the same, and may fall back in turn.
         let mut next = 0;
@@ -112,7 +123,7 @@ impl Kind for ServiceSpec {
         edges
             || self.inbound.as_ref().is_some_and(|inbound| inbound.carries())
             || self.work.as_ref().is_some_and(uses)
-            || self.endpoints.values().any(|s| {
+            || self.lists().any(|s| {
                 any_step(s, &|step| {
                     step.when.is_some()
                         || step.spread().is_some()
@@ -127,9 +138,10 @@ impl Kind for ServiceSpec {
         let mut all: Vec<(String, String)> = Vec::new();
         all.extend(self.work.iter().flat_map(DurationFormula::tables));
         let edges = self.dependencies.values().filter_map(EdgeSpec::laws);
-        let laws = self.patience.iter().chain(&self.boot).chain(edges);
+        let periods = self.background.iter().map(|task| &task.every);
+        let laws = self.patience.iter().chain(&self.boot).chain(edges).chain(periods);
         all.extend(laws.flat_map(DurationLaw::tables));
-        for steps in self.endpoints.values() {
+        for steps in self.lists() {
             step_files(steps, &mut all);
         }
         all
@@ -189,6 +201,13 @@ impl Kind for ServiceSpec {
             }
             compiler.emit(Instr::End);
         }
+        compiler.program.own.clear();
+        for (i, task) in self.background.iter().enumerate() {
+            let begin = compiler.emit(Instr::Begin) as u16;
+            compiler.program.own.push(begin);
+            compiler.steps(&task.do_, &format!("/background/{i}"));
+            compiler.emit(Instr::End);
+        }
         let mut program = compiler.program;
         program.entries = names
             .ops
@@ -213,10 +232,14 @@ impl Kind for ServiceSpec {
         };
         let mut server = shape.server(id, path, assembly);
         server.patience = patience;
-        server.inbound = self
-            .inbound
-            .as_ref()
-            .map(|spec| Box::new(Inbound::new(spec, shape.instances, assembly)));
+        let guarded = self.inbound.is_some() || self.background.iter().any(|b| b.lease.is_some());
+        server.inbound = guarded.then(|| {
+            let spec = self.inbound.as_deref().cloned().unwrap_or_default();
+            Box::new(Inbound::new(&spec, shape.instances, assembly))
+        });
+        server.background = (!self.background.is_empty()).then(|| {
+            Box::new(Background::new(&self.background, (path, shape.instances), assembly))
+        });
         Box::new(server)
     }
 }
@@ -250,9 +273,14 @@ impl Shape {
             for (entry, before) in program.entries.iter_mut().zip(before) {
                 *entry = entry.or(before);
             }
-            versions.push((program.entries.clone(), spec.kind().limits()));
+            versions.push(Version {
+                entries: program.entries.clone(),
+                own: program.own.clone(),
+                limits: spec.kind().limits(),
+            });
         }
-        program.entries.clone_from(&versions[0].0);
+        program.entries.clone_from(&versions[0].entries);
+        program.own.clone_from(&versions[0].own);
         if versions.len() == 1 {
             versions.clear();
         }
@@ -288,6 +316,7 @@ impl Shape {
             queue: self.queue,
             patience: None,
             inbound: None,
+            background: None,
             jitter: assembly.stream(path, "jitter"),
             counts_cores: self.cores.is_some() || self.speedup.is_some(),
             dropped: Vec::new(),
@@ -300,6 +329,12 @@ impl Shape {
 }
 
 impl ServiceSpec {
+    /// All its lists of steps.
+    pub fn lists(&self) -> impl Iterator<Item = &[StepSpec]> {
+        let own = self.background.iter().map(|task| task.do_.as_slice());
+        self.endpoints.values().map(Vec::as_slice).chain(own)
+    }
+
     /// The dependencies of the file.
     pub fn edge(&self, target: &str) -> Option<&EdgeSpec> {
         self.dependencies.iter().find(|d| d.0.0 == target).map(|d| d.1)
@@ -360,6 +395,7 @@ fn step_calls(
                 times: times * keys,
                 attempts: 1,
                 to_all: spread == Some(Spread::Shards),
+                by_itself: false,
             });
         }
         for (tier, verb) in step.cache_verbs() {
@@ -377,6 +413,7 @@ fn step_calls(
                 times: if instead { 0.0 } else { times * keys },
                 attempts: 1,
                 to_all: false,
+                by_itself: false,
             });
         }
         for ((inner, steps), each) in step.inner().into_iter().zip(step.times()) {

@@ -254,6 +254,7 @@ impl Server {
     /// Whether a request is refused at the door; then it has been answered.
     #[inline(never)]
     pub(super) fn turned_away(&mut self, slot: Slot, world: &mut World) -> bool {
+        let serves = self.serves(world.frames[slot].inst, world);
         let Some(inbound) = &mut self.inbound else { return false };
         let inst = usize::from(world.frames[slot].inst);
         let instance = &self.instances[inst];
@@ -280,6 +281,7 @@ impl Server {
             None
         };
         let (outcome, cause) = match cause {
+            _ if !serves => (Outcome::Unavailable, "no_lease"),
             Some(cause) => (Outcome::Shed, cause),
             None if inbound.token(slot, world) => return false,
             None => (Outcome::RateLimited, "rate_limited"),

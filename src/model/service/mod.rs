@@ -1,5 +1,6 @@
 //! Services: steps run for each request on bounded workers and cores.
 
+pub mod background;
 mod branches;
 pub mod build;
 mod caching;
@@ -16,6 +17,7 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use background::BackgroundSpec;
 use inbound::InboundSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -80,6 +82,9 @@ pub struct ServiceSpec {
     /// Nodes called in sequence after `work`, instead of `endpoints`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Name>,
+    /// What each instance does by itself, such as to renew a lease.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub background: Vec<BackgroundSpec>,
     /// Time a crashed instance takes to start again once the fault is over; 0 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<DurationLaw>,

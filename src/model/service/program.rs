@@ -279,7 +279,8 @@ impl Each {
             Self::Key { own, .. } if i == 0 => Program::key(*own, slot, world),
             Self::Key { laws, stream, .. } => {
                 let client = usize::from(world.frames.extra(slot).client);
-                laws[client].as_ref().map_or(id, |law| law.sample(&mut stream.draw_mixed(id)))
+                let law = laws.get(client).and_then(Option::as_ref);
+                law.map_or(id, |law| law.sample(&mut stream.draw_mixed(id)))
             }
         }
     }
@@ -333,6 +334,8 @@ pub struct Program {
     pub code: Table<Instr>,
     /// First instruction by operation; `None`: no such endpoint.
     pub entries: Vec<Option<u16>>,
+    /// First instruction of each thing it does by itself.
+    pub own: Vec<u16>,
     /// Work and waits.
     pub demands: Table<Demand>,
     /// Calls.
@@ -422,9 +425,11 @@ impl Program {
             Instr::Mark(mark) => {
                 let extra = world.frames.extra(slot);
                 let (client, op, intended) = (extra.client, extra.request_op, extra.intended);
-                let row = world.record.first_row[usize::from(client)] + usize::from(op);
                 let now = world.now();
-                world.record.mark(row, usize::from(mark), intended, now);
+                if let Some(first) = world.record.first_row.get(usize::from(client)) {
+                    let row = first + usize::from(op);
+                    world.record.mark(row, usize::from(mark), intended, now);
+                }
                 pc + 1
             }
             _ => pc + 1,

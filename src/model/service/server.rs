@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    background::Background,
     cores::{Admission, Cores},
     inbound::Inbound,
     program::{Instr, Program, Stop},
@@ -63,6 +64,17 @@ pub struct Instance {
     pub contents: Option<Box<Contents>>,
 }
 
+/// A version of what a server does.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// Entries of the program.
+    pub entries: Vec<Option<u16>>,
+    /// First instruction of each thing it does by itself.
+    pub own: Vec<u16>,
+    /// Caches: what each instance can hold.
+    pub limits: Option<Limits>,
+}
+
 /// A server.
 #[derive(Debug)]
 pub struct Server {
@@ -70,8 +82,8 @@ pub struct Server {
     pub node: NodeId,
     /// What it does.
     pub program: Program,
-    /// Entries of the program, and for caches limits, by version of its spec; empty: there is one.
-    pub versions: Vec<(Vec<Option<u16>>, Option<Limits>)>,
+    /// What differs by version of its spec; empty: there is one.
+    pub versions: Vec<Version>,
     /// Its instances.
     pub instances: Table<Instance>,
     /// Waiting room for a worker, or for the first core without workers.
@@ -80,6 +92,8 @@ pub struct Server {
     pub patience: Option<Demand>,
     /// What is done to requests at the door.
     pub inbound: Option<Box<Inbound>>,
+    /// What instances do by themselves.
+    pub background: Option<Box<Background>>,
     /// Draws of backoff jitter.
     pub jitter: Stream,
     /// `utilisation` counts cores, not workers.
@@ -116,6 +130,16 @@ impl Node for Server {
         self.called_off(slot, world);
     }
 
+    fn start(&mut self, world: &mut World) {
+        for inst in 0..self.instances.len() as u16 {
+            self.begin_background(inst, false, world);
+        }
+    }
+
+    fn recover(&mut self, inst: u16, world: &mut World) {
+        self.begin_background(inst, true, world);
+    }
+
     fn crash(&mut self, number: u16, lost: &[Slot], world: &mut World) {
         let visits = lost.iter().filter(|&&slot| !world.is_branch(slot)).count();
         let inst = &mut self.instances[usize::from(number)];
@@ -134,6 +158,7 @@ impl Node for Server {
         if let Some(inbound) = &mut self.inbound {
             inbound.restart(number);
         }
+        self.end_background(number);
     }
 
     fn pause(&mut self, inst: u16, world: &mut World) {
@@ -163,8 +188,9 @@ impl Node for Server {
     }
 
     fn set_version(&mut self, version: usize) {
-        let Some((entries, limits)) = self.versions.get(version) else { return };
+        let Some(Version { entries, own, limits }) = self.versions.get(version) else { return };
         self.program.entries.clone_from(entries);
+        self.program.own.clone_from(own);
         for inst in &mut self.instances {
             if let (Some(contents), Some(limits)) = (&mut inst.contents, limits) {
                 contents.limits = *limits;
@@ -200,7 +226,7 @@ impl Server {
     fn admit(&mut self, slot: Slot, world: &mut World) {
         let op = usize::from(world.frames[slot].op);
         let Some(&Some(entry)) = self.program.entries.get(op) else {
-            return probed(slot, world);
+            return self.probed(slot, world);
         };
         world.arrive(slot);
         let f = &mut world.frames[slot];
@@ -437,6 +463,8 @@ impl Server {
             f.armed = FINISHED;
             if flags & CALLER_DONE == 0 {
                 world.agenda.push_now(slot, kind::REPLY);
+            } else if f.parent == NONE {
+                self.rest(slot, outcome, world);
             } else {
                 f.flags |= CALLEE_DONE;
                 world.release_if_done(slot);
@@ -512,12 +540,13 @@ impl Server {
         self.finish(slot, Outcome::Ok, world);
         rest
     }
-}
 
-/// A health check asks for no endpoint: whoever is there says so.
-#[inline(never)]
-fn probed(slot: Slot, world: &mut World) {
-    let op = world.frames[slot].op;
-    assert_eq!(op, PROBE, "every operation that can arrive has an endpoint");
-    world.reply(slot, Outcome::Ok);
+    /// A health check asks for no endpoint: whoever is there says so, unless it may not serve.
+    #[inline(never)]
+    fn probed(&self, slot: Slot, world: &mut World) {
+        let Frame { op, inst, .. } = world.frames[slot];
+        assert_eq!(op, PROBE, "every operation that can arrive has an endpoint");
+        let well = self.serves(inst, world);
+        world.reply(slot, if well { Outcome::Ok } else { Outcome::Unavailable });
+    }
 }
