@@ -397,6 +397,9 @@ pub fn service(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut
     if let Some(inbound) = &spec.inbound {
         inbound.check(spec, &at("inbound"), names, problems);
     }
+    if let Some(limits) = &spec.limits {
+        limits.check(&at("limits"), problems);
+    }
     let shared = spec.discipline == Some(Discipline::Shared);
     if spec.speedup.is_some() && !shared {
         problems.error_help(
@@ -488,6 +491,7 @@ fn service_steps(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &m
         steps(list, &format!("{path}.endpoints.{}", name.0), (0, &mut count), names, problems);
     }
     many_steps(count, &format!("{path}.endpoints"), problems);
+    spec.check_locks(path, names, problems);
     for (i, task) in spec.background.iter().enumerate() {
         task.check(&format!("{path}.background[{i}]"), names, problems);
     }

@@ -161,6 +161,10 @@ pub trait Kind {
     fn startup(&self) -> Startup<'_> {
         Startup::default()
     }
+    /// Whether its processes can die of themselves.
+    fn is_mortal(&self) -> bool {
+        false
+    }
     /// What a visit for an operation takes.
     fn visit(&self, op: &Op) -> Visit {
         let _ = op;

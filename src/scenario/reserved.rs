@@ -13,7 +13,6 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("FallbackSpec", &["cache"]),
     ("NodeSpec", &["queue", "topic", "function", "cdn", "gateway", "object_store", "search_index"]),
     ("ServiceSpec", &["price", "autoscale", "consumes", "purchase"]),
-    ("InboundSpec", &["auth", "validate"]),
     (
         "LoadBalancerSpec",
         &["price", "inbound", "cores", "queue", "discipline", "instances", "dependencies"],

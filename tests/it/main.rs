@@ -18,6 +18,8 @@ mod health;
 mod hostile;
 mod inbound;
 mod incidents;
+mod limits;
+mod locks;
 mod metamorphic;
 mod peers;
 mod placement;

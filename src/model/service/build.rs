@@ -7,7 +7,8 @@ use super::{
     background::{self, Background},
     compile::{Compiler, Spread},
     cores::Cores,
-    inbound::Inbound,
+    inbound::{AUTH, Inbound},
+    locks::Locks,
     program::{Instr, Program},
     room::Room,
     server::{Instance, Server, Version, Workers},
@@ -19,8 +20,10 @@ use crate::{
         check,
         fault::timeline::Startup,
         kind::{Facts, Kind, Outgoing, Reach, Verb, Visit},
+        kinds::NodeSpec,
         network::ZonesSpec,
         node::{Area, Node, NodeId},
+        probe::Outcome,
         resilience::{EdgeSpec, policy::EdgeState},
         service::Speedup,
     },
@@ -77,6 +80,19 @@ impl Kind for ServiceSpec {
                 by_itself: false,
             });
         }
+        if let Some(auth) = self.inbound.as_ref().and_then(|inbound| inbound.auth.as_ref()) {
+            all.push(Outgoing {
+                path: format!("{path}.inbound.auth"),
+                target: auth.0.clone(),
+                operation: Some((AUTH.to_owned(), None)),
+                label: AUTH.to_owned(),
+                endpoint: None,
+                times: 1.0,
+                attempts: 1,
+                to_all: false,
+                by_itself: false,
+            });
+        }
         for (i, task) in self.background.iter().enumerate() {
             let (first, path) = (all.len(), format!("{path}.background[{i}].do"));
             let rate = self.facts().instances as f64 * 1e9 / task.period().max(1.0);
@@ -126,6 +142,7 @@ impl Kind for ServiceSpec {
             || self.lists().any(|s| {
                 any_step(s, &|step| {
                     step.when.is_some()
+                        || step.lock.as_ref().is_some_and(|lock| lock.per.is_some())
                         || step.spread().is_some()
                         || step.reply.is_some()
                         || step.work.iter().chain(&step.wait).any(uses)
@@ -136,7 +153,8 @@ impl Kind for ServiceSpec {
 
     fn files(&self) -> Vec<(String, String)> {
         let mut all: Vec<(String, String)> = Vec::new();
-        all.extend(self.work.iter().flat_map(DurationFormula::tables));
+        let validate = self.inbound.iter().filter_map(|inbound| inbound.validate.as_ref());
+        all.extend(self.work.iter().chain(validate).flat_map(DurationFormula::tables));
         let edges = self.dependencies.values().filter_map(EdgeSpec::laws);
         let periods = self.background.iter().map(|task| &task.every);
         let laws = self.patience.iter().chain(&self.boot).chain(edges).chain(periods);
@@ -145,6 +163,10 @@ impl Kind for ServiceSpec {
             step_files(steps, &mut all);
         }
         all
+    }
+
+    fn is_mortal(&self) -> bool {
+        self.limits.as_ref().is_some_and(|limits| limits.is_mortal())
     }
 
     fn startup(&self) -> Startup<'_> {
@@ -161,7 +183,11 @@ impl Kind for ServiceSpec {
                 work: work.mean_of_law().unwrap_or(0.0),
             }),
         };
-        if self.speedup.is_some() {
+        if let Some(work) = self.inbound.as_ref().and_then(|inbound| inbound.validate.as_ref()) {
+            visit.least += work.min_value();
+            visit.work += work.mean_of_law().unwrap_or(0.0);
+        }
+        if self.speedup.is_some() || self.limits.as_ref().is_some_and(|limits| limits.strains()) {
             // Several at once may be served faster than one alone.
             visit.least = 0.0;
         }
@@ -173,26 +199,28 @@ impl Kind for ServiceSpec {
     }
 
     fn changeable(&self) -> &'static [&'static str] {
-        &["work", "calls", "endpoints", "dependencies"]
+        &["work", "calls", "endpoints", "dependencies", "inbound", "limits"]
     }
 
     fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
         let names = assembly.names;
         let mut compiler = Compiler::new(assembly, path.to_owned(), &self.dependencies);
         compiler.program = program;
+        compiler.strained = self.limits.as_ref().is_some_and(|limits| limits.strains());
         let mut starts: BTreeMap<String, u16> = BTreeMap::new();
         for (name, steps) in &self.endpoints {
             starts.insert(name.0.clone(), compiler.here());
             compiler.emit(Instr::Begin);
+            self.arrive(&mut compiler, &format!("/{}", name.0));
             compiler.steps(steps, &format!("/{}", name.0));
             compiler.emit(Instr::End);
         }
         if self.endpoints.is_empty() {
             starts.insert("default".to_owned(), compiler.here());
             compiler.emit(Instr::Begin);
+            self.arrive(&mut compiler, "");
             if let Some(work) = &self.work {
-                let demand = compiler.demand(work, "/work");
-                compiler.emit(Instr::Work(demand));
+                compiler.work(work, "/work");
             }
             for (i, target) in self.calls.iter().enumerate() {
                 let (call, path) = ((None, None, None), format!("/calls/{i}"));
@@ -232,11 +260,17 @@ impl Kind for ServiceSpec {
         };
         let mut server = shape.server(id, path, assembly);
         server.patience = patience;
-        let guarded = self.inbound.is_some() || self.background.iter().any(|b| b.lease.is_some());
-        server.inbound = guarded.then(|| {
-            let spec = self.inbound.as_deref().cloned().unwrap_or_default();
-            Box::new(Inbound::new(&spec, shape.instances, assembly))
-        });
+        // Those of the instances were the last to be made.
+        let first_tick = assembly.ticks.len() as u64 - shape.instances;
+        let versions = assembly.names.versions(id);
+        let specs: Vec<&ServiceSpec> = versions
+            .into_iter()
+            .filter_map(|spec| match spec {
+                NodeSpec::Service(service) => Some(service),
+                _ => None,
+            })
+            .collect();
+        server.inbound = Inbound::new(&specs, first_tick as u32, assembly).map(Box::new);
         server.background = (!self.background.is_empty()).then(|| {
             Box::new(Background::new(&self.background, (path, shape.instances), assembly))
         });
@@ -317,6 +351,8 @@ impl Shape {
             patience: None,
             inbound: None,
             background: None,
+            locks: (!program.locks.is_empty())
+                .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),
             jitter: assembly.stream(path, "jitter"),
             counts_cores: self.cores.is_some() || self.speedup.is_some(),
             dropped: Vec::new(),
@@ -329,6 +365,22 @@ impl Shape {
 }
 
 impl ServiceSpec {
+    /// What every request does first: it is checked, and someone is asked whether it may go on.
+    fn arrive(&self, compiler: &mut Compiler<'_, '_>, path: &str) {
+        let Some(inbound) = &self.inbound else { return };
+        if let Some(work) = &inbound.validate {
+            compiler.work(work, &format!("{path}/validate"));
+        }
+        if let Some(auth) = &inbound.auth {
+            let op = (AUTH.to_owned(), None);
+            let (call, path) = ((Some(&op), None, None), format!("{path}/auth"));
+            compiler.call(&auth.0, call, false, &path);
+            let site = compiler.program.calls.iter_mut().last().expect("it was just added");
+            site.failure = (Outcome::Rejected, "unauthorized");
+            compiler.fallback(&auth.0, call, false, &path);
+        }
+    }
+
     /// All its lists of steps.
     pub fn lists(&self) -> impl Iterator<Item = &[StepSpec]> {
         let own = self.background.iter().map(|task| task.do_.as_slice());

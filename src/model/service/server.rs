@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 
 use super::{
     background::Background,
-    cores::{Admission, Cores},
+    cores::{Admission, Cores, Work},
     inbound::Inbound,
+    locks::Locks,
     program::{Instr, Program, Stop},
     room::{Next, Room},
 };
@@ -21,6 +22,7 @@ use crate::{
     },
     model::{
         cache::contents::{Contents, Limits},
+        fault::hosts::scaled,
         frame::{
             BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER, IN_ROOM, NONE,
             PROBE, Slot,
@@ -92,6 +94,8 @@ pub struct Server {
     pub patience: Option<Demand>,
     /// What is done to requests at the door.
     pub inbound: Option<Box<Inbound>>,
+    /// Locks, if any step takes one.
+    pub locks: Option<Box<Locks>>,
     /// What instances do by themselves.
     pub background: Option<Box<Background>>,
     /// Draws of backoff jitter.
@@ -149,6 +153,8 @@ impl Node for Server {
             workers.busy.clear(world.now());
         }
         inst.cores.clear(world);
+        self.crash_locks(lost, world);
+        let inst = &mut self.instances[usize::from(number)];
         self.frozen.entry(number).and_modify(Vec::clear);
         if let Some(contents) = &mut inst.contents {
             contents.clear();
@@ -156,7 +162,7 @@ impl Node for Server {
         }
         inst.edges.fill(EdgeState::default());
         if let Some(inbound) = &mut self.inbound {
-            inbound.restart(number);
+            inbound.restart(number, self.instances[usize::from(number)].departures);
         }
         self.end_background(number);
     }
@@ -191,6 +197,9 @@ impl Node for Server {
         let Some(Version { entries, own, limits }) = self.versions.get(version) else { return };
         self.program.entries.clone_from(entries);
         self.program.own.clone_from(own);
+        if let Some(inbound) = &mut self.inbound {
+            inbound.set_version(version);
+        }
         for inst in &mut self.instances {
             if let (Some(contents), Some(limits)) = (&mut inst.contents, limits) {
                 contents.limits = *limits;
@@ -201,8 +210,10 @@ impl Node for Server {
     fn books(&self, now: u64) -> Vec<InstanceBooks> {
         self.instances
             .iter()
-            .map(|i| {
+            .enumerate()
+            .map(|(number, i)| {
                 let (cores_busy, cores_queue) = i.cores.books(now);
+                let locks_queue = self.locks.as_ref().map_or(0, |l| l.waited(number, now));
                 let (workers_busy, workers_queue) =
                     i.workers.as_ref().map_or((0, 0), |w| (w.busy.until(now), w.room.until(now)));
                 InstanceBooks {
@@ -211,7 +222,7 @@ impl Node for Server {
                     } else {
                         workers_busy
                     },
-                    in_queue: cores_queue + workers_queue,
+                    in_queue: cores_queue + workers_queue + locks_queue,
                     arrivals: i.arrivals,
                     departures: i.departures,
                     cache: i.contents.as_ref().map_or_else(Default::default, |c| c.books),
@@ -296,6 +307,7 @@ impl Server {
     fn proceed(&mut self, slot: Slot, world: &mut World) {
         match self.program.advance(slot, world) {
             Stop::At(Instr::Work(demand)) => self.start_work(slot, demand, world),
+            Stop::At(Instr::Strained(demand)) => self.start_strained(slot, demand, world),
             Stop::At(Instr::Wait(demand)) => {
                 let work = self.program.demands[usize::from(demand)].work(slot, world);
                 world.arm(slot, world.stretched(slot, work).span);
@@ -317,6 +329,12 @@ impl Server {
                 let rest = self.reply_early(slot, reply, world);
                 self.run(rest, world);
             }
+            Stop::At(Instr::Lock(_)) => self.start_lock(slot, world),
+            Stop::At(Instr::Unlock) => {
+                self.unlock(slot, world);
+                world.frames[slot].pc += 1;
+                self.run(slot, world);
+            }
             Stop::At(_) => self.finish(slot, Outcome::Ok, world),
             Stop::Failed => {
                 world.record.node(self.node).cause("failed_step");
@@ -333,6 +351,24 @@ impl Server {
             return;
         }
         let work = self.program.demands[usize::from(demand)].work(slot, world);
+        self.take_core(slot, work, world);
+    }
+
+    /// Starts work that takes longer while memory is short.
+    #[inline(never)]
+    fn start_strained(&mut self, slot: Slot, demand: u16, world: &mut World) {
+        if world.carries && self.past_deadline(slot, world) {
+            return;
+        }
+        let work = self.program.demands[usize::from(demand)].work(slot, world);
+        let inst = usize::from(world.frames[slot].inst);
+        let strain = |inbound: &Inbound| inbound.strain(inst, &self.instances[inst]);
+        let factor = self.inbound.as_ref().map_or(1.0, |inbound| strain(inbound));
+        self.take_core(slot, Work::of(scaled(work.nanos, factor)), world);
+    }
+
+    #[inline(always)]
+    fn take_core(&mut self, slot: Slot, work: Work, world: &mut World) {
         let f = &mut world.frames[slot];
         let before = f.served;
         f.served += work.nanos;
@@ -446,6 +482,7 @@ impl Server {
         if !outcome.is_success() {
             self.fail_followers(slot, outcome, world);
             self.release_fills(slot, world);
+            self.free_locks(slot, world);
         }
         self.end(slot, outcome, world);
     }
@@ -537,6 +574,7 @@ impl Server {
             // It may stand in the middle of a loop.
             world.frames.extra_mut(rest).loops = world.frames.extra(slot).loops;
         }
+        self.inherit_locks(slot, rest);
         self.finish(slot, Outcome::Ok, world);
         rest
     }
