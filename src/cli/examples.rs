@@ -62,6 +62,8 @@ library! {
     "repair-crews",
     "gray-failure",
     "stop-the-world",
+    "lock-contention",
+    "memory-leak",
     "w1-mm1",
     "w2-lb-tier",
     "zone-loss",
@@ -79,6 +81,8 @@ library! {
     "incidents/facebook-2021",
     "incidents/google-cloud-2025",
     "incidents/dynamodb-2025",
+    "incidents/kinesis-2020",
+    "incidents/discord",
 }
 
 pub(super) fn examples(arguments: &ExamplesArguments, voice: Voice) -> Exit {

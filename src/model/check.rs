@@ -231,7 +231,7 @@ fn discipline(spec: Option<&Discipline>, bounded: bool, path: &str, problems: &m
 pub fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
     zones(spec.zones.as_ref(), &format!("{path}.zones"), names, problems);
     targets(&spec.to, path, names, problems);
-    health(spec, path, problems);
+    health(spec, path, names, problems);
     let pool: u64 = spec
         .to
         .nodes()
@@ -341,9 +341,23 @@ pub fn health_check(check: &HealthCheckSpec, path: &str, problems: &mut Problems
 }
 
 /// How a balancer learns of the health of its targets.
-fn health(spec: &LoadBalancerSpec, path: &str, problems: &mut Problems) {
+fn health(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
     if let Some(check) = &spec.health_check {
         health_check(check, path, problems);
+        for (name, _) in spec.to.nodes() {
+            let node = names.node(&name.0).map(|id| names.specs[usize::from(id)]);
+            if let Some(NodeSpec::Service(service)) = node
+                && check.detect.is_some()
+                && service.stops_by_itself()
+            {
+                problems.warn(
+                    "W-DETECT",
+                    format!("{path}.health_check.detect"),
+                    format!("`{}` can stop serving by itself, which only probes see", name.0),
+                    "give `interval` instead",
+                );
+            }
+        }
     }
     if let Some(eject) = &spec.eject {
         positive(Some(eject.errors), 1_000_000, &format!("{path}.eject.errors"), problems);

@@ -12,7 +12,7 @@ use super::{
     check_size::{MAX_LOAD_STEPS, changes, rounds, sizes},
     check_steps::{key_space, long_programs, many_steps, shares, steps},
     client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec},
-    kind::Outgoing,
+    kind::{Kind, Outgoing},
     kinds::NodeSpec,
     network::NetworkSpec,
     node::NodeId,
@@ -219,6 +219,21 @@ fn lossy_edges(names: &Names<'_>, problems: &mut Problems) {
         Some(fault) => format!("the fault `{}` loses messages or whole hosts", fault.id.0),
         None => return,
     };
+    for (name, spec) in &names.design.nodes {
+        let NodeSpec::Service(service) = spec else { continue };
+        for call in service.outgoing("").iter().filter(|call| call.by_itself) {
+            let edge = service.edge(&call.target);
+            if edge.is_none_or(|edge| edge.timeout.is_none() && edge.deadline.is_none()) {
+                problems.warn(
+                    "W-NO-TIMEOUT",
+                    format!("nodes.{}.service.background", name.0),
+                    format!("{why}, and a run whose message is lost is the last of its instance"),
+                    format!("give `dependencies` a `timeout` for `{}`", call.target),
+                );
+                break;
+            }
+        }
+    }
     for (name, client) in &names.design.clients {
         for (_, operation) in client.operations() {
             if operation.edge().timeout.is_none() && operation.edge().deadline.is_none() {

@@ -36,6 +36,8 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("hedged-requests", "30s", "20s"),
     ("hot-key", "10s", "5s"),
     ("llm-serving", "300s", "20s"),
+    ("lock-contention", "40s", "10s"),
+    ("memory-leak", "310s", "250s"),
     ("noisy-neighbour", "70s", "50s"),
     ("overload-control", "70s", "50s"),
     ("repair-crews", "400d", "0s"),

@@ -381,6 +381,11 @@ impl ServiceSpec {
         }
     }
 
+    /// Whether instances can stop serving though no fault hits them: they die, or lose a lease.
+    pub fn stops_by_itself(&self) -> bool {
+        self.is_mortal() || self.background.iter().any(|task| task.lease.is_some())
+    }
+
     /// All its lists of steps.
     pub fn lists(&self) -> impl Iterator<Item = &[StepSpec]> {
         let own = self.background.iter().map(|task| task.do_.as_slice());
