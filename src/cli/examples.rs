@@ -62,6 +62,7 @@ library! {
     "repair-crews",
     "gray-failure",
     "stop-the-world",
+    "static-stability",
     "lock-contention",
     "memory-leak",
     "w1-mm1",

@@ -123,6 +123,27 @@ fn instances_talk_among_themselves() {
     assert_eq!(found, again);
 }
 
+#[test]
+fn what_nobody_would_notice_is_told() {
+    let text = |check: &str, faults: &str| {
+        let nodes = format!(
+            "lb: {{load_balancer: {{to: app, health_check: {{{check}}}}}}}, \
+             app: {{service: {{cores: 1, work: 1ms, background: [{{every: 1s, lease: 3s, do: [{{call: meta}}]}}]}}}}, \
+             meta: {{service: {{cores: 1, work: 1ms}}}}"
+        );
+        design("100s", "arrivals: poisson(9/s), to: lb, timeout: 1s", &nodes, faults)
+    };
+    let warned = |text: &str| -> Vec<String> {
+        let all = told(text.as_bytes());
+        all.iter().map(|line| line.split_whitespace().nth(1).unwrap().to_owned()).collect()
+    };
+    assert_eq!(warned(&text("interval: 1s", "")), Vec::<String>::new());
+    // Only probes see that a lease is lost, and a run that waits for a lost message waits for ever.
+    assert_eq!(warned(&text("detect: 1s", "")), ["W-DETECT"]);
+    let cut = "{id: cut, at: 5s, for: 5s, partition: {link: [app, meta]}}";
+    assert_eq!(warned(&text("interval: 1s", cut)), ["W-NO-TIMEOUT"]);
+}
+
 const OWN: &str = "\
 windtunnel: 1
 name: own

@@ -100,6 +100,9 @@ impl Kind for ServiceSpec {
             for call in &mut all[first..] {
                 (call.endpoint, call.by_itself) = (None, true);
                 call.operation.get_or_insert((background::OPERATION.to_owned(), None));
+                if call.label.is_empty() {
+                    background::OPERATION.clone_into(&mut call.label);
+                }
             }
         }
         // What a call falls back on is asked the same, and may fall back in turn.
