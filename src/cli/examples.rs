@@ -63,6 +63,9 @@ library! {
     "years-of-outages",
     "gray-failure",
     "stop-the-world",
+    "static-stability",
+    "lock-contention",
+    "memory-leak",
     "w1-mm1",
     "w2-lb-tier",
     "zone-loss",
@@ -80,6 +83,8 @@ library! {
     "incidents/facebook-2021",
     "incidents/google-cloud-2025",
     "incidents/dynamodb-2025",
+    "incidents/kinesis-2020",
+    "incidents/discord",
 }
 
 pub(super) fn examples(arguments: &ExamplesArguments, voice: Voice) -> Exit {

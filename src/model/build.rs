@@ -242,6 +242,10 @@ impl<'a> Names<'a> {
             .into_iter()
             .filter_map(|(target, op)| Some((self.node(&target)?, self.op(&op)?)))
             .collect();
+        let own = outgoing.iter().flatten().filter(|call| call.by_itself);
+        open.extend(
+            own.filter_map(|c| Some((self.node(&c.target)?, self.op(c.operation.as_ref()?)?))),
+        );
         while let Some((node, op)) = open.pop() {
             let seen = &mut self.arriving[usize::from(node)];
             if seen.contains(&op) {
@@ -249,7 +253,7 @@ impl<'a> Names<'a> {
             }
             seen.push(op);
             seen.sort_unstable();
-            for call in &outgoing[usize::from(node)] {
+            for call in outgoing[usize::from(node)].iter().filter(|call| !call.by_itself) {
                 let next = call.operation.as_ref().map_or(Some(op), |o| self.op(o));
                 if let (Some(target), Some(next)) = (self.node(&call.target), next) {
                     open.push((target, next));

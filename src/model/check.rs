@@ -231,7 +231,7 @@ fn discipline(spec: Option<&Discipline>, bounded: bool, path: &str, problems: &m
 pub fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
     zones(spec.zones.as_ref(), &format!("{path}.zones"), names, problems);
     targets(&spec.to, path, names, problems);
-    health(spec, path, problems);
+    health(spec, path, names, problems);
     let pool: u64 = spec
         .to
         .nodes()
@@ -341,9 +341,23 @@ pub fn health_check(check: &HealthCheckSpec, path: &str, problems: &mut Problems
 }
 
 /// How a balancer learns of the health of its targets.
-fn health(spec: &LoadBalancerSpec, path: &str, problems: &mut Problems) {
+fn health(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
     if let Some(check) = &spec.health_check {
         health_check(check, path, problems);
+        for (name, _) in spec.to.nodes() {
+            let node = names.node(&name.0).map(|id| names.specs[usize::from(id)]);
+            if let Some(NodeSpec::Service(service)) = node
+                && check.detect.is_some()
+                && service.stops_by_itself()
+            {
+                problems.warn(
+                    "W-DETECT",
+                    format!("{path}.health_check.detect"),
+                    format!("`{}` can stop serving by itself, which only probes see", name.0),
+                    "give `interval` instead",
+                );
+            }
+        }
     }
     if let Some(eject) = &spec.eject {
         positive(Some(eject.errors), 1_000_000, &format!("{path}.eject.errors"), problems);
@@ -397,6 +411,9 @@ pub fn service(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut
     if let Some(inbound) = &spec.inbound {
         inbound.check(spec, &at("inbound"), names, problems);
     }
+    if let Some(limits) = &spec.limits {
+        limits.check(&at("limits"), problems);
+    }
     let shared = spec.discipline == Some(Discipline::Shared);
     if spec.speedup.is_some() && !shared {
         problems.error_help(
@@ -412,7 +429,7 @@ pub fn service(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut
     let bounded = service_waits(spec, path, problems);
     service_steps(spec, path, names, problems);
     service_edges(spec, path, names, problems);
-    let works = spec.work.is_some() || spec.endpoints.values().any(|s| has_work(s));
+    let works = spec.work.is_some() || spec.lists().any(has_work);
     if works && !bounded {
         problems.warn(
             "W-UNBOUNDED",
@@ -488,6 +505,10 @@ fn service_steps(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &m
         steps(list, &format!("{path}.endpoints.{}", name.0), (0, &mut count), names, problems);
     }
     many_steps(count, &format!("{path}.endpoints"), problems);
+    spec.check_locks(path, names, problems);
+    for (i, task) in spec.background.iter().enumerate() {
+        task.check(&format!("{path}.background[{i}]"), names, problems);
+    }
 }
 
 fn service_edges(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {

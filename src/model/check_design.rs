@@ -12,7 +12,7 @@ use super::{
     check_size::{MAX_LOAD_STEPS, changes, rounds, sizes},
     check_steps::{key_space, long_programs, many_steps, shares, steps},
     client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec},
-    kind::Outgoing,
+    kind::{Kind, Outgoing},
     kinds::NodeSpec,
     network::NetworkSpec,
     node::NodeId,
@@ -72,6 +72,9 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
                 for (endpoint, list) in &service.endpoints {
                     rounds(list, &format!("{path}.endpoints.{}", endpoint.0), 1, problems);
                 }
+                for (i, task) in service.background.iter().enumerate() {
+                    rounds(&task.do_, &format!("{path}.background[{i}].do"), 1, problems);
+                }
             }
             node.kind().outgoing(&path)
         })
@@ -79,12 +82,16 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
     references(names, &calls, problems);
     super::fault::check::faults(names, problems);
     if !problems.any_error() {
-        cycles(names, &calls, problems);
+        // What a node does by itself leads to visits and follows from none.
+        let caused =
+            |calls: &Vec<Outgoing>| calls.iter().filter(|c| !c.by_itself).cloned().collect();
+        let caused: Vec<Vec<Outgoing>> = calls.iter().map(caused).collect();
+        cycles(names, &caused, problems);
         endpoints(names, &calls, problems);
         reachable(names, &calls, problems);
         lossy_edges(names, problems);
-        needs(names, &calls, problems);
-        flow(names, &calls, problems);
+        needs(names, &caused, problems);
+        flow(names, &calls, &caused, problems);
     }
 }
 
@@ -97,7 +104,7 @@ fn references(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problem
                 let help = closest(&call.target, names.nodes.iter().copied());
                 let message = format!("unknown node `{}`", call.target);
                 problems.error_help("E-REF", call.path.clone(), message, help);
-            } else if call.target == names.nodes[i] {
+            } else if call.target == names.nodes[i] && !call.by_itself {
                 problems.error("E-CYCLE", call.path.clone(), "a node cannot call itself");
             } else {
                 inside(names, (&call.target, Some(i as NodeId)), &call.path, problems);
@@ -190,9 +197,9 @@ fn endpoints(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems
     }
 }
 
-fn reachable(names: &Names<'_>, _calls: &[Vec<Outgoing>], problems: &mut Problems) {
+fn reachable(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     for (i, name) in names.nodes.iter().enumerate() {
-        if names.arriving[i].is_empty() {
+        if names.arriving[i].is_empty() && !calls[i].iter().any(|call| call.by_itself) {
             problems.warn(
                 "W-UNUSED",
                 format!("nodes.{name}"),
@@ -212,6 +219,21 @@ fn lossy_edges(names: &Names<'_>, problems: &mut Problems) {
         Some(fault) => format!("the fault `{}` loses messages or whole hosts", fault.id.0),
         None => return,
     };
+    for (name, spec) in &names.design.nodes {
+        let NodeSpec::Service(service) = spec else { continue };
+        for call in service.outgoing("").iter().filter(|call| call.by_itself) {
+            let edge = service.edge(&call.target);
+            if edge.is_none_or(|edge| edge.timeout.is_none() && edge.deadline.is_none()) {
+                problems.warn(
+                    "W-NO-TIMEOUT",
+                    format!("nodes.{}.service.background", name.0),
+                    format!("{why}, and a run whose message is lost is the last of its instance"),
+                    format!("give `dependencies` a `timeout` for `{}`", call.target),
+                );
+                break;
+            }
+        }
+    }
     for (name, client) in &names.design.clients {
         for (_, operation) in client.operations() {
             if operation.edge().timeout.is_none() && operation.edge().deadline.is_none() {

@@ -20,12 +20,19 @@ const OVERLOAD: f64 = 100.0;
 const EVENTS_PER_VISIT: f64 = 4.0;
 
 /// Checks the number of attempts (E-RETRY-BOMB) and of events (E-BUDGET).
-pub(super) fn flow(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
-    let order = callees_first(names, calls);
-    attempts(names, calls, &order, problems);
-    let active = rates(names, calls, &order, |client| client.active_share(names));
+///
+/// `calls` are all, `caused` those that visits make.
+pub(super) fn flow(
+    names: &Names<'_>,
+    calls: &[Vec<Outgoing>],
+    caused: &[Vec<Outgoing>],
+    problems: &mut Problems,
+) {
+    let order = callees_first(names, caused);
+    attempts(names, caused, &order, problems);
+    let active = rates(names, (calls, caused), &order, |client| client.active_share(names));
     events(names, &active, problems);
-    overload(names, &rates(names, calls, &order, |_| 1.0), problems);
+    overload(names, &rates(names, (calls, caused), &order, |_| 1.0), problems);
     impossible(names, calls, problems);
 }
 
@@ -100,12 +107,18 @@ fn attempts(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize], problem
 /// not counted); of the requests of each client this share.
 fn rates(
     names: &Names<'_>,
-    calls: &[Vec<Outgoing>],
+    (all, calls): (&[Vec<Outgoing>], &[Vec<Outgoing>]),
     order: &[usize],
     share: impl Fn(&ClientSpec) -> f64,
 ) -> Vec<Vec<f64>> {
     let seconds = names.design.duration as f64 / 1e9;
     let mut rates = vec![vec![0.0; names.ops.len()]; calls.len()];
+    for call in all.iter().flatten().filter(|call| call.by_itself) {
+        let op = call.operation.as_ref().and_then(|op| names.op(op)).expect("operations are known");
+        let target = target(names, call);
+        let shards = if call.to_all { names.specs[target].kind().facts().instances } else { 1 };
+        rates[target][usize::from(op)] += call.times * shards as f64;
+    }
     for client in names.design.clients.values() {
         let Some(requests) = client.expected_requests(names.design.duration) else { continue };
         let rate = share(client) * requests / seconds;
@@ -146,7 +159,8 @@ fn rates(
 /// The events a run takes.
 fn events(names: &Names<'_>, rates: &[Vec<f64>], problems: &mut Problems) {
     let seconds = names.design.duration as f64 / 1e9;
-    let visits: f64 = rates.iter().flatten().sum();
+    let own: f64 = names.specs.iter().map(|spec| runs(spec)).sum();
+    let visits = rates.iter().flatten().sum::<f64>() + own;
     let events = visits * seconds * EVENTS_PER_VISIT;
     let most = Limits::default().events as f64;
     if events > most {
@@ -165,6 +179,13 @@ fn events(names: &Names<'_>, rates: &[Vec<f64>], problems: &mut Problems) {
             ),
         );
     }
+}
+
+/// How often instances of a node do something by themselves, per second.
+fn runs(spec: &NodeSpec) -> f64 {
+    let NodeSpec::Service(service) = spec else { return 0.0 };
+    let each: f64 = service.background.iter().map(|task| 1e9 / task.period().max(1.0)).sum();
+    each * spec.kind().facts().instances as f64
 }
 
 /// Far more work than a node can do, and nothing that turns it away.

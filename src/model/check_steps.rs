@@ -29,7 +29,7 @@ const MAX_INSTRUCTIONS: usize = 65_000;
 pub(super) fn long_programs(versions: &[&NodeSpec], path: &str, problems: &mut Problems) {
     let service = |spec: &&NodeSpec| match spec {
         NodeSpec::Service(service) => {
-            let steps: usize = service.endpoints.values().map(|list| 2 + instructions(list)).sum();
+            let steps: usize = service.lists().map(|list| 8 + instructions(list)).sum();
             steps + service.calls.len() + 3
         }
         _ => 0,
@@ -190,6 +190,7 @@ fn step(s: &StepSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
         s.race.is_some(),
         s.choose.is_some(),
         s.repeat.is_some(),
+        s.lock.is_some(),
         s.fail.is_some(),
         s.mark.is_some(),
         s.reply.is_some(),
@@ -202,7 +203,7 @@ fn step(s: &StepSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
             "E-STEP",
             path,
             what,
-            "one of work, wait, call, read, write, delete, cas, increment, all, any, race, choose, repeat, fail, mark, reply",
+            "one of work, wait, call, read, write, delete, cas, increment, all, any, race, choose, repeat, lock, fail, mark, reply",
         );
     }
     if let Some(condition) = &s.when {

@@ -20,6 +20,8 @@ pub type Slot = u32;
 /// No frame.
 pub const NONE: Slot = u32::MAX;
 
+/// `client` of what no client asked for.
+pub const NOBODY: u16 = u16::MAX;
 /// `op` of a health check that asks for nothing but an answer.
 pub const PROBE: u8 = u8::MAX;
 /// `node` of a free slot.
@@ -158,9 +160,9 @@ pub struct Extra {
     pub surplus: i16,
     /// At a client: the fallback has been called.
     pub fell_back: bool,
-    /// Client of the request (index in name order).
+    /// Client of the request (index in name order), or [`NOBODY`].
     pub client: u16,
-    /// Shard a branch of a read of all shards is about.
+    /// Shard a branch of a read of all shards is about; what a service's own run is a run of.
     pub shard: u16,
     /// Operation of the request at its client.
     pub request_op: u8,

@@ -76,6 +76,8 @@ pub struct Outgoing {
     pub attempts: u64,
     /// Each goes to every instance of the node.
     pub to_all: bool,
+    /// No visit makes it: the node does, `times` a second.
+    pub by_itself: bool,
 }
 
 /// What is done to data.
@@ -158,6 +160,10 @@ pub trait Kind {
     /// How an instance starts after a crash.
     fn startup(&self) -> Startup<'_> {
         Startup::default()
+    }
+    /// Whether its processes can die of themselves.
+    fn is_mortal(&self) -> bool {
+        false
     }
     /// What a visit for an operation takes.
     fn visit(&self, op: &Op) -> Visit {

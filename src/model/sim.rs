@@ -140,7 +140,7 @@ impl Simulation {
             agenda: assembly.agenda,
             frames: Frames::default(),
             network: net,
-            hosts: Hosts::new(names, seed),
+            hosts: Hosts::new(names, prepared, seed),
             record,
             routes: routes.into(),
             attributes: Attributes::new(names.columns.len()),
@@ -303,6 +303,7 @@ impl Simulation {
             }
             kind::REPLY => self.on_reply(slot),
             kind::ANSWER => world.answered(slot),
+            kind::FATE => self.fate(slot, sequence),
             kind::TIMER => {
                 let f = &world.frames[slot];
                 if f.armed == sequence {

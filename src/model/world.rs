@@ -30,6 +30,8 @@ pub(super) mod kind {
     pub(in crate::model) const TIMER: u8 = 2;
     pub(in crate::model) const TICK: u8 = 3;
     pub(in crate::model) const CANCEL: u8 = 4;
+    /// Of a process that dies of itself, by its tick.
+    pub(in crate::model) const FATE: u8 = 5;
     /// Of a dns node.
     pub(in crate::model) const ANSWER: u8 = 6;
     /// Of a client, which it names; in the fingerprint a [`TICK`].

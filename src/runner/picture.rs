@@ -52,7 +52,8 @@ pub(super) fn design(names: &Names<'_>) -> Design {
             zones: zones(names, facts.zones, facts.instances),
             detail: facts.detail,
         });
-        for call in node.kind().outgoing("") {
+        // What instances ask of each other stays inside the node.
+        for call in node.kind().outgoing("").iter().filter(|call| call.target != name.0) {
             connect(&mut picture.edges, &name.0, &call.target, &call.label);
         }
     }

@@ -12,8 +12,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("OperationSpec", &["guarantees", "count"]),
     ("FallbackSpec", &["cache"]),
     ("NodeSpec", &["queue", "topic", "function", "cdn", "gateway", "object_store", "search_index"]),
-    ("ServiceSpec", &["price", "autoscale", "background", "consumes", "purchase"]),
-    ("InboundSpec", &["auth", "validate"]),
+    ("ServiceSpec", &["price", "autoscale", "consumes", "purchase"]),
     (
         "LoadBalancerSpec",
         &["price", "inbound", "cores", "queue", "discipline", "instances", "dependencies"],

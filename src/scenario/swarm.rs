@@ -317,6 +317,9 @@ impl Writer {
         if self.chance(30) {
             text += &format!("      boot: {}\n", self.law());
         }
+        if !self.mild {
+            text += &self.by_itself(number);
+        }
         if self.chance(20) {
             text += "      warm: {for: 2s, factor: 3}\n";
         }
@@ -339,6 +342,30 @@ impl Writer {
         self.text += &text;
     }
 
+    /// What a service does by itself, and what it can run out of.
+    fn by_itself(&mut self, number: usize) -> String {
+        let mut text = String::new();
+        if self.chance(30) {
+            let every = self.pick(&["500ms", "uniform(200ms 2s)", "exp(mean=1s)"]);
+            let lease = self.maybe(50, |_| "lease: 3s".to_owned());
+            let targets = self.targets(number);
+            let (target, work) = (self.name(&targets), self.law());
+            text += &format!(
+                "      background: [{{every: {every}, {lease}do: [{{work: {work}}}, {{call: {target}}}]}}]\n"
+            );
+        }
+        if self.chance(30) {
+            let full = self.pick(&["crash", "reject"]);
+            let slow = self.maybe(50, |_| "slow: table(60%=1 95%=3)".to_owned());
+            let threads = self.maybe(50, |_| "threads: {max: 20, per_request: 1}".to_owned());
+            text += &format!(
+                "      limits: {{{threads}memory: {{{slow}max: 100MB, base: 50MB, per_request: 2MB, \
+                 leak: 200KB, full: {full}}}}}\n"
+            );
+        }
+        text
+    }
+
     fn inbound(&mut self, bounded: u64) -> String {
         let mut text = self.maybe(40, |w| {
             let limits = [w.limit(false), w.limit(false)];
@@ -355,6 +382,8 @@ impl Writer {
                 format!("shed: {{{how}}}")
             });
         }
+        text += &self.maybe(20, |w| format!("validate: {}", w.law()));
+        text += &self.maybe(20, |_| "auth: ext0".to_owned());
         let limits = ["aimd(latency=50ms)", "gradient(tolerance=1.5 start=5)"];
         text += &self.maybe(40, |w| format!("concurrency: {}", w.pick(&limits)));
         format!("      inbound: {{{text}}}\n")
@@ -381,7 +410,7 @@ impl Writer {
         let list = |w: &mut Self, n: u64| -> String {
             (0..n).map(|_| w.step(service, depth - 1)).collect::<Vec<_>>().join(", ")
         };
-        match self.draw.below(if depth > 0 { 14 } else { 8 }) {
+        match self.draw.below(if depth > 0 { 15 } else { 8 }) {
             0 | 1 => format!("{{work: {}{when}}}", self.law()),
             2 => format!("{{wait: {}{when}}}", self.law()),
             3 => format!("{{call: {}{optional}{when}}}", self.name(&targets)),
@@ -403,6 +432,13 @@ impl Writer {
             11 => {
                 let (one, other) = (list(self, 1), list(self, 2));
                 format!("{{choose: [{{share: 30%, do: [{one}]}}, {{share: 70%, do: [{other}]}}]}}")
+            }
+            // One name is one lock, and locks within are of other names.
+            13 if depth == 2 => {
+                format!("{{lock: {{name: outer, per: key, do: [{}]}}}}", list(self, 2))
+            }
+            13 => {
+                format!("{{lock: {{name: inner, scope: shared, do: [{}]}}{when}}}", list(self, 1))
             }
             12 => format!("{{repeat: {{times: 2, do: [{}]}}{when}}}", list(self, 1)),
             _ => format!("{{read: {{from: {store}, shards: all}}{optional}}}"),

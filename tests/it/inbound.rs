@@ -156,7 +156,7 @@ fn doors_are_checked() {
             ("B50", shed, "shed: {reserve: 0%}", "6:68 E-RANGE", "between"),
             ("B50", shed, "shed: {queue: 5, keep: 0}", "6:75 E-RANGE", "at least 1"),
             ("B16", shed, "shed: {queu: 5}", "6:59 E-UNKNOWN-KEY", "queue"),
-            ("B20", shed, "auth: idp", "6:52 E-UNSUPPORTED", "`auth`"),
+            ("B35", shed, "auth: idp", "6:58 E-REF", "unknown node `idp`"),
             (
                 "B35",
                 shed,

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test that hangs is ended by the clock")]
 
 mod active;
+mod background;
 mod bad_input;
 mod caches;
 mod changes;
@@ -19,6 +20,8 @@ mod health;
 mod hostile;
 mod inbound;
 mod incidents;
+mod limits;
+mod locks;
 mod metamorphic;
 mod peers;
 mod placement;

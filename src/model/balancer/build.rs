@@ -54,6 +54,7 @@ impl TargetsSpec {
             times: if weighted { weight / total } else { 1.0 / nodes.len() as f64 },
             attempts: 1,
             to_all: false,
+            by_itself: false,
         };
         nodes.iter().enumerate().map(call).collect()
     }
@@ -164,6 +165,7 @@ impl HealthCheckSpec {
             times: 0.0,
             attempts: 1,
             to_all: false,
+            by_itself: false,
         };
         targets.nodes().into_iter().map(probe).collect()
     }

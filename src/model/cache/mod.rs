@@ -175,6 +175,7 @@ impl Kind for CacheSpec {
                 times: 1.0,
                 attempts: 1,
                 to_all: false,
+                by_itself: false,
             })
         };
         fetch(Verb::Read).chain(fetch(Verb::Write)).collect()

@@ -3,12 +3,15 @@
 //! **Invariant.** `disturbed` holds while any instance is down, slow or failing; every other reading
 //! is worth nothing otherwise.
 
+use std::collections::BTreeMap;
+
 use super::{
+    death::{Life, Rebirth, mortals},
     timeline::Host,
     uptime::{Uptime, UptimeBooks},
 };
 use crate::{
-    engine::random::Stream,
+    engine::{law::Tables, random::Stream},
     model::{
         build::Names,
         frame::{
@@ -16,6 +19,7 @@ use crate::{
             Slot,
         },
         kinds::NodeSpec,
+        node::NodeId,
         probe::Outcome,
         service::cores::Work,
         world::{Span, World, kind},
@@ -37,6 +41,8 @@ struct State {
     slow: Vec<f64>,
     /// Fractions of the `errors` faults at work.
     errors: Vec<f64>,
+    /// Of a process that can die of itself.
+    life: Life,
 }
 
 /// All instances; empty in a design without faults.
@@ -52,6 +58,8 @@ pub struct Hosts {
     /// Of the design: its nodes, none of which may be short of instances.
     uptime: Uptime,
     errors: Stream,
+    /// Nodes whose processes can die of themselves.
+    mortals: BTreeMap<NodeId, Rebirth>,
 }
 
 /// What a fault does to an instance.
@@ -72,8 +80,10 @@ pub enum Harm {
 
 impl Hosts {
     /// All instances of a design, all well.
-    pub fn new(names: &Names<'_>, seed: u64) -> Self {
-        let nodes = if names.faults.is_empty() { &[] } else { names.specs.as_slice() };
+    pub fn new(names: &Names<'_>, tables: &dyn Tables, seed: u64) -> Self {
+        let mortals = mortals(names, tables, seed);
+        let all_well = names.faults.is_empty() && mortals.is_empty();
+        let nodes = if all_well { &[] } else { names.specs.as_slice() };
         let instances = |spec: &&NodeSpec| spec.kind().facts().instances as usize;
         let spare = |spec: &&NodeSpec| {
             let facts = spec.kind().facts();
@@ -86,7 +96,18 @@ impl Hosts {
             uptimes: nodes.iter().map(|spec| Uptime::new(spare(spec))).collect(),
             uptime: Uptime::new(0),
             errors: Stream::new(seed, "faults", "errors"),
+            mortals,
         }
+    }
+
+    /// The life of an instance.
+    pub fn life(&mut self, (node, inst): Host) -> &mut Life {
+        &mut self.nodes[usize::from(node)][usize::from(inst)].life
+    }
+
+    /// How the instances of a node start again when they have died of themselves.
+    pub fn rebirth(&self, node: NodeId) -> &Rebirth {
+        &self.mortals[&node]
     }
 
     fn state(&self, (node, inst): Host) -> &State {
@@ -199,7 +220,7 @@ impl World {
     /// An event that is due at a paused host waits for the end of the pause.
     #[cold]
     pub fn hold(&mut self, event: u8, slot: Slot, sequence: u64) -> bool {
-        if event == kind::TICK {
+        if event == kind::TICK || event == kind::FATE {
             // A node's own: what is shared stands still already.
             return false;
         }

@@ -8,6 +8,7 @@
 //! **Invariant.** A fault that has ended leaves no trace but what it did.
 
 pub mod check;
+pub mod death;
 pub mod hosts;
 pub mod timeline;
 pub mod uptime;
@@ -105,8 +106,8 @@ pub struct FaultSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<SurgeSpec>,
     /// A planned change: values take the place of those in the file, `path: value`, from `at` on (and back
-    /// again after `for`). Paths lead into nodes: of a service to `work`, `calls`, `endpoints` and
-    /// `dependencies`, of a store to `read`, `write` and `value_size`, of an external to `latency`, `errors`
+    /// again after `for`). Paths lead into nodes: of a service to `work`, `calls`, `endpoints`,
+    /// `dependencies`, `inbound` and `limits`, of a store to `read`, `write` and `value_size`, of an external to `latency`, `errors`
     /// and `reply`, of a cache to `latency`, `ttl`, `stale_while_revalidate` and `instances`, of a
     /// balancer to the weights of `to`; one with `[0]` stands in quotes. Visits under way end as they began. Where several changes hold, the
     /// later one has the last word.

@@ -56,7 +56,7 @@ impl Simulation {
         }
     }
 
-    fn harm(&mut self, host: Host, harm: Harm, begins: bool) {
+    pub(super) fn harm(&mut self, host: Host, harm: Harm, begins: bool) {
         let world = &mut self.world;
         let node = &mut self.nodes[usize::from(host.0)];
         let (was_down, before) = (world.hosts.is_down(host), world.hosts.slowdown(host));

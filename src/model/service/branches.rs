@@ -149,9 +149,12 @@ impl Server {
     fn stop_what_it_does(&mut self, slot: Slot, world: &mut World) {
         self.leave_flight(slot, world);
         self.release_fills(slot, world);
+        self.free_locks(slot, world);
         let f = &world.frames[slot];
         let (flags, inst, pc) = (f.flags, usize::from(f.inst), f.pc);
-        if flags & (IN_ROOM | ABANDONED) == IN_ROOM {
+        if self.stops_waiting_for_lock(slot, world) {
+            // It stood in line for nothing else.
+        } else if flags & (IN_ROOM | ABANDONED) == IN_ROOM {
             let instance = &mut self.instances[inst];
             match &mut instance.workers {
                 Some(w) if flags & (HAS_WORKER | BRANCH) == 0 => w.room.abandon(slot, world),

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use super::{
     Discipline, ServiceSpec, StepSpec,
+    background::{self, Background},
     compile::{Compiler, Spread},
     cores::Cores,
-    inbound::Inbound,
+    inbound::{AUTH, Inbound},
+    locks::Locks,
     program::{Instr, Program},
     room::Room,
-    server::{Instance, Server, Workers},
+    server::{Instance, Server, Version, Workers},
 };
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula},
@@ -18,8 +20,10 @@ use crate::{
         check,
         fault::timeline::Startup,
         kind::{Facts, Kind, Outgoing, Reach, Verb, Visit},
+        kinds::NodeSpec,
         network::ZonesSpec,
         node::{Area, Node, NodeId},
+        probe::Outcome,
         resilience::{EdgeSpec, policy::EdgeState},
         service::Speedup,
     },
@@ -73,7 +77,33 @@ impl Kind for ServiceSpec {
                 times: 1.0,
                 attempts: 1,
                 to_all: false,
+                by_itself: false,
             });
+        }
+        if let Some(auth) = self.inbound.as_ref().and_then(|inbound| inbound.auth.as_ref()) {
+            all.push(Outgoing {
+                path: format!("{path}.inbound.auth"),
+                target: auth.0.clone(),
+                operation: Some((AUTH.to_owned(), None)),
+                label: AUTH.to_owned(),
+                endpoint: None,
+                times: 1.0,
+                attempts: 1,
+                to_all: false,
+                by_itself: false,
+            });
+        }
+        for (i, task) in self.background.iter().enumerate() {
+            let (first, path) = (all.len(), format!("{path}.background[{i}].do"));
+            let rate = self.facts().instances as f64 * 1e9 / task.period().max(1.0);
+            step_calls(&task.do_, (&path, &String::new()), rate, &mut all);
+            for call in &mut all[first..] {
+                (call.endpoint, call.by_itself) = (None, true);
+                call.operation.get_or_insert((background::OPERATION.to_owned(), None));
+                if call.label.is_empty() {
+                    background::OPERATION.clone_into(&mut call.label);
+                }
+            }
         }
         // What a call falls back on is asked the same, and may fall back in turn.
         let mut next = 0;
@@ -112,9 +142,10 @@ impl Kind for ServiceSpec {
         edges
             || self.inbound.as_ref().is_some_and(|inbound| inbound.carries())
             || self.work.as_ref().is_some_and(uses)
-            || self.endpoints.values().any(|s| {
+            || self.lists().any(|s| {
                 any_step(s, &|step| {
                     step.when.is_some()
+                        || step.lock.as_ref().is_some_and(|lock| lock.per.is_some())
                         || step.spread().is_some()
                         || step.reply.is_some()
                         || step.work.iter().chain(&step.wait).any(uses)
@@ -125,14 +156,20 @@ impl Kind for ServiceSpec {
 
     fn files(&self) -> Vec<(String, String)> {
         let mut all: Vec<(String, String)> = Vec::new();
-        all.extend(self.work.iter().flat_map(DurationFormula::tables));
+        let validate = self.inbound.iter().filter_map(|inbound| inbound.validate.as_ref());
+        all.extend(self.work.iter().chain(validate).flat_map(DurationFormula::tables));
         let edges = self.dependencies.values().filter_map(EdgeSpec::laws);
-        let laws = self.patience.iter().chain(&self.boot).chain(edges);
+        let periods = self.background.iter().map(|task| &task.every);
+        let laws = self.patience.iter().chain(&self.boot).chain(edges).chain(periods);
         all.extend(laws.flat_map(DurationLaw::tables));
-        for steps in self.endpoints.values() {
+        for steps in self.lists() {
             step_files(steps, &mut all);
         }
         all
+    }
+
+    fn is_mortal(&self) -> bool {
+        self.limits.as_ref().is_some_and(|limits| limits.is_mortal())
     }
 
     fn startup(&self) -> Startup<'_> {
@@ -149,7 +186,11 @@ impl Kind for ServiceSpec {
                 work: work.mean_of_law().unwrap_or(0.0),
             }),
         };
-        if self.speedup.is_some() {
+        if let Some(work) = self.inbound.as_ref().and_then(|inbound| inbound.validate.as_ref()) {
+            visit.least += work.min_value();
+            visit.work += work.mean_of_law().unwrap_or(0.0);
+        }
+        if self.speedup.is_some() || self.limits.as_ref().is_some_and(|limits| limits.strains()) {
             // Several at once may be served faster than one alone.
             visit.least = 0.0;
         }
@@ -161,32 +202,41 @@ impl Kind for ServiceSpec {
     }
 
     fn changeable(&self) -> &'static [&'static str] {
-        &["work", "calls", "endpoints", "dependencies"]
+        &["work", "calls", "endpoints", "dependencies", "inbound", "limits"]
     }
 
     fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
         let names = assembly.names;
         let mut compiler = Compiler::new(assembly, path.to_owned(), &self.dependencies);
         compiler.program = program;
+        compiler.strained = self.limits.as_ref().is_some_and(|limits| limits.strains());
         let mut starts: BTreeMap<String, u16> = BTreeMap::new();
         for (name, steps) in &self.endpoints {
             starts.insert(name.0.clone(), compiler.here());
             compiler.emit(Instr::Begin);
+            self.arrive(&mut compiler, &format!("/{}", name.0));
             compiler.steps(steps, &format!("/{}", name.0));
             compiler.emit(Instr::End);
         }
         if self.endpoints.is_empty() {
             starts.insert("default".to_owned(), compiler.here());
             compiler.emit(Instr::Begin);
+            self.arrive(&mut compiler, "");
             if let Some(work) = &self.work {
-                let demand = compiler.demand(work, "/work");
-                compiler.emit(Instr::Work(demand));
+                compiler.work(work, "/work");
             }
             for (i, target) in self.calls.iter().enumerate() {
                 let (call, path) = ((None, None, None), format!("/calls/{i}"));
                 compiler.call(&target.0, call, false, &path);
                 compiler.fallback(&target.0, call, false, &path);
             }
+            compiler.emit(Instr::End);
+        }
+        compiler.program.own.clear();
+        for (i, task) in self.background.iter().enumerate() {
+            let begin = compiler.emit(Instr::Begin) as u16;
+            compiler.program.own.push(begin);
+            compiler.steps(&task.do_, &format!("/background/{i}"));
             compiler.emit(Instr::End);
         }
         let mut program = compiler.program;
@@ -213,10 +263,20 @@ impl Kind for ServiceSpec {
         };
         let mut server = shape.server(id, path, assembly);
         server.patience = patience;
-        server.inbound = self
-            .inbound
-            .as_ref()
-            .map(|spec| Box::new(Inbound::new(spec, shape.instances, assembly)));
+        // Those of the instances were the last to be made.
+        let first_tick = assembly.ticks.len() as u64 - shape.instances;
+        let versions = assembly.names.versions(id);
+        let specs: Vec<&ServiceSpec> = versions
+            .into_iter()
+            .filter_map(|spec| match spec {
+                NodeSpec::Service(service) => Some(service),
+                _ => None,
+            })
+            .collect();
+        server.inbound = Inbound::new(&specs, first_tick as u32, assembly).map(Box::new);
+        server.background = (!self.background.is_empty()).then(|| {
+            Box::new(Background::new(&self.background, (path, shape.instances), assembly))
+        });
         Box::new(server)
     }
 }
@@ -250,9 +310,14 @@ impl Shape {
             for (entry, before) in program.entries.iter_mut().zip(before) {
                 *entry = entry.or(before);
             }
-            versions.push((program.entries.clone(), spec.kind().limits()));
+            versions.push(Version {
+                entries: program.entries.clone(),
+                own: program.own.clone(),
+                limits: spec.kind().limits(),
+            });
         }
-        program.entries.clone_from(&versions[0].0);
+        program.entries.clone_from(&versions[0].entries);
+        program.own.clone_from(&versions[0].own);
         if versions.len() == 1 {
             versions.clear();
         }
@@ -288,6 +353,9 @@ impl Shape {
             queue: self.queue,
             patience: None,
             inbound: None,
+            background: None,
+            locks: (!program.locks.is_empty())
+                .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),
             jitter: assembly.stream(path, "jitter"),
             counts_cores: self.cores.is_some() || self.speedup.is_some(),
             dropped: Vec::new(),
@@ -300,6 +368,33 @@ impl Shape {
 }
 
 impl ServiceSpec {
+    /// What every request does first: it is checked, and someone is asked whether it may go on.
+    fn arrive(&self, compiler: &mut Compiler<'_, '_>, path: &str) {
+        let Some(inbound) = &self.inbound else { return };
+        if let Some(work) = &inbound.validate {
+            compiler.work(work, &format!("{path}/validate"));
+        }
+        if let Some(auth) = &inbound.auth {
+            let op = (AUTH.to_owned(), None);
+            let (call, path) = ((Some(&op), None, None), format!("{path}/auth"));
+            compiler.call(&auth.0, call, false, &path);
+            let site = compiler.program.calls.iter_mut().last().expect("it was just added");
+            site.failure = (Outcome::Rejected, "unauthorized");
+            compiler.fallback(&auth.0, call, false, &path);
+        }
+    }
+
+    /// Whether instances can stop serving though no fault hits them: they die, or lose a lease.
+    pub fn stops_by_itself(&self) -> bool {
+        self.is_mortal() || self.background.iter().any(|task| task.lease.is_some())
+    }
+
+    /// All its lists of steps.
+    pub fn lists(&self) -> impl Iterator<Item = &[StepSpec]> {
+        let own = self.background.iter().map(|task| task.do_.as_slice());
+        self.endpoints.values().map(Vec::as_slice).chain(own)
+    }
+
     /// The dependencies of the file.
     pub fn edge(&self, target: &str) -> Option<&EdgeSpec> {
         self.dependencies.iter().find(|d| d.0.0 == target).map(|d| d.1)
@@ -360,6 +455,7 @@ fn step_calls(
                 times: times * keys,
                 attempts: 1,
                 to_all: spread == Some(Spread::Shards),
+                by_itself: false,
             });
         }
         for (tier, verb) in step.cache_verbs() {
@@ -377,6 +473,7 @@ fn step_calls(
                 times: if instead { 0.0 } else { times * keys },
                 attempts: 1,
                 to_all: false,
+                by_itself: false,
             });
         }
         for ((inner, steps), each) in step.inner().into_iter().zip(step.times()) {

@@ -194,11 +194,12 @@ impl Server {
             }
         }
         let (optional, fallback) = (site.optional, site.fallback);
+        let (as_what, cause) = site.failure;
         self.nothing_to_fill(slot, outcome, world);
         if self.goes_on_without(slot, optional, fallback, world) {
             return;
         }
-        world.record.node(self.node).cause("failed_call");
-        self.finish(slot, Outcome::Error, world);
+        world.record.node(self.node).cause(cause);
+        self.finish(slot, as_what, world);
     }
 }

@@ -6,6 +6,7 @@
 use super::{
     AnySpec, BranchSpec, Condition, Literal, ReadFields, Shards, StepSpec, Tiers, WriteFields,
     WriteMode,
+    locks::{Lock, LockSpec, Scope},
     program::{Call, Chance, Choice, Each, Fork, Instr, KeyRef, Program, Test},
 };
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
         frame::MAX_LOOPS,
         kind::Verb,
         kinds::NodeSpec,
+        probe::Outcome,
         resilience::{EdgeSpec, FallbackSpec, policy::EdgePolicy},
     },
     units::Name,
@@ -38,6 +40,8 @@ pub struct Compiler<'c, 'a> {
     /// Rows of a client's operations (sessions only).
     pub operations: Vec<String>,
     loops: usize,
+    /// Work takes longer while memory is short.
+    pub strained: bool,
 }
 
 impl std::fmt::Debug for Compiler<'_, '_> {
@@ -61,6 +65,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             dependencies,
             operations: Vec::new(),
             loops: 0,
+            strained: false,
         }
     }
 
@@ -101,8 +106,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
     fn verb(&mut self, step: &StepSpec, path: &str) {
         let optional = step.optional == Some(true);
         if let Some(work) = &step.work {
-            let demand = self.demand(work, path);
-            self.emit(Instr::Work(demand));
+            self.work(work, path);
         } else if let Some(wait) = &step.wait {
             let demand = self.demand(wait, path);
             self.emit(Instr::Wait(demand));
@@ -121,6 +125,8 @@ impl<'c, 'a> Compiler<'c, 'a> {
             self.choose(choices, path);
         } else if let Some(repeat) = &step.repeat {
             self.repeat(repeat.times.0 as u32, &repeat.do_, path);
+        } else if let Some(lock) = &step.lock {
+            self.lock(lock, path);
         } else if let Some(fail) = &step.fail {
             let stream = self.stream(path);
             self.program.chances.push(Chance { probability: fail.0, optional, stream });
@@ -218,6 +224,12 @@ impl<'c, 'a> Compiler<'c, 'a> {
         hash_str(hash_str(0x5173, &self.entity), path)
     }
 
+    /// Adds work.
+    pub fn work(&mut self, formula: &crate::engine::law::DurationFormula, path: &str) {
+        let demand = self.demand(formula, path);
+        self.emit(if self.strained { Instr::Strained(demand) } else { Instr::Work(demand) });
+    }
+
     /// Adds a demand.
     pub fn demand(&mut self, formula: &crate::engine::law::DurationFormula, path: &str) -> u16 {
         let entity = format!("{}{path}", self.entity);
@@ -265,6 +277,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             release: None,
             deny: None,
             fallback: false,
+            failure: (Outcome::Error, "failed_call"),
             edge: self.edge(target),
             site: self.site(path),
         };
@@ -445,6 +458,23 @@ impl<'c, 'a> Compiler<'c, 'a> {
         self.program.choices[index].options = options;
     }
 
+    fn lock(&mut self, spec: &LockSpec, path: &str) {
+        let names = self.assembly.names;
+        let lock = Lock {
+            name: spec.name.0.clone(),
+            per: spec.per.as_ref().map(|per| names.attribute(&per.0).expect("it was checked")),
+            shared: spec.scope == Some(Scope::Shared),
+        };
+        let locks = &mut self.program.locks;
+        let number = locks.iter().position(|known| *known == lock).unwrap_or_else(|| {
+            locks.push(lock);
+            locks.len() - 1
+        });
+        self.emit(Instr::Lock(number as u16));
+        self.steps(&spec.do_, path);
+        self.emit(Instr::Unlock);
+    }
+
     fn repeat(&mut self, times: u32, steps: &[StepSpec], path: &str) {
         debug_assert!(self.loops < MAX_LOOPS, "the depth was checked");
         if times == 0 {
@@ -556,6 +586,9 @@ impl StepSpec {
         }
         if let Some(repeat) = &self.repeat {
             inner.push((".repeat.do".to_owned(), &repeat.do_));
+        }
+        if let Some(lock) = &self.lock {
+            inner.push((".lock.do".to_owned(), &lock.do_));
         }
         inner
     }

@@ -9,13 +9,19 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ServiceSpec, server::Server};
+use super::{
+    ServiceSpec,
+    limits::{Full, Resources, Usage},
+    server::{Instance, Server},
+};
 use crate::{
+    engine::law::DurationFormula,
     model::{
         build::{Assembly, Names},
-        check::{closest, positive},
+        check::{closest, formula, positive},
         client::AttributeSpec,
         frame::Slot,
+        kind::Kind,
         probe::Outcome,
         resilience::{
             adaptive::{Adaptive, ConcurrencySpec},
@@ -48,7 +54,17 @@ pub struct InboundSpec {
     /// `aimd(latency=100ms)`, `gradient(tolerance=1.5)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<ConcurrencySpec>,
+    /// Work before anything else a request does: parsing, signatures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validate: Option<DurationFormula>,
+    /// A node that is asked (for the operation `auth`) whether the request may go on; if it does not say so,
+    /// the request is `rejected` (`unauthorized`). `dependencies` says how long to wait for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Name>,
 }
+
+/// Operation an `auth` node is asked for.
+pub const AUTH: &str = "auth";
 
 /// Rate limits by client or value of an attribute.
 type Limits = BTreeMap<Name, RateLimitSpec>;
@@ -93,6 +109,7 @@ impl InboundSpec {
     /// Whether anything asks for what frames carry.
     pub fn carries(&self) -> bool {
         self.rate_limit.is_some()
+            || self.validate.as_ref().is_some_and(|work| work.attributes().next().is_some())
             || self.shed.is_some_and(|s| s.keep.or(s.reserve.map(|_| Count(1))).is_some())
     }
 
@@ -127,6 +144,9 @@ impl InboundSpec {
                     format!("no client and no value of an attribute is called `{}`", name.0);
                 problems.error_help("E-REF", format!("{path}.{}", name.0), message, help);
             }
+        }
+        if let Some(work) = &self.validate {
+            formula(work, &format!("{path}.validate"), names, problems);
         }
         let Some(shed) = &self.shed else { return };
         let at = |key: &str| format!("{path}.shed.{key}");
@@ -184,11 +204,59 @@ fn class(name: &Name, names: &Names<'_>) -> Option<Class> {
 
 /// The rules at a door.
 #[derive(Clone, Debug)]
-pub struct Inbound {
+struct Rules {
+    /// The limits as they were written.
+    written: Limits,
     limits: Vec<(Option<Class>, RateLimit)>,
     shed: ShedSpec,
     concurrency: Option<ConcurrencySpec>,
+    resources: Resources,
+}
+
+impl Rules {
+    /// Those of a version of a service; `before` are those of the one before.
+    fn new(spec: &ServiceSpec, before: Option<&Self>, assembly: &mut Assembly<'_>) -> Self {
+        let inbound = spec.inbound.as_deref().cloned().unwrap_or_default();
+        let written = inbound.rate_limit.map(|limits| limits.0).unwrap_or_default();
+        // What did not change goes on with what it has counted.
+        let limits = match before.filter(|rules| rules.written == written) {
+            Some(rules) => rules.limits.clone(),
+            None => {
+                let one =
+                    |(name, limit)| (class(name, assembly.names), rate_limit(limit, assembly));
+                let mut limits: Vec<_> = written.iter().map(one).collect();
+                // The one for all others is asked last.
+                limits.sort_by_key(|limit| limit.0.is_none());
+                limits
+            }
+        };
+        Self {
+            written,
+            limits,
+            shed: inbound.shed.unwrap_or_default(),
+            concurrency: inbound.concurrency,
+            resources: spec.limits.as_deref().map(Resources::new).unwrap_or_default(),
+        }
+    }
+
+    fn limiters(&self) -> Vec<Limiter> {
+        vec![Limiter::default(); self.limits.len()]
+    }
+
+    fn adaptive(&self) -> Option<Adaptive> {
+        self.concurrency.as_ref().map(Adaptive::new)
+    }
+}
+
+/// What guards the instances of a server.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    rules: Rules,
+    /// Those of each version of the service.
+    versions: Vec<Rules>,
     doors: Vec<Door>,
+    /// Tick of the first instance; the others follow.
+    first_tick: u32,
 }
 
 /// What one instance keeps in mind at its door.
@@ -198,35 +266,64 @@ struct Door {
     /// Waiting time of the request answered last, ns.
     waited: u64,
     adaptive: Option<Adaptive>,
+    /// Departures that left nothing behind: before the process began, and of those turned away.
+    clean: u64,
 }
 
 impl Inbound {
-    /// Ready to run.
-    pub fn new(spec: &InboundSpec, instances: u64, assembly: &mut Assembly<'_>) -> Self {
-        let mut limits: Vec<_> = Vec::new();
-        for (name, limit) in spec.rate_limit.iter().flat_map(|limits| &limits.0) {
-            limits.push((class(name, assembly.names), rate_limit(limit, assembly)));
-        }
-        // The one for all others is asked last.
-        limits.sort_by_key(|limit| limit.0.is_none());
-        let door = Door {
-            limiters: vec![Limiter::default(); limits.len()],
-            waited: 0,
-            adaptive: spec.concurrency.as_ref().map(Adaptive::new),
+    /// Ready to run, if any version of a service needs it; `first_tick` is that of the first instance.
+    pub fn new(
+        specs: &[&ServiceSpec],
+        first_tick: u32,
+        assembly: &mut Assembly<'_>,
+    ) -> Option<Self> {
+        let guarded = |spec: &&ServiceSpec| {
+            let leases = spec.background.iter().any(|task| task.lease.is_some());
+            spec.inbound.is_some() || spec.limits.is_some() || leases
         };
-        Self {
-            limits,
-            shed: spec.shed.unwrap_or_default(),
-            concurrency: spec.concurrency,
-            doors: vec![door; instances as usize],
+        if !specs.iter().any(guarded) {
+            return None;
         }
+        let mut versions: Vec<Rules> = Vec::new();
+        for spec in specs {
+            versions.push(Rules::new(spec, versions.last(), assembly));
+        }
+        let rules = versions[0].clone();
+        let (limiters, adaptive) = (rules.limiters(), rules.adaptive());
+        let door = Door { limiters, waited: 0, adaptive, clean: 0 };
+        let instances = specs[0].facts().instances as usize;
+        Some(Self { rules, versions, doors: vec![door; instances], first_tick })
     }
 
-    /// Forgets what an instance knew.
-    pub fn restart(&mut self, inst: u16) {
-        let door = &mut self.doors[usize::from(inst)];
-        door.limiters.fill(Limiter::default());
-        (door.waited, door.adaptive) = (0, self.concurrency.as_ref().map(Adaptive::new));
+    /// Forgets what an instance knew, which this many have left.
+    pub fn restart(&mut self, inst: u16, departures: u64) {
+        let (limiters, adaptive) = (self.rules.limiters(), self.rules.adaptive());
+        self.doors[usize::from(inst)] = Door { limiters, waited: 0, adaptive, clean: departures };
+    }
+
+    /// It is as that version of the service says from now on.
+    pub fn set_version(&mut self, version: usize) {
+        let Some(next) = self.versions.get(version) else { return };
+        for door in &mut self.doors {
+            if next.written != self.rules.written {
+                door.limiters = next.limiters();
+            }
+            if next.concurrency != self.rules.concurrency {
+                door.adaptive = next.adaptive();
+            }
+        }
+        self.rules = next.clone();
+    }
+
+    /// What an instance uses its resources for.
+    fn usage(&self, inst: usize, instance: &Instance) -> Usage {
+        let Instance { arrivals, departures, .. } = *instance;
+        Usage { inside: arrivals - departures, served: departures - self.doors[inst].clean }
+    }
+
+    /// How many times as long work takes at an instance.
+    pub fn strain(&self, inst: usize, instance: &Instance) -> f64 {
+        self.rules.resources.strain(self.usage(inst, instance))
     }
 
     /// Takes a token for a request; false: there is none.
@@ -238,8 +335,9 @@ impl Inbound {
                 world.attributes.get(row, column).to_bits() == value.to_bits()
             }
         };
-        let Some(at) = self.limits.iter().position(|l| l.0.is_none_or(of)) else { return true };
-        let limit = &self.limits[at].1;
+        let rules = &self.rules;
+        let Some(at) = rules.limits.iter().position(|l| l.0.is_none_or(of)) else { return true };
+        let limit = &rules.limits[at].1;
         let id = limit.per.map_or(0, |per| per.value(slot, world).to_bits());
         let (now, inst) = (world.now(), usize::from(world.frames[slot].inst));
         let limiter = match limit.shared {
@@ -254,12 +352,13 @@ impl Server {
     /// Whether a request is refused at the door; then it has been answered.
     #[inline(never)]
     pub(super) fn turned_away(&mut self, slot: Slot, world: &mut World) -> bool {
+        let serves = self.serves(world.frames[slot].inst, world);
         let Some(inbound) = &mut self.inbound else { return false };
         let inst = usize::from(world.frames[slot].inst);
         let instance = &self.instances[inst];
         let (workers, door) = (instance.workers.as_deref(), &inbound.doors[inst]);
         let waiting = workers.map_or_else(|| instance.cores.waiting(), |w| w.room.waiting());
-        let shed = &inbound.shed;
+        let shed = &inbound.rules.shed;
         let most = |share: Fraction, w: &super::server::Workers| {
             w.busy.count() as f64 >= (1.0 - share.0) * w.capacity as f64
         };
@@ -280,10 +379,22 @@ impl Server {
             None
         };
         let (outcome, cause) = match cause {
+            _ if !serves => (Outcome::Unavailable, "no_lease"),
             Some(cause) => (Outcome::Shed, cause),
-            None if inbound.token(slot, world) => return false,
-            None => (Outcome::RateLimited, "rate_limited"),
+            None if !inbound.token(slot, world) => (Outcome::RateLimited, "rate_limited"),
+            None => match inbound.rules.resources.lack(inbound.usage(inst, instance)) {
+                None => return false,
+                Some((cause, Full::Reject)) => (Outcome::Rejected, cause),
+                Some((cause, Full::Crash)) => {
+                    // It goes in, and down with the others.
+                    if world.kill((self.node, inst as u16), inbound.first_tick + inst as u32) {
+                        world.record.node(self.node).cause(cause);
+                    }
+                    return false;
+                }
+            },
         };
+        inbound.doors[inst].clean += 1;
         world.record.node(self.node).cause(cause);
         // It holds nothing and has led nothing: there is nothing else to end.
         self.instances[inst].departures += 1;
@@ -300,7 +411,7 @@ impl Server {
         let inst = usize::from(f.inst);
         let door = &mut inbound.doors[inst];
         door.waited = f.waited;
-        if let (Some(limit), Some(spec)) = (&mut door.adaptive, &inbound.concurrency) {
+        if let (Some(limit), Some(spec)) = (&mut door.adaptive, &inbound.rules.concurrency) {
             let instance = &self.instances[inst];
             let inside = instance.arrivals - instance.departures;
             let (now, ok) = (world.now(), outcome.is_success());

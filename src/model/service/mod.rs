@@ -1,5 +1,6 @@
 //! Services: steps run for each request on bounded workers and cores.
 
+pub mod background;
 mod branches;
 pub mod build;
 mod caching;
@@ -8,6 +9,8 @@ pub mod compile;
 pub mod cores;
 mod guarding;
 pub mod inbound;
+pub mod limits;
+pub mod locks;
 pub mod program;
 pub mod room;
 pub mod server;
@@ -16,7 +19,10 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use background::BackgroundSpec;
 use inbound::InboundSpec;
+use limits::ResourcesSpec;
+use locks::LockSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -68,9 +74,12 @@ pub struct ServiceSpec {
     /// Requests that have waited this long for a worker or their first core give up (`rejected`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<DurationLaw>,
-    /// What is done to requests that arrive: `rate_limit`, `shed`, `concurrency`.
+    /// What is done to requests that arrive: `rate_limit`, `shed`, `concurrency`, `validate`, `auth`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inbound: Option<Box<InboundSpec>>,
+    /// What an instance can run out of: memory, threads, descriptors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<Box<ResourcesSpec>>,
     /// Steps of each operation; `default` serves the others.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub endpoints: BTreeMap<Name, Vec<StepSpec>>,
@@ -80,6 +89,9 @@ pub struct ServiceSpec {
     /// Nodes called in sequence after `work`, instead of `endpoints`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Name>,
+    /// What each instance does by itself, such as to renew a lease.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub background: Vec<BackgroundSpec>,
     /// Time a crashed instance takes to start again once the fault is over; 0 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<DurationLaw>,
@@ -199,6 +211,9 @@ pub struct StepSpec {
     /// Steps several times in sequence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repeat: Option<RepeatSpec>,
+    /// Steps that one request at a time runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<LockSpec>,
     /// Fails the request with this probability.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail: Option<Fraction>,

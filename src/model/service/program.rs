@@ -13,8 +13,9 @@ use crate::{
     model::{
         frame::{NONE, Slot},
         node::NodeId,
+        probe::Outcome,
         resilience::policy::EdgePolicy,
-        service::{Comparator, cores::Work},
+        service::{Comparator, cores::Work, locks::Lock},
         world::World,
     },
 };
@@ -26,6 +27,8 @@ pub enum Instr {
     Begin,
     /// Work on a core: a demand.
     Work(u16),
+    /// Work that takes longer while memory is short.
+    Strained(u16),
     /// Time without a core: a demand.
     Wait(u16),
     /// A call.
@@ -63,6 +66,10 @@ pub enum Instr {
         /// First instruction of the body.
         body: u16,
     },
+    /// Go on when the lock is free, and hold it.
+    Lock(u16),
+    /// Give back the lock taken last.
+    Unlock,
     /// Fail with a probability.
     Fail(u16),
     /// A fallback takes the place of what was asked for.
@@ -222,6 +229,8 @@ pub struct Call {
     pub deny: Option<u8>,
     /// When it fails, the visit goes on after the jump that follows.
     pub fallback: bool,
+    /// How the visit ends when it fails, and for which cause.
+    pub failure: (Outcome, &'static str),
     /// Policy (index of the edge).
     pub edge: u16,
     /// Hash of the path to this site, added to the visit's identity.
@@ -279,7 +288,8 @@ impl Each {
             Self::Key { own, .. } if i == 0 => Program::key(*own, slot, world),
             Self::Key { laws, stream, .. } => {
                 let client = usize::from(world.frames.extra(slot).client);
-                laws[client].as_ref().map_or(id, |law| law.sample(&mut stream.draw_mixed(id)))
+                let law = laws.get(client).and_then(Option::as_ref);
+                law.map_or(id, |law| law.sample(&mut stream.draw_mixed(id)))
             }
         }
     }
@@ -333,6 +343,8 @@ pub struct Program {
     pub code: Table<Instr>,
     /// First instruction by operation; `None`: no such endpoint.
     pub entries: Vec<Option<u16>>,
+    /// First instruction of each thing it does by itself.
+    pub own: Vec<u16>,
     /// Work and waits.
     pub demands: Table<Demand>,
     /// Calls.
@@ -345,6 +357,8 @@ pub struct Program {
     pub tests: Vec<Test>,
     /// `fail` steps.
     pub chances: Vec<Chance>,
+    /// Locks.
+    pub locks: Vec<Lock>,
     /// Sizes of replies.
     pub replies: Vec<Demand>,
     /// Policies of outgoing edges.
@@ -374,12 +388,15 @@ impl Program {
             let instr = self.code[usize::from(world.frames[slot].pc)];
             match instr {
                 Instr::Work(_)
+                | Instr::Strained(_)
                 | Instr::Wait(_)
                 | Instr::Call(_)
                 | Instr::Send(_)
                 | Instr::Cache(..)
                 | Instr::Fork(_)
                 | Instr::Reply(_)
+                | Instr::Lock(_)
+                | Instr::Unlock
                 | Instr::Do { .. }
                 | Instr::End => return Stop::At(instr),
                 _ => {
@@ -424,9 +441,11 @@ impl Program {
             Instr::Mark(mark) => {
                 let extra = world.frames.extra(slot);
                 let (client, op, intended) = (extra.client, extra.request_op, extra.intended);
-                let row = world.record.first_row[usize::from(client)] + usize::from(op);
                 let now = world.now();
-                world.record.mark(row, usize::from(mark), intended, now);
+                if let Some(first) = world.record.first_row.get(usize::from(client)) {
+                    let row = first + usize::from(op);
+                    world.record.mark(row, usize::from(mark), intended, now);
+                }
                 pc + 1
             }
             _ => pc + 1,

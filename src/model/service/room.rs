@@ -274,7 +274,7 @@ impl Room {
     }
 
     /// Drops all marked frames.
-    fn sweep(&mut self, world: &mut World) {
+    pub fn sweep(&mut self, world: &mut World) {
         self.marked = 0;
         let mut keep = |slot: &Slot| {
             let waits = world.frames[*slot].flags & ABANDONED == 0;

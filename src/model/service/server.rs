@@ -7,8 +7,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    cores::{Admission, Cores},
+    background::Background,
+    cores::{Admission, Cores, Work},
     inbound::Inbound,
+    locks::Locks,
     program::{Instr, Program, Stop},
     room::{Next, Room},
 };
@@ -20,6 +22,7 @@ use crate::{
     },
     model::{
         cache::contents::{Contents, Limits},
+        fault::hosts::scaled,
         frame::{
             BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER, IN_ROOM, NONE,
             PROBE, Slot,
@@ -66,6 +69,17 @@ pub struct Instance {
 
 const _: () = assert!(size_of::<Instance>() == 128, "an instance is two cache lines");
 
+/// A version of what a server does.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// Entries of the program.
+    pub entries: Vec<Option<u16>>,
+    /// First instruction of each thing it does by itself.
+    pub own: Vec<u16>,
+    /// Caches: what each instance can hold.
+    pub limits: Option<Limits>,
+}
+
 /// A server.
 #[derive(Debug)]
 pub struct Server {
@@ -73,8 +87,8 @@ pub struct Server {
     pub node: NodeId,
     /// What it does.
     pub program: Program,
-    /// Entries of the program, and for caches limits, by version of its spec; empty: there is one.
-    pub versions: Vec<(Vec<Option<u16>>, Option<Limits>)>,
+    /// What differs by version of its spec; empty: there is one.
+    pub versions: Vec<Version>,
     /// Its instances.
     pub instances: Table<Instance>,
     /// Waiting room for a worker, or for the first core without workers.
@@ -83,6 +97,10 @@ pub struct Server {
     pub patience: Option<Demand>,
     /// What is done to requests at the door.
     pub inbound: Option<Box<Inbound>>,
+    /// Locks, if any step takes one.
+    pub locks: Option<Box<Locks>>,
+    /// What instances do by themselves.
+    pub background: Option<Box<Background>>,
     /// Draws of backoff jitter.
     pub jitter: Stream,
     /// `utilisation` counts cores, not workers.
@@ -119,6 +137,16 @@ impl Node for Server {
         self.called_off(slot, world);
     }
 
+    fn start(&mut self, world: &mut World) {
+        for inst in 0..self.instances.len() as u16 {
+            self.begin_background(inst, false, world);
+        }
+    }
+
+    fn recover(&mut self, inst: u16, world: &mut World) {
+        self.begin_background(inst, true, world);
+    }
+
     fn crash(&mut self, number: u16, lost: &[Slot], world: &mut World) {
         let visits = lost.iter().filter(|&&slot| !world.is_branch(slot)).count();
         let inst = &mut self.instances[usize::from(number)];
@@ -128,6 +156,8 @@ impl Node for Server {
             workers.busy.clear(world.now());
         }
         inst.cores.clear(world);
+        self.crash_locks(lost, world);
+        let inst = &mut self.instances[usize::from(number)];
         self.frozen.entry(number).and_modify(Vec::clear);
         if let Some(contents) = &mut inst.contents {
             contents.clear();
@@ -135,8 +165,9 @@ impl Node for Server {
         }
         inst.edges.fill(EdgeState::default());
         if let Some(inbound) = &mut self.inbound {
-            inbound.restart(number);
+            inbound.restart(number, self.instances[usize::from(number)].departures);
         }
+        self.end_background(number);
     }
 
     fn pause(&mut self, inst: u16, world: &mut World) {
@@ -166,8 +197,12 @@ impl Node for Server {
     }
 
     fn set_version(&mut self, version: usize) {
-        let Some((entries, limits)) = self.versions.get(version) else { return };
+        let Some(Version { entries, own, limits }) = self.versions.get(version) else { return };
         self.program.entries.clone_from(entries);
+        self.program.own.clone_from(own);
+        if let Some(inbound) = &mut self.inbound {
+            inbound.set_version(version);
+        }
         for inst in &mut self.instances {
             if let (Some(contents), Some(limits)) = (&mut inst.contents, limits) {
                 contents.limits = *limits;
@@ -178,8 +213,10 @@ impl Node for Server {
     fn books(&self, now: u64) -> Vec<InstanceBooks> {
         self.instances
             .iter()
-            .map(|i| {
+            .enumerate()
+            .map(|(number, i)| {
                 let (cores_busy, cores_queue) = i.cores.books(now);
+                let locks_queue = self.locks.as_ref().map_or(0, |l| l.waited(number, now));
                 let (workers_busy, workers_queue) =
                     i.workers.as_ref().map_or((0, 0), |w| (w.busy.until(now), w.room.until(now)));
                 InstanceBooks {
@@ -188,7 +225,7 @@ impl Node for Server {
                     } else {
                         workers_busy
                     },
-                    in_queue: cores_queue + workers_queue,
+                    in_queue: cores_queue + workers_queue + locks_queue,
                     arrivals: i.arrivals,
                     departures: i.departures,
                     cache: i.contents.as_ref().map_or_else(Default::default, |c| c.books),
@@ -203,7 +240,7 @@ impl Server {
     fn admit(&mut self, slot: Slot, world: &mut World) {
         let op = usize::from(world.frames[slot].op);
         let Some(&Some(entry)) = self.program.entries.get(op) else {
-            return probed(slot, world);
+            return self.probed(slot, world);
         };
         world.arrive(slot);
         let f = &mut world.frames[slot];
@@ -273,6 +310,7 @@ impl Server {
     fn proceed(&mut self, slot: Slot, world: &mut World) {
         match self.program.advance(slot, world) {
             Stop::At(Instr::Work(demand)) => self.start_work(slot, demand, world),
+            Stop::At(Instr::Strained(demand)) => self.start_strained(slot, demand, world),
             Stop::At(Instr::Wait(demand)) => {
                 let work = self.program.demands[usize::from(demand)].work(slot, world);
                 world.arm(slot, world.stretched(slot, work).span);
@@ -294,6 +332,12 @@ impl Server {
                 let rest = self.reply_early(slot, reply, world);
                 self.run(rest, world);
             }
+            Stop::At(Instr::Lock(_)) => self.start_lock(slot, world),
+            Stop::At(Instr::Unlock) => {
+                self.unlock(slot, world);
+                world.frames[slot].pc += 1;
+                self.run(slot, world);
+            }
             Stop::At(_) => self.finish(slot, Outcome::Ok, world),
             Stop::Failed => {
                 world.record.node(self.node).cause("failed_step");
@@ -310,6 +354,24 @@ impl Server {
             return;
         }
         let work = self.program.demands[usize::from(demand)].work(slot, world);
+        self.take_core(slot, work, world);
+    }
+
+    /// Starts work that takes longer while memory is short.
+    #[inline(never)]
+    fn start_strained(&mut self, slot: Slot, demand: u16, world: &mut World) {
+        if world.carries && self.past_deadline(slot, world) {
+            return;
+        }
+        let work = self.program.demands[usize::from(demand)].work(slot, world);
+        let inst = usize::from(world.frames[slot].inst);
+        let strain = |inbound: &Inbound| inbound.strain(inst, &self.instances[inst]);
+        let factor = self.inbound.as_ref().map_or(1.0, |inbound| strain(inbound));
+        self.take_core(slot, Work::of(scaled(work.nanos, factor)), world);
+    }
+
+    #[inline(always)]
+    fn take_core(&mut self, slot: Slot, work: Work, world: &mut World) {
         let f = &mut world.frames[slot];
         let before = f.served;
         f.served += work.nanos;
@@ -423,6 +485,7 @@ impl Server {
         if !outcome.is_success() {
             self.fail_followers(slot, outcome, world);
             self.release_fills(slot, world);
+            self.free_locks(slot, world);
         }
         self.end(slot, outcome, world);
     }
@@ -440,6 +503,8 @@ impl Server {
             f.armed = FINISHED;
             if flags & CALLER_DONE == 0 {
                 world.agenda.push_now(slot, kind::REPLY);
+            } else if f.parent == NONE {
+                self.rest(slot, outcome, world);
             } else {
                 f.flags |= CALLEE_DONE;
                 world.release_if_done(slot);
@@ -512,15 +577,17 @@ impl Server {
             // It may stand in the middle of a loop.
             world.frames.extra_mut(rest).loops = world.frames.extra(slot).loops;
         }
+        self.inherit_locks(slot, rest);
         self.finish(slot, Outcome::Ok, world);
         rest
     }
-}
 
-/// A health check asks for no endpoint: whoever is there says so.
-#[inline(never)]
-fn probed(slot: Slot, world: &mut World) {
-    let op = world.frames[slot].op;
-    assert_eq!(op, PROBE, "every operation that can arrive has an endpoint");
-    world.reply(slot, Outcome::Ok);
+    /// A health check asks for no endpoint: whoever is there says so, unless it may not serve.
+    #[inline(never)]
+    fn probed(&self, slot: Slot, world: &mut World) {
+        let Frame { op, inst, .. } = world.frames[slot];
+        assert_eq!(op, PROBE, "every operation that can arrive has an endpoint");
+        let well = self.serves(inst, world);
+        world.reply(slot, if well { Outcome::Ok } else { Outcome::Unavailable });
+    }
 }

@@ -1,0 +1,281 @@
+//! Locks: steps that one visit at a time runs, however many cores there are.
+//!
+//! **Invariant.** A lock is held by one frame, or nobody waits for it; a frame that ends holds none.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Discipline, ServiceSpec, StepSpec,
+    program::{AttrRef, Instr},
+    room::{Next, Room},
+    server::Server,
+};
+use crate::{
+    engine::random::Stream,
+    model::{
+        build::Names,
+        check::attribute_known,
+        frame::{ABANDONED, BRANCH, HAS_WORKER, IN_ROOM, Slot},
+        node::Area,
+        world::{Span, World},
+    },
+    problem::Problems,
+    units::Name,
+};
+
+/// Steps that one request at a time runs, in order of arrival: a mutex, a table lock, a single writer.
+///
+/// It is held through the calls inside and given back when the steps are done, fail or are called off, and
+/// when the process dies. Waiting for it is waiting, like for a core; the `work` inside takes a core like any
+/// other. Steps of the same name share a lock.
+///
+/// ```yaml
+/// lock: {name: account, per: key, do: [{read: accounts}, {work: 2ms}, {write: accounts}]}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LockSpec {
+    /// Its name.
+    pub name: Name,
+    /// A lock for each value: of the request's `key` (a row lock), or of an attribute; one for all when
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<Name>,
+    /// `instance` (default): each instance has its own; `shared`: there is one for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// The steps.
+    #[serde(rename = "do")]
+    pub do_: Vec<StepSpec>,
+}
+
+/// Who shares a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// The requests of an instance.
+    Instance,
+    /// Those of all instances.
+    Shared,
+}
+
+impl ServiceSpec {
+    /// Checks its locks.
+    pub fn check_locks(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
+        let mut known: BTreeMap<&Name, &LockSpec> = BTreeMap::new();
+        let mut check = LockCheck { names, known: &mut known, held: Vec::new() };
+        for (name, list) in &self.endpoints {
+            check.list(list, &format!("{path}.endpoints.{}", name.0), problems);
+        }
+        for (i, task) in self.background.iter().enumerate() {
+            check.list(&task.do_, &format!("{path}.background[{i}].do"), problems);
+        }
+    }
+}
+
+struct LockCheck<'c, 'a> {
+    names: &'c Names<'c>,
+    known: &'c mut BTreeMap<&'a Name, &'a LockSpec>,
+    /// Locks around the steps that are looked at.
+    held: Vec<&'a Name>,
+}
+
+impl<'a> LockCheck<'_, 'a> {
+    fn list(&mut self, list: &'a [StepSpec], path: &str, problems: &mut Problems) {
+        for (i, step) in list.iter().enumerate() {
+            let path = format!("{path}[{i}]");
+            if let Some(lock) = &step.lock {
+                self.lock(lock, &format!("{path}.lock"), problems);
+                self.held.push(&lock.name);
+            }
+            for (inner, list) in step.inner() {
+                self.list(list, &format!("{path}{inner}"), problems);
+            }
+            if step.lock.is_some() {
+                self.held.pop();
+            }
+        }
+    }
+
+    fn lock(&mut self, lock: &'a LockSpec, path: &str, problems: &mut Problems) {
+        let at = |key: &str| format!("{path}.{key}");
+        if lock.do_.is_empty() {
+            problems.error("E-STEP", at("do"), "needs at least one step");
+        }
+        if let Some(per) = &lock.per {
+            attribute_known(&per.0, &at("per"), self.names, problems);
+        }
+        if self.held.contains(&&lock.name) {
+            let message = format!("`{}` is held already, so nobody would ever get it", lock.name.0);
+            problems.error_help(
+                "E-CONFLICT",
+                at("name"),
+                message,
+                "give one of the two another name",
+            );
+        }
+        let first = *self.known.entry(&lock.name).or_insert(lock);
+        if first.per != lock.per || first.scope != lock.scope {
+            let message =
+                format!("another step locks `{}` with another `per` or `scope`", lock.name.0);
+            problems.error_help("E-CONFLICT", at("name"), message, "one name is one lock");
+        }
+    }
+}
+
+/// A lock as steps know it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lock {
+    /// Its name.
+    pub name: String,
+    /// What has a lock of its own.
+    pub per: Option<AttrRef>,
+    /// One for all instances.
+    pub shared: bool,
+}
+
+/// A lock of one instance (or of all) for one value.
+type Place = (u16, u16, u64);
+/// In place of the instance: all.
+const ALL: u16 = u16::MAX;
+
+/// The locks of a server's instances.
+#[derive(Debug)]
+pub struct Locks {
+    /// Who waits for each that is held.
+    rooms: BTreeMap<Place, Room>,
+    /// What each frame holds, the latest last.
+    held: BTreeMap<Slot, Vec<Place>>,
+    /// Frames of each instance that wait.
+    waiting: Vec<Area>,
+    stream: Stream,
+}
+
+impl Locks {
+    /// All free.
+    pub fn new(instances: u64, stream: Stream) -> Self {
+        let waiting = vec![Area::default(); instances as usize];
+        Self { rooms: BTreeMap::new(), held: BTreeMap::new(), waiting, stream }
+    }
+
+    /// Integral of an instance's frames that wait from time 0, frame-ns.
+    pub fn waited(&self, inst: usize, now: u64) -> u128 {
+        self.waiting[inst].until(now)
+    }
+
+    /// A held lock goes to the next who waits for it.
+    fn pass_on(&mut self, place: Place, world: &mut World) {
+        let room = self.rooms.get_mut(&place).expect("it is held");
+        match room.next(world) {
+            Next::Serve(slot) => {
+                self.waiting[usize::from(world.frames[slot].inst)].leave(world.now());
+                self.held.entry(slot).or_default().push(place);
+                world.arm(slot, Span::ZERO);
+            }
+            Next::Empty | Next::Drop(_) => drop(self.rooms.remove(&place)),
+        }
+    }
+
+    /// A frame gives back all it holds.
+    fn free(&mut self, slot: Slot, world: &mut World) {
+        for place in self.held.remove(&slot).into_iter().flatten().rev() {
+            self.pass_on(place, world);
+        }
+    }
+}
+
+impl Server {
+    /// The lock a frame stands at.
+    fn lock_at(&self, slot: Slot, world: &World) -> Option<Place> {
+        let f = &world.frames[slot];
+        let Instr::Lock(number) = self.program.code[usize::from(f.pc)] else { return None };
+        let lock = &self.program.locks[usize::from(number)];
+        let value = match lock.per {
+            None => 0,
+            Some(AttrRef::Key) => f.key,
+            Some(per) => per.value(slot, world).to_bits(),
+        };
+        Some((number, if lock.shared { ALL } else { f.inst }, value))
+    }
+
+    /// A frame takes the lock it stands at, or waits for it.
+    #[inline(never)]
+    pub(super) fn start_lock(&mut self, slot: Slot, world: &mut World) {
+        if world.carries && self.past_deadline(slot, world) {
+            return;
+        }
+        let place = self.lock_at(slot, world).expect("it stands at a lock");
+        let Some(locks) = &mut self.locks else { return };
+        if let Some(room) = locks.rooms.get_mut(&place) {
+            room.enter(slot, 0, world);
+            return locks.waiting[usize::from(world.frames[slot].inst)].enter(world.now());
+        }
+        locks.rooms.insert(place, Room::new(&Discipline::Fifo, locks.stream));
+        locks.held.entry(slot).or_default().push(place);
+        // By an event of its own, as for one that waited: a loop of locks would recurse here.
+        world.arm(slot, Span::ZERO);
+    }
+
+    /// A frame gives back the lock it took last.
+    #[inline(never)]
+    pub(super) fn unlock(&mut self, slot: Slot, world: &mut World) {
+        let Some(locks) = &mut self.locks else { return };
+        let held = locks.held.get_mut(&slot).expect("it holds a lock");
+        let place = held.pop().expect("it holds a lock");
+        if held.is_empty() {
+            locks.held.remove(&slot);
+        }
+        locks.pass_on(place, world);
+    }
+
+    /// A frame ends in the midst of its steps.
+    pub(super) fn free_locks(&mut self, slot: Slot, world: &mut World) {
+        if let Some(locks) = &mut self.locks {
+            locks.free(slot, world);
+        }
+    }
+
+    /// What a frame holds is another's from now on.
+    pub(super) fn inherit_locks(&mut self, from: Slot, to: Slot) {
+        let Some(locks) = &mut self.locks else { return };
+        if let Some(places) = locks.held.remove(&from) {
+            locks.held.insert(to, places);
+        }
+    }
+
+    /// Whether a frame waits for a lock, which it then leaves: it was called off, or its process is gone.
+    pub(super) fn stops_waiting_for_lock(&mut self, slot: Slot, world: &mut World) -> bool {
+        let f = &world.frames[slot];
+        let waits = f.flags & (IN_ROOM | ABANDONED) == IN_ROOM;
+        let inst = usize::from(f.inst);
+        let outside =
+            self.instances[inst].workers.is_some() && f.flags & (HAS_WORKER | BRANCH) == 0;
+        if self.locks.is_none() || !waits || outside {
+            return false;
+        }
+        let Some(place) = self.lock_at(slot, world) else { return false };
+        let Some(locks) = &mut self.locks else { return false };
+        locks.waiting[inst].leave(world.now());
+        locks.rooms.get_mut(&place).expect("it waits there").abandon(slot, world);
+        true
+    }
+
+    /// The process of an instance is gone with these frames; no other room holds any of them.
+    pub(super) fn crash_locks(&mut self, lost: &[Slot], world: &mut World) {
+        if self.locks.is_none() {
+            return;
+        }
+        for &slot in lost {
+            self.stops_waiting_for_lock(slot, world);
+        }
+        let Some(locks) = &mut self.locks else { return };
+        // Nothing may refer to them any more.
+        locks.rooms.values_mut().for_each(|room| room.sweep(world));
+        for &slot in lost {
+            locks.free(slot, world);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What services do by themselves: runs that nobody asked for, and the leases they renew.
+
+use serde_json::Value;
+
+use crate::{
+    bad_input::{check_in, told},
+    design::{design, number, results, results_of},
+};
+
+/// Ten instances that renew a lease every 10 s, each renewal 100 ms of work and a call of 10 ms.
+fn renewing(instances: u64, more: &str, faults: &str) -> Value {
+    let nodes = format!(
+        "app: {{service: {{instances: {instances}, cores: 1, work: 1ms, \
+         background: [{{every: 10s, do: [{{work: 100ms}}, {{call: meta}}]{more}}}], \
+         dependencies: {{meta: {{timeout: 1s}}}}}}}}, \
+         meta: {{service: {{cores: 1, work: 10ms}}}}"
+    );
+    results("100s", "arrivals: constant(10/s), to: app, timeout: 5s", &nodes, faults)
+}
+
+#[test]
+fn a_run_works_and_calls_but_is_no_visit() {
+    let found = renewing(5, "", "");
+    // Each of five instances begins in the first period and runs ten times in 100 s.
+    assert_eq!(number(&found, "nodes.meta.throughput") * 100.0, 50.0);
+    let visits = number(&found, "nodes.app.throughput") * 100.0;
+    assert_eq!(visits, number(&found, "summary.requests.ok"));
+    // 999 requests of 1 ms and 50 runs of 100 ms on five cores.
+    let utilisation = number(&found, "nodes.app.utilisation");
+    assert!((utilisation - (0.999 + 5.0) / 500.0).abs() < 1e-9, "{utilisation}");
+    // Requests wait for the core the runs take, and nothing else happens to them.
+    assert_eq!(number(&found, "summary.availability"), 1.0);
+    assert!(number(&found, "summary.latency.max") > 0.05);
+    assert!(number(&found, "summary.latency.p50") < 0.0011);
+}
+
+#[test]
+fn without_its_lease_an_instance_refuses() {
+    let cut = "{id: cut, at: 30s, for: 40s, partition: {link: [app, meta]}}";
+    let found = renewing(50, ", lease: 25s", cut);
+    // The last renewal before the cut, at t, was good until t + 25.11 s; the next that succeeds is over at
+    // t + 50.11 s: 25 s of every 100 s, at every instance.
+    let refused = number(&found, "summary.requests.unavailable");
+    assert!((refused - 250.0).abs() < 15.0, "{refused}");
+    assert_eq!(number(&found, "nodes.app.causes.no_lease"), refused);
+    assert_eq!(number(&found, "nodes.app.causes.background_failed"), 4.0 * 50.0);
+    // A cut in which each misses one renewal harms nobody.
+    let short = "{id: cut, at: 30s, for: 9s, partition: {link: [app, meta]}}";
+    let found = renewing(50, ", lease: 25s", short);
+    assert_eq!(number(&found, "summary.availability"), 1.0);
+}
+
+#[test]
+fn a_process_begins_without_its_lease() {
+    let crash = "{id: crash, at: 50s, for: 1s, crash: {node: app, process: true}}";
+    let found = renewing(50, ", lease: 25s", crash);
+    // At 51 s fifty ask at once for what takes 10 ms each: 25 ms + 100 ms later in the mean.
+    assert!(number(&found, "nodes.app.causes.no_lease") >= 1.0);
+    let longest = number(&found, "nodes.meta.response_time.max");
+    assert!((longest - 0.5).abs() < 1e-6, "{longest}");
+    // From then on they ask together every 10 s, at 51, 61 .. 91 s; before, each at its own time.
+    let waited = number(&found, "nodes.meta.waiting_time.mean");
+    let herd = 5.0 * 50.0 * (0.01 * 49.0 / 2.0) / (5.0 * 50.0 + 5.0 * 50.0);
+    assert!((waited - herd).abs() < 0.01, "{waited} for {herd}");
+}
+
+#[test]
+fn a_period_with_jitter_parts_a_herd_again() {
+    let run = |every: &str| {
+        let nodes = format!(
+            "app: {{service: {{instances: 50, cores: 1, work: 1ms, \
+             background: [{{every: {every}, do: [{{call: meta}}]}}]}}}}, \
+             meta: {{service: {{cores: 1, work: 10ms}}}}"
+        );
+        let crash = "{id: crash, at: 10s, for: 1s, crash: {node: app, process: true}}";
+        let text = design("500s", "arrivals: constant(10/s), to: app", &nodes, crash);
+        results_of(&text.replace("duration: 500s", "duration: 500s\nwarm_up: 200s"), 1)
+    };
+    let together = run("10s");
+    assert!((number(&together, "nodes.meta.waiting_time.mean") - 0.245).abs() < 1e-6);
+    let apart = run("uniform(5s 15s)");
+    assert!(number(&apart, "nodes.meta.waiting_time.mean") < 0.02);
+}
+
+#[test]
+fn a_run_ends_before_the_next_begins() {
+    let nodes = "app: {service: {cores: 1, work: 1ms, background: [{every: 1s, do: [{wait: 2500ms}, {call: meta}]}]}}, \
+                 meta: {service: {cores: 1, work: 10ms}}";
+    let found = results("100s", "arrivals: constant(1/s), to: app", nodes, "");
+    // One every 2.51 s, the first within the first second.
+    let runs = number(&found, "nodes.meta.throughput") * 100.0;
+    assert!((39.0..=40.0).contains(&runs), "{runs}");
+    // A paused instance stands still, and goes on with what was due.
+    let pause = "{id: p, at: 20s, for: 60s, pause: {node: app}}";
+    let paused = results("100s", "arrivals: constant(1/s), to: app", nodes, pause);
+    let runs = number(&paused, "nodes.meta.throughput") * 100.0;
+    assert!((15.0..=17.0).contains(&runs), "{runs}");
+}
+
+#[test]
+fn health_checks_see_a_lost_lease() {
+    let nodes = "lb: {load_balancer: {to: app, health_check: {interval: 1s, timeout: 500ms, fall: 1, rise: 1}}}, \
+                 app: {service: {instances: 2, cores: 1, work: 1ms, \
+                 background: [{every: 2s, lease: 5s, do: [{call: meta}]}], dependencies: {meta: {timeout: 1s}}}}, \
+                 meta: {service: {cores: 1, work: 10ms}}";
+    let down = "{id: down, at: 20s, for: 20s, crash: {node: meta}}";
+    let found = results("60s", "arrivals: constant(10/s), to: lb", nodes, down);
+    assert_eq!(number(&found, "nodes.lb.causes.marked_down"), 2.0);
+    assert_eq!(number(&found, "nodes.lb.causes.marked_up"), 2.0);
+    // Within a second the balancer knows and refuses by itself.
+    assert!(number(&found, "nodes.app.causes.no_lease") < 15.0);
+    assert!(number(&found, "summary.requests.unavailable") > 100.0);
+}
+
+#[test]
+fn instances_talk_among_themselves() {
+    let nodes = "app: {service: {instances: 3, cores: 1, endpoints: {default: [{work: 1ms}], \
+                 background: [{work: 5ms}]}, background: [{every: 1s, do: [{call: app}]}]}}";
+    let found = results("100s", "arrivals: constant(1/s), to: app", nodes, "");
+    // 99 requests and 300 calls of one another.
+    assert_eq!(number(&found, "nodes.app.throughput") * 100.0, 399.0);
+    let again = results("100s", "arrivals: constant(1/s), to: app", nodes, "");
+    assert_eq!(found, again);
+}
+
+#[test]
+fn what_nobody_would_notice_is_told() {
+    let text = |check: &str, faults: &str| {
+        let nodes = format!(
+            "lb: {{load_balancer: {{to: app, health_check: {{{check}}}}}}}, \
+             app: {{service: {{cores: 1, work: 1ms, background: [{{every: 1s, lease: 3s, do: [{{call: meta}}]}}]}}}}, \
+             meta: {{service: {{cores: 1, work: 1ms}}}}"
+        );
+        design("100s", "arrivals: poisson(9/s), to: lb, timeout: 1s", &nodes, faults)
+    };
+    let warned = |text: &str| -> Vec<String> {
+        let all = told(text.as_bytes());
+        all.iter().map(|line| line.split_whitespace().nth(1).unwrap().to_owned()).collect()
+    };
+    assert_eq!(warned(&text("interval: 1s", "")), Vec::<String>::new());
+    // Only probes see that a lease is lost, and a run that waits for a lost message waits for ever.
+    assert_eq!(warned(&text("detect: 1s", "")), ["W-DETECT"]);
+    let cut = "{id: cut, at: 5s, for: 5s, partition: {link: [app, meta]}}";
+    assert_eq!(warned(&text("interval: 1s", cut)), ["W-NO-TIMEOUT"]);
+}
+
+const OWN: &str = "\
+windtunnel: 1
+name: own
+duration: 100s
+clients: {load: {arrivals: poisson(9/s), to: app, keys: uniform(n=9), attributes: {tier: choice(a=50% b=50%)}}}
+nodes:
+  app: {service: {cores: 1, work: 1ms, background: [{every: 10s, lease: 30s, do: [{call: db}]}]}}
+  db: {store: {read: 1ms}}
+";
+
+#[test]
+fn what_is_done_by_itself_is_checked() {
+    assert_eq!(told(OWN.as_bytes()), Vec::<String>::new());
+    check_in(
+        OWN,
+        &[
+            ("B50", "every: 10s", "every: 0s", "6:61 E-RANGE", "above 0"),
+            ("B50", "lease: 30s", "lease: 10s", "6:73 E-RANGE", "longer than `every`"),
+            ("B17", "every: 10s, ", "", "6:54 E-MISSING", "every"),
+            ("B50", "[{call: db}]", "[]", "6:78 E-STEP", "at least one step"),
+            ("B50", "{call: db}", "{call: dd}", "6:90 E-REF", "unknown node `dd`"),
+            ("B50", "{call: db}", "{reply: 2KB}", "6:91 E-STEP", "nobody waits"),
+            ("B50", "{call: db}", "{mark: half}", "6:90 E-STEP", "no request was sent"),
+            (
+                "B50",
+                "{call: db}",
+                "{work: 1ms, when: tier == a}",
+                "6:84 E-CONFLICT",
+                "no request whose `tier`",
+            ),
+            (
+                "B50",
+                "{call: db}",
+                "{read: {from: db, count: 3}}",
+                "6:84 E-CONFLICT",
+                "no client by whose law",
+            ),
+            ("B16", "lease: 30s", "leese: 30s", "6:66 E-UNKNOWN-KEY", "leese"),
+        ],
+    );
+}
