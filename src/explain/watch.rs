@@ -318,7 +318,8 @@ impl Watch<'_> {
             // Where a window is nearly full now and then, a long time without any pause is something new.
             let calm = level.most < CALM;
             let limit = if calm { FULL } else { 0.999 };
-            let mut spells = rises(&node.utilisation, self.quiet.windows.end, level, limit);
+            let below = Level { most: level.most.min(0.99), ..level };
+            let mut spells = rises(&node.utilisation, self.quiet.windows.end, below, limit);
             spells.retain(|s| calm || s.to.is_none_or(|to| to >= s.from + GAP));
             for spell in &mut spells {
                 spell.strong |= calm;

@@ -226,7 +226,7 @@ mod tests {
         results.timeline.events.clear();
         let quiet = text(&results, 100);
         assert!(quiet.contains("Nothing happened"), "{quiet}");
-        assert!(quiet.contains("the rest: 11.0 ms"), "{quiet}");
+        assert!(quiet.contains("the rest: 11 ms"), "{quiet}");
         results.blame.get_or_insert_default().remainder = -0.5;
         let overlapping = text(&results, 100);
         assert!(overlapping.contains("500 ms more than it took"), "{overlapping}");

@@ -55,8 +55,8 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("zone-loss", "130s", "110s"),
 ];
 
-/// Those whose load changes without a fault.
-const CHANGING: &[&str] = &["daily-load", "retries-and-timeouts"];
+/// Those with a story of their own without a fault: changes of load, a popular page that expires.
+const CHANGING: &[&str] = &["cache-stampede", "daily-load", "retries-and-timeouts"];
 
 pub(crate) struct Disk;
 
