@@ -52,9 +52,9 @@ fn without_its_lease_an_instance_refuses() {
 
 #[test]
 fn what_is_done_by_itself_can_change() {
-    // Whoever operates it lets instances serve without a lease while the cut lasts, and asks less often.
+    // Whoever operates it makes leases longer while the cut lasts, and the period once it is over.
     let glass = "{id: cut, at: 30s, for: 40s, partition: {link: [app, meta]}}, \
-                 {id: glass, at: 30s, for: 45s, set: {\"nodes.app.service.background[0].lease\": none}}, \
+                 {id: glass, at: 30s, for: 45s, set: {\"nodes.app.service.background[0].lease\": 10m}}, \
                  {id: slower, at: 80s, set: {\"nodes.app.service.background[0].every\": 20s}}";
     let found = renewing(50, ", lease: 25s", glass);
     // From 75 s on a half has not renewed its lease yet.
