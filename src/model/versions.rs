@@ -109,6 +109,13 @@ impl Design {
                     let help = "only the weights of targets can change: {blue: 95, green: 5}";
                     problems.error_help("E-FAULT-TARGET", at, message, help);
                 }
+                (NodeSpec::Service(a), NodeSpec::Service(b))
+                    if a.background.len() != b.background.len() =>
+                {
+                    let message = format!("`{}` does another number of things by itself", name.0);
+                    let help = "what is done can change, not how many things are";
+                    problems.error_help("E-FAULT-TARGET", at, message, help);
+                }
                 (NodeSpec::Cache(_), _) if key == "instances" && self.is_chosen(&name) => {
                     let message = format!("a balancer chooses among the instances of `{}`", name.0);
                     let help = "only a cache that is called by itself takes up instances later";

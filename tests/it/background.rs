@@ -51,6 +51,27 @@ fn without_its_lease_an_instance_refuses() {
 }
 
 #[test]
+fn what_is_done_by_itself_can_change() {
+    // Whoever operates it makes leases longer while the cut lasts, and the period once it is over.
+    let glass = "{id: cut, at: 30s, for: 40s, partition: {link: [app, meta]}}, \
+                 {id: glass, at: 30s, for: 45s, set: {\"nodes.app.service.background[0].lease\": 10m}}, \
+                 {id: slower, at: 80s, set: {\"nodes.app.service.background[0].every\": 20s}}";
+    let found = renewing(50, ", lease: 25s", glass);
+    // From 75 s on a half has not renewed its lease yet.
+    let refused = number(&found, "summary.requests.unavailable");
+    assert!((5.0..25.0).contains(&refused), "{refused}");
+    // Three runs of each before the cut, one after it, one that was waited for when the period changed.
+    let runs = number(&found, "nodes.meta.throughput") * 100.0;
+    assert!((runs - 250.0).abs() < 5.0, "{runs}");
+    let more = "{id: more, at: 30s, set: {nodes.app.service.background: [{every: 1s, do: [{work: 1ms}]}, \
+                {every: 1s, do: [{work: 1ms}]}]}}";
+    let nodes =
+        "app: {service: {cores: 1, work: 1ms, background: [{every: 10s, do: [{work: 1ms}]}]}}";
+    let told = told(design("100s", "arrivals: constant(10/s), to: app", nodes, more).as_bytes());
+    assert!(told[0].contains("E-FAULT-TARGET") && told.len() == 1, "{told:?}");
+}
+
+#[test]
 fn a_process_begins_without_its_lease() {
     let crash = "{id: crash, at: 50s, for: 1s, crash: {node: app, process: true}}";
     let found = renewing(50, ", lease: 25s", crash);

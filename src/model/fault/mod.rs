@@ -107,7 +107,7 @@ pub struct FaultSpec {
     pub load: Option<SurgeSpec>,
     /// A planned change: values take the place of those in the file, `path: value`, from `at` on (and back
     /// again after `for`). Paths lead into nodes: of a service to `work`, `calls`, `endpoints`,
-    /// `dependencies`, `inbound` and `limits`, of a store to `read`, `write` and `value_size`, of an external to `latency`, `errors`
+    /// `background`, `dependencies`, `inbound` and `limits`, of a store to `read`, `write` and `value_size`, of an external to `latency`, `errors`
     /// and `reply`, of a cache to `latency`, `ttl`, `stale_while_revalidate` and `instances`, of a
     /// balancer to the weights of `to`; one with `[0]` stands in quotes. Visits under way end as they began. Where several changes hold, the
     /// later one has the last word.

@@ -8,7 +8,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{StepSpec, compile::Spread, server::Server};
+use super::{ServiceSpec, StepSpec, compile::Spread, server::Server};
 use crate::{
     engine::{
         law::{DurationFormula, DurationLaw, Formula, Sampler, to_nanos},
@@ -118,7 +118,7 @@ fn asked_by_nobody(list: &[StepSpec], path: &str, problems: &mut Problems) {
 }
 
 /// One of the things instances do by themselves.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Task {
     every: Sampler,
     stream: Stream,
@@ -131,26 +131,31 @@ struct Task {
 struct Standing {
     /// Runs begun or waited for.
     runs: u64,
-    /// Until when it holds the lease.
-    held: u64,
+    /// When a run last succeeded, from the start of the run; [`NEVER`]: not since the process began.
+    renewed: i64,
 }
+
+/// Before anything.
+const NEVER: i64 = i64::MIN / 2;
 
 /// What the instances of a server do by themselves.
 #[derive(Debug)]
 pub struct Background {
     tasks: Vec<Task>,
+    /// Those of each version of the service: as many in each.
+    versions: Vec<Vec<Task>>,
     op: u8,
     /// Of each instance, task by task.
     standing: Vec<Standing>,
 }
 
 impl Background {
-    /// Ready to run.
+    /// Ready to run, if there is anything.
     pub fn new(
-        specs: &[BackgroundSpec],
+        specs: &[&ServiceSpec],
         (path, instances): (&str, u64),
         assembly: &mut Assembly<'_>,
-    ) -> Self {
+    ) -> Option<Self> {
         let task = |(i, spec): (usize, &BackgroundSpec)| {
             let path = format!("{path}/background/{i}");
             Task {
@@ -160,10 +165,19 @@ impl Background {
                 site: Assembly::site(&path),
             }
         };
-        let tasks: Vec<Task> = specs.iter().enumerate().map(task).collect();
+        let of = |spec: &&ServiceSpec| spec.background.iter().enumerate().map(task).collect();
+        let versions: Vec<Vec<Task>> = specs.iter().map(of).collect();
+        let tasks = versions[0].clone();
         let standing = vec![Standing::default(); tasks.len() * instances as usize];
         let op = assembly.names.op(&(OPERATION.to_owned(), None)).unwrap_or(PROBE);
-        Self { tasks, op, standing }
+        (!tasks.is_empty()).then_some(Self { tasks, versions, op, standing })
+    }
+
+    /// It is as that version of the service says from now on; a lease counts from the last success.
+    pub fn set_version(&mut self, version: usize) {
+        if let Some(tasks) = self.versions.get(version) {
+            self.tasks.clone_from(tasks);
+        }
     }
 
     fn standing(&mut self, inst: u16, task: u16) -> &mut Standing {
@@ -173,10 +187,16 @@ impl Background {
     /// Whether an instance holds all its leases.
     fn holds(&self, inst: u16, now: u64) -> bool {
         let first = usize::from(inst) * self.tasks.len();
-        self.tasks
-            .iter()
-            .zip(&self.standing[first..])
-            .all(|(t, s)| t.lease.is_none() || now < s.held)
+        let holds = |(task, standing): (&Task, &Standing)| {
+            task.lease.is_none_or(|lease| standing.holds(lease, now))
+        };
+        self.tasks.iter().zip(&self.standing[first..]).all(holds)
+    }
+}
+
+impl Standing {
+    fn holds(self, lease: u64, now: u64) -> bool {
+        i128::from(now) < i128::from(self.renewed) + i128::from(lease)
     }
 }
 
@@ -203,11 +223,9 @@ impl Server {
             let interval = own.next(slot, task, world);
             world.frames[slot].pc = self.program.own[usize::from(task)];
             let first = if fresh { 0 } else { own.phase(slot, task, interval, world) };
-            own.standing(inst, task).held = match own.tasks[usize::from(task)].lease {
-                // As if it had been renewed one period before.
-                Some(lease) if !fresh => (first + lease).saturating_sub(interval),
-                _ => 0,
-            };
+            // At first as if it had been renewed one period before.
+            let before = first as i64 - interval as i64;
+            own.standing(inst, task).renewed = if fresh { NEVER } else { before };
             let now = world.now();
             world.frames[slot].arrived = now + first;
             world.arm(slot, Span::of(first));
@@ -218,7 +236,7 @@ impl Server {
     pub(super) fn end_background(&mut self, inst: u16) {
         let Some(own) = &mut self.background else { return };
         for task in 0..own.tasks.len() as u16 {
-            own.standing(inst, task).held = 0;
+            own.standing(inst, task).renewed = NEVER;
         }
     }
 
@@ -229,9 +247,7 @@ impl Server {
         let task = world.frames.extra(slot).shard;
         let (inst, now) = (world.frames[slot].inst, world.now());
         if outcome.is_success() {
-            if let Some(lease) = own.tasks[usize::from(task)].lease {
-                own.standing(inst, task).held = now.saturating_add(lease);
-            }
+            own.standing(inst, task).renewed = now as i64;
         } else {
             world.record.node(self.node).cause("background_failed");
         }

@@ -202,7 +202,7 @@ impl Kind for ServiceSpec {
     }
 
     fn changeable(&self) -> &'static [&'static str] {
-        &["work", "calls", "endpoints", "dependencies", "inbound", "limits"]
+        &["work", "calls", "endpoints", "background", "dependencies", "inbound", "limits"]
     }
 
     fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
@@ -274,9 +274,8 @@ impl Kind for ServiceSpec {
             })
             .collect();
         server.inbound = Inbound::new(&specs, first_tick as u32, assembly).map(Box::new);
-        server.background = (!self.background.is_empty()).then(|| {
-            Box::new(Background::new(&self.background, (path, shape.instances), assembly))
-        });
+        let own = Background::new(&specs, (path, shape.instances), assembly);
+        server.background = own.map(Box::new);
         Box::new(server)
     }
 }

@@ -1,4 +1,5 @@
-//! What a service does to requests at its door: rate limits, shedding, a limit on requests at once.
+//! What a service does to requests at its door: leases, rate limits, shedding, a limit on requests at once, and
+//! what a process can run out of.
 //!
 //! A refusal is a reply: it takes the link, no worker and no core (`semantics.md` 21).
 //!

@@ -203,6 +203,9 @@ impl Node for Server {
         if let Some(inbound) = &mut self.inbound {
             inbound.set_version(version);
         }
+        if let Some(own) = &mut self.background {
+            own.set_version(version);
+        }
         for inst in &mut self.instances {
             if let (Some(contents), Some(limits)) = (&mut inst.contents, limits) {
                 contents.limits = *limits;
