@@ -10,6 +10,7 @@ mod cli;
 mod design;
 mod determinism;
 mod dns;
+mod fault_shapes;
 mod fault_times;
 mod faults;
 mod hashing;
