@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod caches;
+mod catalogue;
 mod changes;
 mod cli;
 mod design;
