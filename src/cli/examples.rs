@@ -44,6 +44,7 @@ library! {
     "retries-and-timeouts",
     "daily-load",
     "dns-failover",
+    "active-passive",
     "two-regions" ["data/rtt_ms.csv"],
     "llm-serving" ["data/azure_llm_2023_conv.csv.gz"],
     "cache-aside-shop",
@@ -79,6 +80,8 @@ library! {
     "incidents/facebook-2021",
     "incidents/google-cloud-2025",
     "incidents/dynamodb-2025",
+    "incidents/s3-2017",
+    "incidents/reddit-2023",
 }
 
 pub(super) fn examples(arguments: &ExamplesArguments, voice: Voice) -> Exit {

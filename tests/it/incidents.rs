@@ -10,7 +10,7 @@ use crate::{
     scenarios::{Disk, assert_commented},
 };
 
-const INCIDENTS: [&str; 14] = [
+const INCIDENTS: [&str; 16] = [
     "aws-2021",
     "cache-flush",
     "dynamodb-2015",
@@ -21,6 +21,8 @@ const INCIDENTS: [&str; 14] = [
     "google-cloud-2025",
     "metastable-retry-storm",
     "pool-exhaustion",
+    "reddit-2023",
+    "s3-2017",
     "sinkhole",
     "stale-queue",
     "stampede",

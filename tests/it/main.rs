@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test that hangs is ended by the clock")]
 
 mod bad_input;
+mod bounds;
 mod caches;
 mod catalogue;
 mod changes;

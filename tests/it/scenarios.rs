@@ -21,6 +21,7 @@ use crate::theory::oracles::run::{run, simulate};
 
 /// Every shipped scenario with the duration and warm-up of its small run.
 const SCENARIOS: &[(&str, &str, &str)] = &[
+    ("active-passive", "250s", "150s"),
     ("balanced-tier", "20s", "2s"),
     ("cache-aside-shop", "20s", "5s"),
     ("cache-penetration", "20s", "5s"),

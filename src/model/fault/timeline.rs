@@ -184,7 +184,7 @@ fn shaped(all: Vec<Occurrence>, names: &Names<'_>, seed: u64) -> Vec<Occurrence>
     let parts = |o: Occurrence| {
         let spec = names.faults[o.fault];
         let apart = match spec.stagger {
-            Some(stagger) => staggered(o, stagger.0, &spec.id.0, seed),
+            Some(stagger) => staggered(&o, stagger.0, &spec.id.0, seed),
             None => vec![o],
         };
         // A client's rate grows without steps.
@@ -198,7 +198,7 @@ fn shaped(all: Vec<Occurrence>, names: &Names<'_>, seed: u64) -> Vec<Occurrence>
 }
 
 /// The first of the instances recovers in time, the last so much later, the others in between.
-fn staggered(o: Occurrence, stagger: u64, id: &str, seed: u64) -> Vec<Occurrence> {
+fn staggered(o: &Occurrence, stagger: u64, id: &str, seed: u64) -> Vec<Occurrence> {
     let mut hosts = o.hosts.clone();
     let order = Stream::new(seed, &format!("fault/{id}"), &format!("stagger/{}", o.start));
     shuffle(&mut hosts, o.hosts.len(), order);
