@@ -332,7 +332,11 @@ impl Writer {
         for target in self.targets(number) {
             let mut edge = self.edge(50, "deadline: propagate");
             if !self.mild && !self.caches.contains(&target) {
-                edge += &self.maybe(15, |_| "fallback: {reply: 1KB}".to_owned());
+                // Only what is read through a cache can be stale there.
+                let cached = text.contains(&format!("{{from: {target}, cache: "));
+                let stale =
+                    if cached { "fallback: {cache: stale}" } else { "fallback: {reply: 1KB}" };
+                edge += &self.maybe(25, |_| stale.to_owned());
             }
             text += &format!("        {target}: {{{edge}}}\n");
         }

@@ -458,13 +458,6 @@ fn what_is_not_built_yet_is_said_to_be_so() {
             "5:54 E-UNSUPPORTED",
             "`guarantees`",
         ),
-        (
-            "edge",
-            "cores: 1",
-            "dependencies: {db: {fallback: {cache: stale}}}, cores: 1",
-            "6:59 E-UNSUPPORTED",
-            "`cache`",
-        ),
         ("step", WORK, "endpoints: {default: [{publish: q}]}", "6:61 E-UNSUPPORTED", "`publish`"),
         (
             "store",
