@@ -50,6 +50,7 @@ library! {
     "cache-aside-shop",
     "cache-penetration",
     "cache-stampede",
+    "stale-on-error",
     "resharding",
     "cache-policies" ["data/lirs_multi3.keys.gz"],
     "cache-tiers",

@@ -227,7 +227,9 @@ impl World {
         id: u64,
         later: u64,
     ) {
+        // Two visits of one identity could be taken for one another when one is called off.
         let copy = self.frames.alloc(Frame {
+            id: self.frames[child].id.wrapping_add(COPY_SHIFT),
             parent: pack(from.0, from.1),
             flags: CALLER_DONE,
             ..self.frames[child]

@@ -88,6 +88,26 @@ fn instances_recover_one_by_one() {
 }
 
 #[test]
+fn connections_are_opened_anew_after_a_restart() {
+    // Opening one takes 50 ms; requests come one by one, so one connection is enough. Its owner dies
+    // for an instant: another one is opened.
+    let run = |faults: &str| {
+        let found = results(
+            "20.05s",
+            "arrivals: constant(10/s), to: a",
+            "a: {service: {calls: [b], dependencies: {b: {pool: {size: 4, setup: 50ms}}}}}, \
+             b: {external: {latency: 1ms}}",
+            faults,
+        );
+        let spent = number(&found, "summary.latency.mean") * 200.0 - 200.0 * 0.001;
+        (spent / 0.05).round()
+    };
+    assert_eq!(run(""), 1.0);
+    assert_eq!(run("{id: f, at: 5050ms, for: 1ms, crash: {node: a, process: true}}"), 2.0);
+    assert_eq!(run("{id: f, at: 5050ms, for: 1ms, pause: {node: a}}"), 1.0);
+}
+
+#[test]
 fn a_doubled_call_is_served_twice_and_answered_once() {
     let run = |path: &str| {
         results(

@@ -523,6 +523,13 @@ proptest! {
     }
 }
 
+#[test]
+fn a_doubled_call_is_not_taken_for_its_copy_when_it_is_called_off() {
+    let fault = "{id: f, at: 0s, duplicate: {node: api, fraction: 50%}}";
+    let text = busy(fault, "lifo_preemptive", true, ("round_robin", ""));
+    assert!(number(&results_of(&text, 4), "summary.requests.issued") > 10_000.0);
+}
+
 pub(crate) const FAULTY: &str = "\
 windtunnel: 1
 name: faulty

@@ -44,6 +44,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("retries-and-timeouts", "100s", "10s"),
     ("scatter-gather", "70s", "50s"),
     ("single-server", "2000s", "100s"),
+    ("stale-on-error", "150s", "100s"),
     ("stop-the-world", "60s", "20s"),
     ("two-regions", "20s", "2s"),
     ("w1-mm1", "20000s", "1000s"),

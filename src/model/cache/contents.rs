@@ -517,6 +517,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_expired_is_kept_for_those_who_fall_back_on_it() {
+        let mut cache = cache(Eviction::Lru, Limits { ttl: Some(10), negative: 5, ..LIMITS });
+        cache.keeps = true;
+        cache.admit(1, 7, 0);
+        assert_eq!(cache.lookup(1, false, 10), Found::Nothing);
+        // A failed fetch is not remembered in its place.
+        cache.deny(1, 11);
+        assert_eq!((cache.remember(1, 12), cache.remember(2, 12)), (Some(7), None));
+        // What was denied is nothing to fall back on, and goes when its time is over.
+        cache.deny(2, 12);
+        assert_eq!((cache.remember(2, 13), cache.lookup(2, false, 17)), (None, Found::Nothing));
+        // A new value takes its place.
+        cache.admit(1, 8, 20);
+        assert_eq!((cache.lookup(1, false, 21), cache.len()), (Found::Value(8), 1));
+        assert_eq!((cache.books.hits, cache.books.stale_hits), (2, 1));
+    }
+
+    #[test]
     fn entries_expire_and_may_be_renewed() {
         for renewed in [false, true] {
             let mut cache = cache(Eviction::Lru, Limits { ttl: Some(10), renewed, ..LIMITS });
