@@ -44,11 +44,13 @@ library! {
     "retries-and-timeouts",
     "daily-load",
     "dns-failover",
+    "active-passive",
     "two-regions" ["data/rtt_ms.csv"],
     "llm-serving" ["data/azure_llm_2023_conv.csv.gz"],
     "cache-aside-shop",
     "cache-penetration",
     "cache-stampede",
+    "stale-on-error",
     "resharding",
     "cache-policies" ["data/lirs_multi3.keys.gz"],
     "cache-tiers",
@@ -85,6 +87,8 @@ library! {
     "incidents/dynamodb-2025",
     "incidents/kinesis-2020",
     "incidents/discord",
+    "incidents/s3-2017",
+    "incidents/reddit-2023",
 }
 
 pub(super) fn examples(arguments: &ExamplesArguments, voice: Voice) -> Exit {

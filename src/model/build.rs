@@ -368,6 +368,18 @@ impl Prepared {
     }
 }
 
+impl Names<'_> {
+    /// Whether a cache is one that someone falls back on.
+    pub fn keeps_expired(&self, cache: NodeId) -> bool {
+        let asks = |call: Outgoing| {
+            let verb = call.operation.and_then(|operation| operation.1);
+            verb == Some(Verb::LookupStale) && self.node(&call.target) == Some(cache)
+        };
+        let nodes = self.design.nodes.values().chain(self.design.later());
+        nodes.flat_map(|node| node.kind().outgoing("")).any(asks)
+    }
+}
+
 impl Design {
     /// The nodes of all versions but the first.
     fn later(&self) -> impl Iterator<Item = &NodeSpec> {

@@ -563,7 +563,8 @@ fn falls_back(spec: &ServiceSpec, first: &Name, path: &str, problems: &mut Probl
     }
     let asked = spec.outgoing("").into_iter().filter(|call| call.target == first.0);
     let mut verbs = asked.map(|call| call.operation.and_then(|op| op.1)).peekable();
-    let beside = [Verb::Lookup, Verb::Fill, Verb::Invalidate, Verb::Release, Verb::Deny];
+    let beside =
+        [Verb::Lookup, Verb::LookupStale, Verb::Fill, Verb::Invalidate, Verb::Release, Verb::Deny];
     if spec.edge(&first.0).is_some_and(|edge| edge.fallback.is_some())
         && verbs.peek().is_some()
         && verbs.all(|verb| verb.is_some_and(|verb| beside.contains(&verb)))
@@ -571,5 +572,13 @@ fn falls_back(spec: &ServiceSpec, first: &Name, path: &str, problems: &mut Probl
         let message = format!("a failure of `{}` is a miss: nothing falls back", first.0);
         let help = "give the fallback to the node that is read from";
         problems.error_help("E-CONFLICT", format!("{path}.fallback"), message, help);
+    } else if spec
+        .edge(&first.0)
+        .is_some_and(|e| e.fallback.as_ref().is_some_and(|f| f.cache.is_some()))
+        && !spec.stale_reads().iter().any(|read| read.0 == first.0)
+    {
+        let message = format!("`{}` is not read through a cache", first.0);
+        let help = format!("such as `read: {{from: {}, cache: redis}}`", first.0);
+        problems.error_help("E-CONFLICT", format!("{path}.fallback.cache"), message, help);
     }
 }

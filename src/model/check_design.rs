@@ -530,6 +530,11 @@ impl ClientCheck<'_> {
                 None => missing.push(path.clone()),
             }
             edge(&operation.edge(), &path, self.names, problems);
+            if operation.edge().fallback.is_some_and(|fallback| fallback.cache.is_some()) {
+                let message = "a client reads through no cache";
+                let help = "the service that does may fall back on it";
+                problems.error_help("E-CONFLICT", format!("{path}.fallback"), message, help);
+            }
             if operation.edge().deadline == Some(DeadlineSpec::Propagate) {
                 problems.error_help(
                     "E-CONFLICT",

@@ -105,6 +105,8 @@ pub enum Verb {
     Deny,
     /// Write to a cache that writes to its store later.
     WriteBehind,
+    /// Look a key up in a cache and take what is expired too.
+    LookupStale,
 }
 
 impl Verb {
@@ -126,6 +128,7 @@ impl Verb {
             Self::Release => "release",
             Self::Deny => "deny",
             Self::WriteBehind => "write_behind",
+            Self::LookupStale => "lookup_stale",
         }
     }
 }

@@ -7,6 +7,7 @@
 //! **Invariant.** The model reads no clock, file, thread or environment.
 
 mod any_node;
+mod audit;
 pub mod balancer;
 pub mod build;
 pub mod cache;

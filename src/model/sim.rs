@@ -416,6 +416,7 @@ impl Simulation {
         if truncated.is_none() {
             self.check_little(&last);
         }
+        self.check_bounds(&last, names);
         self.check_requests();
         let links = self.check_messages(names);
         let window = self.world.record.window;

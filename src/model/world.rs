@@ -11,7 +11,10 @@ use super::{
         ABANDONED, BRANCH, CALLEE_DONE, CALLER_DONE, Extra, FINISHED, FREE, Frame, Frames, IN_ROOM,
         IN_TRANSIT, LETTER, NONE, Slot,
     },
-    network::links::{Message, Network},
+    network::{
+        disturbed::Fate,
+        links::{Message, Network},
+    },
     node::NodeId,
     probe::Outcome,
     record::Recorder,
@@ -41,6 +44,7 @@ pub(super) mod kind {
 /// Shifts a visit's identity for the draws of its reply and its cancellation.
 const REPLY_SHIFT: u64 = 0x5851_f42d_4c95_7f2d;
 const CANCEL_SHIFT: u64 = 0x2545_f491_4f6c_dd1d;
+const COPY_SHIFT: u64 = 0x1405_7b7e_f767_814f;
 /// The same for the answer of a dns node and for the call that follows it.
 pub(super) const ANSWER_SHIFT: u64 = 0x8cb9_2ba7_2f3d_8dd7;
 pub(super) const QUESTION_SHIFT: u64 = 0xaaaa_9c3f_6d2b_1e05;
@@ -207,9 +211,52 @@ impl World {
     pub fn send(&mut self, child: Slot, from: (NodeId, u16), to: (NodeId, u16), id: u64) {
         let size = || if self.carries { self.frames.extra(child).size } else { 0 };
         let message = || Message { id, size: size() };
-        if !self.network.send(&mut self.agenda, (from, to), (child, kind::DELIVER), message) {
+        match self.network.send(&mut self.agenda, (from, to), (child, kind::DELIVER), message) {
+            Fate::Sent => {}
             // The callee will never hear of it, so it will never speak.
-            self.frames[child].flags |= CALLEE_DONE;
+            Fate::Lost => self.frames[child].flags |= CALLEE_DONE,
+            Fate::Refused => self.refused(child, id),
+            Fate::Twice(later) => self.send_twice(child, (from, to), id, later),
+        }
+    }
+
+    /// The network refuses a call: its caller hears of it at once.
+    #[cold]
+    fn refused(&mut self, child: Slot, id: u64) {
+        let f = &mut self.frames[child];
+        (f.pc, f.armed) = (Outcome::Error as u16, FINISHED);
+        let message = || Message { id, size: 0 };
+        self.record.node(self.frames[child].node).cause("unreachable");
+        self.network.inside.send(&mut self.agenda, (child, kind::REPLY), message);
+    }
+
+    /// A call arrives twice: its copy is a visit nobody waits for.
+    #[cold]
+    fn send_twice(
+        &mut self,
+        child: Slot,
+        (from, to): ((NodeId, u16), (NodeId, u16)),
+        id: u64,
+        later: u64,
+    ) {
+        // Two visits of one identity could be taken for one another when one is called off.
+        let copy = self.frames.alloc(Frame {
+            id: self.frames[child].id.wrapping_add(COPY_SHIFT),
+            parent: pack(from.0, from.1),
+            flags: CALLER_DONE,
+            ..self.frames[child]
+        });
+        let mut size = 0;
+        if self.carries {
+            let extra = *self.frames.extra(child);
+            size = extra.size;
+            self.attributes.share(extra.attributes);
+            *self.frames.extra_mut(copy) = extra;
+        }
+        let message = Message { id: id.wrapping_add(COPY_SHIFT), size };
+        let link = self.network.link(from, to);
+        if !link.send_later(&mut self.agenda, (copy, kind::DELIVER), message, later) {
+            self.release(copy);
         }
     }
 
@@ -236,7 +283,8 @@ impl World {
         let size = || if self.carries { self.frames.extra(slot).reply_size } else { 0 };
         let id = || self.frames[slot].id.wrapping_add(shift);
         let message = || Message { id: id(), size: size() };
-        if !self.network.send(&mut self.agenda, (from, to), (slot, kind), message) {
+        let fate = self.network.send(&mut self.agenda, (from, to), (slot, kind), message);
+        if fate != Fate::Sent {
             self.frames[slot].flags |= CALLEE_DONE;
             self.release_if_done(slot);
         }
@@ -272,7 +320,9 @@ impl World {
                 ..self.frames[child]
             });
             let message = || Message { id, size: 0 };
-            if !self.network.send(&mut self.agenda, (from, to), (letter, kind::CANCEL), message) {
+            let fate =
+                self.network.send(&mut self.agenda, (from, to), (letter, kind::CANCEL), message);
+            if fate != Fate::Sent {
                 self.frames.release(letter);
             }
         }

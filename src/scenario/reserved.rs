@@ -10,7 +10,6 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("NetworkSpec", &["prices"]),
     ("ClientSpec", &["guarantees", "count", "price"]),
     ("OperationSpec", &["guarantees", "count"]),
-    ("FallbackSpec", &["cache"]),
     ("NodeSpec", &["queue", "topic", "function", "cdn", "gateway", "object_store", "search_index"]),
     ("ServiceSpec", &["price", "autoscale", "consumes", "purchase"]),
     (
@@ -57,7 +56,7 @@ mod tests {
     #[test]
     fn reserved_words_are_known_by_their_owner() {
         assert!(is_reserved("NodeSpec", "queue"));
-        assert!(is_reserved("FallbackSpec", "cache"));
+        assert!(is_reserved("TargetSpec", "replica"));
         assert!(!is_reserved("ServiceSpec", "cache"));
         assert!(!is_reserved("", "cache"));
         assert!(kinds(&["service"]).contains(&"topic"));

@@ -335,7 +335,11 @@ impl Writer {
         for target in self.targets(number) {
             let mut edge = self.edge(50, "deadline: propagate");
             if !self.mild && !self.caches.contains(&target) {
-                edge += &self.maybe(15, |_| "fallback: {reply: 1KB}".to_owned());
+                // Only what is read through a cache can be stale there.
+                let cached = text.contains(&format!("{{from: {target}, cache: "));
+                let stale =
+                    if cached { "fallback: {cache: stale}" } else { "fallback: {reply: 1KB}" };
+                edge += &self.maybe(25, |_| stale.to_owned());
             }
             text += &format!("        {target}: {{{edge}}}\n");
         }
@@ -503,6 +507,19 @@ impl Writer {
 
     // ---- faults ----------------------------------------------------------------------------
 
+    /// How a fault of so many ms grows or ends.
+    fn shape(&mut self, what: &str, span: u64) -> String {
+        let is = |effects: &[&str]| effects.iter().any(|effect| what.starts_with(effect));
+        let mut text = String::new();
+        if is(&["slow", "errors", "latency", "loss", "load"]) && self.chance(30) {
+            text += &format!(", over: {}us", 500 * span);
+        }
+        if is(&["crash", "pause", "slow", "errors"]) && self.chance(20) {
+            text += ", stagger: 2s";
+        }
+        text
+    }
+
     fn fault(&mut self, number: u64, duration: u64) {
         let services: Vec<String> = self.services.iter().map(|s| s.0.clone()).collect();
         let mut hosts = services.clone();
@@ -511,7 +528,9 @@ impl Writer {
         let (host, service) = (self.name(&hosts), self.name(&services));
         let some = self.services.iter().find(|s| s.0 == service).map_or(1, |s| s.1);
         let instances = if self.chance(50) {
-            format!(", instances: {}", self.within(1, some))
+            let share = format!("{}%", self.within(1, 100));
+            let count = self.within(1, some).to_string();
+            format!(", instances: {}", if self.chance(30) { share } else { count })
         } else {
             String::new()
         };
@@ -529,18 +548,25 @@ impl Writer {
             "set: {nodes.ext0.external.latency: 30ms}".to_owned(),
             format!("set: {{nodes.{cache}.cache.ttl: 500ms}}"),
         ];
-        let what = match self.draw.below(13) {
+        let what = match self.draw.below(14) {
             0 => format!("crash: {{{node}}}"),
             1 => format!("crash: {{{node}, process: true}}"),
             2 => format!("pause: {{{node}}}"),
             3 | 4 => format!("slow: {{{node}, factor: {}}}", self.within(2, 20)),
             5 => format!("errors: {{{node}, fraction: {}%}}", self.within(1, 100)),
             6 => format!("clear_cache: {{node: {cache}}}"),
-            7 => format!("partition: {{{link}}}"),
+            7 => {
+                let reject = self.maybe(40, |_| "reject: true".to_owned());
+                format!("partition: {{{reject}{link}}}")
+            }
             8 => format!("latency: {{{link}, add: {}}}", self.law()),
-            9 => format!("loss: {{{link}, fraction: {}%}}", self.within(1, 60)),
+            9 => {
+                let burst = self.maybe(40, |w| format!("burst: {}", w.within(2, 9)));
+                format!("loss: {{{burst}{link}, fraction: {}%}}", self.within(1, 60))
+            }
             10 => format!("bandwidth: {{{link}, rate: 100kbps}}"),
             11 => self.name(&planned),
+            12 => format!("duplicate: {{{link}, fraction: {}%}}", self.within(1, 100)),
             _ if !self.clients.is_empty() => {
                 let client = self.name(&self.clients.clone());
                 format!("load: {{client: {client}, factor: {}}}", self.within(0, 5))
@@ -560,7 +586,7 @@ impl Writer {
             let span = self.within(1, 10_000);
             let ends =
                 if what.starts_with("clear") { String::new() } else { format!(", for: {span}ms") };
-            format!("at: {at}ms{ends}")
+            format!("at: {at}ms{ends}{}", self.shape(&what, span))
         };
         self.line(&format!("  - {{id: f{number}, {when}, {what}}}"));
     }

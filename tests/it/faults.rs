@@ -460,16 +460,32 @@ fn any_fault(i: usize) -> impl Strategy<Value = String> {
         "partition: {from: [api], to: [edge]}",
         "latency: {node: api, add: exp(mean=30ms)}",
         "loss: {link: [users, edge], fraction: 30%}",
+        "loss: {node: api, fraction: 10%, burst: 4}",
+        "duplicate: {node: api, fraction: 50%}",
+        "duplicate: {link: [visitors, name], fraction: 100%}",
+        "duplicate: {node: through, fraction: 30%}",
+        "partition: {link: [api, db], reject: true}",
+        "partition: {node: name, reject: true}",
+        "partition: {from: [edge], to: [api], reject: true}",
+        "stagger: 900ms, crash: {node: api, instances: 70%}",
+        "stagger: 900ms, pause: {zone: x}",
         "bandwidth: {node: db, rate: 50KB/s}",
         "loss: {link: [visitors, name], fraction: 30%}",
         "load: {client: users, factor: 4}",
     ]);
     (effects, 0u32..19_000, 1u32..8000, any::<bool>()).prop_map(
         move |(effect, at, length, again)| {
-            let once = effect.starts_with("clear") || effect.starts_with("load");
+            let once = ["clear", "load", "stagger"].iter().any(|e| effect.starts_with(e));
             let times = match (once, again) {
                 (true, _) if effect.starts_with("clear") => format!("at: {at}ms"),
                 (false, true) => format!("mtbf: exp(mean={length}ms), mttr: exp(mean=500ms)"),
+                _ if length % 3 == 0
+                    && ["slow", "errors", "latency", "loss"]
+                        .iter()
+                        .any(|e| effect.starts_with(e)) =>
+                {
+                    format!("at: {at}ms, for: {length}ms, over: {}us", 900 * length)
+                }
                 _ => format!("at: {at}ms, for: {length}ms"),
             };
             format!("{{id: f{i}, {times}, {effect}}}")
@@ -505,6 +521,13 @@ proptest! {
         let again = results_of(&text, 1);
         prop_assert_eq!(&measured["fingerprint"], &again["fingerprint"]);
     }
+}
+
+#[test]
+fn a_doubled_call_is_not_taken_for_its_copy_when_it_is_called_off() {
+    let fault = "{id: f, at: 0s, duplicate: {node: api, fraction: 50%}}";
+    let text = busy(fault, "lifo_preemptive", true, ("round_robin", ""));
+    assert!(number(&results_of(&text, 4), "summary.requests.issued") > 10_000.0);
 }
 
 pub(crate) const FAULTY: &str = "\

@@ -10,7 +10,7 @@ use crate::{
     scenarios::{Disk, assert_commented},
 };
 
-const INCIDENTS: [&str; 16] = [
+const INCIDENTS: &[&str] = &[
     "aws-2021",
     "cache-flush",
     "discord",
@@ -23,6 +23,8 @@ const INCIDENTS: [&str; 16] = [
     "kinesis-2020",
     "metastable-retry-storm",
     "pool-exhaustion",
+    "reddit-2023",
+    "s3-2017",
     "sinkhole",
     "stale-queue",
     "stampede",
@@ -39,7 +41,7 @@ fn the_table_lists_the_folder() {
     let files =
         fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
     let names: BTreeSet<String> = files.map(|f| f.replace(".yaml", "")).collect();
-    assert_eq!(names, INCIDENTS.map(str::to_owned).into());
+    assert_eq!(names, INCIDENTS.iter().map(|name| (*name).to_owned()).collect());
     for name in INCIDENTS {
         let text = String::from_utf8(Disk.read(&path(name)).unwrap()).unwrap();
         assert_commented(name, &text);

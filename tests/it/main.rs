@@ -6,13 +6,16 @@
 mod active;
 mod background;
 mod bad_input;
+mod bounds;
 mod caches;
+mod catalogue;
 mod changes;
 mod cli;
 mod design;
 mod determinism;
 mod dns;
 mod explain;
+mod fault_shapes;
 mod fault_times;
 mod faults;
 mod hashing;

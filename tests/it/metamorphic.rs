@@ -29,6 +29,10 @@ fn a_fault_without_effect_changes_nothing() {
         "errors: {node: a, fraction: 0%}",
         "latency: {link: [a, b], add: 0s}",
         "loss: {link: [a, b], fraction: 0%}",
+        "loss: {link: [a, b], fraction: 0%, burst: 4}",
+        "duplicate: {link: [a, b], fraction: 0%}",
+        "over: 10s, slow: {node: a, factor: 1}",
+        "partition: {between: [[b], [load]], reject: true}",
         // Between the sides there is nothing to cut.
         "partition: {between: [[idle], [a, b, load]]}",
         "partition: {between: [[b], [load]]}",
@@ -83,6 +87,11 @@ fn a_fault_ends_when_it_ends() {
         "latency: {link: [a, b], add: 70ms}",
         "loss: {link: [load, a], fraction: 40%}",
         "partition: {link: [load, a]}",
+        "partition: {link: [a, b], reject: true}",
+        "loss: {link: [load, a], fraction: 40%, burst: 3}",
+        "duplicate: {link: [load, a], fraction: 40%}",
+        "over: 3s, slow: {node: b, factor: 20}",
+        "stagger: 4s, crash: {node: a, process: true}",
     ] {
         let with = run(&format!("{{id: f, at: 5s, for: 5s, {effect}}}"));
         assert_eq!(figures(&without), figures(&with), "{effect}");

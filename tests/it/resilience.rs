@@ -389,6 +389,43 @@ fn a_fallback_answers_for_cached_reads_and_branches() {
 }
 
 #[test]
+fn a_read_falls_back_on_what_its_caches_still_have() {
+    // Five keys in turn, ten reads a second for 30 s; a value may be served for 1 s, so that each key is
+    // read again every 1.5 s. The store fails from 10.05 s to 20.05 s.
+    let client = "arrivals: constant(10/s), to: app, keys: sequential(n=5)";
+    let run = |edge: &str, cache: &str, faults: &str| {
+        let nodes = format!(
+            "app: {{service: {{endpoints: {{default: [{{read: {{from: db, cache: {cache}}}}}]}}, \
+             dependencies: {{db: {{{edge}}}}}}}}}, near: {{cache: {{capacity: 2, ttl: 1ms, in: app}}}}, \
+             redis: {{cache: {{capacity: 9, ttl: 1s}}}}, db: {{store: {{read: 1ms}}}}"
+        );
+        results("30.05s", client, &nodes, faults)
+    };
+    let without = run("timeout: 1s", "redis", BROKEN);
+    let failed = number(&without, "summary.requests.error");
+    assert!(failed > 30.0, "{failed}");
+    let stale = run("fallback: {cache: stale}", "redis", BROKEN);
+    assert_eq!(number(&stale, "summary.requests.error"), 0.0);
+    assert_eq!(number(&stale, "summary.requests.degraded"), failed);
+    assert_eq!(number(&stale, "nodes.redis.stale_hits"), failed);
+    assert_eq!(number(&stale, "nodes.app.causes.fallback"), failed);
+    // Everything else is as it was: the same fetches, and nothing stale is served while the store works.
+    assert_eq!(number(&stale, "nodes.db.throughput"), number(&without, "nodes.db.throughput"));
+    assert_eq!(number(&stale, "faults.0.availability_after"), 1.0);
+    assert_eq!(number(&stale, "nodes.redis.evictions"), 0.0);
+    // The nearest that has one answers; what a small cache has let go is nowhere.
+    let tiers = run("fallback: {cache: stale}", "[near, redis]", BROKEN);
+    assert_eq!(number(&tiers, "summary.requests.error"), 0.0);
+    assert!(number(&tiers, "nodes.redis.stale_hits") > 0.0);
+    let small = run("fallback: {cache: stale}", "near", BROKEN);
+    assert!(number(&small, "summary.requests.error") > 30.0);
+    // A cache that has forgotten all has nothing either: the reads of all ten seconds fail.
+    let forgets = format!("{BROKEN}, {{id: g, at: 9950ms, clear_cache: {{node: redis}}}}");
+    let cold = run("fallback: {cache: stale}", "redis", &forgets);
+    assert_eq!(number(&cold, "summary.requests.error"), 100.0);
+}
+
+#[test]
 fn policies_are_checked() {
     let timeout = "timeout: 1s";
     check_in(
@@ -426,7 +463,8 @@ fn policies_are_checked() {
             ("B50", timeout, "fallback: {reply: 1KB, call: db}", "6:50 E-CONFLICT", "either"),
             ("B35", timeout, "fallback: {call: bd}", "6:67 E-REF", "did you mean `db`"),
             ("B37", timeout, "fallback: {call: db}", "6:67 E-CYCLE", "falls back on itself"),
-            ("B20", timeout, "fallback: {cache: stale}", "6:61 E-UNSUPPORTED", ""),
+            ("B20", timeout, "fallback: {cache: stale}", "6:68 E-CONFLICT", "not read through"),
+            ("B20", timeout, "fallback: {cache: fresh}", "6:68 E-ENUM", "`stale`"),
         ],
     );
 }

@@ -21,6 +21,7 @@ use crate::theory::oracles::run::{run, simulate};
 
 /// Every shipped scenario with the duration and warm-up of its small run.
 const SCENARIOS: &[(&str, &str, &str)] = &[
+    ("active-passive", "250s", "150s"),
     ("balanced-tier", "20s", "2s"),
     ("cache-aside-shop", "20s", "5s"),
     ("cache-penetration", "20s", "5s"),
@@ -45,6 +46,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("retries-and-timeouts", "100s", "10s"),
     ("scatter-gather", "70s", "50s"),
     ("single-server", "2000s", "100s"),
+    ("stale-on-error", "150s", "100s"),
     ("static-stability", "650s", "570s"),
     ("stop-the-world", "60s", "20s"),
     ("two-regions", "20s", "2s"),

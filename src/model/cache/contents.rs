@@ -113,6 +113,8 @@ struct Flight {
 pub struct Contents {
     /// What it can hold, and for how long.
     pub limits: Limits,
+    /// What is expired stays, for those who fall back on it.
+    pub keeps: bool,
     /// Keys beside their entries, so that a lookup reads one line of memory only.
     index: HashTable<(u64, Entry)>,
     items: Vec<Item>,
@@ -133,6 +135,7 @@ impl Contents {
     pub fn new(limits: Limits, order: Box<dyn Order>) -> Self {
         Self {
             limits,
+            keeps: false,
             index: HashTable::new(),
             items: Vec::new(),
             free: Vec::new(),
@@ -163,7 +166,9 @@ impl Contents {
             if item.expires <= now {
                 let until = item.expires.saturating_add(self.limits.stale);
                 if negative || !takes_stale || until <= now {
-                    self.forget(entry);
+                    if negative || !self.keeps {
+                        self.forget(entry);
+                    }
                     return Found::Nothing;
                 }
                 found = Found::Stale(item.size);
@@ -180,6 +185,20 @@ impl Contents {
         found
     }
 
+    /// Looks a key up for someone who has nothing better: the size of its value, however old.
+    pub fn remember(&mut self, key: u64, now: u64) -> Option<u64> {
+        self.books.lookups += 1;
+        let entry = self.find(key)?;
+        let Item { size, expires, .. } = self.items[entry as usize];
+        if size == NEGATIVE {
+            return None;
+        }
+        self.books.hits += 1;
+        self.books.stale_hits += u64::from(expires <= now);
+        self.order.hit(entry);
+        Some(size)
+    }
+
     /// Holds a key from now on, if it fits at all; what is in its way leaves.
     pub fn admit(&mut self, key: u64, size: u64, now: u64) {
         self.sized |= size > 0;
@@ -192,6 +211,9 @@ impl Contents {
             return;
         }
         let held = self.find(key).map(|entry| self.items[entry as usize]);
+        if self.keeps && held.is_some_and(|item| item.size != NEGATIVE) {
+            return;
+        }
         let stale = |item: &Item| if item.size == NEGATIVE { 0 } else { self.limits.stale };
         if held.is_some_and(|item| now < item.expires.saturating_add(stale(&item))) {
             return;
@@ -492,6 +514,24 @@ mod tests {
                 prop_assert!(cache.books.hits <= cache.books.lookups);
             }
         }
+    }
+
+    #[test]
+    fn what_is_expired_is_kept_for_those_who_fall_back_on_it() {
+        let mut cache = cache(Eviction::Lru, Limits { ttl: Some(10), negative: 5, ..LIMITS });
+        cache.keeps = true;
+        cache.admit(1, 7, 0);
+        assert_eq!(cache.lookup(1, false, 10), Found::Nothing);
+        // A failed fetch is not remembered in its place.
+        cache.deny(1, 11);
+        assert_eq!((cache.remember(1, 12), cache.remember(2, 12)), (Some(7), None));
+        // What was denied is nothing to fall back on, and goes when its time is over.
+        cache.deny(2, 12);
+        assert_eq!((cache.remember(2, 13), cache.lookup(2, false, 17)), (None, Found::Nothing));
+        // A new value takes its place.
+        cache.admit(1, 8, 20);
+        assert_eq!((cache.lookup(1, false, 21), cache.len()), (Found::Value(8), 1));
+        assert_eq!((cache.books.hits, cache.books.stale_hits), (2, 1));
     }
 
     #[test]

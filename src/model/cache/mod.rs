@@ -207,8 +207,8 @@ impl Kind for CacheSpec {
         let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
         compiler.program = program;
         let read = if self.from.is_some() { FETCH } else { ALONE };
-        let parts = [read, ASIDE, FILL, GIVE_UP, DENIED, DROP, WRITE, BEHIND];
-        let [read, aside, fill, give_up, denied, drop, write, behind] =
+        let parts = [read, ASIDE, FILL, GIVE_UP, DENIED, DROP, WRITE, BEHIND, STILL_THERE];
+        let [read, aside, fill, give_up, denied, drop, write, behind, still_there] =
             parts.map(|parts| self.entry(parts, &mut compiler));
         let mut program = compiler.program;
         program.entries = names
@@ -224,6 +224,7 @@ impl Kind for CacheSpec {
                     Some(Verb::Invalidate | Verb::Delete) => drop,
                     Some(Verb::Write | Verb::Cas | Verb::Increment) => write,
                     Some(Verb::WriteBehind) => behind,
+                    Some(Verb::LookupStale) => still_there,
                 })
             })
             .collect();
@@ -240,11 +241,13 @@ impl Kind for CacheSpec {
             queue: self.queue.map(|q| q.0),
         };
         let mut server = shape.server(id, path, assembly);
+        let keeps = assembly.names.keeps_expired(id);
         for (i, instance) in server.instances.iter_mut().enumerate() {
             let stream = assembly.stream(&format!("{path}/{i}"), "eviction");
             let limits = self.holds();
             let order = self.eviction.unwrap_or_default().order(limits.capacity, stream);
-            instance.contents = Some(Box::new(Contents::new(limits, order)));
+            let contents = instance.contents.insert(Box::new(Contents::new(limits, order)));
+            contents.keeps = keeps;
         }
         Box::new(server)
     }
@@ -263,7 +266,9 @@ enum Part {
     Reply,
 }
 
-use CacheStep::{Admit, Deny, Invalidate, Keep, LookAside, Lookup, Refresh, Refuse, Release};
+use CacheStep::{
+    Admit, Deny, Invalidate, Keep, LookAside, Lookup, Refresh, Refuse, Release, Remember,
+};
 use Part::{Ask, Do, Latency, Reply};
 
 /// Where a lookup that finds that the key cannot be read goes on: so far before that of a hit.
@@ -288,6 +293,7 @@ const FETCH: Parts = &[
 /// Without anywhere to fetch from, what is missing is admitted as it is.
 const ALONE: Parts = &[&[Do(Lookup), Latency, Do(Admit)], HIT, REFUSAL];
 const FILL: Parts = &[&[Do(Admit), Latency]];
+const STILL_THERE: Parts = &[&[Do(Remember), Latency], HIT];
 const GIVE_UP: Parts = &[&[Do(Release)]];
 const DENIED: Parts = &[&[Do(Deny)]];
 const DROP: Parts = &[&[Do(Invalidate), Latency]];
@@ -322,7 +328,7 @@ impl CacheSpec {
             match part {
                 Do(step) => {
                     let at = compiler.emit(Instr::Cache(*step, 0));
-                    let looks = matches!(step, Lookup | LookAside);
+                    let looks = matches!(step, Lookup | LookAside | Remember);
                     lookup = lookup.or(looks.then_some((at, *step)));
                 }
                 Latency => {

@@ -5,7 +5,7 @@
 //! **Invariant.** Within a segment the rate is linear in time; segments follow one another.
 
 use super::{LoadSpec, LoadStep};
-use crate::engine::random::Stream;
+use crate::{engine::random::Stream, model::fault::timeline::Surge};
 
 /// Pieces a ramp is cut into where two profiles change at once (their product is not linear).
 const PIECES: u64 = 64;
@@ -69,8 +69,9 @@ impl Profile {
 
     /// The same, multiplied by `factor` between two instants.
     #[must_use]
-    pub fn with_surge(mut self, (start, end, factor): (u64, u64, f64)) -> Self {
-        self.factors.push(Factor::Steps(vec![(start, start, factor), (end, end, 1.0)]));
+    pub fn with_surge(mut self, Surge { start, over, end, factor }: Surge) -> Self {
+        let full = start.saturating_add(over);
+        self.factors.push(Factor::Steps(vec![(start, full, factor), (end, end, 1.0)]));
         self.next_segment();
         self
     }

@@ -16,7 +16,7 @@ use crate::{
         versions::node_and_key,
     },
     problem::Problems,
-    units::Name,
+    units::{Fraction, Name},
 };
 
 /// Faults of a design.
@@ -60,7 +60,7 @@ impl Check<'_> {
                 [_] => unreachable!("taken above"),
             };
             let help = "one of crash, pause, slow, errors, clear_cache, partition, latency, loss, \
-                        bandwidth, load, set";
+                        duplicate, bandwidth, load, set";
             return problems.error_help("E-FAULT", &self.path, what, help);
         };
         for (key, found) in [("mtbf", &self.spec.mtbf), ("mttr", &self.spec.mttr)] {
@@ -127,6 +127,8 @@ impl Check<'_> {
             problems.error_help("E-FAULT", self.at("group"), "there is nothing to group", help);
         }
         self.crews(effect, problems);
+        self.over(effect, problems);
+        self.stagger(effect, problems);
         let mean = |law: &Option<crate::engine::law::DurationLaw>| law.as_ref()?.mean();
         if let Some(cycle) = mean(&spec.mtbf).map(|up| up + mean(&spec.mttr).unwrap_or(0.0)) {
             let occurrences = duration as f64 / cycle.max(1.0);
@@ -157,6 +159,47 @@ impl Check<'_> {
         problems.error_help("E-FAULT", self.at("crews"), message, help);
     }
 
+    /// Whether it can grow, and has the time for it.
+    fn over(&self, effect: Effect<'_>, problems: &mut Problems) {
+        let Some(over) = self.spec.over else { return };
+        let at = self.at("over");
+        let has_size = matches!(
+            effect,
+            Effect::Slow(_) | Effect::Errors(_) | Effect::Latency(_) | Effect::Loss(_)
+        );
+        if over.0 == 0 {
+            problems.error("E-RANGE", at, "must be above 0");
+        } else if !has_size && !matches!(effect, Effect::Load(_)) {
+            let message = format!("`{}` has no size that could grow", effect.name());
+            let help = "slow, errors, latency, loss and load have";
+            problems.error_help("E-FAULT", at, message, help);
+        } else if self.spec.for_.is_some_and(|for_| for_ < over) {
+            let help = "at most as long as `for`";
+            problems.error_help("E-RANGE", at, "it is over before it has grown", help);
+        }
+    }
+
+    /// Whether there are instances that can recover one by one.
+    fn stagger(&self, effect: Effect<'_>, problems: &mut Problems) {
+        let spec = self.spec;
+        let Some(stagger) = spec.stagger else { return };
+        let apart = spec.mtbf.is_some()
+            && spec.group.is_none()
+            && effect.target().is_some_and(|target| target.node.is_some());
+        let (message, help) = if stagger.0 == 0 {
+            ("must be above 0", "leave it out: all recover at once")
+        } else if effect.target().is_none() || matches!(effect, Effect::ClearCache(_)) {
+            ("it hits no instances that could recover one by one", "several faults end apart")
+        } else if apart {
+            ("each instance fails and is repaired by itself", "a `group` fails as one")
+        } else if spec.for_.is_none() && spec.mtbf.is_none() {
+            ("it never ends", "give it `for`")
+        } else {
+            return;
+        };
+        problems.error_help("E-FAULT", self.at("stagger"), message, help);
+    }
+
     /// Whether what comes again after each period is over by then.
     fn every(&self, effect: Effect<'_>, problems: &mut Problems) {
         let Some(every) = self.spec.every else { return };
@@ -174,8 +217,9 @@ impl Check<'_> {
             let help = "several faults, or the client's `load` with `every`";
             return problems.error_help("E-FAULT-TIME", at, message, help);
         }
+        let spread = self.spec.stagger.map_or(0, |stagger| stagger.0);
         match self.spec.for_ {
-            Some(for_) if for_ >= every => {
+            Some(for_) if for_.0.saturating_add(spread) >= every.0 => {
                 let message = "it comes again before it is over";
                 problems.error_help("E-FAULT-TIME", at, message, "a longer period than `for`");
             }
@@ -287,7 +331,7 @@ impl Check<'_> {
                     bounds("instances", i.0, 0, n - 1);
                 }
             }
-            None => {}
+            Some(InstancesSpec::Share(_)) | None => {}
         }
         if let Some(shard) = t.shard {
             bounds("shard", shard.0, 0, n - 1);
@@ -297,11 +341,12 @@ impl Check<'_> {
             let help = "`instances` says which of other nodes";
             problems.error_help("E-FAULT-TARGET", at("shard"), "only a store has shards", help);
         }
-        if let Some(InstancesSpec::These(these)) = &t.instances
-            && these.is_empty()
-        {
-            problems.error("E-FAULT-TARGET", at("instances"), "the list is empty");
-        }
+        let nobody = match &t.instances {
+            Some(InstancesSpec::These(these)) if these.is_empty() => "the list is empty",
+            Some(InstancesSpec::Share(share)) if share.0 == 0.0 => "nobody is hit",
+            _ => return,
+        };
+        problems.error("E-FAULT-TARGET", at("instances"), nobody);
     }
 
     /// What stands in a zone or region.
@@ -392,7 +437,11 @@ impl Check<'_> {
         }
         let found = [
             ("add", p.add.is_some(), matches!(effect, Effect::Latency(_))),
-            ("fraction", p.fraction.is_some(), matches!(effect, Effect::Loss(_))),
+            (
+                "fraction",
+                p.fraction.is_some(),
+                matches!(effect, Effect::Loss(_) | Effect::Duplicate(_)),
+            ),
             ("rate", p.rate.is_some(), matches!(effect, Effect::Bandwidth(_))),
         ];
         for (key, given, wanted) in found {
@@ -400,6 +449,25 @@ impl Check<'_> {
         }
         if let Some(add) = &p.add {
             law(add, &format!("{at}.add"), problems);
+        }
+        let found = [
+            ("burst", p.burst.is_some(), matches!(effect, Effect::Loss(_))),
+            ("reject", p.reject.is_some(), matches!(effect, Effect::Partition(_))),
+        ];
+        for (key, given, fits) in found {
+            if given && !fits {
+                let message = format!("`{key}` means nothing to `{}`", effect.name());
+                problems.error("E-FAULT", format!("{at}.{key}"), message);
+            }
+        }
+        if let (Some(burst), Some(Fraction(p))) = (p.burst, p.fraction)
+            && (burst.0 < 1.0 || burst.0 * (1.0 - p) < p)
+        {
+            // A burst is a message long at least, and so is the time between two.
+            let least = (p / (1.0 - p)).max(1.0);
+            let message = format!("bursts that lose {} are longer", Fraction(p));
+            let help = format!("at least {least:.3}");
+            problems.error_help("E-RANGE", format!("{at}.burst"), message, help);
         }
     }
 

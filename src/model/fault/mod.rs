@@ -31,7 +31,8 @@ use crate::{
 /// `at` with `for` is once (without `for` it stays to the end); with `every` it comes again after each
 /// period; `mtbf` with `mttr` is again and again: the time from a repair to the next failure, and the time
 /// to repair. Overlapping faults add up:
-/// factors multiply, latencies add, losses combine, a host is up when no fault holds it down.
+/// factors multiply, latencies add, losses combine, a host is up when no fault holds it down, and what is
+/// down is not paused. They end in any order.
 ///
 /// ```yaml
 /// faults:
@@ -39,6 +40,8 @@ use crate::{
 ///   - {id: gray, at: 6m, for: 60s, slow: {node: products, shard: 2, factor: 8}}
 ///   - {id: backup, every: 24h, at: 2h, for: 30m, slow: {node: products, factor: 3}}
 ///   - {id: wear, crash: {node: api, instances: 1}, mtbf: exp(mean=30d), mttr: 10m}
+///   - {id: leak, every: 6h, for: 1h, over: 1h, slow: {node: api, factor: 5}}
+///   - {id: power, at: 5m, for: 1m, stagger: 30s, crash: {node: api, instances: 50%}}
 ///   - {id: cutover, at: 8m, set: {nodes.api.service.work: 7ms}}
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +55,14 @@ pub struct FaultSpec {
     /// How long it lasts; to the end when absent.
     #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
     pub for_: Option<SimDuration>,
+    /// `slow`, `errors`, `latency`, `loss`, `load`: it grows from nothing to its full size over this time
+    /// from its start on (evenly in twenty steps; `load` without steps).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<SimDuration>,
+    /// What it hits recovers one by one, in an order that is drawn: the first instance when it ends, the
+    /// last so much later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stagger: Option<SimDuration>,
     /// It comes again after each period: a backup every night. The first time at `at`, or after one
     /// period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,15 +101,21 @@ pub struct FaultSpec {
     /// What a cache holds is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clear_cache: Option<TargetSpec>,
-    /// Messages between two sides are lost: `{between: [[a, b], [c]]}`, or one way `{from: .., to: ..}`.
+    /// Messages between two sides are lost: `{between: [[a, b], [c]]}`, or one way `{from: .., to: ..}`;
+    /// with `reject: true` the network says so to callers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<PathSpec>,
-    /// Messages take longer by `add`.
+    /// Messages take longer by `add`; with a law (jitter) they overtake one another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<PathSpec>,
-    /// A `fraction` of the messages is lost.
+    /// A `fraction` of the messages is lost, each by itself or in bursts; or it is corrupted, which the
+    /// receiver sees by the checksum and treats alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<PathSpec>,
+    /// A `fraction` of the calls arrives twice: the work is done twice, and the second answer finds
+    /// nobody who waits (a client counts it as a late reply).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate: Option<PathSpec>,
     /// Messages each way share a `rate`: they wait for those sent before them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<PathSpec>,
@@ -122,7 +139,8 @@ pub struct TargetSpec {
     /// A node: all its instances, unless `instances` or `shard` says which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Name>,
-    /// How many of them, chosen at random in each replication, or which: `2` or `[0, 3]`.
+    /// How many of them, chosen at random in each replication, or which: `2`, `30%` (rounded, at least
+    /// one) or `[0, 3]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<InstancesSpec>,
     /// A shard of a store, from 0.
@@ -145,11 +163,13 @@ pub struct TargetSpec {
     pub fraction: Option<Fraction>,
 }
 
-/// `2`: so many, chosen at random; `[0, 3]`: these, from 0.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// `2` or `30%`: so many, chosen at random; `[0, 3]`: these, from 0.
+#[derive(Clone, Debug, PartialEq)]
 pub enum InstancesSpec {
     /// How many.
     Count(Count),
+    /// How many of all.
+    Share(Fraction),
     /// Which.
     These(Vec<Count>),
 }
@@ -177,9 +197,17 @@ pub struct PathSpec {
     /// `latency`: how much longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub add: Option<DurationLaw>,
-    /// `loss`: the share of messages that is lost.
+    /// `loss`: the share of messages that is lost; `duplicate`: of calls that arrive twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fraction: Option<Fraction>,
+    /// `loss`: each way, so many messages in a row are lost on average (Gilbert's channel); each by itself
+    /// when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub burst: Option<Number>,
+    /// `partition`: a call that is cut off fails at once with an error, as if refused by a router (replies
+    /// that were under way are lost all the same).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reject: Option<bool>,
     /// `bandwidth`: how fast messages can go each way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Bandwidth>,
@@ -214,6 +242,8 @@ pub enum Effect<'a> {
     Latency(&'a PathSpec),
     /// Messages are lost, some of them.
     Loss(&'a PathSpec),
+    /// Calls arrive twice, some of them.
+    Duplicate(&'a PathSpec),
     /// Messages queue for a slow path.
     Bandwidth(&'a PathSpec),
     /// A client sends more.
@@ -234,6 +264,7 @@ impl<'a> Effect<'a> {
             Self::Partition(_) => "partition",
             Self::Latency(_) => "latency",
             Self::Loss(_) => "loss",
+            Self::Duplicate(_) => "duplicate",
             Self::Bandwidth(_) => "bandwidth",
             Self::Load(_) => "load",
             Self::Set(_) => "set",
@@ -255,7 +286,11 @@ impl<'a> Effect<'a> {
     /// The messages it hits, if it hits messages.
     pub const fn path(self) -> Option<&'a PathSpec> {
         match self {
-            Self::Partition(p) | Self::Latency(p) | Self::Loss(p) | Self::Bandwidth(p) => Some(p),
+            Self::Partition(p)
+            | Self::Latency(p)
+            | Self::Loss(p)
+            | Self::Duplicate(p)
+            | Self::Bandwidth(p) => Some(p),
             _ => None,
         }
     }
@@ -273,6 +308,7 @@ impl FaultSpec {
             self.partition.as_ref().map(Effect::Partition),
             self.latency.as_ref().map(Effect::Latency),
             self.loss.as_ref().map(Effect::Loss),
+            self.duplicate.as_ref().map(Effect::Duplicate),
             self.bandwidth.as_ref().map(Effect::Bandwidth),
             self.load.as_ref().map(Effect::Load),
             self.set.as_ref().map(Effect::Set),

@@ -22,7 +22,8 @@ impl Simulation {
         Change { begins, occurrence, .. }: Change,
         names: &Names<'_>,
     ) {
-        let Occurrence { fault, hosts, aftermath, .. } = &self.timeline.occurrences[occurrence];
+        let Occurrence { fault, hosts, aftermath, strength, .. } =
+            &self.timeline.occurrences[occurrence];
         let spec = names.faults[*fault];
         let harm = match spec.effect() {
             Effect::Crash(_) if let Some(aftermath) = aftermath => match aftermath {
@@ -31,8 +32,8 @@ impl Simulation {
             },
             Effect::Crash(t) => Harm::Down { silent: t.process != Some(true) },
             Effect::Pause(_) => Harm::Paused,
-            Effect::Slow(t) => Harm::Slow(t.factor.map_or(1.0, |f| f.0)),
-            Effect::Errors(t) => Harm::Errors(t.fraction.map_or(0.0, |f| f.0)),
+            Effect::Slow(t) => Harm::Slow(t.factor.map_or(1.0, |f| 1.0 + (f.0 - 1.0) * strength)),
+            Effect::Errors(t) => Harm::Errors(t.fraction.map_or(0.0, |f| f.0 * strength)),
             Effect::ClearCache(_) => {
                 for &(node, inst) in hosts.iter().filter(|_| begins) {
                     self.nodes[usize::from(node)].clear_cache(inst);
@@ -41,10 +42,14 @@ impl Simulation {
             }
             Effect::Load(_) => return, // Part of the client's rate.
             Effect::Set(_) => return self.change_version(names),
-            Effect::Partition(_) | Effect::Latency(_) | Effect::Loss(_) | Effect::Bandwidth(_) => {
+            Effect::Partition(_)
+            | Effect::Latency(_)
+            | Effect::Loss(_)
+            | Effect::Duplicate(_)
+            | Effect::Bandwidth(_) => {
                 let network = &mut self.world.network;
                 if begins {
-                    network.disturb(self.disturbances[*fault].clone());
+                    network.disturb(self.disturbances[*fault].clone(), *strength);
                 } else {
                     network.calm(*fault);
                 }
@@ -156,7 +161,8 @@ impl Timeline {
             span.1 = span.1.min(ended_at);
         }
         // The next begin of any fault after an instant.
-        let mut starts: Vec<u64> = self.faults().map(|o| o.start).collect();
+        let begun = self.faults().filter(|o| !o.goes_on);
+        let mut starts: Vec<u64> = begun.map(|o| o.start).collect();
         starts.sort_unstable();
         let next = |at: u64| {
             let later = starts.partition_point(|&start| start < at);

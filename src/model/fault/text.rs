@@ -11,7 +11,7 @@ use serde::{
 };
 
 use super::{Effect, InstancesSpec, PathSpec, TargetSpec};
-use crate::units::{Count, Name};
+use crate::units::{Count, Fraction, Name};
 
 impl Effect<'_> {
     /// What it hits and how much, in words: `db (shard 2), factor 8`.
@@ -33,6 +33,9 @@ impl TargetSpec {
         let mut text = place.map(Name::to_string).unwrap_or_default();
         match (&self.instances, &self.shard) {
             (Some(InstancesSpec::Count(n)), _) => text += &format!(" ({n} of its instances)"),
+            (Some(InstancesSpec::Share(share)), _) => {
+                text += &format!(" ({share} of its instances)")
+            }
             (Some(InstancesSpec::These(these)), _) => {
                 let these: Vec<String> = these.iter().map(Count::to_string).collect();
                 text += &format!(" (instance {})", these.join(", "));
@@ -76,9 +79,14 @@ impl<'de> Deserialize<'de> for InstancesSpec {
         impl<'de> Visitor<'de> for Instances {
             type Value = InstancesSpec;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number of instances, or a list of their indices from 0")
+                f.write_str(
+                    "a number or percentage of instances, or a list of their indices from 0",
+                )
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<InstancesSpec, E> {
+                if v.ends_with('%') {
+                    return v.parse().map(InstancesSpec::Share).map_err(E::custom);
+                }
                 v.parse().map(InstancesSpec::Count).map_err(E::custom)
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<InstancesSpec, A::Error> {
@@ -97,6 +105,7 @@ impl Serialize for InstancesSpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Count(n) => n.serialize(serializer),
+            Self::Share(share) => share.serialize(serializer),
             Self::These(all) => all.serialize(serializer),
         }
     }
@@ -107,7 +116,7 @@ impl JsonSchema for InstancesSpec {
         "Instances".into()
     }
     fn json_schema(g: &mut SchemaGenerator) -> Schema {
-        let count = g.subschema_for::<Count>();
-        json_schema!({"anyOf": [count.clone(), {"type": "array", "items": count}]})
+        let (count, share) = (g.subschema_for::<Count>(), g.subschema_for::<Fraction>());
+        json_schema!({"anyOf": [count.clone(), share, {"type": "array", "items": count}]})
     }
 }

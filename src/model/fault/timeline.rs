@@ -17,6 +17,9 @@ use crate::{
 /// Occurrences of one fault in one replication, at most.
 pub const MAX_OCCURRENCES: usize = 100_000;
 
+/// Steps in which a fault grows.
+const STEPS: u64 = 20;
+
 /// An instance of a node.
 pub type Host = (NodeId, u16);
 
@@ -33,6 +36,17 @@ pub struct Occurrence {
     pub hosts: Vec<Host>,
     /// It is not the fault itself but what comes after it.
     pub aftermath: Option<Aftermath>,
+    /// Share of its full size it has.
+    pub strength: f64,
+    /// It goes on with what has begun: nothing new comes.
+    pub goes_on: bool,
+}
+
+impl Occurrence {
+    /// Of full size.
+    fn new(fault: usize, (start, end): (u64, u64), hosts: Vec<Host>) -> Self {
+        Self { fault, start, end, hosts, aftermath: None, strength: 1.0, goes_on: false }
+    }
 }
 
 /// What an instance goes through after a crash.
@@ -97,11 +111,11 @@ impl Timeline {
                 let starts = std::iter::successors(Some(first), next);
                 for start in starts.take_while(|&start| start < names.design.duration) {
                     let end = spec.for_.map_or(u64::MAX, |d| start.saturating_add(d.0));
-                    let hosts = hosts.clone();
-                    occurrences.push(Occurrence { fault, start, end, hosts, aftermath: None });
+                    occurrences.push(Occurrence::new(fault, (start, end), hosts.clone()));
                 }
             }
         }
+        let mut occurrences = shaped(occurrences, names, seed);
         for o in &mut occurrences {
             // What is inside an instance shares its fate.
             if !matches!(names.faults[o.fault].effect(), Effect::Errors(_)) {
@@ -164,6 +178,62 @@ impl Timeline {
     }
 }
 
+/// Occurrences in the parts in which they come and go: instances that recover one by one, steps in which
+/// a fault grows.
+fn shaped(all: Vec<Occurrence>, names: &Names<'_>, seed: u64) -> Vec<Occurrence> {
+    let parts = |o: Occurrence| {
+        let spec = names.faults[o.fault];
+        let apart = match spec.stagger {
+            Some(stagger) => staggered(&o, stagger.0, &spec.id.0, seed),
+            None => vec![o],
+        };
+        // A client's rate grows without steps.
+        let over = spec.over.filter(|_| !matches!(spec.effect(), Effect::Load(_)));
+        apart.into_iter().flat_map(move |o| match over {
+            Some(over) => grown(&o, over.0),
+            None => vec![o],
+        })
+    };
+    all.into_iter().flat_map(parts).collect()
+}
+
+/// The first of the instances recovers in time, the last so much later, the others in between.
+fn staggered(o: &Occurrence, stagger: u64, id: &str, seed: u64) -> Vec<Occurrence> {
+    let mut hosts = o.hosts.clone();
+    let order = Stream::new(seed, &format!("fault/{id}"), &format!("stagger/{}", o.start));
+    shuffle(&mut hosts, o.hosts.len(), order);
+    let gaps = (hosts.len() as u128).saturating_sub(1).max(1);
+    let part = |(rank, host): (usize, Host)| {
+        let later = (u128::from(stagger) * rank as u128 / gaps) as u64;
+        let end = o.end.saturating_add(later);
+        Occurrence { end, hosts: vec![host], goes_on: rank > 0, ..o.clone() }
+    };
+    hosts.into_iter().enumerate().map(part).collect()
+}
+
+/// The steps of a fault that grows over some time; each has the size of its middle.
+fn grown(o: &Occurrence, over: u64) -> Vec<Occurrence> {
+    let at = |step: u64| {
+        let after = u128::from(over) * u128::from(step) / u128::from(STEPS);
+        o.start.saturating_add(after as u64).min(o.end)
+    };
+    let part = |step: u64| {
+        let end = if step == STEPS { o.end } else { at(step + 1) };
+        let strength = (step as f64 + 0.5) / STEPS as f64;
+        let goes_on = o.goes_on || step > 0;
+        Occurrence { start: at(step), end, strength: strength.min(1.0), goes_on, ..o.clone() }
+    };
+    (0..=STEPS).map(part).filter(|o| o.start < o.end).collect()
+}
+
+/// The first `count` of a shuffle.
+fn shuffle<T>(all: &mut [T], count: usize, stream: Stream) {
+    for i in 0..count {
+        let left = (all.len() - i) as u64;
+        all.swap(i, i + stream.draw(i as u64).below(left) as usize);
+    }
+}
+
 /// How the hosts of a crash start again.
 fn aftermaths(
     o: &Occurrence,
@@ -182,14 +252,8 @@ fn aftermaths(
         let mut next = |length: u64, aftermath| {
             let start = up;
             up = up.saturating_add(length);
-            let hosts = vec![(node, inst)];
-            all.push(Occurrence {
-                fault: o.fault,
-                start,
-                end: up,
-                hosts,
-                aftermath: Some(aftermath),
-            });
+            let after = Occurrence::new(o.fault, (start, up), vec![(node, inst)]);
+            all.push(Occurrence { aftermath: Some(aftermath), ..after });
         };
         if let Some(law) = startup.boot {
             let entity = format!("node/{}/{inst}", names.nodes[usize::from(node)]);
@@ -265,7 +329,7 @@ impl Again<'_> {
             if self.spec.crews.is_some() {
                 crews.push(Reverse(end));
             }
-            all.push(Occurrence { fault, start, end, hosts: hosts.clone(), aftermath: None });
+            all.push(Occurrence::new(fault, (start, end), hosts.clone()));
             fails(&mut failures, end, unit, n + 1);
         }
     }
@@ -307,20 +371,20 @@ impl Names<'_> {
         let node = target.node.as_ref().and_then(|name| self.node(&name.0));
         let node = node.expect("the target was checked");
         let n = self.kind(node).facts().instances as u16;
+        let some = |count: u64| {
+            let mut all: Vec<u16> = (0..n).collect();
+            let count = (count as usize).min(all.len());
+            shuffle(&mut all, count, which);
+            all.truncate(count);
+            all.sort_unstable();
+            all
+        };
         let chosen: Vec<u16> = match (&target.instances, target.shard) {
             (_, Some(shard)) => vec![shard.0 as u16],
             (Some(InstancesSpec::These(these)), _) => these.iter().map(|i| i.0 as u16).collect(),
-            (Some(InstancesSpec::Count(count)), _) => {
-                // The first of a shuffle.
-                let mut all: Vec<u16> = (0..n).collect();
-                let count = (count.0 as usize).min(all.len());
-                for i in 0..count {
-                    let left = (all.len() - i) as u64;
-                    all.swap(i, i + which.draw(i as u64).below(left) as usize);
-                }
-                all.truncate(count);
-                all.sort_unstable();
-                all
+            (Some(InstancesSpec::Count(count)), _) => some(count.0),
+            (Some(InstancesSpec::Share(share)), _) => {
+                some(((share.0 * f64::from(n)).round_ties_even() as u64).max(1))
             }
             (None, None) => (0..n).collect(),
         };
@@ -328,13 +392,32 @@ impl Names<'_> {
     }
 }
 
-/// What a client's rate is multiplied by, and when: `load` faults.
-pub fn surges(timeline: &Timeline, names: &Names<'_>, client: &str) -> Vec<(u64, u64, f64)> {
-    let of = |o: &Occurrence| match names.faults[o.fault].effect() {
-        Effect::Load(surge) if surge.client.0 == client && surge.factor.0 != 1.0 => {
-            Some((o.start, o.end, surge.factor.0))
-        }
-        _ => None,
+/// By what a client's rate is multiplied: from when on, over which time it grows to that, and until when.
+#[derive(Clone, Copy, Debug)]
+pub struct Surge {
+    /// It begins, ns.
+    pub start: u64,
+    /// How long until it has its full size, ns.
+    pub over: u64,
+    /// It ends, ns.
+    pub end: u64,
+    /// The full size.
+    pub factor: f64,
+}
+
+/// `load` faults of a client.
+pub fn surges(timeline: &Timeline, names: &Names<'_>, client: &str) -> Vec<Surge> {
+    let of = |o: &Occurrence| {
+        let spec = names.faults[o.fault];
+        let Effect::Load(surge) = spec.effect() else { return None };
+        let over = spec.over.map_or(0, |over| over.0);
+        let Occurrence { start, end, .. } = *o;
+        (surge.client.0 == client && surge.factor.0 != 1.0).then_some(Surge {
+            start,
+            over,
+            end,
+            factor: surge.factor.0,
+        })
     };
     timeline.occurrences.iter().filter_map(of).collect()
 }

@@ -1,4 +1,4 @@
-//! Messages under the faults of the network: cut, delayed, lost.
+//! Messages under the faults of the network: cut, delayed, lost, doubled.
 //!
 //! **Invariant.** A message counts as sent on its link whatever becomes of it.
 
@@ -16,6 +16,7 @@ use crate::{
         fault::{Effect, FaultSpec},
         frame::Slot,
         node::NodeId,
+        world::kind,
     },
     units::Name,
 };
@@ -31,14 +32,55 @@ pub struct Side {
 /// What a fault does to messages.
 #[derive(Clone, Debug)]
 pub enum Blow {
-    /// None arrives.
-    Cut,
+    /// None arrives; the network may tell who calls.
+    Cut {
+        /// It does.
+        reject: bool,
+    },
     /// They take longer.
     Delay(Sampler, Stream),
     /// Some are lost.
-    Lose(f64, Stream),
+    Lose(Channel, Stream),
+    /// Some calls arrive twice.
+    Double(f64, Stream),
     /// Those each way wait for one another: bytes per ns, and when the last has left, forth and back.
     Throttle(f64, [u64; 2]),
+}
+
+/// A way on which a share of the messages is lost: each by itself, or while the channel is bad, which it
+/// is for `burst` messages on average (E. N. Gilbert, "Capacity of a burst-noise channel", 1960; all are
+/// lost in the bad state and none in the good one).
+#[derive(Clone, Debug)]
+pub struct Channel {
+    fraction: f64,
+    burst: Option<f64>,
+    /// Forth and back.
+    bad: [bool; 2],
+}
+
+impl Channel {
+    /// Whether a message that drew `u` is lost.
+    fn loses(&mut self, u: f64, forth: bool, strength: f64) -> bool {
+        let p = self.fraction * strength;
+        let Some(burst) = self.burst.filter(|_| p < 1.0) else { return u < p };
+        let bad = &mut self.bad[usize::from(!forth)];
+        // In the long run it is bad for p of the messages.
+        *bad = if *bad { u >= 1.0 / burst } else { u < p / ((1.0 - p) * burst) };
+        *bad
+    }
+}
+
+/// What becomes of a message that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is on its way.
+    Sent,
+    /// It is lost.
+    Lost,
+    /// It is lost and the network says so to who calls.
+    Refused,
+    /// It is on its way and so is a copy, which takes so many ns longer than its link says.
+    Twice(u64),
 }
 
 /// A fault of the network.
@@ -46,6 +88,8 @@ pub enum Blow {
 pub struct Disturbance {
     /// Its index, in order of ids.
     pub fault: usize,
+    /// Share of its full size it has now.
+    strength: f64,
     from: Side,
     to: Side,
     one_way: bool,
@@ -63,14 +107,20 @@ impl Names<'_> {
                     let law = path.add.as_ref().expect("it was checked");
                     Blow::Delay(law.compile(tables).expect("the law was checked"), stream)
                 }
-                Effect::Loss(path) => Blow::Lose(path.fraction.map_or(1.0, |f| f.0), stream),
+                Effect::Loss(path) => {
+                    let fraction = path.fraction.map_or(1.0, |f| f.0);
+                    let burst = path.burst.map(|n| n.0);
+                    Blow::Lose(Channel { fraction, burst, bad: [false; 2] }, stream)
+                }
+                Effect::Duplicate(path) => Blow::Double(path.fraction.map_or(1.0, |f| f.0), stream),
                 Effect::Bandwidth(path) => {
                     Blow::Throttle(path.rate.expect("it was checked").0 / 1e9, [0; 2])
                 }
-                _ => Blow::Cut,
+                _ => Blow::Cut { reject: path.reject == Some(true) },
             };
             let (from, to, one_way) = path.sides();
-            Some(Disturbance { fault, from: self.side(&from), to: self.side(&to), one_way, blow })
+            let (from, to) = (self.side(&from), self.side(&to));
+            Some(Disturbance { fault, strength: 1.0, from, to, one_way, blow })
         };
         self.faults.iter().enumerate().map(one).collect()
     }
@@ -97,7 +147,7 @@ impl Side {
 }
 
 impl Network {
-    /// Sends a message between two places; false: it is lost.
+    /// Sends a message between two places.
     #[inline(always)]
     pub fn send(
         &mut self,
@@ -105,16 +155,20 @@ impl Network {
         (from, to): ((u16, u16), (u16, u16)),
         (slot, kind): (Slot, u8),
         message: impl FnOnce() -> Message,
-    ) -> bool {
+    ) -> Fate {
         if self.special {
             return self.send_special(agenda, (from, to), (slot, kind), message());
         }
-        self.link(from, to).send(agenda, (slot, kind), message)
+        if self.link(from, to).send(agenda, (slot, kind), message) {
+            Fate::Sent
+        } else {
+            Fate::Lost
+        }
     }
 
-    /// A fault of the network begins.
-    pub fn disturb(&mut self, disturbance: Option<Disturbance>) {
-        self.disturbances.extend(disturbance);
+    /// A fault of the network begins, or goes on with another share of its full size.
+    pub fn disturb(&mut self, disturbance: Option<Disturbance>, strength: f64) {
+        self.disturbances.extend(disturbance.map(|d| Disturbance { strength, ..d }));
         self.special = true;
     }
 
@@ -131,13 +185,15 @@ impl Network {
         (from, to): ((u16, u16), (u16, u16)),
         (slot, kind): (Slot, u8),
         message: Message,
-    ) -> bool {
+    ) -> Fate {
         let host = |node: u16| self.hosts[usize::from(node)];
         if host(from.0) == Some(to.0) || host(to.0) == Some(from.0) {
-            return self.inside.send(agenda, (slot, kind), || message);
+            self.inside.send(agenda, (slot, kind), || message);
+            return Fate::Sent;
         }
+        let calls = kind == kind::DELIVER;
         let (here, there) = (self.zone_of(from.0, from.1), self.zone_of(to.0, to.1));
-        let (mut kept, mut later) = (true, 0u64);
+        let (mut kept, mut refused, mut twice, mut later) = (true, false, false, 0u64);
         for d in &mut self.disturbances {
             let forth = d.from.holds(from.0, here) && d.to.holds(to.0, there);
             let back = d.from.holds(to.0, there) && d.to.holds(from.0, here) && !d.one_way;
@@ -145,12 +201,18 @@ impl Network {
                 continue;
             }
             match &mut d.blow {
-                Blow::Cut => kept = false,
-                Blow::Lose(p, stream) => {
-                    kept &= stream.draw_mixed(message.id).unit() >= *p;
+                Blow::Cut { reject: true } if calls => refused = true,
+                Blow::Cut { .. } => kept = false,
+                Blow::Lose(channel, stream) => {
+                    let u = stream.draw_mixed(message.id).unit();
+                    kept &= !channel.loses(u, forth, d.strength);
+                }
+                Blow::Double(p, stream) => {
+                    twice |= calls && stream.draw_mixed(message.id).unit() < *p;
                 }
                 Blow::Delay(law, stream) => {
-                    later += to_nanos(law.sample(&mut stream.draw_mixed(message.id)));
+                    let whole = law.sample(&mut stream.draw_mixed(message.id));
+                    later += to_nanos(whole * d.strength);
                 }
                 Blow::Throttle(rate, busy) => {
                     let busy = &mut busy[usize::from(!forth)];
@@ -161,15 +223,16 @@ impl Network {
             }
         }
         let link = self.link(from, to);
-        if !kept {
+        if !kept || refused {
             link.sent += 1;
             link.more.lost += 1;
-            return false;
+            // Where something swallows the call, nobody hears of the refusal either.
+            return if kept { Fate::Refused } else { Fate::Lost };
         }
-        if later == 0 {
-            return link.send(agenda, (slot, kind), || message);
+        match (link.send_later(agenda, (slot, kind), message, later), twice) {
+            (true, true) => Fate::Twice(later),
+            (true, false) => Fate::Sent,
+            (false, _) => Fate::Lost,
         }
-        link.sent += 1;
-        link.more.send(agenda, (slot, kind), message, later)
     }
 }

@@ -86,12 +86,27 @@ impl Link {
         };
         true
     }
+
+    /// Sends a message that takes `later` ns more than it would.
+    pub(in crate::model) fn send_later(
+        &mut self,
+        agenda: &mut Agenda,
+        (slot, kind): (Slot, u8),
+        message: Message,
+        later: u64,
+    ) -> bool {
+        if later == 0 {
+            return self.send(agenda, (slot, kind), || message);
+        }
+        self.sent += 1;
+        self.more.send(agenda, (slot, kind), message, later)
+    }
 }
 
 impl More {
     /// Sends a message that takes `later` ns more than it would.
     #[inline(never)]
-    pub(super) fn send(
+    fn send(
         &mut self,
         agenda: &mut Agenda,
         (slot, kind): (Slot, u8),

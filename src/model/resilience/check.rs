@@ -90,20 +90,18 @@ fn pool(spec: &PoolFields, path: &str, problems: &mut Problems) {
 }
 
 fn fallback(spec: &FallbackSpec, path: &str, problems: &mut Problems) {
-    match (&spec.reply, &spec.call) {
-        (None, None) => {
-            problems.error_help(
-                "E-MISSING",
-                path,
-                "falls back on what?",
-                "`reply: 2KB` or `call: node`",
-            );
+    let ways = [spec.reply.is_some(), spec.call.is_some(), spec.cache.is_some()];
+    match ways.into_iter().filter(|way| *way).count() {
+        0 => {
+            let help = "`reply: 2KB`, `call: node` or `cache: stale`";
+            problems.error_help("E-MISSING", path, "falls back on what?", help);
         }
-        (Some(_), Some(_)) => {
-            let help = "the other node may have a fallback of its own";
-            problems.error_help("E-CONFLICT", path, "either a fixed reply or a call", help);
+        1 => {}
+        _ => {
+            let message = "either a fixed reply, a call or what a cache still has";
+            let help = "another node may have a fallback of its own";
+            problems.error_help("E-CONFLICT", path, message, help);
         }
-        _ => {}
     }
 }
 

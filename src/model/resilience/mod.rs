@@ -50,7 +50,7 @@ pub struct EdgeSpec {
     pub breaker: Option<BreakerSpec>,
     /// So many calls in so much time, the others are refused (`rate_limited`, not tried again unless
     /// `if:` says so) or wait: `token_bucket(rate=100/s burst=200)`, which with `wait=1s` lets calls
-    /// wait so long for a token, `leaky_bucket(rate=100/s queue=50)`, `fixed_window(limit=100
+    /// wait so long for a token (it decides as the generic cell rate algorithm, GCRA, does), `leaky_bucket(rate=100/s queue=50)`, `fixed_window(limit=100
     /// window=1s)`, `sliding_window(limit=100 window=1s)`. `per=key`, `per=client` or an attribute gives
     /// each value of it a limit of its own; `scope=shared` is one for all calling instances instead of
     /// one each (the count is exact and asking it takes no time).
@@ -65,7 +65,8 @@ pub struct EdgeSpec {
     /// A second copy of a call that takes long: `{after: p95}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hedge: Option<HedgeSpec>,
-    /// What takes the place of an answer when the call failed for good: `{reply: 2KB}` or `{call: other}`.
+    /// What takes the place of an answer when the call failed for good: `{reply: 2KB}`, `{call: other}` or
+    /// `{cache: stale}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fallback: Option<FallbackSpec>,
     /// A call nobody waits for any more is called off by a message along the link; without it the
@@ -109,6 +110,7 @@ impl EdgeSpec {
 /// ```yaml
 /// recommendations: {timeout: 100ms, fallback: {reply: 2KB}}
 /// search: {timeout: 300ms, fallback: {call: old_search}}
+/// products: {timeout: 300ms, fallback: {cache: stale}}
 /// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -119,6 +121,19 @@ pub struct FallbackSpec {
     /// The same is asked of another node, by the policies of the edge to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<Name>,
+    /// `stale`: for a read through a cache, the value that the cache still has though its `ttl` is over;
+    /// the nearest tier that has one answers. Such a cache keeps what is expired until it is replaced or
+    /// evicted. Other calls on the edge have no fallback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<StaleSpec>,
+}
+
+/// Which values of a cache a read falls back on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StaleSpec {
+    /// Any, however old.
+    Stale,
 }
 
 /// A deadline: a span from the call's start, or `propagate`.

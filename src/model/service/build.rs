@@ -105,6 +105,19 @@ impl Kind for ServiceSpec {
                 }
             }
         }
+        for (store, tier) in self.stale_reads() {
+            all.push(Outgoing {
+                path: format!("{path}.dependencies.{store}.fallback.cache"),
+                target: tier.0.clone(),
+                operation: Some((Verb::LookupStale.name().to_owned(), Some(Verb::LookupStale))),
+                label: "fallback".to_owned(),
+                endpoint: None,
+                times: 0.0,
+                attempts: 1,
+                to_all: false,
+                by_itself: false,
+            });
+        }
         // What a call falls back on is asked the same, and may fall back in turn.
         let mut next = 0;
         while let Some(call) = all.get(next) {
@@ -478,6 +491,26 @@ fn step_calls(
         for ((inner, steps), each) in step.inner().into_iter().zip(step.times()) {
             step_calls(steps, (&format!("{path}{inner}"), endpoint), times * each, all);
         }
+    }
+}
+
+impl ServiceSpec {
+    /// The reads through caches that fall back on what these still have: node and tier.
+    pub fn stale_reads(&self) -> Vec<(&str, &Name)> {
+        let mut all = Vec::new();
+        let mut lists: Vec<&[StepSpec]> = self.endpoints.values().map(Vec::as_slice).collect();
+        while let Some(steps) = lists.pop() {
+            for step in steps {
+                lists.extend(step.inner().into_iter().map(|(_, steps)| steps));
+                let Some(read) = step.read.as_ref().map(|read| &read.0) else { continue };
+                let edge = self.edge(&read.from.0).and_then(|edge| edge.fallback.as_ref());
+                if edge.is_some_and(|fallback| fallback.cache.is_some()) {
+                    let tiers = read.cache.iter().flat_map(|tiers| &tiers.0);
+                    all.extend(tiers.map(|tier| (read.from.0.as_str(), tier)));
+                }
+            }
+        }
+        all
     }
 }
 

@@ -55,6 +55,7 @@ impl Server {
                     followers = contents.land(key, ASIDE);
                 }
             }
+            CacheStep::Remember => on = remembered(contents, slot, (next, hit), world),
             CacheStep::Release => heir = contents.hand_over(key, ASIDE),
             CacheStep::Invalidate => contents.invalidate(key),
             CacheStep::Refresh => {
@@ -237,6 +238,21 @@ impl Server {
         world.send(child, from, target, id);
         world.give_up(child);
     }
+}
+
+/// Where a visit goes on that takes what is expired too.
+fn remembered(
+    contents: &mut Contents,
+    slot: Slot,
+    (miss, hit): (u16, u16),
+    world: &mut World,
+) -> u16 {
+    let Some(size) = contents.remember(world.frames[slot].key, world.now()) else { return miss };
+    world.frames[slot].flags |= FOUND;
+    if world.carries {
+        world.frames.extra_mut(slot).reply_size = size;
+    }
+    hit
 }
 
 /// Where a visit goes on after a lookup; `None`: it waits for the fetch of another.

@@ -290,7 +290,8 @@ impl<'c, 'a> Compiler<'c, 'a> {
     /// are jumped over otherwise.
     pub fn fallback(&mut self, target: &str, call: CallParts<'_>, optional: bool, path: &str) {
         let edge = self.dependencies.iter().find(|d| d.0.0 == target);
-        let Some(fallback) = edge.and_then(|(_, spec)| spec.fallback.as_ref()) else { return };
+        let fallback = edge.and_then(|(_, spec)| spec.fallback.as_ref());
+        let Some(fallback) = fallback.filter(|fallback| fallback.cache.is_none()) else { return };
         self.fallback_of((self.program.calls.len() - 1, fallback), call, optional, path);
     }
 
@@ -353,9 +354,43 @@ impl<'c, 'a> Compiler<'c, 'a> {
         }
         self.program.code[hits[0]] = Instr::OnHit(self.here());
         let edge = self.dependencies.iter().find(|d| d.0.0 == store);
-        if let Some(fallback) = edge.and_then(|(_, spec)| spec.fallback.as_ref()) {
-            self.fallback_of((fetch, fallback), call, optional, path);
+        match edge.and_then(|(_, spec)| spec.fallback.as_ref()) {
+            Some(fallback) if fallback.cache.is_some() => {
+                self.stale_fallback(fetch, call, (tiers, optional), path);
+            }
+            Some(fallback) => self.fallback_of((fetch, fallback), call, optional, path),
+            None => {}
         }
+    }
+
+    /// In place of a fetch that failed: the tiers in turn are asked for what they still have; if none has
+    /// anything, the read fails after all.
+    fn stale_fallback(
+        &mut self,
+        fetch: usize,
+        call: CallParts<'_>,
+        (tiers, optional): (&Tiers, bool),
+        path: &str,
+    ) {
+        self.program.calls[fetch].fallback = true;
+        let over = self.emit(Instr::Jump(0));
+        let mut hits = Vec::new();
+        for tier in &tiers.0 {
+            self.ask_cache(tier, Verb::LookupStale, call, path);
+            hits.push(self.emit(Instr::OnHit(0)));
+        }
+        if !optional {
+            let stream = self.stream(&format!("{path}/nothing"));
+            self.program.chances.push(Chance { probability: 1.0, optional, stream });
+            self.emit(Instr::Fail(self.program.chances.len() as u16 - 1));
+        }
+        for at in hits {
+            self.program.code[at] = Instr::OnHit(self.here());
+        }
+        if !optional {
+            self.emit(Instr::Degrade);
+        }
+        self.program.code[over] = Instr::Jump(self.here());
     }
 
     /// The operations that tell a cache of a fill that will not come: one that coalesces, that someone

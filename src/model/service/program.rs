@@ -99,6 +99,8 @@ pub enum CacheStep {
     Lookup,
     /// Looks it up for a caller that fetches what is missing by itself.
     LookAside,
+    /// Looks it up for one who takes what is expired.
+    Remember,
     /// Lets the next who waits for a fetch make it, as it failed.
     Release,
     /// Holds what the message brought.

@@ -1,0 +1,156 @@
+//! The catalogue of faults: every line of `docs/FAULTS.md` does what the page says.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde_json::Value;
+use windtunnel::scenario::load::{Files, Overrides, load};
+
+use crate::theory::oracles::run::run;
+
+/// A line of one of the page's tables.
+struct Row {
+    id: String,
+    say: Vec<String>,
+    then: String,
+}
+
+fn page() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/FAULTS.md");
+    fs::read_to_string(path).unwrap().replace("\r\n", "\n")
+}
+
+/// The texts between backticks.
+fn quoted(cell: &str) -> Vec<String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+fn rows(page: &str) -> Vec<Row> {
+    let cells = |line: &str| -> Vec<String> {
+        line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()
+    };
+    let lines = page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |"));
+    lines
+        .map(|line| {
+            let cells = cells(line);
+            let [id, _, say, then] = cells.as_slice() else { panic!("four columns: {line}") };
+            Row { id: id.clone(), say: quoted(say), then: then.clone() }
+        })
+        .collect()
+}
+
+/// The design of the page, and one that changes it.
+struct Two(String, String);
+
+impl Files for Two {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        match path {
+            "base.yaml" => Ok(self.0.clone().into_bytes()),
+            "scenario.yaml" => Ok(self.1.clone().into_bytes()),
+            _ => Err("does not exist".to_owned()),
+        }
+    }
+}
+
+/// The design under what a line says.
+fn scenario(row: &Row) -> String {
+    let (mut text, mut faults) = ("extends: base.yaml\n".to_owned(), String::new());
+    for (i, part) in row.say.iter().enumerate() {
+        let times = match part.split(':').next().unwrap() {
+            "nodes" | "clients" => {
+                text += part;
+                text.push('\n');
+                continue;
+            }
+            "at" | "every" | "mtbf" => "",
+            _ => "at: 20s, for: 20s, ",
+        };
+        faults += &format!("  - {{id: f{i}, {times}{part}}}\n");
+    }
+    if faults.is_empty() { text } else { text + "faults:\n" + &faults }
+}
+
+/// A figure of results; what was never counted is 0.
+fn figure(results: &Value, path: &str) -> f64 {
+    let step = |at: &Value, key: &str| match key.parse::<usize>() {
+        Ok(index) => at[index].clone(),
+        Err(_) => at[key].clone(),
+    };
+    let roots = [&results["summary"], results];
+    let found = roots.map(|root| path.split('.').fold(root.clone(), |at, key| step(&at, key)));
+    let counted = path.contains(".causes.") || path.contains(".outcomes.");
+    let found = found.into_iter().find(|value| !value.is_null());
+    let found = found.unwrap_or_else(|| {
+        assert!(counted, "there is no {path}");
+        Value::from(0)
+    });
+    found.get("value").unwrap_or(&found).as_f64().unwrap()
+}
+
+#[test]
+fn the_page_goes_through_both_catalogues() {
+    let mut found: BTreeMap<char, Vec<u32>> = BTreeMap::new();
+    for row in rows(&page()) {
+        let (kind, number) = row.id.split_at(1);
+        let all = found.entry(kind.parse().unwrap()).or_default();
+        let number = number.parse().unwrap();
+        assert!(all.last().is_none_or(|last| *last <= number), "{} is in its place", row.id);
+        all.push(number);
+    }
+    for (kind, last) in [('F', 36), ('I', 10), ('N', 19), ('A', 10), ('D', 24)] {
+        let mut all = found.remove(&kind).unwrap();
+        all.dedup();
+        assert_eq!(all, (1..=last).collect::<Vec<u32>>(), "{kind}");
+    }
+    assert!(found.is_empty());
+}
+
+#[test]
+fn each_fault_is_said_in_a_dozen_words() {
+    let page = page();
+    let (_, words) = page.split_once("by a dozen words: ").unwrap();
+    let words = quoted(words.split_once(". Each").unwrap().0);
+    assert_eq!(words.len(), 12);
+    for row in rows(&page).iter().filter(|row| row.then != "*not supported yet*") {
+        assert!(!row.say.is_empty(), "{}", row.id);
+        for part in
+            row.say.iter().filter(|p| !p.starts_with("nodes:") && !p.starts_with("clients:"))
+        {
+            let names = |word: &&String| part.contains(&format!("{word}: {{"));
+            assert_eq!(words.iter().filter(names).count(), 1, "{}: {part}", row.id);
+        }
+    }
+}
+
+#[test]
+fn each_fault_does_what_the_page_says_or_is_refused() {
+    let page = page();
+    let base = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap().to_owned();
+    let results = |text: String| {
+        let merged = run("scenario.yaml", &Two(base.clone(), text), &Overrides::default(), 1);
+        serde_json::to_value(merged.results()).unwrap()
+    };
+    let before = results("extends: base.yaml\n".to_owned());
+    for row in rows(&page) {
+        let (text, id) = (scenario(&row), &row.id);
+        if row.then == "*not supported yet*" {
+            let files = Two(base.clone(), text.clone());
+            let rejected = load("scenario.yaml", &files, &Overrides::default()).unwrap_err();
+            let [found] = rejected.found.as_slice() else { panic!("{id}: one problem: {text}") };
+            assert_eq!(found.problem.code, "E-UNSUPPORTED", "{id}: {text}");
+            let span = found.span.unwrap();
+            let at = rejected.sources[usize::from(span.source)].position(span.start);
+            let line = text.lines().nth(at.line - 1).unwrap_or_default();
+            assert!(line.contains("nodes:") || line.contains("id: f0"), "{id}: {line}");
+            continue;
+        }
+        let path = &quoted(&row.then)[0];
+        let after = results(text);
+        let (before, after) = (figure(&before, path), figure(&after, path));
+        let as_told = match row.then.rsplit(' ').next() {
+            Some("rises") => after >= 1.1 * before && after > before,
+            Some("falls") => after <= 0.9 * before && after < before,
+            other => panic!("{id}: rises or falls, not {other:?}"),
+        };
+        assert!(as_told, "{id}: {path} was {before} and is {after}");
+    }
+}
