@@ -77,6 +77,7 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
         })
         .collect();
     references(names, &calls, problems);
+    super::alert::check::alerts(names, problems);
     super::fault::check::faults(names, problems);
     if !problems.any_error() {
         cycles(names, &calls, problems);

@@ -4,6 +4,9 @@
 //! their spec into one program, one behind the other, and a change moves the entries only: visits end by
 //! what they began with.
 //!
+//! A change that comes after an alert may come at any time, so every combination and, where it matters, every
+//! order of changes is a version.
+//!
 //! **Invariant.** Versions differ in what `set` may change, so ids, clients and instances are those of the
 //! file in all of them.
 
@@ -12,6 +15,7 @@ use std::collections::BTreeMap;
 use super::{
     build::{Design, Names, Prepared},
     check_design,
+    fault::FaultSpec,
     kinds::NodeSpec,
     node::NodeId,
     route::Route,
@@ -22,15 +26,61 @@ use crate::{
     units::Name,
 };
 
-/// What the nodes are from some instant on.
+/// What the nodes are while some changes hold.
 #[derive(Clone, Debug)]
 pub struct Version {
-    /// Since when, ns.
-    pub at: u64,
-    /// Numbers (in the file) of the faults that make it so.
+    /// Numbers (in the file) of the faults that make it so, in the order of [`Orders::normal`].
     pub faults: Vec<usize>,
     /// All nodes.
     pub nodes: BTreeMap<Name, NodeSpec>,
+}
+
+/// What each fault sets: changes of different things may come in any order.
+#[derive(Clone, Debug, Default)]
+pub struct Orders {
+    /// By number of the fault.
+    paths: Vec<Vec<String>>,
+}
+
+impl Orders {
+    /// Of the faults of a file.
+    pub fn new(faults: &[FaultSpec]) -> Self {
+        let paths =
+            |fault: &FaultSpec| fault.set.iter().flat_map(BTreeMap::keys).cloned().collect();
+        Self { paths: faults.iter().map(paths).collect() }
+    }
+
+    /// Whether the order of two changes makes a difference.
+    fn clash(&self, a: usize, b: usize) -> bool {
+        let clash = |x: &String, y: &String| within(x, y) || within(y, x);
+        self.paths[a].iter().any(|x| self.paths[b].iter().any(|y| clash(x, y)))
+    }
+
+    /// One order for all those in which some changes are the same design: the first in the order of the file
+    /// of those that may come first, and so on.
+    pub fn normal(&self, order: &[usize]) -> Vec<usize> {
+        let mut left = order.to_vec();
+        let mut normal = Vec::new();
+        while !left.is_empty() {
+            let free = |&i: &usize| left[..i].iter().all(|&before| !self.clash(before, left[i]));
+            let first = (0..left.len()).filter(free).min_by_key(|&i| left[i]);
+            normal.push(left.remove(first.expect("the first one is free")));
+        }
+        normal
+    }
+
+    /// The orders (normal ones) of some changes and one more, which may come at any time among them.
+    pub fn with(&self, order: &[usize], one: usize) -> Vec<Vec<usize>> {
+        let clashing = (0..order.len()).filter(|&i| self.clash(order[i], one)).map(|i| i + 1);
+        let places = std::iter::once(0).chain(clashing);
+        places
+            .map(|place| {
+                let mut order = order.to_vec();
+                order.insert(place, one);
+                self.normal(&order)
+            })
+            .collect()
+    }
 }
 
 /// The node a path leads to, and the key of its kind.
@@ -47,6 +97,16 @@ fn within(path: &str, start: &str) -> bool {
 }
 
 impl Design {
+    /// The number of the version that some changes make, in the order in which they began.
+    fn version(&self, order: &[usize]) -> usize {
+        if order.is_empty() {
+            return 0;
+        }
+        let normal = Orders::new(&self.faults).normal(order);
+        let at = self.versions.iter().position(|version| version.faults == normal);
+        1 + at.expect("every combination of changes is a version")
+    }
+
     /// The paths that faults set, with the number of the fault.
     fn paths_set(&self) -> impl Iterator<Item = (usize, &str)> {
         self.faults.iter().enumerate().flat_map(|(i, fault)| {
@@ -181,8 +241,9 @@ impl<'a> Names<'a> {
 impl Simulation {
     /// The nodes are what the design says they are from now on.
     pub(super) fn change_version(&mut self, names: &Names<'_>) {
-        let now = self.world.agenda.now();
-        let version = names.design.versions.partition_point(|v| v.at <= now);
+        self.planned.sort_unstable();
+        let order: Vec<usize> = self.planned.iter().map(|change| change.2).collect();
+        let version = names.design.version(&order);
         for node in &mut self.nodes {
             node.set_version(version);
         }

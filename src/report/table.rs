@@ -38,6 +38,10 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
             out.table(|intervals| caches(results, intervals));
         }
     }
+    if !results.alerts.is_empty() {
+        out.blank();
+        out.table(|intervals| alerts(results, intervals));
+    }
     if !results.faults.is_empty() {
         out.blank();
         out.table(|intervals| faults(results, intervals));
@@ -234,6 +238,23 @@ fn caches(results: &Results, intervals: bool) -> Table {
     }
     table
 }
+
+fn alerts(results: &Results, intervals: bool) -> Table {
+    let mut table = table(ALERT_COLUMNS);
+    for alert in &results.alerts {
+        let time = |estimate| cell(Quantity::Duration, estimate, intervals);
+        table.add_row([
+            shorten(&alert.id, LONGEST_NAME),
+            cell(Quantity::Number, &alert.count, intervals),
+            time(&alert.fired),
+            time(&alert.resolved),
+        ]);
+    }
+    table
+}
+
+/// What is said of alerts.
+pub(crate) const ALERT_COLUMNS: [&str; 4] = ["Alert", "fired, times", "first at", "over at"];
 
 fn faults(results: &Results, intervals: bool) -> Table {
     let mut table = table(FAULT_COLUMNS);

@@ -9,6 +9,7 @@ use super::{
     parse::{self, Expression, Metric, Op, Selector, Value, Word},
 };
 use crate::{
+    expr::percentile,
     problem::{Problem, Problems, Severity},
     results::{
         CacheResults, Distribution, NodeResults, OUTCOMES, RequestFigures, SIDES, Selection,
@@ -342,7 +343,7 @@ impl Checker<'_> {
             "mean" => Stat::Mean,
             "min" => Stat::Min,
             "max" => Stat::Max,
-            name => Stat::Quantile(parse::percentile(name).expect("the parser knows statistics")),
+            name => Stat::Quantile(percentile(name).expect("the parser knows statistics")),
         };
         if let Some(window) = selectors.window {
             return windows(stat, word, path, selectors, window);

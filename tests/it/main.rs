@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed, which is its task")]
 #![allow(clippy::disallowed_methods, reason = "a test that hangs is ended by the clock")]
 
+mod alerts;
 mod bad_input;
 mod caches;
 mod changes;

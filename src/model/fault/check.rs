@@ -85,6 +85,7 @@ impl Check<'_> {
 
     fn times(&self, effect: Effect<'_>, problems: &mut Problems) {
         let spec = self.spec;
+        self.after(effect, problems);
         let again = spec.mtbf.is_some() || spec.mttr.is_some();
         let once = spec.at.is_some() || spec.for_.is_some() || spec.every.is_some();
         let duration = self.names.design.duration;
@@ -94,8 +95,9 @@ impl Check<'_> {
         } else if spec.mtbf.is_some() != spec.mttr.is_some() {
             let help = "`mtbf` is the time from a repair to the next failure, `mttr` to the repair";
             problems.error_help("E-FAULT-TIME", &self.path, "`mtbf` needs `mttr`", help);
-        } else if !again && spec.at.is_none() && spec.every.is_none() {
-            let help = "such as `at: 3m, for: 40s`, `every: 24h`, or `mtbf` and `mttr`";
+        } else if !again && spec.at.is_none() && spec.every.is_none() && spec.after.is_none() {
+            let help =
+                "such as `at: 3m, for: 40s`, `every: 24h`, `mtbf` and `mttr`, or `after` an alert";
             problems.error_help("E-FAULT-TIME", &self.path, "when does it start?", help);
         }
         if let Some(at) = spec.at
@@ -114,7 +116,7 @@ impl Check<'_> {
             problems.error_help("E-FAULT-TIME", self.at("for"), message, "leave out `for`");
         }
         if matches!(effect, Effect::Set(_)) && (again || spec.probability.is_some()) {
-            let help = "give it `at`, and `for` if it is taken back";
+            let help = "give it `at` or `after`, and `for` if it is taken back";
             let message = "a planned change comes once and for sure";
             problems.error_help("E-FAULT-TIME", &self.path, message, help);
         }
@@ -139,6 +141,44 @@ impl Check<'_> {
                 );
             }
         }
+    }
+
+    /// Whether an alert can bring it.
+    fn after(&self, effect: Effect<'_>, problems: &mut Problems) {
+        let spec = self.spec;
+        let Some(alert) = &spec.after else {
+            if spec.delay.is_some() {
+                let help = "`after` names the alert; a dated fault has `at`";
+                problems.error_help("E-FAULT-TIME", self.at("delay"), "after what?", help);
+            }
+            return;
+        };
+        let alerts = &self.names.design.alerts;
+        if !alerts.contains_key(alert) {
+            let help = closest(&alert.0, alerts.keys().map(|name| name.0.as_str()));
+            let message = format!("unknown alert `{}`", alert.0);
+            problems.error_help("E-REF", self.at("after"), message, help);
+        }
+        if spec.at.is_some() || spec.every.is_some() || spec.mtbf.is_some() {
+            let message = "comes after an alert or when its time is come";
+            let help = "`after` and `delay`, or `at`, `every` or `mtbf`";
+            problems.error_help("E-FAULT-TIME", &self.path, message, help);
+        }
+        if spec.delay.is_some_and(|delay| delay.0 >= self.names.design.duration) {
+            let message = "the run is over by then";
+            problems.error("E-FAULT-TIME", self.at("delay"), message);
+        }
+        let told = self.names.design.nodes.values().any(NodeSpec::is_told);
+        let (message, help) = match effect {
+            Effect::Load(_) => {
+                ("a client's rate is known from the start", "give it `at`, or change what serves")
+            }
+            Effect::Crash(_) if told => {
+                ("`detect` knows of crashes beforehand", "give the balancer an `interval`")
+            }
+            _ => return,
+        };
+        problems.error_help("E-FAULT-TIME", self.at("after"), message, help);
     }
 
     /// Whether anybody would ever wait for a crew.

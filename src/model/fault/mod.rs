@@ -14,6 +14,7 @@ pub mod uptime;
 
 mod strike;
 mod text;
+mod trigger;
 
 use std::collections::BTreeMap;
 
@@ -27,8 +28,8 @@ use crate::{
 
 /// One fault: exactly one effect, and when it comes.
 ///
-/// `at` with `for` is once (without `for` it stays to the end); with `every` it comes again after each
-/// period; `mtbf` with `mttr` is again and again: the time from a repair to the next failure, and the time
+/// `at` with `for` is once (without `for` it stays to the end); `after` an alert in place of `at`: when
+/// that first fires; with `every` it comes again after each period; `mtbf` with `mttr` is again and again: the time from a repair to the next failure, and the time
 /// to repair. Overlapping faults add up:
 /// factors multiply, latencies add, losses combine, a host is up when no fault holds it down.
 ///
@@ -39,6 +40,7 @@ use crate::{
 ///   - {id: backup, every: 24h, at: 2h, for: 30m, slow: {node: products, factor: 3}}
 ///   - {id: wear, crash: {node: api, instances: 1}, mtbf: exp(mean=30d), mttr: 10m}
 ///   - {id: cutover, at: 8m, set: {nodes.api.service.work: 7ms}}
+///   - {id: rollback, after: bad-green, delay: 60s, set: {nodes.api.service.work: 9ms}}
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +50,12 @@ pub struct FaultSpec {
     /// When it starts, from the start of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<SimDuration>,
+    /// In place of `at`: it starts when this alert first fires, and never if that does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Name>,
+    /// With `after`: so much later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<SimDuration>,
     /// How long it lasts; to the end when absent.
     #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
     pub for_: Option<SimDuration>,

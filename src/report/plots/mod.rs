@@ -72,7 +72,7 @@ fn source(results: &Results) -> String {
 /// Spans of one fault that are shaded, at most.
 const SHADED: usize = 40;
 
-/// A panel over simulated time with warm-up and faults shaded.
+/// A panel over simulated time with warm-up and faults shaded, and the first firing of alerts marked.
 fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Panel {
     let mut spans = Vec::new();
     if results.warm_up > 0.0 {
@@ -84,6 +84,12 @@ fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Panel {
             let label = if i == 0 { shorten(&fault.id, 24) } else { String::new() };
             // An instant is drawn as a thin line.
             spans.push(Span { from, to: to.max(from + results.duration / 500.0), label });
+        }
+    }
+    for alert in &results.alerts {
+        if let Some(from) = alert.fired.value {
+            let label = format!("! {}", shorten(&alert.id, 22));
+            spans.push(Span { from, to: from + results.duration / 500.0, label });
         }
     }
     // Labels are placed from left to right; results name faults in the order of their ids.
