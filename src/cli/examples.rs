@@ -61,6 +61,8 @@ library! {
     "overload-control",
     "repair-crews",
     "gray-failure",
+    "canary",
+    "blue-green",
     "stop-the-world",
     "w1-mm1",
     "w2-lb-tier",
@@ -79,6 +81,8 @@ library! {
     "incidents/facebook-2021",
     "incidents/google-cloud-2025",
     "incidents/dynamodb-2025",
+    "incidents/cloudflare-2019",
+    "incidents/knight-2012",
 }
 
 pub(super) fn examples(arguments: &ExamplesArguments, voice: Voice) -> Exit {

@@ -146,6 +146,12 @@ impl<'a> Names<'a> {
         (self.nodes.len() + index) as NodeId
     }
 
+    /// Whether some fault deploys a node.
+    pub fn is_deployed(&self, node: NodeId) -> bool {
+        let name = self.nodes[usize::from(node)];
+        self.faults.iter().any(|fault| fault.deploy.as_ref().is_some_and(|d| d.node.0 == name))
+    }
+
     /// The place of a fault in the file.
     pub fn number(&self, fault: usize) -> usize {
         let id = &self.faults[fault].id;

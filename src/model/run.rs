@@ -50,10 +50,13 @@ impl Simulation {
             if at % window == 0 || at == warm_up {
                 self.world.record.begin_window(at);
             }
-            if looks.contains(&at) && self.look(at, names) {
-                stops.extend(self.timeline.changes.iter().map(|c| c.at).filter(|&to| to > at));
+            if looks.contains(&at) {
+                self.look(at, names);
             }
             self.strike(at, names);
+            if std::mem::take(&mut self.timeline.grown) {
+                stops.extend(self.timeline.changes.iter().map(|c| c.at));
+            }
         }
         let ended_at = if truncated.is_some() { self.world.now() } else { end };
         self.world.agenda.advance_to(ended_at);

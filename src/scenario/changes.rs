@@ -13,7 +13,7 @@ use super::{
     tree::{Kind, Node},
 };
 use crate::model::{
-    fault::FaultSpec,
+    fault::{FaultSpec, deploy::DeploySpec},
     versions::{Orders, Version},
 };
 
@@ -32,7 +32,7 @@ fn span(fault: &FaultSpec) -> Option<(u64, u64)> {
 /// The changes that hold together at some time, as numbers of faults, each combination once; more than
 /// [`MAX_VERSIONS`] are not all listed. Those that come after an alert may come at any time.
 fn combinations(spec: &ScenarioSpec) -> Vec<Vec<usize>> {
-    let orders = Orders::new(&spec.faults);
+    let orders = Orders::new(&spec.faults, &spec.nodes);
     let spans: Vec<Option<(u64, u64)>> = spec.faults.iter().map(span).collect();
     let instants: BTreeSet<u64> = spans.iter().flatten().flat_map(|s| [s.0, s.1]).collect();
     let mut all = vec![Vec::new()];
@@ -46,7 +46,11 @@ fn combinations(spec: &ScenarioSpec) -> Vec<Vec<usize>> {
             all.push(active);
         }
     }
-    let follows = |fault: &FaultSpec| fault.set.is_some() && fault.after.is_some();
+    // A deployment reaches an instance at any time, if at all.
+    let follows = |fault: &FaultSpec| {
+        fault.set.is_some() && fault.after.is_some()
+            || fault.deploy.as_ref().is_some_and(|d| !d.set.is_empty())
+    };
     let after: Vec<usize> = (0..spans.len()).filter(|&i| follows(&spec.faults[i])).collect();
     let mut next = 0;
     while next < all.len() && all.len() <= MAX_VERSIONS {
@@ -76,32 +80,46 @@ impl Loader<'_> {
         if combinations.len() > MAX_VERSIONS || nodes > MAX_VERSION_NODES {
             let message = "the planned changes are too many for a scenario of this size";
             let mut found = Found::error("E-LIMIT", written[0].span, message).path("faults");
-            if spec.faults.iter().any(|fault| fault.after.is_some()) {
-                let help = "those `after` an alert may hold in any combination with others: fewer of \
-                            them, or fewer dated ones";
+            if spec.faults.iter().any(|fault| fault.after.is_some() || fault.deploy.is_some()) {
+                let help = "deployments and those `after` an alert may hold in any combination with \
+                            others: fewer of them, or fewer dated ones";
                 found = found.help(help);
             }
             self.found.push(found);
             return;
         }
         for faults in combinations {
-            let Some(changed) = self.version(&bare, written, &faults) else { return };
+            let Some(changed) = self.version(&bare, (spec, written), &faults) else { return };
             spec.versions.push(Version { faults, nodes: changed.nodes });
         }
     }
 
     /// The scenario once these faults have set what they set.
-    fn version(&mut self, bare: &Node, written: &[Node], active: &[usize]) -> Option<ScenarioSpec> {
+    fn version(
+        &mut self,
+        bare: &Node,
+        (spec, written): (&ScenarioSpec, &[Node]),
+        active: &[usize],
+    ) -> Option<ScenarioSpec> {
         let mut tree = bare.clone();
         for &fault in active {
-            let Some(Kind::Map(values)) = written[fault].get("set").map(|s| &s.kind) else {
-                continue;
+            let deploy = spec.faults[fault].deploy.as_ref();
+            let node = deploy.and_then(|deploy| spec.nodes.get(&deploy.node));
+            let (under, start) = match (deploy, node) {
+                (Some(deploy), Some(node)) if DeploySpec::fits(node) => {
+                    let kind = node.kind().facts().kind;
+                    ("deploy.set", format!("nodes.{}.{kind}.", deploy.node.0))
+                }
+                // That there is no such node to deploy is told later.
+                (Some(_), _) => continue,
+                (None, _) => ("set", String::new()),
             };
+            let values = under.split('.').try_fold(&written[fault], |at, key| at.get(key));
+            let Some(Kind::Map(values)) = values.map(|values| &values.kind) else { continue };
             for entry in values {
-                if let Err(mut found) =
-                    set(&mut tree, &entry.key, entry.key_span, entry.value.clone())
-                {
-                    found.problem.path = format!("faults[{fault}].set.\"{}\"", entry.key);
+                let path = format!("{start}{}", entry.key);
+                if let Err(mut found) = set(&mut tree, &path, entry.key_span, entry.value.clone()) {
+                    found.problem.path = format!("faults[{fault}].{under}.\"{}\"", entry.key);
                     self.found.push(found);
                     return None;
                 }

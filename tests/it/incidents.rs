@@ -10,15 +10,17 @@ use crate::{
     scenarios::{Disk, assert_commented},
 };
 
-const INCIDENTS: [&str; 14] = [
+const INCIDENTS: [&str; 16] = [
     "aws-2021",
     "cache-flush",
+    "cloudflare-2019",
     "dynamodb-2015",
     "dynamodb-2025",
     "facebook-2010",
     "facebook-2021",
     "gc-death-spiral",
     "google-cloud-2025",
+    "knight-2012",
     "metastable-retry-storm",
     "pool-exhaustion",
     "sinkhole",

@@ -8,6 +8,7 @@ mod bad_input;
 mod caches;
 mod changes;
 mod cli;
+mod deployments;
 mod design;
 mod determinism;
 mod dns;

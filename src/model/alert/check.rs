@@ -4,7 +4,7 @@
 
 use super::{AlertSpec, Signal, Source};
 use crate::{
-    model::{build::Names, check::closest},
+    model::{build::Names, check::closest, fault::FaultSpec},
     problem::Problems,
     units::{Name, SimDuration},
 };
@@ -24,7 +24,8 @@ pub fn alerts(names: &Names<'_>, problems: &mut Problems) {
     for (name, spec) in all {
         Check { spec, path: format!("alerts.{}", name.0), names }.run(problems);
     }
-    let looks = |spec: &AlertSpec| names.design.duration / spec.period().max(1);
+    let duration = names.design.duration;
+    let looks = |spec: &AlertSpec| duration.checked_div(spec.period()).unwrap_or(0);
     let looks = all.values().map(looks).fold(0, u64::saturating_add);
     if looks > MAX_LOOKS {
         let message = format!("they look {looks} times in a run; the limit is {MAX_LOOKS}");
@@ -84,6 +85,13 @@ impl Check<'_> {
                     }
                 }
             },
+            Source::Deploy(name) => {
+                let deploys = |fault: &&&FaultSpec| fault.deploy.is_some();
+                let all = names.faults.iter().filter(deploys).map(|f| f.id.0.as_str());
+                if !all.clone().any(|id| id == name.0) {
+                    unknown("deployment", name, closest(&name.0, all));
+                }
+            }
         }
     }
 

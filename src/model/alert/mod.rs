@@ -35,7 +35,8 @@ pub struct AlertSpec {
     /// look (since the look before, when absent), compared with a limit. Figures: `error_fraction`,
     /// `availability`, `p50(latency ..)` to `p999(latency ..)` (what failed is slower than any limit) of what ended in
     /// the window: visits of a node, requests of a client; of a node alone `utilisation`, `in_queue` (mean)
-    /// and `throughput`. Latencies of a node are those of all its visits, as long as they took.
+    /// and `throughput`. Latencies of a node are those of all its visits, as long as they took. `deploy=roll`
+    /// in place of `node=`, for fractions: the visits of the instances that run what this deployment brought.
     pub when: Condition,
     /// How long it must be bad, look by look, before the alert fires; at once when absent.
     #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
@@ -92,6 +93,8 @@ pub enum Source {
     Client(Name),
     /// Visits of a node.
     Node(Name),
+    /// Visits of the instances a deployment has reached.
+    Deploy(Name),
 }
 
 /// A comparison.
@@ -118,7 +121,7 @@ impl AlertSpec {
     /// Time from one look to the next, ns.
     pub fn period(&self) -> u64 {
         let tenth = self.when.window.map_or(USUAL, |window| window.0 / 10);
-        self.every.map_or(tenth.clamp(1, USUAL), |every| every.0)
+        self.every.map_or(tenth.min(USUAL), |every| every.0)
     }
 
     /// Looks in a window.

@@ -63,6 +63,8 @@ enum From {
     Requests(std::ops::Range<usize>),
     /// A node.
     Node(NodeId),
+    /// What a deployment reached: the fault.
+    Deploy(usize),
 }
 
 impl Design {
@@ -88,6 +90,10 @@ impl Monitor {
                 }
                 Source::Node(name) => {
                     From::Node(names.node(&name.0).expect("the node was checked"))
+                }
+                Source::Deploy(name) => {
+                    let at = names.faults.iter().position(|fault| fault.id == *name);
+                    From::Deploy(at.expect("the deployment was checked"))
                 }
             };
             let (period, looks) = (spec.period(), spec.looks());
@@ -119,7 +125,7 @@ impl Monitor {
         AlertMeasured { id: id.to_owned(), spans: self.spans.clone() }
     }
 
-    /// Looks; whether it fires for the first time.
+    /// Looks; whether it fires.
     fn look(&mut self, spec: &AlertSpec, reading: Reading, now: u64) -> bool {
         let value = if self.readings.len() >= self.looks {
             let before = self.readings.pop_front().expect("a window has a beginning");
@@ -143,7 +149,7 @@ impl Monitor {
             self.firing = true;
             self.spans.push((now, u64::MAX));
         }
-        fires && self.spans.len() == 1
+        fires
     }
 
     /// The figure of a window; none when too little ended in it.
@@ -172,11 +178,9 @@ impl Monitor {
 }
 
 impl Simulation {
-    /// All alerts whose time it is look; faults that wait for one that fires are put into the time line.
-    /// Whether there are any.
-    pub(in crate::model) fn look(&mut self, now: u64, names: &Names<'_>) -> bool {
+    /// All alerts whose time it is look; what waits for one that fires comes.
+    pub(in crate::model) fn look(&mut self, now: u64, names: &Names<'_>) {
         let mut monitors = std::mem::take(&mut self.monitors);
-        let mut triggered = false;
         for (monitor, (id, spec)) in monitors.iter_mut().zip(&names.design.alerts) {
             if !now.is_multiple_of(monitor.period) {
                 continue;
@@ -184,11 +188,10 @@ impl Simulation {
             let latency = matches!(spec.when.signal, Signal::Latency(_));
             let reading = self.reading(monitor, latency);
             if monitor.look(spec, reading, now) {
-                triggered |= self.fired(id, now, names);
+                self.fired(id, now, names);
             }
         }
         self.monitors = monitors;
-        triggered
     }
 
     /// The records of nodes start anew with the measured span; monitors go on.
@@ -220,6 +223,9 @@ impl Simulation {
                     reading.busy += books.busy;
                     reading.in_queue += books.in_queue;
                 }
+            }
+            From::Deploy(fault) => {
+                (reading.good, reading.ended) = self.left_deployed(*fault);
             }
             From::Requests(rows) => {
                 for row in rows.clone() {

@@ -61,21 +61,22 @@ fn measure(expr: &Expr) -> Result<(Signal, Source, Option<SimDuration>), ValueEr
     if quantile.is_some() && t.plain().and_then(Expr::word) != Some("latency") {
         return Err(wrong(format!("`{}` of what? `{}(latency ..)`", expr.name, expr.name)));
     }
-    let names: [(&str, fn(Name) -> Source); 2] =
-        [("client", Source::Client), ("node", Source::Node)];
+    let names: [(&str, fn(Name) -> Source); 3] =
+        [("client", Source::Client), ("node", Source::Node), ("deploy", Source::Deploy)];
     let mut of = None;
     for (key, source) in names {
         if let Some(name) = t.read::<Name>(key)?
             && of.replace(source(name)).is_some()
         {
-            return Err(wrong("one of `client=`, `node=`"));
+            return Err(wrong("one of `client=`, `node=`, `deploy=`"));
         }
     }
     let of = of.unwrap_or(Source::Clients);
     let window = t.read("window")?;
     t.finish()?;
     let fits = match signal {
-        Signal::ErrorFraction | Signal::Availability | Signal::Latency(_) => true,
+        Signal::ErrorFraction | Signal::Availability => true,
+        Signal::Latency(_) => !matches!(of, Source::Deploy(_)),
         Signal::Utilisation | Signal::InQueue | Signal::Throughput => matches!(of, Source::Node(_)),
     };
     if !fits {
@@ -116,6 +117,7 @@ mod tests {
             "utilisation(node=api window=1m) > 90%",
             "in_queue(node=api) > 500",
             "throughput(node=api window=1m) < 5/s",
+            "error_fraction(deploy=roll window=30s) > 5%",
         ] {
             let condition: Condition = text.parse().unwrap_or_else(|e| panic!("{text}: {e:?}"));
             assert_eq!(condition.to_string(), text);
@@ -135,6 +137,7 @@ mod tests {
             ("p99 > 1s", "E-EXPR", "of what"),
             ("p99(latency) > 1", "E-UNIT", "unit"),
             ("in_queue > 5", "E-EXPR", "is of a node"),
+            ("p99(latency deploy=roll) > 1s", "E-EXPR", "is of a node"),
             ("in_queue(client=web) > 5", "E-EXPR", "is of a node"),
             ("availability(client=a node=b) < 99%", "E-EXPR", "one of"),
             ("availability(windw=9s) < 99%", "E-EXPR", "windw"),

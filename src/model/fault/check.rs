@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     model::{
+        alert::Source,
         build::Names,
         check::{closest, law},
         client::Arrivals,
@@ -60,7 +61,7 @@ impl Check<'_> {
                 [_] => unreachable!("taken above"),
             };
             let help = "one of crash, pause, slow, errors, clear_cache, partition, latency, loss, \
-                        bandwidth, load, set";
+                        bandwidth, load, set, deploy";
             return problems.error_help("E-FAULT", &self.path, what, help);
         };
         for (key, found) in [("mtbf", &self.spec.mtbf), ("mttr", &self.spec.mttr)] {
@@ -73,6 +74,7 @@ impl Check<'_> {
         match effect {
             Effect::Load(surge) => self.surge(surge, &at, problems),
             Effect::Set(values) => self.values(values, &at, problems),
+            Effect::Deploy(deploy) => deploy.check(&at, self.names, problems),
             _ => {
                 let target = effect.target().map(|t| self.target(effect, t, &at, problems));
                 let path = effect.path().map(|p| self.messages(effect, p, &at, problems));
@@ -115,7 +117,9 @@ impl Check<'_> {
             let message = "a cache is emptied at once";
             problems.error_help("E-FAULT-TIME", self.at("for"), message, "leave out `for`");
         }
-        if matches!(effect, Effect::Set(_)) && (again || spec.probability.is_some()) {
+        if matches!(effect, Effect::Set(_) | Effect::Deploy(_))
+            && (again || spec.probability.is_some())
+        {
             let help = "give it `at` or `after`, and `for` if it is taken back";
             let message = "a planned change comes once and for sure";
             problems.error_help("E-FAULT-TIME", &self.path, message, help);
@@ -154,10 +158,18 @@ impl Check<'_> {
             return;
         };
         let alerts = &self.names.design.alerts;
-        if !alerts.contains_key(alert) {
-            let help = closest(&alert.0, alerts.keys().map(|name| name.0.as_str()));
-            let message = format!("unknown alert `{}`", alert.0);
-            problems.error_help("E-REF", self.at("after"), message, help);
+        match alerts.get(alert) {
+            None => {
+                let help = closest(&alert.0, alerts.keys().map(|name| name.0.as_str()));
+                let message = format!("unknown alert `{}`", alert.0);
+                problems.error_help("E-REF", self.at("after"), message, help);
+            }
+            Some(of) if of.when.of == Source::Deploy(spec.id.clone()) => {
+                let message = format!("`{}` looks at what this deployment brought", alert.0);
+                let help = "it would wait for itself; `rollback` ends it after the alert";
+                problems.error_help("E-CYCLE", self.at("after"), message, help);
+            }
+            Some(_) => {}
         }
         if spec.at.is_some() || spec.every.is_some() || spec.mtbf.is_some() {
             let message = "comes after an alert or when its time is come";
@@ -209,7 +221,7 @@ impl Check<'_> {
             let help = "it comes for the first time after one period, unless `at` says when";
             return problems.error_help("E-FAULT-TIME", at, "starts when the run is over", help);
         }
-        if matches!(effect, Effect::Set(_) | Effect::Load(_)) {
+        if matches!(effect, Effect::Set(_) | Effect::Load(_) | Effect::Deploy(_)) {
             let message = format!("`{}` comes once", effect.name());
             let help = "several faults, or the client's `load` with `every`";
             return problems.error_help("E-FAULT-TIME", at, message, help);

@@ -8,6 +8,7 @@
 //! **Invariant.** A fault that has ended leaves no trace but what it did.
 
 pub mod check;
+pub mod deploy;
 pub mod hosts;
 pub mod timeline;
 pub mod uptime;
@@ -20,6 +21,8 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use deploy::DeploySpec;
 
 use crate::{
     engine::law::DurationLaw,
@@ -120,6 +123,9 @@ pub struct FaultSpec {
     /// later one has the last word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<BTreeMap<String, serde_json::Value>>,
+    /// A rolling deployment of a new version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<DeploySpec>,
 }
 
 /// The instances a fault hits.
@@ -227,6 +233,8 @@ pub enum Effect<'a> {
     Load(&'a SurgeSpec),
     /// The design changes.
     Set(&'a BTreeMap<String, serde_json::Value>),
+    /// Instances take up a new version.
+    Deploy(&'a DeploySpec),
 }
 
 impl<'a> Effect<'a> {
@@ -244,6 +252,7 @@ impl<'a> Effect<'a> {
             Self::Bandwidth(_) => "bandwidth",
             Self::Load(_) => "load",
             Self::Set(_) => "set",
+            Self::Deploy(_) => "deploy",
         }
     }
 
@@ -283,6 +292,7 @@ impl FaultSpec {
             self.bandwidth.as_ref().map(Effect::Bandwidth),
             self.load.as_ref().map(Effect::Load),
             self.set.as_ref().map(Effect::Set),
+            self.deploy.as_ref().map(Effect::Deploy),
         ];
         all.into_iter().flatten().collect()
     }

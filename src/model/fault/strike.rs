@@ -39,6 +39,20 @@ impl Simulation {
             Effect::Crash(_) if let Some(aftermath) = aftermath => match aftermath {
                 Aftermath::Boot => Harm::Down { silent: false },
                 Aftermath::Warm(factor) => Harm::Slow(*factor),
+                _ => return false,
+            },
+            Effect::Deploy(_) => match *aftermath {
+                Some(Aftermath::Boot) => Harm::Down { silent: false },
+                Some(Aftermath::Warm(factor)) => Harm::Slow(factor),
+                Some(Aftermath::Out) => {
+                    let (host, now) = (hosts[0], self.world.agenda.now());
+                    self.nodes.iter_mut().for_each(|node| node.withdraw(host, begins, now));
+                    return false;
+                }
+                step => {
+                    let (fault, inst) = (*fault, hosts.first().map(|host| host.1));
+                    return begins && self.deploy((fault, step), inst, names);
+                }
             },
             Effect::Crash(t) => Harm::Down { silent: t.process != Some(true) },
             Effect::Pause(_) => Harm::Paused,

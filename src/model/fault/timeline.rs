@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeSet, BinaryHeap},
 };
 
-use super::{Effect, FaultSpec, InstancesSpec, TargetSpec};
+use super::{Effect, FaultSpec, InstancesSpec, TargetSpec, deploy::Rollout};
 use crate::{
     engine::{
         law::{DurationLaw, Sampler, Tables, to_nanos},
@@ -38,13 +38,22 @@ pub struct Occurrence {
     pub aftermath: Option<Aftermath>,
 }
 
-/// What an instance goes through after a crash.
+/// What an instance goes through after a crash, or in a deployment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Aftermath {
     /// It starts; its host says that nobody is there.
     Boot,
     /// It is slower by this factor at first.
     Warm(f64),
+    /// In a deployment: balancers send it nothing.
+    Out,
+    /// In a deployment: it takes up the new version, or the old one again.
+    Switch {
+        /// The old one.
+        back: bool,
+    },
+    /// A deployment is taken back.
+    Back,
 }
 
 /// How an instance of a node starts.
@@ -76,12 +85,17 @@ pub struct Timeline {
     pub changes: BTreeSet<Change>,
     /// What waits for an alert, as if that fired at 0.
     pub waiting: Vec<Occurrence>,
+    /// Deployments.
+    pub rollouts: Vec<Rollout>,
+    /// Something more is to come than before.
+    pub grown: bool,
 }
 
 impl Timeline {
     /// Draws the faults of one replication.
     pub fn new(names: &Names<'_>, tables: &dyn Tables, seed: u64) -> Self {
         let (mut occurrences, mut waiting) = (Vec::new(), Vec::new());
+        let mut rollouts = Vec::new();
         for (fault, spec) in names.faults.iter().enumerate() {
             let stream = |purpose| Stream::new(seed, &format!("fault/{}", spec.id.0), purpose);
             let happens = spec.probability.is_none_or(|p| stream("happens").draw(0).unit() < p.0);
@@ -98,6 +112,11 @@ impl Timeline {
                 continue;
             }
             let list = if spec.after.is_some() { &mut waiting } else { &mut occurrences };
+            if let Some(rollout) = Rollout::new(fault, names, tables, seed) {
+                list.extend(rollout.plan(spec.at.map_or(0, |at| at.0), spec));
+                rollouts.push(rollout);
+                continue;
+            }
             let period = spec.every.map_or(u64::MAX, |every| every.0);
             let first = spec.at.or(spec.every).map_or(0, |at| at.0);
             let next = |start: &u64| start.checked_add(period);
@@ -117,10 +136,11 @@ impl Timeline {
                 .collect();
             list.extend(after);
         }
-        let mut timeline = Self { waiting, ..Self::default() };
+        let mut timeline = Self { waiting, rollouts, ..Self::default() };
         for occurrence in occurrences {
             timeline.expect(occurrence, names.design.duration);
         }
+        timeline.grown = false;
         timeline
     }
 
@@ -133,6 +153,7 @@ impl Timeline {
             }
         }
         self.occurrences.push(o);
+        self.grown = true;
     }
 
     /// The spans in which a fault is at work somewhere, disjoint and in order.
@@ -299,7 +320,7 @@ impl Names<'_> {
     /// What is inside an instance shares its fate.
     fn with_guests(&self, occurrences: &mut [Occurrence]) {
         for o in occurrences {
-            if matches!(self.faults[o.fault].effect(), Effect::Errors(_)) {
+            if matches!(self.faults[o.fault].effect(), Effect::Errors(_) | Effect::Deploy(_)) {
                 continue;
             }
             let guests = o

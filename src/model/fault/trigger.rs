@@ -9,14 +9,13 @@ use crate::{
 };
 
 impl Timeline {
-    /// What waits for an alert begins after its delay; whether there is anything.
-    fn trigger(&mut self, alert: &Name, now: u64, names: &Names<'_>) -> bool {
+    /// What waits for an alert begins after its delay.
+    fn trigger(&mut self, alert: &Name, now: u64, names: &Names<'_>) {
         let waits = |fault: usize| names.faults[fault].after.as_ref() == Some(alert);
         let waiting = std::mem::take(&mut self.waiting);
-        let (mut due, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|o| waits(o.fault));
+        let (due, rest): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|o| waits(o.fault));
         self.waiting = rest;
-        let any = !due.is_empty();
-        for mut occurrence in due.drain(..) {
+        for mut occurrence in due {
             let delay = names.faults[occurrence.fault].delay.map_or(0, |delay| delay.0);
             let from = now.saturating_add(delay);
             occurrence.start = occurrence.start.saturating_add(from);
@@ -25,18 +24,17 @@ impl Timeline {
                 self.expect(occurrence, names.design.duration);
             }
         }
-        any
     }
 }
 
 impl Simulation {
-    /// An alert fires for the first time; whether anything comes after it.
+    /// An alert fires.
     #[cold]
-    pub(in crate::model) fn fired(&mut self, alert: &Name, now: u64, names: &Names<'_>) -> bool {
-        let any = self.timeline.trigger(alert, now, names);
-        if any {
+    pub(in crate::model) fn fired(&mut self, alert: &Name, now: u64, names: &Names<'_>) {
+        self.roll_back(alert, now, names);
+        self.timeline.trigger(alert, now, names);
+        if self.timeline.grown {
             self.timeline.count_by_phase(names, &mut self.world.record);
         }
-        any
     }
 }

@@ -80,7 +80,10 @@ fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Panel {
         spans.push(Span { from: 0.0, to: results.warm_up, label });
     }
     for fault in &results.faults {
-        for (i, &(from, to)) in fault.spans.iter().take(SHADED).enumerate() {
+        // One that came once, at other times in other replications: the means.
+        let once = fault.occurrences.value == Some(1.0) && fault.spans.is_empty();
+        let mean = fault.started.value.zip(fault.ended.value).filter(|_| once);
+        for (i, &(from, to)) in fault.spans.iter().chain(&mean).take(SHADED).enumerate() {
             let label = if i == 0 { shorten(&fault.id, 24) } else { String::new() };
             // An instant is drawn as a thin line.
             spans.push(Span { from, to: to.max(from + results.duration / 500.0), label });
