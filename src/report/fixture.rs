@@ -249,6 +249,7 @@ pub(crate) fn shop() -> Results {
             .collect(),
     };
     Results {
+        alerts: Vec::new(),
         faults: Vec::new(),
         windtunnel_version: "0.1.0".into(),
         semantics_version: 1,
