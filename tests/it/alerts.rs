@@ -240,6 +240,7 @@ fn alerts_are_checked() {
             ("F26", FOR, "every: 0s", "10:64 E-RANGE", "above 0"),
             ("F26", FOR, "for: 90s", "10:3 E-RANGE", "before it could fire"),
             ("F26", FOR, "every: 10ns", "9:1 E-BUDGET", "they look"),
+            ("F26", FOR, "every: 1ms", "10:3 E-BUDGET", "more than 1000 looks"),
             ("F26", FOR, "min_calls: 0", "10:68 E-RANGE", "at least 1"),
             ("F26", FOR, "fro: 5s", "10:57 E-UNKNOWN-KEY", "for"),
             ("F26", AFTER, "after: bed", "12:20 E-REF", "did you mean `bad`"),
@@ -280,4 +281,18 @@ fn alerts_are_checked() {
     let wrong = WATCHED.replace(EFFECT, "set: {nodes.api.service.wrok: 2ms}");
     let found = told(wrong.as_bytes());
     assert!(found.len() == 1 && found[0].contains("E-UNKNOWN-KEY"), "{found:#?}");
+}
+
+#[test]
+fn how_often_an_alert_looks_follows_from_its_window() {
+    // Half of all fails from the start: bad at the first look, which is when the window is full.
+    let fault = "{id: bad, at: 0s, errors: {node: api, fraction: 50%}}";
+    for (window, first) in [("window=20s", 20.0), ("window=2m", 120.0), ("", 10.0)] {
+        let alert = format!("a: {{when: error_fraction(node=api {window}) > 10%}}");
+        let found = results_of(&with_alerts("200s", API, &alert, fault), 1);
+        assert_eq!(number(&found, "alerts.0.fired"), first, "{window}");
+    }
+    let wrong = WATCHED.replace(FOR, "every: 2s") + "variants:\n  v: {alerts.bed.for: 2s}\n";
+    let found = told(wrong.as_bytes());
+    assert!(found.len() == 1 && found[0].contains("E-REF"), "{found:#?}");
 }

@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** As in `model/check.rs`.
 
-use super::{AlertSpec, Signal, Source};
+use super::{AlertSpec, MOST_LOOKS, Signal, Source};
 use crate::{
     model::{build::Names, check::closest, fault::FaultSpec},
     problem::Problems,
@@ -110,6 +110,10 @@ impl Check<'_> {
             let message = "the run is over before it could fire";
             let help = "`window` and `for` together must be shorter than `duration`";
             return problems.error_help("E-RANGE", &self.path, message, help);
+        }
+        if self.spec.looks() > MOST_LOOKS {
+            let message = format!("the window is more than {MOST_LOOKS} looks long");
+            return problems.error_help("E-BUDGET", &self.path, message, "a longer `every`");
         }
         if !first.is_multiple_of(period) {
             let every = SimDuration(period);

@@ -18,6 +18,8 @@ use crate::units::{Count, Name, SimDuration, text_value};
 
 /// Longest time between two looks that nobody asked for, ns.
 const USUAL: u64 = 10_000_000_000;
+/// Looks in a window, at most: what was known at each is kept.
+const MOST_LOOKS: u64 = 1000;
 
 /// A monitor: it fires when what was measured in a sliding window was bad for long enough, and is over when
 /// it is not bad any more. Faults can come `after` it.
@@ -41,8 +43,8 @@ pub struct AlertSpec {
     /// How long it must be bad, look by look, before the alert fires; at once when absent.
     #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
     pub for_: Option<SimDuration>,
-    /// Time from one look to the next; a tenth of the window when absent, 10 s at most. The first look is when
-    /// a whole window has been seen.
+    /// Time from one look to the next; a tenth of the window when absent, 10 s at most (unless the window is
+    /// of hours). The first look is when a whole window has been seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub every: Option<SimDuration>,
     /// Nothing is bad while fewer than so many have ended in the window; 1 when absent.
@@ -120,8 +122,9 @@ text_value!(
 impl AlertSpec {
     /// Time from one look to the next, ns.
     pub fn period(&self) -> u64 {
-        let tenth = self.when.window.map_or(USUAL, |window| window.0 / 10);
-        self.every.map_or(tenth.min(USUAL), |every| every.0)
+        let window = self.when.window.map_or(10 * USUAL, |window| window.0);
+        let usual = (window / 10).min(USUAL).max(window / MOST_LOOKS);
+        self.every.map_or(usual, |every| every.0)
     }
 
     /// Looks in a window.

@@ -54,7 +54,7 @@ pub struct DeploySpec {
     /// a rolling restart.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub set: BTreeMap<String, serde_json::Value>,
-    /// Instances at once: `2` or `25%` (rounded up); or batch by batch, `[1, 25%]`, the last one again and again.
+    /// Instances at once, in the order of their numbers: `2` or `25%` (rounded up); or batch by batch, `[1, 25%]`, the last one again and again.
     /// 25 % when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchesSpec>,
