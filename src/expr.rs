@@ -323,6 +323,16 @@ pub fn unknown(what: &str, found: &str, known: &[&str]) -> ValueError {
     ValueError::new("E-ENUM", format!("unknown {what} `{}`", clip(found))).help(help)
 }
 
+/// The quantile of `p50` .. `p999`: the digits after the point, so that `p5` is the half.
+pub fn percentile(name: &str) -> Option<f64> {
+    let digits = name.strip_prefix('p')?;
+    if !(2..=5).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let quantile: f64 = format!("0.{digits}").parse().ok()?;
+    (0.5..1.0).contains(&quantile).then_some(quantile)
+}
+
 /// The points of an instance on a ring: `vnodes`, 100 when absent.
 pub fn vnodes(t: &mut Taker<'_>) -> Result<u32, ValueError> {
     let Some(n) = t.read::<crate::units::Count>("vnodes")? else { return Ok(100) };

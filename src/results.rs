@@ -215,6 +215,19 @@ pub struct CacheResults {
     pub evictions: u64,
 }
 
+/// One alert.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AlertResults {
+    /// Its name.
+    pub id: String,
+    /// Times it fired, mean over replications.
+    pub count: Estimate,
+    /// When it first fired, s; mean over the replications in which it did.
+    pub fired: Estimate,
+    /// When it was last over, s; mean over the replications in which it was not firing to the end.
+    pub resolved: Estimate,
+}
+
 /// One fault.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FaultResults {
@@ -473,6 +486,9 @@ pub struct Results {
     pub clients: BTreeMap<String, ClientResults>,
     /// Each node.
     pub nodes: BTreeMap<String, NodeResults>,
+    /// The file's alerts, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<AlertResults>,
     /// The file's faults, by id.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultResults>,

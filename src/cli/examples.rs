@@ -64,6 +64,8 @@ library! {
     "repair-crews",
     "years-of-outages",
     "gray-failure",
+    "canary",
+    "blue-green",
     "stop-the-world",
     "static-stability",
     "lock-contention",
@@ -89,6 +91,8 @@ library! {
     "incidents/discord",
     "incidents/s3-2017",
     "incidents/reddit-2023",
+    "incidents/cloudflare-2019",
+    "incidents/knight-2012",
 }
 
 pub(super) fn examples(arguments: &ExamplesArguments, voice: Voice) -> Exit {

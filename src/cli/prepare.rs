@@ -154,6 +154,7 @@ fn names(spec: &ScenarioSpec, window: u64) -> Names {
     let mut names = Names {
         nodes: spec.nodes.keys().map(|name| name.0.clone()).collect(),
         faults: spec.faults.iter().map(|fault| fault.id.0.clone()).collect(),
+        alerts: spec.alerts.keys().map(|name| name.0.clone()).collect(),
         marks: BTreeSet::new(),
         span: spec.duration.0.saturating_sub(spec.warm_up.map_or(0, |w| w.0)),
         window,

@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::{
+    alert::AlertSpec,
     client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, TraceUnit},
     fault::{FaultSpec, timeline::Timeline},
     kind::{Facts, Kind, Outgoing, Verb},
@@ -47,9 +48,11 @@ pub struct Design {
     pub clients: BTreeMap<Name, ClientSpec>,
     /// Nodes by name.
     pub nodes: BTreeMap<Name, NodeSpec>,
+    /// What is watched.
+    pub alerts: BTreeMap<Name, AlertSpec>,
     /// What hits them.
     pub faults: Vec<FaultSpec>,
-    /// What `set` faults make of it, in the order of time.
+    /// What `set` faults make of it.
     pub versions: Vec<Version>,
     /// Ids of faults around which requests are measured operation by operation.
     pub watched: BTreeSet<String>,
@@ -141,6 +144,18 @@ impl<'a> Names<'a> {
     /// Id of a client.
     pub fn client_id(&self, index: usize) -> NodeId {
         (self.nodes.len() + index) as NodeId
+    }
+
+    /// Whether some fault deploys a node.
+    pub fn is_deployed(&self, node: NodeId) -> bool {
+        let name = self.nodes[usize::from(node)];
+        self.faults.iter().any(|fault| fault.deploy.as_ref().is_some_and(|d| d.node.0 == name))
+    }
+
+    /// The place of a fault in the file.
+    pub fn number(&self, fault: usize) -> usize {
+        let id = &self.faults[fault].id;
+        self.design.faults.iter().position(|f| f.id == *id).expect("all are of this file")
     }
 
     /// Number of an operation.

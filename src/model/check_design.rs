@@ -80,6 +80,7 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
         })
         .collect();
     references(names, &calls, problems);
+    super::alert::check::alerts(names, problems);
     super::fault::check::faults(names, problems);
     if !problems.any_error() {
         // What a node does by itself leads to visits and follows from none.

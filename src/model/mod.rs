@@ -6,6 +6,7 @@
 //!
 //! **Invariant.** The model reads no clock, file, thread or environment.
 
+pub mod alert;
 mod any_node;
 mod audit;
 pub mod balancer;
@@ -31,6 +32,7 @@ pub mod record;
 pub mod resilience;
 pub mod ring;
 mod route;
+mod run;
 pub mod scenario;
 pub mod service;
 pub mod sim;

@@ -37,6 +37,10 @@ pub trait Node: Any + Send {
     fn clear_cache(&mut self, _inst: u16) {}
     /// The design changed: it is as that version of its spec says from now on.
     fn set_version(&mut self, _version: usize) {}
+    /// The same, instance by instance: it is being deployed.
+    fn set_versions(&mut self, _by_instance: &[usize]) {}
+    /// An instance is about to restart, and says so to who chooses among instances; or it is back.
+    fn withdraw(&mut self, _host: (NodeId, u16), _out: bool, _now: u64) {}
     /// Schedules what happens by itself from the start.
     fn start(&mut self, _world: &mut World) {}
     /// Running sums of each instance up to `now`, from the start of the run.
@@ -54,6 +58,8 @@ pub struct InstanceBooks {
     pub arrivals: u64,
     /// Departures.
     pub departures: u64,
+    /// Visits that failed, where deployments are watched.
+    pub failures: u64,
     /// Caches: lookups and what became of them.
     pub cache: CacheBooks,
 }

@@ -75,6 +75,8 @@ pub struct Measured {
     pub uptime: (UptimeBooks, u64),
     /// Links by (from zone, to zone) that carried anything.
     pub links: Vec<LinkMeasured>,
+    /// Alerts in the order of their names.
+    pub alerts: Vec<AlertMeasured>,
     /// Faults in the order of their ids.
     pub faults: Vec<FaultMeasured>,
     /// Start of each window of the time series, in ns; the last window ends at the run's end.
@@ -89,6 +91,15 @@ pub struct Measured {
     pub fingerprint: u64,
     /// A sample of requests (the first ones of the measured span, evenly thinned).
     pub samples: Vec<RequestSample>,
+}
+
+/// One alert.
+#[derive(Clone, Debug, Default)]
+pub struct AlertMeasured {
+    /// Its name.
+    pub id: String,
+    /// When it fired and when that was over, ns; `u64::MAX`: not by the end.
+    pub spans: Vec<(SimTime, SimTime)>,
 }
 
 /// One fault and the requests around it, by intended send; those of the warm-up are not counted.

@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    alert::monitor::Monitor,
     any_node::AnyNode,
     build::{Assembly, Names, Prepared},
     client::alone::asked_by,
@@ -62,10 +63,14 @@ impl Default for Limits {
 pub struct Simulation {
     pub(super) nodes: Table<AnyNode>,
     pub(super) world: World,
-    snapshots: Vec<Snapshot>,
+    pub(super) snapshots: Vec<Snapshot>,
     span_snapshot: Snapshot,
     seed: u64,
     pub(super) timeline: Timeline,
+    /// Planned changes that hold: when each began and ends, and its number.
+    pub(super) planned: Vec<(u64, u64, usize)>,
+    /// Of each alert.
+    pub(super) monitors: Vec<Monitor>,
     /// Ways to the nodes whose instances take up other keys later, by version.
     pub(super) routes: Vec<(NodeId, Vec<Route>)>,
     /// Faults of the network, by fault.
@@ -75,7 +80,7 @@ pub struct Simulation {
     left: u64,
     stuck_at: u64,
     stuck: u32,
-    windows: u64,
+    pub(super) windows: u64,
 }
 
 impl std::fmt::Debug for Simulation {
@@ -136,6 +141,7 @@ impl Simulation {
             index,
             identity: mix(salts[usize::from(node)].wrapping_add(u64::from(index))),
         });
+        let monitors = Monitor::all(names, &record.first_row, record.operations.len());
         let world = World {
             agenda: assembly.agenda,
             frames: Frames::default(),
@@ -158,6 +164,8 @@ impl Simulation {
             span_snapshot: Snapshot::default(),
             seed,
             timeline,
+            planned: Vec::new(),
+            monitors,
             routes: names.routes(prepared),
             disturbances: names.disturbances(prepared, seed),
             events: 0,
@@ -168,59 +176,12 @@ impl Simulation {
         }
     }
 
-    /// Runs to the end, a limit, or until `stop` is set; `names` are those it was built from.
-    pub fn run(mut self, names: &Names<'_>, limits: Limits, stop: &AtomicBool) -> Measured {
-        let end = self.world.record.end;
-        let warm_up = names.design.warm_up;
-        if warm_up == 0 {
-            self.begin_span();
-        }
-        let changes = std::mem::take(&mut self.timeline.changes);
-        let mut changes = changes.into_iter().peekable();
-        while let Some(change) = changes.next_if(|c| c.at == 0) {
-            self.change(change, names);
-        }
-        for node in &mut self.nodes {
-            node.start(&mut self.world);
-        }
-        // The books are taken between events, before those of the same instant; nothing of it is in
-        // the agenda.
-        let window = self.world.record.window;
-        let mut stops: Vec<u64> = (1..self.windows).map(|w| w * window).collect();
-        stops.extend([warm_up, end]);
-        stops.extend(&self.world.record.phases);
-        stops.sort_unstable();
-        stops.dedup();
-        let mut truncated = None;
-        for at in stops.into_iter().filter(|&at| at > 0) {
-            truncated = self.run_events(at - 1, limits, stop);
-            if truncated.is_some() {
-                break;
-            }
-            self.world.agenda.advance_to(at);
-            if at == end {
-                break;
-            }
-            if at == warm_up {
-                self.begin_span();
-            }
-            if at % window == 0 {
-                let snapshot = self.snapshot();
-                self.snapshots.push(snapshot);
-            }
-            if at % window == 0 || at == warm_up {
-                self.world.record.begin_window(at);
-            }
-            while let Some(change) = changes.next_if(|c| c.at == at) {
-                self.change(change, names);
-            }
-        }
-        let ended_at = if truncated.is_some() { self.world.now() } else { end };
-        self.world.agenda.advance_to(ended_at);
-        self.finish(names, ended_at, truncated)
-    }
-
-    fn run_events(&mut self, last: SimTime, limits: Limits, stop: &AtomicBool) -> Option<String> {
+    pub(super) fn run_events(
+        &mut self,
+        last: SimTime,
+        limits: Limits,
+        stop: &AtomicBool,
+    ) -> Option<String> {
         loop {
             let until_look = LOOK - self.events % LOOK;
             self.left = until_look;
@@ -380,13 +341,14 @@ impl Simulation {
         self.world.release_if_done(slot);
     }
 
-    fn begin_span(&mut self) {
+    pub(super) fn begin_span(&mut self) {
+        self.keep_readings();
         self.world.hosts.begin_span();
         self.span_snapshot = self.snapshot();
         self.world.record.begin_span();
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub(super) fn snapshot(&self) -> Snapshot {
         let now = self.world.now();
         let nodes = self
             .world
@@ -410,7 +372,12 @@ impl Simulation {
 
     // ---- the books ---------------------------------------------------------------------------
 
-    fn finish(mut self, names: &Names<'_>, ended_at: u64, truncated: Option<String>) -> Measured {
+    pub(super) fn finish(
+        mut self,
+        names: &Names<'_>,
+        ended_at: u64,
+        truncated: Option<String>,
+    ) -> Measured {
         let last = self.snapshot();
         self.world.record.end_window();
         if truncated.is_none() {
@@ -430,6 +397,8 @@ impl Simulation {
         let samples = std::mem::take(&mut self.world.record.samples);
         let fingerprint = self.world.record.fingerprint;
         let faults = self.faults_measured(names, ended_at);
+        let ids = names.design.alerts.keys();
+        let alerts = self.monitors.iter().zip(ids).map(|(m, id)| m.measured(&id.0)).collect();
         let window_starts = (0..self.windows).map(|w| w * window).collect();
         let (seed, events) = (self.seed, self.events);
         Measured {
@@ -438,6 +407,7 @@ impl Simulation {
             nodes,
             uptime,
             links,
+            alerts,
             faults,
             window_starts,
             ended_at,

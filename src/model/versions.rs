@@ -4,14 +4,18 @@
 //! their spec into one program, one behind the other, and a change moves the entries only: visits end by
 //! what they began with.
 //!
+//! A change that comes after an alert may come at any time, so every combination and, where it matters, every
+//! order of changes is a version.
+//!
 //! **Invariant.** Versions differ in what `set` may change, so ids, clients and instances are those of the
 //! file in all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     build::{Design, Names, Prepared},
     check_design,
+    fault::{FaultSpec, deploy::Rollout},
     kinds::NodeSpec,
     node::NodeId,
     route::Route,
@@ -22,15 +26,95 @@ use crate::{
     units::Name,
 };
 
-/// What the nodes are from some instant on.
+/// What the nodes are while some changes hold.
 #[derive(Clone, Debug)]
 pub struct Version {
-    /// Since when, ns.
-    pub at: u64,
-    /// Numbers (in the file) of the faults that make it so.
+    /// Numbers (in the file) of the faults that make it so, in the order of [`Orders::normal`].
     pub faults: Vec<usize>,
     /// All nodes.
     pub nodes: BTreeMap<Name, NodeSpec>,
+}
+
+/// What each fault sets: changes of different things may come in any order.
+#[derive(Clone, Debug, Default)]
+pub struct Orders {
+    /// By number of the fault.
+    paths: Vec<Vec<String>>,
+}
+
+impl Orders {
+    /// Of the faults of a file.
+    pub fn new(faults: &[FaultSpec], nodes: &BTreeMap<Name, NodeSpec>) -> Self {
+        let mut paths = vec![Vec::new(); faults.len()];
+        for set in paths_set(faults, nodes) {
+            paths[set.fault].push(set.path);
+        }
+        Self { paths }
+    }
+
+    /// Whether the order of two changes makes a difference.
+    fn clash(&self, a: usize, b: usize) -> bool {
+        let clash = |x: &String, y: &String| within(x, y) || within(y, x);
+        self.paths[a].iter().any(|x| self.paths[b].iter().any(|y| clash(x, y)))
+    }
+
+    /// One order for all those in which some changes are the same design: the first in the order of the file
+    /// of those that may come first, and so on.
+    pub fn normal(&self, order: &[usize]) -> Vec<usize> {
+        let mut left = order.to_vec();
+        let mut normal = Vec::new();
+        while !left.is_empty() {
+            let free = |&i: &usize| left[..i].iter().all(|&before| !self.clash(before, left[i]));
+            let first = (0..left.len()).filter(free).min_by_key(|&i| left[i]);
+            normal.push(left.remove(first.expect("the first one is free")));
+        }
+        normal
+    }
+
+    /// The orders (normal ones) of some changes and one more, which may come at any time among them.
+    pub fn with(&self, order: &[usize], one: usize) -> Vec<Vec<usize>> {
+        let clashing = (0..order.len()).filter(|&i| self.clash(order[i], one)).map(|i| i + 1);
+        let places = std::iter::once(0).chain(clashing);
+        places
+            .map(|place| {
+                let mut order = order.to_vec();
+                order.insert(place, one);
+                self.normal(&order)
+            })
+            .collect()
+    }
+}
+
+/// Something a fault sets.
+#[derive(Clone, Debug)]
+pub struct Set {
+    /// Number of the fault.
+    pub fault: usize,
+    /// The path that is set, from the root.
+    pub path: String,
+    /// Where that is written.
+    pub at: String,
+}
+
+/// All that faults set.
+pub fn paths_set(faults: &[FaultSpec], nodes: &BTreeMap<Name, NodeSpec>) -> Vec<Set> {
+    let mut all = Vec::new();
+    for (fault, spec) in faults.iter().enumerate() {
+        let sets = spec.set.iter().flat_map(BTreeMap::keys).map(|path| (path.clone(), path, "set"));
+        let deploy = spec.deploy.as_ref().and_then(|d| Some((d, nodes.get(&d.node)?)));
+        let kind = |node: &NodeSpec| node.kind().facts().kind.to_owned();
+        let deployed = deploy.into_iter().flat_map(|(deploy, node)| {
+            deploy
+                .paths(&kind(node))
+                .map(|(path, key)| (path, key, "deploy.set"))
+                .collect::<Vec<_>>()
+        });
+        all.extend(sets.chain(deployed).map(|(path, key, under)| {
+            let at = format!("faults[{fault}].{under}.\"{key}\"");
+            Set { fault, path, at }
+        }));
+    }
+    all
 }
 
 /// The node a path leads to, and the key of its kind.
@@ -47,11 +131,14 @@ fn within(path: &str, start: &str) -> bool {
 }
 
 impl Design {
-    /// The paths that faults set, with the number of the fault.
-    fn paths_set(&self) -> impl Iterator<Item = (usize, &str)> {
-        self.faults.iter().enumerate().flat_map(|(i, fault)| {
-            fault.set.iter().flat_map(BTreeMap::keys).map(move |path| (i, path.as_str()))
-        })
+    /// The number of the version that some changes make, in the order in which they began.
+    fn version(&self, order: &[usize]) -> usize {
+        if order.is_empty() {
+            return 0;
+        }
+        let normal = Orders::new(&self.faults, &self.nodes).normal(order);
+        let at = self.versions.iter().position(|version| version.faults == normal);
+        1 + at.expect("every combination of changes is a version")
     }
 
     /// Checks each version like the design itself, up to the first that is wrong; what is wrong is told at
@@ -59,11 +146,12 @@ impl Design {
     pub fn check_versions(&mut self, problems: &mut Problems) {
         let mut versions = std::mem::take(&mut self.versions);
         for version in &mut versions {
-            let own = |(i, _): &(usize, &str)| version.faults.contains(i);
-            let sets: Vec<(usize, &str)> = self.paths_set().filter(own).collect();
+            let mut sets = paths_set(&self.faults, &self.nodes);
+            sets.retain(|set| version.faults.contains(&set.fault));
             self.check_targets(&version.nodes, &sets, problems);
             let nodes = std::mem::take(&mut version.nodes);
-            let mut design = Self { nodes, faults: Vec::new(), ..self.clone() };
+            let mut design =
+                Self { nodes, alerts: BTreeMap::new(), faults: Vec::new(), ..self.clone() };
             let mut found = Problems::default();
             design.move_in(&mut found);
             check_design::design(&Names::new(&design), &mut found);
@@ -71,12 +159,12 @@ impl Design {
                 if problem.severity != Severity::Error {
                     continue;
                 }
-                let exact = sets.iter().find(|s| within(&problem.path, s.1));
-                let Some((fault, path)) = exact.or(sets.last()) else { continue };
-                let id = &self.faults[*fault].id.0;
+                let exact = sets.iter().find(|set| within(&problem.path, &set.path));
+                let Some(set) = exact.or(sets.last()) else { continue };
+                let id = &self.faults[set.fault].id.0;
                 let message = format!("{} (once `{id}` has set it)", problem.message);
-                let at = format!("faults[{fault}].set.\"{path}\"");
-                problems.error_help(problem.code, at, message, problem.help.unwrap_or_default());
+                let (at, help) = (set.at.clone(), problem.help.unwrap_or_default());
+                problems.error_help(problem.code, at, message, help);
             }
             version.nodes = design.nodes;
             if problems.any_error() {
@@ -91,16 +179,16 @@ impl Design {
     fn check_targets(
         &self,
         nodes: &BTreeMap<Name, NodeSpec>,
-        sets: &[(usize, &str)],
+        sets: &[Set],
         problems: &mut Problems,
     ) {
-        for (fault, path) in sets {
-            let Some((name, _, key)) = node_and_key(path) else { continue };
+        for set in sets {
+            let Some((name, _, key)) = node_and_key(&set.path) else { continue };
             let name = Name(name.to_owned());
             let (Some(old), Some(new)) = (self.nodes.get(&name), nodes.get(&name)) else {
                 continue;
             };
-            let at = format!("faults[{fault}].set.\"{path}\"");
+            let at = set.at.clone();
             match (old, new) {
                 (NodeSpec::LoadBalancer(a), NodeSpec::LoadBalancer(b))
                     if !a.to.chooses_among(&b.to) =>
@@ -177,7 +265,8 @@ impl<'a> Names<'a> {
         }
         let name = self.nodes[usize::from(id)];
         let changes = |path: &str| node_and_key(path).is_some_and(|found| found.0 == name);
-        if self.design.paths_set().any(|(_, path)| changes(path)) {
+        let sets = paths_set(&self.design.faults, &self.design.nodes);
+        if sets.iter().any(|set| changes(&set.path)) {
             let later = self.design.versions.iter();
             all.extend(later.map(|v| &v.nodes[&Name(name.to_owned())]));
         }
@@ -188,10 +277,34 @@ impl<'a> Names<'a> {
 impl Simulation {
     /// The nodes are what the design says they are from now on.
     pub(super) fn change_version(&mut self, names: &Names<'_>) {
-        let now = self.world.agenda.now();
-        let version = names.design.versions.partition_point(|v| v.at <= now);
+        let number = |of: &[(u64, u64, usize)]| {
+            let mut changes = of.to_vec();
+            changes.sort_unstable();
+            names.design.version(&changes.iter().map(|change| change.2).collect::<Vec<usize>>())
+        };
+        let version = number(&self.planned);
         for node in &mut self.nodes {
             node.set_version(version);
+        }
+        let rollouts = &self.timeline.rollouts;
+        let nodes: BTreeSet<NodeId> = rollouts.iter().map(|rollout| rollout.node).collect();
+        for id in nodes {
+            let here = || rollouts.iter().filter(|rollout| rollout.node == id);
+            let version = |inst: u16| {
+                let mut changes = self.planned.clone();
+                let brings = |r: &&Rollout| {
+                    let deploy = names.faults[r.fault].deploy.as_ref();
+                    r.reached.contains_key(&inst) && deploy.is_some_and(|d| !d.set.is_empty())
+                };
+                for rollout in here().filter(brings) {
+                    let began = rollout.began.unwrap_or_default();
+                    changes.push((began, u64::MAX, names.number(rollout.fault)));
+                }
+                number(&changes)
+            };
+            let instances = names.kind(id).facts().instances as u16;
+            let versions: Vec<usize> = (0..instances).map(version).collect();
+            self.nodes[usize::from(id)].set_versions(&versions);
         }
         for (node, ways) in &self.routes {
             self.world.routes[usize::from(*node)] = ways[version].clone();

@@ -277,6 +277,7 @@ pub(crate) fn shop() -> Results {
             .collect(),
     };
     Results {
+        alerts: Vec::new(),
         faults: Vec::new(),
         timeline: timeline(),
         bottleneck: Some(Bottleneck {

@@ -9,8 +9,8 @@ use super::{
     explain,
     plots::Plot,
     table::{
-        FAULT_COLUMNS, instances, kind, outcomes, recovered, slo_margin, slo_quantity, up, when,
-        words,
+        ALERT_COLUMNS, FAULT_COLUMNS, instances, kind, outcomes, recovered, slo_margin,
+        slo_quantity, up, when, words,
     },
     text::{Quantity, clean, count, duration, escape, estimate, plural, value},
 };
@@ -31,6 +31,7 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
     requests(&mut out, results);
     nodes(&mut out, results);
     caches(&mut out, results);
+    alerts(&mut out, results);
     faults(&mut out, results);
     why(&mut out, results);
     balance(&mut out, results);
@@ -251,6 +252,24 @@ fn nodes(out: &mut String, results: &Results) {
         "<p class=\"muted\">Response time of a node runs from arrival to reply and holds the waits \
          for what it calls. Utilisation is that of cores, else of workers.</p>\n",
     );
+}
+
+/// When alerts fired.
+fn alerts(out: &mut String, results: &Results) {
+    if results.alerts.is_empty() {
+        return;
+    }
+    let mut table = Table::new("Alerts", &ALERT_COLUMNS);
+    for alert in &results.alerts {
+        let time = |figure| Cell::plain(estimate(Quantity::Duration, figure));
+        table.row(&[
+            Cell::plain(alert.id.clone()),
+            Cell::plain(estimate(Quantity::Number, &alert.count)),
+            time(&alert.fired),
+            time(&alert.resolved),
+        ]);
+    }
+    out.push_str(&table.finish());
 }
 
 /// Availability around faults.

@@ -38,6 +38,10 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
             out.table(|intervals| caches(results, intervals));
         }
     }
+    if !results.alerts.is_empty() {
+        out.blank();
+        out.table(|intervals| alerts(results, intervals));
+    }
     if !results.faults.is_empty() {
         out.blank();
         out.table(|intervals| faults(results, intervals));
@@ -150,7 +154,7 @@ fn requests(out: &mut Lines, results: &Results) {
 
 /// Availability over time, where it can be less than all of it.
 pub(crate) fn up(results: &Results) -> Option<String> {
-    results.faults.iter().find(|fault| fault.effect == "crash")?;
+    results.faults.iter().find(|fault| matches!(fault.effect.as_str(), "crash" | "deploy"))?;
     let uptime = &results.summary.uptime;
     let mut line = format!("{} of the time", estimate(Quantity::Share, &uptime.availability_time));
     // What a year holds says nothing where minutes are looked at.
@@ -235,6 +239,23 @@ fn caches(results: &Results, intervals: bool) -> Table {
     table
 }
 
+fn alerts(results: &Results, intervals: bool) -> Table {
+    let mut table = table(ALERT_COLUMNS);
+    for alert in &results.alerts {
+        let time = |estimate| cell(Quantity::Duration, estimate, intervals);
+        table.add_row([
+            shorten(&alert.id, LONGEST_NAME),
+            cell(Quantity::Number, &alert.count, intervals),
+            time(&alert.fired),
+            time(&alert.resolved),
+        ]);
+    }
+    table
+}
+
+/// What is said of alerts.
+pub(crate) const ALERT_COLUMNS: [&str; 4] = ["Alert", "fired, times", "first at", "over at"];
+
 fn faults(results: &Results, intervals: bool) -> Table {
     let mut table = table(FAULT_COLUMNS);
     for fault in &results.faults {
@@ -267,8 +288,14 @@ pub(crate) fn recovered(fault: &FaultResults, shown: impl Fn(&Estimate) -> Strin
 pub(crate) fn when(fault: &FaultResults) -> String {
     match (fault.spans.as_slice(), fault.occurrences.value) {
         ([], Some(0.0) | None) => "never".to_owned(),
-        ([(from, to)], _) if to > from => format!("{} to {}", duration(*from), duration(*to)),
+        ([(from, to)], _) if to - from > 1e-6 => {
+            format!("{} to {}", duration(*from), duration(*to))
+        }
         ([(from, _)], _) => duration(*from),
+        // It began or ended at other times in other replications: the means.
+        (_, Some(1.0)) if let (Some(from), Some(to)) = (fault.started.value, fault.ended.value) => {
+            format!("about {} to {}", duration(from), duration(to))
+        }
         (_, Some(n)) => format!("{} times", value(Quantity::Number, n)),
         (spans, None) => format!("{} times", spans.len()),
     }

@@ -1,10 +1,10 @@
-//! Figures of faults over replications: availability before, during and after, time to recover.
+//! Figures of alerts and faults over replications: availability before, during and after, time to recover.
 //!
 //! **Invariant.** A request counts by its intended send, in one phase of each fault at most.
 
 use crate::{
-    model::probe::{FaultMeasured, Measured},
-    results::{Estimate, FaultResults, Requests, RequestsInWindow, seconds},
+    model::probe::{AlertMeasured, FaultMeasured, Measured},
+    results::{AlertResults, Estimate, FaultResults, Requests, RequestsInWindow, seconds},
 };
 
 /// Share of the availability before a fault that counts as recovered.
@@ -85,6 +85,27 @@ pub(super) fn results(
                     .map(|(c, n)| (n, returned(Some(c))))
                     .collect(),
                 returned_within: mean(&|f| within(f)),
+            }
+        })
+        .collect()
+}
+
+/// The results of each alert.
+pub(super) fn alerts(replications: &[Measured], confidence: f64) -> Vec<AlertResults> {
+    let alerts = replications.first().map_or(0, |m| m.alerts.len());
+    (0..alerts)
+        .map(|alert| {
+            let parts: Vec<_> = replications.iter().map(|m| &m.alerts[alert]).collect();
+            let mean = |figure: &dyn Fn(&AlertMeasured) -> Option<f64>| {
+                let each: Vec<_> = parts.iter().map(|a| figure(a)).collect();
+                Estimate::mean_of(&each, confidence)
+            };
+            let over = |span: &&(u64, u64)| span.1 < u64::MAX;
+            AlertResults {
+                id: parts[0].id.clone(),
+                count: mean(&|a| Some(a.spans.len() as f64)),
+                fired: mean(&|a| a.spans.first().map(|s| seconds(s.0))),
+                resolved: mean(&|a| a.spans.last().filter(over).map(|s| seconds(s.1))),
             }
         })
         .collect()

@@ -229,6 +229,7 @@ fn results_of(info: &RunInfo, replications: &[Measured]) -> Results {
         },
         clients,
         nodes: nodes::results(replications, info.confidence),
+        alerts: faults::alerts(replications, info.confidence),
         slos: Vec::new(),
         replications: by_replication(replications, &all),
         series,
@@ -321,7 +322,9 @@ fn around(
 ) -> Requests {
     let mut all = Requests::default();
     let fault = measured.faults.iter().find(|f| f.id == fault);
-    let Some((fault, place)) = fault.and_then(|f| Some((f, f.watched?))) else { return all };
+    // One that never came has no sides; while it might have, requests were counted before it.
+    let came = fault.filter(|f| !f.spans.is_empty());
+    let Some((fault, place)) = came.and_then(|f| Some((f, f.watched?))) else { return all };
     all.span = fault.length[side];
     for of in measured.clients.iter().filter(|c| client(&c.name)) {
         for operation in of.operations.iter().filter(|o| operation(&o.name)) {

@@ -39,6 +39,7 @@ impl Prepared {
             network: spec.network.clone().unwrap_or_default(),
             clients: spec.clients.clone(),
             nodes: spec.nodes.clone(),
+            alerts: spec.alerts.clone(),
             faults: spec.faults.clone(),
             versions: spec.versions.clone(),
             watched: BTreeSet::new(),

@@ -86,6 +86,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
 /// Two replications of 12 s, of which 2 s are warm-up, with windows at 0, 2 and 7 s.
 fn measured(seed: u64, operations: Vec<OperationMeasured>, node: NodeMeasured) -> Measured {
     Measured {
+        alerts: Vec::new(),
         faults: Vec::new(),
         seed,
         clients: vec![ClientMeasured { active: None, name: "users".to_owned(), operations }],

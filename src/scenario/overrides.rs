@@ -10,7 +10,7 @@ use super::{
 
 /// Maps whose keys are the author's own names: a path may not invent one on its way to a part.
 const NAMED: &[&str] =
-    &["nodes", "clients", "operations", "endpoints", "attributes", "regions", "keys"];
+    &["nodes", "clients", "alerts", "operations", "endpoints", "attributes", "regions", "keys"];
 
 /// Lays `over` on `base`: maps merge, anything else is replaced; under `nodes`, another kind
 /// replaces the node.

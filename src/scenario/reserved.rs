@@ -6,7 +6,7 @@
 
 /// Reserved words of each type: its Rust name and the words.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("ScenarioSpec", &["alerts", "sweep", "requirements", "size"]),
+    ("ScenarioSpec", &["sweep", "requirements", "size"]),
     ("NetworkSpec", &["prices"]),
     ("ClientSpec", &["guarantees", "count", "price"]),
     ("OperationSpec", &["guarantees", "count"]),
@@ -20,7 +20,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("ExternalSpec", &["price"]),
     ("StepSpec", &["publish", "transaction", "saga"]),
     ("CacheSpec", &["admission", "lease", "price", "discipline", "inbound"]),
-    ("FaultSpec", &["after", "delay", "clock", "deploy"]),
+    ("FaultSpec", &["clock"]),
     ("TargetSpec", &["replica"]),
     ("WriteFields", &["outbox"]),
 ];

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{
+        alert::AlertSpec,
         client::ClientSpec,
         fault::FaultSpec,
         kinds::NodeSpec,
@@ -57,6 +58,9 @@ pub struct ScenarioSpec {
     pub clients: BTreeMap<Name, ClientSpec>,
     /// What serves them.
     pub nodes: BTreeMap<Name, NodeSpec>,
+    /// What is watched; faults may come after it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub alerts: BTreeMap<Name, AlertSpec>,
     /// What hits them, and when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSpec>,
@@ -66,7 +70,7 @@ pub struct ScenarioSpec {
     /// Named sets of overrides, `path: value`; run one with `run --variant`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variants: BTreeMap<Name, BTreeMap<String, serde_json::Value>>,
-    /// What `set` faults make of the nodes, in the order of time.
+    /// What `set` faults make of the nodes.
     #[serde(skip)]
     pub versions: Vec<Version>,
 }

@@ -22,6 +22,7 @@ pub fn scenario(seed: u64) -> String {
         caches: Vec::new(),
         externals: Vec::new(),
         mild: false,
+        alerts: false,
     };
     writer.scenario(seed);
     writer.text
@@ -40,6 +41,8 @@ struct Writer {
     externals: Vec<String>,
     /// This one leaves policies out: a swarm is of unlike designs.
     mild: bool,
+    /// Faults may come after an alert.
+    alerts: bool,
 }
 
 impl Writer {
@@ -123,12 +126,30 @@ impl Writer {
             self.service(service);
         }
         self.data();
+        if self.chance(40) {
+            self.alerts();
+        }
         if self.chance(70) {
             self.line("faults:");
             for fault in 0..self.within(1, 4) {
                 self.fault(fault, duration);
             }
+            if self.chance(40) {
+                self.deploy(duration);
+            }
         }
+    }
+
+    fn alerts(&mut self) {
+        self.alerts = true;
+        let figure = self.pick(&[
+            "error_fraction(window=1s) > 1%",
+            "availability(node=s0 window=2s) < 99%",
+            "p95(latency window=1s) > 50ms",
+            "in_queue(node=s0 window=1s) > 1",
+        ]);
+        let every = self.pick(&["", ", every: 500ms", ", every: 250ms, for: 500ms"]);
+        self.line(&format!("alerts:\n  bad: {{when: {figure}{every}}}"));
     }
 
     /// Nodes are named first, as callers and faults name them.
@@ -520,6 +541,21 @@ impl Writer {
         text
     }
 
+    fn deploy(&mut self, duration: u64) {
+        let services: Vec<String> = self.services.iter().map(|s| s.0.clone()).collect();
+        let node = self.name(&services);
+        let set = self.pick(&["", ", set: {endpoints.default: [{work: 3ms}, {fail: 20%}]}"]);
+        let batch = self.pick(&["", ", batch: 1", ", batch: 100%", ", batch: [1, 50%], pause: 1s"]);
+        let how = if set.is_empty() { ", drain: 500ms" } else { ", restart: false" };
+        let how = self.pick(&[", drain: 0s", ", drain: 1s", how]);
+        let back = if self.alerts { self.pick(&["", ", rollback: bad"]) } else { "" };
+        let lasts = self.pick(&["", ", for: 3s"]);
+        let at = self.draw.below(duration * 1000);
+        self.line(&format!(
+            "  - {{id: roll, at: {at}ms{lasts}, deploy: {{node: {node}{set}{batch}{how}{back}}}}}"
+        ));
+    }
+
     fn fault(&mut self, number: u64, duration: u64) {
         let services: Vec<String> = self.services.iter().map(|s| s.0.clone()).collect();
         let mut hosts = services.clone();
@@ -575,7 +611,12 @@ impl Writer {
         };
         let again =
             what.starts_with("crash") || what.starts_with("slow") || what.starts_with("pause");
-        let when = if !what.starts_with("set") && !what.starts_with("load") && self.chance(15) {
+        let after = self.alerts && !what.starts_with("load") && !what.starts_with("crash");
+        let when = if after && self.chance(40) {
+            let delay = self.within(0, 2000);
+            let ends = if what.starts_with("clear") { "" } else { ", for: 1s" };
+            format!("after: bad, delay: {delay}ms{ends}")
+        } else if !what.starts_with("set") && !what.starts_with("load") && self.chance(15) {
             let ends = if what.starts_with("clear") { "" } else { ", for: 700ms" };
             format!("every: {}ms{ends}", self.within(1000, 4000))
         } else if again && self.chance(30) {

@@ -2,13 +2,17 @@
 //!
 //! **Invariant.** An expression that passes can be evaluated on any results of its scenario.
 
+mod contradictions;
+
+use contradictions::contradictions;
 use serde_json::Value as Json;
 
 use super::{
-    Figure, Names, NodeField, RequestsField, Sample, Series, Slo, Stat,
+    AlertField, Figure, Names, NodeField, RequestsField, Sample, Series, Slo, Stat,
     parse::{self, Expression, Metric, Op, Selector, Value, Word},
 };
 use crate::{
+    expr::percentile,
     problem::{Problem, Problems, Severity},
     results::{
         CacheResults, Distribution, NodeResults, OUTCOMES, RequestFigures, SIDES, Selection,
@@ -166,6 +170,9 @@ impl Checker<'_> {
         if let ["time_to_recover" | "metastable"] = segments.as_slice() {
             return self.of_one_fault(metric, segments[0]);
         }
+        if let ["alerts", alert, field] = segments.as_slice() {
+            return self.of_alert(metric, alert, field);
+        }
         let mut selectors = self.selectors(metric)?;
         if segments[0] == "summary" {
             segments.remove(0);
@@ -208,6 +215,22 @@ impl Checker<'_> {
             "metastable" => (Figure::Metastable(value.text.clone()), Dimension::Truth),
             _ => (Figure::Recovery(value.text.clone()), Dimension::Seconds),
         })
+    }
+
+    /// `alerts.bad.fired`
+    fn of_alert(&self, metric: &Metric, alert: &str, field: &str) -> Checked<(Figure, Dimension)> {
+        known("alert", alert, self.names.alerts.iter())?;
+        known("figure of an alert", field, ["count", "fired", "resolved"].iter())?;
+        if metric.stat.is_some() || !metric.selectors.is_empty() {
+            let message = "an alert has neither statistics nor selectors".to_owned();
+            return Err(fault("E-SLO", message, None));
+        }
+        let (field, dimension) = match field {
+            "count" => (AlertField::Count, Dimension::Number),
+            "fired" => (AlertField::Fired, Dimension::Seconds),
+            _ => (AlertField::Resolved, Dimension::Seconds),
+        };
+        Ok((Figure::Alert(alert.to_owned(), field), dimension))
     }
 
     /// `nodes.api.x` is `x` of `node=api`, `clients.a.operations.b.x` that of these selectors.
@@ -342,7 +365,7 @@ impl Checker<'_> {
             "mean" => Stat::Mean,
             "min" => Stat::Min,
             "max" => Stat::Max,
-            name => Stat::Quantile(parse::percentile(name).expect("the parser knows statistics")),
+            name => Stat::Quantile(percentile(name).expect("the parser knows statistics")),
         };
         if let Some(window) = selectors.window {
             return windows(stat, word, path, selectors, window);
@@ -627,63 +650,6 @@ fn choice<T: AsRef<str>>(name: &str, all: impl Iterator<Item = T>) -> String {
     match nearest {
         Some((closeness, known)) if closeness > 0.8 => format!("did you mean `{known}`?"),
         _ => format!("there are: {}", all.join(", ")),
-    }
-}
-
-/// Pairs of expressions that cannot both hold (reliability B65): a larger figure bounded from above
-/// below the bound of a smaller one from below.
-fn contradictions(slos: &[(usize, Slo)], problems: &mut Problems) {
-    let mut reported = std::collections::BTreeSet::new();
-    for (index, upper) in slos {
-        for (other, lower) in slos {
-            if upper.of != lower.of || upper.runs.is_some() || lower.runs.is_some() {
-                continue;
-            }
-            let (Some(most), Some(least)) = (bound(upper, false), bound(lower, true)) else {
-                continue;
-            };
-            let strict = upper.op == Op::Below || lower.op == Op::Above;
-            let impossible = least > most || (strict && least >= most);
-            let (at, first) = if index > other { (index, lower) } else { (other, upper) };
-            let contradict = impossible && never_below(&upper.figure, &lower.figure);
-            if contradict && reported.insert((at, first.text.clone())) {
-                problems.error_help(
-                    "E-SLO-CONTRADICT",
-                    format!("slos[{at}]"),
-                    format!("this and `{}` cannot both hold", first.text),
-                    "no run could ever meet both; correct one of them",
-                );
-            }
-        }
-    }
-}
-
-/// The bound an expression puts on its figure, from below or above.
-fn bound(slo: &Slo, from_below: bool) -> Option<f64> {
-    let fits = match slo.op {
-        Op::AtLeast | Op::Above => from_below,
-        Op::AtMost | Op::Below => !from_below,
-        Op::Equal => true,
-        Op::NotEqual => false,
-    };
-    fits.then_some(slo.limit)
-}
-
-/// Whether figure `a` is at least figure `b` in every run.
-fn never_below(a: &Figure, b: &Figure) -> bool {
-    let rank = |stat: &Stat| match *stat {
-        Stat::Min => Some(0.0),
-        Stat::Quantile(q) => Some(q),
-        Stat::Max => Some(1.0),
-        Stat::Mean => None,
-    };
-    match (a, b) {
-        (Figure::Sample(one, kind, high), Figure::Sample(other, same, low))
-            if one == other && kind == same =>
-        {
-            high == low || rank(high).zip(rank(low)).is_some_and(|(high, low)| high >= low)
-        }
-        _ => a == b,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Figure, NodeField, RequestsField, Sample, Series, Slo, Stat, parse::Op};
+use super::{AlertField, Figure, NodeField, RequestsField, Sample, Series, Slo, Stat, parse::Op};
 use crate::{
     results::{
         Estimate, Evidence, NodeSeries, Requests, RequestsInWindow, Results, Selection, SloResult,
@@ -74,6 +74,7 @@ impl Judge<'_> {
             Figure::Node(node, path) => self.over_results(|r| node_value(r, node, path)),
             Figure::Uptime(path) => self.over_results(|r| at(&json(&r.summary.uptime), path)),
             Figure::Metastable(fault) => self.over_results(|r| metastable(r, fault)),
+            Figure::Alert(id, field) => self.over_results(|r| alert(r, id, *field)),
             Figure::Recovery(fault) => self.over_results(|r| recovery(r, fault)),
             Figure::Windows(series, stat, window) => self.windows(series, *stat, *window),
         }
@@ -298,6 +299,15 @@ fn node_value(results: &Results, node: &str, path: &[String]) -> Option<f64> {
         // A cause that never came up is not listed.
         [block, _] if block == "causes" => Some(at(&figures, path).unwrap_or(0.0)),
         _ => at(&figures, path),
+    }
+}
+
+fn alert(results: &Results, id: &str, field: AlertField) -> Option<f64> {
+    let alert = results.alerts.iter().find(|alert| alert.id == id)?;
+    match field {
+        AlertField::Count => alert.count.value,
+        AlertField::Fired => alert.fired.value,
+        AlertField::Resolved => alert.resolved.value,
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Names {
     pub window: u64,
     /// Ids of all faults.
     pub faults: BTreeSet<String>,
+    /// Names of all alerts.
+    pub alerts: BTreeSet<String>,
 }
 
 /// Ids of the faults around which expressions ask about requests.
@@ -73,6 +75,8 @@ enum Figure {
     Node(String, Vec<String>),
     /// A figure of the design itself.
     Uptime(Vec<String>),
+    /// When and how often an alert fired.
+    Alert(String, AlertField),
     /// Time to recover from a fault.
     Recovery(String),
     /// Whether the design stayed down after a fault: 1 or 0.
@@ -114,6 +118,13 @@ enum RequestsField {
     Availability,
     Goodput,
     AttemptsPerRequest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum AlertField {
+    Count,
+    Fired,
+    Resolved,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]

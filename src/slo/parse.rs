@@ -12,6 +12,8 @@
 
 use std::ops::Range;
 
+use crate::expr::percentile;
+
 /// A part of the text.
 pub(super) type Span = Range<usize>;
 
@@ -79,16 +81,6 @@ type Parsed<T> = Result<T, SyntaxError>;
 /// Whether a name is that of a statistic: `mean`, `min`, `max` or a percentile.
 pub(super) fn is_stat(name: &str) -> bool {
     matches!(name, "mean" | "min" | "max") || percentile(name).is_some()
-}
-
-/// The quantile of `p50` .. `p999`: the digits after the point, so that `p5` is the half.
-pub(super) fn percentile(name: &str) -> Option<f64> {
-    let digits = name.strip_prefix('p')?;
-    if !(2..=5).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let quantile: f64 = format!("0.{digits}").parse().ok()?;
-    (0.5..1.0).contains(&quantile).then_some(quantile)
 }
 
 /// Reads one expression.

@@ -132,6 +132,28 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
         self.sum_squares = self.sum_squares.wrapping_add(other.sum_squares);
     }
 
+    /// What was recorded since a former state of this histogram; of the smallest and the largest sample
+    /// only the buckets are known.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let before = earlier.counts.iter().copied().chain(std::iter::repeat(0));
+        let counts: Vec<u64> =
+            self.counts.iter().zip(before).map(|(now, then)| now - then).collect();
+        let mut new = Self {
+            count: self.count - earlier.count,
+            sum: self.sum - earlier.sum,
+            sum_squares: self.sum_squares.wrapping_sub(earlier.sum_squares),
+            ..Self::default()
+        };
+        let ends = [counts.iter().position(|n| *n > 0), counts.iter().rposition(|n| *n > 0)];
+        if let [Some(first), Some(last)] = ends.map(|bucket| bucket.map(Self::bounds)) {
+            new.min = first.0;
+            new.span = last.0 + (last.1 - 1) - first.0;
+        }
+        new.counts = counts;
+        new
+    }
+
     /// Forgets all samples and keeps the memory.
     pub fn clear(&mut self) {
         let mut counts = std::mem::take(&mut self.counts);
@@ -334,6 +356,21 @@ mod tests {
         assert_eq!((empty.min(), empty.max(), empty.mean(), empty.sd()), (None, None, None, None));
         assert_eq!((empty.quantile(0.5), empty.fraction_above(0)), (None, None));
         assert!(empty.tail_points(10).is_empty());
+    }
+
+    #[test]
+    fn what_came_since_a_former_state() {
+        let former = of(&[3, 1_000_000, 7_000_000]);
+        let mut now = former.clone();
+        for v in [5_000, 5_000, 90_000] {
+            now.record(v);
+        }
+        let (since, alone) = (now.since(&former), of(&[5_000, 5_000, 90_000]));
+        assert_eq!((since.count(), since.sum(), since.sd()), (3, alone.sum(), alone.sd()));
+        let (q, p) = (since.quantile(0.5).unwrap(), alone.quantile(0.5).unwrap());
+        assert!((q / p - 1.0).abs() < 0.01, "{q} {p}");
+        assert!(now.since(&now).is_empty() && now.since(&now).quantile(0.5).is_none());
+        assert_eq!(now.since(&Histogram::new()).count(), 6);
     }
 
     #[test]

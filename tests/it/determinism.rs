@@ -5,13 +5,16 @@ use std::{collections::BTreeMap, fs, path::Path};
 use crate::cli::{files, result_folder, windtunnel};
 
 /// A bit of everything: balancer and dns with health checks, retries, keys, cache, shards, parallel calls,
-/// attributes, faults.
+/// attributes, faults, alerts, a deployment.
 const SHOP: &str = "\
 windtunnel: 1
 name: shop
 duration: 30s
 warm_up: 5s
 seed: 7
+alerts:
+  bad: {when: error_fraction(node=api window=2s) > 2%, every: 500ms}
+  late: {when: p90(latency client=users window=2s) > 30ms, for: 1s}
 clients:
   users:
     arrivals: poisson(100/s)
@@ -59,6 +62,8 @@ faults:
   - {id: dead, at: 10s, for: 5s, crash: {node: api, instances: 1}}
   - {id: slow, slow: {node: db, shard: 1, factor: 5}, mtbf: exp(mean=8s), mttr: exp(mean=2s)}
   - {id: cold, at: 20s, probability: 50%, clear_cache: {node: redis}}
+  - {id: tired, after: late, delay: 1s, for: 3s, slow: {node: stock, factor: 2}}
+  - {id: roll, at: 16s, deploy: {node: api, set: {endpoints.default: [{work: 9ms}, {call: stock}]}, batch: [1, 2], drain: 1s, pause: 1s, rollback: bad}}
 ";
 
 /// The files of a run by name, without the wall-clock ones.
@@ -155,7 +160,7 @@ fn the_order_of_faults_changes_no_figure() {
     let (dead, slow) = (SHOP.find("  - {id: dead").unwrap(), SHOP.find("  - {id: slow").unwrap());
     let permuted = [&SHOP[..dead], &SHOP[slow..], &SHOP[dead..slow]].concat();
     let (one, other) = (json_of(&bytes_of_run(SHOP, "")), json_of(&bytes_of_run(&permuted, "")));
-    assert_eq!(one["faults"].as_array().unwrap().len(), 3);
+    assert_eq!(one["faults"].as_array().unwrap().len(), 5);
     assert_eq!(one, other);
 }
 

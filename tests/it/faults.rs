@@ -424,6 +424,7 @@ nodes:
   side: {{cache: {{capacity: 100, ttl: 2s, instances: 2, latency: 0.1ms}}}}
   through: {{cache: {{capacity: 50, ttl: 1s, coalesce: true, from: db}}}}
   db: {{store: {{shards: {{count: 3, by: hash}}, read: exp(mean=4ms), cores: 2, queue: 50}}}}
+alerts: {{bad: {{when: error_fraction(client=users window=1s) > 5%, every: 200ms}}}}
 faults: [{faults}]
 "
     )
@@ -472,12 +473,20 @@ fn any_fault(i: usize) -> impl Strategy<Value = String> {
         "bandwidth: {node: db, rate: 50KB/s}",
         "loss: {link: [visitors, name], fraction: 30%}",
         "load: {client: users, factor: 4}",
+        "deploy: {node: api, batch: 1, drain: 500ms, rollback: bad}",
+        "deploy: {node: side, batch: 100%, drain: 0s, set: {ttl: 1s}}",
+        "deploy: {node: far, restart: false, set: {work: exp(mean=9ms)}, rollback: bad}",
     ]);
     (effects, 0u32..19_000, 1u32..8000, any::<bool>()).prop_map(
         move |(effect, at, length, again)| {
-            let once = ["clear", "load", "stagger"].iter().any(|e| effect.starts_with(e));
+            let planned = effect.starts_with("deploy");
+            let once =
+                planned || ["clear", "load", "stagger"].iter().any(|e| effect.starts_with(e));
             let times = match (once, again) {
                 (true, _) if effect.starts_with("clear") => format!("at: {at}ms"),
+                (false, true) if length % 3 == 0 && !effect.starts_with("crash") => {
+                    format!("after: bad, delay: {length}ms, for: 2s")
+                }
                 (false, true) => format!("mtbf: exp(mean={length}ms), mttr: exp(mean=500ms)"),
                 _ if length % 3 == 0
                     && ["slow", "errors", "latency", "loss"]
@@ -605,7 +614,7 @@ fn faults_are_checked() {
                 "13:47 E-UNSUPPORTED",
                 "not supported yet",
             ),
-            ("B70", C, "deploy: {node: b}", "13:30 E-UNSUPPORTED", "not supported yet"),
+            ("B70", C, "clock: {node: b}", "13:30 E-UNSUPPORTED", "not supported yet"),
             ("W", ", timeout: 9s", "", "5:11 W-NO-TIMEOUT", "the fault `f`"),
         ],
     );

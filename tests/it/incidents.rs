@@ -13,6 +13,7 @@ use crate::{
 const INCIDENTS: &[&str] = &[
     "aws-2021",
     "cache-flush",
+    "cloudflare-2019",
     "discord",
     "dynamodb-2015",
     "dynamodb-2025",
@@ -21,6 +22,7 @@ const INCIDENTS: &[&str] = &[
     "gc-death-spiral",
     "google-cloud-2025",
     "kinesis-2020",
+    "knight-2012",
     "metastable-retry-storm",
     "pool-exhaustion",
     "reddit-2023",

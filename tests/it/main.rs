@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test that hangs is ended by the clock")]
 
 mod active;
+mod alerts;
 mod background;
 mod bad_input;
 mod bounds;
@@ -11,6 +12,7 @@ mod caches;
 mod catalogue;
 mod changes;
 mod cli;
+mod deployments;
 mod design;
 mod determinism;
 mod dns;

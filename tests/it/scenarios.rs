@@ -23,11 +23,13 @@ use crate::theory::oracles::run::{run, simulate};
 const SCENARIOS: &[(&str, &str, &str)] = &[
     ("active-passive", "250s", "150s"),
     ("balanced-tier", "20s", "2s"),
+    ("blue-green", "260s", "30s"),
     ("cache-aside-shop", "20s", "5s"),
     ("cache-penetration", "20s", "5s"),
     ("cache-policies", "30242ms", "0s"),
     ("cache-stampede", "25s", "4s"),
     ("cache-tiers", "122s", "118s"),
+    ("canary", "200s", "60s"),
     ("circuit-breaker", "70s", "50s"),
     ("closed-loop-users", "10m", "1m"),
     ("daily-load", "2h", "10m"),

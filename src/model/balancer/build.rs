@@ -203,6 +203,7 @@ impl LoadBalancerSpec {
     /// What it knows of its targets at the start, if it asks at all.
     fn health(&self, watch: Watch, assembly: &mut Assembly<'_>) -> Option<Health> {
         let (id, targets) = (watch.node, watch.pool.len());
+        let deployed = watch.pool.iter().any(|host| assembly.names.is_deployed(host.0));
         // The ticks of ejections come first.
         let eject = self.eject.as_ref().map(|eject| {
             let ticks = (0..targets).map(|i| assembly.tick(id, i as u32));
@@ -217,7 +218,7 @@ impl LoadBalancerSpec {
         });
         let mut health = match &self.health_check {
             Some(check) => check.build(watch, assembly),
-            None if eject.is_some() => Health::new(watch),
+            None if eject.is_some() || deployed => Health::new(watch),
             None => return None,
         };
         health.eject = eject;

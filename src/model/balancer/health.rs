@@ -56,6 +56,8 @@ struct Target {
     /// Failed requests in a row.
     errors: u32,
     ejected: bool,
+    /// It said that it is about to restart.
+    withdrawn: bool,
     /// Since when it is back; 0: always there.
     back: u64,
 }
@@ -141,7 +143,7 @@ impl Health {
 
 impl Target {
     fn is_out(self) -> bool {
-        self.down || self.ejected
+        self.down || self.ejected || self.withdrawn
     }
 }
 
@@ -151,7 +153,7 @@ impl Health {
         // What probes found is lost; what it is told stands for what they would find.
         let told = !self.told.0.is_empty();
         for t in &mut self.targets {
-            *t = Target { down: told && t.down, ..Target::default() };
+            *t = Target { down: told && t.down, withdrawn: t.withdrawn, ..Target::default() };
         }
         let interval = self.checks.as_ref().map(|checks| checks.interval);
         for target in 0..interval.map_or(0, |_| self.watch.pool.len()) {
@@ -172,6 +174,17 @@ impl Health {
             world.arm(slot, Span::of(phase as u64));
         }
         self.await_news(world);
+        true
+    }
+
+    /// An instance says that it is about to restart, or that it is back.
+    pub fn withdraw(&mut self, host: Host, out: bool, now: u64) -> bool {
+        let Some(target) = self.watch.pool.iter().position(|at| *at == host) else { return false };
+        let t = &mut self.targets[target];
+        t.withdrawn = out;
+        if !out {
+            t.back = now;
+        }
         true
     }
 

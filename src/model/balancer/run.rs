@@ -46,6 +46,10 @@ impl Node for Balancer {
         }
     }
 
+    fn withdraw(&mut self, host: (NodeId, u16), out: bool, now: u64) {
+        self.learn(|health| health.withdraw(host, out, now));
+    }
+
     fn on_request(&mut self, slot: Slot, world: &mut World) {
         self.pass_on(slot, world);
     }

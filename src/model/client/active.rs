@@ -142,6 +142,10 @@ impl ActiveSpec {
             let help = "leave `active` out: without faults there is nothing to send around";
             problems.error_help("E-CONFLICT", format!("{path}.active"), "no faults here", help);
         }
+        if names.faults.iter().any(|fault| fault.after.is_some()) {
+            let message = "when a fault comes `after` an alert is not known beforehand";
+            problems.error("E-CONFLICT", format!("{path}.active"), message);
+        }
         if matches!(client.arrivals, Arrivals::Closed { .. } | Arrivals::Trace { .. }) {
             let message = "closed users and traces cannot be sampled in time";
             let help = "arrivals at a rate: `poisson`, `constant`, `renewal`, `mmpp`";

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     model::{
+        alert::Source,
         build::Names,
         check::{closest, law},
         client::Arrivals,
@@ -60,7 +61,7 @@ impl Check<'_> {
                 [_] => unreachable!("taken above"),
             };
             let help = "one of crash, pause, slow, errors, clear_cache, partition, latency, loss, \
-                        duplicate, bandwidth, load, set";
+                        duplicate, bandwidth, load, set, deploy";
             return problems.error_help("E-FAULT", &self.path, what, help);
         };
         for (key, found) in [("mtbf", &self.spec.mtbf), ("mttr", &self.spec.mttr)] {
@@ -73,6 +74,7 @@ impl Check<'_> {
         match effect {
             Effect::Load(surge) => self.surge(surge, &at, problems),
             Effect::Set(values) => self.values(values, &at, problems),
+            Effect::Deploy(deploy) => deploy.check(&at, self.names, problems),
             _ => {
                 let target = effect.target().map(|t| self.target(effect, t, &at, problems));
                 let path = effect.path().map(|p| self.messages(effect, p, &at, problems));
@@ -85,6 +87,7 @@ impl Check<'_> {
 
     fn times(&self, effect: Effect<'_>, problems: &mut Problems) {
         let spec = self.spec;
+        self.after(effect, problems);
         let again = spec.mtbf.is_some() || spec.mttr.is_some();
         let once = spec.at.is_some() || spec.for_.is_some() || spec.every.is_some();
         let duration = self.names.design.duration;
@@ -94,8 +97,9 @@ impl Check<'_> {
         } else if spec.mtbf.is_some() != spec.mttr.is_some() {
             let help = "`mtbf` is the time from a repair to the next failure, `mttr` to the repair";
             problems.error_help("E-FAULT-TIME", &self.path, "`mtbf` needs `mttr`", help);
-        } else if !again && spec.at.is_none() && spec.every.is_none() {
-            let help = "such as `at: 3m, for: 40s`, `every: 24h`, or `mtbf` and `mttr`";
+        } else if !again && spec.at.is_none() && spec.every.is_none() && spec.after.is_none() {
+            let help =
+                "such as `at: 3m, for: 40s`, `every: 24h`, `mtbf` and `mttr`, or `after` an alert";
             problems.error_help("E-FAULT-TIME", &self.path, "when does it start?", help);
         }
         if let Some(at) = spec.at
@@ -113,8 +117,10 @@ impl Check<'_> {
             let message = "a cache is emptied at once";
             problems.error_help("E-FAULT-TIME", self.at("for"), message, "leave out `for`");
         }
-        if matches!(effect, Effect::Set(_)) && (again || spec.probability.is_some()) {
-            let help = "give it `at`, and `for` if it is taken back";
+        if matches!(effect, Effect::Set(_) | Effect::Deploy(_))
+            && (again || spec.probability.is_some())
+        {
+            let help = "give it `at` or `after`, and `for` if it is taken back";
             let message = "a planned change comes once and for sure";
             problems.error_help("E-FAULT-TIME", &self.path, message, help);
         }
@@ -141,6 +147,52 @@ impl Check<'_> {
                 );
             }
         }
+    }
+
+    /// Whether an alert can bring it.
+    fn after(&self, effect: Effect<'_>, problems: &mut Problems) {
+        let spec = self.spec;
+        let Some(alert) = &spec.after else {
+            if spec.delay.is_some() {
+                let help = "`after` names the alert; a dated fault has `at`";
+                problems.error_help("E-FAULT-TIME", self.at("delay"), "after what?", help);
+            }
+            return;
+        };
+        let alerts = &self.names.design.alerts;
+        match alerts.get(alert) {
+            None => {
+                let help = closest(&alert.0, alerts.keys().map(|name| name.0.as_str()));
+                let message = format!("unknown alert `{}`", alert.0);
+                problems.error_help("E-REF", self.at("after"), message, help);
+            }
+            Some(of) if of.when.of == Source::Deploy(spec.id.clone()) => {
+                let message = format!("`{}` looks at what this deployment brought", alert.0);
+                let help = "it would wait for itself; `rollback` ends it after the alert";
+                problems.error_help("E-CYCLE", self.at("after"), message, help);
+            }
+            Some(_) => {}
+        }
+        if spec.at.is_some() || spec.every.is_some() || spec.mtbf.is_some() {
+            let message = "comes after an alert or when its time is come";
+            let help = "`after` and `delay`, or `at`, `every` or `mtbf`";
+            problems.error_help("E-FAULT-TIME", &self.path, message, help);
+        }
+        if spec.delay.is_some_and(|delay| delay.0 >= self.names.design.duration) {
+            let message = "the run is over by then";
+            problems.error("E-FAULT-TIME", self.at("delay"), message);
+        }
+        let told = self.names.design.nodes.values().any(NodeSpec::is_told);
+        let (message, help) = match effect {
+            Effect::Load(_) => {
+                ("a client's rate is known from the start", "give it `at`, or change what serves")
+            }
+            Effect::Crash(_) if told => {
+                ("`detect` knows of crashes beforehand", "give the balancer an `interval`")
+            }
+            _ => return,
+        };
+        problems.error_help("E-FAULT-TIME", self.at("after"), message, help);
     }
 
     /// Whether anybody would ever wait for a crew.
@@ -212,7 +264,7 @@ impl Check<'_> {
             let help = "it comes for the first time after one period, unless `at` says when";
             return problems.error_help("E-FAULT-TIME", at, "starts when the run is over", help);
         }
-        if matches!(effect, Effect::Set(_) | Effect::Load(_)) {
+        if matches!(effect, Effect::Set(_) | Effect::Load(_) | Effect::Deploy(_)) {
             let message = format!("`{}` comes once", effect.name());
             let help = "several faults, or the client's `load` with `every`";
             return problems.error_help("E-FAULT-TIME", at, message, help);

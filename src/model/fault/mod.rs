@@ -9,17 +9,21 @@
 
 pub mod check;
 pub mod death;
+pub mod deploy;
 pub mod hosts;
 pub mod timeline;
 pub mod uptime;
 
 mod strike;
 mod text;
+mod trigger;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use deploy::DeploySpec;
 
 use crate::{
     engine::law::DurationLaw,
@@ -28,8 +32,8 @@ use crate::{
 
 /// One fault: exactly one effect, and when it comes.
 ///
-/// `at` with `for` is once (without `for` it stays to the end); with `every` it comes again after each
-/// period; `mtbf` with `mttr` is again and again: the time from a repair to the next failure, and the time
+/// `at` with `for` is once (without `for` it stays to the end); `after` an alert in place of `at`: when
+/// that first fires; with `every` it comes again after each period; `mtbf` with `mttr` is again and again: the time from a repair to the next failure, and the time
 /// to repair. Overlapping faults add up:
 /// factors multiply, latencies add, losses combine, a host is up when no fault holds it down, and what is
 /// down is not paused. They end in any order.
@@ -43,6 +47,7 @@ use crate::{
 ///   - {id: leak, every: 6h, for: 1h, over: 1h, slow: {node: api, factor: 5}}
 ///   - {id: power, at: 5m, for: 1m, stagger: 30s, crash: {node: api, instances: 50%}}
 ///   - {id: cutover, at: 8m, set: {nodes.api.service.work: 7ms}}
+///   - {id: rollback, after: bad-green, delay: 60s, set: {nodes.api.service.work: 9ms}}
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +57,12 @@ pub struct FaultSpec {
     /// When it starts, from the start of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<SimDuration>,
+    /// In place of `at`: it starts when this alert first fires, and never if that does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Name>,
+    /// With `after`: so much later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delay: Option<SimDuration>,
     /// How long it lasts; to the end when absent.
     #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
     pub for_: Option<SimDuration>,
@@ -130,6 +141,9 @@ pub struct FaultSpec {
     /// later one has the last word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<BTreeMap<String, serde_json::Value>>,
+    /// A rolling deployment of a new version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deploy: Option<DeploySpec>,
 }
 
 /// The instances a fault hits.
@@ -250,6 +264,8 @@ pub enum Effect<'a> {
     Load(&'a SurgeSpec),
     /// The design changes.
     Set(&'a BTreeMap<String, serde_json::Value>),
+    /// Instances take up a new version.
+    Deploy(&'a DeploySpec),
 }
 
 impl<'a> Effect<'a> {
@@ -268,6 +284,7 @@ impl<'a> Effect<'a> {
             Self::Bandwidth(_) => "bandwidth",
             Self::Load(_) => "load",
             Self::Set(_) => "set",
+            Self::Deploy(_) => "deploy",
         }
     }
 
@@ -312,6 +329,7 @@ impl FaultSpec {
             self.bandwidth.as_ref().map(Effect::Bandwidth),
             self.load.as_ref().map(Effect::Load),
             self.set.as_ref().map(Effect::Set),
+            self.deploy.as_ref().map(Effect::Deploy),
         ];
         all.into_iter().flatten().collect()
     }

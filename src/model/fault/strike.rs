@@ -16,19 +16,43 @@ use crate::model::{
 };
 
 impl Simulation {
-    /// A fault begins or ends.
-    pub(in crate::model) fn change(
-        &mut self,
-        Change { begins, occurrence, .. }: Change,
-        names: &Names<'_>,
-    ) {
-        let Occurrence { fault, hosts, aftermath, strength, .. } =
+    /// What begins or ends now does so.
+    pub(in crate::model) fn strike(&mut self, now: u64, names: &Names<'_>) {
+        let mut planned = false;
+        while let Some(&change) = self.timeline.changes.first()
+            && change.at == now
+        {
+            self.timeline.changes.pop_first();
+            planned |= self.change(change, names);
+        }
+        if planned {
+            self.change_version(names);
+        }
+    }
+
+    /// A fault begins or ends; whether the design has changed.
+    fn change(&mut self, Change { begins, occurrence, .. }: Change, names: &Names<'_>) -> bool {
+        let Occurrence { fault, hosts, aftermath, start, end, strength, .. } =
             &self.timeline.occurrences[occurrence];
         let spec = names.faults[*fault];
         let harm = match spec.effect() {
             Effect::Crash(_) if let Some(aftermath) = aftermath => match aftermath {
                 Aftermath::Boot => Harm::Down { silent: false },
                 Aftermath::Warm(factor) => Harm::Slow(*factor),
+                _ => return false,
+            },
+            Effect::Deploy(_) => match *aftermath {
+                Some(Aftermath::Boot) => Harm::Down { silent: false },
+                Some(Aftermath::Warm(factor)) => Harm::Slow(factor),
+                Some(Aftermath::Out) => {
+                    let (host, now) = (hosts[0], self.world.agenda.now());
+                    self.nodes.iter_mut().for_each(|node| node.withdraw(host, begins, now));
+                    return false;
+                }
+                step => {
+                    let (fault, inst) = (*fault, hosts.first().map(|host| host.1));
+                    return begins && self.deploy((fault, step), inst, names);
+                }
             },
             Effect::Crash(t) => Harm::Down { silent: t.process != Some(true) },
             Effect::Pause(_) => Harm::Paused,
@@ -38,10 +62,15 @@ impl Simulation {
                 for &(node, inst) in hosts.iter().filter(|_| begins) {
                     self.nodes[usize::from(node)].clear_cache(inst);
                 }
-                return;
+                return false;
             }
-            Effect::Load(_) => return, // Part of the client's rate.
-            Effect::Set(_) => return self.change_version(names),
+            Effect::Load(_) => return false, // Part of the client's rate.
+            Effect::Set(_) => {
+                let change = (*start, *end, names.number(*fault));
+                self.planned.retain(|other| *other != change);
+                self.planned.extend(begins.then_some(change));
+                return true;
+            }
             Effect::Partition(_)
             | Effect::Latency(_)
             | Effect::Loss(_)
@@ -53,12 +82,13 @@ impl Simulation {
                 } else {
                     network.calm(*fault);
                 }
-                return;
+                return false;
             }
         };
         for host in hosts.clone() {
             self.harm(host, harm, begins);
         }
+        false
     }
 
     pub(super) fn harm(&mut self, host: Host, harm: Harm, begins: bool) {
@@ -172,17 +202,24 @@ impl Timeline {
         Sides { spans, afters }
     }
 
-    /// Has a recorder count requests by what is at work when they are sent.
+    /// Has a recorder count requests by what is at work when they are sent; again when more is to come.
     pub fn count_by_phase(&self, names: &Names<'_>, record: &mut Recorder) {
-        let active = &record.active;
-        if self.changes.is_empty() && active.is_empty() {
+        let windows = record.active.iter().flat_map(|(_, w)| w.bounds(record.measured_from));
+        let windows: Vec<u64> = windows.collect();
+        if self.changes.is_empty() && self.waiting.is_empty() && windows.is_empty() {
             return;
         }
-        let windows = active.iter().flat_map(|(_, windows)| windows.bounds(record.measured_from));
+        let before = std::mem::take(&mut record.phases);
         record.phases = self.changes.iter().map(|c| c.at).chain(windows).chain([0]).collect();
+        record.phases.extend(&before);
         record.phases.sort_unstable();
         record.phases.dedup();
+        let counted = std::mem::take(&mut record.by_phase);
         record.by_phase = vec![(0, 0); record.phases.len()];
+        for (at, counts) in before.iter().zip(counted) {
+            let phase = record.phases.partition_point(|start| start < at);
+            record.by_phase[phase] = counts;
+        }
         if names.design.watched.is_empty() && record.active.is_empty() {
             return;
         }
@@ -190,8 +227,11 @@ impl Timeline {
         for (place, id) in names.design.watched.iter().enumerate() {
             let Some(fault) = names.faults.iter().position(|f| f.id.0 == *id) else { continue };
             let sides = self.sides(fault, record.end);
+            // Whether it will come nobody knows yet.
+            let waits = self.waiting.iter().any(|o| o.fault == fault);
             for (at, list) in record.phases.iter().zip(&mut record.sides) {
-                let side = sides.of(*at).map(|side| place * Side::ALL.len() + side as usize);
+                let side = sides.of(*at).or(waits.then_some(Side::Before));
+                let side = side.map(|side| place * Side::ALL.len() + side as usize);
                 list.extend(side.map(|side| side as u16));
             }
         }

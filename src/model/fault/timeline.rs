@@ -3,9 +3,12 @@
 //! **Invariant.** The list is a function of the seed and the faults' own names: no other part of the
 //! design moves it, and it moves no other draw.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, BinaryHeap},
+};
 
-use super::{Effect, FaultSpec, InstancesSpec, TargetSpec};
+use super::{Effect, FaultSpec, InstancesSpec, TargetSpec, deploy::Rollout};
 use crate::{
     engine::{
         law::{DurationLaw, Sampler, Tables, to_nanos},
@@ -44,18 +47,27 @@ pub struct Occurrence {
 
 impl Occurrence {
     /// Of full size.
-    fn new(fault: usize, (start, end): (u64, u64), hosts: Vec<Host>) -> Self {
+    pub(super) fn new(fault: usize, (start, end): (u64, u64), hosts: Vec<Host>) -> Self {
         Self { fault, start, end, hosts, aftermath: None, strength: 1.0, goes_on: false }
     }
 }
 
-/// What an instance goes through after a crash.
+/// What an instance goes through after a crash, or in a deployment.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Aftermath {
     /// It starts; its host says that nobody is there.
     Boot,
     /// It is slower by this factor at first.
     Warm(f64),
+    /// In a deployment: balancers send it nothing.
+    Out,
+    /// In a deployment: it takes up the new version, or the old one again.
+    Switch {
+        /// The old one.
+        back: bool,
+    },
+    /// A deployment is taken back.
+    Back,
 }
 
 /// How an instance of a node starts.
@@ -81,16 +93,23 @@ pub struct Change {
 /// All faults of a replication.
 #[derive(Clone, Debug, Default)]
 pub struct Timeline {
-    /// By fault, then by start.
+    /// By fault, then by start; those that came after an alert last.
     pub occurrences: Vec<Occurrence>,
-    /// By time.
-    pub changes: Vec<Change>,
+    /// Those that are still to come.
+    pub changes: BTreeSet<Change>,
+    /// What waits for an alert, as if that fired at 0.
+    pub waiting: Vec<Occurrence>,
+    /// Deployments.
+    pub rollouts: Vec<Rollout>,
+    /// Something more is to come than before.
+    pub grown: bool,
 }
 
 impl Timeline {
     /// Draws the faults of one replication.
     pub fn new(names: &Names<'_>, tables: &dyn Tables, seed: u64) -> Self {
-        let mut occurrences = Vec::new();
+        let (mut occurrences, mut waiting) = (Vec::new(), Vec::new());
+        let mut rollouts = Vec::new();
         for (fault, spec) in names.faults.iter().enumerate() {
             let stream = |purpose| Stream::new(seed, &format!("fault/{}", spec.id.0), purpose);
             let happens = spec.probability.is_none_or(|p| stream("happens").draw(0).unit() < p.0);
@@ -104,44 +123,51 @@ impl Timeline {
             if let (Some(mtbf), Some(mttr)) = (&spec.mtbf, &spec.mttr) {
                 let again = Again { spec, mtbf, mttr, tables, seed, until: names.design.duration };
                 again.draw(fault, &hosts, &mut occurrences);
-            } else {
-                let period = spec.every.map_or(u64::MAX, |every| every.0);
-                let first = spec.at.or(spec.every).map_or(0, |at| at.0);
-                let next = |start: &u64| start.checked_add(period);
-                let starts = std::iter::successors(Some(first), next);
-                for start in starts.take_while(|&start| start < names.design.duration) {
-                    let end = spec.for_.map_or(u64::MAX, |d| start.saturating_add(d.0));
-                    occurrences.push(Occurrence::new(fault, (start, end), hosts.clone()));
-                }
+                continue;
+            }
+            let list = if spec.after.is_some() { &mut waiting } else { &mut occurrences };
+            if let Some(rollout) = Rollout::new(fault, names, tables, seed) {
+                list.extend(rollout.plan(spec.at.map_or(0, |at| at.0), spec));
+                rollouts.push(rollout);
+                continue;
+            }
+            let period = spec.every.map_or(u64::MAX, |every| every.0);
+            let first = spec.at.or(spec.every).map_or(0, |at| at.0);
+            let next = |start: &u64| start.checked_add(period);
+            let starts = std::iter::successors(Some(first), next);
+            for start in starts.take_while(|&start| start < names.design.duration) {
+                let end = spec.for_.map_or(u64::MAX, |d| start.saturating_add(d.0));
+                list.push(Occurrence::new(fault, (start, end), hosts.clone()));
             }
         }
-        let mut occurrences = shaped(occurrences, names, seed);
-        for o in &mut occurrences {
-            // What is inside an instance shares its fate.
-            if !matches!(names.faults[o.fault].effect(), Effect::Errors(_)) {
-                let guests = o
-                    .hosts
-                    .iter()
-                    .flat_map(|&(node, inst)| names.guests(node).map(move |guest| (guest, inst)));
-                o.hosts.extend(guests.collect::<Vec<Host>>());
+        for list in [&mut occurrences, &mut waiting] {
+            *list = shaped(std::mem::take(list), names, seed);
+            names.with_guests(list);
+            let after: Vec<Occurrence> = list
+                .iter()
+                .flat_map(|o| aftermaths(o, names, tables, seed))
+                .filter(|o| o.start < names.design.duration)
+                .collect();
+            list.extend(after);
+        }
+        let mut timeline = Self { waiting, rollouts, ..Self::default() };
+        for occurrence in occurrences {
+            timeline.expect(occurrence, names.design.duration);
+        }
+        timeline.grown = false;
+        timeline
+    }
+
+    /// Something will happen, unless the run is over by then.
+    pub fn expect(&mut self, o: Occurrence, duration: u64) {
+        let occurrence = self.occurrences.len();
+        for (at, begins) in [(o.start, true), (o.end, false)] {
+            if at < duration {
+                self.changes.insert(Change { at, begins, occurrence });
             }
         }
-        let after: Vec<Occurrence> = occurrences
-            .iter()
-            .flat_map(|o| aftermaths(o, names, tables, seed))
-            .filter(|o| o.start < names.design.duration)
-            .collect();
-        occurrences.extend(after);
-        let mut changes = Vec::new();
-        for (occurrence, o) in occurrences.iter().enumerate() {
-            changes.push(Change { at: o.start, begins: true, occurrence });
-            if o.end < names.design.duration {
-                changes.push(Change { at: o.end, begins: false, occurrence });
-            }
-        }
-        changes.retain(|c| c.at < names.design.duration);
-        changes.sort_unstable();
-        Self { occurrences, changes }
+        self.occurrences.push(o);
+        self.grown = true;
     }
 
     /// The spans in which a fault is at work somewhere, disjoint and in order.
@@ -355,6 +381,20 @@ impl Again<'_> {
 }
 
 impl Names<'_> {
+    /// What is inside an instance shares its fate.
+    fn with_guests(&self, occurrences: &mut [Occurrence]) {
+        for o in occurrences {
+            if matches!(self.faults[o.fault].effect(), Effect::Errors(_) | Effect::Deploy(_)) {
+                continue;
+            }
+            let guests = o
+                .hosts
+                .iter()
+                .flat_map(|&(node, inst)| self.guests(node).map(move |guest| (guest, inst)));
+            o.hosts.extend(guests.collect::<Vec<Host>>());
+        }
+    }
+
     /// The instances a target names; `which` draws them where only a number is given.
     fn hosts_hit(&self, target: &TargetSpec, which: Stream) -> Vec<Host> {
         let zones = target.zone.as_ref().or(target.region.as_ref());

@@ -359,8 +359,11 @@ impl Shape {
                 }
             })
             .collect();
+        let deployed = assembly.names.is_deployed(id);
         Server {
             node: id,
+            mixed: None,
+            failures: vec![0; if deployed { self.instances as usize } else { 0 }],
             instances,
             queue: self.queue,
             patience: None,

@@ -89,6 +89,10 @@ pub struct Server {
     pub program: Program,
     /// What differs by version of its spec; empty: there is one.
     pub versions: Vec<Version>,
+    /// The version of each instance while they differ; then the program has no entries of its own.
+    pub mixed: Option<Box<[usize]>>,
+    /// Visits that failed, by instance; empty: nobody asks.
+    pub failures: Vec<u64>,
     /// Its instances.
     pub instances: Table<Instance>,
     /// Waiting room for a worker, or for the first core without workers.
@@ -198,6 +202,7 @@ impl Node for Server {
 
     fn set_version(&mut self, version: usize) {
         let Some(Version { entries, own, limits }) = self.versions.get(version) else { return };
+        self.mixed = None;
         self.program.entries.clone_from(entries);
         self.program.own.clone_from(own);
         if let Some(inbound) = &mut self.inbound {
@@ -209,6 +214,22 @@ impl Node for Server {
         for inst in &mut self.instances {
             if let (Some(contents), Some(limits)) = (&mut inst.contents, limits) {
                 contents.limits = *limits;
+            }
+        }
+    }
+
+    fn set_versions(&mut self, by_instance: &[usize]) {
+        if self.versions.is_empty() || by_instance.iter().all(|one| *one == by_instance[0]) {
+            return self.set_version(by_instance[0]);
+        }
+        // Without entries a visit asks for its instance's.
+        self.program.entries.clear();
+        self.mixed = Some(by_instance.into());
+        for (inst, &version) in self.instances.iter_mut().zip(by_instance) {
+            if let (Some(contents), Some(limits)) =
+                (&mut inst.contents, self.versions[version].limits)
+            {
+                contents.limits = limits;
             }
         }
     }
@@ -231,6 +252,7 @@ impl Node for Server {
                     in_queue: cores_queue + workers_queue + locks_queue,
                     arrivals: i.arrivals,
                     departures: i.departures,
+                    failures: self.failures.get(number).copied().unwrap_or(0),
                     cache: i.contents.as_ref().map_or_else(Default::default, |c| c.books),
                 }
             })
@@ -243,8 +265,27 @@ impl Server {
     fn admit(&mut self, slot: Slot, world: &mut World) {
         let op = usize::from(world.frames[slot].op);
         let Some(&Some(entry)) = self.program.entries.get(op) else {
-            return self.probed(slot, world);
+            return self.admit_apart(slot, world);
         };
+        self.enter(slot, entry, world);
+    }
+
+    /// A visit of an instance whose version is its own; or of nothing but whoever is there.
+    #[cold]
+    #[inline(never)]
+    fn admit_apart(&mut self, slot: Slot, world: &mut World) {
+        let f = &world.frames[slot];
+        let version = self.mixed.as_ref().map(|mixed| mixed[usize::from(f.inst)]);
+        let entry =
+            version.and_then(|version| self.versions[version].entries.get(usize::from(f.op)));
+        match entry {
+            Some(&Some(entry)) => self.enter(slot, entry, world),
+            _ => self.probed(slot, world),
+        }
+    }
+
+    #[inline(always)]
+    fn enter(&mut self, slot: Slot, entry: u16, world: &mut World) {
         world.arrive(slot);
         let f = &mut world.frames[slot];
         let inst = &mut self.instances[usize::from(f.inst)];
@@ -489,6 +530,12 @@ impl Server {
             self.fail_followers(slot, outcome, world);
             self.release_fills(slot, world);
             self.free_locks(slot, world);
+            let f = &world.frames[slot];
+            if f.flags & BRANCH == 0
+                && let Some(failures) = self.failures.get_mut(usize::from(f.inst))
+            {
+                *failures += 1;
+            }
         }
         self.end(slot, outcome, world);
     }

@@ -72,7 +72,7 @@ fn source(results: &Results) -> String {
 /// Spans of one fault that are shaded, at most.
 const SHADED: usize = 40;
 
-/// A panel over simulated time with warm-up and faults shaded.
+/// A panel over simulated time with warm-up and faults shaded, and the first firing of alerts marked.
 fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Panel {
     let mut spans = Vec::new();
     if results.warm_up > 0.0 {
@@ -80,10 +80,19 @@ fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Panel {
         spans.push(Span { from: 0.0, to: results.warm_up, label });
     }
     for fault in &results.faults {
-        for (i, &(from, to)) in fault.spans.iter().take(SHADED).enumerate() {
+        // One that came once, at other times in other replications: the means.
+        let once = fault.occurrences.value == Some(1.0) && fault.spans.is_empty();
+        let mean = fault.started.value.zip(fault.ended.value).filter(|_| once);
+        for (i, &(from, to)) in fault.spans.iter().chain(&mean).take(SHADED).enumerate() {
             let label = if i == 0 { shorten(&fault.id, 24) } else { String::new() };
             // An instant is drawn as a thin line.
             spans.push(Span { from, to: to.max(from + results.duration / 500.0), label });
+        }
+    }
+    for alert in &results.alerts {
+        if let Some(from) = alert.fired.value {
+            let label = format!("! {}", shorten(&alert.id, 22));
+            spans.push(Span { from, to: from + results.duration / 500.0, label });
         }
     }
     // Labels are placed from left to right; results name faults in the order of their ids.

@@ -18,6 +18,7 @@ fn names() -> Names {
         span: 540 * SECOND,
         window: 5 * SECOND,
         faults: ["az-loss".to_owned(), "blip".to_owned()].into(),
+        alerts: ["bad".to_owned()].into(),
     }
 }
 
@@ -67,6 +68,9 @@ fn sound_expressions_pass() {
         "attempts_per_request(after=blip) <= 1.2",
         "requests.timeout(during=blip) <= 1% of requests.issued(during=blip)",
         "time_to_recover(az-loss) <= 30s",
+        "alerts.bad.fired <= 4m",
+        "alerts.bad.resolved <= 6m in 90% of runs",
+        "alerts.bad.count == 1",
         "metastable(az-loss) == false",
     ] {
         let (slos, problems) = problems(&[text]);
@@ -144,15 +148,32 @@ fn faulty_expressions_are_explained() {
         ("cost.per_month <= $900", "E-UNSUPPORTED", "`cost`"),
         ("read_your_writes_violations <= 1% of reads", "E-UNSUPPORTED", "violations"),
     ] {
-        let (slos, problems) = problems(&["availability >= 90%", text]);
-        assert_eq!(slos.len(), 1, "{text}");
-        assert_eq!(problems.len(), 1, "{text}: {problems:?}");
-        let problem = &problems[0];
-        assert_eq!(problem.code, code, "{text}: {problem:?}");
-        assert_eq!(problem.path, "slos[1]");
-        let said = format!("{} {}", problem.message, problem.help.as_deref().unwrap_or_default());
-        assert!(said.contains(phrase), "{text}: {said}");
+        explained(text, code, phrase);
     }
+}
+
+#[test]
+fn faulty_expressions_about_alerts_are_explained() {
+    for (text, code, phrase) in [
+        ("alerts.bat.fired <= 30s", "E-REF", "did you mean `bad`?"),
+        ("alerts.bad.fried <= 30s", "E-REF", "did you mean `fired`?"),
+        ("max(alerts.bad.fired) <= 30s", "E-SLO", "neither statistics nor selectors"),
+        ("alerts.bad.fired <= 3", "E-SLO", "duration"),
+    ] {
+        explained(text, code, phrase);
+    }
+}
+
+#[track_caller]
+fn explained(text: &str, code: &str, phrase: &str) {
+    let (slos, problems) = problems(&["availability >= 90%", text]);
+    assert_eq!(slos.len(), 1, "{text}");
+    assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+    let problem = &problems[0];
+    assert_eq!(problem.code, code, "{text}: {problem:?}");
+    assert_eq!(problem.path, "slos[1]");
+    let said = format!("{} {}", problem.message, problem.help.as_deref().unwrap_or_default());
+    assert!(said.contains(phrase), "{text}: {said}");
 }
 
 #[test]

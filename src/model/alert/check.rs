@@ -1,0 +1,125 @@
+//! What can be wrong with alerts beyond types.
+//!
+//! **Invariant.** As in `model/check.rs`.
+
+use super::{AlertSpec, MOST_LOOKS, Signal, Source};
+use crate::{
+    model::{build::Names, check::closest, fault::FaultSpec},
+    problem::Problems,
+    units::{Name, SimDuration},
+};
+
+/// Alerts of a design.
+const MAX_ALERTS: usize = 100;
+/// Looks of all alerts in a run: each is a stop between two events.
+const MAX_LOOKS: u64 = 1_000_000;
+
+/// Checks all alerts.
+pub fn alerts(names: &Names<'_>, problems: &mut Problems) {
+    let all = &names.design.alerts;
+    if all.len() > MAX_ALERTS {
+        let message = format!("{} alerts; the limit is {MAX_ALERTS}", all.len());
+        return problems.error("E-BUDGET", "alerts", message);
+    }
+    for (name, spec) in all {
+        Check { spec, path: format!("alerts.{}", name.0), names }.run(problems);
+    }
+    let duration = names.design.duration;
+    let looks = |spec: &AlertSpec| duration.checked_div(spec.period()).unwrap_or(0);
+    let looks = all.values().map(looks).fold(0, u64::saturating_add);
+    if looks > MAX_LOOKS {
+        let message = format!("they look {looks} times in a run; the limit is {MAX_LOOKS}");
+        problems.error_help("E-BUDGET", "alerts", message, "a longer `every`");
+    }
+}
+
+struct Check<'a> {
+    spec: &'a AlertSpec,
+    path: String,
+    names: &'a Names<'a>,
+}
+
+impl Check<'_> {
+    fn at(&self, key: &str) -> String {
+        format!("{}.{key}", self.path)
+    }
+
+    fn run(&self, problems: &mut Problems) {
+        self.whom(problems);
+        self.times(problems);
+        let Some(least) = self.spec.min_calls else { return };
+        let counts = matches!(
+            self.spec.when.signal,
+            Signal::ErrorFraction | Signal::Availability | Signal::Latency(_)
+        );
+        if least.0 == 0 {
+            problems.error("E-RANGE", self.at("min_calls"), "must be at least 1");
+        } else if !counts {
+            let message = "`min_calls` means nothing to this figure";
+            let help = "it goes with `error_fraction`, `availability` and latencies";
+            problems.error_help("E-CONFLICT", self.at("min_calls"), message, help);
+        }
+    }
+
+    fn whom(&self, problems: &mut Problems) {
+        let names = self.names;
+        let mut unknown = |what: &str, name: &Name, help: String| {
+            let message = format!("unknown {what} `{}`", name.0);
+            problems.error_help("E-REF", self.at("when"), message, help);
+        };
+        match &self.spec.when.of {
+            Source::Clients => {}
+            Source::Client(name) => {
+                if !names.design.clients.contains_key(name) {
+                    unknown("client", name, closest(&name.0, names.clients.iter().copied()));
+                }
+            }
+            Source::Node(name) => match names.node(&name.0) {
+                None => unknown("node", name, closest(&name.0, names.nodes.iter().copied())),
+                Some(node) => {
+                    let bounded = names.kind(node).facts().capacity.is_some();
+                    if self.spec.when.signal == Signal::Utilisation && !bounded {
+                        let message = format!("`{}` has no capacity to use", name.0);
+                        let help = "`cores` or `workers` bound a node";
+                        problems.error_help("E-FAULT-TARGET", self.at("when"), message, help);
+                    }
+                }
+            },
+            Source::Deploy(name) => {
+                let deploys = |fault: &&&FaultSpec| fault.deploy.is_some();
+                let all = names.faults.iter().filter(deploys).map(|f| f.id.0.as_str());
+                if !all.clone().any(|id| id == name.0) {
+                    unknown("deployment", name, closest(&name.0, all));
+                }
+            }
+        }
+    }
+
+    fn times(&self, problems: &mut Problems) {
+        let AlertSpec { when, every, .. } = self.spec;
+        let (period, duration) = (self.spec.period(), self.names.design.duration);
+        if every.is_some_and(|every| every.0 == 0) {
+            return problems.error("E-RANGE", self.at("every"), "must be above 0");
+        }
+        if when.window.is_some_and(|window| window.0 == 0) {
+            return problems.error("E-RANGE", self.at("when"), "`window` must be above 0");
+        }
+        let first = when.window.map_or(period, |window| window.0);
+        let lasts = self.spec.for_.map_or(0, |for_| for_.0);
+        if first.saturating_add(lasts) >= duration {
+            let message = "the run is over before it could fire";
+            let help = "`window` and `for` together must be shorter than `duration`";
+            return problems.error_help("E-RANGE", &self.path, message, help);
+        }
+        if self.spec.looks() > MOST_LOOKS {
+            let message = format!("the window is more than {MOST_LOOKS} looks long");
+            return problems.error_help("E-BUDGET", &self.path, message, "a longer `every`");
+        }
+        if !first.is_multiple_of(period) {
+            let every = SimDuration(period);
+            let message = format!("the window is not a whole number of looks, one each {every}");
+            let help = "`every` says how often it looks";
+            problems.error_help("E-RANGE", self.at("when"), message, help);
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Monitors at work: what was measured up to each look, and what follows from it.
+//!
+//! **Invariant.** A monitor reads sums of what has ended, as a real one reads counters; it changes nothing
+//! but the faults that wait for it.
+
+use std::collections::VecDeque;
+
+use super::{AlertSpec, Signal, Source};
+use crate::{
+    model::{
+        build::{Design, Names},
+        node::NodeId,
+        probe::{AlertMeasured, Outcome},
+        sim::Simulation,
+    },
+    stats::CoarseHistogram,
+};
+
+/// Sums from the start of the run.
+#[derive(Clone, Debug, Default)]
+struct Reading {
+    /// Good ones that have ended.
+    good: u64,
+    /// All that have ended.
+    ended: u64,
+    /// Those slower than any limit.
+    lost: u64,
+    /// Latency of the others.
+    latency: CoarseHistogram,
+    /// Integral of busy capacity, unit-ns.
+    busy: u128,
+    /// Integral of frames waiting, frame-ns.
+    in_queue: u128,
+}
+
+/// One alert in one replication.
+#[derive(Debug)]
+pub struct Monitor {
+    /// Time between two looks, ns.
+    period: u64,
+    /// Looks in a window.
+    looks: usize,
+    /// How long it must be bad, ns.
+    holds: u64,
+    least: u64,
+    /// What its capacity could do in a window, unit-ns.
+    capacity: f64,
+    source: From,
+    /// The last looks, oldest first; at first what is known at time 0.
+    readings: VecDeque<Reading>,
+    /// What the records forgot when the measured span began.
+    forgotten: Reading,
+    bad_since: Option<u64>,
+    /// When it fired and when that was over.
+    spans: Vec<(u64, u64)>,
+    firing: bool,
+}
+
+/// Where it reads.
+#[derive(Clone, Debug)]
+enum From {
+    /// Rows of operations.
+    Requests(std::ops::Range<usize>),
+    /// A node.
+    Node(NodeId),
+    /// What a deployment reached: the fault.
+    Deploy(usize),
+}
+
+impl Design {
+    /// The instants at which some alert looks.
+    pub fn looks(&self) -> impl Iterator<Item = u64> {
+        self.alerts.values().flat_map(|spec| {
+            let period = spec.period();
+            (1..=self.duration / period).map(move |n| n * period)
+        })
+    }
+}
+
+impl Monitor {
+    /// A monitor for each alert; `first_row` are the rows of the clients.
+    pub fn all(names: &Names<'_>, first_row: &[usize], rows: usize) -> Vec<Self> {
+        let one = |spec: &AlertSpec| {
+            let source = match &spec.when.of {
+                Source::Clients => From::Requests(0..rows),
+                Source::Client(name) => {
+                    let at = names.clients.binary_search(&name.0.as_str());
+                    let at = at.expect("the client was checked");
+                    From::Requests(first_row[at]..first_row.get(at + 1).copied().unwrap_or(rows))
+                }
+                Source::Node(name) => {
+                    From::Node(names.node(&name.0).expect("the node was checked"))
+                }
+                Source::Deploy(name) => {
+                    let at = names.faults.iter().position(|fault| fault.id == *name);
+                    From::Deploy(at.expect("the deployment was checked"))
+                }
+            };
+            let (period, looks) = (spec.period(), spec.looks());
+            let capacity = if let From::Node(node) = source {
+                let facts = names.kind(node).facts();
+                facts.capacity.unwrap_or(0.0) * facts.instances as f64
+            } else {
+                0.0
+            };
+            Self {
+                period,
+                looks: looks as usize,
+                holds: spec.for_.map_or(0, |for_| for_.0),
+                least: spec.min_calls.map_or(1, |n| n.0),
+                capacity: capacity * (period * looks) as f64,
+                source,
+                readings: VecDeque::from([Reading::default()]),
+                forgotten: Reading::default(),
+                bad_since: None,
+                spans: Vec::new(),
+                firing: false,
+            }
+        };
+        names.design.alerts.values().map(one).collect()
+    }
+
+    /// What it found.
+    pub fn measured(&self, id: &str) -> AlertMeasured {
+        AlertMeasured { id: id.to_owned(), spans: self.spans.clone() }
+    }
+
+    /// Looks; whether it fires.
+    fn look(&mut self, spec: &AlertSpec, reading: Reading, now: u64) -> bool {
+        let value = if self.readings.len() >= self.looks {
+            let before = self.readings.pop_front().expect("a window has a beginning");
+            self.figure(spec.when.signal, &before, &reading)
+        } else {
+            None
+        };
+        self.readings.push_back(reading);
+        if !value.is_some_and(|value| spec.when.holds(value)) {
+            self.bad_since = None;
+            if std::mem::take(&mut self.firing)
+                && let Some(last) = self.spans.last_mut()
+            {
+                last.1 = now;
+            }
+            return false;
+        }
+        let since = *self.bad_since.get_or_insert(now);
+        let fires = !self.firing && now - since >= self.holds;
+        if fires {
+            self.firing = true;
+            self.spans.push((now, u64::MAX));
+        }
+        fires
+    }
+
+    /// The figure of a window; none when too little ended in it.
+    fn figure(&self, signal: Signal, before: &Reading, now: &Reading) -> Option<f64> {
+        let ended = now.ended - before.ended;
+        let window = self.period as f64 * self.looks as f64;
+        let of_all = |n: u64| (ended >= self.least).then(|| n as f64 / ended as f64);
+        match signal {
+            Signal::ErrorFraction => of_all(ended - (now.good - before.good)),
+            Signal::Availability => of_all(now.good - before.good),
+            Signal::Latency(q) => {
+                let latency = now.latency.since(&before.latency);
+                let all = latency.count() + now.lost - before.lost;
+                let rank = (q * all as f64 - 1e-9).ceil().max(1.0);
+                match rank / latency.count() as f64 {
+                    _ if all < self.least => None,
+                    place if place <= 1.0 => latency.quantile(place).map(|ns| ns / 1e9),
+                    _ => Some(f64::INFINITY),
+                }
+            }
+            Signal::Utilisation => Some((now.busy - before.busy) as f64 / self.capacity),
+            Signal::InQueue => Some((now.in_queue - before.in_queue) as f64 / window),
+            Signal::Throughput => Some(ended as f64 / window * 1e9),
+        }
+    }
+}
+
+impl Simulation {
+    /// All alerts whose time it is look; what waits for one that fires comes.
+    pub(in crate::model) fn look(&mut self, now: u64, names: &Names<'_>) {
+        let mut monitors = std::mem::take(&mut self.monitors);
+        for (monitor, (id, spec)) in monitors.iter_mut().zip(&names.design.alerts) {
+            if !now.is_multiple_of(monitor.period) {
+                continue;
+            }
+            let latency = matches!(spec.when.signal, Signal::Latency(_));
+            let reading = self.reading(monitor, latency);
+            if monitor.look(spec, reading, now) {
+                self.fired(id, now, names);
+            }
+        }
+        self.monitors = monitors;
+    }
+
+    /// The records of nodes start anew with the measured span; monitors go on.
+    pub(in crate::model) fn keep_readings(&mut self) {
+        let mut monitors = std::mem::take(&mut self.monitors);
+        for monitor in monitors.iter_mut().filter(|m| matches!(m.source, From::Node(_))) {
+            let Reading { good, ended, latency, .. } = self.reading(monitor, true);
+            monitor.forgotten = Reading { good, ended, latency, ..Reading::default() };
+        }
+        self.monitors = monitors;
+    }
+
+    fn reading(&self, monitor: &Monitor, latency: bool) -> Reading {
+        let success = |o: &Outcome| o.is_success();
+        let mut reading = monitor.forgotten.clone();
+        let record = &self.world.record;
+        match &monitor.source {
+            From::Node(node) => {
+                let (index, node) = (usize::from(*node), &record.nodes[usize::from(*node)]);
+                for outcome in Outcome::ALL {
+                    let n = node.outcomes[outcome as usize];
+                    reading.ended += n;
+                    reading.good += if success(&outcome) { n } else { 0 };
+                }
+                if latency {
+                    reading.latency.merge_finer(&node.response);
+                }
+                for books in self.nodes[index].books(self.world.now()) {
+                    reading.busy += books.busy;
+                    reading.in_queue += books.in_queue;
+                }
+            }
+            From::Deploy(fault) => {
+                (reading.good, reading.ended) = self.left_deployed(*fault);
+            }
+            From::Requests(rows) => {
+                for row in rows.clone() {
+                    let op = &record.operations[row];
+                    for w in op.windows.iter().chain([&op.current]) {
+                        let ended: u64 = w.outcomes.iter().sum();
+                        let succeeded: u64 = Outcome::ALL
+                            .iter()
+                            .filter(|o| success(o))
+                            .map(|o| w.outcomes[*o as usize])
+                            .sum();
+                        reading.ended += ended;
+                        reading.good += w.good;
+                        reading.lost += ended - succeeded;
+                        if latency {
+                            reading.latency.merge(&w.latency);
+                        }
+                    }
+                    if latency {
+                        reading.latency.merge_finer(&op.recent);
+                    }
+                }
+            }
+        }
+        reading
+    }
+}

@@ -1,0 +1,496 @@
+//! Rolling deployments: the instances of a node take up a new version, batch by batch.
+//!
+//! All steps of a deployment are known when it begins, so they are part of the time line like the boot after
+//! a crash; taking it back strikes out those to come and plans the way back.
+//!
+//! **Invariant.** An instance runs one version at a time; which one changes only while it takes no requests, or
+//! between two of them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    str::FromStr,
+};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, SeqAccess, Visitor},
+};
+
+use super::timeline::{Aftermath, Change, Occurrence, Timeline};
+use crate::{
+    engine::{
+        law::{Tables, to_nanos},
+        random::Stream,
+    },
+    model::{
+        build::Names, check::closest, fault::FaultSpec, kinds::NodeSpec, node::NodeId,
+        sim::Simulation,
+    },
+    problem::Problems,
+    units::{Count, Fraction, Name, SimDuration, ValueError, text_value},
+};
+
+/// How long an instance is out of rotation before it stops, when the file does not say, ns.
+const DRAIN: u64 = 10_000_000_000;
+
+/// A rolling deployment: batch by batch, instances are taken out of the balancers, stop after `drain`, `boot` and
+/// `warm` up with the new version, and are back; the next batch begins `pause` later. Versions run side by side
+/// until then. A first batch of one is a canary, a `batch` of 100 % without `restart` a push to all at once.
+///
+/// ```yaml
+/// faults:
+///   - {id: roll, at: 10m, deploy: {node: api, set: {work: 9ms}, batch: 25%, pause: 60s}}
+///   - {id: canary, at: 20m, deploy: {node: api, set: {work: 12ms}, batch: [1, 25%], pause: 5m, rollback: bad}}
+///   - {id: push, at: 30m, deploy: {node: api, set: {work: 5ms}, batch: 100%, restart: false}}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeploySpec {
+    /// The service, store or cache whose instances take it up.
+    pub node: Name,
+    /// What is new, by path inside the node's kind, as `set` may change it (not `instances`, `inbound`, `limits` and `background`); nothing:
+    /// a rolling restart.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, serde_json::Value>,
+    /// Instances at once, in the order of their numbers: `2` or `25%` (rounded up); or batch by batch, `[1, 25%]`, the last one again and again.
+    /// 25 % when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchesSpec>,
+    /// Time from when a batch is up to the next batch; none when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pause: Option<SimDuration>,
+    /// Time from when balancers stop sending an instance requests to when it stops, and what is still inside
+    /// fails; 10 s when absent. Who calls without a balancer hears of nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<SimDuration>,
+    /// `false`: instances take it up as they run, like a configuration or a flag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart: Option<bool>,
+    /// When this alert fires once it has begun, it goes no further, and the instances that have the new version
+    /// take up the old one again, in batches of the same sizes without pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Name>,
+}
+
+/// How many instances at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum BatchSpec {
+    /// So many.
+    Count(Count),
+    /// Of all, rounded up.
+    Share(Fraction),
+}
+
+/// The sizes of batches; the last one again and again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchesSpec(pub Vec<BatchSpec>);
+
+impl FromStr for BatchSpec {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if text.contains(['%', '.']) {
+            return text.parse().map(Self::Share);
+        }
+        text.parse().map(Self::Count)
+    }
+}
+
+impl fmt::Display for BatchSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(n) => n.fmt(f),
+            Self::Share(share) => share.fmt(f),
+        }
+    }
+}
+
+text_value!(BatchSpec, "Batch", "a number of instances or a share of them", ["1", "25%"], number);
+
+impl<'de> Deserialize<'de> for BatchesSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Batches;
+        impl<'de> Visitor<'de> for Batches {
+            type Value = BatchesSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number or share of instances, or a list of them")
+            }
+            fn visit_str<E: de::Error>(self, v: &str) -> Result<BatchesSpec, E> {
+                v.parse().map(|batch| BatchesSpec(vec![batch])).map_err(E::custom)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<BatchesSpec, A::Error> {
+                let mut all = Vec::new();
+                while let Some(batch) = seq.next_element()? {
+                    all.push(batch);
+                }
+                Ok(BatchesSpec(all))
+            }
+        }
+        deserializer.deserialize_any(Batches)
+    }
+}
+
+impl Serialize for BatchesSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(serializer),
+            all => all.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for BatchesSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Batches".into()
+    }
+    fn json_schema(g: &mut SchemaGenerator) -> Schema {
+        let one = g.subschema_for::<BatchSpec>();
+        json_schema!({"anyOf": [one.clone(), {"type": "array", "items": one}]})
+    }
+}
+
+impl DeploySpec {
+    /// Where the new version differs, as paths from the root of a scenario with the paths as written.
+    pub fn paths(&self, kind: &str) -> impl Iterator<Item = (String, &String)> {
+        let start = format!("nodes.{}.{kind}", self.node.0);
+        self.set.keys().map(move |key| (format!("{start}.{key}"), key))
+    }
+
+    /// Whether a node has instances that can be restarted.
+    pub fn fits(node: &NodeSpec) -> bool {
+        matches!(node, NodeSpec::Service(_) | NodeSpec::Store(_) | NodeSpec::Cache(_))
+    }
+
+    /// Sizes of the batches of a node of `n` instances.
+    fn sizes(&self, n: usize) -> Vec<usize> {
+        let size = |batch: &BatchSpec| match batch {
+            BatchSpec::Count(count) => (count.0 as usize).max(1),
+            // The small term keeps a third of three at one.
+            BatchSpec::Share(share) => ((share.0 * n as f64 - 1e-9).ceil() as usize).max(1),
+        };
+        let quarter = [BatchSpec::Share(Fraction(0.25))];
+        self.batch.as_ref().map_or(quarter.as_slice(), |all| &all.0).iter().map(size).collect()
+    }
+
+    /// Reports what is wrong with it.
+    pub fn check(&self, at: &str, names: &Names<'_>, problems: &mut Problems) {
+        let to = |key: &str| format!("{at}.{key}");
+        if let Some(alert) = &self.rollback
+            && !names.design.alerts.contains_key(alert)
+        {
+            let known = names.design.alerts.keys().map(|name| name.0.as_str());
+            let message = format!("unknown alert `{}`", alert.0);
+            problems.error_help("E-REF", to("rollback"), message, closest(&alert.0, known));
+        }
+        if let Some(batches) = &self.batch {
+            let none = |batch: &BatchSpec| match batch {
+                BatchSpec::Count(n) => n.0 == 0,
+                BatchSpec::Share(share) => share.0 <= 0.0,
+            };
+            if batches.0.is_empty() || batches.0.iter().any(none) {
+                let help = "such as `1`, `25%`, or `[1, 25%]`";
+                problems.error_help("E-RANGE", to("batch"), "nobody would ever take it up", help);
+            }
+        }
+        if self.restart == Some(false) {
+            if self.drain.is_some() {
+                let message = "nothing stops, so nothing is drained";
+                problems.error("E-CONFLICT", to("drain"), message);
+            }
+            if self.set.is_empty() {
+                let help = "`set` says what is new; with `restart` it is a rolling restart";
+                problems.error_help("E-FAULT", at, "changes nothing", help);
+            }
+        }
+        let Some(node) = names.node(&self.node.0) else {
+            let help = closest(&self.node.0, names.nodes.iter().copied());
+            let message = format!("unknown node `{}`", self.node.0);
+            return problems.error_help("E-REF", to("node"), message, help);
+        };
+        let kind = names.kind(node);
+        if !Self::fits(names.specs[usize::from(node)]) || names.host(node).is_some() {
+            let message = format!("`{}` has no instances that could be restarted", self.node.0);
+            let help =
+                "a service, store or cache has; what is inside another is deployed with that";
+            return problems.error_help("E-FAULT-TARGET", to("node"), message, help);
+        }
+        for key in self.set.keys() {
+            let first = key.split(['.', '[']).next().unwrap_or(key);
+            // What instances cannot differ in.
+            let shared = ["instances", "inbound", "limits", "background"];
+            let keys: Vec<&str> =
+                kind.changeable().iter().copied().filter(|key| !shared.contains(key)).collect();
+            if !keys.contains(&first) {
+                let message = format!("`{first}` cannot change while the design runs");
+                let help = format!("of a {} these can: {}", kind.facts().kind, keys.join(", "));
+                let at = format!("{at}.set.\"{key}\"");
+                problems.error_help("E-FAULT-TARGET", at, message, help);
+            }
+        }
+    }
+}
+
+/// A deployment in one replication.
+#[derive(Clone, Debug)]
+pub struct Rollout {
+    /// Index of the fault, in order of ids.
+    pub fault: usize,
+    /// Its node.
+    pub node: NodeId,
+    /// What is inside each instance.
+    guests: Vec<NodeId>,
+    sizes: Vec<usize>,
+    pause: u64,
+    drain: u64,
+    restart: bool,
+    /// Time to boot with the new version and with the old one again, by instance.
+    boots: Vec<[u64; 2]>,
+    warm: Option<(u64, f64)>,
+    /// When it began.
+    pub began: Option<u64>,
+    /// It was taken back.
+    back: bool,
+    /// Instances that run the new version, with their departures and failures when they took it up.
+    pub reached: BTreeMap<u16, (u64, u64)>,
+    /// The same of those that do no more: departures and failures meanwhile.
+    left: (u64, u64),
+}
+
+impl Rollout {
+    /// Draws a deployment.
+    pub fn new(fault: usize, names: &Names<'_>, tables: &dyn Tables, seed: u64) -> Option<Self> {
+        let spec = names.faults[fault];
+        let deploy = spec.deploy.as_ref()?;
+        let node = names.node(&deploy.node.0).expect("the node was checked");
+        let kind = names.kind(node);
+        let (n, startup) = (kind.facts().instances as usize, kind.startup());
+        let boot = |inst: usize, again: u64| {
+            let Some(law) = startup.boot else { return 0 };
+            let entity = format!("node/{}/{inst}", deploy.node.0);
+            let stream = Stream::new(seed, &entity, &format!("boot/{}", spec.id.0));
+            let sampler = law.compile(tables).expect("the law was checked");
+            to_nanos(sampler.sample(&mut stream.draw(again)))
+        };
+        Some(Self {
+            fault,
+            node,
+            guests: names.guests(node).collect(),
+            sizes: deploy.sizes(n),
+            pause: deploy.pause.map_or(0, |pause| pause.0),
+            drain: deploy.drain.map_or(DRAIN, |drain| drain.0),
+            restart: deploy.restart != Some(false),
+            // Down for a moment at least, so that it ends after it began.
+            boots: (0..n).map(|i| [boot(i, 0).max(1), boot(i, 1).max(1)]).collect(),
+            warm: startup.warm,
+            began: None,
+            back: false,
+            reached: BTreeMap::new(),
+            left: (0, 0),
+        })
+    }
+
+    /// The whole of it from `start` on, and what comes of it.
+    pub fn plan(&self, start: u64, spec: &FaultSpec) -> Vec<Occurrence> {
+        let all: Vec<u16> = (0..self.boots.len() as u16).collect();
+        let (mut steps, end) = self.steps(&all, start, false);
+        if let Some(length) = spec.for_ {
+            steps.push(self.step(start.saturating_add(length.0), u64::MAX, Aftermath::Back, &[]));
+        }
+        steps.insert(0, self.whole(start, end));
+        steps
+    }
+
+    /// It is at work; for a moment at least, so that what comes after it is after it.
+    fn whole(&self, start: u64, end: u64) -> Occurrence {
+        let end = end.max(start.saturating_add(1));
+        Occurrence::new(self.fault, (start, end), Vec::new())
+    }
+
+    fn step(
+        &self,
+        start: u64,
+        end: u64,
+        aftermath: Aftermath,
+        nodes: &[(NodeId, u16)],
+    ) -> Occurrence {
+        let (fault, hosts) = (self.fault, nodes.to_vec());
+        let occurrence = Occurrence::new(fault, (start, end), hosts);
+        Occurrence { aftermath: Some(aftermath), ..occurrence }
+    }
+
+    /// Instances take up the new version, or the old one again: the steps, and when all are done.
+    fn steps(&self, instances: &[u16], start: u64, back: bool) -> (Vec<Occurrence>, u64) {
+        let (mut steps, mut left) = (Vec::new(), instances);
+        let (mut at, mut end) = (start, start);
+        for batch in 0.. {
+            let size = self.sizes[batch.min(self.sizes.len() - 1)].min(left.len());
+            let (now, rest) = left.split_at(size);
+            for &inst in now {
+                end = end.max(self.one(inst, at, back, &mut steps));
+            }
+            left = rest;
+            if left.is_empty() {
+                break;
+            }
+            at = end.saturating_add(if back { 0 } else { self.pause });
+        }
+        (steps, end)
+    }
+
+    /// One instance: when it is up.
+    fn one(&self, inst: u16, at: u64, back: bool, steps: &mut Vec<Occurrence>) -> u64 {
+        let host = [(self.node, inst)];
+        let switch = Aftermath::Switch { back };
+        if !self.restart {
+            steps.push(self.step(at, u64::MAX, switch, &host));
+            return at;
+        }
+        let stop = at.saturating_add(self.drain);
+        let up = stop.saturating_add(self.boots[usize::from(inst)][usize::from(back)]);
+        steps.push(self.step(at, up, Aftermath::Out, &host));
+        steps.push(self.step(stop, u64::MAX, switch, &host));
+        let guests = self.guests.iter().map(|&guest| (guest, inst));
+        let all: Vec<_> = host.into_iter().chain(guests).collect();
+        steps.push(self.step(stop, up, Aftermath::Boot, &all));
+        if let Some((length, factor)) = self.warm {
+            steps.push(self.step(up, up.saturating_add(length), Aftermath::Warm(factor), &all));
+        }
+        up
+    }
+}
+
+impl Timeline {
+    /// A deployment goes no further, and what it has reached goes back.
+    fn take_back(&mut self, number: usize, now: u64, duration: u64) {
+        let rollout = self.rollouts[number].clone();
+        self.rollouts[number].back = true;
+        let of = |o: &Occurrence| o.fault == rollout.fault && o.aftermath.is_some();
+        let mine: Vec<usize> =
+            (0..self.occurrences.len()).filter(|&i| of(&self.occurrences[i])).collect();
+        // Those that are down start anew, with the old version.
+        let mut starting = BTreeSet::new();
+        let mut under_way = Vec::new();
+        for occurrence in mine {
+            let o = &self.occurrences[occurrence];
+            let begins = Change { at: o.start, begins: true, occurrence };
+            let ends = Change { at: o.end, begins: false, occurrence };
+            // What would begin after the run is not among the changes.
+            if self.changes.remove(&begins) || o.start > now {
+                self.changes.remove(&ends);
+            } else if o.end > now && o.end < u64::MAX {
+                under_way.push(occurrence);
+                if o.aftermath == Some(Aftermath::Boot) {
+                    starting.insert(o.hosts[0].1);
+                }
+            }
+        }
+        let mut end = now;
+        for occurrence in under_way {
+            let o = &self.occurrences[occurrence];
+            let inst = o.hosts[0].1;
+            let until = match o.aftermath {
+                Some(Aftermath::Warm(_)) => o.end.min(now.saturating_add(rollout.drain)),
+                _ if starting.contains(&inst) => {
+                    now.saturating_add(rollout.boots[usize::from(inst)][1])
+                }
+                // It has not stopped yet, so it need not.
+                _ => now,
+            };
+            end = end.max(until);
+            self.ends(occurrence, until, duration);
+        }
+        for &inst in &starting {
+            let host = [(rollout.node, inst)];
+            let switch = Aftermath::Switch { back: true };
+            self.expect(rollout.step(now, u64::MAX, switch, &host), duration);
+        }
+        let others = rollout.reached.keys().copied().filter(|inst| !starting.contains(inst));
+        let (steps, done) = rollout.steps(&others.collect::<Vec<u16>>(), now, true);
+        for step in steps {
+            self.expect(step, duration);
+        }
+        let whole = |o: &Occurrence| o.fault == rollout.fault && o.aftermath.is_none();
+        let whole = self.occurrences.iter().position(whole).expect("it has begun");
+        if self.occurrences[whole].end > now {
+            self.ends(whole, end.max(done), duration);
+        } else {
+            self.expect(rollout.whole(now, end.max(done)), duration);
+        }
+    }
+
+    /// Something ends at another time than was thought.
+    fn ends(&mut self, occurrence: usize, end: u64, duration: u64) {
+        let o = &mut self.occurrences[occurrence];
+        self.changes.remove(&Change { at: o.end, begins: false, occurrence });
+        o.end = end;
+        if end < duration {
+            self.changes.insert(Change { at: end, begins: false, occurrence });
+        }
+        self.grown = true;
+    }
+}
+
+impl Simulation {
+    /// Deployments that go back when this alert fires do so.
+    pub(super) fn roll_back(&mut self, alert: &Name, now: u64, names: &Names<'_>) {
+        for number in 0..self.timeline.rollouts.len() {
+            let rollout = &self.timeline.rollouts[number];
+            let deploy = names.faults[rollout.fault].deploy.as_ref();
+            let asks = deploy.is_some_and(|deploy| deploy.rollback.as_ref() == Some(alert));
+            if asks && rollout.began.is_some() && !rollout.back {
+                self.timeline.take_back(number, now, names.design.duration);
+            }
+        }
+    }
+
+    /// A step of a deployment; whether an instance has another version now.
+    pub(super) fn deploy(
+        &mut self,
+        (fault, step): (usize, Option<Aftermath>),
+        inst: Option<u16>,
+        names: &Names<'_>,
+    ) -> bool {
+        let now = self.world.agenda.now();
+        let number = self.timeline.rollouts.iter().position(|r| r.fault == fault);
+        let number = number.expect("a deployment has a rollout");
+        let rollout = &mut self.timeline.rollouts[number];
+        match (step, inst) {
+            // Once more when it goes back.
+            (None, _) => {
+                rollout.began.get_or_insert(now);
+            }
+            (Some(Aftermath::Back), _) if !rollout.back => {
+                self.timeline.take_back(number, now, names.design.duration);
+                self.timeline.count_by_phase(names, &mut self.world.record);
+            }
+            (Some(Aftermath::Switch { back }), Some(inst)) => {
+                let books = self.nodes[usize::from(rollout.node)].books(now)[usize::from(inst)];
+                let (departures, failures) = (books.departures, books.failures);
+                if !back {
+                    rollout.reached.insert(inst, (departures, failures));
+                } else if let Some(since) = rollout.reached.remove(&inst) {
+                    rollout.left.0 += departures - since.0;
+                    rollout.left.1 += failures - since.1;
+                }
+                return true;
+            }
+            _ => {}
+        }
+        false
+    }
+
+    /// Good visits and all that have left instances with what a deployment brought.
+    pub(in crate::model) fn left_deployed(&self, fault: usize) -> (u64, u64) {
+        let rollout = self.timeline.rollouts.iter().find(|r| r.fault == fault);
+        let Some(rollout) = rollout else { return (0, 0) };
+        let books = self.nodes[usize::from(rollout.node)].books(self.world.now());
+        let (mut departures, mut failures) = rollout.left;
+        for (&inst, since) in &rollout.reached {
+            let books = &books[usize::from(inst)];
+            departures += books.departures - since.0;
+            failures += books.failures - since.1;
+        }
+        (departures - failures, departures)
+    }
+}
