@@ -152,7 +152,7 @@ pub(crate) fn bottleneck(results: &Results) -> Option<String> {
     }
     let full = match (found.saturated_at, found.saturated) {
         (Some(at), often) => {
-            format!("; full from {} on, and in {} of all windows", clock(at), share(often))
+            format!("; first full at {}, and in {} of all windows", clock(at), share(often))
         }
         (None, 0.0) => "; no node is ever full".to_owned(),
         (None, often) => format!("; full in {} of all windows", share(often)),
