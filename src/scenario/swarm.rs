@@ -23,6 +23,7 @@ pub fn scenario(seed: u64) -> String {
         externals: Vec::new(),
         mild: false,
         alerts: false,
+        stale: false,
     };
     writer.scenario(seed);
     writer.text
@@ -43,6 +44,8 @@ struct Writer {
     mild: bool,
     /// Faults may come after an alert.
     alerts: bool,
+    /// Somebody falls back on what a cache still has.
+    stale: bool,
 }
 
 impl Writer {
@@ -360,7 +363,9 @@ impl Writer {
                 let cached = text.contains(&format!("{{from: {target}, cache: "));
                 let stale =
                     if cached { "fallback: {cache: stale}" } else { "fallback: {reply: 1KB}" };
-                edge += &self.maybe(25, |_| stale.to_owned());
+                let stale = self.maybe(25, |_| stale.to_owned());
+                self.stale |= stale.contains("stale");
+                edge += &stale;
             }
             text += &format!("        {target}: {{{edge}}}\n");
         }
@@ -545,6 +550,8 @@ impl Writer {
         let services: Vec<String> = self.services.iter().map(|s| s.0.clone()).collect();
         let node = self.name(&services);
         let set = self.pick(&["", ", set: {endpoints.default: [{work: 3ms}, {fail: 20%}]}"]);
+        // New steps read nothing through the cache that old ones fall back on.
+        let set = if self.stale { "" } else { set };
         let batch = self.pick(&["", ", batch: 1", ", batch: 100%", ", batch: [1, 50%], pause: 1s"]);
         let how = if set.is_empty() { ", drain: 500ms" } else { ", restart: false" };
         let how = self.pick(&[", drain: 0s", ", drain: 1s", how]);

@@ -41,7 +41,7 @@ fn every_target_of_the_reference_is_sound() {
     let text = reference();
     let (_, targets) = text.split_once("\n## Targets\n").unwrap();
     let targets: Vec<&str> = targets.lines().filter(|line| line.starts_with("  - ")).collect();
-    assert_eq!(targets.len(), 12);
+    assert_eq!(targets.len(), 13);
     let scenario = format!(
         "windtunnel: 1\nname: targets\nduration: 9m\n\
          clients: {{gold: {{arrivals: poisson(9/s), timeout: 1s, to: api, operations: \
@@ -49,6 +49,7 @@ fn every_target_of_the_reference_is_sound() {
          nodes: {{api: {{service: {{cores: 1, endpoints: \
          {{default: [{{mark: first_token}}, {{work: 1ms}}]}}}}}}}}\n\
          faults: [{{id: az-loss, at: 1m, for: 1m, crash: {{node: api}}}}]\n\
+         alerts: {{bad: {{when: error_fraction(node=api window=30s) > 1%}}}}\n\
          slos:\n{}\n",
         targets.join("\n")
     );

@@ -60,7 +60,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
 ];
 
 /// Those with a story of their own without a fault: changes of load, a popular page that expires.
-const CHANGING: &[&str] = &["cache-stampede", "daily-load", "retries-and-timeouts"];
+const CHANGING: &[&str] = &["cache-stampede", "daily-load", "memory-leak", "retries-and-timeouts"];
 
 pub(crate) struct Disk;
 
