@@ -339,6 +339,12 @@ impl Agenda {
         Some(popped(best as u64))
     }
 
+    /// Slots of events that are likely to be next.
+    #[inline(always)]
+    pub fn upcoming(&self) -> [u32; 2] {
+        [popped(self.first_head as u64).slot, popped(self.heap.first() as u64).slot]
+    }
+
     /// Whether no event is on a seat.
     fn is_free(&self, seat: SeatId) -> bool {
         let seat = usize::from(seat.0);

@@ -265,6 +265,17 @@ impl Frames {
         slot
     }
 
+    /// Whether there are more than the nearest cache holds: then it pays to say which will be next.
+    pub fn are_far(&self) -> bool {
+        self.hot.len() > 1024
+    }
+
+    /// Says that a frame will be asked for soon.
+    #[inline(always)]
+    pub fn expect(&self, slot: Slot) {
+        self.hot.expect(slot);
+    }
+
     #[cold]
     #[inline(never)]
     fn grow(&mut self) -> Slot {

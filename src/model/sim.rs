@@ -202,9 +202,15 @@ impl Simulation {
     /// Runs as many events as are `left`, or all there are.
     #[inline(always)]
     fn run_some(&mut self, last: SimTime) {
+        let far = self.world.frames.are_far();
         while self.left > 0
             && let Some(popped) = self.world.agenda.pop(last)
         {
+            if far {
+                for slot in self.world.agenda.upcoming() {
+                    self.world.frames.expect(slot);
+                }
+            }
             self.dispatch(popped.kind, popped.slot, popped.sequence);
             self.left -= 1;
         }

@@ -37,6 +37,12 @@ impl Heap {
         self.places[PAD]
     }
 
+    /// What lies in the first place, open or not.
+    #[inline(always)]
+    pub(super) fn first(&self) -> u128 {
+        self.places[PAD]
+    }
+
     #[inline(always)]
     pub(super) fn push(&mut self, key: u128) {
         if self.open {
