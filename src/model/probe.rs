@@ -119,7 +119,7 @@ pub struct FaultMeasured {
     pub during: (u64, u64),
     /// After it ended, until the next fault began.
     pub after: (u64, u64),
-    /// When that next fault began, or the run ended, after its last span, ns.
+    /// When that next fault began, the load changed or the run ended, after its last span, ns.
     pub until: SimTime,
     /// Its place among the watched faults, if it is one.
     pub watched: Option<usize>,

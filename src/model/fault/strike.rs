@@ -10,6 +10,7 @@ use super::{
 };
 use crate::model::{
     build::Names,
+    client::LoadSpec,
     probe::{FaultMeasured, Side},
     record::Recorder,
     sim::Simulation,
@@ -135,7 +136,7 @@ impl Simulation {
                 id: id.clone(),
                 effect: names.faults[fault].effect().name(),
                 target: names.faults[fault].effect().what(),
-                until: sides.afters.last().map_or(ended_at, |s| s.1),
+                until: sides.afters.last().map_or(ended_at, |s| s.1.min(names.next_load(s.0))),
                 watched: names.design.watched.iter().position(|w| w == id),
                 ..FaultMeasured::default()
             };
@@ -155,6 +156,20 @@ impl Simulation {
             measured
         };
         (0..names.faults.len()).map(one).collect()
+    }
+}
+
+impl Names<'_> {
+    /// When the load next changes after an instant, beyond what recurs: from then on nothing can be said of
+    /// what was before.
+    fn next_load(&self, after: u64) -> u64 {
+        let loads = self.design.clients.values().filter_map(|client| client.load.as_ref());
+        let steps = loads.flat_map(|load| match load {
+            LoadSpec::Steps(steps) => steps.as_slice(),
+            LoadSpec::Factor(_) => &[],
+        });
+        let changes = steps.filter(|step| step.every.is_none() && step.at.0 > after);
+        changes.map(|step| step.at.0).min().unwrap_or(u64::MAX)
     }
 }
 

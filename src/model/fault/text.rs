@@ -18,6 +18,11 @@ impl Effect<'_> {
     pub fn what(self) -> String {
         match self {
             Self::Load(surge) => format!("{}, factor {}", surge.client, surge.factor),
+            Self::Deploy(deploy) => {
+                let new: Vec<&str> = deploy.set.keys().map(String::as_str).collect();
+                let colon = if new.is_empty() { "" } else { ": " };
+                format!("{}{colon}{}", deploy.node, new.join(", "))
+            }
             Self::Set(changes) => changes.keys().cloned().collect::<Vec<_>>().join(", "),
             _ => {
                 let target = self.target().map(TargetSpec::what);
