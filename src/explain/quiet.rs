@@ -28,9 +28,9 @@ pub(super) struct Quiet {
 pub(super) fn quiet(results: &Results) -> Quiet {
     let starts = &results.series.start;
     let first = starts.iter().position(|&start| start >= results.warm_up).unwrap_or(starts.len());
-    let begun = |at: f64| starts.iter().rposition(|&start| start <= at).unwrap_or_default();
     // A window that a fault falls into is disturbed; one that ends as it begins is not.
-    let fault = results.faults.iter().filter_map(|f| f.started.value).map(begun).min();
+    let fault =
+        results.faults.iter().filter_map(|f| f.started.value).map(|at| window(results, at)).min();
     let until = fault.unwrap_or(starts.len()).max(first);
     // Changes of the load before the first fault.
     let opening = first..until.min(first + ((starts.len() - first) / 20).max(3));
@@ -84,9 +84,18 @@ pub(super) fn less(results: &Results, level: Level) -> f64 {
 
 /// How far the count of a window may be from its mean by chance, as a share of it.
 pub(super) fn noise(results: &Results, rate: f64) -> f64 {
+    SIGMAS / (rate * counted(results)).max(1e-9).sqrt()
+}
+
+/// Seconds that are counted in a window, over all replications.
+pub(super) fn counted(results: &Results) -> f64 {
     let length = results.series.length.first().copied().unwrap_or_default();
-    let expected = rate * length * results.replications.len().max(1) as f64;
-    SIGMAS / expected.max(1e-9).sqrt()
+    length * results.replications.len().max(1) as f64
+}
+
+/// The window an instant lies in.
+pub(super) fn window(results: &Results, at: f64) -> usize {
+    results.series.start.iter().rposition(|&start| start <= at).unwrap_or_default()
 }
 
 /// Good answers of a client over what it asks, by the instant they come. What a closed client asks depends

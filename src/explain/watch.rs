@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    quiet::{CHANGE, Quiet, answered_share, fallen, is_closed, less, more, noise, some},
+    quiet::{
+        CHANGE, Quiet, answered_share, counted, fallen, is_closed, less, more, noise, some, window,
+    },
     signal::{LEAST_WINDOWS, Level, Spell, falls, rises},
 };
 use crate::results::{ClientSeries, NodeSeries, Results};
@@ -62,7 +64,7 @@ const RECENT: usize = 20;
 const GAP: usize = 5;
 
 /// Causes of refusals and waits a node notes, what they are events of, and what they are called.
-const CAUSES: [(&str, &str, &str); 15] = [
+const CAUSES: [(&str, &str, &str); 20] = [
     ("queue_full", "refusals_began", "queue full"),
     ("abandoned", "refusals_began", "patience over"),
     ("codel", "refusals_began", "dropped by CoDel"),
@@ -76,6 +78,11 @@ const CAUSES: [(&str, &str, &str); 15] = [
     ("breaker_open", "refusals_began", "breaker open"),
     ("no_live_target", "refusals_began", "no live target"),
     ("connection_refused", "refusals_began", "connection refused"),
+    ("no_lease", "refusals_began", "lease lost"),
+    ("unauthorized", "refusals_began", "unauthorized"),
+    ("out_of_memory", "refusals_began", "out of memory"),
+    ("out_of_threads", "refusals_began", "out of threads"),
+    ("out_of_descriptors", "refusals_began", "out of descriptors"),
     ("pool_wait", "waits_began", "a connection"),
     ("bulkhead_wait", "waits_began", "the bulkhead"),
 ];
@@ -112,10 +119,8 @@ pub(super) fn watch(results: &Results, quiet: &Quiet) -> Vec<Found> {
 
 /// Windows in which something began that may be the cause of something: faults.
 fn causes(results: &Results) -> Vec<usize> {
-    let starts = &results.series.start;
-    let window = |at: f64| starts.iter().rposition(|&start| start <= at).unwrap_or_default();
     let spans = results.faults.iter().flat_map(|f| &f.spans);
-    spans.flat_map(|span| [window(span.0), window(span.1)]).collect()
+    spans.flat_map(|span| [window(results, span.0), window(results, span.1)]).collect()
 }
 
 /// Each thing once for each cause: what comes again soon is the same spell, and what begins long after
@@ -156,12 +161,6 @@ fn believed(mut found: Vec<Found>, faults: &[usize]) -> Vec<Found> {
 }
 
 impl Watch<'_> {
-    /// Seconds that are counted in a window, over all replications.
-    fn counted(&self) -> f64 {
-        let length = self.results.series.length.first().copied().unwrap_or_default();
-        length * self.results.replications.len().max(1) as f64
-    }
-
     fn level(&self, values: &[Option<f64>]) -> Option<Level> {
         Level::of(values, &self.quiet.windows)
     }
@@ -222,7 +221,7 @@ impl Watch<'_> {
             let rule = Rule { times: 3.0, slack: 1.5, floor: SOME };
             self.risen(("timeouts_began", name, "attempts"), &share, &rule);
         }
-        self.breakers(name, &client.breakers_opened);
+        self.first_time("breaker_opened", name, &client.breakers_opened);
     }
 
     fn answers(&mut self, name: &str, client: &ClientSeries) {
@@ -272,13 +271,13 @@ impl Watch<'_> {
         sent.into_iter().map(|rate| before.map(|before| rate / before)).collect()
     }
 
-    /// An opening is an event when there were none before.
-    fn breakers(&mut self, name: &str, opened: &[f64]) {
-        let Some(from) = first_above(opened, self.quiet) else { return };
+    /// What never happened before is an event when it does; its value is how often it does from then on.
+    fn first_time(&mut self, kind: &'static str, name: &str, rates: &[f64]) {
+        let Some(from) = first_above(rates, self.quiet) else { return };
         let length = self.results.series.length.first().copied().unwrap_or_default();
-        let value = opened[from..].iter().sum::<f64>() * length;
+        let value = rates[from..].iter().sum::<f64>() * length;
         let spell = Spell { from, to: None, extreme: value, mean: value, strong: true };
-        self.note(("breaker_opened", name, ""), vec![spell], 0.0, |spell| spell.extreme);
+        self.note((kind, name, ""), vec![spell], 0.0, |spell| spell.extreme);
     }
 
     // ---- nodes -----------------------------------------------------------------------------
@@ -327,7 +326,7 @@ impl Watch<'_> {
             self.note(("saturated", name, ""), spells, level.mean, |spell| spell.extreme);
         }
         // Of few requests one instance gets many by chance.
-        let few = 20.0 * instances as f64 / self.counted();
+        let few = 20.0 * instances as f64 / counted(self.results);
         let shares = node.largest_share.iter().zip(&node.arrivals);
         let shares: Vec<Option<f64>> =
             shares.map(|(share, rate)| share.filter(|_| *rate >= few)).collect();
@@ -356,16 +355,14 @@ impl Watch<'_> {
             let rule = Rule { times: 3.0, slack: 1.5, floor: SOME * arrivals };
             self.risen(("timeouts_began", name, words), &some(rates), &rule);
         }
-        if let Some(opened) = node.causes.get("breaker_opened") {
-            self.breakers(name, opened);
-        }
-        for cause in ["marked_down", "ejected"] {
-            let Some(rates) = node.causes.get(cause) else { continue };
-            let Some(from) = first_above(rates, self.quiet) else { continue };
-            let length = self.results.series.length.first().copied().unwrap_or_default();
-            let value = rates[from..].iter().sum::<f64>() * length;
-            let spell = Spell { from, to: None, extreme: value, mean: value, strong: true };
-            self.note(("target_taken_out", name, ""), vec![spell], 0.0, |spell| spell.extreme);
+        for (cause, kind) in [
+            ("breaker_opened", "breaker_opened"),
+            ("marked_down", "target_taken_out"),
+            ("ejected", "target_taken_out"),
+        ] {
+            if let Some(rates) = node.causes.get(cause) {
+                self.first_time(kind, name, rates);
+            }
         }
     }
 

@@ -12,7 +12,9 @@ use crate::{
 pub(super) fn started(fault: &FaultResults, more: usize) -> String {
     let effect = fault.effect.replace('_', " ");
     let what = match fault.effect.as_str() {
-        "partition" | "latency" | "loss" | "bandwidth" => format!("{effect} {}", fault.target),
+        "partition" | "latency" | "loss" | "duplicate" | "bandwidth" => {
+            format!("{effect} {}", fault.target)
+        }
         _ => format!("{effect} of {}", fault.target),
     };
     let more = match more {

@@ -616,10 +616,16 @@ impl Writer {
             }
             _ => format!("slow: {{{node}, factor: 3}}"),
         };
+        let when = self.when(&what, duration);
+        self.line(&format!("  - {{id: f{number}, {when}, {what}}}"));
+    }
+
+    /// When a fault comes.
+    fn when(&mut self, what: &str, duration: u64) -> String {
         let again =
             what.starts_with("crash") || what.starts_with("slow") || what.starts_with("pause");
         let after = self.alerts && !what.starts_with("load") && !what.starts_with("crash");
-        let when = if after && self.chance(40) {
+        if after && self.chance(40) {
             let delay = self.within(0, 2000);
             let ends = if what.starts_with("clear") { "" } else { ", for: 1s" };
             format!("after: bad, delay: {delay}ms{ends}")
@@ -634,8 +640,7 @@ impl Writer {
             let span = self.within(1, 10_000);
             let ends =
                 if what.starts_with("clear") { String::new() } else { format!(", for: {span}ms") };
-            format!("at: {at}ms{ends}{}", self.shape(&what, span))
-        };
-        self.line(&format!("  - {{id: f{number}, {when}, {what}}}"));
+            format!("at: {at}ms{ends}{}", self.shape(what, span))
+        }
     }
 }

@@ -35,7 +35,7 @@ struct Story {
     never: &'static [&'static str],
 }
 
-const STORIES: [Story; 17] = [
+const STORIES: [Story; 18] = [
     Story {
         name: "metastable-retry-storm",
         variant: "",
@@ -214,6 +214,21 @@ const STORIES: [Story; 17] = [
         events: &["fault_started broken", "target_taken_out lb", "fault_ended broken"],
         never: &["skew_grew", "errors_began", "goodput_fell"],
     },
+    Story {
+        name: "kinesis-2020",
+        variant: "",
+        events: &[
+            "fault_started added",
+            "refusals_began cell_a",
+            "queue_grew shard_maps",
+            "refusals_began cell_a",
+            "saturated shard_maps",
+            "fault_ended added",
+            "recovered added",
+            "queue_drained shard_maps",
+        ],
+        never: &["not_recovered", "timeouts_began"],
+    },
 ];
 
 #[test]
@@ -252,6 +267,25 @@ fn the_bottleneck_is_what_was_full_first() {
     // Nothing is full: the busiest one.
     let found = incident("sinkhole", "random").bottleneck.unwrap();
     assert_eq!((found.node.as_str(), found.saturated_at), ("api", None));
+}
+
+#[test]
+fn what_a_service_lacks_and_what_is_deployed_is_told_by_name() {
+    // The lease was renewed at most 1 s before the control plane is gone, and 1 s after it is back.
+    let text = "windtunnel: 1\nname: own\nduration: 120s\n\
+         clients: {users: {arrivals: constant(100/s), to: app, timeout: 1s}}\n\
+         nodes:\n  app: {service: {work: 1ms, cores: 4, dependencies: {control: {timeout: 500ms}}, \
+           background: [{every: 1s, lease: 3s, do: [{call: control}]}]}}\n  \
+           control: {service: {cores: 1, work: 1ms}}\n\
+         faults:\n  - {id: gone, at: 40s, for: 20s, crash: {node: control}}\n  \
+           - {id: roll, at: 90s, deploy: {node: app, set: {work: 2ms}, batch: 100%, restart: false}}\n";
+    let results = of(text, 1);
+    let told = told(&results);
+    let refused = results.timeline.events.iter().find(|e| e.text.contains("(lease lost"));
+    let refused = refused.unwrap_or_else(|| panic!("{told}"));
+    assert_eq!((refused.subject.as_str(), refused.value), ("app", Some(1.0)), "{told}");
+    assert!((42.0..=43.0).contains(&refused.at), "{told}");
+    assert!(told.contains("fault roll begins: deploy of app\n"), "{told}");
 }
 
 #[test]

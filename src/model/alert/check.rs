@@ -33,6 +33,22 @@ pub fn alerts(names: &Names<'_>, problems: &mut Problems) {
     }
 }
 
+/// The alert of that name, which is missed where there is none.
+pub fn alert_named<'a>(
+    name: &Name,
+    path: &str,
+    names: &Names<'a>,
+    problems: &mut Problems,
+) -> Option<&'a AlertSpec> {
+    let all = &names.design.alerts;
+    let found = all.get(name);
+    if found.is_none() {
+        let help = closest(&name.0, all.keys().map(|name| name.0.as_str()));
+        problems.error_help("E-REF", path, format!("unknown alert `{}`", name.0), help);
+    }
+    found
+}
+
 struct Check<'a> {
     spec: &'a AlertSpec,
     path: String,

@@ -1,6 +1,6 @@
 //! Alerts: monitors that look at what was measured now and then, and say when it is bad.
 //!
-//! A monitor knows what a real one could: what has ended (`monitor.rs`), never the state of the model.
+//! A monitor knows what a real one could: counters (`monitor.rs`), never the state of the model.
 //! It looks between two events, at instants known beforehand, so nothing of it is in the agenda. Faults may
 //! come `after` an alert (`fault/trigger.rs`).
 //!

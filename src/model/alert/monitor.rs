@@ -1,6 +1,6 @@
 //! Monitors at work: what was measured up to each look, and what follows from it.
 //!
-//! **Invariant.** A monitor reads sums of what has ended, as a real one reads counters; it changes nothing
+//! **Invariant.** A monitor reads sums from the start of the run, as a real one reads counters; it changes nothing
 //! but the faults that wait for it.
 
 use std::collections::VecDeque;

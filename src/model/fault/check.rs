@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     model::{
-        alert::Source,
+        alert::{Source, check::alert_named},
         build::Names,
         check::{closest, law},
         client::Arrivals,
@@ -152,26 +152,18 @@ impl Check<'_> {
     /// Whether an alert can bring it.
     fn after(&self, effect: Effect<'_>, problems: &mut Problems) {
         let spec = self.spec;
-        let Some(alert) = &spec.after else {
+        let Some(name) = &spec.after else {
             if spec.delay.is_some() {
                 let help = "`after` names the alert; a dated fault has `at`";
                 problems.error_help("E-FAULT-TIME", self.at("delay"), "after what?", help);
             }
             return;
         };
-        let alerts = &self.names.design.alerts;
-        match alerts.get(alert) {
-            None => {
-                let help = closest(&alert.0, alerts.keys().map(|name| name.0.as_str()));
-                let message = format!("unknown alert `{}`", alert.0);
-                problems.error_help("E-REF", self.at("after"), message, help);
-            }
-            Some(of) if of.when.of == Source::Deploy(spec.id.clone()) => {
-                let message = format!("`{}` looks at what this deployment brought", alert.0);
-                let help = "it would wait for itself; `rollback` ends it after the alert";
-                problems.error_help("E-CYCLE", self.at("after"), message, help);
-            }
-            Some(_) => {}
+        let alert = alert_named(name, &self.at("after"), self.names, problems);
+        if alert.is_some_and(|alert| alert.when.of == Source::Deploy(spec.id.clone())) {
+            let message = format!("`{name}` looks at what this deployment brought");
+            let help = "it would wait for itself; `rollback` ends it after the alert";
+            problems.error_help("E-CYCLE", self.at("after"), message, help);
         }
         if spec.at.is_some() || spec.every.is_some() || spec.mtbf.is_some() {
             let message = "comes after an alert or when its time is come";

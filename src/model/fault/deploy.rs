@@ -25,8 +25,8 @@ use crate::{
         random::Stream,
     },
     model::{
-        build::Names, check::closest, fault::FaultSpec, kinds::NodeSpec, node::NodeId,
-        sim::Simulation,
+        alert::check::alert_named, build::Names, check::closest, fault::FaultSpec, kinds::NodeSpec,
+        node::NodeId, sim::Simulation,
     },
     problem::Problems,
     units::{Count, Fraction, Name, SimDuration, ValueError, text_value},
@@ -176,12 +176,8 @@ impl DeploySpec {
     /// Reports what is wrong with it.
     pub fn check(&self, at: &str, names: &Names<'_>, problems: &mut Problems) {
         let to = |key: &str| format!("{at}.{key}");
-        if let Some(alert) = &self.rollback
-            && !names.design.alerts.contains_key(alert)
-        {
-            let known = names.design.alerts.keys().map(|name| name.0.as_str());
-            let message = format!("unknown alert `{}`", alert.0);
-            problems.error_help("E-REF", to("rollback"), message, closest(&alert.0, known));
+        if let Some(name) = &self.rollback {
+            alert_named(name, &to("rollback"), names, problems);
         }
         if let Some(batches) = &self.batch {
             let none = |batch: &BatchSpec| match batch {

@@ -18,11 +18,7 @@ impl Effect<'_> {
     pub fn what(self) -> String {
         match self {
             Self::Load(surge) => format!("{}, factor {}", surge.client, surge.factor),
-            Self::Deploy(deploy) => {
-                let new: Vec<&str> = deploy.set.keys().map(String::as_str).collect();
-                let colon = if new.is_empty() { "" } else { ": " };
-                format!("{}{colon}{}", deploy.node, new.join(", "))
-            }
+            Self::Deploy(deploy) => deploy.node.to_string(),
             Self::Set(changes) => changes.keys().cloned().collect::<Vec<_>>().join(", "),
             _ => {
                 let target = self.target().map(TargetSpec::what);
@@ -39,7 +35,7 @@ impl TargetSpec {
         match (&self.instances, &self.shard) {
             (Some(InstancesSpec::Count(n)), _) => text += &format!(" ({n} of its instances)"),
             (Some(InstancesSpec::Share(share)), _) => {
-                text += &format!(" ({share} of its instances)")
+                text += &format!(" ({share} of its instances)");
             }
             (Some(InstancesSpec::These(these)), _) => {
                 let these: Vec<String> = these.iter().map(Count::to_string).collect();

@@ -62,35 +62,30 @@ impl Kind for ServiceSpec {
     }
 
     fn outgoing(&self, path: &str) -> Vec<Outgoing> {
+        let plain = |at: &str, target: &Name| Outgoing {
+            path: format!("{path}.{at}"),
+            target: target.0.clone(),
+            operation: None,
+            label: String::new(),
+            endpoint: None,
+            times: 1.0,
+            attempts: 1,
+            to_all: false,
+            by_itself: false,
+        };
         let mut all = Vec::new();
         for (name, steps) in &self.endpoints {
             let path = format!("{path}.endpoints.{}", name.0);
             step_calls(steps, (&path, &name.0), 1.0, &mut all);
         }
         for (i, target) in self.calls.iter().enumerate() {
-            all.push(Outgoing {
-                path: format!("{path}.calls[{i}]"),
-                target: target.0.clone(),
-                operation: None,
-                label: String::new(),
-                endpoint: None,
-                times: 1.0,
-                attempts: 1,
-                to_all: false,
-                by_itself: false,
-            });
+            all.push(plain(&format!("calls[{i}]"), target));
         }
         if let Some(auth) = self.inbound.as_ref().and_then(|inbound| inbound.auth.as_ref()) {
             all.push(Outgoing {
-                path: format!("{path}.inbound.auth"),
-                target: auth.0.clone(),
                 operation: Some((AUTH.to_owned(), None)),
                 label: AUTH.to_owned(),
-                endpoint: None,
-                times: 1.0,
-                attempts: 1,
-                to_all: false,
-                by_itself: false,
+                ..plain("inbound.auth", auth)
             });
         }
         for (i, task) in self.background.iter().enumerate() {
@@ -107,15 +102,10 @@ impl Kind for ServiceSpec {
         }
         for (store, tier) in self.stale_reads() {
             all.push(Outgoing {
-                path: format!("{path}.dependencies.{store}.fallback.cache"),
-                target: tier.0.clone(),
                 operation: Some((Verb::LookupStale.name().to_owned(), Some(Verb::LookupStale))),
                 label: "fallback".to_owned(),
-                endpoint: None,
                 times: 0.0,
-                attempts: 1,
-                to_all: false,
-                by_itself: false,
+                ..plain(&format!("dependencies.{store}.fallback.cache"), tier)
             });
         }
         // What a call falls back on is asked the same, and may fall back in turn.
