@@ -10,7 +10,7 @@ use super::{
 use crate::results::{FaultResults, Results, Timeline, TimelineEvent};
 
 /// Kinds in causal order: what may be the cause of what stands below it within one window.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 26] = [
     "fault_ended",
     "fault_started",
     "load_rose",
@@ -31,6 +31,7 @@ const ORDER: [&str; 25] = [
     "target_taken_out",
     "fallbacks_began",
     "goodput_fell",
+    "alert_fired",
     "queue_drained",
     "goodput_returned",
     "recovered",
@@ -50,6 +51,11 @@ pub fn timeline(results: &Results) -> Timeline {
     let mut events = Vec::new();
     for fault in &results.faults {
         faults(&mut events, results, fault);
+    }
+    for alert in &results.alerts {
+        if let Some(at) = alert.fired.value {
+            events.push(event("alert_fired", &alert.id, at, words::fired(alert)));
+        }
     }
     if quiet.disturbed {
         for found in watch(results, &quiet) {

@@ -4,7 +4,7 @@
 
 use super::watch::Found;
 use crate::{
-    results::FaultResults,
+    results::{AlertResults, FaultResults},
     units::show::{Quantity, duration, value},
 };
 
@@ -22,6 +22,11 @@ pub(super) fn started(fault: &FaultResults, more: usize) -> String {
         n => format!("; and {n} times more"),
     };
     format!("fault {} begins: {what}{more}", fault.id)
+}
+
+/// An alert fires for the first time.
+pub(super) fn fired(alert: &AlertResults) -> String {
+    format!("alert {} fires", alert.id)
 }
 
 pub(super) fn ended(fault: &FaultResults) -> String {

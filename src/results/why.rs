@@ -21,14 +21,14 @@ pub struct Timeline {
 pub struct TimelineEvent {
     /// When, s: of a fault exactly, else the start of the window it was first seen in.
     pub at: f64,
-    /// `fault_started`, `fault_ended`; of clients `load_rose`, `load_fell`, `in_flight_grew`, `latency_rose`,
+    /// `fault_started`, `fault_ended`; `alert_fired`; of clients `load_rose`, `load_fell`, `in_flight_grew`, `latency_rose`,
     /// `timeouts_began`, `amplification`, `errors_began`, `refusals_began`, `fallbacks_began`,
     /// `breaker_opened`, `goodput_fell`, `goodput_returned`; of nodes `load_rose` (more calls than those who
     /// call were asked for), `hit_ratio_fell`, `skew_grew`, `queue_grew`, `queue_drained`, `inside_grew`,
     /// `saturated`, `waits_began`, `timeouts_began`, `refusals_began`, `breaker_opened`,
     /// `target_taken_out`, `amplification`; of faults that came once `recovered`, `partly_recovered`, `not_recovered`.
     pub kind: String,
-    /// The fault, client or node.
+    /// The fault, alert, client or node.
     pub subject: String,
     /// What was reached (of what fell, the lowest), in the unit of the kind.
     pub value: Option<f64>,

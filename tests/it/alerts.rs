@@ -55,6 +55,18 @@ fn an_alert_fires_when_what_was_measured_was_bad_for_long_enough() {
 }
 
 #[test]
+fn the_story_of_a_run_tells_of_it() {
+    let alert = "a: {when: error_fraction(node=api window=10s) > 50%}";
+    let found = results_of(&with_alerts("60.05s", API, alert, ERRORS), 1);
+    let events = found["timeline"]["events"].as_array().unwrap();
+    let kinds: Vec<&str> = events.iter().map(|e| e["kind"].as_str().unwrap()).collect();
+    let at = |kind: &str| kinds.iter().position(|k| *k == kind).unwrap_or_else(|| panic!("{kind}"));
+    assert!(at("fault_started") < at("errors_began") && at("errors_began") < at("alert_fired"));
+    assert_eq!(events[at("alert_fired")]["text"], "alert a fires");
+    assert_eq!(events[at("alert_fired")]["at"], 26.0);
+}
+
+#[test]
 fn each_figure_is_what_was_measured_before_the_look() {
     // 200 ms instead of 10 from the request of 20.1 s on: 21.7 s is the last that has ended at 22 s, the
     // seventeenth of 98, at 21 s there were seven.
