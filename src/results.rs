@@ -257,14 +257,15 @@ pub struct FaultResults {
     /// when that was not seen in every replication, or when it came more than once.
     pub time_to_recover: Estimate,
     /// Whether, in most replications, the design stayed down after it: in the second half of the time from
-    /// its end to the next fault, change of load or the end, availability was below 90 % of what it was before; null when
+    /// its end to the next fault (or change of load, if all was well by then) or the end, availability was below 90 % of
+    /// what it was before; null when
     /// that time was shorter than the fault, or when it came more than once.
     #[serde(default)]
     pub metastable: Option<bool>,
     /// Good answers per second to requests sent before it began.
     #[serde(default)]
     pub goodput_before: Estimate,
-    /// Share of them that has returned from `returned_within` after its end on, until the next fault, change of load or the
+    /// Share of them that has returned from `returned_within` after its end on, until the next fault or the
     /// end: goodput then / goodput before, and of clients whose arrivals do not wait for answers, each times
     /// requests issued before / then. Null when it came more than once.
     #[serde(default)]

@@ -119,8 +119,10 @@ pub struct FaultMeasured {
     pub during: (u64, u64),
     /// After it ended, until the next fault began.
     pub after: (u64, u64),
-    /// When that next fault began, the load changed or the run ended, after its last span, ns.
+    /// When that next fault began, or the run ended, after its last span, ns.
     pub until: SimTime,
+    /// The same, or when the load changed if that was earlier.
+    pub steady: SimTime,
     /// Its place among the watched faults, if it is one.
     pub watched: Option<usize>,
     /// Length of each side inside the measured span, ns.

@@ -34,8 +34,9 @@ pub(super) fn results(
     let faults = replications.first().map_or(0, |m| m.faults.len());
     (0..faults)
         .map(|fault| {
-            let parts: Vec<&FaultMeasured> =
-                replications.iter().map(|m| &m.faults[fault]).collect();
+            let parts: Vec<FaultMeasured> =
+                replications.iter().zip(all).map(|(m, r)| watched(&m.faults[fault], r)).collect();
+            let parts: Vec<&FaultMeasured> = parts.iter().collect();
             let mean = |figure: &dyn Fn(&FaultMeasured) -> Option<f64>| {
                 let each: Vec<_> = parts.iter().map(|f| figure(f)).collect();
                 Estimate::mean_of(&each, confidence)
@@ -212,6 +213,13 @@ fn is_metastable(fault: &FaultMeasured, requests: &Requests) -> Option<bool> {
         .fold((0, 0), |(then, all), (good, decided)| (then + good, all + decided));
     let before = good as f64 / decided as f64;
     (all > 0).then_some((then as f64) < LOST * before * all as f64)
+}
+
+/// A fault, watched no further than to the next change of load if all was well by then: what went wrong
+/// later has another cause.
+fn watched(fault: &FaultMeasured, requests: &Requests) -> FaultMeasured {
+    let steady = FaultMeasured { until: fault.steady, ..fault.clone() };
+    if is_metastable(&steady, requests) == Some(false) { steady } else { fault.clone() }
 }
 
 /// From the end of a fault until the end of the last window that is worse than before it, s.

@@ -366,8 +366,7 @@ fn what_returns_after_a_fault_is_what_is_answered() {
     let value = |e: &windtunnel::results::Estimate| e.value.unwrap();
     assert!((value(&stall.goodput_returned) - 0.6).abs() < 0.01, "{stall:?}");
     assert!((value(&stall.goodput_before) - 100.0).abs() < 2.0, "{stall:?}");
-    // Watched until the load doubles at 150 s.
-    assert!((value(&stall.returned_within) - 24.5).abs() < 1e-9, "{stall:?}");
+    assert!((value(&stall.returned_within) - 99.5).abs() < 1e-9, "{stall:?}");
     assert!(stall.returned_by_client.is_empty(), "one client is all of them");
     let broken = results.faults.iter().find(|f| f.id == "broken").unwrap();
     assert_eq!(broken.goodput_returned.value, None, "it does not end");

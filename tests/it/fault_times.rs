@@ -155,3 +155,20 @@ faults:
     close(worst, 0.1);
     assert!(found["faults"][1]["time_to_recover"]["value"].is_null());
 }
+
+#[test]
+fn what_goes_wrong_with_a_later_load_is_not_the_fault_s() {
+    // A pause of 2 s is forgotten soon; 40 s later twice as much is asked as can be done.
+    let run = |load: &str| {
+        let client = format!("arrivals: poisson(50/s), to: api, timeout: 500ms, load: [{load}]");
+        let api = "api: {service: {cores: 1, work: exp(mean=10ms)}}";
+        results("200s", &client, api, "{id: stall, at: 60s, for: 2s, pause: {node: api}}")
+    };
+    let later = run("{at: 100s, factor: 4}");
+    assert_eq!(later["faults"][0]["metastable"], false, "{}", later["faults"][0]);
+    assert!(number(&later, "faults.0.goodput_returned") > 0.95);
+    assert!(number(&later, "faults.0.availability_after") < 0.6, "it counts all that came after");
+    // If it never came back before, what comes later does not excuse it.
+    let at_once = run("{at: 61s, factor: 4}");
+    assert_eq!(at_once["faults"][0]["metastable"], true, "{}", at_once["faults"][0]);
+}

@@ -136,7 +136,8 @@ impl Simulation {
                 id: id.clone(),
                 effect: names.faults[fault].effect().name(),
                 target: names.faults[fault].effect().what(),
-                until: sides.afters.last().map_or(ended_at, |s| s.1.min(names.next_load(s.0))),
+                until: sides.afters.last().map_or(ended_at, |s| s.1),
+                steady: sides.afters.last().map_or(ended_at, |s| s.1.min(names.next_load(s.0))),
                 watched: names.design.watched.iter().position(|w| w == id),
                 ..FaultMeasured::default()
             };
@@ -160,8 +161,7 @@ impl Simulation {
 }
 
 impl Names<'_> {
-    /// When the load next changes after an instant, beyond what recurs: from then on nothing can be said of
-    /// what was before.
+    /// When the load next changes after an instant, beyond what recurs.
     fn next_load(&self, after: u64) -> u64 {
         let loads = self.design.clients.values().filter_map(|client| client.load.as_ref());
         let steps = loads.flat_map(|load| match load {
