@@ -38,3 +38,4 @@ mod scenarios;
 mod swarm;
 mod theory;
 mod tidy;
+mod traces;
