@@ -10,7 +10,10 @@ use super::{
     node::{Node, NodeId},
     service::program::Program,
 };
-use crate::{engine::law::Tables, problem::Problems};
+use crate::{
+    engine::law::{Table, Tables},
+    problem::Problems,
+};
 
 /// How a caller without a balancer finds an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,8 +162,12 @@ pub trait Kind {
     fn carries(&self) -> bool {
         false
     }
-    /// Files its laws read: (file, column).
-    fn files(&self) -> Vec<(String, String)> {
+    /// Attributes that its conditions compare with names, and these names.
+    fn compared(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+    /// Files its laws read: (table, column).
+    fn files(&self) -> Vec<(Table, String)> {
         Vec::new()
     }
     /// How an instance starts after a crash.

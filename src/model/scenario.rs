@@ -34,7 +34,7 @@ impl Scenario {
         if problems.any_error() {
             return None;
         }
-        let prepared = Prepared::new(&design, data, problems);
+        let prepared = Prepared::new(&Names::new(&design), data, problems);
         (!problems.any_error()).then_some(Self { design, prepared, limits: Limits::default() })
     }
 

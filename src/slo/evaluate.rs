@@ -71,6 +71,9 @@ impl Judge<'_> {
         match figure {
             Figure::Requests(selection, path) => self.requests(selection, path),
             Figure::Sample(selection, sample, stat) => self.sample(selection, sample, *stat),
+            Figure::Fraction(selection, sample, op, limit) => {
+                self.times(selection, sample, |times| times.fraction(*op, *limit))
+            }
             Figure::Node(node, path) => self.over_results(|r| node_value(r, node, path)),
             Figure::Uptime(path) => self.over_results(|r| at(&json(&r.summary.uptime), path)),
             Figure::Metastable(fault) => self.over_results(|r| metastable(r, fault)),
@@ -94,20 +97,29 @@ impl Judge<'_> {
     }
 
     fn sample(&self, selection: &Selection, sample: &Sample, stat: Stat) -> Reading {
-        let parts: Vec<Times> =
-            self.evidence.requests(selection).iter().map(|r| Times::new(r, sample)).collect();
-        let each: Vec<_> = parts.iter().map(|times| times.statistic(stat)).collect();
-        let value = if stat == Stat::Mean {
-            mean(&each.iter().flatten().copied().collect::<Vec<_>>())
-        } else {
-            let mut all = Times::default();
-            for part in &parts {
-                all.measured.merge(&part.measured);
-                all.beyond += part.beyond;
-            }
-            all.statistic(stat)
-        };
-        Reading { value, each }
+        let mut reading = self.times(selection, sample, |times| times.statistic(stat));
+        if stat == Stat::Mean {
+            reading.value = mean(&reading.each.iter().flatten().copied().collect::<Vec<_>>());
+        }
+        reading
+    }
+
+    /// A figure of the times of each replication, and of all of them together.
+    fn times(
+        &self,
+        selection: &Selection,
+        sample: &Sample,
+        figure: impl Fn(&Times) -> Option<f64>,
+    ) -> Reading {
+        let mut all = Times::default();
+        let mut each = Vec::new();
+        for requests in &self.evidence.requests(selection) {
+            let times = Times::new(requests, sample);
+            each.push(figure(&times));
+            all.measured.merge(&times.measured);
+            all.beyond += times.beyond;
+        }
+        Reading { value: figure(&all), each }
     }
 
     /// The statistic over the windows of each replication; then its mean, as of any other figure.
@@ -158,6 +170,24 @@ impl Times {
                 Self { beyond: beyond(&measured), measured }
             }
         }
+    }
+
+    /// The share that is below, up to, above or from a limit on.
+    fn fraction(&self, op: Op, limit: u64) -> Option<f64> {
+        let all = self.measured.count() + self.beyond;
+        let up_to = |limit: u64| {
+            let measured = self.measured.count() as f64;
+            let above = self.measured.fraction_above(limit).unwrap_or(1.0) * measured;
+            // Counts are whole, or within a bucket as fine as this: 18 of 20 are 90 %, not less.
+            ((measured - above) * 1e6).round() / 1e6
+        };
+        let count = match op {
+            Op::Below => up_to(limit - 1),
+            Op::Above => all as f64 - up_to(limit),
+            Op::AtLeast => all as f64 - up_to(limit - 1),
+            _ => up_to(limit),
+        };
+        (all > 0).then(|| count / all as f64)
     }
 
     /// In seconds; infinite where it falls on a request beyond any limit.

@@ -37,3 +37,4 @@ mod scenarios;
 mod swarm;
 mod theory;
 mod tidy;
+mod traces;

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::law::{DurationFormula, DurationLaw, Tables, to_nanos},
+    engine::law::{DurationFormula, DurationLaw, Table, Tables, to_nanos},
     model::{
         build::{Assembly, Names},
         check,
@@ -197,7 +197,7 @@ impl Kind for CacheSpec {
         }
     }
 
-    fn files(&self) -> Vec<(String, String)> {
+    fn files(&self) -> Vec<(Table, String)> {
         let boot = self.boot.iter().chain(&self.ttl).flat_map(DurationLaw::tables);
         self.latency.iter().flat_map(DurationFormula::tables).chain(boot).collect()
     }
