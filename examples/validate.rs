@@ -1,4 +1,4 @@
-//! Runs every oracle whole and writes `docs/VALIDATION.md`:
+//! Runs every oracle whole and writes `docs/VALIDATION.md`, but for what `validation/real/run` writes there:
 //!
 //! ```sh
 //! cargo run --release --example validate            # all
@@ -34,7 +34,9 @@ fn main() -> ExitCode {
     println!("{} figures, {refuted} refuted", rows.len());
     if prefix.is_none() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/VALIDATION.md");
-        if let Err(error) = fs::write(&path, document(&plans, &rows)) {
+        let old = fs::read_to_string(&path).unwrap_or_default();
+        let text = document(&plans, &rows) + real_systems(&old);
+        if let Err(error) = fs::write(&path, text) {
             eprintln!("cannot write {}: {error}", path.display());
             return ExitCode::FAILURE;
         }
@@ -98,6 +100,11 @@ fn document(plans: &[Plan], rows: &[(&Plan, Judged)]) -> String {
         }
     }
     text
+}
+
+/// What real servers did, as it stands there.
+fn real_systems(old: &str) -> &str {
+    old.find("\n## Against real systems\n").map_or("", |at| &old[at..])
 }
 
 fn introduction(plans: &[Plan], rows: &[(&Plan, Judged)]) -> String {

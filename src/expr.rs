@@ -355,6 +355,15 @@ pub fn vnodes(t: &mut Taker<'_>) -> Result<u32, ValueError> {
     })
 }
 
+/// An argument that is `true` or `false`; `false` when absent.
+pub fn flag(t: &mut Taker<'_>, key: &str) -> Result<bool, ValueError> {
+    match t.key(key).map(ToString::to_string).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(unknown("truth value", other, &["true", "false"])),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -307,17 +307,26 @@ pub fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems
         ring(pool, points, &format!("{path}.policy"), problems);
     }
     let path_policy = format!("{path}.policy");
-    if let Some(Policy::PowerOfD(d)) = spec.policy {
+    if let Some(Policy::PowerOfD { d, replace }) = spec.policy {
         if d == 0 || d > 16 {
             problems.error("E-RANGE", path_policy, "d must be in 1..=16");
-        } else if u64::from(d) > pool && pool > 0 {
+        } else if u64::from(d) > pool && pool > 0 && !replace {
             problems.warn(
                 "W-POLICY",
                 path_policy,
                 format!("d = {d} but there are only {pool} instances: all are compared"),
-                "this is least_requests with random ties",
+                "this is least_requests",
             );
         }
+    } else if spec.policy == Some(Policy::RoundRobin(true))
+        && !matches!(spec.to, TargetsSpec::Weighted(_))
+    {
+        problems.warn(
+            "W-POLICY",
+            path_policy,
+            "there are no weights to spread evenly: this is round_robin",
+            "give `to` weights, such as `{blue: 95, green: 5}`",
+        );
     }
 }
 
@@ -428,6 +437,17 @@ fn health(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems: &mut
         if eject.for_.0 == 0 {
             problems.error("E-RANGE", format!("{path}.eject.for"), "must be above 0");
         }
+    }
+    if spec.timeout.is_some_and(|t| t.0 == 0) {
+        problems.error("E-RANGE", format!("{path}.timeout"), "must be above 0");
+    }
+    if spec.on_down.is_some() && spec.health_check.is_none() {
+        problems.error_help(
+            "E-CONFLICT",
+            format!("{path}.on_down"),
+            "this balancer never finds a target down",
+            "give it a `health_check`",
+        );
     }
     let knows = spec.health_check.is_some() || spec.eject.is_some();
     for (key, given) in [("slow_start", spec.slow_start.is_some()), ("panic", spec.panic.is_some())]

@@ -39,6 +39,8 @@ nodes:
       to: api
       policy: power_of_d(d=2)
       health_check: {interval: 1s, timeout: 100ms}
+      on_down: reset
+      timeout: 2s
       eject: {errors: 5, for: 3s}
   api:
     service:

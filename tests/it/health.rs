@@ -33,7 +33,7 @@ fn a_crash_is_noticed_after_so_many_probes() {
     {
         let fault =
             format!("{{id: c, at: 100s, for: 60s, crash: {{node: api, instances: [0]{process}}}}}");
-        let measured = checked("300.005s", CHECK, TWO, &fault);
+        let measured = checked("300.005s", &format!("{CHECK}, timeout: 6s"), TWO, &fault);
         let failed = number(&measured, &format!("summary.requests.{outcome}"));
         let noticed = failed / 50.0;
         assert!(noticed >= least && noticed <= most + 0.05, "{process}: {noticed} s");
@@ -47,14 +47,16 @@ fn a_crash_is_noticed_after_so_many_probes() {
 }
 
 #[test]
-fn a_balancer_that_checks_gives_up_what_takes_too_long() {
-    // Nobody else has a timer: without the balancer's the requests would hang for ever.
-    let measured =
-        checked("100s", CHECK, TWO, "{id: c, at: 50s, crash: {node: api, instances: [0]}}");
+fn a_balancer_with_a_timeout_gives_up_what_takes_too_long() {
+    // Nobody else has a timer: without the balancer's the requests hang for ever, checks or not.
+    let fault = "{id: c, at: 50s, crash: {node: api, instances: [0]}}";
+    let hang = number(&checked("100s", CHECK, TWO, fault), "summary.requests.in_flight");
+    assert!((200.0..=330.0).contains(&hang), "{hang}");
+    let measured = checked("100s", &format!("{CHECK}, timeout: 6s"), TWO, fault);
     let timeouts = number(&measured, "summary.requests.timeout");
     assert!((200.0..=330.0).contains(&timeouts), "{timeouts}");
     assert_eq!(number(&measured, "nodes.lb.causes.target_timeout"), timeouts);
-    assert!((number(&measured, "summary.latency_all.max") - 6.0).abs() < 1e-9, "interval x fall");
+    assert!((number(&measured, "summary.latency_all.max") - 6.0).abs() < 1e-9);
 }
 
 #[test]
@@ -149,7 +151,8 @@ fn without_probes_it_is_told_after_a_while() {
     assert_eq!(number(&measured, "summary.requests.error"), 150.0);
     let share = number(&measured, "nodes.api.per_instance.0.throughput") * 100.005;
     // 20 s down, of which 3 s are not known, and 3 s until it is known to be back.
-    assert_eq!(share.round(), 5000.0 - 50.0 * 20.0 - 150.0);
+    // One more or less by whose turn it was.
+    assert!((share - (5000.0 - 50.0 * 20.0 - 150.0)).abs() < 1.5, "{share}");
 }
 
 const GOOD: &str = "\

@@ -7,6 +7,7 @@ mod active;
 mod alerts;
 mod background;
 mod bad_input;
+mod balancing;
 mod bounds;
 mod caches;
 mod catalogue;

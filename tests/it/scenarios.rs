@@ -125,6 +125,24 @@ fn each_variant_is_sound() {
 }
 
 #[test]
+fn those_beside_real_servers_are_sound() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("validation/real");
+    let files =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let scenarios: Vec<String> = files.filter(|f| f.ends_with(".yaml")).collect();
+    assert!(scenarios.len() >= 9, "{scenarios:?}");
+    for name in scenarios {
+        let path = format!("validation/real/{name}");
+        let loaded = load(&path, &Disk, &Overrides::default())
+            .unwrap_or_else(|rejected| panic!("{}", rejected.render(false)));
+        let mut problems = Problems::default();
+        let prepared = Prepared::new(&loaded.spec, &DataFiles::new(&path, &Disk), &mut problems);
+        let problems = problems.into_vec();
+        assert!(prepared.is_some() && problems.is_empty(), "{}", loaded.render(&problems, false));
+    }
+}
+
+#[test]
 fn each_keeps_its_books() {
     for (name, duration, warm_up) in SCENARIOS {
         let results = small_run(name, duration, warm_up);

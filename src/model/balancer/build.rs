@@ -1,7 +1,7 @@
 //! A balancer's spec: its outside, its checks, its state.
 
 use super::{
-    Balancer, HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec,
+    Balancer, HealthCheckSpec, LoadBalancerSpec, OnDown, Policy, TargetsSpec,
     health::{Checks, Eject, Health, Watch},
     policy::Chooser,
 };
@@ -70,7 +70,7 @@ impl Kind for LoadBalancerSpec {
             zones: self.zones.as_ref(),
             floats: true,
             reach: Reach::Any,
-            detail: self.policy.clone().unwrap_or(Policy::RoundRobin).to_string(),
+            detail: self.policy().to_string(),
         }
     }
 
@@ -112,11 +112,17 @@ impl Kind for LoadBalancerSpec {
         });
         let (stream, site) = (assembly.stream(path, "choice"), Assembly::site(path));
         let health = self.health(Watch { node: id, site, stream, pool: pool.clone() }, assembly);
+        let place = assembly.stream(path, "place").draw(0).word();
+        let policy = self.policy();
         Box::new(Balancer {
             node: id,
-            sticky: self.policy == Some(Policy::Sticky),
+            timeout: self.timeout.map(|t| assembly.span(t.0)),
+            resets: self.on_down == Some(OnDown::Reset),
+            sticky: policy == Policy::Sticky,
+            smooth: policy == Policy::RoundRobin(true),
+            place,
             health: health.map(Box::new),
-            chooser: Chooser::new(self.policy.clone().unwrap_or(Policy::RoundRobin), &sizes),
+            chooser: Chooser::new(policy, &sizes, place),
             pool,
             weights: self.to.cumulative(),
             versions: versions.collect(),
@@ -175,7 +181,6 @@ impl HealthCheckSpec {
         let node = watch.node;
         let mut health = Health::new(watch);
         if let Some(detect) = self.detect {
-            health.leg = Some(assembly.span(detect.0));
             let pool = health.pool();
             let tick = assembly.tick(node, pool.len() as u32);
             health.told = (assembly.timeline.news(pool, detect.0, assembly.names), tick);
@@ -183,15 +188,13 @@ impl HealthCheckSpec {
         }
         let interval = self.interval.expect("it was checked").0;
         let timeout = self.timeout.map_or(interval, |t| t.0);
-        let fall = self.fall.map_or(FALL, |n| n.0);
         let op = self.operation.as_ref().map_or(PROBE, |name| {
             assembly.names.op(&(name.0.clone(), None)).expect("every operation has a number")
         });
-        health.leg = Some(assembly.span(interval.saturating_mul(fall)));
         health.checks = Some(Checks {
             interval,
             timeout: (timeout, assembly.span(timeout)),
-            fall: fall as u32,
+            fall: self.fall.map_or(FALL, |n| n.0) as u32,
             rise: self.rise.map_or(RISE, |n| n.0) as u32,
             op,
         });
@@ -200,6 +203,11 @@ impl HealthCheckSpec {
 }
 
 impl LoadBalancerSpec {
+    /// The policy that holds.
+    fn policy(&self) -> Policy {
+        self.policy.clone().unwrap_or(Policy::RoundRobin(false))
+    }
+
     /// What it knows of its targets at the start, if it asks at all.
     fn health(&self, watch: Watch, assembly: &mut Assembly<'_>) -> Option<Health> {
         let (id, targets) = (watch.node, watch.pool.len());

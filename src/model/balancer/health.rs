@@ -60,6 +60,8 @@ struct Target {
     withdrawn: bool,
     /// Since when it is back; 0: always there.
     back: u64,
+    /// How often it was taken for down: what was sent before is not counted after.
+    falls: u64,
 }
 
 /// Who asks whom.
@@ -81,8 +83,8 @@ pub struct Health {
     watch: Watch,
     /// Probes, if it sends any.
     pub checks: Option<Checks>,
-    /// A request that takes longer than this has failed, ns and as a span.
-    pub leg: Option<Span>,
+    /// Who has just been taken for down, until that is read.
+    pub fallen: Option<usize>,
     /// Ejection.
     pub eject: Option<Eject>,
     /// Time in which a target that is back gets its full share, ns; 0: at once.
@@ -100,7 +102,7 @@ impl Health {
     pub fn new(watch: Watch) -> Self {
         Self {
             checks: None,
-            leg: None,
+            fallen: None,
             eject: None,
             slow_start: 0,
             panic: 0.0,
@@ -129,6 +131,12 @@ impl Health {
             let share = live.len() as f64 / all.len() as f64;
             (live.len() < all.len() && share >= self.panic).then_some(live)
         });
+    }
+
+    /// How often a target was taken for down.
+    #[inline(always)]
+    pub fn falls(&self, target: usize) -> u64 {
+        self.targets[target].falls
     }
 
     /// The share of its usual requests a target gets now.
@@ -247,6 +255,9 @@ impl Health {
         (t.down, t.streak) = (!up, 0);
         if up {
             t.back = world.now();
+        } else {
+            t.falls += 1;
+            self.fallen = Some(target);
         }
         world.record.node(self.watch.node).cause(if up { "marked_up" } else { "marked_down" });
     }

@@ -21,8 +21,10 @@ use crate::{
 };
 
 /// Spreads requests over the instances of its targets. It keeps a request's place until the reply
-/// comes back, never retries, and without health checks never learns that a target is gone. With them
-/// it also gives up a request that takes longer than `interval` x `fall`, or than `detect`.
+/// comes back or its `timeout` is over, never retries, and without health checks never learns that a
+/// target is gone. A health check implies no time-out: what is at a host that dies waits for its caller's
+/// timer, unless there is a `timeout` or `on_down: reset` here. Each balancer begins with an instance of
+/// its own.
 ///
 /// ```yaml
 /// lb: {load_balancer: {to: api, policy: least_requests}}
@@ -31,16 +33,29 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub struct LoadBalancerSpec {
     /// A node, a list of nodes (one pool of instances), or weights `{blue: 95, green: 5}`: the
-    /// weight picks the node, `policy` the instance.
+    /// weight picks the node, `policy` the instance. What a node without a healthy instance would get
+    /// the others share by their weights.
     pub to: TargetsSpec,
     /// How the instance is chosen: `round_robin` (default), `random`, `least_requests`,
     /// `power_of_d(d=2)`, `peak_ewma`; by the request's key `consistent_hash(vnodes=100)`,
-    /// `bounded_hash(vnodes=100 c=1.25)`, `rendezvous`.
+    /// `bounded_hash(vnodes=100 c=1.25)`, `rendezvous`; by session `sticky`. Ties go to the next after
+    /// the one chosen last. `power_of_d(d=2 replace=true)` may draw the same instance again, as HAProxy's
+    /// `random(2)` does. `round_robin(smooth=true)` spreads weights evenly instead of drawing by them,
+    /// as nginx does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
     /// Probes that travel to every target and decide who is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<HealthCheckSpec>,
+    /// How long it waits for a target before it answers its caller `timeout` (cause `target_timeout`).
+    /// For ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<SimDuration>,
+    /// What becomes of requests at a target that a `health_check` has just found down: they `wait` for
+    /// their callers' timers (when absent), or they are `reset`: they fail at once, with an `error`
+    /// (cause `target_down`). Either way they are not counted as outstanding there any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_down: Option<OnDown>,
     /// Takes a target out for a while when its requests fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eject: Option<EjectSpec>,
@@ -85,6 +100,16 @@ pub struct HealthCheckSpec {
     pub detect: Option<SimDuration>,
 }
 
+/// What becomes of requests at a target that was found down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDown {
+    /// They wait for an answer or for their callers' timers.
+    Wait,
+    /// They fail at once.
+    Reset,
+}
+
 /// When a balancer takes a target out for the failures of its requests.
 ///
 /// ```yaml
@@ -117,16 +142,21 @@ pub enum TargetsSpec {
 /// How a balancer chooses an instance.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Policy {
-    /// Each instance in turn.
-    RoundRobin,
+    /// Each instance in turn; `true`: each target in turn too, as often as its weight says (smooth
+    /// weighted round robin).
+    RoundRobin(bool),
     /// Uniformly at random.
     Random,
-    /// The instance with the fewest requests this balancer has outstanding there; lowest index on
-    /// ties.
+    /// The instance with the fewest requests this balancer has outstanding there.
     LeastRequests,
-    /// `d` distinct instances at random, of these the one with the fewest outstanding requests;
-    /// ties at random (Mitzenmacher, IEEE TPDS 2001).
-    PowerOfD(u32),
+    /// `d` instances at random, of these the one with the fewest outstanding requests (Mitzenmacher,
+    /// IEEE TPDS 2001).
+    PowerOfD {
+        /// How many are drawn.
+        d: u32,
+        /// The same one may be drawn again.
+        replace: bool,
+    },
     /// The lowest product of outstanding requests and a peak-sensitive moving average of response
     /// time, decaying over 10 s, between two instances drawn at random (Finagle, tower).
     PeakEwma,

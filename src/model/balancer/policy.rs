@@ -30,7 +30,14 @@ pub struct Chooser {
     /// First index and number of instances of each group (a weight picks the group).
     groups: Vec<(u32, u32)>,
     outstanding: Vec<u32>,
+    /// In each group: whose turn it is, the next after the one chosen last. What takes turns goes on
+    /// from there, and ties are broken by it.
     turn: Vec<u32>,
+    /// The turns of those who stand in for one that starts slowly: a pass of its own, or the neighbour
+    /// of the slow one would get all that it leaves.
+    stand_in: Vec<u32>,
+    /// What each group is owed (`round_robin(smooth=true)`).
+    owed: Vec<f64>,
     ewma: Vec<Ewma>,
     trees: Vec<MinTree>,
     /// Of each group, for policies that need one.
@@ -43,8 +50,9 @@ pub struct Chooser {
 }
 
 impl Chooser {
-    /// A chooser over groups of so many instances.
-    pub fn new(policy: Policy, sizes: &[u32]) -> Self {
+    /// A chooser over groups of so many instances. In each it begins at a place that `place` stands
+    /// for, or all balancers of a tier would send their first requests to the same instances.
+    pub fn new(policy: Policy, sizes: &[u32], place: u64) -> Self {
         let mut first = 0;
         let groups: Vec<(u32, u32)> = sizes
             .iter()
@@ -60,8 +68,11 @@ impl Chooser {
         } else {
             Vec::new()
         };
+        let turn: Vec<u32> = sizes.iter().map(|&n| (place % u64::from(n.max(1))) as u32).collect();
         Self {
-            turn: vec![0; groups.len()],
+            stand_in: turn.clone(),
+            turn,
+            owed: vec![0.0; groups.len()],
             rings: match policy {
                 Policy::ConsistentHash(points) | Policy::BoundedHash(points, _) => {
                     sizes.iter().map(|&n| Ring::new(n as u16, points, 0)).collect()
@@ -93,17 +104,17 @@ impl Chooser {
         }
         let (first, n) = self.groups[group];
         let offset = match self.policy {
-            Policy::RoundRobin => {
-                let at = self.turn[group];
-                self.turn[group] = if at + 1 == n { 0 } else { at + 1 };
-                at as usize
-            }
+            Policy::RoundRobin(_) => self.turn[group] as usize,
             Policy::Random => draw.below(u64::from(n)) as usize,
             Policy::LeastRequests => self.least(group),
-            Policy::PowerOfD(d) => {
-                power_of_d(n, d, draw, |i| self.outstanding[(first + i) as usize])
+            Policy::PowerOfD { d, replace } => {
+                let load = |i| self.outstanding[(first + i) as usize];
+                power_of_d((n, d, replace), draw, load, |i| self.after(group, first + i))
             }
-            Policy::PeakEwma => two_choices(n, draw, |i| self.cost((first + i) as usize, now)),
+            Policy::PeakEwma => {
+                let cost = |i| self.cost((first + i) as usize, now);
+                two_choices(n, draw, cost, |i| self.after(group, first + i))
+            }
             Policy::ConsistentHash(_)
             | Policy::BoundedHash(..)
             | Policy::Rendezvous
@@ -117,28 +128,85 @@ impl Chooser {
     #[inline(always)]
     fn taken(&mut self, group: usize, index: usize) -> usize {
         self.outstanding[index] += 1;
+        let (first, n) = self.groups[group];
+        let next = index as u32 - first + 1;
+        self.turn[group] = if next == n { 0 } else { next };
         if let Some(tree) = self.trees.get_mut(group) {
-            tree.set(index - self.groups[group].0 as usize, self.outstanding[index]);
+            tree.set(index - first as usize, self.outstanding[index]);
         }
         index
     }
 
-    /// Among those alive that are wanted, in the group whose weight was drawn or in the next group
-    /// that has any.
+    /// How many have their turn before this one.
+    #[inline(always)]
+    fn after(&self, group: usize, index: u32) -> u32 {
+        let (first, n) = self.groups[group];
+        let (at, turn) = (index - first, self.turn[group]);
+        if at < turn { at + n - turn } else { at - turn }
+    }
+
+    /// Whether not all may be chosen.
+    #[inline(always)]
+    pub fn is_restricted(&self) -> bool {
+        self.restricted
+    }
+
+    /// Those of a group that may be chosen.
+    fn living(&self, group: usize) -> Vec<u32> {
+        let (first, n) = self.groups[group];
+        self.live[group].clone().unwrap_or_else(|| (first..first + n).collect())
+    }
+
+    /// Whether a group has anybody alive that is wanted.
+    pub fn has_any(&self, group: usize, wanted: impl Fn(usize) -> bool) -> bool {
+        self.living(group).into_iter().any(|i| wanted(i as usize))
+    }
+
+    /// The group that is owed most, of those that fit, by weights (as sums up to each): Igor Sysoev's
+    /// smooth weighted round robin, as in nginx.
+    pub fn smooth(
+        &mut self,
+        weights: &[f64],
+        fits: impl Fn(&Self, usize) -> bool,
+    ) -> Option<usize> {
+        let fit: Vec<usize> = (0..weights.len()).filter(|&g| fits(self, g)).collect();
+        let weight = |g: usize| weights[g] - if g == 0 { 0.0 } else { weights[g - 1] };
+        fit.iter().for_each(|&g| self.owed[g] += weight(g));
+        // Shares of one are no exact numbers: what differs by less than a rounding is a tie.
+        let more = |best: usize, &g: &usize| {
+            if self.owed[g] > self.owed[best] + 1e-9 { g } else { best }
+        };
+        let (&first, rest) = fit.split_first()?;
+        let most = rest.iter().fold(first, more);
+        self.owed[most] -= fit.iter().map(|&g| weight(g)).sum::<f64>();
+        Some(most)
+    }
+
+    /// One that stands in for a target that starts slowly.
     #[cold]
-    pub fn choose_among(
+    pub fn choose_instead(
+        &mut self,
+        by: (usize, u64),
+        now: u64,
+        draw: &mut Draw,
+        wanted: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        std::mem::swap(&mut self.turn, &mut self.stand_in);
+        let chosen = self.choose_among(by, now, draw, wanted);
+        std::mem::swap(&mut self.turn, &mut self.stand_in);
+        chosen
+    }
+
+    /// Among those of a group that are alive and wanted; a session stays where it is, whichever group
+    /// that is in.
+    #[cold]
+    fn choose_among(
         &mut self,
         (group, key): (usize, u64),
         now: u64,
         draw: &mut Draw,
         wanted: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let groups = self.groups.len();
-        let of = |g: usize| -> Vec<u32> {
-            let (first, n) = self.groups[g];
-            let all = self.live[g].clone().unwrap_or_else(|| (first..first + n).collect());
-            all.into_iter().filter(|&i| wanted(i as usize)).collect()
-        };
         if let Some(&index) = self.sessions.get(&key) {
             let at = index as usize;
             let group = self.group_of(at);
@@ -147,23 +215,27 @@ impl Chooser {
                 return Some(self.taken(group, at));
             }
         }
-        let mut from_here = (0..groups).map(|i| (group + i) % groups).map(|g| (g, of(g)));
-        let (group, live) = from_here.find(|(_, live)| !live.is_empty())?;
+        let mut live = self.living(group);
+        live.retain(|&i| wanted(i as usize));
+        if live.is_empty() {
+            return None;
+        }
         let n = live.len() as u32;
         let at = |i: u32| live[i as usize] as usize;
+        let after = |i: u32| self.after(group, live[i as usize]);
         let position = match self.policy {
-            Policy::RoundRobin | Policy::Sticky => {
-                let turn = self.turn[group] % n;
-                self.turn[group] = turn + 1;
-                turn as usize
+            Policy::RoundRobin(_) | Policy::Sticky => {
+                (0..n).min_by_key(|&i| after(i)).map_or(0, |i| i as usize)
             }
             Policy::Random => draw.below(u64::from(n)) as usize,
             Policy::LeastRequests => {
-                let least = (0..n).min_by_key(|&i| (self.outstanding[at(i)], i));
+                let least = (0..n).min_by_key(|&i| (self.outstanding[at(i)], after(i)));
                 least.map_or(0, |i| i as usize)
             }
-            Policy::PowerOfD(d) => power_of_d(n, d, draw, |i| self.outstanding[at(i)]),
-            Policy::PeakEwma => two_choices(n, draw, |i| self.cost(at(i), now)),
+            Policy::PowerOfD { d, replace } => {
+                power_of_d((n, d, replace), draw, |i| self.outstanding[at(i)], after)
+            }
+            Policy::PeakEwma => two_choices(n, draw, |i| self.cost(at(i), now), after),
             Policy::Rendezvous => {
                 let hash = |i: u32| mix(mix(u64::from(live[i as usize]) + 1) ^ key);
                 (0..n).max_by_key(|&i| hash(i)).map_or(0, |i| i as usize)
@@ -218,10 +290,18 @@ impl Chooser {
         }
     }
 
-    /// Nothing is outstanding any more.
-    pub fn reset(&mut self) {
+    /// Nothing is outstanding any more; it begins anew, at this place.
+    pub fn reset(&mut self, place: u64) {
         let sizes: Vec<u32> = self.groups.iter().map(|g| g.1).collect();
-        *self = Self::new(self.policy.clone(), &sizes);
+        *self = Self::new(self.policy.clone(), &sizes, place);
+    }
+
+    /// What is outstanding at a target is not counted any more.
+    #[cold]
+    pub fn discount(&mut self, index: usize) {
+        while self.outstanding[index] > 0 {
+            self.called_back(index);
+        }
     }
 
     /// A choice is not made after all.
@@ -243,49 +323,64 @@ impl Chooser {
     fn least(&self, group: usize) -> usize {
         let (first, n) = self.groups[group];
         if !self.trees.is_empty() {
-            return self.trees[group].least();
+            return self.trees[group].least_from(self.turn[group] as usize);
         }
         let counts = &self.outstanding[first as usize..(first + n) as usize];
-        // Count and index in one word: the least is the lowest index among the least counts.
-        let best = counts.iter().enumerate().map(|(i, &c)| u64::from(c) << 32 | i as u64).min();
-        best.map_or(0, |word| word as u32 as usize)
+        // Count and how many have their turn before in one word: the least is the first in turn of
+        // those with the least count.
+        let turn = self.turn[group];
+        let word = |(i, &c): (usize, &u32)| {
+            let i = i as u32;
+            let after = if i < turn { i + n - turn } else { i - turn };
+            u64::from(c) << 32 | u64::from(after)
+        };
+        let best = counts.iter().enumerate().map(word).min().unwrap_or(0);
+        let at = best as u32 + turn;
+        (if at >= n { at - n } else { at }) as usize
     }
 }
 
-/// Of `d` distinct ones of `n`, drawn by a partial Fisher-Yates shuffle kept in a small list of swaps,
-/// one with the least load; ties at random.
-fn power_of_d(n: u32, d: u32, draw: &mut Draw, load: impl Fn(u32) -> u32) -> usize {
+/// Of `d` ones of `n` drawn at random one with the least load, ties in turn. They are distinct, by a
+/// partial Fisher-Yates shuffle kept in a small list of swaps, or with `replace` drawn each of all.
+fn power_of_d(
+    (n, d, replace): (u32, u32, bool),
+    draw: &mut Draw,
+    load: impl Fn(u32) -> u32,
+    after: impl Fn(u32) -> u32,
+) -> usize {
     let mut swaps: [(u32, u32); 16] = [(0, 0); 16];
-    let d = d.min(n).min(16);
-    let mut best = (u32::MAX, 0);
-    let mut ties = 0;
+    let d = if replace { d } else { d.min(n) }.min(16);
+    let mut best = (u32::MAX, u32::MAX, 0);
     for i in 0..d {
-        let j = i + draw.below(u64::from(n - i)) as u32;
-        let at = |k: u32| swaps[..i as usize].iter().rev().find(|s| s.0 == k).map_or(k, |s| s.1);
-        let (picked, displaced) = (at(j), at(i));
-        swaps[i as usize] = (j, displaced);
-        let load = load(picked);
-        if load < best.0 {
-            best = (load, picked);
-            ties = 1;
-        } else if load == best.0 {
-            ties += 1;
-            if draw.below(ties) == 0 {
-                best.1 = picked;
-            }
-        }
+        let picked = if replace {
+            draw.below(u64::from(n)) as u32
+        } else {
+            let j = i + draw.below(u64::from(n - i)) as u32;
+            let at =
+                |k: u32| swaps[..i as usize].iter().rev().find(|s| s.0 == k).map_or(k, |s| s.1);
+            let (picked, displaced) = (at(j), at(i));
+            swaps[i as usize] = (j, displaced);
+            picked
+        };
+        best = best.min((load(picked), after(picked), picked));
     }
-    best.1 as usize
+    best.2 as usize
 }
 
-/// The cheaper of two distinct ones of `n`.
-fn two_choices(n: u32, draw: &mut Draw, cost: impl Fn(u32) -> f64) -> usize {
+/// The cheaper of two distinct ones of `n`; of equal ones the first in turn.
+fn two_choices(
+    n: u32,
+    draw: &mut Draw,
+    cost: impl Fn(u32) -> f64,
+    after: impl Fn(u32) -> u32,
+) -> usize {
     if n == 1 {
         return 0;
     }
     let a = draw.below(u64::from(n)) as u32;
     let b = (a + 1 + draw.below(u64::from(n - 1)) as u32) % n;
-    (if cost(b) < cost(a) { b } else { a }) as usize
+    let (x, y) = (cost(a), cost(b));
+    (if y < x || y == x && after(b) < after(a) { b } else { a }) as usize
 }
 
 fn decay(elapsed: u64) -> f64 {
@@ -335,8 +430,19 @@ impl MinTree {
         Self { matches, levels, least: 0 }
     }
 
+    /// The first from here on, round the end, of those with the least count.
     #[inline(always)]
-    fn least(&self) -> usize {
+    fn least_from(&self, start: usize) -> usize {
+        let count = self.least >> 32;
+        let (mut at, mut from) = (start / 8, start % 8);
+        for &level in &self.levels {
+            let words = &self.matches[level + at].0;
+            // A word names the first of those below that have its count.
+            if let Some(word) = words[from..].iter().find(|&&word| word >> 32 == count) {
+                return *word as u32 as usize;
+            }
+            (at, from) = (at / 8, at % 8 + 1);
+        }
         self.least as u32 as usize
     }
 
@@ -374,7 +480,9 @@ mod tests {
                 counts[i] = draw.below(5) as u32;
                 tree.set(i, counts[i]);
                 let least = *counts.iter().min().unwrap();
-                assert_eq!(tree.least(), counts.iter().position(|&c| c == least).unwrap());
+                let start = step as usize * 7 % n;
+                let next = (start..start + n).find(|&i| counts[i % n] == least).unwrap() % n;
+                assert_eq!(tree.least_from(start), next);
             }
         }
     }
@@ -382,7 +490,7 @@ mod tests {
     #[test]
     fn power_of_d_draws_distinct_instances_uniformly() {
         let stream = Stream::new(6, "pod", "test");
-        let mut chooser = Chooser::new(Policy::PowerOfD(3), &[5]);
+        let mut chooser = Chooser::new(Policy::PowerOfD { d: 3, replace: false }, &[5], 0);
         // Instances 0 and 1 are loaded; with d = 3 of 5 distinct, one of 2, 3, 4 is always seen.
         chooser.outstanding = vec![9, 9, 0, 0, 0];
         let mut seen = [0u32; 5];
@@ -393,25 +501,63 @@ mod tests {
         }
         assert_eq!((seen[0], seen[1]), (0, 0));
         for &n in &seen[2..] {
-            assert!((9_500..10_500).contains(&n), "ties are broken at random: {seen:?}");
+            assert!((9_500..10_500).contains(&n), "ties go round: {seen:?}");
         }
+        // With replacement one of three of the loaded and the idle instance is idle but for 1/27 of the
+        // draws of (0, 1, 2) and so on: here (2/5)^3 of all see none of the three idle ones.
+        chooser.policy = Policy::PowerOfD { d: 3, replace: true };
+        let mut loaded = 0;
+        for i in 0..30_000 {
+            let index = chooser.choose((0, 0), 0, &mut stream.draw(i)).unwrap();
+            chooser.done(index, 0, 0);
+            loaded += u32::from(index < 2);
+        }
+        assert!((1_780..2_060).contains(&loaded), "{loaded} of 30000 x 0.064 = 1920");
     }
 
     #[test]
-    fn round_robin_takes_turns_and_least_requests_the_lowest() {
+    fn turns_and_ties_go_on_after_the_one_chosen_last() {
         let mut draw = Stream::new(1, "x", "y").draw(0);
-        let mut rr = Chooser::new(Policy::RoundRobin, &[3]);
-        assert_eq!(
-            (0..5).map(|_| rr.choose((0, 0), 0, &mut draw).unwrap()).collect::<Vec<_>>(),
-            [0, 1, 2, 0, 1]
-        );
-        let mut lr = Chooser::new(Policy::LeastRequests, &[3]);
-        assert_eq!(
-            (0..4).map(|_| lr.choose((0, 0), 0, &mut draw).unwrap()).collect::<Vec<_>>(),
-            [0, 1, 2, 0]
-        );
+        let policies = [
+            Policy::RoundRobin(false),
+            Policy::LeastRequests,
+            Policy::PowerOfD { d: 16, replace: false },
+        ];
+        for policy in policies {
+            let mut chooser = Chooser::new(policy.clone(), &[4], 6);
+            let mut choose = |chooser: &mut Chooser| {
+                let index = chooser.choose((0, 0), 0, &mut draw).unwrap();
+                chooser.done(index, 0, 5);
+                index
+            };
+            let mut take = |n| (0..n).map(|_| choose(&mut chooser)).collect::<Vec<_>>();
+            assert_eq!(take(5), [2, 3, 0, 1, 2], "{policy}");
+            // Whoever is out is passed over, whoever is back is the next when it is his turn.
+            chooser.restrict(|all| Some(all.filter(|&i| i != 3).collect()));
+            let mut take = |n| (0..n).map(|_| choose(&mut chooser)).collect::<Vec<_>>();
+            assert_eq!(take(4), [0, 1, 2, 0], "{policy}");
+            chooser.restrict(|_| None);
+            let mut take = |n| (0..n).map(|_| choose(&mut chooser)).collect::<Vec<_>>();
+            assert_eq!(take(4), [1, 2, 3, 0], "{policy}");
+        }
+        let mut lr = Chooser::new(Policy::LeastRequests, &[3], 0);
+        (0..3).for_each(|i| assert_eq!(lr.choose((0, 0), 0, &mut draw), Some(i)));
         lr.done(1, 0, 5);
         assert_eq!(lr.choose((0, 0), 5, &mut draw), Some(1));
+    }
+
+    #[test]
+    fn smooth_weights_are_spread_evenly() {
+        // nginx's own example: 5, 1, 1.
+        let mut chooser = Chooser::new(Policy::RoundRobin(true), &[1, 1, 1], 0);
+        let sums = [5.0 / 7.0, 6.0 / 7.0, 1.0];
+        let turns: Vec<usize> =
+            (0..7).map(|_| chooser.smooth(&sums, |_, _| true).unwrap()).collect();
+        assert_eq!(turns, [0, 0, 1, 0, 2, 0, 0]);
+        // Without the first, in turn.
+        let turns: Vec<usize> =
+            (0..4).map(|_| chooser.smooth(&sums, |_, g| g != 0).unwrap()).collect();
+        assert_eq!(turns, [1, 2, 1, 2]);
     }
 
     #[test]
@@ -420,7 +566,7 @@ mod tests {
         for policy in
             [Policy::ConsistentHash(100), Policy::Rendezvous, Policy::BoundedHash(100, 1000.0)]
         {
-            let mut chooser = Chooser::new(policy.clone(), &[5, 6]);
+            let mut chooser = Chooser::new(policy.clone(), &[5, 6], 0);
             let mut moved = 0;
             for key in 0..5000 {
                 let was = chooser.choose((0, key), 0, &mut draw).unwrap();
@@ -438,7 +584,7 @@ mod tests {
             }
             assert!(moved < 1200, "{policy}: {moved} of 5000 keys move to a sixth instance");
         }
-        let mut chooser = Chooser::new(Policy::BoundedHash(100, 1.25), &[4]);
+        let mut chooser = Chooser::new(Policy::BoundedHash(100, 1.25), &[4], 0);
         for n in 1..=1000u32 {
             chooser.choose((0, 7), 0, &mut draw);
             let most = *chooser.outstanding.iter().max().unwrap();

@@ -3,12 +3,12 @@
 
 use super::{health::Health, policy::Chooser};
 use crate::{
-    engine::random::{Stream, descend},
+    engine::random::{Draw, Stream, descend},
     model::{
         frame::{CALLEE_DONE, FINISHED, NONE, PROBE, Slot},
         node::{InstanceBooks, Node, NodeId},
         probe::Outcome,
-        world::World,
+        world::{Span, World},
     },
 };
 
@@ -29,8 +29,16 @@ pub struct Balancer {
     pub stream: Stream,
     /// What it knows of its targets; none: it takes all for healthy.
     pub health: Option<Box<Health>>,
+    /// How long it waits for a target; none: for ever.
+    pub timeout: Option<Span>,
+    /// What is outstanding at a target that is taken for down fails at once.
+    pub resets: bool,
     /// It chooses by session, not by key.
     pub sticky: bool,
+    /// Weights are spread evenly, not by chance.
+    pub smooth: bool,
+    /// Where it begins to take turns.
+    pub place: u64,
     /// Hash of its name, added to identities on the way down.
     pub site: u64,
     /// Arrivals so far.
@@ -58,11 +66,14 @@ impl Node for Balancer {
         let frame = world.frames[child].parent;
         if self.health.is_some() {
             if world.is_branch(frame) {
-                return self.learn(|health| health.prober_answered(frame, child, world));
+                self.learn(|health| health.prober_answered(frame, child, world));
+                return self.let_go(world);
             }
             let target = usize::from(world.frames[frame].pc);
             let outcome = world.frames[child].outcome();
             self.learn(|health| health.told_by_request(target, outcome, world));
+        }
+        if self.timeout.is_some() {
             world.disarm(frame);
         }
         let outcome = world.frames[child].outcome();
@@ -76,23 +87,20 @@ impl Node for Balancer {
 
     fn on_timer(&mut self, slot: Slot, world: &mut World) {
         if world.is_branch(slot) {
-            return self.learn(|health| health.prober_timed(slot, world));
+            self.learn(|health| health.prober_timed(slot, world));
+            return self.let_go(world);
         }
         // The target did not answer in time.
         let f = &mut world.frames[slot];
         f.armed = 0;
         let target = usize::from(f.pc);
-        let child = std::mem::replace(&mut f.next, NONE);
-        world.give_up(child);
         self.learn(|health| health.told_by_request(target, Outcome::Timeout, world));
-        world.record.node(self.node).cause("target_timeout");
-        self.forget(slot, world);
-        self.depart(slot, Ok(Outcome::Timeout), world);
-        world.reply(slot, Outcome::Timeout);
+        self.fail(slot, (Outcome::Timeout, "target_timeout"), world);
     }
 
     fn on_tick(&mut self, index: u32, world: &mut World) {
         self.learn(|health| health.ticked(index as usize, world));
+        self.let_go(world);
     }
 
     fn start(&mut self, world: &mut World) {
@@ -117,7 +125,7 @@ impl Node for Balancer {
 
     fn crash(&mut self, _inst: u16, lost: &[Slot], world: &mut World) {
         self.departures += lost.iter().filter(|&&slot| !world.is_branch(slot)).count() as u64;
-        self.chooser.reset();
+        self.chooser.reset(self.place);
     }
 
     fn books(&self, _now: u64) -> Vec<InstanceBooks> {
@@ -153,12 +161,7 @@ impl Balancer {
         let (what, id) = ((f.op, f.key), f.id);
         let by = if self.sticky { session_of(slot, world) } else { f.key };
         let mut draw = self.stream.draw_mixed(id);
-        let group = if self.weights.is_empty() {
-            0
-        } else {
-            let u = draw.unit();
-            self.weights.iter().position(|&w| u < w).unwrap_or(self.weights.len() - 1)
-        };
+        let group = if self.weights.is_empty() { 0 } else { self.group(&mut draw) };
         let now = world.now();
         let Some(mut index) = self.chooser.choose((group, by), now, &mut draw) else {
             return self.nobody(slot, world);
@@ -168,7 +171,8 @@ impl Balancer {
         {
             // Not yet its turn: that of one which has its full share, if there is any.
             let settled = |i: usize| health.share(i, now) >= 1.0;
-            if let Some(other) = self.chooser.choose_among((group, by), now, &mut draw, settled) {
+            let group = self.instead(group, &mut draw, settled);
+            if let Some(other) = self.chooser.choose_instead((group, by), now, &mut draw, settled) {
                 self.chooser.called_back(index);
                 index = other;
             }
@@ -182,9 +186,83 @@ impl Balancer {
         let f = &mut world.frames[slot];
         f.next = child;
         f.pc = index as u16;
-        if let Some(leg) = self.health.as_ref().and_then(|h| h.leg) {
-            world.arm(slot, leg);
+        if let Some(health) = &self.health {
+            f.served = health.falls(index);
         }
+        if let Some(timeout) = self.timeout {
+            world.arm(slot, timeout);
+        }
+    }
+
+    /// The group of targets a request goes to, by weight.
+    #[inline(always)]
+    fn group(&mut self, draw: &mut Draw) -> usize {
+        if self.smooth {
+            let fits = |chooser: &Chooser, g: usize| {
+                !chooser.is_restricted() || chooser.has_any(g, |_| true)
+            };
+            return self.chooser.smooth(&self.weights, fits).unwrap_or(0);
+        }
+        let u = draw.unit();
+        let group = self.weights.iter().position(|&w| u < w).unwrap_or(self.weights.len() - 1);
+        if self.chooser.is_restricted() {
+            return self.instead(group, draw, |_| true);
+        }
+        group
+    }
+
+    /// A group, or if it has nobody who is wanted, one that has, by the weights of those.
+    #[cold]
+    fn instead(&self, group: usize, draw: &mut Draw, wanted: impl Fn(usize) -> bool) -> usize {
+        if self.weights.is_empty() || self.chooser.has_any(group, &wanted) {
+            return group;
+        }
+        let weight = |g: usize| self.weights[g] - if g == 0 { 0.0 } else { self.weights[g - 1] };
+        let fit: Vec<(usize, f64)> = (0..self.weights.len())
+            .map(|g| (g, weight(g)))
+            .filter(|&(g, weight)| weight > 0.0 && self.chooser.has_any(g, &wanted))
+            .collect();
+        let mut left = draw.unit() * fit.iter().map(|t| t.1).sum::<f64>();
+        let chosen = fit.iter().find(|t| {
+            left -= t.1;
+            left < 0.0
+        });
+        chosen.or(fit.last()).map_or(group, |t| t.0)
+    }
+
+    /// Targets that have just been taken for down are not counted any more, so that nothing leaks at
+    /// a dead host.
+    fn let_go(&mut self, world: &mut World) {
+        let Some(target) = self.health.as_mut().and_then(|health| health.fallen.take()) else {
+            return;
+        };
+        self.chooser.discount(target);
+        if self.resets {
+            let mut there: Vec<Slot> = world
+                .inside((self.node, 0))
+                .into_iter()
+                .filter(|&slot| !world.is_branch(slot))
+                .filter(|&slot| usize::from(world.frames[slot].pc) == target)
+                .collect();
+            // In the order of their arrival, whatever the frames.
+            there.sort_by_key(|&slot| (world.frames[slot].arrived, world.frames[slot].id));
+            for slot in there {
+                if self.timeout.is_some() {
+                    world.disarm(slot);
+                }
+                self.fail(slot, (Outcome::Error, "target_down"), world);
+            }
+        }
+    }
+
+    /// It waits for the target of a request no longer.
+    fn fail(&mut self, slot: Slot, (outcome, cause): (Outcome, &'static str), world: &mut World) {
+        let child = std::mem::replace(&mut world.frames[slot].next, NONE);
+        world.give_up(child);
+        world.record.node(self.node).cause(cause);
+        self.forget(slot, world);
+        self.depart(slot, Ok(outcome), world);
+        world.reply(slot, outcome);
     }
 
     /// No target is known to be alive.
@@ -200,7 +278,10 @@ impl Balancer {
     fn forget(&mut self, slot: Slot, world: &mut World) {
         let f = &mut world.frames[slot];
         f.next = NONE;
-        self.chooser.done(usize::from(f.pc), f.arrived, world.agenda.now());
+        let target = usize::from(f.pc);
+        if self.health.as_ref().is_none_or(|health| f.served == health.falls(target)) {
+            self.chooser.done(target, f.arrived, world.agenda.now());
+        }
     }
 
     #[inline(always)]

@@ -12,7 +12,7 @@ use serde::{
 
 use super::{Policy, TargetsSpec};
 use crate::{
-    expr::{Expr, Taker, unknown, vnodes},
+    expr::{Expr, Taker, flag, unknown, vnodes},
     units::{Count, Name, Number, ValueError, text_value},
 };
 
@@ -20,14 +20,22 @@ impl FromStr for Policy {
     type Err = ValueError;
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let expr = Expr::parse(text)?;
-        let mut t = Taker::new(&expr, "power_of_d(d=2)")?;
+        let usage = match expr.name.as_str() {
+            "round_robin" => "round_robin(smooth=true)",
+            "consistent_hash" => "consistent_hash(vnodes=100)",
+            "bounded_hash" => "bounded_hash(vnodes=100 c=1.25)",
+            "power_of_d" => "power_of_d(d=2 replace=true)",
+            _ => "least_requests",
+        };
+        let mut t = Taker::new(&expr, usage)?;
         let policy = match expr.name.as_str() {
-            "round_robin" => Self::RoundRobin,
+            "round_robin" => Self::RoundRobin(flag(&mut t, "smooth")?),
             "random" => Self::Random,
             "least_requests" => Self::LeastRequests,
             "power_of_d" => {
                 let d = t.read::<Count>("d")?.unwrap_or(Count(2));
-                Self::PowerOfD(u32::try_from(d.0).unwrap_or(u32::MAX))
+                let d = u32::try_from(d.0).unwrap_or(u32::MAX);
+                Self::PowerOfD { d, replace: flag(&mut t, "replace")? }
             }
             "peak_ewma" => Self::PeakEwma,
             "consistent_hash" => Self::ConsistentHash(vnodes(&mut t)?),
@@ -65,10 +73,12 @@ impl FromStr for Policy {
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RoundRobin => f.write_str("round_robin"),
+            Self::RoundRobin(false) => f.write_str("round_robin"),
+            Self::RoundRobin(true) => f.write_str("round_robin(smooth=true)"),
             Self::Random => f.write_str("random"),
             Self::LeastRequests => f.write_str("least_requests"),
-            Self::PowerOfD(d) => write!(f, "power_of_d(d={d})"),
+            Self::PowerOfD { d, replace: false } => write!(f, "power_of_d(d={d})"),
+            Self::PowerOfD { d, replace: true } => write!(f, "power_of_d(d={d} replace=true)"),
             Self::PeakEwma => f.write_str("peak_ewma"),
             Self::ConsistentHash(points) => write!(f, "consistent_hash(vnodes={points})"),
             Self::BoundedHash(points, c) => write!(f, "bounded_hash(vnodes={points} c={c})"),

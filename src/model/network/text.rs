@@ -12,7 +12,7 @@ use serde::{
 
 use super::{MatrixSpec, ZonesSpec};
 use crate::{
-    expr::{Expr, Taker, unknown},
+    expr::{Expr, Taker, flag, unknown},
     units::{Count, Name, ValueError, text_value},
 };
 
@@ -30,11 +30,7 @@ impl FromStr for MatrixSpec {
         let mut t = Taker::new(&expr, "matrix(file=rtt.csv unit=ms round_trip=true)")?;
         let word = |e: &Expr| e.need_word().map(str::to_owned);
         let (file, unit) = (word(t.need("file")?)?, word(t.need("unit")?)?);
-        let round_trip = match t.key("round_trip").map(word).transpose()?.as_deref() {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(other) => return Err(unknown("truth value", other, &["true", "false"])),
-        };
+        let round_trip = flag(&mut t, "round_trip")?;
         t.finish()?;
         if !["ns", "us", "ms", "s"].contains(&unit.as_str()) {
             return Err(unknown("unit", &unit, &["ns", "us", "ms", "s"]));
