@@ -145,7 +145,6 @@ impl Contents {
         }
         let Some(entry) = self.find(key) else {
             self.missed = Some(key);
-            self.note_miss(key, now);
             return Found::Nothing;
         };
         let mut found = Found::Value(if self.sized { self.items[entry as usize].size } else { 0 });
@@ -158,7 +157,6 @@ impl Contents {
                     if negative || !self.keeps {
                         self.forget(entry);
                     }
-                    self.note_miss(key, now);
                     return Found::Nothing;
                 }
                 found = Found::Stale(item.size);
@@ -181,10 +179,17 @@ impl Contents {
         found
     }
 
-    #[inline]
-    fn note_miss(&mut self, key: u64, now: u64) {
+    /// A fetch of a key begins.
+    pub fn begin_fetch(&mut self, key: u64, now: u64) {
         if let Some(lives) = &mut self.lives {
-            lives.miss(key, &self.limits, now);
+            lives.begin(key, &self.limits, now);
+        }
+    }
+
+    /// A fetch of a key brought nothing.
+    pub fn end_fetch(&mut self, key: u64) {
+        if let Some(lives) = &mut self.lives {
+            lives.end(key);
         }
     }
 
@@ -198,11 +203,11 @@ impl Contents {
         if !due || direct && !self.limits.refreshes || self.flights.contains_key(&key) {
             return None;
         }
-        lives.miss(key, &self.limits, now);
         if direct {
             self.books.hits += 1;
             self.order.hit(entry);
         } else {
+            lives.begin(key, &self.limits, now);
             self.flights.insert(key, Flight { leader: ASIDE, waiting: Vec::new() });
         }
         Some(Found::Early(size))

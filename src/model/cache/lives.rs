@@ -2,7 +2,11 @@
 //!
 //! **Invariant.** A refresh before the end of a life is begun by one caller at a time.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+    str::FromStr,
+};
 
 use super::{contents::Limits, eviction::Entry};
 use crate::{
@@ -76,14 +80,14 @@ struct Life {
 pub struct Lives {
     draws: Stream,
     known: Vec<Life>,
-    /// When each key that is not there was missed first.
-    missed: BTreeMap<u64, u64>,
+    /// When the fetches of each key that are under way began, first come first.
+    begun: BTreeMap<u64, VecDeque<u64>>,
 }
 
 impl Lives {
     /// Nobody lives yet.
     pub fn new(draws: Stream) -> Self {
-        Self { draws, known: Vec::new(), missed: BTreeMap::new() }
+        Self { draws, known: Vec::new(), begun: BTreeMap::new() }
     }
 
     /// The life of what the visit `id` fills.
@@ -94,11 +98,21 @@ impl Lives {
         }
     }
 
-    /// A key was looked up in vain, or is fetched early.
-    pub fn miss(&mut self, key: u64, limits: &Limits, now: u64) {
+    /// A fetch of a key begins.
+    pub fn begin(&mut self, key: u64, limits: &Limits, now: u64) {
         if let Some(Early::XFetch(_)) = limits.early {
-            self.missed.entry(key).or_insert(now);
+            self.begun.entry(key).or_default().push_back(now);
         }
+    }
+
+    /// A fetch of a key is over: when the oldest began. A message does not say of which fetch it is.
+    pub fn end(&mut self, key: u64) -> Option<u64> {
+        let begun = self.begun.get_mut(&key)?;
+        let first = begun.pop_front();
+        if begun.is_empty() {
+            self.begun.remove(&key);
+        }
+        first
     }
 
     /// A key was filled.
@@ -107,9 +121,8 @@ impl Lives {
         if at >= self.known.len() {
             self.known.resize(at + 1, Life::default());
         }
-        // Fills of those who missed it too bring the same once more.
         let before = if self.known[at].key == key { self.known[at].fetch } else { 0 };
-        let fetch = self.missed.remove(&key).map_or(before, |since| now - since);
+        let fetch = self.end(key).map_or(before, |since| now - since);
         self.known[at] = Life { key, long: long.unwrap_or(u64::MAX), fetch };
     }
 

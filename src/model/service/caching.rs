@@ -52,6 +52,9 @@ impl Server {
         let (mut on, mut size, mut heir) = (next, fetched, None);
         // Where followers go on, counted back from a hit.
         let mut way = 0;
+        if matches!(step, CacheStep::Release | CacheStep::Fail | CacheStep::Deny) {
+            contents.end_fetch(key);
+        }
         match step {
             CacheStep::Lookup | CacheStep::LookAside => {
                 let Some(way) = look_up(contents, (slot, key), (step, hit), world) else {
@@ -82,6 +85,7 @@ impl Server {
                     self.finish(slot, Outcome::Ok, world);
                     return false;
                 }
+                contents.begin_fetch(key, now);
             }
             CacheStep::Deny => {
                 contents.deny(key, now);
@@ -143,6 +147,7 @@ impl Server {
         f.pc += 1;
         let inst = usize::from(f.inst);
         let contents = self.instances[inst].contents.as_mut().expect("only caches do this");
+        contents.begin_fetch(key, world.now());
         if step == CacheStep::LookAside {
             contents.led_aside(key);
         }
@@ -215,8 +220,11 @@ impl Server {
         let denied = outcome == Outcome::Error;
         if let Some(Instr::Cache(CacheStep::Keep, _)) = self.program.code.get(next) {
             let contents = self.instances[usize::from(f.inst)].contents.as_mut();
-            if denied && let Some(contents) = contents {
-                contents.deny(key, world.now());
+            if let Some(contents) = contents {
+                contents.end_fetch(key);
+                if denied {
+                    contents.deny(key, world.now());
+                }
             }
             return;
         }
@@ -339,6 +347,9 @@ fn look_up(
     let way = match found {
         Found::Nothing => {
             let waits = contents.join(key, slot, if direct { slot } else { ASIDE });
+            if !waits {
+                contents.begin_fetch(key, world.now());
+            }
             if let Some(patience) = contents.limits.patience.filter(|_| waits) {
                 world.arm(slot, Span::of(patience));
             }
