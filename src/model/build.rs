@@ -120,6 +120,8 @@ pub struct Names<'a> {
     pub marks: Vec<String>,
     /// Operations that can arrive at each node (by number), by node.
     pub arriving: Vec<Vec<u8>>,
+    /// The nodes behind each cache that has several (`cache/spaces.rs`).
+    pub sources: BTreeMap<String, Vec<String>>,
 }
 
 impl<'a> Names<'a> {
@@ -140,6 +142,7 @@ impl<'a> Names<'a> {
             regions: BTreeMap::new(),
             marks: Vec::new(),
             arriving: Vec::new(),
+            sources: design.sources(false),
         };
         names.faults.sort_by(|a, b| a.id.cmp(&b.id));
         names.read_zones();
@@ -285,6 +288,7 @@ impl<'a> Names<'a> {
         ops.extend(outgoing.iter().flatten().filter_map(|o| o.operation.clone()));
         let later = self.design.later().flat_map(|n| n.kind().outgoing(""));
         ops.extend(later.filter_map(|o| o.operation));
+        ops.extend(self.further_operations());
         ops.sort();
         ops.dedup();
         self.ops = ops;
@@ -485,7 +489,7 @@ impl Names<'_> {
 
 impl Design {
     /// The nodes of all versions but the first.
-    fn later(&self) -> impl Iterator<Item = &NodeSpec> {
+    pub(super) fn later(&self) -> impl Iterator<Item = &NodeSpec> {
         self.versions.iter().flat_map(|v| v.nodes.values())
     }
 

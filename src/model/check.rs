@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use super::{
     balancer::{HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec},
     build::Names,
-    cache::{CacheSpec, Capacity},
+    cache::{CacheSpec, Capacity, OnFailure},
     check_steps::{many_steps, steps},
-    kind::{Kind, Verb},
+    kind::{Facts, Kind},
     kinds::NodeSpec,
     network::ZonesSpec,
     resilience::check::edge,
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     engine::law::{Dimension, DurationLaw, Formula, Law},
     problem::Problems,
-    units::{Count, Name},
+    units::{Count, Name, SimDuration, Size},
 };
 
 /// Points on a ring.
@@ -122,6 +122,21 @@ pub fn zones(spec: Option<&ZonesSpec>, path: &str, names: &Names<'_>, problems: 
     }
 }
 
+/// A map of zones says where each instance of a node stands: neither more nor fewer than there are.
+pub fn placed(facts: &Facts<'_>, path: &str, problems: &mut Problems) {
+    let Some(ZonesSpec::Counts(counts)) = facts.zones else { return };
+    let total = counts.values().fold(0u64, |n, c| n.saturating_add(c.0));
+    if total != facts.instances {
+        let what = if facts.kind == "store" { "shards" } else { "instances" };
+        let message = format!("{total} places for {} {what}", facts.instances);
+        let help = match facts.kind {
+            "store" => "as many as there are shards (one without `shards`)",
+            _ => "as many as there are instances (one without `instances`)",
+        };
+        problems.error_help("E-REPL", format!("{path}.zones"), message, help);
+    }
+}
+
 /// A store.
 pub fn store(spec: &StoreSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
     if let Some(shards) = &spec.shards {
@@ -186,8 +201,26 @@ pub fn cache(spec: &CacheSpec, path: &str, names: &Names<'_>, problems: &mut Pro
     if let Some(Capacity::Entries(n) | Capacity::Bytes(n)) = spec.capacity {
         positive(Some(Count(n)), 1 << 50, &format!("{path}.capacity"), problems);
     }
-    if spec.ttl.is_some_and(|t| t.0 == 0) {
-        problems.error("E-RANGE", format!("{path}.ttl"), "must be above 0");
+    if let Some(ttl) = &spec.ttl {
+        law(ttl, &format!("{path}.ttl"), problems);
+        if ttl.constant() == Some(0.0) {
+            problems.error("E-RANGE", format!("{path}.ttl"), "must be above 0");
+        }
+    }
+    if spec.early.is_some() && spec.ttl.is_none() {
+        let message = "there is no `ttl`, so nothing is fetched before its end";
+        problems.error("E-CONFLICT", format!("{path}.early"), message);
+    }
+    if let Some(Capacity::Bytes(room)) = spec.capacity {
+        fits((room, path), names, problems);
+    }
+    if spec.on_failure.is_some() && spec.coalesce != Some(true) {
+        let message = "nobody waits for the fetch of another here";
+        let help = "give `coalesce: true`";
+        problems.error_help("E-CONFLICT", format!("{path}.on_failure"), message, help);
+    }
+    if let Some(OnFailure::Next(SimDuration(0))) = spec.on_failure {
+        problems.error("E-RANGE", format!("{path}.on_failure"), "`wait` must be above 0");
     }
     if spec.ttl_renew.is_some() && spec.ttl.is_none() {
         let message = "there is no `ttl` to begin anew";
@@ -214,6 +247,37 @@ pub fn cache(spec: &CacheSpec, path: &str, names: &Names<'_>, problems: &mut Pro
         formula(latency, &format!("{path}.latency"), names, problems);
     }
     zones(spec.zones.as_ref(), &format!("{path}.zones"), names, problems);
+}
+
+/// Whether values of the stores behind a cache in bytes have sizes, and fit.
+fn fits((room, path): (u64, &str), names: &Names<'_>, problems: &mut Problems) {
+    let cache = path.split('.').nth(1).unwrap_or_default();
+    for source in names.design.sources(true).remove(cache).unwrap_or_default() {
+        let Some(NodeSpec::Store(store)) =
+            names.node(&source).map(|id| names.specs[usize::from(id)])
+        else {
+            continue;
+        };
+        let at = format!("{path}.capacity");
+        let capacity = Size(room);
+        match &store.value_size {
+            None => {
+                let message =
+                    format!("values of `{source}` have no size, so {capacity} never fill");
+                let help =
+                    format!("give `nodes.{source}.store.value_size`, or a number of entries");
+                problems.error_help("E-MISSING", at, message, help);
+            }
+            Some(size) if size.min_value() > room as f64 => {
+                let message = format!(
+                    "nothing fits: a value of `{source}` has at least {}",
+                    Size(size.min_value() as u64)
+                );
+                problems.error("E-RANGE", at, message);
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 fn discipline(spec: Option<&Discipline>, bounded: bool, path: &str, problems: &mut Problems) {
@@ -610,8 +674,7 @@ fn falls_back(spec: &ServiceSpec, first: &Name, path: &str, problems: &mut Probl
     }
     let asked = spec.outgoing("").into_iter().filter(|call| call.target == first.0);
     let mut verbs = asked.map(|call| call.operation.and_then(|op| op.1)).peekable();
-    let beside =
-        [Verb::Lookup, Verb::LookupStale, Verb::Fill, Verb::Invalidate, Verb::Release, Verb::Deny];
+    let beside = crate::model::cache::spaces::ASIDE;
     if spec.edge(&first.0).is_some_and(|edge| edge.fallback.is_some())
         && verbs.peek().is_some()
         && verbs.all(|verb| verb.is_some_and(|verb| beside.contains(&verb)))

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::{
     balancer::Policy,
     build::Names,
-    check::{closest, formula, law, positive, zones},
+    check::{closest, formula, law, placed, positive, zones},
     check_flow::flow,
     check_size::{MAX_LOAD_STEPS, changes, rounds, sizes},
     check_steps::{key_space, long_programs, many_steps, shares, steps},
@@ -66,6 +66,7 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
         .map(|(id, (name, node))| {
             let path = format!("nodes.{}.{}", name.0, node.kind().facts().kind);
             node.kind().check(&path, names, problems);
+            placed(&node.kind().facts(), &path, problems);
             if let NodeSpec::Service(service) = node {
                 let versions = names.versions(id as NodeId);
                 long_programs(&versions, &format!("{path}.endpoints"), problems);

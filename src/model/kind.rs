@@ -10,7 +10,10 @@ use super::{
     node::{Node, NodeId},
     service::program::Program,
 };
-use crate::{engine::law::Table, problem::Problems};
+use crate::{
+    engine::law::{Table, Tables},
+    problem::Problems,
+};
 
 /// How a caller without a balancer finds an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +104,8 @@ pub enum Verb {
     Invalidate,
     /// Tell a cache that what was missing there will not come.
     Release,
+    /// Tell a cache that the fetch of what was missing there failed.
+    Fail,
     /// Tell a cache that what was missing there cannot be read.
     Deny,
     /// Write to a cache that writes to its store later.
@@ -126,6 +131,7 @@ impl Verb {
             Self::Fill => "fill",
             Self::Invalidate => "invalidate",
             Self::Release => "release",
+            Self::Fail => "fail",
             Self::Deny => "deny",
             Self::WriteBehind => "write_behind",
             Self::LookupStale => "lookup_stale",
@@ -193,7 +199,8 @@ pub trait Kind {
         program
     }
     /// Caches: what each instance can hold.
-    fn limits(&self) -> Option<Limits> {
+    fn limits(&self, tables: &dyn Tables) -> Option<Limits> {
+        let _ = tables;
         None
     }
     /// Builds it; everything was checked before.

@@ -242,14 +242,197 @@ fn a_service_that_fetches_what_is_missing_fetches_it_for_all() {
     assert_eq!(count(&together, "nodes.origin.outcomes.ok"), 2.0);
     assert_eq!(count(&together, "summary.requests.ok"), 1000.0);
     assert!(count(&alone, "nodes.origin.outcomes.ok") > 190.0);
-    // The origin is gone from 50.5 ms to 60.5 ms: the fetch under way fails, and one by one those who
-    // wait make it themselves and fail too; after that one fetch serves all again.
+    // The origin is gone from 50.5 ms to 60.5 ms: the fetch under way fails and all 50 who wait fail with
+    // it; the next ten fetch and fail one by one; after that one fetch serves all again.
     let fault = "faults: [{id: f, at: 50500us, for: 10ms, crash: {node: origin, process: true}}]\n";
     let failing = aside(true, fault);
     assert_eq!(count(&failing, "summary.requests.error"), 60.0);
     assert_eq!(count(&failing, "summary.requests.ok"), 940.0);
     assert_eq!(count(&failing, "nodes.origin.outcomes.ok"), 2.0);
-    assert_eq!(count(&failing, "nodes.origin.causes.connection_refused"), 59.0);
+    assert_eq!(count(&failing, "nodes.origin.causes.connection_refused"), 10.0);
+    assert_eq!(count(&failing, "nodes.c.causes.failed_fetch"), 49.0);
+}
+
+#[test]
+fn a_fetch_that_fails_fails_all_who_wait_or_lets_the_next_fetch() {
+    // A fetch takes 100 ms and fails: through a cache as well as beside it.
+    let db = "  db: {service: {endpoints: {default: [{wait: 100ms}, {fail: 100%}]}}}\n";
+    let app = "  app: {service: {endpoints: {default: [{read: {from: db, cache: c}}]}}}\n";
+    let run = |to: &str, more: &str| {
+        let (from, app) = if to == "c" { (", from: db", "") } else { ("", app) };
+        let nodes = format!("{app}  c: {{cache: {{coalesce: true{from}{more}}}}}\n{db}");
+        trace("sequential(n=1)", 1000, &nodes, to)
+    };
+    for to in ["c", "app"] {
+        // Every 100 ms one fetch fails, and whoever came meanwhile with it; nobody hangs.
+        let together = run(to, "");
+        assert_eq!(count(&together, "nodes.db.outcomes.error"), 9.0, "{to}");
+        assert!(count(&together, "summary.requests.error") >= 900.0, "{to}");
+        assert!(count(&together, "summary.requests.in_flight") <= 101.0, "{to}");
+        // The next fetches, but who has waited for 250 ms fails: two more fetches and the rest of one.
+        let next = run(to, ", on_failure: next(wait=250ms)");
+        assert_eq!(count(&next, "nodes.db.outcomes.error"), 9.0, "{to}");
+        let hang = count(&next, "summary.requests.in_flight");
+        assert!((240.0..=352.0).contains(&hang), "{to}: {hang}");
+    }
+}
+
+#[test]
+fn an_entry_is_of_the_node_it_is_filled_from() {
+    // Both stores are asked for all ten keys once; what is written to one is read again from it alone.
+    let run = |steps: &str, cache: &str| {
+        let nodes = format!(
+            "  app: {{service: {{endpoints: {{default: [{steps}]}}}}}}\n  \
+             c: {{cache: {{{cache}}}}}\n  users: {{store: {{read: 0s}}}}\n  goods: {{store: {{read: 0s}}}}\n"
+        );
+        trace("sequential(n=10)", 1000, &nodes, "app")
+    };
+    let reads = "{read: {from: users, cache: c}}, {read: {from: goods, cache: c}}";
+    let served =
+        |found: &Value| ["users", "goods"].map(|n| count(found, &format!("nodes.{n}.outcomes.ok")));
+    for cache in [
+        "",
+        "in: app",
+        "from: users",
+        "from: goods",
+        "coalesce: true, negative: 1s, eviction: arc, capacity: 20",
+    ] {
+        let found = run(reads, cache);
+        assert_eq!(served(&found), [10.0, 10.0], "{cache}");
+        assert_eq!(count(&found, "nodes.c.hits"), 1980.0, "{cache}");
+    }
+    let writes = format!("{{write: {{to: goods, cache: c}}}}, {reads}");
+    assert_eq!(served(&run(&writes, "")), [10.0, 2000.0]);
+    let updates = format!("{{write: {{to: users, cache: c, mode: update}}}}, {reads}");
+    assert_eq!(served(&run(&updates, "")), [1000.0, 10.0]);
+    // What nobody can read from one store can still be read from the other.
+    let text = "  app: {service: {endpoints: {default: [{read: {from: users, cache: c}, optional: true}, \
+                {read: {from: goods, cache: c}}]}}}\n  c: {cache: {negative: 1m}}\n  \
+                users: {service: {endpoints: {default: [{fail: 100%}]}}}\n  goods: {store: {read: 0s}}\n";
+    let found = trace("sequential(n=10)", 1000, text, "app");
+    assert_eq!(count(&found, "nodes.users.outcomes.error"), 10.0);
+    assert_eq!(count(&found, "nodes.goods.outcomes.ok"), 10.0);
+    assert_eq!(count(&found, "summary.requests.ok"), 1000.0);
+}
+
+/// 1000 keys, each read once a second for so long; each is there 6 s, or thereabouts.
+fn yearly(ttl: &str, millis: u64) -> f64 {
+    let nodes = format!(
+        "  app: {{service: {{endpoints: {{default: [{{read: {{from: db, cache: c}}}}]}}}}}}\n  \
+         c: {{cache: {{ttl: {ttl}}}}}\n  db: {{store: {{read: 0s}}}}\n"
+    );
+    count(&trace("sequential(n=1000)", millis, &nodes, "app"), "nodes.c.misses")
+}
+
+#[test]
+fn what_was_filled_together_need_not_expire_together() {
+    // Filled in the first second, read in each that follows: after 5.1 s to 6.9 s, or after 6 s sharp.
+    assert_eq!([6000, 7000].map(|n| yearly("6s", n)), [1000.0, 2000.0]);
+    let [before, after] = [6000, 7000].map(|n| yearly("uniform(5.1s 6.9s)", n));
+    // Lives of less than 5 s: none; of less than 6 s, which is met by the seventh read: half of them.
+    assert_eq!(before, 1000.0);
+    assert!((1460.0..1540.0).contains(&after), "{after}");
+    assert_eq!(yearly("uniform(5.1s 6.9s)", 8000), 2000.0);
+}
+
+#[test]
+fn one_caller_refreshes_what_will_soon_expire() {
+    // A page is fetched in 100 ms and lives 1 s; a hundred requests would miss it each time.
+    let run = |to: &str, more: &str| {
+        let (from, app) = match to {
+            "c" => (", from: db", ""),
+            _ => ("", "  app: {service: {endpoints: {default: [{read: {from: db, cache: c}}]}}}\n"),
+        };
+        let nodes = format!(
+            "{app}  c: {{cache: {{ttl: 1s{from}{more}}}}}\n  db: {{store: {{read: 100ms}}}}\n"
+        );
+        trace("sequential(n=1)", 10_000, &nodes, to)
+    };
+    for to in ["c", "app"] {
+        // Nine lives and the fetches between them, and a hundred callers at each.
+        assert!(count(&run(to, ""), "nodes.db.outcomes.ok") > 800.0, "{to}");
+        let early = run(to, ", early: 20%");
+        // A life of 0.8 s and a fetch, while all but one are served.
+        let fetches = count(&early, "nodes.db.outcomes.ok");
+        assert!((100.0 + 10.0..100.0 + 12.0).contains(&fetches), "{to}: {fetches}");
+        let misses = count(&early, "nodes.c.misses");
+        let refreshed = if to == "c" { 0.0 } else { fetches - 100.0 };
+        assert!((misses - 100.0 - refreshed).abs() <= 1.0, "{to}: {misses} misses");
+        // XFetch knows that a fetch takes long, and begins it by chance; now and then it is too late.
+        let xfetch = run(to, ", early: xfetch(beta=3)");
+        let fetches = count(&xfetch, "nodes.db.outcomes.ok");
+        assert!((100.0 + 9.0..250.0).contains(&fetches), "{to}: {fetches}");
+    }
+    // A refresh that fails is tried again by the next.
+    let nodes = "  app: {service: {endpoints: {default: [{read: {from: db, cache: c}}]}}}\n  \
+                 c: {cache: {ttl: 1s, early: 20%}}\n  db: {store: {read: 0s}}\n\
+                 faults: [{id: f, at: 500ms, for: 400ms, errors: {node: db, fraction: 100%}}]\n";
+    let found = trace("sequential(n=1)", 2000, nodes, "app");
+    let errors = count(&found, "summary.requests.error");
+    assert!((99.0..=101.0).contains(&errors), "{errors}");
+}
+
+/// Share of a Zipf stream found in a cache of a tenth of its keys, asked a thousand times a second.
+fn zipf(eviction: &str) -> f64 {
+    let nodes = format!("  c: {{cache: {{capacity: 1k, eviction: {eviction}}}}}\n");
+    count(&trace("zipf(n=10k s=0.9)", 100_000, &nodes, "c"), "nodes.c.hit_ratio")
+}
+
+#[test]
+fn sampling_costs_hits_and_a_coarse_clock_more() {
+    let (lru, lfu, random) = (zipf("lru"), zipf("lfu"), zipf("random"));
+    let fine = zipf("sampled_lru(samples=10 clock=1ms)");
+    assert!((fine - lru).abs() < 0.01, "{fine} beside {lru}");
+    // With every entry used in one tick nothing tells them apart.
+    let coarse = zipf("sampled_lru(samples=5 clock=1000s)");
+    assert!((coarse - random).abs() < 0.01, "{coarse} beside {random}");
+    let redis = zipf("sampled_lru");
+    assert!(coarse < redis && redis < lru, "{redis}");
+    let often = zipf("sampled_lfu");
+    assert!(lru < often && often < lfu + 0.005, "{often} between {lru} and {lfu}");
+}
+
+#[test]
+fn places_are_as_many_as_copies() {
+    let text = "windtunnel: 1\nname: places\nduration: 100s\ntopology: {regions: {r: [za, zb]}}\n\
+                clients: {u: {arrivals: poisson(10/s), to: app, keys: uniform(n=10), timeout: 1s}}\nnodes:\n  \
+                app: {service: {endpoints: {default: [{read: {from: kv, cache: c}}]}}}\n  \
+                kv: {store: {zones: {za: 1}, read: 1ms, value_size: 10KB}}\n  \
+                c: {cache: {instances: 2, zones: {za: 1, zb: 1}, capacity: 1MB}}\n\
+                faults: [{id: f, at: 10s, for: 5s, crash: {zone: zb}}]\n";
+    assert_eq!(told(text.as_bytes()), Vec::<String>::new());
+    check_in(
+        text,
+        &[
+            (
+                "-",
+                "zones: {za: 1}",
+                "zones: {za: 3, zb: 2}",
+                "8:16 E-REPL",
+                "5 places for 1 shards",
+            ),
+            (
+                "-",
+                "kv: {store: {",
+                "kv: {store: {shards: {count: 2}, ",
+                "8:36 E-REPL",
+                "1 places for 2 shards",
+            ),
+            ("-", "zb: 1}", "zb: 3}", "9:29 E-REPL", "4 places for 2 instances"),
+            ("-", ", value_size: 10KB", "", "9:62 E-MISSING", "no size"),
+            ("-", "capacity: 1MB", "capacity: 9KB", "9:62 E-RANGE", "nothing fits"),
+            ("-", "capacity: 1MB", "on_failure: together", "9:64 E-CONFLICT", "nobody waits"),
+            ("-", "capacity: 1MB", "coalesce: true, on_failure: next", "9:80 E-EXPR", "wait"),
+            ("-", "capacity: 1MB", "coalesce: true, on_failure: alone", "9:80 E-ENUM", "together"),
+            (
+                "-",
+                "capacity: 1MB",
+                "coalesce: true, on_failure: next(wait=0s)",
+                "9:80 E-RANGE",
+                "above 0",
+            ),
+        ],
+    );
 }
 
 #[test]
@@ -437,6 +620,40 @@ fn caches_are_checked() {
             ("B33", capacity, "{by: modulo}", "7:22 E-ENUM", "hash"),
             ("in", capacity, "{in: app, by: hash}", "7:31 E-CONFLICT", "without its keys"),
             ("-", capacity, "{ttl_renew: true}", "7:29 E-CONFLICT", "no `ttl`"),
+            ("-", capacity, "{early: 5%}", "7:25 E-CONFLICT", "no `ttl`"),
+            ("-", capacity, "{ttl: 1s, early: 0%}", "7:34 E-RANGE", "above 0"),
+            ("-", capacity, "{ttl: 1s, early: 100%}", "7:34 E-RANGE", "below 100%"),
+            ("-", capacity, "{ttl: 1s, early: xfetch(beta=0)}", "7:34 E-RANGE", "beta"),
+            ("-", capacity, "{ttl: 1s, early: xfetch(alpha=1)}", "7:34 E-EXPR", "alpha"),
+            ("-", capacity, "{ttl: uniform(2s 1s)}", "7:23 E-DIST", ""),
+            (
+                "-",
+                capacity,
+                "{capacity: 5, eviction: sampled_lru(samples=0)}",
+                "7:41 E-RANGE",
+                "1..=64",
+            ),
+            (
+                "-",
+                capacity,
+                "{capacity: 5, eviction: sampled_lfu(decay=0s)}",
+                "7:41 E-RANGE",
+                "above 0",
+            ),
+            (
+                "-",
+                capacity,
+                "{capacity: 5, eviction: sampled_lru(decay=1s)}",
+                "7:41 E-EXPR",
+                "decay",
+            ),
+            (
+                "-",
+                capacity,
+                "{capacity: 5, eviction: lru(samples=5)}",
+                "7:41 E-ENUM",
+                "sampled_lru",
+            ),
             ("B76", capacity, "{negative: 0s}", "7:28 E-RANGE", "above 0"),
             ("-", capacity, "{negative: yes}", "7:28 E-TYPE", "duration"),
             ("-", capacity, "{stale_while_revalidate: 1s}", "7:42 E-CONFLICT", "no `ttl`"),

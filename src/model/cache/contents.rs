@@ -6,63 +6,31 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashTable;
 
-use super::eviction::{Entry, Order};
-use crate::{engine::random::mix, model::frame::Slot};
-
-/// Counts of one instance from the start of the run.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CacheBooks {
-    /// Lookups, coalesced ones included.
-    pub lookups: u64,
-    /// Of these: found.
-    pub hits: u64,
-    /// Of the misses: waited for a fetch that was under way.
-    pub coalesced: u64,
-    /// Of the hits: served though their time was over.
-    pub stale_hits: u64,
-    /// Of the hits: found that the key cannot be read.
-    pub negative_hits: u64,
-    /// Entries that left for lack of room.
-    pub evictions: u64,
-}
-
-impl CacheBooks {
-    /// The sum of two.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        Self {
-            lookups: self.lookups + other.lookups,
-            hits: self.hits + other.hits,
-            coalesced: self.coalesced + other.coalesced,
-            stale_hits: self.stale_hits + other.stale_hits,
-            negative_hits: self.negative_hits + other.negative_hits,
-            evictions: self.evictions + other.evictions,
-        }
-    }
-
-    /// What happened since `earlier`.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Self {
-        Self {
-            lookups: self.lookups - earlier.lookups,
-            hits: self.hits - earlier.hits,
-            coalesced: self.coalesced - earlier.coalesced,
-            stale_hits: self.stale_hits - earlier.stale_hits,
-            negative_hits: self.negative_hits - earlier.negative_hits,
-            evictions: self.evictions - earlier.evictions,
-        }
-    }
-}
+pub use super::books::CacheBooks;
+use super::{
+    eviction::{Entry, Order},
+    lives::{Early, Lives},
+};
+use crate::{
+    engine::{law::Sampler, random::mix},
+    model::frame::Slot,
+};
 
 /// What a cache can hold, and for how long.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// Entries, or bytes; `None`: everything.
     pub capacity: Option<u64>,
     /// The capacity is in bytes.
     pub in_bytes: bool,
-    /// How long an entry may be served, ns.
+    /// How long an entry may be served, ns; by `law`, at the most so long.
     pub ttl: Option<u64>,
+    /// The law it is drawn from, where it is not the same for all.
+    pub law: Option<Box<Sampler>>,
+    /// When what can still be served is fetched anew.
+    pub early: Option<Early>,
+    /// Who asks for a key directly need not fetch what is due himself.
+    pub refreshes: bool,
     /// How long after that it may still be served while it is fetched anew, ns.
     pub stale: u64,
     /// How long it is remembered that a key cannot be read, ns; 0: not at all.
@@ -71,6 +39,9 @@ pub struct Limits {
     pub renewed: bool,
     /// One fetch at a time per key.
     pub coalesce: bool,
+    /// Those who wait do not fail with a fetch that fails: the next of them makes another, as long as it has
+    /// not waited for so long, ns.
+    pub patience: Option<u64>,
 }
 
 /// What a lookup comes to.
@@ -82,6 +53,8 @@ pub enum Found {
     Value(u64),
     /// Likewise, but its time is over.
     Stale(u64),
+    /// Likewise, and it is time to fetch it anew: whoever asked does, or the cache itself.
+    Early(u64),
     /// That the key cannot be read.
     Negative,
 }
@@ -125,7 +98,15 @@ pub struct Contents {
     missed: Option<u64>,
     /// Some entry has a size.
     sized: bool,
+    /// No entry weighed less.
+    least: u64,
     flights: BTreeMap<u64, Flight>,
+    /// The policy asks what time it is.
+    clocked: bool,
+    /// Lives that are drawn, or end early.
+    pub lives: Option<Box<Lives>>,
+    /// Identity of the visit that asks, for draws.
+    pub visit: u64,
     /// What happened so far.
     pub books: CacheBooks,
 }
@@ -134,11 +115,15 @@ impl Contents {
     /// An empty cache.
     pub fn new(limits: Limits, order: Box<dyn Order>) -> Self {
         Self {
+            least: if limits.in_bytes { u64::MAX } else { 1 },
             limits,
             keeps: false,
             index: HashTable::new(),
             items: Vec::new(),
             free: Vec::new(),
+            clocked: order.reads_clock(),
+            lives: None,
+            visit: 0,
             order,
             used: 0,
             missed: None,
@@ -155,6 +140,9 @@ impl Contents {
     /// Looks a key up for someone who takes a stale value or does not.
     pub fn lookup(&mut self, key: u64, takes_stale: bool, now: u64) -> Found {
         self.books.lookups += 1;
+        if self.clocked {
+            self.order.clock(now);
+        }
         let Some(entry) = self.find(key) else {
             self.missed = Some(key);
             return Found::Nothing;
@@ -176,13 +164,53 @@ impl Contents {
             } else if negative {
                 found = Found::Negative;
                 self.books.negative_hits += 1;
-            } else if self.limits.renewed {
-                item.expires = expiry(self.limits.ttl, now);
+            } else {
+                if let Some(early) = self.due_early((entry, key), takes_stale, now) {
+                    return early;
+                }
+                if self.limits.renewed {
+                    let life = self.lives.as_ref().map(|lives| lives.of(entry));
+                    self.items[entry as usize].expires = expiry(life.or(self.limits.ttl), now);
+                }
             }
         }
         self.books.hits += 1;
         self.order.hit(entry);
         found
+    }
+
+    /// A fetch of a key begins.
+    pub fn begin_fetch(&mut self, key: u64, now: u64) {
+        if let Some(lives) = &mut self.lives {
+            lives.begin(key, &self.limits, now);
+        }
+    }
+
+    /// A fetch of a key brought nothing.
+    pub fn end_fetch(&mut self, key: u64) {
+        if let Some(lives) = &mut self.lives {
+            lives.end(key);
+        }
+    }
+
+    /// What can still be served is fetched anew, if it is time and nobody does: by the caller, for whom it is
+    /// a miss, or by the cache, for whose caller it is a hit.
+    #[inline]
+    fn due_early(&mut self, (entry, key): (Entry, u64), direct: bool, now: u64) -> Option<Found> {
+        let lives = self.lives.as_mut()?;
+        let Item { size, expires, .. } = self.items[entry as usize];
+        let due = lives.is_due(entry, &self.limits, expires - now, self.visit);
+        if !due || direct && !self.limits.refreshes || self.flights.contains_key(&key) {
+            return None;
+        }
+        if direct {
+            self.books.hits += 1;
+            self.order.hit(entry);
+        } else {
+            lives.begin(key, &self.limits, now);
+            self.flights.insert(key, Flight { leader: ASIDE, waiting: Vec::new() });
+        }
+        Some(Found::Early(size))
     }
 
     /// Looks a key up for someone who has nothing better: the size of its value, however old.
@@ -202,7 +230,14 @@ impl Contents {
     /// Holds a key from now on, if it fits at all; what is in its way leaves.
     pub fn admit(&mut self, key: u64, size: u64, now: u64) {
         self.sized |= size > 0;
-        self.put(key, size, expiry(self.limits.ttl, now));
+        let Some(lives) = &self.lives else {
+            return self.put((key, size), expiry(self.limits.ttl, now), now);
+        };
+        let life = lives.draw(&self.limits, self.visit);
+        self.put((key, size), expiry(life, now), now);
+        if let (Some(entry), Some(lives)) = (self.find(key), &mut self.lives) {
+            lives.fill((entry, key), life, now);
+        }
     }
 
     /// A key cannot be read: remembers it for a while, unless something can still be served.
@@ -218,10 +253,13 @@ impl Contents {
         if held.is_some_and(|item| now < item.expires.saturating_add(stale(&item))) {
             return;
         }
-        self.put(key, NEGATIVE, expiry(Some(self.limits.negative), now));
+        self.put((key, NEGATIVE), expiry(Some(self.limits.negative), now), now);
     }
 
-    fn put(&mut self, key: u64, size: u64, expires: u64) {
+    fn put(&mut self, (key, size): (u64, u64), expires: u64, now: u64) {
+        if self.clocked {
+            self.order.clock(now);
+        }
         let known = if self.missed.take() == Some(key) { None } else { self.find(key) };
         if let Some(entry) = known {
             if self.weight(size) == self.weight(self.items[entry as usize].size) {
@@ -235,6 +273,10 @@ impl Contents {
         if let Some(capacity) = self.limits.capacity {
             if weight > capacity {
                 return;
+            }
+            if weight < self.least && self.least > 1 {
+                self.least = weight.max(1);
+                self.order.measure(self.least);
             }
             self.order.arriving(key);
             while self.used + weight > capacity {
@@ -389,14 +431,19 @@ mod tests {
         capacity: Some(5),
         in_bytes: false,
         ttl: None,
+        law: None,
+        early: None,
+        refreshes: false,
         stale: 0,
         negative: 0,
         renewed: false,
         coalesce: false,
+        patience: None,
     };
 
     fn cache(eviction: Eviction, limits: Limits) -> Contents {
-        Contents::new(limits, eviction.order(limits.capacity, Stream::new(1, "cache", "eviction")))
+        let order = eviction.order(limits.capacity, Stream::new(1, "cache", "eviction"));
+        Contents::new(limits, order)
     }
 
     /// The same by plain vectors: front is newest.
@@ -464,11 +511,40 @@ mod tests {
             }
         }
 
+        /// Values of one size: so many of them are so many bytes.
+        #[test]
+        fn told_in_bytes_is_told_in_entries(
+            places in 1u64..260,
+            size in prop::sample::select(vec![1u64, 3, 1000, 4096, 10_000]),
+            odd in 0u64..1000,
+            keys in prop::collection::vec((0u64..400, any::<bool>()), 0..1500),
+        ) {
+            let sampled = [Eviction::SampledLru(5, 1), Eviction::SampledLfu(5, 1)];
+            for eviction in NAMES.iter().map(|n| n.1).chain(sampled) {
+                let entries = Limits { capacity: Some(places), ..LIMITS };
+                let room = places * size + odd % size;
+                let bytes = Limits { capacity: Some(room), in_bytes: true, ..LIMITS };
+                let mut told = [cache(eviction, entries), cache(eviction, bytes)];
+                for &(key, near) in &keys {
+                    let key = if near { key % 40 } else { key };
+                    let [a, b] = told.each_mut().map(|cache| {
+                        let hit = cache.lookup(key, false, 0) != Found::Nothing;
+                        if !hit {
+                            cache.admit(key, size, 0);
+                        }
+                        hit
+                    });
+                    prop_assert_eq!(a, b, "{}", eviction);
+                }
+            }
+        }
+
         #[test]
         fn whatever_happens_the_capacity_holds(
             steps in prop::collection::vec((0u8..4, 0u64..20, 0u64..40), 0..300),
         ) {
-            for (_, eviction) in NAMES {
+            let sampled = [Eviction::SampledLru(5, 50), Eviction::SampledLfu(5, 50)];
+            for eviction in NAMES.iter().map(|n| n.1).chain(sampled) {
                 let limits = Limits {
                     capacity: Some(100),
                     in_bytes: true,
@@ -485,7 +561,7 @@ mod tests {
                             match cache.lookup(key, true, now) {
                                 Found::Nothing => {}
                                 Found::Negative => prop_assert_eq!(held[&key], None),
-                                Found::Value(size) | Found::Stale(size) => {
+                                Found::Value(size) | Found::Stale(size) | Found::Early(size) => {
                                     prop_assert_eq!(held[&key], Some(size));
                                 }
                             }

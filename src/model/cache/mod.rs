@@ -3,22 +3,26 @@
 //!
 //! **Invariant.** A lookup counts when it arrives, a fill admits when it arrives (`semantics.md` 54).
 
+mod books;
 pub mod contents;
 pub mod eviction;
+pub mod lives;
 
 mod inside;
+pub mod spaces;
 mod text;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::law::{DurationFormula, DurationLaw, Table},
+    engine::law::{DurationFormula, DurationLaw, Table, Tables, to_nanos},
     model::{
         build::{Assembly, Names},
         check,
         fault::timeline::Startup,
         kind::{Facts, Kind, Outgoing, Reach, Verb},
+        kinds::NodeSpec,
         network::ZonesSpec,
         node::{Node, NodeId},
         ring::POINTS,
@@ -35,6 +39,7 @@ use crate::{
 };
 use contents::{Contents, Limits};
 use eviction::Eviction;
+use lives::{Early, Lives};
 
 /// Holds keys near their readers. With `read: {from: store, cache: this}` a service looks here first
 /// and fills it after a miss (cache-aside). Called directly it is read-through: a miss is fetched from
@@ -50,12 +55,20 @@ pub struct CacheSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity: Option<Capacity>,
     /// Which entry leaves a full cache: `lru` (default), `fifo`, `random`, `clock`, `sieve`, `lfu`, `slru`,
-    /// `arc`, `two_q`, `s3fifo`, `lirs`, `w_tinylfu`.
+    /// `arc`, `two_q`, `s3fifo`, `lirs`, `w_tinylfu`; as Redis approximates them `sampled_lru(samples=5
+    /// clock=1s)`, `sampled_lfu(samples=5 decay=1m)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eviction: Option<Eviction>,
-    /// How long an entry is served after it was filled; for ever when absent.
+    /// How long an entry is served after it was filled: the same for all, or a law that is drawn at each fill
+    /// (`uniform(51m 69m)`), so that what was filled together does not expire together; for ever when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ttl: Option<SimDuration>,
+    pub ttl: Option<DurationLaw>,
+    /// A value is fetched anew before its `ttl` is over, by one caller at a time, while the others are served
+    /// what is there: the first to ask in the last part of its life (`5%`), or with a chance that grows
+    /// towards its end, the sooner the longer it took to fetch (`xfetch(beta=1)`). For who fetches by himself
+    /// it is a miss; with `from` the cache fetches in the background, and it is a hit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early: Option<Early>,
     /// Each hit begins the `ttl` anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl_renew: Option<bool>,
@@ -91,6 +104,10 @@ pub struct CacheSpec {
     /// cache fetches it (`from`) or a service that found it missing here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coalesce: Option<bool>,
+    /// What becomes of those who wait when the fetch they wait for fails: they fail with it (`together`, when
+    /// absent), or the next of them makes another (`next(wait=1s)`), and who has waited for so long fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
     /// Cores of each instance; unbounded when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cores: Option<Count>,
@@ -105,6 +122,15 @@ pub struct CacheSpec {
     pub zones: Option<ZonesSpec>,
 }
 
+/// What becomes of those who wait for a fetch that fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// They fail with it.
+    Together,
+    /// The next of them makes another; who has waited for so long fails.
+    Next(SimDuration),
+}
+
 /// Entries or bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Capacity {
@@ -115,7 +141,7 @@ pub enum Capacity {
 }
 
 impl CacheSpec {
-    fn holds(&self) -> Limits {
+    fn holds(&self, tables: &dyn Tables) -> Limits {
         let (capacity, in_bytes) = match self.capacity {
             None => (None, false),
             Some(Capacity::Entries(n)) => (Some(n), false),
@@ -124,12 +150,29 @@ impl CacheSpec {
         Limits {
             capacity,
             in_bytes,
-            ttl: self.ttl.map(|t| t.0),
+            ttl: self.ttl.as_ref().map(|law| law.constant().map_or(u64::MAX, to_nanos)),
+            law: self
+                .ttl
+                .as_ref()
+                .filter(|law| law.constant().is_none())
+                .map(|law| Box::new(law.compile(tables).expect("the law was checked"))),
+            early: self.early,
+            refreshes: self.from.is_some(),
             stale: self.stale_while_revalidate.map_or(0, |t| t.0),
             negative: self.negative.map_or(0, |t| t.0),
             renewed: self.ttl_renew == Some(true),
             coalesce: self.coalesce == Some(true),
+            patience: match self.on_failure {
+                Some(OnFailure::Next(wait)) => Some(wait.0),
+                Some(OnFailure::Together) | None => None,
+            },
         }
+    }
+}
+
+impl CacheSpec {
+    fn times_lives(&self) -> bool {
+        self.early.is_some() || self.ttl.as_ref().is_some_and(|law| law.constant().is_none())
     }
 }
 
@@ -155,7 +198,7 @@ impl Kind for CacheSpec {
     }
 
     fn files(&self) -> Vec<(Table, String)> {
-        let boot = self.boot.iter().flat_map(DurationLaw::tables);
+        let boot = self.boot.iter().chain(&self.ttl).flat_map(DurationLaw::tables);
         self.latency.iter().flat_map(DurationFormula::tables).chain(boot).collect()
     }
 
@@ -197,8 +240,8 @@ impl Kind for CacheSpec {
         &["latency", "ttl", "stale_while_revalidate", "instances"]
     }
 
-    fn limits(&self) -> Option<Limits> {
-        Some(self.holds())
+    fn limits(&self, tables: &dyn Tables) -> Option<Limits> {
+        Some(self.holds(tables))
     }
 
     fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
@@ -207,10 +250,11 @@ impl Kind for CacheSpec {
         let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
         compiler.program = program;
         let read = if self.from.is_some() { FETCH } else { ALONE };
-        let parts = [read, ASIDE, FILL, GIVE_UP, DENIED, DROP, WRITE, BEHIND, STILL_THERE];
-        let [read, aside, fill, give_up, denied, drop, write, behind, still_there] =
+        let parts = [read, ASIDE, FILL, GIVE_UP, FAILED, DENIED, DROP, WRITE, BEHIND, STILL_THERE];
+        let [read, aside, fill, give_up, failed, denied, drop, write, behind, still_there] =
             parts.map(|parts| self.entry(parts, &mut compiler));
         let mut program = compiler.program;
+        program.spaces = names.spaces(path.rsplit('/').next().unwrap_or(path));
         program.entries = names
             .ops
             .iter()
@@ -220,6 +264,7 @@ impl Kind for CacheSpec {
                     Some(Verb::Lookup) => aside,
                     Some(Verb::Fill) => fill,
                     Some(Verb::Release) => give_up,
+                    Some(Verb::Fail) => failed,
                     Some(Verb::Deny) => denied,
                     Some(Verb::Invalidate | Verb::Delete) => drop,
                     Some(Verb::Write | Verb::Cas | Verb::Increment) => write,
@@ -242,12 +287,17 @@ impl Kind for CacheSpec {
         };
         let mut server = shape.server(id, path, assembly);
         let keeps = assembly.names.keeps_expired(id);
+        // Lives that are drawn, or end early, in any version.
+        let mut versions = assembly.names.versions(id).into_iter();
+        let timed = versions.any(|spec| matches!(spec, NodeSpec::Cache(c) if c.times_lives()));
         for (i, instance) in server.instances.iter_mut().enumerate() {
             let stream = assembly.stream(&format!("{path}/{i}"), "eviction");
-            let limits = self.holds();
+            let limits = self.holds(assembly.prepared);
             let order = self.eviction.unwrap_or_default().order(limits.capacity, stream);
             let contents = instance.contents.insert(Box::new(Contents::new(limits, order)));
             contents.keeps = keeps;
+            let lives = Lives::new(assembly.stream(&format!("{path}/{i}"), "ttl"));
+            contents.lives = timed.then(|| Box::new(lives));
         }
         Box::new(server)
     }
@@ -267,7 +317,7 @@ enum Part {
 }
 
 use CacheStep::{
-    Admit, Deny, Invalidate, Keep, LookAside, Lookup, Refresh, Refuse, Release, Remember,
+    Admit, Deny, Fail, Invalidate, Keep, LookAside, Lookup, Refresh, Refuse, Release, Remember,
 };
 use Part::{Ask, Do, Latency, Reply};
 
@@ -295,6 +345,7 @@ const ALONE: Parts = &[&[Do(Lookup), Latency, Do(Admit)], HIT, REFUSAL];
 const FILL: Parts = &[&[Do(Admit), Latency]];
 const STILL_THERE: Parts = &[&[Do(Remember), Latency], HIT];
 const GIVE_UP: Parts = &[&[Do(Release)]];
+const FAILED: Parts = &[&[Do(Fail)]];
 const DENIED: Parts = &[&[Do(Deny)]];
 const DROP: Parts = &[&[Do(Invalidate), Latency]];
 const WRITE: Parts = &[&[Latency, Ask(Verb::Write), Do(Admit)]];

@@ -322,7 +322,7 @@ impl Shape {
             versions.push(Version {
                 entries: program.entries.clone(),
                 own: program.own.clone(),
-                limits: spec.kind().limits(),
+                limits: spec.kind().limits(assembly.prepared),
             });
         }
         program.entries.clone_from(&versions[0].entries);

@@ -3,7 +3,7 @@
 //! **Invariant.** A visit that waits for another's fetch goes on, fails or is called off exactly once.
 
 use super::{
-    program::{CacheStep, Instr, Program},
+    program::{CacheStep, Instead, Instr, Program},
     server::Server,
 };
 use crate::{
@@ -15,9 +15,20 @@ use crate::{
         },
         frame::{FOUND, Slot},
         probe::Outcome,
-        world::World,
+        world::{Span, World},
     },
 };
+
+/// Why a fill does not come.
+#[derive(Clone, Copy)]
+enum Why {
+    /// Whoever fetched has left.
+    Left,
+    /// The fetch failed.
+    Failed,
+    /// The key cannot be read.
+    Denied,
+}
 
 impl Server {
     /// One step of a cache's program; `hit` is where a lookup that finds its key goes on. Whether the visit
@@ -30,18 +41,25 @@ impl Server {
         world: &mut World,
     ) -> bool {
         let now = world.now();
+        let key = self.entry_key(slot, world);
         let f = &world.frames[slot];
-        let (key, inst, next) = (f.key, usize::from(f.inst), f.pc + 1);
+        let (inst, next) = (usize::from(f.inst), f.pc + 1);
         let contents = self.instances[inst].contents.as_mut().expect("only caches do this");
+        contents.visit = f.id;
         let sizes = world.carries.then(|| world.frames.extra(slot)).map(|e| (e.size, e.fetched));
         let (sent, fetched) = sizes.unwrap_or((0, 0));
-        let mut followers = Vec::new();
+        let (mut followers, mut failing) = (Vec::new(), Vec::new());
         let (mut on, mut size, mut heir) = (next, fetched, None);
         // Where followers go on, counted back from a hit.
         let mut way = 0;
+        if matches!(step, CacheStep::Release | CacheStep::Fail | CacheStep::Deny) {
+            contents.end_fetch(key);
+        }
         match step {
             CacheStep::Lookup | CacheStep::LookAside => {
-                let Some(way) = look_up(contents, slot, (step, hit), world) else { return false };
+                let Some(way) = look_up(contents, (slot, key), (step, hit), world) else {
+                    return false;
+                };
                 on = way;
             }
             CacheStep::Admit | CacheStep::Keep => {
@@ -55,14 +73,19 @@ impl Server {
                     followers = contents.land(key, ASIDE);
                 }
             }
-            CacheStep::Remember => on = remembered(contents, slot, (next, hit), world),
+            CacheStep::Remember => on = remembered(contents, (slot, key), (next, hit), world),
             CacheStep::Release => heir = contents.hand_over(key, ASIDE),
+            CacheStep::Fail if contents.limits.patience.is_some() => {
+                heir = contents.hand_over(key, ASIDE);
+            }
+            CacheStep::Fail => failing = contents.land(key, ASIDE),
             CacheStep::Invalidate => contents.invalidate(key),
             CacheStep::Refresh => {
                 if !contents.refresh(key, slot) {
                     self.finish(slot, Outcome::Ok, world);
                     return false;
                 }
+                contents.begin_fetch(key, now);
             }
             CacheStep::Deny => {
                 contents.deny(key, now);
@@ -76,16 +99,20 @@ impl Server {
             }
         }
         world.frames[slot].pc = on;
-        if heir.is_none() && followers.is_empty() {
+        if heir.is_none() && followers.is_empty() && failing.is_empty() {
             return true;
         }
         self.run(slot, world);
         if let Some(heir) = heir {
             self.fetch_instead(heir, world);
         }
+        for follower in failing {
+            self.fail_waiting(follower, Outcome::Unavailable, world);
+        }
         for follower in followers {
             // The follower stands at its own lookup; what it waited for is here now.
             let (_, hit) = self.lookup_of(follower, world);
+            world.disarm(follower);
             let f = &mut world.frames[follower];
             f.pc = hit - way;
             f.flags |= FOUND;
@@ -95,6 +122,12 @@ impl Server {
             self.run(follower, world);
         }
         false
+    }
+
+    /// What a cache knows the key of a visit by: it is a key of one of the nodes behind it.
+    fn entry_key(&self, slot: Slot, world: &World) -> u64 {
+        let f = &world.frames[slot];
+        f.key ^ self.program.spaces.get(usize::from(f.op)).copied().unwrap_or(0)
     }
 
     /// The lookup a visit waits at, and where it goes on once the key is found.
@@ -108,14 +141,38 @@ impl Server {
     /// A visit that waited for another's fetch leads it now.
     fn fetch_instead(&mut self, slot: Slot, world: &mut World) {
         let (step, _) = self.lookup_of(slot, world);
+        world.disarm(slot);
+        let key = self.entry_key(slot, world);
         let f = &mut world.frames[slot];
         f.pc += 1;
-        let (key, inst) = (f.key, usize::from(f.inst));
+        let inst = usize::from(f.inst);
         let contents = self.instances[inst].contents.as_mut().expect("only caches do this");
+        contents.begin_fetch(key, world.now());
         if step == CacheStep::LookAside {
             contents.led_aside(key);
         }
         self.run(slot, world);
+    }
+
+    /// A visit does not wait any longer for a fetch: it failed, or takes too long.
+    fn fail_waiting(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+        world.disarm(slot);
+        // Whoever looked aside does not take this for a miss.
+        world.frames[slot].flags |= FOUND;
+        world.record.node(self.node).cause("failed_fetch");
+        self.finish(slot, outcome, world);
+    }
+
+    /// The timer of a visit that waits for a fetch: it has waited too long, or is to make the fetch.
+    #[cold]
+    pub(super) fn done_waiting(&mut self, slot: Slot, world: &mut World) {
+        let key = self.entry_key(slot, world);
+        let inst = usize::from(world.frames[slot].inst);
+        let contents = self.instances[inst].contents.as_mut().expect("only caches do this");
+        if contents.leave(key, slot) {
+            return self.fail_waiting(slot, Outcome::Timeout, world);
+        }
+        self.fetch_instead(slot, world);
     }
 
     /// A visit that was told of a miss ends without what it was to fill caches with: those who wait
@@ -131,16 +188,21 @@ impl Server {
         while let Instr::Call(_) | Instr::OnHit(_) = self.program.code[at] {
             at += 1;
         }
-        self.send_instead(slot, at, false, world);
+        self.send_instead(slot, at, Why::Left, world);
     }
 
     /// In place of the fills from an instruction on: what the caches are told, and the first instruction
     /// after them.
-    fn send_instead(&self, slot: Slot, fills: usize, denied: bool, world: &mut World) -> usize {
+    fn send_instead(&self, slot: Slot, fills: usize, why: Why, world: &mut World) -> usize {
         let mut at = fills;
         while let Instr::Send(call) = self.program.code[at] {
-            let site = &self.program.calls[usize::from(call)];
-            if let Some(op) = site.deny.filter(|_| denied).or(site.release) {
+            let Instead { release, fail, deny } = self.program.calls[usize::from(call)].instead;
+            let told = match why {
+                Why::Left => release,
+                Why::Failed => fail,
+                Why::Denied => deny.or(fail),
+            };
+            if let Some(op) = told {
                 self.send_away(slot, (call, Some(op)), world);
             }
             at += 1;
@@ -151,24 +213,34 @@ impl Server {
     /// The call a visit stands at failed for good: the caches that wait for what it was to bring are told,
     /// and the visit stands after the fills.
     pub(super) fn nothing_to_fill(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+        let key = self.entry_key(slot, world);
         let f = &world.frames[slot];
         let next = usize::from(f.pc) + 1;
         // A rejection or silence says nothing about the key.
         let denied = outcome == Outcome::Error;
         if let Some(Instr::Cache(CacheStep::Keep, _)) = self.program.code.get(next) {
             let contents = self.instances[usize::from(f.inst)].contents.as_mut();
-            if denied && let Some(contents) = contents {
-                contents.deny(f.key, world.now());
+            if let Some(contents) = contents {
+                contents.end_fetch(key);
+                if denied {
+                    contents.deny(key, world.now());
+                }
             }
             return;
         }
-        world.frames[slot].pc = self.send_instead(slot, next, denied, world) as u16;
+        let why = if denied { Why::Denied } else { Why::Failed };
+        world.frames[slot].pc = self.send_instead(slot, next, why, world) as u16;
     }
 
-    /// A cache remembers that the key cannot be read: the tiers before it, which are filled from `fills`
-    /// on, are told, and the read fails.
+    /// A cache remembers that the key cannot be read, or the fetch the lookup waited for failed: the tiers
+    /// before it, which are filled from `fills` on, are told, and the read fails.
     #[cold]
-    pub(super) fn known_to_fail(&mut self, slot: Slot, fills: u16, world: &mut World) {
+    pub(super) fn known_to_fail(
+        &mut self,
+        slot: Slot,
+        (fills, outcome): (u16, Outcome),
+        world: &mut World,
+    ) {
         let mut at = usize::from(world.frames[slot].pc);
         while let Some(Instr::OnHit(_)) = self.program.code.get(at + 1) {
             at += 2;
@@ -176,7 +248,8 @@ impl Server {
         let Instr::Call(fetch) = self.program.code[at] else {
             unreachable!("lookups lead to a call")
         };
-        let after = self.send_instead(slot, usize::from(fills), true, world);
+        let why = if outcome == Outcome::Error { Why::Denied } else { Why::Failed };
+        let after = self.send_instead(slot, usize::from(fills), why, world);
         world.frames[slot].pc = after as u16;
         let site = &self.program.calls[usize::from(fetch)];
         let (optional, fallback) = (site.optional, site.fallback);
@@ -187,25 +260,32 @@ impl Server {
         self.finish(slot, Outcome::Error, world);
     }
 
-    /// The fetch a visit led failed: those that waited for it fail with it.
+    /// The fetch a visit led failed: those that waited for it fail with it, or the next makes another.
     #[inline(never)]
     pub(super) fn fail_followers(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+        let key = self.entry_key(slot, world);
         let f = &world.frames[slot];
-        let key = f.key;
         let Some(contents) = &mut self.instances[usize::from(f.inst)].contents else { return };
+        if contents.limits.patience.is_some() {
+            if let Some(heir) = contents.hand_over(key, slot) {
+                // By an event of its own: one that ends at once would recurse here.
+                world.disarm(heir);
+                world.arm(heir, Span::ZERO);
+            }
+            return;
+        }
         for follower in contents.land(key, slot) {
-            world.record.node(self.node).cause("failed_fetch");
-            self.finish(follower, outcome, world);
+            self.fail_waiting(follower, outcome, world);
         }
     }
 
     /// A visit at a cache is called off: it stops waiting, or hands its fetch to the next who waits.
     pub(super) fn leave_flight(&mut self, slot: Slot, world: &mut World) {
+        let key = self.entry_key(slot, world);
         let f = &world.frames[slot];
-        let key = f.key;
         let Some(contents) = &mut self.instances[usize::from(f.inst)].contents else { return };
         if contents.leave(key, slot) {
-            return;
+            return world.disarm(slot);
         }
         if let Some(next) = contents.hand_over(key, slot) {
             self.fetch_instead(next, world);
@@ -243,11 +323,11 @@ impl Server {
 /// Where a visit goes on that takes what is expired too.
 fn remembered(
     contents: &mut Contents,
-    slot: Slot,
+    (slot, key): (Slot, u64),
     (miss, hit): (u16, u16),
     world: &mut World,
 ) -> u16 {
-    let Some(size) = contents.remember(world.frames[slot].key, world.now()) else { return miss };
+    let Some(size) = contents.remember(key, world.now()) else { return miss };
     world.frames[slot].flags |= FOUND;
     if world.carries {
         world.frames.extra_mut(slot).reply_size = size;
@@ -258,25 +338,33 @@ fn remembered(
 /// Where a visit goes on after a lookup; `None`: it waits for the fetch of another.
 fn look_up(
     contents: &mut Contents,
-    slot: Slot,
+    (slot, key): (Slot, u64),
     (step, hit): (CacheStep, u16),
     world: &mut World,
 ) -> Option<u16> {
     let direct = step == CacheStep::Lookup;
-    let (now, key) = (world.now(), world.frames[slot].key);
-    let found = contents.lookup(key, direct, now);
+    let found = contents.lookup(key, direct, world.now());
     let way = match found {
         Found::Nothing => {
             let waits = contents.join(key, slot, if direct { slot } else { ASIDE });
+            if !waits {
+                contents.begin_fetch(key, world.now());
+            }
+            if let Some(patience) = contents.limits.patience.filter(|_| waits) {
+                world.arm(slot, Span::of(patience));
+            }
             return (!waits).then(|| world.frames[slot].pc + 1);
         }
         Found::Negative => NEGATIVE,
+        // Whoever looks aside is to fetch it.
+        Found::Early(_) if !direct => return Some(world.frames[slot].pc + 1),
+        Found::Early(_) => STALE,
         Found::Stale(_) if !contents.is_fetched(key) => STALE,
         Found::Value(_) | Found::Stale(_) => 0,
     };
     world.frames[slot].flags |= FOUND;
     if world.carries
-        && let Found::Value(size) | Found::Stale(size) = found
+        && let Found::Value(size) | Found::Stale(size) | Found::Early(size) = found
     {
         world.frames.extra_mut(slot).reply_size = size;
     }

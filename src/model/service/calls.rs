@@ -150,11 +150,8 @@ impl Server {
             }
             return self.go_on(slot, world);
         }
-        if found
-            && outcome == Outcome::Error
-            && let Some(&Instr::OnHit(fills)) = self.program.code.get(usize::from(pc) + 1)
-        {
-            return self.known_to_fail(slot, fills, world);
+        if found && let Some(&Instr::OnHit(fills)) = self.program.code.get(usize::from(pc) + 1) {
+            return self.known_to_fail(slot, (fills, outcome), world);
         }
         let Instr::Call(call) = self.program.code[usize::from(pc)] else {
             unreachable!("a reply finds its caller at the call")

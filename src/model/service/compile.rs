@@ -7,7 +7,7 @@ use super::{
     AnySpec, BranchSpec, Condition, Literal, ReadFields, Shards, StepSpec, Tiers, WriteFields,
     WriteMode,
     locks::{Lock, LockSpec, Scope},
-    program::{Call, Chance, Choice, Each, Fork, Instr, KeyRef, Program, Test},
+    program::{Call, Chance, Choice, Each, Fork, Instead, Instr, KeyRef, Program, Test},
 };
 use crate::{
     engine::{law::SizeFormula, random::hash_str},
@@ -274,8 +274,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             size,
             optional,
             to_shard: false,
-            release: None,
-            deny: None,
+            instead: Instead::default(),
             fallback: false,
             failure: (Outcome::Error, "failed_call"),
             edge: self.edge(target),
@@ -315,9 +314,15 @@ impl<'c, 'a> Compiler<'c, 'a> {
         self.program.code[over] = Instr::Jump(self.here());
     }
 
-    /// A call of a cache with a verb of its own; the key is the step's.
-    fn ask_cache(&mut self, tier: &Name, verb: Verb, call: CallParts<'_>, path: &str) {
-        let op = (verb.name().to_owned(), Some(verb));
+    /// A call of a cache with a verb of its own, about a key of a node behind it; the key is the step's.
+    fn ask_cache(
+        &mut self,
+        (tier, store): (&Name, &str),
+        verb: Verb,
+        call: CallParts<'_>,
+        path: &str,
+    ) {
+        let op = self.assembly.names.about(&tier.0, store, verb);
         let path = format!("{path}/{}/{}", verb.name(), tier.0);
         // A cache that fails costs a read its hit and a write its freshness, not the request.
         self.call(&tier.0, (Some(&op), call.1, call.2), true, &path);
@@ -334,7 +339,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
     ) {
         let mut hits = Vec::new();
         for tier in &tiers.0 {
-            self.ask_cache(tier, Verb::Lookup, call, path);
+            self.ask_cache((tier, store), Verb::Lookup, call, path);
             hits.push(self.emit(Instr::OnHit(0)));
         }
         self.call(store, call, optional, path);
@@ -344,19 +349,17 @@ impl<'c, 'a> Compiler<'c, 'a> {
             if let Some(&at) = hits.get(i + 1) {
                 self.program.code[at] = Instr::OnHit(self.here());
             }
-            self.ask_cache(tier, Verb::Fill, call, path);
+            self.ask_cache((tier, store), Verb::Fill, call, path);
             let at = self.program.code.len() - 1;
             let Instr::Call(fill) = self.program.code[at] else { unreachable!("just added") };
-            let (release, deny) = self.instead_of_fill(tier);
-            let site = &mut self.program.calls[usize::from(fill)];
-            (site.release, site.deny) = (release, deny);
+            self.program.calls[usize::from(fill)].instead = self.instead_of_fill(tier, store);
             self.program.code[at] = Instr::Send(fill);
         }
         self.program.code[hits[0]] = Instr::OnHit(self.here());
         let edge = self.dependencies.iter().find(|d| d.0.0 == store);
         match edge.and_then(|(_, spec)| spec.fallback.as_ref()) {
             Some(fallback) if fallback.cache.is_some() => {
-                self.stale_fallback(fetch, call, (tiers, optional), path);
+                self.stale_fallback((fetch, store), call, (tiers, optional), path);
             }
             Some(fallback) => self.fallback_of((fetch, fallback), call, optional, path),
             None => {}
@@ -367,7 +370,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
     /// anything, the read fails after all.
     fn stale_fallback(
         &mut self,
-        fetch: usize,
+        (fetch, store): (usize, &str),
         call: CallParts<'_>,
         (tiers, optional): (&Tiers, bool),
         path: &str,
@@ -376,7 +379,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         let over = self.emit(Instr::Jump(0));
         let mut hits = Vec::new();
         for tier in &tiers.0 {
-            self.ask_cache(tier, Verb::LookupStale, call, path);
+            self.ask_cache((tier, store), Verb::LookupStale, call, path);
             hits.push(self.emit(Instr::OnHit(0)));
         }
         if !optional {
@@ -394,15 +397,19 @@ impl<'c, 'a> Compiler<'c, 'a> {
     }
 
     /// The operations that tell a cache of a fill that will not come: one that coalesces, that someone
-    /// else may fetch; one that remembers failures, that the key cannot be read.
-    fn instead_of_fill(&self, tier: &Name) -> (Option<u8>, Option<u8>) {
+    /// else may fetch or that nobody could; one that remembers failures, that the key cannot be read.
+    fn instead_of_fill(&self, tier: &Name, store: &str) -> Instead {
         let names = self.assembly.names;
         let cache = names.node(&tier.0).map(|id| names.specs[usize::from(id)]);
-        let Some(NodeSpec::Cache(cache)) = cache else { return (None, None) };
-        let op = |verb: Verb| names.op(&(verb.name().to_owned(), Some(verb)));
-        let release = op(Verb::Release).filter(|_| cache.coalesce == Some(true));
-        let deny = op(Verb::Deny).filter(|_| cache.negative.is_some());
-        (release, deny)
+        let Some(NodeSpec::Cache(cache)) = cache else { return Instead::default() };
+        let op = |verb: Verb| names.op(&names.about(&tier.0, store, verb));
+        // Somebody may wait, or leave the fetch to whoever was told to make it.
+        let coalesces = cache.coalesce == Some(true) || cache.early.is_some();
+        Instead {
+            release: op(Verb::Release).filter(|_| coalesces),
+            fail: op(Verb::Fail).filter(|_| coalesces),
+            deny: op(Verb::Deny).filter(|_| cache.negative.is_some()),
+        }
     }
 
     fn cached_write(
@@ -428,7 +435,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         self.fallback(store, call, optional, path);
         for (tier, verb) in tiers.0.iter().zip(std::iter::repeat(then)) {
             if let Some(verb) = verb {
-                self.ask_cache(tier, verb, call, path);
+                self.ask_cache((tier, store), verb, call, path);
             }
         }
     }

@@ -101,8 +101,10 @@ pub enum CacheStep {
     LookAside,
     /// Looks it up for one who takes what is expired.
     Remember,
-    /// Lets the next who waits for a fetch make it, as it failed.
+    /// Lets the next who waits for a fetch make it, as nobody else does any more.
     Release,
+    /// A fetch failed: those who wait for it fail too, or the next of them makes another.
+    Fail,
     /// Holds what the message brought.
     Admit,
     /// Holds what was fetched.
@@ -210,6 +212,17 @@ pub enum KeyRef {
     Session,
 }
 
+/// The operations that tell a cache of a fill that will not come.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Instead {
+    /// Whoever fetched has left.
+    pub release: Option<u8>,
+    /// The fetch failed.
+    pub fail: Option<u8>,
+    /// It is known that the key cannot be read.
+    pub deny: Option<u8>,
+}
+
 /// A call site.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -225,10 +238,8 @@ pub struct Call {
     pub optional: bool,
     /// It goes to the instance its branch is about, whatever the key.
     pub to_shard: bool,
-    /// A fill for which others may wait: the operation that tells them if it does not come.
-    pub release: Option<u8>,
-    /// Likewise, if it is known that the key cannot be read.
-    pub deny: Option<u8>,
+    /// A fill for which others may wait: the operations that tell them if it does not come.
+    pub instead: Instead,
     /// When it fails, the visit goes on after the jump that follows.
     pub fallback: bool,
     /// How the visit ends when it fails, and for which cause.
@@ -347,6 +358,9 @@ pub struct Program {
     pub entries: Vec<Option<u16>>,
     /// First instruction of each thing it does by itself.
     pub own: Vec<u16>,
+    /// Caches: by operation, what tells the keys of one node behind it from those of another; empty: there
+    /// is one.
+    pub spaces: Vec<u64>,
     /// Work and waits.
     pub demands: Table<Demand>,
     /// Calls.

@@ -216,7 +216,7 @@ impl Node for Server {
         }
         for inst in &mut self.instances {
             if let (Some(contents), Some(limits)) = (&mut inst.contents, limits) {
-                contents.limits = *limits;
+                contents.limits.clone_from(limits);
             }
         }
     }
@@ -230,9 +230,9 @@ impl Node for Server {
         self.mixed = Some(by_instance.into());
         for (inst, &version) in self.instances.iter_mut().zip(by_instance) {
             if let (Some(contents), Some(limits)) =
-                (&mut inst.contents, self.versions[version].limits)
+                (&mut inst.contents, &self.versions[version].limits)
             {
-                contents.limits = limits;
+                contents.limits.clone_from(limits);
             }
         }
     }
@@ -509,6 +509,7 @@ impl Server {
             Instr::Call(call) if calling => self.attempt_is_due(slot, call, world),
             Instr::Call(call) => self.next_attempt(slot, call, world),
             Instr::Begin if self.inbound.is_some() => self.begins_late(slot, world),
+            Instr::Cache(..) => self.done_waiting(slot, world),
             _ => {
                 f.pc += 1;
                 self.run(slot, world);

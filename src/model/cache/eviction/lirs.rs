@@ -4,7 +4,7 @@
 
 use hashbrown::HashTable;
 
-use super::{Entry, Order, list::List};
+use super::{Entry, Order, list::List, parts::share};
 use crate::engine::random::mix;
 
 /// Number of a block: an entry, or a key that has left and is still in the stack.
@@ -40,6 +40,7 @@ pub(super) struct Lirs {
     /// Weight of the stack, and what it may be.
     stacked: u64,
     most_stacked: u64,
+    capacity: u64,
 }
 
 impl Lirs {
@@ -56,6 +57,7 @@ impl Lirs {
             most_low: capacity - (capacity / 100).max(1),
             stacked: 0,
             most_stacked: capacity.saturating_mul(2),
+            capacity,
         }
     }
 
@@ -204,5 +206,10 @@ impl Order for Lirs {
         if low {
             self.prune();
         }
+    }
+
+    fn measure(&mut self, least: u64) {
+        self.most_low = share(self.capacity, least, |n| n - (n / 100).max(1).min(n));
+        self.most_stacked = share(self.capacity, least, |n| n.saturating_mul(2));
     }
 }

@@ -12,6 +12,7 @@ mod lru;
 mod parts;
 mod random;
 mod s3fifo;
+mod sampled;
 mod sieve;
 mod sketch;
 mod slru;
@@ -20,10 +21,12 @@ mod w_tinylfu;
 
 use std::{fmt, str::FromStr};
 
+use sampled::{Counted, Sampled};
+
 use crate::{
     engine::random::Stream,
-    expr::unknown,
-    units::{ValueError, text_value},
+    expr::{Expr, Taker, unknown},
+    units::{Count, SimDuration, ValueError, text_value},
 };
 
 /// Number of an entry of a cache.
@@ -41,6 +44,15 @@ pub trait Order: fmt::Debug + Send {
     fn evict(&mut self) -> Entry;
     /// The entry left by itself: invalidated or expired.
     fn remove(&mut self, entry: Entry);
+    /// No entry is known that weighs less: parts are whole multiples of it. Told before the first entry
+    /// where weights are bytes, so that a cache told in bytes has the parts of one told in entries.
+    fn measure(&mut self, _least: u64) {}
+    /// What time it is (ns), told before anything else happens if it `reads_clock`.
+    fn clock(&mut self, _now: u64) {}
+    /// Whether it asks for the time.
+    fn reads_clock(&self) -> bool {
+        false
+    }
 }
 
 /// Eviction policies by name.
@@ -72,9 +84,19 @@ pub enum Eviction {
     /// New entries pass a short window; one that leaves it stays if it is asked for more often than the
     /// entry it would replace, by a sketch of all requests.
     WTinyLfu,
+    /// Of so many entries drawn, and the best of former draws, the one used longest ago by a clock of so many
+    /// nanoseconds, as in Redis.
+    SampledLru(u64, u64),
+    /// Likewise the one used least often, by a counter that is lowered once in so many nanoseconds.
+    SampledLfu(u64, u64),
 }
 
-/// All policies.
+/// What the policies with parameters do without.
+const SAMPLES: u64 = 5;
+const CLOCK: u64 = 1_000_000_000;
+const DECAY: u64 = 60_000_000_000;
+
+/// All policies without parameters.
 pub(super) const NAMES: [(&str, Eviction); 12] = [
     ("lru", Eviction::Lru),
     ("fifo", Eviction::Fifo),
@@ -107,6 +129,12 @@ impl Eviction {
             Self::S3Fifo => Box::new(s3fifo::S3Fifo::new(capacity)),
             Self::Lirs => Box::new(lirs::Lirs::new(capacity)),
             Self::WTinyLfu => Box::new(w_tinylfu::WTinyLfu::new(capacity)),
+            Self::SampledLru(samples, clock) => {
+                Box::new(Sampled::new(Counted::Idle, samples, clock, stream))
+            }
+            Self::SampledLfu(samples, decay) => {
+                Box::new(Sampled::new(Counted::Uses, samples, decay, stream))
+            }
         }
     }
 }
@@ -117,14 +145,50 @@ impl FromStr for Eviction {
         if let Some(found) = NAMES.iter().find(|n| n.0 == text) {
             return Ok(found.1);
         }
-        Err(unknown("eviction policy", text, &NAMES.map(|n| n.0)))
+        let expr = Expr::parse(text)?;
+        let mut t = Taker::new(&expr, "sampled_lru(samples=5 clock=1s)")?;
+        let (unit, otherwise) = match expr.name.as_str() {
+            "sampled_lru" => ("clock", CLOCK),
+            "sampled_lfu" => ("decay", DECAY),
+            other => {
+                let all = NAMES.iter().map(|n| n.0).chain(["sampled_lru", "sampled_lfu"]);
+                return Err(unknown("eviction policy", other, &all.collect::<Vec<_>>()));
+            }
+        };
+        let samples = t.read::<Count>("samples")?.map_or(SAMPLES, |n| n.0);
+        let every = t.read::<SimDuration>(unit)?.map_or(otherwise, |every| every.0);
+        t.finish()?;
+        if !(1..=64).contains(&samples) {
+            return Err(ValueError::new(
+                "E-RANGE",
+                format!("`samples` must be in 1..=64, not {samples}"),
+            ));
+        }
+        if every == 0 {
+            return Err(ValueError::new("E-RANGE", format!("`{unit}` must be above 0")));
+        }
+        let lru = expr.name == "sampled_lru";
+        Ok(if lru { Self::SampledLru(samples, every) } else { Self::SampledLfu(samples, every) })
     }
 }
 
 impl fmt::Display for Eviction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(NAMES.iter().find(|n| n.1 == *self).expect("every policy has a name").0)
+        match *self {
+            Self::SampledLru(samples, clock) => {
+                write!(f, "sampled_lru(samples={samples} clock={})", SimDuration(clock))
+            }
+            Self::SampledLfu(samples, decay) => {
+                write!(f, "sampled_lfu(samples={samples} decay={})", SimDuration(decay))
+            }
+            _ => f.write_str(NAMES.iter().find(|n| n.1 == *self).expect("all have names").0),
+        }
     }
 }
 
-text_value!(Eviction, "Eviction", "which entry leaves a full cache", ["lru", "sieve"]);
+text_value!(
+    Eviction,
+    "Eviction",
+    "which entry leaves a full cache",
+    ["lru", "sieve", "sampled_lru(samples=5 clock=1s)"]
+);

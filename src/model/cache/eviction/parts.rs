@@ -79,6 +79,11 @@ impl Part {
     }
 }
 
+/// A part of a whole in multiples of `least`; `of` says how many of the whole's.
+pub(super) fn share(whole: u64, least: u64, of: impl Fn(u64) -> u64) -> u64 {
+    of(whole / least).saturating_mul(least)
+}
+
 /// Keys that have left, latest first; as many as weigh no more than `most`.
 #[derive(Debug)]
 pub(super) struct Ghosts {
@@ -120,16 +125,25 @@ impl Ghosts {
         }
     }
 
+    /// What they may weigh from now on.
+    pub(super) fn bound(&mut self, most: u64) {
+        self.most = most;
+    }
+
     /// Forgets a key; whether it was remembered.
     pub(super) fn forget(&mut self, key: u64) -> bool {
+        self.take(key).is_some()
+    }
+
+    /// Forgets a key; what it weighed, if it was remembered.
+    pub(super) fn take(&mut self, key: u64) -> Option<u64> {
         let keys = &self.keys;
-        let Ok(found) = self.index.find_entry(mix(key), |&g| keys[g as usize].0 == key) else {
-            return false;
-        };
+        let found = self.index.find_entry(mix(key), |&g| keys[g as usize].0 == key).ok()?;
         let (ghost, _) = found.remove();
-        self.part.remove(ghost, self.keys[ghost as usize].1);
+        let weight = self.keys[ghost as usize].1;
+        self.part.remove(ghost, weight);
         self.free.push(ghost);
-        true
+        Some(weight)
     }
 
     /// Forgets the key that left longest ago.

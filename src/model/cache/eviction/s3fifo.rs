@@ -3,7 +3,7 @@
 
 use super::{
     Entry, Order,
-    parts::{Book, Ghosts, Part},
+    parts::{Book, Ghosts, Part, share},
 };
 
 const SMALL: usize = 0;
@@ -23,6 +23,7 @@ pub(super) struct S3Fifo {
     /// What the main queue can hold.
     most_main: u64,
     most_small: u64,
+    capacity: u64,
     again: bool,
     evicted: bool,
 }
@@ -36,6 +37,7 @@ impl S3Fifo {
             book: Book::default(),
             most_main: capacity - small,
             most_small: small,
+            capacity,
             again: false,
             evicted: false,
         }
@@ -90,5 +92,11 @@ impl Order for S3Fifo {
 
     fn remove(&mut self, entry: Entry) {
         self.book.take(&mut self.held, entry);
+    }
+
+    fn measure(&mut self, least: u64) {
+        self.left.bound(share(self.capacity, least, |n| (n as f64 * 0.9) as u64));
+        self.most_main = share(self.capacity, least, |n| n - n / 10);
+        self.most_small = share(self.capacity, least, |n| n / 10);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     Entry, Order,
-    parts::{Book, Part},
+    parts::{Book, Part, share},
 };
 
 const SEGMENTS: usize = 4;
@@ -16,6 +16,7 @@ pub(super) struct Slru {
     book: Book,
     /// What one segment can hold.
     most: u64,
+    capacity: u64,
 }
 
 impl Slru {
@@ -24,6 +25,7 @@ impl Slru {
             segments: Default::default(),
             book: Book::default(),
             most: capacity / SEGMENTS as u64,
+            capacity,
         }
     }
 }
@@ -61,5 +63,9 @@ impl Order for Slru {
 
     fn remove(&mut self, entry: Entry) {
         self.book.take(&mut self.segments, entry);
+    }
+
+    fn measure(&mut self, least: u64) {
+        self.most = share(self.capacity, least, |n| n / SEGMENTS as u64);
     }
 }

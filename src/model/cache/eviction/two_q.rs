@@ -4,7 +4,7 @@
 
 use super::{
     Entry, Order,
-    parts::{Book, Ghosts, Part},
+    parts::{Book, Ghosts, Part, share},
 };
 
 const NEW: usize = 0;
@@ -18,6 +18,7 @@ pub(super) struct TwoQ {
     left: Ghosts,
     book: Book,
     most_new: u64,
+    capacity: u64,
     again: bool,
 }
 
@@ -28,6 +29,7 @@ impl TwoQ {
             left: Ghosts::new(capacity / 2),
             book: Book::default(),
             most_new: capacity / 4,
+            capacity,
             again: false,
         }
     }
@@ -63,5 +65,10 @@ impl Order for TwoQ {
 
     fn remove(&mut self, entry: Entry) {
         self.book.take(&mut self.held, entry);
+    }
+
+    fn measure(&mut self, least: u64) {
+        self.left.bound(share(self.capacity, least, |n| n / 2));
+        self.most_new = share(self.capacity, least, |n| n / 4);
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{
     Entry, Order,
-    parts::{Book, Part},
+    parts::{Book, Part, share},
     sketch::Sketch,
 };
 
@@ -23,6 +23,7 @@ pub(super) struct WTinyLfu {
     most_window: u64,
     most_main: u64,
     most_protected: u64,
+    capacity: u64,
 }
 
 impl WTinyLfu {
@@ -36,6 +37,7 @@ impl WTinyLfu {
             most_window: window,
             most_main: main,
             most_protected: (main as f64 * 0.8) as u64,
+            capacity,
         }
     }
 
@@ -105,5 +107,13 @@ impl Order for WTinyLfu {
 
     fn remove(&mut self, entry: Entry) {
         self.book.take(&mut self.held, entry);
+    }
+
+    fn measure(&mut self, least: u64) {
+        let window = |n: u64| (n / 100).max(1).min(n);
+        self.most_window = share(self.capacity, least, window);
+        self.most_main = share(self.capacity, least, |n| n - window(n));
+        let protected = |n| ((n - window(n)) as f64 * 0.8) as u64;
+        self.most_protected = share(self.capacity, least, protected);
     }
 }
