@@ -119,9 +119,11 @@ pub fn near<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Option
         .iter()
         .map(|word| {
             let written = strsim::damerau_levenshtein(found, word);
-            (strsim::damerau_levenshtein(&bare_found, &bare(word)), written, *word)
+            let bare = strsim::damerau_levenshtein(&bare_found, &bare(word));
+            // A wrong letter is likelier than one too many or too few.
+            (bare, written, length.abs_diff(word.chars().count()), *word)
         })
-        .filter(|(distance, _, word)| {
+        .filter(|(distance, .., word)| {
             let begins = found.starts_with(word) || word.starts_with(found);
             *distance <= most && (*distance < word.chars().count() || begins)
         })
@@ -165,6 +167,7 @@ mod tests {
             ("LoadBalancer", Some("load_balancer")),
             ("warm-up", Some("warm_up")),
             ("timout", Some("timeout")),
+            ("hop", Some("hot")),
             ("spec", None),
             ("foo", None),
             ("database", None),
