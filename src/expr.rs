@@ -7,8 +7,8 @@
 
 use std::{borrow::Cow, str::FromStr};
 
-use crate::units::ValueError;
 pub use crate::units::clip;
+use crate::{problem::near, units::ValueError};
 
 /// A parsed expression: a bare word (a value with its unit, a name), or a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -317,14 +317,9 @@ impl<'e> Taker<'e> {
 
 /// An error about an unknown name, with the known ones and the closest.
 pub fn unknown(what: &str, found: &str, known: &[&str]) -> ValueError {
-    let name = |k: &&str| k.split('(').next().unwrap_or_default().to_owned();
-    let closest = known
-        .iter()
-        .map(|k| (strsim::damerau_levenshtein(found, &name(k)), *k))
-        .min()
-        .filter(|(distance, _)| *distance <= 2);
-    let help = match closest {
-        Some((_, name)) => format!("did you mean `{name}`? known: {}", known.join(", ")),
+    let names = known.iter().map(|k| k.split('(').next().unwrap_or_default());
+    let help = match near(found, names) {
+        Some(name) => format!("did you mean `{name}`? known: {}", known.join(", ")),
         None => format!("known: {}", known.join(", ")),
     };
     ValueError::new("E-ENUM", format!("unknown {what} `{}`", clip(found))).help(help)

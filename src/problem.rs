@@ -5,6 +5,9 @@
 
 use serde::Serialize;
 
+mod codes;
+pub use codes::{CODES, known_code};
+
 /// How bad a problem is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -98,5 +101,80 @@ impl Problems {
     /// The problems in the order they were found.
     pub fn into_vec(self) -> Vec<Problem> {
         self.list
+    }
+}
+
+/// The closest of the known words, if one is close: capitals, blanks, `-` and `_` aside, a letter in
+/// four may differ.
+pub fn near<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let length = found.chars().count();
+    if length > 64 {
+        return None;
+    }
+    let known: Vec<&str> = known.into_iter().collect();
+    let most = if length <= 4 { 1 } else { 2.max(length / 4) };
+    let bare = |word: &str| word.to_lowercase().replace(['-', '_', ' '], "");
+    let bare_found = bare(found);
+    around(found, &known)
+        .iter()
+        .map(|word| {
+            let written = strsim::damerau_levenshtein(found, word);
+            let bare = strsim::damerau_levenshtein(&bare_found, &bare(word));
+            // A wrong letter is likelier than one too many or too few.
+            (bare, written, length.abs_diff(word.chars().count()), *word)
+        })
+        .filter(|(distance, .., word)| {
+            let begins = found.starts_with(word) || word.starts_with(found);
+            *distance <= most && (*distance < word.chars().count() || begins)
+        })
+        .min()
+        .map(|(.., word)| word)
+}
+
+/// Advice about an unknown word: the closest known one, or the first thirty of them.
+pub fn closest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    match near(found, known.iter().copied()) {
+        Some(word) => format!("did you mean `{word}`?"),
+        None if known.is_empty() => "there are none".to_owned(),
+        None => {
+            let shown: Vec<String> = known.iter().take(30).map(|w| format!("`{w}`")).collect();
+            format!("known here: {}", shown.join(", "))
+        }
+    }
+}
+
+/// Those of many sorted words that stand around `found`: comparing thousands of unknown names with
+/// thousands of known ones would take minutes.
+fn around<'n, 'k>(found: &str, known: &'n [&'k str]) -> &'n [&'k str] {
+    if known.len() <= 200 {
+        return known;
+    }
+    let at = known.partition_point(|k| *k < found);
+    &known[at.saturating_sub(10)..(at + 10).min(known.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_that_was_meant_is_found_and_no_other() {
+        let known = ["service", "store", "load_balancer", "warm_up", "seed", "hot", "timeout"];
+        for (found, meant) in [
+            ("servcie", Some("service")),
+            ("loadbalancer", Some("load_balancer")),
+            ("LoadBalancer", Some("load_balancer")),
+            ("warm-up", Some("warm_up")),
+            ("timout", Some("timeout")),
+            ("hop", Some("hot")),
+            ("spec", None),
+            ("foo", None),
+            ("database", None),
+        ] {
+            assert_eq!(near(found, known), meant, "{found}");
+        }
+        assert_eq!(closest("foo", ["a", "b"]), "known here: `a`, `b`");
+        assert_eq!(closest("foo", []), "there are none");
     }
 }

@@ -192,6 +192,13 @@ pub struct NodeResults {
     /// Other nodes: one entry per instance (at most 64 are listed).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub per_instance: Vec<InstanceResults>,
+    /// How many more instances there are than `per_instance` lists.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub instances_not_listed: u64,
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// What only caches have; counts are totals over replications.

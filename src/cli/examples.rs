@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use clap::Args;
 
 use super::{Exit, Voice, print, refuse};
+use crate::problem::near;
 
 /// List the scenarios that come with windtunnel, or copy one
 #[derive(Debug, Args)]
@@ -126,12 +127,8 @@ fn question(text: &str) -> &str {
 
 fn copy(name: &str, voice: Voice) -> Exit {
     let Some(example) = LIBRARY.iter().find(|e| e.name() == name) else {
-        let nearest = LIBRARY
-            .iter()
-            .map(|e| (strsim::jaro_winkler(e.name(), name), e.name()))
-            .max_by(|a, b| a.0.total_cmp(&b.0))
-            .filter(|(closeness, _)| *closeness > 0.7)
-            .map_or(String::new(), |(_, near)| format!("; did you mean `{near}`?"));
+        let nearest = near(name, LIBRARY.iter().map(Example::name))
+            .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
         return refuse(&format!(
             "there is no example `{}`{nearest} (windtunnel examples lists them)",
             name.escape_default()

@@ -18,6 +18,7 @@ use crate::{
         load::{Overrides, Rejected, load},
         problems::Found,
         render::{self, Source},
+        rest::Rest,
         spec::ScenarioSpec,
         trace::DataFiles,
     },
@@ -97,7 +98,13 @@ pub(super) fn examine(path: &Path, overriding: &Overriding) -> Examined {
     let name = path.to_string_lossy();
     let loaded = match load(&name, &files, &overriding.overrides()) {
         Ok(loaded) => loaded,
-        Err(Rejected { sources, found }) => return Examined { ready: None, sources, found },
+        Err(Rejected { sources, mut found, rest }) => {
+            // Shapes first: some of the meanings may be mended with them.
+            let warnings = found.split_off(found.partition_point(Found::is_error));
+            found.extend(rest.map_or(Vec::new(), |rest| meanings(&rest)));
+            found.extend(warnings);
+            return Examined { ready: None, sources, found };
+        }
     };
     let mut problems = Problems::default();
     for warning in &loaded.warnings {
@@ -137,6 +144,18 @@ fn variants(spec: &ScenarioSpec) -> Vec<(String, Vec<String>)> {
     let judged = |path: &&String| !path.starts_with("slos") && !path.starts_with("expect");
     let paths = |set: &BTreeMap<String, _>| set.keys().filter(judged).cloned().collect();
     spec.variants.iter().map(|(name, set)| (name.0.clone(), paths(set))).collect()
+}
+
+/// What else is wrong with a file that has mistakes in its shape.
+fn meanings(rest: &Rest) -> Vec<Found> {
+    let spec = &rest.spec;
+    let mut problems = Problems::default();
+    Prepared::check(spec, &mut problems);
+    let window = runner::window_length(spec.duration.0);
+    let known = names(spec, window);
+    slo::check("slos", &spec.slos, &known, &mut problems);
+    slo::check("expect", &spec.expect, &known, &mut problems);
+    rest.keep(problems.into_vec())
 }
 
 /// All files ready, or their problems said and nothing.

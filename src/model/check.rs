@@ -16,6 +16,7 @@ use super::{
     service::{Discipline, FullSpec, ServiceSpec, StepSpec},
     store::{ShardBy, StoreSpec},
 };
+pub use crate::problem::closest;
 use crate::{
     engine::law::{Dimension, DurationLaw, Formula, Law},
     problem::Problems,
@@ -26,33 +27,6 @@ use crate::{
 const MAX_POINTS: u64 = 10_000_000;
 /// Instances of one node, and of all together.
 pub(super) const MAX_INSTANCES: u64 = 60_000;
-
-/// The name among `known` closest to `found`, as advice.
-pub fn closest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
-    let best =
-        near(found, &known).iter().map(|k| (strsim::damerau_levenshtein(found, k), *k)).min();
-    match best {
-        Some((distance, name)) if distance <= 2.max(found.len() / 3) => {
-            format!("did you mean `{name}`?")
-        }
-        _ if known.is_empty() => "there are none".to_owned(),
-        _ => {
-            let shown: Vec<&str> = known.iter().copied().take(12).collect();
-            format!("known: {}", shown.join(", "))
-        }
-    }
-}
-
-/// Those of many sorted names that stand around `found`: comparing thousands of unknown names with
-/// thousands of known ones would take minutes.
-fn near<'n, 'k>(found: &str, known: &'n [&'k str]) -> &'n [&'k str] {
-    if known.len() <= 200 {
-        return known;
-    }
-    let at = known.partition_point(|k| *k < found);
-    &known[at.saturating_sub(10)..(at + 10).min(known.len())]
-}
 
 /// A count that must be in `1..=most`.
 pub fn positive(count: Option<Count>, most: u64, path: &str, problems: &mut Problems) {

@@ -266,7 +266,8 @@ fn needs(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
         };
         let of = |&node: &usize| Some((needs_keys(names.specs[node])?, names.nodes[node]));
         if client.keys.is_none()
-            && let Some((kind, node)) = reached.iter().find_map(of)
+            && let Some((kind, node)) =
+                reached_by(client, names, calls, |call| !call.keyed).iter().find_map(of)
         {
             problems.error_help(
                 "E-MISSING",
@@ -293,6 +294,16 @@ fn needs(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
 
 /// Every node that requests of a client can reach.
 fn reached(client: &ClientSpec, names: &Names<'_>, calls: &[Vec<Outgoing>]) -> Vec<usize> {
+    reached_by(client, names, calls, |_| true)
+}
+
+/// The same through some of the calls only.
+fn reached_by(
+    client: &ClientSpec,
+    names: &Names<'_>,
+    calls: &[Vec<Outgoing>],
+    through: impl Fn(&Outgoing) -> bool,
+) -> Vec<usize> {
     let operations = client.operations();
     let first = operations.iter().flat_map(|(_, o)| o.targets());
     let (mut reached, mut seen) = (Vec::new(), BTreeSet::new());
@@ -301,7 +312,8 @@ fn reached(client: &ClientSpec, names: &Names<'_>, calls: &[Vec<Outgoing>]) -> V
     while let Some(node) = open.pop() {
         if seen.insert(node) {
             reached.push(node);
-            let next = calls[node].iter().filter_map(|c| names.node(&c.target));
+            let next = calls[node].iter().filter(|call| through(call));
+            let next = next.filter_map(|c| names.node(&c.target));
             open.extend(next.map(usize::from));
         }
     }

@@ -81,6 +81,8 @@ pub struct Outgoing {
     pub to_all: bool,
     /// No visit makes it: the node does, `times` a second.
     pub by_itself: bool,
+    /// Its key is the instance or the session, whether the client draws keys or not.
+    pub keyed: bool,
 }
 
 /// What is done to data.

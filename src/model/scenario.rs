@@ -22,11 +22,15 @@ pub struct Scenario {
 }
 
 impl Scenario {
+    /// Checks what a design means; loads nothing.
+    pub fn check(design: &mut Design, problems: &mut Problems) {
+        design.move_in(problems);
+        check_design::design(&Names::new(design), problems);
+    }
+
     /// Checks a design and loads what it needs; `None` when there are errors.
     pub fn compile(mut design: Design, data: &dyn Data, problems: &mut Problems) -> Option<Self> {
-        design.move_in(problems);
-        let names = Names::new(&design);
-        check_design::design(&names, problems);
+        Self::check(&mut design, problems);
         if problems.any_error() {
             return None;
         }

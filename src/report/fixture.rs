@@ -82,6 +82,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         instances: InstanceCounts { mean: instances as f64, min: instances, max: instances },
         shards: if kind == "store" { parts.clone() } else { Vec::new() },
         per_instance: if kind == "service" { parts } else { Vec::new() },
+        instances_not_listed: 0,
     }
 }
 

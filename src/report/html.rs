@@ -391,7 +391,10 @@ fn balance(out: &mut String, results: &Results) {
         };
         table.row(&[
             Cell::plain((*name).clone()),
-            Cell::plain(count(parts.len() as u64)),
+            Cell::plain(match results.nodes[*name].instances_not_listed {
+                0 => count(parts.len() as u64),
+                more => format!("{} of {}", parts.len(), count(parts.len() as u64 + more)),
+            }),
             range(Quantity::Share, |part| part.utilisation),
             range(Quantity::Rate, |part| part.throughput),
             range(Quantity::Number, |part| part.in_queue),

@@ -72,6 +72,7 @@ fn node_results(parts: &[&NodeMeasured], confidence: f64) -> NodeResults {
         instances: instances_up(parts, count as u64),
         shards: if store { listed(count) } else { Vec::new() },
         per_instance: if store { Vec::new() } else { listed(LISTED_INSTANCES) },
+        instances_not_listed: if store { 0 } else { count.saturating_sub(LISTED_INSTANCES) as u64 },
     }
 }
 

@@ -31,22 +31,30 @@ pub struct Prepared {
     scenario: Scenario,
 }
 
+fn design(spec: &ScenarioSpec) -> Design {
+    Design {
+        topology: spec.topology.clone().unwrap_or_default(),
+        network: spec.network.clone().unwrap_or_default(),
+        clients: spec.clients.clone(),
+        nodes: spec.nodes.clone(),
+        alerts: spec.alerts.clone(),
+        faults: spec.faults.clone(),
+        versions: spec.versions.clone(),
+        watched: BTreeSet::new(),
+        duration: spec.duration.0,
+        warm_up: spec.warm_up.map_or(0, |w| w.0),
+    }
+}
+
 impl Prepared {
+    /// Checks what a scenario means without making anything of it.
+    pub fn check(spec: &ScenarioSpec, problems: &mut Problems) {
+        Scenario::check(&mut design(spec), problems);
+    }
+
     /// Compiles a scenario; `None` when `problems` has errors.
     pub fn new(spec: &ScenarioSpec, data: &dyn Data, problems: &mut Problems) -> Option<Self> {
-        let design = Design {
-            topology: spec.topology.clone().unwrap_or_default(),
-            network: spec.network.clone().unwrap_or_default(),
-            clients: spec.clients.clone(),
-            nodes: spec.nodes.clone(),
-            alerts: spec.alerts.clone(),
-            faults: spec.faults.clone(),
-            versions: spec.versions.clone(),
-            watched: BTreeSet::new(),
-            duration: spec.duration.0,
-            warm_up: spec.warm_up.map_or(0, |w| w.0),
-        };
-        let scenario = Scenario::compile(design, data, problems)?;
+        let scenario = Scenario::compile(design(spec), data, problems)?;
         let design = scenario.design();
         let info = RunInfo {
             scenario: spec.name.0.clone(),

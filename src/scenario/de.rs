@@ -7,7 +7,10 @@
 //! **Invariant.** A node is reported once: what is poisoned is stepped over, and a key missing only
 //! because its value was poisoned is not called missing.
 
-use std::{cell::RefCell, fmt};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeSet,
+};
 
 use serde::de::{
     self, DeserializeOwned, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
@@ -15,23 +18,31 @@ use serde::de::{
 };
 
 use super::{
-    problems::{Found, SHOWN, closest, shown, suggest},
+    advice,
+    fault::{Fault, not_yet, unknown_key},
+    places::{empty_above, head, is_one_of, parent, place, poisoned},
+    problems::{Found, SHOWN, shown, suggest},
     reserved,
     tree::{Entry, Kind, Node, Span},
 };
+use crate::problem::near;
 
-/// Reads a value of the tree, or reports everything that is wrong with it.
-pub(super) fn read<T: DeserializeOwned>(root: &Node, problems: &mut Vec<Found>) -> Option<T> {
-    let context = Context { root, found: RefCell::new(Vec::new()) };
-    let value = loop {
-        let before = context.found.borrow().len();
-        match T::deserialize(Reader { node: root, context: &context, keep: false }) {
-            Ok(value) if context.found.borrow().is_empty() => break Some(value),
-            Ok(_) => break None,
-            Err(_) if root.poisoned.get() || before >= SHOWN => break None,
-            Err(_) => {}
-        }
-    };
+/// Reads a value of the tree, or reports everything that is wrong with it and hands back a copy in
+/// which misspelt keys are mended and only what was reported is poisoned.
+pub(super) fn read<T: DeserializeOwned>(root: &Node, problems: &mut Vec<Found>) -> Result<T, Node> {
+    let context = Context::new(root);
+    let value = context.read().filter(|_| context.found.borrow().is_empty());
+    problems.append(&mut context.found.borrow_mut());
+    value.ok_or_else(|| context.mended(root))
+}
+
+/// Reads what can be read of such a copy, and reports what is wrong with that.
+pub(super) fn read_rest<T: DeserializeOwned>(
+    mended: &Node,
+    problems: &mut Vec<Found>,
+) -> Option<T> {
+    let context = Context::new(mended);
+    let value = context.read();
     problems.append(&mut context.found.into_inner());
     value
 }
@@ -40,15 +51,65 @@ pub(super) fn read<T: DeserializeOwned>(root: &Node, problems: &mut Vec<Found>) 
 struct Context<'t> {
     root: &'t Node,
     found: RefCell<Vec<Found>>,
+    /// What problems were reported of; poisoned is also what holds nothing else.
+    bad: RefCell<BTreeSet<*const Node>>,
+    /// Values of misspelt keys, with the key that was meant.
+    meant: RefCell<Vec<(*const Node, &'static str)>>,
 }
 
-impl Context<'_> {
+impl<'t> Context<'t> {
+    fn new(root: &'t Node) -> Self {
+        let mut bad = BTreeSet::new();
+        poisoned(root, &mut bad);
+        let (found, meant) = (RefCell::default(), RefCell::default());
+        Self { root, found, bad: RefCell::new(bad), meant }
+    }
+
+    /// Reads again and again, each time without what turned out to be wrong.
+    fn read<T: DeserializeOwned>(&self) -> Option<T> {
+        loop {
+            let before = self.found.borrow().len();
+            match T::deserialize(Reader { node: self.root, context: self, keep: false }) {
+                Ok(value) => return Some(value),
+                Err(_) if self.root.poisoned.get() || before >= SHOWN => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn mended(&self, node: &Node) -> Node {
+        let kind = match &node.kind {
+            Kind::Scalar { .. } => node.kind.clone(),
+            Kind::List(items) => Kind::List(items.iter().map(|item| self.mended(item)).collect()),
+            Kind::Map(entries) => {
+                Kind::Map(entries.iter().map(|e| self.entry(e, entries)).collect())
+            }
+        };
+        let copy = Node::new(kind, node.span);
+        copy.poisoned.set(self.bad.borrow().contains(&std::ptr::from_ref(node)));
+        copy
+    }
+
+    fn entry(&self, entry: &Entry, beside: &[Entry]) -> Entry {
+        let mut value = self.mended(&entry.value);
+        let meant = self.meant.borrow();
+        let meant = meant.iter().find(|(node, _)| std::ptr::eq(*node, &raw const entry.value));
+        let free = meant.filter(|(_, key)| beside.iter().all(|e| e.key != **key));
+        if free.is_some() {
+            value.poisoned = Cell::new(false);
+        }
+        let key = free.map_or_else(|| entry.key.clone(), |(_, key)| (*key).to_owned());
+        Entry { key, key_span: entry.key_span, value }
+    }
+
     /// Records a problem of `node` and poisons it.
     fn report(&self, node: &Node, span: Span, at_key: bool, fault: Fault) {
         node.poisoned.set(true);
+        self.bad.borrow_mut().insert(std::ptr::from_ref(node));
         let Fault { code, message, help, .. } = fault;
         let mut found = Found::error(code, span, message);
-        found.problem.help = help;
+        let lookalike = node.text().filter(|_| !at_key).and_then(advice::lookalike);
+        found.problem.help = lookalike.map(str::to_owned).or(help);
         found.problem.at_key = at_key;
         if let Some((path, key)) = place(self.root, node) {
             // A whole block would be a long frame: its key, or its first one, stands for it.
@@ -58,6 +119,32 @@ impl Context<'_> {
             found.problem.path = path;
         }
         self.found.borrow_mut().push(found);
+    }
+
+    /// Remembers which key a misspelt one was meant to be.
+    fn meant(&self, entry: &Entry, fault: &Fault, known: &[&'static str]) {
+        if fault.code == "E-UNKNOWN-KEY"
+            && !entry.value.is_null()
+            && let Some(meant) = near(&entry.key, known.iter().copied())
+        {
+            self.meant.borrow_mut().push((&raw const entry.value, meant));
+        }
+    }
+
+    /// Reports a key that has nothing below it, and with it what was meant to be there.
+    fn nothing_below(&self, empty: &Entry, content: &[&Entry]) {
+        for entry in content {
+            entry.value.poisoned.set(true);
+            self.bad.borrow_mut().insert(&raw const entry.value);
+        }
+        if empty.value.poisoned.get() {
+            return;
+        }
+        let (key, first) = (shown(&empty.key), shown(&content[0].key));
+        let message = format!("there is nothing below `{key}`: `{first}` stands beside it");
+        let help = format!("indent `{first}`, and what else belongs to `{key}`, further");
+        let fault = Fault::new("E-INDENT", message).help(Some(help));
+        self.report(&empty.value, empty.key_span, true, fault);
     }
 
     /// Gives an error its place, if it has none yet.
@@ -81,168 +168,10 @@ impl Context<'_> {
 /// Whether a problem with this field, or with a key that was meant to be it, is known already.
 fn reported(map: &Node, field: &str) -> bool {
     let Kind::Map(entries) = &map.kind else { return false };
-    entries.iter().any(|e| e.value.poisoned.get() && closest(&e.key, [field]).is_some())
-}
-
-/// The path of a node of the tree, and where its key stands, if it has one.
-fn place(root: &Node, target: &Node) -> Option<(String, Option<Span>)> {
-    if std::ptr::eq(root, target) {
-        return Some((String::new(), None));
-    }
-    match &root.kind {
-        Kind::Scalar { .. } => None,
-        Kind::List(items) => items.iter().enumerate().find_map(|(index, item)| {
-            let (rest, key) = place(item, target)?;
-            Some((format!("[{index}]{}", joined(&rest)), key))
-        }),
-        Kind::Map(entries) => entries.iter().find_map(|entry| {
-            let (rest, key) = place(&entry.value, target)?;
-            let key = if rest.is_empty() { Some(entry.key_span) } else { key };
-            Some((format!("{}{}", quoted(&entry.key), joined(&rest)), key))
-        }),
-    }
-}
-
-/// The first key of a map, or the beginning of a list.
-pub(super) fn head(node: &Node) -> Span {
-    match &node.kind {
-        Kind::Scalar { .. } => node.span,
-        Kind::List(_) => Span { end: node.span.start + 1, ..node.span },
-        Kind::Map(entries) => entries.first().map_or(node.span, |e| e.key_span),
-    }
-}
-
-fn joined(rest: &str) -> String {
-    if rest.is_empty() || rest.starts_with('[') { rest.to_owned() } else { format!(".{rest}") }
-}
-
-/// A key as it stands in a path.
-pub(super) fn quoted(key: &str) -> String {
-    let plain = !key.is_empty() && !key.contains(['.', '[', ']', '"']);
-    if plain { shown(key) } else { format!("\"{}\"", shown(key)) }
-}
-
-/// An error on its way up.
-#[derive(Debug)]
-struct Fault {
-    code: &'static str,
-    message: String,
-    help: Option<String>,
-    /// The field that is missing, when that is the error.
-    missing: Option<&'static str>,
-    /// Recorded already; it only has to end this pass.
-    reported: bool,
-}
-
-impl Fault {
-    fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), help: None, missing: None, reported: false }
-    }
-
-    fn help(mut self, help: Option<String>) -> Self {
-        self.help = help;
-        self
-    }
-
-    fn done() -> Self {
-        Self { reported: true, ..Self::new("", "") }
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Fault {}
-
-/// Codes a value's type may put in front of its message.
-const CODES: &[&str] = &[
-    "E-CLAIM",
-    "E-COMMA",
-    "E-CONFLICT",
-    "E-DEPTH",
-    "E-DIST",
-    "E-ENUM",
-    "E-EXPR",
-    "E-LIMIT",
-    "E-MISSING",
-    "E-NAME",
-    "E-NONFINITE",
-    "E-NUM-FORM",
-    "E-OVERFLOW",
-    "E-RANGE",
-    "E-REF",
-    "E-RESOLUTION",
-    "E-SEED",
-    "E-SHARD",
-    "E-TRACE",
-    "E-TYPE",
-    "E-UNIT",
-    "E-UNSUPPORTED",
-    "E-VERSION",
-];
-
-impl de::Error for Fault {
-    /// Text of the form `[CODE] message`, then advice after a unit separator (`ValueError`).
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        let text = message.to_string();
-        let (text, help) = match text.split_once('\u{1f}') {
-            Some((text, help)) => (text, Some(help.to_owned())),
-            None => (text.as_str(), None),
-        };
-        let coded = text.strip_prefix('[').and_then(|rest| rest.split_once("] "));
-        match coded.and_then(|(code, text)| Some((CODES.iter().find(|c| **c == code)?, text))) {
-            Some((code, text)) => Self::new(code, text).help(help),
-            None => Self::new("E-TYPE", text).help(help),
-        }
-    }
-
-    fn invalid_type(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        let found = match found {
-            de::Unexpected::Str(text) => format!("`{}`", shown(text)),
-            de::Unexpected::Map => "a map".to_owned(),
-            de::Unexpected::Seq => "a list".to_owned(),
-            other => other.to_string(),
-        };
-        Self::new("E-TYPE", format!("expected {expected}, found {found}"))
-    }
-
-    fn invalid_value(found: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::invalid_type(found, expected)
-    }
-
-    fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        unknown_key(reserved::owner(expected), field, expected)
-    }
-
-    fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
-        Self::new("E-ENUM", format!("unknown value `{}`", shown(variant)))
-            .help(suggest(variant, expected.iter().copied()))
-    }
-
-    fn missing_field(field: &'static str) -> Self {
-        let mut fault = Self::new("E-MISSING", format!("`{field}` is missing"));
-        fault.missing = Some(field);
-        fault
-    }
-}
-
-/// A key that the type `owner` does not have.
-fn unknown_key(owner: &str, key: &str, fields: &'static [&'static str]) -> Fault {
-    if reserved::is_reserved(owner, key) {
-        return not_yet(key);
-    }
-    let fault = Fault::new("E-UNKNOWN-KEY", format!("unknown key `{}`", shown(key)));
-    if fields.is_empty() {
-        return fault.help(Some("nothing is known here".to_owned()));
-    }
-    fault.help(suggest(key, fields.iter().copied()))
-}
-
-fn not_yet(word: &str) -> Fault {
-    Fault::new("E-UNSUPPORTED", format!("`{}` is not supported yet", shown(word)))
+    entries.iter().any(|e| {
+        e.value.poisoned.get()
+            && (near(&e.key, [field]).is_some() || advice::foreign(&e.key, &[field]).is_some())
+    })
 }
 
 /// Reads one node.
@@ -421,7 +350,10 @@ impl<'t> de::Deserializer<'t> for Reader<'t> {
 
     fn deserialize_seq<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
         let Kind::List(items) = &self.node.kind else {
-            return self.located(Err(self.expected("a list")));
+            let fault = self.expected("a list");
+            let help = "each of its lines begins with `- `; in one line: `[a, b]`".to_owned();
+            let help = fault.help.clone().or(Some(help));
+            return self.located(Err(fault.help(help)));
         };
         self.located(visitor.visit_seq(self.items(items)))
     }
@@ -441,7 +373,11 @@ impl<'t> de::Deserializer<'t> for Reader<'t> {
 
     fn deserialize_map<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
         let Kind::Map(entries) = &self.node.kind else {
-            return self.located(Err(self.expected("a map (`key: value`)")));
+            let fault = self.expected("a map (`key: value`)");
+            let list = matches!(self.node.kind, Kind::List(_));
+            let help = list.then(|| "without `- `: each line is a name and a colon".to_owned());
+            let help = fault.help.clone().or(help);
+            return self.located(Err(fault.help(help)));
         };
         self.located(visitor.visit_map(self.entries(entries)))
     }
@@ -455,12 +391,23 @@ impl<'t> de::Deserializer<'t> for Reader<'t> {
         let Kind::Map(entries) = &self.node.kind else {
             let some: Vec<String> = fields.iter().take(4).map(|f| format!("`{f}`")).collect();
             let what = format!("a map with keys such as {}", some.join(", "));
-            return self.located(Err(self.expected(&what)));
+            let pair = self.node.text().and_then(|text| advice::pair(text, fields));
+            let fault = self.beside(fields).unwrap_or_else(|| self.expected(&what));
+            let help = pair.or_else(|| fault.help.clone());
+            return self.located(Err(fault.help(help)));
         };
-        for Entry { key, key_span, value } in entries {
-            if !value.poisoned.get() && !fields.contains(&key.as_str()) {
-                self.context.report(value, *key_span, true, unknown_key(name, key, fields));
+        for entry in entries {
+            let Entry { key, key_span, value } = entry;
+            if value.poisoned.get() || fields.contains(&key.as_str()) {
+                continue;
             }
+            if let Some(empty) = empty_above(entries, entry) {
+                self.context.nothing_below(empty, &[entry]);
+                continue;
+            }
+            let fault = unknown_key(name, key, fields);
+            self.context.meant(entry, &fault, fields);
+            self.context.report(value, *key_span, true, fault);
         }
         self.located(visitor.visit_map(self.entries(entries)))
     }
@@ -501,8 +448,26 @@ impl<'t> Reader<'t> {
                     .help(suggest(text, variants.iter().copied())))
             }
             Kind::Map(entries) => self.kind_of(entries, name, variants),
-            _ => Err(self.expected(&format!("one of {}", variants.join(", ")))),
+            _ => {
+                let fault = self.beside(variants);
+                Err(fault
+                    .unwrap_or_else(|| self.expected(&format!("one of {}", variants.join(", ")))))
+            }
         }
+    }
+
+    /// The complaint about a key with nothing below it, whose content stands beside it.
+    fn beside(&self, known: &[&str]) -> Option<Fault> {
+        let (entries, at) = parent(self.context.root, self.node).filter(|_| self.node.is_null())?;
+        let content: Vec<&Entry> = entries[at + 1..]
+            .iter()
+            .take_while(|e| known.contains(&e.key.as_str()) && !is_one_of(&e.value, known))
+            .collect();
+        if content.is_empty() {
+            return None;
+        }
+        self.context.nothing_below(&entries[at], &content);
+        Some(Fault::done())
     }
 
     /// A map with one key, which is the variant's name.
@@ -512,15 +477,25 @@ impl<'t> Reader<'t> {
         name: &'static str,
         variants: &'static [&'static str],
     ) -> Result<(&'t str, Option<&'t Node>), Fault> {
-        for Entry { key, key_span, value } in entries {
-            if !value.poisoned.get() && !variants.contains(&key.as_str()) {
-                let mut fault = unknown_key(name, key, variants);
-                if fault.code == "E-UNKNOWN-KEY" && name == "NodeSpec" {
-                    fault.message = format!("unknown kind of node `{}`", shown(key));
-                    fault.help = suggest(key, reserved::kinds(variants));
-                }
-                self.context.report(value, *key_span, true, fault);
+        for entry in entries {
+            let Entry { key, key_span, value } = entry;
+            if value.poisoned.get() || variants.contains(&key.as_str()) {
+                continue;
             }
+            if let Some(empty) = empty_above(entries, entry) {
+                self.context.nothing_below(empty, &[entry]);
+                continue;
+            }
+            let mut fault = unknown_key(name, key, variants);
+            if fault.code == "E-UNKNOWN-KEY" && name == "NodeSpec" {
+                fault.message = format!("unknown kind of node `{}`", shown(key));
+                if is_one_of(value, variants) {
+                    let help = "it looks like a node of its own: indent it like the nodes above";
+                    fault.help = Some(help.to_owned());
+                }
+            }
+            self.context.meant(entry, &fault, variants);
+            self.context.report(value, *key_span, true, fault);
         }
         let mut known = entries.iter().filter(|e| !e.value.poisoned.get() && !e.value.is_none());
         match (known.next(), known.next()) {

@@ -4,11 +4,12 @@
 //! variants, as far as types go; what the model finds later is shown in the same texts.
 
 use super::{
-    de, overrides,
+    advice, de, overrides,
     overrides::{Step, merge, set, steps},
-    print,
+    places, print,
     problems::{Found, shown, suggest},
     render::{self, Source},
+    rest::Rest,
     spec::{ScenarioSpec, Seed},
     tree::{self, Kind, Node, Span},
 };
@@ -66,6 +67,8 @@ pub struct Rejected {
     pub sources: Vec<Source>,
     /// What is wrong, in the order of the files.
     pub found: Vec<Found>,
+    /// What could be read all the same.
+    pub rest: Option<Rest>,
 }
 
 impl Rejected {
@@ -100,9 +103,10 @@ impl Loaded {
 
 /// Reads the scenario at `path`.
 pub fn load(path: &str, files: &dyn Files, overrides: &Overrides) -> Result<Loaded, Rejected> {
-    let mut loader = Loader { files, root: folder(path), sources: Vec::new(), found: Vec::new() };
+    let (sources, found) = (Vec::new(), Vec::new());
+    let mut loader = Loader { files, root: folder(path), sources, found, rest: None };
     let result = loader.load(path, overrides);
-    let Loader { sources, mut found, .. } = loader;
+    let Loader { sources, mut found, rest, .. } = loader;
     found.sort_by_key(|f| (!f.is_error(), f.span));
     match result {
         Some((spec, tree)) if found.iter().all(|f| !f.is_error()) => {
@@ -110,7 +114,7 @@ pub fn load(path: &str, files: &dyn Files, overrides: &Overrides) -> Result<Load
             let warnings = found.into_iter().map(|f| f.problem).collect();
             Ok(Loaded { spec, resolved, sources, warnings, tree })
         }
-        _ => Err(Rejected { sources, found }),
+        _ => Err(Rejected { sources, found, rest }),
     }
 }
 
@@ -131,6 +135,7 @@ pub(super) struct Loader<'f> {
     root: String,
     sources: Vec<Source>,
     pub(super) found: Vec<Found>,
+    rest: Option<Rest>,
 }
 
 impl Loader<'_> {
@@ -167,13 +172,18 @@ impl Loader<'_> {
         let mut found = Vec::new();
         not_yet(tree, &mut found);
         let spec = de::read(tree, &mut found);
+        if let Err(mended) = &spec
+            && with.is_none()
+        {
+            self.rest = Rest::read(mended.clone(), &mut found);
+        }
         for mut found in found {
             if let Some(with) = with {
                 found.problem.message = format!("{} ({with})", found.problem.message);
             }
             self.found.push(found);
         }
-        spec
+        spec.ok()
     }
 
     /// Reads a file and those it extends.
@@ -222,7 +232,13 @@ impl Loader<'_> {
         let tree = tree?;
         if !matches!(tree.kind, Kind::Map(_)) {
             let message = format!("a scenario is a map of keys, found {}", tree.describe());
-            self.found.push(Found::error("E-TYPE", de::head(&tree), message));
+            self.found.push(Found::error("E-TYPE", places::head(&tree), message));
+            return None;
+        }
+        if from.is_none()
+            && let Some(other) = advice::other_file(&tree)
+        {
+            self.found.push(other);
             return None;
         }
         self.extended(path, tree, chain)
@@ -293,7 +309,7 @@ impl Loader<'_> {
         let before = self.found.len();
         for entry in entries {
             if let Err(mut found) = set(tree, &entry.key, entry.key_span, entry.value.clone()) {
-                found.problem.path = format!("variants.{name}.{}", de::quoted(&entry.key));
+                found.problem.path = format!("variants.{name}.{}", places::quoted(&entry.key));
                 self.found.push(found);
             }
         }
@@ -394,7 +410,7 @@ fn templates(node: &Node, path: &mut String, found: &mut Vec<Found>) {
                 if length > 0 {
                     path.push('.');
                 }
-                path.push_str(&de::quoted(&entry.key));
+                path.push_str(&places::quoted(&entry.key));
                 templates(&entry.value, path, found);
                 path.truncate(length);
             }
@@ -403,7 +419,7 @@ fn templates(node: &Node, path: &mut String, found: &mut Vec<Found>) {
 }
 
 /// Where a path stands in a tree, or the nearest part of it.
-fn locate(tree: &Node, path: &str, at_key: bool) -> Span {
+pub(super) fn locate(tree: &Node, path: &str, at_key: bool) -> Span {
     let mut node = tree;
     let mut key = None;
     let mut complete = true;
@@ -431,7 +447,7 @@ fn locate(tree: &Node, path: &str, at_key: bool) -> Span {
     match key {
         Some(key) if !scalar || (at_key && complete) => key,
         _ if scalar => node.span,
-        _ => de::head(node),
+        _ => places::head(node),
     }
 }
 

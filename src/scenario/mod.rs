@@ -3,17 +3,21 @@
 //! **Invariant.** Whatever the bytes, reading ends with a scenario or with problems that name their
 //! place: no panic, bounded time, bounded memory.
 
+mod advice;
 mod changes;
 mod comma;
 mod de;
+mod fault;
 mod key_file;
 pub mod load;
 mod overrides;
+mod places;
 mod print;
 pub mod problems;
 pub mod reference;
 pub mod render;
 mod reserved;
+pub mod rest;
 pub mod schema;
 pub mod spec;
 pub mod swarm;
@@ -24,3 +28,4 @@ mod text_tests;
 pub mod trace;
 pub mod tree;
 mod unpack;
+mod values;

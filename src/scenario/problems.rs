@@ -4,7 +4,7 @@
 //! nothing a terminal would obey.
 
 use super::tree::{Span, is_hidden};
-use crate::problem::{Problem, Severity};
+use crate::problem::{Problem, Severity, closest};
 
 /// Most problems shown at once.
 pub const SHOWN: usize = 20;
@@ -88,28 +88,8 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
-/// The closest of the known words, if one is close.
-pub fn closest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    if found.chars().count() > 64 {
-        return None;
-    }
-    known
-        .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(found, word), word))
-        .filter(|(distance, word)| *distance <= 2 && *distance < word.chars().count())
-        .min()
-        .map(|(_, word)| word)
-}
-
 /// `did you mean …?` if one of the known words is close, else the list of them.
-pub fn suggest<'k>(
-    found: &str,
-    known: impl IntoIterator<Item = &'k str> + Clone,
-) -> Option<String> {
-    if let Some(word) = closest(found, known.clone()) {
-        return Some(format!("did you mean `{word}`?"));
-    }
-    let words: Vec<String> =
-        known.into_iter().take(30).map(|w| format!("`{}`", shown(w))).collect();
-    (!words.is_empty()).then(|| format!("known here: {}", words.join(", ")))
+pub fn suggest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    let known: Vec<String> = known.into_iter().map(shown).collect();
+    (!known.is_empty()).then(|| closest(found, known.iter().map(String::as_str)))
 }

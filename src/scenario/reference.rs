@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fmt::Write as _};
 
 use serde_json::{Map, Value};
 
-use super::schema;
+use super::{schema, values};
 
 const HEAD: &str = "\
 # Reference of the scenario language
@@ -19,7 +19,7 @@ them. `none` as a value switches a key off or deletes what an extended file said
 
 /// What an expression of `slos` is made of.
 const TARGETS: &str = "
-## Targets
+## Objectives
 
 A target of `slos` compares a figure of the results with a limit: `figure <= limit`.
 
@@ -63,6 +63,7 @@ pub fn reference() -> String {
         }
     }
     text.push_str(TARGETS);
+    text.push_str(&values::sections());
     text
 }
 
@@ -101,6 +102,15 @@ fn section(name: &str, object: &Value, text: &mut String) {
         text.push('\n');
         for variant in variants {
             one_of(variant, text);
+        }
+    }
+    // What can be written in several ways, of which each is a form; the root's `anyOf` is none.
+    if let (Some(forms), None) = (object["anyOf"].as_array(), object.get("properties")) {
+        text.push_str("\nOne of:\n\n");
+        for form in forms.iter().filter(|form| form["type"] != "null") {
+            let meaning = cell(form["description"].as_str().unwrap_or(""));
+            let meaning = if meaning.is_empty() { meaning } else { format!(": {meaning}") };
+            writeln!(text, "- {}{meaning}", kind(form)).expect("a text grows");
         }
     }
     if let Some(properties) = object["properties"].as_object() {
@@ -204,7 +214,7 @@ fn cell(text: &str) -> String {
 }
 
 /// `LoadBalancerSpec` -> `Load balancer`.
-fn title(name: &str) -> String {
+pub(super) fn title(name: &str) -> String {
     let mut words = String::new();
     for c in name.trim_end_matches("Spec").chars() {
         if c.is_uppercase() && !words.is_empty() {

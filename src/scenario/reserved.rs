@@ -25,12 +25,6 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("WriteFields", &["outbox"]),
 ];
 
-/// Kinds of node, the reserved ones included, for suggestions.
-pub(super) fn kinds(built: &'static [&'static str]) -> Vec<&'static str> {
-    let later = RESERVED.iter().filter(|(owner, _)| *owner == "NodeSpec");
-    built.iter().chain(later.flat_map(|(_, words)| words.iter())).copied().collect()
-}
-
 /// Whether a word is reserved in a type.
 pub(super) fn is_reserved(owner: &str, word: &str) -> bool {
     // `consistent_hash(vnodes=100)` is asked about by its name.
@@ -59,6 +53,5 @@ mod tests {
         assert!(is_reserved("TargetSpec", "replica"));
         assert!(!is_reserved("ServiceSpec", "cache"));
         assert!(!is_reserved("", "cache"));
-        assert!(kinds(&["service"]).contains(&"topic"));
     }
 }

@@ -31,6 +31,12 @@ pub fn schema() -> Value {
     schema
 }
 
+/// The keys of a scenario.
+pub(super) fn keys() -> Vec<String> {
+    let schema = schema();
+    schema["properties"].as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect()
+}
+
 /// Lets `none` stand for every value of a map: it deletes or switches off.
 fn optional(schema: &mut Value) {
     match schema {

@@ -64,7 +64,7 @@ pub struct ScenarioSpec {
     /// What hits them, and when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSpec>,
-    /// [Targets](#targets), such as `p99(latency) <= 400ms`.
+    /// [Objectives](#objectives), such as `p99(latency) <= 400ms`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slos: Vec<String>,
     /// What must be seen for the run to show what it is to show, in the grammar of [targets](#targets): the signature of

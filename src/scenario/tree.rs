@@ -12,7 +12,7 @@ use std::{borrow::Cow, cell::Cell, collections::BTreeMap};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError};
 
 use super::{
-    comma,
+    advice, comma,
     problems::{Found, shown},
 };
 
@@ -257,6 +257,9 @@ impl Reader {
                 Event::DocumentStart(_) => {
                     documents += 1;
                     if documents > 1 {
+                        if let Some(other) = self.root.as_ref().and_then(advice::other_file) {
+                            return Err(other);
+                        }
                         return Err(Found::error(
                             "E-YAML-MULTIDOC",
                             span,
@@ -267,10 +270,9 @@ impl Reader {
                 }
                 Event::Alias(_) => {
                     self.problems.push(alias(span, "an alias"));
-                    self.value(Node::new(
-                        Kind::Scalar { text: String::new(), quoted: true },
-                        span,
-                    ))?;
+                    let value = Node::new(Kind::Scalar { text: String::new(), quoted: true }, span);
+                    value.poisoned.set(true);
+                    self.value(value)?;
                 }
                 Event::Scalar(text, style, anchor, tag) => {
                     self.properties(anchor, tag.is_some(), span);
@@ -427,14 +429,10 @@ impl Reader {
             return alias(span, "an alias");
         }
         let local = (span.start as usize - self.places.base).min(text.len());
-        let line = text[..local].rfind('\n').map_or(0, |at| at + 1);
-        let indent = text[line..].trim_start_matches([' ', '\t']);
-        let indent = &text[line..text.len() - indent.len()];
-        let found = Found::error("E-YAML", span, format!("this is not YAML: {info}"));
-        if indent.contains('\t') {
-            return found.help("indent with blanks, not with tabs");
-        }
-        found.help("is a quote or bracket not closed, or a line indented too far or too little?")
+        let (at, message, help) = advice::syntax(text, local, info);
+        let at = (self.places.base + at) as u32;
+        let span = if at == span.start { span } else { Span { start: at, end: at + 1, ..span } };
+        Found::error("E-YAML", span, message).help(help)
     }
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     expr::percentile,
-    problem::{Problem, Problems, Severity},
+    problem::{Problem, Problems, Severity, closest},
     results::{
         CacheResults, Distribution, NodeResults, OUTCOMES, RequestFigures, SIDES, Selection,
         UptimeResults,
@@ -544,7 +544,9 @@ fn in_shape(shape: &Json, path: &[String]) -> Checked<Dimension> {
                 let place =
                     if inside.is_empty() { String::new() } else { format!(" in `{inside}`") };
                 let message = format!("there is no metric `{segment}`{place}");
-                return Err(fault("E-REF", message, Some(choice(segment, keys.keys()))));
+                let meant = meant(segment, depth);
+                let help = meant.unwrap_or_else(|| choice(segment, keys.keys()));
+                return Err(fault("E-REF", message, Some(help)));
             }
             _ => {
                 let message = format!("`{}` is one figure", path[..depth].join("."));
@@ -649,17 +651,26 @@ fn not_yet(what: &str) -> Fault {
     fault("E-UNSUPPORTED", format!("`{what}` is not supported yet"), None)
 }
 
+/// The figure meant by a word that other tools have for it.
+fn meant(word: &str, depth: usize) -> Option<String> {
+    let figure = match word {
+        _ if depth > 0 => return None,
+        stat if parse::is_stat(stat) => {
+            return Some(format!("`{stat}` of what? For example `{stat}(latency) <= 250ms`"));
+        }
+        "error_rate" | "errors" | "error_fraction" | "failure_rate" => "availability >= 99%",
+        "uptime" | "success_rate" => "availability >= 99%",
+        "rps" | "qps" | "rate" => "throughput >= 100/s",
+        "response_time" | "latencies" | "duration" => "p99(latency) <= 250ms",
+        _ => return None,
+    };
+    Some(format!("for example `{figure}`"))
+}
+
 /// "did you mean" with the nearest name, or the list.
 fn choice<T: AsRef<str>>(name: &str, all: impl Iterator<Item = T>) -> String {
-    let all: Vec<String> = all.map(|known| known.as_ref().to_owned()).collect();
-    let nearest = all
-        .iter()
-        .map(|known| (strsim::jaro_winkler(name, known), known))
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    match nearest {
-        Some((closeness, known)) if closeness > 0.8 => format!("did you mean `{known}`?"),
-        _ => format!("there are: {}", all.join(", ")),
-    }
+    let all: Vec<T> = all.collect();
+    closest(name, all.iter().map(AsRef::as_ref))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::problem::near;
+
 use super::{
     Bandwidth, Count, Fraction, Name, Number, Rate, SimDuration, Size, Text, ValueError,
     decimal::{Decimal, clip, split},
@@ -95,7 +97,7 @@ fn bad_unit(text: &str, number: Decimal, unit: &str, (units, what): (&[&str], &s
     let same = alias
         .into_iter()
         .chain(units.iter().copied().filter(|u| u.eq_ignore_ascii_case(unit)))
-        .chain(units.iter().copied().filter(|u| strsim::damerau_levenshtein(u, unit) <= 1))
+        .chain(near(unit, units.iter().copied()))
         .find(|u| units.contains(u));
     match same {
         Some(unit) => error.help(format!("did you mean `{number}{unit}`? {known}")),
@@ -103,8 +105,30 @@ fn bad_unit(text: &str, number: Decimal, unit: &str, (units, what): (&[&str], &s
     }
 }
 
+/// Refuses a blank before the unit, with the right unit if that is another one: `1 minute` is `1m`.
+fn without_blank<T>(
+    text: &str,
+    read: impl Fn(&str) -> Result<T, ValueError>,
+) -> Result<(), ValueError> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let bare = unit.trim_start();
+    if number.is_empty() || bare.len() == unit.len() {
+        return Ok(());
+    }
+    let compact = format!("{number}{bare}");
+    let error = ValueError::new("E-UNIT", format!("`{}` has a blank before its unit", clip(text)));
+    let help = match read(&compact) {
+        Ok(_) => Some(format!("write `{}`", clip(&compact))),
+        Err(other) => other.help,
+    };
+    Err(ValueError { help, ..error })
+}
+
 /// Reads a number with one of `units` and gives the decimal in base units.
 fn measure<T: Text>(text: &str, units: &[Unit], often: &str) -> Result<Decimal, ValueError> {
+    without_blank(text, |text| measure::<T>(text, units, often))?;
     let (number, unit) = split(text, T::EXPECTED)?;
     let Some(found) = units.iter().find(|u| u.0 == unit) else {
         let names: Vec<&str> = units.iter().map(|u| u.0).collect();
@@ -174,6 +198,7 @@ impl FromStr for Rate {
 
 /// A rate that may be 0 (a silent state of `mmpp`).
 pub(crate) fn rate_or_zero(text: &str) -> Result<Rate, ValueError> {
+    without_blank(text, rate_or_zero)?;
     let (number, unit) = split(text, Rate::EXPECTED)?;
     let (multiple, period) = unit.split_once('/').unwrap_or((unit, ""));
     let multiple = MULTIPLES.iter().find(|u| u.0 == multiple);
@@ -310,9 +335,13 @@ impl FromStr for Name {
                 error.help(format!("did you mean `{close}`? A name has {rule}"))
             });
         }
+        if text == "none" {
+            return Err(error("is not a name: it switches a key off")
+                .help("another word, such as `nothing`"));
+        }
         if yaml_reads_otherwise(text) {
             return Err(error("is not a name: YAML would read it as a number or truth value")
-                .help(format!("write `n{text}` or another word")));
+                .help(format!("another word, such as `node-{text}`")));
         }
         Ok(Self(text.to_owned()))
     }

@@ -174,7 +174,7 @@ fn bytes_that_are_no_text_are_refused() {
 #[test]
 fn yaml_that_surprises_is_refused() {
     check(&[
-        ("B5", "warm_up: 10s", "topology:\n\tregions: {}", "5:2 E-YAML", "tabs"),
+        ("B5", "warm_up: 10s", "topology:\n\tregions: {}", "5:1 E-YAML", "tabs"),
         ("B5", "to: server}}", "to: server}", "6:1 E-YAML", "closed"),
         ("B5", "name: mm1", "name: \"mm1", "2:7 E-YAML", "closed"),
         (
@@ -433,7 +433,7 @@ fn what_cannot_work_is_refused() {
     let nodes = "nodes: {server: {service: {cores: 1, work: exp(mean=100ms)}}}";
     let after = "nodes: {server: {service: {cores: 1, endpoints: {default: [{call: b}]}, dependencies: {b: {timeout: 1ms}}}}, b: {store: {read: 2ms, cores: 1}}}";
     check(&[
-        ("B49", nodes, after, "6:101 E-IMPOSSIBLE", "none takes less than 2ms"),
+        ("B49", nodes, after, "6:101 W-IMPOSSIBLE", "none takes less than 2ms"),
         ("B52", RATE, "poisson(9k/s)", "6:9 W-OVERLOAD", "about 900 times"),
         (
             "B75",
@@ -450,7 +450,7 @@ fn what_cannot_work_is_refused() {
             GOOD.replace(nodes, slow).replace("to: server}", &format!("to: server, {client}}}"));
         let told = told(text.as_bytes());
         assert!(
-            told.len() == 1 && told[0].starts_with(&format!("{place} E-IMPOSSIBLE")),
+            told.len() == 1 && told[0].starts_with(&format!("{place} W-IMPOSSIBLE")),
             "{told:?}"
         );
         assert!(told[0].contains("none takes less than 100ms"), "{told:?}");

@@ -258,7 +258,7 @@ fn dns_nodes_are_checked() {
             ("dns", "[a, b]", "{a: 1, b: 2}", "7:42 E-CONFLICT", "weights"),
             ("dns", "[a, b], policy: nearest", "{a: 0, b: 0}", "7:16 E-TOPO", "all weights"),
             ("dns", "nearest", "latency", "7:36 E-ENUM", "`nearest`"),
-            ("dns", "timeout: 9s", "timeout: 900us", "5:61 E-IMPOSSIBLE", "less than 1ms"),
+            ("dns", "timeout: 9s", "timeout: 900us", "5:61 W-IMPOSSIBLE", "less than 1ms"),
             ("dns", "ttl: 60s", "ttl: 60", "7:50 E-UNIT", "60"),
             ("dns", "resolvers: 9", "resolvers: 0", "7:66 E-RANGE", "at least 1"),
             ("dns", "resolvers: 9", "zones: z", "7:62 E-REF", "unknown zone `z`"),

@@ -29,6 +29,7 @@ mod incidents;
 mod limits;
 mod locks;
 mod metamorphic;
+mod mistakes;
 mod peers;
 mod placement;
 mod readme;

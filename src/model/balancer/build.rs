@@ -55,6 +55,7 @@ impl TargetsSpec {
             attempts: 1,
             to_all: false,
             by_itself: false,
+            keyed: false,
         };
         nodes.iter().enumerate().map(call).collect()
     }
@@ -172,6 +173,7 @@ impl HealthCheckSpec {
             attempts: 1,
             to_all: false,
             by_itself: false,
+            keyed: false,
         };
         targets.nodes().into_iter().map(probe).collect()
     }

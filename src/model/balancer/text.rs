@@ -128,7 +128,7 @@ impl Serialize for TargetsSpec {
 
 impl JsonSchema for TargetsSpec {
     fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Targets".into()
+        "BalancerTargets".into()
     }
     fn json_schema(g: &mut SchemaGenerator) -> Schema {
         let (name, weight) = (g.subschema_for::<Name>(), g.subschema_for::<Number>());

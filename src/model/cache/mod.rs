@@ -219,6 +219,7 @@ impl Kind for CacheSpec {
                 attempts: 1,
                 to_all: false,
                 by_itself: false,
+                keyed: false,
             })
         };
         fetch(Verb::Read).chain(fetch(Verb::Write)).collect()

@@ -72,6 +72,7 @@ impl Kind for ServiceSpec {
             attempts: 1,
             to_all: false,
             by_itself: false,
+            keyed: false,
         };
         let mut all = Vec::new();
         for (name, steps) in &self.endpoints {
@@ -451,6 +452,8 @@ fn step_calls(
         let path = format!("{path}[{i}]");
         let spread = step.spread();
         let keys = if let Some(Spread::Keys(n)) = spread { n as f64 } else { 1.0 };
+        let own = step.target().and_then(|(_, _, key, _)| key);
+        let keyed = own.is_some_and(|key| matches!(key.0.as_str(), "instance" | "session"));
         if let Some((target, operation, ..)) = step.target() {
             let verb = operation.as_ref().and_then(|o| o.1);
             let label = match (&operation, verb) {
@@ -469,6 +472,7 @@ fn step_calls(
                 attempts: 1,
                 to_all: spread == Some(Spread::Shards),
                 by_itself: false,
+                keyed,
             });
         }
         for (tier, verb) in step.cache_verbs() {
@@ -487,6 +491,7 @@ fn step_calls(
                 attempts: 1,
                 to_all: false,
                 by_itself: false,
+                keyed,
             });
         }
         for ((inner, steps), each) in step.inner().into_iter().zip(step.times()) {

@@ -297,6 +297,7 @@ pub struct ReadFields {
 /// The shards a read goes to, where not to its key's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "ShardsRead")]
 pub enum Shards {
     /// Every one.
     All,

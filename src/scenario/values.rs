@@ -1,0 +1,169 @@
+//! The part of the reference that no type of the schema tells: forms of values with their units, laws,
+//! figures of targets, codes.
+//!
+//! **Invariant.** Every form listed here is read by the type it stands for; tests read each of them.
+
+use std::fmt::Write as _;
+
+use crate::problem::CODES;
+
+/// Types of values: name, forms, and what is to be known.
+pub(super) const VALUES: &[(&str, &str, &str)] = &[
+    (
+        "duration",
+        "`250ns` `250us` `5ms` `2s` `10m` `1h` `7d`",
+        "units ns, us, ms, s, m (minutes), h, d; whole nanoseconds; no blank before the unit",
+    ),
+    (
+        "rate",
+        "`1200/s` `2k/s` `90/min` `5/h` `5M/day` `3/ms` `1/us`",
+        "a number, perhaps with k, M, G or T, per s, min, h, day, ms or us",
+    ),
+    (
+        "size",
+        "`512B` `2KB` `2MB` `10GB` `1TB` `1PB` `2KiB` `2MiB` `1GiB`",
+        "KB is 1000 bytes, KiB 1024",
+    ),
+    (
+        "bandwidth",
+        "`1Gbps` `100Mbps` `64kbps` `100MB/s` `1GiB/s`",
+        "bits per second end in bps, bytes per second in B/s",
+    ),
+    ("count", "`8` `10k` `1M` `1.5M`", "a whole number; k, M, G and T multiply"),
+    ("fraction", "`99.9%` `0.2` `1`", "0..1, or 0%..100%"),
+    ("number", "`1.6` `3`", "decimal digits, no exponent"),
+    ("name", "`api` `us-east-a` `db_2`", "small letters, digits, `_` and `-`, at most 64"),
+];
+
+/// Laws: a form, and what it is.
+pub(super) const LAWS: &[(&str, &str)] = &[
+    ("5ms", "always the same"),
+    ("exp(mean=5ms)", "exponential"),
+    ("lognormal(median=3ms p99=25ms)", "log-normal by median and 99th percentile"),
+    ("lognormal(mean=5ms cv=1.5)", "log-normal by mean and standard deviation / mean"),
+    ("gamma(mean=5ms cv=0.6)", "gamma"),
+    ("erlang(k=3 mean=6ms)", "a sum of k exponential parts"),
+    ("weibull(scale=1h shape=0.7)", "Weibull"),
+    ("uniform(1ms 9ms)", "anything between two values"),
+    ("normal(mean=5ms sd=1ms)", "normal, cut off at 0"),
+    ("pareto(min=2ms alpha=2.5 max=10s)", "Pareto with a heavy tail; `max` may be left out"),
+    ("hyperexp(90% 1ms; 10% 40ms)", "exponential of one of several means"),
+    ("mix(95% lognormal(median=3ms p99=20ms); 5% 250ms)", "one of several laws"),
+    ("quantiles(p0=1ms p50=3ms p90=9ms p99=40ms p100=2s)", "what was measured, straight between"),
+    ("empirical(file=x.csv column=ms unit=ms)", "drawn from the rows of a file"),
+    ("shift(0.5ms exp(mean=1ms))", "a law and something added"),
+];
+
+/// Laws of keys.
+pub(super) const KEY_LAWS: &[(&str, &str)] = &[
+    ("zipf(n=1M s=0.99)", "key k is asked for in proportion to 1/k^s"),
+    ("uniform(n=10k)", "all alike"),
+    ("hot(n=1M hot=1% share=80%)", "a share of the requests goes to few of the keys"),
+    ("sequential(n=1M)", "one after the other"),
+    ("trace(file=keys.csv.gz column=key)", "those of a file, row by row"),
+];
+
+/// Figures of targets of all or some requests: one each that is checked by a test.
+const FIGURES: &[(&str, &str)] = &[
+    ("availability >= 99%", "ok or degraded and in time, of all decided"),
+    ("goodput >= 1/s", "ok or degraded ones in time, per second"),
+    ("throughput >= 1/s", "decided ones per second"),
+    ("attempts_per_request <= 2", "attempts and second copies per request"),
+    ("p99(latency) <= 1s", "`mean`, `p50` to `p9999`; what failed is slower than any limit"),
+    ("p99(latency_all) <= 1s", "the same of all that were decided, however they ended"),
+    (
+        "requests.timeout <= 1% of requests.issued",
+        "counts: `issued`, `ok`, `timeout`, `rejected` and the other outcomes",
+    ),
+    (
+        "nodes.api.utilisation <= 80%",
+        "of a node also `in_system`, `in_queue`, `wait_probability`, `throughput`",
+    ),
+    ("p99(waiting_time node=api) <= 1s", "of a node also `service_time`, `response_time`"),
+];
+
+/// Sections after those of the types.
+pub(super) fn sections() -> String {
+    let mut text = String::from("\n## Values\n\n| value | forms | to be known |\n|---|---|---|\n");
+    for (name, forms, known) in VALUES {
+        writeln!(text, "| {name} | {forms} | {known} |").expect("a text grows");
+    }
+    text.push_str(
+        "\n## Laws\n\nWhere a law of durations is expected. Laws of sizes and numbers have the same \
+         forms with `KB` or without unit. Arguments are parted by blanks.\n\n",
+    );
+    lines(LAWS, &mut text);
+    text.push_str("\n## Laws of keys\n\n");
+    lines(KEY_LAWS, &mut text);
+    text.push_str(
+        "\n## Figures\n\nWhat [objectives](#objectives) are of, each with an example:\n\n",
+    );
+    lines(FIGURES, &mut text);
+    text.push_str(
+        "\nSelectors inside the parentheses: `client=`, `operation=`, `node=`, `outcome=ok`, `to=` \
+         (a mark), `window=`, and `before=`, `during=`, `after=` a fault. Names of `results.json` \
+         that are not listed here are figures too.\n",
+    );
+    text.push_str(
+        "\n## Codes\n\nEach problem that is told of a scenario has a code: E- must be mended before \
+         it runs, W- is a warning.\n\n",
+    );
+    lines(CODES, &mut text);
+    text
+}
+
+fn lines(list: &[(&str, &str)], text: &mut String) {
+    for (form, meaning) in list {
+        writeln!(text, "- `{form}`: {meaning}").expect("a text grows");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        engine::law::DurationLaw,
+        model::client::KeyLaw,
+        units::{Bandwidth, Count, Fraction, Name, Number, Rate, SimDuration, Size},
+    };
+
+    #[test]
+    fn every_form_that_is_listed_is_read() {
+        for (name, forms, _) in VALUES {
+            for form in forms.split('`').filter(|form| !form.trim().is_empty()) {
+                let read = match *name {
+                    "duration" => form.parse::<SimDuration>().is_ok(),
+                    "rate" => form.parse::<Rate>().is_ok(),
+                    "size" => form.parse::<Size>().is_ok(),
+                    "bandwidth" => form.parse::<Bandwidth>().is_ok(),
+                    "count" => form.parse::<Count>().is_ok(),
+                    "fraction" => form.parse::<Fraction>().is_ok(),
+                    "number" => form.parse::<Number>().is_ok(),
+                    _ => form.parse::<Name>().is_ok(),
+                };
+                assert!(read, "{name} {form}");
+            }
+        }
+        for (form, _) in LAWS {
+            assert!(form.parse::<DurationLaw>().is_ok(), "{form}");
+        }
+        for (form, _) in KEY_LAWS {
+            assert!(form.parse::<KeyLaw>().is_ok(), "{form}");
+        }
+    }
+
+    #[test]
+    fn every_law_is_listed() {
+        let listed = |list: &[(&str, &str)], help: &str| {
+            let known = help.rsplit("known: ").next().unwrap().to_owned();
+            for name in known.split(", ") {
+                assert!(
+                    list.iter().any(|(form, _)| form.starts_with(&format!("{name}("))),
+                    "{name}"
+                );
+            }
+        };
+        listed(LAWS, &"zzzzzz(1)".parse::<DurationLaw>().unwrap_err().help.unwrap());
+        listed(KEY_LAWS, &"zzzzzz(1)".parse::<KeyLaw>().unwrap_err().help.unwrap());
+    }
+}
