@@ -233,6 +233,9 @@ pub struct AlertResults {
 pub struct FaultResults {
     /// Its id.
     pub id: String,
+    /// What the file calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// Its effect, as in the file.
     pub effect: String,
     /// What it hits, in words.
@@ -253,13 +256,30 @@ pub struct FaultResults {
     /// When it was at work, s, if that was the same in all replications in which it came.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spans: Vec<(f64, f64)>,
-    /// From its end until availability, window by window, stays at 99 % of what it was before, s; null
-    /// when that was not seen in every replication, or when it came more than once.
+    /// From its end until availability, window by window, is at 99 % of what it was before for as long as the fault
+    /// lasted, or to the end of what was watched, s; null when that was not seen in every replication, or when it
+    /// came more than once.
     pub time_to_recover: Estimate,
-    /// Whether, in most replications, the design stayed down after it: in the second half of the time from
-    /// its end to the next fault (or change of load, if all was well by then) or the end, availability was below 90 % of
-    /// what it was before; null when
-    /// that time was shorter than the fault, or when it came more than once.
+    /// The same from its start: until availability is back for the rest of the fault and for at least as long as it
+    /// was gone, or else after the end of the fault, s; 0: it was never gone.
+    #[serde(default)]
+    pub back_after: Estimate,
+    /// The same for each client, if there are several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub back_by_client: BTreeMap<String, Estimate>,
+    /// What most replications say of the second half of the time from its end to the next fault (or change of load, if all
+    /// was well by then) or the end: `recovered`; or, where availability was below 90 % of what it was before,
+    /// `cause_remains` (what it deployed, or another fault, is still there), `draining` (what has piled up shrinks over the
+    /// last third of that time, and nobody is asked for more than is served), else `metastable`. Null when that time was
+    /// shorter than the fault, or when it came more than once.
+    #[serde(default)]
+    pub aftermath: Option<String>,
+    /// When what has piled up is gone at the pace at which it shrinks, s after the end of what was watched; of `draining`
+    /// only.
+    #[serde(default)]
+    pub empty_in: Estimate,
+    /// Whether the design stays down after it by itself: `aftermath` is `metastable`; null where that is null or
+    /// `cause_remains`.
     #[serde(default)]
     pub metastable: Option<bool>,
     /// Good answers per second to requests sent before it began.
@@ -329,6 +349,10 @@ pub struct ClientSeries {
     pub goodput: Vec<f64>,
     /// Good / decided; null when none was decided, or when most are undecided as the run ends.
     pub availability: Vec<Option<f64>>,
+    /// Whether requests of the window are on their way as the run ends, so that what is said of it is of the faster
+    /// ones; empty: of none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<bool>,
     /// Requests per second by outcome.
     pub outcomes: BTreeMap<String, Vec<f64>>,
     /// Median latency of successes, s.
@@ -504,6 +528,10 @@ pub struct Results {
     pub blame: Option<Blame>,
     /// The file's SLOs.
     pub slos: Vec<SloResult>,
+    /// What the file expects to be seen (`expect`); their verdicts are `as expected`, `not as expected` or
+    /// `inconclusive`.
+    #[serde(default)]
+    pub expect: Vec<SloResult>,
     /// Each replication's figures.
     pub replications: Vec<ReplicationResults>,
     /// Figures over time.

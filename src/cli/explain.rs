@@ -12,9 +12,9 @@ use super::{
     run::{Format, broken, interruptible, width},
 };
 use crate::{
-    report::{explain_json, explain_text},
+    report::{explain_json, explain_text, variant_text, variants_text},
     results::Results,
-    runner,
+    runner, slo,
 };
 
 /// Say why: what happened and in which order, the bottleneck, where the time went
@@ -35,6 +35,9 @@ pub(super) struct ExplainArguments {
     replications: Option<u32>,
     #[command(flatten)]
     overriding: Overriding,
+    /// Run the variants of the file as well, and tell in one sentence each what they change
+    #[arg(long, conflicts_with = "variant")]
+    variants: bool,
     /// Threads; all cores when absent. No result depends on it
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -44,15 +47,30 @@ pub(super) struct ExplainArguments {
 }
 
 pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
-    let results = if arguments.what.is_dir() { stored(arguments) } else { new(arguments, voice) };
-    let results = match results {
-        Ok(results) => results,
+    let found = if arguments.what.is_dir() {
+        stored(arguments).map(|results| (results, Vec::new()))
+    } else {
+        new(arguments, arguments.overriding.variant.clone(), voice)
+    };
+    let (results, variants) = match found {
+        Ok(found) => found,
         Err(exit) => return exit,
     };
+    let mut others = Vec::new();
+    for (name, paths) in variants.iter().filter(|_| arguments.variants) {
+        match new(arguments, Some(name.clone()), voice) {
+            Ok((other, _)) => others.push(variant_text(&results, &other, paths)),
+            Err(exit) => return exit,
+        }
+    }
     match arguments.format {
-        Format::Json => print(&explain_json(&results)),
+        Format::Json => print(&explain_json(&results, &others)),
         Format::Human if voice.quiet => {}
-        Format::Human => print(explain_text(&results, width()).as_bytes()),
+        Format::Human => {
+            let names: Vec<&str> = variants.iter().map(|(name, _)| name.as_str()).collect();
+            let text = explain_text(&results, width());
+            print((text + &variants_text(&names, &others, width())).as_bytes());
+        }
     }
     match results.status.as_str() {
         "complete" => Exit::Done,
@@ -67,10 +85,10 @@ pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
 /// What is in a result folder.
 fn stored(arguments: &ExplainArguments) -> Result<Results, Exit> {
     let folder = arguments.what.display();
-    if arguments.overriding.any() || arguments.replications.is_some() {
+    if arguments.overriding.any() || arguments.replications.is_some() || arguments.variants {
         return Err(refuse(&format!(
-            "{folder} is a result folder: what was run is not changed by --set, --variant, --seed or \
-             --replications; give a scenario file instead"
+            "{folder} is a result folder: what was run is not changed by --set, --variant, --variants, --seed \
+             or --replications; give a scenario file instead"
         )));
     }
     let results = read(&arguments.what).map_err(|line| refuse(&line))?;
@@ -82,10 +100,19 @@ fn stored(arguments: &ExplainArguments) -> Result<Results, Exit> {
     Ok(results)
 }
 
-/// What simulating a scenario file gives.
-fn new(arguments: &ExplainArguments, voice: Voice) -> Result<Results, Exit> {
+/// Names of variants, and the paths each sets.
+type Variants = Vec<(String, Vec<String>)>;
+
+/// What simulating a scenario file, or a variant of it, gives; and the variants it has.
+fn new(
+    arguments: &ExplainArguments,
+    variant: Option<String>,
+    voice: Voice,
+) -> Result<(Results, Variants), Exit> {
     let files = std::slice::from_ref(&arguments.what);
-    let ready = prepare_all(files, &arguments.overriding, voice).map_err(|()| Exit::BadInput)?;
+    let mut overriding = arguments.overriding.clone();
+    overriding.variant = variant;
+    let ready = prepare_all(files, &overriding, voice).map_err(|()| Exit::BadInput)?;
     let ready = ready.into_iter().next().ok_or(Exit::BadInput)?;
     let mut info = ready.prepared.info.clone();
     if let Some(replications) = arguments.replications {
@@ -101,11 +128,13 @@ fn new(arguments: &ExplainArguments, voice: Voice) -> Result<Results, Exit> {
         || runner::simulate(&ready.prepared, info.clone(), ready.seed, &stop, &|| bar.inc(1));
     let merged = pool.install(simulate);
     bar.finish_and_clear();
-    let merged = merged.map_err(|breach| broken(&arguments.overriding, &ready, &breach))?;
-    let results = merged.results();
+    let merged = merged.map_err(|breach| broken(&overriding, &ready, &breach))?;
+    let mut results = merged.results();
     if results.seeds.is_empty() {
         complain(&format!("{}: interrupted before a replication finished", ready.path.display()));
         return Err(Exit::Interrupted);
     }
-    Ok(results)
+    results.slos = slo::evaluate(&ready.slos, &results, &merged);
+    results.expect = slo::expected(&ready.expect, &results, &merged);
+    Ok((results, ready.variants))
 }

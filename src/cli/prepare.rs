@@ -3,7 +3,7 @@
 //! **Invariant.** Nothing is simulated or written unless every file given is sound.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     path::{Path, PathBuf},
 };
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// What takes the place of something in the file.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Overriding {
     /// Seed of all draws, instead of the file's
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -35,7 +35,7 @@ pub(super) struct Overriding {
     sets: Vec<String>,
     /// Take this variant of the file
     #[arg(long, value_name = "NAME")]
-    variant: Option<String>,
+    pub(super) variant: Option<String>,
 }
 
 impl Overriding {
@@ -70,6 +70,9 @@ pub(super) struct Ready {
     pub(super) resolved: String,
     pub(super) seed: u64,
     pub(super) slos: Vec<Slo>,
+    pub(super) expect: Vec<Slo>,
+    /// Its variants, and the paths each sets.
+    pub(super) variants: Vec<(String, Vec<String>)>,
     pub(super) prepared: Prepared,
 }
 
@@ -103,18 +106,23 @@ pub(super) fn examine(path: &Path, overriding: &Overriding) -> Examined {
     let spec = &loaded.spec;
     let prepared = Prepared::new(spec, &DataFiles::new(&name, &files), &mut problems);
     let window = runner::window_length(spec.duration.0);
-    let slos = slo::check(&spec.slos, &names(spec, window), &mut problems);
+    let known = names(spec, window);
+    let slos = slo::check("slos", &spec.slos, &known, &mut problems);
+    let expect = slo::check("expect", &spec.expect, &known, &mut problems);
     let sound = !problems.any_error();
     let problems = problems.into_vec();
     let ready = prepared.filter(|_| sound).map(|mut prepared| {
         prepared.info.variant.clone_from(&overriding.variant);
         prepared.info.warnings = warnings(&problems);
-        prepared.watch(slo::faults_asked(&slos));
+        let both: Vec<Slo> = slos.iter().chain(&expect).cloned().collect();
+        prepared.watch(slo::faults_asked(&both));
         Ready {
             path: path.to_owned(),
             resolved: loaded.resolved.clone(),
             seed: spec.seed.map_or(1, |seed| seed.0),
             slos,
+            expect,
+            variants: variants(spec),
             prepared,
         }
     });
@@ -122,6 +130,13 @@ pub(super) fn examine(path: &Path, overriding: &Overriding) -> Examined {
     // What must be mended comes first; else in the order found.
     found.sort_by_key(|f| !f.is_error());
     Examined { ready, sources: loaded.sources, found }
+}
+
+/// The variants of a scenario, and what each changes of the design.
+fn variants(spec: &ScenarioSpec) -> Vec<(String, Vec<String>)> {
+    let judged = |path: &&String| !path.starts_with("slos") && !path.starts_with("expect");
+    let paths = |set: &BTreeMap<String, _>| set.keys().filter(judged).cloned().collect();
+    spec.variants.iter().map(|(name, set)| (name.0.clone(), paths(set))).collect()
 }
 
 /// All files ready, or their problems said and nothing.

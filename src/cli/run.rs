@@ -172,6 +172,7 @@ fn one(
         return Outcome::Nothing;
     }
     results.slos = slo::evaluate(&ready.slos, &results, &merged);
+    results.expect = slo::expected(&ready.expect, &results, &merged);
     match write(arguments, ready, &results, (&merged.samples(), seconds)) {
         Ok(folder) => Outcome::Finished { results: Box::new(results), folder },
         Err(line) => Outcome::Unwritten(line),

@@ -4,7 +4,8 @@
 
 use super::watch::FULL;
 use crate::results::{
-    Blame, Bottleneck, InstanceResults, NodeBlame, NodeResults, Results, TimelineEvent,
+    Blame, Bottleneck, Distribution, InstanceResults, NodeBlame, NodeResults, Results,
+    TimelineEvent,
 };
 
 /// An instance is named when it is busier than the average of all by this much.
@@ -60,19 +61,23 @@ pub fn blame(results: &Results) -> Option<Blame> {
         return None;
     }
     let mut blame = Blame { latency, remainder: latency, ..Blame::default() };
+    let calls = |name: &str| results.design.edges.iter().any(|edge| edge.from == name);
     for (name, node) in &results.nodes {
-        let (waiting, work) = (&node.waiting_time, &node.service_time);
-        if waiting.count == 0 {
+        let (waiting, work, response) =
+            (&node.waiting_time, &node.service_time, &node.response_time);
+        let count = waiting.count.max(response.count);
+        if count == 0 {
             continue;
         }
-        let visits = waiting.count as f64 / decided;
-        let part = NodeBlame {
-            visits,
-            waiting: visits * waiting.mean.value.unwrap_or_default(),
-            work: visits * work.mean.value.unwrap_or_default(),
-        };
-        blame.remainder -= part.waiting + part.work;
-        blame.nodes.insert(name.clone(), part);
+        let visits = count as f64 / decided;
+        let of = |time: &Distribution| visits * time.mean.value.unwrap_or_default();
+        let (waiting, work) = (of(waiting), of(work));
+        // Who calls nobody spends all of its time itself: `wait` steps, locks, pauses, the inside of externals.
+        let inside = if calls(name) { 0.0 } else { (of(response) - waiting - work).max(0.0) };
+        // Sums of many times: what is left of nothing is not quite nothing.
+        let inside = if inside < 1e-6 * of(response) { 0.0 } else { inside };
+        blame.remainder -= waiting + work + inside;
+        blame.nodes.insert(name.clone(), NodeBlame { visits, waiting, work, inside });
     }
     Some(blame)
 }

@@ -10,7 +10,7 @@ use super::{
 use crate::results::{FaultResults, Results, Timeline, TimelineEvent};
 
 /// Kinds in causal order: what may be the cause of what stands below it within one window.
-const ORDER: [&str; 26] = [
+const ORDER: [&str; 28] = [
     "fault_ended",
     "fault_started",
     "load_rose",
@@ -34,8 +34,10 @@ const ORDER: [&str; 26] = [
     "alert_fired",
     "queue_drained",
     "goodput_returned",
+    "back",
     "recovered",
     "partly_recovered",
+    "draining",
     "not_recovered",
 ];
 
@@ -90,10 +92,9 @@ fn event(kind: &str, subject: &str, at: f64, text: String) -> TimelineEvent {
         at,
         kind: kind.to_owned(),
         subject: subject.to_owned(),
-        value: None,
-        baseline: None,
         of: String::new(),
         text,
+        ..TimelineEvent::default()
     }
 }
 
@@ -102,11 +103,18 @@ fn spell(events: &mut Vec<TimelineEvent>, results: &Results, found: &Found) {
     let figures = |event| TimelineEvent {
         value: Some(found.value),
         baseline: Some(found.baseline),
+        onset: found.onset(),
+        extreme_at: found.onset().map(|_| results.series.start[found.spell.farthest]),
         of: found.what.clone(),
         ..event
     };
     let at = instant(results, found.spell.from);
-    events.push(figures(event(found.kind, &found.subject, at, words::left(found))));
+    events.push(figures(event(
+        found.kind,
+        &found.subject,
+        at,
+        words::left(found, &results.series.start),
+    )));
     let Some(to) = found.spell.to else { return };
     let back = match found.kind {
         "queue_grew" => "queue_drained",
@@ -127,7 +135,7 @@ fn instant(results: &Results, window: usize) -> f64 {
     changes.filter(|&at| at > start && at < end).fold(start, f64::max)
 }
 
-/// Whether what a fault did to those who ask was over when it was.
+/// Whether and when what a fault did to those who ask was over.
 fn verdict(
     events: &mut Vec<TimelineEvent>,
     results: &Results,
@@ -136,25 +144,37 @@ fn verdict(
 ) {
     let &[(started, ended)] = fault.spans.as_slice() else { return };
     let until = next_fault(results, ended);
-    if ended >= results.duration || until <= ended || quiet.windows.is_empty() {
-        return;
-    }
     let hurt =
         events.iter().any(|e| HARM.contains(&e.kind.as_str()) && e.at >= started && e.at < until);
-    if !hurt {
+    if !hurt || quiet.windows.is_empty() {
         return;
     }
-    let (kind, at) = match (fault.metastable, fault.time_to_recover.value) {
-        (Some(true), _) | (None, None) => ("not_recovered", until),
-        (Some(false), None) => ("partly_recovered", until),
+    let told = |kind: &str, at: f64, value: Option<f64>, text: String| TimelineEvent {
+        value,
+        ..event(kind, &fault.id, at, text)
+    };
+    let back = fault.back_after.value.filter(|&back| back > 0.0 && started + back < ended);
+    if let Some(back) = back {
+        events.push(told("back", started + back, Some(back), words::came_back(fault, back)));
+    }
+    if ended >= results.duration || until <= ended {
+        return;
+    }
+    let (kind, at) = match (fault.aftermath.as_deref(), fault.time_to_recover.value) {
+        (Some("draining"), _) => ("draining", until),
+        (Some("metastable" | "cause_remains"), _) | (None, None) => ("not_recovered", until),
+        (Some(_), None) => ("partly_recovered", until),
+        // Of those who were back before it is told.
+        (_, Some(0.0)) if back.is_some() => return,
         (_, Some(time)) => ("recovered", ended + time),
     };
     let text = words::verdict(fault, kind, until - ended);
     let value = match kind {
         "recovered" => fault.time_to_recover.value,
+        "draining" => fault.empty_in.value,
         _ => fault.goodput_returned.value,
     };
-    events.push(TimelineEvent { value, ..event(kind, &fault.id, at, text) });
+    events.push(told(kind, at, value, text));
 }
 
 /// When the next fault begins after an instant, or the run ends.

@@ -26,8 +26,12 @@ pub(super) struct Spell {
     pub(super) from: usize,
     /// The first window after it; none: it lasts to the end.
     pub(super) to: Option<usize>,
+    /// Its value in the first window.
+    pub(super) first: f64,
     /// The value farthest from the level.
     pub(super) extreme: f64,
+    /// The window in which it is that.
+    pub(super) farthest: usize,
     /// Mean of its values.
     pub(super) mean: f64,
     /// It goes so far that it needs no cause nearby to be believed.
@@ -84,10 +88,13 @@ pub(super) fn rises(values: &[Option<f64>], from: usize, level: Level, limit: f6
             .find(|&w| is_calm(w) && (w + 1 == values.len() || is_calm(w + 1)))
             .filter(|_| !last);
         let end = back.unwrap_or(values.len());
-        let known: Vec<f64> = (w..end).filter_map(at).collect();
-        let extreme = known.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let mean = known.iter().sum::<f64>() / known.len() as f64;
-        spells.push(Spell { from: w, to: back, extreme, mean, strong: extreme >= strong });
+        let known: Vec<(usize, f64)> = (w..end).filter_map(|w| Some((w, at(w)?))).collect();
+        let first = known[0].1;
+        let (farthest, extreme) =
+            known.iter().copied().fold((w, first), |a, b| if b.1 > a.1 { b } else { a });
+        let mean = known.iter().map(|(_, value)| value).sum::<f64>() / known.len() as f64;
+        let strong = extreme >= strong;
+        spells.push(Spell { from: w, to: back, first, extreme, farthest, mean, strong });
         w = end;
     }
     spells
@@ -98,6 +105,7 @@ pub(super) fn falls(values: &[Option<f64>], from: usize, level: Level, limit: f6
     let negated: Vec<Option<f64>> = values.iter().map(|v| v.map(|v| -v)).collect();
     let mut spells = rises(&negated, from, level.negated(), -limit);
     for spell in &mut spells {
+        spell.first = -spell.first;
         spell.extreme = -spell.extreme;
         spell.mean = -spell.mean;
     }
@@ -138,6 +146,9 @@ mod tests {
         let found = falls(&series(&[1.0, 0.1, 0.2, 1.0, 1.0]), 0, LEVEL, 0.5);
         let [spell] = found[..] else { panic!("{found:?}") };
         assert_eq!((spell.from, spell.to, spell.extreme), (1, Some(3), 0.1));
+        assert_eq!((spell.first, spell.farthest), (0.1, 1));
+        let deeper = falls(&series(&[1.0, 0.4, 0.2, 1.0, 1.0]), 0, LEVEL, 0.5);
+        assert_eq!((deeper[0].first, deeper[0].extreme, deeper[0].farthest), (0.4, 0.2, 2));
         assert!((spell.mean - 0.15).abs() < 1e-12 && !spell.strong, "{spell:?}");
     }
 

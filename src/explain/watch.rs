@@ -22,6 +22,9 @@ const CALM: f64 = 0.8;
 /// Share of requests, attempts or calls below which failures are no event.
 const SOME: f64 = 0.01;
 
+/// Share of the farthest figure that the first one must have if it is enough to tell the farthest.
+const NOTABLY: f64 = 0.9;
+
 /// Something that left its level.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Found {
@@ -41,7 +44,20 @@ impl Found {
         self.spell.strong |= later.spell.strong;
         if (later.value - self.baseline).abs() > (self.value - self.baseline).abs() {
             self.value = later.value;
+            self.spell.farthest = later.spell.farthest;
         }
+    }
+
+    /// What it was at first, where it is told how far it went and that was later and notably farther.
+    pub(super) fn onset(&self) -> Option<f64> {
+        let first = self.spell.first;
+        // Told as a mean or a number of times.
+        if self.value.to_bits() == self.spell.mean.to_bits() {
+            return None;
+        }
+        let (at_first, farthest) =
+            ((first - self.baseline).abs(), (self.value - self.baseline).abs());
+        (self.spell.farthest > self.spell.from && at_first < NOTABLY * farthest).then_some(first)
     }
 }
 
@@ -226,7 +242,9 @@ impl Watch<'_> {
 
     fn answers(&mut self, name: &str, client: &ClientSeries) {
         let rule = Rule { times: 2.0, slack: 1.5, floor: 0.0 };
-        self.risen(("latency_rose", name, ""), &client.p95, &rule);
+        // Of the last windows only the fast ones are known.
+        let known = client.undecided.iter().position(|open| *open).unwrap_or(client.p95.len());
+        self.risen(("latency_rose", name, ""), &client.p95[..known], &rule);
         let ended: f64 = client.ended.values().flatten().sum();
         if ended > 0.0 {
             for (outcome, rates) in &client.ended {
@@ -276,7 +294,15 @@ impl Watch<'_> {
         let Some(from) = first_above(rates, self.quiet) else { return };
         let length = self.results.series.length.first().copied().unwrap_or_default();
         let value = rates[from..].iter().sum::<f64>() * length;
-        let spell = Spell { from, to: None, extreme: value, mean: value, strong: true };
+        let spell = Spell {
+            from,
+            to: None,
+            first: value,
+            extreme: value,
+            farthest: from,
+            mean: value,
+            strong: true,
+        };
         self.note((kind, name, ""), vec![spell], 0.0, |spell| spell.extreme);
     }
 

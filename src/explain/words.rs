@@ -5,13 +5,14 @@
 use super::watch::Found;
 use crate::{
     results::{AlertResults, FaultResults},
-    units::show::{Quantity, duration, value},
+    units::show::{Quantity, about, clock, duration, value},
 };
 
 /// A fault begins; the last one that is told has `more` after it.
 pub(super) fn started(fault: &FaultResults, more: usize) -> String {
     let effect = fault.effect.replace('_', " ");
     let what = match fault.effect.as_str() {
+        _ if fault.title.is_some() => fault.title.clone().unwrap_or_default(),
         "partition" | "latency" | "loss" | "duplicate" | "bandwidth" => {
             format!("{effect} {}", fault.target)
         }
@@ -33,131 +34,97 @@ pub(super) fn ended(fault: &FaultResults) -> String {
     format!("fault {} is over", fault.id)
 }
 
-pub(super) fn left(found: &Found) -> String {
+/// What left its level: what it was at first, how far it went and when, and whether it came back.
+pub(super) fn left(found: &Found, starts: &[f64]) -> String {
     let Found { kind, subject, what, value: reached, baseline, spell } = found;
     let number = |v: f64| value(Quantity::Number, v);
-    let share = |v: f64| value(Quantity::Share, v);
+    let share = |v: f64| value(Quantity::Share, v.min(1.0));
     let rate = |v: f64| value(Quantity::Rate, v);
     let lasting = if spell.to.is_none() { ", to the end" } else { "" };
+    // The figure at first, the level before, and the figure farthest from it.
+    let told = |show: &dyn Fn(f64) -> String, text: &dyn Fn(String) -> String| {
+        let first = found.onset().unwrap_or(*reached);
+        let farthest = found.onset().map(|_| {
+            let which = if reached < baseline { "lowest" } else { "most" };
+            format!(", {which} {} at {}", show(*reached), clock(starts[spell.farthest]))
+        });
+        let farthest = farthest.unwrap_or_default();
+        format!("{}{farthest}{lasting}", text(show(first)))
+    };
+    let before = |show: &dyn Fn(f64) -> String| format!("before: {}", show(*baseline));
     match *kind {
         "load_rose" if what == "calls" => format!(
-            "{subject}: is called {} times as often as before, {} (before: {}){lasting}",
+            "{subject}: is called {} times as often as before, {} ({}){lasting}",
             number(reached / baseline),
             rate(*reached),
-            rate(*baseline)
+            before(&rate)
         ),
-        "load_rose" => {
-            format!("{subject}: send {} (before: {}){lasting}", rate(*reached), rate(*baseline))
+        "load_rose" => format!("{subject}: send {} ({}){lasting}", rate(*reached), before(&rate)),
+        "load_fell" => {
+            format!("{subject}: send only {} ({}){lasting}", rate(*reached), before(&rate))
         }
-        "load_fell" => format!(
-            "{subject}: send only {} (before: {}){lasting}",
-            rate(*reached),
-            rate(*baseline)
-        ),
-        "hit_ratio_fell" => format!(
-            "{subject}: hit ratio falls to {} (before: {}){lasting}",
-            share(*reached),
-            share(*baseline)
-        ),
-        "queue_grew" => format!(
-            "{subject}: queue grows to {} waiting (before: {}){lasting}",
-            number(*reached),
-            number(*baseline)
-        ),
-        "skew_grew" => format!(
-            "{subject}: one instance gets {} of what arrives (before: {} at most){lasting}",
-            share(*reached),
-            share(*baseline)
-        ),
-        "in_flight_grew" => format!(
-            "{subject}: unanswered requests pile up to {} (before: {}){lasting}",
-            number(*reached),
-            number(*baseline)
-        ),
-        "inside_grew" => format!(
-            "{subject}: requests pile up inside, up to {} (before: {}){lasting}",
-            number(*reached),
-            number(*baseline)
-        ),
-        "saturated" => format!(
-            "{subject}: is full, busy {} of the time (before: {}){lasting}",
-            share(*reached),
-            share(*baseline)
-        ),
-        "waits_began" => format!(
-            "{subject}: up to {} of its calls wait for {what} (before: {}){lasting}",
-            share(reached.min(1.0)),
-            share(baseline.min(1.0))
-        ),
-        "latency_rose" => format!(
-            "{subject}: latency p95 rises to {} (before: {}){lasting}",
-            duration(*reached),
-            duration(*baseline)
-        ),
-        _ => hurt(found, lasting),
-    }
-}
-
-/// What those who ask notice.
-fn hurt(found: &Found, lasting: &str) -> String {
-    let Found { kind, subject, what, value: reached, baseline, .. } = found;
-    let number = |v: f64| value(Quantity::Number, v);
-    let share = |v: f64| value(Quantity::Share, v);
-    match *kind {
-        "timeouts_began" if what == "attempts" => format!(
-            "{subject}: up to {} of the attempts time out (before: {}){lasting}",
-            share(*reached),
-            share(*baseline)
-        ),
-        "timeouts_began" => format!(
-            "{subject}: {what} time out, up to {} (before: {}){lasting}",
-            value(Quantity::Rate, *reached),
-            value(Quantity::Rate, *baseline)
-        ),
+        "hit_ratio_fell" => {
+            told(&share, &|v| format!("{subject}: hit ratio falls to {v} ({})", before(&share)))
+        }
+        "queue_grew" => told(&number, &|v| {
+            format!("{subject}: queue grows to {v} waiting ({})", before(&number))
+        }),
+        "skew_grew" => told(&share, &|v| {
+            let before = before(&share);
+            format!("{subject}: one instance gets {v} of what arrives ({before} at most)")
+        }),
+        "in_flight_grew" => told(&number, &|v| {
+            format!("{subject}: unanswered requests pile up to {v} ({})", before(&number))
+        }),
+        "inside_grew" => told(&number, &|v| {
+            format!("{subject}: requests pile up inside, up to {v} ({})", before(&number))
+        }),
+        "saturated" => told(&share, &|v| {
+            format!("{subject}: is full, busy {v} of the time ({})", before(&share))
+        }),
+        "waits_began" => told(&share, &|v| {
+            format!("{subject}: {v} of its calls wait for {what} ({})", before(&share))
+        }),
+        "latency_rose" => told(&duration, &|v| {
+            format!("{subject}: latency p95 rises to {v} ({})", before(&duration))
+        }),
+        "timeouts_began" if what == "attempts" => told(&share, &|v| {
+            format!("{subject}: {v} of the attempts time out ({})", before(&share))
+        }),
+        "timeouts_began" => {
+            told(&rate, &|v| format!("{subject}: {what} time out, {v} ({})", before(&rate)))
+        }
         "amplification" if what == "calls" => format!(
-            "{subject}: retries of its callers multiply its load by {}, to {} (before: {}){lasting}",
+            "{subject}: retries of its callers multiply its load by {}, to {} ({}){lasting}",
             number(reached / baseline),
-            value(Quantity::Rate, *reached),
-            value(Quantity::Rate, *baseline)
+            rate(*reached),
+            before(&rate)
         ),
         "amplification" => format!(
-            "{subject}: retries multiply the load by {} (before: {}){lasting}",
+            "{subject}: retries multiply the load by {} ({}){lasting}",
             number(*reached),
-            number(*baseline)
+            before(&number)
         ),
-        "errors_began" => {
-            format!(
-                "{subject}: up to {} of requests end in error (before: {}){lasting}",
-                share(reached.min(1.0)),
-                share(*baseline)
-            )
-        }
-        "refusals_began" => format!(
-            "{subject}: up to {} of requests are refused ({what}; before: {}){lasting}",
-            share(reached.min(1.0)),
-            share(*baseline)
-        ),
-        "fallbacks_began" => format!(
-            "{subject}: up to {} are answered by a fallback (before: {}){lasting}",
-            share(reached.min(1.0)),
-            share(*baseline)
-        ),
+        "errors_began" => told(&share, &|v| {
+            format!("{subject}: {v} of requests end in error ({})", before(&share))
+        }),
+        "refusals_began" => told(&share, &|v| {
+            let before = value(Quantity::Share, *baseline);
+            format!("{subject}: {v} of requests are refused ({what}; before: {before})")
+        }),
+        "fallbacks_began" => told(&share, &|v| {
+            format!("{subject}: {v} are answered by a fallback ({})", before(&share))
+        }),
         "breaker_opened" => {
             format!("{subject}: circuit breaker opens ({} times from now on)", number(*reached))
         }
         "target_taken_out" => {
             format!("{subject}: takes targets out ({} times from now on)", number(*reached))
         }
-        "goodput_fell" if what == "asked" => format!(
-            "{subject}: goodput falls to {} of what is asked (before: {}){lasting}",
-            share(*reached),
-            share(*baseline)
-        ),
-        _ => format!(
-            "{subject}: goodput falls to {} (before: {}){lasting}",
-            value(Quantity::Rate, *reached),
-            value(Quantity::Rate, *baseline)
-        ),
+        "goodput_fell" if what == "asked" => told(&share, &|v| {
+            format!("{subject}: goodput falls to {v} of what is asked ({})", before(&share))
+        }),
+        _ => told(&rate, &|v| format!("{subject}: goodput falls to {v} ({})", before(&rate))),
     }
 }
 
@@ -165,6 +132,11 @@ fn hurt(found: &Found, lasting: &str) -> String {
 pub(super) fn back(found: &Found) -> String {
     let what = if found.kind == "queue_grew" { "queue" } else { "goodput" };
     format!("{}: {what} is back to what it was", found.subject)
+}
+
+/// Those who ask are well again although the fault is still at work.
+pub(super) fn came_back(fault: &FaultResults, after: f64) -> String {
+    format!("back {} after {} began, while it lasts", duration(after), fault.id)
 }
 
 /// Whether what a fault did is over; it was watched for so long after its end.
@@ -178,6 +150,10 @@ pub(super) fn verdict(fault: &FaultResults, kind: &str, watched: f64) -> String 
         ("recovered", _) => format!("recovered as {id} ended"),
         ("partly_recovered", _) => {
             format!("recovered for the most part {watched} after the end of {id}: {}", share(fault))
+        }
+        ("draining", _) => {
+            let left = fault.empty_in.value.map(about).unwrap_or_default();
+            format!("draining {watched} after the end of {id}, empty in {left}: {}", share(fault))
         }
         _ => format!("not recovered {watched} after the end of {id}: {}", share(fault)),
     }
@@ -196,4 +172,43 @@ fn share(fault: &FaultResults) -> String {
         .collect();
     let each = if each.is_empty() { String::new() } else { format!(" ({})", each.join(", ")) };
     format!("goodput is {returned} of the {before} before{each}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::signal::Spell;
+
+    #[test]
+    fn the_onset_has_its_figure_and_the_extreme_its_time() {
+        let starts: Vec<f64> = (0..40).map(|w| 7.5 * f64::from(w)).collect();
+        let mut spell = Spell {
+            from: 32,
+            to: None,
+            first: 0.8,
+            extreme: 0.0,
+            farthest: 34,
+            mean: 0.1,
+            strong: true,
+        };
+        let of = |spell: Spell, kind: &'static str, value: f64, baseline: f64| {
+            let (subject, what) = ("web".to_owned(), "asked".to_owned());
+            left(&Found { kind, subject, what, spell, value, baseline }, &starts)
+        };
+        assert_eq!(
+            of(spell, "goodput_fell", 0.0, 1.0),
+            "web: goodput falls to 80 % of what is asked (before: 100 %), lowest 0 % at 4m15s, to the end"
+        );
+        // From the first window on as far as it ever goes.
+        (spell.first, spell.to) = (0.02, Some(38));
+        assert_eq!(
+            of(spell, "goodput_fell", 0.0, 1.0),
+            "web: goodput falls to 0 % of what is asked (before: 100 %)"
+        );
+        (spell.first, spell.extreme) = (12.0, 3000.0);
+        assert_eq!(
+            of(spell, "queue_grew", 3000.0, 1.0),
+            "web: queue grows to 12 waiting (before: 1), most 3,000 at 4m15s"
+        );
+    }
 }

@@ -107,6 +107,8 @@ pub struct AlertMeasured {
 pub struct FaultMeasured {
     /// Its id.
     pub id: String,
+    /// What the file calls it.
+    pub title: Option<String>,
     /// Its effect, as in the file.
     pub effect: &'static str,
     /// What it hits, in words.
@@ -123,6 +125,8 @@ pub struct FaultMeasured {
     pub until: SimTime,
     /// The same, or when the load changed if that was earlier.
     pub steady: SimTime,
+    /// What it brought is there after its end: it was a deployment that was not taken back.
+    pub remains: bool,
     /// Its place among the watched faults, if it is one.
     pub watched: Option<usize>,
     /// Length of each side inside the measured span, ns.

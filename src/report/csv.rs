@@ -28,6 +28,8 @@ pub(crate) fn time_series(results: &Results) -> Vec<u8> {
             .into();
     header.extend(OUTCOMES.iter().map(|outcome| format!("{outcome}_per_s")));
     header.extend(["p50", "p95", "p99", "p999"].map(|p| format!("latency_{p}_s")));
+    // 1: requests of the window are on their way as the run ends.
+    header.push("undecided".into());
     header.extend(["utilisation", "in_system", "in_queue", "throughput_per_s"].map(String::from));
     table.row(header);
     for (i, start) in series.start.iter().enumerate() {
@@ -42,7 +44,7 @@ pub(crate) fn time_series(results: &Results) -> Vec<u8> {
         for (name, node) in &series.nodes {
             let mut row = window.to_vec();
             row.extend(["node".into(), text(name)]);
-            row.extend(std::iter::repeat_n(String::new(), 3 + OUTCOMES.len() + 4));
+            row.extend(std::iter::repeat_n(String::new(), 3 + OUTCOMES.len() + 4 + 1));
             row.extend(node_cells(node, i));
             table.row(row);
         }
@@ -94,6 +96,8 @@ fn client_cells(client: &ClientSeries, i: usize) -> Vec<String> {
     for quantile in [&client.p50, &client.p95, &client.p99, &client.p999] {
         cells.push(optional(quantile, i));
     }
+    let open = client.undecided.get(i).copied().unwrap_or_default();
+    cells.push(u8::from(open).to_string());
     cells
 }
 
@@ -159,6 +163,47 @@ mod tests {
         assert!(rows[1].starts_with("0,5,client,all,"), "{}", rows[1]);
         let node = rows.iter().find(|row| row.contains(",node,api,")).unwrap();
         assert!(node.contains(",,,,"), "client columns of a node are empty: {node}");
+    }
+
+    #[test]
+    fn each_figure_stands_under_its_name() {
+        let mut results = fixture::shop();
+        let client = results.series.clients.get_mut("all").unwrap();
+        for (place, outcome) in OUTCOMES.iter().enumerate() {
+            let rates = vec![(place + 1) as f64; client.offered.len()];
+            client.outcomes.insert((*outcome).to_owned(), rates);
+        }
+        client.undecided = vec![false; client.offered.len()];
+        client.undecided[1] = true;
+        let rows = lines(time_series(&results));
+        let header: Vec<&str> = rows[0].split(',').collect();
+        let all: Vec<&str> =
+            rows.iter().filter(|r| r.contains(",client,all,")).map(String::as_str).collect();
+        let cell = |row: &str, name: &str| {
+            let place = header.iter().position(|h| *h == name).unwrap();
+            row.split(',').nth(place).unwrap().to_owned()
+        };
+        for (name, value) in [
+            ("ok_per_s", "1"),
+            ("degraded_per_s", "2"),
+            ("timeout_per_s", "3"),
+            ("error_per_s", "4"),
+            ("rejected_per_s", "5"),
+            ("shed_per_s", "6"),
+            ("rate_limited_per_s", "7"),
+            ("breaker_open_per_s", "8"),
+            ("unavailable_per_s", "9"),
+        ] {
+            assert_eq!(cell(all[0], name), value, "{name}");
+        }
+        assert_eq!(
+            (cell(all[0], "undecided"), cell(all[1], "undecided")),
+            ("0".into(), "1".into())
+        );
+        let node = rows.iter().find(|row| row.contains(",node,api,")).unwrap();
+        let api = &results.series.nodes["api"];
+        assert_eq!(cell(node, "utilisation"), number(api.utilisation[0].as_ref()));
+        assert_eq!(cell(node, "throughput_per_s"), number(api.throughput.first()));
     }
 
     #[test]

@@ -5,9 +5,12 @@
 
 use super::{
     table::{LEAST_WIDTH, Lines, status},
-    text::{Quantity, clean, duration, grouped, value},
+    text::{Quantity, about, clean, clock, duration, value},
 };
-use crate::results::{FaultResults, Results};
+use crate::results::{FaultResults, NodeBlame, Results};
+
+/// Utilisation below which the busiest node is no bottleneck.
+const BUSY: f64 = 0.5;
 
 /// The whole explanation, ending in a line break.
 pub(crate) fn text(results: &Results, width: u16) -> String {
@@ -54,31 +57,6 @@ pub(crate) fn heading(results: &Results) -> String {
     format!("What happened{of} (read from windows of {})", duration(timeline.resolution))
 }
 
-/// An instant of the run: `3m02s`.
-pub(crate) fn clock(at: f64) -> String {
-    let whole = libm::floor(at);
-    let part = at - whole;
-    // Tenths are enough, but for runs of seconds.
-    let digits = match at {
-        _ if part == 0.0 => 0,
-        at if at < 10.0 => 3,
-        _ => 1,
-    };
-    let s = grouped(libm::fmod(whole, 60.0) + part, digits);
-    let (minutes, hours) = (libm::floor(whole / 60.0), libm::floor(whole / 3600.0));
-    let days = libm::floor(whole / 86_400.0);
-    let pad = if s.find('.').unwrap_or(s.len()) < 2 { "0" } else { "" };
-    if days > 0.0 {
-        format!("{days}d{:02}h{:02}m", hours - 24.0 * days, minutes - 60.0 * hours)
-    } else if hours > 0.0 {
-        format!("{hours}h{:02}m{pad}{s}s", minutes - 60.0 * hours)
-    } else if minutes > 0.0 {
-        format!("{minutes}m{pad}{s}s")
-    } else {
-        format!("{s}s")
-    }
-}
-
 /// Of each fault, whether what was before it came back.
 pub(crate) fn verdicts(results: &Results) -> Vec<String> {
     results.faults.iter().filter_map(|fault| verdict(results, fault)).collect()
@@ -116,17 +94,45 @@ fn verdict(results: &Results, fault: &FaultResults) -> Option<String> {
         availability("during", fault.availability_during.value),
         availability("after", fault.availability_after.value)
     );
-    text += &match (fault.metastable, fault.time_to_recover.value) {
-        (Some(true), _) => "It stays down although its cause is gone: metastable.".to_owned(),
+    text += &again(fault);
+    Some(text)
+}
+
+/// Whether and when those who ask were well again.
+fn again(fault: &FaultResults) -> String {
+    let lasted = fault.spans.first().map_or(0.0, |span| span.1 - span.0);
+    let early = fault.back_after.value.filter(|&back| back > 0.0 && back < lasted);
+    if let Some(back) = early {
+        let later = match fault.time_to_recover.value {
+            Some(time) if time > 0.0 => format!("; its end was felt for {}", duration(time)),
+            _ => String::new(),
+        };
+        return format!("It was back {} after the start, while it lasted{later}.", duration(back));
+    }
+    match (fault.aftermath.as_deref(), fault.time_to_recover.value) {
+        (Some("metastable"), _) => {
+            "It stays down although its cause is gone: metastable.".to_owned()
+        }
+        (Some("draining"), _) => format!(
+            "It is not stuck: what has piled up drains, and is gone in {}.",
+            fault.empty_in.value.map(about).unwrap_or_default()
+        ),
+        (Some("cause_remains"), _) => {
+            let cause = if fault.effect == "deploy" {
+                "what was deployed is still there"
+            } else {
+                "another fault is still at work"
+            };
+            format!("It is down, but {cause}, so nobody knows what comes after it.")
+        }
         (_, Some(0.0)) => "It recovered at once.".to_owned(),
         (_, Some(time)) => format!("It recovered after {}.", duration(time)),
-        (Some(false), None) => {
+        (Some(_), None) => {
             "It is up again, but availability was not seen to stay at 99 % of what it was."
                 .to_owned()
         }
         (None, None) => "It was not watched long enough to say whether it recovers.".to_owned(),
-    };
-    Some(text)
+    }
 }
 
 /// The node that is nearest to its limit.
@@ -154,6 +160,12 @@ pub(crate) fn bottleneck(results: &Results) -> Option<String> {
         (Some(at), often) => {
             format!("; first full at {}, and in {} of all windows", clock(at), share(often))
         }
+        (None, 0.0) if found.utilisation < Some(BUSY) => {
+            return Some(format!(
+                "none: no node is near its limit; the busiest is {}{part}, {busy}.",
+                found.node
+            ));
+        }
         (None, 0.0) => "; no node is ever full".to_owned(),
         (None, often) => format!("; full in {} of all windows", share(often)),
     };
@@ -168,25 +180,34 @@ pub(crate) fn blame(results: &Results) -> Vec<String> {
         duration(blame.latency)
     )];
     let mut nodes: Vec<_> = blame.nodes.iter().collect();
-    nodes.sort_by(|a, b| (b.1.waiting + b.1.work).total_cmp(&(a.1.waiting + a.1.work)));
-    for (name, part) in nodes.into_iter().filter(|(_, part)| part.waiting + part.work > 0.0) {
+    let own = |part: &NodeBlame| part.waiting + part.work + part.inside;
+    nodes.sort_by(|a, b| own(b.1).total_cmp(&own(a.1)));
+    for (name, part) in nodes.into_iter().filter(|(_, part)| own(part) > 0.0) {
+        let times = [
+            (part.waiting, " waiting for a worker or core"),
+            (part.work, " work"),
+            (part.inside, " inside"),
+        ];
+        let times = times.iter().filter(|(time, _)| *time > 0.0);
+        let times: Vec<String> =
+            times.map(|(time, what)| format!("{}{what}", duration(*time))).collect();
         lines.push(format!(
-            "{name}: {} waiting for a worker or core, {} work, in {} visits",
-            duration(part.waiting),
-            duration(part.work),
+            "{name}: {}, in {} visits",
+            times.join(", "),
             value(Quantity::Number, part.visits)
         ));
     }
-    // Sums of many times: what is left of nothing is not quite nothing.
     if blame.remainder < -0.01 * blame.latency {
+        let together = blame.latency - blame.remainder;
         lines.push(format!(
-            "that is {} more than it took: nodes work at the same time, or for requests that were given up, \
-             so that this is no split",
-            duration(-blame.remainder)
+            "together that is {}: {} of it passes at the same time as other parts, or for requests that were \
+             given up",
+            duration(together),
+            value(Quantity::Share, -blame.remainder / together)
         ));
     } else {
         lines.push(format!(
-            "the rest: {}, the network, backoff, waits for connections and permits, `wait` steps",
+            "the rest: {}, the network, backoff, waits for connections and permits, `wait` steps of callers",
             duration(blame.remainder.max(0.0))
         ));
     }
@@ -206,30 +227,26 @@ mod tests {
     }
 
     #[test]
-    fn instants_are_read_like_clocks() {
-        for (at, shown) in [
-            (0.0, "0s"),
-            (2.5, "2.500s"),
-            (42.0, "42s"),
-            (60.0, "1m00s"),
-            (249.333, "4m09.3s"),
-            (3_725.0, "1h02m05s"),
-            (190_980.0, "2d05h03m"),
-        ] {
-            assert_eq!(clock(at), shown);
-        }
-    }
-
-    #[test]
     fn a_quiet_run_says_so_and_names_what_adds_up() {
         let mut results = fixture::shop();
         results.timeline.events.clear();
         let quiet = text(&results, 100);
         assert!(quiet.contains("Nothing happened"), "{quiet}");
         assert!(quiet.contains("the rest: 11 ms"), "{quiet}");
+        let idle = crate::results::Bottleneck {
+            node: "api".into(),
+            utilisation: Some(0.03),
+            ..Default::default()
+        };
+        results.bottleneck = Some(idle);
+        let idle = text(&results, 100);
+        assert!(
+            idle.contains("none: no node is near its limit; the busiest is api, busy 3"),
+            "{idle}"
+        );
         results.blame.get_or_insert_default().remainder = -0.5;
         let overlapping = text(&results, 100);
-        assert!(overlapping.contains("500 ms more than it took"), "{overlapping}");
+        assert!(overlapping.contains("of it passes at the same time"), "{overlapping}");
     }
 
     #[test]
@@ -242,17 +259,27 @@ mod tests {
             goodput_before: known(280.0),
             goodput_returned: known(0.25),
             returned_within: known(115.0),
-            metastable: Some(true),
+            aftermath: Some("metastable".into()),
             ..FaultResults::default()
         };
         let results = fixture::shop();
         let said = |fault: &FaultResults| verdict(&results, fault).unwrap_or_default();
         assert!(said(&fault).contains("goodput is 25 % of the 280 /s before"), "{}", said(&fault));
         assert!(said(&fault).contains("metastable"));
-        fault.metastable = Some(false);
+        fault.aftermath = Some("draining".into());
+        fault.empty_in = known(330.0);
+        assert!(said(&fault).contains("drains, and is gone in about 6 min"), "{}", said(&fault));
+        fault.aftermath = Some("cause_remains".into());
+        assert!(said(&fault).contains("another fault is still at work"), "{}", said(&fault));
+        fault.aftermath = None;
+        assert!(said(&fault).contains("not watched long enough"), "{}", said(&fault));
+        fault.aftermath = Some("recovered".into());
         assert!(said(&fault).contains("is up again"));
         fault.time_to_recover = known(32.0);
         assert!(said(&fault).contains("recovered after 32 s"));
+        fault.spans = vec![(10.0, 70.0)];
+        fault.back_after = known(15.0);
+        assert!(said(&fault).contains("back 15 s after the start, while it lasted; its end was"));
         fault.occurrences = known(0.0);
         assert_eq!(said(&fault), "stall never came.");
     }

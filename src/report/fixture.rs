@@ -247,8 +247,8 @@ fn timeline() -> Timeline {
         subject: subject.into(),
         value: Some(1.6),
         baseline: Some(1.0),
-        of: String::new(),
         text: format!("{subject}: {text}"),
+        ..TimelineEvent::default()
     };
     Timeline {
         events: vec![
@@ -262,7 +262,7 @@ fn timeline() -> Timeline {
 }
 
 fn blame() -> Blame {
-    let api = NodeBlame { visits: 1.0, waiting: 0.002, work: 0.005 };
+    let api = NodeBlame { visits: 1.0, waiting: 0.002, work: 0.005, inside: 0.0 };
     Blame { latency: 0.018, nodes: [("api".into(), api)].into(), remainder: 0.011 }
 }
 
@@ -317,6 +317,7 @@ pub(crate) fn shop() -> Results {
         ]
         .into(),
         slos: slos(),
+        expect: Vec::new(),
         replications: (0..10).map(replication).collect(),
         series: series(120),
         latency_tail: [("all", 0.018), ("batch", 0.05), ("shoppers", 0.017)]

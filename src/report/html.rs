@@ -12,10 +12,10 @@ use super::{
         ALERT_COLUMNS, FAULT_COLUMNS, instances, kind, outcomes, recovered, slo_margin,
         slo_quantity, up, when, words,
     },
-    text::{Quantity, clean, count, duration, escape, estimate, plural, value},
+    text::{Quantity, clean, clock, count, duration, escape, estimate, plural, value},
 };
 use crate::results::{
-    Distribution, Estimate, InstanceResults, NodeResults, RequestFigures, Results,
+    Distribution, Estimate, InstanceResults, NodeResults, RequestFigures, Results, SloResult,
 };
 
 const STYLE: &str = include_str!("report.css");
@@ -26,7 +26,8 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
     head(&mut out, results);
     verdict(&mut out, results);
     warnings(&mut out, results);
-    slos(&mut out, results);
+    slos(&mut out, "Service level objectives", &results.slos);
+    slos(&mut out, "What was to be seen", &results.expect);
     let _ = write!(out, "<h2>The design</h2>\n<figure>\n{topology}</figure>\n");
     requests(&mut out, results);
     nodes(&mut out, results);
@@ -125,15 +126,15 @@ fn warnings(out: &mut String, results: &Results) {
     }
 }
 
-fn slos(out: &mut String, results: &Results) {
-    if results.slos.is_empty() {
+fn slos(out: &mut String, title: &str, slos: &[SloResult]) {
+    if slos.is_empty() {
         return;
     }
-    let mut table = Table::new("Service level objectives", &["", "<target", "measured", ""]);
-    for slo in &results.slos {
+    let mut table = Table::new(title, &["", "<target", "measured", ""]);
+    for slo in slos {
         let class = match slo.verdict.as_str() {
-            "met" | "pass" => "met",
-            "missed" | "fail" => "missed",
+            "met" | "pass" | "as expected" => "met",
+            "missed" | "fail" | "not as expected" => "missed",
             _ => "inconclusive",
         };
         table.row(&[
@@ -303,7 +304,7 @@ fn why(out: &mut String, results: &Results) {
         let mut table = Table::new("What happened", &["", "<"]);
         for event in &results.timeline.events {
             table.row(&[
-                Cell::plain(explain::clock(event.at)),
+                Cell::plain(clock(event.at)),
                 Cell { class: "left", text: event.text.clone() },
             ]);
         }

@@ -13,7 +13,7 @@ pub(crate) fn results(results: &Results) -> Vec<u8> {
 }
 
 /// What says why, and of which run.
-pub(crate) fn explanation(results: &Results) -> Vec<u8> {
+pub(crate) fn explanation(results: &Results, variants: &[String]) -> Vec<u8> {
     let document = serde_json::json!({
         "scenario": results.scenario,
         "variant": results.variant,
@@ -22,6 +22,7 @@ pub(crate) fn explanation(results: &Results) -> Vec<u8> {
         "faults": results.faults,
         "bottleneck": results.bottleneck,
         "blame": results.blame,
+        "variants": variants,
     });
     format!("{document:#}\n").into_bytes()
 }

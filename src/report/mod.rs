@@ -15,6 +15,7 @@ mod plots;
 mod table;
 mod text;
 mod topology;
+mod variants;
 
 use crate::results::{Results, SampledRequest};
 
@@ -51,8 +52,18 @@ pub fn explain_text(results: &Results, width: u16) -> String {
 }
 
 /// The same for programs: the part of `results.json` that says why.
-pub fn explain_json(results: &Results) -> Vec<u8> {
-    json::explanation(results)
+pub fn explain_json(results: &Results, variants: &[String]) -> Vec<u8> {
+    json::explanation(results, variants)
+}
+
+/// What a variant changes, in one sentence; it sets these paths.
+pub fn variant_text(results: &Results, variant: &Results, paths: &[String]) -> String {
+    variants::sentence(results, variant, paths)
+}
+
+/// What `explain` says of a file's variants: their names, or what each changes.
+pub fn variants_text(names: &[&str], told: &[String], width: u16) -> String {
+    variants::text(names, told, width)
 }
 
 /// The summary for a terminal `width` columns wide (at least 80 are used).

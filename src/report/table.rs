@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use super::text::{self, Quantity, clean, count, duration, estimate, plural, shorten, value};
+use super::text::{
+    self, Quantity, about, clean, count, duration, estimate, plural, shorten, value,
+};
 use crate::results::{
     Distribution, Estimate, FaultResults, NodeResults, RequestCounts, Results, SloResult,
 };
@@ -48,7 +50,11 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     }
     if !results.slos.is_empty() {
         out.blank();
-        out.table(|intervals| slos(&results.slos, intervals));
+        out.table(|intervals| slos("SLO", &results.slos, intervals));
+    }
+    if !results.expect.is_empty() {
+        out.blank();
+        out.table(|intervals| slos("Expectation", &results.expect, intervals));
     }
     notes(&mut out, results);
     out.text
@@ -276,10 +282,17 @@ fn faults(results: &Results, intervals: bool) -> Table {
 pub(crate) const FAULT_COLUMNS: [&str; 6] =
     ["Fault", "when", "availability before", "during", "after", "recovered after"];
 
-/// How long it took to recover, as `shown`; or that it did not.
+/// How long it took to recover, as `shown`; or that it did not, or that it was back before the end.
 pub(crate) fn recovered(fault: &FaultResults, shown: impl Fn(&Estimate) -> String) -> String {
-    match fault.metastable {
-        Some(true) => "stays down".to_owned(),
+    let lasted = fault.spans.first().map_or(0.0, |span| span.1 - span.0);
+    let early = fault.back_after.value.is_some_and(|back| back > 0.0 && back < lasted);
+    match fault.aftermath.as_deref() {
+        _ if early => format!("{} after its start", shown(&fault.back_after)),
+        Some("metastable") => "stays down".to_owned(),
+        Some("draining") => {
+            format!("empty in {}", fault.empty_in.value.map(about).unwrap_or_default())
+        }
+        Some("cause_remains") => "cause remains".to_owned(),
         _ => shown(&fault.time_to_recover),
     }
 }
@@ -321,8 +334,8 @@ pub(crate) fn instances(node: &NodeResults) -> String {
     }
 }
 
-fn slos(slos: &[SloResult], intervals: bool) -> Table {
-    let mut table = table(["SLO", "", "measured", ""]);
+fn slos(title: &str, slos: &[SloResult], intervals: bool) -> Table {
+    let mut table = table([title, "", "measured", ""]);
     for column in 0..4 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Left);
@@ -330,7 +343,7 @@ fn slos(slos: &[SloResult], intervals: bool) -> Table {
     }
     for slo in slos {
         table.add_row([
-            shorten(&slo.verdict, 12),
+            shorten(&slo.verdict, 15),
             shorten(&slo.expression, if intervals { 44 } else { 30 }),
             cell(slo_quantity(&slo.expression), &slo.estimate, intervals),
             slo_margin(slo),

@@ -178,6 +178,22 @@ impl Requests {
         }
     }
 
+    /// Of each window, whether requests of it are on their way as the run ends. Those that have taken longer
+    /// than any that was decided are not on their way: nobody will answer them.
+    pub fn undecided(&self) -> Vec<bool> {
+        let slowest = self.latency.max().max(self.latency_failed.max()).unwrap_or_default();
+        let end = self.windows.last().map_or(0, |w| w.start + w.covered);
+        let open = |w: &RequestsInWindow| w.outcomes.iter().sum::<u64>() < w.issued;
+        let late = |w: &RequestsInWindow| w.start + w.covered + slowest > end;
+        self.windows.iter().map(|w| open(w) && late(w)).collect()
+    }
+
+    /// Of each window good requests and all; nothing of those in which requests are on their way.
+    pub fn known(&self) -> Vec<Option<(u64, u64)>> {
+        let windows = self.windows.iter().zip(self.undecided());
+        windows.map(|(w, open)| (!open && w.issued > 0).then_some((w.good, w.issued))).collect()
+    }
+
     /// Decided requests.
     pub fn decided(&self) -> u64 {
         self.outcomes.iter().sum()
@@ -343,6 +359,14 @@ pub fn client_series(parts: &[Requests]) -> ClientSeries {
     }
     what_happened(&mut series, &windows);
     series.in_flight = in_flight(parts);
+    for part in parts {
+        let open = part.undecided();
+        series.undecided.resize(open.len().max(series.undecided.len()), false);
+        series.undecided.iter_mut().zip(open).for_each(|(any, open)| *any |= open);
+    }
+    if !series.undecided.contains(&true) {
+        series.undecided.clear();
+    }
     series
 }
 

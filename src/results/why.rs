@@ -26,7 +26,8 @@ pub struct TimelineEvent {
     /// `breaker_opened`, `goodput_fell`, `goodput_returned`; of nodes `load_rose` (more calls than those who
     /// call were asked for), `hit_ratio_fell`, `skew_grew`, `queue_grew`, `queue_drained`, `inside_grew`,
     /// `saturated`, `waits_began`, `timeouts_began`, `refusals_began`, `breaker_opened`,
-    /// `target_taken_out`, `amplification`; of faults that came once `recovered`, `partly_recovered`, `not_recovered`.
+    /// `target_taken_out`, `amplification`; of faults that came once `back` (while they last), `recovered`,
+    /// `partly_recovered`, `draining`, `not_recovered`.
     pub kind: String,
     /// The fault, alert, client or node.
     pub subject: String,
@@ -34,6 +35,12 @@ pub struct TimelineEvent {
     pub value: Option<f64>,
     /// The level before.
     pub baseline: Option<f64>,
+    /// What it was at first, where `value` was reached later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onset: Option<f64>,
+    /// When `value` was reached, if that was later: the start of its window, s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extreme_at: Option<f64>,
     /// What it is of, where the kind does not say: an outcome, a cause.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub of: String,
@@ -81,4 +88,8 @@ pub struct NodeBlame {
     pub waiting: f64,
     /// Work, s per request.
     pub work: f64,
+    /// What else passes inside a node that calls nobody, s per request: the latency of externals, `wait` steps, locks,
+    /// pauses.
+    #[serde(default)]
+    pub inside: f64,
 }

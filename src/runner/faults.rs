@@ -2,16 +2,13 @@
 //!
 //! **Invariant.** A request counts by its intended send, in one phase of each fault at most.
 
+use super::aftermath::{
+    Aftermath, aftermath, back_after, client_back_after, late, recovery, watched,
+};
 use crate::{
     model::probe::{AlertMeasured, FaultMeasured, Measured},
     results::{AlertResults, Estimate, FaultResults, Requests, RequestsInWindow, seconds},
 };
-
-/// Share of the availability before a fault that counts as recovered.
-const RECOVERED: f64 = 0.99;
-
-/// Share of the availability before a fault below which it counts as lost for good.
-const LOST: f64 = 0.9;
 
 /// The requests of one client in one replication.
 #[derive(Clone, Debug)]
@@ -45,11 +42,7 @@ pub(super) fn results(
                 let each: Vec<_> = parts.iter().map(|f| pick(f)).collect();
                 Estimate::ratio_of(&each, confidence).fraction()
             };
-            let recovered: Vec<_> =
-                parts.iter().zip(all).map(|(f, requests)| recovery(f, requests)).collect();
-            let happened = parts.iter().zip(&recovered).filter(|(f, _)| !f.spans.is_empty());
-            let every = happened.clone().all(|(_, time)| time.is_some());
-            let times: Vec<_> = happened.filter(|_| every).map(|(_, time)| *time).collect();
+            let times = all_or_none(&parts, parts.iter().zip(all).map(|(f, r)| recovery(f, r)));
             let goodput = |wanted: Option<usize>| -> Vec<Option<Goodput>> {
                 let of = |(fault, clients): (&&FaultMeasured, &Vec<OfClient>)| {
                     let all = clients.iter().enumerate();
@@ -65,9 +58,29 @@ pub(super) fn results(
             };
             let before: Vec<_> = goodput(None).iter().map(|g| g.map(|g| g.before)).collect();
             let names = clients.first().filter(|clients| clients.len() > 1);
-            let names = names.into_iter().flatten().map(|client| client.name.clone());
+            let names: Vec<String> =
+                names.into_iter().flatten().map(|client| client.name.clone()).collect();
+            let back = all_or_none(&parts, parts.iter().zip(all).map(|(f, r)| back_after(f, r)));
+            let back_of = |c: usize| {
+                let of = |(f, clients): (&&FaultMeasured, &Vec<OfClient>)| {
+                    client_back_after(f, &clients[c].requests, warm_up)
+                };
+                let times = all_or_none(&parts, parts.iter().zip(clients).map(of));
+                Estimate::mean_of(&times, confidence)
+            };
+            let each = parts.iter().zip(all).zip(replications);
+            let after = most(each.filter_map(|((f, r), m)| aftermath(f, r, m)).collect());
+            let empty: Vec<_> = after
+                .iter()
+                .map(|after| match after {
+                    Aftermath::Draining(time) => Some(*time),
+                    _ => None,
+                })
+                .collect();
+            let after = after.first();
             FaultResults {
                 id: parts[0].id.clone(),
+                title: parts[0].title.clone(),
                 effect: parts[0].effect.to_owned(),
                 target: parts[0].target.clone(),
                 occurrences: mean(&|f| Some(f.spans.len() as f64)),
@@ -78,10 +91,22 @@ pub(super) fn results(
                 availability_after: ratio(|f| f.after),
                 spans: same_spans(&parts),
                 time_to_recover: Estimate::mean_of(&times, confidence),
-                metastable: most(parts.iter().zip(all).filter_map(|(f, r)| is_metastable(f, r))),
+                back_after: Estimate::mean_of(&back, confidence),
+                back_by_client: names
+                    .iter()
+                    .enumerate()
+                    .map(|(c, name)| (name.clone(), back_of(c)))
+                    .collect(),
+                aftermath: after.map(|after| after.name().to_owned()),
+                empty_in: Estimate::mean_of(&empty, confidence),
+                metastable: match after {
+                    Some(Aftermath::CauseRemains) | None => None,
+                    Some(after) => Some(*after == Aftermath::Metastable),
+                },
                 goodput_before: Estimate::mean_of(&before, confidence),
                 goodput_returned: returned(None),
                 returned_by_client: names
+                    .into_iter()
                     .enumerate()
                     .map(|(c, n)| (n, returned(Some(c))))
                     .collect(),
@@ -173,12 +198,6 @@ fn end(window: &RequestsInWindow) -> u64 {
     window.start + window.covered
 }
 
-/// The second half of the time that was watched after a fault.
-fn late(fault: &FaultMeasured) -> (u64, u64) {
-    let ended = fault.spans.last().map_or(fault.until, |span| span.1);
-    (ended + fault.until.saturating_sub(ended) / 2, fault.until)
-}
-
 /// The spans of a fault, when they do not vary.
 fn same_spans(parts: &[&FaultMeasured]) -> Vec<(f64, f64)> {
     let mut happened = parts.iter().filter(|f| !f.spans.is_empty());
@@ -189,61 +208,21 @@ fn same_spans(parts: &[&FaultMeasured]) -> Vec<(f64, f64)> {
     first.spans.iter().map(|s| (seconds(s.0), seconds(s.1))).collect()
 }
 
-/// What most of them say, if there are any.
-fn most(each: impl Iterator<Item = bool>) -> Option<bool> {
-    let each: Vec<bool> = each.collect();
-    let yes = each.iter().filter(|yes| **yes).count();
-    (!each.is_empty()).then_some(2 * yes > each.len())
+/// Times of those in which the fault came, if each of them has one.
+fn all_or_none(
+    parts: &[&FaultMeasured],
+    times: impl Iterator<Item = Option<f64>>,
+) -> Vec<Option<f64>> {
+    let came = parts.iter().zip(times).filter(|(fault, _)| !fault.spans.is_empty());
+    let times: Vec<_> = came.map(|(_, time)| time).collect();
+    if times.iter().all(Option::is_some) { times } else { Vec::new() }
 }
 
-/// Whether the design stayed down although what brought it down was over: availability in the second half
-/// of the time after the fault was far below what it was before. Nobody knows when that time was shorter
-/// than the fault itself.
-fn is_metastable(fault: &FaultMeasured, requests: &Requests) -> Option<bool> {
-    let &[(started, ended)] = fault.spans.as_slice() else { return None };
-    let (good, decided) = fault.before;
-    let watched = fault.until.saturating_sub(ended);
-    if decided == 0 || watched == 0 || watched < ended - started {
-        return None;
-    }
-    let (from, until) = late(fault);
-    let late = requests.windows.iter().filter(|w| w.start >= from && w.start < until);
-    let (then, all) = late
-        .filter_map(RequestsInWindow::judged)
-        .fold((0, 0), |(then, all), (good, decided)| (then + good, all + decided));
-    let before = good as f64 / decided as f64;
-    (all > 0).then_some((then as f64) < LOST * before * all as f64)
-}
-
-/// A fault, watched no further than to the next change of load if all was well by then: what went wrong
-/// later has another cause.
-fn watched(fault: &FaultMeasured, requests: &Requests) -> FaultMeasured {
-    let steady = FaultMeasured { until: fault.steady, ..fault.clone() };
-    if is_metastable(&steady, requests) == Some(false) { steady } else { fault.clone() }
-}
-
-/// From the end of a fault until the end of the last window that is worse than before it, s.
-fn recovery(fault: &FaultMeasured, requests: &Requests) -> Option<f64> {
-    let &[(_, ended)] = fault.spans.as_slice() else { return None };
-    let (good, decided) = fault.before;
-    if decided == 0 {
-        return None;
-    }
-    let before = good as f64 / decided as f64;
-    let mut last = ended;
-    let mut latest = ended;
-    for window in &requests.windows {
-        let (start, end) = (window.start, end(window));
-        let Some((good, decided)) = window.judged() else { continue };
-        if end <= ended || start >= fault.until {
-            continue;
-        }
-        // The window the fault ended in holds requests from before its end.
-        if start >= ended && (good as f64) < RECOVERED * before * decided as f64 {
-            last = end;
-        }
-        latest = end;
-    }
-    // Worse to the very end: nobody knows when it recovers.
-    (last < latest || latest == ended && fault.until > ended).then(|| seconds(last - ended))
+/// Those that say what most of them say; of two things that are said as often, the worse.
+fn most(each: Vec<Aftermath>) -> Vec<Aftermath> {
+    let of = |name: &str| -> Vec<Aftermath> {
+        each.iter().copied().filter(|one| one.name() == name).collect()
+    };
+    let names = ["recovered", "draining", "cause_remains", "metastable"];
+    names.map(of).into_iter().max_by_key(Vec::len).unwrap_or_default()
 }

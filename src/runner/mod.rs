@@ -5,6 +5,7 @@
 //! **Invariant.** What is merged is a contiguous prefix of the replications, in index order,
 //! whatever finished first and on however many threads (`semantics.md` 14-16).
 
+mod aftermath;
 mod faults;
 mod merge;
 mod nodes;

@@ -73,8 +73,9 @@ impl Loader<'_> {
         let combinations = combinations(spec);
         let mut bare = tree.clone();
         if let Kind::Map(entries) = &mut bare.kind {
-            entries
-                .retain(|e| !matches!(e.key.as_str(), "variants" | "faults" | "slos" | "alerts"));
+            entries.retain(|e| {
+                !matches!(e.key.as_str(), "variants" | "faults" | "slos" | "expect" | "alerts")
+            });
         }
         let nodes = bare.size().saturating_mul(combinations.len());
         if combinations.len() > MAX_VERSIONS || nodes > MAX_VERSION_NODES {

@@ -304,6 +304,10 @@ impl Loader<'_> {
     fn chosen(&mut self, tree: &Node, name: &str) -> Option<Node> {
         if let Some(variant) = tree.get("variants").and_then(|v| v.get(name)) {
             let mut varied = without_variants(tree);
+            // What the file is to show is not what another design is to show.
+            if let Kind::Map(entries) = &mut varied.kind {
+                entries.retain(|entry| entry.key != "expect");
+            }
             return self.vary(&mut varied, name, variant).then_some(varied);
         }
         let text = format!("--variant {name}");

@@ -39,6 +39,7 @@ slos:
   - availability(during=az-loss) >= 90%                      # of requests intended while a fault held
   - p99(latency operation=browse after=az-loss) <= 400ms     # or `before=` it
   - time_to_recover(az-loss) <= 30s                          # from its end on
+  - back_after(az-loss client=gold) <= 60s                   # from its start on, of one client
   - alerts.bad.fired <= 4m                                   # when it first did; `resolved`, and `count`
 ```
 

@@ -57,11 +57,11 @@ const SELECTORS: [&str; 9] =
     ["client", "operation", "node", "outcome", "to", "window", "before", "during", "after"];
 
 /// Checks the file's expressions; those with errors are reported at `slos[i]` and left out.
-pub fn check(texts: &[String], names: &Names, problems: &mut Problems) -> Vec<Slo> {
+pub fn check(key: &str, texts: &[String], names: &Names, problems: &mut Problems) -> Vec<Slo> {
     let mut slos: Vec<(usize, Slo)> = Vec::new();
     if texts.len() > MAX_SLOS {
-        let message = format!("{} SLOs; the limit is {MAX_SLOS}", texts.len());
-        problems.error("E-LIMIT", "slos", message);
+        let message = format!("{} expressions; the limit is {MAX_SLOS}", texts.len());
+        problems.error("E-LIMIT", key, message);
         return Vec::new();
     }
     for (index, text) in texts.iter().enumerate() {
@@ -78,14 +78,14 @@ pub fn check(texts: &[String], names: &Names, problems: &mut Problems) -> Vec<Sl
             Err(Fault { code, message, help }) => problems.add(Problem {
                 severity: Severity::Error,
                 code,
-                path: format!("slos[{index}]"),
+                path: format!("{key}[{index}]"),
                 at_key: false,
                 message,
                 help,
             }),
         }
     }
-    contradictions(&slos, problems);
+    contradictions(key, &slos, problems);
     slos.into_iter().map(|(_, slo)| slo).collect()
 }
 
@@ -167,7 +167,7 @@ impl Checker<'_> {
                 return Err(not_yet(word));
             }
         }
-        if let ["time_to_recover" | "metastable"] = segments.as_slice() {
+        if let ["time_to_recover" | "back_after" | "metastable"] = segments.as_slice() {
             return self.of_one_fault(metric, segments[0]);
         }
         if let ["alerts", alert, field] = segments.as_slice() {
@@ -202,21 +202,35 @@ impl Checker<'_> {
         }
     }
 
-    /// `time_to_recover(az-loss)`, `metastable(blip)`.
+    /// `time_to_recover(az-loss)`, `back_after(az-loss client=web)`, `metastable(blip)`.
     fn of_one_fault(&self, metric: &Metric, name: &str) -> Checked<(Figure, Dimension)> {
-        let ([Selector { name: None, value }], None) = (metric.selectors.as_slice(), &metric.stat)
-        else {
-            let message = format!("`{name}` is of one fault");
-            let help = match name {
-                "metastable" => "for example `metastable(blip) == false`",
-                _ => "for example `time_to_recover(az-loss) <= 30s`",
-            };
-            return Err(fault("E-SLO", message, Some(help.to_owned())));
+        let (id, client) = match (metric.selectors.as_slice(), &metric.stat) {
+            ([Selector { name: None, value }], None) => (value, None),
+            (
+                [Selector { name: None, value }, Selector { name: Some(by), value: client }],
+                None,
+            ) if name == "back_after" && by.text == "client" => (value, Some(client)),
+            _ => {
+                let message = format!("`{name}` is of one fault");
+                let help = match name {
+                    "metastable" => "for example `metastable(blip) == false`",
+                    "back_after" => {
+                        "for example `back_after(az-loss) <= 60s`, or `back_after(az-loss client=web) <= 60s`"
+                    }
+                    _ => "for example `time_to_recover(az-loss) <= 30s`",
+                };
+                return Err(fault("E-SLO", message, Some(help.to_owned())));
+            }
         };
-        known("fault", &value.text, self.names.faults.iter())?;
+        known("fault", &id.text, self.names.faults.iter())?;
+        if let Some(client) = client {
+            known("client", &client.text, self.names.clients.keys())?;
+        }
+        let id = id.text.clone();
         Ok(match name {
-            "metastable" => (Figure::Metastable(value.text.clone()), Dimension::Truth),
-            _ => (Figure::Recovery(value.text.clone()), Dimension::Seconds),
+            "metastable" => (Figure::Metastable(id), Dimension::Truth),
+            "back_after" => (Figure::Back(id, client.map(|c| c.text.clone())), Dimension::Seconds),
+            _ => (Figure::Recovery(id), Dimension::Seconds),
         })
     }
 

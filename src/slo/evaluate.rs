@@ -19,6 +19,19 @@ pub fn evaluate(slos: &[Slo], results: &Results, evidence: &dyn Evidence) -> Vec
     slos.iter().map(|slo| judge.result(slo)).collect()
 }
 
+/// Judges what is to be seen: the same, in words that call no disaster met.
+pub fn expected(expect: &[Slo], results: &Results, evidence: &dyn Evidence) -> Vec<SloResult> {
+    let mut each = evaluate(expect, results, evidence);
+    for one in &mut each {
+        match one.verdict.as_str() {
+            "met" => "as expected".clone_into(&mut one.verdict),
+            "missed" => "not as expected".clone_into(&mut one.verdict),
+            _ => {}
+        }
+    }
+    each
+}
+
 /// A figure: its point value (infinite when it falls on a request that never succeeded) and that
 /// of each replication.
 struct Reading {
@@ -79,6 +92,9 @@ impl Judge<'_> {
             Figure::Metastable(fault) => self.over_results(|r| metastable(r, fault)),
             Figure::Alert(id, field) => self.over_results(|r| alert(r, id, *field)),
             Figure::Recovery(fault) => self.over_results(|r| recovery(r, fault)),
+            Figure::Back(fault, client) => {
+                self.over_results(|r| back_after(r, fault, client.as_deref()))
+            }
             Figure::Windows(series, stat, window) => self.windows(series, *stat, *window),
         }
     }
@@ -343,6 +359,13 @@ fn alert(results: &Results, id: &str, field: AlertField) -> Option<f64> {
 
 fn recovery(results: &Results, fault: &str) -> Option<f64> {
     results.faults.iter().find(|f| f.id == fault)?.time_to_recover.value
+}
+
+/// Of the only client there is it is that of all.
+fn back_after(results: &Results, fault: &str, client: Option<&str>) -> Option<f64> {
+    let fault = results.faults.iter().find(|f| f.id == fault)?;
+    let of = client.and_then(|client| fault.back_by_client.get(client));
+    of.unwrap_or(&fault.back_after).value
 }
 
 /// 1 for true, 0 for false.

@@ -14,7 +14,7 @@ mod parse;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use check::check;
-pub use evaluate::evaluate;
+pub use evaluate::{evaluate, expected};
 
 use crate::results::Selection;
 use parse::Op;
@@ -83,6 +83,8 @@ enum Figure {
     Alert(String, AlertField),
     /// Time to recover from a fault.
     Recovery(String),
+    /// Time from the start of a fault until all, or one client, were as well as before.
+    Back(String, Option<String>),
     /// Whether the design stayed down after a fault: 1 or 0.
     Metastable(String),
     /// A statistic over the windows of a series.

@@ -125,3 +125,54 @@ pub fn grouped(value: f64, decimals: usize) -> String {
 pub fn plural(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(n), if n == 1 { "" } else { "s" })
 }
+
+/// An instant of the run: `3m02s`.
+pub fn clock(at: f64) -> String {
+    let whole = libm::floor(at);
+    let part = at - whole;
+    // Tenths are enough, but for runs of seconds.
+    let digits = match at {
+        _ if part == 0.0 => 0,
+        at if at < 10.0 => 3,
+        _ => 1,
+    };
+    let s = grouped(libm::fmod(whole, 60.0) + part, digits);
+    let (minutes, hours) = (libm::floor(whole / 60.0), libm::floor(whole / 3600.0));
+    let days = libm::floor(whole / 86_400.0);
+    let pad = if s.find('.').unwrap_or(s.len()) < 2 { "0" } else { "" };
+    if days > 0.0 {
+        format!("{days}d{:02}h{:02}m", hours - 24.0 * days, minutes - 60.0 * hours)
+    } else if hours > 0.0 {
+        format!("{hours}h{:02}m{pad}{s}s", minutes - 60.0 * hours)
+    } else if minutes > 0.0 {
+        format!("{minutes}m{pad}{s}s")
+    } else {
+        format!("{s}s")
+    }
+}
+
+/// A time that is worked out from a slope: `about 6 min`.
+pub fn about(time: f64) -> String {
+    let whole = if time < 120.0 { time.round() } else { 60.0 * (time / 60.0).round() };
+    format!("about {}", duration(whole.max(1.0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_read_like_clocks() {
+        for (at, shown) in [
+            (0.0, "0s"),
+            (2.5, "2.500s"),
+            (42.0, "42s"),
+            (60.0, "1m00s"),
+            (249.333, "4m09.3s"),
+            (3_725.0, "1h02m05s"),
+            (190_980.0, "2d05h03m"),
+        ] {
+            assert_eq!(clock(at), shown);
+        }
+    }
+}

@@ -73,7 +73,8 @@ pub(crate) fn examine(bytes: &[u8]) -> (Vec<Source>, Vec<Found>) {
         window: 1_000_000_000,
         ..slo::Names::default()
     };
-    slo::check(&loaded.spec.slos, &names, &mut problems);
+    slo::check("slos", &loaded.spec.slos, &names, &mut problems);
+    slo::check("expect", &loaded.spec.expect, &names, &mut problems);
     assert!(prepared.is_some() || problems.any_error(), "what cannot be run has a reason");
     let found = loaded.found(&problems.into_vec());
     (loaded.sources, found)
@@ -377,6 +378,15 @@ fn names_and_designs_are_checked() {
         ("B61", "warm_up: 10s", "warm_up: 100s", "4:10 E-WINDOW", ""),
         ("B62", "name: mm1", "name: mm1\nslos: [availability >= 100%]", "3:8 E-SLO", ""),
         ("B62", "name: mm1", "name: mm1\nslos: [latency <= 1s]", "3:8 E-SLO", ""),
+        ("B62", "name: mm1", "name: mm1\nexpect: [latency <= 1s]", "3:10 E-SLO", ""),
+        (
+            "B62",
+            "name: mm1",
+            "name: mm1\nexpect: [metastable(x) == true]",
+            "3:10 E-REF",
+            "no fault",
+        ),
+        ("B62", "name: mm1", "name: mm1\nslos: [back_after <= 1s]", "3:8 E-SLO", "one fault"),
         (
             "B63",
             "name: mm1",

@@ -83,9 +83,9 @@ const STORIES: [Story; 18] = [
             "timeouts_began users",
             "goodput_fell users",
             "fault_ended rush",
-            "not_recovered rush",
+            "draining rush",
         ],
-        never: &["queue_drained", "recovered", "amplification"],
+        never: &["queue_drained", "recovered", "not_recovered", "amplification"],
     },
     Story {
         name: "stale-queue",
@@ -353,6 +353,18 @@ fn the_time_of_a_request_adds_up() {
 }
 
 #[test]
+fn externals_have_their_part_of_the_time() {
+    let text = "windtunnel: 1\nname: outside\nduration: 60s\n\
+         clients: {users: {arrivals: constant(10/s), to: app, timeout: 5s}}\n\
+         nodes:\n  app: {service: {cores: 4, endpoints: {default: [{work: 10ms}, {call: bank}]}}}\n  \
+           bank: {external: {latency: 30ms}}\n";
+    let blame = of(text, 1).blame.unwrap();
+    assert!((blame.nodes["bank"].inside - 0.03).abs() < 1e-4, "{blame:?}");
+    assert!((blame.nodes["app"].work - 0.01).abs() < 1e-4, "{blame:?}");
+    assert!(blame.nodes["app"].inside.to_bits() == 0 && blame.remainder.abs() < 1e-4, "{blame:?}");
+}
+
+#[test]
 fn what_returns_after_a_fault_is_what_is_answered() {
     // When the pause is over, two in five fail for good; the load doubles, which is no return.
     let text = "windtunnel: 1\nname: part\nduration: 300s\nwarm_up: 20s\n\
@@ -424,17 +436,22 @@ fn explain_says_the_same_of_a_file_and_of_its_folder() {
     let text = said("explain mm1.yaml --jobs 1");
     assert_eq!(files(w.path()).len(), 2, "explain writes nothing");
     assert!(text.contains("Nothing happened") && text.contains("server: busy 9"), "{text}");
+    assert!(text.contains("Variants: fast (--variants runs them)"), "{text}");
     assert_eq!(said("explain mm1.yaml --jobs 3"), text);
     said("run mm1.yaml");
     let folder = result_folder(w.path(), "mm1");
     let folder = folder.strip_prefix(w.path()).unwrap().to_str().unwrap();
-    assert_eq!(said(&format!("explain {folder}")), text);
+    let of_folder = said(&format!("explain {folder}"));
+    assert_eq!(Some(of_folder.as_str()), text.split("\n  Variants:").next());
     let document: serde_json::Value =
         serde_json::from_str(&said(&format!("explain {folder} --format json"))).unwrap();
     for key in ["scenario", "fingerprint", "timeline", "faults", "bottleneck", "blame"] {
         assert!(document.get(key).is_some(), "{key}: {document}");
     }
     assert!(said("explain mm1.yaml --variant fast -n 2").contains("mm1 (fast)"));
+    let told = said("explain mm1.yaml --variants -n 2");
+    assert!(told.contains("  fast (sets "), "{told}");
+    assert!(told.contains("p99 of what is answered") && told.contains(" instead of "), "{told}");
     assert_eq!(said("explain mm1.yaml --quiet"), "");
 }
 
@@ -456,6 +473,8 @@ fn explain_refuses_what_it_cannot_do() {
     let path = folder.to_str().unwrap();
     refused(&format!("explain {path} --seed 7"), "is a result folder");
     refused(&format!("explain {path} --replications 2"), "is a result folder");
+    refused(&format!("explain {path} --variants"), "is a result folder");
+    refused("explain mm1.yaml --variants --variant fast", "cannot be used with");
     let json = std::fs::read_to_string(folder.join("results.json")).unwrap();
     std::fs::write(folder.join("results.json"), json.replace("mm1", "mm2")).unwrap();
     refused(&format!("explain {path}"), "checksum");

@@ -51,8 +51,8 @@ fn the_table_lists_the_folder() {
     }
 }
 
-/// What the program says of the targets of one replication: expression and verdict.
-fn verdicts(name: &str, more: &[&str]) -> Vec<(String, String)> {
+/// What the program says of the targets (`slos`) or expectations (`expect`) of one replication: expression and verdict.
+fn verdicts(of: &str, name: &str, more: &[&str]) -> Vec<(String, String)> {
     let out = tempfile::tempdir().unwrap();
     let ran = Command::new(env!("CARGO_BIN_EXE_windtunnel"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -64,7 +64,7 @@ fn verdicts(name: &str, more: &[&str]) -> Vec<(String, String)> {
     assert!(ran.status.success(), "{name} {more:?}: {}", String::from_utf8_lossy(&ran.stderr));
     let found: Value = serde_json::from_slice(&ran.stdout).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let slos = found["slos"].as_array().unwrap();
+    let slos = found[of].as_array().unwrap();
     slos.iter().map(|slo| (text(&slo["expression"]), text(&slo["verdict"]))).collect()
 }
 
@@ -72,19 +72,23 @@ fn verdicts(name: &str, more: &[&str]) -> Vec<(String, String)> {
 fn each_happens_and_each_variant_prevents_it() {
     for name in INCIDENTS {
         let base = load(&path(name), &Disk, &Overrides::default()).unwrap().spec;
-        assert!(!base.slos.is_empty() && !base.variants.is_empty(), "{name}");
-        for (expression, verdict) in verdicts(name, &[]) {
-            assert_eq!(verdict, "met", "{name}: {expression}");
+        assert!(base.slos.is_empty() && !base.expect.is_empty(), "{name}");
+        assert!(!base.variants.is_empty(), "{name}");
+        for (expression, verdict) in verdicts("expect", name, &[]) {
+            assert_eq!(verdict, "as expected", "{name}: {expression}");
         }
         for variant in base.variants.keys() {
-            for (expression, verdict) in verdicts(name, &["--variant", &variant.0]) {
+            for (expression, verdict) in verdicts("slos", name, &["--variant", &variant.0]) {
                 assert_eq!(verdict, "met", "{name}, variant {}: {expression}", variant.0);
             }
             let overrides = Overrides { variant: Some(variant.0.clone()), sets: Vec::new() };
-            let wanted = load(&path(name), &Disk, &overrides).unwrap().spec.slos;
-            assert_ne!(wanted, base.slos, "{name}: {} has targets of its own", variant.0);
+            let varied = load(&path(name), &Disk, &overrides).unwrap().spec;
+            assert!(varied.expect.is_empty(), "{name}: {} is another design", variant.0);
+            let wanted = varied.slos;
+            assert!(!wanted.is_empty(), "{name}: {} has targets of its own", variant.0);
             let set = format!("slos=[{}]", wanted.join(", "));
-            let met = verdicts(name, &["--set", &set]).iter().filter(|v| v.1 == "met").count();
+            let met = verdicts("slos", name, &["--set", &set]);
+            let met = met.iter().filter(|v| v.1 == "met").count();
             assert!(met < wanted.len(), "{name}: {} is met without the change", variant.0);
         }
     }

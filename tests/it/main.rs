@@ -32,6 +32,7 @@ mod metamorphic;
 mod peers;
 mod placement;
 mod readme;
+mod recovery;
 mod reference;
 mod resilience;
 mod scenarios;

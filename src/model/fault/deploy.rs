@@ -357,6 +357,19 @@ impl Rollout {
 }
 
 impl Timeline {
+    /// Whether what a fault brought stays when it is over: a new version that was not taken back.
+    pub(super) fn remains(&self, fault: usize, names: &Names<'_>) -> bool {
+        let brings = |deploy: &DeploySpec| !deploy.set.is_empty();
+        let brings = names.faults[fault].deploy.as_ref().is_some_and(brings);
+        let mut rollouts = self.rollouts.iter();
+        brings && rollouts.any(|r| r.fault == fault && r.began.is_some() && !r.back)
+    }
+
+    /// Whether a fault is a deployment that was taken back.
+    pub(super) fn taken_back(&self, fault: usize) -> bool {
+        self.rollouts.iter().any(|r| r.fault == fault && r.back)
+    }
+
     /// A deployment goes no further, and what it has reached goes back.
     fn take_back(&mut self, number: usize, now: u64, duration: u64) {
         let rollout = self.rollouts[number].clone();

@@ -54,6 +54,9 @@ use crate::{
 pub struct FaultSpec {
     /// Its name in results and SLOs.
     pub id: Name,
+    /// What stories and pictures call it, in place of its effect and target: `title: half of the fleet reboots`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
     /// When it starts, from the start of the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<SimDuration>,

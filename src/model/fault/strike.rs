@@ -134,10 +134,12 @@ impl Simulation {
             let sides = self.timeline.sides(fault, ended_at);
             let mut measured = FaultMeasured {
                 id: id.clone(),
+                title: names.faults[fault].title.clone(),
                 effect: names.faults[fault].effect().name(),
                 target: names.faults[fault].effect().what(),
                 until: sides.afters.last().map_or(ended_at, |s| s.1),
                 steady: sides.afters.last().map_or(ended_at, |s| s.1.min(names.next_load(s.0))),
+                remains: self.timeline.remains(fault, names),
                 watched: names.design.watched.iter().position(|w| w == id),
                 ..FaultMeasured::default()
             };
@@ -154,6 +156,12 @@ impl Simulation {
                 measured.length[side as usize] += end.min(ended_at).saturating_sub(from);
             }
             measured.spans = sides.spans;
+            // What was deployed was there until it was taken back.
+            if let [first, .., last] = measured.spans[..]
+                && self.timeline.taken_back(fault)
+            {
+                measured.spans = vec![(first.0, last.1)];
+            }
             measured
         };
         (0..names.faults.len()).map(one).collect()

@@ -5,7 +5,7 @@ use super::{
     axis::Axis,
     decided,
     frame::{Figure, Line},
-    most, nothing, over_time, source, timed,
+    known, most, nothing, over_time, source, timed,
 };
 use crate::{
     report::text::{Quantity, duration},
@@ -22,7 +22,7 @@ pub(super) fn figure(results: &Results) -> Figure {
     let highest = most(percentiles.iter().flat_map(|(_, values)| values.iter().copied()));
     let mut panel = timed(results, "latency", Axis::from_zero(Quantity::Duration, highest));
     for (name, values) in percentiles {
-        let points = over_time(results, values.iter().copied());
+        let points = over_time(results, known(all, values.iter().copied()));
         panel.lines.push(Line { name: name.into(), points });
     }
     panel.height = 300;

@@ -5,7 +5,7 @@ use super::{
     axis::Axis,
     decided,
     frame::{Figure, Line},
-    most, nothing, over_time, source, timed,
+    known, most, nothing, over_time, source, timed,
 };
 use crate::{
     report::text::{Quantity, value},
@@ -31,7 +31,13 @@ pub(super) fn figure(results: &Results) -> Figure {
     let highest = most(lines.iter().flat_map(|(_, rates)| rates.iter().copied().map(Some)));
     let mut panel = timed(results, "requests", Axis::from_zero(Quantity::Rate, highest));
     for (name, rates) in lines {
-        let points = over_time(results, rates.iter().copied().map(Some));
+        let rates = rates.iter().copied().map(Some);
+        // What is asked is known to the end.
+        let points = if name == "offered load" {
+            over_time(results, rates)
+        } else {
+            over_time(results, known(all, rates))
+        };
         panel.lines.push(Line { name: name.into(), points });
     }
     let over_all = results.summary.figures.goodput.value.map_or_else(String::new, |goodput| {

@@ -84,7 +84,8 @@ fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Panel {
         let once = fault.occurrences.value == Some(1.0) && fault.spans.is_empty();
         let mean = fault.started.value.zip(fault.ended.value).filter(|_| once);
         for (i, &(from, to)) in fault.spans.iter().chain(&mean).take(SHADED).enumerate() {
-            let label = if i == 0 { shorten(&fault.id, 24) } else { String::new() };
+            let name = fault.title.as_ref().unwrap_or(&fault.id);
+            let label = if i == 0 { shorten(name, 32) } else { String::new() };
             // An instant is drawn as a thin line.
             spans.push(Span { from, to: to.max(from + results.duration / 500.0), label });
         }
@@ -94,6 +95,12 @@ fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Panel {
             let label = format!("! {}", shorten(&alert.id, 22));
             spans.push(Span { from, to: from + results.duration / 500.0, label });
         }
+    }
+    let all = results.series.clients.get("all");
+    if let Some(from) = all.and_then(|all| all.undecided.iter().position(|open| *open)) {
+        let from = results.series.start.get(from).copied().unwrap_or(results.duration);
+        let label = "still on their way".to_owned();
+        spans.push(Span { from, to: results.duration, label });
     }
     // Labels are placed from left to right; results name faults in the order of their ids.
     spans.sort_by(|a, b| a.from.total_cmp(&b.from));
@@ -121,6 +128,15 @@ fn over_time(
         }
     }
     points
+}
+
+/// The values of windows by intended send, up to those whose requests are on their way as the run ends.
+fn known(
+    client: &ClientSeries,
+    values: impl IntoIterator<Item = Option<f64>>,
+) -> impl Iterator<Item = Option<f64>> {
+    let open = client.undecided.iter().copied().chain(std::iter::repeat(false));
+    values.into_iter().zip(open).map(|(value, open)| value.filter(|_| !open))
 }
 
 /// The largest finite value.

@@ -5,7 +5,7 @@ use super::{
     axis::Axis,
     decided,
     frame::{Band, Figure, Line},
-    most, nothing, over_time, source, timed,
+    known, most, nothing, over_time, source, timed,
 };
 use crate::{
     report::text::{Quantity, value},
@@ -33,7 +33,7 @@ pub(super) fn figure(results: &Results) -> Figure {
     let least = all.availability.iter().flatten().copied().fold(1.0, f64::min);
     let mut availability = timed(results, "availability", Axis::up_to_one(least));
     availability.height = 150;
-    let points = over_time(results, all.availability.iter().copied());
+    let points = over_time(results, known(all, all.availability.iter().copied()));
     availability.lines.push(Line { name: String::new(), points });
 
     let mut bands = Vec::new();

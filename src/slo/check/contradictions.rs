@@ -7,7 +7,7 @@ use crate::problem::Problems;
 
 /// Pairs of expressions that cannot both hold (reliability B65): a larger figure bounded from above
 /// below the bound of a smaller one from below.
-pub(super) fn contradictions(slos: &[(usize, Slo)], problems: &mut Problems) {
+pub(super) fn contradictions(key: &str, slos: &[(usize, Slo)], problems: &mut Problems) {
     let mut reported = std::collections::BTreeSet::new();
     for (index, upper) in slos {
         for (other, lower) in slos {
@@ -24,7 +24,7 @@ pub(super) fn contradictions(slos: &[(usize, Slo)], problems: &mut Problems) {
             if contradict && reported.insert((at, first.text.clone())) {
                 problems.error_help(
                     "E-SLO-CONTRADICT",
-                    format!("slos[{at}]"),
+                    format!("{key}[{at}]"),
                     format!("this and `{}` cannot both hold", first.text),
                     "no run could ever meet both; correct one of them",
                 );

@@ -25,7 +25,7 @@ fn names() -> Names {
 fn problems(texts: &[&str]) -> (Vec<Slo>, Vec<Problem>) {
     let texts: Vec<String> = texts.iter().map(|t| (*t).to_owned()).collect();
     let mut problems = Problems::default();
-    let slos = super::check(&texts, &names(), &mut problems);
+    let slos = super::check("slos", &texts, &names(), &mut problems);
     (slos, problems.into_vec())
 }
 
@@ -71,6 +71,8 @@ fn sound_expressions_pass() {
         "attempts_per_request(after=blip) <= 1.2",
         "requests.timeout(during=blip) <= 1% of requests.issued(during=blip)",
         "time_to_recover(az-loss) <= 30s",
+        "back_after(az-loss) <= 60s",
+        "back_after(az-loss client=gold) <= 60s",
         "alerts.bad.fired <= 4m",
         "alerts.bad.resolved <= 6m in 90% of runs",
         "alerts.bad.count == 1",
@@ -145,6 +147,10 @@ fn faulty_expressions_are_explained() {
         ("throughput(during=blip) >= 1/s", "E-SLO", "not measured around faults"),
         ("p99(latency to=first_token during=blip) <= 1s", "E-SLO", "not measured around faults"),
         ("time_to_recover <= 30s", "E-SLO", "of one fault"),
+        ("back_after <= 30s", "E-SLO", "of one fault"),
+        ("back_after(az-loss node=api) <= 30s", "E-SLO", "of one fault"),
+        ("back_after(az-loss client=wep) <= 30s", "E-REF", "no client"),
+        ("time_to_recover(az-loss client=gold) <= 30s", "E-SLO", "of one fault"),
         ("time_to_recover(az-los) <= 30s", "E-REF", "did you mean `az-loss`?"),
         // Parts of the model that come later.
         ("lost_acked_writes == 0", "E-UNSUPPORTED", "`lost_acked_writes`"),

@@ -99,7 +99,7 @@ fn judge(text: &str, fake: &Fake) -> SloResult {
         ..Names::default()
     };
     let mut problems = Problems::default();
-    let slos = check(&[text.to_owned()], &names, &mut problems);
+    let slos = check("slos", &[text.to_owned()], &names, &mut problems);
     let problems = problems.into_vec();
     assert!(problems.is_empty(), "{text}: {problems:?}");
     evaluate(&slos, &fake.results_of(0), fake).remove(0)
@@ -218,7 +218,7 @@ fn an_incomplete_run_meets_nothing() {
     let fake = fake();
     let mut problems = Problems::default();
     let texts = ["availability >= 50%", "availability >= 95%"].map(str::to_owned);
-    let slos = check(&texts, &Names::default(), &mut problems);
+    let slos = check("slos", &texts, &Names::default(), &mut problems);
     let results = Results { status: "interrupted".to_owned(), ..fake.results_of(0) };
     let verdicts: Vec<_> =
         evaluate(&slos, &results, &fake).into_iter().map(|r| r.verdict).collect();
