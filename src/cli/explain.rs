@@ -1,6 +1,6 @@
 //! `windtunnel explain`: why a run went as it did, of a scenario file or of a result folder.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::atomic::AtomicBool};
 
 use clap::Args;
 
@@ -47,10 +47,14 @@ pub(super) struct ExplainArguments {
 }
 
 pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
+    let stop = match interruptible() {
+        Ok(stop) => stop,
+        Err(e) => return refuse(&format!("cannot catch Ctrl-C: {e}")),
+    };
     let found = if arguments.what.is_dir() {
         stored(arguments).map(|results| (results, Vec::new()))
     } else {
-        new(arguments, arguments.overriding.variant.clone(), voice)
+        new(arguments, arguments.overriding.variant.clone(), &stop, voice)
     };
     let (results, variants) = match found {
         Ok(found) => found,
@@ -58,7 +62,7 @@ pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
     };
     let mut others = Vec::new();
     for (name, paths) in variants.iter().filter(|_| arguments.variants) {
-        match new(arguments, Some(name.clone()), voice) {
+        match new(arguments, Some(name.clone()), &stop, voice) {
             Ok((other, _)) => others.push(variant_text(&results, &other, paths)),
             Err(exit) => return exit,
         }
@@ -107,6 +111,7 @@ type Variants = Vec<(String, Vec<String>)>;
 fn new(
     arguments: &ExplainArguments,
     variant: Option<String>,
+    stop: &AtomicBool,
     voice: Voice,
 ) -> Result<(Results, Variants), Exit> {
     let files = std::slice::from_ref(&arguments.what);
@@ -118,14 +123,13 @@ fn new(
     if let Some(replications) = arguments.replications {
         info.replications = replications as usize;
     }
-    let stop = interruptible().map_err(|e| refuse(&format!("cannot catch Ctrl-C: {e}")))?;
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(usize::from(arguments.jobs.unwrap_or(0)))
         .build()
         .map_err(|e| refuse(&format!("cannot start threads: {e}; try a smaller --jobs")))?;
     let bar = progress::bar(info.replications, voice.quiet);
     let simulate =
-        || runner::simulate(&ready.prepared, info.clone(), ready.seed, &stop, &|| bar.inc(1));
+        || runner::simulate(&ready.prepared, info.clone(), ready.seed, stop, &|| bar.inc(1));
     let merged = pool.install(simulate);
     bar.finish_and_clear();
     let merged = merged.map_err(|breach| broken(&overriding, &ready, &breach))?;

@@ -13,7 +13,7 @@ use super::{
     kinds::NodeSpec,
     network::ZonesSpec,
     resilience::check::edge,
-    service::{Discipline, ServiceSpec, StepSpec},
+    service::{Discipline, FullSpec, ServiceSpec, StepSpec},
     store::{ShardBy, StoreSpec},
 };
 use crate::{
@@ -482,7 +482,7 @@ fn service_waits(spec: &ServiceSpec, path: &str, problems: &mut Problems) -> boo
     );
     if let Some(patience) = &spec.patience {
         law(patience, &at("patience"), problems);
-        if !bounded {
+        if !bounded && !spec.inbound.as_ref().is_some_and(|inbound| inbound.delays()) {
             problems.warn(
                 "W-UNUSED",
                 at("patience"),
@@ -491,6 +491,7 @@ fn service_waits(spec: &ServiceSpec, path: &str, problems: &mut Problems) -> boo
             );
         }
     }
+    full(spec, &at("full"), problems);
     if let (Some(queue), false) = (spec.queue, bounded) {
         problems.warn(
             "W-UNUSED",
@@ -500,6 +501,32 @@ fn service_waits(spec: &ServiceSpec, path: &str, problems: &mut Problems) -> boo
         );
     }
     bounded
+}
+
+/// Who leaves a full waiting room.
+fn full(spec: &ServiceSpec, path: &str, problems: &mut Problems) {
+    if spec.full != Some(FullSpec::PushOut) {
+        return;
+    }
+    let ranks = matches!(
+        spec.discipline,
+        Some(
+            Discipline::Lifo
+                | Discipline::LifoPreemptive
+                | Discipline::Priority
+                | Discipline::PriorityPreemptive
+                | Discipline::ShortestJob
+                | Discipline::Srpt
+        )
+    );
+    if !ranks {
+        let message = "nobody who waits is less urgent than the one that comes";
+        let help = "add `discipline: priority`, `shortest_job`, `lifo` or one that interrupts";
+        problems.error_help("E-CONFLICT", path, message, help);
+    } else if spec.queue.is_none() {
+        let message = "a waiting room without a bound is never full";
+        problems.error_help("E-CONFLICT", path, message, "add `queue`");
+    }
 }
 
 fn has_work(steps: &[StepSpec]) -> bool {

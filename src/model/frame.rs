@@ -170,6 +170,8 @@ pub struct Extra {
     pub priority: u8,
     /// A fallback was used below.
     pub degraded: bool,
+    /// The attempt under way is one that a retry budget counts.
+    pub retries: bool,
     /// Iterations left of nested `repeat` steps.
     pub loops: [u32; MAX_LOOPS],
 }
@@ -209,6 +211,7 @@ impl Extra {
         request_op: 0,
         priority: 100,
         degraded: false,
+        retries: false,
         loops: [0; MAX_LOOPS],
     };
 }
@@ -219,6 +222,7 @@ impl Extra {
     pub fn begin_call(&mut self) {
         (self.attempt, self.surplus, self.remaining) = (0, 0, 0);
         self.hold = Hold::Start;
+        self.retries = false;
     }
 }
 

@@ -207,7 +207,7 @@ pub(crate) fn blame(results: &Results) -> Vec<String> {
         ));
     } else {
         lines.push(format!(
-            "the rest: {}, the network, backoff, waits for connections and permits, `wait` steps of callers",
+            "the rest: {}, the network, backoff, waits for connections and permits, `wait` steps",
             duration(blame.remainder.max(0.0))
         ));
     }

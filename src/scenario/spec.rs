@@ -70,10 +70,6 @@ pub struct ScenarioSpec {
     /// What must be seen for the run to show what it is to show, in the grammar of [targets](#targets): the signature of
     /// an incident, such as `metastable(stall) == true`. Told as "as expected" or "not as expected". A variant is another
     /// design: it is held to these only if it names its own.
-    ///
-    /// ```yaml
-    /// expect: [availability(after=rush) <= 10%]
-    /// ```
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<String>,
     /// Named sets of overrides, `path: value`; run one with `run --variant`.

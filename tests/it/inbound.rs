@@ -167,14 +167,158 @@ fn doors_are_checked() {
             (
                 "B50",
                 shed,
-                "rate_limit: token_bucket(rate=1/s burst=1 wait=1s)",
-                "6:64 E-CONFLICT",
-                "does not wait",
+                "rate_limit: leaky_bucket(rate=1/s queue=-1)",
+                "6:64 E-RANGE",
+                "negative",
             ),
             ("B33", shed, "concurrency: vegas()", "6:65 E-ENUM", "aimd"),
         ],
     );
+    let full =
+        ("B50", "workers: 4", "workers: 4, full: push_out", "6:48 E-CONFLICT", "less urgent");
+    check_in(DOOR, &[full]);
     let cores = DOOR.replace("workers: 4", "cores: 4");
     let reserve = ("B50", shed, "shed: {reserve: 20%}", "6:66 E-CONFLICT", "no workers");
     check_in(&cores, &[reserve]);
+}
+
+/// A door of 20 requests a second at which ten wait, and requests every 40 ms.
+fn delayed(service: &str, client: &str, faults: &str) -> Value {
+    let app = format!(
+        "app: {{service: {{{service}, work: 0s, \
+         inbound: {{rate_limit: leaky_bucket(rate=20/s queue=10)}}}}}}"
+    );
+    results("20.01s", &format!("arrivals: constant(25/s), to: app{client}"), &app, faults)
+}
+
+#[test]
+fn requests_wait_at_the_door_for_their_turn() {
+    // Measured on nginx, `limit_req` with `rate=20r/s` and `burst=10`: 66.4 % served, mean 447 ms, p99 504 ms.
+    let text = "windtunnel: 1\nname: door\nduration: 4000s\n\
+                clients: {u: {arrivals: poisson(30/s), to: s}}\n\
+                nodes: {s: {service: {workers: 1000, work: 0s, \
+                inbound: {rate_limit: leaky_bucket(rate=20/s queue=10)}}}}\n";
+    let door = results_of(text, 1);
+    let served = number(&door, "summary.availability");
+    assert!((served - 0.664).abs() < 0.005, "{served}");
+    let mean = number(&door, "summary.latency.mean");
+    assert!((mean - 0.447).abs() < 0.005, "{mean}");
+    assert!((number(&door, "summary.latency.p99") - 0.5).abs() < 0.005);
+    assert!(number(&door, "summary.latency.max") <= 0.5 + 1e-9);
+    // Who waits is inside, and in the queue, by Little's law.
+    let queue = number(&door, "nodes.s.in_queue");
+    assert!((queue - 20.0 * mean).abs() < 0.1, "{queue}");
+    assert!((number(&door, "nodes.s.waiting_time.mean") - mean * served).abs() < 0.01);
+    // Every 40 ms one comes and every 50 ms one goes in: each waits 10 ms longer, up to ten turns.
+    let ramp = delayed("workers: 1", "", "");
+    assert_eq!(number(&ramp, "summary.latency.max"), 0.5);
+    assert_eq!(number(&ramp, "nodes.app.causes.rate_limited"), 90.0);
+    // The bucket's five go in at once, the others wait a second at most.
+    let bucket = two("{rate_limit: {a: token_bucket(rate=10/s burst=5 wait=1s)}}");
+    assert!((number(&bucket, "clients.a.latency.max") - 1.001).abs() < 1e-9);
+    assert!((number(&bucket, "clients.b.latency.max") - 0.001).abs() < 1e-9);
+    // One worker and no waiting room: five at once are too many, in their turns they are not.
+    let herd = |inbound: &str| {
+        let app = format!("app: {{service: {{workers: 1, queue: 0, work: 40ms{inbound}}}}}");
+        let herd = results("500s", "arrivals: poisson(1/s batch=5), to: app", &app, "");
+        number(&herd, "summary.requests.rejected") / number(&herd, "summary.requests.issued")
+    };
+    assert!(herd("") > 0.8);
+    assert_eq!(herd(", inbound: {rate_limit: leaky_bucket(rate=20/s queue=1k)}"), 0.0);
+}
+
+#[test]
+fn each_value_has_a_line_of_its_own() {
+    // 20 a second of each client, of which one in two has either key.
+    let waits =
+        |results: &Value, client: &str| number(results, &format!("clients.{client}.latency.max"));
+    let classes = two("{rate_limit: {a: leaky_bucket(rate=10/s queue=2), \
+                       default: leaky_bucket(rate=10/s queue=4)}}");
+    assert_eq!((waits(&classes, "a"), waits(&classes, "b")), (0.201, 0.401));
+    let clients = two("{rate_limit: leaky_bucket(rate=19/s queue=100 per=client)}");
+    // Each waits 1/19 - 1/20 s longer than the one before; the last ten have not come in by the end.
+    let last = 189.0 * (1.0 / 19.0 - 1.0 / 20.0) + 0.001;
+    for client in ["a", "b"] {
+        assert!((waits(&clients, client) - last).abs() < 1e-6, "{}", waits(&clients, client));
+    }
+    let tiers = two("{rate_limit: {gold: leaky_bucket(rate=1k/s queue=9), \
+                     free: leaky_bucket(rate=5/s queue=1)}}");
+    assert!(number(&tiers, "nodes.app.causes.rate_limited") > 100.0);
+    assert!(waits(&tiers, "a") <= 0.201);
+}
+
+#[test]
+fn a_wait_at_the_door_ends_when_it_should() {
+    // By patience; the turn passes unused, so others wait as long.
+    let patient = delayed("workers: 1, patience: 100ms", "", "");
+    assert_eq!(number(&patient, "summary.latency_all.max"), 0.1);
+    assert!(number(&patient, "nodes.app.causes.abandoned") > 300.0);
+    assert_eq!(
+        number(&patient, "summary.requests.rejected"),
+        number(&patient, "nodes.app.causes.abandoned")
+    );
+    // By a deadline that came with the call.
+    let nodes = "gw: {service: {calls: [app], dependencies: {app: {deadline: propagate}}}}, \
+                 app: {service: {work: 0s, workers: 1, inbound: {rate_limit: leaky_bucket(rate=20/s queue=10)}}}";
+    let client = "arrivals: constant(25/s), to: gw, deadline: 100ms";
+    let late = results("20.01s", client, nodes, "");
+    assert!(number(&late, "nodes.app.causes.deadline") > 300.0);
+    assert_eq!(number(&late, "nodes.app.outcomes.ok"), number(&late, "summary.requests.ok"));
+    // By a caller that calls it off.
+    let off = delayed("workers: 1", ", timeout: 100ms, cancel: true", "");
+    assert!(number(&off, "nodes.app.causes.cancelled") > 300.0);
+    assert!(number(&off, "summary.requests.in_flight") <= 3.0);
+    // By a crash, of the process or of its host: nobody waits there any more, and the next are first.
+    for (kind, outcome) in [(", process: true", "error"), ("", "timeout")] {
+        let crash = format!("{{id: c, at: 10s, for: 1s, crash: {{node: app{kind}}}}}");
+        let dead = delayed("workers: 1", ", timeout: 2s", &crash);
+        // Those of the second it was down, and nine that waited.
+        assert_eq!(number(&dead, &format!("summary.requests.{outcome}")), 25.0 + 9.0, "{kind}");
+        assert_eq!(number(&dead, "nodes.app.causes.crashed"), 9.0);
+    }
+    // A pause holds them; those whose turn has come by its end go in at once.
+    let pause = "{id: p, at: 10s, for: 2s, pause: {node: app}}";
+    let paused = delayed("workers: 1", "", pause);
+    let longest = number(&paused, "summary.latency.max");
+    assert!((2.4..=2.5).contains(&longest), "{longest}");
+}
+
+/// Twice as much as one core can do, and one in six of it urgent.
+fn ranked(shape: &str) -> Value {
+    let text = format!(
+        "windtunnel: 1\nname: urgent\nduration: 100s\n\
+         clients:\n  urgent: {{arrivals: constant(3/s), to: app, priority: 1}}\n  \
+         rest: {{arrivals: constant(17/s), to: app, priority: 5}}\n\
+         nodes:\n  app: {{service: {{{shape}, work: 100ms}}}}\n"
+    );
+    results_of(&text, 1)
+}
+
+#[test]
+fn the_urgent_do_not_wait_for_room() {
+    let urgent = |results: &Value| number(results, "clients.urgent.availability");
+    // Who interrupts does not wait.
+    let interrupts = ranked("cores: 1, queue: 1, discipline: priority_preemptive");
+    assert_eq!(urgent(&interrupts), 1.0);
+    assert!((number(&interrupts, "clients.urgent.latency.max") - 0.1).abs() < 1e-9);
+    assert!(number(&interrupts, "nodes.app.causes.queue_full") > 500.0);
+    let strict = ranked("cores: 1, queue: 1, discipline: priority_preemptive, full: push_out");
+    assert_eq!(urgent(&strict), 1.0);
+    assert!(number(&strict, "nodes.app.in_queue") <= 1.0);
+    assert!(number(&strict, "nodes.app.causes.pushed_out") > 50.0);
+    // Without interruption the urgent take the place of who waits, for a core or a worker.
+    for shape in ["cores", "workers"] {
+        let shape = format!("{shape}: 1, queue: 1, discipline: priority");
+        assert!(urgent(&ranked(&shape)) < 0.9);
+        let pushed = ranked(&format!("{shape}, full: push_out"));
+        assert_eq!(urgent(&pushed), 1.0);
+        assert!(number(&pushed, "clients.urgent.latency.max") <= 0.2 + 1e-9);
+        assert!(number(&pushed, "nodes.app.causes.pushed_out") > 50.0);
+        // As much is done in either way.
+        assert!((number(&pushed, "nodes.app.utilisation") - 1.0).abs() < 0.01);
+    }
+    // The oldest makes room where the newest is served first.
+    let lifo = ranked("cores: 1, queue: 3, discipline: lifo, full: push_out");
+    assert!(lifo["nodes"]["app"]["causes"]["queue_full"].is_null());
+    assert!(number(&lifo, "summary.latency.max") < 0.6);
 }

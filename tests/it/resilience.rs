@@ -97,6 +97,19 @@ fn breakers_are_checked() {
     check_in(
         GUARDED,
         &[
+            (
+                "B50",
+                breaker,
+                "{window: 9, open: exponential(base=5s max=1s)}",
+                "6:90 E-RANGE",
+                "at least `base`",
+            ),
+            ("B50", breaker, "{window: 9, open: 5s, if: [ok]}", "6:94 E-RANGE", "not a failure"),
+        ],
+    );
+    check_in(
+        GUARDED,
+        &[
             ("B50", breaker, "{open: 5s}", "6:63 E-MISSING", "window"),
             ("B50", breaker, "{window: 10s}", "6:63 E-MISSING", "open"),
             ("B50", breaker, "{window: 0, open: 5s}", "6:81 E-RANGE", "at least 1"),
@@ -425,6 +438,62 @@ fn a_read_falls_back_on_what_its_caches_still_have() {
     assert_eq!(number(&cold, "summary.requests.error"), 100.0);
 }
 
+/// Calls that all fail after a second, for a minute.
+fn failing(policies: &str) -> [Value; 2] {
+    let nodes = edge(policies).replace("latency: 100ms", "latency: 1s, errors: 100%");
+    let client = format!("arrivals: constant(100/s), to: db, {policies}");
+    let db = "db: {external: {latency: 1s, errors: 100%}}";
+    [
+        results("60.005s", "arrivals: constant(100/s), to: app", &nodes, ""),
+        results("60.005s", &client, db, ""),
+    ]
+}
+
+#[test]
+fn retries_are_bounded_by_what_is_in_flight_or_by_successes() {
+    // A hundred first attempts are in flight, and a quarter as many retries: a fifth of all.
+    let share = |found: &Value| {
+        number(found, "nodes.db.outcomes.error") / number(found, "summary.requests.issued")
+    };
+    for found in failing("retry: {attempts: 2, budget: concurrent(20% min=3)}") {
+        assert!((1.19..1.25).contains(&share(&found)), "{}", share(&found));
+    }
+    // At least so many: three at a time, each of a second. A hundred first attempts are not over at the end.
+    let retried = |found: &Value| number(found, "nodes.db.outcomes.error") - 5900.0;
+    for found in failing("retry: {attempts: 2, budget: concurrent(0% min=3)}") {
+        assert!((168.0..178.0).contains(&retried(&found)), "{}", retried(&found));
+    }
+    // Ten tokens, of which more than five must be left: after four failures the fifth is not tried again.
+    for found in failing("retry: {attempts: 2, budget: earned(per_success=0.1 max=10 above=50%)}") {
+        assert_eq!(retried(&found), 4.0);
+    }
+}
+
+#[test]
+fn a_backoff_may_vary_by_a_share() {
+    for backoff in ["constant(1s jitter=20%)", "linear(step=1s jitter=20%)"] {
+        let [_, found] = failing(&format!("retry: {{attempts: 2, backoff: {backoff}}}"));
+        let of = |figure: &str| number(&found, &format!("summary.latency_all.{figure}"));
+        assert!((of("mean") - 3.0).abs() < 0.01, "{}", of("mean"));
+        assert!((3.195..=3.2).contains(&of("max")), "{}", of("max"));
+        assert!((of("p50") - 3.0).abs() < 0.02, "{}", of("p50"));
+    }
+}
+
+#[test]
+fn a_breaker_hears_what_it_is_told_counts() {
+    let open = |more: &str| {
+        let [_, found] = failing(&format!("breaker: {{window: 10, open: {more}}}"));
+        number(&found, "summary.requests.breaker_open")
+    };
+    assert!(open("5s") > 3000.0);
+    assert_eq!(open("5s, if: [timeout]"), 0.0);
+    assert_eq!(open("5s, if: [error]"), open("5s"));
+    // Those sent until the tenth has failed, and the probes after 1, 2, 4, 8 and 16 s.
+    let sent = 6000.0 - open("exponential(base=1s max=1m)");
+    assert!((sent - (110.0 + 5.0)).abs() <= 1.0, "{sent}");
+}
+
 #[test]
 fn policies_are_checked() {
     let timeout = "timeout: 1s";
@@ -461,6 +530,27 @@ fn policies_are_checked() {
             ),
             ("B50", timeout, "fallback: {}", "6:50 E-MISSING", "falls back on what"),
             ("B50", timeout, "fallback: {reply: 1KB, call: db}", "6:50 E-CONFLICT", "either"),
+            (
+                "B50",
+                timeout,
+                "retry: {attempts: 2, budget: earned(max=0)}",
+                "6:79 E-RANGE",
+                "1..=1000",
+            ),
+            (
+                "B50",
+                timeout,
+                "retry: {attempts: 2, backoff: constant(1s jitter=decorrelated)}",
+                "6:80 E-CONFLICT",
+                "exponential",
+            ),
+            (
+                "B50",
+                timeout,
+                "retry: {attempts: 2, backoff: constant(1s jitter=0%)}",
+                "6:80 E-RANGE",
+                "above 0",
+            ),
             ("B35", timeout, "fallback: {call: bd}", "6:67 E-REF", "did you mean `db`"),
             ("B37", timeout, "fallback: {call: db}", "6:67 E-CYCLE", "falls back on itself"),
             ("B20", timeout, "fallback: {cache: stale}", "6:68 E-CONFLICT", "not read through"),

@@ -26,6 +26,11 @@ impl Client {
         Some((state.guard(), policy.guard.as_deref()?))
     }
 
+    /// Whether the guard of an operation lets a request that failed be tried again.
+    pub(super) fn may_retry(&mut self, slot: Slot, local: usize, world: &mut World) -> bool {
+        self.guard(local).is_none_or(|(guard, policy)| guard.may_retry(policy, slot, world))
+    }
+
     /// Whether the guard of an operation lets an attempt go now.
     #[inline(never)]
     pub(super) fn admitted(&mut self, slot: Slot, local: usize, world: &mut World) -> bool {

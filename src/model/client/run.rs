@@ -509,7 +509,10 @@ impl Client {
             let previous = world.frames.extra(slot).remaining;
             let wait = retry.wait(attempt, previous, &mut self.jitter.draw(index));
             let in_time = world.now().saturating_add(wait) < deadline;
-            if in_time && (retry.budget.is_none() || operation.state.budget.withdraw()) {
+            if in_time
+                && (retry.budget.is_none() || operation.state.budget.withdraw())
+                && self.may_retry(slot, local, world)
+            {
                 world.frames.extra_mut(slot).remaining = wait;
                 return world.arm(slot, Span::of(wait));
             }

@@ -11,7 +11,12 @@ use std::{collections::VecDeque, fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::units::{Count, Fraction, SimDuration, ValueError, text_value};
+use crate::{
+    engine::law::to_nanos,
+    expr::{Expr, Taker, unknown},
+    model::probe::Outcome,
+    units::{Count, Fraction, Number, SimDuration, ValueError, text_value},
+};
 
 /// Refuses calls (outcome `breaker_open`) while too many of them fail. One for each calling instance and
 /// edge; attempts are counted, not calls, and what was refused before it was sent is not.
@@ -25,18 +30,22 @@ pub struct BreakerSpec {
     /// What is judged: the last so many calls (`100`), or those that ended in the last so long (`10s`, in
     /// tenths).
     pub window: WindowSpec,
-    /// Share of failed calls at which it opens; 50% when absent. Whatever is not answered as asked
-    /// has failed.
+    /// Share of failed calls at which it opens; 50% when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_ratio: Option<Fraction>,
+    /// Outcomes that count as failures, such as `[timeout, error]`; the others count as answered. When
+    /// absent whatever is not answered as asked has failed.
+    #[serde(default, rename = "if", skip_serializing_if = "Option::is_none")]
+    pub if_: Option<Vec<Outcome>>,
     /// Calls that are slow, and which share of them opens it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow: Option<SlowSpec>,
     /// Calls below which nothing is judged; 10 when absent, or all of a window of fewer calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_calls: Option<Count>,
-    /// How long it stays open.
-    pub open: SimDuration,
+    /// How long it stays open: `5s`, or `exponential(base=5s factor=2 max=5m)`, longer each time its probes
+    /// fail, until it closes.
+    pub open: OpenSpec,
     /// Calls let through when that is over, which decide together; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probes: Option<Count>,
@@ -87,6 +96,67 @@ impl fmt::Display for WindowSpec {
 
 text_value!(WindowSpec, "Window", "calls (`100`) or a duration (`10s`)", ["100", "10s"]);
 
+/// How long a breaker stays open.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OpenSpec {
+    /// The first time.
+    pub base: SimDuration,
+    /// So many times as long each further time, up to so long; always the same when absent.
+    pub growth: Option<(f64, SimDuration)>,
+}
+
+impl OpenSpec {
+    /// How long after it has opened again so many times without closing, ns.
+    fn nanos(self, again: u32) -> u64 {
+        let Some((factor, max)) = self.growth else { return self.base.0 };
+        to_nanos((self.base.0 as f64 * libm::pow(factor, f64::from(again))).min(max.0 as f64))
+    }
+}
+
+impl FromStr for OpenSpec {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if !text.contains('(') {
+            return text.parse().map(|base| Self { base, growth: None });
+        }
+        let expr = Expr::parse(text)?;
+        if expr.name != "exponential" {
+            return Err(unknown("open time", &expr.name, &["5s", "exponential(base=5s max=5m)"]));
+        }
+        let mut t = Taker::new(&expr, "exponential(base=5s factor=2 max=5m)")?;
+        let base: SimDuration = t.need_read("base")?;
+        let factor = t.read::<Number>("factor")?.map_or(2.0, |n| n.0);
+        let max: SimDuration = t.need_read("max")?;
+        t.finish()?;
+        if factor < 1.0 {
+            return Err(ValueError::new("E-RANGE", "`factor` must be at least 1"));
+        }
+        if max < base {
+            return Err(ValueError::new("E-RANGE", "`max` must be at least `base`"));
+        }
+        Ok(Self { base, growth: Some((factor, max)) })
+    }
+}
+
+impl fmt::Display for OpenSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let base = self.base;
+        match self.growth {
+            None => base.fmt(f),
+            Some((factor, max)) => {
+                write!(f, "exponential(base={base} factor={} max={max})", Number(factor))
+            }
+        }
+    }
+}
+
+text_value!(
+    OpenSpec,
+    "OpenTime",
+    "a duration (`5s`), or one that grows (`exponential(base=5s max=5m)`)",
+    ["5s", "exponential(base=5s factor=2 max=5m)"]
+);
+
 impl BreakerSpec {
     /// Calls below which nothing is judged, when nothing else is said.
     pub const MIN_CALLS: u64 = 10;
@@ -97,12 +167,17 @@ impl BreakerSpec {
             WindowSpec::Calls(n) => n.min(Self::MIN_CALLS),
             WindowSpec::Span(_) => Self::MIN_CALLS,
         };
+        let fails = |outcome: Outcome| match &self.if_ {
+            Some(failures) => failures.contains(&outcome),
+            None => !outcome.is_success(),
+        };
         BreakerPolicy {
             window: self.window,
+            fails: Outcome::ALL.map(fails),
             failure_ratio: self.failure_ratio.map_or(0.5, |f| f.0),
             slow: self.slow.map(|s| (s.over.0, s.ratio.0)),
             min_calls: self.min_calls.map_or(least, |n| n.0),
-            open: self.open.0,
+            open: self.open,
             probes: self.probes.map_or(1, |n| n.0),
         }
     }
@@ -112,12 +187,22 @@ impl BreakerSpec {
 #[derive(Clone, Copy, Debug)]
 pub struct BreakerPolicy {
     window: WindowSpec,
+    /// By `Outcome as usize`.
+    fails: [bool; 9],
     failure_ratio: f64,
     /// Slower than so many ns; share.
     slow: Option<(u64, f64)>,
     min_calls: u64,
-    open: u64,
+    open: OpenSpec,
     probes: u64,
+}
+
+impl BreakerPolicy {
+    /// Whether a call that ended like this has failed.
+    #[inline(always)]
+    pub fn fails(&self, outcome: Outcome) -> bool {
+        self.fails[outcome as usize]
+    }
 }
 
 /// How calls ended.
@@ -210,11 +295,13 @@ pub struct Breaker {
     window: Window,
     /// Number of changes of state so far: what was sent in another epoch is not counted.
     epoch: u32,
+    /// Times it has opened since it was closed last.
+    opened: u32,
 }
 
 impl Default for Breaker {
     fn default() -> Self {
-        Self { state: State::Closed, window: Window::default(), epoch: 0 }
+        Self { state: State::Closed, window: Window::default(), epoch: 0, opened: 0 }
     }
 }
 
@@ -278,8 +365,11 @@ impl Breaker {
         let opens = at_least(seen.failed, policy.failure_ratio)
             || policy.slow.is_some_and(|slow| at_least(seen.slow, slow.1));
         if opens {
-            self.enter(State::Open(now.saturating_add(policy.open)));
+            let open = policy.open.nanos(self.opened);
+            self.opened += 1;
+            self.enter(State::Open(now.saturating_add(open)));
         } else if self.state != State::Closed {
+            self.opened = 0;
             self.enter(State::Closed);
         }
         opens
@@ -313,8 +403,9 @@ mod tests {
             failure_ratio: 0.5,
             slow: Some((100, 0.8)),
             min_calls,
-            open: 1000,
+            open: "1000ns".parse().unwrap(),
             probes,
+            fails: [true; 9],
         }
     }
 
@@ -353,6 +444,28 @@ mod tests {
         assert_eq!(breaker.state, State::Closed);
         // It begins to count anew.
         assert!(!call(&mut breaker, &policy, 1, false, 2012));
+    }
+
+    #[test]
+    fn it_stays_open_longer_until_it_closes() {
+        let open: OpenSpec = "exponential(base=100ns factor=3 max=500ns)".parse().unwrap();
+        let policy = BreakerPolicy { open, ..policy("1", 1, 1) };
+        let (mut breaker, mut now) = (Breaker::default(), 0);
+        for (open, closes) in [(100, false), (300, false), (500, false), (500, true), (100, false)]
+        {
+            assert!(call(&mut breaker, &policy, 1, false, now));
+            assert_eq!(breaker.admit(&policy, now + open - 1), None);
+            now += open;
+            if closes {
+                assert!(!call(&mut breaker, &policy, 1, true, now));
+            }
+        }
+        for text in ["5s", "exponential(base=5s factor=2 max=5m)"] {
+            assert_eq!(text.parse::<OpenSpec>().unwrap().to_string(), text);
+        }
+        for text in ["exponential(base=5s)", "exponential(base=5s max=1s)", "linear(step=5s)"] {
+            assert!(text.parse::<OpenSpec>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -124,8 +124,15 @@ fn breaker(spec: &BreakerSpec, timeout: Option<SimDuration>, path: &str, problem
     }
     positive(spec.min_calls, MAX_WINDOW, &at("min_calls"), problems);
     positive(spec.probes, MAX_WINDOW, &at("probes"), problems);
-    if spec.open.0 == 0 {
+    if spec.open.base.0 == 0 {
         problems.error("E-RANGE", at("open"), "must be above 0");
+    }
+    if spec.if_.as_ref().is_some_and(Vec::is_empty) {
+        problems.error("E-RANGE", at("if"), "names no outcome");
+    }
+    if let Some(fine) = spec.if_.iter().flatten().find(|outcome| outcome.is_success()) {
+        let message = format!("`{fine:?}` is an answer, not a failure").to_lowercase();
+        problems.error_help("E-RANGE", at("if"), message, "such as `[timeout, error]`");
     }
     let slow = spec.slow.as_ref();
     for (key, ratio) in

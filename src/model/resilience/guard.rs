@@ -10,6 +10,7 @@
 
 use super::{
     breaker::{Breaker, BreakerPolicy},
+    budget::{BudgetPolicy, Spent},
     hedge::{AfterSpec, Latencies},
     permits::{Permit, PermitPolicy, Permits},
     rate_limit::{Limiter, RateLimit},
@@ -33,12 +34,17 @@ pub struct GuardPolicy {
     pub pool: Option<PermitPolicy>,
     /// When a second copy is sent.
     pub hedge: Option<AfterSpec>,
+    /// How many retries there may be, by what is in flight or how attempts end.
+    pub budget: Option<BudgetPolicy>,
 }
 
 impl GuardPolicy {
-    /// Whether an attempt may have to wait before it is sent.
-    fn makes_wait(&self) -> bool {
-        self.rate_limit.is_some() || self.bulkhead.is_some() || self.pool.is_some()
+    /// Whether a closed breaker is not all there is to ask.
+    fn asks_more(&self) -> bool {
+        self.rate_limit.is_some()
+            || self.bulkhead.is_some()
+            || self.pool.is_some()
+            || self.budget.is_some()
     }
 
     /// Whether there is any rule.
@@ -48,6 +54,7 @@ impl GuardPolicy {
             || self.bulkhead.is_some()
             || self.pool.is_some()
             || self.hedge.is_some()
+            || self.budget.is_some()
     }
 }
 
@@ -59,6 +66,7 @@ pub struct Guard {
     bulkhead: Permits,
     pool: Permits,
     latencies: Latencies,
+    spent: Spent,
 }
 
 /// A line to stand in.
@@ -130,7 +138,7 @@ impl Guard {
         let extra = world.frames.extra_mut(slot);
         // Most often there is a breaker, and it is closed.
         if extra.hold == Hold::Start
-            && !policy.makes_wait()
+            && !policy.asks_more()
             && let Some(breaker) = &policy.breaker
             && let Some(epoch) = self.breaker.admit(breaker, now)
         {
@@ -191,6 +199,9 @@ impl Guard {
                 None => return self.stand_in_line(policy, Line::Pool, (slot, deadline), world),
             }
         }
+        if policy.budget.is_some() {
+            self.spent.sent();
+        }
         // How long the reply takes is judged from here, not from where the waits began.
         let flight = &mut world.frames.extra_mut(slot).flight;
         (flight.sent, flight.first) = (now, now);
@@ -238,6 +249,7 @@ impl Guard {
             _ if late => Outcome::Timeout,
             _ => return Due::GoOn,
         };
+        self.retry_is_over(slot, world);
         self.forget(policy, slot, hold, world);
         Due::Failed(failed)
     }
@@ -256,6 +268,9 @@ impl Guard {
         if !ready(&self.bulkhead, &policy.bulkhead) || !ready(&self.pool, &policy.pool) {
             return None;
         }
+        if policy.budget.is_some_and(|budget| !self.spent.allows(&budget)) {
+            return None;
+        }
         let epoch = match &policy.breaker {
             Some(breaker) => self.breaker.admit(breaker, now)?,
             None => 0,
@@ -272,6 +287,9 @@ impl Guard {
             if let Some(policy) = policy {
                 permits.get(policy, slot, world);
             }
+        }
+        if policy.budget.is_some() {
+            self.spent.sent();
         }
         let first = world.frames.extra(slot).flight.first;
         Some(Flight { epoch, sent: now, first, due: u64::MAX })
@@ -293,7 +311,7 @@ impl Guard {
         let (now, flight) = (world.now(), world.frames.extra(slot).flight);
         let took = now - flight.sent;
         if let Some(breaker) = &policy.breaker
-            && self.breaker.ended(breaker, (flight.epoch, took), outcome.is_success(), now)
+            && self.breaker.ended(breaker, (flight.epoch, took), !breaker.fails(outcome), now)
         {
             opened(slot, world);
         }
@@ -303,11 +321,34 @@ impl Guard {
         {
             self.latencies.saw(now - flight.first, now);
         }
+        if let Some(budget) = &policy.budget {
+            self.spent.over();
+            self.spent.heard(budget, outcome);
+            self.retry_is_over(slot, world);
+        }
         self.put_back(policy, outcome != Outcome::Timeout, world);
+    }
+
+    /// Whether a call that failed may be tried again; then that counts until it is over.
+    pub fn may_retry(&mut self, policy: &GuardPolicy, slot: Slot, world: &mut World) -> bool {
+        let Some(budget) = &policy.budget else { return true };
+        let may = self.spent.retry(budget);
+        world.frames.extra_mut(slot).retries = may;
+        may
+    }
+
+    /// The retry a frame was at, if any, is over.
+    fn retry_is_over(&mut self, slot: Slot, world: &mut World) {
+        if std::mem::take(&mut world.frames.extra_mut(slot).retries) {
+            self.spent.retried();
+        }
     }
 
     /// A copy that was sent is given up without having ended.
     pub fn given_up(&mut self, policy: &GuardPolicy, flight: Flight, world: &mut World) {
+        if policy.budget.is_some() {
+            self.spent.over();
+        }
         self.breaker.withdrawn(flight.epoch);
         self.put_back(policy, false, world);
     }
@@ -316,6 +357,7 @@ impl Guard {
     pub fn called_off(&mut self, policy: &GuardPolicy, slot: Slot, world: &mut World) {
         let extra = world.frames.extra(slot);
         let (flight, hedge, hold) = (extra.flight, extra.hedge, extra.hold);
+        self.retry_is_over(slot, world);
         if world.frames[slot].next == NONE {
             if let Hold::Line(line) = hold {
                 self.permits(policy, line).0.leave(slot);

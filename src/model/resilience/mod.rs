@@ -3,6 +3,7 @@
 
 pub mod adaptive;
 pub mod breaker;
+pub mod budget;
 pub mod check;
 pub mod guard;
 pub mod hedge;
@@ -16,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use breaker::BreakerSpec;
+use budget::BudgetSpec;
 use hedge::HedgeSpec;
 use permits::{BulkheadSpec, PoolSpec};
 use rate_limit::RateLimitSpec;
@@ -23,7 +25,7 @@ use rate_limit::RateLimitSpec;
 use crate::{
     engine::law::DurationLaw,
     model::probe::Outcome,
-    units::{Count, Fraction, Name, SimDuration, Size},
+    units::{Count, Name, SimDuration, Size},
 };
 
 /// Policy of one outgoing edge. Order from the caller outwards-in:
@@ -156,13 +158,19 @@ pub struct RetrySpec {
     /// Attempts in all, the first included.
     pub attempts: Count,
     /// Wait before each further attempt: `none` (default), `constant(20ms)`,
-    /// `linear(step=20ms max=1s)`, `exponential(base=50ms factor=2 max=1s jitter=full)`.
+    /// `linear(step=20ms max=1s)`, `exponential(base=50ms factor=2 max=1s jitter=full)`. With `jitter` it is
+    /// random: `full` (uniform from 0 to the wait), `equal` (from half of it), `20%` (plus or minus so much,
+    /// beyond `max` too, as in gRPC), and for `exponential` also `decorrelated`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
-    /// Retries allowed per first attempt, saved up in a bucket that starts at 10 and holds 100;
-    /// unlimited when absent.
+    /// How many retries there may be, for each calling instance; unlimited when absent. `10%`: so many per
+    /// first attempt, saved up in a bucket that starts at 10 and holds 100. `concurrent(20% min=3)`: as many
+    /// at once as this share of the attempts in flight, or `min` if that is more (Envoy's retry budget).
+    /// `earned(per_success=0.1 max=10 above=50%)`: each failure costs a token and each success earns
+    /// `per_success`, of at most `max`; without more than `above` of them nothing is tried again (gRPC's
+    /// retry throttling). Hedges ask it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub budget: Option<Fraction>,
+    pub budget: Option<BudgetSpec>,
     /// Outcomes worth another attempt; `[timeout, error, rejected, unavailable, shed]` when absent.
     #[serde(default, rename = "if", skip_serializing_if = "Option::is_none")]
     pub if_: Option<Vec<Outcome>>,
@@ -172,13 +180,20 @@ pub struct RetrySpec {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Backoff {
     /// Always the same.
-    Constant(SimDuration),
+    Constant {
+        /// The wait.
+        wait: SimDuration,
+        /// How much of it is random.
+        jitter: Jitter,
+    },
     /// `step` more each time, up to `max`.
     Linear {
         /// Growth per attempt.
         step: SimDuration,
         /// Upper bound, if any.
         max: Option<SimDuration>,
+        /// How much of it is random.
+        jitter: Jitter,
     },
     /// `base * factor^(attempt - 1)`, up to `max`.
     Exponential {
@@ -193,9 +208,8 @@ pub enum Backoff {
     },
 }
 
-/// How much of an exponential backoff is random (AWS Architecture Blog, "Exponential Backoff And
-/// Jitter", 2015).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// How much of a backoff is random (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Jitter {
     /// Nothing.
     None,
@@ -205,4 +219,6 @@ pub enum Jitter {
     Equal,
     /// Uniform in base..3 x previous wait.
     Decorrelated,
+    /// Plus or minus this share of it.
+    Within(f64),
 }

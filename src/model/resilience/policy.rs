@@ -3,6 +3,7 @@
 use super::{
     Backoff, DeadlineSpec, EdgeSpec, Jitter, RetrySpec,
     breaker::BreakerSpec,
+    budget::{BudgetPolicy, BudgetSpec},
     guard::{Guard, GuardPolicy},
     permits::PermitPolicy,
     rate_limit::{RateLimit, RateLimitSpec},
@@ -50,7 +51,10 @@ impl EdgePolicy {
 
     /// An edge's policy, ready to run; `path` of names keys its draws.
     pub fn new(spec: &EdgeSpec, path: &str, assembly: &mut Assembly<'_>) -> Self {
+        let retry = spec.retry.as_ref().map(Retry::new);
+        let budget = spec.retry.as_ref().and_then(|retry| retry.budget);
         let guard = GuardPolicy {
+            budget: retry.as_ref().and_then(|retry| BudgetPolicy::new(budget, retry.on)),
             breaker: spec.breaker.as_ref().map(BreakerSpec::policy),
             rate_limit: spec.rate_limit.as_ref().map(|limit| rate_limit(limit, assembly)),
             bulkhead: spec.bulkhead.as_ref().map(|b| PermitPolicy {
@@ -77,7 +81,7 @@ impl EdgePolicy {
                 _ => None,
             },
             propagate: spec.deadline == Some(DeadlineSpec::Propagate),
-            retry: spec.retry.as_ref().map(Retry::new),
+            retry,
             guard: guard.is_some().then(|| Box::new(guard)),
             cancel: spec.cancel == Some(true),
         }
@@ -101,7 +105,7 @@ pub struct Retry {
     pub attempts: u16,
     /// Wait before each.
     pub backoff: Option<Backoff>,
-    /// Retries earned per first attempt.
+    /// Retries earned per first attempt; other budgets are the guard's.
     pub budget: Option<f64>,
     /// Outcomes worth another attempt, by `Outcome as usize`.
     pub on: [bool; 9],
@@ -120,7 +124,10 @@ impl Retry {
         Self {
             attempts: spec.attempts.0 as u16,
             backoff: spec.backoff.clone(),
-            budget: spec.budget.map(|b| b.0),
+            budget: match spec.budget {
+                Some(BudgetSpec::Share(share)) => Some(share.0),
+                _ => None,
+            },
             on,
         }
     }
@@ -134,28 +141,30 @@ impl Retry {
     /// Wait after attempt number `attempt` (from 1), ns; `draw` is that of this visit and attempt,
     /// `previous` the wait before (decorrelated jitter).
     pub fn wait(&self, attempt: u16, previous: u64, draw: &mut Draw) -> u64 {
-        match &self.backoff {
-            None => 0,
-            Some(Backoff::Constant(d)) => d.0,
-            Some(Backoff::Linear { step, max }) => {
-                let d = step.0.saturating_mul(u64::from(attempt));
-                max.map_or(d, |m| d.min(m.0))
+        let Some(backoff) = &self.backoff else { return 0 };
+        let (wait, jitter) = match *backoff {
+            Backoff::Constant { wait, jitter } => (wait.0 as f64, jitter),
+            Backoff::Linear { step, max, jitter } => {
+                let wait = step.0.saturating_mul(u64::from(attempt));
+                (max.map_or(wait, |max| wait.min(max.0)) as f64, jitter)
             }
-            Some(Backoff::Exponential { base, factor, max, jitter }) => {
+            Backoff::Exponential { base, factor, max, jitter } => {
                 let top = max.map_or(f64::MAX, |m| m.0 as f64);
-                let wait = (base.0 as f64 * libm::pow(*factor, f64::from(attempt) - 1.0)).min(top);
-                match jitter {
-                    Jitter::None => to_nanos(wait),
-                    Jitter::Full => to_nanos(wait * draw.unit()),
-                    Jitter::Equal => to_nanos(wait * (0.5 + 0.5 * draw.unit())),
-                    Jitter::Decorrelated => {
-                        let low = base.0 as f64;
-                        let high = (3.0 * previous.max(base.0) as f64).min(top).max(low);
-                        to_nanos(low + (high - low) * draw.unit())
-                    }
+                if jitter == Jitter::Decorrelated {
+                    let low = base.0 as f64;
+                    let high = (3.0 * previous.max(base.0) as f64).min(top).max(low);
+                    return to_nanos(low + (high - low) * draw.unit());
                 }
+                let wait = base.0 as f64 * libm::pow(factor, f64::from(attempt) - 1.0);
+                (wait.min(top), jitter)
             }
-        }
+        };
+        to_nanos(match jitter {
+            Jitter::None | Jitter::Decorrelated => wait,
+            Jitter::Full => wait * draw.unit(),
+            Jitter::Equal => wait * (0.5 + 0.5 * draw.unit()),
+            Jitter::Within(share) => wait * (1.0 - share + 2.0 * share * draw.unit()),
+        })
     }
 }
 

@@ -65,6 +65,17 @@ pub enum MeterSpec {
     },
 }
 
+impl MeterSpec {
+    /// Whether it makes some wait instead of refusing them.
+    pub fn delays(self) -> bool {
+        match self {
+            Self::TokenBucket { wait, .. } => wait.is_some_and(|wait| wait.0 > 0),
+            Self::LeakyBucket { queue, .. } => queue > 0,
+            Self::FixedWindow { .. } | Self::SlidingWindow { .. } => false,
+        }
+    }
+}
+
 /// Calls that a window counts or a bucket holds, at most.
 const MOST: u64 = 1_000_000;
 /// Calls per second, at most.

@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 use super::{Backoff, DeadlineSpec, Jitter};
 use crate::{
     expr::{Expr, Taker, unknown},
-    units::{Number, SimDuration, ValueError, text_value},
+    units::{Fraction, Number, SimDuration, ValueError, text_value},
 };
 
 const JITTERS: [(&str, Jitter); 4] = [
@@ -23,16 +23,17 @@ impl FromStr for Backoff {
         let expr = Expr::parse(text)?;
         match expr.name.as_str() {
             "constant" => {
-                let mut t = Taker::new(&expr, "constant(20ms)")?;
+                let mut t = Taker::new(&expr, "constant(20ms jitter=20%)")?;
                 let wait = t.need_plain()?.read()?;
+                let jitter = alike(&mut t)?;
                 t.finish()?;
-                Ok(Self::Constant(wait))
+                Ok(Self::Constant { wait, jitter })
             }
             "linear" => {
-                let mut t = Taker::new(&expr, "linear(step=20ms max=1s)")?;
-                let (step, max) = (t.need_read("step")?, t.read("max")?);
+                let mut t = Taker::new(&expr, "linear(step=20ms max=1s jitter=20%)")?;
+                let (step, max, jitter) = (t.need_read("step")?, t.read("max")?, alike(&mut t)?);
                 t.finish()?;
-                Ok(Self::Linear { step, max })
+                Ok(Self::Linear { step, max, jitter })
             }
             "exponential" => exponential(&expr),
             other => {
@@ -49,7 +50,7 @@ fn exponential(expr: &Expr) -> Result<Backoff, ValueError> {
     let base: SimDuration = t.need_read("base")?;
     let factor = t.read::<Number>("factor")?.map_or(2.0, |n| n.0);
     let max: Option<SimDuration> = t.read("max")?;
-    let jitter = t.key("jitter").map(|e| jitter(e.need_word()?)).transpose()?;
+    let jitter = jitter(&mut t)?;
     t.finish()?;
     if factor < 1.0 {
         return Err(ValueError::new("E-RANGE", "`factor` must be at least 1"));
@@ -57,24 +58,58 @@ fn exponential(expr: &Expr) -> Result<Backoff, ValueError> {
     if max.is_some_and(|max| max < base) {
         return Err(ValueError::new("E-RANGE", "`max` must be at least `base`"));
     }
-    Ok(Backoff::Exponential { base, factor, max, jitter: jitter.unwrap_or(Jitter::None) })
+    Ok(Backoff::Exponential { base, factor, max, jitter })
 }
 
-fn jitter(text: &str) -> Result<Jitter, ValueError> {
+fn jitter(t: &mut Taker<'_>) -> Result<Jitter, ValueError> {
+    let Some(text) = t.key("jitter").map(Expr::need_word).transpose()? else {
+        return Ok(Jitter::None);
+    };
+    if text.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.') {
+        let share: Fraction = text.parse()?;
+        let sound = share.0 > 0.0 && share.0 <= 1.0;
+        let range = || ValueError::new("E-RANGE", "`jitter` must be above 0 and at most 100%");
+        return sound.then_some(Jitter::Within(share.0)).ok_or_else(range);
+    }
     let found = JITTERS.iter().find(|j| j.0 == text).map(|j| j.1);
-    found.ok_or_else(|| unknown("jitter", text, &["none", "full", "equal", "decorrelated"]))
+    found.ok_or_else(|| unknown("jitter", text, &["none", "full", "equal", "decorrelated", "20%"]))
+}
+
+/// The jitter of a wait that does not go by the one before.
+fn alike(t: &mut Taker<'_>) -> Result<Jitter, ValueError> {
+    match jitter(t)? {
+        Jitter::Decorrelated => {
+            let message = "only an exponential backoff can be `decorrelated`";
+            Err(ValueError::new("E-CONFLICT", message))
+        }
+        other => Ok(other),
+    }
+}
+
+impl fmt::Display for Jitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self, JITTERS.iter().find(|j| j.1 == *self)) {
+            (Self::Within(share), _) => Fraction(*share).fmt(f),
+            (_, found) => f.write_str(found.map_or("none", |j| j.0)),
+        }
+    }
 }
 
 impl fmt::Display for Backoff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let top = |max: &Option<SimDuration>| max.map_or_else(String::new, |m| format!(" max={m}"));
+        let some = |jitter: &Jitter| match jitter {
+            Jitter::None => String::new(),
+            jitter => format!(" jitter={jitter}"),
+        };
         match self {
-            Self::Constant(wait) => write!(f, "constant({wait})"),
-            Self::Linear { step, max } => write!(f, "linear(step={step}{})", top(max)),
+            Self::Constant { wait, jitter } => write!(f, "constant({wait}{})", some(jitter)),
+            Self::Linear { step, max, jitter } => {
+                write!(f, "linear(step={step}{}{})", top(max), some(jitter))
+            }
             Self::Exponential { base, factor, max, jitter } => {
-                let (name, _) = JITTERS.iter().find(|j| j.1 == *jitter).expect("all are listed");
                 let factor = Number(*factor);
-                write!(f, "exponential(base={base} factor={factor}{} jitter={name})", top(max))
+                write!(f, "exponential(base={base} factor={factor}{} jitter={jitter})", top(max))
             }
         }
     }

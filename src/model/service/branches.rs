@@ -154,6 +154,8 @@ impl Server {
         let (flags, inst, pc) = (f.flags, usize::from(f.inst), f.pc);
         if self.stops_waiting_for_lock(slot, world) {
             // It stood in line for nothing else.
+        } else if self.stops_waiting_at_door(slot, world) {
+            // It has not come in.
         } else if flags & (IN_ROOM | ABANDONED) == IN_ROOM {
             let instance = &mut self.instances[inst];
             match &mut instance.workers {

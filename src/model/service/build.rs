@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Discipline, Literal, ServiceSpec, StepSpec,
+    Discipline, FullSpec, Literal, ServiceSpec, StepSpec,
     background::{self, Background},
     compile::{Compiler, Spread},
     cores::Cores,
@@ -272,6 +272,7 @@ impl Kind for ServiceSpec {
         };
         let mut server = shape.server(id, path, assembly);
         server.patience = patience;
+        server.push_out = self.full == Some(FullSpec::PushOut);
         // Those of the instances were the last to be made.
         let first_tick = assembly.ticks.len() as u64 - shape.instances;
         let versions = assembly.names.versions(id);
@@ -362,6 +363,7 @@ impl Shape {
             failures: vec![0; if deployed { self.instances as usize } else { 0 }],
             instances,
             queue: self.queue,
+            push_out: false,
             patience: None,
             inbound: None,
             background: None,

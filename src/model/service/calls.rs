@@ -173,6 +173,7 @@ impl Server {
     ) {
         let site = &self.program.calls[usize::from(call)];
         let edge = usize::from(site.edge);
+        let (optional, fallback, (as_what, cause)) = (site.optional, site.fallback, site.failure);
         let (attempt, previous) = {
             let extra = world.frames.extra(slot);
             (extra.attempt, extra.remaining)
@@ -188,13 +189,11 @@ impl Server {
             let inst = usize::from(world.frames[slot].inst);
             let funded =
                 retry.budget.is_none() || self.instances[inst].edges[edge].budget.withdraw();
-            if in_time && funded {
+            if in_time && funded && self.may_retry(slot, edge as u16, world) {
                 world.frames.extra_mut(slot).remaining = wait;
                 return world.arm(slot, Span::of(wait));
             }
         }
-        let (optional, fallback) = (site.optional, site.fallback);
-        let (as_what, cause) = site.failure;
         self.nothing_to_fill(slot, outcome, world);
         if self.goes_on_without(slot, optional, fallback, world) {
             return;

@@ -189,6 +189,13 @@ impl Cores {
         }
     }
 
+    /// Whether a newcomer with this much work would interrupt another's.
+    #[cold]
+    pub fn would_interrupt(&self, slot: Slot, nanos: u64, world: &World) -> bool {
+        let Self::Preemptive(p) = self else { return false };
+        p.loser_to(slot, nanos, world).is_some()
+    }
+
     /// Everything at work or waiting is gone.
     pub fn clear(&mut self, world: &mut World) {
         let now = world.now();
@@ -366,29 +373,11 @@ impl Preemptive {
             self.start(slot, rank, nanos, world);
             return Admission::Running;
         }
-        let now = world.now();
-        // The least deserving of those at work: the oldest under LIFO, else the worst rank (by what
-        // is left, under `srpt`); among equals the latest to start stays out first.
-        let by_length = self.line.by_length;
-        let left = |slot: Slot, end: u64, world: &World| world.relaxed(slot, end - now);
-        let worst = (0..self.running.len())
-            .max_by_key(|&i| {
-                let (rank, order, slot, end) = self.running[i];
-                let rank = if by_length { left(slot, end, world) } else { rank };
-                if self.newest_first {
-                    (order.0.wrapping_neg(), 0)
-                } else {
-                    (rank, u64::MAX - order.0)
-                }
-            })
-            .expect("all cores are busy");
-        let (worst_rank, _, loser, end) = self.running[worst];
-        let nominal = left(loser, end, world);
-        let worst_rank = if by_length { nominal } else { worst_rank };
-        if !self.newest_first && rank >= worst_rank {
+        let Some((worst, worst_rank, nominal)) = self.loser_to(slot, nanos, world) else {
             self.line.room.enter(slot, rank, world);
             return Admission::Waiting;
-        }
+        };
+        let (now, (_, _, loser, end)) = (world.now(), self.running[worst]);
         self.running.swap_remove(worst);
         self.line.busy.leave(now);
         world.disarm(loser);
@@ -400,6 +389,26 @@ impl Preemptive {
         self.line.room.enter(loser, worst_rank, world);
         self.start(slot, rank, nanos, world);
         Admission::Running
+    }
+
+    /// Who would have to stop for a newcomer when all cores are busy: its place, its rank and what it has
+    /// left at full speed.
+    fn loser_to(&self, slot: Slot, nanos: u64, world: &World) -> Option<(usize, u64, u64)> {
+        let now = world.now();
+        // The least deserving of those at work: the oldest under LIFO, else the worst rank (by what
+        // is left, under `srpt`); among equals the latest to start stays out first.
+        let by_length = self.line.by_length;
+        let rank = rank(slot, by_length, nanos, world);
+        let left = |slot: Slot, end: u64| world.relaxed(slot, end - now);
+        let worst = (0..self.running.len()).max_by_key(|&i| {
+            let (rank, order, slot, end) = self.running[i];
+            let rank = if by_length { left(slot, end) } else { rank };
+            if self.newest_first { (order.0.wrapping_neg(), 0) } else { (rank, u64::MAX - order.0) }
+        })?;
+        let (worst_rank, _, loser, end) = self.running[worst];
+        let nominal = left(loser, end);
+        let worst_rank = if by_length { nominal } else { worst_rank };
+        (self.newest_first || rank < worst_rank).then_some((worst, worst_rank, nominal))
     }
 
     fn start(&mut self, slot: Slot, rank: u64, nanos: u64, world: &mut World) {

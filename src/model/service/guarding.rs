@@ -43,6 +43,12 @@ impl Server {
         guard.admits(policy, slot, deadline, world)
     }
 
+    /// Whether the guard of an edge lets a call that failed be tried again.
+    pub(super) fn may_retry(&mut self, slot: Slot, edge: u16, world: &mut World) -> bool {
+        self.guard(slot, edge, world)
+            .is_none_or(|(guard, policy)| guard.may_retry(policy, slot, world))
+    }
+
     /// The time of the next attempt of a call has come, or the end of one that was not sent.
     #[inline(never)]
     pub(super) fn next_attempt(&mut self, slot: Slot, call: u16, world: &mut World) {

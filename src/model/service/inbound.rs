@@ -14,6 +14,7 @@ use super::{
     ServiceSpec,
     limits::{Full, Resources, Usage},
     server::{Instance, Server},
+    turns::Turns,
 };
 use crate::{
     engine::law::DurationFormula,
@@ -44,8 +45,12 @@ use crate::{
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InboundSpec {
-    /// So many requests in so much time, the others are `rate_limited`: one limit for all, or a map from
-    /// clients or values of an attribute to limits, with `default` for the others.
+    /// So many requests in so much time, the others are `rate_limited` or wait at the door for their turn:
+    /// `leaky_bucket(rate=20/s queue=10)` lets one in every 50 ms and ten wait (nginx's `limit_req` with
+    /// `burst=10`; with `nodelay` it is `token_bucket(rate=20/s burst=11)`), `token_bucket(rate=20/s burst=5
+    /// wait=1s)` makes them wait so long for a token. Who waits is inside the node and holds no worker; it
+    /// leaves when its `patience` or propagated deadline is over, and its turn passes unused. One limit for
+    /// all, or a map from clients or values of an attribute to limits, with `default` for the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<LimitsSpec>,
     /// Requests that are refused (`shed`) while there is too much to do.
@@ -114,6 +119,12 @@ impl InboundSpec {
             || self.shed.is_some_and(|s| s.keep.or(s.reserve.map(|_| Count(1))).is_some())
     }
 
+    /// Whether requests may have to wait at the door.
+    pub fn delays(&self) -> bool {
+        let limits = self.rate_limit.iter().flat_map(|limits| limits.0.values());
+        limits.map(|limit| limit.meter).any(MeterSpec::delays)
+    }
+
     /// Checks it.
     pub fn check(
         &self,
@@ -125,18 +136,6 @@ impl InboundSpec {
         for (name, limit) in self.rate_limit.iter().flat_map(|limits| &limits.0) {
             let path = format!("{path}.rate_limit");
             known_attribute(limit, &path, names, problems);
-            let holds = match limit.meter {
-                MeterSpec::TokenBucket { wait, .. } => wait.is_some(),
-                MeterSpec::LeakyBucket { queue, .. } => queue > 0,
-                _ => false,
-            };
-            if holds {
-                let message =
-                    "a request that arrives is let in or refused, it does not wait for a token";
-                let help =
-                    "without `wait` (or with `queue=0`); callers can wait, in `dependencies`";
-                problems.error_help("E-CONFLICT", &path, message, help);
-            }
             if name.0 != "default" && class(name, names).is_none() {
                 let known =
                     names.clients.iter().copied().chain(names.literals.keys().map(String::as_str));
@@ -269,6 +268,8 @@ struct Door {
     adaptive: Option<Adaptive>,
     /// Departures that left nothing behind: before the process began, and of those turned away.
     clean: u64,
+    /// Who waits there.
+    turns: Turns,
 }
 
 impl Inbound {
@@ -291,15 +292,28 @@ impl Inbound {
         }
         let rules = versions[0].clone();
         let (limiters, adaptive) = (rules.limiters(), rules.adaptive());
-        let door = Door { limiters, waited: 0, adaptive, clean: 0 };
+        let door = Door { limiters, waited: 0, adaptive, clean: 0, turns: Turns::default() };
         let instances = specs[0].facts().instances as usize;
         Some(Self { rules, versions, doors: vec![door; instances], first_tick })
     }
 
-    /// Forgets what an instance knew, which this many have left.
-    pub fn restart(&mut self, inst: u16, departures: u64) {
+    /// Forgets what an instance knew, which this many have left, and who waited at its door.
+    pub fn restart(&mut self, inst: u16, departures: u64, now: u64) {
         let (limiters, adaptive) = (self.rules.limiters(), self.rules.adaptive());
-        self.doors[usize::from(inst)] = Door { limiters, waited: 0, adaptive, clean: departures };
+        let door = &mut self.doors[usize::from(inst)];
+        let mut turns = std::mem::take(&mut door.turns);
+        turns.clear(now);
+        *door = Door { limiters, waited: 0, adaptive, clean: departures, turns };
+    }
+
+    /// Who waits at the door of an instance.
+    pub(super) fn turns(&mut self, inst: u16) -> &mut Turns {
+        &mut self.doors[usize::from(inst)].turns
+    }
+
+    /// The integral of those who wait at the door of an instance from time 0, request-ns.
+    pub fn waited(&self, inst: usize, now: u64) -> u128 {
+        self.doors[inst].turns.until(now)
     }
 
     /// It is as that version of the service says from now on.
@@ -322,13 +336,18 @@ impl Inbound {
         Usage { inside: arrivals - departures, served: departures - self.doors[inst].clean }
     }
 
+    /// What an instance has not got for one more request.
+    fn lack(&self, inst: usize, instance: &Instance) -> Option<(&'static str, Full)> {
+        self.rules.resources.lack(self.usage(inst, instance))
+    }
+
     /// How many times as long work takes at an instance.
     pub fn strain(&self, inst: usize, instance: &Instance) -> f64 {
         self.rules.resources.strain(self.usage(inst, instance))
     }
 
-    /// Takes a token for a request; false: there is none.
-    fn token(&mut self, slot: Slot, world: &mut World) -> bool {
+    /// Takes a token for a request: after so many ns it may go in; none: it may not.
+    fn token(&mut self, slot: Slot, world: &mut World) -> Option<u64> {
         let of = |class: Class| match class {
             Class::Client(client) => world.frames.extra(slot).client == client,
             Class::Value(column, value) => {
@@ -337,7 +356,7 @@ impl Inbound {
             }
         };
         let rules = &self.rules;
-        let Some(at) = rules.limits.iter().position(|l| l.0.is_none_or(of)) else { return true };
+        let Some(at) = rules.limits.iter().position(|l| l.0.is_none_or(of)) else { return Some(0) };
         let limit = &rules.limits[at].1;
         let id = limit.per.map_or(0, |per| per.value(slot, world).to_bits());
         let (now, inst) = (world.now(), usize::from(world.frames[slot].inst));
@@ -345,14 +364,14 @@ impl Inbound {
             Some(shared) => &mut world.limiters[shared],
             None => &mut self.doors[inst].limiters[at],
         };
-        limiter.take(limit, id, now, true).is_some()
+        limiter.take(limit, id, now, false)
     }
 }
 
 impl Server {
-    /// Whether a request is refused at the door; then it has been answered.
+    /// Whether a request does not go in now: it has been refused and answered, or waits for its turn.
     #[inline(never)]
-    pub(super) fn turned_away(&mut self, slot: Slot, world: &mut World) -> bool {
+    pub(super) fn stopped_at_door(&mut self, slot: Slot, world: &mut World) -> bool {
         let serves = self.serves(world.frames[slot].inst, world);
         let Some(inbound) = &mut self.inbound else { return false };
         let inst = usize::from(world.frames[slot].inst);
@@ -379,21 +398,29 @@ impl Server {
         } else {
             None
         };
-        let (outcome, cause) = match cause {
-            _ if !serves => (Outcome::Unavailable, "no_lease"),
-            Some(cause) => (Outcome::Shed, cause),
-            None if !inbound.token(slot, world) => (Outcome::RateLimited, "rate_limited"),
-            None => match inbound.rules.resources.lack(inbound.usage(inst, instance)) {
-                None => return false,
-                Some((cause, Full::Reject)) => (Outcome::Rejected, cause),
-                Some((cause, Full::Crash)) => {
+        let turn = match cause {
+            _ if !serves => Err((Outcome::Unavailable, "no_lease")),
+            Some(cause) => Err((Outcome::Shed, cause)),
+            None => match (inbound.token(slot, world), inbound.lack(inst, instance)) {
+                (None, _) => Err((Outcome::RateLimited, "rate_limited")),
+                (Some(wait), None) => Ok(wait),
+                (_, Some((cause, Full::Reject))) => Err((Outcome::Rejected, cause)),
+                (Some(wait), Some((cause, Full::Crash))) => {
                     // It goes in, and down with the others.
                     if world.kill((self.node, inst as u16), inbound.first_tick + inst as u32) {
                         world.record.node(self.node).cause(cause);
                     }
-                    return false;
+                    Ok(wait)
                 }
             },
+        };
+        let (outcome, cause) = match turn {
+            Ok(0) => return false,
+            Ok(wait) => {
+                self.wait_at_door(slot, wait, world);
+                return true;
+            }
+            Err(refused) => refused,
         };
         inbound.doors[inst].clean += 1;
         world.record.node(self.node).cause(cause);

@@ -14,6 +14,7 @@ pub mod locks;
 pub mod program;
 pub mod room;
 pub mod server;
+pub mod turns;
 
 mod text;
 
@@ -59,9 +60,14 @@ pub struct ServiceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cores: Option<Count>,
     /// Waiting room per instance, for a worker (or for the first core when there are no workers);
-    /// beyond it requests are rejected. Unbounded when absent; 0: none.
+    /// beyond it requests are rejected. Unbounded when absent; 0: none. Who is served at once by interrupting
+    /// another does not wait; the other waits, whether or not there is room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<Count>,
+    /// Who is rejected when `queue` is full: the one that comes (`reject`, default), or the least urgent of
+    /// all who wait and the one that comes (`push_out`): whoever its `discipline` would serve last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub full: Option<FullSpec>,
     /// Order of service: `fifo` (default), `lifo`, `random`, `priority`, `shortest_job`, `shared`
     /// (processor sharing), preemptive `lifo_preemptive`, `priority_preemptive`, `srpt`, and
     /// `adaptive_lifo`, `codel(target=5ms interval=100ms)`.
@@ -119,6 +125,16 @@ pub struct WarmSpec {
     pub for_: SimDuration,
     /// Work and waits take so many times as long.
     pub factor: Number,
+}
+
+/// Who is rejected when a waiting room is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FullSpec {
+    /// The one that comes.
+    Reject,
+    /// The least urgent of all.
+    PushOut,
 }
 
 /// Order of service.

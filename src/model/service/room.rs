@@ -260,6 +260,20 @@ impl Room {
         None
     }
 
+    /// Who waits and would be served last, in orders that know.
+    pub fn last(&self, world: &World) -> Option<Slot> {
+        let Order::Other(order) = &self.order else { return None };
+        let waits = |slot: Slot| world.frames[slot].flags & ABANDONED == 0;
+        match &**order {
+            Other::Lifo(stack) => stack.iter().copied().find(|slot| waits(*slot)),
+            Other::Ranked(heap, _) => {
+                let waiting = heap.iter().map(|entry| entry.0).filter(|entry| waits(entry.2));
+                waiting.max().map(|entry| entry.2)
+            }
+            _ => None,
+        }
+    }
+
     /// A waiting frame gives up; it is finished elsewhere.
     pub fn abandon(&mut self, slot: Slot, world: &mut World) {
         let now = world.now();

@@ -97,6 +97,8 @@ pub struct Server {
     pub instances: Table<Instance>,
     /// Waiting room for a worker, or for the first core without workers.
     pub queue: Option<u64>,
+    /// Where it is full, the least urgent of all who wait and would wait leaves, not the newcomer.
+    pub push_out: bool,
     /// How long a waiter waits.
     pub patience: Option<Demand>,
     /// What is done to requests at the door.
@@ -169,7 +171,8 @@ impl Node for Server {
         }
         inst.edges.fill(EdgeState::default());
         if let Some(inbound) = &mut self.inbound {
-            inbound.restart(number, self.instances[usize::from(number)].departures);
+            let departures = self.instances[usize::from(number)].departures;
+            inbound.restart(number, departures, world.now());
         }
         self.end_background(number);
     }
@@ -241,6 +244,7 @@ impl Node for Server {
             .map(|(number, i)| {
                 let (cores_busy, cores_queue) = i.cores.books(now);
                 let locks_queue = self.locks.as_ref().map_or(0, |l| l.waited(number, now));
+                let door_queue = self.inbound.as_ref().map_or(0, |i| i.waited(number, now));
                 let (workers_busy, workers_queue) =
                     i.workers.as_ref().map_or((0, 0), |w| (w.busy.until(now), w.room.until(now)));
                 InstanceBooks {
@@ -249,7 +253,7 @@ impl Node for Server {
                     } else {
                         workers_busy
                     },
-                    in_queue: cores_queue + workers_queue + locks_queue,
+                    in_queue: cores_queue + workers_queue + locks_queue + door_queue,
                     arrivals: i.arrivals,
                     departures: i.departures,
                     failures: self.failures.get(number).copied().unwrap_or(0),
@@ -295,26 +299,36 @@ impl Server {
         if world.hosts.disturbed && world.fails_at_once(slot) {
             return self.finish(slot, Outcome::Error, world);
         }
-        if self.inbound.is_some() && self.turned_away(slot, world) {
+        if self.inbound.is_some() && self.stopped_at_door(slot, world) {
             return;
         }
+        self.come_in(slot, world);
+    }
+
+    /// A visit whose next instruction is its first step has passed the door.
+    #[inline(always)]
+    pub(super) fn come_in(&mut self, slot: Slot, world: &mut World) {
         let inst = &mut self.instances[usize::from(world.frames[slot].inst)];
         if let Some(workers) = &mut inst.workers {
             let now = world.now();
             if workers.busy.count() >= workers.capacity {
-                if self.queue.is_some_and(|k| workers.room.waiting() >= k) {
+                let full = self.queue.is_some_and(|k| workers.room.waiting() >= k);
+                if full && !self.push_out {
                     return self.refuse(slot, "queue_full", world);
                 }
                 let rank =
                     if world.carries { u64::from(world.frames.extra(slot).priority) } else { 0 };
                 workers.room.enter(slot, rank, world);
-                return self.arm_patience(slot, world);
+                self.arm_patience(slot, world);
+                return if full {
+                    self.push_out(slot, world)
+                };
             }
             workers.busy.enter(now);
             world.frames[slot].flags |= HAS_WORKER;
         }
         // The most common first step, spared the interpreter.
-        if let Instr::Work(demand) = self.program.code[usize::from(entry) + 1] {
+        if let Instr::Work(demand) = self.program.code[usize::from(world.frames[slot].pc)] {
             return self.start_work(slot, demand, world);
         }
         self.proceed(slot, world);
@@ -421,19 +435,46 @@ impl Server {
         f.served += work.nanos;
         let (flags, inst) = (f.flags, &mut self.instances[usize::from(f.inst)]);
         let first = || before == 0 && flags & BRANCH == 0;
+        let mut full = false;
         if let Some(k) = self.queue
             && first()
             && inst.workers.is_none()
             && !inst.cores.free()
             && inst.cores.waiting() >= k
         {
-            world.frames[slot].served = 0;
-            return self.refuse(slot, "queue_full", world);
+            // Who is served at once does not wait.
+            let waits = !inst.cores.would_interrupt(slot, work.nanos, world);
+            full = self.push_out;
+            if waits && !full {
+                world.frames[slot].served = 0;
+                return self.refuse(slot, "queue_full", world);
+            }
         }
         let admission = inst.cores.ask(slot, work, world);
         if self.patience.is_some() && admission == Admission::Waiting && first() {
             self.arm_patience(slot, world);
         }
+        if full {
+            self.push_out(slot, world);
+        }
+    }
+
+    /// A newcomer has made one more wait than there is room for: the least urgent leaves.
+    #[cold]
+    fn push_out(&mut self, newcomer: Slot, world: &mut World) {
+        let inst = &mut self.instances[usize::from(world.frames[newcomer].inst)];
+        let room = match &mut inst.workers {
+            Some(workers) => &mut workers.room,
+            None => inst.cores.room_mut().expect("somebody waits"),
+        };
+        let Some(last) = room.last(world) else { return };
+        room.abandon(last, world);
+        world.disarm(last);
+        // What it has not worked yet is not work done.
+        let left = if inst.workers.is_some() { 0 } else { world.frames.extra(last).remaining };
+        let f = &mut world.frames[last];
+        f.served = f.served.saturating_sub(left);
+        self.refuse(last, if last == newcomer { "queue_full" } else { "pushed_out" }, world);
     }
 
     /// Ends a visit whose propagated deadline has passed.
@@ -467,6 +508,7 @@ impl Server {
         match self.program.code[usize::from(f.pc)] {
             Instr::Call(call) if calling => self.attempt_is_due(slot, call, world),
             Instr::Call(call) => self.next_attempt(slot, call, world),
+            Instr::Begin if self.inbound.is_some() => self.begins_late(slot, world),
             _ => {
                 f.pc += 1;
                 self.run(slot, world);
@@ -518,7 +560,7 @@ impl Server {
 
     // ---- ends ------------------------------------------------------------------------------
 
-    fn refuse(&mut self, slot: Slot, cause: &'static str, world: &mut World) {
+    pub(super) fn refuse(&mut self, slot: Slot, cause: &'static str, world: &mut World) {
         world.record.node(self.node).cause(cause);
         self.finish(slot, Outcome::Rejected, world);
     }
