@@ -33,6 +33,7 @@ mod placement;
 mod readme;
 mod reference;
 mod resilience;
+mod resources;
 mod scenarios;
 mod swarm;
 mod theory;
