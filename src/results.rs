@@ -142,9 +142,9 @@ pub struct InstanceCounts {
 /// One shard of a store, or one instance of another node.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct InstanceResults {
-    /// Busy time / capacity; null when unbounded.
+    /// Busy time / capacity while it was up; null when unbounded, or never up.
     pub utilisation: Estimate,
-    /// Departures per second.
+    /// Visits served (`ok`, `degraded`) per second.
     pub throughput: Estimate,
     /// Time-weighted number waiting.
     pub in_queue: Estimate,
@@ -157,9 +157,10 @@ pub struct InstanceResults {
 pub struct NodeResults {
     /// Its kind.
     pub kind: String,
-    /// Busy time / capacity of cores, else workers; null when unbounded.
+    /// Busy time / capacity of cores, else workers, of the instances that were up; null when unbounded, or when
+    /// none ever was.
     pub utilisation: Estimate,
-    /// Departures per second.
+    /// Visits served (`ok`, `degraded`) per second.
     pub throughput: Estimate,
     /// Time-weighted number of requests inside.
     pub in_system: Estimate,
@@ -396,13 +397,13 @@ pub struct ClientSeries {
 /// A node's windows, by time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct NodeSeries {
-    /// Busy / capacity; null when unbounded.
+    /// Busy / capacity that is up; null when unbounded, or when nothing is up.
     pub utilisation: Vec<Option<f64>>,
     /// Mean number inside.
     pub in_system: Vec<f64>,
     /// Mean number waiting.
     pub in_queue: Vec<f64>,
-    /// Departures per second.
+    /// Visits served (`ok`, `degraded`) per second.
     pub throughput: Vec<f64>,
     /// Arrivals per second.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

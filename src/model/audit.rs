@@ -34,7 +34,8 @@ fn is_sound(books: &InstanceBooks, capacity: Option<f64>, now: u64) -> bool {
         && cache.coalesced <= cache.lookups - cache.hits
         && cache.stale_hits + cache.negative_hits <= cache.hits;
     // Shared work is rounded to a nanosecond at each change.
-    let most = capacity.map_or(f64::INFINITY, |c| c * now as f64 * (1.0 + 1e-9));
+    let up = (u128::from(now) - books.down) as f64;
+    let most = capacity.map_or(f64::INFINITY, |c| c * up * (1.0 + 1e-9));
     let changes = (books.arrivals + books.departures) as f64;
     found && books.departures <= books.arrivals && books.busy as f64 <= most + changes
 }

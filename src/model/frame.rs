@@ -30,6 +30,8 @@ pub const FREE: u16 = u16::MAX;
 pub const LETTER: u16 = u16::MAX - 1;
 /// `armed` of a call that has not arrived yet.
 pub const IN_TRANSIT: u64 = u64::MAX - 1;
+/// `armed` of a visit that arrived during a pause: it is inside, and its node has not seen it.
+pub const UNSEEN: u64 = u64::MAX - 2;
 /// `armed` of a visit whose reply has left.
 pub const FINISHED: u64 = u64::MAX;
 

@@ -58,10 +58,22 @@ pub struct InstanceBooks {
     pub arrivals: u64,
     /// Departures.
     pub departures: u64,
-    /// Visits that failed, where deployments are watched.
+    /// Departures that no good answer came of: turned away, failed, given up as too late, lost in a crash.
     pub failures: u64,
+    /// Departures that were called off because nobody needed them any more: neither good nor bad.
+    pub needless: u64,
+    /// Time it was down, ns.
+    pub down: u128,
     /// Caches: lookups and what became of them.
     pub cache: CacheBooks,
+}
+
+impl InstanceBooks {
+    /// Departures with a good answer.
+    #[must_use]
+    pub const fn served(&self) -> u64 {
+        self.departures - self.failures - self.needless
+    }
 }
 
 /// The integral of a count over time in sum form: entering subtracts the instant, leaving adds it,

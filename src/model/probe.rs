@@ -38,6 +38,13 @@ pub enum Outcome {
     Unavailable,
 }
 
+/// How many of these are good answers.
+#[must_use]
+pub fn successes(tally: &Tally) -> u64 {
+    let each = Outcome::ALL.iter().filter(|outcome| outcome.is_success());
+    each.map(|outcome| tally[*outcome as usize]).sum()
+}
+
 impl Outcome {
     /// All outcomes, in the order of their tallies.
     pub const ALL: [Self; 9] = [
@@ -323,6 +330,10 @@ pub struct InstanceMeasured {
     pub arrivals: u64,
     /// Departures.
     pub departures: u64,
+    /// Departures with a good answer.
+    pub served: u64,
+    /// Time it was down, ns.
+    pub down: u128,
     /// Integral of requests waiting, request-ns.
     pub in_queue: u128,
     /// Caches: lookups and what became of them.

@@ -26,6 +26,8 @@ pub struct NodeRecord {
     pub arrivals: u64,
     /// Departures from time 0.
     pub departures: u64,
+    /// Departures nobody needed any more, from time 0.
+    pub needless: u64,
     /// What the sojourns in `response` spent before the measured span, ns.
     before: u128,
     /// Waits per visit.

@@ -19,7 +19,7 @@ use super::{
         build::{network, zone_name},
         disturbed::Disturbance,
     },
-    node::{Node, NodeId},
+    node::{InstanceBooks, Node, NodeId},
     node_windows::{causes_since, node_windows, since},
     probe::{
         ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, OperationMeasured,
@@ -154,6 +154,7 @@ impl Simulation {
             ticks: ticks.collect(),
             route_salt: hash_str(seed, "route"),
             limiters: vec![Limiter::default(); assembly.limiters],
+            overdue: false,
             delivered: 0,
             first_client: design.nodes.len() as NodeId,
         };
@@ -295,11 +296,13 @@ impl Simulation {
             }
             kind::CANCEL => {
                 world.delivered += 1;
-                if let Some(slot) = world.open_letter(slot) {
+                if let Some((slot, overdue)) = world.open_letter(slot) {
                     let f = &world.frames[slot];
                     let node = usize::from(f.node);
                     world.record.event(world.agenda.now(), event, f.id);
+                    world.overdue = overdue;
                     self.nodes[node].on_cancel(slot, world);
+                    world.overdue = false;
                 }
             }
             kind::ARRIVAL => {
@@ -361,19 +364,27 @@ impl Simulation {
             .record
             .nodes
             .iter()
-            .zip(self.nodes.iter())
             .enumerate()
-            .map(|(i, (r, node))| NodeSnapshot {
+            .map(|(i, r)| NodeSnapshot {
+                instances: self.books(i, now),
                 in_system: r.inside.until(now),
                 arrivals: r.arrivals,
                 departures: r.departures,
                 outcomes: r.outcomes,
                 causes: r.causes.clone(),
                 uptime: self.world.hosts.uptime_of(i, now),
-                instances: node.books(now),
             })
             .collect();
         Snapshot { at: now, nodes, uptime: self.world.hosts.uptime(now) }
+    }
+
+    /// Books of the instances of a node.
+    pub(super) fn books(&self, i: usize, now: u64) -> Vec<InstanceBooks> {
+        let mut books = self.nodes[i].books(now);
+        for (inst, books) in books.iter_mut().enumerate() {
+            self.world.hosts.add_unseen((i as NodeId, inst as u16), now, books);
+        }
+        books
     }
 
     // ---- the books ---------------------------------------------------------------------------
@@ -535,6 +546,8 @@ impl Simulation {
                 busy: b.busy - a.busy,
                 arrivals: b.arrivals - a.arrivals,
                 departures: b.departures - a.departures,
+                served: b.served() - a.served(),
+                down: b.down - a.down,
                 in_queue: b.in_queue - a.in_queue,
                 cache: b.cache.since(a.cache),
             })

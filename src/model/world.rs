@@ -9,7 +9,7 @@ use super::{
     fault::hosts::Hosts,
     frame::{
         ABANDONED, BRANCH, CALLEE_DONE, CALLER_DONE, Extra, FINISHED, FREE, Frame, Frames, IN_ROOM,
-        IN_TRANSIT, LETTER, NONE, Slot,
+        IN_TRANSIT, LETTER, NONE, Slot, UNSEEN,
     },
     network::{
         disturbed::Fate,
@@ -115,6 +115,8 @@ pub struct World {
     pub route_salt: u64,
     /// Rate limiters that the instances of a node share.
     pub limiters: Vec<Limiter>,
+    /// What is called off right now has taken too long; otherwise nobody needs it any more.
+    pub overdue: bool,
     /// Messages delivered (calls, replies, cancellations that arrived).
     pub delivered: u64,
     /// First client's id.
@@ -316,6 +318,7 @@ impl World {
             let letter = self.frames.alloc(Frame {
                 key: u64::from(child),
                 node: LETTER,
+                op: u8::from(self.overdue),
                 flags: CALLER_DONE,
                 ..self.frames[child]
             });
@@ -328,12 +331,13 @@ impl World {
         }
     }
 
-    /// The visit a cancellation that arrived is about, if it is still at work.
-    pub fn open_letter(&mut self, letter: Slot) -> Option<Slot> {
-        let (slot, id) = (self.frames[letter].key as Slot, self.frames[letter].id);
+    /// The visit a cancellation that arrived is about, if it is still at work, and whether it took too long.
+    pub fn open_letter(&mut self, letter: Slot) -> Option<(Slot, bool)> {
+        let Frame { key, id, op, .. } = self.frames[letter];
         self.frames.release(letter);
-        let f = &self.frames[slot];
-        (f.id == id && f.node != FREE && f.armed < IN_TRANSIT).then_some(slot)
+        let f = &self.frames[key as Slot];
+        let at_work = f.id == id && f.node != FREE && f.armed < IN_TRANSIT;
+        at_work.then_some((key as Slot, op != 0))
     }
 
     /// Frees a frame that neither side holds any more.
@@ -432,6 +436,9 @@ impl World {
     pub fn arrive(&mut self, slot: Slot) {
         let now = self.agenda.now();
         let f = &mut self.frames[slot];
+        if f.armed == UNSEEN {
+            return self.let_in(slot);
+        }
         f.arrived = now;
         f.armed = 0;
         self.record.node(f.node).arrive(now);

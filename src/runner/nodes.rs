@@ -10,7 +10,7 @@ use crate::{
     model::{
         cache::contents::CacheBooks,
         fault::uptime::UptimeBooks,
-        probe::{InstanceMeasured, Measured, NodeMeasured, NodeWindow},
+        probe::{InstanceMeasured, Measured, NodeMeasured, NodeWindow, successes},
     },
     results::{
         CacheResults, Estimate, InstanceCounts, InstanceResults, NodeResults, NodeSeries, OUTCOMES,
@@ -58,7 +58,7 @@ fn node_results(parts: &[&NodeMeasured], confidence: f64) -> NodeResults {
     NodeResults {
         kind: node.kind.to_owned(),
         utilisation: mean(&utilisation).fraction(),
-        throughput: mean(&|n| over(n.departures as f64, n.span).map(|v| v * 1e9)),
+        throughput: mean(&|n| over(successes(&n.outcomes) as f64, n.span).map(|v| v * 1e9)),
         in_system: mean(&|n| over(n.in_system as f64, n.span)),
         in_queue: mean(&|n| over(n.in_queue as f64, n.span)),
         wait_probability: Estimate::ratio_of(&waits, confidence).fraction(),
@@ -130,11 +130,12 @@ fn instance_results(parts: &[&NodeMeasured], index: usize, confidence: f64) -> I
     let shares: Vec<_> =
         parts.iter().map(|n| (n.instances[index].arrivals, instance_arrivals(n))).collect();
     InstanceResults {
-        utilisation: mean(&|n, i| {
-            over(i.busy as f64, n.span).zip(n.capacity).map(|(busy, capacity)| busy / capacity)
-        })
-        .fraction(),
-        throughput: mean(&|n, i| over(i.departures as f64, n.span).map(|v| v * 1e9)),
+        utilisation: mean(&|n, i| share(i.busy, n.capacity?, u128::from(n.span) - i.down))
+            .fraction(),
+        throughput: mean(&|n, i| {
+            let served = if n.instances.len() == 1 { successes(&n.outcomes) } else { i.served };
+            over(served as f64, n.span).map(|v| v * 1e9)
+        }),
         in_queue: mean(&|n, i| over(i.in_queue as f64, n.span)),
         keys_share: Estimate::ratio_of(&shares, confidence).fraction(),
     }
@@ -145,9 +146,14 @@ fn instance_arrivals(node: &NodeMeasured) -> u64 {
 }
 
 fn utilisation(node: &NodeMeasured) -> Option<f64> {
-    let busy: u128 = node.instances.iter().map(|i| i.busy).sum();
-    let capacity = node.capacity? * node.instances.len() as f64;
-    over(busy as f64, node.span).map(|mean| mean / capacity)
+    let busy = node.instances.iter().map(|i| i.busy).sum();
+    let up = node.instances.iter().map(|i| u128::from(node.span) - i.down).sum();
+    share(busy, node.capacity?, up)
+}
+
+/// Busy time over what there was of a capacity while it was up; none when it never was.
+fn share(busy: u128, capacity: f64, up: u128) -> Option<f64> {
+    (up > 0).then(|| busy as f64 / (capacity * up as f64))
 }
 
 fn over(integral: f64, span: u64) -> Option<f64> {
@@ -207,7 +213,10 @@ fn node_series(node: &NodeMeasured, sums: &[(NodeWindow, u64)]) -> NodeSeries {
     let rates = |count: &dyn Fn(&NodeWindow) -> u64| -> Vec<f64> {
         sums.iter().map(|(w, time)| count(w) as f64 / seconds((*time).max(1))).collect()
     };
-    let capacity = node.capacity.map(|c| c * node.instances.len() as f64);
+    let busy = |(w, time): &(NodeWindow, u64)| {
+        let all = node.instances.len() as u128 * u128::from(*time);
+        share(w.busy, node.capacity?, all - w.down)
+    };
     let down = mean(|w| w.down);
     let ends = OUTCOMES.iter().enumerate().skip(1);
     let ends = ends.filter(|(o, _)| sums.iter().any(|(w, _)| w.outcomes[*o] > 0));
@@ -216,10 +225,10 @@ fn node_series(node: &NodeMeasured, sums: &[(NodeWindow, u64)]) -> NodeSeries {
     let cause = |name| rates(&|w| w.causes.get(name).copied().unwrap_or_default());
     let ratio = |(all, some): (u64, u64)| (all > 0).then(|| some as f64 / all as f64);
     NodeSeries {
-        utilisation: mean(|w| w.busy).into_iter().map(|busy| capacity.map(|c| busy / c)).collect(),
+        utilisation: sums.iter().map(busy).collect(),
         in_system: mean(|w| w.in_system),
         in_queue: mean(|w| w.in_queue),
-        throughput: rates(&|w| w.departures),
+        throughput: rates(&|w| successes(&w.outcomes)),
         arrivals: rates(&|w| w.arrivals),
         down: if down.iter().any(|&n| n > 0.0) { down } else { Vec::new() },
         ended: ends.map(|(o, name)| ((*name).to_owned(), rates(&|w| w.outcomes[o]))).collect(),

@@ -41,12 +41,11 @@ const STORIES: [Story; 18] = [
         variant: "",
         events: &[
             "fault_started stall",
-            "in_flight_grew users",
+            "queue_grew db",
             "timeouts_began users",
             "amplification users",
             "goodput_fell users",
             "fault_ended stall",
-            "queue_grew db",
             "not_recovered stall",
         ],
         never: &["queue_drained", "recovered", "goodput_returned"],

@@ -36,6 +36,7 @@ mod readme;
 mod recovery;
 mod reference;
 mod resilience;
+mod resources;
 mod scenarios;
 mod swarm;
 mod theory;

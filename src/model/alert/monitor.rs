@@ -10,7 +10,7 @@ use crate::{
     model::{
         build::{Design, Names},
         node::NodeId,
-        probe::{AlertMeasured, Outcome},
+        probe::{AlertMeasured, successes},
         sim::Simulation,
     },
     stats::CoarseHistogram,
@@ -29,6 +29,8 @@ struct Reading {
     latency: CoarseHistogram,
     /// Integral of busy capacity, unit-ns.
     busy: u128,
+    /// Time instances were down, summed over them, ns.
+    down: u128,
     /// Integral of frames waiting, frame-ns.
     in_queue: u128,
 }
@@ -43,8 +45,8 @@ pub struct Monitor {
     /// How long it must be bad, ns.
     holds: u64,
     least: u64,
-    /// What its capacity could do in a window, unit-ns.
-    capacity: f64,
+    /// Instances and the capacity of each.
+    capacity: (u64, f64),
     source: From,
     /// The last looks, oldest first; at first what is known at time 0.
     readings: VecDeque<Reading>,
@@ -99,16 +101,16 @@ impl Monitor {
             let (period, looks) = (spec.period(), spec.looks());
             let capacity = if let From::Node(node) = source {
                 let facts = names.kind(node).facts();
-                facts.capacity.unwrap_or(0.0) * facts.instances as f64
+                (facts.instances, facts.capacity.unwrap_or(0.0))
             } else {
-                0.0
+                (0, 0.0)
             };
             Self {
                 period,
                 looks: looks as usize,
                 holds: spec.for_.map_or(0, |for_| for_.0),
                 least: spec.min_calls.map_or(1, |n| n.0),
-                capacity: capacity * (period * looks) as f64,
+                capacity,
                 source,
                 readings: VecDeque::from([Reading::default()]),
                 forgotten: Reading::default(),
@@ -170,9 +172,13 @@ impl Monitor {
                     _ => Some(f64::INFINITY),
                 }
             }
-            Signal::Utilisation => Some((now.busy - before.busy) as f64 / self.capacity),
+            Signal::Utilisation => {
+                let (instances, each) = self.capacity;
+                let up = window * instances as f64 - (now.down - before.down) as f64;
+                (up > 0.0).then(|| (now.busy - before.busy) as f64 / (each * up))
+            }
             Signal::InQueue => Some((now.in_queue - before.in_queue) as f64 / window),
-            Signal::Throughput => Some(ended as f64 / window * 1e9),
+            Signal::Throughput => Some((now.good - before.good) as f64 / window * 1e9),
         }
     }
 }
@@ -194,33 +200,31 @@ impl Simulation {
         self.monitors = monitors;
     }
 
-    /// The records of nodes start anew with the measured span; monitors go on.
+    /// The samples of nodes start anew with the measured span; monitors go on.
     pub(in crate::model) fn keep_readings(&mut self) {
         let mut monitors = std::mem::take(&mut self.monitors);
         for monitor in monitors.iter_mut().filter(|m| matches!(m.source, From::Node(_))) {
-            let Reading { good, ended, latency, .. } = self.reading(monitor, true);
-            monitor.forgotten = Reading { good, ended, latency, ..Reading::default() };
+            let Reading { latency, .. } = self.reading(monitor, true);
+            monitor.forgotten = Reading { latency, ..Reading::default() };
         }
         self.monitors = monitors;
     }
 
     fn reading(&self, monitor: &Monitor, latency: bool) -> Reading {
-        let success = |o: &Outcome| o.is_success();
         let mut reading = monitor.forgotten.clone();
         let record = &self.world.record;
         match &monitor.source {
             From::Node(node) => {
                 let (index, node) = (usize::from(*node), &record.nodes[usize::from(*node)]);
-                for outcome in Outcome::ALL {
-                    let n = node.outcomes[outcome as usize];
-                    reading.ended += n;
-                    reading.good += if success(&outcome) { n } else { 0 };
-                }
+                // What is lost in a crash or called off as too late has no outcome.
+                reading.ended += node.departures - node.needless;
+                reading.good += successes(&node.outcomes);
                 if latency {
                     reading.latency.merge_finer(&node.response);
                 }
-                for books in self.nodes[index].books(self.world.now()) {
+                for books in self.books(index, self.world.now()) {
                     reading.busy += books.busy;
+                    reading.down += books.down;
                     reading.in_queue += books.in_queue;
                 }
             }
@@ -232,11 +236,7 @@ impl Simulation {
                     let op = &record.operations[row];
                     for w in op.windows.iter().chain([&op.current]) {
                         let ended: u64 = w.outcomes.iter().sum();
-                        let succeeded: u64 = Outcome::ALL
-                            .iter()
-                            .filter(|o| success(o))
-                            .map(|o| w.outcomes[*o as usize])
-                            .sum();
+                        let succeeded = successes(&w.outcomes);
                         reading.ended += ended;
                         reading.good += w.good;
                         reading.lost += ended - succeeded;

@@ -117,6 +117,7 @@ impl Node for Balancer {
         world.disarm(slot);
         self.forget(slot, world);
         self.depart(slot, Err("cancelled"), world);
+        world.record.node(self.node).needless += u64::from(!world.overdue);
         let f = &mut world.frames[slot];
         f.armed = FINISHED;
         f.flags |= CALLEE_DONE;

@@ -487,7 +487,9 @@ impl Client {
         let child = std::mem::replace(&mut f.next, NONE);
         let local = usize::from(f.op);
         world.record.happens(self.first_row + local, |window| window.timed_out += 1);
+        world.overdue = true;
         self.let_go(child, local, world);
+        world.overdue = false;
         if self.guarded && self.one_copy_timed_out(slot, local, world) {
             return;
         }

@@ -51,7 +51,9 @@ impl Node for Dns {
         let fails = world.hosts.disturbed && world.fails_at_once(slot);
         let outcome = if fails { Outcome::Error } else { Outcome::Ok };
         let (now, from) = (world.now(), world.record.measured_from);
-        world.record.node(self.node).depart(now, now, from, Ok(outcome));
+        // Before now, where it was paused.
+        let arrived = world.frames[slot].arrived;
+        world.record.node(self.node).depart(now, arrived, from, Ok(outcome));
         if fails {
             return world.reply(slot, outcome);
         }

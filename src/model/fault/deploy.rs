@@ -247,9 +247,9 @@ pub struct Rollout {
     pub began: Option<u64>,
     /// It was taken back.
     back: bool,
-    /// Instances that run the new version, with their departures and failures when they took it up.
+    /// Instances that run the new version, with their good answers and failures when they took it up.
     pub reached: BTreeMap<u16, (u64, u64)>,
-    /// The same of those that do no more: departures and failures meanwhile.
+    /// The same of those that do no more: good answers and failures meanwhile.
     left: (u64, u64),
 }
 
@@ -474,12 +474,14 @@ impl Simulation {
                 self.timeline.count_by_phase(names, &mut self.world.record);
             }
             (Some(Aftermath::Switch { back }), Some(inst)) => {
-                let books = self.nodes[usize::from(rollout.node)].books(now)[usize::from(inst)];
-                let (departures, failures) = (books.departures, books.failures);
+                let node = usize::from(rollout.node);
+                let books = self.books(node, now)[usize::from(inst)];
+                let rollout = &mut self.timeline.rollouts[number];
+                let (served, failures) = (books.served(), books.failures);
                 if !back {
-                    rollout.reached.insert(inst, (departures, failures));
+                    rollout.reached.insert(inst, (served, failures));
                 } else if let Some(since) = rollout.reached.remove(&inst) {
-                    rollout.left.0 += departures - since.0;
+                    rollout.left.0 += served - since.0;
                     rollout.left.1 += failures - since.1;
                 }
                 return true;
@@ -493,13 +495,13 @@ impl Simulation {
     pub(in crate::model) fn left_deployed(&self, fault: usize) -> (u64, u64) {
         let rollout = self.timeline.rollouts.iter().find(|r| r.fault == fault);
         let Some(rollout) = rollout else { return (0, 0) };
-        let books = self.nodes[usize::from(rollout.node)].books(self.world.now());
-        let (mut departures, mut failures) = rollout.left;
+        let books = self.books(usize::from(rollout.node), self.world.now());
+        let (mut served, mut failures) = rollout.left;
         for (&inst, since) in &rollout.reached {
             let books = &books[usize::from(inst)];
-            departures += books.departures - since.0;
+            served += books.served() - since.0;
             failures += books.failures - since.1;
         }
-        (departures - failures, departures)
+        (served, served + failures)
     }
 }

@@ -16,10 +16,10 @@ use crate::{
         build::Names,
         frame::{
             BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_TRANSIT, NONE,
-            Slot,
+            PROBE, Slot, UNSEEN,
         },
         kinds::NodeSpec,
-        node::NodeId,
+        node::{Area, InstanceBooks, NodeId},
         probe::Outcome,
         service::cores::Work,
         world::{Span, World, kind},
@@ -31,12 +31,18 @@ use crate::{
 struct State {
     /// Crashes at work.
     down: u32,
+    /// Whether there are any, over time.
+    gone: Area,
     /// Of these: of the host, which answers nobody.
     silent: u32,
     /// Pauses at work.
     paused: u32,
     /// Events that wait for the end of the pause: kind, slot, sequence.
     held: Vec<(u8, Slot, u64)>,
+    /// Visits among them: they are inside, and the node has not seen them.
+    door: Area,
+    /// Such visits that were lost in a crash.
+    lost: u64,
     /// Factors of the `slow` faults at work.
     slow: Vec<f64>,
     /// Fractions of the `errors` faults at work.
@@ -119,17 +125,27 @@ impl Hosts {
         let state = &mut self.nodes[usize::from(node)][usize::from(inst)];
         match harm {
             Harm::Down { silent } => {
-                let before = state.down;
+                let was_down = state.down > 0;
                 let one = |n: u32| if begins { n + 1 } else { n - 1 };
                 state.down = one(state.down);
                 if silent {
                     state.silent = one(state.silent);
                 }
                 let uptime = &mut self.uptimes[usize::from(node)];
-                if before == 0 && uptime.fall(now) {
-                    self.uptime.fall(now);
-                } else if state.down == 0 && uptime.rise(now) {
-                    self.uptime.rise(now);
+                match (was_down, state.down > 0) {
+                    (false, true) => {
+                        state.gone.enter(now);
+                        if uptime.fall(now) {
+                            self.uptime.fall(now);
+                        }
+                    }
+                    (true, false) => {
+                        state.gone.leave(now);
+                        if uptime.rise(now) {
+                            self.uptime.rise(now);
+                        }
+                    }
+                    _ => {}
                 }
             }
             Harm::Paused => state.paused = if begins { state.paused + 1 } else { state.paused - 1 },
@@ -144,6 +160,17 @@ impl Hosts {
     /// It is down.
     pub fn is_down(&self, host: Host) -> bool {
         self.state(host).down > 0
+    }
+
+    /// Adds what an instance has not seen to its books.
+    pub fn add_unseen(&self, (node, inst): Host, now: u64, books: &mut InstanceBooks) {
+        let states = self.nodes.get(usize::from(node));
+        let Some(state) = states.and_then(|s| s.get(usize::from(inst))) else { return };
+        books.down = state.gone.until(now);
+        books.in_queue += state.door.until(now);
+        books.arrivals += state.door.count() + state.lost;
+        books.departures += state.lost;
+        books.failures += state.lost;
     }
 
     /// Nothing moves there.
@@ -206,7 +233,15 @@ impl World {
         if node >= self.first_client || !self.hosts.is_down(host) {
             return false;
         }
-        if self.hosts.state(host).silent > 0 {
+        let silent = self.hosts.state(host).silent > 0;
+        if self.frames[slot].armed == UNSEEN {
+            // It was inside since the pause, and dies with the others.
+            let now = self.now();
+            let state = &mut self.hosts.nodes[usize::from(host.0)][usize::from(host.1)];
+            state.door.leave(now);
+            state.lost += 1;
+            self.lose(&[slot], silent);
+        } else if silent {
             self.record.node(node).cause("lost_at_dead_host");
             self.frames[slot].flags |= CALLEE_DONE;
             self.release_if_done(slot);
@@ -237,8 +272,30 @@ impl World {
             return false;
         }
         let (node, inst) = (usize::from(host.0), usize::from(host.1));
-        self.hosts.nodes[node][inst].held.push((event, slot, sequence));
+        let state = &mut self.hosts.nodes[node][inst];
+        state.held.push((event, slot, sequence));
+        let f = &self.frames[slot];
+        if event == kind::DELIVER && f.armed == IN_TRANSIT && f.op != PROBE {
+            // It is inside from now on (`semantics.md` 34); the node sees it after the pause.
+            let now = self.agenda.now();
+            state.door.enter(now);
+            let f = &mut self.frames[slot];
+            (f.arrived, f.armed) = (now, UNSEEN);
+            self.record.node(host.0).arrive(now);
+        }
         true
+    }
+
+    /// A visit that came during a pause is seen by its node.
+    #[cold]
+    #[inline(never)]
+    pub fn let_in(&mut self, slot: Slot) {
+        let now = self.now();
+        let (node, inst) = self.host(slot);
+        self.hosts.nodes[usize::from(node)][usize::from(inst)].door.leave(now);
+        let f = &mut self.frames[slot];
+        f.armed = 0;
+        f.waited = f.waited.wrapping_add(now - f.arrived);
     }
 
     /// What waited for the end of a pause comes now, in its order.
@@ -303,11 +360,10 @@ impl World {
         ends
     }
 
-    /// All frames inside an instance: those that have arrived and have not answered.
+    /// All frames inside an instance that it knows of: those that have arrived and have not answered.
     pub fn inside(&self, (node, inst): Host) -> Vec<Slot> {
-        let inside = |f: &&crate::model::frame::Frame| {
-            f.node == node && f.inst == inst && f.armed < IN_TRANSIT
-        };
+        let inside =
+            |f: &&crate::model::frame::Frame| f.node == node && f.inst == inst && f.armed < UNSEEN;
         self.frames.iter().filter(|(_, f)| inside(f)).map(|(slot, _)| slot).collect()
     }
 

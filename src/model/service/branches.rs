@@ -195,8 +195,13 @@ impl Server {
         let (arrived, inst, flags) = (f.arrived, usize::from(f.inst), f.flags);
         f.armed = FINISHED;
         f.flags |= CALLEE_DONE;
-        world.record.node(self.node).depart(now, arrived, from, Err("cancelled"));
+        let overdue = world.overdue;
+        let record = world.record.node(self.node);
+        record.depart(now, arrived, from, Err("cancelled"));
+        record.needless += u64::from(!overdue);
         self.instances[inst].departures += 1;
+        let unserved = &mut self.unserved[inst];
+        *if overdue { &mut unserved.failed } else { &mut unserved.needless } += 1;
         world.release_if_done(slot);
         if flags & HAS_WORKER != 0 {
             self.free_worker(inst, world);

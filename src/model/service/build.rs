@@ -11,7 +11,7 @@ use super::{
     locks::Locks,
     program::{Instr, Program},
     room::Room,
-    server::{Instance, Server, Version, Workers},
+    server::{Instance, Server, Unserved, Version, Workers},
 };
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
@@ -357,11 +357,10 @@ impl Shape {
                 }
             })
             .collect();
-        let deployed = assembly.names.is_deployed(id);
         Server {
             node: id,
             mixed: None,
-            failures: vec![0; if deployed { self.instances as usize } else { 0 }],
+            unserved: vec![Unserved::default(); self.instances as usize],
             instances,
             queue: self.queue,
             push_out: false,

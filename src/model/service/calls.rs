@@ -114,7 +114,9 @@ impl Server {
     pub(super) fn attempt_timed_out(&mut self, slot: Slot, call: u16, world: &mut World) {
         let child = std::mem::replace(&mut world.frames[slot].next, NONE);
         let edge = self.program.calls[usize::from(call)].edge;
+        world.overdue = true;
         self.let_go(child, edge, world);
+        world.overdue = false;
         world.record.node(self.node).cause("call_timeout");
         self.attempt_ended(slot, edge, Outcome::Timeout, world);
         if !self.other_copy_is_out(slot, edge, world) {

@@ -243,6 +243,8 @@ impl Cores {
             world.disarm(slot);
             let f = &mut world.frames[slot];
             f.served = f.served.wrapping_sub(end - now).wrapping_add(left);
+            // It waits for the end of the pause.
+            f.waited = f.waited.wrapping_sub(now);
             (slot, left)
         })
         .collect()
@@ -255,6 +257,8 @@ impl Cores {
         }
         let now = world.now();
         for &(slot, left) in frozen {
+            let f = &mut world.frames[slot];
+            f.waited = f.waited.wrapping_add(now);
             let taken = begin(slot, Work::of(left), world);
             if let Self::Preemptive(p) = self
                 && let Some(running) = p.running.iter_mut().find(|r| r.2 == slot)

@@ -426,6 +426,7 @@ impl Server {
         world.record.node(self.node).cause(cause);
         // It holds nothing and has led nothing: there is nothing else to end.
         self.instances[inst].departures += 1;
+        self.unserved[inst].failed += 1;
         world.depart(slot, outcome);
         world.reply(slot, outcome);
         true

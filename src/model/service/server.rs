@@ -69,6 +69,15 @@ pub struct Instance {
 
 const _: () = assert!(size_of::<Instance>() == 128, "an instance is two cache lines");
 
+/// Departures of one instance that are no good answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unserved {
+    /// Turned away, failed, given up as too late, lost in a crash.
+    pub failed: u64,
+    /// Called off because nobody needed them any more.
+    pub needless: u64,
+}
+
 /// A version of what a server does.
 #[derive(Clone, Debug)]
 pub struct Version {
@@ -91,8 +100,8 @@ pub struct Server {
     pub versions: Vec<Version>,
     /// The version of each instance while they differ; then the program has no entries of its own.
     pub mixed: Option<Box<[usize]>>,
-    /// Visits that failed, by instance; empty: nobody asks.
-    pub failures: Vec<u64>,
+    /// Departures that are no good answers, by instance.
+    pub unserved: Vec<Unserved>,
     /// Its instances.
     pub instances: Table<Instance>,
     /// Waiting room for a worker, or for the first core without workers.
@@ -157,6 +166,7 @@ impl Node for Server {
         let visits = lost.iter().filter(|&&slot| !world.is_branch(slot)).count();
         let inst = &mut self.instances[usize::from(number)];
         inst.departures += visits as u64;
+        self.unserved[usize::from(number)].failed += visits as u64;
         if let Some(workers) = &mut inst.workers {
             workers.room.clear(world);
             workers.busy.clear(world.now());
@@ -247,6 +257,7 @@ impl Node for Server {
                 let door_queue = self.inbound.as_ref().map_or(0, |i| i.waited(number, now));
                 let (workers_busy, workers_queue) =
                     i.workers.as_ref().map_or((0, 0), |w| (w.busy.until(now), w.room.until(now)));
+                let Unserved { failed, needless } = self.unserved[number];
                 InstanceBooks {
                     busy: if self.counts_cores || i.workers.is_none() {
                         cores_busy
@@ -256,8 +267,10 @@ impl Node for Server {
                     in_queue: cores_queue + workers_queue + locks_queue + door_queue,
                     arrivals: i.arrivals,
                     departures: i.departures,
-                    failures: self.failures.get(number).copied().unwrap_or(0),
+                    failures: failed,
+                    needless,
                     cache: i.contents.as_ref().map_or_else(Default::default, |c| c.books),
+                    ..InstanceBooks::default()
                 }
             })
             .collect()
@@ -574,10 +587,8 @@ impl Server {
             self.release_fills(slot, world);
             self.free_locks(slot, world);
             let f = &world.frames[slot];
-            if f.flags & BRANCH == 0
-                && let Some(failures) = self.failures.get_mut(usize::from(f.inst))
-            {
-                *failures += 1;
+            if f.flags & BRANCH == 0 {
+                self.unserved[usize::from(f.inst)].failed += 1;
             }
         }
         self.end(slot, outcome, world);
