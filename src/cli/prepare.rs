@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// What takes the place of something in the file.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Overriding {
     /// Seed of all draws, instead of the file's
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -33,7 +33,7 @@ pub(super) struct Overriding {
     /// Put VALUE at PATH of the file; `none` deletes what is there. May be repeated
     #[arg(long = "set", value_name = "PATH=VALUE")]
     sets: Vec<String>,
-    /// Take this variant of the file
+    /// Take this variant of the file; `run` takes several, separated by commas
     #[arg(long, value_name = "NAME")]
     variant: Option<String>,
 }
@@ -51,6 +51,21 @@ impl Overriding {
         typed
     }
 
+    /// The variants asked for, one after the other: each is a run of its own.
+    pub(super) fn each_variant(&self) -> Vec<Self> {
+        let Some(names) = &self.variant else { return vec![self.clone()] };
+        names.split(',').map(|name| self.with_variant(Some(name.trim().to_owned()))).collect()
+    }
+
+    /// The file as it stands.
+    pub(super) const fn is_of_file(&self) -> bool {
+        self.variant.is_none()
+    }
+
+    pub(super) fn with_variant(&self, variant: Option<String>) -> Self {
+        Self { variant, ..self.clone() }
+    }
+
     /// Whether anything is overridden.
     pub(super) fn any(&self) -> bool {
         self.seed.is_some() || self.variant.is_some() || !self.sets.is_empty()
@@ -66,6 +81,8 @@ impl Overriding {
 /// A scenario that can be run.
 pub(super) struct Ready {
     pub(super) path: PathBuf,
+    /// The names of the file's variants.
+    pub(super) variants: Vec<String>,
     /// The scenario with everything resolved, as text.
     pub(super) resolved: String,
     pub(super) seed: u64,
@@ -112,6 +129,7 @@ pub(super) fn examine(path: &Path, overriding: &Overriding) -> Examined {
         prepared.watch(slo::faults_asked(&slos));
         Ready {
             path: path.to_owned(),
+            variants: spec.variants.keys().map(|name| name.0.clone()).collect(),
             resolved: loaded.resolved.clone(),
             seed: spec.seed.map_or(1, |seed| seed.0),
             slos,
@@ -133,15 +151,20 @@ pub(super) fn prepare_all(
     let mut all = Vec::new();
     let mut sound = true;
     for path in paths {
-        let mut examined = examine(path, overriding);
-        let failed = examined.ready.is_none();
-        if failed || (!voice.quiet && !examined.found.is_empty()) {
-            complain(examined.render(voice.colour).trim_end());
-        }
-        sound &= !failed;
-        all.extend(examined.ready.take());
+        let ready = told(examine(path, overriding), voice);
+        sound &= ready.is_some();
+        all.extend(ready);
     }
     if sound { Ok(all) } else { Err(()) }
+}
+
+/// A scenario that can be run, with its warnings said; or all its problems.
+pub(super) fn told(mut examined: Examined, voice: Voice) -> Option<Ready> {
+    let failed = examined.ready.is_none();
+    if failed || (!voice.quiet && !examined.found.is_empty()) {
+        complain(examined.render(voice.colour).trim_end());
+    }
+    examined.ready.take()
 }
 
 fn warnings(problems: &[Problem]) -> Vec<String> {

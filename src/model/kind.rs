@@ -78,6 +78,8 @@ pub struct Outgoing {
     pub to_all: bool,
     /// No visit makes it: the node does, `times` a second.
     pub by_itself: bool,
+    /// It is made whatever a cache holds and a condition says.
+    pub sure: bool,
 }
 
 /// What is done to data.
@@ -138,7 +140,7 @@ impl Verb {
 pub struct Visit {
     /// No visit that succeeds is shorter, ns.
     pub least: f64,
-    /// Mean work it brings, ns.
+    /// Mean work it brings, ns, that of steps under a condition left out.
     pub work: f64,
 }
 

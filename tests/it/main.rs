@@ -35,5 +35,7 @@ mod reference;
 mod resilience;
 mod scenarios;
 mod swarm;
+mod terminal;
 mod theory;
 mod tidy;
+mod undecided;

@@ -55,6 +55,7 @@ impl TargetsSpec {
             attempts: 1,
             to_all: false,
             by_itself: false,
+            sure: true,
         };
         nodes.iter().enumerate().map(call).collect()
     }
@@ -166,6 +167,7 @@ impl HealthCheckSpec {
             attempts: 1,
             to_all: false,
             by_itself: false,
+            sure: true,
         };
         targets.nodes().into_iter().map(probe).collect()
     }

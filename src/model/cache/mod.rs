@@ -176,6 +176,7 @@ impl Kind for CacheSpec {
                 attempts: 1,
                 to_all: false,
                 by_itself: false,
+                sure: false,
             })
         };
         fetch(Verb::Read).chain(fetch(Verb::Write)).collect()
