@@ -212,8 +212,15 @@ impl<'t> Parser<'t> {
         let value = self.expr(depth + 1)?;
         self.blanks();
         if value.args.is_none() && self.peek() == Some('=') {
+            let key = value.name;
             self.at += 1;
-            return Ok(Arg { key: Some(value.name), value: self.expr(depth + 1)? });
+            // A sign by itself is a value, as in `separator=;`: nothing else can follow `=` here.
+            if let Some(sign @ (';' | ',')) = self.peek() {
+                self.at += 1;
+                let value = Expr { name: sign.to_string(), args: None };
+                return Ok(Arg { key: Some(key), value });
+            }
+            return Ok(Arg { key: Some(key), value: self.expr(depth + 1)? });
         }
         Ok(Arg { key: None, value })
     }
@@ -323,9 +330,16 @@ pub fn unknown(what: &str, found: &str, known: &[&str]) -> ValueError {
     ValueError::new("E-ENUM", format!("unknown {what} `{}`", clip(found))).help(help)
 }
 
-/// The quantile of `p50` .. `p999`: the digits after the point, so that `p5` is the half.
+/// The quantile of `p50` .. `p999`, the digits after the point, and of `p99.99`, a percentage.
 pub fn percentile(name: &str) -> Option<f64> {
     let digits = name.strip_prefix('p')?;
+    if let Some((whole, part)) = digits.split_once('.') {
+        let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let known = whole.len() == 2 && all_digits(whole) && all_digits(part) && part.len() <= 9;
+        // As `0.9999` is read, not 99.99 divided by 100, which is another double.
+        let quantile: f64 = format!("0.{whole}{part}").parse().ok().filter(|_| known)?;
+        return (0.5..1.0).contains(&quantile).then_some(quantile);
+    }
     if !(2..=5).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
@@ -357,6 +371,7 @@ mod tests {
             assert_eq!(Expr::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Expr::parse("f(a=1, b=2)").unwrap().to_string(), "f(a=1 b=2)");
+        assert_eq!(Expr::parse("f(s=; t=,)").unwrap().to_string(), "f(s=\";\" t=\",\")");
         assert_eq!(
             Expr::parse("f(c=\"a b\")").unwrap().args.unwrap().parts[0][0].value.name,
             "a b"

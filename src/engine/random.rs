@@ -44,6 +44,12 @@ pub fn hash_str(seed: u64, text: &str) -> u64 {
     mix(h ^ text.len() as u64)
 }
 
+/// The key of a text, below 2^52 so that every number can hold it; equal texts are equal keys.
+#[must_use]
+pub fn text_key(text: &str) -> u64 {
+    hash_str(0x6b65_7973, text) >> 12
+}
+
 /// The draws of one purpose of one entity in one replication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stream(u64);

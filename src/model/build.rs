@@ -13,23 +13,25 @@ use std::{
 
 use super::{
     alert::AlertSpec,
-    client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, TraceUnit},
+    client::{AttributeSpec, ClientSpec, KeyLaw, KeysSpec, TraceUnit},
     fault::{FaultSpec, timeline::Timeline},
     kind::{Facts, Kind, Outgoing, Verb},
     kinds::NodeSpec,
     network::{MatrixSpec, NetworkSpec, TopologySpec, links::Zone},
     node::NodeId,
+    traces::{Rows, Stamps, rows},
     versions::Version,
     world::Span,
 };
 use crate::{
     engine::{
         agenda::Agenda,
-        law::{Dimension, Formula, Law, Sampler, Tables, to_nanos},
+        law::{Dimension, Format, Formula, Law, Sampler, Table, Tables, check_column, to_nanos},
         popularity::Popularity,
-        random::{Stream, hash_str},
+        random::{Stream, hash_str, text_key},
     },
     model::service::{
+        build::step_names,
         cores::Work,
         program::{AttrRef, Demand},
     },
@@ -64,10 +66,22 @@ pub struct Design {
 
 /// Files a design refers to.
 pub trait Data: Tables {
-    /// A column of times as ns since its first row, non-decreasing.
-    fn times(&self, file: &str, column: &str, unit: TraceUnit) -> Result<Vec<u64>, String>;
-    /// The keys of a file, in order.
-    fn keys(&self, file: &str, column: Option<&str>) -> Result<Vec<u64>, String>;
+    /// A column of times, non-decreasing unless it is to be sorted.
+    fn times(
+        &self,
+        table: &Table,
+        column: &str,
+        reading: (TraceUnit, bool),
+    ) -> Result<Stamps, String>;
+    /// A column of numbers and texts; each text as the number it stands for.
+    fn words(
+        &self,
+        table: &Table,
+        column: &str,
+        number: &dyn Fn(&str) -> f64,
+    ) -> Result<Vec<f64>, String>;
+    /// The keys of a file, in order; a text is the key of that text.
+    fn keys(&self, table: &Table, column: Option<&str>) -> Result<Vec<u64>, String>;
     /// One-way latencies (from, to, ns) of a matrix of regions.
     fn matrix(&self, spec: &MatrixSpec) -> Result<Vec<(String, String, f64)>, String>;
 }
@@ -96,6 +110,8 @@ pub struct Names<'a> {
     pub key_spaces: Vec<String>,
     /// Numbers of the names choices choose among.
     pub literals: BTreeMap<String, f64>,
+    /// Attributes that are columns of traces and that conditions compare with names, with those.
+    pub compared: BTreeMap<String, BTreeSet<String>>,
     /// Zones by name.
     pub zones: BTreeMap<String, Zone>,
     /// Zones of each region.
@@ -119,6 +135,7 @@ impl<'a> Names<'a> {
             columns: BTreeMap::new(),
             key_spaces: Vec::new(),
             literals: BTreeMap::new(),
+            compared: BTreeMap::new(),
             zones: BTreeMap::new(),
             regions: BTreeMap::new(),
             marks: Vec::new(),
@@ -184,8 +201,15 @@ impl<'a> Names<'a> {
             "zone" => self.zones.get(name).map(|&z| f64::from(z)),
             // Several operations may share a name with different verbs; the first stands for it.
             "operation" => self.ops.iter().position(|o| o.0 == name).map(|i| i as f64),
+            _ if self.compared.contains_key(attribute) => Some(self.word(name)),
             _ => self.literals.get(name).copied(),
         }
+    }
+
+    /// The number a text of a trace's column stands for: that of the choice of this name, or one
+    /// below 0, where no choice and hardly a measurement is.
+    fn word(&self, text: &str) -> f64 {
+        self.literals.get(text).copied().unwrap_or_else(|| -1.0 - text_key(text) as f64)
     }
 
     /// Names that formulas and conditions know.
@@ -222,6 +246,18 @@ impl<'a> Names<'a> {
             if let Some(KeysSpec::Named(spaces)) = &client.keys {
                 self.key_spaces.extend(spaces.iter().map(|s| s.0.0.clone()));
             }
+        }
+        let clients = self.design.clients.values();
+        let of_column = |name: &str| {
+            let mut attributes = clients.clone().flat_map(|client| &client.attributes);
+            attributes.any(|(n, spec)| n.0 == name && matches!(spec, AttributeSpec::Column(_)))
+        };
+        let nodes = self.design.nodes.values().chain(self.design.later());
+        let mut asked: Vec<_> = nodes.flat_map(|node| node.kind().compared()).collect();
+        clients.clone().for_each(|client| step_names(client.steps(), &mut asked));
+        asked.retain(|(attribute, _)| of_column(attribute));
+        for (attribute, name) in asked {
+            self.compared.entry(attribute).or_default().insert(name);
         }
         columns.extend(self.key_spaces.iter().cloned());
         columns.sort_unstable();
@@ -293,39 +329,54 @@ impl<'a> Names<'a> {
 pub struct Prepared {
     /// Key popularity by the law's text.
     pub popularity: BTreeMap<String, Popularity>,
-    /// Arrival instants of each client that replays a trace.
-    pub times: BTreeMap<String, Arc<Vec<u64>>>,
-    /// Columns by (file, column).
-    pub columns: BTreeMap<(String, String), Arc<Vec<f64>>>,
+    /// Rows of each client that replays a trace.
+    pub rows: BTreeMap<String, Rows>,
+    /// Columns of such a trace by (client, attribute), in the order of its rows.
+    pub attributes: BTreeMap<(String, String), Arc<Vec<f64>>>,
+    /// Columns laws read, by (table, column).
+    pub columns: BTreeMap<(Table, String), Arc<Vec<f64>>>,
     /// Keys of a file by the law's text.
     pub keys: BTreeMap<String, Arc<Vec<u64>>>,
+    /// Those of a client's own trace whose rows are rearranged, by (client, law).
+    arranged_keys: BTreeMap<(String, String), Arc<Vec<u64>>>,
     /// Latencies between regions.
     pub matrix: Vec<(String, String, f64)>,
 }
 
 impl Tables for Prepared {
-    fn column(&self, file: &str, column: &str) -> Result<Vec<f64>, String> {
-        self.columns
-            .get(&(file.to_owned(), column.to_owned()))
+    fn column(&self, table: &Table, column: &str) -> Result<Vec<f64>, String> {
+        let known = self.columns.get(&(table.clone(), column.to_owned()));
+        known
             .map(|c| c.as_ref().clone())
-            .ok_or_else(|| format!("column `{column}` of `{file}` was not loaded"))
+            .ok_or_else(|| format!("column `{column}` of `{}` was not loaded", table.file))
     }
 }
 
 impl Prepared {
     /// Loads and builds what the design needs; problems are reported at their paths.
-    pub fn new(design: &Design, data: &dyn Data, problems: &mut Problems) -> Self {
-        let mut prepared = Self::default();
+    pub fn new(names: &Names<'_>, data: &dyn Data, problems: &mut Problems) -> Self {
+        let design = names.design;
+        let mut prepared = Self { rows: rows(design, data, problems), ..Self::default() };
         for (name, client) in &design.clients {
-            prepared.client(&name.0, client, data, problems);
+            prepared.keys(&name.0, client, data, problems);
+            prepared.attributes(&name.0, client, (names, data), problems);
         }
-        for (path, file, column) in design.files() {
-            let entry = (file.clone(), column.clone());
+        prepared.check_words(names, problems);
+        let mut unreadable = BTreeSet::new();
+        for (path, table, column) in design.files() {
+            let entry = (table.clone(), column.clone());
             if prepared.columns.contains_key(&entry) {
                 continue;
             }
-            match data.column(&file, &column) {
-                Ok(values) => drop(prepared.columns.insert(entry, Arc::new(values))),
+            match data.column(&table, &column) {
+                Ok(values) => {
+                    prepared.columns.insert(entry, Arc::new(values));
+                    if let Err(message) = check_column(&table, &column, &prepared) {
+                        problems.error("E-TRACE", path, message);
+                    }
+                }
+                // A law that needs two columns of a file says once that it cannot be read.
+                Err(_) if table.format == Format::Percentiles && !unreadable.insert(table) => {}
                 Err(message) => problems.error("E-TRACE", path, message),
             }
         }
@@ -338,45 +389,82 @@ impl Prepared {
         prepared
     }
 
-    fn client(&mut self, name: &str, spec: &ClientSpec, data: &dyn Data, problems: &mut Problems) {
+    /// The keys a law of a client reads from a file.
+    pub fn keys_of(&self, client: &str, law: &KeyLaw) -> &Arc<Vec<u64>> {
+        let law = law.to_string();
+        let shared = &self.keys[&law];
+        self.arranged_keys.get(&(client.to_owned(), law)).unwrap_or(shared)
+    }
+
+    fn keys(&mut self, name: &str, spec: &ClientSpec, data: &dyn Data, problems: &mut Problems) {
         for law in spec.keys.iter().flat_map(KeysSpec::laws) {
+            let text = law.to_string();
             if let Some(popularity) = law.popularity() {
-                self.popularity.entry(law.to_string()).or_insert_with(popularity);
+                self.popularity.entry(text.clone()).or_insert_with(popularity);
             }
-            let KeyLaw::Trace { file, column } = law else { continue };
+            let KeyLaw::Trace { table, column } = law else { continue };
             let path = || format!("clients.{name}.keys");
-            match data.keys(file, column.as_deref()) {
-                Ok(keys) if keys.is_empty() => {
-                    problems.error("E-TRACE", path(), format!("`{file}` has no keys"));
+            if !self.keys.contains_key(&text) {
+                match data.keys(table, column.as_deref()) {
+                    Ok(keys) if keys.is_empty() => {
+                        let message = format!("`{}` has no keys", table.file);
+                        problems.error("E-TRACE", path(), message);
+                    }
+                    Ok(keys) => drop(self.keys.insert(text.clone(), Arc::new(keys))),
+                    Err(message) => problems.error("E-TRACE", path(), message),
                 }
-                Ok(keys) => drop(self.keys.insert(law.to_string(), Arc::new(keys))),
-                Err(message) => problems.error("E-TRACE", path(), message),
+            }
+            let rows = self.rows.get(name).filter(|rows| rows.rearranged());
+            if let (Some(rows), Some(keys)) = (rows, self.keys.get(&text))
+                && spec.trace_table() == Some(table)
+            {
+                let keys = Arc::new(rows.arranged(keys.as_ref().clone()));
+                self.arranged_keys.insert((name.to_owned(), text), keys);
             }
         }
-        let Arrivals::Trace { file, column, unit, .. } = &spec.arrivals else { return };
-        match data.times(file, column, *unit) {
-            Ok(times) if times.is_empty() => problems.error(
-                "E-TRACE",
-                format!("clients.{name}.arrivals"),
-                format!("`{file}` has no rows"),
-            ),
-            Ok(times) => drop(self.times.insert(name.to_owned(), Arc::new(times))),
-            Err(message) => {
-                problems.error("E-TRACE", format!("clients.{name}.arrivals"), message);
-            }
-        }
+    }
+
+    fn attributes(
+        &mut self,
+        name: &str,
+        spec: &ClientSpec,
+        (names, data): (&Names<'_>, &dyn Data),
+        problems: &mut Problems,
+    ) {
+        let (Some(table), Some(rows)) = (spec.trace_table(), self.rows.get(name)) else { return };
         for (attribute, source) in &spec.attributes {
             let AttributeSpec::Column(column) = source else { continue };
-            match data.column(file, column) {
+            let number = |text: &str| names.word(text);
+            let values = if names.compared.contains_key(&attribute.0) {
+                data.words(table, column, &number)
+            } else {
+                data.column(table, column)
+            };
+            match values {
                 Ok(values) => {
-                    self.columns.insert((file.clone(), column.clone()), Arc::new(values));
+                    let values = Arc::new(rows.arranged(values));
+                    self.attributes.insert((name.to_owned(), attribute.0.clone()), values);
                 }
                 Err(message) => {
-                    problems.error(
-                        "E-TRACE",
-                        format!("clients.{name}.attributes.{}", attribute.0),
-                        message,
-                    );
+                    let path = format!("clients.{name}.attributes.{}", attribute.0);
+                    problems.error("E-TRACE", path, message);
+                }
+            }
+        }
+    }
+
+    /// Warns of names that columns are compared with and never hold.
+    fn check_words(&self, names: &Names<'_>, problems: &mut Problems) {
+        for (attribute, words) in &names.compared {
+            let columns: Vec<_> = self.attributes.iter().filter(|c| c.0.1 == *attribute).collect();
+            let Some(((client, _), _)) = columns.first() else { continue };
+            for word in words.iter().filter(|word| !names.literals.contains_key(*word)) {
+                let number = names.word(word).to_bits();
+                if !columns.iter().any(|(_, c)| c.iter().any(|v| v.to_bits() == number)) {
+                    let path = format!("clients.{client}.attributes.{attribute}");
+                    let message =
+                        format!("`when:` asks for `{word}`, which no row of its column is");
+                    problems.warn("W-TRACE", path, message, "capitals count: `GET` is not `get`");
                 }
             }
         }
@@ -401,8 +489,8 @@ impl Design {
         self.versions.iter().flat_map(|v| v.nodes.values())
     }
 
-    /// The files laws read: (path, file, column).
-    fn files(&self) -> Vec<(String, String, String)> {
+    /// The files laws read: (path, table, column).
+    fn files(&self) -> Vec<(String, Table, String)> {
         let mut all = Vec::new();
         for (name, client) in &self.clients {
             let path = format!("clients.{}", name.0);

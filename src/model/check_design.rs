@@ -411,7 +411,7 @@ impl ClientCheck<'_> {
                     );
                 }
             }
-            Arrivals::Trace { .. } if self.spec.load.is_some() => problems.error_help(
+            Arrivals::Trace(_) if self.spec.load.is_some() => problems.error_help(
                 "E-CONFLICT",
                 self.at("load"),
                 "a trace says itself when requests come",
@@ -606,7 +606,7 @@ impl ClientCheck<'_> {
             }
             match attribute {
                 AttributeSpec::Law(l) => law(l, &path, problems),
-                AttributeSpec::Column(_) if self.spec.trace_file().is_none() => problems
+                AttributeSpec::Column(_) if self.spec.trace_table().is_none() => problems
                     .error_help(
                         "E-CONFLICT",
                         path,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::law::DurationFormula,
+    engine::law::{DurationFormula, Table},
     model::{
         build::{Assembly, Names, Op},
         check,
@@ -58,7 +58,7 @@ impl Kind for ExternalSpec {
         }
     }
 
-    fn files(&self) -> Vec<(String, String)> {
+    fn files(&self) -> Vec<(Table, String)> {
         let sizes = self.reply.iter().flat_map(crate::engine::law::SizeFormula::tables);
         self.latency.tables().into_iter().chain(sizes).collect()
     }

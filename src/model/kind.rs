@@ -10,7 +10,7 @@ use super::{
     node::{Node, NodeId},
     service::program::Program,
 };
-use crate::problem::Problems;
+use crate::{engine::law::Table, problem::Problems};
 
 /// How a caller without a balancer finds an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,8 +158,12 @@ pub trait Kind {
     fn carries(&self) -> bool {
         false
     }
-    /// Files its laws read: (file, column).
-    fn files(&self) -> Vec<(String, String)> {
+    /// Attributes that its conditions compare with names, and these names.
+    fn compared(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+    /// Files its laws read: (table, column).
+    fn files(&self) -> Vec<(Table, String)> {
         Vec::new()
     }
     /// How an instance starts after a crash.

@@ -38,6 +38,7 @@ pub mod scenario;
 pub mod service;
 pub mod sim;
 pub mod store;
+pub mod traces;
 pub mod versions;
 pub mod world;
 

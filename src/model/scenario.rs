@@ -42,7 +42,7 @@ impl Scenario {
         if problems.any_error() {
             return None;
         }
-        let prepared = Prepared::new(&design, data, problems);
+        let prepared = Prepared::new(&Names::new(&design), data, problems);
         let (limits, progress) = (Limits::default(), Arc::default());
         (!problems.any_error()).then_some(Self { design, prepared, limits, progress })
     }

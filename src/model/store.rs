@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::law::{DurationFormula, DurationLaw, SizeFormula},
+    engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
     expr::{Expr, Taker, unknown, vnodes},
     model::{
         build::{Assembly, Names, Op},
@@ -178,7 +178,7 @@ impl Kind for StoreSpec {
         }
     }
 
-    fn files(&self) -> Vec<(String, String)> {
+    fn files(&self) -> Vec<(Table, String)> {
         let laws = [Some(&self.read), self.write.as_ref()].into_iter().flatten();
         let sizes = self.value_size.iter().flat_map(SizeFormula::tables);
         let boot = self.boot.iter().flat_map(DurationLaw::tables);

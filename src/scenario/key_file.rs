@@ -4,6 +4,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 
+use crate::engine::random::text_key;
+
 /// Bytes of a record of libCacheSim's oracleGeneral: u32 time, u64 key, u32 size, i64 next access.
 const RECORD: usize = 24;
 
@@ -57,19 +59,24 @@ impl Keys {
         }
     }
 
-    /// One whole number per line, or blocks `start count ..` (as the ARC traces have them); empty
+    /// One key per line (a whole number or a text), or blocks `start count ..` (as the ARC traces have them); empty
     /// lines and the `*` that ends parts of the LIRS traces hold no key.
     fn lines(&mut self, reader: impl Read, blocks: bool) -> Result<(), String> {
         for (i, line) in BufReader::new(reader).lines().enumerate() {
             let place = |why: String| format!("line {}: {why}", i + 1);
             let line = line.map_err(|e| place(e.to_string()))?;
+            let line = line.trim_start_matches('\u{feff}');
             let mut words = line.split_whitespace();
             let Some(first) = words.next().filter(|w| *w != "*") else { continue };
             let number = |word: &str| -> Result<u64, String> {
                 let shown: String = word.chars().take(20).collect();
                 word.parse().map_err(|_| place(format!("`{shown}` is not a key")))
             };
-            let start = number(first)?;
+            let start = match first.parse() {
+                Ok(key) => key,
+                Err(_) if blocks => number(first)?,
+                Err(_) => text_key(first),
+            };
             let count = match words.next() {
                 Some(word) if blocks => number(word)?,
                 None if blocks => return Err(place("a block needs a start and a count".into())),
@@ -92,6 +99,9 @@ mod tests {
     #[test]
     fn every_form_gives_its_keys() {
         assert_eq!(keys("a.keys", &b"3\n\n 1 \r\n*\n3"[..], 9).unwrap(), [3, 1, 3]);
+        let texts = keys("a.keys", &b"\xef\xbb\xbf7\n/home\n/img\n/home\n"[..], 9).unwrap();
+        assert_eq!((texts[0], texts[1]), (7, texts[3]));
+        assert_ne!(texts[1], texts[2]);
         assert_eq!(keys("a.lis.gz", &b"7 3 0 0\n2 1 0 1\n"[..], 9).unwrap(), [7, 8, 9, 2]);
         let mut record = [0u8; 48];
         (record[4], record[29]) = (5, 1);
@@ -101,7 +111,7 @@ mod tests {
     #[test]
     fn what_is_no_key_is_refused_at_its_line() {
         let refused = |file, bytes: &[u8]| keys(file, bytes, 3).unwrap_err();
-        assert_eq!(refused("a.keys", b"1\nx\n"), "line 2: `x` is not a key");
+        assert_eq!(refused("a.lis", b"1 2 0 0\nx 2 0 0\n"), "line 2: `x` is not a key");
         assert_eq!(refused("a.keys", b"1 2\n"), "line 1: one key per line is expected");
         assert_eq!(refused("a.lis", b"1\n"), "line 1: a block needs a start and a count");
         assert_eq!(refused("a.lis", b"1 9 0 0\n"), "line 1: more than 3 keys in all");

@@ -17,8 +17,10 @@ mod reserved;
 pub mod schema;
 pub mod spec;
 pub mod swarm;
+mod table;
 mod text;
 #[cfg(test)]
 mod text_tests;
 pub mod trace;
 pub mod tree;
+mod unpack;

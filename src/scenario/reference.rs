@@ -28,6 +28,8 @@ slos:
   - availability >= 99.5%                                    # ok or degraded, of all decided
   - availability(client=gold operation=buy) >= 99%           # of one client, of one operation
   - p99(latency) <= 400ms                                    # what failed is slower than any limit
+  - p99.99(latency client=gold) <= 2s                        # any percentile from the half on
+  - fraction(latency <= 300ms) >= 95%                        # failures count as slower; all selectors
   - mean(latency outcome=ok) <= 40ms                         # of those that succeeded
   - p95(latency to=first_token) <= 1.5s                      # up to a `mark` step
   - min(availability window=1m) >= 95%                       # in the worst minute

@@ -1,43 +1,32 @@
-//! Data files a scenario refers to: columns of CSV files, plain or packed, and matrices.
+//! Data files a scenario refers to: columns of tables and logs, keys, matrices.
 //!
-//! Files are unpacked and read as a stream; only the numbers asked for are kept. `.xz` is the
-//! exception: its decoder only writes, so such a file is unpacked in memory first.
+//! Only the numbers asked for are kept.
 //!
-//! **Invariant.** Every number handed out is finite, every time is at or after the one before, and a
-//! file that is refused is refused with its row.
+//! **Invariant.** Every number handed out is finite, every time is at or after the one before unless
+//! sorting was asked for, and a file that is refused is refused with its row.
 
-use std::{
-    cell::Cell,
-    io::{self, BufReader, Read},
-};
-
-use csv::ByteRecord;
-use flate2::read::MultiGzDecoder;
-use ruzstd::decoding::StreamingDecoder;
+use std::{cell::Cell, io::Read as _};
 
 use super::{
     key_file,
     load::{Files, folder, inside},
-    problems::{shown, suggest},
+    problems::shown,
+    table::{Cells, MAX_VALUES, table, unreadable},
+    unpack::{MAX_UNPACKED, unpacked},
 };
 use crate::{
-    engine::law::Tables,
-    model::{build::Data, client::TraceUnit, network::MatrixSpec},
+    engine::{
+        law::{Table, Tables},
+        random::text_key,
+    },
+    model::{build::Data, client::TraceUnit, network::MatrixSpec, traces::Stamps},
+    units::instant,
 };
 
-/// Most numbers of all columns of one scenario together.
-const MAX_VALUES: usize = 200_000_000;
-/// Most bytes a file may unpack to.
-const MAX_UNPACKED: u64 = 4 << 30;
-/// Most bytes an `.xz` file may unpack to: it is held in memory.
-const MAX_UNPACKED_XZ: usize = 1 << 30;
-/// Longest line; a longer one is no table.
-const MAX_LINE: u64 = 1 << 20;
 /// Most regions of a matrix.
 const MAX_REGIONS: usize = 2000;
 
 /// The data files of one scenario.
-#[derive(Clone)]
 pub struct DataFiles<'f> {
     files: &'f dyn Files,
     root: String,
@@ -64,41 +53,21 @@ impl<'f> DataFiles<'f> {
     /// Feeds every cell of a column to `take`.
     fn cells(
         &self,
-        file: &str,
+        table: &Table,
         column: &str,
         take: &mut dyn FnMut(&str) -> Result<(), String>,
     ) -> Result<(), String> {
-        let bytes = self.bytes(file)?;
-        let wrong = |why: String| format!("`{}`: {why}", shown(file));
-        let mut table = reader(file, &bytes).map_err(wrong)?;
-        let header = table.byte_headers().map_err(|e| wrong(unreadable(&e)))?.clone();
-        let index = column_index(&header, column).map_err(wrong)?;
-        let mut record = ByteRecord::new();
-        let mut row = 0_usize;
-        while table.read_byte_record(&mut record).map_err(|e| wrong(unreadable(&e)))? {
-            row += 1;
-            let line = record.position().map_or(0, csv::Position::line);
-            let place = |why: String| wrong(format!("row {row} (line {line}): {why}"));
-            if record.len() != header.len() {
-                let (found, wanted) = (record.len(), header.len());
-                return Err(place(format!("{found} cells where the header has {wanted}")));
-            }
-            self.taken.set(self.taken.get() + 1);
-            if self.taken.get() > MAX_VALUES {
-                return Err(place(format!("more than {MAX_VALUES} values in all")));
-            }
-            let cell = std::str::from_utf8(&record[index])
-                .map_err(|_| place("the cell is not valid UTF-8".to_owned()))?;
-            take(cell.trim()).map_err(place)?;
-        }
-        Ok(())
+        let bytes = self.bytes(&table.file)?;
+        Cells { table, bytes: &bytes, taken: &self.taken }
+            .feed(column, take)
+            .map_err(|why| format!("`{}`: {why}", shown(&table.file)))
     }
 }
 
 impl Tables for DataFiles<'_> {
-    fn column(&self, file: &str, column: &str) -> Result<Vec<f64>, String> {
+    fn column(&self, table: &Table, column: &str) -> Result<Vec<f64>, String> {
         let mut values = Vec::new();
-        self.cells(file, column, &mut |cell| {
+        self.cells(table, column, &mut |cell| {
             values.push(finite(cell)?);
             Ok(())
         })?;
@@ -107,38 +76,57 @@ impl Tables for DataFiles<'_> {
 }
 
 impl Data for DataFiles<'_> {
-    fn times(&self, file: &str, column: &str, unit: TraceUnit) -> Result<Vec<u64>, String> {
-        let mut times = Vec::new();
-        let mut first = 0;
-        self.cells(file, column, &mut |cell| {
-            let time = instant(cell, unit)?;
-            if times.is_empty() {
-                first = time;
+    fn times(
+        &self,
+        table: &Table,
+        column: &str,
+        (unit, sort): (TraceUnit, bool),
+    ) -> Result<Stamps, String> {
+        let mut stamps = Stamps::default();
+        self.cells(table, column, &mut |cell| {
+            let time = instant_of(cell, unit)?;
+            if stamps.since.is_empty() {
+                stamps.first = time;
             }
-            let since = u64::try_from(time - first)
-                .map_err(|_| format!("`{}` is too far from the first row", shown(cell)));
-            // Before the first row is before the previous one, too.
-            match times.last() {
-                Some(last) if time < first || *last > since.clone()? => Err(format!(
-                    "`{}` is before the row above: times must not go back",
+            let since = i64::try_from(time - stamps.first).map_err(|_| {
+                format!("`{}` is too far from the first row: is `unit=` right?", shown(cell))
+            })?;
+            if !sort && stamps.since.last().is_some_and(|last| *last > since) {
+                return Err(format!(
+                    "`{}` is before the row above: `sort=true` puts rows in order of time",
                     shown(cell)
-                )),
-                _ => {
-                    times.push(since?);
-                    Ok(())
-                }
+                ));
             }
+            stamps.since.push(since);
+            Ok(())
         })?;
-        Ok(times)
+        Ok(stamps)
     }
 
-    fn keys(&self, file: &str, column: Option<&str>) -> Result<Vec<u64>, String> {
+    fn words(
+        &self,
+        table: &Table,
+        column: &str,
+        number: &dyn Fn(&str) -> f64,
+    ) -> Result<Vec<f64>, String> {
+        let mut values = Vec::new();
+        self.cells(table, column, &mut |cell| {
+            values.push(finite(cell).unwrap_or_else(|_| number(cell)));
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    fn keys(&self, table: &Table, column: Option<&str>) -> Result<Vec<u64>, String> {
+        let file = &table.file;
         let wrong = |why: String| format!("`{}`: {why}", shown(file));
         let mut keys = Vec::new();
-        if let Some(column) = column {
-            self.cells(file, column, &mut |cell| {
-                let key = cell.parse().map_err(|_| format!("`{}` is not a key", shown(cell)))?;
-                keys.push(key);
+        if let Some(column) = column.or_else(|| table.key_column()) {
+            self.cells(table, column, &mut |cell| {
+                if cell.is_empty() {
+                    return Err("an empty cell where a key is needed".to_owned());
+                }
+                keys.push(cell.parse().unwrap_or_else(|_| text_key(cell)));
                 Ok(())
             })?;
             return Ok(keys);
@@ -161,7 +149,7 @@ impl Data for DataFiles<'_> {
         })?;
         let scale = if spec.round_trip { unit / 2.0 } else { unit };
         let bytes = self.bytes(&spec.file)?;
-        let mut table = reader(&spec.file, &bytes).map_err(wrong)?;
+        let mut table = table(&spec.file, &bytes, b',', true).map_err(wrong)?;
         let header = table.byte_headers().map_err(|e| wrong(unreadable(&e)))?.clone();
         if header.len() > MAX_REGIONS {
             return Err(wrong(format!("more than {MAX_REGIONS} regions")));
@@ -201,136 +189,6 @@ impl Data for DataFiles<'_> {
     }
 }
 
-type Table<'b> = csv::Reader<Box<dyn Read + 'b>>;
-
-/// A table over the bytes of a file.
-fn reader<'b>(file: &str, bytes: &'b [u8]) -> Result<Table<'b>, String> {
-    let unpacked = unpacked(file, bytes)?;
-    let bounded = Bounded { inner: BufReader::new(unpacked), left: MAX_UNPACKED, line: 0 };
-    let mut bounded = BufReader::new(bounded);
-    skip_mark(&mut bounded).map_err(|e| format!("cannot be read: {}", shown(&e.to_string())))?;
-    let plain: Box<dyn Read + 'b> = Box::new(bounded);
-    Ok(csv::ReaderBuilder::new().flexible(true).from_reader(plain))
-}
-
-/// The bytes of a file, unpacked by its extension.
-fn unpacked<'b>(file: &str, bytes: &'b [u8]) -> Result<Box<dyn Read + 'b>, String> {
-    let lower = file.to_ascii_lowercase();
-    let has = |extension: &str| lower.ends_with(extension);
-    Ok(if has(".gz") {
-        Box::new(MultiGzDecoder::new(bytes))
-    } else if has(".zst") {
-        Box::new(Frames { rest: bytes, decoder: None })
-    } else if has(".xz") {
-        Box::new(io::Cursor::new(unpack_xz(bytes)?))
-    } else {
-        Box::new(bytes)
-    })
-}
-
-/// Drops a byte order mark.
-fn skip_mark<R: Read>(reader: &mut BufReader<R>) -> io::Result<()> {
-    use io::BufRead as _;
-    if reader.fill_buf()?.starts_with(&[0xef, 0xbb, 0xbf]) {
-        reader.consume(3);
-    }
-    Ok(())
-}
-
-fn unpack_xz(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    struct Most(Vec<u8>);
-    impl io::Write for Most {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if self.0.len() + bytes.len() > MAX_UNPACKED_XZ {
-                return Err(io::Error::other("it unpacks to more than 1 GiB"));
-            }
-            self.0.extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut unpacked = Most(Vec::new());
-    let mut packed = bytes;
-    lzma_rs::xz_decompress(&mut packed, &mut unpacked)
-        .map_err(|e| format!("cannot be unpacked: {}", shown(&e.to_string())))?;
-    Ok(unpacked.0)
-}
-
-/// The frames of a `.zst` file one after the other.
-struct Frames<'b> {
-    rest: &'b [u8],
-    decoder: Option<StreamingDecoder<&'b [u8], ruzstd::decoding::FrameDecoder>>,
-}
-
-impl Read for Frames<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let Some(decoder) = &mut self.decoder else {
-                if self.rest.is_empty() {
-                    return Ok(0);
-                }
-                let decoder = StreamingDecoder::new(self.rest).map_err(io::Error::other)?;
-                self.decoder = Some(decoder);
-                continue;
-            };
-            let read = decoder.read(buffer)?;
-            if read > 0 || buffer.is_empty() {
-                return Ok(read);
-            }
-            self.rest = self.decoder.take().map_or(&[], StreamingDecoder::into_inner);
-        }
-    }
-}
-
-/// Refuses what unpacks to too much, and lines no table has.
-struct Bounded<R> {
-    inner: R,
-    left: u64,
-    line: u64,
-}
-
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.left = self
-            .left
-            .checked_sub(read as u64)
-            .ok_or_else(|| io::Error::other("it unpacks to more than 4 GiB"))?;
-        match buffer[..read].iter().rposition(|b| *b == b'\n' || *b == b'\r') {
-            Some(newline) => self.line = (read - newline) as u64,
-            None => self.line += read as u64,
-        }
-        if self.line > MAX_LINE {
-            return Err(io::Error::other("a line is longer than 1 MiB"));
-        }
-        Ok(read)
-    }
-}
-
-fn unreadable(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::Io(cause) => format!("cannot be read: {}", shown(&cause.to_string())),
-        _ => shown(&error.to_string()),
-    }
-}
-
-fn column_index(header: &ByteRecord, column: &str) -> Result<usize, String> {
-    let names: Vec<String> =
-        header.iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
-    let mut here = names.iter().enumerate().filter(|(_, name)| *name == column);
-    match (here.next(), here.next()) {
-        (Some((index, _)), None) => Ok(index),
-        (Some(_), Some(_)) => Err(format!("two columns are called `{}`", shown(column))),
-        (None, _) => {
-            let help = suggest(column, names.iter().map(String::as_str));
-            let help = help.map_or(String::new(), |help| format!("; {help}"));
-            Err(format!("there is no column `{}`{help}", shown(column)))
-        }
-    }
-}
-
 fn finite(cell: &str) -> Result<f64, String> {
     if cell.is_empty() {
         return Err("an empty cell where a number is needed".to_owned());
@@ -348,9 +206,9 @@ fn nanoseconds(unit: &str) -> Option<f64> {
 }
 
 /// A time of a trace in nanoseconds from some origin.
-fn instant(cell: &str, unit: TraceUnit) -> Result<i128, String> {
+fn instant_of(cell: &str, unit: TraceUnit) -> Result<i128, String> {
     match unit {
-        TraceUnit::Nanoseconds(unit) => match exact(cell, unit) {
+        TraceUnit::Nanoseconds(unit) => match instant::exact(cell, unit) {
             Some(time) => Ok(time),
             None => {
                 let time = finite(cell)? * unit as f64;
@@ -361,88 +219,10 @@ fn instant(cell: &str, unit: TraceUnit) -> Result<i128, String> {
                 }
             }
         },
-        TraceUnit::Datetime => datetime(cell).ok_or_else(|| {
+        TraceUnit::Datetime => instant::datetime(cell).ok_or_else(|| {
             format!("`{}` is not a date and time such as 2023-11-16 18:15:46.680", shown(cell))
         }),
     }
-}
-
-/// `12.345` times a unit, without the rounding of floating point; digits below 1 ns are cut.
-fn exact(cell: &str, unit: u64) -> Option<i128> {
-    let (negative, digits) = match cell.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, cell),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
-    let all_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if !all_digits(whole) || !all_digits(fraction) || whole.len() > 18 {
-        return None;
-    }
-    let fraction = &fraction[..fraction.len().min(18)];
-    let scale = 10_i128.pow(fraction.len() as u32);
-    let whole: i128 = whole.parse().ok()?;
-    let part: i128 = fraction.parse().ok()?;
-    let time = whole * i128::from(unit) + part * i128::from(unit) / scale;
-    Some(if negative { -time } else { time })
-}
-
-/// `2023-11-16 18:15:46.6805900`, `2023-11-16T18:15:46Z`, `…+01:00` -> ns since 1970.
-fn datetime(cell: &str) -> Option<i128> {
-    let (date, clock) = cell.split_once(['T', ' '])?;
-    let (clock, offset) = match clock.find(['Z', 'z', '+', '-']) {
-        Some(at) => (clock[..at].trim_end(), zone(&clock[at..])?),
-        None => (clock, 0),
-    };
-    let mut date = date.split('-').map(digits);
-    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
-    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
-    let mut parts = clock.split(':').map(digits);
-    let (hour, minute) = (parts.next()??, parts.next()??);
-    let second = parts.next().unwrap_or(Some(0))?;
-    let sane = date.next().is_none()
-        && parts.next().is_none()
-        && (1..=9999).contains(&year)
-        && (1..=12).contains(&month)
-        && (1..=31).contains(&day)
-        && hour < 24
-        && minute < 60
-        && second <= 60;
-    digits(fraction)?;
-    let nanoseconds: i128 = format!("{fraction:0<9}")[..9].parse().ok()?;
-    let seconds = days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset;
-    sane.then(|| i128::from(seconds) * 1_000_000_000 + nanoseconds)
-}
-
-/// The offset of `Z`, `+01:00`, `-0530`, `+02` in seconds.
-fn zone(text: &str) -> Option<i64> {
-    let sign = match text.as_bytes().first()? {
-        b'Z' | b'z' => return (text.len() == 1).then_some(0),
-        b'-' => -1,
-        _ => 1,
-    };
-    let digits: String = text[1..].chars().filter(|c| *c != ':').collect();
-    let number = self::digits(&digits)?;
-    match digits.len() {
-        2 => Some(sign * number * 3600),
-        4 => Some(sign * (number / 100 * 3600 + number % 100 * 60)),
-        _ => None,
-    }
-}
-
-fn digits(text: &str) -> Option<i64> {
-    let plain = !text.is_empty() && text.len() <= 18 && text.bytes().all(|b| b.is_ascii_digit());
-    plain.then(|| text.parse().ok())?
-}
-
-/// Days from 1970-01-01 to a date of the Gregorian calendar (Hinnant, "chrono-Compatible Low-Level
-/// Date Algorithms").
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let of_era = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
-    era * 146_097 + of_era - 719_468
 }
 
 #[cfg(test)]
@@ -462,11 +242,19 @@ mod tests {
     const SECONDS: TraceUnit = TraceUnit::Nanoseconds(1_000_000_000);
 
     fn column(file: &str, bytes: &[u8], name: &str) -> Result<Vec<f64>, String> {
-        DataFiles::new("a/s.yaml", &One(bytes.to_vec())).column(file, name)
+        DataFiles::new("a/s.yaml", &One(bytes.to_vec())).column(&Table::plain(file), name)
     }
 
-    fn times(text: &str, unit: TraceUnit) -> Result<Vec<u64>, String> {
-        DataFiles::new("s.yaml", &One(text.as_bytes().to_vec())).times("f.csv", "t", unit)
+    fn times(text: &str, unit: TraceUnit) -> Result<Vec<i64>, String> {
+        let files = One(text.as_bytes().to_vec());
+        let data = DataFiles::new("s.yaml", &files);
+        data.times(&Table::plain("f.csv"), "t", (unit, false)).map(|stamps| stamps.since)
+    }
+
+    fn first(text: &str, unit: TraceUnit) -> i128 {
+        let files = One(text.as_bytes().to_vec());
+        let data = DataFiles::new("s.yaml", &files);
+        data.times(&Table::plain("f.csv"), "t", (unit, false)).unwrap().first
     }
 
     #[test]
@@ -527,10 +315,85 @@ mod tests {
         assert_eq!(times(text, SECONDS).unwrap(), [0, 1, 876_543_211]);
         assert_eq!(times("t\n-2\n-1.5\n1e0\n", SECONDS).unwrap(), [0, 500_000_000, 3_000_000_000]);
         let text = "t\n2023-11-16 18:15:46.6805900\n2023-11-16T18:15:47Z\n2023-11-16T19:15:48+01:00\n2024-02-29 00:00\n";
-        let day = 86_400 * 1_000_000_000_u64;
+        let day = 86_400 * 1_000_000_000_i64;
         let to_midnight = (5 * 3600 + 44 * 60 + 14) * 1_000_000_000 - 680_590_000;
         let expected = [0, 319_410_000, 1_319_410_000, to_midnight + day * (14 + 31 + 31 + 28)];
         assert_eq!(times(text, TraceUnit::Datetime).unwrap(), expected);
+        for text in ["t\n2024-05-01T10:00:00.25Z\n", "t\n01/May/2024:12:00:00.25 +0200\n"] {
+            let found = first(text, TraceUnit::Datetime);
+            assert_eq!(found, 1_714_557_600_250_000_000, "{text}");
+        }
+        assert_eq!(
+            first("t\n1714557600000\n", TraceUnit::Nanoseconds(1_000_000)),
+            1_714_557_600_000_000_000
+        );
+    }
+
+    /// The reader skips ends of lines only when it goes on: what it says is the row before's.
+    #[test]
+    fn the_line_told_is_the_row_s_own() {
+        for (text, place) in [
+            ("t\n1\nx\n", "row 2 (line 3)"),
+            ("t\r\n1\r\nx\r\n", "row 2 (line 3)"),
+            ("t\n\n1\n\n\nx\n", "row 2 (line 6)"),
+            ("t\r\n\r\n1\r\n\r\nx\r\n", "row 2 (line 5)"),
+            ("\u{feff}t\r\n1\r\nx", "row 2 (line 3)"),
+            ("t\r1\rx\r", "row 2 (line 3)"),
+            ("\nt\n\"1\"\nx\n", "row 2 (line 4)"),
+        ] {
+            let error = column("f.csv", text.as_bytes(), "t").unwrap_err();
+            assert!(error.contains(place), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn tables_are_split_as_they_say() {
+        let cells = |text: &str, law: &str| {
+            let law: crate::engine::law::NumberLaw = law.parse().unwrap();
+            let (table, column) = law.tables().pop().unwrap();
+            DataFiles::new("s.yaml", &One(text.as_bytes().to_vec())).column(&table, &column)
+        };
+        assert_eq!(cells("a;b\n1;2\n", "empirical(file=f column=b separator=;)").unwrap(), [2.0]);
+        assert_eq!(
+            cells("a\tb\n1\t2\n", "empirical(file=f column=b separator=tab)").unwrap(),
+            [2.0]
+        );
+        assert_eq!(
+            cells("1,2\n3,4\n", "empirical(file=f column=2 header=none)").unwrap(),
+            [2.0, 4.0]
+        );
+        for (law, phrase) in [
+            ("empirical(file=f column=b)", "write `separator=;`"),
+            ("empirical(file=f column=3 separator=; header=none)", "`3` is none of 1 to 2"),
+        ] {
+            assert!(cells("a;b\n1;2\n", law).unwrap_err().contains(phrase));
+        }
+    }
+
+    #[test]
+    fn logs_give_their_columns() {
+        let log = "192.0.2.7 - ann [01/May/2024:10:00:02 +0000] \"GET /a?b=1 HTTP/1.1\" 200 512 \"-\" \"x \\\" y\" 0.250\n\n\
+                   192.0.2.8 - - [01/May/2024:10:00:01 +0000] \"-\" 408 - \"-\" \"-\" 31\r\n";
+        let files = One(log.as_bytes().to_vec());
+        let data = DataFiles::new("s.yaml", &files);
+        let table =
+            Table { file: "a.log".to_owned(), format: crate::engine::law::Format::Combined };
+        let numbers = |column: &str| data.column(&table, column).unwrap();
+        assert_eq!(numbers("request_time"), [0.25, 31.0]);
+        assert_eq!((numbers("status"), numbers("bytes")), (vec![200.0, 408.0], vec![512.0, 0.0]));
+        let keys = |column: Option<&str>| data.keys(&table, column).unwrap();
+        assert_eq!(keys(None), [text_key("/a?b=1"), text_key("-")]);
+        assert_eq!(keys(Some("method"))[0], text_key("GET"));
+        assert_eq!(keys(Some("agent"))[0], text_key("x \\\" y"));
+        assert_eq!(keys(Some("user"))[0], text_key("ann"));
+        let error = data.times(&table, "time", (TraceUnit::Datetime, false)).unwrap_err();
+        assert!(error.contains("row 2 (line 3)") && error.contains("`sort=true`"), "{error}");
+        let stamps = data.times(&table, "time", (TraceUnit::Datetime, true)).unwrap();
+        assert_eq!(stamps.since, [0, -1_000_000_000]);
+        assert!(data.column(&table, "bites").unwrap_err().contains("did you mean `bytes`"));
+        let other = One(b"a\tb\n".to_vec());
+        let error = DataFiles::new("s.yaml", &other).column(&table, "status").unwrap_err();
+        assert!(error.contains("row 1 (line 1): no line of the combined"), "{error}");
     }
 
     #[test]

@@ -160,7 +160,7 @@ impl Checker<'_> {
     }
 
     fn figure(&self, metric: &Metric) -> Checked<(Figure, Dimension)> {
-        let mut segments: Vec<&str> = metric.path.text.split('.').collect();
+        let mut segments = segments(&metric.path.text);
         if let Some(word) = segments.iter().find(|s| NOT_YET.contains(s)) {
             let known = self.names.clients.contains_key(*word) || self.names.nodes.contains(*word);
             if !known {
@@ -194,6 +194,9 @@ impl Checker<'_> {
             return Err(fault("E-SLO", message, None));
         }
         match &metric.stat {
+            Some(stat) if stat.text == parse::FRACTION => {
+                self.fraction(metric.within.as_ref(), &segments, selectors)
+            }
             Some(stat) => self.statistic(stat, &segments, selectors),
             None => self.plain(&segments, selectors),
         }
@@ -361,6 +364,11 @@ impl Checker<'_> {
         path: &[&str],
         selectors: Selectors,
     ) -> Checked<(Figure, Dimension)> {
+        if selectors.node.is_some() && word.text.contains('.') {
+            let message = format!("`{}` is measured of requests, not of nodes", word.text);
+            let help = "of nodes there are p50, p90, p95, p99, p999".to_owned();
+            return Err(fault("E-SLO", message, Some(help)));
+        }
         let stat = match word.text.as_str() {
             "mean" => Stat::Mean,
             "min" => Stat::Min,
@@ -378,6 +386,31 @@ impl Checker<'_> {
         }
         let sample = self.sample(path, selectors.outcome.as_deref(), selectors.to)?;
         Ok((Figure::Sample(selectors.selection, sample, stat), Dimension::Seconds))
+    }
+
+    /// `fraction(latency <= 300ms ..)`.
+    fn fraction(
+        &self,
+        within: Option<&(Op, Word)>,
+        path: &[&str],
+        selectors: Selectors,
+    ) -> Checked<(Figure, Dimension)> {
+        let example = || Some("for example `fraction(latency <= 300ms) >= 95%`".to_owned());
+        if selectors.node.is_some() || selectors.window.is_some() {
+            let message = "fractions are measured of requests, over the whole run".to_owned();
+            return Err(fault("E-SLO", message, example()));
+        }
+        let Some((op, word)) = within.filter(|(op, _)| !matches!(op, Op::Equal | Op::NotEqual))
+        else {
+            let message = "a fraction is of what is below or above a limit".to_owned();
+            return Err(fault("E-SLO", message, example()));
+        };
+        let limit = parsed::<SimDuration>(word, "a duration such as `300ms`")?.0;
+        if limit == 0 {
+            return Err(trivial(word));
+        }
+        let sample = self.sample(path, selectors.outcome.as_deref(), selectors.to)?;
+        Ok((Figure::Fraction(selectors.selection, sample, *op, limit), Dimension::Fraction))
     }
 
     fn sample(&self, path: &[&str], outcome: Option<&str>, to: Option<String>) -> Checked<Sample> {
@@ -440,6 +473,15 @@ impl Checker<'_> {
             return Err(fault("E-SLO", message, None));
         }
         Ok((Figure::Requests(selectors.selection, path), dimension))
+    }
+}
+
+/// The parts of a path; the point of `latency.p99.99` parts nothing.
+fn segments(path: &str) -> Vec<&str> {
+    let stat = path.match_indices(".p").map(|(at, _)| at).last();
+    match stat.filter(|at| percentile(&path[at + 1..]).is_some()) {
+        Some(at) => path[..at].split('.').chain([&path[at + 1..]]).collect(),
+        None => path.split('.').collect(),
     }
 }
 

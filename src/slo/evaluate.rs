@@ -101,6 +101,7 @@ impl Judge<'_> {
         let selection = match &slo.figure {
             Figure::Requests(selection, _)
             | Figure::Sample(selection, ..)
+            | Figure::Fraction(selection, ..)
             | Figure::Windows(Series::Requests(selection, _), ..) => selection,
             _ => return None,
         };
@@ -160,6 +161,14 @@ impl Judge<'_> {
             Figure::Sample(selection, sample, stat) => {
                 self.sample(selection, (sample, *stat), open)
             }
+            Figure::Fraction(selection, sample, op, limit) => {
+                // Here it is the fraction's own limit that a request can still keep.
+                let open = match open {
+                    InFlight::LeftOut => open,
+                    InFlight::Bad(_) => InFlight::Bad(Some(*limit)),
+                };
+                self.times(selection, sample, open, |times| times.fraction(*op, *limit))
+            }
             Figure::Node(node, path) => self.over_results(|r| node_value(r, node, path)),
             Figure::Uptime(path) => self.over_results(|r| at(&json(&r.summary.uptime), path)),
             Figure::Metastable(fault) => self.over_results(|r| metastable(r, fault)),
@@ -196,27 +205,36 @@ impl Judge<'_> {
         (sample, stat): (&Sample, Stat),
         open: InFlight,
     ) -> Reading {
+        let mut reading = self.times(selection, sample, open, |times| times.statistic(stat));
+        if stat == Stat::Mean {
+            reading.value = mean(&reading.each.iter().flatten().copied().collect::<Vec<_>>());
+        }
+        reading
+    }
+
+    /// A figure of the times of each replication, and of all of them together.
+    fn times(
+        &self,
+        selection: &Selection,
+        sample: &Sample,
+        open: InFlight,
+        figure: impl Fn(&Times) -> Option<f64>,
+    ) -> Reading {
         let parts = self.evidence.requests(selection);
-        let late: Box<dyn Fn(&Requests) -> u64> = match open {
-            InFlight::LeftOut => Box::new(|_| 0),
-            InFlight::Bad(limit) => {
-                let growing = is_growing(&parts);
-                Box::new(move |part| part.basis().late(limit, growing))
-            }
-        };
-        let parts: Vec<Times> = parts.iter().map(|r| Times::new(r, sample, late(r))).collect();
-        let each: Vec<_> = parts.iter().map(|times| times.statistic(stat)).collect();
-        let value = if stat == Stat::Mean {
-            mean(&each.iter().flatten().copied().collect::<Vec<_>>())
-        } else {
-            let mut all = Times::default();
-            for part in &parts {
-                all.measured.merge(&part.measured);
-                all.beyond += part.beyond;
-            }
-            all.statistic(stat)
-        };
-        Reading { value, each }
+        let growing = open != InFlight::LeftOut && is_growing(&parts);
+        let mut all = Times::default();
+        let mut each = Vec::new();
+        for requests in &parts {
+            let late = match open {
+                InFlight::LeftOut => 0,
+                InFlight::Bad(limit) => requests.basis().late(limit, growing),
+            };
+            let times = Times::new(requests, sample, late);
+            each.push(figure(&times));
+            all.measured.merge(&times.measured);
+            all.beyond += times.beyond;
+        }
+        Reading { value: figure(&all), each }
     }
 
     /// The statistic over the windows of each replication; then its mean, as of any other figure.
@@ -276,6 +294,24 @@ impl Times {
                 Self { beyond: beyond(&measured), measured }
             }
         }
+    }
+
+    /// The share that is below, up to, above or from a limit on.
+    fn fraction(&self, op: Op, limit: u64) -> Option<f64> {
+        let all = self.measured.count() + self.beyond;
+        let up_to = |limit: u64| {
+            let measured = self.measured.count() as f64;
+            let above = self.measured.fraction_above(limit).unwrap_or(1.0) * measured;
+            // Counts are whole, or within a bucket as fine as this: 18 of 20 are 90 %, not less.
+            ((measured - above) * 1e6).round() / 1e6
+        };
+        let count = match op {
+            Op::Below => up_to(limit - 1),
+            Op::Above => all as f64 - up_to(limit),
+            Op::AtLeast => all as f64 - up_to(limit - 1),
+            _ => up_to(limit),
+        };
+        (all > 0).then(|| count / all as f64)
     }
 
     /// In seconds; infinite where it falls on a request beyond any limit.

@@ -45,7 +45,9 @@ pub struct Names {
 pub fn faults_asked(slos: &[Slo]) -> BTreeSet<String> {
     let figures = slos.iter().flat_map(|slo| [Some(&slo.figure), slo.of.as_ref()]).flatten();
     let asked = figures.filter_map(|figure| match figure {
-        Figure::Requests(selection, _) | Figure::Sample(selection, ..) => selection.around.clone(),
+        Figure::Requests(selection, _)
+        | Figure::Sample(selection, ..)
+        | Figure::Fraction(selection, ..) => selection.around.clone(),
         _ => None,
     });
     asked.map(|(fault, _)| fault).collect()
@@ -72,6 +74,8 @@ enum Figure {
     Requests(Selection, Vec<String>),
     /// A statistic of times of these requests.
     Sample(Selection, Sample, Stat),
+    /// The share of these requests whose time is so compared with so many ns.
+    Fraction(Selection, Sample, Op, u64),
     /// A path in a node's results.
     Node(String, Vec<String>),
     /// A figure of the design itself.
@@ -91,7 +95,10 @@ impl Figure {
     const fn is_of_requests(&self) -> bool {
         matches!(
             self,
-            Self::Requests(..) | Self::Sample(..) | Self::Windows(Series::Requests(..), ..)
+            Self::Requests(..)
+                | Self::Sample(..)
+                | Self::Fraction(..)
+                | Self::Windows(Series::Requests(..), ..)
         )
     }
 }

@@ -3,7 +3,8 @@
 //! ```text
 //! expr     := metric op value [of metric] [in F of runs]
 //! metric   := path | name(selectors) | stat(metric selectors)
-//! stat     := mean min max p50 .. p999
+//!           | fraction(path op literal selectors)
+//! stat     := mean min max p50 .. p999 p99.99
 //! selector := name=value | value
 //! value    := literal | baseline [+|- literal]
 //! ```
@@ -40,6 +41,8 @@ pub(super) struct Metric {
     pub(super) stat: Option<Word>,
     pub(super) path: Word,
     pub(super) selectors: Vec<Selector>,
+    /// Of `fraction(latency <= 300ms)`: what is counted.
+    pub(super) within: Option<(Op, Word)>,
     pub(super) span: Span,
 }
 
@@ -77,6 +80,9 @@ pub(super) struct SyntaxError {
 }
 
 type Parsed<T> = Result<T, SyntaxError>;
+
+/// `fraction(latency <= 300ms)`
+pub(super) const FRACTION: &str = "fraction";
 
 /// Whether a name is that of a statistic: `mean`, `min`, `max` or a percentile.
 pub(super) fn is_stat(name: &str) -> bool {
@@ -127,20 +133,38 @@ impl Reader<'_> {
         let name = self.word("a metric such as `availability` or `p99(latency)`", is_path)?;
         if !self.eat('(') {
             let span = start..self.at;
-            return Ok(Metric { stat: None, path: name, selectors: Vec::new(), span });
+            let selectors = Vec::new();
+            return Ok(Metric { stat: None, path: name, selectors, within: None, span });
         }
-        let mut metric = if is_stat(&name.text) {
+        let fraction = name.text == FRACTION;
+        let mut metric = if fraction || is_stat(&name.text) {
             if in_stat {
                 let message = format!("`{}(..)` stands inside another statistic", name.text);
                 return Err(SyntaxError { message, at: name.span });
             }
-            Metric { stat: Some(name), ..self.metric_inside(true)? }
+            let inner = if fraction { self.counted()? } else { self.metric_inside(true)? };
+            Metric { stat: Some(name), ..inner }
         } else {
-            Metric { stat: None, path: name, selectors: Vec::new(), span: start..start }
+            let selectors = Vec::new();
+            Metric { stat: None, path: name, selectors, within: None, span: start..start }
         };
+        if fraction {
+            let op = self.op()?;
+            self.blanks();
+            metric.within = Some((op, self.word("a duration such as `300ms`", is_value)?));
+        }
         self.selectors(&mut metric.selectors)?;
         metric.span = start..self.at;
         Ok(metric)
+    }
+
+    /// What stands before the comparison in `fraction(..)`.
+    fn counted(&mut self) -> Parsed<Metric> {
+        self.blanks();
+        if self.text[self.at..].starts_with(')') {
+            return Err(self.error("`fraction(..)` counts what is compared: `latency <= 300ms`"));
+        }
+        self.metric_inside(true)
     }
 
     fn selectors(&mut self, selectors: &mut Vec<Selector>) -> Parsed<()> {
@@ -275,7 +299,9 @@ mod tests {
                 format!("{name}={}", s.value.text)
             })
             .collect();
-        format!("{stat} {} [{}]", metric.path.text, selectors.join(" "))
+        let within = metric.within.as_ref();
+        let within = within.map_or(String::new(), |(op, at)| format!(" ({op:?} {})", at.text));
+        format!("{stat} {} [{}]{within}", metric.path.text, selectors.join(" "))
     }
 
     #[test]
@@ -317,6 +343,12 @@ mod tests {
                 "- requests.timeout [] Below 1% of - requests.issued [] in 90%",
             ),
             ("p99(latency) <= baseline + 5%", "p99 latency [] AtMost baseline"),
+            ("fraction(latency <= 300ms) >= 95%", "fraction latency [] (AtMost 300ms) AtLeast 95%"),
+            (
+                "fraction( latency<300ms client=gold ) >= 95% in 9% of runs",
+                "fraction latency [client=gold] (Below 300ms) AtLeast 95% in 9%",
+            ),
+            ("p99.99(latency client=gold) <= 1s", "p99.99 latency [client=gold] AtMost 1s"),
             ("cost.per_month <= $900", "- cost.per_month [] AtMost $900"),
         ] {
             let e = parse(text).unwrap_or_else(|e| panic!("{text}: {e:?}"));
@@ -344,6 +376,10 @@ mod tests {
             ("availability >= 99% of the time", "left over", 27..31),
             ("availability >= 99% in 99%", "of runs", 26..26),
             ("p99(latency client=) <= 1s", "after `=`", 19..20),
+            ("fraction(latency) >= 95%", "expected one of >=", 16..17),
+            ("fraction() >= 95%", "counts what is compared", 9..10),
+            ("fraction(latency <= ) >= 95%", "expected a duration", 20..21),
+            ("fraction(p99(latency) <= 1s) >= 95%", "inside another", 9..12),
             ("§ >= 1", "expected a metric", 0..2),
         ] {
             let error = parse(text).expect_err(text);
@@ -359,6 +395,13 @@ mod tests {
             ("p90", Some(0.9)),
             ("p999", Some(0.999)),
             ("p9999", Some(0.9999)),
+            ("p99.99", Some(0.9999)),
+            ("p99.9999", Some(0.999_999)),
+            ("p50.0", Some(0.5)),
+            ("p99.", None),
+            ("p9.9", None),
+            ("p.99", None),
+            ("p100.0", None),
             ("p5", None),
             ("p00", None),
             ("p", None),

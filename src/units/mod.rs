@@ -5,6 +5,7 @@
 //! number is refused, and what is printed parses to the same value.
 
 mod decimal;
+pub mod instant;
 mod parse;
 mod print;
 mod serde_text;

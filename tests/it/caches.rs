@@ -471,7 +471,7 @@ fn caches_are_checked() {
             ("B70", "uniform(n=10)", "trace(file=../k.keys)", "4:57 E-TRACE", "leaves the folder"),
             ("B71", "uniform(n=10)", "trace(file=none.keys)", "4:57 E-TRACE", "does not exist"),
             ("B71", "uniform(n=10)", "trace(file=t.csv)", "4:57 E-TRACE", "column="),
-            ("B71", "uniform(n=10)", "trace(file=t.csv column=n)", "4:57 E-TRACE", "row 2"),
+            ("B71", "uniform(n=10)", "trace(file=t.csv column=k)", "4:57 E-TRACE", "no column `k`"),
         ],
     );
 }

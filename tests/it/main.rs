@@ -38,4 +38,5 @@ mod swarm;
 mod terminal;
 mod theory;
 mod tidy;
+mod traces;
 mod undecided;

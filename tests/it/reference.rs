@@ -41,7 +41,7 @@ fn every_target_of_the_reference_is_sound() {
     let text = reference();
     let (_, targets) = text.split_once("\n## Targets\n").unwrap();
     let targets: Vec<&str> = targets.lines().filter(|line| line.starts_with("  - ")).collect();
-    assert_eq!(targets.len(), 13);
+    assert_eq!(targets.len(), 15);
     let scenario = format!(
         "windtunnel: 1\nname: targets\nduration: 9m\n\
          clients: {{gold: {{arrivals: poisson(9/s), timeout: 1s, to: api, operations: \

@@ -7,7 +7,7 @@ use std::{fmt, marker::PhantomData, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::{Dimension, Law, Sampler, Tables};
+use super::{Dimension, Law, Sampler, Table, Tables};
 use crate::units::{Size, ValueError, number};
 
 /// A sum of laws and of attributes with coefficients.
@@ -68,7 +68,7 @@ impl<D: Dimension> Formula<D> {
     }
 
     /// As of its laws.
-    pub fn tables(&self) -> Vec<(String, String)> {
+    pub fn tables(&self) -> Vec<(Table, String)> {
         self.laws.iter().flat_map(Law::tables).collect()
     }
 
@@ -195,14 +195,14 @@ macro_rules! text_of_dimension {
                 concat!(stringify!($type), "Of").into()
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                let expected = format!("{}: {}", $what, D::NAME);
+                let expected = format!("{}, each value {}", $what, D::NAME);
                 crate::units::schema(&expected, serde_json::json!($examples), D::BARE, None)
             }
         }
     };
 }
 
-text_of_dimension!(Law, "a law over values each of which is", ["5ms", "exp(mean=5ms)"]);
+text_of_dimension!(Law, "a law (a value, or a distribution of values)", ["5ms", "exp(mean=5ms)"]);
 text_of_dimension!(
     Formula,
     "a law, or a sum of laws and attributes",

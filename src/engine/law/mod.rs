@@ -8,6 +8,7 @@
 mod formula;
 mod parse;
 mod sampler;
+mod table;
 #[cfg(test)]
 mod tests;
 mod ziggurat;
@@ -16,10 +17,12 @@ use std::{fmt::Debug, marker::PhantomData};
 
 pub use formula::Formula;
 pub use sampler::{Sampler, constant, exponential};
+pub use table::{Format, Table, Tables};
 
 use sampler::{Gamma, normal};
+use table::PERCENTILES;
 
-use crate::units::{self, SimDuration, Size, ValueError};
+use crate::units::{self, Rate, SimDuration, Size, ValueError};
 
 /// What a law's values measure.
 pub trait Dimension: Copy + Debug + Default + PartialEq + Send + Sync + 'static {
@@ -35,6 +38,12 @@ pub trait Dimension: Copy + Debug + Default + PartialEq + Send + Sync + 'static 
     fn parse_coefficient(text: &str) -> Result<f64, ValueError>;
     /// Its text.
     fn print_coefficient(value: f64) -> String;
+    /// A rate, and the mean between two events at this rate.
+    fn rate(text: &str) -> Result<(f64, f64), ValueError> {
+        let _ = text;
+        Err(ValueError::new("E-TYPE", format!("a rate is one of durations, not of {}", Self::NAME))
+            .help("give the `mean=`"))
+    }
 }
 
 /// Durations, in ns.
@@ -60,6 +69,9 @@ impl Dimension for Time {
     }
     fn print_coefficient(value: f64) -> String {
         units::coefficient_text::<SimDuration>(value)
+    }
+    fn rate(text: &str) -> Result<(f64, f64), ValueError> {
+        text.parse::<Rate>().map(|rate| (rate.0, 1e9 / rate.0))
     }
 }
 
@@ -107,12 +119,6 @@ pub type DurationFormula = Formula<Time>;
 /// A formula for a size.
 pub type SizeFormula = Formula<Bytes>;
 
-/// Columns of files, for `empirical`.
-pub trait Tables {
-    /// The numbers of a column.
-    fn column(&self, file: &str, column: &str) -> Result<Vec<f64>, String>;
-}
-
 /// A distribution; values in base units.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Law<D> {
@@ -124,18 +130,62 @@ pub struct Law<D> {
 #[derive(Clone, Debug, PartialEq)]
 enum Shape {
     Constant(f64),
-    Exponential { mean: f64 },
-    Lognormal { mu: f64, sigma: f64, written: Lognormal },
-    Gamma { mean: f64, cv: f64 },
-    Erlang { k: u64, mean: f64 },
-    Weibull { scale: f64, shape: f64 },
-    Uniform { low: f64, high: f64 },
-    Normal { mean: f64, sd: f64 },
-    Pareto { min: f64, alpha: f64, max: Option<f64> },
-    Mix { parts: Vec<(f64, Shape)>, hyper: bool },
+    /// With a rate, if that is how it was written.
+    Exponential {
+        mean: f64,
+        rate: Option<f64>,
+    },
+    Lognormal {
+        mu: f64,
+        sigma: f64,
+        written: Lognormal,
+    },
+    Gamma {
+        mean: f64,
+        cv: f64,
+    },
+    Erlang {
+        k: u64,
+        mean: f64,
+    },
+    Weibull {
+        scale: f64,
+        shape: f64,
+    },
+    Uniform {
+        low: f64,
+        high: f64,
+    },
+    Normal {
+        mean: f64,
+        sd: f64,
+    },
+    Pareto {
+        min: f64,
+        alpha: f64,
+        max: Option<f64>,
+    },
+    Mix {
+        parts: Vec<(f64, Shape)>,
+        hyper: bool,
+    },
     Quantiles(Vec<(f64, f64)>),
-    Empirical { file: String, column: String, unit: String, scale: f64 },
-    Shift { by: f64, law: Box<Shape> },
+    Empirical {
+        table: Table,
+        column: String,
+        unit: String,
+        scale: f64,
+    },
+    /// Percentiles of a file.
+    Hdr {
+        table: Table,
+        unit: String,
+        scale: f64,
+    },
+    Shift {
+        by: f64,
+        law: Box<Shape>,
+    },
 }
 
 /// The parameters a lognormal was written with.
@@ -191,8 +241,8 @@ impl<D: Dimension> Law<D> {
         all
     }
 
-    /// Files it reads: (file, column).
-    pub fn tables(&self) -> Vec<(String, String)> {
+    /// Files it reads: (table, column).
+    pub fn tables(&self) -> Vec<(Table, String)> {
         let mut all = Vec::new();
         self.shape.tables(&mut all);
         all
@@ -211,9 +261,9 @@ impl Shape {
     fn mean(&self) -> Option<f64> {
         Some(match self {
             Self::Constant(x) => *x,
-            Self::Exponential { mean } | Self::Gamma { mean, .. } | Self::Erlang { mean, .. } => {
-                *mean
-            }
+            Self::Exponential { mean, .. }
+            | Self::Gamma { mean, .. }
+            | Self::Erlang { mean, .. } => *mean,
             Self::Lognormal { mu, sigma, .. } => libm::exp(mu + sigma * sigma / 2.0),
             Self::Weibull { scale, shape } => scale * libm::tgamma(1.0 + 1.0 / shape),
             Self::Uniform { low, high } => f64::midpoint(*low, *high),
@@ -225,7 +275,7 @@ impl Shape {
             Self::Quantiles(points) => {
                 points.windows(2).map(|w| (w[1].0 - w[0].0) * piece_mean(w[0].1, w[1].1)).sum()
             }
-            Self::Empirical { .. } => return None,
+            Self::Empirical { .. } | Self::Hdr { .. } => return None,
             Self::Shift { by, law } => by + law.mean()?,
         })
     }
@@ -265,9 +315,12 @@ impl Shape {
         }
     }
 
-    fn tables(&self, all: &mut Vec<(String, String)>) {
+    fn tables(&self, all: &mut Vec<(Table, String)>) {
         match self {
-            Self::Empirical { file, column, .. } => all.push((file.clone(), column.clone())),
+            Self::Empirical { table, column, .. } => all.push((table.clone(), column.clone())),
+            Self::Hdr { table, .. } => {
+                all.extend(PERCENTILES.map(|column| (table.clone(), column.to_owned())));
+            }
             Self::Mix { parts, .. } => parts.iter().for_each(|p| p.1.tables(all)),
             Self::Shift { law, .. } => law.tables(all),
             _ => {}
@@ -277,7 +330,7 @@ impl Shape {
     fn compile(&self, tables: &dyn Tables) -> Result<Sampler, String> {
         Ok(match self {
             Self::Constant(x) => Sampler::Constant(*x),
-            Self::Exponential { mean } => exponential(*mean),
+            Self::Exponential { mean, .. } => exponential(*mean),
             Self::Lognormal { mu, sigma, .. } => Sampler::Lognormal(*mu, *sigma, normal()),
             Self::Gamma { mean, cv } => Sampler::Gamma(Gamma::new(1.0 / (cv * cv), mean * cv * cv)),
             Self::Erlang { k, mean } => Sampler::Gamma(Gamma::new(*k as f64, mean / *k as f64)),
@@ -305,8 +358,12 @@ impl Shape {
                 Sampler::Mix(parts?.into())
             }
             Self::Quantiles(points) => Sampler::Quantiles(points.clone().into()),
-            Self::Empirical { file, column, scale, .. } => {
-                let values = tables.column(file, column)?;
+            Self::Hdr { table, scale, .. } => {
+                let [values, levels] = PERCENTILES.map(|column| tables.column(table, column));
+                Sampler::Quantiles(hdr_points(&table.file, &values?, &levels?, *scale)?.into())
+            }
+            Self::Empirical { table, column, scale, .. } => {
+                let (values, file) = (tables.column(table, column)?, &table.file);
                 if values.is_empty() || values.iter().any(|v| *v < 0.0 || !v.is_finite()) {
                     return Err(format!(
                         "column `{column}` of `{file}` has no values or negative ones"
@@ -322,6 +379,56 @@ impl Shape {
             }
         })
     }
+}
+
+/// What keeps a column that was read from being the law's that named it.
+///
+/// # Errors
+/// A sentence that names the file.
+pub fn check_column(table: &Table, column: &str, tables: &dyn Tables) -> Result<(), String> {
+    let values = tables.column(table, column)?;
+    if values.is_empty() || values.iter().any(|v| *v < 0.0) {
+        let file = &table.file;
+        return Err(format!("column `{column}` of `{file}` has no values or negative ones"));
+    }
+    // The second of the two: now both are there.
+    if table.format == Format::Percentiles && column == PERCENTILES[1] {
+        let values = tables.column(table, PERCENTILES[0])?;
+        hdr_points(&table.file, &values, &tables.column(table, column)?, 1.0)?;
+    }
+    Ok(())
+}
+
+/// The points of a list of percentiles, from 0 to 1.
+fn hdr_points(
+    file: &str,
+    values: &[f64],
+    levels: &[f64],
+    scale: f64,
+) -> Result<Vec<(f64, f64)>, String> {
+    let mut points: Vec<(f64, f64)> = Vec::new();
+    for (&value, &level) in values.iter().zip(levels) {
+        let before = points.last().copied().unwrap_or((0.0, 0.0));
+        let value = value * scale;
+        if !(before.0..=1.0).contains(&level) || value < before.1 || value >= 1.8e19 {
+            return Err(format!("`{file}`: values and percentiles (0 to 1) must rise"));
+        }
+        match points.last_mut() {
+            // Steps so fine that the file prints one percentile twice: the larger value stands.
+            Some(last) if level <= last.0 => last.1 = value,
+            _ => points.push((level, value)),
+        }
+    }
+    let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) else {
+        return Err(format!("`{file}` has no percentiles"));
+    };
+    if first.0 > 0.0 {
+        points.insert(0, (0.0, first.1));
+    }
+    if last.0 < 1.0 {
+        points.push((1.0, last.1));
+    }
+    Ok(points)
 }
 
 /// Mean of max(0, N(mean, sd)).

@@ -4,10 +4,10 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{Dimension, Law, Lognormal, Shape};
+use super::{Dimension, Format, Law, Lognormal, Shape, Table};
 use crate::{
     expr::{Expr, Taker, quoted, unknown},
-    units::{Fraction, ValueError, number},
+    units::{Fraction, Rate, ValueError, number},
 };
 
 /// Standard normal quantile of 0.99.
@@ -16,7 +16,7 @@ const Z99: f64 = 2.326_347_874_040_841;
 /// Means from here on, in base units, do not fit the clock: 2^63.
 const LARGEST_MEAN: f64 = 9_223_372_036_854_775_808.0;
 
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 14] = [
     "exp",
     "lognormal",
     "gamma",
@@ -29,6 +29,7 @@ const KNOWN: [&str; 13] = [
     "mix",
     "quantiles",
     "empirical",
+    "hdr",
     "shift",
 ];
 
@@ -64,6 +65,7 @@ fn named<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
         "mix" => mix::<D>(expr, false),
         "quantiles" => quantiles::<D>(expr),
         "empirical" => empirical::<D>(expr),
+        "hdr" => hdr::<D>(expr),
         "shift" => {
             let mut t = Taker::new(expr, "shift(0.5ms exp(mean=1ms))")?;
             let by = value::<D>(t.need_plain()?)?;
@@ -79,7 +81,11 @@ fn value<D: Dimension>(expr: &Expr) -> Result<f64, ValueError> {
     let word = expr.word().ok_or_else(|| {
         ValueError::new("E-TYPE", format!("expected {}, found `{expr}`", D::NAME))
     })?;
-    D::parse(word)
+    // A parameter is no span of the clock: it may be finer than 1 ns.
+    match D::parse(word) {
+        Err(error) if error.code == "E-RESOLUTION" => D::parse_coefficient(word),
+        value => value,
+    }
 }
 
 fn plain(expr: &Expr) -> Result<f64, ValueError> {
@@ -102,11 +108,20 @@ fn spread(mean: f64, cv: f64) -> Result<(), ValueError> {
 }
 
 fn exp<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
-    let mut t = Taker::new(expr, "exp(mean=5ms)")?;
-    let mean = value::<D>(t.need("mean")?)?;
+    let mut t = Taker::new(expr, "exp(mean=5ms) or exp(rate=12/s)")?;
+    let (mean, rate) = match t.key("mean") {
+        Some(mean) => (value::<D>(mean)?, None),
+        None => match t.key("rate") {
+            Some(rate) => {
+                let (rate, mean) = D::rate(rate.need_word()?)?;
+                (mean, Some(rate))
+            }
+            None => return Err(t.error("`exp` needs `mean=` or `rate=`")),
+        },
+    };
     t.finish()?;
     rule(mean > 0.0, "the mean must be above 0")?;
-    Ok(Shape::Exponential { mean })
+    Ok(Shape::Exponential { mean, rate })
 }
 
 fn lognormal<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
@@ -203,7 +218,7 @@ fn mix<D: Dimension>(expr: &Expr, hyper: bool) -> Result<Shape, ValueError> {
         let law = if hyper {
             let mean = value::<D>(law)?;
             rule(mean > 0.0, "each mean must be above 0")?;
-            Shape::Exponential { mean }
+            Shape::Exponential { mean, rate: None }
         } else {
             shape::<D>(law)?
         };
@@ -243,12 +258,26 @@ fn level(text: &str) -> Option<f64> {
 
 fn empirical<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
     let mut t = Taker::new(expr, "empirical(file=x.csv column=ms unit=ms)")?;
-    let text = |e: &Expr| e.word().map(str::to_owned).unwrap_or_default();
-    let (file, column) = (text(t.need("file")?), text(t.need("column")?));
-    let unit = t.key("unit").map(text).unwrap_or_default();
+    let table = Table::take(&mut t)?;
+    let column = t.need("column")?.need_word()?.to_owned();
+    let (unit, scale) = unit::<D>(&mut t)?;
     t.finish()?;
+    Ok(Shape::Empirical { table, column, unit, scale })
+}
+
+fn hdr<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
+    let mut t = Taker::new(expr, "hdr(file=latency.hgrm unit=ms)")?;
+    let file = t.need("file")?.need_word()?.to_owned();
+    let (unit, scale) = unit::<D>(&mut t)?;
+    t.finish()?;
+    Ok(Shape::Hdr { table: Table { file, format: Format::Percentiles }, unit, scale })
+}
+
+/// The unit of a file's numbers, as written and in base units.
+fn unit<D: Dimension>(t: &mut Taker<'_>) -> Result<(String, f64), ValueError> {
+    let unit = t.key("unit").map(Expr::need_word).transpose()?.unwrap_or_default().to_owned();
     let scale = D::parse(&format!("1{unit}"))?;
-    Ok(Shape::Empirical { file, column, unit, scale })
+    Ok((unit, scale))
 }
 
 impl<D: Dimension> fmt::Display for Law<D> {
@@ -258,10 +287,11 @@ impl<D: Dimension> fmt::Display for Law<D> {
 }
 
 pub(super) fn print<D: Dimension>(shape: &Shape, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let v = |x: &f64| D::print(*x);
+    let v = |x: &f64| if x.fract() == 0.0 { D::print(*x) } else { D::print_coefficient(*x) };
     match shape {
         Shape::Constant(x) => f.write_str(&v(x)),
-        Shape::Exponential { mean } => write!(f, "exp(mean={})", v(mean)),
+        Shape::Exponential { rate: Some(rate), .. } => write!(f, "exp(rate={})", Rate(*rate)),
+        Shape::Exponential { mean, .. } => write!(f, "exp(mean={})", v(mean)),
         Shape::Lognormal { written, .. } => match written {
             Lognormal::MedianP99(m, p) => write!(f, "lognormal(median={} p99={})", v(m), v(p)),
             Lognormal::MeanCv(m, cv) => write!(f, "lognormal(mean={} cv={cv})", v(m)),
@@ -284,7 +314,7 @@ pub(super) fn print<D: Dimension>(shape: &Shape, f: &mut fmt::Formatter<'_>) -> 
             for (i, (share, law)) in parts.iter().enumerate() {
                 write!(f, "{}{} ", if i == 0 { "" } else { "; " }, Fraction(*share))?;
                 match law {
-                    Shape::Exponential { mean } if *hyper => f.write_str(&v(mean))?,
+                    Shape::Exponential { mean, .. } if *hyper => f.write_str(&v(mean))?,
                     law => print::<D>(law, f)?,
                 }
             }
@@ -299,8 +329,16 @@ pub(super) fn print<D: Dimension>(shape: &Shape, f: &mut fmt::Formatter<'_>) -> 
             }
             f.write_str(")")
         }
-        Shape::Empirical { file, column, unit, .. } => {
-            write!(f, "empirical(file={} column={}", quoted(file), quoted(column))?;
+        Shape::Hdr { table, unit, .. } => {
+            write!(f, "hdr(file={}", quoted(&table.file))?;
+            if !unit.is_empty() {
+                write!(f, " unit={unit}")?;
+            }
+            f.write_str(")")
+        }
+        Shape::Empirical { table, column, unit, .. } => {
+            write!(f, "empirical(file={} column={}", quoted(&table.file), quoted(column))?;
+            table.print_options(f)?;
             if !unit.is_empty() {
                 write!(f, " unit={unit}")?;
             }

@@ -8,11 +8,12 @@ const DRAWS: u64 = 1_000_000;
 struct Column(Vec<f64>);
 
 impl Tables for Column {
-    fn column(&self, file: &str, column: &str) -> Result<Vec<f64>, String> {
-        if (file, column) == ("x.csv", "latency (ms)") {
-            Ok(self.0.clone())
-        } else {
-            Err("none".into())
+    fn column(&self, table: &Table, column: &str) -> Result<Vec<f64>, String> {
+        match (table.file.as_str(), column) {
+            ("x.csv", "latency (ms)") => Ok(self.0.clone()),
+            ("x.hgrm", "Value") => Ok(vec![1.0, 3.0, 9.0, 40.0]),
+            ("x.hgrm", "Percentile") => Ok(vec![0.0, 0.5, 0.9, 1.0]),
+            _ => Err("none".into()),
         }
     }
 }
@@ -179,7 +180,7 @@ fn a_quantile_law_has_its_quantiles() {
 #[test]
 fn an_empirical_law_draws_the_values_of_its_column() {
     let text = "empirical(file=x.csv column=\"latency (ms)\" unit=ms)";
-    assert_eq!(law(text).tables(), [("x.csv".to_owned(), "latency (ms)".to_owned())]);
+    assert_eq!(law(text).tables(), [(Table::plain("x.csv"), "latency (ms)".to_owned())]);
     let xs = sample(text);
     for (i, ms) in [1.0, 2.0, 4.0, 8.0].into_iter().enumerate() {
         let share = xs.iter().filter(|x| **x == ms * MS).count() as f64 / DRAWS as f64;
@@ -301,6 +302,37 @@ fn impossible_laws_are_refused_with_the_rule() {
         let found = text.parse::<DurationLaw>();
         assert_eq!(found.expect_err(text).code, code, "{text}");
     }
+}
+
+#[test]
+fn means_are_as_fine_as_they_are_written() {
+    assert_eq!(law("exp(rate=12/s)").mean(), Some(1e9 / 12.0));
+    assert_eq!(law("exp(rate=90/min)").mean(), Some(1e9 / 1.5));
+    assert_eq!(law("exp(mean=0.25ns)").mean(), Some(0.25));
+    assert_eq!(law("gamma(mean=83.33333333333333ms cv=2)").mean(), Some(83_333_333.333_333_33));
+    let fine = law("exp(mean=83.33333333333333ms)");
+    assert_eq!(fine.to_string().parse(), Ok(fine));
+    assert_eq!(law("exp(rate=12/s)").to_string(), "exp(rate=12/s)");
+    // A constant is a span of the clock, and no law is longer than the clock.
+    for (text, code) in [
+        ("0.25ns", "E-RESOLUTION"),
+        ("exp(mean=1000000d)", "E-OVERFLOW"),
+        ("exp(rate=0/s)", "E-RANGE"),
+        ("exp(rate=12)", "E-UNIT"),
+        ("exp(rate=1/s mean=5ms)", "E-EXPR"),
+        ("exp()", "E-EXPR"),
+        ("hdr(unit=ms)", "E-EXPR"),
+        ("hdr(file=x.hgrm)", "E-UNIT"),
+        ("hdr(file=x.hgrm unit=ms separator=;)", "E-EXPR"),
+    ] {
+        assert_eq!(text.parse::<DurationLaw>().expect_err(text).code, code, "{text}");
+    }
+    assert_eq!("exp(rate=12/s)".parse::<SizeLaw>().expect_err("no duration").code, "E-TYPE");
+    let points = "quantiles(p0=1ms p50=3ms p90=9ms p100=40ms)";
+    assert_eq!(
+        format!("{:?}", sampler("hdr(file=x.hgrm unit=ms)")),
+        format!("{:?}", sampler(points))
+    );
 }
 
 #[test]

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::law::{DurationFormula, DurationLaw},
+    engine::law::{DurationFormula, DurationLaw, Table},
     model::{
         build::{Assembly, Names},
         check,
@@ -154,7 +154,7 @@ impl Kind for CacheSpec {
         }
     }
 
-    fn files(&self) -> Vec<(String, String)> {
+    fn files(&self) -> Vec<(Table, String)> {
         let boot = self.boot.iter().flat_map(DurationLaw::tables);
         self.latency.iter().flat_map(DurationFormula::tables).chain(boot).collect()
     }

@@ -146,7 +146,7 @@ impl ActiveSpec {
             let message = "when a fault comes `after` an alert is not known beforehand";
             problems.error("E-CONFLICT", format!("{path}.active"), message);
         }
-        if matches!(client.arrivals, Arrivals::Closed { .. } | Arrivals::Trace { .. }) {
+        if matches!(client.arrivals, Arrivals::Closed { .. } | Arrivals::Trace(_)) {
             let message = "closed users and traces cannot be sampled in time";
             let help = "arrivals at a rate: `poisson`, `constant`, `renewal`, `mmpp`";
             problems.error_help("E-CONFLICT", format!("{path}.active"), message, help);

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     engine::{
-        law::{DurationLaw, Law, Sampler, SizeFormula, exponential},
+        law::{DurationLaw, Law, Sampler, SizeFormula, Table, exponential},
         random::{hash_str, mix},
     },
     model::{
@@ -113,7 +113,7 @@ impl ClientSpec {
     }
 
     /// Files its laws read.
-    pub fn files(&self) -> Vec<(String, String)> {
+    pub fn files(&self) -> Vec<(Table, String)> {
         let mut all = Vec::new();
         match &self.arrivals {
             Arrivals::Renewal(law) => all.extend(law.tables()),
@@ -132,10 +132,10 @@ impl ClientSpec {
         all
     }
 
-    /// The column of a trace its attributes are read from.
-    pub fn trace_file(&self) -> Option<&str> {
+    /// The table of a trace its attributes are read from.
+    pub fn trace_table(&self) -> Option<&Table> {
         match &self.arrivals {
-            Arrivals::Trace { file, .. } => Some(file),
+            Arrivals::Trace(trace) => Some(&trace.table),
             _ => None,
         }
     }
@@ -157,7 +157,7 @@ impl ClientSpec {
                     .fold((0.0, 0.0), |(w, t), (r, d)| (w + r.0 * d.0 as f64, t + d.0 as f64));
                 Some(work / time)
             }
-            Arrivals::Closed { .. } | Arrivals::Trace { .. } => None,
+            Arrivals::Closed { .. } | Arrivals::Trace(_) => None,
         }
     }
 
@@ -201,7 +201,8 @@ impl ClientSpec {
             }
         }
         let node = names.client_id(index);
-        let (key, session) = (self.first_key(assembly), self.session_program(&path, assembly));
+        let (key, session) =
+            (self.first_key(name, assembly), self.session_program(&path, assembly));
         let places = names.origins(self.zones.as_ref()).len() as u16;
         let plain_edges = built.iter().all(|o| o.policy.is_plain() && o.fallback.is_none());
         let alone = session.is_none() && plain_edges && are_alone(self, names);
@@ -218,7 +219,7 @@ impl ClientSpec {
             source: self.source(&path, name, assembly),
             jitter: assembly.stream(&path, "jitter"),
             key,
-            values: self.values(&path, assembly),
+            values: self.values(index, assembly),
             session,
             alone,
             places,
@@ -301,34 +302,28 @@ impl ClientSpec {
                 Source::Rate { gaps: gaps(assembly), profile: profile(1.0, chain) }
             }
             Arrivals::Closed { users, .. } => Source::Closed { users: *users },
-            Arrivals::Trace { speed, repeat, .. } => {
-                let times = &assembly.prepared.times[name];
-                let scale = |t: u64| crate::engine::law::to_nanos(t as f64 / speed);
-                let times: Arc<Vec<u64>> = if speed.to_bits() == 1f64.to_bits() {
-                    Arc::clone(times)
-                } else {
-                    Arc::new(times.iter().map(|&t| scale(t)).collect())
-                };
-                // A pass ends one mean gap after its last row.
-                let last = times[times.len() - 1];
-                let gap = last / (times.len() as u64 - 1).max(1);
-                Source::Trace { period: repeat.then_some(last + gap.max(1)), times }
+            Arrivals::Trace(trace) => {
+                let rows = &assembly.prepared.rows[name];
+                let (times, period) = rows.replay(trace.speed, assembly.stream(path, "spread"));
+                Source::Trace { period: trace.repeat.then_some(period), times }
             }
         }
     }
 
-    fn first_key(&self, assembly: &Assembly<'_>) -> Option<KeySource> {
+    fn first_key(&self, client: &str, assembly: &Assembly<'_>) -> Option<KeySource> {
         match self.keys.as_ref()? {
-            KeysSpec::One(law) => Some(key_source(law, "", assembly)),
+            KeysSpec::One(law) => Some(key_source(law, (client, ""), assembly)),
             KeysSpec::Named(spaces) => {
-                spaces.first().map(|(name, law)| key_source(law, &name.0, assembly))
+                spaces.first().map(|(name, law)| key_source(law, (client, &name.0), assembly))
             }
         }
     }
 
     /// Columns of the attributes' rows this client fills.
-    fn values(&self, path: &str, assembly: &Assembly<'_>) -> Vec<(u16, ValueSource)> {
+    fn values(&self, index: usize, assembly: &Assembly<'_>) -> Vec<(u16, ValueSource)> {
         let names = assembly.names;
+        let client = names.clients[index];
+        let path = &format!("client/{client}");
         let mut values = Vec::new();
         for (name, spec) in &self.attributes {
             let stream = assembly.stream(path, &format!("attribute/{}", name.0));
@@ -343,17 +338,16 @@ impl ClientSpec {
                     });
                     ValueSource::Choice(options.collect(), stream)
                 }
-                AttributeSpec::Column(column) => {
-                    let file = self.trace_file().expect("columns belong to a trace").to_owned();
-                    let values = &assembly.prepared.columns[&(file, column.clone())];
-                    ValueSource::Column(Arc::clone(values))
+                AttributeSpec::Column(_) => {
+                    let own = (client.to_owned(), name.0.clone());
+                    ValueSource::Column(Arc::clone(&assembly.prepared.attributes[&own]))
                 }
             };
             values.push((names.columns[&name.0], source));
         }
         if let Some(KeysSpec::Named(spaces)) = &self.keys {
             for (name, law) in spaces {
-                let source = ValueSource::Key(key_source(law, &name.0, assembly));
+                let source = ValueSource::Key(key_source(law, (client, &name.0), assembly));
                 values.push((names.columns[&name.0], source));
             }
         }
@@ -401,11 +395,11 @@ fn sampler<D: crate::engine::law::Dimension>(law: &Law<D>, assembly: &Assembly<'
 
 /// The stream of a key space depends on its name alone, not on the client: equal names mean the
 /// same keys, and each request has its own index.
-fn key_source(law: &KeyLaw, space: &str, assembly: &Assembly<'_>) -> KeySource {
+fn key_source(law: &KeyLaw, (client, space): (&str, &str), assembly: &Assembly<'_>) -> KeySource {
     match law {
         KeyLaw::Sequential { n } => KeySource::Sequential(*n),
         KeyLaw::Trace { .. } => {
-            KeySource::Listed(Arc::clone(&assembly.prepared.keys[&law.to_string()]))
+            KeySource::Listed(Arc::clone(assembly.prepared.keys_of(client, law)))
         }
         _ => {
             let popularity = assembly.prepared.popularity[&law.to_string()].clone();

@@ -17,7 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::law::{DurationLaw, NumberLaw, SizeFormula},
+    engine::law::{DurationLaw, NumberLaw, SizeFormula, Table},
     model::{
         network::ZonesSpec,
         resilience::{
@@ -43,7 +43,25 @@ pub struct ClientSpec {
     /// When requests (or sessions) start: `poisson(100/s)`, `poisson(20/s batch=4)`,
     /// `constant(100/s)`, `renewal(erlang(k=3 mean=10ms))`, `mmpp(0.2/s for 100s; 1.6/s for 50s)`,
     /// `closed(users=50 think=exp(mean=1s))`,
-    /// `trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)`.
+    /// `trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)`. Of a trace:
+    ///
+    /// - `unit` is `s` (when absent), `ms`, `us`, `ns`, or `datetime` for `2024-05-01 10:00:00.250`,
+    ///   `2024-05-01T10:00:00Z`, `..+01:00` (UTC without a zone) and `01/May/2024:10:00:00 +0000`.
+    /// - The start of the run is the earliest row of all traces of the scenario, so that several logs
+    ///   keep their common clock; `start=2024-05-01T10:00:00Z` (or a number in the trace's unit) is
+    ///   another one, and rows before it are left out; `start=first` is the file's own first row.
+    ///   A fault at a logged time stands `at:` its distance from there.
+    /// - `sort=true` puts rows in order of time, with all their columns; logs are written when
+    ///   requests end.
+    /// - Rows that share a stamp are spread at random over the stamp's resolution, in their order and
+    ///   anew in each replication, where all stamps are multiples of a unit (1us to 1s, 1m) and many
+    ///   repeat; a warning says so. `spread=1s` chooses the span, `spread=none` lets them come at once.
+    /// - Cells are parted by commas; `separator=;` or `separator=tab` says otherwise. With
+    ///   `header=none` columns are numbers from 1.
+    /// - `format=combined` reads logs of nginx and Apache: the times are its column (`column=` and
+    ///   `unit=` may be absent), and `column(..)`, `keys` and `empirical(..)` find `host`, `user`,
+    ///   `time`, `request`, `method`, `path`, `status`, `bytes`, `referer`, `agent`, and as
+    ///   `request_time` the last number of a line (nginx `$request_time`, Apache `%T` or `%D`).
     pub arrivals: Arrivals,
     /// Multiplies the rate: a number, a list of steps, or recurring steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,10 +77,13 @@ pub struct ClientSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub session: Vec<StepSpec>,
     /// Key of each request: one law, or several named spaces of which the first (in the order of
-    /// the file) is the request's own.
+    /// the file) is the request's own. Laws: `zipf(n=1M s=0.99)`, `uniform(n=1M)`,
+    /// `hot(n=1M hot=1% share=80%)`, `sequential(n=1M)`, `trace(file=keys.csv.gz column=key)`. Keys of
+    /// a file may be texts; with the file of a client's trace each request has its row's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<KeysSpec>,
-    /// What requests carry besides: constants, laws, choices, coins, columns of the trace.
+    /// What requests carry besides: constants, laws, choices, coins, columns of the trace. A column
+    /// whose attribute `when:` compares with a name (`op == get`) may hold texts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<Name, AttributeSpec>,
     /// Where the clients stand; outside all zones (`internet`) when absent.
@@ -215,18 +236,53 @@ pub enum Arrivals {
         think: DurationLaw,
     },
     /// Times (and attributes) replayed from a file.
-    Trace {
-        /// CSV file, plain or gz, zst, xz; relative to the scenario.
-        file: String,
-        /// Column of the times.
-        column: String,
-        /// Unit of the times.
-        unit: TraceUnit,
-        /// Replays faster (above 1) or slower.
-        speed: f64,
-        /// Start again when the file ends.
-        repeat: bool,
+    Trace(Box<TraceSpec>),
+}
+
+/// A trace: each row of a file is an arrival.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TraceSpec {
+    /// The file and how it is read.
+    pub table: Table,
+    /// Column of the times.
+    pub column: String,
+    /// Unit of the times.
+    pub unit: TraceUnit,
+    /// Replays faster (above 1) or slower.
+    pub speed: f64,
+    /// Start again when the file ends.
+    pub repeat: bool,
+    /// What time of the file is the start of the run.
+    pub start: TraceStart,
+    /// Whether rows are put in order of time first.
+    pub sort: bool,
+    /// What becomes of rows that share a stamp.
+    pub spread: Spread,
+}
+
+/// What time of a trace is the start of the run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TraceStart {
+    /// The earliest row of all traces of the scenario.
+    Earliest,
+    /// This trace's own earliest row.
+    First,
+    /// This time.
+    At {
+        /// As it was written.
+        text: String,
+        /// On the file's clock, ns.
+        nanos: i128,
     },
+}
+
+/// What becomes of rows that share a stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spread {
+    /// They are spread over the resolution of the stamps, where one shows.
+    Auto,
+    /// They are spread over so many ns; 0: they come at once.
+    Over(u64),
 }
 
 /// Unit of the times of a trace.
@@ -303,9 +359,9 @@ pub enum KeyLaw {
     },
     /// The keys of a file in turn, from the start again after the last one.
     Trace {
-        /// File: a table with a column, one whole number per line, a `.lis` file of blocks, or
+        /// File: a table with a column, a log, one key per line, a `.lis` file of blocks, or
         /// libCacheSim's `.oracleGeneral`; plain or packed.
-        file: String,
+        table: Table,
         /// Column of a table.
         column: Option<String>,
     },

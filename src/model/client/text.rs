@@ -11,11 +11,14 @@ use serde::{
     ser::SerializeMap,
 };
 
-use super::{Arrivals, AttributeSpec, KeyLaw, KeysSpec, LoadSpec, LoadStep, TraceUnit};
+use super::{
+    Arrivals, AttributeSpec, KeyLaw, KeysSpec, LoadSpec, LoadStep, Spread, TraceSpec, TraceStart,
+    TraceUnit,
+};
 use crate::{
-    engine::law::DurationLaw,
+    engine::law::{DurationLaw, Table},
     expr::{Expr, Taker, unknown},
-    units::{Count, Fraction, Name, Number, Rate, SimDuration, ValueError, text_value},
+    units::{Count, Fraction, Name, Number, Rate, SimDuration, ValueError, instant, text_value},
 };
 
 /// A rate that may be 0 (a silent state of an mmpp).
@@ -103,20 +106,88 @@ fn mmpp(expr: &Expr) -> Result<Arrivals, ValueError> {
 
 fn trace(expr: &Expr) -> Result<Arrivals, ValueError> {
     let mut t = Taker::new(expr, "trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)")?;
-    let file = t.need("file")?.need_word()?.to_owned();
-    let column = t.need("column")?.need_word()?.to_owned();
-    let unit = t.read("unit")?.unwrap_or(TraceUnit::Nanoseconds(1_000_000_000));
+    let table = Table::take(&mut t)?;
+    let column = match (t.key("column"), table.time_column()) {
+        (Some(column), _) => column.need_word()?.to_owned(),
+        (None, Some(column)) => column.to_owned(),
+        (None, None) => return Err(t.error("`trace` needs `column=`")),
+    };
+    let of_log = table.time_column().is_some();
+    let usual = if of_log { TraceUnit::Datetime } else { TraceUnit::Nanoseconds(1_000_000_000) };
+    let unit = t.read("unit")?.unwrap_or(usual);
     let speed = t.read::<Number>("speed")?.map_or(1.0, |n| n.0);
     let repeat = match t.key("at_end").map(Expr::need_word).transpose()? {
         None | Some("stop") => false,
         Some("repeat") => true,
         Some(other) => return Err(unknown("value of `at_end`", other, &["stop", "repeat"])),
     };
+    let start = t.key("start").map(|e| start(e.need_word()?, unit)).transpose()?;
+    let sort = match t.key("sort").map(Expr::need_word).transpose()? {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(other) => return Err(unknown("value of `sort`", other, &["true", "false"])),
+    };
+    let spread = match t.key("spread") {
+        None => Spread::Auto,
+        Some(word) if word.word() == Some("none") => Spread::Over(0),
+        Some(span) => Spread::Over(span.read::<SimDuration>()?.0),
+    };
     t.finish()?;
     if speed <= 0.0 {
         return Err(ValueError::new("E-RANGE", "`speed` must be above 0"));
     }
-    Ok(Arrivals::Trace { file, column, unit, speed, repeat })
+    if matches!(spread, Spread::Over(span) if span > MAX_SPREAD) {
+        return Err(ValueError::new(
+            "E-RANGE",
+            "`spread` is the resolution of a clock: 1d at most",
+        ));
+    }
+    let start = start.unwrap_or(TraceStart::Earliest);
+    let spec = TraceSpec { table, column, unit, speed, repeat, start, sort, spread };
+    Ok(Arrivals::Trace(Box::new(spec)))
+}
+
+/// Coarsest stamps, ns: a day.
+const MAX_SPREAD: u64 = 86_400_000_000_000;
+
+/// A date and time, a number in the unit of the trace, or `first`.
+fn start(text: &str, unit: TraceUnit) -> Result<TraceStart, ValueError> {
+    if text == "first" {
+        return Ok(TraceStart::First);
+    }
+    let number = match unit {
+        TraceUnit::Nanoseconds(unit) => instant::exact(text, unit),
+        TraceUnit::Datetime => None,
+    };
+    let nanos = number.or_else(|| instant::datetime(text)).ok_or_else(|| {
+        ValueError::new("E-TYPE", format!("`{}` is no time of a trace", crate::expr::clip(text)))
+            .help("such as `start=2024-05-01T10:00:00Z`, a number in the trace's unit, or `first`")
+    })?;
+    Ok(TraceStart::At { text: text.to_owned(), nanos })
+}
+
+impl fmt::Display for TraceSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let q = crate::expr::quoted;
+        let Self { table, column, unit, .. } = self;
+        write!(f, "trace(file={} column={} unit={unit}", q(&table.file), q(column))?;
+        table.print_options(f)?;
+        if self.speed.to_bits() != 1f64.to_bits() {
+            write!(f, " speed={}", Number(self.speed))?;
+        }
+        match &self.start {
+            TraceStart::Earliest => {}
+            TraceStart::First => f.write_str(" start=first")?,
+            TraceStart::At { text, .. } => write!(f, " start={}", q(text))?,
+        }
+        f.write_str(if self.sort { " sort=true" } else { "" })?;
+        match self.spread {
+            Spread::Auto => {}
+            Spread::Over(0) => f.write_str(" spread=none")?,
+            Spread::Over(span) => write!(f, " spread={}", SimDuration(span))?,
+        }
+        f.write_str(if self.repeat { " at_end=repeat)" } else { ")" })
+    }
 }
 
 impl FromStr for TraceUnit {
@@ -160,14 +231,7 @@ impl fmt::Display for Arrivals {
                 f.write_str(")")
             }
             Self::Closed { users, think } => write!(f, "closed(users={users} think={think})"),
-            Self::Trace { file, column, unit, speed, repeat } => {
-                let q = crate::expr::quoted;
-                write!(f, "trace(file={} column={} unit={unit}", q(file), q(column))?;
-                if speed.to_bits() != 1f64.to_bits() {
-                    write!(f, " speed={}", Number(*speed))?;
-                }
-                f.write_str(if *repeat { " at_end=repeat)" } else { ")" })
-            }
+            Self::Trace(trace) => write!(f, "{trace}"),
         }
     }
 }
@@ -211,10 +275,10 @@ impl FromStr for KeyLaw {
             }
             "trace" => {
                 let mut t = Taker::new(&expr, "trace(file=keys.csv.gz column=key)")?;
-                let file = t.need("file")?.need_word()?.to_owned();
+                let table = Table::take(&mut t)?;
                 let column = t.key("column").map(Expr::need_word).transpose()?;
                 t.finish()?;
-                Ok(Self::Trace { file, column: column.map(str::to_owned) })
+                Ok(Self::Trace { table, column: column.map(str::to_owned) })
             }
             other => {
                 let known = ["zipf", "uniform", "hot", "sequential", "trace"];
@@ -232,16 +296,13 @@ impl fmt::Display for KeyLaw {
             Self::Uniform { n: k } => write!(f, "uniform(n={})", n(k)),
             Self::Hot { n: k, hot, share } => write!(f, "hot(n={} hot={hot} share={share})", n(k)),
             Self::Sequential { n: k } => write!(f, "sequential(n={})", n(k)),
-            Self::Trace { file, column: None } => {
-                write!(f, "trace(file={})", crate::expr::quoted(file))
-            }
-            Self::Trace { file, column: Some(column) } => {
-                write!(
-                    f,
-                    "trace(file={} column={})",
-                    crate::expr::quoted(file),
-                    crate::expr::quoted(column)
-                )
+            Self::Trace { table, column } => {
+                write!(f, "trace(file={}", crate::expr::quoted(&table.file))?;
+                if let Some(column) = column {
+                    write!(f, " column={}", crate::expr::quoted(column))?;
+                }
+                table.print_options(f)?;
+                f.write_str(")")
             }
         }
     }

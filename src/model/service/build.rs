@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Discipline, ServiceSpec, StepSpec,
+    Discipline, Literal, ServiceSpec, StepSpec,
     background::{self, Background},
     compile::{Compiler, Spread},
     cores::Cores,
@@ -14,7 +14,7 @@ use super::{
     server::{Instance, Server, Version, Workers},
 };
 use crate::{
-    engine::law::{DurationFormula, DurationLaw, SizeFormula},
+    engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
     model::{
         build::{Assembly, Names, Op},
         check,
@@ -158,8 +158,14 @@ impl Kind for ServiceSpec {
             })
     }
 
-    fn files(&self) -> Vec<(String, String)> {
-        let mut all: Vec<(String, String)> = Vec::new();
+    fn compared(&self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        self.lists().for_each(|steps| step_names(steps, &mut all));
+        all
+    }
+
+    fn files(&self) -> Vec<(Table, String)> {
+        let mut all = Vec::new();
         let validate = self.inbound.iter().filter_map(|inbound| inbound.validate.as_ref());
         all.extend(self.work.iter().chain(validate).flat_map(DurationFormula::tables));
         let edges = self.dependencies.values().filter_map(EdgeSpec::laws);
@@ -525,13 +531,27 @@ pub fn step_marks(steps: &[StepSpec], all: &mut Vec<String>) {
     }
 }
 
+/// Attributes that conditions in a list of steps compare with names, and these names.
+pub fn step_names(steps: &[StepSpec], all: &mut Vec<(String, String)>) {
+    for step in steps {
+        for comparison in step.when.iter().flat_map(|when| &when.0) {
+            if let Literal::Name(name) = &comparison.value {
+                all.push((comparison.attribute.clone(), name.clone()));
+            }
+        }
+        for (_, steps) in step.inner() {
+            step_names(steps, all);
+        }
+    }
+}
+
 /// Whether any step in a list, or within one, is so.
 fn any_step(steps: &[StepSpec], is: &dyn Fn(&StepSpec) -> bool) -> bool {
     steps.iter().any(|s| is(s) || s.inner().iter().any(|(_, inner)| any_step(inner, is)))
 }
 
 /// Files read by the laws of a list of steps.
-fn step_files(steps: &[StepSpec], all: &mut Vec<(String, String)>) {
+fn step_files(steps: &[StepSpec], all: &mut Vec<(Table, String)>) {
     for step in steps {
         all.extend(step.work.iter().chain(&step.wait).flat_map(DurationFormula::tables));
         all.extend(step.reply.iter().flat_map(SizeFormula::tables));

@@ -152,6 +152,12 @@ fn literal(text: &str) -> Result<Literal, ValueError> {
     if let Ok(d) = text.parse::<SimDuration>() {
         return Ok(Literal::Number(d.0 as f64));
     }
+    // Besides names of the scenario, what columns of a trace hold: `GET`, `/home`.
+    let inside = |b: u8| b.is_ascii_alphanumeric() || b"_-./".contains(&b);
+    let word = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
+    if word && text.len() <= 64 && text.bytes().all(inside) {
+        return Ok(Literal::Name(text.to_owned()));
+    }
     text.parse::<Name>().map(|n| Literal::Name(n.0)).map_err(|_| {
         ValueError::new("E-EXPR", format!("`{}` is neither a number nor a name", clip(text)))
     })

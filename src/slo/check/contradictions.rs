@@ -58,6 +58,11 @@ fn never_below(a: &Figure, b: &Figure) -> bool {
         {
             high == low || rank(high).zip(rank(low)).is_some_and(|(high, low)| high >= low)
         }
+        // What is within a limit is within a larger one.
+        (
+            Figure::Fraction(one, kind, Op::AtMost | Op::Below, high),
+            Figure::Fraction(other, same, Op::AtMost | Op::Below, low),
+        ) if one == other && kind == same => high >= low,
         _ => a == b,
     }
 }
