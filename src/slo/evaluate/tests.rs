@@ -151,7 +151,7 @@ fn verdicts_on_point_estimates() {
         ("fraction(latency_all <= 4.5s) > 50%", "missed"),
         ("fraction(latency <= 10s to=first) >= 15%", "met"),
         ("fraction(latency <= 10s to=first) > 15%", "missed"),
-        ("fraction(latency <= 1s client=idle) >= 1%", "inconclusive"),
+        ("fraction(latency <= 1s client=idle) >= 1%", "undecided"),
         ("fraction(latency <= 4.5s) >= 40% in 50% of runs", "met"),
         ("fraction(latency <= 4.5s) >= 40% in 51% of runs", "missed"),
         ("requests.timeout == 2", "met"),
