@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod requests;
+mod steady;
 mod why;
 
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT,
-    client_series, distribution, figures, seconds,
+    client_series, distribution, figures, is_growing, seconds,
 };
+pub use steady::growth;
 pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
 
 /// Version of the meaning of scenarios: it changes when the same file and seed may give other
@@ -81,6 +83,10 @@ pub struct RequestFigures {
     pub requests: RequestCounts,
     /// (ok + degraded within deadline) / decided requests.
     pub availability: Estimate,
+    /// The same with those counted as bad that are in flight at the end and wait for what was lost, or are older
+    /// than any that was decided, or more and more; absent where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub availability_at_least: Option<Estimate>,
     /// Requests ok or degraded within their deadline, per second.
     pub goodput: Estimate,
     /// Successful replies reaching the client, per second.
@@ -91,6 +97,10 @@ pub struct RequestFigures {
     pub latency: Distribution,
     /// The same over every decided request, as long as it took.
     pub latency_all: Distribution,
+    /// 99th percentile of every decided request where one without an answer is slower than any other, as SLOs
+    /// have it; null where it falls on one of those.
+    #[serde(default)]
+    pub p99_of_all: Estimate,
     /// Time to each `mark` step.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub marks: BTreeMap<String, Distribution>,
@@ -166,6 +176,10 @@ pub struct NodeResults {
     pub in_system: Estimate,
     /// Time-weighted number waiting for a worker or core.
     pub in_queue: Estimate,
+    /// How fast that still grows over the second half of the run, per second: it is in no steady state, and
+    /// its figures depend on how long the run is. Absent: it does not, as far as the replications can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_growth: Option<f64>,
     /// Share of visits that waited.
     pub wait_probability: Estimate,
     /// Per visit: all waits for worker and core.
@@ -306,6 +320,21 @@ pub struct FaultResults {
     pub returned_within: Estimate,
 }
 
+/// Requests that nobody will ever decide: they wait, without any timer, for the answer to a call that was lost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Hanging {
+    /// Who called: a client or a node.
+    pub from: String,
+    /// The node called.
+    pub to: String,
+    /// The fault that lost the calls, if one did.
+    pub fault: Option<String>,
+    /// How many they are, over all replications.
+    pub requests: u64,
+    /// When the first of them was sent, s.
+    pub since: f64,
+}
+
 /// One SLO.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SloResult {
@@ -313,8 +342,12 @@ pub struct SloResult {
     pub expression: String,
     /// The metric's estimate.
     pub estimate: Estimate,
-    /// From `run`, on the point estimate: `met`, `missed`, or `inconclusive` (nothing observed).
+    /// From `run`, on the point estimate: `met`, `missed`, or `undecided`: nothing was observed, the run is not
+    /// complete, or it depends on what is in flight at the end.
     pub verdict: String,
+    /// Why it is undecided, or was missed without a figure.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// Distance to the limit, positive when met, in the metric's unit.
     pub margin: Option<f64>,
 }
@@ -520,11 +553,14 @@ pub struct Results {
     /// Each node.
     pub nodes: BTreeMap<String, NodeResults>,
     /// The file's alerts, by name.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub alerts: Vec<AlertResults>,
     /// The file's faults, by id.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub faults: Vec<FaultResults>,
+    /// Requests that hang at the end of the runs, by what they wait for.
+    #[serde(default)]
+    pub hanging: Vec<Hanging>,
     /// What happened, and in which order.
     #[serde(default)]
     pub timeline: Timeline,

@@ -1,11 +1,13 @@
 //! Files on disk, for scenarios and the data they read.
 //!
-//! **Invariant.** Only regular files are opened: a pipe or a device would hang or never end.
+//! **Invariant.** Only regular files are opened: a pipe or a device would hang or never end. Standard input is
+//! read where the scenario is called `-`, once.
 
 use std::{
     fs::{self, File},
     io::{self, Read as _},
     path::Path,
+    sync::OnceLock,
 };
 
 use crate::scenario::load::Files;
@@ -16,15 +18,34 @@ pub(super) struct DiskFiles;
 
 /// Data files may be large; what they unpack to is bounded by who reads them.
 const MOST: u64 = 4 << 30;
+/// A scenario that is typed or piped is small.
+const MOST_TYPED: u64 = 64 << 20;
+/// What stands for standard input.
+const STANDARD_INPUT: &str = "-";
 
 impl Files for DiskFiles {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        if path == STANDARD_INPUT {
+            return standard_input();
+        }
         read_regular(Path::new(path), MOST)
     }
 
     fn size(&self, path: &str) -> Option<u64> {
         fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|about| about.len())
     }
+}
+
+/// What standard input held; each variant of a scenario reads it again.
+fn standard_input() -> Result<Vec<u8>, String> {
+    static READ: OnceLock<Result<Vec<u8>, String>> = OnceLock::new();
+    let read = || {
+        let mut bytes = Vec::new();
+        let input = io::stdin().lock().take(MOST_TYPED + 1);
+        let n = { input }.read_to_end(&mut bytes).map_err(|e| cause(&e))? as u64;
+        if n > MOST_TYPED { Err(format!("is larger than {MOST_TYPED} bytes")) } else { Ok(bytes) }
+    };
+    READ.get_or_init(read).clone()
 }
 
 /// Reads a whole file of at most `most` bytes; an error is one sentence without the path.

@@ -21,6 +21,7 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -62,7 +63,10 @@ enum Colour {
 /// How a terminal is spoken to.
 #[derive(Clone, Copy, Debug)]
 struct Voice {
+    /// Colour in messages.
     colour: bool,
+    /// Colour in what goes to standard output.
+    paint: bool,
     quiet: bool,
 }
 
@@ -112,13 +116,15 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(arguments: Arguments) -> Exit {
-    let colour = match arguments.color {
+    let coloured = |terminal: bool| match arguments.color {
         Colour::Always => true,
         Colour::Never => false,
-        Colour::Auto => io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        Colour::Auto => terminal && std::env::var_os("NO_COLOR").is_none(),
     };
-    let voice = Voice { colour, quiet: arguments.quiet };
-    match arguments.command {
+    let colour = coloured(io::stderr().is_terminal());
+    let paint = coloured(io::stdout().is_terminal());
+    let voice = Voice { colour, paint, quiet: arguments.quiet };
+    let exit = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, voice),
         Command::Explain(arguments) => explain::explain(&arguments, voice),
         Command::Validate(arguments) => validate::validate(&arguments, voice),
@@ -127,13 +133,22 @@ fn dispatch(arguments: Arguments) -> Exit {
         Command::Fuzz(arguments) => fuzz::fuzz(&arguments, voice),
         Command::New(arguments) => new::new(&arguments, voice),
         Command::Report(arguments) => report::report(&arguments, voice),
-    }
+    };
+    if UNSAID.load(Ordering::Relaxed) { exit.max(Exit::BadInput) } else { exit }
 }
 
-/// Writes to standard output; a reader that went away (`| head`) is no error.
+/// Something could not be written to standard output.
+static UNSAID: AtomicBool = AtomicBool::new(false);
+
+/// Writes to standard output; a reader that went away (`| head`) is no error, a full disk is.
 fn print(bytes: &[u8]) {
     let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).ok();
+    if let Err(e) = out.write_all(bytes).and_then(|()| out.flush())
+        && e.kind() != io::ErrorKind::BrokenPipe
+        && !UNSAID.swap(true, Ordering::Relaxed)
+    {
+        complain(&format!("error: cannot write to standard output: {e}"));
+    }
 }
 
 /// Writes a line to standard error.

@@ -34,7 +34,7 @@ pub(super) struct Overriding {
     /// Put VALUE at PATH of the file; `none` deletes what is there. May be repeated
     #[arg(long = "set", value_name = "PATH=VALUE")]
     sets: Vec<String>,
-    /// Take this variant of the file
+    /// Take this variant of the file; `run` takes several, separated by commas
     #[arg(long, value_name = "NAME")]
     pub(super) variant: Option<String>,
 }
@@ -50,6 +50,21 @@ impl Overriding {
             write!(typed, " --variant {variant}").expect("a text grows");
         }
         typed
+    }
+
+    /// The variants asked for, one after the other: each is a run of its own.
+    pub(super) fn each_variant(&self) -> Vec<Self> {
+        let Some(names) = &self.variant else { return vec![self.clone()] };
+        names.split(',').map(|name| self.with_variant(Some(name.trim().to_owned()))).collect()
+    }
+
+    /// The file as it stands.
+    pub(super) const fn is_of_file(&self) -> bool {
+        self.variant.is_none()
+    }
+
+    pub(super) fn with_variant(&self, variant: Option<String>) -> Self {
+        Self { variant, ..self.clone() }
     }
 
     /// Whether anything is overridden.
@@ -167,15 +182,20 @@ pub(super) fn prepare_all(
     let mut all = Vec::new();
     let mut sound = true;
     for path in paths {
-        let mut examined = examine(path, overriding);
-        let failed = examined.ready.is_none();
-        if failed || (!voice.quiet && !examined.found.is_empty()) {
-            complain(examined.render(voice.colour).trim_end());
-        }
-        sound &= !failed;
-        all.extend(examined.ready.take());
+        let ready = told(examine(path, overriding), voice);
+        sound &= ready.is_some();
+        all.extend(ready);
     }
     if sound { Ok(all) } else { Err(()) }
+}
+
+/// A scenario that can be run, with its warnings said; or all its problems.
+pub(super) fn told(mut examined: Examined, voice: Voice) -> Option<Ready> {
+    let failed = examined.ready.is_none();
+    if failed || (!voice.quiet && !examined.found.is_empty()) {
+        complain(examined.render(voice.colour).trim_end());
+    }
+    examined.ready.take()
 }
 
 fn warnings(problems: &[Problem]) -> Vec<String> {

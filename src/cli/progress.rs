@@ -1,8 +1,53 @@
 //! The progress bar: on standard error, and only on a terminal.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often the bar moves.
+const BEAT: Duration = Duration::from_millis(200);
+
+/// Shows how much of the simulated time is done, and how long the rest will take, while `work` goes on. `all`
+/// is what one replication of each scenario takes, ns, and how many there are of each.
+pub(super) fn during<T: Send>(
+    quiet: bool,
+    all: (u64, u64),
+    simulated: &[Arc<AtomicU64>],
+    work: impl FnOnce() -> T + Send,
+) -> T {
+    if quiet {
+        return work();
+    }
+    let style =
+        ProgressStyle::with_template("{spinner} {bar:30} {percent} %  {elapsed}, {eta} left")
+            .expect("the template is well formed");
+    // Milliseconds of simulated time, as all of it in ns may be more than a number holds.
+    let length = (all.0 / 1_000_000).saturating_mul(all.1).max(1);
+    let target = ProgressDrawTarget::stderr();
+    let bar = ProgressBar::with_draw_target(Some(length), target).with_style(style);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                bar.set_position(simulated.iter().map(|s| s.load(Ordering::Relaxed)).sum());
+                bar.tick();
+                thread::park_timeout(BEAT);
+            }
+        });
+        // Set when it ends in a panic too: the scope waits for the bar.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        done.store(true, Ordering::Relaxed);
+        bar.finish_and_clear();
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
 
 /// A bar of this many replications; it shows nothing when quiet or not on a terminal.
 pub(super) fn bar(replications: usize, quiet: bool) -> ProgressBar {

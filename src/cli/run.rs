@@ -16,7 +16,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{
     Exit, Voice, complain,
-    prepare::{Overriding, Ready, prepare_all},
+    prepare::{Overriding, Ready, examine, told},
     print, progress, refuse,
 };
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
         self, Breach,
         folder::{self, Place, RealDisk},
     },
+    scenario::render,
     slo,
 };
 
@@ -35,7 +36,7 @@ use crate::{
     windtunnel run shop.yaml --replications 20 --seed 7 --set nodes.api.service.instances=8\n  \
     windtunnel run shop.yaml other.yaml --format json | jq '.[].summary.latency.p99'")]
 pub(super) struct RunArguments {
-    /// Scenario files
+    /// Scenario files; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Independent runs of each scenario; with one there are no intervals
@@ -44,10 +45,13 @@ pub(super) struct RunArguments {
     replications: u32,
     #[command(flatten)]
     overriding: Overriding,
+    /// Run each file as it stands and all its variants
+    #[arg(long, conflicts_with = "variant")]
+    variants: bool,
     /// Threads; all cores when absent. No result depends on it
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
-    /// Where result folders go: DIR/<scenario>/<run-id>/
+    /// Where result folders go: DIR/<scenario>/<variant>-<run-id>/; `latest` there is a link to the last one
     #[arg(long, default_value = "outputs", value_name = "DIR")]
     out: PathBuf,
     /// Replace what is in the way in DIR even if windtunnel did not write it
@@ -83,8 +87,9 @@ enum Outcome {
 }
 
 pub(super) fn run(arguments: &RunArguments, voice: Voice) -> Exit {
-    let Ok(mut ready) = prepare_all(&arguments.files, &arguments.overriding, voice) else {
-        return Exit::BadInput;
+    let mut ready = match all_ready(arguments, voice) {
+        Ok(ready) => ready,
+        Err(exit) => return exit,
     };
     for ready in &mut ready {
         ready.prepared.info.replications = arguments.replications as usize;
@@ -102,13 +107,47 @@ pub(super) fn run(arguments: &RunArguments, voice: Voice) -> Exit {
         Ok(pool) => pool,
         Err(e) => return refuse(&format!("cannot start threads: {e}; try a smaller --jobs")),
     };
-    let quiet = voice.quiet;
-    let bar = progress::bar(arguments.replications as usize * ready.len(), quiet);
-    let outcomes: Vec<Outcome> = pool.install(|| {
-        ready.par_iter().map(|ready| one(ready, arguments, &stop, &|| bar.inc(1))).collect()
-    });
-    bar.finish_and_clear();
+    let simulated: Vec<_> = ready.iter().map(|ready| ready.prepared.progress()).collect();
+    let replications = u64::from(arguments.replications);
+    let all = ready.iter().map(|ready| ready.prepared.info.duration).sum::<u64>();
+    let outcomes: Vec<Outcome> =
+        progress::during(voice.quiet, (all, replications), &simulated, || {
+            pool.install(|| ready.par_iter().map(|ready| one(ready, arguments, &stop)).collect())
+        });
     tell(arguments, &ready, outcomes, voice)
+}
+
+/// All files and variants asked for, ready to run; or their problems said.
+fn all_ready(arguments: &RunArguments, voice: Voice) -> Result<Vec<Ready>, Exit> {
+    let mut all = Vec::new();
+    let mut problems = Vec::new();
+    let mut failed = false;
+    for path in &arguments.files {
+        let mut wanted = arguments.overriding.each_variant();
+        wanted.reverse();
+        while let Some(overriding) = wanted.pop() {
+            let examined = examine(path, &overriding);
+            let broken = examined.ready.is_none();
+            failed |= broken;
+            let ready = if broken && arguments.format == Format::Json {
+                let found = render::json(&examined.sources, &examined.found);
+                problems.extend(found.as_array().cloned().unwrap_or_default());
+                None
+            } else {
+                told(examined, voice)
+            };
+            if arguments.variants && overriding.is_of_file() {
+                let names = ready.iter().flat_map(|ready| &ready.variants);
+                let variants = names.map(|(name, _)| overriding.with_variant(Some(name.clone())));
+                wanted.extend(variants.collect::<Vec<_>>().into_iter().rev());
+            }
+            all.extend(ready);
+        }
+    }
+    if !problems.is_empty() {
+        print(format!("{:#}\n", serde_json::Value::from(problems)).as_bytes());
+    }
+    if failed { Err(Exit::BadInput) } else { Ok(all) }
 }
 
 /// A flag that Ctrl-C (or SIGTERM) sets; a second one ends the process at once.
@@ -134,6 +173,9 @@ fn check_places(arguments: &RunArguments, ready: &[Ready]) -> Result<(), String>
         if !folders.insert(place.folder()) {
             return Err(format!("{} is given twice", ready.path.display()));
         }
+        if let Some(what) = place.replaced() {
+            complain(&format!("--force: {} goes, with {what}", place.folder().display()));
+        }
     }
     Ok(())
 }
@@ -144,25 +186,22 @@ fn complete_rule(arguments: &RunArguments) -> String {
 
 fn place(arguments: &RunArguments, ready: &Ready, rule: &str) -> Place {
     let seeds = runner::seeds(ready.seed, arguments.replications as usize);
+    let id = folder::run_id(&ready.resolved, &seeds, rule);
+    let variant = ready.prepared.info.variant.as_ref();
     Place {
         out: arguments.out.clone(),
         scenario: ready.prepared.info.scenario.clone(),
-        run_id: folder::run_id(&ready.resolved, &seeds, rule),
+        run_id: variant.map_or_else(|| id.clone(), |name| format!("{name}-{id}")),
         force: arguments.force,
     }
 }
 
 /// Simulates and writes one file's run.
-fn one(
-    ready: &Ready,
-    arguments: &RunArguments,
-    stop: &AtomicBool,
-    finished: &(dyn Fn() + Sync),
-) -> Outcome {
+fn one(ready: &Ready, arguments: &RunArguments, stop: &AtomicBool) -> Outcome {
     #[allow(clippy::disallowed_methods, reason = "timing.json is about the wall clock")]
     let start = Instant::now();
     let info = ready.prepared.info.clone();
-    let merged = match runner::simulate(&ready.prepared, info, ready.seed, stop, finished) {
+    let merged = match runner::simulate(&ready.prepared, info, ready.seed, stop, &|| ()) {
         Ok(merged) => merged,
         Err(breach) => return Outcome::Broken(breach),
     };
@@ -223,8 +262,11 @@ fn tell(arguments: &RunArguments, ready: &[Ready], outcomes: Vec<Outcome>, voice
                     Format::Human if voice.quiet => {}
                     Format::Human => {
                         let text = summary_text(&results, width());
-                        let place = folder.display();
-                        print(format!("{}\n\nResults: {place}\n", text.trim_end()).as_bytes());
+                        let text = if voice.paint { painted(&text) } else { text };
+                        let (text, place) = (text.trim_end(), folder.display());
+                        let page = folder.join("report.html");
+                        let page = page.display();
+                        print(format!("{text}\n\nResults: {place}\nReport:  {page}\n").as_bytes());
                     }
                 }
                 match results.status.as_str() {
@@ -280,15 +322,41 @@ pub(super) fn broken(overriding: &Overriding, ready: &Ready, breach: &Breach) ->
     Exit::Internal
 }
 
-/// Columns of the terminal, as the shell says; 100 when it does not.
+/// Columns of the terminal, as the shell or the terminal says; 100 when neither does.
 pub(super) fn width() -> u16 {
     let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
-    columns.unwrap_or(100).clamp(80, 160)
+    columns.or_else(|| comfy_table::Table::new().width()).unwrap_or(100).clamp(60, 160)
+}
+
+/// Verdicts in colour.
+fn painted(text: &str) -> String {
+    let colour = |line: &str| {
+        let code = match line.split(' ').next() {
+            Some("missed") => "31",
+            Some("met") => "32",
+            Some("undecided" | "Hanging") => "33",
+            _ => return format!("{line}\n"),
+        };
+        let (word, rest) = line.split_at(line.find(' ').unwrap_or(line.len()));
+        format!("\u{1b}[1;{code}m{word}\u{1b}[0m{rest}\n")
+    };
+    text.lines().map(colour).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn verdicts_are_painted_and_nothing_else() {
+        let text = "shop: complete\nmissed  p99(latency) <= 1s\nmet     availability >= 1%\n";
+        let painted = painted(text);
+        assert!(
+            painted.starts_with("shop: complete\n\u{1b}[1;31mmissed\u{1b}[0m  p99"),
+            "{painted}"
+        );
+        assert!(painted.contains("\u{1b}[1;32mmet\u{1b}[0m     av"), "{painted}");
+    }
 
     #[test]
     fn documents_are_joined_to_valid_json() {

@@ -14,8 +14,8 @@ use crate::{engine::law::Law, problem::Problems, units::SimDuration};
 
 /// Attempts one request may cause on one path before the design is refused as a retry bomb.
 const MAX_ATTEMPTS: u64 = 1000;
-/// Offered load over capacity from which a waiting room without bound is worth a warning.
-const OVERLOAD: f64 = 100.0;
+/// Offered load over capacity from which it is told of as times, not per cent.
+const MANY_TIMES: f64 = 10.0;
 /// Events of a visit, at most times: its message, the reply, its work, its timer.
 const EVENTS_PER_VISIT: f64 = 4.0;
 
@@ -32,7 +32,12 @@ pub(super) fn flow(
     attempts(names, caused, &order, problems);
     let active = rates(names, (calls, caused), &order, |client| client.active_share(names));
     events(names, &active, problems);
-    overload(names, &rates(names, (calls, caused), &order, |_| 1.0), problems);
+    let sure = |calls: &[Vec<Outgoing>]| -> Vec<Vec<Outgoing>> {
+        let of = |calls: &Vec<Outgoing>| calls.iter().filter(|c| c.sure).cloned().collect();
+        calls.iter().map(of).collect()
+    };
+    let (calls_made, caused) = (sure(calls), sure(caused));
+    overload(names, &rates(names, (&calls_made, &caused), &order, |_| 1.0), problems);
     impossible(names, calls, problems);
 }
 
@@ -188,28 +193,37 @@ fn runs(spec: &NodeSpec) -> f64 {
     each * spec.kind().facts().instances as f64
 }
 
-/// Far more work than a node can do, and nothing that turns it away.
+/// More work than a node can do: its queue grows without end, or it turns requests away, or they time out.
 fn overload(names: &Names<'_>, rates: &[Vec<f64>], problems: &mut Problems) {
     for (node, rates) in rates.iter().enumerate() {
         let kind = names.specs[node].kind();
         let facts = kind.facts();
-        let room = match names.specs[node] {
-            NodeSpec::Service(service) => service.queue,
-            NodeSpec::Store(store) => store.queue,
+        let resource = match names.specs[node] {
+            // Several at once may be served faster than one after the other.
+            NodeSpec::Service(service) if service.speedup.is_some() => continue,
+            NodeSpec::Service(service) if service.cores.is_none() => "workers",
+            NodeSpec::Service(_) | NodeSpec::Store(_) => "cores",
             _ => continue,
         };
-        let (Some(capacity), None) = (facts.capacity, room) else { continue };
+        let Some(capacity) = facts.capacity else { continue };
         let work = |(rate, op): (&f64, &Op)| rate * kind.visit(op).work / 1e9;
         let offered: f64 = rates.iter().zip(&names.ops).map(work).sum();
         let times = offered / (capacity * facts.instances as f64);
-        if times > OVERLOAD {
-            problems.warn(
-                "W-OVERLOAD",
-                format!("nodes.{}", names.nodes[node]),
-                format!("about {times:.0} times the work it can do arrives, and all of it waits"),
-                "more instances or cores, less work or load, or a bound by `queue`",
-            );
+        if times <= 1.0 {
+            continue;
         }
+        let much = if times >= MANY_TIMES {
+            format!("{times:.0} times what")
+        } else {
+            // Never rounded down to what it can do.
+            format!("{} % of what", (times * 100.0 - 1e-6).ceil())
+        };
+        problems.warn(
+            "W-OVERLOAD",
+            format!("nodes.{}", names.nodes[node]),
+            format!("asked for {much} its {resource} can do, retries not counted"),
+            "more instances or cores, less work or load, or a way to turn requests away in time",
+        );
     }
 }
 

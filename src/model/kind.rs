@@ -83,6 +83,8 @@ pub struct Outgoing {
     pub by_itself: bool,
     /// Its key is the instance or the session, whether the client draws keys or not.
     pub keyed: bool,
+    /// It is made whatever a cache holds and a condition says.
+    pub sure: bool,
 }
 
 /// What is done to data.
@@ -146,7 +148,7 @@ impl Verb {
 pub struct Visit {
     /// No visit that succeeds is shorter, ns.
     pub least: f64,
-    /// Mean work it brings, ns.
+    /// Mean work it brings, ns, that of steps under a condition left out.
     pub work: f64,
 }
 

@@ -27,6 +27,7 @@ pub mod kinds;
 pub mod network;
 pub mod node;
 mod node_windows;
+mod open;
 pub mod probe;
 pub mod record;
 pub mod resilience;

@@ -86,6 +86,8 @@ pub struct Measured {
     pub alerts: Vec<AlertMeasured>,
     /// Faults in the order of their ids.
     pub faults: Vec<FaultMeasured>,
+    /// Requests of the measured span that nobody will ever decide, by what they wait for.
+    pub hanging: Vec<HangingMeasured>,
     /// Start of each window of the time series, in ns; the last window ends at the run's end.
     pub window_starts: Vec<SimTime>,
     /// Simulated instant at which the replication stopped, in ns.
@@ -98,6 +100,41 @@ pub struct Measured {
     pub fingerprint: u64,
     /// A sample of requests (the first ones of the measured span, evenly thinned).
     pub samples: Vec<RequestSample>,
+}
+
+/// Requests that wait, without any timer, for the answer to a call that was lost.
+#[derive(Clone, Debug, Default)]
+pub struct HangingMeasured {
+    /// Who called.
+    pub from: String,
+    /// The node called.
+    pub to: String,
+    /// The fault that lost the calls, if one was at work there.
+    pub fault: Option<String>,
+    /// How many they are.
+    pub requests: u64,
+    /// When the first of them was sent, ns.
+    pub since: SimTime,
+}
+
+/// Requests that were not decided when a run ended.
+#[derive(Clone, Debug, Default)]
+pub struct Undecided {
+    /// Those that wait for the answer to a call that was lost.
+    pub lost: u64,
+    /// Age of the others at the end, ns.
+    pub ages: Histogram,
+}
+
+impl Undecided {
+    /// One more.
+    pub fn add(&mut self, age: u64, lost: bool) {
+        if lost {
+            self.lost += 1;
+        } else {
+            self.ages.record(age);
+        }
+    }
 }
 
 /// One alert.
@@ -168,6 +205,8 @@ pub struct Around {
     pub good: u64,
     /// Attempts sent.
     pub attempts: u64,
+    /// Those not decided at the end.
+    pub waiting: Undecided,
     /// Response time of ok and degraded ones, ns.
     pub latency: Histogram,
     /// Time to the decision of the others, ns.
@@ -213,6 +252,8 @@ pub struct OperationMeasured {
     /// Successful replies that reached the client inside the measured span, late ones and those
     /// of requests issued before it included.
     pub replies: u64,
+    /// Those not decided at the end.
+    pub waiting: Undecided,
     /// Response time of ok and degraded requests from the intended send, ns.
     pub latency: Histogram,
     /// Time to the decision of all other decided requests, ns.
@@ -266,6 +307,8 @@ pub struct RequestWindow {
     pub good: u64,
     /// Attempts sent.
     pub attempts: u64,
+    /// Those that wait at the end for the answer to a call that was lost.
+    pub lost: u64,
     /// Response time of ok and degraded ones, ns (coarse).
     pub latency: CoarseHistogram,
 }
@@ -276,6 +319,7 @@ impl RequestWindow {
         self.issued += other.issued;
         self.good += other.good;
         self.attempts += other.attempts;
+        self.lost += other.lost;
         for (mine, theirs) in self.outcomes.iter_mut().zip(&other.outcomes) {
             *mine += theirs;
         }

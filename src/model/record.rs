@@ -9,7 +9,9 @@ use super::{
     client::active::Windows,
     fault::{timeline::Timeline, uptime::UptimeBooks},
     node::{Area, InstanceBooks},
-    probe::{Around, HappenedWindow, Outcome, RequestSample, RequestWindow, Side, Tally},
+    probe::{
+        Around, HappenedWindow, Outcome, RequestSample, RequestWindow, Side, Tally, Undecided,
+    },
     sim::window_length,
 };
 use crate::{engine::table::Table, stats::Histogram};
@@ -95,6 +97,8 @@ impl NodeRecord {
 pub struct OperationRecord {
     /// Successful replies that reached the client in the span.
     pub replies: u64,
+    /// Those of the span that are open at the end.
+    pub waiting: Undecided,
     /// Latency of successes, those in `recent` excepted.
     pub latency: Histogram,
     /// Latency of successes sent in the current window: most of them, so that most requests are
@@ -331,12 +335,26 @@ impl Recorder {
         self.phases.partition_point(|&start| start <= intended) - 1
     }
 
-    /// A request still open at the end had sent this many attempts.
-    pub fn left_open(&mut self, row: usize, intended: u64, attempts: u64) {
-        let window = self.window_at(intended);
-        self.operations[row].windows[window].attempts += attempts;
+    /// A request is still open at the end, has sent this many attempts, and may wait for what was lost.
+    pub fn left_open(
+        &mut self,
+        row: usize,
+        (intended, now): (u64, u64),
+        attempts: u64,
+        lost: bool,
+    ) {
+        let (window, age) = (self.window_at(intended), now - intended);
+        let op = &mut self.operations[row];
+        op.windows[window].attempts += attempts;
+        op.windows[window].lost += u64::from(lost);
+        if intended >= self.measured_from {
+            op.waiting.add(age, lost);
+        }
         if !self.sides.is_empty() {
-            self.around(row, intended, |around| around.attempts += attempts);
+            self.around(row, intended, |around| {
+                around.attempts += attempts;
+                around.waiting.add(age, lost);
+            });
         }
     }
 

@@ -3,7 +3,10 @@
 //! **Invariant.** At a stop everything earlier has happened and nothing of its own instant has; what is done
 //! there is not in the agenda.
 
-use std::{collections::BTreeSet, sync::atomic::AtomicBool};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
 
 use super::{
     build::Names,
@@ -12,8 +15,14 @@ use super::{
 };
 
 impl Simulation {
-    /// Runs to the end, a limit, or until `stop` is set; `names` are those it was built from.
-    pub fn run(mut self, names: &Names<'_>, limits: Limits, stop: &AtomicBool) -> Measured {
+    /// Runs to the end, a limit, or until `stop` is set; `names` are those it was built from. Simulated
+    /// milliseconds are added to `progress`.
+    pub fn run(
+        mut self,
+        names: &Names<'_>,
+        limits: Limits,
+        (stop, progress): (&AtomicBool, &AtomicU64),
+    ) -> Measured {
         let end = self.world.record.end;
         let warm_up = names.design.warm_up;
         if warm_up == 0 {
@@ -31,12 +40,15 @@ impl Simulation {
         stops.extend(&looks);
         stops.remove(&0);
         let mut truncated = None;
+        let mut told = 0;
         while let Some(at) = stops.pop_first() {
             truncated = self.run_events(at - 1, limits, stop);
             if truncated.is_some() {
                 break;
             }
             self.world.agenda.advance_to(at);
+            progress.fetch_add(at / 1_000_000 - told, Ordering::Relaxed);
+            told = at / 1_000_000;
             if at == end {
                 break;
             }

@@ -2,7 +2,13 @@
 //!
 //! **Invariant.** Each replication is a function of the scenario and its seed alone.
 
-use std::{collections::BTreeSet, sync::atomic::AtomicBool};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
+};
 
 use super::{
     build::{Data, Design, Names, Prepared},
@@ -19,6 +25,8 @@ pub struct Scenario {
     prepared: Prepared,
     /// Bounds of each replication.
     pub limits: Limits,
+    /// Simulated milliseconds of all replications so far, for who watches.
+    pub progress: Arc<AtomicU64>,
 }
 
 impl Scenario {
@@ -39,7 +47,8 @@ impl Scenario {
             return None;
         }
         let prepared = Prepared::new(&Names::new(&design), data, problems);
-        (!problems.any_error()).then_some(Self { design, prepared, limits: Limits::default() })
+        let (limits, progress) = (Limits::default(), Arc::default());
+        (!problems.any_error()).then_some(Self { design, prepared, limits, progress })
     }
 
     /// The design it was made of.
@@ -55,6 +64,10 @@ impl Scenario {
     /// Runs one replication; ends early with what it has when `stop` is set.
     pub fn replicate(&self, seed: u64, stop: &AtomicBool) -> Measured {
         let names = Names::new(&self.design);
-        Simulation::new(&names, &self.prepared, seed).run(&names, self.limits, stop)
+        Simulation::new(&names, &self.prepared, seed).run(
+            &names,
+            self.limits,
+            (stop, &self.progress),
+        )
     }
 }

@@ -44,10 +44,12 @@ fn figures(scale: f64, mean: f64) -> RequestFigures {
     RequestFigures {
         requests,
         availability: estimate(0.988_17, 0.0009),
+        availability_at_least: None,
         goodput: estimate(1_180.4 * scale, 2.1),
         throughput: estimate(1_183.0 * scale, 2.1),
         attempts_per_request: estimate(1.034, 0.004),
         latency: distribution(mean, requests.ok),
+        p99_of_all: estimate(mean * 8.0, mean * 0.2),
         latency_all: distribution(mean * 1.1, requests.issued - requests.in_flight),
         marks: BTreeMap::new(),
     }
@@ -68,6 +70,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         utilisation: if bounded { estimate(load, 0.01) } else { Estimate::default() },
         throughput: estimate(1_183.0, 2.4),
         in_system: estimate(load * 12.0, 0.2),
+        queue_growth: None,
         in_queue: estimate(load * load * 4.0, 0.1),
         wait_probability: estimate(load * 0.7, 0.01),
         waiting_time: distribution(0.004 * load, 700_000),
@@ -202,19 +205,22 @@ fn slos() -> Vec<SloResult> {
         SloResult {
             expression: "availability >= 99.5%".into(),
             estimate: estimate(0.988_17, 0.0009),
+            reason: None,
             verdict: "missed".into(),
             margin: Some(-0.006_83),
         },
         SloResult {
             expression: "p99(latency operation=browse) <= 350ms".into(),
             estimate: estimate(0.082_9, 0.001_7),
+            reason: None,
             verdict: "met".into(),
             margin: Some(0.267_1),
         },
         SloResult {
             expression: "p99(latency operation=export) <= 2s".into(),
             estimate: Estimate::default(),
-            verdict: "inconclusive".into(),
+            reason: None,
+            verdict: "undecided".into(),
             margin: None,
         },
     ]
@@ -280,6 +286,7 @@ pub(crate) fn shop() -> Results {
     Results {
         alerts: Vec::new(),
         faults: Vec::new(),
+        hanging: Vec::new(),
         timeline: timeline(),
         bottleneck: Some(Bottleneck {
             node: "api".into(),

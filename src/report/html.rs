@@ -9,8 +9,9 @@ use super::{
     explain,
     plots::Plot,
     table::{
-        ALERT_COLUMNS, FAULT_COLUMNS, instances, kind, outcomes, recovered, slo_margin,
-        slo_quantity, up, when, words,
+        ALERT_COLUMNS, FAULT_COLUMNS, availability, availability_around, growing, hanging,
+        instances, issued, kind, outcomes, p99_of_all, per_run, recovered, slo_measured,
+        slo_remark, some_failed, up, when, words,
     },
     text::{Quantity, clean, clock, count, duration, escape, estimate, plural, value},
 };
@@ -18,6 +19,8 @@ use crate::results::{
     Distribution, Estimate, InstanceResults, NodeResults, RequestFigures, Results, SloResult,
 };
 
+/// Availability below this is shown as a failure, whether an SLO asks for it or not.
+const BAD: f64 = 0.9;
 const STYLE: &str = include_str!("report.css");
 
 /// The page; `topology` and the plots are put into it as they are.
@@ -89,19 +92,24 @@ fn verdict(out: &mut String, results: &Results) {
     }
     let summary = &results.summary.figures;
     let cards = [
-        ("availability", estimate(Quantity::Share, &summary.availability)),
+        ("availability", availability(summary)),
         ("latency p50", estimate(Quantity::Duration, &summary.latency.p50)),
         ("latency p99", estimate(Quantity::Duration, &summary.latency.p99)),
+        ("p99 of all", p99_of_all(summary, true)),
         ("goodput", estimate(Quantity::Rate, &summary.goodput)),
-        ("requests issued", count(summary.requests.issued)),
+        (issued(results), per_run(results, summary.requests.issued)),
     ];
+    // Where all were answered both are the same.
+    let failed = some_failed(results);
+    let cards = cards.into_iter().filter(|(name, _)| failed || *name != "p99 of all");
     out.push_str("<div class=\"cards\">\n");
     for (name, figure) in cards {
-        let _ = writeln!(
-            out,
-            "<div class=\"card\"><span>{name}</span><b>{}</b></div>",
-            escape(&figure)
-        );
+        // What most requests did not get is no good news, however fast the others were.
+        let least = summary.availability_at_least.unwrap_or(summary.availability).value;
+        let bad = name == "availability" && least.is_some_and(|share| share < BAD);
+        let class = if bad || figure == "never" { "card missed" } else { "card" };
+        let figure = escape(&figure);
+        let _ = writeln!(out, "<div class=\"{class}\"><span>{name}</span><b>{figure}</b></div>");
     }
     out.push_str("</div>\n");
     if let Some(up) = up(results) {
@@ -109,15 +117,24 @@ fn verdict(out: &mut String, results: &Results) {
     }
     let shares: Vec<String> = outcomes(&summary.requests)
         .into_iter()
-        .map(|(name, n, share)| format!("{name} {} ({})", count(n), value(Quantity::Share, share)))
+        .map(|(name, n, share)| {
+            format!("{name} {} ({})", per_run(results, n), value(Quantity::Share, share))
+        })
         .collect();
     let decided =
         if shares.is_empty() { "No request was decided".into() } else { shares.join(", ") };
     let in_flight = match summary.requests.in_flight {
         0 => String::new(),
-        n => format!("; {} still in flight at the end", count(n)),
+        n => format!("; {} still in flight at the end", per_run(results, n)),
     };
-    let _ = writeln!(out, "<p>Outcomes: {decided}{in_flight}.</p>");
+    let each = if results.replications.len() > 1 { " of a run" } else { "" };
+    let _ = writeln!(out, "<p>Outcomes{each}: {decided}{in_flight}.</p>");
+    for line in hanging(results) {
+        let _ = writeln!(out, "<p class=\"warning\">{}.</p>", escape(&line));
+    }
+    for line in growing(results) {
+        let _ = writeln!(out, "<p class=\"warning\">{}.</p>", escape(&line));
+    }
 }
 
 fn warnings(out: &mut String, results: &Results) {
@@ -135,13 +152,13 @@ fn slos(out: &mut String, title: &str, slos: &[SloResult]) {
         let class = match slo.verdict.as_str() {
             "met" | "pass" | "as expected" => "met",
             "missed" | "fail" | "not as expected" => "missed",
-            _ => "inconclusive",
+            _ => "undecided",
         };
         table.row(&[
             Cell { class, text: slo.verdict.clone() },
             Cell { class: "left", text: slo.expression.clone() },
-            Cell::plain(estimate(slo_quantity(&slo.expression), &slo.estimate)),
-            Cell::plain(slo_margin(slo)),
+            Cell::plain(slo_measured(slo, true)),
+            Cell::plain(slo_remark(slo)),
         ]);
     }
     out.push_str(&table.finish());
@@ -154,7 +171,7 @@ fn slos(out: &mut String, title: &str, slos: &[SloResult]) {
 fn requests(out: &mut String, results: &Results) {
     let header = [
         "",
-        "issued",
+        issued(results),
         "availability",
         "goodput",
         "attempts",
@@ -164,19 +181,24 @@ fn requests(out: &mut String, results: &Results) {
         "p99",
         "p99.9",
         "max",
+        "p99 of all",
     ];
-    let mut table = Table::new("Requests and their latency", &header);
-    request_row(&mut table, "", "all", &results.summary.figures);
+    let mut table = Table::new("Requests and the latency of those answered", &header);
+    let mut request_row = |class, name: &str, figures| {
+        table.row(&request_cells(results, class, name, figures));
+    };
+    request_row("", "all", &results.summary.figures);
     for (name, client) in &results.clients {
-        request_row(&mut table, "", name, &client.figures);
+        request_row("", name, &client.figures);
         for (operation, figures) in &client.operations {
-            request_row(&mut table, "sub", operation, figures);
+            request_row("sub", operation, figures);
         }
     }
     out.push_str(&table.finish());
     out.push_str(
         "<p class=\"muted\">Latency of ok and degraded requests, from the intended send. A \
-         percentile is that of all replications merged. Attempts are per request.</p>\n",
+         percentile is that of all replications merged. Of all: a request without an answer is slower than \
+         any other, as SLOs have it. Attempts are per request.</p>\n",
     );
     let marks: Vec<(String, &Distribution)> = results
         .clients
@@ -198,12 +220,24 @@ fn requests(out: &mut String, results: &Results) {
     }
 }
 
-fn request_row(table: &mut Table, class: &'static str, name: &str, figures: &RequestFigures) {
+fn request_cells(
+    results: &Results,
+    class: &'static str,
+    name: &str,
+    figures: &RequestFigures,
+) -> Vec<Cell> {
     let latency = &figures.latency;
     let mut cells = vec![
         Cell { class, text: name.into() },
-        Cell::plain(count(figures.requests.issued)),
-        Cell::plain(estimate(Quantity::Share, &figures.availability)),
+        Cell::plain(per_run(results, figures.requests.issued)),
+        Cell::plain(match figures.availability_at_least.and_then(|least| least.value) {
+            Some(least) => format!(
+                "{} to {}",
+                value(Quantity::Share, least),
+                value(Quantity::Share, figures.availability.value.unwrap_or_default())
+            ),
+            None => estimate(Quantity::Share, &figures.availability),
+        }),
         Cell::plain(estimate(Quantity::Rate, &figures.goodput)),
         Cell::plain(estimate(Quantity::Number, &figures.attempts_per_request)),
     ];
@@ -212,7 +246,8 @@ fn request_row(table: &mut Table, class: &'static str, name: &str, figures: &Req
     {
         cells.push(Cell::plain(estimate(Quantity::Duration, figure)));
     }
-    table.row(&cells);
+    cells.push(Cell::plain(p99_of_all(figures, true)));
+    cells
 }
 
 fn nodes(out: &mut String, results: &Results) {
@@ -230,7 +265,6 @@ fn nodes(out: &mut String, results: &Results) {
         "in queue",
         "mean service",
         "response p99",
-        "<not ok",
     ];
     let mut table = Table::new("Nodes", &header);
     for (name, node) in &results.nodes {
@@ -245,7 +279,6 @@ fn nodes(out: &mut String, results: &Results) {
             Cell::plain(estimate(Quantity::Number, &node.in_queue)),
             Cell::plain(estimate(Quantity::Duration, &node.service_time.mean)),
             Cell::plain(estimate(Quantity::Duration, &node.response_time.p99)),
-            Cell { class: "left", text: failures(node) },
         ]);
     }
     out.push_str(&table.finish());
@@ -253,6 +286,18 @@ fn nodes(out: &mut String, results: &Results) {
         "<p class=\"muted\">Response time of a node runs from arrival to reply and holds the waits \
          for what it calls. Utilisation is that of cores, else of workers.</p>\n",
     );
+    // A table of its own: beside the figures it would stand beyond the edge of the page.
+    let runs = if results.replications.len() > 1 { "<visits of a run" } else { "<visits" };
+    let mut table = Table::new("What was not ok at nodes", &["", runs]);
+    let failed = results.nodes.iter().map(|(name, node)| (name, failures(results, node)));
+    let mut any = false;
+    for (name, text) in failed.filter(|(_, text)| !text.is_empty()) {
+        any = true;
+        table.row(&[Cell::plain(name.clone()), Cell { class: "left", text }]);
+    }
+    if any {
+        out.push_str(&table.finish());
+    }
 }
 
 /// When alerts fired.
@@ -280,7 +325,7 @@ fn faults(out: &mut String, results: &Results) {
     }
     let mut table = Table::new("Faults", &FAULT_COLUMNS);
     for fault in &results.faults {
-        let share = |figure| Cell::plain(estimate(Quantity::Share, figure));
+        let share = |figure| Cell::plain(availability_around(fault, figure, true));
         table.row(&[
             Cell::plain(format!("{} ({})", fault.id, words(&fault.effect))),
             Cell::plain(when(fault)),
@@ -350,13 +395,13 @@ fn caches(out: &mut String, results: &Results) {
         table.row(&[
             Cell::plain(name.clone()),
             Cell::plain(estimate(Quantity::Share, &cache.hit_ratio)),
-            Cell::plain(count(cache.lookups)),
-            Cell::plain(count(cache.hits)),
-            Cell::plain(count(cache.stale_hits)),
-            Cell::plain(count(cache.negative_hits)),
-            Cell::plain(count(cache.misses)),
-            Cell::plain(count(cache.coalesced)),
-            Cell::plain(count(cache.evictions)),
+            Cell::plain(per_run(results, cache.lookups)),
+            Cell::plain(per_run(results, cache.hits)),
+            Cell::plain(per_run(results, cache.stale_hits)),
+            Cell::plain(per_run(results, cache.negative_hits)),
+            Cell::plain(per_run(results, cache.misses)),
+            Cell::plain(per_run(results, cache.coalesced)),
+            Cell::plain(per_run(results, cache.evictions)),
         ]);
     }
     if any {
@@ -405,10 +450,11 @@ fn balance(out: &mut String, results: &Results) {
 }
 
 /// Outcomes other than ok with their finer causes.
-fn failures(node: &NodeResults) -> String {
+fn failures(results: &Results, node: &NodeResults) -> String {
     let other = node.outcomes.iter().filter(|(name, n)| *name != "ok" && **n > 0);
-    let mut parts: Vec<String> = other.map(|(name, n)| format!("{name} {}", count(*n))).collect();
-    parts.extend(node.causes.iter().map(|(name, n)| format!("({name} {})", count(*n))));
+    let mut parts: Vec<String> =
+        other.map(|(name, n)| format!("{name} {}", per_run(results, *n))).collect();
+    parts.extend(node.causes.iter().map(|(name, n)| format!("({name} {})", per_run(results, *n))));
     parts.join(" ")
 }
 
@@ -494,7 +540,7 @@ mod tests {
     use crate::report::{fixture, plots, topology};
 
     fn of(results: &Results) -> String {
-        page(results, &topology::draw(&results.design), &plots::all(results))
+        page(results, &topology::draw(results), &plots::all(results))
     }
 
     /// The page without its pictures, which have tests of their own.

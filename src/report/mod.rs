@@ -21,7 +21,7 @@ use crate::results::{Results, SampledRequest};
 
 /// Every file of the result folder that follows from the results, as `(relative path, bytes)`.
 pub fn write_all(results: &Results) -> Vec<(String, Vec<u8>)> {
-    let topology = topology::draw(&results.design);
+    let topology = topology::draw(results);
     let plots = plots::all(results);
     let html = html::page(results, &topology, &plots);
     let mut files = vec![

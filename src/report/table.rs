@@ -11,11 +11,12 @@ use super::text::{
     self, Quantity, about, clean, count, duration, estimate, plural, shorten, value,
 };
 use crate::results::{
-    Distribution, Estimate, FaultResults, NodeResults, RequestCounts, Results, SloResult,
+    Distribution, Estimate, FaultResults, Hanging, NodeResults, RequestCounts, RequestFigures,
+    Results, SloResult,
 };
 
 /// Narrowest terminal that is served; narrower ones wrap.
-pub(crate) const LEAST_WIDTH: usize = 80;
+pub(crate) const LEAST_WIDTH: usize = 60;
 /// Length of a run from which on it tells of years, s.
 const A_MONTH: f64 = 30.0 * 86_400.0;
 const LONGEST_NAME: usize = 22;
@@ -50,11 +51,11 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     }
     if !results.slos.is_empty() {
         out.blank();
-        out.table(|intervals| slos("SLO", &results.slos, intervals));
+        slos(&mut out, "SLO", &results.slos);
     }
     if !results.expect.is_empty() {
         out.blank();
-        out.table(|intervals| slos("Expectation", &results.expect, intervals));
+        slos(&mut out, "Expectation", &results.expect);
     }
     notes(&mut out, results);
     out.text
@@ -125,24 +126,42 @@ pub(crate) fn slo_margin(slo: &SloResult) -> String {
     if margin < 0.0 { format!("misses by {size}") } else { format!("{size} to spare") }
 }
 
+/// A total over all replications, for one of them.
+pub(crate) fn per_run(results: &Results, total: u64) -> String {
+    let runs = results.replications.len().max(1) as f64;
+    count(libm::round(total as f64 / runs) as u64)
+}
+
+/// `issued`, or what it is where there are several runs.
+pub(crate) fn issued(results: &Results) -> &'static str {
+    if results.replications.len() > 1 { "issued per run" } else { "issued" }
+}
+
 fn requests(out: &mut Lines, results: &Results) {
     let summary = &results.summary.figures;
     let requests = &summary.requests;
     let in_flight = match requests.in_flight {
         0 => String::new(),
-        n => format!(", {} still in flight at the end", count(n)),
+        n => format!(", {} still in flight at the end", per_run(results, n)),
     };
-    out.pair("Requests", &format!("{} issued{in_flight}", count(requests.issued)));
+    let sent = per_run(results, requests.issued);
+    out.pair("Requests", &format!("{sent} {}{in_flight}", issued(results)));
     let shares: Vec<String> = outcomes(requests)
         .into_iter()
         .map(|(name, _, share)| format!("{name} {}", value(Quantity::Share, share)))
         .collect();
     if shares.is_empty() {
         out.pair("Outcomes", "no request was decided");
+    } else {
+        out.pair("Outcomes", &shares.join(", "));
+        out.pair("Availability", &availability(summary));
+    }
+    for line in hanging(results) {
+        out.pair("Hanging", &line);
+    }
+    if shares.is_empty() {
         return;
     }
-    out.pair("Outcomes", &shares.join(", "));
-    out.pair("Availability", &estimate(Quantity::Share, &summary.availability));
     if let Some(line) = up(results) {
         out.pair("Up", &line);
     }
@@ -156,6 +175,53 @@ fn requests(out: &mut Lines, results: &Results) {
     );
     let attempts = estimate(Quantity::Number, &summary.attempts_per_request);
     out.pair("Attempts", &format!("{attempts} per request"));
+}
+
+/// Availability, or between what it is where it depends on requests in flight at the end.
+pub(crate) fn availability(figures: &RequestFigures) -> String {
+    let most = estimate(Quantity::Share, &figures.availability);
+    match figures.availability_at_least.as_ref().and_then(|least| least.value) {
+        None => most,
+        Some(least) => format!("at least {}, at most {most}", value(Quantity::Share, least)),
+    }
+}
+
+/// How many requests hang at the end, since when, and why nobody gives them up.
+pub(crate) fn hanging(results: &Results) -> Vec<String> {
+    let runs = if results.replications.len() > 1 { " a run" } else { "" };
+    let one = |hanging: &Hanging| {
+        let fault = hanging.fault.as_ref();
+        let fault = fault.and_then(|id| results.faults.iter().find(|f| f.id == *id));
+        let since = fault.map_or_else(
+            || "lost calls".to_owned(),
+            |f| {
+                let of = if f.target.is_empty() { &f.id } else { &f.target };
+                format!("the {} of {}", words(&f.effect), clean(of))
+            },
+        );
+        let n = per_run(results, hanging.requests);
+        let (from, to) = (clean(&hanging.from), clean(&hanging.to));
+        format!(
+            "{n} requests{runs} wait for ever since {since}: nobody gives them up, no timeout on {from} -> {to}"
+        )
+    };
+    results.hanging.iter().map(one).collect()
+}
+
+/// The 99th percentile where a request without an answer is slower than any other.
+pub(crate) fn p99_of_all(figures: &RequestFigures, intervals: bool) -> String {
+    let requests = &figures.requests;
+    match figures.p99_of_all.value {
+        Some(_) => cell(Quantity::Duration, &figures.p99_of_all, intervals),
+        None if requests.issued == requests.in_flight => "-".to_owned(),
+        None => "never".to_owned(),
+    }
+}
+
+/// Some requests were never answered: what is said of the answered ones is not said of all.
+pub(crate) fn some_failed(results: &Results) -> bool {
+    let requests = &results.summary.figures.requests;
+    requests.ok + requests.degraded < requests.issued - requests.in_flight
 }
 
 /// Availability over time, where it can be less than all of it.
@@ -174,35 +240,46 @@ pub(crate) fn up(results: &Results) -> Option<String> {
     Some(line)
 }
 
-fn latencies(results: &Results, intervals: bool) -> Table {
-    let mut table = table(["Latency", "mean", "p50", "p95", "p99", "max"]);
-    let mut row = |name: String, latency: &Distribution| {
+fn latencies(results: &Results, intervals: bool) -> Grid {
+    let of_all = some_failed(results);
+    // Short, so that intervals have room.
+    let name = if of_all { "Answered" } else { "Latency" };
+    let mut header = vec![name, "mean", "p50", "p95", "p99", "max"];
+    header.extend(of_all.then_some("p99 of all"));
+    let mut grid = Grid::new(&header);
+    let mut row = |name: String, latency: &Distribution, all: Option<&RequestFigures>| {
         let mut cells = vec![name];
         for figure in [&latency.mean, &latency.p50, &latency.p95, &latency.p99, &latency.max] {
             cells.push(cell(Quantity::Duration, figure, intervals));
         }
-        table.add_row(cells);
+        if of_all {
+            cells.push(all.map(|figures| p99_of_all(figures, false)).unwrap_or_default());
+        }
+        grid.rows.push(cells);
     };
-    row("all".into(), &results.summary.figures.latency);
+    let all = &results.summary.figures;
+    row("all".into(), &all.latency, Some(all));
     let several = results.clients.len() > 1;
     for (name, client) in &results.clients {
+        let of = &client.figures;
         if several {
-            row(shorten(name, LONGEST_NAME), &client.figures.latency);
+            row(shorten(name, LONGEST_NAME), &of.latency, Some(of));
         }
         if client.operations.len() > 1 {
-            for (operation, figures) in &client.operations {
-                row(format!("  {}", shorten(operation, LONGEST_NAME - 2)), &figures.latency);
+            for (operation, of) in &client.operations {
+                let name = format!("  {}", shorten(operation, LONGEST_NAME - 2));
+                row(name, &of.latency, Some(of));
             }
         }
     }
     for (name, distribution) in &results.summary.figures.marks {
-        row(format!("mark {}", shorten(name, LONGEST_NAME - 5)), distribution);
+        row(format!("mark {}", shorten(name, LONGEST_NAME - 5)), distribution, None);
     }
-    table
+    grid
 }
 
-fn nodes(results: &Results, roomy: bool) -> Table {
-    let mut table = table([
+fn nodes(results: &Results, roomy: bool) -> Grid {
+    let mut grid = Grid::new(&[
         "Node",
         "inst.",
         "utilisation",
@@ -217,7 +294,7 @@ fn nodes(results: &Results, roomy: bool) -> Table {
         if roomy {
             name = format!("{name} ({})", shorten(&kind(node), 13));
         }
-        table.add_row([
+        grid.rows.push(vec![
             name,
             instances(node),
             cell(Quantity::Share, &node.utilisation, intervals),
@@ -227,46 +304,46 @@ fn nodes(results: &Results, roomy: bool) -> Table {
             cell(Quantity::Duration, &node.response_time.p99, intervals),
         ]);
     }
-    table
+    grid
 }
 
-fn caches(results: &Results, intervals: bool) -> Table {
-    let mut table = table(["Cache", "hit ratio", "lookups", "coalesced", "evictions"]);
+fn caches(results: &Results, intervals: bool) -> Grid {
+    let mut grid = Grid::new(&["Cache", "hit ratio", "lookups", "coalesced", "evictions"]);
     for (name, node) in &results.nodes {
         let Some(cache) = &node.cache else { continue };
-        table.add_row([
+        grid.rows.push(vec![
             shorten(name, LONGEST_NAME),
             cell(Quantity::Share, &cache.hit_ratio, intervals),
-            count(cache.lookups),
-            count(cache.coalesced),
-            count(cache.evictions),
+            per_run(results, cache.lookups),
+            per_run(results, cache.coalesced),
+            per_run(results, cache.evictions),
         ]);
     }
-    table
+    grid
 }
 
-fn alerts(results: &Results, intervals: bool) -> Table {
-    let mut table = table(ALERT_COLUMNS);
+fn alerts(results: &Results, intervals: bool) -> Grid {
+    let mut grid = Grid::new(&ALERT_COLUMNS);
     for alert in &results.alerts {
         let time = |estimate| cell(Quantity::Duration, estimate, intervals);
-        table.add_row([
+        grid.rows.push(vec![
             shorten(&alert.id, LONGEST_NAME),
             cell(Quantity::Number, &alert.count, intervals),
             time(&alert.fired),
             time(&alert.resolved),
         ]);
     }
-    table
+    grid
 }
 
 /// What is said of alerts.
 pub(crate) const ALERT_COLUMNS: [&str; 4] = ["Alert", "fired, times", "first at", "over at"];
 
-fn faults(results: &Results, intervals: bool) -> Table {
-    let mut table = table(FAULT_COLUMNS);
+fn faults(results: &Results, intervals: bool) -> Grid {
+    let mut grid = Grid::new(&FAULT_COLUMNS);
     for fault in &results.faults {
-        let share = |estimate| cell(Quantity::Share, estimate, intervals);
-        table.add_row([
+        let share = |estimate| availability_around(fault, estimate, intervals);
+        grid.rows.push(vec![
             format!("{} ({})", shorten(&fault.id, LONGEST_NAME), words(&fault.effect)),
             when(fault),
             share(&fault.availability_before),
@@ -275,7 +352,7 @@ fn faults(results: &Results, intervals: bool) -> Table {
             recovered(fault, |time| cell(Quantity::Duration, time, intervals)),
         ]);
     }
-    table
+    grid
 }
 
 /// What is said of faults.
@@ -334,30 +411,86 @@ pub(crate) fn instances(node: &NodeResults) -> String {
     }
 }
 
-fn slos(title: &str, slos: &[SloResult], intervals: bool) -> Table {
-    let mut table = table([title, "", "measured", ""]);
-    for column in 0..4 {
-        if let Some(column) = table.column_mut(column) {
-            column.set_cell_alignment(CellAlignment::Left);
+/// Availability on one side of a fault.
+pub(crate) fn availability_around(
+    fault: &FaultResults,
+    side: &Estimate,
+    intervals: bool,
+) -> String {
+    let came = fault.occurrences.value.is_some_and(|n| n > 0.0);
+    if came && side.value.is_none() {
+        return "none decided".to_owned();
+    }
+    cell(Quantity::Share, side, intervals)
+}
+
+/// Which queues still grow as the run ends.
+pub(crate) fn growing(results: &Results) -> Vec<String> {
+    let of = |(name, node): (&String, &NodeResults)| {
+        let slope = value(Quantity::Rate, node.queue_growth?).replace(" /s", "/s");
+        let name = clean(name);
+        Some(format!(
+            "not in steady state: the queue of {name} grows by {slope}; figures depend on how long it is watched"
+        ))
+    };
+    results.nodes.iter().filter_map(of).collect()
+}
+
+/// What was measured for an SLO; or why there is nothing.
+pub(crate) fn slo_measured(slo: &SloResult, intervals: bool) -> String {
+    match (&slo.estimate.value, &slo.reason) {
+        (None, Some(reason)) => clean(reason),
+        _ => cell(slo_quantity(&slo.expression), &slo.estimate, intervals),
+    }
+}
+
+/// What is said after that.
+pub(crate) fn slo_remark(slo: &SloResult) -> String {
+    match (&slo.estimate.value, &slo.reason) {
+        (Some(_), Some(reason)) => clean(reason),
+        _ => slo_margin(slo),
+    }
+}
+
+/// A line each, or a paragraph each where one does not fit.
+fn slos(out: &mut Lines, title: &str, slos: &[SloResult]) {
+    let grid = |intervals| {
+        let mut grid = Grid::new(&[title, "", "measured", ""]);
+        grid.left = true;
+        for slo in slos {
+            grid.rows.push(vec![
+                shorten(&slo.verdict, 15),
+                shorten(&slo.expression, if intervals { 44 } else { 30 }),
+                slo_measured(slo, intervals),
+                slo_remark(slo),
+            ]);
         }
+        grid.lines()
+    };
+    let fits = |lines: &Vec<String>| lines.iter().all(|line| line.chars().count() <= out.width);
+    if let Some(lines) = [true, false].into_iter().map(grid).find(fits) {
+        return out.lines(lines);
     }
+    out.wrapped("", title);
     for slo in slos {
-        table.add_row([
-            shorten(&slo.verdict, 15),
-            shorten(&slo.expression, if intervals { 44 } else { 30 }),
-            cell(slo_quantity(&slo.expression), &slo.estimate, intervals),
-            slo_margin(slo),
-        ]);
+        let (measured, remark) = (slo_measured(slo, true), slo_remark(slo));
+        let told = [measured, remark].into_iter().filter(|text| !text.is_empty());
+        let told = told.collect::<Vec<_>>().join(", ");
+        let text = format!("{}  {}: {told}", clean(&slo.verdict), clean(&slo.expression));
+        out.wrapped("    ", &text);
     }
-    table
 }
 
 fn notes(out: &mut Lines, results: &Results) {
     let single = results.replications.len() == 1;
-    if results.warnings.is_empty() && !single {
+    let growing = growing(results);
+    if results.warnings.is_empty() && growing.is_empty() && !single {
         return;
     }
     out.blank();
+    for line in growing {
+        out.wrapped("  ", &line);
+    }
     for warning in &results.warnings {
         out.wrapped("  ", &format!("warning: {}", clean(warning)));
     }
@@ -374,18 +507,64 @@ fn cell(quantity: Quantity, figure: &Estimate, intervals: bool) -> String {
 }
 
 /// A table without lines, names to the left and figures to the right.
-fn table<const N: usize>(header: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(header);
-    for (i, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, 2));
-        let alignment = if i == 0 { CellAlignment::Left } else { CellAlignment::Right };
-        column.set_cell_alignment(alignment);
+struct Grid {
+    header: Vec<String>,
+    rows: Vec<Vec<String>>,
+    /// Everything to the left.
+    left: bool,
+}
+
+impl Grid {
+    fn new(header: &[&str]) -> Self {
+        let header = header.iter().map(|name| (*name).to_owned()).collect();
+        Self { header, rows: Vec::new(), left: false }
     }
-    table
+
+    fn lines(&self) -> Vec<String> {
+        let mut table = Table::new();
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Disabled)
+            .set_header(&self.header);
+        for row in &self.rows {
+            table.add_row(row);
+        }
+        for (i, column) in table.column_iter_mut().enumerate() {
+            column.set_padding((0, 2));
+            let left = i == 0 || self.left;
+            let alignment = if left { CellAlignment::Left } else { CellAlignment::Right };
+            column.set_cell_alignment(alignment);
+        }
+        table.lines().map(|line| line.trim_end().to_owned()).collect()
+    }
+
+    /// Characters a column needs.
+    fn width(&self, column: usize) -> usize {
+        let cells = self.rows.iter().map(|row| &row[column]).chain([&self.header[column]]);
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    }
+
+    /// Tables of the first column and some of the others each, none wider than `width` if possible.
+    fn split(&self, width: usize) -> Vec<Self> {
+        let mut parts: Vec<Vec<usize>> = Vec::new();
+        let mut used = usize::MAX;
+        for column in 1..self.header.len() {
+            let wide = self.width(column) + 2;
+            if used.saturating_add(wide) > width {
+                parts.push(vec![0]);
+                used = self.width(0);
+            }
+            used += wide;
+            parts.last_mut().expect("a part was begun").push(column);
+        }
+        let pick = |row: &[String], part: &[usize]| part.iter().map(|&c| row[c].clone()).collect();
+        let of = |part: &Vec<usize>| Self {
+            header: pick(&self.header, part),
+            rows: self.rows.iter().map(|row| pick(row, part)).collect(),
+            left: self.left,
+        };
+        parts.iter().map(of).collect()
+    }
 }
 
 /// Lines of at most `width` characters.
@@ -422,16 +601,22 @@ impl Lines {
         self.text.push('\n');
     }
 
-    /// A table with intervals, or without them if it would be too wide.
-    fn table(&mut self, build: impl Fn(bool) -> Table) {
-        let lines = |intervals| -> Vec<String> {
-            build(intervals).lines().map(|line| line.trim_end().to_owned()).collect()
-        };
-        let mut chosen = lines(true);
-        if chosen.iter().any(|line| line.chars().count() > self.width) {
-            chosen = lines(false);
+    /// A table with intervals; without them if it would be too wide, and then in parts.
+    fn table(&mut self, build: impl Fn(bool) -> Grid) {
+        let fits = |lines: &[String], width| lines.iter().all(|l| l.chars().count() <= width);
+        for intervals in [true, false] {
+            let lines = build(intervals).lines();
+            if fits(&lines, self.width) {
+                return self.lines(lines);
+            }
         }
-        for line in chosen {
+        for part in build(false).split(self.width) {
+            self.lines(part.lines());
+        }
+    }
+
+    fn lines(&mut self, lines: Vec<String>) {
+        for line in lines {
             self.text.push_str(&line);
             self.text.push('\n');
         }
@@ -453,6 +638,14 @@ mod tests {
         let text = summary(&fixture::shop(), 80);
         insta::assert_snapshot!(text);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn a_run_at_60_columns_stays_inside_and_loses_no_column() {
+        let text = summary(&fixture::shop(), 60);
+        insta::assert_snapshot!(text);
+        assert!(text.lines().all(|line| line.chars().count() <= 60), "{text}");
+        assert!(text.contains("response p99"), "{text}");
     }
 
     #[test]

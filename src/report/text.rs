@@ -8,20 +8,32 @@ pub(crate) use crate::units::show::{
 };
 use crate::{results::Estimate, units::show::decimals};
 
+/// An interval narrower than this share of its value tells nothing but digits.
+const NOISE: f64 = 1.5e-3;
+
 /// An estimate with its interval: `12.3 ± 0.2 ms`; `[a, b]` when it is not symmetric; `-` when
-/// nothing was observed; the bare value when there is no interval or it has no width.
+/// nothing was observed; the bare value when there is no interval or it is narrower than the digits shown.
 pub(crate) fn estimate(quantity: Quantity, estimate: &Estimate) -> String {
     let Some(centre) = estimate.value.filter(|v| v.is_finite()) else { return "-".into() };
     let (Some(lower), Some(upper)) = (estimate.lower, estimate.upper) else {
         return value(quantity, centre);
     };
     let half_width = (upper - lower) / 2.0;
-    if half_width.is_nan() || half_width <= 0.0 || quantity == Quantity::Truth {
+    // Of a share both it and what is missing to all of it count.
+    let scale = match quantity {
+        Quantity::Share if (0.5..1.0).contains(&centre) => 1.0 - centre,
+        _ => centre.abs(),
+    };
+    let noise = half_width.is_nan() || half_width <= NOISE * scale;
+    if noise || quantity == Quantity::Truth {
         return value(quantity, centre);
     }
     let unit = unit_for(quantity, centre);
     let decimals = decimals(quantity, centre, half_width, unit);
     let show = |v: f64| grouped(v * unit.per_base, decimals);
+    if show(centre) == "0" && show(half_width) == "0" {
+        return value(quantity, centre);
+    }
     if (f64::midpoint(lower, upper) - centre).abs() <= half_width * 1e-3 {
         format!("{} ± {}{}", show(centre), show(half_width), unit.suffix)
     } else {
@@ -135,6 +147,9 @@ mod tests {
         assert_eq!(show(interval(0.0123, 0.012_28, 0.012_32)), "12.30 ± 0.02 ms");
         assert_eq!(show(interval(0.0123, 0.0120, 0.0125)), "12.3 [12.0, 12.5] ms");
         assert_eq!(show(interval(0.4, 0.4, 0.4)), "400 ms");
+        assert_eq!(show(interval(0.002, 0.001_999_998, 0.002_000_002)), "2 ms");
+        let dust = interval(1.1, 1.1 - 1e-12, 1.1 + 1e-12);
+        assert_eq!(estimate(Quantity::Share, &dust), "110 %");
         assert_eq!(show(Estimate { value: Some(0.4), ..Estimate::default() }), "400 ms");
         assert_eq!(show(Estimate::default()), "-");
         let availability = interval(0.999_932, 0.999_93, 0.999_934);

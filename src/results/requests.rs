@@ -11,7 +11,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{ClientSeries, Distribution, Estimate, RequestCounts, RequestFigures, Results};
+use super::{
+    ClientSeries, Distribution, Estimate, RequestCounts, RequestFigures, Results, steady::growth,
+};
 use crate::stats::{self, CoarseHistogram, Histogram};
 
 /// Names of the outcomes in the order of every tally.
@@ -43,6 +45,10 @@ pub struct Requests {
     pub attempts: u64,
     /// Successful replies, late ones included.
     pub replies: u64,
+    /// Undecided ones that wait for the answer to a call that was lost.
+    pub lost: u64,
+    /// Age at the end of the run of the other undecided ones, ns.
+    pub ages: Histogram,
     /// Measured span, ns.
     pub span: u64,
     /// Response times of successes, ns.
@@ -76,6 +82,8 @@ pub struct RequestsInWindow {
     pub good: u64,
     /// Attempts sent.
     pub attempts: u64,
+    /// Undecided ones that wait for the answer to a call that was lost.
+    pub lost: u64,
     /// Response times of successes, ns.
     pub latency: CoarseHistogram,
     /// What happened in the window, whenever the requests were sent.
@@ -131,6 +139,8 @@ impl Requests {
         self.good += other.good;
         self.attempts += other.attempts;
         self.replies += other.replies;
+        self.lost += other.lost;
+        self.ages.merge(&other.ages);
         self.span = self.span.max(other.span);
         self.latency.merge(&other.latency);
         self.latency_failed.merge(&other.latency_failed);
@@ -169,6 +179,8 @@ impl Requests {
             good: self.good * n,
             attempts: self.attempts * n,
             replies: self.replies * n,
+            lost: self.lost * n,
+            ages: self.ages.times(n),
             span: self.span,
             latency: self.latency.times(n),
             latency_failed: self.latency_failed.times(n),
@@ -220,6 +232,38 @@ impl Requests {
         }
     }
 
+    /// Undecided ones that count as bad where what is in flight does (`semantics.md` 18): those that wait for
+    /// what was lost, and those older than `limit`, ns, or else than any that was decided. A younger one is on
+    /// its way as in any run, unless more and more are.
+    pub fn late(&self, limit: Option<u64>, growing: bool) -> u64 {
+        let longest = || self.latency.max().max(self.latency_failed.max()).unwrap_or_default();
+        let older = || self.ages.fraction_above(limit.unwrap_or_else(longest)).unwrap_or_default();
+        let share = if growing { 1.0 } else { older() };
+        self.lost + (share * self.ages.count() as f64).round() as u64
+    }
+
+    /// The same of one window, by its age.
+    pub fn late_in(&self, window: &RequestsInWindow, growing: bool) -> u64 {
+        let open = window.issued - window.decided() - window.lost;
+        let end = self.windows.last().map_or(0, |w| w.start + w.covered);
+        let longest = self.latency.max().max(self.latency_failed.max()).unwrap_or_default();
+        let late = growing || end.saturating_sub(window.start + window.covered) > longest;
+        window.lost + if late { open } else { 0 }
+    }
+
+    /// Requests in flight at the end of each window after `from`, ns: start, length (s), number.
+    pub fn in_flight(&self, from: u64) -> Vec<(f64, f64, f64)> {
+        let mut open = 0;
+        let mut levels = Vec::new();
+        for window in &self.windows {
+            open = open + window.issued - window.happened.ended.iter().sum::<u64>();
+            if window.covered > 0 && window.start >= from {
+                levels.push((seconds(window.start), seconds(window.covered), open as f64));
+            }
+        }
+        levels
+    }
+
     /// Per second of the measured span.
     fn per_second(&self, count: u64) -> Option<f64> {
         (self.span > 0).then(|| count as f64 / seconds(self.span))
@@ -232,14 +276,20 @@ impl RequestsInWindow {
         add_tally(&mut self.outcomes, &other.outcomes);
         self.good += other.good;
         self.attempts += other.attempts;
+        self.lost += other.lost;
         self.latency.merge(&other.latency);
         self.happened.merge(&other.happened);
+    }
+
+    /// Decided requests.
+    pub fn decided(&self) -> u64 {
+        self.outcomes.iter().sum()
     }
 
     /// Good ones and decided ones; none while most are undecided: towards the end of a run those that were
     /// decided are the fast ones, and say nothing about the others.
     pub fn judged(&self) -> Option<(u64, u64)> {
-        let decided: u64 = self.outcomes.iter().sum();
+        let decided = self.decided();
         (decided > 0 && 2 * decided >= self.issued).then_some((self.good, decided))
     }
 }
@@ -284,10 +334,12 @@ pub fn figures(parts: &[Requests], confidence: f64) -> RequestFigures {
     RequestFigures {
         requests: all,
         availability: ratio(|p| p.good, Requests::decided).fraction(),
+        availability_at_least: at_least(parts, confidence),
         goodput: rate(|p| p.good),
         throughput: rate(|p| p.replies),
         attempts_per_request: ratio(|p| p.attempts, |p| p.issued),
         latency: sample(|p| p.latency.clone()),
+        p99_of_all: of_all(parts, 0.99, confidence),
         latency_all: sample(|p| {
             let mut all = p.latency.clone();
             all.merge(&p.latency_failed);
@@ -295,6 +347,38 @@ pub fn figures(parts: &[Requests], confidence: f64) -> RequestFigures {
         }),
         marks: marks.collect(),
     }
+}
+
+/// A quantile of all decided requests, those without an answer being slower than any other.
+fn of_all(parts: &[Requests], q: f64, confidence: f64) -> Estimate {
+    let statistic = |latency: &Histogram, decided: u64| {
+        let inside = q * decided as f64 / latency.count() as f64;
+        (inside <= 1.0).then(|| latency.quantile(inside)).flatten().map(from_ns)
+    };
+    let (mut all, mut decided) = (Histogram::default(), 0);
+    for part in parts {
+        all.merge(&part.basis().latency);
+        decided += part.basis().decided();
+    }
+    let each = parts.iter().map(|p| statistic(&p.basis().latency, p.basis().decided()));
+    Estimate::around(statistic(&all, decided), &each.collect::<Vec<_>>(), confidence)
+}
+
+/// Whether more and more of the requests are in flight as the runs end.
+pub fn is_growing(parts: &[Requests]) -> bool {
+    let issued: u64 = parts.iter().map(|p| p.issued).sum();
+    let span: u64 = parts.iter().map(|p| p.span).sum();
+    let levels: Vec<_> = parts.iter().map(|p| p.in_flight(0)).collect();
+    growth(&levels, issued as f64 / seconds(span.max(1))).is_some()
+}
+
+/// Availability with what is in flight counted bad, where that makes a difference.
+fn at_least(parts: &[Requests], confidence: f64) -> Option<Estimate> {
+    let growing = is_growing(parts);
+    let late = |p: &Requests| p.basis().late(None, growing);
+    let terms = parts.iter().map(|p| (p.basis().good, p.basis().decided() + late(p)));
+    let ratio = || Estimate::ratio_of(&terms.collect::<Vec<_>>(), confidence).fraction();
+    parts.iter().any(|p| late(p) > 0).then(ratio)
 }
 
 /// The figures of samples in ns, as seconds; one histogram per replication.
@@ -372,18 +456,16 @@ pub fn client_series(parts: &[Requests]) -> ClientSeries {
 
 /// Requests issued and not decided at the end of each window, mean over the replications that got there.
 fn in_flight(parts: &[Requests]) -> Vec<f64> {
-    let mut sums: Vec<(u64, u64)> = Vec::new();
+    let mut sums: Vec<(f64, f64)> = Vec::new();
     for part in parts {
-        let mut open = 0;
-        for (i, window) in part.windows.iter().enumerate().filter(|(_, w)| w.covered > 0) {
-            open = open + window.issued - window.happened.ended.iter().sum::<u64>();
+        for (i, (_, _, open)) in part.in_flight(0).into_iter().enumerate() {
             if sums.len() <= i {
-                sums.resize(i + 1, (0, 0));
+                sums.resize(i + 1, (0.0, 0.0));
             }
-            sums[i] = (sums[i].0 + open, sums[i].1 + 1);
+            sums[i] = (sums[i].0 + open, sums[i].1 + 1.0);
         }
     }
-    sums.into_iter().map(|(open, n)| open as f64 / n.max(1) as f64).collect()
+    sums.into_iter().map(|(open, n)| open / n.max(1.0)).collect()
 }
 
 /// The part of a client's series that goes by the instant at which things happen.

@@ -1,4 +1,4 @@
-//! The result folder `outputs/<scenario>/<run-id>/`, written whole or not at all.
+//! The result folder `outputs/<scenario>/<variant>-<run-id>/` (of the file itself `<run-id>/`), written whole or not at all.
 //!
 //! Everything goes to a temporary folder beside it, each file synced, `manifest.json` last; then
 //! one rename puts it in place. The same run again replaces its own folder; anything in the way
@@ -22,6 +22,9 @@ use sha2::{Digest, Sha256};
 pub const MANIFEST: &str = "manifest.json";
 /// Wall-clock figures: outside the manifest and the same-bytes promise.
 pub const TIMING: &str = "timing.json";
+
+/// The link to the folder written last.
+const LATEST: &str = "latest";
 
 /// The operations on the file system that can fail half-way; tests make them.
 pub trait Disk {
@@ -151,6 +154,27 @@ impl Place {
         })
     }
 
+    /// What of another making is replaced, where that was forced.
+    pub fn replaced(&self) -> Option<String> {
+        let folder = self.folder();
+        (self.force && folder.is_dir()).then(|| foreign(&folder)).flatten()
+    }
+
+    /// Has `latest` beside the folder lead to it. That it does not is no error: the folder stands.
+    fn point_at_it(&self, scratch: &Path) -> io::Result<()> {
+        let latest = self.out.join(&self.scenario).join(LATEST);
+        let ours = fs::symlink_metadata(&latest).map_or(true, |about| about.is_symlink());
+        #[cfg(unix)]
+        if ours {
+            let new = scratch.join(LATEST);
+            std::os::unix::fs::symlink(&self.run_id, &new)?;
+            fs::rename(new, latest)?;
+        }
+        #[cfg(not(unix))]
+        let _ = (ours, scratch);
+        Ok(())
+    }
+
     /// Writes the files, the manifest and `timing.json`, and puts the folder in place.
     pub fn write(
         &self,
@@ -198,6 +222,7 @@ impl Place {
             disk.sync_dir(folder)?;
         }
         put_in_place(disk, &new, &self.folder(), &scratch.path().join("old"))?;
+        self.point_at_it(scratch.path()).ok();
         // The folder stands; that its name may not have reached the disk yet changes nothing else.
         disk.sync_dir(&parent).ok();
         Ok(())
@@ -371,6 +396,8 @@ mod tests {
     fn names(folder: &Path) -> Vec<String> {
         let mut names = Vec::new();
         list(folder, "", &mut names).unwrap();
+        // The link to it is beside the folder, where links can be made.
+        names.retain(|name| !name.ends_with(LATEST));
         names
     }
 

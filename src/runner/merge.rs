@@ -17,9 +17,9 @@ use crate::{
     explain,
     model::probe::{ActiveMeasured, Around, ClientMeasured, Measured, OperationMeasured},
     results::{
-        self, ClientResults, ClientSeries, Design, Estimate, Evidence, FaultResults, Happened,
-        ReplicationResults, RequestFigures, Requests, RequestsInWindow, Results, SampledRequest,
-        Selection, Summary, TimeSeries, Timeline, seconds,
+        self, ClientResults, ClientSeries, Design, Estimate, Evidence, FaultResults, Hanging,
+        Happened, ReplicationResults, RequestFigures, Requests, RequestsInWindow, Results,
+        SampledRequest, Selection, Summary, TimeSeries, Timeline, seconds,
     },
 };
 
@@ -228,8 +228,9 @@ fn results_of(info: &RunInfo, replications: &[Measured]) -> Results {
             uptime: nodes::uptime(replications.iter().map(|m| m.uptime), info.confidence),
         },
         clients,
-        nodes: nodes::results(replications, info.confidence),
+        nodes: nodes::results(replications, info.warm_up, info.confidence),
         alerts: faults::alerts(replications, info.confidence),
+        hanging: hanging(replications),
         slos: Vec::new(),
         replications: by_replication(replications, &all),
         series,
@@ -245,6 +246,25 @@ fn results_of(info: &RunInfo, replications: &[Measured]) -> Results {
         ),
         ..Results::default()
     }
+}
+
+/// Requests that hang, by what they wait for; those that are most first.
+fn hanging(replications: &[Measured]) -> Vec<Hanging> {
+    let mut found: Vec<Hanging> = Vec::new();
+    for one in replications.iter().flat_map(|m| &m.hanging) {
+        let same =
+            |h: &&mut Hanging| (&h.from, &h.to, &h.fault) == (&one.from, &one.to, &one.fault);
+        let since = seconds(one.since);
+        if let Some(known) = found.iter_mut().find(same) {
+            known.requests += one.requests;
+            known.since = known.since.min(since);
+        } else {
+            let (from, to, fault) = (one.from.clone(), one.to.clone(), one.fault.clone());
+            found.push(Hanging { from, to, fault, requests: one.requests, since });
+        }
+    }
+    found.sort_by_key(|h| std::cmp::Reverse(h.requests));
+    found
 }
 
 /// The requests of each client of each replication; none where no fault asks for them.
@@ -340,6 +360,8 @@ fn stratum(around: &Around) -> Requests {
         outcomes: around.outcomes,
         good: around.good,
         attempts: around.attempts,
+        lost: around.waiting.lost,
+        ages: around.waiting.ages.clone(),
         latency: around.latency.clone(),
         latency_failed: around.latency_failed.clone(),
         ..Requests::default()
@@ -375,6 +397,7 @@ fn requests(
         outcomes: w.outcomes,
         good: w.good,
         attempts: w.attempts,
+        lost: w.lost,
         latency: w.latency.clone(),
         happened: Happened {
             ended: happened.ended,
@@ -390,6 +413,8 @@ fn requests(
         good: operation.good,
         attempts: operation.attempts,
         replies: operation.replies,
+        lost: operation.waiting.lost,
+        ages: operation.waiting.ages.clone(),
         span,
         latency: operation.latency.clone(),
         latency_failed: operation.latency_failed.clone(),

@@ -14,7 +14,7 @@ use crate::{
     },
     results::{
         CacheResults, Estimate, InstanceCounts, InstanceResults, NodeResults, NodeSeries, OUTCOMES,
-        UptimeResults, distribution, seconds,
+        UptimeResults, distribution, growth, seconds,
     },
     stats::{self, Histogram},
 };
@@ -26,7 +26,11 @@ const YEAR: f64 = 365.0 * 86_400e9;
 const LISTED_INSTANCES: usize = 64;
 
 /// The results of each node by name.
-pub(super) fn results(replications: &[Measured], confidence: f64) -> BTreeMap<String, NodeResults> {
+pub(super) fn results(
+    replications: &[Measured],
+    warm_up: u64,
+    confidence: f64,
+) -> BTreeMap<String, NodeResults> {
     let first = replications.first().map(|m| m.nodes.as_slice()).unwrap_or_default();
     let of = |index: usize| -> Vec<&NodeMeasured> {
         replications.iter().map(|m| &m.nodes[index]).collect()
@@ -34,8 +38,31 @@ pub(super) fn results(replications: &[Measured], confidence: f64) -> BTreeMap<St
     first
         .iter()
         .enumerate()
-        .map(|(index, node)| (node.name.clone(), node_results(&of(index), confidence)))
+        .map(|(index, node)| {
+            let queue_growth = queue_growth(replications, index, warm_up);
+            let results = node_results(&of(index), confidence);
+            (node.name.clone(), NodeResults { queue_growth, ..results })
+        })
         .collect()
+}
+
+/// How fast the queue of a node still grows as the runs end, per second.
+fn queue_growth(replications: &[Measured], index: usize, warm_up: u64) -> Option<f64> {
+    let levels = |m: &Measured| -> Vec<(f64, f64, f64)> {
+        let spans = window_spans(m).into_iter().zip(&m.nodes[index].windows);
+        let measured = spans.filter(|((start, end), _)| *start >= warm_up && end > start);
+        let level = measured.map(|((start, end), w)| {
+            let length = end - start;
+            (seconds(start), seconds(length), w.in_queue as f64 / length as f64)
+        });
+        level.collect()
+    };
+    let (mut arrivals, mut span) = (0, 0);
+    for node in replications.iter().map(|m| &m.nodes[index]) {
+        (arrivals, span) = (arrivals + node.arrivals, span + node.span);
+    }
+    let runs: Vec<_> = replications.iter().map(levels).collect();
+    growth(&runs, arrivals as f64 / seconds(span.max(1)))
 }
 
 fn node_results(parts: &[&NodeMeasured], confidence: f64) -> NodeResults {
@@ -61,6 +88,7 @@ fn node_results(parts: &[&NodeMeasured], confidence: f64) -> NodeResults {
         throughput: mean(&|n| over(successes(&n.outcomes) as f64, n.span).map(|v| v * 1e9)),
         in_system: mean(&|n| over(n.in_system as f64, n.span)),
         in_queue: mean(&|n| over(n.in_queue as f64, n.span)),
+        queue_growth: None,
         wait_probability: Estimate::ratio_of(&waits, confidence).fraction(),
         waiting_time: sample(|n| &n.waiting),
         service_time: sample(|n| &n.service),

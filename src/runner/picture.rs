@@ -6,9 +6,10 @@ use crate::{
     model::{
         build::Names,
         client::Arrivals,
-        network::{ZonesSpec, build::zone_name},
+        network::{ZonesSpec, build::zone_name, links::Zone},
     },
     results::{Design, Edge, Vertex},
+    units::Name,
 };
 
 /// Clients first, then nodes, each in name order; one edge per pair.
@@ -49,7 +50,7 @@ pub(super) fn design(names: &Names<'_>) -> Design {
             name: name.0.clone(),
             kind: facts.kind.to_owned(),
             instances: facts.instances,
-            zones: zones(names, facts.zones, facts.instances),
+            zones: node_zones(names, name, facts.instances),
             detail: facts.detail,
         });
         // What instances ask of each other stays inside the node.
@@ -75,11 +76,30 @@ fn connect(edges: &mut Vec<Edge>, from: &str, to: &str, label: &str) {
     }
 }
 
+/// Where the instances of a node stand, whether its `zones` say so or not.
+fn node_zones(names: &Names<'_>, name: &Name, instances: u64) -> Vec<(String, u64)> {
+    let Some(node) = names.node(&name.0).filter(|_| !names.zones.is_empty()) else {
+        return Vec::new();
+    };
+    let facts = names.kind(node).facts();
+    if facts.floats && facts.zones.is_none() {
+        return vec![(BESIDE.to_owned(), instances)];
+    }
+    counted(names, names.places(node))
+}
+
+/// Stands for the zone of whoever calls.
+const BESIDE: &str = "beside its caller";
+
 /// How many of the instances stand in each zone, in zone order.
 fn zones(names: &Names<'_>, zones: Option<&ZonesSpec>, instances: u64) -> Vec<(String, u64)> {
     let Some(zones) = zones else { return Vec::new() };
+    counted(names, names.spread(zones, instances))
+}
+
+fn counted(names: &Names<'_>, zones: Vec<Zone>) -> Vec<(String, u64)> {
     let mut counts: Vec<(String, u64)> = Vec::new();
-    for zone in names.spread(zones, instances) {
+    for zone in zones {
         let name = zone_name(zone, names);
         match counts.iter_mut().find(|(known, _)| *known == name) {
             Some((_, count)) => *count += 1,

@@ -2,7 +2,13 @@
 //!
 //! **Invariant.** One `Prepared` serves all replications and threads; it is never changed by a run.
 
-use std::{collections::BTreeSet, sync::atomic::AtomicBool};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
+};
 
 use super::{Replicate, RunInfo, picture};
 use crate::{
@@ -73,6 +79,11 @@ impl Prepared {
     /// Has requests measured operation by operation around these faults.
     pub fn watch(&mut self, faults: BTreeSet<String>) {
         self.scenario.watch(faults);
+    }
+
+    /// Simulated milliseconds so far, over all replications.
+    pub fn progress(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.scenario.progress)
     }
 
     /// Stops each replication after so many events.

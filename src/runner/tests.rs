@@ -34,8 +34,10 @@ fn operation(name: &str, latencies: &[u64], failed: &[u64], in_flight: u64) -> O
     outcomes[2] = failed.len() as u64;
     let issued = (latencies.len() + failed.len()) as u64 + in_flight;
     let good = latencies.len() as u64;
-    let window = RequestWindow { issued, outcomes, good, attempts: issued, latency: coarse };
+    let window =
+        RequestWindow { issued, outcomes, good, attempts: issued, lost: 0, latency: coarse };
     OperationMeasured {
+        waiting: Default::default(),
         name: name.to_owned(),
         issued,
         outcomes,
@@ -86,6 +88,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
 /// Two replications of 12 s, of which 2 s are warm-up, with windows at 0, 2 and 7 s.
 fn measured(seed: u64, operations: Vec<OperationMeasured>, node: NodeMeasured) -> Measured {
     Measured {
+        hanging: Vec::new(),
         alerts: Vec::new(),
         faults: Vec::new(),
         seed,

@@ -43,7 +43,9 @@ slos:
   - alerts.bad.fired <= 4m                                   # when it first did; `resolved`, and `count`
 ```
 
-Figures are the names in `results.json`. A target without any observation is `inconclusive`.
+Figures are the names in `results.json`. A target without any observation is `undecided`, and so is
+one that is met or missed depending on whether requests in flight at the end count as bad: those that wait for what
+was lost, and those older than any that was decided (of a time: than the limit).
 ";
 
 /// The whole reference as Markdown.

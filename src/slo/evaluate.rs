@@ -1,6 +1,7 @@
 //! Verdicts of `run`: each expression on its point estimate.
 //!
-//! **Invariant.** A figure nobody observed, and a run that is not complete, never meet anything.
+//! **Invariant.** A figure nobody observed, a run that is not complete, and one whose requests in flight at the
+//! end could turn the verdict, never meet anything.
 
 use serde_json::Value as Json;
 
@@ -8,9 +9,10 @@ use super::{AlertField, Figure, NodeField, RequestsField, Sample, Series, Slo, S
 use crate::{
     results::{
         Estimate, Evidence, NodeSeries, Requests, RequestsInWindow, Results, Selection, SloResult,
-        figures,
+        figures, is_growing,
     },
     stats::{Histogram, mean},
+    units::show::{Quantity, count, plural, value},
 };
 
 /// Judges the expressions on a run's results and what stands behind them.
@@ -39,6 +41,24 @@ struct Reading {
     each: Vec<Option<f64>>,
 }
 
+/// What becomes of requests that are in flight at the end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum InFlight {
+    LeftOut,
+    /// They are bad: those that wait for what was lost, and those that are late. Those younger than the
+    /// limit (ns) of a time are not.
+    Bad(Option<u64>),
+}
+
+/// A reading held against a limit.
+struct Judged {
+    estimate: Estimate,
+    /// Its value is beyond any limit.
+    endless: bool,
+    met: Option<bool>,
+    margin: Option<f64>,
+}
+
 struct Judge<'a> {
     results: &'a Results,
     evidence: &'a dyn Evidence,
@@ -46,7 +66,36 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn result(&self, slo: &Slo) -> SloResult {
-        let reading = self.reading(slo);
+        let judged = self.judged(slo, InFlight::LeftOut);
+        // Only figures of requests know of those in flight.
+        let of_requests = [Some(&slo.figure), slo.of.as_ref()].into_iter().flatten();
+        let with_bad = of_requests.clone().any(Figure::is_of_requests).then(|| {
+            let limit = matches!(slo.op, Op::AtMost | Op::Below).then(|| slo.limit * 1e9);
+            let timed = matches!(slo.figure, Figure::Sample(..)) && slo.of.is_none();
+            let limit = limit.filter(|_| timed).map(|ns| ns as u64);
+            self.judged(slo, InFlight::Bad(limit))
+        });
+        let met = judged.met;
+        let other = with_bad.map_or(met, |bad| bad.met);
+        let (verdict, reason) = match met {
+            None => ("undecided", Some(self.nothing(slo))),
+            Some(met) if other.is_some_and(|other| other != met) => {
+                ("undecided", Some(self.depends(slo, met)))
+            }
+            Some(true) if self.results.status != "complete" => {
+                ("undecided", Some(format!("the run was {}", self.results.status)))
+            }
+            Some(true) => ("met", None),
+            Some(false) => ("missed", judged.endless.then(|| self.endless(slo)).flatten()),
+        };
+        let verdict = verdict.to_owned();
+        let (estimate, margin) = (judged.estimate, judged.margin);
+        SloResult { expression: slo.text.clone(), estimate, verdict, reason, margin }
+    }
+
+    fn judged(&self, slo: &Slo, open: InFlight) -> Judged {
+        let reading = self.reading(slo, open);
+        let endless = reading.value.is_some_and(f64::is_infinite);
         let (estimate, met, margin) = match slo.runs {
             None => {
                 let estimate =
@@ -57,20 +106,59 @@ impl Judge<'_> {
             }
             Some(share) => in_runs(&reading.each, slo, share),
         };
-        let complete = self.results.status == "complete";
-        let verdict = match met {
-            Some(true) if complete => "met",
-            Some(false) => "missed",
-            _ => "inconclusive",
-        };
-        let verdict = verdict.to_owned();
-        SloResult { expression: slo.text.clone(), estimate, verdict, margin }
+        Judged { estimate, endless, met, margin }
     }
 
-    fn reading(&self, slo: &Slo) -> Reading {
-        let top = self.figure(&slo.figure);
+    /// The requests an expression is about, of all replications.
+    fn asked(&self, slo: &Slo) -> Option<Requests> {
+        let selection = match &slo.figure {
+            Figure::Requests(selection, _)
+            | Figure::Sample(selection, ..)
+            | Figure::Fraction(selection, ..)
+            | Figure::Windows(Series::Requests(selection, _), ..) => selection,
+            _ => return None,
+        };
+        let mut all = Requests::default();
+        self.evidence.requests(selection).iter().for_each(|part| all.merge(part));
+        Some(all)
+    }
+
+    /// Why there is no figure.
+    fn nothing(&self, slo: &Slo) -> String {
+        match self.asked(slo) {
+            Some(all) if all.issued == 0 => "no request was sent".to_owned(),
+            Some(all) if all.decided() == 0 => "no request was decided".to_owned(),
+            _ => "nothing was observed".to_owned(),
+        }
+    }
+
+    /// Why the verdict hangs on what is in flight.
+    fn depends(&self, slo: &Slo, met: bool) -> String {
+        let all = self.asked(slo).unwrap_or_default();
+        let open = plural(all.issued - all.decided(), "request");
+        let issued = count(all.issued);
+        let (out, bad) = if met { ("met", "missed") } else { ("missed", "met") };
+        format!("{open} of {issued} in flight at the end: {out} without them, {bad} if they fail")
+    }
+
+    /// Why a figure is beyond any limit.
+    fn endless(&self, slo: &Slo) -> Option<String> {
+        let all = self.asked(slo)?;
+        let all = all.basis();
+        let answered = match &slo.figure {
+            Figure::Sample(_, Sample::Mark(mark), _) => {
+                all.marks.get(mark).map_or(0, Histogram::count)
+            }
+            _ => all.latency.count(),
+        };
+        let missing = 1.0 - answered as f64 / all.decided() as f64;
+        Some(format!("{} never answered", value(Quantity::Share, missing)))
+    }
+
+    fn reading(&self, slo: &Slo, open: InFlight) -> Reading {
+        let top = self.figure(&slo.figure, open);
         let Some(of) = &slo.of else { return top };
-        let bottom = self.figure(of);
+        let bottom = self.figure(of, open);
         let ratio = |(a, b): (Option<f64>, Option<f64>)| {
             a.zip(b).filter(|&(_, b)| b > 0.0).map(|(a, b)| a / b)
         };
@@ -80,12 +168,19 @@ impl Judge<'_> {
         }
     }
 
-    fn figure(&self, figure: &Figure) -> Reading {
+    fn figure(&self, figure: &Figure, open: InFlight) -> Reading {
         match figure {
-            Figure::Requests(selection, path) => self.requests(selection, path),
-            Figure::Sample(selection, sample, stat) => self.sample(selection, sample, *stat),
+            Figure::Requests(selection, path) => self.requests(selection, path, open),
+            Figure::Sample(selection, sample, stat) => {
+                self.sample(selection, (sample, *stat), open)
+            }
             Figure::Fraction(selection, sample, op, limit) => {
-                self.times(selection, sample, |times| times.fraction(*op, *limit))
+                // Here it is the fraction's own limit that a request can still keep.
+                let open = match open {
+                    InFlight::LeftOut => open,
+                    InFlight::Bad(_) => InFlight::Bad(Some(*limit)),
+                };
+                self.times(selection, sample, open, |times| times.fraction(*op, *limit))
             }
             Figure::Node(node, path) => self.over_results(|r| node_value(r, node, path)),
             Figure::Uptime(path) => self.over_results(|r| at(&json(&r.summary.uptime), path)),
@@ -95,7 +190,7 @@ impl Judge<'_> {
             Figure::Back(fault, client) => {
                 self.over_results(|r| back_after(r, fault, client.as_deref()))
             }
-            Figure::Windows(series, stat, window) => self.windows(series, *stat, *window),
+            Figure::Windows(series, stat, window) => self.windows(series, (*stat, *window), open),
         }
     }
 
@@ -105,15 +200,28 @@ impl Judge<'_> {
         Reading { value: figure(self.results), each: each.collect() }
     }
 
-    fn requests(&self, selection: &Selection, path: &[String]) -> Reading {
+    fn requests(&self, selection: &Selection, path: &[String], open: InFlight) -> Reading {
         let parts = self.evidence.requests(selection);
-        let value = |parts: &[Requests]| at(&json(&figures(parts, 0.95)), path);
+        let availability = path.len() == 1 && path[0] == "availability";
+        let value = |parts: &[Requests]| {
+            let figures = figures(parts, 0.95);
+            let least = figures.availability_at_least;
+            match least.filter(|_| availability && open != InFlight::LeftOut) {
+                Some(least) => least.value,
+                None => at(&json(&figures), path),
+            }
+        };
         let each = parts.iter().map(|part| value(std::slice::from_ref(part))).collect();
         Reading { value: value(&parts), each }
     }
 
-    fn sample(&self, selection: &Selection, sample: &Sample, stat: Stat) -> Reading {
-        let mut reading = self.times(selection, sample, |times| times.statistic(stat));
+    fn sample(
+        &self,
+        selection: &Selection,
+        (sample, stat): (&Sample, Stat),
+        open: InFlight,
+    ) -> Reading {
+        let mut reading = self.times(selection, sample, open, |times| times.statistic(stat));
         if stat == Stat::Mean {
             reading.value = mean(&reading.each.iter().flatten().copied().collect::<Vec<_>>());
         }
@@ -125,12 +233,19 @@ impl Judge<'_> {
         &self,
         selection: &Selection,
         sample: &Sample,
+        open: InFlight,
         figure: impl Fn(&Times) -> Option<f64>,
     ) -> Reading {
+        let parts = self.evidence.requests(selection);
+        let growing = open != InFlight::LeftOut && is_growing(&parts);
         let mut all = Times::default();
         let mut each = Vec::new();
-        for requests in &self.evidence.requests(selection) {
-            let times = Times::new(requests, sample);
+        for requests in &parts {
+            let late = match open {
+                InFlight::LeftOut => 0,
+                InFlight::Bad(limit) => requests.basis().late(limit, growing),
+            };
+            let times = Times::new(requests, sample, late);
             each.push(figure(&times));
             all.measured.merge(&times.measured);
             all.beyond += times.beyond;
@@ -139,7 +254,7 @@ impl Judge<'_> {
     }
 
     /// The statistic over the windows of each replication; then its mean, as of any other figure.
-    fn windows(&self, series: &Series, stat: Stat, window: u64) -> Reading {
+    fn windows(&self, series: &Series, (stat, window): (Stat, u64), open: InFlight) -> Reading {
         let over = |values: Vec<f64>| match stat {
             Stat::Min => values.into_iter().reduce(f64::min),
             Stat::Max => values.into_iter().reduce(f64::max),
@@ -149,7 +264,14 @@ impl Judge<'_> {
             Series::Requests(selection, field) => {
                 let warm_up = nanoseconds(self.results.warm_up);
                 let parts = self.evidence.requests(selection);
-                parts.iter().map(|p| over(request_windows(p, *field, warm_up, window))).collect()
+                let growing = is_growing(&parts);
+                let late = |p: &Requests, w: &RequestsInWindow| match open {
+                    InFlight::LeftOut => None,
+                    InFlight::Bad(_) => Some(p.late_in(w, growing)),
+                };
+                let each =
+                    parts.iter().map(|p| request_windows(p, *field, (warm_up, window), &late));
+                each.map(over).collect()
             }
             Series::Node(node, field) => (0..self.evidence.replications())
                 .map(|r| over(node_windows(&self.evidence.results_of(r), node, *field, window)))
@@ -168,9 +290,11 @@ struct Times {
 }
 
 impl Times {
-    fn new(requests: &Requests, sample: &Sample) -> Self {
+    /// `late` of those in flight are slower than any limit.
+    fn new(requests: &Requests, sample: &Sample, late: u64) -> Self {
         let requests = requests.basis();
-        let beyond = |reached: &Histogram| requests.decided().saturating_sub(reached.count());
+        let beyond =
+            |reached: &Histogram| (requests.decided() + late).saturating_sub(reached.count());
         match sample {
             Sample::Latency => {
                 Self { beyond: beyond(&requests.latency), measured: requests.latency.clone() }
@@ -179,7 +303,7 @@ impl Times {
             Sample::All => {
                 let mut measured = requests.latency.clone();
                 measured.merge(&requests.latency_failed);
-                Self { measured, beyond: 0 }
+                Self { measured, beyond: late }
             }
             Sample::Mark(mark) => {
                 let measured = requests.marks.get(mark).cloned().unwrap_or_default();
@@ -228,7 +352,13 @@ impl Times {
 }
 
 /// The figure of each whole window after the warm-up in which it is defined.
-fn request_windows(part: &Requests, field: RequestsField, warm_up: u64, window: u64) -> Vec<f64> {
+/// Of those in flight so many are bad as `late` says; if nothing, they are left out.
+fn request_windows(
+    part: &Requests,
+    field: RequestsField,
+    (warm_up, window): (u64, u64),
+    late: &dyn Fn(&Requests, &RequestsInWindow) -> Option<u64>,
+) -> Vec<f64> {
     let spans = part.windows.iter().map(|w| (w.start, w.covered));
     let ratio = |top: u64, bottom: u64| (bottom > 0).then(|| top as f64 / bottom as f64);
     grouped(spans, warm_up, window)
@@ -240,7 +370,10 @@ fn request_windows(part: &Requests, field: RequestsField, warm_up: u64, window: 
             let good = sum(|w| w.good);
             match field {
                 RequestsField::Availability => {
-                    let judged = windows.iter().filter_map(RequestsInWindow::judged);
+                    let judged = windows.iter().filter_map(|w| match late(part, w) {
+                        Some(late) => Some((w.good, w.decided() + late)),
+                        None => w.judged(),
+                    });
                     let (good, decided) = judged.fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
                     ratio(good, decided)
                 }

@@ -5,7 +5,8 @@
 //! SLO `latency` counts every decided request, and one that did not succeed is slower than any
 //! limit; `latency outcome=ok` asks about survivors.
 //!
-//! **Invariant.** What has no observation is `inconclusive`, never met.
+//! **Invariant.** What has no observation is `undecided`, never met, and so is what depends on requests in
+//! flight at the end.
 
 mod check;
 mod evaluate;
@@ -89,6 +90,19 @@ enum Figure {
     Metastable(String),
     /// A statistic over the windows of a series.
     Windows(Series, Stat, u64),
+}
+
+impl Figure {
+    /// It is worked out from requests.
+    const fn is_of_requests(&self) -> bool {
+        matches!(
+            self,
+            Self::Requests(..)
+                | Self::Sample(..)
+                | Self::Fraction(..)
+                | Self::Windows(Series::Requests(..), ..)
+        )
+    }
 }
 
 /// Times of requests.

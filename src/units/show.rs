@@ -107,7 +107,11 @@ fn decimals_for(shown: f64, digits: i32) -> usize {
 
 /// A number with thousands separators.
 pub fn grouped(value: f64, decimals: usize) -> String {
-    let plain = format!("{value:.decimals$}");
+    let mut plain = format!("{value:.decimals$}");
+    // What rounds to nothing is nothing, not six zeros.
+    if decimals > 0 && plain.bytes().all(|b| matches!(b, b'0' | b'.' | b'-')) {
+        "0".clone_into(&mut plain);
+    }
     let (whole, fraction) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
     let (sign, digits) = whole.strip_prefix('-').map_or(("", whole), |digits| ("-", digits));
     let mut out = String::from(sign);

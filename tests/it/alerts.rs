@@ -164,7 +164,7 @@ fn what_an_alert_brings_can_be_asked_about() {
     let sides = "slos: [availability(before=fix) >= 1%, availability(during=fix) >= 1%, availability(after=fix) >= 1%]\n";
     let found = run(&(text.replace("> 50%", "> 99.9%, for: 30s") + sides));
     for i in 0..3 {
-        assert_eq!(found["slos"][i]["verdict"], "inconclusive", "{i}");
+        assert_eq!(found["slos"][i]["verdict"], "undecided", "{i}");
     }
 }
 

@@ -434,7 +434,7 @@ fn what_cannot_work_is_refused() {
     let after = "nodes: {server: {service: {cores: 1, endpoints: {default: [{call: b}]}, dependencies: {b: {timeout: 1ms}}}}, b: {store: {read: 2ms, cores: 1}}}";
     check(&[
         ("B49", nodes, after, "6:101 W-IMPOSSIBLE", "none takes less than 2ms"),
-        ("B52", RATE, "poisson(9k/s)", "6:9 W-OVERLOAD", "about 900 times"),
+        ("B52", RATE, "poisson(9k/s)", "6:9 W-OVERLOAD", "900 times what its cores can do"),
         (
             "B75",
             "nodes:",

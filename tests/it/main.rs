@@ -39,6 +39,8 @@ mod resilience;
 mod resources;
 mod scenarios;
 mod swarm;
+mod terminal;
 mod theory;
 mod tidy;
 mod traces;
+mod undecided;

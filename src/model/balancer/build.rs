@@ -56,6 +56,7 @@ impl TargetsSpec {
             to_all: false,
             by_itself: false,
             keyed: false,
+            sure: true,
         };
         nodes.iter().enumerate().map(call).collect()
     }
@@ -174,6 +175,7 @@ impl HealthCheckSpec {
             to_all: false,
             by_itself: false,
             keyed: false,
+            sure: true,
         };
         targets.nodes().into_iter().map(probe).collect()
     }

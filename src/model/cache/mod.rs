@@ -220,6 +220,7 @@ impl Kind for CacheSpec {
                 to_all: false,
                 by_itself: false,
                 keyed: false,
+                sure: false,
             })
         };
         fetch(Verb::Read).chain(fetch(Verb::Write)).collect()

@@ -73,11 +73,12 @@ impl Kind for ServiceSpec {
             to_all: false,
             by_itself: false,
             keyed: false,
+            sure: true,
         };
         let mut all = Vec::new();
         for (name, steps) in &self.endpoints {
             let path = format!("{path}.endpoints.{}", name.0);
-            step_calls(steps, (&path, &name.0), 1.0, &mut all);
+            step_calls(steps, (&path, &name.0), (1.0, true), &mut all);
         }
         for (i, target) in self.calls.iter().enumerate() {
             all.push(plain(&format!("calls[{i}]"), target));
@@ -92,7 +93,7 @@ impl Kind for ServiceSpec {
         for (i, task) in self.background.iter().enumerate() {
             let (first, path) = (all.len(), format!("{path}.background[{i}].do"));
             let rate = self.facts().instances as f64 * 1e9 / task.period().max(1.0);
-            step_calls(&task.do_, (&path, &String::new()), rate, &mut all);
+            step_calls(&task.do_, (&path, &String::new()), (rate, true), &mut all);
             for call in &mut all[first..] {
                 (call.endpoint, call.by_itself) = (None, true);
                 call.operation.get_or_insert((background::OPERATION.to_owned(), None));
@@ -432,6 +433,9 @@ fn steps_visit(steps: &[StepSpec]) -> Visit {
         for formula in step.work.iter().chain(&step.wait).filter(|_| always) {
             all.least += formula.min_value();
         }
+        if !always {
+            continue;
+        }
         all.work += step.work.as_ref().and_then(DurationFormula::mean_of_law).unwrap_or(0.0);
         for ((_, inner), times) in step.inner().into_iter().zip(step.times()) {
             all.work += times * steps_visit(inner).work;
@@ -444,11 +448,13 @@ fn steps_visit(steps: &[StepSpec]) -> Visit {
 fn step_calls(
     steps: &[StepSpec],
     (path, endpoint): (&str, &String),
-    times: f64,
+    (times, sure): (f64, bool),
     all: &mut Vec<Outgoing>,
 ) {
     for (i, step) in steps.iter().enumerate() {
         let path = format!("{path}[{i}]");
+        let sure = sure && step.when.is_none();
+        let always = step.cache_verbs().is_empty();
         let spread = step.spread();
         let keys = if let Some(Spread::Keys(n)) = spread { n as f64 } else { 1.0 };
         let own = step.target().and_then(|(_, _, key, _)| key);
@@ -472,6 +478,7 @@ fn step_calls(
                 to_all: spread == Some(Spread::Shards),
                 by_itself: false,
                 keyed,
+                sure: sure && always,
             });
         }
         for (tier, verb) in step.cache_verbs() {
@@ -491,10 +498,11 @@ fn step_calls(
                 to_all: false,
                 by_itself: false,
                 keyed,
+                sure: false,
             });
         }
         for ((inner, steps), each) in step.inner().into_iter().zip(step.times()) {
-            step_calls(steps, (&format!("{path}{inner}"), endpoint), times * each, all);
+            step_calls(steps, (&format!("{path}{inner}"), endpoint), (times * each, sure), all);
         }
     }
 }

@@ -22,6 +22,9 @@ const INK: Colour = (34, 34, 34);
 pub(super) const FAINT: Colour = (96, 96, 96);
 pub(super) const GRID: Colour = (222, 222, 222);
 pub(super) const SHADE: Colour = (236, 236, 240);
+/// Ground of the time in which a fault is at work.
+pub(super) const FAULT: Colour = (250, 226, 222);
+pub(super) const LIMIT: Colour = (163, 38, 42);
 pub(super) const WHITE: Colour = (255, 255, 255);
 
 /// Colours of lines: apart in hue for most eyes and in lightness for all.
@@ -78,6 +81,10 @@ impl Look {
         Self { across: HPos::Right, ..self }
     }
 
+    pub(super) fn coloured(self, colour: Colour) -> Self {
+        Self { colour, ..self }
+    }
+
     /// Turned to read from below.
     pub(super) fn upright(self) -> Self {
         Self { upright: true, ..self }
@@ -118,6 +125,12 @@ impl<'a> Canvas<'a> {
         let (width, _) = DASHES[style % DASHES.len()];
         let colour = rgb(COLOURS[style % COLOURS.len()]);
         self.put(&PathElement::new(points.to_vec(), colour.stroke_width(width as u32)));
+    }
+
+    /// A dashed line; fine pixels.
+    pub(super) fn dashed(&self, points: &[(i32, i32)], colour: Colour) {
+        let (width, _) = DASHES[1];
+        self.put(&PathElement::new(points.to_vec(), rgb(colour).stroke_width(width as u32)));
     }
 
     /// The marker of a line's style; fine pixels.

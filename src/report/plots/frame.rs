@@ -6,12 +6,12 @@
 
 use super::{
     axis::Axis,
-    canvas::{Canvas, FAINT, FINE, GRID, Look, SHADE, WHITE},
+    canvas::{Canvas, FAINT, FAULT, FINE, GRID, LIMIT, Look, SHADE, WHITE},
 };
 use crate::report::text::shorten;
 
 const WIDTH: i32 = 880;
-const TOP: i32 = 82;
+const TOP: i32 = 96;
 const PANEL_GAP: i32 = 40;
 const BOTTOM: i32 = 52;
 /// Height of a picture that says why it is empty.
@@ -19,6 +19,12 @@ const EMPTY_HEIGHT: i32 = 200;
 /// Shown width of one character of 12 pixels, on the safe side.
 const CHARACTER: f64 = 6.8;
 const LONGEST_NAME: usize = 20;
+/// Margins of pictures over simulated time: one instant stands at one place on the whole page.
+const TIMED_MARGINS: (i32, i32) = (110, 198);
+/// Height of a row of labels of spans.
+const LABEL_ROW: i32 = 13;
+/// Rows of those at most: further ones share the last.
+const LABEL_ROWS: usize = 3;
 
 /// A whole picture.
 #[derive(Debug, Default)]
@@ -43,6 +49,8 @@ pub(super) struct Panel {
     pub(super) lines: Vec<Line>,
     /// Drawn on top of each other from 0.
     pub(super) bands: Vec<Band>,
+    /// Limits and capacities: a level across the whole panel and what it is.
+    pub(super) limits: Vec<(f64, String)>,
 }
 
 /// A shaded stretch of time.
@@ -51,6 +59,8 @@ pub(super) struct Span {
     pub(super) from: f64,
     pub(super) to: f64,
     pub(super) label: String,
+    /// Something is wrong in it.
+    pub(super) fault: bool,
 }
 
 /// A line; gaps where there is no value. Without a name it is what the axis says.
@@ -105,13 +115,17 @@ fn draw_figure(canvas: &Canvas<'_>, figure: &Figure, height: i32) {
         canvas.text(why, middle, Look::plain().size(15).centred());
         return;
     }
-    let (left, right) = (left_margin(figure), WIDTH - right_margin(figure));
+    let timed = figure.x_name == super::SIMULATED_TIME;
+    let margins = if timed { TIMED_MARGINS } else { (left_margin(figure), right_margin(figure)) };
+    let (left, right) = (margins.0, WIDTH - margins.1);
     let mut top = TOP;
     for (i, panel) in figure.panels.iter().enumerate() {
         let place = Place { panel, left, right, top, bottom: top + panel.height };
         draw_axes(canvas, place, i + 1 == figure.panels.len());
         draw_bands(canvas, place);
         draw_lines(canvas, place);
+        draw_limits(canvas, place);
+        draw_labels(canvas, place);
         top = place.bottom + PANEL_GAP;
     }
     let middle = (i32::midpoint(left, right), height - 14);
@@ -133,13 +147,13 @@ fn right_margin(figure: &Figure) -> i32 {
 
 fn draw_axes(canvas: &Canvas<'_>, place: Place<'_>, last: bool) {
     let Place { panel, left, right, top, bottom } = place;
-    let mut free_from = left;
     for span in &panel.spans {
         let (from, to) = (place.at(span.from, 0.0).0 / FINE, place.at(span.to, 0.0).0 / FINE);
-        canvas.rectangle((from, top), (to, bottom), SHADE);
-        let x = from.max(free_from);
-        canvas.text(&span.label, (x, top - 9), Look::faint().size(11));
-        free_from = x + (span.label.chars().count() as f64 * CHARACTER) as i32 + 8;
+        canvas.rectangle(
+            (from, top),
+            (to.max(from + 1), bottom),
+            if span.fault { FAULT } else { SHADE },
+        );
     }
     for (value, label) in &panel.y.ticks {
         let y = place.at(0.0, *value).1;
@@ -157,6 +171,36 @@ fn draw_axes(canvas: &Canvas<'_>, place: Place<'_>, last: bool) {
     canvas.path(&corners.map(|(x, y)| (x * FINE, y * FINE)), FAINT, 1);
     let middle = (13, i32::midpoint(top, bottom));
     canvas.text(panel.name, middle, Look::faint().centred().upright());
+}
+
+/// Labels stand over the left end of their spans; where they would touch, one row higher.
+fn draw_labels(canvas: &Canvas<'_>, place: Place<'_>) {
+    let mut free = [place.left; LABEL_ROWS];
+    for span in place.panel.spans.iter().filter(|span| !span.label.is_empty()) {
+        let width = (span.label.chars().count() as f64 * CHARACTER) as i32 + 8;
+        // Not beyond the right end of the picture.
+        let x = (place.at(span.from, 0.0).0 / FINE).min(WIDTH - width);
+        let row = free.iter().position(|from| *from <= x).unwrap_or(LABEL_ROWS - 1);
+        let x = x.max(free[row]);
+        free[row] = x + width;
+        let y = place.top - 9 - row as i32 * LABEL_ROW;
+        canvas.text(&span.label, (x, y), Look::faint().size(11));
+        if row > 0 {
+            // What it is of: down to its span.
+            let from = (x - 2) * FINE;
+            canvas.path(&[(from, y * FINE), (from, place.top * FINE)], GRID, 1);
+        }
+    }
+}
+
+/// Limits across the panel, named at their right end where the names of lines stand.
+fn draw_limits(canvas: &Canvas<'_>, place: Place<'_>) {
+    for (level, name) in &place.panel.limits {
+        let y = place.at(0.0, *level).1;
+        canvas.dashed(&[(place.left * FINE, y), (place.right * FINE, y)], LIMIT);
+        let at = ((place.left + 6) * FINE, y - 9 * FINE);
+        canvas.text_fine(&shorten(name, 60), at, Look::plain().size(11).coloured(LIMIT));
+    }
 }
 
 fn draw_bands(canvas: &Canvas<'_>, place: Place<'_>) {

@@ -57,6 +57,7 @@ pub(super) fn figure(results: &Results) -> Figure {
             y: Axis::log_tail(rarest),
             spans: Vec::new(),
             lines,
+            limits: Vec::new(),
             bands: Vec::new(),
         }],
         nothing: None,

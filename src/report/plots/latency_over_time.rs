@@ -5,7 +5,7 @@ use super::{
     axis::Axis,
     decided,
     frame::{Figure, Line},
-    known, most, nothing, over_time, source, timed,
+    known, limits, most, nothing, over_time, source, timed,
 };
 use crate::{
     report::text::{Quantity, duration},
@@ -20,7 +20,10 @@ pub(super) fn figure(results: &Results) -> Figure {
     let percentiles =
         [("p50", &all.p50), ("p95", &all.p95), ("p99", &all.p99), ("p99.9", &all.p999)];
     let highest = most(percentiles.iter().flat_map(|(_, values)| values.iter().copied()));
-    let mut panel = timed(results, "latency", Axis::from_zero(Quantity::Duration, highest));
+    let limits = limits::of_latency(results, highest);
+    let top = limits.iter().map(|limit| limit.0).fold(highest, f64::max);
+    let mut panel = timed(results, "latency", Axis::from_zero(Quantity::Duration, top));
+    panel.limits = limits;
     for (name, values) in percentiles {
         let points = over_time(results, known(all, values.iter().copied()));
         panel.lines.push(Line { name: name.into(), points });

@@ -5,7 +5,7 @@ use super::{
     axis::Axis,
     decided,
     frame::{Figure, Line},
-    known, most, nothing, over_time, source, timed,
+    known, limits, most, nothing, over_time, source, timed,
 };
 use crate::{
     report::text::{Quantity, value},
@@ -29,7 +29,10 @@ pub(super) fn figure(results: &Results) -> Figure {
     }
     lines.push(("goodput", &all.goodput));
     let highest = most(lines.iter().flat_map(|(_, rates)| rates.iter().copied().map(Some)));
-    let mut panel = timed(results, "requests", Axis::from_zero(Quantity::Rate, highest));
+    let capacity = limits::capacity(results, highest);
+    let top = capacity.iter().map(|level| level.0).fold(highest, f64::max);
+    let mut panel = timed(results, "requests", Axis::from_zero(Quantity::Rate, top));
+    panel.limits = capacity;
     for (name, rates) in lines {
         let rates = rates.iter().copied().map(Some);
         // What is asked is known to the end.

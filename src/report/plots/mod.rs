@@ -7,9 +7,11 @@ mod canvas;
 mod frame;
 mod latency_distribution;
 mod latency_over_time;
+mod limits;
 mod load;
 mod nodes;
 mod outcomes;
+mod shares;
 
 use frame::{Figure, Panel, Span};
 
@@ -31,19 +33,28 @@ pub(crate) struct Plot {
 
 /// Every chart, in the order of the report.
 pub(crate) fn all(results: &Results) -> Vec<Plot> {
-    [
+    let always = [
         ("latency_over_time", latency_over_time::figure(results)),
         ("latency_distribution", latency_distribution::figure(results)),
         ("outcomes", outcomes::figure(results)),
         ("load", load::figure(results)),
         ("utilisation", nodes::utilisation(results)),
         ("queue_length", nodes::queue_length(results)),
-    ]
-    .map(|(name, figure)| {
+    ];
+    // Where there is anything to see.
+    let sometimes = [
+        ("attempts", shares::attempts(results)),
+        ("hit_ratio", shares::hit_ratio(results)),
+        ("breakers", shares::breakers(results)),
+        ("instances", shares::instances(results)),
+    ];
+    let sometimes = sometimes.into_iter().filter_map(|(name, figure)| Some((name, figure?)));
+    let all = always.into_iter().chain(sometimes);
+    all.map(|(name, figure)| {
         let svg = frame::draw(&figure);
         Plot { name, title: figure.title, svg }
     })
-    .into()
+    .collect()
 }
 
 /// The client series `all`, if any request was decided in any window.
@@ -77,7 +88,7 @@ fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Panel {
     let mut spans = Vec::new();
     if results.warm_up > 0.0 {
         let label = format!("warm-up ({}), not counted", duration(results.warm_up));
-        spans.push(Span { from: 0.0, to: results.warm_up, label });
+        spans.push(Span { from: 0.0, to: results.warm_up, label, fault: false });
     }
     for fault in &results.faults {
         // One that came once, at other times in other replications: the means.
@@ -87,25 +98,36 @@ fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Panel {
             let name = fault.title.as_ref().unwrap_or(&fault.id);
             let label = if i == 0 { shorten(name, 32) } else { String::new() };
             // An instant is drawn as a thin line.
-            spans.push(Span { from, to: to.max(from + results.duration / 500.0), label });
+            let to = to.max(from + results.duration / 500.0);
+            spans.push(Span { from, to, label, fault: true });
         }
     }
     for alert in &results.alerts {
         if let Some(from) = alert.fired.value {
             let label = format!("! {}", shorten(&alert.id, 22));
-            spans.push(Span { from, to: from + results.duration / 500.0, label });
+            spans.push(Span { from, to: from + results.duration / 500.0, label, fault: false });
+        }
+    }
+    // Steps of the load, as they were seen.
+    for event in &results.timeline.events {
+        let (rose, client) = (event.kind == "load_rose", &event.subject);
+        if (rose || event.kind == "load_fell") && results.clients.contains_key(client) {
+            let label =
+                format!("{} load {}", shorten(client, 16), if rose { "up" } else { "down" });
+            let to = event.at + results.duration / 500.0;
+            spans.push(Span { from: event.at, to, label, fault: false });
         }
     }
     let all = results.series.clients.get("all");
     if let Some(from) = all.and_then(|all| all.undecided.iter().position(|open| *open)) {
         let from = results.series.start.get(from).copied().unwrap_or(results.duration);
         let label = "still on their way".to_owned();
-        spans.push(Span { from, to: results.duration, label });
+        spans.push(Span { from, to: results.duration, label, fault: false });
     }
     // Labels are placed from left to right; results name faults in the order of their ids.
     spans.sort_by(|a, b| a.from.total_cmp(&b.from));
     let x = axis::Axis::clock(results.duration);
-    Panel { name, height: 260, x, y, spans, lines: Vec::new(), bands: Vec::new() }
+    Panel { name, height: 260, x, y, spans, lines: vec![], bands: vec![], limits: vec![] }
 }
 
 /// Fewer windows than this are drawn as steps.
@@ -190,8 +212,9 @@ mod tests {
         };
         results.faults = vec![fault("a-later", 400.0), fault("b-sooner", 100.0)];
         let panel = timed(&results, "p", axis::Axis::clock(results.duration));
-        let labels: Vec<&str> = panel.spans.iter().map(|span| span.label.as_str()).collect();
-        assert_eq!(labels[1..], ["b-sooner", "a-later"]);
+        let faults = panel.spans.iter().filter(|span| span.fault);
+        let labels: Vec<&str> = faults.map(|span| span.label.as_str()).collect();
+        assert_eq!(labels, ["b-sooner", "a-later"]);
     }
 
     #[test]

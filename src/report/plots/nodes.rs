@@ -26,7 +26,10 @@ pub(super) fn utilisation(results: &Results) -> Figure {
         return nothing(TITLE, "No node has bounded capacity, so there is nothing to show");
     }
     let y = Axis::from_zero(Quantity::Share, 1.0);
-    figure(results, TITLE, ("utilisation", "busy share of its capacity"), y, bounded)
+    let names = ("utilisation", "busy share of its capacity");
+    let mut figure = figure(results, TITLE, names, y, bounded);
+    figure.panels[0].limits.push((1.0, "all it has".to_owned()));
+    figure
 }
 
 /// Number waiting at each node.
@@ -49,7 +52,7 @@ pub(super) fn queue_length(results: &Results) -> Figure {
 }
 
 /// One line per node, the busiest first; `names` are the axis' name and what it means.
-fn figure(
+pub(super) fn figure(
     results: &Results,
     title: &str,
     (name, meaning): (&'static str, &str),

@@ -5,7 +5,7 @@ use super::{
     axis::Axis,
     decided,
     frame::{Band, Figure, Line},
-    known, most, nothing, over_time, source, timed,
+    known, limits, most, nothing, over_time, source, timed,
 };
 use crate::{
     report::text::{Quantity, value},
@@ -31,7 +31,10 @@ const OUTCOMES: [(&str, &str, (u8, u8, u8)); 9] = [
 pub(super) fn figure(results: &Results) -> Figure {
     let Some(all) = decided(results) else { return nothing(TITLE, NOTHING_DECIDED) };
     let least = all.availability.iter().flatten().copied().fold(1.0, f64::min);
+    let limits = limits::of_availability(results);
+    let least = limits.iter().map(|limit| limit.0).fold(least, f64::min);
     let mut availability = timed(results, "availability", Axis::up_to_one(least));
+    availability.limits = limits;
     availability.height = 150;
     let points = over_time(results, known(all, all.availability.iter().copied()));
     availability.lines.push(Line { name: String::new(), points });

@@ -10,8 +10,8 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use layout::{Graph, Layout, layout};
 
-use super::text::{clean, escape, plural, shorten};
-use crate::results::{Design, Vertex};
+use super::text::{Quantity, clean, escape, plural, shorten, value};
+use crate::results::{Design, NodeSeries, Results, Vertex};
 
 const MARGIN: f64 = 24.0;
 /// Free height between boxes of a layer.
@@ -25,6 +25,12 @@ const LONGEST_LABEL: usize = 34;
 const CHIP_WIDTH: f64 = 38.0;
 const MOST_CHIPS: usize = 6;
 const LID: f64 = 9.0;
+/// From so many callers on their arrows come together before the node.
+const BUNDLED: usize = 4;
+/// Where they do, before its side.
+const TRUNK: f64 = 34.0;
+/// Busy share of what it has, over the run or in its busiest window: from which on a node is marked, and how.
+const HEAT: [(f64, &str); 2] = [(0.95, "#c62828"), (0.7, "#d98200")];
 /// Light fills of zones.
 const ZONE_COLOURS: [&str; 6] = ["#cfe2f7", "#fde3c4", "#d3efdc", "#ead7f0", "#f9d3d6", "#e4e4d0"];
 
@@ -36,14 +42,25 @@ const SMALL: &str = "font-size=\"11\"";
 const CENTRED: &str = "font-size=\"11\" text-anchor=\"middle\"";
 
 /// The design as SVG.
-pub(crate) fn draw(design: &Design) -> String {
+pub(crate) fn draw(results: &Results) -> String {
+    let busy = |name: &String, node: &NodeSeries| {
+        let most = node.utilisation.iter().flatten().copied().fold(0.0, f64::max);
+        let mean = results.nodes.get(name).and_then(|node| node.utilisation.value);
+        (name.clone(), mean.unwrap_or_default().max(most))
+    };
+    let busy = results.series.nodes.iter().map(|(name, node)| busy(name, node)).collect();
+    draw_design(&results.design, &busy)
+}
+
+/// The design, and how busy each node was at its busiest.
+fn draw_design(design: &Design, busy: &BTreeMap<String, f64>) -> String {
     if design.vertices.is_empty() {
         return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"320\" height=\"60\" \
                 viewBox=\"0 0 320 60\" font-family=\"sans-serif\"><text x=\"20\" y=\"35\" \
                 font-size=\"13\">The design has no parts.</text></svg>\n"
             .into();
     }
-    Picture::new(design).svg()
+    Picture::new(design).svg(busy)
 }
 
 /// A box with what is written in it.
@@ -95,7 +112,7 @@ impl<'d> Picture<'d> {
         Self { boxes, arrows, zones, layout, columns }
     }
 
-    fn svg(&self) -> String {
+    fn svg(&self, busy: &BTreeMap<String, f64>) -> String {
         let legend = self.legend();
         let widest = (self.zones.len().min(4) as f64) * 190.0;
         let right = self.columns.last().map_or(0.0, |(_, right)| *right);
@@ -115,6 +132,7 @@ impl<'d> Picture<'d> {
         }
         for (i, boxed) in self.boxes.iter().enumerate() {
             self.boxed(&mut out, i, boxed);
+            self.heat(&mut out, i, busy.get(&boxed.vertex.name).copied().unwrap_or_default());
         }
         write_labels(&mut out, labels);
         out.push_str(&legend);
@@ -127,6 +145,30 @@ impl<'d> Picture<'d> {
         let (left, right) = self.columns[self.layout.layer[i]];
         let height = self.boxes[i].height;
         (left, self.layout.middle[i] + MARGIN - height / 2.0, right - left, height)
+    }
+
+    /// A mark at a box that was full, or nearly.
+    fn heat(&self, out: &mut String, i: usize, busy: f64) {
+        let Some((_, colour)) = HEAT.into_iter().find(|(from, _)| busy >= *from) else { return };
+        let (x, y, width, height) = self.frame(i);
+        let _ = writeln!(
+            out,
+            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"9\" fill=\"none\" \
+             stroke=\"{colour}\" stroke-width=\"2.6\"/>",
+            x - 4.0,
+            y - 4.0,
+            width + 8.0,
+            height + 8.0,
+        );
+        let label = format!("busy {}", value(Quantity::Share, busy.min(1.0)));
+        let look =
+            format!("font-size=\"11\" font-weight=\"bold\" text-anchor=\"end\" fill=\"{colour}\"");
+        text(out, (x + width - 10.0, y + height - 7.0), &look, &label);
+    }
+
+    /// How many arrows come to a box.
+    fn callers(&self, node: usize) -> usize {
+        self.arrows.iter().filter(|arrow| arrow.to == node).count()
     }
 
     fn boxed(&self, out: &mut String, i: usize, boxed: &Boxed<'_>) {
@@ -162,7 +204,10 @@ impl<'d> Picture<'d> {
         let (x, _, width, _) = self.frame(arrow.from);
         let (end_x, _, _, _) = self.frame(arrow.to);
         let mut at = (x + width, self.port(i, true));
-        let end = (end_x - 7.0, self.port(i, false));
+        let bundled = self.callers(arrow.to) >= BUNDLED;
+        let end_y =
+            if bundled { self.layout.middle[arrow.to] + MARGIN } else { self.port(i, false) };
+        let end = (end_x - 7.0, end_y);
         let mut path = format!("M{:.1} {:.1}", at.0, at.1);
         let first_layer = self.layout.layer[arrow.from] + 1;
         let mut stops: Vec<((f64, f64), f64)> = Vec::new();
@@ -170,7 +215,11 @@ impl<'d> Picture<'d> {
             let (left, right) = self.columns[first_layer + passed];
             stops.push(((left, height + MARGIN), right));
         }
-        stops.push((end, end.0));
+        if bundled {
+            stops.push(((end.0 - TRUNK, end.1), end.0));
+        } else {
+            stops.push((end, end.0));
+        }
         if let Some((stop, _)) = stops.first() {
             let middle = (f64::midpoint(at.0, stop.0), f64::midpoint(at.1, stop.1));
             if !arrow.label.is_empty() {
@@ -376,7 +425,7 @@ mod tests {
 
     #[test]
     fn the_shop() {
-        let svg = draw(&fixture::shop().design);
+        let svg = draw(&fixture::shop());
         insta::assert_snapshot!(svg);
         for text in ["20 users", "3 shards", "× 8", "browse 80 %, buy 20 %", "us-east-1b", "A ×3"]
         {
@@ -386,7 +435,7 @@ mod tests {
 
     #[test]
     fn nothing_to_draw() {
-        assert!(draw(&Design::default()).contains("no parts"));
+        assert!(draw(&Results::default()).contains("no parts"));
     }
 
     #[test]
@@ -444,7 +493,7 @@ mod tests {
     #[test]
     fn payloads_reach_no_picture() {
         for payload in fixture::PAYLOADS {
-            let svg = draw(&fixture::hostile(payload).design);
+            let svg = draw(&fixture::hostile(payload));
             assert!(!svg.contains("<script") && !svg.contains("<img"));
             assert!(!svg.contains("' onload") && !svg.contains("\"]]>"));
             assert!(!svg.contains(|c: char| c.is_control() && c != '\n'));

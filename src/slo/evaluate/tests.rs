@@ -118,7 +118,7 @@ fn verdicts_on_point_estimates() {
         ("availability >= 90%", "met"),
         ("availability > 90%", "missed"),
         ("availability >= 91%", "missed"),
-        ("availability(client=idle) >= 1%", "inconclusive"),
+        ("availability(client=idle) >= 1%", "undecided"),
         // Two of twenty requests never succeeded: the 19th slowest is beyond any limit.
         ("p90(latency) <= 9.1s", "met"),
         ("p95(latency) <= 1h", "missed"),
@@ -128,7 +128,7 @@ fn verdicts_on_point_estimates() {
         ("latency.p95 <= 1h", "missed"),
         ("max(latency outcome=ok) <= 9s", "met"),
         ("max(latency_all) <= 9s", "met"),
-        ("p50(latency client=idle) <= 1s", "inconclusive"),
+        ("p50(latency client=idle) <= 1s", "undecided"),
         // Three of twenty reached the mark.
         ("p50(latency to=first) <= 1h", "missed"),
         ("min(latency to=first) <= 1s", "met"),
@@ -151,7 +151,7 @@ fn verdicts_on_point_estimates() {
         ("fraction(latency_all <= 4.5s) > 50%", "missed"),
         ("fraction(latency <= 10s to=first) >= 15%", "met"),
         ("fraction(latency <= 10s to=first) > 15%", "missed"),
-        ("fraction(latency <= 1s client=idle) >= 1%", "inconclusive"),
+        ("fraction(latency <= 1s client=idle) >= 1%", "undecided"),
         ("fraction(latency <= 4.5s) >= 40% in 50% of runs", "met"),
         ("fraction(latency <= 4.5s) >= 40% in 51% of runs", "missed"),
         ("requests.timeout == 2", "met"),
@@ -179,7 +179,7 @@ fn verdicts_on_point_estimates() {
         ("availability >= 90% in 51% of runs", "missed"),
         ("nodes.api.utilisation <= 60% in 100% of runs", "missed"),
         ("p95(latency) <= 9.1s in 50% of runs", "met"),
-        ("availability(client=idle) >= 90% in 50% of runs", "inconclusive"),
+        ("availability(client=idle) >= 90% in 50% of runs", "undecided"),
     ] {
         assert_eq!(judge(text, &fake()).verdict, verdict, "{text}");
     }
@@ -222,5 +222,5 @@ fn an_incomplete_run_meets_nothing() {
     let results = Results { status: "interrupted".to_owned(), ..fake.results_of(0) };
     let verdicts: Vec<_> =
         evaluate(&slos, &results, &fake).into_iter().map(|r| r.verdict).collect();
-    assert_eq!(verdicts, ["inconclusive", "missed"]);
+    assert_eq!(verdicts, ["undecided", "missed"]);
 }

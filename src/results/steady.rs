@@ -1,0 +1,84 @@
+//! Whether a level still grows as runs end: then they are no picture of a steady state.
+//!
+//! **Invariant.** What could be chance says nothing.
+
+use crate::stats::{mean, mean_interval};
+
+/// Windows that the second half of a run has at least, where anything is said.
+const LEAST_WINDOWS: usize = 8;
+/// Least growth per second as a share of what arrives.
+const LEAST_SHARE: f64 = 0.01;
+/// Least growth from the third to the last quarter, in numbers and as a share of the level before.
+const LEAST: (f64, f64) = (5.0, 0.1);
+/// How sure the replications must make it.
+const CONFIDENCE: f64 = 0.99;
+
+/// How fast a level grows over the second half of the runs, per second, if it does in earnest: it is higher in
+/// each eighth than in the one before, in the last quarter by more than the replications differ, and by a
+/// share of what arrives per second that matters. One entry of `runs` per replication: windows with
+/// start and length, s, and their level.
+pub fn growth(runs: &[Vec<(f64, f64, f64)>], arriving: f64) -> Option<f64> {
+    let eighths: Vec<[f64; 4]> = runs.iter().map(|run| last_eighths(run)).collect::<Option<_>>()?;
+    let level = |i: usize| mean(&eighths.iter().map(|e| e[i]).collect::<Vec<_>>());
+    let levels = (0..4).map(level).collect::<Option<Vec<f64>>>()?;
+    let rises = levels.windows(2).all(|pair| pair[1] > pair[0]);
+    let before = f64::midpoint(levels[0], levels[1]);
+    let grown: Vec<f64> = eighths.iter().map(|e| (e[2] + e[3] - e[0] - e[1]) / 2.0).collect();
+    let by = mean(&grown)?;
+    // One run has nothing to be compared with: it must be plain in each of its parts.
+    let sure = match mean_interval(&grown, CONFIDENCE) {
+        Some((lower, _)) => lower > 0.0,
+        None => levels.windows(2).all(|p| p[1] - p[0] > 3.0 * p[1].max(1.0).sqrt()),
+    };
+    let (first, last) = (runs[0].first()?, runs[0].last()?);
+    let slope = by / ((last.0 + last.1 - first.0) / 4.0);
+    let matters = by >= LEAST.0.max(LEAST.1 * before) && slope >= LEAST_SHARE * arriving;
+    (rises && sure && matters).then_some(slope)
+}
+
+/// Mean level in each eighth of the second half.
+fn last_eighths(run: &[(f64, f64, f64)]) -> Option<[f64; 4]> {
+    let half = &run[run.len() / 2..];
+    if half.len() < LEAST_WINDOWS {
+        return None;
+    }
+    let mut levels = [0.0; 4];
+    for (i, level) in levels.iter_mut().enumerate() {
+        let part = &half[i * half.len() / 4..(i + 1) * half.len() / 4];
+        let time: f64 = part.iter().map(|w| w.1).sum();
+        *level = part.iter().map(|w| w.2 * w.1).sum::<f64>() / time;
+    }
+    Some(levels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(level: impl Fn(f64) -> f64) -> Vec<(f64, f64, f64)> {
+        (0..40).map(|w| (f64::from(w), 1.0, level(f64::from(w)))).collect()
+    }
+
+    #[test]
+    fn what_grows_to_the_end_is_told_with_its_slope() {
+        let grown: Vec<_> = (0..5).map(|r| run(|at| 20.0 * at + f64::from(r))).collect();
+        let slope = growth(&grown, 100.0).unwrap();
+        assert!((slope - 20.0).abs() < 0.5, "{slope}");
+        assert!(growth(&grown[..1], 100.0).is_some(), "one run is enough where it is plain");
+        assert_eq!(growth(&grown, 1e5), None, "a hundredth of what arrives at least");
+    }
+
+    #[test]
+    fn what_drains_or_swings_or_stands_is_not() {
+        for level in [
+            (|_| 7.0) as fn(f64) -> f64,
+            |at| 1000.0 - 20.0 * at,
+            |at| 50.0 + 40.0 * libm::sin(at),
+            // It grew for a while and then no more.
+            |at| (40.0 * at).min(800.0),
+        ] {
+            let runs: Vec<_> = (0..5).map(|r| run(|at| level(at) + 0.1 * f64::from(r))).collect();
+            assert_eq!(growth(&runs, 100.0), None);
+        }
+    }
+}
