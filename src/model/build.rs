@@ -338,7 +338,7 @@ pub struct Prepared {
     /// Keys of a file by the law's text.
     pub keys: BTreeMap<String, Arc<Vec<u64>>>,
     /// Those of a client's own trace whose rows are rearranged, by (client, law).
-    arranged_keys: BTreeMap<(String, String), Arc<Vec<u64>>>,
+    pub arranged_keys: BTreeMap<(String, String), Arc<Vec<u64>>>,
     /// Latencies between regions.
     pub matrix: Vec<(String, String, f64)>,
 }

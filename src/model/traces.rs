@@ -28,7 +28,7 @@ pub struct Stamps {
 #[derive(Clone, Debug)]
 pub struct Rows {
     /// Instants from the start of the run, non-decreasing, ns.
-    times: Arc<Vec<u64>>,
+    pub times: Arc<Vec<u64>>,
     /// Place in the file of each, where that is not its own number.
     order: Option<Vec<u32>>,
     /// Rows that share a stamp come within so many ns after it.
@@ -74,7 +74,7 @@ pub(super) fn rows(
             let message = format!("read as {read}, `{file}` begins {years} years after 1970");
             problems.warn("W-TRACE", &path, message, format!("should it be `unit={unit}`?"));
         }
-        if let Some(rows) = Rows::new(trace, stamps, origin, &path, problems) {
+        if let Some(rows) = Rows::new(trace, &stamps, origin, &path, problems) {
             if finer.is_none() {
                 rows.compare(trace, design.duration, &path, problems);
             }
@@ -126,7 +126,7 @@ impl Stamps {
 impl Rows {
     fn new(
         trace: &TraceSpec,
-        stamps: Stamps,
+        stamps: &Stamps,
         origin: i128,
         path: &str,
         problems: &mut Problems,
@@ -217,7 +217,7 @@ impl Rows {
     }
 
     /// The instants of a replication and the length of one pass, at a speed.
-    pub(super) fn replay(&self, speed: f64, stream: Stream) -> (Arc<Vec<u64>>, u64) {
+    pub fn replay(&self, speed: f64, stream: Stream) -> (Arc<Vec<u64>>, u64) {
         let (first, last) = (self.times[0], self.times[self.times.len() - 1]);
         // A pass ends one mean gap after its last row, and not within that one's stamp.
         let length = scaled(last, speed) - scaled(first, speed);

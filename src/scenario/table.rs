@@ -111,7 +111,7 @@ impl Cells<'_> {
     fn log_cells(&self, column: &str, take: Take<'_>) -> Result<(), String> {
         let known = COMBINED.iter().position(|name| *name == column);
         let index = known.ok_or_else(|| {
-            let help = suggest(column, COMBINED.into_iter());
+            let help = suggest(column, COMBINED);
             let help = help.map_or(String::new(), |help| format!("; {help}"));
             format!("a log has no column `{}`{help}", shown(column))
         })?;
