@@ -35,6 +35,7 @@ pub(super) fn ended(fault: &FaultResults) -> String {
 }
 
 /// What left its level: what it was at first, how far it went and when, and whether it came back.
+#[allow(clippy::too_many_lines, reason = "a line for each kind of event")]
 pub(super) fn left(found: &Found, starts: &[f64]) -> String {
     let Found { kind, subject, what, value: reached, baseline, spell } = found;
     let number = |v: f64| value(Quantity::Number, v);

@@ -112,6 +112,7 @@ impl Frame {
 }
 
 /// The cold half: what only some designs carry.
+#[allow(clippy::struct_excessive_bools, reason = "marks that travel with a visit, each by itself")]
 #[derive(Clone, Copy, Debug)]
 pub struct Extra {
     /// Instant after which the answer is worth nothing; `u64::MAX`: none.

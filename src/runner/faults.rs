@@ -22,6 +22,7 @@ pub(super) struct OfClient {
 }
 
 /// The results of each fault; `all` are all requests of each replication, `clients` those of each client.
+#[allow(clippy::too_many_lines, reason = "a field of the results each")]
 pub(super) fn results(
     replications: &[Measured],
     all: &[Requests],
@@ -69,7 +70,8 @@ pub(super) fn results(
                 Estimate::mean_of(&times, confidence)
             };
             let each = parts.iter().zip(all).zip(replications);
-            let after = most(each.filter_map(|((f, r), m)| aftermath(f, r, m)).collect());
+            let after: Vec<Aftermath> = each.filter_map(|((f, r), m)| aftermath(f, r, m)).collect();
+            let after = most(&after);
             let empty: Vec<_> = after
                 .iter()
                 .map(|after| match after {
@@ -219,7 +221,7 @@ fn all_or_none(
 }
 
 /// Those that say what most of them say; of two things that are said as often, the worse.
-fn most(each: Vec<Aftermath>) -> Vec<Aftermath> {
+fn most(each: &[Aftermath]) -> Vec<Aftermath> {
     let of = |name: &str| -> Vec<Aftermath> {
         each.iter().copied().filter(|one| one.name() == name).collect()
     };

@@ -346,6 +346,7 @@ fn numbers_and_units_are_checked() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn names_and_designs_are_checked() {
     check(&[
         ("B34", "to: server", "to: sever", "5:46 E-REF", "`server`"),

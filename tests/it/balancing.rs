@@ -141,15 +141,12 @@ fn two_draws_of_two(rate: f64) -> f64 {
             for j in 0..=N {
                 let here = p[i][j];
                 // Twice the first, twice the second, or both.
-                let first = 0.25
-                    + 0.5
-                        * if i < j {
-                            1.0
-                        } else if i == j {
-                            0.5
-                        } else {
-                            0.0
-                        };
+                let shorter = match i.cmp(&j) {
+                    std::cmp::Ordering::Less => 1.0,
+                    std::cmp::Ordering::Equal => 0.5,
+                    std::cmp::Ordering::Greater => 0.0,
+                };
+                let first = 0.25 + 0.5 * shorter;
                 next[(i + 1).min(N)][j] += here * dt * rate * first;
                 next[i][(j + 1).min(N)] += here * dt * rate * (1.0 - first);
                 next[i.saturating_sub(1)][j] += here * dt;

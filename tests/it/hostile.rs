@@ -129,7 +129,7 @@ fn lists_that_multiply_are_refused() {
         (
             "name: mm1",
             format!("name: mm1\nslos: [{}]", list(1001, &|i| format!("p99(latency) < {}s", i + 1))),
-            "1001 SLOs",
+            "1001 expressions",
         ),
         (
             "nodes: {",

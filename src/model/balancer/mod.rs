@@ -39,7 +39,7 @@ pub struct LoadBalancerSpec {
     /// How the instance is chosen: `round_robin` (default), `random`, `least_requests`,
     /// `power_of_d(d=2)`, `peak_ewma`; by the request's key `consistent_hash(vnodes=100)`,
     /// `bounded_hash(vnodes=100 c=1.25)`, `rendezvous`; by session `sticky`. Ties go to the next after
-    /// the one chosen last. `power_of_d(d=2 replace=true)` may draw the same instance again, as HAProxy's
+    /// the one chosen last. `power_of_d(d=2 replace=true)` may draw the same instance again, as `HAProxy`'s
     /// `random(2)` does. `round_robin(smooth=true)` spreads weights evenly instead of drawing by them,
     /// as nginx does.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -171,7 +171,9 @@ impl Chooser {
     ) -> Option<usize> {
         let fit: Vec<usize> = (0..weights.len()).filter(|&g| fits(self, g)).collect();
         let weight = |g: usize| weights[g] - if g == 0 { 0.0 } else { weights[g - 1] };
-        fit.iter().for_each(|&g| self.owed[g] += weight(g));
+        for &g in &fit {
+            self.owed[g] += weight(g);
+        }
         // Shares of one are no exact numbers: what differs by less than a rounding is a tie.
         let more = |best: usize, &g: &usize| {
             if self.owed[g] > self.owed[best] + 1e-9 { g } else { best }
@@ -368,6 +370,7 @@ fn power_of_d(
 }
 
 /// The cheaper of two distinct ones of `n`; of equal ones the first in turn.
+#[allow(clippy::many_single_char_names, reason = "two instances and their costs, as in the papers")]
 fn two_choices(
     n: u32,
     draw: &mut Draw,

@@ -333,9 +333,10 @@ impl Server {
                     if world.carries { u64::from(world.frames.extra(slot).priority) } else { 0 };
                 workers.room.enter(slot, rank, world);
                 self.arm_patience(slot, world);
-                return if full {
-                    self.push_out(slot, world)
-                };
+                if full {
+                    self.push_out(slot, world);
+                }
+                return;
             }
             workers.busy.enter(now);
             world.frames[slot].flags |= HAS_WORKER;

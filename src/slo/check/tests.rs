@@ -85,6 +85,7 @@ fn sound_expressions_pass() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn faulty_expressions_are_explained() {
     for (text, code, phrase) in [
         // Grammar.
