@@ -319,7 +319,10 @@ impl<'e> Taker<'e> {
 pub fn unknown(what: &str, found: &str, known: &[&str]) -> ValueError {
     let names = known.iter().map(|k| k.split('(').next().unwrap_or_default());
     let help = match near(found, names) {
-        Some(name) => format!("did you mean `{name}`? known: {}", known.join(", ")),
+        Some(name) => {
+            let whole = known.iter().find(|k| k.split('(').next() == Some(name)).unwrap_or(&name);
+            format!("did you mean `{whole}`? known: {}", known.join(", "))
+        }
         None => format!("known: {}", known.join(", ")),
     };
     ValueError::new("E-ENUM", format!("unknown {what} `{}`", clip(found))).help(help)

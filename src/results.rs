@@ -212,6 +212,7 @@ pub struct NodeResults {
     pub instances_not_listed: u64,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_zero(n: &u64) -> bool {
     *n == 0
 }

@@ -13,7 +13,7 @@ use super::{
     kinds::NodeSpec,
     network::ZonesSpec,
     resilience::check::edge,
-    service::{Discipline, FullSpec, ServiceSpec, StepSpec},
+    service::{Discipline, FullRoomSpec, ServiceSpec, StepSpec},
     store::{ShardBy, StoreSpec},
 };
 pub use crate::problem::closest;
@@ -543,7 +543,7 @@ fn service_waits(spec: &ServiceSpec, path: &str, problems: &mut Problems) -> boo
 
 /// Who leaves a full waiting room.
 fn full(spec: &ServiceSpec, path: &str, problems: &mut Problems) {
-    if spec.full != Some(FullSpec::PushOut) {
+    if spec.full != Some(FullRoomSpec::PushOut) {
         return;
     }
     let ranks = matches!(

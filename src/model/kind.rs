@@ -61,6 +61,7 @@ pub struct Facts<'a> {
 }
 
 /// A call a node can make.
+#[allow(clippy::struct_excessive_bools, reason = "what may be said of a call, each by itself")]
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     /// Path of the call in the file.

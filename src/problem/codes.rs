@@ -33,6 +33,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E-PARTITION", "the sides of a partition do not fit"),
     ("E-RANGE", "a value is outside what is possible here"),
     ("E-REF", "a name that nothing has"),
+    ("E-REPL", "zones that do not fit the copies that stand in them"),
     ("E-RESOLUTION", "a time is no whole number of nanoseconds, or a size of bytes"),
     ("E-RETRY-BOMB", "retries of retries multiply beyond all measure"),
     ("E-SHARD", "shards, their limits or points on a ring do not fit"),
@@ -64,6 +65,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W-POLICY", "a policy that changes nothing here"),
     ("W-STICKY", "a sticky balancer without sessions"),
     ("W-TEMPLATE", "`${..}` is not replaced"),
+    ("W-TRACE", "a trace that probably does not say what is meant"),
     ("W-UNBOUNDED", "a service without any bound never saturates"),
     ("W-UNUSED", "something that nothing uses"),
 ];

@@ -8,7 +8,7 @@ use crate::{
         fault::uptime::UptimeBooks,
         probe::{
             ClientMeasured, HappenedWindow, InstanceMeasured, NodeMeasured, NodeWindow,
-            OperationMeasured, RequestSample, RequestWindow, Tally,
+            OperationMeasured, Outcome, RequestSample, RequestWindow, Tally, Undecided,
         },
     },
     results::{Evidence as _, Selection},
@@ -37,7 +37,7 @@ fn operation(name: &str, latencies: &[u64], failed: &[u64], in_flight: u64) -> O
     let window =
         RequestWindow { issued, outcomes, good, attempts: issued, lost: 0, latency: coarse };
     OperationMeasured {
-        waiting: Default::default(),
+        waiting: Undecided::default(),
         name: name.to_owned(),
         issued,
         outcomes,
@@ -63,7 +63,15 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         waiting.record(wait * SECOND);
     }
     let instance = |busy, arrivals| InstanceMeasured { busy, arrivals, ..Default::default() };
-    let window = NodeWindow { busy, departures: 3, ..Default::default() };
+    // One of four was refused; in the window none.
+    let served = |visits| {
+        let mut outcomes = Tally::default();
+        outcomes[Outcome::Ok as usize] = visits;
+        outcomes
+    };
+    let mut outcomes = served(3);
+    outcomes[Outcome::Rejected as usize] = 1;
+    let window = NodeWindow { busy, departures: 3, outcomes: served(3), ..Default::default() };
     NodeMeasured {
         uptime: UptimeBooks::default(),
         name: "server".to_owned(),
@@ -78,7 +86,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         waiting,
         service: Histogram::default(),
         response: Histogram::default(),
-        outcomes: Tally::default(),
+        outcomes,
         causes: BTreeMap::from([("queue_full", 1)]),
         instances: vec![instance(busy, 3), instance(0, 1)],
         windows: vec![NodeWindow::default(), window, NodeWindow::default()],
@@ -209,14 +217,14 @@ fn figures_of_nodes_are_integrals_over_the_span() {
     assert!((node.utilisation.value.unwrap() - 0.4).abs() < 1e-12);
     close(node.in_system, 2.0, 0.0);
     close(node.in_queue, 0.5, 0.0);
-    close(node.throughput, 0.4, 0.0);
+    close(node.throughput, 0.3, 0.0);
     // 4 of 8 visits waited.
     assert_eq!(node.wait_probability.value, Some(0.5));
     assert_eq!(node.per_instance.len(), 2);
     assert!((node.per_instance[0].utilisation.value.unwrap() - 0.8).abs() < 1e-12);
     assert_eq!(node.per_instance[0].keys_share.value, Some(0.75));
     assert_eq!(node.causes["queue_full"], 2);
-    assert_eq!(node.outcomes["rejected"], 0);
+    assert_eq!(node.outcomes["rejected"], 2);
 }
 
 #[test]

@@ -87,7 +87,9 @@ impl Rest {
                 list.iter().enumerate().for_each(|(i, item)| step(self, format!("[{i}]"), item));
             }
             Kind::Map(entries) => {
-                entries.iter().for_each(|e| step(self, e.key.clone(), &e.value));
+                for e in entries.iter() {
+                    step(self, e.key.clone(), &e.value);
+                }
             }
         }
     }

@@ -67,7 +67,7 @@ pub struct ScenarioSpec {
     /// [Objectives](#objectives), such as `p99(latency) <= 400ms`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slos: Vec<String>,
-    /// What must be seen for the run to show what it is to show, in the grammar of [targets](#targets): the signature of
+    /// What must be seen for the run to show what it is to show, in the grammar of [objectives](#objectives): the signature of
     /// an incident, such as `metastable(stall) == true`. Told as "as expected" or "not as expected". A variant is another
     /// design: it is held to these only if it names its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -658,8 +658,9 @@ fn meant(word: &str, depth: usize) -> Option<String> {
         stat if parse::is_stat(stat) => {
             return Some(format!("`{stat}` of what? For example `{stat}(latency) <= 250ms`"));
         }
-        "error_rate" | "errors" | "error_fraction" | "failure_rate" => "availability >= 99%",
-        "uptime" | "success_rate" => "availability >= 99%",
+        "error_rate" | "errors" | "error_fraction" | "failure_rate" | "uptime" | "success_rate" => {
+            "availability >= 99%"
+        }
         "rps" | "qps" | "rate" => "throughput >= 100/s",
         "response_time" | "latencies" | "duration" => "p99(latency) <= 250ms",
         _ => return None,

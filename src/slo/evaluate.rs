@@ -111,12 +111,12 @@ impl Judge<'_> {
 
     /// The requests an expression is about, of all replications.
     fn asked(&self, slo: &Slo) -> Option<Requests> {
-        let selection = match &slo.figure {
-            Figure::Requests(selection, _)
-            | Figure::Sample(selection, ..)
-            | Figure::Fraction(selection, ..)
-            | Figure::Windows(Series::Requests(selection, _), ..) => selection,
-            _ => return None,
+        let (Figure::Requests(selection, _)
+        | Figure::Sample(selection, ..)
+        | Figure::Fraction(selection, ..)
+        | Figure::Windows(Series::Requests(selection, _), ..)) = &slo.figure
+        else {
+            return None;
         };
         let mut all = Requests::default();
         self.evidence.requests(selection).iter().for_each(|part| all.merge(part));

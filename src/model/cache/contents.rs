@@ -17,6 +17,7 @@ use crate::{
 };
 
 /// What a cache can hold, and for how long.
+#[allow(clippy::struct_excessive_bools, reason = "as many words of the file, each by itself")]
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Entries, or bytes; `None`: everything.

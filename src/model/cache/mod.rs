@@ -252,9 +252,32 @@ impl Kind for CacheSpec {
         let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
         compiler.program = program;
         let read = if self.from.is_some() { FETCH } else { ALONE };
-        let parts = [read, ASIDE, FILL, GIVE_UP, FAILED, DENIED, DROP, WRITE, BEHIND, STILL_THERE];
-        let [read, aside, fill, give_up, failed, denied, drop, write, behind, still_there] =
-            parts.map(|parts| self.entry(parts, &mut compiler));
+        let parts = [
+            read,
+            ASIDE,
+            FILL,
+            GIVE_UP,
+            FAILED,
+            DENIED,
+            INVALIDATE,
+            DROP,
+            WRITE,
+            BEHIND,
+            STILL_THERE,
+        ];
+        let [
+            read,
+            aside,
+            fill,
+            give_up,
+            failed,
+            denied,
+            invalidate,
+            drop,
+            write,
+            behind,
+            still_there,
+        ] = parts.map(|parts| self.entry(parts, &mut compiler));
         let mut program = compiler.program;
         program.spaces = names.spaces(path.rsplit('/').next().unwrap_or(path));
         program.entries = names
@@ -268,7 +291,8 @@ impl Kind for CacheSpec {
                     Some(Verb::Release) => give_up,
                     Some(Verb::Fail) => failed,
                     Some(Verb::Deny) => denied,
-                    Some(Verb::Invalidate | Verb::Delete) => drop,
+                    Some(Verb::Invalidate) => invalidate,
+                    Some(Verb::Delete) => drop,
                     Some(Verb::Write | Verb::Cas | Verb::Increment) => write,
                     Some(Verb::WriteBehind) => behind,
                     Some(Verb::LookupStale) => still_there,
@@ -319,7 +343,8 @@ enum Part {
 }
 
 use CacheStep::{
-    Admit, Deny, Fail, Invalidate, Keep, LookAside, Lookup, Refresh, Refuse, Release, Remember,
+    Admit, Deny, Drop, Fail, Invalidate, Keep, LookAside, Lookup, Refresh, Refuse, Release,
+    Remember,
 };
 use Part::{Ask, Do, Latency, Reply};
 
@@ -349,7 +374,8 @@ const STILL_THERE: Parts = &[&[Do(Remember), Latency], HIT];
 const GIVE_UP: Parts = &[&[Do(Release)]];
 const FAILED: Parts = &[&[Do(Fail)]];
 const DENIED: Parts = &[&[Do(Deny)]];
-const DROP: Parts = &[&[Do(Invalidate), Latency]];
+const INVALIDATE: Parts = &[&[Do(Invalidate), Latency]];
+const DROP: Parts = &[&[Do(Drop), Latency]];
 const WRITE: Parts = &[&[Latency, Ask(Verb::Write), Do(Admit)]];
 const BEHIND: Parts = &[&[Do(Admit), Latency, Reply, Ask(Verb::Write)]];
 

@@ -10,6 +10,7 @@ use crate::{
     model::{
         build::{Design, Names, Op},
         cache::CacheSpec,
+        client::ClientSpec,
         kind::Verb,
         kinds::NodeSpec,
         service::StepSpec,
@@ -28,8 +29,8 @@ pub const ASIDE: [Verb; 7] = [
 ];
 
 impl Design {
-    /// The nodes behind each cache (`all`, or only those of caches that have several), in order. What a cache that is called directly admits
-    /// as it is, is of the cache itself (an empty name).
+    /// The nodes behind each cache (`all`, or only those of caches that have several), in order. What a cache
+    /// that is called directly admits as it is, is of the cache itself (an empty name).
     pub fn sources(&self, all: bool) -> BTreeMap<String, Vec<String>> {
         let mut aside: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for node in self.nodes.values().chain(self.later()) {
@@ -37,7 +38,7 @@ impl Design {
             service.lists().for_each(|steps| {
                 cached(steps, &mut |cache, store| {
                     aside.entry(cache.to_owned()).or_default().insert(store.to_owned());
-                })
+                });
             });
         }
         for (name, node) in &self.nodes {
@@ -64,13 +65,16 @@ impl Design {
 
     /// Whether anybody asks a cache as if it were a store.
     fn is_called(&self, cache: &str) -> bool {
-        let mut clients = self.clients.values().flat_map(|client| client.operations());
+        let mut clients = self.clients.values().flat_map(ClientSpec::operations);
         let nodes = self.nodes.values().chain(self.later());
-        let aside = |op: &Op| op.1.is_some_and(|verb| ASIDE.contains(&verb));
-        clients.any(|(_, o)| o.targets().iter().any(|(target, _)| target.0 == cache))
-            || nodes
-                .flat_map(|node| node.kind().outgoing(""))
-                .any(|call| call.target == cache && !call.operation.as_ref().is_some_and(aside))
+        // What is deleted is deleted whoever it is of: nothing is kept for that.
+        let aside = |op: &Op| op.1.is_some_and(|v| v == Verb::Delete || ASIDE.contains(&v));
+        clients.any(|(_, o)| {
+            let mut targets = o.targets().into_iter();
+            targets.any(|(target, verb)| target.0 == cache && verb != Some(Verb::Delete))
+        }) || nodes
+            .flat_map(|node| node.kind().outgoing(""))
+            .any(|call| call.target == cache && !call.operation.as_ref().is_some_and(aside))
     }
 }
 
@@ -100,8 +104,8 @@ impl Names<'_> {
     pub fn further_operations(&self) -> Vec<Op> {
         let most = self.sources.values().map(Vec::len).max().unwrap_or(0);
         let further = |n| ASIDE.map(|verb| (named(verb, n), Some(verb)));
-        let coalesces = |spec: &&NodeSpec| matches!(spec, NodeSpec::Cache(c) if c.coalesce == Some(true) || c.early.is_some());
-        let fail = self.specs.iter().any(|spec| coalesces(spec));
+        let coalesces = |spec: &NodeSpec| matches!(spec, NodeSpec::Cache(c) if c.coalesce == Some(true) || c.early.is_some());
+        let fail = self.specs.iter().any(coalesces);
         let fail = fail.then(|| (Verb::Fail.name().to_owned(), Some(Verb::Fail)));
         (1..most).flat_map(further).chain(fail).collect()
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Discipline, FullSpec, Literal, ServiceSpec, StepSpec,
+    Discipline, FullRoomSpec, Literal, ServiceSpec, StepSpec,
     background::{self, Background},
     compile::{Compiler, Spread},
     cores::Cores,
@@ -274,7 +274,7 @@ impl Kind for ServiceSpec {
         };
         let mut server = shape.server(id, path, assembly);
         server.patience = patience;
-        server.push_out = self.full == Some(FullSpec::PushOut);
+        server.push_out = self.full == Some(FullRoomSpec::PushOut);
         // Those of the instances were the last to be made.
         let first_tick = assembly.ticks.len() as u64 - shape.instances;
         let versions = assembly.names.versions(id);

@@ -34,6 +34,7 @@ impl Server {
     /// One step of a cache's program; `hit` is where a lookup that finds its key goes on. Whether the visit
     /// is to go on from there.
     #[inline(never)]
+    #[allow(clippy::too_many_lines, reason = "an arm for each step")]
     pub(super) fn cache_step(
         &mut self,
         slot: Slot,
@@ -80,6 +81,11 @@ impl Server {
             }
             CacheStep::Fail => failing = contents.land(key, ASIDE),
             CacheStep::Invalidate => contents.invalidate(key),
+            CacheStep::Drop => {
+                let plain = world.frames[slot].key;
+                contents.invalidate(plain);
+                self.program.spaces.iter().for_each(|space| contents.invalidate(plain ^ space));
+            }
             CacheStep::Refresh => {
                 if !contents.refresh(key, slot) {
                     self.finish(slot, Outcome::Ok, world);

@@ -67,7 +67,7 @@ pub struct ServiceSpec {
     /// Who is rejected when `queue` is full: the one that comes (`reject`, default), or the least urgent of
     /// all who wait and the one that comes (`push_out`): whoever its `discipline` would serve last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub full: Option<FullSpec>,
+    pub full: Option<FullRoomSpec>,
     /// Order of service: `fifo` (default), `lifo`, `random`, `priority`, `shortest_job`, `shared`
     /// (processor sharing), preemptive `lifo_preemptive`, `priority_preemptive`, `srpt`, and
     /// `adaptive_lifo`, `codel(target=5ms interval=100ms)`.
@@ -130,7 +130,7 @@ pub struct WarmSpec {
 /// Who is rejected when a waiting room is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum FullSpec {
+pub enum FullRoomSpec {
     /// The one that comes.
     Reject,
     /// The least urgent of all.

@@ -111,6 +111,8 @@ pub enum CacheStep {
     Keep,
     /// Takes it out.
     Invalidate,
+    /// A key is taken out, of whichever node behind the cache it is.
+    Drop,
     /// Leads a fetch of what is held, or ends as there is one.
     Refresh,
     /// Remembers that it cannot be read.

@@ -100,7 +100,8 @@ fn faulty_expressions_are_explained() {
         ("clients.golden.availability >= 99%", "E-REF", "did you mean `gold`?"),
         ("nodes.apo.utilisation <= 80%", "E-REF", "did you mean `api`?"),
         ("nodes.api.utilization <= 80%", "E-REF", "did you mean `utilisation`?"),
-        ("p99(latency to=last_token) <= 1s", "E-REF", "did you mean `first_token`?"),
+        ("p99(latency to=fist_token) <= 1s", "E-REF", "did you mean `first_token`?"),
+        ("p99(latency to=last_token) <= 1s", "E-REF", "known here: `first_token`"),
         ("requests(outcome=late) == 0", "E-REF", "no outcome `late`"),
         ("availability(klient=gold) >= 99%", "E-SLO", "did you mean `client`?"),
         ("availability(gold) >= 99%", "E-SLO", "selects nothing"),
@@ -119,7 +120,7 @@ fn faulty_expressions_are_explained() {
         ("availability(to=first_token) >= 99%", "E-SLO", "p99(latency to=first_token)"),
         ("availability of requests.issued >= 99%", "E-SLO", "expected one of"),
         ("availability >= 99% of requests.issued", "E-SLO", "two counts"),
-        ("p75(waiting_time node=api) <= 1s", "E-REF", "p50"),
+        ("p75(waiting_time node=api) <= 1s", "E-REF", "did you mean `p95`?"),
         // Windows.
         ("min(availability window=7s) >= 95%", "E-SLO", "multiples of `5s`"),
         ("min(availability window=1h) >= 95%", "E-SLO", "up to `9m`"),

@@ -146,7 +146,11 @@ fn breaker(entry: &Entry) -> Cases {
         .measure("frac_open", refused)
         .measure("frac_calls_rejected", refused)
         .measure("trips_per_second", trips)
-        .measure("backend_call_rate", "nodes.db.throughput");
+        .measure(
+            "backend_call_rate",
+            // Served and failed.
+            "nodes.db.throughput + nodes.db.throughput * nodes.db.outcomes.error / nodes.db.outcomes.ok",
+        );
     let reason = "results.json does not tell the other states apart";
     (vec![case], left_out(&["frac_closed", "frac_halfopen"], reason))
 }
