@@ -87,7 +87,7 @@ impl Rest {
                 list.iter().enumerate().for_each(|(i, item)| step(self, format!("[{i}]"), item));
             }
             Kind::Map(entries) => {
-                for e in entries.iter() {
+                for e in entries {
                     step(self, e.key.clone(), &e.value);
                 }
             }

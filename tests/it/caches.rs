@@ -593,6 +593,7 @@ nodes:
 ";
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn caches_are_checked() {
     assert_eq!(told(CACHED.as_bytes()), Vec::<String>::new());
     let capacity = "{capacity: 5}";

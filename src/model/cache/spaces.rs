@@ -104,8 +104,10 @@ impl Names<'_> {
     pub fn further_operations(&self) -> Vec<Op> {
         let most = self.sources.values().map(Vec::len).max().unwrap_or(0);
         let further = |n| ASIDE.map(|verb| (named(verb, n), Some(verb)));
-        let coalesces = |spec: &NodeSpec| matches!(spec, NodeSpec::Cache(c) if c.coalesce == Some(true) || c.early.is_some());
-        let fail = self.specs.iter().any(coalesces);
+        let fail = self.specs.iter().any(|spec| match spec {
+            NodeSpec::Cache(cache) => cache.coalesce == Some(true) || cache.early.is_some(),
+            _ => false,
+        });
         let fail = fail.then(|| (Verb::Fail.name().to_owned(), Some(Verb::Fail)));
         (1..most).flat_map(further).chain(fail).collect()
     }
