@@ -328,17 +328,13 @@ impl Chooser {
             return self.trees[group].least_from(self.turn[group] as usize);
         }
         let counts = &self.outstanding[first as usize..(first + n) as usize];
-        // Count and how many have their turn before in one word: the least is the first in turn of
-        // those with the least count.
+        // Count and distance from the one in turn in one word: the least is the first in turn of those with
+        // the least count. Those before the one in turn wrap round to the far end.
         let turn = self.turn[group];
-        let word = |(i, &c): (usize, &u32)| {
-            let i = i as u32;
-            let after = if i < turn { i + n - turn } else { i - turn };
-            u64::from(c) << 32 | u64::from(after)
-        };
+        let word =
+            |(i, &c): (usize, &u32)| u64::from(c) << 32 | u64::from((i as u32).wrapping_sub(turn));
         let best = counts.iter().enumerate().map(word).min().unwrap_or(0);
-        let at = best as u32 + turn;
-        (if at >= n { at - n } else { at }) as usize
+        (best as u32).wrapping_add(turn) as usize
     }
 }
 
