@@ -199,6 +199,10 @@ pub struct NodeResults {
     /// Caches only.
     #[serde(flatten)]
     pub cache: Option<CacheResults>,
+    /// Each thing of it that is bounded: `cores`, `workers`, `pool:db`, `bulkhead:db`, `lock:seat`, `memory`,
+    /// `threads`, `descriptors`. Locks for each key have no bound.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resources: BTreeMap<String, ResourceResults>,
     /// Number of instances that were up.
     pub instances: InstanceCounts,
     /// Stores: one entry per shard.
@@ -210,6 +214,26 @@ pub struct NodeResults {
     /// How many more instances there are than `per_instance` lists.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub instances_not_listed: u64,
+}
+
+/// Something of a node that is bounded.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ResourceResults {
+    /// How much of it there is in each instance (of a shared lock: in all), in things or bytes.
+    pub capacity: f64,
+    /// What was held / what there was in instances that were up. Of memory, threads and descriptors as it was at
+    /// the end of each window of the time series.
+    pub utilisation: Estimate,
+    /// Share of the windows in which it was full: held for 95 % or more, in three windows on end at least.
+    pub saturated: f64,
+    /// When that began, in most replications and after the warm-up, for at least half as long as it ever lasted: the
+    /// start of a window, s.
+    pub saturated_at: Option<f64>,
+    /// The instance (shard) that was full while others were not; null: all were, or none.
+    pub instance: Option<u64>,
+    /// The utilisation of each instance (at most 64), where there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instances: Vec<Option<f64>>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]

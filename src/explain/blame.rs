@@ -2,54 +2,90 @@
 //!
 //! **Invariant.** Only what was measured is divided; what is left over is shown as such.
 
-use super::watch::FULL;
 use crate::results::{
-    Blame, Bottleneck, Distribution, InstanceResults, NodeBlame, NodeResults, Results,
-    TimelineEvent,
+    Blame, Bottleneck, Distribution, NodeBlame, NodeResults, ResourceResults, Results,
 };
 
 /// An instance is named when it is busier than the average of all by this much.
 const HOTTER: f64 = 1.2;
-/// Share of a node's calls that wait for something else than a node before that is the bottleneck.
-const MOST: f64 = 0.5;
+/// Windows within which things that become full count as full at once.
+const AT_ONCE: usize = 3;
 
-/// The node that is full first after the quiet time, or, if none ever is, the one that is busiest over the
-/// run.
+/// What was full first; of what was full at once what the others wait for. If nothing ever was, what was
+/// busiest.
 pub fn bottleneck(results: &Results) -> Option<Bottleneck> {
-    let waits = |e: &TimelineEvent| e.kind == "waits_began" && e.value >= Some(MOST);
-    let mut events = results.timeline.events.iter();
-    if let Some(event) = events.find(|event| event.kind == "saturated" || waits(event)) {
-        let found = results.nodes.get(&event.subject).and_then(|n| one(results, &event.subject, n));
-        let waits_for = waits(event).then(|| event.of.clone());
-        return found.map(|of| Bottleneck { saturated_at: Some(event.at), waits_for, ..of });
-    }
-    let nodes = results.nodes.iter().filter_map(|(name, node)| one(results, name, node));
-    let bounded = nodes.filter(|node| node.utilisation.is_some());
-    bounded.reduce(|best, other| if other.utilisation > best.utilisation { other } else { best })
+    let all: Vec<Bottleneck> =
+        results.nodes.iter().flat_map(|(name, node)| each(name, node)).collect();
+    let full = all.iter().filter_map(|one| one.saturated_at);
+    let Some(first) = full.reduce(f64::min) else {
+        let more = |a: &Bottleneck, b: &Bottleneck| a.utilisation.partial_cmp(&b.utilisation);
+        return all.into_iter().reduce(|best, other| {
+            if more(&other, &best) == Some(std::cmp::Ordering::Greater) { other } else { best }
+        });
+    };
+    let series = &results.series;
+    let window = series.length.first().copied().unwrap_or_default();
+    let together = first + AT_ONCE as f64 * window;
+    let mut near: Vec<Bottleneck> =
+        all.into_iter().filter(|one| one.saturated_at.is_some_and(|at| at <= together)).collect();
+    let behind = |a: &str, b: &str| calls(results, a, b) && !calls(results, b, a);
+    // Who waits for another that is full is full because of it.
+    let deepest = (0..near.len()).find(|&i| {
+        let waits = |other: &Bottleneck| {
+            behind(&near[i].node, &other.node)
+                || near[i].node == other.node && rank(&other.resource) < rank(&near[i].resource)
+        };
+        !near.iter().any(waits)
+    });
+    Some(near.swap_remove(deepest.unwrap_or(0)))
 }
 
-/// How near a node is to its limit.
-fn one(results: &Results, name: &str, node: &NodeResults) -> Option<Bottleneck> {
-    let mean = node.utilisation.value;
-    let parts: &[InstanceResults] =
-        if node.shards.is_empty() { &node.per_instance } else { &node.shards };
-    let each = parts.iter().enumerate().filter_map(|(i, part)| Some((i, part.utilisation.value?)));
-    let hottest = each.reduce(|a, b| if b.1 > a.1 { b } else { a });
-    let above = |busy: f64| mean.is_some_and(|mean| busy > HOTTER * mean);
-    let hottest = hottest.filter(|(_, busy)| parts.len() > 1 && above(*busy));
-    let series = results.series.nodes.get(name)?;
-    let first = results.series.start.iter().position(|&start| start >= results.warm_up)?;
-    let windows = series.utilisation.get(first..)?;
-    let known = windows.iter().flatten().count();
-    let full = windows.iter().flatten().filter(|busy| **busy >= FULL).count();
-    Some(Bottleneck {
-        node: name.to_owned(),
-        instance: hottest.map(|(i, _)| i as u64),
-        utilisation: hottest.map(|(_, busy)| busy).or(mean),
-        waits_for: None,
-        saturated: if known == 0 { 0.0 } else { full as f64 / known as f64 },
-        saturated_at: None,
-    })
+/// Whether a node's work needs another's, however many calls away.
+fn calls(results: &Results, from: &str, to: &str) -> bool {
+    let (mut open, mut seen) = (vec![from], std::collections::BTreeSet::from([from]));
+    while let Some(at) = open.pop() {
+        for edge in results.design.edges.iter().filter(|edge| edge.from == at) {
+            if edge.to == to {
+                return true;
+            }
+            if seen.insert(&edge.to) {
+                open.push(&edge.to);
+            }
+        }
+    }
+    false
+}
+
+/// What is held while one waits for what: who has a worker waits for connections, locks, cores.
+fn rank(resource: &str) -> usize {
+    let order =
+        ["cores", "lock", "memory", "threads", "descriptors", "pool", "bulkhead", "workers"];
+    let kind = resource.split(':').next().unwrap_or_default();
+    order.iter().position(|one| *one == kind).unwrap_or(order.len())
+}
+
+/// How near each thing of a node is to its limit.
+fn each(name: &str, node: &NodeResults) -> Vec<Bottleneck> {
+    let one = |(resource, found): (&String, &ResourceResults)| {
+        let mean = found.utilisation.value;
+        let parts = found.instances.iter().enumerate().filter_map(|(i, used)| Some((i, (*used)?)));
+        let hottest = parts.reduce(|a, b| if b.1 > a.1 { b } else { a });
+        let hottest = hottest.filter(|(_, used)| mean.is_some_and(|mean| *used > HOTTER * mean));
+        let instance = match found.saturated_at {
+            Some(_) => found.instance,
+            None => hottest.map(|(i, _)| i as u64),
+        };
+        let of = |i: u64| found.instances.get(i as usize).copied().flatten();
+        Bottleneck {
+            node: name.to_owned(),
+            instance,
+            resource: resource.clone(),
+            utilisation: instance.and_then(of).or(mean),
+            saturated: found.saturated,
+            saturated_at: found.saturated_at,
+        }
+    };
+    node.resources.iter().map(one).collect()
 }
 
 /// Where the time of a mean request went.

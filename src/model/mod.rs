@@ -10,6 +10,7 @@ pub mod alert;
 mod any_node;
 mod audit;
 pub mod balancer;
+pub mod bounded;
 pub mod build;
 pub mod cache;
 pub mod check;

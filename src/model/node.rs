@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use super::{cache::contents::CacheBooks, frame::Slot, world::World};
+use super::{bounded::Bounded, cache::contents::CacheBooks, frame::Slot, world::World};
 
 /// Index of an entity: nodes in name order, then clients in name order.
 pub type NodeId = u16;
@@ -45,6 +45,15 @@ pub trait Node: Any + Send {
     fn start(&mut self, _world: &mut World) {}
     /// Running sums of each instance up to `now`, from the start of the run.
     fn books(&self, now: u64) -> Vec<InstanceBooks>;
+    /// What `busy` of the books counts, where that is bounded, and what is bounded besides.
+    fn bounded(&self) -> (&'static str, Vec<Bounded>) {
+        ("cores", Vec::new())
+    }
+    /// What is held of each of the latter: instance by instance, the integral up to `now`, unit-ns, or how much it
+    /// is where it is sampled.
+    fn held(&self, _now: u64) -> Vec<u128> {
+        Vec::new()
+    }
 }
 
 /// Running sums of one instance from the start of the run.
@@ -66,6 +75,15 @@ pub struct InstanceBooks {
     pub down: u128,
     /// Caches: lookups and what became of them.
     pub cache: CacheBooks,
+}
+
+/// Departures of one instance that are no good answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unserved {
+    /// Turned away, failed, given up as too late, lost in a crash.
+    pub failed: u64,
+    /// Called off because nobody needed them any more.
+    pub needless: u64,
 }
 
 impl InstanceBooks {

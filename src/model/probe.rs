@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{cache::contents::CacheBooks, fault::uptime::UptimeBooks};
+use super::{bounded::Held, cache::contents::CacheBooks, fault::uptime::UptimeBooks};
 use crate::stats::{CoarseHistogram, Histogram};
 use crate::units::SimTime;
 
@@ -361,6 +361,8 @@ pub struct NodeMeasured {
     pub causes: BTreeMap<&'static str, u64>,
     /// Per instance (per shard of a store).
     pub instances: Vec<InstanceMeasured>,
+    /// What was held of each thing that is bounded; first what `utilisation` counts.
+    pub held: Vec<Held>,
     /// By window, over the whole run, warm-up included.
     pub windows: Vec<NodeWindow>,
 }

@@ -174,6 +174,8 @@ pub struct NodeSnapshot {
     pub uptime: UptimeBooks,
     /// Instances.
     pub instances: Vec<InstanceBooks>,
+    /// What they hold of each further thing that is bounded, instance by instance (`bounded.rs`).
+    pub held: Vec<u128>,
 }
 
 /// Everything recorded in one replication.

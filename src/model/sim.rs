@@ -11,6 +11,7 @@ use std::{
 use super::{
     alert::monitor::Monitor,
     any_node::AnyNode,
+    bounded::{Bounded, held},
     build::{Assembly, Names, Prepared},
     fault::{hosts::Hosts, timeline::Timeline},
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, IN_ROOM, Slot},
@@ -372,6 +373,7 @@ impl Simulation {
                 outcomes: r.outcomes,
                 causes: r.causes.clone(),
                 uptime: self.world.hosts.uptime_of(i, now),
+                held: self.nodes[i].held(now),
             })
             .collect();
         Snapshot { at: now, nodes, uptime: self.world.hosts.uptime(now) }
@@ -521,7 +523,17 @@ impl Simulation {
                 cache: b.cache.since(a.cache),
             })
             .collect();
+        let (first, further) = self.nodes[i].bounded();
+        let counted = facts.capacity.map(|capacity| Bounded {
+            name: first.to_owned(),
+            capacity,
+            each: true,
+            sampled: false,
+        });
+        let is_counted = counted.is_some();
+        let things: Vec<Bounded> = counted.into_iter().chain(further).collect();
         NodeMeasured {
+            held: held(&things, is_counted, i, (&self.span_snapshot, bounds)),
             name: names.nodes[i].to_owned(),
             uptime: to.uptime.since(from.uptime),
             kind: facts.kind,

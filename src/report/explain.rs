@@ -135,41 +135,53 @@ fn again(fault: &FaultResults) -> String {
     }
 }
 
-/// The node that is nearest to its limit.
+/// What was full first, or is nearest to its limit.
 pub(crate) fn bottleneck(results: &Results) -> Option<String> {
     let found = results.bottleneck.as_ref()?;
     let share = |v: f64| value(Quantity::Share, v);
+    let node = results.nodes.get(&found.node);
+    let sharded = node.is_some_and(|node| !node.shards.is_empty());
+    let several = node.is_some_and(|node| node.shards.len().max(node.per_instance.len()) > 1);
     let part = match found.instance {
-        Some(i) if results.nodes.get(&found.node).is_some_and(|n| !n.shards.is_empty()) => {
-            format!(" (shard {i})")
-        }
-        Some(i) => format!(" (instance {i})"),
+        Some(i) if sharded => format!(", shard {i}"),
+        Some(i) => format!(", instance {i}"),
+        None if several && sharded => ", all shards".to_owned(),
+        None if several => ", all instances".to_owned(),
         None => String::new(),
     };
-    let busy = found
-        .utilisation
-        .map_or("has no bound of its own".to_owned(), |v| format!("busy {} of the time", share(v)));
-    if let Some((what, at)) = found.waits_for.as_ref().zip(found.saturated_at) {
-        let at = clock(at);
-        return Some(format!(
-            "{}: most of its calls wait for {what} from {at} on; {busy}.",
-            found.node
-        ));
+    let used = found.utilisation.unwrap_or_default();
+    Some(match found.saturated_at {
+        Some(at) => format!(
+            "{}: {}{part}, full from {} on, in {} of all windows; {} in use over the run.",
+            found.node,
+            thing(&found.resource),
+            clock(at),
+            share(found.saturated),
+            share(used)
+        ),
+        None if used < BUSY => format!(
+            "none: nothing is near its limit; the most used is {}: {}{part}, {}.",
+            found.node,
+            thing(&found.resource),
+            share(used)
+        ),
+        None => format!(
+            "{}: {}{part}, {} in use; never full for long.",
+            found.node,
+            thing(&found.resource),
+            share(used)
+        ),
+    })
+}
+
+/// A resource in words.
+pub(crate) fn thing(resource: &str) -> String {
+    match resource.split_once(':') {
+        Some(("pool", to)) => format!("connections to {}", clean(to)),
+        Some(("bulkhead", to)) => format!("the bulkhead to {}", clean(to)),
+        Some(("lock", name)) => format!("the lock {}", clean(name)),
+        _ => clean(resource),
     }
-    let full = match (found.saturated_at, found.saturated) {
-        (Some(at), often) => {
-            format!("; first full at {}, and in {} of all windows", clock(at), share(often))
-        }
-        (None, 0.0) if found.utilisation < Some(BUSY) => {
-            return Some(format!(
-                "none: no node is near its limit; the busiest is {}{part}, {busy}.",
-                found.node
-            ));
-        }
-        (None, 0.0) => "; no node is ever full".to_owned(),
-        (None, often) => format!("; full in {} of all windows", share(often)),
-    };
-    Some(format!("{}{part}: {busy}{full}.", found.node))
 }
 
 /// Where the time of a mean request went, node by node, the largest part first.
@@ -235,13 +247,16 @@ mod tests {
         assert!(quiet.contains("the rest: 11 ms"), "{quiet}");
         let idle = crate::results::Bottleneck {
             node: "api".into(),
+            resource: "pool:db".into(),
             utilisation: Some(0.03),
             ..Default::default()
         };
         results.bottleneck = Some(idle);
         let idle = text(&results, 100);
         assert!(
-            idle.contains("none: no node is near its limit; the busiest is api, busy 3"),
+            idle.contains(
+                "none: nothing is near its limit; the most used is api: connections to db"
+            ),
             "{idle}"
         );
         results.blame.get_or_insert_default().remainder = -0.5;

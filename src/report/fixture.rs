@@ -65,6 +65,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
     };
     let parts = vec![part; instances as usize];
     NodeResults {
+        resources: std::collections::BTreeMap::new(),
         cache: None,
         kind: kind.into(),
         utilisation: if bounded { estimate(load, 0.01) } else { Estimate::default() },
@@ -292,7 +293,7 @@ pub(crate) fn shop() -> Results {
             node: "api".into(),
             instance: Some(3),
             utilisation: Some(0.62),
-            waits_for: None,
+            resource: "cores".into(),
             saturated: 0.11,
             saturated_at: Some(350.0),
         }),

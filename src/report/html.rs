@@ -11,7 +11,7 @@ use super::{
     table::{
         ALERT_COLUMNS, FAULT_COLUMNS, availability, availability_around, growing, hanging,
         instances, issued, kind, outcomes, p99_of_all, per_run, recovered, slo_measured,
-        slo_remark, some_failed, up, when, words,
+        slo_remark, some_failed, up, used, when, words,
     },
     text::{Quantity, clean, clock, count, duration, escape, estimate, plural, value},
 };
@@ -272,7 +272,7 @@ fn nodes(out: &mut String, results: &Results) {
             Cell::plain(name.clone()),
             Cell { class: "left", text: kind(node) },
             Cell::plain(instances(node)),
-            Cell::plain(estimate(Quantity::Share, &node.utilisation)),
+            Cell::plain(used(node, |share| estimate(Quantity::Share, share))),
             Cell::plain(estimate(Quantity::Rate, &node.throughput)),
             Cell::plain(estimate(Quantity::Duration, &node.waiting_time.mean)),
             Cell::plain(estimate(Quantity::Share, &node.wait_probability)),

@@ -12,7 +12,7 @@ use super::text::{
 };
 use crate::results::{
     Distribution, Estimate, FaultResults, Hanging, NodeResults, RequestCounts, RequestFigures,
-    Results, SloResult,
+    ResourceResults, Results, SloResult,
 };
 
 /// Narrowest terminal that is served; narrower ones wrap.
@@ -297,7 +297,7 @@ fn nodes(results: &Results, roomy: bool) -> Grid {
         grid.rows.push(vec![
             name,
             instances(node),
-            cell(Quantity::Share, &node.utilisation, intervals),
+            used(node, |share| cell(Quantity::Share, share, intervals)),
             cell(Quantity::Rate, &node.throughput, false),
             cell(Quantity::Duration, &node.waiting_time.mean, false),
             cell(Quantity::Number, &node.in_queue, false),
@@ -422,6 +422,20 @@ pub(crate) fn availability_around(
         return "none decided".to_owned();
     }
     cell(Quantity::Share, side, intervals)
+}
+
+/// A resource must be fuller than what `utilisation` counts by so much to be shown in its place.
+const FULLER: f64 = 0.1;
+
+/// How busy a node was; of what it has much less left of, with its name.
+pub(crate) fn used(node: &NodeResults, show: impl Fn(&Estimate) -> String) -> String {
+    let counted = node.utilisation.value.unwrap_or_default();
+    let of = |one: &ResourceResults| one.utilisation.value.unwrap_or_default();
+    let fullest = node.resources.iter().max_by(|a, b| of(a.1).total_cmp(&of(b.1)));
+    match fullest.filter(|(_, one)| of(one) > counted + FULLER) {
+        Some((name, one)) => format!("{} {}", show(&one.utilisation), shorten(name, 16)),
+        None => show(&node.utilisation),
+    }
 }
 
 /// Which queues still grow as the run ends.

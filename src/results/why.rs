@@ -53,17 +53,16 @@ pub struct TimelineEvent {
 pub struct Bottleneck {
     /// Its name.
     pub node: String,
-    /// Its busiest instance (shard), where one is far above the average of all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The instance (shard) that was full, or is far busier than the average; null: all are alike.
+    #[serde(default)]
     pub instance: Option<u64>,
-    /// Busy time / capacity over the run; null: it has no bound.
+    /// What was held / what there was, over the run.
     pub utilisation: Option<f64>,
-    /// What most of its calls wait for, if that was full before any node: `a connection`, `the bulkhead`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub waits_for: Option<String>,
-    /// Share of the windows in which it was full: busy for 95 % of the time or more.
+    /// What of it: a name among its `resources`.
+    pub resource: String,
+    /// Share of the windows in which it was full: held for 95 % or more.
     pub saturated: f64,
-    /// When it became full (its calls waited), if it was not from the start, s.
+    /// When it was full first, s; null: it never was.
     pub saturated_at: Option<f64>,
 }
 

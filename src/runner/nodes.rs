@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::merge::window_spans;
 use crate::{
     model::{
+        bounded::{Full, Held},
         cache::contents::CacheBooks,
         fault::uptime::UptimeBooks,
         probe::{InstanceMeasured, Measured, NodeMeasured, NodeWindow, successes},
     },
     results::{
         CacheResults, Estimate, InstanceCounts, InstanceResults, NodeResults, NodeSeries, OUTCOMES,
-        UptimeResults, distribution, growth, seconds,
+        ResourceResults, UptimeResults, distribution, growth, seconds,
     },
     stats::{self, Histogram},
 };
@@ -41,9 +42,80 @@ pub(super) fn results(
         .map(|(index, node)| {
             let queue_growth = queue_growth(replications, index, warm_up);
             let results = node_results(&of(index), confidence);
-            (node.name.clone(), NodeResults { queue_growth, ..results })
+            let resources = resources(replications, index, warm_up, confidence);
+            (node.name.clone(), NodeResults { queue_growth, resources, ..results })
         })
         .collect()
+}
+
+/// What was held of each thing of a node that is bounded.
+fn resources(
+    replications: &[Measured],
+    index: usize,
+    warm_up: u64,
+    confidence: f64,
+) -> BTreeMap<String, ResourceResults> {
+    let first = &replications[0].nodes[index];
+    let one = |which: usize| {
+        let each: Vec<&Held> = replications.iter().map(|m| &m.nodes[index].held[which]).collect();
+        let share = |(held, room): (f64, f64)| (room > 0.0).then(|| held / room);
+        let total = |held: &Held| {
+            let parts = held.instances.iter();
+            parts.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+        };
+        let used: Vec<Option<f64>> = each.iter().map(|held| share(total(held))).collect();
+        let of_instance = |i: usize| {
+            let used: Vec<f64> = each.iter().filter_map(|held| share(held.instances[i])).collect();
+            stats::mean(&used)
+        };
+        let parts = each[0].instances.len();
+        let (mut full, mut all) = (0, 0);
+        let spans: Vec<_> = replications.iter().map(window_spans).collect();
+        // By window: who was full in most replications.
+        let mut found: Vec<Option<Full>> = Vec::new();
+        for w in 0..spans.iter().map(Vec::len).max().unwrap_or_default() {
+            let seen = spans.iter().zip(&each);
+            let seen = seen.filter(|(s, _)| s.get(w).is_some_and(|s| s.0 >= warm_up && s.1 > s.0));
+            let seen: Vec<Option<Full>> = seen.map(|(_, held)| held.full[w]).collect();
+            let who: Vec<Full> = seen.iter().copied().flatten().collect();
+            (full, all) = (full + who.len(), all + seen.len());
+            let one = if who.contains(&Full::All) { Some(Full::All) } else { who.first().copied() };
+            found.push(one.filter(|_| 2 * who.len() >= seen.len()));
+        }
+        let first = lasting(&found);
+        let instance = match first.and_then(|w| found[w]) {
+            Some(Full::One(i)) if parts > 1 => Some(u64::from(i)),
+            _ => None,
+        };
+        let results = ResourceResults {
+            capacity: each[0].capacity,
+            utilisation: Estimate::mean_of(&used, confidence).fraction(),
+            saturated: if all > 0 { full as f64 / all as f64 } else { 0.0 },
+            saturated_at: first.and_then(|w| spans[0].get(w)).map(|span| seconds(span.0)),
+            instance,
+            instances: if parts > 1 {
+                (0..parts.min(LISTED_INSTANCES)).map(of_instance).collect()
+            } else {
+                Vec::new()
+            },
+        };
+        (each[0].name.clone(), results)
+    };
+    (0..first.held.len()).map(one).collect()
+}
+
+/// Where the first run of windows begins that lasts half as long as the longest one, or longer: shorter ones may be
+/// chance.
+fn lasting(full: &[Option<Full>]) -> Option<usize> {
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for (w, _) in full.iter().enumerate().filter(|(_, one)| one.is_some()) {
+        match runs.last_mut() {
+            Some((start, length)) if *start + *length == w => *length += 1,
+            _ => runs.push((w, 1)),
+        }
+    }
+    let longest = runs.iter().map(|run| run.1).max()?;
+    runs.into_iter().find(|run| 2 * run.1 >= longest).map(|run| run.0)
 }
 
 /// How fast the queue of a node still grows as the runs end, per second.
@@ -89,6 +161,7 @@ fn node_results(parts: &[&NodeMeasured], confidence: f64) -> NodeResults {
         in_system: mean(&|n| over(n.in_system as f64, n.span)),
         in_queue: mean(&|n| over(n.in_queue as f64, n.span)),
         queue_growth: None,
+        resources: BTreeMap::new(),
         wait_probability: Estimate::ratio_of(&waits, confidence).fraction(),
         waiting_time: sample(|n| &n.waiting),
         service_time: sample(|n| &n.service),

@@ -73,6 +73,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
     outcomes[Outcome::Rejected as usize] = 1;
     let window = NodeWindow { busy, departures: 3, outcomes: served(3), ..Default::default() };
     NodeMeasured {
+        held: vec![],
         uptime: UptimeBooks::default(),
         name: "server".to_owned(),
         kind: "service",

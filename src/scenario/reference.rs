@@ -35,6 +35,7 @@ slos:
   - min(availability window=1m) >= 95%                       # in the worst minute
   - requests.timeout <= 1% of requests.issued                # one count as a part of another
   - max(nodes.api.utilisation window=5s) <= 80%              # of one node
+  - nodes.api.resources.workers.utilisation <= 80%            # also cores, pool:db, lock:seat, memory, ..
   - p99(waiting_time node=api) <= 50ms in 90% of runs        # in so many of the replications
   - availability(during=az-loss) >= 90%                      # of requests intended while a fault held
   - p99(latency operation=browse after=az-loss) <= 400ms     # or `before=` it

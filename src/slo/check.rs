@@ -16,8 +16,8 @@ use crate::{
     expr::percentile,
     problem::{Problem, Problems, Severity, closest},
     results::{
-        CacheResults, Distribution, NodeResults, OUTCOMES, RequestFigures, SIDES, Selection,
-        UptimeResults,
+        CacheResults, Distribution, NodeResults, OUTCOMES, RequestFigures, ResourceResults, SIDES,
+        Selection, UptimeResults,
     },
     units::{Count, Fraction, Number, Rate, SimDuration, ValueError},
 };
@@ -422,8 +422,14 @@ impl Checker<'_> {
         if let Some(node) = selectors.node {
             path.extend(outcome_segment(&path, "outcomes", selectors.outcome)?);
             let counts = path.len() == 2 && (path[0] == "outcomes" || path[0] == "causes");
-            let dimension =
-                if counts { Dimension::Count } else { in_shape(&shape(&any_node()), &path)? };
+            let dimension = match path.as_slice() {
+                _ if counts => Dimension::Count,
+                [of, name, rest @ ..] if of == "resources" && !rest.is_empty() => {
+                    resource(name)?;
+                    in_shape(&shape(&ResourceResults::default()), rest)?
+                }
+                _ => in_shape(&shape(&any_node()), &path)?,
+            };
             return Ok((Figure::Node(node, path), dimension));
         }
         let uptime = shape(&UptimeResults::default());
@@ -572,6 +578,18 @@ fn in_shape(shape: &Json, path: &[String]) -> Checked<Dimension> {
     }
 }
 
+/// An error unless something can be called so. Whether the node has it is known after the run.
+fn resource(name: &str) -> Checked<()> {
+    const THINGS: [&str; 5] = ["cores", "workers", "memory", "threads", "descriptors"];
+    const OF: [&str; 3] = ["pool", "bulkhead", "lock"];
+    let part = name.split_once(':').map(|(kind, of)| OF.contains(&kind) && !of.is_empty());
+    if part.unwrap_or_else(|| THINGS.contains(&name)) {
+        return Ok(());
+    }
+    let help = "there are `cores`, `workers`, `pool:db`, `bulkhead:db`, `lock:seat`, `memory`, `threads`, `descriptors`";
+    Err(fault("E-REF", format!("there is no resource `{name}`"), Some(help.to_owned())))
+}
+
 /// A node with everything some kind of node has.
 fn any_node() -> NodeResults {
     NodeResults { cache: Some(CacheResults::default()), ..NodeResults::default() }
@@ -592,7 +610,8 @@ fn dimension(path: &[String]) -> Dimension {
         ) => Dimension::Number,
         ("goodput" | "throughput", _) => Dimension::PerSecond,
         (
-            "availability" | "utilisation" | "wait_probability" | "availability_time" | "hit_ratio",
+            "availability" | "utilisation" | "saturated" | "wait_probability" | "availability_time"
+            | "hit_ratio",
             _,
         ) => Dimension::Fraction,
         _ => Dimension::Seconds,

@@ -278,7 +278,7 @@ impl Reader<'_> {
 }
 
 fn is_path(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':')
 }
 
 fn is_value(c: char) -> bool {

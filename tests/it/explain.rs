@@ -254,14 +254,15 @@ fn each_incident_tells_its_story_in_order() {
 
 #[test]
 fn the_bottleneck_is_what_was_full_first() {
-    for (name, node, waits_for) in [
-        ("metastable-retry-storm", "db", None),
-        ("timeout-cascade", "db", None),
-        ("pool-exhaustion", "shop", Some("a connection")),
+    for (name, node, resource) in [
+        ("metastable-retry-storm", "db", "cores"),
+        ("timeout-cascade", "db", "cores"),
+        ("pool-exhaustion", "shop", "pool:db"),
     ] {
         let found = incident(name, "").bottleneck.unwrap();
-        assert_eq!((found.node.as_str(), found.waits_for.as_deref()), (node, waits_for), "{name}");
-        assert!(found.saturated_at >= Some(60.0), "{name}: {found:?}");
+        assert_eq!((found.node.as_str(), found.resource.as_str()), (node, resource), "{name}");
+        // The window before may be full by chance.
+        assert!(found.saturated_at >= Some(58.0), "{name}: {found:?}");
     }
     // Nothing is full: the busiest one.
     let found = incident("sinkhole", "random").bottleneck.unwrap();
@@ -435,7 +436,7 @@ fn explain_says_the_same_of_a_file_and_of_its_folder() {
     };
     let text = said("explain mm1.yaml --jobs 1");
     assert_eq!(files(w.path()).len(), 2, "explain writes nothing");
-    assert!(text.contains("Nothing happened") && text.contains("server: busy 9"), "{text}");
+    assert!(text.contains("Nothing happened") && text.contains("server: cores, "), "{text}");
     assert!(text.contains("Variants: fast (--variants runs them)"), "{text}");
     assert_eq!(said("explain mm1.yaml --jobs 3"), text);
     said("run mm1.yaml");

@@ -237,3 +237,74 @@ fn a_pause_that_ends_as_something_else_begins_keeps_its_books() {
     near(number(&lost, "nodes.s.causes.crashed"), 50.0, 1.0);
     near(number(&lost, "nodes.s.causes.connection_refused"), 50.0, 1.0);
 }
+
+/// What was full first of a design.
+fn bottleneck(found: &Value) -> (&str, &str, Option<u64>, Option<f64>) {
+    let it = &found["bottleneck"];
+    let word = |key: &str| it[key].as_str().unwrap();
+    (word("node"), word("resource"), it["instance"].as_u64(), it["saturated_at"].as_f64())
+}
+
+#[test]
+fn workers_that_all_wait_are_full() {
+    let nodes = "api: {service: {instances: 2, cores: 4, workers: 50, queue: 20, endpoints: {default: [{work: 1ms}, {call: slow}]}}}, \
+                 slow: {external: {latency: 200ms}}";
+    let slow = "{id: s, at: 2m, for: 1m, slow: {node: slow, factor: 12}}";
+    let found = results("5m", "arrivals: poisson(60/s), to: api", nodes, slow);
+    let (node, resource, instance, at) = bottleneck(&found);
+    assert_eq!((node, resource, instance), ("api", "workers", None));
+    near(at.unwrap(), 122.0, 2.0);
+    // Ten of a hundred workers wait before, all of them for a minute.
+    near(number(&found, "nodes.api.resources.workers.capacity"), 50.0, 0.0);
+    near(number(&found, "nodes.api.resources.workers.utilisation"), 0.3, 0.03);
+    near(number(&found, "nodes.api.resources.workers.saturated"), 0.2, 0.03);
+    near(number(&found, "nodes.api.resources.cores.utilisation"), 0.006, 0.002);
+}
+
+#[test]
+fn whatever_is_held_has_its_utilisation() {
+    // Twenty a second hold the lock for 10 ms, a connection for 15 ms, one of four places for 15 ms.
+    let nodes = "app: {service: {workers: 10, cores: 8, limits: {threads: {max: 20, base: 5, per_request: 1}}, \
+                 endpoints: {default: [{lock: {name: seat, do: [{work: 10ms}]}}, {call: db}]}, \
+                 dependencies: {db: {pool: 3, bulkhead: 4}}}}, db: {service: {cores: 2, work: 15ms}}";
+    let found = results("100s", "arrivals: constant(20/s), to: app", nodes, "");
+    let used = |what: &str| number(&found, &format!("nodes.app.resources.{what}.utilisation"));
+    near(used("lock:seat"), 0.2, 1e-3);
+    near(used("pool:db"), 0.1, 1e-3);
+    near(used("bulkhead:db"), 0.075, 1e-3);
+    near(used("workers"), 0.05, 1e-3);
+    near(used("cores"), 0.025, 1e-3);
+    // Five threads of twenty are used anyway, half a request is inside.
+    assert!((0.25..=0.3).contains(&used("threads")), "{}", used("threads"));
+    near(number(&found, "nodes.db.resources.cores.utilisation"), 0.15, 1e-3);
+}
+
+#[test]
+fn what_a_dead_process_held_is_free() {
+    // The lock is held for ever, until the process dies at 50 s; later nobody comes.
+    let nodes = "app: {service: {endpoints: {default: [{lock: {name: seat, do: [{call: gone}]}}], }, \
+                 dependencies: {gone: {pool: 1}}}}, gone: {service: {work: 1000s, cores: 1}}";
+    let client =
+        "arrivals: constant(1/s), to: app, load: [{at: 0s, factor: 1}, {at: 40s, factor: 0}]";
+    let crash = "{id: c, at: 50s, for: 1ms, crash: {node: app, process: true}}";
+    let found = results("100s", client, &nodes.replace("], }", "]}"), crash);
+    for what in ["lock:seat", "pool:db".replace("db", "gone").as_str()] {
+        near(number(&found, &format!("nodes.app.resources.{what}.utilisation")), 0.5, 0.02);
+    }
+}
+
+#[test]
+fn the_one_that_is_full_is_named() {
+    let shipped = |name: &str| {
+        let path = format!("{}/scenarios/{name}.yaml", env!("CARGO_MANIFEST_DIR"));
+        results_of(&std::fs::read_to_string(path).unwrap(), 1)
+    };
+    let found = shipped("gray-failure");
+    let (node, resource, instance, at) = bottleneck(&found);
+    assert_eq!((node, resource, instance), ("api", "cores", Some(0)));
+    near(at.unwrap(), 60.0, 4.0);
+    let found = shipped("lock-contention");
+    let (node, resource, ..) = bottleneck(&found);
+    assert_eq!((node, resource), ("orders", "lock:table"));
+    near(number(&found, "nodes.orders.resources.lock:table.utilisation"), 0.9, 0.03);
+}

@@ -124,6 +124,19 @@ pub enum Due {
 }
 
 impl Guard {
+    /// Integrals of what is held of the bulkhead and of the pool from time 0.
+    pub fn held(&self, now: u64) -> [u128; 2] {
+        [self.bulkhead.until(now), self.pool.until(now)]
+    }
+
+    /// The process is gone, with all it knew; what was held is remembered.
+    pub fn restart(&mut self, now: u64) {
+        let Self { mut bulkhead, mut pool, .. } = std::mem::take(self);
+        bulkhead.clear(now);
+        pool.clear(now);
+        (self.bulkhead, self.pool) = (bulkhead, pool);
+    }
+
     /// Takes the attempt of a frame as far as it gets now; whether it may be sent. If not, the frame
     /// waits: for its timer or in line, no longer than to `deadline`.
     #[inline(always)]

@@ -11,6 +11,7 @@ use crate::{
     engine::law::DurationLaw,
     model::{
         frame::Slot,
+        node::Area,
         service::program::Demand,
         world::{Span, World},
     },
@@ -98,7 +99,7 @@ pub struct PermitPolicy {
 #[derive(Clone, Debug, Default)]
 pub struct Permits {
     /// Permits held.
-    held: u64,
+    held: Area,
     /// Since when each open connection has not been used.
     idle: Vec<u64>,
     /// Who waits.
@@ -115,15 +116,27 @@ pub enum Permit {
 }
 
 impl Permits {
+    /// Integral of the permits held from time 0, permit-ns.
+    pub fn until(&self, now: u64) -> u128 {
+        self.held.until(now)
+    }
+
+    /// The process is gone with all who held or wanted one.
+    pub fn clear(&mut self, now: u64) {
+        self.held.clear(now);
+        self.idle.clear();
+        self.line.clear();
+    }
+
     /// A permit for a call, if there is one.
     pub fn get(&mut self, policy: &PermitPolicy, slot: Slot, world: &World) -> Option<Permit> {
-        (self.held < policy.size).then(|| self.hand(policy, slot, world))
+        (self.held.count() < policy.size).then(|| self.hand(policy, slot, world))
     }
 
     /// Whether a call would not have to wait.
     pub fn is_ready(&self, policy: &PermitPolicy, now: u64) -> bool {
         let open = || self.idle.last().is_some_and(|&since| now - since <= policy.idle);
-        self.held < policy.size && (policy.setup.is_none() || open())
+        self.held.count() < policy.size && (policy.setup.is_none() || open())
     }
 
     /// A call waits.
@@ -145,7 +158,7 @@ impl Permits {
         usable: bool,
         world: &World,
     ) -> Option<(Slot, Permit)> {
-        self.held -= 1;
+        self.held.leave(world.now());
         if usable && policy.setup.is_some() {
             self.idle.push(world.now());
         }
@@ -154,7 +167,7 @@ impl Permits {
     }
 
     fn hand(&mut self, policy: &PermitPolicy, slot: Slot, world: &World) -> Permit {
-        self.held += 1;
+        self.held.enter(world.now());
         let Some(setup) = &policy.setup else { return Permit::Ready };
         // The one used last is taken first; once that is too old, so are all.
         if self.idle.pop().is_some_and(|since| world.now() - since <= policy.idle) {

@@ -177,6 +177,20 @@ pub struct EdgeState {
 }
 
 impl EdgeState {
+    /// The process is gone, with all it knew.
+    pub fn restart(&mut self, now: u64) {
+        let guard = self.guard.take().map(|mut guard| {
+            guard.restart(now);
+            guard
+        });
+        *self = Self { guard, ..Self::default() };
+    }
+
+    /// What is held of the bulkhead and of the pool, from time 0.
+    pub fn held(&self, now: u64) -> [u128; 2] {
+        self.guard.as_ref().map_or([0, 0], |guard| guard.held(now))
+    }
+
     /// What its guards keep in mind.
     pub fn guard(&mut self) -> &mut Guard {
         self.guard.get_or_insert_default()

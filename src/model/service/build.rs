@@ -11,7 +11,7 @@ use super::{
     locks::Locks,
     program::{Instr, Program},
     room::Room,
-    server::{Instance, Server, Unserved, Version, Workers},
+    server::{Instance, Server, Version, Workers},
 };
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
@@ -22,7 +22,7 @@ use crate::{
         kind::{Facts, Kind, Outgoing, Reach, Verb, Visit},
         kinds::NodeSpec,
         network::ZonesSpec,
-        node::{Area, Node, NodeId},
+        node::{Area, Node, NodeId, Unserved},
         probe::Outcome,
         resilience::{EdgeSpec, policy::EdgeState},
         service::Speedup,

@@ -453,6 +453,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         );
         self.program.guarded |= policy.guard.is_some();
         self.program.edges.push(policy);
+        self.program.edge_targets.push(target.to_owned());
         let index = self.program.edges.len() as u16 - 1;
         self.edges.push((target.to_owned(), index));
         index

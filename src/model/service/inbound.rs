@@ -341,6 +341,21 @@ impl Inbound {
         self.rules.resources.lack(self.usage(inst, instance))
     }
 
+    /// What processes can run out of in any version, and how much there is of it at most.
+    pub fn bounds(&self) -> BTreeMap<&'static str, u64> {
+        let mut all: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for (name, max) in self.versions.iter().flat_map(|rules| rules.resources.bounds()) {
+            let most = all.entry(name).or_default();
+            *most = max.max(*most);
+        }
+        all
+    }
+
+    /// How much of one of these an instance uses.
+    pub(super) fn used(&self, name: &str, inst: usize, instance: &Instance) -> u128 {
+        self.rules.resources.used(name, self.usage(inst, instance))
+    }
+
     /// How many times as long work takes at an instance.
     pub fn strain(&self, inst: usize, instance: &Instance) -> f64 {
         self.rules.resources.strain(self.usage(inst, instance))

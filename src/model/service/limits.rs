@@ -234,6 +234,7 @@ pub struct Usage {
 /// A resource, ready to run.
 #[derive(Clone, Debug)]
 struct Resource {
+    name: &'static str,
     cause: &'static str,
     max: u64,
     base: u64,
@@ -258,7 +259,8 @@ impl Resources {
     /// Ready to run.
     pub fn new(spec: &ResourcesSpec) -> Self {
         let value = |amount: Option<Amount>| amount.map_or(0, Amount::value);
-        let one = |(_, cause, spec): (_, _, &ResourceSpec)| Resource {
+        let one = |(name, cause, spec): (_, _, &ResourceSpec)| Resource {
+            name,
             cause,
             max: spec.max.value(),
             base: value(spec.base),
@@ -274,6 +276,17 @@ impl Resources {
     pub fn lack(&self, usage: Usage) -> Option<(&'static str, Full)> {
         let lacks = |r: &&Resource| r.used(usage) > u128::from(r.max);
         self.0.iter().find(lacks).map(|r| (r.cause, r.full))
+    }
+
+    /// Each with how much there is of it.
+    pub fn bounds(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter().map(|r| (r.name, r.max))
+    }
+
+    /// How much of one of them is used, at most what there is.
+    pub fn used(&self, name: &str, usage: Usage) -> u128 {
+        let found = self.0.iter().find(|r| r.name == name);
+        found.map_or(0, |r| r.used(usage).min(u128::from(r.max)))
     }
 
     /// How many times as long work takes.

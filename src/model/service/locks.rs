@@ -151,6 +151,8 @@ pub struct Locks {
     held: BTreeMap<Slot, Vec<Place>>,
     /// Frames of each instance that wait.
     waiting: Vec<Area>,
+    /// How many are held, by number and instance (the first for those of all).
+    taken: BTreeMap<(u16, u16), Area>,
     stream: Stream,
 }
 
@@ -158,12 +160,24 @@ impl Locks {
     /// All free.
     pub fn new(instances: u64, stream: Stream) -> Self {
         let waiting = vec![Area::default(); instances as usize];
-        Self { rooms: BTreeMap::new(), held: BTreeMap::new(), waiting, stream }
+        Self {
+            rooms: BTreeMap::new(),
+            held: BTreeMap::new(),
+            waiting,
+            taken: BTreeMap::new(),
+            stream,
+        }
     }
 
     /// Integral of an instance's frames that wait from time 0, frame-ns.
     pub fn waited(&self, inst: usize, now: u64) -> u128 {
         self.waiting[inst].until(now)
+    }
+
+    /// Integral of how many locks of a number an instance (or, shared, all) holds from time 0, lock-ns.
+    pub fn taken(&self, number: u16, inst: usize, now: u64) -> u128 {
+        let of = |inst| self.taken.get(&(number, inst)).map_or(0, |area| area.until(now));
+        of(inst as u16) + if inst == 0 { of(ALL) } else { 0 }
     }
 
     /// A held lock goes to the next who waits for it.
@@ -175,7 +189,10 @@ impl Locks {
                 self.held.entry(slot).or_default().push(place);
                 world.arm(slot, Span::ZERO);
             }
-            Next::Empty | Next::Drop(_) => drop(self.rooms.remove(&place)),
+            Next::Empty | Next::Drop(_) => {
+                self.rooms.remove(&place);
+                self.taken.entry((place.0, place.1)).or_default().leave(world.now());
+            }
         }
     }
 
@@ -214,6 +231,7 @@ impl Server {
             return locks.waiting[usize::from(world.frames[slot].inst)].enter(world.now());
         }
         locks.rooms.insert(place, Room::new(&Discipline::Fifo, locks.stream));
+        locks.taken.entry((place.0, place.1)).or_default().enter(world.now());
         locks.held.entry(slot).or_default().push(place);
         // By an event of its own, as for one that waited: a loop of locks would recurse here.
         world.arm(slot, Span::ZERO);

@@ -1,6 +1,7 @@
 //! Services: steps run for each request on bounded workers and cores.
 
 pub mod background;
+mod bounds;
 mod branches;
 pub mod build;
 mod caching;

@@ -381,6 +381,8 @@ pub struct Program {
     pub replies: Vec<Demand>,
     /// Policies of outgoing edges.
     pub edges: Table<EdgePolicy>,
+    /// Whom each of these leads to.
+    pub edge_targets: Vec<String>,
     /// Some edge has guards.
     pub guarded: bool,
 }

@@ -21,13 +21,14 @@ use crate::{
         table::Table,
     },
     model::{
+        bounded::Bounded,
         cache::contents::{Contents, Limits},
         fault::hosts::scaled,
         frame::{
             BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER, IN_ROOM, NONE,
             PROBE, Slot,
         },
-        node::{Area, InstanceBooks, Node, NodeId},
+        node::{Area, InstanceBooks, Node, NodeId, Unserved},
         probe::Outcome,
         resilience::policy::EdgeState,
         service::program::Demand,
@@ -68,15 +69,6 @@ pub struct Instance {
 }
 
 const _: () = assert!(size_of::<Instance>() == 128, "an instance is two cache lines");
-
-/// Departures of one instance that are no good answers.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Unserved {
-    /// Turned away, failed, given up as too late, lost in a crash.
-    pub failed: u64,
-    /// Called off because nobody needed them any more.
-    pub needless: u64,
-}
 
 /// A version of what a server does.
 #[derive(Clone, Debug)]
@@ -179,7 +171,7 @@ impl Node for Server {
             contents.clear();
             contents.forget_fetches();
         }
-        inst.edges.fill(EdgeState::default());
+        inst.edges.iter_mut().for_each(|edge| edge.restart(world.now()));
         if let Some(inbound) = &mut self.inbound {
             let departures = self.instances[usize::from(number)].departures;
             inbound.restart(number, departures, world.now());
@@ -245,6 +237,14 @@ impl Node for Server {
                 contents.limits.clone_from(limits);
             }
         }
+    }
+
+    fn bounded(&self) -> (&'static str, Vec<Bounded>) {
+        (self.first_bound(), self.bounds().into_iter().map(|(bounded, _)| bounded).collect())
+    }
+
+    fn held(&self, now: u64) -> Vec<u128> {
+        self.parts(now)
     }
 
     fn books(&self, now: u64) -> Vec<InstanceBooks> {

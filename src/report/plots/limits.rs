@@ -49,7 +49,10 @@ fn of(
 pub(super) fn capacity(results: &Results, highest: f64) -> Vec<(f64, String)> {
     let Some(bottleneck) = &results.bottleneck else { return Vec::new() };
     let whole = bottleneck.instance.is_none();
-    let busy = results.nodes.get(&bottleneck.node).and_then(|node| node.utilisation.value);
+    // What is held while one waits for something else says nothing about how much could be done.
+    let works = bottleneck.resource == "cores" || bottleneck.resource.starts_with("lock:");
+    let whole = whole && works;
+    let busy = bottleneck.utilisation;
     let rate = results.summary.figures.throughput.value;
     let Some((busy, rate)) = busy.zip(rate).filter(|(busy, _)| whole && *busy > 0.05) else {
         return Vec::new();

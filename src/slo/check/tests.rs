@@ -56,6 +56,8 @@ fn sound_expressions_pass() {
         "p99(waiting_time node=api) <= 1s",
         "nodes.api.response_time.p95 <= 1s",
         "nodes.api.causes.queue_full == 0",
+        "nodes.api.resources.workers.utilisation <= 80%",
+        "nodes.api.resources.pool:db.saturated <= 1%",
         "nodes.api.outcomes.rejected == 0",
         "nodes.api.instances.max <= 5",
         "nodes.api.availability_time >= 99.9%",
@@ -120,6 +122,8 @@ fn faulty_expressions_are_explained() {
         ("availability(to=first_token) >= 99%", "E-SLO", "p99(latency to=first_token)"),
         ("availability of requests.issued >= 99%", "E-SLO", "expected one of"),
         ("availability >= 99% of requests.issued", "E-SLO", "two counts"),
+        ("nodes.api.resources.wrkers.utilisation <= 80%", "E-REF", "`pool:db`"),
+        ("nodes.api.resources.workers.use <= 80%", "E-REF", "no metric `use`"),
         ("p75(waiting_time node=api) <= 1s", "E-REF", "did you mean `p95`?"),
         // Windows.
         ("min(availability window=7s) >= 95%", "E-SLO", "multiples of `5s`"),

@@ -1,0 +1,91 @@
+//! What is bounded in the instances of a server, and how much of it they hold.
+
+use std::collections::BTreeMap;
+
+use super::server::Server;
+use crate::model::bounded::Bounded;
+
+/// Where what an instance holds is found.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    /// Workers.
+    Workers,
+    /// Permits of edges: bulkheads (0) or pools (1).
+    Permits(usize, Vec<usize>),
+    /// A lock.
+    Lock(u16),
+    /// Memory, threads or descriptors.
+    Limit(&'static str),
+}
+
+impl Server {
+    /// What is bounded besides what `busy` of the books counts.
+    pub(super) fn bounds(&self) -> Vec<(Bounded, Part)> {
+        let mut all = Vec::new();
+        let one = |name: String, capacity: u64, each: bool, sampled: bool| Bounded {
+            name,
+            capacity: capacity as f64,
+            each,
+            sampled,
+        };
+        let first = self.instances.iter().next();
+        let workers = first.and_then(|inst| inst.workers.as_ref());
+        if let Some(workers) = workers.filter(|_| self.counts_cores) {
+            all.push((one("workers".into(), workers.capacity, true, false), Part::Workers));
+        }
+        // An edge stands once for each version of its policies.
+        let mut edges: BTreeMap<(&str, usize, &str), (u64, Vec<usize>)> = BTreeMap::new();
+        for (e, (edge, target)) in
+            self.program.edges.iter().zip(&self.program.edge_targets).enumerate()
+        {
+            let Some(guard) = &edge.guard else { continue };
+            let permits = [("bulkhead", &guard.bulkhead), ("pool", &guard.pool)];
+            for (which, (word, policy)) in permits.into_iter().enumerate() {
+                let Some(policy) = policy else { continue };
+                let found = edges.entry((word, which, target)).or_default();
+                found.0 = found.0.max(policy.size);
+                found.1.push(e);
+            }
+        }
+        for ((word, which, target), (size, edges)) in edges {
+            let name = format!("{word}:{target}");
+            all.push((one(name, size, true, false), Part::Permits(which, edges)));
+        }
+        // Of locks for each key there are as many as keys.
+        for (number, lock) in self.program.locks.iter().enumerate().filter(|(_, l)| l.per.is_none())
+        {
+            let name = format!("lock:{}", lock.name);
+            all.push((one(name, 1, !lock.shared, false), Part::Lock(number as u16)));
+        }
+        for (name, max) in self.inbound.iter().flat_map(|inbound| inbound.bounds()) {
+            all.push((one(name.to_owned(), max, true, true), Part::Limit(name)));
+        }
+        all
+    }
+
+    /// What `busy` of the books counts.
+    pub(super) fn first_bound(&self) -> &'static str {
+        let bounded = self.instances.iter().any(|i| i.workers.is_some());
+        if self.counts_cores || !bounded { "cores" } else { "workers" }
+    }
+
+    /// How much of each an instance holds, instance by instance.
+    pub(super) fn parts(&self, now: u64) -> Vec<u128> {
+        let bounds = self.bounds();
+        let of = |i| bounds.iter().map(move |(_, part)| (i, part));
+        (0..self.instances.len()).flat_map(of).map(|(i, part)| self.part(part, i, now)).collect()
+    }
+
+    /// How much of it an instance holds.
+    fn part(&self, part: &Part, inst: usize, now: u64) -> u128 {
+        let instance = &self.instances[inst];
+        match part {
+            Part::Workers => instance.workers.as_ref().map_or(0, |w| w.busy.until(now)),
+            Part::Permits(which, edges) => {
+                edges.iter().map(|&e| instance.edges[e].held(now)[*which]).sum()
+            }
+            Part::Lock(number) => self.locks.as_ref().map_or(0, |l| l.taken(*number, inst, now)),
+            Part::Limit(name) => self.inbound.as_ref().map_or(0, |i| i.used(name, inst, instance)),
+        }
+    }
+}
