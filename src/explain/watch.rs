@@ -80,7 +80,7 @@ const RECENT: usize = 20;
 const GAP: usize = 5;
 
 /// Causes of refusals and waits a node notes, what they are events of, and what they are called.
-const CAUSES: [(&str, &str, &str); 20] = [
+const CAUSES: [(&str, &str, &str); 23] = [
     ("queue_full", "refusals_began", "queue full"),
     ("abandoned", "refusals_began", "patience over"),
     ("codel", "refusals_began", "dropped by CoDel"),
@@ -99,6 +99,9 @@ const CAUSES: [(&str, &str, &str); 20] = [
     ("out_of_memory", "refusals_began", "out of memory"),
     ("out_of_threads", "refusals_began", "out of threads"),
     ("out_of_descriptors", "refusals_began", "out of descriptors"),
+    ("pushed_out", "refusals_began", "pushed out by more urgent ones"),
+    ("door_wait", "waits_began", "their turn at the door"),
+    ("throttled", "waits_began", "a token"),
     ("pool_wait", "waits_began", "a connection"),
     ("bulkhead_wait", "waits_began", "the bulkhead"),
 ];

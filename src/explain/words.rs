@@ -84,7 +84,8 @@ pub(super) fn left(found: &Found, starts: &[f64]) -> String {
             format!("{subject}: is full, busy {v} of the time ({})", before(&share))
         }),
         "waits_began" => told(&share, &|v| {
-            format!("{subject}: {v} of its calls wait for {what} ({})", before(&share))
+            let whose = if what == "their turn at the door" { "what comes" } else { "its calls" };
+            format!("{subject}: {v} of {whose} wait for {what} ({})", before(&share))
         }),
         "latency_rose" => told(&duration, &|v| {
             format!("{subject}: latency p95 rises to {v} ({})", before(&duration))

@@ -97,11 +97,19 @@ pub fn zones(spec: Option<&ZonesSpec>, path: &str, names: &Names<'_>, problems: 
 }
 
 /// A map of zones says where each instance of a node stands: neither more nor fewer than there are.
-pub fn placed(facts: &Facts<'_>, path: &str, problems: &mut Problems) {
+pub fn placed(facts: &Facts<'_>, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    let what = if facts.kind == "store" { "shards" } else { "instances" };
+    if facts.zones.is_none() && !facts.floats && facts.instances > 1 && names.regions.len() > 1 {
+        let message = format!(
+            "its {} {what} stand in all zones of {} regions in turn",
+            facts.instances,
+            names.regions.len()
+        );
+        problems.warn("W-ZONES", path, message, "say where: `zones: us-east`");
+    }
     let Some(ZonesSpec::Counts(counts)) = facts.zones else { return };
     let total = counts.values().fold(0u64, |n, c| n.saturating_add(c.0));
     if total != facts.instances {
-        let what = if facts.kind == "store" { "shards" } else { "instances" };
         let message = format!("{total} places for {} {what}", facts.instances);
         let help = match facts.kind {
             "store" => "as many as there are shards (one without `shards`)",

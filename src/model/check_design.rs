@@ -14,7 +14,7 @@ use super::{
     client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec},
     kind::{Kind, Outgoing},
     kinds::NodeSpec,
-    network::NetworkSpec,
+    network::check::network,
     node::NodeId,
     resilience::{DeadlineSpec, check::edge},
     service::StepSpec,
@@ -66,7 +66,7 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
         .map(|(id, (name, node))| {
             let path = format!("nodes.{}.{}", name.0, node.kind().facts().kind);
             node.kind().check(&path, names, problems);
-            placed(&node.kind().facts(), &path, problems);
+            placed(&node.kind().facts(), &path, names, problems);
             if let NodeSpec::Service(service) = node {
                 let versions = names.versions(id as NodeId);
                 long_programs(&versions, &format!("{path}.endpoints"), problems);
@@ -320,54 +320,6 @@ fn reached_by(
     reached
 }
 
-fn network(spec: &NetworkSpec, names: &Names<'_>, problems: &mut Problems) {
-    let classes = [
-        (&spec.same_zone, "same_zone"),
-        (&spec.same_region, "same_region"),
-        (&spec.cross_region, "cross_region"),
-        (&spec.internet, "internet"),
-    ];
-    for (latency, key) in classes {
-        if let Some(latency) = latency {
-            law(latency, &format!("network.{key}"), problems);
-        }
-    }
-    let mut seen = BTreeSet::new();
-    for (i, link) in spec.links.iter().enumerate() {
-        let path = format!("network.links[{i}]");
-        for (end, key) in [(&link.from, "from"), (&link.to, "to")] {
-            if names.zones_of(&end.0).is_none() {
-                let known = names.zones.keys().chain(names.regions.keys()).map(String::as_str);
-                let help = closest(&end.0, known.chain(["internet"]));
-                let message = format!("unknown zone `{}`", end.0);
-                problems.error_help("E-REF", format!("{path}.{key}"), message, help);
-            }
-        }
-        if link.bandwidth.is_some_and(|b| b.0 <= 0.0) {
-            problems.error("E-RANGE", format!("{path}.bandwidth"), "must be above 0");
-        }
-        if link.loss.is_some_and(|f| f.0 >= 1.0) {
-            problems.warn(
-                "W-LOSS",
-                format!("{path}.loss"),
-                "every message is lost",
-                "a partition?",
-            );
-        }
-        let two_way = link.one_way != Some(true);
-        let mut ends = vec![(link.from.0.clone(), link.to.0.clone())];
-        if two_way && link.from != link.to {
-            ends.push((link.to.0.clone(), link.from.0.clone()));
-        }
-        for pair in ends {
-            if !seen.insert(pair) {
-                problems.error("E-TOPO", &path, "this link is described twice");
-                break;
-            }
-        }
-    }
-}
-
 struct ClientCheck<'c> {
     spec: &'c ClientSpec,
     path: String,
@@ -462,6 +414,19 @@ impl ClientCheck<'_> {
     }
 
     fn load(&self, problems: &mut Problems) {
+        let silent = match &self.spec.load {
+            Some(LoadSpec::Factor(factor)) => factor.0 == 0.0,
+            // Up to the first step the factor is 1.
+            Some(LoadSpec::Steps(list)) => {
+                let begins = list.iter().any(|step| step.at.0 == 0 && step.over.is_none());
+                begins && list.iter().all(|step| step.every.is_none() && step.factor.0 == 0.0)
+            }
+            None => false,
+        };
+        if silent {
+            let message = "this client sends nothing: its load is 0 throughout";
+            problems.warn("W-SILENT", self.at("load"), message, "1 is its full rate");
+        }
         let Some(LoadSpec::Steps(list)) = &self.spec.load else { return };
         if list.is_empty() {
             problems.error("E-RANGE", self.at("load"), "the list of steps is empty");

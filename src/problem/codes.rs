@@ -55,19 +55,23 @@ pub const CODES: &[(&str, &str)] = &[
     ("W-BREAKER", "a breaker that can never open"),
     ("W-DEADLINE", "a deadline ends before all attempts can"),
     ("W-DETECT", "a health check that does not see how its target fails"),
+    ("W-FULL", "a limit in which nothing fits"),
     ("W-HEDGE", "a hedge that comes too late to help"),
     ("W-IMPOSSIBLE", "a limit of time that every reply misses"),
     ("W-LATE", "a change after the end of the run"),
+    ("W-LATENCY", "zones between which messages take no time"),
     ("W-LAW", "a law that is probably not what is meant"),
     ("W-LOSS", "a link that loses everything"),
     ("W-NO-TIMEOUT", "a request whose message is lost waits for ever"),
     ("W-OVERLOAD", "more work arrives than can be done"),
     ("W-POLICY", "a policy that changes nothing here"),
+    ("W-SILENT", "a client that sends nothing"),
     ("W-STICKY", "a sticky balancer without sessions"),
     ("W-TEMPLATE", "`${..}` is not replaced"),
     ("W-TRACE", "a trace that probably does not say what is meant"),
     ("W-UNBOUNDED", "a service without any bound never saturates"),
     ("W-UNUSED", "something that nothing uses"),
+    ("W-ZONES", "instances that stand in several regions though nobody said so"),
 ];
 
 /// A code as the table has it.

@@ -196,7 +196,7 @@ pub(crate) fn blame(results: &Results) -> Vec<String> {
     nodes.sort_by(|a, b| own(b.1).total_cmp(&own(a.1)));
     for (name, part) in nodes.into_iter().filter(|(_, part)| own(part) > 0.0) {
         let times = [
-            (part.waiting, " waiting for a worker or core"),
+            (part.waiting, " waiting (for workers, cores, locks, at doors)"),
             (part.work, " work"),
             (part.inside, " inside"),
         ];

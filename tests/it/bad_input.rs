@@ -429,6 +429,32 @@ fn names_and_designs_are_checked() {
 }
 
 #[test]
+fn what_misleads_is_warned_of() {
+    let nodes = "nodes: {server: {service: {cores: 1, work: exp(mean=100ms)";
+    let two = "topology: {regions: {r: [a], q: [b]}}\n\
+               nodes: {server: {service: {cores: 1, work: 1ms";
+    let far =
+        format!("{two}, zones: b, calls: [db]}}}}, db: {{store: {{read: 1ms, cores: 1, zones: a");
+    let limits = "cores: 1, limits: {memory: {max: 1MB, base: 1MB, per_request: 1KB}}";
+    for (old, new, place, phrase) in [
+        (nodes, format!("{two}, instances: 4"), "7:18 W-ZONES", "in all zones of 2 regions"),
+        (nodes, format!("network: {{same_zone: 1ms}}\n{far}"), "6:1 W-LATENCY", "`b` and `a`"),
+        ("to: server}", "to: server, load: 0}".to_owned(), "5:60 W-SILENT", "sends nothing"),
+        ("cores: 1", limits.to_owned(), "6:61 W-FULL", "not one request fits"),
+    ] {
+        let found = told(GOOD.replace(old, &new).as_bytes());
+        assert!(found.len() == 1 && found[0].starts_with(place), "{place}: {found:?}");
+        assert!(found[0].contains(phrase), "{phrase}: {found:?}");
+    }
+    // With a latency for them there is nothing to warn of, nor where nothing is said of the network.
+    for network in ["cross_region: 1ms", "links: [{from: a, to: q, latency: 1ms}]"] {
+        let network = format!("network: {{same_zone: 1ms, {network}}}\n{far}");
+        assert_eq!(told(GOOD.replace(nodes, &network).as_bytes()), Vec::<String>::new());
+    }
+    assert_eq!(told(GOOD.replace(nodes, &far).as_bytes()), Vec::<String>::new());
+}
+
+#[test]
 fn what_cannot_work_is_refused() {
     let slow = "nodes: {server: {external: {latency: 100ms}}}";
     let nodes = "nodes: {server: {service: {cores: 1, work: exp(mean=100ms)}}}";
@@ -584,7 +610,7 @@ nodes:
           - choose: [{share: 50%, do: [{write: {to: db, key: item}}]}, {share: 50%, do: [{fail: 1%}]}]
       dependencies: {db: {timeout: 100ms, retry: {attempts: 2, if: [timeout]}}}
   green: {service: {cores: 1, work: 3ms}}
-  db: {store: {shards: {count: 4, by: hash}, read: 1ms, write: 2ms, cores: 2, value_size: 1KB}}
+  db: {store: {zones: eu, shards: {count: 4, by: hash}, read: 1ms, write: 2ms, cores: 2, value_size: 1KB}}
 slos: [p99(latency) <= 400ms]
 variants:
   slow: {nodes.green.service.work: 9ms, clients.shoppers.retry: none}

@@ -1,6 +1,7 @@
 //! Zones, links, latency, loss, bandwidth.
 
 pub mod build;
+pub mod check;
 pub mod disturbed;
 pub mod links;
 

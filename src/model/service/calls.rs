@@ -186,9 +186,10 @@ impl Server {
             let deadline = self.call_deadline(slot, edge, world);
             let in_time = world.now().saturating_add(wait) < deadline;
             let inst = usize::from(world.frames[slot].inst);
-            let funded =
-                retry.budget.is_none() || self.instances[inst].edges[edge].budget.withdraw();
-            if in_time && funded && self.may_retry(slot, edge as u16, world) {
+            // A retry that comes too late anyway is not paid for.
+            let funded = in_time
+                && (retry.budget.is_none() || self.instances[inst].edges[edge].budget.withdraw());
+            if funded && self.may_retry(slot, edge as u16, world) {
                 world.frames.extra_mut(slot).remaining = wait;
                 return world.arm(slot, Span::of(wait));
             }

@@ -213,6 +213,15 @@ impl ResourcesSpec {
                 problems.error("E-RANGE", at("max"), "must be above 0");
             }
             let used = |amount: Option<Amount>| amount.map_or(0, Amount::value);
+            let least = used(spec.base).saturating_add(used(spec.per_request));
+            if least > spec.max.value() && spec.max.value() > 0 {
+                problems.warn(
+                    "W-FULL",
+                    at("max"),
+                    "not one request fits: it and `base` take more",
+                    "more, or less `base` or `per_request`",
+                );
+            }
             if used(spec.per_request).saturating_add(used(spec.leak)) == 0 && used(spec.base) == 0 {
                 let message = "nothing uses it";
                 let help = "give `base`, `per_request` or `leak`";
