@@ -541,6 +541,17 @@ pub struct SampledRequest {
     pub outcome: String,
 }
 
+/// A file of data the scenario read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataFile {
+    /// As the scenario calls it: its path below the folder of the scenario, or of `--data`.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+}
+
 /// Everything one run leaves behind, except `requests.csv`'s rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Results {
@@ -613,4 +624,7 @@ pub struct Results {
     pub leaves_out: Vec<String>,
     /// Warnings of the scenario.
     pub warnings: Vec<String>,
+    /// What it was fed with: without these files it does not run again.
+    #[serde(default)]
+    pub data: Vec<DataFile>,
 }

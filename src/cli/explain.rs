@@ -91,8 +91,8 @@ fn stored(arguments: &ExplainArguments) -> Result<Results, Exit> {
     let folder = arguments.what.display();
     if arguments.overriding.any() || arguments.replications.is_some() || arguments.variants {
         return Err(refuse(&format!(
-            "{folder} is a result folder: what was run is not changed by --set, --variant, --variants, --seed \
-             or --replications; give a scenario file instead"
+            "{folder} is a result folder: what was run is not changed by --set, --variant, --variants, --seed, \
+             --data or --replications; give a scenario file instead"
         )));
     }
     let results = read(&arguments.what).map_err(|line| refuse(&line))?;

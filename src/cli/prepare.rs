@@ -10,12 +10,17 @@ use std::{
 
 use clap::Args;
 
-use super::{Voice, complain, files::DiskFiles};
+use super::{
+    Voice, complain,
+    files::{DiskFiles, Noted},
+    report,
+};
 use crate::{
     problem::{Problem, Problems, Severity},
-    runner::{self, Prepared},
+    results::DataFile,
+    runner::{self, Prepared, folder::SCENARIO},
     scenario::{
-        load::{Overrides, Rejected, load},
+        load::{Overrides, Rejected, folder, load},
         problems::Found,
         render::{self, Source},
         rest::Rest,
@@ -37,6 +42,9 @@ pub(super) struct Overriding {
     /// Take this variant of the file; `run` takes several, separated by commas
     #[arg(long, value_name = "NAME")]
     pub(super) variant: Option<String>,
+    /// Look for the files of data it names (traces, keys, matrices) here instead of beside it
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
 }
 
 impl Overriding {
@@ -48,6 +56,9 @@ impl Overriding {
         }
         if let Some(variant) = &self.variant {
             write!(typed, " --variant {variant}").expect("a text grows");
+        }
+        if let Some(data) = &self.data {
+            write!(typed, " --data '{data}'").expect("a text grows");
         }
         typed
     }
@@ -69,7 +80,18 @@ impl Overriding {
 
     /// Whether anything is overridden.
     pub(super) fn any(&self) -> bool {
-        self.seed.is_some() || self.variant.is_some() || !self.sets.is_empty()
+        self.seed.is_some()
+            || self.variant.is_some()
+            || self.data.is_some()
+            || !self.sets.is_empty()
+    }
+
+    /// Where the data of a scenario is.
+    fn data_folder(&self, scenario: &str) -> String {
+        self.data.as_ref().map_or_else(
+            || folder(scenario),
+            |data| format!("{}/", data.strip_suffix('/').unwrap_or(data)),
+        )
     }
 
     fn overrides(&self) -> Overrides {
@@ -126,7 +148,11 @@ pub(super) fn examine(path: &Path, overriding: &Overriding) -> Examined {
         problems.add(warning.clone());
     }
     let spec = &loaded.spec;
-    let prepared = Prepared::new(spec, &DataFiles::new(&name, &files), &mut problems);
+    let root = overriding.data_folder(&name);
+    let noted = Noted::below(root.clone());
+    let prepared = Prepared::new(spec, &DataFiles::below(root, &noted), &mut problems);
+    let data = noted.into_list();
+    compare(path, &data, &mut problems);
     let window = runner::window_length(spec.duration.0);
     let known = names(spec, window);
     let slos = slo::check("slos", &spec.slos, &known, &mut problems);
@@ -136,6 +162,7 @@ pub(super) fn examine(path: &Path, overriding: &Overriding) -> Examined {
     let ready = prepared.filter(|_| sound).map(|mut prepared| {
         prepared.info.variant.clone_from(&overriding.variant);
         prepared.info.warnings = warnings(&problems);
+        prepared.info.data = data;
         let both: Vec<Slo> = slos.iter().chain(&expect).cloned().collect();
         prepared.watch(slo::faults_asked(&both));
         Ready {
@@ -152,6 +179,22 @@ pub(super) fn examine(path: &Path, overriding: &Overriding) -> Examined {
     // What must be mended comes first; else in the order found.
     found.sort_by_key(|f| !f.is_error());
     Examined { ready, sources: loaded.sources, found }
+}
+
+/// The scenario of a result folder is warned of data that is not what that folder was made from.
+fn compare(path: &Path, data: &[DataFile], problems: &mut Problems) {
+    let Some(folder) = path.parent().filter(|_| path.ends_with(SCENARIO) && !data.is_empty())
+    else {
+        return;
+    };
+    let Ok(before) = report::read(folder) else { return };
+    for file in &before.data {
+        if data.iter().any(|now| now.name == file.name && now.sha256 != file.sha256) {
+            let message = format!("`{}` is not the file these results were made from", file.name);
+            let help = format!("that one had {} bytes and SHA-256 {}", file.size, file.sha256);
+            problems.warn("W-DATA", "name", message, help);
+        }
+    }
 }
 
 /// The variants of a scenario, and what each changes of the design.

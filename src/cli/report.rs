@@ -42,7 +42,7 @@ fn render(directory: &Path) -> Result<Results, String> {
         // Pictures and tables are made again below; only what they are made from must be intact.
         if let Ok(bytes) = folder::read_checked(directory, file) {
             files.insert(file.name.clone(), bytes);
-        } else if matches!(file.name.as_str(), "results.json" | "requests.csv" | "scenario.yaml") {
+        } else if matches!(file.name.as_str(), "results.json" | "requests.csv" | folder::SCENARIO) {
             return Err(folder::read_checked(directory, file).expect_err("just failed"));
         }
     }

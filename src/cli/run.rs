@@ -186,7 +186,7 @@ fn complete_rule(arguments: &RunArguments) -> String {
 
 fn place(arguments: &RunArguments, ready: &Ready, rule: &str) -> Place {
     let seeds = runner::seeds(ready.seed, arguments.replications as usize);
-    let id = folder::run_id(&ready.resolved, &seeds, rule);
+    let id = folder::run_id(&ready.resolved, &ready.prepared.info.data, &seeds, rule);
     let variant = ready.prepared.info.variant.as_ref();
     Place {
         out: arguments.out.clone(),
@@ -225,7 +225,7 @@ fn write(
     (samples, seconds): (&[SampledRequest], f64),
 ) -> Result<PathBuf, String> {
     let mut files: BTreeMap<String, Vec<u8>> = write_all(results).into_iter().collect();
-    files.insert("scenario.yaml".to_owned(), ready.resolved.clone().into_bytes());
+    files.insert(folder::SCENARIO.to_owned(), ready.resolved.clone().into_bytes());
     files.insert("requests.csv".to_owned(), requests_csv(samples));
     let events: u64 = results.replications.iter().map(|r| r.events).sum();
     let timing = serde_json::json!({

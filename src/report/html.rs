@@ -16,7 +16,8 @@ use super::{
     text::{Quantity, clean, clock, count, duration, escape, estimate, plural, value},
 };
 use crate::results::{
-    Distribution, Estimate, InstanceResults, NodeResults, RequestFigures, Results, SloResult,
+    DataFile, Distribution, Estimate, InstanceResults, NodeResults, RequestFigures, Results,
+    SloResult,
 };
 
 /// Availability below this is shown as a failure, whether an SLO asks for it or not.
@@ -474,17 +475,40 @@ fn reproduce(out: &mut String, results: &Results) {
     let seeds = &results.seeds;
     let first: Vec<String> = seeds.iter().take(10).map(u64::to_string).collect();
     let more = if seeds.len() > 10 { ", …" } else { "" };
+    let mut typed = format!("windtunnel run scenario.yaml --replications {replications}");
+    if let Some(variant) = &results.variant {
+        let _ = write!(typed, " --variant {variant}");
+    }
+    if !results.data.is_empty() {
+        typed.push_str(" --data DIR");
+    }
+    let gives = match results.status.as_str() {
+        "complete" => "the same bytes on any machine",
+        _ => "what is here, and what this run did not come to",
+    };
     let _ = write!(
         out,
-        "<h2>The same again</h2>\n<pre>windtunnel run scenario.yaml --replications \
-         {replications}</pre>\n<p class=\"muted\">in this folder gives the same bytes on any \
-         machine. Windtunnel {}, semantics {}, fingerprint <code>{}</code>, seeds {}{more}. All \
-         figures: <code>results.json</code>, over time: <code>timeseries.csv</code>.</p>\n",
+        "<h2>The same again</h2>\n<pre>{}</pre>\n<p class=\"muted\">in this folder gives {gives}. \
+         Windtunnel {}, semantics {}, fingerprint <code>{}</code>, seeds {}{more}. All figures: \
+         <code>results.json</code>, over time: <code>timeseries.csv</code>.</p>\n",
+        escape(&typed),
         escape(&results.windtunnel_version),
         results.semantics_version,
         escape(&results.fingerprint),
         first.join(", "),
     );
+    if results.data.is_empty() {
+        return;
+    }
+    out.push_str("<p class=\"muted\">DIR is the folder that holds</p>\n<ul class=\"muted\">\n");
+    for DataFile { name, size, sha256 } in &results.data {
+        let name = escape(name);
+        let _ = writeln!(
+            out,
+            "<li><code>{name}</code>, {size} bytes, SHA-256 <code>{sha256}</code></li>"
+        );
+    }
+    out.push_str("</ul>\n");
 }
 
 /// A cell: text and its class.

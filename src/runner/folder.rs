@@ -18,8 +18,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::results::{DataFile, SEMANTICS_VERSION};
+
 /// The list of what was written; its presence makes a folder ours.
 pub const MANIFEST: &str = "manifest.json";
+/// What was run: it runs again from here.
+pub const SCENARIO: &str = "scenario.yaml";
 /// Wall-clock figures: outside the manifest and the same-bytes promise.
 pub const TIMING: &str = "timing.json";
 
@@ -105,12 +109,15 @@ pub struct Place {
     pub force: bool,
 }
 
-/// Everything a run-id depends on (`semantics.md` 15): not the output, the threads or the clock.
-pub fn run_id(resolved: &str, seeds: &[u64], rule: &str) -> String {
+/// Everything a run-id depends on (`semantics.md` 15), the data it reads included: not the output, the
+/// threads or the clock.
+pub fn run_id(resolved: &str, data: &[DataFile], seeds: &[u64], rule: &str) -> String {
     let mut hash = Sha256::new();
-    let version = crate::results::SEMANTICS_VERSION;
+    for file in data {
+        hash.update(format!("{}\n{}\n", file.name, file.sha256));
+    }
     // Lengths first, so that no two lists of parts run together.
-    hash.update(format!("{version}\n{rule}\n{seeds:?}\n{}\n", resolved.len()));
+    hash.update(format!("{SEMANTICS_VERSION}\n{rule}\n{seeds:?}\n{}\n", resolved.len()));
     hash.update(resolved);
     hex(&hash.finalize())[..16].to_owned()
 }
@@ -237,7 +244,7 @@ impl Place {
         Manifest {
             program: "windtunnel".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            semantics_version: crate::results::SEMANTICS_VERSION,
+            semantics_version: SEMANTICS_VERSION,
             scenario: self.scenario.clone(),
             run_id: self.run_id.clone(),
             status: status.to_owned(),
@@ -499,16 +506,22 @@ mod tests {
     }
 
     #[test]
-    fn run_id_depends_on_scenario_seeds_and_rule_only() {
-        let id = run_id("name: a\n", &[1, 2], "fixed 2");
-        assert_eq!(id, run_id("name: a\n", &[1, 2], "fixed 2"));
+    fn run_id_depends_on_scenario_data_seeds_and_rule_only() {
+        let data = |sha256: &str| {
+            let (name, sha256) = ("a.csv".to_owned(), sha256.to_owned());
+            run_id("name: a\n", &[DataFile { name, size: 1, sha256 }], &[1, 2], "fixed 2")
+        };
+        let id = run_id("name: a\n", &[], &[1, 2], "fixed 2");
+        assert_eq!(id, run_id("name: a\n", &[], &[1, 2], "fixed 2"));
         assert_eq!(id.len(), 16);
         for other in [
-            run_id("name: b\n", &[1, 2], "fixed 2"),
-            run_id("name: a\n", &[1, 3], "fixed 2"),
-            run_id("name: a\n", &[1, 2], "fixed 3"),
+            run_id("name: b\n", &[], &[1, 2], "fixed 2"),
+            run_id("name: a\n", &[], &[1, 3], "fixed 2"),
+            run_id("name: a\n", &[], &[1, 2], "fixed 3"),
+            data("00"),
         ] {
             assert_ne!(id, other);
         }
+        assert_ne!(data("00"), data("01"));
     }
 }

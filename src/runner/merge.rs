@@ -17,8 +17,8 @@ use crate::{
     explain,
     model::probe::{ActiveMeasured, Around, ClientMeasured, Measured, OperationMeasured},
     results::{
-        self, ClientResults, ClientSeries, Design, Estimate, Evidence, FaultResults, Hanging,
-        Happened, ReplicationResults, RequestFigures, Requests, RequestsInWindow, Results,
+        self, ClientResults, ClientSeries, DataFile, Design, Estimate, Evidence, FaultResults,
+        Hanging, Happened, ReplicationResults, RequestFigures, Requests, RequestsInWindow, Results,
         SampledRequest, Selection, Summary, TimeSeries, Timeline, seconds,
     },
 };
@@ -49,6 +49,8 @@ pub struct RunInfo {
     pub leaves_out: Vec<String>,
     /// Warnings of the scenario.
     pub warnings: Vec<String>,
+    /// The files of data it read.
+    pub data: Vec<DataFile>,
 }
 
 /// All finished replications of a run, in index order, and what they are of.
@@ -238,6 +240,7 @@ fn results_of(info: &RunInfo, replications: &[Measured]) -> Results {
         design: info.design.clone(),
         leaves_out: info.leaves_out.clone(),
         warnings: info.warnings.clone(),
+        data: info.data.clone(),
         faults: faults::results(
             replications,
             &all,

@@ -3,6 +3,8 @@
 //! **Invariant.** A scenario is handed out only if it is sound by itself and with each of its
 //! variants, as far as types go; what the model finds later is shown in the same texts.
 
+use std::collections::BTreeMap;
+
 use super::{
     advice, de, overrides,
     overrides::{Step, merge, set, steps},
@@ -15,7 +17,7 @@ use super::{
 };
 use crate::{
     problem::{Problem, Severity},
-    units::{Fraction, SimDuration},
+    units::{Fraction, Name, SimDuration},
 };
 
 /// Deepest chain of `extends`.
@@ -51,7 +53,7 @@ pub struct Overrides {
 pub struct Loaded {
     /// The scenario.
     pub spec: ScenarioSpec,
-    /// What is run, as YAML: everything merged and overridden, variants left out.
+    /// What is run, as YAML: everything merged and overridden; of the variants the name of the one taken.
     pub resolved: String,
     /// The texts it was read from; the first is the scenario's file.
     pub sources: Vec<Source>,
@@ -110,7 +112,7 @@ pub fn load(path: &str, files: &dyn Files, overrides: &Overrides) -> Result<Load
     found.sort_by_key(|f| (!f.is_error(), f.span));
     match result {
         Some((spec, tree)) if found.iter().all(|f| !f.is_error()) => {
-            let resolved = resolved(&spec);
+            let resolved = resolved(&spec, overrides.variant.as_deref());
             let warnings = found.into_iter().map(|f| f.problem).collect();
             Ok(Loaded { spec, resolved, sources, warnings, tree })
         }
@@ -118,10 +120,12 @@ pub fn load(path: &str, files: &dyn Files, overrides: &Overrides) -> Result<Load
     }
 }
 
-/// The scenario as it is run, as text.
-fn resolved(spec: &ScenarioSpec) -> String {
+/// The scenario as it is run, as text. The variant that was taken stays, by its name: asked for again,
+/// it changes nothing more.
+fn resolved(spec: &ScenarioSpec, variant: Option<&str>) -> String {
     let mut spec = spec.clone();
-    spec.variants.clear();
+    spec.variants =
+        variant.map(|name| (Name(name.to_owned()), BTreeMap::new())).into_iter().collect();
     spec.warm_up.get_or_insert(SimDuration(0));
     spec.confidence.get_or_insert(Fraction(0.95));
     spec.seed.get_or_insert(Seed(1));
@@ -452,7 +456,7 @@ pub(super) fn locate(tree: &Node, path: &str, at_key: bool) -> Span {
 }
 
 /// The folder a path is in: empty, or something that ends with `/`.
-pub(super) fn folder(path: &str) -> String {
+pub fn folder(path: &str) -> String {
     path.rfind('/').map_or(String::new(), |slash| path[..=slash].to_owned())
 }
 
@@ -603,7 +607,8 @@ mod tests {
         assert_eq!(loaded.spec.variants.len(), 2);
         assert_eq!(loaded.spec.variants.values().map(BTreeMap::len).sum::<usize>(), 2);
         let big = run(&[("dir/a.yaml", good)], Some("big"), &[]).unwrap();
-        assert!(big.resolved.contains("cores: 4\n") && !big.resolved.contains("variants"));
+        assert!(big.resolved.contains("cores: 4\n"));
+        assert!(big.resolved.ends_with("variants:\n  big: {}\n"), "{}", big.resolved);
         let said = first(run(&[("dir/a.yaml", good)], Some("bigg"), &[]));
         assert!(said.starts_with("--variant:1:11: error[E-REF]"), "{said}");
         let bad: &'static str =

@@ -42,7 +42,12 @@ impl std::fmt::Debug for DataFiles<'_> {
 impl<'f> DataFiles<'f> {
     /// The files beside the scenario at `path`.
     pub fn new(path: &str, files: &'f dyn Files) -> Self {
-        Self { files, root: folder(path), taken: Cell::new(0) }
+        Self::below(folder(path), files)
+    }
+
+    /// The files below a folder, which ends with a slash or is empty.
+    pub const fn below(root: String, files: &'f dyn Files) -> Self {
+        Self { files, root, taken: Cell::new(0) }
     }
 
     fn bytes(&self, file: &str) -> Result<Vec<u8>, String> {

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test that hangs is ended by the clock")]
 
 mod active;
+mod again;
 mod alerts;
 mod background;
 mod bad_input;
