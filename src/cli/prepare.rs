@@ -24,7 +24,7 @@ use crate::{
         problems::Found,
         render::{self, Source},
         rest::Rest,
-        spec::ScenarioSpec,
+        spec::{ScenarioSpec, WarmUp},
         trace::DataFiles,
     },
     slo::{self, Names, Slo},
@@ -78,6 +78,12 @@ impl Overriding {
         Self { variant, ..self.clone() }
     }
 
+    pub(super) fn with_set(&self, set: String) -> Self {
+        let mut sets = self.sets.clone();
+        sets.push(set);
+        Self { sets, ..self.clone() }
+    }
+
     /// Whether anything is overridden.
     pub(super) fn any(&self) -> bool {
         self.seed.is_some()
@@ -112,6 +118,8 @@ pub(super) struct Ready {
     /// Its variants, and the paths each sets.
     pub(super) variants: Vec<(String, Vec<String>)>,
     pub(super) prepared: Prepared,
+    /// How long the warm-up is, a pilot must say.
+    pub(super) pilot: bool,
 }
 
 /// A file looked at: what is wrong with it, and the scenario if nothing is.
@@ -173,6 +181,7 @@ pub(super) fn examine(path: &Path, overriding: &Overriding) -> Examined {
             expect,
             variants: variants(spec),
             prepared,
+            pilot: spec.warm_up == Some(WarmUp::Auto),
         }
     });
     let mut found = loaded.found(&problems);
@@ -216,22 +225,6 @@ fn meanings(rest: &Rest) -> Vec<Found> {
     rest.keep(problems.into_vec())
 }
 
-/// All files ready, or their problems said and nothing.
-pub(super) fn prepare_all(
-    paths: &[PathBuf],
-    overriding: &Overriding,
-    voice: Voice,
-) -> Result<Vec<Ready>, ()> {
-    let mut all = Vec::new();
-    let mut sound = true;
-    for path in paths {
-        let ready = told(examine(path, overriding), voice);
-        sound &= ready.is_some();
-        all.extend(ready);
-    }
-    if sound { Ok(all) } else { Err(()) }
-}
-
 /// A scenario that can be run, with its warnings said; or all its problems.
 pub(super) fn told(mut examined: Examined, voice: Voice) -> Option<Ready> {
     let failed = examined.ready.is_none();
@@ -253,7 +246,7 @@ fn names(spec: &ScenarioSpec, window: u64) -> Names {
         faults: spec.faults.iter().map(|fault| fault.id.0.clone()).collect(),
         alerts: spec.alerts.keys().map(|name| name.0.clone()).collect(),
         marks: BTreeSet::new(),
-        span: spec.duration.0.saturating_sub(spec.warm_up.map_or(0, |w| w.0)),
+        span: spec.duration.0.saturating_sub(spec.warm_up.map_or(0, WarmUp::nanos)),
         window,
         ..Names::default()
     };

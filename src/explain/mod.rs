@@ -15,3 +15,4 @@ mod words;
 
 pub use blame::{blame, bottleneck};
 pub use events::timeline;
+pub use quiet::first_fault;

@@ -24,14 +24,18 @@ pub(super) struct Quiet {
     pub(super) disturbed: bool,
 }
 
+/// The window the first fault falls into, or how many there are.
+pub fn first_fault(results: &Results) -> usize {
+    let starts = results.faults.iter().filter_map(|f| f.started.value);
+    starts.map(|at| window(results, at)).min().unwrap_or(results.series.start.len())
+}
+
 /// The quiet time of a run.
 pub(super) fn quiet(results: &Results) -> Quiet {
     let starts = &results.series.start;
     let first = starts.iter().position(|&start| start >= results.warm_up).unwrap_or(starts.len());
     // A window that a fault falls into is disturbed; one that ends as it begins is not.
-    let fault =
-        results.faults.iter().filter_map(|f| f.started.value).map(|at| window(results, at)).min();
-    let until = fault.unwrap_or(starts.len()).max(first);
+    let until = first_fault(results).max(first);
     // Changes of the load before the first fault.
     let opening = first..until.min(first + ((starts.len() - first) / 20).max(3));
     let names = results.series.clients.iter().filter(|(name, _)| *name != "all");

@@ -8,10 +8,11 @@ use std::fmt::Write;
 use super::{
     explain,
     plots::Plot,
+    steady::growing,
     table::{
-        ALERT_COLUMNS, FAULT_COLUMNS, availability, availability_around, growing, hanging,
-        instances, issued, kind, outcomes, p99_of_all, per_run, recovered, slo_measured,
-        slo_remark, some_failed, up, used, when, words,
+        ALERT_COLUMNS, FAULT_COLUMNS, availability, availability_around, hanging, instances,
+        issued, kind, outcomes, p99_of_all, per_run, recovered, slo_measured, slo_remark,
+        some_failed, up, used, when, words,
     },
     text::{Quantity, clean, clock, count, duration, escape, estimate, plural, value},
 };

@@ -12,7 +12,7 @@ use super::{
     problems::{Found, shown, suggest},
     render::{self, Source},
     rest::Rest,
-    spec::{ScenarioSpec, Seed},
+    spec::{ScenarioSpec, Seed, WarmUp},
     tree::{self, Kind, Node, Span},
 };
 use crate::{
@@ -126,7 +126,7 @@ fn resolved(spec: &ScenarioSpec, variant: Option<&str>) -> String {
     let mut spec = spec.clone();
     spec.variants =
         variant.map(|name| (Name(name.to_owned()), BTreeMap::new())).into_iter().collect();
-    spec.warm_up.get_or_insert(SimDuration(0));
+    spec.warm_up.get_or_insert(WarmUp::For(SimDuration(0)));
     spec.confidence.get_or_insert(Fraction(0.95));
     spec.seed.get_or_insert(Seed(1));
     let value = serde_yaml::to_value(&spec).expect("a scenario is made of maps, lists and scalars");
@@ -174,7 +174,6 @@ impl Loader<'_> {
     /// Types a tree; problems are told apart by what they come with.
     pub(super) fn typed(&mut self, tree: &Node, with: Option<&str>) -> Option<ScenarioSpec> {
         let mut found = Vec::new();
-        not_yet(tree, &mut found);
         let spec = de::read(tree, &mut found);
         if let Err(mended) = &spec
             && with.is_none()
@@ -380,15 +379,6 @@ fn without_variants(tree: &Node) -> Node {
     let Kind::Map(entries) = &tree.kind else { return tree.clone() };
     let kept = entries.iter().filter(|e| e.key != "variants").cloned().collect();
     Node::new(Kind::Map(kept), tree.span)
-}
-
-/// Values that the language reserves and serde cannot tell from wrong ones.
-fn not_yet(tree: &Node, found: &mut Vec<Found>) {
-    if let Some(node) = tree.get("warm_up").filter(|n| n.text() == Some("auto")) {
-        node.poisoned.set(true);
-        let message = "`warm_up: auto` is not supported yet";
-        found.push(Found::error("E-UNSUPPORTED", node.span, message).path("warm_up"));
-    }
 }
 
 /// Warns of `${NAME}`, which some programs would replace and this one does not.
