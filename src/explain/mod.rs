@@ -15,3 +15,5 @@ mod words;
 
 pub use blame::{blame, bottleneck};
 pub use events::timeline;
+pub(crate) use quiet::{noise, quiet};
+pub(crate) use signal::Level;
