@@ -13,7 +13,7 @@ use crate::report::text::shorten;
 /// As wide as the text of the page.
 const WIDTH: i32 = 1120;
 /// Height of title and subtitle, without labels of spans.
-const HEAD: i32 = 57;
+const HEAD: i32 = 61;
 const PANEL_GAP: i32 = 40;
 const BOTTOM: i32 = 52;
 /// Height of a picture that says why it is empty.
