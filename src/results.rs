@@ -501,7 +501,8 @@ pub struct Vertex {
     pub kind: String,
     /// Instances, or shards, or users of a closed client; 0: not applicable.
     pub instances: u64,
-    /// Zones with the number of instances in each; empty without topology.
+    /// Zones with the number of instances in each, of a client those its requests come from in turn; empty
+    /// without topology.
     pub zones: Vec<(String, u64)>,
     /// One line of detail, such as `poisson(1200/s)` or `4 cores, 64 workers`.
     pub detail: String,
