@@ -259,19 +259,16 @@ impl<'d> Picture<'d> {
         } else {
             stops.push((end, end.0));
         }
-        if let Some((stop, _)) = stops.first() {
-            if !arrow.label.is_empty() {
-                let gap = self.layout.layer[arrow.from];
-                let mut label = Label { gap, at, text: arrow.label.clone() };
-                let least = at.0 + 14.0 + label.width() / 2.0;
-                // Of those that go back only the beginning lies between boxes.
-                label.at = if stop.0 > at.0 {
-                    (f64::midpoint(at.0, stop.0).max(least), f64::midpoint(at.1, stop.1))
-                } else {
-                    (least, at.1)
-                };
-                labels.push(label);
+        if let Some((stop, _)) = stops.first().filter(|_| !arrow.label.is_empty()) {
+            let gap = self.layout.layer[arrow.from];
+            let mut label = Label { gap, at, text: arrow.label.clone() };
+            label.at.0 += 14.0 + label.width() / 2.0;
+            // Of those that go back only the beginning lies between boxes.
+            if stop.0 > at.0 {
+                let middle = (f64::midpoint(at.0, stop.0), f64::midpoint(at.1, stop.1));
+                label.at = (middle.0.max(label.at.0), middle.1);
             }
+            labels.push(label);
         }
         for ((x, y), right) in stops {
             let bend = f64::midpoint(at.0, x);
