@@ -512,8 +512,15 @@ impl Design {
     /// The nodes that requests come to: those a client calls and those they call, but not what instances call
     /// unasked.
     pub fn asked(&self) -> BTreeSet<&str> {
-        let clients = self.vertices.iter().filter(|vertex| vertex.kind == "client");
-        clients.flat_map(|client| self.called(&client.name, |edge| !edge.is_unasked())).collect()
+        let clients: BTreeSet<&str> = self
+            .vertices
+            .iter()
+            .filter(|vertex| vertex.kind == "client")
+            .map(|client| client.name.as_str())
+            .collect();
+        // Clients name their edges as they like.
+        let asks = |edge: &Edge| clients.contains(edge.from.as_str()) || !edge.is_unasked();
+        clients.iter().flat_map(|client| self.called(client, asks)).collect()
     }
 
     fn called<'a>(&'a self, name: &str, through: impl Fn(&Edge) -> bool) -> Vec<&'a str> {
@@ -540,7 +547,8 @@ pub struct Vertex {
     pub kind: String,
     /// Instances, or shards, or users of a closed client; 0: not applicable.
     pub instances: u64,
-    /// Zones with the number of instances in each; empty without topology.
+    /// Zones with the number of instances in each, of a client those its requests come from in turn; empty
+    /// without topology.
     pub zones: Vec<(String, u64)>,
     /// One line of detail, such as `poisson(1200/s)` or `4 cores, 64 workers`.
     pub detail: String,
@@ -559,8 +567,9 @@ pub struct Edge {
 
 impl Edge {
     /// Only what instances do in the `background` comes this way.
-    pub fn is_unasked(&self) -> bool {
-        self.label.split(", ").all(|label| label.starts_with("background"))
+    fn is_unasked(&self) -> bool {
+        let unasked = |label: &str| label == "background" || label.starts_with("background ");
+        self.label.split(", ").all(unasked)
     }
 }
 

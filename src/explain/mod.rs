@@ -16,3 +16,5 @@ mod words;
 pub use blame::{blame, bottleneck};
 pub use events::timeline;
 pub use quiet::first_fault;
+pub(crate) use quiet::{noise, quiet};
+pub(crate) use signal::Level;

@@ -10,13 +10,13 @@ pub(super) const LEAST_WINDOWS: usize = 3;
 
 /// What a figure was in the quiet time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Level {
+pub(crate) struct Level {
     /// Mean over its windows.
-    pub(super) mean: f64,
+    pub(crate) mean: f64,
     /// Lowest window.
-    pub(super) least: f64,
+    pub(crate) least: f64,
     /// Highest window.
-    pub(super) most: f64,
+    pub(crate) most: f64,
 }
 
 /// A stretch of windows away from the level.
@@ -40,7 +40,7 @@ pub(super) struct Spell {
 
 impl Level {
     /// The level of the quiet windows; none if too few have a value.
-    pub(super) fn of(values: &[Option<f64>], quiet: &Range<usize>) -> Option<Self> {
+    pub(crate) fn of(values: &[Option<f64>], quiet: &Range<usize>) -> Option<Self> {
         let known: Vec<f64> = values.get(quiet.clone())?.iter().flatten().copied().collect();
         if known.len() < LEAST_WINDOWS {
             return None;
