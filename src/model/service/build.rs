@@ -140,6 +140,10 @@ impl Kind for ServiceSpec {
         all
     }
 
+    fn key_locks(&self) -> Vec<String> {
+        self.locks_of_keys()
+    }
+
     fn carries(&self) -> bool {
         let edges = self.dependencies.values().any(EdgeSpec::carries);
         let uses = |f: &DurationFormula| f.attributes().next().is_some();
