@@ -222,12 +222,7 @@ impl Watch<'_> {
         let Some(level) = self.level(&offered) else { return };
         let from = self.quiet.windows.end;
         let up = rises(&offered, from, level, more(self.results, level));
-        // Where it stays about where it is, its mean says more than its highest window.
-        let told = |spell: &Spell| {
-            let swings = (spell.extreme - spell.mean).abs();
-            let stays = swings <= CHANGE * (spell.mean - level.mean).abs();
-            if stays { spell.mean } else { spell.extreme }
-        };
+        let told = |spell: &Spell| spell.told(level);
         self.note(("load_rose", name, "requests"), up, level.mean, told);
         let down = falls(&offered, from, level, less(self.results, level));
         self.note(("load_fell", name, "requests"), down, level.mean, told);
@@ -392,8 +387,12 @@ impl Watch<'_> {
     }
 
     fn causes(&mut self, name: &str, node: &NodeSeries) {
-        let rule = Rule { times: 1.5, slack: 1.5, floor: 0.5 };
-        self.risen(("went_down", name, ""), &some(&node.down), &rule);
+        let down = some(&node.down);
+        if let Some(level) = self.level(&down) {
+            let limit = Rule { times: 1.5, slack: 1.5, floor: 0.5 }.limit(level);
+            let spells = rises(&down, self.quiet.windows.end, level, limit);
+            self.note(("went_down", name, ""), spells, level.mean, |spell| spell.told(level));
+        }
         for (cause, kind, words) in CAUSES {
             let Some(rates) = node.causes.get(cause) else { continue };
             let rule = Rule { times: 3.0, slack: 1.5, floor: SOME };

@@ -166,7 +166,10 @@ pub(super) fn verdict(fault: &FaultResults, kind: &str, watched: f64) -> String 
         }
         ("draining", _) => {
             let left = fault.empty_in.value.map(about).unwrap_or_default();
-            format!("draining {watched} after the end of {id}, empty in {left}: {}", share())
+            format!(
+                "draining {watched} after the end of {id}, at this pace empty in {left}: {}",
+                share()
+            )
         }
         _ => format!("not recovered {watched} after the end of {id}: {}", share()),
     }

@@ -93,17 +93,17 @@ fn verdict(results: &Results, fault: &FaultResults) -> Option<String> {
     let Some(returned) = fault.returned() else {
         let ended = fault.ended.value.is_some_and(|ended| ended < results.duration);
         let times = fault.occurrences.value.unwrap_or_default();
-        return Some(match ended {
-            true => format!(
-                "{id} came {} times; availability {availability}.",
-                value(Quantity::Number, times)
-            ),
-            false => format!("{id} lasts to the end: nobody knows what comes after it."),
+        return Some(if ended {
+            let times = value(Quantity::Number, times);
+            format!("{id} came {times} times; availability {availability}.")
+        } else {
+            format!("{id} lasts to the end: nobody knows what comes after it.")
         });
     };
     let within = duration(fault.returned_within.value?);
     let mut text = format!("{id}: from {within} after its end on, {returned}");
-    text += &format!("; availability {availability}. ");
+    let whose = if fault.concerns.is_empty() { "" } else { " of all clients" };
+    text += &format!("; availability{whose} {availability}. ");
     text += &again(fault);
     Some(text)
 }
@@ -124,7 +124,7 @@ fn again(fault: &FaultResults) -> String {
             "It stays down although its cause is gone: metastable.".to_owned()
         }
         (Some("draining"), _) => format!(
-            "It is not stuck: what has piled up drains, and is gone in {}.",
+            "It is not stuck: what has piled up drains; at its present pace it is gone in {}.",
             fault.empty_in.value.map(about).unwrap_or_default()
         ),
         (Some("cause_remains"), _) => {
@@ -175,7 +175,7 @@ pub(crate) fn bottleneck(results: &Results) -> Option<String> {
             let when = if found.saturated >= FOR_GOOD * rest {
                 format!("full from {} on", clock(at))
             } else {
-                format!("first full at {}, full", clock(at))
+                format!("first full at {}", clock(at))
             };
             format!(
                 "{}: {}{part}, {when}, in {} of all windows; {} in use over the run.",
@@ -313,7 +313,11 @@ mod tests {
         assert!(said(&fault).contains("metastable"));
         fault.aftermath = Some("draining".into());
         fault.empty_in = known(330.0);
-        assert!(said(&fault).contains("drains, and is gone in about 6 min"), "{}", said(&fault));
+        assert!(
+            said(&fault).contains("drains; at its present pace it is gone in about 6 min"),
+            "{}",
+            said(&fault)
+        );
         fault.aftermath = Some("cause_remains".into());
         assert!(said(&fault).contains("another fault is still at work"), "{}", said(&fault));
         fault.aftermath = None;

@@ -550,7 +550,7 @@ clients: {a: {arrivals: constant(90/s), to: lb, timeout: 1s}}
 nodes:
   lb: {load_balancer: {to: api, policy: round_robin}}
   api: {service: {instances: 3, workers: 64, work: 1ms}}
-faults: [{id: two, at: 60s, for: 60s, crash: {node: api, instances: [1, 2]}, process: true}]
+faults: [{id: two, at: 60s, for: 60s, crash: {node: api, instances: [1, 2], process: true}}]
 ";
     let found = of(text, 1);
     let said = sentence(&found, "refusals_began", "api");

@@ -30,7 +30,7 @@ fn run(text: &str, rest: &str) -> (String, Value, String) {
 }
 
 fn hit_ratio(results: &Value) -> f64 {
-    results["nodes"]["near"]["cache"]["hit_ratio"]["value"].as_f64().unwrap()
+    results["nodes"]["near"]["hit_ratio"]["value"].as_f64().unwrap()
 }
 
 #[test]
