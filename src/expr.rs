@@ -8,7 +8,10 @@
 use std::{borrow::Cow, str::FromStr};
 
 pub use crate::units::clip;
-use crate::{problem::near, units::ValueError};
+use crate::{
+    problem::near,
+    units::{ValueError, number},
+};
 
 /// A parsed expression: a bare word (a value with its unit, a name), or a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +56,10 @@ impl Expr {
         let expr = p.expr(0)?;
         p.blanks();
         if p.at < text.len() {
+            let comma = p.rest().starts_with(',') && text.starts_with(|c: char| c.is_ascii_digit());
+            if let Some(error) = comma.then(|| number(text).err()).flatten() {
+                return Err(error);
+            }
             return Err(p.trap(format!("unexpected `{}` after the expression", clip(p.rest()))));
         }
         Ok(expr)

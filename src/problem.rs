@@ -85,10 +85,11 @@ impl Problems {
         self.add(Problem { help: Some(help.into()), ..problem });
     }
 
-    /// Adds a finished problem, unless there are more of its kind than anybody reads.
+    /// Adds a finished problem, unless it is known (what many inherit is wrong once) or there are more
+    /// of its kind than anybody reads.
     pub fn add(&mut self, problem: Problem) {
         let same = self.list.iter().filter(|p| p.severity == problem.severity).count();
-        if same < MOST {
+        if same < MOST && !self.list.contains(&problem) {
             self.list.push(problem);
         }
     }

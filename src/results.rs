@@ -3,7 +3,7 @@
 //! Durations are in **seconds**, rates per second, sizes in bytes, fractions in 0..=1. The names
 //! are a contract (`docs/REFERENCE.md`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT,
     client_series, distribution, figures, is_growing, seconds,
 };
-pub use steady::growth;
+pub use steady::{growth, warming};
 pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
 
 /// Version of the meaning of scenarios: it changes when the same file and seed may give other
@@ -260,6 +260,10 @@ pub struct CacheResults {
     pub negative_hits: u64,
     /// Entries that left for lack of room.
     pub evictions: u64,
+    /// The hit ratio in the first and in the last fifth of the measured time before the first fault, if it still rose
+    /// there: figures are of a cache that is filling up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warming: Option<(f64, f64)>,
 }
 
 /// One alert.
@@ -314,8 +318,12 @@ pub struct FaultResults {
     /// The same for each client, if there are several.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub back_by_client: BTreeMap<String, Estimate>,
+    /// For how long it was watched after its end, if it came once: to the next fault, change of load or the end, s.
+    #[serde(default)]
+    pub watched: Estimate,
     /// What most replications say of the second half of the time from its end to the next fault (or change of load, if all
-    /// was well by then) or the end: `recovered`; or, where availability was below 90 % of what it was before,
+    /// was well by then) or the end: `recovered`; or, where availability was below 90 % of what it was before, and goodput
+    /// too if more was asked,
     /// `cause_remains` (what it deployed, or another fault, is still there), `draining` (what has piled up shrinks over the
     /// last third of that time, and nobody is asked for more than is served), else `metastable`. Null when that time was
     /// shorter than the fault, or when it came more than once.
@@ -329,7 +337,10 @@ pub struct FaultResults {
     /// `cause_remains`.
     #[serde(default)]
     pub metastable: Option<bool>,
-    /// Good answers per second to requests sent before it began.
+    /// The clients whose requests can reach what it hits, if not all can: recovery, aftermath and goodput are theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concerns: Vec<String>,
+    /// Good answers per second to requests sent before it began, while no other fault was at work.
     #[serde(default)]
     pub goodput_before: Estimate,
     /// Share of them that has returned from `returned_within` after its end on, until the next fault or the
@@ -492,6 +503,41 @@ pub struct Design {
     pub edges: Vec<Edge>,
 }
 
+impl Design {
+    /// All nodes that a client or node calls, and those they call.
+    pub fn below<'a>(&'a self, name: &str) -> Vec<&'a str> {
+        self.called(name, |_| true)
+    }
+
+    /// The nodes that requests come to: those a client calls and those they call, but not what instances call
+    /// unasked.
+    pub fn asked(&self) -> BTreeSet<&str> {
+        let clients: BTreeSet<&str> = self
+            .vertices
+            .iter()
+            .filter(|vertex| vertex.kind == "client")
+            .map(|client| client.name.as_str())
+            .collect();
+        // Clients name their edges as they like.
+        let asks = |edge: &Edge| clients.contains(edge.from.as_str()) || !edge.is_unasked();
+        clients.iter().flat_map(|client| self.called(client, asks)).collect()
+    }
+
+    fn called<'a>(&'a self, name: &str, through: impl Fn(&Edge) -> bool) -> Vec<&'a str> {
+        let mut found: Vec<&str> = Vec::new();
+        let mut open = vec![name];
+        while let Some(from) = open.pop() {
+            for edge in self.edges.iter().filter(|e| e.from == from && through(e)) {
+                if edge.to != name && !found.contains(&edge.to.as_str()) {
+                    found.push(&edge.to);
+                    open.push(&edge.to);
+                }
+            }
+        }
+        found
+    }
+}
+
 /// A client or node of the picture.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Vertex {
@@ -501,7 +547,8 @@ pub struct Vertex {
     pub kind: String,
     /// Instances, or shards, or users of a closed client; 0: not applicable.
     pub instances: u64,
-    /// Zones with the number of instances in each; empty without topology.
+    /// Zones with the number of instances in each, of a client those its requests come from in turn; empty
+    /// without topology.
     pub zones: Vec<(String, u64)>,
     /// One line of detail, such as `poisson(1200/s)` or `4 cores, 64 workers`.
     pub detail: String,
@@ -516,6 +563,14 @@ pub struct Edge {
     pub to: String,
     /// Such as `read` or an operation with its share; may be empty.
     pub label: String,
+}
+
+impl Edge {
+    /// Only what instances do in the `background` comes this way.
+    fn is_unasked(&self) -> bool {
+        let unasked = |label: &str| label == "background" || label.starts_with("background ");
+        self.label.split(", ").all(unasked)
+    }
 }
 
 /// A sampled request.

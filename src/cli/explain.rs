@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::{
     Exit, Voice, complain,
-    prepare::{Overriding, prepare_all},
+    pilot::examine_with_pilot,
+    prepare::{Overriding, told},
     print, progress, refuse,
     report::read,
     run::{Format, broken, interruptible, width},
@@ -114,19 +115,18 @@ fn new(
     stop: &AtomicBool,
     voice: Voice,
 ) -> Result<(Results, Variants), Exit> {
-    let files = std::slice::from_ref(&arguments.what);
-    let mut overriding = arguments.overriding.clone();
-    overriding.variant = variant;
-    let ready = prepare_all(files, &overriding, voice).map_err(|()| Exit::BadInput)?;
-    let ready = ready.into_iter().next().ok_or(Exit::BadInput)?;
-    let mut info = ready.prepared.info.clone();
-    if let Some(replications) = arguments.replications {
-        info.replications = replications as usize;
-    }
+    let overriding = arguments.overriding.with_variant(variant);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(usize::from(arguments.jobs.unwrap_or(0)))
         .build()
         .map_err(|e| refuse(&format!("cannot start threads: {e}; try a smaller --jobs")))?;
+    let examined =
+        pool.install(|| examine_with_pilot(&arguments.what, &overriding, stop, voice))?;
+    let ready = told(examined, voice).ok_or(Exit::BadInput)?;
+    let mut info = ready.prepared.info.clone();
+    if let Some(replications) = arguments.replications {
+        info.replications = replications as usize;
+    }
     let bar = progress::bar(info.replications, voice.quiet);
     let simulate =
         || runner::simulate(&ready.prepared, info.clone(), ready.seed, stop, &|| bar.inc(1));

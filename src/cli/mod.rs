@@ -9,6 +9,7 @@ mod explain;
 mod files;
 mod fuzz;
 mod new;
+mod pilot;
 mod prepare;
 mod progress;
 mod report;

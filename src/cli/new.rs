@@ -22,7 +22,8 @@ const TEMPLATE: &str = include_str!("template.yaml");
 pub(super) fn new(arguments: &NewArguments, voice: Voice) -> Exit {
     let name = &arguments.name;
     if let Err(error) = name.parse::<Name>() {
-        return refuse(&format!("`{}` is no name: {}", name.escape_default(), error.message));
+        let help = error.help.map_or(String::new(), |help| format!("; {help}"));
+        return refuse(&format!("{}{help}", error.message));
     }
     let file = format!("{name}.yaml");
     let text = TEMPLATE.replace("NAME", name);

@@ -23,8 +23,7 @@ use crate::{
         load::{Overrides, Rejected, folder, load},
         problems::Found,
         render::{self, Source},
-        rest::Rest,
-        spec::ScenarioSpec,
+        spec::{ScenarioSpec, WarmUp},
         trace::DataFiles,
     },
     slo::{self, Names, Slo},
@@ -78,6 +77,12 @@ impl Overriding {
         Self { variant, ..self.clone() }
     }
 
+    pub(super) fn with_set(&self, set: String) -> Self {
+        let mut sets = self.sets.clone();
+        sets.push(set);
+        Self { sets, ..self.clone() }
+    }
+
     /// Whether anything is overridden.
     pub(super) fn any(&self) -> bool {
         self.seed.is_some()
@@ -112,6 +117,8 @@ pub(super) struct Ready {
     /// Its variants, and the paths each sets.
     pub(super) variants: Vec<(String, Vec<String>)>,
     pub(super) prepared: Prepared,
+    /// How long the warm-up is, a pilot must say.
+    pub(super) pilot: bool,
 }
 
 /// A file looked at: what is wrong with it, and the scenario if nothing is.
@@ -138,7 +145,7 @@ pub(super) fn examine(path: &Path, overriding: &Overriding) -> Examined {
         Err(Rejected { sources, mut found, rest }) => {
             // Shapes first: some of the meanings may be mended with them.
             let warnings = found.split_off(found.partition_point(Found::is_error));
-            found.extend(rest.map_or(Vec::new(), |rest| meanings(&rest)));
+            found.extend(rest.map_or(Vec::new(), |rest| rest.keep(meanings(&rest.spec))));
             found.extend(warnings);
             return Examined { ready: None, sources, found };
         }
@@ -173,11 +180,16 @@ pub(super) fn examine(path: &Path, overriding: &Overriding) -> Examined {
             expect,
             variants: variants(spec),
             prepared,
+            pilot: spec.warm_up == Some(WarmUp::Auto),
         }
     });
     let mut found = loaded.found(&problems);
-    // What must be mended comes first; else in the order found.
-    found.sort_by_key(|f| !f.is_error());
+    if ready.is_some() {
+        found.extend(loaded.varied(&meanings));
+    }
+    // What must be mended comes first; then in the order of the files.
+    found.sort_by_key(|f| (!f.is_error(), f.span));
+    let ready = ready.filter(|_| !found.iter().any(Found::is_error));
     Examined { ready, sources: loaded.sources, found }
 }
 
@@ -204,32 +216,15 @@ fn variants(spec: &ScenarioSpec) -> Vec<(String, Vec<String>)> {
     spec.variants.iter().map(|(name, set)| (name.0.clone(), paths(set))).collect()
 }
 
-/// What else is wrong with a file that has mistakes in its shape.
-fn meanings(rest: &Rest) -> Vec<Found> {
-    let spec = &rest.spec;
+/// What is wrong with what a scenario means, as far as that is known without its data.
+fn meanings(spec: &ScenarioSpec) -> Vec<Problem> {
     let mut problems = Problems::default();
     Prepared::check(spec, &mut problems);
     let window = runner::window_length(spec.duration.0);
     let known = names(spec, window);
     slo::check("slos", &spec.slos, &known, &mut problems);
     slo::check("expect", &spec.expect, &known, &mut problems);
-    rest.keep(problems.into_vec())
-}
-
-/// All files ready, or their problems said and nothing.
-pub(super) fn prepare_all(
-    paths: &[PathBuf],
-    overriding: &Overriding,
-    voice: Voice,
-) -> Result<Vec<Ready>, ()> {
-    let mut all = Vec::new();
-    let mut sound = true;
-    for path in paths {
-        let ready = told(examine(path, overriding), voice);
-        sound &= ready.is_some();
-        all.extend(ready);
-    }
-    if sound { Ok(all) } else { Err(()) }
+    problems.into_vec()
 }
 
 /// A scenario that can be run, with its warnings said; or all its problems.
@@ -253,7 +248,7 @@ fn names(spec: &ScenarioSpec, window: u64) -> Names {
         faults: spec.faults.iter().map(|fault| fault.id.0.clone()).collect(),
         alerts: spec.alerts.keys().map(|name| name.0.clone()).collect(),
         marks: BTreeSet::new(),
-        span: spec.duration.0.saturating_sub(spec.warm_up.map_or(0, |w| w.0)),
+        span: spec.duration.0.saturating_sub(spec.warm_up.map_or(0, WarmUp::nanos)),
         window,
         ..Names::default()
     };
@@ -262,8 +257,10 @@ fn names(spec: &ScenarioSpec, window: u64) -> Names {
         names.clients.insert(name.0.clone(), operations);
         names.attributes.extend(client.attributes.keys().map(|name| name.0.clone()));
     }
-    for node in spec.nodes.values() {
+    for (name, node) in &spec.nodes {
         names.marks.extend(node.kind().marks());
+        let locks = node.kind().key_locks().into_iter();
+        names.key_locks.extend(locks.map(|lock| (name.0.clone(), lock)));
     }
     names
 }

@@ -16,7 +16,8 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{
     Exit, Voice, complain,
-    prepare::{Overriding, Ready, examine, told},
+    pilot::examine_with_pilot,
+    prepare::{Overriding, Ready, told},
     print, progress, refuse,
 };
 use crate::{
@@ -87,7 +88,16 @@ enum Outcome {
 }
 
 pub(super) fn run(arguments: &RunArguments, voice: Voice) -> Exit {
-    let mut ready = match all_ready(arguments, voice) {
+    let jobs = usize::from(arguments.jobs.unwrap_or(0));
+    let pool = match rayon::ThreadPoolBuilder::new().num_threads(jobs).build() {
+        Ok(pool) => pool,
+        Err(e) => return refuse(&format!("cannot start threads: {e}; try a smaller --jobs")),
+    };
+    let stop = match interruptible() {
+        Ok(stop) => stop,
+        Err(e) => return refuse(&format!("cannot catch Ctrl-C: {e}")),
+    };
+    let mut ready = match pool.install(|| all_ready(arguments, &stop, voice)) {
         Ok(ready) => ready,
         Err(exit) => return exit,
     };
@@ -98,15 +108,6 @@ pub(super) fn run(arguments: &RunArguments, voice: Voice) -> Exit {
     if let Err(line) = check_places(arguments, &ready) {
         return refuse(&line);
     }
-    let stop = match interruptible() {
-        Ok(stop) => stop,
-        Err(e) => return refuse(&format!("cannot catch Ctrl-C: {e}")),
-    };
-    let jobs = usize::from(arguments.jobs.unwrap_or(0));
-    let pool = match rayon::ThreadPoolBuilder::new().num_threads(jobs).build() {
-        Ok(pool) => pool,
-        Err(e) => return refuse(&format!("cannot start threads: {e}; try a smaller --jobs")),
-    };
     let simulated: Vec<_> = ready.iter().map(|ready| ready.prepared.progress()).collect();
     let replications = u64::from(arguments.replications);
     let all = ready.iter().map(|ready| ready.prepared.info.duration).sum::<u64>();
@@ -118,7 +119,11 @@ pub(super) fn run(arguments: &RunArguments, voice: Voice) -> Exit {
 }
 
 /// All files and variants asked for, ready to run; or their problems said.
-fn all_ready(arguments: &RunArguments, voice: Voice) -> Result<Vec<Ready>, Exit> {
+fn all_ready(
+    arguments: &RunArguments,
+    stop: &AtomicBool,
+    voice: Voice,
+) -> Result<Vec<Ready>, Exit> {
     let mut all = Vec::new();
     let mut problems = Vec::new();
     let mut failed = false;
@@ -126,7 +131,7 @@ fn all_ready(arguments: &RunArguments, voice: Voice) -> Result<Vec<Ready>, Exit>
         let mut wanted = arguments.overriding.each_variant();
         wanted.reverse();
         while let Some(overriding) = wanted.pop() {
-            let examined = examine(path, &overriding);
+            let examined = examine_with_pilot(path, &overriding, stop, voice)?;
             let broken = examined.ready.is_none();
             failed |= broken;
             let ready = if broken && arguments.format == Format::Json {

@@ -8,15 +8,19 @@ use crate::results::{
 
 /// An instance is named when it is busier than the average of all by this much.
 const HOTTER: f64 = 1.2;
+/// Full for long is what was so at least for this share of the time of what was so longest.
+const LONG: f64 = 0.5;
 /// Windows within which things that become full count as full at once.
 const AT_ONCE: usize = 3;
 
-/// What was full first; of what was full at once what the others wait for. If nothing ever was, what was
-/// busiest.
+/// What was full first, of what was full for long; of what was full at once what the others wait for. If nothing
+/// ever was, what was busiest.
 pub fn bottleneck(results: &Results) -> Option<Bottleneck> {
     let all: Vec<Bottleneck> =
         results.nodes.iter().flat_map(|(name, node)| each(name, node)).collect();
-    let full = all.iter().filter_map(|one| one.saturated_at);
+    let longest = all.iter().map(|one| one.saturated).fold(0.0, f64::max);
+    let long = |one: &Bottleneck| one.saturated >= LONG * longest;
+    let full = all.iter().filter(|one| long(one)).filter_map(|one| one.saturated_at);
     let Some(first) = full.reduce(f64::min) else {
         let more = |a: &Bottleneck, b: &Bottleneck| a.utilisation.partial_cmp(&b.utilisation);
         return all.into_iter().reduce(|best, other| {
@@ -26,9 +30,12 @@ pub fn bottleneck(results: &Results) -> Option<Bottleneck> {
     let series = &results.series;
     let window = series.length.first().copied().unwrap_or_default();
     let together = first + AT_ONCE as f64 * window;
-    let mut near: Vec<Bottleneck> =
-        all.into_iter().filter(|one| one.saturated_at.is_some_and(|at| at <= together)).collect();
-    let behind = |a: &str, b: &str| calls(results, a, b) && !calls(results, b, a);
+    let mut near: Vec<Bottleneck> = all
+        .into_iter()
+        .filter(|one| long(one) && one.saturated_at.is_some_and(|at| at <= together))
+        .collect();
+    let calls = |a: &str, b: &str| results.design.below(a).contains(&b);
+    let behind = |a: &str, b: &str| calls(a, b) && !calls(b, a);
     // Who waits for another that is full is full because of it.
     let deepest = (0..near.len()).find(|&i| {
         let waits = |other: &Bottleneck| {
@@ -38,22 +45,6 @@ pub fn bottleneck(results: &Results) -> Option<Bottleneck> {
         !near.iter().any(waits)
     });
     Some(near.swap_remove(deepest.unwrap_or(0)))
-}
-
-/// Whether a node's work needs another's, however many calls away.
-fn calls(results: &Results, from: &str, to: &str) -> bool {
-    let (mut open, mut seen) = (vec![from], std::collections::BTreeSet::from([from]));
-    while let Some(at) = open.pop() {
-        for edge in results.design.edges.iter().filter(|edge| edge.from == at) {
-            if edge.to == to {
-                return true;
-            }
-            if seen.insert(&edge.to) {
-                open.push(&edge.to);
-            }
-        }
-    }
-    false
 }
 
 /// What is held while one waits for what: who has a worker waits for connections, locks, cores.
@@ -98,7 +89,9 @@ pub fn blame(results: &Results) -> Option<Blame> {
     }
     let mut blame = Blame { latency, remainder: latency, ..Blame::default() };
     let calls = |name: &str| results.design.edges.iter().any(|edge| edge.from == name);
-    for (name, node) in &results.nodes {
+    // What instances do unasked takes nobody's time.
+    let asked = results.design.asked();
+    for (name, node) in results.nodes.iter().filter(|(name, _)| asked.contains(name.as_str())) {
         let (waiting, work, response) =
             (&node.waiting_time, &node.service_time, &node.response_time);
         let count = waiting.count.max(response.count);

@@ -3,18 +3,19 @@
 //! **Invariant.** Sorted by time; of what was first seen in the same window, causes stand before effects.
 
 use super::{
-    quiet::{Quiet, quiet},
-    watch::{Found, below, watch},
+    quiet::{Quiet, quiet, window},
+    watch::{Found, watch},
     words,
 };
 use crate::results::{FaultResults, Results, Timeline, TimelineEvent};
 
 /// Kinds in causal order: what may be the cause of what stands below it within one window.
-const ORDER: [&str; 28] = [
+const ORDER: [&str; 29] = [
     "fault_ended",
     "fault_started",
     "load_rose",
     "load_fell",
+    "went_down",
     "hit_ratio_fell",
     "skew_grew",
     "queue_grew",
@@ -109,12 +110,11 @@ fn spell(events: &mut Vec<TimelineEvent>, results: &Results, found: &Found) {
         ..event
     };
     let at = instant(results, found.spell.from);
-    events.push(figures(event(
-        found.kind,
-        &found.subject,
-        at,
-        words::left(found, &results.series.start),
-    )));
+    let instances = results.nodes.get(&found.subject).map_or(1, |node| node.instances.max);
+    let told = words::left(found, &results.series.start, instances);
+    if found.kind != "went_down" || !is_crash(results, found) {
+        events.push(figures(event(found.kind, &found.subject, at, told)));
+    }
     let Some(to) = found.spell.to else { return };
     let back = match found.kind {
         "queue_grew" => "queue_drained",
@@ -125,6 +125,15 @@ fn spell(events: &mut Vec<TimelineEvent>, results: &Results, found: &Found) {
         _ => return,
     };
     events.push(event(back, &found.subject, instant(results, to), words::back(found)));
+}
+
+/// Whether instances are down because a fault says so, and no longer than it does.
+fn is_crash(results: &Results, found: &Found) -> bool {
+    let crashes = results.faults.iter().filter(|fault| fault.effect == "crash");
+    crashes.flat_map(|fault| &fault.spans).any(|&(from, to)| {
+        let [from, to] = [from, to].map(|at| window(results, at));
+        found.spell.from.abs_diff(from) <= 1 && found.spell.to.is_none_or(|end| end <= to + 2)
+    })
 }
 
 /// When something first seen in a window happened at the earliest: not before a fault began or ended in it.
@@ -186,7 +195,7 @@ fn next_fault(results: &Results, after: f64) -> f64 {
 /// By time; in one instant by cause, and of nodes those first that others wait for.
 fn sort(events: &mut [TimelineEvent], results: &Results) {
     let rank = |kind: &str| ORDER.iter().position(|k| *k == kind).unwrap_or(ORDER.len());
-    let depth = |event: &TimelineEvent| below(results, &event.subject).len();
+    let depth = |event: &TimelineEvent| results.design.below(&event.subject).len();
     events.sort_by(|a, b| {
         let by_time = a.at.total_cmp(&b.at).then_with(|| rank(&a.kind).cmp(&rank(&b.kind)));
         by_time.then_with(|| depth(a).cmp(&depth(b))).then_with(|| a.subject.cmp(&b.subject))

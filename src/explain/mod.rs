@@ -15,3 +15,6 @@ mod words;
 
 pub use blame::{blame, bottleneck};
 pub use events::timeline;
+pub use quiet::first_fault;
+pub(crate) use quiet::{noise, quiet};
+pub(crate) use signal::Level;

@@ -17,21 +17,25 @@ pub(super) const FALLEN: f64 = 0.9;
 
 /// How the windows of a run lie to its quiet time.
 #[derive(Clone, Debug)]
-pub(super) struct Quiet {
+pub(crate) struct Quiet {
     /// Its windows.
-    pub(super) windows: Range<usize>,
+    pub(crate) windows: Range<usize>,
     /// Whether something ended it.
-    pub(super) disturbed: bool,
+    pub(crate) disturbed: bool,
+}
+
+/// The window the first fault falls into, or how many there are.
+pub fn first_fault(results: &Results) -> usize {
+    let starts = results.faults.iter().filter_map(|f| f.started.value);
+    starts.map(|at| window(results, at)).min().unwrap_or(results.series.start.len())
 }
 
 /// The quiet time of a run.
-pub(super) fn quiet(results: &Results) -> Quiet {
+pub(crate) fn quiet(results: &Results) -> Quiet {
     let starts = &results.series.start;
     let first = starts.iter().position(|&start| start >= results.warm_up).unwrap_or(starts.len());
     // A window that a fault falls into is disturbed; one that ends as it begins is not.
-    let fault =
-        results.faults.iter().filter_map(|f| f.started.value).map(|at| window(results, at)).min();
-    let until = fault.unwrap_or(starts.len()).max(first);
+    let until = first_fault(results).max(first);
     // Changes of the load before the first fault.
     let opening = first..until.min(first + ((starts.len() - first) / 20).max(3));
     let names = results.series.clients.iter().filter(|(name, _)| *name != "all");
@@ -83,7 +87,7 @@ pub(super) fn less(results: &Results, level: Level) -> f64 {
 }
 
 /// How far the count of a window may be from its mean by chance, as a share of it.
-pub(super) fn noise(results: &Results, rate: f64) -> f64 {
+pub(crate) fn noise(results: &Results, rate: f64) -> f64 {
     SIGMAS / (rate * counted(results)).max(1e-9).sqrt()
 }
 

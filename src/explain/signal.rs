@@ -8,15 +8,18 @@ use std::ops::Range;
 /// Windows of quiet time without which there is no level.
 pub(super) const LEAST_WINDOWS: usize = 3;
 
+/// How far a window may be from the mean of a spell that stays where it is, as a share of how far that went.
+const NEAR: f64 = 0.25;
+
 /// What a figure was in the quiet time.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Level {
+pub(crate) struct Level {
     /// Mean over its windows.
-    pub(super) mean: f64,
+    pub(crate) mean: f64,
     /// Lowest window.
-    pub(super) least: f64,
+    pub(crate) least: f64,
     /// Highest window.
-    pub(super) most: f64,
+    pub(crate) most: f64,
 }
 
 /// A stretch of windows away from the level.
@@ -40,7 +43,7 @@ pub(super) struct Spell {
 
 impl Level {
     /// The level of the quiet windows; none if too few have a value.
-    pub(super) fn of(values: &[Option<f64>], quiet: &Range<usize>) -> Option<Self> {
+    pub(crate) fn of(values: &[Option<f64>], quiet: &Range<usize>) -> Option<Self> {
         let known: Vec<f64> = values.get(quiet.clone())?.iter().flatten().copied().collect();
         if known.len() < LEAST_WINDOWS {
             return None;
@@ -59,6 +62,12 @@ impl Level {
 }
 
 impl Spell {
+    /// What is told of it: its mean, where it is about there all the time, which says more than its farthest window.
+    pub(super) fn told(&self, level: Level) -> f64 {
+        let near = |one: f64| (one - self.mean).abs() <= NEAR * (self.mean - level.mean).abs();
+        if near(self.first) && near(self.extreme) { self.mean } else { self.extreme }
+    }
+
     /// Whether it shares a window with another one.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         let end = |spell: &Self| spell.to.unwrap_or(usize::MAX);

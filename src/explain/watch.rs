@@ -100,11 +100,15 @@ const CAUSES: [(&str, &str, &str); 23] = [
     ("out_of_threads", "refusals_began", "out of threads"),
     ("out_of_descriptors", "refusals_began", "out of descriptors"),
     ("pushed_out", "refusals_began", "pushed out by more urgent ones"),
-    ("door_wait", "waits_began", "their turn at the door"),
+    ("door_wait", "waits_began", "its turn at the door"),
     ("throttled", "waits_began", "a token"),
     ("pool_wait", "waits_began", "a connection"),
     ("bulkhead_wait", "waits_began", "the bulkhead"),
 ];
+
+/// Those that are of calls, of which a visit may make any number.
+pub(super) const OF_CALLS: [&str; 6] =
+    ["bulkhead full", "pool exhausted", "breaker open", "a token", "a connection", "the bulkhead"];
 
 /// Everything that left its level after the quiet time.
 pub(super) struct Watch<'a> {
@@ -218,9 +222,10 @@ impl Watch<'_> {
         let Some(level) = self.level(&offered) else { return };
         let from = self.quiet.windows.end;
         let up = rises(&offered, from, level, more(self.results, level));
-        self.note(("load_rose", name, "requests"), up, level.mean, |spell| spell.mean);
+        let told = |spell: &Spell| spell.told(level);
+        self.note(("load_rose", name, "requests"), up, level.mean, told);
         let down = falls(&offered, from, level, less(self.results, level));
-        self.note(("load_fell", name, "requests"), down, level.mean, |spell| spell.mean);
+        self.note(("load_fell", name, "requests"), down, level.mean, told);
     }
 
     fn attempts(&mut self, name: &str, client: &ClientSeries) {
@@ -247,7 +252,14 @@ impl Watch<'_> {
         let rule = Rule { times: 2.0, slack: 1.5, floor: 0.0 };
         // Of the last windows only the fast ones are known.
         let known = client.undecided.iter().position(|open| *open).unwrap_or(client.p95.len());
+        // Nor is there a latency where nobody is answered any more.
+        let known =
+            client.p95[..known].iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let (first, len) = (self.found.len(), client.p95.len());
         self.risen(("latency_rose", name, ""), &client.p95[..known], &rule);
+        for found in &mut self.found[first..] {
+            found.spell.to = found.spell.to.or((known < len).then_some(known));
+        }
         let ended: f64 = client.ended.values().flatten().sum();
         if ended > 0.0 {
             for (outcome, rates) in &client.ended {
@@ -351,6 +363,12 @@ impl Watch<'_> {
             spells.retain(|s| calm || s.to.is_none_or(|to| to >= s.from + GAP));
             for spell in &mut spells {
                 spell.strong |= calm;
+                // It is full no longer than it is full.
+                let full = |w: usize| node.utilisation.get(w).copied().flatten() >= Some(limit);
+                let end = spell.to.unwrap_or(node.utilisation.len());
+                let over = (spell.from + 1..end).find(|&w| !full(w) && !full(w + 1));
+                spell.to = over.filter(|w| w + 1 < node.utilisation.len()).or(spell.to);
+                spell.farthest = spell.farthest.min(spell.to.map_or(spell.farthest, |to| to - 1));
             }
             self.note(("saturated", name, ""), spells, level.mean, |spell| spell.extreme);
         }
@@ -369,12 +387,19 @@ impl Watch<'_> {
     }
 
     fn causes(&mut self, name: &str, node: &NodeSeries) {
+        let down = some(&node.down);
+        if let Some(level) = self.level(&down) {
+            let limit = Rule { times: 1.5, slack: 1.5, floor: 0.5 }.limit(level);
+            let spells = rises(&down, self.quiet.windows.end, level, limit);
+            self.note(("went_down", name, ""), spells, level.mean, |spell| spell.told(level));
+        }
         for (cause, kind, words) in CAUSES {
             let Some(rates) = node.causes.get(cause) else { continue };
             let rule = Rule { times: 3.0, slack: 1.5, floor: SOME };
-            // A process that is not there refuses what never arrives.
+            // What a process that is not there refuses never arrives.
+            let outside = if cause == "connection_refused" { 1.0 } else { 0.0 };
             let asked: Vec<f64> =
-                rates.iter().zip(&node.arrivals).map(|(a, b)| a.max(*b)).collect();
+                rates.iter().zip(&node.arrivals).map(|(a, b)| outside * a + b).collect();
             self.risen((kind, name, words), &ratio(rates, &asked), &rule);
         }
         for (cause, words) in [("call_timeout", "calls"), ("target_timeout", "requests passed on")]
@@ -417,7 +442,7 @@ impl Watch<'_> {
             }
         }
         let explained = |found: &Found| {
-            let below = below(self.results, &found.subject);
+            let below = self.results.design.below(&found.subject);
             queues.iter().chain(&grown).any(|other| {
                 let here = other.subject == found.subject && other.kind == "queue_grew";
                 (here || below.contains(&other.subject.as_str()))
@@ -516,20 +541,4 @@ fn first_above(rates: &[f64], quiet: &Quiet) -> Option<usize> {
         return None;
     }
     (quiet.windows.end..rates.len()).find(|&w| rates[w] > 0.0)
-}
-
-/// All nodes a node calls, and those they call.
-pub(super) fn below<'a>(results: &'a Results, node: &str) -> Vec<&'a str> {
-    let edges = &results.design.edges;
-    let mut found: Vec<&str> = Vec::new();
-    let mut open = vec![node];
-    while let Some(from) = open.pop() {
-        for edge in edges.iter().filter(|e| e.from == from) {
-            if edge.to != node && !found.contains(&edge.to.as_str()) {
-                found.push(&edge.to);
-                open.push(&edge.to);
-            }
-        }
-    }
-    found
 }

@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** A sentence says what was reached and what it was before, in the figures of its event.
 
-use super::watch::Found;
+use super::watch::{Found, OF_CALLS};
 use crate::{
     results::{AlertResults, FaultResults},
     units::show::{Quantity, about, clock, duration, value},
@@ -36,11 +36,12 @@ pub(super) fn ended(fault: &FaultResults) -> String {
 
 /// What left its level: what it was at first, how far it went and when, and whether it came back.
 #[allow(clippy::too_many_lines, reason = "a line for each kind of event")]
-pub(super) fn left(found: &Found, starts: &[f64]) -> String {
+pub(super) fn left(found: &Found, starts: &[f64], instances: u64) -> String {
     let Found { kind, subject, what, value: reached, baseline, spell } = found;
     let number = |v: f64| value(Quantity::Number, v);
     let share = |v: f64| value(Quantity::Share, v.min(1.0));
     let rate = |v: f64| value(Quantity::Rate, v);
+    let of_calls = OF_CALLS.contains(&what.as_str());
     let lasting = if spell.to.is_none() { ", to the end" } else { "" };
     // The figure at first, the level before, and the figure farthest from it.
     let told = |show: &dyn Fn(f64) -> String, text: &dyn Fn(String) -> String| {
@@ -60,9 +61,10 @@ pub(super) fn left(found: &Found, starts: &[f64]) -> String {
             rate(*reached),
             before(&rate)
         ),
-        "load_rose" => format!("{subject}: send {} ({}){lasting}", rate(*reached), before(&rate)),
-        "load_fell" => {
-            format!("{subject}: send only {} ({}){lasting}", rate(*reached), before(&rate))
+        "load_rose" => told(&rate, &|v| format!("{subject}: send {v} ({})", before(&rate))),
+        "load_fell" => told(&rate, &|v| format!("{subject}: send only {v} ({})", before(&rate))),
+        "went_down" => {
+            told(&number, &|v| format!("{subject}: {v} of its {instances} instances are down"))
         }
         "hit_ratio_fell" => {
             told(&share, &|v| format!("{subject}: hit ratio falls to {v} ({})", before(&share)))
@@ -83,9 +85,11 @@ pub(super) fn left(found: &Found, starts: &[f64]) -> String {
         "saturated" => told(&share, &|v| {
             format!("{subject}: is full, busy {v} of the time ({})", before(&share))
         }),
+        "waits_began" if of_calls => told(&number, &|v| {
+            format!("{subject}: {v} calls per request wait for {what} ({})", before(&number))
+        }),
         "waits_began" => told(&share, &|v| {
-            let whose = if what == "their turn at the door" { "what comes" } else { "its calls" };
-            format!("{subject}: {v} of {whose} wait for {what} ({})", before(&share))
+            format!("{subject}: {v} of what comes waits for {what} ({})", before(&share))
         }),
         "latency_rose" => told(&duration, &|v| {
             format!("{subject}: latency p95 rises to {v} ({})", before(&duration))
@@ -109,6 +113,9 @@ pub(super) fn left(found: &Found, starts: &[f64]) -> String {
         ),
         "errors_began" => told(&share, &|v| {
             format!("{subject}: {v} of requests end in error ({})", before(&share))
+        }),
+        "refusals_began" if of_calls => told(&number, &|v| {
+            format!("{subject}: {v} calls per request are refused ({what}; {})", before(&number))
         }),
         "refusals_began" => told(&share, &|v| {
             let before = value(Quantity::Share, *baseline);
@@ -145,35 +152,27 @@ pub(super) fn came_back(fault: &FaultResults, after: f64) -> String {
 pub(super) fn verdict(fault: &FaultResults, kind: &str, watched: f64) -> String {
     let id = &fault.id;
     let watched = duration(watched);
+    let share = || {
+        let unknown = "how much of the goodput has returned is not known";
+        fault.returned().unwrap_or_else(|| unknown.to_owned())
+    };
     match (kind, fault.time_to_recover.value) {
         ("recovered", Some(time)) if time > 0.0 => {
             format!("recovered {} after the end of {id}", duration(time))
         }
         ("recovered", _) => format!("recovered as {id} ended"),
         ("partly_recovered", _) => {
-            format!("recovered for the most part {watched} after the end of {id}: {}", share(fault))
+            format!("recovered for the most part {watched} after the end of {id}: {}", share())
         }
         ("draining", _) => {
             let left = fault.empty_in.value.map(about).unwrap_or_default();
-            format!("draining {watched} after the end of {id}, empty in {left}: {}", share(fault))
+            format!(
+                "draining {watched} after the end of {id}, at this pace empty in {left}: {}",
+                share()
+            )
         }
-        _ => format!("not recovered {watched} after the end of {id}: {}", share(fault)),
+        _ => format!("not recovered {watched} after the end of {id}: {}", share()),
     }
-}
-
-/// How much of the goodput has returned.
-fn share(fault: &FaultResults) -> String {
-    let figures = fault.goodput_returned.value.zip(fault.goodput_before.value);
-    let Some((returned, before)) = figures else {
-        return "how much of the goodput has returned is not known".to_owned();
-    };
-    let (returned, before) = (value(Quantity::Share, returned), value(Quantity::Rate, before));
-    let each = fault.returned_by_client.iter();
-    let each: Vec<String> = each
-        .filter_map(|(name, e)| Some(format!("{name} {}", value(Quantity::Share, e.value?))))
-        .collect();
-    let each = if each.is_empty() { String::new() } else { format!(" ({})", each.join(", ")) };
-    format!("goodput is {returned} of the {before} before{each}")
 }
 
 #[cfg(test)]
@@ -195,7 +194,7 @@ mod tests {
         };
         let of = |spell: Spell, kind: &'static str, value: f64, baseline: f64| {
             let (subject, what) = ("web".to_owned(), "asked".to_owned());
-            left(&Found { kind, subject, what, spell, value, baseline }, &starts)
+            left(&Found { kind, subject, what, spell, value, baseline }, &starts, 1)
         };
         assert_eq!(
             of(spell, "goodput_fell", 0.0, 1.0),

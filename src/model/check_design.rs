@@ -11,7 +11,7 @@ use super::{
     check_flow::flow,
     check_size::{MAX_LOAD_STEPS, changes, rounds, sizes},
     check_steps::{key_space, long_programs, many_steps, shares, steps},
-    client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec},
+    client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec, build::Effective},
     kind::{Kind, Outgoing},
     kinds::NodeSpec,
     network::check::network,
@@ -179,24 +179,64 @@ fn endpoints(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems
             continue;
         }
         for &op in &names.arriving[i] {
-            let op = &names.ops[usize::from(op)];
-            if known.contains(&op.0.as_str()) {
+            let asked = &names.ops[usize::from(op)].0;
+            if known.contains(&asked.as_str()) {
                 continue;
             }
-            let sent_by = calls
-                .iter()
-                .flatten()
-                .find(|c| c.target == name.0 && c.operation.as_ref().is_none_or(|o| o == op));
-            let path = sent_by
-                .map_or_else(|| format!("nodes.{}.service.endpoints", name.0), |c| c.path.clone());
+            let (path, client) = asking(names, calls, i, op)
+                .unwrap_or_else(|| (format!("nodes.{}.service.endpoints", name.0), None));
+            let default = if asked == "default" { "" } else { " and no `default`" };
+            let client = client.map_or(String::new(), |c| format!(", which client `{c}` asks for"));
             problems.error_help(
                 "E-REF",
                 path,
-                format!("`{}` has no endpoint `{}` and no `default`", name.0, op.0),
-                closest(&op.0, known.iter().copied()),
+                format!("`{}` has no endpoint `{asked}`{default}{client}", name.0),
+                closest(asked, known.iter().copied()),
             );
         }
     }
+}
+
+/// Where somebody asks a node for an operation, and the client if it is one: balancers and dns nodes
+/// only pass it on.
+fn asking<'n>(
+    names: &'n Names<'_>,
+    calls: &[Vec<Outgoing>],
+    node: usize,
+    op: u8,
+) -> Option<(String, Option<&'n str>)> {
+    let asked = &names.ops[usize::from(op)];
+    let (mut open, mut seen) = (vec![node], BTreeSet::new());
+    while let Some(node) = open.pop().filter(|node| seen.insert(*node)) {
+        let here = names.nodes[node];
+        for (client, spec) in &names.design.clients {
+            let sends = |o: &Effective<'_>| {
+                o.targets().iter().any(|(target, verb)| target.0 == here && *verb == asked.1)
+            };
+            let operations = spec.operations();
+            if let Some((name, o)) = operations.iter().find(|(n, o)| *n == asked.0 && sends(o)) {
+                let path = format!("clients.{}", client.0);
+                let named = spec.operations.contains_key(&Name(name.clone()));
+                let key = asked.1.map_or("to", |verb| verb.name());
+                let path = if named {
+                    format!("{path}.operations.{name}")
+                } else {
+                    o.place(&path, name, key)
+                };
+                return Some((path, Some(&client.0)));
+            }
+        }
+        let all = calls.iter().enumerate().flat_map(|(i, calls)| calls.iter().map(move |c| (i, c)));
+        for (i, call) in all.filter(|(_, call)| call.target == here) {
+            let passes = call.operation.is_none() && names.arriving[i].contains(&op);
+            if passes && matches!(names.specs[i], NodeSpec::LoadBalancer(_) | NodeSpec::Dns(_)) {
+                open.push(i);
+            } else if passes || call.operation.as_ref() == Some(asked) {
+                return Some((call.path.clone(), None));
+            }
+        }
+    }
+    None
 }
 
 fn reachable(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
@@ -489,47 +529,18 @@ impl ClientCheck<'_> {
             } else {
                 format!("{}.operations.{name}", self.path)
             };
-            match operation.target() {
-                None => problems.error_help(
-                    "E-MISSING",
-                    &path,
-                    format!("operation `{name}` goes nowhere"),
-                    "give `to: node`, or `read:`, `write:` ... a store",
-                ),
-                Some((target, verb)) => {
-                    let key = verb.map_or("to", |v| v.name());
-                    self.target(target, format!("{path}.{key}"), problems);
-                }
-            }
-            for (other, _) in operation.targets().into_iter().skip(1) {
-                self.target(other, format!("{path}.fallback.call"), problems);
-            }
             match operation.share() {
                 Some(share) => total += share.0,
                 None => missing.push(path.clone()),
             }
-            edge(&operation.edge(), &path, self.names, problems);
-            if operation.edge().fallback.is_some_and(|fallback| fallback.cache.is_some()) {
-                let message = "a client reads through no cache";
-                let help = "the service that does may fall back on it";
-                problems.error_help("E-CONFLICT", format!("{path}.fallback"), message, help);
-            }
-            if operation.edge().deadline == Some(DeadlineSpec::Propagate) {
-                problems.error_help(
-                    "E-CONFLICT",
-                    format!("{path}.deadline"),
-                    "a client has no deadline to pass on",
-                    "give it a duration; services pass it on with `deadline: propagate`",
-                );
-            }
-            if operation.priority() == 0 || operation.priority() > 255 {
-                problems.error("E-RANGE", format!("{path}.priority"), "must be in 1..=255");
-            }
-            if let Some(size) = operation.size() {
-                formula(size, &format!("{path}.size"), self.names, problems);
-            }
-            if let Some(key) = operation.key() {
-                key_space(key, &format!("{path}.key"), self.names, problems);
+            let mut found = Problems::default();
+            self.operation((name, operation), &path, &mut found);
+            for mut problem in found.into_vec() {
+                // What it inherits is wrong where it stands, not in each that inherits it.
+                if let Some(key) = problem.path.strip_prefix(&format!("{path}.")) {
+                    problem.path = operation.place(&self.path, name, key);
+                }
+                problems.add(problem);
             }
         }
         if operations.len() > 1 {
@@ -545,6 +556,53 @@ impl ClientCheck<'_> {
                     );
                 }
             }
+        }
+    }
+
+    fn operation(
+        &self,
+        (name, operation): (&str, &Effective<'_>),
+        path: &str,
+        problems: &mut Problems,
+    ) {
+        match operation.target() {
+            None => problems.error_help(
+                "E-MISSING",
+                path,
+                format!("operation `{name}` goes nowhere"),
+                "give `to: node`, or `read:`, `write:` ... a store",
+            ),
+            Some((target, verb)) => {
+                let key = verb.map_or("to", |v| v.name());
+                self.target(target, format!("{path}.{key}"), problems);
+            }
+        }
+        for (other, _) in operation.targets().into_iter().skip(1) {
+            self.target(other, format!("{path}.fallback.call"), problems);
+        }
+        let policies = operation.edge();
+        edge(&policies, path, self.names, problems);
+        if policies.fallback.is_some_and(|fallback| fallback.cache.is_some()) {
+            let message = "a client reads through no cache";
+            let help = "the service that does may fall back on it";
+            problems.error_help("E-CONFLICT", format!("{path}.fallback"), message, help);
+        }
+        if policies.deadline == Some(DeadlineSpec::Propagate) {
+            problems.error_help(
+                "E-CONFLICT",
+                format!("{path}.deadline"),
+                "a client has no deadline to pass on",
+                "give it a duration; services pass it on with `deadline: propagate`",
+            );
+        }
+        if operation.priority() == 0 || operation.priority() > 255 {
+            problems.error("E-RANGE", format!("{path}.priority"), "must be in 1..=255");
+        }
+        if let Some(size) = operation.size() {
+            formula(size, &format!("{path}.size"), self.names, problems);
+        }
+        if let Some(key) = operation.key() {
+            key_space(key, &format!("{path}.key"), self.names, problems);
         }
     }
 

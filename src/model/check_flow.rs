@@ -241,7 +241,7 @@ fn impossible(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problem
             for (key, limit) in
                 [("timeout", spec.edge().timeout.map(|t| t.0)), ("deadline", within)]
             {
-                let path = format!("clients.{}", name.0);
+                let path = spec.place(&format!("clients.{}", name.0), &operation, key);
                 too_short(limit, least, (&path, key, &first.0), problems);
             }
         }
@@ -260,7 +260,8 @@ fn impossible(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problem
             });
             let least = ops.map(|op| least_visit(names, &target.0, op)).reduce(f64::min);
             let Some(least) = least else { continue };
-            let path = format!("nodes.{}.service.dependencies.{}", names.nodes[node], target.0);
+            let path =
+                format!("nodes.{}.service.dependencies.{}.timeout", names.nodes[node], target.0);
             let limit = edge.timeout.map(|t| t.0);
             too_short(limit, 2.0 * hop + least, (&path, "timeout", &target.0), problems);
         }
@@ -276,7 +277,7 @@ fn too_short(
     if limit.is_some_and(|limit| (limit as f64) < least.floor()) {
         problems.warn(
             "W-IMPOSSIBLE",
-            format!("{path}.{key}"),
+            path,
             format!(
                 "no reply of `{target}` can come in time: none takes less than {}",
                 SimDuration(least as u64)

@@ -176,35 +176,23 @@ fn data_verb(s: &StepSpec) -> &'static str {
 }
 
 fn step(s: &StepSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
-    let verbs = [
-        s.work.is_some(),
-        s.wait.is_some(),
-        s.call.is_some(),
-        s.read.is_some(),
-        s.write.is_some(),
-        s.delete.is_some(),
-        s.cas.is_some(),
-        s.increment.is_some(),
-        s.all.is_some(),
-        s.any.is_some(),
-        s.race.is_some(),
-        s.choose.is_some(),
-        s.repeat.is_some(),
-        s.lock.is_some(),
-        s.fail.is_some(),
-        s.mark.is_some(),
-        s.reply.is_some(),
-        s.do_.is_some(),
-    ];
-    let n = verbs.iter().filter(|v| **v).count();
-    if n != 1 {
-        let what = if n == 0 { "a step needs a verb" } else { "a step has one verb only" };
-        problems.error_help(
-            "E-STEP",
-            path,
-            what,
-            "one of work, wait, call, read, write, delete, cas, increment, all, any, race, choose, repeat, lock, fail, mark, reply",
-        );
+    macro_rules! verbs {
+        ($($verb:ident)*) => { [$((stringify!($verb), s.$verb.is_some())),*, ("do", s.do_.is_some())] };
+    }
+    let verbs = verbs!(work wait call read write delete cas increment all any race choose repeat lock
+        fail mark reply);
+    let given: Vec<&str> = verbs.iter().filter(|verb| verb.1).map(|verb| verb.0).collect();
+    match given.as_slice() {
+        [_] => {}
+        [first, second, ..] => {
+            let message = format!("a step has one verb only, not `{first}` and `{second}`");
+            problems.error_help("E-STEP", path, message, "make it two steps, each with a dash");
+        }
+        [] => {
+            let known: Vec<&str> = verbs.iter().map(|verb| verb.0).filter(|v| *v != "do").collect();
+            let help = format!("one of {}", known.join(", "));
+            problems.error_help("E-STEP", path, "a step needs a verb", help);
+        }
     }
     if let Some(condition) = &s.when {
         when(condition, &format!("{path}.when"), names, problems);
@@ -262,7 +250,7 @@ fn parallel(s: &StepSpec, path: &str, problems: &mut Problems) {
 /// Shares must sum to 100 % within 1e-6.
 pub(super) fn shares(total: f64, path: &str, problems: &mut Problems) {
     if (total - 1.0).abs() > 1e-6 {
-        let message = format!("the shares sum to {:.6} %, not to 100 %", total * 100.0);
+        let message = format!("the shares sum to {} %, not to 100 %", (total * 1e8).round() / 1e6);
         problems.error("E-SHARE", path, message);
     }
 }

@@ -159,6 +159,10 @@ pub trait Kind {
     fn facts(&self) -> Facts<'_>;
     /// The calls it can make; `path` is that of the kind's map.
     fn outgoing(&self, path: &str) -> Vec<Outgoing>;
+    /// Names of the locks of which each key has its own.
+    fn key_locks(&self) -> Vec<String> {
+        Vec::new()
+    }
     /// Names of the `mark` steps within.
     fn marks(&self) -> Vec<String> {
         Vec::new()

@@ -157,10 +157,14 @@ pub struct FaultMeasured {
     pub effect: &'static str,
     /// What it hits, in words.
     pub target: String,
+    /// The nodes whose instances it hits; none of effects on messages and clients.
+    pub nodes: Vec<String>,
     /// The spans in which it was at work, ns; cut at the run's end.
     pub spans: Vec<(SimTime, SimTime)>,
-    /// Good and decided requests before it first began.
+    /// Good and decided requests before it first began, while no other fault was at work.
     pub before: (u64, u64),
+    /// When that was, ns; without the warm-up.
+    pub quiet: Vec<(SimTime, SimTime)>,
     /// While it was at work.
     pub during: (u64, u64),
     /// After it ended, until the next fault began.
@@ -180,7 +184,7 @@ pub struct FaultMeasured {
 /// Where a request lies in time with regard to a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Sent before it first began.
+    /// Sent before it first began, while no other fault was at work.
     Before,
     /// Sent while it was at work.
     During,

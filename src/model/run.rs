@@ -70,6 +70,10 @@ impl Simulation {
                 stops.extend(self.timeline.changes.iter().map(|c| c.at));
             }
         }
+        if truncated.is_some() && self.world.now() < warm_up {
+            // It ended in the warm-up: nothing was measured.
+            self.begin_span();
+        }
         let ended_at = if truncated.is_some() { self.world.now() } else { end };
         self.world.agenda.advance_to(ended_at);
         self.finish(names, ended_at, truncated)

@@ -34,15 +34,14 @@ impl Scenario {
     pub fn check(design: &mut Design, problems: &mut Problems) {
         design.move_in(problems);
         check_design::design(&Names::new(design), problems);
+        if !problems.any_error() {
+            design.check_versions(problems);
+        }
     }
 
     /// Checks a design and loads what it needs; `None` when there are errors.
     pub fn compile(mut design: Design, data: &dyn Data, problems: &mut Problems) -> Option<Self> {
         Self::check(&mut design, problems);
-        if problems.any_error() {
-            return None;
-        }
-        design.check_versions(problems);
         if problems.any_error() {
             return None;
         }

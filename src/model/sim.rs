@@ -184,7 +184,8 @@ impl Simulation {
         stop: &AtomicBool,
     ) -> Option<String> {
         loop {
-            let until_look = LOOK - self.events % LOOK;
+            let left = limits.events.saturating_sub(self.events);
+            let until_look = left.min(LOOK - self.events % LOOK);
             self.left = until_look;
             self.run_some(last);
             self.events += until_look - self.left;

@@ -23,7 +23,7 @@ use crate::{
         },
     },
     problem::Problems,
-    units::{Count, ValueError, text_value},
+    units::{Count, ValueError, show::plural, text_value},
 };
 
 /// Keeps data in shards. The key of a request picks its shard; a read or write is work on a core
@@ -174,7 +174,9 @@ impl Kind for StoreSpec {
                 None => Reach::Hash,
                 Some(by) => by.reach(),
             },
-            detail: self.cores.map_or_else(String::new, |c| format!("{} cores per shard", c.0)),
+            detail: self
+                .cores
+                .map_or_else(String::new, |c| format!("{} per shard", plural(c.0, "core"))),
         }
     }
 

@@ -34,6 +34,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("E-RANGE", "a value is outside what is possible here"),
     ("E-REF", "a name that nothing has"),
     ("E-REPL", "zones that do not fit the copies that stand in them"),
+    (
+        "E-REPLACED",
+        "a variant replaces a whole block, and the rest of the design misses parts of it",
+    ),
     ("E-RESOLUTION", "a time is no whole number of nanoseconds, or a size of bytes"),
     ("E-RETRY-BOMB", "retries of retries multiply beyond all measure"),
     ("E-SHARD", "shards, their limits or points on a ring do not fit"),
@@ -66,6 +70,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W-NO-TIMEOUT", "a request whose message is lost waits for ever"),
     ("W-OVERLOAD", "more work arrives than can be done"),
     ("W-POLICY", "a policy that changes nothing here"),
+    ("W-REPLACED", "a variant replaces a whole block, where perhaps one value was meant"),
     ("W-SILENT", "a client that sends nothing"),
     ("W-STICKY", "a sticky balancer without sessions"),
     ("W-TEMPLATE", "`${..}` is not replaced"),

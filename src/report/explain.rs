@@ -4,11 +4,15 @@
 //! **Invariant.** Only what the results say; text from files is cleaned of control characters.
 
 use super::{
-    table::{LEAST_WIDTH, Lines, status},
+    table::{LEAST_WIDTH, Lines, slo_measured, status},
     text::{Quantity, about, clean, clock, duration, value},
 };
 use crate::results::{FaultResults, NodeBlame, Results};
 
+/// Share of the goodput below which it has to be said why it counts as recovered.
+const LESS: f64 = 0.9;
+/// Share of the time left that makes it full for good.
+const FOR_GOOD: f64 = 0.9;
 /// Utilisation below which the busiest node is no bottleneck.
 const BUSY: f64 = 0.5;
 
@@ -26,6 +30,7 @@ pub(crate) fn text(results: &Results, width: u16) -> String {
         out.wrapped(&indent, &format!("  {time:>column$}  {}", clean(&event.text)));
     }
     for (title, lines) in [
+        ("Not as wanted", unmet(results)),
         ("Verdict", verdicts(results)),
         ("Bottleneck", bottleneck(results).into_iter().collect()),
         ("Where the time of a mean request goes", blame(results)),
@@ -46,7 +51,8 @@ pub(crate) fn text(results: &Results, width: u16) -> String {
 pub(crate) fn heading(results: &Results) -> String {
     let timeline = &results.timeline;
     if timeline.events.is_empty() {
-        return "Nothing happened: no fault, no change of load, no fall of goodput".to_owned();
+        return "Nothing left its level: no fault, no load that rose or fell by a quarter, no fall of goodput"
+            .to_owned();
     }
     let of = match timeline.replication {
         Some(replication) => {
@@ -55,6 +61,15 @@ pub(crate) fn heading(results: &Results) -> String {
         None => String::new(),
     };
     format!("What happened{of} (read from windows of {})", duration(timeline.resolution))
+}
+
+/// The objectives that are not met, and what was measured.
+fn unmet(results: &Results) -> Vec<String> {
+    let all = results.slos.iter().chain(&results.expect);
+    let unmet = all.filter(|slo| !["met", "as expected"].contains(&slo.verdict.as_str()));
+    unmet
+        .map(|slo| format!("{}: {} ({})", slo.verdict, slo.expression, slo_measured(slo, true)))
+        .collect()
 }
 
 /// Of each fault, whether what was before it came back.
@@ -68,32 +83,27 @@ fn verdict(results: &Results, fault: &FaultResults) -> Option<String> {
     if fault.occurrences.value.unwrap_or_default() == 0.0 {
         return Some(format!("{id} never came."));
     }
-    let Some(returned) = fault.goodput_returned.value else {
-        let ended = fault.ended.value.is_some_and(|ended| ended < results.duration);
-        return (!ended)
-            .then(|| format!("{id} lasts to the end: nobody knows what comes after it."));
-    };
-    let within = duration(fault.returned_within.value?);
-    let before = value(Quantity::Rate, fault.goodput_before.value?);
-    let mut text = format!(
-        "{id}: from {within} after its end on, goodput is {} of the {before} before",
-        share(returned)
-    );
-    let each = fault.returned_by_client.iter();
-    let each: Vec<String> =
-        each.filter_map(|(name, e)| Some(format!("{name} {}", share(e.value?)))).collect();
-    if !each.is_empty() {
-        text += &format!(" ({})", each.join(", "));
-    }
-    let availability = |when: &str, figure: Option<f64>| {
-        figure.map_or(String::new(), |v| format!("{when} {}", share(v)))
-    };
-    text += &format!(
-        "; availability {}, {}, {}. ",
+    let availability = |when: &str, figure: Option<f64>| Some(format!("{when} {}", share(figure?)));
+    let availability = [
         availability("before", fault.availability_before.value),
         availability("during", fault.availability_during.value),
-        availability("after", fault.availability_after.value)
-    );
+        availability("after", fault.availability_after.value),
+    ];
+    let availability = availability.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    let Some(returned) = fault.returned() else {
+        let ended = fault.ended.value.is_some_and(|ended| ended < results.duration);
+        let times = fault.occurrences.value.unwrap_or_default();
+        return Some(if ended {
+            let times = value(Quantity::Number, times);
+            format!("{id} came {times} times; availability {availability}.")
+        } else {
+            format!("{id} lasts to the end: nobody knows what comes after it.")
+        });
+    };
+    let within = duration(fault.returned_within.value?);
+    let mut text = format!("{id}: from {within} after its end on, {returned}");
+    let whose = if fault.concerns.is_empty() { "" } else { " of all clients" };
+    text += &format!("; availability{whose} {availability}. ");
     text += &again(fault);
     Some(text)
 }
@@ -114,7 +124,7 @@ fn again(fault: &FaultResults) -> String {
             "It stays down although its cause is gone: metastable.".to_owned()
         }
         (Some("draining"), _) => format!(
-            "It is not stuck: what has piled up drains, and is gone in {}.",
+            "It is not stuck: what has piled up drains; at its present pace it is gone in {}.",
             fault.empty_in.value.map(about).unwrap_or_default()
         ),
         (Some("cause_remains"), _) => {
@@ -125,8 +135,17 @@ fn again(fault: &FaultResults) -> String {
             };
             format!("It is down, but {cause}, so nobody knows what comes after it.")
         }
-        (_, Some(0.0)) => "It recovered at once.".to_owned(),
-        (_, Some(time)) => format!("It recovered after {}.", duration(time)),
+        (_, Some(time)) => {
+            let when =
+                if time > 0.0 { format!("after {}", duration(time)) } else { "at once".to_owned() };
+            let less = fault.goodput_returned.value.is_some_and(|returned| returned < LESS);
+            let more = if less {
+                "; what is not served now is what is asked beyond what was asked before"
+            } else {
+                ""
+            };
+            format!("It recovered {when}{more}.")
+        }
         (Some(_), None) => {
             "It is up again, but availability was not seen to stay at 99 % of what it was."
                 .to_owned()
@@ -151,14 +170,21 @@ pub(crate) fn bottleneck(results: &Results) -> Option<String> {
     };
     let used = found.utilisation.unwrap_or_default();
     Some(match found.saturated_at {
-        Some(at) => format!(
-            "{}: {}{part}, full from {} on, in {} of all windows; {} in use over the run.",
-            found.node,
-            thing(&found.resource),
-            clock(at),
-            share(found.saturated),
-            share(used)
-        ),
+        Some(at) => {
+            let rest = (results.duration - at) / (results.duration - results.warm_up);
+            let when = if found.saturated >= FOR_GOOD * rest {
+                format!("full from {} on", clock(at))
+            } else {
+                format!("first full at {}", clock(at))
+            };
+            format!(
+                "{}: {}{part}, {when}, in {} of all windows; {} in use over the run.",
+                found.node,
+                thing(&found.resource),
+                share(found.saturated),
+                share(used)
+            )
+        }
         None if used < BUSY => format!(
             "none: nothing is near its limit; the most used is {}: {}{part}, {}.",
             found.node,
@@ -243,7 +269,7 @@ mod tests {
         let mut results = fixture::shop();
         results.timeline.events.clear();
         let quiet = text(&results, 100);
-        assert!(quiet.contains("Nothing happened"), "{quiet}");
+        assert!(quiet.contains("Nothing left its level"), "{quiet}");
         assert!(quiet.contains("the rest: 11 ms"), "{quiet}");
         let idle = crate::results::Bottleneck {
             node: "api".into(),
@@ -279,11 +305,19 @@ mod tests {
         };
         let results = fixture::shop();
         let said = |fault: &FaultResults| verdict(&results, fault).unwrap_or_default();
-        assert!(said(&fault).contains("goodput is 25 % of the 280 /s before"), "{}", said(&fault));
+        assert!(
+            said(&fault).contains("goodput is 25 % of what it was before for as much asked"),
+            "{}",
+            said(&fault)
+        );
         assert!(said(&fault).contains("metastable"));
         fault.aftermath = Some("draining".into());
         fault.empty_in = known(330.0);
-        assert!(said(&fault).contains("drains, and is gone in about 6 min"), "{}", said(&fault));
+        assert!(
+            said(&fault).contains("drains; at its present pace it is gone in about 6 min"),
+            "{}",
+            said(&fault)
+        );
         fault.aftermath = Some("cause_remains".into());
         assert!(said(&fault).contains("another fault is still at work"), "{}", said(&fault));
         fault.aftermath = None;

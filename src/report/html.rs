@@ -8,10 +8,11 @@ use std::fmt::Write;
 use super::{
     explain,
     plots::Plot,
+    steady::growing,
     table::{
-        ALERT_COLUMNS, FAULT_COLUMNS, availability, availability_around, growing, hanging,
-        instances, issued, kind, outcomes, p99_of_all, per_run, recovered, slo_measured,
-        slo_remark, some_failed, up, used, when, words,
+        ALERT_COLUMNS, FAULT_COLUMNS, availability, availability_around, hanging, instances,
+        issued, kind, outcomes, p99_of_all, per_run, recovered, slo_measured, slo_remark,
+        some_failed, up, used, when, words,
     },
     text::{Quantity, clean, clock, count, duration, escape, estimate, plural, value},
 };
@@ -285,7 +286,8 @@ fn nodes(out: &mut String, results: &Results) {
     out.push_str(&table.finish());
     out.push_str(
         "<p class=\"muted\">Response time of a node runs from arrival to reply and holds the waits \
-         for what it calls. Utilisation is that of cores, else of workers.</p>\n",
+         for what it calls. Utilisation is that of cores, else of workers; where something else of the \
+         node was fuller by more than a tenth of what it holds, it is that, with its name.</p>\n",
     );
     // A table of its own: beside the figures it would stand beyond the edge of the page.
     let runs = if results.replications.len() > 1 { "<visits of a run" } else { "<visits" };
@@ -545,7 +547,7 @@ impl Table {
         for Cell { class, text } in cells {
             let text = escape(&clean(text));
             let _ = match *class {
-                "" => write!(self.0, "<td>{text}</td>"),
+                "" => write!(self.0, "<td>{}</td>", kept_together(&text)),
                 class => write!(self.0, "<td class=\"{class}\">{text}</td>"),
             };
         }
@@ -558,10 +560,31 @@ impl Table {
     }
 }
 
+/// A figure in a narrow column breaks before its interval, not before its unit.
+fn kept_together(text: &str) -> String {
+    if !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return text.to_owned();
+    }
+    let whole = text.replace(' ', "\u{a0}");
+    ["±", "[", "to\u{a0}", "of\u{a0}", "(", "after\u{a0}"]
+        .into_iter()
+        .fold(whole, |text, part| text.replace(&format!("\u{a0}{part}"), &format!(" {part}")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::{fixture, plots, topology};
+
+    #[test]
+    fn figures_break_before_their_interval() {
+        let kept = |text| kept_together(text).replace('\u{a0}', "_");
+        assert_eq!(kept("12.3 ± 0.2 ms"), "12.3 ±_0.2_ms");
+        assert_eq!(kept("12.3 [12.0, 12.5] ms"), "12.3 [12.0,_12.5]_ms");
+        assert_eq!(kept("4 min to 5 min"), "4_min to_5_min");
+        assert_eq!(kept("45.9 % memory"), "45.9_%_memory");
+        assert_eq!(kept("edge of the world"), "edge of the world");
+    }
 
     fn of(results: &Results) -> String {
         page(results, &topology::draw(results), &plots::all(results))

@@ -12,6 +12,7 @@ mod fixture;
 mod html;
 mod json;
 mod plots;
+mod steady;
 mod table;
 mod text;
 mod topology;

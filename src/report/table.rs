@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
-use super::text::{
-    self, Quantity, about, clean, count, duration, estimate, plural, shorten, value,
+use super::{
+    steady::growing,
+    text::{self, Quantity, about, clean, count, duration, estimate, plural, shorten, value},
 };
 use crate::results::{
     Distribution, Estimate, FaultResults, Hanging, NodeResults, RequestCounts, RequestFigures,
@@ -436,18 +437,6 @@ pub(crate) fn used(node: &NodeResults, show: impl Fn(&Estimate) -> String) -> St
         Some((name, one)) => format!("{} {}", show(&one.utilisation), shorten(name, 16)),
         None => show(&node.utilisation),
     }
-}
-
-/// Which queues still grow as the run ends.
-pub(crate) fn growing(results: &Results) -> Vec<String> {
-    let of = |(name, node): (&String, &NodeResults)| {
-        let slope = value(Quantity::Rate, node.queue_growth?).replace(" /s", "/s");
-        let name = clean(name);
-        Some(format!(
-            "not in steady state: the queue of {name} grows by {slope}; figures depend on how long it is watched"
-        ))
-    };
-    results.nodes.iter().filter_map(of).collect()
 }
 
 /// What was measured for an SLO; or why there is nothing.

@@ -36,6 +36,49 @@ pub fn growth(runs: &[Vec<(f64, f64, f64)>], arriving: f64) -> Option<f64> {
     (rises && sure && matters).then_some(slope)
 }
 
+/// Least rise of a hit ratio that is told.
+const LEAST_RISE: f64 = 0.01;
+/// And in standard deviations, of a single run.
+const SIGMAS: f64 = 5.0;
+
+/// The hit ratio in the first and in the last fifth of what was measured, if it still rose as that began: it is
+/// higher in the second than in the first, and in the last by more than the replications differ. One entry of
+/// `runs` per replication: lookups and hits by window.
+pub fn warming(runs: &[Vec<(u64, u64)>]) -> Option<(f64, f64)> {
+    let fifths: Vec<[(u64, u64); 5]> = runs.iter().map(|run| fifths(run)).collect::<Option<_>>()?;
+    let sum =
+        |i: usize| fifths.iter().fold((0, 0), |sum, run| (sum.0 + run[i].0, sum.1 + run[i].1));
+    let ratio = |(lookups, hits): (u64, u64)| (lookups > 0).then(|| hits as f64 / lookups as f64);
+    let levels = (0..5).map(|i| ratio(sum(i))).collect::<Option<Vec<f64>>>()?;
+    let (first, last) = (levels[0], levels[4]);
+    let rises = levels[1] > first && last - first >= LEAST_RISE;
+    let by = fifths.iter().map(|run| Some(ratio(run[4])? - ratio(run[0])?));
+    let sure = match mean_interval(&by.collect::<Option<Vec<f64>>>()?, CONFIDENCE) {
+        Some((lower, _)) => lower > 0.0,
+        None => {
+            let variance = |(lookups, hits): (u64, u64)| {
+                let p = hits as f64 / lookups as f64;
+                p * (1.0 - p) / lookups as f64
+            };
+            last - first > SIGMAS * (variance(sum(0)) + variance(sum(4))).sqrt()
+        }
+    };
+    (rises && sure).then_some((first, last))
+}
+
+/// Lookups and hits in each fifth.
+fn fifths(run: &[(u64, u64)]) -> Option<[(u64, u64); 5]> {
+    if run.len() < LEAST_WINDOWS {
+        return None;
+    }
+    let mut sums = [(0, 0); 5];
+    for (w, (lookups, hits)) in run.iter().enumerate() {
+        let sum = &mut sums[w * 5 / run.len()];
+        *sum = (sum.0 + lookups, sum.1 + hits);
+    }
+    Some(sums)
+}
+
 /// Mean level in each eighth of the second half.
 fn last_eighths(run: &[(f64, f64, f64)]) -> Option<[f64; 4]> {
     let half = &run[run.len() / 2..];
@@ -80,5 +123,17 @@ mod tests {
             let runs: Vec<_> = (0..5).map(|r| run(|at| level(at) + 0.1 * f64::from(r))).collect();
             assert_eq!(growth(&runs, 100.0), None);
         }
+    }
+
+    #[test]
+    fn a_hit_ratio_that_rises_to_the_end_is_of_a_cold_cache() {
+        let run = |hits: fn(u64) -> u64| (0..40).map(|w| (1000, hits(w))).collect::<Vec<_>>();
+        let rising = run(|w| 400 + 10 * w);
+        let (first, last) = warming(std::slice::from_ref(&rising)).unwrap();
+        assert!((first - 0.435).abs() < 1e-12 && (last - 0.755).abs() < 1e-12, "{first} {last}");
+        assert!(warming(&[rising.clone(), rising]).is_some());
+        assert_eq!(warming(&[run(|w| 800 + w % 2)]), None);
+        assert_eq!(warming(&[run(|w| 900 - 10 * w)]), None);
+        assert_eq!(warming(&[run(|w| (400 + 40 * w).min(900))]).map(|w| w.1), Some(0.9));
     }
 }

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::FaultResults;
+use crate::units::show::{Quantity, value};
+
 /// What happened, in order of time, causes before effects.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timeline {
@@ -25,7 +28,7 @@ pub struct TimelineEvent {
     /// `timeouts_began`, `amplification`, `errors_began`, `refusals_began`, `fallbacks_began`,
     /// `breaker_opened`, `goodput_fell`, `goodput_returned`; of nodes `load_rose` (more calls than those who
     /// call were asked for), `hit_ratio_fell`, `skew_grew`, `queue_grew`, `queue_drained`, `inside_grew`,
-    /// `saturated`, `waits_began`, `timeouts_began`, `refusals_began`, `breaker_opened`,
+    /// `went_down`, `saturated`, `waits_began`, `timeouts_began`, `refusals_began`, `breaker_opened`,
     /// `target_taken_out`, `amplification`; of faults that came once `back` (while they last), `recovered`,
     /// `partly_recovered`, `draining`, `not_recovered`.
     pub kind: String,
@@ -91,4 +94,22 @@ pub struct NodeBlame {
     /// pauses.
     #[serde(default)]
     pub inside: f64,
+}
+
+impl FaultResults {
+    /// How much of the goodput has returned, and whose, as a sentence without its stop.
+    pub fn returned(&self) -> Option<String> {
+        let share = |v: f64| value(Quantity::Share, v);
+        let returned = share(self.goodput_returned.value?);
+        let concerned = |name: &String| self.concerns.is_empty() || self.concerns.contains(name);
+        let each = self.returned_by_client.iter().filter(|(name, _)| concerned(name));
+        let each: Vec<String> =
+            each.filter_map(|(name, e)| Some(format!("{name} {}", share(e.value?)))).collect();
+        let each = match self.concerns.as_slice() {
+            [one] => format!(" ({one} alone calls what it hits)"),
+            _ if each.is_empty() => String::new(),
+            _ => format!(" ({})", each.join(", ")),
+        };
+        Some(format!("goodput is {returned} of what it was before for as much asked{each}"))
+    }
 }

@@ -5,6 +5,7 @@
 //! hang longer than any request ever took were not answered.
 
 use crate::{
+    engine::law::to_nanos,
     model::probe::{FaultMeasured, Measured, NodeMeasured, NodeWindow, Outcome},
     results::{Requests, RequestsInWindow, seconds},
 };
@@ -17,6 +18,15 @@ const LOST: f64 = 0.9;
 const SHRINKS: f64 = 0.1;
 /// And so many times the scatter around its slope.
 const SCATTERS: f64 = 2.0;
+/// By how much more must be asked than before, as a share and in standard deviations of a Poisson count, for that
+/// to be why not all of it is served.
+const MORE: f64 = 0.1;
+const SIGMAS: f64 = 3.0;
+/// Share of the answers due in a time that must come in it, where so many are due that chance is no excuse.
+const ANSWERED: f64 = 0.5;
+const FEW: f64 = 20.0;
+/// The last part of what was watched after a fault, one of so many: what is well only then may not last.
+const END: u64 = 10;
 /// Share of the arrivals at a node that it refuses, from which on more is asked than is served.
 const REFUSED: f64 = 0.05;
 
@@ -52,7 +62,7 @@ pub(super) fn aftermath(
     measured: &Measured,
 ) -> Option<Aftermath> {
     let down = stays_down(fault, requests)?;
-    let cause_remains = fault.remains || other_at_work(fault, measured);
+    let cause_remains = fault.remains || other_at_work(fault, late(fault, requests).0, measured);
     Some(match down {
         false => Aftermath::Recovered,
         true if cause_remains => Aftermath::CauseRemains,
@@ -60,47 +70,51 @@ pub(super) fn aftermath(
     })
 }
 
-/// Whether availability in the second half of the time after the fault was far below what it was before.
+/// Whether in the second half of the time after the fault far less was served than before: of what was asked,
+/// and per second, if more was asked.
 fn stays_down(fault: &FaultMeasured, requests: &Requests) -> Option<bool> {
     let &[(started, ended)] = fault.spans.as_slice() else { return None };
-    let (good, decided) = fault.before;
     let watched = fault.until.saturating_sub(ended);
-    if decided == 0 || watched == 0 || watched < ended - started {
+    if watched == 0 || watched < ended - started {
         return None;
     }
-    let (from, until) = late(fault);
-    let late = requests.windows.iter().zip(requests.known());
-    let late = late.filter(|(w, _)| w.start >= from && w.start < until);
-    let (then, all) = late
-        .filter_map(|(_, known)| known)
-        .fold((0, 0), |(then, all), (good, decided)| (then + good, all + decided));
-    let before = good as f64 / decided as f64;
-    (all > 0).then_some((then as f64) < LOST * before * all as f64)
+    lately_down(fault, requests)
+}
+
+/// The same, however short it was watched.
+fn lately_down(fault: &FaultMeasured, requests: &Requests) -> Option<bool> {
+    let before = Span::before(fault, requests)?;
+    let (from, until) = late(fault, requests);
+    let late = Span::of(requests, |w| w.start >= from && w.start < until);
+    (late.issued > 0).then(|| !late.as_well(LOST, &before))
 }
 
 /// Another fault began after the quiet time and is at work where it is judged whether this one is over.
-fn other_at_work(fault: &FaultMeasured, measured: &Measured) -> bool {
-    let quiet = fault.length[0];
-    let (from, _) = late(fault);
-    let began = fault.spans.first().map_or(0, |span| span.0);
+fn other_at_work(fault: &FaultMeasured, from: u64, measured: &Measured) -> bool {
+    let began = fault.quiet.first().map_or(0, |span| span.0);
     let mut others = measured.faults.iter().filter(|other| other.id != fault.id);
     others.any(|other| {
         let mut spans = other.spans.iter();
-        spans.any(|span| span.0 > began.saturating_sub(quiet) && span.0 <= from && span.1 > from)
+        spans.any(|span| span.0 > began && span.0 <= from && span.1 > from)
     })
 }
 
-/// The second half of the time that was watched after a fault.
-pub(super) fn late(fault: &FaultMeasured) -> (u64, u64) {
+/// The second half of the time that was watched after a fault; later from when all was well, unless that was
+/// only just before the end.
+pub(super) fn late(fault: &FaultMeasured, requests: &Requests) -> (u64, u64) {
     let ended = fault.spans.last().map_or(fault.until, |span| span.1);
-    (ended + fault.until.saturating_sub(ended) / 2, fault.until)
+    let watched = fault.until.saturating_sub(ended);
+    let half = ended + watched / 2;
+    let back = recovery(fault, requests).map_or(half, |time| ended + to_nanos(1e9 * time));
+    let from = if back <= fault.until - watched / END { half.max(back) } else { half };
+    (from, fault.until)
 }
 
 /// A fault, watched no further than to the next change of load if all was well by then: what went wrong
 /// later has another cause.
 pub(super) fn watched(fault: &FaultMeasured, requests: &Requests) -> FaultMeasured {
     let steady = FaultMeasured { until: fault.steady, ..fault.clone() };
-    if stays_down(&steady, requests) == Some(false) { steady } else { fault.clone() }
+    if lately_down(&steady, requests) == Some(false) { steady } else { fault.clone() }
 }
 
 // ---- what has piled up ---------------------------------------------------------------------------
@@ -108,7 +122,7 @@ pub(super) fn watched(fault: &FaultMeasured, requests: &Requests) -> FaultMeasur
 /// When what has piled up inside the nodes is gone, s after the end of what was watched, if all of it shrinks
 /// and nobody is asked for more than is served.
 fn drains(fault: &FaultMeasured, measured: &Measured) -> Option<f64> {
-    let (started, ended) = fault.spans.first().copied()?;
+    let (_, ended) = fault.spans.first().copied()?;
     let third = fault.until - (fault.until - ended) / 3;
     let span = |from: u64, to: u64| {
         let inside = move |start: &u64| *start >= from && *start < to;
@@ -117,17 +131,18 @@ fn drains(fault: &FaultMeasured, measured: &Measured) -> Option<f64> {
         let last = starts.iter().rposition(inside)?;
         Some(first..last + 1)
     };
-    let before = span(started.saturating_sub(fault.length[0]), started);
     let last = span(third, fault.until).filter(|windows| windows.len() >= 3)?;
     let mut excess: Vec<Backlog> = Vec::new();
     for node in &measured.nodes {
-        let quiet = before.clone().map(|windows| &node.windows[windows]).unwrap_or_default();
+        let each = measured.window_starts.iter().zip(&node.windows);
+        let quiet: Vec<NodeWindow> =
+            each.filter(|(start, _)| is_quiet(fault, **start)).map(|(_, w)| w.clone()).collect();
         let windows = node.windows.get(last.clone())?;
-        if refused(windows) > (2.0 * refused(quiet)).max(REFUSED) {
+        if refused(windows) > (2.0 * refused(&quiet)).max(REFUSED) {
             return None;
         }
         let starts = &measured.window_starts[last.clone()];
-        excess.push(Backlog::of(node, starts, (last.end, measured), mean_inside(quiet, measured)));
+        excess.push(Backlog::of(node, starts, (last.end, measured), mean_inside(&quiet, measured)));
     }
     let most = excess.iter().map(|backlog| backlog.mean).fold(0.0, f64::max);
     // What is small beside the largest moves with it.
@@ -207,30 +222,86 @@ impl Backlog {
 
 // ---- being well again ----------------------------------------------------------------------------
 
+/// Requests, and the time they were sent in.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    good: u64,
+    issued: u64,
+    /// Good answers that came in that time, whenever the requests were sent.
+    answered: u64,
+    /// ns.
+    time: u64,
+}
+
+impl Span {
+    /// Those of the windows of which something is known.
+    fn of(requests: &Requests, wanted: impl Fn(&RequestsInWindow) -> bool) -> Self {
+        let known = requests.windows.iter().zip(requests.known());
+        let known = known.filter_map(|(w, known)| Some((w, known?)));
+        known.filter(|(w, _)| wanted(w)).fold(Self::default(), |sum, (w, known)| {
+            let one = Self::window(w, known);
+            Self {
+                good: sum.good + one.good,
+                issued: sum.issued + one.issued,
+                answered: sum.answered + one.answered,
+                time: sum.time + one.time,
+            }
+        })
+    }
+
+    fn window(w: &RequestsInWindow, (good, issued): (u64, u64)) -> Self {
+        Self { good, issued, answered: w.happened.good, time: w.covered }
+    }
+
+    /// The time before a fault: none without a request.
+    fn before(fault: &FaultMeasured, requests: &Requests) -> Option<Self> {
+        let quiet = |w: &RequestsInWindow| {
+            fault.quiet.iter().any(|span| w.start >= span.0 && w.end() <= span.1)
+        };
+        Some(Self::of(requests, quiet)).filter(|before| before.issued > 0)
+    }
+
+    /// Whether these were served at least at this share of how others were before: of what was asked; or per
+    /// second, where more is asked than before.
+    fn as_well(&self, share: f64, before: &Self) -> bool {
+        let served = self.issued as f64 * before.good as f64 / before.issued as f64;
+        // What is answered only when all is over was not served while it lasted.
+        if served >= FEW && (self.answered as f64) < ANSWERED * served {
+            return false;
+        }
+        let times = self.time as f64 / before.time.max(1) as f64;
+        let usual = times * before.issued as f64;
+        let more = self.issued as f64 > (1.0 + MORE) * usual + SIGMAS * usual.sqrt();
+        let least = if more { served.min(times * before.good as f64) } else { served };
+        self.good as f64 >= share * least
+    }
+}
+
+/// Whether a window began in the time before a fault.
+pub(super) fn is_quiet(fault: &FaultMeasured, start: u64) -> bool {
+    fault.quiet.iter().any(|span| start >= span.0 && start < span.1)
+}
+
 /// A window of requests: from, to, and whether it was as well as before.
 type Judged = (u64, u64, bool);
 
-/// The windows of which something is known, compared with good and decided requests before.
-fn judged(requests: &Requests, (good, decided): (u64, u64)) -> Vec<Judged> {
-    let before = good as f64 / decided.max(1) as f64;
+/// The windows of which something is known, compared with what was before.
+fn judged(requests: &Requests, before: &Span) -> Vec<Judged> {
     let known = requests.windows.iter().zip(requests.known());
     let known = known.filter_map(|(window, known)| Some((window, known?)));
-    let well = |good: u64, decided: u64| good as f64 >= RECOVERED * before * decided as f64;
-    known.map(|(w, (good, decided))| (w.start, w.end(), well(good, decided))).collect()
+    let well = |w, known| Span::window(w, known).as_well(RECOVERED, before);
+    known.map(|(w, known)| (w.start, w.end(), well(w, known))).collect()
 }
 
 /// From the end of a fault until the first return to the availability before it that lasts as long as the
 /// fault did, or to the end of what was watched, s.
 pub(super) fn recovery(fault: &FaultMeasured, requests: &Requests) -> Option<f64> {
-    returned(fault, fault.before, requests)
+    returned(fault, &Span::before(fault, requests)?, requests)
 }
 
-/// The same for requests of which so many were good and decided before.
-fn returned(fault: &FaultMeasured, before: (u64, u64), requests: &Requests) -> Option<f64> {
+/// The same for requests that were served like this before.
+fn returned(fault: &FaultMeasured, before: &Span, requests: &Requests) -> Option<f64> {
     let &[(started, ended)] = fault.spans.as_slice() else { return None };
-    if before.1 == 0 {
-        return None;
-    }
     let (mut back, mut seen) = (ended, false);
     // The window the fault ended in holds requests from before its end.
     let windows = judged(requests, before);
@@ -250,27 +321,8 @@ fn returned(fault: &FaultMeasured, before: (u64, u64), requests: &Requests) -> O
 /// From the start of a fault until those who ask were as well as before, s: for the rest of the fault and for at
 /// least as long as they were not, or else once it was over.
 pub(super) fn back_after(fault: &FaultMeasured, requests: &Requests) -> Option<f64> {
-    back(fault, fault.before, requests)
-}
-
-/// The same of one client.
-pub(super) fn client_back_after(
-    fault: &FaultMeasured,
-    requests: &Requests,
-    warm_up: u64,
-) -> Option<f64> {
-    let began = fault.spans.first()?.0;
-    let quiet = requests.windows.iter().zip(requests.known());
-    let quiet = quiet.filter(|(w, _)| w.start >= warm_up && w.end() <= began);
-    let before = quiet.filter_map(|(_, known)| known).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-    back(fault, before, requests)
-}
-
-fn back(fault: &FaultMeasured, before: (u64, u64), requests: &Requests) -> Option<f64> {
     let &[(started, ended)] = fault.spans.as_slice() else { return None };
-    if before.1 == 0 {
-        return None;
-    }
+    let before = &Span::before(fault, requests)?;
     let (mut back, mut seen) = (started, false);
     for (start, end, well) in judged(requests, before) {
         // What was sent before, and the window in which the fault ended, are of both sides.

@@ -2,16 +2,16 @@
 //!
 //! **Invariant.** A request counts by its intended send, in one phase of each fault at most.
 
-use super::aftermath::{
-    Aftermath, aftermath, back_after, client_back_after, late, recovery, watched,
-};
+use std::{borrow::Cow, collections::BTreeSet};
+
+use super::aftermath::{Aftermath, aftermath, back_after, is_quiet, late, recovery, watched};
 use crate::{
     model::probe::{AlertMeasured, FaultMeasured, Measured},
-    results::{AlertResults, Estimate, FaultResults, Requests, RequestsInWindow, seconds},
+    results::{AlertResults, Design, Estimate, FaultResults, Requests, RequestsInWindow, seconds},
 };
 
 /// The requests of one client in one replication.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct OfClient {
     /// Its name.
     pub(super) name: String,
@@ -27,14 +27,17 @@ pub(super) fn results(
     replications: &[Measured],
     all: &[Requests],
     clients: &[Vec<OfClient>],
-    (warm_up, confidence): (u64, f64),
+    (design, confidence): (&Design, f64),
 ) -> Vec<FaultResults> {
     let faults = replications.first().map_or(0, |m| m.faults.len());
     (0..faults)
         .map(|fault| {
+            let (all, reach) = concerned(replications, fault, (all, clients), design);
+            let all = all.as_ref();
             let parts: Vec<FaultMeasured> =
                 replications.iter().zip(all).map(|(m, r)| watched(&m.faults[fault], r)).collect();
             let parts: Vec<&FaultMeasured> = parts.iter().collect();
+            let lates: Vec<_> = parts.iter().zip(all).map(|(f, r)| late(f, r)).collect();
             let mean = |figure: &dyn Fn(&FaultMeasured) -> Option<f64>| {
                 let each: Vec<_> = parts.iter().map(|f| figure(f)).collect();
                 Estimate::mean_of(&each, confidence)
@@ -45,26 +48,30 @@ pub(super) fn results(
             };
             let times = all_or_none(&parts, parts.iter().zip(all).map(|(f, r)| recovery(f, r)));
             let goodput = |wanted: Option<usize>| -> Vec<Option<Goodput>> {
-                let of = |(fault, clients): (&&FaultMeasured, &Vec<OfClient>)| {
+                let of = |((fault, late), clients): ((&&FaultMeasured, &_), &Vec<OfClient>)| {
                     let all = clients.iter().enumerate();
-                    let some = all.filter(|(c, _)| wanted.is_none_or(|wanted| wanted == *c));
-                    Goodput::sum(some.map(|(_, client)| Goodput::of(fault, client, warm_up)))
+                    let some = all.filter(|(c, _)| wanted.map_or(reach[*c], |w| w == *c));
+                    Goodput::sum(some.map(|(_, client)| Goodput::of(fault, client, *late)))
                 };
-                parts.iter().zip(clients).map(of).collect()
+                parts.iter().zip(&lates).zip(clients).map(of).collect()
             };
+            let withins: Vec<_> =
+                parts.iter().zip(&lates).map(|(fault, late)| within(fault, *late)).collect();
             let returned = |wanted: Option<usize>| {
-                let each = parts.iter().zip(goodput(wanted));
-                let each: Vec<_> = each.map(|(fault, g)| g?.returned(fault)).collect();
+                let each = withins.iter().zip(goodput(wanted));
+                let each: Vec<_> = each.map(|(within, g)| within.and(g?.returned())).collect();
                 Estimate::mean_of(&each, confidence)
             };
             let before: Vec<_> = goodput(None).iter().map(|g| g.map(|g| g.before)).collect();
             let names = clients.first().filter(|clients| clients.len() > 1);
             let names: Vec<String> =
                 names.into_iter().flatten().map(|client| client.name.clone()).collect();
+            let near = names.iter().zip(&reach).filter(|(_, reaches)| **reaches);
+            let near: Vec<String> = near.map(|(name, _)| name.clone()).collect();
             let back = all_or_none(&parts, parts.iter().zip(all).map(|(f, r)| back_after(f, r)));
             let back_of = |c: usize| {
                 let of = |(f, clients): (&&FaultMeasured, &Vec<OfClient>)| {
-                    client_back_after(f, &clients[c].requests, warm_up)
+                    back_after(f, &clients[c].requests)
                 };
                 let times = all_or_none(&parts, parts.iter().zip(clients).map(of));
                 Estimate::mean_of(&times, confidence)
@@ -93,6 +100,10 @@ pub(super) fn results(
                 availability_after: ratio(|f| f.after),
                 spans: same_spans(&parts),
                 time_to_recover: Estimate::mean_of(&times, confidence),
+                watched: mean(&|f| match f.spans.as_slice() {
+                    &[(_, ended)] => Some(seconds(f.until.saturating_sub(ended))),
+                    _ => None,
+                }),
                 back_after: Estimate::mean_of(&back, confidence),
                 back_by_client: names
                     .iter()
@@ -105,6 +116,7 @@ pub(super) fn results(
                     Some(Aftermath::CauseRemains) | None => None,
                     Some(after) => Some(*after == Aftermath::Metastable),
                 },
+                concerns: if near.len() < names.len() { near } else { Vec::new() },
                 goodput_before: Estimate::mean_of(&before, confidence),
                 goodput_returned: returned(None),
                 returned_by_client: names
@@ -112,10 +124,36 @@ pub(super) fn results(
                     .enumerate()
                     .map(|(c, n)| (n, returned(Some(c))))
                     .collect(),
-                returned_within: mean(&|f| within(f)),
+                returned_within: Estimate::mean_of(&withins, confidence),
             }
         })
         .collect()
+}
+
+/// Whose calls can reach what a fault hits, and their requests: how others fare it cannot have changed.
+fn concerned<'a>(
+    replications: &[Measured],
+    fault: usize,
+    (all, clients): (&'a [Requests], &[Vec<OfClient>]),
+    design: &Design,
+) -> (Cow<'a, [Requests]>, Vec<bool>) {
+    let nodes: BTreeSet<&String> =
+        replications.iter().flat_map(|m| &m.faults[fault].nodes).collect();
+    let reaches = |client: &OfClient| {
+        let below = design.below(&client.name);
+        nodes.iter().any(|node| below.contains(&node.as_str()))
+    };
+    let reach: Vec<bool> = clients.first().map_or(Vec::new(), |c| c.iter().map(reaches).collect());
+    if reach.iter().all(|reaches| *reaches) || !reach.contains(&true) {
+        return (all.into(), vec![true; reach.len()]);
+    }
+    let sum = |clients: &Vec<OfClient>| {
+        let mut all = Requests::default();
+        let near = clients.iter().zip(&reach).filter(|(_, reaches)| **reaches);
+        near.for_each(|(client, _)| all.merge(&client.requests));
+        all
+    };
+    (clients.iter().map(sum).collect::<Vec<_>>().into(), reach)
 }
 
 /// The results of each alert.
@@ -153,11 +191,10 @@ struct Goodput {
 
 impl Goodput {
     /// None without any time before the fault.
-    fn of(fault: &FaultMeasured, client: &OfClient, warm_up: u64) -> Option<Self> {
+    fn of(fault: &FaultMeasured, client: &OfClient, (from, until): (u64, u64)) -> Option<Self> {
         let began = fault.spans.first()?.0;
-        let (from, until) = late(fault);
         let windows = &client.requests.windows;
-        let quiet = windows.iter().filter(|w| w.start >= warm_up && end(w) <= began);
+        let quiet = windows.iter().filter(|w| is_quiet(fault, w.start) && end(w) <= began);
         let (good, issued, time) = quiet.fold((0, 0, 0), |(good, issued, time), w| {
             (good + w.happened.good, issued + w.issued, time + w.covered)
         });
@@ -184,16 +221,16 @@ impl Goodput {
         each.flatten().reduce(add)
     }
 
-    /// Share of what was before that has returned, of a fault that came once and ended.
-    fn returned(self, fault: &FaultMeasured) -> Option<f64> {
-        within(fault).filter(|_| self.expected > 0.0).map(|_| self.then / self.expected)
+    /// Share of what was before that has returned.
+    fn returned(self) -> Option<f64> {
+        (self.expected > 0.0).then(|| self.then / self.expected)
     }
 }
 
-/// From the end of a fault until the second half of what was watched after it, s.
-fn within(fault: &FaultMeasured) -> Option<f64> {
+/// From the end of a fault that came once until what tells how it went on, s.
+fn within(fault: &FaultMeasured, (from, until): (u64, u64)) -> Option<f64> {
     let &[(_, ended)] = fault.spans.as_slice() else { return None };
-    (fault.until > ended).then(|| seconds(late(fault).0 - ended))
+    (until > ended).then(|| seconds(from - ended))
 }
 
 fn end(window: &RequestsInWindow) -> u64 {

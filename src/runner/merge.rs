@@ -245,7 +245,7 @@ fn results_of(info: &RunInfo, replications: &[Measured]) -> Results {
             replications,
             &all,
             &of_clients(info, replications),
-            (info.warm_up, info.confidence),
+            (&info.design, info.confidence),
         ),
         ..Results::default()
     }

@@ -10,6 +10,7 @@ mod faults;
 mod merge;
 mod nodes;
 mod picture;
+mod pilot;
 mod prepared;
 pub mod swarm;
 
@@ -27,6 +28,7 @@ use rayon::iter::{ParallelBridge, ParallelIterator};
 
 pub use crate::model::sim::window_length;
 pub use merge::{Merged, RunInfo, check};
+pub use pilot::pilot;
 pub use prepared::Prepared;
 
 use crate::{engine::random, model::probe::Measured};

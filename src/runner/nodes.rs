@@ -15,7 +15,7 @@ use crate::{
     },
     results::{
         CacheResults, Estimate, InstanceCounts, InstanceResults, NodeResults, NodeSeries, OUTCOMES,
-        ResourceResults, UptimeResults, distribution, growth, seconds,
+        ResourceResults, UptimeResults, distribution, growth, seconds, warming,
     },
     stats::{self, Histogram},
 };
@@ -41,7 +41,10 @@ pub(super) fn results(
         .enumerate()
         .map(|(index, node)| {
             let queue_growth = queue_growth(replications, index, warm_up);
-            let results = node_results(&of(index), confidence);
+            let mut results = node_results(&of(index), confidence);
+            if let Some(cache) = &mut results.cache {
+                cache.warming = cold(replications, index, warm_up);
+            }
             let resources = resources(replications, index, warm_up, confidence);
             (node.name.clone(), NodeResults { queue_growth, resources, ..results })
         })
@@ -116,6 +119,19 @@ fn lasting(full: &[Option<Full>]) -> Option<usize> {
     }
     let longest = runs.iter().map(|run| run.1).max()?;
     runs.into_iter().find(|run| 2 * run.1 >= longest).map(|run| run.0)
+}
+
+/// The hit ratio of a cache in the first and the last fifth of the time before the first fault, if it still rises.
+fn cold(replications: &[Measured], index: usize, warm_up: u64) -> Option<(f64, f64)> {
+    let lookups = |m: &Measured| -> Vec<(u64, u64)> {
+        let fault = m.faults.iter().flat_map(|f| &f.spans).map(|span| span.0).min();
+        let spans = window_spans(m).into_iter().zip(&m.nodes[index].windows);
+        let quiet = |&((start, end), _): &((u64, u64), &NodeWindow)| {
+            start >= warm_up && end > start && fault.is_none_or(|fault| end <= fault)
+        };
+        spans.filter(quiet).map(|(_, w)| w.lookups).collect()
+    };
+    warming(&replications.iter().map(lookups).collect::<Vec<_>>())
 }
 
 /// How fast the queue of a node still grows as the runs end, per second.
@@ -220,6 +236,7 @@ fn cache_results(parts: &[&NodeMeasured], confidence: f64) -> CacheResults {
         stale_hits: all.stale_hits,
         negative_hits: all.negative_hits,
         evictions: all.evictions,
+        warming: None,
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn design(names: &Names<'_>) -> Design {
             name: name.0.clone(),
             kind: "client".to_owned(),
             instances: users,
-            zones: zones(names, client.zones.as_ref(), 1),
+            zones: origins(names, client.zones.as_ref()),
             detail: client.arrivals.to_string(),
         });
         let operations = client.operations();
@@ -68,11 +68,18 @@ fn connect(edges: &mut Vec<Edge>, from: &str, to: &str, label: &str) {
             let (from, to, label) = (from.to_owned(), to.to_owned(), label.to_owned());
             edges.push(Edge { from, to, label });
         }
-        Some(edge) if !edge.label.split(", ").any(|known| known == label) => {
-            let parted = if edge.label.is_empty() { "" } else { ", " };
-            edge.label = format!("{}{parted}{label}", edge.label);
+        Some(edge) => {
+            // A call without a name has one beside others.
+            let named = |label: &str| if label.is_empty() { "call" } else { label }.to_owned();
+            let label = named(label);
+            if edge.label.is_empty() && label == "call" {
+                return;
+            }
+            edge.label = named(&edge.label);
+            if !edge.label.split(", ").any(|known| known == label) {
+                edge.label = format!("{}, {label}", edge.label);
+            }
         }
-        Some(_) => {}
     }
 }
 
@@ -91,12 +98,12 @@ fn node_zones(names: &Names<'_>, name: &Name, instances: u64) -> Vec<(String, u6
 /// Stands for the zone of whoever calls.
 const BESIDE: &str = "beside its caller";
 
-/// How many of the instances stand in each zone, in zone order.
-fn zones(names: &Names<'_>, zones: Option<&ZonesSpec>, instances: u64) -> Vec<(String, u64)> {
-    let Some(zones) = zones else { return Vec::new() };
-    counted(names, names.spread(zones, instances))
+/// The zones a client's requests come from in turn.
+fn origins(names: &Names<'_>, zones: Option<&ZonesSpec>) -> Vec<(String, u64)> {
+    zones.map_or_else(Vec::new, |zones| counted(names, names.origins(Some(zones))))
 }
 
+/// How many of them are in each zone, in zone order.
 fn counted(names: &Names<'_>, zones: Vec<Zone>) -> Vec<(String, u64)> {
     let mut counts: Vec<(String, u64)> = Vec::new();
     for zone in zones {

@@ -18,7 +18,7 @@ use crate::{
         probe::Measured,
     },
     problem::Problems,
-    scenario::spec::ScenarioSpec,
+    scenario::spec::{ScenarioSpec, WarmUp},
 };
 
 /// What every model of this kind leaves out.
@@ -48,7 +48,7 @@ fn design(spec: &ScenarioSpec) -> Design {
         versions: spec.versions.clone(),
         watched: BTreeSet::new(),
         duration: spec.duration.0,
-        warm_up: spec.warm_up.map_or(0, |w| w.0),
+        warm_up: spec.warm_up.map_or(0, WarmUp::nanos),
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     schema,
     tree::{Kind, Node},
 };
+use crate::expr::percentile;
 
 /// Words of other programs: who uses one, the word here, and what to write.
 const FOREIGN: &[(&[&str], &str, &str)] = &[
@@ -173,6 +174,18 @@ pub(super) fn syntax(text: &str, at: usize, info: &str) -> (usize, String, Strin
         let message = "there is a tab in the indentation";
         return (tab, message.to_owned(), "indent with blanks, not with tabs".to_owned());
     }
+    if let Some((column, write)) = lines.get(here).and_then(dashed) {
+        let message = "a blank is missing after the dash".to_owned();
+        return (lines[here].start + column, message, format!("write `{}`", shown(&write)));
+    }
+    let flow = info.contains("flow") || info.contains(", or") || info.contains("','");
+    if let Some(path) = lines.get(here).filter(|_| flow).and_then(|line| indexed(line.text)) {
+        let line = &lines[here];
+        let message = format!("`[` begins a list in the middle of `{}`", shown(path));
+        let help =
+            format!("inside `{{ }}` a path with `[0]` stands in quotes: `\"{}\"`", shown(path));
+        return (line.start + line.text.rfind(path).unwrap_or(0), message, help);
+    }
     if info.contains("simple key")
         && let Some(line) = culprit(&lines, here)
     {
@@ -198,7 +211,7 @@ pub(super) fn syntax(text: &str, at: usize, info: &str) -> (usize, String, Strin
         "a line has one key: begin a new line, or put a text with `: ` in it in quotes"
     } else if info.contains("quote") || info.contains("quoted") {
         "a quote is not closed"
-    } else if info.contains("flow") || info.contains(", or") || info.contains("','") {
+    } else if flow {
         "is a `{` or `[` not closed, or a comma missing?"
     } else if info.contains("cannot start") || info.contains("unexpected character") {
         "a text that begins with a sign such as `%`, `@` or `*` stands in quotes"
@@ -206,6 +219,38 @@ pub(super) fn syntax(text: &str, at: usize, info: &str) -> (usize, String, Strin
         "is a quote or bracket not closed, or a line indented too far or too little?"
     };
     (at, format!("this is not YAML: {info}"), help.to_owned())
+}
+
+/// `-{id: a}`, a dash without a blank: where it stands, and what to write.
+fn dashed(line: &Line<'_>) -> Option<(usize, String)> {
+    let item = line.text.trim_start().strip_prefix('-')?;
+    let close = item.starts_with(|c: char| c.is_ascii_alphabetic() || "{[\"'".contains(c));
+    close.then(|| (line.indent().len(), format!("- {item}")))
+}
+
+/// The last path with the number of an item that no quotes stand around: `endpoints.browse[0].work`.
+fn indexed(text: &str) -> Option<&str> {
+    let inside = |c: char| c.is_ascii_alphanumeric() || "_-.[]".contains(c);
+    let words = text.split(|c: char| !inside(c) && c != '"' && c != '\'');
+    let bare = words.filter(|word| !word.contains(['"', '\'']));
+    let mut paths = bare.filter(|word| {
+        let number = word.split_once('[').filter(|(name, _)| !name.is_empty());
+        number.is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()))
+    });
+    paths.next_back()
+}
+
+/// `availability: 99%`, a target written as a key and a value: as it should be written.
+pub(super) fn target(node: &Node) -> Option<String> {
+    let Kind::Map(entries) = &node.kind else { return None };
+    let [entry] = entries.as_slice() else { return None };
+    let value = entry.value.text()?;
+    let write = match entry.key.as_str() {
+        key if percentile(key).is_some() => format!("{key}(latency) <= {value}"),
+        key if value.ends_with('%') => format!("{key} >= {value}"),
+        key => format!("{key} <= {value}"),
+    };
+    Some(format!("write `{}`", shown(&write)))
 }
 
 struct Line<'t> {

@@ -299,7 +299,7 @@ impl<'t> de::Deserializer<'t> for Reader<'t> {
     fn deserialize_str<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
         let result = match &self.node.kind {
             Kind::Scalar { text, .. } if !self.node.is_null() => visitor.visit_str(text),
-            _ => Err(self.expected("text")),
+            _ => Err(self.expected("text").help(self.target())),
         };
         self.located(result)
     }
@@ -454,6 +454,13 @@ impl<'t> Reader<'t> {
                     .unwrap_or_else(|| self.expected(&format!("one of {}", variants.join(", ")))))
             }
         }
+    }
+
+    /// Advice about a map in place of the text of a target.
+    fn target(&self) -> Option<String> {
+        let (path, _) = place(self.context.root, self.node)?;
+        let one = ["slos[", "expect["].iter().any(|list| path.starts_with(list));
+        advice::target(self.node).filter(|_| one)
     }
 
     /// The complaint about a key with nothing below it, whose content stands beside it.

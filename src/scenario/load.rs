@@ -9,11 +9,12 @@ use super::{
     advice, de, overrides,
     overrides::{Step, merge, set, steps},
     places, print,
-    problems::{Found, shown, suggest},
+    problems::{Found, shown},
     render::{self, Source},
     rest::Rest,
-    spec::{ScenarioSpec, Seed},
+    spec::{ScenarioSpec, Seed, WarmUp},
     tree::{self, Kind, Node, Span},
+    variants::Setting,
 };
 use crate::{
     problem::{Problem, Severity},
@@ -25,7 +26,7 @@ const MAX_EXTENDS: usize = 8;
 /// Largest file that may be extended.
 const MAX_EXTENDED: usize = 1 << 20;
 /// Most nodes of all variants together: each is checked as a whole scenario.
-const MAX_VARIANT_NODES: usize = 4_000_000;
+pub(super) const MAX_VARIANT_NODES: usize = 4_000_000;
 
 /// Where files come from.
 pub trait Files {
@@ -60,6 +61,8 @@ pub struct Loaded {
     /// Problems that do not keep it from running.
     pub warnings: Vec<Problem>,
     tree: Node,
+    /// What its variants are made of: the file, and what is set besides. None if one is taken.
+    pub(super) base: Option<(Node, Vec<Setting>)>,
 }
 
 /// Why a scenario cannot be run.
@@ -105,16 +108,15 @@ impl Loaded {
 
 /// Reads the scenario at `path`.
 pub fn load(path: &str, files: &dyn Files, overrides: &Overrides) -> Result<Loaded, Rejected> {
-    let (sources, found) = (Vec::new(), Vec::new());
-    let mut loader = Loader { files, root: folder(path), sources, found, rest: None };
+    let mut loader = Loader::new(files, path);
     let result = loader.load(path, overrides);
     let Loader { sources, mut found, rest, .. } = loader;
     found.sort_by_key(|f| (!f.is_error(), f.span));
     match result {
-        Some((spec, tree)) if found.iter().all(|f| !f.is_error()) => {
+        Some((spec, tree, base)) if found.iter().all(|f| !f.is_error()) => {
             let resolved = resolved(&spec, overrides.variant.as_deref());
             let warnings = found.into_iter().map(|f| f.problem).collect();
-            Ok(Loaded { spec, resolved, sources, warnings, tree })
+            Ok(Loaded { spec, resolved, sources, warnings, tree, base })
         }
         _ => Err(Rejected { sources, found, rest }),
     }
@@ -126,7 +128,7 @@ fn resolved(spec: &ScenarioSpec, variant: Option<&str>) -> String {
     let mut spec = spec.clone();
     spec.variants =
         variant.map(|name| (Name(name.to_owned()), BTreeMap::new())).into_iter().collect();
-    spec.warm_up.get_or_insert(SimDuration(0));
+    spec.warm_up.get_or_insert(WarmUp::For(SimDuration(0)));
     spec.confidence.get_or_insert(Fraction(0.95));
     spec.seed.get_or_insert(Seed(1));
     let value = serde_yaml::to_value(&spec).expect("a scenario is made of maps, lists and scalars");
@@ -142,8 +144,18 @@ pub(super) struct Loader<'f> {
     rest: Option<Rest>,
 }
 
+/// A scenario, the tree it was typed from, and what its variants are made of.
+type Read = (ScenarioSpec, Node, Option<(Node, Vec<Setting>)>);
+
+impl<'f> Loader<'f> {
+    pub(super) fn new(files: &'f dyn Files, path: &str) -> Self {
+        let (sources, found) = (Vec::new(), Vec::new());
+        Self { files, root: folder(path), sources, found, rest: None }
+    }
+}
+
 impl Loader<'_> {
-    fn load(&mut self, path: &str, overrides: &Overrides) -> Option<(ScenarioSpec, Node)> {
+    fn load(&mut self, path: &str, overrides: &Overrides) -> Option<Read> {
         let tree = self.file(path, None, &mut vec![path.to_owned()])?;
         templates(&tree, &mut String::new(), &mut self.found);
         let base = self.typed(&tree, None);
@@ -151,30 +163,33 @@ impl Loader<'_> {
             return None;
         }
         self.variants(&tree);
-        if overrides.variant.is_none() && overrides.sets.is_empty() {
-            let mut base = base?;
-            self.changes(&mut base, &tree);
-            return Some((base, tree));
-        }
         let mut tree = tree;
+        let mut kept = None;
         if let Some(name) = &overrides.variant {
             tree = self.chosen(&tree, name)?;
+        } else if tree.get("variants").is_some() {
+            kept = Some((tree.clone(), Vec::new()));
         }
-        for text in &overrides.sets {
-            self.set(&mut tree, text);
+        let mut spec = base?;
+        if overrides.variant.is_some() || !overrides.sets.is_empty() {
+            for text in &overrides.sets {
+                let Some(setting) = self.set(&mut tree, text) else { continue };
+                if let Some((_, sets)) = &mut kept {
+                    sets.push(setting);
+                }
+            }
+            if self.found.iter().any(Found::is_error) {
+                return None;
+            }
+            spec = self.typed(&tree, None)?;
         }
-        if self.found.iter().any(Found::is_error) {
-            return None;
-        }
-        let mut spec = self.typed(&tree, None)?;
         self.changes(&mut spec, &tree);
-        Some((spec, tree))
+        Some((spec, tree, kept))
     }
 
     /// Types a tree; problems are told apart by what they come with.
     pub(super) fn typed(&mut self, tree: &Node, with: Option<&str>) -> Option<ScenarioSpec> {
         let mut found = Vec::new();
-        not_yet(tree, &mut found);
         let spec = de::read(tree, &mut found);
         if let Err(mended) = &spec
             && with.is_none()
@@ -209,6 +224,9 @@ impl Loader<'_> {
                 let code = if from.is_some() { "E-INCLUDE" } else { "E-IO" };
                 let mut found = Found::nowhere(code, format!("`{}` {why}", shown(path)));
                 found.span = from;
+                if from.is_none() {
+                    self.sources.push(Source { name: path.to_owned(), text: String::new() });
+                }
                 self.found.push(found);
                 return None;
             }
@@ -286,77 +304,22 @@ impl Loader<'_> {
         }
     }
 
-    /// Checks every variant.
-    fn variants(&mut self, tree: &Node) {
-        let Some(Kind::Map(variants)) = tree.get("variants").map(|v| &v.kind) else { return };
-        let bare = without_variants(tree);
-        if bare.size().saturating_mul(variants.len()) > MAX_VARIANT_NODES {
-            let span = variants[0].key_span;
-            let message = "the variants are too many for a scenario of this size";
-            self.found.push(Found::error("E-LIMIT", span, message).path("variants"));
-            return;
-        }
-        for variant in variants.iter().filter(|v| !v.value.is_none()) {
-            let mut tree = bare.clone();
-            if self.vary(&mut tree, &variant.key, &variant.value) {
-                self.typed(&tree, Some(&format!("in variant `{}`", variant.key)));
-            }
-            if self.found.len() > 100 {
-                return;
-            }
-        }
-    }
-
-    /// Puts the values of a variant into a tree.
-    fn vary(&mut self, tree: &mut Node, name: &str, variant: &Node) -> bool {
-        let Kind::Map(entries) = &variant.kind else { return false };
-        let before = self.found.len();
-        for entry in entries {
-            if let Err(mut found) = set(tree, &entry.key, entry.key_span, entry.value.clone()) {
-                found.problem.path = format!("variants.{name}.{}", places::quoted(&entry.key));
-                self.found.push(found);
-            }
-        }
-        self.found.len() == before
-    }
-
-    /// The tree with the variant asked for.
-    fn chosen(&mut self, tree: &Node, name: &str) -> Option<Node> {
-        if let Some(variant) = tree.get("variants").and_then(|v| v.get(name)) {
-            let mut varied = without_variants(tree);
-            // What the file is to show is not what another design is to show.
-            if let Kind::Map(entries) = &mut varied.kind {
-                entries.retain(|entry| entry.key != "expect");
-            }
-            return self.vary(&mut varied, name, variant).then_some(varied);
-        }
-        let text = format!("--variant {name}");
-        let span = self.typed_in("--variant", &text);
-        let message = format!("there is no variant `{}`", shown(name));
-        let mut found = Found::error("E-REF", Span { start: 10, ..span }, message);
-        if let Some(Kind::Map(entries)) = tree.get("variants").map(|v| &v.kind) {
-            found.problem.help = suggest(name, entries.iter().map(|e| e.key.as_str()));
-        }
-        self.found.push(found);
-        None
-    }
-
     /// A source that is not a file: what was typed.
-    fn typed_in(&mut self, name: &str, text: &str) -> Span {
+    pub(super) fn typed_in(&mut self, name: &str, text: &str) -> Span {
         let span = Span { source: self.sources.len() as u16, start: 0, end: text.len() as u32 };
         self.sources.push(Source { name: name.to_owned(), text: text.to_owned() });
         span
     }
 
-    /// One `--set path=value`.
-    fn set(&mut self, tree: &mut Node, text: &str) {
+    /// One `--set path=value`; what it puts where.
+    fn set(&mut self, tree: &mut Node, text: &str) -> Option<Setting> {
         let name: String = text.split('=').next().unwrap_or(text).chars().take(80).collect();
         let span = self.typed_in(&format!("--set {name}"), text);
         let hidden = text.chars().any(|c| tree::is_hidden(c) && !matches!(c, '\n' | '\t'));
         let Some((path, value)) = text.split_once('=').filter(|_| !hidden) else {
             let found = Found::error("E-TYPE", span, "expected `path=value`");
             self.found.push(found.help("such as `--set nodes.api.service.instances=8`"));
-            return;
+            return None;
         };
         let at = Span { end: path.len() as u32, ..span };
         let base = path.len() + 1;
@@ -368,26 +331,11 @@ impl Loader<'_> {
             }
             f
         }));
-        if let Some(value) = value
-            && let Err(found) = set(tree, path, at, value)
-        {
+        let value = value?;
+        if let Err(found) = set(tree, path, at, value.clone()) {
             self.found.push(found);
         }
-    }
-}
-
-fn without_variants(tree: &Node) -> Node {
-    let Kind::Map(entries) = &tree.kind else { return tree.clone() };
-    let kept = entries.iter().filter(|e| e.key != "variants").cloned().collect();
-    Node::new(Kind::Map(kept), tree.span)
-}
-
-/// Values that the language reserves and serde cannot tell from wrong ones.
-fn not_yet(tree: &Node, found: &mut Vec<Found>) {
-    if let Some(node) = tree.get("warm_up").filter(|n| n.text() == Some("auto")) {
-        node.poisoned.set(true);
-        let message = "`warm_up: auto` is not supported yet";
-        found.push(Found::error("E-UNSUPPORTED", node.span, message).path("warm_up"));
+        Some((path.to_owned(), at, value))
     }
 }
 

@@ -29,3 +29,4 @@ pub mod trace;
 pub mod tree;
 mod unpack;
 mod values;
+mod variants;

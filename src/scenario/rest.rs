@@ -74,6 +74,8 @@ impl Rest {
         if out {
             self.items.insert(path.iter().take(2).cloned().collect::<Vec<_>>().join("."));
             self.words.extend(path.last().cloned());
+            // `Maps` is left out as no name, and `maps` was meant.
+            self.words.extend(path.last().map(|name| name.to_lowercase()));
             self.words.extend(node.text().map(str::to_owned));
         }
         let mut step = |rest: &mut Self, name: String, value: &Node| {

@@ -1,6 +1,6 @@
 //! The root of the scenario language.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::{
         network::{NetworkSpec, TopologySpec},
         versions::Version,
     },
-    units::{Fraction, Name, SimDuration},
+    units::{Fraction, Name, SimDuration, ValueError, text_value},
 };
 
 /// One experiment.
@@ -39,9 +39,11 @@ pub struct ScenarioSpec {
     pub description: Option<String>,
     /// Simulated time, warm-up included.
     pub duration: SimDuration,
-    /// Initial span deleted from all estimates; 0 when absent.
+    /// Initial span deleted from all estimates; 0 when absent. `auto`: as long as a pilot of five replications shows
+    /// the start from empty (MSER-5 over the requests on their way and the hit ratios of caches); the
+    /// result folder's `scenario.yaml` says how long that was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warm_up: Option<SimDuration>,
+    pub warm_up: Option<WarmUp>,
     /// Confidence of every interval; 95 % when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<Fraction>,
@@ -87,3 +89,40 @@ pub struct LanguageVersion;
 /// A seed: a whole number below 2^64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seed(pub u64);
+
+/// What is deleted at the start of each replication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WarmUp {
+    /// So much.
+    For(SimDuration),
+    /// What a pilot shows to be the start from empty.
+    Auto,
+}
+
+impl WarmUp {
+    /// Its length as far as it is known, ns.
+    pub const fn nanos(self) -> u64 {
+        match self {
+            Self::For(span) => span.0,
+            Self::Auto => 0,
+        }
+    }
+}
+
+impl FromStr for WarmUp {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if text == "auto" { Ok(Self::Auto) } else { text.parse().map(Self::For) }
+    }
+}
+
+impl fmt::Display for WarmUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::For(span) => span.fmt(f),
+            Self::Auto => f.write_str("auto"),
+        }
+    }
+}
+
+text_value!(WarmUp, "WarmUp", "a duration such as `30s`, or `auto`", ["30s", "auto"]);

@@ -4,6 +4,7 @@
 
 mod contradictions;
 mod of_one;
+mod resources;
 
 use contradictions::contradictions;
 use serde_json::Value as Json;
@@ -425,7 +426,7 @@ impl Checker<'_> {
             let dimension = match path.as_slice() {
                 _ if counts => Dimension::Count,
                 [of, name, rest @ ..] if of == "resources" && !rest.is_empty() => {
-                    resource(name)?;
+                    self.resource(&node, name)?;
                     in_shape(&shape(&ResourceResults::default()), rest)?
                 }
                 _ => in_shape(&shape(&any_node()), &path)?,
@@ -576,18 +577,6 @@ fn in_shape(shape: &Json, path: &[String]) -> Checked<Dimension> {
         }
         _ => Err(fault("E-SLO", format!("`{name}` is not a figure"), None)),
     }
-}
-
-/// An error unless something can be called so. Whether the node has it is known after the run.
-fn resource(name: &str) -> Checked<()> {
-    const THINGS: [&str; 5] = ["cores", "workers", "memory", "threads", "descriptors"];
-    const OF: [&str; 3] = ["pool", "bulkhead", "lock"];
-    let part = name.split_once(':').map(|(kind, of)| OF.contains(&kind) && !of.is_empty());
-    if part.unwrap_or_else(|| THINGS.contains(&name)) {
-        return Ok(());
-    }
-    let help = "there are `cores`, `workers`, `pool:db`, `bulkhead:db`, `lock:seat`, `memory`, `threads`, `descriptors`";
-    Err(fault("E-REF", format!("there is no resource `{name}`"), Some(help.to_owned())))
 }
 
 /// A node with everything some kind of node has.

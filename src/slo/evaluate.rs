@@ -143,6 +143,9 @@ impl Judge<'_> {
 
     /// Why a figure is beyond any limit.
     fn endless(&self, slo: &Slo) -> Option<String> {
+        if matches!(slo.figure, Figure::Recovery(_) | Figure::Back(..)) {
+            return Some("not seen to the end".to_owned());
+        }
         let all = self.asked(slo)?;
         let all = all.basis();
         let answered = match &slo.figure {
@@ -156,9 +159,9 @@ impl Judge<'_> {
     }
 
     fn reading(&self, slo: &Slo, open: InFlight) -> Reading {
-        let top = self.figure(&slo.figure, open);
+        let top = self.figure(&slo.figure, open, slo.limit);
         let Some(of) = &slo.of else { return top };
-        let bottom = self.figure(of, open);
+        let bottom = self.figure(of, open, slo.limit);
         let ratio = |(a, b): (Option<f64>, Option<f64>)| {
             a.zip(b).filter(|&(_, b)| b > 0.0).map(|(a, b)| a / b)
         };
@@ -168,7 +171,7 @@ impl Judge<'_> {
         }
     }
 
-    fn figure(&self, figure: &Figure, open: InFlight) -> Reading {
+    fn figure(&self, figure: &Figure, open: InFlight, limit: f64) -> Reading {
         match figure {
             Figure::Requests(selection, path) => self.requests(selection, path, open),
             Figure::Sample(selection, sample, stat) => {
@@ -186,9 +189,9 @@ impl Judge<'_> {
             Figure::Uptime(path) => self.over_results(|r| at(&json(&r.summary.uptime), path)),
             Figure::Metastable(fault) => self.over_results(|r| metastable(r, fault)),
             Figure::Alert(id, field) => self.over_results(|r| alert(r, id, *field)),
-            Figure::Recovery(fault) => self.over_results(|r| recovery(r, fault)),
+            Figure::Recovery(fault) => self.over_results(|r| recovery(r, fault, limit)),
             Figure::Back(fault, client) => {
-                self.over_results(|r| back_after(r, fault, client.as_deref()))
+                self.over_results(|r| back_after(r, fault, client.as_deref(), limit))
             }
             Figure::Windows(series, stat, window) => self.windows(series, (*stat, *window), open),
         }
@@ -490,15 +493,22 @@ fn alert(results: &Results, id: &str, field: AlertField) -> Option<f64> {
     }
 }
 
-fn recovery(results: &Results, fault: &str) -> Option<f64> {
-    results.faults.iter().find(|f| f.id == fault)?.time_to_recover.value
+/// Infinite if it was watched for longer than the limit and not seen.
+fn recovery(results: &Results, fault: &str, limit: f64) -> Option<f64> {
+    let fault = results.faults.iter().find(|f| f.id == fault)?;
+    fault.time_to_recover.value.or_else(|| unseen(fault.watched.value?, limit))
 }
 
 /// Of the only client there is it is that of all.
-fn back_after(results: &Results, fault: &str, client: Option<&str>) -> Option<f64> {
+fn back_after(results: &Results, fault: &str, client: Option<&str>, limit: f64) -> Option<f64> {
     let fault = results.faults.iter().find(|f| f.id == fault)?;
     let of = client.and_then(|client| fault.back_by_client.get(client));
-    of.unwrap_or(&fault.back_after).value
+    let lasted = || Some(fault.ended.value? - fault.started.value? + fault.watched.value?);
+    of.unwrap_or(&fault.back_after).value.or_else(|| unseen(lasted()?, limit))
+}
+
+fn unseen(watched: f64, limit: f64) -> Option<f64> {
+    (watched > limit).then_some(f64::INFINITY)
 }
 
 /// 1 for true, 0 for false.

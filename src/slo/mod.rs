@@ -39,6 +39,8 @@ pub struct Names {
     pub faults: BTreeSet<String>,
     /// Names of all alerts.
     pub alerts: BTreeSet<String>,
+    /// Node and name of the locks of which each key (`per`) has its own.
+    pub key_locks: BTreeSet<(String, String)>,
 }
 
 /// Ids of the faults around which expressions ask about requests.

@@ -5,6 +5,8 @@
 
 mod histogram;
 mod interval;
+mod mser;
 
 pub use histogram::{CoarseHistogram, Histogram, LogHistogram};
 pub use interval::{interval_around, mean, mean_interval, student_t};
+pub use mser::{Steady, mser};

@@ -191,7 +191,11 @@ fn digits_misread(
         return form(sexagesimal(whole, clock));
     }
     if rest.starts_with(['_', ',']) && rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
-        return form(format!("write `{}`", clip(&text.replace(['_', ','], ""))));
+        // Groups have three digits; else a comma is a decimal one.
+        let group = rest[1..].find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len() - 1);
+        let decimal = rest.starts_with(',') && (group != 3 || whole == "0");
+        let plain = if decimal { text.replace(',', ".") } else { text.replace(['_', ','], "") };
+        return form(format!("write `{}`", clip(&plain)));
     }
     if whole.len() > 1 && whole.starts_with('0') {
         let plain = whole.trim_start_matches('0');

@@ -496,7 +496,6 @@ fn what_cannot_work_is_refused() {
 fn what_is_not_built_yet_is_said_to_be_so() {
     check(&[
         ("top", "name: mm1", "name: mm1\nsweep: {}", "3:1 E-UNSUPPORTED", "`sweep`"),
-        ("warm-up", "10s", "auto", "4:10 E-UNSUPPORTED", "auto"),
         ("B77", NODE, "{topic: {}}", "6:18 E-UNSUPPORTED", "`topic`"),
         (
             "B79",

@@ -200,6 +200,11 @@ fn bad_input_exits_2_and_writes_nothing() {
         ("examples --copy no-such-thing", "no-such-thing"),
         ("new ../escape", "name"),
         ("new yes", "name"),
+        (
+            "new Ride-Hail",
+            "did you mean `ride-hail`? A name has small letters, digits, `_` and `-`",
+        ),
+        ("run nosuch.yaml", "nosuch.yaml: 1 error"),
     ] {
         let ran = windtunnel(w.path(), arguments);
         assert_eq!(ran.code, 2, "{arguments}: {}{}", ran.stdout, ran.stderr);
@@ -276,10 +281,17 @@ fn a_limit_truncates_and_exits_4() {
     let results = json(&ran.stdout);
     assert_eq!(results["status"], "truncated");
     assert_eq!(results["slos"][0]["verdict"], "undecided", "a partial run meets nothing");
-    assert!(ran.stderr.contains("limit"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the limit of 1000 events was reached"), "{}", ran.stderr);
+    let set = "--set duration=20000s --set warm_up=10000s";
+    let ran = windtunnel(w.path(), &format!("run mm1.yaml {set} --max-events 10 --format json"));
+    assert_eq!(
+        (ran.code, &json(&ran.stdout)["status"]),
+        (4, &"truncated".into()),
+        "in the warm-up"
+    );
     succeeds(w.path(), "run mm1.yaml --set duration=20000s");
     let runs = result_folders(w.path(), "mm1").len();
-    assert_eq!(runs, 2, "the partial run does not take the complete one's place");
+    assert_eq!(runs, 3, "the partial run does not take the complete one's place");
 }
 
 fn spawn(folder: &Path, arguments: &str) -> Child {

@@ -436,7 +436,7 @@ fn explain_says_the_same_of_a_file_and_of_its_folder() {
     };
     let text = said("explain mm1.yaml --jobs 1");
     assert_eq!(files(w.path()).len(), 2, "explain writes nothing");
-    assert!(text.contains("Nothing happened") && text.contains("server: cores, "), "{text}");
+    assert!(text.contains("Nothing left its level") && text.contains("server: cores, "), "{text}");
     assert!(text.contains("Variants: fast (--variants runs them)"), "{text}");
     assert_eq!(said("explain mm1.yaml --jobs 3"), text);
     said("run mm1.yaml");
@@ -493,4 +493,133 @@ fn events_have_all_that_was_promised() {
     assert!(grew["value"].as_f64() > grew["baseline"].as_f64(), "{grew}");
     let read: Results = serde_json::from_value(document).unwrap();
     assert_eq!(read.timeline, results.timeline);
+}
+
+fn sentence<'a>(results: &'a Results, kind: &str, subject: &str) -> &'a str {
+    let mut events = results.timeline.events.iter();
+    let event = events.find(|event| event.kind == kind && event.subject == subject);
+    event.map_or_else(|| panic!("no {kind} {subject}: {}", told(results)), |event| &event.text)
+}
+
+#[test]
+fn a_load_is_told_as_it_begins_and_as_it_is_at_most() {
+    let text = "\
+windtunnel: 1
+name: crowd
+duration: 5m
+clients: {fans: {arrivals: constant(20/s), to: api, load: [{at: 2m, factor: 20, over: 30s}]}}
+nodes: {api: {service: {workers: 100, work: 1ms}}}
+";
+    let found = of(text, 1);
+    let said = sentence(&found, "load_rose", "fans");
+    assert!(said.contains("(before: 20.2 /s), most 400 /s at "), "{said}");
+    assert!(!said.contains("send 4") && !said.contains("send 3"), "{said}");
+}
+
+#[test]
+fn refused_calls_are_no_refused_requests() {
+    // A breaker opens and every request is answered by the fallback: none is refused.
+    let text = "\
+windtunnel: 1
+name: brk
+duration: 3m
+clients: {a: {arrivals: constant(50/s), to: api, timeout: 5s}}
+nodes:
+  api:
+    service:
+      workers: 64
+      endpoints: {default: [{work: 10ms}, {call: maps}]}
+      dependencies: {maps: {timeout: 100ms, breaker: {window: 10s, open: 5s}, fallback: {reply: 1KB}}}
+  maps: {external: {latency: 10ms}}
+faults: [{id: slow, at: 60s, for: 30s, slow: {node: maps, factor: 100}}]
+";
+    let found = of(text, 1);
+    let said = sentence(&found, "refusals_began", "api");
+    assert!(said.contains("calls per request are refused (breaker open"), "{said}");
+    assert_eq!(found.summary.figures.availability.value, Some(1.0));
+}
+
+#[test]
+fn who_finds_nobody_is_among_those_who_ask() {
+    // Two of three instances are gone for a while and their share is refused at once: two thirds, not all.
+    let text = "\
+windtunnel: 1
+name: gone
+duration: 3m
+clients: {a: {arrivals: constant(90/s), to: lb, timeout: 1s}}
+nodes:
+  lb: {load_balancer: {to: api, policy: round_robin}}
+  api: {service: {instances: 3, workers: 64, work: 1ms}}
+faults: [{id: two, at: 60s, for: 60s, crash: {node: api, instances: [1, 2], process: true}}]
+";
+    let found = of(text, 1);
+    let said = sentence(&found, "refusals_began", "api");
+    assert!(said.starts_with("api: 66.7 % of requests are refused (connection refused"), "{said}");
+}
+
+#[test]
+fn instances_that_die_of_themselves_are_told() {
+    // Four requests at once need more memory than there is: the process dies and is back after ten seconds.
+    let text = "\
+windtunnel: 1
+name: leak
+duration: 5m
+clients: {a: {arrivals: constant(2/s), to: api, timeout: 30s, load: [{at: 2m, factor: 20}, {at: 3m, factor: 1}]}}
+nodes:
+  api: {service: {workers: 64, work: 500ms, limits: {memory: {max: 100MB, base: 40MB, per_request: 10MB, full: crash}}, boot: 10s}}
+";
+    let found = of(text, 1);
+    let said = sentence(&found, "went_down", "api");
+    assert!(said.contains("of its 1 instances are down"), "{said}");
+    // A fault that says so says it alone.
+    let text = "\
+windtunnel: 1
+name: crashed
+duration: 3m
+clients: {a: {arrivals: constant(20/s), to: api, timeout: 1s}}
+nodes: {api: {service: {workers: 64, work: 1ms}}}
+faults: [{id: down, at: 60s, for: 60s, crash: {node: api}}]
+";
+    assert!(!told(&of(text, 1)).contains("went_down"));
+}
+
+#[test]
+fn the_bottleneck_was_full_for_long() {
+    // A pool of two is full for 20 s, the workers for half of the run.
+    let text = "\
+windtunnel: 1
+name: both
+duration: 10m
+clients: {users: {arrivals: constant(35/s), to: api, timeout: 2s, load: [{at: 5m, factor: 1.6}]}}
+nodes:
+  api:
+    service:
+      workers: 4
+      queue: 20
+      endpoints: {default: [{wait: 90ms}, {read: db}]}
+      dependencies: {db: {pool: 2, timeout: 1s}}
+  db: {store: {read: 5ms, cores: 4}}
+faults: [{id: slow, at: 2m, for: 20s, slow: {node: db, factor: 80}}]
+";
+    let found = of(text, 1);
+    let narrow = found.bottleneck.as_ref().unwrap();
+    assert_eq!((narrow.node.as_str(), narrow.resource.as_str()), ("api", "workers"));
+    assert!(found.nodes["api"].resources["pool:db"].saturated > 0.0);
+}
+
+#[test]
+fn what_instances_do_unasked_takes_nobodys_time() {
+    let text = "\
+windtunnel: 1
+name: unasked
+duration: 60s
+clients: {a: {arrivals: constant(20/s), to: api}}
+nodes:
+  api: {service: {workers: 64, work: 1ms, background: [{every: 1s, do: [{call: maps}]}]}}
+  maps: {service: {cores: 1, work: 900ms}}
+";
+    let found = of(text, 1);
+    let blame = found.blame.as_ref().unwrap();
+    assert_eq!(blame.nodes.keys().collect::<Vec<_>>(), ["api"]);
+    assert!(blame.remainder.abs() < 1e-9, "{blame:?}");
 }

@@ -45,3 +45,4 @@ mod theory;
 mod tidy;
 mod traces;
 mod undecided;
+mod warm_up;

@@ -174,3 +174,168 @@ fn shapes_and_meanings_are_told_together() {
     }
     assert_eq!(errors.len(), wanted.len(), "nothing follows from another: {errors:#?}");
 }
+
+/// A small design: what is wrong with it stands in none of the places it was told at.
+const SMALL: &str = "\
+windtunnel: 1
+name: small
+duration: 10s
+clients:
+  u:
+    arrivals: poisson(10/s)
+    to: edge
+    timeout: 1s
+    operations:
+      a: {share: 50%}
+      b: {share: 50%, timeout: 2s}
+nodes:
+  edge: {load_balancer: {to: api, health_check: {interval: 2s}}}
+  api:
+    service:
+      cores: 2
+      endpoints:
+        a: [{work: 10ms}]
+        b: [{work: 10ms}]
+variants:
+  big: {nodes.api.service.instances: 4}
+";
+
+/// What of it is replaced by what, and line, code and a phrase of each problem.
+type Wanted = &'static [(u64, &'static str, &'static str)];
+const IN_ITS_PLACE: &[(&str, &str, Wanted)] = &[
+    // What operations inherit stands at their client.
+    ("to: edge", "to: egde", &[(7, "E-REF", "did you mean `edge`?")]),
+    ("timeout: 1s", "timeout: 0s", &[(8, "E-RANGE", "above 0")]),
+    ("timeout: 1s", "retry: {attempts: 0}", &[(8, "E-RANGE", "at least 1")]),
+    ("timeout: 1s", "retry: {attempts: 5000}", &[(8, "E-BUDGET", "limit of 1000")]),
+    ("timeout: 1s", "breaker: {window: 0s, open: 1s}", &[(8, "E-RANGE", "above 0")]),
+    ("timeout: 1s", "fallback: {call: apy}", &[(8, "E-REF", "did you mean `api`?")]),
+    ("timeout: 1s", "priority: 999", &[(8, "E-RANGE", "1..=255")]),
+    ("timeout: 1s", "size: 1KB * bold", &[(8, "E-REF", "`bold`")]),
+    ("timeout: 1s", "timeout: 5ms", &[(8, "W-IMPOSSIBLE", "10ms")]),
+    ("timeout: 2s", "timeout: 0s", &[(11, "E-RANGE", "above 0")]),
+    ("timeout: 2s", "timeout: 5ms", &[(11, "W-IMPOSSIBLE", "10ms")]),
+    ("timeout: 2s", "to: egde", &[(11, "E-REF", "did you mean `edge`?")]),
+    // Who asks for an operation nobody serves.
+    ("interval: 2s", "interval: 2s, operation: healthz", &[(13, "E-REF", "no endpoint `healthz`")]),
+    ("        b: [{work: 10ms}]\n", "", &[(11, "E-REF", "which client `u` asks for")]),
+    // What a variant makes of it.
+    ("instances: 4", "cores: 0", &[(21, "E-RANGE", "at least 1 (in variant `big`)")]),
+    ("nodes.api.service.instances: 4", "clients.u.to: apy", &[(21, "E-REF", "(in variant `big`)")]),
+    (
+        "nodes.api.service.instances: 4",
+        "nodes: {api: {service: {instances: 4}}}",
+        &[(21, "E-REPLACED", "`nodes.api.service.instances: 4`")],
+    ),
+    (
+        "nodes.api.service.instances: 4",
+        "clients.u.operations: {a: {share: 100%}}",
+        &[(21, "W-REPLACED", "`b` are gone")],
+    ),
+    (
+        "instances: 4}",
+        "cores: 9}\n  twice: {nodes.api.service.cores: 0, duration: 0s}",
+        &[
+            (22, "E-RANGE", "at least 1 (in variant `twice`)"),
+            (22, "E-RANGE", "above 0 (in variant `twice`)"),
+        ],
+    ),
+    // Latencies between places that are not there.
+    (
+        "duration: 10s",
+        "duration: 10s\nnetwork: {same_region: 1ms}",
+        &[(4, "W-UNUSED", "two zones")],
+    ),
+    ("duration: 10s", "duration: 10s\nnetwork: {cross_region: 1ms}", &[(4, "W-UNUSED", "no two")]),
+    (
+        "duration: 10s\nclients:\n  u:",
+        "duration: 10s\nnetwork: {internet: 9ms}\ntopology: {regions: {r: [z]}}\nclients:\n  u:\n    zones: z",
+        &[(4, "W-UNUSED", "all clients stand in zones")],
+    ),
+    // In the order of the lines.
+    (
+        "        b: [{work: 10ms}]",
+        "        b: [{call: maps}]\n      dependencies: {maps: {timeout: 1s}}",
+        &[(19, "E-REF", "`maps`"), (20, "E-REF", "`maps`")],
+    ),
+    // Words and signs of elsewhere.
+    ("share: 50%}", "share: 60%}", &[(9, "E-SHARE", "sum to 110 %")]),
+    ("duration: 10s", "duration: 1,5s", &[(3, "E-NUM-FORM", "write `1.5s`")]),
+    ("poisson(10/s)", "poisson(10rps)", &[(6, "E-UNIT", "`10/s`")]),
+    ("{to: api,", "{to: api, policy: least_connections,", &[(13, "E-ENUM", "`least_requests`")]),
+    ("  api:", "  Api:", &[(14, "E-NAME", "did you mean `api`?")]),
+    ("{work: 10ms}", "{work: 10ms, reply: 1KB}", &[(18, "E-STEP", "not `work` and `reply`")]),
+    ("    timeout: 1s", "    attributes: {m: coin(10%)}", &[(8, "E-ENUM", "a coin is `10%`")]),
+    ("    timeout: 1s", "    attributes: {m: choice(1=10% x=90%)}", &[(8, "E-NAME", "conditions")]),
+    ("    timeout: 1s", "    attributes: {m: choice(yes=10% no=90%)}", &[]),
+    (
+        "variants:",
+        "slos:\n  - availability: 99%\nvariants:",
+        &[(21, "E-TYPE", "`availability >= 99%`")],
+    ),
+    ("variants:", "slos:\n  - p99: 1s\nvariants:", &[(21, "E-TYPE", "`p99(latency) <= 1s`")]),
+    (
+        "variants:",
+        "faults:\n  -{id: f, at: 1s}\nvariants:",
+        &[(21, "E-YAML", "`- {id: f, at: 1s}`")],
+    ),
+    (
+        "{nodes.api.service.instances: 4}",
+        "{nodes.api.service.endpoints.a[0].work: 4ms}",
+        &[(21, "E-YAML", "stands in quotes: `\"nodes.api.service.endpoints.a[0].work\"`")],
+    ),
+    (
+        "a: [{work: 10ms}]\n        b: [{work: 10ms}]\n",
+        "a: [{lock: {name: seat, per: client, do: [{work: 1ms}]}}]\n        b: [{work: 10ms}]\nslos: [\"nodes.api.resources.lock:seat.utilisation <= 80%\"]\n",
+        &[(20, "E-SLO", "as many as keys")],
+    ),
+    (
+        "duration: 10s",
+        "duration: 10s\nnetwork:\n  same_zone: 0,25ms",
+        &[(5, "E-NUM-FORM", "write `0.25ms`")],
+    ),
+];
+
+#[test]
+fn mistakes_are_told_where_they_stand() {
+    let w = tempfile::tempdir().unwrap();
+    let mut failures = String::new();
+    for (old, new, wanted) in IN_ITS_PLACE {
+        assert!(SMALL.contains(old), "{old}");
+        fs::write(w.path().join("a.yaml"), SMALL.replacen(old, new, 1)).unwrap();
+        let ran = windtunnel(w.path(), "validate a.yaml --format json");
+        let all: Vec<Value> = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        let met = all.len() == wanted.len()
+            && all.iter().zip(*wanted).all(|(problem, (line, code, phrase))| {
+                problem["line"] == *line && problem["code"] == *code && says(problem, phrase)
+            });
+        if !met {
+            writeln!(failures, "`{new}`: wanted {wanted:?}, told {all:#?}").unwrap();
+        }
+    }
+    assert!(failures.is_empty(), "{failures}");
+}
+
+#[test]
+fn what_is_set_is_wrong_where_it_is_set_and_mends_variants_too() {
+    let w = tempfile::tempdir().unwrap();
+    let write = |text: &str| fs::write(w.path().join("a.yaml"), text).unwrap();
+    write(SMALL);
+    let ran = windtunnel(w.path(), "validate a.yaml --set clients.u.to=nope");
+    let once = ran.stderr.matches("unknown node `nope`").count() == 1;
+    assert!(once && ran.stderr.contains("--set clients.u.to:1:14"), "{}", ran.stderr);
+    write(&SMALL.replace("instances: 4", "cores: 0"));
+    for (command, code) in [
+        ("validate a.yaml", 2),
+        ("run a.yaml -n 1", 2),
+        ("validate a.yaml --set nodes.api.service.cores=1", 0),
+    ] {
+        assert_eq!(windtunnel(w.path(), command).code, code, "{command}");
+    }
+    // Warnings of a variant are told when it is taken.
+    write(&SMALL.replace("nodes.api.service.instances: 4", "clients.u.load: 0"));
+    for (command, code) in [("validate a.yaml", 0), ("validate a.yaml --variant big", 2)] {
+        let command = format!("{command} --deny-warnings");
+        assert_eq!(windtunnel(w.path(), &command).code, code, "{command}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::{
     bad_input::check_in,
-    design::{number, results},
+    design::{number, results, results_of},
 };
 
 /// Share of each instance of `api` in 100,000 different keys.
@@ -282,4 +282,30 @@ fn placements_are_checked() {
             ("W", "rendezvous", "sticky", "4:11 W-STICKY", "a session of its own"),
         ],
     );
+}
+
+#[test]
+fn the_picture_has_all_zones_of_a_client_and_a_word_for_each_of_several_calls() {
+    let results = results_of(
+        "windtunnel: 1\nname: picture\nduration: 1s\n\
+         topology: {regions: {us: [us-a], eu: [eu-a, eu-b]}}\n\
+         clients: {u: {arrivals: constant(10/s), to: api, zones: [us-a, eu]}}\n\
+         nodes:\n  db: {store: {read: 1ms, cores: 1}}\n  \
+         api: {service: {cores: 1, endpoints: {default: [{read: db}, {call: back}]}, zones: [us-a],\n    \
+         background: [{every: 1s, do: [{read: db}, {call: back}]}]}}\n  \
+         back: {service: {cores: 2, work: 1ms, calls: [db]}}\n",
+        1,
+    );
+    let design = &results["design"];
+    let zones = serde_json::json!([["eu-a", 1], ["eu-b", 1], ["us-a", 1]]);
+    assert_eq!(design["vertices"][0]["zones"], zones);
+    let details: Vec<_> =
+        (1..4).map(|i| design["vertices"][i]["detail"].as_str().unwrap()).collect();
+    assert_eq!(details, ["1 core", "2 cores", "1 core per shard"]);
+    let labels: Vec<_> = (0..3)
+        .map(|i| &design["edges"][i])
+        .map(|edge| (edge["to"].as_str().unwrap(), edge["label"].as_str().unwrap()))
+        .collect();
+    assert!(labels.contains(&("db", "read, background read")), "{labels:?}");
+    assert!(labels.contains(&("back", "call, background")), "{labels:?}");
 }

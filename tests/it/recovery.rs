@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::{
+    cli::windtunnel,
     design::{design, number, results, results_of},
     faults::close,
 };
@@ -43,13 +44,91 @@ fn what_drains_is_not_metastable() {
 
 #[test]
 fn what_is_refused_is_not_served() {
-    // The load is twice what is served for good, from a step that came with the fault; the queue is full.
+    // The load is twice what is served for good, from a step that came with the fault; the queue is full. The fault
+    // is not what keeps it so: more is served per second than before.
     let client =
         "arrivals: constant(80/s), to: server, timeout: 5s, load: [{at: 60s, factor: 2.5}]";
     let server = "server: {service: {cores: 1, work: 10ms, queue: 50}}";
     let found =
         results("240s", client, server, "{id: stall, at: 60s, for: 30s, pause: {node: server}}");
-    assert_eq!(found["faults"][0]["aftermath"], "metastable", "{}", found["faults"][0]);
+    let fault = &found["faults"][0];
+    assert_eq!((&fault["aftermath"], &fault["metastable"]), (&"recovered".into(), &false.into()));
+    assert!(number(fault, "time_to_recover") <= 2.0, "{fault}");
+    let told = found["timeline"]["events"].to_string();
+    assert!(!told.contains("not recovered"), "{told}");
+    // With a step that is taken back it comes back to where it was, and stays there.
+    let found = results(
+        "240s",
+        "arrivals: constant(80/s), to: server, timeout: 5s, load: [{at: 60s, factor: 2.5}, {at: 61s, factor: 1}]",
+        server,
+        "{id: stall, at: 60s, for: 30s, pause: {node: server}}",
+    );
+    assert_eq!(found["faults"][0]["aftermath"], "recovered");
+}
+
+#[test]
+fn a_load_that_rises_later_is_another_cause() {
+    // A crash of a minute heals at once; 40 s later twice as much is asked, and more than can be served.
+    let client = "arrivals: constant(60/s), to: api, timeout: 500ms, load: [{at: 160s, factor: 2}]";
+    let api = "api: {service: {workers: 1, queue: 20, work: 10ms}}";
+    let blip = "{id: blip, at: 60s, for: 60s, crash: {node: api}}";
+    let fault = &results("600s", client, api, blip)["faults"][0];
+    assert_eq!(fault["metastable"], Value::Null, "{fault}");
+    assert!(number(fault, "time_to_recover") <= 1.0, "{fault}");
+    close(number(fault, "goodput_returned"), 1.0);
+    // A ramp that began as the fault ended does the same.
+    let ramp = client.replace("{at: 160s, factor: 2}", "{at: 120s, factor: 2.5, over: 2m}");
+    let fault = &results("600s", &ramp, api, blip)["faults"][0];
+    assert_eq!((&fault["aftermath"], &fault["metastable"]), (&"recovered".into(), &false.into()));
+    assert!(number(fault, "time_to_recover") <= 1.0, "{fault}");
+}
+
+#[test]
+fn what_was_before_is_what_was_when_nothing_else_was_wrong() {
+    let client = "arrivals: constant(60/s), to: api, timeout: 500ms";
+    let faults = "{id: one, at: 60s, for: 60s, crash: {node: api}}, \
+                  {id: two, at: 240s, for: 30s, slow: {node: api, factor: 1.2}}";
+    let found =
+        results("400s", client, "api: {service: {workers: 1, queue: 20, work: 10ms}}", faults);
+    for fault in found["faults"].as_array().unwrap() {
+        close(number(fault, "availability_before"), 1.0);
+        assert!((number(fault, "goodput_before") - 60.0).abs() < 0.1, "{fault}");
+    }
+}
+
+#[test]
+fn who_was_not_answered_while_it_lasted_was_not_well() {
+    // No time-out: what was sent during the outage is answered all the same, when it is over.
+    let client = "arrivals: constant(50/s), to: api";
+    let api = "api: {service: {workers: 1, work: 10ms}}";
+    let found = results("300s", client, api, "{id: stall, at: 60s, for: 60s, pause: {node: api}}");
+    let fault = &found["faults"][0];
+    close(number(fault, "availability_during"), 1.0);
+    assert!(number(fault, "back_after") >= 59.0, "{fault}");
+}
+
+#[test]
+fn a_fault_is_judged_by_those_who_can_feel_it() {
+    // One region is down for good; the other one's fault heals.
+    let text = "\
+windtunnel: 1
+name: apart
+duration: 300s
+clients:
+  east: {arrivals: constant(50/s), to: a, timeout: 200ms}
+  west: {arrivals: constant(50/s), to: b, timeout: 200ms}
+nodes:
+  a: {service: {workers: 10, work: 1ms}}
+  b: {service: {workers: 10, work: 1ms}}
+faults:
+  - {id: lost, at: 40s, crash: {node: a}}
+  - {id: blip, at: 60s, for: 20s, crash: {node: b}}
+";
+    let found = results_of(text, 1);
+    let blip = found["faults"].as_array().unwrap().iter().find(|f| f["id"] == "blip").unwrap();
+    assert_eq!(blip["concerns"], serde_json::json!(["west"]));
+    assert_eq!((&blip["aftermath"], &blip["metastable"]), (&"recovered".into(), &false.into()));
+    close(number(blip, "goodput_returned"), 1.0);
 }
 
 #[test]
@@ -210,4 +289,27 @@ fn the_work_of_a_visit_that_gave_up_waiting_is_not_counted() {
     let work = number(&found, "nodes.api.service_time.mean") * visits;
     assert!(number(&found, "nodes.api.causes.abandoned") > 500.0);
     assert!((work / (0.95 * ok) - 1.0).abs() < 0.02, "{work} s for {ok} visits");
+}
+
+#[test]
+fn what_never_recovers_misses_its_limit() {
+    let text = "\
+windtunnel: 1
+name: stuck
+duration: 6m
+warm_up: 10s
+clients: {users: {arrivals: constant(85/s), to: api, timeout: 500ms, retry: {attempts: 4}}}
+nodes: {api: {service: {workers: 1, queue: 200, work: 10ms}}}
+faults: [{id: blip, at: 2m, for: 20s, slow: {node: api, factor: 5}}]
+slos: [time_to_recover(blip) <= 10s, back_after(blip) <= 60s, time_to_recover(blip) <= 1h]
+expect: [metastable(blip) == true]
+";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("stuck.yaml"), text).unwrap();
+    let ran = windtunnel(folder.path(), "run stuck.yaml -n 2 --format json");
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let verdict = |i: usize| found["slos"][i]["verdict"].as_str().unwrap();
+    assert_eq!(["missed", "missed", "undecided"], [verdict(0), verdict(1), verdict(2)]);
+    assert_eq!(found["slos"][0]["reason"], "not seen to the end");
+    assert_eq!(found["expect"][0]["verdict"], "as expected");
 }

@@ -20,7 +20,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("model", &["engine", "stats"]),
     ("scenario", &["model", "engine"]),
     ("runner", &["scenario", "model", "engine", "explain", "results", "stats"]),
-    ("report", &["results", "stats"]),
+    ("report", &["explain", "results", "stats"]),
     ("cli", &["report", "runner", "slo", "scenario", "results"]),
 ];
 

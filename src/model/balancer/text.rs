@@ -62,7 +62,11 @@ impl FromStr for Policy {
                     "rendezvous",
                     "sticky",
                 ];
-                return Err(unknown("policy", other, &known));
+                // Other programs count connections.
+                let other = if other.starts_with("least") { "least_requests" } else { other };
+                let error = unknown("policy", other, &known);
+                let message = format!("unknown policy `{}`", crate::expr::clip(&expr.name));
+                return Err(ValueError { message, ..error });
             }
         };
         t.finish()?;

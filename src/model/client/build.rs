@@ -79,6 +79,31 @@ impl<'s> Effective<'s> {
         [first].into_iter().chain(other).map(|name| (name, verb)).collect()
     }
 
+    /// Path of a key (`timeout`, `retry.attempts`): in the operation, or in its client, whose path is
+    /// given, where it inherits it.
+    pub fn place(&self, client: &str, operation: &str, key: &str) -> String {
+        if self.own.is_none() || self.inherits(key.split(['.', '[']).next().unwrap_or(key)) {
+            format!("{client}.{key}")
+        } else {
+            format!("{client}.operations.{operation}.{key}")
+        }
+    }
+
+    fn inherits(&self, key: &str) -> bool {
+        macro_rules! is_client_s {
+            ($($name:ident)*) => {
+                match key {
+                    $(stringify!($name) => {
+                        self.client.$name.is_some() && self.own.is_none_or(|o| o.$name.is_none())
+                    })*
+                    _ => false,
+                }
+            };
+        }
+        is_client_s!(to read write delete cas increment timeout deadline retry breaker rate_limit
+            bulkhead pool hedge fallback cancel priority size)
+    }
+
     /// The policies as an edge.
     pub fn edge(&self) -> EdgeSpec {
         macro_rules! inherited {

@@ -82,8 +82,9 @@ pub struct ClientSpec {
     /// a file may be texts; with the file of a client's trace each request has its row's key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<KeysSpec>,
-    /// What requests carry besides: constants, laws, choices, coins, columns of the trace. A column
-    /// whose attribute `when:` compares with a name (`op == get`) may hold texts.
+    /// What requests carry besides: constants and laws of plain numbers (`7`, `uniform(1 100)`), choices
+    /// (`choice(gold=20% free=80%)`), coins (`10%`: true for a tenth of the requests, as `when: member` asks),
+    /// columns of the trace (`column(ContextTokens)`). A column whose attribute `when:` compares with a name (`op == get`) may hold texts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<Name, AttributeSpec>,
     /// Where the clients stand; outside all zones (`internet`) when absent.

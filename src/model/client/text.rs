@@ -329,7 +329,7 @@ impl FromStr for AttributeSpec {
                         )
                         .help("write `choice(gold=20% free=80%)`"));
                     };
-                    let name: Name = name.parse()?;
+                    let name = option(name)?;
                     if options.iter().any(|(known, _)| *known == name) {
                         return Err(ValueError::new("E-DIST", format!("`{name}` is given twice")));
                     }
@@ -342,9 +342,38 @@ impl FromStr for AttributeSpec {
                 Ok(Self::Choice(options))
             }
             (word, None) if word.ends_with('%') => word.parse().map(Self::Coin),
+            (name, Some(_)) => text.parse().map(Self::Law).map_err(|error: ValueError| {
+                let unknown =
+                    error.code == "E-ENUM" && error.message.ends_with(&format!("`{name}`"));
+                let laws = error.help.clone().filter(|_| unknown);
+                let kinds = "a coin is `10%`, one of several names `choice(gold=20% free=80%)`, a \
+                             column of the trace `column(..)`";
+                laws.map_or(error.clone(), |laws| {
+                    error.help(format!("{kinds}; {}", laws.replace("known:", "laws:")))
+                })
+            }),
             _ => text.parse().map(Self::Law),
         }
     }
+}
+
+/// The name of a choice: no YAML reads it, but conditions do.
+fn option(text: &str) -> Result<Name, ValueError> {
+    if ["yes", "no", "on", "off"].contains(&text) {
+        return Ok(Name(text.to_owned()));
+    }
+    let value = matches!(text, "true" | "false") || text.starts_with(|c: char| c.is_ascii_digit());
+    text.parse::<Name>().map_err(|error| {
+        if value {
+            let message = format!(
+                "`{}` is no name of a choice: conditions take it for a number or truth value",
+                crate::expr::clip(text)
+            );
+            let help = "another word; a coin such as `10%` is true or false";
+            return ValueError::new("E-NAME", message).help(help);
+        }
+        error
+    })
 }
 
 impl fmt::Display for AttributeSpec {

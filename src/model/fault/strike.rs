@@ -3,10 +3,12 @@
 //! **Invariant.** A change is applied when nothing is due before it and nothing of its own instant has
 //! happened yet.
 
+use std::collections::BTreeSet;
+
 use super::{
     Effect,
     hosts::Harm,
-    timeline::{Aftermath, Change, Host, Occurrence, Timeline},
+    timeline::{Aftermath, Change, Host, Occurrence, Timeline, merged},
 };
 use crate::model::{
     build::Names,
@@ -131,12 +133,13 @@ impl Simulation {
         let phases: Vec<(u64, u64)> = record.phases.iter().copied().zip(ends).collect();
         let one = |fault: usize| {
             let id = &names.faults[fault].id.0;
-            let sides = self.timeline.sides(fault, ended_at);
+            let sides = self.timeline.sides(fault, (record.measured_from, ended_at));
             let mut measured = FaultMeasured {
                 id: id.clone(),
                 title: names.faults[fault].title.clone(),
                 effect: names.faults[fault].effect().name(),
                 target: names.faults[fault].effect().what(),
+                nodes: self.timeline.nodes(fault, names),
                 until: sides.afters.last().map_or(ended_at, |s| s.1),
                 steady: sides.afters.last().map_or(ended_at, |s| s.1.min(names.next_load(s.0))),
                 remains: self.timeline.remains(fault, names),
@@ -153,6 +156,9 @@ impl Simulation {
                 sum.0 += good;
                 sum.1 += decided;
                 let from = start.max(record.measured_from);
+                if side == Side::Before && end > from {
+                    measured.quiet.push((from, end));
+                }
                 measured.length[side as usize] += end.min(ended_at).saturating_sub(from);
             }
             measured.spans = sides.spans;
@@ -183,6 +189,8 @@ impl Names<'_> {
 
 /// The stretches of time around a fault.
 struct Sides {
+    /// Another one is at work before it first begins: nothing is to be compared with that, unless one always is.
+    others: Vec<(u64, u64)>,
     /// It is at work.
     spans: Vec<(u64, u64)>,
     /// After each of these, until the next fault begins.
@@ -198,7 +206,7 @@ impl Sides {
             all[..begun].last().is_some_and(|s| at < s.1)
         };
         match self.spans.first() {
-            Some(first) if at < first.0 => Some(Side::Before),
+            Some(first) if at < first.0 => (!inside(&self.others)).then_some(Side::Before),
             _ if inside(&self.spans) => Some(Side::During),
             _ if inside(&self.afters) => Some(Side::After),
             _ => None,
@@ -207,7 +215,14 @@ impl Sides {
 }
 
 impl Timeline {
-    fn sides(&self, fault: usize, ended_at: u64) -> Sides {
+    /// The nodes whose instances a fault hits, by name.
+    fn nodes(&self, fault: usize, names: &Names<'_>) -> Vec<String> {
+        let hosts = self.faults().filter(|o| o.fault == fault).flat_map(|o| &o.hosts);
+        let nodes: BTreeSet<usize> = hosts.map(|host| usize::from(host.0)).collect();
+        nodes.into_iter().map(|node| names.nodes[node].to_owned()).collect()
+    }
+
+    fn sides(&self, fault: usize, (measured_from, ended_at): (u64, u64)) -> Sides {
         let mut spans = self.spans(fault);
         spans.retain(|s| s.0 < ended_at);
         for span in &mut spans {
@@ -222,7 +237,13 @@ impl Timeline {
             starts.get(later).map_or(ended_at, |&start| start.min(ended_at))
         };
         let afters = spans.iter().map(|s| (s.1, next(s.1))).collect();
-        Sides { spans, afters }
+        let began = spans.first().map_or(0, |s| s.0);
+        let other = self.faults().filter(|o| o.fault != fault && o.start < began);
+        let mut others = merged(other.map(|o| (o.start, o.end)).collect());
+        if others.iter().any(|span| span.0 <= measured_from && span.1 >= began) {
+            others.clear();
+        }
+        Sides { others, spans, afters }
     }
 
     /// Has a recorder count requests by what is at work when they are sent; again when more is to come.
@@ -249,7 +270,7 @@ impl Timeline {
         record.sides = vec![Vec::new(); record.phases.len()];
         for (place, id) in names.design.watched.iter().enumerate() {
             let Some(fault) = names.faults.iter().position(|f| f.id.0 == *id) else { continue };
-            let sides = self.sides(fault, record.end);
+            let sides = self.sides(fault, (record.measured_from, record.end));
             // Whether it will come nobody knows yet.
             let waits = self.waiting.iter().any(|o| o.fault == fault);
             for (at, list) in record.phases.iter().zip(&mut record.sides) {

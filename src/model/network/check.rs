@@ -17,15 +17,26 @@ use crate::{
 
 /// Checks the latencies and links.
 pub fn network(spec: &NetworkSpec, names: &Names<'_>, problems: &mut Problems) {
+    let clients = &names.design.clients;
+    let (one_each, one) =
+        (names.regions.values().all(|zones| zones.len() < 2), names.regions.len() < 2);
+    let inside = !clients.is_empty() && clients.values().all(|c| c.zones().is_some());
     let classes = [
-        (&spec.same_zone, "same_zone"),
-        (&spec.same_region, "same_region"),
-        (&spec.cross_region, "cross_region"),
-        (&spec.internet, "internet"),
+        (&spec.same_zone, "same_zone", None),
+        (&spec.same_region, "same_region", one_each.then_some("no region has two zones")),
+        (&spec.cross_region, "cross_region", one.then_some("there are no two regions")),
+        (&spec.internet, "internet", inside.then_some("all clients stand in zones")),
     ];
-    for (latency, key) in classes {
-        if let Some(latency) = latency {
-            law(latency, &format!("network.{key}"), problems);
+    for (latency, key, unused) in classes {
+        let (Some(latency), path) = (latency, format!("network.{key}")) else { continue };
+        law(latency, &path, problems);
+        if let Some(why) = unused {
+            let message = format!("no message goes over `{key}`: {why}");
+            let help = match key {
+                "internet" => "only clients without `zones` send over it: leave out one of the two",
+                _ => "leave it out, or give `topology` more zones",
+            };
+            problems.warn("W-UNUSED", path, message, help);
         }
     }
     if let Some((from, to)) = timeless(spec, names) {

@@ -28,7 +28,7 @@ use crate::{
         service::Speedup,
     },
     problem::Problems,
-    units::Name,
+    units::{Name, show::plural},
 };
 
 /// Calls that are followed to what they fall back on, should those go round in a circle.
@@ -40,9 +40,9 @@ impl Kind for ServiceSpec {
         let speed = self.speedup.as_ref().map(Speedup::max);
         let workers = self.workers.map(|w| w.0 as f64);
         let mut detail = Vec::new();
-        for (value, word) in [(self.workers, "workers"), (self.cores, "cores")] {
+        for (value, word) in [(self.workers, "worker"), (self.cores, "core")] {
             if let Some(n) = value {
-                detail.push(format!("{} {word}", n.0));
+                detail.push(plural(n.0, word));
             }
         }
         let spread = match &self.zones {
@@ -97,9 +97,8 @@ impl Kind for ServiceSpec {
             for call in &mut all[first..] {
                 (call.endpoint, call.by_itself) = (None, true);
                 call.operation.get_or_insert((background::OPERATION.to_owned(), None));
-                if call.label.is_empty() {
-                    background::OPERATION.clone_into(&mut call.label);
-                }
+                call.label =
+                    format!("{} {}", background::OPERATION, call.label).trim_end().to_owned();
             }
         }
         for (store, tier) in self.stale_reads() {
@@ -139,6 +138,10 @@ impl Kind for ServiceSpec {
         let mut all = Vec::new();
         self.endpoints.values().for_each(|steps| step_marks(steps, &mut all));
         all
+    }
+
+    fn key_locks(&self) -> Vec<String> {
+        self.locks_of_keys()
     }
 
     fn carries(&self) -> bool {

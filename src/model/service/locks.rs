@@ -74,6 +74,18 @@ impl ServiceSpec {
             check.list(&task.do_, &format!("{path}.background[{i}].do"), problems);
         }
     }
+
+    /// The locks of which each key has its own.
+    pub(super) fn locks_of_keys(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut open: Vec<&StepSpec> = self.lists().flatten().collect();
+        while let Some(step) = open.pop() {
+            let keyed = step.lock.iter().filter(|lock| lock.per.is_some());
+            found.extend(keyed.map(|lock| lock.name.0.clone()));
+            open.extend(step.inner().into_iter().flat_map(|(_, list)| list));
+        }
+        found
+    }
 }
 
 struct LockCheck<'c, 'a> {

@@ -44,6 +44,11 @@ impl Axis {
         Self::linear(0.0, high, step, |v| number(v, step, unit))
     }
 
+    /// The same ticks with room above them: it ends at `factor` times as much.
+    pub(super) fn stretched(self, factor: f64) -> Self {
+        Self { high: self.high * factor, ..self }
+    }
+
     /// Fractions from at most `least` up to 1, in per cent.
     pub(super) fn up_to_one(least: f64) -> Self {
         let below = if least < 1.0 { 1.0 - least } else { 0.01 };

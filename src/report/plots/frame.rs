@@ -10,21 +10,25 @@ use super::{
 };
 use crate::report::text::shorten;
 
-const WIDTH: i32 = 880;
-const TOP: i32 = 96;
+/// As wide as the text of the page.
+const WIDTH: i32 = 1120;
+/// Height of title and subtitle, without labels of spans.
+const HEAD: i32 = 61;
 const PANEL_GAP: i32 = 40;
 const BOTTOM: i32 = 52;
 /// Height of a picture that says why it is empty.
 const EMPTY_HEIGHT: i32 = 200;
 /// Shown width of one character of 12 pixels, on the safe side.
 const CHARACTER: f64 = 6.8;
+/// The same of 11 pixels.
+const SMALL: f64 = 6.2;
 const LONGEST_NAME: usize = 20;
 /// Margins of pictures over simulated time: one instant stands at one place on the whole page.
 const TIMED_MARGINS: (i32, i32) = (110, 198);
 /// Height of a row of labels of spans.
 const LABEL_ROW: i32 = 13;
-/// Rows of those at most: further ones share the last.
-const LABEL_ROWS: usize = 3;
+/// Rows of those at most: what would stand higher has no label.
+const LABEL_ROWS: usize = 7;
 
 /// A whole picture.
 #[derive(Debug, Default)]
@@ -82,9 +86,29 @@ pub(super) struct Band {
 /// Draws a figure as SVG.
 pub(super) fn draw(figure: &Figure) -> String {
     let panels: i32 = figure.panels.iter().map(|panel| panel.height + PANEL_GAP).sum();
-    let height =
-        if figure.nothing.is_some() { EMPTY_HEIGHT } else { TOP + panels - PANEL_GAP + BOTTOM };
+    let height = if figure.nothing.is_some() {
+        EMPTY_HEIGHT
+    } else {
+        top(figure) + panels - PANEL_GAP + BOTTOM
+    };
     Canvas::draw(WIDTH, height, |canvas| draw_figure(canvas, figure, height))
+}
+
+/// Where the first panel begins: below as many rows of labels as it has.
+fn top(figure: &Figure) -> i32 {
+    let (left, right) = sides(figure);
+    let rows = figure.panels.first().map_or(0, |panel| {
+        let labels = labels(Place { panel, left, right, top: 0, bottom: panel.height });
+        labels.iter().map(|label| label.row + 1).max().unwrap_or(0)
+    });
+    HEAD + LABEL_ROW * rows.max(1) as i32
+}
+
+/// Left and right side of the panels.
+fn sides(figure: &Figure) -> (i32, i32) {
+    let timed = figure.x_name == super::SIMULATED_TIME;
+    let margins = if timed { TIMED_MARGINS } else { (left_margin(figure), right_margin(figure)) };
+    (margins.0, WIDTH - margins.1)
 }
 
 /// Where one panel lies, in shown pixels.
@@ -110,15 +134,13 @@ fn draw_figure(canvas: &Canvas<'_>, figure: &Figure, height: i32) {
     canvas.text(&figure.title, (16, 24), Look::plain().size(17).bold());
     canvas.text(&figure.subtitle, (16, 45), Look::faint());
     if let Some(why) = &figure.nothing {
-        canvas.rectangle((16, TOP), (WIDTH - 16, height - 24), SHADE);
-        let middle = (WIDTH / 2, i32::midpoint(TOP, height - 24));
+        canvas.rectangle((16, HEAD), (WIDTH - 16, height - 24), SHADE);
+        let middle = (WIDTH / 2, i32::midpoint(HEAD, height - 24));
         canvas.text(why, middle, Look::plain().size(15).centred());
         return;
     }
-    let timed = figure.x_name == super::SIMULATED_TIME;
-    let margins = if timed { TIMED_MARGINS } else { (left_margin(figure), right_margin(figure)) };
-    let (left, right) = (margins.0, WIDTH - margins.1);
-    let mut top = TOP;
+    let (left, right) = sides(figure);
+    let mut top = top(figure);
     for (i, panel) in figure.panels.iter().enumerate() {
         let place = Place { panel, left, right, top, bottom: top + panel.height };
         draw_axes(canvas, place, i + 1 == figure.panels.len());
@@ -173,34 +195,111 @@ fn draw_axes(canvas: &Canvas<'_>, place: Place<'_>, last: bool) {
     canvas.text(panel.name, middle, Look::faint().centred().upright());
 }
 
-/// Labels stand over the left end of their spans; where they would touch, one row higher.
+/// Where the label of a span stands.
+#[derive(Debug)]
+struct Placed<'s> {
+    text: &'s str,
+    /// Where its span begins, and where the text does: further left if it would leave the picture.
+    at: i32,
+    from: i32,
+    to: i32,
+    row: usize,
+}
+
+/// Labels stand over the left end of their spans; those that would touch what is said of later ones stand
+/// above it, so that no line down to a span goes through a label.
+fn labels(place: Place<'_>) -> Vec<Placed<'_>> {
+    let mut placed: Vec<Placed<'_>> = Vec::new();
+    for span in place.panel.spans.iter().rev().filter(|span| !span.label.is_empty()) {
+        let width = small_width(&span.label) + 10;
+        let at = place.at(span.from, 0.0).0 / FINE;
+        let from = at.min(WIDTH - width);
+        let to = from + width;
+        let under = placed.iter().filter(|other| from < other.to && other.from < to);
+        let row = under.map(|other| other.row + 1).max().unwrap_or(0);
+        if row < LABEL_ROWS {
+            placed.push(Placed { text: &span.label, at, from, to, row });
+        }
+    }
+    placed
+}
+
 fn draw_labels(canvas: &Canvas<'_>, place: Place<'_>) {
-    let mut free = [place.left; LABEL_ROWS];
-    for span in place.panel.spans.iter().filter(|span| !span.label.is_empty()) {
-        let width = (span.label.chars().count() as f64 * CHARACTER) as i32 + 8;
-        // Not beyond the right end of the picture.
-        let x = (place.at(span.from, 0.0).0 / FINE).min(WIDTH - width);
-        let row = free.iter().position(|from| *from <= x).unwrap_or(LABEL_ROWS - 1);
-        let x = x.max(free[row]);
-        free[row] = x + width;
-        let y = place.top - 9 - row as i32 * LABEL_ROW;
-        canvas.text(&span.label, (x, y), Look::faint().size(11));
-        if row > 0 {
+    for label in labels(place) {
+        let y = place.top - 9 - label.row as i32 * LABEL_ROW;
+        canvas.text(label.text, (label.from, y), Look::faint().size(11));
+        if label.row > 0 {
             // What it is of: down to its span.
-            let from = (x - 2) * FINE;
-            canvas.path(&[(from, y * FINE), (from, place.top * FINE)], GRID, 1);
+            let x = (label.at - 2) * FINE;
+            canvas.path(&[(x, y * FINE), (x, place.top * FINE)], GRID, 1);
         }
     }
 }
 
-/// Limits across the panel, named at their right end where the names of lines stand.
+/// Shown width of a text of 11 pixels.
+fn small_width(text: &str) -> i32 {
+    (text.chars().count() as f64 * SMALL) as i32
+}
+
+/// A rectangle: left, top, right, bottom; shown pixels.
+type Area = (i32, i32, i32, i32);
+
+fn touch(a: Area, b: Area) -> bool {
+    a.0 < b.2 && b.0 < a.2 && a.1 < b.3 && b.1 < a.3
+}
+
+/// Limits across the panel, with their names.
 fn draw_limits(canvas: &Canvas<'_>, place: Place<'_>) {
-    for (level, name) in &place.panel.limits {
+    let limits = &place.panel.limits;
+    for ((level, _), (area, name)) in limits.iter().zip(limit_names(place)) {
         let y = place.at(0.0, *level).1;
         canvas.dashed(&[(place.left * FINE, y), (place.right * FINE, y)], LIMIT);
-        let at = ((place.left + 6) * FINE, y - 9 * FINE);
-        canvas.text_fine(&shorten(name, 60), at, Look::plain().size(11).coloured(LIMIT));
+        let at = (area.0, i32::midpoint(area.1, area.3));
+        canvas.text(&name, at, Look::plain().size(11).coloured(LIMIT));
     }
+}
+
+/// The names of limits, each above or below its line, where there is neither data nor another; else where
+/// there is at least no other.
+fn limit_names(place: Place<'_>) -> Vec<(Area, String)> {
+    let Place { panel, left, right, top, bottom } = place;
+    let height = |level: f64| place.at(0.0, level).1 / FINE;
+    let mut taken: Vec<Area> = Vec::new();
+    for (level, _) in &panel.limits {
+        taken.push((left, height(*level) - 1, right, height(*level) + 1));
+    }
+    let data = data(place);
+    let mut names: Vec<(Area, String)> = Vec::new();
+    for (level, name) in &panel.limits {
+        let name = shorten(name, (f64::from(right - left - 12) / SMALL) as usize);
+        let (y, width) = (height(*level), small_width(&name));
+        let across = [left + 6, i32::midpoint(left, right) - width / 2, right - 6 - width];
+        let areas = across
+            .into_iter()
+            .flat_map(|x| [-16, 2].map(|shift| (x, y + shift, x + width, y + shift + 14)));
+        let areas: Vec<Area> = areas.filter(|area| area.1 >= top && area.3 <= bottom).collect();
+        let alone = |area: &&Area| !taken.iter().any(|other| touch(**area, *other));
+        let clear = |area: &&Area| alone(area) && !data.iter().any(|other| touch(**area, *other));
+        let found = areas.iter().find(clear).or_else(|| areas.iter().find(alone));
+        let area = found.copied().unwrap_or((left + 6, y - 16, left + 6 + width, y - 2));
+        taken.push(area);
+        names.push((area, name));
+    }
+    names
+}
+
+/// What lines cover, piece by piece.
+fn data(place: Place<'_>) -> Vec<Area> {
+    let mut covered = Vec::new();
+    for line in &place.panel.lines {
+        for pair in line.points.windows(2) {
+            let [(from, Some(a)), (to, Some(b))] = *pair else { continue };
+            let ((x, y), (to_x, to_y)) = (place.at(from, a), place.at(to, b));
+            let [x, y, to_x, to_y] = [x, y, to_x, to_y].map(|fine| fine / FINE);
+            covered.push((x - 1, y.min(to_y) - 2, to_x + 1, y.max(to_y) + 2));
+        }
+    }
+    covered
 }
 
 fn draw_bands(canvas: &Canvas<'_>, place: Place<'_>) {
@@ -291,6 +390,58 @@ fn spread(wanted: &[i32], gap: i32, top: i32, bottom: i32) -> Vec<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn panel(spans: Vec<Span>, limits: Vec<(f64, String)>) -> Panel {
+        let y = Axis::from_zero(crate::report::text::Quantity::Share, 1.0);
+        let (x, lines, bands) = (Axis::clock(600.0), vec![], vec![]);
+        Panel { name: "p", height: 200, x, y, spans, lines, bands, limits }
+    }
+
+    fn place(panel: &Panel) -> Place<'_> {
+        Place { panel, left: 110, right: 910, top: 100, bottom: 300 }
+    }
+
+    #[test]
+    fn labels_stand_at_their_time_and_no_line_goes_through_one() {
+        let span = |from: f64, label: &str| Span {
+            from,
+            to: from + 60.0,
+            label: label.into(),
+            fault: true,
+        };
+        let spans = [
+            (0.0, "warm-up (60 s), not counted"),
+            (75.0, "a fault with a long name of its own"),
+            (90.0, "zone-loss"),
+            (90.0, "! alert"),
+            (590.0, "at the end"),
+        ];
+        let panel = panel(spans.map(|(from, label)| span(from, label)).into(), vec![]);
+        let placed = labels(place(&panel));
+        assert_eq!(placed.iter().map(|l| l.row).collect::<Vec<_>>(), [0, 0, 1, 2, 3]);
+        for (label, (from, text)) in placed.iter().rev().zip(spans) {
+            assert_eq!((label.text, label.at), (text, 110 + (from / 600.0 * 800.0) as i32));
+            let lower = placed.iter().filter(|other| other.row < label.row);
+            let mut through = lower.filter(|l| l.from < label.at - 2 && label.at - 2 < l.to);
+            assert!(through.next().is_none(), "{placed:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_limits_do_not_touch_each_other_and_avoid_data() {
+        let limit = |level, name: &str| (level, name.to_owned());
+        let limits = vec![limit(0.5, "p99(latency) <= 1s"), limit(0.52, "p95(latency) <= 1s")];
+        let mut panel = panel(vec![], limits);
+        let data = vec![(0.0, Some(0.44)), (200.0, Some(0.44)), (300.0, None)];
+        panel.lines.push(Line { name: "p50".into(), points: data });
+        let names = limit_names(place(&panel));
+        let areas: Vec<Area> = names.iter().map(|name| name.0).collect();
+        assert!(!touch(areas[0], areas[1]), "{areas:?}");
+        let covered = super::data(place(&panel));
+        assert!(!areas.iter().any(|area| covered.iter().any(|other| touch(*area, *other))));
+        panel.limits[0].1 = "long ".repeat(60);
+        assert!(limit_names(place(&panel))[0].1.ends_with('…'));
+    }
 
     #[test]
     fn names_move_apart_and_stay_inside() {

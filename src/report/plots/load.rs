@@ -32,7 +32,7 @@ pub(super) fn figure(results: &Results) -> Figure {
     let capacity = limits::capacity(results, highest);
     let top = capacity.iter().map(|level| level.0).fold(highest, f64::max);
     let mut panel = timed(results, "requests", Axis::from_zero(Quantity::Rate, top));
-    panel.limits = capacity;
+    panel.limits.extend(capacity);
     for (name, rates) in lines {
         let rates = rates.iter().copied().map(Some);
         // What is asked is known to the end.

@@ -203,6 +203,17 @@ mod tests {
     }
 
     #[test]
+    fn an_outage_does_not_press_the_latency_of_all_other_time_flat() {
+        let name = "latency (logarithmic)";
+        let mut results = fixture::shop();
+        assert!(!all(&results)[0].svg.contains(name));
+        results.series.clients.get_mut("all").unwrap().p999[60] = Some(30.0);
+        let plot = &all(&results)[0];
+        check(plot);
+        assert!(plot.svg.contains(name) && plot.svg.contains("10 s"), "{}", plot.svg);
+    }
+
+    #[test]
     fn spans_come_in_the_order_of_time_whatever_their_ids() {
         let mut results = fixture::shop();
         let fault = |id: &str, from| FaultResults {

@@ -6,7 +6,10 @@ use super::{
     frame::{Figure, Line},
     most, nothing, over_time, source, timed,
 };
-use crate::{report::text::Quantity, results::Results};
+use crate::{
+    report::text::{Quantity, clock, shorten},
+    results::Results,
+};
 
 /// Lines that can be told apart.
 const MOST_LINES: usize = 8;
@@ -25,11 +28,29 @@ pub(super) fn utilisation(results: &Results) -> Figure {
     if bounded.is_empty() {
         return nothing(TITLE, "No node has bounded capacity, so there is nothing to show");
     }
-    let y = Axis::from_zero(Quantity::Share, 1.0);
-    let names = ("utilisation", "busy share of its capacity");
-    let mut figure = figure(results, TITLE, names, y, bounded);
+    // Room above for what the line says.
+    let y = Axis::from_zero(Quantity::Share, 1.0).stretched(1.1);
+    let meaning = format!("busy share of its capacity, mean over instances{}", alone(results));
+    let mut figure = figure(results, TITLE, ("utilisation", &meaning), y, bounded);
     figure.panels[0].limits.push((1.0, "all it has".to_owned()));
     figure
+}
+
+/// Which instances were full while others were not: the mean does not show it.
+fn alone(results: &Results) -> String {
+    let mut all = Vec::new();
+    for (name, node) in &results.nodes {
+        for (resource, one) in &node.resources {
+            if let (Some(instance), Some(at)) = (one.instance, one.saturated_at)
+                && matches!(resource.as_str(), "cores" | "workers")
+            {
+                let part = if node.shards.is_empty() { "instance" } else { "shard" };
+                all.push(format!("{part} {instance} of {} from {}", shorten(name, 20), clock(at)));
+            }
+        }
+    }
+    all.dedup();
+    if all.is_empty() { String::new() } else { format!("; alone full: {}", all.join(", ")) }
 }
 
 /// Number waiting at each node.

@@ -18,7 +18,7 @@ const MARGIN: f64 = 24.0;
 const ROW_GAP: f64 = 30.0;
 /// Shown widths of one character, on the safe side.
 const NAME_CHARACTER: f64 = 8.2;
-const SMALL_CHARACTER: f64 = 6.3;
+const SMALL_CHARACTER: f64 = 6.7;
 const LONGEST_NAME: usize = 28;
 const LONGEST_DETAIL: usize = 32;
 const LONGEST_LABEL: usize = 34;
@@ -46,21 +46,45 @@ pub(crate) fn draw(results: &Results) -> String {
     let busy = |name: &String, node: &NodeSeries| {
         let most = node.utilisation.iter().flatten().copied().fold(0.0, f64::max);
         let mean = results.nodes.get(name).and_then(|node| node.utilisation.value);
-        (name.clone(), mean.unwrap_or_default().max(most))
+        let mean = mean.unwrap_or_default().min(1.0);
+        (name.clone(), Busy { mean, most: most.clamp(mean, 1.0) })
     };
     let busy = results.series.nodes.iter().map(|(name, node)| busy(name, node)).collect();
     draw_design(&results.design, &busy)
 }
 
-/// The design, and how busy each node was at its busiest.
-fn draw_design(design: &Design, busy: &BTreeMap<String, f64>) -> String {
+/// How busy a node was: over the run, and in its busiest window.
+#[derive(Clone, Copy, Debug)]
+struct Busy {
+    mean: f64,
+    most: f64,
+}
+
+impl Busy {
+    /// The colour of a node that was full, or nearly.
+    fn colour(self) -> Option<&'static str> {
+        HEAT.into_iter().find(|(from, _)| self.most >= *from).map(|(_, colour)| colour)
+    }
+
+    fn words(self) -> String {
+        let [mean, most] = [self.mean, self.most].map(|share| value(Quantity::Share, share));
+        format!("busy {mean}, at most {most}")
+    }
+}
+
+/// What the frames and figures of busy nodes are.
+const HEAT_LEGEND: &str = "Framed: busy for 70 % of some window or more; red: for 95 %. Busy: over the run \
+                           (cores, else workers); at most: in its busiest window.";
+
+/// The design, and how busy each node was.
+fn draw_design(design: &Design, busy: &BTreeMap<String, Busy>) -> String {
     if design.vertices.is_empty() {
         return "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"320\" height=\"60\" \
                 viewBox=\"0 0 320 60\" font-family=\"sans-serif\"><text x=\"20\" y=\"35\" \
                 font-size=\"13\">The design has no parts.</text></svg>\n"
             .into();
     }
-    Picture::new(design).svg(busy)
+    Picture::new(design, busy).svg()
 }
 
 /// A box with what is written in it.
@@ -69,6 +93,8 @@ struct Boxed<'d> {
     name: String,
     count: String,
     details: Vec<String>,
+    /// Of a node that was full, or nearly.
+    busy: Option<(Busy, &'static str)>,
     height: f64,
     width: f64,
 }
@@ -92,8 +118,9 @@ struct Picture<'d> {
 }
 
 impl<'d> Picture<'d> {
-    fn new(design: &'d Design) -> Self {
-        let boxes: Vec<Boxed<'d>> = design.vertices.iter().map(Boxed::new).collect();
+    fn new(design: &'d Design, busy: &BTreeMap<String, Busy>) -> Self {
+        let boxed = |vertex: &'d Vertex| Boxed::new(vertex, busy.get(&vertex.name).copied());
+        let boxes: Vec<Boxed<'d>> = design.vertices.iter().map(boxed).collect();
         let arrows = arrows(design);
         let names: BTreeMap<&str, usize> = design
             .vertices
@@ -112,13 +139,22 @@ impl<'d> Picture<'d> {
         Self { boxes, arrows, zones, layout, columns }
     }
 
-    fn svg(&self, busy: &BTreeMap<String, f64>) -> String {
-        let legend = self.legend();
+    fn svg(&self) -> String {
         let widest = (self.zones.len().min(4) as f64) * 190.0;
+        let mut labels = Vec::new();
+        let mut arrows = String::new();
+        for (i, arrow) in self.arrows.iter().enumerate() {
+            self.arrow(&mut arrows, i, arrow, &mut labels);
+        }
         let right = self.columns.last().map_or(0.0, |(_, right)| *right);
+        let right = labels.iter().map(Label::right).fold(right, f64::max);
         let width = right.max(widest) + MARGIN;
         let rows = self.zones.len().div_ceil(4) as f64;
-        let height = self.layout.height + 2.0 * MARGIN + 8.0 + rows * 24.0;
+        let hot = self.boxes.iter().any(|boxed| boxed.busy.is_some());
+        let characters = if hot { (width - 2.0 * MARGIN) / SMALL_CHARACTER } else { 0.0 };
+        let told = wrap(if hot { HEAT_LEGEND } else { "" }, characters as usize, 8);
+        let below = self.layout.height + 2.0 * MARGIN + 8.0 + rows * 24.0;
+        let height = below + told.len() as f64 * 15.0;
         let mut out = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.0}\" \
              height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
@@ -126,16 +162,15 @@ impl<'d> Picture<'d> {
              <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
             self.boxes.len(),
         );
-        let mut labels = Vec::new();
-        for (i, arrow) in self.arrows.iter().enumerate() {
-            self.arrow(&mut out, i, arrow, &mut labels);
-        }
+        out.push_str(&arrows);
         for (i, boxed) in self.boxes.iter().enumerate() {
             self.boxed(&mut out, i, boxed);
-            self.heat(&mut out, i, busy.get(&boxed.vertex.name).copied().unwrap_or_default());
         }
         write_labels(&mut out, labels);
-        out.push_str(&legend);
+        out.push_str(&self.legend());
+        for (i, line) in told.iter().enumerate() {
+            text(&mut out, (MARGIN, below + i as f64 * 15.0), DETAIL, line);
+        }
         out.push_str("</svg>\n");
         out
     }
@@ -147,9 +182,8 @@ impl<'d> Picture<'d> {
         (left, self.layout.middle[i] + MARGIN - height / 2.0, right - left, height)
     }
 
-    /// A mark at a box that was full, or nearly.
-    fn heat(&self, out: &mut String, i: usize, busy: f64) {
-        let Some((_, colour)) = HEAT.into_iter().find(|(from, _)| busy >= *from) else { return };
+    /// A frame around a box that was full, or nearly.
+    fn heat(&self, out: &mut String, i: usize, colour: &str) {
         let (x, y, width, height) = self.frame(i);
         let _ = writeln!(
             out,
@@ -160,10 +194,6 @@ impl<'d> Picture<'d> {
             width + 8.0,
             height + 8.0,
         );
-        let label = format!("busy {}", value(Quantity::Share, busy.min(1.0)));
-        let look =
-            format!("font-size=\"11\" font-weight=\"bold\" text-anchor=\"end\" fill=\"{colour}\"");
-        text(out, (x + width - 10.0, y + height - 7.0), &look, &label);
     }
 
     /// How many arrows come to a box.
@@ -188,10 +218,19 @@ impl<'d> Picture<'d> {
             text(out, (x + 14.0, line), DETAIL, detail);
             line += 15.0;
         }
+        if let Some((busy, colour)) = boxed.busy {
+            let look = format!("font-size=\"11\" font-weight=\"bold\" fill=\"{colour}\"");
+            text(out, (x + 14.0, line), &look, &busy.words());
+            self.heat(out, i, colour);
+            line += 15.0;
+        }
         for (n, (zone, count)) in boxed.vertex.zones.iter().take(MOST_CHIPS).enumerate() {
             let number = self.zones.get(zone.as_str()).copied().unwrap_or(0);
             let at = (x + 14.0 + n as f64 * (CHIP_WIDTH + 4.0), line - 9.0);
-            chip(out, at, number, &format!("{} ×{count}", letter(number)));
+            // Requests of a client come from all of its zones in turn.
+            let one = *count == 1 && boxed.vertex.kind == "client";
+            let count = if one { String::new() } else { format!(" ×{count}") };
+            chip(out, at, number, &format!("{}{count}", letter(number)));
         }
         let more = boxed.vertex.zones.len().saturating_sub(MOST_CHIPS);
         if more > 0 {
@@ -220,12 +259,16 @@ impl<'d> Picture<'d> {
         } else {
             stops.push((end, end.0));
         }
-        if let Some((stop, _)) = stops.first() {
-            let middle = (f64::midpoint(at.0, stop.0), f64::midpoint(at.1, stop.1));
-            if !arrow.label.is_empty() {
-                let gap = self.layout.layer[arrow.from];
-                labels.push(Label { gap, at: middle, text: arrow.label.clone() });
+        if let Some((stop, _)) = stops.first().filter(|_| !arrow.label.is_empty()) {
+            let gap = self.layout.layer[arrow.from];
+            let mut label = Label { gap, at, text: arrow.label.clone() };
+            label.at.0 += 14.0 + label.width() / 2.0;
+            // Of those that go back only the beginning lies between boxes.
+            if stop.0 > at.0 {
+                let middle = (f64::midpoint(at.0, stop.0), f64::midpoint(at.1, stop.1));
+                label.at = (middle.0.max(label.at.0), middle.1);
             }
+            labels.push(label);
         }
         for ((x, y), right) in stops {
             let bend = f64::midpoint(at.0, x);
@@ -278,7 +321,8 @@ impl<'d> Picture<'d> {
 }
 
 impl<'d> Boxed<'d> {
-    fn new(vertex: &'d Vertex) -> Self {
+    fn new(vertex: &'d Vertex, busy: Option<Busy>) -> Self {
+        let busy = busy.and_then(|busy| Some((busy, busy.colour()?)));
         let name = shorten(&vertex.name, LONGEST_NAME);
         let count = match (vertex.kind.as_str(), vertex.instances) {
             (_, 0) => String::new(),
@@ -294,12 +338,16 @@ impl<'d> Boxed<'d> {
         let characters = |text: &str| text.chars().count() as f64;
         let title = (characters(&name) + characters(&count)) * NAME_CHARACTER + 64.0;
         let longest = details.iter().map(|line| characters(line)).fold(0.0, f64::max);
+        // Bold.
+        let longest =
+            busy.map_or(longest, |(busy, _)| longest.max(characters(&busy.words()) * 1.1));
         let chips = vertex.zones.len().min(MOST_CHIPS + 1) as f64 * (CHIP_WIDTH + 4.0);
         let width = title.max(longest * SMALL_CHARACTER + 28.0).max(chips + 28.0);
         let zones = if vertex.zones.is_empty() { 0.0 } else { 20.0 };
         let lid = if vertex.kind == "store" { LID } else { 0.0 };
-        let height = 42.0 + lid + details.len() as f64 * 15.0 + zones;
-        Self { vertex, name, count, details, height, width }
+        let lines = details.len() + usize::from(busy.is_some());
+        let height = 42.0 + lid + lines as f64 * 15.0 + zones;
+        Self { vertex, name, count, details, busy, height, width }
     }
 }
 
@@ -310,6 +358,16 @@ struct Label {
     text: String,
 }
 
+impl Label {
+    fn width(&self) -> f64 {
+        self.text.chars().count() as f64 * SMALL_CHARACTER + 2.0
+    }
+
+    fn right(&self) -> f64 {
+        self.at.0 + self.width() / 2.0
+    }
+}
+
 /// Labels of one gap are moved apart; a white ground keeps them legible on lines.
 fn write_labels(out: &mut String, mut labels: Vec<Label>) {
     labels.sort_by(|a, b| a.gap.cmp(&b.gap).then(a.at.1.total_cmp(&b.at.1)));
@@ -318,7 +376,7 @@ fn write_labels(out: &mut String, mut labels: Vec<Label>) {
         let least = if free.0 == label.gap { free.1 } else { f64::NEG_INFINITY };
         let y = (label.at.1 + 4.0).max(least);
         free = (label.gap, y + 15.0);
-        let width = label.text.chars().count() as f64 * SMALL_CHARACTER + 2.0;
+        let width = label.width();
         let _ = writeln!(
             out,
             "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{width:.1}\" height=\"14\" fill=\"#fff\"/>",
@@ -457,6 +515,43 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_was_full_says_so_in_a_line_of_its_own() {
+        let mut results = fixture::shop();
+        let of = |results: &Results| {
+            let boxes = Picture::new(&results.design, &BTreeMap::new()).boxes;
+            let api = boxes.iter().position(|boxed| boxed.name == "api").unwrap();
+            (boxes[api].height, draw(results))
+        };
+        results.series.nodes.get_mut("api").unwrap().utilisation[9] = Some(1.02);
+        let (height, svg) = of(&results);
+        let mean = value(Quantity::Share, results.nodes["api"].utilisation.value.unwrap());
+        assert!(svg.contains(&format!("busy {mean}, at most 100 %")), "{svg}");
+        assert!(svg.contains("in its busiest window"), "{svg}");
+        let busy = [("api".to_owned(), Busy { mean: 0.5, most: 1.0 })].into();
+        let picture = Picture::new(&results.design, &busy);
+        assert!(picture.boxes.iter().any(|b| b.name == "api" && b.height == height + 15.0));
+    }
+
+    #[test]
+    fn labels_stand_beside_boxes_also_of_calls_that_go_back() {
+        let mut design = fixture::shop().design;
+        let back = Edge { from: "orders".into(), to: "api".into(), label: "a call back".into() };
+        design.edges.push(back);
+        let picture = Picture::new(&design, &BTreeMap::new());
+        let (mut out, mut labels) = (String::new(), Vec::new());
+        for (i, arrow) in picture.arrows.iter().enumerate() {
+            picture.arrow(&mut out, i, arrow, &mut labels);
+        }
+        for label in &labels {
+            let left = label.at.0 - label.width() / 2.0;
+            for &(from, to) in &picture.columns {
+                assert!(to + 8.0 <= left || label.right() <= from, "{}", label.text);
+            }
+        }
+        assert!(labels.iter().any(|label| label.text == "a call back"));
+    }
+
+    #[test]
     fn forty_parts_do_not_overlap() {
         let mut design = Design::default();
         for i in 0..40 {
@@ -472,7 +567,7 @@ mod tests {
                 design.edges.push(Edge { from, to: format!("part-{i}"), label: "call".into() });
             }
         }
-        let picture = Picture::new(&design);
+        let picture = Picture::new(&design, &BTreeMap::new());
         for a in 0..40 {
             for b in a + 1..40 {
                 let (first, second) = (picture.frame(a), picture.frame(b));

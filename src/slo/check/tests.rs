@@ -19,6 +19,7 @@ fn names() -> Names {
         window: 5 * SECOND,
         faults: ["az-loss".to_owned(), "blip".to_owned()].into(),
         alerts: ["bad".to_owned()].into(),
+        key_locks: [("api".to_owned(), "seat".to_owned())].into(),
     }
 }
 
