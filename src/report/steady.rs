@@ -17,7 +17,7 @@ pub(crate) fn growing(results: &Results) -> Vec<String> {
         let [first, last] = [first, last].map(|share| value(Quantity::Share, share));
         Some(format!(
             "not in steady state: the hit ratio of {} rises from {first} to {last} while it is measured; a longer \
-             `warm_up` (or `auto`) measures it when it is full",
+             `warm_up` (or `auto`), or a `prefill`, measures it warm",
             clean(name)
         ))
     };

@@ -367,9 +367,10 @@ fn of_all(parts: &[Requests], q: f64, confidence: f64) -> Estimate {
 /// Whether more and more of the requests are in flight as the runs end.
 pub fn is_growing(parts: &[Requests]) -> bool {
     let issued: u64 = parts.iter().map(|p| p.issued).sum();
-    let span: u64 = parts.iter().map(|p| p.span).sum();
+    // Centuries, all runs together, are more than a count of nanoseconds holds.
+    let span: f64 = parts.iter().map(|p| seconds(p.span.max(1))).sum();
     let levels: Vec<_> = parts.iter().map(|p| p.in_flight(0)).collect();
-    growth(&levels, issued as f64 / seconds(span.max(1))).is_some()
+    growth(&levels, issued as f64 / span).is_some()
 }
 
 /// Availability with what is in flight counted bad, where that makes a difference.

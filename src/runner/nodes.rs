@@ -145,12 +145,12 @@ fn queue_growth(replications: &[Measured], index: usize, warm_up: u64) -> Option
         });
         level.collect()
     };
-    let (mut arrivals, mut span) = (0, 0);
+    let (mut arrivals, mut span) = (0, 0.0);
     for node in replications.iter().map(|m| &m.nodes[index]) {
-        (arrivals, span) = (arrivals + node.arrivals, span + node.span);
+        (arrivals, span) = (arrivals + node.arrivals, span + seconds(node.span.max(1)));
     }
     let runs: Vec<_> = replications.iter().map(levels).collect();
-    growth(&runs, arrivals as f64 / seconds(span.max(1)))
+    growth(&runs, arrivals as f64 / span)
 }
 
 fn node_results(parts: &[&NodeMeasured], confidence: f64) -> NodeResults {

@@ -137,3 +137,13 @@ faults: [{id: f, at: 1s, for: 1s, crash: {node: a}}]
         ],
     );
 }
+
+#[test]
+fn centuries_of_all_runs_together_are_counted() {
+    // Four runs of 164 years are more than 2^64 ns.
+    let client = "arrivals: constant(0.00001/s), to: db";
+    let text = design("60000d", client, "db: {service: {cores: 1, work: 1ms}}", "");
+    let found = results_of(&text, 4);
+    close(number(&found, "summary.availability"), 1.0);
+    assert!((number(&found, "nodes.db.throughput") - 1e-5).abs() < 1e-8, "{}", found["nodes"]);
+}

@@ -82,3 +82,67 @@ nodes: {app: {service: {cores: 1, work: 10ms}}}
     assert!(told.contains("the pilot does not get steady"), "{told}");
     assert_eq!(results["warm_up"].as_f64(), Some(100.0));
 }
+
+#[test]
+fn a_cache_that_is_filled_before_is_warm_from_the_start() {
+    // Zipf keys, the most popular tenth of which is there: at first it gets H(n/10)/H(n) of the requests.
+    let text = |n: u32, more: &str| {
+        format!(
+            "windtunnel: 1\nname: cold\nduration: 60s\n\
+             clients: {{users: {{arrivals: poisson(500/s), to: app, keys: zipf(n={n} s=1)}}}}\n\
+             nodes:\n  app: {{service: {{workers: 100, endpoints: {{default: [{{read: {{from: db, cache: near}}}}]}}}}}}\n  \
+             near: {{cache: {{{more}}}}}\n  db: {{store: {{read: 5ms}}}}\n"
+        )
+    };
+    let harmonic = |n: u32| (1..=n).map(|k| 1.0 / f64::from(k)).sum::<f64>();
+    let wanted = harmonic(10_000) / harmonic(100_000);
+    let (_, warm, _) =
+        run(&text(100_000, "capacity: 10k, prefill: 100%"), "--set duration=1s -n 10");
+    assert!((hit_ratio(&warm) - wanted).abs() < 0.02, "{} {wanted}", hit_ratio(&warm));
+    let (_, cold, _) = run(&text(100_000, "capacity: 10k"), "--set duration=1s -n 10");
+    assert!(hit_ratio(&cold) < hit_ratio(&warm) - 0.05, "{}", hit_ratio(&cold));
+    // All keys, dealt to three instances by a ring: nothing is ever missed.
+    let (_, all, _) = run(&text(1000, "instances: 3, prefill: 100%"), "");
+    assert_eq!(hit_ratio(&all), 1.0);
+    // Half of them: what is asked for of the other half is missed once.
+    let (_, half, _) = run(&text(1000, "prefill: 50%"), "");
+    let misses = half["nodes"]["near"]["misses"].as_u64().unwrap();
+    assert!(misses > 1500 && misses <= 5 * 500, "{misses}");
+    // Lives end one after the other, not all at once: a tenth of them in each tenth of the first life.
+    let (_, lives, _) = run(&text(1000, "prefill: 100%, ttl: 60s"), "");
+    let series = lives["series"]["nodes"]["near"]["hit_ratio"].as_array().unwrap();
+    let least = series.iter().filter_map(Value::as_f64).fold(1.0, f64::min);
+    assert!(least > 0.5, "{least}");
+}
+
+#[test]
+fn what_cannot_be_filled_is_refused() {
+    let near = "near: {cache: {capacity: 10k}}";
+    for more in ["prefill: 0%", "prefill: 120%"] {
+        let folder = tempfile::tempdir().unwrap();
+        let text = CACHE.replace(near, &format!("near: {{cache: {{capacity: 10k, {more}}}}}"));
+        fs::write(folder.path().join("cold.yaml"), text).unwrap();
+        let ran = windtunnel(folder.path(), "run cold.yaml");
+        assert_eq!(ran.code, 2);
+        assert!(ran.stderr.contains("cold.yaml:7:42\n"), "{more}: {}", ran.stderr);
+        assert!(ran.stderr.contains("E-RANGE"), "{more}: {}", ran.stderr);
+    }
+    // Nobody asks it for a key; sizes that hang on who asks.
+    for (old, new, told) in [
+        ("{read: {from: db, cache: near}}", "{read: db}", "nobody asks for keys here"),
+        (
+            "db: {store: {read: 5ms}}",
+            "db: {store: {read: 5ms, value_size: 1B * big}}",
+            "depends on who asks",
+        ),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let text = CACHE
+            .replace(near, "near: {cache: {capacity: 10k, prefill: 100%}}")
+            .replace("keys: zipf", "attributes: {big: 5}, keys: zipf")
+            .replace(old, new);
+        fs::write(folder.path().join("cold.yaml"), text).unwrap();
+        let ran = windtunnel(folder.path(), "run cold.yaml");
+        assert!(ran.code == 2 && ran.stderr.contains(told), "{told}: {}", ran.stderr);
+    }
+}

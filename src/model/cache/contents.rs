@@ -12,7 +12,10 @@ use super::{
     lives::{Early, Lives},
 };
 use crate::{
-    engine::{law::Sampler, random::mix},
+    engine::{
+        law::{Sampler, to_nanos},
+        random::mix,
+    },
     model::frame::Slot,
 };
 
@@ -238,6 +241,18 @@ impl Contents {
         self.put((key, size), expiry(life, now), now);
         if let (Some(entry), Some(lives)) = (self.find(key), &mut self.lives) {
             lives.fill((entry, key), life, now);
+        }
+    }
+
+    /// Holds a key as the run begins, a part of whose life is over; `visit` tells its draws from others.
+    pub fn prefill(&mut self, (key, size): (u64, u64), age: f64, visit: u64) {
+        self.visit = visit;
+        self.admit(key, size, 0);
+        if let Some(entry) = self.find(key)
+            && let item = &mut self.items[entry as usize]
+            && item.expires != u64::MAX
+        {
+            item.expires = to_nanos(item.expires as f64 * (1.0 - age));
         }
     }
 

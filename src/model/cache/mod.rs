@@ -9,6 +9,7 @@ pub mod eviction;
 pub mod lives;
 
 mod inside;
+pub mod prefill;
 pub mod spaces;
 mod text;
 
@@ -35,7 +36,7 @@ use crate::{
         store::ShardBy,
     },
     problem::Problems,
-    units::{Count, Name, SimDuration},
+    units::{Count, Fraction, Name, SimDuration},
 };
 use contents::{Contents, Limits};
 use eviction::Eviction;
@@ -59,6 +60,11 @@ pub struct CacheSpec {
     /// clock=1s)`, `sampled_lfu(samples=5 decay=1m)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eviction: Option<Eviction>,
+    /// How much of what it can hold (of all keys, without a `capacity`) it holds as the run begins: the keys that
+    /// are asked for most, as the laws of its clients say (those of several by their rates, or alike
+    /// where one's is not known), each as old as at any instant. Empty when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefill: Option<Fraction>,
     /// How long an entry is served after it was filled: the same for all, or a law that is drawn at each fill
     /// (`uniform(51m 69m)`), so that what was filled together does not expire together; for ever when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -232,6 +238,7 @@ impl Kind for CacheSpec {
 
     fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
         check::cache(self, path, names, problems);
+        prefill::check(self, path, names, problems);
     }
 
     fn routed(&self) -> u64 {
@@ -324,6 +331,11 @@ impl Kind for CacheSpec {
             contents.keeps = keeps;
             let lives = Lives::new(assembly.stream(&format!("{path}/{i}"), "ttl"));
             contents.lives = timed.then(|| Box::new(lives));
+        }
+        if let Some(share) = self.prefill {
+            let instances = server.instances.iter_mut().take(self.routed() as usize);
+            let contents = instances.filter_map(|i| i.contents.as_deref_mut()).collect();
+            prefill::fill(self, share.0, path, contents, assembly);
         }
         Box::new(server)
     }

@@ -190,6 +190,11 @@ impl Demand {
         x
     }
 
+    /// The quantity of a key, without attributes, in whole base units.
+    pub fn of_key(&self, key: u64) -> u64 {
+        to_nanos(self.sampler.sample(&mut self.stream.draw(key)))
+    }
+
     /// The duration for a frame.
     #[inline(always)]
     pub fn work(&self, slot: Slot, world: &World) -> Work {
