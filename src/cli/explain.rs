@@ -7,7 +7,7 @@ use clap::Args;
 use super::{
     Exit, Voice, complain,
     pilot::examine_with_pilot,
-    prepare::{Overriding, told},
+    prepare::{Overriding, Said, told},
     print, progress, refuse,
     report::read,
     run::{Format, broken, interruptible, width},
@@ -52,10 +52,11 @@ pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
         Ok(stop) => stop,
         Err(e) => return refuse(&format!("cannot catch Ctrl-C: {e}")),
     };
+    let mut said = Said::default();
     let found = if arguments.what.is_dir() {
         stored(arguments).map(|results| (results, Vec::new()))
     } else {
-        new(arguments, arguments.overriding.variant.clone(), &stop, voice)
+        new(arguments, arguments.overriding.variant.clone(), &stop, (&mut said, voice))
     };
     let (results, variants) = match found {
         Ok(found) => found,
@@ -63,7 +64,7 @@ pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
     };
     let mut others = Vec::new();
     for (name, paths) in variants.iter().filter(|_| arguments.variants) {
-        match new(arguments, Some(name.clone()), &stop, voice) {
+        match new(arguments, Some(name.clone()), &stop, (&mut said, voice)) {
             Ok((other, _)) => others.push(variant_text(&results, &other, paths)),
             Err(exit) => return exit,
         }
@@ -113,7 +114,7 @@ fn new(
     arguments: &ExplainArguments,
     variant: Option<String>,
     stop: &AtomicBool,
-    voice: Voice,
+    (said, voice): (&mut Said, Voice),
 ) -> Result<(Results, Variants), Exit> {
     let overriding = arguments.overriding.with_variant(variant);
     let pool = rayon::ThreadPoolBuilder::new()
@@ -122,7 +123,7 @@ fn new(
         .map_err(|e| refuse(&format!("cannot start threads: {e}; try a smaller --jobs")))?;
     let examined =
         pool.install(|| examine_with_pilot(&arguments.what, &overriding, stop, voice))?;
-    let ready = told(examined, voice).ok_or(Exit::BadInput)?;
+    let ready = told(examined, said, voice).ok_or(Exit::BadInput)?;
     let mut info = ready.prepared.info.clone();
     if let Some(replications) = arguments.replications {
         info.replications = replications as usize;

@@ -227,9 +227,28 @@ fn meanings(spec: &ScenarioSpec) -> Vec<Problem> {
     problems.into_vec()
 }
 
-/// A scenario that can be run, with its warnings said; or all its problems.
-pub(super) fn told(mut examined: Examined, voice: Voice) -> Option<Ready> {
+/// What a command has warned of: the file as it stands first, then its variants.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    warnings: BTreeSet<(&'static str, String, String)>,
+    begun: bool,
+}
+
+/// A scenario that can be run, with its warnings said; or all its problems. What was said of the file before
+/// is not said again of each variant.
+pub(super) fn told(mut examined: Examined, said: &mut Said, voice: Voice) -> Option<Ready> {
     let failed = examined.ready.is_none();
+    examined.found.retain(|found| {
+        let Problem { code, path, message, .. } = &found.problem;
+        found.is_error() || said.warnings.insert((code, path.clone(), message.clone()))
+    });
+    let variant = examined.ready.as_ref().and_then(|ready| ready.prepared.info.variant.clone());
+    if let Some(variant) = variant.filter(|_| said.begun) {
+        for found in &mut examined.found {
+            found.problem.message += &format!(" (in variant `{variant}`)");
+        }
+    }
+    said.begun = true;
     if failed || (!voice.quiet && !examined.found.is_empty()) {
         complain(examined.render(voice.colour).trim_end());
     }

@@ -17,7 +17,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use super::{
     Exit, Voice, complain,
     pilot::examine_with_pilot,
-    prepare::{Overriding, Ready, told},
+    prepare::{Overriding, Ready, Said, told},
     print, progress, refuse,
 };
 use crate::{
@@ -128,6 +128,7 @@ fn all_ready(
     let mut problems = Vec::new();
     let mut failed = false;
     for path in &arguments.files {
+        let mut said = Said::default();
         let mut wanted = arguments.overriding.each_variant();
         wanted.reverse();
         while let Some(overriding) = wanted.pop() {
@@ -139,7 +140,7 @@ fn all_ready(
                 problems.extend(found.as_array().cloned().unwrap_or_default());
                 None
             } else {
-                told(examined, voice)
+                told(examined, &mut said, voice)
             };
             if arguments.variants && overriding.is_of_file() {
                 let names = ready.iter().flat_map(|ready| &ready.variants);

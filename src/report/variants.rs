@@ -39,7 +39,7 @@ pub(crate) fn sentence(results: &Results, variant: &Results, paths: &[String]) -
         let Some((before, after)) = of(results).zip(of(variant)) else { return };
         let same = match quantity {
             Quantity::Share => (before - after).abs() < SAME_SHARE,
-            _ => before.max(after) < SAME * before.min(after),
+            _ => before.max(after) <= SAME * before.min(after),
         };
         if !same {
             let show = |v: f64| value(quantity, v);
@@ -52,6 +52,17 @@ pub(crate) fn sentence(results: &Results, variant: &Results, paths: &[String]) -
     figure("attempts per request", Quantity::Number, &|r| {
         r.summary.figures.attempts_per_request.value
     });
+    for (name, node) in &results.nodes {
+        if node.cache.is_some() {
+            figure(&format!("hit ratio of {name}"), Quantity::Share, &|r| {
+                r.nodes.get(name)?.cache.as_ref()?.hit_ratio.value
+            });
+        } else if node.kind == "store" {
+            figure(&format!("load of {name}"), Quantity::Rate, &|r| {
+                r.nodes.get(name)?.throughput.value
+            });
+        }
+    }
     for fault in &results.faults {
         let Some(other) = variant.faults.iter().find(|f| f.id == fault.id) else { continue };
         let (before, after) = (became(fault), became(other));

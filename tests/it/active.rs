@@ -147,3 +147,14 @@ fn centuries_of_all_runs_together_are_counted() {
     close(number(&found, "summary.availability"), 1.0);
     assert!((number(&found, "nodes.db.throughput") - 1e-5).abs() < 1e-8, "{}", found["nodes"]);
 }
+
+#[test]
+fn next_to_nothing_is_as_good_as_nothing() {
+    for arrivals in ["constant(9/s)", "poisson(9/s)", "renewal(erlang(k=2 mean=1s))"] {
+        for load in ["0", "0.0000000000000001"] {
+            let client = format!("arrivals: {arrivals}, to: db, load: {load}");
+            let found = results("60s", &client, "db: {service: {cores: 1, work: 1ms}}", "");
+            assert_eq!(number(&found, "summary.requests.issued"), 0.0, "{arrivals} {load}");
+        }
+    }
+}

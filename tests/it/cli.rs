@@ -255,6 +255,25 @@ fn overrides_and_variants_change_the_run() {
 }
 
 #[test]
+fn warnings_are_said_once_and_of_whom() {
+    let w = workspace();
+    let text = MM1
+        .replace("cores: 1", "instances: 2, cores: 1")
+        .replace("clients:", "topology: {regions: {r: [a], q: [b]}}\nclients:")
+        .replace("  fast:", "  silent: {clients.load.load: 0}\n  fast:");
+    fs::write(w.path().join("two.yaml"), text).unwrap();
+    for command in ["run two.yaml -n 1 --variants", "explain two.yaml -n 1 --variants"] {
+        let said = succeeds(w.path(), command).stderr;
+        // The file's own once; the variant's with its name.
+        assert_eq!(said.matches("W-ZONES").count(), 1, "{said}");
+        assert_eq!(said.matches("W-SILENT").count(), 1, "{said}");
+        assert!(said.contains("throughout (in variant `silent`)"), "{said}");
+    }
+    let said = succeeds(w.path(), "run two.yaml -n 1 --variant silent").stderr;
+    assert!(said.contains("W-ZONES") && !said.contains("in variant"), "{said}");
+}
+
+#[test]
 fn foreign_content_is_kept_unless_forced() {
     let w = workspace();
     succeeds(w.path(), "run mm1.yaml");

@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** Every request that is issued is decided once or in flight at the end.
 
-use super::source::{Gaps, KeySource, Source, ValueSource, nth_constant, trace_time};
+use super::source::{Gaps, KeySource, Source, ValueSource, gap_nanos, nth_constant, trace_time};
 use crate::{
     engine::{
         agenda::SeatId,
@@ -157,12 +157,12 @@ impl Client {
         self.scheduled += 1;
         let at = match &mut self.source {
             Source::Poisson(gap, stream) => {
-                now.saturating_add(to_nanos(gap.sample(&mut stream.draw(n))))
+                now.saturating_add(gap_nanos(gap.sample(&mut stream.draw(n))))
             }
             Source::Rate { gaps, profile } => match (gaps, profile.constant()) {
                 (Gaps::Law(law, mean, stream), Some(_)) => {
                     let gap = law.sample(&mut stream.draw(n)) / *mean * profile.gap();
-                    now.saturating_add(to_nanos(gap))
+                    now.saturating_add(gap_nanos(gap))
                 }
                 (Gaps::One, Some(rate)) => nth_constant(n + 1, rate * 1e9),
                 (gaps, _) => {

@@ -111,6 +111,13 @@ impl ValueSource {
     }
 }
 
+/// A time between arrivals as a span: at a rate of next to nothing, or nothing, longer than any run.
+#[inline(always)]
+pub(super) fn gap_nanos(gap: f64) -> u64 {
+    const NEVER: f64 = 1e19;
+    to_nanos(gap.min(NEVER))
+}
+
 /// The n-th arrival (from 1) at a constant rate: `round(n / rate)`, never accumulated; exact for
 /// rates that are whole thousandths (`semantics.md` 6).
 pub(super) fn nth_constant(n: u64, rate: f64) -> u64 {
@@ -128,7 +135,7 @@ pub(super) fn nth_constant(n: u64, rate: f64) -> u64 {
         let up = r > den - r || r == den - r && q % 2 == 1;
         return q.saturating_add(u64::from(up));
     }
-    to_nanos(n as f64 * (1e9 / rate))
+    gap_nanos(n as f64 * (1e9 / rate))
 }
 
 /// The instant of row `n`, passes laid end to end when the trace repeats.
