@@ -29,13 +29,13 @@ pub(super) fn examine_with_pilot(
         complain(&format!("{}: the pilot was interrupted", path.display()));
         return Err(Exit::Interrupted);
     };
-    let file = path.display();
+    let (file, from) = (path.display(), duration(span as f64 / 1e9));
     if !steady {
         complain(&format!(
-            "{file}: warm_up: auto: the pilot does not get steady; half of the run is left out"
+            "{file}: warm_up: auto: the pilot is not seen to get steady before the first fault or the end; \
+             {from} are left out"
         ));
     } else if !voice.quiet {
-        let from = duration(span as f64 / 1e9);
         complain(&format!("{file}: warm_up: auto: the pilot is steady from {from} on"));
     }
     let span = SimDuration(span);

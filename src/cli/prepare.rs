@@ -50,14 +50,15 @@ impl Overriding {
     /// As it would be typed again; the seed aside.
     pub(super) fn as_typed(&self) -> String {
         let mut typed = String::new();
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
         for set in &self.sets {
-            write!(typed, " --set '{}'", set.replace('\'', r"'\''")).expect("a text grows");
+            write!(typed, " --set {}", quoted(set)).expect("a text grows");
         }
         if let Some(variant) = &self.variant {
             write!(typed, " --variant {variant}").expect("a text grows");
         }
         if let Some(data) = &self.data {
-            write!(typed, " --data '{data}'").expect("a text grows");
+            write!(typed, " --data {}", quoted(data)).expect("a text grows");
         }
         typed
     }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use super::random::Draw;
 
+/// Weights that are added up one by one; the sum of the others is an integral.
+const TERMS: u64 = 1000;
 /// Blocks per octave of ranks, as a power of two.
 const BLOCK_BITS: u32 = 7;
 
@@ -37,6 +39,8 @@ pub enum Popularity {
 pub struct Zipf {
     n: u64,
     s: f64,
+    /// The sum of all weights.
+    sum: f64,
     /// Below this every rank of a block is kept.
     sure: f64,
     /// Threshold (of 2^32) and alias per block.
@@ -58,6 +62,25 @@ impl Popularity {
     pub fn hot(n: u64, hot: f64, share: f64) -> Self {
         let hot = ((n as f64 * hot).round() as u64).clamp(1, n);
         Self::Hot { n, hot, share }
+    }
+
+    /// How many keys there are: the first is the most popular.
+    pub fn count(&self) -> u64 {
+        match self {
+            Self::Zipf(z) => z.n,
+            Self::Uniform(n) | Self::Hot { n, .. } => *n,
+        }
+    }
+
+    /// The chance of a key.
+    pub fn chance(&self, key: u64) -> f64 {
+        match self {
+            Self::Zipf(z) => libm::pow(key as f64, -z.s) / z.sum,
+            Self::Uniform(n) => 1.0 / *n as f64,
+            Self::Hot { n, hot, .. } if hot == n => 1.0 / *n as f64,
+            Self::Hot { hot, share, .. } if key <= *hot => share / *hot as f64,
+            Self::Hot { n, hot, share } => (1.0 - share) / (n - hot) as f64,
+        }
     }
 
     /// A key.
@@ -88,7 +111,7 @@ impl Zipf {
             .collect();
         let blocks = f64::from(1 << BLOCK_BITS);
         let sure = libm::pow(blocks / (blocks + 1.0), s);
-        Self { n, s, sure, table: alias(weights) }
+        Self { n, s, sum: sum(n, s), sure, table: alias(weights) }
     }
 
     #[inline(always)]
@@ -120,6 +143,22 @@ impl Zipf {
         let toss = (wide as u64 >> 11) as f64 * (1.0 / (1u64 << 53) as f64);
         (toss < self.sure || toss < libm::pow(low as f64 / rank as f64, self.s)).then_some(rank)
     }
+}
+
+/// The sum of `k^-s` for k up to n.
+fn sum(n: u64, s: f64) -> f64 {
+    let few: f64 = (1..=n.min(TERMS)).map(|k| libm::pow(k as f64, -s)).sum();
+    if n <= TERMS {
+        return few;
+    }
+    // From half way between two terms on, a sum is nearly its integral.
+    let (from, to) = (TERMS as f64 + 0.5, n as f64 + 0.5);
+    let rest = if (s - 1.0).abs() < 1e-9 {
+        libm::log(to / from)
+    } else {
+        (libm::pow(to, 1.0 - s) - libm::pow(from, 1.0 - s)) / (1.0 - s)
+    };
+    few + rest
 }
 
 /// The block of a rank: the rank itself below 256, then 128 per octave.
@@ -186,6 +225,22 @@ mod tests {
                 let sd = libm::sqrt(exact * (1.0 - exact) / 1e6);
                 assert!((seen - exact).abs() <= 5.0 * sd, "n={n} s={s} {low}: {seen} {exact}");
             }
+        }
+    }
+
+    #[test]
+    fn chances_add_up_to_one() {
+        for popularity in [
+            Popularity::zipf(500, 0.9),
+            Popularity::zipf(200_000, 0.9),
+            Popularity::zipf(200_000, 1.0),
+            Popularity::zipf(200_000, 1.3),
+            Popularity::zipf(100, 0.0),
+            Popularity::hot(1000, 0.01, 0.8),
+            Popularity::hot(1000, 1.0, 0.8),
+        ] {
+            let all: f64 = (1..=popularity.count()).map(|key| popularity.chance(key)).sum();
+            assert!((all - 1.0).abs() < 1e-7, "{popularity:?} {all}");
         }
     }
 

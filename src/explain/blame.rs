@@ -7,7 +7,7 @@ use crate::results::{
 };
 
 /// An instance is named when it is busier than the average of all by this much.
-const HOTTER: f64 = 1.2;
+pub(crate) const HOTTER: f64 = 1.2;
 /// Full for long is what was so at least for this share of the time of what was so longest.
 const LONG: f64 = 0.5;
 /// Windows within which things that become full count as full at once.

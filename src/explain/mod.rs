@@ -13,8 +13,10 @@ mod signal;
 mod watch;
 mod words;
 
+pub(crate) use blame::HOTTER;
 pub use blame::{blame, bottleneck};
 pub use events::timeline;
 pub use quiet::first_fault;
 pub(crate) use quiet::{noise, quiet};
 pub(crate) use signal::Level;
+pub(crate) use words::returned;

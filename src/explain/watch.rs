@@ -79,36 +79,49 @@ const RECENT: usize = 20;
 /// Windows between two spells of the same that count as one.
 const GAP: usize = 5;
 
-/// Causes of refusals and waits a node notes, what they are events of, and what they are called.
-const CAUSES: [(&str, &str, &str); 23] = [
-    ("queue_full", "refusals_began", "queue full"),
-    ("abandoned", "refusals_began", "patience over"),
-    ("codel", "refusals_began", "dropped by CoDel"),
-    ("bulkhead_full", "refusals_began", "bulkhead full"),
-    ("pool_exhausted", "refusals_began", "pool exhausted"),
-    ("rate_limited", "refusals_began", "rate limit"),
-    ("shed_queue", "refusals_began", "shed: queue too long"),
-    ("shed_wait", "refusals_began", "shed: waits too long"),
-    ("shed_reserve", "refusals_began", "shed: room kept for others"),
-    ("shed_concurrency", "refusals_began", "shed: concurrency limit"),
-    ("breaker_open", "refusals_began", "breaker open"),
-    ("no_live_target", "refusals_began", "no live target"),
-    ("connection_refused", "refusals_began", "connection refused"),
-    ("no_lease", "refusals_began", "lease lost"),
-    ("unauthorized", "refusals_began", "unauthorized"),
-    ("out_of_memory", "refusals_began", "out of memory"),
-    ("out_of_threads", "refusals_began", "out of threads"),
-    ("out_of_descriptors", "refusals_began", "out of descriptors"),
-    ("pushed_out", "refusals_began", "pushed out by more urgent ones"),
-    ("door_wait", "waits_began", "its turn at the door"),
-    ("throttled", "waits_began", "a token"),
-    ("pool_wait", "waits_began", "a connection"),
-    ("bulkhead_wait", "waits_began", "the bulkhead"),
+/// What a cause is counted of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    /// What arrives.
+    Arrivals,
+    /// What would have arrived, had anybody been there.
+    Absent,
+    /// Calls, of which a visit may make any number.
+    Calls,
+}
+
+/// Causes of refusals and waits a node notes, what they are events of, what they are called, and of what they are.
+const CAUSES: [(&str, &str, &str, Of); 24] = [
+    ("queue_full", "refusals_began", "queue full", Of::Arrivals),
+    ("abandoned", "refusals_began", "patience over", Of::Arrivals),
+    ("codel", "refusals_began", "dropped by CoDel", Of::Arrivals),
+    ("bulkhead_full", "refusals_began", "bulkhead full", Of::Calls),
+    ("pool_exhausted", "refusals_began", "pool exhausted", Of::Calls),
+    ("rate_limited", "refusals_began", "rate limit", Of::Arrivals),
+    ("rate_limited", "refusals_began", "rate limit of calls", Of::Calls),
+    ("shed_queue", "refusals_began", "shed: queue too long", Of::Arrivals),
+    ("shed_wait", "refusals_began", "shed: waits too long", Of::Arrivals),
+    ("shed_reserve", "refusals_began", "shed: room kept for others", Of::Arrivals),
+    ("shed_concurrency", "refusals_began", "shed: concurrency limit", Of::Arrivals),
+    ("breaker_open", "refusals_began", "breaker open", Of::Calls),
+    ("no_live_target", "refusals_began", "no live target", Of::Arrivals),
+    ("connection_refused", "refusals_began", "connection refused", Of::Absent),
+    ("no_lease", "refusals_began", "lease lost", Of::Arrivals),
+    ("unauthorized", "refusals_began", "unauthorized", Of::Arrivals),
+    ("out_of_memory", "refusals_began", "out of memory", Of::Arrivals),
+    ("out_of_threads", "refusals_began", "out of threads", Of::Arrivals),
+    ("out_of_descriptors", "refusals_began", "out of descriptors", Of::Arrivals),
+    ("pushed_out", "refusals_began", "pushed out by more urgent ones", Of::Arrivals),
+    ("door_wait", "waits_began", "its turn at the door", Of::Arrivals),
+    ("throttled", "waits_began", "a token", Of::Calls),
+    ("pool_wait", "waits_began", "a connection", Of::Calls),
+    ("bulkhead_wait", "waits_began", "the bulkhead", Of::Calls),
 ];
 
-/// Those that are of calls, of which a visit may make any number.
-pub(super) const OF_CALLS: [&str; 6] =
-    ["bulkhead full", "pool exhausted", "breaker open", "a token", "a connection", "the bulkhead"];
+/// Whether what is called so is of calls.
+pub(super) fn is_of_calls(words: &str) -> bool {
+    CAUSES.iter().any(|(.., called, of)| *called == words && *of == Of::Calls)
+}
 
 /// Everything that left its level after the quiet time.
 pub(super) struct Watch<'a> {
@@ -393,14 +406,20 @@ impl Watch<'_> {
             let spells = rises(&down, self.quiet.windows.end, level, limit);
             self.note(("went_down", name, ""), spells, level.mean, |spell| spell.told(level));
         }
-        for (cause, kind, words) in CAUSES {
+        for (cause, kind, words, of) in CAUSES {
             let Some(rates) = node.causes.get(cause) else { continue };
             let rule = Rule { times: 3.0, slack: 1.5, floor: SOME };
-            // What a process that is not there refuses never arrives.
-            let outside = if cause == "connection_refused" { 1.0 } else { 0.0 };
+            // The door's limit and that of calls have one name; a visit that ends so was turned away.
+            let ended = node.ended.get(cause).filter(|_| cause == "rate_limited");
+            let ended = |w: usize| ended.map_or(0.0, |rates| rates[w]);
+            let rates: Vec<f64> = match of {
+                Of::Arrivals if cause == "rate_limited" => (0..rates.len()).map(ended).collect(),
+                _ => rates.iter().enumerate().map(|(w, rate)| (rate - ended(w)).max(0.0)).collect(),
+            };
+            let outside = if of == Of::Absent { 1.0 } else { 0.0 };
             let asked: Vec<f64> =
                 rates.iter().zip(&node.arrivals).map(|(a, b)| outside * a + b).collect();
-            self.risen((kind, name, words), &ratio(rates, &asked), &rule);
+            self.risen((kind, name, words), &ratio(&rates, &asked), &rule);
         }
         for (cause, words) in [("call_timeout", "calls"), ("target_timeout", "requests passed on")]
         {

@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** A sentence says what was reached and what it was before, in the figures of its event.
 
-use super::watch::{Found, OF_CALLS};
+use super::watch::{Found, is_of_calls};
 use crate::{
     results::{AlertResults, FaultResults},
     units::show::{Quantity, about, clock, duration, value},
@@ -41,7 +41,7 @@ pub(super) fn left(found: &Found, starts: &[f64], instances: u64) -> String {
     let number = |v: f64| value(Quantity::Number, v);
     let share = |v: f64| value(Quantity::Share, v.min(1.0));
     let rate = |v: f64| value(Quantity::Rate, v);
-    let of_calls = OF_CALLS.contains(&what.as_str());
+    let of_calls = is_of_calls(what);
     let lasting = if spell.to.is_none() { ", to the end" } else { "" };
     // The figure at first, the level before, and the figure farthest from it.
     let told = |show: &dyn Fn(f64) -> String, text: &dyn Fn(String) -> String| {
@@ -154,7 +154,7 @@ pub(super) fn verdict(fault: &FaultResults, kind: &str, watched: f64) -> String 
     let watched = duration(watched);
     let share = || {
         let unknown = "how much of the goodput has returned is not known";
-        fault.returned().unwrap_or_else(|| unknown.to_owned())
+        returned(fault).unwrap_or_else(|| unknown.to_owned())
     };
     match (kind, fault.time_to_recover.value) {
         ("recovered", Some(time)) if time > 0.0 => {
@@ -173,6 +173,23 @@ pub(super) fn verdict(fault: &FaultResults, kind: &str, watched: f64) -> String 
         }
         _ => format!("not recovered {watched} after the end of {id}: {}", share()),
     }
+}
+
+/// How much of the goodput has returned, and whose, as a sentence without its stop.
+pub(crate) fn returned(fault: &FaultResults) -> Option<String> {
+    // Beyond a thousandth it is chance.
+    let share = |v: f64| value(Quantity::Share, (v * 1000.0).round() / 1000.0);
+    let of_all = share(fault.goodput_returned.value?);
+    let concerned = |name: &String| fault.concerns.is_empty() || fault.concerns.contains(name);
+    let each = fault.returned_by_client.iter().filter(|(name, _)| concerned(name));
+    let each: Vec<String> =
+        each.filter_map(|(name, e)| Some(format!("{name} {}", share(e.value?)))).collect();
+    let each = match fault.concerns.as_slice() {
+        [one] => format!(" ({one} alone calls what it hits)"),
+        _ if each.is_empty() => String::new(),
+        _ => format!(" ({})", each.join(", ")),
+    };
+    Some(format!("goodput is {of_all} of what it was before for as much asked{each}"))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! **Invariant.** What is held lies within what there is; an instance that is down holds nothing and has nothing.
 
+use std::ops::Range;
+
 use super::record::{NodeSnapshot, Snapshot};
 
 /// Share of what there is from which on something is full.
@@ -112,18 +114,17 @@ pub(super) fn held(
 /// The windows in which it was full, at least so many in a row.
 fn lasting(windows: &[(f64, f64)]) -> Vec<usize> {
     let full = |&(held, room): &(f64, f64)| room > 0.0 && held >= FULL * room;
-    let mut found = Vec::new();
-    let mut from = None;
-    for w in 0..=windows.len() {
-        match (windows.get(w).is_some_and(full), from) {
-            (true, None) => from = Some(w),
-            (false, Some(start)) => {
-                if w - start >= LASTING.min(windows.len()) {
-                    found.extend(start..w);
-                }
-                from = None;
-            }
-            _ => {}
+    let long = |run: &Range<usize>| run.len() >= LASTING.min(windows.len());
+    runs(windows.iter().map(full)).into_iter().filter(long).flatten().collect()
+}
+
+/// Stretches of what is true.
+pub fn runs(values: impl Iterator<Item = bool>) -> Vec<Range<usize>> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for (at, _) in values.enumerate().filter(|(_, one)| *one) {
+        match found.last_mut().filter(|run| run.end == at) {
+            Some(run) => run.end += 1,
+            None => found.push(at..at + 1),
         }
     }
     found

@@ -282,8 +282,7 @@ impl<'a> Names<'a> {
                 }
             }
         }
-        let outgoing: Vec<Vec<Outgoing>> =
-            self.design.nodes.values().map(|n| n.kind().outgoing("")).collect();
+        let outgoing = self.calls();
         let mut ops: Vec<Op> = sent.iter().map(|s| s.1.clone()).collect();
         ops.extend(outgoing.iter().flatten().filter_map(|o| o.operation.clone()));
         let later = self.design.later().flat_map(|n| n.kind().outgoing(""));
@@ -525,6 +524,36 @@ impl KeyLaw {
             Self::Hot { n, hot, share } => Popularity::hot(n, hot.0, share.0),
             Self::Sequential { .. } | Self::Trace { .. } => unreachable!("not drawn"),
         })
+    }
+}
+
+impl Names<'_> {
+    /// The calls each node can make.
+    pub fn calls(&self) -> Vec<Vec<Outgoing>> {
+        self.specs.iter().map(|spec| spec.kind().outgoing("")).collect()
+    }
+
+    /// Every node that requests of a client can reach through some of the calls.
+    pub fn reached_by(
+        &self,
+        client: &ClientSpec,
+        calls: &[Vec<Outgoing>],
+        through: impl Fn(&Outgoing) -> bool,
+    ) -> Vec<usize> {
+        let operations = client.operations();
+        let first = operations.iter().flat_map(|(_, o)| o.targets());
+        let (mut reached, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut open: Vec<usize> =
+            first.filter_map(|(t, _)| self.node(&t.0)).map(usize::from).collect();
+        while let Some(node) = open.pop() {
+            if seen.insert(node) {
+                reached.push(node);
+                let next = calls[node].iter().filter(|call| through(call));
+                let next = next.filter_map(|c| self.node(&c.target));
+                open.extend(next.map(usize::from));
+            }
+        }
+        reached
     }
 }
 

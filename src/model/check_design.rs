@@ -11,7 +11,7 @@ use super::{
     check_flow::flow,
     check_size::{MAX_LOAD_STEPS, changes, rounds, sizes},
     check_steps::{key_space, long_programs, many_steps, shares, steps},
-    client::{Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec, build::Effective},
+    client::{Arrivals, AttributeSpec, ClientSpec, KeysSpec, LoadSpec, build::Effective},
     kind::{Kind, Outgoing},
     kinds::NodeSpec,
     network::check::network,
@@ -295,7 +295,7 @@ fn lossy_edges(names: &Names<'_>, problems: &mut Problems) {
 /// request (`semantics.md` 52), and without sessions nothing can be sticky (42).
 fn needs(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     for (name, client) in &names.design.clients {
-        let reached = reached(client, names, calls);
+        let reached = names.reached_by(client, calls, |_| true);
         let needs_keys = |spec: &NodeSpec| match spec {
             NodeSpec::Cache(_) => Some("cache"),
             NodeSpec::LoadBalancer(b) if b.policy.as_ref().is_some_and(Policy::is_by_key) => {
@@ -307,7 +307,7 @@ fn needs(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
         let of = |&node: &usize| Some((needs_keys(names.specs[node])?, names.nodes[node]));
         if client.keys.is_none()
             && let Some((kind, node)) =
-                reached_by(client, names, calls, |call| !call.keyed).iter().find_map(of)
+                names.reached_by(client, calls, |call| !call.keyed).iter().find_map(of)
         {
             problems.error_help(
                 "E-MISSING",
@@ -330,34 +330,6 @@ fn needs(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
             );
         }
     }
-}
-
-/// Every node that requests of a client can reach.
-fn reached(client: &ClientSpec, names: &Names<'_>, calls: &[Vec<Outgoing>]) -> Vec<usize> {
-    reached_by(client, names, calls, |_| true)
-}
-
-/// The same through some of the calls only.
-fn reached_by(
-    client: &ClientSpec,
-    names: &Names<'_>,
-    calls: &[Vec<Outgoing>],
-    through: impl Fn(&Outgoing) -> bool,
-) -> Vec<usize> {
-    let operations = client.operations();
-    let first = operations.iter().flat_map(|(_, o)| o.targets());
-    let (mut reached, mut seen) = (Vec::new(), BTreeSet::new());
-    let mut open: Vec<usize> =
-        first.filter_map(|(t, _)| names.node(&t.0)).map(usize::from).collect();
-    while let Some(node) = open.pop() {
-        if seen.insert(node) {
-            reached.push(node);
-            let next = calls[node].iter().filter(|call| through(call));
-            let next = next.filter_map(|c| names.node(&c.target));
-            open.extend(next.map(usize::from));
-        }
-    }
-    reached
 }
 
 struct ClientCheck<'c> {
@@ -621,14 +593,8 @@ impl ClientCheck<'_> {
             }
         }
         for law in keys.laws() {
-            let (KeyLaw::Zipf { n, .. }
-            | KeyLaw::Uniform { n }
-            | KeyLaw::Hot { n, .. }
-            | KeyLaw::Sequential { n }) = law
-            else {
-                continue;
-            };
-            positive(Some(Count(*n)), 1_000_000_000_000, &path, problems);
+            let Some(n) = law.count() else { continue };
+            positive(Some(Count(n)), 1_000_000_000_000, &path, problems);
         }
     }
 

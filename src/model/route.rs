@@ -81,15 +81,8 @@ fn even_ranges(n: u16, largest: u64) -> Vec<u64> {
 fn largest_key(names: &Names<'_>, prepared: &Prepared) -> u64 {
     let keys = names.design.clients.values().filter_map(|c| c.keys.as_ref());
     let laws = keys.flat_map(|keys| keys.laws());
-    let largest = laws.map(|law| match law {
-        KeyLaw::Zipf { n, .. }
-        | KeyLaw::Uniform { n }
-        | KeyLaw::Hot { n, .. }
-        | KeyLaw::Sequential { n } => *n,
-        KeyLaw::Trace { .. } => {
-            prepared.keys.get(&law.to_string()).and_then(|k| k.iter().max().copied()).unwrap_or(1)
-        }
-    });
+    let listed = |law: &KeyLaw| prepared.keys.get(&law.to_string())?.iter().max().copied();
+    let largest = laws.map(|law| law.count().or_else(|| listed(law)).unwrap_or(1));
     largest.max().unwrap_or(1)
 }
 

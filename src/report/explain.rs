@@ -7,7 +7,10 @@ use super::{
     table::{LEAST_WIDTH, Lines, slo_measured, status},
     text::{Quantity, about, clean, clock, duration, value},
 };
-use crate::results::{FaultResults, NodeBlame, Results};
+use crate::{
+    explain::returned,
+    results::{FaultResults, NodeBlame, Results},
+};
 
 /// Share of the goodput below which it has to be said why it counts as recovered.
 const LESS: f64 = 0.9;
@@ -90,7 +93,7 @@ fn verdict(results: &Results, fault: &FaultResults) -> Option<String> {
         availability("after", fault.availability_after.value),
     ];
     let availability = availability.into_iter().flatten().collect::<Vec<_>>().join(", ");
-    let Some(returned) = fault.returned() else {
+    let Some(returned) = returned(fault) else {
         let ended = fault.ended.value.is_some_and(|ended| ended < results.duration);
         let times = fault.occurrences.value.unwrap_or_default();
         return Some(if ended {

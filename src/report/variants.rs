@@ -52,6 +52,11 @@ pub(crate) fn sentence(results: &Results, variant: &Results, paths: &[String]) -
     figure("attempts per request", Quantity::Number, &|r| {
         r.summary.figures.attempts_per_request.value
     });
+    for name in results.clients.keys().filter(|_| results.clients.len() > 1) {
+        figure(&format!("p99 of {name}"), Quantity::Duration, &|r| {
+            r.clients.get(name)?.figures.latency.p99.value
+        });
+    }
     for (name, node) in &results.nodes {
         if node.cache.is_some() {
             figure(&format!("hit ratio of {name}"), Quantity::Share, &|r| {

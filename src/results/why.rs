@@ -4,9 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::FaultResults;
-use crate::units::show::{Quantity, value};
-
 /// What happened, in order of time, causes before effects.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timeline {
@@ -94,22 +91,4 @@ pub struct NodeBlame {
     /// pauses.
     #[serde(default)]
     pub inside: f64,
-}
-
-impl FaultResults {
-    /// How much of the goodput has returned, and whose, as a sentence without its stop.
-    pub fn returned(&self) -> Option<String> {
-        let share = |v: f64| value(Quantity::Share, v);
-        let returned = share(self.goodput_returned.value?);
-        let concerned = |name: &String| self.concerns.is_empty() || self.concerns.contains(name);
-        let each = self.returned_by_client.iter().filter(|(name, _)| concerned(name));
-        let each: Vec<String> =
-            each.filter_map(|(name, e)| Some(format!("{name} {}", share(e.value?)))).collect();
-        let each = match self.concerns.as_slice() {
-            [one] => format!(" ({one} alone calls what it hits)"),
-            _ if each.is_empty() => String::new(),
-            _ => format!(" ({})", each.join(", ")),
-        };
-        Some(format!("goodput is {returned} of what it was before for as much asked{each}"))
-    }
 }

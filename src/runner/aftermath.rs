@@ -4,6 +4,7 @@
 //! **Invariant.** Windows whose requests are still on their way as the run ends say nothing; those that
 //! hang longer than any request ever took were not answered.
 
+use super::merge::window_spans;
 use crate::{
     engine::law::to_nanos,
     model::probe::{FaultMeasured, Measured, NodeMeasured, NodeWindow, Outcome},
@@ -134,9 +135,9 @@ fn drains(fault: &FaultMeasured, measured: &Measured) -> Option<f64> {
     let last = span(third, fault.until).filter(|windows| windows.len() >= 3)?;
     let mut excess: Vec<Backlog> = Vec::new();
     for node in &measured.nodes {
-        let each = measured.window_starts.iter().zip(&node.windows);
+        let each = window_spans(measured).into_iter().zip(&node.windows);
         let quiet: Vec<NodeWindow> =
-            each.filter(|(start, _)| is_quiet(fault, **start)).map(|(_, w)| w.clone()).collect();
+            each.filter(|(span, _)| is_quiet(fault, *span)).map(|(_, w)| w.clone()).collect();
         let windows = node.windows.get(last.clone())?;
         if refused(windows) > (2.0 * refused(&quiet)).max(REFUSED) {
             return None;
@@ -236,29 +237,19 @@ struct Span {
 impl Span {
     /// Those of the windows of which something is known.
     fn of(requests: &Requests, wanted: impl Fn(&RequestsInWindow) -> bool) -> Self {
-        let known = requests.windows.iter().zip(requests.known());
-        let known = known.filter_map(|(w, known)| Some((w, known?)));
-        known.filter(|(w, _)| wanted(w)).fold(Self::default(), |sum, (w, known)| {
-            let one = Self::window(w, known);
-            Self {
-                good: sum.good + one.good,
-                issued: sum.issued + one.issued,
-                answered: sum.answered + one.answered,
-                time: sum.time + one.time,
-            }
+        let wanted = of_windows(requests).filter(|(w, _)| wanted(w));
+        wanted.fold(Self::default(), |sum, (_, one)| Self {
+            good: sum.good + one.good,
+            issued: sum.issued + one.issued,
+            answered: sum.answered + one.answered,
+            time: sum.time + one.time,
         })
-    }
-
-    fn window(w: &RequestsInWindow, (good, issued): (u64, u64)) -> Self {
-        Self { good, issued, answered: w.happened.good, time: w.covered }
     }
 
     /// The time before a fault: none without a request.
     fn before(fault: &FaultMeasured, requests: &Requests) -> Option<Self> {
-        let quiet = |w: &RequestsInWindow| {
-            fault.quiet.iter().any(|span| w.start >= span.0 && w.end() <= span.1)
-        };
-        Some(Self::of(requests, quiet)).filter(|before| before.issued > 0)
+        let quiet = Self::of(requests, |w| is_quiet(fault, (w.start, w.end())));
+        Some(quiet).filter(|before| before.issued > 0)
     }
 
     /// Whether these were served at least at this share of how others were before: of what was asked; or per
@@ -277,9 +268,18 @@ impl Span {
     }
 }
 
-/// Whether a window began in the time before a fault.
-pub(super) fn is_quiet(fault: &FaultMeasured, start: u64) -> bool {
-    fault.quiet.iter().any(|span| start >= span.0 && start < span.1)
+/// The windows of which something is known.
+fn of_windows(requests: &Requests) -> impl Iterator<Item = (&RequestsInWindow, Span)> {
+    let known = requests.windows.iter().zip(requests.known());
+    known.filter_map(|(w, known)| {
+        let (good, issued) = known?;
+        Some((w, Span { good, issued, answered: w.happened.good, time: w.covered }))
+    })
+}
+
+/// Whether a window lies in the time before a fault.
+pub(super) fn is_quiet(fault: &FaultMeasured, (from, to): (u64, u64)) -> bool {
+    fault.quiet.iter().any(|span| from >= span.0 && to <= span.1)
 }
 
 /// A window of requests: from, to, and whether it was as well as before.
@@ -287,10 +287,9 @@ type Judged = (u64, u64, bool);
 
 /// The windows of which something is known, compared with what was before.
 fn judged(requests: &Requests, before: &Span) -> Vec<Judged> {
-    let known = requests.windows.iter().zip(requests.known());
-    let known = known.filter_map(|(window, known)| Some((window, known?)));
-    let well = |w, known| Span::window(w, known).as_well(RECOVERED, before);
-    known.map(|(w, known)| (w.start, w.end(), well(w, known))).collect()
+    let judge =
+        |(w, span): (&RequestsInWindow, Span)| (w.start, w.end(), span.as_well(RECOVERED, before));
+    of_windows(requests).map(judge).collect()
 }
 
 /// From the end of a fault until the first return to the availability before it that lasts as long as the
@@ -347,7 +346,8 @@ pub(super) fn back_after(fault: &FaultMeasured, requests: &Requests) -> Option<f
 }
 
 impl RequestsInWindow {
-    fn end(&self) -> u64 {
+    /// Where it ends, ns.
+    pub(super) fn end(&self) -> u64 {
         self.start + self.covered
     }
 }

@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 use super::aftermath::{Aftermath, aftermath, back_after, is_quiet, late, recovery, watched};
 use crate::{
     model::probe::{AlertMeasured, FaultMeasured, Measured},
-    results::{AlertResults, Design, Estimate, FaultResults, Requests, RequestsInWindow, seconds},
+    results::{AlertResults, Design, Estimate, FaultResults, Requests, seconds},
 };
 
 /// The requests of one client in one replication.
@@ -192,9 +192,8 @@ struct Goodput {
 impl Goodput {
     /// None without any time before the fault.
     fn of(fault: &FaultMeasured, client: &OfClient, (from, until): (u64, u64)) -> Option<Self> {
-        let began = fault.spans.first()?.0;
         let windows = &client.requests.windows;
-        let quiet = windows.iter().filter(|w| is_quiet(fault, w.start) && end(w) <= began);
+        let quiet = windows.iter().filter(|w| is_quiet(fault, (w.start, w.end())));
         let (good, issued, time) = quiet.fold((0, 0, 0), |(good, issued, time), w| {
             (good + w.happened.good, issued + w.issued, time + w.covered)
         });
@@ -231,10 +230,6 @@ impl Goodput {
 fn within(fault: &FaultMeasured, (from, until): (u64, u64)) -> Option<f64> {
     let &[(_, ended)] = fault.spans.as_slice() else { return None };
     (until > ended).then(|| seconds(from - ended))
-}
-
-fn end(window: &RequestsInWindow) -> u64 {
-    window.start + window.covered
 }
 
 /// The spans of a fault, when they do not vary.

@@ -3,12 +3,15 @@
 //! **Invariant.** Every figure is an integral or a count over the measured span; an unbounded
 //! capacity has no utilisation, never a wrong one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use super::merge::window_spans;
 use crate::{
     model::{
-        bounded::{Full, Held},
+        bounded::{Full, Held, runs},
         cache::contents::CacheBooks,
         fault::uptime::UptimeBooks,
         probe::{InstanceMeasured, Measured, NodeMeasured, NodeWindow, successes},
@@ -110,15 +113,9 @@ fn resources(
 /// Where the first run of windows begins that lasts half as long as the longest one, or longer: shorter ones may be
 /// chance.
 fn lasting(full: &[Option<Full>]) -> Option<usize> {
-    let mut runs: Vec<(usize, usize)> = Vec::new();
-    for (w, _) in full.iter().enumerate().filter(|(_, one)| one.is_some()) {
-        match runs.last_mut() {
-            Some((start, length)) if *start + *length == w => *length += 1,
-            _ => runs.push((w, 1)),
-        }
-    }
-    let longest = runs.iter().map(|run| run.1).max()?;
-    runs.into_iter().find(|run| 2 * run.1 >= longest).map(|run| run.0)
+    let runs = runs(full.iter().map(Option::is_some));
+    let longest = runs.iter().map(Range::len).max()?;
+    runs.into_iter().find(|run| 2 * run.len() >= longest).map(|run| run.start)
 }
 
 /// The hit ratio of a cache in the first and the last fifth of the time before the first fault, if it still rises.

@@ -9,7 +9,7 @@ use super::{
 };
 
 /// Maps whose keys are the author's own names: a path may not invent one on its way to a part.
-const NAMED: &[&str] =
+pub(super) const NAMED: &[&str] =
     &["nodes", "clients", "alerts", "operations", "endpoints", "attributes", "regions", "keys"];
 
 /// Lays `over` on `base`: maps merge, anything else is replaced; under `nodes`, another kind

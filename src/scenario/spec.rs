@@ -112,7 +112,14 @@ impl WarmUp {
 impl FromStr for WarmUp {
     type Err = ValueError;
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        if text == "auto" { Ok(Self::Auto) } else { text.parse().map(Self::For) }
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let or_auto = |error: ValueError| ValueError {
+            help: error.help.or_else(|| Some("`auto` has a pilot find it".to_owned())),
+            ..error
+        };
+        text.parse().map(Self::For).map_err(or_auto)
     }
 }
 

@@ -5,16 +5,13 @@
 
 use super::{
     load::{Files, Loaded, Loader, MAX_VARIANT_NODES, locate},
-    overrides::set,
+    overrides::{NAMED, set},
     places,
     problems::{Found, shown, suggest},
     spec::ScenarioSpec,
     tree::{Entry, Kind, Node, Span},
 };
 use crate::problem::{Problem, Severity};
-
-/// Maps whose keys are names: a variant that gives one gives all of it.
-const NAMED: [&str; 6] = ["nodes", "clients", "alerts", "operations", "endpoints", "dependencies"];
 
 /// What `--set` puts where: the path, where that is written, and the value.
 pub(super) type Setting = (String, Span, Node);
@@ -144,7 +141,8 @@ fn within(variant: &str) -> String {
 fn replaced(tree: &Node, variant: &Entry) -> Option<Found> {
     let Kind::Map(entries) = &variant.value.kind else { return None };
     entries.iter().find_map(|entry| {
-        let last = entry.key.rsplit('.').next().filter(|key| NAMED.contains(key))?;
+        let named = |key: &&str| NAMED.contains(key) || *key == "dependencies";
+        let last = entry.key.rsplit('.').next().filter(named)?;
         let before = entry.key.split('.').try_fold(tree, |node, key| node.get(key))?;
         let (Kind::Map(before), Kind::Map(now)) = (&before.kind, &entry.value.kind) else {
             return None;

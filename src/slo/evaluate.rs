@@ -159,9 +159,11 @@ impl Judge<'_> {
     }
 
     fn reading(&self, slo: &Slo, open: InFlight) -> Reading {
-        let top = self.figure(&slo.figure, open, slo.limit);
+        // Of a ratio the limit is no time.
+        let limit = slo.of.is_none().then_some(slo.limit);
+        let top = self.figure(&slo.figure, open, limit);
         let Some(of) = &slo.of else { return top };
-        let bottom = self.figure(of, open, slo.limit);
+        let bottom = self.figure(of, open, None);
         let ratio = |(a, b): (Option<f64>, Option<f64>)| {
             a.zip(b).filter(|&(_, b)| b > 0.0).map(|(a, b)| a / b)
         };
@@ -171,19 +173,19 @@ impl Judge<'_> {
         }
     }
 
-    fn figure(&self, figure: &Figure, open: InFlight, limit: f64) -> Reading {
+    fn figure(&self, figure: &Figure, open: InFlight, limit: Option<f64>) -> Reading {
         match figure {
             Figure::Requests(selection, path) => self.requests(selection, path, open),
             Figure::Sample(selection, sample, stat) => {
                 self.sample(selection, (sample, *stat), open)
             }
-            Figure::Fraction(selection, sample, op, limit) => {
+            Figure::Fraction(selection, sample, op, at) => {
                 // Here it is the fraction's own limit that a request can still keep.
                 let open = match open {
                     InFlight::LeftOut => open,
-                    InFlight::Bad(_) => InFlight::Bad(Some(*limit)),
+                    InFlight::Bad(_) => InFlight::Bad(Some(*at)),
                 };
-                self.times(selection, sample, open, |times| times.fraction(*op, *limit))
+                self.times(selection, sample, open, |times| times.fraction(*op, *at))
             }
             Figure::Node(node, path) => self.over_results(|r| node_value(r, node, path)),
             Figure::Uptime(path) => self.over_results(|r| at(&json(&r.summary.uptime), path)),
@@ -494,21 +496,26 @@ fn alert(results: &Results, id: &str, field: AlertField) -> Option<f64> {
 }
 
 /// Infinite if it was watched for longer than the limit and not seen.
-fn recovery(results: &Results, fault: &str, limit: f64) -> Option<f64> {
+fn recovery(results: &Results, fault: &str, limit: Option<f64>) -> Option<f64> {
     let fault = results.faults.iter().find(|f| f.id == fault)?;
     fault.time_to_recover.value.or_else(|| unseen(fault.watched.value?, limit))
 }
 
 /// Of the only client there is it is that of all.
-fn back_after(results: &Results, fault: &str, client: Option<&str>, limit: f64) -> Option<f64> {
+fn back_after(
+    results: &Results,
+    fault: &str,
+    client: Option<&str>,
+    limit: Option<f64>,
+) -> Option<f64> {
     let fault = results.faults.iter().find(|f| f.id == fault)?;
     let of = client.and_then(|client| fault.back_by_client.get(client));
     let lasted = || Some(fault.ended.value? - fault.started.value? + fault.watched.value?);
     of.unwrap_or(&fault.back_after).value.or_else(|| unseen(lasted()?, limit))
 }
 
-fn unseen(watched: f64, limit: f64) -> Option<f64> {
-    (watched > limit).then_some(f64::INFINITY)
+fn unseen(watched: f64, limit: Option<f64>) -> Option<f64> {
+    limit.is_some_and(|limit| watched > limit).then_some(f64::INFINITY)
 }
 
 /// 1 for true, 0 for false.

@@ -322,6 +322,7 @@ fn numbers_and_units_are_checked() {
         ("B23", "9/s", "0/s", "5:28 E-RANGE", "above 0"),
         ("B23", "100s\nwarm_up: 10s", "0s", "3:11 E-RANGE", "above 0"),
         ("B24", "warm_up: 10s", "confidence: 150%", "4:13 E-RANGE", ""),
+        ("warm-up", "warm_up: 10s", "warm_up: automatic", "4:10 E-TYPE", "`auto` has a pilot"),
         ("B24", "warm_up: 10s", "confidence: 50", "4:13 E-RANGE", "50%"),
         ("B25", "cores: 1", "cores: 99999999999999999999", "6:35 E-OVERFLOW", ""),
         ("B26", "100s", "100", "3:11 E-UNIT", "ms"),

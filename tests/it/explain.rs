@@ -623,3 +623,39 @@ nodes:
     assert_eq!(blame.nodes.keys().collect::<Vec<_>>(), ["api"]);
     assert!(blame.remainder.abs() < 1e-9, "{blame:?}");
 }
+
+#[test]
+fn a_limit_of_calls_turns_no_request_away() {
+    // Ten optional calls a request against a limit of calls: every request is served.
+    let text = "\
+windtunnel: 1
+name: multi
+duration: 4m
+clients: {a: {arrivals: constant(50/s), to: api, timeout: 5s, load: [{at: 2m, factor: 1.5}]}}
+nodes:
+  api:
+    service:
+      workers: 64
+      endpoints: {default: [{repeat: {times: 10, do: [{call: tags, optional: true}]}}]}
+      dependencies: {tags: {timeout: 100ms, rate_limit: token_bucket(rate=540/s burst=20)}}
+  tags: {external: {latency: 1ms}}
+";
+    let found = of(text, 5);
+    assert_eq!(found.summary.figures.availability.value, Some(1.0));
+    // 750 calls a second are made, 540 are let through: 210 over 75 requests.
+    let said = sentence(&found, "refusals_began", "api");
+    assert!(
+        said.contains("2.8") && said.contains("calls per request are refused (rate limit of calls"),
+        "{said}"
+    );
+    // At the door it is requests that are turned away.
+    let door = text
+        .replace("{repeat: {times: 10, do: [{call: tags, optional: true}]}}", "{call: tags}")
+        .replace(
+            "workers: 64",
+            "workers: 64\n      inbound: {rate_limit: token_bucket(rate=60/s burst=20)}",
+        );
+    let found = of(&door, 5);
+    let said = sentence(&found, "refusals_began", "api");
+    assert!(said.contains("of requests are refused (rate limit;"), "{said}");
+}

@@ -79,7 +79,7 @@ clients: {users: {arrivals: constant(200/s), to: app}}
 nodes: {app: {service: {cores: 1, work: 10ms}}}
 ";
     let (told, results, _) = run(text, "");
-    assert!(told.contains("the pilot does not get steady"), "{told}");
+    assert!(told.contains("the pilot is not seen to get steady"), "{told}");
     assert_eq!(results["warm_up"].as_f64(), Some(100.0));
 }
 

@@ -118,10 +118,15 @@ impl Names<'_> {
         let space = |op: &Op| {
             let number =
                 (1..sources.len()).find(|&n| op.1.is_some_and(|verb| op.0 == named(verb, n)));
-            number.map_or(0, |n| mix(n as u64))
+            number.map_or(0, space_of)
         };
         self.ops.iter().map(space).collect()
     }
+}
+
+/// What tells the keys of a node behind a cache from those of the first one.
+pub(super) fn space_of(number: usize) -> u64 {
+    if number == 0 { 0 } else { mix(number as u64) }
 }
 
 fn named(verb: Verb, number: usize) -> String {

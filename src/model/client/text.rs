@@ -412,6 +412,19 @@ text_value!(
 
 // ---- forms of several shapes -----------------------------------------------------------------
 
+impl KeyLaw {
+    /// How many keys it has: 1 to so many; those of a file are known once it is read.
+    pub fn count(&self) -> Option<u64> {
+        match self {
+            Self::Zipf { n, .. }
+            | Self::Uniform { n }
+            | Self::Hot { n, .. }
+            | Self::Sequential { n } => Some(*n),
+            Self::Trace { .. } => None,
+        }
+    }
+}
+
 impl KeysSpec {
     /// The laws of all its spaces.
     pub fn laws(&self) -> Vec<&KeyLaw> {

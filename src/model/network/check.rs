@@ -9,6 +9,7 @@ use crate::{
     model::{
         build::Names,
         check::{closest, law},
+        kind::Outgoing,
         node::NodeId,
     },
     problem::Problems,
@@ -105,12 +106,9 @@ fn timeless<'n>(spec: &NetworkSpec, names: &'n Names<'_>) -> Option<(&'n str, &'
         let pair = name(a).zip(name(b))?;
         (a != b && !classed(a, b) && !linked(a, b)).then_some(pair)
     };
-    let calls: Vec<Vec<NodeId>> = (0..names.nodes.len())
-        .map(|id| {
-            let calls = names.kind(id as NodeId).outgoing("");
-            calls.iter().filter_map(|call| names.node(&call.target)).collect()
-        })
-        .collect();
+    let targets =
+        |calls: &Vec<Outgoing>| calls.iter().filter_map(|call| names.node(&call.target)).collect();
+    let calls: Vec<Vec<NodeId>> = names.calls().iter().map(targets).collect();
     let places: Vec<Vec<Zone>> =
         (0..names.nodes.len()).map(|id| names.places(id as NodeId)).collect();
     let of_nodes = (0..names.nodes.len()).map(|id| (places[id].clone(), calls[id].clone()));

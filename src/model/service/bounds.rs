@@ -19,8 +19,8 @@ pub(super) enum Part {
 }
 
 impl Server {
-    /// What is bounded besides what `busy` of the books counts.
-    pub(super) fn bounds(&self) -> Vec<(Bounded, Part)> {
+    /// What is bounded besides what `busy` of the books counts, in any version.
+    pub(super) fn bounded_parts(&self) -> Vec<(Bounded, Part)> {
         let mut all = Vec::new();
         let one = |name: String, capacity: u64, each: bool, sampled: bool| Bounded {
             name,
@@ -71,8 +71,7 @@ impl Server {
 
     /// How much of each an instance holds, instance by instance.
     pub(super) fn parts(&self, now: u64) -> Vec<u128> {
-        let bounds = self.bounds();
-        let of = |i| bounds.iter().map(move |(_, part)| (i, part));
+        let of = |i| self.bounds.iter().map(move |(_, part)| (i, part));
         (0..self.instances.len()).flat_map(of).map(|(i, part)| self.part(part, i, now)).collect()
     }
 

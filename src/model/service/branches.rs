@@ -7,7 +7,7 @@ use super::{
     server::{ATTEMPT, Server},
 };
 use crate::{
-    engine::random::mix,
+    engine::{law::to_nanos, random::mix},
     model::{
         frame::{
             ABANDONED, BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER,
@@ -19,6 +19,41 @@ use crate::{
 };
 
 impl Server {
+    /// Replies now; the rest of the program goes on in a frame of its own, which takes over the
+    /// worker.
+    pub(super) fn reply_early(&mut self, slot: Slot, reply: u16, world: &mut World) -> Slot {
+        if world.carries
+            && let Some(size) = self.program.replies.get(usize::from(reply))
+        {
+            let size = size.amount(slot, world);
+            world.frames.extra_mut(slot).reply_size = to_nanos(size);
+        }
+        let f = &mut world.frames[slot];
+        f.pc += 1;
+        if self.program.code[usize::from(f.pc)] == Instr::End || f.flags & BRANCH != 0 {
+            return slot;
+        }
+        let held = f.flags & HAS_WORKER;
+        f.flags &= !HAS_WORKER;
+        let copy = *f;
+        let rest = world.frames.alloc(Frame {
+            flags: held | BRANCH | CALLER_DONE,
+            parent: pack(copy.node, copy.inst),
+            id: mix(copy.id),
+            armed: 0,
+            next: NONE,
+            ..copy
+        });
+        if world.carries {
+            world.hand_on(slot, rest);
+            // It may stand in the middle of a loop.
+            world.frames.extra_mut(rest).loops = world.frames.extra(slot).loops;
+        }
+        self.inherit_locks(slot, rest);
+        self.finish(slot, Outcome::Ok, world);
+        rest
+    }
+
     pub(super) fn start_fork(&mut self, slot: Slot, fork: u16, world: &mut World) {
         if world.carries && self.past_deadline(slot, world) {
             return;

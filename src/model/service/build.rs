@@ -375,6 +375,7 @@ impl Shape {
                 .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),
             jitter: assembly.stream(path, "jitter"),
             counts_cores: self.cores.is_some() || self.speedup.is_some(),
+            bounds: Vec::new(),
             dropped: Vec::new(),
             finished: Vec::new(),
             frozen: BTreeMap::new(),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{
     background::Background,
+    bounds::Part,
     cores::{Admission, Cores, Work},
     inbound::Inbound,
     locks::Locks,
@@ -15,11 +16,7 @@ use super::{
     room::{Next, Room},
 };
 use crate::{
-    engine::{
-        law::to_nanos,
-        random::{Stream, mix},
-        table::Table,
-    },
+    engine::{random::Stream, table::Table},
     model::{
         bounded::Bounded,
         cache::contents::{Contents, Limits},
@@ -32,7 +29,7 @@ use crate::{
         probe::Outcome,
         resilience::policy::EdgeState,
         service::program::Demand,
-        world::{Span, World, kind, pack},
+        world::{Span, World, kind},
     },
 };
 
@@ -112,6 +109,8 @@ pub struct Server {
     pub jitter: Stream,
     /// `utilisation` counts cores, not workers.
     pub counts_cores: bool,
+    /// What is bounded besides, and where what is held of it is found.
+    pub(super) bounds: Vec<(Bounded, Part)>,
     /// Frames dropped by CoDel during one event.
     pub dropped: Vec<Slot>,
     /// Frames whose shared work ended in one event.
@@ -145,6 +144,8 @@ impl Node for Server {
     }
 
     fn start(&mut self, world: &mut World) {
+        // Now it is whole. Nothing of it was held before.
+        self.bounds = self.bounded_parts();
         for inst in 0..self.instances.len() as u16 {
             self.begin_background(inst, false, world);
         }
@@ -240,7 +241,7 @@ impl Node for Server {
     }
 
     fn bounded(&self) -> (&'static str, Vec<Bounded>) {
-        (self.first_bound(), self.bounds().into_iter().map(|(bounded, _)| bounded).collect())
+        (self.first_bound(), self.bounds.iter().map(|(bounded, _)| bounded.clone()).collect())
     }
 
     fn held(&self, now: u64) -> Vec<u128> {
@@ -650,41 +651,6 @@ impl Server {
                 }
             }
         }
-    }
-
-    /// Replies now; the rest of the program goes on in a frame of its own, which takes over the
-    /// worker.
-    fn reply_early(&mut self, slot: Slot, reply: u16, world: &mut World) -> Slot {
-        if world.carries
-            && let Some(size) = self.program.replies.get(usize::from(reply))
-        {
-            let size = size.amount(slot, world);
-            world.frames.extra_mut(slot).reply_size = to_nanos(size);
-        }
-        let f = &mut world.frames[slot];
-        f.pc += 1;
-        if self.program.code[usize::from(f.pc)] == Instr::End || f.flags & BRANCH != 0 {
-            return slot;
-        }
-        let held = f.flags & HAS_WORKER;
-        f.flags &= !HAS_WORKER;
-        let copy = *f;
-        let rest = world.frames.alloc(Frame {
-            flags: held | BRANCH | CALLER_DONE,
-            parent: pack(copy.node, copy.inst),
-            id: mix(copy.id),
-            armed: 0,
-            next: NONE,
-            ..copy
-        });
-        if world.carries {
-            world.hand_on(slot, rest);
-            // It may stand in the middle of a loop.
-            world.frames.extra_mut(rest).loops = world.frames.extra(slot).loops;
-        }
-        self.inherit_locks(slot, rest);
-        self.finish(slot, Outcome::Ok, world);
-        rest
     }
 
     /// A health check asks for no endpoint: whoever is there says so, unless it may not serve.

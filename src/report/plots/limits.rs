@@ -1,7 +1,7 @@
 //! What charts draw as a level: limits of SLOs, and what the fullest node could do.
 
 use crate::{
-    explain::{Level, noise, quiet},
+    explain::{HOTTER, Level, noise, quiet},
     report::text::{Quantity, shorten, value},
     results::{NodeResults, Results},
     units::{Fraction, SimDuration},
@@ -11,8 +11,6 @@ use crate::{
 const FAR: f64 = 3.0;
 /// Below this share of what it has, how busy a node was says little about when it would be full.
 const LITTLE: f64 = 0.05;
-/// One instance so much busier than the mean is full before the others.
-const HOTTER: f64 = 1.2;
 
 /// Limits of the percentiles in `plotted`, near `highest`, s.
 pub(super) fn of_latency(results: &Results, plotted: &[&str], highest: f64) -> Vec<(f64, String)> {
@@ -80,6 +78,7 @@ pub(super) fn capacity(results: &Results, highest: f64) -> Option<(f64, String)>
     let (name, node, busy) = used.into_iter().reduce(|a, b| if b.2 > a.2 { b } else { a })?;
     let parts = node.resources.get("cores").map_or(&[][..], |cores| &cores.instances);
     let mean = node.utilisation.value.unwrap_or_default();
+    // One so much busier than the others is full before them.
     let skewed = parts.iter().flatten().any(|part| *part > HOTTER * mean);
     if busy < LITTLE || skewed {
         return None;
