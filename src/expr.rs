@@ -299,8 +299,16 @@ impl<'e> Taker<'e> {
 
     /// The next argument without a key.
     pub fn need_plain(&mut self) -> Result<&'e Expr, ValueError> {
-        self.plain()
-            .ok_or_else(|| self.error(format!("`{}` needs another argument", self.function)))
+        if let Some(found) = self.plain() {
+            return Ok(found);
+        }
+        let named = self.args.iter().flatten().find_map(|arg| arg.key.as_deref());
+        Err(self.error(match named {
+            None => format!("`{}` needs another argument", self.function),
+            Some(key) => {
+                format!("`{}` takes its argument without a name, not `{key}=`", self.function)
+            }
+        }))
     }
 
     /// Complains about arguments nobody took.

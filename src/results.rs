@@ -3,14 +3,16 @@
 //! Durations are in **seconds**, rates per second, sizes in bytes, fractions in 0..=1. The names
 //! are a contract (`docs/REFERENCE.md`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod design;
 mod requests;
 mod steady;
 mod why;
 
+pub use design::{Design, Edge, Vertex};
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT,
     client_series, distribution, figures, is_growing, seconds,
@@ -298,6 +300,9 @@ pub struct FaultResults {
     pub started: Estimate,
     /// When it last ended (or the run), s.
     pub ended: Estimate,
+    /// When an alert had a deployment rolled back, s; mean over the replications in which one did.
+    #[serde(default)]
+    pub rolled_back: Estimate,
     /// Availability of requests sent from the warm-up until it began.
     pub availability_before: Estimate,
     /// Of those sent while it was at work.
@@ -492,85 +497,6 @@ pub struct NodeSeries {
     /// Caches: hits / lookups; null without lookups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hit_ratio: Vec<Option<f64>>,
-}
-
-/// The design as a graph, for the picture.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Design {
-    /// Clients first, then nodes, in name order.
-    pub vertices: Vec<Vertex>,
-    /// Who calls whom.
-    pub edges: Vec<Edge>,
-}
-
-impl Design {
-    /// All nodes that a client or node calls, and those they call.
-    pub fn below<'a>(&'a self, name: &str) -> Vec<&'a str> {
-        self.called(name, |_| true)
-    }
-
-    /// The nodes that requests come to: those a client calls and those they call, but not what instances call
-    /// unasked.
-    pub fn asked(&self) -> BTreeSet<&str> {
-        let clients: BTreeSet<&str> = self
-            .vertices
-            .iter()
-            .filter(|vertex| vertex.kind == "client")
-            .map(|client| client.name.as_str())
-            .collect();
-        // Clients name their edges as they like.
-        let asks = |edge: &Edge| clients.contains(edge.from.as_str()) || !edge.is_unasked();
-        clients.iter().flat_map(|client| self.called(client, asks)).collect()
-    }
-
-    fn called<'a>(&'a self, name: &str, through: impl Fn(&Edge) -> bool) -> Vec<&'a str> {
-        let mut found: Vec<&str> = Vec::new();
-        let mut open = vec![name];
-        while let Some(from) = open.pop() {
-            for edge in self.edges.iter().filter(|e| e.from == from && through(e)) {
-                if edge.to != name && !found.contains(&edge.to.as_str()) {
-                    found.push(&edge.to);
-                    open.push(&edge.to);
-                }
-            }
-        }
-        found
-    }
-}
-
-/// A client or node of the picture.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Vertex {
-    /// Name.
-    pub name: String,
-    /// `client`, or the kind of a node as in the file.
-    pub kind: String,
-    /// Instances, or shards, or users of a closed client; 0: not applicable.
-    pub instances: u64,
-    /// Zones with the number of instances in each, of a client those its requests come from in turn; empty
-    /// without topology.
-    pub zones: Vec<(String, u64)>,
-    /// One line of detail, such as `poisson(1200/s)` or `4 cores, 64 workers`.
-    pub detail: String,
-}
-
-/// An edge of the picture.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Edge {
-    /// Caller's name.
-    pub from: String,
-    /// Callee's name.
-    pub to: String,
-    /// Such as `read` or an operation with its share; may be empty.
-    pub label: String,
-}
-
-impl Edge {
-    /// Only what instances do in the `background` comes this way.
-    fn is_unasked(&self) -> bool {
-        let unasked = |label: &str| label == "background" || label.starts_with("background ");
-        self.label.split(", ").all(unasked)
-    }
 }
 
 /// A sampled request.

@@ -2,6 +2,8 @@
 //!
 //! **Invariant.** Only what was measured is divided; what is left over is shown as such.
 
+use std::collections::BTreeMap;
+
 use crate::results::{
     Blame, Bottleneck, Distribution, NodeBlame, NodeResults, ResourceResults, Results,
 };
@@ -79,15 +81,19 @@ fn each(name: &str, node: &NodeResults) -> Vec<Bottleneck> {
     node.resources.iter().map(one).collect()
 }
 
-/// Where the time of a mean request went.
-pub fn blame(results: &Results) -> Option<Blame> {
+/// Where the time of a mean request went; `totals` has what passed between nodes, s of all requests together.
+pub fn blame(results: &Results, totals: &Blame) -> Option<Blame> {
     let figures = &results.summary.figures;
     let latency = figures.latency_all.mean.value?;
     let decided = figures.requests.issued.checked_sub(figures.requests.in_flight)? as f64;
     if decided == 0.0 {
         return None;
     }
-    let mut blame = Blame { latency, remainder: latency, ..Blame::default() };
+    let (network, backoff) = (totals.network / decided, totals.backoff / decided);
+    let (permits, waits) = (totals.permits / decided, totals.waits / decided);
+    let remainder = latency - network - backoff - permits - waits;
+    let nodes = BTreeMap::new();
+    let mut blame = Blame { latency, nodes, network, backoff, permits, waits, remainder };
     let calls = |name: &str| results.design.edges.iter().any(|edge| edge.from == name);
     // What instances do unasked takes nobody's time.
     let asked = results.design.asked();

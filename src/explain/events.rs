@@ -10,7 +10,7 @@ use super::{
 use crate::results::{FaultResults, Results, Timeline, TimelineEvent};
 
 /// Kinds in causal order: what may be the cause of what stands below it within one window.
-const ORDER: [&str; 29] = [
+const ORDER: [&str; 31] = [
     "fault_ended",
     "fault_started",
     "load_rose",
@@ -33,6 +33,8 @@ const ORDER: [&str; 29] = [
     "fallbacks_began",
     "goodput_fell",
     "alert_fired",
+    "rolled_back",
+    "alert_resolved",
     "queue_drained",
     "goodput_returned",
     "back",
@@ -58,6 +60,9 @@ pub fn timeline(results: &Results) -> Timeline {
     for alert in &results.alerts {
         if let Some(at) = alert.fired.value {
             events.push(event("alert_fired", &alert.id, at, words::fired(alert)));
+            if let Some(at) = alert.resolved.value.filter(|at| *at < results.duration) {
+                events.push(event("alert_resolved", &alert.id, at, words::resolved(alert)));
+            }
         }
     }
     if quiet.disturbed {
@@ -85,6 +90,9 @@ fn faults(events: &mut Vec<TimelineEvent>, results: &Results, fault: &FaultResul
         if to < results.duration && to > from {
             events.push(event("fault_ended", &fault.id, to, words::ended(fault)));
         }
+    }
+    if let Some(at) = fault.rolled_back.value {
+        events.push(event("rolled_back", &fault.id, at, words::rolled_back(fault)));
     }
 }
 

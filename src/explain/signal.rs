@@ -68,6 +68,17 @@ impl Spell {
         if near(self.first) && near(self.extreme) { self.mean } else { self.extreme }
     }
 
+    /// The same windows of another figure, which is highest where it is farthest.
+    pub(super) fn of(&self, values: &[f64]) -> Self {
+        let windows = &values[self.from..self.to.unwrap_or(values.len())];
+        let (farthest, extreme) = windows
+            .iter()
+            .enumerate()
+            .fold((0, windows[0]), |a, b| if *b.1 > a.1 { (b.0, *b.1) } else { a });
+        let mean = windows.iter().sum::<f64>() / windows.len() as f64;
+        Self { first: windows[0], extreme, farthest: self.from + farthest, mean, ..*self }
+    }
+
     /// Whether it shares a window with another one.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         let end = |spell: &Self| spell.to.unwrap_or(usize::MAX);

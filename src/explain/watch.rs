@@ -342,10 +342,10 @@ impl Watch<'_> {
         let (Some(level), Some(own)) = (self.level(&arrivals), factors.nodes.get(name)) else {
             return;
         };
-        let callers = self.results.design.edges.iter().filter(|e| e.to == name).collect::<Vec<_>>();
+        let callers = self.results.design.callers(name);
         let most = |w: usize| {
-            let each = callers.iter().filter_map(|e| {
-                let factor = factors.clients.get(&e.from).or_else(|| factors.nodes.get(&e.from))?;
+            let each = callers.iter().filter_map(|from| {
+                let factor = factors.clients.get(*from).or_else(|| factors.nodes.get(*from))?;
                 factor[w]
             });
             each.fold(1.0, f64::max)
@@ -356,11 +356,8 @@ impl Watch<'_> {
         let change = CHANGE.max(noise(self.results, level.mean));
         let limit = (of.mean * (1.0 + change)).max(of.most * (1.0 + CHANGE / 2.0));
         let spells = rises(&relative, self.quiet.windows.end, of, limit);
-        let mean = |spell: &Spell| {
-            let windows = &node.arrivals[spell.from..spell.to.unwrap_or(arrivals.len())];
-            windows.iter().sum::<f64>() / windows.len() as f64
-        };
-        self.note(("load_rose", name, "calls"), spells, level.mean, mean);
+        let spells = spells.into_iter().map(|spell| spell.of(&node.arrivals)).collect();
+        self.note(("load_rose", name, "calls"), spells, level.mean, |spell| spell.told(level));
     }
 
     fn node(&mut self, name: &str, node: &NodeSeries) {
@@ -424,7 +421,8 @@ impl Watch<'_> {
         for (cause, words) in [("call_timeout", "calls"), ("target_timeout", "requests passed on")]
         {
             let Some(rates) = node.causes.get(cause) else { continue };
-            let arrivals = self.level(&some(&node.arrivals)).map_or(0.0, |level| level.mean);
+            // Who stood by in the quiet time has no level of its own.
+            let arrivals = node.arrivals.iter().sum::<f64>() / node.arrivals.len() as f64;
             let rule = Rule { times: 3.0, slack: 1.5, floor: SOME * arrivals };
             self.risen(("timeouts_began", name, words), &some(rates), &rule);
         }

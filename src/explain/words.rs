@@ -27,7 +27,21 @@ pub(super) fn started(fault: &FaultResults, more: usize) -> String {
 
 /// An alert fires for the first time.
 pub(super) fn fired(alert: &AlertResults) -> String {
-    format!("alert {} fires", alert.id)
+    let times = alert.count.value.filter(|times| *times > 1.0);
+    let times = times.map_or_else(String::new, |times| {
+        format!(", for the first of {} times", value(Quantity::Number, times))
+    });
+    format!("alert {} fires{times}", alert.id)
+}
+
+/// An alert is over for the last time.
+pub(super) fn resolved(alert: &AlertResults) -> String {
+    format!("alert {} is over", alert.id)
+}
+
+/// An alert has a deployment taken back.
+pub(super) fn rolled_back(fault: &FaultResults) -> String {
+    format!("fault {} is rolled back", fault.id)
 }
 
 pub(super) fn ended(fault: &FaultResults) -> String {
@@ -55,12 +69,12 @@ pub(super) fn left(found: &Found, starts: &[f64], instances: u64) -> String {
     };
     let before = |show: &dyn Fn(f64) -> String| format!("before: {}", show(*baseline));
     match *kind {
-        "load_rose" if what == "calls" => format!(
-            "{subject}: is called {} times as often as before, {} ({}){lasting}",
-            number(reached / baseline),
-            rate(*reached),
-            before(&rate)
-        ),
+        "load_rose" if what == "calls" => told(&rate, &|v| {
+            format!(
+                "{subject}: is called more often than those who call it are, {v} ({})",
+                before(&rate)
+            )
+        }),
         "load_rose" => told(&rate, &|v| format!("{subject}: send {v} ({})", before(&rate))),
         "load_fell" => told(&rate, &|v| format!("{subject}: send only {v} ({})", before(&rate))),
         "went_down" => {
@@ -100,12 +114,9 @@ pub(super) fn left(found: &Found, starts: &[f64], instances: u64) -> String {
         "timeouts_began" => {
             told(&rate, &|v| format!("{subject}: {what} time out, {v} ({})", before(&rate)))
         }
-        "amplification" if what == "calls" => format!(
-            "{subject}: retries of its callers multiply its load by {}, to {} ({}){lasting}",
-            number(reached / baseline),
-            rate(*reached),
-            before(&rate)
-        ),
+        "amplification" if what == "calls" => told(&rate, &|v| {
+            format!("{subject}: retries of its callers raise its load to {v} ({})", before(&rate))
+        }),
         "amplification" => format!(
             "{subject}: retries multiply the load by {} ({}){lasting}",
             number(*reached),

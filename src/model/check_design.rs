@@ -12,7 +12,8 @@ use super::{
     check_size::{MAX_LOAD_STEPS, changes, rounds, sizes},
     check_steps::{key_space, long_programs, many_steps, shares, steps},
     client::{Arrivals, AttributeSpec, ClientSpec, KeysSpec, LoadSpec, build::Effective},
-    kind::{Kind, Outgoing},
+    fault::unheard,
+    kind::Outgoing,
     kinds::NodeSpec,
     network::check::network,
     node::NodeId,
@@ -20,7 +21,7 @@ use super::{
     service::StepSpec,
 };
 use crate::{
-    problem::Problems,
+    problem::{Problems, near},
     units::{Count, Name},
 };
 
@@ -90,8 +91,9 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
         let caused: Vec<Vec<Outgoing>> = calls.iter().map(caused).collect();
         cycles(names, &caused, problems);
         endpoints(names, &calls, problems);
+        verbs(names, &calls, problems);
         reachable(names, &calls, problems);
-        lossy_edges(names, problems);
+        unheard::timeless_calls(names, &calls, problems);
         needs(names, &caused, problems);
         flow(names, &calls, &caused, problems);
     }
@@ -175,16 +177,21 @@ fn endpoints(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems
     for (i, (name, node)) in names.design.nodes.iter().enumerate() {
         let NodeSpec::Service(service) = node else { continue };
         let known: Vec<&str> = service.endpoints.keys().map(|n| n.0.as_str()).collect();
-        if known.is_empty() || known.contains(&"default") {
-            continue;
-        }
         for &op in &names.arriving[i] {
             let asked = &names.ops[usize::from(op)].0;
-            if known.contains(&asked.as_str()) {
+            if known.is_empty() || known.contains(&asked.as_str()) {
                 continue;
             }
             let (path, client) = asking(names, calls, i, op)
                 .unwrap_or_else(|| (format!("nodes.{}.service.endpoints", name.0), None));
+            if known.contains(&"default") {
+                if let Some(word) = near(asked, known.iter().copied()) {
+                    let message = format!("`{}` does `default` for `{asked}`", name.0);
+                    let help = format!("did you mean `{word}`, which is an endpoint there?");
+                    problems.warn("W-OPERATION", path, message, help);
+                }
+                continue;
+            }
             let default = if asked == "default" { "" } else { " and no `default`" };
             let client = client.map_or(String::new(), |c| format!(", which client `{c}` asks for"));
             problems.error_help(
@@ -193,6 +200,21 @@ fn endpoints(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems
                 format!("`{}` has no endpoint `{asked}`{default}{client}", name.0),
                 closest(asked, known.iter().copied()),
             );
+        }
+    }
+}
+
+/// What a call asks a store for by the name of a verb is a read all the same.
+fn verbs(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+    for call in calls.iter().flatten() {
+        let Some((operation, None)) = &call.operation else { continue };
+        let target = names.node(&call.target).map(|id| names.specs[usize::from(id)]);
+        let other = ["write", "delete", "cas", "increment"].contains(&operation.as_str());
+        if other && matches!(target, Some(NodeSpec::Store(_))) {
+            let message =
+                format!("a `call` of the store `{}` reads, whatever its operation", call.target);
+            let help = format!("`{operation}: {}` is the step for that", call.target);
+            problems.warn("W-OPERATION", &call.path, message, help);
         }
     }
 }
@@ -248,45 +270,6 @@ fn reachable(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems
                 format!("no request can reach `{name}`"),
                 "call it from a client or node, or remove it",
             );
-        }
-    }
-}
-
-/// A lost message leaves its caller waiting for ever unless it has a timer (`semantics.md` 31).
-fn lossy_edges(names: &Names<'_>, problems: &mut Problems) {
-    let lossy = names.design.network.links.iter().any(|l| l.loss.is_some_and(|f| f.0 > 0.0));
-    let silent = names.faults.iter().find(|f| f.is_silent());
-    let why = match silent {
-        _ if lossy => "a link loses messages".to_owned(),
-        Some(fault) => format!("the fault `{}` loses messages or whole hosts", fault.id.0),
-        None => return,
-    };
-    for (name, spec) in &names.design.nodes {
-        let NodeSpec::Service(service) = spec else { continue };
-        for call in service.outgoing("").iter().filter(|call| call.by_itself) {
-            let edge = service.edge(&call.target);
-            if edge.is_none_or(|edge| edge.timeout.is_none() && edge.deadline.is_none()) {
-                problems.warn(
-                    "W-NO-TIMEOUT",
-                    format!("nodes.{}.service.background", name.0),
-                    format!("{why}, and a run whose message is lost is the last of its instance"),
-                    format!("give `dependencies` a `timeout` for `{}`", call.target),
-                );
-                break;
-            }
-        }
-    }
-    for (name, client) in &names.design.clients {
-        for (_, operation) in client.operations() {
-            if operation.edge().timeout.is_none() && operation.edge().deadline.is_none() {
-                problems.warn(
-                    "W-NO-TIMEOUT",
-                    format!("clients.{}", name.0),
-                    format!("{why}, and a request whose message is lost is never decided"),
-                    "give the client a `timeout`",
-                );
-                break;
-            }
         }
     }
 }

@@ -7,10 +7,14 @@ use super::{
     client::ClientSpec,
     kind::Outgoing,
     kinds::NodeSpec,
+    node::NodeId,
     resilience::DeadlineSpec,
     sim::Limits,
 };
-use crate::{engine::law::Law, problem::Problems, units::SimDuration};
+use crate::{
+    problem::Problems,
+    units::{Name, SimDuration},
+};
 
 /// Attempts one request may cause on one path before the design is refused as a retry bomb.
 const MAX_ATTEMPTS: u64 = 1000;
@@ -229,11 +233,11 @@ fn overload(names: &Names<'_>, rates: &[Vec<f64>], problems: &mut Problems) {
 
 /// Timeouts that end before any reply can come.
 fn impossible(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
-    for (name, client) in &names.design.clients {
-        let hop = least_hop(names, client.zones().is_none());
+    for (number, (name, client)) in names.design.clients.iter().enumerate() {
         for (operation, spec) in client.operations() {
             let Some((first, verb)) = spec.target() else { continue };
-            let least = 2.0 * hop + least_visit(names, &first.0, &(operation.clone(), verb));
+            let from = names.client_id(number);
+            let least = least_answer(names, from, &first.0, &(operation.clone(), verb));
             let within = match spec.edge().deadline {
                 Some(DeadlineSpec::Within(deadline)) => Some(deadline.0),
                 _ => None,
@@ -246,7 +250,6 @@ fn impossible(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problem
             }
         }
     }
-    let hop = least_hop(names, false);
     for (node, calls) in calls.iter().enumerate() {
         let NodeSpec::Service(service) = names.specs[node] else { continue };
         for (target, edge) in &service.dependencies {
@@ -258,12 +261,13 @@ fn impossible(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problem
                     names.arriving[node].iter().map(|&op| &names.ops[usize::from(op)]).collect()
                 }
             });
-            let least = ops.map(|op| least_visit(names, &target.0, op)).reduce(f64::min);
+            let from = node as NodeId;
+            let least = ops.map(|op| least_answer(names, from, &target.0, op)).reduce(f64::min);
             let Some(least) = least else { continue };
             let path =
                 format!("nodes.{}.service.dependencies.{}.timeout", names.nodes[node], target.0);
             let limit = edge.timeout.map(|t| t.0);
-            too_short(limit, 2.0 * hop + least, (&path, "timeout", &target.0), problems);
+            too_short(limit, least, (&path, "timeout", &target.0), problems);
         }
     }
 }
@@ -287,30 +291,22 @@ fn too_short(
     }
 }
 
-/// No message between two places takes less (ns); `outside`: from the internet.
-fn least_hop(names: &Names<'_>, outside: bool) -> f64 {
-    let network = &names.design.network;
-    if network.regions.is_some() {
-        return 0.0;
+/// No answer to a call comes sooner (ns); that of a balancer or through a dns node is that of its quickest target.
+fn least_answer(names: &Names<'_>, from: NodeId, target: &str, op: &Op) -> f64 {
+    let Some(id) = names.node(target) else { return 0.0 };
+    let own = |from: NodeId, name: &Name| {
+        let own = |id: NodeId| 2.0 * names.least_hop(from, id) + names.kind(id).visit(op).least;
+        names.node(&name.0).map_or(0.0, own)
+    };
+    let least = |from: NodeId, to: &[&Name]| {
+        to.iter().map(|name| own(from, name)).fold(f64::INFINITY, f64::min)
+    };
+    match names.specs[usize::from(id)] {
+        NodeSpec::LoadBalancer(balancer) => {
+            let to: Vec<&Name> = balancer.to.nodes().iter().map(|t| t.0).collect();
+            2.0 * names.least_hop(from, id) + least(id, &to)
+        }
+        NodeSpec::Dns(dns) => least(from, &dns.to.nodes().iter().map(|t| t.0).collect::<Vec<_>>()),
+        _ => least(from, &[&Name(target.to_owned())]),
     }
-    let classes: &[_] = if outside {
-        &[&network.internet]
-    } else {
-        &[&network.same_zone, &network.same_region, &network.cross_region]
-    };
-    let least = |law: Option<&Law<_>>| law.map_or(0.0, Law::min_value);
-    let links = network.links.iter().filter_map(|l| l.latency.as_ref()).map(Law::min_value);
-    classes.iter().map(|law| least(law.as_ref())).chain(links).fold(f64::INFINITY, f64::min)
-}
-
-/// No visit of a node that succeeds is shorter (ns); that of a balancer or through a dns node is that of
-/// its quickest target.
-fn least_visit(names: &Names<'_>, target: &str, op: &Op) -> f64 {
-    let own = |name: &str| names.node(name).map_or(0.0, |id| names.kind(id).visit(op).least);
-    let to = match names.node(target).map(|id| names.specs[usize::from(id)]) {
-        Some(NodeSpec::LoadBalancer(balancer)) => &balancer.to,
-        Some(NodeSpec::Dns(dns)) => &dns.to,
-        _ => return own(target),
-    };
-    to.nodes().iter().map(|t| own(&t.0.0)).fold(f64::INFINITY, f64::min)
 }

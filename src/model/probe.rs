@@ -80,8 +80,8 @@ pub struct Measured {
     pub nodes: Vec<NodeMeasured>,
     /// How long no node was short of instances, and the length of the measured span, ns.
     pub uptime: (UptimeBooks, u64),
-    /// Links by (from zone, to zone) that carried anything.
-    pub links: Vec<LinkMeasured>,
+    /// What passed between nodes in the measured span.
+    pub between: Between,
     /// Alerts in the order of their names.
     pub alerts: Vec<AlertMeasured>,
     /// Faults in the order of their ids.
@@ -175,6 +175,8 @@ pub struct FaultMeasured {
     pub steady: SimTime,
     /// What it brought is there after its end: it was a deployment that was not taken back.
     pub remains: bool,
+    /// When an alert had it taken back, ns.
+    pub rolled_back: Option<SimTime>,
     /// Its place among the watched faults, if it is one.
     pub watched: Option<usize>,
     /// Length of each side inside the measured span, ns.
@@ -437,19 +439,30 @@ impl NodeWindow {
     }
 }
 
-/// Messages over one link, whole run.
-#[derive(Clone, Debug, Default)]
-pub struct LinkMeasured {
-    /// Zone it leads from.
-    pub from: String,
-    /// Zone it leads to.
-    pub to: String,
-    /// Messages sent.
-    pub sent: u64,
-    /// Messages lost.
-    pub lost: u64,
-    /// Bytes sent.
-    pub bytes: u64,
+/// Time of calls that passes while no node works on them, ns.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Between {
+    /// On the way; probes excepted.
+    pub network: u128,
+    /// From a failure until it is tried again.
+    pub backoff: u128,
+    /// Until there is a token, a permit or a connection.
+    pub permits: u128,
+    /// `wait` steps of those who call others.
+    pub waits: u128,
+}
+
+impl Between {
+    /// What passed after `from`.
+    #[must_use]
+    pub fn since(self, from: Self) -> Self {
+        Self {
+            network: self.network - from.network,
+            backoff: self.backoff - from.backoff,
+            permits: self.permits - from.permits,
+            waits: self.waits - from.waits,
+        }
+    }
 }
 
 /// One sampled request.

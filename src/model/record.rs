@@ -10,7 +10,8 @@ use super::{
     fault::{timeline::Timeline, uptime::UptimeBooks},
     node::{Area, InstanceBooks},
     probe::{
-        Around, HappenedWindow, Outcome, RequestSample, RequestWindow, Side, Tally, Undecided,
+        Around, Between, HappenedWindow, Outcome, RequestSample, RequestWindow, Side, Tally,
+        Undecided,
     },
     sim::window_length,
 };
@@ -155,6 +156,8 @@ pub struct Snapshot {
     pub nodes: Vec<NodeSnapshot>,
     /// How long no node was short of instances.
     pub uptime: UptimeBooks,
+    /// What passed between nodes.
+    pub between: Between,
 }
 
 /// Books of one node at one instant.
@@ -187,6 +190,8 @@ pub struct Recorder {
     pub operations: Table<OperationRecord>,
     /// First row of each client.
     pub first_row: Vec<usize>,
+    /// What passed between nodes, but for the network, which keeps its own.
+    pub between: Between,
     /// Start of the measured span.
     pub measured_from: u64,
     /// End of the run.

@@ -15,14 +15,11 @@ use super::{
     build::{Assembly, Names, Prepared},
     fault::{hosts::Hosts, timeline::Timeline},
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, IN_ROOM, Slot},
-    network::{
-        build::{network, zone_name},
-        disturbed::Disturbance,
-    },
+    network::{build::network, disturbed::Disturbance},
     node::{InstanceBooks, Node, NodeId},
     node_windows::{causes_since, node_windows, since},
     probe::{
-        ClientMeasured, InstanceMeasured, LinkMeasured, Measured, NodeMeasured, OperationMeasured,
+        Between, ClientMeasured, InstanceMeasured, Measured, NodeMeasured, OperationMeasured,
         RequestWindow, Side,
     },
     record::{NodeSnapshot, OperationRecord, Recorder, Snapshot},
@@ -377,7 +374,9 @@ impl Simulation {
                 held: self.nodes[i].held(now),
             })
             .collect();
-        Snapshot { at: now, nodes, uptime: self.world.hosts.uptime(now) }
+        let between =
+            Between { network: self.world.network.travelled(), ..self.world.record.between };
+        Snapshot { at: now, nodes, uptime: self.world.hosts.uptime(now), between }
     }
 
     /// Books of the instances of a node.
@@ -404,7 +403,7 @@ impl Simulation {
         }
         self.check_bounds(&last, names);
         let hanging = self.check_requests(names);
-        let links = self.check_messages(names);
+        self.check_messages();
         let window = self.world.record.window;
         let mut bounds: Vec<&Snapshot> = self.snapshots.iter().collect();
         bounds.push(&last);
@@ -413,6 +412,7 @@ impl Simulation {
             .collect();
         let from = &self.span_snapshot;
         let uptime = (last.uptime.since(from.uptime), last.at.saturating_sub(from.at));
+        let between = last.between.since(from.between);
         let samples = std::mem::take(&mut self.world.record.samples);
         let fingerprint = self.world.record.fingerprint;
         let faults = self.faults_measured(names, ended_at);
@@ -425,7 +425,7 @@ impl Simulation {
             clients: self.clients_measured(names),
             nodes,
             uptime,
-            links,
+            between,
             alerts,
             faults,
             hanging,
@@ -469,7 +469,7 @@ impl Simulation {
     }
 
     /// Sent = delivered + lost + in flight over all links.
-    fn check_messages(&self, names: &Names<'_>) -> Vec<LinkMeasured> {
+    fn check_messages(&self) {
         let net = &self.world.network;
         let mut flying = 0;
         let scheduled = self.world.agenda.schedule().map(|(_, p)| (p.kind, p.slot));
@@ -488,16 +488,6 @@ impl Simulation {
             "sent = delivered + lost + in flight (seed {})",
             self.seed
         );
-        let links = net.links.iter().enumerate().filter(|(_, l)| l.sent > 0);
-        links
-            .map(|(i, l)| LinkMeasured {
-                from: zone_name((i / net.zones) as u16, names),
-                to: zone_name((i % net.zones) as u16, names),
-                sent: l.sent,
-                lost: l.more.lost,
-                bytes: l.more.bytes,
-            })
-            .collect()
     }
 
     fn node_measured(

@@ -222,6 +222,36 @@ impl World {
         }
     }
 
+    /// Sends a probe, of which the way is told apart: no request waits for it.
+    #[cold]
+    pub fn send_probe(&mut self, child: Slot, from: (NodeId, u16), to: (NodeId, u16), id: u64) {
+        self.apart(from, to, |world| world.send(child, from, to, id));
+    }
+
+    /// Answers a probe.
+    #[cold]
+    pub fn reply_probe(&mut self, slot: Slot, outcome: Outcome) {
+        let f = &self.frames[slot];
+        self.apart((f.node, f.inst), self.caller(slot), |world| world.reply(slot, outcome));
+    }
+
+    fn apart(&mut self, from: (NodeId, u16), to: (NodeId, u16), send: impl FnOnce(&mut Self)) {
+        let before = self.network.link_between(from, to).travelled();
+        send(self);
+        self.network.probes += self.network.link_between(from, to).travelled() - before;
+    }
+
+    /// Where the caller of a visit is, or was.
+    #[inline(always)]
+    fn caller(&self, slot: Slot) -> (NodeId, u16) {
+        let f = &self.frames[slot];
+        if f.flags & CALLER_DONE != 0 {
+            return unpack(f.parent);
+        }
+        let caller = &self.frames[f.parent];
+        (caller.node, caller.inst)
+    }
+
     /// The network refuses a call: its caller hears of it at once.
     #[cold]
     fn refused(&mut self, child: Slot, id: u64) {
@@ -256,7 +286,7 @@ impl World {
             *self.frames.extra_mut(copy) = extra;
         }
         let message = Message { id: id.wrapping_add(COPY_SHIFT), size };
-        let link = self.network.link(from, to);
+        let link = self.network.link_between(from, to);
         if !link.send_later(&mut self.agenda, (copy, kind::DELIVER), message, later) {
             self.release(copy);
         }
@@ -274,14 +304,8 @@ impl World {
         let f = &mut self.frames[slot];
         f.pc = outcome as u16;
         f.armed = FINISHED;
-        let (parent, flags) = (f.parent, f.flags);
         let from = (f.node, f.inst);
-        let to = if flags & CALLER_DONE == 0 {
-            let caller = &self.frames[parent];
-            (caller.node, caller.inst)
-        } else {
-            unpack(parent)
-        };
+        let to = self.caller(slot);
         let size = || if self.carries { self.frames.extra(slot).reply_size } else { 0 };
         let id = || self.frames[slot].id.wrapping_add(shift);
         let message = || Message { id: id(), size: size() };

@@ -68,6 +68,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W-LAW", "a law that is probably not what is meant"),
     ("W-LOSS", "a link that loses everything"),
     ("W-NO-TIMEOUT", "a request whose message is lost waits for ever"),
+    ("W-OPERATION", "an operation that is probably not the one that is meant"),
     ("W-OVERLOAD", "more work arrives than can be done"),
     ("W-POLICY", "a policy that changes nothing here"),
     ("W-REPLACED", "a variant replaces a whole block, where perhaps one value was meant"),

@@ -18,6 +18,8 @@ const LESS: f64 = 0.9;
 const FOR_GOOD: f64 = 0.9;
 /// Utilisation below which the busiest node is no bottleneck.
 const BUSY: f64 = 0.5;
+/// Share of the time of a mean request from which on a wait is told beside the busiest resource.
+const MUCH: f64 = 0.25;
 
 /// The whole explanation, ending in a line break.
 pub(crate) fn text(results: &Results, width: u16) -> String {
@@ -188,12 +190,15 @@ pub(crate) fn bottleneck(results: &Results) -> Option<String> {
                 share(used)
             )
         }
-        None if used < BUSY => format!(
-            "none: nothing is near its limit; the most used is {}: {}{part}, {}.",
-            found.node,
-            thing(&found.resource),
-            share(used)
-        ),
+        None if used < BUSY => {
+            let most = format!("the most used is {}: {}{part}", found.node, thing(&found.resource));
+            match held_up(results) {
+                None => format!("none: nothing is near its limit; {most}, {}.", share(used)),
+                Some(by) => {
+                    format!("no room that requests hold: {most}, {}. But {by}.", share(used))
+                }
+            }
+        }
         None => format!(
             "{}: {}{part}, {} in use; never full for long.",
             found.node,
@@ -201,6 +206,29 @@ pub(crate) fn bottleneck(results: &Results) -> Option<String> {
             share(used)
         ),
     })
+}
+
+/// What requests wait for, or are turned away by, while nothing they hold is near its limit: rates, connections of
+/// clients, locks of single keys, none of which is a resource of a node.
+fn held_up(results: &Results) -> Option<String> {
+    let refused = results.nodes.iter().filter_map(|(name, node)| {
+        let count = *node.causes.get("rate_limited")? as f64;
+        let visits: u64 = node.outcomes.values().sum();
+        let share = count / visits.max(1) as f64;
+        (share >= 0.01).then_some((name, share))
+    });
+    if let Some((name, _)) = refused.max_by(|a, b| a.1.total_cmp(&b.1)) {
+        return Some(format!("{name} refuses by a rate limit"));
+    }
+    let blame = results.blame.as_ref()?;
+    let much = |time: f64| time >= MUCH * blame.latency;
+    if much(blame.permits) {
+        let what = "tokens, permits and connections of calls";
+        return Some(format!("a mean request waits {} for {what}", duration(blame.permits)));
+    }
+    let longest = blame.nodes.iter().max_by(|a, b| a.1.waiting.total_cmp(&b.1.waiting))?;
+    much(longest.1.waiting)
+        .then(|| format!("a mean request waits {} at {}", duration(longest.1.waiting), longest.0))
 }
 
 /// A resource in words.
@@ -238,18 +266,27 @@ pub(crate) fn blame(results: &Results) -> Vec<String> {
             value(Quantity::Number, part.visits)
         ));
     }
+    let between = [
+        (blame.network, "on the way between them"),
+        (blame.backoff, "backoff, until what failed was tried again"),
+        (blame.permits, "waiting for tokens, permits and connections of calls"),
+        (blame.waits, "`wait` steps of those who call others"),
+    ];
+    let between = between.iter().filter(|(time, _)| *time > 0.0);
+    lines.extend(between.map(|(time, what)| format!("{} {what}", duration(*time))));
+    let unsaid = 1e-3 * blame.latency;
     if blame.remainder < -0.01 * blame.latency {
         let together = blame.latency - blame.remainder;
         lines.push(format!(
-            "together that is {}: {} of it passes at the same time as other parts, or for requests that were \
-             given up",
+            "together that is {}: {} of it passes at the same time as other parts, for requests that were \
+             given up, or for probes",
             duration(together),
             value(Quantity::Share, -blame.remainder / together)
         ));
-    } else {
+    } else if blame.remainder > unsaid {
         lines.push(format!(
-            "the rest: {}, the network, backoff, waits for connections and permits, `wait` steps",
-            duration(blame.remainder.max(0.0))
+            "the rest: {}, waiting for what did not come (lost messages, dead or silent hosts), and pauses",
+            duration(blame.remainder)
         ));
     }
     lines
@@ -273,7 +310,7 @@ mod tests {
         results.timeline.events.clear();
         let quiet = text(&results, 100);
         assert!(quiet.contains("Nothing left its level"), "{quiet}");
-        assert!(quiet.contains("the rest: 11 ms"), "{quiet}");
+        assert!(quiet.contains("the rest: 7 ms"), "{quiet}");
         let idle = crate::results::Bottleneck {
             node: "api".into(),
             resource: "pool:db".into(),

@@ -271,7 +271,8 @@ fn timeline() -> Timeline {
 
 fn blame() -> Blame {
     let api = NodeBlame { visits: 1.0, waiting: 0.002, work: 0.005, inside: 0.0 };
-    Blame { latency: 0.018, nodes: [("api".into(), api)].into(), remainder: 0.011 }
+    let nodes = [("api".into(), api)].into();
+    Blame { latency: 0.018, nodes, network: 0.004, remainder: 0.007, ..Blame::default() }
 }
 
 /// A finished run of ten replications.

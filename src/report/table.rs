@@ -338,7 +338,7 @@ fn alerts(results: &Results, intervals: bool) -> Grid {
 }
 
 /// What is said of alerts.
-pub(crate) const ALERT_COLUMNS: [&str; 4] = ["Alert", "fired, times", "first at", "over at"];
+pub(crate) const ALERT_COLUMNS: [&str; 4] = ["Alert", "fired, times", "first at", "last over at"];
 
 fn faults(results: &Results, intervals: bool) -> Grid {
     let mut grid = Grid::new(&FAULT_COLUMNS);

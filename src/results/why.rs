@@ -21,7 +21,8 @@ pub struct Timeline {
 pub struct TimelineEvent {
     /// When, s: of a fault exactly, else the start of the window it was first seen in.
     pub at: f64,
-    /// `fault_started`, `fault_ended`; `alert_fired`; of clients `load_rose`, `load_fell`, `in_flight_grew`, `latency_rose`,
+    /// `fault_started`, `fault_ended`; `rolled_back`; `alert_fired`, `alert_resolved` (the first
+    /// time, the last); of clients `load_rose`, `load_fell`, `in_flight_grew`, `latency_rose`,
     /// `timeouts_began`, `amplification`, `errors_began`, `refusals_began`, `fallbacks_began`,
     /// `breaker_opened`, `goodput_fell`, `goodput_returned`; of nodes `load_rose` (more calls than those who
     /// call were asked for), `hit_ratio_fell`, `skew_grew`, `queue_grew`, `queue_drained`, `inside_grew`,
@@ -73,8 +74,21 @@ pub struct Blame {
     pub latency: f64,
     /// What each node had of it, all its visits together.
     pub nodes: BTreeMap<String, NodeBlame>,
-    /// What is left: the network, backoff, waits for connections and permits, `wait` steps of callers. Negative
-    /// when nodes worked at the same time or for requests that were given up: then it is no split.
+    /// On the way between nodes and clients; probes are left out.
+    #[serde(default)]
+    pub network: f64,
+    /// From failures until they are tried again.
+    #[serde(default)]
+    pub backoff: f64,
+    /// Waiting for tokens, permits and connections of calls.
+    #[serde(default)]
+    pub permits: f64,
+    /// `wait` steps of those who call others.
+    #[serde(default)]
+    pub waits: f64,
+    /// What is left: waiting for what did not come (lost messages, dead or silent hosts), and pauses of those who
+    /// call others. Negative when parts passed at the same time or for requests that were given up: then it is no
+    /// split.
     pub remainder: f64,
 }
 

@@ -95,6 +95,7 @@ pub(super) fn results(
                 occurrences: mean(&|f| Some(f.spans.len() as f64)),
                 started: mean(&|f| f.spans.first().map(|s| seconds(s.0))),
                 ended: mean(&|f| f.spans.last().map(|s| seconds(s.1))),
+                rolled_back: mean(&|f| f.rolled_back.map(seconds)),
                 availability_before: ratio(|f| f.before),
                 availability_during: ratio(|f| f.during),
                 availability_after: ratio(|f| f.after),

@@ -15,11 +15,12 @@ use super::{
 use crate::{
     engine::random,
     explain,
-    model::probe::{ActiveMeasured, Around, ClientMeasured, Measured, OperationMeasured},
+    model::probe::{ActiveMeasured, Around, Between, ClientMeasured, Measured, OperationMeasured},
     results::{
-        self, ClientResults, ClientSeries, DataFile, Design, Estimate, Evidence, FaultResults,
-        Hanging, Happened, ReplicationResults, RequestFigures, Requests, RequestsInWindow, Results,
-        SampledRequest, Selection, Summary, TimeSeries, Timeline, seconds,
+        self, Blame, ClientResults, ClientSeries, DataFile, Design, Estimate, Evidence,
+        FaultResults, Hanging, Happened, ReplicationResults, RequestFigures, Requests,
+        RequestsInWindow, Results, SampledRequest, Selection, Summary, TimeSeries, Timeline,
+        seconds,
     },
 };
 
@@ -60,6 +61,20 @@ pub struct Merged {
     replications: Vec<Measured>,
 }
 
+/// What passed between nodes in all replications together, s.
+fn between(replications: &[Measured]) -> Blame {
+    let of = |part: fn(&Between) -> u128| {
+        replications.iter().map(|m| part(&m.between)).sum::<u128>() as f64 / 1e9
+    };
+    Blame {
+        network: of(|b| b.network),
+        backoff: of(|b| b.backoff),
+        permits: of(|b| b.permits),
+        waits: of(|b| b.waits),
+        ..Blame::default()
+    }
+}
+
 impl Merged {
     /// Puts finished replications together.
     pub fn new(info: RunInfo, replications: Vec<Measured>) -> Self {
@@ -71,7 +86,7 @@ impl Merged {
         let mut results = results_of(&self.info, &self.replications);
         results.timeline = self.timeline(&results);
         results.bottleneck = explain::bottleneck(&results);
-        results.blame = explain::blame(&results);
+        results.blame = explain::blame(&results, &between(&self.replications));
         results
     }
 

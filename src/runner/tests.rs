@@ -7,7 +7,7 @@ use crate::{
     model::{
         fault::uptime::UptimeBooks,
         probe::{
-            ClientMeasured, HappenedWindow, InstanceMeasured, NodeMeasured, NodeWindow,
+            Between, ClientMeasured, HappenedWindow, InstanceMeasured, NodeMeasured, NodeWindow,
             OperationMeasured, Outcome, RequestSample, RequestWindow, Tally, Undecided,
         },
     },
@@ -104,7 +104,7 @@ fn measured(seed: u64, operations: Vec<OperationMeasured>, node: NodeMeasured) -
         clients: vec![ClientMeasured { active: None, name: "users".to_owned(), operations }],
         nodes: vec![node],
         uptime: (UptimeBooks::default(), 10 * SECOND),
-        links: Vec::new(),
+        between: Between::default(),
         window_starts: vec![0, 2 * SECOND, 7 * SECOND],
         ended_at: 12 * SECOND,
         truncated: None,

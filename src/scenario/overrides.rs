@@ -150,10 +150,8 @@ fn step_into<'n>(
                 return Err((message, suggest(key, names)));
             }
             if !place.last && place.strict {
-                return Err((
-                    format!("there is no `{}` in this scenario", shown(key)),
-                    suggest(key, names),
-                ));
+                let help = whole_path(entries, key).or_else(|| suggest(key, names));
+                return Err((format!("there is no `{}` in this scenario", shown(key)), help));
             }
             entries.push(Entry { key: key.clone(), key_span: at, value: Node::empty_map(at) });
             Ok(entries.last_mut().map(|e| &mut e.value))
@@ -196,6 +194,21 @@ fn ids(items: &[Node]) -> Option<String> {
         .take(20)
         .collect();
     (!ids.is_empty()).then(|| format!("items by id: {}", ids.join(", ")))
+}
+
+/// Where a node or client stands that was meant by its name alone.
+fn whole_path(entries: &[Entry], name: &str) -> Option<String> {
+    let inside = |of: &str| {
+        let found = entries.iter().find(|entry| entry.key == of)?;
+        let Kind::Map(named) = &found.value.kind else { return None };
+        named.iter().find(|entry| entry.key == name)
+    };
+    if inside("clients").is_some() {
+        return Some(format!("the whole path is wanted: `clients.{name}`"));
+    }
+    let Kind::Map(kinds) = &inside("nodes")?.value.kind else { return None };
+    let kind = &kinds.first()?.key;
+    Some(format!("the whole path is wanted: `nodes.{name}.{kind}`"))
 }
 
 #[cfg(test)]

@@ -608,7 +608,7 @@ nodes:
         default:
           - {id: heavy, when: tier == gold, work: exp(mean=5ms)}
           - choose: [{share: 50%, do: [{write: {to: db, key: item}}]}, {share: 50%, do: [{fail: 1%}]}]
-      dependencies: {db: {timeout: 100ms, retry: {attempts: 2, if: [timeout]}}}
+      dependencies: {green: {timeout: 1s}, db: {timeout: 100ms, retry: {attempts: 2, if: [timeout]}}}
   green: {service: {cores: 1, work: 3ms}}
   db: {store: {zones: eu, shards: {count: 4, by: hash}, read: 1ms, write: 2ms, cores: 2, value_size: 1KB}}
 slos: [p99(latency) <= 400ms]

@@ -396,7 +396,7 @@ fn sampling_costs_hits_and_a_coarse_clock_more() {
 fn places_are_as_many_as_copies() {
     let text = "windtunnel: 1\nname: places\nduration: 100s\ntopology: {regions: {r: [za, zb]}}\n\
                 clients: {u: {arrivals: poisson(10/s), to: app, keys: uniform(n=10), timeout: 1s}}\nnodes:\n  \
-                app: {service: {endpoints: {default: [{read: {from: kv, cache: c}}]}}}\n  \
+                app: {service: {endpoints: {default: [{read: {from: kv, cache: c}}]}, dependencies: {c: {timeout: 1s}}}}\n  \
                 kv: {store: {zones: {za: 1}, read: 1ms, value_size: 10KB}}\n  \
                 c: {cache: {instances: 2, zones: {za: 1, zb: 1}, capacity: 1MB}}\n\
                 faults: [{id: f, at: 10s, for: 5s, crash: {zone: zb}}]\n";

@@ -156,6 +156,13 @@ fn a_canary_that_fails_goes_back_by_itself() {
     let found = rolled(FAILS, &whole, &roll);
     // From 23 s on the others are out, and only the one that fails serves.
     assert_eq!(number(&found, "alerts.0.fired"), 24.0);
+    assert_eq!(number(&found, "faults.0.rolled_back"), 24.0);
+    let events = found["timeline"]["events"].as_array().unwrap();
+    let kinds: Vec<&str> = events.iter().map(|event| event["kind"].as_str().unwrap()).collect();
+    let at = |kind: &str| kinds.iter().position(|known| *known == kind);
+    assert!(at("alert_fired") < at("rolled_back"), "{kinds:?}");
+    assert!(at("rolled_back") < at("fault_ended"), "{kinds:?}");
+    assert!(at("rolled_back") < at("alert_resolved"), "{kinds:?}");
     // At 24 s the others were about to stop; they go on, and the first is out until 27 s.
     assert_eq!(number(&found, "faults.0.ended"), 27.0);
     near(number(&found, "summary.requests.error"), 10.0 * 10.0 + 40.0, 2.0);
@@ -185,6 +192,8 @@ fn a_deployment_is_taken_back_after_its_time_and_comes_after_alerts() {
         "",
         "{id: r, at: 10s, for: 20s, deploy: {node: api, set: {work: 20ms}, batch: 2, drain: 1s}}",
     );
+    // Nobody but the file wanted it taken back.
+    assert!(found["faults"][0]["rolled_back"]["value"].is_null());
     // Two at 13 s, two at 16 s; back from 30 s on: 33 s and 36 s.
     assert_eq!(number(&found, "faults.0.ended"), 36.0);
     near(number(&found, "nodes.api.instances.mean"), 4.0 - 16.0 / 60.024, 1e-6);

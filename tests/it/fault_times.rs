@@ -85,6 +85,18 @@ fn what_fails_waits_for_a_crew() {
 }
 
 #[test]
+fn who_boots_after_a_repair_is_out_once() {
+    // Down from 10 to 12 s, booting until 15 s.
+    let nodes = "a: {service: {cores: 1, work: 1ms, boot: 3s}}";
+    let fault = "{id: f, at: 10s, for: 2s, crash: {node: a}}";
+    let found = results("40s", "arrivals: constant(1/s), to: a, timeout: 500ms", nodes, fault);
+    close(number(&found, "nodes.a.availability_time"), 35.0 / 40.0);
+    let year = 365.0 * 86_400.0;
+    close(number(&found, "nodes.a.outages_per_year"), year / 40.0);
+    close(number(&found, "summary.outages_per_year"), year / 40.0);
+}
+
+#[test]
 fn what_a_design_can_do_without_does_not_count() {
     let fault = "{id: f, at: 10s, for: 10s, crash: {node: b}}";
     let run = |need: &str| {

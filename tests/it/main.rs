@@ -31,6 +31,7 @@ mod limits;
 mod locks;
 mod metamorphic;
 mod mistakes;
+mod network;
 mod peers;
 mod placement;
 mod readme;

@@ -219,7 +219,14 @@ const IN_ITS_PLACE: &[(&str, &str, Wanted)] = &[
     // Who asks for an operation nobody serves.
     ("interval: 2s", "interval: 2s, operation: healthz", &[(13, "E-REF", "no endpoint `healthz`")]),
     ("        b: [{work: 10ms}]\n", "", &[(11, "E-REF", "which client `u` asks for")]),
+    // Who asks for what another name was meant for.
+    (
+        "        a: [{work: 10ms}]\n        b:",
+        "        aa: [{work: 10ms}]\n        default:",
+        &[(10, "W-OPERATION", "did you mean `aa`")],
+    ),
     // What a variant makes of it.
+    ("nodes.api.service.instances: 4", "api.instances: 4", &[(21, "E-REF", "`nodes.api.service`")]),
     ("instances: 4", "cores: 0", &[(21, "E-RANGE", "at least 1 (in variant `big`)")]),
     ("nodes.api.service.instances: 4", "clients.u.to: apy", &[(21, "E-REF", "(in variant `big`)")]),
     (
@@ -259,6 +266,12 @@ const IN_ITS_PLACE: &[(&str, &str, Wanted)] = &[
         &[(19, "E-REF", "`maps`"), (20, "E-REF", "`maps`")],
     ),
     // Words and signs of elsewhere.
+    ("poisson(10/s)", "poisson(rate=10/s)", &[(6, "E-EXPR", "not `rate=`")]),
+    (
+        "timeout: 1s",
+        "rate_limit: {rate: 10/s}",
+        &[(8, "E-TYPE", "`token_bucket(rate=100/s burst=200)`")],
+    ),
     ("share: 50%}", "share: 60%}", &[(9, "E-SHARE", "sum to 110 %")]),
     ("duration: 10s", "duration: 1,5s", &[(3, "E-NUM-FORM", "write `1.5s`")]),
     ("poisson(10/s)", "poisson(10rps)", &[(6, "E-UNIT", "`10/s`")]),

@@ -215,7 +215,7 @@ impl Health {
         f.arrived = world.agenda.now();
         let to = self.watch.pool[target];
         let child = world.new_call(slot, to, (checks.op, id), id);
-        world.send(child, (self.watch.node, 0), to, id);
+        world.send_probe(child, (self.watch.node, 0), to, id);
         world.frames[slot].next = child;
         world.arm(slot, checks.timeout.1);
         false

@@ -516,6 +516,7 @@ impl Client {
                 && self.may_retry(slot, local, world)
             {
                 world.frames.extra_mut(slot).remaining = wait;
+                world.record.between.backoff += u128::from(wait);
                 return world.arm(slot, Span::of(wait));
             }
         }

@@ -35,8 +35,8 @@ use crate::{
 /// How long an instance is out of rotation before it stops, when the file does not say, ns.
 const DRAIN: u64 = 10_000_000_000;
 
-/// A rolling deployment: batch by batch, instances are taken out of the balancers, stop after `drain`, `boot` and
-/// `warm` up with the new version, and are back; the next batch begins `pause` later. Versions run side by side
+/// A rolling deployment: batch by batch, instances are taken out of the balancers, stop after `drain`, `boot` with
+/// the new version and are back, slower while they get `warm`; the next batch begins `pause` later. Versions run side by side
 /// until then. A first batch of one is a canary, a `batch` of 100 % without `restart` a push to all at once.
 ///
 /// ```yaml
@@ -247,6 +247,8 @@ pub struct Rollout {
     pub began: Option<u64>,
     /// It was taken back.
     back: bool,
+    /// When an alert had it taken back.
+    pub rolled_back: Option<u64>,
     /// Instances that run the new version, with their good answers and failures when they took it up.
     pub reached: BTreeMap<u16, (u64, u64)>,
     /// The same of those that do no more: good answers and failures meanwhile.
@@ -281,6 +283,7 @@ impl Rollout {
             warm: startup.warm,
             began: None,
             back: false,
+            rolled_back: None,
             reached: BTreeMap::new(),
             left: (0, 0),
         })
@@ -357,6 +360,11 @@ impl Rollout {
 }
 
 impl Timeline {
+    /// How a deployment goes.
+    pub(super) fn rollout(&self, fault: usize) -> Option<&Rollout> {
+        self.rollouts.iter().find(|rollout| rollout.fault == fault)
+    }
+
     /// Whether what a fault brought stays when it is over: a new version that was not taken back.
     pub(super) fn remains(&self, fault: usize, names: &Names<'_>) -> bool {
         let brings = |deploy: &DeploySpec| !deploy.set.is_empty();
@@ -449,6 +457,7 @@ impl Simulation {
             let asks = deploy.is_some_and(|deploy| deploy.rollback.as_ref() == Some(alert));
             if asks && rollout.began.is_some() && !rollout.back {
                 self.timeline.take_back(number, now, names.design.duration);
+                self.timeline.rollouts[number].rolled_back = Some(now);
             }
         }
     }

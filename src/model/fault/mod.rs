@@ -12,6 +12,7 @@ pub mod death;
 pub mod deploy;
 pub mod hosts;
 pub mod timeline;
+pub mod unheard;
 pub mod uptime;
 
 mod strike;

@@ -143,6 +143,7 @@ impl Simulation {
                 until: sides.afters.last().map_or(ended_at, |s| s.1),
                 steady: sides.afters.last().map_or(ended_at, |s| s.1.min(names.next_load(s.0))),
                 remains: self.timeline.remains(fault, names),
+                rolled_back: self.timeline.rollout(fault).and_then(|r| r.rolled_back),
                 watched: names.design.watched.iter().position(|w| w == id),
                 ..FaultMeasured::default()
             };

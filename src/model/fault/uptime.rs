@@ -14,6 +14,9 @@ pub struct Uptime {
     down: Area,
     /// Whether there are too few.
     short: Area,
+    /// When the last outage ended: one that begins at that instant is the same one, as where an instance that is
+    /// repaired has yet to boot.
+    ended: Option<u64>,
     books: UptimeBooks,
 }
 
@@ -50,7 +53,7 @@ impl Uptime {
     /// All are up.
     pub fn new(spare: u64) -> Self {
         let (down, short) = (Area::default(), Area::default());
-        Self { spare, down, short, books: UptimeBooks::default() }
+        Self { spare, down, short, ended: None, books: UptimeBooks::default() }
     }
 
     /// One goes down; whether an outage begins.
@@ -60,7 +63,7 @@ impl Uptime {
         let begins = self.down.count() == self.spare + 1;
         if begins {
             self.short.enter(now);
-            self.books.outages += 1;
+            self.books.outages += u64::from(self.ended != Some(now));
         }
         begins
     }
@@ -70,6 +73,7 @@ impl Uptime {
         let ends = self.down.count() == self.spare + 1;
         if ends {
             self.short.leave(now);
+            self.ended = Some(now);
         }
         self.down.leave(now);
         self.books.least_down = self.books.least_down.min(self.down.count());

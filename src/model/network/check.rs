@@ -4,16 +4,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{NetworkSpec, links::Zone};
+use super::{LinkSpec, NetworkSpec, links::End};
 use crate::{
     model::{
         build::Names,
         check::{closest, law},
-        kind::Outgoing,
         node::NodeId,
     },
     problem::Problems,
-    units::Name,
 };
 
 /// Checks the latencies and links.
@@ -40,7 +38,8 @@ pub fn network(spec: &NetworkSpec, names: &Names<'_>, problems: &mut Problems) {
             problems.warn("W-UNUSED", path, message, help);
         }
     }
-    if let Some((from, to)) = timeless(spec, names) {
+    let hops = hops(names);
+    if let Some((from, to)) = timeless(spec, names, &hops) {
         problems.warn(
             "W-LATENCY",
             "network",
@@ -48,16 +47,28 @@ pub fn network(spec: &NetworkSpec, names: &Names<'_>, problems: &mut Problems) {
             "give the latency of their class (`same_region`, `cross_region`), or of a link between them",
         );
     }
+    links(spec, names, &hops, problems);
+}
+
+fn links(spec: &NetworkSpec, names: &Names<'_>, hops: &[Vec<NodeId>], problems: &mut Problems) {
     let mut seen = BTreeSet::new();
     for (i, link) in spec.links.iter().enumerate() {
         let path = format!("network.links[{i}]");
         for (end, key) in [(&link.from, "from"), (&link.to, "to")] {
-            if names.zones_of(&end.0).is_none() {
+            if names.zones_of(&end.0).is_none() && names.entity_of(&end.0).is_none() {
                 let known = names.zones.keys().chain(names.regions.keys()).map(String::as_str);
-                let help = closest(&end.0, known.chain(["internet"]));
-                let message = format!("unknown zone `{}`", end.0);
+                let known = known.chain(["internet"]);
+                let help =
+                    closest(&end.0, known.chain(names.nodes.iter().chain(&names.clients).copied()));
+                let message = format!("no zone, region, node or client `{}`", end.0);
                 problems.error_help("E-REF", format!("{path}.{key}"), message, help);
             }
+        }
+        if let Some((from, to)) = silent_pair(link, names, hops) {
+            let message = format!("no message goes from `{from}` to `{to}` or back");
+            let help = "a link of nodes is for one that calls the other: balancers and caches between them \
+                        have links of their own";
+            problems.warn("W-UNUSED", &path, message, help);
         }
         if link.bandwidth.is_some_and(|b| b.0 <= 0.0) {
             problems.error("E-RANGE", format!("{path}.bandwidth"), "must be above 0");
@@ -84,17 +95,54 @@ pub fn network(spec: &NetworkSpec, names: &Names<'_>, problems: &mut Problems) {
     }
 }
 
+/// Whom each node and client calls, by id.
+fn hops(names: &Names<'_>) -> Vec<Vec<NodeId>> {
+    let of_nodes = names.calls();
+    let of_nodes = of_nodes
+        .iter()
+        .map(|calls| calls.iter().filter_map(|call| names.node(&call.target)).collect::<Vec<_>>());
+    let of_clients = names.design.clients.values().map(|client| {
+        let operations = client.operations();
+        let targets = operations.iter().flat_map(|(_, o)| o.targets());
+        targets.filter_map(|(target, _)| names.node(&target.0)).collect()
+    });
+    of_nodes.chain(of_clients).collect()
+}
+
+/// The ends of a link of nodes between which nothing is sent.
+fn silent_pair<'n>(
+    link: &'n LinkSpec,
+    names: &Names<'_>,
+    hops: &[Vec<NodeId>],
+) -> Option<(&'n str, &'n str)> {
+    let (from, to) = (&link.from.0, &link.to.0);
+    if names.entity_of(from).is_none() && names.entity_of(to).is_none() {
+        return None;
+    }
+    let ends = |name: &str| -> BTreeSet<NodeId> {
+        names.ends_at(name).into_iter().map(|end| end.0).collect()
+    };
+    let (a, b) = (ends(from), ends(to));
+    if a.is_empty() || b.is_empty() {
+        return None;
+    }
+    let calls = |a: &BTreeSet<NodeId>, b: &BTreeSet<NodeId>| {
+        a.iter().any(|one| hops[usize::from(*one)].iter().any(|other| b.contains(other)))
+    };
+    (!calls(&a, &b) && !calls(&b, &a)).then_some((from, to))
+}
+
 /// Two zones between which messages go that take no time, though others take some.
-fn timeless<'n>(spec: &NetworkSpec, names: &'n Names<'_>) -> Option<(&'n str, &'n str)> {
+fn timeless<'n>(
+    spec: &NetworkSpec,
+    names: &'n Names<'_>,
+    hops: &[Vec<NodeId>],
+) -> Option<(&'n str, &'n str)> {
     if spec.laws().is_empty() {
         return None;
     }
-    let stands = |name: &Name, zone| names.zones_of(&name.0).is_some_and(|all| all.contains(&zone));
-    let linked = |a, b| {
-        spec.links.iter().filter(|link| link.latency.is_some()).any(|link| {
-            stands(&link.from, a) && stands(&link.to, b)
-                || link.one_way != Some(true) && stands(&link.from, b) && stands(&link.to, a)
-        })
+    let linked = |a: End, b: End| {
+        spec.links.iter().any(|link| link.latency.is_some() && names.joins(link, a, b))
     };
     let near = |a, b| names.regions.values().any(|all| all.contains(&a) && all.contains(&b));
     let classed = |a, b| {
@@ -102,36 +150,24 @@ fn timeless<'n>(spec: &NetworkSpec, names: &'n Names<'_>) -> Option<(&'n str, &'
         if near(a, b) { spec.same_region.is_some() } else { beyond }
     };
     let name = |zone| names.zones.iter().find(|(_, z)| **z == zone).map(|(name, _)| name.as_str());
-    let silent = |(a, b): (Zone, Zone)| {
-        let pair = name(a).zip(name(b))?;
-        (a != b && !classed(a, b) && !linked(a, b)).then_some(pair)
+    let silent = |(a, b): (End, End)| {
+        let pair = name(a.1).zip(name(b.1))?;
+        (a.1 != b.1 && !classed(a.1, b.1) && !linked(a, b)).then_some(pair)
     };
-    let targets =
-        |calls: &Vec<Outgoing>| calls.iter().filter_map(|call| names.node(&call.target)).collect();
-    let calls: Vec<Vec<NodeId>> = names.calls().iter().map(targets).collect();
-    let places: Vec<Vec<Zone>> =
-        (0..names.nodes.len()).map(|id| names.places(id as NodeId)).collect();
-    let of_nodes = (0..names.nodes.len()).map(|id| (places[id].clone(), calls[id].clone()));
-    let of_clients = names.design.clients.values().map(|client| {
-        let operations = client.operations();
-        let targets = operations.iter().flat_map(|(_, o)| o.targets());
-        let targets = targets.filter_map(|(target, _)| names.node(&target.0));
-        (names.origins(client.zones()), targets.collect())
-    });
-    for (from, mut open) in of_nodes.chain(of_clients) {
-        let from: BTreeSet<Zone> = from.into_iter().collect();
+    for (id, calls) in hops.iter().enumerate() {
+        let (id, mut open) = (id as NodeId, calls.clone());
+        let from = names.stands_in(id);
         let mut seen = BTreeSet::new();
         while let Some(node) = open.pop() {
-            let node = usize::from(node);
             if !seen.insert(node) {
                 continue;
             }
-            let to: BTreeSet<Zone> = places[node].iter().copied().collect();
+            let to = names.stands_in(node);
             // What stands where its caller stands asks in its name.
             if to.iter().all(|zone| name(*zone).is_none()) {
-                open.extend(&calls[node]);
+                open.extend(&hops[usize::from(node)]);
             }
-            let pairs = from.iter().flat_map(|a| to.iter().map(|b| (*a, *b)));
+            let pairs = from.iter().flat_map(|a| to.iter().map(|b| ((id, *a), (node, *b))));
             if let Some(pair) = pairs.into_iter().find_map(silent) {
                 return Some(pair);
             }

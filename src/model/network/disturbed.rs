@@ -125,15 +125,14 @@ impl Names<'_> {
         self.faults.iter().enumerate().map(one).collect()
     }
 
-    fn side(&self, list: &[&Name]) -> Side {
+    /// Who is on a side of a path: an empty list stands for everything, a name that is none for nothing.
+    pub fn side(&self, list: &[&Name]) -> Side {
         let mut side = Side { everything: list.is_empty(), ..Side::default() };
         for name in list {
-            if let Some(node) = self.node(&name.0) {
-                side.entities.insert(node);
-            } else if let Ok(client) = self.clients.binary_search(&name.0.as_str()) {
-                side.entities.insert(self.client_id(client));
+            if let Some(id) = self.entity_of(&name.0) {
+                side.entities.insert(id);
             } else {
-                side.zones.extend(self.zones_of(&name.0).expect("the name was checked"));
+                side.zones.extend(self.zones_of(&name.0).unwrap_or_default());
             }
         }
         side
@@ -141,7 +140,8 @@ impl Names<'_> {
 }
 
 impl Side {
-    fn holds(&self, entity: NodeId, zone: Zone) -> bool {
+    /// Whether an entity that stands in a zone is on this side.
+    pub fn holds(&self, entity: NodeId, zone: Zone) -> bool {
         self.everything || self.entities.contains(&entity) || self.zones.contains(&zone)
     }
 }
@@ -169,14 +169,13 @@ impl Network {
     /// A fault of the network begins, or goes on with another share of its full size.
     pub fn disturb(&mut self, disturbance: Option<Disturbance>, strength: f64) {
         self.disturbances.extend(disturbance.map(|d| Disturbance { strength, ..d }));
-        self.special = true;
+        self.look_closer();
     }
 
     /// It ends.
     pub fn calm(&mut self, fault: usize) {
         self.disturbances.retain(|d| d.fault != fault);
-        let inside = self.hosts.iter().any(Option::is_some);
-        self.special = inside || !self.disturbances.is_empty();
+        self.look_closer();
     }
 
     fn send_special(
@@ -222,7 +221,7 @@ impl Network {
                 }
             }
         }
-        let link = self.link(from, to);
+        let link = self.link_between(from, to);
         if !kept || refused {
             link.sent += 1;
             link.more.lost += 1;

@@ -3,6 +3,8 @@
 //! **Invariant.** Sent = delivered + lost + in flight, per link, at every instant; the run's end
 //! checks it.
 
+use std::collections::BTreeMap;
+
 use super::disturbed::Disturbance;
 use crate::{
     engine::{
@@ -64,6 +66,10 @@ pub struct More {
     pub last_delivery: u64,
     /// Messages lost.
     pub lost: u64,
+    /// What each takes that goes by a lane, ns.
+    pub lane: u64,
+    /// What the others have taken together, ns; of those that take longer than the lane only by how much.
+    pub travel: u128,
     /// Bytes sent.
     pub bytes: u64,
 }
@@ -85,6 +91,17 @@ impl Link {
             Carriage::Full => return self.more.send(agenda, (slot, kind), message(), 0),
         };
         true
+    }
+
+    /// The time all its messages have taken together, ns.
+    pub fn travelled(&self) -> u128 {
+        u128::from(self.sent - self.more.lost) * u128::from(self.more.lane) + self.more.travel
+    }
+
+    /// Every message is looked at.
+    pub(super) fn carry_in_full(&mut self) {
+        self.carriage = Carriage::Full;
+        self.more.lane = 0;
     }
 
     /// Sends a message that takes `later` ns more than it would.
@@ -134,6 +151,7 @@ impl More {
             arrives = arrives.max(self.last_delivery);
             self.last_delivery = arrives;
         }
+        self.travel += u128::from(arrives - now - self.lane);
         agenda.push(arrives - now, slot, kind);
         true
     }
@@ -153,8 +171,10 @@ pub struct Message {
 pub struct Network {
     /// Number of zones.
     pub zones: usize,
-    /// `from * zones + to`.
+    /// `from * zones + to`; then those between nodes.
     pub links: Table<Link>,
+    /// Links of nodes and clients that have one of their own, by both ends and their zones.
+    pub between: BTreeMap<(End, End), usize>,
     /// Where each entity stands: its one zone, or the first place of its instances in
     /// `zones_of_instances` with
     /// [`SPREAD`].
@@ -167,9 +187,15 @@ pub struct Network {
     pub hosts: Vec<Option<NodeId>>,
     /// The way within a host.
     pub inside: Link,
-    /// Some messages need a closer look: faults are at work, or something is inside another.
+    /// What probes have travelled, ns.
+    pub probes: u128,
+    /// Some messages need a closer look: faults are at work, something is inside another, nodes have links of
+    /// their own.
     pub special: bool,
 }
+
+/// A node or client and a zone it stands in.
+pub type End = (NodeId, Zone);
 
 /// Marks the home of an entity that stands in several zones.
 pub const SPREAD: u32 = 1 << 31;
@@ -188,7 +214,7 @@ impl Network {
         self.zone(self.homes[usize::from(node)], inst) as Zone
     }
 
-    /// The link from one place (node, instance) to another.
+    /// The link from one place (node, instance) to another, whoever stands there.
     #[inline(always)]
     pub fn link(&mut self, from: (u16, u16), to: (u16, u16)) -> &mut Link {
         let (a, b) = (self.homes[usize::from(from.0)], self.homes[usize::from(to.0)]);
@@ -198,5 +224,26 @@ impl Network {
             (self.zone(a, from.1), self.zone(b, to.1))
         };
         &mut self.links[a * self.zones + b]
+    }
+
+    /// The link from one place to another, which may be one of those two nodes alone.
+    pub fn link_between(&mut self, from: (u16, u16), to: (u16, u16)) -> &mut Link {
+        let ends = ((from.0, self.zone_of(from.0, from.1)), (to.0, self.zone_of(to.0, to.1)));
+        match self.between.get(&ends) {
+            Some(&at) => &mut self.links[at],
+            None => self.link(from, to),
+        }
+    }
+
+    /// Whether messages need a closer look.
+    pub(super) fn look_closer(&mut self) {
+        let inside = self.hosts.iter().any(Option::is_some);
+        self.special = inside || !self.disturbances.is_empty() || !self.between.is_empty();
+    }
+
+    /// The time all messages but probes have taken together, ns.
+    pub fn travelled(&self) -> u128 {
+        let all: u128 = self.links.iter().chain([&self.inside]).map(Link::travelled).sum();
+        all - self.probes
     }
 }

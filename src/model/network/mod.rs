@@ -71,10 +71,13 @@ pub struct NetworkSpec {
     pub regions: Option<MatrixSpec>,
 }
 
-/// A link between two zones or regions (`internet` stands for all clients outside the zones).
+/// A link between two zones or regions (`internet` stands for all clients outside the zones), or a pair of
+/// nodes or clients that has one of its own: what one of them sends the other goes by it, not by the link of
+/// their zones.
 ///
 /// ```yaml
 /// - {from: us-east-a, to: us-east-b, latency: 0.6ms, bandwidth: 10Gbps, loss: 0.001%}
+/// - {from: api, to: legacy-db, latency: lognormal(median=9ms p99=12ms)}
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -82,9 +85,9 @@ pub struct LinkSpec {
     /// A name to reach this link by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Name>,
-    /// Zone, region or `internet` it leads from.
+    /// Zone, region, node, client or `internet` it leads from.
     pub from: Name,
-    /// Zone, region or `internet` it leads to.
+    /// Zone, region, node, client or `internet` it leads to.
     pub to: Name,
     /// One-way latency; that of the class when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -172,7 +172,7 @@ impl Guard {
         let now = world.now();
         let hold = std::mem::take(&mut world.frames.extra_mut(slot).hold);
         if hold == Hold::Start {
-            let mut flight = Flight::NONE;
+            let mut flight = Flight { first: now, ..Flight::NONE };
             if let Some(breaker) = &policy.breaker {
                 match self.breaker.admit(breaker, now) {
                     Some(epoch) => flight.epoch = epoch,
@@ -216,9 +216,16 @@ impl Guard {
             self.spent.sent();
         }
         // How long the reply takes is judged from here, not from where the waits began.
+        self.waited(slot, world);
         let flight = &mut world.frames.extra_mut(slot).flight;
         (flight.sent, flight.first) = (now, now);
         true
+    }
+
+    /// An attempt has its turn, or gives up waiting for it.
+    fn waited(&self, slot: Slot, world: &mut World) {
+        let since = world.frames.extra(slot).flight.first;
+        world.record.between.permits += u128::from(world.now() - since);
     }
 
     /// Waits, or is refused where nobody waits.
@@ -262,6 +269,7 @@ impl Guard {
             _ if late => Outcome::Timeout,
             _ => return Due::GoOn,
         };
+        self.waited(slot, world);
         self.retry_is_over(slot, world);
         self.forget(policy, slot, hold, world);
         Due::Failed(failed)

@@ -92,7 +92,11 @@ impl FromStr for RateLimitSpec {
             "sliding_window" => "sliding_window(limit=100 window=1s)",
             other => {
                 let known = ["token_bucket", "leaky_bucket", "fixed_window", "sliding_window"];
-                return Err(unknown("rate limit", other, &known));
+                let mut error = unknown("rate limit", other, &known);
+                if !other.starts_with(|c: char| c.is_ascii_alphabetic()) {
+                    error.help = Some("write `token_bucket(rate=100/s burst=200)`".to_owned());
+                }
+                return Err(error);
             }
         };
         let mut t = Taker::new(&expr, usage)?;

@@ -191,6 +191,7 @@ impl Server {
                 && (retry.budget.is_none() || self.instances[inst].edges[edge].budget.withdraw());
             if funded && self.may_retry(slot, edge as u16, world) {
                 world.frames.extra_mut(slot).remaining = wait;
+                world.record.between.backoff += u128::from(wait);
                 return world.arm(slot, Span::of(wait));
             }
         }

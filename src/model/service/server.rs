@@ -386,7 +386,11 @@ impl Server {
             Stop::At(Instr::Strained(demand)) => self.start_strained(slot, demand, world),
             Stop::At(Instr::Wait(demand)) => {
                 let work = self.program.demands[usize::from(demand)].work(slot, world);
-                world.arm(slot, world.stretched(slot, work).span);
+                let span = world.stretched(slot, work).span;
+                if !self.program.calls.is_empty() {
+                    world.record.between.waits += u128::from(span.nanos());
+                }
+                world.arm(slot, span);
             }
             Stop::At(Instr::Call(call)) => self.start_call(slot, call, world),
             Stop::At(Instr::Fork(fork)) => self.start_fork(slot, fork, world),
@@ -659,6 +663,6 @@ impl Server {
         let Frame { op, inst, .. } = world.frames[slot];
         assert_eq!(op, PROBE, "every operation that can arrive has an endpoint");
         let well = self.serves(inst, world);
-        world.reply(slot, if well { Outcome::Ok } else { Outcome::Unavailable });
+        world.reply_probe(slot, if well { Outcome::Ok } else { Outcome::Unavailable });
     }
 }

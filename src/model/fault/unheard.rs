@@ -1,0 +1,127 @@
+//! Calls that may never be answered and have no timer.
+//!
+//! A lost message leaves its caller waiting for ever unless it has one (`semantics.md` 31).
+
+use std::collections::BTreeSet;
+
+use super::{Effect, FaultSpec};
+use crate::{
+    model::{
+        balancer::OnDown,
+        build::Names,
+        kind::Outgoing,
+        kinds::NodeSpec,
+        network::{LinkSpec, links::End},
+        node::NodeId,
+    },
+    problem::Problems,
+};
+
+/// What makes messages vanish without a word.
+enum Silence<'a> {
+    Link(&'a LinkSpec),
+    Fault(&'a FaultSpec),
+}
+
+/// Warns of clients, services and background work that would wait for ever.
+pub fn timeless_calls(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+    let lossy = |link: &&LinkSpec| link.loss.is_some_and(|f| f.0 > 0.0);
+    let links = names.design.network.links.iter().filter(lossy).map(Silence::Link);
+    let faults = names.faults.iter().filter(|f| f.is_silent()).map(|f| Silence::Fault(f));
+    let silences: Vec<Silence<'_>> = links.chain(faults).collect();
+    let Some(first) = silences.first() else { return };
+    for (name, spec) in &names.design.nodes {
+        let NodeSpec::Service(service) = spec else { continue };
+        let Some(caller) = names.node(&name.0) else { continue };
+        let mut told = BTreeSet::new();
+        for call in &calls[usize::from(caller)] {
+            let edge = service.edge(&call.target);
+            let timed = edge.is_some_and(|edge| edge.timeout.is_some() || edge.deadline.is_some());
+            let Some(callee) = names.node(&call.target).filter(|_| !timed) else { continue };
+            let swallows = |silence: &&Silence<'_>| silence.swallows(caller, callee, calls, names);
+            let Some(silence) = silences.iter().find(swallows) else { continue };
+            if !told.insert((callee, call.by_itself)) {
+                continue;
+            }
+            let why = silence.why();
+            let help = format!("give `dependencies` a `timeout` for `{}`", call.target);
+            if call.by_itself {
+                let path = format!("nodes.{}.service.background", name.0);
+                let message = "a run whose message is lost is the last of its instance";
+                problems.warn("W-NO-TIMEOUT", path, format!("{why}, and {message}"), help);
+            } else {
+                let message = "a visit whose call is lost waits for ever, with all it holds";
+                problems.warn("W-NO-TIMEOUT", &call.path, format!("{why}, and {message}"), help);
+            }
+        }
+    }
+    for (name, client) in &names.design.clients {
+        let timeless = |edge: &crate::model::resilience::EdgeSpec| {
+            edge.timeout.is_none() && edge.deadline.is_none()
+        };
+        if client.operations().iter().any(|(_, operation)| timeless(&operation.edge())) {
+            problems.warn(
+                "W-NO-TIMEOUT",
+                format!("clients.{}", name.0),
+                format!("{}, and a request whose message is lost is never decided", first.why()),
+                "give the client a `timeout`",
+            );
+        }
+    }
+}
+
+impl Silence<'_> {
+    fn why(&self) -> String {
+        match self {
+            Self::Link(_) => "a link loses messages".to_owned(),
+            Self::Fault(fault) => {
+                format!("the fault `{}` loses messages or whole hosts", fault.id.0)
+            }
+        }
+    }
+
+    /// Whether a call, or its answer, may vanish between two nodes or behind those that only pass it on.
+    fn swallows(
+        &self,
+        caller: NodeId,
+        callee: NodeId,
+        calls: &[Vec<Outgoing>],
+        names: &Names<'_>,
+    ) -> bool {
+        if self.is_between(caller, callee, names) {
+            return true;
+        }
+        let waits = match names.specs[usize::from(callee)] {
+            NodeSpec::LoadBalancer(balancer) => {
+                balancer.timeout.is_none() && balancer.on_down != Some(OnDown::Reset)
+            }
+            _ => false,
+        };
+        let behind = calls[usize::from(callee)].iter().filter_map(|call| names.node(&call.target));
+        waits && behind.into_iter().any(|target| self.swallows(callee, target, calls, names))
+    }
+
+    fn is_between(&self, caller: NodeId, callee: NodeId, names: &Names<'_>) -> bool {
+        let ends = |id: NodeId| names.stands_in(id).into_iter().map(move |zone| (id, zone));
+        let joins = |holds: &dyn Fn(End, End) -> bool| {
+            ends(caller).any(|a| ends(callee).any(|b| holds(a, b) || holds(b, a)))
+        };
+        match self {
+            Self::Link(link) => joins(&|a, b| names.joins(link, a, b)),
+            Self::Fault(fault) => match fault.effect() {
+                Effect::Crash(target) => {
+                    let place = target.zone.as_ref().or(target.region.as_ref());
+                    let name = place.or(target.node.as_ref());
+                    let hit = name.map(|name| names.ends_at(&name.0)).unwrap_or_default();
+                    ends(callee).any(|end| hit.contains(&end))
+                }
+                Effect::Partition(path) | Effect::Loss(path) => {
+                    let (from, to, _) = path.sides();
+                    let (from, to) = (names.side(&from), names.side(&to));
+                    joins(&|a, b| from.holds(a.0, a.1) && to.holds(b.0, b.1))
+                }
+                _ => false,
+            },
+        }
+    }
+}
