@@ -229,7 +229,10 @@ fn asking<'n>(
 ) -> Option<(String, Option<&'n str>)> {
     let asked = &names.ops[usize::from(op)];
     let (mut open, mut seen) = (vec![node], BTreeSet::new());
-    while let Some(node) = open.pop().filter(|node| seen.insert(*node)) {
+    while let Some(node) = open.pop() {
+        if !seen.insert(node) {
+            continue;
+        }
         let here = names.nodes[node];
         for (client, spec) in &names.design.clients {
             let sends = |o: &Effective<'_>| {

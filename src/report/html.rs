@@ -291,12 +291,18 @@ fn nodes(out: &mut String, results: &Results) {
     );
     // A table of its own: beside the figures it would stand beyond the edge of the page.
     let runs = if results.replications.len() > 1 { "<visits of a run" } else { "<visits" };
-    let mut table = Table::new("What was not ok at nodes", &["", runs]);
-    let failed = results.nodes.iter().map(|(name, node)| (name, failures(results, node)));
+    let noted = "<noted there: visits, calls, waits, checks";
+    let mut table = Table::new("What was not ok at nodes", &["", runs, noted]);
     let mut any = false;
-    for (name, text) in failed.filter(|(_, text)| !text.is_empty()) {
+    for (name, node) in &results.nodes {
+        let not_ok = node.outcomes.iter().filter(|(outcome, _)| *outcome != "ok");
+        let (not_ok, noted) = (counts(results, not_ok), counts(results, node.causes.iter()));
+        if not_ok.is_empty() && noted.is_empty() {
+            continue;
+        }
         any = true;
-        table.row(&[Cell::plain(name.clone()), Cell { class: "left", text }]);
+        let left = |text| Cell { class: "left", text };
+        table.row(&[Cell::plain(name.clone()), left(not_ok), left(noted)]);
     }
     if any {
         out.push_str(&table.finish());
@@ -452,13 +458,12 @@ fn balance(out: &mut String, results: &Results) {
     out.push_str(&table.finish());
 }
 
-/// Outcomes other than ok with their finer causes.
-fn failures(results: &Results, node: &NodeResults) -> String {
-    let other = node.outcomes.iter().filter(|(name, n)| *name != "ok" && **n > 0);
-    let mut parts: Vec<String> =
-        other.map(|(name, n)| format!("{name} {}", per_run(results, *n))).collect();
-    parts.extend(node.causes.iter().map(|(name, n)| format!("({name} {})", per_run(results, *n))));
-    parts.join(" ")
+/// Counts by name, per run.
+fn counts<'r>(results: &Results, all: impl Iterator<Item = (&'r String, &'r u64)>) -> String {
+    let some = all.filter(|(_, n)| **n > 0);
+    let parts: Vec<String> =
+        some.map(|(name, n)| format!("{name} {}", per_run(results, *n))).collect();
+    parts.join(", ")
 }
 
 fn leaves_out(out: &mut String, results: &Results) {

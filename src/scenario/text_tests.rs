@@ -60,6 +60,7 @@ const GOOD: &[&str] = &[
     "exp(rate=12/s)",
     "exp(mean=83.333333333333ms)",
     "empirical(file=access.log column=request_time unit=s format=combined)",
+    "empirical(file=access.log column=request_time unit='s ' format=combined)",
     "zipf(n=1M s=0.99)",
     "uniform(n=100k)",
     "hot(n=1M hot=1% share=80%)",

@@ -245,4 +245,9 @@ fn calls_without_a_timer_that_may_be_lost_are_told() {
         told(text.as_bytes()).iter().filter(|line| line.contains("W-NO-TIMEOUT")).count()
     };
     assert_eq!((between(""), between(", timeout: 1s")), (1, 0));
+    // Balancers that pass requests round in a circle.
+    let ring = "nodes:\n  lb: {load_balancer: {to: other}}\n  other: {load_balancer: {to: lb}}";
+    let text = text.replace("EFFECT", "crash: {node: db}").replace("nodes:", ring);
+    let found = told(text.replace("{call: db}", "{call: lb}").as_bytes());
+    assert!(found.iter().any(|line| line.contains("E-CYCLE")), "{found:?}");
 }

@@ -275,7 +275,9 @@ fn hdr<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
 
 /// The unit of a file's numbers, as written and in base units.
 fn unit<D: Dimension>(t: &mut Taker<'_>) -> Result<(String, f64), ValueError> {
-    let unit = t.key("unit").map(Expr::need_word).transpose()?.unwrap_or_default().to_owned();
+    // As in every value, blanks around it mean nothing.
+    let unit = t.key("unit").map(Expr::need_word).transpose()?.unwrap_or_default();
+    let unit = unit.trim().to_owned();
     let scale = D::parse(&format!("1{unit}"))?;
     Ok((unit, scale))
 }

@@ -13,6 +13,7 @@ use crate::{
         kinds::NodeSpec,
         network::{LinkSpec, links::End},
         node::NodeId,
+        resilience::EdgeSpec,
     },
     problem::Problems,
 };
@@ -56,9 +57,7 @@ pub fn timeless_calls(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut
         }
     }
     for (name, client) in &names.design.clients {
-        let timeless = |edge: &crate::model::resilience::EdgeSpec| {
-            edge.timeout.is_none() && edge.deadline.is_none()
-        };
+        let timeless = |edge: &EdgeSpec| edge.timeout.is_none() && edge.deadline.is_none();
         if client.operations().iter().any(|(_, operation)| timeless(&operation.edge())) {
             problems.warn(
                 "W-NO-TIMEOUT",
@@ -88,17 +87,27 @@ impl Silence<'_> {
         calls: &[Vec<Outgoing>],
         names: &Names<'_>,
     ) -> bool {
-        if self.is_between(caller, callee, names) {
-            return true;
-        }
-        let waits = match names.specs[usize::from(callee)] {
+        let waits = |node: NodeId| match names.specs[usize::from(node)] {
             NodeSpec::LoadBalancer(balancer) => {
                 balancer.timeout.is_none() && balancer.on_down != Some(OnDown::Reset)
             }
             _ => false,
         };
-        let behind = calls[usize::from(callee)].iter().filter_map(|call| names.node(&call.target));
-        waits && behind.into_iter().any(|target| self.swallows(callee, target, calls, names))
+        // Calls may go round in a circle, which is told elsewhere.
+        let (mut open, mut seen) = (vec![(caller, callee)], BTreeSet::new());
+        while let Some((from, to)) = open.pop() {
+            if !seen.insert((from, to)) {
+                continue;
+            }
+            if self.is_between(from, to, names) {
+                return true;
+            }
+            if waits(to) {
+                let behind = calls[usize::from(to)].iter();
+                open.extend(behind.filter_map(|call| Some((to, names.node(&call.target)?))));
+            }
+        }
+        false
     }
 
     fn is_between(&self, caller: NodeId, callee: NodeId, names: &Names<'_>) -> bool {

@@ -68,7 +68,10 @@ pub(super) fn queue_length(results: &Results) -> Figure {
         Quantity::Number,
         most(waiting.iter().flat_map(|(_, values)| values.iter().copied())),
     );
-    let names = ("requests waiting", "requests waiting for a worker or core, all instances");
+    let names = (
+        "requests waiting",
+        "requests waiting for a worker, a core or their turn at the door, all instances",
+    );
     figure(results, TITLE, names, y, waiting)
 }
 
