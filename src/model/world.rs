@@ -232,7 +232,8 @@ impl World {
     #[cold]
     pub fn reply_probe(&mut self, slot: Slot, outcome: Outcome) {
         let f = &self.frames[slot];
-        self.apart((f.node, f.inst), self.caller(slot), |world| world.reply(slot, outcome));
+        let (from, to) = ((f.node, f.inst), self.caller(f.parent, f.flags));
+        self.apart(from, to, |world| world.reply(slot, outcome));
     }
 
     fn apart(&mut self, from: (NodeId, u16), to: (NodeId, u16), send: impl FnOnce(&mut Self)) {
@@ -241,14 +242,13 @@ impl World {
         self.network.probes += self.network.link_between(from, to).travelled() - before;
     }
 
-    /// Where the caller of a visit is, or was.
+    /// Where the caller of a visit with this parent and these flags is, or was.
     #[inline(always)]
-    fn caller(&self, slot: Slot) -> (NodeId, u16) {
-        let f = &self.frames[slot];
-        if f.flags & CALLER_DONE != 0 {
-            return unpack(f.parent);
+    fn caller(&self, parent: Slot, flags: u8) -> (NodeId, u16) {
+        if flags & CALLER_DONE != 0 {
+            return unpack(parent);
         }
-        let caller = &self.frames[f.parent];
+        let caller = &self.frames[parent];
         (caller.node, caller.inst)
     }
 
@@ -304,8 +304,9 @@ impl World {
         let f = &mut self.frames[slot];
         f.pc = outcome as u16;
         f.armed = FINISHED;
+        let (parent, flags) = (f.parent, f.flags);
         let from = (f.node, f.inst);
-        let to = self.caller(slot);
+        let to = self.caller(parent, flags);
         let size = || if self.carries { self.frames.extra(slot).reply_size } else { 0 };
         let id = || self.frames[slot].id.wrapping_add(shift);
         let message = || Message { id: id(), size: size() };
