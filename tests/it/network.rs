@@ -161,6 +161,23 @@ fn backoff_and_waits_for_connections_have_their_part_of_the_time() {
 }
 
 #[test]
+fn who_is_refused_by_a_breaker_does_not_wait() {
+    let text = CHAIN
+        .replace("same_zone: 1ms, ", "")
+        .replace("external: {latency: 4ms}", "service: {cores: 1, work: 4ms}")
+        .replace("db: {timeout: 1s}", "db: {breaker: {window: 2s, min_calls: 5, open: 5s}}")
+        .replace(
+            "nodes:",
+            "faults: [{id: f, at: 10s, for: 10s, errors: {node: db, fraction: 100%}}]\nnodes:",
+        );
+    let found = results_of(&text, 1);
+    assert!(number(&found, "nodes.api.causes.breaker_open") > 50.0);
+    let permits = number(&found, "blame.permits");
+    assert!(permits.abs() < 1e-12, "{permits}");
+    assert!(number(&found, "blame.remainder").abs() < 1e-6);
+}
+
+#[test]
 fn probes_are_on_nobodys_way() {
     let text = "\
 windtunnel: 1

@@ -269,7 +269,10 @@ impl Guard {
             _ if late => Outcome::Timeout,
             _ => return Due::GoOn,
         };
-        self.waited(slot, world);
+        // Who is refused at once has no flight, and did not wait.
+        if !matches!(hold, Hold::Refused(_)) {
+            self.waited(slot, world);
+        }
         self.retry_is_over(slot, world);
         self.forget(policy, slot, hold, world);
         Due::Failed(failed)
