@@ -361,7 +361,8 @@ impl World {
         let Frame { key, id, op, .. } = self.frames[letter];
         self.frames.release(letter);
         let f = &self.frames[key as Slot];
-        let at_work = f.id == id && f.node != FREE && f.armed < IN_TRANSIT;
+        // What overtook its call finds nothing, also where the call stands before a paused host by now.
+        let at_work = f.id == id && f.node != FREE && f.armed < UNSEEN;
         at_work.then_some((key as Slot, op != 0))
     }
 

@@ -374,7 +374,12 @@ fn a_fault_elsewhere_changes_nothing_here() {
 }
 
 /// A design with everything frames can be at when a host dies.
-fn busy(faults: &str, discipline: &str, cancel: bool, (policy, health): (&str, &str)) -> String {
+pub(crate) fn busy(
+    faults: &str,
+    discipline: &str,
+    cancel: bool,
+    (policy, health): (&str, &str),
+) -> String {
     format!(
         "windtunnel: 1
 name: chaos
@@ -530,13 +535,6 @@ proptest! {
         let again = results_of(&text, 1);
         prop_assert_eq!(&measured["fingerprint"], &again["fingerprint"]);
     }
-}
-
-#[test]
-fn a_doubled_call_is_not_taken_for_its_copy_when_it_is_called_off() {
-    let fault = "{id: f, at: 0s, duplicate: {node: api, fraction: 50%}}";
-    let text = busy(fault, "lifo_preemptive", true, ("round_robin", ""));
-    assert!(number(&results_of(&text, 4), "summary.requests.issued") > 10_000.0);
 }
 
 pub(crate) const FAULTY: &str = "\

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::{
     bad_input::{check_in, told},
     design::{number, results_of},
+    faults::busy,
 };
 
 /// Ten requests a second to `api`, which asks `db` and then `cache`.
@@ -267,4 +268,21 @@ fn calls_without_a_timer_that_may_be_lost_are_told() {
     let text = text.replace("EFFECT", "crash: {node: db}").replace("nodes:", ring);
     let found = told(text.replace("{call: db}", "{call: lb}").as_bytes());
     assert!(found.iter().any(|line| line.contains("E-CYCLE")), "{found:?}");
+}
+
+#[test]
+fn a_cancellation_that_overtakes_its_call_before_a_paused_host_finds_nothing() {
+    // The pause holds the cancellation, then the call; both are let in when it is over.
+    let faults = "{id: f0, at: 1557ms, for: 1013ms, pause: {node: api}}, \
+        {id: f1, after: bad, delay: 564ms, for: 2s, latency: {node: api, add: exp(mean=30ms)}}";
+    let health = "health_check: {detect: 200ms}, eject: {errors: 5, for: 1s, max: 100%}";
+    let text = busy(faults, "codel(target=5ms interval=50ms)", true, ("least_requests", health));
+    assert!(number(&results_of(&text, 3), "summary.requests.issued") > 5_000.0);
+}
+
+#[test]
+fn a_doubled_call_is_not_taken_for_its_copy_when_it_is_called_off() {
+    let fault = "{id: f, at: 0s, duplicate: {node: api, fraction: 50%}}";
+    let text = busy(fault, "lifo_preemptive", true, ("round_robin", ""));
+    assert!(number(&results_of(&text, 4), "summary.requests.issued") > 10_000.0);
 }
