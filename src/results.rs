@@ -182,7 +182,7 @@ pub struct NodeResults {
     /// its figures depend on how long the run is. Absent: it does not, as far as the replications can tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue_growth: Option<f64>,
-    /// Share of visits that waited.
+    /// Share of visits that waited; visits that were turned away as they came count in no time of a node.
     pub wait_probability: Estimate,
     /// Per visit: all waits for worker and core.
     pub waiting_time: Distribution,

@@ -64,6 +64,12 @@ impl Outcome {
     pub const fn is_success(self) -> bool {
         matches!(self, Self::Ok | Self::Degraded)
     }
+
+    /// Whether a node did not take the visit: at the instant it came, or after it waited in vain.
+    #[must_use]
+    pub const fn is_refusal(self) -> bool {
+        matches!(self, Self::Rejected | Self::Shed | Self::RateLimited)
+    }
 }
 
 /// Counts by outcome, indexed by `Outcome as usize`.

@@ -72,7 +72,10 @@ impl NodeRecord {
         if arrived < measured_from {
             self.before += u128::from(measured_from - arrived);
         }
-        self.response.record(now - arrived);
+        // Who is turned away at the door has not been here for 0 s, but not at all.
+        if now > arrived || !outcome.is_ok_and(Outcome::is_refusal) {
+            self.response.record(now - arrived);
+        }
         match outcome {
             Ok(outcome) => self.outcomes[outcome as usize] += 1,
             Err(cause) => self.cause(cause),

@@ -477,8 +477,10 @@ impl World {
         let from = self.record.measured_from;
         let f = &self.frames[slot];
         let node = self.record.node(f.node);
-        node.waiting.record(f.waited);
-        node.service.record(f.served);
+        if now > f.arrived || !outcome.is_refusal() {
+            node.waiting.record(f.waited);
+            node.service.record(f.served);
+        }
         node.depart(now, f.arrived, from, Ok(outcome));
     }
 

@@ -73,7 +73,7 @@ fn unmet(results: &Results) -> Vec<String> {
     let all = results.slos.iter().chain(&results.expect);
     let unmet = all.filter(|slo| !["met", "as expected"].contains(&slo.verdict.as_str()));
     unmet
-        .map(|slo| format!("{}: {} ({})", slo.verdict, slo.expression, slo_measured(slo, true)))
+        .map(|slo| format!("{}: {} ({})", slo.verdict, slo.expression, slo_measured(slo)))
         .collect()
 }
 

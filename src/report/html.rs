@@ -159,7 +159,7 @@ fn slos(out: &mut String, title: &str, slos: &[SloResult]) {
         table.row(&[
             Cell { class, text: slo.verdict.clone() },
             Cell { class: "left", text: slo.expression.clone() },
-            Cell::plain(slo_measured(slo, true)),
+            Cell::plain(slo_measured(slo)),
             Cell::plain(slo_remark(slo)),
         ]);
     }

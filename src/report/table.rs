@@ -440,10 +440,10 @@ pub(crate) fn used(node: &NodeResults, show: impl Fn(&Estimate) -> String) -> St
 }
 
 /// What was measured for an SLO; or why there is nothing.
-pub(crate) fn slo_measured(slo: &SloResult, intervals: bool) -> String {
+pub(crate) fn slo_measured(slo: &SloResult) -> String {
     match (&slo.estimate.value, &slo.reason) {
         (None, Some(reason)) => clean(reason),
-        _ => cell(slo_quantity(&slo.expression), &slo.estimate, intervals),
+        _ => estimate(slo_quantity(&slo.expression), &slo.estimate),
     }
 }
 
@@ -457,26 +457,26 @@ pub(crate) fn slo_remark(slo: &SloResult) -> String {
 
 /// A line each, or a paragraph each where one does not fit.
 fn slos(out: &mut Lines, title: &str, slos: &[SloResult]) {
-    let grid = |intervals| {
+    let grid = |most| {
         let mut grid = Grid::new(&[title, "", "measured", ""]);
         grid.left = true;
         for slo in slos {
             grid.rows.push(vec![
                 shorten(&slo.verdict, 15),
-                shorten(&slo.expression, if intervals { 44 } else { 30 }),
-                slo_measured(slo, intervals),
+                shorten(&slo.expression, most),
+                slo_measured(slo),
                 slo_remark(slo),
             ]);
         }
         grid.lines()
     };
     let fits = |lines: &Vec<String>| lines.iter().all(|line| line.chars().count() <= out.width);
-    if let Some(lines) = [true, false].into_iter().map(grid).find(fits) {
+    if let Some(lines) = [44, 30].into_iter().map(grid).find(fits) {
         return out.lines(lines);
     }
     out.wrapped("", title);
     for slo in slos {
-        let (measured, remark) = (slo_measured(slo, true), slo_remark(slo));
+        let (measured, remark) = (slo_measured(slo), slo_remark(slo));
         let told = [measured, remark].into_iter().filter(|text| !text.is_empty());
         let told = told.collect::<Vec<_>>().join(", ");
         let text = format!("{}  {}: {told}", clean(&slo.verdict), clean(&slo.expression));
@@ -547,8 +547,14 @@ impl Grid {
         cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
     }
 
-    /// Tables of the first column and some of the others each, none wider than `width` if possible.
-    fn split(&self, width: usize) -> Vec<Self> {
+    /// Characters the longest line needs.
+    fn span(&self) -> usize {
+        self.lines().iter().map(|line| line.chars().count()).max().unwrap_or_default()
+    }
+
+    /// The columns of as few tables as possible, each with the first column and none wider than `width` if
+    /// that can be.
+    fn parts(&self, width: usize) -> Vec<Vec<usize>> {
         let mut parts: Vec<Vec<usize>> = Vec::new();
         let mut used = usize::MAX;
         for column in 1..self.header.len() {
@@ -560,6 +566,14 @@ impl Grid {
             used += wide;
             parts.last_mut().expect("a part was begun").push(column);
         }
+        parts
+    }
+
+    /// Such tables, about as wide as one another.
+    fn split(&self, width: usize) -> Vec<Self> {
+        let number = self.parts(width).len();
+        let narrowest = (0..=width).find(|w| self.parts(*w).len() == number).unwrap_or(width);
+        let parts = self.parts(narrowest);
         let pick = |row: &[String], part: &[usize]| part.iter().map(|&c| row[c].clone()).collect();
         let of = |part: &Vec<usize>| Self {
             header: pick(&self.header, part),
@@ -604,16 +618,15 @@ impl Lines {
         self.text.push('\n');
     }
 
-    /// A table with intervals; without them if it would be too wide, and then in parts.
+    /// A table with intervals, in two if it would be too wide; without them where two are not enough.
     fn table(&mut self, build: impl Fn(bool) -> Grid) {
-        let fits = |lines: &[String], width| lines.iter().all(|l| l.chars().count() <= width);
-        for intervals in [true, false] {
-            let lines = build(intervals).lines();
-            if fits(&lines, self.width) {
-                return self.lines(lines);
-            }
-        }
-        for part in build(false).split(self.width) {
+        let whole = build(true);
+        let fits = whole.span() <= self.width;
+        let parts = if fits { vec![whole] } else { whole.split(self.width) };
+        let close = |parts: &[Grid]| parts.iter().all(|part| part.span() <= self.width);
+        let parts =
+            if parts.len() <= 2 && close(&parts) { parts } else { build(false).split(self.width) };
+        for part in parts {
             self.lines(part.lines());
         }
     }
@@ -637,7 +650,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_at_80_columns_drops_intervals_before_it_overflows() {
+    fn a_run_at_80_columns_keeps_its_intervals_in_two_tables() {
         let text = summary(&fixture::shop(), 80);
         insta::assert_snapshot!(text);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");

@@ -34,15 +34,37 @@ const FOREIGN: &[(&[&str], &str, &str)] = &[
         "`arrivals: poisson(100/s)`",
     ),
     (&["users", "vus", "concurrent_users"], "arrivals", "`arrivals: closed(users=50 think=1s)`"),
-    (&["target", "backend", "backends", "upstream", "upstreams", "servers"], "to", "`to: api`"),
     (
-        &["service_time", "latency", "processing_time", "response_time", "cpu_time", "duration"],
+        &["target", "targets", "backend", "backends", "upstream", "upstreams", "servers"],
+        "to",
+        "`to: api`",
+    ),
+    (
+        &[
+            "service_time",
+            "latency",
+            "processing_time",
+            "response_time",
+            "cpu_time",
+            "duration",
+            "cpu",
+            "compute",
+        ],
         "work",
         "`work: exp(mean=5ms)`",
     ),
     (&["depends_on", "downstream", "uses"], "calls", "`calls: [db]`"),
     (&["algorithm", "strategy", "balancing", "lb_policy"], "policy", "`policy: least_requests`"),
     (&["circuit_breaker"], "breaker", "`breaker: {..}`"),
+    (&["health", "healthcheck", "probe"], "health_check", "`health_check: {interval: 2s}`"),
+    (&["unhealthy_threshold", "failure_threshold", "failures"], "fall", "`fall: 3`"),
+    (&["healthy_threshold", "success_threshold", "successes"], "rise", "`rise: 2`"),
+    (&["outlier_detection", "outliers"], "eject", "`eject: {errors: 5, for: 30s}`"),
+    (&["pool_size", "connections", "connection_pool"], "pool", "`pool: {size: 16}`"),
+    (&["operations", "routes", "handlers", "methods"], "endpoints", "`endpoints: {default: [..]}`"),
+    (&["sleep", "delay", "pause"], "wait", "`wait: 50ms`"),
+    (&["parallel", "fan_out", "concurrently"], "all", "`all: [{call: a}, {call: b}]`"),
+    (&["kill", "terminate", "stop", "down", "outage"], "crash", "`crash: {node: api}`"),
     (&["max_queue", "queue_size", "backlog"], "queue", "`queue: 100`"),
     (&["max_size", "max_entries", "maxmemory"], "capacity", "`capacity: 10k`"),
     (&["expiry", "expiration", "expires"], "ttl", "`ttl: 1h`"),
@@ -77,8 +99,24 @@ pub(super) fn foreign(word: &str, known: &[&str]) -> Option<String> {
     Some(format!("it is called `{here}` here: {write}"))
 }
 
+/// What was meant by a text or list where the type `owner` is a map, in its words.
+pub(super) fn spelled_out(owner: &str, node: &Node) -> Option<String> {
+    let one = node.text().map(shown);
+    let write = match (owner, &node.kind) {
+        ("TargetSpec", _) => format!("{{node: {}}}", one?),
+        ("ResourceSpec", _) => format!("{{max: {}}}", one?),
+        ("PathSpec", Kind::List(items)) => {
+            let names: Option<Vec<String>> = items.iter().map(|n| n.text().map(shown)).collect();
+            format!("{{link: [{}]}}", names.filter(|names| names.len() == 2)?.join(", "))
+        }
+        ("PathSpec", _) => format!("{{node: {}}}", one?),
+        _ => return None,
+    };
+    Some(format!("write `{write}`"))
+}
+
 /// The types that have a key, for a key in the wrong place.
-pub(super) fn elsewhere(key: &str) -> Option<String> {
+pub(super) fn elsewhere(key: &str, known: &[&str]) -> Option<String> {
     static OWNERS: OnceLock<BTreeMap<String, Vec<String>>> = OnceLock::new();
     let owners = OWNERS.get_or_init(|| {
         let schema = schema::schema();
@@ -95,6 +133,12 @@ pub(super) fn elsewhere(key: &str) -> Option<String> {
         owners
     });
     let owners = owners.get(key)?;
+    if owners.iter().any(|owner| owner == "Edge") && known.starts_with(&["to", "operation"]) {
+        let key = shown(key);
+        return Some(format!(
+            "policies stand at the edge, beside the endpoints: `dependencies: {{db: {{{key}: ..}}}}`"
+        ));
+    }
     // What is a key nearly everywhere says nothing about where it was meant to be.
     (owners.len() <= 6).then(|| format!("`{}` is a key of {}", shown(key), words(owners)))
 }

@@ -351,7 +351,10 @@ impl<'t> de::Deserializer<'t> for Reader<'t> {
     fn deserialize_seq<V: Visitor<'t>>(self, visitor: V) -> Result<V::Value, Fault> {
         let Kind::List(items) = &self.node.kind else {
             let fault = self.expected("a list");
-            let help = "each of its lines begins with `- `; in one line: `[a, b]`".to_owned();
+            let help = match self.node.text() {
+                Some(text) => format!("a list of one is `[{}]`", shown(text)),
+                None => "each of its lines begins with `- `; in one line: `[a, b]`".to_owned(),
+            };
             let help = fault.help.clone().or(Some(help));
             return self.located(Err(fault.help(help)));
         };
@@ -393,7 +396,9 @@ impl<'t> de::Deserializer<'t> for Reader<'t> {
             let what = format!("a map with keys such as {}", some.join(", "));
             let pair = self.node.text().and_then(|text| advice::pair(text, fields));
             let fault = self.beside(fields).unwrap_or_else(|| self.expected(&what));
-            let help = pair.or_else(|| fault.help.clone());
+            let help = pair
+                .or_else(|| fault.help.clone())
+                .or_else(|| advice::spelled_out(name, self.node));
             return self.located(Err(fault.help(help)));
         };
         for entry in entries {

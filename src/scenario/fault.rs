@@ -106,7 +106,10 @@ pub(super) fn unknown_key(owner: &str, key: &str, fields: &'static [&'static str
     };
     fault.help(help.or_else(|| {
         let known = suggest(key, fields.iter().copied())?;
-        Some(advice::elsewhere(key).map_or(known.clone(), |place| format!("{place}; {known}")))
+        Some(
+            advice::elsewhere(key, fields)
+                .map_or(known.clone(), |place| format!("{place}; {known}")),
+        )
     }))
 }
 

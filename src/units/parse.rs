@@ -97,6 +97,7 @@ fn bad_unit(text: &str, number: Decimal, unit: &str, (units, what): (&[&str], &s
     let same = alias
         .into_iter()
         .chain(units.iter().copied().filter(|u| u.eq_ignore_ascii_case(unit)))
+        .chain(units.iter().copied().filter(|u| u.len() > 1 && u.starts_with(unit)))
         .chain(near(unit, units.iter().copied()))
         .find(|u| units.contains(u));
     match same {
@@ -121,6 +122,8 @@ fn without_blank<T>(
     let error = ValueError::new("E-UNIT", format!("`{}` has a blank before its unit", clip(text)));
     let help = match read(&compact) {
         Ok(_) => Some(format!("write `{}`", clip(&compact))),
+        // What it is a number of is said by the key: `16 connections` is `16`.
+        Err(_) if read(number).is_ok() => Some(format!("write `{}`", clip(number))),
         Err(other) => other.help,
     };
     Err(ValueError { help, ..error })
@@ -229,6 +232,7 @@ impl FromStr for Count {
 
 /// A decimal with `k`, `M`, `G` or `T` behind it.
 fn multiple<T: Text>(text: &str) -> Result<Decimal, ValueError> {
+    without_blank(text, |text| multiple::<T>(text))?;
     let (number, unit) = split(text, T::EXPECTED)?;
     if let Some(found) = MULTIPLES.iter().find(|u| u.0 == unit) {
         return Ok(number.shift(found.2));
@@ -236,7 +240,10 @@ fn multiple<T: Text>(text: &str) -> Result<Decimal, ValueError> {
     let error = ValueError::new("E-UNIT", format!("`{}` is not a multiple here", clip(unit)));
     Err(match unit {
         "K" => error.help(format!("did you mean `{number}k`? multiples are k, M, G, T")),
-        "m" => error.help(format!("did you mean `{number}M`? multiples are k, M, G, T")),
+        "m" => error.help(format!(
+            "did you mean `{}`, so many thousandths, or `{number}M`? multiples are k, M, G, T",
+            number.shift(-3)
+        )),
         _ => error.help(format!("expected {}; multiples are k, M, G, T", T::EXPECTED)),
     })
 }

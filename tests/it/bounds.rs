@@ -68,6 +68,29 @@ fn what_is_bounded_everywhere_pushes_back() {
 }
 
 #[test]
+fn who_is_turned_away_at_the_door_has_no_times_there() {
+    // One served at a time, 95 ms each: of those that come every 50 ms every other one comes too early, or
+    // all the time is used where one may wait.
+    for (queue, served) in [(0, 100.0), (1, 10.0 / 0.095)] {
+        let found = results(
+            "10s",
+            "arrivals: constant(20/s), to: api",
+            &format!("api: {{service: {{workers: 1, queue: {queue}, work: 95ms}}}}"),
+            "",
+        );
+        let api = |figure: &str| number(&found, &format!("nodes.api.{figure}"));
+        assert!((api("outcomes.rejected") - (200.0 - served)).abs() < 3.0, "{queue}");
+        assert!((api("response_time.count") - served).abs() < 2.0, "{queue}");
+        assert_eq!(api("waiting_time.count"), api("response_time.count"), "{queue}");
+        let (wait, stay) = (api("waiting_time.mean"), api("response_time.mean"));
+        assert!(
+            (wait > 0.04) == (queue == 1) && (stay - 0.095 - wait).abs() < 1e-6,
+            "{wait} {stay}"
+        );
+    }
+}
+
+#[test]
 fn damping_takes_the_flips_out_of_health_checks() {
     // Three probes of ten fail, whatever the health. In the long run k failures in a row take
     // (1 - p^k) / (p^k (1 - p)) probes, and k successes likewise.

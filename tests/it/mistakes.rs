@@ -307,6 +307,59 @@ const IN_ITS_PLACE: &[(&str, &str, Wanted)] = &[
         "duration: 10s\nnetwork:\n  same_zone: 0,25ms",
         &[(5, "E-NUM-FORM", "write `0.25ms`")],
     ),
+    // Words of other programs, and shapes one takes for granted.
+    ("      cores: 2", "      cores: 500m", &[(16, "E-UNIT", "did you mean `0.5`")]),
+    ("      cores: 2", "      cores: 2 vCPU", &[(16, "E-UNIT", "write `2`")]),
+    (
+        "      cores: 2",
+        "      limits: {memory: {max: 512Mi}}",
+        &[(16, "E-UNIT", "did you mean `512MiB`")],
+    ),
+    ("      cores: 2", "      limits: {memory: 1GB}", &[(16, "E-TYPE", "write `{max: 1GB}`")]),
+    ("{to: api, health", "{targets: [api], health", &[(13, "E-UNKNOWN-KEY", "called `to`")]),
+    ("health_check: {", "healthcheck: {", &[(13, "E-UNKNOWN-KEY", "`health_check`")]),
+    ("interval: 2s", "interval: 2s, unhealthy_threshold: 3", &[(13, "E-UNKNOWN-KEY", "`fall`")]),
+    ("{to: api,", "{to: api, outlier_detection: {},", &[(13, "E-UNKNOWN-KEY", "`eject`")]),
+    ("      endpoints:", "      operations:", &[(17, "E-UNKNOWN-KEY", "called `endpoints`")]),
+    ("a: [{work: 10ms}]", "a: [{sleep: 10ms}]", &[(18, "E-UNKNOWN-KEY", "called `wait`")]),
+    ("a: [{work: 10ms}]", "a: [{parallel: []}]", &[(18, "E-UNKNOWN-KEY", "called `all`")]),
+    (
+        "a: [{work: 10ms}]",
+        "a: [{call: {to: api, retry: {}}}]",
+        &[(18, "E-UNKNOWN-KEY", "`dependencies: {db: {retry: ..}}`"), (18, "E-CYCLE", "itself")],
+    ),
+    (
+        "variants:",
+        "faults:\n  - {id: f, at: 1s, crash: api}\nvariants:",
+        &[(21, "E-TYPE", "write `{node: api}`")],
+    ),
+    (
+        "variants:",
+        "faults:\n  - {id: f, at: 1s, kill: api}\nvariants:",
+        &[(21, "E-UNKNOWN-KEY", "`crash: {node: api}`")],
+    ),
+    (
+        "variants:",
+        "faults:\n  - {id: f, at: 1s, partition: [api, edge]}\nvariants:",
+        &[(21, "E-TYPE", "write `{link: [api, edge]}`")],
+    ),
+    (
+        "variants:",
+        "faults:\n  - {id: f, at: 1s, partition: {between: [api, edge]}}\nvariants:",
+        &[(21, "E-TYPE", "`[api]`"), (21, "E-TYPE", "`[edge]`")],
+    ),
+    // A condition that says nothing.
+    (
+        "variants:",
+        "alerts: {f: {when: error_fraction(client=u window=5s) <= 100%}}\nvariants:",
+        &[(20, "E-RANGE", "always so")],
+    ),
+    (
+        "variants:",
+        "alerts: {f: {when: availability(client=u window=5s) < 0%}}\nvariants:",
+        &[(20, "E-RANGE", "never so")],
+    ),
+    ("interval: 2s}}}", "interval: 2s, operation: aa}}}", &[(13, "E-REF", "no endpoint `aa`")]),
 ];
 
 #[test]

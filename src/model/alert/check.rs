@@ -63,6 +63,7 @@ impl Check<'_> {
     fn run(&self, problems: &mut Problems) {
         self.whom(problems);
         self.times(problems);
+        self.reachable(problems);
         let Some(least) = self.spec.min_calls else { return };
         let counts = matches!(
             self.spec.when.signal,
@@ -74,6 +75,18 @@ impl Check<'_> {
             let message = "`min_calls` means nothing to this figure";
             let help = "it goes with `error_fraction`, `availability` and latencies";
             problems.error_help("E-CONFLICT", self.at("min_calls"), message, help);
+        }
+    }
+
+    /// A share lies between 0 and 1: a limit beyond is passed always or never.
+    fn reachable(&self, problems: &mut Problems) {
+        let when = &self.spec.when;
+        let share = [Signal::ErrorFraction, Signal::Availability, Signal::Utilisation];
+        let (none, all) = (when.holds(0.0), when.holds(1.0));
+        if share.contains(&when.signal) && none == all {
+            let word = if all { "always" } else { "never" };
+            let message = format!("this is {word} so: a share lies between 0 and 100%");
+            problems.error_help("E-RANGE", self.at("when"), message, "such as `> 5%`");
         }
     }
 

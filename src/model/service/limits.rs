@@ -91,8 +91,8 @@ impl Amount {
 impl FromStr for Amount {
     type Err = ValueError;
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        // `B` ends every unit of size and no count.
-        if text.ends_with('B') {
+        // `B` ends every unit of size and no count; `512Mi` is a size that lacks it.
+        if text.ends_with(['B', 'i']) {
             return text.parse::<Size>().map(|s| Self::Bytes(s.0));
         }
         text.parse::<Count>().map(|n| Self::Count(n.0))
