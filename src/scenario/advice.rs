@@ -103,13 +103,12 @@ pub(super) fn foreign(word: &str, known: &[&str]) -> Option<String> {
 pub(super) fn spelled_out(owner: &str, node: &Node) -> Option<String> {
     let one = node.text().map(shown);
     let write = match (owner, &node.kind) {
-        ("TargetSpec", _) => format!("{{node: {}}}", one?),
         ("ResourceSpec", _) => format!("{{max: {}}}", one?),
         ("PathSpec", Kind::List(items)) => {
             let names: Option<Vec<String>> = items.iter().map(|n| n.text().map(shown)).collect();
             format!("{{link: [{}]}}", names.filter(|names| names.len() == 2)?.join(", "))
         }
-        ("PathSpec", _) => format!("{{node: {}}}", one?),
+        ("TargetSpec" | "PathSpec", _) => format!("{{node: {}}}", one?),
         _ => return None,
     };
     Some(format!("write `{write}`"))
