@@ -13,7 +13,7 @@ use super::{
 impl Simulation {
     /// No instance was busier than it can be, found more than was looked up, or let more go than came; no
     /// frame is left that nobody holds.
-    pub(super) fn check_bounds(&self, last: &Snapshot, names: &Names<'_>) {
+    pub(super) fn check_bounds(&self, last: &Snapshot, names: &Names) {
         for (node, snapshot) in last.nodes.iter().enumerate() {
             let capacity = names.kind(node as NodeId).facts().capacity;
             for (i, books) in snapshot.instances.iter().enumerate() {

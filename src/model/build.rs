@@ -90,18 +90,16 @@ pub trait Data: Tables {
 pub type Op = (String, Option<Verb>);
 
 /// Names resolved.
-#[derive(Debug)]
-pub struct Names<'a> {
+#[derive(Clone, Debug)]
+pub struct Names {
     /// The design.
-    pub design: &'a Design,
+    pub design: Arc<Design>,
     /// Node names in id order.
-    pub nodes: Vec<&'a str>,
-    /// Node specs in id order.
-    pub specs: Vec<&'a NodeSpec>,
+    nodes: Vec<String>,
     /// Client names in order.
-    pub clients: Vec<&'a str>,
-    /// Faults in the order of their ids.
-    pub faults: Vec<&'a FaultSpec>,
+    clients: Vec<String>,
+    /// Places in the file of the faults, in the order of their ids.
+    pub order: Vec<usize>,
     /// Operations by number.
     pub ops: Vec<Op>,
     /// Columns of the attributes' rows: attributes and named key spaces.
@@ -124,15 +122,13 @@ pub struct Names<'a> {
     pub sources: BTreeMap<String, Vec<String>>,
 }
 
-impl<'a> Names<'a> {
+impl Names {
     /// Resolves the names of a design.
-    pub fn new(design: &'a Design) -> Self {
+    pub fn new(design: Arc<Design>) -> Self {
         let mut names = Self {
-            design,
-            nodes: design.nodes.keys().map(|n| n.0.as_str()).collect(),
-            specs: design.nodes.values().collect(),
-            clients: design.clients.keys().map(|n| n.0.as_str()).collect(),
-            faults: design.faults.iter().collect(),
+            nodes: design.nodes.keys().map(|n| n.0.clone()).collect(),
+            clients: design.clients.keys().map(|n| n.0.clone()).collect(),
+            order: (0..design.faults.len()).collect(),
             ops: Vec::new(),
             columns: BTreeMap::new(),
             key_spaces: Vec::new(),
@@ -143,22 +139,64 @@ impl<'a> Names<'a> {
             marks: Vec::new(),
             arriving: Vec::new(),
             sources: design.sources(false),
+            design,
         };
-        names.faults.sort_by(|a, b| a.id.cmp(&b.id));
+        let faults = &names.design.faults;
+        names.order.sort_by(|a, b| faults[*a].id.cmp(&faults[*b].id));
         names.read_zones();
         names.read_columns();
         names.read_operations();
         names
     }
 
+    /// The design, for who changes it.
+    pub fn into_design(self) -> Design {
+        Arc::unwrap_or_clone(self.design)
+    }
+
     /// Id of a node.
     pub fn node(&self, name: &str) -> Option<NodeId> {
-        self.nodes.binary_search(&name).ok().map(|i| i as NodeId)
+        self.nodes.binary_search_by(|n| n.as_str().cmp(name)).ok().map(|i| i as NodeId)
+    }
+
+    /// A node's name.
+    pub fn name(&self, node: impl Into<usize>) -> &str {
+        &self.nodes[node.into()]
+    }
+
+    /// Names of the nodes in id order.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.nodes.iter().map(String::as_str)
     }
 
     /// A node's spec.
-    pub fn kind(&self, node: NodeId) -> &'a dyn Kind {
-        self.specs[usize::from(node)].kind()
+    pub fn spec(&self, node: impl Into<usize>) -> &NodeSpec {
+        &self.design.nodes[self.name(node)]
+    }
+
+    /// Specs of the nodes in id order.
+    pub fn specs(&self) -> impl Iterator<Item = &NodeSpec> + Clone {
+        self.design.nodes.values()
+    }
+
+    /// A node's spec, as a kind.
+    pub fn kind(&self, node: NodeId) -> &dyn Kind {
+        self.spec(node).kind()
+    }
+
+    /// Number of a client, in name order.
+    pub fn client(&self, name: &str) -> Option<usize> {
+        self.clients.binary_search_by(|n| n.as_str().cmp(name)).ok()
+    }
+
+    /// A client's name.
+    pub fn client_name(&self, index: usize) -> &str {
+        &self.clients[index]
+    }
+
+    /// Names of the clients in order.
+    pub fn clients(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.clients.iter().map(String::as_str)
     }
 
     /// Id of a client.
@@ -166,16 +204,20 @@ impl<'a> Names<'a> {
         (self.nodes.len() + index) as NodeId
     }
 
-    /// Whether some fault deploys a node.
-    pub fn is_deployed(&self, node: NodeId) -> bool {
-        let name = self.nodes[usize::from(node)];
-        self.faults.iter().any(|fault| fault.deploy.as_ref().is_some_and(|d| d.node.0 == name))
+    /// A fault, counted in the order of their ids.
+    pub fn fault(&self, fault: usize) -> &FaultSpec {
+        &self.design.faults[self.order[fault]]
     }
 
-    /// The place of a fault in the file.
-    pub fn number(&self, fault: usize) -> usize {
-        let id = &self.faults[fault].id;
-        self.design.faults.iter().position(|f| f.id == *id).expect("all are of this file")
+    /// The faults in the order of their ids.
+    pub fn faults(&self) -> impl ExactSizeIterator<Item = &FaultSpec> + Clone {
+        self.order.iter().map(|&place| &self.design.faults[place])
+    }
+
+    /// Whether some fault deploys a node.
+    pub fn is_deployed(&self, node: NodeId) -> bool {
+        let name = self.name(node);
+        self.faults().any(|fault| fault.deploy.as_ref().is_some_and(|d| d.node.0 == name))
     }
 
     /// Number of an operation.
@@ -200,7 +242,7 @@ impl<'a> Names<'a> {
     /// The number a name on the right of a comparison stands for.
     pub fn literal(&self, attribute: &str, name: &str) -> Option<f64> {
         match attribute {
-            "client" => self.clients.binary_search(&name).ok().map(|i| i as f64),
+            "client" => self.client(name).map(|i| i as f64),
             "zone" => self.zones.get(name).map(|&z| f64::from(z)),
             // Several operations may share a name with different verbs; the first stands for it.
             "operation" => self.ops.iter().position(|o| o.0 == name).map(|i| i as f64),
@@ -357,8 +399,8 @@ impl Tables for Prepared {
 
 impl Prepared {
     /// Loads and builds what the design needs; problems are reported at their paths.
-    pub fn new(names: &Names<'_>, data: &dyn Data, problems: &mut Problems) -> Self {
-        let design = names.design;
+    pub fn new(names: &Names, data: &dyn Data, problems: &mut Problems) -> Self {
+        let design = names.design.as_ref();
         let mut prepared = Self { rows: rows(design, data, problems), ..Self::default() };
         for (name, client) in &design.clients {
             prepared.keys(&name.0, client, data, problems);
@@ -431,7 +473,7 @@ impl Prepared {
         &mut self,
         name: &str,
         spec: &ClientSpec,
-        (names, data): (&Names<'_>, &dyn Data),
+        (names, data): (&Names, &dyn Data),
         problems: &mut Problems,
     ) {
         let (Some(table), Some(rows)) = (spec.trace_table(), self.rows.get(name)) else { return };
@@ -457,7 +499,7 @@ impl Prepared {
     }
 
     /// Warns of names that columns are compared with and never hold.
-    fn check_words(&self, names: &Names<'_>, problems: &mut Problems) {
+    fn check_words(&self, names: &Names, problems: &mut Problems) {
         for (attribute, words) in &names.compared {
             let columns: Vec<_> = self.attributes.iter().filter(|c| c.0.1 == *attribute).collect();
             let Some(((client, _), _)) = columns.first() else { continue };
@@ -474,7 +516,7 @@ impl Prepared {
     }
 }
 
-impl Names<'_> {
+impl Names {
     /// Whether a cache is one that someone falls back on.
     pub fn keeps_expired(&self, cache: NodeId) -> bool {
         let asks = |call: Outgoing| {
@@ -527,10 +569,10 @@ impl KeyLaw {
     }
 }
 
-impl Names<'_> {
+impl Names {
     /// The calls each node can make.
     pub fn calls(&self) -> Vec<Vec<Outgoing>> {
-        self.specs.iter().map(|spec| spec.kind().outgoing("")).collect()
+        self.specs().map(|spec| spec.kind().outgoing("")).collect()
     }
 
     /// Every node that requests of a client can reach through some of the calls.
@@ -557,10 +599,19 @@ impl Names<'_> {
     }
 }
 
+/// A scenario that was checked: what all its replications share.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Names.
+    pub names: Names,
+    /// Tables.
+    pub prepared: Prepared,
+}
+
 /// The parts of a replication's world while nodes are being built.
 pub struct Assembly<'a> {
     /// Names.
-    pub names: &'a Names<'a>,
+    pub names: &'a Names,
     /// Tables.
     pub prepared: &'a Prepared,
     /// The replication's seed.
@@ -633,10 +684,10 @@ impl Assembly<'_> {
     }
 }
 
-impl Names<'_> {
+impl Names {
     /// Whether calls must hand on the cold half of frames.
     pub fn carries(&self) -> bool {
-        let design = self.design;
+        let design = &self.design;
         let links = design.network.links.iter().any(|l| l.bandwidth.is_some());
         let clients = design.clients.values().any(|c| {
             !c.session.is_empty()

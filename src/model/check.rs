@@ -49,7 +49,7 @@ pub fn law<D: Dimension>(law: &Law<D>, path: &str, problems: &mut Problems) {
 pub fn formula<D: Dimension>(
     formula: &Formula<D>,
     path: &str,
-    names: &Names<'_>,
+    names: &Names,
     problems: &mut Problems,
 ) {
     for warning in formula.warnings() {
@@ -60,7 +60,7 @@ pub fn formula<D: Dimension>(
     }
 }
 
-pub(super) fn attribute_known(name: &str, path: &str, names: &Names<'_>, problems: &mut Problems) {
+pub(super) fn attribute_known(name: &str, path: &str, names: &Names, problems: &mut Problems) {
     if names.attribute(name).is_none() {
         let known = names.attribute_names();
         let help = closest(name, known.iter().map(String::as_str));
@@ -69,7 +69,7 @@ pub(super) fn attribute_known(name: &str, path: &str, names: &Names<'_>, problem
 }
 
 /// The zones of a node or client.
-pub fn zones(spec: Option<&ZonesSpec>, path: &str, names: &Names<'_>, problems: &mut Problems) {
+pub fn zones(spec: Option<&ZonesSpec>, path: &str, names: &Names, problems: &mut Problems) {
     let mut one = |name: &Name, path: String| {
         if names.zones_of(&name.0).is_none() {
             let known = names.zones.keys().chain(names.regions.keys()).map(String::as_str);
@@ -97,7 +97,7 @@ pub fn zones(spec: Option<&ZonesSpec>, path: &str, names: &Names<'_>, problems: 
 }
 
 /// A map of zones says where each instance of a node stands: neither more nor fewer than there are.
-pub fn placed(facts: &Facts<'_>, path: &str, names: &Names<'_>, problems: &mut Problems) {
+pub fn placed(facts: &Facts<'_>, path: &str, names: &Names, problems: &mut Problems) {
     let what = if facts.kind == "store" { "shards" } else { "instances" };
     if facts.zones.is_none() && !facts.floats && facts.instances > 1 && names.regions.len() > 1 {
         let message = format!(
@@ -120,7 +120,7 @@ pub fn placed(facts: &Facts<'_>, path: &str, names: &Names<'_>, problems: &mut P
 }
 
 /// A store.
-pub fn store(spec: &StoreSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+pub fn store(spec: &StoreSpec, path: &str, names: &Names, problems: &mut Problems) {
     if let Some(shards) = &spec.shards {
         positive(Some(shards.count), MAX_INSTANCES, &format!("{path}.shards.count"), problems);
         let at = format!("{path}.shards.by");
@@ -162,7 +162,7 @@ fn boot(time: Option<&DurationLaw>, path: &str, problems: &mut Problems) {
 }
 
 /// A cache.
-pub fn cache(spec: &CacheSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+pub fn cache(spec: &CacheSpec, path: &str, names: &Names, problems: &mut Problems) {
     positive(spec.instances, MAX_INSTANCES, &format!("{path}.instances"), problems);
     positive(spec.cores, 1 << 20, &format!("{path}.cores"), problems);
     boot(spec.boot.as_ref(), path, problems);
@@ -232,11 +232,11 @@ pub fn cache(spec: &CacheSpec, path: &str, names: &Names<'_>, problems: &mut Pro
 }
 
 /// Whether values of the stores behind a cache in bytes have sizes, and fit.
-fn fits((room, path): (u64, &str), names: &Names<'_>, problems: &mut Problems) {
+fn fits((room, path): (u64, &str), names: &Names, problems: &mut Problems) {
     let cache = path.split('.').nth(1).unwrap_or_default();
     for source in names.design.sources(true).remove(cache).unwrap_or_default() {
         let Some(NodeSpec::Store(store)) =
-            names.node(&source).map(|id| names.specs[usize::from(id)])
+            names.node(&source).map(|id| names.spec(id))
         else {
             continue;
         };
@@ -274,7 +274,7 @@ fn discipline(spec: Option<&Discipline>, bounded: bool, path: &str, problems: &m
 }
 
 /// A balancer.
-pub fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+pub fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names, problems: &mut Problems) {
     zones(spec.zones.as_ref(), &format!("{path}.zones"), names, problems);
     targets(&spec.to, path, names, problems);
     health(spec, path, names, problems);
@@ -313,7 +313,7 @@ pub fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems
 }
 
 /// The targets a balancer or dns node chooses among.
-pub fn targets(spec: &TargetsSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+pub fn targets(spec: &TargetsSpec, path: &str, names: &Names, problems: &mut Problems) {
     let targets = spec.nodes();
     if targets.is_empty() {
         problems.error("E-TOPO", format!("{path}.to"), "needs at least one target");
@@ -327,7 +327,7 @@ pub fn targets(spec: &TargetsSpec, path: &str, names: &Names<'_>, problems: &mut
         }
     }
     for call in spec.calls(path) {
-        let node = names.node(&call.target).map(|id| names.specs[usize::from(id)]);
+        let node = names.node(&call.target).map(|id| names.spec(id));
         if matches!(node, Some(NodeSpec::Dns(_))) {
             problems.error_help(
                 "E-TOPO",
@@ -396,11 +396,11 @@ pub fn health_check(check: &HealthCheckSpec, path: &str, problems: &mut Problems
 }
 
 /// How a balancer learns of the health of its targets.
-fn health(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+fn health(spec: &LoadBalancerSpec, path: &str, names: &Names, problems: &mut Problems) {
     if let Some(check) = &spec.health_check {
         health_check(check, path, problems);
         for (name, _) in spec.to.nodes() {
-            let node = names.node(&name.0).map(|id| names.specs[usize::from(id)]);
+            let node = names.node(&name.0).map(|id| names.spec(id));
             if let Some(NodeSpec::Service(service)) = node
                 && check.detect.is_some()
                 && service.stops_by_itself()
@@ -446,7 +446,7 @@ fn health(spec: &LoadBalancerSpec, path: &str, names: &Names<'_>, problems: &mut
 }
 
 /// A service.
-pub fn service(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+pub fn service(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut Problems) {
     let at = |key: &str| format!("{path}.{key}");
     positive(spec.instances, MAX_INSTANCES, &at("instances"), problems);
     positive(spec.workers, 1 << 24, &at("workers"), problems);
@@ -579,7 +579,7 @@ fn has_work(steps: &[StepSpec]) -> bool {
     steps.iter().any(|s| s.work.is_some() || s.inner().iter().any(|(_, inner)| has_work(inner)))
 }
 
-fn service_steps(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+fn service_steps(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut Problems) {
     if !spec.endpoints.is_empty() && (spec.work.is_some() || !spec.calls.is_empty()) {
         let key = if spec.work.is_some() { "work" } else { "calls" };
         problems.error_help(
@@ -604,12 +604,12 @@ fn service_steps(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &m
     }
 }
 
-fn service_edges(spec: &ServiceSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+fn service_edges(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut Problems) {
     let called: BTreeSet<String> = spec.outgoing(path).into_iter().map(|o| o.target).collect();
     for (name, edge_) in &spec.dependencies {
         let path = format!("{path}.dependencies.{}", name.0);
         if names.node(&name.0).is_none() {
-            let help = closest(&name.0, names.nodes.iter().copied());
+            let help = closest(&name.0, names.nodes());
             problems.error_help("E-REF", &path, format!("unknown node `{}`", name.0), help);
         } else if !called.contains(&name.0) {
             problems.warn(

@@ -29,8 +29,8 @@ use crate::{
 const MAX_REQUESTS: f64 = 2e9;
 
 /// Checks a design; every problem found is reported.
-pub fn design(names: &Names<'_>, problems: &mut Problems) {
-    let design = names.design;
+pub fn design(names: &Names, problems: &mut Problems) {
+    let design = &names.design;
     if design.duration == 0 {
         problems.error("E-RANGE", "duration", "must be above 0");
     } else if design.warm_up >= design.duration {
@@ -99,16 +99,16 @@ pub fn design(names: &Names<'_>, problems: &mut Problems) {
     }
 }
 
-fn references(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+fn references(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     let mut seen = BTreeSet::new();
     for (i, calls) in calls.iter().enumerate() {
         // One name in the file may stand for several calls.
         for call in calls.iter().filter(|c| seen.insert((c.path.clone(), c.target.clone()))) {
             if names.node(&call.target).is_none() {
-                let help = closest(&call.target, names.nodes.iter().copied());
+                let help = closest(&call.target, names.nodes());
                 let message = format!("unknown node `{}`", call.target);
                 problems.error_help("E-REF", call.path.clone(), message, help);
-            } else if call.target == names.nodes[i] && !call.by_itself {
+            } else if call.target == names.name(i) && !call.by_itself {
                 problems.error("E-CYCLE", call.path.clone(), "a node cannot call itself");
             } else {
                 inside(names, (&call.target, Some(i as NodeId)), &call.path, problems);
@@ -119,21 +119,21 @@ fn references(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problem
 
 /// What is inside a service is used by its steps only.
 fn inside(
-    names: &Names<'_>,
+    names: &Names,
     (target, caller): (&str, Option<NodeId>),
     path: &str,
     problems: &mut Problems,
 ) {
     let host = names.node(target).and_then(|node| names.host(node));
     if let Some(host) = host.filter(|&host| Some(host) != caller) {
-        let host = names.nodes[usize::from(host)];
+        let host = names.name(host);
         let message = format!("`{target}` is inside `{host}`, whose steps alone can use it");
         problems.error("E-REF", path, message);
     }
 }
 
 /// Refuses cycles of calls, with the cycle printed.
-fn cycles(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+fn cycles(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     // 0: not seen, 1: on the path, 2: done. Iterative, as designs may be deep.
     let mut state = vec![0u8; calls.len()];
     for start in 0..calls.len() {
@@ -157,8 +157,8 @@ fn cycles(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
                 1 => {
                     let from = path.iter().position(|p| p.0 == target).unwrap_or(0);
                     let mut ring: Vec<&str> =
-                        path[from..].iter().map(|p| names.nodes[p.0]).collect();
-                    ring.push(names.nodes[target]);
+                        path[from..].iter().map(|p| names.name(p.0)).collect();
+                    ring.push(names.name(target));
                     problems.error(
                         "E-CYCLE",
                         call.path.clone(),
@@ -173,7 +173,7 @@ fn cycles(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
 }
 
 /// Every operation that can arrive at a service has an endpoint there.
-fn endpoints(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+fn endpoints(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     for (i, (name, node)) in names.design.nodes.iter().enumerate() {
         let NodeSpec::Service(service) = node else { continue };
         let known: Vec<&str> = service.endpoints.keys().map(|n| n.0.as_str()).collect();
@@ -205,10 +205,10 @@ fn endpoints(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems
 }
 
 /// What a call asks a store for by the name of a verb is a read all the same.
-fn verbs(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+fn verbs(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     for call in calls.iter().flatten() {
         let Some((operation, None)) = &call.operation else { continue };
-        let target = names.node(&call.target).map(|id| names.specs[usize::from(id)]);
+        let target = names.node(&call.target).map(|id| names.spec(id));
         let other = ["write", "delete", "cas", "increment"].contains(&operation.as_str());
         if other && matches!(target, Some(NodeSpec::Store(_))) {
             let message =
@@ -222,7 +222,7 @@ fn verbs(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
 /// Where somebody asks a node for an operation, and the client if it is one: balancers and dns nodes
 /// only pass it on.
 fn asking<'n>(
-    names: &'n Names<'_>,
+    names: &'n Names,
     calls: &[Vec<Outgoing>],
     node: usize,
     op: u8,
@@ -233,7 +233,7 @@ fn asking<'n>(
         if !seen.insert(node) {
             continue;
         }
-        let here = names.nodes[node];
+        let here = names.name(node);
         for (client, spec) in &names.design.clients {
             let sends = |o: &Effective<'_>| {
                 o.targets().iter().any(|(target, verb)| target.0 == here && *verb == asked.1)
@@ -254,7 +254,7 @@ fn asking<'n>(
         let all = calls.iter().enumerate().flat_map(|(i, calls)| calls.iter().map(move |c| (i, c)));
         for (i, call) in all.filter(|(_, call)| call.target == here) {
             let passes = call.operation.is_none() && names.arriving[i].contains(&op);
-            if passes && matches!(names.specs[i], NodeSpec::LoadBalancer(_) | NodeSpec::Dns(_)) {
+            if passes && matches!(names.spec(i), NodeSpec::LoadBalancer(_) | NodeSpec::Dns(_)) {
                 open.push(i);
             } else if passes || call.operation.as_ref() == Some(asked) {
                 return Some((call.path.clone(), None));
@@ -264,8 +264,8 @@ fn asking<'n>(
     None
 }
 
-fn reachable(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
-    for (i, name) in names.nodes.iter().enumerate() {
+fn reachable(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+    for (i, name) in names.nodes().enumerate() {
         if names.arriving[i].is_empty() && !calls[i].iter().any(|call| call.by_itself) {
             problems.warn(
                 "W-UNUSED",
@@ -279,7 +279,7 @@ fn reachable(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems
 
 /// What nodes need of the requests that reach them: a cache without keys would hold one entry per
 /// request (`semantics.md` 52), and without sessions nothing can be sticky (42).
-fn needs(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+fn needs(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     for (name, client) in &names.design.clients {
         let reached = names.reached_by(client, calls, |_| true);
         let needs_keys = |spec: &NodeSpec| match spec {
@@ -290,7 +290,7 @@ fn needs(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
             NodeSpec::Store(s) if s.is_by_range() => Some("store"),
             _ => None,
         };
-        let of = |&node: &usize| Some((needs_keys(names.specs[node])?, names.nodes[node]));
+        let of = |&node: &usize| Some((needs_keys(names.spec(node))?, names.name(node)));
         if client.keys.is_none()
             && let Some((kind, node)) =
                 names.reached_by(client, calls, |call| !call.keyed).iter().find_map(of)
@@ -304,13 +304,13 @@ fn needs(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
         }
         let sticky = |spec: &NodeSpec| matches!(spec, NodeSpec::LoadBalancer(b) if b.policy == Some(Policy::Sticky));
         let alone = client.users() == 0 && client.session.is_empty();
-        if alone && let Some(node) = reached.iter().find(|&&node| sticky(names.specs[node])) {
+        if alone && let Some(node) = reached.iter().find(|&&node| sticky(names.spec(node))) {
             problems.warn(
                 "W-STICKY",
                 format!("clients.{}", name.0),
                 format!(
                     "each request is a session of its own, so `{}` has nothing to be sticky about",
-                    names.nodes[*node]
+                    names.name(*node)
                 ),
                 "give the client a `session` or `closed(..)` users",
             );
@@ -321,7 +321,7 @@ fn needs(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
 struct ClientCheck<'c> {
     spec: &'c ClientSpec,
     path: String,
-    names: &'c Names<'c>,
+    names: &'c Names,
 }
 
 impl ClientCheck<'_> {
@@ -469,7 +469,7 @@ impl ClientCheck<'_> {
     /// A node that requests go to.
     fn target(&self, target: &Name, path: String, problems: &mut Problems) {
         if self.names.node(&target.0).is_none() {
-            let help = closest(&target.0, self.names.nodes.iter().copied());
+            let help = closest(&target.0, self.names.nodes());
             let message = format!("unknown node `{}`", target.0);
             problems.error_help("E-REF", path, message, help);
         } else {

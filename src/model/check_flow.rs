@@ -27,7 +27,7 @@ const EVENTS_PER_VISIT: f64 = 4.0;
 ///
 /// `calls` are all, `caused` those that visits make.
 pub(super) fn flow(
-    names: &Names<'_>,
+    names: &Names,
     calls: &[Vec<Outgoing>],
     caused: &[Vec<Outgoing>],
     problems: &mut Problems,
@@ -46,7 +46,7 @@ pub(super) fn flow(
 }
 
 /// Nodes so that each comes after all it calls.
-fn callees_first(names: &Names<'_>, calls: &[Vec<Outgoing>]) -> Vec<usize> {
+fn callees_first(names: &Names, calls: &[Vec<Outgoing>]) -> Vec<usize> {
     let mut order = Vec::new();
     let mut seen = vec![false; calls.len()];
     for start in 0..calls.len() {
@@ -66,12 +66,12 @@ fn callees_first(names: &Names<'_>, calls: &[Vec<Outgoing>]) -> Vec<usize> {
     order
 }
 
-fn target(names: &Names<'_>, call: &Outgoing) -> usize {
+fn target(names: &Names, call: &Outgoing) -> usize {
     usize::from(names.node(&call.target).expect("references were checked"))
 }
 
 /// Retries at every layer multiply: one request must not become thousands.
-fn attempts(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize], problems: &mut Problems) {
+fn attempts(names: &Names, calls: &[Vec<Outgoing>], order: &[usize], problems: &mut Problems) {
     // The worst path below each node: attempts, and the first hop of it.
     let mut worst: Vec<(u64, Option<usize>)> = vec![(1, None); calls.len()];
     for &node in order {
@@ -92,9 +92,9 @@ fn attempts(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize], problem
             if total <= MAX_ATTEMPTS {
                 continue;
             }
-            let mut path = vec![name.0.as_str(), names.nodes[at]];
+            let mut path = vec![name.0.as_str(), names.name(at)];
             while let Some(next) = worst[at].1 {
-                path.push(names.nodes[next]);
+                path.push(names.name(next));
                 at = next;
             }
             problems.error_help(
@@ -115,7 +115,7 @@ fn attempts(names: &Names<'_>, calls: &[Vec<Outgoing>], order: &[usize], problem
 /// Visits per second of each node by operation, from the mean rates (closed users and traces are
 /// not counted); of the requests of each client this share.
 fn rates(
-    names: &Names<'_>,
+    names: &Names,
     (all, calls): (&[Vec<Outgoing>], &[Vec<Outgoing>]),
     order: &[usize],
     share: impl Fn(&ClientSpec) -> f64,
@@ -125,7 +125,7 @@ fn rates(
     for call in all.iter().flatten().filter(|call| call.by_itself) {
         let op = call.operation.as_ref().and_then(|op| names.op(op)).expect("operations are known");
         let target = target(names, call);
-        let shards = if call.to_all { names.specs[target].kind().facts().instances } else { 1 };
+        let shards = if call.to_all { names.spec(target).kind().facts().instances } else { 1 };
         rates[target][usize::from(op)] += call.times * shards as f64;
     }
     for client in names.design.clients.values() {
@@ -139,7 +139,7 @@ fn rates(
         }
     }
     for &node in order.iter().rev() {
-        let endpoints: Vec<&str> = match names.specs[node] {
+        let endpoints: Vec<&str> = match names.spec(node) {
             NodeSpec::Service(s) => s.endpoints.keys().map(|n| n.0.as_str()).collect(),
             _ => Vec::new(),
         };
@@ -156,7 +156,7 @@ fn rates(
                     let asked = asked.map_or(op, usize::from);
                     let target = target(names, call);
                     let all =
-                        if call.to_all { names.specs[target].kind().facts().instances } else { 1 };
+                        if call.to_all { names.spec(target).kind().facts().instances } else { 1 };
                     rates[target][asked] += rate * call.times * all as f64;
                 }
             }
@@ -166,9 +166,9 @@ fn rates(
 }
 
 /// The events a run takes.
-fn events(names: &Names<'_>, rates: &[Vec<f64>], problems: &mut Problems) {
+fn events(names: &Names, rates: &[Vec<f64>], problems: &mut Problems) {
     let seconds = names.design.duration as f64 / 1e9;
-    let own: f64 = names.specs.iter().map(|spec| runs(spec)).sum();
+    let own: f64 = names.specs().map(runs).sum();
     let visits = rates.iter().flatten().sum::<f64>() + own;
     let events = visits * seconds * EVENTS_PER_VISIT;
     let most = Limits::default().events as f64;
@@ -184,7 +184,7 @@ fn events(names: &Names<'_>, rates: &[Vec<f64>], problems: &mut Problems) {
             ),
             format!(
                 "simulate a shorter time or a lower rate; most visits are to `{}`",
-                names.nodes[busiest]
+                names.name(busiest)
             ),
         );
     }
@@ -198,11 +198,11 @@ fn runs(spec: &NodeSpec) -> f64 {
 }
 
 /// More work than a node can do: its queue grows without end, or it turns requests away, or they time out.
-fn overload(names: &Names<'_>, rates: &[Vec<f64>], problems: &mut Problems) {
+fn overload(names: &Names, rates: &[Vec<f64>], problems: &mut Problems) {
     for (node, rates) in rates.iter().enumerate() {
-        let kind = names.specs[node].kind();
+        let kind = names.spec(node).kind();
         let facts = kind.facts();
-        let resource = match names.specs[node] {
+        let resource = match names.spec(node) {
             // Several at once may be served faster than one after the other.
             NodeSpec::Service(service) if service.speedup.is_some() => continue,
             NodeSpec::Service(service) if service.cores.is_none() => "workers",
@@ -224,7 +224,7 @@ fn overload(names: &Names<'_>, rates: &[Vec<f64>], problems: &mut Problems) {
         };
         problems.warn(
             "W-OVERLOAD",
-            format!("nodes.{}", names.nodes[node]),
+            format!("nodes.{}", names.name(node)),
             format!("asked for {much} its {resource} can do, retries not counted"),
             "more instances or cores, less work or load, or a way to turn requests away in time",
         );
@@ -232,7 +232,7 @@ fn overload(names: &Names<'_>, rates: &[Vec<f64>], problems: &mut Problems) {
 }
 
 /// Timeouts that end before any reply can come.
-fn impossible(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+fn impossible(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     for (number, (name, client)) in names.design.clients.iter().enumerate() {
         for (operation, spec) in client.operations() {
             let Some((first, verb)) = spec.target() else { continue };
@@ -251,7 +251,7 @@ fn impossible(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problem
         }
     }
     for (node, calls) in calls.iter().enumerate() {
-        let NodeSpec::Service(service) = names.specs[node] else { continue };
+        let NodeSpec::Service(service) = names.spec(node) else { continue };
         for (target, edge) in &service.dependencies {
             // The shortest of all that is asked of it.
             let asked = calls.iter().filter(|c| c.target == target.0);
@@ -265,7 +265,7 @@ fn impossible(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problem
             let least = ops.map(|op| least_answer(names, from, &target.0, op)).reduce(f64::min);
             let Some(least) = least else { continue };
             let path =
-                format!("nodes.{}.service.dependencies.{}.timeout", names.nodes[node], target.0);
+                format!("nodes.{}.service.dependencies.{}.timeout", names.name(node), target.0);
             let limit = edge.timeout.map(|t| t.0);
             too_short(limit, least, (&path, "timeout", &target.0), problems);
         }
@@ -292,7 +292,7 @@ fn too_short(
 }
 
 /// No answer to a call comes sooner (ns); that of a balancer or through a dns node is that of its quickest target.
-fn least_answer(names: &Names<'_>, from: NodeId, target: &str, op: &Op) -> f64 {
+fn least_answer(names: &Names, from: NodeId, target: &str, op: &Op) -> f64 {
     let Some(id) = names.node(target) else { return 0.0 };
     let own = |from: NodeId, name: &Name| {
         let own = |id: NodeId| 2.0 * names.least_hop(from, id) + names.kind(id).visit(op).least;
@@ -301,7 +301,7 @@ fn least_answer(names: &Names<'_>, from: NodeId, target: &str, op: &Op) -> f64 {
     let least = |from: NodeId, to: &[&Name]| {
         to.iter().map(|name| own(from, name)).fold(f64::INFINITY, f64::min)
     };
-    match names.specs[usize::from(id)] {
+    match names.spec(id) {
         NodeSpec::LoadBalancer(balancer) => {
             let to: Vec<&Name> = balancer.to.nodes().iter().map(|t| t.0).collect();
             2.0 * names.least_hop(from, id) + least(id, &to)

@@ -24,7 +24,7 @@ const MAX_ROUNDS: u64 = 1_000_000;
 const MAX_CHANGES: f64 = 1e8;
 
 /// Checks how much of everything there is.
-pub(super) fn sizes(names: &Names<'_>, problems: &mut Problems) {
+pub(super) fn sizes(names: &Names, problems: &mut Problems) {
     let links = &names.design.network.links;
     let zones = |name: &str| names.zones_of(name).map_or(0, |zones| zones.len());
     let pairs = |link: &super::network::LinkSpec| zones(&link.from.0) * zones(&link.to.0);
@@ -44,7 +44,7 @@ pub(super) fn sizes(names: &Names<'_>, problems: &mut Problems) {
         }
     }
     // One that is too many by itself is told at its own line.
-    let instances = (0..names.nodes.len()).map(|i| names.kind(i as u16).facts().instances);
+    let instances = (0..names.nodes().len()).map(|i| names.kind(i as u16).facts().instances);
     let total: u64 = instances.map(|n| n.min(MAX_INSTANCES)).sum();
     if total > MAX_TOTAL {
         problems.error_help(

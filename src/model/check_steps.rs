@@ -60,7 +60,7 @@ pub(super) fn steps(
     list: &[StepSpec],
     path: &str,
     (depth, count): (usize, &mut usize),
-    names: &Names<'_>,
+    names: &Names,
     problems: &mut Problems,
 ) {
     for (i, one) in list.iter().enumerate() {
@@ -80,7 +80,7 @@ pub(super) fn steps(
 }
 
 /// The caches of a read or write.
-fn caching(s: &StepSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+fn caching(s: &StepSpec, path: &str, names: &Names, problems: &mut Problems) {
     let Some((tiers, mode)) = s.caching() else { return };
     let verb = data_verb(s);
     let at = |key: &str| format!("{path}.{verb}.{key}");
@@ -89,7 +89,7 @@ fn caching(s: &StepSpec, path: &str, names: &Names<'_>, problems: &mut Problems)
     }
     for (i, tier) in tiers.0.iter().enumerate() {
         let Some(node) = names.node(&tier.0) else { continue };
-        if !matches!(names.specs[usize::from(node)], NodeSpec::Cache(_)) {
+        if !matches!(names.spec(node), NodeSpec::Cache(_)) {
             let kind = names.kind(node).facts().kind;
             let message = format!("`{}` is a {kind}, not a cache", tier.0);
             problems.error("E-REF", at("cache"), message);
@@ -101,7 +101,7 @@ fn caching(s: &StepSpec, path: &str, names: &Names<'_>, problems: &mut Problems)
     let Some(WriteMode::Through | WriteMode::Behind) = mode else { return };
     let Some((store, ..)) = s.target() else { return };
     let writes_to = |cache: &Name| {
-        let node = names.node(&cache.0).map(|n| names.specs[usize::from(n)]);
+        let node = names.node(&cache.0).map(|n| names.spec(n));
         matches!(node, Some(NodeSpec::Cache(c)) if c.from.as_ref().is_some_and(|f| f.0 == store))
     };
     if s.write.is_none() {
@@ -118,7 +118,7 @@ fn caching(s: &StepSpec, path: &str, names: &Names<'_>, problems: &mut Problems)
 }
 
 /// What a read or write is done for in parallel: `count`, `shards`, `need`.
-fn spread(s: &StepSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+fn spread(s: &StepSpec, path: &str, names: &Names, problems: &mut Problems) {
     let Some((target, _, key, _)) = s.target() else { return };
     let verb = data_verb(s);
     let at = |word: &str| format!("{path}.{verb}.{word}");
@@ -144,7 +144,7 @@ fn spread(s: &StepSpec, path: &str, names: &Names<'_>, problems: &mut Problems) 
                 }
             }
             if let Some(node) = names.node(&target)
-                && !matches!(names.specs[usize::from(node)], NodeSpec::Store(_))
+                && !matches!(names.spec(node), NodeSpec::Store(_))
             {
                 let message = format!("`{target}` is not a store, so it has no shards");
                 problems.error("E-REF", at("shards"), message);
@@ -175,7 +175,7 @@ fn data_verb(s: &StepSpec) -> &'static str {
     }
 }
 
-fn step(s: &StepSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+fn step(s: &StepSpec, path: &str, names: &Names, problems: &mut Problems) {
     macro_rules! verbs {
         ($($verb:ident)*) => { [$((stringify!($verb), s.$verb.is_some())),*, ("do", s.do_.is_some())] };
     }
@@ -256,7 +256,7 @@ pub(super) fn shares(total: f64, path: &str, problems: &mut Problems) {
 }
 
 /// A key space named by a step or operation.
-pub(super) fn key_space(key: &Name, path: &str, names: &Names<'_>, problems: &mut Problems) {
+pub(super) fn key_space(key: &Name, path: &str, names: &Names, problems: &mut Problems) {
     let known = names.key_spaces.iter().map(String::as_str).chain(["instance", "session"]);
     if !known.clone().any(|k| k == key.0) {
         let help = closest(&key.0, known);
@@ -264,7 +264,7 @@ pub(super) fn key_space(key: &Name, path: &str, names: &Names<'_>, problems: &mu
     }
 }
 
-fn when(condition: &Condition, path: &str, names: &Names<'_>, problems: &mut Problems) {
+fn when(condition: &Condition, path: &str, names: &Names, problems: &mut Problems) {
     for c in &condition.0 {
         attribute_known(&c.attribute, path, names, problems);
         if let Literal::Name(name) = &c.value

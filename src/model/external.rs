@@ -75,7 +75,7 @@ impl Kind for ExternalSpec {
         Visit { least: self.latency.min_value(), work: 0.0 }
     }
 
-    fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
         check::formula(&self.latency, &format!("{path}.latency"), names, problems);
         if let Some(size) = &self.reply {
             check::formula(size, &format!("{path}.reply"), names, problems);

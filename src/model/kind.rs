@@ -193,7 +193,7 @@ pub trait Kind {
         Visit::default()
     }
     /// Reports what is wrong with it beyond types and names.
-    fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems);
+    fn check(&self, path: &str, names: &Names, problems: &mut Problems);
     /// Instances that calls without a balancer are spread over.
     fn routed(&self) -> u64 {
         self.facts().instances

@@ -29,7 +29,7 @@ struct Lost {
 
 impl Simulation {
     /// Issued = decided + in flight, per operation, over the whole run; what is in flight is recorded.
-    pub(super) fn check_requests(&mut self, names: &Names<'_>) -> Vec<HangingMeasured> {
+    pub(super) fn check_requests(&mut self, names: &Names) -> Vec<HangingMeasured> {
         let lost = self.lost_calls();
         let now = self.world.now();
         let mut hanging = BTreeMap::new();
@@ -73,8 +73,8 @@ impl Simulation {
             );
         }
         let named = |((from, to, fault), (requests, since)): ((_, _, Option<usize>), _)| {
-            let fault = fault.map(|fault| names.faults[fault].id.0.clone());
-            let (from, to) = (name(names, from), name(names, to));
+            let fault = fault.map(|fault| names.fault(fault).id.0.clone());
+            let (from, to) = (names.entity(from).to_owned(), names.entity(to).to_owned());
             HangingMeasured { from, to, fault, requests, since }
         };
         hanging.into_iter().map(named).collect()
@@ -108,25 +108,13 @@ impl Simulation {
 /// The first fault that was at work on a host, or else on messages, while a request was under way.
 fn fault_met(
     timeline: &Timeline,
-    names: &Names<'_>,
+    names: &Names,
     host: (NodeId, u16),
     (sent, now): (u64, u64),
 ) -> Option<usize> {
     let met = || timeline.faults().filter(|o| o.start <= now && o.end >= sent);
     let on_host = met().filter(|o| o.hosts.contains(&host));
-    let on_messages = met().filter(|o| names.faults[o.fault].effect().path().is_some());
+    let on_messages = met().filter(|o| names.fault(o.fault).effect().path().is_some());
     let first = |o: &&Occurrence| (o.start.max(sent), o.fault);
     on_host.min_by_key(first).or_else(|| on_messages.min_by_key(first)).map(|o| o.fault)
-}
-
-/// A node's name, or that of a client, whose ids follow.
-fn name(names: &Names<'_>, id: NodeId) -> String {
-    let id = usize::from(id);
-    let client = || names.design.clients.keys().nth(id - names.nodes.len());
-    names
-        .nodes
-        .get(id)
-        .map(|name| (*name).to_owned())
-        .or_else(|| client().map(|c| c.0.clone()))
-        .unwrap_or_default()
 }

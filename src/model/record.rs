@@ -234,8 +234,8 @@ impl RequestWindow {
 
 impl Recorder {
     /// The record of a replication that has not begun.
-    pub fn new(names: &Names<'_>, timeline: &Timeline, seed: u64) -> Self {
-        let design = names.design;
+    pub fn new(names: &Names, timeline: &Timeline, seed: u64) -> Self {
+        let design = &names.design;
         let window = window_length(design.duration);
         let mut record = Recorder {
             measured_from: design.warm_up,
@@ -487,8 +487,8 @@ impl Recorder {
 
 /// Every so-manieth request is sampled, so that the samples spread over the run where its rate is
 /// known.
-fn sample_every(names: &Names<'_>) -> u64 {
-    let design = names.design;
+fn sample_every(names: &Names) -> u64 {
+    let design = &names.design;
     let seconds = (design.duration - design.warm_up) as f64 / 1e9;
     let rate: f64 = design
         .clients

@@ -38,7 +38,7 @@ pub enum Route {
 
 impl Route {
     /// How a node's instances are reached; everything was checked before.
-    pub fn new(kind: &dyn Kind, names: &Names<'_>, prepared: &Prepared) -> Self {
+    pub fn new(kind: &dyn Kind, names: &Names, prepared: &Prepared) -> Self {
         match (kind.routed() as u16, kind.facts().reach) {
             (_, Reach::Answer { ttl, resolvers }) => {
                 Self::Answer(Box::new(Resolver::new(ttl, resolvers)))
@@ -78,7 +78,7 @@ fn even_ranges(n: u16, largest: u64) -> Vec<u64> {
 }
 
 /// The largest key of any client.
-fn largest_key(names: &Names<'_>, prepared: &Prepared) -> u64 {
+fn largest_key(names: &Names, prepared: &Prepared) -> u64 {
     let keys = names.design.clients.values().filter_map(|c| c.keys.as_ref());
     let laws = keys.flat_map(|keys| keys.laws());
     let listed = |law: &KeyLaw| prepared.keys.get(&law.to_string())?.iter().max().copied();

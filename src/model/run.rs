@@ -5,77 +5,129 @@
 
 use std::{
     collections::BTreeSet,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use super::{
-    build::Names,
     probe::Measured,
     sim::{Limits, Simulation},
 };
 
+/// How far a replication has come.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Progress {
+    /// Where something is done between two events, from the last one on.
+    stops: BTreeSet<u64>,
+    /// Those of them at which some alert looks.
+    looks: BTreeSet<u64>,
+    /// Whether it has begun.
+    begun: bool,
+    /// Why it ended early.
+    truncated: Option<String>,
+}
+
 impl Simulation {
-    /// Runs to the end, a limit, or until `stop` is set; `names` are those it was built from. Simulated
-    /// milliseconds are added to `progress`.
-    pub fn run(
-        mut self,
-        names: &Names<'_>,
-        limits: Limits,
-        (stop, progress): (&AtomicBool, &AtomicU64),
-    ) -> Measured {
-        let end = self.world.record.end;
-        let warm_up = names.design.warm_up;
-        if warm_up == 0 {
-            self.begin_span();
+    /// Runs to the end, a limit, or until `stop` is set. Simulated milliseconds are added to `progress`.
+    pub fn run(mut self, limits: Limits, (stop, progress): (&AtomicBool, &AtomicU64)) -> Measured {
+        self.begin();
+        let (mut told, end) = (0, self.world.record.end);
+        while self.world.now() < end
+            && let Some(&at) = self.progress.stops.first()
+            && self.advance_to(at, limits, stop)
+        {
+            progress.fetch_add(at / 1_000_000 - told, Ordering::Relaxed);
+            told = at / 1_000_000;
         }
-        self.strike(0, names);
-        for node in &mut self.nodes {
-            node.start(&mut self.world);
+        self.end()
+    }
+
+    /// Whatever is there from the start begins.
+    fn begin(&mut self) {
+        if std::mem::replace(&mut self.progress.begun, true) {
+            return;
         }
-        let window = self.world.record.window;
-        let looks: BTreeSet<u64> = names.design.looks().filter(|&at| at < end).collect();
+        let plan = Arc::clone(&self.plan);
+        let design = &plan.names.design;
+        let (end, window) = (self.world.record.end, self.world.record.window);
+        let looks: BTreeSet<u64> = design.looks().filter(|&at| at < end).collect();
         let mut stops: BTreeSet<u64> = (1..self.windows).map(|w| w * window).collect();
-        stops.extend([warm_up, end]);
+        stops.extend([design.warm_up, end]);
         stops.extend(&self.world.record.phases);
         stops.extend(&looks);
         stops.remove(&0);
-        let mut truncated = None;
-        let mut told = 0;
-        while let Some(at) = stops.pop_first() {
-            truncated = self.run_events(at - 1, limits, stop);
-            if truncated.is_some() {
-                break;
-            }
-            self.world.agenda.advance_to(at);
-            progress.fetch_add(at / 1_000_000 - told, Ordering::Relaxed);
-            told = at / 1_000_000;
-            if at == end {
-                break;
-            }
-            if at == warm_up {
-                self.begin_span();
-            }
-            if at % window == 0 {
-                let snapshot = self.snapshot();
-                self.snapshots.push(snapshot);
-            }
-            if at % window == 0 || at == warm_up {
-                self.world.record.begin_window(at);
-            }
-            if looks.contains(&at) {
-                self.look(at, names);
-            }
-            self.strike(at, names);
-            if std::mem::take(&mut self.timeline.grown) {
-                stops.extend(self.timeline.changes.iter().map(|c| c.at));
+        (self.progress.stops, self.progress.looks) = (stops, looks);
+        if design.warm_up == 0 {
+            self.begin_span();
+        }
+        self.strike(0);
+        for node in &mut self.nodes {
+            node.start(&mut self.world);
+        }
+    }
+
+    /// Has everything happen that is due before `time`, ns, or before the end if that is sooner; `false` when a
+    /// limit ended it earlier or `stop` is set. Steps of any length lead to the same results.
+    pub fn advance_to(&mut self, time: u64, limits: Limits, stop: &AtomicBool) -> bool {
+        self.begin();
+        let time = time.min(self.world.record.end);
+        while self.progress.truncated.is_none()
+            && let Some(&next) = self.progress.stops.first()
+            && self.world.now() < time
+        {
+            let at = next.min(time);
+            self.progress.truncated = self.run_events(at - 1, limits, stop);
+            if self.progress.truncated.is_none() {
+                self.world.agenda.advance_to(at);
+                if at == next {
+                    self.progress.stops.pop_first();
+                    self.stop_at(at);
+                }
             }
         }
-        if truncated.is_some() && self.world.now() < warm_up {
+        self.progress.truncated.is_none()
+    }
+
+    /// What is done between two events: spans, windows, alerts and faults begin or end.
+    fn stop_at(&mut self, at: u64) {
+        let (end, window) = (self.world.record.end, self.world.record.window);
+        let warm_up = self.plan.names.design.warm_up;
+        if at == end {
+            return;
+        }
+        if at == warm_up {
+            self.begin_span();
+        }
+        let ends_window = at.is_multiple_of(window);
+        if ends_window {
+            let snapshot = self.snapshot();
+            self.snapshots.push(snapshot);
+        }
+        if ends_window || at == warm_up {
+            self.world.record.begin_window(at);
+        }
+        if self.progress.looks.contains(&at) {
+            self.look(at);
+        }
+        self.strike(at);
+        if std::mem::take(&mut self.timeline.grown) {
+            let changes = self.timeline.changes.iter().map(|c| c.at);
+            self.progress.stops.extend(changes);
+        }
+    }
+
+    /// What was measured, up to where it has come.
+    pub fn end(mut self) -> Measured {
+        self.begin();
+        if self.world.now() < self.plan.names.design.warm_up {
             // It ended in the warm-up: nothing was measured.
             self.begin_span();
         }
-        let ended_at = if truncated.is_some() { self.world.now() } else { end };
-        self.world.agenda.advance_to(ended_at);
-        self.finish(names, ended_at, truncated)
+        let ended_at = self.world.now();
+        let early = || (ended_at < self.world.record.end).then(|| "ended early".to_owned());
+        let truncated = self.progress.truncated.take().or_else(early);
+        self.finish(ended_at, truncated)
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    build::{Data, Design, Names, Prepared},
+    build::{Data, Design, Names, Plan, Prepared},
     check_design,
     probe::Measured,
     sim::{Limits, Simulation},
@@ -21,8 +21,7 @@ use crate::problem::Problems;
 /// A scenario that was checked and can be simulated.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    design: Design,
-    prepared: Prepared,
+    plan: Arc<Plan>,
     /// Bounds of each replication.
     pub limits: Limits,
     /// Simulated milliseconds of all replications so far, for who watches.
@@ -31,42 +30,48 @@ pub struct Scenario {
 
 impl Scenario {
     /// Checks what a design means; loads nothing.
-    pub fn check(design: &mut Design, problems: &mut Problems) {
+    pub fn check(mut design: Design, problems: &mut Problems) -> Names {
         design.move_in(problems);
-        check_design::design(&Names::new(design), problems);
-        if !problems.any_error() {
-            design.check_versions(problems);
+        let names = Names::new(Arc::new(design));
+        check_design::design(&names, problems);
+        if problems.any_error() {
+            return names;
         }
+        let mut design = names.into_design();
+        design.check_versions(problems);
+        Names::new(Arc::new(design))
     }
 
     /// Checks a design and loads what it needs; `None` when there are errors.
-    pub fn compile(mut design: Design, data: &dyn Data, problems: &mut Problems) -> Option<Self> {
-        Self::check(&mut design, problems);
+    pub fn compile(design: Design, data: &dyn Data, problems: &mut Problems) -> Option<Self> {
+        let names = Self::check(design, problems);
         if problems.any_error() {
             return None;
         }
-        let prepared = Prepared::new(&Names::new(&design), data, problems);
+        let prepared = Prepared::new(&names, data, problems);
+        let plan = Arc::new(Plan { names, prepared });
         let (limits, progress) = (Limits::default(), Arc::default());
-        (!problems.any_error()).then_some(Self { design, prepared, limits, progress })
+        (!problems.any_error()).then_some(Self { plan, limits, progress })
     }
 
-    /// The design it was made of.
-    pub fn design(&self) -> &Design {
-        &self.design
+    /// The names of its design.
+    pub fn names(&self) -> &Names {
+        &self.plan.names
     }
 
     /// Has requests measured operation by operation around the faults of these ids.
     pub fn watch(&mut self, faults: BTreeSet<String>) {
-        self.design.watched = faults;
+        let names = &mut Arc::make_mut(&mut self.plan).names;
+        Arc::make_mut(&mut names.design).watched = faults;
+    }
+
+    /// One replication, at its beginning.
+    pub fn replication(&self, seed: u64) -> Simulation {
+        Simulation::new(Arc::clone(&self.plan), seed)
     }
 
     /// Runs one replication; ends early with what it has when `stop` is set.
     pub fn replicate(&self, seed: u64, stop: &AtomicBool) -> Measured {
-        let names = Names::new(&self.design);
-        Simulation::new(&names, &self.prepared, seed).run(
-            &names,
-            self.limits,
-            (stop, &self.progress),
-        )
+        self.replication(seed).run(self.limits, (stop, &self.progress))
     }
 }

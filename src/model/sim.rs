@@ -5,14 +5,17 @@
 
 use std::{
     collections::BTreeMap,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::{
     alert::monitor::Monitor,
     any_node::AnyNode,
     bounded::{Bounded, held},
-    build::{Assembly, Names, Prepared},
+    build::{Assembly, Names, Plan},
     fault::{hosts::Hosts, timeline::Timeline},
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, IN_ROOM, Slot},
     network::{build::network, disturbed::Disturbance},
@@ -25,6 +28,7 @@ use super::{
     record::{NodeSnapshot, OperationRecord, Recorder, Snapshot},
     resilience::rate_limit::Limiter,
     route::Route,
+    run::Progress,
     world::{Attributes, Tick, World, kind, unpack},
 };
 use crate::{
@@ -58,6 +62,8 @@ impl Default for Limits {
 
 /// A replication that can run.
 pub struct Simulation {
+    pub(super) plan: Arc<Plan>,
+    pub(super) progress: Progress,
     pub(super) nodes: Table<AnyNode>,
     pub(super) world: World,
     pub(super) snapshots: Vec<Snapshot>,
@@ -104,8 +110,9 @@ pub fn window_length(duration: u64) -> u64 {
 
 impl Simulation {
     /// The world of one replication.
-    pub fn new(names: &Names<'_>, prepared: &Prepared, seed: u64) -> Self {
-        let design = names.design;
+    pub fn new(plan: Arc<Plan>, seed: u64) -> Self {
+        let Plan { names, prepared } = plan.as_ref();
+        let design = &names.design;
         let timeline = Timeline::new(names, prepared, seed);
         let mut assembly = Assembly {
             names,
@@ -130,8 +137,8 @@ impl Simulation {
             let built = client.build(i, record.first_row[i], &mut assembly);
             nodes.push(AnyNode::Client(Box::new(built)));
         }
-        let salts = names.nodes.iter().map(|n| hash_str(1, n));
-        let salts: Vec<u64> = salts.chain(names.clients.iter().map(|n| hash_str(2, n))).collect();
+        let salts = names.nodes().map(|n| hash_str(1, n));
+        let salts: Vec<u64> = salts.chain(names.clients().map(|n| hash_str(2, n))).collect();
         let ticks = assembly.ticks.into_iter().map(|(node, index)| Tick {
             armed: 0,
             node,
@@ -166,11 +173,13 @@ impl Simulation {
             monitors,
             routes: names.routes(prepared),
             disturbances: names.disturbances(prepared, seed),
+            progress: Progress::default(),
             events: 0,
             left: 0,
             stuck_at: 0,
             stuck: 0,
             windows: design.duration.div_ceil(window_length(design.duration)),
+            plan,
         }
     }
 
@@ -392,10 +401,11 @@ impl Simulation {
 
     pub(super) fn finish(
         mut self,
-        names: &Names<'_>,
         ended_at: u64,
         truncated: Option<String>,
     ) -> Measured {
+        let plan = Arc::clone(&self.plan);
+        let names = &plan.names;
         let last = self.snapshot();
         self.world.record.end_window();
         if truncated.is_none() {
@@ -493,7 +503,7 @@ impl Simulation {
     fn node_measured(
         &self,
         i: usize,
-        names: &Names<'_>,
+        names: &Names,
         bounds: &[&Snapshot],
         last: &Snapshot,
     ) -> NodeMeasured {
@@ -525,7 +535,7 @@ impl Simulation {
         let things: Vec<Bounded> = counted.into_iter().chain(further).collect();
         NodeMeasured {
             held: held(&things, is_counted, i, (&self.span_snapshot, bounds)),
-            name: names.nodes[i].to_owned(),
+            name: names.name(i).to_owned(),
             uptime: to.uptime.since(from.uptime),
             kind: facts.kind,
             capacity: facts.capacity,
@@ -545,7 +555,7 @@ impl Simulation {
         }
     }
 
-    fn clients_measured(mut self, names: &Names<'_>) -> Vec<ClientMeasured> {
+    fn clients_measured(mut self, names: &Names) -> Vec<ClientMeasured> {
         let record = &self.world.record;
         let first = record.window_at(record.measured_from);
         let span = (first, !record.measured_from.is_multiple_of(record.window));

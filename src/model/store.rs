@@ -206,7 +206,7 @@ impl Kind for StoreSpec {
         Startup { boot: self.boot.as_ref(), warm: None }
     }
 
-    fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
         check::store(self, path, names, problems);
     }
 

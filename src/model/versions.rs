@@ -10,7 +10,10 @@
 //! **Invariant.** Versions differ in what `set` may change, so ids, clients and instances are those of the
 //! file in all of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     build::{Design, Names, Prepared},
@@ -154,7 +157,8 @@ impl Design {
                 Self { nodes, alerts: BTreeMap::new(), faults: Vec::new(), ..self.clone() };
             let mut found = Problems::default();
             design.move_in(&mut found);
-            check_design::design(&Names::new(&design), &mut found);
+            let names = Names::new(Arc::new(design));
+            check_design::design(&names, &mut found);
             for problem in found.into_vec() {
                 if problem.severity != Severity::Error {
                     continue;
@@ -166,7 +170,7 @@ impl Design {
                 let (at, help) = (set.at.clone(), problem.help.unwrap_or_default());
                 problems.error_help(problem.code, at, message, help);
             }
-            version.nodes = design.nodes;
+            version.nodes = names.into_design().nodes;
             if problems.any_error() {
                 return;
             }
@@ -243,10 +247,10 @@ impl Design {
     }
 }
 
-impl<'a> Names<'a> {
+impl Names {
     /// The ways to nodes whose instances take up other keys later, by version.
     pub fn routes(&self, prepared: &Prepared) -> Vec<(NodeId, Vec<Route>)> {
-        let ids = 0..self.nodes.len() as NodeId;
+        let ids = 0..self.nodes().len() as NodeId;
         let versions = ids.map(|id| (id, self.versions(id)));
         let moving = versions.filter(|(_, all)| {
             all.iter().any(|spec| spec.kind().routed() != all[0].kind().routed())
@@ -258,12 +262,12 @@ impl<'a> Names<'a> {
     }
 
     /// What a node is at first and after each change of the design; once, if nothing changes it.
-    pub fn versions(&self, id: NodeId) -> Vec<&'a NodeSpec> {
-        let mut all = vec![self.specs[usize::from(id)]];
+    pub fn versions(&self, id: NodeId) -> Vec<&NodeSpec> {
+        let mut all = vec![self.spec(id)];
         if self.design.versions.is_empty() {
             return all;
         }
-        let name = self.nodes[usize::from(id)];
+        let name = self.name(id);
         let changes = |path: &str| node_and_key(path).is_some_and(|found| found.0 == name);
         let sets = paths_set(&self.design.faults, &self.design.nodes);
         if sets.iter().any(|set| changes(&set.path)) {
@@ -276,7 +280,7 @@ impl<'a> Names<'a> {
 
 impl Simulation {
     /// The nodes are what the design says they are from now on.
-    pub(super) fn change_version(&mut self, names: &Names<'_>) {
+    pub(super) fn change_version(&mut self, names: &Names) {
         let number = |of: &[(u64, u64, usize)]| {
             let mut changes = of.to_vec();
             changes.sort_unstable();
@@ -293,12 +297,12 @@ impl Simulation {
             let version = |inst: u16| {
                 let mut changes = self.planned.clone();
                 let brings = |r: &&Rollout| {
-                    let deploy = names.faults[r.fault].deploy.as_ref();
+                    let deploy = names.fault(r.fault).deploy.as_ref();
                     r.reached.contains_key(&inst) && deploy.is_some_and(|d| !d.set.is_empty())
                 };
                 for rollout in here().filter(brings) {
                     let began = rollout.began.unwrap_or_default();
-                    changes.push((began, u64::MAX, names.number(rollout.fault)));
+                    changes.push((began, u64::MAX, names.order[rollout.fault]));
                 }
                 number(&changes)
             };

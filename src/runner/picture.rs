@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Clients first, then nodes, each in name order; one edge per pair.
-pub(super) fn design(names: &Names<'_>) -> Design {
+pub(super) fn design(names: &Names) -> Design {
     let mut picture = Design::default();
     for (name, client) in &names.design.clients {
         let users = match client.arrivals {
@@ -84,7 +84,7 @@ fn connect(edges: &mut Vec<Edge>, from: &str, to: &str, label: &str) {
 }
 
 /// Where the instances of a node stand, whether its `zones` say so or not.
-fn node_zones(names: &Names<'_>, name: &Name, instances: u64) -> Vec<(String, u64)> {
+fn node_zones(names: &Names, name: &Name, instances: u64) -> Vec<(String, u64)> {
     let Some(node) = names.node(&name.0).filter(|_| !names.zones.is_empty()) else {
         return Vec::new();
     };
@@ -99,12 +99,12 @@ fn node_zones(names: &Names<'_>, name: &Name, instances: u64) -> Vec<(String, u6
 const BESIDE: &str = "beside its caller";
 
 /// The zones a client's requests come from in turn.
-fn origins(names: &Names<'_>, zones: Option<&ZonesSpec>) -> Vec<(String, u64)> {
+fn origins(names: &Names, zones: Option<&ZonesSpec>) -> Vec<(String, u64)> {
     zones.map_or_else(Vec::new, |zones| counted(names, names.origins(Some(zones))))
 }
 
 /// How many of them are in each zone, in zone order.
-fn counted(names: &Names<'_>, zones: Vec<Zone>) -> Vec<(String, u64)> {
+fn counted(names: &Names, zones: Vec<Zone>) -> Vec<(String, u64)> {
     let mut counts: Vec<(String, u64)> = Vec::new();
     for zone in zones {
         let name = zone_name(zone, names);

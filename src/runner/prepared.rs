@@ -14,8 +14,9 @@ use super::{Replicate, RunInfo, picture};
 use crate::{
     model::{
         Scenario,
-        build::{Data, Design, Names},
+        build::{Data, Design},
         probe::Measured,
+        sim::{Limits, Simulation},
     },
     problem::Problems,
     scenario::spec::{ScenarioSpec, WarmUp},
@@ -55,13 +56,13 @@ fn design(spec: &ScenarioSpec) -> Design {
 impl Prepared {
     /// Checks what a scenario means without making anything of it.
     pub fn check(spec: &ScenarioSpec, problems: &mut Problems) {
-        Scenario::check(&mut design(spec), problems);
+        Scenario::check(design(spec), problems);
     }
 
     /// Compiles a scenario; `None` when `problems` has errors.
     pub fn new(spec: &ScenarioSpec, data: &dyn Data, problems: &mut Problems) -> Option<Self> {
         let scenario = Scenario::compile(design(spec), data, problems)?;
-        let design = scenario.design();
+        let design = &scenario.names().design;
         let info = RunInfo {
             scenario: spec.name.0.clone(),
             description: spec.description.clone(),
@@ -69,7 +70,7 @@ impl Prepared {
             duration: design.duration,
             warm_up: design.warm_up,
             replications: super::DEFAULT_REPLICATIONS,
-            design: picture::design(&Names::new(design)),
+            design: picture::design(scenario.names()),
             leaves_out: leaves_out(spec),
             ..RunInfo::default()
         };
@@ -84,6 +85,18 @@ impl Prepared {
     /// Simulated milliseconds so far, over all replications.
     pub fn progress(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.scenario.progress)
+    }
+
+    /// One replication, at its beginning.
+    #[must_use]
+    pub fn replication(&self, seed: u64) -> Simulation {
+        self.scenario.replication(seed)
+    }
+
+    /// Bounds of each replication.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.scenario.limits
     }
 
     /// Stops each replication after so many events.

@@ -4,8 +4,9 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::{Prepared, guarded};
+use super::{Prepared, Replicate, guarded};
 use crate::{
+    model::probe::Measured,
     problem::Problems,
     scenario::{
         load::{Files, Overrides, load},
@@ -36,15 +37,31 @@ impl Files for Text {
     }
 }
 
-/// Runs the scenario of a seed: twice, and once more with a fault that does nothing.
+/// Runs in uneven steps, as somebody does who looks in between.
+struct Stepwise<'p>(&'p Prepared);
+
+impl Replicate for Stepwise<'_> {
+    fn replicate(&self, seed: u64, stop: &AtomicBool) -> Measured {
+        let duration = self.0.info.duration;
+        let mut replication = self.0.replication(seed);
+        let (mut at, mut step) = (0, duration / 100 + 1);
+        while at < duration && replication.advance_to(at, self.0.limits(), stop) {
+            (at, step) = (at + step, step + step / 7);
+        }
+        replication.advance_to(duration, self.0.limits(), stop);
+        replication.end()
+    }
+}
+
+/// Runs the scenario of a seed: twice, the second time in steps, and once more with a fault that does nothing.
 #[must_use]
 pub fn run(seed: u64) -> Swarmed {
     let text = scenario(seed);
-    let first = match once(&text) {
+    let first = match once(&text, false) {
         Ok(first) => first,
         Err(other) => return other,
     };
-    if once(&text) != Ok(first) {
+    if once(&text, true) != Ok(first) {
         return Swarmed::Broken("a second run gave other results".to_owned());
     }
     let nothing = "  - {id: nothing, at: 1s, for: 1s, errors: {node: s0, fraction: 0%}}\n";
@@ -53,7 +70,7 @@ pub fn run(seed: u64) -> Swarmed {
     } else {
         format!("{text}faults:\n{nothing}")
     };
-    match once(&faulty) {
+    match once(&faulty, false) {
         Ok(same) if same.0 == first.0 => Swarmed::Clean(first.1),
         Ok(_) => Swarmed::Broken("a fault that does nothing changed the results".to_owned()),
         Err(other) => other,
@@ -61,7 +78,7 @@ pub fn run(seed: u64) -> Swarmed {
 }
 
 /// Fingerprint and events of a run of one replication.
-fn once(text: &str) -> Result<(u64, u64), Swarmed> {
+fn once(text: &str, in_steps: bool) -> Result<(u64, u64), Swarmed> {
     let files = Text(text.to_owned());
     let refused = |said: String| Swarmed::Refused(said);
     let loaded = load("swarm.yaml", &files, &Overrides::default())
@@ -74,7 +91,8 @@ fn once(text: &str) -> Result<(u64, u64), Swarmed> {
     };
     prepared.limit_events(MAX_EVENTS);
     let seed = loaded.spec.seed.map_or(1, |seed| seed.0);
-    match guarded(&prepared, (0, seed), &prepared.info, &AtomicBool::new(false)) {
+    let world: &dyn Replicate = if in_steps { &Stepwise(&prepared) } else { &prepared };
+    match guarded(world, (0, seed), &prepared.info, &AtomicBool::new(false)) {
         Ok(measured) => {
             let measured = measured.expect("nothing stops it");
             Ok((measured.fingerprint, measured.events))

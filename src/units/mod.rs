@@ -4,6 +4,8 @@
 //! **Invariant.** Numbers are plain decimals; whatever a YAML parser would silently turn into another
 //! number is refused, and what is printed parses to the same value.
 
+use std::borrow::Borrow;
+
 mod decimal;
 pub mod instant;
 mod parse;
@@ -48,6 +50,12 @@ pub struct Number(pub f64);
 /// A name: `[a-z0-9][a-z0-9_-]*`, at most 64 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(pub String);
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
 
 /// Why a text is not a value: a stable code, one sentence, and perhaps advice.
 #[derive(Clone, Debug, PartialEq, Eq)]

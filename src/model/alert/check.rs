@@ -15,7 +15,7 @@ const MAX_ALERTS: usize = 100;
 const MAX_LOOKS: u64 = 1_000_000;
 
 /// Checks all alerts.
-pub fn alerts(names: &Names<'_>, problems: &mut Problems) {
+pub fn alerts(names: &Names, problems: &mut Problems) {
     let all = &names.design.alerts;
     if all.len() > MAX_ALERTS {
         let message = format!("{} alerts; the limit is {MAX_ALERTS}", all.len());
@@ -37,7 +37,7 @@ pub fn alerts(names: &Names<'_>, problems: &mut Problems) {
 pub fn alert_named<'a>(
     name: &Name,
     path: &str,
-    names: &Names<'a>,
+    names: &'a Names,
     problems: &mut Problems,
 ) -> Option<&'a AlertSpec> {
     let all = &names.design.alerts;
@@ -52,7 +52,7 @@ pub fn alert_named<'a>(
 struct Check<'a> {
     spec: &'a AlertSpec,
     path: String,
-    names: &'a Names<'a>,
+    names: &'a Names,
 }
 
 impl Check<'_> {
@@ -100,11 +100,11 @@ impl Check<'_> {
             Source::Clients => {}
             Source::Client(name) => {
                 if !names.design.clients.contains_key(name) {
-                    unknown("client", name, closest(&name.0, names.clients.iter().copied()));
+                    unknown("client", name, closest(&name.0, names.clients()));
                 }
             }
             Source::Node(name) => match names.node(&name.0) {
-                None => unknown("node", name, closest(&name.0, names.nodes.iter().copied())),
+                None => unknown("node", name, closest(&name.0, names.nodes())),
                 Some(node) => {
                     let bounded = names.kind(node).facts().capacity.is_some();
                     if self.spec.when.signal == Signal::Utilisation && !bounded {
@@ -115,8 +115,8 @@ impl Check<'_> {
                 }
             },
             Source::Deploy(name) => {
-                let deploys = |fault: &&&FaultSpec| fault.deploy.is_some();
-                let all = names.faults.iter().filter(deploys).map(|f| f.id.0.as_str());
+                let deploys = |fault: &&FaultSpec| fault.deploy.is_some();
+                let all = names.faults().filter(deploys).map(|f| f.id.0.as_str());
                 if !all.clone().any(|id| id == name.0) {
                     unknown("deployment", name, closest(&name.0, all));
                 }

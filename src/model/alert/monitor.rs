@@ -3,7 +3,7 @@
 //! **Invariant.** A monitor reads sums from the start of the run, as a real one reads counters; it changes nothing
 //! but the faults that wait for it.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use super::{AlertSpec, Signal, Source};
 use crate::{
@@ -81,12 +81,12 @@ impl Design {
 
 impl Monitor {
     /// A monitor for each alert; `first_row` are the rows of the clients.
-    pub fn all(names: &Names<'_>, first_row: &[usize], rows: usize) -> Vec<Self> {
+    pub fn all(names: &Names, first_row: &[usize], rows: usize) -> Vec<Self> {
         let one = |spec: &AlertSpec| {
             let source = match &spec.when.of {
                 Source::Clients => From::Requests(0..rows),
                 Source::Client(name) => {
-                    let at = names.clients.binary_search(&name.0.as_str());
+                    let at = names.client(&name.0);
                     let at = at.expect("the client was checked");
                     From::Requests(first_row[at]..first_row.get(at + 1).copied().unwrap_or(rows))
                 }
@@ -94,7 +94,7 @@ impl Monitor {
                     From::Node(names.node(&name.0).expect("the node was checked"))
                 }
                 Source::Deploy(name) => {
-                    let at = names.faults.iter().position(|fault| fault.id == *name);
+                    let at = names.faults().position(|fault| fault.id == *name);
                     From::Deploy(at.expect("the deployment was checked"))
                 }
             };
@@ -185,7 +185,9 @@ impl Monitor {
 
 impl Simulation {
     /// All alerts whose time it is look; what waits for one that fires comes.
-    pub(in crate::model) fn look(&mut self, now: u64, names: &Names<'_>) {
+    pub(in crate::model) fn look(&mut self, now: u64) {
+        let plan = Arc::clone(&self.plan);
+        let names = &plan.names;
         let mut monitors = std::mem::take(&mut self.monitors);
         for (monitor, (id, spec)) in monitors.iter_mut().zip(&names.design.alerts) {
             if !now.is_multiple_of(monitor.period) {

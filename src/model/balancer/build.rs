@@ -90,7 +90,7 @@ impl Kind for LoadBalancerSpec {
         &["to"]
     }
 
-    fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
         check::balancer(self, path, names, problems);
     }
 

@@ -41,20 +41,20 @@ impl Design {
     }
 }
 
-impl Names<'_> {
+impl Names {
     /// The service a node is inside of.
     pub fn host(&self, node: NodeId) -> Option<NodeId> {
-        let NodeSpec::Cache(CacheSpec { in_: Some(host), .. }) = self.specs[usize::from(node)]
+        let NodeSpec::Cache(CacheSpec { in_: Some(host), .. }) = self.spec(node)
         else {
             return None;
         };
         let service =
-            |&host: &NodeId| matches!(self.specs[usize::from(host)], NodeSpec::Service(_));
+            |&host: &NodeId| matches!(self.spec(host), NodeSpec::Service(_));
         self.node(&host.0).filter(service)
     }
 
     /// The caches inside a service.
     pub fn guests(&self, host: NodeId) -> impl Iterator<Item = NodeId> + '_ {
-        (0..self.nodes.len() as NodeId).filter(move |&node| self.host(node) == Some(host))
+        (0..self.nodes().len() as NodeId).filter(move |&node| self.host(node) == Some(host))
     }
 }

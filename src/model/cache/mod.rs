@@ -236,7 +236,7 @@ impl Kind for CacheSpec {
         Startup { boot: self.boot.as_ref(), warm: None }
     }
 
-    fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
         check::cache(self, path, names, problems);
         prefill::check(self, path, names, problems);
     }

@@ -36,7 +36,7 @@ struct Asked {
     weight: f64,
 }
 
-impl Names<'_> {
+impl Names {
     /// What a cache is asked for, by whom and how often.
     fn asked(&self, cache: &str, sources: &[String]) -> Vec<Asked> {
         // Who reads past it: the service, the node behind it, the key.
@@ -58,7 +58,7 @@ impl Names<'_> {
             let mut laws = Vec::new();
             for &(node, source, key) in readers.iter().chain(&direct) {
                 let law = client.keys.as_ref().and_then(|keys| keys.law(key));
-                let comes = reached.iter().any(|&at| self.nodes[at] == node);
+                let comes = reached.iter().any(|&at| self.name(at) == node);
                 let new = law.map(|law| (source, law)).filter(|new| comes && !laws.contains(new));
                 laws.extend(new);
             }
@@ -253,13 +253,13 @@ pub fn fill(
 /// How large the values of a store are.
 fn value_size(source: &str, assembly: &mut Assembly<'_>) -> Option<Demand> {
     let id = assembly.names.node(source)?;
-    let NodeSpec::Store(store) = assembly.names.specs[usize::from(id)] else { return None };
+    let NodeSpec::Store(store) = assembly.names.spec(id) else { return None };
     let size = store.value_size.as_ref()?;
     Some(assembly.demand(size, &format!("node/{source}/value_size")))
 }
 
 /// Whether a cache can be filled before the run.
-pub fn check(spec: &CacheSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+pub fn check(spec: &CacheSpec, path: &str, names: &Names, problems: &mut Problems) {
     let Some(share) = spec.prefill else { return };
     let at = format!("{path}.prefill");
     if share.0 <= 0.0 || share.0 > 1.0 {
@@ -273,7 +273,7 @@ pub fn check(spec: &CacheSpec, path: &str, names: &Names<'_>, problems: &mut Pro
         return problems.error("E-CONFLICT", at, message);
     }
     for source in &sources {
-        let store = names.node(source).map(|id| names.specs[usize::from(id)]);
+        let store = names.node(source).map(|id| names.spec(id));
         if let Some(NodeSpec::Store(store)) = store
             && store.value_size.as_ref().is_some_and(|size| size.attributes().next().is_some())
         {

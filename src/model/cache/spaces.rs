@@ -88,7 +88,7 @@ fn cached(steps: &[StepSpec], found: &mut dyn FnMut(&str, &str)) {
     }
 }
 
-impl Names<'_> {
+impl Names {
     /// What a cache is asked for about a key of a node behind it.
     pub fn about(&self, cache: &str, store: &str, verb: Verb) -> Op {
         let sources = self.sources.get(cache);
@@ -104,7 +104,7 @@ impl Names<'_> {
     pub fn further_operations(&self) -> Vec<Op> {
         let most = self.sources.values().map(Vec::len).max().unwrap_or(0);
         let further = |n| ASIDE.map(|verb| (named(verb, n), Some(verb)));
-        let fail = self.specs.iter().any(|spec| match spec {
+        let fail = self.specs().any(|spec| match spec {
             NodeSpec::Cache(cache) => cache.coalesce == Some(true) || cache.early.is_some(),
             _ => false,
         });

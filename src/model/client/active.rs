@@ -68,7 +68,7 @@ impl ActiveSpec {
         &self,
         client: &str,
         timeline: &Timeline,
-        names: &Names<'_>,
+        names: &Names,
         seed: u64,
     ) -> Windows {
         let end = names.design.duration;
@@ -114,9 +114,13 @@ impl ActiveSpec {
     }
 
     /// Share of the run in which it sends, about: what is known before faults are drawn.
-    pub fn expected_share(&self, faults: &[&FaultSpec], duration: u64) -> f64 {
+    pub fn expected_share<'f>(
+        &self,
+        faults: impl Iterator<Item = &'f FaultSpec>,
+        duration: u64,
+    ) -> f64 {
         let span = duration as f64;
-        let each = faults.iter().map(|fault| {
+        let each = faults.map(|fault| {
             let mean = |law: &Option<crate::engine::law::DurationLaw>| {
                 law.as_ref().and_then(crate::engine::law::Law::mean)
             };
@@ -134,15 +138,15 @@ impl ActiveSpec {
         &self,
         client: &ClientSpec,
         path: &str,
-        names: &Names<'_>,
+        names: &Names,
         problems: &mut Problems,
     ) {
         let at = |key: &str| format!("{path}.active.{key}");
-        if names.faults.is_empty() {
+        if names.order.is_empty() {
             let help = "leave `active` out: without faults there is nothing to send around";
             problems.error_help("E-CONFLICT", format!("{path}.active"), "no faults here", help);
         }
-        if names.faults.iter().any(|fault| fault.after.is_some()) {
+        if names.faults().any(|fault| fault.after.is_some()) {
             let message = "when a fault comes `after` an alert is not known beforehand";
             problems.error("E-CONFLICT", format!("{path}.active"), message);
         }

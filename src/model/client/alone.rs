@@ -21,8 +21,8 @@ use crate::{
 };
 
 /// Whether the requests of a client, whose edges are all plain, need no frame of their own.
-pub fn are_alone(spec: &ClientSpec, names: &Names<'_>) -> bool {
-    let design = names.design;
+pub fn are_alone(spec: &ClientSpec, names: &Names) -> bool {
+    let design = &names.design;
     let lossy = design.network.links.iter().any(|l| l.loss.is_some_and(|f| f.0 > 0.0));
     let direct = spec.operations().iter().all(|(_, operation)| {
         let (target, _) = operation.target().expect("targets were checked");

@@ -195,8 +195,8 @@ impl ClientSpec {
     }
 
     /// Share of the run in which it sends, about.
-    pub fn active_share(&self, names: &Names<'_>) -> f64 {
-        let share = |a: ActiveSpec| a.expected_share(&names.faults, names.design.duration);
+    pub fn active_share(&self, names: &Names) -> f64 {
+        let share = |a: ActiveSpec| a.expected_share(names.faults(), names.design.duration);
         self.active.map_or(1.0, share)
     }
 
@@ -209,7 +209,7 @@ impl ClientSpec {
     /// Builds the client; everything was checked before.
     pub fn build(&self, index: usize, first_row: usize, assembly: &mut Assembly<'_>) -> Client {
         let names = assembly.names;
-        let name = names.clients[index];
+        let name = names.client_name(index);
         let path = format!("client/{name}");
         let operations = self.operations();
         let built = self.build_operations(&path, assembly);
@@ -347,7 +347,7 @@ impl ClientSpec {
     /// Columns of the attributes' rows this client fills.
     fn values(&self, index: usize, assembly: &Assembly<'_>) -> Vec<(u16, ValueSource)> {
         let names = assembly.names;
-        let client = names.clients[index];
+        let client = names.client_name(index);
         let path = &format!("client/{client}");
         let mut values = Vec::new();
         for (name, spec) in &self.attributes {

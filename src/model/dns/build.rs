@@ -56,7 +56,7 @@ impl Kind for DnsSpec {
         calls
     }
 
-    fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
         let at = |key: &str| format!("{path}.{key}");
         check::zones(self.zones.as_ref(), &at("zones"), names, problems);
         check::targets(&self.to, path, names, problems);

@@ -24,7 +24,7 @@ use crate::{
 const MAX_FAULTS: usize = 1000;
 
 /// Checks all faults.
-pub fn faults(names: &Names<'_>, problems: &mut Problems) {
+pub fn faults(names: &Names, problems: &mut Problems) {
     let list = &names.design.faults;
     if list.len() > MAX_FAULTS {
         let message = format!("{} faults; the limit is {MAX_FAULTS}", list.len());
@@ -44,7 +44,7 @@ pub fn faults(names: &Names<'_>, problems: &mut Problems) {
 struct Check<'a> {
     spec: &'a FaultSpec,
     path: String,
-    names: &'a Names<'a>,
+    names: &'a Names,
 }
 
 impl Check<'_> {
@@ -327,13 +327,13 @@ impl Check<'_> {
         }
         let name = t.node.as_ref().expect("one is named");
         let Some(node) = self.names.node(&name.0) else {
-            let help = closest(&name.0, self.names.nodes.iter().copied());
+            let help = closest(&name.0, self.names.nodes());
             let message = format!("unknown node `{}`", name.0);
             return problems.error_help("E-REF", format!("{at}.node"), message, help);
         };
-        let spec = self.names.specs[usize::from(node)];
+        let spec = self.names.spec(node);
         let kind = spec.kind().facts().kind;
-        if let Some(host) = self.names.host(node).map(|host| self.names.nodes[usize::from(host)])
+        if let Some(host) = self.names.host(node).map(|host| self.names.name(host))
             && !matches!(effect, Effect::ClearCache(_) | Effect::Errors(_))
         {
             let message = format!("`{}` is inside `{host}` and shares its fate", name.0);
@@ -420,7 +420,7 @@ impl Check<'_> {
         }
         let inside = self.names.zones_of(&place.0).unwrap_or_default();
         let stands = |node: u16| self.names.places(node).iter().any(|zone| inside.contains(zone));
-        if !(0..self.names.nodes.len() as u16).any(stands) {
+        if !(0..self.names.nodes().len() as u16).any(stands) {
             let message = format!("nothing stands in `{}`", place.0);
             problems.error_help("E-FAULT-TARGET", format!("{at}.{key}"), message, "see `zones`");
         }
@@ -469,12 +469,12 @@ impl Check<'_> {
         }
         for name in sides.iter().flatten() {
             let known = self.names.node(&name.0).is_some()
-                || self.names.clients.binary_search(&name.0.as_str()).is_ok()
+                || self.names.client(&name.0).is_some()
                 || self.names.zones_of(&name.0).is_some();
             if !known {
                 let names = self.names;
                 let places = names.zones.keys().chain(names.regions.keys()).map(String::as_str);
-                let all = names.nodes.iter().chain(&names.clients).copied().chain(places);
+                let all = names.nodes().chain(names.clients()).chain(places);
                 let message = format!("no node, client, zone or region `{}`", name.0);
                 problems.error_help("E-REF", at, message, closest(&name.0, all));
             }
@@ -523,7 +523,7 @@ impl Check<'_> {
             problems.error("E-RANGE", format!("{at}.factor"), "must be in 0..=1000");
         }
         let Some(spec) = self.names.design.clients.get(client) else {
-            let help = closest(&client.0, self.names.clients.iter().copied());
+            let help = closest(&client.0, self.names.clients());
             let message = format!("unknown client `{}`", client.0);
             return problems.error_help("E-REF", format!("{at}.client"), message, help);
         };

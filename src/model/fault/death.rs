@@ -54,13 +54,13 @@ pub struct Rebirth {
 }
 
 /// The nodes whose processes can die of themselves.
-pub fn mortals(names: &Names<'_>, tables: &dyn Tables, seed: u64) -> BTreeMap<NodeId, Rebirth> {
-    let ids = 0..names.nodes.len() as NodeId;
+pub fn mortals(names: &Names, tables: &dyn Tables, seed: u64) -> BTreeMap<NodeId, Rebirth> {
+    let ids = 0..names.nodes().len() as NodeId;
     let mortal = ids.filter(|&id| names.versions(id).iter().any(|spec| spec.kind().is_mortal()));
     let rebirth = |id: NodeId| {
         let Startup { boot, warm } = names.kind(id).startup();
         let boot = boot.map(|law| law.compile(tables).expect("the law was checked"));
-        let stream = Stream::new(seed, &format!("node/{}", names.nodes[usize::from(id)]), "boot");
+        let stream = Stream::new(seed, &format!("node/{}", names.name(id)), "boot");
         (id, Rebirth { boot, warm, stream, guests: names.guests(id).collect() })
     };
     mortal.map(rebirth).collect()

@@ -174,7 +174,7 @@ impl DeploySpec {
     }
 
     /// Reports what is wrong with it.
-    pub fn check(&self, at: &str, names: &Names<'_>, problems: &mut Problems) {
+    pub fn check(&self, at: &str, names: &Names, problems: &mut Problems) {
         let to = |key: &str| format!("{at}.{key}");
         if let Some(name) = &self.rollback {
             alert_named(name, &to("rollback"), names, problems);
@@ -200,12 +200,12 @@ impl DeploySpec {
             }
         }
         let Some(node) = names.node(&self.node.0) else {
-            let help = closest(&self.node.0, names.nodes.iter().copied());
+            let help = closest(&self.node.0, names.nodes());
             let message = format!("unknown node `{}`", self.node.0);
             return problems.error_help("E-REF", to("node"), message, help);
         };
         let kind = names.kind(node);
-        if !Self::fits(names.specs[usize::from(node)]) || names.host(node).is_some() {
+        if !Self::fits(names.spec(node)) || names.host(node).is_some() {
             let message = format!("`{}` has no instances that could be restarted", self.node.0);
             let help =
                 "a service, store or cache has; what is inside another is deployed with that";
@@ -257,8 +257,8 @@ pub struct Rollout {
 
 impl Rollout {
     /// Draws a deployment.
-    pub fn new(fault: usize, names: &Names<'_>, tables: &dyn Tables, seed: u64) -> Option<Self> {
-        let spec = names.faults[fault];
+    pub fn new(fault: usize, names: &Names, tables: &dyn Tables, seed: u64) -> Option<Self> {
+        let spec = names.fault(fault);
         let deploy = spec.deploy.as_ref()?;
         let node = names.node(&deploy.node.0).expect("the node was checked");
         let kind = names.kind(node);
@@ -366,9 +366,9 @@ impl Timeline {
     }
 
     /// Whether what a fault brought stays when it is over: a new version that was not taken back.
-    pub(super) fn remains(&self, fault: usize, names: &Names<'_>) -> bool {
+    pub(super) fn remains(&self, fault: usize, names: &Names) -> bool {
         let brings = |deploy: &DeploySpec| !deploy.set.is_empty();
-        let brings = names.faults[fault].deploy.as_ref().is_some_and(brings);
+        let brings = names.fault(fault).deploy.as_ref().is_some_and(brings);
         let mut rollouts = self.rollouts.iter();
         brings && rollouts.any(|r| r.fault == fault && r.began.is_some() && !r.back)
     }
@@ -450,10 +450,10 @@ impl Timeline {
 
 impl Simulation {
     /// Deployments that go back when this alert fires do so.
-    pub(super) fn roll_back(&mut self, alert: &Name, now: u64, names: &Names<'_>) {
+    pub(super) fn roll_back(&mut self, alert: &Name, now: u64, names: &Names) {
         for number in 0..self.timeline.rollouts.len() {
             let rollout = &self.timeline.rollouts[number];
-            let deploy = names.faults[rollout.fault].deploy.as_ref();
+            let deploy = names.fault(rollout.fault).deploy.as_ref();
             let asks = deploy.is_some_and(|deploy| deploy.rollback.as_ref() == Some(alert));
             if asks && rollout.began.is_some() && !rollout.back {
                 self.timeline.take_back(number, now, names.design.duration);
@@ -467,7 +467,7 @@ impl Simulation {
         &mut self,
         (fault, step): (usize, Option<Aftermath>),
         inst: Option<u16>,
-        names: &Names<'_>,
+        names: &Names,
     ) -> bool {
         let now = self.world.agenda.now();
         let number = self.timeline.rollouts.iter().position(|r| r.fault == fault);

@@ -86,20 +86,20 @@ pub enum Harm {
 
 impl Hosts {
     /// All instances of a design, all well.
-    pub fn new(names: &Names<'_>, tables: &dyn Tables, seed: u64) -> Self {
+    pub fn new(names: &Names, tables: &dyn Tables, seed: u64) -> Self {
         let mortals = mortals(names, tables, seed);
-        let all_well = names.faults.is_empty() && mortals.is_empty();
-        let nodes = if all_well { &[] } else { names.specs.as_slice() };
-        let instances = |spec: &&NodeSpec| spec.kind().facts().instances as usize;
-        let spare = |spec: &&NodeSpec| {
+        let all_well = names.order.is_empty() && mortals.is_empty();
+        let nodes = names.specs().take(if all_well { 0 } else { usize::MAX });
+        let instances = |spec: &NodeSpec| spec.kind().facts().instances as usize;
+        let spare = |spec: &NodeSpec| {
             let facts = spec.kind().facts();
             facts.instances - facts.need.min(facts.instances)
         };
         Self {
             disturbed: false,
             paused: false,
-            nodes: nodes.iter().map(|spec| vec![State::default(); instances(spec)]).collect(),
-            uptimes: nodes.iter().map(|spec| Uptime::new(spare(spec))).collect(),
+            nodes: nodes.clone().map(|spec| vec![State::default(); instances(spec)]).collect(),
+            uptimes: nodes.map(|spec| Uptime::new(spare(spec))).collect(),
             uptime: Uptime::new(0),
             errors: Stream::new(seed, "faults", "errors"),
             mortals,

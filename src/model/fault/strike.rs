@@ -3,7 +3,7 @@
 //! **Invariant.** A change is applied when nothing is due before it and nothing of its own instant has
 //! happened yet.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Effect,
@@ -20,24 +20,25 @@ use crate::model::{
 
 impl Simulation {
     /// What begins or ends now does so.
-    pub(in crate::model) fn strike(&mut self, now: u64, names: &Names<'_>) {
+    pub(in crate::model) fn strike(&mut self, now: u64) {
+        let plan = Arc::clone(&self.plan);
         let mut planned = false;
         while let Some(&change) = self.timeline.changes.first()
             && change.at == now
         {
             self.timeline.changes.pop_first();
-            planned |= self.change(change, names);
+            planned |= self.change(change, &plan.names);
         }
         if planned {
-            self.change_version(names);
+            self.change_version(&plan.names);
         }
     }
 
     /// A fault begins or ends; whether the design has changed.
-    fn change(&mut self, Change { begins, occurrence, .. }: Change, names: &Names<'_>) -> bool {
+    fn change(&mut self, Change { begins, occurrence, .. }: Change, names: &Names) -> bool {
         let Occurrence { fault, hosts, aftermath, start, end, strength, .. } =
             &self.timeline.occurrences[occurrence];
-        let spec = names.faults[*fault];
+        let spec = names.fault(*fault);
         let harm = match spec.effect() {
             Effect::Crash(_) if let Some(aftermath) = aftermath => match aftermath {
                 Aftermath::Boot => Harm::Down { silent: false },
@@ -69,7 +70,7 @@ impl Simulation {
             }
             Effect::Load(_) => return false, // Part of the client's rate.
             Effect::Set(_) => {
-                let change = (*start, *end, names.number(*fault));
+                let change = (*start, *end, names.order[*fault]);
                 self.planned.retain(|other| *other != change);
                 self.planned.extend(begins.then_some(change));
                 return true;
@@ -125,20 +126,20 @@ impl Simulation {
     /// Requests before, during and after each fault.
     pub(in crate::model) fn faults_measured(
         &self,
-        names: &Names<'_>,
+        names: &Names,
         ended_at: u64,
     ) -> Vec<FaultMeasured> {
         let record = &self.world.record;
         let ends = record.phases.iter().skip(1).copied().chain([ended_at]);
         let phases: Vec<(u64, u64)> = record.phases.iter().copied().zip(ends).collect();
         let one = |fault: usize| {
-            let id = &names.faults[fault].id.0;
+            let id = &names.fault(fault).id.0;
             let sides = self.timeline.sides(fault, (record.measured_from, ended_at));
             let mut measured = FaultMeasured {
                 id: id.clone(),
-                title: names.faults[fault].title.clone(),
-                effect: names.faults[fault].effect().name(),
-                target: names.faults[fault].effect().what(),
+                title: names.fault(fault).title.clone(),
+                effect: names.fault(fault).effect().name(),
+                target: names.fault(fault).effect().what(),
                 nodes: self.timeline.nodes(fault, names),
                 until: sides.afters.last().map_or(ended_at, |s| s.1),
                 steady: sides.afters.last().map_or(ended_at, |s| s.1.min(names.next_load(s.0))),
@@ -171,11 +172,11 @@ impl Simulation {
             }
             measured
         };
-        (0..names.faults.len()).map(one).collect()
+        (0..names.order.len()).map(one).collect()
     }
 }
 
-impl Names<'_> {
+impl Names {
     /// When the load next changes after an instant, beyond what recurs.
     fn next_load(&self, after: u64) -> u64 {
         let loads = self.design.clients.values().filter_map(|client| client.load.as_ref());
@@ -217,10 +218,10 @@ impl Sides {
 
 impl Timeline {
     /// The nodes whose instances a fault hits, by name.
-    fn nodes(&self, fault: usize, names: &Names<'_>) -> Vec<String> {
+    fn nodes(&self, fault: usize, names: &Names) -> Vec<String> {
         let hosts = self.faults().filter(|o| o.fault == fault).flat_map(|o| &o.hosts);
         let nodes: BTreeSet<usize> = hosts.map(|host| usize::from(host.0)).collect();
-        nodes.into_iter().map(|node| names.nodes[node].to_owned()).collect()
+        nodes.into_iter().map(|node| names.name(node).to_owned()).collect()
     }
 
     fn sides(&self, fault: usize, (measured_from, ended_at): (u64, u64)) -> Sides {
@@ -248,7 +249,7 @@ impl Timeline {
     }
 
     /// Has a recorder count requests by what is at work when they are sent; again when more is to come.
-    pub fn count_by_phase(&self, names: &Names<'_>, record: &mut Recorder) {
+    pub fn count_by_phase(&self, names: &Names, record: &mut Recorder) {
         let windows = record.active.iter().flat_map(|(_, w)| w.bounds(record.measured_from));
         let windows: Vec<u64> = windows.collect();
         if self.changes.is_empty() && self.waiting.is_empty() && windows.is_empty() {
@@ -270,7 +271,7 @@ impl Timeline {
         }
         record.sides = vec![Vec::new(); record.phases.len()];
         for (place, id) in names.design.watched.iter().enumerate() {
-            let Some(fault) = names.faults.iter().position(|f| f.id.0 == *id) else { continue };
+            let Some(fault) = names.faults().position(|f| f.id.0 == *id) else { continue };
             let sides = self.sides(fault, (record.measured_from, record.end));
             // Whether it will come nobody knows yet.
             let waits = self.waiting.iter().any(|o| o.fault == fault);

@@ -107,10 +107,10 @@ pub struct Timeline {
 
 impl Timeline {
     /// Draws the faults of one replication.
-    pub fn new(names: &Names<'_>, tables: &dyn Tables, seed: u64) -> Self {
+    pub fn new(names: &Names, tables: &dyn Tables, seed: u64) -> Self {
         let (mut occurrences, mut waiting) = (Vec::new(), Vec::new());
         let mut rollouts = Vec::new();
-        for (fault, spec) in names.faults.iter().enumerate() {
+        for (fault, spec) in names.faults().enumerate() {
             let stream = |purpose| Stream::new(seed, &format!("fault/{}", spec.id.0), purpose);
             let happens = spec.probability.is_none_or(|p| stream("happens").draw(0).unit() < p.0);
             if !happens {
@@ -185,10 +185,10 @@ impl Timeline {
 
     /// What is told of a pool's instances a while after they went down and came back: (when, index,
     /// up), by time.
-    pub fn news(&self, pool: &[Host], delay: u64, names: &Names<'_>) -> Vec<(u64, usize, bool)> {
+    pub fn news(&self, pool: &[Host], delay: u64, names: &Names) -> Vec<(u64, usize, bool)> {
         let crash = |o: &&Occurrence| {
             let warm = matches!(o.aftermath, Some(Aftermath::Warm(_)));
-            matches!(names.faults[o.fault].effect(), Effect::Crash(_)) && !warm
+            matches!(names.fault(o.fault).effect(), Effect::Crash(_)) && !warm
         };
         let mut all = Vec::new();
         for (index, host) in pool.iter().enumerate() {
@@ -206,9 +206,9 @@ impl Timeline {
 
 /// Occurrences in the parts in which they come and go: instances that recover one by one, steps in which
 /// a fault grows.
-fn shaped(all: Vec<Occurrence>, names: &Names<'_>, seed: u64) -> Vec<Occurrence> {
+fn shaped(all: Vec<Occurrence>, names: &Names, seed: u64) -> Vec<Occurrence> {
     let parts = |o: Occurrence| {
-        let spec = names.faults[o.fault];
+        let spec = names.fault(o.fault);
         let apart = match spec.stagger {
             Some(stagger) => staggered(&o, stagger.0, &spec.id.0, seed),
             None => vec![o],
@@ -263,11 +263,11 @@ fn shuffle<T>(all: &mut [T], count: usize, stream: Stream) {
 /// How the hosts of a crash start again.
 fn aftermaths(
     o: &Occurrence,
-    names: &Names<'_>,
+    names: &Names,
     tables: &dyn Tables,
     seed: u64,
 ) -> Vec<Occurrence> {
-    let spec = names.faults[o.fault];
+    let spec = names.fault(o.fault);
     if !matches!(spec.effect(), Effect::Crash(_)) || o.end == u64::MAX {
         return Vec::new();
     }
@@ -282,7 +282,7 @@ fn aftermaths(
             all.push(Occurrence { aftermath: Some(aftermath), ..after });
         };
         if let Some(law) = startup.boot {
-            let entity = format!("node/{}/{inst}", names.nodes[usize::from(node)]);
+            let entity = format!("node/{}/{inst}", names.name(node));
             let stream = Stream::new(seed, &entity, &format!("boot/{}", spec.id.0));
             let sampler = law.compile(tables).expect("the law was checked");
             next(to_nanos(sampler.sample(&mut stream.draw(o.start))), Aftermath::Boot);
@@ -380,11 +380,11 @@ impl Again<'_> {
     }
 }
 
-impl Names<'_> {
+impl Names {
     /// What is inside an instance shares its fate.
     fn with_guests(&self, occurrences: &mut [Occurrence]) {
         for o in occurrences {
-            if matches!(self.faults[o.fault].effect(), Effect::Errors(_) | Effect::Deploy(_)) {
+            if matches!(self.fault(o.fault).effect(), Effect::Errors(_) | Effect::Deploy(_)) {
                 continue;
             }
             let guests = o
@@ -399,7 +399,7 @@ impl Names<'_> {
     fn hosts_hit(&self, target: &TargetSpec, which: Stream) -> Vec<Host> {
         let zones = target.zone.as_ref().or(target.region.as_ref());
         if let Some(zones) = zones.and_then(|name| self.zones_of(&name.0)) {
-            return (0..self.nodes.len() as NodeId)
+            return (0..self.nodes().len() as NodeId)
                 .filter(|&node| self.host(node).is_none())
                 .flat_map(|node| {
                     let stands = self.places(node);
@@ -446,9 +446,9 @@ pub struct Surge {
 }
 
 /// `load` faults of a client.
-pub fn surges(timeline: &Timeline, names: &Names<'_>, client: &str) -> Vec<Surge> {
+pub fn surges(timeline: &Timeline, names: &Names, client: &str) -> Vec<Surge> {
     let of = |o: &Occurrence| {
-        let spec = names.faults[o.fault];
+        let spec = names.fault(o.fault);
         let Effect::Load(surge) = spec.effect() else { return None };
         let over = spec.over.map_or(0, |over| over.0);
         let Occurrence { start, end, .. } = *o;

@@ -25,10 +25,10 @@ enum Silence<'a> {
 }
 
 /// Warns of clients, services and background work that would wait for ever.
-pub fn timeless_calls(names: &Names<'_>, calls: &[Vec<Outgoing>], problems: &mut Problems) {
+pub fn timeless_calls(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     let lossy = |link: &&LinkSpec| link.loss.is_some_and(|f| f.0 > 0.0);
     let links = names.design.network.links.iter().filter(lossy).map(Silence::Link);
-    let faults = names.faults.iter().filter(|f| f.is_silent()).map(|f| Silence::Fault(f));
+    let faults = names.faults().filter(|f| f.is_silent()).map(Silence::Fault);
     let silences: Vec<Silence<'_>> = links.chain(faults).collect();
     let Some(first) = silences.first() else { return };
     for (name, spec) in &names.design.nodes {
@@ -85,9 +85,9 @@ impl Silence<'_> {
         caller: NodeId,
         callee: NodeId,
         calls: &[Vec<Outgoing>],
-        names: &Names<'_>,
+        names: &Names,
     ) -> bool {
-        let waits = |node: NodeId| match names.specs[usize::from(node)] {
+        let waits = |node: NodeId| match names.spec(node) {
             NodeSpec::LoadBalancer(balancer) => {
                 balancer.timeout.is_none() && balancer.on_down != Some(OnDown::Reset)
             }
@@ -110,7 +110,7 @@ impl Silence<'_> {
         false
     }
 
-    fn is_between(&self, caller: NodeId, callee: NodeId, names: &Names<'_>) -> bool {
+    fn is_between(&self, caller: NodeId, callee: NodeId, names: &Names) -> bool {
         let ends = |id: NodeId| names.stands_in(id).into_iter().map(move |zone| (id, zone));
         let joins = |holds: &dyn Fn(End, End) -> bool| {
             ends(caller).any(|a| ends(callee).any(|b| holds(a, b) || holds(b, a)))

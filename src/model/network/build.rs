@@ -31,7 +31,7 @@ impl NetworkSpec {
     }
 }
 
-impl Names<'_> {
+impl Names {
     /// The zones a zone or region name stands for.
     pub fn zones_of(&self, name: &str) -> Option<Vec<Zone>> {
         if name == "internet" {
@@ -47,19 +47,19 @@ impl Names<'_> {
 
     /// The entity of a name: a node or a client.
     pub fn entity_of(&self, name: &str) -> Option<NodeId> {
-        let client = || self.clients.binary_search(&name).ok().map(|i| self.client_id(i));
+        let client = || self.client(name).map(|i| self.client_id(i));
         self.node(name).or_else(client)
     }
 
-    /// Name of a node or client.
+    /// Name of a node or client; empty for what is neither.
     pub fn entity(&self, id: NodeId) -> &str {
         let id = usize::from(id);
-        self.nodes.get(id).unwrap_or_else(|| &self.clients[id - self.nodes.len()])
+        self.nodes().chain(self.clients()).nth(id).unwrap_or_default()
     }
 
     /// The zones a node or client stands in.
     pub fn stands_in(&self, id: NodeId) -> Vec<Zone> {
-        let mut zones = match usize::from(id).checked_sub(self.nodes.len()) {
+        let mut zones = match usize::from(id).checked_sub(self.nodes().len()) {
             None => self.places(id),
             Some(client) => {
                 let mut clients = self.design.clients.values();
@@ -78,7 +78,7 @@ impl Names<'_> {
             return of(id).collect();
         }
         let zones = self.zones_of(name).unwrap_or_default();
-        let all = 0..(self.nodes.len() + self.clients.len()) as NodeId;
+        let all = 0..(self.nodes().len() + self.clients().len()) as NodeId;
         all.flat_map(of).filter(|end| zones.contains(&end.1)).collect()
     }
 
@@ -179,7 +179,7 @@ impl Names<'_> {
     /// No message from one node or client to another takes less, ns.
     pub fn least_hop(&self, from: NodeId, to: NodeId) -> f64 {
         let inside = |one: NodeId, other: NodeId| {
-            usize::from(one) < self.nodes.len() && self.host(one) == Some(other)
+            usize::from(one) < self.nodes().len() && self.host(one) == Some(other)
         };
         if inside(from, to) || inside(to, from) {
             return 0.0;
@@ -231,11 +231,11 @@ pub fn network(assembly: &mut Assembly<'_>) -> Network {
         probes: 0,
         special: false,
     };
-    for id in 0..names.nodes.len() {
+    for id in 0..names.nodes().len() {
         net.place(&names.places(id as u16));
         net.hosts.push(names.host(id as u16));
     }
-    net.hosts.resize(net.hosts.len() + names.clients.len(), None);
+    net.hosts.resize(net.hosts.len() + names.clients().len(), None);
     for client in names.design.clients.values() {
         net.place(&names.origins(client.zones()));
     }
@@ -272,7 +272,7 @@ fn class_link(from: Zone, to: Zone, assembly: &mut Assembly<'_>) -> Link {
     link(class_latency(from, to, names, assembly.prepared), &name, assembly)
 }
 
-fn class_latency(from: Zone, to: Zone, names: &Names<'_>, prepared: &Prepared) -> Latency {
+fn class_latency(from: Zone, to: Zone, names: &Names, prepared: &Prepared) -> Latency {
     let (a, b) = (names.region(from), names.region(to));
     let row = || prepared.matrix.iter().find(|m| Some(&*m.0) == a && Some(&*m.1) == b);
     match (names.class(from, to), row()) {
@@ -383,7 +383,7 @@ fn restrict(spec: &LinkSpec, link: &mut Link) {
 }
 
 /// Name of a zone.
-pub fn zone_name(zone: Zone, names: &Names<'_>) -> String {
+pub fn zone_name(zone: Zone, names: &Names) -> String {
     match zone {
         INTERNET => "internet".to_owned(),
         LOCAL => "local".to_owned(),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Checks the latencies and links.
-pub fn network(spec: &NetworkSpec, names: &Names<'_>, problems: &mut Problems) {
+pub fn network(spec: &NetworkSpec, names: &Names, problems: &mut Problems) {
     let clients = &names.design.clients;
     let (one_each, one) =
         (names.regions.values().all(|zones| zones.len() < 2), names.regions.len() < 2);
@@ -50,7 +50,7 @@ pub fn network(spec: &NetworkSpec, names: &Names<'_>, problems: &mut Problems) {
     links(spec, names, &hops, problems);
 }
 
-fn links(spec: &NetworkSpec, names: &Names<'_>, hops: &[Vec<NodeId>], problems: &mut Problems) {
+fn links(spec: &NetworkSpec, names: &Names, hops: &[Vec<NodeId>], problems: &mut Problems) {
     let mut seen = BTreeSet::new();
     for (i, link) in spec.links.iter().enumerate() {
         let path = format!("network.links[{i}]");
@@ -59,7 +59,7 @@ fn links(spec: &NetworkSpec, names: &Names<'_>, hops: &[Vec<NodeId>], problems: 
                 let known = names.zones.keys().chain(names.regions.keys()).map(String::as_str);
                 let known = known.chain(["internet"]);
                 let help =
-                    closest(&end.0, known.chain(names.nodes.iter().chain(&names.clients).copied()));
+                    closest(&end.0, known.chain(names.nodes().chain(names.clients())));
                 let message = format!("no zone, region, node or client `{}`", end.0);
                 problems.error_help("E-REF", format!("{path}.{key}"), message, help);
             }
@@ -96,7 +96,7 @@ fn links(spec: &NetworkSpec, names: &Names<'_>, hops: &[Vec<NodeId>], problems: 
 }
 
 /// Whom each node and client calls, by id.
-fn hops(names: &Names<'_>) -> Vec<Vec<NodeId>> {
+fn hops(names: &Names) -> Vec<Vec<NodeId>> {
     let of_nodes = names.calls();
     let of_nodes = of_nodes
         .iter()
@@ -112,7 +112,7 @@ fn hops(names: &Names<'_>) -> Vec<Vec<NodeId>> {
 /// The ends of a link of nodes between which nothing is sent.
 fn silent_pair<'n>(
     link: &'n LinkSpec,
-    names: &Names<'_>,
+    names: &Names,
     hops: &[Vec<NodeId>],
 ) -> Option<(&'n str, &'n str)> {
     let (from, to) = (&link.from.0, &link.to.0);
@@ -135,7 +135,7 @@ fn silent_pair<'n>(
 /// Two zones between which messages go that take no time, though others take some.
 fn timeless<'n>(
     spec: &NetworkSpec,
-    names: &'n Names<'_>,
+    names: &'n Names,
     hops: &[Vec<NodeId>],
 ) -> Option<(&'n str, &'n str)> {
     if spec.laws().is_empty() {

@@ -96,10 +96,10 @@ pub struct Disturbance {
     blow: Blow,
 }
 
-impl Names<'_> {
+impl Names {
     /// The faults of the network, by fault; `None` for those of another kind.
     pub fn disturbances(&self, tables: &dyn Tables, seed: u64) -> Vec<Option<Disturbance>> {
-        let one = |(fault, spec): (usize, &&FaultSpec)| {
+        let one = |(fault, spec): (usize, &FaultSpec)| {
             let path = spec.effect().path()?;
             let stream = Stream::new(seed, &format!("fault/{}", spec.id.0), "messages");
             let blow = match spec.effect() {
@@ -122,7 +122,7 @@ impl Names<'_> {
             let (from, to) = (self.side(&from), self.side(&to));
             Some(Disturbance { fault, strength: 1.0, from, to, one_way, blow })
         };
-        self.faults.iter().enumerate().map(one).collect()
+        self.faults().enumerate().map(one).collect()
     }
 
     /// Who is on a side of a path: an empty list stands for everything, a name that is none for nothing.

@@ -22,7 +22,7 @@ use crate::{
 const MAX_PERMITS: u64 = 1 << 24;
 
 /// The policy of an edge.
-pub fn edge(spec: &EdgeSpec, path: &str, names: &Names<'_>, problems: &mut Problems) {
+pub fn edge(spec: &EdgeSpec, path: &str, names: &Names, problems: &mut Problems) {
     if spec.timeout.is_some_and(|t| t.0 == 0) {
         problems.error("E-RANGE", format!("{path}.timeout"), "must be above 0");
     }
@@ -67,7 +67,7 @@ pub fn edge(spec: &EdgeSpec, path: &str, names: &Names<'_>, problems: &mut Probl
 pub fn known_attribute(
     limit: &RateLimitSpec,
     path: &str,
-    names: &Names<'_>,
+    names: &Names,
     problems: &mut Problems,
 ) {
     let Some(per) = &limit.per else { return };

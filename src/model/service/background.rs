@@ -62,7 +62,7 @@ impl BackgroundSpec {
     }
 
     /// Checks it.
-    pub fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    pub fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
         let at = |key: &str| format!("{path}.{key}");
         law(&self.every, &at("every"), problems);
         let period = self.period();

@@ -211,7 +211,7 @@ impl Kind for ServiceSpec {
         visit
     }
 
-    fn check(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
         check::service(self, path, names, problems);
     }
 

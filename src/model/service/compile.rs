@@ -400,7 +400,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
     /// else may fetch or that nobody could; one that remembers failures, that the key cannot be read.
     fn instead_of_fill(&self, tier: &Name, store: &str) -> Instead {
         let names = self.assembly.names;
-        let cache = names.node(&tier.0).map(|id| names.specs[usize::from(id)]);
+        let cache = names.node(&tier.0).map(|id| names.spec(id));
         let Some(NodeSpec::Cache(cache)) = cache else { return Instead::default() };
         let op = |verb: Verb| names.op(&names.about(&tier.0, store, verb));
         // Somebody may wait, or leave the fetch to whoever was told to make it.

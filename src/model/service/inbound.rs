@@ -130,7 +130,7 @@ impl InboundSpec {
         &self,
         service: &ServiceSpec,
         path: &str,
-        names: &Names<'_>,
+        names: &Names,
         problems: &mut Problems,
     ) {
         for (name, limit) in self.rate_limit.iter().flat_map(|limits| &limits.0) {
@@ -138,7 +138,7 @@ impl InboundSpec {
             known_attribute(limit, &path, names, problems);
             if name.0 != "default" && class(name, names).is_none() {
                 let known =
-                    names.clients.iter().copied().chain(names.literals.keys().map(String::as_str));
+                    names.clients().chain(names.literals.keys().map(String::as_str));
                 let help = closest(&name.0, known.chain(["default"]));
                 let message =
                     format!("no client and no value of an attribute is called `{}`", name.0);
@@ -192,8 +192,8 @@ enum Class {
 }
 
 /// What a name in a map of limits stands for.
-fn class(name: &Name, names: &Names<'_>) -> Option<Class> {
-    if let Ok(client) = names.clients.binary_search(&name.0.as_str()) {
+fn class(name: &Name, names: &Names) -> Option<Class> {
+    if let Some(client) = names.client(&name.0) {
         return Some(Class::Client(client as u16));
     }
     let attributes = names.design.clients.values().flat_map(|client| &client.attributes);

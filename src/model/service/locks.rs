@@ -64,7 +64,7 @@ pub enum Scope {
 
 impl ServiceSpec {
     /// Checks its locks.
-    pub fn check_locks(&self, path: &str, names: &Names<'_>, problems: &mut Problems) {
+    pub fn check_locks(&self, path: &str, names: &Names, problems: &mut Problems) {
         let mut known: BTreeMap<&Name, &LockSpec> = BTreeMap::new();
         let mut check = LockCheck { names, known: &mut known, held: Vec::new() };
         for (name, list) in &self.endpoints {
@@ -89,7 +89,7 @@ impl ServiceSpec {
 }
 
 struct LockCheck<'c, 'a> {
-    names: &'c Names<'c>,
+    names: &'c Names,
     known: &'c mut BTreeMap<&'a Name, &'a LockSpec>,
     /// Locks around the steps that are looked at.
     held: Vec<&'a Name>,
