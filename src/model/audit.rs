@@ -3,12 +3,12 @@
 //! **Invariant.** Nothing here changes anything; a breach is a bug of the program.
 
 use super::{
-    build::Names,
     frame::{CALLEE_DONE, CALLER_DONE, IN_ROOM},
     node::{InstanceBooks, NodeId},
     record::Snapshot,
     sim::Simulation,
 };
+use crate::model::names::Names;
 
 impl Simulation {
     /// No instance was busier than it can be, found more than was looked up, or let more go than came; no

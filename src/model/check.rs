@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 
 use super::{
     balancer::{HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec},
-    build::Names,
     cache::{CacheSpec, Capacity, OnFailure},
     check_steps::{many_steps, steps},
     kind::{Facts, Kind},
@@ -19,6 +18,7 @@ use super::{
 pub use crate::problem::closest;
 use crate::{
     engine::law::{Dimension, DurationLaw, Formula, Law},
+    model::names::Names,
     problem::Problems,
     units::{Count, Name, SimDuration, Size},
 };
@@ -235,9 +235,7 @@ pub fn cache(spec: &CacheSpec, path: &str, names: &Names, problems: &mut Problem
 fn fits((room, path): (u64, &str), names: &Names, problems: &mut Problems) {
     let cache = path.split('.').nth(1).unwrap_or_default();
     for source in names.design.sources(true).remove(cache).unwrap_or_default() {
-        let Some(NodeSpec::Store(store)) =
-            names.node(&source).map(|id| names.spec(id))
-        else {
+        let Some(NodeSpec::Store(store)) = names.node(&source).map(|id| names.spec(id)) else {
             continue;
         };
         let at = format!("{path}.capacity");

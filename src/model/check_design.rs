@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 
 use super::{
     balancer::Policy,
-    build::Names,
     check::{closest, formula, law, placed, positive, zones},
     check_flow::flow,
     check_size::{MAX_LOAD_STEPS, changes, rounds, sizes},
@@ -21,6 +20,7 @@ use super::{
     service::StepSpec,
 };
 use crate::{
+    model::names::Names,
     problem::{Problems, near},
     units::{Count, Name},
 };

@@ -3,15 +3,11 @@
 //! **Invariant.** As in `check.rs`; the calls have no cycle.
 
 use super::{
-    build::{Names, Op},
-    client::ClientSpec,
-    kind::Outgoing,
-    kinds::NodeSpec,
-    node::NodeId,
-    resilience::DeadlineSpec,
+    client::ClientSpec, kind::Outgoing, kinds::NodeSpec, node::NodeId, resilience::DeadlineSpec,
     sim::Limits,
 };
 use crate::{
+    model::names::{Names, Op},
     problem::Problems,
     units::{Name, SimDuration},
 };

@@ -2,8 +2,9 @@
 //!
 //! **Invariant.** As in `check.rs`.
 
-use super::{build::Names, check::MAX_INSTANCES, service::StepSpec};
+use super::{check::MAX_INSTANCES, service::StepSpec};
 use crate::{
+    model::names::Names,
     problem::Problems,
     units::{Rate, SimDuration},
 };

@@ -3,7 +3,6 @@
 //! **Invariant.** As in `check.rs`.
 
 use super::{
-    build::Names,
     check::{attribute_known, closest, formula, positive},
     client::KeyLaw,
     frame::MAX_LOOPS,
@@ -11,6 +10,7 @@ use super::{
     service::{AnySpec, BranchSpec, Condition, Literal, StepSpec, WriteMode, compile::Spread},
 };
 use crate::{
+    model::names::Names,
     problem::Problems,
     units::{Count, Name},
 };

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::law::{DurationFormula, Table},
     model::{
-        build::{Assembly, Names, Op},
+        build::Assembly,
         check,
         kind::{Facts, Kind, Outgoing, Reach, Visit},
+        names::{Names, Op},
         network::ZonesSpec,
         node::{Node, NodeId},
         service::{

@@ -3,7 +3,7 @@
 //! **Invariant.** A kind is known elsewhere only through this trait and its one arm in `kinds.rs`.
 
 use super::{
-    build::{Assembly, Names, Op},
+    build::Assembly,
     cache::contents::Limits,
     fault::timeline::Startup,
     network::ZonesSpec,
@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     engine::law::{Table, Tables},
+    model::names::{Names, Op},
     problem::Problems,
 };
 

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use super::{
     any_node::AnyNode,
-    build::Names,
     client::alone::asked_by,
     fault::timeline::{Occurrence, Timeline},
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, IN_TRANSIT, LETTER, NONE, Slot},
@@ -17,6 +16,7 @@ use super::{
     probe::HangingMeasured,
     sim::Simulation,
 };
+use crate::model::names::Names;
 
 /// What an open request waits for that was lost.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use super::{
-    build::Names,
     client::active::Windows,
     fault::{timeline::Timeline, uptime::UptimeBooks},
     node::{Area, InstanceBooks},
@@ -15,7 +14,7 @@ use super::{
     },
     sim::window_length,
 };
-use crate::{engine::table::Table, stats::Histogram};
+use crate::{engine::table::Table, model::names::Names, stats::Histogram};
 
 /// Requests kept as samples per replication.
 const SAMPLES: usize = 1000;

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    build::{Names, Prepared},
+    build::Prepared,
     client::KeyLaw,
     dns::resolver::Resolver,
     kind::{Kind, Reach},
     ring::Ring,
 };
-use crate::engine::random::mix;
+use crate::{engine::random::mix, model::names::Names};
 
 /// Which instance a call goes to.
 #[derive(Clone, Debug)]

@@ -11,12 +11,15 @@ use std::{
 };
 
 use super::{
-    build::{Data, Design, Names, Plan, Prepared},
+    build::{Data, Plan, Prepared},
     check_design,
     probe::Measured,
     sim::{Limits, Simulation},
 };
-use crate::problem::Problems;
+use crate::{
+    model::{design::Design, names::Names},
+    problem::Problems,
+};
 
 /// A scenario that was checked and can be simulated.
 #[derive(Clone, Debug)]

@@ -15,7 +15,7 @@ use super::{
     alert::monitor::Monitor,
     any_node::AnyNode,
     bounded::{Bounded, held},
-    build::{Assembly, Names, Plan},
+    build::{Assembly, Plan},
     fault::{hosts::Hosts, timeline::Timeline},
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, IN_ROOM, Slot},
     network::{build::network, disturbed::Disturbance},
@@ -36,6 +36,7 @@ use crate::{
         random::{hash_str, mix},
         table::Table,
     },
+    model::names::Names,
     stats::Histogram,
     units::SimTime,
 };
@@ -399,11 +400,7 @@ impl Simulation {
 
     // ---- the books ---------------------------------------------------------------------------
 
-    pub(super) fn finish(
-        mut self,
-        ended_at: u64,
-        truncated: Option<String>,
-    ) -> Measured {
+    pub(super) fn finish(mut self, ended_at: u64, truncated: Option<String>) -> Measured {
         let plan = Arc::clone(&self.plan);
         let names = &plan.names;
         let last = self.snapshot();

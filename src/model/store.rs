@@ -9,10 +9,11 @@ use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
     expr::{Expr, Taker, unknown, vnodes},
     model::{
-        build::{Assembly, Names, Op},
+        build::Assembly,
         check,
         fault::timeline::Startup,
         kind::{Facts, Kind, Outgoing, Reach, Verb, Visit},
+        names::{Names, Op},
         network::ZonesSpec,
         node::{Node, NodeId},
         service::{

@@ -6,11 +6,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    build::{Data, Design},
+    build::Data,
     client::{Arrivals, Spread, TraceSpec, TraceStart, TraceUnit},
 };
 use crate::{
     engine::{law::to_nanos, random::Stream},
+    model::design::Design,
     problem::Problems,
     units::SimDuration,
 };

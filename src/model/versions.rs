@@ -16,7 +16,7 @@ use std::{
 };
 
 use super::{
-    build::{Design, Names, Prepared},
+    build::Prepared,
     check_design,
     fault::{FaultSpec, deploy::Rollout},
     kinds::NodeSpec,
@@ -25,6 +25,7 @@ use super::{
     sim::Simulation,
 };
 use crate::{
+    model::{design::Design, names::Names},
     problem::{Problems, Severity},
     units::Name,
 };

@@ -4,8 +4,8 @@
 
 use crate::{
     model::{
-        build::Names,
         client::Arrivals,
+        names::Names,
         network::{ZonesSpec, build::zone_name, links::Zone},
     },
     results::{Design, Edge, Vertex},

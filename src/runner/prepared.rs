@@ -14,7 +14,8 @@ use super::{Replicate, RunInfo, picture};
 use crate::{
     model::{
         Scenario,
-        build::{Data, Design},
+        build::Data,
+        design::Design,
         probe::Measured,
         sim::{Limits, Simulation},
     },

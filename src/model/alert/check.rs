@@ -4,7 +4,7 @@
 
 use super::{AlertSpec, MOST_LOOKS, Signal, Source};
 use crate::{
-    model::{build::Names, check::closest, fault::FaultSpec},
+    model::{check::closest, fault::FaultSpec, names::Names},
     problem::Problems,
     units::{Name, SimDuration},
 };

@@ -8,7 +8,8 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{AlertSpec, Signal, Source};
 use crate::{
     model::{
-        build::{Design, Names},
+        design::Design,
+        names::Names,
         node::NodeId,
         probe::{AlertMeasured, successes},
         sim::Simulation,

@@ -7,11 +7,12 @@ use super::{
 };
 use crate::{
     model::{
-        build::{Assembly, Names},
+        build::Assembly,
         check,
         frame::PROBE,
         kind::{Facts, Kind, Outgoing, Reach},
         kinds::NodeSpec,
+        names::Names,
         node::{Node, NodeId},
     },
     problem::Problems,

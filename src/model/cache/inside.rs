@@ -4,12 +4,7 @@
 
 use super::CacheSpec;
 use crate::{
-    model::{
-        build::{Design, Names},
-        kind::Kind,
-        kinds::NodeSpec,
-        node::NodeId,
-    },
+    model::{design::Design, kind::Kind, kinds::NodeSpec, names::Names, node::NodeId},
     problem::Problems,
     units::{Count, Name},
 };
@@ -44,12 +39,10 @@ impl Design {
 impl Names {
     /// The service a node is inside of.
     pub fn host(&self, node: NodeId) -> Option<NodeId> {
-        let NodeSpec::Cache(CacheSpec { in_: Some(host), .. }) = self.spec(node)
-        else {
+        let NodeSpec::Cache(CacheSpec { in_: Some(host), .. }) = self.spec(node) else {
             return None;
         };
-        let service =
-            |&host: &NodeId| matches!(self.spec(host), NodeSpec::Service(_));
+        let service = |&host: &NodeId| matches!(self.spec(host), NodeSpec::Service(_));
         self.node(&host.0).filter(service)
     }
 

@@ -19,11 +19,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::law::{DurationFormula, DurationLaw, Table, Tables, to_nanos},
     model::{
-        build::{Assembly, Names},
+        build::Assembly,
         check,
         fault::timeline::Startup,
         kind::{Facts, Kind, Outgoing, Reach, Verb},
         kinds::NodeSpec,
+        names::Names,
         network::ZonesSpec,
         node::{Node, NodeId},
         ring::POINTS,

@@ -12,10 +12,11 @@ use super::{CacheSpec, Capacity, contents::Contents, spaces::space_of};
 use crate::{
     engine::{popularity::Popularity, random::mix},
     model::{
-        build::{Assembly, Names},
+        build::Assembly,
         client::KeyLaw,
         kind::Kind,
         kinds::NodeSpec,
+        names::Names,
         route::Route,
         service::{StepSpec, program::Demand},
     },

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     engine::random::mix,
     model::{
-        build::{Design, Names, Op},
         cache::CacheSpec,
         client::ClientSpec,
+        design::Design,
         kind::Verb,
         kinds::NodeSpec,
+        names::{Names, Op},
         service::StepSpec,
     },
 };

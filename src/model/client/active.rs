@@ -14,11 +14,11 @@ use super::{Arrivals, ClientSpec};
 use crate::{
     engine::random::Stream,
     model::{
-        build::Names,
         fault::{
             FaultSpec,
             timeline::{Timeline, merged},
         },
+        names::Names,
         probe::ActiveMeasured,
         record::Recorder,
     },
@@ -64,13 +64,7 @@ pub struct Windows {
 
 impl ActiveSpec {
     /// The windows of a client in one replication.
-    pub fn windows(
-        &self,
-        client: &str,
-        timeline: &Timeline,
-        names: &Names,
-        seed: u64,
-    ) -> Windows {
+    pub fn windows(&self, client: &str, timeline: &Timeline, names: &Names, seed: u64) -> Windows {
         let end = names.design.duration;
         let faults = timeline.occurrences.iter().map(|o| {
             (o.start.saturating_sub(self.before.0), o.end.saturating_add(self.after.0).min(end))
@@ -134,13 +128,7 @@ impl ActiveSpec {
     }
 
     /// Reports what is wrong with it.
-    pub fn check(
-        &self,
-        client: &ClientSpec,
-        path: &str,
-        names: &Names,
-        problems: &mut Problems,
-    ) {
+    pub fn check(&self, client: &ClientSpec, path: &str, names: &Names, problems: &mut Problems) {
         let at = |key: &str| format!("{path}.active.{key}");
         if names.order.is_empty() {
             let help = "leave `active` out: without faults there is nothing to send around";

@@ -11,10 +11,10 @@ use super::run::Client;
 use crate::{
     engine::random::descend,
     model::{
-        build::Names,
         client::ClientSpec,
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frame, NONE, Slot},
         kind::Reach,
+        names::Names,
         record::Decided,
         world::{World, pack, unpack},
     },

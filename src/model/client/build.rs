@@ -16,9 +16,10 @@ use crate::{
         random::{hash_str, mix},
     },
     model::{
-        build::{Assembly, Names},
+        build::Assembly,
         fault::timeline::surges,
         kind::Verb,
+        names::Names,
         network::ZonesSpec,
         resilience::{
             EdgeSpec,

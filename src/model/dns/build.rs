@@ -4,9 +4,10 @@ use super::{Dns, DnsPolicy, DnsSpec, run::Target};
 use crate::{
     model::{
         balancer::{TargetsSpec, health::Watch},
-        build::{Assembly, Names},
+        build::Assembly,
         check,
         kind::{Facts, Kind, Outgoing, Reach},
+        names::Names,
         network::links::Zone,
         node::{Node, NodeId},
     },

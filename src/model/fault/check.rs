@@ -10,10 +10,10 @@ use super::{
 use crate::{
     model::{
         alert::{Source, check::alert_named},
-        build::Names,
         check::{closest, law},
         client::Arrivals,
         kinds::NodeSpec,
+        names::Names,
         versions::node_and_key,
     },
     problem::Problems,

@@ -15,7 +15,7 @@ use crate::{
         random::{Stream, descend, mix},
     },
     model::{
-        build::Names,
+        names::Names,
         node::NodeId,
         sim::Simulation,
         world::{Tick, World, kind},

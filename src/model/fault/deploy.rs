@@ -25,7 +25,7 @@ use crate::{
         random::Stream,
     },
     model::{
-        alert::check::alert_named, build::Names, check::closest, fault::FaultSpec, kinds::NodeSpec,
+        alert::check::alert_named, check::closest, fault::FaultSpec, kinds::NodeSpec, names::Names,
         node::NodeId, sim::Simulation,
     },
     problem::Problems,

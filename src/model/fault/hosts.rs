@@ -13,12 +13,12 @@ use super::{
 use crate::{
     engine::{law::Tables, random::Stream},
     model::{
-        build::Names,
         frame::{
             BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_TRANSIT, NONE,
             PROBE, Slot, UNSEEN,
         },
         kinds::NodeSpec,
+        names::Names,
         node::{Area, InstanceBooks, NodeId},
         probe::Outcome,
         service::cores::Work,

@@ -11,8 +11,8 @@ use super::{
     timeline::{Aftermath, Change, Host, Occurrence, Timeline, merged},
 };
 use crate::model::{
-    build::Names,
     client::LoadSpec,
+    names::Names,
     probe::{FaultMeasured, Side},
     record::Recorder,
     sim::Simulation,

@@ -14,7 +14,7 @@ use crate::{
         law::{DurationLaw, Sampler, Tables, to_nanos},
         random::Stream,
     },
-    model::{build::Names, node::NodeId},
+    model::{names::Names, node::NodeId},
 };
 
 /// Occurrences of one fault in one replication, at most.
@@ -261,12 +261,7 @@ fn shuffle<T>(all: &mut [T], count: usize, stream: Stream) {
 }
 
 /// How the hosts of a crash start again.
-fn aftermaths(
-    o: &Occurrence,
-    names: &Names,
-    tables: &dyn Tables,
-    seed: u64,
-) -> Vec<Occurrence> {
+fn aftermaths(o: &Occurrence, names: &Names, tables: &dyn Tables, seed: u64) -> Vec<Occurrence> {
     let spec = names.fault(o.fault);
     if !matches!(spec.effect(), Effect::Crash(_)) || o.end == u64::MAX {
         return Vec::new();

@@ -4,7 +4,7 @@
 
 use super::timeline::Timeline;
 use crate::{
-    model::{build::Names, sim::Simulation},
+    model::{names::Names, sim::Simulation},
     units::Name,
 };
 

@@ -8,9 +8,9 @@ use super::{Effect, FaultSpec};
 use crate::{
     model::{
         balancer::OnDown,
-        build::Names,
         kind::Outgoing,
         kinds::NodeSpec,
+        names::Names,
         network::{LinkSpec, links::End},
         node::NodeId,
         resilience::EdgeSpec,

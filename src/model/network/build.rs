@@ -12,8 +12,9 @@ use crate::{
         table::Table,
     },
     model::{
-        build::{Assembly, Names, Prepared},
+        build::{Assembly, Prepared},
         client::ClientSpec,
+        names::Names,
         node::NodeId,
     },
     units::Name,

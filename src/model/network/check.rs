@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use super::{LinkSpec, NetworkSpec, links::End};
 use crate::{
     model::{
-        build::Names,
         check::{closest, law},
+        names::Names,
         node::NodeId,
     },
     problem::Problems,
@@ -58,8 +58,7 @@ fn links(spec: &NetworkSpec, names: &Names, hops: &[Vec<NodeId>], problems: &mut
             if names.zones_of(&end.0).is_none() && names.entity_of(&end.0).is_none() {
                 let known = names.zones.keys().chain(names.regions.keys()).map(String::as_str);
                 let known = known.chain(["internet"]);
-                let help =
-                    closest(&end.0, known.chain(names.nodes().chain(names.clients())));
+                let help = closest(&end.0, known.chain(names.nodes().chain(names.clients())));
                 let message = format!("no zone, region, node or client `{}`", end.0);
                 problems.error_help("E-REF", format!("{path}.{key}"), message, help);
             }

@@ -12,9 +12,9 @@ use crate::{
         random::Stream,
     },
     model::{
-        build::Names,
         fault::{Effect, FaultSpec},
         frame::Slot,
+        names::Names,
         node::NodeId,
         world::kind,
     },

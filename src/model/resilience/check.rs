@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     model::{
-        build::Names,
         check::{closest, law, positive},
+        names::Names,
     },
     problem::Problems,
     units::{Count, SimDuration},
@@ -64,12 +64,7 @@ pub fn edge(spec: &EdgeSpec, path: &str, names: &Names, problems: &mut Problems)
 }
 
 /// The attribute that a rate limit tells calls apart by.
-pub fn known_attribute(
-    limit: &RateLimitSpec,
-    path: &str,
-    names: &Names,
-    problems: &mut Problems,
-) {
+pub fn known_attribute(limit: &RateLimitSpec, path: &str, names: &Names, problems: &mut Problems) {
     let Some(per) = &limit.per else { return };
     if names.attribute(per).is_none() {
         let known = names.attribute_names();

@@ -15,10 +15,11 @@ use crate::{
         random::{Stream, descend, mix},
     },
     model::{
-        build::{Assembly, Names},
+        build::Assembly,
         check::law,
         check_steps::{many_steps, steps},
         frame::{BRANCH, CALLER_DONE, Extra, FINISHED, Frame, NOBODY, NONE, PROBE, Slot},
+        names::Names,
         probe::Outcome,
         world::{Span, World},
     },

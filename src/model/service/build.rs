@@ -16,11 +16,12 @@ use super::{
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
     model::{
-        build::{Assembly, Names, Op},
+        build::Assembly,
         check,
         fault::timeline::Startup,
         kind::{Facts, Kind, Outgoing, Reach, Verb, Visit},
         kinds::NodeSpec,
+        names::{Names, Op},
         network::ZonesSpec,
         node::{Area, Node, NodeId, Unserved},
         probe::Outcome,

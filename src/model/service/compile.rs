@@ -12,10 +12,11 @@ use super::{
 use crate::{
     engine::{law::SizeFormula, random::hash_str},
     model::{
-        build::{Assembly, Op},
+        build::Assembly,
         frame::MAX_LOOPS,
         kind::Verb,
         kinds::NodeSpec,
+        names::Op,
         probe::Outcome,
         resilience::{EdgeSpec, FallbackSpec, policy::EdgePolicy},
     },

@@ -19,11 +19,12 @@ use super::{
 use crate::{
     engine::law::DurationFormula,
     model::{
-        build::{Assembly, Names},
+        build::Assembly,
         check::{closest, formula, positive},
         client::AttributeSpec,
         frame::Slot,
         kind::Kind,
+        names::Names,
         probe::Outcome,
         resilience::{
             adaptive::{Adaptive, ConcurrencySpec},
@@ -126,19 +127,12 @@ impl InboundSpec {
     }
 
     /// Checks it.
-    pub fn check(
-        &self,
-        service: &ServiceSpec,
-        path: &str,
-        names: &Names,
-        problems: &mut Problems,
-    ) {
+    pub fn check(&self, service: &ServiceSpec, path: &str, names: &Names, problems: &mut Problems) {
         for (name, limit) in self.rate_limit.iter().flat_map(|limits| &limits.0) {
             let path = format!("{path}.rate_limit");
             known_attribute(limit, &path, names, problems);
             if name.0 != "default" && class(name, names).is_none() {
-                let known =
-                    names.clients().chain(names.literals.keys().map(String::as_str));
+                let known = names.clients().chain(names.literals.keys().map(String::as_str));
                 let help = closest(&name.0, known.chain(["default"]));
                 let message =
                     format!("no client and no value of an attribute is called `{}`", name.0);

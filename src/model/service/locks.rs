@@ -16,9 +16,9 @@ use super::{
 use crate::{
     engine::random::Stream,
     model::{
-        build::Names,
         check::attribute_known,
         frame::{ABANDONED, BRANCH, HAS_WORKER, IN_ROOM, Slot},
+        names::Names,
         node::Area,
         world::{Span, World},
     },
