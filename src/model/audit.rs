@@ -4,11 +4,10 @@
 
 use super::{
     frame::{CALLEE_DONE, CALLER_DONE, IN_ROOM},
-    node::{InstanceBooks, NodeId},
     record::Snapshot,
     sim::Simulation,
 };
-use crate::model::names::Names;
+use crate::model::{books::InstanceBooks, ids::NodeId, names::Names};
 
 impl Simulation {
     /// No instance was busier than it can be, found more than was looked up, or let more go than came; no

@@ -16,10 +16,8 @@ use super::{
     kind::Facts,
     names::Names,
     network::MatrixSpec,
-    node::NodeId,
-    service::{cores::Work, program::Demand},
+    service::program::Demand,
     traces::{Rows, Stamps, rows},
-    world::Span,
 };
 use crate::{
     engine::{
@@ -27,6 +25,10 @@ use crate::{
         law::{Dimension, Format, Formula, Law, Sampler, Table, Tables, check_column, to_nanos},
         popularity::Popularity,
         random::{Stream, hash_str},
+    },
+    model::{
+        ids::NodeId,
+        span::{Span, Work},
     },
     problem::Problems,
 };

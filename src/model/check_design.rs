@@ -15,12 +15,11 @@ use super::{
     kind::Outgoing,
     kinds::NodeSpec,
     network::check::network,
-    node::NodeId,
     resilience::{DeadlineSpec, check::edge},
     service::StepSpec,
 };
 use crate::{
-    model::names::Names,
+    model::{ids::NodeId, names::Names},
     problem::{Problems, near},
     units::{Count, Name},
 };

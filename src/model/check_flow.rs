@@ -3,11 +3,13 @@
 //! **Invariant.** As in `check.rs`; the calls have no cycle.
 
 use super::{
-    client::ClientSpec, kind::Outgoing, kinds::NodeSpec, node::NodeId, resilience::DeadlineSpec,
-    sim::Limits,
+    client::ClientSpec, kind::Outgoing, kinds::NodeSpec, resilience::DeadlineSpec, sim::Limits,
 };
 use crate::{
-    model::names::{Names, Op},
+    model::{
+        ids::NodeId,
+        names::{Names, Op},
+    },
     problem::Problems,
     units::{Name, SimDuration},
 };

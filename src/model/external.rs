@@ -8,10 +8,11 @@ use crate::{
     model::{
         build::Assembly,
         check,
+        ids::NodeId,
         kind::{Facts, Kind, Outgoing, Reach, Visit},
         names::{Names, Op},
         network::ZonesSpec,
-        node::{Node, NodeId},
+        node::Node,
         service::{
             Discipline,
             build::Shape,

@@ -8,17 +8,14 @@
 //! **Invariant.** A slot is reused only when nothing - no message, timer, room or caller - can
 //! still mean its old frame.
 
-use super::{
-    probe::Outcome,
-    resilience::guard::{Flight, Hold},
+use crate::{
+    engine::slots::Slots,
+    model::{
+        ids::{NONE, Slot},
+        outcome::Outcome,
+        resilience::flight::{Flight, Hold},
+    },
 };
-use crate::engine::slots::Slots;
-
-/// Index of a frame.
-pub type Slot = u32;
-
-/// No frame.
-pub const NONE: Slot = u32::MAX;
 
 /// `client` of what no client asked for.
 pub const NOBODY: u16 = u16::MAX;

@@ -3,16 +3,15 @@
 //! **Invariant.** A kind is known elsewhere only through this trait and its one arm in `kinds.rs`.
 
 use super::{
-    build::Assembly,
-    cache::contents::Limits,
-    fault::timeline::Startup,
-    network::ZonesSpec,
-    node::{Node, NodeId},
-    service::program::Program,
+    build::Assembly, cache::contents::Limits, fault::timeline::Startup, network::ZonesSpec,
+    node::Node, service::program::Program,
 };
 use crate::{
     engine::law::{Table, Tables},
-    model::names::{Names, Op},
+    model::{
+        ids::NodeId,
+        names::{Names, Op},
+    },
     problem::Problems,
 };
 

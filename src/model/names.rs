@@ -14,11 +14,12 @@ use super::{
     fault::FaultSpec,
     kind::{Kind, Outgoing, Verb},
     kinds::NodeSpec,
-    network::links::Zone,
-    node::NodeId,
-    service::{build::step_names, program::AttrRef},
+    service::build::step_names,
 };
-use crate::engine::random::text_key;
+use crate::{
+    engine::random::text_key,
+    model::ids::{AttrRef, NodeId, Zone},
+};
 
 /// An operation as it travels: its name, and the verb when it goes straight to data.
 pub type Op = (String, Option<Verb>);

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use super::{
-    node::InstanceBooks,
-    probe::{NodeWindow, Tally},
+    probe::NodeWindow,
     record::{NodeSnapshot, Snapshot},
 };
+use crate::model::{books::InstanceBooks, outcome::Tally};
 
 /// What a node did in each window that ends at one of these bounds.
 pub(super) fn node_windows(i: usize, bounds: &[&Snapshot]) -> Vec<NodeWindow> {

@@ -11,12 +11,14 @@ use super::{
     any_node::AnyNode,
     client::alone::asked_by,
     fault::timeline::{Occurrence, Timeline},
-    frame::{BRANCH, CALLEE_DONE, CALLER_DONE, IN_TRANSIT, LETTER, NONE, Slot},
-    node::NodeId,
+    frame::{BRANCH, CALLEE_DONE, CALLER_DONE, IN_TRANSIT, LETTER},
     probe::HangingMeasured,
     sim::Simulation,
 };
-use crate::model::names::Names;
+use crate::model::{
+    ids::{NONE, NodeId, Slot},
+    names::Names,
+};
 
 /// What an open request waits for that was lost.
 #[derive(Clone, Copy, Debug)]

@@ -4,76 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::{bounded::Held, cache::contents::CacheBooks, fault::uptime::UptimeBooks};
-use crate::stats::{CoarseHistogram, Histogram};
-use crate::units::SimTime;
-
-/// How a request, attempt or visit ended. Every request gets exactly one.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub enum Outcome {
-    /// Answered as asked.
-    Ok,
-    /// Answered through a fallback.
-    Degraded,
-    /// Attempt timer or deadline ran out.
-    Timeout,
-    /// Reset, failed step or failed callee.
-    Error,
-    /// Full queue, pool or bulkhead, or patience ran out.
-    Rejected,
-    /// Deliberately refused under load.
-    Shed,
-    /// Refused by a rate limit.
-    RateLimited,
-    /// Refused by an open circuit breaker.
-    BreakerOpen,
-    /// No live target known to the sender.
-    Unavailable,
-}
-
-/// How many of these are good answers.
-#[must_use]
-pub fn successes(tally: &Tally) -> u64 {
-    let each = Outcome::ALL.iter().filter(|outcome| outcome.is_success());
-    each.map(|outcome| tally[*outcome as usize]).sum()
-}
-
-impl Outcome {
-    /// All outcomes, in the order of their tallies.
-    pub const ALL: [Self; 9] = [
-        Self::Ok,
-        Self::Degraded,
-        Self::Timeout,
-        Self::Error,
-        Self::Rejected,
-        Self::Shed,
-        Self::RateLimited,
-        Self::BreakerOpen,
-        Self::Unavailable,
-    ];
-
-    /// Whether the client got an answer it can use.
-    #[must_use]
-    pub const fn is_success(self) -> bool {
-        matches!(self, Self::Ok | Self::Degraded)
-    }
-
-    /// Whether a node did not take the visit: at the instant it came, or after it waited in vain.
-    #[must_use]
-    pub const fn is_refusal(self) -> bool {
-        matches!(self, Self::Rejected | Self::Shed | Self::RateLimited)
-    }
-}
-
-/// Counts by outcome, indexed by `Outcome as usize`.
-pub type Tally = [u64; 9];
+use super::{bounded::Held, fault::uptime::UptimeBooks};
+use crate::{
+    model::{
+        cache::books::CacheBooks,
+        outcome::{Outcome, Tally},
+    },
+    stats::{CoarseHistogram, Histogram},
+    units::SimTime,
+};
 
 /// One finished replication: everything later layers may know about it.
 #[derive(Clone, Debug)]

@@ -7,14 +7,18 @@ use std::collections::BTreeMap;
 use super::{
     client::active::Windows,
     fault::{timeline::Timeline, uptime::UptimeBooks},
-    node::{Area, InstanceBooks},
-    probe::{
-        Around, Between, HappenedWindow, Outcome, RequestSample, RequestWindow, Side, Tally,
-        Undecided,
-    },
+    probe::{Around, Between, HappenedWindow, RequestSample, RequestWindow, Side, Undecided},
     sim::window_length,
 };
-use crate::{engine::table::Table, model::names::Names, stats::Histogram};
+use crate::{
+    engine::table::Table,
+    model::{
+        books::{Area, InstanceBooks},
+        names::Names,
+        outcome::{Outcome, Tally},
+    },
+    stats::Histogram,
+};
 
 /// Requests kept as samples per replication.
 const SAMPLES: usize = 1000;

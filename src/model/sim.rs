@@ -14,12 +14,12 @@ use std::{
 use super::{
     alert::monitor::Monitor,
     any_node::AnyNode,
-    bounded::{Bounded, held},
+    bounded::Bounded,
     build::{Assembly, Plan},
     fault::{hosts::Hosts, timeline::Timeline},
-    frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, IN_ROOM, Slot},
+    frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, IN_ROOM},
     network::{build::network, disturbed::Disturbance},
-    node::{InstanceBooks, Node, NodeId},
+    node::Node,
     node_windows::{causes_since, node_windows, since},
     probe::{
         Between, ClientMeasured, InstanceMeasured, Measured, NodeMeasured, OperationMeasured,
@@ -36,7 +36,12 @@ use crate::{
         random::{hash_str, mix},
         table::Table,
     },
-    model::names::Names,
+    model::{
+        books::InstanceBooks,
+        held::held,
+        ids::{NodeId, Slot},
+        names::Names,
+    },
     stats::Histogram,
     units::SimTime,
 };

@@ -12,10 +12,11 @@ use crate::{
         build::Assembly,
         check,
         fault::timeline::Startup,
+        ids::NodeId,
         kind::{Facts, Kind, Outgoing, Reach, Verb, Visit},
         names::{Names, Op},
         network::ZonesSpec,
-        node::{Node, NodeId},
+        node::Node,
         service::{
             Discipline,
             build::Shape,

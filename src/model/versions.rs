@@ -20,12 +20,11 @@ use super::{
     check_design,
     fault::{FaultSpec, deploy::Rollout},
     kinds::NodeSpec,
-    node::NodeId,
     route::Route,
     sim::Simulation,
 };
 use crate::{
-    model::{design::Design, names::Names},
+    model::{design::Design, ids::NodeId, names::Names},
     problem::{Problems, Severity},
     units::Name,
 };

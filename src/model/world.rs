@@ -9,21 +9,26 @@ use super::{
     fault::hosts::Hosts,
     frame::{
         ABANDONED, BRANCH, CALLEE_DONE, CALLER_DONE, Extra, FINISHED, FREE, Frame, Frames, IN_ROOM,
-        IN_TRANSIT, LETTER, NONE, Slot, UNSEEN,
+        IN_TRANSIT, LETTER, UNSEEN,
     },
     network::{
         disturbed::Fate,
         links::{Message, Network},
     },
-    node::NodeId,
-    probe::Outcome,
     record::Recorder,
     resilience::rate_limit::Limiter,
     route::Route,
 };
-use crate::engine::{
-    agenda::{Agenda, LaneId, Popped, SeatId},
-    table::Table,
+use crate::{
+    engine::{
+        agenda::{Agenda, Popped, SeatId},
+        table::Table,
+    },
+    model::{
+        ids::{AttrRef, NONE, NodeId, Slot},
+        outcome::Outcome,
+        span::Span,
+    },
 };
 
 /// Kinds of entries in the agenda.
@@ -48,34 +53,6 @@ const COPY_SHIFT: u64 = 0x1405_7b7e_f767_814f;
 /// The same for the answer of a dns node and for the call that follows it.
 pub(super) const ANSWER_SHIFT: u64 = 0x8cb9_2ba7_2f3d_8dd7;
 pub(super) const QUESTION_SHIFT: u64 = 0xaaaa_9c3f_6d2b_1e05;
-
-/// A delay; a constant one has a lane, if there was one.
-#[derive(Clone, Copy, Debug)]
-pub struct Span {
-    nanos: u64,
-    lane: Option<LaneId>,
-}
-
-impl Span {
-    /// No delay.
-    pub const ZERO: Self = Self::of(0);
-
-    /// A span known only now.
-    #[inline(always)]
-    pub const fn of(nanos: u64) -> Self {
-        Self { nanos, lane: None }
-    }
-
-    /// Its length, ns.
-    pub const fn nanos(self) -> u64 {
-        self.nanos
-    }
-
-    /// A constant span; `lane` is that of its delay.
-    pub fn constant(nanos: u64, lane: Option<LaneId>) -> Self {
-        Self { nanos, lane }
-    }
-}
 
 /// Something a node does by itself, such as processor sharing.
 #[derive(Clone, Copy, Debug)]
@@ -393,7 +370,7 @@ impl World {
     pub fn arm(&mut self, slot: Slot, span: Span) {
         let sequence = match span.lane {
             Some(lane) => self.agenda.push_lane(lane, slot, kind::TIMER),
-            None => self.agenda.push(span.nanos, slot, kind::TIMER),
+            None => self.agenda.push(span.nanos(), slot, kind::TIMER),
         };
         self.frames[slot].armed = sequence;
     }
@@ -482,6 +459,22 @@ impl World {
             node.service.record(f.served);
         }
         node.depart(now, f.arrived, from, Ok(outcome));
+    }
+
+    /// What a formula or condition refers to, for a frame.
+    #[inline]
+    pub fn attribute(&self, attribute: AttrRef, slot: Slot) -> f64 {
+        let (f, extra) = (&self.frames[slot], self.frames.extra(slot));
+        match attribute {
+            AttrRef::Value(column) => self.attributes.get(extra.attributes, column),
+            AttrRef::Key => f.key as f64,
+            AttrRef::Size => extra.size as f64,
+            AttrRef::Operation => f64::from(f.op),
+            AttrRef::Client => f64::from(extra.client),
+            AttrRef::Session => extra.session as f64,
+            AttrRef::Zone => f64::from(self.network.zone_of(f.node, f.inst)),
+            AttrRef::Instance => f64::from(f.inst),
+        }
     }
 
     /// Whether a frame is the branch of another.

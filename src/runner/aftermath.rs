@@ -7,7 +7,10 @@
 use super::merge::window_spans;
 use crate::{
     engine::law::to_nanos,
-    model::probe::{FaultMeasured, Measured, NodeMeasured, NodeWindow, Outcome},
+    model::{
+        outcome::Outcome,
+        probe::{FaultMeasured, Measured, NodeMeasured, NodeWindow},
+    },
     results::{Requests, RequestsInWindow, seconds},
 };
 

@@ -12,9 +12,10 @@ use super::merge::window_spans;
 use crate::{
     model::{
         bounded::{Full, Held, runs},
-        cache::contents::CacheBooks,
+        cache::books::CacheBooks,
         fault::uptime::UptimeBooks,
-        probe::{InstanceMeasured, Measured, NodeMeasured, NodeWindow, successes},
+        outcome::successes,
+        probe::{InstanceMeasured, Measured, NodeMeasured, NodeWindow},
     },
     results::{
         CacheResults, Estimate, InstanceCounts, InstanceResults, NodeResults, NodeSeries, OUTCOMES,

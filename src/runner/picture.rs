@@ -5,8 +5,9 @@
 use crate::{
     model::{
         client::Arrivals,
+        ids::Zone,
         names::Names,
-        network::{ZonesSpec, build::zone_name, links::Zone},
+        network::{ZonesSpec, build::zone_name},
     },
     results::{Design, Edge, Vertex},
     units::Name,

@@ -6,9 +6,10 @@ use super::*;
 use crate::{
     model::{
         fault::uptime::UptimeBooks,
+        outcome::{Outcome, Tally},
         probe::{
             Between, ClientMeasured, HappenedWindow, InstanceMeasured, NodeMeasured, NodeWindow,
-            OperationMeasured, Outcome, RequestSample, RequestWindow, Tally, Undecided,
+            OperationMeasured, RequestSample, RequestWindow, Undecided,
         },
     },
     results::{Evidence as _, Selection},
@@ -118,7 +119,7 @@ fn measured(seed: u64, operations: Vec<OperationMeasured>, node: NodeMeasured) -
             latency: SECOND,
             key: None,
             attempts: 1,
-            outcome: crate::model::probe::Outcome::Ok,
+            outcome: crate::model::outcome::Outcome::Ok,
         }],
     }
 }

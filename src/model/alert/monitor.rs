@@ -8,10 +8,7 @@ use std::{collections::VecDeque, sync::Arc};
 use super::{AlertSpec, Signal, Source};
 use crate::{
     model::{
-        design::Design,
-        names::Names,
-        node::NodeId,
-        probe::{AlertMeasured, successes},
+        design::Design, ids::NodeId, names::Names, outcome::successes, probe::AlertMeasured,
         sim::Simulation,
     },
     stats::CoarseHistogram,

@@ -8,11 +8,11 @@ use super::policy::Chooser;
 use crate::{
     engine::random::{Stream, descend, mix},
     model::{
-        fault::timeline::Host,
-        frame::{BRANCH, CALLER_DONE, Extra, Frame, NONE, PROBE, Slot},
-        node::NodeId,
-        probe::Outcome,
-        world::{Span, World},
+        frame::{BRANCH, CALLER_DONE, Extra, Frame, PROBE},
+        ids::{Host, NONE, NodeId, Slot},
+        outcome::Outcome,
+        span::Span,
+        world::World,
     },
 };
 

@@ -5,10 +5,13 @@ use super::{health::Health, policy::Chooser};
 use crate::{
     engine::random::{Draw, Stream, descend},
     model::{
-        frame::{CALLEE_DONE, FINISHED, NONE, PROBE, Slot},
-        node::{InstanceBooks, Node, NodeId},
-        probe::Outcome,
-        world::{Span, World},
+        books::InstanceBooks,
+        frame::{CALLEE_DONE, FINISHED, PROBE},
+        ids::{NONE, NodeId, Slot},
+        node::Node,
+        outcome::Outcome,
+        span::Span,
+        world::World,
     },
 };
 

@@ -16,7 +16,7 @@ use crate::{
         law::{Sampler, to_nanos},
         random::mix,
     },
-    model::frame::Slot,
+    model::ids::Slot,
 };
 
 /// What a cache can hold, and for how long.

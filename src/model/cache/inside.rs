@@ -4,7 +4,7 @@
 
 use super::CacheSpec;
 use crate::{
-    model::{design::Design, kind::Kind, kinds::NodeSpec, names::Names, node::NodeId},
+    model::{design::Design, ids::NodeId, kind::Kind, kinds::NodeSpec, names::Names},
     problem::Problems,
     units::{Count, Name},
 };

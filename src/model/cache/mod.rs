@@ -3,7 +3,7 @@
 //!
 //! **Invariant.** A lookup counts when it arrives, a fill admits when it arrives (`semantics.md` 54).
 
-mod books;
+pub mod books;
 pub mod contents;
 pub mod eviction;
 pub mod lives;
@@ -22,11 +22,12 @@ use crate::{
         build::Assembly,
         check,
         fault::timeline::Startup,
+        ids::NodeId,
         kind::{Facts, Kind, Outgoing, Reach, Verb},
         kinds::NodeSpec,
         names::Names,
         network::ZonesSpec,
-        node::{Node, NodeId},
+        node::Node,
         ring::POINTS,
         service::{
             Discipline,

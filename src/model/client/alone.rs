@@ -12,7 +12,8 @@ use crate::{
     engine::random::descend,
     model::{
         client::ClientSpec,
-        frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frame, NONE, Slot},
+        frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frame},
+        ids::{NONE, Slot},
         kind::Reach,
         names::Names,
         record::Decided,

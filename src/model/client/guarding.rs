@@ -6,10 +6,11 @@
 
 use super::run::{ATTEMPT, Client, Fallback, Operation};
 use crate::model::{
-    frame::{NONE, Slot},
-    probe::Outcome,
+    ids::{NONE, Slot},
+    outcome::Outcome,
     resilience::{
-        guard::{Due, Guard, GuardPolicy, Hold},
+        flight::Hold,
+        guard::{Due, Guard, GuardPolicy},
         hedge,
     },
     world::World,

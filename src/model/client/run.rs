@@ -11,13 +11,16 @@ use crate::{
         table::Table,
     },
     model::{
-        frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, Frame, NONE, Slot},
-        node::{InstanceBooks, Node, NodeId},
-        probe::Outcome,
+        books::InstanceBooks,
+        frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, Frame},
+        ids::{NONE, NodeId, Slot},
+        node::Node,
+        outcome::Outcome,
         record::Decided,
         resilience::policy::{EdgePolicy, EdgeState},
         service::program::{Demand, Instr, Program, Stop},
-        world::{Span, World},
+        span::Span,
+        world::World,
     },
 };
 

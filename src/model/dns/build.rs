@@ -6,10 +6,10 @@ use crate::{
         balancer::{TargetsSpec, health::Watch},
         build::Assembly,
         check,
+        ids::{NodeId, Zone},
         kind::{Facts, Kind, Outgoing, Reach},
         names::Names,
-        network::links::Zone,
-        node::{Node, NodeId},
+        node::Node,
     },
     problem::Problems,
 };

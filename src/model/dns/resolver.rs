@@ -10,10 +10,9 @@ use std::collections::BTreeMap;
 use crate::{
     engine::random::mix,
     model::{
-        fault::timeline::Host,
-        frame::{CALLEE_DONE, CALLER_DONE, IN_TRANSIT, Slot},
-        node::NodeId,
-        probe::Outcome,
+        frame::{CALLEE_DONE, CALLER_DONE, IN_TRANSIT},
+        ids::{Host, NodeId, Slot},
+        outcome::Outcome,
         route::Route,
         world::{ANSWER_SHIFT, QUESTION_SHIFT, World, kind, unpack},
     },

@@ -8,9 +8,10 @@ use crate::{
     engine::random::Stream,
     model::{
         balancer::health::Health,
-        frame::Slot,
-        node::{InstanceBooks, Node, NodeId},
-        probe::Outcome,
+        books::InstanceBooks,
+        ids::{NodeId, Slot},
+        node::Node,
+        outcome::Outcome,
         world::World,
     },
 };

@@ -5,18 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    hosts::Harm,
-    timeline::{Host, Startup},
-};
+use super::{hosts::Harm, timeline::Startup};
 use crate::{
     engine::{
         law::{Sampler, Tables, to_nanos},
         random::{Stream, descend, mix},
     },
     model::{
+        ids::{Host, NodeId},
         names::Names,
-        node::NodeId,
         sim::Simulation,
         world::{Tick, World, kind},
     },

@@ -25,8 +25,8 @@ use crate::{
         random::Stream,
     },
     model::{
-        alert::check::alert_named, check::closest, fault::FaultSpec, kinds::NodeSpec, names::Names,
-        node::NodeId, sim::Simulation,
+        alert::check::alert_named, check::closest, fault::FaultSpec, ids::NodeId, kinds::NodeSpec,
+        names::Names, sim::Simulation,
     },
     problem::Problems,
     units::{Count, Fraction, Name, SimDuration, ValueError, text_value},

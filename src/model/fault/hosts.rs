@@ -7,22 +7,22 @@ use std::collections::BTreeMap;
 
 use super::{
     death::{Life, Rebirth, mortals},
-    timeline::Host,
     uptime::{Uptime, UptimeBooks},
 };
 use crate::{
     engine::{law::Tables, random::Stream},
     model::{
+        books::{Area, InstanceBooks},
         frame::{
-            BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_TRANSIT, NONE,
-            PROBE, Slot, UNSEEN,
+            BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_TRANSIT, PROBE,
+            UNSEEN,
         },
+        ids::{Host, NONE, NodeId, Slot},
         kinds::NodeSpec,
         names::Names,
-        node::{Area, InstanceBooks, NodeId},
-        probe::Outcome,
-        service::cores::Work,
-        world::{Span, World, kind},
+        outcome::Outcome,
+        span::{Span, Work},
+        world::{World, kind},
     },
 };
 

@@ -8,10 +8,11 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     Effect,
     hosts::Harm,
-    timeline::{Aftermath, Change, Host, Occurrence, Timeline, merged},
+    timeline::{Aftermath, Change, Occurrence, Timeline, merged},
 };
 use crate::model::{
     client::LoadSpec,
+    ids::Host,
     names::Names,
     probe::{FaultMeasured, Side},
     record::Recorder,

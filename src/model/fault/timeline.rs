@@ -14,7 +14,10 @@ use crate::{
         law::{DurationLaw, Sampler, Tables, to_nanos},
         random::Stream,
     },
-    model::{names::Names, node::NodeId},
+    model::{
+        ids::{Host, NodeId},
+        names::Names,
+    },
 };
 
 /// Occurrences of one fault in one replication, at most.
@@ -22,9 +25,6 @@ pub const MAX_OCCURRENCES: usize = 100_000;
 
 /// Steps in which a fault grows.
 const STEPS: u64 = 20;
-
-/// An instance of a node.
-pub type Host = (NodeId, u16);
 
 /// A fault that happens.
 #[derive(Clone, Debug, PartialEq)]

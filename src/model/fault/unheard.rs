@@ -8,11 +8,11 @@ use super::{Effect, FaultSpec};
 use crate::{
     model::{
         balancer::OnDown,
+        ids::NodeId,
         kind::Outgoing,
         kinds::NodeSpec,
         names::Names,
         network::{LinkSpec, links::End},
-        node::NodeId,
         resilience::EdgeSpec,
     },
     problem::Problems,

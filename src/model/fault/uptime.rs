@@ -3,7 +3,7 @@
 //!
 //! **Invariant.** An outage begins when the last one that is needed falls and ends when it rises.
 
-use crate::model::node::Area;
+use crate::model::books::Area;
 
 /// The instances of a node; or the nodes of a design, of which all are needed.
 #[derive(Clone, Debug)]

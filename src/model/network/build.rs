@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     LinkSpec, NetworkSpec, ZonesSpec,
-    links::{Carriage, End, INTERNET, LOCAL, Link, More, Network, SPREAD, Zone},
+    links::{Carriage, End, Link, More, Network, SPREAD},
 };
 use crate::{
     engine::{
@@ -14,8 +14,8 @@ use crate::{
     model::{
         build::{Assembly, Prepared},
         client::ClientSpec,
+        ids::{INTERNET, LOCAL, NodeId, Zone},
         names::Names,
-        node::NodeId,
     },
     units::Name,
 };

@@ -8,8 +8,8 @@ use super::{LinkSpec, NetworkSpec, links::End};
 use crate::{
     model::{
         check::{closest, law},
+        ids::NodeId,
         names::Names,
-        node::NodeId,
     },
     problem::Problems,
 };

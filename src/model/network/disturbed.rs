@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::links::{Message, Network, Zone};
+use super::links::{Message, Network};
 use crate::{
     engine::{
         agenda::Agenda,
@@ -13,9 +13,8 @@ use crate::{
     },
     model::{
         fault::{Effect, FaultSpec},
-        frame::Slot,
+        ids::{NodeId, Slot, Zone},
         names::Names,
-        node::NodeId,
         world::kind,
     },
     units::Name,

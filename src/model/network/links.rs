@@ -13,15 +13,8 @@ use crate::{
         random::Stream,
         table::Table,
     },
-    model::{frame::Slot, node::NodeId},
+    model::ids::{NodeId, Slot, Zone},
 };
-
-/// Index of a zone: [`INTERNET`], [`LOCAL`], then the zones of the topology in name order.
-pub type Zone = u16;
-/// Clients outside all zones.
-pub const INTERNET: Zone = 0;
-/// Things that stand wherever their caller stands (and everything in a design without zones).
-pub const LOCAL: Zone = 1;
 
 /// How a link carries a message.
 #[derive(Clone, Copy, Debug)]

@@ -16,9 +16,11 @@ use super::{
     rate_limit::{Limiter, RateLimit},
 };
 use crate::model::{
-    frame::{NONE, Slot},
-    probe::Outcome,
-    world::{Span, World},
+    ids::{NONE, Slot},
+    outcome::Outcome,
+    resilience::flight::{Flight, Hold, Line},
+    span::Span,
+    world::World,
 };
 
 /// The rules of an edge between its attempts and their messages.
@@ -67,51 +69,6 @@ pub struct Guard {
     pool: Permits,
     latencies: Latencies,
     spent: Spent,
-}
-
-/// A line to stand in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Line {
-    /// For room in the bulkhead.
-    Bulkhead,
-    /// For a connection.
-    Pool,
-}
-
-/// Where an attempt stands that has not been sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Hold {
-    /// At the start.
-    #[default]
-    Start,
-    /// It was refused; its end is on the way.
-    Refused(Outcome),
-    /// It waits for a token.
-    Token,
-    /// It waits in line.
-    Line(Line),
-    /// It got what it stood in line for.
-    Granted(Line),
-    /// Its connection is being opened.
-    Setup,
-}
-
-/// An attempt under way.
-#[derive(Clone, Copy, Debug)]
-pub struct Flight {
-    /// Epoch of the breaker when it was sent.
-    pub epoch: u32,
-    /// When it was let through, ns.
-    pub sent: u64,
-    /// When the first copy of the attempt was.
-    pub first: u64,
-    /// When it ends at the latest, ns; kept where there are hedges.
-    pub due: u64,
-}
-
-impl Flight {
-    /// Not sent.
-    pub const NONE: Self = Self { epoch: 0, sent: 0, first: 0, due: u64::MAX };
 }
 
 /// What the timer of an attempt that has not been sent means.
@@ -474,7 +431,7 @@ impl Guard {
         world: &mut World,
     ) -> Option<u64> {
         let now = world.now();
-        let id = limit.per.map_or(0, |per| per.value(slot, world).to_bits());
+        let id = limit.per.map_or(0, |per| world.attribute(per, slot).to_bits());
         match limit.shared {
             Some(shared) => world.limiters[shared].take(limit, id, now, at_once),
             None => self.limiter.take(limit, id, now, at_once),

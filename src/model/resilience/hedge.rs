@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::{
-        frame::{NONE, Slot},
-        world::{Span, World},
+        ids::{NONE, Slot},
+        span::Span,
+        world::World,
     },
     stats::CoarseHistogram,
     units::{SimDuration, ValueError, text_value},

@@ -5,6 +5,7 @@ pub mod adaptive;
 pub mod breaker;
 pub mod budget;
 pub mod check;
+pub mod flight;
 pub mod guard;
 pub mod hedge;
 pub mod permits;
@@ -24,7 +25,7 @@ use rate_limit::RateLimitSpec;
 
 use crate::{
     engine::law::DurationLaw,
-    model::probe::Outcome,
+    model::outcome::Outcome,
     units::{Count, Name, SimDuration, Size},
 };
 

@@ -9,12 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::law::DurationLaw,
-    model::{
-        frame::Slot,
-        node::Area,
-        service::program::Demand,
-        world::{Span, World},
-    },
+    model::{books::Area, ids::Slot, service::program::Demand, span::Span, world::World},
     units::{Count, SimDuration, short_form},
 };
 

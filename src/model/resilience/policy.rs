@@ -13,7 +13,7 @@ use crate::{
         law::{Formula, to_nanos},
         random::Draw,
     },
-    model::{build::Assembly, probe::Outcome, world::Span},
+    model::{build::Assembly, outcome::Outcome, span::Span},
 };
 
 /// Policy of one outgoing edge, ready to run.

@@ -14,7 +14,7 @@ use std::{
 
 use crate::{
     expr::{Expr, Taker, unknown},
-    model::service::program::AttrRef,
+    model::ids::AttrRef,
     units::{Count, Rate, SimDuration, ValueError, text_value},
 };
 

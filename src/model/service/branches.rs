@@ -11,10 +11,12 @@ use crate::{
     model::{
         frame::{
             ABANDONED, BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER,
-            IN_ROOM, NONE, Slot,
+            IN_ROOM,
         },
-        probe::Outcome,
-        world::{Span, World, pack},
+        ids::{NONE, Slot},
+        outcome::Outcome,
+        span::Span,
+        world::{World, pack},
     },
 };
 

@@ -10,12 +10,14 @@ use crate::{
     engine::{law::to_nanos, random::descend},
     model::{
         cache::{
+            NEGATIVE, STALE,
             contents::{ASIDE, Contents, Found},
-            {NEGATIVE, STALE},
         },
-        frame::{FOUND, Slot},
-        probe::Outcome,
-        world::{Span, World},
+        frame::FOUND,
+        ids::Slot,
+        outcome::Outcome,
+        span::Span,
+        world::World,
     },
 };
 

@@ -9,9 +9,11 @@ use super::{
 use crate::{
     engine::{law::to_nanos, random::descend},
     model::{
-        frame::{BRANCH, FOUND, NONE, Slot},
-        probe::Outcome,
-        world::{Span, World},
+        frame::{BRANCH, FOUND},
+        ids::{NONE, Slot},
+        outcome::Outcome,
+        span::Span,
+        world::World,
     },
 };
 

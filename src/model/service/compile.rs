@@ -17,7 +17,7 @@ use crate::{
         kind::Verb,
         kinds::NodeSpec,
         names::Op,
-        probe::Outcome,
+        outcome::Outcome,
         resilience::{EdgeSpec, FallbackSpec, policy::EdgePolicy},
     },
     units::Name,

@@ -10,33 +10,18 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 use crate::{
     engine::random::Stream,
     model::{
-        fault::{hosts::scaled, timeline::Host},
-        frame::{HAS_CORE, Slot},
-        node::Area,
+        books::Area,
+        fault::hosts::scaled,
+        frame::HAS_CORE,
+        ids::{Host, Slot},
         service::{
             Discipline, Speedup,
             room::{Next, Room},
         },
-        world::{Span, World},
+        span::{Span, Work},
+        world::World,
     },
 };
-
-/// A stretch of work: its length, and its span when it is constant.
-#[derive(Clone, Copy, Debug)]
-pub struct Work {
-    /// Length, ns.
-    pub nanos: u64,
-    /// How to arm its end.
-    pub span: Span,
-}
-
-impl Work {
-    /// Work of a length known only now.
-    #[inline(always)]
-    pub fn of(nanos: u64) -> Self {
-        Self { nanos, span: Span::of(nanos) }
-    }
-}
 
 /// The cores of one instance.
 #[derive(Debug)]

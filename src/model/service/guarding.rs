@@ -9,8 +9,8 @@ use super::{
     server::{ATTEMPT, Server},
 };
 use crate::model::{
-    frame::{NONE, Slot},
-    probe::Outcome,
+    ids::{NONE, Slot},
+    outcome::Outcome,
     resilience::{
         guard::{Due, Guard, GuardPolicy},
         hedge,

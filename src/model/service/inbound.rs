@@ -22,10 +22,10 @@ use crate::{
         build::Assembly,
         check::{closest, formula, positive},
         client::AttributeSpec,
-        frame::Slot,
+        ids::Slot,
         kind::Kind,
         names::Names,
-        probe::Outcome,
+        outcome::Outcome,
         resilience::{
             adaptive::{Adaptive, ConcurrencySpec},
             check::known_attribute,
@@ -367,7 +367,7 @@ impl Inbound {
         let rules = &self.rules;
         let Some(at) = rules.limits.iter().position(|l| l.0.is_none_or(of)) else { return Some(0) };
         let limit = &rules.limits[at].1;
-        let id = limit.per.map_or(0, |per| per.value(slot, world).to_bits());
+        let id = limit.per.map_or(0, |per| world.attribute(per, slot).to_bits());
         let (now, inst) = (world.now(), usize::from(world.frames[slot].inst));
         let limiter = match limit.shared {
             Some(shared) => &mut world.limiters[shared],

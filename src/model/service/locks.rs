@@ -9,18 +9,20 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Discipline, ServiceSpec, StepSpec,
-    program::{AttrRef, Instr},
+    program::Instr,
     room::{Next, Room},
     server::Server,
 };
 use crate::{
     engine::random::Stream,
     model::{
+        books::Area,
         check::attribute_known,
-        frame::{ABANDONED, BRANCH, HAS_WORKER, IN_ROOM, Slot},
+        frame::{ABANDONED, BRANCH, HAS_WORKER, IN_ROOM},
+        ids::{AttrRef, Slot},
         names::Names,
-        node::Area,
-        world::{Span, World},
+        span::Span,
+        world::World,
     },
     problem::Problems,
     units::Name,
@@ -225,7 +227,7 @@ impl Server {
         let value = match lock.per {
             None => 0,
             Some(AttrRef::Key) => f.key,
-            Some(per) => per.value(slot, world).to_bits(),
+            Some(per) => world.attribute(per, slot).to_bits(),
         };
         Some((number, if lock.shared { ALL } else { f.inst }, value))
     }

@@ -11,11 +11,11 @@ use crate::{
         table::Table,
     },
     model::{
-        frame::{NONE, Slot},
-        node::NodeId,
-        probe::Outcome,
+        ids::{AttrRef, NONE, NodeId, Slot},
+        outcome::Outcome,
         resilience::policy::EdgePolicy,
-        service::{Comparator, cores::Work, locks::Lock},
+        service::{Comparator, locks::Lock},
+        span::Work,
         world::World,
     },
 };
@@ -121,46 +121,6 @@ pub enum CacheStep {
     Refuse,
 }
 
-/// Something a formula or condition can refer to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AttrRef {
-    /// Column of the attributes' rows.
-    Value(u16),
-    /// The request's key.
-    Key,
-    /// Size of the message, bytes.
-    Size,
-    /// Operation (its global number).
-    Operation,
-    /// Client (its number in name order).
-    Client,
-    /// Session number.
-    Session,
-    /// Zone of the instance.
-    Zone,
-    /// Instance number.
-    Instance,
-}
-
-impl AttrRef {
-    /// Its value for a frame.
-    #[inline]
-    pub fn value(self, slot: Slot, world: &World) -> f64 {
-        let f = &world.frames[slot];
-        let extra = world.frames.extra(slot);
-        match self {
-            Self::Value(column) => world.attributes.get(extra.attributes, column),
-            Self::Key => f.key as f64,
-            Self::Size => extra.size as f64,
-            Self::Operation => f64::from(f.op),
-            Self::Client => f64::from(extra.client),
-            Self::Session => extra.session as f64,
-            Self::Zone => f64::from(world.network.zone_of(f.node, f.inst)),
-            Self::Instance => f64::from(f.inst),
-        }
-    }
-}
-
 /// A quantity drawn per visit: a law plus attributes.
 #[derive(Clone, Debug)]
 pub struct Demand {
@@ -185,7 +145,7 @@ impl Demand {
             if self.per_key { self.stream.draw(f.key) } else { self.stream.draw_mixed(f.id) };
         let mut x = self.sampler.sample(&mut draw);
         for &(coefficient, attribute) in &self.terms {
-            x += coefficient * attribute.value(slot, world);
+            x += coefficient * world.attribute(attribute, slot);
         }
         x
     }
@@ -343,7 +303,7 @@ impl Test {
     /// Whether it holds for a frame.
     pub fn holds(&self, slot: Slot, world: &World) -> bool {
         self.0.iter().all(|&(attribute, operator, value)| {
-            let x = attribute.value(slot, world);
+            let x = world.attribute(attribute, slot);
             match operator {
                 Comparator::Equal => x.to_bits() == value.to_bits(),
                 Comparator::NotEqual => x.to_bits() != value.to_bits(),

@@ -13,8 +13,9 @@ use std::{
 use crate::{
     engine::random::Stream,
     model::{
-        frame::{ABANDONED, IN_ROOM, NONE, Slot},
-        node::Area,
+        books::Area,
+        frame::{ABANDONED, IN_ROOM},
+        ids::{NONE, Slot},
         service::Discipline,
         world::World,
     },

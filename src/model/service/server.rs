@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::{
     background::Background,
     bounds::Part,
-    cores::{Admission, Cores, Work},
+    cores::{Admission, Cores},
     inbound::Inbound,
     locks::Locks,
     program::{Instr, Program, Stop},
@@ -18,18 +18,20 @@ use super::{
 use crate::{
     engine::{random::Stream, table::Table},
     model::{
+        books::{Area, InstanceBooks, Unserved},
         bounded::Bounded,
         cache::contents::{Contents, Limits},
         fault::hosts::scaled,
         frame::{
-            BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER, IN_ROOM, NONE,
-            PROBE, Slot,
+            BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER, IN_ROOM, PROBE,
         },
-        node::{Area, InstanceBooks, Node, NodeId, Unserved},
-        probe::Outcome,
+        ids::{NONE, NodeId, Slot},
+        node::Node,
+        outcome::Outcome,
         resilience::policy::EdgeState,
         service::program::Demand,
-        world::{Span, World, kind},
+        span::{Span, Work},
+        world::{World, kind},
     },
 };
 

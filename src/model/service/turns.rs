@@ -8,12 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::server::Server;
-use crate::model::{
-    frame::Slot,
-    node::Area,
-    probe::Outcome,
-    world::{Span, World},
-};
+use crate::model::{books::Area, ids::Slot, outcome::Outcome, span::Span, world::World};
 
 /// What ends a wait at the door, if nothing else does before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
