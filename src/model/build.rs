@@ -27,7 +27,12 @@ use crate::{
         random::{Stream, hash_str},
     },
     model::{
+        cache::contents::Limits,
         ids::NodeId,
+        kind::Kind,
+        kinds::{NodeSpec, of_kind},
+        node::Node,
+        service::program::Program,
         span::{Span, Work},
     },
     problem::Problems,
@@ -299,4 +304,25 @@ impl Assembly<'_> {
     pub fn facts(&self, node: NodeId) -> Facts<'_> {
         self.names.kind(node).facts()
     }
+}
+
+/// A kind of node that can be simulated.
+pub trait Built: Kind {
+    /// Servers: adds what a visit does to a program, with the entry of each operation.
+    fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
+        let _ = (path, assembly);
+        program
+    }
+    /// Caches: what each instance can hold.
+    fn limits(&self, tables: &dyn Tables) -> Option<Limits> {
+        let _ = tables;
+        None
+    }
+    /// Builds it; everything was checked before.
+    fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node>;
+}
+
+/// A node's spec, as what can be simulated.
+pub fn built(node: &NodeSpec) -> &dyn Built {
+    of_kind!(node, spec => spec)
 }

@@ -19,7 +19,7 @@ use super::{
     service::StepSpec,
 };
 use crate::{
-    model::{ids::NodeId, names::Names},
+    model::{check::Checked, ids::NodeId, kinds::of_kind, names::Names},
     problem::{Problems, near},
     units::{Count, Name},
 };
@@ -65,7 +65,7 @@ pub fn design(names: &Names, problems: &mut Problems) {
         .enumerate()
         .map(|(id, (name, node))| {
             let path = format!("nodes.{}.{}", name.0, node.kind().facts().kind);
-            node.kind().check(&path, names, problems);
+            of_kind!(node, spec => spec.check(&path, names, problems));
             placed(&node.kind().facts(), &path, names, problems);
             if let NodeSpec::Service(service) = node {
                 let versions = names.versions(id as NodeId);

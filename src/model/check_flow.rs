@@ -6,10 +6,7 @@ use super::{
     client::ClientSpec, kind::Outgoing, kinds::NodeSpec, resilience::DeadlineSpec, sim::Limits,
 };
 use crate::{
-    model::{
-        ids::NodeId,
-        names::{Names, Op},
-    },
+    model::{ids::NodeId, kind::Op, names::Names},
     problem::Problems,
     units::{Name, SimDuration},
 };

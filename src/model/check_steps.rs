@@ -7,10 +7,10 @@ use super::{
     client::KeyLaw,
     frame::MAX_LOOPS,
     kinds::NodeSpec,
-    service::{AnySpec, BranchSpec, Condition, Literal, StepSpec, WriteMode, compile::Spread},
+    service::{AnySpec, BranchSpec, Condition, Literal, StepSpec, WriteMode},
 };
 use crate::{
-    model::names::Names,
+    model::{names::Names, service::steps::Spread},
     problem::Problems,
     units::{Count, Name},
 };

@@ -2,18 +2,8 @@
 //!
 //! **Invariant.** A kind is known elsewhere only through this trait and its one arm in `kinds.rs`.
 
-use super::{
-    build::Assembly, cache::contents::Limits, fault::timeline::Startup, network::ZonesSpec,
-    node::Node, service::program::Program,
-};
-use crate::{
-    engine::law::{Table, Tables},
-    model::{
-        ids::NodeId,
-        names::{Names, Op},
-    },
-    problem::Problems,
-};
+use super::network::ZonesSpec;
+use crate::engine::law::{DurationLaw, Table};
 
 /// How a caller without a balancer finds an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +134,9 @@ impl Verb {
     }
 }
 
+/// An operation as it travels: its name, and the verb when it goes straight to data.
+pub type Op = (String, Option<Verb>);
+
 /// What is known beforehand of a visit, the calls it makes left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Visit {
@@ -151,6 +144,15 @@ pub struct Visit {
     pub least: f64,
     /// Mean work it brings, ns, that of steps under a condition left out.
     pub work: f64,
+}
+
+/// How an instance of a node starts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Startup<'a> {
+    /// Time until it takes requests.
+    pub boot: Option<&'a DurationLaw>,
+    /// How long it is slower from then on, ns, and by which factor.
+    pub warm: Option<(u64, f64)>,
 }
 
 /// A node kind.
@@ -192,8 +194,6 @@ pub trait Kind {
         let _ = op;
         Visit::default()
     }
-    /// Reports what is wrong with it beyond types and names.
-    fn check(&self, path: &str, names: &Names, problems: &mut Problems);
     /// Instances that calls without a balancer are spread over.
     fn routed(&self) -> u64 {
         self.facts().instances
@@ -202,16 +202,4 @@ pub trait Kind {
     fn changeable(&self) -> &'static [&'static str] {
         &[]
     }
-    /// Servers: adds what a visit does to a program, with the entry of each operation.
-    fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
-        let _ = (path, assembly);
-        program
-    }
-    /// Caches: what each instance can hold.
-    fn limits(&self, tables: &dyn Tables) -> Option<Limits> {
-        let _ = tables;
-        None
-    }
-    /// Builds it; everything was checked before.
-    fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node>;
 }

@@ -8,6 +8,21 @@ use super::{
     service::ServiceSpec, store::StoreSpec,
 };
 
+/// Does the same with the spec of a node, whatever its kind: the list of kinds.
+macro_rules! of_kind {
+    ($node:expr, $spec:ident => $do:expr) => {
+        match $node {
+            $crate::model::kinds::NodeSpec::LoadBalancer($spec) => $do,
+            $crate::model::kinds::NodeSpec::Dns($spec) => $do,
+            $crate::model::kinds::NodeSpec::Service($spec) => $do,
+            $crate::model::kinds::NodeSpec::Store($spec) => $do,
+            $crate::model::kinds::NodeSpec::Cache($spec) => $do,
+            $crate::model::kinds::NodeSpec::External($spec) => $do,
+        }
+    };
+}
+pub(crate) use of_kind;
+
 /// A node of the design; its kind is its key.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -30,14 +45,7 @@ impl NodeSpec {
     /// The kind behind the variant.
     #[must_use]
     pub fn kind(&self) -> &dyn Kind {
-        match self {
-            Self::LoadBalancer(spec) => spec,
-            Self::Dns(spec) => spec,
-            Self::Service(spec) => spec,
-            Self::Store(spec) => spec,
-            Self::Cache(spec) => spec,
-            Self::External(spec) => spec,
-        }
+        of_kind!(self, spec => spec)
     }
 
     /// Whether it hears of crashes without asking anybody.

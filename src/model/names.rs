@@ -14,15 +14,15 @@ use super::{
     fault::FaultSpec,
     kind::{Kind, Outgoing, Verb},
     kinds::NodeSpec,
-    service::build::step_names,
 };
 use crate::{
     engine::random::text_key,
-    model::ids::{AttrRef, NodeId, Zone},
+    model::{
+        ids::{AttrRef, NodeId, Zone},
+        kind::Op,
+        service::facts::step_names,
+    },
 };
-
-/// An operation as it travels: its name, and the verb when it goes straight to data.
-pub type Op = (String, Option<Verb>);
 
 /// Names resolved.
 #[derive(Clone, Debug)]

@@ -38,6 +38,7 @@ use crate::{
     },
     model::{
         books::InstanceBooks,
+        build::built,
         held::held,
         ids::{NodeId, Slot},
         names::Names,
@@ -135,7 +136,7 @@ impl Simulation {
         for (id, (name, spec)) in design.nodes.iter().enumerate() {
             let kind = spec.kind();
             routes.push(Route::new(kind, names, prepared));
-            let built = kind.build(id as NodeId, &format!("node/{}", name.0), &mut assembly);
+            let built = built(spec).build(id as NodeId, &format!("node/{}", name.0), &mut assembly);
             nodes.push(AnyNode::new(built));
         }
         let record = Recorder::new(names, &timeline, seed);

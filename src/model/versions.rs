@@ -16,15 +16,10 @@ use std::{
 };
 
 use super::{
-    build::Prepared,
-    check_design,
-    fault::{FaultSpec, deploy::Rollout},
-    kinds::NodeSpec,
-    route::Route,
-    sim::Simulation,
+    build::Prepared, check_design, fault::FaultSpec, kinds::NodeSpec, route::Route, sim::Simulation,
 };
 use crate::{
-    model::{design::Design, ids::NodeId, names::Names},
+    model::{design::Design, fault::rollout::Rollout, ids::NodeId, names::Names},
     problem::{Problems, Severity},
     units::Name,
 };

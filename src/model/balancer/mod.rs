@@ -2,13 +2,13 @@
 //! messages told it.
 
 pub mod build;
+pub mod check;
+mod facts;
 pub mod health;
 pub mod policy;
 pub mod run;
 
 mod text;
-
-pub use run::Balancer;
 
 use std::collections::BTreeMap;
 

@@ -11,9 +11,9 @@ use crate::{
         cache::CacheSpec,
         client::ClientSpec,
         design::Design,
-        kind::Verb,
+        kind::{Op, Verb},
         kinds::NodeSpec,
-        names::{Names, Op},
+        names::Names,
         service::StepSpec,
     },
 };

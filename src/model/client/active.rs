@@ -7,13 +7,11 @@
 //!
 //! **Invariant.** Windows are disjoint and in order; a counted instant lies in one stratum.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{Arrivals, ClientSpec};
 use crate::{
     engine::random::Stream,
     model::{
+        client::ActiveSpec,
         fault::{
             FaultSpec,
             timeline::{Timeline, merged},
@@ -23,32 +21,7 @@ use crate::{
         record::Recorder,
     },
     problem::Problems,
-    units::{Count, SimDuration},
 };
-
-/// Requests are sent only around faults, and in windows at random instants of the time between them,
-/// which stand for all of it: availability, rates and latencies weigh both by their shares of time. For
-/// runs of months and years; counts of requests stay what was sent.
-///
-/// ```yaml
-/// active: {before: 1m, after: 10m, control: 100, window: 1m, settle: 10s}
-/// ```
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ActiveSpec {
-    /// How long before a fault begins.
-    pub before: SimDuration,
-    /// How long after it is over, start and warm-up of instances included.
-    pub after: SimDuration,
-    /// How many windows between faults.
-    pub control: Count,
-    /// How long each is.
-    pub window: SimDuration,
-    /// So much at the beginning of each, and of each stretch around faults, is not counted: queues, caches
-    /// and pools begin empty there. 0 when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settle: Option<SimDuration>,
-}
 
 type Spans = Vec<(u64, u64)>;
 

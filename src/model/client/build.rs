@@ -4,7 +4,6 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec, OperationSpec,
-    active::ActiveSpec,
     alone::are_alone,
     load::Profile,
     run::{ANY, Client, Fallback, Operation},
@@ -17,6 +16,7 @@ use crate::{
     },
     model::{
         build::Assembly,
+        client::ActiveSpec,
         fault::timeline::surges,
         kind::Verb,
         names::Names,

@@ -12,10 +12,6 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use active::ActiveSpec;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::{
     engine::law::{DurationLaw, NumberLaw, SizeFormula, Table},
     model::{
@@ -23,14 +19,15 @@ use crate::{
         resilience::{
             DeadlineSpec, FallbackSpec, RetrySpec,
             breaker::BreakerSpec,
-            hedge::HedgeSpec,
-            permits::{BulkheadSpec, PoolSpec},
             rate_limit::RateLimitSpec,
+            specs::{BulkheadSpec, HedgeSpec, PoolSpec},
         },
         service::StepSpec,
     },
     units::{Count, Fraction, Name, Number, Rate, SimDuration},
 };
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// A population of clients: when its requests come, where they go, what they carry.
 ///
@@ -379,4 +376,28 @@ pub enum AttributeSpec {
     Coin(Fraction),
     /// `column(ContextTokens)`: the number in this column of the trace's row.
     Column(String),
+}
+
+/// Requests are sent only around faults, and in windows at random instants of the time between them,
+/// which stand for all of it: availability, rates and latencies weigh both by their shares of time. For
+/// runs of months and years; counts of requests stay what was sent.
+///
+/// ```yaml
+/// active: {before: 1m, after: 10m, control: 100, window: 1m, settle: 10s}
+/// ```
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActiveSpec {
+    /// How long before a fault begins.
+    pub before: SimDuration,
+    /// How long after it is over, start and warm-up of instances included.
+    pub after: SimDuration,
+    /// How many windows between faults.
+    pub control: Count,
+    /// How long each is.
+    pub window: SimDuration,
+    /// So much at the beginning of each, and of each stretch around faults, is not counted: queues, caches
+    /// and pools begin empty there. 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settle: Option<SimDuration>,
 }

@@ -1,100 +1,16 @@
 //! A dns node's spec: its outside, its checks, its state.
 
-use super::{Dns, DnsPolicy, DnsSpec, run::Target};
-use crate::{
-    model::{
-        balancer::{TargetsSpec, health::Watch},
-        build::Assembly,
-        check,
-        ids::{NodeId, Zone},
-        kind::{Facts, Kind, Outgoing, Reach},
-        names::Names,
-        node::Node,
-    },
-    problem::Problems,
+use super::{DnsPolicy, DnsSpec, run::Target};
+use crate::model::{
+    balancer::health::Watch,
+    build::{Assembly, Built},
+    dns::run::Dns,
+    ids::{NodeId, Zone},
+    kind::Kind,
+    node::Node,
 };
 
-/// Caches of a client when the file does not say.
-const RESOLVERS: u64 = 100;
-
-impl DnsPolicy {
-    /// As in the file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Nearest => "nearest",
-            Self::Failover => "failover",
-            Self::Weighted => "weighted",
-        }
-    }
-}
-
-impl Kind for DnsSpec {
-    fn facts(&self) -> Facts<'_> {
-        Facts {
-            kind: "dns",
-            instances: 1,
-            need: 1,
-            capacity: None,
-            zones: self.zones.as_ref(),
-            floats: true,
-            reach: Reach::Answer {
-                ttl: self.ttl().0,
-                resolvers: self.resolvers.map_or(RESOLVERS, |n| n.0),
-            },
-            detail: format!("{}, ttl {}", self.policy().name(), self.ttl()),
-        }
-    }
-
-    fn outgoing(&self, path: &str) -> Vec<Outgoing> {
-        let policy = self.policy();
-        let mut calls = self.to.calls(path);
-        for (i, call) in calls.iter_mut().enumerate() {
-            if policy == DnsPolicy::Failover {
-                call.times = f64::from(u8::from(i == 0));
-            }
-        }
-        calls.extend(self.health_check.iter().flat_map(|check| check.calls(path, &self.to)));
-        calls
-    }
-
-    fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
-        let at = |key: &str| format!("{path}.{key}");
-        check::zones(self.zones.as_ref(), &at("zones"), names, problems);
-        check::targets(&self.to, path, names, problems);
-        if let Some(check) = &self.health_check {
-            check::health_check(check, path, problems);
-        }
-        check::positive(self.resolvers, 1_000_000, &at("resolvers"), problems);
-        if matches!(self.to, TargetsSpec::Weighted(_)) && self.policy() != DnsPolicy::Weighted {
-            problems.error_help(
-                "E-CONFLICT",
-                at("policy"),
-                format!(
-                    "`{}` does not choose by weights, but `to` gives some",
-                    self.policy().name()
-                ),
-                "a list of nodes, the preferred first",
-            );
-        }
-        if self.policy() == DnsPolicy::Nearest && !names.zones.is_empty() {
-            for call in self.to.calls(path) {
-                let Some(node) = names.node(&call.target) else { continue };
-                let facts = names.kind(node).facts();
-                if facts.floats && facts.zones.is_none() {
-                    problems.warn(
-                        "W-POLICY",
-                        call.path,
-                        format!(
-                            "`{}` stands wherever its caller stands: nothing is nearer",
-                            call.target
-                        ),
-                        "give it `zones`",
-                    );
-                }
-            }
-        }
-    }
-
+impl Built for DnsSpec {
     fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
         let names = assembly.names;
         let (mut targets, mut pool) = (Vec::new(), Vec::new());

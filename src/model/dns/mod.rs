@@ -2,10 +2,10 @@
 //! and calls that target itself.
 
 pub mod build;
+mod check;
+mod facts;
 pub mod resolver;
 pub mod run;
-
-pub use run::Dns;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

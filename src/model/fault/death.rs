@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{hosts::Harm, timeline::Startup};
+use super::hosts::Harm;
 use crate::{
     engine::{
         law::{Sampler, Tables, to_nanos},
@@ -13,6 +13,7 @@ use crate::{
     },
     model::{
         ids::{Host, NodeId},
+        kind::Startup,
         names::Names,
         sim::Simulation,
         world::{Tick, World, kind},

@@ -10,7 +10,9 @@
 pub mod check;
 pub mod death;
 pub mod deploy;
+mod deploy_check;
 pub mod hosts;
+pub mod rollout;
 pub mod timeline;
 pub mod unheard;
 pub mod uptime;

@@ -8,13 +8,14 @@ use std::{
     collections::{BTreeSet, BinaryHeap},
 };
 
-use super::{Effect, FaultSpec, InstancesSpec, TargetSpec, deploy::Rollout};
+use super::{Effect, FaultSpec, InstancesSpec, TargetSpec};
 use crate::{
     engine::{
         law::{DurationLaw, Sampler, Tables, to_nanos},
         random::Stream,
     },
     model::{
+        fault::rollout::Rollout,
         ids::{Host, NodeId},
         names::Names,
     },
@@ -68,15 +69,6 @@ pub enum Aftermath {
     },
     /// A deployment is taken back.
     Back,
-}
-
-/// How an instance of a node starts.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Startup<'a> {
-    /// Time until it takes requests.
-    pub boot: Option<&'a DurationLaw>,
-    /// How long it is slower from then on, ns, and by which factor.
-    pub warm: Option<(u64, f64)>,
 }
 
 /// An occurrence begins or ends.

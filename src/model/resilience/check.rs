@@ -5,14 +5,13 @@
 use super::{
     DeadlineSpec, EdgeSpec, FallbackSpec, RetrySpec,
     breaker::{BreakerSpec, WindowSpec},
-    hedge::AfterSpec,
-    permits::PoolFields,
     rate_limit::RateLimitSpec,
 };
 use crate::{
     model::{
         check::{closest, law, positive},
         names::Names,
+        resilience::specs::{AfterSpec, PoolFields},
     },
     problem::Problems,
     units::{Count, SimDuration},

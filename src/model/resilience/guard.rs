@@ -11,14 +11,17 @@
 use super::{
     breaker::{Breaker, BreakerPolicy},
     budget::{BudgetPolicy, Spent},
-    hedge::{AfterSpec, Latencies},
+    hedge::Latencies,
     permits::{Permit, PermitPolicy, Permits},
     rate_limit::{Limiter, RateLimit},
 };
 use crate::model::{
     ids::{NONE, Slot},
     outcome::Outcome,
-    resilience::flight::{Flight, Hold, Line},
+    resilience::{
+        flight::{Flight, Hold, Line},
+        specs::AfterSpec,
+    },
     span::Span,
     world::World,
 };

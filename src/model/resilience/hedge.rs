@@ -3,11 +3,6 @@
 //!
 //! **Invariant.** A frame with two copies out has both of them in `next` and in `hedge`, the older first.
 
-use std::{fmt, str::FromStr};
-
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::{
     model::{
         ids::{NONE, Slot},
@@ -15,60 +10,7 @@ use crate::{
         world::World,
     },
     stats::CoarseHistogram,
-    units::{SimDuration, ValueError, text_value},
 };
-
-/// A second copy of a call that has no answer yet. A failed copy waits for the other one. Copies spend
-/// the retry budget if there is one; a copy that would have to wait (for a token, a permit, a connection,
-/// a breaker) is not sent. The slower copy goes on to its end unless the edge says `cancel: true`.
-///
-/// ```yaml
-/// hedge: {after: p95}
-/// ```
-#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct HedgeSpec {
-    /// How long the first copy has had: a duration, or a quantile of how long calls took on this edge in the
-    /// last 10 to 20 s, from their first copy on (no copies before 100 calls have ended).
-    pub after: AfterSpec,
-}
-
-/// After which time a copy is sent.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum AfterSpec {
-    /// Always the same, ns.
-    Fixed(u64),
-    /// A quantile, 0..1, of the replies seen, by its name.
-    Quantile(&'static str, f64),
-}
-
-const QUANTILES: [(&str, f64); 6] =
-    [("p50", 0.5), ("p75", 0.75), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99), ("p999", 0.999)];
-
-impl FromStr for AfterSpec {
-    type Err = ValueError;
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        if let Some(&(name, q)) = QUANTILES.iter().find(|known| known.0 == text) {
-            return Ok(Self::Quantile(name, q));
-        }
-        let d: SimDuration = text.parse().map_err(|e: ValueError| match e.code {
-            "E-TYPE" => e.help("a duration such as 30ms, or p50, p75, p90, p95, p99, p999"),
-            _ => e,
-        })?;
-        Ok(Self::Fixed(d.0))
-    }
-}
-
-impl fmt::Display for AfterSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fixed(nanos) => SimDuration(*nanos).fmt(f),
-            Self::Quantile(name, _) => f.write_str(name),
-        }
-    }
-}
-
-text_value!(AfterSpec, "After", "a duration, or a quantile such as `p95`", ["30ms", "p95"]);
 
 /// Length of the spans over which an edge remembers its calls, ns.
 const SPAN: u64 = 10_000_000_000;

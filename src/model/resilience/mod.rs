@@ -11,23 +11,24 @@ pub mod hedge;
 pub mod permits;
 pub mod policy;
 pub mod rate_limit;
+pub mod specs;
 
 mod text;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use breaker::BreakerSpec;
-use budget::BudgetSpec;
-use hedge::HedgeSpec;
-use permits::{BulkheadSpec, PoolSpec};
-use rate_limit::RateLimitSpec;
-
 use crate::{
     engine::law::DurationLaw,
-    model::outcome::Outcome,
+    model::{
+        outcome::Outcome,
+        resilience::specs::{BulkheadSpec, HedgeSpec, PoolSpec},
+    },
     units::{Count, Name, SimDuration, Size},
 };
+use breaker::BreakerSpec;
+use budget::BudgetSpec;
+use rate_limit::RateLimitSpec;
 
 /// Policy of one outgoing edge. Order from the caller outwards-in:
 /// `fallback(deadline(retry and hedge(breaker(rate_limit(bulkhead(pool(timeout(call))))))))`.

@@ -4,78 +4,7 @@
 
 use std::collections::VecDeque;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use crate::{
-    engine::law::DurationLaw,
-    model::{books::Area, ids::Slot, service::program::Demand, span::Span, world::World},
-    units::{Count, SimDuration, short_form},
-};
-
-/// So many calls at once: `bulkhead: 16` is short for `bulkhead: {size: 16}`.
-#[derive(Clone, Debug)]
-pub struct BulkheadSpec(pub BulkheadFields);
-
-/// The long form of a bulkhead. One for each calling instance and edge; a call for which there is no
-/// room is `rejected`.
-///
-/// ```yaml
-/// bulkhead: {size: 16, wait: 50ms}
-/// ```
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BulkheadFields {
-    /// Calls at once.
-    pub size: Count,
-    /// How long a call waits for room; refused at once when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wait: Option<SimDuration>,
-}
-
-/// So many connections: `pool: 32` is short for `pool: {size: 32}`.
-#[derive(Clone, Debug)]
-pub struct PoolSpec(pub PoolFields);
-
-/// The long form of a connection pool. One for each calling instance and edge; a call holds a connection
-/// until its reply. A call that is given up (it timed out, or its hedge was faster) takes its connection
-/// with it, as nobody knows what would come next on it.
-///
-/// ```yaml
-/// pool: {size: 32, wait: 1s, setup: 3ms, idle: 60s}
-/// ```
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PoolFields {
-    /// Connections open at once.
-    pub size: Count,
-    /// How long a call waits for one, then it is `rejected`; for ever (or to its deadline) when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wait: Option<SimDuration>,
-    /// Time to open one (handshakes); 0 when absent. The `timeout` of the call starts after it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub setup: Option<DurationLaw>,
-    /// An unused connection is closed after this time; kept for ever when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub idle: Option<SimDuration>,
-}
-
-short_form!(
-    BulkheadSpec,
-    BulkheadFields,
-    Count,
-    "a number of calls, or `{size, wait}`",
-    |size| BulkheadFields { size, wait: None },
-    |b| b.wait.is_none().then_some(&b.size)
-);
-short_form!(
-    PoolSpec,
-    PoolFields,
-    Count,
-    "a number of connections, or `{size, wait, setup, idle}`",
-    |size| PoolFields { size, wait: None, setup: None, idle: None },
-    |p| (p.wait.is_none() && p.setup.is_none() && p.idle.is_none()).then_some(&p.size)
-);
+use crate::model::{books::Area, ids::Slot, service::program::Demand, span::Span, world::World};
 
 /// How many permits there are, and what it takes to get one.
 #[derive(Clone, Debug)]

@@ -5,120 +5,22 @@
 //!
 //! **Invariant.** Each instance that is up has one frame for each of them, which waits for its time or runs.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::{ServiceSpec, StepSpec, compile::Spread, server::Server};
+use super::{ServiceSpec, server::Server};
 use crate::{
     engine::{
-        law::{DurationFormula, DurationLaw, Formula, Sampler, to_nanos},
+        law::{Sampler, to_nanos},
         random::{Stream, descend, mix},
     },
     model::{
         build::Assembly,
-        check::law,
-        check_steps::{many_steps, steps},
         frame::{BRANCH, CALLER_DONE, Extra, FINISHED, Frame, NOBODY, PROBE},
         ids::{NONE, Slot},
-        names::Names,
         outcome::Outcome,
+        service::parts::{BackgroundSpec, OPERATION},
         span::Span,
         world::World,
     },
-    problem::Problems,
-    units::SimDuration,
 };
-
-/// Operation that calls ask for where they name none.
-pub const OPERATION: &str = "background";
-
-/// Steps that each instance runs by itself, whether requests come or not: renewals of a lease, gossip,
-/// scheduled jobs.
-///
-/// The next run begins `every` after the last one began, or when that one has ended if it took longer.
-/// Instances begin at times of their own; one that has crashed begins anew as soon as it is back, so that
-/// those that come back together run together. A run holds no worker, its `work` takes a core; a call that
-/// names no operation asks for `background`, and every run has a key of its own. What fails ends the run,
-/// and is tried again when the next one is due.
-///
-/// ```yaml
-/// background: [{every: uniform(50s 70s), lease: 3m, do: [{call: metadata}]}]
-/// ```
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BackgroundSpec {
-    /// From the beginning of one run to the next; a law such as `uniform(9s 11s)` keeps instances apart.
-    pub every: DurationLaw,
-    /// An instance none of whose runs has succeeded for so long refuses requests (`unavailable`) and fails
-    /// health checks until one does. It has its lease when the simulation begins, but not after a crash.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lease: Option<SimDuration>,
-    /// The steps.
-    #[serde(rename = "do")]
-    pub do_: Vec<StepSpec>,
-}
-
-impl BackgroundSpec {
-    /// Mean time from one run to the next, ns.
-    pub fn period(&self) -> f64 {
-        self.every.mean().unwrap_or(f64::INFINITY)
-    }
-
-    /// Checks it.
-    pub fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
-        let at = |key: &str| format!("{path}.{key}");
-        law(&self.every, &at("every"), problems);
-        let period = self.period();
-        if period < 1.0 {
-            problems.error("E-RANGE", at("every"), "must be above 0");
-        }
-        if self.lease.is_some_and(|lease| lease.0 as f64 <= period) {
-            let message = "must be longer than `every`, or it is over before it is renewed";
-            problems.error("E-RANGE", at("lease"), message);
-        }
-        if self.do_.is_empty() {
-            problems.error("E-STEP", at("do"), "needs at least one step");
-        }
-        let mut count = 0;
-        steps(&self.do_, &at("do"), (0, &mut count), names, problems);
-        many_steps(count, &at("do"), problems);
-        asked_by_nobody(&self.do_, &at("do"), problems);
-    }
-}
-
-/// Refuses what belongs to a request, where there is none.
-fn asked_by_nobody(list: &[StepSpec], path: &str, problems: &mut Problems) {
-    for (i, step) in list.iter().enumerate() {
-        let path = format!("{path}[{i}]");
-        for (key, given, message) in [
-            ("reply", step.reply.is_some(), "nobody waits for a reply"),
-            ("mark", step.mark.is_some(), "no request was sent, so no time has passed since"),
-        ] {
-            if given {
-                let help = "it belongs to an endpoint";
-                problems.error_help("E-STEP", format!("{path}.{key}"), message, help);
-            }
-        }
-        if let Some(Spread::Keys(_)) = step.spread() {
-            problems.error("E-CONFLICT", &path, "there is no client by whose law keys are drawn");
-        }
-        let own = ["instance", "zone"];
-        let formulas = step.work.iter().chain(&step.wait).flat_map(DurationFormula::attributes);
-        let size = step.target().and_then(|t| t.3).into_iter().flat_map(Formula::attributes);
-        let when = step.when.iter().flat_map(|w| &w.0).map(|c| c.attribute.as_str());
-        let used = formulas.chain(size).map(|(_, name)| name).chain(when);
-        let key = step.target().and_then(|t| t.2.map(|key| key.0.clone()));
-        let key = key.filter(|key| key != "instance");
-        if let Some(name) = used.map(str::to_owned).find(|n| !own.contains(&n.as_str())).or(key) {
-            let message = format!("there is no request whose `{name}` it could be");
-            let help = "`instance` and `zone` are known here";
-            problems.error_help("E-CONFLICT", &path, message, help);
-        }
-        for (inner, list) in step.inner() {
-            asked_by_nobody(list, &format!("{path}{inner}"), problems);
-        }
-    }
-}
 
 /// One of the things instances do by themselves.
 #[derive(Clone, Debug)]

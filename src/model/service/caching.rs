@@ -10,7 +10,7 @@ use crate::{
     engine::{law::to_nanos, random::descend},
     model::{
         cache::{
-            NEGATIVE, STALE,
+            build::{NEGATIVE, STALE},
             contents::{ASIDE, Contents, Found},
         },
         frame::FOUND,

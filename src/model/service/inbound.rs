@@ -7,9 +7,6 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{
     ServiceSpec,
     limits::{Full, Resources, Usage},
@@ -17,184 +14,24 @@ use super::{
     turns::Turns,
 };
 use crate::{
-    engine::law::DurationFormula,
     model::{
         build::Assembly,
-        check::{closest, formula, positive},
-        client::AttributeSpec,
         ids::Slot,
         kind::Kind,
-        names::Names,
         outcome::Outcome,
         resilience::{
             adaptive::{Adaptive, ConcurrencySpec},
-            check::known_attribute,
             policy::rate_limit,
-            rate_limit::{Limiter, MeterSpec, RateLimit, RateLimitSpec},
+            rate_limit::{Limiter, RateLimit},
+        },
+        service::{
+            check_parts::{Class, class},
+            parts::{Limits, ShedSpec},
         },
         world::World,
     },
-    problem::Problems,
-    units::{Count, Fraction, Name, SimDuration, short_form},
+    units::Fraction,
 };
-
-/// What is done to requests that arrive, before they wait for anything.
-///
-/// ```yaml
-/// inbound: {rate_limit: {gold: token_bucket(rate=50/s burst=100 per=key), default: token_bucket(rate=5/s burst=20 per=key)}, shed: {queue: 200}}
-/// ```
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct InboundSpec {
-    /// So many requests in so much time, the others are `rate_limited` or wait at the door for their turn:
-    /// `leaky_bucket(rate=20/s queue=10)` lets one in every 50 ms and ten wait (nginx's `limit_req` with
-    /// `burst=10`; with `nodelay` it is `token_bucket(rate=20/s burst=11)`), `token_bucket(rate=20/s burst=5
-    /// wait=1s)` makes them wait so long for a token. Who waits is inside the node and holds no worker; it
-    /// leaves when its `patience` or propagated deadline is over, and its turn passes unused. One limit for
-    /// all, or a map from clients or values of an attribute to limits, with `default` for the others.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate_limit: Option<LimitsSpec>,
-    /// Requests that are refused (`shed`) while there is too much to do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shed: Option<ShedSpec>,
-    /// So many requests at once, the others are `shed`; the limit finds its value from how requests fare:
-    /// `aimd(latency=100ms)`, `gradient(tolerance=1.5)`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub concurrency: Option<ConcurrencySpec>,
-    /// Work before anything else a request does: parsing, signatures.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub validate: Option<DurationFormula>,
-    /// A node that is asked (for the operation `auth`) whether the request may go on; if it does not say so,
-    /// the request is `rejected` (`unauthorized`). `dependencies` says how long to wait for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auth: Option<Name>,
-}
-
-/// Operation an `auth` node is asked for.
-pub const AUTH: &str = "auth";
-
-/// Rate limits by client or value of an attribute.
-type Limits = BTreeMap<Name, RateLimitSpec>;
-
-/// One rate limit for all requests, or several.
-#[derive(Clone, Debug)]
-pub struct LimitsSpec(pub Limits);
-
-short_form!(
-    LimitsSpec,
-    Limits,
-    RateLimitSpec,
-    "a rate limit, or a map from clients or values of an attribute to rate limits",
-    |limit| Limits::from([(Name("default".to_owned()), limit)]),
-    |limits| limits.get(&Name("default".to_owned())).filter(|_| limits.len() == 1)
-);
-
-/// When requests are refused. Each key is a reason of its own.
-///
-/// ```yaml
-/// shed: {queue: 200, wait: 100ms, reserve: 20%, keep: 1}
-/// ```
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ShedSpec {
-    /// So many wait already (for a worker, or for their first core where there are no workers).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queue: Option<Count>,
-    /// Some wait, and the one answered last had waited so long.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wait: Option<SimDuration>,
-    /// All workers but this share are busy: the rest is for requests that are kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reserve: Option<Fraction>,
-    /// Requests of a `priority` up to this are never shed here. None when absent; 1, the most urgent, for
-    /// `reserve`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keep: Option<Count>,
-}
-
-impl InboundSpec {
-    /// Whether anything asks for what frames carry.
-    pub fn carries(&self) -> bool {
-        self.rate_limit.is_some()
-            || self.validate.as_ref().is_some_and(|work| work.attributes().next().is_some())
-            || self.shed.is_some_and(|s| s.keep.or(s.reserve.map(|_| Count(1))).is_some())
-    }
-
-    /// Whether requests may have to wait at the door.
-    pub fn delays(&self) -> bool {
-        let limits = self.rate_limit.iter().flat_map(|limits| limits.0.values());
-        limits.map(|limit| limit.meter).any(MeterSpec::delays)
-    }
-
-    /// Checks it.
-    pub fn check(&self, service: &ServiceSpec, path: &str, names: &Names, problems: &mut Problems) {
-        for (name, limit) in self.rate_limit.iter().flat_map(|limits| &limits.0) {
-            let path = format!("{path}.rate_limit");
-            known_attribute(limit, &path, names, problems);
-            if name.0 != "default" && class(name, names).is_none() {
-                let known = names.clients().chain(names.literals.keys().map(String::as_str));
-                let help = closest(&name.0, known.chain(["default"]));
-                let message =
-                    format!("no client and no value of an attribute is called `{}`", name.0);
-                problems.error_help("E-REF", format!("{path}.{}", name.0), message, help);
-            }
-        }
-        if let Some(work) = &self.validate {
-            formula(work, &format!("{path}.validate"), names, problems);
-        }
-        let Some(shed) = &self.shed else { return };
-        let at = |key: &str| format!("{path}.shed.{key}");
-        let waits = service.workers.is_some() || service.cores.is_some();
-        for (key, given) in [("queue", shed.queue.is_some()), ("wait", shed.wait.is_some())] {
-            if given && !waits {
-                let help = "give `cores` or `workers`";
-                problems.error_help("E-CONFLICT", at(key), "nothing ever waits here", help);
-            }
-        }
-        if shed.reserve.is_some() && service.workers.is_none() {
-            let help = "give `workers`";
-            problems.error_help(
-                "E-CONFLICT",
-                at("reserve"),
-                "there are no workers to reserve",
-                help,
-            );
-        }
-        if shed.reserve.is_some_and(|share| share.0 <= 0.0 || share.0 >= 1.0) {
-            problems.error("E-RANGE", at("reserve"), "must be between 0 and 100 %");
-        }
-        positive(shed.keep, 255, &at("keep"), problems);
-        if shed.queue.is_none() && shed.wait.is_none() && shed.reserve.is_none() {
-            let help = "`queue: 200`, `wait: 100ms` or `reserve: 20%`";
-            problems.error_help(
-                "E-MISSING",
-                format!("{path}.shed"),
-                "when is a request shed?",
-                help,
-            );
-        }
-    }
-}
-
-/// Requests that share a limit.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Class {
-    /// Those of a client, by its index.
-    Client(u16),
-    /// Those with a value in a column of the attributes.
-    Value(u16, f64),
-}
-
-/// What a name in a map of limits stands for.
-fn class(name: &Name, names: &Names) -> Option<Class> {
-    if let Some(client) = names.client(&name.0) {
-        return Some(Class::Client(client as u16));
-    }
-    let attributes = names.design.clients.values().flat_map(|client| &client.attributes);
-    let has = |spec: &AttributeSpec| matches!(spec, AttributeSpec::Choice(options) if options.iter().any(|o| o.0 == *name));
-    let (attribute, _) = attributes.into_iter().find(|(_, spec)| has(spec))?;
-    Some(Class::Value(*names.columns.get(&attribute.0)?, *names.literals.get(&name.0)?))
-}
 
 /// The rules at a door.
 #[derive(Clone, Debug)]

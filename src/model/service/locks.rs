@@ -4,11 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::{
-    Discipline, ServiceSpec, StepSpec,
+    Discipline,
     program::Instr,
     room::{Next, Room},
     server::Server,
@@ -17,128 +14,12 @@ use crate::{
     engine::random::Stream,
     model::{
         books::Area,
-        check::attribute_known,
         frame::{ABANDONED, BRANCH, HAS_WORKER, IN_ROOM},
         ids::{AttrRef, Slot},
-        names::Names,
         span::Span,
         world::World,
     },
-    problem::Problems,
-    units::Name,
 };
-
-/// Steps that one request at a time runs, in order of arrival: a mutex, a table lock, a single writer.
-///
-/// It is held through the calls inside and given back when the steps are done, fail or are called off, and
-/// when the process dies. Waiting for it is waiting, like for a core; the `work` inside takes a core like any
-/// other. Steps of the same name share a lock.
-///
-/// ```yaml
-/// lock: {name: account, per: key, do: [{read: accounts}, {work: 2ms}, {write: accounts}]}
-/// ```
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LockSpec {
-    /// Its name.
-    pub name: Name,
-    /// A lock for each value: of the request's `key` (a row lock), or of an attribute; one for all when
-    /// absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub per: Option<Name>,
-    /// `instance` (default): each instance has its own; `shared`: there is one for all of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scope: Option<Scope>,
-    /// The steps.
-    #[serde(rename = "do")]
-    pub do_: Vec<StepSpec>,
-}
-
-/// Who shares a lock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// The requests of an instance.
-    Instance,
-    /// Those of all instances.
-    Shared,
-}
-
-impl ServiceSpec {
-    /// Checks its locks.
-    pub fn check_locks(&self, path: &str, names: &Names, problems: &mut Problems) {
-        let mut known: BTreeMap<&Name, &LockSpec> = BTreeMap::new();
-        let mut check = LockCheck { names, known: &mut known, held: Vec::new() };
-        for (name, list) in &self.endpoints {
-            check.list(list, &format!("{path}.endpoints.{}", name.0), problems);
-        }
-        for (i, task) in self.background.iter().enumerate() {
-            check.list(&task.do_, &format!("{path}.background[{i}].do"), problems);
-        }
-    }
-
-    /// The locks of which each key has its own.
-    pub(super) fn locks_of_keys(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        let mut open: Vec<&StepSpec> = self.lists().flatten().collect();
-        while let Some(step) = open.pop() {
-            let keyed = step.lock.iter().filter(|lock| lock.per.is_some());
-            found.extend(keyed.map(|lock| lock.name.0.clone()));
-            open.extend(step.inner().into_iter().flat_map(|(_, list)| list));
-        }
-        found
-    }
-}
-
-struct LockCheck<'c, 'a> {
-    names: &'c Names,
-    known: &'c mut BTreeMap<&'a Name, &'a LockSpec>,
-    /// Locks around the steps that are looked at.
-    held: Vec<&'a Name>,
-}
-
-impl<'a> LockCheck<'_, 'a> {
-    fn list(&mut self, list: &'a [StepSpec], path: &str, problems: &mut Problems) {
-        for (i, step) in list.iter().enumerate() {
-            let path = format!("{path}[{i}]");
-            if let Some(lock) = &step.lock {
-                self.lock(lock, &format!("{path}.lock"), problems);
-                self.held.push(&lock.name);
-            }
-            for (inner, list) in step.inner() {
-                self.list(list, &format!("{path}{inner}"), problems);
-            }
-            if step.lock.is_some() {
-                self.held.pop();
-            }
-        }
-    }
-
-    fn lock(&mut self, lock: &'a LockSpec, path: &str, problems: &mut Problems) {
-        let at = |key: &str| format!("{path}.{key}");
-        if lock.do_.is_empty() {
-            problems.error("E-STEP", at("do"), "needs at least one step");
-        }
-        if let Some(per) = &lock.per {
-            attribute_known(&per.0, &at("per"), self.names, problems);
-        }
-        if self.held.contains(&&lock.name) {
-            let message = format!("`{}` is held already, so nobody would ever get it", lock.name.0);
-            problems.error_help(
-                "E-CONFLICT",
-                at("name"),
-                message,
-                "give one of the two another name",
-            );
-        }
-        let first = *self.known.entry(&lock.name).or_insert(lock);
-        if first.per != lock.per || first.scope != lock.scope {
-            let message =
-                format!("another step locks `{}` with another `per` or `scope`", lock.name.0);
-            problems.error_help("E-CONFLICT", at("name"), message, "one name is one lock");
-        }
-    }
-}
 
 /// A lock as steps know it.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,33 +6,38 @@ mod branches;
 pub mod build;
 mod caching;
 mod calls;
+mod check;
+pub mod check_parts;
 pub mod compile;
 pub mod cores;
+pub mod facts;
 mod guarding;
 pub mod inbound;
 pub mod limits;
 pub mod locks;
+pub mod parts;
 pub mod program;
 pub mod room;
 pub mod server;
+pub mod steps;
 pub mod turns;
 
 mod text;
 
 use std::collections::BTreeMap;
 
-use background::BackgroundSpec;
-use inbound::InboundSpec;
-use limits::ResourcesSpec;
-use locks::LockSpec;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula},
-    model::{network::ZonesSpec, resilience::EdgeSpec},
+    model::{
+        network::ZonesSpec,
+        resilience::EdgeSpec,
+        service::parts::{BackgroundSpec, InboundSpec, LockSpec},
+    },
     units::{Count, Fraction, Name, Number, SimDuration},
 };
+use limits::ResourcesSpec;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Runs steps for each request. `workers` bounds the requests admitted at once to an instance and
 /// is held until the reply; `cores` bounds the `work` steps running at once.

@@ -1,0 +1,179 @@
+//! What can be wrong with a balancer beyond types.
+//!
+//! **Invariant.** As in `model/check.rs`.
+
+use crate::{
+    model::{
+        balancer::{HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec},
+        check::{Checked, positive, ring, zones},
+        kinds::NodeSpec,
+        names::Names,
+    },
+    problem::Problems,
+    units::Name,
+};
+use std::collections::BTreeSet;
+impl Checked for LoadBalancerSpec {
+    fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
+        balancer(self, path, names, problems);
+    }
+}
+
+/// The targets a balancer or dns node chooses among.
+pub fn targets(spec: &TargetsSpec, path: &str, names: &Names, problems: &mut Problems) {
+    let targets = spec.nodes();
+    if targets.is_empty() {
+        problems.error("E-TOPO", format!("{path}.to"), "needs at least one target");
+    } else if targets.iter().all(|t| t.1 <= 0.0) {
+        problems.error("E-TOPO", format!("{path}.to"), "all weights are zero");
+    }
+    if let TargetsSpec::Pool(pool) = spec {
+        let distinct: BTreeSet<&Name> = pool.iter().collect();
+        if distinct.len() < pool.len() {
+            problems.error("E-DUP-NAME", format!("{path}.to"), "a target is listed twice");
+        }
+    }
+    for call in spec.calls(path) {
+        let node = names.node(&call.target).map(|id| names.spec(id));
+        if matches!(node, Some(NodeSpec::Dns(_))) {
+            problems.error_help(
+                "E-TOPO",
+                call.path,
+                format!(
+                    "`{}` is a dns node, which only clients, services and caches ask",
+                    call.target
+                ),
+                "name its targets",
+            );
+        }
+    }
+}
+
+/// A balancer.
+fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names, problems: &mut Problems) {
+    zones(spec.zones.as_ref(), &format!("{path}.zones"), names, problems);
+    targets(&spec.to, path, names, problems);
+    health(spec, path, names, problems);
+    let pool: u64 = spec
+        .to
+        .nodes()
+        .into_iter()
+        .filter_map(|(name, _)| names.node(&name.0))
+        .map(|id| names.kind(id).facts().instances)
+        .fold(0, u64::saturating_add);
+    if let Some(Policy::ConsistentHash(points) | Policy::BoundedHash(points, _)) = spec.policy {
+        ring(pool, points, &format!("{path}.policy"), problems);
+    }
+    let path_policy = format!("{path}.policy");
+    if let Some(Policy::PowerOfD { d, replace }) = spec.policy {
+        if d == 0 || d > 16 {
+            problems.error("E-RANGE", path_policy, "d must be in 1..=16");
+        } else if u64::from(d) > pool && pool > 0 && !replace {
+            problems.warn(
+                "W-POLICY",
+                path_policy,
+                format!("d = {d} but there are only {pool} instances: all are compared"),
+                "this is least_requests",
+            );
+        }
+    } else if spec.policy == Some(Policy::RoundRobin(true))
+        && !matches!(spec.to, TargetsSpec::Weighted(_))
+    {
+        problems.warn(
+            "W-POLICY",
+            path_policy,
+            "there are no weights to spread evenly: this is round_robin",
+            "give `to` weights, such as `{blue: 95, green: 5}`",
+        );
+    }
+}
+
+/// How a node checks the health of its targets.
+pub fn health_check(check: &HealthCheckSpec, path: &str, problems: &mut Problems) {
+    let at = |key: &str| format!("{path}.health_check.{key}");
+    match (check.interval, check.detect) {
+        (None, None) => problems.error_help(
+            "E-MISSING",
+            format!("{path}.health_check"),
+            "how often?",
+            "such as `interval: 2s` (or `detect: 5s`: known after that time, without probes)",
+        ),
+        (Some(_), Some(_)) => problems.error_help(
+            "E-CONFLICT",
+            at("detect"),
+            "stands for probes that are not sent, but `interval` sends them",
+            "leave out one of the two",
+        ),
+        (Some(interval), None) => {
+            if interval.0 == 0 {
+                problems.error("E-RANGE", at("interval"), "must be above 0");
+            }
+            if check.timeout.is_some_and(|t| t.0 > interval.0 || t.0 == 0) {
+                let message = "must be above 0 and not longer than `interval`";
+                problems.error("E-RANGE", at("timeout"), message);
+            }
+        }
+        (None, Some(_)) => {
+            let probed = check.timeout.is_some()
+                || check.operation.is_some()
+                || check.fall.is_some()
+                || check.rise.is_some();
+            if probed {
+                let message = "sends no probe, so it has no timeout, operation, fall or rise";
+                problems.error("E-CONFLICT", at("detect"), message);
+            }
+        }
+    }
+    positive(check.fall, 1000, &at("fall"), problems);
+    positive(check.rise, 1000, &at("rise"), problems);
+}
+
+/// How a balancer learns of the health of its targets.
+fn health(spec: &LoadBalancerSpec, path: &str, names: &Names, problems: &mut Problems) {
+    if let Some(check) = &spec.health_check {
+        health_check(check, path, problems);
+        for (name, _) in spec.to.nodes() {
+            let node = names.node(&name.0).map(|id| names.spec(id));
+            if let Some(NodeSpec::Service(service)) = node
+                && check.detect.is_some()
+                && service.stops_by_itself()
+            {
+                problems.warn(
+                    "W-DETECT",
+                    format!("{path}.health_check.detect"),
+                    format!("`{}` can stop serving by itself, which only probes see", name.0),
+                    "give `interval` instead",
+                );
+            }
+        }
+    }
+    if let Some(eject) = &spec.eject {
+        positive(Some(eject.errors), 1_000_000, &format!("{path}.eject.errors"), problems);
+        if eject.for_.0 == 0 {
+            problems.error("E-RANGE", format!("{path}.eject.for"), "must be above 0");
+        }
+    }
+    if spec.timeout.is_some_and(|t| t.0 == 0) {
+        problems.error("E-RANGE", format!("{path}.timeout"), "must be above 0");
+    }
+    if spec.on_down.is_some() && spec.health_check.is_none() {
+        problems.error_help(
+            "E-CONFLICT",
+            format!("{path}.on_down"),
+            "this balancer never finds a target down",
+            "give it a `health_check`",
+        );
+    }
+    let knows = spec.health_check.is_some() || spec.eject.is_some();
+    for (key, given) in [("slow_start", spec.slow_start.is_some()), ("panic", spec.panic.is_some())]
+    {
+        if given && !knows {
+            problems.error_help(
+                "E-CONFLICT",
+                format!("{path}.{key}"),
+                "this balancer never learns that a target is gone or back",
+                "give it a `health_check` or `eject`",
+            );
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What a balancer says of itself.
+
+use crate::{
+    model::{
+        balancer::{HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec},
+        kind::{Facts, Kind, Outgoing, Reach},
+    },
+    units::Name,
+};
+
+impl TargetsSpec {
+    /// The nodes with their weights.
+    pub fn nodes(&self) -> Vec<(&Name, f64)> {
+        match self {
+            Self::One(name) => vec![(name, 1.0)],
+            Self::Pool(names) => names.iter().map(|n| (n, 1.0)).collect(),
+            Self::Weighted(weights) => weights.iter().map(|(n, w)| (n, w.0)).collect(),
+        }
+    }
+
+    /// The calls that are spread over them; `path` is that of the node's kind.
+    pub fn calls(&self, path: &str) -> Vec<Outgoing> {
+        let (weighted, nodes) = (matches!(self, Self::Weighted(_)), self.nodes());
+        let total: f64 = nodes.iter().map(|n| n.1).sum();
+        let call = |(i, (name, weight)): (usize, &(&Name, f64))| Outgoing {
+            path: match self {
+                Self::One(_) => format!("{path}.to"),
+                Self::Pool(_) => format!("{path}.to[{i}]"),
+                Self::Weighted(_) => format!("{path}.to.{}", name.0),
+            },
+            target: name.0.clone(),
+            operation: None,
+            label: if weighted {
+                format!("{:.0} %", weight / total * 100.0)
+            } else {
+                String::new()
+            },
+            endpoint: None,
+            times: if weighted { weight / total } else { 1.0 / nodes.len() as f64 },
+            attempts: 1,
+            to_all: false,
+            by_itself: false,
+            keyed: false,
+            sure: true,
+        };
+        nodes.iter().enumerate().map(call).collect()
+    }
+
+    /// Whether the same targets are chosen among, with the same or other weights.
+    pub fn chooses_among(&self, other: &Self) -> bool {
+        let names = |to: &Self| -> Vec<Name> { to.nodes().iter().map(|t| t.0.clone()).collect() };
+        let weighted = |to: &Self| matches!(to, Self::Weighted(_));
+        names(self) == names(other) && weighted(self) == weighted(other)
+    }
+}
+
+impl Kind for LoadBalancerSpec {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            kind: "load_balancer",
+            instances: 1,
+            need: 1,
+            capacity: None,
+            zones: self.zones.as_ref(),
+            floats: true,
+            reach: Reach::Any,
+            detail: self.policy().to_string(),
+        }
+    }
+
+    fn outgoing(&self, path: &str) -> Vec<Outgoing> {
+        let mut calls = self.to.calls(path);
+        calls.extend(self.health_check.iter().flat_map(|check| check.calls(path, &self.to)));
+        calls
+    }
+
+    fn carries(&self) -> bool {
+        self.policy == Some(Policy::Sticky)
+    }
+
+    fn changeable(&self) -> &'static [&'static str] {
+        &["to"]
+    }
+}
+
+impl HealthCheckSpec {
+    /// The calls of its deep checks of some targets; `path` is that of the node's kind.
+    pub fn calls(&self, path: &str, targets: &TargetsSpec) -> Vec<Outgoing> {
+        let Some(operation) = &self.operation else { return Vec::new() };
+        let probe = |(target, _): (&Name, f64)| Outgoing {
+            path: format!("{path}.health_check.operation"),
+            target: target.0.clone(),
+            operation: Some((operation.0.clone(), None)),
+            label: String::new(),
+            endpoint: None,
+            times: 0.0,
+            attempts: 1,
+            to_all: false,
+            by_itself: false,
+            keyed: false,
+            sure: true,
+        };
+        targets.nodes().into_iter().map(probe).collect()
+    }
+}
+
+impl LoadBalancerSpec {
+    /// The policy that holds.
+    pub fn policy(&self) -> Policy {
+        self.policy.clone().unwrap_or(Policy::RoundRobin(false))
+    }
+}

@@ -1,0 +1,74 @@
+//! A dependency whose inside is unknown.
+
+mod build;
+mod check;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::law::{DurationFormula, Table},
+    model::{
+        kind::{Facts, Kind, Op, Outgoing, Reach, Visit},
+        network::ZonesSpec,
+    },
+    units::Fraction,
+};
+
+/// A dependency whose inside is unknown, described by its latency and its fraction of errors. It
+/// never saturates.
+///
+/// ```yaml
+/// payments: {external: {latency: lognormal(median=30ms p99=200ms), errors: 0.5%}}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExternalSpec {
+    /// Time from the arrival of a request until its reply leaves.
+    pub latency: DurationFormula,
+    /// Fraction of requests answered with an error, after the latency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors: Option<Fraction>,
+    /// Size of a reply, for links with bandwidth; 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<crate::engine::law::SizeFormula>,
+    /// Where it stands; without it, in its caller's zone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zones: Option<ZonesSpec>,
+}
+
+impl Kind for ExternalSpec {
+    fn facts(&self) -> Facts<'_> {
+        Facts {
+            kind: "external",
+            instances: 1,
+            need: 1,
+            capacity: None,
+            zones: self.zones.as_ref(),
+            floats: true,
+            reach: Reach::Any,
+            detail: self.latency.to_string(),
+        }
+    }
+
+    fn files(&self) -> Vec<(Table, String)> {
+        let sizes = self.reply.iter().flat_map(crate::engine::law::SizeFormula::tables);
+        self.latency.tables().into_iter().chain(sizes).collect()
+    }
+
+    fn carries(&self) -> bool {
+        self.reply.is_some() || self.latency.attributes().next().is_some()
+    }
+
+    fn outgoing(&self, _path: &str) -> Vec<Outgoing> {
+        Vec::new()
+    }
+
+    fn visit(&self, _op: &Op) -> Visit {
+        Visit { least: self.latency.min_value(), work: 0.0 }
+    }
+
+    fn changeable(&self) -> &'static [&'static str] {
+        &["latency", "errors", "reply"]
+    }
+}

@@ -1,0 +1,387 @@
+//! What a service says of itself: its outside, its calls, what a visit takes.
+
+use crate::{
+    engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
+    model::{
+        kind::{Facts, Kind, Op, Outgoing, Reach, Startup, Verb, Visit},
+        network::ZonesSpec,
+        resilience::EdgeSpec,
+        service::{
+            Literal, ServiceSpec, Speedup, StepSpec,
+            parts::{AUTH, OPERATION},
+            steps::Spread,
+        },
+    },
+    units::{Name, show::plural},
+};
+
+/// Calls that are followed to what they fall back on, should those go round in a circle.
+const MAX_OUTGOING: usize = 10_000;
+
+impl Kind for ServiceSpec {
+    fn facts(&self) -> Facts<'_> {
+        let cores = self.cores.map(|c| c.0 as f64);
+        let speed = self.speedup.as_ref().map(Speedup::max);
+        let workers = self.workers.map(|w| w.0 as f64);
+        let mut detail = Vec::new();
+        for (value, word) in [(self.workers, "worker"), (self.cores, "core")] {
+            if let Some(n) = value {
+                detail.push(plural(n.0, word));
+            }
+        }
+        let spread = match &self.zones {
+            Some(ZonesSpec::Counts(counts)) => Some(counts.values().map(|c| c.0).sum()),
+            _ => None,
+        };
+        Facts {
+            kind: "service",
+            instances: spread.or(self.instances.map(|n| n.0)).unwrap_or(1),
+            need: self.need.map_or(1, |n| n.0),
+            capacity: speed.or(cores).or(workers),
+            zones: self.zones.as_ref(),
+            floats: false,
+            reach: Reach::Any,
+            detail: detail.join(", "),
+        }
+    }
+
+    fn outgoing(&self, path: &str) -> Vec<Outgoing> {
+        let plain = |at: &str, target: &Name| Outgoing {
+            path: format!("{path}.{at}"),
+            target: target.0.clone(),
+            operation: None,
+            label: String::new(),
+            endpoint: None,
+            times: 1.0,
+            attempts: 1,
+            to_all: false,
+            by_itself: false,
+            keyed: false,
+            sure: true,
+        };
+        let mut all = Vec::new();
+        for (name, steps) in &self.endpoints {
+            let path = format!("{path}.endpoints.{}", name.0);
+            step_calls(steps, (&path, &name.0), (1.0, true), &mut all);
+        }
+        for (i, target) in self.calls.iter().enumerate() {
+            all.push(plain(&format!("calls[{i}]"), target));
+        }
+        if let Some(auth) = self.inbound.as_ref().and_then(|inbound| inbound.auth.as_ref()) {
+            all.push(Outgoing {
+                operation: Some((AUTH.to_owned(), None)),
+                label: AUTH.to_owned(),
+                ..plain("inbound.auth", auth)
+            });
+        }
+        for (i, task) in self.background.iter().enumerate() {
+            let (first, path) = (all.len(), format!("{path}.background[{i}].do"));
+            let rate = self.facts().instances as f64 * 1e9 / task.period().max(1.0);
+            step_calls(&task.do_, (&path, &String::new()), (rate, true), &mut all);
+            for call in &mut all[first..] {
+                (call.endpoint, call.by_itself) = (None, true);
+                call.operation.get_or_insert((OPERATION.to_owned(), None));
+                call.label = format!("{} {}", OPERATION, call.label).trim_end().to_owned();
+            }
+        }
+        for (store, tier) in self.stale_reads() {
+            all.push(Outgoing {
+                operation: Some((Verb::LookupStale.name().to_owned(), Some(Verb::LookupStale))),
+                label: "fallback".to_owned(),
+                times: 0.0,
+                ..plain(&format!("dependencies.{store}.fallback.cache"), tier)
+            });
+        }
+        // What a call falls back on is asked the same, and may fall back in turn.
+        let mut next = 0;
+        while let Some(call) = all.get(next) {
+            let edge = self.edge(&call.target).and_then(|edge| edge.fallback.as_ref());
+            if let Some(other) = edge.and_then(|fallback| fallback.call.as_ref())
+                && all.len() < MAX_OUTGOING
+            {
+                let fallback = Outgoing {
+                    path: format!("{path}.dependencies.{}.fallback.call", call.target),
+                    target: other.0.clone(),
+                    times: 0.0,
+                    label: "fallback".to_owned(),
+                    ..call.clone()
+                };
+                all.push(fallback);
+            }
+            next += 1;
+        }
+        for call in &mut all {
+            let retry = self.edge(&call.target).and_then(|edge| edge.retry.as_ref());
+            call.attempts = retry.map_or(1, |r| r.attempts.0);
+        }
+        all
+    }
+
+    fn marks(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        self.endpoints.values().for_each(|steps| step_marks(steps, &mut all));
+        all
+    }
+
+    fn key_locks(&self) -> Vec<String> {
+        self.locks_of_keys()
+    }
+
+    fn carries(&self) -> bool {
+        let edges = self.dependencies.values().any(EdgeSpec::carries);
+        let uses = |f: &DurationFormula| f.attributes().next().is_some();
+        edges
+            || self.inbound.as_ref().is_some_and(|inbound| inbound.carries())
+            || self.work.as_ref().is_some_and(uses)
+            || self.lists().any(|s| {
+                any_step(s, &|step| {
+                    step.when.is_some()
+                        || step.lock.as_ref().is_some_and(|lock| lock.per.is_some())
+                        || step.spread().is_some()
+                        || step.reply.is_some()
+                        || step.work.iter().chain(&step.wait).any(uses)
+                        || step.target().is_some_and(|t| t.2.is_some() || t.3.is_some())
+                })
+            })
+    }
+
+    fn compared(&self) -> Vec<(String, String)> {
+        let mut all = Vec::new();
+        self.lists().for_each(|steps| step_names(steps, &mut all));
+        all
+    }
+
+    fn files(&self) -> Vec<(Table, String)> {
+        let mut all = Vec::new();
+        let validate = self.inbound.iter().filter_map(|inbound| inbound.validate.as_ref());
+        all.extend(self.work.iter().chain(validate).flat_map(DurationFormula::tables));
+        let edges = self.dependencies.values().filter_map(EdgeSpec::laws);
+        let periods = self.background.iter().map(|task| &task.every);
+        let laws = self.patience.iter().chain(&self.boot).chain(edges).chain(periods);
+        all.extend(laws.flat_map(DurationLaw::tables));
+        for steps in self.lists() {
+            step_files(steps, &mut all);
+        }
+        all
+    }
+
+    fn is_mortal(&self) -> bool {
+        self.limits.as_ref().is_some_and(|limits| limits.is_mortal())
+    }
+
+    fn startup(&self) -> Startup<'_> {
+        let warm = self.warm.map(|w| (w.for_.0, w.factor.0));
+        Startup { boot: self.boot.as_ref(), warm }
+    }
+
+    fn visit(&self, op: &Op) -> Visit {
+        let default = || self.endpoints.get(&Name("default".to_owned()));
+        let mut visit = match self.endpoints.get(&Name(op.0.clone())).or_else(default) {
+            Some(steps) => steps_visit(steps),
+            None => self.work.as_ref().map_or_else(Visit::default, |work| Visit {
+                least: work.min_value(),
+                work: work.mean_of_law().unwrap_or(0.0),
+            }),
+        };
+        if let Some(work) = self.inbound.as_ref().and_then(|inbound| inbound.validate.as_ref()) {
+            visit.least += work.min_value();
+            visit.work += work.mean_of_law().unwrap_or(0.0);
+        }
+        if self.speedup.is_some() || self.limits.as_ref().is_some_and(|limits| limits.strains()) {
+            // Several at once may be served faster than one alone.
+            visit.least = 0.0;
+        }
+        visit
+    }
+
+    fn changeable(&self) -> &'static [&'static str] {
+        &["work", "calls", "endpoints", "background", "dependencies", "inbound", "limits"]
+    }
+}
+
+impl ServiceSpec {
+    /// Whether instances can stop serving though no fault hits them: they die, or lose a lease.
+    pub fn stops_by_itself(&self) -> bool {
+        self.is_mortal() || self.background.iter().any(|task| task.lease.is_some())
+    }
+
+    /// All its lists of steps.
+    pub fn lists(&self) -> impl Iterator<Item = &[StepSpec]> {
+        let own = self.background.iter().map(|task| task.do_.as_slice());
+        self.endpoints.values().map(Vec::as_slice).chain(own)
+    }
+
+    /// The dependencies of the file.
+    pub fn edge(&self, target: &str) -> Option<&EdgeSpec> {
+        self.dependencies.iter().find(|d| d.0.0 == target).map(|d| d.1)
+    }
+}
+
+impl StepSpec {
+    /// How often each of the lists within is run in the mean, in the order of `inner`.
+    fn times(&self) -> impl Iterator<Item = f64> {
+        let shares = self.choose.iter().flatten().map(|c| c.share.0);
+        let rounds = self.repeat.as_ref().map_or(1.0, |r| r.times.0 as f64);
+        shares.chain(std::iter::repeat(1.0)).map(move |share| share * rounds)
+    }
+}
+
+/// What a list of steps takes: conditions count as met in the mean work and as not met in the least
+/// time.
+fn steps_visit(steps: &[StepSpec]) -> Visit {
+    let mut all = Visit::default();
+    for step in steps {
+        let always = step.when.is_none();
+        for formula in step.work.iter().chain(&step.wait).filter(|_| always) {
+            all.least += formula.min_value();
+        }
+        if !always {
+            continue;
+        }
+        all.work += step.work.as_ref().and_then(DurationFormula::mean_of_law).unwrap_or(0.0);
+        for ((_, inner), times) in step.inner().into_iter().zip(step.times()) {
+            all.work += times * steps_visit(inner).work;
+        }
+    }
+    all
+}
+
+/// Collects the calls of a list of steps.
+fn step_calls(
+    steps: &[StepSpec],
+    (path, endpoint): (&str, &String),
+    (times, sure): (f64, bool),
+    all: &mut Vec<Outgoing>,
+) {
+    for (i, step) in steps.iter().enumerate() {
+        let path = format!("{path}[{i}]");
+        let sure = sure && step.when.is_none();
+        let always = step.cache_verbs().is_empty();
+        let spread = step.spread();
+        let keys = if let Some(Spread::Keys(n)) = spread { n as f64 } else { 1.0 };
+        let own = step.target().and_then(|(_, _, key, _)| key);
+        let keyed = own.is_some_and(|key| matches!(key.0.as_str(), "instance" | "session"));
+        if let Some((target, operation, ..)) = step.target() {
+            let verb = operation.as_ref().and_then(|o| o.1);
+            let label = match (&operation, verb) {
+                (_, Some(verb)) => verb.name().to_owned(),
+                (Some(op), None) => op.0.clone(),
+                (None, None) => String::new(),
+            };
+            let key = verb.map_or("call", |v| v.name());
+            all.push(Outgoing {
+                path: format!("{path}.{key}"),
+                target,
+                operation,
+                label,
+                endpoint: Some(endpoint.clone()),
+                times: times * keys,
+                attempts: 1,
+                to_all: spread == Some(Spread::Shards),
+                by_itself: false,
+                keyed,
+                sure: sure && always,
+            });
+        }
+        for (tier, verb) in step.cache_verbs() {
+            // These take the place of a fill.
+            let instead = matches!(verb, Verb::Release | Verb::Deny);
+            all.push(Outgoing {
+                path: format!(
+                    "{path}.{}.cache",
+                    if step.read.is_some() { "read" } else { "write" }
+                ),
+                target: tier.0.clone(),
+                operation: Some((verb.name().to_owned(), Some(verb))),
+                label: if instead { Verb::Fill } else { verb }.name().to_owned(),
+                endpoint: Some(endpoint.clone()),
+                times: if instead { 0.0 } else { times * keys },
+                attempts: 1,
+                to_all: false,
+                by_itself: false,
+                keyed,
+                sure: false,
+            });
+        }
+        for ((inner, steps), each) in step.inner().into_iter().zip(step.times()) {
+            step_calls(steps, (&format!("{path}{inner}"), endpoint), (times * each, sure), all);
+        }
+    }
+}
+
+impl ServiceSpec {
+    /// The reads through caches that fall back on what these still have: node and tier.
+    pub fn stale_reads(&self) -> Vec<(&str, &Name)> {
+        let mut all = Vec::new();
+        let mut lists: Vec<&[StepSpec]> = self.endpoints.values().map(Vec::as_slice).collect();
+        while let Some(steps) = lists.pop() {
+            for step in steps {
+                lists.extend(step.inner().into_iter().map(|(_, steps)| steps));
+                let Some(read) = step.read.as_ref().map(|read| &read.0) else { continue };
+                let edge = self.edge(&read.from.0).and_then(|edge| edge.fallback.as_ref());
+                if edge.is_some_and(|fallback| fallback.cache.is_some()) {
+                    let tiers = read.cache.iter().flat_map(|tiers| &tiers.0);
+                    all.extend(tiers.map(|tier| (read.from.0.as_str(), tier)));
+                }
+            }
+        }
+        all
+    }
+}
+
+/// Every mark in a list of steps.
+pub fn step_marks(steps: &[StepSpec], all: &mut Vec<String>) {
+    for step in steps {
+        all.extend(step.mark.iter().map(|m: &Name| m.0.clone()));
+        for (_, steps) in step.inner() {
+            step_marks(steps, all);
+        }
+    }
+}
+
+/// Attributes that conditions in a list of steps compare with names, and these names.
+pub fn step_names(steps: &[StepSpec], all: &mut Vec<(String, String)>) {
+    for step in steps {
+        for comparison in step.when.iter().flat_map(|when| &when.0) {
+            if let Literal::Name(name) = &comparison.value {
+                all.push((comparison.attribute.clone(), name.clone()));
+            }
+        }
+        for (_, steps) in step.inner() {
+            step_names(steps, all);
+        }
+    }
+}
+
+/// Whether any step in a list, or within one, is so.
+fn any_step(steps: &[StepSpec], is: &dyn Fn(&StepSpec) -> bool) -> bool {
+    steps.iter().any(|s| is(s) || s.inner().iter().any(|(_, inner)| any_step(inner, is)))
+}
+
+/// Files read by the laws of a list of steps.
+fn step_files(steps: &[StepSpec], all: &mut Vec<(Table, String)>) {
+    for step in steps {
+        all.extend(step.work.iter().chain(&step.wait).flat_map(DurationFormula::tables));
+        all.extend(step.reply.iter().flat_map(SizeFormula::tables));
+        if let Some((_, _, _, Some(size))) = step.target() {
+            all.extend(size.tables());
+        }
+        for (_, inner) in step.inner() {
+            step_files(inner, all);
+        }
+    }
+}
+
+impl ServiceSpec {
+    /// The locks of which each key has its own.
+    pub(super) fn locks_of_keys(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut open: Vec<&StepSpec> = self.lists().flatten().collect();
+        while let Some(step) = open.pop() {
+            let keyed = step.lock.iter().filter(|lock| lock.per.is_some());
+            found.extend(keyed.map(|lock| lock.name.0.clone()));
+            open.extend(step.inner().into_iter().flat_map(|(_, list)| list));
+        }
+        found
+    }
+}

@@ -1,0 +1,177 @@
+//! What a service has besides its endpoints: its door, locks, and what its instances do by themselves.
+
+use crate::{
+    engine::law::{DurationFormula, DurationLaw},
+    model::{
+        resilience::{
+            adaptive::ConcurrencySpec,
+            rate_limit::{MeterSpec, RateLimitSpec},
+        },
+        service::StepSpec,
+    },
+    units::{Count, Fraction, Name, SimDuration, short_form},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Operation that calls ask for where they name none.
+pub const OPERATION: &str = "background";
+
+/// Steps that each instance runs by itself, whether requests come or not: renewals of a lease, gossip,
+/// scheduled jobs.
+///
+/// The next run begins `every` after the last one began, or when that one has ended if it took longer.
+/// Instances begin at times of their own; one that has crashed begins anew as soon as it is back, so that
+/// those that come back together run together. A run holds no worker, its `work` takes a core; a call that
+/// names no operation asks for `background`, and every run has a key of its own. What fails ends the run,
+/// and is tried again when the next one is due.
+///
+/// ```yaml
+/// background: [{every: uniform(50s 70s), lease: 3m, do: [{call: metadata}]}]
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackgroundSpec {
+    /// From the beginning of one run to the next; a law such as `uniform(9s 11s)` keeps instances apart.
+    pub every: DurationLaw,
+    /// An instance none of whose runs has succeeded for so long refuses requests (`unavailable`) and fails
+    /// health checks until one does. It has its lease when the simulation begins, but not after a crash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<SimDuration>,
+    /// The steps.
+    #[serde(rename = "do")]
+    pub do_: Vec<StepSpec>,
+}
+
+impl BackgroundSpec {
+    /// Mean time from one run to the next, ns.
+    pub fn period(&self) -> f64 {
+        self.every.mean().unwrap_or(f64::INFINITY)
+    }
+}
+
+/// What is done to requests that arrive, before they wait for anything.
+///
+/// ```yaml
+/// inbound: {rate_limit: {gold: token_bucket(rate=50/s burst=100 per=key), default: token_bucket(rate=5/s burst=20 per=key)}, shed: {queue: 200}}
+/// ```
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InboundSpec {
+    /// So many requests in so much time, the others are `rate_limited` or wait at the door for their turn:
+    /// `leaky_bucket(rate=20/s queue=10)` lets one in every 50 ms and ten wait (nginx's `limit_req` with
+    /// `burst=10`; with `nodelay` it is `token_bucket(rate=20/s burst=11)`), `token_bucket(rate=20/s burst=5
+    /// wait=1s)` makes them wait so long for a token. Who waits is inside the node and holds no worker; it
+    /// leaves when its `patience` or propagated deadline is over, and its turn passes unused. One limit for
+    /// all, or a map from clients or values of an attribute to limits, with `default` for the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<LimitsSpec>,
+    /// Requests that are refused (`shed`) while there is too much to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shed: Option<ShedSpec>,
+    /// So many requests at once, the others are `shed`; the limit finds its value from how requests fare:
+    /// `aimd(latency=100ms)`, `gradient(tolerance=1.5)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<ConcurrencySpec>,
+    /// Work before anything else a request does: parsing, signatures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validate: Option<DurationFormula>,
+    /// A node that is asked (for the operation `auth`) whether the request may go on; if it does not say so,
+    /// the request is `rejected` (`unauthorized`). `dependencies` says how long to wait for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Name>,
+}
+
+/// Operation an `auth` node is asked for.
+pub const AUTH: &str = "auth";
+
+/// Rate limits by client or value of an attribute.
+pub type Limits = BTreeMap<Name, RateLimitSpec>;
+
+/// One rate limit for all requests, or several.
+#[derive(Clone, Debug)]
+pub struct LimitsSpec(pub Limits);
+
+short_form!(
+    LimitsSpec,
+    Limits,
+    RateLimitSpec,
+    "a rate limit, or a map from clients or values of an attribute to rate limits",
+    |limit| Limits::from([(Name("default".to_owned()), limit)]),
+    |limits| limits.get(&Name("default".to_owned())).filter(|_| limits.len() == 1)
+);
+
+/// When requests are refused. Each key is a reason of its own.
+///
+/// ```yaml
+/// shed: {queue: 200, wait: 100ms, reserve: 20%, keep: 1}
+/// ```
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShedSpec {
+    /// So many wait already (for a worker, or for their first core where there are no workers).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Count>,
+    /// Some wait, and the one answered last had waited so long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<SimDuration>,
+    /// All workers but this share are busy: the rest is for requests that are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reserve: Option<Fraction>,
+    /// Requests of a `priority` up to this are never shed here. None when absent; 1, the most urgent, for
+    /// `reserve`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Count>,
+}
+
+impl InboundSpec {
+    /// Whether anything asks for what frames carry.
+    pub fn carries(&self) -> bool {
+        self.rate_limit.is_some()
+            || self.validate.as_ref().is_some_and(|work| work.attributes().next().is_some())
+            || self.shed.is_some_and(|s| s.keep.or(s.reserve.map(|_| Count(1))).is_some())
+    }
+
+    /// Whether requests may have to wait at the door.
+    pub fn delays(&self) -> bool {
+        let limits = self.rate_limit.iter().flat_map(|limits| limits.0.values());
+        limits.map(|limit| limit.meter).any(MeterSpec::delays)
+    }
+}
+
+/// Steps that one request at a time runs, in order of arrival: a mutex, a table lock, a single writer.
+///
+/// It is held through the calls inside and given back when the steps are done, fail or are called off, and
+/// when the process dies. Waiting for it is waiting, like for a core; the `work` inside takes a core like any
+/// other. Steps of the same name share a lock.
+///
+/// ```yaml
+/// lock: {name: account, per: key, do: [{read: accounts}, {work: 2ms}, {write: accounts}]}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LockSpec {
+    /// Its name.
+    pub name: Name,
+    /// A lock for each value: of the request's `key` (a row lock), or of an attribute; one for all when
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per: Option<Name>,
+    /// `instance` (default): each instance has its own; `shared`: there is one for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// The steps.
+    #[serde(rename = "do")]
+    pub do_: Vec<StepSpec>,
+}
+
+/// Who shares a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// The requests of an instance.
+    Instance,
+    /// Those of all instances.
+    Shared,
+}
