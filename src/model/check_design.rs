@@ -10,7 +10,7 @@ use super::{
     check_flow::flow,
     check_size::{MAX_LOAD_STEPS, changes, rounds, sizes},
     check_steps::{key_space, long_programs, many_steps, shares, steps},
-    client::{Arrivals, AttributeSpec, ClientSpec, KeysSpec, LoadSpec, build::Effective},
+    client::{Arrivals, AttributeSpec, ClientSpec, KeysSpec, LoadSpec},
     fault::unheard,
     kind::Outgoing,
     kinds::NodeSpec,
@@ -19,7 +19,9 @@ use super::{
     service::StepSpec,
 };
 use crate::{
-    model::{check::Checked, ids::NodeId, kinds::of_kind, names::Names},
+    model::{
+        check::Checked, client::operations::Effective, ids::NodeId, kinds::of_kind, names::Names,
+    },
     problem::{Problems, near},
     units::{Count, Name},
 };

@@ -2,11 +2,9 @@
 //!
 //! **Invariant.** As in `check.rs`; the calls have no cycle.
 
-use super::{
-    client::ClientSpec, kind::Outgoing, kinds::NodeSpec, resilience::DeadlineSpec, sim::Limits,
-};
+use super::{client::ClientSpec, kind::Outgoing, kinds::NodeSpec, resilience::DeadlineSpec};
 use crate::{
-    model::{ids::NodeId, kind::Op, names::Names},
+    model::{design::Limits, ids::NodeId, kind::Op, names::Names},
     problem::Problems,
     units::{Name, SimDuration},
 };

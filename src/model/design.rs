@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     engine::law::{Law, Table},
+    model::versions::Orders,
     units::Name,
 };
 
@@ -64,5 +65,49 @@ impl Design {
         let tables = self.faults.iter().flat_map(FaultSpec::laws).flat_map(Law::tables);
         all.extend(tables.map(|(f, c)| ("faults".to_owned(), f, c)));
         all
+    }
+}
+
+impl Design {
+    /// The number of the version that some changes make, in the order in which they began.
+    pub fn version(&self, order: &[usize]) -> usize {
+        if order.is_empty() {
+            return 0;
+        }
+        let normal = Orders::new(&self.faults, &self.nodes).normal(order);
+        let at = self.versions.iter().position(|version| version.faults == normal);
+        1 + at.expect("every combination of changes is a version")
+    }
+}
+
+/// Windows of a time series, at most.
+const WINDOWS: u64 = 240;
+
+/// Length of a window: the smallest 1, 2, 5 x 10^k ns, or handy number of seconds, minutes, hours,
+/// of which at most 240 cover the run.
+pub fn window_length(duration: u64) -> u64 {
+    const S: u64 = 1_000_000_000;
+    let least = duration.div_ceil(WINDOWS).max(1);
+    let handy =
+        [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400];
+    let small = (0..9).flat_map(|k| [1, 2, 5].map(|m| m * 10u64.pow(k)));
+    let long = (1..).map(|days| days * 86_400 * S);
+    small
+        .chain(handy.into_iter().map(|s| s * S))
+        .chain(long)
+        .find(|&w| w >= least)
+        .expect("there is always a longer window")
+}
+
+/// Bounds of one replication.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Events.
+    pub events: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { events: 10_000_000_000 }
     }
 }

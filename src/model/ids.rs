@@ -41,3 +41,6 @@ pub enum AttrRef {
     /// Instance number.
     Instance,
 }
+
+/// A node or client and a zone it stands in.
+pub type End = (NodeId, Zone);

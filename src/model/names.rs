@@ -21,7 +21,9 @@ use crate::{
         ids::{AttrRef, NodeId, Zone},
         kind::Op,
         service::facts::step_names,
+        versions::{node_and_key, paths_set},
     },
+    units::Name,
 };
 
 /// Names resolved.
@@ -357,5 +359,21 @@ impl Names {
         let nodes = design.nodes.values().chain(design.later()).any(|n| n.kind().carries());
         let links = links || design.faults.iter().any(|f| f.bandwidth.is_some());
         links || clients || nodes || !self.columns.is_empty() || !self.marks.is_empty()
+    }
+
+    /// What a node is at first and after each change of the design; once, if nothing changes it.
+    pub fn versions(&self, id: NodeId) -> Vec<&NodeSpec> {
+        let mut all = vec![self.spec(id)];
+        if self.design.versions.is_empty() {
+            return all;
+        }
+        let name = self.name(id);
+        let changes = |path: &str| node_and_key(path).is_some_and(|found| found.0 == name);
+        let sets = paths_set(&self.design.faults, &self.design.nodes);
+        if sets.iter().any(|set| changes(&set.path)) {
+            let later = self.design.versions.iter();
+            all.extend(later.map(|v| &v.nodes[&Name(name.to_owned())]));
+        }
+        all
     }
 }

@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 use super::{
     any_node::AnyNode,
     client::alone::asked_by,
-    fault::timeline::{Occurrence, Timeline},
+    fault::timeline::Timeline,
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, IN_TRANSIT, LETTER},
     probe::HangingMeasured,
     sim::Simulation,
 };
 use crate::model::{
+    fault::occurrence::Occurrence,
     ids::{NONE, NodeId, Slot},
     names::Names,
 };

@@ -8,12 +8,12 @@ use super::{
     client::active::Windows,
     fault::{timeline::Timeline, uptime::UptimeBooks},
     probe::{Around, Between, HappenedWindow, RequestSample, RequestWindow, Side, Undecided},
-    sim::window_length,
 };
 use crate::{
     engine::table::Table,
     model::{
         books::{Area, InstanceBooks},
+        design::window_length,
         names::Names,
         outcome::{Outcome, Tally},
     },
@@ -485,6 +485,21 @@ impl Recorder {
     pub fn begin_span(&mut self) {
         self.nodes.iter_mut().for_each(NodeRecord::begin_span);
         self.operations.iter_mut().for_each(|op| op.replies = 0);
+    }
+}
+
+impl Recorder {
+    /// Counts the requests of a client that sends now and then, around faults at `place` and between them
+    /// at the next.
+    pub fn count_active(&mut self, windows: &Windows, place: usize) {
+        for (i, spans) in windows.counted(self.measured_from).iter().enumerate() {
+            for (at, sides) in self.phases.iter().zip(&mut self.sides) {
+                let begun = spans.partition_point(|s| s.0 <= *at);
+                if spans[..begun].last().is_some_and(|s| *at < s.1) {
+                    sides.push((place + i) as u16);
+                }
+            }
+        }
     }
 }
 

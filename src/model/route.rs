@@ -6,13 +6,15 @@
 use std::collections::BTreeMap;
 
 use super::{
-    build::Prepared,
     client::KeyLaw,
     dns::resolver::Resolver,
     kind::{Kind, Reach},
     ring::Ring,
 };
-use crate::{engine::random::mix, model::names::Names};
+use crate::{
+    engine::random::mix,
+    model::{ids::NodeId, kinds::NodeSpec, names::Names, plan::Prepared},
+};
 
 /// Which instance a call goes to.
 #[derive(Clone, Debug)]
@@ -84,6 +86,21 @@ fn largest_key(names: &Names, prepared: &Prepared) -> u64 {
     let listed = |law: &KeyLaw| prepared.keys.get(&law.to_string())?.iter().max().copied();
     let largest = laws.map(|law| law.count().or_else(|| listed(law)).unwrap_or(1));
     largest.max().unwrap_or(1)
+}
+
+impl Names {
+    /// The ways to nodes whose instances take up other keys later, by version.
+    pub fn routes(&self, prepared: &Prepared) -> Vec<(NodeId, Vec<Route>)> {
+        let ids = 0..self.nodes().len() as NodeId;
+        let versions = ids.map(|id| (id, self.versions(id)));
+        let moving = versions.filter(|(_, all)| {
+            all.iter().any(|spec| spec.kind().routed() != all[0].kind().routed())
+        });
+        let ways = |(id, all): (NodeId, Vec<&NodeSpec>)| {
+            (id, all.iter().map(|spec| Route::new(spec.kind(), self, prepared)).collect())
+        };
+        moving.map(ways).collect()
+    }
 }
 
 #[cfg(test)]

@@ -11,23 +11,8 @@ use std::{
     },
 };
 
-use super::{
-    probe::Measured,
-    sim::{Limits, Simulation},
-};
-
-/// How far a replication has come.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Progress {
-    /// Where something is done between two events, from the last one on.
-    stops: BTreeSet<u64>,
-    /// Those of them at which some alert looks.
-    looks: BTreeSet<u64>,
-    /// Whether it has begun.
-    begun: bool,
-    /// Why it ended early.
-    truncated: Option<String>,
-}
+use super::{probe::Measured, sim::Simulation};
+use crate::model::design::Limits;
 
 impl Simulation {
     /// Runs to the end, a limit, or until `stop` is set. Simulated milliseconds are added to `progress`.

@@ -10,14 +10,14 @@ use std::{
     },
 };
 
-use super::{
-    build::{Data, Plan, Prepared},
-    check_design,
-    probe::Measured,
-    sim::{Limits, Simulation},
-};
+use super::{check_design, probe::Measured, sim::Simulation};
 use crate::{
-    model::{design::Design, names::Names},
+    model::{
+        design::{Design, Limits},
+        names::Names,
+        plan::{Plan, Prepared},
+        traces::Data,
+    },
     problem::Problems,
 };
 

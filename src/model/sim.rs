@@ -4,7 +4,7 @@
 //! delivered + lost + in flight, and Little's law holds exactly at every node.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,7 +15,7 @@ use super::{
     alert::monitor::Monitor,
     any_node::AnyNode,
     bounded::Bounded,
-    build::{Assembly, Plan},
+    build::Assembly,
     fault::{hosts::Hosts, timeline::Timeline},
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, IN_ROOM},
     network::{build::network, disturbed::Disturbance},
@@ -28,8 +28,7 @@ use super::{
     record::{NodeSnapshot, OperationRecord, Recorder, Snapshot},
     resilience::rate_limit::Limiter,
     route::Route,
-    run::Progress,
-    world::{Attributes, Tick, World, kind, unpack},
+    world::{Attributes, Tick, World, unpack},
 };
 use crate::{
     engine::{
@@ -39,9 +38,12 @@ use crate::{
     model::{
         books::InstanceBooks,
         build::built,
+        design::{Limits, window_length},
+        event,
         held::held,
         ids::{NodeId, Slot},
         names::Names,
+        plan::Plan,
     },
     stats::Histogram,
     units::SimTime,
@@ -51,20 +53,18 @@ use crate::{
 const LOOK: u64 = 1 << 16;
 /// Looks without progress of the clock after which a run is a livelock (about 10^6 events).
 const STUCK_LOOKS: u32 = 16;
-/// Windows of a time series, at most.
-const WINDOWS: u64 = 240;
 
-/// Bounds of one replication.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Events.
-    pub events: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { events: 10_000_000_000 }
-    }
+/// How far a replication has come.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Progress {
+    /// Where something is done between two events, from the last one on.
+    pub(super) stops: BTreeSet<u64>,
+    /// Those of them at which some alert looks.
+    pub(super) looks: BTreeSet<u64>,
+    /// Whether it has begun.
+    pub(super) begun: bool,
+    /// Why it ended early.
+    pub(super) truncated: Option<String>,
 }
 
 /// A replication that can run.
@@ -97,22 +97,6 @@ impl std::fmt::Debug for Simulation {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Simulation").field("seed", &self.seed).finish_non_exhaustive()
     }
-}
-
-/// Length of a window: the smallest 1, 2, 5 x 10^k ns, or handy number of seconds, minutes, hours,
-/// of which at most 240 cover the run.
-pub fn window_length(duration: u64) -> u64 {
-    const S: u64 = 1_000_000_000;
-    let least = duration.div_ceil(WINDOWS).max(1);
-    let handy =
-        [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 43_200, 86_400];
-    let small = (0..9).flat_map(|k| [1, 2, 5].map(|m| m * 10u64.pow(k)));
-    let long = (1..).map(|days| days * 86_400 * S);
-    small
-        .chain(handy.into_iter().map(|s| s * S))
-        .chain(long)
-        .find(|&w| w >= least)
-        .expect("there is always a longer window")
 }
 
 impl Simulation {
@@ -265,12 +249,12 @@ impl Simulation {
     #[inline(always)]
     fn dispatch(&mut self, event: u8, slot: Slot, sequence: u64) {
         let world = &mut self.world;
-        if world.hosts.paused && event != kind::ARRIVAL && world.hold(event, slot, sequence) {
+        if world.hosts.paused && event != event::ARRIVAL && world.hold(event, slot, sequence) {
             return;
         }
         // All kinds are below 8, which the compiler can see here.
         match event & 7 {
-            kind::DELIVER => {
+            event::DELIVER => {
                 let f = &world.frames[slot];
                 let node = usize::from(f.node);
                 world.delivered += 1;
@@ -283,10 +267,10 @@ impl Simulation {
                     other => other.on_request(slot, world),
                 }
             }
-            kind::REPLY => self.on_reply(slot),
-            kind::ANSWER => world.answered(slot),
-            kind::FATE => self.fate(slot, sequence),
-            kind::TIMER => {
+            event::REPLY => self.on_reply(slot),
+            event::ANSWER => world.answered(slot),
+            event::FATE => self.fate(slot, sequence),
+            event::TIMER => {
                 let f = &world.frames[slot];
                 if f.armed == sequence {
                     let node = usize::from(f.node);
@@ -299,7 +283,7 @@ impl Simulation {
                     world.drop_dead_timers();
                 }
             }
-            kind::TICK => {
+            event::TICK => {
                 let tick = &mut world.ticks[slot as usize];
                 if tick.armed == sequence {
                     tick.armed = 0;
@@ -308,7 +292,7 @@ impl Simulation {
                     self.nodes[node].on_tick(index, world);
                 }
             }
-            kind::CANCEL => {
+            event::CANCEL => {
                 world.delivered += 1;
                 if let Some((slot, overdue)) = world.open_letter(slot) {
                     let f = &world.frames[slot];
@@ -319,9 +303,9 @@ impl Simulation {
                     world.overdue = false;
                 }
             }
-            kind::ARRIVAL => {
+            event::ARRIVAL => {
                 if let AnyNode::Client(client) = &mut self.nodes[slot as usize] {
-                    world.record.event(world.agenda.now(), kind::TICK, client.identity);
+                    world.record.event(world.agenda.now(), event::TICK, client.identity);
                     client.arrive(world);
                 }
             }
@@ -336,7 +320,7 @@ impl Simulation {
         f.flags |= CALLEE_DONE;
         let (flags, parent, id) = (f.flags, f.parent, f.id);
         world.delivered += u64::from(flags & BRANCH == 0);
-        world.record.event(world.agenda.now(), kind::REPLY, id);
+        world.record.event(world.agenda.now(), event::REPLY, id);
         if flags & CALLER_DONE == 0 {
             let node = usize::from(world.frames[parent].node);
             match &mut self.nodes[node] {
@@ -488,8 +472,8 @@ impl Simulation {
         let scheduled = self.world.agenda.schedule().map(|(_, p)| (p.kind, p.slot));
         for (event, slot) in scheduled.chain(self.world.hosts.held_messages()) {
             flying += match event {
-                kind::DELIVER | kind::CANCEL | kind::ANSWER => 1,
-                kind::REPLY => u64::from(self.world.frames[slot].flags & BRANCH == 0),
+                event::DELIVER | event::CANCEL | event::ANSWER => 1,
+                event::REPLY => u64::from(self.world.frames[slot].flags & BRANCH == 0),
                 _ => 0,
             };
         }

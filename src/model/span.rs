@@ -46,3 +46,8 @@ impl Work {
         Self { nanos, span: Span::of(nanos) }
     }
 }
+
+/// A length of time many times over.
+pub fn scaled(nanos: u64, factor: f64) -> u64 {
+    crate::engine::law::to_nanos(nanos as f64 * factor)
+}

@@ -5,16 +5,38 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
-    build::Data,
-    client::{Arrivals, Spread, TraceSpec, TraceStart, TraceUnit},
-};
+use super::client::{Arrivals, Spread, TraceSpec, TraceStart, TraceUnit};
 use crate::{
-    engine::{law::to_nanos, random::Stream},
-    model::design::Design,
+    engine::{
+        law::{Table, Tables, to_nanos},
+        random::Stream,
+    },
+    model::{design::Design, network::MatrixSpec},
     problem::Problems,
     units::SimDuration,
 };
+
+/// Files a design refers to.
+pub trait Data: Tables {
+    /// A column of times, non-decreasing unless it is to be sorted.
+    fn times(
+        &self,
+        table: &Table,
+        column: &str,
+        reading: (TraceUnit, bool),
+    ) -> Result<Stamps, String>;
+    /// A column of numbers and texts; each text as the number it stands for.
+    fn words(
+        &self,
+        table: &Table,
+        column: &str,
+        number: &dyn Fn(&str) -> f64,
+    ) -> Result<Vec<f64>, String>;
+    /// The keys of a file, in order; a text is the key of that text.
+    fn keys(&self, table: &Table, column: Option<&str>) -> Result<Vec<u64>, String>;
+    /// One-way latencies (from, to, ns) of a matrix of regions.
+    fn matrix(&self, spec: &MatrixSpec) -> Result<Vec<(String, String, f64)>, String>;
+}
 
 /// Instants of a file, in nanoseconds: its first row, and each row's distance from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

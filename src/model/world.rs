@@ -11,10 +11,7 @@ use super::{
         ABANDONED, BRANCH, CALLEE_DONE, CALLER_DONE, Extra, FINISHED, FREE, Frame, Frames, IN_ROOM,
         IN_TRANSIT, LETTER, UNSEEN,
     },
-    network::{
-        disturbed::Fate,
-        links::{Message, Network},
-    },
+    network::links::{Message, Network},
     record::Recorder,
     resilience::rate_limit::Limiter,
     route::Route,
@@ -25,26 +22,13 @@ use crate::{
         table::Table,
     },
     model::{
+        event,
         ids::{AttrRef, NONE, NodeId, Slot},
+        network::send::Fate,
         outcome::Outcome,
         span::Span,
     },
 };
-
-/// Kinds of entries in the agenda.
-pub(super) mod kind {
-    pub(in crate::model) const DELIVER: u8 = 0;
-    pub(in crate::model) const REPLY: u8 = 1;
-    pub(in crate::model) const TIMER: u8 = 2;
-    pub(in crate::model) const TICK: u8 = 3;
-    pub(in crate::model) const CANCEL: u8 = 4;
-    /// Of a process that dies of itself, by its tick.
-    pub(in crate::model) const FATE: u8 = 5;
-    /// Of a dns node.
-    pub(in crate::model) const ANSWER: u8 = 6;
-    /// Of a client, which it names; in the fingerprint a [`TICK`].
-    pub(in crate::model) const ARRIVAL: u8 = 7;
-}
 
 /// Shifts a visit's identity for the draws of its reply and its cancellation.
 const REPLY_SHIFT: u64 = 0x5851_f42d_4c95_7f2d;
@@ -104,8 +88,8 @@ pub struct World {
 #[inline(always)]
 fn is_live(event: Popped, frames: &Frames, ticks: &Table<Tick>) -> bool {
     match event.kind {
-        kind::TIMER => frames[event.slot].armed == event.sequence,
-        kind::TICK => ticks[event.slot as usize].armed == event.sequence,
+        event::TIMER => frames[event.slot].armed == event.sequence,
+        event::TICK => ticks[event.slot as usize].armed == event.sequence,
         _ => true,
     }
 }
@@ -190,7 +174,7 @@ impl World {
     pub fn send(&mut self, child: Slot, from: (NodeId, u16), to: (NodeId, u16), id: u64) {
         let size = || if self.carries { self.frames.extra(child).size } else { 0 };
         let message = || Message { id, size: size() };
-        match self.network.send(&mut self.agenda, (from, to), (child, kind::DELIVER), message) {
+        match self.network.send(&mut self.agenda, (from, to), (child, event::DELIVER), message) {
             Fate::Sent => {}
             // The callee will never hear of it, so it will never speak.
             Fate::Lost => self.frames[child].flags |= CALLEE_DONE,
@@ -236,7 +220,7 @@ impl World {
         (f.pc, f.armed) = (Outcome::Error as u16, FINISHED);
         let message = || Message { id, size: 0 };
         self.record.node(self.frames[child].node).cause("unreachable");
-        self.network.inside.send(&mut self.agenda, (child, kind::REPLY), message);
+        self.network.inside.send(&mut self.agenda, (child, event::REPLY), message);
     }
 
     /// A call arrives twice: its copy is a visit nobody waits for.
@@ -264,7 +248,7 @@ impl World {
         }
         let message = Message { id: id.wrapping_add(COPY_SHIFT), size };
         let link = self.network.link_between(from, to);
-        if !link.send_later(&mut self.agenda, (copy, kind::DELIVER), message, later) {
+        if !link.send_later(&mut self.agenda, (copy, event::DELIVER), message, later) {
             self.release(copy);
         }
     }
@@ -272,7 +256,7 @@ impl World {
     /// Answers a call: the reply leaves for the caller (or for where the caller was).
     #[inline(always)]
     pub fn reply(&mut self, slot: Slot, outcome: Outcome) {
-        self.reply_as(slot, outcome, (kind::REPLY, REPLY_SHIFT));
+        self.reply_as(slot, outcome, (event::REPLY, REPLY_SHIFT));
     }
 
     /// Answers a call by a message of a kind whose draw identity is the visit's, shifted.
@@ -326,7 +310,7 @@ impl World {
             });
             let message = || Message { id, size: 0 };
             let fate =
-                self.network.send(&mut self.agenda, (from, to), (letter, kind::CANCEL), message);
+                self.network.send(&mut self.agenda, (from, to), (letter, event::CANCEL), message);
             if fate != Fate::Sent {
                 self.frames.release(letter);
             }
@@ -369,8 +353,8 @@ impl World {
     #[inline(always)]
     pub fn arm(&mut self, slot: Slot, span: Span) {
         let sequence = match span.lane {
-            Some(lane) => self.agenda.push_lane(lane, slot, kind::TIMER),
-            None => self.agenda.push(span.nanos(), slot, kind::TIMER),
+            Some(lane) => self.agenda.push_lane(lane, slot, event::TIMER),
+            None => self.agenda.push(span.nanos(), slot, event::TIMER),
         };
         self.frames[slot].armed = sequence;
     }
@@ -389,7 +373,7 @@ impl World {
     pub fn arm_tick(&mut self, tick: u32, delay: u64) {
         let tick_at = &mut self.ticks[tick as usize];
         let was_armed = tick_at.armed != 0;
-        tick_at.armed = self.agenda.push(delay, tick, kind::TICK);
+        tick_at.armed = self.agenda.push(delay, tick, event::TICK);
         if was_armed {
             self.note_dead();
         }
@@ -400,8 +384,8 @@ impl World {
     pub fn arrival(&mut self, client: NodeId, seat: Option<SeatId>, at: u64) {
         let slot = u32::from(client);
         match seat {
-            Some(seat) => self.agenda.push_seat(seat, at, slot, kind::ARRIVAL),
-            None => self.agenda.push(at.saturating_sub(self.now()), slot, kind::ARRIVAL),
+            Some(seat) => self.agenda.push_seat(seat, at, slot, event::ARRIVAL),
+            None => self.agenda.push(at.saturating_sub(self.now()), slot, event::ARRIVAL),
         };
     }
 

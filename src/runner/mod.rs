@@ -26,7 +26,7 @@ use std::{
 #[cfg(feature = "cli")]
 use rayon::iter::{ParallelBridge, ParallelIterator};
 
-pub use crate::model::sim::window_length;
+pub use crate::model::design::window_length;
 pub use merge::{Merged, RunInfo, check};
 pub use pilot::pilot;
 pub use prepared::Prepared;

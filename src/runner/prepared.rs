@@ -14,10 +14,10 @@ use super::{Replicate, RunInfo, picture};
 use crate::{
     model::{
         Scenario,
-        build::Data,
-        design::Design,
+        design::{Design, Limits},
         probe::Measured,
-        sim::{Limits, Simulation},
+        sim::Simulation,
+        traces::Data,
     },
     problem::Problems,
     scenario::spec::{ScenarioSpec, WarmUp},

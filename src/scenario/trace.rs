@@ -19,7 +19,11 @@ use crate::{
         law::{Table, Tables},
         random::text_key,
     },
-    model::{build::Data, client::TraceUnit, network::MatrixSpec, traces::Stamps},
+    model::{
+        client::TraceUnit,
+        network::MatrixSpec,
+        traces::{Data, Stamps},
+    },
     units::instant,
 };
 

@@ -7,6 +7,7 @@
 //! **Invariant.** An alert that no fault comes after changes no event.
 
 pub mod check;
+mod look;
 pub mod monitor;
 
 mod text;

@@ -3,62 +3,63 @@
 //! **Invariant.** A monitor reads sums from the start of the run, as a real one reads counters; it changes nothing
 //! but the faults that wait for it.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::collections::VecDeque;
 
 use super::{AlertSpec, Signal, Source};
 use crate::{
-    model::{
-        design::Design, ids::NodeId, names::Names, outcome::successes, probe::AlertMeasured,
-        sim::Simulation,
-    },
+    model::{design::Design, ids::NodeId, names::Names, probe::AlertMeasured},
     stats::CoarseHistogram,
 };
 
 /// Sums from the start of the run.
 #[derive(Clone, Debug, Default)]
-struct Reading {
+pub struct Reading {
     /// Good ones that have ended.
-    good: u64,
+    pub good: u64,
     /// All that have ended.
-    ended: u64,
+    pub ended: u64,
     /// Those slower than any limit.
-    lost: u64,
+    pub lost: u64,
     /// Latency of the others.
-    latency: CoarseHistogram,
+    pub latency: CoarseHistogram,
     /// Integral of busy capacity, unit-ns.
-    busy: u128,
+    pub busy: u128,
     /// Time instances were down, summed over them, ns.
-    down: u128,
+    pub down: u128,
     /// Integral of frames waiting, frame-ns.
-    in_queue: u128,
+    pub in_queue: u128,
 }
 
 /// One alert in one replication.
 #[derive(Debug)]
 pub struct Monitor {
     /// Time between two looks, ns.
-    period: u64,
+    pub period: u64,
     /// Looks in a window.
-    looks: usize,
+    pub looks: usize,
     /// How long it must be bad, ns.
-    holds: u64,
-    least: u64,
+    pub holds: u64,
+    /// Fewer calls than that say nothing.
+    pub least: u64,
     /// Instances and the capacity of each.
-    capacity: (u64, f64),
-    source: From,
+    pub capacity: (u64, f64),
+    /// Where it reads.
+    pub source: From,
     /// The last looks, oldest first; at first what is known at time 0.
-    readings: VecDeque<Reading>,
+    pub readings: VecDeque<Reading>,
     /// What the records forgot when the measured span began.
-    forgotten: Reading,
-    bad_since: Option<u64>,
+    pub forgotten: Reading,
+    /// Since when it has been bad.
+    pub bad_since: Option<u64>,
     /// When it fired and when that was over.
-    spans: Vec<(u64, u64)>,
-    firing: bool,
+    pub spans: Vec<(u64, u64)>,
+    /// Whether it fires.
+    pub firing: bool,
 }
 
 /// Where it reads.
 #[derive(Clone, Debug)]
-enum From {
+pub enum From {
     /// Rows of operations.
     Requests(std::ops::Range<usize>),
     /// A node.
@@ -126,7 +127,7 @@ impl Monitor {
     }
 
     /// Looks; whether it fires.
-    fn look(&mut self, spec: &AlertSpec, reading: Reading, now: u64) -> bool {
+    pub fn look(&mut self, spec: &AlertSpec, reading: Reading, now: u64) -> bool {
         let value = if self.readings.len() >= self.looks {
             let before = self.readings.pop_front().expect("a window has a beginning");
             self.figure(spec.when.signal, &before, &reading)
@@ -178,78 +179,5 @@ impl Monitor {
             Signal::InQueue => Some((now.in_queue - before.in_queue) as f64 / window),
             Signal::Throughput => Some((now.good - before.good) as f64 / window * 1e9),
         }
-    }
-}
-
-impl Simulation {
-    /// All alerts whose time it is look; what waits for one that fires comes.
-    pub(in crate::model) fn look(&mut self, now: u64) {
-        let plan = Arc::clone(&self.plan);
-        let names = &plan.names;
-        let mut monitors = std::mem::take(&mut self.monitors);
-        for (monitor, (id, spec)) in monitors.iter_mut().zip(&names.design.alerts) {
-            if !now.is_multiple_of(monitor.period) {
-                continue;
-            }
-            let latency = matches!(spec.when.signal, Signal::Latency(_));
-            let reading = self.reading(monitor, latency);
-            if monitor.look(spec, reading, now) {
-                self.fired(id, now, names);
-            }
-        }
-        self.monitors = monitors;
-    }
-
-    /// The samples of nodes start anew with the measured span; monitors go on.
-    pub(in crate::model) fn keep_readings(&mut self) {
-        let mut monitors = std::mem::take(&mut self.monitors);
-        for monitor in monitors.iter_mut().filter(|m| matches!(m.source, From::Node(_))) {
-            let Reading { latency, .. } = self.reading(monitor, true);
-            monitor.forgotten = Reading { latency, ..Reading::default() };
-        }
-        self.monitors = monitors;
-    }
-
-    fn reading(&self, monitor: &Monitor, latency: bool) -> Reading {
-        let mut reading = monitor.forgotten.clone();
-        let record = &self.world.record;
-        match &monitor.source {
-            From::Node(node) => {
-                let (index, node) = (usize::from(*node), &record.nodes[usize::from(*node)]);
-                // What is lost in a crash or called off as too late has no outcome.
-                reading.ended += node.departures - node.needless;
-                reading.good += successes(&node.outcomes);
-                if latency {
-                    reading.latency.merge_finer(&node.response);
-                }
-                for books in self.books(index, self.world.now()) {
-                    reading.busy += books.busy;
-                    reading.down += books.down;
-                    reading.in_queue += books.in_queue;
-                }
-            }
-            From::Deploy(fault) => {
-                (reading.good, reading.ended) = self.left_deployed(*fault);
-            }
-            From::Requests(rows) => {
-                for row in rows.clone() {
-                    let op = &record.operations[row];
-                    for w in op.windows.iter().chain([&op.current]) {
-                        let ended: u64 = w.outcomes.iter().sum();
-                        let succeeded = successes(&w.outcomes);
-                        reading.ended += ended;
-                        reading.good += w.good;
-                        reading.lost += ended - succeeded;
-                        if latency {
-                            reading.latency.merge(&w.latency);
-                        }
-                    }
-                    if latency {
-                        reading.latency.merge_finer(&op.recent);
-                    }
-                }
-            }
-        }
-        reading
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! **Invariant.** As in `model/check.rs`.
 
+use std::collections::BTreeSet;
+
 use crate::{
     model::{
         balancer::{HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec},
@@ -12,7 +14,7 @@ use crate::{
     problem::Problems,
     units::Name,
 };
-use std::collections::BTreeSet;
+
 impl Checked for LoadBalancerSpec {
     fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
         balancer(self, path, names, problems);

@@ -142,6 +142,12 @@ enum Part {
     Reply,
 }
 
+use CacheStep::{
+    Admit, Deny, Drop, Fail, Invalidate, Keep, LookAside, Lookup, Refresh, Refuse, Release,
+    Remember,
+};
+use Part::{Ask, Do, Latency, Reply};
+
 use crate::{
     engine::law::{Tables, to_nanos},
     model::{
@@ -164,11 +170,6 @@ use crate::{
         },
     },
 };
-use CacheStep::{
-    Admit, Deny, Drop, Fail, Invalidate, Keep, LookAside, Lookup, Refresh, Refuse, Release,
-    Remember,
-};
-use Part::{Ask, Do, Latency, Reply};
 
 /// Where a lookup that finds that the key cannot be read goes on: so far before that of a hit.
 pub const NEGATIVE: u16 = 1;

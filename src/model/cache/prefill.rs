@@ -12,13 +12,8 @@ use super::{CacheSpec, Capacity, contents::Contents, spaces::space_of};
 use crate::{
     engine::{popularity::Popularity, random::mix},
     model::{
-        build::Assembly,
-        client::KeyLaw,
-        kind::Kind,
-        kinds::NodeSpec,
-        names::Names,
-        route::Route,
-        service::{StepSpec, program::Demand},
+        build::Assembly, client::KeyLaw, demand::Demand, kind::Kind, kinds::NodeSpec, names::Names,
+        route::Route, service::StepSpec,
     },
     problem::Problems,
     units::{Name, show::count},

@@ -7,20 +7,14 @@
 //!
 //! **Invariant.** Windows are disjoint and in order; a counted instant lies in one stratum.
 
-use super::{Arrivals, ClientSpec};
 use crate::{
     engine::random::Stream,
     model::{
         client::ActiveSpec,
-        fault::{
-            FaultSpec,
-            timeline::{Timeline, merged},
-        },
+        fault::timeline::{Timeline, merged},
         names::Names,
         probe::ActiveMeasured,
-        record::Recorder,
     },
-    problem::Problems,
 };
 
 type Spans = Vec<(u64, u64)>;
@@ -55,7 +49,8 @@ impl ActiveSpec {
         Windows { around, control: self.sampled(&rest, stream), settle: self.settle() }
     }
 
-    fn settle(&self) -> u64 {
+    /// What of each window is not counted, ns.
+    pub fn settle(&self) -> u64 {
         self.settle.map_or(0, |settle| settle.0)
     }
 
@@ -79,63 +74,6 @@ impl ActiveSpec {
         }
         windows
     }
-
-    /// Share of the run in which it sends, about: what is known before faults are drawn.
-    pub fn expected_share<'f>(
-        &self,
-        faults: impl Iterator<Item = &'f FaultSpec>,
-        duration: u64,
-    ) -> f64 {
-        let span = duration as f64;
-        let each = faults.map(|fault| {
-            let mean = |law: &Option<crate::engine::law::DurationLaw>| {
-                law.as_ref().and_then(crate::engine::law::Law::mean)
-            };
-            let lasts = fault.for_.map(|d| d.0 as f64).or(mean(&fault.mttr)).unwrap_or(span);
-            let period = fault.every.map(|d| d.0 as f64).or(mean(&fault.mtbf)).unwrap_or(span);
-            let times = (span / period.max(1.0)).max(1.0);
-            times * (self.before.0 as f64 + lasts.min(span) + self.after.0 as f64)
-        });
-        let control = self.control.0 as f64 * self.window.0 as f64;
-        ((each.sum::<f64>() + control) / span).min(1.0)
-    }
-
-    /// Reports what is wrong with it.
-    pub fn check(&self, client: &ClientSpec, path: &str, names: &Names, problems: &mut Problems) {
-        let at = |key: &str| format!("{path}.active.{key}");
-        if names.order.is_empty() {
-            let help = "leave `active` out: without faults there is nothing to send around";
-            problems.error_help("E-CONFLICT", format!("{path}.active"), "no faults here", help);
-        }
-        if names.faults().any(|fault| fault.after.is_some()) {
-            let message = "when a fault comes `after` an alert is not known beforehand";
-            problems.error("E-CONFLICT", format!("{path}.active"), message);
-        }
-        if matches!(client.arrivals, Arrivals::Closed { .. } | Arrivals::Trace(_)) {
-            let message = "closed users and traces cannot be sampled in time";
-            let help = "arrivals at a rate: `poisson`, `constant`, `renewal`, `mmpp`";
-            problems.error_help("E-CONFLICT", format!("{path}.active"), message, help);
-        }
-        if !client.session.is_empty() {
-            let message = "a session would go on after its window";
-            problems.error("E-CONFLICT", format!("{path}.active"), message);
-        }
-        if !names.marks.is_empty() {
-            let message = "`mark` steps are not supported yet beside `active`";
-            problems.error("E-UNSUPPORTED", format!("{path}.active"), message);
-        }
-        if self.control.0 == 0 || self.control.0 > 100_000 {
-            problems.error("E-RANGE", at("control"), "must be between 1 and 100k");
-        }
-        if self.settle() >= self.window.0 {
-            let message = "nothing of a window is counted";
-            let help = "`window` longer than `settle`";
-            problems.error_help("E-CONFLICT", at("window"), message, help);
-        }
-        if self.window.0 > names.design.duration {
-            problems.error("E-RANGE", at("window"), "longer than the run");
-        }
-    }
 }
 
 impl Windows {
@@ -146,7 +84,7 @@ impl Windows {
 
     /// What is counted of each stratum from `from` on: around faults, and between them. A stretch around
     /// faults that follows on a window of the other kind has settled already.
-    fn counted(&self, from: u64) -> [Spans; 2] {
+    pub fn counted(&self, from: u64) -> [Spans; 2] {
         let began: Vec<u64> = self.all().iter().map(|s| s.0).collect();
         let cut = |spans: &Spans| {
             let settled = |s: &(u64, u64)| {
@@ -172,18 +110,6 @@ impl Windows {
     /// Instants at which a stratum begins or ends.
     pub fn bounds(&self, from: u64) -> impl Iterator<Item = u64> {
         self.counted(from).into_iter().flatten().flat_map(|s| [s.0, s.1])
-    }
-
-    /// Has a recorder count the requests of both strata at `place` and the next.
-    pub fn count(&self, place: usize, record: &mut Recorder) {
-        for (i, spans) in self.counted(record.measured_from).iter().enumerate() {
-            for (at, sides) in record.phases.iter().zip(&mut record.sides) {
-                let begun = spans.partition_point(|s| s.0 <= *at);
-                if spans[..begun].last().is_some_and(|s| *at < s.1) {
-                    sides.push((place + i) as u16);
-                }
-            }
-        }
     }
 }
 

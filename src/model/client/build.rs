@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec, OperationSpec,
+    Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec,
     alone::are_alone,
     load::Profile,
     run::{ANY, Client, Fallback, Operation},
@@ -11,202 +11,21 @@ use super::{
 };
 use crate::{
     engine::{
-        law::{DurationLaw, Law, Sampler, SizeFormula, Table, exponential},
+        law::{Law, Sampler, exponential},
         random::{hash_str, mix},
     },
     model::{
         build::Assembly,
-        client::ActiveSpec,
         fault::timeline::surges,
-        kind::Verb,
-        names::Names,
-        network::ZonesSpec,
-        resilience::{
-            EdgeSpec,
-            policy::{EdgePolicy, EdgeState},
-        },
+        resilience::policy::{EdgePolicy, EdgeState},
         service::{
-            StepSpec,
             compile::Compiler,
             program::{Instr, Program},
         },
     },
-    units::{Count, Fraction, Name},
 };
 
-/// One operation with everything it inherits from its client.
-#[derive(Clone, Copy, Debug)]
-pub struct Effective<'s> {
-    own: Option<&'s OperationSpec>,
-    client: &'s ClientSpec,
-}
-
-impl<'s> Effective<'s> {
-    /// Node and verb.
-    pub fn target(&self) -> Option<(&'s Name, Option<Verb>)> {
-        let own = self.own.and_then(|o| {
-            first_target([&o.to, &o.read, &o.write, &o.delete, &o.cas, &o.increment])
-        });
-        let c = self.client;
-        own.or_else(|| first_target([&c.to, &c.read, &c.write, &c.delete, &c.cas, &c.increment]))
-    }
-
-    /// Share, if it was given.
-    pub fn share(&self) -> Option<Fraction> {
-        self.own.and_then(|o| o.share)
-    }
-
-    /// Key space, if it was given.
-    pub fn key(&self) -> Option<&'s Name> {
-        self.own.and_then(|o| o.key.as_ref())
-    }
-
-    /// Priority; 100 when not given.
-    pub fn priority(&self) -> u64 {
-        let own = self.own.and_then(|o| o.priority);
-        own.or(self.client.priority).unwrap_or(Count(100)).0
-    }
-
-    /// Size of a request.
-    pub fn size(&self) -> Option<&'s SizeFormula> {
-        self.own.and_then(|o| o.size.as_ref()).or(self.client.size.as_ref())
-    }
-
-    /// Node and verb of its requests, and of what they fall back on.
-    pub fn targets(&self) -> Vec<(&'s Name, Option<Verb>)> {
-        let Some((first, verb)) = self.target() else { return Vec::new() };
-        let other = self.own.and_then(|o| o.fallback.as_ref()).or(self.client.fallback.as_ref());
-        let other = other.and_then(|fallback| fallback.call.as_ref());
-        [first].into_iter().chain(other).map(|name| (name, verb)).collect()
-    }
-
-    /// Path of a key (`timeout`, `retry.attempts`): in the operation, or in its client, whose path is
-    /// given, where it inherits it.
-    pub fn place(&self, client: &str, operation: &str, key: &str) -> String {
-        if self.own.is_none() || self.inherits(key.split(['.', '[']).next().unwrap_or(key)) {
-            format!("{client}.{key}")
-        } else {
-            format!("{client}.operations.{operation}.{key}")
-        }
-    }
-
-    fn inherits(&self, key: &str) -> bool {
-        macro_rules! is_client_s {
-            ($($name:ident)*) => {
-                match key {
-                    $(stringify!($name) => {
-                        self.client.$name.is_some() && self.own.is_none_or(|o| o.$name.is_none())
-                    })*
-                    _ => false,
-                }
-            };
-        }
-        is_client_s!(to read write delete cas increment timeout deadline retry breaker rate_limit
-            bulkhead pool hedge fallback cancel priority size)
-    }
-
-    /// The policies as an edge.
-    pub fn edge(&self) -> EdgeSpec {
-        macro_rules! inherited {
-            ($($key:ident)*) => {
-                EdgeSpec {
-                    $($key: {
-                        let own = self.own.and_then(|o| o.$key.as_ref());
-                        own.or(self.client.$key.as_ref()).cloned()
-                    },)*
-                }
-            };
-        }
-        inherited!(timeout deadline retry breaker rate_limit bulkhead pool hedge fallback cancel)
-    }
-}
-
-fn first_target(options: [&Option<Name>; 6]) -> Option<(&Name, Option<Verb>)> {
-    let verbs = [None].into_iter().chain(Verb::ALL.into_iter().map(Some));
-    options.into_iter().zip(verbs).find_map(|(name, verb)| Some((name.as_ref()?, verb)))
-}
-
 impl ClientSpec {
-    /// Its operations in name order; `default` when none is named.
-    pub fn operations(&self) -> Vec<(String, Effective<'_>)> {
-        if self.operations.is_empty() {
-            return vec![("default".to_owned(), Effective { own: None, client: self })];
-        }
-        self.operations
-            .iter()
-            .map(|(n, o)| (n.0.clone(), Effective { own: Some(o), client: self }))
-            .collect()
-    }
-
-    /// Files its laws read.
-    pub fn files(&self) -> Vec<(Table, String)> {
-        let mut all = Vec::new();
-        match &self.arrivals {
-            Arrivals::Renewal(law) => all.extend(law.tables()),
-            Arrivals::Closed { think, .. } => all.extend(think.tables()),
-            _ => {}
-        }
-        for attribute in self.attributes.values() {
-            if let AttributeSpec::Law(law) = attribute {
-                all.extend(law.tables());
-            }
-        }
-        for (_, operation) in self.operations() {
-            all.extend(operation.size().into_iter().flat_map(SizeFormula::tables));
-            all.extend(operation.edge().laws().into_iter().flat_map(DurationLaw::tables));
-        }
-        all
-    }
-
-    /// The table of a trace its attributes are read from.
-    pub fn trace_table(&self) -> Option<&Table> {
-        match &self.arrivals {
-            Arrivals::Trace(trace) => Some(&trace.table),
-            _ => None,
-        }
-    }
-
-    /// Number of users of a closed client.
-    pub fn users(&self) -> u64 {
-        if let Arrivals::Closed { users, .. } = self.arrivals { users } else { 0 }
-    }
-
-    /// Mean arrivals per second at factor 1, where it is known.
-    pub fn mean_rate(&self) -> Option<f64> {
-        match &self.arrivals {
-            Arrivals::Poisson { rate, batch } => Some(rate.0 * *batch as f64),
-            Arrivals::Constant(rate) => Some(rate.0),
-            Arrivals::Renewal(law) => law.mean().filter(|m| *m > 0.0).map(|m| 1e9 / m),
-            Arrivals::Mmpp(states) => {
-                let (work, time) = states
-                    .iter()
-                    .fold((0.0, 0.0), |(w, t), (r, d)| (w + r.0 * d.0 as f64, t + d.0 as f64));
-                Some(work / time)
-            }
-            Arrivals::Closed { .. } | Arrivals::Trace(_) => None,
-        }
-    }
-
-    /// Steps of its load.
-    pub fn load_steps(&self) -> usize {
-        match &self.load {
-            Some(LoadSpec::Steps(steps)) => steps.len(),
-            _ => 0,
-        }
-    }
-
-    /// Share of the run in which it sends, about.
-    pub fn active_share(&self, names: &Names) -> f64 {
-        let share = |a: ActiveSpec| a.expected_share(names.faults(), names.design.duration);
-        self.active.map_or(1.0, share)
-    }
-
-    /// Requests expected in the first `duration` ns with all changes of the load; `None` where that
-    /// is not known beforehand (closed users, traces) or takes too long to find out.
-    pub fn expected_requests(&self, duration: u64) -> Option<f64> {
-        Profile::new(self.mean_rate()?, self.load.as_ref(), None).expected(duration)
-    }
-
     /// Builds the client; everything was checked before.
     pub fn build(&self, index: usize, first_row: usize, assembly: &mut Assembly<'_>) -> Client {
         let names = assembly.names;
@@ -402,16 +221,6 @@ impl ClientSpec {
         }
         compiler.emit(Instr::End);
         Some(compiler.program)
-    }
-
-    /// Every step of its session.
-    pub fn steps(&self) -> &[StepSpec] {
-        &self.session
-    }
-
-    /// Its zones.
-    pub fn zones(&self) -> Option<&ZonesSpec> {
-        self.zones.as_ref()
     }
 }
 

@@ -1,16 +1,21 @@
 //! Clients: arrivals, load profiles, operations, keys, attributes, sessions.
 
 pub mod active;
+mod active_check;
 pub mod alone;
 pub mod build;
 mod guarding;
 pub mod load;
+pub mod operations;
 pub mod run;
 pub mod source;
 
 mod text;
 
 use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::law::{DurationLaw, NumberLaw, SizeFormula, Table},
@@ -26,8 +31,6 @@ use crate::{
     },
     units::{Count, Fraction, Name, Number, Rate, SimDuration},
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// A population of clients: when its requests come, where they go, what they carry.
 ///

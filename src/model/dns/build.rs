@@ -6,7 +6,6 @@ use crate::model::{
     build::{Assembly, Built},
     dns::run::Dns,
     ids::{NodeId, Zone},
-    kind::Kind,
     node::Node,
 };
 

@@ -4,6 +4,7 @@
 pub mod build;
 mod check;
 mod facts;
+mod resolve;
 pub mod resolver;
 pub mod run;
 

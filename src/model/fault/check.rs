@@ -4,14 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    Effect, FaultSpec, InstancesSpec, PathSpec, SurgeSpec, TargetSpec, timeline::MAX_OCCURRENCES,
-};
+use super::{Effect, FaultSpec, InstancesSpec, PathSpec, SurgeSpec, TargetSpec};
 use crate::{
     model::{
         alert::{Source, check::alert_named},
         check::{closest, law},
         client::Arrivals,
+        fault::MAX_OCCURRENCES,
         kinds::NodeSpec,
         names::Names,
         versions::node_and_key,

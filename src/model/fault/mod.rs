@@ -11,8 +11,13 @@ pub mod check;
 pub mod death;
 pub mod deploy;
 mod deploy_check;
+mod deploying;
+mod dying;
+mod harmed;
 pub mod hosts;
+pub mod occurrence;
 pub mod rollout;
+mod set;
 pub mod timeline;
 pub mod unheard;
 pub mod uptime;
@@ -32,6 +37,9 @@ use crate::{
     engine::law::DurationLaw,
     units::{Bandwidth, Count, Fraction, Name, Number, SimDuration},
 };
+
+/// Occurrences of one fault in one replication, at most.
+pub const MAX_OCCURRENCES: usize = 100_000;
 
 /// One fault: exactly one effect, and when it comes.
 ///

@@ -8,10 +8,11 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     Effect,
     hosts::Harm,
-    timeline::{Aftermath, Change, Occurrence, Timeline, merged},
+    timeline::{Timeline, merged},
 };
 use crate::model::{
     client::LoadSpec,
+    fault::occurrence::{Aftermath, Change, Occurrence},
     ids::Host,
     names::Names,
     probe::{FaultMeasured, Side},
@@ -284,7 +285,7 @@ impl Timeline {
         }
         let active = std::mem::take(&mut record.active);
         for (i, (_, windows)) in active.iter().enumerate() {
-            windows.count(names.design.watched.len() * Side::ALL.len() + 2 * i, record);
+            record.count_active(windows, names.design.watched.len() * Side::ALL.len() + 2 * i);
         }
         record.active = active;
     }

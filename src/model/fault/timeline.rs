@@ -15,72 +15,18 @@ use crate::{
         random::Stream,
     },
     model::{
-        fault::rollout::Rollout,
+        fault::{
+            MAX_OCCURRENCES,
+            occurrence::{Aftermath, Change, Occurrence},
+            rollout::Rollout,
+        },
         ids::{Host, NodeId},
         names::Names,
     },
 };
 
-/// Occurrences of one fault in one replication, at most.
-pub const MAX_OCCURRENCES: usize = 100_000;
-
 /// Steps in which a fault grows.
 const STEPS: u64 = 20;
-
-/// A fault that happens.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Occurrence {
-    /// Index of the fault, in order of ids.
-    pub fault: usize,
-    /// From when, ns.
-    pub start: u64,
-    /// Until when, ns; `u64::MAX`: for ever.
-    pub end: u64,
-    /// Instances hit; empty for effects on messages and clients.
-    pub hosts: Vec<Host>,
-    /// It is not the fault itself but what comes after it.
-    pub aftermath: Option<Aftermath>,
-    /// Share of its full size it has.
-    pub strength: f64,
-    /// It goes on with what has begun: nothing new comes.
-    pub goes_on: bool,
-}
-
-impl Occurrence {
-    /// Of full size.
-    pub(super) fn new(fault: usize, (start, end): (u64, u64), hosts: Vec<Host>) -> Self {
-        Self { fault, start, end, hosts, aftermath: None, strength: 1.0, goes_on: false }
-    }
-}
-
-/// What an instance goes through after a crash, or in a deployment.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Aftermath {
-    /// It starts; its host says that nobody is there.
-    Boot,
-    /// It is slower by this factor at first.
-    Warm(f64),
-    /// In a deployment: balancers send it nothing.
-    Out,
-    /// In a deployment: it takes up the new version, or the old one again.
-    Switch {
-        /// The old one.
-        back: bool,
-    },
-    /// A deployment is taken back.
-    Back,
-}
-
-/// An occurrence begins or ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Change {
-    /// When, ns.
-    pub at: u64,
-    /// It begins; ends come first (`semantics.md` 35).
-    pub begins: bool,
-    /// Index of the occurrence.
-    pub occurrence: usize,
-}
 
 /// All faults of a replication.
 #[derive(Clone, Debug, Default)]

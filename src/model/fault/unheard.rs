@@ -8,11 +8,11 @@ use super::{Effect, FaultSpec};
 use crate::{
     model::{
         balancer::OnDown,
-        ids::NodeId,
+        ids::{End, NodeId},
         kind::Outgoing,
         kinds::NodeSpec,
         names::Names,
-        network::{LinkSpec, links::End},
+        network::LinkSpec,
         resilience::EdgeSpec,
     },
     problem::Problems,

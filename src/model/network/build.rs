@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     LinkSpec, NetworkSpec, ZonesSpec,
-    links::{Carriage, End, Link, More, Network, SPREAD},
+    links::{Carriage, Link, More, Network, SPREAD},
 };
 use crate::{
     engine::{
@@ -12,10 +12,11 @@ use crate::{
         table::Table,
     },
     model::{
-        build::{Assembly, Prepared},
+        build::Assembly,
         client::ClientSpec,
-        ids::{INTERNET, LOCAL, NodeId, Zone},
+        ids::{End, INTERNET, LOCAL, NodeId, Zone},
         names::Names,
+        plan::Prepared,
     },
     units::Name,
 };

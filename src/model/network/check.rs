@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{LinkSpec, NetworkSpec, links::End};
+use super::{LinkSpec, NetworkSpec};
 use crate::{
     model::{
         check::{closest, law},
-        ids::NodeId,
+        ids::{End, NodeId},
         names::Names,
     },
     problem::Problems,

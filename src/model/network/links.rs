@@ -13,7 +13,7 @@ use crate::{
         random::Stream,
         table::Table,
     },
-    model::ids::{NodeId, Slot, Zone},
+    model::ids::{End, NodeId, Slot, Zone},
 };
 
 /// How a link carries a message.
@@ -186,9 +186,6 @@ pub struct Network {
     /// their own.
     pub special: bool,
 }
-
-/// A node or client and a zone it stands in.
-pub type End = (NodeId, Zone);
 
 /// Marks the home of an entity that stands in several zones.
 pub const SPREAD: u32 = 1 << 31;

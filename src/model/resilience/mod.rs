@@ -4,6 +4,7 @@
 pub mod adaptive;
 pub mod breaker;
 pub mod budget;
+pub mod build;
 pub mod check;
 pub mod flight;
 pub mod guard;

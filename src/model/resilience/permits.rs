@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::model::{books::Area, ids::Slot, service::program::Demand, span::Span, world::World};
+use crate::model::{books::Area, demand::Demand, ids::Slot, span::Span, world::World};
 
 /// How many permits there are, and what it takes to get one.
 #[derive(Clone, Debug)]

@@ -1,19 +1,13 @@
 //! Policies of an edge at run time: attempt timers, deadlines, retries with backoff and budget.
 
 use super::{
-    Backoff, DeadlineSpec, EdgeSpec, Jitter, RetrySpec,
-    breaker::BreakerSpec,
-    budget::{BudgetPolicy, BudgetSpec},
+    Backoff, Jitter, RetrySpec,
+    budget::BudgetSpec,
     guard::{Guard, GuardPolicy},
-    permits::PermitPolicy,
-    rate_limit::{RateLimit, RateLimitSpec},
 };
 use crate::{
-    engine::{
-        law::{Formula, to_nanos},
-        random::Draw,
-    },
-    model::{build::Assembly, outcome::Outcome, span::Span},
+    engine::{law::to_nanos, random::Draw},
+    model::{outcome::Outcome, span::Span},
 };
 
 /// Policy of one outgoing edge, ready to run.
@@ -48,54 +42,6 @@ impl EdgePolicy {
     pub fn is_hedged(&self) -> bool {
         self.guard.as_ref().is_some_and(|guard| guard.hedge.is_some())
     }
-
-    /// An edge's policy, ready to run; `path` of names keys its draws.
-    pub fn new(spec: &EdgeSpec, path: &str, assembly: &mut Assembly<'_>) -> Self {
-        let retry = spec.retry.as_ref().map(Retry::new);
-        let budget = spec.retry.as_ref().and_then(|retry| retry.budget);
-        let guard = GuardPolicy {
-            budget: retry.as_ref().and_then(|retry| BudgetPolicy::new(budget, retry.on)),
-            breaker: spec.breaker.as_ref().map(BreakerSpec::policy),
-            rate_limit: spec.rate_limit.as_ref().map(|limit| rate_limit(limit, assembly)),
-            bulkhead: spec.bulkhead.as_ref().map(|b| PermitPolicy {
-                size: b.0.size.0,
-                wait: b.0.wait.map_or(0, |wait| wait.0),
-                setup: None,
-                idle: u64::MAX,
-            }),
-            pool: spec.pool.as_ref().map(|p| PermitPolicy {
-                size: p.0.size.0,
-                wait: p.0.wait.map_or(u64::MAX, |wait| wait.0),
-                setup: p.0.setup.as_ref().map(|law| {
-                    let formula = Formula::from(law.clone());
-                    assembly.demand(&formula, &format!("{path}/pool/setup"))
-                }),
-                idle: p.0.idle.map_or(u64::MAX, |idle| idle.0),
-            }),
-            hedge: spec.hedge.map(|hedge| hedge.after),
-        };
-        Self {
-            timeout: spec.timeout.map(|t| (t.0, assembly.span(t.0))),
-            deadline: match spec.deadline {
-                Some(DeadlineSpec::Within(d)) => Some(d.0),
-                _ => None,
-            },
-            propagate: spec.deadline == Some(DeadlineSpec::Propagate),
-            retry,
-            guard: guard.is_some().then(|| Box::new(guard)),
-            cancel: spec.cancel == Some(true),
-        }
-    }
-}
-
-/// A rate limit, ready to run.
-pub fn rate_limit(spec: &RateLimitSpec, assembly: &mut Assembly<'_>) -> RateLimit {
-    let per = spec.per.as_ref().map(|name| assembly.names.attribute(name).expect("it was checked"));
-    let shared = spec.shared.then(|| {
-        assembly.limiters += 1;
-        assembly.limiters - 1
-    });
-    RateLimit::new(spec, per, shared)
 }
 
 /// Further attempts after a failed one.
@@ -116,7 +62,8 @@ impl Retry {
     pub const DEFAULT: [Outcome; 5] =
         [Outcome::Timeout, Outcome::Error, Outcome::Rejected, Outcome::Unavailable, Outcome::Shed];
 
-    fn new(spec: &RetrySpec) -> Self {
+    /// As the file says.
+    pub fn new(spec: &RetrySpec) -> Self {
         let mut on = [false; 9];
         for &outcome in spec.if_.as_deref().unwrap_or(&Self::DEFAULT) {
             on[outcome as usize] = true;

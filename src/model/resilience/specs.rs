@@ -2,12 +2,13 @@
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{
     engine::law::DurationLaw,
     units::{Count, SimDuration, ValueError, short_form, text_value},
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// A second copy of a call that has no answer yet. A failed copy waits for the other one. Copies spend
 /// the retry budget if there is one; a copy that would have to wait (for a token, a permit, a connection,

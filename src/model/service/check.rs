@@ -2,6 +2,8 @@
 //!
 //! **Invariant.** As in `model/check.rs`.
 
+use std::collections::BTreeSet;
+
 use crate::{
     model::{
         check::{Checked, MAX_INSTANCES, boot, closest, discipline, formula, law, positive, zones},
@@ -15,7 +17,7 @@ use crate::{
     problem::Problems,
     units::Name,
 };
-use std::collections::BTreeSet;
+
 impl Checked for ServiceSpec {
     fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
         service(self, path, names, problems);

@@ -2,6 +2,8 @@
 //!
 //! **Invariant.** As in `model/check.rs`.
 
+use std::collections::BTreeMap;
+
 use crate::{
     engine::law::{DurationFormula, Formula},
     model::{
@@ -19,7 +21,7 @@ use crate::{
     problem::Problems,
     units::Name,
 };
-use std::collections::BTreeMap;
+
 impl BackgroundSpec {
     /// Checks it.
     pub fn check(&self, path: &str, names: &Names, problems: &mut Problems) {

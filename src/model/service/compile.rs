@@ -5,7 +5,6 @@
 
 use super::{
     AnySpec, BranchSpec, Condition, Literal, StepSpec, Tiers, WriteMode,
-    locks::Lock,
     program::{Call, Chance, Choice, Each, Fork, Instead, Instr, KeyRef, Program, Test},
 };
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
         resilience::{EdgeSpec, FallbackSpec, policy::EdgePolicy},
         service::{
             parts::{LockSpec, Scope},
+            program::Lock,
             steps::Spread,
         },
     },

@@ -11,14 +11,13 @@ use crate::{
     engine::random::Stream,
     model::{
         books::Area,
-        fault::hosts::scaled,
         frame::HAS_CORE,
         ids::{Host, Slot},
         service::{
             Discipline, Speedup,
             room::{Next, Room},
         },
-        span::{Span, Work},
+        span::{Span, Work, scaled},
         world::World,
     },
 };

@@ -21,7 +21,7 @@ use crate::{
         outcome::Outcome,
         resilience::{
             adaptive::{Adaptive, ConcurrencySpec},
-            policy::rate_limit,
+            build::rate_limit,
             rate_limit::{Limiter, RateLimit},
         },
         service::{

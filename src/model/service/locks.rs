@@ -21,17 +21,6 @@ use crate::{
     },
 };
 
-/// A lock as steps know it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Lock {
-    /// Its name.
-    pub name: String,
-    /// What has a lock of its own.
-    pub per: Option<AttrRef>,
-    /// One for all instances.
-    pub shared: bool,
-}
-
 /// A lock of one instance (or of all) for one value.
 type Place = (u16, u16, u64);
 /// In place of the instance: all.

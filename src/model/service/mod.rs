@@ -26,6 +26,9 @@ mod text;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula},
     model::{
@@ -36,8 +39,6 @@ use crate::{
     units::{Count, Fraction, Name, Number, SimDuration},
 };
 use limits::ResourcesSpec;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// Runs steps for each request. `workers` bounds the requests admitted at once to an instance and
 /// is held until the reply; `cores` bounds the `work` steps running at once.

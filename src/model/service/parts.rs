@@ -1,5 +1,10 @@
 //! What a service has besides its endpoints: its door, locks, and what its instances do by themselves.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::{
     engine::law::{DurationFormula, DurationLaw},
     model::{
@@ -11,9 +16,6 @@ use crate::{
     },
     units::{Count, Fraction, Name, SimDuration, short_form},
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// Operation that calls ask for where they name none.
 pub const OPERATION: &str = "background";

@@ -21,7 +21,8 @@ use crate::{
         books::{Area, InstanceBooks, Unserved},
         bounded::Bounded,
         cache::contents::{Contents, Limits},
-        fault::hosts::scaled,
+        demand::Demand,
+        event,
         frame::{
             BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER, IN_ROOM, PROBE,
         },
@@ -29,9 +30,8 @@ use crate::{
         node::Node,
         outcome::Outcome,
         resilience::policy::EdgeState,
-        service::program::Demand,
-        span::{Span, Work},
-        world::{World, kind},
+        span::{Span, Work, scaled},
+        world::World,
     },
 };
 
@@ -614,7 +614,7 @@ impl Server {
             f.pc = outcome as u16;
             f.armed = FINISHED;
             if flags & CALLER_DONE == 0 {
-                world.agenda.push_now(slot, kind::REPLY);
+                world.agenda.push_now(slot, event::REPLY);
             } else if f.parent == NONE {
                 self.rest(slot, outcome, world);
             } else {

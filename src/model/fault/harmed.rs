@@ -1,0 +1,198 @@
+//! What happens at instances that something is wrong with: nobody answers, nothing moves, all takes longer.
+//!
+//! **Invariant.** Whatever was inside an instance that dies is lost or answered for.
+
+use crate::model::{
+    event,
+    frame::{
+        BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_TRANSIT, PROBE, UNSEEN,
+    },
+    ids::{Host, NONE, Slot},
+    outcome::Outcome,
+    span::{Span, Work, scaled},
+    world::World,
+};
+
+impl World {
+    /// The instance a frame is at.
+    fn host(&self, slot: Slot) -> Host {
+        (self.frames[slot].node, self.frames[slot].inst)
+    }
+
+    /// A call arrived: whether its host is down. Then nothing hears of it, or its host says so.
+    #[cold]
+    pub fn turned_away(&mut self, slot: Slot) -> bool {
+        let (host, node) = (self.host(slot), self.frames[slot].node);
+        if node >= self.first_client || !self.hosts.is_down(host) {
+            return false;
+        }
+        let silent = self.hosts.state(host).silent > 0;
+        if self.frames[slot].armed == UNSEEN {
+            // It was inside since the pause, and dies with the others.
+            let now = self.now();
+            let state = &mut self.hosts.nodes[usize::from(host.0)][usize::from(host.1)];
+            state.door.leave(now);
+            state.lost += 1;
+            self.lose(&[slot], silent);
+        } else if silent {
+            self.record.node(node).cause("lost_at_dead_host");
+            self.frames[slot].flags |= CALLEE_DONE;
+            self.release_if_done(slot);
+        } else {
+            self.record.node(node).cause("connection_refused");
+            self.reply(slot, Outcome::Error);
+        }
+        true
+    }
+
+    /// An event that is due at a paused host waits for the end of the pause.
+    #[cold]
+    pub fn hold(&mut self, event: u8, slot: Slot, sequence: u64) -> bool {
+        if event == event::TICK || event == event::FATE {
+            // A node's own: what is shared stands still already.
+            return false;
+        }
+        let f = &self.frames[slot];
+        let host = match event {
+            event::REPLY | event::ANSWER if f.flags & CALLER_DONE != 0 => return false,
+            event::REPLY | event::ANSWER => self.host(f.parent),
+            event::TIMER if f.armed != sequence => return false,
+            event::CANCEL => self.host(f.key as Slot),
+            _ => self.host(slot),
+        };
+        // A slot that was freed meanwhile, a client: nothing that is ever paused.
+        if host.0 >= self.first_client || !self.hosts.is_paused(host) || self.hosts.is_down(host) {
+            return false;
+        }
+        let (node, inst) = (usize::from(host.0), usize::from(host.1));
+        let state = &mut self.hosts.nodes[node][inst];
+        state.held.push((event, slot, sequence));
+        let f = &self.frames[slot];
+        if event == event::DELIVER && f.armed == IN_TRANSIT && f.op != PROBE {
+            // It is inside from now on (`semantics.md` 34); the node sees it after the pause.
+            let now = self.agenda.now();
+            state.door.enter(now);
+            let f = &mut self.frames[slot];
+            (f.arrived, f.armed) = (now, UNSEEN);
+            self.record.node(host.0).arrive(now);
+        }
+        true
+    }
+
+    /// A visit that came during a pause is seen by its node.
+    #[cold]
+    #[inline(never)]
+    pub fn let_in(&mut self, slot: Slot) {
+        let now = self.now();
+        let (node, inst) = self.host(slot);
+        self.hosts.nodes[usize::from(node)][usize::from(inst)].door.leave(now);
+        let f = &mut self.frames[slot];
+        f.armed = 0;
+        f.waited = f.waited.wrapping_add(now - f.arrived);
+    }
+
+    /// What waited for the end of a pause comes now, in its order.
+    pub fn let_go(&mut self, (node, inst): Host) {
+        let state = &mut self.hosts.nodes[usize::from(node)][usize::from(inst)];
+        for (event, slot, sequence) in std::mem::take(&mut state.held) {
+            if event != event::TIMER {
+                self.agenda.push_now(slot, event);
+            } else if self.frames[slot].armed == sequence {
+                self.frames[slot].armed = self.agenda.push_now(slot, event);
+            }
+        }
+    }
+
+    /// Whether a visit that just arrived fails at once.
+    #[cold]
+    pub fn fails_at_once(&mut self, slot: Slot) -> bool {
+        let (host, id) = (self.host(slot), self.frames[slot].id);
+        let fails = self.hosts.fails(host, id);
+        if fails {
+            self.record.node(host.0).cause("fault");
+        }
+        fails
+    }
+
+    /// How long something takes on the host of a frame.
+    #[inline(always)]
+    pub fn stretched(&self, slot: Slot, work: Work) -> Work {
+        if self.hosts.disturbed { self.stretched_there(slot, work) } else { work }
+    }
+
+    #[cold]
+    fn stretched_there(&self, slot: Slot, work: Work) -> Work {
+        let slowdown = self.hosts.slowdown(self.host(slot));
+        if slowdown == 1.0 {
+            return work;
+        }
+        let nanos = scaled(work.nanos, slowdown);
+        Work { nanos, span: Span::of(nanos) }
+    }
+
+    /// What is left of some work at full speed, if it takes `left` ns on the frame's host.
+    pub fn relaxed(&self, slot: Slot, left: u64) -> u64 {
+        if !self.hosts.disturbed {
+            return left;
+        }
+        scaled(left, 1.0 / self.hosts.slowdown(self.host(slot)))
+    }
+
+    /// Frames at work on a host's cores and when each would end.
+    pub fn ends_of_work(&self, host: Host) -> Vec<(Slot, u64)> {
+        let at_work =
+            |slot: Slot| self.host(slot) == host && self.frames[slot].flags & HAS_CORE != 0;
+        let mut ends: Vec<(Slot, u64)> = self
+            .agenda
+            .schedule()
+            .filter(|(_, p)| p.kind == event::TIMER && self.frames[p.slot].armed == p.sequence)
+            .filter(|(_, p)| at_work(p.slot))
+            .map(|(time, p)| (p.slot, time))
+            .collect();
+        ends.sort_unstable();
+        ends
+    }
+
+    /// All frames inside an instance that it knows of: those that have arrived and have not answered.
+    pub fn inside(&self, (node, inst): Host) -> Vec<Slot> {
+        let inside =
+            |f: &&crate::model::frame::Frame| f.node == node && f.inst == inst && f.armed < UNSEEN;
+        self.frames.iter().filter(|(_, f)| inside(f)).map(|(slot, _)| slot).collect()
+    }
+
+    /// Frames are lost with their host, or with their process: then the host tells the callers. The
+    /// node has taken them out of its rooms and off its cores already.
+    pub fn lose(&mut self, slots: &[Slot], silent: bool) {
+        let (now, from) = (self.now(), self.record.measured_from);
+        for &slot in slots {
+            let child = std::mem::replace(&mut self.frames[slot].next, NONE);
+            if child != NONE {
+                // It goes on; what it answers finds nobody.
+                self.give_up(child);
+                let copy = std::mem::replace(&mut self.frames.extra_mut(slot).hedge, NONE);
+                if copy != NONE {
+                    self.give_up(copy);
+                }
+            }
+            self.disarm(slot);
+            let f = &mut self.frames[slot];
+            f.flags &= !(HAS_CORE | HAS_WORKER);
+            let (node, arrived) = (f.node, f.arrived);
+            if f.flags & BRANCH != 0 {
+                f.armed = FINISHED;
+                f.flags |= CALLER_DONE | CALLEE_DONE;
+                self.release_if_done(slot);
+                continue;
+            }
+            self.record.node(node).depart(now, arrived, from, Err("crashed"));
+            if silent {
+                let f = &mut self.frames[slot];
+                f.armed = FINISHED;
+                f.flags |= CALLEE_DONE;
+                self.release_if_done(slot);
+            } else {
+                self.reply(slot, Outcome::Error);
+            }
+        }
+    }
+}
