@@ -7,7 +7,7 @@ use crate::{
         client::Arrivals,
         ids::Zone,
         names::Names,
-        network::{ZonesSpec, build::zone_name},
+        network::{ZonesSpec, places::zone_name},
     },
     results::{Design, Edge, Vertex},
     units::Name,

@@ -22,6 +22,7 @@ mod explain;
 mod fault_shapes;
 mod fault_times;
 mod faults;
+mod floors;
 mod hashing;
 mod health;
 mod hostile;

@@ -4,23 +4,24 @@
 
 use crate::{
     model::{
-        cache::{
-            CacheSpec, Capacity, OnFailure,
-            prefill::{self},
-        },
+        cache::{CacheSpec, Capacity, OnFailure},
         check::{Checked, MAX_INSTANCES, boot, formula, law, positive, ring, zones},
+        kind::Kind,
         kinds::NodeSpec,
         names::Names,
         store::ShardBy,
     },
     problem::Problems,
-    units::{Count, SimDuration, Size},
+    units::{Count, SimDuration, Size, show::count},
 };
+
+/// Most keys that are put in before a run.
+const MOST: u64 = 50_000_000;
 
 impl Checked for CacheSpec {
     fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
         cache(self, path, names, problems);
-        prefill::check(self, path, names, problems);
+        prefill(self, path, names, problems);
     }
 }
 
@@ -120,5 +121,43 @@ fn fits((room, path): (u64, &str), names: &Names, problems: &mut Problems) {
             }
             Some(_) => {}
         }
+    }
+}
+
+/// Whether a cache can be filled before the run.
+fn prefill(spec: &CacheSpec, path: &str, names: &Names, problems: &mut Problems) {
+    let Some(share) = spec.prefill else { return };
+    let at = format!("{path}.prefill");
+    if share.0 <= 0.0 || share.0 > 1.0 {
+        return problems.error("E-RANGE", at, "must be above 0 and at most 100%");
+    }
+    let cache = path.split('.').nth(1).unwrap_or_default();
+    let sources = names.design.sources(true).remove(cache).unwrap_or_default();
+    let asked = names.asked(cache, &sources);
+    if asked.is_empty() {
+        let message = "nobody asks for keys here, so there are none to fill it with";
+        return problems.error("E-CONFLICT", at, message);
+    }
+    for source in &sources {
+        let store = names.node(source).map(|id| names.spec(id));
+        if let Some(NodeSpec::Store(store)) = store
+            && store.value_size.as_ref().is_some_and(|size| size.attributes().next().is_some())
+        {
+            let message = format!(
+                "the size of a value of `{source}` depends on who asks, and nobody has yet"
+            );
+            problems.error("E-CONFLICT", &at, message);
+        }
+    }
+    let all = asked.iter().filter_map(|asked| asked.law.count());
+    let all = all.fold(0u64, u64::saturating_add);
+    let instances = spec.routed();
+    let held = match spec.capacity {
+        Some(Capacity::Entries(n)) => n.saturating_mul(instances).min(all),
+        _ => all,
+    };
+    if held > MOST {
+        let message = format!("{} keys are too many to be put in before a run", count(held));
+        problems.error_help("E-LIMIT", at, message, format!("at most {}", count(MOST)));
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! **Invariant.** A lookup counts when it arrives, a fill admits when it arrives (`semantics.md` 54).
 
+pub mod asked;
 pub mod books;
 pub mod build;
 mod check;

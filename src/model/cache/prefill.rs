@@ -11,84 +11,8 @@ use std::{
 use super::{CacheSpec, Capacity, contents::Contents, spaces::space_of};
 use crate::{
     engine::{popularity::Popularity, random::mix},
-    model::{
-        build::Assembly, client::KeyLaw, demand::Demand, kind::Kind, kinds::NodeSpec, names::Names,
-        route::Route, service::StepSpec,
-    },
-    problem::Problems,
-    units::{Name, show::count},
+    model::{build::Assembly, cache::asked::Asked, demand::Demand, kinds::NodeSpec, route::Route},
 };
-
-/// Most keys that are put in before a run.
-const MOST: u64 = 50_000_000;
-
-/// Keys a cache is asked for.
-#[derive(Clone, Debug, PartialEq)]
-struct Asked {
-    /// The node they are of: its place among those behind the cache.
-    source: usize,
-    law: KeyLaw,
-    /// Requests per second, where that is known of all; else 1.
-    weight: f64,
-}
-
-impl Names {
-    /// What a cache is asked for, by whom and how often.
-    fn asked(&self, cache: &str, sources: &[String]) -> Vec<Asked> {
-        // Who reads past it: the service, the node behind it, the key.
-        let mut readers: Vec<(&str, usize, Option<&Name>)> = Vec::new();
-        for (name, spec) in &self.design.nodes {
-            let NodeSpec::Service(service) = spec else { continue };
-            for steps in service.lists() {
-                reads(steps, cache, &mut |store, key| {
-                    let source = sources.iter().position(|source| source == store);
-                    readers.extend(source.map(|source| (name.0.as_str(), source, key)));
-                });
-            }
-        }
-        let direct = readers.is_empty().then_some((cache, 0, None));
-        let calls = self.calls();
-        let mut asking: Vec<(Option<f64>, Vec<(usize, &KeyLaw)>)> = Vec::new();
-        for client in self.design.clients.values() {
-            let reached = self.reached_by(client, &calls, |call| !call.by_itself);
-            let mut laws = Vec::new();
-            for &(node, source, key) in readers.iter().chain(&direct) {
-                let law = client.keys.as_ref().and_then(|keys| keys.law(key));
-                let comes = reached.iter().any(|&at| self.name(at) == node);
-                let new = law.map(|law| (source, law)).filter(|new| comes && !laws.contains(new));
-                laws.extend(new);
-            }
-            if !laws.is_empty() {
-                asking.push((client.mean_rate(), laws));
-            }
-        }
-        let known = asking.iter().all(|(rate, _)| rate.is_some());
-        let mut found: Vec<Asked> = Vec::new();
-        for (rate, laws) in asking {
-            let weight = rate.filter(|_| known).unwrap_or(1.0);
-            for (source, law) in laws {
-                let same = |asked: &&mut Asked| asked.source == source && asked.law == *law;
-                match found.iter_mut().find(same) {
-                    Some(asked) => asked.weight += weight,
-                    None => found.push(Asked { source, law: law.clone(), weight }),
-                }
-            }
-        }
-        found
-    }
-}
-
-/// Every read of these steps that looks into a cache first: its store and its key.
-fn reads<'s>(steps: &'s [StepSpec], cache: &str, found: &mut dyn FnMut(&str, Option<&'s Name>)) {
-    for step in steps {
-        if let (Some((tiers, None)), Some((store, _, key, _))) = (step.caching(), step.target())
-            && tiers.0.iter().any(|tier| tier.0 == cache)
-        {
-            found(&store, key);
-        }
-        step.inner().iter().for_each(|(_, steps)| reads(steps, cache, found));
-    }
-}
 
 /// The keys of a law, the most popular first.
 enum Keys {
@@ -252,42 +176,4 @@ fn value_size(source: &str, assembly: &mut Assembly<'_>) -> Option<Demand> {
     let NodeSpec::Store(store) = assembly.names.spec(id) else { return None };
     let size = store.value_size.as_ref()?;
     Some(assembly.demand(size, &format!("node/{source}/value_size")))
-}
-
-/// Whether a cache can be filled before the run.
-pub fn check(spec: &CacheSpec, path: &str, names: &Names, problems: &mut Problems) {
-    let Some(share) = spec.prefill else { return };
-    let at = format!("{path}.prefill");
-    if share.0 <= 0.0 || share.0 > 1.0 {
-        return problems.error("E-RANGE", at, "must be above 0 and at most 100%");
-    }
-    let cache = path.split('.').nth(1).unwrap_or_default();
-    let sources = names.design.sources(true).remove(cache).unwrap_or_default();
-    let asked = names.asked(cache, &sources);
-    if asked.is_empty() {
-        let message = "nobody asks for keys here, so there are none to fill it with";
-        return problems.error("E-CONFLICT", at, message);
-    }
-    for source in &sources {
-        let store = names.node(source).map(|id| names.spec(id));
-        if let Some(NodeSpec::Store(store)) = store
-            && store.value_size.as_ref().is_some_and(|size| size.attributes().next().is_some())
-        {
-            let message = format!(
-                "the size of a value of `{source}` depends on who asks, and nobody has yet"
-            );
-            problems.error("E-CONFLICT", &at, message);
-        }
-    }
-    let all = asked.iter().filter_map(|asked| asked.law.count());
-    let all = all.fold(0u64, u64::saturating_add);
-    let instances = spec.routed();
-    let held = match spec.capacity {
-        Some(Capacity::Entries(n)) => n.saturating_mul(instances).min(all),
-        _ => all,
-    };
-    if held > MOST {
-        let message = format!("{} keys are too many to be put in before a run", count(held));
-        problems.error_help("E-LIMIT", at, message, format!("at most {}", count(MOST)));
-    }
 }

@@ -5,7 +5,7 @@
 //! **Invariant.** Within a segment the rate is linear in time; segments follow one another.
 
 use super::{LoadSpec, LoadStep};
-use crate::{engine::random::Stream, model::fault::timeline::Surge};
+use crate::engine::random::Stream;
 
 /// Pieces a ramp is cut into where two profiles change at once (their product is not linear).
 const PIECES: u64 = 64;
@@ -23,6 +23,19 @@ enum Factor {
     Windows(Vec<(u64, u64)>),
     /// States visited in turn, each for an exponential time.
     Chain { states: Vec<(f64, f64)>, stream: Stream, visits: u64, from: u64, until: u64 },
+}
+
+/// By what a client's rate is multiplied: from when on, over which time it grows to that, and until when.
+#[derive(Clone, Copy, Debug)]
+pub struct Surge {
+    /// It begins, ns.
+    pub start: u64,
+    /// How long until it has its full size, ns.
+    pub over: u64,
+    /// It ends, ns.
+    pub end: u64,
+    /// The full size.
+    pub factor: f64,
 }
 
 /// A rate over time, per ns, and where the last point stood.

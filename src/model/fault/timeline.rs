@@ -15,6 +15,7 @@ use crate::{
         random::Stream,
     },
     model::{
+        client::load::Surge,
         fault::{
             MAX_OCCURRENCES,
             occurrence::{Aftermath, Change, Occurrence},
@@ -363,19 +364,6 @@ impl Names {
         };
         chosen.into_iter().map(|i| (node, i)).collect()
     }
-}
-
-/// By what a client's rate is multiplied: from when on, over which time it grows to that, and until when.
-#[derive(Clone, Copy, Debug)]
-pub struct Surge {
-    /// It begins, ns.
-    pub start: u64,
-    /// How long until it has its full size, ns.
-    pub over: u64,
-    /// It ends, ns.
-    pub end: u64,
-    /// The full size.
-    pub factor: f64,
 }
 
 /// `load` faults of a client.

@@ -4,6 +4,7 @@ pub mod build;
 pub mod check;
 pub mod disturbed;
 pub mod links;
+pub mod places;
 pub mod send;
 
 mod text;

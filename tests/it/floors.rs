@@ -1,0 +1,287 @@
+//! The floors of the house: which file imports which, and that no circle of imports is large.
+//!
+//! **Invariant.** A file imports from its own floor and those below.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use petgraph::{algo::tarjan_scc, graphmap::DiGraphMap};
+use syn::{
+    Item, UseTree,
+    visit::{Visit, visit_item, visit_path},
+};
+
+/// Files in one circle of imports, at most.
+const MOST_IN_A_CIRCLE: usize = 6;
+
+/// The floors of the model from the ground, with the files on each (`*`: any end of a name).
+const FLOORS: &[(&str, &[&str])] = &[
+    // What everything is called, and sums of what happened.
+    (
+        "leaves",
+        &[
+            "ids",
+            "outcome",
+            "span",
+            "books",
+            "bounded",
+            "event",
+            "ring",
+            "frame",
+            "cache/books",
+            "fault/uptime",
+            "resilience/flight",
+        ],
+    ),
+    // What a file says.
+    (
+        "language",
+        &[
+            "kind",
+            "kinds",
+            "design",
+            "names",
+            "versions",
+            "traces",
+            "alert",
+            "*/text",
+            "balancer",
+            "*/facts",
+            "cache",
+            "cache/asked",
+            "cache/eviction*",
+            "cache/inside",
+            "cache/lives",
+            "cache/spaces",
+            "client",
+            "client/load",
+            "client/operations",
+            "dns",
+            "external",
+            "fault",
+            "fault/deploy",
+            "network",
+            "network/places",
+            "resilience",
+            "resilience/adaptive",
+            "resilience/breaker",
+            "resilience/budget",
+            "resilience/rate_limit",
+            "resilience/specs",
+            "service",
+            "service/limits",
+            "service/parts",
+            "service/steps",
+            "store",
+        ],
+    ),
+    // What can be wrong with it.
+    ("checks", &["check", "check_*", "*/check", "*/check_*", "*/*_check", "fault/unheard"]),
+    // What all replications share, and what each draws before it begins.
+    (
+        "plan",
+        &[
+            "plan",
+            "probe",
+            "balancer/policy",
+            "client/active",
+            "client/source",
+            "fault/occurrence",
+            "fault/rollout",
+            "fault/timeline",
+        ],
+    ),
+    // What messages, hosts and requests are at an instant.
+    (
+        "world",
+        &[
+            "world",
+            "node",
+            "demand",
+            "record",
+            "route",
+            "dns/resolve*",
+            "fault/death",
+            "fault/harmed",
+            "fault/hosts",
+            "network/disturbed",
+            "network/links",
+            "network/send",
+        ],
+    ),
+    // What each kind of node does.
+    (
+        "nodes",
+        &[
+            "build",
+            "any_node",
+            "cache/contents",
+            "*/build",
+            "*/run",
+            "*/guarding",
+            "balancer/health",
+            "cache/prefill",
+            "client/alone",
+            "resilience/guard",
+            "resilience/hedge",
+            "resilience/permits",
+            "resilience/policy",
+            "service/*",
+        ],
+    ),
+    // A replication from its beginning to its end.
+    ("replication", &["*"]),
+];
+
+/// The files of the library by the names of their modules.
+fn modules() -> BTreeMap<Vec<String>, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut open, mut found) = (vec![root.clone()], BTreeMap::new());
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let place = path.strip_prefix(&root).unwrap().with_extension("");
+        let mut name: Vec<String> =
+            place.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        name.pop_if(|last| last == "mod");
+        if path.extension().is_some_and(|e| e == "rs") && name != ["main"] {
+            let name = if name == ["lib"] { Vec::new() } else { name };
+            found.insert(name, fs::read_to_string(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// The paths that a file names, tests left out.
+#[derive(Default)]
+struct Paths {
+    found: Vec<Vec<String>>,
+}
+
+impl Paths {
+    fn tree(&mut self, tree: &UseTree, mut path: Vec<String>) {
+        match tree {
+            UseTree::Path(part) => {
+                path.push(part.ident.to_string());
+                self.tree(&part.tree, path);
+            }
+            UseTree::Group(group) => {
+                group.items.iter().for_each(|tree| self.tree(tree, path.clone()));
+            }
+            UseTree::Name(name) => self.found.push([path, vec![name.ident.to_string()]].concat()),
+            UseTree::Rename(name) => self.found.push([path, vec![name.ident.to_string()]].concat()),
+            UseTree::Glob(_) => self.found.push(path),
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Paths {
+    fn visit_item(&mut self, item: &'ast Item) {
+        match item {
+            Item::Mod(module) if module.attrs.iter().any(|a| a.path().is_ident("cfg")) => {}
+            Item::Use(one) => self.tree(&one.tree, Vec::new()),
+            _ => visit_item(self, item),
+        }
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let parts = path.segments.iter().map(|part| part.ident.to_string());
+        self.found.push(parts.collect());
+        visit_path(self, path);
+    }
+
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+}
+
+/// The module that a path named in another leads into.
+fn module<'m>(
+    path: &[String],
+    from: &[String],
+    all: &'m BTreeMap<Vec<String>, String>,
+) -> Option<&'m Vec<String>> {
+    let mut base = from.to_vec();
+    let mut rest = path;
+    match path.first()?.as_str() {
+        "crate" => {
+            base.clear();
+            rest = &path[1..];
+        }
+        "self" => rest = &path[1..],
+        "super" => {
+            while let Some(("super", more)) = rest.split_first().map(|(f, more)| (f.as_str(), more))
+            {
+                base.pop();
+                rest = more;
+            }
+        }
+        child if all.contains_key(&[from, &[child.to_owned()]].concat()) => {}
+        _ => return None,
+    }
+    for part in rest {
+        let deeper = [base.as_slice(), std::slice::from_ref(part)].concat();
+        if !all.contains_key(&deeper) {
+            break;
+        }
+        base = deeper;
+    }
+    all.get_key_value(&base).map(|(name, _)| name)
+}
+
+/// Who imports whom.
+fn imports(all: &BTreeMap<Vec<String>, String>) -> BTreeSet<(String, String)> {
+    let mut edges = BTreeSet::new();
+    for (from, text) in all {
+        let mut paths = Paths::default();
+        paths.visit_file(&syn::parse_file(text).unwrap());
+        let to = paths.found.iter().filter_map(|path| module(path, from, all));
+        edges.extend(to.filter(|to| *to != from).map(|to| (from.join("/"), to.join("/"))));
+    }
+    edges
+}
+
+/// The floor of a file of the model.
+fn floor(name: &str) -> usize {
+    let is = |pattern: &&str| match pattern.split_once('*') {
+        None => name == *pattern,
+        Some((start, end)) => {
+            let long = name.len() >= start.len() + end.len();
+            long && name.starts_with(start) && name.ends_with(end.trim_start_matches('*'))
+        }
+    };
+    FLOORS.iter().position(|floor| floor.1.iter().any(|pattern| is(pattern))).unwrap()
+}
+
+#[test]
+fn circles_of_imports_are_small() {
+    let all = modules();
+    let edges = imports(&all);
+    let mut graph: DiGraphMap<&str, ()> = DiGraphMap::new();
+    for (from, to) in &edges {
+        graph.add_edge(from, to, ());
+    }
+    assert!(edges.len() > 1000, "{} imports were read", edges.len());
+    for circle in tarjan_scc(&graph) {
+        assert!(circle.len() <= MOST_IN_A_CIRCLE, "{} files: {circle:?}", circle.len());
+    }
+}
+
+#[test]
+fn files_of_the_model_import_from_their_floor_and_below() {
+    let mut broken = Vec::new();
+    for (from, to) in imports(&modules()) {
+        let (Some(a), Some(b)) = (from.strip_prefix("model/"), to.strip_prefix("model/")) else {
+            continue;
+        };
+        let (here, there) = (floor(a), floor(b));
+        if there > here {
+            let (here, there) = (FLOORS[here].0, FLOORS[there].0);
+            broken.push(format!("{a} ({here}) imports {b} ({there})"));
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
