@@ -41,6 +41,7 @@ mod resilience;
 mod resources;
 mod scenarios;
 mod swarm;
+mod tables;
 mod terminal;
 mod theory;
 mod tidy;
