@@ -207,6 +207,66 @@ mod tests {
     }
 
     #[test]
+    fn no_column_holds_the_figure_of_another() {
+        let mut results = fixture::shop();
+        let one = |value: f64| vec![Some(value)];
+        let outcomes = OUTCOMES.iter().zip(1..).map(|(o, n)| ((*o).to_owned(), vec![f64::from(n)]));
+        results.series.start = vec![100.0];
+        results.series.length = vec![101.0];
+        let client = ClientSeries {
+            offered: vec![20.0],
+            goodput: vec![21.0],
+            availability: one(22.0),
+            outcomes: outcomes.collect(),
+            p50: one(23.0),
+            p95: one(24.0),
+            p99: one(25.0),
+            p999: one(26.0),
+            undecided: vec![true],
+            ..ClientSeries::default()
+        };
+        results.series.clients = [("users".to_owned(), client)].into();
+        let node = NodeSeries {
+            utilisation: one(30.0),
+            in_system: vec![31.0],
+            in_queue: vec![32.0],
+            throughput: vec![33.0],
+            ..NodeSeries::default()
+        };
+        results.series.nodes = [("api".to_owned(), node)].into();
+        // The header in words of its own, not in those of the list that fills it.
+        let rows = lines(time_series(&results));
+        assert_eq!(
+            rows[0],
+            "start_s,length_s,kind,name,offered_per_s,goodput_per_s,availability,ok_per_s,\
+             degraded_per_s,timeout_per_s,error_per_s,rejected_per_s,shed_per_s,rate_limited_per_s,\
+             breaker_open_per_s,unavailable_per_s,latency_p50_s,latency_p95_s,latency_p99_s,\
+             latency_p999_s,undecided,utilisation,in_system,in_queue,throughput_per_s"
+        );
+        assert_eq!(rows[1], "100,101,client,users,20,21,22,1,2,3,4,5,6,7,8,9,23,24,25,26,1,,,,");
+        assert_eq!(rows[2], "100,101,node,api,,,,,,,,,,,,,,,,,,30,31,32,33");
+        assert_eq!(rows.len(), 3);
+        let sample = SampledRequest {
+            replication: 1,
+            client: "users".into(),
+            operation: "read".into(),
+            number: 2,
+            intended: 3.5,
+            latency: 4.5,
+            key: Some(5),
+            attempts: 6,
+            outcome: "shed".into(),
+        };
+        assert_eq!(
+            lines(requests(&[sample])),
+            [
+                "replication,client,operation,number,intended_s,latency_s,key,attempts,outcome",
+                "1,users,read,2,3.5,4.5,5,6,shed"
+            ]
+        );
+    }
+
+    #[test]
     fn formulas_are_disarmed_and_numbers_left_alone() {
         for start in ["=HYPERLINK(\"x\")", "+1", "-1", "@a", "\ta", "\ra", "\0a"] {
             assert_eq!(text(start), format!("'{start}"));

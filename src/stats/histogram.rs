@@ -396,6 +396,24 @@ mod tests {
     }
 
     #[test]
+    fn samples_of_a_bucket_lie_in_the_middle_of_equal_parts_of_it() {
+        // From 512 on, 128 buckets an octave: one is 4 wide, that of 1000 goes from 1000 to 1004. Its four
+        // samples have a part of 1 each, and stand in the middle of theirs.
+        let histogram = of(&[1, 1000, 1001, 1001, 1003, 9000]);
+        let of_rank = |rank: f64| histogram.quantile(rank / 6.0).unwrap();
+        let found = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0].map(of_rank);
+        assert_eq!(found.map(|v| v as f32), [1.0, 1000.5, 1001.5, 1002.5, 1003.5, 9000.0]);
+        // Between two ranks the higher one: 0.5 x 6 is the third, a little more the fourth.
+        assert_eq!(histogram.quantile(0.51), Some(1002.5));
+        // No further than the samples: one of two in a bucket of 4 is at 1001, and not below the least.
+        let edge = of(&[1002, 1002, 1003, 1003, 1003]);
+        assert_eq!(edge.quantile(0.4), Some(1002.0), "at 1001.2 without the least sample");
+        assert_eq!(edge.quantile(0.8), Some(1000.0 + 4.0 * 3.5 / 5.0));
+        // Of the three whole numbers after 1000 in its bucket nobody knows who is one: 3/4 of four, and one more.
+        assert_eq!(histogram.fraction_above(1000), Some((4.0 * 0.75 + 1.0) / 6.0));
+    }
+
+    #[test]
     fn sd_of_large_values_does_not_cancel() {
         let day = 86_400_000_000_000u64;
         let sd = of(&[day, day + 2]).sd().unwrap();

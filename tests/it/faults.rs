@@ -137,27 +137,6 @@ fn a_crashed_instance_boots_and_warms_up() {
 }
 
 #[test]
-fn messages_queue_for_a_slow_path() {
-    // 10 kB each way takes 100 ms at 100 kB/s: one request a second notices nothing else, ten at
-    // once wait for one another, on the way there and (their replies leave one by one) not back.
-    for (arrivals, latencies) in
-        [("constant(1/s)", (0.2, 0.2)), ("poisson(0.2/s batch=10)", (0.65, 1.1))]
-    {
-        let measured = results(
-            "100.5s",
-            &format!("arrivals: {arrivals}, to: a, size: 10KB"),
-            "a: {service: {endpoints: {default: [{reply: 10KB}]}}}",
-            "{id: f, at: 0s, bandwidth: {link: [load, a], rate: 100KB/s}}",
-        );
-        let latency = |figure: &str| number(&measured, &format!("summary.latency.{figure}"));
-        if arrivals.starts_with("constant") {
-            close(latency("max"), latencies.1);
-        }
-        assert!(latency("mean") >= latencies.0 - 1e-9, "{arrivals}: {}", latency("mean"));
-    }
-}
-
-#[test]
 fn preempted_work_under_a_slow_host_is_neither_lost_nor_done_twice() {
     // Work of 600 ms every half second on one slowed core, the newest first: every job is preempted.
     // After the fault the core catches up; in all, it was busy for the work and the slowness alone.

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::{
     bad_input::{check_in, told},
-    design::{number, results_of},
-    faults::busy,
+    design::{number, results, results_of},
+    faults::{busy, close},
 };
 
 /// Ten requests a second to `api`, which asks `db` and then `cache`.
@@ -285,4 +285,33 @@ fn a_doubled_call_is_not_taken_for_its_copy_when_it_is_called_off() {
     let fault = "{id: f, at: 0s, duplicate: {node: api, fraction: 50%}}";
     let text = busy(fault, "lifo_preemptive", true, ("round_robin", ""));
     assert!(number(&results_of(&text, 4), "summary.requests.issued") > 10_000.0);
+}
+
+#[test]
+fn messages_queue_for_a_slow_path() {
+    // 10 kB each way takes 100 ms at 100 kB/s: one request a second notices nothing else, ten at
+    // once wait for one another, on the way there and (their replies leave one by one) not back.
+    let run = |duration: &str, arrivals: &str| {
+        results(
+            duration,
+            &format!("arrivals: {arrivals}, to: a, size: 10KB"),
+            "a: {service: {endpoints: {default: [{reply: 10KB}]}}}",
+            "{id: f, at: 0s, bandwidth: {link: [load, a], rate: 100KB/s}}",
+        )
+    };
+    let latency =
+        |measured: &Value, figure: &str| number(measured, &format!("summary.latency.{figure}"));
+    let alone = run("100.5s", "constant(1/s)");
+    close(latency(&alone, "mean"), 0.2);
+    close(latency(&alone, "max"), 0.2);
+    // The ten of a batch take 0.2, 0.3, .. 1.1 s. Batches that come at random keep the link busy for 1 s in
+    // 5 s, and wait as in M/D/1 for 0.2 x 1 s / (2 x 0.8) = 0.125 s in the mean, with a deviation of 0.31 s:
+    // of 4,000 batches the mean is off by no more than 0.03 s.
+    let batches = run("20000s", "poisson(0.2/s batch=10)");
+    let mean = latency(&batches, "mean");
+    assert!((mean - (0.65 + 0.125)).abs() < 0.03, "{mean}");
+    // 80 % of the batches meet nobody. Half of their requests take less than 0.7 s, a tenth just that; of the
+    // others fewer are as fast, so that less than half of all take less, and more than half about as much.
+    let p50 = latency(&batches, "p50");
+    assert!((0.69..0.75).contains(&p50), "{p50}");
 }

@@ -1,4 +1,7 @@
 //! Faults known from other simulators of system designs, by number, and that they are not ours.
+//!
+//! There is no test of number 4, and never was one: the list that the numbers are of is not kept with the
+//! project, so nobody can say what it was. The others keep their numbers.
 
 use crate::design::{number, results};
 

@@ -12,7 +12,7 @@ const FAST: &[(&str, f64)] = &[
     ("mm1-rho0.5", 1.0),
     ("mm1-rho0.8", 1.0),
     ("mmc-10-rho0.8", 1.0),
-    ("mmc-2-rho0.8", 0.5),
+    ("mmc-2-rho0.8", 0.9),
     ("mmck-0.9-1-5", 0.5),
     ("mmck-12-10-20", 0.5),
     ("erlangb-8-10", 0.25),
@@ -22,14 +22,14 @@ const FAST: &[(&str, f64)] = &[
     ("mg1-lognormal-rho0.7-cv2_1", 0.3),
     ("mg1ps-exp", 0.5),
     ("mg1ps-det", 0.5),
-    ("mm1-lcfs-np", 0.2),
+    ("mm1-lcfs-np", 0.3),
     ("mg1-lcfs-pr", 0.15),
     ("prio-np-2", 0.2),
     ("prio-pr-2", 0.2),
-    ("prio-np-3", 0.1),
+    ("prio-np-3", 0.13),
     ("dm1-rho.8", 1.0),
-    ("em1-E4-rho.9", 0.25),
-    ("mmpp-m1", 0.05),
+    ("em1-E4-rho.9", 0.5),
+    ("mmpp-m1", 0.1),
     ("erlangA-10", 0.5),
     ("erlangA-overload", 0.5),
     ("tandem-3", 0.15),
@@ -37,10 +37,10 @@ const FAST: &[(&str, f64)] = &[
     ("mva-N1", 0.05),
     ("mva-N30", 0.1),
     ("repair-10-2", 0.5),
-    ("pod-N10-d2-rho0.9", 0.2),
+    ("pod-N10-d2-rho0.9", 0.25),
     ("pod-d2-rho0.7", 0.1),
-    ("rr-2", 0.1),
-    ("random-2", 0.1),
+    ("rr-2", 0.2),
+    ("random-2", 0.2),
     ("jsq-2-rho0.5", 0.1),
     ("jsq-3-rho0.8", 0.1),
     ("fanout-10-0.01", 0.5),
@@ -55,7 +55,7 @@ const FAST: &[(&str, f64)] = &[
     ("hedge-mix-10", 0.3),
     ("hedge-none", 0.3),
     ("tb-police-90-100-10", 0.3),
-    ("tb-shape-90-100-10", 0.3),
+    ("tb-shape-90-100-10", 0.6),
     ("tb-deterministic", 1.0),
     ("retry-0.1-3", 1.0),
     ("retry-0.9-2", 1.0),
@@ -63,32 +63,70 @@ const FAST: &[(&str, f64)] = &[
     ("retry-layers-prob", 0.5),
     ("goodput-0.9-K1000-tau10", 0.3),
     ("goodput-1.5-K10-tau10", 0.3),
-    ("breaker-100-0.5-5", 0.01),
+    ("breaker-100-0.5-5", 0.02),
     ("breaker-20-0.9-5", 0.2),
     ("alt-renewal-1000-10", 0.1),
     ("kofn-2of3-crews1", 0.1),
     ("kofn-1of2-crews1", 0.1),
     ("series-parallel", 0.1),
-    ("zones-221-q3", 0.1),
+    ("zones-221-q3", 0.15),
     ("zones-5in1", 0.1),
 ];
 
+/// The bias, in tolerances, from which on each figure must be refuted at its share: 1 where an interval has no
+/// width, 2 where half of it is a tolerance, 3 where it is as wide as the band of tolerance itself.
+const SEEN: f64 = 3.0;
+
+/// Entries with a figure that is not, from which bias on its worst one is, and which that is. They remain weak
+/// here: their tails, rare events and higher moments take more requests than a test command has time for.
+/// Those at a share of 1 are as strong as the oracles ask for.
+const WEAK: &[(&str, f64, &str)] = &[
+    ("mg1-lcfs-pr", 3.2, "T_mean of h2"),
+    ("mmc-2-rho0.8", 3.4, "T_p99"),
+    ("mh2_1-rho0.7", 3.5, "Wq_p50"),
+    ("mm1-lcfs-np", 4.5, "Wq_second_moment_fcfs"),
+    ("dm1-rho.8", 4.6, "Wq_p999"),
+    ("em1-E4-rho.9", 4.6, "Wq_p99"),
+    ("random-2", 4.7, "Wq_p99"),
+    ("rr-2", 5.8, "Wq_p99"),
+    ("tb-shape-90-100-10", 8.3, "delay_mean"),
+    ("breaker-100-0.5-5", 8.8, "backend_call_rate"),
+];
+
+/// From which bias on a figure is refuted, in tolerances.
+fn sees(j: &Judged) -> f64 {
+    let reach = (j.upper - j.lower) / 2.0;
+    if reach > 0.0 { 1.0 + reach / j.tolerance } else { 1.0 }
+}
+
+#[allow(clippy::print_stdout, reason = "what each share can see stands beside its verdict")]
 fn run_fast(family: &str) {
     let plans = plans();
-    let mut refuted = Vec::new();
+    let (mut refuted, mut blind) = (Vec::new(), Vec::new());
     for (id, scale) in FAST {
         let plan: &Plan = plans.iter().find(|p| p.entry.id == *id).expect("a known entry");
         if plan.entry.family != family {
             continue;
         }
-        for case in &plan.cases {
-            let judged = plan.run(case, *scale).into_iter();
-            let judged = judged.filter(|j| *scale >= 1.0 || !j.metric.contains("p999"));
-            refuted.extend(judged.filter(|j| j.verdict() == Verdict::Refuted));
+        let weak = WEAK.iter().find(|weak| weak.0 == *id);
+        let judged = plan.cases.iter().flat_map(|case| plan.run(case, *scale));
+        let mut worst = 1.0f64;
+        for j in judged.filter(|j| *scale >= 1.0 || !j.metric.contains("p999")) {
+            worst = worst.max(sees(&j));
+            if j.verdict() == Verdict::Refuted {
+                refuted.push(line(&j));
+            }
+            if sees(&j) > weak.map_or(SEEN, |weak| weak.1) {
+                blind.push(format!("{} {}: from {:.2} tolerances on", j.id, j.metric, sees(&j)));
+            }
+        }
+        println!("{id}: a bias of {worst:.2} tolerances is refuted in each figure");
+        if weak.is_some() && worst <= SEEN {
+            blind.push(format!("{id} is not weak any more: {worst:.2}"));
         }
     }
-    let lines: Vec<String> = refuted.iter().map(line).collect();
-    assert!(lines.is_empty(), "refuted:\n{}", lines.join("\n"));
+    assert!(refuted.is_empty(), "refuted:\n{}", refuted.join("\n"));
+    assert!(blind.is_empty(), "not refuted, or only when far off:\n{}", blind.join("\n"));
 }
 
 fn line(j: &Judged) -> String {

@@ -515,6 +515,36 @@ mod tests {
     }
 
     #[test]
+    fn peak_ewma_compares_two_different_ones() {
+        // Of two, both are compared each time: the dear one is never chosen. Drawn each of all, it would be
+        // compared with itself in a quarter of the draws.
+        let stream = Stream::new(8, "ewma", "test");
+        let mut chooser = Chooser::new(Policy::PeakEwma, &[3], 0);
+        let cost = |cost| Ewma { cost, ..Ewma::default() };
+        chooser.ewma = vec![cost(900.0), cost(100.0), cost(400.0)];
+        let count = |chooser: &mut Chooser, most: u64| {
+            let mut seen = [0u32; 3];
+            for i in 0..most {
+                let index = chooser.choose((0, 0), 0, &mut stream.draw(i)).unwrap();
+                chooser.called_back(index);
+                seen[index] += 1;
+            }
+            seen
+        };
+        // Of three pairs the cheapest wins two, the second one: 20,000 and 10,000 of 30,000, give or take
+        // four deviations of 82.
+        let seen = count(&mut chooser, 30_000);
+        assert_eq!(seen[0], 0, "{seen:?}");
+        assert!((19_670..=20_330).contains(&seen[1]), "{seen:?}");
+        // Where one is out there is one pair.
+        chooser.restrict(|all| Some(all.filter(|&i| i != 1).collect()));
+        assert_eq!(count(&mut chooser, 1000), [0, 0, 1000]);
+        // The price counts once for each that is outstanding, and one more: 3 x 400 against 900.
+        chooser.outstanding[2] = 2;
+        assert_eq!(count(&mut chooser, 1000), [1000, 0, 0]);
+    }
+
+    #[test]
     fn turns_and_ties_go_on_after_the_one_chosen_last() {
         let mut draw = Stream::new(1, "x", "y").draw(0);
         let policies = [

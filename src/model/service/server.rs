@@ -571,11 +571,8 @@ impl Server {
             Some(w) if world.frames[slot].flags & HAS_WORKER == 0 => w.room.abandon(slot, world),
             _ => inst.cores.room_mut().expect("it waits").abandon(slot, world),
         }
-        // The demand of the step that never started is not work done.
-        let f = &mut world.frames[slot];
-        if f.flags & HAS_WORKER == 0 {
-            f.served = 0;
-        }
+        // Only the first step of a visit gives up, with a worker or without: its demand is not work done.
+        world.frames[slot].served = 0;
         world.record.node(self.node).cause("abandoned");
         self.finish(slot, Outcome::Rejected, world);
     }
