@@ -4,8 +4,10 @@ use std::{fs, path::Path};
 
 use clap::Args;
 
-use super::{Exit, Voice, print, refuse};
-use crate::problem::near;
+use crate::{
+    cli::say::{Exit, Voice, print, refuse},
+    problem::near,
+};
 
 /// List the scenarios that come with windtunnel, or copy one
 #[derive(Debug, Args)]

@@ -5,14 +5,14 @@ use std::{path::PathBuf, sync::atomic::AtomicBool};
 use clap::Args;
 
 use super::{
-    Exit, Voice, complain,
     pilot::examine_with_pilot,
     prepare::{Overriding, Said, told},
-    print, progress, refuse,
+    progress,
     report::read,
     run::{Format, broken, interruptible, width},
 };
 use crate::{
+    cli::say::{Exit, Voice, complain, print, refuse},
     report::{explain_json, explain_text, variant_text, variants_text},
     results::Results,
     runner, slo,

@@ -4,8 +4,8 @@ use std::{fs, path::PathBuf};
 
 use clap::Args;
 
-use super::{Exit, Voice, complain, print, refuse};
 use crate::{
+    cli::say::{Exit, Voice, complain, print, refuse},
     runner::swarm::{Swarmed, run},
     scenario::swarm::scenario,
 };

@@ -14,18 +14,20 @@ mod prepare;
 mod progress;
 mod report;
 mod run;
+mod say;
 mod schema;
 mod validate;
 
 use std::{
     any::Any,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, IsTerminal as _},
     panic::{self, AssertUnwindSafe},
     process::ExitCode,
-    sync::atomic::{AtomicBool, Ordering},
 };
 
 use clap::{Parser, Subcommand, ValueEnum};
+
+use say::{Exit, Voice, complain};
 
 /// A wind tunnel for distributed-system designs: describe a design in one YAML file and learn,
 /// with confidence intervals, what its latency and availability will be.
@@ -59,43 +61,6 @@ enum Colour {
     Auto,
     Always,
     Never,
-}
-
-/// How a terminal is spoken to.
-#[derive(Clone, Copy, Debug)]
-struct Voice {
-    /// Colour in messages.
-    colour: bool,
-    /// Colour in what goes to standard output.
-    paint: bool,
-    quiet: bool,
-}
-
-/// How a command ended, mildest first: of several, the last one counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Exit {
-    /// All well.
-    Done,
-    /// A limit stopped a run; its partial results are labelled.
-    Limit,
-    /// Interrupted by the user.
-    Interrupted,
-    /// The user's input is at fault.
-    BadInput,
-    /// The program is at fault.
-    Internal,
-}
-
-impl Exit {
-    const fn code(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Limit => 4,
-            Self::Interrupted => 130,
-            Self::BadInput => 2,
-            Self::Internal => 5,
-        }
-    }
 }
 
 /// Runs the program with the arguments of the process.
@@ -135,32 +100,7 @@ fn dispatch(arguments: Arguments) -> Exit {
         Command::New(arguments) => new::new(&arguments, voice),
         Command::Report(arguments) => report::report(&arguments, voice),
     };
-    if UNSAID.load(Ordering::Relaxed) { exit.max(Exit::BadInput) } else { exit }
-}
-
-/// Something could not be written to standard output.
-static UNSAID: AtomicBool = AtomicBool::new(false);
-
-/// Writes to standard output; a reader that went away (`| head`) is no error, a full disk is.
-fn print(bytes: &[u8]) {
-    let mut out = io::stdout().lock();
-    if let Err(e) = out.write_all(bytes).and_then(|()| out.flush())
-        && e.kind() != io::ErrorKind::BrokenPipe
-        && !UNSAID.swap(true, Ordering::Relaxed)
-    {
-        complain(&format!("error: cannot write to standard output: {e}"));
-    }
-}
-
-/// Writes a line to standard error.
-fn complain(line: &str) {
-    writeln!(io::stderr().lock(), "{line}").ok();
-}
-
-/// One line of error with what to do, and exit 2.
-fn refuse(line: &str) -> Exit {
-    complain(&format!("error: {line}"));
-    Exit::BadInput
+    if say::is_unsaid() { exit.max(Exit::BadInput) } else { exit }
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

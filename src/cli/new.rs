@@ -4,8 +4,10 @@ use std::{fs::OpenOptions, io::Write as _};
 
 use clap::Args;
 
-use super::{Exit, Voice, print, refuse};
-use crate::units::Name;
+use crate::{
+    cli::say::{Exit, Voice, print, refuse},
+    units::Name,
+};
 
 /// Start a scenario from a commented template
 #[derive(Debug, Args)]

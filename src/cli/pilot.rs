@@ -3,11 +3,11 @@
 use std::{path::Path, sync::atomic::AtomicBool};
 
 use super::{
-    Exit, Voice, complain,
     prepare::{Examined, Overriding, examine},
     run::broken,
 };
 use crate::{
+    cli::say::{Exit, Voice, complain},
     runner,
     units::{SimDuration, show::duration},
 };

@@ -11,11 +11,11 @@ use std::{
 use clap::Args;
 
 use super::{
-    Voice, complain,
     files::{DiskFiles, Noted},
     report,
 };
 use crate::{
+    cli::say::{Voice, complain},
     problem::{Problem, Problems, Severity},
     results::DataFile,
     runner::{self, Prepared, folder::SCENARIO},

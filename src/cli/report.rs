@@ -7,8 +7,8 @@ use std::{
 
 use clap::Args;
 
-use super::{Exit, Voice, print, refuse};
 use crate::{
+    cli::say::{Exit, Voice, print, refuse},
     report::{summary_text, write_all},
     results::Results,
     runner::folder::{self, Place, RealDisk, TIMING},

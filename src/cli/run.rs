@@ -15,12 +15,12 @@ use clap::{Args, ValueEnum};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{
-    Exit, Voice, complain,
     pilot::examine_with_pilot,
     prepare::{Overriding, Ready, Said, told},
-    print, progress, refuse,
+    progress,
 };
 use crate::{
+    cli::say::{Exit, Voice, complain, print, refuse},
     report::{requests_csv, results_json, summary_text, write_all},
     results::{Results, SampledRequest},
     runner::{

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{Exit, print};
+use crate::cli::say::{Exit, print};
 
 /// Print the JSON Schema of the scenario language, for completion in editors
 #[derive(Debug, Args)]

@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::{
-    Exit, Voice, complain,
-    prepare::{Examined, Overriding, examine},
-    print,
+use super::prepare::{Examined, Overriding, examine};
+use crate::{
+    cli::say::{Exit, Voice, complain, print},
+    scenario::render,
 };
-use crate::scenario::render;
 
 /// Report all problems of scenarios at once, without running them
 #[derive(Debug, Args)]

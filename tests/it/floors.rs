@@ -54,7 +54,6 @@ const FLOORS: &[(&str, &[&str])] = &[
             "cache/asked",
             "cache/eviction*",
             "cache/inside",
-            "cache/lives",
             "cache/spaces",
             "client",
             "client/load",
@@ -119,6 +118,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "build",
             "any_node",
             "cache/contents",
+            "cache/lives",
             "*/build",
             "*/run",
             "*/guarding",
@@ -219,7 +219,7 @@ fn module<'m>(
                 rest = more;
             }
         }
-        child if all.contains_key(&[from, &[child.to_owned()]].concat()) => {}
+        child if path.len() > 1 && all.contains_key(&[from, &[child.to_owned()]].concat()) => {}
         _ => return None,
     }
     for part in rest {
@@ -265,9 +265,9 @@ fn circles_of_imports_are_small() {
         graph.add_edge(from, to, ());
     }
     assert!(edges.len() > 1000, "{} imports were read", edges.len());
-    for circle in tarjan_scc(&graph) {
-        assert!(circle.len() <= MOST_IN_A_CIRCLE, "{} files: {circle:?}", circle.len());
-    }
+    let circles = tarjan_scc(&graph).into_iter();
+    let large: Vec<_> = circles.filter(|circle| circle.len() > MOST_IN_A_CIRCLE).collect();
+    assert!(large.is_empty(), "{large:#?}");
 }
 
 #[test]

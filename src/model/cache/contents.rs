@@ -9,14 +9,14 @@ use hashbrown::HashTable;
 pub use super::books::CacheBooks;
 use super::{
     eviction::{Entry, Order},
-    lives::{Early, Lives},
+    lives::Lives,
 };
 use crate::{
     engine::{
         law::{Sampler, to_nanos},
         random::mix,
     },
-    model::ids::Slot,
+    model::{cache::Early, ids::Slot},
 };
 
 /// What a cache can hold, and for how long.

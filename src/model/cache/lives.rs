@@ -2,11 +2,7 @@
 //!
 //! **Invariant.** A refresh before the end of a life is begun by one caller at a time.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    fmt,
-    str::FromStr,
-};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{contents::Limits, eviction::Entry};
 use crate::{
@@ -14,56 +10,8 @@ use crate::{
         law::{exponential, to_nanos},
         random::Stream,
     },
-    expr::{Expr, Taker},
-    units::{Fraction, Number, ValueError, text_value},
+    model::cache::Early,
 };
-
-/// When a value that can still be served is fetched anew.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Early {
-    /// In the last part of its life.
-    Last(f64),
-    /// With a chance that grows towards its end, the sooner the longer it took to fetch (A. Vattani,
-    /// F. Chierichetti, K. Lowenstein, "Optimal probabilistic cache stampede prevention", VLDB 2015).
-    XFetch(f64),
-}
-
-impl FromStr for Early {
-    type Err = ValueError;
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        if !text.starts_with("xfetch") {
-            let part = text.parse::<Fraction>()?.0;
-            if part <= 0.0 || part >= 1.0 {
-                return Err(ValueError::new("E-RANGE", "must be above 0 and below 100%"));
-            }
-            return Ok(Self::Last(part));
-        }
-        let expr = Expr::parse(text)?;
-        let mut t = Taker::new(&expr, "xfetch(beta=1)")?;
-        let beta = t.read::<Number>("beta")?.map_or(1.0, |beta| beta.0);
-        t.finish()?;
-        if !(0.001..=1000.0).contains(&beta) {
-            return Err(ValueError::new("E-RANGE", "`beta` must be in 0.001..=1000"));
-        }
-        Ok(Self::XFetch(beta))
-    }
-}
-
-impl fmt::Display for Early {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Last(part) => Fraction(*part).fmt(f),
-            Self::XFetch(beta) => write!(f, "xfetch(beta={})", Number(*beta)),
-        }
-    }
-}
-
-text_value!(
-    Early,
-    "Early",
-    "the last part of a life (`5%`), or `xfetch(beta=1)`",
-    ["5%", "xfetch(beta=1)"]
-);
 
 /// What is known of an entry.
 #[derive(Clone, Copy, Debug, Default)]

@@ -30,7 +30,7 @@ use crate::{
     units::{Count, Fraction, Name, SimDuration},
 };
 use eviction::Eviction;
-use lives::Early;
+pub use text::Early;
 
 /// Holds keys near their readers. With `read: {from: store, cache: this}` a service looks here first
 /// and fills it after a miss (cache-aside). Called directly it is read-through: a miss is fetched from

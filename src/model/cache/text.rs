@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 use super::{Capacity, OnFailure};
 use crate::{
     expr::{Expr, Taker, unknown},
-    units::{Count, Size, ValueError, text_value},
+    units::{Count, Fraction, Number, Size, ValueError, text_value},
 };
 
 impl FromStr for Capacity {
@@ -61,4 +61,51 @@ text_value!(
     "OnFailure",
     "what becomes of those who wait for a fetch that fails",
     ["together", "next(wait=1s)"]
+);
+
+/// When a value that can still be served is fetched anew.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Early {
+    /// In the last part of its life.
+    Last(f64),
+    /// With a chance that grows towards its end, the sooner the longer it took to fetch (A. Vattani,
+    /// F. Chierichetti, K. Lowenstein, "Optimal probabilistic cache stampede prevention", VLDB 2015).
+    XFetch(f64),
+}
+
+impl FromStr for Early {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if !text.starts_with("xfetch") {
+            let part = text.parse::<Fraction>()?.0;
+            if part <= 0.0 || part >= 1.0 {
+                return Err(ValueError::new("E-RANGE", "must be above 0 and below 100%"));
+            }
+            return Ok(Self::Last(part));
+        }
+        let expr = Expr::parse(text)?;
+        let mut t = Taker::new(&expr, "xfetch(beta=1)")?;
+        let beta = t.read::<Number>("beta")?.map_or(1.0, |beta| beta.0);
+        t.finish()?;
+        if !(0.001..=1000.0).contains(&beta) {
+            return Err(ValueError::new("E-RANGE", "`beta` must be in 0.001..=1000"));
+        }
+        Ok(Self::XFetch(beta))
+    }
+}
+
+impl fmt::Display for Early {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Last(part) => Fraction(*part).fmt(f),
+            Self::XFetch(beta) => write!(f, "xfetch(beta={})", Number(*beta)),
+        }
+    }
+}
+
+text_value!(
+    Early,
+    "Early",
+    "the last part of a life (`5%`), or `xfetch(beta=1)`",
+    ["5%", "xfetch(beta=1)"]
 );

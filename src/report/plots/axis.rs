@@ -10,6 +10,9 @@ const CLOCK_STEPS: [f64; 20] = [
     10_800.0, 21_600.0, 43_200.0, 86_400.0, 172_800.0, 604_800.0,
 ];
 
+/// Name of the axis of time.
+pub(super) const SIMULATED_TIME: &str = "simulated time";
+
 /// One axis of a panel.
 #[derive(Clone, Debug)]
 pub(super) struct Axis {

@@ -5,7 +5,7 @@
 //! pattern, a marker or a place as well, so that charts read in black and white.
 
 use super::{
-    axis::Axis,
+    axis::{Axis, SIMULATED_TIME},
     canvas::{Canvas, FAINT, FAULT, FINE, GRID, LIMIT, Look, SHADE, WHITE},
 };
 use crate::report::text::shorten;
@@ -106,7 +106,7 @@ fn top(figure: &Figure) -> i32 {
 
 /// Left and right side of the panels.
 fn sides(figure: &Figure) -> (i32, i32) {
-    let timed = figure.x_name == super::SIMULATED_TIME;
+    let timed = figure.x_name == SIMULATED_TIME;
     let margins = if timed { TIMED_MARGINS } else { (left_margin(figure), right_margin(figure)) };
     (margins.0, WIDTH - margins.1)
 }

@@ -1,12 +1,13 @@
 //! The latency distribution: which share of requests took longer than each latency.
 
 use super::{
-    NOTHING_DECIDED,
     axis::Axis,
     frame::{Figure, Line, Panel},
-    nothing, source,
 };
-use crate::results::Results;
+use crate::{
+    report::plots::parts::{NOTHING_DECIDED, nothing, source},
+    results::Results,
+};
 
 const TITLE: &str = "Latency distribution: share of requests slower than …";
 /// More clients than this are left to the tables.

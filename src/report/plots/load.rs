@@ -1,14 +1,18 @@
 //! Goodput against offered load over time.
 
 use super::{
-    NOTHING_DECIDED, SIMULATED_TIME,
     axis::Axis,
-    decided,
     frame::{Figure, Line},
-    known, limits, most, nothing, over_time, source, timed,
+    limits,
 };
 use crate::{
-    report::text::{Quantity, value},
+    report::{
+        plots::{
+            axis::SIMULATED_TIME,
+            parts::{NOTHING_DECIDED, decided, known, most, nothing, over_time, source, timed},
+        },
+        text::{Quantity, value},
+    },
     results::Results,
 };
 

@@ -1,13 +1,17 @@
 //! Per node over time: utilisation, and queue length.
 
 use super::{
-    SIMULATED_TIME,
     axis::Axis,
     frame::{Figure, Line},
-    most, nothing, over_time, source, timed,
 };
 use crate::{
-    report::text::{Quantity, clock, shorten},
+    report::{
+        plots::{
+            axis::SIMULATED_TIME,
+            parts::{most, nothing, over_time, source, timed},
+        },
+        text::{Quantity, clock, shorten},
+    },
     results::Results,
 };
 

@@ -1,14 +1,18 @@
 //! Availability over time, and below it how requests ended.
 
 use super::{
-    NOTHING_DECIDED, SIMULATED_TIME,
     axis::Axis,
-    decided,
     frame::{Band, Figure, Line},
-    known, limits, most, nothing, over_time, source, timed,
+    limits,
 };
 use crate::{
-    report::text::{Quantity, value},
+    report::{
+        plots::{
+            axis::SIMULATED_TIME,
+            parts::{NOTHING_DECIDED, decided, known, most, nothing, over_time, source, timed},
+        },
+        text::{Quantity, value},
+    },
     results::Results,
 };
 

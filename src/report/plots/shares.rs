@@ -1,8 +1,8 @@
 //! Charts of what only some designs have: attempts, hit ratios, breakers, instances.
 
-use super::{axis::Axis, frame::Figure, most, nodes};
+use super::{axis::Axis, frame::Figure, nodes};
 use crate::{
-    report::text::Quantity,
+    report::{plots::parts::most, text::Quantity},
     results::{NodeSeries, Results},
 };
 

@@ -2,7 +2,7 @@
 //! figure 4), in weights instead of pages.
 
 use super::{
-    Entry, Order,
+    order::{Entry, Order},
     parts::{Book, Ghosts, Part, share},
 };
 

@@ -1,7 +1,10 @@
 //! CLOCK (F. J. Corbato, "A paging experiment with the Multics system", 1968), in the form of a queue
 //! in which an entry used since it came gets another round.
 
-use super::{Entry, Order, list::List};
+use super::{
+    list::List,
+    order::{Entry, Order},
+};
 
 /// First in, first out with a second chance.
 #[derive(Debug, Default)]

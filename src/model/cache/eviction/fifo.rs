@@ -1,6 +1,9 @@
 //! First in, first out.
 
-use super::{Entry, Order, list::List};
+use super::{
+    list::List,
+    order::{Entry, Order},
+};
 
 /// The entry admitted first leaves, however often it was used.
 #[derive(Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Entry, Order};
+use super::order::{Entry, Order};
 
 /// The entry used least often since it came leaves; of several, the one used longest ago.
 #[derive(Debug, Default)]

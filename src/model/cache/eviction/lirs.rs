@@ -4,7 +4,11 @@
 
 use hashbrown::HashTable;
 
-use super::{Entry, Order, list::List, parts::share};
+use super::{
+    list::List,
+    order::{Entry, Order},
+    parts::share,
+};
 use crate::engine::random::mix;
 
 /// Number of a block: an entry, or a key that has left and is still in the stack.

@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** An entry is in the list at most once; links of entries outside it mean nothing.
 
-use super::Entry;
+use super::order::Entry;
 
 const NONE: Entry = Entry::MAX;
 

@@ -1,6 +1,9 @@
 //! Least recently used.
 
-use super::{Entry, Order, list::List};
+use super::{
+    list::List,
+    order::{Entry, Order},
+};
 
 /// The entry used longest ago leaves.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@
 
 use hashbrown::HashTable;
 
-use super::{Entry, list::List};
+use super::{list::List, order::Entry};
 use crate::engine::random::mix;
 
 /// What is known of an entry.

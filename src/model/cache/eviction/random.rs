@@ -1,6 +1,6 @@
 //! Random replacement.
 
-use super::{Entry, Order};
+use super::order::{Entry, Order};
 use crate::engine::random::Stream;
 
 /// Entries any of which can be drawn.

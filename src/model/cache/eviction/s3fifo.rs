@@ -2,7 +2,7 @@
 //! algorithm 1), with a tenth of the cache for new entries and a memory of nine tenths of its weight.
 
 use super::{
-    Entry, Order,
+    order::{Entry, Order},
     parts::{Book, Ghosts, Part, share},
 };
 

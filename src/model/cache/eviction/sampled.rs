@@ -1,7 +1,10 @@
 //! LRU and LFU as Redis approximates them (`evict.c` of Redis 7): a few entries are looked at, the best to
 //! leave go to a pool of sixteen that is kept from one eviction to the next, and the best of the pool leaves.
 
-use super::{Entry, Order, random::Bag};
+use super::{
+    order::{Entry, Order},
+    random::Bag,
+};
 use crate::engine::random::Stream;
 
 /// Places of the pool.

@@ -1,6 +1,9 @@
 //! SIEVE (Y. Zhang and others, "SIEVE is simpler than LRU", NSDI 2024, algorithm 1).
 
-use super::{Entry, Order, list::List};
+use super::{
+    list::List,
+    order::{Entry, Order},
+};
 
 /// A hand moves from the oldest entry to newer ones, spares those used since it last passed, and
 /// evicts the first that was not; spared entries stay where they are.

@@ -1,7 +1,7 @@
 //! How often keys were asked for lately, in little room (G. Cormode, S. Muthukrishnan, "An improved data
 //! stream summary: the count-min sketch and its applications", Journal of Algorithms 2005).
 
-use super::Entry;
+use super::order::Entry;
 use crate::engine::random::mix;
 
 /// Counters of four bits, sixteen to a word and a word or two for each entry. Each key has four of them and

@@ -2,7 +2,7 @@
 //! performance", IEEE Computer 1994), with four equal segments as in libCacheSim.
 
 use super::{
-    Entry, Order,
+    order::{Entry, Order},
     parts::{Book, Part, share},
 };
 

@@ -3,7 +3,7 @@
 //! its weight.
 
 use super::{
-    Entry, Order,
+    order::{Entry, Order},
     parts::{Book, Ghosts, Part, share},
 };
 

@@ -3,7 +3,7 @@
 //! part whose protected segment is four fifths of it.
 
 use super::{
-    Entry, Order,
+    order::{Entry, Order},
     parts::{Book, Part, share},
     sketch::Sketch,
 };

@@ -1,0 +1,77 @@
+//! What is said on the terminal, and how a command ends.
+//!
+//! **Invariant.** A reader that went away is no error, a full disk is.
+
+use std::{
+    io::{self, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+/// How a terminal is spoken to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Voice {
+    /// Colour in messages.
+    pub(super) colour: bool,
+    /// Colour in what goes to standard output.
+    pub(super) paint: bool,
+    /// No progress, no warnings.
+    pub(super) quiet: bool,
+}
+
+/// How a command ended, mildest first: of several, the last one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Exit {
+    /// All well.
+    Done,
+    /// A limit stopped a run; its partial results are labelled.
+    Limit,
+    /// Interrupted by the user.
+    Interrupted,
+    /// The user's input is at fault.
+    BadInput,
+    /// The program is at fault.
+    Internal,
+}
+
+impl Exit {
+    /// As the process says it.
+    pub(super) const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Limit => 4,
+            Self::Interrupted => 130,
+            Self::BadInput => 2,
+            Self::Internal => 5,
+        }
+    }
+}
+
+/// Something could not be written to standard output.
+static UNSAID: AtomicBool = AtomicBool::new(false);
+
+/// Writes to standard output; a reader that went away (`| head`) is no error, a full disk is.
+pub(super) fn print(bytes: &[u8]) {
+    let mut out = io::stdout().lock();
+    if let Err(e) = out.write_all(bytes).and_then(|()| out.flush())
+        && e.kind() != io::ErrorKind::BrokenPipe
+        && !UNSAID.swap(true, Ordering::Relaxed)
+    {
+        complain(&format!("error: cannot write to standard output: {e}"));
+    }
+}
+
+/// Writes a line to standard error.
+pub(super) fn complain(line: &str) {
+    writeln!(io::stderr().lock(), "{line}").ok();
+}
+
+/// One line of error with what to do, and exit 2.
+pub(super) fn refuse(line: &str) -> Exit {
+    complain(&format!("error: {line}"));
+    Exit::BadInput
+}
+
+/// Whether something could not be written.
+pub(super) fn is_unsaid() -> bool {
+    UNSAID.load(Ordering::Relaxed)
+}
