@@ -253,7 +253,7 @@ fn floor(name: &str) -> usize {
             long && name.starts_with(start) && name.ends_with(end.trim_start_matches('*'))
         }
     };
-    FLOORS.iter().position(|floor| floor.1.iter().any(|pattern| is(pattern))).unwrap()
+    FLOORS.iter().position(|floor| floor.1.iter().any(is)).unwrap()
 }
 
 #[test]
