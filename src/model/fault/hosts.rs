@@ -45,6 +45,13 @@ pub struct State {
     pub life: Life,
 }
 
+impl State {
+    /// Whether something is wrong but a pause, and whether it is paused.
+    fn ills(&self) -> [bool; 2] {
+        [self.down > 0 || !self.slow.is_empty() || !self.errors.is_empty(), self.paused > 0]
+    }
+}
+
 /// All instances; empty in a design without faults.
 #[derive(Debug)]
 pub struct Hosts {
@@ -52,6 +59,8 @@ pub struct Hosts {
     pub disturbed: bool,
     /// Some instance is paused right now.
     pub paused: bool,
+    /// How many instances something is wrong with but a pause, and how many are paused.
+    ill: [usize; 2],
     /// Instances of each node.
     pub nodes: Vec<Vec<State>>,
     /// Of each node.
@@ -93,6 +102,7 @@ impl Hosts {
         Self {
             disturbed: false,
             paused: false,
+            ill: [0; 2],
             nodes: nodes.clone().map(|spec| vec![State::default(); instances(spec)]).collect(),
             uptimes: nodes.map(|spec| Uptime::new(spare(spec))).collect(),
             uptime: Uptime::new(0),
@@ -119,6 +129,7 @@ impl Hosts {
     /// A fault begins to harm an instance, or ceases to.
     pub fn harm(&mut self, (node, inst): Host, harm: Harm, begins: bool, now: u64) {
         let state = &mut self.nodes[usize::from(node)][usize::from(inst)];
+        let was = state.ills();
         match harm {
             Harm::Down { silent } => {
                 let was_down = state.down > 0;
@@ -148,9 +159,12 @@ impl Hosts {
             Harm::Slow(x) => turn(&mut state.slow, x, begins),
             Harm::Errors(x) => turn(&mut state.errors, x, begins),
         }
-        let ill = |s: &State| s.down > 0 || !s.slow.is_empty() || !s.errors.is_empty();
-        self.disturbed = self.nodes.iter().flatten().any(ill);
-        self.paused = self.nodes.iter().flatten().any(|s| s.paused > 0);
+        let is = state.ills();
+        for (count, (was, is)) in self.ill.iter_mut().zip(was.into_iter().zip(is)) {
+            *count = *count + usize::from(is) - usize::from(was);
+        }
+        self.disturbed = self.ill[0] > 0;
+        self.paused = self.ill[1] > 0;
     }
 
     /// It is down.
