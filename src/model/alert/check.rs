@@ -86,7 +86,7 @@ impl Check<'_> {
         if share.contains(&when.signal) && none == all {
             let word = if all { "always" } else { "never" };
             let message = format!("this is {word} so: a share lies between 0 and 100%");
-            problems.error_help("E-RANGE", self.at("when"), message, "such as `> 5%`");
+            problems.error_help("E-RANGE", self.at("when"), message, "give a limit in between");
         }
     }
 
