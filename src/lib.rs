@@ -5,15 +5,15 @@
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod engine;
-pub mod explain;
-pub mod expr;
-pub mod model;
+mod explain;
+mod expr;
+mod model;
 pub mod problem;
-#[cfg(feature = "cli")]
 pub mod report;
 pub mod results;
-pub mod runner;
+mod runner;
 pub mod scenario;
-pub mod slo;
+mod slo;
 pub mod stats;
-pub mod units;
+pub mod study;
+mod units;

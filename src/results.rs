@@ -8,16 +8,19 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod design;
+mod estimate;
+mod pool;
 mod requests;
 mod steady;
 mod why;
 
 pub use design::{Design, Edge, Vertex};
+pub use estimate::{Means, Ratios, Samples};
+pub use pool::{RequestPool, SeriesPool};
 pub use requests::{
-    Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT,
-    client_series, distribution, figures, is_growing, seconds,
+    Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
 };
-pub use steady::{growth, warming};
+pub use steady::{Levels, Lookups};
 pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
 
 /// Version of the meaning of scenarios: it changes when the same file and seed may give other

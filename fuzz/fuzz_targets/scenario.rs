@@ -6,12 +6,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use windtunnel::{
-    problem::Problems,
-    runner::Prepared,
-    scenario::{
-        load::{Files, Overrides, load},
-        trace::DataFiles,
-    },
+    scenario::load::{Files, Overrides},
+    study::{Study, examine},
 };
 
 struct One<'b>(&'b [u8]);
@@ -23,19 +19,14 @@ impl Files for One<'_> {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let files = One(bytes);
-    match load("a.yaml", &files, &Overrides::default()) {
-        Err(rejected) => drop(rejected.render(true)),
-        Ok(loaded) => {
-            let mut problems = Problems::default();
-            let data = DataFiles::new("a.yaml", &files);
-            let prepared = Prepared::new(&loaded.spec, &data, &mut problems);
-            assert_eq!(prepared.is_none(), problems.any_error());
-            loaded.render(&problems.into_vec(), true);
-            let again = load("a.yaml", &One(loaded.resolved.as_bytes()), &Overrides::default());
-            let again =
-                again.unwrap_or_else(|r| panic!("{}\n{}", loaded.resolved, r.render(false)));
-            assert_eq!(again.resolved, loaded.resolved);
-        }
+    let examined = examine("a.yaml", &One(bytes), &Overrides::default(), &[]);
+    examined.render(true);
+    let refused = examined.found.iter().any(|found| found.is_error());
+    assert_eq!(examined.study.is_none(), refused);
+    if let Some(Study { resolved, .. }) = examined.study {
+        let again = examine("a.yaml", &One(resolved.as_bytes()), &Overrides::default(), &[]);
+        let text = again.render(false);
+        let again = again.study.unwrap_or_else(|| panic!("{resolved}\n{text}"));
+        assert_eq!(again.resolved, resolved);
     }
 });

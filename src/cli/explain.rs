@@ -15,7 +15,7 @@ use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     report::{explain_json, explain_text, variant_text, variants_text},
     results::Results,
-    runner, slo,
+    study::DEFAULT_REPLICATIONS,
 };
 
 /// Say why: what happened and in which order, the bottleneck, where the time went
@@ -123,23 +123,16 @@ fn new(
         .map_err(|e| refuse(&format!("cannot start threads: {e}; try a smaller --jobs")))?;
     let examined =
         pool.install(|| examine_with_pilot(&arguments.what, &overriding, stop, voice))?;
-    let ready = told(examined, said, voice).ok_or(Exit::BadInput)?;
-    let mut info = ready.prepared.info.clone();
-    if let Some(replications) = arguments.replications {
-        info.replications = replications as usize;
-    }
-    let bar = progress::bar(info.replications, voice.quiet);
-    let simulate =
-        || runner::simulate(&ready.prepared, info.clone(), ready.seed, stop, &|| bar.inc(1));
-    let merged = pool.install(simulate);
+    let study = told(examined, said, voice).ok_or(Exit::BadInput)?;
+    let replications = arguments.replications.map_or(DEFAULT_REPLICATIONS, |n| n as usize);
+    let bar = progress::bar(replications, voice.quiet);
+    let run = pool.install(|| study.run_watched(replications, stop, &mut |_| bar.inc(1)));
     bar.finish_and_clear();
-    let merged = merged.map_err(|breach| broken(&overriding, &ready, &breach))?;
-    let mut results = merged.results();
-    if results.seeds.is_empty() {
-        complain(&format!("{}: interrupted before a replication finished", ready.path.display()));
+    let what = &arguments.what;
+    let run = run.map_err(|breach| broken(&overriding, (what, &study), &breach))?;
+    if run.results.seeds.is_empty() {
+        complain(&format!("{}: interrupted before a replication finished", what.display()));
         return Err(Exit::Interrupted);
     }
-    results.slos = slo::evaluate(&ready.slos, &results, &merged);
-    results.expect = slo::expected(&ready.expect, &results, &merged);
-    Ok((results, ready.variants))
+    Ok((run.results, study.variants))
 }

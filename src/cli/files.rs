@@ -4,54 +4,17 @@
 //! read where the scenario is called `-`, once.
 
 use std::{
-    cell::RefCell,
-    collections::BTreeMap,
     fs::{self, File},
     io::{self, Read as _},
     path::Path,
     sync::OnceLock,
 };
 
-use crate::{results::DataFile, runner::folder::sha256, scenario::load::Files};
+use crate::scenario::load::Files;
 
 /// The files of this machine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DiskFiles;
-
-/// Files of data that take note of what is read of them.
-#[derive(Debug)]
-pub(super) struct Noted {
-    root: String,
-    read: RefCell<BTreeMap<String, DataFile>>,
-}
-
-impl Noted {
-    /// Those below a folder, which ends with a slash or is empty.
-    pub(super) const fn below(root: String) -> Self {
-        Self { root, read: RefCell::new(BTreeMap::new()) }
-    }
-
-    /// What was read, by name.
-    pub(super) fn into_list(self) -> Vec<DataFile> {
-        self.read.into_inner().into_values().collect()
-    }
-}
-
-impl Files for Noted {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let bytes = DiskFiles.read(path).map_err(|why| {
-            let place = if self.root.is_empty() { "this folder" } else { self.root.as_str() };
-            format!("{why}: looked for in {place}, `--data DIR` names another folder")
-        })?;
-        let name = path.strip_prefix(&self.root).unwrap_or(path);
-        self.read.borrow_mut().entry(name.to_owned()).or_insert_with(|| DataFile {
-            name: name.to_owned(),
-            size: bytes.len() as u64,
-            sha256: sha256(&bytes),
-        });
-        Ok(bytes)
-    }
-}
 
 /// Data files may be large; what they unpack to is bounded by who reads them.
 const MOST: u64 = 4 << 30;

@@ -6,8 +6,8 @@ use clap::Args;
 
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
-    runner::swarm::{Swarmed, run},
     scenario::swarm::scenario,
+    study::swarm::{Swarmed, run},
 };
 
 /// Run random scenarios with random faults and policies, all invariants on

@@ -7,6 +7,7 @@
 mod examples;
 mod explain;
 mod files;
+mod folder;
 mod fuzz;
 mod new;
 mod pilot;

@@ -3,13 +3,13 @@
 use std::{path::Path, sync::atomic::AtomicBool};
 
 use super::{
-    prepare::{Examined, Overriding, examine},
+    prepare::{Overriding, examine},
     run::broken,
 };
 use crate::{
     cli::say::{Exit, Voice, complain},
-    runner,
-    units::{SimDuration, show::duration},
+    study::Examined,
+    units::show::duration,
 };
 
 /// Looks at a file; where its warm-up is `auto`, with the one that a pilot finds.
@@ -19,12 +19,12 @@ pub(super) fn examine_with_pilot(
     stop: &AtomicBool,
     voice: Voice,
 ) -> Result<Examined, Exit> {
-    let examined = examine(path, overriding);
-    let Some(ready) = examined.ready.as_ref().filter(|ready| ready.pilot) else {
+    let overrides = overriding.overrides();
+    let examined = examine(path, &overrides);
+    let Some(study) = examined.study.as_ref().filter(|study| study.pilot) else {
         return Ok(examined);
     };
-    let found = runner::pilot(&ready.prepared, ready.prepared.info.clone(), ready.seed, stop)
-        .map_err(|breach| broken(overriding, ready, &breach))?;
+    let found = study.pilot(stop).map_err(|breach| broken(overriding, (path, study), &breach))?;
     let Some((span, steady)) = found else {
         complain(&format!("{}: the pilot was interrupted", path.display()));
         return Err(Exit::Interrupted);
@@ -38,6 +38,5 @@ pub(super) fn examine_with_pilot(
     } else if !voice.quiet {
         complain(&format!("{file}: warm_up: auto: the pilot is steady from {from} on"));
     }
-    let span = SimDuration(span);
-    Ok(examine(path, &overriding.with_set(format!("warm_up={span}"))))
+    Ok(examine(path, &overrides.with_warm_up(span)))
 }

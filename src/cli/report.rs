@@ -7,11 +7,11 @@ use std::{
 
 use clap::Args;
 
+use super::folder::{self, Place, RealDisk, TIMING};
 use crate::{
     cli::say::{Exit, Voice, print, refuse},
     report::{summary_text, write_all},
     results::Results,
-    runner::folder::{self, Place, RealDisk, TIMING},
 };
 
 /// Render plots and the HTML report of a result folder again, without simulating

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process,
     sync::{
         Arc,
@@ -15,20 +15,17 @@ use clap::{Args, ValueEnum};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{
+    folder::{self, Place, RealDisk},
     pilot::examine_with_pilot,
-    prepare::{Overriding, Ready, Said, told},
+    prepare::{Overriding, Said, told},
     progress,
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     report::{requests_csv, results_json, summary_text, write_all},
-    results::{Results, SampledRequest},
-    runner::{
-        self, Breach,
-        folder::{self, Place, RealDisk},
-    },
+    results::Results,
     scenario::render,
-    slo,
+    study::{self, Breach, Run, Study},
 };
 
 /// Simulate scenarios, print a table for each, write result folders
@@ -41,7 +38,7 @@ pub(super) struct RunArguments {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Independent runs of each scenario; with one there are no intervals
-    #[arg(long, short = 'n', default_value_t = runner::DEFAULT_REPLICATIONS as u32,
+    #[arg(long, short = 'n', default_value_t = study::DEFAULT_REPLICATIONS as u32,
           value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     replications: u32,
     #[command(flatten)]
@@ -62,7 +59,7 @@ pub(super) struct RunArguments {
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
     /// Stop a replication after so many events (exit 4, status `truncated`)
-    #[arg(long, default_value_t = runner::DEFAULT_MAX_EVENTS, value_name = "N",
+    #[arg(long, default_value_t = study::DEFAULT_MAX_EVENTS, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..))]
     max_events: u64,
 }
@@ -73,6 +70,12 @@ pub(super) enum Format {
     Human,
     /// JSON as in results.json (an array for several files), and nothing else
     Json,
+}
+
+/// A scenario that can be run, and where it stands.
+struct Ready {
+    path: PathBuf,
+    study: Study,
 }
 
 /// What became of one file.
@@ -102,18 +105,19 @@ pub(super) fn run(arguments: &RunArguments, voice: Voice) -> Exit {
         Err(exit) => return exit,
     };
     for ready in &mut ready {
-        ready.prepared.info.replications = arguments.replications as usize;
-        ready.prepared.limit_events(arguments.max_events);
+        ready.study.limit_events(arguments.max_events);
     }
     if let Err(line) = check_places(arguments, &ready) {
         return refuse(&line);
     }
-    let simulated: Vec<_> = ready.iter().map(|ready| ready.prepared.progress()).collect();
+    let simulated: Vec<_> = ready.iter().map(|ready| ready.study.progress()).collect();
     let replications = u64::from(arguments.replications);
-    let all = ready.iter().map(|ready| ready.prepared.info.duration).sum::<u64>();
+    let all = ready.iter().map(|ready| ready.study.info().duration).sum::<u64>();
     let outcomes: Vec<Outcome> =
         progress::during(voice.quiet, (all, replications), &simulated, || {
-            pool.install(|| ready.par_iter().map(|ready| one(ready, arguments, &stop)).collect())
+            pool.install(|| {
+                ready.par_iter().map(|ready| one(&ready.study, arguments, &stop)).collect()
+            })
         });
     tell(arguments, &ready, outcomes, voice)
 }
@@ -133,9 +137,9 @@ fn all_ready(
         wanted.reverse();
         while let Some(overriding) = wanted.pop() {
             let examined = examine_with_pilot(path, &overriding, stop, voice)?;
-            let broken = examined.ready.is_none();
+            let broken = examined.study.is_none();
             failed |= broken;
-            let ready = if broken && arguments.format == Format::Json {
+            let study = if broken && arguments.format == Format::Json {
                 let found = render::json(&examined.sources, &examined.found);
                 problems.extend(found.as_array().cloned().unwrap_or_default());
                 None
@@ -143,11 +147,11 @@ fn all_ready(
                 told(examined, &mut said, voice)
             };
             if arguments.variants && overriding.is_of_file() {
-                let names = ready.iter().flat_map(|ready| &ready.variants);
+                let names = study.iter().flat_map(|study| &study.variants);
                 let variants = names.map(|(name, _)| overriding.with_variant(Some(name.clone())));
                 wanted.extend(variants.collect::<Vec<_>>().into_iter().rev());
             }
-            all.extend(ready);
+            all.extend(study.map(|study| Ready { path: path.clone(), study }));
         }
     }
     if !problems.is_empty() {
@@ -174,7 +178,7 @@ pub(super) fn interruptible() -> Result<Arc<AtomicBool>, ctrlc::Error> {
 fn check_places(arguments: &RunArguments, ready: &[Ready]) -> Result<(), String> {
     let mut folders = BTreeSet::new();
     for ready in ready {
-        let place = place(arguments, ready, &complete_rule(arguments));
+        let place = place(arguments, &ready.study, &complete_rule(arguments));
         place.check()?;
         if !folders.insert(place.folder()) {
             return Err(format!("{} is given twice", ready.path.display()));
@@ -190,48 +194,43 @@ fn complete_rule(arguments: &RunArguments) -> String {
     format!("{} replications", arguments.replications)
 }
 
-fn place(arguments: &RunArguments, ready: &Ready, rule: &str) -> Place {
-    let seeds = runner::seeds(ready.seed, arguments.replications as usize);
-    let id = folder::run_id(&ready.resolved, &ready.prepared.info.data, &seeds, rule);
-    let variant = ready.prepared.info.variant.as_ref();
+fn place(arguments: &RunArguments, study: &Study, rule: &str) -> Place {
+    let info = study.info();
+    let seeds = study::seeds(study.seed, arguments.replications as usize);
+    let id = folder::run_id(&study.resolved, &info.data, &seeds, rule);
+    let variant = info.variant.as_ref();
     Place {
         out: arguments.out.clone(),
-        scenario: ready.prepared.info.scenario.clone(),
+        scenario: info.scenario.clone(),
         run_id: variant.map_or_else(|| id.clone(), |name| format!("{name}-{id}")),
         force: arguments.force,
     }
 }
 
 /// Simulates and writes one file's run.
-fn one(ready: &Ready, arguments: &RunArguments, stop: &AtomicBool) -> Outcome {
+fn one(study: &Study, arguments: &RunArguments, stop: &AtomicBool) -> Outcome {
     #[allow(clippy::disallowed_methods, reason = "timing.json is about the wall clock")]
     let start = Instant::now();
-    let info = ready.prepared.info.clone();
-    let merged = match runner::simulate(&ready.prepared, info, ready.seed, stop, &|| ()) {
-        Ok(merged) => merged,
+    let run = match study.run(arguments.replications as usize, stop) {
+        Ok(run) if run.results.seeds.is_empty() => return Outcome::Nothing,
+        Ok(run) => run,
         Err(breach) => return Outcome::Broken(breach),
     };
     let seconds = start.elapsed().as_secs_f64();
-    let mut results = merged.results();
-    if results.seeds.is_empty() {
-        return Outcome::Nothing;
-    }
-    results.slos = slo::evaluate(&ready.slos, &results, &merged);
-    results.expect = slo::expected(&ready.expect, &results, &merged);
-    match write(arguments, ready, &results, (&merged.samples(), seconds)) {
-        Ok(folder) => Outcome::Finished { results: Box::new(results), folder },
+    match write(arguments, study, &run, seconds) {
+        Ok(folder) => Outcome::Finished { results: Box::new(run.results), folder },
         Err(line) => Outcome::Unwritten(line),
     }
 }
 
 fn write(
     arguments: &RunArguments,
-    ready: &Ready,
-    results: &Results,
-    (samples, seconds): (&[SampledRequest], f64),
+    study: &Study,
+    Run { results, samples }: &Run,
+    seconds: f64,
 ) -> Result<PathBuf, String> {
     let mut files: BTreeMap<String, Vec<u8>> = write_all(results).into_iter().collect();
-    files.insert(folder::SCENARIO.to_owned(), ready.resolved.clone().into_bytes());
+    files.insert(folder::SCENARIO.to_owned(), study.resolved.clone().into_bytes());
     files.insert("requests.csv".to_owned(), requests_csv(samples));
     let events: u64 = results.replications.iter().map(|r| r.events).sum();
     let timing = serde_json::json!({
@@ -247,7 +246,7 @@ fn write(
         status => format!("{}, {status} after {}", complete_rule(arguments), results.seeds.len()),
     };
     let timing = format!("{timing:#}\n");
-    place(arguments, ready, &rule).write(
+    place(arguments, study, &rule).write(
         &RealDisk,
         &results.status,
         &files,
@@ -289,7 +288,9 @@ fn tell(arguments: &RunArguments, ready: &[Ready], outcomes: Vec<Outcome>, voice
                 complain(&format!("{file}: interrupted before a replication finished"));
                 Exit::Interrupted
             }
-            Outcome::Broken(breach) => broken(&arguments.overriding, ready, &breach),
+            Outcome::Broken(breach) => {
+                broken(&arguments.overriding, (&ready.path, &ready.study), &breach)
+            }
             Outcome::Unwritten(line) => refuse(&line),
         };
         exit = exit.max(this);
@@ -312,8 +313,12 @@ fn joined(documents: &[Vec<u8>], array: bool) -> Vec<u8> {
 }
 
 /// An invariant broke: how to see it again.
-pub(super) fn broken(overriding: &Overriding, ready: &Ready, breach: &Breach) -> Exit {
-    let file = ready.path.display();
+pub(super) fn broken(
+    overriding: &Overriding,
+    (path, study): (&Path, &Study),
+    breach: &Breach,
+) -> Exit {
+    let file = path.display();
     let Breach { replication, seed, message } = breach;
     complain(&format!(
         "{file}: internal error in replication {replication}, seed {seed}: {message}"
@@ -323,7 +328,7 @@ pub(super) fn broken(overriding: &Overriding, ready: &Ready, breach: &Breach) ->
     complain(&format!(
         "this is a bug in windtunnel, not in your scenario; to reproduce it:\n  \
          windtunnel run {file} --seed {} --replications {needed}{overrides}",
-        ready.seed
+        study.seed
     ));
     Exit::Internal
 }

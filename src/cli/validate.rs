@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::prepare::{Examined, Overriding, examine};
+use super::prepare::{Overriding, examine};
 use crate::{
     cli::say::{Exit, Voice, complain, print},
     scenario::render,
+    study::Examined,
 };
 
 /// Report all problems of scenarios at once, without running them
@@ -43,9 +44,9 @@ pub(super) fn validate(arguments: &ValidateArguments, voice: Voice) -> Exit {
     let mut exit = Exit::Done;
     let mut all = Vec::new();
     for path in &arguments.files {
-        let examined = examine(path, &arguments.overriding);
+        let examined = examine(path, &arguments.overriding.overrides());
         let denied = arguments.deny_warnings && !examined.found.is_empty();
-        if examined.ready.is_none() || denied {
+        if examined.study.is_none() || denied {
             exit = Exit::BadInput;
         }
         if arguments.format == Format::Human {
@@ -77,7 +78,7 @@ fn into_list(value: Value) -> Vec<Value> {
 }
 
 fn tell(path: &std::path::Path, examined: &Examined, voice: Voice) {
-    let sound = examined.ready.is_some();
+    let sound = examined.study.is_some();
     let told = !sound || !voice.quiet;
     if told && !examined.found.is_empty() {
         complain(examined.render(voice.colour).trim_end());

@@ -28,13 +28,13 @@ pub struct Prepared {
     /// Rows of each client that replays a trace.
     pub rows: BTreeMap<String, Rows>,
     /// Columns of such a trace by (client, attribute), in the order of its rows.
-    pub attributes: BTreeMap<(String, String), Arc<Vec<f64>>>,
+    pub attributes: BTreeMap<(String, String), Arc<[f64]>>,
     /// Columns laws read, by (table, column).
-    pub columns: BTreeMap<(Table, String), Arc<Vec<f64>>>,
+    pub columns: BTreeMap<(Table, String), Arc<[f64]>>,
     /// Keys of a file by the law's text.
-    pub keys: BTreeMap<String, Arc<Vec<u64>>>,
+    pub keys: BTreeMap<String, Arc<[u64]>>,
     /// Those of a client's own trace whose rows are rearranged, by (client, law).
-    pub arranged_keys: BTreeMap<(String, String), Arc<Vec<u64>>>,
+    pub arranged_keys: BTreeMap<(String, String), Arc<[u64]>>,
     /// Latencies between regions.
     pub matrix: Vec<(String, String, f64)>,
 }
@@ -43,7 +43,7 @@ impl Tables for Prepared {
     fn column(&self, table: &Table, column: &str) -> Result<Vec<f64>, String> {
         let known = self.columns.get(&(table.clone(), column.to_owned()));
         known
-            .map(|c| c.as_ref().clone())
+            .map(|c| c.to_vec())
             .ok_or_else(|| format!("column `{column}` of `{}` was not loaded", table.file))
     }
 }
@@ -66,7 +66,7 @@ impl Prepared {
             }
             match data.column(&table, &column) {
                 Ok(values) => {
-                    prepared.columns.insert(entry, Arc::new(values));
+                    prepared.columns.insert(entry, values.into());
                     if let Err(message) = check_column(&table, &column, &prepared) {
                         problems.error("E-TRACE", path, message);
                     }
@@ -86,7 +86,7 @@ impl Prepared {
     }
 
     /// The keys a law of a client reads from a file.
-    pub fn keys_of(&self, client: &str, law: &KeyLaw) -> &Arc<Vec<u64>> {
+    pub fn keys_of(&self, client: &str, law: &KeyLaw) -> &Arc<[u64]> {
         let law = law.to_string();
         let shared = &self.keys[&law];
         self.arranged_keys.get(&(client.to_owned(), law)).unwrap_or(shared)
@@ -106,7 +106,7 @@ impl Prepared {
                         let message = format!("`{}` has no keys", table.file);
                         problems.error("E-TRACE", path(), message);
                     }
-                    Ok(keys) => drop(self.keys.insert(text.clone(), Arc::new(keys))),
+                    Ok(keys) => drop(self.keys.insert(text.clone(), keys.into())),
                     Err(message) => problems.error("E-TRACE", path(), message),
                 }
             }
@@ -114,7 +114,7 @@ impl Prepared {
             if let (Some(rows), Some(keys)) = (rows, self.keys.get(&text))
                 && spec.trace_table() == Some(table)
             {
-                let keys = Arc::new(rows.arranged(keys.as_ref().clone()));
+                let keys = rows.arranged(keys.to_vec()).into();
                 self.arranged_keys.insert((name.to_owned(), text), keys);
             }
         }
@@ -138,7 +138,7 @@ impl Prepared {
             };
             match values {
                 Ok(values) => {
-                    let values = Arc::new(rows.arranged(values));
+                    let values = rows.arranged(values).into();
                     self.attributes.insert((name.to_owned(), attribute.0.clone()), values);
                 }
                 Err(message) => {

@@ -398,6 +398,14 @@ pub struct Between {
 }
 
 impl Between {
+    /// Adds what passed elsewhere.
+    pub fn add(&mut self, other: Self) {
+        self.network += other.network;
+        self.backoff += other.backoff;
+        self.permits += other.permits;
+        self.waits += other.waits;
+    }
+
     /// What passed after `from`.
     #[must_use]
     pub fn since(self, from: Self) -> Self {

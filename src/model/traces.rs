@@ -51,7 +51,7 @@ pub struct Stamps {
 #[derive(Clone, Debug)]
 pub struct Rows {
     /// Instants from the start of the run, non-decreasing, ns.
-    pub times: Arc<Vec<u64>>,
+    pub times: Arc<[u64]>,
     /// Place in the file of each, where that is not its own number.
     order: Option<Vec<u32>>,
     /// Rows that share a stamp come within so many ns after it.
@@ -194,7 +194,7 @@ impl Rows {
                 .unwrap_or(0),
         };
         let in_order = kept.iter().enumerate().all(|(i, &row)| i == row as usize);
-        Some(Self { times: Arc::new(times), order: (!in_order).then_some(kept), spread })
+        Some(Self { times: times.into(), order: (!in_order).then_some(kept), spread })
     }
 
     /// Warns of what a run makes of them that its author may not expect.
@@ -240,7 +240,7 @@ impl Rows {
     }
 
     /// The instants of a replication and the length of one pass, at a speed.
-    pub fn replay(&self, speed: f64, stream: Stream) -> (Arc<Vec<u64>>, u64) {
+    pub fn replay(&self, speed: f64, stream: Stream) -> (Arc<[u64]>, u64) {
         let (first, last) = (self.times[0], self.times[self.times.len() - 1]);
         // A pass ends one mean gap after its last row, and not within that one's stamp.
         let length = scaled(last, speed) - scaled(first, speed);
@@ -248,12 +248,12 @@ impl Rows {
         let period = length + gap.max(1).max(scaled(self.spread, speed));
         if self.spread > 0 {
             let times = self.spread_out(stream);
-            return (Arc::new(times.into_iter().map(|time| scaled(time, speed)).collect()), period);
+            return (times.into_iter().map(|time| scaled(time, speed)).collect(), period);
         }
         let times = if speed.to_bits() == 1f64.to_bits() {
             Arc::clone(&self.times)
         } else {
-            Arc::new(self.times.iter().map(|&time| scaled(time, speed)).collect())
+            self.times.iter().map(|&time| scaled(time, speed)).collect()
         };
         (times, period)
     }

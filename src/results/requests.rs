@@ -1,20 +1,11 @@
-//! Counts and samples of a set of requests, and the figures they give: the one place where a
-//! figure of requests is defined, for the whole run, a client, an operation or an SLO's selection.
+//! Counts and samples of a set of requests of one replication.
 //!
-//! Point values: a mean or a rate is the mean over replications of each one's figure; a quantile,
-//! `sd` and `max` are those of the merged samples (`semantics.md` 26); a ratio (availability,
-//! attempts per request) is that of the totals. Intervals are Student's t of the replications'
-//! own figures, put around the point value.
-//!
-//! **Invariant.** Integers are merged, `f64` folds go in index order: the same replications give
-//! the same bits whoever finished first.
+//! **Invariant.** Requests are merged as integers: no order of merging changes a bit.
 
 use std::collections::BTreeMap;
 
-use super::{
-    ClientSeries, Distribution, Estimate, RequestCounts, RequestFigures, Results, steady::growth,
-};
-use crate::stats::{self, CoarseHistogram, Histogram};
+use super::{RequestCounts, Results};
+use crate::stats::{CoarseHistogram, Histogram};
 
 /// Names of the outcomes in the order of every tally.
 pub const OUTCOMES: [&str; 9] = [
@@ -116,18 +107,18 @@ pub struct Selection {
     pub around: Option<(String, usize)>,
 }
 
-/// What stands behind the results of a run, for figures that `Results` does not list.
+/// What stands behind the results of one replication, for figures that `Results` does not list.
 pub trait Evidence {
-    /// Number of finished replications.
-    fn replications(&self) -> usize;
-    /// The selected requests of each replication, in index order.
-    fn requests(&self, selection: &Selection) -> Vec<Requests>;
+    /// The selected requests.
+    fn requests(&self, selection: &Selection) -> Requests;
     /// The results as if this replication were the only one.
-    fn results_of(&self, replication: usize) -> Results;
+    fn results(&self) -> &Results;
+    /// Where the measured span begins, ns.
+    fn warm_up(&self) -> u64;
 }
 
 impl Requests {
-    /// Adds requests of the same replication and span.
+    /// Adds requests of the same span.
     pub fn merge(&mut self, other: &Self) {
         if self.weighted.is_some() || other.weighted.is_some() {
             let mut both = self.weighed();
@@ -162,7 +153,7 @@ impl Requests {
     }
 
     /// How many times a request that stands for itself counts in the basis.
-    fn unit(&self) -> f64 {
+    pub(super) fn unit(&self) -> f64 {
         if self.weighted.is_some() { UNIT as f64 } else { 1.0 }
     }
 
@@ -265,13 +256,13 @@ impl Requests {
     }
 
     /// Per second of the measured span.
-    fn per_second(&self, count: u64) -> Option<f64> {
+    pub(super) fn per_second(&self, count: u64) -> Option<f64> {
         (self.span > 0).then(|| count as f64 / seconds(self.span))
     }
 }
 
 impl RequestsInWindow {
-    fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.issued += other.issued;
         add_tally(&mut self.outcomes, &other.outcomes);
         self.good += other.good;
@@ -302,194 +293,6 @@ impl Happened {
         self.timed_out += other.timed_out;
         self.breakers_opened += other.breakers_opened;
     }
-}
-
-/// The figures of these requests; one entry per replication.
-pub fn figures(parts: &[Requests], confidence: f64) -> RequestFigures {
-    let mut all = RequestCounts::default();
-    for part in parts {
-        all.add(&part.counts());
-    }
-    let rate = |count: fn(&Requests) -> u64| {
-        let per_second = |p: &Requests| Some(p.basis().per_second(count(p.basis()))? / p.unit());
-        let values: Vec<_> = parts.iter().map(per_second).collect();
-        Estimate::mean_of(&values, confidence)
-    };
-    let ratio = |top: fn(&Requests) -> u64, bottom: fn(&Requests) -> u64| {
-        let terms: Vec<_> = parts.iter().map(|p| (top(p.basis()), bottom(p.basis()))).collect();
-        Estimate::ratio_of(&terms, confidence)
-    };
-    let sample = |pick: fn(&Requests) -> Histogram| {
-        let samples: Vec<_> = parts.iter().map(|p| pick(p.basis())).collect();
-        distribution(&samples.iter().collect::<Vec<_>>(), confidence)
-    };
-    let names: std::collections::BTreeSet<&String> =
-        parts.iter().flat_map(|p| p.basis().marks.keys()).collect();
-    let empty = Histogram::default();
-    let marks = names.into_iter().map(|name| {
-        let samples: Vec<_> =
-            parts.iter().map(|p| p.basis().marks.get(name).unwrap_or(&empty)).collect();
-        (name.clone(), distribution(&samples, confidence))
-    });
-    RequestFigures {
-        requests: all,
-        availability: ratio(|p| p.good, Requests::decided).fraction(),
-        availability_at_least: at_least(parts, confidence),
-        goodput: rate(|p| p.good),
-        throughput: rate(|p| p.replies),
-        attempts_per_request: ratio(|p| p.attempts, |p| p.issued),
-        latency: sample(|p| p.latency.clone()),
-        p99_of_all: of_all(parts, 0.99, confidence),
-        latency_all: sample(|p| {
-            let mut all = p.latency.clone();
-            all.merge(&p.latency_failed);
-            all
-        }),
-        marks: marks.collect(),
-    }
-}
-
-/// A quantile of all decided requests, those without an answer being slower than any other.
-fn of_all(parts: &[Requests], q: f64, confidence: f64) -> Estimate {
-    let statistic = |latency: &Histogram, decided: u64| {
-        let inside = q * decided as f64 / latency.count() as f64;
-        (inside <= 1.0).then(|| latency.quantile(inside)).flatten().map(from_ns)
-    };
-    let (mut all, mut decided) = (Histogram::default(), 0);
-    for part in parts {
-        all.merge(&part.basis().latency);
-        decided += part.basis().decided();
-    }
-    let each = parts.iter().map(|p| statistic(&p.basis().latency, p.basis().decided()));
-    Estimate::around(statistic(&all, decided), &each.collect::<Vec<_>>(), confidence)
-}
-
-/// Whether more and more of the requests are in flight as the runs end.
-pub fn is_growing(parts: &[Requests]) -> bool {
-    let issued: u64 = parts.iter().map(|p| p.issued).sum();
-    // Centuries, all runs together, are more than a count of nanoseconds holds.
-    let span: f64 = parts.iter().map(|p| seconds(p.span.max(1))).sum();
-    let levels: Vec<_> = parts.iter().map(|p| p.in_flight(0)).collect();
-    growth(&levels, issued as f64 / span).is_some()
-}
-
-/// Availability with what is in flight counted bad, where that makes a difference.
-fn at_least(parts: &[Requests], confidence: f64) -> Option<Estimate> {
-    let growing = is_growing(parts);
-    let late = |p: &Requests| p.basis().late(None, growing);
-    let terms = parts.iter().map(|p| (p.basis().good, p.basis().decided() + late(p)));
-    let ratio = || Estimate::ratio_of(&terms.collect::<Vec<_>>(), confidence).fraction();
-    parts.iter().any(|p| late(p) > 0).then(ratio)
-}
-
-/// The figures of samples in ns, as seconds; one histogram per replication.
-pub fn distribution(parts: &[&Histogram], confidence: f64) -> Distribution {
-    let mut merged = Histogram::default();
-    for part in parts {
-        merged.merge(part);
-    }
-    let around = |statistic: &dyn Fn(&Histogram) -> Option<f64>| {
-        let each: Vec<_> = parts.iter().map(|p| statistic(p).map(from_ns)).collect();
-        Estimate::around(statistic(&merged).map(from_ns), &each, confidence)
-    };
-    let means: Vec<_> = parts.iter().map(|p| p.mean().map(from_ns)).collect();
-    Distribution {
-        count: merged.count(),
-        mean: Estimate::mean_of(&means, confidence),
-        sd: around(&Histogram::sd),
-        p50: around(&|h| h.quantile(0.5)),
-        p90: around(&|h| h.quantile(0.9)),
-        p95: around(&|h| h.quantile(0.95)),
-        p99: around(&|h| h.quantile(0.99)),
-        p999: around(&|h| h.quantile(0.999)),
-        max: around(&|h| h.max().map(|v| v as f64)),
-    }
-}
-
-/// A client's series: rates over the time simulated, percentiles of merged samples.
-pub fn client_series(parts: &[Requests]) -> ClientSeries {
-    let mut windows: Vec<RequestsInWindow> = Vec::new();
-    for part in parts {
-        for (i, window) in part.windows.iter().enumerate() {
-            match windows.get_mut(i) {
-                Some(sum) => {
-                    sum.merge(window);
-                    sum.covered += window.covered;
-                }
-                None => windows.push(window.clone()),
-            }
-        }
-    }
-    let mut series = ClientSeries::default();
-    let used: Vec<usize> = (0..OUTCOMES.len())
-        .filter(|&o| o == 0 || windows.iter().any(|w| w.outcomes[o] > 0))
-        .collect();
-    for window in &windows {
-        let rate = |count: u64| count as f64 / seconds(window.covered.max(1));
-        series.offered.push(rate(window.issued));
-        series.goodput.push(rate(window.good));
-        let availability = window.judged().map(|(good, decided)| good as f64 / decided as f64);
-        series.availability.push(availability);
-        let attempts = (window.issued > 0).then(|| window.attempts as f64 / window.issued as f64);
-        series.attempts_per_request.push(attempts);
-        for &outcome in &used {
-            let rates = series.outcomes.entry(OUTCOMES[outcome].to_owned()).or_default();
-            rates.push(rate(window.outcomes[outcome]));
-        }
-        let quantile = |q| window.latency.quantile(q).map(from_ns);
-        series.p50.push(quantile(0.5));
-        series.p95.push(quantile(0.95));
-        series.p99.push(quantile(0.99));
-        series.p999.push(quantile(0.999));
-    }
-    what_happened(&mut series, &windows);
-    series.in_flight = in_flight(parts);
-    for part in parts {
-        let open = part.undecided();
-        series.undecided.resize(open.len().max(series.undecided.len()), false);
-        series.undecided.iter_mut().zip(open).for_each(|(any, open)| *any |= open);
-    }
-    if !series.undecided.contains(&true) {
-        series.undecided.clear();
-    }
-    series
-}
-
-/// Requests issued and not decided at the end of each window, mean over the replications that got there.
-fn in_flight(parts: &[Requests]) -> Vec<f64> {
-    let mut sums: Vec<(f64, f64)> = Vec::new();
-    for part in parts {
-        for (i, (_, _, open)) in part.in_flight(0).into_iter().enumerate() {
-            if sums.len() <= i {
-                sums.resize(i + 1, (0.0, 0.0));
-            }
-            sums[i] = (sums[i].0 + open, sums[i].1 + 1.0);
-        }
-    }
-    sums.into_iter().map(|(open, n)| open / n.max(1.0)).collect()
-}
-
-/// The part of a client's series that goes by the instant at which things happen.
-fn what_happened(series: &mut ClientSeries, windows: &[RequestsInWindow]) {
-    let rates = |count: &dyn Fn(&Happened) -> u64| -> Vec<f64> {
-        let each = windows.iter().map(|w| count(&w.happened) as f64 / seconds(w.covered.max(1)));
-        each.collect()
-    };
-    // What never happened has no vector.
-    let some = |count: &dyn Fn(&Happened) -> u64| -> Vec<f64> {
-        let any = windows.iter().any(|w| count(&w.happened) > 0);
-        if any { rates(count) } else { Vec::new() }
-    };
-    series.answered = rates(&|h| h.good);
-    for (outcome, name) in OUTCOMES.iter().enumerate().skip(1) {
-        let rates = some(&|h| h.ended[outcome]);
-        if !rates.is_empty() {
-            series.ended.insert((*name).to_owned(), rates);
-        }
-    }
-    series.resent = some(&|h| h.resent);
-    series.timed_out = some(&|h| h.timed_out);
-    series.breakers_opened = some(&|h| h.breakers_opened);
 }
 
 impl RequestCounts {
@@ -526,66 +329,12 @@ impl RequestCounts {
     }
 }
 
-impl Distribution {
-    /// Each statistic with its name, in the order of `results.json`.
-    pub fn by_name(&self) -> [(&'static str, &Estimate); 8] {
-        [
-            ("mean", &self.mean),
-            ("sd", &self.sd),
-            ("p50", &self.p50),
-            ("p90", &self.p90),
-            ("p95", &self.p95),
-            ("p99", &self.p99),
-            ("p999", &self.p999),
-            ("max", &self.max),
-        ]
-    }
-}
-
-impl Estimate {
-    /// The mean over replications; those that observed nothing are left out.
-    pub fn mean_of(each: &[Option<f64>], confidence: f64) -> Self {
-        let values: Vec<f64> = each.iter().flatten().copied().collect();
-        Self::around(stats::mean(&values), each, confidence)
-    }
-
-    /// A point value with the interval of the replications' own values around it. A value that is
-    /// not finite leaves no interval.
-    pub fn around(value: Option<f64>, each: &[Option<f64>], confidence: f64) -> Self {
-        let values: Vec<f64> = each.iter().flatten().copied().collect();
-        let interval = value
-            .filter(|v| v.is_finite() && values.iter().all(|v| v.is_finite()))
-            .and_then(|centre| stats::interval_around(centre, &values, confidence));
-        Self {
-            value: value.filter(|v| v.is_finite()),
-            lower: interval.map(|(lower, _)| lower),
-            upper: interval.map(|(_, upper)| upper),
-            n: values.len() as u64,
-        }
-    }
-
-    /// An interval cut to what a fraction can be.
-    #[must_use]
-    pub fn fraction(self) -> Self {
-        let cut = |end: Option<f64>| end.map(|v| v.clamp(0.0, 1.0));
-        Self { lower: cut(self.lower), upper: cut(self.upper), ..self }
-    }
-
-    /// The ratio of the totals of `(top, bottom)`; one entry per replication.
-    pub fn ratio_of(terms: &[(u64, u64)], confidence: f64) -> Self {
-        let ratio = |(top, bottom): (u64, u64)| (bottom > 0).then(|| top as f64 / bottom as f64);
-        let sum = terms.iter().fold((0, 0), |sum, term| (sum.0 + term.0, sum.1 + term.1));
-        let each: Vec<_> = terms.iter().map(|&term| ratio(term)).collect();
-        Self::around(ratio(sum), &each, confidence)
-    }
-}
-
 /// Nanoseconds as seconds.
 pub fn seconds(ns: u64) -> f64 {
     from_ns(ns as f64)
 }
 
-fn from_ns(ns: f64) -> f64 {
+pub(super) fn from_ns(ns: f64) -> f64 {
     ns / 1e9
 }
 

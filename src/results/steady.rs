@@ -13,27 +13,46 @@ const LEAST: (f64, f64) = (5.0, 0.1);
 /// How sure the replications must make it.
 const CONFIDENCE: f64 = 0.99;
 
-/// How fast a level grows over the second half of the runs, per second, if it does in earnest: it is higher in
-/// each eighth than in the one before, in the last quarter by more than the replications differ, and by a
-/// share of what arrives per second that matters. One entry of `runs` per replication: windows with
-/// start and length, s, and their level.
-pub fn growth(runs: &[Vec<(f64, f64, f64)>], arriving: f64) -> Option<f64> {
-    let eighths: Vec<[f64; 4]> = runs.iter().map(|run| last_eighths(run)).collect::<Option<_>>()?;
-    let level = |i: usize| mean(&eighths.iter().map(|e| e[i]).collect::<Vec<_>>());
-    let levels = (0..4).map(level).collect::<Option<Vec<f64>>>()?;
-    let rises = levels.windows(2).all(|pair| pair[1] > pair[0]);
-    let before = f64::midpoint(levels[0], levels[1]);
-    let grown: Vec<f64> = eighths.iter().map(|e| (e[2] + e[3] - e[0] - e[1]) / 2.0).collect();
-    let by = mean(&grown)?;
-    // One run has nothing to be compared with: it must be plain in each of its parts.
-    let sure = match mean_interval(&grown, CONFIDENCE) {
-        Some((lower, _)) => lower > 0.0,
-        None => levels.windows(2).all(|p| p[1] - p[0] > 3.0 * p[1].max(1.0).sqrt()),
-    };
-    let (first, last) = (runs[0].first()?, runs[0].last()?);
-    let slope = by / ((last.0 + last.1 - first.0) / 4.0);
-    let matters = by >= LEAST.0.max(LEAST.1 * before) && slope >= LEAST_SHARE * arriving;
-    (rises && sure && matters).then_some(slope)
+/// A level by window in each of many replications: of each what is needed to see whether it grows.
+#[derive(Clone, Debug, Default)]
+pub struct Levels {
+    /// Mean level in each eighth of the second half; none of a run that is too short.
+    eighths: Vec<Option<[f64; 4]>>,
+    /// Length of what the first run measured, s.
+    length: Option<f64>,
+}
+
+impl Levels {
+    /// Adds those of the next replication: windows with start and length, s, and their level.
+    pub fn push(&mut self, run: &[(f64, f64, f64)]) {
+        if self.eighths.is_empty() {
+            let ends = run.first().zip(run.last());
+            self.length = ends.map(|(first, last)| last.0 + last.1 - first.0);
+        }
+        self.eighths.push(last_eighths(run));
+    }
+
+    /// How fast the level grows over the second half of the runs, per second, if it does in earnest: it is higher in
+    /// each eighth than in the one before, in the last quarter by more than the replications differ, and by a
+    /// share of what arrives per second that matters.
+    #[must_use]
+    pub fn growth(&self, arriving: f64) -> Option<f64> {
+        let eighths: Vec<[f64; 4]> = self.eighths.iter().copied().collect::<Option<_>>()?;
+        let level = |i: usize| mean(&eighths.iter().map(|e| e[i]).collect::<Vec<_>>());
+        let levels = (0..4).map(level).collect::<Option<Vec<f64>>>()?;
+        let rises = levels.windows(2).all(|pair| pair[1] > pair[0]);
+        let before = f64::midpoint(levels[0], levels[1]);
+        let grown: Vec<f64> = eighths.iter().map(|e| (e[2] + e[3] - e[0] - e[1]) / 2.0).collect();
+        let by = mean(&grown)?;
+        // One run has nothing to be compared with: it must be plain in each of its parts.
+        let sure = match mean_interval(&grown, CONFIDENCE) {
+            Some((lower, _)) => lower > 0.0,
+            None => levels.windows(2).all(|p| p[1] - p[0] > 3.0 * p[1].max(1.0).sqrt()),
+        };
+        let slope = by / (self.length? / 4.0);
+        let matters = by >= LEAST.0.max(LEAST.1 * before) && slope >= LEAST_SHARE * arriving;
+        (rises && sure && matters).then_some(slope)
+    }
 }
 
 /// Least rise of a hit ratio that is told.
@@ -41,29 +60,42 @@ const LEAST_RISE: f64 = 0.01;
 /// And in standard deviations, of a single run.
 const SIGMAS: f64 = 5.0;
 
-/// The hit ratio in the first and in the last fifth of what was measured, if it still rose as that began: it is
-/// higher in the second than in the first, and in the last by more than the replications differ. One entry of
-/// `runs` per replication: lookups and hits by window.
-pub fn warming(runs: &[Vec<(u64, u64)>]) -> Option<(f64, f64)> {
-    let fifths: Vec<[(u64, u64); 5]> = runs.iter().map(|run| fifths(run)).collect::<Option<_>>()?;
-    let sum =
-        |i: usize| fifths.iter().fold((0, 0), |sum, run| (sum.0 + run[i].0, sum.1 + run[i].1));
-    let ratio = |(lookups, hits): (u64, u64)| (lookups > 0).then(|| hits as f64 / lookups as f64);
-    let levels = (0..5).map(|i| ratio(sum(i))).collect::<Option<Vec<f64>>>()?;
-    let (first, last) = (levels[0], levels[4]);
-    let rises = levels[1] > first && last - first >= LEAST_RISE;
-    let by = fifths.iter().map(|run| Some(ratio(run[4])? - ratio(run[0])?));
-    let sure = match mean_interval(&by.collect::<Option<Vec<f64>>>()?, CONFIDENCE) {
-        Some((lower, _)) => lower > 0.0,
-        None => {
-            let variance = |(lookups, hits): (u64, u64)| {
-                let p = hits as f64 / lookups as f64;
-                p * (1.0 - p) / lookups as f64
-            };
-            last - first > SIGMAS * (variance(sum(0)) + variance(sum(4))).sqrt()
-        }
-    };
-    (rises && sure).then_some((first, last))
+/// Lookups and hits of a cache by window in each of many replications: of each what is needed to see whether it warms
+/// up.
+#[derive(Clone, Debug, Default)]
+pub struct Lookups(Vec<Option<[(u64, u64); 5]>>);
+
+impl Lookups {
+    /// Adds those of the next replication, by window.
+    pub fn push(&mut self, run: &[(u64, u64)]) {
+        self.0.push(fifths(run));
+    }
+
+    /// The hit ratio in the first and in the last fifth of what was measured, if it still rose as that began: it is
+    /// higher in the second than in the first, and in the last by more than the replications differ.
+    #[must_use]
+    pub fn warming(&self) -> Option<(f64, f64)> {
+        let fifths: Vec<[(u64, u64); 5]> = self.0.iter().copied().collect::<Option<_>>()?;
+        let sum =
+            |i: usize| fifths.iter().fold((0, 0), |sum, run| (sum.0 + run[i].0, sum.1 + run[i].1));
+        let ratio =
+            |(lookups, hits): (u64, u64)| (lookups > 0).then(|| hits as f64 / lookups as f64);
+        let levels = (0..5).map(|i| ratio(sum(i))).collect::<Option<Vec<f64>>>()?;
+        let (first, last) = (levels[0], levels[4]);
+        let rises = levels[1] > first && last - first >= LEAST_RISE;
+        let by = fifths.iter().map(|run| Some(ratio(run[4])? - ratio(run[0])?));
+        let sure = match mean_interval(&by.collect::<Option<Vec<f64>>>()?, CONFIDENCE) {
+            Some((lower, _)) => lower > 0.0,
+            None => {
+                let variance = |(lookups, hits): (u64, u64)| {
+                    let p = hits as f64 / lookups as f64;
+                    p * (1.0 - p) / lookups as f64
+                };
+                last - first > SIGMAS * (variance(sum(0)) + variance(sum(4))).sqrt()
+            }
+        };
+        (rises && sure).then_some((first, last))
+    }
 }
 
 /// Lookups and hits in each fifth.
@@ -100,6 +132,22 @@ mod tests {
 
     fn run(level: impl Fn(f64) -> f64) -> Vec<(f64, f64, f64)> {
         (0..40).map(|w| (f64::from(w), 1.0, level(f64::from(w)))).collect()
+    }
+
+    fn growth(runs: &[Vec<(f64, f64, f64)>], arriving: f64) -> Option<f64> {
+        let mut levels = Levels::default();
+        for run in runs {
+            levels.push(run);
+        }
+        levels.growth(arriving)
+    }
+
+    fn warming(runs: &[Vec<(u64, u64)>]) -> Option<(f64, f64)> {
+        let mut lookups = Lookups::default();
+        for run in runs {
+            lookups.push(run);
+        }
+        lookups.warming()
     }
 
     #[test]

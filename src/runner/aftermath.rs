@@ -4,7 +4,7 @@
 //! **Invariant.** Windows whose requests are still on their way as the run ends say nothing; those that
 //! hang longer than any request ever took were not answered.
 
-use super::merge::window_spans;
+use super::replication::window_spans;
 use crate::{
     engine::law::to_nanos,
     model::{

@@ -2,180 +2,244 @@
 //!
 //! **Invariant.** A request counts by its intended send, in one phase of each fault at most.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use super::aftermath::{Aftermath, aftermath, back_after, is_quiet, late, recovery, watched};
 use crate::{
     model::probe::{AlertMeasured, FaultMeasured, Measured},
-    results::{AlertResults, Design, Estimate, FaultResults, Requests, seconds},
+    results::{AlertResults, Design, Estimate, FaultResults, Means, Ratios, Requests, seconds},
 };
 
 /// The requests of one client in one replication.
 #[derive(Debug)]
-pub(super) struct OfClient {
+pub(super) struct OfClient<'a> {
     /// Its name.
-    pub(super) name: String,
+    pub(super) name: &'a str,
     /// It sends the next request when the last is answered, so that what it sends tells of the answers.
     pub(super) closed: bool,
     /// Its requests.
-    pub(super) requests: Requests,
+    pub(super) requests: &'a Requests,
 }
 
-/// The results of each fault; `all` are all requests of each replication, `clients` those of each client.
-#[allow(clippy::too_many_lines, reason = "a field of the results each")]
-pub(super) fn results(
-    replications: &[Measured],
-    all: &[Requests],
-    clients: &[Vec<OfClient>],
-    (design, confidence): (&Design, f64),
-) -> Vec<FaultResults> {
-    let faults = replications.first().map_or(0, |m| m.faults.len());
-    (0..faults)
-        .map(|fault| {
-            let (all, reach) = concerned(replications, fault, (all, clients), design);
-            let all = all.as_ref();
-            let parts: Vec<FaultMeasured> =
-                replications.iter().zip(all).map(|(m, r)| watched(&m.faults[fault], r)).collect();
-            let parts: Vec<&FaultMeasured> = parts.iter().collect();
-            let lates: Vec<_> = parts.iter().zip(all).map(|(f, r)| late(f, r)).collect();
-            let mean = |figure: &dyn Fn(&FaultMeasured) -> Option<f64>| {
-                let each: Vec<_> = parts.iter().map(|f| figure(f)).collect();
-                Estimate::mean_of(&each, confidence)
-            };
-            let ratio = |pick: fn(&FaultMeasured) -> (u64, u64)| {
-                let each: Vec<_> = parts.iter().map(|f| pick(f)).collect();
-                Estimate::ratio_of(&each, confidence).fraction()
-            };
-            let times = all_or_none(&parts, parts.iter().zip(all).map(|(f, r)| recovery(f, r)));
-            let goodput = |wanted: Option<usize>| -> Vec<Option<Goodput>> {
-                let of = |((fault, late), clients): ((&&FaultMeasured, &_), &Vec<OfClient>)| {
-                    let all = clients.iter().enumerate();
-                    let some = all.filter(|(c, _)| wanted.map_or(reach[*c], |w| w == *c));
-                    Goodput::sum(some.map(|(_, client)| Goodput::of(fault, client, *late)))
-                };
-                parts.iter().zip(&lates).zip(clients).map(of).collect()
-            };
-            let withins: Vec<_> =
-                parts.iter().zip(&lates).map(|(fault, late)| within(fault, *late)).collect();
-            let returned = |wanted: Option<usize>| {
-                let each = withins.iter().zip(goodput(wanted));
-                let each: Vec<_> = each.map(|(within, g)| within.and(g?.returned())).collect();
-                Estimate::mean_of(&each, confidence)
-            };
-            let before: Vec<_> = goodput(None).iter().map(|g| g.map(|g| g.before)).collect();
-            let names = clients.first().filter(|clients| clients.len() > 1);
-            let names: Vec<String> =
-                names.into_iter().flatten().map(|client| client.name.clone()).collect();
-            let near = names.iter().zip(&reach).filter(|(_, reaches)| **reaches);
-            let near: Vec<String> = near.map(|(name, _)| name.clone()).collect();
-            let back = all_or_none(&parts, parts.iter().zip(all).map(|(f, r)| back_after(f, r)));
-            let back_of = |c: usize| {
-                let of = |(f, clients): (&&FaultMeasured, &Vec<OfClient>)| {
-                    back_after(f, &clients[c].requests)
-                };
-                let times = all_or_none(&parts, parts.iter().zip(clients).map(of));
-                Estimate::mean_of(&times, confidence)
-            };
-            let each = parts.iter().zip(all).zip(replications);
-            let after: Vec<Aftermath> = each.filter_map(|((f, r), m)| aftermath(f, r, m)).collect();
-            let after = most(&after);
-            let empty: Vec<_> = after
-                .iter()
-                .map(|after| match after {
-                    Aftermath::Draining(time) => Some(*time),
-                    _ => None,
-                })
-                .collect();
-            let after = after.first();
-            FaultResults {
-                id: parts[0].id.clone(),
-                title: parts[0].title.clone(),
-                effect: parts[0].effect.to_owned(),
-                target: parts[0].target.clone(),
-                occurrences: mean(&|f| Some(f.spans.len() as f64)),
-                started: mean(&|f| f.spans.first().map(|s| seconds(s.0))),
-                ended: mean(&|f| f.spans.last().map(|s| seconds(s.1))),
-                rolled_back: mean(&|f| f.rolled_back.map(seconds)),
-                availability_before: ratio(|f| f.before),
-                availability_during: ratio(|f| f.during),
-                availability_after: ratio(|f| f.after),
-                spans: same_spans(&parts),
-                time_to_recover: Estimate::mean_of(&times, confidence),
-                watched: mean(&|f| match f.spans.as_slice() {
-                    &[(_, ended)] => Some(seconds(f.until.saturating_sub(ended))),
-                    _ => None,
-                }),
-                back_after: Estimate::mean_of(&back, confidence),
-                back_by_client: names
-                    .iter()
-                    .enumerate()
-                    .map(|(c, name)| (name.clone(), back_of(c)))
-                    .collect(),
-                aftermath: after.map(|after| after.name().to_owned()),
-                empty_in: Estimate::mean_of(&empty, confidence),
-                metastable: match after {
-                    Some(Aftermath::CauseRemains) | None => None,
-                    Some(after) => Some(*after == Aftermath::Metastable),
-                },
-                concerns: if near.len() < names.len() { near } else { Vec::new() },
-                goodput_before: Estimate::mean_of(&before, confidence),
-                goodput_returned: returned(None),
-                returned_by_client: names
-                    .into_iter()
-                    .enumerate()
-                    .map(|(c, n)| (n, returned(Some(c))))
-                    .collect(),
-                returned_within: Estimate::mean_of(&withins, confidence),
-            }
-        })
-        .collect()
-}
+/// Times that mean nothing unless each replication in which the fault came has one.
+#[derive(Clone, Debug, Default)]
+struct AllOrNone(Means);
 
-/// Whose calls can reach what a fault hits, and their requests: how others fare it cannot have changed.
-fn concerned<'a>(
-    replications: &[Measured],
-    fault: usize,
-    (all, clients): (&'a [Requests], &[Vec<OfClient>]),
-    design: &Design,
-) -> (Cow<'a, [Requests]>, Vec<bool>) {
-    let nodes: BTreeSet<&String> =
-        replications.iter().flat_map(|m| &m.faults[fault].nodes).collect();
-    let reaches = |client: &OfClient| {
-        let below = design.below(&client.name);
-        nodes.iter().any(|node| below.contains(&node.as_str()))
-    };
-    let reach: Vec<bool> = clients.first().map_or(Vec::new(), |c| c.iter().map(reaches).collect());
-    if reach.iter().all(|reaches| *reaches) || !reach.contains(&true) {
-        return (all.into(), vec![true; reach.len()]);
+impl AllOrNone {
+    fn push(&mut self, fault: &FaultMeasured, time: Option<f64>) {
+        if !fault.spans.is_empty() {
+            self.0.push(time);
+        }
     }
-    let sum = |clients: &Vec<OfClient>| {
-        let mut all = Requests::default();
-        let near = clients.iter().zip(&reach).filter(|(_, reaches)| **reaches);
-        near.for_each(|(client, _)| all.merge(&client.requests));
-        all
-    };
-    (clients.iter().map(sum).collect::<Vec<_>>().into(), reach)
+
+    fn estimate(&self, confidence: f64) -> Estimate {
+        let all = self.0.each().iter().all(Option::is_some);
+        if all { self.0.estimate(confidence) } else { Estimate::mean_of(&[], confidence) }
+    }
 }
 
-/// The results of each alert.
-pub(super) fn alerts(replications: &[Measured], confidence: f64) -> Vec<AlertResults> {
-    let alerts = replications.first().map_or(0, |m| m.alerts.len());
-    (0..alerts)
-        .map(|alert| {
-            let parts: Vec<_> = replications.iter().map(|m| &m.alerts[alert]).collect();
-            let mean = |figure: &dyn Fn(&AlertMeasured) -> Option<f64>| {
-                let each: Vec<_> = parts.iter().map(|a| figure(a)).collect();
-                Estimate::mean_of(&each, confidence)
-            };
-            let over = |span: &&(u64, u64)| span.1 < u64::MAX;
-            AlertResults {
-                id: parts[0].id.clone(),
-                count: mean(&|a| Some(a.spans.len() as f64)),
-                fired: mean(&|a| a.spans.first().map(|s| seconds(s.0))),
-                resolved: mean(&|a| a.spans.last().filter(over).map(|s| seconds(s.1))),
+/// One client and one fault.
+#[derive(Clone, Debug, Default)]
+struct ClientPool {
+    name: String,
+    /// Its calls can reach what the fault hits: how others fare it cannot have changed.
+    reaches: bool,
+    back: AllOrNone,
+    returned: Means,
+}
+
+/// One fault in many replications.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FaultPool {
+    id: String,
+    title: Option<String>,
+    effect: &'static str,
+    target: String,
+    clients: Vec<ClientPool>,
+    occurrences: Means,
+    started: Means,
+    ended: Means,
+    rolled_back: Means,
+    before: Ratios,
+    during: Ratios,
+    after: Ratios,
+    /// Its spans where it came first, ns; none where they vary.
+    spans: Option<Vec<(u64, u64)>>,
+    vary: bool,
+    recovered: AllOrNone,
+    watched: Means,
+    back: AllOrNone,
+    aftermath: Vec<Aftermath>,
+    goodput: Means,
+    returned: Means,
+    within: Means,
+}
+
+impl FaultPool {
+    /// Of a fault like this, and nothing yet.
+    pub(super) fn like(fault: &FaultMeasured, clients: &[OfClient<'_>], design: &Design) -> Self {
+        let nodes: BTreeSet<&str> = fault.nodes.iter().map(String::as_str).collect();
+        let of = |client: &OfClient<'_>| {
+            let reaches = design.below(client.name).iter().any(|node| nodes.contains(node));
+            ClientPool { name: client.name.to_owned(), reaches, ..ClientPool::default() }
+        };
+        let mut clients: Vec<ClientPool> = clients.iter().map(of).collect();
+        // Nobody knows whom it concerns.
+        if !clients.iter().any(|client| client.reaches) {
+            for client in &mut clients {
+                client.reaches = true;
             }
-        })
-        .collect()
+        }
+        Self {
+            id: fault.id.clone(),
+            title: fault.title.clone(),
+            effect: fault.effect,
+            target: fault.target.clone(),
+            clients,
+            ..Self::default()
+        }
+    }
+
+    /// Adds what came of it in the next replication; `all` are all requests.
+    pub(super) fn push(
+        &mut self,
+        fault: &FaultMeasured,
+        measured: &Measured,
+        (all, clients): (&Requests, &[OfClient<'_>]),
+    ) {
+        let concerned = self.concerned(clients);
+        let all = concerned.as_ref().unwrap_or(all);
+        let fault = &watched(fault, all);
+        let late = late(fault, all);
+        self.occurrences.push(Some(fault.spans.len() as f64));
+        self.started.push(fault.spans.first().map(|s| seconds(s.0)));
+        self.ended.push(fault.spans.last().map(|s| seconds(s.1)));
+        self.rolled_back.push(fault.rolled_back.map(seconds));
+        self.before.push(fault.before.0, fault.before.1);
+        self.during.push(fault.during.0, fault.during.1);
+        self.after.push(fault.after.0, fault.after.1);
+        if !fault.spans.is_empty() {
+            let first = self.spans.get_or_insert_with(|| fault.spans.clone());
+            self.vary |= *first != fault.spans;
+        }
+        self.recovered.push(fault, recovery(fault, all));
+        self.watched.push(match fault.spans.as_slice() {
+            &[(_, ended)] => Some(seconds(fault.until.saturating_sub(ended))),
+            _ => None,
+        });
+        self.back.push(fault, back_after(fault, all));
+        self.aftermath.extend(aftermath(fault, all, measured));
+        let within = within(fault, late);
+        let returned = |goodput: Option<Goodput>| within.and(goodput?.returned());
+        let mut near = Vec::new();
+        for (pool, client) in self.clients.iter_mut().zip(clients) {
+            let goodput = Goodput::of(fault, client, late);
+            pool.back.push(fault, back_after(fault, client.requests));
+            pool.returned.push(returned(goodput));
+            near.extend(goodput.filter(|_| pool.reaches));
+        }
+        let near = Goodput::sum(near.into_iter());
+        self.goodput.push(near.map(|goodput| goodput.before));
+        self.returned.push(returned(near));
+        self.within.push(within);
+    }
+
+    /// The requests of those whom the fault concerns; none: these are all.
+    fn concerned(&self, clients: &[OfClient<'_>]) -> Option<Requests> {
+        if self.clients.iter().all(|client| client.reaches) {
+            return None;
+        }
+        let mut all = Requests::default();
+        let near = self.clients.iter().zip(clients).filter(|(pool, _)| pool.reaches);
+        near.for_each(|(_, client)| all.merge(client.requests));
+        Some(all)
+    }
+
+    /// Its figures.
+    pub(super) fn results(&self, confidence: f64) -> FaultResults {
+        let mean = |means: &Means| means.estimate(confidence);
+        let after = most(&self.aftermath);
+        let empty: Vec<_> = after
+            .iter()
+            .map(|after| match after {
+                Aftermath::Draining(time) => Some(*time),
+                _ => None,
+            })
+            .collect();
+        let after = after.first();
+        // Of the only client there is nothing is to be told apart.
+        let clients = || self.clients.iter().filter(|_| self.clients.len() > 1);
+        let near = clients().filter(|client| client.reaches).map(|client| client.name.clone());
+        let near: Vec<String> = near.collect();
+        let spans = self.spans.iter().flatten().filter(|_| !self.vary);
+        FaultResults {
+            id: self.id.clone(),
+            title: self.title.clone(),
+            effect: self.effect.to_owned(),
+            target: self.target.clone(),
+            occurrences: mean(&self.occurrences),
+            started: mean(&self.started),
+            ended: mean(&self.ended),
+            rolled_back: mean(&self.rolled_back),
+            availability_before: self.before.fraction(confidence),
+            availability_during: self.during.fraction(confidence),
+            availability_after: self.after.fraction(confidence),
+            spans: spans.map(|s| (seconds(s.0), seconds(s.1))).collect(),
+            time_to_recover: self.recovered.estimate(confidence),
+            watched: mean(&self.watched),
+            back_after: self.back.estimate(confidence),
+            back_by_client: clients()
+                .map(|client| (client.name.clone(), client.back.estimate(confidence)))
+                .collect(),
+            aftermath: after.map(|after| after.name().to_owned()),
+            empty_in: Estimate::mean_of(&empty, confidence),
+            metastable: match after {
+                Some(Aftermath::CauseRemains) | None => None,
+                Some(after) => Some(*after == Aftermath::Metastable),
+            },
+            concerns: if near.len() < clients().count() { near } else { Vec::new() },
+            goodput_before: mean(&self.goodput),
+            goodput_returned: mean(&self.returned),
+            returned_by_client: clients()
+                .map(|client| (client.name.clone(), mean(&client.returned)))
+                .collect(),
+            returned_within: mean(&self.within),
+        }
+    }
+}
+
+/// One alert in many replications.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AlertPool {
+    id: String,
+    count: Means,
+    fired: Means,
+    resolved: Means,
+}
+
+impl AlertPool {
+    /// Of an alert like this, and nothing yet.
+    pub(super) fn like(alert: &AlertMeasured) -> Self {
+        Self { id: alert.id.clone(), ..Self::default() }
+    }
+
+    /// Adds when it fired in the next replication.
+    pub(super) fn push(&mut self, alert: &AlertMeasured) {
+        let over = |span: &&(u64, u64)| span.1 < u64::MAX;
+        self.count.push(Some(alert.spans.len() as f64));
+        self.fired.push(alert.spans.first().map(|s| seconds(s.0)));
+        self.resolved.push(alert.spans.last().filter(over).map(|s| seconds(s.1)));
+    }
+
+    /// Its figures.
+    pub(super) fn results(&self, confidence: f64) -> AlertResults {
+        AlertResults {
+            id: self.id.clone(),
+            count: self.count.estimate(confidence),
+            fired: self.fired.estimate(confidence),
+            resolved: self.resolved.estimate(confidence),
+        }
+    }
 }
 
 /// Goodput of some clients around a fault in one replication, by the instant answers came: what is
@@ -192,7 +256,7 @@ struct Goodput {
 
 impl Goodput {
     /// None without any time before the fault.
-    fn of(fault: &FaultMeasured, client: &OfClient, (from, until): (u64, u64)) -> Option<Self> {
+    fn of(fault: &FaultMeasured, client: &OfClient<'_>, (from, until): (u64, u64)) -> Option<Self> {
         let windows = &client.requests.windows;
         let quiet = windows.iter().filter(|w| is_quiet(fault, (w.start, w.end())));
         let (good, issued, time) = quiet.fold((0, 0, 0), |(good, issued, time), w| {
@@ -212,13 +276,13 @@ impl Goodput {
     }
 
     /// Of several clients together.
-    fn sum(each: impl Iterator<Item = Option<Self>>) -> Option<Self> {
+    fn sum(each: impl Iterator<Item = Self>) -> Option<Self> {
         let add = |a: Self, b: Self| Self {
             before: a.before + b.before,
             then: a.then + b.then,
             expected: a.expected + b.expected,
         };
-        each.flatten().reduce(add)
+        each.reduce(add)
     }
 
     /// Share of what was before that has returned.
@@ -231,26 +295,6 @@ impl Goodput {
 fn within(fault: &FaultMeasured, (from, until): (u64, u64)) -> Option<f64> {
     let &[(_, ended)] = fault.spans.as_slice() else { return None };
     (until > ended).then(|| seconds(from - ended))
-}
-
-/// The spans of a fault, when they do not vary.
-fn same_spans(parts: &[&FaultMeasured]) -> Vec<(f64, f64)> {
-    let mut happened = parts.iter().filter(|f| !f.spans.is_empty());
-    let Some(first) = happened.next() else { return Vec::new() };
-    if happened.any(|f| f.spans != first.spans) {
-        return Vec::new();
-    }
-    first.spans.iter().map(|s| (seconds(s.0), seconds(s.1))).collect()
-}
-
-/// Times of those in which the fault came, if each of them has one.
-fn all_or_none(
-    parts: &[&FaultMeasured],
-    times: impl Iterator<Item = Option<f64>>,
-) -> Vec<Option<f64>> {
-    let came = parts.iter().zip(times).filter(|(fault, _)| !fault.spans.is_empty());
-    let times: Vec<_> = came.map(|(_, time)| time).collect();
-    if times.iter().all(Option::is_some) { times } else { Vec::new() }
 }
 
 /// Those that say what most of them say; of two things that are said as often, the worse.

@@ -1,35 +1,38 @@
-//! Replications of a scenario, run in parallel, merged in index order; the folder they leave.
+//! Replications of a scenario, run in parallel, taken in in index order.
 //!
 //! Threads, panics and files stop here: below, a replication is a plain function of its seed.
 //!
-//! **Invariant.** What is merged is a contiguous prefix of the replications, in index order,
+//! **Invariant.** What is taken in is a contiguous prefix of the replications, in index order,
 //! whatever finished first and on however many threads (`semantics.md` 14-16).
 
+mod accumulator;
 mod aftermath;
 mod faults;
-mod merge;
 mod nodes;
 mod picture;
 mod pilot;
 mod prepared;
-pub mod swarm;
-
-#[cfg(feature = "cli")]
-pub mod folder;
+mod replication;
+mod resources;
 
 use std::{
     any::Any,
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 #[cfg(feature = "cli")]
 use rayon::iter::{ParallelBridge, ParallelIterator};
 
 pub use crate::model::design::window_length;
-pub use merge::{Merged, RunInfo, check};
+pub use accumulator::{Accumulator, RunInfo};
 pub use pilot::pilot;
 pub use prepared::Prepared;
+pub use replication::{Replication, check};
 
 use crate::{engine::random, model::probe::Measured};
 
@@ -61,49 +64,70 @@ pub fn seeds(seed: u64, replications: usize) -> Vec<u64> {
     (0..replications as u64).map(|r| random::replication_seed(seed, r)).collect()
 }
 
-/// Runs the replications, in parallel on the current thread pool, and merges those that finished:
-/// all, or after `stop` the ones before the first unfinished one. `finished` hears of each.
-pub fn simulate(
-    world: &dyn Replicate,
-    info: RunInfo,
-    seed: u64,
-    stop: &AtomicBool,
-    finished: &(dyn Fn() + Sync),
-) -> Result<Merged, Breach> {
-    let broken = AtomicBool::new(false);
-    let one = |(index, seed): (usize, u64)| {
-        if stop.load(Ordering::Relaxed) || broken.load(Ordering::Relaxed) {
-            return (index, Ok(None));
+/// Replications that are finished, until their turn comes to be taken in.
+struct Turns<'a> {
+    accumulator: Accumulator,
+    absorbed: &'a mut (dyn FnMut(&Replication<'_>) + Send),
+    waiting: BTreeMap<usize, Option<Measured>>,
+    next: usize,
+    breach: Option<Breach>,
+}
+
+impl Turns<'_> {
+    /// A replication is finished (none: it was stopped half-way), or broke.
+    fn finished(&mut self, index: usize, result: Result<Option<Measured>, Breach>) {
+        match result {
+            Ok(measured) => _ = self.waiting.insert(index, measured),
+            Err(breach) => {
+                let first = self.breach.as_ref().is_none_or(|b| breach.replication < b.replication);
+                self.breach = if first { Some(breach) } else { self.breach.take() };
+            }
         }
-        let result = guarded(world, (index, seed), &info, stop);
-        match &result {
-            Ok(Some(_)) => finished(),
-            Ok(None) => {}
-            Err(_) => broken.store(true, Ordering::Relaxed),
-        }
-        (index, result)
-    };
-    // In order of index, so that what is finished when interrupted is a prefix or nearly so.
-    let indexed = seeds(seed, info.replications).into_iter().enumerate();
-    #[cfg(feature = "cli")]
-    let mut results: Vec<_> = indexed.par_bridge().map(one).collect();
-    #[cfg(not(feature = "cli"))]
-    let mut results: Vec<_> = indexed.map(one).collect();
-    results.sort_by_key(|(index, _)| *index);
-    let mut prefix = Vec::new();
-    let mut whole = true;
-    for (_, result) in results {
-        match result? {
-            Some(measured) if whole => prefix.push(measured),
-            Some(_) => {}
-            None => whole = false,
+        // After one that was stopped there is no prefix any more.
+        while let Some(Some(measured)) = self.waiting.get_mut(&self.next).map(Option::take) {
+            self.waiting.remove(&self.next);
+            self.next += 1;
+            self.accumulator.push(measured, self.absorbed);
         }
     }
-    Ok(Merged::new(info, prefix))
+}
+
+/// Runs the replications, in parallel on the current thread pool, and takes in those that finished:
+/// all, or after `stop` the ones before the first unfinished one. `absorbed` sees each of them, in order.
+pub fn simulate(
+    world: &dyn Replicate,
+    info: &RunInfo,
+    seed: u64,
+    stop: &AtomicBool,
+    absorbed: &mut (dyn FnMut(&Replication<'_>) + Send),
+) -> Result<Accumulator, Breach> {
+    let broken = AtomicBool::new(false);
+    let accumulator = Accumulator::new(info.clone());
+    let turns = Turns { accumulator, absorbed, waiting: BTreeMap::new(), next: 0, breach: None };
+    let turns = Mutex::new(turns);
+    let one = |(index, seed): (usize, u64)| {
+        if stop.load(Ordering::Relaxed) || broken.load(Ordering::Relaxed) {
+            return;
+        }
+        let result = guarded(world, (index, seed), info, stop);
+        if result.is_err() {
+            broken.store(true, Ordering::Relaxed);
+        }
+        turns.lock().expect("nobody panics in a turn").finished(index, result);
+    };
+    // In order of index, so that few wait for their turn, and what is finished when interrupted is a prefix or nearly
+    // so.
+    let indexed = seeds(seed, info.replications).into_iter().enumerate();
+    #[cfg(feature = "cli")]
+    indexed.par_bridge().for_each(one);
+    #[cfg(not(feature = "cli"))]
+    indexed.for_each(one);
+    let turns = turns.into_inner().expect("nobody panics in a turn");
+    turns.breach.map_or(Ok(turns.accumulator), Err)
 }
 
 /// One replication, checked; `None` when it was stopped half-way.
-fn guarded(
+pub fn guarded(
     world: &dyn Replicate,
     (replication, seed): (usize, u64),
     info: &RunInfo,

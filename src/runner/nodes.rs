@@ -3,262 +3,314 @@
 //! **Invariant.** Every figure is an integral or a count over the measured span; an unbounded
 //! capacity has no utilisation, never a wrong one.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::merge::window_spans;
+use super::resources::ResourcePool;
 use crate::{
     model::{
-        bounded::{Full, Held, runs},
         cache::books::CacheBooks,
         fault::uptime::UptimeBooks,
-        outcome::successes,
+        outcome::{Tally, successes},
         probe::{InstanceMeasured, Measured, NodeMeasured, NodeWindow},
     },
     results::{
-        CacheResults, Estimate, InstanceCounts, InstanceResults, NodeResults, NodeSeries, OUTCOMES,
-        ResourceResults, UptimeResults, distribution, growth, seconds, warming,
+        CacheResults, InstanceCounts, InstanceResults, Levels, Lookups, Means, NodeResults,
+        NodeSeries, OUTCOMES, Ratios, Samples, UptimeResults, seconds,
     },
-    stats::{self, Histogram},
 };
 
 /// A year of 365 days, ns.
 const YEAR: f64 = 365.0 * 86_400e9;
 
 /// Instances listed one by one; more would drown the reader.
-const LISTED_INSTANCES: usize = 64;
+pub(super) const LISTED_INSTANCES: usize = 64;
 
-/// The results of each node by name.
-pub(super) fn results(
-    replications: &[Measured],
-    warm_up: u64,
-    confidence: f64,
-) -> BTreeMap<String, NodeResults> {
-    let first = replications.first().map(|m| m.nodes.as_slice()).unwrap_or_default();
-    let of = |index: usize| -> Vec<&NodeMeasured> {
-        replications.iter().map(|m| &m.nodes[index]).collect()
-    };
-    first
-        .iter()
-        .enumerate()
-        .map(|(index, node)| {
-            let queue_growth = queue_growth(replications, index, warm_up);
-            let mut results = node_results(&of(index), confidence);
-            if let Some(cache) = &mut results.cache {
-                cache.warming = cold(replications, index, warm_up);
-            }
-            let resources = resources(replications, index, warm_up, confidence);
-            (node.name.clone(), NodeResults { queue_growth, resources, ..results })
-        })
-        .collect()
+/// One node in many replications.
+#[derive(Clone, Debug)]
+pub(super) struct NodePool {
+    pub(super) name: String,
+    kind: &'static str,
+    capacity: Option<f64>,
+    instances: usize,
+    utilisation: Means,
+    throughput: Means,
+    in_system: Means,
+    in_queue: Means,
+    waits: Ratios,
+    waiting: Samples,
+    service: Samples,
+    response: Samples,
+    outcomes: Tally,
+    causes: BTreeMap<&'static str, u64>,
+    uptime: UptimePool,
+    /// Mean number of instances down.
+    down: Means,
+    /// Most and fewest of them at once.
+    most_down: u64,
+    least_down: u64,
+    cache: CachePool,
+    listed: Vec<InstancePool>,
+    resources: Vec<ResourcePool>,
+    queue: Levels,
+    arrivals: u64,
+    /// Measured, s.
+    span: f64,
+    /// What it did in each window, and the time that was simulated of it, ns.
+    windows: Vec<(NodeWindow, u64)>,
 }
 
-/// What was held of each thing of a node that is bounded.
-fn resources(
-    replications: &[Measured],
-    index: usize,
-    warm_up: u64,
-    confidence: f64,
-) -> BTreeMap<String, ResourceResults> {
-    let first = &replications[0].nodes[index];
-    let one = |which: usize| {
-        let each: Vec<&Held> = replications.iter().map(|m| &m.nodes[index].held[which]).collect();
-        let share = |(held, room): (f64, f64)| (room > 0.0).then(|| held / room);
-        let total = |held: &Held| {
-            let parts = held.instances.iter();
-            parts.fold((0.0, 0.0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
-        };
-        let used: Vec<Option<f64>> = each.iter().map(|held| share(total(held))).collect();
-        let of_instance = |i: usize| {
-            let used: Vec<f64> = each.iter().filter_map(|held| share(held.instances[i])).collect();
-            stats::mean(&used)
-        };
-        let parts = each[0].instances.len();
-        let (mut full, mut all) = (0, 0);
-        let spans: Vec<_> = replications.iter().map(window_spans).collect();
-        // By window: who was full in most replications.
-        let mut found: Vec<Option<Full>> = Vec::new();
-        for w in 0..spans.iter().map(Vec::len).max().unwrap_or_default() {
-            let seen = spans.iter().zip(&each);
-            let seen = seen.filter(|(s, _)| s.get(w).is_some_and(|s| s.0 >= warm_up && s.1 > s.0));
-            let seen: Vec<Option<Full>> = seen.map(|(_, held)| held.full[w]).collect();
-            let who: Vec<Full> = seen.iter().copied().flatten().collect();
-            (full, all) = (full + who.len(), all + seen.len());
-            let one = if who.contains(&Full::All) { Some(Full::All) } else { who.first().copied() };
-            found.push(one.filter(|_| 2 * who.len() >= seen.len()));
+impl NodePool {
+    /// Of a node like this, and nothing yet.
+    pub(super) fn like(node: &NodeMeasured) -> Self {
+        let instances = node.instances.len();
+        let listed = if node.kind == "store" { instances } else { LISTED_INSTANCES };
+        Self {
+            name: node.name.clone(),
+            kind: node.kind,
+            capacity: node.capacity,
+            instances,
+            utilisation: Means::default(),
+            throughput: Means::default(),
+            in_system: Means::default(),
+            in_queue: Means::default(),
+            waits: Ratios::default(),
+            waiting: Samples::default(),
+            service: Samples::default(),
+            response: Samples::default(),
+            outcomes: Tally::default(),
+            causes: BTreeMap::new(),
+            uptime: UptimePool::default(),
+            down: Means::default(),
+            most_down: 0,
+            least_down: u64::MAX,
+            cache: CachePool::default(),
+            listed: vec![InstancePool::default(); instances.min(listed)],
+            resources: node.held.iter().map(ResourcePool::like).collect(),
+            queue: Levels::default(),
+            arrivals: 0,
+            span: 0.0,
+            windows: Vec::new(),
         }
-        let first = lasting(&found);
-        let instance = match first.and_then(|w| found[w]) {
-            Some(Full::One(i)) if parts > 1 => Some(u64::from(i)),
-            _ => None,
-        };
-        let results = ResourceResults {
-            capacity: each[0].capacity,
-            utilisation: Estimate::mean_of(&used, confidence).fraction(),
-            saturated: if all > 0 { full as f64 / all as f64 } else { 0.0 },
-            saturated_at: first.and_then(|w| spans[0].get(w)).map(|span| seconds(span.0)),
-            instance,
-            instances: if parts > 1 {
-                (0..parts.min(LISTED_INSTANCES)).map(of_instance).collect()
-            } else {
-                Vec::new()
-            },
-        };
-        (each[0].name.clone(), results)
-    };
-    (0..first.held.len()).map(one).collect()
-}
+    }
 
-/// Where the first run of windows begins that lasts half as long as the longest one, or longer: shorter ones may be
-/// chance.
-fn lasting(full: &[Option<Full>]) -> Option<usize> {
-    let runs = runs(full.iter().map(Option::is_some));
-    let longest = runs.iter().map(Range::len).max()?;
-    runs.into_iter().find(|run| 2 * run.len() >= longest).map(|run| run.start)
-}
-
-/// The hit ratio of a cache in the first and the last fifth of the time before the first fault, if it still rises.
-fn cold(replications: &[Measured], index: usize, warm_up: u64) -> Option<(f64, f64)> {
-    let lookups = |m: &Measured| -> Vec<(u64, u64)> {
-        let fault = m.faults.iter().flat_map(|f| &f.spans).map(|span| span.0).min();
-        let spans = window_spans(m).into_iter().zip(&m.nodes[index].windows);
-        let quiet = |&((start, end), _): &((u64, u64), &NodeWindow)| {
-            start >= warm_up && end > start && fault.is_none_or(|fault| end <= fault)
-        };
-        spans.filter(quiet).map(|(_, w)| w.lookups).collect()
-    };
-    warming(&replications.iter().map(lookups).collect::<Vec<_>>())
-}
-
-/// How fast the queue of a node still grows as the runs end, per second.
-fn queue_growth(replications: &[Measured], index: usize, warm_up: u64) -> Option<f64> {
-    let levels = |m: &Measured| -> Vec<(f64, f64, f64)> {
-        let spans = window_spans(m).into_iter().zip(&m.nodes[index].windows);
-        let measured = spans.filter(|((start, end), _)| *start >= warm_up && end > start);
-        let level = measured.map(|((start, end), w)| {
+    /// Adds what it did in the next replication, whose windows these are.
+    pub(super) fn push(
+        &mut self,
+        node: &NodeMeasured,
+        measured: &Measured,
+        (spans, warm_up): (&[(u64, u64)], u64),
+    ) {
+        self.utilisation.push(utilisation(node));
+        let served = over(successes(&node.outcomes) as f64, node.span);
+        self.throughput.push(served.map(|v| v * 1e9));
+        self.in_system.push(over(node.in_system as f64, node.span));
+        self.in_queue.push(over(node.in_queue as f64, node.span));
+        let visits = node.waiting.count();
+        self.waits.push(visits - node.waiting.zeros(), visits);
+        self.waiting.push(&node.waiting);
+        self.service.push(&node.service);
+        self.response.push(&node.response);
+        for (mine, theirs) in self.outcomes.iter_mut().zip(&node.outcomes) {
+            *mine += theirs;
+        }
+        for (cause, count) in &node.causes {
+            *self.causes.entry(cause).or_default() += count;
+        }
+        self.uptime.push(node.uptime, node.span);
+        self.down.push(over(node.uptime.down as f64, node.span));
+        self.most_down = self.most_down.max(node.uptime.most_down);
+        self.least_down = self.least_down.min(node.uptime.least_down);
+        let arrivals = node.instances.iter().map(|i| i.arrivals).sum();
+        for (pool, instance) in self.listed.iter_mut().zip(&node.instances) {
+            pool.push(node, instance, arrivals);
+        }
+        for (pool, held) in self.resources.iter_mut().zip(&node.held) {
+            pool.push(held, spans, warm_up);
+        }
+        self.arrivals += node.arrivals;
+        self.span += seconds(node.span.max(1));
+        let windows = || spans.iter().copied().zip(&node.windows);
+        let in_span = || windows().filter(|((start, end), _)| *start >= warm_up && end > start);
+        let queue = in_span().map(|((start, end), w)| {
             let length = end - start;
             (seconds(start), seconds(length), w.in_queue as f64 / length as f64)
         });
-        level.collect()
-    };
-    let (mut arrivals, mut span) = (0, 0.0);
-    for node in replications.iter().map(|m| &m.nodes[index]) {
-        (arrivals, span) = (arrivals + node.arrivals, span + seconds(node.span.max(1)));
+        self.queue.push(&queue.collect::<Vec<_>>());
+        if self.kind == "cache" {
+            // A fault is not what it starts from.
+            let fault = measured.faults.iter().flat_map(|f| &f.spans).map(|span| span.0).min();
+            let quiet = in_span().filter(|((_, end), _)| fault.is_none_or(|fault| *end <= fault));
+            let lookups: Vec<_> = quiet.map(|(_, w)| w.lookups).collect();
+            self.cache.push(node, &lookups);
+        }
+        if self.windows.len() < spans.len() {
+            self.windows.resize(spans.len(), (NodeWindow::default(), 0));
+        }
+        for ((sum, time), ((start, end), window)) in self.windows.iter_mut().zip(windows()) {
+            sum.add(window);
+            *time += end - start;
+        }
     }
-    let runs: Vec<_> = replications.iter().map(levels).collect();
-    growth(&runs, arrivals as f64 / span)
-}
 
-fn node_results(parts: &[&NodeMeasured], confidence: f64) -> NodeResults {
-    let node = parts[0];
-    let mean = |figure: &dyn Fn(&NodeMeasured) -> Option<f64>| {
-        let each: Vec<_> = parts.iter().map(|n| figure(n)).collect();
-        Estimate::mean_of(&each, confidence)
-    };
-    let sample = |pick: fn(&NodeMeasured) -> &Histogram| {
-        let samples: Vec<_> = parts.iter().map(|n| pick(n)).collect();
-        distribution(&samples, confidence)
-    };
-    let waits: Vec<_> =
-        parts.iter().map(|n| (n.waiting.count() - n.waiting.zeros(), n.waiting.count())).collect();
-    let count = node.instances.len();
-    let store = node.kind == "store";
-    let listed = |wanted: usize| -> Vec<InstanceResults> {
-        (0..count.min(wanted)).map(|i| instance_results(parts, i, confidence)).collect()
-    };
-    NodeResults {
-        kind: node.kind.to_owned(),
-        utilisation: mean(&utilisation).fraction(),
-        throughput: mean(&|n| over(successes(&n.outcomes) as f64, n.span).map(|v| v * 1e9)),
-        in_system: mean(&|n| over(n.in_system as f64, n.span)),
-        in_queue: mean(&|n| over(n.in_queue as f64, n.span)),
-        queue_growth: None,
-        resources: BTreeMap::new(),
-        wait_probability: Estimate::ratio_of(&waits, confidence).fraction(),
-        waiting_time: sample(|n| &n.waiting),
-        service_time: sample(|n| &n.service),
-        response_time: sample(|n| &n.response),
-        outcomes: outcomes(parts),
-        causes: causes(parts),
-        uptime: uptime(parts.iter().map(|n| (n.uptime, n.span)), confidence),
-        cache: (node.kind == "cache").then(|| cache_results(parts, confidence)),
-        instances: instances_up(parts, count as u64),
-        shards: if store { listed(count) } else { Vec::new() },
-        per_instance: if store { Vec::new() } else { listed(LISTED_INSTANCES) },
-        instances_not_listed: if store { 0 } else { count.saturating_sub(LISTED_INSTANCES) as u64 },
+    /// Its figures.
+    pub(super) fn results(&self, confidence: f64) -> NodeResults {
+        let mean = |means: &Means| means.estimate(confidence);
+        let store = self.kind == "store";
+        let listed: Vec<_> = self.listed.iter().map(|i| i.results(confidence)).collect();
+        let not_listed = self.instances - listed.len();
+        let (shards, per_instance) =
+            if store { (listed, Vec::new()) } else { (Vec::new(), listed) };
+        let outcomes = OUTCOMES.iter().zip(self.outcomes);
+        let causes = self.causes.iter();
+        NodeResults {
+            kind: self.kind.to_owned(),
+            utilisation: mean(&self.utilisation).fraction(),
+            throughput: mean(&self.throughput),
+            in_system: mean(&self.in_system),
+            in_queue: mean(&self.in_queue),
+            queue_growth: self.queue.growth(self.arrivals as f64 / self.span),
+            resources: self.resources.iter().map(|pool| pool.results(confidence)).collect(),
+            wait_probability: self.waits.fraction(confidence),
+            waiting_time: self.waiting.distribution(confidence),
+            service_time: self.service.distribution(confidence),
+            response_time: self.response.distribution(confidence),
+            outcomes: outcomes.map(|(name, count)| ((*name).to_owned(), count)).collect(),
+            causes: causes.map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
+            uptime: self.uptime.results(confidence),
+            cache: (self.kind == "cache").then(|| self.cache.results(confidence)),
+            instances: InstanceCounts {
+                mean: self.instances as f64 - self.down.mean().unwrap_or_default(),
+                min: self.instances as u64 - self.most_down,
+                max: self.instances as u64 - self.least_down,
+            },
+            shards,
+            per_instance,
+            instances_not_listed: not_listed as u64,
+        }
+    }
+
+    /// Its windows: integrals and counts of all replications over the time they simulated.
+    pub(super) fn series(&self) -> NodeSeries {
+        let sums = &self.windows;
+        let mean = |integral: fn(&NodeWindow) -> u128| -> Vec<f64> {
+            let each = sums.iter().map(|(w, time)| over(integral(w) as f64, *time));
+            each.map(Option::unwrap_or_default).collect()
+        };
+        let rates = |count: &dyn Fn(&NodeWindow) -> u64| -> Vec<f64> {
+            sums.iter().map(|(w, time)| count(w) as f64 / seconds((*time).max(1))).collect()
+        };
+        let busy = |(w, time): &(NodeWindow, u64)| {
+            let all = self.instances as u128 * u128::from(*time);
+            share(w.busy, self.capacity?, all - w.down)
+        };
+        let down = mean(|w| w.down);
+        let ends = OUTCOMES.iter().enumerate().skip(1);
+        let ends = ends.filter(|(o, _)| sums.iter().any(|(w, _)| w.outcomes[*o] > 0));
+        let causes: BTreeSet<&'static str> =
+            sums.iter().flat_map(|(w, _)| w.causes.keys().copied()).collect();
+        let cause = |name| rates(&|w| w.causes.get(name).copied().unwrap_or_default());
+        let ratio = |(all, some): (u64, u64)| (all > 0).then(|| some as f64 / all as f64);
+        let ratios = |wanted: bool, pick: fn(&NodeWindow) -> (u64, u64)| {
+            sums.iter().filter(|_| wanted).map(|(w, _)| ratio(pick(w))).collect()
+        };
+        NodeSeries {
+            utilisation: sums.iter().map(busy).collect(),
+            in_system: mean(|w| w.in_system),
+            in_queue: mean(|w| w.in_queue),
+            throughput: rates(&|w| successes(&w.outcomes)),
+            arrivals: rates(&|w| w.arrivals),
+            down: if down.iter().any(|&n| n > 0.0) { down } else { Vec::new() },
+            ended: ends.map(|(o, name)| ((*name).to_owned(), rates(&|w| w.outcomes[o]))).collect(),
+            causes: causes.into_iter().map(|name| (name.to_owned(), cause(name))).collect(),
+            largest_share: ratios(self.instances > 1, |w| w.shares),
+            hit_ratio: ratios(self.kind == "cache", |w| w.lookups),
+        }
     }
 }
 
 /// Availability over time.
-pub(super) fn uptime(
-    books: impl Iterator<Item = (UptimeBooks, u64)>,
-    confidence: f64,
-) -> UptimeResults {
-    let (mut up, mut outages) = (Vec::new(), Vec::new());
-    for (books, span) in books {
-        up.push(over(books.short as f64, span).map(|short| 1.0 - short));
-        outages.push(over(books.outages as f64, span).map(|rate| rate * YEAR));
+#[derive(Clone, Debug, Default)]
+pub(super) struct UptimePool {
+    up: Means,
+    outages: Means,
+}
+
+impl UptimePool {
+    pub(super) fn push(&mut self, books: UptimeBooks, span: u64) {
+        self.up.push(over(books.short as f64, span).map(|short| 1.0 - short));
+        self.outages.push(over(books.outages as f64, span).map(|rate| rate * YEAR));
     }
-    UptimeResults {
-        availability_time: Estimate::mean_of(&up, confidence).fraction(),
-        outages_per_year: Estimate::mean_of(&outages, confidence),
+
+    pub(super) fn results(&self, confidence: f64) -> UptimeResults {
+        UptimeResults {
+            availability_time: self.up.estimate(confidence).fraction(),
+            outages_per_year: self.outages.estimate(confidence),
+        }
     }
 }
 
-fn instances_up(parts: &[&NodeMeasured], count: u64) -> InstanceCounts {
-    let down = parts.iter().filter_map(|n| over(n.uptime.down as f64, n.span));
-    let most = parts.iter().map(|n| n.uptime.most_down).max().unwrap_or_default();
-    let least = parts.iter().map(|n| n.uptime.least_down).min().unwrap_or_default();
-    InstanceCounts {
-        mean: count as f64 - stats::mean(&down.collect::<Vec<_>>()).unwrap_or_default(),
-        min: count - most,
-        max: count - least,
+/// All instances of a cache.
+#[derive(Clone, Debug, Default)]
+struct CachePool {
+    hits: Ratios,
+    all: CacheBooks,
+    /// By window of the time before the first fault.
+    lookups: Lookups,
+}
+
+impl CachePool {
+    fn push(&mut self, node: &NodeMeasured, lookups: &[(u64, u64)]) {
+        let books = node.instances.iter().fold(CacheBooks::default(), |sum, i| sum.plus(i.cache));
+        self.hits.push(books.hits, books.lookups);
+        self.all = self.all.plus(books);
+        self.lookups.push(lookups);
+    }
+
+    fn results(&self, confidence: f64) -> CacheResults {
+        let all = self.all;
+        CacheResults {
+            hit_ratio: self.hits.fraction(confidence),
+            lookups: all.lookups,
+            hits: all.hits,
+            misses: all.lookups - all.hits,
+            coalesced: all.coalesced,
+            stale_hits: all.stale_hits,
+            negative_hits: all.negative_hits,
+            evictions: all.evictions,
+            warming: self.lookups.warming(),
+        }
     }
 }
 
-fn cache_results(parts: &[&NodeMeasured], confidence: f64) -> CacheResults {
-    let each: Vec<CacheBooks> = parts
-        .iter()
-        .map(|n| n.instances.iter().fold(CacheBooks::default(), |sum, i| sum.plus(i.cache)))
-        .collect();
-    let ratios: Vec<_> = each.iter().map(|b| (b.hits, b.lookups)).collect();
-    let all = each.into_iter().fold(CacheBooks::default(), CacheBooks::plus);
-    CacheResults {
-        hit_ratio: Estimate::ratio_of(&ratios, confidence).fraction(),
-        lookups: all.lookups,
-        hits: all.hits,
-        misses: all.lookups - all.hits,
-        coalesced: all.coalesced,
-        stale_hits: all.stale_hits,
-        negative_hits: all.negative_hits,
-        evictions: all.evictions,
-        warming: None,
-    }
+/// One instance (shard).
+#[derive(Clone, Debug, Default)]
+struct InstancePool {
+    utilisation: Means,
+    throughput: Means,
+    in_queue: Means,
+    /// Of the arrivals at all of them.
+    share: Ratios,
 }
 
-fn instance_results(parts: &[&NodeMeasured], index: usize, confidence: f64) -> InstanceResults {
-    let mean = |figure: &dyn Fn(&NodeMeasured, &InstanceMeasured) -> Option<f64>| {
-        let each: Vec<_> = parts.iter().map(|n| figure(n, &n.instances[index])).collect();
-        Estimate::mean_of(&each, confidence)
-    };
-    let shares: Vec<_> =
-        parts.iter().map(|n| (n.instances[index].arrivals, instance_arrivals(n))).collect();
-    InstanceResults {
-        utilisation: mean(&|n, i| share(i.busy, n.capacity?, u128::from(n.span) - i.down))
-            .fraction(),
-        throughput: mean(&|n, i| {
-            let served = if n.instances.len() == 1 { successes(&n.outcomes) } else { i.served };
-            over(served as f64, n.span).map(|v| v * 1e9)
-        }),
-        in_queue: mean(&|n, i| over(i.in_queue as f64, n.span)),
-        keys_share: Estimate::ratio_of(&shares, confidence).fraction(),
+impl InstancePool {
+    fn push(&mut self, node: &NodeMeasured, instance: &InstanceMeasured, arrivals: u64) {
+        let up = u128::from(node.span) - instance.down;
+        self.utilisation.push(node.capacity.and_then(|all| share(instance.busy, all, up)));
+        let only = node.instances.len() == 1;
+        let served = if only { successes(&node.outcomes) } else { instance.served };
+        self.throughput.push(over(served as f64, node.span).map(|v| v * 1e9));
+        self.in_queue.push(over(instance.in_queue as f64, node.span));
+        self.share.push(instance.arrivals, arrivals);
     }
-}
 
-fn instance_arrivals(node: &NodeMeasured) -> u64 {
-    node.instances.iter().map(|i| i.arrivals).sum()
+    fn results(&self, confidence: f64) -> InstanceResults {
+        InstanceResults {
+            utilisation: self.utilisation.estimate(confidence).fraction(),
+            throughput: self.throughput.estimate(confidence),
+            in_queue: self.in_queue.estimate(confidence),
+            keys_share: self.share.fraction(confidence),
+        }
+    }
 }
 
 fn utilisation(node: &NodeMeasured) -> Option<f64> {
@@ -274,90 +326,4 @@ fn share(busy: u128, capacity: f64, up: u128) -> Option<f64> {
 
 fn over(integral: f64, span: u64) -> Option<f64> {
     (span > 0).then(|| integral / span as f64)
-}
-
-fn outcomes(parts: &[&NodeMeasured]) -> BTreeMap<String, u64> {
-    let total = |o: usize| parts.iter().map(|n| n.outcomes[o]).sum();
-    OUTCOMES.iter().enumerate().map(|(o, name)| ((*name).to_owned(), total(o))).collect()
-}
-
-fn causes(parts: &[&NodeMeasured]) -> BTreeMap<String, u64> {
-    let mut causes = BTreeMap::new();
-    for (cause, count) in parts.iter().flat_map(|n| &n.causes) {
-        *causes.entry((*cause).to_owned()).or_default() += count;
-    }
-    causes
-}
-
-/// Each node's windows: integrals and counts of all replications over the time they simulated.
-pub(super) fn series(replications: &[Measured]) -> BTreeMap<String, NodeSeries> {
-    let spans: Vec<_> = replications.iter().map(window_spans).collect();
-    let windows = spans.iter().map(Vec::len).max().unwrap_or_default();
-    let first = replications.first().map(|m| m.nodes.as_slice()).unwrap_or_default();
-    let mut all = BTreeMap::new();
-    for (index, node) in first.iter().enumerate() {
-        let sums: Vec<(NodeWindow, u64)> =
-            (0..windows).map(|w| window_sum(replications, &spans, index, w)).collect();
-        all.insert(node.name.clone(), node_series(node, &sums));
-    }
-    all
-}
-
-/// One window of one node over all replications that simulated it, and the time they did.
-fn window_sum(
-    replications: &[Measured],
-    spans: &[Vec<(u64, u64)>],
-    node: usize,
-    w: usize,
-) -> (NodeWindow, u64) {
-    let (mut sum, mut time) = (NodeWindow::default(), 0);
-    for (measured, spans) in replications.iter().zip(spans) {
-        let window = measured.nodes[node].windows.get(w);
-        let Some((window, (start, end))) = window.zip(spans.get(w)) else { continue };
-        sum.add(window);
-        time += end - start;
-    }
-    (sum, time)
-}
-
-/// The series of a node from what it did in each window, with the time that was simulated of it.
-fn node_series(node: &NodeMeasured, sums: &[(NodeWindow, u64)]) -> NodeSeries {
-    let mean = |integral: fn(&NodeWindow) -> u128| -> Vec<f64> {
-        let each = sums.iter().map(|(w, time)| over(integral(w) as f64, *time));
-        each.map(Option::unwrap_or_default).collect()
-    };
-    let rates = |count: &dyn Fn(&NodeWindow) -> u64| -> Vec<f64> {
-        sums.iter().map(|(w, time)| count(w) as f64 / seconds((*time).max(1))).collect()
-    };
-    let busy = |(w, time): &(NodeWindow, u64)| {
-        let all = node.instances.len() as u128 * u128::from(*time);
-        share(w.busy, node.capacity?, all - w.down)
-    };
-    let down = mean(|w| w.down);
-    let ends = OUTCOMES.iter().enumerate().skip(1);
-    let ends = ends.filter(|(o, _)| sums.iter().any(|(w, _)| w.outcomes[*o] > 0));
-    let causes: BTreeSet<&'static str> =
-        sums.iter().flat_map(|(w, _)| w.causes.keys().copied()).collect();
-    let cause = |name| rates(&|w| w.causes.get(name).copied().unwrap_or_default());
-    let ratio = |(all, some): (u64, u64)| (all > 0).then(|| some as f64 / all as f64);
-    NodeSeries {
-        utilisation: sums.iter().map(busy).collect(),
-        in_system: mean(|w| w.in_system),
-        in_queue: mean(|w| w.in_queue),
-        throughput: rates(&|w| successes(&w.outcomes)),
-        arrivals: rates(&|w| w.arrivals),
-        down: if down.iter().any(|&n| n > 0.0) { down } else { Vec::new() },
-        ended: ends.map(|(o, name)| ((*name).to_owned(), rates(&|w| w.outcomes[o]))).collect(),
-        causes: causes.into_iter().map(|name| (name.to_owned(), cause(name))).collect(),
-        largest_share: if node.instances.len() > 1 {
-            sums.iter().map(|(w, _)| ratio(w.shares)).collect()
-        } else {
-            Vec::new()
-        },
-        hit_ratio: if node.kind == "cache" {
-            sums.iter().map(|(w, _)| ratio(w.lookups)).collect()
-        } else {
-            Vec::new()
-        },
-    }
 }

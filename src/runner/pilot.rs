@@ -23,7 +23,7 @@ pub fn pilot(
     stop: &AtomicBool,
 ) -> Result<Option<(u64, bool)>, Breach> {
     let info = RunInfo { replications: REPLICATIONS, ..info };
-    let results = simulate(world, info, seed, stop, &|| ())?.results();
+    let results = simulate(world, &info, seed, stop, &mut |_| ())?.results();
     if results.seeds.len() < REPLICATIONS {
         return Ok(None);
     }

@@ -155,6 +155,15 @@ fn half_width(a: f64, b: f64) -> f64 {
     12.706_204_736 * (a - b).abs() / 2.0
 }
 
+/// A run that has taken these in.
+fn merged(info: RunInfo, replications: Vec<Measured>) -> Accumulator {
+    let mut accumulator = Accumulator::new(info);
+    for measured in replications {
+        accumulator.push(measured, &mut |_| ());
+    }
+    accumulator
+}
+
 #[track_caller]
 fn close(estimate: crate::results::Estimate, value: f64, half: f64) {
     let got = estimate.value.expect("a value");
@@ -166,7 +175,7 @@ fn close(estimate: crate::results::Estimate, value: f64, half: f64) {
 
 #[test]
 fn figures_of_requests_follow_their_definitions() {
-    let results = Merged::new(info(), two()).results();
+    let results = merged(info(), two()).results();
     let all = &results.summary.figures;
     assert_eq!(all.requests.issued, 9);
     assert_eq!(all.requests.ok, 6);
@@ -196,7 +205,7 @@ fn figures_of_requests_follow_their_definitions() {
 
 #[test]
 fn a_quantile_is_that_of_the_merged_samples() {
-    let results = Merged::new(info(), two()).results();
+    let results = merged(info(), two()).results();
     // Of 1 2 3 4 5 5 the median is the third, 3 (within a bucket of 0.8 %); averaging the
     // replications' medians 2 and 5 would give 3.5.
     let p50 = results.summary.figures.latency.p50.value.unwrap();
@@ -205,7 +214,7 @@ fn a_quantile_is_that_of_the_merged_samples() {
 
 #[test]
 fn one_replication_has_no_intervals() {
-    let results = Merged::new(RunInfo { replications: 1, ..info() }, two()[..1].to_vec()).results();
+    let results = merged(RunInfo { replications: 1, ..info() }, two()[..1].to_vec()).results();
     let mean = results.summary.figures.latency.mean;
     assert_eq!((mean.value, mean.lower, mean.upper, mean.n), (Some(2.5), None, None, 1));
     assert_eq!(results.status, "complete");
@@ -213,7 +222,7 @@ fn one_replication_has_no_intervals() {
 
 #[test]
 fn figures_of_nodes_are_integrals_over_the_span() {
-    let results = Merged::new(info(), two()).results();
+    let results = merged(info(), two()).results();
     let node = &results.nodes["server"];
     // Busy 20 s and 12 s of 2 cores x 2 instances x 10 s.
     assert!((node.utilisation.value.unwrap() - 0.4).abs() < 1e-12);
@@ -235,14 +244,14 @@ fn unbounded_capacity_has_no_utilisation() {
     for measured in &mut replications {
         measured.nodes[0].capacity = None;
     }
-    let results = Merged::new(info(), replications).results();
+    let results = merged(info(), replications).results();
     assert_eq!(results.nodes["server"].utilisation.value, None);
     assert_eq!(results.series.nodes["server"].utilisation, [None, None, None]);
 }
 
 #[test]
 fn series_average_over_replications_and_lengths() {
-    let results = Merged::new(info(), two()).results();
+    let results = merged(info(), two()).results();
     let series = &results.series;
     assert_eq!(series.start, [0.0, 2.0, 7.0]);
     assert_eq!(series.length, [2.0, 5.0, 5.0]);
@@ -260,31 +269,36 @@ fn series_average_over_replications_and_lengths() {
 
 #[test]
 fn selections_and_single_replications() {
-    let merged = Merged::new(info(), two());
     let buy = Selection { operation: Some("buy".to_owned()), ..Selection::default() };
-    let parts = merged.requests(&buy);
-    assert_eq!(parts.iter().map(|p| p.issued).collect::<Vec<_>>(), [1, 1]);
-    assert_eq!(merged.results_of(1).summary.figures.requests.issued, 3);
     let nobody = Selection { client: Some("nobody".to_owned()), ..Selection::default() };
-    assert!(merged.requests(&nobody).iter().all(|p| p.issued == 0));
-    assert_eq!(merged.samples()[1].replication, 1);
+    let mut seen = Vec::new();
+    let mut look = |one: &Replication<'_>| {
+        let issued = one.results().summary.figures.requests.issued;
+        seen.push((one.index, one.requests(&buy).issued, one.requests(&nobody).issued, issued));
+    };
+    let mut run = Accumulator::new(info());
+    for measured in two() {
+        run.push(measured, &mut look);
+    }
+    assert_eq!(seen, [(0, 1, 0, 6), (1, 1, 0, 3)]);
+    assert_eq!(run.samples()[1].replication, 1);
 }
 
 #[test]
 fn unfinished_and_truncated_runs_say_so() {
-    let results = Merged::new(info(), two()[..1].to_vec()).results();
+    let results = merged(info(), two()[..1].to_vec()).results();
     assert_eq!(results.status, "interrupted");
     assert_eq!(results.status_reason.as_deref(), Some("1 of 2 replications finished"));
     assert_eq!(results.seeds, [11]);
     let mut replications = two();
     replications[1].truncated = Some("10 events".to_owned());
     replications[1].ended_at = 7 * SECOND;
-    let results = Merged::new(info(), replications).results();
+    let results = merged(info(), replications).results();
     assert_eq!(results.status, "truncated");
     assert_eq!(results.status_reason.as_deref(), Some("replication 1: 10 events"));
     // Replies 4 in 10 s and 2 in 5 s.
     assert_eq!(results.summary.figures.throughput.value, Some(0.4));
-    let nothing = Merged::new(info(), Vec::new()).results();
+    let nothing = merged(info(), Vec::new()).results();
     assert_eq!(nothing.summary.figures.availability.value, None);
 }
 
@@ -329,7 +343,7 @@ impl Replicate for Fake {
 fn run(world: &Fake, replications: usize) -> Result<crate::results::Results, Breach> {
     let stop = AtomicBool::new(false);
     let info = RunInfo { replications, ..info() };
-    simulate(world, info, 42, &stop, &|| {}).map(|merged| merged.results())
+    simulate(world, &info, 42, &stop, &mut |_| {}).map(|run| run.results())
 }
 
 #[test]

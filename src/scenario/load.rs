@@ -47,6 +47,8 @@ pub struct Overrides {
     pub variant: Option<String>,
     /// `path=value`, applied in order after the variant.
     pub sets: Vec<String>,
+    /// The folder where the files of data it names are, instead of beside it.
+    pub data: Option<String>,
 }
 
 /// A sound scenario.
@@ -470,6 +472,7 @@ mod tests {
         let overrides = Overrides {
             variant: variant.map(str::to_owned),
             sets: sets.iter().map(|s| (*s).to_owned()).collect(),
+            ..Overrides::default()
         };
         load("dir/a.yaml", &Map(files.iter().copied().collect()), &overrides)
     }

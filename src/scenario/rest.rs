@@ -13,7 +13,10 @@ use super::{
     spec::ScenarioSpec,
     tree::{Entry, Kind, Node},
 };
-use crate::problem::{Problem, Severity};
+use crate::{
+    problem::{Problem, Severity},
+    units::Name,
+};
 
 /// What stands in for keys without which nothing can be read.
 const STAND_INS: [(&str, &str); 3] = [("windtunnel", "1"), ("name", "x"), ("duration", "1000d")];
@@ -102,6 +105,12 @@ impl Rest {
         let asked =
             |item: &String| ["slos", "faults", "alerts"].iter().any(|a| item.starts_with(a));
         let design = self.items.iter().all(asked);
+        // Whatever is not found may be what could not be named so.
+        let misnamed = |item: &String| {
+            let name = item.split_once('.').map(|(_, name)| name);
+            name.is_some_and(|name| !name.starts_with('[') && name.parse::<Name>().is_err())
+        };
+        let misnamed = self.items.iter().any(misnamed);
         let kept = problems.into_iter().filter(|p| {
             let mut item: Vec<&str> = p.path.split('.').take(2).collect();
             let list;
@@ -119,7 +128,7 @@ impl Rest {
             let named = p.message.split('`').skip(1).step_by(2);
             let timed = p.code == "E-SLO"
                 && ["duration", "warm_up"].iter().any(|key| self.items.contains(*key));
-            let sound = NAMES.contains(&p.code)
+            let sound = (NAMES.contains(&p.code) && !(misnamed && p.code == "E-REF"))
                 || (!touched && !timed && (design || VALUES.contains(&p.code)));
             p.severity == Severity::Error
                 && sound

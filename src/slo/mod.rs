@@ -1,7 +1,8 @@
 //! Service level objectives: expressions such as `p99(latency client=gold) <= 400ms`, checked
 //! against the scenario's names and judged on results.
 //!
-//! `parse` knows the grammar, `check` what the names mean, `evaluate` what the results say. In an
+//! `parse` knows the grammar, `check` what the names mean, `gather` what a replication says of it, `evaluate` what
+//! all of them say. In an
 //! SLO `latency` counts every decided request, and one that did not succeed is slower than any
 //! limit; `latency outcome=ok` asks about survivors.
 //!
@@ -10,12 +11,13 @@
 
 mod check;
 mod evaluate;
+mod gather;
 mod parse;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use check::check;
-pub use evaluate::{evaluate, expected};
+pub use evaluate::Judge;
 
 use crate::results::Selection;
 use parse::Op;

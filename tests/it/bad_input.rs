@@ -18,15 +18,12 @@
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 
 use windtunnel::{
-    problem::Problems,
-    runner::Prepared,
     scenario::{
         load::{Files, Overrides, load},
         problems::Found,
         render::{self, Source},
-        trace::DataFiles,
     },
-    slo,
+    study::{self, Examined},
 };
 
 use crate::cli::{files, windtunnel};
@@ -57,27 +54,13 @@ pub(crate) fn examine(bytes: &[u8]) -> (Vec<Source>, Vec<Found>) {
     let mut files = BTreeMap::from([("a.yaml".to_owned(), bytes.to_vec())]);
     files.insert("t.csv".to_owned(), TABLE.to_vec());
     let files = Folder(files);
-    let loaded = match load("a.yaml", &files, &Overrides::default()) {
-        Ok(loaded) => loaded,
-        Err(rejected) => return (rejected.sources, rejected.found),
-    };
-    let mut problems = Problems::default();
-    for warning in &loaded.warnings {
-        problems.add(warning.clone());
-    }
-    let prepared = Prepared::new(&loaded.spec, &DataFiles::new("a.yaml", &files), &mut problems);
-    let names = slo::Names {
-        clients: BTreeMap::from([("load".to_owned(), vec!["default".to_owned()])]),
-        nodes: loaded.spec.nodes.keys().map(|name| name.0.clone()).collect(),
-        span: 90_000_000_000,
-        window: 1_000_000_000,
-        ..slo::Names::default()
-    };
-    slo::check("slos", &loaded.spec.slos, &names, &mut problems);
-    slo::check("expect", &loaded.spec.expect, &names, &mut problems);
-    assert!(prepared.is_some() || problems.any_error(), "what cannot be run has a reason");
-    let found = loaded.found(&problems.into_vec());
-    (loaded.sources, found)
+    let Examined { study, sources, found } =
+        study::examine("a.yaml", &files, &Overrides::default(), &[]);
+    assert!(
+        study.is_some() || found.iter().any(Found::is_error),
+        "what cannot be run has a reason"
+    );
+    (sources, found)
 }
 
 /// One line per problem: `line:col code message; help`.
@@ -685,7 +668,7 @@ proptest::proptest! {
     fn no_set_panics(path in "[a-z.\\[\\]0-9\"=]{0,30}", value in "[a-z{}\\[\\]:, 0-9()=]{0,20}") {
         let files = Folder(BTreeMap::from([("a.yaml".to_owned(), RICH.as_bytes().to_vec())]));
         let sets = vec![format!("{path}={value}"), format!("nodes.blue.service.{path}={value}")];
-        let overrides = Overrides { variant: None, sets };
+        let overrides = Overrides { sets, ..Overrides::default() };
         if let Err(rejected) = load("a.yaml", &files, &overrides) {
             rejected.render(true);
         }

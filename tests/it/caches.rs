@@ -25,7 +25,7 @@ impl Files for Beside {
 
 fn results(text: String) -> Value {
     let merged = run::run("scenario.yaml", &Beside(text), &Overrides::default(), 1);
-    serde_json::to_value(merged.results()).expect("results are JSON")
+    serde_json::to_value(merged).expect("results are JSON")
 }
 
 /// A request every millisecond, `n` in all.

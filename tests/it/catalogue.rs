@@ -139,7 +139,7 @@ fn each_fault_does_what_the_page_says_or_is_refused() {
     let base = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap().to_owned();
     let results = |text: String| {
         let merged = run("scenario.yaml", &Two(base.clone(), text), &Overrides::default(), 1);
-        serde_json::to_value(merged.results()).unwrap()
+        serde_json::to_value(merged).unwrap()
     };
     let before = results("extends: base.yaml\n".to_owned());
     let some = SOME * figure(&before, "requests.issued");

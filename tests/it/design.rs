@@ -1,14 +1,14 @@
 //! Small designs written on the spot, and the figures they give.
 
 use serde_json::Value;
-use windtunnel::scenario::load::Overrides;
+use windtunnel::{scenario::load::Overrides, study::Alone};
 
-use crate::theory::oracles::run::{self, Alone};
+use crate::theory::oracles::run;
 
 /// What some replications of a scenario give, `results.json`.
 pub(crate) fn results_of(text: &str, replications: usize) -> Value {
     let merged = run::run("scenario.yaml", &Alone(text), &Overrides::default(), replications);
-    serde_json::to_value(merged.results()).expect("results are JSON")
+    serde_json::to_value(merged).expect("results are JSON")
 }
 
 /// A design of one client and a few nodes, under faults or not.

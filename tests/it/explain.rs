@@ -4,22 +4,23 @@
 use windtunnel::{
     results::{Results, TimelineEvent},
     scenario::load::Overrides,
+    study::Alone,
 };
 
 use crate::{
     cli::{files, result_folder, windtunnel, workspace},
     scenarios::Disk,
-    theory::oracles::run::{Alone, run},
+    theory::oracles::run::run,
 };
 
 fn incident(name: &str, variant: &str) -> Results {
     let variant = (!variant.is_empty()).then(|| variant.to_owned());
-    let overrides = Overrides { variant, sets: Vec::new() };
-    run(&format!("scenarios/incidents/{name}.yaml"), &Disk, &overrides, 1).results()
+    let overrides = Overrides { variant, ..Overrides::default() };
+    run(&format!("scenarios/incidents/{name}.yaml"), &Disk, &overrides, 1)
 }
 
 fn of(text: &str, replications: usize) -> Results {
-    run("scenario.yaml", &Alone(text), &Overrides::default(), replications).results()
+    run("scenario.yaml", &Alone(text), &Overrides::default(), replications)
 }
 
 fn told(results: &Results) -> String {
@@ -328,8 +329,8 @@ fn noise_tells_no_story() {
 fn a_fault_that_does_nothing_tells_nothing_of_the_reference_tier() {
     let faults = "faults=[{id: nothing, at: 4s, for: 2s, slow: {node: db, factor: 1}}]";
     let sets = ["duration=10s", "warm_up=1s", faults].map(str::to_owned).to_vec();
-    let overrides = Overrides { sets, variant: None };
-    let results = run("scenarios/w2-lb-tier.yaml", &Disk, &overrides, 1).results();
+    let overrides = Overrides { sets, ..Overrides::default() };
+    let results = run("scenarios/w2-lb-tier.yaml", &Disk, &overrides, 1);
     assert_eq!(results.timeline.events.len(), 2, "{}", told(&results));
     let blame = results.blame.unwrap();
     // Work of 10 ms, a fifth of the requests read for 10 ms more.

@@ -5,17 +5,13 @@ use std::sync::atomic::AtomicBool;
 
 use serde_json::Value;
 use windtunnel::{
-    problem::Problems,
-    runner::{Prepared, Replicate},
-    scenario::{
-        load::{Overrides, load},
-        trace::DataFiles,
-    },
+    scenario::load::Overrides,
+    study::{Alone, Replication},
 };
 
 use crate::{
     design::{number, results},
-    theory::oracles::run::Alone,
+    theory::oracles::run::open,
 };
 
 /// The answer with this id.
@@ -35,23 +31,19 @@ fn agrees(id: &str, metric: &str, found: f64) {
 }
 
 /// Arrivals at each instance of node `bins`, by replication.
-fn arrivals(text: &str, replications: u64) -> Vec<Vec<u64>> {
-    let files = Alone(text);
-    let loaded = load("scenario.yaml", &files, &Overrides::default())
-        .unwrap_or_else(|rejected| panic!("{}", rejected.render(false)));
-    let data = DataFiles::new("scenario.yaml", &files);
-    let mut problems = Problems::default();
-    let prepared = Prepared::new(&loaded.spec, &data, &mut problems).expect("it is sound");
-    let one = |seed| {
-        let measured = prepared.replicate(seed, &AtomicBool::new(false));
-        let bins = measured.nodes.iter().find(|n| n.name == "bins").expect("there are bins");
-        bins.instances.iter().map(|i| i.arrivals).collect()
+fn arrivals(text: &str, replications: usize) -> Vec<Vec<u64>> {
+    let mut each = Vec::new();
+    let mut look = |one: &Replication<'_>| {
+        let bins = one.measured.nodes.iter().find(|n| n.name == "bins").expect("there are bins");
+        each.push(bins.instances.iter().map(|i| i.arrivals).collect());
     };
-    (0..replications).map(one).collect()
+    let study = open("scenario.yaml", &Alone(text), &Overrides::default());
+    study.run_watched(replications, &AtomicBool::new(false), &mut look).expect("it is sound");
+    each
 }
 
 /// `balls` requests that never end, thrown by a balancer into `bins` instances.
-fn thrown(balls: u64, bins: u64, policy: &str, replications: u64) -> Vec<Vec<u64>> {
+fn thrown(balls: u64, bins: u64, policy: &str, replications: usize) -> Vec<Vec<u64>> {
     let text = format!(
         "windtunnel: 1\nname: balls\nduration: 1s\n\
          clients: {{load: {{arrivals: constant({}/s), to: lb}}}}\n\

@@ -81,7 +81,7 @@ fn each_happens_and_each_variant_prevents_it() {
             for (expression, verdict) in verdicts("slos", name, &["--variant", &variant.0]) {
                 assert_eq!(verdict, "met", "{name}, variant {}: {expression}", variant.0);
             }
-            let overrides = Overrides { variant: Some(variant.0.clone()), sets: Vec::new() };
+            let overrides = Overrides { variant: Some(variant.0.clone()), ..Overrides::default() };
             let varied = load(&path(name), &Disk, &overrides).unwrap().spec;
             assert!(varied.expect.is_empty(), "{name}: {} is another design", variant.0);
             let wanted = varied.slos;

@@ -1,12 +1,11 @@
 //! Figures of results that are rare or easily mixed up with others, each against arithmetic.
 
 use serde_json::Value;
-use windtunnel::{results::Evidence as _, scenario::load::Overrides};
 
 use crate::{
     design::{design, number, results, results_of},
     faults::close,
-    theory::oracles::run::{self, Alone, simulate},
+    theory::oracles::run::simulate,
 };
 
 /// 80 requests a second at a server of 100; for half a minute twice as many.
@@ -180,10 +179,9 @@ fn figures_by_replication_are_those_of_each_alone() {
         "a: {service: {cores: 1, work: exp(mean=15ms), queue: 20}}",
         "",
     );
-    let merged = run::run("scenario.yaml", &Alone(&text), &Overrides::default(), 2);
-    let all = serde_json::to_value(merged.results()).unwrap();
-    for r in 0..2 {
-        let alone = serde_json::to_value(merged.results_of(r)).unwrap();
+    let run = simulate(&text, 2);
+    let all = run.merged;
+    for (r, alone) in run.each.iter().enumerate() {
         let figures = all["replications"][r]["figures"].as_object().unwrap();
         assert!(figures.len() > 25, "{figures:?}");
         for (path, value) in figures {

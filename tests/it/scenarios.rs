@@ -8,16 +8,11 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use windtunnel::{
-    problem::Problems,
     results::{Estimate, RequestCounts, RequestFigures, Results},
-    runner::Prepared,
-    scenario::{
-        load::{Files, Overrides, load},
-        trace::DataFiles,
-    },
+    scenario::load::{Files, Overrides},
 };
 
-use crate::theory::oracles::run::{run, simulate};
+use crate::theory::oracles::run::{open, run, simulate};
 
 /// Every shipped scenario with the duration and warm-up of its small run.
 const SCENARIOS: &[(&str, &str, &str)] = &[
@@ -76,7 +71,7 @@ fn path(name: &str) -> String {
 
 fn small_run(name: &str, duration: &str, warm_up: &str) -> Results {
     let sets = vec![format!("duration={duration}"), format!("warm_up={warm_up}")];
-    run(&path(name), &Disk, &Overrides { sets, variant: None }, 2).results()
+    run(&path(name), &Disk, &Overrides { sets, ..Overrides::default() }, 2)
 }
 
 #[test]
@@ -109,17 +104,10 @@ pub(crate) fn assert_commented(name: &str, text: &str) {
 #[test]
 fn each_variant_is_sound() {
     for (name, ..) in SCENARIOS {
-        let base = load(&path(name), &Disk, &Overrides::default())
-            .unwrap_or_else(|rejected| panic!("{}", rejected.render(false)));
-        for variant in base.spec.variants.keys() {
-            let overrides = Overrides { variant: Some(variant.0.clone()), sets: Vec::new() };
-            let loaded = load(&path(name), &Disk, &overrides)
-                .unwrap_or_else(|rejected| panic!("{}", rejected.render(false)));
-            let mut problems = Problems::default();
-            let data = DataFiles::new(&path(name), &Disk);
-            let prepared = Prepared::new(&loaded.spec, &data, &mut problems);
-            let problems = problems.into_vec();
-            assert!(prepared.is_some(), "{}", loaded.render(&problems, false));
+        let base = open(&path(name), &Disk, &Overrides::default());
+        for (variant, _) in base.variants {
+            let overrides = Overrides { variant: Some(variant), ..Overrides::default() };
+            open(&path(name), &Disk, &overrides);
         }
     }
 }
@@ -133,12 +121,7 @@ fn those_beside_real_servers_are_sound() {
     assert!(scenarios.len() >= 9, "{scenarios:?}");
     for name in scenarios {
         let path = format!("validation/real/{name}");
-        let loaded = load(&path, &Disk, &Overrides::default())
-            .unwrap_or_else(|rejected| panic!("{}", rejected.render(false)));
-        let mut problems = Problems::default();
-        let prepared = Prepared::new(&loaded.spec, &DataFiles::new(&path, &Disk), &mut problems);
-        let problems = problems.into_vec();
-        assert!(prepared.is_some(), "{}", loaded.render(&problems, false));
+        open(&path, &Disk, &Overrides::default());
     }
 }
 

@@ -1,8 +1,8 @@
 //! Random scenarios under all invariants, and what they once broke.
 
 use windtunnel::{
-    runner::swarm::{Swarmed, run},
     scenario::swarm::scenario,
+    study::swarm::{Swarmed, run},
 };
 
 use crate::design::{number, results};

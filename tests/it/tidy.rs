@@ -20,8 +20,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("model", &["engine", "stats"]),
     ("scenario", &["model", "engine"]),
     ("runner", &["scenario", "model", "engine", "explain", "results", "stats"]),
+    ("study", &["slo", "runner", "scenario", "model", "results"]),
     ("report", &["explain", "results", "stats"]),
-    ("cli", &["report", "runner", "slo", "scenario", "results"]),
+    ("cli", &["report", "study", "scenario", "results"]),
 ];
 
 /// What every room may use, these among themselves included.

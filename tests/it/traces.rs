@@ -4,12 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use windtunnel::{
-    problem::Problems,
-    runner::Prepared,
-    scenario::{
-        load::{Files, Overrides, load},
-        trace::DataFiles,
-    },
+    scenario::load::{Files, Overrides, load},
+    study,
 };
 
 use crate::{design::number, theory::oracles::run};
@@ -31,18 +27,15 @@ fn folder(scenario: &str, files: &[(&'static str, &str)]) -> Folder {
 
 fn results(scenario: &str, files: &[(&'static str, &str)]) -> Value {
     let merged = run::run("scenario.yaml", &folder(scenario, files), &Overrides::default(), 1);
-    serde_json::to_value(merged.results()).expect("results are JSON")
+    serde_json::to_value(merged).expect("results are JSON")
 }
 
 /// What is said of a scenario's traces: `code path: message; help`.
 fn told(scenario: &str, files: &[(&'static str, &str)]) -> Vec<String> {
     let files = folder(scenario, files);
-    let loaded = load("scenario.yaml", &files, &Overrides::default())
-        .unwrap_or_else(|rejected| panic!("{}", rejected.render(false)));
-    let mut problems = Problems::default();
-    Prepared::new(&loaded.spec, &DataFiles::new("scenario.yaml", &files), &mut problems);
-    let problems = problems.into_vec();
-    let of_trace = problems.iter().filter(|p| p.code.ends_with("-TRACE"));
+    let examined = study::examine("scenario.yaml", &files, &Overrides::default(), &[]);
+    let problems = examined.found.iter().map(|found| &found.problem);
+    let of_trace = problems.filter(|p| p.code.ends_with("-TRACE"));
     of_trace
         .map(|p| {
             let help = p.help.as_deref().unwrap_or_default();
@@ -138,7 +131,7 @@ fn rows_that_share_a_stamp_are_spread_over_it() {
     assert!(told(&trace(" spread=1s"), &files).is_empty());
     // What is not known differs between replications.
     let merged = run::run("scenario.yaml", &folder(&trace(""), &files), &Overrides::default(), 2);
-    let both = serde_json::to_value(merged.results()).expect("results are JSON");
+    let both = serde_json::to_value(merged).expect("results are JSON");
     let interval = &both["summary"]["latency"]["mean"];
     assert!(interval["lower"].as_f64() < interval["upper"].as_f64(), "{interval}");
 }

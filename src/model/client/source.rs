@@ -32,7 +32,7 @@ pub enum Source {
     /// Instants from a file, ns.
     Trace {
         /// Instants, non-decreasing.
-        times: Arc<Vec<u64>>,
+        times: Arc<[u64]>,
         /// Length of one pass when it repeats, ns.
         period: Option<u64>,
     },
@@ -59,7 +59,7 @@ pub enum ValueSource {
     /// True with a probability.
     Coin(f64, Stream),
     /// A column of the trace.
-    Column(Arc<Vec<f64>>),
+    Column(Arc<[f64]>),
     /// A key of a named space.
     Key(KeySource),
 }
@@ -72,7 +72,7 @@ pub enum KeySource {
     /// 1, 2, ..., n, 1, ...
     Sequential(u64),
     /// Those of a file in turn.
-    Listed(Arc<Vec<u64>>),
+    Listed(Arc<[u64]>),
 }
 
 impl Gaps {

@@ -10,6 +10,7 @@ use super::{
     hosts::Harm,
     timeline::{Timeline, merged},
 };
+use crate::engine::random::Stream;
 use crate::model::{
     client::LoadSpec,
     fault::occurrence::{Aftermath, Change, Occurrence},
@@ -142,7 +143,7 @@ impl Simulation {
                 title: names.fault(fault).title.clone(),
                 effect: names.fault(fault).effect().name(),
                 target: names.fault(fault).effect().what(),
-                nodes: self.timeline.nodes(fault, names),
+                nodes: names.nodes_hit(fault),
                 until: sides.afters.last().map_or(ended_at, |s| s.1),
                 steady: sides.afters.last().map_or(ended_at, |s| s.1.min(names.next_load(s.0))),
                 remains: self.timeline.remains(fault, names),
@@ -179,6 +180,23 @@ impl Simulation {
 }
 
 impl Names {
+    /// The nodes whose instances a fault may hit, by name: the same in each replication.
+    fn nodes_hit(&self, fault: usize) -> Vec<String> {
+        let effect = self.fault(fault).effect();
+        let deployed = match effect {
+            Effect::Deploy(deploy) => self.node(&deploy.node.0),
+            _ => None,
+        };
+        // Which of the instances does not matter.
+        let which = Stream::new(0, "", "");
+        let hosts = effect.target().map_or_else(Vec::new, |target| self.hosts_hit(target, which));
+        let mut nodes: BTreeSet<_> = hosts.into_iter().map(|host| host.0).chain(deployed).collect();
+        if !matches!(effect, Effect::Errors(_)) {
+            nodes.extend(nodes.clone().into_iter().flat_map(|node| self.guests(node)));
+        }
+        nodes.into_iter().map(|node| self.name(usize::from(node)).to_owned()).collect()
+    }
+
     /// When the load next changes after an instant, beyond what recurs.
     fn next_load(&self, after: u64) -> u64 {
         let loads = self.design.clients.values().filter_map(|client| client.load.as_ref());
@@ -219,13 +237,6 @@ impl Sides {
 }
 
 impl Timeline {
-    /// The nodes whose instances a fault hits, by name.
-    fn nodes(&self, fault: usize, names: &Names) -> Vec<String> {
-        let hosts = self.faults().filter(|o| o.fault == fault).flat_map(|o| &o.hosts);
-        let nodes: BTreeSet<usize> = hosts.map(|host| usize::from(host.0)).collect();
-        nodes.into_iter().map(|node| names.name(node).to_owned()).collect()
-    }
-
     fn sides(&self, fault: usize, (measured_from, ended_at): (u64, u64)) -> Sides {
         let mut spans = self.spans(fault);
         spans.retain(|s| s.0 < ended_at);

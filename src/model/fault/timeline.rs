@@ -330,7 +330,7 @@ impl Names {
     }
 
     /// The instances a target names; `which` draws them where only a number is given.
-    fn hosts_hit(&self, target: &TargetSpec, which: Stream) -> Vec<Host> {
+    pub(super) fn hosts_hit(&self, target: &TargetSpec, which: Stream) -> Vec<Host> {
         let zones = target.zone.as_ref().or(target.region.as_ref());
         if let Some(zones) = zones.and_then(|name| self.zones_of(&name.0)) {
             return (0..self.nodes().len() as NodeId)

@@ -246,21 +246,6 @@ impl Room {
         while self.next(world) != Next::Empty {}
     }
 
-    /// The rank and slot of the frame `next` would serve, for preemptive orders.
-    pub fn peek_rank(&mut self, world: &mut World) -> Option<u64> {
-        let Order::Other(order) = &mut self.order else { return None };
-        let Other::Ranked(heap, _) = &mut **order else { return None };
-        while let Some(Reverse((rank, _, slot))) = heap.peek().copied() {
-            if world.frames[slot].flags & ABANDONED == 0 {
-                return Some(rank);
-            }
-            heap.pop();
-            self.marked -= 1;
-            world.leave_room(slot);
-        }
-        None
-    }
-
     /// Who waits and would be served last, in orders that know.
     pub fn last(&self, world: &World) -> Option<Slot> {
         let Order::Other(order) = &self.order else { return None };

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::{
     problem::Problems,
-    results::{NodeResults, RequestsInWindow, TimeSeries},
+    results::{NodeResults, NodeSeries, Requests, RequestsInWindow, Selection, TimeSeries},
     slo::{Names, check},
+    stats::Histogram,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -53,14 +54,34 @@ fn part(latencies: &[u64], failures: u64, marks: &[u64]) -> Requests {
     part
 }
 
-impl Evidence for Fake {
-    fn replications(&self) -> usize {
-        self.parts.len()
+/// One of them.
+struct One<'f> {
+    requests: &'f Requests,
+    results: Results,
+}
+
+impl Evidence for One<'_> {
+    fn requests(&self, selection: &Selection) -> Requests {
+        let nobody = selection.client.as_deref() == Some("idle");
+        if nobody { Requests::default() } else { self.requests.clone() }
     }
 
-    fn requests(&self, selection: &Selection) -> Vec<Requests> {
-        let nobody = selection.client.as_deref() == Some("idle");
-        self.parts.iter().map(|p| if nobody { Requests::default() } else { p.clone() }).collect()
+    fn results(&self) -> &Results {
+        &self.results
+    }
+
+    fn warm_up(&self) -> u64 {
+        2 * SECOND
+    }
+}
+
+impl Fake {
+    fn judge(&self, slos: &[Slo], results: &Results) -> Vec<SloResult> {
+        let mut judge = Judge::new(slos);
+        for (replication, requests) in self.parts.iter().enumerate() {
+            judge.push(&One { requests, results: self.results_of(replication) });
+        }
+        judge.verdicts(results)
     }
 
     fn results_of(&self, replication: usize) -> Results {
@@ -102,7 +123,7 @@ fn judge(text: &str, fake: &Fake) -> SloResult {
     let slos = check("slos", &[text.to_owned()], &names, &mut problems);
     let problems = problems.into_vec();
     assert!(problems.is_empty(), "{text}: {problems:?}");
-    evaluate(&slos, &fake.results_of(0), fake).remove(0)
+    fake.judge(&slos, &fake.results_of(0)).remove(0)
 }
 
 /// 18 successes (1 .. 9 s twice) and 2 failures in two replications.
@@ -220,7 +241,6 @@ fn an_incomplete_run_meets_nothing() {
     let texts = ["availability >= 50%", "availability >= 95%"].map(str::to_owned);
     let slos = check("slos", &texts, &Names::default(), &mut problems);
     let results = Results { status: "interrupted".to_owned(), ..fake.results_of(0) };
-    let verdicts: Vec<_> =
-        evaluate(&slos, &results, &fake).into_iter().map(|r| r.verdict).collect();
+    let verdicts: Vec<_> = fake.judge(&slos, &results).into_iter().map(|r| r.verdict).collect();
     assert_eq!(verdicts, ["undecided", "missed"]);
 }

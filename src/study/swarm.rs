@@ -4,15 +4,11 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::{Prepared, Replicate, guarded};
+use super::{Alone, Study};
 use crate::{
     model::probe::Measured,
-    problem::Problems,
-    scenario::{
-        load::{Files, Overrides, load},
-        swarm::scenario,
-        trace::DataFiles,
-    },
+    runner::{Prepared, Replicate, guarded},
+    scenario::{load::Overrides, swarm::scenario},
 };
 
 /// Events of one scenario, at most; one that reaches it is cut, and checked so far.
@@ -27,14 +23,6 @@ pub enum Swarmed {
     Refused(String),
     /// An invariant broke.
     Broken(String),
-}
-
-struct Text(String);
-
-impl Files for Text {
-    fn read(&self, _path: &str) -> Result<Vec<u8>, String> {
-        Ok(self.0.clone().into_bytes())
-    }
 }
 
 /// Runs in uneven steps, as somebody does who looks in between.
@@ -79,20 +67,12 @@ pub fn run(seed: u64) -> Swarmed {
 
 /// Fingerprint and events of a run of one replication.
 fn once(text: &str, in_steps: bool) -> Result<(u64, u64), Swarmed> {
-    let files = Text(text.to_owned());
-    let refused = |said: String| Swarmed::Refused(said);
-    let loaded = load("swarm.yaml", &files, &Overrides::default())
-        .map_err(|rejected| refused(rejected.render(false)))?;
-    let mut problems = Problems::default();
-    let data = DataFiles::new("swarm.yaml", &files);
-    let prepared = Prepared::new(&loaded.spec, &data, &mut problems);
-    let Some(mut prepared) = prepared else {
-        return Err(refused(loaded.render(&problems.into_vec(), false)));
-    };
-    prepared.limit_events(MAX_EVENTS);
-    let seed = loaded.spec.seed.map_or(1, |seed| seed.0);
-    let world: &dyn Replicate = if in_steps { &Stepwise(&prepared) } else { &prepared };
-    match guarded(world, (0, seed), &prepared.info, &AtomicBool::new(false)) {
+    let mut study = Study::open("swarm.yaml", &Alone(text), &Overrides::default())
+        .map_err(|rejected| Swarmed::Refused(rejected.render(false)))?;
+    study.limit_events(MAX_EVENTS);
+    let prepared = &study.prepared;
+    let world: &dyn Replicate = if in_steps { &Stepwise(prepared) } else { prepared };
+    match guarded(world, (0, study.seed), study.info(), &AtomicBool::new(false)) {
         Ok(measured) => {
             let measured = measured.expect("nothing stops it");
             Ok((measured.fingerprint, measured.events))

@@ -18,20 +18,23 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::results::{DataFile, SEMANTICS_VERSION};
+use crate::{
+    results::{DataFile, SEMANTICS_VERSION},
+    study::{hex, sha256},
+};
 
 /// The list of what was written; its presence makes a folder ours.
-pub const MANIFEST: &str = "manifest.json";
+pub(super) const MANIFEST: &str = "manifest.json";
 /// What was run: it runs again from here.
-pub const SCENARIO: &str = "scenario.yaml";
+pub(super) const SCENARIO: &str = "scenario.yaml";
 /// Wall-clock figures: outside the manifest and the same-bytes promise.
-pub const TIMING: &str = "timing.json";
+pub(super) const TIMING: &str = "timing.json";
 
 /// The link to the folder written last.
 const LATEST: &str = "latest";
 
 /// The operations on the file system that can fail half-way; tests make them.
-pub trait Disk {
+pub(super) trait Disk {
     /// Makes a directory and its parents.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Writes a new file and syncs it.
@@ -44,7 +47,7 @@ pub trait Disk {
 
 /// The real file system.
 #[derive(Clone, Copy, Debug)]
-pub struct RealDisk;
+pub(super) struct RealDisk;
 
 impl Disk for RealDisk {
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
@@ -68,7 +71,7 @@ impl Disk for RealDisk {
 
 /// What a folder contains, as `manifest.json` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Manifest {
+pub(super) struct Manifest {
     /// Always `windtunnel`.
     pub program: String,
     /// Its version.
@@ -87,7 +90,7 @@ pub struct Manifest {
 
 /// One file of a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ManifestFile {
+pub(super) struct ManifestFile {
     /// Path in the folder, with `/`.
     pub name: String,
     /// Bytes.
@@ -98,7 +101,7 @@ pub struct ManifestFile {
 
 /// What a run is called and where it goes.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub(super) struct Place {
     /// The output directory.
     pub out: PathBuf,
     /// The scenario's name.
@@ -111,7 +114,7 @@ pub struct Place {
 
 /// Everything a run-id depends on (`semantics.md` 15), the data it reads included: not the output, the
 /// threads or the clock.
-pub fn run_id(resolved: &str, data: &[DataFile], seeds: &[u64], rule: &str) -> String {
+pub(super) fn run_id(resolved: &str, data: &[DataFile], seeds: &[u64], rule: &str) -> String {
     let mut hash = Sha256::new();
     for file in data {
         hash.update(format!("{}\n{}\n", file.name, file.sha256));
@@ -124,13 +127,13 @@ pub fn run_id(resolved: &str, data: &[DataFile], seeds: &[u64], rule: &str) -> S
 
 impl Place {
     /// The folder itself.
-    pub fn folder(&self) -> PathBuf {
+    pub(super) fn folder(&self) -> PathBuf {
         self.out.join(&self.scenario).join(&self.run_id)
     }
 
     /// Whether the folder may be written: nothing there, or ours, or forced. To be asked before
     /// simulating, so that a long run is not lost to an unwritable place.
-    pub fn check(&self) -> Result<(), String> {
+    pub(super) fn check(&self) -> Result<(), String> {
         for path in [self.out.join(&self.scenario), self.folder()] {
             match fs::symlink_metadata(&path) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -162,7 +165,7 @@ impl Place {
     }
 
     /// What of another making is replaced, where that was forced.
-    pub fn replaced(&self) -> Option<String> {
+    pub(super) fn replaced(&self) -> Option<String> {
         let folder = self.folder();
         (self.force && folder.is_dir()).then(|| foreign(&folder)).flatten()
     }
@@ -183,7 +186,7 @@ impl Place {
     }
 
     /// Writes the files, the manifest and `timing.json`, and puts the folder in place.
-    pub fn write(
+    pub(super) fn write(
         &self,
         disk: &dyn Disk,
         status: &str,
@@ -254,7 +257,7 @@ impl Place {
 }
 
 /// Reads the manifest of a folder; an error says why it is none of ours.
-pub fn read_manifest(folder: &Path) -> Result<Manifest, String> {
+pub(super) fn read_manifest(folder: &Path) -> Result<Manifest, String> {
     let path = folder.join(MANIFEST);
     let text = fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     let manifest: Manifest =
@@ -267,7 +270,7 @@ pub fn read_manifest(folder: &Path) -> Result<Manifest, String> {
 }
 
 /// Reads a file of a folder and compares it with the manifest.
-pub fn read_checked(folder: &Path, file: &ManifestFile) -> Result<Vec<u8>, String> {
+pub(super) fn read_checked(folder: &Path, file: &ManifestFile) -> Result<Vec<u8>, String> {
     let path = folder.join(checked(&file.name).map_err(|e| e.to_string())?);
     let bytes = fs::read(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     if sha256(&bytes) == file.sha256 {
@@ -275,15 +278,6 @@ pub fn read_checked(folder: &Path, file: &ManifestFile) -> Result<Vec<u8>, Strin
     } else {
         Err(format!("{} was changed after the run: its checksum differs", path.display()))
     }
-}
-
-/// The SHA-256 of some bytes, hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Old away, new in, old back if that fails.

@@ -1,0 +1,401 @@
+//! A figure of an expression, gathered while replications come in.
+//!
+//! **Invariant.** What is in flight at the end is left out and, beside it, counted bad: whether that turns a verdict
+//! is known when all is in.
+
+use serde_json::Value as Json;
+
+use super::{AlertField, Figure, NodeField, RequestsField, Sample, Series, Stat, parse::Op};
+use crate::{
+    results::{Evidence, NodeSeries, RequestPool, Requests, RequestsInWindow, Results, Selection},
+    stats::{Histogram, mean},
+};
+
+/// A figure: its point value (infinite when it falls on a request that never succeeded) and that
+/// of each replication.
+pub(super) struct Reading {
+    pub(super) value: Option<f64>,
+    pub(super) each: Vec<Option<f64>>,
+}
+
+/// What becomes of requests that are in flight at the end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum InFlight {
+    LeftOut,
+    /// They are bad: those that wait for what was lost, and those that are late.
+    Bad,
+}
+
+/// What is in flight is left out; it is bad as far as it is late; it is all bad, for more and more of it is there.
+const CASES: [Option<bool>; 3] = [None, Some(false), Some(true)];
+
+/// One figure in many replications.
+#[derive(Clone, Debug)]
+pub(super) struct Gathered {
+    figure: Figure,
+    /// Beyond which a time, ns, is bad: younger requests in flight are not.
+    late: Option<u64>,
+    /// What the figure is compared with.
+    limit: Option<f64>,
+    /// The requests it is of.
+    requests: RequestPool,
+    /// By case; figures that are not of requests know only the first.
+    each: [Vec<Option<f64>>; CASES.len()],
+    times: [Times; CASES.len()],
+}
+
+impl Gathered {
+    /// Nothing yet.
+    pub(super) fn new(figure: &Figure, late: Option<u64>, limit: Option<f64>) -> Self {
+        // It is a fraction's own limit that a request can still keep.
+        let late = if let Figure::Fraction(.., at) = figure { Some(*at) } else { late };
+        Self {
+            figure: figure.clone(),
+            late,
+            limit,
+            requests: RequestPool::default(),
+            each: Default::default(),
+            times: Default::default(),
+        }
+    }
+
+    /// The requests it is of, if it is of requests.
+    pub(super) fn requests(&self) -> Option<&RequestPool> {
+        self.figure.is_of_requests().then_some(&self.requests)
+    }
+
+    /// Takes in the next replication.
+    pub(super) fn push(&mut self, one: &dyn Evidence) {
+        match self.figure.clone() {
+            Figure::Requests(selection, path) => {
+                let requests = self.selected(&selection, one);
+                let alone = RequestPool::of(&requests);
+                for (each, case) in self.each.iter_mut().zip(CASES) {
+                    each.push(of_block(&alone, &path, case.is_some()));
+                }
+            }
+            Figure::Sample(selection, sample, stat) => {
+                let requests = self.selected(&selection, one);
+                self.push_times(&requests, &sample, |times| times.statistic(stat));
+            }
+            Figure::Fraction(selection, sample, op, at) => {
+                let requests = self.selected(&selection, one);
+                self.push_times(&requests, &sample, |times| times.fraction(op, at));
+            }
+            Figure::Windows(Series::Requests(selection, field), stat, window) => {
+                let requests = self.selected(&selection, one);
+                for (each, case) in self.each.iter_mut().zip(CASES) {
+                    let late =
+                        |w: &RequestsInWindow| case.map(|growing| requests.late_in(w, growing));
+                    let values = request_windows(&requests, field, (one.warm_up(), window), &late);
+                    each.push(over(values, stat));
+                }
+            }
+            Figure::Windows(Series::Node(node, field), stat, window) => {
+                self.each[0].push(over(node_windows(one.results(), &node, field, window), stat));
+            }
+            _ => self.each[0].push(self.of_results(one.results())),
+        }
+    }
+
+    fn selected(&mut self, selection: &Selection, one: &dyn Evidence) -> Requests {
+        let requests = one.requests(selection);
+        self.requests.push(&requests);
+        requests
+    }
+
+    fn push_times(
+        &mut self,
+        requests: &Requests,
+        sample: &Sample,
+        figure: impl Fn(&Times) -> Option<f64>,
+    ) {
+        for (i, case) in CASES.into_iter().enumerate() {
+            let late = case.map_or(0, |growing| requests.basis().late(self.late, growing));
+            let times = Times::new(requests, sample, late);
+            self.each[i].push(figure(&times));
+            self.times[i].merge(&times);
+        }
+    }
+
+    /// What it is, all replications together.
+    pub(super) fn reading(&self, results: &Results, open: InFlight) -> Reading {
+        let case = match open {
+            _ if !self.figure.is_of_requests() => 0,
+            InFlight::LeftOut => 0,
+            InFlight::Bad => 1 + usize::from(self.requests.is_growing()),
+        };
+        let each = &self.each[case];
+        let average = || mean(&each.iter().flatten().copied().collect::<Vec<_>>());
+        let value = match &self.figure {
+            Figure::Requests(_, path) => of_block(&self.requests, path, open == InFlight::Bad),
+            Figure::Sample(.., Stat::Mean) | Figure::Windows(..) => average(),
+            Figure::Sample(.., stat) => self.times[case].statistic(*stat),
+            Figure::Fraction(.., op, at) => self.times[case].fraction(*op, *at),
+            _ => self.of_results(results),
+        };
+        Reading { value, each: each.clone() }
+    }
+
+    /// Of how many decided requests so many got as far as the figure asks, in the same unit.
+    pub(super) fn answered(&self) -> Option<(u64, u64)> {
+        let mark = match &self.figure {
+            Figure::Sample(_, Sample::Mark(mark), _) => Some(mark.as_str()),
+            _ => None,
+        };
+        Some(self.requests()?.answered(mark))
+    }
+
+    /// A figure of the results, whatever they are of.
+    fn of_results(&self, results: &Results) -> Option<f64> {
+        match &self.figure {
+            Figure::Node(node, path) => node_value(results, node, path),
+            Figure::Uptime(path) => at(&json(&results.summary.uptime), path),
+            Figure::Metastable(fault) => metastable(results, fault),
+            Figure::Alert(id, field) => alert(results, id, *field),
+            Figure::Recovery(fault) => recovery(results, fault, self.limit),
+            Figure::Back(fault, client) => {
+                back_after(results, fault, client.as_deref(), self.limit)
+            }
+            Figure::Requests(..)
+            | Figure::Sample(..)
+            | Figure::Fraction(..)
+            | Figure::Windows(..) => None,
+        }
+    }
+}
+
+/// A figure of a block of requests; availability with what is in flight counted bad if asked.
+fn of_block(requests: &RequestPool, path: &[String], bad: bool) -> Option<f64> {
+    let figures = requests.figures(0.95);
+    let availability = path.len() == 1 && path[0] == "availability";
+    match figures.availability_at_least.filter(|_| availability && bad) {
+        Some(least) => least.value,
+        None => at(&json(&figures), path),
+    }
+}
+
+/// A statistic over the windows of a replication.
+fn over(values: Vec<f64>, stat: Stat) -> Option<f64> {
+    match stat {
+        Stat::Min => values.into_iter().reduce(f64::min),
+        Stat::Max => values.into_iter().reduce(f64::max),
+        Stat::Mean | Stat::Quantile(_) => mean(&values),
+    }
+}
+
+/// Times of requests, and how many are slower than any limit.
+#[derive(Clone, Debug, Default)]
+struct Times {
+    measured: Histogram,
+    beyond: u64,
+}
+
+impl Times {
+    /// `late` of those in flight are slower than any limit.
+    fn new(requests: &Requests, sample: &Sample, late: u64) -> Self {
+        let requests = requests.basis();
+        let beyond =
+            |reached: &Histogram| (requests.decided() + late).saturating_sub(reached.count());
+        match sample {
+            Sample::Latency => {
+                Self { beyond: beyond(&requests.latency), measured: requests.latency.clone() }
+            }
+            Sample::Survivors => Self { measured: requests.latency.clone(), beyond: 0 },
+            Sample::All => {
+                let mut measured = requests.latency.clone();
+                measured.merge(&requests.latency_failed);
+                Self { measured, beyond: late }
+            }
+            Sample::Mark(mark) => {
+                let measured = requests.marks.get(mark).cloned().unwrap_or_default();
+                Self { beyond: beyond(&measured), measured }
+            }
+        }
+    }
+
+    /// The share that is below, up to, above or from a limit on.
+    fn fraction(&self, op: Op, limit: u64) -> Option<f64> {
+        let all = self.measured.count() + self.beyond;
+        let up_to = |limit: u64| {
+            let measured = self.measured.count() as f64;
+            let above = self.measured.fraction_above(limit).unwrap_or(1.0) * measured;
+            // Counts are whole, or within a bucket as fine as this: 18 of 20 are 90 %, not less.
+            ((measured - above) * 1e6).round() / 1e6
+        };
+        let count = match op {
+            Op::Below => up_to(limit - 1),
+            Op::Above => all as f64 - up_to(limit),
+            Op::AtLeast => all as f64 - up_to(limit - 1),
+            _ => up_to(limit),
+        };
+        (all > 0).then(|| count / all as f64)
+    }
+
+    /// Adds those of another replication.
+    fn merge(&mut self, other: &Self) {
+        self.measured.merge(&other.measured);
+        self.beyond += other.beyond;
+    }
+
+    /// In seconds; infinite where it falls on a request beyond any limit.
+    fn statistic(&self, stat: Stat) -> Option<f64> {
+        let measured = self.measured.count();
+        let all = measured + self.beyond;
+        let quantile = |q: f64| {
+            let inside = q * all as f64 / measured as f64;
+            if inside <= 1.0 { self.measured.quantile(inside) } else { Some(f64::INFINITY) }
+        };
+        let ns = match stat {
+            _ if all == 0 => None,
+            Stat::Min if measured > 0 => self.measured.min().map(|ns| ns as f64),
+            _ if measured == 0 => Some(f64::INFINITY),
+            Stat::Quantile(q) => quantile(q),
+            _ if self.beyond > 0 => Some(f64::INFINITY),
+            Stat::Mean => self.measured.mean(),
+            Stat::Max | Stat::Min => self.measured.max().map(|ns| ns as f64),
+        };
+        ns.map(|ns| ns / 1e9)
+    }
+}
+
+/// The figure of each whole window after the warm-up in which it is defined.
+/// Of those in flight so many are bad as `late` says; if nothing, they are left out.
+fn request_windows(
+    part: &Requests,
+    field: RequestsField,
+    (warm_up, window): (u64, u64),
+    late: &dyn Fn(&RequestsInWindow) -> Option<u64>,
+) -> Vec<f64> {
+    let spans = part.windows.iter().map(|w| (w.start, w.covered));
+    let ratio = |top: u64, bottom: u64| (bottom > 0).then(|| top as f64 / bottom as f64);
+    grouped(spans, warm_up, window)
+        .into_iter()
+        .filter_map(|group| {
+            let windows = &part.windows[group];
+            let sum =
+                |count: fn(&RequestsInWindow) -> u64| -> u64 { windows.iter().map(count).sum() };
+            let good = sum(|w| w.good);
+            match field {
+                RequestsField::Availability => {
+                    let judged = windows.iter().filter_map(|w| match late(w) {
+                        Some(late) => Some((w.good, w.decided() + late)),
+                        None => w.judged(),
+                    });
+                    let (good, decided) = judged.fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
+                    ratio(good, decided)
+                }
+                RequestsField::Goodput => Some(good as f64 * 1e9 / window as f64),
+                RequestsField::AttemptsPerRequest => ratio(sum(|w| w.attempts), sum(|w| w.issued)),
+            }
+        })
+        .collect()
+}
+
+/// The time-weighted mean of each whole window after the warm-up.
+fn node_windows(results: &Results, node: &str, field: NodeField, window: u64) -> Vec<f64> {
+    let Some(of) = results.series.nodes.get(node) else { return Vec::new() };
+    let starts = results.series.start.iter().map(|&s| nanoseconds(s));
+    let spans = starts.zip(results.series.length.iter().map(|&s| nanoseconds(s)));
+    let value = |of: &NodeSeries, i: usize| match field {
+        NodeField::Utilisation => of.utilisation.get(i).copied().flatten(),
+        NodeField::InSystem => of.in_system.get(i).copied(),
+        NodeField::InQueue => of.in_queue.get(i).copied(),
+        NodeField::Throughput => of.throughput.get(i).copied(),
+    };
+    grouped(spans, nanoseconds(results.warm_up), window)
+        .into_iter()
+        .filter_map(|group| {
+            let values: Option<Vec<f64>> = group.map(|i| value(of, i)).collect();
+            // The windows of a group are equally long.
+            values.and_then(|values| mean(&values))
+        })
+        .collect()
+}
+
+/// Runs of windows that make up `window`, from the first that starts after the warm-up on; an
+/// incomplete last one is left out.
+fn grouped(
+    spans: impl Iterator<Item = (u64, u64)>,
+    warm_up: u64,
+    window: u64,
+) -> Vec<std::ops::Range<usize>> {
+    let mut groups = Vec::new();
+    let mut open: Option<(usize, u64)> = None;
+    for (index, (start, length)) in spans.enumerate() {
+        if start < warm_up {
+            continue;
+        }
+        let (first, before) = open.unwrap_or((index, 0));
+        let covered = before + length;
+        open = Some((first, covered));
+        if covered >= window {
+            if covered == window {
+                groups.push(first..index + 1);
+            }
+            open = None;
+        }
+    }
+    groups
+}
+
+fn node_value(results: &Results, node: &str, path: &[String]) -> Option<f64> {
+    let figures = json(results.nodes.get(node)?);
+    match path {
+        // A cause that never came up is not listed.
+        [block, _] if block == "causes" => Some(at(&figures, path).unwrap_or(0.0)),
+        _ => at(&figures, path),
+    }
+}
+
+fn alert(results: &Results, id: &str, field: AlertField) -> Option<f64> {
+    let alert = results.alerts.iter().find(|alert| alert.id == id)?;
+    match field {
+        AlertField::Count => alert.count.value,
+        AlertField::Fired => alert.fired.value,
+        AlertField::Resolved => alert.resolved.value,
+    }
+}
+
+/// Infinite if it was watched for longer than the limit and not seen.
+fn recovery(results: &Results, fault: &str, limit: Option<f64>) -> Option<f64> {
+    let fault = results.faults.iter().find(|f| f.id == fault)?;
+    fault.time_to_recover.value.or_else(|| unseen(fault.watched.value?, limit))
+}
+
+/// Of the only client there is it is that of all.
+fn back_after(
+    results: &Results,
+    fault: &str,
+    client: Option<&str>,
+    limit: Option<f64>,
+) -> Option<f64> {
+    let fault = results.faults.iter().find(|f| f.id == fault)?;
+    let of = client.and_then(|client| fault.back_by_client.get(client));
+    let lasted = || Some(fault.ended.value? - fault.started.value? + fault.watched.value?);
+    of.unwrap_or(&fault.back_after).value.or_else(|| unseen(lasted()?, limit))
+}
+
+fn unseen(watched: f64, limit: Option<f64>) -> Option<f64> {
+    limit.is_some_and(|limit| watched > limit).then_some(f64::INFINITY)
+}
+
+/// 1 for true, 0 for false.
+fn metastable(results: &Results, fault: &str) -> Option<f64> {
+    let verdict = results.faults.iter().find(|f| f.id == fault)?.metastable?;
+    Some(f64::from(u8::from(verdict)))
+}
+
+fn json(figures: &impl serde::Serialize) -> Json {
+    serde_json::to_value(figures).expect("figures have string keys")
+}
+
+/// The number at a path, or the value of the estimate there.
+fn at(figures: &Json, path: &[String]) -> Option<f64> {
+    let here = path.iter().try_fold(figures, |here, segment| here.get(segment))?;
+    here.get("value").unwrap_or(here).as_f64()
+}
+
+fn nanoseconds(seconds: f64) -> u64 {
+    (seconds * 1e9).round() as u64
+}

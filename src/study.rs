@@ -1,0 +1,375 @@
+//! The door: a scenario opened, run and judged, without files, threads of its own or a clock.
+//!
+//! ```
+//! use std::sync::atomic::AtomicBool;
+//! use windtunnel::{scenario::load::Overrides, study::{Alone, Study}};
+//!
+//! let text = "
+//! windtunnel: 1
+//! name: shop
+//! duration: 60s
+//! clients: {users: {arrivals: poisson(50/s), to: api}}
+//! nodes: {api: {service: {cores: 1, work: exp(mean=10ms)}}}
+//! slos: [p99(latency) <= 200ms]
+//! ";
+//! let study = Study::open("shop.yaml", &Alone(text), &Overrides::default())
+//!     .map_err(|refused| refused.render(false))?;
+//! let results = study.run(5, &AtomicBool::new(false)).map_err(|breach| breach.message)?.results;
+//!
+//! assert_eq!(results.seeds.len(), 5);
+//! assert_eq!(results.slos[0].verdict, "met");
+//! let utilisation = results.nodes["api"].utilisation;
+//! assert!(utilisation.lower < Some(0.5) && Some(0.5) < utilisation.upper);
+//!
+//! // What is wrong is told with its place.
+//! let refused = Study::open("shop.yaml", &Alone("windtunnel: 1"), &Overrides::default()).unwrap_err();
+//! assert!(refused.render(false).contains("E-MISSING"));
+//! # Ok::<(), String>(())
+//! ```
+//!
+//! **Invariant.** Nothing is simulated unless the scenario and all its variants are sound.
+
+pub mod swarm;
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64},
+    },
+};
+
+use sha2::{Digest as _, Sha256};
+
+pub use crate::runner::{
+    Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, seeds,
+};
+use crate::{
+    problem::{Problem, Problems, Severity},
+    results::{DataFile, Results, SampledRequest},
+    runner::{self, Prepared},
+    scenario::{
+        load::{Files, Overrides, Rejected, folder, load},
+        problems::Found,
+        render::{self, Source},
+        spec::{ScenarioSpec, WarmUp},
+        trace::DataFiles,
+    },
+    slo::{self, Judge, Names, Slo},
+    units::SimDuration,
+};
+
+/// A sound scenario, compiled: it can be run any number of times.
+#[derive(Clone, Debug)]
+pub struct Study {
+    /// The scenario with everything resolved, as text: the same scenario when it is opened.
+    pub resolved: String,
+    /// The seed of all draws.
+    pub seed: u64,
+    /// Its variants, and the paths each sets.
+    pub variants: Vec<(String, Vec<String>)>,
+    /// How long the warm-up is, a pilot must say (`warm_up: auto`): until then it is none.
+    pub pilot: bool,
+    slos: Vec<Slo>,
+    expect: Vec<Slo>,
+    prepared: Prepared,
+}
+
+/// What a run leaves behind.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Its results; without any seed where it was stopped before a replication finished.
+    pub results: Results,
+    /// Some of the requests.
+    pub samples: Vec<SampledRequest>,
+}
+
+/// A scenario looked at: what is wrong with it, and the study if nothing is.
+#[derive(Debug)]
+pub struct Examined {
+    /// It can be run.
+    pub study: Option<Study>,
+    /// The texts it was read from; the first is the scenario's file.
+    pub sources: Vec<Source>,
+    /// Errors first.
+    pub found: Vec<Found>,
+}
+
+impl Examined {
+    /// The problems with frames around their places.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        render::human(&self.sources, &self.found, colour)
+    }
+}
+
+/// A scenario that is all there is: it reads no other file.
+#[derive(Clone, Copy, Debug)]
+pub struct Alone<'t>(pub &'t str);
+
+impl Files for Alone<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        // Whatever it is called, what stands beside it has another name.
+        if path.ends_with(".yaml") {
+            Ok(self.0.as_bytes().to_vec())
+        } else {
+            Err("does not exist".to_owned())
+        }
+    }
+}
+
+impl Study {
+    /// Opens the scenario at `path` of `files`. With `warm_up: auto` a pilot is run that shows how long that is.
+    ///
+    /// # Errors
+    ///
+    /// All problems of the scenario and its variants, with their places.
+    pub fn open(path: &str, files: &dyn Files, overrides: &Overrides) -> Result<Self, Rejected> {
+        let into = |examined: Examined| {
+            let Examined { study, sources, found } = examined;
+            study.ok_or(Rejected { sources, found, rest: None })
+        };
+        let study = into(examine(path, files, overrides, &[]))?;
+        if !study.pilot {
+            return Ok(study);
+        }
+        // A pilot that breaks breaks again when it is run, and is told then.
+        let found = study.pilot(&AtomicBool::new(false)).ok().flatten();
+        let span = found.map_or(0, |(span, _)| span);
+        into(examine(path, files, &overrides.with_warm_up(span), &[]))
+    }
+
+    /// The warm-up that a pilot shows, ns, and whether it is steady after it; none when it was stopped.
+    ///
+    /// # Errors
+    ///
+    /// A replication broke an invariant of the program.
+    pub fn pilot(&self, stop: &AtomicBool) -> Result<Option<(u64, bool)>, Breach> {
+        runner::pilot(&self.prepared, self.prepared.info.clone(), self.seed, stop)
+    }
+
+    /// Runs so many replications and judges them; those before the first unfinished one when `stop` is set.
+    ///
+    /// # Errors
+    ///
+    /// A replication broke an invariant of the program.
+    pub fn run(&self, replications: usize, stop: &AtomicBool) -> Result<Run, Breach> {
+        self.run_watched(replications, stop, &mut |_| ())
+    }
+
+    /// The same; `look` sees each replication, in order of index.
+    ///
+    /// # Errors
+    ///
+    /// A replication broke an invariant of the program.
+    pub fn run_watched(
+        &self,
+        replications: usize,
+        stop: &AtomicBool,
+        look: &mut (dyn FnMut(&Replication<'_>) + Send),
+    ) -> Result<Run, Breach> {
+        let mut slos = Judge::new(&self.slos);
+        let mut expect = Judge::new(&self.expect);
+        let mut absorbed = |one: &Replication<'_>| {
+            slos.push(one);
+            expect.push(one);
+            look(one);
+        };
+        let info = RunInfo { replications, ..self.prepared.info.clone() };
+        let run = runner::simulate(&self.prepared, &info, self.seed, stop, &mut absorbed)?;
+        let mut results = run.results();
+        results.slos = slos.verdicts(&results);
+        results.expect = expect.expected(&results);
+        Ok(Run { results, samples: run.samples() })
+    }
+
+    /// What its results say beside what is measured.
+    #[must_use]
+    pub fn info(&self) -> &RunInfo {
+        &self.prepared.info
+    }
+
+    /// Simulated milliseconds so far, over all replications.
+    #[must_use]
+    pub fn progress(&self) -> Arc<AtomicU64> {
+        self.prepared.progress()
+    }
+
+    /// Stops each replication after so many events.
+    pub fn limit_events(&mut self, events: u64) {
+        self.prepared.limit_events(events);
+    }
+}
+
+impl Overrides {
+    /// The same, with this warm-up, ns.
+    #[must_use]
+    pub fn with_warm_up(&self, span: u64) -> Self {
+        let mut sets = self.sets.clone();
+        sets.push(format!("warm_up={}", SimDuration(span)));
+        Self { sets, ..self.clone() }
+    }
+}
+
+/// Reads, compiles and checks a scenario. `before` is the data its results were once made from: other data is warned
+/// of.
+#[must_use]
+pub fn examine(
+    path: &str,
+    files: &dyn Files,
+    overrides: &Overrides,
+    before: &[DataFile],
+) -> Examined {
+    let loaded = match load(path, files, overrides) {
+        Ok(loaded) => loaded,
+        Err(Rejected { sources, mut found, rest }) => {
+            // Shapes first: some of the meanings may be mended with them.
+            let warnings = found.split_off(found.partition_point(Found::is_error));
+            found.extend(rest.map_or(Vec::new(), |rest| rest.keep(meanings(&rest.spec))));
+            found.extend(warnings);
+            return Examined { study: None, sources, found };
+        }
+    };
+    let mut problems = Problems::default();
+    for warning in &loaded.warnings {
+        problems.add(warning.clone());
+    }
+    let spec = &loaded.spec;
+    let root = overrides.data_folder(path);
+    let noted = Noted { root: &root, files, read: RefCell::default() };
+    let prepared = Prepared::new(spec, &DataFiles::below(root.clone(), &noted), &mut problems);
+    let data: Vec<DataFile> = noted.read.into_inner().into_values().collect();
+    compare(before, &data, &mut problems);
+    let known = names(spec, runner::window_length(spec.duration.0));
+    let slos = slo::check("slos", &spec.slos, &known, &mut problems);
+    let expect = slo::check("expect", &spec.expect, &known, &mut problems);
+    let sound = !problems.any_error();
+    let problems = problems.into_vec();
+    let study = prepared.filter(|_| sound).map(|mut prepared| {
+        prepared.info.variant.clone_from(&overrides.variant);
+        prepared.info.warnings = warnings(&problems);
+        prepared.info.data = data;
+        let both: Vec<Slo> = slos.iter().chain(&expect).cloned().collect();
+        prepared.watch(slo::faults_asked(&both));
+        Study {
+            resolved: loaded.resolved.clone(),
+            seed: spec.seed.map_or(1, |seed| seed.0),
+            slos,
+            expect,
+            variants: variants(spec),
+            prepared,
+            pilot: spec.warm_up == Some(WarmUp::Auto),
+        }
+    });
+    let mut found = loaded.found(&problems);
+    if study.is_some() {
+        found.extend(loaded.varied(&meanings));
+    }
+    // What must be mended comes first; then in the order of the files.
+    found.sort_by_key(|f| (!f.is_error(), f.span));
+    let study = study.filter(|_| !found.iter().any(Found::is_error));
+    Examined { study, sources: loaded.sources, found }
+}
+
+impl Overrides {
+    /// Where the data of a scenario is; it ends with a slash or is empty.
+    fn data_folder(&self, scenario: &str) -> String {
+        self.data.as_ref().map_or_else(
+            || folder(scenario),
+            |data| format!("{}/", data.strip_suffix('/').unwrap_or(data)),
+        )
+    }
+}
+
+/// Files of data of which note is taken what is read of them.
+struct Noted<'f> {
+    root: &'f str,
+    files: &'f dyn Files,
+    read: RefCell<BTreeMap<String, DataFile>>,
+}
+
+impl Files for Noted<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let bytes = self.files.read(path).map_err(|why| {
+            let place = if self.root.is_empty() { "this folder" } else { self.root };
+            format!("{why}: looked for in {place}, `--data DIR` names another folder")
+        })?;
+        let name = path.strip_prefix(self.root).unwrap_or(path);
+        self.read.borrow_mut().entry(name.to_owned()).or_insert_with(|| DataFile {
+            name: name.to_owned(),
+            size: bytes.len() as u64,
+            sha256: sha256(&bytes),
+        });
+        Ok(bytes)
+    }
+}
+
+/// SHA-256, hexadecimal.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+/// Data that is not what results were made from is warned of.
+fn compare(before: &[DataFile], data: &[DataFile], problems: &mut Problems) {
+    for file in before {
+        if data.iter().any(|now| now.name == file.name && now.sha256 != file.sha256) {
+            let message = format!("`{}` is not the file these results were made from", file.name);
+            let help = format!("that one had {} bytes and SHA-256 {}", file.size, file.sha256);
+            problems.warn("W-DATA", "name", message, help);
+        }
+    }
+}
+
+/// The variants of a scenario, and what each changes of the design.
+fn variants(spec: &ScenarioSpec) -> Vec<(String, Vec<String>)> {
+    let judged = |path: &&String| !path.starts_with("slos") && !path.starts_with("expect");
+    let paths = |set: &BTreeMap<String, _>| set.keys().filter(judged).cloned().collect();
+    spec.variants.iter().map(|(name, set)| (name.0.clone(), paths(set))).collect()
+}
+
+/// What is wrong with what a scenario means, as far as that is known without its data.
+fn meanings(spec: &ScenarioSpec) -> Vec<Problem> {
+    let mut problems = Problems::default();
+    Prepared::check(spec, &mut problems);
+    let window = runner::window_length(spec.duration.0);
+    let known = names(spec, window);
+    slo::check("slos", &spec.slos, &known, &mut problems);
+    slo::check("expect", &spec.expect, &known, &mut problems);
+    problems.into_vec()
+}
+
+fn warnings(problems: &[Problem]) -> Vec<String> {
+    let warnings = problems.iter().filter(|p| p.severity == Severity::Warning);
+    warnings.map(|p| format!("{} ({}): {}", p.path, p.code, p.message)).collect()
+}
+
+/// The names an SLO may use.
+fn names(spec: &ScenarioSpec, window: u64) -> Names {
+    let mut names = Names {
+        nodes: spec.nodes.keys().map(|name| name.0.clone()).collect(),
+        faults: spec.faults.iter().map(|fault| fault.id.0.clone()).collect(),
+        alerts: spec.alerts.keys().map(|name| name.0.clone()).collect(),
+        marks: BTreeSet::new(),
+        span: spec.duration.0.saturating_sub(spec.warm_up.map_or(0, WarmUp::nanos)),
+        window,
+        ..Names::default()
+    };
+    for (name, client) in &spec.clients {
+        let operations = client.operations().into_iter().map(|(operation, _)| operation).collect();
+        names.clients.insert(name.0.clone(), operations);
+        names.attributes.extend(client.attributes.keys().map(|name| name.0.clone()));
+    }
+    for (name, node) in &spec.nodes {
+        names.marks.extend(node.kind().marks());
+        let locks = node.kind().key_locks().into_iter();
+        names.key_locks.extend(locks.map(|lock| (name.0.clone(), lock)));
+    }
+    names
+}
