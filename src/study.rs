@@ -1,31 +1,8 @@
 //! The door: a scenario opened, run and judged, without files, threads of its own or a clock.
 //!
-//! ```
-//! use std::sync::atomic::AtomicBool;
-//! use windtunnel::{scenario::load::Overrides, study::{Alone, Study}};
-//!
-//! let text = "
-//! windtunnel: 1
-//! name: shop
-//! duration: 60s
-//! clients: {users: {arrivals: poisson(50/s), to: api}}
-//! nodes: {api: {service: {cores: 1, work: exp(mean=10ms)}}}
-//! slos: [p99(latency) <= 200ms]
-//! ";
-//! let study = Study::open("shop.yaml", &Alone(text), &Overrides::default())
-//!     .map_err(|refused| refused.render(false))?;
-//! let results = study.run(5, &AtomicBool::new(false)).map_err(|breach| breach.message)?.results;
-//!
-//! assert_eq!(results.seeds.len(), 5);
-//! assert_eq!(results.slos[0].verdict, "met");
-//! let utilisation = results.nodes["api"].utilisation;
-//! assert!(utilisation.lower < Some(0.5) && Some(0.5) < utilisation.upper);
-//!
-//! // What is wrong is told with its place.
-//! let refused = Study::open("shop.yaml", &Alone("windtunnel: 1"), &Overrides::default()).unwrap_err();
-//! assert!(refused.render(false).contains("E-MISSING"));
-//! # Ok::<(), String>(())
-//! ```
+#![doc = "```"]
+#![doc = include_str!("../examples/embed.rs")]
+#![doc = "```"]
 //!
 //! **Invariant.** Nothing is simulated unless the scenario and all its variants are sound.
 

@@ -18,6 +18,7 @@ mod deployments;
 mod design;
 mod determinism;
 mod dns;
+mod embedding;
 mod explain;
 mod fault_shapes;
 mod fault_times;
