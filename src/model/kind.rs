@@ -46,8 +46,6 @@ pub struct Facts<'a> {
     pub floats: bool,
     /// How it is reached.
     pub reach: Reach<'a>,
-    /// One line for the picture.
-    pub detail: String,
 }
 
 /// A call a node can make.
@@ -159,6 +157,8 @@ pub struct Startup<'a> {
 pub trait Kind {
     /// Its outside.
     fn facts(&self) -> Facts<'_>;
+    /// One line for the picture.
+    fn detail(&self) -> String;
     /// The calls it can make; `path` is that of the kind's map.
     fn outgoing(&self, path: &str) -> Vec<Outgoing>;
     /// Names of the locks of which each key has its own.

@@ -44,15 +44,13 @@ pub trait Node: Any + Send {
     fn withdraw(&mut self, _host: (NodeId, u16), _out: bool, _now: u64) {}
     /// Schedules what happens by itself from the start.
     fn start(&mut self, _world: &mut World) {}
-    /// Running sums of each instance up to `now`, from the start of the run.
-    fn books(&self, now: u64) -> Vec<InstanceBooks>;
+    /// Puts down running sums of each instance up to `now`, from the start of the run.
+    fn books(&self, now: u64, books: &mut Vec<InstanceBooks>);
     /// What `busy` of the books counts, where that is bounded, and what is bounded besides.
     fn bounded(&self) -> (&'static str, Vec<Bounded>) {
         ("cores", Vec::new())
     }
-    /// What is held of each of the latter: instance by instance, the integral up to `now`, unit-ns, or how much it
+    /// Puts down what is held of each of the latter: instance by instance, the integral up to `now`, unit-ns, or how much it
     /// is where it is sampled.
-    fn held(&self, _now: u64) -> Vec<u128> {
-        Vec::new()
-    }
+    fn held(&self, _now: u64, _held: &mut Vec<u128>) {}
 }

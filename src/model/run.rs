@@ -87,8 +87,7 @@ impl Simulation {
         }
         let ends_window = at.is_multiple_of(window);
         if ends_window {
-            let snapshot = self.snapshot();
-            self.snapshots.push(snapshot);
+            self.end_window();
         }
         if ends_window || at == warm_up {
             self.world.record.begin_window(at);

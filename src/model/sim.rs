@@ -20,7 +20,6 @@ use super::{
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, IN_ROOM},
     network::{build::network, disturbed::Disturbance},
     node::Node,
-    node_windows::{causes_since, node_windows, since},
     probe::{
         Between, ClientMeasured, InstanceMeasured, Measured, NodeMeasured, OperationMeasured,
         RequestWindow, Side,
@@ -28,6 +27,7 @@ use super::{
     record::{NodeSnapshot, OperationRecord, Recorder, Snapshot},
     resilience::rate_limit::Limiter,
     route::Route,
+    windows::{NodeWindows, causes_since, since},
     world::{Attributes, Tick, World, unpack},
 };
 use crate::{
@@ -40,7 +40,6 @@ use crate::{
         build::built,
         design::{Limits, window_length},
         event,
-        held::held,
         ids::{NodeId, Slot},
         names::Names,
         plan::Plan,
@@ -73,7 +72,10 @@ pub struct Simulation {
     pub(super) progress: Progress,
     pub(super) nodes: Table<AnyNode>,
     pub(super) world: World,
-    pub(super) snapshots: Vec<Snapshot>,
+    /// What nodes did in the windows that are over, the books as the last of them ended, and others to write into.
+    by_window: Vec<NodeWindows>,
+    window_snapshot: Snapshot,
+    spare_snapshot: Snapshot,
     span_snapshot: Snapshot,
     pub(super) seed: u64,
     pub(super) timeline: Timeline,
@@ -156,7 +158,9 @@ impl Simulation {
         Self {
             nodes: nodes.into(),
             world,
-            snapshots: Vec::new(),
+            by_window: Vec::new(),
+            window_snapshot: Snapshot::default(),
+            spare_snapshot: Snapshot::default(),
             span_snapshot: Snapshot::default(),
             seed,
             timeline,
@@ -351,41 +355,73 @@ impl Simulation {
     pub(super) fn begin_span(&mut self) {
         self.keep_readings();
         self.world.hosts.begin_span();
-        self.span_snapshot = self.snapshot();
+        let mut now = std::mem::take(&mut self.span_snapshot);
+        self.snapshot(&mut now);
+        self.span_snapshot = now;
         self.world.record.begin_span();
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
+    /// Puts the books of this instant down.
+    fn snapshot(&self, into: &mut Snapshot) {
         let now = self.world.now();
-        let nodes = self
-            .world
-            .record
-            .nodes
-            .iter()
-            .enumerate()
-            .map(|(i, r)| NodeSnapshot {
-                instances: self.books(i, now),
-                in_system: r.inside.until(now),
-                arrivals: r.arrivals,
-                departures: r.departures,
-                outcomes: r.outcomes,
-                causes: r.causes.clone(),
-                uptime: self.world.hosts.uptime_of(i, now),
-                held: self.nodes[i].held(now),
-            })
-            .collect();
-        let between =
+        let records = self.world.record.nodes.iter();
+        into.at = now;
+        into.nodes.resize_with(records.len(), NodeSnapshot::default);
+        for (i, (node, r)) in into.nodes.iter_mut().zip(records).enumerate() {
+            self.books(i, now, &mut node.instances);
+            node.held.clear();
+            self.nodes[i].held(now, &mut node.held);
+            node.in_system = r.inside.until(now);
+            (node.arrivals, node.departures, node.outcomes) =
+                (r.arrivals, r.departures, r.outcomes);
+            if node.causes != r.causes {
+                node.causes.clone_from(&r.causes);
+            }
+            node.uptime = self.world.hosts.uptime_of(i, now);
+        }
+        into.uptime = self.world.hosts.uptime(now);
+        into.between =
             Between { network: self.world.network.travelled(), ..self.world.record.between };
-        Snapshot { at: now, nodes, uptime: self.world.hosts.uptime(now), between }
     }
 
-    /// Books of the instances of a node.
-    pub(super) fn books(&self, i: usize, now: u64) -> Vec<InstanceBooks> {
-        let mut books = self.nodes[i].books(now);
+    /// Books of the instances of a node, into `books`.
+    pub(super) fn books(&self, i: usize, now: u64, books: &mut Vec<InstanceBooks>) {
+        books.clear();
+        self.nodes[i].books(now, books);
         for (inst, books) in books.iter_mut().enumerate() {
             self.world.hosts.add_unseen((i as NodeId, inst as u16), now, books);
         }
-        books
+    }
+
+    /// A window ends: what was done in it is what the books say more than as the last one ended.
+    pub(super) fn end_window(&mut self) {
+        let mut now = std::mem::take(&mut self.spare_snapshot);
+        self.snapshot(&mut now);
+        let before = &mut self.window_snapshot;
+        if self.by_window.is_empty() {
+            before.nodes.resize_with(now.nodes.len(), NodeSnapshot::default);
+            let (names, windows) = (&self.plan.names, self.windows as usize);
+            let one = |(i, node): (usize, &AnyNode)| {
+                let (first, further) = node.bounded();
+                let capacity = names.kind(i as NodeId).facts().capacity;
+                let counted = capacity.map(|capacity| Bounded {
+                    name: first.to_owned(),
+                    capacity,
+                    each: true,
+                    sampled: false,
+                });
+                let counts = counted.is_some();
+                let things = counted.into_iter().chain(further).collect();
+                NodeWindows::new(things, counts, (now.nodes[i].instances.len(), windows))
+            };
+            let nodes = self.nodes.iter().enumerate().take(now.nodes.len());
+            self.by_window = nodes.map(one).collect();
+        }
+        let measured = before.at >= self.plan.names.design.warm_up;
+        for (i, node) in self.by_window.iter_mut().enumerate() {
+            node.push((&before.nodes[i], before.at), (&now.nodes[i], now.at), measured);
+        }
+        self.spare_snapshot = std::mem::replace(before, now);
     }
 
     // ---- the books ---------------------------------------------------------------------------
@@ -393,8 +429,9 @@ impl Simulation {
     pub(super) fn finish(mut self, ended_at: u64, truncated: Option<String>) -> Measured {
         let plan = Arc::clone(&self.plan);
         let names = &plan.names;
-        let last = self.snapshot();
+        self.end_window();
         self.world.record.end_window();
+        let last = std::mem::take(&mut self.window_snapshot);
         if truncated.is_none() {
             self.check_little(&last);
         }
@@ -402,11 +439,8 @@ impl Simulation {
         let hanging = self.check_requests(names);
         self.check_messages();
         let window = self.world.record.window;
-        let mut bounds: Vec<&Snapshot> = self.snapshots.iter().collect();
-        bounds.push(&last);
-        let nodes = (0..self.world.record.nodes.len())
-            .map(|i| self.node_measured(i, names, &bounds, &last))
-            .collect();
+        let by_window = std::mem::take(&mut self.by_window).into_iter().enumerate();
+        let nodes = by_window.map(|(i, node)| self.node_measured(i, node, names, &last)).collect();
         let from = &self.span_snapshot;
         let uptime = (last.uptime.since(from.uptime), last.at.saturating_sub(from.at));
         let between = last.between.since(from.between);
@@ -490,8 +524,8 @@ impl Simulation {
     fn node_measured(
         &self,
         i: usize,
+        mut by_window: NodeWindows,
         names: &Names,
-        bounds: &[&Snapshot],
         last: &Snapshot,
     ) -> NodeMeasured {
         let facts = names.kind(i as NodeId).facts();
@@ -511,17 +545,8 @@ impl Simulation {
                 cache: b.cache.since(a.cache),
             })
             .collect();
-        let (first, further) = self.nodes[i].bounded();
-        let counted = facts.capacity.map(|capacity| Bounded {
-            name: first.to_owned(),
-            capacity,
-            each: true,
-            sampled: false,
-        });
-        let is_counted = counted.is_some();
-        let things: Vec<Bounded> = counted.into_iter().chain(further).collect();
         NodeMeasured {
-            held: held(&things, is_counted, i, (&self.span_snapshot, bounds)),
+            held: by_window.held((from, self.span_snapshot.at), (to, last.at)),
             name: names.name(i).to_owned(),
             uptime: to.uptime.since(from.uptime),
             kind: facts.kind,
@@ -538,7 +563,7 @@ impl Simulation {
             outcomes: since(&to.outcomes, &from.outcomes),
             causes: causes_since(&to.causes, &from.causes),
             instances,
-            windows: node_windows(i, bounds),
+            windows: by_window.windows,
         }
     }
 

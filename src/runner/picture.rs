@@ -52,7 +52,7 @@ pub(super) fn design(names: &Names) -> Design {
             kind: facts.kind.to_owned(),
             instances: facts.instances,
             zones: node_zones(names, name, facts.instances),
-            detail: facts.detail,
+            detail: node.kind().detail(),
         });
         // What instances ask of each other stays inside the node.
         for call in node.kind().outgoing("").iter().filter(|call| call.target != name.0) {

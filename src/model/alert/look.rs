@@ -52,7 +52,9 @@ impl Simulation {
                 if latency {
                     reading.latency.merge_finer(&node.response);
                 }
-                for books in self.books(index, self.world.now()) {
+                let mut instances = Vec::new();
+                self.books(index, self.world.now(), &mut instances);
+                for books in instances {
                     reading.busy += books.busy;
                     reading.down += books.down;
                     reading.in_queue += books.in_queue;

@@ -64,8 +64,11 @@ impl Kind for LoadBalancerSpec {
             zones: self.zones.as_ref(),
             floats: true,
             reach: Reach::Any,
-            detail: self.policy().to_string(),
         }
+    }
+
+    fn detail(&self) -> String {
+        self.policy().to_string()
     }
 
     fn outgoing(&self, path: &str) -> Vec<Outgoing> {

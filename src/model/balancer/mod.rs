@@ -9,6 +9,7 @@ pub mod policy;
 pub mod run;
 
 mod text;
+mod tree;
 
 use std::collections::BTreeMap;
 

@@ -4,7 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Policy;
+use super::{
+    Policy,
+    tree::{Living, MinTree},
+};
 use crate::{
     engine::random::{Draw, mix},
     model::ring::Ring,
@@ -100,7 +103,7 @@ impl Chooser {
         draw: &mut Draw,
     ) -> Option<usize> {
         if self.restricted {
-            return self.choose_among((group, key), now, draw, |_| true);
+            return self.choose_alive((group, key), now, draw);
         }
         let (first, n) = self.groups[group];
         let offset = match self.policy {
@@ -119,7 +122,7 @@ impl Chooser {
             | Policy::BoundedHash(..)
             | Policy::Rendezvous
             | Policy::Sticky => {
-                return self.choose_among((group, key), now, draw, |_| true);
+                return self.choose_alive((group, key), now, draw);
             }
         };
         Some(self.taken(group, first as usize + offset))
@@ -131,7 +134,9 @@ impl Chooser {
         let (first, n) = self.groups[group];
         let next = index as u32 - first + 1;
         self.turn[group] = if next == n { 0 } else { next };
-        if let Some(tree) = self.trees.get_mut(group) {
+        if self.restricted && !self.trees.is_empty() {
+            self.note(index);
+        } else if let Some(tree) = self.trees.get_mut(group) {
             tree.set(index - first as usize, self.outstanding[index]);
         }
         index
@@ -152,14 +157,18 @@ impl Chooser {
     }
 
     /// Those of a group that may be chosen.
-    fn living(&self, group: usize) -> Vec<u32> {
+    fn living(&self, group: usize) -> Living<'_> {
         let (first, n) = self.groups[group];
-        self.live[group].clone().unwrap_or_else(|| (first..first + n).collect())
+        match &self.live[group] {
+            None => Living::All(first, n),
+            Some(these) => Living::These(these),
+        }
     }
 
     /// Whether a group has anybody alive that is wanted.
     pub fn has_any(&self, group: usize, wanted: impl Fn(usize) -> bool) -> bool {
-        self.living(group).into_iter().any(|i| wanted(i as usize))
+        let living = self.living(group);
+        (0..living.len()).any(|i| wanted(living.at(i) as usize))
     }
 
     /// The group that is owed most, of those that fit, by weights (as sums up to each): Igor Sysoev's
@@ -199,71 +208,111 @@ impl Chooser {
         chosen
     }
 
-    /// Among those of a group that are alive and wanted; a session stays where it is, whichever group
-    /// that is in.
+    /// Where a session stays, whichever group that is in, if it may.
+    fn stays(&self, key: u64, wanted: impl Fn(usize) -> bool) -> Option<usize> {
+        let &index = self.sessions.get(&key)?;
+        let at = index as usize;
+        let live = self.living(self.group_of(at)).place(index).is_some();
+        (live && wanted(at)).then_some(at)
+    }
+
+    /// Among those of a group that are alive.
+    #[cold]
+    fn choose_alive(&mut self, by: (usize, u64), now: u64, draw: &mut Draw) -> Option<usize> {
+        let (group, key) = by;
+        if let Some(at) = self.stays(key, |_| true) {
+            return Some(self.taken(self.group_of(at), at));
+        }
+        let living = self.living(group);
+        if living.len() == 0 {
+            return None;
+        }
+        let index = match self.trees.get(group) {
+            // The tree knows who is not.
+            Some(tree) => self.groups[group].0 + tree.least_from(self.turn[group] as usize) as u32,
+            None => living.at(self.pick(by, living, now, draw)),
+        };
+        Some(self.settled(by, index))
+    }
+
+    /// Among those of a group that are alive and wanted.
     #[cold]
     fn choose_among(
         &mut self,
-        (group, key): (usize, u64),
+        by: (usize, u64),
         now: u64,
         draw: &mut Draw,
         wanted: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        if let Some(&index) = self.sessions.get(&key) {
-            let at = index as usize;
-            let group = self.group_of(at);
-            let live = self.live[group].as_ref().is_none_or(|l| l.binary_search(&index).is_ok());
-            if live && wanted(at) {
-                return Some(self.taken(group, at));
-            }
+        let (group, key) = by;
+        if let Some(at) = self.stays(key, &wanted) {
+            return Some(self.taken(self.group_of(at), at));
         }
-        let mut live = self.living(group);
-        live.retain(|&i| wanted(i as usize));
-        if live.is_empty() {
+        let living = self.living(group);
+        let some = (0..living.len()).map(|i| living.at(i)).filter(|&i| wanted(i as usize));
+        let some: Vec<u32> = some.collect();
+        if some.is_empty() {
             return None;
         }
-        let n = live.len() as u32;
-        let at = |i: u32| live[i as usize] as usize;
-        let after = |i: u32| self.after(group, live[i as usize]);
-        let position = match self.policy {
-            Policy::RoundRobin(_) | Policy::Sticky => {
-                (0..n).min_by_key(|&i| after(i)).map_or(0, |i| i as usize)
-            }
-            Policy::Random => draw.below(u64::from(n)) as usize,
-            Policy::LeastRequests => {
-                let least = (0..n).min_by_key(|&i| (self.outstanding[at(i)], after(i)));
-                least.map_or(0, |i| i as usize)
-            }
-            Policy::PowerOfD { d, replace } => {
-                power_of_d((n, d, replace), draw, |i| self.outstanding[at(i)], after)
-            }
-            Policy::PeakEwma => two_choices(n, draw, |i| self.cost(at(i), now), after),
-            Policy::Rendezvous => {
-                let hash = |i: u32| mix(mix(u64::from(live[i as usize]) + 1) ^ key);
-                (0..n).max_by_key(|&i| hash(i)).map_or(0, |i| i as usize)
-            }
-            Policy::ConsistentHash(_) | Policy::BoundedHash(..) => {
-                self.on_ring((group, key), &live)
-            }
-        };
-        let index = live[position] as usize;
-        if self.policy == Policy::Sticky {
-            self.sessions.insert(key, index as u32);
-        }
-        Some(self.taken(group, index))
+        let index = some[self.pick(by, Living::These(&some), now, draw) as usize];
+        Some(self.settled(by, index))
     }
 
-    /// The place in `live` (in ascending order) of the first on the ring that is not overloaded.
-    fn on_ring(&self, (group, key): (usize, u64), live: &[u32]) -> usize {
+    /// It is chosen; a session stays there.
+    fn settled(&mut self, (group, key): (usize, u64), index: u32) -> usize {
+        if self.policy == Policy::Sticky {
+            self.sessions.insert(key, index);
+        }
+        self.taken(group, index as usize)
+    }
+
+    /// Which of these, of whom there is one at least.
+    fn pick(
+        &self,
+        (group, key): (usize, u64),
+        these: Living<'_>,
+        now: u64,
+        draw: &mut Draw,
+    ) -> u32 {
+        let n = these.len();
+        let load = |i: u32| self.outstanding[these.at(i) as usize];
+        let after = |i: u32| self.after(group, these.at(i));
+        match self.policy {
+            Policy::RoundRobin(_) | Policy::Sticky => {
+                these.first_from(self.groups[group].0 + self.turn[group])
+            }
+            Policy::Random => draw.below(u64::from(n)) as u32,
+            Policy::LeastRequests => {
+                (0..n).min_by_key(|&i| (load(i), after(i))).expect("there is one")
+            }
+            Policy::PowerOfD { d, replace } => {
+                power_of_d((n, d, replace), draw, load, after) as u32
+            }
+            Policy::PeakEwma => {
+                two_choices(n, draw, |i| self.cost(these.at(i) as usize, now), after) as u32
+            }
+            Policy::Rendezvous => {
+                let hash = |i: u32| mix(mix(u64::from(these.at(i)) + 1) ^ key);
+                (0..n).max_by_key(|&i| hash(i)).expect("there is one")
+            }
+            Policy::ConsistentHash(_) | Policy::BoundedHash(..) => {
+                self.on_ring((group, key), these)
+            }
+        }
+    }
+
+    /// The place among these of the first on the ring that is not overloaded.
+    fn on_ring(&self, (group, key): (usize, u64), these: Living<'_>) -> u32 {
         let first = self.groups[group].0;
+        let load = |i: u32| self.outstanding[these.at(i) as usize];
         let most = if let Policy::BoundedHash(_, c) = self.policy {
-            let all: u64 = live.iter().map(|&i| u64::from(self.outstanding[i as usize])).sum();
-            (c * (all + 1) as f64 / live.len() as f64).ceil() as u32
+            let all: u64 = (0..these.len()).map(|i| u64::from(load(i))).sum();
+            (c * (all + 1) as f64 / f64::from(these.len())).ceil() as u32
         } else {
             u32::MAX
         };
-        let place = |i: u16| live.binary_search(&(first + u32::from(i))).ok();
-        let fits = |i: u16| place(i).is_some_and(|at| self.outstanding[live[at] as usize] < most);
+        let place = |i: u16| these.place(first + u32::from(i));
+        let fits = |i: u16| place(i).is_some_and(|at| load(at) < most);
         self.rings[group].find(key, fits).and_then(place).unwrap_or(0)
     }
 
@@ -271,6 +320,19 @@ impl Chooser {
     pub fn restrict(&mut self, live: impl Fn(std::ops::Range<u32>) -> Option<Vec<u32>>) {
         self.live = self.groups.iter().map(|&(first, n)| live(first..first + n)).collect();
         self.restricted = self.live.iter().any(Option::is_some);
+        for index in 0..self.outstanding.len() * usize::from(!self.trees.is_empty()) {
+            self.note(index);
+        }
+    }
+
+    /// The tree learns what is outstanding at an instance; who may not be chosen comes last.
+    #[cold]
+    fn note(&mut self, index: usize) {
+        let group = self.group_of(index);
+        let may = !self.restricted || self.living(group).place(index as u32).is_some();
+        let count = if may { self.outstanding[index] } else { u32::MAX };
+        let offset = index - self.groups[group].0 as usize;
+        self.trees[group].set(offset, count);
     }
 
     /// What peak-EWMA compares.
@@ -310,7 +372,9 @@ impl Chooser {
     #[inline(always)]
     pub fn called_back(&mut self, index: usize) {
         self.outstanding[index] -= 1;
-        if !self.trees.is_empty() {
+        if self.restricted && !self.trees.is_empty() {
+            self.note(index);
+        } else if !self.trees.is_empty() {
             let group = self.group_of(index);
             let offset = index - self.groups[group].0 as usize;
             self.trees[group].set(offset, self.outstanding[index]);
@@ -384,82 +448,6 @@ fn two_choices(
 
 fn decay(elapsed: u64) -> f64 {
     libm::exp(-(elapsed as f64) / EWMA_TAU)
-}
-
-/// A tournament tree: index of the least count, lowest index on ties, in O(log n). Eight words that are
-/// compared with one another lie in one cache line: what is written on the way up is what is read.
-#[derive(Clone, Debug)]
-struct MinTree {
-    /// Level by level, the leaves first; count (high half) and index of the least leaf below.
-    matches: Vec<Match>,
-    /// Where each level begins.
-    levels: Vec<usize>,
-    least: u64,
-}
-
-/// Words that are compared with one another.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(64))]
-struct Match([u64; 8]);
-
-impl Match {
-    #[inline(always)]
-    fn least(&self) -> u64 {
-        let w = &self.0;
-        let pairs = [w[0].min(w[1]), w[2].min(w[3]), w[4].min(w[5]), w[6].min(w[7])];
-        pairs[0].min(pairs[1]).min(pairs[2].min(pairs[3]))
-    }
-}
-
-impl MinTree {
-    fn new(n: usize) -> Self {
-        let (mut matches, mut levels) = (Vec::new(), Vec::new());
-        let mut words: Vec<u64> = (0..n as u64).collect();
-        while words.len() > 1 || levels.is_empty() {
-            levels.push(matches.len());
-            let filled = words.chunks(8).map(|chunk| {
-                let mut full = [u64::MAX; 8];
-                full[..chunk.len()].copy_from_slice(chunk);
-                Match(full)
-            });
-            matches.extend(filled);
-            let level = levels[levels.len() - 1];
-            words = matches[level..].iter().map(Match::least).collect();
-        }
-        Self { matches, levels, least: 0 }
-    }
-
-    /// The first from here on, round the end, of those with the least count.
-    #[inline(always)]
-    fn least_from(&self, start: usize) -> usize {
-        let count = self.least >> 32;
-        let (mut at, mut from) = (start / 8, start % 8);
-        for &level in &self.levels {
-            let words = &self.matches[level + at].0;
-            // A word names the first of those below that have its count.
-            if let Some(word) = words[from..].iter().find(|&&word| word >> 32 == count) {
-                return *word as u32 as usize;
-            }
-            (at, from) = (at / 8, at % 8 + 1);
-        }
-        self.least as u32 as usize
-    }
-
-    #[inline(always)]
-    fn set(&mut self, index: usize, count: u32) {
-        let mut at = index;
-        let mut word = u64::from(count) << 32 | index as u64;
-        for &level in &self.levels {
-            let met = &mut self.matches[level + at / 8];
-            if met.0[at % 8] == word {
-                return;
-            }
-            met.0[at % 8] = word;
-            word = met.least();
-            at /= 8;
-        }
-        self.least = word;
-    }
 }
 
 #[cfg(test)]
@@ -618,6 +606,40 @@ mod tests {
             chooser.choose((0, 7), 0, &mut draw);
             let most = *chooser.outstanding.iter().max().unwrap();
             assert!(f64::from(most) <= (1.25 * f64::from(n) / 4.0).ceil(), "{n}: {most}");
+        }
+    }
+
+    #[test]
+    fn the_tree_answers_as_a_scan_does_whoever_may_be_chosen() {
+        let stream = Stream::new(7, "least", "test");
+        let mut tree = Chooser::new(Policy::LeastRequests, &[40, 20], 3);
+        let mut scan = Chooser { trees: Vec::new(), ..tree.clone() };
+        let mut open: Vec<usize> = Vec::new();
+        for step in 0..20_000 {
+            let mut draw = stream.draw(step);
+            match draw.below(40) {
+                0 => {
+                    let all = draw.below(3) == 0;
+                    let out: Vec<u32> = (0..60).filter(|_| draw.below(4) == 0).collect();
+                    let live = |group: std::ops::Range<u32>| {
+                        let live: Vec<u32> = group.filter(|i| !out.contains(i)).collect();
+                        (!all).then_some(live)
+                    };
+                    tree.restrict(live);
+                    scan.restrict(live);
+                }
+                1..20 if !open.is_empty() => {
+                    let index = open.swap_remove(draw.below(open.len() as u64) as usize);
+                    tree.done(index, 0, 0);
+                    scan.done(index, 0, 0);
+                }
+                _ => {
+                    let group = draw.below(2) as usize;
+                    let chosen = tree.choose((group, 0), 0, &mut draw.clone());
+                    assert_eq!(chosen, scan.choose((group, 0), 0, &mut draw), "step {step}");
+                    open.extend(chosen);
+                }
+            }
         }
     }
 }

@@ -132,14 +132,9 @@ impl Node for Balancer {
         self.chooser.reset(self.place);
     }
 
-    fn books(&self, _now: u64) -> Vec<InstanceBooks> {
-        vec![InstanceBooks {
-            busy: 0,
-            in_queue: 0,
-            arrivals: self.arrivals,
-            departures: self.departures,
-            ..InstanceBooks::default()
-        }]
+    fn books(&self, _now: u64, books: &mut Vec<InstanceBooks>) {
+        let Self { arrivals, departures, .. } = *self;
+        books.push(InstanceBooks { arrivals, departures, ..InstanceBooks::default() });
     }
 }
 

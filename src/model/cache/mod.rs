@@ -138,9 +138,6 @@ pub enum Capacity {
 
 impl Kind for CacheSpec {
     fn facts(&self) -> Facts<'_> {
-        let eviction = self.eviction.unwrap_or_default();
-        let holds = self.capacity.map(|c| format!("{c}, {eviction}"));
-        let inside = self.in_.as_ref().map(|host| format!("in {}", host.0));
         Facts {
             kind: "cache",
             instances: self.routed().max(self.places),
@@ -153,8 +150,14 @@ impl Kind for CacheSpec {
                 Some(by) => by.reach(),
                 None => Reach::Ring(POINTS),
             },
-            detail: inside.into_iter().chain(holds).collect::<Vec<_>>().join(", "),
         }
+    }
+
+    fn detail(&self) -> String {
+        let eviction = self.eviction.unwrap_or_default();
+        let holds = self.capacity.map(|c| format!("{c}, {eviction}"));
+        let inside = self.in_.as_ref().map(|host| format!("in {}", host.0));
+        inside.into_iter().chain(holds).collect::<Vec<_>>().join(", ")
     }
 
     fn files(&self) -> Vec<(Table, String)> {

@@ -144,9 +144,7 @@ impl Node for Client {
         }
     }
 
-    fn books(&self, _now: u64) -> Vec<InstanceBooks> {
-        Vec::new()
-    }
+    fn books(&self, _now: u64, _books: &mut Vec<InstanceBooks>) {}
 }
 
 impl Client {

@@ -32,8 +32,11 @@ impl Kind for DnsSpec {
                 ttl: self.ttl().0,
                 resolvers: self.resolvers.map_or(RESOLVERS, |n| n.0),
             },
-            detail: format!("{}, ttl {}", self.policy().name(), self.ttl()),
         }
+    }
+
+    fn detail(&self) -> String {
+        format!("{}, ttl {}", self.policy().name(), self.ttl())
     }
 
     fn outgoing(&self, path: &str) -> Vec<Outgoing> {

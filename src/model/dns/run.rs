@@ -83,12 +83,9 @@ impl Node for Dns {
         self.learn(|health| health.start(world));
     }
 
-    fn books(&self, _now: u64) -> Vec<InstanceBooks> {
-        vec![InstanceBooks {
-            arrivals: self.questions,
-            departures: self.questions,
-            ..InstanceBooks::default()
-        }]
+    fn books(&self, _now: u64, books: &mut Vec<InstanceBooks>) {
+        let (arrivals, departures) = (self.questions, self.questions);
+        books.push(InstanceBooks { arrivals, departures, ..InstanceBooks::default() });
     }
 }
 

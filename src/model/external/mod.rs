@@ -47,8 +47,11 @@ impl Kind for ExternalSpec {
             zones: self.zones.as_ref(),
             floats: true,
             reach: Reach::Any,
-            detail: self.latency.to_string(),
         }
+    }
+
+    fn detail(&self) -> String {
+        self.latency.to_string()
     }
 
     fn files(&self) -> Vec<(Table, String)> {

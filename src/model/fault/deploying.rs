@@ -143,7 +143,9 @@ impl Simulation {
             }
             (Some(Aftermath::Switch { back }), Some(inst)) => {
                 let node = usize::from(rollout.node);
-                let books = self.books(node, now)[usize::from(inst)];
+                let mut books = Vec::new();
+                self.books(node, now, &mut books);
+                let books = books[usize::from(inst)];
                 let rollout = &mut self.timeline.rollouts[number];
                 let (served, failures) = (books.served(), books.failures);
                 if !back {
@@ -163,7 +165,8 @@ impl Simulation {
     pub(in crate::model) fn left_deployed(&self, fault: usize) -> (u64, u64) {
         let rollout = self.timeline.rollouts.iter().find(|r| r.fault == fault);
         let Some(rollout) = rollout else { return (0, 0) };
-        let books = self.books(usize::from(rollout.node), self.world.now());
+        let mut books = Vec::new();
+        self.books(usize::from(rollout.node), self.world.now(), &mut books);
         let (mut served, mut failures) = rollout.left;
         for (&inst, since) in &rollout.reached {
             let books = &books[usize::from(inst)];

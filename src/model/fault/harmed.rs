@@ -4,6 +4,7 @@
 
 use crate::model::{
     event,
+    fault::hosts::Listing,
     frame::{
         BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_TRANSIT, PROBE, UNSEEN,
     },
@@ -24,6 +25,7 @@ impl World {
     pub fn turned_away(&mut self, slot: Slot) -> bool {
         let (host, node) = (self.host(slot), self.frames[slot].node);
         if node >= self.first_client || !self.hosts.is_down(host) {
+            self.list(slot);
             return false;
         }
         let silent = self.hosts.state(host).silent > 0;
@@ -153,11 +155,53 @@ impl World {
         ends
     }
 
-    /// All frames inside an instance that it knows of: those that have arrived and have not answered.
-    pub fn inside(&self, (node, inst): Host) -> Vec<Slot> {
-        let inside =
-            |f: &&crate::model::frame::Frame| f.node == node && f.inst == inst && f.armed < UNSEEN;
-        self.frames.iter().filter(|(_, f)| inside(f)).map(|(slot, _)| slot).collect()
+    /// Whether a frame is inside an instance that knows of it: it has arrived and has not answered.
+    fn is_inside(&self, slot: Slot, (node, inst): Host) -> bool {
+        let f = &self.frames[slot];
+        f.node == node && f.inst == inst && f.armed < UNSEEN
+    }
+
+    /// All frames inside an instance that it knows of, in the order of their slots.
+    pub fn inside(&mut self, host: Host) -> Vec<Slot> {
+        if self.hosts.listing == Listing::Asked {
+            self.hosts.listing = Listing::Kept;
+            for (slot, f) in self.frames.iter().filter(|(_, f)| f.armed < UNSEEN) {
+                if f.node < self.first_client {
+                    self.hosts.list((f.node, f.inst), slot, |_| true);
+                }
+            }
+        }
+        if self.hosts.listing != Listing::Kept {
+            if self.hosts.disturbed {
+                self.hosts.listing = Listing::Asked;
+            }
+            return self.all_inside(host);
+        }
+        let mut slots = self.hosts.listed(host);
+        slots.retain(|&slot| self.is_inside(slot, host));
+        slots.sort_unstable();
+        slots.dedup();
+        debug_assert_eq!(slots, self.all_inside(host), "what is inside is listed");
+        slots
+    }
+
+    fn all_inside(&self, host: Host) -> Vec<Slot> {
+        let slots = self.frames.iter().map(|(slot, _)| slot);
+        slots.filter(|&slot| self.is_inside(slot, host)).collect()
+    }
+
+    /// A frame has come to an instance while something is wrong with some.
+    #[cold]
+    pub fn list(&mut self, slot: Slot) {
+        let host = self.host(slot);
+        if self.hosts.listing == Listing::Kept && host.0 < self.first_client {
+            let frames = &self.frames;
+            let is_there = |slot: Slot| {
+                let f = &frames[slot];
+                (f.node, f.inst) == host && f.armed < UNSEEN
+            };
+            self.hosts.list(host, slot, is_there);
+        }
     }
 
     /// Frames are lost with their host, or with their process: then the host tells the callers. The

@@ -43,6 +43,8 @@ pub struct State {
     pub errors: Vec<f64>,
     /// Of a process that can die of itself.
     pub life: Life,
+    /// What came while frames were listed in this stretch of trouble: some of it is not inside any more.
+    inside: (u64, Vec<Slot>),
 }
 
 impl State {
@@ -67,9 +69,25 @@ pub struct Hosts {
     uptimes: Vec<Uptime>,
     /// Of the design: its nodes, none of which may be short of instances.
     uptime: Uptime,
+    /// Which stretch of time this is in which something is wrong with some instance.
+    stretch: u64,
+    /// How frames inside an instance are found in it.
+    pub listing: Listing,
     errors: Stream,
     /// Nodes whose processes can die of themselves.
     mortals: BTreeMap<NodeId, Rebirth>,
+}
+
+/// How the frames inside an instance are found when it dies: once, all frames are looked through; if others die before
+/// all is well again, it is worth to keep lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// Nothing has died yet.
+    Unasked,
+    /// Something has.
+    Asked,
+    /// By instance.
+    Kept,
 }
 
 /// What a fault does to an instance.
@@ -106,6 +124,8 @@ impl Hosts {
             nodes: nodes.clone().map(|spec| vec![State::default(); instances(spec)]).collect(),
             uptimes: nodes.map(|spec| Uptime::new(spare(spec))).collect(),
             uptime: Uptime::new(0),
+            stretch: 1,
+            listing: Listing::Unasked,
             errors: Stream::new(seed, "faults", "errors"),
             mortals,
         }
@@ -164,7 +184,32 @@ impl Hosts {
             *count = *count + usize::from(is) - usize::from(was);
         }
         self.disturbed = self.ill[0] > 0;
+        if !self.disturbed {
+            (self.stretch, self.listing) = (self.stretch + 1, Listing::Unasked);
+        }
         self.paused = self.ill[1] > 0;
+    }
+
+    /// Lists a frame that has come to an instance; `is_there` tells of the others whether they are still there.
+    pub fn list(&mut self, (node, inst): Host, slot: Slot, is_there: impl Fn(Slot) -> bool) {
+        let (known, slots) = &mut self.nodes[usize::from(node)][usize::from(inst)].inside;
+        if *known != self.stretch {
+            slots.clear();
+            *known = self.stretch;
+        }
+        if slots.len() == slots.capacity() && slots.len() >= 32 {
+            slots.retain(|&slot| is_there(slot));
+            slots.sort_unstable();
+            slots.dedup();
+            slots.reserve(slots.len());
+        }
+        slots.push(slot);
+    }
+
+    /// What was listed at an instance.
+    pub fn listed(&mut self, (node, inst): Host) -> Vec<Slot> {
+        let (known, slots) = &mut self.nodes[usize::from(node)][usize::from(inst)].inside;
+        if *known == self.stretch { std::mem::take(slots) } else { Vec::new() }
     }
 
     /// It is down.

@@ -125,6 +125,9 @@ impl Server {
                 flags: BRANCH | CALLER_DONE,
                 ..Frame::EMPTY
             });
+            if world.hosts.disturbed {
+                world.list(slot);
+            }
             let interval = own.next(slot, task, world);
             world.frames[slot].pc = self.program.own[usize::from(task)];
             let first = if fresh { 0 } else { own.phase(slot, task, interval, world) };

@@ -69,14 +69,8 @@ impl Server {
         if self.counts_cores || !bounded { "cores" } else { "workers" }
     }
 
-    /// How much of each an instance holds, instance by instance.
-    pub(super) fn parts(&self, now: u64) -> Vec<u128> {
-        let of = |i| self.bounds.iter().map(move |(_, part)| (i, part));
-        (0..self.instances.len()).flat_map(of).map(|(i, part)| self.part(part, i, now)).collect()
-    }
-
     /// How much of it an instance holds.
-    fn part(&self, part: &Part, inst: usize, now: u64) -> u128 {
+    pub(super) fn part(&self, part: &Part, inst: usize, now: u64) -> u128 {
         let instance = &self.instances[inst];
         match part {
             Part::Workers => instance.workers.as_ref().map_or(0, |w| w.busy.until(now)),

@@ -46,6 +46,9 @@ impl Server {
             next: NONE,
             ..copy
         });
+        if world.hosts.disturbed {
+            world.list(rest);
+        }
         if world.carries {
             world.hand_on(slot, rest);
             // It may stand in the middle of a loop.
@@ -82,6 +85,9 @@ impl Server {
                 flags: BRANCH,
                 ..parent
             });
+            if world.hosts.disturbed {
+                world.list(branch);
+            }
             if world.carries {
                 world.hand_on(slot, branch);
                 world.frames.extra_mut(branch).enforced = world.frames.extra(slot).enforced;

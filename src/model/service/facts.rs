@@ -23,12 +23,6 @@ impl Kind for ServiceSpec {
         let cores = self.cores.map(|c| c.0 as f64);
         let speed = self.speedup.as_ref().map(Speedup::max);
         let workers = self.workers.map(|w| w.0 as f64);
-        let mut detail = Vec::new();
-        for (value, word) in [(self.workers, "worker"), (self.cores, "core")] {
-            if let Some(n) = value {
-                detail.push(plural(n.0, word));
-            }
-        }
         let spread = match &self.zones {
             Some(ZonesSpec::Counts(counts)) => Some(counts.values().map(|c| c.0).sum()),
             _ => None,
@@ -41,8 +35,13 @@ impl Kind for ServiceSpec {
             zones: self.zones.as_ref(),
             floats: false,
             reach: Reach::Any,
-            detail: detail.join(", "),
         }
+    }
+
+    fn detail(&self) -> String {
+        let parts = [(self.workers, "worker"), (self.cores, "core")];
+        let parts = parts.into_iter().filter_map(|(n, word)| Some(plural(n?.0, word)));
+        parts.collect::<Vec<_>>().join(", ")
     }
 
     fn outgoing(&self, path: &str) -> Vec<Outgoing> {

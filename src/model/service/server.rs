@@ -246,37 +246,36 @@ impl Node for Server {
         (self.first_bound(), self.bounds.iter().map(|(bounded, _)| bounded.clone()).collect())
     }
 
-    fn held(&self, now: u64) -> Vec<u128> {
-        self.parts(now)
+    fn held(&self, now: u64, held: &mut Vec<u128>) {
+        for inst in 0..self.instances.len() {
+            held.extend(self.bounds.iter().map(|(_, part)| self.part(part, inst, now)));
+        }
     }
 
-    fn books(&self, now: u64) -> Vec<InstanceBooks> {
-        self.instances
-            .iter()
-            .enumerate()
-            .map(|(number, i)| {
-                let (cores_busy, cores_queue) = i.cores.books(now);
-                let locks_queue = self.locks.as_ref().map_or(0, |l| l.waited(number, now));
-                let door_queue = self.inbound.as_ref().map_or(0, |i| i.waited(number, now));
-                let (workers_busy, workers_queue) =
-                    i.workers.as_ref().map_or((0, 0), |w| (w.busy.until(now), w.room.until(now)));
-                let Unserved { failed, needless } = self.unserved[number];
-                InstanceBooks {
-                    busy: if self.counts_cores || i.workers.is_none() {
-                        cores_busy
-                    } else {
-                        workers_busy
-                    },
-                    in_queue: cores_queue + workers_queue + locks_queue + door_queue,
-                    arrivals: i.arrivals,
-                    departures: i.departures,
-                    failures: failed,
-                    needless,
-                    cache: i.contents.as_ref().map_or_else(Default::default, |c| c.books),
-                    ..InstanceBooks::default()
-                }
-            })
-            .collect()
+    fn books(&self, now: u64, books: &mut Vec<InstanceBooks>) {
+        let one = |(number, i): (usize, &Instance)| {
+            let (cores_busy, cores_queue) = i.cores.books(now);
+            let locks_queue = self.locks.as_ref().map_or(0, |l| l.waited(number, now));
+            let door_queue = self.inbound.as_ref().map_or(0, |i| i.waited(number, now));
+            let (workers_busy, workers_queue) =
+                i.workers.as_ref().map_or((0, 0), |w| (w.busy.until(now), w.room.until(now)));
+            let Unserved { failed, needless } = self.unserved[number];
+            InstanceBooks {
+                busy: if self.counts_cores || i.workers.is_none() {
+                    cores_busy
+                } else {
+                    workers_busy
+                },
+                in_queue: cores_queue + workers_queue + locks_queue + door_queue,
+                arrivals: i.arrivals,
+                departures: i.departures,
+                failures: failed,
+                needless,
+                cache: i.contents.as_ref().map_or_else(Default::default, |c| c.books),
+                ..InstanceBooks::default()
+            }
+        };
+        books.extend(self.instances.iter().enumerate().map(one));
     }
 }
 

@@ -167,10 +167,12 @@ impl Kind for StoreSpec {
                 None => Reach::Hash,
                 Some(by) => by.reach(),
             },
-            detail: self
-                .cores
-                .map_or_else(String::new, |c| format!("{} per shard", plural(c.0, "core"))),
         }
+    }
+
+    fn detail(&self) -> String {
+        let cores = self.cores.map(|c| format!("{} per shard", plural(c.0, "core")));
+        cores.unwrap_or_default()
     }
 
     fn files(&self) -> Vec<(Table, String)> {
