@@ -73,7 +73,7 @@ pub struct Frame {
     pub node: u16,
     /// The instance of the node; at a client: the window of the time series.
     pub inst: u16,
-    /// Next instruction; once finished: the outcome. At a client: attempts sent.
+    /// Next instruction; once finished: the outcome.
     pub pc: u16,
     /// Operation.
     pub op: u8,
@@ -144,7 +144,7 @@ pub struct Extra {
     pub need: u16,
     /// Failures that can still be borne.
     pub spare: u16,
-    /// Attempts of the current call.
+    /// Attempts of the current call, one that is held up included.
     pub attempt: u16,
     /// Where the current attempt stands as long as it has not been sent.
     pub hold: Hold,
@@ -156,9 +156,9 @@ pub struct Extra {
     pub hedge_flight: Flight,
     /// When it is to be sent; `u64::MAX`: never, or it has been.
     pub hedge_at: u64,
-    /// At a client: messages sent beyond one per attempt (copies), less attempts never sent (refused).
+    /// Messages of the current call beyond one per attempt (copies), less attempts never sent (refused).
     pub surplus: i16,
-    /// At a client: the fallback has been called.
+    /// At a client: the call under way is that of its fallback, which has no guard and no retry.
     pub fell_back: bool,
     /// Client of the request (index in name order), or [`NOBODY`].
     pub client: u16,
@@ -219,10 +219,10 @@ impl Extra {
 impl Extra {
     /// A call begins: none of its attempts has been sent.
     #[inline(always)]
-    pub fn begin_call(&mut self) {
-        (self.attempt, self.surplus, self.remaining) = (0, 0, 0);
+    pub fn begin_call(&mut self, now: u64) {
+        (self.since, self.attempt, self.surplus, self.remaining) = (now, 0, 0, 0);
         self.hold = Hold::Start;
-        self.retries = false;
+        (self.retries, self.fell_back) = (false, false);
     }
 }
 

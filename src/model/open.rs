@@ -39,12 +39,14 @@ impl Simulation {
         let record = &mut self.world.record;
         let mut open = vec![0u64; record.operations.len()];
         for (slot, f) in self.world.frames.iter() {
-            if f.node >= self.world.first_client && f.node < LETTER && f.flags & BRANCH == 0 {
-                let client = usize::from(f.node - self.world.first_client);
-                let row = record.first_row[client] + usize::from(f.op);
+            if f.flags & BRANCH == 0
+                && let Some(AnyNode::Client(client)) = self.nodes.get(usize::from(f.node))
+            {
+                let row = client.first_row + usize::from(f.op);
                 open[row] += 1;
                 let lost = lost.get(&slot);
-                record.left_open(row, (f.arrived, now), u64::from(f.pc), lost.is_some());
+                let attempts = client.attempts(slot, &self.world.frames);
+                record.left_open(row, (f.arrived, now), attempts.into(), lost.is_some());
                 if f.arrived >= record.measured_from
                     && let Some(lost) = lost.filter(|lost| !lost.given_up)
                 {

@@ -49,10 +49,9 @@ impl ClientSpec {
         let (key, session) =
             (self.first_key(name, assembly), self.session_program(&path, assembly));
         let places = names.origins(self.zones.as_ref()).len() as u16;
-        let plain_edges = built.iter().all(|o| o.policy.is_plain() && o.fallback.is_none());
+        let plain_edges = built.iter().all(|o| o.policy.is_plain());
         let alone = session.is_none() && plain_edges && are_alone(self, names);
         Client {
-            guarded: built.iter().any(|o| o.policy.guard.is_some() || o.fallback.is_some()),
             plain: shares.is_empty() && key.is_none() && session.is_none() && places <= 1,
             node,
             index: index as u16,

@@ -4,7 +4,6 @@ pub mod active;
 mod active_check;
 pub mod alone;
 pub mod build;
-mod guarding;
 pub mod load;
 pub mod operations;
 pub mod run;

@@ -13,20 +13,22 @@ use crate::{
     model::{
         books::InstanceBooks,
         demand::Demand,
-        frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, Frame},
+        frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, Frame, Frames},
         ids::{NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
         record::Decided,
-        resilience::policy::{EdgePolicy, EdgeState},
+        resilience::{
+            caller::{self, ATTEMPT, Caller, Edge},
+            policy::{EdgePolicy, EdgeState},
+        },
         service::program::{Instr, Program, Stop},
-        span::Span,
         world::World,
     },
 };
 
-/// Added to a request's identity per attempt.
-pub(super) const ATTEMPT: u64 = 0x9fb2_1c65_1e98_df25;
+/// Added to the path of the call of a fallback.
+const FALLBACK: u64 = 0x27d4_eb2f_1656_67c5;
 /// The operation of a `do` that chooses by share.
 pub const ANY: u8 = u8::MAX;
 
@@ -91,8 +93,6 @@ pub struct Client {
     pub session: Option<Program>,
     /// Each arrival is a request of its only operation, without key, from one place: nothing to choose.
     pub plain: bool,
-    /// Some operation has guards or a fallback.
-    pub guarded: bool,
     /// A request is its one attempt ([`super::alone`]).
     pub alone: bool,
     /// Number of zones its requests come from in turn.
@@ -147,7 +147,53 @@ impl Node for Client {
     fn books(&self, _now: u64, _books: &mut Vec<InstanceBooks>) {}
 }
 
+impl Caller for Client {
+    #[inline(always)]
+    fn policy(&self, call: u16) -> &EdgePolicy {
+        &self.operations[usize::from(call)].policy
+    }
+
+    #[inline(always)]
+    fn edge(&mut self, _slot: Slot, call: u16, _world: &World) -> Edge<'_> {
+        let Operation { policy, state, .. } = &mut self.operations[usize::from(call)];
+        Edge { policy, state, jitter: (&self.jitter, 0) }
+    }
+
+    #[inline(always)]
+    fn send(&mut self, slot: Slot, call: u16, shift: u64, world: &mut World) -> Slot {
+        let operation = &self.operations[usize::from(call)];
+        let path = operation.site.wrapping_add(shift);
+        self.send_to(slot, (operation.op, operation.target), path, world)
+    }
+
+    /// Its fallback takes the place of an answer, once, or the request is decided.
+    fn gave_up(&mut self, slot: Slot, call: u16, outcome: Outcome, world: &mut World) {
+        let operation = &self.operations[usize::from(call)];
+        let fallback = operation.fallback.filter(|_| !world.frames.extra(slot).fell_back);
+        let in_time = world.now() < caller::deadline(self, slot, call, world);
+        match fallback {
+            Some(Fallback::Reply) => self.decide(slot, Outcome::Degraded, world),
+            Some(Fallback::Call(other)) if in_time => {
+                let path = operation.site.wrapping_add(FALLBACK);
+                let child = self.send_to(slot, (operation.op, other), path, world);
+                world.frames[slot].next = child;
+                let extra = world.frames.extra_mut(slot);
+                extra.fell_back = true;
+                extra.attempt += 1;
+                caller::arm(self, slot, call, world);
+            }
+            _ => self.decide(slot, outcome, world),
+        }
+    }
+}
+
 impl Client {
+    /// Attempts of an open request.
+    pub fn attempts(&self, slot: Slot, frames: &Frames) -> u16 {
+        let policy = self.policy(u16::from(frames[slot].op));
+        if policy.tracks { frames.extra(slot).attempt } else { 1 }
+    }
+
     // ---- arrivals --------------------------------------------------------------------------
 
     /// Schedules the next arrival, if there is one before the end.
@@ -355,14 +401,8 @@ impl Client {
         let row = self.first_row + local;
         let now = world.now();
         self.issued += 1;
-        let operation = &mut self.operations[local];
-        if let Some(share) = operation.policy.retry.as_ref().and_then(|r| r.budget) {
-            operation.state.budget.deposit(share);
-        }
-        if self.guarded || operation.policy.retry.is_some() {
-            world.frames.extra_mut(slot).begin_call();
-        }
         if world.carries {
+            let operation = &self.operations[local];
             let size = operation.size.as_ref().map_or(0, |d| to_nanos(d.amount(slot, world)));
             let extra = world.frames.extra_mut(slot);
             extra.size = size;
@@ -375,47 +415,12 @@ impl Client {
             }
         }
         world.record.issue(row, now);
-        self.attempt(slot, (local, 0), world);
-    }
-
-    /// Instant after which the answer is worth nothing.
-    #[inline(always)]
-    pub(super) fn deadline(&self, slot: Slot, world: &World) -> u64 {
-        let f = &world.frames[slot];
-        let policy = &self.operations[usize::from(f.op)].policy;
-        policy.deadline.map_or(u64::MAX, |d| f.arrived.saturating_add(d))
-    }
-
-    #[inline(never)]
-    pub(super) fn send_attempt(&mut self, slot: Slot, world: &mut World) {
-        let f = &world.frames[slot];
-        self.attempt(slot, (usize::from(f.op), f.pc), world);
-    }
-
-    /// Sends an attempt: so many were sent before.
-    #[inline(always)]
-    pub(super) fn attempt(&mut self, slot: Slot, (local, before): (usize, u16), world: &mut World) {
-        let f = &mut world.frames[slot];
-        f.pc = before + 1;
-        if self.guarded && !self.admitted(slot, local, world) {
-            return;
-        }
-        if before > 0 {
-            world.record.happens(self.first_row + local, |window| window.resent += 1);
-        }
-        let operation = &self.operations[local];
-        let path = operation.site.wrapping_add(ATTEMPT.wrapping_mul(u64::from(before)));
-        let child = self.send_copy(slot, (operation.op, operation.target), path, world);
-        world.frames[slot].next = child;
-        if self.guarded && self.arms_hedged(slot, local, world) {
-            return;
-        }
-        self.arm_attempt(slot, local, world);
+        caller::begin(self, slot, local as u16, world);
     }
 
     /// Sends a message of a request to a node, by a path that keys its draws.
     #[inline(always)]
-    pub(super) fn send_copy(
+    fn send_to(
         &self,
         slot: Slot,
         (op, target): (u8, NodeId),
@@ -430,34 +435,19 @@ impl Client {
         child
     }
 
-    /// Arms the timer of an attempt.
-    #[inline(always)]
-    pub(super) fn arm_attempt(&self, slot: Slot, local: usize, world: &mut World) {
-        let policy = &self.operations[local].policy;
-        if policy.deadline.is_some() {
-            self.arm_until_deadline(slot, local, world);
-        } else if let Some((_, span)) = &policy.timeout {
-            world.arm(slot, *span);
-        }
-    }
-
-    /// Arms the timer of an attempt: its timeout or the deadline, whichever is first.
-    #[inline(never)]
-    fn arm_until_deadline(&self, slot: Slot, local: usize, world: &mut World) {
-        let left = self.deadline(slot, world).saturating_sub(world.now());
-        match self.operations[local].policy.timeout {
-            Some((t, span)) if t <= left => world.arm(slot, span),
-            _ => world.arm(slot, Span::of(left)),
-        }
-    }
-
     #[inline(always)]
     fn answered(&mut self, child: Slot, world: &mut World) {
         let f = &world.frames[child];
         let (slot, mut outcome) = (f.parent, f.outcome());
-        if self.guarded {
-            let Some(known) = self.one_copy_answered(slot, (child, outcome), world) else { return };
-            outcome = known;
+        let call = u16::from(world.frames[slot].op);
+        if self.policy(call).tracks {
+            if world.frames.extra(slot).fell_back {
+                if outcome.is_success() {
+                    outcome = Outcome::Degraded;
+                }
+            } else if caller::waits_on(self, (slot, call), (child, outcome), world) {
+                return;
+            }
         }
         if outcome.is_success() {
             return self.decide(slot, outcome, world);
@@ -466,7 +456,7 @@ impl Client {
         f.next = NONE;
         // The lane drops dead timers by itself.
         f.armed = 0;
-        self.failed(slot, outcome, world);
+        caller::failed(self, slot, call, outcome, world);
     }
 
     fn timed(&mut self, slot: Slot, world: &mut World) {
@@ -476,74 +466,27 @@ impl Client {
             f.pc += 1;
             return self.run_session(slot, world);
         }
-        if f.next == NONE {
-            if self.guarded {
-                return self.unsent_is_due(slot, world);
-            }
-            return self.send_attempt(slot, world);
-        }
-        if self.guarded && self.sends_second(slot, world) {
-            return;
-        }
-        let f = &mut world.frames[slot];
-        let child = std::mem::replace(&mut f.next, NONE);
-        let local = usize::from(f.op);
-        world.record.happens(self.first_row + local, |window| window.timed_out += 1);
-        world.overdue = true;
-        self.let_go(child, local, world);
-        world.overdue = false;
-        if self.guarded && self.one_copy_timed_out(slot, local, world) {
-            return;
-        }
-        self.failed(slot, Outcome::Timeout, world);
-    }
-
-    /// An attempt failed: another one, or the request is decided.
-    #[cold]
-    pub(super) fn failed(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
-        let f = &world.frames[slot];
-        let (local, attempt, id) = (usize::from(f.op), f.pc, f.id);
-        let deadline = self.deadline(slot, world);
-        let operation = &mut self.operations[local];
-        if let Some(retry) = &operation.policy.retry
-            && retry.wants(attempt, outcome)
-            && !world.frames.extra(slot).fell_back
-        {
-            let index = id.wrapping_add(ATTEMPT.wrapping_mul(u64::from(attempt)));
-            let previous = world.frames.extra(slot).remaining;
-            let wait = retry.wait(attempt, previous, &mut self.jitter.draw(index));
-            let in_time = world.now().saturating_add(wait) < deadline;
-            if in_time
-                && (retry.budget.is_none() || operation.state.budget.withdraw())
-                && self.may_retry(slot, local, world)
-            {
-                world.frames.extra_mut(slot).remaining = wait;
-                world.record.between.backoff += u128::from(wait);
-                return world.arm(slot, Span::of(wait));
-            }
-        }
-        if self.guarded && self.falls_back(slot, local, world) {
-            return;
-        }
-        self.decide(slot, outcome, world);
+        let call = u16::from(f.op);
+        caller::timed(self, slot, call, world);
     }
 
     #[inline(always)]
-    pub(super) fn decide(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+    fn decide(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
         let f = &world.frames[slot];
         let session = f.parent;
         let now = world.now();
-        let deadline = self.operations[usize::from(f.op)].policy.deadline;
+        let (mut attempts, mut in_time) = (1, true);
+        if self.operations[usize::from(f.op)].policy.tracks {
+            let extra = world.frames.extra(slot);
+            attempts = extra.attempt.wrapping_add_signed(extra.surplus);
+            in_time = now <= caller::deadline(self, slot, u16::from(f.op), world);
+        }
         let decided = Decided {
             intended: f.arrived,
             operation: self.first_row + usize::from(f.op),
-            attempts: if self.guarded {
-                f.pc.wrapping_add_signed(world.frames.extra(slot).surplus)
-            } else {
-                f.pc
-            },
+            attempts,
             outcome,
-            in_time: deadline.is_none_or(|d| now <= f.arrived.saturating_add(d)),
+            in_time,
         };
         if world.record.decide(now, &decided) {
             let (number, key) = (f.served, self.key.is_some().then_some(f.key));

@@ -42,6 +42,10 @@ impl EdgePolicy {
             }),
             hedge: spec.hedge.map(|hedge| hedge.after),
         };
+        let tracks = guard.is_some()
+            || spec.retry.is_some()
+            || spec.deadline.is_some()
+            || spec.fallback.is_some();
         Self {
             timeout: spec.timeout.map(|t| (t.0, assembly.span(t.0))),
             deadline: match spec.deadline {
@@ -52,6 +56,7 @@ impl EdgePolicy {
             retry,
             guard: guard.is_some().then(|| Box::new(guard)),
             cancel: spec.cancel == Some(true),
+            tracks,
         }
     }
 }

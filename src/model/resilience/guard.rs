@@ -18,6 +18,7 @@ use super::{
 use crate::model::{
     ids::{NONE, Slot},
     outcome::Outcome,
+    probe::HappenedWindow,
     resilience::{
         flight::{Flight, Hold, Line},
         specs::AfterSpec,
@@ -459,7 +460,7 @@ const fn waits(line: Line) -> &'static str {
 }
 
 /// Tallies a cause at the calling node; what stops a client's requests is their outcome.
-fn note(slot: Slot, cause: &'static str, world: &mut World) {
+pub(super) fn note(slot: Slot, cause: &'static str, world: &mut World) {
     let node = world.frames[slot].node;
     if node < world.first_client {
         world.record.node(node).cause(cause);
@@ -469,10 +470,16 @@ fn note(slot: Slot, cause: &'static str, world: &mut World) {
 /// Tallies that the breaker of a frame's edge opened.
 fn opened(slot: Slot, world: &mut World) {
     note(slot, "breaker_opened", world);
+    happens(slot, world, |window| window.breakers_opened += 1);
+}
+
+/// Counts what happened to a client's request.
+#[cold]
+pub(super) fn happens(slot: Slot, world: &mut World, note: impl Fn(&mut HappenedWindow)) {
     let f = &world.frames[slot];
     if f.node >= world.first_client {
         let row = world.record.first_row[usize::from(f.node - world.first_client)];
-        world.record.happens(row + usize::from(f.op), |window| window.breakers_opened += 1);
+        world.record.happens(row + usize::from(f.op), note);
     }
 }
 

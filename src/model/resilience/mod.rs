@@ -5,6 +5,7 @@ pub mod adaptive;
 pub mod breaker;
 pub mod budget;
 pub mod build;
+pub mod caller;
 pub mod check;
 pub mod flight;
 pub mod guard;

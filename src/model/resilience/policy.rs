@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     engine::{law::to_nanos, random::Draw},
-    model::{outcome::Outcome, span::Span},
+    model::{ids::Slot, outcome::Outcome, span::Span, world::World},
 };
 
 /// Policy of one outgoing edge, ready to run.
@@ -25,22 +25,31 @@ pub struct EdgePolicy {
     pub guard: Option<Box<GuardPolicy>>,
     /// Calls given up are called off.
     pub cancel: bool,
+    /// A time-out is not all there is: where a call stands is kept track of in the cold half of its caller's
+    /// frame.
+    pub tracks: bool,
 }
 
 impl EdgePolicy {
     /// Whether a call needs no timer, no second attempt, nothing.
     #[inline]
     pub fn is_plain(&self) -> bool {
-        self.timeout.is_none()
-            && self.deadline.is_none()
-            && !self.propagate
-            && self.retry.is_none()
-            && self.guard.is_none()
+        self.timeout.is_none() && !self.tracks
     }
 
     /// Whether calls may have a second copy.
+    #[inline]
     pub fn is_hedged(&self) -> bool {
         self.guard.as_ref().is_some_and(|guard| guard.hedge.is_some())
+    }
+
+    /// Nobody waits for a message's answer any more.
+    pub fn let_go(&self, child: Slot, world: &mut World) {
+        if self.cancel {
+            world.call_off(child);
+        } else {
+            world.give_up(child);
+        }
     }
 }
 

@@ -2,10 +2,7 @@
 //!
 //! **Invariant.** A parent at a fork holds a list of exactly the branches that are still out.
 
-use super::{
-    program::{Instr, is_calling},
-    server::{ATTEMPT, Server},
-};
+use super::{program::Instr, server::Server};
 use crate::{
     engine::{law::to_nanos, random::mix},
     model::{
@@ -15,6 +12,7 @@ use crate::{
         },
         ids::{NONE, Slot},
         outcome::Outcome,
+        resilience::caller::{self, ATTEMPT, Caller},
         span::Span,
         world::{World, pack},
     },
@@ -166,11 +164,8 @@ impl Server {
             if blocked {
                 match self.program.code[usize::from(pc)] {
                     Instr::Begin | Instr::Wait(_) => self.drop_branch(branch, world),
-                    Instr::Call(call) => {
-                        let edge = usize::from(self.program.calls[usize::from(call)].edge);
-                        if self.program.edges[edge].cancel {
-                            self.drop_branch(branch, world);
-                        }
+                    Instr::Call(call) if self.policy(call).cancel => {
+                        self.drop_branch(branch, world);
                     }
                     _ => {}
                 }
@@ -207,12 +202,8 @@ impl Server {
             }
         } else if flags & HAS_CORE != 0 {
             self.instances[inst].cores.call_off(slot, world, &mut self.dropped);
-        } else if is_calling(slot, world) {
-            self.call_called_off(slot, world);
-            let child = std::mem::replace(&mut world.frames[slot].next, NONE);
-            world.call_off(child);
-        } else if let Instr::Call(_) = self.program.code[usize::from(pc)] {
-            self.call_called_off(slot, world);
+        } else if let Instr::Call(call) = self.program.code[usize::from(pc)] {
+            caller::called_off(self, slot, call, world);
         } else if let Instr::Fork(_) = self.program.code[usize::from(pc)] {
             let mut branch = std::mem::replace(&mut world.frames.extra_mut(slot).branch, NONE);
             while branch != NONE {

@@ -11,7 +11,6 @@ pub mod check_parts;
 pub mod compile;
 pub mod cores;
 pub mod facts;
-mod guarding;
 pub mod inbound;
 pub mod limits;
 pub mod locks;

@@ -7,7 +7,7 @@ use crate::{
     engine::{popularity::Popularity, random::Stream, table::Table},
     model::{
         demand::Demand,
-        ids::{AttrRef, NONE, NodeId, Slot},
+        ids::{AttrRef, NodeId, Slot},
         outcome::Outcome,
         resilience::policy::EdgePolicy,
         service::Comparator,
@@ -438,12 +438,4 @@ impl Program {
             KeyRef::Session => world.frames.extra(slot).session,
         }
     }
-}
-
-/// Whether a frame waits for the reply of a call.
-#[inline]
-pub fn is_calling(slot: Slot, world: &World) -> bool {
-    use crate::model::frame::IN_ROOM;
-    let f = &world.frames[slot];
-    f.flags & IN_ROOM == 0 && f.next != NONE
 }

@@ -29,14 +29,11 @@ use crate::{
         ids::{NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
-        resilience::policy::EdgeState,
+        resilience::{caller, policy::EdgeState},
         span::{Span, Work, scaled},
         world::World,
     },
 };
-
-/// Added to a visit's identity per further attempt of a call.
-pub(super) const ATTEMPT: u64 = 0x9fb2_1c65_1e98_df25;
 
 /// Workers of one instance.
 #[derive(Debug)]
@@ -524,10 +521,8 @@ impl Server {
         if f.flags & IN_ROOM != 0 {
             return self.out_of_patience(slot, world);
         }
-        let calling = f.next != NONE;
         match self.program.code[usize::from(f.pc)] {
-            Instr::Call(call) if calling => self.attempt_is_due(slot, call, world),
-            Instr::Call(call) => self.next_attempt(slot, call, world),
+            Instr::Call(call) => caller::timed(self, slot, call, world),
             Instr::Begin if self.inbound.is_some() => self.begins_late(slot, world),
             Instr::Cache(..) => self.done_waiting(slot, world),
             _ => {
