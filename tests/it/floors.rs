@@ -30,6 +30,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "bounded",
             "event",
             "ring",
+            "balancer/tree",
             "frame",
             "cache/books",
             "fault/uptime",
