@@ -19,7 +19,7 @@ slos: [p99(latency) <= 200ms]
 /// Opens a scenario, or says what is wrong with it and where.
 fn open(text: &str) -> Result<Study, String> {
     let asked = Overrides::default();
-    Study::open("shop.yaml", &Alone(text), &asked).map_err(|refused| refused.render(false))
+    Study::open(Alone::PATH, &Alone(text), &asked).map_err(|refused| refused.render(false))
 }
 
 /// What the documentation shows.

@@ -1,4 +1,4 @@
-//! The serialisable results of a run: the only type that runner, slo, plan and report share.
+//! The serialisable results of a run: the only type that runner, slo, study and report share.
 //!
 //! Durations are in **seconds**, rates per second, sizes in bytes, fractions in 0..=1. The names
 //! are a contract (`docs/REFERENCE.md`).
@@ -9,18 +9,22 @@ use serde::{Deserialize, Serialize};
 
 mod design;
 mod estimate;
+mod faults;
 mod pool;
 mod requests;
+mod series;
 mod steady;
 mod why;
 
 pub use design::{Design, Edge, Vertex};
-pub use estimate::{Means, Ratios, Samples};
-pub use pool::{RequestPool, SeriesPool};
+pub(crate) use estimate::{Means, Ratios, Samples};
+pub use faults::{AlertResults, FaultResults, Hanging};
+pub(crate) use pool::{RequestPool, SeriesPool};
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
 };
-pub use steady::{Levels, Lookups};
+pub use series::{ClientSeries, NodeSeries, TimeSeries};
+pub(crate) use steady::{Levels, Lookups};
 pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
 
 /// Version of the meaning of scenarios: it changes when the same file and seed may give other
@@ -271,114 +275,6 @@ pub struct CacheResults {
     pub warming: Option<(f64, f64)>,
 }
 
-/// One alert.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct AlertResults {
-    /// Its name.
-    pub id: String,
-    /// Times it fired, mean over replications.
-    pub count: Estimate,
-    /// When it first fired, s; mean over the replications in which it did.
-    pub fired: Estimate,
-    /// When it was last over, s; mean over the replications in which it was not firing to the end.
-    pub resolved: Estimate,
-}
-
-/// One fault.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct FaultResults {
-    /// Its id.
-    pub id: String,
-    /// What the file calls it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    /// Its effect, as in the file.
-    pub effect: String,
-    /// What it hits, in words.
-    #[serde(default)]
-    pub target: String,
-    /// Spans in which it was at work somewhere, mean over replications.
-    pub occurrences: Estimate,
-    /// When it first began, s; mean over the replications in which it did.
-    pub started: Estimate,
-    /// When it last ended (or the run), s.
-    pub ended: Estimate,
-    /// When an alert had a deployment rolled back, s; mean over the replications in which one did.
-    #[serde(default)]
-    pub rolled_back: Estimate,
-    /// Availability of requests sent from the warm-up until it began.
-    pub availability_before: Estimate,
-    /// Of those sent while it was at work.
-    pub availability_during: Estimate,
-    /// Of those sent after it ended, until the next fault or the end.
-    pub availability_after: Estimate,
-    /// When it was at work, s, if that was the same in all replications in which it came.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub spans: Vec<(f64, f64)>,
-    /// From its end until availability, window by window, is at 99 % of what it was before for as long as the fault
-    /// lasted, or to the end of what was watched, s; null when that was not seen in every replication, or when it
-    /// came more than once.
-    pub time_to_recover: Estimate,
-    /// The same from its start: until availability is back for the rest of the fault and for at least as long as it
-    /// was gone, or else after the end of the fault, s; 0: it was never gone.
-    #[serde(default)]
-    pub back_after: Estimate,
-    /// The same for each client, if there are several.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub back_by_client: BTreeMap<String, Estimate>,
-    /// For how long it was watched after its end, if it came once: to the next fault, change of load or the end, s.
-    #[serde(default)]
-    pub watched: Estimate,
-    /// What most replications say of the second half of the time from its end to the next fault (or change of load, if all
-    /// was well by then) or the end: `recovered`; or, where availability was below 90 % of what it was before, and goodput
-    /// too if more was asked,
-    /// `cause_remains` (what it deployed, or another fault, is still there), `draining` (what has piled up shrinks over the
-    /// last third of that time, and nobody is asked for more than is served), else `metastable`. Null when that time was
-    /// shorter than the fault, or when it came more than once.
-    #[serde(default)]
-    pub aftermath: Option<String>,
-    /// When what has piled up is gone at the pace at which it shrinks, s after the end of what was watched; of `draining`
-    /// only.
-    #[serde(default)]
-    pub empty_in: Estimate,
-    /// Whether the design stays down after it by itself: `aftermath` is `metastable`; null where that is null or
-    /// `cause_remains`.
-    #[serde(default)]
-    pub metastable: Option<bool>,
-    /// The clients whose requests can reach what it hits, if not all can: recovery, aftermath and goodput are theirs.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub concerns: Vec<String>,
-    /// Good answers per second to requests sent before it began, while no other fault was at work.
-    #[serde(default)]
-    pub goodput_before: Estimate,
-    /// Share of them that has returned from `returned_within` after its end on, until the next fault or the
-    /// end: goodput then / goodput before, and of clients whose arrivals do not wait for answers, each times
-    /// requests issued before / then. Null when it came more than once.
-    #[serde(default)]
-    pub goodput_returned: Estimate,
-    /// The same for each client, if there are several.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub returned_by_client: BTreeMap<String, Estimate>,
-    /// That time, s: half of what was watched after its end.
-    #[serde(default)]
-    pub returned_within: Estimate,
-}
-
-/// Requests that nobody will ever decide: they wait, without any timer, for the answer to a call that was lost.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Hanging {
-    /// Who called: a client or a node.
-    pub from: String,
-    /// The node called.
-    pub to: String,
-    /// The fault that lost the calls, if one did.
-    pub fault: Option<String>,
-    /// How many they are, over all replications.
-    pub requests: u64,
-    /// When the first of them was sent, s.
-    pub since: f64,
-}
-
 /// One SLO.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SloResult {
@@ -409,97 +305,6 @@ pub struct ReplicationResults {
     pub events: u64,
     /// Every summary figure by name, such as `availability`, `latency.p99`.
     pub figures: BTreeMap<String, Option<f64>>,
-}
-
-/// Figures per window of simulated time, averaged or merged over replications; vectors are as long
-/// as `start`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TimeSeries {
-    /// Start of each window, s.
-    pub start: Vec<f64>,
-    /// Length of each window, s.
-    pub length: Vec<f64>,
-    /// `all` and each client by name.
-    pub clients: BTreeMap<String, ClientSeries>,
-    /// Each node by name.
-    pub nodes: BTreeMap<String, NodeSeries>,
-}
-
-/// A client's windows, by intended send.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct ClientSeries {
-    /// Requests issued per second (offered load).
-    pub offered: Vec<f64>,
-    /// Requests ok or degraded within deadline, per second.
-    pub goodput: Vec<f64>,
-    /// Good / decided; null when none was decided, or when most are undecided as the run ends.
-    pub availability: Vec<Option<f64>>,
-    /// Whether requests of the window are on their way as the run ends, so that what is said of it is of the faster
-    /// ones; empty: of none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub undecided: Vec<bool>,
-    /// Requests per second by outcome.
-    pub outcomes: BTreeMap<String, Vec<f64>>,
-    /// Median latency of successes, s.
-    pub p50: Vec<Option<f64>>,
-    /// 95th percentile, s.
-    pub p95: Vec<Option<f64>>,
-    /// 99th percentile, s.
-    pub p99: Vec<Option<f64>>,
-    /// 99.9th percentile, s.
-    pub p999: Vec<Option<f64>>,
-    /// Attempts sent / requests issued.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub attempts_per_request: Vec<Option<f64>>,
-    /// Good answers per second, by the instant they came: this and what follows is by when it happened.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub answered: Vec<f64>,
-    /// Requests per second that ended otherwise than `ok`, by outcome.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub ended: BTreeMap<String, Vec<f64>>,
-    /// Requests undecided at the end of the window.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub in_flight: Vec<f64>,
-    /// Attempts after the first, and second copies, sent per second; empty: none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub resent: Vec<f64>,
-    /// Attempts per second that timed out; empty: none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub timed_out: Vec<f64>,
-    /// Circuit breakers of the client that opened, per second; empty: none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub breakers_opened: Vec<f64>,
-}
-
-/// A node's windows, by time.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct NodeSeries {
-    /// Busy / capacity that is up; null when unbounded, or when nothing is up.
-    pub utilisation: Vec<Option<f64>>,
-    /// Mean number inside.
-    pub in_system: Vec<f64>,
-    /// Mean number waiting.
-    pub in_queue: Vec<f64>,
-    /// Visits served (`ok`, `degraded`) per second.
-    pub throughput: Vec<f64>,
-    /// Arrivals per second.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub arrivals: Vec<f64>,
-    /// Mean number of instances down; empty: none ever was.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub down: Vec<f64>,
-    /// Visits per second that ended otherwise than `ok`, by outcome.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub ended: BTreeMap<String, Vec<f64>>,
-    /// Finer causes, per second.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub causes: BTreeMap<String, Vec<f64>>,
-    /// Share of the arrivals that came to the instance that got most of them, if there are several.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub largest_share: Vec<Option<f64>>,
-    /// Caches: hits / lookups; null without lookups.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub hit_ratio: Vec<Option<f64>>,
 }
 
 /// A sampled request.

@@ -27,14 +27,13 @@ use crate::{
     results::{DataFile, Results, SampledRequest},
     runner::{self, Prepared},
     scenario::{
-        load::{Files, Overrides, Rejected, folder, load},
+        load::{Files, Overrides, Rejected, load},
         problems::Found,
         render::{self, Source},
         spec::{ScenarioSpec, WarmUp},
         trace::DataFiles,
     },
     slo::{self, Judge, Names, Slo},
-    units::SimDuration,
 };
 
 /// A sound scenario, compiled: it can be run any number of times.
@@ -47,7 +46,7 @@ pub struct Study {
     /// Its variants, and the paths each sets.
     pub variants: Vec<(String, Vec<String>)>,
     /// How long the warm-up is, a pilot must say (`warm_up: auto`): until then it is none.
-    pub pilot: bool,
+    pub needs_pilot: bool,
     slos: Vec<Slo>,
     expect: Vec<Slo>,
     prepared: Prepared,
@@ -81,18 +80,19 @@ impl Examined {
     }
 }
 
-/// A scenario that is all there is: it reads no other file.
+/// A scenario that is all there is, at [`Alone::PATH`]: it reads no other file.
 #[derive(Clone, Copy, Debug)]
 pub struct Alone<'t>(pub &'t str);
 
+impl Alone<'_> {
+    /// Where it stands.
+    pub const PATH: &'static str = "scenario.yaml";
+}
+
 impl Files for Alone<'_> {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        // Whatever it is called, what stands beside it has another name.
-        if path.ends_with(".yaml") {
-            Ok(self.0.as_bytes().to_vec())
-        } else {
-            Err("does not exist".to_owned())
-        }
+        let found = (path == Self::PATH).then(|| self.0.as_bytes().to_vec());
+        found.ok_or_else(|| "does not exist".to_owned())
     }
 }
 
@@ -108,7 +108,7 @@ impl Study {
             study.ok_or(Rejected { sources, found, rest: None })
         };
         let study = into(examine(path, files, overrides, &[]))?;
-        if !study.pilot {
+        if !study.needs_pilot {
             return Ok(study);
         }
         // A pilot that breaks breaks again when it is run, and is told then.
@@ -179,16 +179,6 @@ impl Study {
     }
 }
 
-impl Overrides {
-    /// The same, with this warm-up, ns.
-    #[must_use]
-    pub fn with_warm_up(&self, span: u64) -> Self {
-        let mut sets = self.sets.clone();
-        sets.push(format!("warm_up={}", SimDuration(span)));
-        Self { sets, ..self.clone() }
-    }
-}
-
 /// Reads, compiles and checks a scenario. `before` is the data its results were once made from: other data is warned
 /// of.
 #[must_use]
@@ -236,7 +226,7 @@ pub fn examine(
             expect,
             variants: variants(spec),
             prepared,
-            pilot: spec.warm_up == Some(WarmUp::Auto),
+            needs_pilot: spec.warm_up == Some(WarmUp::Auto),
         }
     });
     let mut found = loaded.found(&problems);
@@ -249,17 +239,7 @@ pub fn examine(
     Examined { study, sources: loaded.sources, found }
 }
 
-impl Overrides {
-    /// Where the data of a scenario is; it ends with a slash or is empty.
-    fn data_folder(&self, scenario: &str) -> String {
-        self.data.as_ref().map_or_else(
-            || folder(scenario),
-            |data| format!("{}/", data.strip_suffix('/').unwrap_or(data)),
-        )
-    }
-}
-
-/// Files of data of which note is taken what is read of them.
+/// Takes note of the files of data that are read.
 struct Noted<'f> {
     root: &'f str,
     files: &'f dyn Files,

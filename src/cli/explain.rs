@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
+    problem::{CODES, near},
     report::{explain_json, explain_text, variant_text, variants_text},
     results::Results,
     study::DEFAULT_REPLICATIONS,
@@ -25,10 +26,11 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  windtunnel explain shop.yaml --variant bigger\n  \
     windtunnel explain outputs/shop/0123456789abcdef\n  \
+    windtunnel explain E-REF\n  \
     windtunnel explain shop.yaml --format json | jq '.timeline.events[].text'")]
 pub(super) struct ExplainArguments {
-    /// A scenario file, or a result folder
-    #[arg(value_name = "FILE|DIR")]
+    /// A scenario file, a result folder, or the code of a problem such as `E-REF`
+    #[arg(value_name = "FILE|DIR|CODE")]
     what: PathBuf,
     /// Independent runs of the scenario; 5 when absent
     #[arg(long, short = 'n', value_name = "N",
@@ -48,6 +50,10 @@ pub(super) struct ExplainArguments {
 }
 
 pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
+    let what = arguments.what.to_string_lossy();
+    if is_code(&what) && !arguments.what.exists() {
+        return meaning(&what);
+    }
     let stop = match interruptible() {
         Ok(stop) => stop,
         Err(e) => return refuse(&format!("cannot catch Ctrl-C: {e}")),
@@ -86,6 +92,26 @@ pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
             if status == "truncated" { Exit::Limit } else { Exit::Interrupted }
         }
     }
+}
+
+/// Whether this is how codes of problems look.
+fn is_code(what: &str) -> bool {
+    let rest = what.strip_prefix("E-").or_else(|| what.strip_prefix("W-"));
+    rest.is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_uppercase() || b == b'-'))
+}
+
+/// What the code of a problem means.
+fn meaning(code: &str) -> Exit {
+    let Some((_, meaning)) = CODES.iter().find(|known| known.0 == code) else {
+        let close = near(code, CODES.iter().map(|known| known.0));
+        let advice = close.map_or_else(
+            || "the codes are listed in docs/REFERENCE.md".to_owned(),
+            |close| format!("did you mean `{close}`?"),
+        );
+        return refuse(&format!("no problem has the code `{code}`; {advice}"));
+    };
+    print(format!("{code}: {meaning}\n").as_bytes());
+    Exit::Done
 }
 
 /// What is in a result folder.

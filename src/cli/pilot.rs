@@ -21,7 +21,7 @@ pub(super) fn examine_with_pilot(
 ) -> Result<Examined, Exit> {
     let overrides = overriding.overrides();
     let examined = examine(path, &overrides);
-    let Some(study) = examined.study.as_ref().filter(|study| study.pilot) else {
+    let Some(study) = examined.study.as_ref().filter(|study| study.needs_pilot) else {
         return Ok(examined);
     };
     let found = study.pilot(stop).map_err(|breach| broken(overriding, (path, study), &breach))?;

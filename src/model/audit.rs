@@ -3,11 +3,11 @@
 //! **Invariant.** Nothing here changes anything; a breach is a bug of the program.
 
 use super::{
-    frame::{CALLEE_DONE, CALLER_DONE, IN_ROOM},
+    frame::{BRANCH, CALLEE_DONE, CALLER_DONE, IN_ROOM},
     record::Snapshot,
     sim::Simulation,
 };
-use crate::model::{books::InstanceBooks, ids::NodeId, names::Names};
+use crate::model::{books::InstanceBooks, event, ids::NodeId, names::Names};
 
 impl Simulation {
     /// No instance was busier than it can be, found more than was looked up, or let more go than came; no
@@ -24,6 +24,58 @@ impl Simulation {
             let held = f.flags & (CALLER_DONE | CALLEE_DONE) != CALLER_DONE | CALLEE_DONE;
             assert!(held || f.flags & IN_ROOM != 0, "frame {slot} is held by somebody: {f:?}");
         }
+    }
+
+    /// Sojourns counted visit by visit equal the integral of the number inside (`semantics.md` 25).
+    pub(super) fn check_little(&self, last: &Snapshot) {
+        let from = self.world.record.measured_from;
+        let mut left = vec![0u128; last.nodes.len()];
+        for (_, f) in self.world.frames.iter() {
+            let node = usize::from(f.node);
+            let inside =
+                node < left.len() && f.flags & BRANCH == 0 && f.armed < super::frame::IN_TRANSIT;
+            if inside {
+                left[node] += u128::from(last.at - f.arrived.max(from));
+            }
+        }
+        for (i, node) in last.nodes.iter().enumerate() {
+            let record = &self.world.record.nodes[i];
+            let area = node.in_system - self.span_snapshot.nodes[i].in_system;
+            assert_eq!(
+                area,
+                record.sojourn() + left[i],
+                "Little's law is exact at node {i} (seed {})",
+                self.seed
+            );
+            assert_eq!(
+                record.arrivals,
+                record.departures + record.inside.count(),
+                "arrivals = departures + inside at node {i} (seed {})",
+                self.seed
+            );
+        }
+    }
+
+    /// Sent = delivered + lost + in flight over all links.
+    pub(super) fn check_messages(&self) {
+        let net = &self.world.network;
+        let mut flying = 0;
+        let scheduled = self.world.agenda.schedule().map(|(_, p)| (p.kind, p.slot));
+        for (event, slot) in scheduled.chain(self.world.hosts.held_messages()) {
+            flying += match event {
+                event::DELIVER | event::CANCEL | event::ANSWER => 1,
+                event::REPLY => u64::from(self.world.frames[slot].flags & BRANCH == 0),
+                _ => 0,
+            };
+        }
+        let sent = net.links.iter().map(|l| l.sent).sum::<u64>() + net.inside.sent;
+        let lost: u64 = net.links.iter().map(|l| l.more.lost).sum();
+        assert_eq!(
+            sent,
+            self.world.delivered + lost + flying,
+            "sent = delivered + lost + in flight (seed {})",
+            self.seed
+        );
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 pub use crate::problem::closest;
 use crate::{
     engine::law::{Dimension, DurationLaw, Formula, Law},
-    model::names::Names,
+    model::{ids::NodeId, names::Names},
     problem::Problems,
     units::{Count, Name},
 };
@@ -147,4 +147,19 @@ pub fn ring(instances: u64, points: u32, path: &str, problems: &mut Problems) {
 pub trait Checked: Kind {
     /// Reports what is wrong with it beyond types and names.
     fn check(&self, path: &str, names: &Names, problems: &mut Problems);
+}
+
+/// What is inside a service is used by its steps only.
+pub fn inside(
+    names: &Names,
+    (target, caller): (&str, Option<NodeId>),
+    path: &str,
+    problems: &mut Problems,
+) {
+    let host = names.node(target).and_then(|node| names.host(node));
+    if let Some(host) = host.filter(|&host| Some(host) != caller) {
+        let host = names.name(host);
+        let message = format!("`{target}` is inside `{host}`, whose steps alone can use it");
+        problems.error("E-REF", path, message);
+    }
 }

@@ -50,7 +50,7 @@ pub mod span;
 pub mod store;
 pub mod traces;
 pub mod versions;
-pub mod windows;
-mod world;
+mod windows;
+pub mod world;
 
 pub use scenario::Scenario;

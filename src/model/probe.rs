@@ -290,16 +290,12 @@ pub struct NodeMeasured {
     pub capacity: Option<f64>,
     /// Length of the measured span, ns.
     pub span: u64,
-    /// Arrivals, departures in the span.
+    /// Arrivals in the span.
     pub arrivals: u64,
-    /// Replies sent, rejections and losses included, in the span.
-    pub departures: u64,
     /// Integral of requests inside, request-ns.
     pub in_system: u128,
     /// Integral of requests waiting for a worker or core, request-ns.
     pub in_queue: u128,
-    /// Requests inside at the end.
-    pub left_inside: u64,
     /// Per visit: all waits for worker and core, ns (visits that ended in the span).
     pub waiting: Histogram,
     /// Per visit: sum of work, ns.
@@ -325,8 +321,6 @@ pub struct InstanceMeasured {
     pub busy: u128,
     /// Arrivals.
     pub arrivals: u64,
-    /// Departures.
-    pub departures: u64,
     /// Departures with a good answer.
     pub served: u64,
     /// Time it was down, ns.

@@ -76,7 +76,7 @@ pub struct Simulation {
     by_window: Vec<NodeWindows>,
     window_snapshot: Snapshot,
     spare_snapshot: Snapshot,
-    span_snapshot: Snapshot,
+    pub(super) span_snapshot: Snapshot,
     pub(super) seed: u64,
     pub(super) timeline: Timeline,
     /// Planned changes that hold: when each began and ends, and its number.
@@ -130,14 +130,6 @@ impl Simulation {
             let built = client.build(i, record.first_row[i], &mut assembly);
             nodes.push(AnyNode::Client(Box::new(built)));
         }
-        let salts = names.nodes().map(|n| hash_str(1, n));
-        let salts: Vec<u64> = salts.chain(names.clients().map(|n| hash_str(2, n))).collect();
-        let ticks = assembly.ticks.into_iter().map(|(node, index)| Tick {
-            armed: 0,
-            node,
-            index,
-            identity: mix(salts[usize::from(node)].wrapping_add(u64::from(index))),
-        });
         let monitors = Monitor::all(names, &record.first_row, record.operations.len());
         let world = World {
             agenda: assembly.agenda,
@@ -148,7 +140,7 @@ impl Simulation {
             routes: routes.into(),
             attributes: Attributes::new(names.columns.len()),
             carries: names.carries(),
-            ticks: ticks.collect(),
+            ticks: ticks(names, &assembly.ticks).into(),
             route_salt: hash_str(seed, "route"),
             limiters: vec![Limiter::default(); assembly.limiters],
             overdue: false,
@@ -256,8 +248,8 @@ impl Simulation {
         if world.hosts.paused && event != event::ARRIVAL && world.hold(event, slot, sequence) {
             return;
         }
-        // All kinds are below 8, which the compiler can see here.
-        match event & 7 {
+        // All kinds are below 16, which the compiler can see here.
+        match event & 15 {
             event::DELIVER => {
                 let f = &world.frames[slot];
                 let node = usize::from(f.node);
@@ -469,58 +461,6 @@ impl Simulation {
         }
     }
 
-    /// Sojourns counted visit by visit equal the integral of the number inside (`semantics.md` 25).
-    fn check_little(&self, last: &Snapshot) {
-        let from = self.world.record.measured_from;
-        let mut left = vec![0u128; last.nodes.len()];
-        for (_, f) in self.world.frames.iter() {
-            let node = usize::from(f.node);
-            let inside =
-                node < left.len() && f.flags & BRANCH == 0 && f.armed < super::frame::IN_TRANSIT;
-            if inside {
-                left[node] += u128::from(last.at - f.arrived.max(from));
-            }
-        }
-        for (i, node) in last.nodes.iter().enumerate() {
-            let record = &self.world.record.nodes[i];
-            let area = node.in_system - self.span_snapshot.nodes[i].in_system;
-            assert_eq!(
-                area,
-                record.sojourn() + left[i],
-                "Little's law is exact at node {i} (seed {})",
-                self.seed
-            );
-            assert_eq!(
-                record.arrivals,
-                record.departures + record.inside.count(),
-                "arrivals = departures + inside at node {i} (seed {})",
-                self.seed
-            );
-        }
-    }
-
-    /// Sent = delivered + lost + in flight over all links.
-    fn check_messages(&self) {
-        let net = &self.world.network;
-        let mut flying = 0;
-        let scheduled = self.world.agenda.schedule().map(|(_, p)| (p.kind, p.slot));
-        for (event, slot) in scheduled.chain(self.world.hosts.held_messages()) {
-            flying += match event {
-                event::DELIVER | event::CANCEL | event::ANSWER => 1,
-                event::REPLY => u64::from(self.world.frames[slot].flags & BRANCH == 0),
-                _ => 0,
-            };
-        }
-        let sent = net.links.iter().map(|l| l.sent).sum::<u64>() + net.inside.sent;
-        let lost: u64 = net.links.iter().map(|l| l.more.lost).sum();
-        assert_eq!(
-            sent,
-            self.world.delivered + lost + flying,
-            "sent = delivered + lost + in flight (seed {})",
-            self.seed
-        );
-    }
-
     fn node_measured(
         &self,
         i: usize,
@@ -538,7 +478,6 @@ impl Simulation {
             .map(|(b, a)| InstanceMeasured {
                 busy: b.busy - a.busy,
                 arrivals: b.arrivals - a.arrivals,
-                departures: b.departures - a.departures,
                 served: b.served() - a.served(),
                 down: b.down - a.down,
                 in_queue: b.in_queue - a.in_queue,
@@ -553,10 +492,8 @@ impl Simulation {
             capacity: facts.capacity,
             span: last.at.saturating_sub(self.span_snapshot.at),
             arrivals: to.arrivals - from.arrivals,
-            departures: to.departures - from.departures,
             in_system: to.in_system - from.in_system,
             in_queue: instances.iter().map(|x| x.in_queue).sum(),
-            left_inside: record.inside.count(),
             waiting: record.waiting.clone(),
             service: record.service.clone(),
             response: record.response.clone(),
@@ -598,6 +535,19 @@ impl Simulation {
             })
             .collect()
     }
+}
+
+/// The ticks of all nodes, which are these: owner and own index.
+fn ticks(names: &Names, all: &[(NodeId, u32)]) -> Vec<Tick> {
+    let salts = names.nodes().map(|n| hash_str(1, n));
+    let salts: Vec<u64> = salts.chain(names.clients().map(|n| hash_str(2, n))).collect();
+    let one = |&(node, index): &(NodeId, u32)| Tick {
+        armed: 0,
+        node,
+        index,
+        identity: mix(salts[usize::from(node)].wrapping_add(u64::from(index))),
+    };
+    all.iter().map(one).collect()
 }
 
 /// Figures of one operation; `span` is the first measured window and whether it is the second part of

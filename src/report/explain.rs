@@ -4,7 +4,8 @@
 //! **Invariant.** Only what the results say; text from files is cleaned of control characters.
 
 use super::{
-    table::{LEAST_WIDTH, Lines, slo_measured, status},
+    grid::Lines,
+    table::{LEAST_WIDTH, slo_measured, status},
     text::{Quantity, about, clean, clock, duration, value},
 };
 use crate::{

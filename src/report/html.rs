@@ -3,7 +3,10 @@
 //! **Invariant.** No script, no address, no remote thing: the policy in the page's head forbids them,
 //! and every text is escaped.
 
+mod table;
+
 use std::fmt::Write;
+use table::{Cell, Table};
 
 use super::{
     explain,
@@ -14,7 +17,7 @@ use super::{
         issued, kind, outcomes, p99_of_all, per_run, recovered, slo_measured, slo_remark,
         some_failed, up, used, when, words,
     },
-    text::{Quantity, clean, clock, count, duration, escape, estimate, plural, value},
+    text::{Quantity, clock, count, duration, escape, estimate, plural, value},
 };
 use crate::results::{
     DataFile, Distribution, Estimate, InstanceResults, NodeResults, RequestFigures, Results,
@@ -518,141 +521,5 @@ fn reproduce(out: &mut String, results: &Results) {
     out.push_str("</ul>\n");
 }
 
-/// A cell: text and its class.
-struct Cell {
-    class: &'static str,
-    text: String,
-}
-
-impl Cell {
-    fn plain(text: String) -> Self {
-        Self { class: "", text }
-    }
-}
-
-/// A table with its heading.
-struct Table(String);
-
-impl Table {
-    /// Columns of text begin with `<`: their heads stand to the left.
-    fn new(heading: &str, header: &[&str]) -> Self {
-        let mut out = format!("<h2>{heading}</h2>\n<div class=\"wide\"><table>\n<thead><tr>");
-        for name in header {
-            let _ = match name.strip_prefix('<') {
-                Some(name) => write!(out, "<th scope=\"col\" class=\"left\">{name}</th>"),
-                None => write!(out, "<th scope=\"col\">{name}</th>"),
-            };
-        }
-        out.push_str("</tr></thead>\n<tbody>\n");
-        Self(out)
-    }
-
-    fn row(&mut self, cells: &[Cell]) {
-        self.0.push_str("<tr>");
-        for Cell { class, text } in cells {
-            let text = escape(&clean(text));
-            let _ = match *class {
-                "" => write!(self.0, "<td>{}</td>", kept_together(&text)),
-                class => write!(self.0, "<td class=\"{class}\">{text}</td>"),
-            };
-        }
-        self.0.push_str("</tr>\n");
-    }
-
-    fn finish(mut self) -> String {
-        self.0.push_str("</tbody></table></div>\n");
-        self.0
-    }
-}
-
-/// A figure in a narrow column breaks before its interval, not before its unit.
-fn kept_together(text: &str) -> String {
-    if !text.starts_with(|c: char| c.is_ascii_digit()) {
-        return text.to_owned();
-    }
-    let whole = text.replace(' ', "\u{a0}");
-    ["±", "[", "to\u{a0}", "of\u{a0}", "(", "after\u{a0}"]
-        .into_iter()
-        .fold(whole, |text, part| text.replace(&format!("\u{a0}{part}"), &format!(" {part}")))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::{fixture, plots, topology};
-
-    #[test]
-    fn figures_break_before_their_interval() {
-        let kept = |text| kept_together(text).replace('\u{a0}', "_");
-        assert_eq!(kept("12.3 ± 0.2 ms"), "12.3 ±_0.2_ms");
-        assert_eq!(kept("12.3 [12.0, 12.5] ms"), "12.3 [12.0,_12.5]_ms");
-        assert_eq!(kept("4 min to 5 min"), "4_min to_5_min");
-        assert_eq!(kept("45.9 % memory"), "45.9_%_memory");
-        assert_eq!(kept("edge of the world"), "edge of the world");
-    }
-
-    fn of(results: &Results) -> String {
-        page(results, &topology::draw(results), &plots::all(results))
-    }
-
-    /// The page without its pictures, which have tests of their own.
-    fn text_of(results: &Results) -> String {
-        page(results, "<!-- topology -->\n", &[])
-    }
-
-    #[test]
-    fn the_text_of_a_run() {
-        insta::assert_snapshot!(text_of(&fixture::shop()));
-    }
-
-    #[test]
-    fn one_page_holds_everything_and_asks_for_nothing() {
-        let html = of(&fixture::shop());
-        assert_eq!(html.matches("<svg ").count(), 7);
-        assert!(html.contains("default-src 'none'; style-src 'unsafe-inline'; img-src data:"));
-        for foreign in ["<script", "<link", "src=", "href=", "@import", "url("] {
-            assert!(!html.contains(foreign), "{foreign}");
-        }
-        let addresses = html.replace("http://www.w3.org/2000/svg", "");
-        assert!(!addresses.contains("http:") && !addresses.contains("https:"));
-    }
-
-    #[test]
-    fn tags_are_balanced() {
-        let html = of(&fixture::shop());
-        for tag in ["table", "tr", "td", "h2", "p", "figure", "svg", "div", "ul", "li", "text"] {
-            let opened = html.matches(&format!("<{tag}>")).count()
-                + html.matches(&format!("<{tag} ")).count();
-            assert_eq!(opened, html.matches(&format!("</{tag}>")).count(), "{tag}");
-        }
-    }
-
-    #[test]
-    fn partial_and_empty_runs_say_so() {
-        let mut results = fixture::nothing_decided();
-        results.status = "interrupted".into();
-        results.status_reason = Some("stopped after 3 of 10 replications".into());
-        results.replications.truncate(1);
-        let html = of(&results);
-        for text in [
-            "status partial\">interrupted",
-            "stopped after 3 of 10",
-            "No request was decided",
-            "one replication has none",
-        ] {
-            assert!(html.contains(text), "{text}");
-        }
-        assert!(of(&Results::default()).ends_with("</html>\n"));
-    }
-
-    #[test]
-    fn payloads_stay_text() {
-        for payload in fixture::PAYLOADS {
-            let html = of(&fixture::hostile(payload));
-            for harm in ["<script", "<img", "' onload", "]]>", "<!--"] {
-                assert!(!html.contains(harm), "{harm} of {payload:?}");
-            }
-            assert!(!html.contains(|c: char| c.is_control() && c != '\n'), "{payload:?}");
-        }
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ mod csv;
 mod explain;
 #[cfg(test)]
 mod fixture;
+mod grid;
 mod html;
 mod json;
 mod plots;

@@ -3,7 +3,8 @@
 //! **Invariant.** Only what differs is told, and both figures of it.
 
 use super::{
-    table::{LEAST_WIDTH, Lines},
+    grid::Lines,
+    table::LEAST_WIDTH,
     text::{Quantity, about, clean, duration, value},
 };
 use crate::results::{FaultResults, Results};

@@ -14,7 +14,7 @@ use crate::stats::Histogram;
 /// Good requests, decided ones, and those in flight that count as bad where that counts: in a run that is steady and in
 /// one in which more and more are in flight.
 #[derive(Clone, Copy, Debug)]
-struct InFlight {
+struct Late {
     good: u64,
     decided: u64,
     late: [u64; 2],
@@ -24,11 +24,11 @@ struct InFlight {
 #[derive(Clone, Debug, Default)]
 pub struct RequestPool {
     counts: RequestCounts,
-    /// Of what figures are made of.
+    /// Decided ones, of those that figures are made of.
     decided: u64,
     replications: usize,
     availability: Ratios,
-    in_flight: Vec<InFlight>,
+    late: Vec<Late>,
     goodput: Means,
     throughput: Means,
     attempts: Ratios,
@@ -36,8 +36,9 @@ pub struct RequestPool {
     p99_of_all: Means,
     latency_all: Samples,
     marks: BTreeMap<String, Samples>,
-    /// Requests in flight by window; s of all replications.
+    /// Requests in flight by window.
     levels: Levels,
+    /// Measured in all replications, s.
     span: f64,
 }
 
@@ -58,7 +59,7 @@ impl RequestPool {
         self.decided += decided;
         self.availability.push(basis.good, decided);
         let late = [false, true].map(|growing| basis.late(None, growing));
-        self.in_flight.push(InFlight { good: basis.good, decided, late });
+        self.late.push(Late { good: basis.good, decided, late });
         let rate = |count: u64| Some(basis.per_second(count)? / requests.unit());
         self.goodput.push(rate(basis.good));
         self.throughput.push(rate(basis.replies));
@@ -133,10 +134,10 @@ impl RequestPool {
     fn at_least(&self, confidence: f64) -> Option<Estimate> {
         let growing = usize::from(self.is_growing());
         let mut terms = Ratios::default();
-        for one in &self.in_flight {
+        for one in &self.late {
             terms.push(one.good, one.decided + one.late[growing]);
         }
-        let any = self.in_flight.iter().any(|one| one.late[growing] > 0);
+        let any = self.late.iter().any(|one| one.late[growing] > 0);
         any.then(|| terms.fraction(confidence))
     }
 }

@@ -125,7 +125,7 @@ pub struct Accumulator {
     between: Between,
     replications: Vec<ReplicationResults>,
     fingerprint: u64,
-    /// Of the replication that got furthest: start and length of its windows, when it ended.
+    /// Of the replication that got furthest: start and end of its windows, and when it ended.
     windows: (Vec<(u64, u64)>, u64),
     /// Why the first that stopped early did.
     truncated: Option<String>,
@@ -142,11 +142,11 @@ impl Accumulator {
         Self { info, ..Self::default() }
     }
 
-    /// Takes in the next replication; `absorbed` looks at it.
-    pub fn push(&mut self, measured: Measured, absorbed: &mut dyn FnMut(&Replication<'_>)) {
+    /// Takes in the next replication; `look` sees it.
+    pub fn push(&mut self, measured: Measured, look: &mut dyn FnMut(&Replication<'_>)) {
         let index = self.replications.len() as u64;
         self.take_in(&measured);
-        absorbed(&Replication::new(&self.info, index, &measured));
+        look(&Replication::new(&self.info, index, &measured));
         let came = |m: &Measured| m.faults.iter().any(|f| !f.spans.is_empty());
         let better = match &self.with_faults {
             None => !measured.faults.is_empty(),

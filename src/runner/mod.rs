@@ -1,6 +1,6 @@
 //! Replications of a scenario, run in parallel, taken in in index order.
 //!
-//! Threads, panics and files stop here: below, a replication is a plain function of its seed.
+//! Threads and panics stop here: below, a replication is a plain function of its seed.
 //!
 //! **Invariant.** What is taken in is a contiguous prefix of the replications, in index order,
 //! whatever finished first and on however many threads (`semantics.md` 14-16).
@@ -20,7 +20,7 @@ use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Mutex,
+        Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -67,7 +67,7 @@ pub fn seeds(seed: u64, replications: usize) -> Vec<u64> {
 /// Replications that are finished, until their turn comes to be taken in.
 struct Turns<'a> {
     accumulator: Accumulator,
-    absorbed: &'a mut (dyn FnMut(&Replication<'_>) + Send),
+    look: &'a mut (dyn FnMut(&Replication<'_>) + Send),
     waiting: BTreeMap<usize, Option<Measured>>,
     next: usize,
     breach: Option<Breach>,
@@ -87,23 +87,24 @@ impl Turns<'_> {
         while let Some(Some(measured)) = self.waiting.get_mut(&self.next).map(Option::take) {
             self.waiting.remove(&self.next);
             self.next += 1;
-            self.accumulator.push(measured, self.absorbed);
+            self.accumulator.push(measured, self.look);
         }
     }
 }
 
 /// Runs the replications, in parallel on the current thread pool, and takes in those that finished:
-/// all, or after `stop` the ones before the first unfinished one. `absorbed` sees each of them, in order.
+/// all, or after `stop` the ones before the first unfinished one. `look` sees each of them, in order; those that are
+/// finished before their turn wait for it whole.
 pub fn simulate(
     world: &dyn Replicate,
     info: &RunInfo,
     seed: u64,
     stop: &AtomicBool,
-    absorbed: &mut (dyn FnMut(&Replication<'_>) + Send),
+    look: &mut (dyn FnMut(&Replication<'_>) + Send),
 ) -> Result<Accumulator, Breach> {
     let broken = AtomicBool::new(false);
     let accumulator = Accumulator::new(info.clone());
-    let turns = Turns { accumulator, absorbed, waiting: BTreeMap::new(), next: 0, breach: None };
+    let turns = Turns { accumulator, look, waiting: BTreeMap::new(), next: 0, breach: None };
     let turns = Mutex::new(turns);
     let one = |(index, seed): (usize, u64)| {
         if stop.load(Ordering::Relaxed) || broken.load(Ordering::Relaxed) {
@@ -113,7 +114,7 @@ pub fn simulate(
         if result.is_err() {
             broken.store(true, Ordering::Relaxed);
         }
-        turns.lock().expect("nobody panics in a turn").finished(index, result);
+        turns.lock().unwrap_or_else(PoisonError::into_inner).finished(index, result);
     };
     // In order of index, so that few wait for their turn, and what is finished when interrupted is a prefix or nearly
     // so.
@@ -122,7 +123,7 @@ pub fn simulate(
     indexed.par_bridge().for_each(one);
     #[cfg(not(feature = "cli"))]
     indexed.for_each(one);
-    let turns = turns.into_inner().expect("nobody panics in a turn");
+    let turns = turns.into_inner().unwrap_or_else(PoisonError::into_inner);
     turns.breach.map_or(Ok(turns.accumulator), Err)
 }
 

@@ -17,14 +17,22 @@ pub struct Replication<'a> {
     info: &'a RunInfo,
     /// Its place in the run.
     pub index: u64,
-    /// What was measured.
-    pub measured: &'a Measured,
+    pub(crate) measured: &'a Measured,
     results: OnceCell<Results>,
 }
 
 impl<'a> Replication<'a> {
     pub(super) fn new(info: &'a RunInfo, index: u64, measured: &'a Measured) -> Self {
         Self { info, index, measured, results: OnceCell::new() }
+    }
+}
+
+impl Replication<'_> {
+    /// Arrivals at each instance of a node in the measured span; none of a node that is not there.
+    #[must_use]
+    pub fn arrivals(&self, node: &str) -> Vec<u64> {
+        let node = self.measured.nodes.iter().find(|n| n.name == node);
+        node.into_iter().flat_map(|node| &node.instances).map(|i| i.arrivals).collect()
     }
 }
 
@@ -108,7 +116,6 @@ fn select(
     operation: &dyn Fn(&str) -> bool,
 ) -> Requests {
     let mut all = Requests { span: span(info, measured), ..Requests::default() };
-    // Nothing yet: it weighs what those do that join it.
     for of in measured.clients.iter().filter(|c| client(&c.name)) {
         for operation in of.operations.iter().filter(|o| operation(&o.name)) {
             all.merge(&requests(info, measured, of, operation));

@@ -81,10 +81,8 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         capacity: Some(2.0),
         span: 10 * SECOND,
         arrivals: 4,
-        departures: 4,
         in_system: u128::from(20 * SECOND),
         in_queue: u128::from(5 * SECOND),
-        left_inside: 0,
         waiting,
         service: Histogram::default(),
         response: Histogram::default(),
@@ -282,6 +280,43 @@ fn selections_and_single_replications() {
     }
     assert_eq!(seen, [(0, 1, 0, 6), (1, 1, 0, 3)]);
     assert_eq!(run.samples()[1].replication, 1);
+}
+
+#[test]
+fn a_mark_that_only_some_replications_have_is_of_those() {
+    let marked = |at: usize, seconds: &[u64]| {
+        let mut one = two().remove(0);
+        let mut times = Histogram::default();
+        seconds.iter().for_each(|&s| times.record(s * SECOND));
+        one.clients[0].operations[0].marks.insert(format!("m{at}"), times);
+        one
+    };
+    let run = merged(
+        RunInfo { replications: 3, ..info() },
+        vec![marked(0, &[1]), marked(1, &[2, 4]), marked(1, &[6])],
+    );
+    let marks = run.results().summary.figures.marks;
+    let of = |name: &str| (marks[name].count, marks[name].mean.value, marks[name].mean.n);
+    assert_eq!((of("m0"), of("m1")), ((1, Some(1.0), 1), (3, Some(4.5), 2)));
+    assert_eq!(marks["m1"].max.value, Some(6.0));
+}
+
+#[test]
+fn a_first_replication_that_ends_early_hides_nothing_of_the_others() {
+    let mut replications = two();
+    let first = &mut replications[0];
+    (first.ended_at, first.window_starts) = (6 * SECOND, vec![0, 2 * SECOND]);
+    first.nodes[0].windows.pop();
+    for operation in &mut first.clients[0].operations {
+        operation.windows.pop();
+        operation.happened.pop();
+    }
+    let series = merged(info(), replications).results().series;
+    assert_eq!((series.start, series.length), (vec![0.0, 2.0, 7.0], vec![2.0, 5.0, 5.0]));
+    // 9 requests, and 32 s of 4 units, in the 4 s of the one and the 5 s of the other.
+    assert_eq!(series.clients["all"].offered, [0.0, 1.0, 0.0]);
+    assert_eq!(series.nodes["server"].utilisation[1], Some(32.0 / 36.0));
+    assert_eq!(series.nodes["server"].utilisation.len(), 3);
 }
 
 #[test]

@@ -51,6 +51,24 @@ pub struct Overrides {
     pub data: Option<String>,
 }
 
+impl Overrides {
+    /// The same, with this warm-up, ns.
+    #[must_use]
+    pub fn with_warm_up(&self, span: u64) -> Self {
+        let mut sets = self.sets.clone();
+        sets.push(format!("warm_up={}", SimDuration(span)));
+        Self { sets, ..self.clone() }
+    }
+
+    /// Where the data of a scenario is; it ends with a slash or is empty.
+    pub(crate) fn data_folder(&self, scenario: &str) -> String {
+        self.data.as_ref().map_or_else(
+            || folder(scenario),
+            |data| format!("{}/", data.strip_suffix('/').unwrap_or(data)),
+        )
+    }
+}
+
 /// A sound scenario.
 #[derive(Debug)]
 pub struct Loaded {

@@ -7,20 +7,18 @@ mod of_one;
 mod resources;
 
 use contradictions::contradictions;
-use serde_json::Value as Json;
 
 use super::{
     Figure, Names, NodeField, RequestsField, Sample, Series, Slo, Stat,
     parse::{self, Expression, Metric, Op, Value, Word},
+    shape::{any_node, in_shape, requests_shape, shape},
+    words::{Checked, Dimension, Fault, choice, fault, limit, not_yet, parsed, sensible, trivial},
 };
 use crate::{
     expr::percentile,
-    problem::{Problem, Problems, Severity, closest},
-    results::{
-        CacheResults, Distribution, NodeResults, OUTCOMES, RequestFigures, ResourceResults, SIDES,
-        Selection, UptimeResults,
-    },
-    units::{Count, Fraction, Number, Rate, SimDuration, ValueError},
+    problem::{Problem, Problems, Severity},
+    results::{OUTCOMES, ResourceResults, SIDES, Selection, UptimeResults},
+    units::{Fraction, SimDuration},
 };
 
 /// Words of the language whose parts of the model do not exist yet.
@@ -93,30 +91,6 @@ pub fn check(key: &str, texts: &[String], names: &Names, problems: &mut Problems
 
 /// Most SLOs of a scenario: each is held against each for contradictions.
 const MAX_SLOS: usize = 1000;
-
-type Checked<T> = Result<T, Fault>;
-
-/// What is wrong with one expression.
-struct Fault {
-    code: &'static str,
-    message: String,
-    help: Option<String>,
-}
-
-fn fault(code: &'static str, message: String, help: Option<String>) -> Fault {
-    Fault { code, message, help }
-}
-
-/// What the metric's values are, and so how its limit is written.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Dimension {
-    Seconds,
-    PerSecond,
-    Fraction,
-    Count,
-    Number,
-    Truth,
-}
 
 /// The selectors of one metric.
 #[derive(Default)]
@@ -528,158 +502,6 @@ fn windows(
         }
     };
     Ok((Figure::Windows(series, stat, window), dimension))
-}
-
-/// A block of figures as it stands in results.json, with every mark.
-fn requests_shape(names: &Names) -> Json {
-    let marks = names.marks.iter().map(|mark| (mark.clone(), Distribution::default()));
-    shape(&RequestFigures { marks: marks.collect(), ..RequestFigures::default() })
-}
-
-fn shape(figures: &impl serde::Serialize) -> Json {
-    serde_json::to_value(figures).expect("figures have string keys")
-}
-
-/// Whether a path leads to one figure, and to what kind.
-fn in_shape(shape: &Json, path: &[String]) -> Checked<Dimension> {
-    let mut here = shape;
-    for (depth, segment) in path.iter().enumerate() {
-        here = match (here.get(segment), here.as_object()) {
-            (Some(next), _) => next,
-            (None, Some(keys)) if !keys.contains_key("value") => {
-                let inside = path[..depth].join(".");
-                let place =
-                    if inside.is_empty() { String::new() } else { format!(" in `{inside}`") };
-                let message = format!("there is no metric `{segment}`{place}");
-                let meant = meant(segment, depth);
-                let help = meant.unwrap_or_else(|| choice(segment, keys.keys()));
-                return Err(fault("E-REF", message, Some(help)));
-            }
-            _ => {
-                let message = format!("`{}` is one figure", path[..depth].join("."));
-                let help = "a statistic over time needs a window: `max(.. window=1m)`";
-                return Err(fault("E-SLO", message, Some(help.to_owned())));
-            }
-        };
-    }
-    let name = path.join(".");
-    match here.as_object() {
-        None if here.is_number() => Ok(dimension(path)),
-        Some(keys) if keys.contains_key("value") => Ok(dimension(path)),
-        Some(keys) if keys.contains_key("p99") => {
-            let help = format!("for example `p99({name})`");
-            Err(fault("E-SLO", format!("`{name}` needs a statistic"), Some(help)))
-        }
-        Some(keys) if !keys.is_empty() => {
-            let all: Vec<&str> = keys.keys().map(String::as_str).collect();
-            let help = format!("say which: {}", all.join(", "));
-            Err(fault("E-SLO", format!("`{name}` is a group of figures"), Some(help)))
-        }
-        _ => Err(fault("E-SLO", format!("`{name}` is not a figure"), None)),
-    }
-}
-
-/// A node with everything some kind of node has.
-fn any_node() -> NodeResults {
-    NodeResults { cache: Some(CacheResults::default()), ..NodeResults::default() }
-}
-
-fn dimension(path: &[String]) -> Dimension {
-    let last = path.last().map(String::as_str).unwrap_or_default();
-    match (path[0].as_str(), last) {
-        ("requests" | "outcomes" | "causes", _)
-        | (
-            _,
-            "count" | "lookups" | "hits" | "misses" | "coalesced" | "stale_hits" | "negative_hits"
-            | "evictions",
-        ) => Dimension::Count,
-        (
-            "instances" | "in_system" | "in_queue" | "attempts_per_request" | "outages_per_year",
-            _,
-        ) => Dimension::Number,
-        ("goodput" | "throughput", _) => Dimension::PerSecond,
-        (
-            "availability" | "utilisation" | "saturated" | "wait_probability" | "availability_time"
-            | "hit_ratio",
-            _,
-        ) => Dimension::Fraction,
-        _ => Dimension::Seconds,
-    }
-}
-
-/// The limit in the unit of the results.
-fn limit(word: &Word, dimension: Dimension) -> Checked<f64> {
-    Ok(match dimension {
-        Dimension::Seconds => {
-            parsed::<SimDuration>(word, "a duration such as `400ms`")?.0 as f64 / 1e9
-        }
-        Dimension::PerSecond => parsed::<Rate>(word, "a rate such as `900/s`")?.0,
-        Dimension::Fraction => parsed::<Fraction>(word, "a fraction such as `99.9%`")?.0,
-        Dimension::Count => parsed::<Count>(word, "a count such as `10`")?.0 as f64,
-        Dimension::Number => parsed::<Number>(word, "a number such as `1.2`")?.0,
-        Dimension::Truth => match word.text.as_str() {
-            "true" => 1.0,
-            "false" => 0.0,
-            _ => {
-                let message = format!("`{}` is neither true nor false", word.text);
-                return Err(fault("E-SLO", message, None));
-            }
-        },
-    })
-}
-
-/// Targets that nothing can miss or that no finite run can show (reliability B62).
-fn sensible(word: &Word, dimension: Dimension, limit: f64, op: Op) -> Checked<()> {
-    let comparison = !matches!(op, Op::Equal | Op::NotEqual);
-    match dimension {
-        Dimension::Fraction if comparison && !(limit > 0.0 && limit < 1.0) => Err(trivial(word)),
-        Dimension::Seconds if limit <= 0.0 => Err(trivial(word)),
-        Dimension::Truth if comparison => {
-            let help = "for example `metastable(blip) == false`".to_owned();
-            Err(fault("E-SLO", "a verdict is `== true` or `== false`".to_owned(), Some(help)))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn trivial(word: &Word) -> Fault {
-    let message =
-        format!("`{}` is no target: it can never be missed, or never be shown", word.text);
-    fault("E-SLO", message, Some("name a fraction between 0 and 100 %, a time above 0".to_owned()))
-}
-
-fn parsed<T: std::str::FromStr<Err = ValueError>>(word: &Word, expected: &str) -> Checked<T> {
-    word.text.parse().map_err(|error: ValueError| {
-        let message = format!("`{}` is not {expected}: {}", word.text, error.message);
-        fault("E-SLO", message, error.help)
-    })
-}
-
-fn not_yet(what: &str) -> Fault {
-    fault("E-UNSUPPORTED", format!("`{what}` is not supported yet"), None)
-}
-
-/// The figure meant by a word that other tools have for it.
-fn meant(word: &str, depth: usize) -> Option<String> {
-    let figure = match word {
-        _ if depth > 0 => return None,
-        stat if parse::is_stat(stat) => {
-            return Some(format!("`{stat}` of what? For example `{stat}(latency) <= 250ms`"));
-        }
-        "error_rate" | "errors" | "error_fraction" | "failure_rate" | "uptime" | "success_rate" => {
-            "availability >= 99%"
-        }
-        "rps" | "qps" | "rate" => "throughput >= 100/s",
-        "response_time" | "latencies" | "duration" => "p99(latency) <= 250ms",
-        _ => return None,
-    };
-    Some(format!("for example `{figure}`"))
-}
-
-/// "did you mean" with the nearest name, or the list.
-fn choice<T: AsRef<str>>(name: &str, all: impl Iterator<Item = T>) -> String {
-    let all: Vec<T> = all.collect();
-    closest(name, all.iter().map(AsRef::as_ref))
 }
 
 #[cfg(test)]

@@ -144,7 +144,7 @@ impl Asked {
 
     /// Why there is no figure.
     fn nothing(&self) -> String {
-        match self.top.requests().map(RequestPool::counts) {
+        match self.requests().map(RequestPool::counts) {
             Some(all) if all.issued == 0 => "no request was sent".to_owned(),
             Some(all) if all.in_flight == all.issued => "no request was decided".to_owned(),
             _ => "nothing was observed".to_owned(),

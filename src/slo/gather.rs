@@ -70,9 +70,12 @@ impl Gathered {
             Figure::Requests(selection, path) => {
                 let requests = self.selected(&selection, one);
                 let alone = RequestPool::of(&requests);
-                for (each, case) in self.each.iter_mut().zip(CASES) {
-                    each.push(of_block(&alone, &path, case.is_some()));
-                }
+                // Whether more and more are in flight, the block itself knows.
+                let bad = of_block(&alone, &path, true);
+                let [left_out, late, all] = &mut self.each;
+                left_out.push(of_block(&alone, &path, false));
+                late.push(bad);
+                all.push(bad);
             }
             Figure::Sample(selection, sample, stat) => {
                 let requests = self.selected(&selection, one);

@@ -13,6 +13,8 @@ mod check;
 mod evaluate;
 mod gather;
 mod parse;
+mod shape;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 

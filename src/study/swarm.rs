@@ -67,7 +67,7 @@ pub fn run(seed: u64) -> Swarmed {
 
 /// Fingerprint and events of a run of one replication.
 fn once(text: &str, in_steps: bool) -> Result<(u64, u64), Swarmed> {
-    let mut study = Study::open("swarm.yaml", &Alone(text), &Overrides::default())
+    let mut study = Study::open(Alone::PATH, &Alone(text), &Overrides::default())
         .map_err(|rejected| Swarmed::Refused(rejected.render(false)))?;
     study.limit_events(MAX_EVENTS);
     let prepared = &study.prepared;

@@ -235,6 +235,32 @@ fn requests_at_a_target_that_is_down_are_reset_if_it_says_so() {
     assert_eq!(number(&paused, "summary.requests.ok") + failed, 6000.0);
 }
 
+#[test]
+fn whatever_is_inside_is_lost_or_reset_however_many_have_died_before() {
+    // Three of four hosts die at once, silently; the balancer learns of one after the other, and resets what waits
+    // there. Then its process dies, twice, while others are down: each time its probers begin anew.
+    let nodes = "lb: {load_balancer: {to: api, on_down: reset, policy: round_robin, \
+                 health_check: {interval: 1s, timeout: 500ms, fall: 2, rise: 1}}}, \
+                 api: {service: {instances: 4, endpoints: {default: [{wait: 4s}]}}}";
+    let faults = "{id: hosts, at: 10s, for: 60s, crash: {node: api, instances: [1, 2, 3]}}, \
+                  {id: lb, at: 20s, for: 1s, crash: {node: lb, process: true}}, \
+                  {id: again, at: 30s, for: 1s, crash: {node: lb, process: true}}";
+    let arrivals = "arrivals: constant(10/s), to: lb";
+    let found = results("60.005s", arrivals, nodes, &faults[..faults.find("}}, ").unwrap() + 2]);
+    let failed = number(&found, "summary.requests.error");
+    // Those of 4 s, and of the time until the second probe, at three of four.
+    assert!((30.0..=60.0).contains(&failed), "{failed}");
+    assert_eq!(number(&found, "nodes.lb.causes.target_down"), failed);
+    // Those of the last 4 s are on their way, at the one that is left.
+    assert_eq!(number(&found, "summary.requests.in_flight"), 40.0);
+    let found = results("60.005s", arrivals, nodes, faults);
+    assert_eq!(number(&found, "summary.requests.in_flight"), 40.0);
+    // A prober for each target, one probe a second, but for the two seconds without a balancer; and what is sent there
+    // each time until two of them were not answered. With probers that live on it would be 90 more.
+    let lost = number(&found, "nodes.api.causes.lost_at_dead_host");
+    assert!((144.0 + 25.0..=144.0 + 75.0).contains(&lost), "{lost}");
+}
+
 const GOOD: &str = "\
 windtunnel: 1
 name: balanced

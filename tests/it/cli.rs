@@ -485,3 +485,15 @@ fn help_has_an_example_everywhere() {
         assert!(ran.stdout.contains("Example"), "{command}: {}", ran.stdout);
     }
 }
+
+#[test]
+fn the_code_of_a_problem_is_explained() {
+    let folder = workspace();
+    let ran = windtunnel(folder.path(), "explain E-REF");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "E-REF: a name that nothing has\n"));
+    let ran = windtunnel(folder.path(), "explain E-REFF");
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("did you mean `E-REF`?"), "{}", ran.stderr);
+    let ran = windtunnel(folder.path(), "explain W-XYZZY");
+    assert!(ran.code == 2 && ran.stderr.contains("docs/REFERENCE.md"), "{}", ran.stderr);
+}

@@ -17,7 +17,7 @@ use syn::{
 /// Files in one circle of imports, at most.
 const MOST_IN_A_CIRCLE: usize = 6;
 
-/// The floors of the model from the ground, with the files on each (`*`: any end of a name).
+/// The floors of the model from the ground, with the files on each (`*`: whatever there is).
 const FLOORS: &[(&str, &[&str])] = &[
     // What everything is called, and sums of what happened.
     (
@@ -247,14 +247,28 @@ fn imports(all: &BTreeMap<Vec<String>, String>) -> BTreeSet<(String, String)> {
 
 /// The floor of a file of the model.
 fn floor(name: &str) -> usize {
-    let is = |pattern: &&str| match pattern.split_once('*') {
-        None => name == *pattern,
-        Some((start, end)) => {
-            let long = name.len() >= start.len() + end.len();
-            long && name.starts_with(start) && name.ends_with(end.trim_start_matches('*'))
-        }
-    };
-    FLOORS.iter().position(|floor| floor.1.iter().any(is)).unwrap()
+    FLOORS.iter().position(|floor| floor.1.iter().any(|pattern| fits(pattern, name))).unwrap()
+}
+
+/// Whether a name is as a pattern says, `*` being whatever there is.
+fn fits(pattern: &str, name: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return name == pattern };
+    let Some(name) = name.strip_prefix(start) else { return false };
+    (0..=name.len()).any(|at| name.is_char_boundary(at) && fits(rest, &name[at..]))
+}
+
+#[test]
+fn each_pattern_fits_a_file() {
+    let all = modules();
+    let names: Vec<String> = all
+        .keys()
+        .filter(|path| path.first().is_some_and(|first| first == "model"))
+        .map(|path| path[1..].join("/"))
+        .collect();
+    for pattern in FLOORS.iter().flat_map(|floor| floor.1) {
+        assert!(names.iter().any(|name| fits(pattern, name)), "{pattern} fits nothing");
+    }
+    assert!(fits("*/check_*", "service/check_parts") && !fits("*/check_*", "check_parts"));
 }
 
 #[test]

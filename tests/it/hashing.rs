@@ -33,10 +33,7 @@ fn agrees(id: &str, metric: &str, found: f64) {
 /// Arrivals at each instance of node `bins`, by replication.
 fn arrivals(text: &str, replications: usize) -> Vec<Vec<u64>> {
     let mut each = Vec::new();
-    let mut look = |one: &Replication<'_>| {
-        let bins = one.measured.nodes.iter().find(|n| n.name == "bins").expect("there are bins");
-        each.push(bins.instances.iter().map(|i| i.arrivals).collect());
-    };
+    let mut look = |one: &Replication<'_>| each.push(one.arrivals("bins"));
     let study = open("scenario.yaml", &Alone(text), &Overrides::default());
     study.run_watched(replications, &AtomicBool::new(false), &mut look).expect("it is sound");
     each

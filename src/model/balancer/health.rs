@@ -166,7 +166,7 @@ impl Health {
         let interval = self.checks.as_ref().map(|checks| checks.interval);
         for target in 0..interval.map_or(0, |_| self.watch.pool.len()) {
             let id = mix(self.watch.site ^ target as u64);
-            let slot = world.frames.alloc(Frame {
+            let slot = world.begin_inside(Frame {
                 id,
                 key: target as u64,
                 node: self.watch.node,

@@ -4,6 +4,7 @@ pub mod active;
 mod active_check;
 pub mod alone;
 pub mod build;
+pub mod check;
 pub mod load;
 pub mod operations;
 pub mod run;

@@ -6,7 +6,8 @@ use crate::model::{
     event,
     fault::hosts::Listing,
     frame::{
-        BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_TRANSIT, PROBE, UNSEEN,
+        BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER, IN_TRANSIT, PROBE,
+        UNSEEN,
     },
     ids::{Host, NONE, Slot},
     outcome::Outcome,
@@ -177,7 +178,7 @@ impl World {
             }
             return self.all_inside(host);
         }
-        let mut slots = self.hosts.listed(host);
+        let mut slots = self.hosts.listed(host).to_vec();
         slots.retain(|&slot| self.is_inside(slot, host));
         slots.sort_unstable();
         slots.dedup();
@@ -190,9 +191,18 @@ impl World {
         slots.filter(|&slot| self.is_inside(slot, host)).collect()
     }
 
+    /// A frame that begins inside an instance: nobody sent it there.
+    pub fn begin_inside(&mut self, frame: Frame) -> Slot {
+        let slot = self.frames.alloc(frame);
+        if self.hosts.disturbed {
+            self.list(slot);
+        }
+        slot
+    }
+
     /// A frame has come to an instance while something is wrong with some.
     #[cold]
-    pub fn list(&mut self, slot: Slot) {
+    fn list(&mut self, slot: Slot) {
         let host = self.host(slot);
         if self.hosts.listing == Listing::Kept && host.0 < self.first_client {
             let frames = &self.frames;

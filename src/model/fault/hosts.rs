@@ -43,7 +43,7 @@ pub struct State {
     pub errors: Vec<f64>,
     /// Of a process that can die of itself.
     pub life: Life,
-    /// What came while frames were listed in this stretch of trouble: some of it is not inside any more.
+    /// The stretch of trouble and what has come in it while frames were listed; some of it may have gone.
     inside: (u64, Vec<Slot>),
 }
 
@@ -79,7 +79,7 @@ pub struct Hosts {
 }
 
 /// How the frames inside an instance are found when it dies: once, all frames are looked through; if others die before
-/// all is well again, it is worth to keep lists.
+/// all is well again, lists are worth keeping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {
     /// Nothing has died yet.
@@ -206,10 +206,10 @@ impl Hosts {
         slots.push(slot);
     }
 
-    /// What was listed at an instance.
-    pub fn listed(&mut self, (node, inst): Host) -> Vec<Slot> {
-        let (known, slots) = &mut self.nodes[usize::from(node)][usize::from(inst)].inside;
-        if *known == self.stretch { std::mem::take(slots) } else { Vec::new() }
+    /// What was listed at an instance: some of it is not there any more.
+    pub fn listed(&self, (node, inst): Host) -> &[Slot] {
+        let (known, slots) = &self.nodes[usize::from(node)][usize::from(inst)].inside;
+        if *known == self.stretch { slots } else { &[] }
     }
 
     /// It is down.

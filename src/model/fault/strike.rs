@@ -3,14 +3,13 @@
 //! **Invariant.** A change is applied when nothing is due before it and nothing of its own instant has
 //! happened yet.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     Effect,
     hosts::Harm,
     timeline::{Timeline, merged},
 };
-use crate::engine::random::Stream;
 use crate::model::{
     client::LoadSpec,
     fault::occurrence::{Aftermath, Change, Occurrence},
@@ -180,23 +179,6 @@ impl Simulation {
 }
 
 impl Names {
-    /// The nodes whose instances a fault may hit, by name: the same in each replication.
-    fn nodes_hit(&self, fault: usize) -> Vec<String> {
-        let effect = self.fault(fault).effect();
-        let deployed = match effect {
-            Effect::Deploy(deploy) => self.node(&deploy.node.0),
-            _ => None,
-        };
-        // Which of the instances does not matter.
-        let which = Stream::new(0, "", "");
-        let hosts = effect.target().map_or_else(Vec::new, |target| self.hosts_hit(target, which));
-        let mut nodes: BTreeSet<_> = hosts.into_iter().map(|host| host.0).chain(deployed).collect();
-        if !matches!(effect, Effect::Errors(_)) {
-            nodes.extend(nodes.clone().into_iter().flat_map(|node| self.guests(node)));
-        }
-        nodes.into_iter().map(|node| self.name(usize::from(node)).to_owned()).collect()
-    }
-
     /// When the load next changes after an instant, beyond what recurs.
     fn next_load(&self, after: u64) -> u64 {
         let loads = self.design.clients.values().filter_map(|client| client.load.as_ref());

@@ -329,8 +329,28 @@ impl Names {
         }
     }
 
+    /// The nodes whose instances a fault may hit, by name: the same in each replication. A deployment concerns whoever
+    /// comes across the new version.
+    pub(super) fn nodes_hit(&self, fault: usize) -> Vec<String> {
+        let effect = self.fault(fault).effect();
+        let Some(target) = effect.target() else { return Vec::new() };
+        let zones = target.zone.as_ref().or(target.region.as_ref());
+        let zones = zones.and_then(|name| self.zones_of(&name.0));
+        let named = target.node.as_ref().and_then(|name| self.node(&name.0));
+        let is_hit = |node: NodeId| match &zones {
+            Some(zones) => self.places(node).iter().any(|zone| zones.contains(zone)),
+            None => Some(node) == named,
+        };
+        let with_guests = !matches!(effect, Effect::Errors(_));
+        let hit = (0..self.nodes().len() as NodeId).filter(|&node| match self.host(node) {
+            Some(host) => is_hit(host) && with_guests || Some(node) == named,
+            None => is_hit(node),
+        });
+        hit.map(|node| self.name(usize::from(node)).to_owned()).collect()
+    }
+
     /// The instances a target names; `which` draws them where only a number is given.
-    pub(super) fn hosts_hit(&self, target: &TargetSpec, which: Stream) -> Vec<Host> {
+    fn hosts_hit(&self, target: &TargetSpec, which: Stream) -> Vec<Host> {
         let zones = target.zone.as_ref().or(target.region.as_ref());
         if let Some(zones) = zones.and_then(|name| self.zones_of(&name.0)) {
             return (0..self.nodes().len() as NodeId)

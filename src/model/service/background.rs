@@ -118,16 +118,13 @@ impl Server {
             return;
         }
         for task in 0..own.tasks.len() as u16 {
-            let slot = world.frames.alloc(Frame {
+            let slot = world.begin_inside(Frame {
                 node: self.node,
                 inst,
                 op: own.op,
                 flags: BRANCH | CALLER_DONE,
                 ..Frame::EMPTY
             });
-            if world.hosts.disturbed {
-                world.list(slot);
-            }
             let interval = own.next(slot, task, world);
             world.frames[slot].pc = self.program.own[usize::from(task)];
             let first = if fresh { 0 } else { own.phase(slot, task, interval, world) };

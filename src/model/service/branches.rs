@@ -36,7 +36,7 @@ impl Server {
         let held = f.flags & HAS_WORKER;
         f.flags &= !HAS_WORKER;
         let copy = *f;
-        let rest = world.frames.alloc(Frame {
+        let rest = world.begin_inside(Frame {
             flags: held | BRANCH | CALLER_DONE,
             parent: pack(copy.node, copy.inst),
             id: mix(copy.id),
@@ -44,9 +44,6 @@ impl Server {
             next: NONE,
             ..copy
         });
-        if world.hosts.disturbed {
-            world.list(rest);
-        }
         if world.carries {
             world.hand_on(slot, rest);
             // It may stand in the middle of a loop.
@@ -71,7 +68,7 @@ impl Server {
             let id =
                 mix(parent.id.wrapping_add(fork.site).wrapping_add(ATTEMPT.wrapping_mul(i as u64)));
             let key = fork.each.as_ref().map_or(parent.key, |e| e.key(slot, i, id, world));
-            let branch = world.frames.alloc(Frame {
+            let branch = world.begin_inside(Frame {
                 id,
                 key,
                 waited: 0,
@@ -83,9 +80,6 @@ impl Server {
                 flags: BRANCH,
                 ..parent
             });
-            if world.hosts.disturbed {
-                world.list(branch);
-            }
             if world.carries {
                 world.hand_on(slot, branch);
                 world.frames.extra_mut(branch).enforced = world.frames.extra(slot).enforced;

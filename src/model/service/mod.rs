@@ -15,9 +15,11 @@ pub mod inbound;
 pub mod limits;
 pub mod locks;
 pub mod parts;
+mod patience;
 pub mod program;
 pub mod room;
 pub mod server;
+pub mod shared;
 pub mod steps;
 pub mod turns;
 

@@ -23,9 +23,7 @@ use crate::{
         cache::contents::{Contents, Limits},
         demand::Demand,
         event,
-        frame::{
-            BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER, IN_ROOM, PROBE,
-        },
+        frame::{BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_ROOM},
         ids::{NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
@@ -347,17 +345,6 @@ impl Server {
         self.proceed(slot, world);
     }
 
-    /// Starts the patience timer of a frame that waits.
-    #[inline(always)]
-    fn arm_patience(&mut self, slot: Slot, world: &mut World) {
-        if let Some(patience) = &self.patience {
-            let nanos = patience.work(slot, world).nanos;
-            // `waited` is (past waits - now) while waiting.
-            let past = world.frames[slot].waited.wrapping_add(world.now());
-            world.arm(slot, Span::of(nanos.saturating_sub(past)));
-        }
-    }
-
     /// The instruction a frame was blocked at is done.
     #[inline(always)]
     pub(super) fn go_on(&mut self, slot: Slot, world: &mut World) {
@@ -476,24 +463,6 @@ impl Server {
         }
     }
 
-    /// A newcomer has made one more wait than there is room for: the least urgent leaves.
-    #[cold]
-    fn push_out(&mut self, newcomer: Slot, world: &mut World) {
-        let inst = &mut self.instances[usize::from(world.frames[newcomer].inst)];
-        let room = match &mut inst.workers {
-            Some(workers) => &mut workers.room,
-            None => inst.cores.room_mut().expect("somebody waits"),
-        };
-        let Some(last) = room.last(world) else { return };
-        room.abandon(last, world);
-        world.disarm(last);
-        // What it has not worked yet is not work done.
-        let left = if inst.workers.is_some() { 0 } else { world.frames.extra(last).remaining };
-        let f = &mut world.frames[last];
-        f.served = f.served.saturating_sub(left);
-        self.refuse(last, if last == newcomer { "queue_full" } else { "pushed_out" }, world);
-    }
-
     /// Ends a visit whose propagated deadline has passed.
     #[inline(never)]
     pub(super) fn past_deadline(&mut self, slot: Slot, world: &mut World) -> bool {
@@ -550,33 +519,7 @@ impl Server {
         self.finished = done;
     }
 
-    pub(super) fn finish_dropped(&mut self, world: &mut World) {
-        while let Some(slot) = self.dropped.pop() {
-            world.disarm(slot);
-            world.record.node(self.node).cause("codel");
-            self.finish(slot, Outcome::Shed, world);
-        }
-    }
-
-    #[cold]
-    fn out_of_patience(&mut self, slot: Slot, world: &mut World) {
-        let inst = &mut self.instances[usize::from(world.frames[slot].inst)];
-        match &mut inst.workers {
-            Some(w) if world.frames[slot].flags & HAS_WORKER == 0 => w.room.abandon(slot, world),
-            _ => inst.cores.room_mut().expect("it waits").abandon(slot, world),
-        }
-        // Only the first step of a visit gives up, with a worker or without: its demand is not work done.
-        world.frames[slot].served = 0;
-        world.record.node(self.node).cause("abandoned");
-        self.finish(slot, Outcome::Rejected, world);
-    }
-
     // ---- ends ------------------------------------------------------------------------------
-
-    pub(super) fn refuse(&mut self, slot: Slot, cause: &'static str, world: &mut World) {
-        world.record.node(self.node).cause(cause);
-        self.finish(slot, Outcome::Rejected, world);
-    }
 
     /// A visit or branch ends.
     #[inline(never)]
@@ -648,14 +591,5 @@ impl Server {
                 }
             }
         }
-    }
-
-    /// A health check asks for no endpoint: whoever is there says so, unless it may not serve.
-    #[inline(never)]
-    fn probed(&self, slot: Slot, world: &mut World) {
-        let Frame { op, inst, .. } = world.frames[slot];
-        assert_eq!(op, PROBE, "every operation that can arrive has an endpoint");
-        let well = self.serves(inst, world);
-        world.reply_probe(slot, if well { Outcome::Ok } else { Outcome::Unavailable });
     }
 }

@@ -1,0 +1,77 @@
+//! Who leaves a waiting room before anything was done for it.
+
+use crate::model::{
+    frame::{Frame, HAS_WORKER, PROBE},
+    ids::Slot,
+    outcome::Outcome,
+    span::Span,
+    world::World,
+};
+
+use super::server::Server;
+
+impl Server {
+    /// Starts the patience timer of a frame that waits.
+    #[inline(always)]
+    pub(super) fn arm_patience(&mut self, slot: Slot, world: &mut World) {
+        if let Some(patience) = &self.patience {
+            let nanos = patience.work(slot, world).nanos;
+            // `waited` is (past waits - now) while waiting.
+            let past = world.frames[slot].waited.wrapping_add(world.now());
+            world.arm(slot, Span::of(nanos.saturating_sub(past)));
+        }
+    }
+
+    /// A newcomer has made one more wait than there is room for: the least urgent leaves.
+    #[cold]
+    pub(super) fn push_out(&mut self, newcomer: Slot, world: &mut World) {
+        let inst = &mut self.instances[usize::from(world.frames[newcomer].inst)];
+        let room = match &mut inst.workers {
+            Some(workers) => &mut workers.room,
+            None => inst.cores.room_mut().expect("somebody waits"),
+        };
+        let Some(last) = room.last(world) else { return };
+        room.abandon(last, world);
+        world.disarm(last);
+        // What it has not worked yet is not work done.
+        let left = if inst.workers.is_some() { 0 } else { world.frames.extra(last).remaining };
+        let f = &mut world.frames[last];
+        f.served = f.served.saturating_sub(left);
+        self.refuse(last, if last == newcomer { "queue_full" } else { "pushed_out" }, world);
+    }
+
+    #[cold]
+    pub(super) fn out_of_patience(&mut self, slot: Slot, world: &mut World) {
+        let inst = &mut self.instances[usize::from(world.frames[slot].inst)];
+        match &mut inst.workers {
+            Some(w) if world.frames[slot].flags & HAS_WORKER == 0 => w.room.abandon(slot, world),
+            _ => inst.cores.room_mut().expect("it waits").abandon(slot, world),
+        }
+        // Only the first step of a visit gives up, with a worker or without: its demand is not work done.
+        world.frames[slot].served = 0;
+        world.record.node(self.node).cause("abandoned");
+        self.finish(slot, Outcome::Rejected, world);
+    }
+
+    pub(super) fn finish_dropped(&mut self, world: &mut World) {
+        while let Some(slot) = self.dropped.pop() {
+            world.disarm(slot);
+            world.record.node(self.node).cause("codel");
+            self.finish(slot, Outcome::Shed, world);
+        }
+    }
+
+    pub(super) fn refuse(&mut self, slot: Slot, cause: &'static str, world: &mut World) {
+        world.record.node(self.node).cause(cause);
+        self.finish(slot, Outcome::Rejected, world);
+    }
+
+    /// A health check asks for no endpoint: whoever is there says so, unless it may not serve.
+    #[inline(never)]
+    pub(super) fn probed(&self, slot: Slot, world: &mut World) {
+        let Frame { op, inst, .. } = world.frames[slot];
+        assert_eq!(op, PROBE, "every operation that can arrive has an endpoint");
+        let well = self.serves(inst, world);
+        world.reply_probe(slot, if well { Outcome::Ok } else { Outcome::Unavailable });
+    }
+}

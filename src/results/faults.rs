@@ -1,0 +1,115 @@
+//! What faults and alerts came to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Estimate;
+
+/// One alert.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AlertResults {
+    /// Its name.
+    pub id: String,
+    /// Times it fired, mean over replications.
+    pub count: Estimate,
+    /// When it first fired, s; mean over the replications in which it did.
+    pub fired: Estimate,
+    /// When it was last over, s; mean over the replications in which it was not firing to the end.
+    pub resolved: Estimate,
+}
+
+/// One fault.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct FaultResults {
+    /// Its id.
+    pub id: String,
+    /// What the file calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Its effect, as in the file.
+    pub effect: String,
+    /// What it hits, in words.
+    #[serde(default)]
+    pub target: String,
+    /// Spans in which it was at work somewhere, mean over replications.
+    pub occurrences: Estimate,
+    /// When it first began, s; mean over the replications in which it did.
+    pub started: Estimate,
+    /// When it last ended (or the run), s.
+    pub ended: Estimate,
+    /// When an alert had a deployment rolled back, s; mean over the replications in which one did.
+    #[serde(default)]
+    pub rolled_back: Estimate,
+    /// Availability of requests sent from the warm-up until it began.
+    pub availability_before: Estimate,
+    /// Of those sent while it was at work.
+    pub availability_during: Estimate,
+    /// Of those sent after it ended, until the next fault or the end.
+    pub availability_after: Estimate,
+    /// When it was at work, s, if that was the same in all replications in which it came.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<(f64, f64)>,
+    /// From its end until availability, window by window, is at 99 % of what it was before for as long as the fault
+    /// lasted, or to the end of what was watched, s; null when that was not seen in every replication, or when it
+    /// came more than once.
+    pub time_to_recover: Estimate,
+    /// The same from its start: until availability is back for the rest of the fault and for at least as long as it
+    /// was gone, or else after the end of the fault, s; 0: it was never gone.
+    #[serde(default)]
+    pub back_after: Estimate,
+    /// The same for each client, if there are several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub back_by_client: BTreeMap<String, Estimate>,
+    /// For how long it was watched after its end, if it came once: to the next fault, change of load or the end, s.
+    #[serde(default)]
+    pub watched: Estimate,
+    /// What most replications say of the second half of the time from its end to the next fault (or change of load, if all
+    /// was well by then) or the end: `recovered`; or, where availability was below 90 % of what it was before, and goodput
+    /// too if more was asked,
+    /// `cause_remains` (what it deployed, or another fault, is still there), `draining` (what has piled up shrinks over the
+    /// last third of that time, and nobody is asked for more than is served), else `metastable`. Null when that time was
+    /// shorter than the fault, or when it came more than once.
+    #[serde(default)]
+    pub aftermath: Option<String>,
+    /// When what has piled up is gone at the pace at which it shrinks, s after the end of what was watched; of `draining`
+    /// only.
+    #[serde(default)]
+    pub empty_in: Estimate,
+    /// Whether the design stays down after it by itself: `aftermath` is `metastable`; null where that is null or
+    /// `cause_remains`.
+    #[serde(default)]
+    pub metastable: Option<bool>,
+    /// The clients whose requests can reach what it hits, if not all can: recovery, aftermath and goodput are theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub concerns: Vec<String>,
+    /// Good answers per second to requests sent before it began, while no other fault was at work.
+    #[serde(default)]
+    pub goodput_before: Estimate,
+    /// Share of them that has returned from `returned_within` after its end on, until the next fault or the
+    /// end: goodput then / goodput before, and of clients whose arrivals do not wait for answers, each times
+    /// requests issued before / then. Null when it came more than once.
+    #[serde(default)]
+    pub goodput_returned: Estimate,
+    /// The same for each client, if there are several.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub returned_by_client: BTreeMap<String, Estimate>,
+    /// That time, s: half of what was watched after its end.
+    #[serde(default)]
+    pub returned_within: Estimate,
+}
+
+/// Requests that nobody will ever decide: they wait, without any timer, for the answer to a call that was lost.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Hanging {
+    /// Who called: a client or a node.
+    pub from: String,
+    /// The node called.
+    pub to: String,
+    /// The fault that lost the calls, if one did.
+    pub fault: Option<String>,
+    /// How many they are, over all replications.
+    pub requests: u64,
+    /// When the first of them was sent, s.
+    pub since: f64,
+}

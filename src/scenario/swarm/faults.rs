@@ -1,0 +1,118 @@
+//! Faults of a random scenario.
+
+use super::Writer;
+
+impl Writer {
+    // ---- faults ----------------------------------------------------------------------------
+
+    /// How a fault of so many ms grows or ends.
+    pub(super) fn shape(&mut self, what: &str, span: u64) -> String {
+        let is = |effects: &[&str]| effects.iter().any(|effect| what.starts_with(effect));
+        let mut text = String::new();
+        if is(&["slow", "errors", "latency", "loss", "load"]) && self.chance(30) {
+            text += &format!(", over: {}us", 500 * span);
+        }
+        if is(&["crash", "pause", "slow", "errors"]) && self.chance(20) {
+            text += ", stagger: 2s";
+        }
+        text
+    }
+
+    pub(super) fn deploy(&mut self, duration: u64) {
+        let services: Vec<String> = self.services.iter().map(|s| s.0.clone()).collect();
+        let node = self.name(&services);
+        let set = self.pick(&["", ", set: {endpoints.default: [{work: 3ms}, {fail: 20%}]}"]);
+        // New steps read nothing through the cache that old ones fall back on.
+        let set = if self.stale { "" } else { set };
+        let batch = self.pick(&["", ", batch: 1", ", batch: 100%", ", batch: [1, 50%], pause: 1s"]);
+        let how = if set.is_empty() { ", drain: 500ms" } else { ", restart: false" };
+        let how = self.pick(&[", drain: 0s", ", drain: 1s", how]);
+        let back = if self.alerts { self.pick(&["", ", rollback: bad"]) } else { "" };
+        let lasts = self.pick(&["", ", for: 3s"]);
+        let at = self.draw.below(duration * 1000);
+        self.line(&format!(
+            "  - {{id: roll, at: {at}ms{lasts}, deploy: {{node: {node}{set}{batch}{how}{back}}}}}"
+        ));
+    }
+
+    pub(super) fn fault(&mut self, number: u64, duration: u64) {
+        let services: Vec<String> = self.services.iter().map(|s| s.0.clone()).collect();
+        let mut hosts = services.clone();
+        hosts.extend(self.stores.iter().map(|s| s.0.clone()));
+        hosts.extend(self.caches.iter().cloned());
+        let (host, service) = (self.name(&hosts), self.name(&services));
+        let some = self.services.iter().find(|s| s.0 == service).map_or(1, |s| s.1);
+        let instances = if self.chance(50) {
+            let share = format!("{}%", self.within(1, 100));
+            let count = self.within(1, some).to_string();
+            format!(", instances: {}", if self.chance(30) { share } else { count })
+        } else {
+            String::new()
+        };
+        let mut node = format!("node: {service}{instances}");
+        if self.chance(40) {
+            node = format!("node: {host}");
+        }
+        if !self.zones.is_empty() && self.chance(20) {
+            node = format!("zone: {}", self.zones[0]);
+        }
+        let ends = [self.name(&services), "lb0".to_owned()];
+        let link = format!("link: [{}, {}]", ends[0], ends[1]);
+        let cache = self.name(&self.caches.clone());
+        let planned = [
+            "set: {nodes.ext0.external.latency: 30ms}".to_owned(),
+            format!("set: {{nodes.{cache}.cache.ttl: 500ms}}"),
+        ];
+        let what = match self.draw.below(14) {
+            0 => format!("crash: {{{node}}}"),
+            1 => format!("crash: {{{node}, process: true}}"),
+            2 => format!("pause: {{{node}}}"),
+            3 | 4 => format!("slow: {{{node}, factor: {}}}", self.within(2, 20)),
+            5 => format!("errors: {{{node}, fraction: {}%}}", self.within(1, 100)),
+            6 => format!("clear_cache: {{node: {cache}}}"),
+            7 => {
+                let reject = self.maybe(40, |_| "reject: true".to_owned());
+                format!("partition: {{{reject}{link}}}")
+            }
+            8 => format!("latency: {{{link}, add: {}}}", self.law()),
+            9 => {
+                let burst = self.maybe(40, |w| format!("burst: {}", w.within(2, 9)));
+                format!("loss: {{{burst}{link}, fraction: {}%}}", self.within(1, 60))
+            }
+            10 => format!("bandwidth: {{{link}, rate: 100kbps}}"),
+            11 => self.name(&planned),
+            12 => format!("duplicate: {{{link}, fraction: {}%}}", self.within(1, 100)),
+            _ if !self.clients.is_empty() => {
+                let client = self.name(&self.clients.clone());
+                format!("load: {{client: {client}, factor: {}}}", self.within(0, 5))
+            }
+            _ => format!("slow: {{{node}, factor: 3}}"),
+        };
+        let when = self.when(&what, duration);
+        self.line(&format!("  - {{id: f{number}, {when}, {what}}}"));
+    }
+
+    /// When a fault comes.
+    pub(super) fn when(&mut self, what: &str, duration: u64) -> String {
+        let again =
+            what.starts_with("crash") || what.starts_with("slow") || what.starts_with("pause");
+        let after = self.alerts && !what.starts_with("load") && !what.starts_with("crash");
+        if after && self.chance(40) {
+            let delay = self.within(0, 2000);
+            let ends = if what.starts_with("clear") { "" } else { ", for: 1s" };
+            format!("after: bad, delay: {delay}ms{ends}")
+        } else if !what.starts_with("set") && !what.starts_with("load") && self.chance(15) {
+            let ends = if what.starts_with("clear") { "" } else { ", for: 700ms" };
+            format!("every: {}ms{ends}", self.within(1000, 4000))
+        } else if again && self.chance(30) {
+            let crews = if what.contains("node: ") && self.chance(40) { ", crews: 1" } else { "" };
+            format!("mtbf: exp(mean=5s), mttr: exp(mean=500ms){crews}")
+        } else {
+            let at = self.draw.below(duration * 1000);
+            let span = self.within(1, 10_000);
+            let ends =
+                if what.starts_with("clear") { String::new() } else { format!(", for: {span}ms") };
+            format!("at: {at}ms{ends}{}", self.shape(what, span))
+        }
+    }
+}
