@@ -287,7 +287,9 @@ fn a_mark_that_only_some_replications_have_is_of_those() {
     let marked = |at: usize, seconds: &[u64]| {
         let mut one = two().remove(0);
         let mut times = Histogram::default();
-        seconds.iter().for_each(|&s| times.record(s * SECOND));
+        for s in seconds {
+            times.record(s * SECOND);
+        }
         one.clients[0].operations[0].marks.insert(format!("m{at}"), times);
         one
     };

@@ -47,10 +47,19 @@ pub struct State {
     inside: (u64, Vec<Slot>),
 }
 
+/// What may be wrong with an instance: bits.
+const DOWN: u8 = 1;
+const SLOW: u8 = 2;
+const ERRORS: u8 = 4;
+const PAUSED: u8 = 8;
+
 impl State {
-    /// Whether something is wrong but a pause, and whether it is paused.
-    fn ills(&self) -> [bool; 2] {
-        [self.down > 0 || !self.slow.is_empty() || !self.errors.is_empty(), self.paused > 0]
+    fn ills(&self) -> u8 {
+        let one = |is: bool, ill: u8| if is { ill } else { 0 };
+        one(self.down > 0, DOWN)
+            | one(!self.slow.is_empty(), SLOW)
+            | one(!self.errors.is_empty(), ERRORS)
+            | one(self.paused > 0, PAUSED)
     }
 }
 
@@ -65,6 +74,8 @@ pub struct Hosts {
     ill: [usize; 2],
     /// Instances of each node.
     pub nodes: Vec<Vec<State>>,
+    /// What is wrong with each of them: each message asks, and thousands of states are more than a cache holds.
+    ills: Vec<Vec<u8>>,
     /// Of each node.
     uptimes: Vec<Uptime>,
     /// Of the design: its nodes, none of which may be short of instances.
@@ -122,6 +133,7 @@ impl Hosts {
             paused: false,
             ill: [0; 2],
             nodes: nodes.clone().map(|spec| vec![State::default(); instances(spec)]).collect(),
+            ills: nodes.clone().map(|spec| vec![0; instances(spec)]).collect(),
             uptimes: nodes.map(|spec| Uptime::new(spare(spec))).collect(),
             uptime: Uptime::new(0),
             stretch: 1,
@@ -180,8 +192,9 @@ impl Hosts {
             Harm::Errors(x) => turn(&mut state.errors, x, begins),
         }
         let is = state.ills();
-        for (count, (was, is)) in self.ill.iter_mut().zip(was.into_iter().zip(is)) {
-            *count = *count + usize::from(is) - usize::from(was);
+        self.ills[usize::from(node)][usize::from(inst)] = is;
+        for (count, ills) in self.ill.iter_mut().zip([DOWN | SLOW | ERRORS, PAUSED]) {
+            *count = *count + usize::from(is & ills != 0) - usize::from(was & ills != 0);
         }
         self.disturbed = self.ill[0] > 0;
         if !self.disturbed {
@@ -212,9 +225,13 @@ impl Hosts {
         if *known == self.stretch { slots } else { &[] }
     }
 
+    fn has(&self, (node, inst): Host, ill: u8) -> bool {
+        self.ills[usize::from(node)][usize::from(inst)] & ill != 0
+    }
+
     /// It is down.
     pub fn is_down(&self, host: Host) -> bool {
-        self.state(host).down > 0
+        self.has(host, DOWN)
     }
 
     /// Adds what an instance has not seen to its books.
@@ -230,7 +247,7 @@ impl Hosts {
 
     /// Nothing moves there.
     pub fn is_paused(&self, host: Host) -> bool {
-        self.state(host).paused > 0
+        self.has(host, PAUSED)
     }
 
     /// Messages that wait for the end of a pause.
@@ -241,7 +258,7 @@ impl Hosts {
 
     /// How many times as long everything takes there.
     pub fn slowdown(&self, host: Host) -> f64 {
-        self.state(host).slow.iter().product()
+        if self.has(host, SLOW) { self.state(host).slow.iter().product() } else { 1.0 }
     }
 
     /// The measured span begins.
@@ -261,6 +278,9 @@ impl Hosts {
 
     /// Whether a request that arrives there fails at once.
     pub fn fails(&self, host: Host, id: u64) -> bool {
+        if !self.has(host, ERRORS) {
+            return false;
+        }
         let well: f64 = self.state(host).errors.iter().map(|p| 1.0 - p).product();
         well < 1.0 && self.errors.draw_mixed(id).unit() >= well
     }
