@@ -168,6 +168,26 @@ impl Server {
         }
     }
 
+    /// Visits are lost in a crash: those of their branches that have ended already, and whose word to them a pause holds
+    /// back, find nobody.
+    pub(super) fn orphan_branches(&self, lost: &[Slot], world: &mut World) {
+        for &slot in lost {
+            let pc = usize::from(world.frames[slot].pc);
+            if !matches!(self.program.code.get(pc), Some(Instr::Fork(_))) {
+                continue;
+            }
+            let mut branch = world.frames.extra(slot).branch;
+            while branch != NONE {
+                let f = &mut world.frames[branch];
+                if f.armed == FINISHED {
+                    f.parent = pack(f.node, f.inst);
+                    f.flags |= CALLER_DONE;
+                }
+                branch = world.frames.extra(branch).branch_after;
+            }
+        }
+    }
+
     /// Ends a branch nobody waits for, with whatever it was at.
     fn drop_branch(&mut self, branch: Slot, world: &mut World) {
         self.stop_what_it_does(branch, world);

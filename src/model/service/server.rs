@@ -162,6 +162,7 @@ impl Node for Server {
             workers.busy.clear(world.now());
         }
         inst.cores.clear(world);
+        self.orphan_branches(lost, world);
         self.crash_locks(lost, world);
         let inst = &mut self.instances[usize::from(number)];
         self.frozen.entry(number).and_modify(Vec::clear);
