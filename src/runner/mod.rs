@@ -20,7 +20,7 @@ use std::{
     collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Mutex, PoisonError,
+        Condvar, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -59,6 +59,9 @@ pub struct Breach {
     pub message: String,
 }
 
+/// Replications that are finished and held until their turn; who finishes one more waits.
+const HELD: usize = 32;
+
 /// The seeds of the replications of a run (`semantics.md` 13).
 pub fn seeds(seed: u64, replications: usize) -> Vec<u64> {
     (0..replications as u64).map(|r| random::replication_seed(seed, r)).collect()
@@ -83,18 +86,23 @@ impl Turns<'_> {
                 self.breach = if first { Some(breach) } else { self.breach.take() };
             }
         }
-        // After one that was stopped there is no prefix any more.
+        // After one that was stopped nothing more is taken in.
         while let Some(Some(measured)) = self.waiting.get_mut(&self.next).map(Option::take) {
             self.waiting.remove(&self.next);
             self.next += 1;
             self.accumulator.push(measured, self.look);
         }
     }
+
+    /// Too many are held, and the one they wait for is still to come.
+    fn is_full(&self) -> bool {
+        let comes = self.breach.is_none() && !self.waiting.contains_key(&self.next);
+        comes && self.waiting.len() >= HELD
+    }
 }
 
 /// Runs the replications, in parallel on the current thread pool, and takes in those that finished:
-/// all, or after `stop` the ones before the first unfinished one. `look` sees each of them, in order; those that are
-/// finished before their turn wait for it whole.
+/// all, or after `stop` the ones before the first unfinished one. `look` sees each of them, in order.
 pub fn simulate(
     world: &dyn Replicate,
     info: &RunInfo,
@@ -105,16 +113,18 @@ pub fn simulate(
     let broken = AtomicBool::new(false);
     let accumulator = Accumulator::new(info.clone());
     let turns = Turns { accumulator, look, waiting: BTreeMap::new(), next: 0, breach: None };
-    let turns = Mutex::new(turns);
+    let (turns, taken_in) = (Mutex::new(turns), Condvar::new());
     let one = |(index, seed): (usize, u64)| {
-        if stop.load(Ordering::Relaxed) || broken.load(Ordering::Relaxed) {
-            return;
-        }
-        let result = guarded(world, (index, seed), info, stop);
+        let goes_on = !stop.load(Ordering::Relaxed) && !broken.load(Ordering::Relaxed);
+        let result = if goes_on { guarded(world, (index, seed), info, stop) } else { Ok(None) };
         if result.is_err() {
             broken.store(true, Ordering::Relaxed);
         }
-        turns.lock().unwrap_or_else(PoisonError::into_inner).finished(index, result);
+        let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.finished(index, result);
+        taken_in.notify_all();
+        // They were handed out in order: who holds the next one is at it, and does not wait here.
+        drop(taken_in.wait_while(turns, |turns| turns.is_full()));
     };
     // In order of index, so that few wait for their turn, and what is finished when interrupted is a prefix or nearly
     // so.

@@ -1,6 +1,6 @@
 //! Merging against small cases worked out by hand.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::AtomicU64};
 
 use super::*;
 use crate::{
@@ -407,4 +407,37 @@ fn a_breach_names_the_seed() {
     let breach = run(&Fake { breaks: Some(broken), stops: None }, 4).unwrap_err();
     assert_eq!((breach.replication, breach.seed), (2, broken));
     assert!(breach.message.contains("in-flight"));
+}
+
+/// A first replication that takes long, and how many of the others were begun meanwhile.
+struct SlowStart {
+    first: u64,
+    begun: AtomicU64,
+    meanwhile: AtomicU64,
+}
+
+impl Replicate for SlowStart {
+    fn replicate(&self, seed: u64, _stop: &AtomicBool) -> Measured {
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        if seed == self.first {
+            std::thread::sleep(std::time::Duration::from_millis(300));
+            self.meanwhile.store(self.begun.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        Measured { seed, ..two().remove(0) }
+    }
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn what_is_finished_before_its_turn_is_bounded() {
+    let first = seeds(42, 1)[0];
+    let world = SlowStart { first, begun: AtomicU64::new(0), meanwhile: AtomicU64::new(0) };
+    let info = RunInfo { replications: 500, ..info() };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let run = pool.install(|| {
+        simulate(&world, &info, 42, &AtomicBool::new(false), &mut |_| {}).unwrap().results()
+    });
+    assert_eq!(run.seeds, seeds(42, 500));
+    let meanwhile = world.meanwhile.load(Ordering::Relaxed);
+    assert!((HELD as u64..=HELD as u64 + 3).contains(&meanwhile), "{meanwhile}");
 }

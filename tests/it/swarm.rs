@@ -52,3 +52,19 @@ fn a_loop_goes_on_behind_its_reply() {
     let steps = "{repeat: {times: 3, do: [{wait: 10ms}, {reply: 1KB}, {wait: 5ms}]}}, {wait: 1ms}";
     assert_eq!(takes(steps), 0.010);
 }
+
+/// A branch that has ended tells its parent in an event of its own; a process that dies in between (here of
+/// the memory of the next request of the same batch) left it with a parent that was gone.
+#[test]
+fn a_branch_that_ended_as_its_process_died_tells_nobody() {
+    let client = "arrivals: poisson(100/s batch=3), attributes: {tier: choice(gold=20% free=80%)}, \
+                  to: app";
+    let nodes = "app: {service: {limits: {memory: {max: 10MB, per_request: 2MB, full: crash}}, \
+                 endpoints: {default: [{race: [{call: db, when: tier == gold}]}]}}}, \
+                 db: {store: {read: 30ms}}";
+    let found = results("20s", client, nodes, "");
+    let of = |outcome: &str| number(&found, &format!("summary.requests.{outcome}"));
+    assert!(of("error") > 500.0, "nobody died: {}", of("error"));
+    assert!(of("in_flight") <= 5.0, "{}", of("in_flight"));
+    assert_eq!(of("issued"), of("ok") + of("error") + of("in_flight"));
+}
