@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 
 use super::{
-    balancer::Policy,
     check::inside,
     check::{closest, placed},
     check_flow::flow,
@@ -236,7 +235,7 @@ fn asking<'n>(
         let all = calls.iter().enumerate().flat_map(|(i, calls)| calls.iter().map(move |c| (i, c)));
         for (i, call) in all.filter(|(_, call)| call.target == here) {
             let passes = call.operation.is_none() && names.arriving[i].contains(&op);
-            if passes && matches!(names.spec(i), NodeSpec::LoadBalancer(_) | NodeSpec::Dns(_)) {
+            if passes && !names.spec(i).kind().passes_on().is_empty() {
                 open.push(i);
             } else if passes || call.operation.as_ref() == Some(asked) {
                 return Some((call.path.clone(), None));
@@ -264,15 +263,7 @@ fn reachable(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
 fn needs(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     for (name, client) in &names.design.clients {
         let reached = names.reached_by(client, calls, |_| true);
-        let needs_keys = |spec: &NodeSpec| match spec {
-            NodeSpec::Cache(_) => Some("cache"),
-            NodeSpec::LoadBalancer(b) if b.policy.as_ref().is_some_and(Policy::is_by_key) => {
-                Some("balancer")
-            }
-            NodeSpec::Store(s) if s.is_by_range() => Some("store"),
-            _ => None,
-        };
-        let of = |&node: &usize| Some((needs_keys(names.spec(node))?, names.name(node)));
+        let of = |&node: &usize| Some((names.spec(node).kind().needs_keys()?, names.name(node)));
         if client.keys.is_none()
             && let Some((kind, node)) =
                 names.reached_by(client, calls, |call| !call.keyed).iter().find_map(of)
@@ -284,9 +275,9 @@ fn needs(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
                 "such as `keys: zipf(n=1M s=0.99)`",
             );
         }
-        let sticky = |spec: &NodeSpec| matches!(spec, NodeSpec::LoadBalancer(b) if b.policy == Some(Policy::Sticky));
+        let sticky = |node: &&usize| names.spec(**node).kind().needs_sessions();
         let alone = client.users() == 0 && client.session.is_empty();
-        if alone && let Some(node) = reached.iter().find(|&&node| sticky(names.spec(node))) {
+        if alone && let Some(node) = reached.iter().find(sticky) {
             problems.warn(
                 "W-STICKY",
                 format!("clients.{}", name.0),

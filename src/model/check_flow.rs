@@ -2,11 +2,16 @@
 //!
 //! **Invariant.** As in `check.rs`; the calls have no cycle.
 
-use super::{client::ClientSpec, kind::Outgoing, kinds::NodeSpec, resilience::DeadlineSpec};
+use super::{
+    client::ClientSpec,
+    kind::{Outgoing, Reach},
+    kinds::NodeSpec,
+    resilience::DeadlineSpec,
+};
 use crate::{
     model::{design::Limits, ids::NodeId, kind::Op, names::Names},
     problem::Problems,
-    units::{Name, SimDuration},
+    units::SimDuration,
 };
 
 /// Attempts one request may cause on one path before the design is refused as a retry bomb.
@@ -195,14 +200,7 @@ fn overload(names: &Names, rates: &[Vec<f64>], problems: &mut Problems) {
     for (node, rates) in rates.iter().enumerate() {
         let kind = names.spec(node).kind();
         let facts = kind.facts();
-        let resource = match names.spec(node) {
-            // Several at once may be served faster than one after the other.
-            NodeSpec::Service(service) if service.speedup.is_some() => continue,
-            NodeSpec::Service(service) if service.cores.is_none() => "workers",
-            NodeSpec::Service(_) | NodeSpec::Store(_) => "cores",
-            _ => continue,
-        };
-        let Some(capacity) = facts.capacity else { continue };
+        let (Some(capacity), Some(resource)) = (facts.capacity, kind.saturates()) else { continue };
         let work = |(rate, op): (&f64, &Op)| rate * kind.visit(op).work / 1e9;
         let offered: f64 = rates.iter().zip(&names.ops).map(work).sum();
         let times = offered / (capacity * facts.instances as f64);
@@ -287,19 +285,16 @@ fn too_short(
 /// No answer to a call comes sooner (ns); that of a balancer or through a dns node is that of its quickest target.
 fn least_answer(names: &Names, from: NodeId, target: &str, op: &Op) -> f64 {
     let Some(id) = names.node(target) else { return 0.0 };
-    let own = |from: NodeId, name: &Name| {
-        let own = |id: NodeId| 2.0 * names.least_hop(from, id) + names.kind(id).visit(op).least;
-        names.node(&name.0).map_or(0.0, own)
+    let own =
+        |from: NodeId, id: NodeId| 2.0 * names.least_hop(from, id) + names.kind(id).visit(op).least;
+    let to = names.kind(id).passes_on();
+    let least = |from: NodeId| {
+        let least = to.iter().map(|name| names.node(&name.0).map_or(0.0, |to| own(from, to)));
+        least.fold(f64::INFINITY, f64::min)
     };
-    let least = |from: NodeId, to: &[&Name]| {
-        to.iter().map(|name| own(from, name)).fold(f64::INFINITY, f64::min)
-    };
-    match names.spec(id) {
-        NodeSpec::LoadBalancer(balancer) => {
-            let to: Vec<&Name> = balancer.to.nodes().iter().map(|t| t.0).collect();
-            2.0 * names.least_hop(from, id) + least(id, &to)
-        }
-        NodeSpec::Dns(dns) => least(from, &dns.to.nodes().iter().map(|t| t.0).collect::<Vec<_>>()),
-        _ => least(from, &[&Name(target.to_owned())]),
+    match names.kind(id).facts().reach {
+        _ if to.is_empty() => own(from, id),
+        Reach::Answer { .. } => least(from),
+        _ => 2.0 * names.least_hop(from, id) + least(id),
     }
 }

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::law::{DurationFormula, DurationLaw, Table},
     model::{
+        fault::Effect,
         kind::{Facts, Kind, Outgoing, Reach, Startup, Verb},
         network::ZonesSpec,
         ring::POINTS,
@@ -187,6 +188,18 @@ impl Kind for CacheSpec {
             })
         };
         fetch(Verb::Read).chain(fetch(Verb::Write)).collect()
+    }
+
+    fn spares(&self, _effect: Effect<'_>) -> Option<&'static str> {
+        None
+    }
+
+    fn restarts(&self) -> bool {
+        true
+    }
+
+    fn needs_keys(&self) -> Option<&'static str> {
+        Some("cache")
     }
 
     fn startup(&self) -> Startup<'_> {

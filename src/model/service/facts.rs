@@ -3,7 +3,8 @@
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
     model::{
-        kind::{Facts, Kind, Op, Outgoing, Reach, Startup, Verb, Visit},
+        fault::Effect,
+        kind::{Facts, Kind, Op, Outgoing, Reach, Startup, Verb, Visit, spares_a_server},
         network::ZonesSpec,
         resilience::EdgeSpec,
         service::{
@@ -171,6 +172,23 @@ impl Kind for ServiceSpec {
     fn startup(&self) -> Startup<'_> {
         let warm = self.warm.map(|w| (w.for_.0, w.factor.0));
         Startup { boot: self.boot.as_ref(), warm }
+    }
+
+    fn spares(&self, effect: Effect<'_>) -> Option<&'static str> {
+        spares_a_server(effect)
+    }
+
+    fn restarts(&self) -> bool {
+        true
+    }
+
+    fn saturates(&self) -> Option<&'static str> {
+        match (&self.speedup, self.cores) {
+            // Several at once may be served faster than one after the other.
+            (Some(_), _) => None,
+            (None, Some(_)) => Some("cores"),
+            (None, None) => Some("workers"),
+        }
     }
 
     fn visit(&self, op: &Op) -> Visit {

@@ -12,7 +12,8 @@ use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
     expr::{Expr, Taker, unknown, vnodes},
     model::{
-        kind::{Facts, Kind, Op, Outgoing, Reach, Startup, Verb, Visit},
+        fault::Effect,
+        kind::{Facts, Kind, Op, Outgoing, Reach, Startup, Verb, Visit, spares_a_server},
         network::ZonesSpec,
         service::Discipline,
     },
@@ -189,6 +190,18 @@ impl Kind for StoreSpec {
 
     fn outgoing(&self, _path: &str) -> Vec<Outgoing> {
         Vec::new()
+    }
+
+    fn spares(&self, effect: Effect<'_>) -> Option<&'static str> {
+        spares_a_server(effect)
+    }
+
+    fn restarts(&self) -> bool {
+        true
+    }
+
+    fn needs_keys(&self) -> Option<&'static str> {
+        self.is_by_range().then_some("store")
     }
 
     fn visit(&self, op: &Op) -> Visit {
