@@ -8,8 +8,7 @@ use super::{
     check::inside,
     check::{closest, placed},
     check_flow::flow,
-    check_size::{rounds, sizes},
-    check_steps::long_programs,
+    check_size::sizes,
     client::check::ClientCheck,
     fault::unheard,
     kind::Outgoing,
@@ -64,16 +63,8 @@ pub fn design(names: &Names, problems: &mut Problems) {
             let path = format!("nodes.{}.{}", name.0, node.kind().facts().kind);
             of_kind!(node, spec => spec.check(&path, names, problems));
             placed(&node.kind().facts(), &path, names, problems);
-            if let NodeSpec::Service(service) = node {
-                let versions = names.versions(id as NodeId);
-                long_programs(&versions, &format!("{path}.endpoints"), problems);
-                for (endpoint, list) in &service.endpoints {
-                    rounds(list, &format!("{path}.endpoints.{}", endpoint.0), 1, problems);
-                }
-                for (i, task) in service.background.iter().enumerate() {
-                    rounds(&task.do_, &format!("{path}.background[{i}].do"), 1, problems);
-                }
-            }
+            let versions = names.versions(id as NodeId);
+            of_kind!(node, spec => spec.check_length(&versions, &path, problems));
             node.kind().outgoing(&path)
         })
         .collect();
@@ -156,15 +147,14 @@ fn cycles(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
 /// Every operation that can arrive at a service has an endpoint there.
 fn endpoints(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     for (i, (name, node)) in names.design.nodes.iter().enumerate() {
-        let NodeSpec::Service(service) = node else { continue };
-        let known: Vec<&str> = service.endpoints.keys().map(|n| n.0.as_str()).collect();
+        let (known, kind) = (node.kind().endpoints(), node.kind().facts().kind);
         for &op in &names.arriving[i] {
             let asked = &names.ops[usize::from(op)].0;
             if known.is_empty() || known.contains(&asked.as_str()) {
                 continue;
             }
             let (path, client) = asking(names, calls, i, op)
-                .unwrap_or_else(|| (format!("nodes.{}.service.endpoints", name.0), None));
+                .unwrap_or_else(|| (format!("nodes.{}.{kind}.endpoints", name.0), None));
             if known.contains(&"default") {
                 if let Some(word) = near(asked, known.iter().copied()) {
                     let message = format!("`{}` does `default` for `{asked}`", name.0);

@@ -5,7 +5,6 @@
 use super::{
     client::ClientSpec,
     kind::{Outgoing, Reach},
-    kinds::NodeSpec,
     resilience::DeadlineSpec,
 };
 use crate::{
@@ -137,10 +136,7 @@ fn rates(
         }
     }
     for &node in order.iter().rev() {
-        let endpoints: Vec<&str> = match names.spec(node) {
-            NodeSpec::Service(s) => s.endpoints.keys().map(|n| n.0.as_str()).collect(),
-            _ => Vec::new(),
-        };
+        let endpoints = names.spec(node).kind().endpoints();
         for op in 0..names.ops.len() {
             let rate = rates[node][op];
             if rate == 0.0 {
@@ -166,7 +162,7 @@ fn rates(
 /// The events a run takes.
 fn events(names: &Names, rates: &[Vec<f64>], problems: &mut Problems) {
     let seconds = names.design.duration as f64 / 1e9;
-    let own: f64 = names.specs().map(runs).sum();
+    let own: f64 = names.specs().map(|spec| spec.kind().unasked()).sum();
     let visits = rates.iter().flatten().sum::<f64>() + own;
     let events = visits * seconds * EVENTS_PER_VISIT;
     let most = Limits::default().events as f64;
@@ -186,13 +182,6 @@ fn events(names: &Names, rates: &[Vec<f64>], problems: &mut Problems) {
             ),
         );
     }
-}
-
-/// How often instances of a node do something by themselves, per second.
-fn runs(spec: &NodeSpec) -> f64 {
-    let NodeSpec::Service(service) = spec else { return 0.0 };
-    let each: f64 = service.background.iter().map(|task| 1e9 / task.period().max(1.0)).sum();
-    each * spec.kind().facts().instances as f64
 }
 
 /// More work than a node can do: its queue grows without end, or it turns requests away, or they time out.
@@ -242,8 +231,8 @@ fn impossible(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
         }
     }
     for (node, calls) in calls.iter().enumerate() {
-        let NodeSpec::Service(service) = names.spec(node) else { continue };
-        for (target, edge) in &service.dependencies {
+        let kind = names.spec(node).kind();
+        for (target, edge) in kind.edges().into_iter().flatten() {
             // The shortest of all that is asked of it.
             let asked = calls.iter().filter(|c| c.target == target.0);
             let ops = asked.flat_map(|call| match &call.operation {
@@ -255,8 +244,8 @@ fn impossible(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
             let from = node as NodeId;
             let least = ops.map(|op| least_answer(names, from, &target.0, op)).reduce(f64::min);
             let Some(least) = least else { continue };
-            let path =
-                format!("nodes.{}.service.dependencies.{}.timeout", names.name(node), target.0);
+            let (name, kind) = (names.name(node), kind.facts().kind);
+            let path = format!("nodes.{name}.{kind}.dependencies.{}.timeout", target.0);
             let limit = edge.timeout.map(|t| t.0);
             too_short(limit, least, (&path, "timeout", &target.0), problems);
         }

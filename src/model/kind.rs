@@ -2,7 +2,9 @@
 //!
 //! **Invariant.** A kind is known elsewhere only through this trait and its one arm in `kinds.rs`.
 
-use super::{fault::Effect, network::ZonesSpec};
+use std::collections::BTreeMap;
+
+use super::{fault::Effect, network::ZonesSpec, resilience::EdgeSpec};
 use crate::{
     engine::law::{DurationLaw, Table},
     units::Name,
@@ -43,6 +45,8 @@ pub struct Facts<'a> {
     pub need: u64,
     /// Capacity per instance in what `utilisation` counts; `None`: unbounded.
     pub capacity: Option<f64>,
+    /// They are shards: each holds other keys.
+    pub shards: bool,
     /// Where it was put.
     pub zones: Option<&'a ZonesSpec>,
     /// Without zones it stands where its caller stands.
@@ -223,6 +227,26 @@ pub trait Kind {
     }
     /// Whether it hears of crashes without asking anybody.
     fn is_told(&self) -> bool {
+        false
+    }
+    /// By which policies it calls others, by their names; `None`: it calls nobody of itself, or without any.
+    fn edges(&self) -> Option<&BTreeMap<Name, EdgeSpec>> {
+        None
+    }
+    /// The operations it tells apart, what it does for all others being `default`; none: it does the same for all.
+    fn endpoints(&self) -> Vec<&str> {
+        Vec::new()
+    }
+    /// How often its instances do something unasked, all together, per second.
+    fn unasked(&self) -> f64 {
+        0.0
+    }
+    /// Whether instances can stop serving though no fault hits them.
+    fn stops_by_itself(&self) -> bool {
+        self.is_mortal()
+    }
+    /// Whether it waits for those it passes requests on to, however long that takes.
+    fn waits_for_ever(&self) -> bool {
         false
     }
     /// What its `capacity` counts; `None`: how much work that is cannot be told beforehand.

@@ -3,7 +3,7 @@
 use crate::{
     engine::law::Table,
     model::{
-        balancer::{HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec},
+        balancer::{HealthCheckSpec, LoadBalancerSpec, OnDown, Policy, TargetsSpec},
         fault::Effect,
         kind::{Facts, Kind, NOTHING_TO_LOSE, Outgoing, Reach},
     },
@@ -63,6 +63,7 @@ impl Kind for LoadBalancerSpec {
             instances: 1,
             need: 1,
             capacity: None,
+            shards: false,
             zones: self.zones.as_ref(),
             floats: true,
             reach: Reach::Any,
@@ -101,6 +102,10 @@ impl Kind for LoadBalancerSpec {
 
     fn passes_on(&self) -> Vec<&Name> {
         self.to.nodes().into_iter().map(|target| target.0).collect()
+    }
+
+    fn waits_for_ever(&self) -> bool {
+        self.timeout.is_none() && self.on_down != Some(OnDown::Reset)
     }
 
     fn needs_keys(&self) -> Option<&'static str> {

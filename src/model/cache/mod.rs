@@ -144,6 +144,7 @@ impl Kind for CacheSpec {
             instances: self.routed().max(self.places),
             need: 1,
             capacity: self.cores.map(|c| c.0 as f64),
+            shards: false,
             zones: self.zones.as_ref(),
             floats: false,
             reach: match &self.by {

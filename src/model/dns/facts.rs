@@ -31,6 +31,7 @@ impl Kind for DnsSpec {
             instances: 1,
             need: 1,
             capacity: None,
+            shards: false,
             zones: self.zones.as_ref(),
             floats: true,
             reach: Reach::Answer {

@@ -45,6 +45,7 @@ impl Kind for ExternalSpec {
             instances: 1,
             need: 1,
             capacity: None,
+            shards: false,
             zones: self.zones.as_ref(),
             floats: true,
             reach: Reach::Any,

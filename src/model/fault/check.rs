@@ -11,6 +11,7 @@ use crate::{
         check::{closest, law},
         client::Arrivals,
         fault::MAX_OCCURRENCES,
+        kind::Facts,
         names::Names,
         versions::node_and_key,
     },
@@ -343,10 +344,11 @@ impl Check<'_> {
                 format!("`{}` does not fit `{}`, which is: {kind}", effect.name(), name.0);
             return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
         }
-        self.instances(t, (kind, spec.kind().facts().instances), at, problems);
+        self.instances(t, &spec.kind().facts(), at, problems);
     }
 
-    fn instances(&self, t: &TargetSpec, (kind, n): (&str, u64), at: &str, problems: &mut Problems) {
+    fn instances(&self, t: &TargetSpec, facts: &Facts<'_>, at: &str, problems: &mut Problems) {
+        let n = facts.instances;
         let mut bounds = |key: &str, found: u64, least: u64, most: u64| {
             if found < least || found > most {
                 let message = format!("{found} is not in {least}..={most}");
@@ -367,7 +369,7 @@ impl Check<'_> {
             bounds("shard", shard.0, 0, n - 1);
         }
         let at = |key: &str| format!("{at}.{key}");
-        if t.shard.is_some() && (kind != "store" || t.instances.is_some()) {
+        if t.shard.is_some() && (!facts.shards || t.instances.is_some()) {
             let help = "`instances` says which of other nodes";
             problems.error_help("E-FAULT-TARGET", at("shard"), "only a store has shards", help);
         }

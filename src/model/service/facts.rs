@@ -1,5 +1,7 @@
 //! What a service says of itself: its outside, its calls, what a visit takes.
 
+use std::collections::BTreeMap;
+
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
     model::{
@@ -33,6 +35,7 @@ impl Kind for ServiceSpec {
             instances: spread.or(self.instances.map(|n| n.0)).unwrap_or(1),
             need: self.need.map_or(1, |n| n.0),
             capacity: speed.or(cores).or(workers),
+            shards: false,
             zones: self.zones.as_ref(),
             floats: false,
             reach: Reach::Any,
@@ -182,6 +185,24 @@ impl Kind for ServiceSpec {
         true
     }
 
+    fn edges(&self) -> Option<&BTreeMap<Name, EdgeSpec>> {
+        Some(&self.dependencies)
+    }
+
+    fn endpoints(&self) -> Vec<&str> {
+        self.endpoints.keys().map(|name| name.0.as_str()).collect()
+    }
+
+    fn unasked(&self) -> f64 {
+        let each: f64 = self.background.iter().map(|task| 1e9 / task.period().max(1.0)).sum();
+        each * self.facts().instances as f64
+    }
+
+    /// They die, or lose a lease.
+    fn stops_by_itself(&self) -> bool {
+        self.is_mortal() || self.background.iter().any(|task| task.lease.is_some())
+    }
+
     fn saturates(&self) -> Option<&'static str> {
         match (&self.speedup, self.cores) {
             // Several at once may be served faster than one after the other.
@@ -217,11 +238,6 @@ impl Kind for ServiceSpec {
 }
 
 impl ServiceSpec {
-    /// Whether instances can stop serving though no fault hits them: they die, or lose a lease.
-    pub fn stops_by_itself(&self) -> bool {
-        self.is_mortal() || self.background.iter().any(|task| task.lease.is_some())
-    }
-
     /// All its lists of steps.
     pub fn lists(&self) -> impl Iterator<Item = &[StepSpec]> {
         let own = self.background.iter().map(|task| task.do_.as_slice());

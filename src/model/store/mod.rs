@@ -162,6 +162,7 @@ impl Kind for StoreSpec {
             instances: self.shards.as_ref().map_or(1, |s| s.count.0),
             need: self.shards.as_ref().map_or(1, |s| s.count.0),
             capacity: self.cores.map(|c| c.0 as f64),
+            shards: true,
             zones: self.zones.as_ref(),
             floats: false,
             reach: match self.shards.as_ref().and_then(|s| s.by.as_ref()) {
