@@ -10,7 +10,7 @@ use super::{
 pub use crate::problem::closest;
 use crate::{
     engine::law::{Dimension, DurationLaw, Formula, Law},
-    model::{ids::NodeId, names::Names},
+    model::{ids::NodeId, kinds::NodeSpec, names::Names},
     problem::Problems,
     units::{Count, Name},
 };
@@ -90,7 +90,7 @@ pub fn zones(spec: Option<&ZonesSpec>, path: &str, names: &Names, problems: &mut
 
 /// A map of zones says where each instance of a node stands: neither more nor fewer than there are.
 pub fn placed(facts: &Facts<'_>, path: &str, names: &Names, problems: &mut Problems) {
-    let what = if facts.kind == "store" { "shards" } else { "instances" };
+    let what = if facts.shards { "shards" } else { "instances" };
     if facts.zones.is_none() && !facts.floats && facts.instances > 1 && names.regions.len() > 1 {
         let message = format!(
             "its {} {what} stand in all zones of {} regions in turn",
@@ -103,9 +103,10 @@ pub fn placed(facts: &Facts<'_>, path: &str, names: &Names, problems: &mut Probl
     let total = counts.values().fold(0u64, |n, c| n.saturating_add(c.0));
     if total != facts.instances {
         let message = format!("{total} places for {} {what}", facts.instances);
-        let help = match facts.kind {
-            "store" => "as many as there are shards (one without `shards`)",
-            _ => "as many as there are instances (one without `instances`)",
+        let help = if facts.shards {
+            "as many as there are shards (one without `shards`)"
+        } else {
+            "as many as there are instances (one without `instances`)"
         };
         problems.error_help("E-REPL", format!("{path}.zones"), message, help);
     }
@@ -147,6 +148,10 @@ pub fn ring(instances: u64, points: u32, path: &str, problems: &mut Problems) {
 pub trait Checked: Kind {
     /// Reports what is wrong with it beyond types and names.
     fn check(&self, path: &str, names: &Names, problems: &mut Problems);
+    /// Reports what all its versions together have too much of.
+    fn check_length(&self, versions: &[&NodeSpec], path: &str, problems: &mut Problems) {
+        let _ = (versions, path, problems);
+    }
 }
 
 /// What is inside a service is used by its steps only.

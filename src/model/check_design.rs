@@ -5,12 +5,10 @@
 use std::collections::BTreeSet;
 
 use super::{
-    balancer::Policy,
     check::inside,
     check::{closest, placed},
     check_flow::flow,
-    check_size::{rounds, sizes},
-    check_steps::long_programs,
+    check_size::sizes,
     client::check::ClientCheck,
     fault::unheard,
     kind::Outgoing,
@@ -65,16 +63,8 @@ pub fn design(names: &Names, problems: &mut Problems) {
             let path = format!("nodes.{}.{}", name.0, node.kind().facts().kind);
             of_kind!(node, spec => spec.check(&path, names, problems));
             placed(&node.kind().facts(), &path, names, problems);
-            if let NodeSpec::Service(service) = node {
-                let versions = names.versions(id as NodeId);
-                long_programs(&versions, &format!("{path}.endpoints"), problems);
-                for (endpoint, list) in &service.endpoints {
-                    rounds(list, &format!("{path}.endpoints.{}", endpoint.0), 1, problems);
-                }
-                for (i, task) in service.background.iter().enumerate() {
-                    rounds(&task.do_, &format!("{path}.background[{i}].do"), 1, problems);
-                }
-            }
+            let versions = names.versions(id as NodeId);
+            of_kind!(node, spec => spec.check_length(&versions, &path, problems));
             node.kind().outgoing(&path)
         })
         .collect();
@@ -157,15 +147,14 @@ fn cycles(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
 /// Every operation that can arrive at a service has an endpoint there.
 fn endpoints(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     for (i, (name, node)) in names.design.nodes.iter().enumerate() {
-        let NodeSpec::Service(service) = node else { continue };
-        let known: Vec<&str> = service.endpoints.keys().map(|n| n.0.as_str()).collect();
+        let (known, kind) = (node.kind().endpoints(), node.kind().facts().kind);
         for &op in &names.arriving[i] {
             let asked = &names.ops[usize::from(op)].0;
             if known.is_empty() || known.contains(&asked.as_str()) {
                 continue;
             }
             let (path, client) = asking(names, calls, i, op)
-                .unwrap_or_else(|| (format!("nodes.{}.service.endpoints", name.0), None));
+                .unwrap_or_else(|| (format!("nodes.{}.{kind}.endpoints", name.0), None));
             if known.contains(&"default") {
                 if let Some(word) = near(asked, known.iter().copied()) {
                     let message = format!("`{}` does `default` for `{asked}`", name.0);
@@ -236,7 +225,7 @@ fn asking<'n>(
         let all = calls.iter().enumerate().flat_map(|(i, calls)| calls.iter().map(move |c| (i, c)));
         for (i, call) in all.filter(|(_, call)| call.target == here) {
             let passes = call.operation.is_none() && names.arriving[i].contains(&op);
-            if passes && matches!(names.spec(i), NodeSpec::LoadBalancer(_) | NodeSpec::Dns(_)) {
+            if passes && !names.spec(i).kind().passes_on().is_empty() {
                 open.push(i);
             } else if passes || call.operation.as_ref() == Some(asked) {
                 return Some((call.path.clone(), None));
@@ -264,15 +253,7 @@ fn reachable(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
 fn needs(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
     for (name, client) in &names.design.clients {
         let reached = names.reached_by(client, calls, |_| true);
-        let needs_keys = |spec: &NodeSpec| match spec {
-            NodeSpec::Cache(_) => Some("cache"),
-            NodeSpec::LoadBalancer(b) if b.policy.as_ref().is_some_and(Policy::is_by_key) => {
-                Some("balancer")
-            }
-            NodeSpec::Store(s) if s.is_by_range() => Some("store"),
-            _ => None,
-        };
-        let of = |&node: &usize| Some((needs_keys(names.spec(node))?, names.name(node)));
+        let of = |&node: &usize| Some((names.spec(node).kind().needs_keys()?, names.name(node)));
         if client.keys.is_none()
             && let Some((kind, node)) =
                 names.reached_by(client, calls, |call| !call.keyed).iter().find_map(of)
@@ -284,9 +265,9 @@ fn needs(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
                 "such as `keys: zipf(n=1M s=0.99)`",
             );
         }
-        let sticky = |spec: &NodeSpec| matches!(spec, NodeSpec::LoadBalancer(b) if b.policy == Some(Policy::Sticky));
+        let sticky = |node: &&usize| names.spec(**node).kind().needs_sessions();
         let alone = client.users() == 0 && client.session.is_empty();
-        if alone && let Some(node) = reached.iter().find(|&&node| sticky(names.spec(node))) {
+        if alone && let Some(node) = reached.iter().find(sticky) {
             problems.warn(
                 "W-STICKY",
                 format!("clients.{}", name.0),

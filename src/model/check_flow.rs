@@ -2,11 +2,15 @@
 //!
 //! **Invariant.** As in `check.rs`; the calls have no cycle.
 
-use super::{client::ClientSpec, kind::Outgoing, kinds::NodeSpec, resilience::DeadlineSpec};
+use super::{
+    client::ClientSpec,
+    kind::{Outgoing, Reach},
+    resilience::DeadlineSpec,
+};
 use crate::{
     model::{design::Limits, ids::NodeId, kind::Op, names::Names},
     problem::Problems,
-    units::{Name, SimDuration},
+    units::SimDuration,
 };
 
 /// Attempts one request may cause on one path before the design is refused as a retry bomb.
@@ -132,10 +136,7 @@ fn rates(
         }
     }
     for &node in order.iter().rev() {
-        let endpoints: Vec<&str> = match names.spec(node) {
-            NodeSpec::Service(s) => s.endpoints.keys().map(|n| n.0.as_str()).collect(),
-            _ => Vec::new(),
-        };
+        let endpoints = names.spec(node).kind().endpoints();
         for op in 0..names.ops.len() {
             let rate = rates[node][op];
             if rate == 0.0 {
@@ -161,7 +162,7 @@ fn rates(
 /// The events a run takes.
 fn events(names: &Names, rates: &[Vec<f64>], problems: &mut Problems) {
     let seconds = names.design.duration as f64 / 1e9;
-    let own: f64 = names.specs().map(runs).sum();
+    let own: f64 = names.specs().map(|spec| spec.kind().unasked()).sum();
     let visits = rates.iter().flatten().sum::<f64>() + own;
     let events = visits * seconds * EVENTS_PER_VISIT;
     let most = Limits::default().events as f64;
@@ -183,26 +184,12 @@ fn events(names: &Names, rates: &[Vec<f64>], problems: &mut Problems) {
     }
 }
 
-/// How often instances of a node do something by themselves, per second.
-fn runs(spec: &NodeSpec) -> f64 {
-    let NodeSpec::Service(service) = spec else { return 0.0 };
-    let each: f64 = service.background.iter().map(|task| 1e9 / task.period().max(1.0)).sum();
-    each * spec.kind().facts().instances as f64
-}
-
 /// More work than a node can do: its queue grows without end, or it turns requests away, or they time out.
 fn overload(names: &Names, rates: &[Vec<f64>], problems: &mut Problems) {
     for (node, rates) in rates.iter().enumerate() {
         let kind = names.spec(node).kind();
         let facts = kind.facts();
-        let resource = match names.spec(node) {
-            // Several at once may be served faster than one after the other.
-            NodeSpec::Service(service) if service.speedup.is_some() => continue,
-            NodeSpec::Service(service) if service.cores.is_none() => "workers",
-            NodeSpec::Service(_) | NodeSpec::Store(_) => "cores",
-            _ => continue,
-        };
-        let Some(capacity) = facts.capacity else { continue };
+        let (Some(capacity), Some(resource)) = (facts.capacity, kind.saturates()) else { continue };
         let work = |(rate, op): (&f64, &Op)| rate * kind.visit(op).work / 1e9;
         let offered: f64 = rates.iter().zip(&names.ops).map(work).sum();
         let times = offered / (capacity * facts.instances as f64);
@@ -244,8 +231,8 @@ fn impossible(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
         }
     }
     for (node, calls) in calls.iter().enumerate() {
-        let NodeSpec::Service(service) = names.spec(node) else { continue };
-        for (target, edge) in &service.dependencies {
+        let kind = names.spec(node).kind();
+        for (target, edge) in kind.edges().into_iter().flatten() {
             // The shortest of all that is asked of it.
             let asked = calls.iter().filter(|c| c.target == target.0);
             let ops = asked.flat_map(|call| match &call.operation {
@@ -257,8 +244,8 @@ fn impossible(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
             let from = node as NodeId;
             let least = ops.map(|op| least_answer(names, from, &target.0, op)).reduce(f64::min);
             let Some(least) = least else { continue };
-            let path =
-                format!("nodes.{}.service.dependencies.{}.timeout", names.name(node), target.0);
+            let (name, kind) = (names.name(node), kind.facts().kind);
+            let path = format!("nodes.{name}.{kind}.dependencies.{}.timeout", target.0);
             let limit = edge.timeout.map(|t| t.0);
             too_short(limit, least, (&path, "timeout", &target.0), problems);
         }
@@ -287,19 +274,16 @@ fn too_short(
 /// No answer to a call comes sooner (ns); that of a balancer or through a dns node is that of its quickest target.
 fn least_answer(names: &Names, from: NodeId, target: &str, op: &Op) -> f64 {
     let Some(id) = names.node(target) else { return 0.0 };
-    let own = |from: NodeId, name: &Name| {
-        let own = |id: NodeId| 2.0 * names.least_hop(from, id) + names.kind(id).visit(op).least;
-        names.node(&name.0).map_or(0.0, own)
+    let own =
+        |from: NodeId, id: NodeId| 2.0 * names.least_hop(from, id) + names.kind(id).visit(op).least;
+    let to = names.kind(id).passes_on();
+    let least = |from: NodeId| {
+        let least = to.iter().map(|name| names.node(&name.0).map_or(0.0, |to| own(from, to)));
+        least.fold(f64::INFINITY, f64::min)
     };
-    let least = |from: NodeId, to: &[&Name]| {
-        to.iter().map(|name| own(from, name)).fold(f64::INFINITY, f64::min)
-    };
-    match names.spec(id) {
-        NodeSpec::LoadBalancer(balancer) => {
-            let to: Vec<&Name> = balancer.to.nodes().iter().map(|t| t.0).collect();
-            2.0 * names.least_hop(from, id) + least(id, &to)
-        }
-        NodeSpec::Dns(dns) => least(from, &dns.to.nodes().iter().map(|t| t.0).collect::<Vec<_>>()),
-        _ => least(from, &[&Name(target.to_owned())]),
+    match names.kind(id).facts().reach {
+        _ if to.is_empty() => own(from, id),
+        Reach::Answer { .. } => least(from),
+        _ => 2.0 * names.least_hop(from, id) + least(id),
     }
 }

@@ -93,14 +93,7 @@ impl Design {
 
     /// Whether a node is a target of a balancer or of a name.
     fn is_chosen(&self, name: &Name) -> bool {
-        self.nodes.values().any(|node| {
-            let targets = match node {
-                NodeSpec::LoadBalancer(balancer) => &balancer.to,
-                NodeSpec::Dns(dns) => &dns.to,
-                _ => return false,
-            };
-            targets.nodes().iter().any(|target| target.0 == name)
-        })
+        self.nodes.values().any(|node| node.kind().passes_on().contains(&name))
     }
 
     /// Caches have all instances from the start that any version gives them.

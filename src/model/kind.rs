@@ -2,8 +2,13 @@
 //!
 //! **Invariant.** A kind is known elsewhere only through this trait and its one arm in `kinds.rs`.
 
-use super::network::ZonesSpec;
-use crate::engine::law::{DurationLaw, Table};
+use std::collections::BTreeMap;
+
+use super::{fault::Effect, network::ZonesSpec, resilience::EdgeSpec};
+use crate::{
+    engine::law::{DurationLaw, Table},
+    units::Name,
+};
 
 /// How a caller without a balancer finds an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +45,8 @@ pub struct Facts<'a> {
     pub need: u64,
     /// Capacity per instance in what `utilisation` counts; `None`: unbounded.
     pub capacity: Option<f64>,
+    /// They are shards: each holds other keys.
+    pub shards: bool,
     /// Where it was put.
     pub zones: Option<&'a ZonesSpec>,
     /// Without zones it stands where its caller stands.
@@ -153,7 +160,15 @@ pub struct Startup<'a> {
     pub warm: Option<(u64, f64)>,
 }
 
-/// A node kind.
+/// Why emptying it changes nothing in whatever is no cache.
+pub const NOTHING_TO_LOSE: &str = "only a cache has something to lose";
+
+/// What a server that is no cache is spared: all but emptying it hits it.
+pub fn spares_a_server(effect: Effect<'_>) -> Option<&'static str> {
+    matches!(effect, Effect::ClearCache(_)).then_some(NOTHING_TO_LOSE)
+}
+
+/// A node kind. What has no default would be wrong without a word if it had one.
 pub trait Kind {
     /// Its outside.
     fn facts(&self) -> Facts<'_>;
@@ -161,6 +176,14 @@ pub trait Kind {
     fn detail(&self) -> String;
     /// The calls it can make; `path` is that of the kind's map.
     fn outgoing(&self, path: &str) -> Vec<Outgoing>;
+    /// Whether it needs what frames carry besides keys: attributes, sizes, deadlines, sessions.
+    fn carries(&self) -> bool;
+    /// Files its laws read: (table, column).
+    fn files(&self) -> Vec<(Table, String)>;
+    /// Why an effect on its instances would change nothing, and what to do instead; `None`: it hits them.
+    fn spares(&self, effect: Effect<'_>) -> Option<&'static str>;
+    /// Whether it has instances that a deployment can restart one by one.
+    fn restarts(&self) -> bool;
     /// Names of the locks of which each key has its own.
     fn key_locks(&self) -> Vec<String> {
         Vec::new()
@@ -169,16 +192,8 @@ pub trait Kind {
     fn marks(&self) -> Vec<String> {
         Vec::new()
     }
-    /// Whether it needs what frames carry besides keys: attributes, sizes, deadlines, sessions.
-    fn carries(&self) -> bool {
-        false
-    }
     /// Attributes that its conditions compare with names, and these names.
     fn compared(&self) -> Vec<(String, String)> {
-        Vec::new()
-    }
-    /// Files its laws read: (table, column).
-    fn files(&self) -> Vec<(Table, String)> {
         Vec::new()
     }
     /// How an instance starts after a crash.
@@ -197,6 +212,46 @@ pub trait Kind {
     /// Instances that calls without a balancer are spread over.
     fn routed(&self) -> u64 {
         self.facts().instances
+    }
+    /// The nodes it passes each request on to, one of them; none: it answers itself.
+    fn passes_on(&self) -> Vec<&Name> {
+        Vec::new()
+    }
+    /// What it is, in a word, if requests make no sense to it without keys.
+    fn needs_keys(&self) -> Option<&'static str> {
+        None
+    }
+    /// Whether requests that are a session each make no sense to it.
+    fn needs_sessions(&self) -> bool {
+        false
+    }
+    /// Whether it hears of crashes without asking anybody.
+    fn is_told(&self) -> bool {
+        false
+    }
+    /// By which policies it calls others, by their names; `None`: it calls nobody of itself, or without any.
+    fn edges(&self) -> Option<&BTreeMap<Name, EdgeSpec>> {
+        None
+    }
+    /// The operations it tells apart, what it does for all others being `default`; none: it does the same for all.
+    fn endpoints(&self) -> Vec<&str> {
+        Vec::new()
+    }
+    /// How often its instances do something unasked, all together, per second.
+    fn unasked(&self) -> f64 {
+        0.0
+    }
+    /// Whether instances can stop serving though no fault hits them.
+    fn stops_by_itself(&self) -> bool {
+        self.is_mortal()
+    }
+    /// Whether it waits for those it passes requests on to, however long that takes.
+    fn waits_for_ever(&self) -> bool {
+        false
+    }
+    /// What its `capacity` counts; `None`: how much work that is cannot be told beforehand.
+    fn saturates(&self) -> Option<&'static str> {
+        Some("cores")
     }
     /// Keys of its map that a `set` fault may change while it runs.
     fn changeable(&self) -> &'static [&'static str] {

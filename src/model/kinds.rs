@@ -47,15 +47,4 @@ impl NodeSpec {
     pub fn kind(&self) -> &dyn Kind {
         of_kind!(self, spec => spec)
     }
-
-    /// Whether it hears of crashes without asking anybody.
-    #[must_use]
-    pub fn is_told(&self) -> bool {
-        let check = match self {
-            Self::LoadBalancer(spec) => spec.health_check.as_ref(),
-            Self::Dns(spec) => spec.health_check.as_ref(),
-            _ => None,
-        };
-        check.is_some_and(|check| check.detect.is_some())
-    }
 }

@@ -125,7 +125,7 @@ fn leaves_out(spec: &ScenarioSpec) -> Vec<String> {
     }
     let sharded = |node: &crate::model::kinds::NodeSpec| {
         let facts = node.kind().facts();
-        facts.kind == "store" && facts.instances > 1
+        facts.shards && facts.instances > 1
     };
     if spec.nodes.values().any(sharded) {
         all.push(

@@ -13,7 +13,7 @@ use super::{
     tree::{Kind, Node},
 };
 use crate::model::{
-    fault::{FaultSpec, deploy::DeploySpec},
+    fault::FaultSpec,
     versions::{Orders, Version},
 };
 
@@ -107,7 +107,7 @@ impl Loader<'_> {
             let deploy = spec.faults[fault].deploy.as_ref();
             let node = deploy.and_then(|deploy| spec.nodes.get(&deploy.node));
             let (under, start) = match (deploy, node) {
-                (Some(deploy), Some(node)) if DeploySpec::fits(node) => {
+                (Some(deploy), Some(node)) if node.kind().restarts() => {
                     let kind = node.kind().facts().kind;
                     ("deploy.set", format!("nodes.{}.{kind}.", deploy.node.0))
                 }

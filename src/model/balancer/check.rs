@@ -8,7 +8,7 @@ use crate::{
     model::{
         balancer::{HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec},
         check::{Checked, positive, ring, zones},
-        kinds::NodeSpec,
+        kind::Reach,
         names::Names,
     },
     problem::Problems,
@@ -36,8 +36,8 @@ pub fn targets(spec: &TargetsSpec, path: &str, names: &Names, problems: &mut Pro
         }
     }
     for call in spec.calls(path) {
-        let node = names.node(&call.target).map(|id| names.spec(id));
-        if matches!(node, Some(NodeSpec::Dns(_))) {
+        let reach = names.node(&call.target).map(|id| names.kind(id).facts().reach);
+        if matches!(reach, Some(Reach::Answer { .. })) {
             problems.error_help(
                 "E-TOPO",
                 call.path,
@@ -135,11 +135,8 @@ fn health(spec: &LoadBalancerSpec, path: &str, names: &Names, problems: &mut Pro
     if let Some(check) = &spec.health_check {
         health_check(check, path, problems);
         for (name, _) in spec.to.nodes() {
-            let node = names.node(&name.0).map(|id| names.spec(id));
-            if let Some(NodeSpec::Service(service)) = node
-                && check.detect.is_some()
-                && service.stops_by_itself()
-            {
+            let stops = names.node(&name.0).is_some_and(|id| names.kind(id).stops_by_itself());
+            if check.detect.is_some() && stops {
                 problems.warn(
                     "W-DETECT",
                     format!("{path}.health_check.detect"),

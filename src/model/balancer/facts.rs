@@ -1,9 +1,11 @@
 //! What a balancer says of itself.
 
 use crate::{
+    engine::law::Table,
     model::{
-        balancer::{HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec},
-        kind::{Facts, Kind, Outgoing, Reach},
+        balancer::{HealthCheckSpec, LoadBalancerSpec, OnDown, Policy, TargetsSpec},
+        fault::Effect,
+        kind::{Facts, Kind, NOTHING_TO_LOSE, Outgoing, Reach},
     },
     units::Name,
 };
@@ -61,6 +63,7 @@ impl Kind for LoadBalancerSpec {
             instances: 1,
             need: 1,
             capacity: None,
+            shards: false,
             zones: self.zones.as_ref(),
             floats: true,
             reach: Reach::Any,
@@ -79,6 +82,42 @@ impl Kind for LoadBalancerSpec {
 
     fn carries(&self) -> bool {
         self.policy == Some(Policy::Sticky)
+    }
+
+    fn files(&self) -> Vec<(Table, String)> {
+        Vec::new()
+    }
+
+    fn spares(&self, effect: Effect<'_>) -> Option<&'static str> {
+        match effect {
+            Effect::Crash(_) => None,
+            Effect::ClearCache(_) => Some(NOTHING_TO_LOSE),
+            _ => Some("a balancer does no work of its own: hit what it balances, or its messages"),
+        }
+    }
+
+    fn restarts(&self) -> bool {
+        false
+    }
+
+    fn passes_on(&self) -> Vec<&Name> {
+        self.to.nodes().into_iter().map(|target| target.0).collect()
+    }
+
+    fn waits_for_ever(&self) -> bool {
+        self.timeout.is_none() && self.on_down != Some(OnDown::Reset)
+    }
+
+    fn needs_keys(&self) -> Option<&'static str> {
+        self.policy.as_ref().is_some_and(Policy::is_by_key).then_some("balancer")
+    }
+
+    fn needs_sessions(&self) -> bool {
+        self.policy == Some(Policy::Sticky)
+    }
+
+    fn is_told(&self) -> bool {
+        self.health_check.as_ref().is_some_and(|check| check.detect.is_some())
     }
 
     fn changeable(&self) -> &'static [&'static str] {

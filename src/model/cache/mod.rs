@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::law::{DurationFormula, DurationLaw, Table},
     model::{
+        fault::Effect,
         kind::{Facts, Kind, Outgoing, Reach, Startup, Verb},
         network::ZonesSpec,
         ring::POINTS,
@@ -143,6 +144,7 @@ impl Kind for CacheSpec {
             instances: self.routed().max(self.places),
             need: 1,
             capacity: self.cores.map(|c| c.0 as f64),
+            shards: false,
             zones: self.zones.as_ref(),
             floats: false,
             reach: match &self.by {
@@ -187,6 +189,18 @@ impl Kind for CacheSpec {
             })
         };
         fetch(Verb::Read).chain(fetch(Verb::Write)).collect()
+    }
+
+    fn spares(&self, _effect: Effect<'_>) -> Option<&'static str> {
+        None
+    }
+
+    fn restarts(&self) -> bool {
+        true
+    }
+
+    fn needs_keys(&self) -> Option<&'static str> {
+        Some("cache")
     }
 
     fn startup(&self) -> Startup<'_> {

@@ -1,8 +1,13 @@
 //! What a dns node says of itself.
 
-use crate::model::{
-    dns::{DnsPolicy, DnsSpec},
-    kind::{Facts, Kind, Outgoing, Reach},
+use crate::{
+    engine::law::Table,
+    model::{
+        dns::{DnsPolicy, DnsSpec},
+        fault::Effect,
+        kind::{Facts, Kind, NOTHING_TO_LOSE, Outgoing, Reach},
+    },
+    units::Name,
 };
 
 /// Caches of a client when the file does not say.
@@ -26,6 +31,7 @@ impl Kind for DnsSpec {
             instances: 1,
             need: 1,
             capacity: None,
+            shards: false,
             zones: self.zones.as_ref(),
             floats: true,
             reach: Reach::Answer {
@@ -49,5 +55,33 @@ impl Kind for DnsSpec {
         }
         calls.extend(self.health_check.iter().flat_map(|check| check.calls(path, &self.to)));
         calls
+    }
+
+    fn carries(&self) -> bool {
+        false
+    }
+
+    fn files(&self) -> Vec<(Table, String)> {
+        Vec::new()
+    }
+
+    fn spares(&self, effect: Effect<'_>) -> Option<&'static str> {
+        match effect {
+            Effect::Crash(_) | Effect::Errors(_) => None,
+            Effect::ClearCache(_) => Some(NOTHING_TO_LOSE),
+            _ => Some("it does no work of its own: delay its messages by `latency`"),
+        }
+    }
+
+    fn restarts(&self) -> bool {
+        false
+    }
+
+    fn passes_on(&self) -> Vec<&Name> {
+        self.to.nodes().into_iter().map(|target| target.0).collect()
+    }
+
+    fn is_told(&self) -> bool {
+        self.health_check.as_ref().is_some_and(|check| check.detect.is_some())
     }
 }

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::law::{DurationFormula, Table},
     model::{
-        kind::{Facts, Kind, Op, Outgoing, Reach, Visit},
+        fault::Effect,
+        kind::{Facts, Kind, Op, Outgoing, Reach, Visit, spares_a_server},
         network::ZonesSpec,
     },
     units::Fraction,
@@ -44,6 +45,7 @@ impl Kind for ExternalSpec {
             instances: 1,
             need: 1,
             capacity: None,
+            shards: false,
             zones: self.zones.as_ref(),
             floats: true,
             reach: Reach::Any,
@@ -65,6 +67,17 @@ impl Kind for ExternalSpec {
 
     fn outgoing(&self, _path: &str) -> Vec<Outgoing> {
         Vec::new()
+    }
+
+    fn spares(&self, effect: Effect<'_>) -> Option<&'static str> {
+        match effect {
+            Effect::Crash(_) => Some("what stands behind it is unknown: give it `errors: 100%`"),
+            _ => spares_a_server(effect),
+        }
+    }
+
+    fn restarts(&self) -> bool {
+        false
     }
 
     fn visit(&self, _op: &Op) -> Visit {

@@ -11,7 +11,7 @@ use crate::{
         check::{closest, law},
         client::Arrivals,
         fault::MAX_OCCURRENCES,
-        kinds::NodeSpec,
+        kind::Facts,
         names::Names,
         versions::node_and_key,
     },
@@ -173,7 +173,7 @@ impl Check<'_> {
             let message = "the run is over by then";
             problems.error("E-FAULT-TIME", self.at("delay"), message);
         }
-        let told = self.names.design.nodes.values().any(NodeSpec::is_told);
+        let told = self.names.specs().any(|spec| spec.kind().is_told());
         let (message, help) = match effect {
             Effect::Load(_) => {
                 ("a client's rate is known from the start", "give it `at`, or change what serves")
@@ -339,27 +339,16 @@ impl Check<'_> {
             let help = format!("hit `{host}`, or give it `clear_cache`");
             return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
         }
-        let fits = match effect {
-            Effect::Crash(_) => !matches!(spec, NodeSpec::External(_)),
-            Effect::ClearCache(_) => matches!(spec, NodeSpec::Cache(_)),
-            Effect::Errors(_) => !matches!(spec, NodeSpec::LoadBalancer(_)),
-            _ => !matches!(spec, NodeSpec::LoadBalancer(_) | NodeSpec::Dns(_)),
-        };
-        if !fits {
-            let help = match effect {
-                Effect::Crash(_) => "what stands behind it is unknown: give it `errors: 100%`",
-                Effect::ClearCache(_) => "only a cache has something to lose",
-                _ if kind == "dns" => "it does no work of its own: delay its messages by `latency`",
-                _ => "a balancer does no work of its own: hit what it balances, or its messages",
-            };
+        if let Some(help) = spec.kind().spares(effect) {
             let message =
                 format!("`{}` does not fit `{}`, which is: {kind}", effect.name(), name.0);
             return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
         }
-        self.instances(t, (kind, spec.kind().facts().instances), at, problems);
+        self.instances(t, &spec.kind().facts(), at, problems);
     }
 
-    fn instances(&self, t: &TargetSpec, (kind, n): (&str, u64), at: &str, problems: &mut Problems) {
+    fn instances(&self, t: &TargetSpec, facts: &Facts<'_>, at: &str, problems: &mut Problems) {
+        let n = facts.instances;
         let mut bounds = |key: &str, found: u64, least: u64, most: u64| {
             if found < least || found > most {
                 let message = format!("{found} is not in {least}..={most}");
@@ -380,7 +369,7 @@ impl Check<'_> {
             bounds("shard", shard.0, 0, n - 1);
         }
         let at = |key: &str| format!("{at}.{key}");
-        if t.shard.is_some() && (kind != "store" || t.instances.is_some()) {
+        if t.shard.is_some() && (!facts.shards || t.instances.is_some()) {
             let help = "`instances` says which of other nodes";
             problems.error_help("E-FAULT-TARGET", at("shard"), "only a store has shards", help);
         }

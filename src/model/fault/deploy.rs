@@ -14,10 +14,7 @@ use serde::{
     de::{self, SeqAccess, Visitor},
 };
 
-use crate::{
-    model::kinds::NodeSpec,
-    units::{Count, Fraction, Name, SimDuration, ValueError, text_value},
-};
+use crate::units::{Count, Fraction, Name, SimDuration, ValueError, text_value};
 
 /// A rolling deployment: batch by batch, instances are taken out of the balancers, stop after `drain`, `boot` with
 /// the new version and are back, slower while they get `warm`; the next batch begins `pause` later. Versions run side by side
@@ -139,11 +136,6 @@ impl DeploySpec {
     pub fn paths(&self, kind: &str) -> impl Iterator<Item = (String, &String)> {
         let start = format!("nodes.{}.{kind}", self.node.0);
         self.set.keys().map(move |key| (format!("{start}.{key}"), key))
-    }
-
-    /// Whether a node has instances that can be restarted.
-    pub fn fits(node: &NodeSpec) -> bool {
-        matches!(node, NodeSpec::Service(_) | NodeSpec::Store(_) | NodeSpec::Cache(_))
     }
 
     /// Sizes of the batches of a node of `n` instances.

@@ -45,7 +45,7 @@ impl DeploySpec {
             return problems.error_help("E-REF", to("node"), message, help);
         };
         let kind = names.kind(node);
-        if !Self::fits(names.spec(node)) || names.host(node).is_some() {
+        if !kind.restarts() || names.host(node).is_some() {
             let message = format!("`{}` has no instances that could be restarted", self.node.0);
             let help =
                 "a service, store or cache has; what is inside another is deployed with that";

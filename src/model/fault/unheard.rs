@@ -7,15 +7,14 @@ use std::collections::BTreeSet;
 use super::{Effect, FaultSpec};
 use crate::{
     model::{
-        balancer::OnDown,
         ids::{End, NodeId},
         kind::Outgoing,
-        kinds::NodeSpec,
         names::Names,
         network::LinkSpec,
         resilience::EdgeSpec,
     },
     problem::Problems,
+    units::Name,
 };
 
 /// What makes messages vanish without a word.
@@ -32,11 +31,11 @@ pub fn timeless_calls(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Pro
     let silences: Vec<Silence<'_>> = links.chain(faults).collect();
     let Some(first) = silences.first() else { return };
     for (name, spec) in &names.design.nodes {
-        let NodeSpec::Service(service) = spec else { continue };
+        let Some(edges) = spec.kind().edges() else { continue };
         let Some(caller) = names.node(&name.0) else { continue };
         let mut told = BTreeSet::new();
         for call in &calls[usize::from(caller)] {
-            let edge = service.edge(&call.target);
+            let edge = edges.get(&Name(call.target.clone()));
             let timed = edge.is_some_and(|edge| edge.timeout.is_some() || edge.deadline.is_some());
             let Some(callee) = names.node(&call.target).filter(|_| !timed) else { continue };
             let swallows = |silence: &&Silence<'_>| silence.swallows(caller, callee, calls, names);
@@ -47,7 +46,8 @@ pub fn timeless_calls(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Pro
             let why = silence.why();
             let help = format!("give `dependencies` a `timeout` for `{}`", call.target);
             if call.by_itself {
-                let path = format!("nodes.{}.service.background", name.0);
+                let kind = spec.kind().facts().kind;
+                let path = format!("nodes.{}.{kind}.background", name.0);
                 let message = "a run whose message is lost is the last of its instance";
                 problems.warn("W-NO-TIMEOUT", path, format!("{why}, and {message}"), help);
             } else {
@@ -87,12 +87,6 @@ impl Silence<'_> {
         calls: &[Vec<Outgoing>],
         names: &Names,
     ) -> bool {
-        let waits = |node: NodeId| match names.spec(node) {
-            NodeSpec::LoadBalancer(balancer) => {
-                balancer.timeout.is_none() && balancer.on_down != Some(OnDown::Reset)
-            }
-            _ => false,
-        };
         // Calls may go round in a circle, which is told elsewhere.
         let (mut open, mut seen) = (vec![(caller, callee)], BTreeSet::new());
         while let Some((from, to)) = open.pop() {
@@ -102,7 +96,7 @@ impl Silence<'_> {
             if self.is_between(from, to, names) {
                 return true;
             }
-            if waits(to) {
+            if names.kind(to).waits_for_ever() {
                 let behind = calls[usize::from(to)].iter();
                 open.extend(behind.filter_map(|call| Some((to, names.node(&call.target)?))));
             }

@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use crate::{
     model::{
         check::{Checked, MAX_INSTANCES, boot, closest, discipline, formula, law, positive, zones},
-        check_steps::{many_steps, steps},
+        check_size::rounds,
+        check_steps::{long_programs, many_steps, steps},
         kind::Kind,
+        kinds::NodeSpec,
         names::Names,
         network::ZonesSpec,
         resilience::check::edge,
@@ -21,6 +23,16 @@ use crate::{
 impl Checked for ServiceSpec {
     fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
         service(self, path, names, problems);
+    }
+
+    fn check_length(&self, versions: &[&NodeSpec], path: &str, problems: &mut Problems) {
+        long_programs(versions, &format!("{path}.endpoints"), problems);
+        for (endpoint, list) in &self.endpoints {
+            rounds(list, &format!("{path}.endpoints.{}", endpoint.0), 1, problems);
+        }
+        for (i, task) in self.background.iter().enumerate() {
+            rounds(&task.do_, &format!("{path}.background[{i}].do"), 1, problems);
+        }
     }
 }
 

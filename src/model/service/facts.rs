@@ -1,9 +1,12 @@
 //! What a service says of itself: its outside, its calls, what a visit takes.
 
+use std::collections::BTreeMap;
+
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
     model::{
-        kind::{Facts, Kind, Op, Outgoing, Reach, Startup, Verb, Visit},
+        fault::Effect,
+        kind::{Facts, Kind, Op, Outgoing, Reach, Startup, Verb, Visit, spares_a_server},
         network::ZonesSpec,
         resilience::EdgeSpec,
         service::{
@@ -32,6 +35,7 @@ impl Kind for ServiceSpec {
             instances: spread.or(self.instances.map(|n| n.0)).unwrap_or(1),
             need: self.need.map_or(1, |n| n.0),
             capacity: speed.or(cores).or(workers),
+            shards: false,
             zones: self.zones.as_ref(),
             floats: false,
             reach: Reach::Any,
@@ -173,6 +177,41 @@ impl Kind for ServiceSpec {
         Startup { boot: self.boot.as_ref(), warm }
     }
 
+    fn spares(&self, effect: Effect<'_>) -> Option<&'static str> {
+        spares_a_server(effect)
+    }
+
+    fn restarts(&self) -> bool {
+        true
+    }
+
+    fn edges(&self) -> Option<&BTreeMap<Name, EdgeSpec>> {
+        Some(&self.dependencies)
+    }
+
+    fn endpoints(&self) -> Vec<&str> {
+        self.endpoints.keys().map(|name| name.0.as_str()).collect()
+    }
+
+    fn unasked(&self) -> f64 {
+        let each: f64 = self.background.iter().map(|task| 1e9 / task.period().max(1.0)).sum();
+        each * self.facts().instances as f64
+    }
+
+    /// They die, or lose a lease.
+    fn stops_by_itself(&self) -> bool {
+        self.is_mortal() || self.background.iter().any(|task| task.lease.is_some())
+    }
+
+    fn saturates(&self) -> Option<&'static str> {
+        match (&self.speedup, self.cores) {
+            // Several at once may be served faster than one after the other.
+            (Some(_), _) => None,
+            (None, Some(_)) => Some("cores"),
+            (None, None) => Some("workers"),
+        }
+    }
+
     fn visit(&self, op: &Op) -> Visit {
         let default = || self.endpoints.get(&Name("default".to_owned()));
         let mut visit = match self.endpoints.get(&Name(op.0.clone())).or_else(default) {
@@ -199,11 +238,6 @@ impl Kind for ServiceSpec {
 }
 
 impl ServiceSpec {
-    /// Whether instances can stop serving though no fault hits them: they die, or lose a lease.
-    pub fn stops_by_itself(&self) -> bool {
-        self.is_mortal() || self.background.iter().any(|task| task.lease.is_some())
-    }
-
     /// All its lists of steps.
     pub fn lists(&self) -> impl Iterator<Item = &[StepSpec]> {
         let own = self.background.iter().map(|task| task.do_.as_slice());

@@ -12,7 +12,8 @@ use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
     expr::{Expr, Taker, unknown, vnodes},
     model::{
-        kind::{Facts, Kind, Op, Outgoing, Reach, Startup, Verb, Visit},
+        fault::Effect,
+        kind::{Facts, Kind, Op, Outgoing, Reach, Startup, Verb, Visit, spares_a_server},
         network::ZonesSpec,
         service::Discipline,
     },
@@ -161,6 +162,7 @@ impl Kind for StoreSpec {
             instances: self.shards.as_ref().map_or(1, |s| s.count.0),
             need: self.shards.as_ref().map_or(1, |s| s.count.0),
             capacity: self.cores.map(|c| c.0 as f64),
+            shards: true,
             zones: self.zones.as_ref(),
             floats: false,
             reach: match self.shards.as_ref().and_then(|s| s.by.as_ref()) {
@@ -189,6 +191,18 @@ impl Kind for StoreSpec {
 
     fn outgoing(&self, _path: &str) -> Vec<Outgoing> {
         Vec::new()
+    }
+
+    fn spares(&self, effect: Effect<'_>) -> Option<&'static str> {
+        spares_a_server(effect)
+    }
+
+    fn restarts(&self) -> bool {
+        true
+    }
+
+    fn needs_keys(&self) -> Option<&'static str> {
+        self.is_by_range().then_some("store")
     }
 
     fn visit(&self, op: &Op) -> Visit {
