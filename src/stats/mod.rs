@@ -1,12 +1,21 @@
-//! Pure estimators: streaming histograms and intervals over replications.
+//! Pure estimators: streaming histograms, intervals, bounds and verdicts' errors over replications.
 //!
 //! **Invariant.** Everything here is mathematics on numbers: nothing knows the simulated world, and
 //! the order in which histograms are merged changes no bit of any result.
 
+mod bounds;
 mod histogram;
 mod interval;
+mod looks;
 mod mser;
+mod resample;
+mod runs;
+#[cfg(test)]
+mod twin;
 
+pub use bounds::{Bounds, Method, RESAMPLED_FROM};
 pub use histogram::{CoarseHistogram, Histogram, LogHistogram};
-pub use interval::{interval_around, mean, mean_interval, student_t};
+pub use interval::{interval_around, mean, mean_interval, ratio_interval, ratio_values, student_t};
+pub use looks::{Look, holm, looks, needed_for_precision, needed_to_tell, relative_half_width};
 pub use mser::{Steady, mser};
+pub use runs::Runs;
