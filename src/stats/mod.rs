@@ -8,8 +8,11 @@ mod histogram;
 mod interval;
 mod looks;
 mod mser;
+mod outline;
+mod paired;
 mod resample;
 mod runs;
+mod spread;
 #[cfg(test)]
 mod twin;
 
@@ -18,4 +21,7 @@ pub use histogram::{CoarseHistogram, Histogram, LogHistogram};
 pub use interval::{interval_around, mean, mean_interval, ratio_interval, ratio_values, student_t};
 pub use looks::{Look, holm, looks, needed_for_precision, needed_to_tell, relative_half_width};
 pub use mser::{Steady, mser};
+pub use outline::{Outline, quantile_values};
+pub use paired::{Paired, differences, identical, log_ratios, paired};
 pub use runs::Runs;
+pub use spread::QuantileSpread;
