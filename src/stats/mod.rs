@@ -4,6 +4,7 @@
 //! the order in which histograms are merged changes no bit of any result.
 
 mod bounds;
+mod control;
 mod histogram;
 mod interval;
 mod looks;
@@ -17,6 +18,7 @@ mod spread;
 mod twin;
 
 pub use bounds::{Bounds, Method, RESAMPLED_FROM};
+pub use control::controlled;
 pub use histogram::{CoarseHistogram, Histogram, LogHistogram};
 pub use interval::{interval_around, mean, mean_interval, ratio_interval, ratio_values, student_t};
 pub use looks::{Look, holm, looks, needed_for_precision, needed_to_tell, relative_half_width};
