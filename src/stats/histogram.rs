@@ -20,6 +20,15 @@ pub struct LogHistogram<const SUB_BITS: u32> {
     span: u64,
 }
 
+/// A bucket that holds samples.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Occupied {
+    /// Its number.
+    pub bucket: usize,
+    /// How many samples.
+    pub count: u64,
+}
+
 /// 128 sub-buckets per octave (0.8 %): figures of a whole run.
 pub type Histogram = LogHistogram<7>;
 
@@ -286,6 +295,12 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
         (0..keep).map(|i| points[i * last / (keep - 1)]).collect()
     }
 
+    /// Buckets that hold samples, from the largest values down.
+    pub(super) fn occupied(&self) -> impl Iterator<Item = Occupied> {
+        let each = self.counts.iter().enumerate().rev().filter(|(_, here)| **here > 0);
+        each.map(|(bucket, &count)| Occupied { bucket, count })
+    }
+
     /// First use of a bucket beyond the present ones; happens a few dozen times in a run.
     #[cold]
     #[inline(never)]
@@ -298,13 +313,13 @@ impl<const SUB_BITS: u32> LogHistogram<SUB_BITS> {
 
     /// The bucket of a value: the value itself below `2^SUB_BITS`, then `2^SUB_BITS` per octave.
     #[inline]
-    fn bucket(value: u64) -> usize {
+    pub(super) fn bucket(value: u64) -> usize {
         let shift = 63 - SUB_BITS - (value | 1 << SUB_BITS).leading_zeros();
         ((u64::from(shift) << SUB_BITS) + (value >> shift)) as usize
     }
 
     /// Smallest value of a bucket and the number of whole values in it.
-    fn bounds(bucket: usize) -> (u64, u64) {
+    pub(super) fn bounds(bucket: usize) -> (u64, u64) {
         let octave = (bucket >> SUB_BITS) as u32;
         let shift = octave.saturating_sub(1);
         let low = (bucket as u64 - (u64::from(shift) << SUB_BITS)) << shift;
