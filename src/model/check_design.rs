@@ -9,6 +9,7 @@ use super::{
     check::inside,
     check::{closest, placed},
     check_flow::flow,
+    check_prices::prices,
     check_size::{rounds, sizes},
     check_steps::long_programs,
     client::check::ClientCheck,
@@ -93,6 +94,7 @@ pub fn design(names: &Names, problems: &mut Problems) {
         unheard::timeless_calls(names, &calls, problems);
         needs(names, &caused, problems);
         flow(names, &calls, &caused, problems);
+        prices(names, problems);
     }
 }
 

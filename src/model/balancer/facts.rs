@@ -3,7 +3,7 @@
 use crate::{
     model::{
         balancer::{HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec},
-        kind::{Facts, Kind, Outgoing, Reach},
+        kind::{Facts, Kind, Outgoing, Prices, Reach},
     },
     units::Name,
 };
@@ -79,6 +79,10 @@ impl Kind for LoadBalancerSpec {
 
     fn carries(&self) -> bool {
         self.policy == Some(Policy::Sticky)
+    }
+
+    fn prices(&self) -> Option<Prices> {
+        Some(Prices { hour: self.price.map(|p| p.0), ..Prices::default() })
     }
 
     fn changeable(&self) -> &'static [&'static str] {

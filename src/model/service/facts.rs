@@ -3,7 +3,7 @@
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
     model::{
-        kind::{Facts, Kind, Op, Outgoing, Reach, Startup, Verb, Visit},
+        kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit},
         network::ZonesSpec,
         resilience::EdgeSpec,
         service::{
@@ -171,6 +171,10 @@ impl Kind for ServiceSpec {
     fn startup(&self) -> Startup<'_> {
         let warm = self.warm.map(|w| (w.for_.0, w.factor.0));
         Startup { boot: self.boot.as_ref(), warm }
+    }
+
+    fn prices(&self) -> Option<Prices> {
+        Some(Prices { hour: self.price.map(|p| p.0), ..Prices::default() })
     }
 
     fn visit(&self, op: &Op) -> Visit {
