@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod cost;
 mod design;
 mod estimate;
 mod faults;
@@ -16,6 +17,7 @@ mod series;
 mod steady;
 mod why;
 
+pub use cost::{CostResults, CostSummary, NodeCost, TrafficCost};
 pub use design::{Design, Edge, Vertex};
 pub(crate) use estimate::{Means, Ratios, Samples};
 pub use faults::{AlertResults, FaultResults, Hanging};
@@ -138,6 +140,9 @@ pub struct Summary {
     /// Time in which no node was short of instances.
     #[serde(flatten)]
     pub uptime: UptimeResults,
+    /// What the design costs; absent where nothing has a price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<CostSummary>,
 }
 
 /// Availability over time, whether anybody asked or not (`semantics.md` 50).
@@ -208,6 +213,9 @@ pub struct NodeResults {
     /// Caches only.
     #[serde(flatten)]
     pub cache: Option<CacheResults>,
+    /// What it costs; absent where nothing of it has a price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<NodeCost>,
     /// Each thing of it that is bounded: `cores`, `workers`, `pool:db`, `bulkhead:db`, `lock:seat`, `memory`,
     /// `threads`, `descriptors`. Locks for each key have no bound.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -392,6 +400,9 @@ pub struct Results {
     /// The node that is nearest to its limit; null: none has one.
     #[serde(default)]
     pub bottleneck: Option<Bottleneck>,
+    /// What the sums of money rest on; absent where nothing has a price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<CostResults>,
     /// Where the time of a mean request went; null: none was decided.
     #[serde(default)]
     pub blame: Option<Blame>,

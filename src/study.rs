@@ -23,6 +23,7 @@ pub use crate::runner::{
     Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, seeds,
 };
 use crate::{
+    model::kind::Prices,
     problem::{Problem, Problems, Severity},
     results::{DataFile, Results, SampledRequest},
     runner::{self, Prepared},
@@ -318,6 +319,8 @@ fn names(spec: &ScenarioSpec, window: u64) -> Names {
         window,
         ..Names::default()
     };
+    let traffic = spec.network.as_ref().and_then(|network| network.prices);
+    names.priced = traffic.is_some_and(|prices| prices.by_class().iter().any(Option::is_some));
     for (name, client) in &spec.clients {
         let operations = client.operations().into_iter().map(|(operation, _)| operation).collect();
         names.clients.insert(name.0.clone(), operations);
@@ -325,6 +328,10 @@ fn names(spec: &ScenarioSpec, window: u64) -> Names {
     }
     for (name, node) in &spec.nodes {
         names.marks.extend(node.kind().marks());
+        if node.kind().prices().is_some_and(Prices::any) {
+            names.priced = true;
+            names.priced_nodes.insert(name.0.clone());
+        }
         let locks = node.kind().key_locks().into_iter();
         names.key_locks.extend(locks.map(|lock| (name.0.clone(), lock)));
     }

@@ -57,6 +57,7 @@ library! {
     "resharding",
     "cache-policies" ["data/lirs_multi3.keys.gz"],
     "cache-tiers",
+    "cross-zone-cache",
     "write-behind",
     "hot-key",
     "scatter-gather",

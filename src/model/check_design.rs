@@ -8,6 +8,7 @@ use super::{
     check::inside,
     check::{closest, placed},
     check_flow::flow,
+    check_prices::prices,
     check_size::sizes,
     client::check::ClientCheck,
     fault::unheard,
@@ -83,6 +84,7 @@ pub fn design(names: &Names, problems: &mut Problems) {
         unheard::timeless_calls(names, &calls, problems);
         needs(names, &caused, problems);
         flow(names, &calls, &caused, problems);
+        prices(names, problems);
     }
 }
 

@@ -168,6 +168,26 @@ pub fn spares_a_server(effect: Effect<'_>) -> Option<&'static str> {
     matches!(effect, Effect::ClearCache(_)).then_some(NOTHING_TO_LOSE)
 }
 
+/// What is paid for a node, in US dollars; what has no price is not paid for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Prices {
+    /// An hour of an instance.
+    pub hour: Option<f64>,
+    /// A million calls.
+    pub calls: Option<f64>,
+    /// A gigabyte (10^9 bytes) it keeps, for a month.
+    pub storage: Option<f64>,
+    /// It keeps data whose size is known, whether that has a price or not.
+    pub keeps: bool,
+}
+
+impl Prices {
+    /// Whether anything has one.
+    pub fn any(self) -> bool {
+        self.hour.or(self.calls).or(self.storage).is_some()
+    }
+}
+
 /// A node kind. What has no default would be wrong without a word if it had one.
 pub trait Kind {
     /// Its outside.
@@ -208,6 +228,10 @@ pub trait Kind {
     fn visit(&self, op: &Op) -> Visit {
         let _ = op;
         Visit::default()
+    }
+    /// What is paid for it; none: nothing of it can have a price.
+    fn prices(&self) -> Option<Prices> {
+        None
     }
     /// Instances that calls without a balancer are spread over.
     fn routed(&self) -> u64 {

@@ -8,6 +8,7 @@ use super::{bounded::Held, fault::uptime::UptimeBooks};
 use crate::{
     model::{
         cache::books::CacheBooks,
+        network::PAID,
         outcome::{Outcome, Tally},
     },
     stats::{CoarseHistogram, Histogram},
@@ -27,6 +28,8 @@ pub struct Measured {
     pub uptime: (UptimeBooks, u64),
     /// What passed between nodes in the measured span.
     pub between: Between,
+    /// Bytes sent in it over each class of traffic that can have a price ([`PAID`]).
+    pub traffic: [u64; PAID.len()],
     /// Alerts in the order of their names.
     pub alerts: Vec<AlertMeasured>,
     /// Faults in the order of their ids.

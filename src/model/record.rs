@@ -15,6 +15,7 @@ use crate::{
         books::{Area, InstanceBooks},
         design::window_length,
         names::Names,
+        network::PAID,
         outcome::{Outcome, Tally},
     },
     stats::Histogram,
@@ -164,6 +165,8 @@ pub struct Snapshot {
     pub uptime: UptimeBooks,
     /// What passed between nodes.
     pub between: Between,
+    /// Bytes sent over each class of traffic that can have a price.
+    pub traffic: [u64; PAID.len()],
 }
 
 /// Books of one node at one instant.

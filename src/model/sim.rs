@@ -372,6 +372,7 @@ impl Simulation {
             node.uptime = self.world.hosts.uptime_of(i, now);
         }
         into.uptime = self.world.hosts.uptime(now);
+        into.traffic = self.world.network.paid_bytes();
         into.between =
             Between { network: self.world.network.travelled(), ..self.world.record.between };
     }
@@ -436,6 +437,7 @@ impl Simulation {
         let from = &self.span_snapshot;
         let uptime = (last.uptime.since(from.uptime), last.at.saturating_sub(from.at));
         let between = last.between.since(from.between);
+        let traffic = std::array::from_fn(|class| last.traffic[class] - from.traffic[class]);
         let samples = std::mem::take(&mut self.world.record.samples);
         let fingerprint = self.world.record.fingerprint;
         let faults = self.faults_measured(names, ended_at);
@@ -449,6 +451,7 @@ impl Simulation {
             nodes,
             uptime,
             between,
+            traffic,
             alerts,
             faults,
             hanging,

@@ -49,7 +49,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E-TOPO", "zones, regions and latencies do not fit together"),
     ("E-TRACE", "a data file cannot be used"),
     ("E-TYPE", "another kind of value is expected"),
-    ("E-UNIT", "a unit is missing, unknown, or parted by a blank"),
+    ("E-UNIT", "a unit, or the sign of dollars, is missing, unknown, or parted by a blank"),
     ("E-UNKNOWN-KEY", "a key that is not known in this place"),
     ("E-UNSUPPORTED", "a word of the language that this version cannot do yet"),
     ("E-VERSION", "a version of the language this program does not know"),

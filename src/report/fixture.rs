@@ -66,6 +66,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
     let parts = vec![part; instances as usize];
     NodeResults {
         resources: std::collections::BTreeMap::new(),
+        cost: None,
         cache: None,
         kind: kind.into(),
         utilisation: if bounded { estimate(load, 0.01) } else { Estimate::default() },
@@ -302,6 +303,7 @@ pub(crate) fn shop() -> Results {
         windtunnel_version: "0.1.0".into(),
         semantics_version: 1,
         scenario: "shop-surge".into(),
+        cost: None,
         description: Some("Does the shop survive a surge of 60 %?\nEight API servers.".into()),
         variant: None,
         fingerprint: "4b1d0c5e9a7f2386".into(),
@@ -311,7 +313,7 @@ pub(crate) fn shop() -> Results {
         warm_up: 60.0,
         status: "complete".into(),
         status_reason: None,
-        summary: Summary { figures: figures(1.0, 0.018), uptime: UptimeResults::default() },
+        summary: Summary { figures: figures(1.0, 0.018), ..Summary::default() },
         clients: [
             ("batch".into(), client(0.02, &[("export", 0.05)])),
             ("shoppers".into(), client(0.98, &[("browse", 0.018), ("buy", 0.026)])),

@@ -3,6 +3,7 @@
 //! **Invariant.** No script, no address, no remote thing: the policy in the page's head forbids them,
 //! and every text is escaped.
 
+mod bill;
 mod table;
 
 use std::fmt::Write;
@@ -42,6 +43,7 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
     caches(&mut out, results);
     alerts(&mut out, results);
     faults(&mut out, results);
+    bill::bill(&mut out, results);
     why(&mut out, results);
     balance(&mut out, results);
     out.push_str("<h2>Over time</h2>\n");

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{
+    cost,
     grid::{Grid, Lines},
     steady::growing,
     text::{self, Quantity, about, clean, count, duration, estimate, plural, shorten, value},
@@ -31,6 +32,7 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     }
     out.blank();
     requests(&mut out, results);
+    cost::lines(&mut out, results);
     out.blank();
     out.table(|intervals| latencies(results, intervals));
     if !results.nodes.is_empty() {
@@ -104,6 +106,9 @@ pub(crate) fn outcomes(requests: &RequestCounts) -> Vec<(&'static str, u64, f64)
 /// What the limit of an SLO is measured in, by how it is written.
 pub(crate) fn slo_quantity(expression: &str) -> Quantity {
     let limit = expression.rsplit(['<', '>', '=']).next().unwrap_or_default().trim();
+    if limit.starts_with('$') && !limit.contains(' ') {
+        return Quantity::Money;
+    }
     let unit = limit.trim_start_matches(|c: char| c.is_ascii_digit() || "._ +-".contains(c));
     match unit.trim() {
         "true" | "false" => Quantity::Truth,

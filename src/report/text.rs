@@ -6,7 +6,10 @@
 pub(crate) use crate::units::show::{
     Quantity, Unit, about, clock, count, duration, grouped, plural, points, unit_for, value,
 };
-use crate::{results::Estimate, units::show::decimals};
+use crate::{
+    results::Estimate,
+    units::show::{decimals, sign},
+};
 
 /// An interval narrower than this share of its value tells nothing but digits.
 const NOISE: f64 = 1.5e-3;
@@ -30,8 +33,9 @@ pub(crate) fn estimate(quantity: Quantity, estimate: &Estimate) -> String {
     }
     let unit = unit_for(quantity, centre);
     let decimals = decimals(quantity, centre, half_width, unit);
-    let show = |v: f64| grouped(v * unit.per_base, decimals);
-    if show(centre) == "0" && show(half_width) == "0" {
+    let show = |v: f64| format!("{}{}", sign(quantity), grouped(v * unit.per_base, decimals));
+    let nothing = format!("{}0", sign(quantity));
+    if show(centre) == nothing && show(half_width) == nothing {
         return value(quantity, centre);
     }
     if (f64::midpoint(lower, upper) - centre).abs() <= half_width * 1e-3 {
@@ -152,6 +156,10 @@ mod tests {
         assert_eq!(estimate(Quantity::Share, &dust), "110 %");
         assert_eq!(show(Estimate { value: Some(0.4), ..Estimate::default() }), "400 ms");
         assert_eq!(show(Estimate::default()), "-");
+        let bill = |centre, half| interval(centre, centre - half, centre + half);
+        assert_eq!(estimate(Quantity::Money, &bill(1775.0, 12.0)), "$1,775 ± $12");
+        assert_eq!(estimate(Quantity::Money, &bill(0.541, 0.002)), "$0.541 ± $0.002");
+        assert_eq!(estimate(Quantity::Money, &bill(248.2, 0.0)), "$248");
         let availability = interval(0.999_932, 0.999_93, 0.999_934);
         assert_eq!(estimate(Quantity::Share, &availability), "99.9932 ± 0.0002 %");
     }

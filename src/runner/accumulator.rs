@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    bill::Bill,
     faults::{AlertPool, FaultPool, OfClient},
     nodes::{NodePool, UptimePool},
     replication::{Replication, requests, span, window_spans},
@@ -16,7 +17,10 @@ use super::{
 use crate::{
     engine::random,
     explain,
-    model::probe::{Between, ClientMeasured, HangingMeasured, Measured, RequestSample},
+    model::{
+        prices::Tariff,
+        probe::{Between, ClientMeasured, HangingMeasured, Measured, RequestSample},
+    },
     results::{
         self, Blame, ClientResults, DataFile, Design, Estimate, FaultResults, Hanging, Means,
         ReplicationResults, RequestFigures, RequestPool, Requests, Results, SampledRequest,
@@ -49,6 +53,8 @@ pub struct RunInfo {
     pub replications: usize,
     /// The design as a graph.
     pub design: Design,
+    /// What it costs, if anything has a price.
+    pub tariff: Option<Tariff>,
     /// What the model leaves out.
     pub leaves_out: Vec<String>,
     /// Warnings of the scenario.
@@ -123,6 +129,8 @@ pub struct Accumulator {
     faults: Vec<FaultPool>,
     hanging: Vec<HangingMeasured>,
     between: Between,
+    /// None where nothing has a price.
+    bill: Option<Bill>,
     replications: Vec<ReplicationResults>,
     fingerprint: u64,
     /// Of the replication that got furthest: start and end of its windows, and when it ended.
@@ -139,7 +147,7 @@ impl Accumulator {
     /// Of a run without any replication yet.
     #[must_use]
     pub fn new(info: RunInfo) -> Self {
-        Self { info, ..Self::default() }
+        Self { bill: info.tariff.clone().map(Bill::new), info, ..Self::default() }
     }
 
     /// Takes in the next replication; `look` sees it.
@@ -185,12 +193,17 @@ impl Accumulator {
         measured.hanging.iter().for_each(|one| self.push_hanging(one));
         self.between.add(measured.between);
         let alone = RequestPool::of(&all).figures(self.info.confidence);
+        let mut figures = summary_figures(&alone);
+        if let Some(bill) = &mut self.bill {
+            bill.push(measured, alone.goodput.value);
+            figures.extend(bill.figures());
+        }
         self.replications.push(ReplicationResults {
             replication: index,
             seed: measured.seed,
             fingerprint: hex(measured.fingerprint),
             events: measured.events,
-            figures: summary_figures(&alone),
+            figures,
         });
         self.fingerprint = random::mix(self.fingerprint ^ measured.fingerprint);
         if (spans.len(), measured.ended_at) >= (self.windows.0.len(), self.windows.1) {
@@ -290,7 +303,7 @@ impl Accumulator {
             insert(&client.name, &client.requests, &client.series);
         }
         let (status, status_reason) = self.status();
-        Results {
+        let mut results = Results {
             windtunnel_version: env!("CARGO_PKG_VERSION").to_owned(),
             semantics_version: results::SEMANTICS_VERSION,
             scenario: info.scenario.clone(),
@@ -306,6 +319,7 @@ impl Accumulator {
             summary: Summary {
                 figures: self.all.figures(confidence),
                 uptime: self.uptime.results(confidence),
+                cost: None,
             },
             clients: self
                 .clients
@@ -329,7 +343,11 @@ impl Accumulator {
             data: info.data.clone(),
             faults: self.faults.iter().map(|pool| pool.results(confidence)).collect(),
             ..Results::default()
+        };
+        if let Some(bill) = &self.bill {
+            bill.write(&mut results);
         }
+        results
     }
 
     /// Requests that hang, by what they wait for; those that are most first.

@@ -7,6 +7,7 @@
 
 mod accumulator;
 mod aftermath;
+mod bill;
 mod faults;
 mod nodes;
 mod picture;

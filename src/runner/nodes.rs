@@ -177,6 +177,7 @@ impl NodePool {
             outcomes: outcomes.map(|(name, count)| ((*name).to_owned(), count)).collect(),
             causes: causes.map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
             uptime: self.uptime.results(confidence),
+            cost: None,
             cache: (self.kind == "cache").then(|| self.cache.results(confidence)),
             instances: InstanceCounts {
                 mean: self.instances as f64 - self.down.mean().unwrap_or_default(),

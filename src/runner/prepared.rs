@@ -31,6 +31,9 @@ const LEAVES_OUT: [&str; 3] = [
     "People: operators who restart things, users who give up and come back later.",
 ];
 
+/// What the first of them becomes where things have prices.
+const PRICED: &str = "Queues, replication and autoscaling: nothing in this version models them.";
+
 /// A compiled scenario with what is said about its run.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -72,7 +75,8 @@ impl Prepared {
             warm_up: design.warm_up,
             replications: super::DEFAULT_REPLICATIONS,
             design: picture::design(scenario.names()),
-            leaves_out: leaves_out(spec),
+            tariff: scenario.names().tariff(),
+            leaves_out: leaves_out(spec, scenario.names().is_priced()),
             ..RunInfo::default()
         };
         Some(Self { info, scenario })
@@ -112,8 +116,14 @@ impl Replicate for Prepared {
     }
 }
 
-fn leaves_out(spec: &ScenarioSpec) -> Vec<String> {
+fn leaves_out(spec: &ScenarioSpec, priced: bool) -> Vec<String> {
     let mut all: Vec<String> = LEAVES_OUT.iter().map(|text| (*text).to_owned()).collect();
+    if priced {
+        PRICED.clone_into(&mut all[0]);
+        all.push(
+            "Prices that change with how much is bought, free tiers, taxes, people.".to_owned(),
+        );
+    }
     if spec.network.is_none() {
         all.push("The network: no latency is given, so messages take no time.".to_owned());
     }

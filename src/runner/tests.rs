@@ -104,6 +104,7 @@ fn measured(seed: u64, operations: Vec<OperationMeasured>, node: NodeMeasured) -
         nodes: vec![node],
         uptime: (UptimeBooks::default(), 10 * SECOND),
         between: Between::default(),
+        traffic: Default::default(),
         window_starts: vec![0, 2 * SECOND, 7 * SECOND],
         ended_at: 12 * SECOND,
         truncated: None,

@@ -41,6 +41,7 @@ slos:
   - p99(latency operation=browse after=az-loss) <= 400ms     # or `before=` it
   - time_to_recover(az-loss) <= 30s                          # from its end on
   - back_after(az-loss client=gold) <= 60s                   # from its start on, of one client
+  - cost.per_month <= $900                                   # where something has a price; per_million_ok
   - alerts.bad.fired <= 4m                                   # when it first did; `resolved`, and `count`
 ```
 

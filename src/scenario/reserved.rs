@@ -7,19 +7,14 @@
 /// Reserved words of each type: its Rust name and the words.
 const RESERVED: &[(&str, &[&str])] = &[
     ("ScenarioSpec", &["sweep", "requirements", "size"]),
-    ("NetworkSpec", &["prices"]),
     ("ClientSpec", &["guarantees", "count", "price"]),
     ("OperationSpec", &["guarantees", "count"]),
     ("NodeSpec", &["queue", "topic", "function", "cdn", "gateway", "object_store", "search_index"]),
-    ("ServiceSpec", &["price", "autoscale", "consumes", "purchase"]),
-    (
-        "LoadBalancerSpec",
-        &["price", "inbound", "cores", "queue", "discipline", "instances", "dependencies"],
-    ),
-    ("StoreSpec", &["replication", "view_of", "durability", "price", "inbound"]),
-    ("ExternalSpec", &["price"]),
+    ("ServiceSpec", &["autoscale", "consumes", "purchase"]),
+    ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
+    ("StoreSpec", &["replication", "view_of", "durability", "inbound"]),
     ("StepSpec", &["publish", "transaction", "saga"]),
-    ("CacheSpec", &["admission", "lease", "price", "discipline", "inbound"]),
+    ("CacheSpec", &["admission", "lease", "discipline", "inbound"]),
     ("FaultSpec", &["clock"]),
     ("TargetSpec", &["replica"]),
     ("WriteFields", &["outbox"]),

@@ -32,6 +32,12 @@ pub(super) const VALUES: &[(&str, &str, &str)] = &[
     ("count", "`8` `10k` `1M` `1.5M`", "a whole number; k, M, G and T multiply"),
     ("fraction", "`99.9%` `0.2` `1`", "0..1, or 0%..100%"),
     ("number", "`1.6` `3`", "decimal digits, no exponent"),
+    ("money", "`$900` `$0.50`", "US dollars, of which the sign stands first; no other currency"),
+    (
+        "price",
+        "`$0.17/h` `$0.20/1M` `$0.023/GB/month` `$0.09/GB`",
+        "of an instance, of calls, of data kept, of traffic; a GB is 10^9 bytes, a month 730 h",
+    ),
     ("name", "`api` `us-east-a` `db_2`", "small letters, digits, `_` and `-`, at most 64"),
 ];
 
@@ -80,6 +86,11 @@ const FIGURES: &[(&str, &str)] = &[
         "nodes.api.utilisation <= 80%",
         "of a node also `in_system`, `in_queue`, `wait_probability`, `throughput`",
     ),
+    (
+        "cost.per_month <= $900",
+        "also `per_hour`, `per_million_ok`, `traffic.cross_zone.per_month`, of a node `nodes.api.cost.per_month`; \
+         where something has a price",
+    ),
     ("p99(waiting_time node=api) <= 1s", "of a node also `service_time`, `response_time`"),
 ];
 
@@ -125,7 +136,10 @@ mod tests {
     use crate::{
         engine::law::DurationLaw,
         model::client::KeyLaw,
-        units::{Bandwidth, Count, Fraction, Name, Number, Rate, SimDuration, Size},
+        units::{
+            Bandwidth, CallPrice, Count, Fraction, HourPrice, Money, Name, Number, Rate,
+            SimDuration, Size, StoragePrice, TrafficPrice,
+        },
     };
 
     #[test]
@@ -140,6 +154,13 @@ mod tests {
                     "count" => form.parse::<Count>().is_ok(),
                     "fraction" => form.parse::<Fraction>().is_ok(),
                     "number" => form.parse::<Number>().is_ok(),
+                    "money" => form.parse::<Money>().is_ok(),
+                    "price" => {
+                        form.parse::<HourPrice>().is_ok()
+                            || form.parse::<CallPrice>().is_ok()
+                            || form.parse::<StoragePrice>().is_ok()
+                            || form.parse::<TrafficPrice>().is_ok()
+                    }
                     _ => form.parse::<Name>().is_ok(),
                 };
                 assert!(read, "{name} {form}");

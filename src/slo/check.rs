@@ -3,6 +3,7 @@
 //! **Invariant.** An expression that passes can be evaluated on any results of its scenario.
 
 mod contradictions;
+mod money;
 mod of_one;
 mod resources;
 
@@ -22,12 +23,11 @@ use crate::{
 };
 
 /// Words of the language whose parts of the model do not exist yet.
-const NOT_YET: [&str; 24] = [
+const NOT_YET: [&str; 23] = [
     "baseline",
     "conflicts",
     "consistency",
     "convergence_time",
-    "cost",
     "error_fraction",
     "faults",
     "linearizable",
@@ -157,6 +157,9 @@ impl Checker<'_> {
             segments.pop();
         }
         self.path_into_selectors(&mut segments, &mut selectors)?;
+        if segments.first() == Some(&"cost") {
+            return self.cost(metric, &segments, &selectors);
+        }
         if selectors.node.is_some() && selectors.selection != Selection::default() {
             let message =
                 "a node's figures are not told apart by client, operation or fault".to_owned();

@@ -5,7 +5,9 @@
 
 use serde_json::Value as Json;
 
-use super::{AlertField, Figure, NodeField, RequestsField, Sample, Series, Stat, parse::Op};
+use super::{
+    AlertField, Figure, NodeField, RequestsField, Sample, Series, Stat, parse::Op, shape::cost,
+};
 use crate::{
     results::{Evidence, NodeSeries, RequestPool, Requests, RequestsInWindow, Results, Selection},
     stats::{Histogram, mean},
@@ -153,6 +155,7 @@ impl Gathered {
     fn of_results(&self, results: &Results) -> Option<f64> {
         match &self.figure {
             Figure::Node(node, path) => node_value(results, node, path),
+            Figure::Cost(path) => at(&cost(results), path),
             Figure::Uptime(path) => at(&json(&results.summary.uptime), path),
             Figure::Metastable(fault) => metastable(results, fault),
             Figure::Alert(id, field) => alert(results, id, *field),

@@ -43,6 +43,10 @@ pub struct Names {
     pub faults: BTreeSet<String>,
     /// Names of all alerts.
     pub alerts: BTreeSet<String>,
+    /// Something has a price.
+    pub priced: bool,
+    /// Nodes that have one.
+    pub priced_nodes: BTreeSet<String>,
     /// Node and name of the locks of which each key (`per`) has its own.
     pub key_locks: BTreeSet<(String, String)>,
 }
@@ -86,6 +90,8 @@ enum Figure {
     Node(String, Vec<String>),
     /// A figure of the design itself.
     Uptime(Vec<String>),
+    /// A path in what the design costs.
+    Cost(Vec<String>),
     /// When and how often an alert fired.
     Alert(String, AlertField),
     /// Time to recover from a fault.

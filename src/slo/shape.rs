@@ -2,8 +2,11 @@
 
 use super::Names;
 use super::words::{Checked, Dimension, choice, fault, meant};
-use crate::results::{CacheResults, Distribution, NodeResults, RequestFigures};
-use serde_json::Value as Json;
+use crate::results::{
+    CacheResults, CostSummary, Distribution, Estimate, NodeCost, NodeResults, RequestFigures,
+    Results,
+};
+use serde_json::{Value as Json, json};
 
 /// A block of figures as it stands in results.json, with every mark.
 pub(super) fn requests_shape(names: &Names) -> Json {
@@ -56,12 +59,38 @@ pub(super) fn in_shape(shape: &Json, path: &[String]) -> Checked<Dimension> {
 
 /// A node with everything some kind of node has.
 pub(super) fn any_node() -> NodeResults {
-    NodeResults { cache: Some(CacheResults::default()), ..NodeResults::default() }
+    let part = Some(Estimate::default());
+    let cost = NodeCost { hours: part, storage: part, calls: part, ..NodeCost::default() };
+    let (cache, cost) = (Some(CacheResults::default()), Some(cost));
+    NodeResults { cache, cost, ..NodeResults::default() }
+}
+
+/// What a design costs: its sums, and those of each class of traffic.
+pub(super) fn cost(results: &Results) -> Json {
+    let mut figures = shape(&results.summary.cost);
+    let traffic = results.cost.iter().flat_map(|cost| &cost.traffic);
+    let priced = traffic.filter_map(|(class, of)| Some((class, of.per_month?)));
+    if let Some(figures) = figures.as_object_mut() {
+        let by_class = priced.map(|(class, sum)| (class.clone(), json!({"per_month": sum})));
+        figures.insert("traffic".to_owned(), Json::Object(by_class.collect()));
+    }
+    figures
+}
+
+/// The same with everything some design has.
+pub(super) fn any_cost() -> Json {
+    let mut figures = shape(&CostSummary::default());
+    let class = json!({"per_month": Estimate::default()});
+    let classes =
+        ["internet", "cross_zone", "cross_region"].map(|name| (name.to_owned(), class.clone()));
+    figures["traffic"] = Json::Object(classes.into_iter().collect());
+    figures
 }
 
 pub(super) fn dimension(path: &[String]) -> Dimension {
     let last = path.last().map(String::as_str).unwrap_or_default();
     match (path[0].as_str(), last) {
+        ("cost", _) => Dimension::Money,
         ("requests" | "outcomes" | "causes", _)
         | (
             _,

@@ -3,7 +3,7 @@
 use super::parse::{self, Op, Word};
 use crate::{
     problem::closest,
-    units::{Count, Fraction, Number, Rate, SimDuration, ValueError},
+    units::{Count, Fraction, Money, Number, Rate, SimDuration, ValueError},
 };
 
 /// Meant so, or wrong.
@@ -29,6 +29,7 @@ pub(super) enum Dimension {
     Fraction,
     Count,
     Number,
+    Money,
     Truth,
 }
 
@@ -42,6 +43,7 @@ pub(super) fn limit(word: &Word, dimension: Dimension) -> Checked<f64> {
         Dimension::Fraction => parsed::<Fraction>(word, "a fraction such as `99.9%`")?.0,
         Dimension::Count => parsed::<Count>(word, "a count such as `10`")?.0 as f64,
         Dimension::Number => parsed::<Number>(word, "a number such as `1.2`")?.0,
+        Dimension::Money => parsed::<Money>(word, "money such as `$900`")?.0,
         Dimension::Truth => match word.text.as_str() {
             "true" => 1.0,
             "false" => 0.0,
@@ -97,6 +99,7 @@ pub(super) fn meant(word: &str, depth: usize) -> Option<String> {
         "error_rate" | "errors" | "error_fraction" | "failure_rate" | "uptime" | "success_rate" => {
             "availability >= 99%"
         }
+        "price" | "prices" | "costs" | "bill" | "budget" => "cost.per_month <= $900",
         "rps" | "qps" | "rate" => "throughput >= 100/s",
         "response_time" | "latencies" | "duration" => "p99(latency) <= 250ms",
         _ => return None,

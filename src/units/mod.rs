@@ -8,6 +8,7 @@ use std::borrow::Borrow;
 
 mod decimal;
 pub mod instant;
+mod money;
 mod parse;
 mod print;
 mod serde_text;
@@ -16,6 +17,7 @@ pub mod show;
 mod tests;
 
 pub use decimal::clip;
+pub use money::{CallPrice, HourPrice, Money, StoragePrice, TrafficPrice};
 pub(crate) use parse::{coefficient, rate_or_zero, whole};
 pub use parse::{number, plain};
 pub(crate) use print::coefficient_text;

@@ -13,6 +13,8 @@ pub enum Quantity {
     Share,
     /// A plain number.
     Number,
+    /// US dollars.
+    Money,
     /// 1 for true, 0 for false.
     Truth,
 }
@@ -49,7 +51,7 @@ pub fn unit_for(quantity: Quantity, size: f64) -> Unit {
         }
         Quantity::Rate => Unit { suffix: " /s", per_base: 1.0 },
         Quantity::Share => Unit { suffix: " %", per_base: 100.0 },
-        Quantity::Number | Quantity::Truth => Unit { suffix: "", per_base: 1.0 },
+        Quantity::Number | Quantity::Truth | Quantity::Money => Unit { suffix: "", per_base: 1.0 },
     }
 }
 
@@ -63,7 +65,15 @@ pub fn value(quantity: Quantity, value: f64) -> String {
     }
     let unit = unit_for(quantity, value);
     let decimals = decimals(quantity, value, 0.0, unit);
-    format!("{}{}", grouped(value * unit.per_base, decimals), unit.suffix)
+    format!("{}{}{}", sign(quantity), grouped(value * unit.per_base, decimals), unit.suffix)
+}
+
+/// What stands before a figure.
+pub(crate) const fn sign(quantity: Quantity) -> &'static str {
+    match quantity {
+        Quantity::Money => "$",
+        _ => "",
+    }
 }
 
 /// A duration in seconds, such as `12.3 ms`.
@@ -86,6 +96,9 @@ pub fn count(n: u64) -> String {
 pub(crate) fn decimals(quantity: Quantity, value: f64, half_width: f64, unit: Unit) -> usize {
     let shown = (value * unit.per_base).abs();
     let mut decimals = decimals_for(shown, 3);
+    if quantity == Quantity::Money {
+        return money_decimals(shown, half_width);
+    }
     if quantity == Quantity::Share && (0.9..1.0).contains(&value) {
         decimals = decimals.max(decimals_for(100.0 - shown, 2));
     }
@@ -93,6 +106,20 @@ pub(crate) fn decimals(quantity: Quantity, value: f64, half_width: f64, unit: Un
         return 0;
     }
     decimals.max(decimals_for(half_width * unit.per_base, 1)).min(6)
+}
+
+/// Dollars from a hundred on, cents below, more where it is less than a dime or where the half-width needs it.
+fn money_decimals(shown: f64, half_width: f64) -> usize {
+    let least = match shown {
+        s if s >= 99.995 => 0,
+        s if s >= 0.1 || s == 0.0 => 2,
+        _ => decimals_for(shown, 3).clamp(2, 6),
+    };
+    match decimals_for(half_width, 1).min(6) {
+        // Nobody writes dimes.
+        1 => least.max(2),
+        needed => least.max(needed),
+    }
 }
 
 /// Decimals with which `shown` has `digits` significant digits; 0 for 0.
@@ -164,6 +191,20 @@ pub fn about(time: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn money_is_written_as_people_do() {
+        for (dollars, shown) in [
+            (0.0, "$0"),
+            (1775.4, "$1,775"),
+            (99.5, "$99.50"),
+            (12.0, "$12.00"),
+            (0.51, "$0.51"),
+            (0.0123, "$0.0123"),
+        ] {
+            assert_eq!(value(Quantity::Money, dollars), shown);
+        }
+    }
 
     #[test]
     fn instants_are_read_like_clocks() {

@@ -489,7 +489,7 @@ fn what_is_not_built_yet_is_said_to_be_so() {
             "`inbound`",
         ),
         ("B80", "cores: 1", "cores: 1, autoscale: {min: 3}", "6:38 E-UNSUPPORTED", "`autoscale`"),
-        ("price", "cores: 1", "price: $1/h, cores: 1", "6:28 E-UNSUPPORTED", "`price`"),
+        ("price", "to: server}", "to: server, price: $1}", "5:54 E-UNSUPPORTED", "`price`"),
         (
             "client",
             "to: server}",

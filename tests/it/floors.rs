@@ -76,6 +76,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "service/parts",
             "service/steps",
             "store",
+            "store/kept",
         ],
     ),
     // What can be wrong with it.
@@ -85,6 +86,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         "plan",
         &[
             "plan",
+            "prices",
             "probe",
             "balancer/policy",
             "client/active",

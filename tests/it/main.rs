@@ -14,6 +14,7 @@ mod caches;
 mod catalogue;
 mod changes;
 mod cli;
+mod cost;
 mod deployments;
 mod design;
 mod determinism;

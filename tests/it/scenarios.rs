@@ -27,6 +27,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("canary", "200s", "60s"),
     ("circuit-breaker", "70s", "50s"),
     ("closed-loop-users", "10m", "1m"),
+    ("cross-zone-cache", "15s", "5s"),
     ("daily-load", "2h", "10m"),
     ("dns-failover", "250s", "150s"),
     ("fan-out-tail", "30s", "2s"),

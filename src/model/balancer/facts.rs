@@ -5,7 +5,7 @@ use crate::{
     model::{
         balancer::{HealthCheckSpec, LoadBalancerSpec, OnDown, Policy, TargetsSpec},
         fault::Effect,
-        kind::{Facts, Kind, NOTHING_TO_LOSE, Outgoing, Reach},
+        kind::{Facts, Kind, NOTHING_TO_LOSE, Outgoing, Prices, Reach},
     },
     units::Name,
 };
@@ -118,6 +118,10 @@ impl Kind for LoadBalancerSpec {
 
     fn is_told(&self) -> bool {
         self.health_check.as_ref().is_some_and(|check| check.detect.is_some())
+    }
+
+    fn prices(&self) -> Option<Prices> {
+        Some(Prices { hour: self.price.map(|p| p.0), ..Prices::default() })
     }
 
     fn changeable(&self) -> &'static [&'static str] {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     model::network::ZonesSpec,
-    units::{Count, Fraction, Name, Number, SimDuration},
+    units::{Count, Fraction, HourPrice, Name, Number, SimDuration},
 };
 
 /// Spreads requests over the instances of its targets. It keeps a request's place until the reply
@@ -67,6 +67,9 @@ pub struct LoadBalancerSpec {
     /// is healthy: requests end `unavailable`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub panic: Option<Fraction>,
+    /// What it costs: `$0.0225/h`, down or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<HourPrice>,
     /// Where it stands; without it the balancer is in its caller's zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zones: Option<ZonesSpec>,

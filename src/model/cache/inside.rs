@@ -25,6 +25,15 @@ impl Design {
             };
             let (instances, zones) = (service.facts().instances, service.zones.clone());
             let Some(NodeSpec::Cache(cache)) = self.nodes.get_mut(&name) else { continue };
+            if cache.price.is_some() {
+                let message = format!("it has no machine of its own: `{}` is paid for", host.0);
+                problems.error_help(
+                    "E-CONFLICT",
+                    at("price"),
+                    message,
+                    "a `price` there, none here",
+                );
+            }
             let given =
                 [("instances", cache.instances.is_some()), ("zones", cache.zones.is_some())];
             for (key, _) in given.into_iter().filter(|g| g.1) {

@@ -23,12 +23,12 @@ use crate::{
     engine::law::{DurationFormula, DurationLaw, Table},
     model::{
         fault::Effect,
-        kind::{Facts, Kind, Outgoing, Reach, Startup, Verb},
+        kind::{Facts, Kind, Outgoing, Prices, Reach, Startup, Verb},
         network::ZonesSpec,
         ring::POINTS,
         store::ShardBy,
     },
-    units::{Count, Fraction, Name, SimDuration},
+    units::{Count, Fraction, HourPrice, Name, SimDuration},
 };
 use eviction::Eviction;
 pub use text::Early;
@@ -114,6 +114,10 @@ pub struct CacheSpec {
     /// Time a crashed instance takes to start again once the fault is over; 0 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<DurationLaw>,
+    /// What an instance costs: `$0.25/h`, from the start of its boot until it is taken away, down or not. One that is
+    /// `in` a service is paid with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<HourPrice>,
     /// Where the instances stand, in turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zones: Option<ZonesSpec>,
@@ -209,6 +213,11 @@ impl Kind for CacheSpec {
 
     fn routed(&self) -> u64 {
         self.instances.map_or(1, |n| n.0)
+    }
+
+    fn prices(&self) -> Option<Prices> {
+        let alone = self.in_.is_none();
+        alone.then(|| Prices { hour: self.price.map(|p| p.0), ..Prices::default() })
     }
 
     fn changeable(&self) -> &'static [&'static str] {

@@ -10,10 +10,10 @@ use crate::{
     engine::law::{DurationFormula, Table},
     model::{
         fault::Effect,
-        kind::{Facts, Kind, Op, Outgoing, Reach, Visit, spares_a_server},
+        kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Visit, spares_a_server},
         network::ZonesSpec,
     },
-    units::Fraction,
+    units::{CallPrice, Fraction},
 };
 
 /// A dependency whose inside is unknown, described by its latency and its fraction of errors. It
@@ -33,6 +33,9 @@ pub struct ExternalSpec {
     /// Size of a reply, for links with bandwidth; 0 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply: Option<crate::engine::law::SizeFormula>,
+    /// What a call costs that arrives here: `$0.20/1M`, retries included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<CallPrice>,
     /// Where it stands; without it, in its caller's zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zones: Option<ZonesSpec>,
@@ -82,6 +85,10 @@ impl Kind for ExternalSpec {
 
     fn visit(&self, _op: &Op) -> Visit {
         Visit { least: self.latency.min_value(), work: 0.0 }
+    }
+
+    fn prices(&self) -> Option<Prices> {
+        Some(Prices { calls: self.price.map(|p| p.0), ..Prices::default() })
     }
 
     fn changeable(&self) -> &'static [&'static str] {

@@ -54,6 +54,7 @@ pub fn network(assembly: &mut Assembly<'_>) -> Network {
         disturbances: Vec::new(),
         hosts: Vec::new(),
         inside: link(Latency::Constant(0.0), "link/inside", assembly),
+        paid: Vec::new(),
         probes: 0,
         special: false,
     };
@@ -77,10 +78,26 @@ pub fn network(assembly: &mut Assembly<'_>) -> Network {
         special_links(spec, i, &mut net, assembly);
     }
     net.look_closer();
+    // Without any size there is nothing to count.
+    if names.is_priced() && names.carries() {
+        net.count_bytes(names);
+    }
     net
 }
 
 impl Network {
+    /// Bytes are counted on every link whose class can have a price: those look at each message.
+    fn count_bytes(&mut self, names: &Names) {
+        let n = self.zones;
+        let zones = (0..n * n).map(|at| (at, (at / n) as Zone, (at % n) as Zone));
+        let between = self.between.iter().map(|((a, b), at)| (*at, a.1, b.1));
+        let class = |(at, a, b): (usize, Zone, Zone)| Some((at, names.paid_class(a, b)?));
+        self.paid = zones.chain(between).filter_map(class).collect();
+        for (at, _) in &self.paid {
+            self.links[*at].carry_in_full();
+        }
+    }
+
     fn place(&mut self, zones: &[Zone]) {
         if zones.iter().all(|z| *z == zones[0]) {
             self.homes.push(u32::from(zones[0]));

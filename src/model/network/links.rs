@@ -13,7 +13,10 @@ use crate::{
         random::Stream,
         table::Table,
     },
-    model::ids::{End, NodeId, Slot, Zone},
+    model::{
+        ids::{End, NodeId, Slot, Zone},
+        network::PAID,
+    },
 };
 
 /// How a link carries a message.
@@ -180,6 +183,8 @@ pub struct Network {
     pub hosts: Vec<Option<NodeId>>,
     /// The way within a host.
     pub inside: Link,
+    /// Links whose bytes are paid for, and the class of each; empty where nothing has a price.
+    pub paid: Vec<(usize, usize)>,
     /// What probes have travelled, ns.
     pub probes: u128,
     /// Some messages need a closer look: faults are at work, something is inside another, nodes have links of
@@ -229,6 +234,15 @@ impl Network {
     pub(super) fn look_closer(&mut self) {
         let inside = self.hosts.iter().any(Option::is_some);
         self.special = inside || !self.disturbances.is_empty() || !self.between.is_empty();
+    }
+
+    /// Bytes sent so far over each class that can have a price, lost ones included; 0 where nothing has one.
+    pub fn paid_bytes(&self) -> [u64; PAID.len()] {
+        let mut sent = [0; PAID.len()];
+        for &(link, class) in &self.paid {
+            sent[class] += self.links[link].more.bytes;
+        }
+        sent
     }
 
     /// The time all messages but probes have taken together, ns.

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::law::DurationLaw,
-    units::{Bandwidth, Count, Fraction, Name},
+    units::{Bandwidth, Count, Fraction, Name, TrafficPrice},
 };
 
 /// Where things can stand.
@@ -68,9 +68,42 @@ pub struct NetworkSpec {
     /// Links that differ from their class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<LinkSpec>,
+    /// What traffic costs. A class that is not given has no price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<TrafficPricesSpec>,
     /// Latencies between regions from a file: `matrix(file=rtt.csv unit=ms round_trip=true)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regions: Option<MatrixSpec>,
+}
+
+/// What a gigabyte (10^9 bytes) of the messages that are sent costs. Headers and handshakes have no size, and a
+/// byte is paid once: where both ends are billed for it, the price is the sum.
+///
+/// ```yaml
+/// prices: {internet: $0.09/GB, cross_zone: $0.01/GB, cross_region: $0.02/GB}
+/// ```
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrafficPricesSpec {
+    /// Towards clients outside all zones; what they send is free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub internet: Option<TrafficPrice>,
+    /// Between zones of a region, in both directions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_zone: Option<TrafficPrice>,
+    /// Between regions, in both directions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_region: Option<TrafficPrice>,
+}
+
+/// Classes of traffic that can have a price, in the order of all tables of them.
+pub const PAID: [&str; 3] = ["internet", "cross_zone", "cross_region"];
+
+impl TrafficPricesSpec {
+    /// The price of each class, US dollars for a gigabyte.
+    pub fn by_class(&self) -> [Option<f64>; PAID.len()] {
+        [self.internet, self.cross_zone, self.cross_region].map(|price| price.map(|p| p.0))
+    }
 }
 
 /// A link between two zones or regions (`internet` stands for all clients outside the zones), or a pair of

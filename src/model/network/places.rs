@@ -125,6 +125,16 @@ impl Names {
         }
     }
 
+    /// The place in [`PAID`] of what a message from one zone to another is paid as, if it is.
+    pub fn paid_class(&self, from: Zone, to: Zone) -> Option<usize> {
+        match self.class(from, to) {
+            Class::Internet if to == INTERNET && from != INTERNET => Some(0),
+            Class::SameRegion => Some(1),
+            Class::CrossRegion => Some(2),
+            Class::Internet | Class::SameZone => None,
+        }
+    }
+
     /// The law of latencies between them.
     pub fn law(&self, class: Class) -> Option<&DurationLaw> {
         let spec = &self.design.network;
@@ -172,7 +182,6 @@ impl Names {
         all.map(|(a, b)| least(a, b)).reduce(f64::min).unwrap_or(0.0)
     }
 
-    /// Region of a zone.
     /// The region of a zone.
     pub fn region(&self, zone: Zone) -> Option<&str> {
         self.regions.iter().find(|r| r.1.contains(&zone)).map(|r| r.0.as_str())

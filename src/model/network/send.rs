@@ -156,6 +156,8 @@ impl Network {
         if !kept || refused {
             link.sent += 1;
             link.more.lost += 1;
+            // What is refused was never let out.
+            link.more.bytes += if kept { 0 } else { message.size };
             // Where something swallows the call, nobody hears of the refusal either.
             return if kept { Fate::Refused } else { Fate::Lost };
         }

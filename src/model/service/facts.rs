@@ -6,7 +6,7 @@ use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
     model::{
         fault::Effect,
-        kind::{Facts, Kind, Op, Outgoing, Reach, Startup, Verb, Visit, spares_a_server},
+        kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit, spares_a_server},
         network::ZonesSpec,
         resilience::EdgeSpec,
         service::{
@@ -210,6 +210,10 @@ impl Kind for ServiceSpec {
             (None, Some(_)) => Some("cores"),
             (None, None) => Some("workers"),
         }
+    }
+
+    fn prices(&self) -> Option<Prices> {
+        Some(Prices { hour: self.price.map(|p| p.0), ..Prices::default() })
     }
 
     fn visit(&self, op: &Op) -> Visit {

@@ -37,7 +37,7 @@ use crate::{
         resilience::EdgeSpec,
         service::parts::{BackgroundSpec, InboundSpec, LockSpec},
     },
-    units::{Count, Fraction, Name, Number, SimDuration},
+    units::{Count, Fraction, HourPrice, Name, Number, SimDuration},
 };
 use limits::ResourcesSpec;
 
@@ -112,6 +112,9 @@ pub struct ServiceSpec {
     /// A fresh instance is slower at first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm: Option<WarmSpec>,
+    /// What an instance costs: `$0.17/h`, from the start of its boot until it is taken away, down or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<HourPrice>,
     /// Policy of each outgoing edge.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dependencies: BTreeMap<Name, EdgeSpec>,

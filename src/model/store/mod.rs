@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+pub mod kept;
 
 use std::{fmt, str::FromStr};
 
@@ -13,11 +14,11 @@ use crate::{
     expr::{Expr, Taker, unknown, vnodes},
     model::{
         fault::Effect,
-        kind::{Facts, Kind, Op, Outgoing, Reach, Startup, Verb, Visit, spares_a_server},
+        kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit, spares_a_server},
         network::ZonesSpec,
         service::Discipline,
     },
-    units::{Count, ValueError, show::plural, text_value},
+    units::{Count, HourPrice, StoragePrice, ValueError, show::plural, text_value},
 };
 
 /// Keeps data in shards. The key of a request picks its shard; a read or write is work on a core
@@ -52,6 +53,18 @@ pub struct StoreSpec {
     /// Time a crashed shard takes to start again once the fault is over; 0 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<DurationLaw>,
+    /// What a shard costs (one machine each): `$0.38/h`, from the start of its boot until it is taken away, down or
+    /// not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<HourPrice>,
+    /// What its data costs: `$0.023/GB/month` (a GB is 10^9 bytes, a month 730 h), for as many keys as it holds of
+    /// the mean `value_size` each (as the run begins), one copy of each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StoragePrice>,
+    /// How many keys it holds, for `storage`; when absent all that the clients who reach it can ask for, as their laws
+    /// of keys say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Count>,
     /// Where the shards stand, in turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zones: Option<ZonesSpec>,
@@ -213,6 +226,12 @@ impl Kind for StoreSpec {
 
     fn startup(&self) -> Startup<'_> {
         Startup { boot: self.boot.as_ref(), warm: None }
+    }
+
+    fn prices(&self) -> Option<Prices> {
+        let hour = self.price.map(|p| p.0);
+        let storage = self.storage.map(|p| p.0);
+        Some(Prices { hour, storage, keeps: self.value_size.is_some(), ..Prices::default() })
     }
 
     fn changeable(&self) -> &'static [&'static str] {

@@ -19,6 +19,8 @@ fn names() -> Names {
         window: 5 * SECOND,
         faults: ["az-loss".to_owned(), "blip".to_owned()].into(),
         alerts: ["bad".to_owned()].into(),
+        priced: true,
+        priced_nodes: ["api".to_owned()].into(),
         key_locks: [("api".to_owned(), "seat".to_owned())].into(),
     }
 }
@@ -79,6 +81,12 @@ fn sound_expressions_pass() {
         "alerts.bad.fired <= 4m",
         "alerts.bad.resolved <= 6m in 90% of runs",
         "alerts.bad.count == 1",
+        "cost.per_month <= $900",
+        "summary.cost.per_million_ok.value <= $0.35",
+        "cost.per_hour <= $1.25 in 90% of runs",
+        "cost.traffic.cross_zone.per_month <= $50",
+        "nodes.api.cost.per_month <= $300",
+        "nodes.api.cost.hours < $300",
         "metastable(az-loss) == false",
     ] {
         let (slos, problems) = problems(&[text]);
@@ -111,6 +119,19 @@ fn faulty_expressions_are_explained() {
         ("availability(client=gold client=chat) >= 99%", "E-SLO", "twice"),
         ("clients.gold.availability(client=chat) >= 99%", "E-SLO", "both"),
         ("nodes.api.utilisation(client=gold) <= 80%", "E-SLO", "not told apart"),
+        // Money.
+        ("cost.per_month <= 900", "E-SLO", "write `$900`"),
+        ("cost.per_month <= €900", "E-SLO", "not in US dollars"),
+        ("cost.per_month <= $900/month", "E-SLO", "write `$900`"),
+        ("cost.per_month <= 20%", "E-SLO", "is not money"),
+        ("p99(latency) <= $900", "E-SLO", "`$900` is not a duration"),
+        ("availability >= $1", "E-SLO", "`$1` is not a fraction"),
+        ("cost <= $900", "E-SLO", "per_hour, per_month, per_million_ok"),
+        ("cost.per_year <= $900", "E-REF", "no metric `per_year`"),
+        ("cost.per_month(client=gold) <= $900", "E-SLO", "neither statistics nor selectors"),
+        ("max(cost.per_month window=5s) <= $900", "E-SLO", "neither statistics nor selectors"),
+        ("nodes.hits.cost.per_month <= $9", "E-SLO", "nothing of `hits` has a price"),
+        ("costs <= $900", "E-REF", "for example `cost.per_month <= $900`"),
         // Shape (B62).
         ("latency <= 400ms", "E-SLO", "needs a statistic"),
         ("summary <= 400ms", "E-SLO", "group of figures"),
@@ -169,7 +190,6 @@ fn faulty_expressions_are_explained() {
         ("availability(side=a) >= 99%", "E-UNSUPPORTED", "`side=`"),
         ("p99(latency outcome=timeout) <= 1s", "E-UNSUPPORTED", "`outcome=timeout`"),
         ("p99(latency) <= baseline + 5%", "E-UNSUPPORTED", "`baseline`"),
-        ("cost.per_month <= $900", "E-UNSUPPORTED", "`cost`"),
         ("read_your_writes_violations <= 1% of reads", "E-UNSUPPORTED", "violations"),
     ] {
         explained(text, code, phrase);

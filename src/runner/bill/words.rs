@@ -1,0 +1,77 @@
+//! How the bill was metered, and what is not on it, in words.
+//!
+//! **Invariant.** Only what this bill rests on is told.
+
+use crate::{
+    model::{
+        kind::Prices,
+        network::PAID,
+        prices::{NodeTariff, Tariff},
+    },
+    units::show::{count, grouped},
+};
+
+/// How it was metered, in sentences.
+pub(super) fn assumptions(tariff: &Tariff, bytes: &[u64; PAID.len()]) -> Vec<String> {
+    let has = |price: fn(Prices) -> Option<f64>| {
+        let mut prices = tariff.nodes.iter().filter_map(|node| node.prices);
+        prices.any(|prices| price(prices).is_some())
+    };
+    let mut all = vec![
+        "Money is US dollars, a month 730 hours, a GB 10^9 bytes; what was measured after the warm-up stands for the \
+         whole month."
+            .to_owned(),
+    ];
+    let mut tell = |wanted: bool, text: &str| all.extend(wanted.then(|| text.to_owned()));
+    tell(
+        has(|prices| prices.hour),
+        "An instance is paid for from the start of its boot until it is taken away, down or not; a shard is one \
+         instance.",
+    );
+    tell(has(|prices| prices.calls), "A call is paid for when it arrives, retries included.");
+    let priced = tariff.traffic.iter().any(Option::is_some);
+    tell(
+        priced,
+        "Traffic is the bytes of the messages that were sent, lost ones included: `internet` towards clients only, \
+         the other classes in both directions, each byte once. Headers and handshakes have no size.",
+    );
+    tell(
+        priced && bytes.iter().all(|bytes| *bytes == 0),
+        "No message of a priced class had a size: give `size`, `reply` or `value_size`.",
+    );
+    if priced && !tariff.floating.is_empty() {
+        all.push(format!(
+            "{} stand where their callers stand (no `zones`): what passes through them crosses no zone.",
+            tariff.floating.join(", ")
+        ));
+    }
+    all.extend(tariff.nodes.iter().filter_map(kept));
+    all
+}
+
+/// What a store is paid to keep.
+fn kept(node: &NodeTariff) -> Option<String> {
+    let (keys, size) = node.kept?;
+    let (keys, size) = (count(keys), grouped(size, usize::from(size.fract() != 0.0)));
+    Some(format!("{} keeps {keys} keys of {size} bytes in the mean, one copy of each.", node.name))
+}
+
+/// What has no price, though others have one.
+pub(super) fn unpriced(tariff: &Tariff, bytes: &[u64; PAID.len()]) -> Vec<String> {
+    let mut all = Vec::new();
+    for node in &tariff.nodes {
+        let Some(prices) = node.prices else { continue };
+        let Prices { hour, storage, keeps, .. } = prices;
+        if !prices.any() {
+            all.push(node.name.clone());
+        } else if hour.is_none() && storage.is_some() {
+            all.push(format!("{}.price", node.name));
+        } else if hour.is_some() && storage.is_none() && keeps {
+            all.push(format!("{}.storage", node.name));
+        }
+    }
+    let classes = PAID.iter().zip(tariff.traffic).zip(bytes);
+    let unpaid = classes.filter(|((_, price), bytes)| price.is_none() && **bytes > 0);
+    all.extend(unpaid.map(|((class, _), _)| (*class).to_owned()));
+    all
+}
