@@ -14,14 +14,17 @@ use crate::{
 /// An interval narrower than this share of its value tells nothing but digits.
 const NOISE: f64 = 1.5e-3;
 
-/// An estimate with its interval: `12.3 ± 0.2 ms`; `[a, b]` when it is not symmetric; `-` when
-/// nothing was observed; the bare value when there is no interval or it is narrower than the digits shown.
+/// An interval whose sides differ by no more than this share of the longer one is shown by that one alone.
+const ALIKE: f64 = 0.25;
+
+/// An estimate with its interval: `12.3 ± 0.2 ms`; `[a, b]` when its sides differ much, and `?` for an end that is not
+/// known; `-` when nothing was observed; the bare value when there is no interval or it is narrower than the digits
+/// shown.
 pub(crate) fn estimate(quantity: Quantity, estimate: &Estimate) -> String {
     let Some(centre) = estimate.value.filter(|v| v.is_finite()) else { return "-".into() };
-    let (Some(lower), Some(upper)) = (estimate.lower, estimate.upper) else {
-        return value(quantity, centre);
-    };
-    let half_width = (upper - lower) / 2.0;
+    let Some(lower) = estimate.lower else { return value(quantity, centre) };
+    let sides = [Some(centre - lower), estimate.upper.map(|upper| upper - centre)];
+    let half_width = sides.iter().flatten().sum::<f64>() / sides.iter().flatten().count() as f64;
     // Of a share both it and what is missing to all of it count.
     let scale = match quantity {
         Quantity::Share if (0.5..1.0).contains(&centre) => 1.0 - centre,
@@ -38,10 +41,14 @@ pub(crate) fn estimate(quantity: Quantity, estimate: &Estimate) -> String {
     if show(centre) == nothing && show(half_width) == nothing {
         return value(quantity, centre);
     }
-    if (f64::midpoint(lower, upper) - centre).abs() <= half_width * 1e-3 {
-        format!("{} ± {}{}", show(centre), show(half_width), unit.suffix)
-    } else {
-        format!("{} [{}, {}]{}", show(centre), show(lower), show(upper), unit.suffix)
+    match sides {
+        [Some(below), Some(above)] if (above - below).abs() <= below.max(above) * ALIKE => {
+            format!("{} ± {}{}", show(centre), show(below.max(above)), unit.suffix)
+        }
+        _ => {
+            let upper = estimate.upper.map_or_else(|| "?".to_owned(), show);
+            format!("{} [{}, {upper}]{}", show(centre), show(lower), unit.suffix)
+        }
     }
 }
 
@@ -150,6 +157,9 @@ mod tests {
         assert_eq!(show(interval(0.0123, 0.0121, 0.0125)), "12.3 ± 0.2 ms");
         assert_eq!(show(interval(0.0123, 0.012_28, 0.012_32)), "12.30 ± 0.02 ms");
         assert_eq!(show(interval(0.0123, 0.0120, 0.0125)), "12.3 [12.0, 12.5] ms");
+        assert_eq!(show(interval(0.0123, 0.0120, 0.012_55)), "12.3 ± 0.3 ms");
+        let open = Estimate { upper: None, ..interval(0.0123, 0.0121, 0.0) };
+        assert_eq!(show(open), "12.3 [12.1, ?] ms");
         assert_eq!(show(interval(0.4, 0.4, 0.4)), "400 ms");
         assert_eq!(show(interval(0.002, 0.001_999_998, 0.002_000_002)), "2 ms");
         let dust = interval(1.1, 1.1 - 1e-12, 1.1 + 1e-12);

@@ -3,14 +3,14 @@
 //!
 //! Point values: a mean or a rate is the mean over replications of each one's figure; a quantile,
 //! `sd` and `max` are those of the merged samples (`semantics.md` 26); a ratio (availability,
-//! attempts per request) is that of the totals. Intervals are Student's t of the replications'
-//! own figures, put around the point value.
+//! attempts per request) is that of the totals. Intervals are Student's t over replications; a quantile's is that of
+//! the share of samples above it, read back through the merged samples.
 //!
 //! **Invariant.** Integers are merged, `f64` folds go in index order: the same replications give
 //! the same bits whoever finished first.
 
 use super::{Distribution, Estimate, requests::from_ns};
-use crate::stats::{self, Histogram};
+use crate::stats::{self, Histogram, QuantileSpread};
 
 /// A figure that is averaged: its value in each replication, none where nothing was observed.
 #[derive(Clone, Debug, Default)]
@@ -64,13 +64,21 @@ impl Ratios {
     }
 }
 
-/// Statistics of a [`Distribution`].
-const STATISTICS: usize = 8;
+/// Statistics of a [`Distribution`] whose intervals go by those of each replication.
+const STATISTICS: usize = 3;
 
-/// Samples in ns: merged, and the statistics of each replication.
+/// The quantile up to which the largest sample may stand for an end that the samples do not reach: measured on
+/// queues, that covers as often there as an end that is not known, and of p999 half as often.
+const REACHED: f64 = 0.99;
+
+/// From here on, ns, a sample stands for one that is larger than any.
+const ENDLESS: f64 = 9e18;
+
+/// Samples in ns: merged, how they spread over replications, and statistics of each replication.
 #[derive(Clone, Debug, Default)]
 pub struct Samples {
     merged: Histogram,
+    spread: QuantileSpread,
     each: Vec<[Option<f64>; STATISTICS]>,
 }
 
@@ -84,7 +92,18 @@ impl Samples {
     /// Adds those of the next replication.
     pub fn push(&mut self, samples: &Histogram) {
         self.merged.merge(samples);
+        self.spread.push(samples);
         self.each.push(statistics(samples));
+    }
+
+    /// Adds those of the next replication, and so many that are larger than any.
+    pub fn push_with_endless(&mut self, samples: &Histogram, endless: u64) {
+        if endless == 0 {
+            return self.push(samples);
+        }
+        let mut all = samples.clone();
+        all.record_n(u64::MAX, endless);
+        self.push(&all);
     }
 
     /// Those of all replications.
@@ -97,28 +116,41 @@ impl Samples {
     #[must_use]
     pub fn distribution(&self, confidence: f64) -> Distribution {
         let each = |i: usize| self.each.iter().map(|of| of[i]).collect::<Vec<_>>();
-        let all = statistics(&self.merged);
-        let around = |i: usize| Estimate::around(all[i], &each(i), confidence);
+        let [_, sd, max] = statistics(&self.merged);
+        let quantile = |q: f64| self.quantile(q, confidence);
         Distribution {
             count: self.merged.count(),
             mean: Estimate::mean_of(&each(0), confidence),
-            sd: around(1),
-            p50: around(2),
-            p90: around(3),
-            p95: around(4),
-            p99: around(5),
-            p999: around(6),
-            max: around(7),
+            sd: Estimate::around(sd, &each(1), confidence),
+            p50: quantile(0.5),
+            p90: quantile(0.9),
+            p95: quantile(0.95),
+            p99: quantile(0.99),
+            p999: quantile(0.999),
+            max: Estimate::around(max, &each(2), confidence),
+        }
+    }
+
+    /// A quantile, s, with its interval (Woodruff's: `semantics.md` 26); none where it falls on what is endless.
+    #[must_use]
+    pub fn quantile(&self, q: f64, confidence: f64) -> Estimate {
+        let interval = self.spread.interval(&self.merged, q, confidence);
+        let max = || self.merged.max().filter(|_| q <= REACHED).map(|max| max as f64);
+        let upper = interval.and_then(|(_, end)| if end.is_finite() { Some(end) } else { max() });
+        let known = |ns: Option<f64>| ns.filter(|&ns| ns < ENDLESS).map(from_ns);
+        Estimate {
+            value: known(self.merged.quantile(q)),
+            lower: known(interval.map(|(lower, _)| lower)),
+            upper: known(upper),
+            n: self.spread.replications(),
         }
     }
 }
 
-/// In the order of [`Distribution::by_name`], in seconds.
+/// Mean, standard deviation and largest, in seconds.
 fn statistics(samples: &Histogram) -> [Option<f64>; STATISTICS] {
-    let quantile = |q| samples.quantile(q);
     let max = samples.max().map(|v| v as f64);
-    let [p50, p90, p95, p99, p999] = [0.5, 0.9, 0.95, 0.99, 0.999].map(quantile);
-    [samples.mean(), samples.sd(), p50, p90, p95, p99, p999, max].map(|ns| ns.map(from_ns))
+    [samples.mean(), samples.sd(), max].map(|ns| ns.map(from_ns))
 }
 
 impl Estimate {
@@ -152,10 +184,15 @@ impl Estimate {
 
     /// The ratio of the totals of `(top, bottom)`; one entry per replication.
     pub fn ratio_of(terms: &[(u64, u64)], confidence: f64) -> Self {
-        let ratio = |(top, bottom): (u64, u64)| (bottom > 0).then(|| top as f64 / bottom as f64);
         let sum = terms.iter().fold((0, 0), |sum, term| (sum.0 + term.0, sum.1 + term.1));
-        let each: Vec<_> = terms.iter().map(|&term| ratio(term)).collect();
-        Self::around(ratio(sum), &each, confidence)
+        let pairs: Vec<_> = terms.iter().map(|&(a, b)| (a as f64, b as f64)).collect();
+        let interval = stats::ratio_interval(&pairs, confidence);
+        Self {
+            value: (sum.1 > 0).then(|| sum.0 as f64 / sum.1 as f64),
+            lower: interval.map(|(lower, _)| lower),
+            upper: interval.map(|(_, upper)| upper),
+            n: terms.iter().filter(|term| term.1 > 0).count() as u64,
+        }
     }
 }
 
@@ -172,5 +209,46 @@ impl Distribution {
             ("p999", &self.p999),
             ("max", &self.max),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In each of ten replications a hundred samples of 1 to 100 ms, those of the first `shifted` 10 ms later.
+    fn samples(shifted: u64, endless: u64) -> Samples {
+        let mut all = Samples::default();
+        for replication in 0..10 {
+            let mut one = Histogram::default();
+            let later = if replication < shifted { 10 } else { 0 };
+            (1..=100).for_each(|ms| one.record((ms + later) * 1_000_000));
+            all.push_with_endless(&one, endless);
+        }
+        all
+    }
+
+    #[test]
+    fn a_quantile_is_known_as_well_as_the_share_above_it() {
+        let same = samples(0, 0).quantile(0.5, 0.95);
+        assert!((same.value.unwrap() - 0.05).abs() < 0.001, "{same:?}");
+        assert_eq!((same.lower, same.upper, same.n), (same.value, same.value, 10));
+        // Half of them 10 ms later: a share of 0.5 -/+ 2.26 x 0.0527 / sqrt(10), read back at 100 a 100 ms.
+        let apart = samples(5, 0).quantile(0.5, 0.95);
+        let (lower, upper) = (apart.lower.unwrap(), apart.upper.unwrap());
+        assert!((apart.value.unwrap() - 0.055).abs() < 0.001, "{apart:?}");
+        assert!((upper - lower - 0.0754).abs() < 0.002, "{apart:?}");
+    }
+
+    #[test]
+    fn what_the_samples_do_not_reach_is_not_known() {
+        let p999 = samples(5, 0).quantile(0.999, 0.95);
+        assert!(p999.value.is_some() && p999.lower.is_some(), "{p999:?}");
+        assert_eq!(p999.upper, None);
+        // Of p99 the largest sample stands for it.
+        assert_eq!(samples(5, 0).quantile(0.99, 0.95).upper, Some(0.11));
+        let never = samples(0, 5).quantile(0.99, 0.95);
+        assert_eq!((never.value, never.lower, never.upper, never.n), (None, None, None, 10));
+        assert!(samples(0, 5).quantile(0.9, 0.95).value.is_some());
     }
 }

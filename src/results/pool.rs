@@ -33,7 +33,8 @@ pub struct RequestPool {
     throughput: Means,
     attempts: Ratios,
     latency: Samples,
-    p99_of_all: Means,
+    /// Of successes, and failures larger than any.
+    of_all: Samples,
     latency_all: Samples,
     marks: BTreeMap<String, Samples>,
     /// Requests in flight by window.
@@ -65,7 +66,8 @@ impl RequestPool {
         self.throughput.push(rate(basis.replies));
         self.attempts.push(basis.attempts, basis.issued);
         self.latency.push(&basis.latency);
-        self.p99_of_all.push(of_all(&basis.latency, decided));
+        let failed = decided.saturating_sub(basis.latency.count());
+        self.of_all.push_with_endless(&basis.latency, failed);
         let mut all = basis.latency.clone();
         all.merge(&basis.latency_failed);
         self.latency_all.push(&all);
@@ -112,7 +114,6 @@ impl RequestPool {
     /// The figures of these requests.
     #[must_use]
     pub fn figures(&self, confidence: f64) -> RequestFigures {
-        let p99 = of_all(self.latency.merged(), self.decided);
         let marks = self.marks.iter();
         RequestFigures {
             requests: self.counts,
@@ -122,7 +123,7 @@ impl RequestPool {
             throughput: self.throughput.estimate(confidence),
             attempts_per_request: self.attempts.estimate(confidence),
             latency: self.latency.distribution(confidence),
-            p99_of_all: Estimate::around(p99, self.p99_of_all.each(), confidence),
+            p99_of_all: self.of_all.quantile(0.99, confidence),
             latency_all: self.latency_all.distribution(confidence),
             marks: marks
                 .map(|(name, times)| (name.clone(), times.distribution(confidence)))
@@ -140,12 +141,6 @@ impl RequestPool {
         let any = self.late.iter().any(|one| one.late[growing] > 0);
         any.then(|| terms.fraction(confidence))
     }
-}
-
-/// The 99th percentile of all decided requests, those without an answer being slower than any other.
-fn of_all(latency: &Histogram, decided: u64) -> Option<f64> {
-    let inside = 0.99 * decided as f64 / latency.count() as f64;
-    (inside <= 1.0).then(|| latency.quantile(inside)).flatten().map(from_ns)
 }
 
 /// A client's requests by window: rates over the time simulated, percentiles of merged samples.

@@ -25,14 +25,11 @@ use crate::{
 
 /// What every model of this kind leaves out.
 const LEAVES_OUT: [&str; 3] = [
-    "Queues, replication, autoscaling and prices: nothing in this version models them.",
+    "Queues, replication and autoscaling: nothing in this version models them.",
     "What no law or limit in the file stands for: TCP, garbage collection, kernel scheduling, \
      noisy neighbours, correlated failures.",
     "People: operators who restart things, users who give up and come back later.",
 ];
-
-/// What the first of them becomes where things have prices.
-const PRICED: &str = "Queues, replication and autoscaling: nothing in this version models them.";
 
 /// A compiled scenario with what is said about its run.
 #[derive(Clone, Debug)]
@@ -119,7 +116,6 @@ impl Replicate for Prepared {
 fn leaves_out(spec: &ScenarioSpec, priced: bool) -> Vec<String> {
     let mut all: Vec<String> = LEAVES_OUT.iter().map(|text| (*text).to_owned()).collect();
     if priced {
-        PRICED.clone_into(&mut all[0]);
         all.push(
             "Prices that change with how much is bought, free tiers, taxes, people.".to_owned(),
         );

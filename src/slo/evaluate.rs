@@ -114,7 +114,8 @@ impl Asked {
         let endless = reading.value.is_some_and(f64::is_infinite);
         let (estimate, met, margin) = match slo.runs {
             None => {
-                let estimate = Estimate::around(reading.value, &reading.each, results.confidence);
+                let around = || Estimate::around(reading.value, &reading.each, results.confidence);
+                let estimate = reading.quantile.unwrap_or_else(around);
                 let margin =
                     reading.value.filter(|v| v.is_finite()).map(|v| margin(v, slo.op, slo.limit));
                 (estimate, reading.value.map(|v| holds(v, slo.op, slo.limit)), margin)
@@ -134,6 +135,7 @@ impl Asked {
         Reading {
             value: ratio((top.value, bottom.value)),
             each: top.each.into_iter().zip(bottom.each).map(ratio).collect(),
+            quantile: None,
         }
     }
 

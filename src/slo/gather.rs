@@ -9,7 +9,10 @@ use super::{
     AlertField, Figure, NodeField, RequestsField, Sample, Series, Stat, parse::Op, shape::cost,
 };
 use crate::{
-    results::{Evidence, NodeSeries, RequestPool, Requests, RequestsInWindow, Results, Selection},
+    results::{
+        Estimate, Evidence, NodeSeries, RequestPool, Requests, RequestsInWindow, Results, Samples,
+        Selection,
+    },
     stats::{Histogram, mean},
 };
 
@@ -18,6 +21,8 @@ use crate::{
 pub(super) struct Reading {
     pub(super) value: Option<f64>,
     pub(super) each: Vec<Option<f64>>,
+    /// Of a quantile: what is known of it, which those of each replication do not tell.
+    pub(super) quantile: Option<Estimate>,
 }
 
 /// What becomes of requests that are in flight at the end.
@@ -44,6 +49,8 @@ pub(super) struct Gathered {
     /// By case; figures that are not of requests know only the first.
     each: [Vec<Option<f64>>; CASES.len()],
     times: [Times; CASES.len()],
+    /// Of a quantile, the same times.
+    samples: [Samples; CASES.len()],
 }
 
 impl Gathered {
@@ -58,6 +65,7 @@ impl Gathered {
             requests: RequestPool::default(),
             each: Default::default(),
             times: Default::default(),
+            samples: Default::default(),
         }
     }
 
@@ -119,12 +127,16 @@ impl Gathered {
             let late = case.map_or(0, |growing| requests.basis().late(self.late, growing));
             let times = Times::new(requests, sample, late);
             self.each[i].push(figure(&times));
+            if matches!(self.figure, Figure::Sample(.., Stat::Quantile(_))) {
+                self.samples[i].push_with_endless(&times.measured, times.beyond);
+            }
             self.times[i].merge(&times);
         }
     }
 
     /// What it is, all replications together.
     pub(super) fn reading(&self, results: &Results, open: InFlight) -> Reading {
+        let confidence = results.confidence;
         let case = match open {
             _ if !self.figure.is_of_requests() => 0,
             InFlight::LeftOut => 0,
@@ -139,7 +151,13 @@ impl Gathered {
             Figure::Fraction(.., op, at) => self.times[case].fraction(*op, *at),
             _ => self.of_results(results),
         };
-        Reading { value, each: each.clone() }
+        let quantile = match &self.figure {
+            Figure::Sample(.., Stat::Quantile(q)) => {
+                Some(self.samples[case].quantile(*q, confidence))
+            }
+            _ => None,
+        };
+        Reading { value, each: each.clone(), quantile }
     }
 
     /// Of how many decided requests so many got as far as the figure asks, in the same unit.
