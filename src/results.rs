@@ -11,6 +11,7 @@ mod cost;
 mod design;
 mod estimate;
 mod faults;
+mod gated;
 mod pool;
 mod requests;
 mod series;
@@ -21,6 +22,7 @@ pub use cost::{CostResults, CostSummary, NodeCost, TrafficCost};
 pub use design::{Design, Edge, Vertex};
 pub(crate) use estimate::{Means, Ratios, Samples};
 pub use faults::{AlertResults, FaultResults, Hanging};
+pub use gated::{Gated, Measure, Verdict};
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,

@@ -6,6 +6,7 @@
 //!
 //! **Invariant.** Nothing is simulated unless the scenario and all its variants are sound.
 
+mod gate;
 pub mod swarm;
 
 use std::{
@@ -18,6 +19,8 @@ use std::{
 };
 
 use sha2::{Digest as _, Sha256};
+
+pub use gate::{Checked, Looks, Objective};
 
 pub use crate::runner::{
     Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, seeds,
@@ -50,6 +53,9 @@ pub struct Study {
     pub needs_pilot: bool,
     slos: Vec<Slo>,
     expect: Vec<Slo>,
+    /// Faults that come by chance, by id.
+    random: Vec<String>,
+    objectives: Vec<Objective>,
     prepared: Prepared,
 }
 
@@ -223,6 +229,8 @@ pub fn examine(
         Study {
             resolved: loaded.resolved.clone(),
             seed: spec.seed.map_or(1, |seed| seed.0),
+            objectives: gate::objectives(&loaded),
+            random: gate::random_faults(spec),
             slos,
             expect,
             variants: variants(spec),

@@ -1,9 +1,10 @@
 //! The command line: what was typed -> what was meant; one file per command.
 //!
-//! **Invariant.** Only this module prints, and it decides the exit code: 0 done, 2 bad input, 4 a
-//! limit was met, 5 an invariant of the program broke, 130 interrupted. After bad input nothing has
+//! **Invariant.** Only this module prints, and it decides the exit code: 0 done, 1 an objective
+//! is missed, 2 bad input, 3 an objective is not decided, 4 a limit was met, 5 an invariant of the program broke, 130 interrupted. After bad input nothing has
 //! been written.
 
+mod check;
 mod examples;
 mod explain;
 mod files;
@@ -48,6 +49,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArguments),
+    Check(check::CheckArguments),
     Explain(explain::ExplainArguments),
     Validate(validate::ValidateArguments),
     Schema(schema::SchemaArguments),
@@ -93,6 +95,7 @@ fn dispatch(arguments: Arguments) -> Exit {
     let voice = Voice { colour, paint, quiet: arguments.quiet };
     let exit = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, voice),
+        Command::Check(arguments) => check::check(&arguments, voice),
         Command::Explain(arguments) => explain::explain(&arguments, voice),
         Command::Validate(arguments) => validate::validate(&arguments, voice),
         Command::Schema(arguments) => schema::schema(&arguments),
@@ -128,8 +131,16 @@ mod tests {
 
     #[test]
     fn the_worst_of_several_exits_counts() {
-        let order = [Exit::Internal, Exit::BadInput, Exit::Interrupted, Exit::Limit, Exit::Done];
+        let order = [
+            Exit::Internal,
+            Exit::BadInput,
+            Exit::Interrupted,
+            Exit::Limit,
+            Exit::Failed,
+            Exit::Inconclusive,
+            Exit::Done,
+        ];
         assert!(order.windows(2).all(|pair| pair[0] > pair[1]));
-        assert_eq!(order.map(Exit::code), [5, 2, 130, 4, 0]);
+        assert_eq!(order.map(Exit::code), [5, 2, 130, 4, 1, 3, 0]);
     }
 }

@@ -23,6 +23,10 @@ pub(super) struct Voice {
 pub(super) enum Exit {
     /// All well.
     Done,
+    /// Objectives of which neither is shown.
+    Inconclusive,
+    /// Objectives that are missed.
+    Failed,
     /// A limit stopped a run; its partial results are labelled.
     Limit,
     /// Interrupted by the user.
@@ -38,6 +42,8 @@ impl Exit {
     pub(super) const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
+            Self::Inconclusive => 3,
+            Self::Failed => 1,
             Self::Limit => 4,
             Self::Interrupted => 130,
             Self::BadInput => 2,

@@ -10,6 +10,7 @@ mod csv;
 mod explain;
 #[cfg(test)]
 mod fixture;
+mod gate;
 mod grid;
 mod html;
 mod json;
@@ -19,6 +20,8 @@ mod table;
 mod text;
 mod topology;
 mod variants;
+
+pub use gate::{JudgedFile, gated, judged_markdown, judged_text, verdict};
 
 use crate::results::{Results, SampledRequest};
 

@@ -111,6 +111,14 @@ impl RequestPool {
         self.levels.growth(self.counts.issued as f64 / self.span).is_some()
     }
 
+    /// Good requests and decided ones of each replication; with what is in flight decided, and bad, if asked.
+    #[must_use]
+    pub fn good_of_decided(&self, bad: bool) -> Vec<(u64, u64)> {
+        let growing = usize::from(self.is_growing());
+        let late = |one: &Late| if bad { one.late[growing] } else { 0 };
+        self.late.iter().map(|one| (one.good, one.decided + late(one))).collect()
+    }
+
     /// The figures of these requests.
     #[must_use]
     pub fn figures(&self, confidence: f64) -> RequestFigures {
@@ -135,8 +143,8 @@ impl RequestPool {
     fn at_least(&self, confidence: f64) -> Option<Estimate> {
         let growing = usize::from(self.is_growing());
         let mut terms = Ratios::default();
-        for one in &self.late {
-            terms.push(one.good, one.decided + one.late[growing]);
+        for (good, decided) in self.good_of_decided(true) {
+            terms.push(good, decided);
         }
         let any = self.late.iter().any(|one| one.late[growing] > 0);
         any.then(|| terms.fraction(confidence))

@@ -150,6 +150,16 @@ impl Accumulator {
         Self { bill: info.tariff.clone().map(Bill::new), info, ..Self::default() }
     }
 
+    /// It is to have so many replications; how many it has.
+    pub(super) fn wants(&mut self, replications: usize) -> usize {
+        self.info.replications = replications;
+        self.replications.len()
+    }
+
+    pub(super) fn info(&self) -> &RunInfo {
+        &self.info
+    }
+
     /// Takes in the next replication; `look` sees it.
     pub fn push(&mut self, measured: Measured, look: &mut dyn FnMut(&Replication<'_>)) {
         let index = self.replications.len() as u64;

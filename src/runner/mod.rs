@@ -111,13 +111,25 @@ pub fn simulate(
     stop: &AtomicBool,
     look: &mut (dyn FnMut(&Replication<'_>) + Send),
 ) -> Result<Accumulator, Breach> {
+    go_on(world, Accumulator::new(info.clone()), (seed, info.replications), stop, look)
+}
+
+/// Goes on to so many replications from those that were taken in.
+pub fn go_on(
+    world: &dyn Replicate,
+    mut accumulator: Accumulator,
+    (seed, replications): (u64, usize),
+    stop: &AtomicBool,
+    look: &mut (dyn FnMut(&Replication<'_>) + Send),
+) -> Result<Accumulator, Breach> {
+    let next = accumulator.wants(replications);
     let broken = AtomicBool::new(false);
-    let accumulator = Accumulator::new(info.clone());
-    let turns = Turns { accumulator, look, waiting: BTreeMap::new(), next: 0, breach: None };
+    let info = accumulator.info().clone();
+    let turns = Turns { accumulator, look, waiting: BTreeMap::new(), next, breach: None };
     let (turns, taken_in) = (Mutex::new(turns), Condvar::new());
     let one = |(index, seed): (usize, u64)| {
         let goes_on = !stop.load(Ordering::Relaxed) && !broken.load(Ordering::Relaxed);
-        let result = if goes_on { guarded(world, (index, seed), info, stop) } else { Ok(None) };
+        let result = if goes_on { guarded(world, (index, seed), &info, stop) } else { Ok(None) };
         if result.is_err() {
             broken.store(true, Ordering::Relaxed);
         }
@@ -129,7 +141,7 @@ pub fn simulate(
     };
     // In order of index, so that few wait for their turn, and what is finished when interrupted is a prefix or nearly
     // so.
-    let indexed = seeds(seed, info.replications).into_iter().enumerate();
+    let indexed = seeds(seed, replications).into_iter().enumerate().skip(next);
     #[cfg(feature = "cli")]
     indexed.par_bridge().for_each(one);
     #[cfg(not(feature = "cli"))]

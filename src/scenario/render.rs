@@ -3,7 +3,7 @@
 //! **Invariant.** What is shown is bounded, whatever the scenario's size: at most [`SHOWN`]
 //! problems, each with the lines it is about.
 
-use std::{fmt::Write as _, ops::Range};
+use std::{collections::BTreeSet, fmt::Write as _, ops::Range};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use super::{
     problems::{Found, SHOWN, shown},
     tree::{Span, is_hidden},
 };
+use crate::problem::CODES;
 
 /// A text that a scenario was read from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -208,11 +209,20 @@ pub fn sarif(files: &[(&[Source], &[Found])]) -> Value {
             "tool": {"driver": {
                 "name": "windtunnel",
                 "version": env!("CARGO_PKG_VERSION"),
+                "rules": rules(files),
             }},
             "columnKind": "unicodeCodePoints",
             "results": results,
         }],
     })
+}
+
+/// What the codes among these problems mean.
+fn rules(files: &[(&[Source], &[Found])]) -> Vec<Value> {
+    let found = files.iter().flat_map(|(_, problems)| problems.iter());
+    let used: BTreeSet<&str> = found.map(|found| found.problem.code).collect();
+    let known = CODES.iter().filter(|(code, _)| used.contains(code));
+    known.map(|(code, means)| json!({"id": code, "shortDescription": {"text": means}})).collect()
 }
 
 fn sarif_result(sources: &[Source], found: &Found) -> Value {
@@ -248,6 +258,26 @@ fn uri(path: &str) -> String {
         }
     }
     uri
+}
+
+/// One workflow command per problem, which code hosting shows beside the line it is about.
+pub fn annotations(sources: &[Source], problems: &[Found]) -> String {
+    // What a command itself is made of is written as it asks for.
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let mut text = String::new();
+    for found in problems {
+        let problem = &found.problem;
+        let place = region(sources, found.span).map_or(String::new(), |(source, start, end)| {
+            let name = property(&source.name);
+            let (line, column) = (start.line, start.column);
+            format!("file={name},line={line},col={column},endColumn={},", end.column)
+        });
+        let word = if found.is_error() { "error" } else { "warning" };
+        let (title, message) = (property(problem.code), data(&problem.message));
+        writeln!(text, "::{word} {place}title={title}::{message}").expect("a text grows");
+    }
+    text
 }
 
 /// One line per problem, `file:line:col: error[CODE]: message`, for logs.

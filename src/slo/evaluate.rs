@@ -27,10 +27,7 @@ impl Judge {
     /// Takes in the next replication.
     pub fn push(&mut self, one: &dyn Evidence) {
         for asked in &mut self.0 {
-            asked.top.push(one);
-            if let Some(of) = &mut asked.of {
-                of.push(one);
-            }
+            asked.push(one);
         }
     }
 
@@ -66,15 +63,15 @@ struct Judged {
 
 /// An expression and what is known of its figures.
 #[derive(Clone, Debug)]
-struct Asked {
-    slo: Slo,
+pub(super) struct Asked {
+    pub(super) slo: Slo,
     top: Gathered,
     /// What it is divided by.
     of: Option<Gathered>,
 }
 
 impl Asked {
-    fn new(slo: &Slo) -> Self {
+    pub(super) fn new(slo: &Slo) -> Self {
         let timed = matches!(slo.figure, Figure::Sample(..)) && slo.of.is_none();
         let late = (timed && matches!(slo.op, Op::AtMost | Op::Below)).then_some(slo.limit * 1e9);
         // Of a ratio the limit is no time.
@@ -86,7 +83,26 @@ impl Asked {
         }
     }
 
-    fn result(&self, results: &Results) -> SloResult {
+    /// Takes in the next replication.
+    pub(super) fn push(&mut self, one: &dyn Evidence) {
+        self.top.push(one);
+        if let Some(of) = &mut self.of {
+            of.push(one);
+        }
+    }
+
+    /// Of each replication what its figure is the ratio of; none where nothing was observed.
+    pub(super) fn terms(&self, results: &Results, open: InFlight) -> Vec<Option<(f64, f64)>> {
+        let top = self.top.terms(results, open);
+        let Some(of) = &self.of else { return top };
+        let value = |(top, bottom): (f64, f64)| top / bottom;
+        let bottom = of.terms(results, open).into_iter();
+        let both = top.into_iter().zip(bottom).map(|(a, b)| a.zip(b));
+        both.map(|both| both.map(|(a, b)| (value(a), value(b))).filter(|t| t.1 > 0.0)).collect()
+    }
+
+    /// The verdict of `run`.
+    pub(super) fn result(&self, results: &Results) -> SloResult {
         let judged = self.judged(results, InFlight::LeftOut);
         // Only figures of requests know of those in flight.
         let with_bad = self.requests().is_some().then(|| self.judged(results, InFlight::Bad));
@@ -140,12 +156,12 @@ impl Asked {
     }
 
     /// The requests it is about, if it is about any.
-    fn requests(&self) -> Option<&RequestPool> {
+    pub(super) fn requests(&self) -> Option<&RequestPool> {
         self.top.requests().or_else(|| self.of.as_ref()?.requests())
     }
 
     /// Why there is no figure.
-    fn nothing(&self) -> String {
+    pub(super) fn nothing(&self) -> String {
         match self.requests().map(RequestPool::counts) {
             Some(all) if all.issued == 0 => "no request was sent".to_owned(),
             Some(all) if all.in_flight == all.issued => "no request was decided".to_owned(),
@@ -192,7 +208,7 @@ fn in_runs(each: &[Option<f64>], slo: &Slo, share: f64) -> (Estimate, Option<boo
     (estimate, verdict, value.map(|value| value - share))
 }
 
-fn holds(value: f64, op: Op, limit: f64) -> bool {
+pub(super) fn holds(value: f64, op: Op, limit: f64) -> bool {
     match op {
         Op::AtLeast => value >= limit,
         Op::Above => value > limit,

@@ -51,6 +51,8 @@ pub(super) struct Gathered {
     times: [Times; CASES.len()],
     /// Of a quantile, the same times.
     samples: [Samples; CASES.len()],
+    /// Of a share: what it is of, in each replication.
+    shares: [Vec<Option<(f64, f64)>>; CASES.len()],
 }
 
 impl Gathered {
@@ -66,6 +68,7 @@ impl Gathered {
             each: Default::default(),
             times: Default::default(),
             samples: Default::default(),
+            shares: Default::default(),
         }
     }
 
@@ -130,6 +133,10 @@ impl Gathered {
             if matches!(self.figure, Figure::Sample(.., Stat::Quantile(_))) {
                 self.samples[i].push_with_endless(&times.measured, times.beyond);
             }
+            if let Figure::Fraction(.., op, at) = self.figure {
+                let all = (times.measured.count() + times.beyond) as f64;
+                self.shares[i].push(times.fraction(op, at).map(|share| (share * all, all)));
+            }
             self.times[i].merge(&times);
         }
     }
@@ -137,11 +144,7 @@ impl Gathered {
     /// What it is, all replications together.
     pub(super) fn reading(&self, results: &Results, open: InFlight) -> Reading {
         let confidence = results.confidence;
-        let case = match open {
-            _ if !self.figure.is_of_requests() => 0,
-            InFlight::LeftOut => 0,
-            InFlight::Bad => 1 + usize::from(self.requests.is_growing()),
-        };
+        let case = self.case(open);
         let each = &self.each[case];
         let average = || mean(&each.iter().flatten().copied().collect::<Vec<_>>());
         let value = match &self.figure {
@@ -158,6 +161,29 @@ impl Gathered {
             _ => None,
         };
         Reading { value, each: each.clone(), quantile }
+    }
+
+    /// Of each replication what its figure is the ratio of: `(value, 1)` where it is of no totals.
+    pub(super) fn terms(&self, results: &Results, open: InFlight) -> Vec<Option<(f64, f64)>> {
+        match &self.figure {
+            Figure::Fraction(..) => self.shares[self.case(open)].clone(),
+            Figure::Requests(_, path) if path.len() == 1 && path[0] == "availability" => {
+                let terms = self.requests.good_of_decided(open == InFlight::Bad).into_iter();
+                terms.map(|(a, b)| (b > 0).then_some((a as f64, b as f64))).collect()
+            }
+            _ => {
+                let each = self.reading(results, open).each.into_iter();
+                each.map(|value| value.map(|value| (value, 1.0))).collect()
+            }
+        }
+    }
+
+    fn case(&self, open: InFlight) -> usize {
+        match open {
+            _ if !self.figure.is_of_requests() => 0,
+            InFlight::LeftOut => 0,
+            InFlight::Bad => 1 + usize::from(self.requests.is_growing()),
+        }
     }
 
     /// Of how many decided requests so many got as far as the figure asks, in the same unit.

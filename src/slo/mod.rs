@@ -11,6 +11,7 @@
 
 mod check;
 mod evaluate;
+mod gate;
 mod gather;
 mod parse;
 mod shape;
@@ -20,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use check::check;
 pub use evaluate::Judge;
+pub use gate::Gate;
 
 use crate::results::Selection;
 use parse::Op;

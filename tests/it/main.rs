@@ -13,6 +13,7 @@ mod bounds;
 mod caches;
 mod catalogue;
 mod changes;
+mod check;
 mod cli;
 mod cost;
 mod deployments;

@@ -1,0 +1,388 @@
+//! `windtunnel check`: are the objectives of scenarios met? An exit code, and reports for people and machines.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
+
+use clap::{Args, ValueEnum};
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
+use serde_json::json;
+
+use super::{
+    pilot::examine_with_pilot,
+    prepare::{Overriding, Said, told},
+    progress,
+    run::{broken, interruptible},
+};
+use crate::{
+    cli::say::{Exit, Voice, complain, print, refuse},
+    problem::{Problem, Severity},
+    report::{JudgedFile, gated, judged_markdown, judged_text, verdict},
+    results::{Gated, Verdict},
+    scenario::{
+        problems::Found,
+        render::{self, Source},
+    },
+    study::{Breach, Checked, DEFAULT_MAX_EVENTS, Looks, Study},
+};
+
+/// Judge the objectives of scenarios: exit 0 all pass, 1 one fails, 3 one is not decided
+///
+/// Replications are run until each objective (`slos`, `expect`) is decided with the confidence of the file, at 20, 40,
+/// 80 of them and so on. Same file, version and options: same verdict, whatever the machine.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  windtunnel check designs/*.yaml --junit junit.xml\n  \
+    windtunnel check shop.yaml --markdown \"$GITHUB_STEP_SUMMARY\" --annotations github\n  \
+    windtunnel check shop.yaml --max-replications 80 --inconclusive fail\n\n\
+Exit code: 0 pass, 1 fail, 2 bad input (nothing is simulated then), 3 inconclusive, 4 a limit was met, \
+5 internal error, 130 interrupted; of several files 5 > 2 > 130 > 4 > 1 > 3 > 0")]
+pub(super) struct CheckArguments {
+    /// Scenario files; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    overriding: Overriding,
+    /// Look once, at so many replications
+    #[arg(long, short = 'n', value_name = "N", conflicts_with = "max_replications",
+          value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    replications: Option<u32>,
+    /// The last look
+    #[arg(long, value_name = "N", default_value_t = 320,
+          value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    max_replications: u32,
+    /// What becomes of a file that is not decided, instead of exit 3
+    #[arg(long, value_enum, value_name = "AS")]
+    inconclusive: Option<As>,
+    /// Warnings of a scenario count as errors
+    #[arg(long)]
+    deny_warnings: bool,
+    /// Threads; all cores when absent. No verdict depends on it
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    jobs: Option<u16>,
+    /// Stop a replication after so many events (exit 4)
+    #[arg(long, default_value_t = DEFAULT_MAX_EVENTS, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    max_events: u64,
+    /// What goes to standard output
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    format: Format,
+    /// Write the verdicts as JUnit XML: a suite per file, a case per objective
+    #[arg(long, value_name = "F")]
+    junit: Option<PathBuf>,
+    /// Append the verdicts as Markdown
+    #[arg(long, value_name = "F")]
+    markdown: Option<PathBuf>,
+    /// Write what is not passed as SARIF 2.1.0
+    #[arg(long, value_name = "F")]
+    sarif: Option<PathBuf>,
+    /// Print what is not passed as commands of a CI system
+    #[arg(long, value_enum, value_name = "OF")]
+    annotations: Option<Annotations>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum As {
+    /// Exit 1
+    Fail,
+    /// Exit 0, with a warning
+    Warn,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Text
+    Human,
+    /// One document of all files
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Annotations {
+    /// Workflow commands of GitHub Actions
+    Github,
+}
+
+/// A scenario that can be judged.
+struct Ready {
+    path: PathBuf,
+    /// As it was typed, with its variant.
+    name: String,
+    sources: Vec<Source>,
+    study: Study,
+}
+
+/// A scenario that was judged.
+struct Judged<'r> {
+    ready: &'r Ready,
+    checked: Checked,
+    /// What becomes of it.
+    exit: Exit,
+}
+
+impl Judged<'_> {
+    fn file(&self) -> JudgedFile<'_> {
+        JudgedFile {
+            name: &self.ready.name,
+            verdict: self.checked.verdict,
+            replications: self.checked.results.seeds.len(),
+            objectives: &self.checked.objectives,
+        }
+    }
+
+    /// What is not passed, at its places.
+    fn found(&self) -> Vec<Found> {
+        let objectives = self.ready.study.objectives().iter().zip(&self.checked.objectives);
+        let missed = objectives.filter(|(_, one)| one.verdict != Verdict::Pass);
+        missed
+            .map(|(at, one)| {
+                let (code, severity) = match one.verdict {
+                    Verdict::Fail => ("E-SLO-MISSED", Severity::Error),
+                    _ => ("W-SLO-INCONCLUSIVE", Severity::Warning),
+                };
+                let message = format!("{}: {}", one.expression, gated(one));
+                let path = at.path.clone();
+                let problem = Problem { severity, code, path, at_key: false, message, help: None };
+                Found { problem, span: Some(at.span), also: None }
+            })
+            .collect()
+    }
+}
+
+pub(super) fn check(arguments: &CheckArguments, voice: Voice) -> Exit {
+    let jobs = usize::from(arguments.jobs.unwrap_or(0));
+    let pool = match rayon::ThreadPoolBuilder::new().num_threads(jobs).build() {
+        Ok(pool) => pool,
+        Err(e) => return refuse(&format!("cannot start threads: {e}; try a smaller --jobs")),
+    };
+    let stop = match interruptible() {
+        Ok(stop) => stop,
+        Err(e) => return refuse(&format!("cannot catch Ctrl-C: {e}")),
+    };
+    let ready = match pool.install(|| all_ready(arguments, &stop, voice)) {
+        Ok(ready) => ready,
+        Err(exit) => return exit,
+    };
+    let files = [&arguments.junit, &arguments.markdown, &arguments.sarif];
+    if let Some(line) = files.into_iter().flatten().find_map(|file| unwritable(file)) {
+        return refuse(&line);
+    }
+    let looks = match arguments.replications {
+        Some(n) => Looks::One(n),
+        None => Looks::UpTo(arguments.max_replications),
+    };
+    let most = u64::from(arguments.replications.unwrap_or(arguments.max_replications));
+    let simulated: Vec<_> = ready.iter().map(|ready| ready.study.progress()).collect();
+    let all = ready.iter().map(|ready| ready.study.info().duration).sum::<u64>();
+    let checked: Vec<Result<Checked, Breach>> =
+        progress::during(voice.quiet, (all, most), &simulated, || {
+            pool.install(|| ready.par_iter().map(|r| r.study.check(looks, &stop)).collect())
+        });
+    let mut exit = Exit::Done;
+    let mut judged = Vec::new();
+    for (ready, checked) in ready.iter().zip(checked) {
+        match checked {
+            Ok(checked) => {
+                let of_this = exit_of(&checked, arguments.inconclusive);
+                exit = exit.max(of_this);
+                judged.push(Judged { ready, checked, exit: of_this });
+            }
+            Err(breach) => {
+                let at = (ready.path.as_path(), &ready.study);
+                exit = exit.max(broken(&arguments.overriding, at, &breach));
+            }
+        }
+    }
+    tell(arguments, &judged, exit, voice)
+}
+
+/// All files and variants asked for, ready to be judged; or their problems said.
+fn all_ready(
+    arguments: &CheckArguments,
+    stop: &AtomicBool,
+    voice: Voice,
+) -> Result<Vec<Ready>, Exit> {
+    let mut all = Vec::new();
+    let mut failed = false;
+    for path in &arguments.files {
+        let mut said = Said::default();
+        for overriding in arguments.overriding.each_variant() {
+            let examined = examine_with_pilot(path, &overriding, stop, voice)?;
+            failed |= arguments.deny_warnings && !examined.found.is_empty();
+            let sources = examined.sources.clone();
+            let Some(mut study) = told(examined, &mut said, voice) else {
+                failed = true;
+                continue;
+            };
+            study.limit_events(arguments.max_events);
+            let variant = study.info().variant.as_ref();
+            let file = path.display();
+            let name =
+                variant.map_or_else(|| file.to_string(), |variant| format!("{file} ({variant})"));
+            if study.objectives().is_empty() {
+                refuse(&format!(
+                    "{name} has no objectives: give it `slos`, such as `slos: [availability >= 99.9%]`"
+                ));
+                failed = true;
+            }
+            all.push(Ready { path: path.clone(), name, sources, study });
+        }
+    }
+    if failed { Err(Exit::BadInput) } else { Ok(all) }
+}
+
+/// Why a file could not be written later, as far as that can be known.
+fn unwritable(file: &Path) -> Option<String> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        return Some(format!("{}: its folder does not exist", file.display()));
+    }
+    file.is_dir().then(|| format!("{} is a folder", file.display()))
+}
+
+fn exit_of(checked: &Checked, inconclusive: Option<As>) -> Exit {
+    match (checked.results.status.as_str(), checked.verdict, inconclusive) {
+        ("truncated", ..) => Exit::Limit,
+        ("complete", Verdict::Pass, _) | ("complete", Verdict::Inconclusive, Some(As::Warn)) => {
+            Exit::Done
+        }
+        ("complete", Verdict::Fail, _) | ("complete", Verdict::Inconclusive, Some(As::Fail)) => {
+            Exit::Failed
+        }
+        ("complete", Verdict::Inconclusive, None) => Exit::Inconclusive,
+        _ => Exit::Interrupted,
+    }
+}
+
+/// Says what was found, everywhere it was asked for.
+fn tell(arguments: &CheckArguments, judged: &[Judged<'_>], exit: Exit, voice: Voice) -> Exit {
+    match arguments.format {
+        Format::Json => print(&document(judged, exit)),
+        Format::Human if voice.quiet => {}
+        Format::Human => {
+            let texts: Vec<String> = judged.iter().map(|one| judged_text(&one.file())).collect();
+            print(painted(&texts.join("\n"), voice.paint).as_bytes());
+        }
+    }
+    for one in judged.iter().filter(|one| one.exit == Exit::Limit) {
+        let reason = one.checked.results.status_reason.as_deref().unwrap_or_default();
+        complain(&format!("{}: stopped at a limit: {reason}", one.ready.name));
+    }
+    let found: Vec<Vec<Found>> = judged.iter().map(Judged::found).collect();
+    if arguments.annotations == Some(Annotations::Github) {
+        let each = judged.iter().zip(&found);
+        let lines = each.map(|(one, found)| render::annotations(&one.ready.sources, found));
+        print(lines.collect::<String>().as_bytes());
+    }
+    let mut written = Ok(());
+    if let Some(file) = &arguments.junit {
+        written = written.and_then(|()| write(file, &junit(judged)));
+    }
+    if let Some(file) = &arguments.sarif {
+        let files: Vec<(&[Source], &[Found])> = judged
+            .iter()
+            .zip(&found)
+            .map(|(one, found)| (one.ready.sources.as_slice(), found.as_slice()))
+            .collect();
+        written = written.and_then(|()| write(file, &format!("{:#}\n", render::sarif(&files))));
+    }
+    if let Some(file) = &arguments.markdown {
+        let text: String = judged.iter().map(|one| judged_markdown(&one.file())).collect();
+        written = written.and_then(|()| append(file, &text));
+    }
+    match written {
+        Ok(()) => exit,
+        Err(line) => exit.max(refuse(&line)),
+    }
+}
+
+/// `{verdict, exit, files: [{file, verdict, replications, slos}]}`.
+fn document(judged: &[Judged<'_>], exit: Exit) -> Vec<u8> {
+    let files: Vec<_> = judged
+        .iter()
+        .map(|one| {
+            let JudgedFile { name, verdict, replications, objectives } = one.file();
+            json!({
+                "file": name,
+                "verdict": verdict,
+                "status": one.checked.results.status,
+                "replications": replications,
+                "fingerprint": one.checked.results.fingerprint,
+                "slos": objectives,
+            })
+        })
+        .collect();
+    let verdict = judged.iter().map(|one| one.checked.verdict).max();
+    let document = json!({"verdict": verdict, "exit": exit.code(), "files": files});
+    format!("{document:#}\n").into_bytes()
+}
+
+/// Verdicts as a test report; nothing in it depends on the clock.
+fn junit(judged: &[Judged<'_>]) -> String {
+    let mut report = Report::new("windtunnel check");
+    for one in judged {
+        let mut suite = TestSuite::new(one.ready.name.as_str());
+        suite.add_test_cases(one.checked.objectives.iter().map(|of| case(&one.ready.name, of)));
+        report.add_test_suite(suite);
+    }
+    report.to_string().expect("a report is text")
+}
+
+fn case(file: &str, one: &Gated) -> TestCase {
+    let mut status = match one.verdict {
+        Verdict::Pass => TestCaseStatus::success(),
+        Verdict::Fail => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Verdict::Inconclusive => TestCaseStatus::skipped(),
+    };
+    let told = gated(one);
+    if one.verdict != Verdict::Pass {
+        status.set_message(format!("{}: {told}", verdict(one.verdict).0));
+    }
+    let mut case = TestCase::new(one.expression.as_str(), status);
+    case.set_classname(file);
+    if one.verdict == Verdict::Pass {
+        case.set_system_out(told);
+    }
+    case
+}
+
+/// In the place of what was there, at once or not at all; devices and pipes are written to.
+fn write(file: &Path, text: &str) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("cannot write {}: {e}", file.display());
+    if fs::metadata(file).is_ok_and(|about| !about.is_file()) {
+        return fs::write(file, text).map_err(failed);
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut new =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    new.write_all(text.as_bytes()).map_err(failed)?;
+    new.persist(file).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+fn append(file: &Path, text: &str) -> Result<(), String> {
+    let opened = fs::OpenOptions::new().append(true).create(true).open(file);
+    let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|e| format!("cannot write {}: {e}", file.display()))
+}
+
+/// Verdicts in colour.
+fn painted(text: &str, paint: bool) -> String {
+    if !paint {
+        return text.to_owned();
+    }
+    let colour = |line: &str| {
+        let code = match line.trim_start().chars().next() {
+            Some('✗') => "31",
+            Some('✓') => "32",
+            Some('?') => "33",
+            _ => return format!("{line}\n"),
+        };
+        let (head, rest) = line.split_at(line.char_indices().nth(18).map_or(line.len(), |c| c.0));
+        format!("\u{1b}[1;{code}m{head}\u{1b}[0m{rest}\n")
+    };
+    text.lines().map(colour).collect()
+}

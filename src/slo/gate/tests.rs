@@ -1,0 +1,205 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{
+    problem::Problems,
+    results::{FaultResults, Requests, Selection},
+    slo::{Names, check},
+    stats::Histogram,
+};
+
+/// A replication in which so many requests were answered in these ms, and so many failed.
+struct One {
+    requests: Requests,
+    results: Results,
+}
+
+impl Evidence for One {
+    fn requests(&self, _: &Selection) -> Requests {
+        self.requests.clone()
+    }
+    fn results(&self) -> &Results {
+        &self.results
+    }
+    fn warm_up(&self) -> u64 {
+        0
+    }
+}
+
+fn one(latencies: &[(u64, u64)], failed: u64) -> One {
+    let mut latency = Histogram::default();
+    latencies.iter().for_each(|&(ms, times)| latency.record_n(ms * 1_000_000, times));
+    let mut latency_failed = Histogram::default();
+    latency_failed.record_n(1_000_000_000, failed);
+    let good = latency.count();
+    let mut outcomes = [0; crate::results::OUTCOMES.len()];
+    (outcomes[0], outcomes[2]) = (good, failed);
+    let requests = Requests {
+        issued: good + failed,
+        outcomes,
+        good,
+        attempts: good + failed,
+        replies: good,
+        span: 1_000_000_000,
+        latency,
+        latency_failed,
+        ..Requests::default()
+    };
+    One { requests, results: Results::default() }
+}
+
+fn judged(expression: &str, runs: &[One], random: &[(&str, f64)]) -> Gated {
+    let mut problems = Problems::default();
+    let names = Names {
+        faults: random.iter().map(|(id, _)| (*id).to_owned()).collect(),
+        clients: BTreeMap::from([("users".to_owned(), vec!["default".to_owned()])]),
+        span: 1_000_000_000,
+        window: 100_000_000,
+        ..Names::default()
+    };
+    let slos = check("slos", &[expression.to_owned()], &names, &mut problems);
+    assert!(!problems.any_error(), "{:?}", problems.into_vec());
+    let mut gate = Gate::new(&slos, random.iter().map(|(id, _)| (*id).to_owned()).collect());
+    runs.iter().for_each(|one| gate.push(one));
+    let fault = |(id, occurrences): &(&str, f64)| FaultResults {
+        id: (*id).to_owned(),
+        occurrences: Estimate { value: Some(*occurrences), ..Estimate::default() },
+        ..FaultResults::default()
+    };
+    let results = Results {
+        status: "complete".to_owned(),
+        confidence: 0.95,
+        seeds: vec![0; runs.len()],
+        faults: random.iter().map(fault).collect(),
+        ..Results::default()
+    };
+    gate.look(&results, 0.05).remove(0)
+}
+
+/// Failures of a thousand: 3 to 7, in turn.
+fn around_half_a_percent(n: u64) -> Vec<One> {
+    (0..n).map(|i| one(&[(10, 997 - i % 5)], 3 + i % 5)).collect()
+}
+
+#[test]
+fn a_limit_beyond_the_bound_passes_and_one_within_it_is_open() {
+    let runs = around_half_a_percent(40);
+    for (expression, verdict) in [
+        ("availability >= 99%", Verdict::Pass),
+        ("availability >= 99.495%", Verdict::Inconclusive),
+        ("availability >= 99.505%", Verdict::Inconclusive),
+        ("availability >= 99.9%", Verdict::Fail),
+        ("availability <= 99.9%", Verdict::Pass),
+        ("availability <= 99%", Verdict::Fail),
+    ] {
+        assert_eq!(judged(expression, &runs, &[]).verdict, verdict, "{expression}");
+    }
+    let passes = judged("availability >= 99%", &runs, &[]);
+    let (value, bound) = (passes.value.unwrap(), passes.bound.unwrap());
+    assert!((value - 0.995).abs() < 1e-12 && !passes.at_most, "{passes:?}");
+    // One-sided, 1.68 standard errors of 0.0014 / sqrt(40).
+    assert!((value - bound - 0.000_38).abs() < 0.000_05, "{bound}");
+    let fails = judged("availability >= 99.9%", &runs, &[]);
+    assert!(fails.at_most && fails.bound.unwrap() > value, "{fails:?}");
+    let open = judged("availability >= 99.495%", &runs, &[]);
+    assert!(open.needed.is_some_and(|n| n > 40), "{open:?}");
+}
+
+#[test]
+fn a_quantile_is_the_share_that_is_slower_or_failed() {
+    // 0.5 % fail and 0.2 % take 500 ms: p99 is 10 ms, and 99.3 % are within 400 ms.
+    let runs: Vec<One> = (0..20).map(|i| one(&[(10, 993 - i % 5), (500, 2)], 3 + i % 5)).collect();
+    let fast = judged("p99(latency) <= 400ms", &runs, &[]);
+    assert_eq!((fast.verdict, fast.measure), (Verdict::Pass, Measure::Slower));
+    assert!((fast.value.unwrap() - 0.007).abs() < 0.000_2, "{fast:?}");
+    assert!(fast.at_most && fast.bound.unwrap() > 0.007 && fast.bound.unwrap() < 0.01, "{fast:?}");
+    assert!((fast.estimate.value.unwrap() - 0.01).abs() < 0.000_2, "{fast:?}");
+    // Survivors alone would meet it: 0.2 % of them are slower.
+    let strict = judged("p99.6(latency) <= 400ms", &runs, &[]);
+    assert_eq!(strict.verdict, Verdict::Fail, "{strict:?}");
+    assert!(!strict.at_most && strict.bound.unwrap() > 0.004, "{strict:?}");
+    assert_eq!(judged("p99.6(latency outcome=ok) <= 400ms", &runs, &[]).verdict, Verdict::Pass);
+    // Exactly at the limit is within it.
+    assert_eq!(judged("p99(latency) <= 10ms", &runs, &[]).verdict, Verdict::Pass);
+    assert_eq!(judged("p99(latency) < 10ms", &runs, &[]).verdict, Verdict::Fail);
+}
+
+#[test]
+fn what_must_never_be_is_refuted_by_one_run() {
+    let mut runs: Vec<One> = (0..20).map(|_| one(&[(10, 1000)], 0)).collect();
+    let never = judged("requests.timeout == 0", &runs, &[]);
+    assert_eq!((never.verdict, never.measure), (Verdict::Pass, Measure::Runs));
+    // None of 20: at most 14 % of the runs.
+    assert!((never.bound.unwrap() - 0.861).abs() < 0.001, "{never:?}");
+    assert_eq!(judged("max(latency) <= 10ms", &runs, &[]).verdict, Verdict::Pass);
+    runs[7] = one(&[(20, 999)], 1);
+    let broken = judged("requests.timeout == 0", &runs, &[]);
+    assert_eq!(broken.verdict, Verdict::Fail);
+    assert_eq!(broken.reason.as_deref(), Some("1 of 20 runs did not"));
+    assert_eq!(judged("max(latency) <= 10ms", &runs, &[]).verdict, Verdict::Fail);
+}
+
+#[test]
+fn a_share_of_runs_has_exact_bounds() {
+    let runs: Vec<One> = (0..60).map(|_| one(&[(10, 1000)], 0)).collect();
+    // 0.05^(1/60) = 0.951.
+    let most = "requests.timeout == 0 in 95% of runs";
+    assert_eq!(judged(most, &runs, &[]).verdict, Verdict::Pass);
+    assert_eq!(judged(most, &runs[..40], &[]).verdict, Verdict::Inconclusive);
+    assert_eq!(
+        judged("requests.timeout == 0 in 99% of runs", &runs, &[]).verdict,
+        Verdict::Inconclusive
+    );
+}
+
+#[test]
+fn what_hardly_came_is_not_passed() {
+    let runs = around_half_a_percent(40);
+    let often = judged("availability >= 99%", &runs, &[("outage", 0.25)]);
+    assert_eq!(often.verdict, Verdict::Pass, "ten times in all");
+    let seldom = judged("availability >= 99%", &runs, &[("outage", 0.2)]);
+    assert_eq!(seldom.verdict, Verdict::Inconclusive);
+    let why = seldom.reason.unwrap();
+    assert!(why.starts_with("`outage` struck 8 times in 40 runs"), "{why}");
+    // What is refuted without it stays refuted.
+    let missed = judged("availability >= 99.9%", &runs, &[("outage", 0.0)]);
+    assert_eq!(missed.verdict, Verdict::Fail);
+}
+
+#[test]
+fn what_nobody_saw_and_what_is_the_same_in_each_run() {
+    let silent: Vec<One> = (0..20).map(|_| one(&[], 0)).collect();
+    let nothing = judged("availability >= 99%", &silent, &[]);
+    assert_eq!(nothing.verdict, Verdict::Inconclusive);
+    assert_eq!(nothing.reason.as_deref(), Some("no request was sent"));
+    let same: Vec<One> = (0..20).map(|_| one(&[(10, 990)], 10)).collect();
+    assert_eq!(judged("availability >= 99%", &same, &[]).verdict, Verdict::Pass);
+    assert_eq!(judged("availability > 99%", &same, &[]).verdict, Verdict::Fail);
+    assert_eq!(judged("availability >= 99%", &same[..1], &[]).verdict, Verdict::Inconclusive);
+    // One failure in one run, and the mean of all is beyond any limit.
+    let mut runs: Vec<One> = (0..20).map(|_| one(&[(10, 1000)], 0)).collect();
+    assert_eq!(judged("mean(latency) <= 1s", &runs, &[]).verdict, Verdict::Pass);
+    runs[3] = one(&[(10, 999)], 1);
+    assert_eq!(judged("mean(latency) <= 1s", &runs, &[]).verdict, Verdict::Fail);
+}
+
+#[test]
+fn of_many_objectives_one_fails_only_if_it_is_surer() {
+    let mut problems = Problems::default();
+    // Beyond its bound at 5 %, within it at 0.25 %.
+    let text = "availability >= 99.545%".to_owned();
+    let many = vec![text.clone(); 20];
+    let runs = around_half_a_percent(40);
+    assert_eq!(judged(&text, &runs, &[]).verdict, Verdict::Fail);
+    let slos: Vec<Slo> = many
+        .iter()
+        .flat_map(|text| {
+            check("slos", std::slice::from_ref(text), &Names::default(), &mut problems)
+        })
+        .collect();
+    let mut gate = Gate::new(&slos, Vec::new());
+    runs.iter().for_each(|one| gate.push(one));
+    let status = "complete".to_owned();
+    let results = Results { status, confidence: 0.95, seeds: vec![0; 40], ..Results::default() };
+    assert!(gate.look(&results, 0.05).iter().all(|one| one.verdict == Verdict::Inconclusive));
+}
