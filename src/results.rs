@@ -11,7 +11,6 @@ mod cost;
 mod design;
 mod estimate;
 mod faults;
-mod gated;
 mod pool;
 mod requests;
 mod series;
@@ -22,7 +21,6 @@ pub use cost::{CostResults, CostSummary, NodeCost, TrafficCost};
 pub use design::{Design, Edge, Vertex};
 pub(crate) use estimate::{Means, Ratios, Samples};
 pub use faults::{AlertResults, FaultResults, Hanging};
-pub use gated::{Gated, Measure, Verdict};
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,

@@ -22,11 +22,11 @@ use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     problem::{Problem, Severity},
     report::{JudgedFile, gated, judged_markdown, judged_text, verdict},
-    results::{Gated, Verdict},
     scenario::{
         problems::Found,
         render::{self, Source},
     },
+    slo::{Gated, Verdict},
     study::{Breach, Checked, DEFAULT_MAX_EVENTS, Looks, Study},
 };
 

@@ -8,7 +8,7 @@ use super::{
     table::slo_quantity,
     text::{Quantity, clean, estimate, plural, value},
 };
-use crate::results::{Gated, Measure, Verdict};
+use crate::slo::{Gated, Measure, Verdict};
 
 /// One file, judged.
 #[derive(Clone, Copy, Debug)]
@@ -144,9 +144,9 @@ mod tests {
     #[test]
     fn each_sentence_says_what_it_stands_on() {
         let passes = one("availability >= 99.5%", Verdict::Pass, Measure::Figure, (0.9993, 0.9991));
-        assert_eq!(gated(&passes), "99.93 %, at least 99.91 %");
+        assert_eq!(gated(&passes), "99.930 %, at least 99.910 %");
         let fails = one("p99(latency) <= 400ms", Verdict::Fail, Measure::Slower, (0.017, 0.015));
-        assert_eq!(gated(&fails), "1.7 % slower or failed, at least 1.5 %; p99 452 ms");
+        assert_eq!(gated(&fails), "1.70 % slower or failed, at least 1.50 %; p99 452 ms");
         let slow = "time_to_recover(az-loss) <= 30s";
         let open = one(slow, Verdict::Inconclusive, Measure::Figure, (29.1, 31.0));
         let open = Gated { at_most: true, needed: Some(160), ..open };
@@ -169,7 +169,7 @@ mod tests {
         );
         let markdown = judged_markdown(&file);
         assert!(
-            markdown.contains("| ✗ FAIL | p99(latency) &lt;= 400ms | 1.7 % slower"),
+            markdown.contains("| ✗ FAIL | p99(latency) &lt;= 400ms | 1.70 % slower"),
             "{markdown}"
         );
     }

@@ -10,7 +10,8 @@ mod resources;
 use contradictions::contradictions;
 
 use super::{
-    Figure, Names, NodeField, RequestsField, Sample, Series, Slo, Stat,
+    names::Names,
+    objective::{Figure, NodeField, RequestsField, Sample, Series, Slo, Stat},
     parse::{self, Expression, Metric, Op, Value, Word},
     shape::{any_node, in_shape, requests_shape, shape},
     words::{Checked, Dimension, Fault, choice, fault, limit, not_yet, parsed, sensible, trivial},

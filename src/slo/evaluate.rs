@@ -4,8 +4,8 @@
 //! end could turn the verdict, never meet anything.
 
 use super::{
-    Figure, Slo,
     gather::{Gathered, InFlight, Reading},
+    objective::{Figure, Slo},
     parse::Op,
 };
 use crate::{

@@ -8,13 +8,14 @@
 //! could turn the verdict.
 
 use super::{
-    Figure, Slo, Stat,
     evaluate::{Asked, holds},
+    gated::{Gated, Measure, Verdict},
     gather::InFlight,
+    objective::{Figure, Slo, Stat},
     parse::Op,
 };
 use crate::{
-    results::{Evidence, Gated, Measure, Results, Verdict},
+    results::{Evidence, Results},
     stats::{Bounds, Method, RESAMPLED_FROM, Runs, holm, needed_to_tell},
     units::show::{count, plural},
 };
@@ -247,6 +248,10 @@ impl Objective {
         };
         match &shown.known {
             Known::Nothing(why) => gated.reason = Some(why.clone()),
+            Known::Endless if verdict == Verdict::Inconclusive => {
+                let open = || "what is in flight at the end may never be answered".to_owned();
+                gated.reason.get_or_insert_with(open);
+            }
             Known::Endless => {}
             Known::Runs(runs) => {
                 gated.measure = Measure::Runs;
@@ -263,9 +268,7 @@ impl Objective {
                 gated.value = Some(bounds.value());
                 gated.bound = Some(bound).filter(|b| b.is_finite());
                 if verdict == Verdict::Inconclusive {
-                    gated.reason = (bounds.method() == Method::Student).then(|| {
-                        format!("from {RESAMPLED_FROM} replications on more can be shown")
-                    });
+                    gated.reason = unsaid(bounds, bound);
                     gated.needed = needed_to_tell(n, bounds.value(), bound, slo.limit)
                         .filter(|needed| *needed > n);
                 }
@@ -294,6 +297,17 @@ impl Gated {
         self.value = self.value.map(|within| 1.0 - within);
         self.bound = self.bound.map(|within| (1.0 - within).max(0.0));
         self.at_most = !self.at_most;
+    }
+}
+
+/// Why no more can be said, if it is not the spread.
+fn unsaid(bounds: &Bounds, bound: f64) -> Option<String> {
+    match bounds.method() {
+        Method::Student => Some(format!("from {RESAMPLED_FROM} replications on more can be shown")),
+        Method::BootstrapT if bound.is_infinite() => {
+            Some("too few of the runs differ to say how much others would".to_owned())
+        }
+        _ => None,
     }
 }
 

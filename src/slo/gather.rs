@@ -6,7 +6,9 @@
 use serde_json::Value as Json;
 
 use super::{
-    AlertField, Figure, NodeField, RequestsField, Sample, Series, Stat, parse::Op, shape::cost,
+    objective::{AlertField, Figure, NodeField, RequestsField, Sample, Series, Stat},
+    parse::Op,
+    shape::cost,
 };
 use crate::{
     results::{

@@ -1,6 +1,6 @@
 //! Paths within blocks of figures, and what is found there.
 
-use super::Names;
+use super::names::Names;
 use super::words::{Checked, Dimension, choice, fault, meant};
 use crate::results::{
     CacheResults, CostSummary, Distribution, Estimate, NodeCost, NodeResults, RequestFigures,

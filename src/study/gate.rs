@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Breach, RunInfo, Study};
 use crate::{
-    results::{Gated, Results, Verdict},
+    results::Results,
     runner::{self, Accumulator},
     scenario::{load::Loaded, spec::ScenarioSpec, tree::Span},
-    slo::Gate,
+    slo::{Gate, Gated, Verdict},
     stats::{self, Look},
 };
 

@@ -20,9 +20,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("model", &["engine", "stats"]),
     ("scenario", &["model", "engine"]),
     ("runner", &["scenario", "model", "engine", "explain", "results", "stats"]),
-    ("study", &["slo", "runner", "scenario", "model", "results"]),
-    ("report", &["explain", "results", "stats"]),
-    ("cli", &["report", "study", "scenario", "results"]),
+    ("study", &["slo", "runner", "scenario", "model", "results", "stats"]),
+    ("report", &["explain", "slo", "results", "stats"]),
+    ("cli", &["report", "study", "slo", "scenario", "results"]),
 ];
 
 /// What every room may use, these among themselves included.

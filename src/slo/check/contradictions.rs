@@ -2,7 +2,10 @@
 //!
 //! **Invariant.** Each is told once, at the later of the two.
 
-use super::super::{Figure, Slo, Stat, parse::Op};
+use super::super::{
+    objective::{Figure, Slo, Stat},
+    parse::Op,
+};
 use crate::problem::Problems;
 
 /// Pairs of expressions that cannot both hold (reliability B65): a larger figure bounded from above

@@ -4,7 +4,7 @@
 
 use super::{
     super::{
-        Figure,
+        objective::Figure,
         parse::Metric,
         shape::{any_cost, any_node, in_shape, shape},
     },

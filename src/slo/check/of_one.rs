@@ -4,7 +4,7 @@
 
 use super::{
     super::{
-        AlertField, Figure,
+        objective::{AlertField, Figure},
         parse::{Metric, Selector},
     },
     Checked, Checker, Dimension, fault, known,

@@ -1,0 +1,30 @@
+//! What an expression may name.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The names of a scenario that an expression may use.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Each client's operations.
+    pub clients: BTreeMap<String, Vec<String>>,
+    /// All nodes.
+    pub nodes: BTreeSet<String>,
+    /// All `mark` steps.
+    pub marks: BTreeSet<String>,
+    /// All attributes of requests.
+    pub attributes: BTreeSet<String>,
+    /// Measured span, ns.
+    pub span: u64,
+    /// Length of the windows of the time series, ns.
+    pub window: u64,
+    /// Ids of all faults.
+    pub faults: BTreeSet<String>,
+    /// Names of all alerts.
+    pub alerts: BTreeSet<String>,
+    /// Something has a price.
+    pub priced: bool,
+    /// Nodes that have one.
+    pub priced_nodes: BTreeSet<String>,
+    /// Node and name of the locks of which each key (`per`) has its own.
+    pub key_locks: BTreeSet<(String, String)>,
+}

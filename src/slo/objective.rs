@@ -1,0 +1,108 @@
+//! A checked expression: a figure, an operator, a limit.
+
+use super::parse::Op;
+use crate::results::Selection;
+
+/// A checked expression.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slo {
+    pub(super) text: String,
+    pub(super) figure: Figure,
+    pub(super) op: Op,
+    /// In the metric's unit: seconds, per second, a fraction, a number.
+    pub(super) limit: f64,
+    /// `of`: what the figure is divided by.
+    pub(super) of: Option<Figure>,
+    /// `in F of runs`.
+    pub(super) runs: Option<f64>,
+}
+
+/// A figure of the results, or one that must be worked out from what stands behind them.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Figure {
+    /// A path in the block of figures of these requests.
+    Requests(Selection, Vec<String>),
+    /// A statistic of times of these requests.
+    Sample(Selection, Sample, Stat),
+    /// The share of these requests whose time is so compared with so many ns.
+    Fraction(Selection, Sample, Op, u64),
+    /// A path in a node's results.
+    Node(String, Vec<String>),
+    /// A figure of the design itself.
+    Uptime(Vec<String>),
+    /// A path in what the design costs.
+    Cost(Vec<String>),
+    /// When and how often an alert fired.
+    Alert(String, AlertField),
+    /// Time to recover from a fault.
+    Recovery(String),
+    /// Time from the start of a fault until all, or one client, were as well as before.
+    Back(String, Option<String>),
+    /// Whether the design stayed down after a fault: 1 or 0.
+    Metastable(String),
+    /// A statistic over the windows of a series.
+    Windows(Series, Stat, u64),
+}
+
+impl Figure {
+    /// It is worked out from requests.
+    pub(super) const fn is_of_requests(&self) -> bool {
+        matches!(
+            self,
+            Self::Requests(..)
+                | Self::Sample(..)
+                | Self::Fraction(..)
+                | Self::Windows(Series::Requests(..), ..)
+        )
+    }
+}
+
+/// Times of requests.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Sample {
+    /// Every decided request; failures are slower than any limit.
+    Latency,
+    /// Only successes.
+    Survivors,
+    /// Every decided request, as long as it took.
+    All,
+    /// Time to a mark; requests that did not get there are slower than any limit.
+    Mark(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Stat {
+    Mean,
+    Min,
+    Max,
+    Quantile(f64),
+}
+
+/// A figure per window of time.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Series {
+    Requests(Selection, RequestsField),
+    Node(String, NodeField),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum RequestsField {
+    Availability,
+    Goodput,
+    AttemptsPerRequest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum AlertField {
+    Count,
+    Fired,
+    Resolved,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum NodeField {
+    Utilisation,
+    InSystem,
+    InQueue,
+    Throughput,
+}
