@@ -28,7 +28,9 @@ impl Evidence for One {
 
 fn one(latencies: &[(u64, u64)], failed: u64) -> One {
     let mut latency = Histogram::default();
-    latencies.iter().for_each(|&(ms, times)| latency.record_n(ms * 1_000_000, times));
+    for &(ms, times) in latencies {
+        latency.record_n(ms * 1_000_000, times);
+    }
     let mut latency_failed = Histogram::default();
     latency_failed.record_n(1_000_000_000, failed);
     let good = latency.count();
@@ -60,7 +62,9 @@ fn judged(expression: &str, runs: &[One], random: &[(&str, f64)]) -> Gated {
     let slos = check("slos", &[expression.to_owned()], &names, &mut problems);
     assert!(!problems.any_error(), "{:?}", problems.into_vec());
     let mut gate = Gate::new(&slos, random.iter().map(|(id, _)| (*id).to_owned()).collect());
-    runs.iter().for_each(|one| gate.push(one));
+    for one in runs {
+        gate.push(one);
+    }
     let fault = |(id, occurrences): &(&str, f64)| FaultResults {
         id: (*id).to_owned(),
         occurrences: Estimate { value: Some(*occurrences), ..Estimate::default() },
@@ -198,7 +202,9 @@ fn of_many_objectives_one_fails_only_if_it_is_surer() {
         })
         .collect();
     let mut gate = Gate::new(&slos, Vec::new());
-    runs.iter().for_each(|one| gate.push(one));
+    for one in &runs {
+        gate.push(one);
+    }
     let status = "complete".to_owned();
     let results = Results { status, confidence: 0.95, seeds: vec![0; 40], ..Results::default() };
     assert!(gate.look(&results, 0.05).iter().all(|one| one.verdict == Verdict::Inconclusive));
