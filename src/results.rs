@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod comparison;
 mod cost;
 mod design;
 mod estimate;
@@ -17,6 +18,9 @@ mod series;
 mod steady;
 mod why;
 
+pub use comparison::{
+    ComparedDesign, ComparedFigure, ComparedMetric, Comparison, Difference, Shown,
+};
 pub use cost::{CostResults, CostSummary, NodeCost, TrafficCost};
 pub use design::{Design, Edge, Vertex};
 pub(crate) use estimate::{Means, Ratios, Samples};

@@ -6,6 +6,7 @@
 //!
 //! **Invariant.** Nothing is simulated unless the scenario and all its variants are sound.
 
+mod compare;
 mod gate;
 pub mod swarm;
 
@@ -20,6 +21,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
+pub use compare::{Compared, Margin, compare};
 pub use gate::{Checked, Looks, Objective};
 
 pub use crate::runner::{
@@ -56,6 +58,7 @@ pub struct Study {
     /// Faults that come by chance, by id.
     random: Vec<String>,
     objectives: Vec<Objective>,
+    names: Names,
     prepared: Prepared,
 }
 
@@ -214,7 +217,7 @@ pub fn examine(
     let noted = Noted { root: &root, files, read: RefCell::default() };
     let prepared = Prepared::new(spec, &DataFiles::below(root.clone(), &noted), &mut problems);
     let data: Vec<DataFile> = noted.read.into_inner().into_values().collect();
-    compare(before, &data, &mut problems);
+    changed_since(before, &data, &mut problems);
     let known = names(spec, runner::window_length(spec.duration.0));
     let slos = slo::check("slos", &spec.slos, &known, &mut problems);
     let expect = slo::check("expect", &spec.expect, &known, &mut problems);
@@ -234,6 +237,7 @@ pub fn examine(
             slos,
             expect,
             variants: variants(spec),
+            names: known.clone(),
             prepared,
             needs_pilot: spec.warm_up == Some(WarmUp::Auto),
         }
@@ -283,7 +287,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Data that is not what results were made from is warned of.
-fn compare(before: &[DataFile], data: &[DataFile], problems: &mut Problems) {
+fn changed_since(before: &[DataFile], data: &[DataFile], problems: &mut Problems) {
     for file in before {
         if data.iter().any(|now| now.name == file.name && now.sha256 != file.sha256) {
             let message = format!("`{}` is not the file these results were made from", file.name);

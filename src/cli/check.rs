@@ -1,11 +1,6 @@
 //! `windtunnel check`: are the objectives of scenarios met? An exit code, and reports for people and machines.
 
-use std::{
-    fs,
-    io::Write as _,
-    path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
-};
+use std::{path::PathBuf, sync::atomic::AtomicBool};
 
 use clap::{Args, ValueEnum};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
@@ -13,10 +8,11 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::json;
 
 use super::{
+    files::{append, unwritable, write},
     pilot::examine_with_pilot,
     prepare::{Overriding, Said, told},
     progress,
-    run::{broken, interruptible},
+    run::{broken, workers},
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
@@ -153,14 +149,9 @@ impl Judged<'_> {
 }
 
 pub(super) fn check(arguments: &CheckArguments, voice: Voice) -> Exit {
-    let jobs = usize::from(arguments.jobs.unwrap_or(0));
-    let pool = match rayon::ThreadPoolBuilder::new().num_threads(jobs).build() {
-        Ok(pool) => pool,
-        Err(e) => return refuse(&format!("cannot start threads: {e}; try a smaller --jobs")),
-    };
-    let stop = match interruptible() {
-        Ok(stop) => stop,
-        Err(e) => return refuse(&format!("cannot catch Ctrl-C: {e}")),
+    let (pool, stop) = match workers(arguments.jobs) {
+        Ok(workers) => workers,
+        Err(exit) => return exit,
     };
     let ready = match pool.install(|| all_ready(arguments, &stop, voice)) {
         Ok(ready) => ready,
@@ -234,15 +225,6 @@ fn all_ready(
     if failed { Err(Exit::BadInput) } else { Ok(all) }
 }
 
-/// Why a file could not be written later, as far as that can be known.
-fn unwritable(file: &Path) -> Option<String> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    if folder.is_some_and(|folder| !folder.is_dir()) {
-        return Some(format!("{}: its folder does not exist", file.display()));
-    }
-    file.is_dir().then(|| format!("{} is a folder", file.display()))
-}
-
 fn exit_of(checked: &Checked, inconclusive: Option<As>) -> Exit {
     match (checked.results.status.as_str(), checked.verdict, inconclusive) {
         ("truncated", ..) => Exit::Limit,
@@ -279,7 +261,7 @@ fn tell(arguments: &CheckArguments, judged: &[Judged<'_>], exit: Exit, voice: Vo
     }
     let mut written = Ok(());
     if let Some(file) = &arguments.junit {
-        written = written.and_then(|()| write(file, &junit(judged)));
+        written = written.and_then(|()| write(file, junit(judged).as_bytes()));
     }
     if let Some(file) = &arguments.sarif {
         let files: Vec<(&[Source], &[Found])> = judged
@@ -287,7 +269,8 @@ fn tell(arguments: &CheckArguments, judged: &[Judged<'_>], exit: Exit, voice: Vo
             .zip(&found)
             .map(|(one, found)| (one.ready.sources.as_slice(), found.as_slice()))
             .collect();
-        written = written.and_then(|()| write(file, &format!("{:#}\n", render::sarif(&files))));
+        written =
+            written.and_then(|()| write(file, format!("{:#}\n", render::sarif(&files)).as_bytes()));
     }
     if let Some(file) = &arguments.markdown {
         let text: String = judged.iter().map(|one| judged_markdown(&one.file())).collect();
@@ -347,26 +330,6 @@ fn case(file: &str, one: &Gated) -> TestCase {
         case.set_system_out(told);
     }
     case
-}
-
-/// In the place of what was there, at once or not at all; devices and pipes are written to.
-fn write(file: &Path, text: &str) -> Result<(), String> {
-    let failed = |e: std::io::Error| format!("cannot write {}: {e}", file.display());
-    if fs::metadata(file).is_ok_and(|about| !about.is_file()) {
-        return fs::write(file, text).map_err(failed);
-    }
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut new =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
-    new.write_all(text.as_bytes()).map_err(failed)?;
-    new.persist(file).map_err(|e| failed(e.error))?;
-    Ok(())
-}
-
-fn append(file: &Path, text: &str) -> Result<(), String> {
-    let opened = fs::OpenOptions::new().append(true).create(true).open(file);
-    let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|e| format!("cannot write {}: {e}", file.display()))
 }
 
 /// Verdicts in colour.

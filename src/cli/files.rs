@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _},
+    io::{self, Read as _, Write as _},
     path::Path,
     sync::OnceLock,
 };
@@ -73,6 +73,36 @@ fn cause(error: &io::Error) -> String {
         io::ErrorKind::PermissionDenied => "may not be read by you".to_owned(),
         _ => format!("cannot be read: {error}"),
     }
+}
+
+/// Why a file could not be written later, as far as that can be known.
+pub(super) fn unwritable(file: &Path) -> Option<String> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        return Some(format!("{}: its folder does not exist", file.display()));
+    }
+    file.is_dir().then(|| format!("{} is a folder", file.display()))
+}
+
+/// In the place of what was there, at once or not at all; devices and pipes are written to.
+pub(super) fn write(file: &Path, bytes: &[u8]) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("cannot write {}: {e}", file.display());
+    if fs::metadata(file).is_ok_and(|about| !about.is_file()) {
+        return fs::write(file, bytes).map_err(failed);
+    }
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut new =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    new.write_all(bytes).map_err(failed)?;
+    new.persist(file).map_err(|e| failed(e.error))?;
+    Ok(())
+}
+
+/// After what is there.
+pub(super) fn append(file: &Path, text: &str) -> Result<(), String> {
+    let opened = fs::OpenOptions::new().append(true).create(true).open(file);
+    let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|e| format!("cannot write {}: {e}", file.display()))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! been written.
 
 mod check;
+mod compare;
 mod examples;
 mod explain;
 mod files;
@@ -50,6 +51,7 @@ struct Arguments {
 enum Command {
     Run(run::RunArguments),
     Check(check::CheckArguments),
+    Compare(compare::CompareArguments),
     Explain(explain::ExplainArguments),
     Validate(validate::ValidateArguments),
     Schema(schema::SchemaArguments),
@@ -96,6 +98,7 @@ fn dispatch(arguments: Arguments) -> Exit {
     let exit = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, voice),
         Command::Check(arguments) => check::check(&arguments, voice),
+        Command::Compare(arguments) => compare::compare(&arguments, voice),
         Command::Explain(arguments) => explain::explain(&arguments, voice),
         Command::Validate(arguments) => validate::validate(&arguments, voice),
         Command::Schema(arguments) => schema::schema(&arguments),

@@ -91,14 +91,9 @@ enum Outcome {
 }
 
 pub(super) fn run(arguments: &RunArguments, voice: Voice) -> Exit {
-    let jobs = usize::from(arguments.jobs.unwrap_or(0));
-    let pool = match rayon::ThreadPoolBuilder::new().num_threads(jobs).build() {
-        Ok(pool) => pool,
-        Err(e) => return refuse(&format!("cannot start threads: {e}; try a smaller --jobs")),
-    };
-    let stop = match interruptible() {
-        Ok(stop) => stop,
-        Err(e) => return refuse(&format!("cannot catch Ctrl-C: {e}")),
+    let (pool, stop) = match workers(arguments.jobs) {
+        Ok(workers) => workers,
+        Err(exit) => return exit,
     };
     let mut ready = match pool.install(|| all_ready(arguments, &stop, voice)) {
         Ok(ready) => ready,
@@ -158,6 +153,16 @@ fn all_ready(
         print(format!("{:#}\n", serde_json::Value::from(problems)).as_bytes());
     }
     if failed { Err(Exit::BadInput) } else { Ok(all) }
+}
+
+/// So many threads (all cores if not said), and the flag that stops what they do.
+pub(super) fn workers(jobs: Option<u16>) -> Result<(rayon::ThreadPool, Arc<AtomicBool>), Exit> {
+    let jobs = usize::from(jobs.unwrap_or(0));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
+    let pool =
+        pool.map_err(|e| refuse(&format!("cannot start threads: {e}; try a smaller --jobs")))?;
+    let stop = interruptible().map_err(|e| refuse(&format!("cannot catch Ctrl-C: {e}")))?;
+    Ok((pool, stop))
 }
 
 /// A flag that Ctrl-C (or SIGTERM) sets; a second one ends the process at once.

@@ -104,7 +104,7 @@ pub fn judged_markdown(file: &JudgedFile<'_>) -> String {
 }
 
 /// Foreign text in a cell of Markdown: nothing in it is markup.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let mut out = String::new();
     for c in clean(text).chars() {
         match c {

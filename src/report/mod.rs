@@ -5,6 +5,7 @@
 //! **Invariant.** Pure: the same results give the same bytes; nothing here reads a clock or writes a
 //! file, and text that came from outside is escaped for the place it goes to.
 
+mod compare;
 mod cost;
 mod csv;
 mod explain;
@@ -21,6 +22,7 @@ mod text;
 mod topology;
 mod variants;
 
+pub use compare::{compared_json, compared_markdown, compared_plots, compared_text, label};
 pub use gate::{JudgedFile, gated, judged_markdown, judged_text, verdict};
 
 use crate::results::{Results, SampledRequest};

@@ -105,6 +105,10 @@ pub(crate) fn outcomes(requests: &RequestCounts) -> Vec<(&'static str, u64, f64)
 
 /// What the limit of an SLO is measured in, by how it is written.
 pub(crate) fn slo_quantity(expression: &str) -> Quantity {
+    // How many runs keep a limit is a share, whatever the limit is of.
+    if expression.trim_end().ends_with("of runs") {
+        return Quantity::Share;
+    }
     let limit = expression.rsplit(['<', '>', '=']).next().unwrap_or_default().trim();
     if limit.starts_with('$') && !limit.contains(' ') {
         return Quantity::Money;

@@ -75,6 +75,8 @@ struct Turns<'a> {
     waiting: BTreeMap<usize, Option<Measured>>,
     next: usize,
     breach: Option<Breach>,
+    /// Who took one in panicked: nothing more will be.
+    abandoned: bool,
 }
 
 impl Turns<'_> {
@@ -97,8 +99,24 @@ impl Turns<'_> {
 
     /// Too many are held, and the one they wait for is still to come.
     fn is_full(&self) -> bool {
-        let comes = self.breach.is_none() && !self.waiting.contains_key(&self.next);
+        let comes =
+            self.breach.is_none() && !self.abandoned && !self.waiting.contains_key(&self.next);
         comes && self.waiting.len() >= HELD
+    }
+}
+
+/// Lets nobody wait for a turn that will not come: `look` may panic, and it is its caller who sees that.
+struct Wakes<'t, 'a> {
+    turns: &'t Mutex<Turns<'a>>,
+    waiting: &'t Condvar,
+}
+
+impl Drop for Wakes<'_, '_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.turns.lock().unwrap_or_else(PoisonError::into_inner).abandoned = true;
+            self.waiting.notify_all();
+        }
     }
 }
 
@@ -125,7 +143,8 @@ pub fn go_on(
     let next = accumulator.wants(replications);
     let broken = AtomicBool::new(false);
     let info = accumulator.info().clone();
-    let turns = Turns { accumulator, look, waiting: BTreeMap::new(), next, breach: None };
+    let turns =
+        Turns { accumulator, look, waiting: BTreeMap::new(), next, breach: None, abandoned: false };
     let (turns, taken_in) = (Mutex::new(turns), Condvar::new());
     let one = |(index, seed): (usize, u64)| {
         let goes_on = !stop.load(Ordering::Relaxed) && !broken.load(Ordering::Relaxed);
@@ -133,6 +152,7 @@ pub fn go_on(
         if result.is_err() {
             broken.store(true, Ordering::Relaxed);
         }
+        let _wakes = Wakes { turns: &turns, waiting: &taken_in };
         let mut turns = turns.lock().unwrap_or_else(PoisonError::into_inner);
         turns.finished(index, result);
         taken_in.notify_all();

@@ -442,3 +442,30 @@ fn what_is_finished_before_its_turn_is_bounded() {
     let meanwhile = world.meanwhile.load(Ordering::Relaxed);
     assert!((HELD as u64..=HELD as u64 + 3).contains(&meanwhile), "{meanwhile}");
 }
+
+/// A first replication that takes until so many others wait for it.
+struct AllWait(u64);
+
+impl Replicate for AllWait {
+    fn replicate(&self, seed: u64, _stop: &AtomicBool) -> Measured {
+        if seed == self.0 {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+        Measured { seed, ..two().remove(0) }
+    }
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn a_look_that_panics_leaves_nobody_waiting() {
+    let world = AllWait(seeds(42, 1)[0]);
+    let info = RunInfo { replications: 500, ..info() };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let run = pool.install(|| {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let stop = AtomicBool::new(false);
+            simulate(&world, &info, 42, &stop, &mut |_| panic!("a look")).map(drop)
+        }))
+    });
+    assert_eq!(run.unwrap_err().downcast_ref(), Some(&"a look"));
+}

@@ -90,6 +90,19 @@ pub fn check(key: &str, texts: &[String], names: &Names, problems: &mut Problems
     slos.into_iter().map(|(_, slo)| slo).collect()
 }
 
+/// A metric alone, what it is divided by, and what they measure.
+pub(super) fn metric(
+    text: &str,
+    names: &Names,
+) -> Result<(Figure, Option<Figure>, Dimension), Fault> {
+    let (metric, of) = parse::metric(text).map_err(|error| {
+        let message = format!("{} (character {})", error.message, 1 + error.at.start);
+        let help = "for example `p99(latency operation=buy)`, `nodes.api.utilisation`";
+        fault("E-SLO", message, Some(help.to_owned()))
+    })?;
+    Checker { names, text }.related(&metric, of.as_ref())
+}
+
 /// Most SLOs of a scenario: each is held against each for contradictions.
 const MAX_SLOS: usize = 1000;
 
@@ -110,22 +123,10 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn slo(&self, expression: &Expression) -> Checked<Slo> {
-        let (figure, dimension) = self.figure(&expression.metric)?;
+        let (figure, of, measured) = self.related(&expression.metric, expression.of.as_ref())?;
         let Value::Literal(literal) = &expression.value else {
             return Err(not_yet("baseline"));
         };
-        let mut of = None;
-        let mut measured = dimension;
-        if let Some(divisor) = &expression.of {
-            let (other, unit) = self.figure(divisor)?;
-            if (dimension, unit) != (Dimension::Count, Dimension::Count) {
-                let message = "`of` relates two counts".to_owned();
-                let help = "for example `requests.timeout <= 1% of requests.issued`";
-                return Err(fault("E-SLO", message, Some(help.to_owned())));
-            }
-            of = Some(other);
-            measured = Dimension::Fraction;
-        }
         let limit = limit(literal, measured)?;
         sensible(literal, measured, limit, expression.op)?;
         let runs = expression.runs.as_ref().map(|word| {
@@ -134,6 +135,23 @@ impl Checker<'_> {
         });
         let text = self.text.to_owned();
         Ok(Slo { text, figure, op: expression.op, limit, of, runs: runs.transpose()? })
+    }
+
+    /// A figure, what it is divided by, and what the two make.
+    fn related(
+        &self,
+        metric: &Metric,
+        of: Option<&Metric>,
+    ) -> Checked<(Figure, Option<Figure>, Dimension)> {
+        let (figure, dimension) = self.figure(metric)?;
+        let Some(divisor) = of else { return Ok((figure, None, dimension)) };
+        let (other, unit) = self.figure(divisor)?;
+        if (dimension, unit) != (Dimension::Count, Dimension::Count) {
+            let message = "`of` relates two counts".to_owned();
+            let help = "for example `requests.timeout <= 1% of requests.issued`";
+            return Err(fault("E-SLO", message, Some(help.to_owned())));
+        }
+        Ok((figure, Some(other), Dimension::Fraction))
     }
 
     fn figure(&self, metric: &Metric) -> Checked<(Figure, Dimension)> {

@@ -15,7 +15,7 @@ use crate::{
         Estimate, Evidence, NodeSeries, RequestPool, Requests, RequestsInWindow, Results, Samples,
         Selection,
     },
-    stats::{Histogram, mean},
+    stats::{Histogram, Outline, mean, quantile_values, ratio_values},
 };
 
 /// A figure: its point value (infinite when it falls on a request that never succeeded) and that
@@ -55,6 +55,32 @@ pub(super) struct Gathered {
     samples: [Samples; CASES.len()],
     /// Of a share: what it is of, in each replication.
     shares: [Vec<Option<(f64, f64)>>; CASES.len()],
+    /// What pairs with another design need beside these, if it is to be compared.
+    pairs: Option<[Pairs; CASES.len()]>,
+}
+
+/// Times of each replication, as far as differences to another design's need them.
+#[derive(Clone, Debug, Default)]
+struct Pairs {
+    outlines: Vec<Outline>,
+    /// Requests beyond any limit, and all.
+    beyond: Vec<(f64, f64)>,
+    means: Vec<Option<f64>>,
+}
+
+/// A figure as it is compared with another design's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sampled {
+    /// Its value; infinite where it falls on a request beyond any limit; none: nothing was observed.
+    pub value: Option<f64>,
+    /// One for each replication, none where that observed nothing: their mean is the figure, their spread its spread.
+    pub each: Vec<Option<f64>>,
+    /// The same of the share of requests that were never answered; nothing of what is not a time of requests.
+    pub never: Vec<Option<f64>>,
+    /// What tells replications apart where buckets of times do not: their means.
+    pub fine: Vec<Option<f64>>,
+    /// With its interval; none where there is none.
+    pub estimate: Estimate,
 }
 
 impl Gathered {
@@ -71,7 +97,13 @@ impl Gathered {
             times: Default::default(),
             samples: Default::default(),
             shares: Default::default(),
+            pairs: None,
         }
+    }
+
+    /// Nothing yet, to be compared with another design's.
+    pub(super) fn paired(figure: &Figure) -> Self {
+        Self { pairs: Some(Default::default()), ..Self::new(figure, None, None) }
     }
 
     /// The requests it is of, if it is of requests.
@@ -139,6 +171,9 @@ impl Gathered {
                 let all = (times.measured.count() + times.beyond) as f64;
                 self.shares[i].push(times.fraction(op, at).map(|share| (share * all, all)));
             }
+            if let Some(pairs) = &mut self.pairs {
+                pairs[i].push(&times);
+            }
             self.times[i].merge(&times);
         }
     }
@@ -180,6 +215,26 @@ impl Gathered {
         }
     }
 
+    /// It, as it is compared with another design's.
+    pub(super) fn sampled(&self, results: &Results, open: InFlight) -> Sampled {
+        let Reading { value, quantile, .. } = self.reading(results, open);
+        let pairs = self.pairs.as_ref().map(|pairs| &pairs[self.case(open)]);
+        let each = match (&self.figure, pairs) {
+            (Figure::Sample(.., Stat::Quantile(q)), Some(pairs)) => {
+                let merged = self.samples[self.case(open)].merged();
+                let values = quantile_values(merged, *q, &pairs.outlines).unwrap_or_default();
+                values.into_iter().map(|ns| Some(ns / 1e9)).collect()
+            }
+            _ => shares(&self.terms(results, open)),
+        };
+        let beyond = pairs.map_or(&[][..], |pairs| &pairs.beyond);
+        let beyond: Vec<_> = beyond.iter().map(|&terms| Some(terms)).collect();
+        let estimate =
+            quantile.unwrap_or_else(|| Estimate::around(value, &each, results.confidence));
+        let fine = pairs.map(|pairs| pairs.means.clone()).unwrap_or_default();
+        Sampled { value, each, never: shares(&beyond), fine, estimate }
+    }
+
     fn case(&self, open: InFlight) -> usize {
         match open {
             _ if !self.figure.is_of_requests() => 0,
@@ -215,6 +270,34 @@ impl Gathered {
             | Figure::Windows(..) => None,
         }
     }
+}
+
+impl Sampled {
+    /// The ratio of totals.
+    pub(super) fn of_terms(terms: &[Option<(f64, f64)>], confidence: f64) -> Self {
+        let each = shares(terms);
+        let value = mean(&each.iter().flatten().copied().collect::<Vec<_>>());
+        let estimate = Estimate::around(value, &each, confidence);
+        Self { value, each, never: Vec::new(), fine: Vec::new(), estimate }
+    }
+}
+
+impl Pairs {
+    fn push(&mut self, times: &Times) {
+        let mut all = times.measured.clone();
+        all.record_n(u64::MAX, times.beyond);
+        self.outlines.push(Outline::from(&all));
+        self.beyond.push((times.beyond as f64, all.count() as f64));
+        self.means.push(times.measured.mean());
+    }
+}
+
+/// Values whose mean is the ratio of the totals, none where nothing was observed.
+fn shares(terms: &[Option<(f64, f64)>]) -> Vec<Option<f64>> {
+    let observed = |term: &Option<(f64, f64)>| term.filter(|(_, bottom)| *bottom > 0.0);
+    let pairs: Vec<_> = terms.iter().filter_map(observed).collect();
+    let mut values = ratio_values(&pairs).unwrap_or_default().into_iter();
+    terms.iter().map(|term| observed(term).and_then(|_| values.next())).collect()
 }
 
 /// A figure of a block of requests; availability with what is in flight counted bad if asked.

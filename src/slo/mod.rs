@@ -14,6 +14,7 @@ mod evaluate;
 mod gate;
 mod gated;
 mod gather;
+mod metric;
 mod names;
 mod objective;
 mod parse;
@@ -26,6 +27,8 @@ pub use check::check;
 pub use evaluate::Judge;
 pub use gate::Gate;
 pub use gated::{Gated, Measure, Verdict};
+pub use gather::Sampled;
+pub use metric::{Gathering, Metric};
 
 pub use names::Names;
 use objective::Figure;

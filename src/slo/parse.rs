@@ -116,6 +116,20 @@ pub(super) fn parse(text: &str) -> Parsed<Expression> {
     Ok(Expression { metric, op, value, of, runs })
 }
 
+/// Reads a metric alone, and what it is divided by.
+pub(super) fn metric(text: &str) -> Parsed<(Metric, Option<Metric>)> {
+    let mut reader = Reader { text, at: 0 };
+    let metric = reader.metric()?;
+    let of = if reader.keyword("of") { Some(reader.metric()?) } else { None };
+    reader.blanks();
+    if reader.at < text.len() {
+        let rest = text[reader.at..].trim_end();
+        let message = format!("`{rest}` is left over after the metric");
+        return Err(SyntaxError { message, at: reader.at..text.len() });
+    }
+    Ok((metric, of))
+}
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,

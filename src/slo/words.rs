@@ -3,7 +3,7 @@
 use super::parse::{self, Op, Word};
 use crate::{
     problem::closest,
-    units::{Count, Fraction, Money, Number, Rate, SimDuration, ValueError},
+    units::{Count, Fraction, Money, Number, Rate, SimDuration, ValueError, show::Quantity},
 };
 
 /// Meant so, or wrong.
@@ -31,6 +31,20 @@ pub(super) enum Dimension {
     Number,
     Money,
     Truth,
+}
+
+impl Dimension {
+    /// How it is shown.
+    pub(super) const fn quantity(self) -> Quantity {
+        match self {
+            Self::Seconds => Quantity::Duration,
+            Self::PerSecond => Quantity::Rate,
+            Self::Fraction => Quantity::Share,
+            Self::Count | Self::Number => Quantity::Number,
+            Self::Money => Quantity::Money,
+            Self::Truth => Quantity::Truth,
+        }
+    }
 }
 
 /// The limit in the unit of the results.

@@ -19,6 +19,27 @@ pub enum Quantity {
     Truth,
 }
 
+impl Quantity {
+    const UNITS: [(Self, &'static str); 6] = [
+        (Self::Duration, "s"),
+        (Self::Rate, "/s"),
+        (Self::Share, "fraction"),
+        (Self::Number, "number"),
+        (Self::Money, "$"),
+        (Self::Truth, "truth"),
+    ];
+
+    /// Its unit in documents for machines.
+    pub fn unit(self) -> &'static str {
+        Self::UNITS.iter().find(|one| one.0 == self).map_or("number", |one| one.1)
+    }
+
+    /// The quantity with that unit; a number if there is none.
+    pub fn of_unit(unit: &str) -> Self {
+        Self::UNITS.iter().find(|one| one.1 == unit).map_or(Self::Number, |one| one.0)
+    }
+}
+
 /// A unit to show values in: its name and how many of it make one of the base unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Unit {
@@ -123,7 +144,7 @@ fn money_decimals(shown: f64, half_width: f64) -> usize {
 }
 
 /// Decimals with which `shown` has `digits` significant digits; 0 for 0.
-fn decimals_for(shown: f64, digits: i32) -> usize {
+pub(crate) fn decimals_for(shown: f64, digits: i32) -> usize {
     if shown <= 0.0 {
         return 0;
     }

@@ -15,6 +15,7 @@ mod catalogue;
 mod changes;
 mod check;
 mod cli;
+mod compare;
 mod cost;
 mod deployments;
 mod design;

@@ -13,12 +13,22 @@ const CLOCK_STEPS: [f64; 20] = [
 /// Name of the axis of time.
 pub(super) const SIMULATED_TIME: &str = "simulated time";
 
+/// Changes smaller than this, a thousandth, are next to none.
+const LEAST_CHANGE: f64 = 1e-3;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Scale {
+    Linear,
+    Logarithmic,
+    Changes,
+}
+
 /// One axis of a panel.
 #[derive(Clone, Debug)]
 pub(super) struct Axis {
     low: f64,
     high: f64,
-    logarithmic: bool,
+    scale: Scale,
     /// Values to mark, with their labels; an empty label is a grid line alone.
     pub(super) ticks: Vec<(f64, String)>,
 }
@@ -75,7 +85,7 @@ impl Axis {
                 }
             }
         }
-        Self { low, high, logarithmic: true, ticks }
+        Self { low, high, scale: Scale::Logarithmic, ticks }
     }
 
     /// Share of requests slower, from 1 down to at most `least`, with the percentile it makes.
@@ -91,22 +101,48 @@ impl Axis {
             let label = if decade <= 4 { format!("{shown:.digits$} % ({name})") } else { name };
             ticks.push((share, label));
         }
-        Self { low: libm::exp10(-decades), high: 1.0, logarithmic: true, ticks }
+        Self { low: libm::exp10(-decades), high: 1.0, scale: Scale::Logarithmic, ticks }
+    }
+
+    /// Changes from `-most` to `most` as shares, small ones as visible as large ones: logarithmic on both sides of
+    /// zero.
+    pub(super) fn changes(most: f64) -> Self {
+        let decades = libm::ceil(libm::log10((most / LEAST_CHANGE).max(10.0)) - 1e-9) as i32;
+        let size = |decade: i32| LEAST_CHANGE * libm::exp10(f64::from(decade));
+        let mut ticks = vec![(0.0, "0".to_owned())];
+        for v in (0..=decades).map(size) {
+            let shown = grouped(v * 100.0, usize::from(v < 0.01));
+            ticks.extend([(-v, format!("-{shown} %")), (v, format!("+{shown} %"))]);
+        }
+        let high = size(decades);
+        Self { low: -high, high, scale: Scale::Changes, ticks }
+    }
+
+    /// One place for each name, from the top down; the half steps between are free.
+    pub(super) fn names(names: &[String]) -> Self {
+        let n = names.len();
+        let ticks = names.iter().enumerate().map(|(i, name)| ((n - i) as f64, name.clone()));
+        Self { low: 0.5, high: n as f64 + 0.5, scale: Scale::Linear, ticks: ticks.collect() }
     }
 
     fn linear(low: f64, high: f64, step: f64, label: impl Fn(f64) -> String) -> Self {
         let first = (low / step - 1e-6).ceil() as i64;
         let last = (high / step + 1e-6).floor() as i64;
         let ticks = (first..=last).map(|i| (i as f64 * step, label(i as f64 * step))).collect();
-        Self { low, high, logarithmic: false, ticks }
+        Self { low, high, scale: Scale::Linear, ticks }
     }
 
     /// Place of a value: 0 at the low end, 1 at the high end; values outside are put on the edge.
     pub(super) fn place(&self, value: f64) -> f64 {
-        let place = if self.logarithmic {
-            libm::log(value.max(self.low) / self.low) / libm::log(self.high / self.low)
-        } else {
-            (value - self.low) / (self.high - self.low)
+        let place = match self.scale {
+            Scale::Logarithmic => {
+                libm::log(value.max(self.low) / self.low) / libm::log(self.high / self.low)
+            }
+            Scale::Linear => (value - self.low) / (self.high - self.low),
+            Scale::Changes => {
+                let size = |v: f64| libm::log1p(v / LEAST_CHANGE);
+                0.5 + 0.5 * size(value.abs()).copysign(value) / size(self.high)
+            }
         };
         place.clamp(0.0, 1.0)
     }
@@ -209,6 +245,16 @@ mod tests {
     }
 
     #[test]
+    fn small_changes_are_seen_beside_large_ones() {
+        let axis = Axis::changes(0.37);
+        let wanted =
+            ["0", "-0.1 %", "+0.1 %", "-1 %", "+1 %", "-10 %", "+10 %", "-100 %", "+100 %"];
+        assert_eq!(labels(&axis), wanted);
+        assert!((axis.place(0.0) - 0.5).abs() < 1e-12);
+        assert!(axis.place(0.002) > 0.55 && axis.place(-0.002) < 0.45 && axis.place(0.5) < 1.0);
+    }
+
+    #[test]
     fn ticks_lie_in_their_range() {
         for axis in [
             Axis::clock(0.0),
@@ -219,6 +265,9 @@ mod tests {
             Axis::up_to_one(1.0),
             Axis::up_to_one(0.999_999),
             Axis::log_durations(1e-9, 1e6),
+            Axis::changes(0.0),
+            Axis::changes(0.37),
+            Axis::names(&["p99".into(), "availability".into()]),
         ] {
             assert!(axis.high > axis.low && axis.ticks.len() >= 2, "{axis:?}");
             let slack = (axis.high - axis.low) * 1e-6;

@@ -68,10 +68,12 @@ pub(super) struct Span {
 }
 
 /// A line; gaps where there is no value. Without a name it is what the axis says.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Line {
     pub(super) name: String,
     pub(super) points: Vec<(f64, Option<f64>)>,
+    /// Points with a marker; none: a few of the line's own.
+    pub(super) marked: Vec<(f64, f64)>,
 }
 
 /// One layer of a stack.
@@ -338,6 +340,12 @@ fn draw_lines(canvas: &Canvas<'_>, place: Place<'_>) {
             let stretch: Vec<(i32, i32)> = stretch.iter().copied().flatten().collect();
             canvas.stroke(&stretch, i);
         }
+        for (x, y) in &line.marked {
+            canvas.marker(place.at(*x, *y), i);
+        }
+        if !line.marked.is_empty() {
+            continue;
+        }
         // Few markers, at another place on each line.
         let every = (points.len() / 8).max(1);
         let shift = (i * every / lines.len().max(1)).min(points.len().saturating_sub(1));
@@ -433,7 +441,7 @@ mod tests {
         let limits = vec![limit(0.5, "p99(latency) <= 1s"), limit(0.52, "p95(latency) <= 1s")];
         let mut panel = panel(vec![], limits);
         let data = vec![(0.0, Some(0.44)), (200.0, Some(0.44)), (300.0, None)];
-        panel.lines.push(Line { name: "p50".into(), points: data });
+        panel.lines.push(Line { name: "p50".into(), points: data, ..Line::default() });
         let names = limit_names(place(&panel));
         let areas: Vec<Area> = names.iter().map(|name| name.0).collect();
         assert!(!touch(areas[0], areas[1]), "{areas:?}");

@@ -41,7 +41,7 @@ pub(super) fn figure(results: &Results) -> Figure {
         .map(|(name, tail)| {
             let shown = tail.iter().filter(|(latency, _)| *latency >= fastest * 0.5);
             let points = shown.map(|(latency, share)| (*latency, Some(*share))).collect();
-            Line { name: (*name).into(), points }
+            Line { name: (*name).into(), points, ..Line::default() }
         })
         .collect();
     Figure {

@@ -36,7 +36,7 @@ pub(super) fn figure(results: &Results) -> Figure {
     panel.limits = limits;
     for (name, values) in percentiles {
         let points = over_time(results, known(all, values.iter().copied()));
-        panel.lines.push(Line { name: name.into(), points });
+        panel.lines.push(Line { name: name.into(), points, ..Line::default() });
     }
     panel.height = 300;
     let latency = &results.summary.figures.latency;

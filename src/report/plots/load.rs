@@ -45,7 +45,7 @@ pub(super) fn figure(results: &Results) -> Figure {
         } else {
             over_time(results, known(all, rates))
         };
-        panel.lines.push(Line { name: name.into(), points });
+        panel.lines.push(Line { name: name.into(), points, ..Line::default() });
     }
     let over_all = results.summary.figures.goodput.value.map_or_else(String::new, |goodput| {
         format!("; goodput over the run {}", value(Quantity::Rate, goodput))

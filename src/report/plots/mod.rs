@@ -4,6 +4,7 @@
 
 mod axis;
 mod canvas;
+mod comparison;
 mod frame;
 mod latency_distribution;
 mod latency_over_time;
@@ -14,7 +15,7 @@ mod outcomes;
 mod parts;
 mod shares;
 
-use crate::results::Results;
+use crate::results::{Comparison, Results};
 
 /// A finished chart.
 #[derive(Debug)]
@@ -45,12 +46,25 @@ pub(crate) fn all(results: &Results) -> Vec<Plot> {
         ("instances", shares::instances(results)),
     ];
     let sometimes = sometimes.into_iter().filter_map(|(name, figure)| Some((name, figure?)));
-    let all = always.into_iter().chain(sometimes);
-    all.map(|(name, figure)| {
-        let svg = frame::draw(&figure);
-        Plot { name, title: figure.title, svg }
-    })
-    .collect()
+    drawn(always.into_iter().chain(sometimes))
+}
+
+/// The pictures of a comparison.
+pub(crate) fn compared(comparison: &Comparison) -> Vec<Plot> {
+    let both = [
+        ("differences", comparison::differences(comparison)),
+        ("pareto", comparison::pareto(comparison)),
+    ];
+    drawn(both.into_iter())
+}
+
+fn drawn(figures: impl Iterator<Item = (&'static str, frame::Figure)>) -> Vec<Plot> {
+    let plot = |(name, figure): (_, frame::Figure)| Plot {
+        name,
+        svg: frame::draw(&figure),
+        title: figure.title,
+    };
+    figures.map(plot).collect()
 }
 
 #[cfg(test)]

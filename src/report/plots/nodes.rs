@@ -100,7 +100,11 @@ pub(super) fn figure(
     let mut panel = timed(results, name, y);
     panel.height = 280;
     for (node, values) in nodes {
-        panel.lines.push(Line { name: node.into(), points: over_time(results, values) });
+        panel.lines.push(Line {
+            name: node.into(),
+            points: over_time(results, values),
+            ..Line::default()
+        });
     }
     Figure {
         title: title.into(),

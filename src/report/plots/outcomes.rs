@@ -41,7 +41,7 @@ pub(super) fn figure(results: &Results) -> Figure {
     availability.limits = limits;
     availability.height = 150;
     let points = over_time(results, known(all, all.availability.iter().copied()));
-    availability.lines.push(Line { name: String::new(), points });
+    availability.lines.push(Line { points, ..Line::default() });
 
     let mut bands = Vec::new();
     let mut totals = vec![0.0; results.series.start.len()];

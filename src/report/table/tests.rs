@@ -40,6 +40,7 @@ fn limits_tell_the_unit() {
         ("goodput >= 1200/s", Quantity::Rate),
         ("lost_acked_writes == 0", Quantity::Number),
         ("metastable(blip) == false", Quantity::Truth),
+        ("p99(latency) <= 400ms in 90% of runs", Quantity::Share),
         ("garbage", Quantity::Number),
     ] {
         assert_eq!(slo_quantity(expression), quantity, "{expression}");

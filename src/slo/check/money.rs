@@ -36,7 +36,7 @@ impl Checker<'_> {
                 || "nothing in this scenario".to_owned(),
                 |node| format!("nothing of `{node}`"),
             );
-            let message = format!("{of} has a price, so it has no cost");
+            let message = format!("{of} has a `price`, so it has no cost");
             let help =
                 "give prices: `price: $0.17/h` of a node, `network: {prices: {..}}` of traffic";
             return Err(fault("E-SLO", message, Some(help.to_owned())));
