@@ -14,7 +14,7 @@ use crate::{
     },
     runner,
     slo::{Gathering, Judge, Metric, Sampled},
-    stats::{Bounds, Paired, differences, holm, identical, log_ratios, paired},
+    stats::{Bounds, Paired, differences, holm, identical, paired},
     units::show::{Quantity, count, plural, value},
 };
 
@@ -278,14 +278,13 @@ impl Related {
                 return related;
             }
         };
-        if bad.whole {
-            let centre = base[0].value.unwrap_or_default();
-            related.margin = margin.around(centre, metric.quantity());
-            related.difference = estimate(bad.bounds.as_ref(), bad.n(), error, |v| v);
-            let logs = log_ratios(&bad.base, &bad.other);
-            let logs = logs.as_deref().and_then(Bounds::of_mean);
-            related.ratio = estimate(logs.as_ref(), bad.n(), error, libm::exp);
-            related.pairs = paired(&bad.base, &bad.other, 1.0 - error);
+        if let Some(pairs) = paired(&bad.base, &bad.other, 1.0 - error).filter(|_| bad.whole) {
+            related.margin = margin.around(base[0].value.unwrap_or_default(), metric.quantity());
+            let n = pairs.n as u64;
+            related.difference =
+                estimate(Some(pairs.difference), Some(pairs.difference_interval), n);
+            related.ratio = estimate(pairs.ratio, pairs.ratio_interval, n);
+            related.pairs = Some(pairs);
         }
         if bad.identical {
             related.known = Known::Identical;
@@ -299,15 +298,18 @@ impl Related {
         related.known = Known::Errors {
             better: left_out.map_or(errors.0, |other| other.0.max(errors.0)),
             worse: left_out.map_or(errors.1, |other| other.1.max(errors.1)),
-            equivalent: bad.whole && related.is_within_margin(),
+            equivalent: bad.whole && related.is_within_margin(&bad),
             left_out: left_out.map(|_| errors),
         };
         related
     }
 
-    fn is_within_margin(&self) -> bool {
-        let ends = self.difference.lower.zip(self.difference.upper);
-        ends.is_some_and(|(lower, upper)| lower >= -self.margin && upper <= self.margin)
+    /// Where too few replications differ at all for an interval, each of them is held against the margin.
+    fn is_within_margin(&self, pair: &Pair) -> bool {
+        match self.difference.lower.zip(self.difference.upper) {
+            Some((lower, upper)) => lower >= -self.margin && upper <= self.margin,
+            None => differences(&pair.base, &pair.other).iter().all(|d| d.abs() <= self.margin),
+        }
     }
 
     /// The error of saying that it differs: in one direction, whichever it is.
@@ -374,10 +376,6 @@ impl Pair {
         Self { base, other, bounds, identical: same, whole }
     }
 
-    fn n(&self) -> u64 {
-        self.base.len() as u64
-    }
-
     /// Errors of saying that the other is better, and worse.
     fn errors(&self, more_is_better: bool) -> Option<(f64, f64)> {
         let bounds = self.bounds.as_ref()?;
@@ -387,16 +385,11 @@ impl Pair {
     }
 }
 
-/// A figure with its two-sided interval.
-fn estimate(bounds: Option<&Bounds>, n: u64, error: f64, scale: impl Fn(f64) -> f64) -> Estimate {
-    let Some(bounds) = bounds else { return Estimate::default() };
-    let known = |v: f64| Some(scale(v)).filter(|_| v.is_finite());
-    Estimate {
-        value: known(bounds.value()),
-        lower: known(bounds.lower(error / 2.0)),
-        upper: known(bounds.upper(error / 2.0)),
-        n,
-    }
+/// With the ends that are known.
+fn estimate(value: Option<f64>, interval: Option<(f64, f64)>, n: u64) -> Estimate {
+    let (lower, upper) = interval.unzip();
+    let known = |end: Option<f64>| end.filter(|end| end.is_finite());
+    Estimate { value, lower: known(lower), upper: known(upper), n }
 }
 
 /// Verdicts on figures that are looked at together.

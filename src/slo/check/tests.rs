@@ -130,7 +130,7 @@ fn faulty_expressions_are_explained() {
         ("cost.per_year <= $900", "E-REF", "no metric `per_year`"),
         ("cost.per_month(client=gold) <= $900", "E-SLO", "neither statistics nor selectors"),
         ("max(cost.per_month window=5s) <= $900", "E-SLO", "neither statistics nor selectors"),
-        ("nodes.hits.cost.per_month <= $9", "E-SLO", "nothing of `hits` has a price"),
+        ("nodes.hits.cost.per_month <= $9", "E-SLO", "nothing of `hits` has a `price`"),
         ("costs <= $900", "E-REF", "for example `cost.per_month <= $900`"),
         // Shape (B62).
         ("latency <= 400ms", "E-SLO", "needs a statistic"),
