@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod budgets;
 mod cost;
 mod design;
 mod estimate;
@@ -17,6 +18,7 @@ mod series;
 mod steady;
 mod why;
 
+pub use budgets::{BudgetResults, BurnResults};
 pub use cost::{CostResults, CostSummary, NodeCost, TrafficCost};
 pub use design::{Design, Edge, Vertex};
 pub(crate) use estimate::{Means, Ratios, Samples};
@@ -388,6 +390,9 @@ pub struct Results {
     /// The file's alerts, by name.
     #[serde(default)]
     pub alerts: Vec<AlertResults>,
+    /// The file's error budgets, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub budgets: BTreeMap<String, BudgetResults>,
     /// The file's faults, by id.
     #[serde(default)]
     pub faults: Vec<FaultResults>,

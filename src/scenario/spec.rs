@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     model::{
         alert::AlertSpec,
+        budget::ErrorBudgetSpec,
         client::ClientSpec,
         fault::FaultSpec,
         kinds::NodeSpec,
@@ -63,6 +64,9 @@ pub struct ScenarioSpec {
     /// What is watched; faults may come after it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub alerts: BTreeMap<Name, AlertSpec>,
+    /// What objectives allow to go wrong, and the alerts that watch how fast it is spent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub budgets: BTreeMap<Name, ErrorBudgetSpec>,
     /// What hits them, and when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSpec>,

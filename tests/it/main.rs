@@ -10,6 +10,7 @@ mod background;
 mod bad_input;
 mod balancing;
 mod bounds;
+mod budgets;
 mod caches;
 mod catalogue;
 mod changes;
