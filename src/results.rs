@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-mod budgets;
 mod cost;
 mod design;
 mod estimate;
@@ -18,11 +17,10 @@ mod series;
 mod steady;
 mod why;
 
-pub use budgets::{BudgetResults, BurnResults};
 pub use cost::{CostResults, CostSummary, NodeCost, TrafficCost};
 pub use design::{Design, Edge, Vertex};
 pub(crate) use estimate::{Means, Ratios, Samples};
-pub use faults::{AlertResults, FaultResults, Hanging};
+pub use faults::{AlertResults, BudgetResults, BurnResults, FaultResults, Hanging};
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,

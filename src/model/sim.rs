@@ -446,9 +446,8 @@ impl Simulation {
         let alerts = self.monitors.iter().zip(ids).map(|(m, id)| m.measured(&id.0)).collect();
         let over = Over { ended_at, span: last.at.saturating_sub(from.at) };
         let budgets = names.design.budgets.values().zip(&self.world.record.budgets);
-        let budgets = budgets
-            .map(|(spec, counts)| pages::measured(spec, counts, &faults, over))
-            .collect();
+        let budgets =
+            budgets.map(|(spec, counts)| pages::measured(spec, counts, &faults, over)).collect();
         let window_starts = (0..self.windows).map(|w| w * window).collect();
         let (seed, events) = (self.seed, self.events);
         Measured {

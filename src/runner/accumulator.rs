@@ -23,9 +23,9 @@ use crate::{
         probe::{Between, ClientMeasured, HangingMeasured, Measured, RequestSample},
     },
     results::{
-        self, Blame, BudgetResults, ClientResults, DataFile, Design, Estimate, FaultResults, Hanging, Means,
-        ReplicationResults, RequestFigures, RequestPool, Requests, Results, SampledRequest,
-        SeriesPool, Summary, TimeSeries, Timeline, seconds,
+        self, Blame, BudgetResults, ClientResults, DataFile, Design, Estimate, FaultResults,
+        Hanging, Means, ReplicationResults, RequestFigures, RequestPool, Requests, Results,
+        SampledRequest, SeriesPool, Summary, TimeSeries, Timeline, seconds,
     },
 };
 

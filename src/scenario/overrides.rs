@@ -9,8 +9,7 @@ use super::{
 };
 
 /// Maps whose keys are the author's own names: a path may not invent one on its way to a part.
-pub(super) const NAMED: &[&str] =
-    &[
+pub(super) const NAMED: &[&str] = &[
     "nodes",
     "clients",
     "alerts",

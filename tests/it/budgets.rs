@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     bad_input::check_in,
-    cli::windtunnel,
+    cli::{result_folder, windtunnel},
     design::{number, results_of},
 };
 
@@ -12,7 +12,7 @@ use crate::{
 fn mixed(duration: u64, (rate, bad): (f64, f64), budget: &str, fault: &str) -> String {
     let client = |name: &str, rate: f64| match rate {
         0.0 => String::new(),
-        rate => format!("  {name}: {{arrivals: constant({rate:.6}/s), to: {name}}}\n"),
+        rate => format!("  of-{name}: {{arrivals: constant({rate:.6}/s), to: {name}}}\n"),
     };
     let external = |name: &str| format!("{name}: {{external: {{latency: 1ms}}}}");
     format!(
@@ -40,7 +40,8 @@ fn oracles() -> Vec<Value> {
 fn detection_and_what_it_cost_are_those_of_the_oracles() {
     let mut tried = 0;
     for entry in oracles().iter().filter(|e| e["expected"]["detect_s"].is_number()) {
-        let [burn, window, errors] = ["burn", "window_s", "error_ratio"].map(|p| number(entry, &format!("params.{p}")));
+        let [burn, window, errors] =
+            ["burn", "window_s", "error_ratio"].map(|p| number(entry, &format!("params.{p}")));
         let [detect, spent] =
             ["detect_s", "budget_used_at_alert"].map(|p| number(entry, &format!("expected.{p}")));
         // The fault begins when a whole long window of steady traffic has been seen.
@@ -58,8 +59,16 @@ fn detection_and_what_it_cost_are_those_of_the_oracles() {
         assert!((at("detect") - detect).abs() <= 15.0, "{id}: {} for {detect}", at("detect"));
         // What is spent between two looks.
         let look = 15.0 * errors / (0.001 * 30.0 * 86_400.0);
-        assert!((at("spent_at_page") - spent).abs() <= look + 1e-5, "{id}: {}", at("spent_at_page"));
-        assert_eq!((at("fired"), at("missed"), at("false_pages_per_month")), (1.0, 0.0, 0.0), "{id}");
+        assert!(
+            (at("spent_at_page") - spent).abs() <= look + 1e-5,
+            "{id}: {}",
+            at("spent_at_page")
+        );
+        assert_eq!(
+            (at("fired"), at("missed"), at("false_pages_per_month")),
+            (1.0, 0.0, 0.0),
+            "{id}"
+        );
         tried += 1;
     }
     assert_eq!(tried, 11);
@@ -100,7 +109,8 @@ fn a_budget_is_spent_as_fast_as_the_oracle_says() {
         assert!((spent - 1.0).abs() < 0.01, "{name}: {spent}");
     }
     // Of a run that is longer than the window it is the mean of a window.
-    let budget = "objective: availability >= 99.9%, window: 1h, alerts: [{burn: 2, long: 1h, short: 5m}]";
+    let budget =
+        "objective: availability >= 99.9%, window: 1h, alerts: [{burn: 2, long: 1h, short: 5m}]";
     let text = mixed(4 * 3600, (1.0, 0.01), budget, &fails(0, 4 * 3600));
     let spent = number(&results_of(&text, 1), "budgets.front.spent");
     assert!((spent - 10.0).abs() < 0.1, "{spent}");
@@ -129,8 +139,8 @@ fn faults_that_burn_too_slowly_are_missed() {
 fn pages_without_a_fault_are_false() {
     // One request a minute, and once a day one that fails: more than 1.44 % of an hour. The tenth comes as the run ends.
     let text = "windtunnel: 1\nname: few\nduration: 10d\nclients:\n  \
-                good: {arrivals: constant(1/min), to: good}\n  \
-                bad: {arrivals: constant(1/day), to: bad}\nnodes:\n  \
+                many: {arrivals: constant(1/min), to: good}\n  \
+                one: {arrivals: constant(1/day), to: bad}\nnodes:\n  \
                 good: {external: {latency: 1ms}}\n  bad: {external: {latency: 1ms, errors: 100%}}\n\
                 budgets: {front: {objective: availability >= 99.9%, window: 30d}}\n";
     let found = results_of(text, 1);
@@ -192,7 +202,7 @@ fn a_budget_changes_no_event_and_any_number_of_threads_gives_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.yaml"), text(budgets)).unwrap();
     let run = |jobs: u32| {
-        let line = format!("run a.yaml -n 6 --jobs {jobs} --format json --quiet --no-save");
+        let line = format!("run a.yaml -n 6 --jobs {jobs} --format json --quiet");
         let ran = windtunnel(folder.path(), &line);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
         ran.stdout
@@ -205,7 +215,7 @@ fn terminal_and_page_tell_what_was_judged() {
     let folder = tempfile::tempdir().unwrap();
     let text = mixed(12 * 3600, (2.0, 1.0), MONTH, &fails(7 * 3600, 600));
     std::fs::write(folder.path().join("a.yaml"), text).unwrap();
-    let ran = windtunnel(folder.path(), "run a.yaml -n 1 --out found");
+    let ran = windtunnel(folder.path(), "run a.yaml -n 1");
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     for phrase in [
         "front: 23.1 % of what `availability >= 99.9%` allows in 30 d was spent",
@@ -216,7 +226,8 @@ fn terminal_and_page_tell_what_was_judged() {
     ] {
         assert!(ran.stdout.contains(phrase), "{phrase}\n{}", ran.stdout);
     }
-    let page = std::fs::read_to_string(folder.path().join("found/report.html")).unwrap();
+    let page = result_folder(folder.path(), "burning").join("report.html");
+    let page = std::fs::read_to_string(page).unwrap();
     for phrase in ["<h2>Error budgets</h2>", "front\u{a0}14.4x", "is not judged: the run of 12h"] {
         let (page, phrase) = (page.replace('\u{a0}', " "), phrase.replace('\u{a0}', " "));
         assert!(page.contains(&phrase), "{phrase}");
@@ -256,17 +267,29 @@ fn bad_budgets_are_told_at_their_place() {
             ("window", "window: 30d", "window: 0s", "11:13 E-RANGE", "above 0"),
             ("unit", "window: 30d", "window: 30", "11:13 E-UNIT", "unit"),
             ("every", "every: 15s", "every: 0s", "13:12 E-RANGE", "above 0"),
-            ("looks", "every: 15s", "every: 7s", "12:14 E-RANGE", "whole number of looks"),
+            ("looks", "every: 15s", "every: 7s", "12:15 E-RANGE", "whole number of looks"),
             ("many", "every: 15s", "every: 1us", "8:1 E-BUDGET", "the limit is 1000000"),
             ("key", "every: 15s", "evry: 15s", "13:5 E-UNKNOWN-KEY", "evry"),
             ("burn", "burn: 14.4", "burn: 0", "12:21 E-RANGE", "above 0"),
             ("never", "burn: 14.4", "burn: 1000", "12:21 E-RANGE", "would never fire"),
-            ("missing", "burn: 14.4, ", "", "12:14 E-MISSING", "burn"),
-            ("short", "short: 5m", "short: 2h", "12:43 E-RANGE", "no longer than `long`"),
+            ("missing", "burn: 14.4, ", "", "12:15 E-MISSING", "burn"),
+            ("short", "short: 5m", "short: 2h", "12:44 E-RANGE", "no longer than `long`"),
             ("long", "long: 1h", "long: 40d", "12:33 E-RANGE", "longer than the window"),
-            ("none", alerts, "    alerts: []\n", "12:13 E-RANGE", "0 alerts"),
-            ("usual", "window: 30d\n    alerts: [{burn: 14.4, long: 1h, short: 5m}]", "window: 7d", "11:13 E-RANGE", "not for budgets of 7d"),
-            ("reach", "99.9%\n    window: 30d\n    alerts: [{burn: 14.4, long: 1h, short: 5m}]", "90%\n    window: 30d", "10:16 E-RANGE", "would never fire"),
+            ("none", alerts, "    alerts: []\n", "12:5 E-RANGE", "0 alerts"),
+            (
+                "usual",
+                "window: 30d\n    alerts: [{burn: 14.4, long: 1h, short: 5m}]",
+                "window: 7d",
+                "11:13 E-RANGE",
+                "not for budgets of 7d",
+            ),
+            (
+                "reach",
+                "99.9%\n    window: 30d\n    alerts: [{burn: 14.4, long: 1h, short: 5m}]",
+                "90%\n    window: 30d",
+                "10:16 E-RANGE",
+                "would never fire",
+            ),
         ],
     );
 }

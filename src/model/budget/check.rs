@@ -6,7 +6,10 @@ use super::{BurnAlertSpec, ErrorBudgetSpec, SHORTEST};
 use crate::{
     model::{check::closest, names::Names},
     problem::Problems,
-    units::{SimDuration, show::{Quantity, value}},
+    units::{
+        SimDuration,
+        show::{Quantity, value},
+    },
 };
 
 /// Budgets of a design, and alerts of a budget.
@@ -81,7 +84,8 @@ impl Check<'_> {
             let covered = operations[before..].iter().any(|o| objective.covers(&name.0, o));
             if client.active.is_some() && covered {
                 let message = format!("`{}` sends now and then (`active`)", name.0);
-                let help = "how fast a budget is spent is seen only where requests are sent all the time";
+                let help =
+                    "how fast a budget is spent is seen only where requests are sent all the time";
                 problems.error_help("E-CONFLICT", at.clone(), message, help);
             }
         }

@@ -126,7 +126,8 @@ impl ErrorBudgetSpec {
 
     /// Its alerts, or those of the workbook: share of the budget that is spent when they fire, and windows.
     pub fn burns(&self) -> Vec<BurnAlertSpec> {
-        let usual = [(0.02, HOUR, 5 * MINUTE), (0.05, 6 * HOUR, HOUR / 2), (0.1, 72 * HOUR, 6 * HOUR)];
+        let usual =
+            [(0.02, HOUR, 5 * MINUTE), (0.05, 6 * HOUR, HOUR / 2), (0.1, 72 * HOUR, 6 * HOUR)];
         let scaled = |(share, long, short): (f64, u64, u64)| {
             // To nine digits: 14.4 is meant, not 14.399999999999999.
             let burn = share * self.window.0 as f64 / long as f64;

@@ -2,7 +2,10 @@
 //!
 //! **Invariant.** A function of what was counted and of when faults were at work.
 
-use super::{BurnAlertSpec, ErrorBudgetSpec, counts::{Counts, Decisions}};
+use super::{
+    BurnAlertSpec, ErrorBudgetSpec,
+    counts::{Counts, Decisions},
+};
 use crate::model::probe::{BudgetMeasured, BurnMeasured, FaultMeasured};
 
 /// From when until when, ns.
@@ -91,7 +94,9 @@ impl Watch {
             let spent = self.spent(fault.0, until.div_ceil(self.period));
             spent.is_some_and(|spent| spent > least) && !firing.iter().any(seen)
         });
-        let each = || self.faults.iter().zip(&told).filter_map(|(f, told)| Some((f, told.paged?, told.over)));
+        let each = || {
+            self.faults.iter().zip(&told).filter_map(|(f, told)| Some((f, told.paged?, told.over)))
+        };
         let reset = each().filter(|(.., over)| *over < u64::MAX);
         BurnMeasured {
             fired: Some(firing.len() as u64),

@@ -43,7 +43,8 @@ impl FromStr for Objective {
             None => (None, limit.parse::<Fraction>()?.0),
         };
         if good <= 0.0 || good >= 1.0 {
-            let message = format!("`{written}` leaves no budget: the share must lie between 0 and 100%");
+            let message =
+                format!("`{written}` leaves no budget: the share must lie between 0 and 100%");
             return Err(ValueError::new("E-RANGE", message));
         }
         if limit == Some(0) {
