@@ -37,6 +37,7 @@ mod locks;
 mod metamorphic;
 mod mistakes;
 mod network;
+mod openslo;
 mod peers;
 mod placement;
 mod readme;
