@@ -24,7 +24,7 @@ pub use comparison::{
 pub use cost::{CostResults, CostSummary, NodeCost, TrafficCost};
 pub use design::{Design, Edge, Vertex};
 pub(crate) use estimate::{Means, Ratios, Samples};
-pub use faults::{AlertResults, FaultResults, Hanging};
+pub use faults::{AlertResults, BudgetResults, BurnResults, FaultResults, Hanging};
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
@@ -392,6 +392,9 @@ pub struct Results {
     /// The file's alerts, by name.
     #[serde(default)]
     pub alerts: Vec<AlertResults>,
+    /// The file's error budgets, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub budgets: BTreeMap<String, BudgetResults>,
     /// The file's faults, by id.
     #[serde(default)]
     pub faults: Vec<FaultResults>,

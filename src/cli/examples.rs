@@ -68,6 +68,7 @@ library! {
     "repair-crews",
     "years-of-outages",
     "gray-failure",
+    "burn-rates",
     "canary",
     "blue-green",
     "stop-the-world",

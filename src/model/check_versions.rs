@@ -26,8 +26,13 @@ impl Design {
             sets.retain(|set| version.faults.contains(&set.fault));
             self.check_targets(&version.nodes, &sets, problems);
             let nodes = std::mem::take(&mut version.nodes);
-            let mut design =
-                Self { nodes, alerts: BTreeMap::new(), faults: Vec::new(), ..self.clone() };
+            let mut design = Self {
+                nodes,
+                alerts: BTreeMap::new(),
+                budgets: BTreeMap::new(),
+                faults: Vec::new(),
+                ..self.clone()
+            };
             let mut found = Problems::default();
             design.move_in(&mut found);
             let names = Names::new(Arc::new(design));

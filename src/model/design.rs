@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     alert::AlertSpec,
+    budget::ErrorBudgetSpec,
     client::ClientSpec,
     fault::FaultSpec,
     kinds::NodeSpec,
@@ -29,6 +30,8 @@ pub struct Design {
     pub nodes: BTreeMap<Name, NodeSpec>,
     /// What is watched.
     pub alerts: BTreeMap<Name, AlertSpec>,
+    /// What objectives allow to go wrong.
+    pub budgets: BTreeMap<Name, ErrorBudgetSpec>,
     /// What hits them.
     pub faults: Vec<FaultSpec>,
     /// What `set` faults make of it.

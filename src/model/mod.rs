@@ -12,6 +12,7 @@ mod audit;
 pub mod balancer;
 pub mod books;
 pub mod bounded;
+pub mod budget;
 pub mod build;
 pub mod cache;
 pub mod check;

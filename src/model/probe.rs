@@ -32,6 +32,8 @@ pub struct Measured {
     pub traffic: [u64; PAID.len()],
     /// Alerts in the order of their names.
     pub alerts: Vec<AlertMeasured>,
+    /// Budgets in the order of their names.
+    pub budgets: Vec<BudgetMeasured>,
     /// Faults in the order of their ids.
     pub faults: Vec<FaultMeasured>,
     /// Requests of the measured span that nobody will ever decide, by what they wait for.
@@ -92,6 +94,34 @@ pub struct AlertMeasured {
     pub id: String,
     /// When it fired and when that was over, ns; `u64::MAX`: not by the end.
     pub spans: Vec<(SimTime, SimTime)>,
+}
+
+/// One error budget.
+#[derive(Clone, Debug, Default)]
+pub struct BudgetMeasured {
+    /// Share of a whole window's budget that was spent; none: nothing was decided.
+    pub spent: Option<f64>,
+    /// Its alerts, in their order.
+    pub alerts: Vec<BurnMeasured>,
+}
+
+/// What one alert of a budget would have done; nothing is known where its long window is longer than the run.
+#[derive(Clone, Debug, Default)]
+pub struct BurnMeasured {
+    /// Times it fired.
+    pub fired: Option<u64>,
+    /// From the start of a fault to its first page, s; of those faults that had one.
+    pub detect: Option<f64>,
+    /// From the end of such a fault until the alert was over, s.
+    pub reset: Option<f64>,
+    /// What was spent by that page, as a share of a whole window's budget.
+    pub spent_at_page: Option<f64>,
+    /// Faults that spent more than it is made for, and that no page told of; none: there was no fault.
+    pub missed: Option<u64>,
+    /// Pages while no fault was at work in what it looked at.
+    pub false_pages: u64,
+    /// In how long, ns.
+    pub quiet: u64,
 }
 
 /// One fault and the requests around it, by intended send; those of the warm-up are not counted.

@@ -5,6 +5,10 @@
 use std::collections::BTreeMap;
 
 use super::{
+    budget::{
+        ErrorBudgetSpec,
+        counts::{Answered, Counts},
+    },
     client::active::Windows,
     fault::{timeline::Timeline, uptime::UptimeBooks},
     probe::{Around, Between, HappenedWindow, RequestSample, RequestWindow, Side, Undecided},
@@ -226,6 +230,8 @@ pub struct Recorder {
     pub active: Vec<(usize, Windows)>,
     /// By phase: the places in [`OperationRecord::around`] its requests count in.
     pub sides: Vec<Vec<u16>>,
+    /// What each error budget counts; empty without budgets.
+    pub budgets: Vec<Counts>,
 }
 
 impl RequestWindow {
@@ -271,6 +277,7 @@ impl Recorder {
                 });
             }
         }
+        record.budgets = budgets(names);
         record
     }
 
@@ -394,6 +401,9 @@ impl Recorder {
         } else {
             self.decide_other(latency, measured, &d.copy());
         }
+        if !self.budgets.is_empty() {
+            self.count_budgets(now, &d.copy());
+        }
         if !measured {
             return false;
         }
@@ -425,6 +435,18 @@ impl Recorder {
             let times = if success { &mut op.latency } else { &mut op.latency_failed };
             times.record(latency);
         }
+    }
+
+    #[cold]
+    fn count_budgets(&mut self, now: u64, d: &Decided) {
+        let request = Answered {
+            row: d.operation,
+            success: d.outcome.is_success(),
+            in_time: d.in_time,
+            latency: now - d.intended,
+            measured: d.intended >= self.measured_from,
+        };
+        self.budgets.iter_mut().for_each(|budget| budget.note(now, &request));
     }
 
     #[cold]
@@ -504,6 +526,20 @@ impl Recorder {
             }
         }
     }
+}
+
+/// What is counted for each budget: nothing yet.
+fn budgets(names: &Names) -> Vec<Counts> {
+    let design = &names.design;
+    let one = |spec: &ErrorBudgetSpec| {
+        let clients = design.clients.iter();
+        let rows = clients.flat_map(|(name, client)| {
+            let operations = client.operations().into_iter();
+            operations.map(|(operation, _)| spec.objective.covers(&name.0, &operation))
+        });
+        Counts::new(rows.collect(), spec.objective.limit, (spec.period(), design.duration))
+    };
+    design.budgets.values().map(one).collect()
 }
 
 /// Every so-manieth request is sampled, so that the samples spread over the run where its rate is

@@ -15,6 +15,7 @@ use super::{
     alert::monitor::Monitor,
     any_node::AnyNode,
     bounded::Bounded,
+    budget::pages::{self, Over},
     build::Assembly,
     fault::{hosts::Hosts, timeline::Timeline},
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, IN_ROOM},
@@ -443,6 +444,10 @@ impl Simulation {
         let faults = self.faults_measured(names, ended_at);
         let ids = names.design.alerts.keys();
         let alerts = self.monitors.iter().zip(ids).map(|(m, id)| m.measured(&id.0)).collect();
+        let over = Over { ended_at, span: last.at.saturating_sub(from.at) };
+        let budgets = names.design.budgets.values().zip(&self.world.record.budgets);
+        let budgets =
+            budgets.map(|(spec, counts)| pages::measured(spec, counts, &faults, over)).collect();
         let window_starts = (0..self.windows).map(|w| w * window).collect();
         let (seed, events) = (self.seed, self.events);
         Measured {
@@ -453,6 +458,7 @@ impl Simulation {
             between,
             traffic,
             alerts,
+            budgets,
             faults,
             hanging,
             window_starts,

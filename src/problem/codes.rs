@@ -20,7 +20,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E-FAULT", "a fault has no effect, several, or parts that do not fit"),
     ("E-FAULT-TARGET", "a fault hits something that does not exist or cannot be hit so"),
     ("E-FAULT-TIME", "a fault begins, lasts or repeats at times that cannot be"),
-    ("E-INCLUDE", "the file of `extends` cannot be used"),
+    ("E-INCLUDE", "the file of `extends` or `import` cannot be used"),
     ("E-INDENT", "what belongs to a key stands beside it instead of below it"),
     ("E-IO", "the file cannot be read"),
     ("E-LIMIT", "the file, a list or a text is larger than any that is read"),

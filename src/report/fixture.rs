@@ -288,6 +288,7 @@ pub(crate) fn shop() -> Results {
     };
     Results {
         alerts: Vec::new(),
+        budgets: BTreeMap::new(),
         faults: Vec::new(),
         hanging: Vec::new(),
         timeline: timeline(),

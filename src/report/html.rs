@@ -4,6 +4,7 @@
 //! and every text is escaped.
 
 mod bill;
+mod budgets;
 mod table;
 
 use std::fmt::Write;
@@ -42,6 +43,7 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
     nodes(&mut out, results);
     caches(&mut out, results);
     alerts(&mut out, results);
+    budgets::budgets(&mut out, results);
     faults(&mut out, results);
     bill::bill(&mut out, results);
     why(&mut out, results);

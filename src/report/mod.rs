@@ -5,6 +5,7 @@
 //! **Invariant.** Pure: the same results give the same bytes; nothing here reads a clock or writes a
 //! file, and text that came from outside is escaped for the place it goes to.
 
+mod budgets;
 mod compare;
 mod cost;
 mod csv;

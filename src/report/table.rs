@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    cost,
+    budgets, cost,
     grid::{Grid, Lines},
     steady::growing,
     text::{self, Quantity, about, clean, count, duration, estimate, plural, shorten, value},
@@ -47,6 +47,7 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
         out.blank();
         out.table(|intervals| alerts(results, intervals));
     }
+    budgets::lines(&mut out, results);
     if !results.faults.is_empty() {
         out.blank();
         out.table(|intervals| faults(results, intervals));
@@ -510,7 +511,7 @@ fn notes(out: &mut Lines, results: &Results) {
     }
 }
 
-fn cell(quantity: Quantity, figure: &Estimate, intervals: bool) -> String {
+pub(super) fn cell(quantity: Quantity, figure: &Estimate, intervals: bool) -> String {
     if intervals {
         return estimate(quantity, figure);
     }

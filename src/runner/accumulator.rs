@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use super::{
     bill::Bill,
+    budgets::BudgetPool,
     faults::{AlertPool, FaultPool, OfClient},
     nodes::{NodePool, UptimePool},
     replication::{Replication, requests, span, window_spans},
@@ -22,9 +23,9 @@ use crate::{
         probe::{Between, ClientMeasured, HangingMeasured, Measured, RequestSample},
     },
     results::{
-        self, Blame, ClientResults, DataFile, Design, Estimate, FaultResults, Hanging, Means,
-        ReplicationResults, RequestFigures, RequestPool, Requests, Results, SampledRequest,
-        SeriesPool, Summary, TimeSeries, Timeline, seconds,
+        self, Blame, BudgetResults, ClientResults, DataFile, Design, Estimate, FaultResults,
+        Hanging, Means, ReplicationResults, RequestFigures, RequestPool, Requests, Results,
+        SampledRequest, SeriesPool, Summary, TimeSeries, Timeline, seconds,
     },
 };
 
@@ -53,6 +54,8 @@ pub struct RunInfo {
     pub replications: usize,
     /// The design as a graph.
     pub design: Design,
+    /// Its error budgets, without any figure yet.
+    pub budgets: BTreeMap<String, BudgetResults>,
     /// What it costs, if anything has a price.
     pub tariff: Option<Tariff>,
     /// What the model leaves out.
@@ -126,6 +129,7 @@ pub struct Accumulator {
     nodes: Vec<NodePool>,
     uptime: UptimePool,
     alerts: Vec<AlertPool>,
+    budgets: Vec<BudgetPool>,
     faults: Vec<FaultPool>,
     hanging: Vec<HangingMeasured>,
     between: Between,
@@ -181,6 +185,7 @@ impl Accumulator {
             self.clients = measured.clients.iter().map(ClientPool::like).collect();
             self.nodes = measured.nodes.iter().map(NodePool::like).collect();
             self.alerts = measured.alerts.iter().map(AlertPool::like).collect();
+            self.budgets = self.info.budgets.iter().map(BudgetPool::new).collect();
         }
         let pools = self.clients.iter_mut().zip(&measured.clients);
         let each: Vec<Requests> =
@@ -199,6 +204,7 @@ impl Accumulator {
         for (pool, alert) in self.alerts.iter_mut().zip(&measured.alerts) {
             pool.push(alert);
         }
+        self.budgets.iter_mut().zip(&measured.budgets).for_each(|(pool, one)| pool.push(one));
         self.push_faults(measured, &all, &each);
         measured.hanging.iter().for_each(|one| self.push_hanging(one));
         self.between.add(measured.between);
@@ -342,6 +348,7 @@ impl Accumulator {
                 .map(|pool| (pool.name.clone(), pool.results(confidence)))
                 .collect(),
             alerts: self.alerts.iter().map(|pool| pool.results(confidence)).collect(),
+            budgets: self.budgets.iter().map(|pool| pool.results(confidence)).collect(),
             hanging: self.hanging(),
             slos: Vec::new(),
             replications: self.replications.clone(),

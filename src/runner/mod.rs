@@ -8,6 +8,7 @@
 mod accumulator;
 mod aftermath;
 mod bill;
+mod budgets;
 mod faults;
 mod nodes;
 mod picture;

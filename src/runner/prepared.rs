@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use super::{Replicate, RunInfo, picture};
+use super::{Replicate, RunInfo, budgets, picture};
 use crate::{
     model::{
         Scenario,
@@ -46,6 +46,7 @@ fn design(spec: &ScenarioSpec) -> Design {
         clients: spec.clients.clone(),
         nodes: spec.nodes.clone(),
         alerts: spec.alerts.clone(),
+        budgets: spec.budgets.clone(),
         faults: spec.faults.clone(),
         versions: spec.versions.clone(),
         watched: BTreeSet::new(),
@@ -72,6 +73,7 @@ impl Prepared {
             warm_up: design.warm_up,
             replications: super::DEFAULT_REPLICATIONS,
             design: picture::design(scenario.names()),
+            budgets: budgets::of(design),
             tariff: scenario.names().tariff(),
             leaves_out: leaves_out(spec, scenario.names().is_priced()),
             ..RunInfo::default()

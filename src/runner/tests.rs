@@ -98,6 +98,7 @@ fn measured(seed: u64, operations: Vec<OperationMeasured>, node: NodeMeasured) -
     Measured {
         hanging: Vec::new(),
         alerts: Vec::new(),
+        budgets: Vec::new(),
         faults: Vec::new(),
         seed,
         clients: vec![ClientMeasured { active: None, name: "users".to_owned(), operations }],

@@ -74,7 +74,10 @@ impl Loader<'_> {
         let mut bare = tree.clone();
         if let Kind::Map(entries) = &mut bare.kind {
             entries.retain(|e| {
-                !matches!(e.key.as_str(), "variants" | "faults" | "slos" | "expect" | "alerts")
+                !matches!(
+                    e.key.as_str(),
+                    "variants" | "faults" | "slos" | "expect" | "alerts" | "budgets"
+                )
             });
         }
         let nodes = bare.size().saturating_mul(combinations.len());

@@ -156,10 +156,10 @@ fn resolved(spec: &ScenarioSpec, variant: Option<&str>) -> String {
 }
 
 pub(super) struct Loader<'f> {
-    files: &'f dyn Files,
+    pub(super) files: &'f dyn Files,
     /// Folder of the scenario; what it refers to must be inside.
-    root: String,
-    sources: Vec<Source>,
+    pub(super) root: String,
+    pub(super) sources: Vec<Source>,
     pub(super) found: Vec<Found>,
     rest: Option<Rest>,
 }
@@ -176,14 +176,14 @@ impl<'f> Loader<'f> {
 
 impl Loader<'_> {
     fn load(&mut self, path: &str, overrides: &Overrides) -> Option<Read> {
-        let tree = self.file(path, None, &mut vec![path.to_owned()])?;
+        let mut tree = self.file(path, None, &mut vec![path.to_owned()])?;
         templates(&tree, &mut String::new(), &mut self.found);
+        self.import(&mut tree);
         let base = self.typed(&tree, None);
         if self.found.iter().any(Found::is_error) {
             return None;
         }
         self.variants(&tree);
-        let mut tree = tree;
         let mut kept = None;
         if let Some(name) = &overrides.variant {
             tree = self.chosen(&tree, name)?;

@@ -9,8 +9,17 @@ use super::{
 };
 
 /// Maps whose keys are the author's own names: a path may not invent one on its way to a part.
-pub(super) const NAMED: &[&str] =
-    &["nodes", "clients", "alerts", "operations", "endpoints", "attributes", "regions", "keys"];
+pub(super) const NAMED: &[&str] = &[
+    "nodes",
+    "clients",
+    "alerts",
+    "budgets",
+    "operations",
+    "endpoints",
+    "attributes",
+    "regions",
+    "keys",
+];
 
 /// Lays `over` on `base`: maps merge, anything else is replaced; under `nodes`, another kind
 /// replaces the node.

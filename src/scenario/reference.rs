@@ -33,6 +33,7 @@ slos:
   - mean(latency outcome=ok) <= 40ms                         # of those that succeeded
   - p95(latency to=first_token) <= 1.5s                      # up to a `mark` step
   - min(availability window=1m) >= 95%                       # in the worst minute
+  - fraction(availability >= 95% window=1m) >= 99%           # so many of the minutes are so good
   - requests.timeout <= 1% of requests.issued                # one count as a part of another
   - max(nodes.api.utilisation window=5s) <= 80%              # of one node
   - nodes.api.resources.workers.utilisation <= 80%            # also cores, pool:db, lock:seat, memory, ..

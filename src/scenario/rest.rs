@@ -102,8 +102,9 @@ impl Rest {
     /// Those of the problems found in what is left that hold for the whole, with their places.
     pub fn keep(&self, problems: Vec<Problem>) -> Vec<Found> {
         // What is asked of a run does not change what holds of the design.
-        let asked =
-            |item: &String| ["slos", "faults", "alerts"].iter().any(|a| item.starts_with(a));
+        let asked = |item: &String| {
+            ["slos", "faults", "alerts", "budgets"].iter().any(|a| item.starts_with(a))
+        };
         let design = self.items.iter().all(asked);
         // Whatever is not found may be what could not be named so.
         let misnamed = |item: &String| {

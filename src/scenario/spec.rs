@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     model::{
         alert::AlertSpec,
+        budget::ErrorBudgetSpec,
         client::ClientSpec,
         fault::FaultSpec,
         kinds::NodeSpec,
@@ -63,11 +64,15 @@ pub struct ScenarioSpec {
     /// What is watched; faults may come after it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub alerts: BTreeMap<Name, AlertSpec>,
+    /// What objectives allow to go wrong, and the alerts that watch how fast it is spent.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub budgets: BTreeMap<Name, ErrorBudgetSpec>,
     /// What hits them, and when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSpec>,
-    /// [Objectives](#objectives), such as `p99(latency) <= 400ms`.
+    /// [Objectives](#objectives), such as `p99(latency) <= 400ms`; and files of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<SloSpec>")]
     pub slos: Vec<String>,
     /// What must be seen for the run to show what it is to show, in the grammar of [objectives](#objectives): the signature of
     /// an incident, such as `metastable(stall) == true`. Told as "as expected" or "not as expected". A variant is another
@@ -80,6 +85,50 @@ pub struct ScenarioSpec {
     /// What `set` faults make of the nodes.
     #[serde(skip)]
     pub versions: Vec<Version>,
+}
+
+/// An item of `slos`.
+#[derive(Clone, Debug, JsonSchema)]
+#[schemars(untagged)]
+pub enum SloSpec {
+    /// One [objective](#objectives), such as `p99(latency) <= 400ms`
+    Expression(String),
+    /// All of a file
+    Import(ImportSpec),
+}
+
+/// The SLOs of an OpenSLO file, each as an [objective](#objectives).
+///
+/// ```yaml
+/// slos:
+///   - import: checkout.yaml
+///     as:
+///       checkout-ok: availability(operation=buy)
+///       checkout-fast: latency(operation=buy unit=ms)
+///       search-fresh: none
+/// ```
+///
+/// The file holds documents of `openslo/v1`; those of other kinds than `SLO` are passed over. Where a monitor finds the
+/// figure (`indicator`) means nothing here, so `as` names ours. Of `spec` are kept:
+///
+/// - `objectives[].target` (`targetPercent`): with `availability(..)`, at least that share is good. With `latency(..)`, at least that
+///   share of the requests is `op` `value`, which is `p99(latency ..) <= 300ms` for `lte`, 300 and 0.99: what fails is slower
+///   than any limit.
+/// - `budgetingMethod`: `Occurrences` counts requests; `Timeslices` counts slices of `timeSliceWindow`, which are good when at least
+///   `timeSliceTarget` of their requests are: `fraction(availability >= 95% window=1m) >= 99%`. Slices without a request
+///   are not counted; of latencies there are none.
+/// - `timeWindow`: the run stands for it, and may not be longer.
+///
+/// `description`, `service`, `indicator`, `indicatorRef`, `alertPolicies`, `displayName` and what `metadata` says besides `name`
+/// change nothing. All else is an error at its place, and so is an SLO without an entry in `as`.
+#[derive(Clone, Debug, JsonSchema)]
+pub struct ImportSpec {
+    /// The file, inside the folder of the scenario. Imports stand in files, not in `--set`.
+    pub import: String,
+    /// `metadata.name` of each SLO, and its figure: `availability(..)` or `latency(.. unit=ms)` with selectors of objectives and
+    /// the unit in which its `value` is written (`s`, `ms`, `us`, `ns`); `none` leaves it out.
+    #[schemars(rename = "as")]
+    pub figures: BTreeMap<String, String>,
 }
 
 /// Version of the scenario language: 1.

@@ -155,6 +155,9 @@ impl Writer {
         ]);
         let every = self.pick(&["", ", every: 500ms", ", every: 250ms, for: 500ms"]);
         self.line(&format!("alerts:\n  bad: {{when: {figure}{every}}}"));
+        self.line(
+            "budgets:\n  front: {objective: p90(latency) <= 50ms, window: 30d, every: 500ms, alerts: [{burn: 2, long: 2s, short: 1s}]}",
+        );
     }
 
     /// Nodes are named first, as callers and faults name them.

@@ -360,6 +360,11 @@ impl Checker<'_> {
         selectors: Selectors,
     ) -> Checked<(Figure, Dimension)> {
         let example = || Some("for example `fraction(latency <= 300ms) >= 95%`".to_owned());
+        if let (["availability"], Some(window), Some((op, word)), None) =
+            (path, selectors.window, within, &selectors.node)
+        {
+            return slices((*op, word), selectors.selection, window);
+        }
         if selectors.node.is_some() || selectors.window.is_some() {
             let message = "fractions are measured of requests, over the whole run".to_owned();
             return Err(fault("E-SLO", message, example()));
@@ -482,6 +487,16 @@ fn outcome_segment(
         return Err(fault("E-SLO", message, None));
     }
     Ok(outcome)
+}
+
+/// `fraction(availability >= 95% window=1m)`: the share of windows that are good enough.
+fn slices((op, word): (Op, &Word), of: Selection, window: u64) -> Checked<(Figure, Dimension)> {
+    let least = limit(word, Dimension::Fraction)?;
+    if least <= 0.0 || !matches!(op, Op::AtLeast | Op::Above) {
+        return Err(trivial(word));
+    }
+    let series = Series::Requests(of, RequestsField::Availability);
+    Ok((Figure::Windows(series, Stat::Share(op, least), window), Dimension::Fraction))
 }
 
 fn windows(

@@ -134,7 +134,7 @@ impl Asked {
                 let estimate = reading.quantile.unwrap_or_else(around);
                 let margin =
                     reading.value.filter(|v| v.is_finite()).map(|v| margin(v, slo.op, slo.limit));
-                (estimate, reading.value.map(|v| holds(v, slo.op, slo.limit)), margin)
+                (estimate, reading.value.map(|v| slo.op.holds(v, slo.limit)), margin)
             }
             Some(share) => in_runs(&reading.each, slo, share),
         };
@@ -192,7 +192,7 @@ impl Asked {
 /// either way.
 fn in_runs(each: &[Option<f64>], slo: &Slo, share: f64) -> (Estimate, Option<bool>, Option<f64>) {
     let judged: Vec<bool> =
-        each.iter().flatten().map(|&value| holds(value, slo.op, slo.limit)).collect();
+        each.iter().flatten().map(|&value| slo.op.holds(value, slo.limit)).collect();
     let met = judged.iter().filter(|&&met| met).count() as f64;
     let open = (each.len() - judged.len()) as f64;
     let needed = share * each.len() as f64 - 1e-9;
@@ -206,17 +206,6 @@ fn in_runs(each: &[Option<f64>], slo: &Slo, share: f64) -> (Estimate, Option<boo
     let value = (!judged.is_empty()).then(|| met / judged.len() as f64);
     let estimate = Estimate { value, lower: None, upper: None, n: judged.len() as u64 };
     (estimate, verdict, value.map(|value| value - share))
-}
-
-pub(super) fn holds(value: f64, op: Op, limit: f64) -> bool {
-    match op {
-        Op::AtLeast => value >= limit,
-        Op::Above => value > limit,
-        Op::AtMost => value <= limit,
-        Op::Below => value < limit,
-        Op::Equal => (value - limit).abs() == 0.0,
-        Op::NotEqual => (value - limit).abs() > 0.0,
-    }
 }
 
 /// How far on the right side of its limit a value is.

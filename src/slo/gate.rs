@@ -8,7 +8,7 @@
 //! could turn the verdict.
 
 use super::{
-    evaluate::{Asked, holds},
+    evaluate::Asked,
     gated::{Gated, Measure, Verdict},
     gather::InFlight,
     objective::{Figure, Slo, Stat},
@@ -209,7 +209,7 @@ impl Objective {
         };
         let [pass, fail] = match (bounds.method(), slo.op) {
             (Method::Identical, op) => {
-                let met = holds(bounds.value(), op, slo.limit);
+                let met = op.holds(bounds.value(), slo.limit);
                 if met { [0.0, 1.0] } else { [1.0, 0.0] }
             }
             (_, Op::AtLeast | Op::Above) => {
@@ -313,7 +313,7 @@ fn unsaid(bounds: &Bounds, bound: f64) -> Option<String> {
 
 /// How many runs keep to it, and what that shows.
 fn in_runs(terms: &[(f64, f64)], slo: &Slo) -> Shown {
-    let kept = |(top, bottom): &&(f64, f64)| holds(top / bottom, slo.op, slo.limit);
+    let kept = |(top, bottom): &&(f64, f64)| slo.op.holds(top / bottom, slo.limit);
     let runs = Runs { hits: terms.iter().filter(kept).count() as u64, of: terms.len() as u64 };
     let known = Known::Runs(runs);
     let Some(share) = slo.runs.filter(|share| *share < 1.0) else {

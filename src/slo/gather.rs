@@ -316,6 +316,11 @@ fn over(values: Vec<f64>, stat: Stat) -> Option<f64> {
         Stat::Min => values.into_iter().reduce(f64::min),
         Stat::Max => values.into_iter().reduce(f64::max),
         Stat::Mean | Stat::Quantile(_) => mean(&values),
+        Stat::Share(op, limit) => {
+            let met: Vec<f64> =
+                values.into_iter().map(|v| f64::from(u8::from(op.holds(v, limit)))).collect();
+            mean(&met)
+        }
     }
 }
 
@@ -387,7 +392,7 @@ impl Times {
             _ if measured == 0 => Some(f64::INFINITY),
             Stat::Quantile(q) => quantile(q),
             _ if self.beyond > 0 => Some(f64::INFINITY),
-            Stat::Mean => self.measured.mean(),
+            Stat::Mean | Stat::Share(..) => self.measured.mean(),
             Stat::Max | Stat::Min => self.measured.max().map(|ns| ns as f64),
         };
         ns.map(|ns| ns / 1e9)

@@ -76,6 +76,8 @@ pub(super) enum Stat {
     Min,
     Max,
     Quantile(f64),
+    /// Over windows: the share of those that are so compared with a limit.
+    Share(Op, f64),
 }
 
 /// A figure per window of time.

@@ -64,6 +64,20 @@ pub(super) enum Op {
     NotEqual,
 }
 
+impl Op {
+    /// Whether a value is so compared with a limit.
+    pub(super) fn holds(self, value: f64, limit: f64) -> bool {
+        match self {
+            Self::AtLeast => value >= limit,
+            Self::Above => value > limit,
+            Self::AtMost => value <= limit,
+            Self::Below => value < limit,
+            Self::Equal => (value - limit).abs() == 0.0,
+            Self::NotEqual => (value - limit).abs() > 0.0,
+        }
+    }
+}
+
 /// What it is compared with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {

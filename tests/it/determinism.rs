@@ -15,6 +15,9 @@ seed: 7
 alerts:
   bad: {when: error_fraction(node=api window=2s) > 2%, every: 500ms}
   late: {when: p90(latency client=users window=2s) > 30ms, for: 1s}
+budgets:
+  front: {objective: availability >= 99%, window: 30d, alerts: [{burn: 3, long: 5s, short: 1s}], every: 1s}
+  fast: {objective: p90(latency client=users) <= 30ms, window: 30d, alerts: [{burn: 2, long: 2s, short: 1s}], every: 500ms}
 clients:
   users:
     arrivals: poisson(100/s)

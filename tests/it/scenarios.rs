@@ -19,6 +19,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("active-passive", "250s", "150s"),
     ("balanced-tier", "20s", "2s"),
     ("blue-green", "260s", "30s"),
+    ("burn-rates", "8d", "0s"),
     ("cache-aside-shop", "20s", "5s"),
     ("cache-penetration", "20s", "5s"),
     ("cache-policies", "30242ms", "0s"),

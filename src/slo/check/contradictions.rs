@@ -53,7 +53,7 @@ fn never_below(a: &Figure, b: &Figure) -> bool {
         Stat::Min => Some(0.0),
         Stat::Quantile(q) => Some(q),
         Stat::Max => Some(1.0),
-        Stat::Mean => None,
+        Stat::Mean | Stat::Share(..) => None,
     };
     match (a, b) {
         (Figure::Sample(one, kind, high), Figure::Sample(other, same, low))
