@@ -12,6 +12,7 @@ mod cost;
 mod design;
 mod estimate;
 mod faults;
+mod figure;
 mod pool;
 mod requests;
 mod series;
@@ -25,6 +26,7 @@ pub use cost::{CostResults, CostSummary, NodeCost, TrafficCost};
 pub use design::{Design, Edge, Vertex};
 pub(crate) use estimate::{Means, Ratios, Samples};
 pub use faults::{AlertResults, BudgetResults, BurnResults, FaultResults, Hanging};
+pub use figure::Estimate;
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
@@ -36,20 +38,6 @@ pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
 /// Version of the meaning of scenarios: it changes when the same file and seed may give other
 /// numbers.
 pub const SEMANTICS_VERSION: u32 = 1;
-
-/// A figure estimated over replications, with its interval at the run's confidence; `lower` and
-/// `upper` are null with one replication.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// Point estimate (null when nothing was observed).
-    pub value: Option<f64>,
-    /// Lower end of the interval.
-    pub lower: Option<f64>,
-    /// Upper end of the interval.
-    pub upper: Option<f64>,
-    /// Replications it rests on.
-    pub n: u64,
-}
 
 /// Figures of a sample of durations, in seconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

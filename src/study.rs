@@ -8,6 +8,7 @@
 
 mod compare;
 mod gate;
+mod lose;
 pub mod swarm;
 
 use std::{
@@ -23,6 +24,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use compare::{Compared, Margin, compare};
 pub use gate::{Checked, Looks, Objective};
+pub use lose::Loss;
 
 pub use crate::runner::{
     Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, seeds,
@@ -40,6 +42,7 @@ use crate::{
         trace::DataFiles,
     },
     slo::{self, Judge, Names, Slo},
+    units::Name,
 };
 
 /// A sound scenario, compiled: it can be run any number of times.
@@ -59,6 +62,8 @@ pub struct Study {
     random: Vec<String>,
     objectives: Vec<Objective>,
     names: Names,
+    /// The zones of each region.
+    regions: Vec<(String, Vec<String>)>,
     prepared: Prepared,
 }
 
@@ -228,7 +233,7 @@ pub fn examine(
         prepared.info.warnings = warnings(&problems);
         prepared.info.data = data;
         let both: Vec<Slo> = slos.iter().chain(&expect).cloned().collect();
-        prepared.watch(slo::faults_asked(&both));
+        prepared.watch(slo::faults_asked(&both, &[]));
         Study {
             resolved: loaded.resolved.clone(),
             seed: spec.seed.map_or(1, |seed| seed.0),
@@ -238,6 +243,7 @@ pub fn examine(
             expect,
             variants: variants(spec),
             names: known.clone(),
+            regions: regions(spec),
             prepared,
             needs_pilot: spec.warm_up == Some(WarmUp::Auto),
         }
@@ -295,6 +301,12 @@ fn changed_since(before: &[DataFile], data: &[DataFile], problems: &mut Problems
             problems.warn("W-DATA", "name", message, help);
         }
     }
+}
+
+fn regions(spec: &ScenarioSpec) -> Vec<(String, Vec<String>)> {
+    let regions = spec.topology.iter().flat_map(|topology| &topology.regions);
+    let names = |zones: &[Name]| zones.iter().map(|zone| zone.0.clone()).collect();
+    regions.map(|(region, zones)| (region.0.clone(), names(zones))).collect()
 }
 
 /// The variants of a scenario, and what each changes of the design.

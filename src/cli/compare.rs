@@ -21,10 +21,11 @@ use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     report::{
         compared_json, compared_markdown, compared_plots, compared_text, label as metric_label,
+        lost_markdown, lost_text,
     },
     results::Comparison,
     slo::Metric,
-    study::{self, Breach, Compared, DEFAULT_MAX_EVENTS, Margin, Study},
+    study::{self, Breach, Compared, DEFAULT_MAX_EVENTS, Loss, Margin, Study},
 };
 
 /// Compare a design with its variants, or with other designs
@@ -34,7 +35,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  windtunnel compare shop.yaml\n  \
     windtunnel compare shop.yaml --variant no-cache,bigger --format markdown > review.md\n  \
-    windtunnel compare a.yaml b.yaml --metric 'p99(latency operation=buy)' --margin p99=2ms")]
+    windtunnel compare a.yaml b.yaml --metric 'p99(latency operation=buy)' --margin p99=2ms\n  \
+    windtunnel compare shop.yaml --lose each")]
 pub(super) struct CompareArguments {
     /// Scenario files; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
@@ -52,6 +54,10 @@ pub(super) struct CompareArguments {
     /// If nothing is said, 1 % of the base's figure (of shares, of what is missing to 0 or 100 %). May be repeated
     #[arg(long = "margin", value_name = "FIGURE=VALUE")]
     margins: Vec<String>,
+    /// Compare the design as it is with itself without one thing, for a third of the run: an instance of each node, each
+    /// node, each zone and region, the way between each two of these
+    #[arg(long, value_enum, value_name = "WHAT")]
+    lose: Option<Lose>,
     /// Threads; all cores when absent. No result depends on it
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -77,9 +83,22 @@ enum Format {
     Markdown,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Lose {
+    /// One thing after the other
+    Each,
+}
+
+/// What is served while something is lost.
+fn during() -> String {
+    format!("availability(during={})", Loss::FAULT)
+}
+
 /// A design that can be run.
 struct Ready {
     path: PathBuf,
+    /// What it lost, if that is what is compared.
+    lost: Option<String>,
     overriding: Overriding,
     study: Study,
 }
@@ -89,11 +108,15 @@ pub(super) fn compare(arguments: &CompareArguments, voice: Voice) -> Exit {
         Ok(workers) => workers,
         Err(exit) => return exit,
     };
-    let ready = match pool.install(|| all_ready(arguments, &stop, voice)) {
+    let found = pool.install(|| match arguments.lose {
+        Some(Lose::Each) => without_each(arguments, &stop, voice),
+        None => all_ready(arguments, &stop, voice),
+    });
+    let ready = match found {
         Ok(ready) => ready,
         Err(exit) => return exit,
     };
-    let metrics = match metrics(arguments, &ready[0].study) {
+    let metrics = match metrics(arguments, &ready) {
         Ok(metrics) => metrics,
         Err(line) => return refuse(&line),
     };
@@ -154,7 +177,7 @@ fn all_ready(
             if let Some(base) = all.first() {
                 study.seed = base.study.seed;
             }
-            all.push(Ready { path: path.clone(), overriding, study });
+            all.push(Ready { path: path.clone(), lost: None, overriding, study });
         }
     }
     if failed {
@@ -173,6 +196,41 @@ fn all_ready(
     Ok(all)
 }
 
+/// A design, and the same without each thing it may lose.
+fn without_each(
+    arguments: &CompareArguments,
+    stop: &AtomicBool,
+    voice: Voice,
+) -> Result<Vec<Ready>, Exit> {
+    let overridings = arguments.overriding.each_variant();
+    let ([path], [overriding]) = (arguments.files.as_slice(), overridings.as_slice()) else {
+        return Err(refuse("--lose is of one design: name one file, and one variant at most"));
+    };
+    let mut said = Said::default();
+    let open = |overriding: &Overriding, said: &mut Said, voice: Voice| {
+        let examined = examine_with_pilot(path, overriding, stop, voice)?;
+        let mut study = told(examined, said, voice).ok_or(Exit::BadInput)?;
+        study.limit_events(arguments.max_events);
+        let (path, overriding) = (path.clone(), overriding.clone());
+        Ok(Ready { path, lost: None, overriding, study })
+    };
+    let base = open(overriding, &mut said, voice)?;
+    let losses = base.study.losses();
+    let faults = base.study.faults();
+    let mut all = vec![base];
+    // What is to be said of the design was said of it as it is.
+    let quiet = Voice { quiet: true, ..voice };
+    for loss in losses {
+        let lost = Some(loss.name.clone());
+        let without = open(&overriding.with_set(loss.setting(faults)), &mut said, quiet)?;
+        all.push(Ready { lost, ..without });
+    }
+    if all.len() < 2 {
+        return Err(refuse(&format!("{} has no node to lose", path.display())));
+    }
+    Ok(all)
+}
+
 fn full_name(ready: &Ready) -> String {
     let file = ready.path.display();
     match &ready.study.info().variant {
@@ -185,6 +243,7 @@ fn full_name(ready: &Ready) -> String {
 fn names(ready: &[Ready]) -> Vec<(String, String)> {
     let one_file = ready.iter().all(|r| r.path == ready[0].path);
     let short = |ready: &Ready| match &ready.study.info().variant {
+        _ if ready.lost.is_some() => ready.lost.clone().unwrap_or_default(),
         Some(variant) => variant.clone(),
         None if one_file => "base".to_owned(),
         None => {
@@ -204,8 +263,12 @@ fn names(ready: &[Ready]) -> Vec<(String, String)> {
 }
 
 /// The figures to compare by, each with its margin.
-fn metrics(arguments: &CompareArguments, base: &Study) -> Result<Vec<(Metric, Margin)>, String> {
+fn metrics(arguments: &CompareArguments, ready: &[Ready]) -> Result<Vec<(Metric, Margin)>, String> {
+    let base = &ready[0].study;
     let mut metrics = base.usual_metrics();
+    if let Some(lost) = ready.iter().find(|ready| ready.lost.is_some()) {
+        metrics.extend(lost.study.metric(&during()).ok());
+    }
     for text in &arguments.metrics {
         let metric = base.metric(text).map_err(|problem| match problem.help {
             Some(help) => format!("--metric {text}: {}; {help}", problem.message),
@@ -256,11 +319,17 @@ fn unusable(folder: &Path) -> Option<String> {
 
 fn tell(arguments: &CompareArguments, comparison: &Comparison, voice: Voice) -> Exit {
     let document = compared_json(comparison);
-    let markdown = compared_markdown(comparison);
+    let markdown = match arguments.lose {
+        Some(Lose::Each) => lost_markdown(comparison, &during()),
+        None => compared_markdown(comparison),
+    };
     match arguments.format {
         Format::Json => print(&document),
         Format::Markdown => print(markdown.as_bytes()),
         Format::Human if voice.quiet => {}
+        Format::Human if arguments.lose.is_some() => {
+            print(lost_text(comparison, &during(), width()).as_bytes());
+        }
         Format::Human => print(compared_text(comparison, width()).as_bytes()),
     }
     let exit = match comparison.status.as_str() {

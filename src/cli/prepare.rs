@@ -63,6 +63,13 @@ impl Overriding {
         Self { variant, ..self.clone() }
     }
 
+    /// With this put in its place too.
+    pub(super) fn with_set(&self, set: String) -> Self {
+        let mut with = self.clone();
+        with.sets.push(set);
+        with
+    }
+
     /// Whether anything is overridden.
     pub(super) fn any(&self) -> bool {
         self.seed.is_some()

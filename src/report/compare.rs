@@ -132,7 +132,7 @@ fn rows(comparison: &Comparison) -> Vec<Vec<String>> {
 }
 
 /// A figure of a design itself.
-fn figure(metric: &ComparedMetric, design: &ComparedDesign) -> String {
+pub(super) fn figure(metric: &ComparedMetric, design: &ComparedDesign) -> String {
     let Some(figure) = design.figures.get(&metric.metric) else { return "-".to_owned() };
     match (figure.estimate.value, figure.never) {
         (None, Some(never)) if never > 0.0 => {
@@ -143,7 +143,7 @@ fn figure(metric: &ComparedMetric, design: &ComparedDesign) -> String {
 }
 
 /// How a design's figure differs from the base's.
-fn against(metric: &ComparedMetric, design: &ComparedDesign, of: &Difference) -> String {
+pub(super) fn against(metric: &ComparedMetric, design: &ComparedDesign, of: &Difference) -> String {
     let word = match of.verdict {
         Shown::Identical => return "identical".to_owned(),
         Shown::Better => " better",

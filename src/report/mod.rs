@@ -16,6 +16,7 @@ mod gate;
 mod grid;
 mod html;
 mod json;
+mod lost;
 mod plots;
 mod steady;
 mod table;
@@ -25,6 +26,7 @@ mod variants;
 
 pub use compare::{compared_json, compared_markdown, compared_plots, compared_text, label};
 pub use gate::{JudgedFile, gated, judged_markdown, judged_text, verdict};
+pub use lost::{lost_markdown, lost_text};
 
 use crate::results::{Results, SampledRequest};
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Estimate;
+use super::figure::Estimate;
 
 /// Designs and how they differ.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -170,6 +170,14 @@ fn step_into<'n>(
                 Step::Index(index) => Some(*index),
                 Step::Key(key) => key.parse().ok().or_else(|| with_id(items, key)),
             };
+            // The number after the last one adds an item.
+            if place.last
+                && index == Some(items.len())
+                && matches!(step, Step::Index(_))
+                && !value.is_none()
+            {
+                items.push(Node::empty_map(at));
+            }
             let Some(index) = index.filter(|i| *i < items.len()) else {
                 return Err((
                     format!("this list has no such item ({} items)", items.len()),
@@ -270,6 +278,17 @@ mod tests {
             (at(&items[0], &["work"]), at(&items[1], &["work"])),
             (Some("8ms"), Some("7ms"))
         );
+    }
+
+    #[test]
+    fn the_number_after_the_last_adds_an_item() {
+        let mut root = tree("faults: [{id: a}]");
+        set(&mut root, "faults[1]", Span::default(), tree("{id: b}")).unwrap();
+        let Some(Kind::List(items)) = root.get("faults").map(|f| &f.kind) else { panic!("a list") };
+        let ids: Vec<_> = items.iter().map(|item| at(item, &["id"])).collect();
+        assert_eq!(ids, [Some("a"), Some("b")]);
+        let none = tree("none");
+        assert!(set(&mut root, "faults[2]", Span::default(), none).is_err());
     }
 
     #[test]

@@ -64,6 +64,11 @@ impl Metric {
         &self.text
     }
 
+    /// What it is of, and what that is divided by.
+    pub(super) fn figures(&self) -> [Option<&Figure>; 2] {
+        [Some(&self.figure), self.of.as_ref()]
+    }
+
     /// What it measures.
     #[must_use]
     pub const fn quantity(&self) -> Quantity {

@@ -34,10 +34,11 @@ pub use names::Names;
 use objective::Figure;
 pub use objective::Slo;
 
-/// Ids of the faults around which expressions ask about requests.
-pub fn faults_asked(slos: &[Slo]) -> BTreeSet<String> {
-    let figures = slos.iter().flat_map(|slo| [Some(&slo.figure), slo.of.as_ref()]).flatten();
-    let asked = figures.filter_map(|figure| match figure {
+/// Ids of the faults around which expressions and metrics ask about requests.
+pub fn faults_asked(slos: &[Slo], metrics: &[Metric]) -> BTreeSet<String> {
+    let figures = slos.iter().flat_map(|slo| [Some(&slo.figure), slo.of.as_ref()]);
+    let compared = metrics.iter().flat_map(Metric::figures);
+    let asked = figures.chain(compared).flatten().filter_map(|figure| match figure {
         Figure::Requests(selection, _)
         | Figure::Sample(selection, ..)
         | Figure::Fraction(selection, ..) => selection.around.clone(),

@@ -13,7 +13,7 @@ use crate::{
         SEMANTICS_VERSION, Shown,
     },
     runner,
-    slo::{Gathering, Judge, Metric, Sampled},
+    slo::{Gathering, Judge, Metric, Sampled, Slo, faults_asked},
     stats::{Bounds, Paired, differences, holm, identical, paired},
     units::show::{Quantity, count, plural, value},
 };
@@ -89,15 +89,20 @@ impl Study {
         replications: usize,
         stop: &AtomicBool,
     ) -> Result<Compared, Breach> {
-        let own = metrics.iter().map(|metric| self.metric(metric.text()).ok());
-        let mut gathered: Vec<_> = own.map(|metric| metric.as_ref().map(Gathering::new)).collect();
+        let own: Vec<Option<Metric>> =
+            metrics.iter().map(|metric| self.metric(metric.text()).ok()).collect();
+        let mut gathered: Vec<_> =
+            own.iter().map(|metric| metric.as_ref().map(Gathering::new)).collect();
+        let mut prepared = self.prepared.clone();
+        let slos: Vec<Slo> = self.slos.iter().chain(&self.expect).cloned().collect();
+        prepared.watch(faults_asked(&slos, &own.into_iter().flatten().collect::<Vec<_>>()));
         let mut slos = Judge::new(&self.slos);
         let mut look = |one: &runner::Replication<'_>| {
             slos.push(one);
             gathered.iter_mut().flatten().for_each(|figure| figure.push(one));
         };
         let info = RunInfo { replications, ..self.prepared.info.clone() };
-        let run = runner::simulate(&self.prepared, &info, self.seed, stop, &mut look)?;
+        let run = runner::simulate(&prepared, &info, self.seed, stop, &mut look)?;
         let mut results = run.results();
         results.slos = slos.verdicts(&results);
         Ok(Compared { results, gathered })

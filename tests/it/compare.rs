@@ -173,3 +173,84 @@ fn documents_and_pictures_are_the_same_bytes_at_any_number_of_threads() {
     let picture = String::from_utf8(files["pareto.svg"].clone()).unwrap();
     assert!(picture.contains("base (beaten)"), "{picture}");
 }
+
+const PARTS: &str = "windtunnel: 1
+name: parts
+duration: 90s
+topology: {regions: {eu: [eu-a, eu-b]}}
+network: {same_zone: 0.2ms, same_region: 1ms, internet: 5ms}
+clients: {users: {arrivals: poisson(50/s), to: edge, timeout: 500ms}}
+nodes:
+  edge: {load_balancer: {to: api, health_check: {detect: 1s}}}
+  api:
+    service:
+      zones: {eu-a: 2, eu-b: 2}
+      cores: 2
+      endpoints: {default: [{work: 5ms}, {read: db}, {call: pay}]}
+      dependencies: {pay: {timeout: 50ms, fallback: {reply: 1KB}}}
+  db: {store: {zones: eu-a, read: 2ms, cores: 4}}
+  pay: {external: {latency: 20ms}}
+slos: [availability >= 90%]
+";
+
+#[test]
+fn what_a_design_cannot_lose_is_found_by_taking_it_away() {
+    let document = json(PARTS, "--lose each -n 5");
+    let names: Vec<&str> = document["designs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|design| design["name"].as_str().unwrap())
+        .collect();
+    let wanted = [
+        "base",
+        "an instance of api",
+        "api",
+        "db",
+        "edge",
+        "pay",
+        "zone eu-a",
+        "zone eu-b",
+        "the way eu-a - eu-b",
+    ];
+    assert_eq!(names, wanted);
+    let served = |name: &str| {
+        let at = names.iter().position(|known| *known == name).unwrap();
+        let figure = &document["designs"][at]["figures"]["availability(during=lose-each)"];
+        figure["value"].as_f64().unwrap()
+    };
+    for all in ["edge", "api", "db", "zone eu-a"] {
+        assert!(served(all) < 0.001, "{all}: {}", served(all));
+    }
+    // A quarter of a second's requests out of thirty seconds' go to one of four that is down.
+    let instance = served("an instance of api");
+    assert!((instance - (1.0 - 1.0 / 4.0 / 30.0)).abs() < 0.005, "{instance}");
+    let zone = served("zone eu-b");
+    assert!((zone - (1.0 - 1.0 / 2.0 / 30.0)).abs() < 0.008, "{zone}");
+    // Those in the other zone answer nobody, and the balancer, which stands in no zone, does not see why.
+    let way = served("the way eu-a - eu-b");
+    assert!((way - 0.5).abs() < 0.05, "{way}");
+    assert_eq!(served("pay"), 1.0, "there is something in its place");
+    let printed = compare(PARTS, "--lose each -n 5").stdout;
+    let line = "Without one of these nobody is served: api, db, edge, zone eu-a.";
+    assert!(printed.contains(line), "{printed}");
+    assert!(
+        printed.contains("Without one of these objectives are missed: the way eu-a - eu-b."),
+        "{printed}"
+    );
+    let refused = compare(PARTS, "--lose each --variant a,b");
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+}
+
+#[test]
+fn figures_around_a_fault_are_compared_though_no_objective_asks_for_them() {
+    let text = format!(
+        "{PARTS}faults: [{{id: dark, at: 30s, for: 10s, crash: {{zone: eu-b}}}}]\n\
+                        variants:\n  slower: {{nodes.edge.load_balancer.health_check.detect: 5s}}\n"
+    );
+    let document = json(&text, "-n 20 --metric availability(during=dark)");
+    let of = difference(&document, "slower", "availability(during=dark)");
+    assert_eq!(of["verdict"], "worse", "{of}");
+    // Half of the requests of four more seconds out of ten.
+    assert!((of["difference"]["value"].as_f64().unwrap() + 0.2).abs() < 0.03, "{of}");
+}

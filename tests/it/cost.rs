@@ -272,7 +272,7 @@ fn money_needs_a_price_a_machine_and_a_month() {
             "nodes:",
             "slos: [cost.per_month <= $900]\nnodes:",
             "6:8 E-SLO",
-            "nothing in this scenario has a price",
+            "nothing in this scenario has a `price`",
         )],
     );
     check_in(
