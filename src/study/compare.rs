@@ -120,7 +120,7 @@ pub fn compare(
         return Comparison::default();
     };
     let error = 1.0 - base.confidence;
-    let figures: Vec<Vec<Figure>> = designs.iter().map(|design| design.figures()).collect();
+    let figures: Vec<Vec<Figure>> = designs.iter().map(Compared::figures).collect();
     let name = |i: usize| named[i].0.clone();
     let cells: Vec<(usize, usize)> = (0..metrics.len())
         .flat_map(|metric| (1..designs.len()).map(move |design| (metric, design)))

@@ -115,9 +115,13 @@ pub(super) fn pareto(comparison: &Comparison) -> Figure {
     let points: Vec<(&ComparedDesign, f64, f64)> = comparison
         .designs
         .iter()
-        .filter_map(|design| match priced {
-            true => Some((design, cost(design)?, time(design)?)),
-            false => Some((design, time(design)?, failed(design)?)),
+        .filter_map(|design| {
+            let (across, up) = if priced {
+                (cost(design)?, time(design)?)
+            } else {
+                (time(design)?, failed(design)?)
+            };
+            Some((design, across, up))
         })
         .collect();
     if points.is_empty() {
