@@ -97,8 +97,11 @@ impl Loader<'_> {
                 return Vec::new();
             }
         };
+        let before = found.len();
         let slos: Vec<Slo<'_>> = documents.iter().filter_map(|d| openslo::slo(d, found)).collect();
-        unmatched(&slos, figures, found);
+        // What could not be read may be what is looked for.
+        let all = found.len() == before;
+        unmatched(&slos, figures, all, found);
         let mut all = Vec::new();
         for slo in &slos {
             let Some(of) = figures.iter().find(|e| e.key == slo.name) else { continue };
@@ -147,7 +150,7 @@ impl Loader<'_> {
 }
 
 /// SLOs and figures go together one by one.
-fn unmatched(slos: &[Slo<'_>], figures: &[Entry], found: &mut Vec<Found>) {
+fn unmatched(slos: &[Slo<'_>], figures: &[Entry], all: bool, found: &mut Vec<Found>) {
     for (i, slo) in slos.iter().enumerate() {
         let name = shown(slo.name);
         if let Some(first) = slos[..i].iter().find(|other| other.name == slo.name) {
@@ -159,7 +162,8 @@ fn unmatched(slos: &[Slo<'_>], figures: &[Entry], found: &mut Vec<Found>) {
             found.push(Found::error("E-MISSING", slo.at, message).help(help));
         }
     }
-    for entry in figures.iter().filter(|e| slos.iter().all(|slo| slo.name != e.key)) {
+    let missing = |e: &&Entry| all && slos.iter().all(|slo| slo.name != e.key);
+    for entry in figures.iter().filter(missing) {
         let message = format!("the file has no SLO `{}`", shown(&entry.key));
         let mut one = Found::error("E-REF", entry.key_span, message);
         one.problem.help = suggest(&entry.key, slos.iter().map(|slo| slo.name));
@@ -226,10 +230,15 @@ fn expression(objective: &Objective<'_>, figure: &Figure, at: Span) -> Result<St
             Err(Found::error("E-UNSUPPORTED", at, message).help(help))
         }
         (Figure::Latency(selectors, unit), Some((op, _)), Some(value), None) => {
-            let limit = format!("{}{unit}", value.text().unwrap_or_default());
-            limit.parse::<SimDuration>().map_err(|e| {
-                Found::error(e.code, head(value), format!("`value`: {}", e.message))
-            })?;
+            let number = value.text().filter(|text| text.parse::<f64>().is_ok());
+            let Some(number) = number else {
+                let message = format!("expected a number, found {}", value.describe());
+                return Err(Found::error("E-TYPE", head(value), message));
+            };
+            let limit = format!("{number}{unit}");
+            limit
+                .parse::<SimDuration>()
+                .map_err(|e| Found::error(e.code, value.span, format!("`value`: {}", e.message)))?;
             let selectors = spaced(selectors);
             let quantile = format!("p{target}");
             if op.starts_with('<') && percentile(&quantile).is_some() {
