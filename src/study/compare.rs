@@ -296,7 +296,8 @@ impl Related {
             return related;
         }
         let Some(errors) = bad.errors(more) else {
-            related.known = Known::NotComparable("one run shows no spread".to_owned());
+            related.known =
+                Known::NotComparable("too little was observed to tell its spread".to_owned());
             return related;
         };
         let left_out = left_out.ok().and_then(|pair| pair.errors(more));
@@ -419,6 +420,10 @@ fn verdicts(related: &[Related], error: f64) -> Vec<Shown> {
 /// Whether the second is better in something and as good in all the rest, as far as that is shown.
 fn beats(metrics: &[(Metric, Margin)], (one, other): (&[Figure], &[Figure]), error: f64) -> bool {
     let each = metrics.iter().zip(one.iter().zip(other));
+    // What is worse by more than the margin is not as good, whatever the replications show: most pairs end here.
+    if each.clone().any(|(metric, (one, other))| is_worse(metric, one, other)) {
+        return false;
+    }
     let related: Vec<Related> =
         each.map(|(metric, (one, other))| Related::of(metric, one, other, error)).collect();
     let verdicts = verdicts(&related, error);
@@ -429,6 +434,14 @@ fn beats(metrics: &[(Metric, Margin)], (one, other): (&[Figure], &[Figure]), err
     };
     verdicts.contains(&Shown::Better)
         && verdicts.iter().enumerate().all(|(i, v)| as_good(v) || neither((v, i)))
+}
+
+/// Whether the second is measured to be worse by more than the margin.
+fn is_worse((metric, margin): &(Metric, Margin), one: &Figure, other: &Figure) -> bool {
+    let value = |figure: &Figure| figure.as_ref().and_then(|[figure, _]| figure.value);
+    let Some((one, other)) = value(one).zip(value(other)) else { return false };
+    let worse = if metric.more_is_better() { one - other } else { other - one };
+    one.is_finite() && worse > margin.around(one, metric.quantity())
 }
 
 /// Why designs might not be comparable.
