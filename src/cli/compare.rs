@@ -26,6 +26,7 @@ use crate::{
     results::Comparison,
     slo::Metric,
     study::{self, Breach, Compared, DEFAULT_MAX_EVENTS, Loss, Margin, Study},
+    units::{Fraction, show::Quantity},
 };
 
 /// Compare a design with its variants, or with other designs
@@ -302,8 +303,8 @@ fn metrics(arguments: &CompareArguments, ready: &[Ready]) -> Result<Vec<(Metric,
 
 /// `2%` of the base's figure, or a distance in the figure's unit; a share's per cent are points.
 fn margin(metric: &Metric, value: &str) -> Result<Margin, String> {
-    let is_share = metric.quantity() == crate::units::show::Quantity::Share;
-    match value.parse::<crate::units::Fraction>() {
+    let is_share = metric.quantity() == Quantity::Share;
+    match value.parse::<Fraction>() {
         Ok(part) if value.ends_with('%') && !is_share => Ok(Margin::Relative(part.0)),
         _ => metric.distance(value).map(Margin::Absolute),
     }

@@ -17,6 +17,8 @@ use crate::{
 
 /// Points on a ring.
 pub const MAX_POINTS: u64 = 10_000_000;
+/// Looks of all alerts in a run, each a stop between two events; of all budgets, each a count kept to its end.
+const MAX_LOOKS: u64 = 1_000_000;
 /// Instances of one node, and of all together.
 pub(super) const MAX_INSTANCES: u64 = 60_000;
 
@@ -28,6 +30,28 @@ pub fn positive(count: Option<Count>, most: u64, path: &str, problems: &mut Prob
     } else if n > most {
         problems.error("E-BUDGET", path, format!("{n} is above the limit of {most}"));
     }
+}
+
+/// There are at most so many of what a design has at this key, and all of them, each with the time between two looks
+/// (ns), look no more often than a run may. False: there are too many to check each.
+pub fn few(
+    (what, most): (&str, usize),
+    periods: impl ExactSizeIterator<Item = u64>,
+    duration: u64,
+    problems: &mut Problems,
+) -> bool {
+    let n = periods.len();
+    if n > most {
+        problems.error("E-BUDGET", what, format!("{n} {what}; the limit is {most}"));
+        return false;
+    }
+    let looks = periods.map(|period| duration.checked_div(period).unwrap_or(0));
+    let looks = looks.fold(0, u64::saturating_add);
+    if looks > MAX_LOOKS {
+        let message = format!("they look {looks} times in a run; the limit is {MAX_LOOKS}");
+        problems.error_help("E-BUDGET", what, message, "a longer `every`");
+    }
+    true
 }
 
 /// A law's warnings.

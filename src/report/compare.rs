@@ -13,48 +13,79 @@ use crate::{
     units::show::{decimals_for, sign},
 };
 
+/// A comparison in words, for a terminal or as Markdown.
+pub(super) struct Told<'c> {
+    pub(super) comparison: &'c Comparison,
+    pub(super) headline: String,
+    pub(super) header: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+    pub(super) sentences: Vec<String>,
+}
+
+impl Told<'_> {
+    /// For a terminal `width` columns wide.
+    pub(super) fn text(self, width: u16) -> String {
+        let mut out = Lines { width: usize::from(width), text: String::new() };
+        out.wrapped("  ", &self.headline);
+        for warning in &self.comparison.warnings {
+            out.wrapped("  ", &format!("! {}", clean(warning)));
+        }
+        out.blank();
+        let mut grid = Grid::new(&self.header.iter().map(String::as_str).collect::<Vec<_>>());
+        grid.left = true;
+        grid.rows = self.rows;
+        for part in grid.split(out.width) {
+            out.lines(part.lines());
+            out.blank();
+        }
+        for line in &self.sentences {
+            out.wrapped("  ", line);
+        }
+        out.text
+    }
+
+    pub(super) fn markdown(&self) -> String {
+        let mut out = format!("### {}\n\n", cell(&self.headline));
+        for warning in &self.comparison.warnings {
+            out += &format!("- {}\n", cell(warning));
+        }
+        let line = |cells: &[String]| {
+            let cells: Vec<String> = cells.iter().map(|text| cell(text)).collect();
+            format!("| {} |\n", cells.join(" | "))
+        };
+        out += &line(&self.header);
+        out += &format!("|{}\n", "---|".repeat(self.header.len()));
+        for row in &self.rows {
+            out += &line(row);
+        }
+        out.push('\n');
+        for line in &self.sentences {
+            out += &format!("- {}\n", cell(line));
+        }
+        out.push('\n');
+        out
+    }
+}
+
+fn told(comparison: &Comparison) -> Told<'_> {
+    let names = comparison.designs.iter().map(|design| clean(&design.name));
+    Told {
+        comparison,
+        headline: headline(comparison),
+        header: std::iter::once(String::new()).chain(names).collect(),
+        rows: rows(comparison),
+        sentences: sentences(comparison),
+    }
+}
+
 /// The comparison for a terminal `width` columns wide.
 pub fn compared_text(comparison: &Comparison, width: u16) -> String {
-    let mut out = Lines { width: usize::from(width), text: String::new() };
-    out.wrapped("  ", &headline(comparison));
-    for warning in &comparison.warnings {
-        out.wrapped("  ", &format!("! {}", clean(warning)));
-    }
-    out.blank();
-    let names = comparison.designs.iter().map(|design| clean(&design.name));
-    let header: Vec<String> = std::iter::once(String::new()).chain(names).collect();
-    let mut grid = Grid::new(&header.iter().map(String::as_str).collect::<Vec<_>>());
-    grid.left = true;
-    grid.rows = rows(comparison);
-    for part in grid.split(out.width) {
-        out.lines(part.lines());
-        out.blank();
-    }
-    for line in sentences(comparison) {
-        out.wrapped("  ", &line);
-    }
-    out.text
+    told(comparison).text(width)
 }
 
 /// The same as Markdown.
 pub fn compared_markdown(comparison: &Comparison) -> String {
-    let mut out = format!("### {}\n\n", cell(&headline(comparison)));
-    for warning in &comparison.warnings {
-        out += &format!("- {}\n", cell(warning));
-    }
-    let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-    let names = comparison.designs.iter().map(|design| cell(&design.name));
-    out += &line(&std::iter::once(String::new()).chain(names).collect::<Vec<_>>());
-    out += &format!("|{}\n", "---|".repeat(1 + comparison.designs.len()));
-    for row in rows(comparison) {
-        out += &line(&row.iter().map(|text| cell(text)).collect::<Vec<_>>());
-    }
-    out.push('\n');
-    for line in sentences(comparison) {
-        out += &format!("- {}\n", cell(&line));
-    }
-    out.push('\n');
-    out
+    told(comparison).markdown()
 }
 
 /// `compare.json`.
@@ -121,14 +152,18 @@ fn rows(comparison: &Comparison) -> Vec<Vec<String>> {
         rows.push(row);
     }
     if comparison.designs.iter().any(|design| design.objectives > 0) {
-        let met = |design: &ComparedDesign| match design.objectives {
-            0 => "none".to_owned(),
-            all => format!("{} of {all}", all - design.not_met.len() as u64),
-        };
         let met = comparison.designs.iter().map(met);
         rows.push(std::iter::once("objectives met".to_owned()).chain(met).collect());
     }
     rows
+}
+
+/// How many of its objectives a design meets.
+pub(super) fn met(design: &ComparedDesign) -> String {
+    match design.objectives {
+        0 => "none".to_owned(),
+        all => format!("{} of {all}", all - design.not_met.len() as u64),
+    }
 }
 
 /// A figure of a design itself.

@@ -3,8 +3,7 @@
 //! **Invariant.** Nothing is called harmless that was not shown to be as good as the base.
 
 use super::{
-    compare::{against, figure},
-    grid::{Grid, Lines},
+    compare::{Told, against, figure, met},
     text::{Quantity, clean, count, value},
 };
 use crate::results::{ComparedDesign, Comparison, Shown};
@@ -14,40 +13,23 @@ const NOBODY: f64 = 0.01;
 
 /// The losses for a terminal `width` columns wide; `during` is the metric of what is served meanwhile.
 pub fn lost_text(comparison: &Comparison, during: &str, width: u16) -> String {
-    let mut out = Lines { width: usize::from(width), text: String::new() };
-    out.wrapped("  ", &headline(comparison));
-    for warning in &comparison.warnings {
-        out.wrapped("  ", &format!("! {}", clean(warning)));
-    }
-    out.blank();
-    let mut grid =
-        Grid::new(&["without", "served meanwhile", "availability", "p99", "objectives met"]);
-    grid.left = true;
-    grid.rows = rows(comparison, during);
-    out.lines(grid.lines());
-    out.blank();
-    for line in sentences(comparison, during) {
-        out.wrapped("  ", &line);
-    }
-    out.text
+    told(comparison, during).text(width)
 }
 
 /// The same as Markdown.
 pub fn lost_markdown(comparison: &Comparison, during: &str) -> String {
-    let cell = |text: &str| super::gate::cell(text);
-    let mut out = format!("### {}\n\n", cell(&headline(comparison)));
-    out += "| without | served meanwhile | availability | p99 | objectives met |\n|---|---|---|---|---|\n";
-    for row in rows(comparison, during) {
-        let cells: Vec<String> = row.iter().map(|text| cell(text)).collect();
-        out += &format!("| {} |\n", cells.join(" | "));
+    told(comparison, during).markdown()
+}
+
+fn told<'c>(comparison: &'c Comparison, during: &str) -> Told<'c> {
+    let header = ["without", "served meanwhile", "availability", "p99", "objectives met"];
+    Told {
+        comparison,
+        headline: headline(comparison),
+        header: header.map(str::to_owned).to_vec(),
+        rows: rows(comparison, during),
+        sentences: sentences(comparison, during),
     }
-    out.push('\n');
-    let warnings = comparison.warnings.iter().cloned();
-    for line in sentences(comparison, during).into_iter().chain(warnings) {
-        out += &format!("- {}\n", cell(&line));
-    }
-    out.push('\n');
-    out
 }
 
 fn headline(comparison: &Comparison) -> String {
@@ -76,10 +58,6 @@ fn rows(comparison: &Comparison, during: &str) -> Vec<Vec<String>> {
             Some(difference) => against(of, design, difference),
             None => figure(of, design),
         }
-    };
-    let met = |design: &ComparedDesign| match design.objectives {
-        0 => "none".to_owned(),
-        all => format!("{} of {all}", all - design.not_met.len() as u64),
     };
     let base = comparison.designs.first();
     let own = |metric: &str| {

@@ -75,7 +75,7 @@ impl Metric {
         self.dimension.quantity()
     }
 
-    /// A distance between two of its values, in the unit of the results; `2%` of what is no share is none.
+    /// A distance between two of its values, in the unit of the results.
     ///
     /// # Errors
     ///

@@ -5,17 +5,16 @@
 
 use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
-use super::{Breach, RunInfo, Study};
+use super::{Breach, Study};
 use crate::{
     problem::Problem,
     results::{
-        ComparedDesign, ComparedFigure, ComparedMetric, Comparison, Difference, Estimate, Results,
-        SEMANTICS_VERSION, Shown,
+        ComparedDesign, ComparedFigure, ComparedMetric, Comparison, Difference, Estimate,
+        NodeResults, Results, SEMANTICS_VERSION, Shown,
     },
-    runner,
-    slo::{Gathering, Judge, Metric, Sampled, Slo, faults_asked},
-    stats::{Bounds, Paired, differences, holm, identical, paired},
-    units::show::{Quantity, count, plural, value},
+    slo::{Gathering, Metric, Sampled, Slo, faults_asked},
+    stats::{Bounds, Paired, differences, holm, identical, mean, paired},
+    units::show::{Quantity, count, duration, plural, value},
 };
 
 /// What designs are compared by if nothing else is asked for; money where something has a price.
@@ -93,19 +92,14 @@ impl Study {
             metrics.iter().map(|metric| self.metric(metric.text()).ok()).collect();
         let mut gathered: Vec<_> =
             own.iter().map(|metric| metric.as_ref().map(Gathering::new)).collect();
-        let mut prepared = self.prepared.clone();
+        // What happened around a fault is measured only if somebody asks.
+        let mut study = self.clone();
         let slos: Vec<Slo> = self.slos.iter().chain(&self.expect).cloned().collect();
-        prepared.watch(faults_asked(&slos, &own.into_iter().flatten().collect::<Vec<_>>()));
-        let mut slos = Judge::new(&self.slos);
-        let mut look = |one: &runner::Replication<'_>| {
-            slos.push(one);
+        study.prepared.watch(faults_asked(&slos, &own.into_iter().flatten().collect::<Vec<_>>()));
+        let run = study.run_watched(replications, stop, &mut |one| {
             gathered.iter_mut().flatten().for_each(|figure| figure.push(one));
-        };
-        let info = RunInfo { replications, ..self.prepared.info.clone() };
-        let run = runner::simulate(&prepared, &info, self.seed, stop, &mut look)?;
-        let mut results = run.results();
-        results.slos = slos.verdicts(&results);
-        Ok(Compared { results, gathered })
+        })?;
+        Ok(Compared { results: run.results, gathered })
     }
 }
 
@@ -216,7 +210,7 @@ impl Compared {
                 Some((metric.text().to_owned(), ComparedFigure { estimate, never }))
             })
             .collect();
-        let idle = |(name, node): &(&String, &crate::results::NodeResults)| {
+        let idle = |(name, node): &(&String, &NodeResults)| {
             let used = |results: &Results| {
                 let node = results.nodes.get(*name)?;
                 node.throughput.value.map(|rate| rate > 0.0)
@@ -239,7 +233,7 @@ impl Compared {
 }
 
 fn share(each: &[Option<f64>]) -> Option<f64> {
-    crate::stats::mean(&each.iter().flatten().copied().collect::<Vec<_>>())
+    mean(&each.iter().flatten().copied().collect::<Vec<_>>())
 }
 
 /// What the replications show of a figure of two designs.
@@ -455,16 +449,15 @@ fn warnings(designs: &[Compared], named: &[(String, String)]) -> Vec<String> {
                 told.push(format!("{name}: {what}"));
             }
         };
-        let shown = crate::units::show::duration;
         differ(
-            &format!("lasts {} instead of {}", shown(other.duration), shown(base.duration)),
+            &format!("lasts {} instead of {}", duration(other.duration), duration(base.duration)),
             other.duration != base.duration,
         );
         differ(
             &format!(
                 "is measured from {} on instead of {}",
-                shown(other.warm_up),
-                shown(base.warm_up)
+                duration(other.warm_up),
+                duration(base.warm_up)
             ),
             other.warm_up != base.warm_up,
         );

@@ -4,32 +4,26 @@
 
 use super::{AlertSpec, MOST_LOOKS, Signal, Source};
 use crate::{
-    model::{check::closest, fault::FaultSpec, names::Names},
+    model::{
+        check::{closest, few},
+        fault::FaultSpec,
+        names::Names,
+    },
     problem::Problems,
     units::{Name, SimDuration},
 };
 
 /// Alerts of a design.
 const MAX_ALERTS: usize = 100;
-/// Looks of all alerts in a run: each is a stop between two events.
-const MAX_LOOKS: u64 = 1_000_000;
 
 /// Checks all alerts.
 pub fn alerts(names: &Names, problems: &mut Problems) {
     let all = &names.design.alerts;
-    if all.len() > MAX_ALERTS {
-        let message = format!("{} alerts; the limit is {MAX_ALERTS}", all.len());
-        return problems.error("E-BUDGET", "alerts", message);
-    }
-    for (name, spec) in all {
-        Check { spec, path: format!("alerts.{}", name.0), names }.run(problems);
-    }
-    let duration = names.design.duration;
-    let looks = |spec: &AlertSpec| duration.checked_div(spec.period()).unwrap_or(0);
-    let looks = all.values().map(looks).fold(0, u64::saturating_add);
-    if looks > MAX_LOOKS {
-        let message = format!("they look {looks} times in a run; the limit is {MAX_LOOKS}");
-        problems.error_help("E-BUDGET", "alerts", message, "a longer `every`");
+    let periods = all.values().map(AlertSpec::period);
+    if few(("alerts", MAX_ALERTS), periods, names.design.duration, problems) {
+        for (name, spec) in all {
+            Check { spec, path: format!("alerts.{}", name.0), names }.run(problems);
+        }
     }
 }
 

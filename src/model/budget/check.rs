@@ -4,7 +4,10 @@
 
 use super::{BurnAlertSpec, ErrorBudgetSpec, SHORTEST};
 use crate::{
-    model::{check::closest, names::Names},
+    model::{
+        check::{closest, few},
+        names::Names,
+    },
     problem::Problems,
     units::{
         SimDuration,
@@ -14,25 +17,15 @@ use crate::{
 
 /// Budgets of a design, and alerts of a budget.
 const MOST: usize = 100;
-/// Looks of all budgets in a run: what is counted between two of them is kept to its end.
-const MAX_LOOKS: u64 = 1_000_000;
 
 /// Checks all budgets.
 pub fn budgets(names: &Names, problems: &mut Problems) {
     let all = &names.design.budgets;
-    if all.len() > MOST {
-        let message = format!("{} budgets; the limit is {MOST}", all.len());
-        return problems.error("E-BUDGET", "budgets", message);
-    }
-    for (name, spec) in all {
-        Check { spec, path: format!("budgets.{}", name.0), names }.run(problems);
-    }
-    let duration = names.design.duration;
-    let looks = |spec: &ErrorBudgetSpec| duration.checked_div(spec.period()).unwrap_or(0);
-    let looks = all.values().map(looks).fold(0, u64::saturating_add);
-    if looks > MAX_LOOKS {
-        let message = format!("they look {looks} times in a run; the limit is {MAX_LOOKS}");
-        problems.error_help("E-BUDGET", "budgets", message, "a longer `every`");
+    let periods = all.values().map(ErrorBudgetSpec::period);
+    if few(("budgets", MOST), periods, names.design.duration, problems) {
+        for (name, spec) in all {
+            Check { spec, path: format!("budgets.{}", name.0), names }.run(problems);
+        }
     }
 }
 
