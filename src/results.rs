@@ -282,10 +282,10 @@ pub struct SloResult {
     pub expression: String,
     /// The metric's estimate.
     pub estimate: Estimate,
-    /// From `run`, on the point estimate: `met`, `missed`, or `undecided`: nothing was observed, the run is not
-    /// complete, or it depends on what is in flight at the end.
+    /// From `run`, on the point estimate: `met`, `missed`; `inconclusive`: its interval holds the limit; or `undecided`:
+    /// nothing was observed, the run is not complete, or it depends on what is in flight at the end.
     pub verdict: String,
-    /// Why it is undecided, or was missed without a figure.
+    /// Why it is inconclusive or undecided, or was missed without a figure.
     #[serde(default)]
     pub reason: Option<String>,
     /// Distance to the limit, positive when met, in the metric's unit.
@@ -403,8 +403,8 @@ pub struct Results {
     pub blame: Option<Blame>,
     /// The file's SLOs.
     pub slos: Vec<SloResult>,
-    /// What the file expects to be seen (`expect`); their verdicts are `as expected`, `not as expected` or
-    /// `inconclusive`.
+    /// What the file expects to be seen (`expect`); their verdicts are `as expected`, `not as expected`,
+    /// `inconclusive` or `undecided`.
     #[serde(default)]
     pub expect: Vec<SloResult>,
     /// Each replication's figures.

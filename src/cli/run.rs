@@ -350,7 +350,7 @@ fn painted(text: &str) -> String {
         let code = match line.split(' ').next() {
             Some("missed") => "31",
             Some("met") => "32",
-            Some("undecided" | "Hanging") => "33",
+            Some("inconclusive" | "undecided" | "Hanging") => "33",
             _ => return format!("{line}\n"),
         };
         let (word, rest) = line.split_at(line.find(' ').unwrap_or(line.len()));

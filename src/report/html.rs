@@ -172,8 +172,8 @@ fn slos(out: &mut String, title: &str, slos: &[SloResult]) {
     }
     out.push_str(&table.finish());
     out.push_str(
-        "<p class=\"muted\">Judged on the point estimate. Latency in a target counts every \
-         decided request, and one that failed as slower than any limit.</p>\n",
+        "<p class=\"muted\">Judged on the point estimate; inconclusive where its interval holds the limit. Latency \
+         in a target counts every decided request, and one that failed as slower than any limit.</p>\n",
     );
 }
 

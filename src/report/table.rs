@@ -496,7 +496,9 @@ fn slos(out: &mut Lines, title: &str, slos: &[SloResult]) {
 fn notes(out: &mut Lines, results: &Results) {
     let single = results.replications.len() == 1;
     let growing = growing(results);
-    if results.warnings.is_empty() && growing.is_empty() && !single {
+    let mut judged = results.slos.iter().chain(&results.expect);
+    let open = judged.any(|slo| slo.verdict == "inconclusive");
+    if results.warnings.is_empty() && growing.is_empty() && !single && !open {
         return;
     }
     out.blank();
@@ -505,6 +507,9 @@ fn notes(out: &mut Lines, results: &Results) {
     }
     for warning in &results.warnings {
         out.wrapped("  ", &format!("warning: {}", clean(warning)));
+    }
+    if open {
+        out.wrapped("  ", "note: `check` runs replications until what is inconclusive is decided");
     }
     if single {
         out.wrapped("  ", "note: one replication has no intervals; --replications 10 gives them");

@@ -1,6 +1,6 @@
 //! A checked expression: a figure, an operator, a limit.
 
-use super::parse::Op;
+use super::{parse::Op, shape::dimension, words::Dimension};
 use crate::results::Selection;
 
 /// A checked expression.
@@ -15,6 +15,39 @@ pub struct Slo {
     pub(super) of: Option<Figure>,
     /// `in F of runs`.
     pub(super) runs: Option<f64>,
+}
+
+impl Slo {
+    /// Its figure is one of each run: a count, an extreme, a yes or no.
+    pub(super) fn is_of_each_run(&self) -> bool {
+        let extreme = match (&self.figure, self.op) {
+            (Figure::Sample(.., Stat::Max), Op::AtMost | Op::Below)
+            | (Figure::Sample(.., Stat::Min), Op::AtLeast | Op::Above)
+            | (Figure::Metastable(_), _) => true,
+            (Figure::Requests(_, path) | Figure::Node(_, path), _) => {
+                dimension(path) == Dimension::Count
+            }
+            _ => false,
+        };
+        let exact = matches!(self.op, Op::Equal | Op::NotEqual);
+        self.of.is_none() && (self.runs.is_some() || extreme || exact)
+    }
+
+    /// No value of its figure is larger than this.
+    pub(super) fn most(&self) -> f64 {
+        let share = match &self.figure {
+            Figure::Fraction(..) | Figure::Windows(_, Stat::Share(..), _) => true,
+            Figure::Requests(_, path) | Figure::Node(_, path) | Figure::Uptime(path) => {
+                dimension(path) == Dimension::Fraction
+            }
+            Figure::Windows(Series::Requests(_, field), ..) => {
+                *field == RequestsField::Availability
+            }
+            Figure::Windows(Series::Node(_, field), ..) => *field == NodeField::Utilisation,
+            _ => false,
+        };
+        if share && self.of.is_none() { 1.0 } else { f64::INFINITY }
+    }
 }
 
 /// A figure of the results, or one that must be worked out from what stands behind them.
