@@ -14,6 +14,7 @@ mod estimate;
 mod faults;
 mod figure;
 mod pool;
+mod precision;
 mod requests;
 mod series;
 mod steady;
@@ -28,6 +29,7 @@ pub(crate) use estimate::{Means, Ratios, Samples};
 pub use faults::{AlertResults, BudgetResults, BurnResults, FaultResults, Hanging};
 pub use figure::Estimate;
 pub(crate) use pool::{RequestPool, SeriesPool};
+pub use precision::PrecisionResults;
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
 };
@@ -371,6 +373,9 @@ pub struct Results {
     /// Why not complete, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
+    /// What became of the precision that was asked for; absent: a number of replications was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<PrecisionResults>,
     /// All clients together.
     pub summary: Summary,
     /// Each client.

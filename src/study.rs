@@ -9,6 +9,7 @@
 mod compare;
 mod gate;
 mod lose;
+mod precision;
 pub mod swarm;
 
 use std::{
@@ -25,6 +26,7 @@ use sha2::{Digest as _, Sha256};
 pub use compare::{Compared, Margin, compare};
 pub use gate::{Checked, Looks, Objective};
 pub use lose::Loss;
+pub use precision::Precision;
 
 pub use crate::runner::{
     Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, seeds,
@@ -33,7 +35,7 @@ use crate::{
     model::kind::Prices,
     problem::{Problem, Problems, Severity},
     results::{DataFile, Results, SampledRequest},
-    runner::{self, Prepared},
+    runner::{self, Accumulator, Prepared},
     scenario::{
         load::{Files, Overrides, Rejected, load},
         problems::Found,
@@ -161,19 +163,15 @@ impl Study {
         stop: &AtomicBool,
         look: &mut (dyn FnMut(&Replication<'_>) + Send),
     ) -> Result<Run, Breach> {
-        let mut slos = Judge::new(&self.slos);
-        let mut expect = Judge::new(&self.expect);
+        let mut judges = Judges::of(self);
         let mut absorbed = |one: &Replication<'_>| {
-            slos.push(one);
-            expect.push(one);
+            judges.push(one);
             look(one);
         };
         let info = RunInfo { replications, ..self.prepared.info.clone() };
         let run = runner::simulate(&self.prepared, &info, self.seed, stop, &mut absorbed)?;
-        let mut results = run.results();
-        results.slos = slos.verdicts(&results);
-        results.expect = expect.expected(&results);
-        Ok(Run { results, samples: run.samples() })
+        let results = run.results();
+        Ok(judges.judged(&run, results))
     }
 
     /// What its results say beside what is measured.
@@ -191,6 +189,30 @@ impl Study {
     /// Stops each replication after so many events.
     pub fn limit_events(&mut self, events: u64) {
         self.prepared.limit_events(events);
+    }
+}
+
+/// Who judges the replications of a run.
+struct Judges {
+    slos: Judge,
+    expect: Judge,
+}
+
+impl Judges {
+    fn of(study: &Study) -> Self {
+        Self { slos: Judge::new(&study.slos), expect: Judge::new(&study.expect) }
+    }
+
+    fn push(&mut self, one: &Replication<'_>) {
+        self.slos.push(one);
+        self.expect.push(one);
+    }
+
+    /// The results of the run, with their verdicts.
+    fn judged(&self, run: &Accumulator, mut results: Results) -> Run {
+        results.slos = self.slos.verdicts(&results);
+        results.expect = self.expect.expected(&results);
+        Run { results, samples: run.samples() }
     }
 }
 

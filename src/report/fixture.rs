@@ -314,6 +314,7 @@ pub(crate) fn shop() -> Results {
         warm_up: 60.0,
         status: "complete".into(),
         status_reason: None,
+        precision: None,
         summary: Summary { figures: figures(1.0, 0.018), ..Summary::default() },
         clients: [
             ("batch".into(), client(0.02, &[("export", 0.05)])),

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use super::{
     budgets, cost,
     grid::{Grid, Lines},
+    precision::precision,
     steady::growing,
     text::{self, Quantity, about, clean, count, duration, estimate, plural, shorten, value},
 };
@@ -29,6 +30,9 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     out.wrapped("", &status(results));
     if let Some(reason) = &results.status_reason {
         out.wrapped("  ", &clean(reason));
+    }
+    if let Some(precision) = precision(results) {
+        out.wrapped("  ", &precision);
     }
     out.blank();
     requests(&mut out, results);

@@ -41,6 +41,7 @@ mod network;
 mod openslo;
 mod peers;
 mod placement;
+mod precision;
 mod readme;
 mod recovery;
 mod reference;
