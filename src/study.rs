@@ -87,6 +87,9 @@ pub struct Examined {
     pub sources: Vec<Source>,
     /// Errors first.
     pub found: Vec<Found>,
+    /// What every request of an operation with an objective needs and of which there is one: no mistake, so it is not
+    /// among what was found.
+    pub single_points: Vec<Found>,
 }
 
 impl Examined {
@@ -121,7 +124,7 @@ impl Study {
     /// All problems of the scenario and its variants, with their places.
     pub fn open(path: &str, files: &dyn Files, overrides: &Overrides) -> Result<Self, Rejected> {
         let into = |examined: Examined| {
-            let Examined { study, sources, found } = examined;
+            let Examined { study, sources, found, .. } = examined;
             study.ok_or(Rejected { sources, found, rest: None })
         };
         let study = into(examine(path, files, overrides, &[]))?;
@@ -232,7 +235,7 @@ pub fn examine(
             let warnings = found.split_off(found.partition_point(Found::is_error));
             found.extend(rest.map_or(Vec::new(), |rest| rest.keep(meanings(&rest.spec))));
             found.extend(warnings);
-            return Examined { study: None, sources, found };
+            return Examined { study: None, sources, found, single_points: Vec::new() };
         }
     };
     let mut problems = Problems::default();
@@ -277,7 +280,11 @@ pub fn examine(
     // What must be mended comes first; then in the order of the files.
     found.sort_by_key(|f| (!f.is_error(), f.span));
     let study = study.filter(|_| !found.iter().any(Found::is_error));
-    Examined { study, sources: loaded.sources, found }
+    let single_points = study.as_ref().map_or(Vec::new(), |study| {
+        let asked = slo::requests_asked(&study.slos);
+        loaded.found(&study.prepared.single_points(&asked).into_vec())
+    });
+    Examined { study, sources: loaded.sources, found, single_points }
 }
 
 /// Takes note of the files of data that are read.

@@ -32,22 +32,6 @@ impl Slo {
         let exact = matches!(self.op, Op::Equal | Op::NotEqual);
         self.of.is_none() && (self.runs.is_some() || extreme || exact)
     }
-
-    /// No value of its figure is larger than this.
-    pub(super) fn most(&self) -> f64 {
-        let share = match &self.figure {
-            Figure::Fraction(..) | Figure::Windows(_, Stat::Share(..), _) => true,
-            Figure::Requests(_, path) | Figure::Node(_, path) | Figure::Uptime(path) => {
-                dimension(path) == Dimension::Fraction
-            }
-            Figure::Windows(Series::Requests(_, field), ..) => {
-                *field == RequestsField::Availability
-            }
-            Figure::Windows(Series::Node(_, field), ..) => *field == NodeField::Utilisation,
-            _ => false,
-        };
-        if share && self.of.is_none() { 1.0 } else { f64::INFINITY }
-    }
 }
 
 /// A figure of the results, or one that must be worked out from what stands behind them.

@@ -31,8 +31,9 @@ pub fn looks(cap: u64) -> Vec<Look> {
 
 /// The looks at a precision up to `cap` replications: 10, 20, 40 and so on, and the cap itself.
 ///
-/// Not after each replication: who may stop at any of them stops where the spread happens to look small. Measured on
-/// normal and on skewed values: PLACEHOLDER
+/// Predeclared, so that no result depends on which replication finished first. Who stops where the spread looks small
+/// enough is a little less sure than the interval says: in a twin 95 % intervals cover 93 to 95 % from ten replications
+/// on, 90 to 95 from three.
 pub fn precision_looks(cap: u64) -> impl Iterator<Item = u64> {
     doubling(FIRST_PRECISE, cap)
 }
@@ -94,6 +95,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::stats::{mean, mean_interval, twin::Draws};
 
     fn ends(cap: u64) -> Vec<u64> {
         looks(cap).iter().map(|look| look.n).collect()
@@ -143,6 +145,41 @@ mod tests {
         assert_eq!(relative_half_width(50.0, (49.5, 52.0)), Some(0.04));
         assert_eq!(relative_half_width(0.0, (0.0, 0.0)), Some(0.0));
         assert_eq!(relative_half_width(0.0, (-1.0, 1.0)), None);
+    }
+
+    /// Of experiments that stop at the first look at which a mean of 1 is known to within so much, the share whose
+    /// interval holds it.
+    fn covered(wanted: f64, draw: impl Fn(&mut Draws) -> f64) -> f64 {
+        let mut draws = Draws(1);
+        let experiments = 2000;
+        let held = (0..experiments).filter(|_| {
+            let mut values = Vec::new();
+            precision_looks(1280)
+                .find_map(|n| {
+                    values.resize_with(n as usize, || draw(&mut draws));
+                    let value = mean(&values)?;
+                    let (lower, upper) = mean_interval(&values, 0.95)?;
+                    let known = relative_half_width(value, (lower, upper))? <= wanted;
+                    known.then_some(lower <= 1.0 && 1.0 <= upper)
+                })
+                .expect("a precision is reached")
+        });
+        held.count() as f64 / f64::from(experiments)
+    }
+
+    #[test]
+    fn a_run_that_stops_when_precise_enough_is_nearly_as_sure_as_it_says() {
+        let normal = |draws: &mut Draws| 1.0 + 0.06 * draws.normal();
+        let skewed = |draws: &mut Draws| libm::exp(0.3 * draws.normal() - 0.045);
+        for (wanted, share) in [
+            (0.06, covered(0.06, normal)),
+            (0.03, covered(0.03, normal)),
+            (0.01, covered(0.01, normal)),
+            (0.2, covered(0.2, skewed)),
+            (0.05, covered(0.05, skewed)),
+        ] {
+            assert!((0.915..0.965).contains(&share), "{wanted}: {share}");
+        }
     }
 
     proptest! {

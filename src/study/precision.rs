@@ -12,6 +12,9 @@ use crate::{
     stats,
 };
 
+/// What rounding leaves of no difference.
+const NOTHING: f64 = 1e-12;
+
 /// How precisely latency is to be known.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Precision {
@@ -68,7 +71,7 @@ impl Precision {
         let needed = both.filter(|_| !reached);
         let reason = match both {
             _ if latency.count == 0 => Some("no request was answered"),
-            Some(0.0) => Some("every replication has the same latency"),
+            Some(both) if both < NOTHING => Some("every replication has the same latency"),
             _ => None,
         };
         PrecisionResults {
