@@ -282,7 +282,9 @@ pub fn examine(
     let study = study.filter(|_| !found.iter().any(Found::is_error));
     let single_points = study.as_ref().map_or(Vec::new(), |study| {
         let asked = slo::requests_asked(&study.slos);
-        loaded.found(&study.prepared.single_points(&asked).into_vec())
+        let mut found = loaded.found(&study.prepared.single_points(&asked).into_vec());
+        found.sort_by_key(|f| f.span);
+        found
     });
     Examined { study, sources: loaded.sources, found, single_points }
 }

@@ -102,9 +102,10 @@ pub fn single_points(
                 _ => format!("`{operation}`"),
             })
             .collect();
+        who.sort_unstable();
         who.dedup();
-        let who = (needing.len() < all.len()).then(|| who.join(" and "));
-        warn((names.name(node), spec), who.as_deref(), problems);
+        let some = needing.len() < all.len();
+        warn((names.name(node), spec), some.then_some(who.as_slice()), problems);
     }
 }
 
@@ -115,16 +116,28 @@ fn is_single(facts: &Facts<'_>) -> bool {
     one && !["external", "dns"].contains(&facts.kind) && facts.reach != Reach::Inside
 }
 
+/// Several names in a sentence; of many a few.
+fn listed(names: &[String], and: &str) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first, second, third, _, ..] => {
+            format!("{first}, {second}, {third} {and} {} more", names.len() - 3)
+        }
+        [before @ .., last] => format!("{} {and} {last}", before.join(", ")),
+    }
+}
+
 /// `who`: not all.
-fn warn((name, spec): (&str, &NodeSpec), who: Option<&str>, problems: &mut Problems) {
-    let whose = who.unwrap_or("request");
-    let nobody = who.map_or("nobody".to_owned(), |who| format!("no {who}"));
+fn warn((name, spec): (&str, &NodeSpec), who: Option<&[String]>, problems: &mut Problems) {
+    let whose = who.map_or("request".to_owned(), |who| listed(who, "and"));
+    let nobody = who.map_or("nobody".to_owned(), |who| format!("no {}", listed(who, "or")));
     let shards = spec.kind().facts().instances;
     let (copies, lost) = match shards {
         1 => ("there is one".to_owned(), format!("without it {nobody} is served")),
         n => (
             format!("each of {n} shards is one copy"),
-            format!("without one of them {nobody} is served who needs its keys"),
+            format!("without one of them {nobody} that needs its keys is served"),
         ),
     };
     let (key, remedy) = match spec {
@@ -297,7 +310,9 @@ mod tests {
 
     fn needed(nodes: &[usize]) -> Needed {
         let mut all = Needed::default();
-        nodes.iter().for_each(|node| all.add(*node));
+        for &node in nodes {
+            all.add(node);
+        }
         all
     }
 
@@ -313,5 +328,13 @@ mod tests {
         let mut both = needed(&[1]);
         both.and(&needed(&[130]));
         assert!(both.has(1) && both.has(130) && !both.has(2) && !both.has(1000));
+    }
+
+    #[test]
+    fn of_many_a_few_are_named() {
+        let names = ["a", "b", "c", "d", "e"].map(str::to_owned);
+        for (n, text) in [(1, "a"), (2, "a and b"), (3, "a, b and c"), (5, "a, b, c and 2 more")] {
+            assert_eq!(listed(&names[..n], "and"), text);
+        }
     }
 }

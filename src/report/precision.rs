@@ -42,8 +42,7 @@ mod tests {
         let far = told(320, PrecisionResults { p99: None, ..both.clone() });
         let text = "precision of 2 % not reached by 320 replications: mean ± 1.30 %, p99 not known";
         assert_eq!(far.as_deref(), Some(text));
-        let far =
-            told(320, PrecisionResults { p99: Some(0.041), needed: Some(1280), ..both.clone() });
+        let far = told(320, PrecisionResults { p99: Some(0.041), needed: Some(1280), ..both });
         assert!(far.unwrap().ends_with(": mean ± 1.30 %, p99 ± 4.10 %; about 1,280 would do"));
         let reason = Some("no request was answered".to_owned());
         let none = told(10, PrecisionResults { reason, ..PrecisionResults::default() });

@@ -128,8 +128,7 @@ impl Asked {
         }
         // An end that the samples do not reach may be anywhere beyond.
         let (lower, upper) = (estimate.lower?, estimate.upper.unwrap_or(f64::INFINITY));
-        // No figure is negative.
-        if !(lower.max(0.0) < slo.limit && slo.limit < upper) {
+        if !(lower < slo.limit && slo.limit < upper) {
             return None;
         }
         let needed = estimate.value.and_then(|value| {

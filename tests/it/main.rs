@@ -49,6 +49,7 @@ mod reported;
 mod resilience;
 mod resources;
 mod scenarios;
+mod single;
 mod swarm;
 mod tables;
 mod targets;

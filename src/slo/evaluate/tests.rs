@@ -253,7 +253,6 @@ fn an_interval_that_holds_the_limit_decides_nothing() {
             Some(format!("{holds}; about 10,240 replications would tell")),
         ),
         ("availability >= 90.001%", "inconclusive", Some(holds.to_owned())),
-        ("requests.timeout <= 0% of requests.issued", "missed", None),
         ("attempts_per_request <= 1.9", "inconclusive", Some(holds.to_owned())),
         ("attempts_per_request <= 100", "met", None),
         ("nodes.api.utilisation <= 50%", "inconclusive", Some(holds.to_owned())),
