@@ -54,7 +54,7 @@ nodes:
       endpoints:
         browse: [{read: catalogue}]
         buy: [{call: orders}, {call: mail, optional: true}]
-      dependencies: {catalogue: {timeout: 500ms}, orders: {timeout: 500ms}, mail: {timeout: 1s}}
+      dependencies: {catalogue: {timeout: 500ms}, orders: {timeout: 500ms}, mail: {timeout: 200ms}}
   catalogue: {store: {read: 2ms, shards: {count: 4}}}
   orders:
     service:
@@ -88,15 +88,12 @@ fn what_every_request_needs_and_of_which_there_is_one_is_named_where_it_stands()
 #[test]
 fn without_what_is_named_who_needs_it_is_not_served() {
     let folder = workspace();
-    fs::write(folder.path().join("a.yaml"), SHOP).unwrap();
     let served = |node: &str| {
-        let fault = format!("{{id:f,at:0s,for:60s,crash:{{node:{node}}}}}");
-        let ran = windtunnel(
-            folder.path(),
-            &format!("run a.yaml -n 1 --format json --set faults=[{fault}]"),
-        );
-        let found: Value =
-            serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {}", ran.stderr));
+        let fault = format!("faults: [{{id: f, at: 0s, for: 60s, crash: {{node: {node}}}}}]\n");
+        fs::write(folder.path().join("a.yaml"), SHOP.to_owned() + &fault).unwrap();
+        let ran = windtunnel(folder.path(), "run a.yaml -n 1 --format json");
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let found: Value = serde_json::from_str(&ran.stdout).unwrap();
         ["browse", "buy"].map(|operation| {
             let of = &found["clients"]["users"]["operations"][operation];
             of["availability"]["value"].as_f64().unwrap()
