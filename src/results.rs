@@ -14,6 +14,7 @@ mod estimate;
 mod faults;
 mod figure;
 mod pool;
+mod precision;
 mod requests;
 mod series;
 mod steady;
@@ -28,6 +29,7 @@ pub(crate) use estimate::{Means, Ratios, Samples};
 pub use faults::{AlertResults, BudgetResults, BurnResults, FaultResults, Hanging};
 pub use figure::Estimate;
 pub(crate) use pool::{RequestPool, SeriesPool};
+pub use precision::PrecisionResults;
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
 };
@@ -282,10 +284,10 @@ pub struct SloResult {
     pub expression: String,
     /// The metric's estimate.
     pub estimate: Estimate,
-    /// From `run`, on the point estimate: `met`, `missed`, or `undecided`: nothing was observed, the run is not
-    /// complete, or it depends on what is in flight at the end.
+    /// From `run`, on the point estimate: `met`, `missed`; `inconclusive`: its interval holds the limit; or `undecided`:
+    /// nothing was observed, the run is not complete, or it depends on what is in flight at the end.
     pub verdict: String,
-    /// Why it is undecided, or was missed without a figure.
+    /// Why it is inconclusive or undecided, or was missed without a figure.
     #[serde(default)]
     pub reason: Option<String>,
     /// Distance to the limit, positive when met, in the metric's unit.
@@ -371,6 +373,9 @@ pub struct Results {
     /// Why not complete, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_reason: Option<String>,
+    /// What became of the precision that was asked for; absent: a number of replications was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precision: Option<PrecisionResults>,
     /// All clients together.
     pub summary: Summary,
     /// Each client.
@@ -403,8 +408,8 @@ pub struct Results {
     pub blame: Option<Blame>,
     /// The file's SLOs.
     pub slos: Vec<SloResult>,
-    /// What the file expects to be seen (`expect`); their verdicts are `as expected`, `not as expected` or
-    /// `inconclusive`.
+    /// What the file expects to be seen (`expect`); their verdicts are `as expected`, `not as expected`,
+    /// `inconclusive` or `undecided`.
     #[serde(default)]
     pub expect: Vec<SloResult>,
     /// Each replication's figures.

@@ -9,6 +9,7 @@
 mod compare;
 mod gate;
 mod lose;
+mod precision;
 pub mod swarm;
 
 use std::{
@@ -25,6 +26,7 @@ use sha2::{Digest as _, Sha256};
 pub use compare::{Compared, Margin, compare};
 pub use gate::{Checked, Looks, Objective};
 pub use lose::Loss;
+pub use precision::Precision;
 
 pub use crate::runner::{
     Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, seeds,
@@ -33,7 +35,7 @@ use crate::{
     model::kind::Prices,
     problem::{Problem, Problems, Severity},
     results::{DataFile, Results, SampledRequest},
-    runner::{self, Prepared},
+    runner::{self, Accumulator, Prepared},
     scenario::{
         load::{Files, Overrides, Rejected, load},
         problems::Found,
@@ -85,6 +87,9 @@ pub struct Examined {
     pub sources: Vec<Source>,
     /// Errors first.
     pub found: Vec<Found>,
+    /// What every request of an operation with an objective needs and of which there is one: no mistake, so it is not
+    /// among what was found.
+    pub single_points: Vec<Found>,
 }
 
 impl Examined {
@@ -119,7 +124,7 @@ impl Study {
     /// All problems of the scenario and its variants, with their places.
     pub fn open(path: &str, files: &dyn Files, overrides: &Overrides) -> Result<Self, Rejected> {
         let into = |examined: Examined| {
-            let Examined { study, sources, found } = examined;
+            let Examined { study, sources, found, .. } = examined;
             study.ok_or(Rejected { sources, found, rest: None })
         };
         let study = into(examine(path, files, overrides, &[]))?;
@@ -161,19 +166,15 @@ impl Study {
         stop: &AtomicBool,
         look: &mut (dyn FnMut(&Replication<'_>) + Send),
     ) -> Result<Run, Breach> {
-        let mut slos = Judge::new(&self.slos);
-        let mut expect = Judge::new(&self.expect);
+        let mut judges = Judges::of(self);
         let mut absorbed = |one: &Replication<'_>| {
-            slos.push(one);
-            expect.push(one);
+            judges.push(one);
             look(one);
         };
         let info = RunInfo { replications, ..self.prepared.info.clone() };
         let run = runner::simulate(&self.prepared, &info, self.seed, stop, &mut absorbed)?;
-        let mut results = run.results();
-        results.slos = slos.verdicts(&results);
-        results.expect = expect.expected(&results);
-        Ok(Run { results, samples: run.samples() })
+        let results = run.results();
+        Ok(judges.judged(&run, results))
     }
 
     /// What its results say beside what is measured.
@@ -194,6 +195,30 @@ impl Study {
     }
 }
 
+/// Who judges the replications of a run.
+struct Judges {
+    slos: Judge,
+    expect: Judge,
+}
+
+impl Judges {
+    fn of(study: &Study) -> Self {
+        Self { slos: Judge::new(&study.slos), expect: Judge::new(&study.expect) }
+    }
+
+    fn push(&mut self, one: &Replication<'_>) {
+        self.slos.push(one);
+        self.expect.push(one);
+    }
+
+    /// The results of the run, with their verdicts.
+    fn judged(&self, run: &Accumulator, mut results: Results) -> Run {
+        results.slos = self.slos.verdicts(&results);
+        results.expect = self.expect.expected(&results);
+        Run { results, samples: run.samples() }
+    }
+}
+
 /// Reads, compiles and checks a scenario. `before` is the data its results were once made from: other data is warned
 /// of.
 #[must_use]
@@ -210,7 +235,7 @@ pub fn examine(
             let warnings = found.split_off(found.partition_point(Found::is_error));
             found.extend(rest.map_or(Vec::new(), |rest| rest.keep(meanings(&rest.spec))));
             found.extend(warnings);
-            return Examined { study: None, sources, found };
+            return Examined { study: None, sources, found, single_points: Vec::new() };
         }
     };
     let mut problems = Problems::default();
@@ -255,7 +280,13 @@ pub fn examine(
     // What must be mended comes first; then in the order of the files.
     found.sort_by_key(|f| (!f.is_error(), f.span));
     let study = study.filter(|_| !found.iter().any(Found::is_error));
-    Examined { study, sources: loaded.sources, found }
+    let single_points = study.as_ref().map_or(Vec::new(), |study| {
+        let asked = slo::requests_asked(&study.slos);
+        let mut found = loaded.found(&study.prepared.single_points(&asked).into_vec());
+        found.sort_by_key(|f| f.span);
+        found
+    });
+    Examined { study, sources: loaded.sources, found, single_points }
 }
 
 /// Takes note of the files of data that are read.

@@ -22,16 +22,18 @@ use super::{
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
-    report::{requests_csv, results_json, summary_text, write_all},
+    report::{precision, requests_csv, results_json, summary_text, write_all},
     results::Results,
     scenario::render,
-    study::{self, Breach, Run, Study},
+    study::{self, Breach, Precision, Run, Study},
+    units::{Fraction, ValueError},
 };
 
 /// Simulate scenarios, print a table for each, write result folders
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  windtunnel run shop.yaml\n  \
     windtunnel run shop.yaml --replications 20 --seed 7 --set nodes.api.service.instances=8\n  \
+    windtunnel run shop.yaml --precision 2%\n  \
     windtunnel run shop.yaml other.yaml --format json | jq '.[].summary.latency.p99'")]
 pub(super) struct RunArguments {
     /// Scenario files; `-` is standard input
@@ -41,6 +43,16 @@ pub(super) struct RunArguments {
     #[arg(long, short = 'n', default_value_t = study::DEFAULT_REPLICATIONS as u32,
           value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     replications: u32,
+    /// Instead: as many as it takes until mean and p99 latency are known to within this share of them, such as `2%`
+    ///
+    /// Of all clients together, each end of both intervals. It is looked at after 10, 20, 40 replications and so on, so
+    /// that no result depends on --jobs; who stops where it looks good is a little less sure than the interval says.
+    #[arg(long, value_name = "SHARE", conflicts_with = "replications", value_parser = share)]
+    precision: Option<f64>,
+    /// With --precision: no more than so many
+    #[arg(long, value_name = "N", requires = "precision", default_value_t = Precision::USUAL_MOST,
+          value_parser = clap::value_parser!(u32).range(i64::from(Precision::LEAST)..=100_000))]
+    max_replications: u32,
     #[command(flatten)]
     overriding: Overriding,
     /// Run each file as it stands and all its variants
@@ -62,6 +74,30 @@ pub(super) struct RunArguments {
     #[arg(long, default_value_t = study::DEFAULT_MAX_EVENTS, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..))]
     max_events: u64,
+}
+
+impl RunArguments {
+    /// Until when replications are added, if it is not their number that is given.
+    fn precision(&self) -> Option<Precision> {
+        self.precision.map(|wanted| Precision { wanted, most: self.max_replications })
+    }
+
+    /// How many there are at most.
+    fn most(&self) -> u32 {
+        self.precision().map_or(self.replications, |precision| precision.most)
+    }
+}
+
+/// A share that is more than nothing and less than all.
+fn share(text: &str) -> Result<f64, String> {
+    let Fraction(share) = text.parse().map_err(|e: ValueError| match e.help {
+        Some(help) => format!("{}; {help}", e.message),
+        None => e.message,
+    })?;
+    if share > 0.0 && share < 1.0 {
+        return Ok(share);
+    }
+    Err("more than 0% and less than 100% are possible, such as `2%`".to_owned())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -106,7 +142,7 @@ pub(super) fn run(arguments: &RunArguments, voice: Voice) -> Exit {
         return refuse(&line);
     }
     let simulated: Vec<_> = ready.iter().map(|ready| ready.study.progress()).collect();
-    let replications = u64::from(arguments.replications);
+    let replications = u64::from(arguments.most());
     let all = ready.iter().map(|ready| ready.study.info().duration).sum::<u64>();
     let outcomes: Vec<Outcome> =
         progress::during(voice.quiet, (all, replications), &simulated, || {
@@ -196,12 +232,15 @@ fn check_places(arguments: &RunArguments, ready: &[Ready]) -> Result<(), String>
 }
 
 fn complete_rule(arguments: &RunArguments) -> String {
-    format!("{} replications", arguments.replications)
+    match arguments.precision() {
+        Some(Precision { wanted, most }) => format!("precision {wanted}, {most} replications"),
+        None => format!("{} replications", arguments.replications),
+    }
 }
 
 fn place(arguments: &RunArguments, study: &Study, rule: &str) -> Place {
     let info = study.info();
-    let seeds = study::seeds(study.seed, arguments.replications as usize);
+    let seeds = study::seeds(study.seed, arguments.most() as usize);
     let id = folder::run_id(&study.resolved, &info.data, &seeds, rule);
     let variant = info.variant.as_ref();
     Place {
@@ -216,7 +255,11 @@ fn place(arguments: &RunArguments, study: &Study, rule: &str) -> Place {
 fn one(study: &Study, arguments: &RunArguments, stop: &AtomicBool) -> Outcome {
     #[allow(clippy::disallowed_methods, reason = "timing.json is about the wall clock")]
     let start = Instant::now();
-    let run = match study.run(arguments.replications as usize, stop) {
+    let run = match arguments.precision() {
+        Some(precision) => study.run_to(precision, stop),
+        None => study.run(arguments.replications as usize, stop),
+    };
+    let run = match run {
         Ok(run) if run.results.seeds.is_empty() => return Outcome::Nothing,
         Ok(run) => run,
         Err(breach) => return Outcome::Broken(breach),
@@ -279,15 +322,7 @@ fn tell(arguments: &RunArguments, ready: &[Ready], outcomes: Vec<Outcome>, voice
                         print(format!("{text}\n\nResults: {place}\nReport:  {page}\n").as_bytes());
                     }
                 }
-                match results.status.as_str() {
-                    "complete" => Exit::Done,
-                    "truncated" => {
-                        let reason = results.status_reason.as_deref().unwrap_or_default();
-                        complain(&format!("{file}: stopped at a limit: {reason}"));
-                        Exit::Limit
-                    }
-                    _ => Exit::Interrupted,
-                }
+                ended(&file.to_string(), &results, voice)
             }
             Outcome::Nothing => {
                 complain(&format!("{file}: interrupted before a replication finished"));
@@ -304,6 +339,23 @@ fn tell(arguments: &RunArguments, ready: &[Ready], outcomes: Vec<Outcome>, voice
         print(&joined(&documents, ready.len() > 1));
     }
     exit
+}
+
+/// What has to be said of how a run ended, and its exit code.
+fn ended(file: &str, results: &Results, voice: Voice) -> Exit {
+    let missed = results.precision.as_ref().is_some_and(|of| !of.reached);
+    if let Some(line) = precision(results).filter(|_| missed && !voice.quiet) {
+        complain(&format!("{file}: {line}"));
+    }
+    match results.status.as_str() {
+        "complete" => Exit::Done,
+        "truncated" => {
+            let reason = results.status_reason.as_deref().unwrap_or_default();
+            complain(&format!("{file}: stopped at a limit: {reason}"));
+            Exit::Limit
+        }
+        _ => Exit::Interrupted,
+    }
 }
 
 /// One document, or an array of several.
@@ -350,7 +402,7 @@ fn painted(text: &str) -> String {
         let code = match line.split(' ').next() {
             Some("missed") => "31",
             Some("met") => "32",
-            Some("undecided" | "Hanging") => "33",
+            Some("inconclusive" | "undecided" | "Hanging") => "33",
             _ => return format!("{line}\n"),
         };
         let (word, rest) = line.split_at(line.find(' ').unwrap_or(line.len()));

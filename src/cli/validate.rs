@@ -13,6 +13,9 @@ use crate::{
 };
 
 /// Report all problems of scenarios at once, without running them
+///
+/// And what every request of an operation with an objective needs and of which there is one (W-SPOF), which no other
+/// command warns of.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  windtunnel validate scenarios/*.yaml --deny-warnings\n  \
                         windtunnel validate shop.yaml --format sarif > problems.sarif")]
@@ -25,7 +28,7 @@ pub(super) struct ValidateArguments {
     /// How problems are shown
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Warnings count as errors
+    /// Warnings count as errors; W-SPOF does not, for it may be meant so
     #[arg(long)]
     deny_warnings: bool,
 }
@@ -44,8 +47,10 @@ pub(super) fn validate(arguments: &ValidateArguments, voice: Voice) -> Exit {
     let mut exit = Exit::Done;
     let mut all = Vec::new();
     for path in &arguments.files {
-        let examined = examine(path, &arguments.overriding.overrides());
+        let mut examined = examine(path, &arguments.overriding.overrides());
         let denied = arguments.deny_warnings && !examined.found.is_empty();
+        let single_points = std::mem::take(&mut examined.single_points);
+        examined.found.extend(single_points);
         if examined.study.is_none() || denied {
             exit = Exit::BadInput;
         }

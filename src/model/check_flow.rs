@@ -43,7 +43,7 @@ pub(super) fn flow(
 }
 
 /// Nodes so that each comes after all it calls.
-fn callees_first(names: &Names, calls: &[Vec<Outgoing>]) -> Vec<usize> {
+pub(super) fn callees_first(names: &Names, calls: &[Vec<Outgoing>]) -> Vec<usize> {
     let mut order = Vec::new();
     let mut seen = vec![false; calls.len()];
     for start in 0..calls.len() {

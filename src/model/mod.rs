@@ -19,6 +19,7 @@ pub mod check;
 pub mod check_design;
 mod check_flow;
 mod check_prices;
+mod check_single;
 mod check_size;
 mod check_steps;
 mod check_versions;

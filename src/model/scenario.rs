@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use super::{check_design, probe::Measured, sim::Simulation};
+use super::{check_design, check_single, probe::Measured, sim::Simulation};
 use crate::{
     model::{
         design::{Design, Limits},
@@ -60,6 +60,14 @@ impl Scenario {
     /// The names of its design.
     pub fn names(&self) -> &Names {
         &self.plan.names
+    }
+
+    /// Warnings of what every request of some operation needs and of which there is one; the operations are those of
+    /// one client, of one name, or all.
+    pub fn single_points(&self, asked: &[(Option<String>, Option<String>)]) -> Problems {
+        let mut problems = Problems::default();
+        check_single::single_points(self.names(), asked, &mut problems);
+        problems
     }
 
     /// Has requests measured operation by operation around the faults of these ids.

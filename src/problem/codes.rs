@@ -74,6 +74,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("W-POLICY", "a policy that changes nothing here"),
     ("W-REPLACED", "a variant replaces a whole block, where perhaps one value was meant"),
     ("W-SILENT", "a client that sends nothing"),
+    (
+        "W-SPOF",
+        "something that every request of an operation with an objective needs, and of which there is one",
+    ),
     ("W-STICKY", "a sticky balancer without sessions"),
     ("W-TEMPLATE", "`${..}` is not replaced"),
     ("W-SLO-INCONCLUSIVE", "`check` can neither pass an objective nor fail it"),

@@ -160,9 +160,11 @@ fn rows(comparison: &Comparison) -> Vec<Vec<String>> {
 
 /// How many of its objectives a design meets.
 pub(super) fn met(design: &ComparedDesign) -> String {
+    let [missed, open] = [&design.not_met, &design.inconclusive].map(|all| all.len() as u64);
+    let open_too = if open > 0 { format!(", {open} open") } else { String::new() };
     match design.objectives {
         0 => "none".to_owned(),
-        all => format!("{} of {all}", all - design.not_met.len() as u64),
+        all => format!("{} of {all}{open_too}", all - missed - open),
     }
 }
 
@@ -283,16 +285,18 @@ fn sentence(comparison: &Comparison, design: &ComparedDesign) -> String {
     for node in &design.idle {
         parts.push(format!("{} is not used", clean(node)));
     }
-    let missed: Vec<String> = design
-        .not_met
-        .iter()
-        .map(|(expression, reason)| match reason {
+    let told = |all: &[(String, Option<String>)]| {
+        let each = all.iter().map(|(expression, reason)| match reason {
             Some(reason) => format!("{} ({})", clean(expression), clean(reason)),
             None => clean(expression),
-        })
-        .collect();
-    if !missed.is_empty() {
-        parts.push(format!("does not meet {}", missed.join(", ")));
+        });
+        each.collect::<Vec<_>>().join(", ")
+    };
+    if !design.not_met.is_empty() {
+        parts.push(format!("does not meet {}", told(&design.not_met)));
+    }
+    if !design.inconclusive.is_empty() {
+        parts.push(format!("may or may not meet {}", told(&design.inconclusive)));
     }
     format!("{}: {}.", clean(&design.name), parts.join("; "))
 }

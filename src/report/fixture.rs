@@ -287,10 +287,6 @@ pub(crate) fn shop() -> Results {
             .collect(),
     };
     Results {
-        alerts: Vec::new(),
-        budgets: BTreeMap::new(),
-        faults: Vec::new(),
-        hanging: Vec::new(),
         timeline: timeline(),
         bottleneck: Some(Bottleneck {
             node: "api".into(),
@@ -304,7 +300,6 @@ pub(crate) fn shop() -> Results {
         windtunnel_version: "0.1.0".into(),
         semantics_version: 1,
         scenario: "shop-surge".into(),
-        cost: None,
         description: Some("Does the shop survive a surge of 60 %?\nEight API servers.".into()),
         variant: None,
         fingerprint: "4b1d0c5e9a7f2386".into(),
@@ -330,7 +325,6 @@ pub(crate) fn shop() -> Results {
         ]
         .into(),
         slos: slos(),
-        expect: Vec::new(),
         replications: (0..10).map(replication).collect(),
         series: series(120),
         latency_tail: [("all", 0.018), ("batch", 0.05), ("shoppers", 0.017)]
@@ -347,6 +341,7 @@ pub(crate) fn shop() -> Results {
             size: 1234,
             sha256: "0123456789abcdef".repeat(4),
         }],
+        ..Results::default()
     }
 }
 

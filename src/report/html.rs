@@ -13,6 +13,7 @@ use table::{Cell, Table};
 use super::{
     explain,
     plots::Plot,
+    precision::precision,
     steady::growing,
     table::{
         ALERT_COLUMNS, FAULT_COLUMNS, availability, availability_around, hanging, instances,
@@ -99,6 +100,11 @@ fn verdict(out: &mut String, results: &Results) {
     if let Some(reason) = &results.status_reason {
         let _ = writeln!(out, "<p class=\"warning\">{}</p>", escape(reason));
     }
+    if let Some(precision) = precision(results) {
+        let missed = results.precision.as_ref().is_some_and(|of| !of.reached);
+        let class = if missed { " class=\"warning\"" } else { "" };
+        let _ = writeln!(out, "<p{class}>{}.</p>", escape(&precision));
+    }
     let summary = &results.summary.figures;
     let cards = [
         ("availability", availability(summary)),
@@ -172,8 +178,8 @@ fn slos(out: &mut String, title: &str, slos: &[SloResult]) {
     }
     out.push_str(&table.finish());
     out.push_str(
-        "<p class=\"muted\">Judged on the point estimate. Latency in a target counts every \
-         decided request, and one that failed as slower than any limit.</p>\n",
+        "<p class=\"muted\">Judged on the point estimate; inconclusive where its interval holds the limit. Latency \
+         in a target counts every decided request, and one that failed as slower than any limit.</p>\n",
     );
 }
 

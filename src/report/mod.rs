@@ -18,6 +18,7 @@ mod html;
 mod json;
 mod lost;
 mod plots;
+mod precision;
 mod steady;
 mod table;
 mod text;
@@ -27,6 +28,7 @@ mod variants;
 pub use compare::{compared_json, compared_markdown, compared_plots, compared_text, label};
 pub use gate::{JudgedFile, gated, judged_markdown, judged_text, verdict};
 pub use lost::{lost_markdown, lost_text};
+pub use precision::precision;
 
 use crate::results::{Results, SampledRequest};
 

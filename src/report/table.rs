@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use super::{
     budgets, cost,
     grid::{Grid, Lines},
+    precision::precision,
     steady::growing,
     text::{self, Quantity, about, clean, count, duration, estimate, plural, shorten, value},
 };
@@ -29,6 +30,9 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     out.wrapped("", &status(results));
     if let Some(reason) = &results.status_reason {
         out.wrapped("  ", &clean(reason));
+    }
+    if let Some(precision) = precision(results) {
+        out.wrapped("  ", &precision);
     }
     out.blank();
     requests(&mut out, results);
@@ -496,7 +500,9 @@ fn slos(out: &mut Lines, title: &str, slos: &[SloResult]) {
 fn notes(out: &mut Lines, results: &Results) {
     let single = results.replications.len() == 1;
     let growing = growing(results);
-    if results.warnings.is_empty() && growing.is_empty() && !single {
+    let mut judged = results.slos.iter().chain(&results.expect);
+    let open = judged.any(|slo| slo.verdict == "inconclusive");
+    if results.warnings.is_empty() && growing.is_empty() && !single && !open {
         return;
     }
     out.blank();
@@ -505,6 +511,9 @@ fn notes(out: &mut Lines, results: &Results) {
     }
     for warning in &results.warnings {
         out.wrapped("  ", &format!("warning: {}", clean(warning)));
+    }
+    if open {
+        out.wrapped("  ", "note: `check` runs replications until what is inconclusive is decided");
     }
     if single {
         out.wrapped("  ", "note: one replication has no intervals; --replications 10 gives them");

@@ -105,10 +105,13 @@ fn became(fault: &FaultResults) -> String {
 
 /// How many of its targets it meets.
 fn targets(variant: &Results) -> String {
-    let met = variant.slos.iter().filter(|slo| slo.verdict == "met").count();
-    match (met, variant.slos.len()) {
-        (_, 0) => String::new(),
-        (met, all) if met == all => "; it meets its targets".to_owned(),
-        (met, all) => format!("; it meets {met} of its {all} targets"),
+    let judged = |verdict| variant.slos.iter().filter(|slo| slo.verdict == verdict).count();
+    match (judged("met"), judged("inconclusive"), variant.slos.len()) {
+        (.., 0) => String::new(),
+        (met, _, all) if met == all => "; it meets its targets".to_owned(),
+        (met, 0, all) => format!("; it meets {met} of its {all} targets"),
+        (met, open, all) => {
+            format!("; it meets {met} of its {all} targets, and may or may not meet {open}")
+        }
     }
 }

@@ -77,6 +77,9 @@ pub struct ComparedDesign {
     pub objectives: u64,
     /// Those it does not meet, with the reason if there is no figure.
     pub not_met: Vec<(String, Option<String>)>,
+    /// Those whose intervals hold their limits, with what would tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inconclusive: Vec<(String, Option<String>)>,
     /// Nodes that the base uses and this one does not.
     pub idle: Vec<String>,
     /// Requests it was sent in all replications.

@@ -332,6 +332,7 @@ impl Accumulator {
             warm_up: seconds(info.warm_up),
             status,
             status_reason,
+            precision: None,
             summary: Summary {
                 figures: self.all.figures(confidence),
                 uptime: self.uptime.results(confidence),

@@ -61,6 +61,11 @@ impl Prepared {
         Scenario::check(design(spec), problems);
     }
 
+    /// Warnings of what every request of some operation needs and of which there is one.
+    pub fn single_points(&self, asked: &[(Option<String>, Option<String>)]) -> Problems {
+        self.scenario.single_points(asked)
+    }
+
     /// Compiles a scenario; `None` when `problems` has errors.
     pub fn new(spec: &ScenarioSpec, data: &dyn Data, problems: &mut Problems) -> Option<Self> {
         let scenario = Scenario::compile(design(spec), data, problems)?;

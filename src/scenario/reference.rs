@@ -46,7 +46,10 @@ slos:
   - alerts.bad.fired <= 4m                                   # when it first did; `resolved`, and `count`
 ```
 
-Figures are the names in `results.json`. A target without any observation is `undecided`, and so is
+Figures are the names in `results.json`. `run` judges the point estimate, and says `inconclusive` where the limit lies
+inside the interval around it; `check` runs as many replications as it takes. Counts, extremes, `==` and `in .. of runs`
+are of the runs that were seen, and one replication has no interval: they are judged as they are.
+A target without any observation is `undecided`, and so is
 one that is met or missed depending on whether requests in flight at the end count as bad: those that wait for what
 was lost, and those older than any that was decided (of a time: than the limit).
 ";

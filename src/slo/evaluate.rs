@@ -1,15 +1,16 @@
-//! Verdicts of `run`: each expression on its point estimate.
+//! Verdicts of `run`: each expression on its point estimate, unless the interval around that holds the limit.
 //!
 //! **Invariant.** A figure nobody observed, a run that is not complete, and one whose requests in flight at the
-//! end could turn the verdict, never meet anything.
+//! end could turn the verdict, never meet anything; nor does an interval with the limit inside.
 
 use super::{
     gather::{Gathered, InFlight, Reading},
-    objective::{Figure, Slo},
+    objective::{Figure, Slo, Stat},
     parse::Op,
 };
 use crate::{
     results::{Estimate, Evidence, RequestPool, Results, SloResult},
+    stats::needed_to_tell,
     units::show::{Quantity, count, plural, value},
 };
 
@@ -51,6 +52,9 @@ impl Judge {
         each
     }
 }
+
+/// Replications that nobody runs.
+const TOO_MANY: u64 = 100_000;
 
 /// A reading held against a limit.
 struct Judged {
@@ -102,7 +106,47 @@ impl Asked {
     }
 
     /// The verdict of `run`.
-    pub(super) fn result(&self, results: &Results) -> SloResult {
+    fn result(&self, results: &Results) -> SloResult {
+        let on_point = self.on_point(results);
+        match self.straddled(&on_point.estimate) {
+            Some(why) if ["met", "missed"].contains(&on_point.verdict.as_str()) => {
+                let reason = [on_point.reason.clone(), Some(why)].into_iter().flatten();
+                let reason = Some(reason.collect::<Vec<_>>().join("; "));
+                SloResult { verdict: "inconclusive".to_owned(), reason, ..on_point }
+            }
+            _ => on_point,
+        }
+    }
+
+    /// What would help, if the limit lies inside the interval of its figure. Those of one run each have none that says
+    /// anything of others: they are what was seen.
+    fn straddled(&self, estimate: &Estimate) -> Option<String> {
+        let slo = &self.slo;
+        let extreme = matches!(slo.figure, Figure::Sample(.., Stat::Max | Stat::Min));
+        if slo.is_of_each_run() || (extreme && slo.of.is_none()) {
+            return None;
+        }
+        // An end that the samples do not reach may be anywhere beyond.
+        let (lower, upper) = (estimate.lower?, estimate.upper.unwrap_or(f64::INFINITY));
+        if !(lower < slo.limit && slo.limit < upper) {
+            return None;
+        }
+        let needed = estimate.value.and_then(|value| {
+            let bound = if value < slo.limit { upper } else { lower };
+            needed_to_tell(estimate.n, value, bound, slo.limit)
+        });
+        let holds = "the interval holds the limit".to_owned();
+        Some(match needed.filter(|needed| *needed <= TOO_MANY) {
+            Some(needed) => {
+                let more = if needed > estimate.n { needed } else { 2 * estimate.n };
+                format!("{holds}; about {} would tell", plural(more, "replication"))
+            }
+            None => holds,
+        })
+    }
+
+    /// The verdict on the point estimate alone.
+    pub(super) fn on_point(&self, results: &Results) -> SloResult {
         let judged = self.judged(results, InFlight::LeftOut);
         // Only figures of requests know of those in flight.
         let with_bad = self.requests().is_some().then(|| self.judged(results, InFlight::Bad));

@@ -163,22 +163,6 @@ impl Objective {
         self.share.as_ref().unwrap_or(&self.asked)
     }
 
-    /// A figure that is one of each run: a count, an extreme, a yes or no.
-    fn is_of_each_run(&self) -> bool {
-        let slo = &self.asked.slo;
-        let extreme = match (&slo.figure, slo.op) {
-            (Figure::Sample(.., Stat::Max), Op::AtMost | Op::Below)
-            | (Figure::Sample(.., Stat::Min), Op::AtLeast | Op::Above)
-            | (Figure::Metastable(_), _) => true,
-            (Figure::Requests(_, path) | Figure::Node(_, path), _) => {
-                super::shape::dimension(path) == super::words::Dimension::Count
-            }
-            _ => false,
-        };
-        let exact = matches!(slo.op, Op::Equal | Op::NotEqual);
-        slo.of.is_none() && (slo.runs.is_some() || extreme || exact)
-    }
-
     /// What is shown, with what is in flight left out and counted bad.
     fn shown(&self, results: &Results) -> Shown {
         let left_out = self.shown_with(results, InFlight::LeftOut);
@@ -195,7 +179,7 @@ impl Objective {
         if terms.is_empty() {
             return Shown::nothing(asked.nothing());
         }
-        if self.is_of_each_run() {
+        if self.asked.slo.is_of_each_run() {
             return in_runs(&terms, slo);
         }
         if terms.iter().any(|(top, _)| top.is_infinite()) {
@@ -228,7 +212,7 @@ impl Objective {
         shown: &Shown,
         hardly: Option<&str>,
     ) -> Gated {
-        let run = self.asked.result(results);
+        let run = self.asked.on_point(results);
         let slo = &self.judged().slo;
         let n = results.seeds.len() as u64;
         let upwards = matches!(slo.op, Op::AtLeast | Op::Above);

@@ -31,8 +31,21 @@ pub use gather::Sampled;
 pub use metric::{Gathering, Metric};
 
 pub use names::Names;
-use objective::Figure;
 pub use objective::Slo;
+use objective::{Figure, Series};
+
+/// Whose requests expressions ask about: client and operation, where they say which.
+pub fn requests_asked(slos: &[Slo]) -> Vec<(Option<String>, Option<String>)> {
+    let figures = slos.iter().flat_map(|slo| [Some(&slo.figure), slo.of.as_ref()]);
+    let selections = figures.flatten().filter_map(|figure| match figure {
+        Figure::Requests(selection, _)
+        | Figure::Sample(selection, ..)
+        | Figure::Fraction(selection, ..)
+        | Figure::Windows(Series::Requests(selection, _), ..) => Some(selection),
+        _ => None,
+    });
+    selections.map(|selection| (selection.client.clone(), selection.operation.clone())).collect()
+}
 
 /// Ids of the faults around which expressions and metrics ask about requests.
 pub fn faults_asked(slos: &[Slo], metrics: &[Metric]) -> BTreeSet<String> {

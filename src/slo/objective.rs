@@ -1,6 +1,6 @@
 //! A checked expression: a figure, an operator, a limit.
 
-use super::parse::Op;
+use super::{parse::Op, shape::dimension, words::Dimension};
 use crate::results::Selection;
 
 /// A checked expression.
@@ -15,6 +15,23 @@ pub struct Slo {
     pub(super) of: Option<Figure>,
     /// `in F of runs`.
     pub(super) runs: Option<f64>,
+}
+
+impl Slo {
+    /// Its figure is one of each run: a count, an extreme, a yes or no.
+    pub(super) fn is_of_each_run(&self) -> bool {
+        let extreme = match (&self.figure, self.op) {
+            (Figure::Sample(.., Stat::Max), Op::AtMost | Op::Below)
+            | (Figure::Sample(.., Stat::Min), Op::AtLeast | Op::Above)
+            | (Figure::Metastable(_), _) => true,
+            (Figure::Requests(_, path) | Figure::Node(_, path), _) => {
+                dimension(path) == Dimension::Count
+            }
+            _ => false,
+        };
+        let exact = matches!(self.op, Op::Equal | Op::NotEqual);
+        self.of.is_none() && (self.runs.is_some() || extreme || exact)
+    }
 }
 
 /// A figure of the results, or one that must be worked out from what stands behind them.

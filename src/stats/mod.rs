@@ -21,7 +21,9 @@ pub use bounds::{Bounds, Method, RESAMPLED_FROM};
 pub use control::controlled;
 pub use histogram::{CoarseHistogram, Histogram, LogHistogram};
 pub use interval::{interval_around, mean, mean_interval, ratio_interval, ratio_values, student_t};
-pub use looks::{Look, holm, looks, needed_for_precision, needed_to_tell, relative_half_width};
+pub use looks::{
+    Look, holm, looks, needed_for_precision, needed_to_tell, precision_looks, relative_half_width,
+};
 pub use mser::{Steady, mser};
 pub use outline::{Outline, quantile_values};
 pub use paired::{Paired, differences, identical, log_ratios, paired};

@@ -217,7 +217,10 @@ impl Compared {
             };
             node.throughput.value == Some(0.0) && used(base) == Some(true)
         };
-        let missed = results.slos.iter().filter(|slo| slo.verdict != "met");
+        let judged = |wanted: fn(&str) -> bool| {
+            let all = results.slos.iter().filter(|slo| wanted(&slo.verdict));
+            all.map(|slo| (slo.expression.clone(), slo.reason.clone())).collect()
+        };
         ComparedDesign {
             name: name.clone(),
             file: file.clone(),
@@ -225,7 +228,8 @@ impl Compared {
             fingerprint: results.fingerprint.clone(),
             figures,
             objectives: results.slos.len() as u64,
-            not_met: missed.map(|slo| (slo.expression.clone(), slo.reason.clone())).collect(),
+            not_met: judged(|verdict| !["met", "inconclusive"].contains(&verdict)),
+            inconclusive: judged(|verdict| verdict == "inconclusive"),
             idle: results.nodes.iter().filter(idle).map(|(name, _)| name.clone()).collect(),
             issued: results.summary.figures.requests.issued,
         }

@@ -54,7 +54,7 @@ pub(crate) fn examine(bytes: &[u8]) -> (Vec<Source>, Vec<Found>) {
     let mut files = BTreeMap::from([("a.yaml".to_owned(), bytes.to_vec())]);
     files.insert("t.csv".to_owned(), TABLE.to_vec());
     let files = Folder(files);
-    let Examined { study, sources, found } =
+    let Examined { study, sources, found, .. } =
         study::examine("a.yaml", &files, &Overrides::default(), &[]);
     assert!(
         study.is_some() || found.iter().any(Found::is_error),

@@ -150,3 +150,63 @@ slos: [p99(latency) <= 300ms]
     assert!(printed.contains("issued per run"), "{printed}");
     assert!((5_000.0..7_000.0).contains(&issued), "{issued}");
 }
+
+/// A mean of about 0.9 s that varies by a third, in a minute that starts empty.
+const WIDE: &str = "\
+windtunnel: 1
+name: s
+duration: 60s
+clients: {u: {arrivals: poisson(9/s), to: api}}
+nodes: {api: {service: {cores: 1, work: exp(mean=100ms)}}}
+slos:
+  - nodes.api.response_time.mean <= 850ms
+  - mean(latency) <= 10s
+  - requests.error == 0
+  - mean(latency) <= 0.1s
+expect: [nodes.api.response_time.mean <= 840ms]
+";
+
+#[test]
+fn an_interval_that_holds_the_limit_is_said_to() {
+    let (results, printed) = run(WIDE);
+    let verdict = |i: usize| results["slos"][i]["verdict"].as_str().unwrap();
+    assert_eq!([0, 1, 2, 3].map(verdict), ["inconclusive", "met", "met", "missed"]);
+    let reason = results["slos"][0]["reason"].as_str().unwrap();
+    let told = reason.strip_prefix("the interval holds the limit; about ").unwrap();
+    assert!(told.ends_with(" replications would tell"), "{reason}");
+    assert_eq!(results["expect"][0]["verdict"], "inconclusive");
+    assert!(printed.contains("inconclusive nodes.api.response_time.mean <= 850ms"), "{printed}");
+    assert!(printed.contains(reason), "{printed}");
+    let note = "note: `check` runs replications until what is inconclusive is decided";
+    assert!(printed.contains(note), "{printed}");
+    // One replication has no interval: it is judged as it is, which is said.
+    let w = workspace();
+    std::fs::write(w.path().join("s.yaml"), WIDE).unwrap();
+    let one = windtunnel(w.path(), "run s.yaml -n 1");
+    assert!(!one.stdout.contains("inconclusive"), "{}", one.stdout);
+    assert!(one.stdout.contains("one replication has no intervals"), "{}", one.stdout);
+    // On a page, and where results are explained.
+    let page = std::fs::read_to_string(w.path().join("outputs/s/latest/report.html")).unwrap();
+    assert!(page.contains("inconclusive where its interval holds the limit"));
+    let explained = windtunnel(w.path(), "explain s.yaml -n 5").stdout;
+    assert!(
+        explained.contains("inconclusive: nodes.api.response_time.mean <= 850ms ("),
+        "{explained}"
+    );
+}
+
+#[test]
+fn designs_compared_may_or_may_not_meet_a_target() {
+    let w = workspace();
+    let text = WIDE.to_owned() + "variants: {more: {nodes.api.service.cores: 2}}\n";
+    std::fs::write(w.path().join("s.yaml"), text).unwrap();
+    let ran = windtunnel(w.path(), "compare s.yaml -n 5");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("2 of 4, 1 open"), "{}", ran.stdout);
+    let ran = windtunnel(w.path(), "compare s.yaml -n 5 --format json");
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let base = &found["designs"][0];
+    assert_eq!(base["inconclusive"][0][0], "nodes.api.response_time.mean <= 850ms");
+    assert_eq!(base["not_met"].as_array().unwrap().len(), 1, "{base}");
+    assert!(found["designs"][1].get("inconclusive").is_none(), "{found}");
+}
