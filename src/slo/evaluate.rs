@@ -126,8 +126,10 @@ impl Asked {
         if slo.is_of_each_run() || (extreme && slo.of.is_none()) {
             return None;
         }
-        // An end that the samples do not reach may be anywhere beyond.
-        let (lower, upper) = (estimate.lower?, estimate.upper.unwrap_or(f64::INFINITY));
+        // An end of which nothing can be said may be anywhere beyond.
+        estimate.lower.or(estimate.upper)?;
+        let lower = estimate.lower.unwrap_or(f64::NEG_INFINITY);
+        let upper = estimate.upper.unwrap_or(f64::INFINITY);
         if !(lower < slo.limit && slo.limit < upper) {
             return None;
         }
