@@ -57,6 +57,8 @@ pub struct Names {
     pub arriving: Vec<Vec<u8>>,
     /// The nodes behind each cache that has several (`cache/spaces.rs`).
     pub sources: BTreeMap<String, Vec<String>>,
+    /// The stores whose history is followed (`consistency`).
+    pub followed: BTreeSet<NodeId>,
 }
 
 impl Names {
@@ -76,6 +78,7 @@ impl Names {
             marks: Vec::new(),
             arriving: Vec::new(),
             sources: design.sources(false),
+            followed: BTreeSet::new(),
             design,
         };
         let faults = &names.design.faults;
@@ -83,6 +86,7 @@ impl Names {
         names.read_zones();
         names.read_columns();
         names.read_operations();
+        names.followed = names.followed_stores();
         names
     }
 

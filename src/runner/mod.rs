@@ -9,6 +9,7 @@ mod accumulator;
 mod aftermath;
 mod bill;
 mod budgets;
+mod consistency;
 mod faults;
 mod nodes;
 mod picture;

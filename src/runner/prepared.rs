@@ -48,6 +48,7 @@ fn design(spec: &ScenarioSpec) -> Design {
         alerts: spec.alerts.clone(),
         budgets: spec.budgets.clone(),
         faults: spec.faults.clone(),
+        history: spec.history,
         versions: spec.versions.clone(),
         watched: BTreeSet::new(),
         duration: spec.duration.0,

@@ -170,7 +170,7 @@ impl Objective {
             (Figure::Sample(.., Stat::Max), Op::AtMost | Op::Below)
             | (Figure::Sample(.., Stat::Min), Op::AtLeast | Op::Above)
             | (Figure::Metastable(_), _) => true,
-            (Figure::Requests(_, path) | Figure::Node(_, path), _) => {
+            (Figure::Requests(_, path) | Figure::Node(_, path) | Figure::Consistency(path), _) => {
                 super::shape::dimension(path) == super::words::Dimension::Count
             }
             _ => false,

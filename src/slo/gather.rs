@@ -257,6 +257,7 @@ impl Gathered {
         match &self.figure {
             Figure::Node(node, path) => node_value(results, node, path),
             Figure::Cost(path) => at(&cost(results), path),
+            Figure::Consistency(path) => at(&json(&results.consistency), path),
             Figure::Uptime(path) => at(&json(&results.summary.uptime), path),
             Figure::Metastable(fault) => metastable(results, fault),
             Figure::Alert(id, field) => alert(results, id, *field),
@@ -533,7 +534,8 @@ fn json(figures: &impl serde::Serialize) -> Json {
 /// The number at a path, or the value of the estimate there.
 fn at(figures: &Json, path: &[String]) -> Option<f64> {
     let here = path.iter().try_fold(figures, |here, segment| here.get(segment))?;
-    here.get("value").unwrap_or(here).as_f64()
+    let here = here.get("value").unwrap_or(here);
+    here.as_f64().or_else(|| here.as_bool().map(f64::from))
 }
 
 fn nanoseconds(seconds: f64) -> u64 {

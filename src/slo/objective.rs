@@ -32,6 +32,8 @@ pub(super) enum Figure {
     Uptime(Vec<String>),
     /// A path in what the design costs.
     Cost(Vec<String>),
+    /// A path in what clients saw of the data of all stores.
+    Consistency(Vec<String>),
     /// When and how often an alert fired.
     Alert(String, AlertField),
     /// Time to recover from a fault.

@@ -3,7 +3,7 @@
 use super::names::Names;
 use super::words::{Checked, Dimension, choice, fault, meant};
 use crate::results::{
-    CacheResults, CostSummary, Distribution, Estimate, NodeCost, NodeResults, RequestFigures,
+    CacheResults, ConsistencyResults, CostSummary, Distribution, Estimate, NodeCost, NodeResults, RequestFigures,
     Results,
 };
 use serde_json::{Value as Json, json};
@@ -42,7 +42,7 @@ pub(super) fn in_shape(shape: &Json, path: &[String]) -> Checked<Dimension> {
     }
     let name = path.join(".");
     match here.as_object() {
-        None if here.is_number() => Ok(dimension(path)),
+        None if here.is_number() || here.is_boolean() => Ok(dimension(path)),
         Some(keys) if keys.contains_key("value") => Ok(dimension(path)),
         Some(keys) if keys.contains_key("p99") => {
             let help = format!("for example `p99({name})`");
@@ -62,7 +62,26 @@ pub(super) fn any_node() -> NodeResults {
     let part = Some(Estimate::default());
     let cost = NodeCost { hours: part, storage: part, calls: part, ..NodeCost::default() };
     let (cache, cost) = (Some(CacheResults::default()), Some(cost));
-    NodeResults { cache, cost, ..NodeResults::default() }
+    let consistency = Some(of_any_store());
+    NodeResults { cache, cost, consistency, ..NodeResults::default() }
+}
+
+/// What clients see of the data, with everything some design has.
+pub(super) fn any_consistency() -> Json {
+    shape(&of_any_store())
+}
+
+fn of_any_store() -> ConsistencyResults {
+    let each = |names: &[&str]| {
+        names.iter().map(|name| ((*name).to_owned(), Estimate::default())).collect()
+    };
+    ConsistencyResults {
+        operations: each(&["read", "write", "delete", "cas", "increment"]),
+        linearizable: Some(false),
+        not_checked: each(&["cas", "increment", "limit"]),
+        lost_by_cause: each(&["write_behind"]),
+        ..ConsistencyResults::default()
+    }
 }
 
 /// What a design costs: its sums, and those of each class of traffic.
@@ -89,7 +108,17 @@ pub(super) fn any_cost() -> Json {
 
 pub(super) fn dimension(path: &[String]) -> Dimension {
     let last = path.last().map(String::as_str).unwrap_or_default();
+    let path = if path[0] == "consistency" && path.len() > 1 { &path[1..] } else { path };
     match (path[0].as_str(), last) {
+        (_, "linearizable") => Dimension::Truth,
+        ("staleness_age", last) if last != "count" => Dimension::Seconds,
+        ("staleness_versions", last) if last != "count" => Dimension::Number,
+        ("stale_read_fraction" | "followed", _) => Dimension::Fraction,
+        (
+            "operations" | "keys" | "keys_checked" | "stale_reads" | "not_checked" | "violations"
+            | "lost_acked_writes" | "lost_by_cause",
+            _,
+        ) => Dimension::Count,
         ("cost", _) => Dimension::Money,
         ("requests" | "outcomes" | "causes", _)
         | (

@@ -140,13 +140,15 @@ enum Part {
     Ask(Verb),
     /// The reply, before the rest.
     Reply,
+    /// It answers for what it was given, whatever becomes of the rest.
+    Take,
 }
 
 use CacheStep::{
     Admit, Deny, Drop, Fail, Invalidate, Keep, LookAside, Lookup, Refresh, Refuse, Release,
     Remember,
 };
-use Part::{Ask, Do, Latency, Reply};
+use Part::{Ask, Do, Latency, Reply, Take};
 
 use crate::{
     engine::law::{Tables, to_nanos},
@@ -200,7 +202,7 @@ const DENIED: Parts = &[&[Do(Deny)]];
 const INVALIDATE: Parts = &[&[Do(Invalidate), Latency]];
 const DROP: Parts = &[&[Do(Drop), Latency]];
 const WRITE: Parts = &[&[Latency, Ask(Verb::Write), Do(Admit)]];
-const BEHIND: Parts = &[&[Do(Admit), Latency, Reply, Ask(Verb::Write)]];
+const BEHIND: Parts = &[&[Do(Admit), Take, Latency, Reply, Ask(Verb::Write)]];
 
 impl CacheSpec {
     /// Compiles what is done for one operation and returns where it starts.
@@ -248,6 +250,13 @@ impl CacheSpec {
                 }
                 Reply => {
                     compiler.emit(Instr::Reply(AS_IT_IS));
+                }
+                Take => {
+                    let names = compiler.assembly.names;
+                    let store = self.from.as_ref().and_then(|from| names.store_behind(&from.0));
+                    if let Some(store) = store.filter(|store| names.followed.contains(store)) {
+                        compiler.emit(Instr::Accept(store));
+                    }
                 }
             }
         }

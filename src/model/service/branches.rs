@@ -49,6 +49,9 @@ impl Server {
             // It may stand in the middle of a loop.
             world.frames.extra_mut(rest).loops = world.frames.extra(slot).loops;
         }
+        if let Some(data) = &mut world.data {
+            data.hand_on(slot, rest);
+        }
         self.inherit_locks(slot, rest);
         self.finish(slot, Outcome::Ok, world);
         rest

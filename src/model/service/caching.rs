@@ -68,6 +68,9 @@ impl Server {
             CacheStep::Admit | CacheStep::Keep => {
                 size = if step == CacheStep::Keep { fetched } else { sent };
                 contents.admit(key, size, now);
+                if let Some(data) = &mut world.data {
+                    contents.set_version(key, data.version(slot));
+                }
                 if world.carries && step == CacheStep::Keep {
                     world.frames.extra_mut(slot).reply_size = size;
                 }
@@ -126,6 +129,9 @@ impl Server {
             f.flags |= FOUND;
             if world.carries {
                 world.frames.extra_mut(follower).reply_size = size;
+            }
+            if let Some(data) = &mut world.data {
+                data.hand_on(slot, follower);
             }
             self.run(follower, world);
         }
@@ -340,6 +346,9 @@ fn remembered(
     if world.carries {
         world.frames.extra_mut(slot).reply_size = size;
     }
+    if let Some(data) = &mut world.data {
+        data.hold(slot, contents.version(key));
+    }
     hit
 }
 
@@ -375,6 +384,9 @@ fn look_up(
         && let Found::Value(size) | Found::Stale(size) | Found::Early(size) = found
     {
         world.frames.extra_mut(slot).reply_size = size;
+    }
+    if let Some(data) = &mut world.data {
+        data.hold(slot, contents.version(key));
     }
     Some(hit - way)
 }

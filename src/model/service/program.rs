@@ -4,8 +4,13 @@
 //! executed without an event.
 
 use crate::{
-    engine::{popularity::Popularity, random::Stream, table::Table},
+    engine::{
+        popularity::Popularity,
+        random::{Stream, descend},
+        table::Table,
+    },
     model::{
+        consistency::Access,
         demand::Demand,
         ids::{AttrRef, NodeId, Slot},
         outcome::Outcome,
@@ -71,6 +76,14 @@ pub enum Instr {
     Degrade,
     /// Note the time.
     Mark(u16),
+    /// What follows is about data: an operation.
+    Invoke(u16),
+    /// That is over.
+    Done,
+    /// A cache takes a write on itself that is written later: of that store.
+    Accept(NodeId),
+    /// A store reads or changes what it holds.
+    Held(Access),
     /// Reply, with a size or [`AS_IT_IS`].
     Reply(u16),
     /// A client's operation (sessions only): its row, and whether a failure ends the session.
@@ -159,6 +172,8 @@ pub struct Call {
     pub instead: Instead,
     /// When it fails, the visit goes on after the jump that follows.
     pub fallback: bool,
+    /// What the step is about stands or falls with it.
+    pub decides: bool,
     /// How the visit ends when it fails, and for which cause.
     pub failure: (Outcome, &'static str),
     /// Policy (index of the edge).
@@ -176,6 +191,17 @@ impl Call {
         }
         world.destination(slot, self.target, key, id)
     }
+}
+
+/// A read or write of a store that is followed.
+#[derive(Clone, Copy, Debug)]
+pub struct DataOp {
+    /// The store, and what is done there.
+    pub about: (NodeId, Access),
+    /// The key.
+    pub key: KeyRef,
+    /// Hash of the path to this site, added to the visit's identity: what is written, whichever attempt brings it.
+    pub site: u64,
 }
 
 /// Parallel branches.
@@ -301,6 +327,8 @@ pub struct Program {
     pub tests: Vec<Test>,
     /// `fail` steps.
     pub chances: Vec<Chance>,
+    /// Reads and writes of stores that are followed.
+    pub data: Vec<DataOp>,
     /// Locks.
     pub locks: Vec<Lock>,
     /// Sizes of replies.
@@ -343,6 +371,7 @@ impl Program {
                 | Instr::Reply(_)
                 | Instr::Lock(_)
                 | Instr::Unlock
+                | Instr::Held(_)
                 | Instr::Do { .. }
                 | Instr::End => return Stop::At(instr),
                 _ => {
@@ -394,10 +423,31 @@ impl Program {
                 }
                 pc + 1
             }
+            Instr::Invoke(_) | Instr::Done | Instr::Accept(_) => {
+                self.tell(instr, slot, world);
+                pc + 1
+            }
             _ => pc + 1,
         };
         world.frames[slot].pc = next;
         None
+    }
+
+    /// Tells who follows the data what a visit is at.
+    fn tell(&self, instr: Instr, slot: Slot, world: &mut World) {
+        let now = world.now();
+        let (id, own) = (world.frames[slot].id, world.frames[slot].key);
+        let key = |op: &DataOp| Self::key(op.key, slot, world);
+        let op = if let Instr::Invoke(i) = instr { Some(self.data[usize::from(i)]) } else { None };
+        let key = op.as_ref().map_or(own, key);
+        let Some(data) = &mut world.data else { return };
+        match (instr, op) {
+            (_, Some(DataOp { about, site, .. })) => {
+                data.invoke(slot, about, (key, descend(id, site)), now);
+            }
+            (Instr::Accept(store), _) => data.accepted(slot, store, key),
+            _ => data.done(slot, now),
+        }
     }
 
     #[inline]
