@@ -22,8 +22,11 @@ const ALIKE: f64 = 0.25;
 /// shown.
 pub(crate) fn estimate(quantity: Quantity, estimate: &Estimate) -> String {
     let Some(centre) = estimate.value.filter(|v| v.is_finite()) else { return "-".into() };
-    let Some(lower) = estimate.lower else { return value(quantity, centre) };
-    let sides = [Some(centre - lower), estimate.upper.map(|upper| upper - centre)];
+    let sides =
+        [estimate.lower.map(|lower| centre - lower), estimate.upper.map(|upper| upper - centre)];
+    if sides == [None, None] {
+        return value(quantity, centre);
+    }
     let half_width = sides.iter().flatten().sum::<f64>() / sides.iter().flatten().count() as f64;
     // Of a share both it and what is missing to all of it count.
     let scale = match quantity {
@@ -46,8 +49,9 @@ pub(crate) fn estimate(quantity: Quantity, estimate: &Estimate) -> String {
             format!("{} ± {}{}", show(centre), show(below.max(above)), unit.suffix)
         }
         _ => {
-            let upper = estimate.upper.map_or_else(|| "?".to_owned(), show);
-            format!("{} [{}, {upper}]{}", show(centre), show(lower), unit.suffix)
+            let [lower, upper] = [estimate.lower, estimate.upper]
+                .map(|end| end.map_or_else(|| "?".to_owned(), show));
+            format!("{} [{lower}, {upper}]{}", show(centre), unit.suffix)
         }
     }
 }
@@ -160,6 +164,8 @@ mod tests {
         assert_eq!(show(interval(0.0123, 0.0120, 0.012_55)), "12.3 ± 0.3 ms");
         let open = Estimate { upper: None, ..interval(0.0123, 0.0121, 0.0) };
         assert_eq!(show(open), "12.3 [12.1, ?] ms");
+        let rare = Estimate { value: Some(0.9999), lower: None, upper: Some(0.99999), n: 20 };
+        assert_eq!(estimate(Quantity::Share, &rare), "99.990 [?, 99.999] %");
         assert_eq!(show(interval(0.4, 0.4, 0.4)), "400 ms");
         assert_eq!(show(interval(0.002, 0.001_999_998, 0.002_000_002)), "2 ms");
         let dust = interval(1.1, 1.1 - 1e-12, 1.1 + 1e-12);

@@ -4,13 +4,14 @@
 //! Point values: a mean or a rate is the mean over replications of each one's figure; a quantile,
 //! `sd` and `max` are those of the merged samples (`semantics.md` 26); a ratio (availability,
 //! attempts per request) is that of the totals. Intervals are Student's t over replications; a quantile's is that of
-//! the share of samples above it, read back through the merged samples.
+//! the share of samples above it, read back through the merged samples; that of a share of requests which few
+//! replications decide is resampled.
 //!
 //! **Invariant.** Integers are merged, `f64` folds go in index order: the same replications give
 //! the same bits whoever finished first.
 
 use super::{Distribution, Estimate, requests::from_ns};
-use crate::stats::{self, Histogram, QuantileSpread};
+use crate::stats::{self, Bounds, Histogram, QuantileSpread};
 
 /// A figure that is averaged: its value in each replication, none where nothing was observed.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +62,13 @@ impl Ratios {
     #[must_use]
     pub fn fraction(&self, confidence: f64) -> Estimate {
         self.estimate(confidence).fraction()
+    }
+
+    /// The same where few replications decide it, see [`Estimate::share_of`].
+    #[must_use]
+    pub fn share(&self, confidence: f64) -> Estimate {
+        let pairs: Vec<_> = self.0.iter().map(|&(a, b)| (a as f64, b as f64)).collect();
+        Estimate::share_of(&pairs, confidence)
     }
 }
 
@@ -180,6 +188,25 @@ impl Estimate {
     pub fn fraction(self) -> Self {
         let cut = |end: Option<f64>| end.map(|v| v.clamp(0.0, 1.0));
         Self { lower: cut(self.lower), upper: cut(self.upper), ..self }
+    }
+
+    /// The ratio of the totals of `(part, whole)`, one entry per replication, with the bounds of a gate around it
+    /// ([`Bounds`]): of availability under rare or clustered failures, Student's interval holds the truth in 24 to 90 %
+    /// of the cases. An end that nothing can be said of is none. It costs 10,000 resamples.
+    pub fn share_of(pairs: &[(f64, f64)], confidence: f64) -> Self {
+        let (part, whole) = pairs.iter().fold((0.0, 0.0), |sum, p| (sum.0 + p.0, sum.1 + p.1));
+        let each_side = f64::midpoint(1.0, -confidence);
+        let bounds = Bounds::of_ratio(pairs);
+        let end = |of: fn(&Bounds, f64) -> f64| {
+            bounds.as_ref().map(|bounds| of(bounds, each_side)).filter(|end| end.is_finite())
+        };
+        let estimate = Self {
+            value: (whole > 0.0).then(|| part / whole),
+            lower: end(Bounds::lower),
+            upper: end(Bounds::upper),
+            n: pairs.iter().filter(|pair| pair.1 > 0.0).count() as u64,
+        };
+        estimate.fraction()
     }
 
     /// The ratio of the totals of `(top, bottom)`; one entry per replication.

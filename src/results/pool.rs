@@ -125,7 +125,7 @@ impl RequestPool {
         let marks = self.marks.iter();
         RequestFigures {
             requests: self.counts,
-            availability: self.availability.fraction(confidence),
+            availability: self.availability.share(confidence),
             availability_at_least: self.at_least(confidence),
             goodput: self.goodput.estimate(confidence),
             throughput: self.throughput.estimate(confidence),
@@ -147,7 +147,7 @@ impl RequestPool {
             terms.push(good, decided);
         }
         let any = self.late.iter().any(|one| one.late[growing] > 0);
-        any.then(|| terms.fraction(confidence))
+        any.then(|| terms.share(confidence))
     }
 }
 

@@ -131,7 +131,7 @@ impl Asked {
         let (estimate, met, margin) = match slo.runs {
             None => {
                 let around = || Estimate::around(reading.value, &reading.each, results.confidence);
-                let estimate = reading.quantile.unwrap_or_else(around);
+                let estimate = reading.estimate.unwrap_or_else(around);
                 let margin =
                     reading.value.filter(|v| v.is_finite()).map(|v| margin(v, slo.op, slo.limit));
                 (estimate, reading.value.map(|v| slo.op.holds(v, slo.limit)), margin)
@@ -151,7 +151,7 @@ impl Asked {
         Reading {
             value: ratio((top.value, bottom.value)),
             each: top.each.into_iter().zip(bottom.each).map(ratio).collect(),
-            quantile: None,
+            estimate: None,
         }
     }
 

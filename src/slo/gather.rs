@@ -23,8 +23,8 @@ use crate::{
 pub(super) struct Reading {
     pub(super) value: Option<f64>,
     pub(super) each: Vec<Option<f64>>,
-    /// Of a quantile: what is known of it, which those of each replication do not tell.
-    pub(super) quantile: Option<Estimate>,
+    /// Of a quantile, and of a share of requests: what is known of it, which those of each replication do not tell.
+    pub(super) estimate: Option<Estimate>,
 }
 
 /// What becomes of requests that are in flight at the end.
@@ -191,33 +191,40 @@ impl Gathered {
             Figure::Fraction(.., op, at) => self.times[case].fraction(*op, *at),
             _ => self.of_results(results),
         };
-        let quantile = match &self.figure {
+        let estimate = match &self.figure {
             Figure::Sample(.., Stat::Quantile(q)) => {
                 Some(self.samples[case].quantile(*q, confidence))
             }
-            _ => None,
+            _ => self.parts(case).map(|parts| {
+                Estimate::share_of(&parts.into_iter().flatten().collect::<Vec<_>>(), confidence)
+            }),
         };
-        Reading { value, each: each.clone(), quantile }
+        Reading { value, each: each.clone(), estimate }
     }
 
     /// Of each replication what its figure is the ratio of: `(value, 1)` where it is of no totals.
     pub(super) fn terms(&self, results: &Results, open: InFlight) -> Vec<Option<(f64, f64)>> {
+        self.parts(self.case(open)).unwrap_or_else(|| {
+            let each = self.reading(results, open).each.into_iter();
+            each.map(|value| value.map(|value| (value, 1.0))).collect()
+        })
+    }
+
+    /// Of a share of requests: in each replication those that are meant, and all.
+    fn parts(&self, case: usize) -> Option<Vec<Option<(f64, f64)>>> {
         match &self.figure {
-            Figure::Fraction(..) => self.shares[self.case(open)].clone(),
+            Figure::Fraction(..) => Some(self.shares[case].clone()),
             Figure::Requests(_, path) if path.len() == 1 && path[0] == "availability" => {
-                let terms = self.requests.good_of_decided(open == InFlight::Bad).into_iter();
-                terms.map(|(a, b)| (b > 0).then_some((a as f64, b as f64))).collect()
+                let terms = self.requests.good_of_decided(case > 0).into_iter();
+                Some(terms.map(|(a, b)| (b > 0).then_some((a as f64, b as f64))).collect())
             }
-            _ => {
-                let each = self.reading(results, open).each.into_iter();
-                each.map(|value| value.map(|value| (value, 1.0))).collect()
-            }
+            _ => None,
         }
     }
 
     /// It, as it is compared with another design's.
     pub(super) fn sampled(&self, results: &Results, open: InFlight) -> Sampled {
-        let Reading { value, quantile, .. } = self.reading(results, open);
+        let Reading { value, estimate, .. } = self.reading(results, open);
         let pairs = self.pairs.as_ref().map(|pairs| &pairs[self.case(open)]);
         let each = match (&self.figure, pairs) {
             (Figure::Sample(.., Stat::Quantile(q)), Some(pairs)) => {
@@ -230,7 +237,7 @@ impl Gathered {
         let beyond = pairs.map_or(&[][..], |pairs| &pairs.beyond);
         let beyond: Vec<_> = beyond.iter().map(|&terms| Some(terms)).collect();
         let estimate =
-            quantile.unwrap_or_else(|| Estimate::around(value, &each, results.confidence));
+            estimate.unwrap_or_else(|| Estimate::around(value, &each, results.confidence));
         let fine = pairs.map(|pairs| pairs.means.clone()).unwrap_or_default();
         Sampled { value, each, never: shares(&beyond), fine, estimate }
     }
