@@ -6,7 +6,7 @@ use super::{
     alert::AlertSpec,
     budget::ErrorBudgetSpec,
     client::ClientSpec,
-    consistency::HistorySpec,
+    consistency::spec::HistorySpec,
     fault::FaultSpec,
     kinds::NodeSpec,
     network::{NetworkSpec, TopologySpec},

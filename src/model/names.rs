@@ -360,6 +360,8 @@ impl Names {
                         || o.key().is_some()
                 })
         });
+        let sessions = design.clients.values().any(ClientSpec::has_sessions);
+        let clients = clients || sessions && !self.followed.is_empty();
         let nodes = design.nodes.values().chain(design.later()).any(|n| n.kind().carries());
         let links = links || design.faults.iter().any(|f| f.bandwidth.is_some());
         links || clients || nodes || !self.columns.is_empty() || !self.marks.is_empty()

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{bounded::Held, fault::uptime::UptimeBooks};
 use crate::{
+    history::{Staleness, Violations},
     model::{
         cache::books::CacheBooks,
         network::PAID,
@@ -90,50 +91,33 @@ impl Undecided {
 /// Kinds of operations on data, as results name them.
 pub const DATA_OPERATIONS: [&str; 5] = ["read", "write", "delete", "cas", "increment"];
 
-/// Reads are told apart by whether they were so many versions behind, or more.
-pub const K_STALENESS: [u64; 5] = [1, 2, 3, 5, 10];
-
-/// Reads are told apart by how long the newest acknowledged write was ago: at most so long, ns; those beyond come last.
-pub const T_VISIBILITY: [u64; 28] = {
-    let mut bounds = [0; 28];
-    let (mut i, mut scale) = (0, 1_000);
-    while i < 27 {
-        (bounds[i], bounds[i + 1], bounds[i + 2]) = (scale, 2 * scale, 5 * scale);
-        (i, scale) = (i + 3, scale * 10);
-    }
-    bounds[27] = scale;
-    bounds
-};
-
 /// What clients saw of a store's data.
 #[derive(Clone, Debug, Default)]
 pub struct ConsistencyMeasured {
     /// Operations of the measured span that were answered ([`DATA_OPERATIONS`]).
     pub operations: [u64; DATA_OPERATIONS.len()],
-    /// Keys that were read or written and are followed.
+    /// Keys that were written and are followed.
     pub keys: u64,
-    /// Those of which nothing is kept.
-    pub left_out: u64,
     /// Those whose history was checked.
     pub checked: u64,
     /// Others, by why not.
     pub not_checked: BTreeMap<&'static str, u64>,
-    /// Reads of the measured span that were answered.
-    pub reads: u64,
-    /// Those that were so many versions behind, or more ([`K_STALENESS`]).
-    pub behind: [u64; K_STALENESS.len()],
+    /// The share of all keys that is followed.
+    pub followed: f64,
+    /// How far reads of the measured span that were answered were behind.
+    pub staleness: Staleness,
     /// How long the oldest version they missed had been acknowledged, ns; 0: they missed none.
     pub age: Histogram,
     /// How many versions they were behind, 10^9 for each.
     pub versions: Histogram,
-    /// Those that were fresh, and all, by the age of the newest acknowledged write ([`T_VISIBILITY`], and beyond).
-    pub visible: Vec<(u64, u64)>,
     /// Whether one order explains all answers; none: not every key was checked.
     pub linearizable: Option<bool>,
-    /// Keys whose answers no order explains.
+    /// Contradictions among answers.
     pub violations: u64,
     /// Operations that contradict each other.
     pub witness: Vec<WitnessMeasured>,
+    /// What broke the expectations of sessions, in requests decided in the measured span.
+    pub broken: Violations,
     /// Acknowledged writes that are lost, by why.
     pub lost: BTreeMap<&'static str, u64>,
 }
@@ -141,26 +125,20 @@ pub struct ConsistencyMeasured {
 impl ConsistencyMeasured {
     /// Adds what was seen of another store.
     pub fn merge(&mut self, other: &Self) {
-        let add = |mine: &mut [u64], theirs: &[u64]| {
-            mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| *mine += theirs);
-        };
-        add(&mut self.operations, &other.operations);
-        add(&mut self.behind, &other.behind);
+        let counts = self.operations.iter_mut().zip(other.operations);
+        counts.for_each(|(mine, theirs)| *mine += theirs);
         self.linearizable = match (self.linearizable, other.linearizable) {
             (Some(false), _) | (_, Some(false)) => Some(false),
             (mine, theirs) => mine.and(theirs),
         };
         self.keys += other.keys;
-        self.left_out += other.left_out;
         self.checked += other.checked;
-        self.reads += other.reads;
+        self.followed = self.followed.min(other.followed);
+        self.staleness.merge(&other.staleness);
+        self.broken.add(other.broken);
         self.violations += other.violations;
         self.age.merge(&other.age);
         self.versions.merge(&other.versions);
-        self.visible.resize(other.visible.len().max(self.visible.len()), (0, 0));
-        for (mine, theirs) in self.visible.iter_mut().zip(&other.visible) {
-            *mine = (mine.0 + theirs.0, mine.1 + theirs.1);
-        }
         if self.witness.is_empty() {
             self.witness.clone_from(&other.witness);
         }
@@ -181,9 +159,9 @@ pub struct WitnessMeasured {
     pub operation: &'static str,
     /// The version it wrote or read.
     pub version: u64,
-    /// When it began, ns.
-    pub invoked: SimTime,
-    /// When it was answered, ns; none: never.
+    /// When it began, ns; none: that proves nothing.
+    pub invoked: Option<SimTime>,
+    /// When it was answered, ns; none: likewise.
     pub returned: Option<SimTime>,
 }
 

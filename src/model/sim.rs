@@ -23,8 +23,8 @@ use super::{
     network::{build::network, disturbed::Disturbance},
     node::Node,
     probe::{
-        Between, ClientMeasured, ConsistencyMeasured, InstanceMeasured, Measured, NodeMeasured, OperationMeasured,
-        RequestWindow, Side,
+        Between, ClientMeasured, ConsistencyMeasured, InstanceMeasured, Measured, NodeMeasured,
+        OperationMeasured, RequestWindow, Side,
     },
     record::{NodeSnapshot, OperationRecord, Recorder, Snapshot},
     resilience::rate_limit::Limiter,

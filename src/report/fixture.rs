@@ -66,6 +66,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
     let parts = vec![part; instances as usize];
     NodeResults {
         resources: std::collections::BTreeMap::new(),
+        consistency: None,
         cost: None,
         cache: None,
         kind: kind.into(),
@@ -289,6 +290,7 @@ pub(crate) fn shop() -> Results {
     Results {
         alerts: Vec::new(),
         budgets: BTreeMap::new(),
+        consistency: None,
         faults: Vec::new(),
         hanging: Vec::new(),
         timeline: timeline(),

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    budgets, cost,
+    budgets, consistency, cost,
     grid::{Grid, Lines},
     steady::growing,
     text::{self, Quantity, about, clean, count, duration, estimate, plural, shorten, value},
@@ -48,6 +48,7 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
         out.table(|intervals| alerts(results, intervals));
     }
     budgets::lines(&mut out, results);
+    consistency::lines(&mut out, results);
     if !results.faults.is_empty() {
         out.blank();
         out.table(|intervals| faults(results, intervals));

@@ -13,7 +13,7 @@ use super::{Distribution, Estimate};
 pub struct ConsistencyResults {
     /// Operations that were answered, by kind: `read`, `write`, `delete`, `cas`, `increment`.
     pub operations: BTreeMap<String, Estimate>,
-    /// Keys that were read or written, and followed.
+    /// Keys that were written, and followed.
     pub keys: Estimate,
     /// Those of them whose whole history was checked for linearizability.
     pub keys_checked: Estimate,
@@ -34,14 +34,22 @@ pub struct ConsistencyResults {
     /// Whether one order of all operations, each between its call and its answer, explains every answer; null: no key was
     /// checked, or not every one. True only if it is in all replications.
     pub linearizable: Option<bool>,
-    /// Keys that were not checked, by why: `cas`, `increment` (what they return is not followed), `limit`.
+    /// Keys that were not checked, by why: `cas`, `increment` (what they find is not followed).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_checked: BTreeMap<String, Estimate>,
-    /// Keys whose answers no order explains.
+    /// Contradictions among answers: versions of a key that no order explains.
     pub violations: Estimate,
     /// Operations that contradict each other, of the first replication in which some do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub witness: Vec<WitnessResults>,
+    /// Reads of a session (or of a closed user) that were older than what it had written.
+    pub read_your_writes_violations: Estimate,
+    /// Reads of a session that were older than what it had read.
+    pub monotonic_read_violations: Estimate,
+    /// Writes of a session that came before one that it had made.
+    pub monotonic_write_violations: Estimate,
+    /// Writes of a session that came before what it had read.
+    pub writes_follow_reads_violations: Estimate,
     /// Writes that were acknowledged and that nobody holds any more, nor anything that was written after them.
     pub lost_acked_writes: Estimate,
     /// By why: `write_behind` (a cache acknowledged them and never wrote them).
@@ -61,8 +69,8 @@ pub struct KStaleness {
 /// Reads so long after a write.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TVisibility {
-    /// The newest acknowledged write was at most so long ago, s (and longer than the entry before says); null: longer.
-    pub after: Option<f64>,
+    /// The newest acknowledged write was so long ago, s, or longer (and not as long as the next entry says).
+    pub after: f64,
     /// Share of these reads that saw it, or a newer one.
     pub fresh: f64,
     /// How many they were, over all replications.
@@ -80,8 +88,8 @@ pub struct WitnessResults {
     pub operation: String,
     /// The version it wrote or read, hexadecimal; 0: from before the run.
     pub version: String,
-    /// When it began, s.
-    pub invoked: f64,
-    /// When it was answered, s; null: never.
+    /// When it began, s; null: that proves nothing.
+    pub invoked: Option<f64>,
+    /// When it was answered, s; null: likewise.
     pub returned: Option<f64>,
 }

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    model::probe::{ConsistencyMeasured, DATA_OPERATIONS, K_STALENESS, T_VISIBILITY, WitnessMeasured},
+    history::{BEHIND, Visibility},
+    model::probe::{ConsistencyMeasured, DATA_OPERATIONS, WitnessMeasured},
     results::{
         ConsistencyResults, Estimate, KStaleness, Means, Ratios, Samples, TVisibility,
         WitnessResults, seconds,
@@ -19,18 +20,20 @@ pub(super) struct ConsistencyPool {
     operations: [Means; DATA_OPERATIONS.len()],
     keys: Means,
     checked: Means,
-    followed: Ratios,
+    followed: Means,
     stale_reads: Means,
     stale: Ratios,
     age: Samples,
     /// A version counts as a second, for samples are times.
     versions: Samples,
-    behind: [Ratios; K_STALENESS.len()],
-    /// Fresh reads, and all, by how long the newest write was ago.
-    visible: Vec<(u64, u64)>,
+    behind: [Ratios; BEHIND.len()],
+    /// Fresh reads, and all, by how long the newest write was ago, ns.
+    visible: BTreeMap<u64, (u64, u64)>,
     linearizable: Option<bool>,
     violations: Means,
     witness: Vec<WitnessResults>,
+    /// Reads of own writes, of what was read; writes after own ones, after reads.
+    broken: [Means; 4],
     /// What there is a cause for, by cause.
     not_checked: BTreeMap<&'static str, Means>,
     lost: Means,
@@ -46,17 +49,18 @@ impl ConsistencyPool {
         }
         self.keys.push(count(one.keys));
         self.checked.push(count(one.checked));
-        self.followed.push(one.keys, one.keys + one.left_out);
-        self.stale_reads.push(count(one.behind[0]));
-        self.stale.push(one.behind[0], one.reads);
+        self.followed.push(Some(one.followed));
+        let (stale, reads) = (one.staleness.stale_reads(), one.staleness.reads());
+        self.stale_reads.push(count(stale));
+        self.stale.push(stale, reads);
         self.age.push(&one.age);
         self.versions.push(&one.versions);
-        for (pool, n) in self.behind.iter_mut().zip(one.behind) {
-            pool.push(n, one.reads);
+        for (pool, (_, n)) in self.behind.iter_mut().zip(one.staleness.behind()) {
+            pool.push(n, reads);
         }
-        self.visible.resize(one.visible.len().max(self.visible.len()), (0, 0));
-        for (sum, (fresh, all)) in self.visible.iter_mut().zip(&one.visible) {
-            *sum = (sum.0 + fresh, sum.1 + all);
+        for Visibility { after_ns, fresh, reads } in one.staleness.visibility() {
+            let sum = self.visible.entry(after_ns).or_default();
+            *sum = (sum.0 + fresh, sum.1 + reads);
         }
         self.linearizable = match (self.linearizable, one.linearizable) {
             (Some(false), _) | (_, Some(false)) => Some(false),
@@ -64,6 +68,10 @@ impl ConsistencyPool {
             (_, now) => now,
         };
         self.violations.push(count(one.violations));
+        let of = one.broken;
+        let broken =
+            [of.read_your_writes, of.monotonic_reads, of.monotonic_writes, of.writes_follow_reads];
+        self.broken.iter_mut().zip(broken).for_each(|(pool, n)| pool.push(count(n)));
         if self.witness.is_empty() {
             self.witness = one.witness.iter().map(|of| witness(of, seed)).collect();
         }
@@ -82,9 +90,8 @@ impl ConsistencyPool {
         };
         let operations = DATA_OPERATIONS.iter().zip(&self.operations);
         let done = |means: &Means| means.mean().is_some_and(|mean| mean > 0.0);
-        let behind = K_STALENESS.iter().zip(&self.behind);
-        let bounds = T_VISIBILITY.iter().map(|ns| Some(seconds(*ns))).chain([None]);
-        let visible = bounds.zip(&self.visible).filter(|(_, (_, reads))| *reads > 0);
+        let behind = BEHIND.iter().zip(&self.behind);
+        let visible = self.visible.iter();
         ConsistencyResults {
             operations: operations
                 .filter(|(_, means)| done(means))
@@ -92,7 +99,7 @@ impl ConsistencyPool {
                 .collect(),
             keys: mean(&self.keys),
             keys_checked: mean(&self.checked),
-            followed: self.followed.fraction(confidence),
+            followed: mean(&self.followed),
             stale_reads: mean(&self.stale_reads),
             stale_read_fraction: self.stale.share(confidence),
             staleness_age: self.age.distribution(confidence),
@@ -102,7 +109,7 @@ impl ConsistencyPool {
                 .collect(),
             t_visibility: visible
                 .map(|(after, &(fresh, reads))| TVisibility {
-                    after,
+                    after: seconds(*after),
                     fresh: fresh as f64 / reads as f64,
                     reads,
                 })
@@ -111,6 +118,10 @@ impl ConsistencyPool {
             not_checked: by_cause(&self.not_checked),
             violations: mean(&self.violations),
             witness: self.witness.clone(),
+            read_your_writes_violations: mean(&self.broken[0]),
+            monotonic_read_violations: mean(&self.broken[1]),
+            monotonic_write_violations: mean(&self.broken[2]),
+            writes_follow_reads_violations: mean(&self.broken[3]),
             lost_acked_writes: mean(&self.lost),
             lost_by_cause: by_cause(&self.lost_by_cause),
         }
@@ -142,7 +153,7 @@ fn witness(of: &WitnessMeasured, seed: u64) -> WitnessResults {
         key: of.key,
         operation: of.operation.to_owned(),
         version: format!("{:x}", of.version),
-        invoked: seconds(of.invoked),
+        invoked: of.invoked.map(seconds),
         returned: of.returned.map(seconds),
     }
 }

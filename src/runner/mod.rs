@@ -34,7 +34,7 @@ use rayon::iter::{ParallelBridge, ParallelIterator};
 pub use crate::model::design::window_length;
 pub use accumulator::{Accumulator, RunInfo};
 pub use pilot::pilot;
-pub use prepared::Prepared;
+pub use prepared::{Prepared, followed};
 pub use replication::{Replication, check};
 
 use crate::{engine::random, model::probe::Measured};

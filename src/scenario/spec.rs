@@ -10,7 +10,7 @@ use crate::{
         alert::AlertSpec,
         budget::ErrorBudgetSpec,
         client::ClientSpec,
-        consistency::HistorySpec,
+        consistency::spec::HistorySpec,
         fault::FaultSpec,
         kinds::NodeSpec,
         network::{NetworkSpec, TopologySpec},

@@ -3,8 +3,8 @@
 use super::names::Names;
 use super::words::{Checked, Dimension, choice, fault, meant};
 use crate::results::{
-    CacheResults, ConsistencyResults, CostSummary, Distribution, Estimate, NodeCost, NodeResults, RequestFigures,
-    Results,
+    CacheResults, ConsistencyResults, CostSummary, Distribution, Estimate, NodeCost, NodeResults,
+    RequestFigures, Results,
 };
 use serde_json::{Value as Json, json};
 
@@ -78,7 +78,7 @@ fn of_any_store() -> ConsistencyResults {
     ConsistencyResults {
         operations: each(&["read", "write", "delete", "cas", "increment"]),
         linearizable: Some(false),
-        not_checked: each(&["cas", "increment", "limit"]),
+        not_checked: each(&["cas", "increment"]),
         lost_by_cause: each(&["write_behind"]),
         ..ConsistencyResults::default()
     }
@@ -115,8 +115,18 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
         ("staleness_versions", last) if last != "count" => Dimension::Number,
         ("stale_read_fraction" | "followed", _) => Dimension::Fraction,
         (
-            "operations" | "keys" | "keys_checked" | "stale_reads" | "not_checked" | "violations"
-            | "lost_acked_writes" | "lost_by_cause",
+            "operations"
+            | "keys"
+            | "keys_checked"
+            | "stale_reads"
+            | "not_checked"
+            | "violations"
+            | "lost_acked_writes"
+            | "lost_by_cause"
+            | "read_your_writes_violations"
+            | "monotonic_read_violations"
+            | "monotonic_write_violations"
+            | "writes_follow_reads_violations",
             _,
         ) => Dimension::Count,
         ("cost", _) => Dimension::Money,

@@ -82,6 +82,7 @@ impl Built for CacheSpec {
             let contents = instance.contents.insert(Box::new(Contents::new(limits, order)));
             contents.keeps = keeps;
             let lives = Lives::new(assembly.stream(&format!("{path}/{i}"), "ttl"));
+            contents.leases = (self.lease == Some(true)).then(Box::default);
             contents.lives = timed.then(|| Box::new(lives));
         }
         if let Some(share) = self.prefill {
@@ -145,7 +146,7 @@ enum Part {
 }
 
 use CacheStep::{
-    Admit, Deny, Drop, Fail, Invalidate, Keep, LookAside, Lookup, Refresh, Refuse, Release,
+    Admit, Deny, Drop, Fail, Fill, Invalidate, Keep, LookAside, Lookup, Refresh, Refuse, Release,
     Remember,
 };
 use Part::{Ask, Do, Latency, Reply, Take};
@@ -194,7 +195,7 @@ const FETCH: Parts = &[
 ];
 /// Without anywhere to fetch from, what is missing is admitted as it is.
 const ALONE: Parts = &[&[Do(Lookup), Latency, Do(Admit)], HIT, REFUSAL];
-const FILL: Parts = &[&[Do(Admit), Latency]];
+const FILL: Parts = &[&[Do(Fill), Latency]];
 const STILL_THERE: Parts = &[&[Do(Remember), Latency], HIT];
 const GIVE_UP: Parts = &[&[Do(Release)]];
 const FAILED: Parts = &[&[Do(Fail)]];

@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 pub use super::books::CacheBooks;
 use super::{
     eviction::{Entry, Order},
+    leases::Leases,
     lives::Lives,
 };
 use crate::{
@@ -111,6 +112,8 @@ pub struct Contents {
     clocked: bool,
     /// Lives that are drawn, or end early.
     pub lives: Option<Box<Lives>>,
+    /// Who may fill after a miss; none: whoever comes.
+    pub leases: Option<Box<Leases>>,
     /// Identity of the visit that asks, for draws.
     pub visit: u64,
     /// What happened so far.
@@ -129,6 +132,7 @@ impl Contents {
             free: Vec::new(),
             clocked: order.reads_clock(),
             lives: None,
+            leases: None,
             visit: 0,
             order,
             used: 0,
@@ -358,6 +362,7 @@ impl Contents {
     /// Nobody waits for a fetch any more.
     pub fn forget_fetches(&mut self) {
         self.flights.clear();
+        self.leases.iter_mut().for_each(|leases| leases.clear());
     }
 
     #[cfg(test)]

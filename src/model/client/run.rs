@@ -12,7 +12,7 @@ use crate::{
     },
     model::{
         books::InstanceBooks,
-        consistency::Access,
+        consistency::spec::Access,
         demand::Demand,
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, Frame, Frames},
         ids::{NONE, NodeId, Slot},
@@ -335,6 +335,9 @@ impl Client {
             Stop::At(Instr::Do { op, .. }) => self.request_of_session(slot, op, world),
             _ if matches!(self.source, Source::Closed { .. }) => self.next_round(slot, world),
             _ => {
+                if let Some(data) = &mut world.data {
+                    data.close((self.index, world.frames.extra(slot).session));
+                }
                 world.frames[slot].flags |= CALLER_DONE | CALLEE_DONE;
                 world.release(slot);
             }
@@ -489,6 +492,9 @@ impl Client {
             && outcome == Outcome::Ok
         {
             data.done(slot, now);
+            if self.session.is_some() {
+                data.decided(slot, (self.index, world.frames.extra(slot).session), now);
+            }
         }
         let f = &world.frames[slot];
         let session = f.parent;

@@ -123,6 +123,11 @@ impl Server {
         let pc = f.pc;
         let outcome = world.frames[branch].outcome();
         let success = outcome.is_success();
+        if let Some(data) = &mut world.data
+            && success
+        {
+            data.bring(branch, slot);
+        }
         let extra = world.frames.extra_mut(slot);
         extra.degraded |= outcome == Outcome::Degraded;
         extra.pending -= 1;

@@ -10,7 +10,7 @@ use crate::{
         table::Table,
     },
     model::{
-        consistency::Access,
+        consistency::spec::Access,
         demand::Demand,
         ids::{AttrRef, NodeId, Slot},
         outcome::Outcome,
@@ -115,6 +115,8 @@ pub enum CacheStep {
     Fail,
     /// Holds what the message brought.
     Admit,
+    /// Holds what was read elsewhere after it was missing here, or what was written.
+    Fill,
     /// Holds what was fetched.
     Keep,
     /// Takes it out.

@@ -21,7 +21,7 @@ use crate::{
         books::{Area, InstanceBooks, Unserved},
         bounded::Bounded,
         cache::contents::{Contents, Limits},
-        consistency::Access,
+        consistency::spec::Access,
         demand::Demand,
         event,
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_ROOM},

@@ -4,7 +4,7 @@ use crate::{
     engine::law::DurationFormula,
     model::{
         build::{Assembly, Built},
-        consistency::Access,
+        consistency::spec::Access,
         ids::NodeId,
         kind::{Kind, Verb},
         node::Node,
