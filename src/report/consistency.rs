@@ -102,7 +102,10 @@ fn example(witness: &[WitnessResults]) -> String {
     let when = |at: Option<f64>, what: &str| at.map(|at| format!("{what} at {}", clock(at)));
     let one = |op: &WitnessResults| {
         let times = [when(op.invoked, "begun"), when(op.returned, "answered")];
-        let version = shorten(&op.version, 6);
+        let version = match op.version.as_str() {
+            "0" => "what was there before the run".to_owned(),
+            version => shorten(version, 6),
+        };
         let verb = if op.operation == "read" { "read of" } else { op.operation.as_str() };
         format!("{verb} {version} {}", times.into_iter().flatten().collect::<Vec<_>>().join(", "))
     };

@@ -47,6 +47,12 @@ pub(super) enum Figure {
 }
 
 impl Figure {
+    /// It is the share of reads that were stale.
+    pub(super) fn is_share_of_reads(&self) -> bool {
+        let (Self::Consistency(path) | Self::Node(_, path)) = self else { return false };
+        path.last().is_some_and(|name| name == "stale_read_fraction")
+    }
+
     /// It is worked out from requests.
     pub(super) const fn is_of_requests(&self) -> bool {
         matches!(

@@ -203,7 +203,7 @@ const DENIED: Parts = &[&[Do(Deny)]];
 const INVALIDATE: Parts = &[&[Do(Invalidate), Latency]];
 const DROP: Parts = &[&[Do(Drop), Latency]];
 const WRITE: Parts = &[&[Latency, Ask(Verb::Write), Do(Admit)]];
-const BEHIND: Parts = &[&[Do(Admit), Take, Latency, Reply, Ask(Verb::Write)]];
+const BEHIND: Parts = &[&[Take, Do(Admit), Latency, Reply, Ask(Verb::Write)]];
 
 impl CacheSpec {
     /// Compiles what is done for one operation and returns where it starts.
@@ -256,7 +256,7 @@ impl CacheSpec {
                     let names = compiler.assembly.names;
                     let store = self.from.as_ref().and_then(|from| names.store_behind(&from.0));
                     if let Some(store) = store.filter(|store| names.followed.contains(store)) {
-                        compiler.emit(Instr::Accept(store));
+                        compiler.emit(Instr::Cache(CacheStep::Accept, store));
                     }
                 }
             }

@@ -54,9 +54,17 @@ struct Watched {
     history: History,
     /// Versions accepted so far.
     accepted: u64,
-    /// Versions a cache answered for and that have not come to the store, with their keys.
-    behind: BTreeMap<u64, u64>,
+    /// Versions a cache answered for and that have not come to the store.
+    behind: BTreeMap<u64, Behind>,
     measured: ConsistencyMeasured,
+}
+
+/// A version a cache answered for.
+#[derive(Debug)]
+struct Behind {
+    key: u64,
+    /// Others that it took the place of: with it they are written, or lost.
+    before: Vec<u64>,
 }
 
 /// Versions on their way, and who notes what becomes of them.
@@ -275,13 +283,19 @@ impl Observer {
 
     // ---- what becomes of versions --------------------------------------------------------------
 
-    /// A cache answers for what it was given, which is to be written later.
-    pub fn accepted(&mut self, slot: Slot, store: NodeId, key: u64) {
+    /// A cache answers for what it was given, which is to be written later and takes the place of another version.
+    pub fn accepted(&mut self, slot: Slot, (store, key): (NodeId, u64), replaces: u64) {
         let version = self.version(slot);
-        if let Some(watched) = self.stores.get_mut(&store) {
-            watched.accept(key, version);
-            watched.behind.insert(version, key);
+        let Some(watched) = self.stores.get_mut(&store) else { return };
+        watched.accept(key, version);
+        let mut before = Vec::new();
+        if replaces != version
+            && let Some(Behind { before: others, .. }) = watched.behind.remove(&replaces)
+        {
+            before = others;
+            before.push(replaces);
         }
+        watched.behind.entry(version).or_insert(Behind { key, before });
     }
 
     /// A store holds from now on what a frame brought.
@@ -325,8 +339,10 @@ impl Watched {
 
     fn measured(self, held: &BTreeSet<u64>) -> ConsistencyMeasured {
         let verdict = self.history.check();
-        let lost = self.behind.iter().filter(|(version, key)| {
-            !held.contains(version) && self.history.is_acknowledged(**key, **version)
+        let gone = self.behind.iter().filter(|(version, _)| !held.contains(version));
+        let lost = gone.flat_map(|(version, Behind { key, before })| {
+            let all = before.iter().chain([version]);
+            all.filter(|version| self.history.is_acknowledged(*key, **version))
         });
         let lost = lost.count() as u64;
         let Verdict { linearizable, keys, keys_checked, not_checked, violations, .. } = verdict;

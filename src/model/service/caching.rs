@@ -83,6 +83,12 @@ impl Server {
                     followers = contents.land(key, ASIDE);
                 }
             }
+            CacheStep::Accept => {
+                let plain = world.frames[slot].key;
+                if let Some(data) = &mut world.data {
+                    data.accepted(slot, (hit, plain), contents.version(key));
+                }
+            }
             CacheStep::Remember => on = remembered(contents, (slot, key), (next, hit), world),
             CacheStep::Release => heir = contents.hand_over(key, ASIDE),
             CacheStep::Fail if contents.limits.patience.is_some() => {

@@ -80,8 +80,6 @@ pub enum Instr {
     Invoke(u16),
     /// That is over.
     Done,
-    /// A cache takes a write on itself that is written later: of that store.
-    Accept(NodeId),
     /// A store reads or changes what it holds.
     Held(Access),
     /// Reply, with a size or [`AS_IT_IS`].
@@ -119,6 +117,8 @@ pub enum CacheStep {
     Fill,
     /// Holds what was fetched.
     Keep,
+    /// Answers for a write that is written to its store later: which store that is stands in the place of a hit.
+    Accept,
     /// Takes it out.
     Invalidate,
     /// A key is taken out, of whichever node behind the cache it is.
@@ -425,8 +425,13 @@ impl Program {
                 }
                 pc + 1
             }
-            Instr::Invoke(_) | Instr::Done | Instr::Accept(_) => {
-                self.tell(instr, slot, world);
+            Instr::Invoke(op) => {
+                self.invoke(op, slot, world);
+                pc + 1
+            }
+            Instr::Done => {
+                let now = world.now();
+                world.data.iter_mut().for_each(|data| data.done(slot, now));
                 pc + 1
             }
             _ => pc + 1,
@@ -435,20 +440,13 @@ impl Program {
         None
     }
 
-    /// Tells who follows the data what a visit is at.
-    fn tell(&self, instr: Instr, slot: Slot, world: &mut World) {
-        let now = world.now();
-        let (id, own) = (world.frames[slot].id, world.frames[slot].key);
-        let key = |op: &DataOp| Self::key(op.key, slot, world);
-        let op = if let Instr::Invoke(i) = instr { Some(self.data[usize::from(i)]) } else { None };
-        let key = op.as_ref().map_or(own, key);
-        let Some(data) = &mut world.data else { return };
-        match (instr, op) {
-            (_, Some(DataOp { about, site, .. })) => {
-                data.invoke(slot, about, (key, descend(id, site)), now);
-            }
-            (Instr::Accept(store), _) => data.accepted(slot, store, key),
-            _ => data.done(slot, now),
+    /// A visit begins an operation on data.
+    fn invoke(&self, op: u16, slot: Slot, world: &mut World) {
+        let DataOp { about, key, site } = self.data[usize::from(op)];
+        let key = Self::key(key, slot, world);
+        let (version, now) = (descend(world.frames[slot].id, site), world.now());
+        if let Some(data) = &mut world.data {
+            data.invoke(slot, about, (key, version), now);
         }
     }
 
