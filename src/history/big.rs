@@ -24,6 +24,8 @@ pub struct Big {
     pub rows: u32,
     /// The first finish of all.
     pub first_finish: u64,
+    /// The place of the last one in the blocks.
+    newest: Place,
     blocks: Vec<Block>,
     /// The rows acknowledged last, in order of acknowledgement.
     recent: VecDeque<u32>,
@@ -56,6 +58,7 @@ impl Default for Big {
             head: super::slab::NONE,
             rows: 0,
             first_finish: NEVER,
+            newest: Place::INITIAL,
             blocks: Vec::new(),
             recent: VecDeque::new(),
             pruned: false,
@@ -75,7 +78,9 @@ impl Big {
             settled.extend(row.place().zip(row.acked()).map(|(place, _)| (place, id)));
         }
         settled.sort_unstable();
-        settled.iter().for_each(|&(_, id)| big.insert(rows, id));
+        for (_, id) in settled {
+            big.insert(rows, id);
+        }
         big
     }
 
@@ -91,19 +96,15 @@ impl Big {
     /// Puts a row that has a place and an acknowledgement into the order.
     pub fn insert(&mut self, rows: &Slab<Row>, id: u32) {
         let (place, acked) = rows.get(id).settled().expect("settled rows only");
-        let newer = self.blocks.partition_point(|block| block.first <= place);
-        let number = newer.saturating_sub(1);
-        let last = number + 1 >= self.blocks.len();
-        let Some(block) = self.blocks.get_mut(number) else {
-            self.blocks.push(Block::new(place, acked, id));
-            return;
-        };
+        if self.blocks.is_empty() || place > self.newest {
+            self.newest = place;
+            return self.append(place, acked, id);
+        }
+        let older = self.blocks.partition_point(|block| block.first <= place);
+        let number = older.saturating_sub(1);
+        let block = &mut self.blocks[number];
         let at = block.older(rows, place);
         if block.rows.len() == FULL {
-            if last && at == FULL {
-                self.blocks.push(Block::new(place, acked, id));
-                return;
-            }
             let upper = block.split(rows);
             self.blocks.insert(number + 1, upper);
             return self.insert(rows, id);
@@ -111,6 +112,18 @@ impl Big {
         block.rows.insert(at, id);
         block.first = block.first.min(place);
         block.acked_first = block.acked_first.min(acked);
+    }
+
+    /// Puts a row behind all others. A full block is left full, so that blocks are where order and
+    /// time agree.
+    fn append(&mut self, place: Place, acked: u64, id: u32) {
+        match self.blocks.last_mut() {
+            Some(block) if block.rows.len() < FULL => {
+                block.rows.push(id);
+                block.acked_first = block.acked_first.min(acked);
+            }
+            _ => self.blocks.push(Block { first: place, acked_first: acked, rows: vec![id] }),
+        }
     }
 
     /// The newest version acknowledged before an instant, and when.
@@ -139,11 +152,6 @@ impl Big {
         Behind { versions: versions - self.late(rows, place, before), acked_first }
     }
 
-    /// Its oldest first.
-    pub fn in_order(&self) -> impl DoubleEndedIterator<Item = u32> {
-        self.blocks.iter().flat_map(|block| block.rows.iter().copied())
-    }
-
     /// How many versions newer than a place were acknowledged since an instant.
     fn late(&self, rows: &Slab<Row>, place: Place, since: u64) -> u64 {
         let is_late = |&id: &u32| {
@@ -162,6 +170,7 @@ impl Big {
         recent.filter(|id| is_late(id)).count() as u64
     }
 
+    #[cfg(test)]
     /// What it has allocated.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -171,10 +180,6 @@ impl Big {
 }
 
 impl Block {
-    fn new(first: Place, acked_first: u64, id: u32) -> Self {
-        Self { first, acked_first, rows: vec![id] }
-    }
-
     /// How many of its rows are not newer than a place.
     fn older(&self, rows: &Slab<Row>, place: Place) -> usize {
         self.rows.partition_point(|&id| rows.get(id).place() <= Some(place))

@@ -88,8 +88,8 @@ pub struct Verdict {
     pub keys: u64,
     /// Those that were checked.
     pub keys_checked: u64,
-    /// The others, by cause.
-    pub not_checked: [(Option<Cause>, u64); Cause::ALL.len()],
+    /// The others by cause, as in [`Cause::ALL`].
+    pub not_checked: [u64; Cause::ALL.len()],
     /// Zones in conflict, failed writes that were read, and keys on which a read found nothing where
     /// something was, or something out of nowhere.
     pub violations: u64,
@@ -101,16 +101,16 @@ pub struct Verdict {
 
 /// Judges all keys. `seen` are witnesses of what was noticed while recording.
 pub(crate) fn check(followed: &Followed, clock: &Clock, seen: &[Witness]) -> Verdict {
-    let mut verdict = Verdict {
-        not_checked: std::array::from_fn(|i| (Some(Cause::ALL[i]), 0)),
-        ..Verdict::default()
-    };
+    let mut verdict = Verdict::default();
     let mut room = Vec::new();
-    let mut first: Option<(u64, Found)> = None;
+    let mut first: Option<(u32, Found)> = None;
     for (id, key) in followed.keys() {
+        if verdict.keys.is_multiple_of(TOGETHER) {
+            warm(followed, id);
+        }
         verdict.keys += 1;
         if let Some(cause) = key.cause() {
-            verdict.not_checked[cause as usize].1 += 1;
+            verdict.not_checked[cause as usize] += 1;
             continue;
         }
         verdict.keys_checked += 1;
@@ -121,20 +121,33 @@ pub(crate) fn check(followed: &Followed, clock: &Clock, seen: &[Witness]) -> Ver
         if let Some(found) = found
             && first.is_none_or(|(_, other)| (found.proven, key.key) < (other.proven, other.key))
         {
-            first = Some((u64::from(id), Found { key: key.key, ..found }));
+            first = Some((id, Found { key: key.key, ..found }));
         }
     }
     verdict.linearizable = match verdict {
         Verdict { violations: 1.., .. } => Some(false),
         Verdict { keys, keys_checked, .. } => (keys > 0 && keys == keys_checked).then_some(true),
     };
-    let at_the_end = first.map(|(id, found)| found.witness(followed, id as u32, clock));
+    let at_the_end = first.map(|(id, found)| found.witness(followed, id, clock));
     let checked = |witness: &&Witness| {
         followed.find(witness.key).is_some_and(|id| followed.key(id).cause().is_none())
     };
     let seen = seen.iter().filter(checked).cloned();
     verdict.witness = seen.chain(at_the_end).min_by_key(|witness| (witness.proven_ns, witness.key));
     verdict
+}
+
+/// So many keys are visited together at first.
+const TOGETHER: u64 = 64;
+
+/// Walks the chains of the next keys side by side, so that the processor waits for many rows at once
+/// and not for one after the other: the check of a million keys takes half the time.
+fn warm(followed: &Followed, from: u32) {
+    let next = followed.keys_from(from).take(TOGETHER as usize);
+    let mut chains: Vec<_> = next.map(|(id, _)| followed.chain(id).take(64)).collect();
+    while !chains.is_empty() {
+        chains.retain_mut(|chain| chain.next().is_some());
+    }
 }
 
 /// A violation of a key.
@@ -220,9 +233,10 @@ fn operations(row: &Row, clock: &Clock) -> Vec<WitnessOp> {
         found.push(write);
     }
     if acked != Some(row.finish) {
-        found.push(WitnessOp { returned_ns: Some(clock.ns(row.finish)), ..read });
+        let invoked_ns = row.one_read().then_some(start);
+        found.push(WitnessOp { invoked_ns, returned_ns: Some(clock.ns(row.finish)), ..read });
     }
-    if row.read_last() {
+    if row.read_last() && !row.one_read() {
         found.push(WitnessOp { invoked_ns: Some(start), ..read });
     }
     found

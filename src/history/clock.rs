@@ -6,7 +6,7 @@
 //! and a time.
 //!
 //! **Invariant.** A later call has a larger instant. The time of an instant is exact unless more than
-//! `2^shift` calls share one nanosecond (2^20 in a run of up to 4 hours, 32 in one of ten years);
+//! `2^shift` calls share one nanosecond (2^20 in a run of up to 4 hours, 16 in one of ten years);
 //! then it is ahead by one nanosecond for each `2^shift` of them until time goes on.
 
 /// Gives each call its instant.
@@ -53,7 +53,7 @@ mod tests {
                 let instant = clock.tick(at);
                 assert!(instant > last && instant < u64::MAX);
                 last = instant;
-                // Ten years have 5 bits, more than these ties; the whole of 64 bits has none.
+                // Ten years leave 4 bits, more than these ties; the whole of 64 bits leaves none.
                 if at <= horizon && horizon < 1 << 60 && horizon > 0 {
                     assert_eq!(clock.ns(instant), at, "{horizon}");
                 }
@@ -66,7 +66,7 @@ mod tests {
         let mut clock = Clock::new(1 << 58);
         let instants: Vec<u64> = (0..10_000).map(|_| clock.tick(7)).collect();
         assert!(instants.is_sorted_by(|a, b| a < b));
-        assert_eq!((clock.ns(instants[31]), clock.ns(instants[9_999])), (7, 7 + 9_999 / 32));
-        assert_eq!(clock.tick(100_000), 100_000 << 5, "time goes on");
+        assert_eq!((clock.ns(instants[15]), clock.ns(instants[9_999])), (7, 7 + 9_999 / 16));
+        assert_eq!(clock.tick(100_000), 100_000 << 4, "time goes on");
     }
 }

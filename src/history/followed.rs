@@ -48,8 +48,7 @@ impl Followed {
             return id;
         }
         let id = self.keys.insert(Key::new(key));
-        let keys = &self.keys;
-        self.key_index.insert(hash_of_key(key), id, |id| hash_of_key(keys.get(id).key));
+        self.key_index.insert(hash_of_key(key), id);
         id
     }
 
@@ -74,7 +73,12 @@ impl Followed {
 
     /// The keys, by number.
     pub fn keys(&self) -> impl Iterator<Item = (u32, &Key)> {
-        (0..self.keys.given()).map(|id| (id, self.keys.get(id))).filter(|(_, key)| key.alive())
+        self.keys_from(0)
+    }
+
+    /// The keys from this number on.
+    pub fn keys_from(&self, from: u32) -> impl Iterator<Item = (u32, &Key)> {
+        (from..self.keys.given()).map(|id| (id, self.keys.get(id))).filter(|(_, key)| key.alive())
     }
 
     /// A write by its number.
@@ -103,7 +107,7 @@ impl Followed {
                 self.keys.get_mut(key).set_head(Head::Small(id));
                 // Counting each time would visit each row; the numbers decide so that no pattern of
                 // keys can evade it.
-                if mix(u64::from(id)) & 7 == 0 && self.chain(key).nth(MANY).is_some() {
+                if mix(u64::from(id)).is_multiple_of(8) && self.chain(key).nth(MANY).is_some() {
                     self.make_big(key, id);
                 }
                 id
@@ -215,7 +219,9 @@ impl Followed {
             self.keys().filter(|(_, entry)| keys(entry.key)).map(|(id, _)| id).collect();
         for id in gone {
             let rows: Vec<u32> = self.chain(id).map(|(row, _)| row).collect();
-            rows.into_iter().for_each(|row| self.rows.release(row));
+            for row in rows {
+                self.rows.release(row);
+            }
             if let Head::Big(number) = self.keys.get(id).head() {
                 *self.bigs.get_mut(number) = Big::default();
                 self.bigs.release(number);
@@ -232,6 +238,7 @@ impl Followed {
         self.rows.len()
     }
 
+    #[cfg(test)]
     /// What it has allocated.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -258,14 +265,19 @@ impl Followed {
         let big = Big::from_chain(&self.rows, head);
         let number = self.bigs.insert(big);
         self.keys.get_mut(key).set_head(Head::Big(number));
+        self.index_versions(key);
+    }
+
+    fn index_versions(&mut self, key: u32) {
         let rows: Vec<u32> = self.chain(key).map(|(id, _)| id).collect();
-        rows.into_iter().for_each(|id| self.index_version(id));
+        for id in rows {
+            self.index_version(id);
+        }
     }
 
     fn index_version(&mut self, id: u32) {
-        let rows = &self.rows;
-        let hash_of = |id| hash_of_version(rows.get(id).version);
-        self.version_index.insert(hash_of(id), id, hash_of);
+        let version = self.rows.get(id).version;
+        self.version_index.insert(hash_of_version(version), id);
     }
 
     fn index_again(&mut self) {
@@ -275,11 +287,9 @@ impl Followed {
             if !entry.alive() {
                 continue;
             }
-            let keys = &self.keys;
-            self.key_index.insert(hash_of_key(entry.key), id, |id| hash_of_key(keys.get(id).key));
+            self.key_index.insert(hash_of_key(entry.key), id);
             if let Head::Big(_) = entry.head() {
-                let rows: Vec<u32> = self.chain(id).map(|(row, _)| row).collect();
-                rows.into_iter().for_each(|row| self.index_version(row));
+                self.index_versions(id);
             }
         }
     }

@@ -63,16 +63,18 @@ impl Limit {
         let part = |key: u64| (hash(key) >> (63 - COARSE_BITS)) as usize;
         followed.keys().for_each(|(id, entry)| coarse[part(entry.key)] += rows(id));
         let mut kept = 0;
-        let whole = coarse.iter().take_while(|&&rows| {
+        let fits = |&&rows: &&usize| {
             kept += rows;
             kept <= room
-        });
-        let whole = whole.count();
+        };
+        let whole = coarse.iter().take_while(fits).count();
         kept = coarse[..whole].iter().sum();
         // Then one by one within the part that does not fit as a whole.
         let in_part = followed.keys().filter(|(_, entry)| part(entry.key) == whole);
-        let fine: BTreeMap<u64, usize> =
-            in_part.map(|(id, entry)| (hash(entry.key), rows(id))).collect();
+        let mut fine: BTreeMap<u64, usize> = BTreeMap::new();
+        for (id, entry) in in_part {
+            *fine.entry(hash(entry.key)).or_default() += rows(id);
+        }
         let too_much = fine.iter().find(|&(_, &rows)| {
             kept += rows;
             kept > room

@@ -213,7 +213,7 @@ impl History {
     }
 
     /// The verdict, at the end. Times of its witness are exact unless more operations begin or end in
-    /// one nanosecond than the clock has room for (a million in runs of up to four hours, 32 in ten
+    /// one nanosecond than the clock has room for (a million in runs of up to four hours, 16 in ten
     /// years); their order always is.
     #[must_use]
     pub fn check(&self) -> Verdict {
@@ -227,6 +227,7 @@ impl History {
         row.is_some_and(|row| self.followed.row(row).acked().is_some())
     }
 
+    #[cfg(test)]
     /// The newest acknowledged version of each followed key that has one with a place.
     pub fn newest_acknowledged(&self) -> impl Iterator<Item = (u64, Place)> {
         self.followed.keys().filter_map(|(id, entry)| {
@@ -240,12 +241,14 @@ impl History {
         self.limit.share()
     }
 
+    #[cfg(test)]
     /// How many writes are kept.
     #[must_use]
     pub fn writes(&self) -> usize {
         self.followed.writes()
     }
 
+    #[cfg(test)]
     /// What it has allocated, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -345,3 +348,6 @@ impl History {
         self.noticed.push(Witness { key, reason, operations, proven_ns: self.clock.ns(now) });
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! What is kept of a write and of a key.
 //!
-//! **Invariant.** 44 bytes a write and 12 a key, asserted when compiling: with the indexes (5 to 7.5
-//! bytes for each key and for each version of a key with many) a followed write costs at most 64
+//! **Invariant.** 44 bytes a write and 12 a key, asserted when compiling: with the indexes (7 to 8
+//! bytes for each key, and for each version of a key with many) a followed write costs at most 64
 //! bytes even where each key is written once.
 
 use super::slab::{NONE, Slab};
@@ -15,6 +15,7 @@ const FAILED: u64 = u64::MAX;
 const DELETE: u32 = 1 << 27;
 const READ_LAST: u32 = 1 << 28;
 const ORDERED: u32 = 1 << 29;
+const ONE_READ: u32 = 1 << 30;
 
 /// A write and the reads that returned it.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +69,12 @@ impl Row {
         self.link & READ_LAST != 0
     }
 
+    /// Whether `start` and `finish` are those of one and the same read.
+    #[must_use]
+    pub fn one_read(&self) -> bool {
+        self.link & ONE_READ != 0
+    }
+
     /// When the write returned ok.
     #[inline]
     #[must_use]
@@ -116,10 +123,13 @@ impl Row {
     /// A read returned it.
     #[inline]
     pub fn fold(&mut self, invoked: u64, now: u64) {
-        self.finish = self.finish.min(now);
+        let first = self.finish == NEVER;
+        if first {
+            self.finish = now;
+        }
         if invoked > self.start {
             self.start = invoked;
-            self.link |= READ_LAST;
+            self.link = self.link & !ONE_READ | READ_LAST | if first { ONE_READ } else { 0 };
         }
     }
 }
@@ -146,7 +156,7 @@ pub enum Head {
     /// In a chain from this row on: first those without acknowledgement or place, the latest invoked
     /// first, then the others, the newest first.
     Small(u32),
-    /// In a [`Big`](crate::big::Big).
+    /// In a [`Big`](super::big::Big).
     Big(u32),
 }
 

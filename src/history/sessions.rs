@@ -58,7 +58,9 @@ struct Last {
 
 impl Sessions {
     /// A request of a session was decided ok by an attempt that did these operations. Requests are
-    /// told in the order in which they were decided. Returns what they broke.
+    /// told in the order in which they were decided. Returns what they broke. Of requests that overlap
+    /// only the newest version is remembered with the return of the operation that had it, so that
+    /// an operation under way by then is judged leniently.
     pub fn observe(&mut self, session: u32, operations: &[Seen]) -> Violations {
         let mut broken = Violations::default();
         self.sorted.clear();
@@ -84,12 +86,14 @@ impl Sessions {
         self.last.remove(&session);
     }
 
+    #[cfg(test)]
     /// What all sessions broke.
     #[must_use]
     pub fn violations(&self) -> Violations {
         self.violations
     }
 
+    #[cfg(test)]
     /// How many entries are kept.
     #[must_use]
     pub fn entries(&self) -> usize {

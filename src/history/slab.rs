@@ -78,6 +78,7 @@ impl<T> Slab<T> {
         self.given as usize - self.free.len()
     }
 
+    #[cfg(test)]
     /// What it has allocated.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -88,7 +88,8 @@ fn a_late_fill_brings_back_what_was_overwritten_and_a_lease_refuses_it() {
 fn a_cache_that_writes_later_loses_what_it_answered_for() {
     let sensors = "clients.sensors.timeout=500ms";
     // The database is away for 20 s, whose reports, 360 a second, are in the cache alone.
-    let away = "faults[0]={id: cache-loss, at: 110s, for: 20s, crash: {node: database}}";
+    let away =
+        "faults[0]={id: cache-loss, at: 110s, for: 20s, crash: {node: database, process: true}}";
     let room = "nodes.latest.cache.capacity=60k";
     let behind =
         |sets: &[&str]| shipped(Some("behind"), &[&[sensors, away, room], sets].concat(), 2);

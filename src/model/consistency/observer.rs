@@ -346,7 +346,7 @@ impl Watched {
         });
         let lost = lost.count() as u64;
         let Verdict { linearizable, keys, keys_checked, not_checked, violations, .. } = verdict;
-        let causes = not_checked.into_iter().filter(|(_, keys)| *keys > 0);
+        let causes = Cause::ALL.into_iter().zip(not_checked).filter(|(_, keys)| *keys > 0);
         let operation = |key: u64, op: &WitnessOp| WitnessMeasured {
             key,
             operation: match op.kind {
@@ -363,7 +363,7 @@ impl Watched {
         ConsistencyMeasured {
             keys,
             checked: keys_checked,
-            not_checked: causes.filter_map(|(cause, keys)| Some((name(cause?), keys))).collect(),
+            not_checked: causes.map(|(cause, keys)| (name(cause), keys)).collect(),
             followed: self.history.followed_share(),
             linearizable,
             violations,
