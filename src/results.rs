@@ -209,7 +209,7 @@ pub struct NodeResults {
     pub cache: Option<CacheResults>,
     /// Stores whose history was followed: what clients saw of the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub consistency: Option<ConsistencyResults>,
+    pub consistency: Option<Box<ConsistencyResults>>,
     /// What it costs; absent where nothing of it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<NodeCost>,

@@ -145,7 +145,9 @@ impl ConsistencyMeasured {
         for (mine, theirs) in
             [(&mut self.not_checked, &other.not_checked), (&mut self.lost, &other.lost)]
         {
-            theirs.iter().for_each(|(cause, n)| *mine.entry(cause).or_default() += n);
+            for (cause, n) in theirs {
+                *mine.entry(cause).or_default() += n;
+            }
         }
     }
 }

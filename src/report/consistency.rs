@@ -31,7 +31,7 @@ pub(super) fn lines(out: &mut Lines, results: &Results) {
 
 fn stores(results: &Results) -> impl Iterator<Item = (&String, &ConsistencyResults)> {
     let nodes = results.nodes.iter();
-    nodes.filter_map(|(name, node)| Some((name, node.consistency.as_ref()?)))
+    nodes.filter_map(|(name, node)| Some((name, node.consistency.as_deref()?)))
 }
 
 /// A row for each store that is followed, its figures as `shown`.
@@ -112,4 +112,66 @@ fn example(witness: &[WitnessResults]) -> String {
     let all: Vec<String> = witness.iter().map(one).collect();
     let count = plural(all.len() as u64, "operation");
     format!(". The first {count}, of key {}: {}.", first.key, all.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    fn seen(linearizable: Option<bool>) -> Results {
+        let known = |value: f64| Estimate { value: Some(value), ..Estimate::default() };
+        let operations = [("read", 900.0), ("write", 80.0), ("delete", 20.0)];
+        let contradicts = linearizable == Some(false);
+        let op = |operation: &str, version: &str, at| WitnessResults {
+            key: 7,
+            operation: operation.to_owned(),
+            version: version.to_owned(),
+            invoked: at,
+            returned: Some(3.5),
+            ..WitnessResults::default()
+        };
+        let witness = [op("write", "abcdef0123", None), op("read", "0", Some(4.0))];
+        let of = ConsistencyResults {
+            operations: operations.map(|(name, n)| (name.to_owned(), known(n))).into(),
+            followed: known(0.5),
+            stale_read_fraction: known(0.012),
+            linearizable,
+            violations: known(2.0),
+            witness: witness.into_iter().filter(|_| contradicts).collect(),
+            not_checked: [("cas".to_owned(), known(3.0))].into(),
+            lost_acked_writes: known(4.0),
+            ..ConsistencyResults::default()
+        };
+        let mut results = fixture::shop();
+        results.consistency = Some(of.clone());
+        let catalogue = results.nodes.get_mut("catalogue").expect("it has one");
+        catalogue.consistency = Some(Box::new(of));
+        results
+    }
+
+    #[test]
+    fn what_was_not_checked_is_not_called_right() {
+        for (linearizable, word) in [(Some(true), "yes"), (Some(false), "no"), (None, "not known")]
+        {
+            let rows = rows(&seen(linearizable), estimate);
+            assert_eq!(rows.len(), 1);
+            assert_eq!(rows[0][..3], ["catalogue", "900", "100"]);
+            assert_eq!((rows[0][3].as_str(), rows[0][5].as_str()), ("1.20 %", word));
+        }
+        let all = notes(&seen(None)).join("\n");
+        assert!(
+            !all.contains("contradict") && all.contains("3 keys a run were not checked"),
+            "{all}"
+        );
+        assert!(all.contains("of 50 % of the keys") && all.contains("4 writes a run"), "{all}");
+    }
+
+    #[test]
+    fn a_contradiction_has_an_example() {
+        let all = notes(&seen(Some(false))).join("\n");
+        let example = "The first 2 operations, of key 7: write abcde… answered at 3.5s; \
+                       read of what was there before the run begun at 4s, answered at 3.5s.";
+        assert!(all.contains(example), "{all}");
+    }
 }

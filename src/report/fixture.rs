@@ -344,11 +344,15 @@ pub(crate) fn shop() -> Results {
             "Garbage collection and other pauses of processes".into(),
         ],
         warnings: vec!["nodes.payments.external has no timeout on the edge from api".into()],
-        data: vec![crate::results::DataFile {
-            name: "data/orders.csv".into(),
-            size: 1234,
-            sha256: "0123456789abcdef".repeat(4),
-        }],
+        data: vec![data()],
+    }
+}
+
+fn data() -> crate::results::DataFile {
+    crate::results::DataFile {
+        name: "data/orders.csv".into(),
+        size: 1234,
+        sha256: "0123456789abcdef".repeat(4),
     }
 }
 

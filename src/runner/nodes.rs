@@ -183,7 +183,7 @@ impl NodePool {
             outcomes: outcomes.map(|(name, count)| ((*name).to_owned(), count)).collect(),
             causes: causes.map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
             uptime: self.uptime.results(confidence),
-            consistency: self.consistency.as_ref().map(|pool| pool.results(confidence)),
+            consistency: self.consistency.as_ref().map(|pool| Box::new(pool.results(confidence))),
             cost: None,
             cache: (self.kind == "cache").then(|| self.cache.results(confidence)),
             instances: InstanceCounts {

@@ -217,7 +217,7 @@ impl Gathered {
     fn stale_of_reads(&self, results: &Results) -> Option<(f64, f64)> {
         let of = match &self.figure {
             Figure::Consistency(_) => results.consistency.as_ref(),
-            Figure::Node(node, _) => results.nodes.get(node)?.consistency.as_ref(),
+            Figure::Node(node, _) => results.nodes.get(node)?.consistency.as_deref(),
             _ => None,
         };
         let of = of.filter(|_| self.figure.is_share_of_reads())?;
@@ -509,7 +509,7 @@ fn node_value(results: &Results, node: &str, path: &[String]) -> Option<f64> {
         // A cause that never came up is not listed.
         [block, _] if block == "causes" => Some(at(&figures, path).unwrap_or(0.0)),
         [block, path @ ..] if block == "consistency" => {
-            of_data(results.nodes.get(node)?.consistency.as_ref(), path)
+            of_data(results.nodes.get(node)?.consistency.as_deref(), path)
         }
         _ => at(&figures, path),
     }

@@ -62,8 +62,8 @@ pub(super) fn any_node() -> NodeResults {
     let part = Some(Estimate::default());
     let cost = NodeCost { hours: part, storage: part, calls: part, ..NodeCost::default() };
     let (cache, cost) = (Some(CacheResults::default()), Some(cost));
-    let consistency = Some(of_any_store());
-    NodeResults { cache, cost, consistency, ..NodeResults::default() }
+    let consistency = Some(Box::new(of_any_store()));
+    NodeResults { cache, consistency, cost, ..NodeResults::default() }
 }
 
 /// What clients see of the data, with everything some design has.
@@ -106,6 +106,25 @@ pub(super) fn any_cost() -> Json {
     figures
 }
 
+/// Figures, or groups of them, that are counts.
+const COUNTS: [&str; 15] = [
+    "causes",
+    "keys",
+    "keys_checked",
+    "lost_acked_writes",
+    "lost_by_cause",
+    "monotonic_read_violations",
+    "monotonic_write_violations",
+    "not_checked",
+    "operations",
+    "outcomes",
+    "read_your_writes_violations",
+    "requests",
+    "stale_reads",
+    "violations",
+    "writes_follow_reads_violations",
+];
+
 pub(super) fn dimension(path: &[String]) -> Dimension {
     let last = path.last().map(String::as_str).unwrap_or_default();
     let path = if path[0] == "consistency" && path.len() > 1 { &path[1..] } else { path };
@@ -113,25 +132,9 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
         (_, "linearizable") => Dimension::Truth,
         ("staleness_age", last) if last != "count" => Dimension::Seconds,
         ("staleness_versions", last) if last != "count" => Dimension::Number,
-        ("stale_read_fraction" | "followed", _) => Dimension::Fraction,
-        (
-            "operations"
-            | "keys"
-            | "keys_checked"
-            | "stale_reads"
-            | "not_checked"
-            | "violations"
-            | "lost_acked_writes"
-            | "lost_by_cause"
-            | "read_your_writes_violations"
-            | "monotonic_read_violations"
-            | "monotonic_write_violations"
-            | "writes_follow_reads_violations",
-            _,
-        ) => Dimension::Count,
         ("cost", _) => Dimension::Money,
-        ("requests" | "outcomes" | "causes", _)
-        | (
+        (first, _) if COUNTS.contains(&first) => Dimension::Count,
+        (
             _,
             "count" | "lookups" | "hits" | "misses" | "coalesced" | "stale_hits" | "negative_hits"
             | "evictions",
@@ -142,8 +145,14 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
         ) => Dimension::Number,
         ("goodput" | "throughput", _) => Dimension::PerSecond,
         (
-            "availability" | "utilisation" | "saturated" | "wait_probability" | "availability_time"
-            | "hit_ratio",
+            "availability"
+            | "utilisation"
+            | "saturated"
+            | "wait_probability"
+            | "availability_time"
+            | "hit_ratio"
+            | "stale_read_fraction"
+            | "followed",
             _,
         ) => Dimension::Fraction,
         _ => Dimension::Seconds,

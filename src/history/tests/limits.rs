@@ -54,13 +54,6 @@ fn over_the_limit_whole_keys_are_left_out() {
     assert_eq!(all[0].followed_share(), 1.0);
     for (history, limit) in all.iter().zip(limits).skip(1) {
         let kept: BTreeMap<u64, Place> = history.newest_acknowledged().collect();
-        println!(
-            "limit {limit}: {} writes of {} keys, share {}, {} B",
-            history.writes(),
-            kept.len(),
-            history.followed_share(),
-            history.bytes()
-        );
         // What is kept of a key is all of it, and says the same.
         let of_kept: u64 = kept.keys().map(|key| counts[key]).sum();
         assert!((history.writes() as u64).abs_diff(of_kept) <= 20, "some were never acknowledged");
@@ -151,7 +144,6 @@ fn at_most_64_bytes_a_write() {
         (410_000, 1),
     ] {
         let bytes = bytes_per_write(keys, times, u32::MAX);
-        println!("{keys} keys x {times} writes: {bytes:.1} B a write");
         assert!(bytes <= 64.0, "{keys} {times}: {bytes}");
     }
     // Places of what is left out are taken again.

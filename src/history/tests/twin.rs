@@ -145,7 +145,6 @@ fn staleness_agrees_with_looking_at_everything() {
             let (some, all) = compare(seed, plan);
             (stale, reads) = (stale + some, reads + all);
         }
-        println!("{plan:?}: {stale} of {reads} stale");
         assert!(stale * 50 > reads && stale < reads);
     }
 }

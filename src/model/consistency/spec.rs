@@ -16,7 +16,7 @@ use crate::{
 /// ```yaml
 /// history: {keys: 10%, limit: 5M}
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct HistorySpec(pub HistoryFields);
 
 /// How much of the history of the data is followed.
@@ -69,12 +69,6 @@ short_form!(
 
 /// Writes that are kept in mind when a file does not say how many.
 const LIMIT: u64 = 5_000_000;
-
-impl Default for HistorySpec {
-    fn default() -> Self {
-        Self(HistoryFields::default())
-    }
-}
 
 impl HistorySpec {
     /// The share of the keys that is followed.

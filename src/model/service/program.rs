@@ -156,6 +156,7 @@ pub struct Instead {
 }
 
 /// A call site.
+#[allow(clippy::struct_excessive_bools, reason = "what may be said of a call, each by itself")]
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Node called.
