@@ -7,6 +7,7 @@ pub mod cli;
 pub mod engine;
 mod explain;
 mod expr;
+mod history;
 mod model;
 pub mod problem;
 pub mod report;

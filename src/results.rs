@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod comparison;
+mod consistency;
 mod cost;
 mod design;
 mod estimate;
@@ -23,6 +24,7 @@ mod why;
 pub use comparison::{
     ComparedDesign, ComparedFigure, ComparedMetric, Comparison, Difference, Shown,
 };
+pub use consistency::{ConsistencyResults, KStaleness, TVisibility, WitnessResults};
 pub use cost::{CostResults, CostSummary, NodeCost, TrafficCost};
 pub use design::{Design, Edge, Vertex};
 pub(crate) use estimate::{Means, Ratios, Samples};
@@ -207,6 +209,9 @@ pub struct NodeResults {
     /// Caches only.
     #[serde(flatten)]
     pub cache: Option<CacheResults>,
+    /// Stores whose history was followed: what clients saw of the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<Box<ConsistencyResults>>,
     /// What it costs; absent where nothing of it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<NodeCost>,
@@ -400,6 +405,10 @@ pub struct Results {
     /// The node that is nearest to its limit; null: none has one.
     #[serde(default)]
     pub bottleneck: Option<Bottleneck>,
+    /// What clients saw of the data of all stores that are followed; absent where none is: nobody writes to one, or
+    /// `history: none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<ConsistencyResults>,
     /// What the sums of money rest on; absent where nothing has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<CostResults>,

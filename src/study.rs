@@ -390,5 +390,6 @@ fn names(spec: &ScenarioSpec, window: u64) -> Names {
         let locks = node.kind().key_locks().into_iter();
         names.key_locks.extend(locks.map(|lock| (name.0.clone(), lock)));
     }
+    names.followed = runner::followed(spec);
     names
 }

@@ -78,6 +78,7 @@ library! {
     "w1-mm1",
     "w2-lb-tier",
     "zone-loss",
+    "cap/fill-race",
     "incidents/metastable-retry-storm",
     "incidents/stale-queue",
     "incidents/cache-flush",

@@ -6,6 +6,7 @@ use super::{
     alert::AlertSpec,
     budget::ErrorBudgetSpec,
     client::ClientSpec,
+    consistency::spec::HistorySpec,
     fault::FaultSpec,
     kinds::NodeSpec,
     network::{NetworkSpec, TopologySpec},
@@ -34,6 +35,8 @@ pub struct Design {
     pub budgets: BTreeMap<Name, ErrorBudgetSpec>,
     /// What hits them.
     pub faults: Vec<FaultSpec>,
+    /// How much of the history of the data is followed.
+    pub history: Option<HistorySpec>,
     /// What `set` faults make of it.
     pub versions: Vec<Version>,
     /// Ids of faults around which requests are measured operation by operation.

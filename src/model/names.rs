@@ -57,6 +57,8 @@ pub struct Names {
     pub arriving: Vec<Vec<u8>>,
     /// The nodes behind each cache that has several (`cache/spaces.rs`).
     pub sources: BTreeMap<String, Vec<String>>,
+    /// The stores whose history is followed (`consistency`).
+    pub followed: BTreeSet<NodeId>,
 }
 
 impl Names {
@@ -76,6 +78,7 @@ impl Names {
             marks: Vec::new(),
             arriving: Vec::new(),
             sources: design.sources(false),
+            followed: BTreeSet::new(),
             design,
         };
         let faults = &names.design.faults;
@@ -83,6 +86,7 @@ impl Names {
         names.read_zones();
         names.read_columns();
         names.read_operations();
+        names.followed = names.followed_stores();
         names
     }
 
@@ -356,6 +360,8 @@ impl Names {
                         || o.key().is_some()
                 })
         });
+        let sessions = design.clients.values().any(ClientSpec::has_sessions);
+        let clients = clients || sessions && !self.followed.is_empty();
         let nodes = design.nodes.values().chain(design.later()).any(|n| n.kind().carries());
         let links = links || design.faults.iter().any(|f| f.bandwidth.is_some());
         links || clients || nodes || !self.columns.is_empty() || !self.marks.is_empty()

@@ -1,6 +1,6 @@
 //! What a node is to the engine: a state machine that handles events and acts through [`World`].
 
-use std::any::Any;
+use std::{any::Any, collections::BTreeSet};
 
 use super::{bounded::Bounded, world::World};
 use crate::model::{
@@ -42,6 +42,8 @@ pub trait Node: Any + Send {
     fn set_versions(&mut self, _by_instance: &[usize]) {}
     /// An instance is about to restart, and says so to who chooses among instances; or it is back.
     fn withdraw(&mut self, _host: (NodeId, u16), _out: bool, _now: u64) {}
+    /// Puts down the versions of data it holds besides a store's own copies.
+    fn versions(&self, _held: &mut BTreeSet<u64>) {}
     /// Schedules what happens by itself from the start.
     fn start(&mut self, _world: &mut World) {}
     /// Puts down running sums of each instance up to `now`, from the start of the run.

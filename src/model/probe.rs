@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{bounded::Held, fault::uptime::UptimeBooks};
 use crate::{
+    history::{Staleness, Violations},
     model::{
         cache::books::CacheBooks,
         network::PAID,
@@ -85,6 +86,85 @@ impl Undecided {
             self.ages.record(age);
         }
     }
+}
+
+/// Kinds of operations on data, as results name them.
+pub const DATA_OPERATIONS: [&str; 5] = ["read", "write", "delete", "cas", "increment"];
+
+/// What clients saw of a store's data.
+#[derive(Clone, Debug, Default)]
+pub struct ConsistencyMeasured {
+    /// Operations of the measured span that were answered ([`DATA_OPERATIONS`]).
+    pub operations: [u64; DATA_OPERATIONS.len()],
+    /// Keys that were written and are followed.
+    pub keys: u64,
+    /// Those whose history was checked.
+    pub checked: u64,
+    /// Others, by why not.
+    pub not_checked: BTreeMap<&'static str, u64>,
+    /// The share of all keys that is followed.
+    pub followed: f64,
+    /// How far reads of the measured span that were answered were behind.
+    pub staleness: Staleness,
+    /// How long the oldest version they missed had been acknowledged, ns; 0: they missed none.
+    pub age: Histogram,
+    /// How many versions they were behind, 10^9 for each.
+    pub versions: Histogram,
+    /// Whether one order explains all answers; none: not every key was checked.
+    pub linearizable: Option<bool>,
+    /// Contradictions among answers.
+    pub violations: u64,
+    /// Operations that contradict each other.
+    pub witness: Vec<WitnessMeasured>,
+    /// What broke the expectations of sessions, in requests decided in the measured span.
+    pub broken: Violations,
+    /// Acknowledged writes that are lost, by why.
+    pub lost: BTreeMap<&'static str, u64>,
+}
+
+impl ConsistencyMeasured {
+    /// Adds what was seen of another store.
+    pub fn merge(&mut self, other: &Self) {
+        let counts = self.operations.iter_mut().zip(other.operations);
+        counts.for_each(|(mine, theirs)| *mine += theirs);
+        self.linearizable = match (self.linearizable, other.linearizable) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (mine, theirs) => mine.and(theirs),
+        };
+        self.keys += other.keys;
+        self.checked += other.checked;
+        self.followed = self.followed.min(other.followed);
+        self.staleness.merge(&other.staleness);
+        self.broken.add(other.broken);
+        self.violations += other.violations;
+        self.age.merge(&other.age);
+        self.versions.merge(&other.versions);
+        if self.witness.is_empty() {
+            self.witness.clone_from(&other.witness);
+        }
+        for (mine, theirs) in
+            [(&mut self.not_checked, &other.not_checked), (&mut self.lost, &other.lost)]
+        {
+            for (cause, n) in theirs {
+                *mine.entry(cause).or_default() += n;
+            }
+        }
+    }
+}
+
+/// One operation of a witness.
+#[derive(Clone, Copy, Debug)]
+pub struct WitnessMeasured {
+    /// The key.
+    pub key: u64,
+    /// What it did.
+    pub operation: &'static str,
+    /// The version it wrote or read.
+    pub version: u64,
+    /// When it began, ns; none: that proves nothing.
+    pub invoked: Option<SimTime>,
+    /// When it was answered, ns; none: likewise.
+    pub returned: Option<SimTime>,
 }
 
 /// One alert.
@@ -345,6 +425,8 @@ pub struct NodeMeasured {
     pub held: Vec<Held>,
     /// By window, over the whole run, warm-up included.
     pub windows: Vec<NodeWindow>,
+    /// Stores that are followed: what clients saw of their data.
+    pub consistency: Option<ConsistencyMeasured>,
 }
 
 /// One instance's figures over [warm-up, end).

@@ -17,13 +17,14 @@ use super::{
     bounded::Bounded,
     budget::pages::{self, Over},
     build::Assembly,
+    consistency::observer::Observer,
     fault::{hosts::Hosts, timeline::Timeline},
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, IN_ROOM},
     network::{build::network, disturbed::Disturbance},
     node::Node,
     probe::{
-        Between, ClientMeasured, InstanceMeasured, Measured, NodeMeasured, OperationMeasured,
-        RequestWindow, Side,
+        Between, ClientMeasured, ConsistencyMeasured, InstanceMeasured, Measured, NodeMeasured,
+        OperationMeasured, RequestWindow, Side,
     },
     record::{NodeSnapshot, OperationRecord, Recorder, Snapshot},
     resilience::rate_limit::Limiter,
@@ -142,6 +143,7 @@ impl Simulation {
             attributes: Attributes::new(names.columns.len()),
             carries: names.carries(),
             ticks: ticks(names, &assembly.ticks).into(),
+            data: Observer::of(names).map(Box::new),
             route_salt: hash_str(seed, "route"),
             limiters: vec![Limiter::default(); assembly.limiters],
             overdue: false,
@@ -433,8 +435,13 @@ impl Simulation {
         let hanging = self.check_requests(names);
         self.check_messages();
         let window = self.world.record.window;
+        let mut consistency = self.consistency_measured();
         let by_window = std::mem::take(&mut self.by_window).into_iter().enumerate();
-        let nodes = by_window.map(|(i, node)| self.node_measured(i, node, names, &last)).collect();
+        let nodes = by_window.map(|(i, node)| NodeMeasured {
+            consistency: consistency.remove(&(i as NodeId)),
+            ..self.node_measured(i, node, names, &last)
+        });
+        let nodes = nodes.collect();
         let from = &self.span_snapshot;
         let uptime = (last.uptime.since(from.uptime), last.at.saturating_sub(from.at));
         let between = last.between.since(from.between);
@@ -510,7 +517,16 @@ impl Simulation {
             causes: causes_since(&to.causes, &from.causes),
             instances,
             windows: by_window.windows,
+            consistency: None,
         }
+    }
+
+    /// What clients saw of the data of each store that is followed.
+    fn consistency_measured(&mut self) -> BTreeMap<NodeId, ConsistencyMeasured> {
+        let Some(data) = self.world.data.take() else { return BTreeMap::new() };
+        let mut held = data.on_their_way(self.world.frames.iter().map(|(slot, _)| slot));
+        self.nodes.iter().for_each(|node| node.versions(&mut held));
+        data.measured(&held)
     }
 
     fn clients_measured(mut self, names: &Names) -> Vec<ClientMeasured> {

@@ -6,6 +6,7 @@
 //! **Invariant.** Every visit that arrives at a node departs exactly once or is inside at the end.
 
 use super::{
+    consistency::observer::Observer,
     fault::hosts::Hosts,
     frame::{
         ABANDONED, BRANCH, CALLEE_DONE, CALLER_DONE, Extra, FINISHED, FREE, Frame, Frames, IN_ROOM,
@@ -74,6 +75,8 @@ pub struct World {
     pub ticks: Table<Tick>,
     /// Salt of the draws by which calls without a balancer find an instance.
     pub route_salt: u64,
+    /// Versions of data on their way, and who judges what becomes of them; none: no store is followed.
+    pub data: Option<Box<Observer>>,
     /// Rate limiters that the instances of a node share.
     pub limiters: Vec<Limiter>,
     /// What is called off right now has taken too long; otherwise nobody needs it any more.
@@ -147,6 +150,9 @@ impl World {
         });
         if self.carries {
             self.hand_on(parent, child);
+        }
+        if let Some(data) = &mut self.data {
+            data.hand_on(parent, child);
         }
         child
     }
@@ -246,6 +252,9 @@ impl World {
             self.attributes.share(extra.attributes);
             *self.frames.extra_mut(copy) = extra;
         }
+        if let Some(data) = &mut self.data {
+            data.hand_on(child, copy);
+        }
         let message = Message { id: id.wrapping_add(COPY_SHIFT), size };
         let link = self.network.link_between(from, to);
         if !link.send_later(&mut self.agenda, (copy, event::DELIVER), message, later) {
@@ -343,6 +352,9 @@ impl World {
             let row = self.frames.extra(slot).attributes;
             self.attributes.drop_row(row);
             self.frames.extra_mut(slot).attributes = NONE;
+        }
+        if let Some(data) = &mut self.data {
+            data.forget(slot);
         }
         self.frames.release(slot);
     }

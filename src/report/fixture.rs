@@ -66,6 +66,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
     let parts = vec![part; instances as usize];
     NodeResults {
         resources: std::collections::BTreeMap::new(),
+        consistency: None,
         cost: None,
         cache: None,
         kind: kind.into(),

@@ -5,6 +5,7 @@
 
 mod bill;
 mod budgets;
+mod data;
 mod table;
 
 use std::fmt::Write;
@@ -45,6 +46,7 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
     caches(&mut out, results);
     alerts(&mut out, results);
     budgets::budgets(&mut out, results);
+    data::data(&mut out, results);
     faults(&mut out, results);
     bill::bill(&mut out, results);
     why(&mut out, results);

@@ -7,6 +7,7 @@
 
 mod budgets;
 mod compare;
+mod consistency;
 mod cost;
 mod csv;
 mod explain;

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    budgets, cost,
+    budgets, consistency, cost,
     grid::{Grid, Lines},
     precision::precision,
     steady::growing,
@@ -52,6 +52,7 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
         out.table(|intervals| alerts(results, intervals));
     }
     budgets::lines(&mut out, results);
+    consistency::lines(&mut out, results);
     if !results.faults.is_empty() {
         out.blank();
         out.table(|intervals| faults(results, intervals));

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use super::{
     bill::Bill,
     budgets::BudgetPool,
+    consistency::ConsistencyPool,
     faults::{AlertPool, FaultPool, OfClient},
     nodes::{NodePool, UptimePool},
     replication::{Replication, requests, span, window_spans},
@@ -130,6 +131,8 @@ pub struct Accumulator {
     uptime: UptimePool,
     alerts: Vec<AlertPool>,
     budgets: Vec<BudgetPool>,
+    /// None where no store is followed.
+    consistency: Option<ConsistencyPool>,
     faults: Vec<FaultPool>,
     hanging: Vec<HangingMeasured>,
     between: Between,
@@ -205,6 +208,7 @@ impl Accumulator {
             pool.push(alert);
         }
         self.budgets.iter_mut().zip(&measured.budgets).for_each(|(pool, one)| pool.push(one));
+        self.push_consistency(measured);
         self.push_faults(measured, &all, &each);
         measured.hanging.iter().for_each(|one| self.push_hanging(one));
         self.between.add(measured.between);
@@ -231,6 +235,14 @@ impl Accumulator {
         if index < SAMPLED {
             self.samples.extend(measured.samples.iter().map(|sample| (index, sample.clone())));
         }
+    }
+
+    fn push_consistency(&mut self, measured: &Measured) {
+        let mut stores = measured.nodes.iter().filter_map(|node| node.consistency.as_ref());
+        let Some(first) = stores.next() else { return };
+        let mut all = first.clone();
+        stores.for_each(|store| all.merge(store));
+        self.consistency.get_or_insert_default().push(&all, measured.seed);
     }
 
     fn push_faults(&mut self, measured: &Measured, all: &Requests, each: &[Requests]) {
@@ -350,6 +362,7 @@ impl Accumulator {
                 .collect(),
             alerts: self.alerts.iter().map(|pool| pool.results(confidence)).collect(),
             budgets: self.budgets.iter().map(|pool| pool.results(confidence)).collect(),
+            consistency: self.consistency.as_ref().map(|pool| pool.results(confidence)),
             hanging: self.hanging(),
             slos: Vec::new(),
             replications: self.replications.clone(),

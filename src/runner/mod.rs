@@ -9,6 +9,7 @@ mod accumulator;
 mod aftermath;
 mod bill;
 mod budgets;
+mod consistency;
 mod faults;
 mod nodes;
 mod picture;
@@ -33,7 +34,7 @@ use rayon::iter::{ParallelBridge, ParallelIterator};
 pub use crate::model::design::window_length;
 pub use accumulator::{Accumulator, RunInfo};
 pub use pilot::pilot;
-pub use prepared::Prepared;
+pub use prepared::{Prepared, followed};
 pub use replication::{Replication, check};
 
 use crate::{engine::random, model::probe::Measured};

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::resources::ResourcePool;
+use super::{consistency::ConsistencyPool, resources::ResourcePool};
 use crate::{
     model::{
         cache::books::CacheBooks,
@@ -50,6 +50,8 @@ pub(super) struct NodePool {
     least_down: u64,
     cache: CachePool,
     listed: Vec<InstancePool>,
+    /// Of a store that is followed.
+    consistency: Option<ConsistencyPool>,
     resources: Vec<ResourcePool>,
     queue: Levels,
     arrivals: u64,
@@ -85,6 +87,7 @@ impl NodePool {
             least_down: u64::MAX,
             cache: CachePool::default(),
             listed: vec![InstancePool::default(); instances.min(listed)],
+            consistency: node.consistency.as_ref().map(|_| ConsistencyPool::default()),
             resources: node.held.iter().map(ResourcePool::like).collect(),
             queue: Levels::default(),
             arrivals: 0,
@@ -126,6 +129,9 @@ impl NodePool {
         }
         for (pool, held) in self.resources.iter_mut().zip(&node.held) {
             pool.push(held, spans, warm_up);
+        }
+        if let (Some(pool), Some(one)) = (&mut self.consistency, &node.consistency) {
+            pool.push(one, measured.seed);
         }
         self.arrivals += node.arrivals;
         self.span += seconds(node.span.max(1));
@@ -177,6 +183,7 @@ impl NodePool {
             outcomes: outcomes.map(|(name, count)| ((*name).to_owned(), count)).collect(),
             causes: causes.map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
             uptime: self.uptime.results(confidence),
+            consistency: self.consistency.as_ref().map(|pool| Box::new(pool.results(confidence))),
             cost: None,
             cache: (self.kind == "cache").then(|| self.cache.results(confidence)),
             instances: InstanceCounts {

@@ -15,6 +15,7 @@ use crate::{
     model::{
         Scenario,
         design::{Design, Limits},
+        names::Names,
         probe::Measured,
         sim::Simulation,
         traces::Data,
@@ -48,11 +49,19 @@ fn design(spec: &ScenarioSpec) -> Design {
         alerts: spec.alerts.clone(),
         budgets: spec.budgets.clone(),
         faults: spec.faults.clone(),
+        history: spec.history,
         versions: spec.versions.clone(),
         watched: BTreeSet::new(),
         duration: spec.duration.0,
         warm_up: spec.warm_up.map_or(0, WarmUp::nanos),
     }
+}
+
+/// The stores of a scenario whose history is followed, whatever else may be wrong with it.
+#[must_use]
+pub fn followed(spec: &ScenarioSpec) -> BTreeSet<String> {
+    let names = Names::new(Arc::new(design(spec)));
+    names.followed.iter().map(|store| names.name(*store).to_owned()).collect()
 }
 
 impl Prepared {

@@ -5,7 +5,7 @@
 
 use super::{
     problems::{Found, shown, suggest},
-    tree::{Entry, Kind, MAX_DEPTH, Node, Span},
+    tree::{Entry, Kind, MAX_DEPTH, Node, Span, is_said_to_be_none},
 };
 
 /// Maps whose keys are the author's own names: a path may not invent one on its way to a part.
@@ -154,7 +154,7 @@ fn step_into<'n>(
                 return Ok(Some(&mut entries[index].value));
             }
             let names = entries.iter().map(|e| e.key.as_str());
-            if place.last && value.is_none() {
+            if place.last && value.is_none() && !is_said_to_be_none(key) {
                 let message = format!("there is no `{}` here to delete", shown(key));
                 return Err((message, suggest(key, names)));
             }

@@ -10,6 +10,7 @@ use crate::{
         alert::AlertSpec,
         budget::ErrorBudgetSpec,
         client::ClientSpec,
+        consistency::spec::HistorySpec,
         fault::FaultSpec,
         kinds::NodeSpec,
         network::{NetworkSpec, TopologySpec},
@@ -70,6 +71,9 @@ pub struct ScenarioSpec {
     /// What hits them, and when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSpec>,
+    /// How much of the history of the data is followed; all of it when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistorySpec>,
     /// [Objectives](#objectives), such as `p99(latency) <= 400ms`; and files of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<SloSpec>")]

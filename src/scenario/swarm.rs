@@ -524,6 +524,7 @@ impl Writer {
             text += &self.maybe(30, |_| "negative: 1s".to_owned());
             text += &self.maybe(50, |w| format!("instances: {}", w.within(2, 3)));
             text += &self.maybe(50, |_| "latency: 0.3ms".to_owned());
+            text += &self.maybe(30, |_| "lease: true".to_owned());
             text += "}}\n";
         }
         for name in self.externals.clone() {

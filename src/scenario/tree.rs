@@ -72,6 +72,13 @@ pub struct Entry {
     pub value: Node,
 }
 
+impl Entry {
+    /// Whether it says no more than that the key is not there.
+    pub fn deletes(&self) -> bool {
+        self.value.is_none() && !is_said_to_be_none(&self.key)
+    }
+}
+
 impl Node {
     /// A node.
     pub fn new(kind: Kind, span: Span) -> Self {
@@ -125,6 +132,11 @@ impl Node {
             Kind::Map(entries) => entries.iter().map(|e| e.value.size()).sum(),
         }
     }
+}
+
+/// Whether `none` is what a key says, not that it is deleted.
+pub fn is_said_to_be_none(key: &str) -> bool {
+    key == "history"
 }
 
 fn is_null(text: &str) -> bool {

@@ -91,6 +91,16 @@ const FIGURES: &[(&str, &str)] = &[
         "also `per_hour`, `per_million_ok`, `traffic.cross_zone.per_month`, of a node `nodes.api.cost.per_month`; \
          where something has a price",
     ),
+    (
+        "stale_read_fraction <= 1%",
+        "what clients saw of the data: `stale_reads`, `staleness_age.p99`, `staleness_versions.max`, `violations`, \
+         `lost_acked_writes`, `read_your_writes_violations`, `monotonic_read_violations`, `monotonic_write_violations`, \
+         `writes_follow_reads_violations`; of one store `nodes.db.consistency.stale_reads`; where a store is written",
+    ),
+    (
+        "linearizable == true",
+        "whether one order of all operations explains every answer; where a store is written",
+    ),
     ("p99(waiting_time node=api) <= 1s", "of a node also `service_time`, `response_time`"),
 ];
 

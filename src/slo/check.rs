@@ -3,6 +3,7 @@
 //! **Invariant.** An expression that passes can be evaluated on any results of its scenario.
 
 mod contradictions;
+mod data;
 mod money;
 mod of_one;
 mod resources;
@@ -24,27 +25,17 @@ use crate::{
 };
 
 /// Words of the language whose parts of the model do not exist yet.
-const NOT_YET: [&str; 23] = [
+const NOT_YET: [&str; 13] = [
     "baseline",
     "conflicts",
-    "consistency",
     "convergence_time",
     "error_fraction",
     "faults",
-    "linearizable",
-    "lost_acked_writes",
     "lost_updates",
-    "monotonic_read_violations",
     "reads",
-    "read_your_writes_violations",
     "replication_lag",
     "rpo",
     "rto",
-    "stale_read_fraction",
-    "stale_reads",
-    "staleness_age",
-    "staleness_versions",
-    "violations",
     "writes",
     "queue_depth",
     "cold_starts",
@@ -178,6 +169,9 @@ impl Checker<'_> {
         self.path_into_selectors(&mut segments, &mut selectors)?;
         if segments.first() == Some(&"cost") {
             return self.cost(metric, &segments, &selectors);
+        }
+        if Self::is_of_data(&segments) {
+            return self.data(metric, &segments, &selectors);
         }
         if selectors.node.is_some() && selectors.selection != Selection::default() {
             let message =

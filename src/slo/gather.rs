@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     results::{
-        Estimate, Evidence, NodeSeries, RequestPool, Requests, RequestsInWindow, Results, Samples,
-        Selection,
+        ConsistencyResults, Estimate, Evidence, NodeSeries, RequestPool, Requests,
+        RequestsInWindow, Results, Samples, Selection,
     },
     stats::{Histogram, Outline, mean, quantile_values, ratio_values},
 };
@@ -144,7 +144,10 @@ impl Gathered {
             Figure::Windows(Series::Node(node, field), stat, window) => {
                 self.each[0].push(over(node_windows(one.results(), &node, field, window), stat));
             }
-            _ => self.each[0].push(self.of_results(one.results())),
+            _ => {
+                self.each[0].push(self.of_results(one.results()));
+                self.shares[0].push(self.stale_of_reads(one.results()));
+            }
         }
     }
 
@@ -210,10 +213,23 @@ impl Gathered {
         })
     }
 
-    /// Of a share of requests: in each replication those that are meant, and all.
+    /// Of the share of stale reads: they, and all reads.
+    fn stale_of_reads(&self, results: &Results) -> Option<(f64, f64)> {
+        let of = match &self.figure {
+            Figure::Consistency(_) => results.consistency.as_ref(),
+            Figure::Node(node, _) => results.nodes.get(node)?.consistency.as_deref(),
+            _ => None,
+        };
+        let of = of.filter(|_| self.figure.is_share_of_reads())?;
+        let reads = of.staleness_age.count;
+        (reads > 0).then_some((of.stale_reads.value?, reads as f64))
+    }
+
+    /// Of a share of requests or reads: in each replication those that are meant, and all.
     fn parts(&self, case: usize) -> Option<Vec<Option<(f64, f64)>>> {
         match &self.figure {
             Figure::Fraction(..) => Some(self.shares[case].clone()),
+            figure if figure.is_share_of_reads() => Some(self.shares[0].clone()),
             Figure::Requests(_, path) if path.len() == 1 && path[0] == "availability" => {
                 let terms = self.requests.good_of_decided(case > 0).into_iter();
                 Some(terms.map(|(a, b)| (b > 0).then_some((a as f64, b as f64))).collect())
@@ -264,6 +280,7 @@ impl Gathered {
         match &self.figure {
             Figure::Node(node, path) => node_value(results, node, path),
             Figure::Cost(path) => at(&cost(results), path),
+            Figure::Consistency(path) => of_data(results.consistency.as_ref(), path),
             Figure::Uptime(path) => at(&json(&results.summary.uptime), path),
             Figure::Metastable(fault) => metastable(results, fault),
             Figure::Alert(id, field) => alert(results, id, *field),
@@ -491,8 +508,18 @@ fn node_value(results: &Results, node: &str, path: &[String]) -> Option<f64> {
     match path {
         // A cause that never came up is not listed.
         [block, _] if block == "causes" => Some(at(&figures, path).unwrap_or(0.0)),
+        [block, path @ ..] if block == "consistency" => {
+            of_data(results.nodes.get(node)?.consistency.as_deref(), path)
+        }
         _ => at(&figures, path),
     }
+}
+
+/// What clients saw of the data; what never came up is not listed.
+fn of_data(of: Option<&ConsistencyResults>, path: &[String]) -> Option<f64> {
+    let listed = ["operations", "not_checked", "lost_by_cause"];
+    let never = || (path.len() == 2 && listed.contains(&path[0].as_str())).then_some(0.0);
+    at(&json(of?), path).or_else(never)
 }
 
 fn alert(results: &Results, id: &str, field: AlertField) -> Option<f64> {
@@ -540,7 +567,8 @@ fn json(figures: &impl serde::Serialize) -> Json {
 /// The number at a path, or the value of the estimate there.
 fn at(figures: &Json, path: &[String]) -> Option<f64> {
     let here = path.iter().try_fold(figures, |here, segment| here.get(segment))?;
-    here.get("value").unwrap_or(here).as_f64()
+    let here = here.get("value").unwrap_or(here);
+    here.as_f64().or_else(|| here.as_bool().map(f64::from))
 }
 
 fn nanoseconds(seconds: f64) -> u64 {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Figures of which more is better; of all others less is.
-const MORE_IS_BETTER: [&str; 9] = [
+const MORE_IS_BETTER: [&str; 10] = [
     "availability",
     "availability_time",
     "goodput",
@@ -28,6 +28,7 @@ const MORE_IS_BETTER: [&str; 9] = [
     "ok",
     "issued",
     "degraded",
+    "linearizable",
 ];
 
 /// A figure of a design.
@@ -94,7 +95,10 @@ impl Metric {
     pub fn more_is_better(&self) -> bool {
         match &self.figure {
             Figure::Fraction(_, _, op, _) => matches!(op, Op::AtMost | Op::Below),
-            Figure::Requests(_, path) | Figure::Node(_, path) | Figure::Uptime(path) => {
+            Figure::Requests(_, path)
+            | Figure::Node(_, path)
+            | Figure::Uptime(path)
+            | Figure::Consistency(path) => {
                 path.last().is_some_and(|name| MORE_IS_BETTER.contains(&name.as_str()))
             }
             Figure::Windows(..) => MORE_IS_BETTER.iter().any(|name| self.text.contains(name)),

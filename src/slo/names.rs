@@ -25,6 +25,8 @@ pub struct Names {
     pub priced: bool,
     /// Nodes that have one.
     pub priced_nodes: BTreeSet<String>,
+    /// Stores whose history is followed.
+    pub followed: BTreeSet<String>,
     /// Node and name of the locks of which each key (`per`) has its own.
     pub key_locks: BTreeSet<(String, String)>,
 }

@@ -24,7 +24,7 @@ impl Slo {
             (Figure::Sample(.., Stat::Max), Op::AtMost | Op::Below)
             | (Figure::Sample(.., Stat::Min), Op::AtLeast | Op::Above)
             | (Figure::Metastable(_), _) => true,
-            (Figure::Requests(_, path) | Figure::Node(_, path), _) => {
+            (Figure::Requests(_, path) | Figure::Node(_, path) | Figure::Consistency(path), _) => {
                 dimension(path) == Dimension::Count
             }
             _ => false,
@@ -49,6 +49,8 @@ pub(super) enum Figure {
     Uptime(Vec<String>),
     /// A path in what the design costs.
     Cost(Vec<String>),
+    /// A path in what clients saw of the data of all stores.
+    Consistency(Vec<String>),
     /// When and how often an alert fired.
     Alert(String, AlertField),
     /// Time to recover from a fault.
@@ -62,6 +64,12 @@ pub(super) enum Figure {
 }
 
 impl Figure {
+    /// It is the share of reads that were stale.
+    pub(super) fn is_share_of_reads(&self) -> bool {
+        let (Self::Consistency(path) | Self::Node(_, path)) = self else { return false };
+        path.last().is_some_and(|name| name == "stale_read_fraction")
+    }
+
     /// It is worked out from requests.
     pub(super) const fn is_of_requests(&self) -> bool {
         matches!(

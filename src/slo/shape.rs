@@ -3,8 +3,8 @@
 use super::names::Names;
 use super::words::{Checked, Dimension, choice, fault, meant};
 use crate::results::{
-    CacheResults, CostSummary, Distribution, Estimate, NodeCost, NodeResults, RequestFigures,
-    Results,
+    CacheResults, ConsistencyResults, CostSummary, Distribution, Estimate, NodeCost, NodeResults,
+    RequestFigures, Results,
 };
 use serde_json::{Value as Json, json};
 
@@ -42,7 +42,7 @@ pub(super) fn in_shape(shape: &Json, path: &[String]) -> Checked<Dimension> {
     }
     let name = path.join(".");
     match here.as_object() {
-        None if here.is_number() => Ok(dimension(path)),
+        None if here.is_number() || here.is_boolean() => Ok(dimension(path)),
         Some(keys) if keys.contains_key("value") => Ok(dimension(path)),
         Some(keys) if keys.contains_key("p99") => {
             let help = format!("for example `p99({name})`");
@@ -62,7 +62,26 @@ pub(super) fn any_node() -> NodeResults {
     let part = Some(Estimate::default());
     let cost = NodeCost { hours: part, storage: part, calls: part, ..NodeCost::default() };
     let (cache, cost) = (Some(CacheResults::default()), Some(cost));
-    NodeResults { cache, cost, ..NodeResults::default() }
+    let consistency = Some(Box::new(of_any_store()));
+    NodeResults { cache, consistency, cost, ..NodeResults::default() }
+}
+
+/// What clients see of the data, with everything some design has.
+pub(super) fn any_consistency() -> Json {
+    shape(&of_any_store())
+}
+
+fn of_any_store() -> ConsistencyResults {
+    let each = |names: &[&str]| {
+        names.iter().map(|name| ((*name).to_owned(), Estimate::default())).collect()
+    };
+    ConsistencyResults {
+        operations: each(&["read", "write", "delete", "cas", "increment"]),
+        linearizable: Some(false),
+        not_checked: each(&["cas", "increment"]),
+        lost_by_cause: each(&["write_behind"]),
+        ..ConsistencyResults::default()
+    }
 }
 
 /// What a design costs: its sums, and those of each class of traffic.
@@ -87,12 +106,35 @@ pub(super) fn any_cost() -> Json {
     figures
 }
 
+/// Figures, or groups of them, that are counts.
+const COUNTS: [&str; 15] = [
+    "causes",
+    "keys",
+    "keys_checked",
+    "lost_acked_writes",
+    "lost_by_cause",
+    "monotonic_read_violations",
+    "monotonic_write_violations",
+    "not_checked",
+    "operations",
+    "outcomes",
+    "read_your_writes_violations",
+    "requests",
+    "stale_reads",
+    "violations",
+    "writes_follow_reads_violations",
+];
+
 pub(super) fn dimension(path: &[String]) -> Dimension {
     let last = path.last().map(String::as_str).unwrap_or_default();
+    let path = if path[0] == "consistency" && path.len() > 1 { &path[1..] } else { path };
     match (path[0].as_str(), last) {
+        (_, "linearizable") => Dimension::Truth,
+        ("staleness_age", last) if last != "count" => Dimension::Seconds,
+        ("staleness_versions", last) if last != "count" => Dimension::Number,
         ("cost", _) => Dimension::Money,
-        ("requests" | "outcomes" | "causes", _)
-        | (
+        (first, _) if COUNTS.contains(&first) => Dimension::Count,
+        (
             _,
             "count" | "lookups" | "hits" | "misses" | "coalesced" | "stale_hits" | "negative_hits"
             | "evictions",
@@ -103,8 +145,14 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
         ) => Dimension::Number,
         ("goodput" | "throughput", _) => Dimension::PerSecond,
         (
-            "availability" | "utilisation" | "saturated" | "wait_probability" | "availability_time"
-            | "hit_ratio",
+            "availability"
+            | "utilisation"
+            | "saturated"
+            | "wait_probability"
+            | "availability_time"
+            | "hit_ratio"
+            | "stale_read_fraction"
+            | "followed",
             _,
         ) => Dimension::Fraction,
         _ => Dimension::Seconds,

@@ -27,6 +27,9 @@ const FIGURES: [&str; 6] = [
     "attempts_per_request",
 ];
 
+/// And where a store is written.
+const DATA: [&str; 2] = ["stale_read_fraction", "lost_acked_writes"];
+
 /// A difference up to which two designs are taken for the same.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Margin {
@@ -73,7 +76,9 @@ impl Study {
     #[must_use]
     pub fn usual_metrics(&self) -> Vec<Metric> {
         let money = self.names.priced.then_some("cost.per_month");
-        let texts = FIGURES.into_iter().chain(money);
+        let followed = !self.names.followed.is_empty();
+        let data = DATA.into_iter().filter(|_| followed);
+        let texts = FIGURES.into_iter().chain(data).chain(money);
         texts.filter_map(|text| self.metric(text).ok()).collect()
     }
 

@@ -396,7 +396,7 @@ fn examples_are_those_of_the_folder() {
     let listed = succeeds(w.path(), "examples").stdout;
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
     let mut names = Vec::new();
-    let folders = [shipped.clone(), shipped.join("incidents")];
+    let folders = [shipped.clone(), shipped.join("cap"), shipped.join("incidents")];
     for entry in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()) {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|e| e == "yaml") {

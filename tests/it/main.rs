@@ -17,6 +17,7 @@ mod changes;
 mod check;
 mod cli;
 mod compare;
+mod consistency;
 mod cost;
 mod deployments;
 mod design;

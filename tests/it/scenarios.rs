@@ -26,6 +26,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("cache-stampede", "25s", "4s"),
     ("cache-tiers", "122s", "118s"),
     ("canary", "200s", "60s"),
+    ("cap/fill-race", "40s", "5s"),
     ("circuit-breaker", "70s", "50s"),
     ("closed-loop-users", "10m", "1m"),
     ("cross-zone-cache", "15s", "5s"),
@@ -79,10 +80,13 @@ fn small_run(name: &str, duration: &str, warm_up: &str) -> Results {
 #[test]
 fn the_table_lists_the_folder() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let files =
-        fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> =
-        files.filter_map(|f| f.strip_suffix(".yaml").map(str::to_owned)).collect();
+    let mut names: Vec<String> = Vec::new();
+    for (within, folder) in [("", folder.clone()), ("cap/", folder.join("cap"))] {
+        let files =
+            fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+        let stems = files.filter_map(|f| f.strip_suffix(".yaml").map(|f| format!("{within}{f}")));
+        names.extend(stems);
+    }
     names.sort();
     assert_eq!(names, SCENARIOS.iter().map(|s| s.0.to_owned()).collect::<Vec<_>>());
 }

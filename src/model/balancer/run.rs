@@ -83,6 +83,9 @@ impl Node for Balancer {
         if world.carries {
             world.frames.extra_mut(frame).reply_size = world.frames.extra(child).reply_size;
         }
+        if let Some(data) = &mut world.data {
+            data.bring(child, frame);
+        }
         self.forget(frame, world);
         self.depart(frame, Ok(outcome), world);
         world.reply(frame, outcome);

@@ -82,6 +82,7 @@ impl Built for CacheSpec {
             let contents = instance.contents.insert(Box::new(Contents::new(limits, order)));
             contents.keeps = keeps;
             let lives = Lives::new(assembly.stream(&format!("{path}/{i}"), "ttl"));
+            contents.leases = (self.lease == Some(true)).then(Box::default);
             contents.lives = timed.then(|| Box::new(lives));
         }
         if let Some(share) = self.prefill {
@@ -140,13 +141,15 @@ enum Part {
     Ask(Verb),
     /// The reply, before the rest.
     Reply,
+    /// It answers for what it was given, whatever becomes of the rest.
+    Take,
 }
 
 use CacheStep::{
-    Admit, Deny, Drop, Fail, Invalidate, Keep, LookAside, Lookup, Refresh, Refuse, Release,
+    Admit, Deny, Drop, Fail, Fill, Invalidate, Keep, LookAside, Lookup, Refresh, Refuse, Release,
     Remember,
 };
-use Part::{Ask, Do, Latency, Reply};
+use Part::{Ask, Do, Latency, Reply, Take};
 
 use crate::{
     engine::law::{Tables, to_nanos},
@@ -192,7 +195,7 @@ const FETCH: Parts = &[
 ];
 /// Without anywhere to fetch from, what is missing is admitted as it is.
 const ALONE: Parts = &[&[Do(Lookup), Latency, Do(Admit)], HIT, REFUSAL];
-const FILL: Parts = &[&[Do(Admit), Latency]];
+const FILL: Parts = &[&[Do(Fill), Latency]];
 const STILL_THERE: Parts = &[&[Do(Remember), Latency], HIT];
 const GIVE_UP: Parts = &[&[Do(Release)]];
 const FAILED: Parts = &[&[Do(Fail)]];
@@ -200,7 +203,7 @@ const DENIED: Parts = &[&[Do(Deny)]];
 const INVALIDATE: Parts = &[&[Do(Invalidate), Latency]];
 const DROP: Parts = &[&[Do(Drop), Latency]];
 const WRITE: Parts = &[&[Latency, Ask(Verb::Write), Do(Admit)]];
-const BEHIND: Parts = &[&[Do(Admit), Latency, Reply, Ask(Verb::Write)]];
+const BEHIND: Parts = &[&[Take, Do(Admit), Latency, Reply, Ask(Verb::Write)]];
 
 impl CacheSpec {
     /// Compiles what is done for one operation and returns where it starts.
@@ -248,6 +251,13 @@ impl CacheSpec {
                 }
                 Reply => {
                     compiler.emit(Instr::Reply(AS_IT_IS));
+                }
+                Take => {
+                    let names = compiler.assembly.names;
+                    let store = self.from.as_ref().and_then(|from| names.store_behind(&from.0));
+                    if let Some(store) = store.filter(|store| names.followed.contains(store)) {
+                        compiler.emit(Instr::Cache(CacheStep::Accept, store));
+                    }
                 }
             }
         }

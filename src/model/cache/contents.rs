@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 pub use super::books::CacheBooks;
 use super::{
     eviction::{Entry, Order},
+    leases::Leases,
     lives::Lives,
 };
 use crate::{
@@ -100,6 +101,8 @@ pub struct Contents {
     used: u64,
     /// The key last looked up in vain, if nothing was admitted since.
     missed: Option<u64>,
+    /// The version each entry is, where somebody follows them; 0: from before the run began.
+    versions: Vec<u64>,
     /// Some entry has a size.
     sized: bool,
     /// No entry weighed less.
@@ -109,6 +112,8 @@ pub struct Contents {
     clocked: bool,
     /// Lives that are drawn, or end early.
     pub lives: Option<Box<Lives>>,
+    /// Who may fill after a miss; none: whoever comes.
+    pub leases: Option<Box<Leases>>,
     /// Identity of the visit that asks, for draws.
     pub visit: u64,
     /// What happened so far.
@@ -127,10 +132,12 @@ impl Contents {
             free: Vec::new(),
             clocked: order.reads_clock(),
             lives: None,
+            leases: None,
             visit: 0,
             order,
             used: 0,
             missed: None,
+            versions: Vec::new(),
             sized: false,
             flights: BTreeMap::new(),
             books: CacheBooks::default(),
@@ -139,6 +146,27 @@ impl Contents {
 
     fn find(&self, key: u64) -> Option<Entry> {
         self.index.find(mix(key), |&(k, _)| k == key).map(|found| found.1)
+    }
+
+    /// The version of a key that is held.
+    pub fn version(&self, key: u64) -> u64 {
+        let entry = self.find(key).map(|entry| entry as usize);
+        entry.and_then(|entry| self.versions.get(entry)).copied().unwrap_or(0)
+    }
+
+    /// A key that was admitted is of this version, if it is held.
+    pub fn set_version(&mut self, key: u64, version: u64) {
+        let Some(entry) = self.find(key).map(|entry| entry as usize) else { return };
+        if self.versions.len() <= entry {
+            self.versions.resize(self.items.len(), 0);
+        }
+        self.versions[entry] = version;
+    }
+
+    /// The versions of all that is held.
+    pub fn held_versions(&self) -> impl Iterator<Item = u64> {
+        let entries = self.index.iter().map(|&(_, entry)| entry as usize);
+        entries.filter_map(|entry| self.versions.get(entry)).copied()
     }
 
     /// Looks a key up for someone who takes a stale value or does not.
@@ -334,6 +362,7 @@ impl Contents {
     /// Nobody waits for a fetch any more.
     pub fn forget_fetches(&mut self) {
         self.flights.clear();
+        self.leases.iter_mut().for_each(|leases| leases.clear());
     }
 
     #[cfg(test)]

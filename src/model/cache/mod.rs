@@ -9,6 +9,7 @@ pub mod build;
 mod check;
 pub mod contents;
 pub mod eviction;
+pub mod leases;
 pub mod lives;
 
 mod inside;
@@ -101,6 +102,11 @@ pub struct CacheSpec {
     /// cache fetches it (`from`) or a service that found it missing here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coalesce: Option<bool>,
+    /// A miss is given a lease, which an invalidation or a write of its key voids; a fill without a valid one is refused
+    /// (cause `fill_refused`). Without leases what was read before a write may come to the cache after the
+    /// invalidation, and stays there. A lease lasts 10 s, as in memcached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<bool>,
     /// What becomes of those who wait when the fetch they wait for fails: they fail with it (`together`, when
     /// absent), or the next of them makes another (`next(wait=1s)`), and who has waited for so long fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -173,7 +179,9 @@ impl Kind for CacheSpec {
 
     fn carries(&self) -> bool {
         let bytes = matches!(self.capacity, Some(Capacity::Bytes(_)));
-        bytes || self.latency.iter().any(|l| l.attributes().next().is_some())
+        bytes
+            || self.lease == Some(true)
+            || self.latency.iter().any(|l| l.attributes().next().is_some())
     }
 
     fn outgoing(&self, path: &str) -> Vec<Outgoing> {

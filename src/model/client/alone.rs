@@ -30,7 +30,8 @@ pub fn are_alone(spec: &ClientSpec, names: &Names) -> bool {
         let node = names.node(&target.0).expect("targets were checked");
         !matches!(names.kind(node).facts().reach, Reach::Answer { .. } | Reach::Inside)
     });
-    direct && !lossy && design.faults.is_empty() && !names.carries()
+    let followed = !names.followed.is_empty();
+    direct && !lossy && design.faults.is_empty() && !names.carries() && !followed
 }
 
 impl Client {

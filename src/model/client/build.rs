@@ -99,6 +99,7 @@ impl ClientSpec {
                     priority: o.priority() as u8,
                     size: o.size().map(|s| assembly.demand(s, &format!("{entity}/size"))),
                     state: EdgeState::default(),
+                    data: names.follows(&target.0, verb),
                 }
             })
             .collect()

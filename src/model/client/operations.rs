@@ -193,6 +193,11 @@ impl ClientSpec {
         &self.session
     }
 
+    /// Whether several of its requests are one user's.
+    pub fn has_sessions(&self) -> bool {
+        !self.session.is_empty() || self.users() > 0
+    }
+
     /// Its zones.
     pub fn zones(&self) -> Option<&ZonesSpec> {
         self.zones.as_ref()

@@ -12,6 +12,7 @@ use crate::{
     },
     model::{
         books::InstanceBooks,
+        consistency::spec::Access,
         demand::Demand,
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, Frame, Frames},
         ids::{NONE, NodeId, Slot},
@@ -53,6 +54,8 @@ pub struct Operation {
     pub state: EdgeState,
     /// What takes the place of an answer.
     pub fallback: Option<Fallback>,
+    /// The followed store it asks, and what for.
+    pub data: Option<(NodeId, Access)>,
 }
 
 /// What takes the place of an answer.
@@ -332,6 +335,9 @@ impl Client {
             Stop::At(Instr::Do { op, .. }) => self.request_of_session(slot, op, world),
             _ if matches!(self.source, Source::Closed { .. }) => self.next_round(slot, world),
             _ => {
+                if let Some(data) = &mut world.data {
+                    data.close((self.index, world.frames.extra(slot).session));
+                }
                 world.frames[slot].flags |= CALLER_DONE | CALLEE_DONE;
                 world.release(slot);
             }
@@ -415,6 +421,12 @@ impl Client {
             }
         }
         world.record.issue(row, now);
+        if let Some(data) = &mut world.data
+            && let Operation { data: Some(about), site, .. } = self.operations[local]
+        {
+            let f = &world.frames[slot];
+            data.invoke(slot, about, (f.key, descend(f.id, site)), now);
+        }
         caller::begin(self, slot, local as u16, world);
     }
 
@@ -450,6 +462,9 @@ impl Client {
             }
         }
         if outcome.is_success() {
+            if let Some(data) = &mut world.data {
+                data.bring(child, slot);
+            }
             return self.decide(slot, outcome, world);
         }
         let f = &mut world.frames[slot];
@@ -472,9 +487,17 @@ impl Client {
 
     #[inline(always)]
     fn decide(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+        let now = world.now();
+        if let Some(data) = &mut world.data
+            && outcome == Outcome::Ok
+        {
+            data.done(slot, now);
+            if self.session.is_some() {
+                data.decided(slot, (self.index, world.frames.extra(slot).session), now);
+            }
+        }
         let f = &world.frames[slot];
         let session = f.parent;
-        let now = world.now();
         let (mut attempts, mut in_time) = (1, true);
         if self.operations[usize::from(f.op)].policy.tracks {
             let extra = world.frames.extra(slot);

@@ -110,6 +110,9 @@ pub fn waits_on<C: Caller>(
     attempt_ended(caller, slot, call, outcome, world);
     if !outcome.is_success() {
         world.disarm(slot);
+        if let Some(data) = &mut world.data {
+            data.attempt_failed(slot, outcome);
+        }
         return hedged && hedge::goes_on(slot, world);
     }
     if !hedged {
@@ -135,7 +138,13 @@ pub fn failed<C: Caller>(
     outcome: Outcome,
     world: &mut World,
 ) {
+    if let Some(data) = &mut world.data {
+        data.attempt_failed(slot, outcome);
+    }
     if !backs_off(caller, slot, call, outcome, world) {
+        if let Some(data) = &mut world.data {
+            data.gave_up(slot);
+        }
         caller.gave_up(slot, call, outcome, world);
     }
 }
@@ -262,6 +271,9 @@ fn attempt_is_due<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut 
     caller.policy(call).let_go(child, world);
     world.overdue = false;
     attempt_ended(caller, slot, call, Outcome::Timeout, world);
+    if let Some(data) = &mut world.data {
+        data.attempt_failed(slot, Outcome::Timeout);
+    }
     if !(hedged && hedge::goes_on(slot, world)) {
         failed(caller, slot, call, Outcome::Timeout, world);
     }

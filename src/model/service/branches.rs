@@ -49,6 +49,9 @@ impl Server {
             // It may stand in the middle of a loop.
             world.frames.extra_mut(rest).loops = world.frames.extra(slot).loops;
         }
+        if let Some(data) = &mut world.data {
+            data.hand_on(slot, rest);
+        }
         self.inherit_locks(slot, rest);
         self.finish(slot, Outcome::Ok, world);
         rest
@@ -120,6 +123,11 @@ impl Server {
         let pc = f.pc;
         let outcome = world.frames[branch].outcome();
         let success = outcome.is_success();
+        if let Some(data) = &mut world.data
+            && success
+        {
+            data.bring(branch, slot);
+        }
         let extra = world.frames.extra_mut(slot);
         extra.degraded |= outcome == Outcome::Degraded;
         extra.pending -= 1;

@@ -180,6 +180,7 @@ impl Shape {
             push_out: false,
             patience: None,
             inbound: None,
+            copies: None,
             background: None,
             locks: (!program.locks.is_empty())
                 .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),

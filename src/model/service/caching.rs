@@ -13,7 +13,7 @@ use crate::{
             build::{NEGATIVE, STALE},
             contents::{ASIDE, Contents, Found},
         },
-        frame::FOUND,
+        frame::{CALLER_DONE, FOUND},
         ids::Slot,
         outcome::Outcome,
         span::Span,
@@ -65,9 +65,16 @@ impl Server {
                 };
                 on = way;
             }
-            CacheStep::Admit | CacheStep::Keep => {
+            CacheStep::Admit | CacheStep::Fill | CacheStep::Keep => {
                 size = if step == CacheStep::Keep { fetched } else { sent };
-                contents.admit(key, size, now);
+                if may_fill(contents, (slot, key), step, world) {
+                    contents.admit(key, size, now);
+                    if let Some(data) = &mut world.data {
+                        contents.set_version(key, data.version(slot));
+                    }
+                } else {
+                    world.record.node(self.node).cause("fill_refused");
+                }
                 if world.carries && step == CacheStep::Keep {
                     world.frames.extra_mut(slot).reply_size = size;
                 }
@@ -76,17 +83,23 @@ impl Server {
                     followers = contents.land(key, ASIDE);
                 }
             }
+            CacheStep::Accept => {
+                let plain = world.frames[slot].key;
+                if let Some(data) = &mut world.data {
+                    data.accepted(slot, (hit, plain), contents.version(key));
+                }
+            }
             CacheStep::Remember => on = remembered(contents, (slot, key), (next, hit), world),
             CacheStep::Release => heir = contents.hand_over(key, ASIDE),
             CacheStep::Fail if contents.limits.patience.is_some() => {
                 heir = contents.hand_over(key, ASIDE);
             }
             CacheStep::Fail => failing = contents.land(key, ASIDE),
-            CacheStep::Invalidate => contents.invalidate(key),
+            CacheStep::Invalidate => take_out(contents, key),
             CacheStep::Drop => {
                 let plain = world.frames[slot].key;
-                contents.invalidate(plain);
-                self.program.spaces.iter().for_each(|space| contents.invalidate(plain ^ space));
+                take_out(contents, plain);
+                self.program.spaces.iter().for_each(|space| take_out(contents, plain ^ space));
             }
             CacheStep::Refresh => {
                 if !contents.refresh(key, slot) {
@@ -127,6 +140,9 @@ impl Server {
             if world.carries {
                 world.frames.extra_mut(follower).reply_size = size;
             }
+            if let Some(data) = &mut world.data {
+                data.hand_on(slot, follower);
+            }
             self.run(follower, world);
         }
         false
@@ -156,9 +172,11 @@ impl Server {
         let inst = usize::from(f.inst);
         let contents = self.instances[inst].contents.as_mut().expect("only caches do this");
         contents.begin_fetch(key, world.now());
-        if step == CacheStep::LookAside {
+        let direct = step == CacheStep::Lookup;
+        if !direct {
             contents.led_aside(key);
         }
+        lease(contents, (slot, key), direct, world);
         self.run(slot, world);
     }
 
@@ -315,17 +333,63 @@ impl Server {
         let target = site.destination(slot, key, id, world);
         let op = instead.or(site.op).unwrap_or(world.frames[slot].op);
         let child = world.new_call(slot, target, (op, key), id);
+        let visit = world.frames[slot].id;
         if world.carries {
             let fetched = world.frames.extra(slot).fetched;
             let size = site.size.as_ref().map(|d| to_nanos(d.amount(slot, world)));
             let extra = world.frames.extra_mut(child);
             extra.size = size.unwrap_or(fetched);
+            // By it a cache knows whom it gave a lease.
+            extra.since = visit;
             // Nobody's deadline: the reply it belongs to may leave before it arrives.
             (extra.enforced, extra.deadline) = (false, u64::MAX);
         }
         world.send(child, from, target, id);
         world.give_up(child);
     }
+}
+
+/// A key is written or taken out: what is held is not served any more, and what was read before cannot come.
+fn take_out(contents: &mut Contents, key: u64) {
+    contents.invalidate(key);
+    if let Some(leases) = &mut contents.leases {
+        leases.void(key);
+    }
+}
+
+/// Whoever fetches after a miss has a lease: the visit itself, or its caller, unless that is gone.
+fn lease(contents: &mut Contents, (slot, key): (Slot, u64), direct: bool, world: &World) {
+    let Some(leases) = &mut contents.leases else { return };
+    let f = &world.frames[slot];
+    let holder = match direct {
+        true => Some(f.id),
+        false if f.flags & CALLER_DONE == 0 => Some(world.frames[f.parent].id),
+        false => None,
+    };
+    if let Some(holder) = holder {
+        leases.give(key, holder, world.now());
+    }
+}
+
+/// Whether what a visit brought may be held: what was read needs a lease, what is written voids all there are.
+fn may_fill(
+    contents: &mut Contents,
+    (slot, key): (Slot, u64),
+    step: CacheStep,
+    world: &World,
+) -> bool {
+    let Some(leases) = &mut contents.leases else { return true };
+    let holder = match step {
+        CacheStep::Keep => world.frames[slot].id,
+        // None: the writer itself sends what it wrote.
+        CacheStep::Fill => world.frames.extra(slot).since,
+        _ => 0,
+    };
+    if holder != 0 {
+        return leases.redeem(key, holder, world.now());
+    }
+    leases.void(key);
+    true
 }
 
 /// Where a visit goes on that takes what is expired too.
@@ -339,6 +403,9 @@ fn remembered(
     world.frames[slot].flags |= FOUND;
     if world.carries {
         world.frames.extra_mut(slot).reply_size = size;
+    }
+    if let Some(data) = &mut world.data {
+        data.hold(slot, contents.version(key));
     }
     hit
 }
@@ -357,6 +424,7 @@ fn look_up(
             let waits = contents.join(key, slot, if direct { slot } else { ASIDE });
             if !waits {
                 contents.begin_fetch(key, world.now());
+                lease(contents, (slot, key), direct, world);
             }
             if let Some(patience) = contents.limits.patience.filter(|_| waits) {
                 world.arm(slot, Span::of(patience));
@@ -365,7 +433,10 @@ fn look_up(
         }
         Found::Negative => NEGATIVE,
         // Whoever looks aside is to fetch it.
-        Found::Early(_) if !direct => return Some(world.frames[slot].pc + 1),
+        Found::Early(_) if !direct => {
+            lease(contents, (slot, key), direct, world);
+            return Some(world.frames[slot].pc + 1);
+        }
         Found::Early(_) => STALE,
         Found::Stale(_) if !contents.is_fetched(key) => STALE,
         Found::Value(_) | Found::Stale(_) => 0,
@@ -375,6 +446,9 @@ fn look_up(
         && let Found::Value(size) | Found::Stale(size) | Found::Early(size) = found
     {
         world.frames.extra_mut(slot).reply_size = size;
+    }
+    if let Some(data) = &mut world.data {
+        data.hold(slot, contents.version(key));
     }
     Some(hit - way)
 }

@@ -61,6 +61,9 @@ impl Caller for Server {
     fn gave_up(&mut self, slot: Slot, call: u16, outcome: Outcome, world: &mut World) {
         let site = &self.program.calls[usize::from(call)];
         let (optional, fallback, (as_what, cause)) = (site.optional, site.fallback, site.failure);
+        if let Some(data) = world.data.as_mut().filter(|_| site.decides) {
+            data.failed(slot);
+        }
         self.nothing_to_fill(slot, outcome, world);
         if self.goes_on_without(slot, optional, fallback, world) {
             return;
@@ -93,6 +96,11 @@ impl Server {
             let size = world.frames.extra(child).reply_size;
             world.frames.extra_mut(slot).fetched = size;
         }
+        if let Some(data) = &mut world.data
+            && outcome.is_success()
+        {
+            data.bring(child, slot);
+        }
         if (world.carries || self.program.guarded)
             && let Instr::Call(call) = self.program.code[usize::from(pc)]
         {
@@ -106,6 +114,9 @@ impl Server {
         world.frames[slot].next = NONE;
         if outcome.is_success() {
             if found && let Some(Instr::OnHit(to)) = self.program.code.get(usize::from(pc) + 1) {
+                if let Some(data) = &mut world.data {
+                    data.found(slot);
+                }
                 world.frames[slot].pc = *to;
                 return self.run(slot, world);
             }

@@ -5,7 +5,7 @@
 
 use super::{
     AnySpec, BranchSpec, Condition, Literal, StepSpec, Tiers, WriteMode,
-    program::{Call, Chance, Choice, Each, Fork, Instead, Instr, KeyRef, Program, Test},
+    program::{Call, Chance, Choice, DataOp, Each, Fork, Instead, Instr, KeyRef, Program, Test},
 };
 use crate::{
     engine::{law::SizeFormula, random::hash_str},
@@ -151,9 +151,10 @@ impl<'c, 'a> Compiler<'c, 'a> {
     fn data(&mut self, step: &StepSpec, key: Option<&Name>, optional: bool, path: &str) {
         let (target, op, _, size) = step.target().expect("the step calls something");
         let call = (op.as_ref(), key, size);
+        let followed = self.invoke(&target, call, path);
         match step.caching() {
             None => {
-                self.call(&target, call, optional, path);
+                self.decisive_call(&target, call, optional, path);
                 self.fallback(&target, call, optional, path);
             }
             Some((tiers, None)) => self.cached_read(&target, call, (tiers, optional), path),
@@ -161,6 +162,26 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 self.cached_write(&target, call, (tiers, mode, optional), path);
             }
         }
+        if followed {
+            self.emit(Instr::Done);
+        }
+    }
+
+    /// What follows is about data: whether it is of a store that is followed.
+    fn invoke(&mut self, target: &str, (op, key, _): CallParts<'_>, path: &str) -> bool {
+        let verb = op.and_then(|op| op.1);
+        let Some(about) = self.assembly.names.follows(target, verb) else { return false };
+        let (key, site) = (self.key_ref(key), self.site(path));
+        self.program.data.push(DataOp { about, key, site });
+        let op = self.program.data.len() as u16 - 1;
+        self.emit(Instr::Invoke(op));
+        true
+    }
+
+    /// The call with which a step about data stands or falls.
+    fn decisive_call(&mut self, target: &str, call: CallParts<'_>, optional: bool, path: &str) {
+        self.call(target, call, optional, path);
+        self.program.calls.last_mut().expect("just added").decides = true;
     }
 
     /// Branches that all do the step, each for a key or a shard of its own.
@@ -279,6 +300,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             to_shard: false,
             instead: Instead::default(),
             fallback: false,
+            decides: false,
             failure: (Outcome::Error, "failed_call"),
             edge: self.edge(target),
             site: self.site(path),
@@ -345,7 +367,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             self.ask_cache((tier, store), Verb::Lookup, call, path);
             hits.push(self.emit(Instr::OnHit(0)));
         }
-        self.call(store, call, optional, path);
+        self.decisive_call(store, call, optional, path);
         let fetch = self.program.calls.len() - 1;
         // The farthest tier is filled first, so that a hit there goes on at the fill of the next.
         for (i, tier) in tiers.0.iter().enumerate().rev() {
@@ -427,14 +449,14 @@ impl<'c, 'a> Compiler<'c, 'a> {
                 let behind = (Verb::WriteBehind.name().to_owned(), Some(Verb::WriteBehind));
                 let op = if mode == WriteMode::Behind { Some(&behind) } else { call.0 };
                 let call = (op, call.1, call.2);
-                self.call(&tiers.0[0].0, call, optional, path);
+                self.decisive_call(&tiers.0[0].0, call, optional, path);
                 return self.fallback(&tiers.0[0].0, call, optional, path);
             }
             WriteMode::Around => None,
             WriteMode::Invalidate => Some(Verb::Invalidate),
             WriteMode::Update => Some(Verb::Fill),
         };
-        self.call(store, call, optional, path);
+        self.decisive_call(store, call, optional, path);
         self.fallback(store, call, optional, path);
         for (tier, verb) in tiers.0.iter().zip(std::iter::repeat(then)) {
             if let Some(verb) = verb {

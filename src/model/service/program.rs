@@ -4,8 +4,13 @@
 //! executed without an event.
 
 use crate::{
-    engine::{popularity::Popularity, random::Stream, table::Table},
+    engine::{
+        popularity::Popularity,
+        random::{Stream, descend},
+        table::Table,
+    },
     model::{
+        consistency::spec::Access,
         demand::Demand,
         ids::{AttrRef, NodeId, Slot},
         outcome::Outcome,
@@ -71,6 +76,12 @@ pub enum Instr {
     Degrade,
     /// Note the time.
     Mark(u16),
+    /// What follows is about data: an operation.
+    Invoke(u16),
+    /// That is over.
+    Done,
+    /// A store reads or changes what it holds.
+    Held(Access),
     /// Reply, with a size or [`AS_IT_IS`].
     Reply(u16),
     /// A client's operation (sessions only): its row, and whether a failure ends the session.
@@ -102,8 +113,12 @@ pub enum CacheStep {
     Fail,
     /// Holds what the message brought.
     Admit,
+    /// Holds what was read elsewhere after it was missing here, or what was written.
+    Fill,
     /// Holds what was fetched.
     Keep,
+    /// Answers for a write that is written to its store later: which store that is stands in the place of a hit.
+    Accept,
     /// Takes it out.
     Invalidate,
     /// A key is taken out, of whichever node behind the cache it is.
@@ -141,6 +156,7 @@ pub struct Instead {
 }
 
 /// A call site.
+#[allow(clippy::struct_excessive_bools, reason = "what may be said of a call, each by itself")]
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Node called.
@@ -159,6 +175,8 @@ pub struct Call {
     pub instead: Instead,
     /// When it fails, the visit goes on after the jump that follows.
     pub fallback: bool,
+    /// What the step is about stands or falls with it.
+    pub decides: bool,
     /// How the visit ends when it fails, and for which cause.
     pub failure: (Outcome, &'static str),
     /// Policy (index of the edge).
@@ -176,6 +194,17 @@ impl Call {
         }
         world.destination(slot, self.target, key, id)
     }
+}
+
+/// A read or write of a store that is followed.
+#[derive(Clone, Copy, Debug)]
+pub struct DataOp {
+    /// The store, and what is done there.
+    pub about: (NodeId, Access),
+    /// The key.
+    pub key: KeyRef,
+    /// Hash of the path to this site, added to the visit's identity: what is written, whichever attempt brings it.
+    pub site: u64,
 }
 
 /// Parallel branches.
@@ -301,6 +330,8 @@ pub struct Program {
     pub tests: Vec<Test>,
     /// `fail` steps.
     pub chances: Vec<Chance>,
+    /// Reads and writes of stores that are followed.
+    pub data: Vec<DataOp>,
     /// Locks.
     pub locks: Vec<Lock>,
     /// Sizes of replies.
@@ -343,6 +374,7 @@ impl Program {
                 | Instr::Reply(_)
                 | Instr::Lock(_)
                 | Instr::Unlock
+                | Instr::Held(_)
                 | Instr::Do { .. }
                 | Instr::End => return Stop::At(instr),
                 _ => {
@@ -394,10 +426,29 @@ impl Program {
                 }
                 pc + 1
             }
+            Instr::Invoke(op) => {
+                self.invoke(op, slot, world);
+                pc + 1
+            }
+            Instr::Done => {
+                let now = world.now();
+                world.data.iter_mut().for_each(|data| data.done(slot, now));
+                pc + 1
+            }
             _ => pc + 1,
         };
         world.frames[slot].pc = next;
         None
+    }
+
+    /// A visit begins an operation on data.
+    fn invoke(&self, op: u16, slot: Slot, world: &mut World) {
+        let DataOp { about, key, site } = self.data[usize::from(op)];
+        let key = Self::key(key, slot, world);
+        let (version, now) = (descend(world.frames[slot].id, site), world.now());
+        if let Some(data) = &mut world.data {
+            data.invoke(slot, about, (key, version), now);
+        }
     }
 
     #[inline]

@@ -4,7 +4,7 @@
 //! **Invariant.** A frame here waits for exactly one thing: a room, a core, a timer, a call or its
 //! branches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     background::Background,
@@ -21,6 +21,7 @@ use crate::{
         books::{Area, InstanceBooks, Unserved},
         bounded::Bounded,
         cache::contents::{Contents, Limits},
+        consistency::spec::Access,
         demand::Demand,
         event,
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_ROOM},
@@ -29,6 +30,7 @@ use crate::{
         outcome::Outcome,
         resilience::{caller, policy::EdgeState},
         span::{Span, Work, scaled},
+        store::copies::Copies,
         world::World,
     },
 };
@@ -100,6 +102,8 @@ pub struct Server {
     pub inbound: Option<Box<Inbound>>,
     /// Locks, if any step takes one.
     pub locks: Option<Box<Locks>>,
+    /// Stores that are followed: the version each shard holds of each key.
+    pub copies: Option<Box<Copies>>,
     /// What instances do by themselves.
     pub background: Option<Box<Background>>,
     /// Draws of backoff jitter.
@@ -196,6 +200,11 @@ impl Node for Server {
             return; // Taken into account when it goes on.
         }
         self.instances[usize::from(inst)].cores.set_pace((node, inst), before, after, world);
+    }
+
+    fn versions(&self, held: &mut BTreeSet<u64>) {
+        let contents = self.instances.iter().filter_map(|inst| inst.contents.as_ref());
+        held.extend(contents.flat_map(|contents| contents.held_versions()));
     }
 
     fn clear_cache(&mut self, inst: u16) {
@@ -401,12 +410,28 @@ impl Server {
                 world.frames[slot].pc += 1;
                 self.run(slot, world);
             }
+            Stop::At(Instr::Held(access)) => {
+                self.touch(slot, access, world);
+                world.frames[slot].pc += 1;
+                self.run(slot, world);
+            }
             Stop::At(_) => self.finish(slot, Outcome::Ok, world),
             Stop::Failed => {
                 world.record.node(self.node).cause("failed_step");
                 self.finish(slot, Outcome::Error, world);
             }
         }
+    }
+
+    /// A store reads or changes what it holds of a key.
+    fn touch(&mut self, slot: Slot, access: Access, world: &mut World) {
+        let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) else { return };
+        let f = &world.frames[slot];
+        if access == Access::Read {
+            return data.hold(slot, copies.version(f.inst, f.key));
+        }
+        copies.put(f.inst, f.key, data.version(slot));
+        data.applied(slot, self.node, f.key);
     }
 
     // ---- work ------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ use crate::{
     engine::law::DurationFormula,
     model::{
         build::{Assembly, Built},
+        consistency::spec::Access,
         ids::NodeId,
         kind::{Kind, Verb},
         node::Node,
@@ -13,7 +14,7 @@ use crate::{
             compile::Compiler,
             program::{Instr, Program},
         },
-        store::StoreSpec,
+        store::{StoreSpec, copies::Copies},
     },
 };
 
@@ -21,13 +22,19 @@ impl Built for StoreSpec {
     fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
         let names = assembly.names;
         let none = std::collections::BTreeMap::new();
+        let name = path.rsplit('/').next().unwrap_or(path);
+        let followed = names.node(name).is_some_and(|id| names.followed.contains(&id));
         let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
         compiler.program = program;
-        let mut endpoint = |name: &str, work: &DurationFormula, replies: bool| {
+        let mut endpoint = |access: Access, work: &DurationFormula| {
+            let replies = access == Access::Read;
             let start = compiler.here();
             compiler.emit(Instr::Begin);
-            let demand = compiler.demand(work, &format!("/{name}"));
+            let demand = compiler.demand(work, if replies { "/read" } else { "/write" });
             compiler.emit(Instr::Work(demand));
+            if followed {
+                compiler.emit(Instr::Held(access));
+            }
             if let Some(size) = self.value_size.as_ref().filter(|_| replies) {
                 let mut size = compiler.assembly.demand(size, &format!("{path}/value_size"));
                 // Drawn once per key: the same value whenever it is read.
@@ -39,8 +46,8 @@ impl Built for StoreSpec {
             compiler.emit(Instr::End);
             start
         };
-        let read = endpoint("read", &self.read, true);
-        let write = endpoint("write", self.write.as_ref().unwrap_or(&self.read), false);
+        let read = endpoint(Access::Read, &self.read);
+        let write = endpoint(Access::Write, self.write.as_ref().unwrap_or(&self.read));
         let mut program = compiler.program;
         // A plain call reads the request's key (`semantics.md` 52).
         program.entries = names
@@ -60,6 +67,11 @@ impl Built for StoreSpec {
             speedup: None,
             queue: self.queue.map(|q| q.0),
         };
-        Box::new(shape.server(id, path, assembly))
+        let mut server = shape.server(id, path, assembly);
+        server.copies = assembly.names.followed.contains(&id).then(|| {
+            let shards = server.instances.len();
+            Box::new(Copies::new(shards))
+        });
+        Box::new(server)
     }
 }

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+pub mod copies;
 pub mod kept;
 
 use std::{fmt, str::FromStr};

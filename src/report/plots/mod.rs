@@ -14,6 +14,7 @@ mod nodes;
 mod outcomes;
 mod parts;
 mod shares;
+mod visibility;
 
 use crate::results::{Comparison, Results};
 
@@ -44,6 +45,7 @@ pub(crate) fn all(results: &Results) -> Vec<Plot> {
         ("hit_ratio", shares::hit_ratio(results)),
         ("breakers", shares::breakers(results)),
         ("instances", shares::instances(results)),
+        ("t_visibility", visibility::figure(results)),
     ];
     let sometimes = sometimes.into_iter().filter_map(|(name, figure)| Some((name, figure?)));
     drawn(always.into_iter().chain(sometimes))

@@ -52,7 +52,7 @@ impl<'t> MapAccess<'t> for Entries<'t> {
         seed: K,
     ) -> Result<Option<K::Value>, Fault> {
         let keep = self.keep;
-        let counts = |e: &&Entry| !e.value.poisoned.get() && (keep || !e.value.is_none());
+        let counts = |e: &&Entry| !e.value.poisoned.get() && (keep || !e.deletes());
         let Some(entry) = self.entries.find(counts) else { return Ok(None) };
         self.value = Some((&entry.key, &entry.value));
         match seed.deserialize(entry.key.as_str().into_deserializer()) {

@@ -17,6 +17,7 @@ fn names() -> Names {
         attributes: ["tier".to_owned()].into(),
         span: 540 * SECOND,
         window: 5 * SECOND,
+        followed: std::collections::BTreeSet::new(),
         faults: ["az-loss".to_owned(), "blip".to_owned()].into(),
         alerts: ["bad".to_owned()].into(),
         priced: true,

@@ -1,0 +1,88 @@
+//! Which stores are followed.
+//!
+//! **Invariant.** Whoever reads or writes a store that is followed is followed too.
+
+use std::collections::BTreeSet;
+
+use super::spec::Access;
+use crate::{
+    model::{
+        client::ClientSpec,
+        ids::NodeId,
+        kind::{Reach, Verb},
+        kinds::NodeSpec,
+        names::Names,
+    },
+    units::Name,
+};
+
+/// Of a name that stands for one node: that one.
+fn one_name(node: &NodeSpec) -> Option<&Name> {
+    let is_name = matches!(node.kind().facts().reach, Reach::Answer { .. });
+    match node.kind().passes_on().as_slice() {
+        [one] if is_name => Some(*one),
+        _ => None,
+    }
+}
+
+impl Names {
+    /// The store that what is asked of a node is about: itself, or whatever is behind it if it is a cache or the name
+    /// of one node.
+    pub fn store_behind(&self, target: &str) -> Option<NodeId> {
+        // Caches in a circle are refused by the checks, which need names that can be asked.
+        self.behind(target, self.design.nodes.len())
+    }
+
+    fn behind(&self, target: &str, left: usize) -> Option<NodeId> {
+        let left = left.checked_sub(1)?;
+        let id = self.node(target)?;
+        let next = match self.spec(id) {
+            NodeSpec::Store(_) => return Some(id),
+            NodeSpec::Cache(cache) => cache.from.as_ref()?,
+            other => one_name(other)?,
+        };
+        self.behind(&next.0, left)
+    }
+
+    /// The stores whose history is followed: somebody writes there, so that there is something to be behind of, and
+    /// nobody chooses among shards or stores, who would have to know where a key is.
+    pub fn followed_stores(&self) -> BTreeSet<NodeId> {
+        if self.design.history.is_some_and(|history| history.0.none) {
+            return BTreeSet::new();
+        }
+        let nodes = || self.design.nodes.values().chain(self.design.later());
+        let unsure: BTreeSet<_> = nodes()
+            .filter(|node| one_name(node).is_none())
+            .flat_map(|node| node.kind().passes_on())
+            .filter_map(|one| self.store_behind(&one.0))
+            .collect();
+        let clients = self.design.clients.values();
+        let asked = clients.flat_map(ClientSpec::operations).flat_map(|(_, operation)| {
+            let targets = operation.targets().into_iter();
+            targets.map(|(target, verb)| (target.0.clone(), verb)).collect::<Vec<_>>()
+        });
+        // What a cache asks for, somebody asked it for.
+        let others = nodes().filter(|node| !matches!(node, NodeSpec::Cache(_)));
+        let calls = others.flat_map(|node| node.kind().outgoing(""));
+        let calls =
+            calls.map(|call| (call.target, call.operation.and_then(|operation| operation.1)));
+        let written = asked.chain(calls).filter_map(|(target, verb)| {
+            let access = verb.and_then(Access::of)?;
+            (access != Access::Read).then(|| self.store_behind(&target)).flatten()
+        });
+        written.filter(|store| !unsure.contains(store)).collect()
+    }
+
+    /// The followed store that what is asked of a node is about, and what is done there.
+    pub fn follows(&self, target: &str, verb: Option<Verb>) -> Option<(NodeId, Access)> {
+        // A key is taken out of a cache, not deleted.
+        let purges = verb == Some(Verb::Delete);
+        let is_cache =
+            || matches!(self.node(target).map(|id| self.spec(id)), Some(NodeSpec::Cache(_)));
+        if purges && is_cache() {
+            return None;
+        }
+        let store = self.store_behind(target).filter(|store| self.followed.contains(store))?;
+        Some((store, Access::of(verb?)?))
+    }
+}

@@ -1,0 +1,9 @@
+//! What clients see of the data: which stores are followed, versions on their way, who saw which.
+//!
+//! **Invariant.** Following changes no event: which version is held is the model's, what to make of it the observer's, whom
+//! nobody asks before the end.
+
+pub mod check;
+pub mod followed;
+pub mod observer;
+pub mod spec;

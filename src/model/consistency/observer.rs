@@ -1,0 +1,375 @@
+//! Versions of data on their way, and what is noted of who saw which.
+//!
+//! A frame at a step about data has an operation: it begins with the step, whatever its attempts, and ends with it. A
+//! call takes along what it is to write, a reply brings what was read (`semantics.md` 61-64).
+//!
+//! **Invariant.** The model hands versions on and never asks what they mean.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{
+    history::{
+        Act, Cause, History, Kind, OpId, Outcome, Place, Seen, Sessions, Settings, Verdict,
+        WitnessOp,
+    },
+    model::{
+        client::ClientSpec,
+        consistency::spec::Access,
+        ids::{NodeId, Slot},
+        names::Names,
+        outcome,
+        probe::{ConsistencyMeasured, WitnessMeasured},
+    },
+};
+
+/// What a frame has to do with data.
+#[derive(Clone, Copy, Debug, Default)]
+struct Carried {
+    /// What it is to write, or has read.
+    version: u64,
+    /// The operation it is at.
+    at: Option<At>,
+}
+
+/// An operation under way.
+#[allow(clippy::struct_excessive_bools, reason = "what is known of it, each by itself")]
+#[derive(Clone, Copy, Debug)]
+struct At {
+    store: NodeId,
+    access: Access,
+    op: OpId,
+    /// What it stood or fell with failed.
+    failed: bool,
+    /// An attempt failed in a way that leaves open whether it was done.
+    doubt: bool,
+    /// No attempt is under way any more, and none was done.
+    certain: bool,
+    /// It began in the measured span.
+    measured: bool,
+}
+
+/// A store that is followed.
+#[derive(Debug)]
+struct Watched {
+    history: History,
+    /// Versions accepted so far.
+    accepted: u64,
+    /// Versions a cache answered for and that have not come to the store.
+    behind: BTreeMap<u64, Behind>,
+    measured: ConsistencyMeasured,
+}
+
+/// A version a cache answered for.
+#[derive(Debug)]
+struct Behind {
+    key: u64,
+    /// Others that it took the place of: with it they are written, or lost.
+    before: Vec<u64>,
+}
+
+/// Versions on their way, and who notes what becomes of them.
+#[derive(Debug)]
+pub struct Observer {
+    carried: Vec<Carried>,
+    stores: BTreeMap<NodeId, Watched>,
+    /// Operations that came back to a frame with accepted replies, and whose store each is of.
+    seen: BTreeMap<Slot, Vec<(NodeId, Seen)>>,
+    /// By client and store.
+    sessions: BTreeMap<(u16, NodeId), Sessions>,
+    /// Some client has sessions.
+    with_sessions: bool,
+    /// Start of the measured span, ns.
+    from: u64,
+}
+
+impl Observer {
+    /// Of a design, if any store of it is followed.
+    pub fn of(names: &Names) -> Option<Self> {
+        let design = &names.design;
+        let history = design.history.unwrap_or_default();
+        let settings = Settings {
+            keys: history.share(),
+            limit: u32::try_from(history.limit()).unwrap_or(u32::MAX),
+            horizon_ns: design.duration,
+        };
+        let watched = || Watched {
+            history: History::new(settings),
+            accepted: 0,
+            behind: BTreeMap::new(),
+            measured: ConsistencyMeasured::default(),
+        };
+        let stores: BTreeMap<_, _> =
+            names.followed.iter().map(|store| (*store, watched())).collect();
+        let nothing = stores.is_empty();
+        (!nothing).then_some(Self {
+            carried: Vec::new(),
+            stores,
+            seen: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            with_sessions: design.clients.values().any(ClientSpec::has_sessions),
+            from: design.warm_up,
+        })
+    }
+
+    // ---- on the way --------------------------------------------------------------------------
+
+    #[inline]
+    fn at(&mut self, slot: Slot) -> &mut Carried {
+        let slot = slot as usize;
+        if slot >= self.carried.len() {
+            self.carried.resize(slot + 1, Carried::default());
+        }
+        &mut self.carried[slot]
+    }
+
+    /// The version a frame is about.
+    #[inline]
+    pub fn version(&self, slot: Slot) -> u64 {
+        self.carried.get(slot as usize).map_or(0, |carried| carried.version)
+    }
+
+    /// A frame is about this version now.
+    #[inline]
+    pub fn hold(&mut self, slot: Slot, version: u64) {
+        self.at(slot).version = version;
+    }
+
+    /// A frame is about the same version as another one.
+    #[inline]
+    pub fn hand_on(&mut self, from: Slot, to: Slot) {
+        self.hold(to, self.version(from));
+    }
+
+    /// A reply is accepted: what it brings, and what was done for it, is its caller's.
+    #[inline]
+    pub fn bring(&mut self, child: Slot, caller: Slot) {
+        self.hand_on(child, caller);
+        if let Some(seen) = self.seen.remove(&child) {
+            self.seen.entry(caller).or_default().extend(seen);
+        }
+    }
+
+    /// A frame is released: what it was at has no answer any more, and what was done for it is nobody's.
+    #[inline]
+    pub fn forget(&mut self, slot: Slot) {
+        if let Some(carried) = self.carried.get_mut(slot as usize) {
+            let at = std::mem::take(carried).at;
+            self.open_end(at);
+        }
+        self.seen.remove(&slot);
+    }
+
+    // ---- sessions ----------------------------------------------------------------------------
+
+    /// A request of a session was decided well.
+    pub fn decided(&mut self, slot: Slot, (client, session): (u16, u64), now: u64) {
+        let Some(seen) = self.seen.remove(&slot) else { return };
+        let stores: BTreeSet<NodeId> = seen.iter().map(|(store, _)| *store).collect();
+        for store in stores {
+            let of_store = seen.iter().filter(|(other, _)| *other == store);
+            let of_store: Vec<Seen> = of_store.map(|(_, seen)| *seen).collect();
+            let sessions = self.sessions.entry((client, store)).or_default();
+            let broken = sessions.observe(session as u32, &of_store);
+            if let Some(watched) = self.stores.get_mut(&store).filter(|_| now >= self.from) {
+                watched.measured.broken.add(broken);
+            }
+        }
+    }
+
+    /// A session is over.
+    pub fn close(&mut self, (client, session): (u16, u64)) {
+        let of_client = (client, 0)..=(client, NodeId::MAX);
+        self.sessions.range_mut(of_client).for_each(|(_, sessions)| sessions.close(session as u32));
+    }
+
+    // ---- operations --------------------------------------------------------------------------
+
+    /// A frame begins an operation on a key, which writes this version if it writes.
+    pub fn invoke(
+        &mut self,
+        slot: Slot,
+        (store, access): (NodeId, Access),
+        (key, version): (u64, u64),
+        now: u64,
+    ) {
+        let before = self.at(slot).at.take();
+        self.open_end(before);
+        // 0 is what was there before.
+        let version = version.max(1);
+        let act = match access {
+            Access::Read => Act::Read,
+            Access::Write | Access::Update(_) => Act::Write(version),
+            Access::Delete => Act::Delete(version),
+        };
+        let measured = now >= self.from;
+        let Some(watched) = self.stores.get_mut(&store) else { return };
+        let op = watched.history.invoke(key, act, now);
+        if let Access::Update(cause) = access {
+            watched.history.mark_unchecked(key, cause);
+        }
+        let (failed, doubt, certain) = (false, false, false);
+        let at = Some(At { store, access, op, failed, doubt, certain, measured });
+        *self.at(slot) = Carried { version, at };
+    }
+
+    /// An attempt of what a frame is at failed; nothing of it was done if it was turned away or not sent.
+    pub fn attempt_failed(&mut self, slot: Slot, how: outcome::Outcome) {
+        let refused = how.is_refusal() || how == outcome::Outcome::BreakerOpen;
+        if let Some(at) = &mut self.at(slot).at {
+            at.doubt |= !refused;
+        }
+    }
+
+    /// There is no other attempt.
+    pub fn gave_up(&mut self, slot: Slot) {
+        if let Some(at) = &mut self.at(slot).at {
+            at.certain = !at.doubt;
+        }
+    }
+
+    /// The call failed with which an operation stands or falls.
+    pub fn failed(&mut self, slot: Slot) {
+        if let Some(at) = &mut self.at(slot).at {
+            at.failed = true;
+        }
+    }
+
+    /// A cache had it after all.
+    pub fn found(&mut self, slot: Slot) {
+        if let Some(at) = &mut self.at(slot).at {
+            at.failed = false;
+        }
+    }
+
+    /// The step or request of an operation is over, and went on.
+    pub fn done(&mut self, slot: Slot, now: u64) {
+        let Carried { version, at } = *self.at(slot);
+        let Some(at) = at.filter(|at| !at.failed) else { return self.end(slot) };
+        self.at(slot).at = None;
+        let Some(watched) = self.stores.get_mut(&at.store) else { return };
+        let read = at.access == Access::Read;
+        let outcome = if read { Outcome::Read(version) } else { Outcome::Written };
+        let ended = watched.history.done(at.op, outcome, now);
+        if let Some(seen) = ended.seen.filter(|_| self.with_sessions) {
+            self.seen.entry(slot).or_default().push((at.store, seen));
+        }
+        if !at.measured {
+            return;
+        }
+        let measured = &mut watched.measured;
+        measured.operations[at.access.place()] += 1;
+        if let Some(judged) = ended.judged {
+            measured.staleness.record(judged);
+            measured.age.record(judged.age_ns);
+            measured.versions.record(judged.versions.saturating_mul(1_000_000_000));
+        }
+    }
+
+    /// The operation of a frame has no answer.
+    fn end(&mut self, slot: Slot) {
+        let at = self.at(slot).at.take();
+        self.open_end(at);
+    }
+
+    /// An operation has no good answer: whatever it was to write may have been written, or may yet be, unless every attempt
+    /// was turned away.
+    fn open_end(&mut self, at: Option<At>) {
+        let Some(At { store, op, certain, .. }) = at else { return };
+        if let Some(watched) = self.stores.get_mut(&store) {
+            let outcome = if certain { Outcome::Failed } else { Outcome::Unknown };
+            watched.history.done(op, outcome, 0);
+        }
+    }
+
+    // ---- what becomes of versions --------------------------------------------------------------
+
+    /// A cache answers for what it was given, which is to be written later and takes the place of another version.
+    pub fn accepted(&mut self, slot: Slot, (store, key): (NodeId, u64), replaces: u64) {
+        let version = self.version(slot);
+        let Some(watched) = self.stores.get_mut(&store) else { return };
+        watched.accept(key, version);
+        let mut before = Vec::new();
+        if replaces != version
+            && let Some(Behind { before: others, .. }) = watched.behind.remove(&replaces)
+        {
+            before = others;
+            before.push(replaces);
+        }
+        watched.behind.entry(version).or_insert(Behind { key, before });
+    }
+
+    /// A store holds from now on what a frame brought.
+    pub fn applied(&mut self, slot: Slot, store: NodeId, key: u64) {
+        let version = self.version(slot);
+        if let Some(watched) = self.stores.get_mut(&store) {
+            // What a cache took has its place already.
+            if watched.behind.remove(&version).is_none() {
+                watched.accept(key, version);
+            }
+        }
+    }
+
+    /// The versions that frames bring somewhere.
+    pub fn on_their_way(&self, frames: impl Iterator<Item = Slot>) -> BTreeSet<u64> {
+        frames.map(|slot| self.version(slot)).collect()
+    }
+
+    /// What was seen, by store; these versions are held somewhere besides the stores.
+    pub fn measured(self, held: &BTreeSet<u64>) -> BTreeMap<NodeId, ConsistencyMeasured> {
+        let of = |(store, watched): (NodeId, Watched)| (store, watched.measured(held));
+        self.stores.into_iter().map(of).collect()
+    }
+}
+
+/// Why keys are not checked, as results name it.
+const fn name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Cas => "cas",
+        Cause::Increment => "increment",
+        Cause::Siblings => "siblings",
+        Cause::Transaction => "transaction",
+    }
+}
+
+impl Watched {
+    fn accept(&mut self, key: u64, version: u64) {
+        self.accepted += 1;
+        self.history.accepted(key, Place { order: self.accepted, version });
+    }
+
+    fn measured(self, held: &BTreeSet<u64>) -> ConsistencyMeasured {
+        let verdict = self.history.check();
+        let gone = self.behind.iter().filter(|(version, _)| !held.contains(version));
+        let lost = gone.flat_map(|(version, Behind { key, before })| {
+            let all = before.iter().chain([version]);
+            all.filter(|version| self.history.is_acknowledged(*key, **version))
+        });
+        let lost = lost.count() as u64;
+        let Verdict { linearizable, keys, keys_checked, not_checked, violations, .. } = verdict;
+        let causes = Cause::ALL.into_iter().zip(not_checked).filter(|(_, keys)| *keys > 0);
+        let operation = |key: u64, op: &WitnessOp| WitnessMeasured {
+            key,
+            operation: match op.kind {
+                Kind::Read => "read",
+                Kind::Write => "write",
+                Kind::Delete => "delete",
+            },
+            version: op.version,
+            invoked: op.invoked_ns,
+            returned: op.returned_ns,
+        };
+        let witness = verdict.witness.iter();
+        let witness = witness.flat_map(|w| w.operations.iter().map(|op| operation(w.key, op)));
+        ConsistencyMeasured {
+            keys,
+            checked: keys_checked,
+            not_checked: causes.map(|(cause, keys)| (name(cause), keys)).collect(),
+            followed: self.history.followed_share(),
+            linearizable,
+            violations,
+            witness: witness.collect(),
+            lost: [("write_behind", lost)].into_iter().filter(|(_, lost)| *lost > 0).collect(),
+            ..self.measured
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What clients saw of the data: what stands on the terminal and on the page.
+//!
+//! **Invariant.** What was not checked is never called right.
+
+use super::{
+    grid::{Grid, Lines},
+    table::cell,
+    text::{Quantity, clean, clock, estimate, plural, shorten, value},
+};
+use crate::results::{ConsistencyResults, Estimate, Results, WitnessResults};
+
+/// What is said of each store.
+pub(super) const COLUMNS: [&str; 7] =
+    ["Data", "reads", "writes", "stale reads", "oldest", "linearizable", "lost writes"];
+
+/// A table of stores, and what must be said about it.
+pub(super) fn lines(out: &mut Lines, results: &Results) {
+    if results.consistency.is_none() {
+        return;
+    }
+    out.blank();
+    out.table(|intervals| {
+        let mut grid = Grid::new(&COLUMNS);
+        grid.rows = rows(results, |quantity, figure| cell(quantity, figure, intervals));
+        grid
+    });
+    for line in notes(results) {
+        out.wrapped("  ", &line);
+    }
+}
+
+fn stores(results: &Results) -> impl Iterator<Item = (&String, &ConsistencyResults)> {
+    let nodes = results.nodes.iter();
+    nodes.filter_map(|(name, node)| Some((name, node.consistency.as_deref()?)))
+}
+
+/// A row for each store that is followed, its figures as `shown`.
+pub(super) fn rows(
+    results: &Results,
+    shown: impl Fn(Quantity, &Estimate) -> String,
+) -> Vec<Vec<String>> {
+    let one = |(name, of): (&String, &ConsistencyResults)| {
+        let count = |kinds: &[&str]| {
+            let all = kinds.iter().filter_map(|kind| of.operations.get(*kind)?.value);
+            value(Quantity::Number, all.sum())
+        };
+        vec![
+            shorten(name, 20),
+            count(&["read"]),
+            count(&["write", "delete", "cas", "increment"]),
+            shown(Quantity::Share, &of.stale_read_fraction),
+            shown(Quantity::Duration, &of.staleness_age.max),
+            match of.linearizable {
+                Some(true) => "yes",
+                Some(false) => "no",
+                None => "not known",
+            }
+            .to_owned(),
+            shown(Quantity::Number, &of.lost_acked_writes),
+        ]
+    };
+    stores(results).map(one).collect()
+}
+
+/// What else is known: contradictions, with an example, and what was left out.
+pub(super) fn notes(results: &Results) -> Vec<String> {
+    let mut all = Vec::new();
+    for (name, of) in stores(results) {
+        let name = clean(name);
+        if of.linearizable == Some(false) {
+            let found = estimate(Quantity::Number, &of.violations);
+            let example = example(&of.witness);
+            all.push(format!(
+                "{name}: answers contradict each other, {found} times a run: no order of reads and writes explains \
+                 them{example}"
+            ));
+        }
+        for (cause, keys) in &of.not_checked {
+            let keys = estimate(Quantity::Number, keys);
+            all.push(format!(
+                "{name}: {keys} keys a run were not checked: what `{}` finds is not followed.",
+                clean(cause)
+            ));
+        }
+        if let Some(share) = of.followed.value.filter(|share| *share < 1.0) {
+            let share = value(Quantity::Share, share);
+            all.push(format!("{name}: of {share} of the keys the history was followed."));
+        }
+        if of.lost_acked_writes.value.is_some_and(|lost| lost > 0.0) {
+            let lost = estimate(Quantity::Number, &of.lost_acked_writes);
+            all.push(format!(
+                "{name}: {lost} writes a run were acknowledged by a cache, and nobody holds them any more."
+            ));
+        }
+    }
+    all
+}
+
+/// `. For example key 7: ..`
+fn example(witness: &[WitnessResults]) -> String {
+    let Some(first) = witness.first() else { return ".".to_owned() };
+    let when = |at: Option<f64>, what: &str| at.map(|at| format!("{what} at {}", clock(at)));
+    let one = |op: &WitnessResults| {
+        let times = [when(op.invoked, "begun"), when(op.returned, "answered")];
+        let version = match op.version.as_str() {
+            "0" => "what was there before the run".to_owned(),
+            version => shorten(version, 6),
+        };
+        let verb = if op.operation == "read" { "read of" } else { op.operation.as_str() };
+        format!("{verb} {version} {}", times.into_iter().flatten().collect::<Vec<_>>().join(", "))
+    };
+    let all: Vec<String> = witness.iter().map(one).collect();
+    let count = plural(all.len() as u64, "operation");
+    format!(". The first {count}, of key {}: {}.", first.key, all.join("; "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    fn seen(linearizable: Option<bool>) -> Results {
+        let known = |value: f64| Estimate { value: Some(value), ..Estimate::default() };
+        let operations = [("read", 900.0), ("write", 80.0), ("delete", 20.0)];
+        let contradicts = linearizable == Some(false);
+        let op = |operation: &str, version: &str, at| WitnessResults {
+            key: 7,
+            operation: operation.to_owned(),
+            version: version.to_owned(),
+            invoked: at,
+            returned: Some(3.5),
+            ..WitnessResults::default()
+        };
+        let witness = [op("write", "abcdef0123", None), op("read", "0", Some(4.0))];
+        let of = ConsistencyResults {
+            operations: operations.map(|(name, n)| (name.to_owned(), known(n))).into(),
+            followed: known(0.5),
+            stale_read_fraction: known(0.012),
+            linearizable,
+            violations: known(2.0),
+            witness: witness.into_iter().filter(|_| contradicts).collect(),
+            not_checked: [("cas".to_owned(), known(3.0))].into(),
+            lost_acked_writes: known(4.0),
+            ..ConsistencyResults::default()
+        };
+        let mut results = fixture::shop();
+        results.consistency = Some(of.clone());
+        let catalogue = results.nodes.get_mut("catalogue").expect("it has one");
+        catalogue.consistency = Some(Box::new(of));
+        results
+    }
+
+    #[test]
+    fn what_was_not_checked_is_not_called_right() {
+        for (linearizable, word) in [(Some(true), "yes"), (Some(false), "no"), (None, "not known")]
+        {
+            let rows = rows(&seen(linearizable), estimate);
+            assert_eq!(rows.len(), 1);
+            assert_eq!(rows[0][..3], ["catalogue", "900", "100"]);
+            assert_eq!((rows[0][3].as_str(), rows[0][5].as_str()), ("1.20 %", word));
+        }
+        let all = notes(&seen(None)).join("\n");
+        assert!(
+            !all.contains("contradict") && all.contains("3 keys a run were not checked"),
+            "{all}"
+        );
+        assert!(all.contains("of 50 % of the keys") && all.contains("4 writes a run"), "{all}");
+    }
+
+    #[test]
+    fn a_contradiction_has_an_example() {
+        let all = notes(&seen(Some(false))).join("\n");
+        let example = "The first 2 operations, of key 7: write abcde… answered at 3.5s; \
+                       read of what was there before the run begun at 4s, answered at 3.5s.";
+        assert!(all.contains(example), "{all}");
+    }
+}

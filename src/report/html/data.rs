@@ -1,0 +1,35 @@
+//! What clients saw of the data, on the page.
+//!
+//! **Invariant.** As in `report/consistency.rs`.
+
+use std::fmt::Write;
+
+use super::table::{Cell, Table};
+use crate::{
+    report::{
+        consistency::{COLUMNS, notes, rows},
+        text::{escape, estimate},
+    },
+    results::Results,
+};
+
+/// How old it was, and whether the answers fit together.
+pub(super) fn data(out: &mut String, results: &Results) {
+    if results.consistency.is_none() {
+        return;
+    }
+    let mut table = Table::new("What clients saw of the data", &COLUMNS);
+    for row in rows(results, estimate) {
+        let cells: Vec<Cell> = row.into_iter().map(Cell::plain).collect();
+        table.row(&cells);
+    }
+    out.push_str(&table.finish());
+    for line in notes(results) {
+        let _ = writeln!(out, "<p class=\"warning\">{}</p>", escape(&line));
+    }
+    out.push_str(
+        "<p class=\"muted\">A read is stale when a newer version had been acknowledged before it began; oldest: how long \
+         ago the first version it missed had been. Linearizable: one order of all operations, each between its call and \
+         its answer, explains every answer.</p>\n",
+    );
+}

@@ -1,0 +1,95 @@
+//! What clients saw of the data: how old it was, and whether their answers fit together.
+//!
+//! Counts are means over replications; of operations that were begun in the measured time.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Distribution, Estimate};
+
+/// One store, or all that are followed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ConsistencyResults {
+    /// Operations that were answered, by kind: `read`, `write`, `delete`, `cas`, `increment`.
+    pub operations: BTreeMap<String, Estimate>,
+    /// Keys that were written, and followed.
+    pub keys: Estimate,
+    /// Those of them whose whole history was checked for linearizability.
+    pub keys_checked: Estimate,
+    /// Share of the keys that was followed.
+    pub followed: Estimate,
+    /// Reads that returned an older version than one whose write had been acknowledged before the read began.
+    pub stale_reads: Estimate,
+    /// They, over all reads that were answered.
+    pub stale_read_fraction: Estimate,
+    /// How long ago, s, the oldest version that a read missed had been acknowledged; 0 of a fresh read.
+    pub staleness_age: Distribution,
+    /// How many acknowledged versions a read was behind; 0 of a fresh read.
+    pub staleness_versions: Distribution,
+    /// Shares of the reads that were so many versions behind, or more.
+    pub k_staleness: Vec<KStaleness>,
+    /// Shares of the reads that were fresh, by how long the newest acknowledged write of their key was ago.
+    pub t_visibility: Vec<TVisibility>,
+    /// Whether one order of all operations, each between its call and its answer, explains every answer; null: no key was
+    /// checked, or not every one. True only if it is in all replications.
+    pub linearizable: Option<bool>,
+    /// Keys that were not checked, by why: `cas`, `increment` (what they find is not followed).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_checked: BTreeMap<String, Estimate>,
+    /// Contradictions among answers: versions of a key that no order explains.
+    pub violations: Estimate,
+    /// Operations that contradict each other, of the first replication in which some do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witness: Vec<WitnessResults>,
+    /// Reads of a session (or of a closed user) that were older than what it had written.
+    pub read_your_writes_violations: Estimate,
+    /// Reads of a session that were older than what it had read.
+    pub monotonic_read_violations: Estimate,
+    /// Writes of a session that came before one that it had made.
+    pub monotonic_write_violations: Estimate,
+    /// Writes of a session that came before what it had read.
+    pub writes_follow_reads_violations: Estimate,
+    /// Writes that were acknowledged and that nobody holds any more, nor anything that was written after them.
+    pub lost_acked_writes: Estimate,
+    /// By why: `write_behind` (a cache acknowledged them and never wrote them).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub lost_by_cause: BTreeMap<String, Estimate>,
+}
+
+/// Reads that were so far behind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct KStaleness {
+    /// So many versions, or more.
+    pub versions: u64,
+    /// Of all reads that were answered.
+    pub fraction: Estimate,
+}
+
+/// Reads so long after a write.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TVisibility {
+    /// The newest acknowledged write was so long ago, s, or longer (and not as long as the next entry says).
+    pub after: f64,
+    /// Share of these reads that saw it, or a newer one.
+    pub fresh: f64,
+    /// How many they were, over all replications.
+    pub reads: u64,
+}
+
+/// One operation of a witness.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WitnessResults {
+    /// Seed of the replication.
+    pub seed: u64,
+    /// The key.
+    pub key: u64,
+    /// What it did: `read`, `write`, `delete`.
+    pub operation: String,
+    /// The version it wrote or read, hexadecimal; 0: from before the run.
+    pub version: String,
+    /// When it began, s; null: that proves nothing.
+    pub invoked: Option<f64>,
+    /// When it was answered, s; null: likewise.
+    pub returned: Option<f64>,
+}

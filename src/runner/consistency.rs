@@ -1,0 +1,159 @@
+//! What clients saw of the data, over replications.
+//!
+//! **Invariant.** `linearizable` is true only if it is so in every replication.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    history::{BEHIND, Visibility},
+    model::probe::{ConsistencyMeasured, DATA_OPERATIONS, WitnessMeasured},
+    results::{
+        ConsistencyResults, Estimate, KStaleness, Means, Ratios, Samples, TVisibility,
+        WitnessResults, seconds,
+    },
+};
+
+/// One store, or all that are followed, in many replications.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ConsistencyPool {
+    replications: usize,
+    operations: [Means; DATA_OPERATIONS.len()],
+    keys: Means,
+    checked: Means,
+    followed: Means,
+    stale_reads: Means,
+    stale: Ratios,
+    age: Samples,
+    /// A version counts as a second, for samples are times.
+    versions: Samples,
+    behind: [Ratios; BEHIND.len()],
+    /// Fresh reads, and all, by how long the newest write was ago, ns.
+    visible: BTreeMap<u64, (u64, u64)>,
+    linearizable: Option<bool>,
+    violations: Means,
+    witness: Vec<WitnessResults>,
+    /// Reads of own writes, of what was read; writes after own ones, after reads.
+    broken: [Means; 4],
+    /// What there is a cause for, by cause.
+    not_checked: BTreeMap<&'static str, Means>,
+    lost: Means,
+    lost_by_cause: BTreeMap<&'static str, Means>,
+}
+
+impl ConsistencyPool {
+    /// Adds what was seen in the next replication.
+    pub(super) fn push(&mut self, one: &ConsistencyMeasured, seed: u64) {
+        let count = |n: u64| Some(n as f64);
+        for (pool, n) in self.operations.iter_mut().zip(one.operations) {
+            pool.push(count(n));
+        }
+        self.keys.push(count(one.keys));
+        self.checked.push(count(one.checked));
+        self.followed.push(Some(one.followed));
+        let (stale, reads) = (one.staleness.stale_reads(), one.staleness.reads());
+        self.stale_reads.push(count(stale));
+        self.stale.push(stale, reads);
+        self.age.push(&one.age);
+        self.versions.push(&one.versions);
+        for (pool, (_, n)) in self.behind.iter_mut().zip(one.staleness.behind()) {
+            pool.push(n, reads);
+        }
+        for Visibility { after_ns, fresh, reads } in one.staleness.visibility() {
+            let sum = self.visible.entry(after_ns).or_default();
+            *sum = (sum.0 + fresh, sum.1 + reads);
+        }
+        self.linearizable = match (self.linearizable, one.linearizable) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (before, now) if self.replications > 0 => before.and(now),
+            (_, now) => now,
+        };
+        self.violations.push(count(one.violations));
+        let of = one.broken;
+        let broken =
+            [of.read_your_writes, of.monotonic_reads, of.monotonic_writes, of.writes_follow_reads];
+        self.broken.iter_mut().zip(broken).for_each(|(pool, n)| pool.push(count(n)));
+        if self.witness.is_empty() {
+            self.witness = one.witness.iter().map(|of| witness(of, seed)).collect();
+        }
+        let before = self.replications;
+        add(&mut self.not_checked, &one.not_checked, before);
+        add(&mut self.lost_by_cause, &one.lost, before);
+        self.lost.push(count(one.lost.values().sum()));
+        self.replications += 1;
+    }
+
+    /// The figures.
+    pub(super) fn results(&self, confidence: f64) -> ConsistencyResults {
+        let mean = |means: &Means| means.estimate(confidence);
+        let by_cause = |all: &BTreeMap<&'static str, Means>| -> BTreeMap<String, Estimate> {
+            all.iter().map(|(cause, means)| ((*cause).to_owned(), mean(means))).collect()
+        };
+        let operations = DATA_OPERATIONS.iter().zip(&self.operations);
+        let done = |means: &Means| means.mean().is_some_and(|mean| mean > 0.0);
+        let behind = BEHIND.iter().zip(&self.behind);
+        let visible = self.visible.iter();
+        ConsistencyResults {
+            operations: operations
+                .filter(|(_, means)| done(means))
+                .map(|(name, means)| ((*name).to_owned(), mean(means)))
+                .collect(),
+            keys: mean(&self.keys),
+            keys_checked: mean(&self.checked),
+            followed: mean(&self.followed),
+            stale_reads: mean(&self.stale_reads),
+            stale_read_fraction: self.stale.share(confidence),
+            staleness_age: self.age.distribution(confidence),
+            staleness_versions: self.versions.distribution(confidence),
+            k_staleness: behind
+                .map(|(&versions, of)| KStaleness { versions, fraction: of.share(confidence) })
+                .collect(),
+            t_visibility: visible
+                .map(|(after, &(fresh, reads))| TVisibility {
+                    after: seconds(*after),
+                    fresh: fresh as f64 / reads as f64,
+                    reads,
+                })
+                .collect(),
+            linearizable: self.linearizable,
+            not_checked: by_cause(&self.not_checked),
+            violations: mean(&self.violations),
+            witness: self.witness.clone(),
+            read_your_writes_violations: mean(&self.broken[0]),
+            monotonic_read_violations: mean(&self.broken[1]),
+            monotonic_write_violations: mean(&self.broken[2]),
+            writes_follow_reads_violations: mean(&self.broken[3]),
+            lost_acked_writes: mean(&self.lost),
+            lost_by_cause: by_cause(&self.lost_by_cause),
+        }
+    }
+}
+
+/// Adds counts by cause to those of so many replications before.
+fn add(
+    pools: &mut BTreeMap<&'static str, Means>,
+    counts: &BTreeMap<&'static str, u64>,
+    before: usize,
+) {
+    for cause in counts.keys() {
+        let nothing_yet = || {
+            let mut means = Means::default();
+            (0..before).for_each(|_| means.push(Some(0.0)));
+            means
+        };
+        pools.entry(cause).or_insert_with(nothing_yet);
+    }
+    for (cause, means) in pools {
+        means.push(Some(counts.get(cause).copied().unwrap_or_default() as f64));
+    }
+}
+
+fn witness(of: &WitnessMeasured, seed: u64) -> WitnessResults {
+    WitnessResults {
+        seed,
+        key: of.key,
+        operation: of.operation.to_owned(),
+        version: format!("{:x}", of.version),
+        invoked: of.invoked.map(seconds),
+        returned: of.returned.map(seconds),
+    }
+}

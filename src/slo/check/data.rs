@@ -1,0 +1,63 @@
+//! What clients saw of the data, as expressions name it.
+//!
+//! **Invariant.** As in `check.rs`; a store that is not followed has no figure.
+
+use super::{
+    super::{
+        objective::Figure,
+        parse::Metric,
+        shape::{any_consistency, any_node, in_shape, shape},
+    },
+    Checked, Checker, Dimension, Selection, Selectors, fault, not_yet,
+};
+
+impl Checker<'_> {
+    /// Whether a path is about what clients saw of the data.
+    pub(super) fn is_of_data(path: &[&str]) -> bool {
+        let known = any_consistency();
+        path.first().is_some_and(|first| *first == "consistency" || known.get(first).is_some())
+    }
+
+    /// `stale_read_fraction`, `consistency.operations.read`, `p99(staleness_age)`,
+    /// `nodes.db.consistency.linearizable`.
+    pub(super) fn data(
+        &self,
+        metric: &Metric,
+        path: &[&str],
+        selectors: &Selectors,
+    ) -> Checked<(Figure, Dimension)> {
+        if selectors.selection != Selection::default() {
+            return Err(not_yet("a selector of what clients saw of the data"));
+        }
+        if selectors.outcome.is_some() || selectors.to.is_some() || selectors.window.is_some() {
+            let message = "what clients saw of the data is one figure of a run".to_owned();
+            let help = "for example `stale_read_fraction <= 1%`, `staleness_age.p99 <= 1s`, \
+                        `linearizable == true`";
+            return Err(fault("E-SLO", message, Some(help.to_owned())));
+        }
+        let followed = match &selectors.node {
+            Some(node) => self.names.followed.contains(node),
+            None => !self.names.followed.is_empty(),
+        };
+        if !followed {
+            let of = selectors.node.as_ref().map_or_else(
+                || "no store of this scenario".to_owned(),
+                |node| format!("`{node}` is no store that"),
+            );
+            let message = format!("{of} is followed, so there is nothing to be seen of its data");
+            let help = "a store is followed when somebody writes there (`write`, `delete`, ..) and `history` is not \
+                        `none`";
+            return Err(fault("E-SLO", message, Some(help.to_owned())));
+        }
+        let own = path.iter().skip(usize::from(path.first() == Some(&"consistency")));
+        let mut own: Vec<String> = own.map(|part| (*part).to_owned()).collect();
+        own.extend(metric.stat.as_ref().map(|stat| stat.text.clone()));
+        let dimension = in_shape(&any_consistency(), &own)?;
+        let Some(node) = &selectors.node else {
+            return Ok((Figure::Consistency(own), dimension));
+        };
+        let path = [vec!["consistency".to_owned()], own].concat();
+        in_shape(&shape(&any_node()), &path)?;
+        Ok((Figure::Node(node.clone(), path), dimension))
+    }
+}
