@@ -29,7 +29,7 @@ pub use cost::{CostResults, CostSummary, NodeCost, TrafficCost};
 pub use design::{Design, Edge, Vertex};
 pub(crate) use estimate::{Means, Ratios, Samples};
 pub use faults::{AlertResults, BudgetResults, BurnResults, FaultResults, Hanging};
-pub use figure::Estimate;
+pub use figure::{Distribution, Estimate};
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use precision::PrecisionResults;
 pub use requests::{
@@ -42,29 +42,6 @@ pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
 /// Version of the meaning of scenarios: it changes when the same file and seed may give other
 /// numbers.
 pub const SEMANTICS_VERSION: u32 = 1;
-
-/// Figures of a sample of durations, in seconds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Distribution {
-    /// Number of samples, over all replications.
-    pub count: u64,
-    /// Mean.
-    pub mean: Estimate,
-    /// Standard deviation.
-    pub sd: Estimate,
-    /// Median.
-    pub p50: Estimate,
-    /// 90th percentile.
-    pub p90: Estimate,
-    /// 95th percentile.
-    pub p95: Estimate,
-    /// 99th percentile.
-    pub p99: Estimate,
-    /// 99.9th percentile.
-    pub p999: Estimate,
-    /// Largest sample, exact.
-    pub max: Estimate,
-}
 
 /// Requests of the cohort by outcome; totals over replications.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

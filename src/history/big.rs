@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use super::Place;
+use super::place::Place;
 use super::rows::{NEVER, Row};
 use super::slab::Slab;
 

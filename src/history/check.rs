@@ -5,26 +5,9 @@
 
 use super::clock::Clock;
 use super::followed::Followed;
+use super::place::Cause;
 use super::rows::{NEVER, Row};
 use super::zones::{Pair, Zone, conflicts};
-
-/// Why a key is not checked: its writes depend on what they find, so that zones do not apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
-    /// Compare and set.
-    Cas,
-    /// Increments, merged sets and the like.
-    Increment,
-    /// Concurrent versions that stand beside one another.
-    Siblings,
-    /// Transactions over several keys.
-    Transaction,
-}
-
-impl Cause {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Cas, Self::Increment, Self::Siblings, Self::Transaction];
-}
 
 /// What an operation did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

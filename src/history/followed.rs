@@ -6,9 +6,9 @@
 //! **Invariant.** Nothing grows with reads. What is kept of a key is kept of all its writes, or the key
 //! is not here.
 
-use super::Place;
 use super::big::{Behind, Big};
 use super::index::{Index, mix};
+use super::place::Place;
 use super::rows::{Chain, Head, Key, NEVER, Row, settle};
 use super::slab::Slab;
 

@@ -17,6 +17,7 @@ mod clock;
 mod followed;
 mod index;
 mod limit;
+mod place;
 mod rows;
 mod sessions;
 mod slab;
@@ -24,10 +25,11 @@ mod staleness;
 mod zones;
 
 use check::check;
-pub use check::{Cause, Kind, Reason, Verdict, Witness, WitnessOp};
+pub use check::{Kind, Reason, Verdict, Witness, WitnessOp};
 use clock::Clock;
 use followed::Followed;
 use limit::Limit;
+pub use place::{Cause, Place};
 use rows::Row;
 pub use sessions::{Seen, Sessions, Violations};
 use slab::{NONE, Slab};
@@ -48,21 +50,6 @@ impl Default for Settings {
     fn default() -> Self {
         Self { keys: 1.0, limit: 5_000_000, horizon_ns: 1 << 58 }
     }
-}
-
-/// A place in the order of the versions of a key: a log index (behind its epoch) or a stamp. Equal
-/// stamps are ordered by their versions, as the store has to order them too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// The stamp.
-    pub order: u64,
-    /// The version; 0 is that of a key never written.
-    pub version: u64,
-}
-
-impl Place {
-    /// That of a key never written: before all others.
-    pub const INITIAL: Self = Self { order: 0, version: 0 };
 }
 
 /// What an operation does. Versions are not 0, and each is written by one operation.

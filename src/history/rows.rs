@@ -4,8 +4,8 @@
 //! bytes for each key, and for each version of a key with many) a followed write costs at most 64
 //! bytes even where each key is written once.
 
+use super::place::{Cause, Place};
 use super::slab::{NONE, Slab};
-use super::{Cause, Place};
 
 /// No finish yet.
 pub const NEVER: u64 = u64::MAX;

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Place;
+use super::place::Place;
 
 /// What a followed operation that returned ok hands to whom its reply is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -170,8 +170,8 @@ mod tests {
     #[test]
     fn a_contradiction_has_an_example() {
         let all = notes(&seen(Some(false))).join("\n");
-        let example = "The first 2 operations, of key 7: write abcde… answered at 3.5s; \
-                       read of what was there before the run begun at 4s, answered at 3.5s.";
+        let example = "The first 2 operations, of key 7: write abcde… answered at 3.500s; \
+                       read of what was there before the run begun at 4s, answered at 3.500s.";
         assert!(all.contains(example), "{all}");
     }
 }

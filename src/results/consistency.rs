@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Distribution, Estimate};
+use super::figure::{Distribution, Estimate};
 
 /// One store, or all that are followed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Estimate;
+use super::figure::Estimate;
 
 /// The whole design: what is paid for its nodes and traffic.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -17,3 +17,26 @@ pub struct Estimate {
     /// Replications it rests on.
     pub n: u64,
 }
+
+/// Figures of a sample of durations, in seconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Distribution {
+    /// Number of samples, over all replications.
+    pub count: u64,
+    /// Mean.
+    pub mean: Estimate,
+    /// Standard deviation.
+    pub sd: Estimate,
+    /// Median.
+    pub p50: Estimate,
+    /// 90th percentile.
+    pub p90: Estimate,
+    /// 95th percentile.
+    pub p95: Estimate,
+    /// 99th percentile.
+    pub p99: Estimate,
+    /// 99.9th percentile.
+    pub p999: Estimate,
+    /// Largest sample, exact.
+    pub max: Estimate,
+}

@@ -14,7 +14,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
     ("StoreSpec", &["replication", "view_of", "durability", "inbound"]),
     ("StepSpec", &["publish", "transaction", "saga"]),
-    ("CacheSpec", &["admission", "lease", "discipline", "inbound"]),
+    ("CacheSpec", &["admission", "discipline", "inbound"]),
     ("FaultSpec", &["clock"]),
     ("TargetSpec", &["replica"]),
     ("WriteFields", &["outbox"]),

@@ -665,7 +665,6 @@ fn caches_are_checked() {
                 "7:51 E-CONFLICT",
                 "no `from`",
             ),
-            ("-", capacity, "{lease: true}", "7:18 E-UNSUPPORTED", "`lease`"),
             ("B34", capacity, "{from: dbb}", "7:24 E-REF", "db"),
             ("B34", "cache: near", "cache: naer", "6:66 E-REF", "near"),
             ("B34", "cache: near", "cache: db", "6:66 E-REF", "is a store, not a cache"),

@@ -41,12 +41,12 @@ fn every_target_of_the_reference_is_sound() {
     let text = reference();
     let (_, targets) = text.split_once("\n## Objectives\n").unwrap();
     let targets: Vec<&str> = targets.lines().filter(|line| line.starts_with("  - ")).collect();
-    assert_eq!(targets.len(), 19);
+    assert_eq!(targets.len(), 21);
     let (_, figures) = text.split_once("\n## Figures\n").unwrap();
     let (figures, _) = figures.split_once("\n## ").unwrap();
     let figures = figures.lines().filter_map(|line| line.strip_prefix("- `")?.split('`').next());
     let figures: Vec<String> = figures.map(|figure| format!("  - {figure}")).collect();
-    assert_eq!(figures.len(), 10);
+    assert_eq!(figures.len(), 12);
     let targets: Vec<&str> =
         targets.into_iter().chain(figures.iter().map(String::as_str)).collect();
     let scenario = format!(
@@ -54,7 +54,7 @@ fn every_target_of_the_reference_is_sound() {
          clients: {{gold: {{arrivals: poisson(9/s), timeout: 1s, to: api, operations: \
          {{browse: {{share: 50%}}, buy: {{share: 50%}}}}}}}}\n\
          nodes: {{api: {{service: {{cores: 1, price: $0.17/h, endpoints: \
-         {{default: [{{mark: first_token}}, {{work: 1ms}}]}}}}}}}}\n\
+         {{default: [{{mark: first_token}}, {{work: 1ms}}, {{write: db}}]}}}}}}, db: {{store: {{read: 1ms}}}}}}\n\
          faults: [{{id: az-loss, at: 1m, for: 1m, crash: {{node: api}}}}]\n\
          alerts: {{bad: {{when: error_fraction(node=api window=30s) > 1%}}}}\n\
          slos:\n{}\n",
