@@ -25,18 +25,16 @@ use crate::{
 };
 
 /// Words of the language whose parts of the model do not exist yet.
-const NOT_YET: [&str; 13] = [
+const NOT_YET: [&str; 11] = [
     "baseline",
     "conflicts",
     "convergence_time",
     "error_fraction",
     "faults",
     "lost_updates",
-    "reads",
     "replication_lag",
     "rpo",
     "rto",
-    "writes",
     "queue_depth",
     "cold_starts",
 ];

@@ -134,8 +134,9 @@ impl Asked {
             return None;
         }
         let needed = estimate.value.and_then(|value| {
-            let bound = if value < slo.limit { upper } else { lower };
-            needed_to_tell(estimate.n, value, bound, slo.limit)
+            // Shares end at 0 and 1: the farther end says how little is known.
+            let far = (value - lower).max(upper - value).copysign(slo.limit - value);
+            needed_to_tell(estimate.n, value, value + far, slo.limit)
         });
         let holds = "the interval holds the limit".to_owned();
         Some(match needed.filter(|needed| *needed <= TOO_MANY) {

@@ -231,11 +231,11 @@ fn objectives_are_of_what_clients_saw() {
     let text = TTL.replace("4020s", "520s")
         + "slos:\n  - linearizable == false\n  - stale_read_fraction <= 60%\n  - staleness_age.p99 <= 11s\n  \
            - p99(staleness_age) <= 11s\n  - nodes.db.consistency.stale_reads >= 10\n  - lost_acked_writes == 0 in 99% of runs\n  \
-           - read_your_writes_violations == 0\n  - consistency.operations.read >= 100\n";
-    let found = results_of(&text, 2);
+           - read_your_writes_violations == 0\n  - violations <= 50% of reads\n  - stale_reads <= 60% of reads\n  - consistency.operations.read >= 100\n";
+    let found = results_of(&text, 8);
     let slos = found["slos"].as_array().unwrap();
     for slo in slos {
         assert_eq!(slo["verdict"], "met", "{slo}");
     }
-    assert_eq!(slos.len(), 8);
+    assert_eq!(slos.len(), 10);
 }

@@ -15,7 +15,8 @@ impl Checker<'_> {
     /// Whether a path is about what clients saw of the data.
     pub(super) fn is_of_data(path: &[&str]) -> bool {
         let known = any_consistency();
-        path.first().is_some_and(|first| *first == "consistency" || known.get(first).is_some())
+        let other = ["consistency", "reads", "writes"];
+        path.first().is_some_and(|first| other.contains(first) || known.get(first).is_some())
     }
 
     /// `stale_read_fraction`, `consistency.operations.read`, `p99(staleness_age)`,
@@ -51,6 +52,11 @@ impl Checker<'_> {
         }
         let own = path.iter().skip(usize::from(path.first() == Some(&"consistency")));
         let mut own: Vec<String> = own.map(|part| (*part).to_owned()).collect();
+        if let ["reads" | "writes"] = own.iter().map(String::as_str).collect::<Vec<_>>().as_slice()
+        {
+            own[0].pop();
+            own.insert(0, "operations".to_owned());
+        }
         own.extend(metric.stat.as_ref().map(|stat| stat.text.clone()));
         let dimension = in_shape(&any_consistency(), &own)?;
         let Some(node) = &selectors.node else {

@@ -191,7 +191,7 @@ fn faulty_expressions_are_explained() {
         ("availability(side=a) >= 99%", "E-UNSUPPORTED", "`side=`"),
         ("p99(latency outcome=timeout) <= 1s", "E-UNSUPPORTED", "`outcome=timeout`"),
         ("p99(latency) <= baseline + 5%", "E-UNSUPPORTED", "`baseline`"),
-        ("read_your_writes_violations <= 1% of reads", "E-UNSUPPORTED", "violations"),
+        ("conflicts <= 1% of requests.issued", "E-UNSUPPORTED", "`conflicts`"),
     ] {
         explained(text, code, phrase);
     }
