@@ -105,8 +105,9 @@ fn became(fault: &FaultResults) -> String {
 
 /// How many of its targets it meets.
 fn targets(variant: &Results) -> String {
-    let met = variant.slos.iter().filter(|slo| slo.verdict == "met").count();
-    match (met, variant.slos.len()) {
+    let own = || variant.slos.iter().filter(|slo| !slo.is_of_baseline());
+    let met = own().filter(|slo| slo.verdict == "met").count();
+    match (met, own().count()) {
         (_, 0) => String::new(),
         (met, all) if met == all => "; it meets its targets".to_owned(),
         (met, all) => format!("; it meets {met} of its {all} targets"),

@@ -217,14 +217,16 @@ impl Compared {
             };
             node.throughput.value == Some(0.0) && used(base) == Some(true)
         };
-        let missed = results.slos.iter().filter(|slo| slo.verdict != "met");
+        // What is held against a baseline, the difference tells.
+        let own = || results.slos.iter().filter(|slo| !slo.is_of_baseline());
+        let missed = own().filter(|slo| slo.verdict != "met");
         ComparedDesign {
             name: name.clone(),
             file: file.clone(),
             variant: results.variant.clone(),
             fingerprint: results.fingerprint.clone(),
             figures,
-            objectives: results.slos.len() as u64,
+            objectives: own().count() as u64,
             not_met: missed.map(|slo| (slo.expression.clone(), slo.reason.clone())).collect(),
             idle: results.nodes.iter().filter(idle).map(|(name, _)| name.clone()).collect(),
             issued: results.summary.figures.requests.issued,
