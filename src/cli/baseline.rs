@@ -203,7 +203,7 @@ fn read(own: &mut Own<'_>, path: &Path, looks: Looks, voice: Voice) -> Result<Wr
     let other = path.display();
     let bytes = read_regular(path, MOST);
     let written = bytes.and_then(|bytes| Written::read(&bytes)).map_err(|why| {
-        let help = "`check MAIN.yaml --baseline F.json --update-baseline` writes one";
+        let help = format!("`check MAIN.yaml --baseline {other} --update-baseline` writes one");
         let found = Found::nowhere("E-BASELINE", format!("{other} {why}")).help(help);
         say(own, &[found], voice)
     })?;

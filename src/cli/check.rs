@@ -157,7 +157,10 @@ impl<'r> Judged<'r> {
             beside: match self.beside {
                 Beside::Nothing => JudgedBeside::Nothing,
                 Beside::Against { changed, .. } => JudgedBeside::Baseline(&self.other, changed),
-                Beside::Recording(_) => JudgedBeside::Recorded(&self.other, &self.recorded),
+                Beside::Recording(_) => {
+                    let replications = self.written.as_ref().map(Written::replications);
+                    JudgedBeside::Recorded(&self.other, &self.recorded, replications)
+                }
             },
         }
     }
@@ -197,7 +200,9 @@ pub(super) fn check(arguments: &CheckArguments, voice: Voice) -> Exit {
         let mut ready = all_ready(arguments, &stop, voice)?;
         let mut own: Vec<Own<'_>> = ready.iter_mut().map(Ready::own).collect();
         let beside = arguments.baseline.beside(&mut own, looks, &stop, voice)?;
-        ready.iter_mut().for_each(|ready| ready.study.limit_events(arguments.max_events));
+        for ready in &mut ready {
+            ready.study.limit_events(arguments.max_events);
+        }
         Ok((ready, beside))
     });
     let (ready, mut beside) = match prepared {
@@ -364,8 +369,7 @@ fn document(judged: &[Judged<'_>], exit: Exit) -> Vec<u8> {
                 JudgedBeside::Baseline(name, changed) => {
                     file["baseline"] = json!({"file": name, "changed": changed});
                 }
-                JudgedBeside::Recorded(name, slos) => {
-                    let replications = one.written.as_ref().map(Written::replications);
+                JudgedBeside::Recorded(name, slos, replications) => {
                     file["recorded"] =
                         json!({"file": name, "replications": replications, "slos": slos});
                 }

@@ -36,8 +36,9 @@ pub enum JudgedBeside<'a> {
     Nothing,
     /// A baseline: its name, and the paths at which the file is another design.
     Baseline(&'a str, &'a [String]),
-    /// It is one from now on: under this name, for these objectives, which are not judged.
-    Recorded(&'a str, &'a [String]),
+    /// It is one from now on: under this name, for these objectives, which are not judged; so many replications, none
+    /// if they are not whole.
+    Recorded(&'a str, &'a [String], Option<usize>),
 }
 
 impl<'f> JudgedBeside<'f> {
@@ -49,16 +50,23 @@ impl<'f> JudgedBeside<'f> {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        Some(match named.is_empty() {
-            true => format!("against {}: the same design", clean(name)),
-            false => format!("against {}; changed: {}{more}", clean(name), named.join(", ")),
+        Some(if named.is_empty() {
+            format!("against {}: the same design", clean(name))
+        } else {
+            format!("against {}; changed: {}{more}", clean(name), named.join(", "))
         })
     }
 
     /// The objectives that are not judged, and what becomes of them.
     fn recorded(self) -> Vec<Row<'f>> {
-        let Self::Recorded(name, all) = self else { return Vec::new() };
-        let told = format!("not judged: it is what {name} holds");
+        let Self::Recorded(name, all, replications) = self else { return Vec::new() };
+        let told = match replications {
+            Some(n) => {
+                let replications = plural(n as u64, "replication");
+                format!("not judged: {name} holds it, of {replications}")
+            }
+            None => format!("not judged, and {name} is left as it was: the run is not whole"),
+        };
         all.iter().map(|text| ("·", "RECORDED", text.as_str(), told.clone())).collect()
     }
 }
@@ -183,7 +191,12 @@ fn rows<'f>(file: &JudgedFile<'f>) -> Vec<Row<'f>> {
 /// `shop.yaml   FAIL after 40 replications`.
 fn headline(file: &JudgedFile<'_>) -> String {
     let replications = plural(file.replications as u64, "replication");
-    format!("{}   {} after {replications}", clean(file.name), verdict(file.verdict).0)
+    let word = match file.beside {
+        // Nothing has a limit of its own.
+        JudgedBeside::Recorded(.., Some(_)) if file.objectives.is_empty() => "RECORDED",
+        _ => verdict(file.verdict).0,
+    };
+    format!("{}   {word} after {replications}", clean(file.name))
 }
 
 /// The same as Markdown: a heading and a table.

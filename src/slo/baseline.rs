@@ -180,7 +180,14 @@ pub(super) fn shown(slo: &Slo, own: &Gathering, base: &InBoth, results: &Results
     let Some(baseline) = &slo.baseline else { return Shown::nothing("it has no baseline") };
     let own = InBoth::of(own, results);
     let [left_out, late] = [0, 1].map(|i| one_way(slo, baseline, own.each()[i], base.each()[i]));
-    left_out.and(late)
+    let counted = |why| format!("with what is in flight at the end, {why}");
+    match (&left_out.known, late.known) {
+        (Known::Held(_), Known::Nothing(why)) => Shown::nothing(counted(why)),
+        (Known::Held(_), Known::Unlike(why)) => {
+            left_out.and(Shown { known: Known::Unlike(counted(why)), ..late })
+        }
+        (_, known) => left_out.and(Shown { known, ..late }),
+    }
 }
 
 fn one_way(slo: &Slo, baseline: &Baseline, own: &PerSeed, base: &PerSeed) -> Shown {

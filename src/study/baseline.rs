@@ -62,9 +62,12 @@ impl Written {
     ///
     /// Why it cannot be used: the end of a sentence that begins with the name of the file.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
-        let json: Value = serde_json::from_slice(bytes).map_err(|e| match e.is_eof() {
-            true => "ends in the middle: it is no whole baseline".to_owned(),
-            false => format!("is no baseline: it is not JSON ({e})"),
+        let json: Value = serde_json::from_slice(bytes).map_err(|e| {
+            if e.is_eof() {
+                "ends in the middle: it is no whole baseline".to_owned()
+            } else {
+                format!("is no baseline: it is not JSON ({e})")
+            }
         })?;
         let Value::Object(mut map) = json else { return Err(foreign()) };
         let format = map.get(MARK).ok_or_else(foreign)?;
@@ -321,7 +324,14 @@ pub(super) struct Beside<'b> {
 
 enum Source<'b> {
     Written(&'b Written),
-    Running { study: Box<Study>, run: Accumulator, figures: BaselineFigures },
+    Running(Box<Running>),
+}
+
+/// A design that is simulated beside.
+struct Running {
+    study: Study,
+    run: Accumulator,
+    figures: BaselineFigures,
 }
 
 impl<'b> Beside<'b> {
@@ -335,11 +345,12 @@ impl<'b> Beside<'b> {
             Baseline::Design(design) => {
                 let metrics: Vec<Metric> =
                     held.into_iter().filter_map(|name| design.metric(name).ok()).collect();
-                let mut study = design.clone();
+                let mut study = Study::clone(design);
                 study.prepared.watch(faults_asked(&[], &metrics));
                 let info = RunInfo { replications: 0, ..study.prepared.info.clone() };
                 let figures = BaselineFigures::new(&metrics, study.random.clone());
-                Source::Running { run: Accumulator::new(info), study, figures }
+                let run = Accumulator::new(info);
+                Source::Running(Box::new(Running { study, run, figures }))
             }
         };
         Some(Self { unchanged, source })
@@ -353,9 +364,9 @@ impl<'b> Beside<'b> {
     ) -> Result<(Base, Option<Results>), Breach> {
         let (look, results) = match &mut self.source {
             Source::Written(written) => (written.after(n), None),
-            Source::Running { study, run, figures } => {
-                let so_far = std::mem::take(run);
-                let to = (study.seed, n);
+            Source::Running(running) => {
+                let Running { study, run, figures } = running.as_mut();
+                let (so_far, to) = (std::mem::take(run), (study.seed, n));
                 *run =
                     runner::go_on(&study.prepared, so_far, to, stop, &mut |one| figures.push(one))?;
                 let results = run.results();

@@ -159,10 +159,12 @@ impl Study {
             recorded.push(figures.look(&results));
             if decided.is_none() || !complete {
                 let objectives = gate.look(&results, error * spends, None);
-                // Where there is nothing to judge, nothing is missed.
-                let verdict =
-                    if objectives.is_empty() { Verdict::Pass } else { of_all(&objectives) };
                 let last = i + 1 == looks.len();
+                // Where there is nothing to judge, nothing is missed.
+                let verdict = match objectives.len() {
+                    0 if last => Verdict::Pass,
+                    _ => of_all(&objectives),
+                };
                 if verdict != Verdict::Inconclusive || !complete || last {
                     decided = Some(Checked { verdict, objectives, results });
                 }

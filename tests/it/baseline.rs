@@ -84,8 +84,11 @@ fn it_says_what_was_measured_of_both() {
         "  - mean(latency) <= baseline + 5%\n  - nodes.server.utilisation <= baseline + 2%\n";
     let two = Two::new(&design(slos, SLOWER), &design(slos, BASE));
     let ran = two.check("--baseline main.yaml");
-    assert!(ran.stdout.contains(": +4."), "{}", ran.stdout);
-    assert!(ran.stdout.contains(" % against the baseline's 19"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains(": +3.9 % against the baseline's 190 ms, at most +4.3 %"),
+        "{}",
+        ran.stdout
+    );
     assert!(ran.stdout.contains("points against the baseline's 49"), "{}", ran.stdout);
     let found = two.json("--baseline main.yaml");
     let file = &found["files"][0];
@@ -139,6 +142,13 @@ fn what_was_written_down_says_the_same_as_what_is_simulated_beside() {
     assert_eq!(recorded.code, 0, "{}{}", recorded.stdout, recorded.stderr);
     assert!(
         recorded.stdout.contains("· RECORDED      p99(latency) <= baseline + 10%"),
+        "{}",
+        recorded.stdout
+    );
+    let told = "not judged: main.json holds it, of 80 replications";
+    assert_eq!(recorded.stdout.matches(told).count(), 4, "{}", recorded.stdout);
+    assert!(
+        recorded.stdout.starts_with("main.yaml   RECORDED after 80 rep"),
         "{}",
         recorded.stdout
     );
@@ -197,6 +207,7 @@ fn a_baseline_is_the_same_bytes_whoever_writes_it() {
     let ran = two.record("-n 20 --max-events 100");
     assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
     assert_eq!(before, fs::read(two.path().join("main.json")).unwrap());
+    assert!(ran.stdout.contains("main.json is left as it was"), "{}", ran.stdout);
 }
 
 #[test]
@@ -266,7 +277,7 @@ fn what_cannot_be_compared_is_refused() {
     let slo = "  - nodes.server.utilisation <= baseline\n";
     two.write("shop.yaml", &design(slo, BASE));
     two.write("main.yaml", &design(slo, BASE).replace("server", "servant"));
-    refused(&two, "--baseline main.yaml", "shop.yaml:7:5");
+    refused(&two, "--baseline main.yaml", "shop.yaml:8:5");
     refused(&two, "--baseline main.yaml", "main.yaml has no `nodes.server.utilisation`");
 }
 
@@ -320,7 +331,7 @@ fn a_file_that_is_no_baseline_is_refused() {
 fn without_a_baseline_it_says_where_one_is_needed() {
     let slos = format!("  - availability >= 99%\n{FIVE}");
     let two = Two::new(&design(&slos, BASE), MM1);
-    refused(&two, "", "shop.yaml:8:5");
+    refused(&two, "", "shop.yaml:9:5");
     refused(&two, "", "error[E-BASELINE]: `mean(latency)` is held against a baseline");
     refused(&two, "", "`--baseline main.yaml` names another design");
     assert_eq!(windtunnel(two.path(), "validate shop.yaml").code, 0);
@@ -347,12 +358,82 @@ fn without_a_baseline_it_says_where_one_is_needed() {
 
 #[test]
 fn a_warm_up_that_pilots_find_is_the_later_of_the_two() {
-    let auto = |work: &str| design(FIVE, work).replace("warm_up: 5s", "warm_up: auto");
+    let slo = "  - p99(latency) <= baseline + 5%\n";
+    let auto = |work: &str| design(slo, work).replace("warm_up: 5s", "warm_up: auto");
     let two = Two::new(&auto("exp(mean=150ms)"), &auto(BASE));
     let ran = two.check("--baseline main.yaml -n 20");
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
-    let fixed = design(FIVE, BASE).replace("warm_up: 5s", "warm_up: 30s");
+    let fixed = design(slo, BASE).replace("warm_up: 5s", "warm_up: 30s");
     two.write("main.yaml", &fixed);
     let ran = two.check("--baseline main.yaml -n 20");
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+}
+
+/// The blocks of a document in a language.
+#[cfg(unix)]
+fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
+    let begin = format!("```{language}\n");
+    text.split(begin.as_str()).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// Runs lines as they stand; gives their exit code.
+#[cfg(unix)]
+#[track_caller]
+fn sh(folder: &Path, lines: &str) -> i32 {
+    let program = Path::new(env!("CARGO_BIN_EXE_windtunnel")).parent().unwrap();
+    let paths = std::env::var("PATH").unwrap();
+    let author =
+        ["GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL"];
+    let ran = std::process::Command::new("sh")
+        .args(["-euc", lines])
+        .current_dir(folder)
+        .env("PATH", format!("{}:{paths}", program.display()))
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .envs(author.map(|name| (name, "somebody")))
+        .env("GITHUB_STEP_SUMMARY", folder.join("summary.md"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!([Some(0), Some(1)].contains(&ran.status.code()), "{lines}: {said}");
+    ran.status.code().unwrap()
+}
+
+/// The worked example: its design, its change and its lines lead to the summary it shows.
+#[cfg(unix)]
+#[test]
+fn the_pull_request_of_the_documents_gets_the_summary_it_shows() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci/pull-request.md");
+    let document = fs::read_to_string(&file).unwrap();
+    let [pull_request, on_main, by_file] = blocks(&document, "sh").try_into().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let main = folder.path().join("origin");
+    fs::create_dir_all(main.join("designs")).unwrap();
+    fs::write(main.join("designs/shop.yaml"), blocks(&document, "yaml")[0]).unwrap();
+    assert_eq!(sh(&main, "git init -q -b main; git add -A; git commit -qm 'The shop'"), 0);
+    assert_eq!(sh(&main, on_main), 0);
+    sh(&main, "git add -A; git commit -qm 'Its baseline'");
+    sh(folder.path(), "git clone -q \"file://$PWD/origin\" work");
+    let work = folder.path().join("work");
+    fs::write(folder.path().join("change.diff"), blocks(&document, "diff")[0]).unwrap();
+    sh(&work, "git checkout -q -b smaller; git apply ../change.diff; git commit -qam 'One less'");
+    assert_eq!(sh(&work, pull_request), 1);
+    let summary = fs::read_to_string(work.join("summary.md")).unwrap();
+    let (begin, end) = ("<!-- the summary -->\n\n", "<!-- its end -->");
+    let at = document.find(begin).unwrap() + begin.len();
+    let until = document.find(end).unwrap();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        let new = format!("{}{summary}{}", &document[..at], &document[until..]);
+        fs::write(&file, new).unwrap();
+    } else {
+        assert_eq!(
+            &document[at..until],
+            summary,
+            "run `UPDATE_DOCS=1 cargo test --test it baseline`"
+        );
+    }
+    // What was written down says the same to the last digit.
+    fs::remove_file(work.join("summary.md")).unwrap();
+    assert_eq!(sh(&work, by_file), 1);
+    let again = fs::read_to_string(work.join("summary.md")).unwrap();
+    assert_eq!(again.replace("designs/shop.json", "main.yaml"), summary);
 }
