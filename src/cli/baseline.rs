@@ -136,12 +136,12 @@ impl Beside {
         else {
             return looks;
         };
-        let most = u32::try_from(of.replications()).unwrap_or(u32::MAX);
-        if most < cap && !voice.quiet {
-            let replications = plural(u64::from(most), "replication");
+        let most = of.replications() as u64;
+        if most < u64::from(cap) && !voice.quiet {
+            let replications = plural(most, "replication");
             complain(&format!("{} holds {replications}: the last look is there", path.display()));
         }
-        Looks::UpTo(cap.min(most))
+        capped(looks, of)
     }
 
     /// Judges a design, or records it.
@@ -207,17 +207,29 @@ fn read(own: &mut Own<'_>, path: &Path, looks: Looks, voice: Voice) -> Result<Wr
         let found = Found::nowhere("E-BASELINE", format!("{other} {why}")).help(help);
         say(own, &[found], voice)
     })?;
-    let most = written.replications();
-    if let Looks::One(n) = looks
-        && n as usize > most
-    {
-        let replications = plural(most as u64, "replication");
-        let found = Found::nowhere("E-BASELINE", format!("{other} holds {replications}, not {n}"));
-        let found = found.help(format!("`-n {most}` at most; or write it again with `-n {n}`"));
+    let known = written.looks();
+    if let Some(n) = capped(looks, &written).numbers().into_iter().find(|n| !known.contains(n)) {
+        let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+        let known = known.join(", ");
+        let message =
+            format!("{other} holds what is known after {known} replications, not after {n}");
+        let found = Found::nowhere("E-BASELINE", message).help(format!(
+            "look there, by `-n` or `--max-replications`; or write it again with `-n {n}`"
+        ));
         return Err(say(own, &[found], voice));
     }
     later_warm_up(own, written.warm_up());
     Ok(written)
+}
+
+/// No later than it goes, if it is not said how many replications there are to be.
+fn capped(looks: Looks, written: &Written) -> Looks {
+    match looks {
+        Looks::One(n) => Looks::One(n),
+        Looks::UpTo(cap) => {
+            Looks::UpTo(cap.min(u32::try_from(written.replications()).unwrap_or(u32::MAX)))
+        }
+    }
 }
 
 /// Another design, as it stands in its file.

@@ -57,19 +57,6 @@ impl From<Sampled> for PerSeed {
 }
 
 impl PerSeed {
-    /// That of the first `n` replications; exact where it was looked at then, as near as values per replication are
-    /// elsewhere.
-    fn first(&self, n: usize) -> Self {
-        if self.each.len() <= n {
-            return self.clone();
-        }
-        let first = |all: &[Option<f64>]| all.iter().take(n).copied().collect::<Vec<_>>();
-        let each = first(&self.each);
-        let value = if self.endless { None } else { average(&each) };
-        let (never, fine) = (first(&self.never), first(&self.fine));
-        Self { value, endless: self.endless, each, never, fine }
-    }
-
     fn is_observed(&self) -> bool {
         self.endless || self.value.is_some()
     }
@@ -119,20 +106,6 @@ pub struct BaselineLook {
 }
 
 impl BaselineLook {
-    /// The same after the first `n`.
-    #[must_use]
-    pub fn first(&self, n: usize) -> Self {
-        let first = |of: &InBoth| InBoth {
-            left_out: of.left_out.first(n),
-            late: of.late.as_ref().map(|late| late.first(n)),
-        };
-        Self {
-            replications: self.replications.min(n),
-            hardly_came: self.hardly_came.clone(),
-            figures: self.figures.iter().map(|(name, of)| (name.clone(), first(of))).collect(),
-        }
-    }
-
     /// The figures it has.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.figures.keys().map(String::as_str)

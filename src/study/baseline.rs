@@ -121,10 +121,15 @@ impl Written {
         self.looks.last().map_or(Vec::new(), |look| look.names().collect())
     }
 
-    /// What was known after `n`; of a number that was not looked at, from the next one that was.
-    fn after(&self, n: usize) -> BaselineLook {
-        let next = self.looks.iter().find(|look| look.replications >= n);
-        next.or(self.looks.last()).expect("it was read with looks").first(n)
+    /// After how many replications it says what was known, fewest first.
+    #[must_use]
+    pub fn looks(&self) -> Vec<usize> {
+        self.looks.iter().map(|look| look.replications).collect()
+    }
+
+    /// What was known after `n`.
+    fn after(&self, n: usize) -> Option<&BaselineLook> {
+        self.looks.iter().find(|look| look.replications == n)
     }
 }
 
@@ -363,7 +368,10 @@ impl<'b> Beside<'b> {
         stop: &AtomicBool,
     ) -> Result<(Base, Option<Results>), Breach> {
         let (look, results) = match &mut self.source {
-            Source::Written(written) => (written.after(n), None),
+            Source::Written(written) => {
+                let look = written.after(n).or(written.looks.last());
+                (look.expect("it was read with looks").clone(), None)
+            }
             Source::Running(running) => {
                 let Running { study, run, figures } = running.as_mut();
                 let (so_far, to) = (std::mem::take(run), (study.seed, n));

@@ -35,6 +35,12 @@ impl Looks {
         }
     }
 
+    /// At how many each is.
+    #[must_use]
+    pub fn numbers(self) -> Vec<usize> {
+        self.all().iter().map(|look| look.n as usize).collect()
+    }
+
     fn all(self) -> Vec<Look> {
         match self {
             Self::One(n) => vec![Look { n: u64::from(n), spends: 1.0 }],
@@ -147,9 +153,9 @@ impl Study {
         let error = 1.0 - self.prepared.info.confidence;
         let mut run = self.unrun();
         let (mut decided, mut recorded) = (None, Vec::new());
-        let looks = looks.all();
-        for (i, Look { n, spends }) in looks.iter().enumerate() {
-            let to = (self.seed, *n as usize);
+        let judged = looks.all();
+        for Look { n, .. } in stats::looks(looks.last()) {
+            let to = (self.seed, n as usize);
             run = runner::go_on(&self.prepared, run, to, stop, &mut |one| {
                 gate.push(one);
                 figures.push(one);
@@ -157,9 +163,10 @@ impl Study {
             let results = run.results();
             let complete = results.status == "complete";
             recorded.push(figures.look(&results));
-            if decided.is_none() || !complete {
-                let objectives = gate.look(&results, error * spends, None);
-                let last = i + 1 == looks.len();
+            let look = judged.iter().find(|look| look.n == n);
+            if look.is_some() && decided.is_none() || !complete {
+                let objectives = gate.look(&results, error * look.map_or(0.0, |l| l.spends), None);
+                let last = n == looks.last();
                 // Where there is nothing to judge, nothing is missed.
                 let verdict = match objectives.len() {
                     0 if last => Verdict::Pass,

@@ -108,7 +108,7 @@ fn it_says_what_was_measured_of_both() {
         let options = format!("--baseline main.yaml -n 20 --{format} report");
         assert_eq!(two.check(&options).code, 0);
         let report = fs::read_to_string(two.path().join("report")).unwrap();
-        let told = report.contains("against the baseline's") || format == "sarif";
+        let told = report.contains("against the baseline") || format == "sarif";
         assert!(told, "{report}");
         fs::remove_file(two.path().join("report")).unwrap();
     }
@@ -160,9 +160,11 @@ fn what_was_written_down_says_the_same_as_what_is_simulated_beside() {
         });
         assert_eq!(beside, written, "{options}");
     }
-    // Between two looks it is as near as values of each replication are.
-    let found = two.json("--baseline main.json -n 30");
-    assert_eq!(found["files"][0]["replications"], 30);
+    let same = windtunnel(two.path(), "check main.yaml --baseline main.json");
+    assert_eq!(same.code, 0, "{}{}", same.stdout, same.stderr);
+    assert_eq!(same.stdout.matches(": identical to the baseline").count(), 4, "{}", same.stdout);
+    refused(&two, "--baseline main.json -n 30", "after 20, 40, 80 replications, not after 30");
+    refused(&two, "--baseline main.json --max-replications 50", "not after 50");
     // It ends where the baseline does.
     let open = design("  - mean(latency) <= baseline + 4.02%\n", SLOWER);
     two.write("shop.yaml", &open);
@@ -321,7 +323,7 @@ fn a_file_that_is_no_baseline_is_refused() {
         bytes[at] ^= 1 << (at % 8);
     }
     two.write("main.json", &good);
-    refused(&two, "--baseline main.json -n 6", "main.json holds 5 replications, not 6");
+    refused(&two, "--baseline main.json -n 6", "known after 5 replications, not after 6");
     refused(&two, "--baseline main.json --seed 3", "main.json has seed 1 and shop.yaml has 3");
     two.write("shop.yaml", &design("  - p99(latency) <= baseline + 5%\n", BASE));
     refused(&two, "--baseline main.json", "has no `p99(latency)`: it holds mean(latency)");
