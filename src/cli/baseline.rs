@@ -45,7 +45,7 @@ pub(super) struct BaselineArguments {
 /// What a file is judged beside.
 pub(super) enum Beside {
     Nothing,
-    /// Another design, the paths at which the file differs from it, and how many replications there are of it at most.
+    /// A baseline, and the paths at which the file is another design.
     Against {
         path: PathBuf,
         baseline: Baseline,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     gather::Sampled,
     metric::{Gathering, Metric},
-    objective::{Baseline, Distance, Figure, Slo, Stat},
+    objective::{Baseline, Distance, Figure, Sample, Slo, Stat},
     parse::Op,
     shown::{Held, Known, Shown, hardly_came},
 };
@@ -217,7 +217,13 @@ fn endless(slo: &Slo, baseline: &Baseline, same: bool, (own, base): (&PerSeed, &
         _ => "not seen to the end in the baseline".to_owned(),
     };
     if own.endless && base.endless && !same {
-        return Shown::nothing(told);
+        let neither = "neither has a figure to compare";
+        return Shown::nothing(match slo.figure {
+            Figure::Sample(_, Sample::Latency, Stat::Mean) => {
+                format!("{told}: {neither}; a quantile has, or `mean(latency outcome=ok)`")
+            }
+            _ => format!("{told}: {neither}"),
+        });
     }
     let [pass, fail] = if same {
         certain(match baseline.distance {

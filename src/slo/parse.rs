@@ -246,7 +246,13 @@ impl Reader<'_> {
     fn value(&mut self) -> Parsed<Value> {
         self.blanks();
         if !self.baseline() {
-            return self.literal("a value such as `99.9%` or `400ms`").map(Value::Literal);
+            let literal = self.literal("a value such as `99.9%` or `400ms`")?;
+            self.blanks();
+            if self.text[self.at..].starts_with(['+', '-']) {
+                let message = format!("`{}` has no distance, `{BASELINE} + 5%` has", literal.text);
+                return Err(SyntaxError { message, at: literal.span });
+            }
+            return Ok(Value::Literal(literal));
         }
         self.blanks();
         let below = self.eat('-');
@@ -426,6 +432,7 @@ mod tests {
             ("p99(latency client=) <= 1s", "after `=`", 19..20),
             ("p99(latency) <= baseline +", "a distance such as `5%`", 26..26),
             ("p99(latency) <= baseline * 2", "left over", 25..28),
+            ("p99(latency) <= baselin + 5%", "`baselin` has no distance", 16..23),
             ("fraction(latency) >= 95%", "expected one of >=", 16..17),
             ("fraction() >= 95%", "counts what is compared", 9..10),
             ("fraction(latency <= ) >= 95%", "expected a duration", 20..21),

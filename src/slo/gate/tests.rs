@@ -353,6 +353,10 @@ fn what_is_never_answered_is_no_figure_and_no_excuse() {
     let worst: Vec<One> = (0..20).map(|i| one(&[(1, 800 - i % 5)], 200 + i % 5)).collect();
     let neither = against("p99(latency) <= baseline + 5%", &worst, &lost);
     assert_eq!(neither.verdict, Verdict::Inconclusive, "{neither:?}");
+    let mean = against("mean(latency) <= baseline + 5%", &worst, &lost);
+    assert!(told(&mean).ends_with("or `mean(latency outcome=ok)`"), "{mean:?}");
+    let survivors = against("mean(latency outcome=ok) <= baseline + 5%", &worst, &lost);
+    assert_eq!(survivors.verdict, Verdict::Pass);
     let same = against("p99(latency) <= baseline + 5%", &lost, &lost);
     assert_eq!(same.verdict, Verdict::Pass, "nothing got worse: {same:?}");
     // As many as the quantile leaves out, more or less: not known on which side it is.
