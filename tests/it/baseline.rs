@@ -347,6 +347,8 @@ fn without_a_baseline_it_says_where_one_is_needed() {
     let shown = windtunnel(two.path(), "run shop.yaml -n 3 --force").stdout;
     let line = shown.lines().find(|line| line.starts_with("undecided")).unwrap();
     assert!(line.contains(" ms") && line.contains("needs `check --baseline`"), "{line}");
+    let explained = windtunnel(two.path(), "explain shop.yaml").stdout;
+    assert!(explained.contains("; needs `check --baseline`)"), "{explained}");
     // Two that are compared are told by their difference; objectives with a limit of their own are counted.
     let compared = windtunnel(two.path(), "compare shop.yaml -n 3").stdout;
     assert!(compared.contains("1 of 1"), "{compared}");
