@@ -6,6 +6,8 @@
 //!
 //! **Invariant.** Nothing is simulated unless the scenario and all its variants are sound.
 
+mod baseline;
+mod changed;
 mod compare;
 mod gate;
 mod lose;
@@ -23,8 +25,9 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
+pub use baseline::{Baseline, Written};
 pub use compare::{Compared, Margin, compare};
-pub use gate::{Checked, Looks, Objective};
+pub use gate::{Checked, Looks, Objective, Side};
 pub use lose::Loss;
 pub use precision::Precision;
 
@@ -262,7 +265,7 @@ pub fn examine(
         Study {
             resolved: loaded.resolved.clone(),
             seed: spec.seed.map_or(1, |seed| seed.0),
-            objectives: gate::objectives(&loaded),
+            objectives: gate::objectives(&loaded, &slos, &expect),
             random: gate::random_faults(spec),
             slos,
             expect,

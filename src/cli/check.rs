@@ -8,6 +8,7 @@ use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 use serde_json::json;
 
 use super::{
+    baseline::{BaselineArguments, Beside, Own},
     files::{append, unwritable, write},
     pilot::examine_with_pilot,
     prepare::{Overriding, Said, told},
@@ -17,13 +18,13 @@ use super::{
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     problem::{Problem, Severity},
-    report::{JudgedFile, gated, judged_markdown, judged_text, verdict},
+    report::{JudgedBeside, JudgedFile, gated, judged_markdown, judged_text, verdict},
     scenario::{
         problems::Found,
         render::{self, Source},
     },
     slo::{Gated, Verdict},
-    study::{Breach, Checked, DEFAULT_MAX_EVENTS, Looks, Study},
+    study::{Breach, Checked, DEFAULT_MAX_EVENTS, Looks, Side, Study, Written},
 };
 
 /// Judge the objectives of scenarios: exit 0 all pass, 1 one fails, 3 one is not decided
@@ -33,7 +34,9 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  windtunnel check designs/*.yaml --junit junit.xml\n  \
     windtunnel check shop.yaml --markdown \"$GITHUB_STEP_SUMMARY\" --annotations github\n  \
-    windtunnel check shop.yaml --max-replications 80 --inconclusive fail\n\n\
+    windtunnel check shop.yaml --max-replications 80 --inconclusive fail\n  \
+    windtunnel check shop.yaml --baseline main.yaml\n  \
+    windtunnel check shop.yaml --baseline main.json --update-baseline\n\n\
 Exit code: 0 pass, 1 fail, 2 bad input (nothing is simulated then), 3 inconclusive, 4 a limit was met, \
 5 internal error, 130 interrupted; of several files 5 > 2 > 130 > 4 > 1 > 3 > 0")]
 pub(super) struct CheckArguments {
@@ -42,6 +45,8 @@ pub(super) struct CheckArguments {
     files: Vec<PathBuf>,
     #[command(flatten)]
     overriding: Overriding,
+    #[command(flatten)]
+    baseline: BaselineArguments,
     /// Look once, at so many replications
     #[arg(long, short = 'n', value_name = "N", conflicts_with = "max_replications",
           value_parser = clap::value_parser!(u32).range(2..=100_000))]
@@ -107,6 +112,7 @@ struct Ready {
     path: PathBuf,
     /// As it was typed, with its variant.
     name: String,
+    overriding: Overriding,
     sources: Vec<Source>,
     study: Study,
 }
@@ -115,23 +121,56 @@ struct Ready {
 struct Judged<'r> {
     ready: &'r Ready,
     checked: Checked,
+    beside: &'r Beside,
+    /// The name of what it was judged beside.
+    other: String,
+    /// Objectives that were recorded instead of being judged.
+    recorded: Vec<String>,
+    written: Option<Written>,
     /// What becomes of it.
     exit: Exit,
 }
 
-impl Judged<'_> {
+impl<'r> Judged<'r> {
+    fn new(
+        ready: &'r Ready,
+        beside: &'r Beside,
+        (checked, written): (Checked, Option<Written>),
+        inconclusive: Option<As>,
+    ) -> Self {
+        let (other, recording) = match beside {
+            Beside::Nothing => (String::new(), false),
+            Beside::Against { path, .. } => (path.display().to_string(), false),
+            Beside::Recording(path) => (path.display().to_string(), true),
+        };
+        let recorded = ready.study.expressions_held().filter(|_| recording);
+        let exit = exit_of(&checked, inconclusive);
+        Self { ready, beside, other, recorded: recorded.collect(), checked, written, exit }
+    }
+
     fn file(&self) -> JudgedFile<'_> {
         JudgedFile {
             name: &self.ready.name,
             verdict: self.checked.verdict,
             replications: self.checked.results.seeds.len(),
             objectives: &self.checked.objectives,
+            beside: match self.beside {
+                Beside::Nothing => JudgedBeside::Nothing,
+                Beside::Against { changed, .. } => JudgedBeside::Baseline(&self.other, changed),
+                Beside::Recording(_) => {
+                    let replications = self.written.as_ref().map(Written::replications);
+                    JudgedBeside::Recorded(&self.other, &self.recorded, replications)
+                }
+            },
         }
     }
 
     /// What is not passed, at its places.
     fn found(&self) -> Vec<Found> {
-        let objectives = self.ready.study.objectives().iter().zip(&self.checked.objectives);
+        let recording = matches!(self.beside, Beside::Recording(_));
+        let places = self.ready.study.objectives().iter();
+        let places = places.filter(|at| !recording || at.baseline.is_none());
+        let objectives = places.zip(&self.checked.objectives);
         let missed = objectives.filter(|(_, one)| one.verdict != Verdict::Pass);
         missed
             .map(|(at, one)| {
@@ -153,41 +192,66 @@ pub(super) fn check(arguments: &CheckArguments, voice: Voice) -> Exit {
         Ok(workers) => workers,
         Err(exit) => return exit,
     };
-    let ready = match pool.install(|| all_ready(arguments, &stop, voice)) {
-        Ok(ready) => ready,
+    let looks = match arguments.replications {
+        Some(n) => Looks::One(n),
+        None => Looks::UpTo(arguments.max_replications),
+    };
+    let prepared = pool.install(|| {
+        let mut ready = all_ready(arguments, &stop, voice)?;
+        let mut own: Vec<Own<'_>> = ready.iter_mut().map(Ready::own).collect();
+        let beside = arguments.baseline.beside(&mut own, looks, &stop, voice)?;
+        for ready in &mut ready {
+            ready.study.limit_events(arguments.max_events);
+        }
+        Ok((ready, beside))
+    });
+    let (ready, mut beside) = match prepared {
+        Ok(prepared) => prepared,
         Err(exit) => return exit,
     };
     let files = [&arguments.junit, &arguments.markdown, &arguments.sarif];
     if let Some(line) = files.into_iter().flatten().find_map(|file| unwritable(file)) {
         return refuse(&line);
     }
-    let looks = match arguments.replications {
-        Some(n) => Looks::One(n),
-        None => Looks::UpTo(arguments.max_replications),
-    };
-    let most = u64::from(arguments.replications.unwrap_or(arguments.max_replications));
-    let simulated: Vec<_> = ready.iter().map(|ready| ready.study.progress()).collect();
-    let all = ready.iter().map(|ready| ready.study.info().duration).sum::<u64>();
-    let checked: Vec<Result<Checked, Breach>> =
-        progress::during(voice.quiet, (all, most), &simulated, || {
-            pool.install(|| ready.par_iter().map(|r| r.study.check(looks, &stop)).collect())
+    beside.limit_events(arguments.max_events);
+    let looks = beside.looks(looks, voice);
+    let studies = || ready.iter().map(|r| &r.study).chain(beside.design().map(|(_, study)| study));
+    let simulated: Vec<_> = studies().map(Study::progress).collect();
+    let all = studies().map(|study| study.info().duration).sum::<u64>();
+    let checked: Vec<Result<_, (Side, Breach)>> =
+        progress::during(voice.quiet, (all, looks.last()), &simulated, || {
+            let one = |ready: &Ready| beside.judge(&ready.study, looks, &stop);
+            pool.install(|| ready.par_iter().map(one).collect())
         });
     let mut exit = Exit::Done;
     let mut judged = Vec::new();
     for (ready, checked) in ready.iter().zip(checked) {
         match checked {
             Ok(checked) => {
-                let of_this = exit_of(&checked, arguments.inconclusive);
-                exit = exit.max(of_this);
-                judged.push(Judged { ready, checked, exit: of_this });
+                let one = Judged::new(ready, &beside, checked, arguments.inconclusive);
+                exit = exit.max(one.exit);
+                judged.push(one);
             }
-            Err(breach) => {
-                let at = (ready.path.as_path(), &ready.study);
+            Err((side, breach)) => {
+                let own = (ready.path.as_path(), &ready.study);
+                let at = beside.design().filter(|_| side == Side::Baseline).unwrap_or(own);
                 exit = exit.max(broken(&arguments.overriding, at, &breach));
             }
         }
     }
     tell(arguments, &judged, exit, voice)
+}
+
+impl Ready {
+    fn own(&mut self) -> Own<'_> {
+        Own {
+            path: &self.path,
+            name: &self.name,
+            overriding: &self.overriding,
+            sources: &self.sources,
+            study: &mut self.study,
+        }
+    }
 }
 
 /// All files and variants asked for, ready to be judged; or their problems said.
@@ -204,11 +268,10 @@ fn all_ready(
             let examined = examine_with_pilot(path, &overriding, stop, voice)?;
             failed |= arguments.deny_warnings && !examined.found.is_empty();
             let sources = examined.sources.clone();
-            let Some(mut study) = told(examined, &mut said, voice) else {
+            let Some(study) = told(examined, &mut said, voice) else {
                 failed = true;
                 continue;
             };
-            study.limit_events(arguments.max_events);
             let variant = study.info().variant.as_ref();
             let file = path.display();
             let name =
@@ -219,7 +282,7 @@ fn all_ready(
                 ));
                 failed = true;
             }
-            all.push(Ready { path: path.clone(), name, sources, study });
+            all.push(Ready { path: path.clone(), name, overriding, sources, study });
         }
     }
     if failed { Err(Exit::BadInput) } else { Ok(all) }
@@ -276,26 +339,42 @@ fn tell(arguments: &CheckArguments, judged: &[Judged<'_>], exit: Exit, voice: Vo
         let text: String = judged.iter().map(|one| judged_markdown(&one.file())).collect();
         written = written.and_then(|()| append(file, &text));
     }
+    if let Some((Beside::Recording(file), of)) =
+        judged.iter().find_map(|one| Some((one.beside, one.written.as_ref()?)))
+    {
+        written = written.and_then(|()| write(file, &of.bytes()));
+    }
     match written {
         Ok(()) => exit,
         Err(line) => exit.max(refuse(&line)),
     }
 }
 
-/// `{verdict, exit, files: [{file, verdict, replications, slos}]}`.
+/// `{verdict, exit, files: [{file, verdict, replications, slos}]}`, each with what it was judged beside.
 fn document(judged: &[Judged<'_>], exit: Exit) -> Vec<u8> {
     let files: Vec<_> = judged
         .iter()
         .map(|one| {
-            let JudgedFile { name, verdict, replications, objectives } = one.file();
-            json!({
+            let JudgedFile { name, verdict, replications, objectives, beside } = one.file();
+            let mut file = json!({
                 "file": name,
                 "verdict": verdict,
                 "status": one.checked.results.status,
                 "replications": replications,
                 "fingerprint": one.checked.results.fingerprint,
                 "slos": objectives,
-            })
+            });
+            match beside {
+                JudgedBeside::Nothing => {}
+                JudgedBeside::Baseline(name, changed) => {
+                    file["baseline"] = json!({"file": name, "changed": changed});
+                }
+                JudgedBeside::Recorded(name, slos, replications) => {
+                    file["recorded"] =
+                        json!({"file": name, "replications": replications, "slos": slos});
+                }
+            }
+            file
         })
         .collect();
     let verdict = judged.iter().map(|one| one.checked.verdict).max();

@@ -4,6 +4,7 @@
 //! is missed, 2 bad input, 3 an objective is not decided, 4 a limit was met, 5 an invariant of the program broke, 130 interrupted. After bad input nothing has
 //! been written.
 
+mod baseline;
 mod check;
 mod compare;
 mod examples;

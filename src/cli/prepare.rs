@@ -70,6 +70,11 @@ impl Overriding {
         with
     }
 
+    /// What of it is of a baseline too: the draws, and where data is.
+    pub(super) fn of_baseline(&self) -> Self {
+        Self { sets: Vec::new(), variant: None, ..self.clone() }
+    }
+
     /// Whether anything is overridden.
     pub(super) fn any(&self) -> bool {
         self.seed.is_some()

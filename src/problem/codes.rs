@@ -5,6 +5,10 @@
 /// Code and meaning, in the order of the alphabet; errors first.
 pub const CODES: &[(&str, &str)] = &[
     ("E-ALIAS", "anchors, aliases and merge keys of YAML are not part of the language"),
+    (
+        "E-BASELINE",
+        "an objective is held against a baseline, and none is given or it cannot be compared",
+    ),
     ("E-BUDGET", "more instances, points, attempts or memory than one run may take"),
     ("E-COMMA", "a comma inside `{ }` or `[ ]` ends a value in the middle of its parentheses"),
     ("E-CONFLICT", "two settings exclude each other"),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     explain::returned,
-    results::{FaultResults, NodeBlame, Results},
+    results::{FaultResults, NodeBlame, Results, SloResult},
 };
 
 /// Share of the goodput below which it has to be said why it counts as recovered.
@@ -73,9 +73,12 @@ pub(crate) fn heading(results: &Results) -> String {
 fn unmet(results: &Results) -> Vec<String> {
     let all = results.slos.iter().chain(&results.expect);
     let unmet = all.filter(|slo| !["met", "as expected"].contains(&slo.verdict.as_str()));
-    unmet
-        .map(|slo| format!("{}: {} ({})", slo.verdict, slo.expression, slo_measured(slo)))
-        .collect()
+    let told = |slo: &SloResult| {
+        let reason = slo.reason.as_deref().filter(|_| slo.is_of_baseline());
+        let reason = reason.map_or(String::new(), |reason| format!("; {reason}"));
+        format!("{}: {} ({}{reason})", slo.verdict, slo.expression, slo_measured(slo))
+    };
+    unmet.map(told).collect()
 }
 
 /// Of each fault, whether what was before it came back.

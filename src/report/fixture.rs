@@ -206,6 +206,7 @@ fn series(windows: usize) -> TimeSeries {
 fn slos() -> Vec<SloResult> {
     vec![
         SloResult {
+            unit: None,
             expression: "availability >= 99.5%".into(),
             estimate: estimate(0.988_17, 0.0009),
             reason: None,
@@ -213,6 +214,7 @@ fn slos() -> Vec<SloResult> {
             margin: Some(-0.006_83),
         },
         SloResult {
+            unit: None,
             expression: "p99(latency operation=browse) <= 350ms".into(),
             estimate: estimate(0.082_9, 0.001_7),
             reason: None,
@@ -220,6 +222,7 @@ fn slos() -> Vec<SloResult> {
             margin: Some(0.267_1),
         },
         SloResult {
+            unit: None,
             expression: "p99(latency operation=export) <= 2s".into(),
             estimate: Estimate::default(),
             reason: None,

@@ -6,9 +6,12 @@ use std::fmt::Write as _;
 
 use super::{
     table::slo_quantity,
-    text::{Quantity, clean, estimate, plural, value},
+    text::{Quantity, clean, estimate, plural, points, value},
 };
-use crate::slo::{Gated, Measure, Verdict};
+use crate::slo::{Against, Gated, Measure, Verdict};
+
+/// Paths that are named of a design; of more their number is told.
+const NAMED: usize = 10;
 
 /// One file, judged.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +24,51 @@ pub struct JudgedFile<'a> {
     pub replications: usize,
     /// Its objectives.
     pub objectives: &'a [Gated],
+    /// What it was held against, or is recorded for.
+    pub beside: JudgedBeside<'a>,
+}
+
+/// What a file was judged beside.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum JudgedBeside<'a> {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A baseline: its name, and the paths at which the file is another design.
+    Baseline(&'a str, &'a [String]),
+    /// It is one from now on: under this name, for these objectives, which are not judged; so many replications, none
+    /// if they are not whole.
+    Recorded(&'a str, &'a [String], Option<usize>),
+}
+
+impl<'f> JudgedBeside<'f> {
+    /// What the figures are held against: a line.
+    fn against(&self) -> Option<String> {
+        let Self::Baseline(name, changed) = self else { return None };
+        let named = changed.iter().take(NAMED).map(|path| clean(path)).collect::<Vec<_>>();
+        let more = match changed.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Some(if named.is_empty() {
+            format!("against {}: the same design", clean(name))
+        } else {
+            format!("against {}; changed: {}{more}", clean(name), named.join(", "))
+        })
+    }
+
+    /// The objectives that are not judged, and what becomes of them.
+    fn recorded(self) -> Vec<Row<'f>> {
+        let Self::Recorded(name, all, replications) = self else { return Vec::new() };
+        let told = match replications {
+            Some(n) => {
+                let replications = plural(n as u64, "replication");
+                format!("not judged: {name} holds it, of {replications}")
+            }
+            None => format!("not judged, and {name} is left as it was: the run is not whole"),
+        };
+        all.iter().map(|text| ("·", "RECORDED", text.as_str(), told.clone())).collect()
+    }
 }
 
 /// The word and the sign of a verdict.
@@ -34,14 +82,17 @@ pub fn verdict(verdict: Verdict) -> (&'static str, &'static str) {
 
 /// What was measured of an objective, how sure that is, and what would help: one sentence.
 pub fn gated(one: &Gated) -> String {
+    if let Some(against) = &one.baseline {
+        return held(one, against);
+    }
     let quantity = slo_quantity(&one.expression);
     let share = |v: f64| value(Quantity::Share, v);
     let shown = |v: f64| match one.measure {
-        Measure::Figure => value(quantity, v),
+        Measure::Figure | Measure::Ratio | Measure::Difference => value(quantity, v),
         Measure::Slower | Measure::Faster | Measure::Runs => share(v),
     };
     let what = match one.measure {
-        Measure::Figure => "",
+        Measure::Figure | Measure::Ratio | Measure::Difference => "",
         Measure::Slower => " slower or failed",
         Measure::Faster => " faster",
         Measure::Runs => " of runs",
@@ -53,50 +104,110 @@ pub fn gated(one: &Gated) -> String {
     if let Some(bound) = one.bound.filter(|bound| Some(*bound) != one.value) {
         parts.push(format!("at {} {}", if one.at_most { "most" } else { "least" }, shown(bound)));
     }
-    let mut text = parts.join(", ");
-    let mut more = Vec::new();
+    let mut more = vec![parts.join(", ")];
     if matches!(one.measure, Measure::Slower | Measure::Faster) && one.estimate.value.is_some() {
         let stat = one.expression.split('(').next().unwrap_or_default();
         more.push(format!("{} {}", clean(stat.trim()), estimate(quantity, &one.estimate)));
     }
-    more.extend(one.reason.as_deref().map(clean));
-    more.extend(one.needed.map(|n| format!("about {} would tell", plural(n, "replication"))));
-    for part in more {
-        if !text.is_empty() {
-            text.push_str("; ");
-        }
-        text.push_str(&part);
+    with_reasons(more, one)
+}
+
+/// The same of one that is held against a baseline: `452 ms: +3.1 % against the baseline's 438 ms, at most +4.0 %`.
+fn held(one: &Gated, against: &Against) -> String {
+    let quantity = Quantity::of_unit(&against.unit);
+    let own = one.estimate.value.filter(|v| v.is_finite());
+    let own = own.map(|_| estimate(quantity, &one.estimate));
+    if against.same {
+        return format!("{}: identical to the baseline", own.unwrap_or_default());
     }
-    text
+    let its = against.value.map(|v| value(quantity, v));
+    let Some(change) = against.ratio.or(against.difference) else {
+        let its = its.map(|its| format!("the baseline has {its}"));
+        return with_reasons(own.into_iter().chain(its).collect(), one);
+    };
+    let shown = |v: f64| match (one.measure, quantity) {
+        (Measure::Ratio, _) => signed(v - 1.0, |v| format!("{} %", points(v))),
+        (_, Quantity::Share) => signed(v, |v| format!("{} points", points(v))),
+        _ => signed(v, |v| value(quantity, v)),
+    };
+    let own = own.map_or(String::new(), |own| format!("{own}: "));
+    let its = its.map_or(String::new(), |its| format!("'s {its}"));
+    let mut text = format!("{own}{} against the baseline{its}", shown(change));
+    if let Some(bound) = one.bound.filter(|bound| Some(*bound) != one.value) {
+        write!(text, ", at {} {}", if one.at_most { "most" } else { "least" }, shown(bound))
+            .expect("a text grows");
+    }
+    with_reasons(vec![text], one)
+}
+
+/// With its sign, if it is not shown as nothing.
+fn signed(change: f64, shown: impl Fn(f64) -> String) -> String {
+    let text = shown(change.abs());
+    let nothing = !text.contains(|c: char| ('1'..='9').contains(&c));
+    let sign = match () {
+        () if nothing => "",
+        () if change < 0.0 => "-",
+        () => "+",
+    };
+    format!("{sign}{text}")
+}
+
+/// Parts of a sentence, why no more can be said, and what would help.
+fn with_reasons(mut parts: Vec<String>, one: &Gated) -> String {
+    parts.extend(one.reason.as_deref().map(clean));
+    parts.extend(one.needed.map(|n| format!("about {} would tell", plural(n, "replication"))));
+    parts.retain(|part| !part.is_empty());
+    parts.join("; ")
 }
 
 /// A file and its objectives, a line each.
 pub fn judged_text(file: &JudgedFile<'_>) -> String {
     let mut out = format!("{}\n", headline(file));
-    let longest = file.objectives.iter().map(|one| clean(&one.expression).chars().count());
-    let width = longest.max().unwrap_or(0);
-    for one in file.objectives {
-        let (word, sign) = verdict(one.verdict);
-        let expression = clean(&one.expression);
-        writeln!(out, "  {sign} {word:<13} {expression:<width$}  {}", gated(one))
+    if let Some(against) = file.beside.against() {
+        writeln!(out, "  {against}").expect("a text grows");
+    }
+    let rows = rows(file);
+    let width = rows.iter().map(|row| clean(row.2).chars().count()).max().unwrap_or(0);
+    for (sign, word, expression, told) in rows {
+        let expression = clean(expression);
+        writeln!(out, "  {sign} {word:<13} {expression:<width$}  {}", clean(&told))
             .expect("a text grows");
     }
     out
 }
 
+/// Sign, word and text of an objective, and what is told of it.
+type Row<'f> = (&'static str, &'static str, &'f str, String);
+
+/// Of each objective.
+fn rows<'f>(file: &JudgedFile<'f>) -> Vec<Row<'f>> {
+    let judged = file.objectives.iter().map(|one| {
+        let (word, sign) = verdict(one.verdict);
+        (sign, word, one.expression.as_str(), gated(one))
+    });
+    judged.chain(file.beside.recorded()).collect()
+}
+
 /// `shop.yaml   FAIL after 40 replications`.
 fn headline(file: &JudgedFile<'_>) -> String {
     let replications = plural(file.replications as u64, "replication");
-    format!("{}   {} after {replications}", clean(file.name), verdict(file.verdict).0)
+    let word = match file.beside {
+        // Nothing has a limit of its own.
+        JudgedBeside::Recorded(.., Some(_)) if file.objectives.is_empty() => "RECORDED",
+        _ => verdict(file.verdict).0,
+    };
+    format!("{}   {word} after {replications}", clean(file.name))
 }
 
 /// The same as Markdown: a heading and a table.
 pub fn judged_markdown(file: &JudgedFile<'_>) -> String {
     let mut out = format!("### {}\n\n", cell(&headline(file)));
+    if let Some(against) = file.beside.against() {
+        writeln!(out, "{}\n", cell(&against)).expect("a text grows");
+    }
     out.push_str("| | objective | measured |\n|---|---|---|\n");
-    for one in file.objectives {
-        let (word, sign) = verdict(one.verdict);
-        let (expression, told) = (cell(&one.expression), cell(&gated(one)));
+    for (sign, word, expression, told) in rows(file) {
+        let (expression, told) = (cell(expression), cell(&told));
         writeln!(out, "| {sign} {word} | {expression} | {told} |").expect("a text grows");
     }
     out.push('\n');
@@ -138,6 +249,7 @@ mod tests {
             margin: None,
             reason: None,
             needed: None,
+            baseline: None,
         }
     }
 
@@ -160,6 +272,7 @@ mod tests {
             verdict: Verdict::Fail,
             replications: 40,
             objectives: &objectives,
+            beside: JudgedBeside::Nothing,
         };
         let text = judged_text(&file);
         assert!(text.starts_with("shop.yaml   FAIL after 40 replications\n  ✓ PASS  "), "{text}");

@@ -27,7 +27,7 @@ mod topology;
 mod variants;
 
 pub use compare::{compared_json, compared_markdown, compared_plots, compared_text, label};
-pub use gate::{JudgedFile, gated, judged_markdown, judged_text, verdict};
+pub use gate::{JudgedBeside, JudgedFile, gated, judged_markdown, judged_text, verdict};
 pub use lost::{lost_markdown, lost_text};
 pub use precision::precision;
 

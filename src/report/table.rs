@@ -129,11 +129,16 @@ pub(crate) fn slo_quantity(expression: &str) -> Quantity {
     }
 }
 
+/// What an SLO is measured in.
+pub(crate) fn measured_in(slo: &SloResult) -> Quantity {
+    slo.unit.as_deref().map_or_else(|| slo_quantity(&slo.expression), Quantity::of_unit)
+}
+
 /// How far an SLO is from its limit, in words.
 pub(crate) fn slo_margin(slo: &SloResult) -> String {
     let Some(margin) = slo.margin.filter(|m| m.is_finite()) else { return String::new() };
     // Of two percentages the difference is in points, to two digits.
-    let size = match slo_quantity(&slo.expression) {
+    let size = match measured_in(slo) {
         Quantity::Truth => return String::new(),
         Quantity::Share => format!("{} points", text::points(margin.abs())),
         quantity => value(quantity, margin.abs()),
@@ -457,7 +462,7 @@ pub(crate) fn used(node: &NodeResults, show: impl Fn(&Estimate) -> String) -> St
 pub(crate) fn slo_measured(slo: &SloResult) -> String {
     match (&slo.estimate.value, &slo.reason) {
         (None, Some(reason)) => clean(reason),
-        _ => estimate(slo_quantity(&slo.expression), &slo.estimate),
+        _ => estimate(measured_in(slo), &slo.estimate),
     }
 }
 

@@ -105,8 +105,9 @@ fn became(fault: &FaultResults) -> String {
 
 /// How many of its targets it meets.
 fn targets(variant: &Results) -> String {
-    let judged = |verdict| variant.slos.iter().filter(|slo| slo.verdict == verdict).count();
-    match (judged("met"), judged("inconclusive"), variant.slos.len()) {
+    let own = || variant.slos.iter().filter(|slo| !slo.is_of_baseline());
+    let judged = |verdict| own().filter(|slo| slo.verdict == verdict).count();
+    match (judged("met"), judged("inconclusive"), own().count()) {
         (.., 0) => String::new(),
         (met, _, all) if met == all => "; it meets its targets".to_owned(),
         (met, 0, all) => format!("; it meets {met} of its {all} targets"),

@@ -46,6 +46,8 @@ slos:
   - stale_read_fraction <= 0.1%                              # of stores that are written; also staleness_age.p99,
   - linearizable == true                                     # lost_acked_writes, read_your_writes_violations, ..
   - alerts.bad.fired <= 4m                                   # when it first did; `resolved`, and `count`
+  - p99(latency) <= baseline + 5%                            # that of another design, and 5 % of it
+  - availability >= baseline - 0.1%                          # of shares: points; of money: `baseline + $50`
 ```
 
 Figures are the names in `results.json`. `run` judges the point estimate, and says `inconclusive` where the limit lies
@@ -54,6 +56,10 @@ are of the runs that were seen, and one replication has no interval: they are ju
 A target without any observation is `undecided`, and so is
 one that is met or missed depending on whether requests in flight at the end count as bad: those that wait for what
 was lost, and those older than any that was decided (of a time: than the limit).
+
+`baseline` is the same figure of another design in the same replications: `windtunnel check shop.yaml --baseline
+main.yaml` simulates both, or reads what `--update-baseline` wrote of one. What is compared is the mean over replications,
+so extremes, `of runs` and `==` do not go with it. To `run` such a target is `undecided`.
 ";
 
 /// The whole reference as Markdown.

@@ -2,6 +2,7 @@
 //!
 //! **Invariant.** An expression that passes can be evaluated on any results of its scenario.
 
+mod against;
 mod contradictions;
 mod data;
 mod money;
@@ -25,8 +26,7 @@ use crate::{
 };
 
 /// Words of the language whose parts of the model do not exist yet.
-const NOT_YET: [&str; 11] = [
-    "baseline",
+const NOT_YET: [&str; 10] = [
     "conflicts",
     "convergence_time",
     "error_fraction",
@@ -113,17 +113,22 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn slo(&self, expression: &Expression) -> Checked<Slo> {
         let (figure, of, measured) = self.related(&expression.metric, expression.of.as_ref())?;
-        let Value::Literal(literal) = &expression.value else {
-            return Err(not_yet("baseline"));
+        let (limit, baseline) = match &expression.value {
+            Value::Literal(literal) => {
+                let limit = limit(literal, measured)?;
+                sensible(literal, measured, limit, expression.op)?;
+                (limit, None)
+            }
+            Value::Baseline { below, by } => {
+                (0.0, Some(self.against(expression, (&figure, measured), (*below, by.as_ref()))?))
+            }
         };
-        let limit = limit(literal, measured)?;
-        sensible(literal, measured, limit, expression.op)?;
         let runs = expression.runs.as_ref().map(|word| {
             let share = parsed::<Fraction>(word, "a fraction such as `99%`")?.0;
             if share > 0.0 { Ok(share) } else { Err(trivial(word)) }
         });
         let text = self.text.to_owned();
-        Ok(Slo { text, figure, op: expression.op, limit, of, runs: runs.transpose()? })
+        Ok(Slo { text, figure, op: expression.op, limit, baseline, of, runs: runs.transpose()? })
     }
 
     /// A figure, what it is divided by, and what the two make.

@@ -77,9 +77,11 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn new(slo: &Slo) -> Self {
         let timed = matches!(slo.figure, Figure::Sample(..)) && slo.of.is_none();
-        let late = (timed && matches!(slo.op, Op::AtMost | Op::Below)).then_some(slo.limit * 1e9);
+        let own = slo.baseline.is_none();
+        let late =
+            (timed && own && matches!(slo.op, Op::AtMost | Op::Below)).then_some(slo.limit * 1e9);
         // Of a ratio the limit is no time.
-        let limit = slo.of.is_none().then_some(slo.limit);
+        let limit = (slo.of.is_none() && own).then_some(slo.limit);
         Self {
             slo: slo.clone(),
             top: Gathered::new(&slo.figure, late.map(|ns| ns as u64), limit),
@@ -151,6 +153,16 @@ impl Asked {
     /// The verdict on the point estimate alone.
     pub(super) fn on_point(&self, results: &Results) -> SloResult {
         let judged = self.judged(results, InFlight::LeftOut);
+        if let Some(baseline) = &self.slo.baseline {
+            return SloResult {
+                expression: self.slo.text.clone(),
+                estimate: judged.estimate,
+                verdict: "undecided".to_owned(),
+                reason: Some("needs `check --baseline`".to_owned()),
+                margin: None,
+                unit: Some(baseline.dimension.quantity().unit().to_owned()),
+            };
+        }
         // Only figures of requests know of those in flight.
         let with_bad = self.requests().is_some().then(|| self.judged(results, InFlight::Bad));
         let met = judged.met;
@@ -168,7 +180,8 @@ impl Asked {
         };
         let verdict = verdict.to_owned();
         let (estimate, margin) = (judged.estimate, judged.margin);
-        SloResult { expression: self.slo.text.clone(), estimate, verdict, reason, margin }
+        let expression = self.slo.text.clone();
+        SloResult { expression, estimate, verdict, reason, margin, unit: None }
     }
 
     fn judged(&self, results: &Results, open: InFlight) -> Judged {

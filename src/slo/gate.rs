@@ -8,20 +8,20 @@
 //! could turn the verdict.
 
 use super::{
+    baseline::{self, BaselineLook},
     evaluate::Asked,
-    gated::{Gated, Measure, Verdict},
+    gated::{Against, Gated, Measure, Verdict},
     gather::InFlight,
+    metric::Gathering,
     objective::{Figure, Slo, Stat},
     parse::Op,
+    shown::{Held, Known, Shown, hardly_came},
 };
 use crate::{
     results::{Evidence, Results},
     stats::{Bounds, Method, RESAMPLED_FROM, Runs, holm, needed_to_tell},
     units::show::{count, plural},
 };
-
-/// Strikes of a random fault, over all replications, below which nothing is known of what it does.
-const STRIKES: f64 = 10.0;
 
 /// Judges objectives at predeclared numbers of replications.
 #[derive(Clone, Debug)]
@@ -44,20 +44,26 @@ impl Gate {
             if let Some(share) = &mut objective.share {
                 share.push(one);
             }
+            if let Some(own) = &mut objective.own {
+                own.push(one);
+            }
         }
     }
 
-    /// The verdicts at a look that may err so often, the results of all replications being these.
+    /// The verdicts at a look that may err so often, the results of all replications being these; and of objectives
+    /// that are held against a baseline, what is known of that after as many.
     ///
     /// All objectives must pass for a file to pass, so each is judged at that level; one that fails is enough, so
     /// what fails is judged among all of them.
     #[must_use]
-    pub fn look(&self, results: &Results, error: f64) -> Vec<Gated> {
-        let shown: Vec<Shown> = self.objectives.iter().map(|one| one.shown(results)).collect();
+    pub fn look(&self, results: &Results, error: f64, base: Option<&Base>) -> Vec<Gated> {
+        let shown: Vec<Shown> =
+            self.objectives.iter().map(|one| one.shown(results, base)).collect();
         let wrong = holm(&shown.iter().map(|shown| shown.fail).collect::<Vec<_>>());
-        let hardly = self.hardly_came(results);
+        let hardly = hardly_came(&self.random, results);
         let each = self.objectives.iter().zip(shown).zip(wrong);
         each.map(|((one, shown), wrong)| {
+            let hardly = one.hardly_came(hardly.as_deref(), base);
             let verdict = match () {
                 () if wrong <= error => Verdict::Fail,
                 () if shown.pass <= error && results.status == "complete" && hardly.is_none() => {
@@ -65,33 +71,21 @@ impl Gate {
                 }
                 () => Verdict::Inconclusive,
             };
-            one.told(results, (verdict, error), &shown, hardly.as_deref())
+            let mut gated = one.told(results, (verdict, error), &shown, hardly);
+            gated.baseline = one.against(base, &shown);
+            gated
         })
         .collect()
     }
+}
 
-    /// Of a random fault that struck too seldom, what to do.
-    fn hardly_came(&self, results: &Results) -> Option<String> {
-        let n = results.seeds.len() as f64;
-        let struck = |fault: &String| {
-            let fault = results.faults.iter().find(|f| f.id == *fault)?;
-            let strikes = (fault.occurrences.value? * n).round();
-            (strikes < STRIKES).then(|| {
-                format!(
-                    "`{}` struck {} in {}, and what it does is known from {STRIKES} on: a longer `duration`, \
-                     `active` windows or more replications would help",
-                    fault.id,
-                    match strikes as u64 {
-                        0 => "never".to_owned(),
-                        1 => "once".to_owned(),
-                        n => format!("{n} times"),
-                    },
-                    plural(results.seeds.len() as u64, "run"),
-                )
-            })
-        };
-        self.random.iter().find_map(struck)
-    }
+/// A baseline at a look.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// What is known of it.
+    pub look: BaselineLook,
+    /// It is the same design: whatever was not seen is the same in both.
+    pub unchanged: bool,
 }
 
 /// An objective: its figure, and of a quantile the share it is judged by.
@@ -99,39 +93,8 @@ impl Gate {
 struct Objective {
     asked: Asked,
     share: Option<Asked>,
-}
-
-/// What replications show of an objective: the errors of saying that it passes and that it fails.
-struct Shown {
-    pass: f64,
-    fail: f64,
-    known: Known,
-}
-
-/// Where the errors come from.
-enum Known {
-    /// Nothing can be said, for this reason.
-    Nothing(String),
-    /// It is so in each run, or was not in one.
-    Runs(Runs),
-    Bounds(Bounds),
-    /// In some replication it is beyond any limit.
-    Endless,
-}
-
-impl Shown {
-    fn nothing(why: impl Into<String>) -> Self {
-        Self { pass: 1.0, fail: 1.0, known: Known::Nothing(why.into()) }
-    }
-
-    /// The surer of neither.
-    fn and(self, other: Self) -> Self {
-        if matches!(self.known, Known::Nothing(_)) {
-            return self;
-        }
-        let known = if other.pass > self.pass { other.known } else { self.known };
-        Self { pass: self.pass.max(other.pass), fail: self.fail.max(other.fail), known }
-    }
+    /// Of one that is held against a baseline: the figure as it is compared.
+    own: Option<Gathering>,
 }
 
 impl Objective {
@@ -142,7 +105,7 @@ impl Objective {
                 None,
                 None,
                 op @ (Op::AtMost | Op::Below | Op::AtLeast | Op::Above),
-            ) => {
+            ) if slo.baseline.is_none() => {
                 let at = (slo.limit * 1e9).round() as u64;
                 // p99 <= L: at least 99 % are within L; p99 >= L: at most 99 % are below it.
                 let (within, op) = match op {
@@ -156,7 +119,37 @@ impl Objective {
             }
             _ => None,
         };
-        Self { asked: Asked::new(slo), share }
+        let held = slo.baseline.is_some();
+        let own = held.then(|| Gathering::held(&slo.figure, slo.of.as_ref()));
+        Self { asked: Asked::new(slo), share, own }
+    }
+
+    /// How it stands to the baseline; nothing of an objective with a limit of its own.
+    fn against(&self, base: Option<&Base>, shown: &Shown) -> Option<Against> {
+        let of = self.asked.slo.baseline.as_ref()?;
+        let base = base.and_then(|base| base.look.figures.get(&of.metric));
+        let mut against = Against {
+            unit: of.dimension.quantity().unit().to_owned(),
+            value: base.and_then(baseline::InBoth::value),
+            ratio: None,
+            difference: None,
+            same: false,
+        };
+        if let Known::Held(held) = &shown.known {
+            let value = Some(held.bounds.value());
+            let (ratio, difference) = if held.is_ratio { (value, None) } else { (None, value) };
+            against = Against { ratio, difference, same: held.same, ..against };
+        }
+        Some(against)
+    }
+
+    /// Of a random fault that struck too seldom to say what it does, in the design or in its baseline, what to do.
+    fn hardly_came<'h>(&self, own: Option<&'h str>, base: Option<&'h Base>) -> Option<&'h str> {
+        let base = base.filter(|_| self.own.is_some());
+        if base.is_some_and(|base| base.unchanged) {
+            return None;
+        }
+        own.or_else(|| base?.look.hardly_came.as_deref())
     }
 
     fn judged(&self) -> &Asked {
@@ -164,7 +157,15 @@ impl Objective {
     }
 
     /// What is shown, with what is in flight left out and counted bad.
-    fn shown(&self, results: &Results) -> Shown {
+    fn shown(&self, results: &Results, base: Option<&Base>) -> Shown {
+        let slo = &self.asked.slo;
+        if let Some((own, of)) = self.own.as_ref().zip(slo.baseline.as_ref()) {
+            let base = base.and_then(|base| base.look.figures.get(&of.metric));
+            return match base {
+                Some(base) => baseline::shown(slo, own, base, results),
+                None => Shown::nothing("needs a baseline"),
+            };
+        }
         let left_out = self.shown_with(results, InFlight::LeftOut);
         if self.judged().requests().is_none() {
             return left_out;
@@ -214,10 +215,7 @@ impl Objective {
     ) -> Gated {
         let run = self.asked.on_point(results);
         let slo = &self.judged().slo;
-        let n = results.seeds.len() as u64;
         let upwards = matches!(slo.op, Op::AtLeast | Op::Above);
-        // Of what fails, the bound on the side of the limit that it is not on.
-        let at_most = upwards == (verdict == Verdict::Fail);
         let mut gated = Gated {
             expression: slo.text.clone(),
             verdict,
@@ -225,42 +223,14 @@ impl Objective {
             measure: Measure::Figure,
             value: run.estimate.value,
             bound: None,
-            at_most,
+            // Of what fails, the bound on the side of the limit that it is not on.
+            at_most: upwards == (verdict == Verdict::Fail),
             margin: run.margin,
-            reason: run.reason,
+            reason: run.reason.filter(|_| self.own.is_none()),
             needed: None,
+            baseline: None,
         };
-        match &shown.known {
-            Known::Nothing(why) => gated.reason = Some(why.clone()),
-            Known::Endless if verdict == Verdict::Inconclusive => {
-                let open = || "what is in flight at the end may never be answered".to_owned();
-                gated.reason.get_or_insert_with(open);
-            }
-            Known::Endless => {}
-            Known::Runs(runs) => {
-                gated.measure = Measure::Runs;
-                gated.value = Some(runs.hits as f64 / runs.of as f64);
-                gated.at_most = verdict == Verdict::Fail;
-                gated.bound =
-                    Some(if gated.at_most { runs.upper(error) } else { runs.lower(error) });
-                gated.reason = (verdict == Verdict::Fail && slo.runs.is_none()).then(|| {
-                    format!("{} of {} did not", count(runs.of - runs.hits), plural(runs.of, "run"))
-                });
-            }
-            Known::Bounds(bounds) => {
-                let bound = if at_most { bounds.upper(error) } else { bounds.lower(error) };
-                gated.value = Some(bounds.value());
-                gated.bound = Some(bound).filter(|b| b.is_finite());
-                if verdict == Verdict::Inconclusive {
-                    gated.reason = unsaid(bounds, bound);
-                    gated.needed = needed_to_tell(n, bounds.value(), bound, slo.limit)
-                        .filter(|needed| *needed > n);
-                }
-                if self.share.is_some() {
-                    gated.as_share(matches!(self.asked.slo.op, Op::AtMost | Op::Below));
-                }
-            }
-        }
+        self.tell_known(&mut gated, error, shown, results.seeds.len() as u64);
         if let Some(hardly) = hardly.filter(|_| verdict == Verdict::Inconclusive) {
             (gated.reason, gated.needed) = (Some(hardly.to_owned()), None);
         } else if verdict == Verdict::Inconclusive && results.status != "complete" {
@@ -268,9 +238,57 @@ impl Objective {
         }
         gated
     }
+
+    /// What `n` replications show of it.
+    fn tell_known(&self, gated: &mut Gated, error: f64, shown: &Shown, n: u64) {
+        let slo = &self.judged().slo;
+        match &shown.known {
+            Known::Nothing(why) | Known::Unlike(why) => gated.reason = Some(why.clone()),
+            Known::Endless if gated.verdict == Verdict::Inconclusive => {
+                let open = || "what is in flight at the end may never be answered".to_owned();
+                gated.reason.get_or_insert_with(open);
+            }
+            Known::Endless => {}
+            Known::Runs(runs) => {
+                gated.measure = Measure::Runs;
+                gated.value = Some(runs.hits as f64 / runs.of as f64);
+                gated.at_most = gated.verdict == Verdict::Fail;
+                gated.bound =
+                    Some(if gated.at_most { runs.upper(error) } else { runs.lower(error) });
+                gated.reason = (gated.verdict == Verdict::Fail && slo.runs.is_none()).then(|| {
+                    format!("{} of {} did not", count(runs.of - runs.hits), plural(runs.of, "run"))
+                });
+            }
+            Known::Bounds(bounds) => {
+                gated.bounded(bounds, (slo.limit, error), n);
+                if self.share.is_some() {
+                    gated.as_share(matches!(self.asked.slo.op, Op::AtMost | Op::Below));
+                }
+            }
+            Known::Held(Held { bounds, is_ratio, limit, .. }) => {
+                gated.measure = if *is_ratio { Measure::Ratio } else { Measure::Difference };
+                gated.bounded(bounds, (*limit, error), n);
+                let over = bounds.value() - limit;
+                let upwards = matches!(slo.op, Op::AtLeast | Op::Above);
+                gated.margin = Some(if upwards { over } else { -over });
+            }
+        }
+    }
 }
 
 impl Gated {
+    /// A value of `n` replications with its bound, and what else would tell on which side of the limit it is.
+    fn bounded(&mut self, bounds: &Bounds, (limit, error): (f64, f64), n: u64) {
+        let bound = if self.at_most { bounds.upper(error) } else { bounds.lower(error) };
+        self.value = Some(bounds.value());
+        self.bound = Some(bound).filter(|b| b.is_finite());
+        if self.verdict == Verdict::Inconclusive {
+            self.reason = unsaid(bounds, bound);
+            self.needed =
+                needed_to_tell(n, bounds.value(), bound, limit).filter(|needed| *needed > n);
+        }
+    }
+
     /// It is of the share within a time: told as the share beyond it where that is what must be small.
     fn as_share(&mut self, slower: bool) {
         if !slower {

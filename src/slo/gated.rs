@@ -28,6 +28,10 @@ pub enum Measure {
     Faster,
     /// The share of runs that keep the limit.
     Runs,
+    /// How many times the baseline's figure it is.
+    Ratio,
+    /// How much more than the baseline's figure it is.
+    Difference,
 }
 
 /// An objective and its verdict.
@@ -47,10 +51,30 @@ pub struct Gated {
     pub bound: Option<f64>,
     /// Whether the truth is at most `bound`; at least, if not.
     pub at_most: bool,
-    /// How far the figure is on the right side of its limit.
+    /// How far the figure is on the right side of its limit; against a baseline, how far the ratio or difference is.
     pub margin: Option<f64>,
     /// Why, where the figures do not say it.
     pub reason: Option<String>,
     /// Replications that would probably tell.
     pub needed: Option<u64>,
+    /// What it is held against, if that is a baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<Against>,
+}
+
+/// How a figure stands to that of a baseline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Against {
+    /// Unit of the figure: `s`, `/s`, `fraction`, `number`, `$`.
+    pub unit: String,
+    /// The baseline's figure; none: nothing was observed, or it falls on what was never answered.
+    pub value: Option<f64>,
+    /// How many times that the figure is, where the distance allowed is relative.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ratio: Option<f64>,
+    /// How much more it is, where that is absolute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub difference: Option<f64>,
+    /// The two are the same in every replication.
+    pub same: bool,
 }

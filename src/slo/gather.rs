@@ -106,6 +106,11 @@ impl Gathered {
         Self { pairs: Some(Default::default()), ..Self::new(figure, None, None) }
     }
 
+    /// Nothing yet, to be held against another design's: what was watched and not seen is beyond any limit.
+    pub(super) fn held(figure: &Figure) -> Self {
+        Self { limit: Some(0.0), ..Self::paired(figure) }
+    }
+
     /// The requests it is of, if it is of requests.
     pub(super) fn requests(&self) -> Option<&RequestPool> {
         self.figure.is_of_requests().then_some(&self.requests)
@@ -242,13 +247,20 @@ impl Gathered {
     pub(super) fn sampled(&self, results: &Results, open: InFlight) -> Sampled {
         let Reading { value, estimate, .. } = self.reading(results, open);
         let pairs = self.pairs.as_ref().map(|pairs| &pairs[self.case(open)]);
-        let each = match (&self.figure, pairs) {
+        let (value, each) = match (&self.figure, pairs) {
             (Figure::Sample(.., Stat::Quantile(q)), Some(pairs)) => {
                 let merged = self.samples[self.case(open)].merged();
                 let values = quantile_values(merged, *q, &pairs.outlines).unwrap_or_default();
-                values.into_iter().map(|ns| Some(ns / 1e9)).collect()
+                (value, values.into_iter().map(|ns| Some(ns / 1e9)).collect())
             }
-            _ => shares(&self.terms(results, open)),
+            _ => match self.terms(results, open) {
+                // The mean of what is once beyond any limit is so too.
+                terms if terms.iter().flatten().any(|(top, _)| top.is_infinite()) => {
+                    let each = terms.into_iter().map(|term| term.map(|(top, of)| top / of));
+                    (Some(f64::INFINITY), each.collect())
+                }
+                terms => (value, shares(&terms)),
+            },
         };
         let beyond = pairs.map_or(&[][..], |pairs| &pairs.beyond);
         let beyond: Vec<_> = beyond.iter().map(|&terms| Some(terms)).collect();

@@ -121,6 +121,11 @@ impl Gathering {
         Self { top: Gathered::paired(&metric.figure), of: metric.of.as_ref().map(Gathered::paired) }
     }
 
+    /// Of no replication yet, to be held against that of another design by a gate.
+    pub(super) fn held(figure: &Figure, of: Option<&Figure>) -> Self {
+        Self { top: Gathered::held(figure), of: of.map(Gathered::held) }
+    }
+
     /// Takes in the next replication.
     pub fn push(&mut self, one: &dyn Evidence) {
         self.top.push(one);

@@ -9,6 +9,7 @@
 //! **Invariant.** What has no observation is `undecided`, never met, and so is what depends on requests in
 //! flight at the end.
 
+mod baseline;
 mod check;
 mod evaluate;
 mod gate;
@@ -19,14 +20,16 @@ mod names;
 mod objective;
 mod parse;
 mod shape;
+mod shown;
 mod words;
 
 use std::collections::BTreeSet;
 
+pub use baseline::{BaselineFigures, BaselineLook};
 pub use check::check;
 pub use evaluate::Judge;
-pub use gate::Gate;
-pub use gated::{Gated, Measure, Verdict};
+pub use gate::{Base, Gate};
+pub use gated::{Against, Gated, Measure, Verdict};
 pub use gather::Sampled;
 pub use metric::{Gathering, Metric};
 

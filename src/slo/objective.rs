@@ -9,8 +9,10 @@ pub struct Slo {
     pub(super) text: String,
     pub(super) figure: Figure,
     pub(super) op: Op,
-    /// In the metric's unit: seconds, per second, a fraction, a number.
+    /// In the metric's unit: seconds, per second, a fraction, a number. Of one with a baseline it means nothing.
     pub(super) limit: f64,
+    /// What takes the place of a limit.
+    pub(super) baseline: Option<Baseline>,
     /// `of`: what the figure is divided by.
     pub(super) of: Option<Figure>,
     /// `in F of runs`.
@@ -32,6 +34,35 @@ impl Slo {
         let exact = matches!(self.op, Op::Equal | Op::NotEqual);
         self.of.is_none() && (self.runs.is_some() || extreme || exact)
     }
+
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The figure of another design that it is held against, as that design has to know it.
+    #[must_use]
+    pub fn baseline(&self) -> Option<&str> {
+        Some(self.baseline.as_ref()?.metric.as_str())
+    }
+}
+
+/// A limit that another design sets: its figure, and a distance to that.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Baseline {
+    /// The figure, as it was written.
+    pub(super) metric: String,
+    pub(super) dimension: Dimension,
+    pub(super) distance: Distance,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Distance {
+    /// In the metric's unit.
+    Absolute(f64),
+    /// So many times the baseline's figure.
+    Times(f64),
 }
 
 /// A figure of the results, or one that must be worked out from what stands behind them.

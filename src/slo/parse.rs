@@ -82,8 +82,11 @@ impl Op {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     Literal(Word),
-    /// `baseline + 5%`: the sign and the distance.
-    Baseline(Span),
+    /// `baseline + 5%`: how far from it, and on which side.
+    Baseline {
+        below: bool,
+        by: Option<Word>,
+    },
 }
 
 /// What is wrong with the text, and where.
@@ -95,6 +98,8 @@ pub(super) struct SyntaxError {
 
 type Parsed<T> = Result<T, SyntaxError>;
 
+/// `p99(latency) <= baseline + 5%`
+const BASELINE: &str = "baseline";
 /// `fraction(latency <= 300ms)`
 pub(super) const FRACTION: &str = "fraction";
 
@@ -240,16 +245,28 @@ impl Reader<'_> {
 
     fn value(&mut self) -> Parsed<Value> {
         self.blanks();
-        let start = self.at;
-        let literal = self.literal("a value such as `99.9%` or `400ms`")?;
-        if literal.text != "baseline" {
+        if !self.baseline() {
+            let literal = self.literal("a value such as `99.9%` or `400ms`")?;
+            self.blanks();
+            if self.text[self.at..].starts_with(['+', '-']) {
+                let message = format!("`{}` has no distance, `{BASELINE} + 5%` has", literal.text);
+                return Err(SyntaxError { message, at: literal.span });
+            }
             return Ok(Value::Literal(literal));
         }
         self.blanks();
-        if self.eat('+') || self.eat('-') {
-            self.literal("a distance such as `5%`")?;
-        }
-        Ok(Value::Baseline(start..self.at))
+        let below = self.eat('-');
+        let by = below || self.eat('+');
+        let by = by.then(|| self.literal("a distance such as `5%`")).transpose()?;
+        Ok(Value::Baseline { below, by })
+    }
+
+    /// Takes the word `baseline`; a sign may follow at once.
+    fn baseline(&mut self) -> bool {
+        let Some(rest) = self.text[self.at..].strip_prefix(BASELINE) else { return false };
+        let ends = rest.chars().next().is_none_or(|c| c.is_whitespace() || "+-".contains(c));
+        self.at += if ends { BASELINE.len() } else { 0 };
+        ends
     }
 
     fn literal(&mut self, expected: &str) -> Parsed<Word> {
@@ -370,7 +387,13 @@ mod tests {
                 "requests.timeout < 1% of requests.issued in 90% of runs",
                 "- requests.timeout [] Below 1% of - requests.issued [] in 90%",
             ),
-            ("p99(latency) <= baseline + 5%", "p99 latency [] AtMost baseline"),
+            ("p99(latency) <= baseline + 5%", "p99 latency [] AtMost baseline+5%"),
+            ("availability >= baseline-0.1%", "- availability [] AtLeast baseline-0.1%"),
+            ("cost.per_month <= baseline", "- cost.per_month [] AtMost baseline+0"),
+            (
+                "requests.timeout <= baseline +1% of requests.issued",
+                "- requests.timeout [] AtMost baseline+1% of - requests.issued []",
+            ),
             ("fraction(latency <= 300ms) >= 95%", "fraction latency [] (AtMost 300ms) AtLeast 95%"),
             (
                 "fraction( latency<300ms client=gold ) >= 95% in 9% of runs",
@@ -382,7 +405,10 @@ mod tests {
             let e = parse(text).unwrap_or_else(|e| panic!("{text}: {e:?}"));
             let value = match &e.value {
                 Value::Literal(word) => word.text.clone(),
-                Value::Baseline(_) => "baseline".to_owned(),
+                Value::Baseline { below, by } => {
+                    let by = by.as_ref().map_or("0", |word| word.text.as_str());
+                    format!("baseline{}{by}", if *below { '-' } else { '+' })
+                }
             };
             let of = e.of.as_ref().map_or(String::new(), |m| format!(" of {}", shown(m)));
             let runs = e.runs.as_ref().map_or(String::new(), |r| format!(" in {}", r.text));
@@ -404,6 +430,9 @@ mod tests {
             ("availability >= 99% of the time", "left over", 27..31),
             ("availability >= 99% in 99%", "of runs", 26..26),
             ("p99(latency client=) <= 1s", "after `=`", 19..20),
+            ("p99(latency) <= baseline +", "a distance such as `5%`", 26..26),
+            ("p99(latency) <= baseline * 2", "left over", 25..28),
+            ("p99(latency) <= baselin + 5%", "`baselin` has no distance", 16..23),
             ("fraction(latency) >= 95%", "expected one of >=", 16..17),
             ("fraction() >= 95%", "counts what is compared", 9..10),
             ("fraction(latency <= ) >= 95%", "expected a duration", 20..21),

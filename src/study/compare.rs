@@ -222,8 +222,10 @@ impl Compared {
             };
             node.throughput.value == Some(0.0) && used(base) == Some(true)
         };
+        // What is held against a baseline, the difference tells.
+        let own = || results.slos.iter().filter(|slo| !slo.is_of_baseline());
         let judged = |wanted: fn(&str) -> bool| {
-            let all = results.slos.iter().filter(|slo| wanted(&slo.verdict));
+            let all = own().filter(|slo| wanted(&slo.verdict));
             all.map(|slo| (slo.expression.clone(), slo.reason.clone())).collect()
         };
         ComparedDesign {
@@ -232,7 +234,7 @@ impl Compared {
             variant: results.variant.clone(),
             fingerprint: results.fingerprint.clone(),
             figures,
-            objectives: results.slos.len() as u64,
+            objectives: own().count() as u64,
             not_met: judged(|verdict| !["met", "inconclusive"].contains(&verdict)),
             inconclusive: judged(|verdict| verdict == "inconclusive"),
             idle: results.nodes.iter().filter(idle).map(|(name, _)| name.clone()).collect(),

@@ -187,7 +187,12 @@ fn the_lines_of_ci_files_run_as_they_stand() {
     let ci = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ci");
     let mut lines = Vec::new();
     for file in fs::read_dir(ci).unwrap() {
-        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        let file = file.unwrap().path();
+        // The worked example has a test of its own.
+        if file.extension().is_some_and(|end| end == "md") {
+            continue;
+        }
+        let text = fs::read_to_string(file).unwrap();
         let commands = ["run: windtunnel", "- windtunnel", "sh 'windtunnel", "entry: windtunnel"];
         let found = text.lines().find(|line| {
             let line = line.trim_start();

@@ -127,7 +127,7 @@ fn what_cannot_be_compared_is_bad_input_and_nothing_is_written() {
         (MM1.replace("variants:\n", "").replace(FAST, ""), "", "it has no `variants`"),
         (with(LESS), "--metric p99(latency)x", "is left over after the metric"),
         (with(LESS), "--metric nodes.sever.utilisation", "did you mean `server`"),
-        (with(LESS), "--metric baseline", "not supported yet"),
+        (with(LESS), "--metric baseline", "there is no metric `baseline`"),
         (with(LESS), "--margin p99", "a margin is FIGURE=VALUE"),
         (with(LESS), "--margin p98=2ms", "no figure is called `p98`"),
         (with(LESS), "--margin p99=2", "is not a duration"),

@@ -9,6 +9,7 @@ mod alerts;
 mod background;
 mod bad_input;
 mod balancing;
+mod baseline;
 mod bounds;
 mod budgets;
 mod caches;

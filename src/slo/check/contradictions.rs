@@ -36,7 +36,7 @@ pub(super) fn contradictions(key: &str, slos: &[(usize, Slo)], problems: &mut Pr
     }
 }
 
-/// The bound an expression puts on its figure, from below or above.
+/// The bound an expression puts on its figure, from below or above; none where a baseline sets it.
 fn bound(slo: &Slo, from_below: bool) -> Option<f64> {
     let fits = match slo.op {
         Op::AtLeast | Op::Above => from_below,
@@ -44,7 +44,7 @@ fn bound(slo: &Slo, from_below: bool) -> Option<f64> {
         Op::Equal => true,
         Op::NotEqual => false,
     };
-    fits.then_some(slo.limit)
+    (fits && slo.baseline.is_none()).then_some(slo.limit)
 }
 
 /// Whether figure `a` is at least figure `b` in every run.

@@ -89,6 +89,16 @@ fn sound_expressions_pass() {
         "nodes.api.cost.per_month <= $300",
         "nodes.api.cost.hours < $300",
         "metastable(az-loss) == false",
+        "p99(latency) <= baseline + 5%",
+        "p99(latency client=gold during=blip) < baseline - 2ms",
+        "availability >= baseline - 0.1%",
+        "availability >= baseline",
+        "nodes.api.response_time.p99 <= baseline + 150%",
+        "min(availability window=1m) >= baseline - 1%",
+        "requests.timeout <= baseline + 10",
+        "requests.timeout <= baseline + 1% of requests.issued",
+        "time_to_recover(az-loss) <= baseline + 5s",
+        "cost.per_month <= baseline + $50",
     ] {
         let (slos, problems) = problems(&[text]);
         assert!(problems.is_empty(), "{text}: {problems:?}");
@@ -190,11 +200,35 @@ fn faulty_expressions_are_explained() {
         ("availability(tier=gold) >= 99%", "E-UNSUPPORTED", "`tier=`"),
         ("availability(side=a) >= 99%", "E-UNSUPPORTED", "`side=`"),
         ("p99(latency outcome=timeout) <= 1s", "E-UNSUPPORTED", "`outcome=timeout`"),
-        ("p99(latency) <= baseline + 5%", "E-UNSUPPORTED", "`baseline`"),
         ("conflicts <= 1% of requests.issued", "E-UNSUPPORTED", "`conflicts`"),
     ] {
         explained(text, code, phrase);
     }
+}
+
+#[test]
+fn faulty_distances_to_a_baseline_are_explained() {
+    for (text, phrase) in [
+        ("p99(latency) == baseline", "compared by `<=`, `<`, `>=` or `>`"),
+        ("p99(latency) <= baseline + 5", "`5` is not a duration"),
+        ("p99(latency) <= baseline + $5", "`$5` is not a duration"),
+        ("p99(latency) <= baseline + 5% in 90% of runs", "`of runs` does not go with"),
+        ("p99(latency) <= baseline - 100%", "is no target"),
+        ("availability >= baseline - 100%", "is no target"),
+        ("availability >= baseline - 1ms", "`1ms` is not a fraction"),
+        ("cost.per_month <= baseline + 50", "write `$50`"),
+        ("max(latency) <= baseline + 5%", "an extreme is of one run"),
+        ("nodes.api.response_time.max <= baseline + 5%", "an extreme is of one run"),
+        ("metastable(blip) <= baseline", "true or false"),
+        ("p99(latency) <= baseline * 1.05", "is left over"),
+    ] {
+        explained(text, "E-SLO", phrase);
+    }
+    let (slos, found) = problems(&["p99(latency) <= baseline + 5%", "p50(latency) >= 1s"]);
+    assert!(found.is_empty(), "nobody knows whether they contradict: {found:?}");
+    assert_eq!(slos[0].baseline(), Some("p99(latency)"));
+    let (slos, _) = problems(&["requests.timeout <= baseline + 1% of requests.issued"]);
+    assert_eq!(slos[0].baseline(), Some("requests.timeout of requests.issued"));
 }
 
 #[test]
