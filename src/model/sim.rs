@@ -133,6 +133,7 @@ impl Simulation {
             nodes.push(AnyNode::Client(Box::new(built)));
         }
         let monitors = Monitor::all(names, &record.first_row, record.operations.len());
+        let data = Observer::of(names).map(Box::new);
         let world = World {
             agenda: assembly.agenda,
             frames: Frames::default(),
@@ -143,7 +144,8 @@ impl Simulation {
             attributes: Attributes::new(names.columns.len()),
             carries: names.carries(),
             ticks: ticks(names, &assembly.ticks).into(),
-            data: Observer::of(names).map(Box::new),
+            laden: names.carries() || data.is_some(),
+            data,
             route_salt: hash_str(seed, "route"),
             limiters: vec![Limiter::default(); assembly.limiters],
             overdue: false,

@@ -75,6 +75,8 @@ pub struct World {
     pub ticks: Table<Tick>,
     /// Salt of the draws by which calls without a balancer find an instance.
     pub route_salt: u64,
+    /// They carry that, or versions of data: asked first, where most designs have neither.
+    pub laden: bool,
     /// Versions of data on their way, and who judges what becomes of them; none: no store is followed.
     pub data: Option<Box<Observer>>,
     /// Rate limiters that the instances of a node share.
@@ -148,13 +150,21 @@ impl World {
             op: what.0,
             flags: 0,
         });
+        if self.laden {
+            self.load(parent, child);
+        }
+        child
+    }
+
+    /// Hands on to a child frame what calls carry besides keys.
+    #[inline(never)]
+    fn load(&mut self, parent: Slot, child: Slot) {
         if self.carries {
             self.hand_on(parent, child);
         }
         if let Some(data) = &mut self.data {
             data.hand_on(parent, child);
         }
-        child
     }
 
     /// Hands the cold half on to a child frame.
@@ -348,6 +358,14 @@ impl World {
     /// Frees a frame.
     #[inline(always)]
     pub fn release(&mut self, slot: Slot) {
+        if self.laden {
+            self.unload(slot);
+        }
+        self.frames.release(slot);
+    }
+
+    #[inline(never)]
+    fn unload(&mut self, slot: Slot) {
         if self.carries {
             let row = self.frames.extra(slot).attributes;
             self.attributes.drop_row(row);
@@ -356,7 +374,6 @@ impl World {
         if let Some(data) = &mut self.data {
             data.forget(slot);
         }
-        self.frames.release(slot);
     }
 
     // ---- timers ----------------------------------------------------------------------------

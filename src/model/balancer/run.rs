@@ -80,11 +80,8 @@ impl Node for Balancer {
             world.disarm(frame);
         }
         let outcome = world.frames[child].outcome();
-        if world.carries {
-            world.frames.extra_mut(frame).reply_size = world.frames.extra(child).reply_size;
-        }
-        if let Some(data) = &mut world.data {
-            data.bring(child, frame);
+        if world.laden {
+            pass_back(child, frame, world);
         }
         self.forget(frame, world);
         self.depart(frame, Ok(outcome), world);
@@ -138,6 +135,17 @@ impl Node for Balancer {
     fn books(&self, _now: u64, books: &mut Vec<InstanceBooks>) {
         let Self { arrivals, departures, .. } = *self;
         books.push(InstanceBooks { arrivals, departures, ..InstanceBooks::default() });
+    }
+}
+
+/// What a target's reply brings is what the balancer's brings.
+#[inline(never)]
+fn pass_back(child: Slot, frame: Slot, world: &mut World) {
+    if world.carries {
+        world.frames.extra_mut(frame).reply_size = world.frames.extra(child).reply_size;
+    }
+    if let Some(data) = &mut world.data {
+        data.bring(child, frame);
     }
 }
 

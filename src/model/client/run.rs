@@ -421,7 +421,8 @@ impl Client {
             }
         }
         world.record.issue(row, now);
-        if let Some(data) = &mut world.data
+        if world.laden
+            && let Some(data) = &mut world.data
             && let Operation { data: Some(about), site, .. } = self.operations[local]
         {
             let f = &world.frames[slot];
@@ -462,7 +463,9 @@ impl Client {
             }
         }
         if outcome.is_success() {
-            if let Some(data) = &mut world.data {
+            if world.laden
+                && let Some(data) = &mut world.data
+            {
                 data.bring(child, slot);
             }
             return self.decide(slot, outcome, world);
@@ -488,13 +491,8 @@ impl Client {
     #[inline(always)]
     fn decide(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
         let now = world.now();
-        if let Some(data) = &mut world.data
-            && outcome == Outcome::Ok
-        {
-            data.done(slot, now);
-            if self.session.is_some() {
-                data.decided(slot, (self.index, world.frames.extra(slot).session), now);
-            }
+        if world.laden && outcome == Outcome::Ok {
+            self.told(slot, world);
         }
         let f = &world.frames[slot];
         let session = f.parent;
@@ -518,6 +516,17 @@ impl Client {
         world.release(slot);
         if session != NONE {
             self.after_request(session, outcome, world);
+        }
+    }
+
+    /// Tells who follows the data of a request that ended well.
+    #[inline(never)]
+    fn told(&self, slot: Slot, world: &mut World) {
+        let now = world.now();
+        let Some(data) = &mut world.data else { return };
+        data.done(slot, now);
+        if self.session.is_some() {
+            data.decided(slot, (self.index, world.frames.extra(slot).session), now);
         }
     }
 

@@ -73,6 +73,20 @@ impl Caller for Server {
     }
 }
 
+/// Takes what a reply brings besides its outcome.
+#[inline(never)]
+fn unload(slot: Slot, (child, outcome): (Slot, Outcome), world: &mut World) {
+    if world.carries {
+        let size = world.frames.extra(child).reply_size;
+        world.frames.extra_mut(slot).fetched = size;
+    }
+    if let Some(data) = &mut world.data
+        && outcome.is_success()
+    {
+        data.bring(child, slot);
+    }
+}
+
 impl Server {
     #[inline(always)]
     pub(super) fn start_call(&mut self, slot: Slot, call: u16, world: &mut World) {
@@ -92,14 +106,8 @@ impl Server {
         world.disarm(slot);
         let (outcome, found) =
             (world.frames[child].outcome(), world.frames[child].flags & FOUND != 0);
-        if world.carries {
-            let size = world.frames.extra(child).reply_size;
-            world.frames.extra_mut(slot).fetched = size;
-        }
-        if let Some(data) = &mut world.data
-            && outcome.is_success()
-        {
-            data.bring(child, slot);
+        if world.laden {
+            unload(slot, (child, outcome), world);
         }
         if (world.carries || self.program.guarded)
             && let Instr::Call(call) = self.program.code[usize::from(pc)]

@@ -18,7 +18,7 @@ pub(super) fn cases(entry: &Entry) -> Cases {
         "ttl-zipf" => ttl_zipf(entry),
         "ttl-fetch-coalesce" => coalesce(entry),
         "invalidate" => invalidate(entry),
-        "ttl-stale" => super::nothing("versions of data are not observed yet"),
+        "ttl-stale" => stale(entry),
         id if id.starts_with("ttl-") => ttl(entry),
         _ => independent(entry),
     }
@@ -61,6 +61,18 @@ fn ttl(entry: &Entry) -> Cases {
             .measure("origin_rate_not_renewed", "nodes.db.throughput"),
     ];
     (cases, Vec::new())
+}
+
+fn stale(entry: &Entry) -> Cases {
+    let (reads, writes) = (entry.number("lam"), entry.number("w"));
+    let design = format!(
+        "clients:\n  readers: {{arrivals: poisson({reads}/s), keys: uniform(n=1), operations: {{get: {{read: cache}}}}}}\n  \
+         writers: {{arrivals: poisson({writes}/s), keys: uniform(n=1), operations: {{put: {{write: db}}}}}}\n\
+         nodes:\n  cache: {{cache: {{ttl: {}, from: db}}}}\n{STORE}",
+        time(entry.number("ttl"))
+    );
+    let of_hits = "consistency.stale_read_fraction / nodes.cache.hit_ratio";
+    one(Case::new(design, reads + writes).measure("stale_given_hit", of_hits))
 }
 
 fn ttl_zipf(entry: &Entry) -> Cases {
