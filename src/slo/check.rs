@@ -10,6 +10,7 @@ mod of_one;
 mod resources;
 
 use contradictions::contradictions;
+use data::meant_data;
 
 use super::{
     names::Names,
@@ -439,7 +440,8 @@ impl Checker<'_> {
             return Ok((Figure::Uptime(path), dimension));
         }
         path.extend(outcome_segment(&path, "requests", selectors.outcome)?);
-        let dimension = in_shape(&requests_shape(self.names), &path)?;
+        let dimension = in_shape(&requests_shape(self.names), &path)
+            .map_err(|fault| meant_data(fault, &path))?;
         if let Some(to) = selectors.to {
             let message = format!("`to={to}` goes with a statistic: `p99(latency to={to})`");
             return Err(fault("E-SLO", message, None));

@@ -264,8 +264,8 @@ enum Known {
         better: f64,
         worse: f64,
         equivalent: bool,
-        /// The same without what is in flight.
-        left_out: Option<(f64, f64)>,
+        /// The errors with what is in flight counted bad, where leaving it out gives others.
+        open_is_bad: Option<(f64, f64)>,
     },
 }
 
@@ -310,7 +310,7 @@ impl Related {
             better: left_out.map_or(errors.0, |other| other.0.max(errors.0)),
             worse: left_out.map_or(errors.1, |other| other.1.max(errors.1)),
             equivalent: bad.whole && related.is_within_margin(&bad),
-            left_out: left_out.map(|_| errors),
+            open_is_bad: left_out.filter(|other| *other != errors).map(|_| errors),
         };
         related
     }
@@ -334,7 +334,7 @@ impl Related {
     fn reason(&self, verdict: Shown, error: f64, open: u64) -> Option<String> {
         match &self.known {
             Known::NotComparable(why) => Some(why.clone()),
-            Known::Errors { left_out: Some((better, worse)), .. }
+            Known::Errors { open_is_bad: Some((better, worse)), .. }
                 if verdict == Shown::NoneShown && 2.0 * better.min(*worse) <= error && open > 0 =>
             {
                 let open = plural(open, "request");

@@ -187,7 +187,7 @@ fn following_changes_no_event() {
 fn what_cannot_be_followed_is_refused() {
     let good = plain("", "");
     let mark = "name: plain\n";
-    let cases: [Case; 10] = [
+    let cases: [Case; 11] = [
         ("keys", mark, "name: plain\nhistory: {keys: 0%}\n", "3:17 E-RANGE", "above 0 %"),
         ("limit", mark, "name: plain\nhistory: {limit: 0}\n", "3:18 E-RANGE", "67,108,864"),
         ("word", mark, "name: plain\nhistory: some\n", "3:10 E-TYPE", "`none`"),
@@ -213,6 +213,13 @@ fn what_cannot_be_followed_is_refused() {
             "name: plain\nslos: [nodes.db.consistency.stale_raeds == 0]\n",
             "3:8 E-REF",
             "stale_raeds",
+        ),
+        (
+            "misspelt, of all",
+            mark,
+            "name: plain\nslos: [stale_read_fracton <= 1%]\n",
+            "3:8 E-REF",
+            "did you mean `stale_read_fraction`",
         ),
         (
             "window",

@@ -8,8 +8,19 @@ use super::{
         parse::Metric,
         shape::{any_consistency, any_node, in_shape, shape},
     },
-    Checked, Checker, Dimension, Selection, Selectors, fault, not_yet,
+    Checked, Checker, Dimension, Fault, Selection, Selectors, fault, not_yet,
 };
+use crate::problem::near;
+
+/// A figure of requests that is none may be a misspelt one of the data.
+pub(super) fn meant_data(fault: Fault, path: &[String]) -> Fault {
+    let known = any_consistency();
+    let names = known.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    match path.first().and_then(|name| near(name, names)) {
+        Some(meant) => Fault { help: Some(format!("did you mean `{meant}`?")), ..fault },
+        None => fault,
+    }
+}
 
 impl Checker<'_> {
     /// Whether a path is about what clients saw of the data.
