@@ -75,6 +75,7 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
                  them{example}"
             ));
         }
+        all.extend(of_sessions(&name, of));
         for (cause, keys) in &of.not_checked {
             let keys = estimate(Quantity::Number, keys);
             all.push(format!(
@@ -96,7 +97,29 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
     all
 }
 
-/// `. For example key 7: ..`
+/// What sessions may complain of.
+fn of_sessions(name: &str, of: &ConsistencyResults) -> Vec<String> {
+    let all = [
+        (
+            &of.read_your_writes_violations,
+            "reads a run were older than what their session had written",
+        ),
+        (&of.monotonic_read_violations, "reads a run were older than what their session had read"),
+        (
+            &of.monotonic_write_violations,
+            "writes a run came before one that their session had made",
+        ),
+        (
+            &of.writes_follow_reads_violations,
+            "writes a run came before what their session had read",
+        ),
+    ];
+    let seen = all.into_iter().filter(|(found, _)| found.value.is_some_and(|n| n > 0.0));
+    seen.map(|(found, what)| format!("{name}: {} {what}.", estimate(Quantity::Number, found)))
+        .collect()
+}
+
+/// `. The first 2 operations, of key 7: ..`
 fn example(witness: &[WitnessResults]) -> String {
     let Some(first) = witness.first() else { return ".".to_owned() };
     let when = |at: Option<f64>, what: &str| at.map(|at| format!("{what} at {}", clock(at)));
@@ -140,6 +163,7 @@ mod tests {
             violations: known(2.0),
             witness: witness.into_iter().filter(|_| contradicts).collect(),
             not_checked: [("cas".to_owned(), known(3.0))].into(),
+            read_your_writes_violations: known(2.5),
             lost_acked_writes: known(4.0),
             ..ConsistencyResults::default()
         };
@@ -164,6 +188,7 @@ mod tests {
             !all.contains("contradict") && all.contains("3 keys a run were not checked"),
             "{all}"
         );
+        assert!(all.contains("2.50 reads a run were older than what their session had written."));
         assert!(all.contains("of 50 % of the keys") && all.contains("4 writes a run"), "{all}");
     }
 

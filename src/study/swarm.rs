@@ -41,7 +41,8 @@ impl Replicate for Stepwise<'_> {
     }
 }
 
-/// Runs the scenario of a seed: twice, the second time in steps, and once more with a fault that does nothing.
+/// Runs the scenario of a seed: twice, the second time in steps, once with a fault that does nothing, and once without
+/// following what clients saw of the data.
 #[must_use]
 pub fn run(seed: u64) -> Swarmed {
     let text = scenario(seed);
@@ -51,6 +52,9 @@ pub fn run(seed: u64) -> Swarmed {
     };
     if once(&text, true) != Ok(first) {
         return Swarmed::Broken("a second run gave other results".to_owned());
+    }
+    if once(&format!("{text}history: none\n"), false) != Ok(first) {
+        return Swarmed::Broken("following the data changed the results".to_owned());
     }
     let nothing = "  - {id: nothing, at: 1s, for: 1s, errors: {node: s0, fraction: 0%}}\n";
     let faulty = if text.contains("\nfaults:\n") {
