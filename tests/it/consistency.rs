@@ -110,6 +110,24 @@ fn a_cache_that_writes_later_loses_what_it_answered_for() {
     assert!(number(&through, "clients.sensors.availability") < 0.99);
 }
 
+/// A search asks shards that do not hold the key: what they say is about other keys.
+#[test]
+fn a_question_to_all_shards_reads_no_key() {
+    let text = "windtunnel: 1\nname: all\nduration: 20s\n\
+         clients: {users: {arrivals: poisson(200/s), keys: uniform(n=20), to: app, \
+         operations: {find: {share: 50%}, get: {share: 30%}, put: {share: 20%}}}}\n\
+         nodes:\n  app: {service: {endpoints: {find: [{read: {from: db, shards: all}}], \
+         get: [{read: {from: db, count: 3}}], put: [{write: {to: db, count: 2}}]}}}\n  \
+         db: {store: {shards: {count: 4}, read: exp(mean=2ms)}}\n";
+    let found = results_of(text, 2);
+    assert_eq!(found["consistency"]["linearizable"], true, "{}", found["consistency"]);
+    assert_eq!(number(&found, "consistency.stale_reads"), 0.0);
+    // Each of three keys is read by itself, each of two written.
+    let [reads, writes] =
+        ["read", "write"].map(|kind| number(&found, &format!("consistency.operations.{kind}")));
+    assert!((reads / writes - 9.0 / 4.0).abs() < 0.15, "{reads} {writes}");
+}
+
 /// Clients of one store that is one copy.
 fn plain(client: &str, more: &str) -> String {
     format!(

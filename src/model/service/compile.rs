@@ -151,7 +151,9 @@ impl<'c, 'a> Compiler<'c, 'a> {
     fn data(&mut self, step: &StepSpec, key: Option<&Name>, optional: bool, path: &str) {
         let (target, op, _, size) = step.target().expect("the step calls something");
         let call = (op.as_ref(), key, size);
-        let followed = self.invoke(&target, call, path);
+        // What is asked of each shard is not what one of them holds of a key.
+        let of_keys = step.spread() != Some(Spread::Shards);
+        let followed = of_keys && self.invoke(&target, call, path);
         match step.caching() {
             None => {
                 self.decisive_call(&target, call, optional, path);
