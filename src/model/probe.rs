@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{bounded::Held, fault::uptime::UptimeBooks};
 use crate::{
-    history::{Staleness, Violations},
+    history::{Staleness, Violations, Witness},
     model::{
         cache::books::CacheBooks,
         network::PAID,
@@ -115,11 +115,19 @@ pub struct ConsistencyMeasured {
     /// Contradictions among answers.
     pub violations: u64,
     /// Operations that contradict each other.
-    pub witness: Vec<WitnessMeasured>,
+    pub witness: Option<Witness>,
     /// What broke the expectations of sessions, in requests decided in the measured span.
     pub broken: Violations,
     /// Acknowledged writes that are lost, by why.
     pub lost: BTreeMap<&'static str, u64>,
+}
+
+/// Whether two are so, each of which is, is not, or is not known to be.
+pub fn all_are(one: Option<bool>, other: Option<bool>) -> Option<bool> {
+    match (one, other) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        _ => one.and(other),
+    }
 }
 
 impl ConsistencyMeasured {
@@ -127,10 +135,7 @@ impl ConsistencyMeasured {
     pub fn merge(&mut self, other: &Self) {
         let counts = self.operations.iter_mut().zip(other.operations);
         counts.for_each(|(mine, theirs)| *mine += theirs);
-        self.linearizable = match (self.linearizable, other.linearizable) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (mine, theirs) => mine.and(theirs),
-        };
+        self.linearizable = all_are(self.linearizable, other.linearizable);
         self.keys += other.keys;
         self.checked += other.checked;
         self.followed = self.followed.min(other.followed);
@@ -139,7 +144,7 @@ impl ConsistencyMeasured {
         self.violations += other.violations;
         self.age.merge(&other.age);
         self.versions.merge(&other.versions);
-        if self.witness.is_empty() {
+        if self.witness.is_none() {
             self.witness.clone_from(&other.witness);
         }
         for (mine, theirs) in
@@ -150,21 +155,6 @@ impl ConsistencyMeasured {
             }
         }
     }
-}
-
-/// One operation of a witness.
-#[derive(Clone, Copy, Debug)]
-pub struct WitnessMeasured {
-    /// The key.
-    pub key: u64,
-    /// What it did.
-    pub operation: &'static str,
-    /// The version it wrote or read.
-    pub version: u64,
-    /// When it began, ns; none: that proves nothing.
-    pub invoked: Option<SimTime>,
-    /// When it was answered, ns; none: likewise.
-    pub returned: Option<SimTime>,
 }
 
 /// One alert.

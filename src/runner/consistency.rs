@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    history::{BEHIND, Visibility},
-    model::probe::{ConsistencyMeasured, DATA_OPERATIONS, WitnessMeasured},
+    history::{BEHIND, Kind, Visibility, Witness},
+    model::probe::{ConsistencyMeasured, DATA_OPERATIONS, all_are},
     results::{
         ConsistencyResults, Estimate, KStaleness, Means, Ratios, Samples, TVisibility,
         WitnessResults, seconds,
@@ -62,10 +62,9 @@ impl ConsistencyPool {
             let sum = self.visible.entry(after_ns).or_default();
             *sum = (sum.0 + fresh, sum.1 + reads);
         }
-        self.linearizable = match (self.linearizable, one.linearizable) {
-            (Some(false), _) | (_, Some(false)) => Some(false),
-            (before, now) if self.replications > 0 => before.and(now),
-            (_, now) => now,
+        self.linearizable = match self.replications {
+            0 => one.linearizable,
+            _ => all_are(self.linearizable, one.linearizable),
         };
         self.violations.push(count(one.violations));
         let of = one.broken;
@@ -73,7 +72,7 @@ impl ConsistencyPool {
             [of.read_your_writes, of.monotonic_reads, of.monotonic_writes, of.writes_follow_reads];
         self.broken.iter_mut().zip(broken).for_each(|(pool, n)| pool.push(count(n)));
         if self.witness.is_empty() {
-            self.witness = one.witness.iter().map(|of| witness(of, seed)).collect();
+            self.witness = one.witness.iter().flat_map(|of| witness(of, seed)).collect();
         }
         let before = self.replications;
         add(&mut self.not_checked, &one.not_checked, before);
@@ -147,13 +146,18 @@ fn add(
     }
 }
 
-fn witness(of: &WitnessMeasured, seed: u64) -> WitnessResults {
-    WitnessResults {
+fn witness(of: &Witness, seed: u64) -> impl Iterator<Item = WitnessResults> {
+    of.operations.iter().map(move |op| WitnessResults {
         seed,
         key: of.key,
-        operation: of.operation.to_owned(),
-        version: format!("{:x}", of.version),
-        invoked: of.invoked.map(seconds),
-        returned: of.returned.map(seconds),
-    }
+        operation: match op.kind {
+            Kind::Read => "read",
+            Kind::Write => "write",
+            Kind::Delete => "delete",
+        }
+        .to_owned(),
+        version: format!("{:x}", op.version),
+        invoked: op.invoked_ns.map(seconds),
+        returned: op.returned_ns.map(seconds),
+    })
 }

@@ -8,17 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    history::{
-        Act, Cause, History, Kind, OpId, Outcome, Place, Seen, Sessions, Settings, Verdict,
-        WitnessOp,
-    },
+    history::{Act, Cause, History, OpId, Outcome, Place, Seen, Sessions, Settings, Verdict},
     model::{
         client::ClientSpec,
         consistency::spec::Access,
         ids::{NodeId, Slot},
         names::Names,
         outcome,
-        probe::{ConsistencyMeasured, WitnessMeasured},
+        probe::ConsistencyMeasured,
     },
 };
 
@@ -345,21 +342,9 @@ impl Watched {
             all.filter(|version| self.history.is_acknowledged(*key, **version))
         });
         let lost = lost.count() as u64;
-        let Verdict { linearizable, keys, keys_checked, not_checked, violations, .. } = verdict;
+        let Verdict { linearizable, keys, keys_checked, not_checked, violations, witness, .. } =
+            verdict;
         let causes = Cause::ALL.into_iter().zip(not_checked).filter(|(_, keys)| *keys > 0);
-        let operation = |key: u64, op: &WitnessOp| WitnessMeasured {
-            key,
-            operation: match op.kind {
-                Kind::Read => "read",
-                Kind::Write => "write",
-                Kind::Delete => "delete",
-            },
-            version: op.version,
-            invoked: op.invoked_ns,
-            returned: op.returned_ns,
-        };
-        let witness = verdict.witness.iter();
-        let witness = witness.flat_map(|w| w.operations.iter().map(|op| operation(w.key, op)));
         ConsistencyMeasured {
             keys,
             checked: keys_checked,
@@ -367,7 +352,7 @@ impl Watched {
             followed: self.history.followed_share(),
             linearizable,
             violations,
-            witness: witness.collect(),
+            witness,
             lost: [("write_behind", lost)].into_iter().filter(|(_, lost)| *lost > 0).collect(),
             ..self.measured
         }

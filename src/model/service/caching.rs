@@ -73,6 +73,7 @@ impl Server {
                         contents.set_version(key, data.version(slot));
                     }
                 } else {
+                    contents.end_fetch(key);
                     world.record.node(self.node).cause("fill_refused");
                 }
                 if world.carries && step == CacheStep::Keep {

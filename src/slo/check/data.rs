@@ -6,7 +6,7 @@ use super::{
     super::{
         objective::Figure,
         parse::Metric,
-        shape::{any_consistency, any_node, in_shape, shape},
+        shape::{any_consistency, in_shape},
     },
     Checked, Checker, Dimension, Fault, Selection, Selectors, fault, not_yet,
 };
@@ -74,7 +74,6 @@ impl Checker<'_> {
             return Ok((Figure::Consistency(own), dimension));
         };
         let path = [vec!["consistency".to_owned()], own].concat();
-        in_shape(&shape(&any_node()), &path)?;
         Ok((Figure::Node(node.clone(), path), dimension))
     }
 }
