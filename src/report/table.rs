@@ -115,7 +115,9 @@ pub(crate) fn slo_quantity(expression: &str) -> Quantity {
     if expression.trim_end().ends_with("of runs") {
         return Quantity::Share;
     }
-    let limit = expression.rsplit(['<', '>', '=']).next().unwrap_or_default().trim();
+    let limit = expression.rsplit(['<', '>', '=']).next().unwrap_or_default();
+    // What it is a part of has no unit: `1% of requests.issued`.
+    let limit = limit.split(" of ").next().unwrap_or_default().trim();
     if limit.starts_with('$') && !limit.contains(' ') {
         return Quantity::Money;
     }

@@ -40,6 +40,7 @@ fn limits_tell_the_unit() {
         ("goodput >= 1200/s", Quantity::Rate),
         ("lost_acked_writes == 0", Quantity::Number),
         ("metastable(blip) == false", Quantity::Truth),
+        ("requests.timeout <= 1% of requests.issued", Quantity::Share),
         ("p99(latency) <= 400ms in 90% of runs", Quantity::Share),
         ("garbage", Quantity::Number),
     ] {
