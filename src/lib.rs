@@ -10,6 +10,7 @@ mod expr;
 mod history;
 mod model;
 pub mod problem;
+mod replication;
 pub mod report;
 pub mod results;
 mod runner;

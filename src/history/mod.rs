@@ -214,6 +214,15 @@ impl History {
         row.is_some_and(|row| self.followed.row(row).acked().is_some())
     }
 
+    /// The acknowledged versions of followed keys that have a place, with the instant of their acknowledgement, ns.
+    pub fn acknowledged(&self) -> impl Iterator<Item = (u64, Place, u64)> {
+        self.followed.keys().flat_map(|(id, entry)| {
+            let rows = self.followed.chain(id).map(|(_, row)| row);
+            let settled = rows.filter_map(Row::settled);
+            settled.map(|(place, acked)| (entry.key, place, self.clock.ns(acked)))
+        })
+    }
+
     #[cfg(test)]
     /// The newest acknowledged version of each followed key that has one with a place.
     pub fn newest_acknowledged(&self) -> impl Iterator<Item = (u64, Place)> {

@@ -63,7 +63,7 @@ impl Simulation {
         let scheduled = self.world.agenda.schedule().map(|(_, p)| (p.kind, p.slot));
         for (event, slot) in scheduled.chain(self.world.hosts.held_messages()) {
             flying += match event {
-                event::DELIVER | event::CANCEL | event::ANSWER => 1,
+                event::DELIVER | event::CANCEL | event::ANSWER | event::LETTER => 1,
                 event::REPLY => u64::from(self.world.frames[slot].flags & BRANCH == 0),
                 _ => 0,
             };

@@ -16,3 +16,7 @@ pub const FATE: u8 = 5;
 pub const ANSWER: u8 = 6;
 /// Of a client, which it names; in the fingerprint a [`TICK`].
 pub const ARRIVAL: u8 = 7;
+/// A letter between processes arrives.
+pub const LETTER: u8 = 8;
+/// A caller begins to know what it was told.
+pub const NEWS: u8 = 9;

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{fault::Effect, network::ZonesSpec, resilience::EdgeSpec};
+use super::{
+    fault::Effect, network::ZonesSpec, replication::ReplicationSpec, resilience::EdgeSpec,
+};
 use crate::{
     engine::law::{DurationLaw, Table},
     units::Name,
@@ -53,6 +55,32 @@ pub struct Facts<'a> {
     pub floats: bool,
     /// How it is reached.
     pub reach: Reach<'a>,
+    /// The copies of each of its shards, if there are several.
+    pub replicas: Option<Replicas<'a>>,
+}
+
+/// The copies of a shard. Replica `r` of shard `s` is instance `s x each + r`; observers come after all of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Replicas<'a> {
+    /// How many there are.
+    pub each: u64,
+    /// How many of them must be up for it to take a write.
+    pub need: u64,
+    /// One of them leads, and that one must be up.
+    pub led: bool,
+    /// Zone or region where the first leaders stand.
+    pub leader: Option<&'a Name>,
+    /// Instances that hold nothing and observe leaders.
+    pub observers: u64,
+    /// The zone of each of those, if the file says it.
+    pub observe_in: Option<&'a [Name]>,
+}
+
+impl Facts<'_> {
+    /// Instances that answer requests.
+    pub fn serving(&self) -> u64 {
+        self.instances - self.replicas.map_or(0, |replicas| replicas.observers)
+    }
 }
 
 /// A call a node can make.
@@ -268,6 +296,10 @@ pub trait Kind {
     /// Whether instances can stop serving though no fault hits them.
     fn stops_by_itself(&self) -> bool {
         self.is_mortal()
+    }
+    /// How the copies of its shards follow one another, if there are several.
+    fn replication(&self) -> Option<&ReplicationSpec> {
+        None
     }
     /// Whether it waits for those it passes requests on to, however long that takes.
     fn waits_for_ever(&self) -> bool {

@@ -44,6 +44,7 @@ pub mod plan;
 pub mod prices;
 pub mod probe;
 pub mod record;
+pub mod replication;
 pub mod resilience;
 pub mod ring;
 mod route;

@@ -2,7 +2,7 @@
 
 use std::{any::Any, collections::BTreeSet};
 
-use super::{bounded::Bounded, world::World};
+use super::{bounded::Bounded, replication::tally::ReplicasMeasured, world::World};
 use crate::model::{
     books::InstanceBooks,
     ids::{NodeId, Slot},
@@ -22,6 +22,8 @@ pub trait Node: Any + Send {
     fn on_tick(&mut self, _index: u32, _world: &mut World) {}
     /// The caller called this visit off.
     fn on_cancel(&mut self, _frame: Slot, _world: &mut World) {}
+    /// A letter from another process of the node arrived.
+    fn on_letter(&mut self, _frame: Slot, _world: &mut World) {}
     /// A reply nobody waits for reached the client it was for.
     fn on_late(&mut self, _child: Slot, _world: &mut World) {}
     /// An instance dies with all it is at: `lost` are the frames inside, which the world lays to rest.
@@ -44,6 +46,10 @@ pub trait Node: Any + Send {
     fn withdraw(&mut self, _host: (NodeId, u16), _out: bool, _now: u64) {}
     /// Puts down the versions of data it holds besides a store's own copies.
     fn versions(&self, _held: &mut BTreeSet<u64>) {}
+    /// What was measured of its replicas up to `now`, if it has any.
+    fn replicas(&self, _now: u64) -> Option<ReplicasMeasured> {
+        None
+    }
     /// Schedules what happens by itself from the start.
     fn start(&mut self, _world: &mut World) {}
     /// Puts down running sums of each instance up to `now`, from the start of the run.

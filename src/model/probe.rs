@@ -11,6 +11,7 @@ use crate::{
         cache::books::CacheBooks,
         network::PAID,
         outcome::{Outcome, Tally},
+        replication::tally::ReplicasMeasured,
     },
     stats::{CoarseHistogram, Histogram},
     units::SimTime,
@@ -417,6 +418,8 @@ pub struct NodeMeasured {
     pub windows: Vec<NodeWindow>,
     /// Stores that are followed: what clients saw of their data.
     pub consistency: Option<ConsistencyMeasured>,
+    /// Of a store with replicas: what was measured of them.
+    pub replicas: Option<ReplicasMeasured>,
 }
 
 /// One instance's figures over [warm-up, end).

@@ -9,6 +9,7 @@ use super::{
     client::KeyLaw,
     dns::resolver::Resolver,
     kind::{Kind, Reach},
+    replication::reach::ToReplicas,
     ring::Ring,
 };
 use crate::{
@@ -36,11 +37,31 @@ pub enum Route {
     Directory(BTreeMap<u64, u16>, u16),
     /// It is asked which node to call instead; what callers keep of its answers.
     Answer(Box<Resolver>),
+    /// A replica of the shard of the key.
+    Replicas(Box<ToReplicas>),
+}
+
+/// A call that is to find its instance.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// The operation.
+    pub op: u8,
+    /// Failed attempts of the same call before it.
+    pub turn: u16,
+    /// The key.
+    pub key: u64,
+    /// Identity of the call, for those that go anywhere.
+    pub id: u64,
 }
 
 impl Route {
     /// How a node's instances are reached; everything was checked before.
     pub fn new(kind: &dyn Kind, names: &Names, prepared: &Prepared) -> Self {
+        ToReplicas::of(kind, Self::to_instance(kind, names, prepared), names, prepared)
+    }
+
+    /// How its instances, or shards, are reached.
+    fn to_instance(kind: &dyn Kind, names: &Names, prepared: &Prepared) -> Self {
         match (kind.routed() as u16, kind.facts().reach) {
             (_, Reach::Answer { ttl, resolvers }) => {
                 Self::Answer(Box::new(Resolver::new(ttl, resolvers)))
@@ -60,7 +81,7 @@ impl Route {
     #[inline(always)]
     pub fn instance(&mut self, key: u64, id: u64) -> u16 {
         match self {
-            Self::Single | Self::Inside | Self::Answer(_) => 0,
+            Self::Single | Self::Inside | Self::Answer(_) | Self::Replicas(_) => 0,
             Self::Random(n) => ((u128::from(mix(id)) * u128::from(*n)) >> 64) as u16,
             Self::Hash(n) => (mix(key) % u64::from(*n)) as u16,
             Self::Ring(ring) => ring.of(key),

@@ -26,6 +26,7 @@ use super::{
         Between, ClientMeasured, ConsistencyMeasured, InstanceMeasured, Measured, NodeMeasured,
         OperationMeasured, RequestWindow, Side,
     },
+    replication::letters::{Cargo, Letters},
     record::{NodeSnapshot, OperationRecord, Recorder, Snapshot},
     resilience::rate_limit::Limiter,
     route::Route,
@@ -43,6 +44,7 @@ use crate::{
         design::{Limits, window_length},
         event,
         ids::{NodeId, Slot},
+        kinds::NodeSpec,
         names::Names,
         plan::Plan,
     },
@@ -123,7 +125,11 @@ impl Simulation {
         let mut routes = Vec::new();
         for (id, (name, spec)) in design.nodes.iter().enumerate() {
             let kind = spec.kind();
-            routes.push(Route::new(kind, names, prepared));
+            let mut route = Route::new(kind, names, prepared);
+            if let (Route::Replicas(way), Some(spec)) = (&mut route, kind.replication()) {
+                way.prepare(spec, (&format!("node/{}", name.0), seed), prepared);
+            }
+            routes.push(route);
             let built = built(spec).build(id as NodeId, &format!("node/{}", name.0), &mut assembly);
             nodes.push(AnyNode::new(built));
         }
@@ -134,6 +140,8 @@ impl Simulation {
         }
         let monitors = Monitor::all(names, &record.first_row, record.operations.len());
         let data = Observer::of(names).map(Box::new);
+        let replicated = |spec: &NodeSpec| spec.kind().facts().replicas.is_some();
+        let letters = names.specs().any(replicated).then(Box::<Letters>::default);
         let world = World {
             agenda: assembly.agenda,
             frames: Frames::default(),
@@ -144,8 +152,9 @@ impl Simulation {
             attributes: Attributes::new(names.columns.len()),
             carries: names.carries(),
             ticks: ticks(names, &assembly.ticks).into(),
-            laden: names.carries() || data.is_some(),
+            laden: names.carries() || data.is_some() || letters.is_some(),
             data,
+            letters,
             route_salt: hash_str(seed, "route"),
             limiters: vec![Limiter::default(); assembly.limiters],
             overdue: false,
@@ -270,6 +279,8 @@ impl Simulation {
             }
             event::REPLY => self.on_reply(slot),
             event::ANSWER => world.answered(slot),
+            event::LETTER => self.letter(slot),
+            event::NEWS => world.hears_news(slot),
             event::FATE => self.fate(slot, sequence),
             event::TIMER => {
                 let f = &world.frames[slot];
@@ -312,6 +323,24 @@ impl Simulation {
             }
             _ => unreachable!("the agenda holds no other kind"),
         }
+    }
+
+    /// A letter arrives: at a process of a node, or at one who calls it.
+    #[inline(never)]
+    fn letter(&mut self, slot: Slot) {
+        let world = &mut self.world;
+        world.delivered += 1;
+        let f = &world.frames[slot];
+        let node = usize::from(f.node);
+        world.record.event(world.agenda.now(), event::LETTER, f.id);
+        if world.hosts.disturbed && world.undelivered(slot) {
+            return;
+        }
+        let news = world.letters.as_ref().map(|letters| letters.get(slot));
+        if let Some(Cargo::News(_)) = news {
+            return world.hears_news(slot);
+        }
+        self.nodes[node].on_letter(slot, world);
     }
 
     #[inline(always)]
@@ -520,6 +549,7 @@ impl Simulation {
             instances,
             windows: by_window.windows,
             consistency: None,
+            replicas: self.nodes[i].replicas(last.at),
         }
     }
 
@@ -528,7 +558,11 @@ impl Simulation {
         let Some(data) = self.world.data.take() else { return BTreeMap::new() };
         let mut held = data.on_their_way(self.world.frames.iter().map(|(slot, _)| slot));
         self.nodes.iter().for_each(|node| node.versions(&mut held));
-        data.measured(&held)
+        let routes = &mut self.world.routes;
+        data.measured(&held, |store, key| match &mut routes[usize::from(store)] {
+            Route::Replicas(way) => way.shard.instance(key, 0),
+            _ => 0,
+        })
     }
 
     fn clients_measured(mut self, names: &Names) -> Vec<ClientMeasured> {

@@ -15,7 +15,8 @@ use super::{
     network::links::{Message, Network},
     record::Recorder,
     resilience::rate_limit::Limiter,
-    route::Route,
+    replication::letters::Letters,
+    route::{Asked, Route},
 };
 use crate::{
     engine::{
@@ -79,6 +80,8 @@ pub struct World {
     pub laden: bool,
     /// Versions of data on their way, and who judges what becomes of them; none: no store is followed.
     pub data: Option<Box<Observer>>,
+    /// What frames carry between replicas; none: no node has any.
+    pub letters: Option<Box<Letters>>,
     /// Rate limiters that the instances of a node share.
     pub limiters: Vec<Limiter>,
     /// What is called off right now has taken too long; otherwise nobody needs it any more.
@@ -114,15 +117,15 @@ impl World {
         &mut self,
         caller: Slot,
         target: NodeId,
-        key: u64,
-        id: u64,
+        asked: Asked,
     ) -> (NodeId, u16) {
         match &mut self.routes[usize::from(target)] {
             // Spared a jump that may go anywhere.
             Route::Single => (target, 0),
             Route::Inside => (target, self.frames[caller].inst),
-            Route::Answer(_) => self.resolved(caller, target, key, id),
-            route => (target, route.instance(key, id ^ self.route_salt)),
+            Route::Answer(_) => self.resolved(caller, target, asked),
+            Route::Replicas(_) => self.replica(caller, target, None, asked),
+            route => (target, route.instance(asked.key, asked.id ^ self.route_salt)),
         }
     }
 
@@ -373,6 +376,9 @@ impl World {
         }
         if let Some(data) = &mut self.data {
             data.forget(slot);
+        }
+        if let Some(letters) = &mut self.letters {
+            letters.take(slot);
         }
     }
 

@@ -90,6 +90,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         causes: BTreeMap::from([("queue_full", 1)]),
         instances: vec![instance(busy, 3), instance(0, 1)],
         consistency: None,
+        replicas: None,
         windows: vec![NodeWindow::default(), window, NodeWindow::default()],
     }
 }

@@ -12,10 +12,12 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("NodeSpec", &["queue", "topic", "function", "cdn", "gateway", "object_store", "search_index"]),
     ("ServiceSpec", &["autoscale", "consumes", "purchase"]),
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
-    ("StoreSpec", &["replication", "view_of", "durability", "inbound"]),
+    ("StoreSpec", &["view_of", "inbound", "backup"]),
     ("StepSpec", &["publish", "transaction", "saga"]),
     ("CacheSpec", &["admission", "discipline", "inbound"]),
     ("FaultSpec", &["clock"]),
+    ("QuorumSpec", &["sloppy", "hinted_handoff", "anti_entropy", "tombstones"]),
+    ("ReplicationSpec", &["multi_leader"]),
     ("TargetSpec", &["replica"]),
     ("WriteFields", &["outbox"]),
 ];

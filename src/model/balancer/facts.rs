@@ -67,6 +67,7 @@ impl Kind for LoadBalancerSpec {
             zones: self.zones.as_ref(),
             floats: true,
             reach: Reach::Any,
+            replicas: None,
         }
     }
 

@@ -162,6 +162,7 @@ impl Kind for CacheSpec {
                 Some(by) => by.reach(),
                 None => Reach::Ring(POINTS),
             },
+            replicas: None,
         }
     }
 

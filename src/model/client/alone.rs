@@ -17,6 +17,7 @@ use crate::{
         kind::Reach,
         names::Names,
         record::Decided,
+        route::Asked,
         world::{World, pack, unpack},
     },
 };
@@ -28,7 +29,8 @@ pub fn are_alone(spec: &ClientSpec, names: &Names) -> bool {
     let direct = spec.operations().iter().all(|(_, operation)| {
         let (target, _) = operation.target().expect("targets were checked");
         let node = names.node(&target.0).expect("targets were checked");
-        !matches!(names.kind(node).facts().reach, Reach::Answer { .. } | Reach::Inside)
+        let facts = names.kind(node).facts();
+        facts.replicas.is_none() && !matches!(facts.reach, Reach::Answer { .. } | Reach::Inside)
     });
     let followed = !names.followed.is_empty();
     direct && !lossy && design.faults.is_empty() && !names.carries() && !followed
@@ -49,7 +51,8 @@ impl Client {
         world.record.issue(self.first_row + local, now);
         let operation = &self.operations[local];
         let id = descend(id, operation.site);
-        let target = world.destination(NONE, operation.target, key, id);
+        let asked = Asked { op: operation.op, turn: 0, key, id };
+        let target = world.destination(NONE, operation.target, asked);
         let from = (self.node, place);
         let slot = world.new_call(pack(from.0, from.1), target, (operation.op, key), id);
         world.frames[slot].flags = CALLER_DONE;

@@ -24,6 +24,7 @@ use crate::{
             policy::{EdgePolicy, EdgeState},
         },
         service::program::{Instr, Program, Stop},
+        route::Asked,
         world::World,
     },
 };
@@ -440,9 +441,10 @@ impl Client {
         path: u64,
         world: &mut World,
     ) -> Slot {
+        let turn = caller::turn(self, slot, u16::from(world.frames[slot].op), world);
         let f = &world.frames[slot];
         let (id, key, from) = (descend(f.id, path), f.key, (self.node, f.inst));
-        let target = world.destination(slot, target, key, id);
+        let target = world.destination(slot, target, Asked { op, turn, key, id });
         let child = world.new_call(slot, target, (op, key), id);
         world.send(child, from, target, id);
         child
@@ -452,6 +454,9 @@ impl Client {
     fn answered(&mut self, child: Slot, world: &mut World) {
         let f = &world.frames[child];
         let (slot, mut outcome) = (f.parent, f.outcome());
+        if world.laden && !outcome.is_success() {
+            world.failed_visit(child, slot);
+        }
         let call = u16::from(world.frames[slot].op);
         if self.policy(call).tracks {
             if world.frames.extra(slot).fell_back {

@@ -47,9 +47,8 @@ impl Names {
     /// The stores whose history is followed: somebody writes there, so that there is something to be behind of, and
     /// nobody chooses among shards or stores, who would have to know where a key is.
     pub fn followed_stores(&self) -> BTreeSet<NodeId> {
-        if self.design.history.is_some_and(|history| history.0.none) {
-            return BTreeSet::new();
-        }
+        // Replicas hold versions, whoever looks on.
+        let unwatched = self.design.history.is_some_and(|history| history.0.none);
         let nodes = || self.design.nodes.values().chain(self.design.later());
         let unsure: BTreeSet<_> = nodes()
             .filter(|node| one_name(node).is_none())
@@ -70,7 +69,8 @@ impl Names {
             let access = verb.and_then(Access::of)?;
             (access != Access::Read).then(|| self.store_behind(&target)).flatten()
         });
-        written.filter(|store| !unsure.contains(store)).collect()
+        let sure = written.filter(|store| !unsure.contains(store));
+        sure.filter(|&store| !unwatched || self.kind(store).facts().replicas.is_some()).collect()
     }
 
     /// The followed store that what is asked of a node is about, and what is done there.

@@ -26,6 +26,8 @@ struct Carried {
     version: u64,
     /// The operation it is at.
     at: Option<At>,
+    /// Of a visit that failed: it may have been written all the same.
+    open: bool,
 }
 
 /// An operation under way.
@@ -51,6 +53,9 @@ struct Watched {
     history: History,
     /// Versions accepted so far.
     accepted: u64,
+    /// By shard of a store whose replicas have leaders: the least place of each term, and the last place its leader began
+    /// with.
+    terms: BTreeMap<u16, Vec<(u64, u64)>>,
     /// Versions a cache answered for and that have not come to the store.
     behind: BTreeMap<u64, Behind>,
     measured: ConsistencyMeasured,
@@ -92,13 +97,14 @@ impl Observer {
         let watched = || Watched {
             history: History::new(settings),
             accepted: 0,
+            terms: BTreeMap::new(),
             behind: BTreeMap::new(),
             measured: ConsistencyMeasured::default(),
         };
-        let stores: BTreeMap<_, _> =
-            names.followed.iter().map(|store| (*store, watched())).collect();
-        let nothing = stores.is_empty();
-        (!nothing).then_some(Self {
+        let followed = names.followed.iter();
+        let watches = !history.0.none;
+        let stores = followed.filter(|_| watches).map(|store| (*store, watched())).collect();
+        (!names.followed.is_empty()).then_some(Self {
             carried: Vec::new(),
             stores,
             seen: BTreeMap::new(),
@@ -199,19 +205,20 @@ impl Observer {
             Access::Delete => Act::Delete(version),
         };
         let measured = now >= self.from;
-        let Some(watched) = self.stores.get_mut(&store) else { return };
+        let Some(watched) = self.stores.get_mut(&store) else { return self.hold(slot, version) };
         let op = watched.history.invoke(key, act, now);
         if let Access::Update(cause) = access {
             watched.history.mark_unchecked(key, cause);
         }
         let (failed, doubt, certain) = (false, false, false);
         let at = Some(At { store, access, op, failed, doubt, certain, measured });
-        *self.at(slot) = Carried { version, at };
+        *self.at(slot) = Carried { version, at, open: false };
     }
 
     /// An attempt of what a frame is at failed; nothing of it was done if it was turned away or not sent.
     pub fn attempt_failed(&mut self, slot: Slot, how: outcome::Outcome) {
-        let refused = how.is_refusal() || how == outcome::Outcome::BreakerOpen;
+        let turned_away = [outcome::Outcome::BreakerOpen, outcome::Outcome::Unavailable];
+        let refused = how.is_refusal() || turned_away.contains(&how);
         if let Some(at) = &mut self.at(slot).at {
             at.doubt |= !refused;
         }
@@ -240,7 +247,7 @@ impl Observer {
 
     /// The step or request of an operation is over, and went on.
     pub fn done(&mut self, slot: Slot, now: u64) {
-        let Carried { version, at } = *self.at(slot);
+        let Carried { version, at, .. } = *self.at(slot);
         let Some(at) = at.filter(|at| !at.failed) else { return self.end(slot) };
         self.at(slot).at = None;
         let Some(watched) = self.stores.get_mut(&at.store) else { return };
@@ -295,6 +302,34 @@ impl Observer {
         watched.behind.entry(version).or_insert(Behind { key, before });
     }
 
+    /// A version of a key of a replicated store got its place in the order of versions.
+    pub fn placed(&mut self, store: NodeId, (key, version): (u64, u64), order: u64) {
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.behind.remove(&version);
+            watched.history.accepted(key, Place { order, version });
+        }
+    }
+
+    /// A leader of a shard began its term, whose places begin at the first, with entries up to the second.
+    pub fn began(&mut self, store: NodeId, shard: u16, term: (u64, u64)) {
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.terms.entry(shard).or_default().push(term);
+        }
+    }
+
+    /// What a visit was to write may have been written, though it is answered by a refusal.
+    pub fn leaves_open(&mut self, slot: Slot) {
+        self.at(slot).open = true;
+    }
+
+    /// A visit failed: whether what it was to write was written may be open.
+    pub fn failed_visit(&mut self, child: Slot, caller: Slot) {
+        let open = self.at(child).open;
+        if let Some(at) = self.at(caller).at.as_mut().filter(|_| open) {
+            at.doubt = true;
+        }
+    }
+
     /// A store holds from now on what a frame brought.
     pub fn applied(&mut self, slot: Slot, store: NodeId, key: u64) {
         let version = self.version(slot);
@@ -311,9 +346,15 @@ impl Observer {
         frames.map(|slot| self.version(slot)).collect()
     }
 
-    /// What was seen, by store; these versions are held somewhere besides the stores.
-    pub fn measured(self, held: &BTreeSet<u64>) -> BTreeMap<NodeId, ConsistencyMeasured> {
-        let of = |(store, watched): (NodeId, Watched)| (store, watched.measured(held));
+    /// What was seen, by store; these versions are held somewhere besides the stores, and this says the shard of a key.
+    pub fn measured(
+        self,
+        held: &BTreeSet<u64>,
+        mut shard: impl FnMut(NodeId, u64) -> u16,
+    ) -> BTreeMap<NodeId, ConsistencyMeasured> {
+        let of = |(store, watched): (NodeId, Watched)| {
+            (store, watched.measured(held, |key| shard(store, key)))
+        };
         self.stores.into_iter().map(of).collect()
     }
 }
@@ -334,7 +375,27 @@ impl Watched {
         self.history.accepted(key, Place { order: self.accepted, version });
     }
 
-    fn measured(self, held: &BTreeSet<u64>) -> ConsistencyMeasured {
+    /// Acknowledged writes of earlier terms that were not in the log a later one began with.
+    fn lost_in_failovers(&self, mut shard: impl FnMut(u64) -> u16) -> u64 {
+        if self.terms.is_empty() {
+            return 0;
+        }
+        let is_lost = |(key, place, _): &(u64, Place, u64)| {
+            let terms = self.terms.get(&shard(*key));
+            let lost = |(from, began_with): &(u64, u64)| {
+                place.order < *from && place.order > *began_with
+            };
+            terms.is_some_and(|terms| terms.iter().any(lost))
+        };
+        self.history.acknowledged().filter(is_lost).count() as u64
+    }
+
+    fn measured(
+        self,
+        held: &BTreeSet<u64>,
+        shard: impl FnMut(u64) -> u16,
+    ) -> ConsistencyMeasured {
+        let in_failovers = self.lost_in_failovers(shard);
         let verdict = self.history.check();
         let gone = self.behind.iter().filter(|(version, _)| !held.contains(version));
         let lost = gone.flat_map(|(version, Behind { key, before })| {
@@ -353,7 +414,10 @@ impl Watched {
             linearizable,
             violations,
             witness,
-            lost: [("write_behind", lost)].into_iter().filter(|(_, lost)| *lost > 0).collect(),
+            lost: [("failover", in_failovers), ("write_behind", lost)]
+                .into_iter()
+                .filter(|(_, lost)| *lost > 0)
+                .collect(),
             ..self.measured
         }
     }

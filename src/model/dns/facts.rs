@@ -38,6 +38,7 @@ impl Kind for DnsSpec {
                 ttl: self.ttl().0,
                 resolvers: self.resolvers.map_or(RESOLVERS, |n| n.0),
             },
+            replicas: None,
         }
     }
 

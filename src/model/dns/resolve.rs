@@ -10,7 +10,7 @@ use crate::{
         frame::{CALLEE_DONE, CALLER_DONE, IN_TRANSIT},
         ids::{Host, NodeId, Slot},
         outcome::Outcome,
-        route::Route,
+        route::{Asked, Route},
         world::{ANSWER_SHIFT, QUESTION_SHIFT, World, unpack},
     },
 };
@@ -48,14 +48,13 @@ impl World {
         &mut self,
         caller: Slot,
         dns: NodeId,
-        key: u64,
-        id: u64,
+        asked: Asked,
     ) -> Host {
         let (now, cache) = (self.now(), self.cache_of(caller, dns));
         let f = &self.frames[caller];
         let place = ((f.node, f.inst), cache);
         match self.resolver(dns).answers.get(&place) {
-            Some(&(target, until)) if now < until => self.destination(caller, target, key, id),
+            Some(&(target, until)) if now < until => self.destination(caller, target, asked),
             _ => (dns, 0),
         }
     }
@@ -88,6 +87,9 @@ impl World {
         let (now, caller) = (self.now(), self.caller_of(slot));
         let f = self.frames[slot];
         self.record.event(now, event::ANSWER, f.id);
+        if matches!(self.routes[usize::from(f.node)], Route::Replicas(_)) {
+            return self.asks_elsewhere(slot);
+        }
         let (target, place) = (f.served as NodeId, (caller, f.waited));
         let client = caller.0 >= self.first_client;
         let dead = !client && self.hosts.disturbed && self.hosts.is_down(caller);
@@ -104,7 +106,8 @@ impl World {
             self.frames[slot].flags |= CALLEE_DONE;
             return self.release_if_done(slot);
         }
-        let to = self.destination(f.parent, target, f.key, f.id);
+        let asked = Asked { op: f.op, turn: 0, key: f.key, id: f.id };
+        let to = self.destination(f.parent, target, asked);
         let call = &mut self.frames[slot];
         (call.node, call.inst) = to;
         (call.pc, call.served, call.waited, call.armed) = (0, 0, 0, IN_TRANSIT);

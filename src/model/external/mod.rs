@@ -52,6 +52,7 @@ impl Kind for ExternalSpec {
             zones: self.zones.as_ref(),
             floats: true,
             reach: Reach::Any,
+            replicas: None,
         }
     }
 

@@ -191,12 +191,18 @@ impl World {
         slots.filter(|&slot| self.is_inside(slot, host)).collect()
     }
 
-    /// A frame that begins inside an instance: nobody sent it there.
-    pub fn begin_inside(&mut self, frame: Frame) -> Slot {
-        let slot = self.frames.alloc(frame);
+    /// A frame of an instance's own is inside it from now on.
+    #[inline]
+    pub fn note_inside(&mut self, slot: Slot) {
         if self.hosts.disturbed {
             self.list(slot);
         }
+    }
+
+    /// A frame that begins inside an instance: nobody sent it there.
+    pub fn begin_inside(&mut self, frame: Frame) -> Slot {
+        let slot = self.frames.alloc(frame);
+        self.note_inside(slot);
         slot
     }
 

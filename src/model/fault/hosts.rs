@@ -124,18 +124,25 @@ impl Hosts {
         let all_well = names.order.is_empty() && mortals.is_empty();
         let nodes = names.specs().take(if all_well { 0 } else { usize::MAX });
         let instances = |spec: &NodeSpec| spec.kind().facts().instances as usize;
-        let spare = |spec: &NodeSpec| {
+        let uptime = |spec: &NodeSpec| {
             let facts = spec.kind().facts();
-            facts.instances - facts.need.min(facts.instances)
+            match facts.replicas {
+                None => Uptime::new(facts.instances, facts.instances, facts.need),
+                Some(r) => {
+                    let uptime = Uptime::new(facts.serving(), r.each, r.need);
+                    if r.led { uptime.led() } else { uptime }
+                }
+            }
         };
+        let all = nodes.clone().count() as u64;
         Self {
             disturbed: false,
             paused: false,
             ill: [0; 2],
             nodes: nodes.clone().map(|spec| vec![State::default(); instances(spec)]).collect(),
             ills: nodes.clone().map(|spec| vec![0; instances(spec)]).collect(),
-            uptimes: nodes.map(|spec| Uptime::new(spare(spec))).collect(),
-            uptime: Uptime::new(0),
+            uptimes: nodes.map(uptime).collect(),
+            uptime: Uptime::new(all, all, all),
             stretch: 1,
             listing: Listing::Unasked,
             errors: Stream::new(seed, "faults", "errors"),
@@ -162,6 +169,7 @@ impl Hosts {
     pub fn harm(&mut self, (node, inst): Host, harm: Harm, begins: bool, now: u64) {
         let state = &mut self.nodes[usize::from(node)][usize::from(inst)];
         let was = state.ills();
+        let mut outage = None;
         match harm {
             Harm::Down { silent } => {
                 let was_down = state.down > 0;
@@ -171,27 +179,24 @@ impl Hosts {
                     state.silent = one(state.silent);
                 }
                 let uptime = &mut self.uptimes[usize::from(node)];
-                match (was_down, state.down > 0) {
+                outage = match (was_down, state.down > 0) {
                     (false, true) => {
                         state.gone.enter(now);
-                        if uptime.fall(now) {
-                            self.uptime.fall(now);
-                        }
+                        uptime.fall(inst, now)
                     }
                     (true, false) => {
                         state.gone.leave(now);
-                        if uptime.rise(now) {
-                            self.uptime.rise(now);
-                        }
+                        uptime.rise(inst, now)
                     }
-                    _ => {}
-                }
+                    _ => None,
+                };
             }
             Harm::Paused => state.paused = if begins { state.paused + 1 } else { state.paused - 1 },
             Harm::Slow(x) => turn(&mut state.slow, x, begins),
             Harm::Errors(x) => turn(&mut state.errors, x, begins),
         }
         let is = state.ills();
+        self.outage(outage, now);
         self.ills[usize::from(node)][usize::from(inst)] = is;
         for (count, ills) in self.ill.iter_mut().zip([DOWN | SLOW | ERRORS, PAUSED]) {
             *count = *count + usize::from(is & ills != 0) - usize::from(was & ills != 0);
@@ -201,6 +206,28 @@ impl Hosts {
             (self.stretch, self.listing) = (self.stretch + 1, Listing::Unasked);
         }
         self.paused = self.ill[1] > 0;
+    }
+
+    /// An outage of a node begins or ends, if it does.
+    fn outage(&mut self, change: Option<bool>, now: u64) {
+        match change {
+            Some(true) => drop(self.uptime.fall(0, now)),
+            Some(false) => drop(self.uptime.rise(0, now)),
+            None => {}
+        }
+    }
+
+    /// An instance leads its shard.
+    pub fn leads(&mut self, (node, inst): Host, now: u64) {
+        let change = self.uptimes.get_mut(usize::from(node)).and_then(|u| u.leads(inst, now));
+        self.outage(change, now);
+    }
+
+    /// It leads no more.
+    pub fn leads_no_more(&mut self, (node, inst): Host, now: u64) {
+        let change =
+            self.uptimes.get_mut(usize::from(node)).and_then(|u| u.leads_no_more(inst, now));
+        self.outage(change, now);
     }
 
     /// Lists a frame that has come to an instance; `is_there` tells of the others whether they are still there.

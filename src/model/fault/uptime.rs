@@ -5,19 +5,40 @@
 
 use crate::model::books::Area;
 
-/// The instances of a node; or the nodes of a design, of which all are needed.
+/// The instances of a node, in groups that each need so many of theirs (the replicas of a shard; most nodes are one
+/// group); or the nodes of a design, of which all are needed.
 #[derive(Clone, Debug)]
 pub struct Uptime {
-    /// How many may be down at once without an outage.
+    /// Instances of a group.
+    each: usize,
+    /// How many of a group may be down at once without an outage.
     spare: u64,
+    groups: Vec<Group>,
     /// Those that are down.
     down: Area,
-    /// Whether there are too few.
+    /// Whether some group has too few.
     short: Area,
+    /// Groups that have too few.
+    short_groups: u64,
     /// When the last outage ended: one that begins at that instant is the same one, as where an instance that is
     /// repaired has yet to boot.
     ended: Option<u64>,
     books: UptimeBooks,
+}
+
+/// Instances that do the same work.
+#[derive(Clone, Debug, Default)]
+struct Group {
+    /// How many are down.
+    down: u64,
+    /// Of those that are led: who leads, if anybody does; it must be up.
+    leader: Option<Option<u16>>,
+}
+
+impl Group {
+    fn is_short(&self, spare: u64) -> bool {
+        self.down > spare || self.leader == Some(None)
+    }
 }
 
 /// What is known of some uptime: integrals and counts from time 0, extremes since the measured span
@@ -50,34 +71,85 @@ impl UptimeBooks {
 }
 
 impl Uptime {
-    /// All are up.
-    pub fn new(spare: u64) -> Self {
-        let (down, short) = (Area::default(), Area::default());
-        Self { spare, down, short, ended: None, books: UptimeBooks::default() }
+    /// All are up: so many in groups of `each`, of which `need` must be.
+    pub fn new(instances: u64, each: u64, need: u64) -> Self {
+        let groups = instances.checked_div(each).unwrap_or(1);
+        Self {
+            each: each.max(1) as usize,
+            spare: each.saturating_sub(need),
+            groups: vec![Group::default(); groups as usize],
+            down: Area::default(),
+            short: Area::default(),
+            short_groups: 0,
+            ended: None,
+            books: UptimeBooks::default(),
+        }
     }
 
-    /// One goes down; whether an outage begins.
-    pub fn fall(&mut self, now: u64) -> bool {
+    /// One of each group leads, at first its first one.
+    #[must_use]
+    pub fn led(mut self) -> Self {
+        for (i, group) in self.groups.iter_mut().enumerate() {
+            group.leader = Some(Some((i * self.each) as u16));
+        }
+        self
+    }
+
+    /// Changes a group; whether an outage begins (true) or ends (false).
+    fn change(&mut self, inst: u16, now: u64, change: impl FnOnce(&mut Group)) -> Option<bool> {
+        let group = self.groups.get_mut(usize::from(inst) / self.each)?;
+        let was = group.is_short(self.spare);
+        change(group);
+        let is = group.is_short(self.spare);
+        let before = self.short_groups;
+        self.short_groups = self.short_groups + u64::from(is) - u64::from(was);
+        match (before > 0, self.short_groups > 0) {
+            (false, true) => {
+                self.short.enter(now);
+                self.books.outages += u64::from(self.ended != Some(now));
+                Some(true)
+            }
+            (true, false) => {
+                self.short.leave(now);
+                self.ended = Some(now);
+                Some(false)
+            }
+            _ => None,
+        }
+    }
+
+    /// An instance goes down; whether an outage begins.
+    pub fn fall(&mut self, inst: u16, now: u64) -> Option<bool> {
         self.down.enter(now);
         self.books.most_down = self.books.most_down.max(self.down.count());
-        let begins = self.down.count() == self.spare + 1;
-        if begins {
-            self.short.enter(now);
-            self.books.outages += u64::from(self.ended != Some(now));
-        }
-        begins
+        self.change(inst, now, |group| {
+            group.down += 1;
+            if group.leader == Some(Some(inst)) {
+                group.leader = Some(None);
+            }
+        })
     }
 
-    /// One is up again; whether an outage ends.
-    pub fn rise(&mut self, now: u64) -> bool {
-        let ends = self.down.count() == self.spare + 1;
-        if ends {
-            self.short.leave(now);
-            self.ended = Some(now);
-        }
+    /// It is up again; whether an outage ends.
+    pub fn rise(&mut self, inst: u16, now: u64) -> Option<bool> {
+        let change = self.change(inst, now, |group| group.down -= 1);
         self.down.leave(now);
         self.books.least_down = self.books.least_down.min(self.down.count());
-        ends
+        change
+    }
+
+    /// An instance leads its group; whether that ends an outage.
+    pub fn leads(&mut self, inst: u16, now: u64) -> Option<bool> {
+        self.change(inst, now, |group| group.leader = Some(Some(inst)))
+    }
+
+    /// It leads no more; whether that begins one.
+    pub fn leads_no_more(&mut self, inst: u16, now: u64) -> Option<bool> {
+        self.change(inst, now, |group| {
+            if group.leader == Some(Some(inst)) {
+                group.leader = Some(None);
+            }
+        })
     }
 
     /// The measured span begins.

@@ -5,6 +5,7 @@ use crate::{
     model::{
         client::ClientSpec,
         ids::{End, INTERNET, LOCAL, NodeId, Zone},
+        kind::{Facts, Replicas},
         names::Names,
         network::{LinkSpec, NetworkSpec, ZonesSpec},
     },
@@ -104,12 +105,46 @@ impl Names {
     /// The zone of each instance of a node.
     pub fn places(&self, node: u16) -> Vec<Zone> {
         let facts = self.kind(node).facts();
+        if let Some(replicas) = facts.replicas {
+            return self.places_of_replicas(&facts, replicas);
+        }
         match facts.zones {
             Some(zones) => self.spread(zones, facts.instances),
             None if facts.floats || self.zones.is_empty() => vec![LOCAL; facts.instances as usize],
             // Single-homed kinds and lone instances stand in the first zone by the same rule.
             None => in_turn(&self.all_zones(), facts.instances),
         }
+    }
+
+    /// The zone of each instance of a store whose shards have replicas: those of the next shard begin one place later, so
+    /// that leaders are spread, unless they have a place of their own.
+    fn places_of_replicas(&self, facts: &Facts<'_>, replicas: Replicas<'_>) -> Vec<Zone> {
+        let each = replicas.each.max(1);
+        let all = match facts.zones {
+            Some(zones @ ZonesSpec::Counts(_)) => self.spread(zones, each),
+            Some(ZonesSpec::One(name)) => self.zones_of(&name.0).unwrap_or_default(),
+            Some(ZonesSpec::List(names)) => {
+                names.iter().flat_map(|z| self.zones_of(&z.0).unwrap_or_default()).collect()
+            }
+            None => self.all_zones(),
+        };
+        let led_from = replicas.leader.and_then(|name| self.zones_of(&name.0)).and_then(|zones| {
+            all.iter().position(|zone| zones.contains(zone)).map(|place| place as u64)
+        });
+        let place = |i: u64| {
+            let (shard, replica) = (i / each, i % each);
+            let place = led_from.unwrap_or(shard) + replica;
+            all.get((place % (all.len() as u64).max(1)) as usize).copied().unwrap_or(LOCAL)
+        };
+        let observer = |i: u64| match replicas.observe_in {
+            None => place(i),
+            Some(zones) => {
+                let zone = zones.get(i as usize).and_then(|name| self.zones_of(&name.0));
+                zone.and_then(|zones| zones.first().copied()).unwrap_or(LOCAL)
+            }
+        };
+        let observers = (0..replicas.observers).map(observer);
+        (0..facts.serving()).map(place).chain(observers).collect()
     }
 
     /// How far two zones are from one another.

@@ -82,6 +82,12 @@ pub fn deadline<C: Caller>(caller: &C, slot: Slot, call: u16, world: &World) -> 
     if policy.propagate { own.min(extra.deadline) } else { own }
 }
 
+/// Attempts of a call before the one that is sent now, where its policy counts them.
+#[inline(always)]
+pub fn turn<C: Caller>(caller: &C, slot: Slot, call: u16, world: &World) -> u16 {
+    if caller.policy(call).tracks { world.frames.extra(slot).attempt.saturating_sub(1) } else { 0 }
+}
+
 /// The timer of a frame at a call fired.
 #[inline(never)]
 pub fn timed<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut World) {
@@ -265,6 +271,9 @@ fn attempt_is_due<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut 
         return hedge::arm(slot, world);
     }
     let child = std::mem::replace(&mut world.frames[slot].next, NONE);
+    if world.letters.is_some() {
+        world.doubts_leader(child);
+    }
     note(slot, "call_timeout", world);
     happens(slot, world, |window| window.timed_out += 1);
     world.overdue = true;

@@ -181,6 +181,7 @@ impl Shape {
             patience: None,
             inbound: None,
             copies: None,
+            group: None,
             background: None,
             locks: (!program.locks.is_empty())
                 .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),

@@ -17,6 +17,7 @@ use crate::{
         ids::Slot,
         outcome::Outcome,
         span::Span,
+        route::Asked,
         world::World,
     },
 };
@@ -331,8 +332,8 @@ impl Server {
         let f = &world.frames[slot];
         let (id, from) = (descend(f.id, site.site), (self.node, f.inst));
         let key = Program::key(site.key, slot, world);
-        let target = site.destination(slot, key, id, world);
         let op = instead.or(site.op).unwrap_or(world.frames[slot].op);
+        let target = site.destination(slot, Asked { op, turn: 0, key, id }, world);
         let child = world.new_call(slot, target, (op, key), id);
         let visit = world.frames[slot].id;
         if world.carries {

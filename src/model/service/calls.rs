@@ -16,6 +16,7 @@ use crate::{
             caller::{self, Caller, Edge},
             policy::EdgePolicy,
         },
+        route::Asked,
         world::World,
     },
 };
@@ -43,7 +44,8 @@ impl Caller for Server {
         let op = site.op.unwrap_or(world.frames[slot].op);
         let key = Program::key(site.key, slot, world);
         let id = descend(world.frames[slot].id, site.site.wrapping_add(shift));
-        let target = site.destination(slot, key, id, world);
+        let turn = caller::turn(self, slot, call, world);
+        let target = site.destination(slot, Asked { op, turn, key, id }, world);
         let child = world.new_call(slot, target, (op, key), id);
         if world.carries {
             let size = site.size.as_ref().map(|d| to_nanos(d.amount(slot, world)));
@@ -80,9 +82,9 @@ fn unload(slot: Slot, (child, outcome): (Slot, Outcome), world: &mut World) {
         let size = world.frames.extra(child).reply_size;
         world.frames.extra_mut(slot).fetched = size;
     }
-    if let Some(data) = &mut world.data
-        && outcome.is_success()
-    {
+    if !outcome.is_success() {
+        world.failed_visit(child, slot);
+    } else if let Some(data) = &mut world.data {
         data.bring(child, slot);
     }
 }

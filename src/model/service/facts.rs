@@ -39,6 +39,7 @@ impl Kind for ServiceSpec {
             zones: self.zones.as_ref(),
             floats: false,
             reach: Reach::Any,
+            replicas: None,
         }
     }
 

@@ -17,6 +17,7 @@ pub mod locks;
 pub mod parts;
 mod patience;
 pub mod program;
+mod replicas;
 pub mod room;
 pub mod server;
 pub mod shared;

@@ -15,6 +15,7 @@ use crate::{
         ids::{AttrRef, NodeId, Slot},
         outcome::Outcome,
         resilience::policy::EdgePolicy,
+        route::{Asked, Route},
         service::Comparator,
         world::World,
     },
@@ -82,6 +83,8 @@ pub enum Instr {
     Done,
     /// A store reads or changes what it holds.
     Held(Access),
+    /// A replica is told that something is that far.
+    Replica(Point),
     /// Reply, with a size or [`AS_IT_IS`].
     Reply(u16),
     /// A client's operation (sessions only): its row, and whether a failure ends the session.
@@ -93,6 +96,25 @@ pub enum Instr {
     },
     /// The end of the endpoint or branch.
     End,
+}
+
+/// What a replica is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    /// A request has come.
+    Arrived {
+        /// It writes.
+        write: bool,
+    },
+    /// Its work is done.
+    Worked {
+        /// It writes.
+        write: bool,
+    },
+    /// The work of a letter is done, or of an entry that is applied.
+    Told,
+    /// A timer fires.
+    Timer,
 }
 
 /// In place of a reply's size: what the visit has already.
@@ -186,13 +208,23 @@ pub struct Call {
 }
 
 impl Call {
-    /// Node and instance a call of `key` and identity `id` from a frame goes to.
+    /// Node and instance a call from a frame goes to.
     #[inline(always)]
-    pub fn destination(&self, slot: Slot, key: u64, id: u64, world: &mut World) -> (NodeId, u16) {
+    pub fn destination(&self, slot: Slot, asked: Asked, world: &mut World) -> (NodeId, u16) {
         if self.to_shard {
-            return (self.target, world.frames.extra(slot).shard);
+            return self.to_shard(slot, asked, world);
         }
-        world.destination(slot, self.target, key, id)
+        world.destination(slot, self.target, asked)
+    }
+
+    /// The instance of the shard that a frame's branch is about.
+    #[inline(never)]
+    fn to_shard(&self, slot: Slot, asked: Asked, world: &mut World) -> (NodeId, u16) {
+        let shard = world.frames.extra(slot).shard;
+        match world.routes[usize::from(self.target)] {
+            Route::Replicas(_) => world.replica(slot, self.target, Some(shard), asked),
+            _ => (self.target, shard),
+        }
     }
 }
 
@@ -375,6 +407,7 @@ impl Program {
                 | Instr::Lock(_)
                 | Instr::Unlock
                 | Instr::Held(_)
+                | Instr::Replica(_)
                 | Instr::Do { .. }
                 | Instr::End => return Stop::At(instr),
                 _ => {

@@ -28,6 +28,7 @@ use crate::{
         ids::{NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
+        replication::{group::Group, tally::ReplicasMeasured},
         resilience::{caller, policy::EdgeState},
         span::{Span, Work, scaled},
         store::copies::Copies,
@@ -104,6 +105,8 @@ pub struct Server {
     pub locks: Option<Box<Locks>>,
     /// Stores that are followed: the version each shard holds of each key.
     pub copies: Option<Box<Copies>>,
+    /// Stores with replicas: what they are.
+    pub group: Option<Box<Group>>,
     /// What instances do by themselves.
     pub background: Option<Box<Background>>,
     /// Draws of backoff jitter.
@@ -150,10 +153,16 @@ impl Node for Server {
         for inst in 0..self.instances.len() as u16 {
             self.begin_background(inst, false, world);
         }
+        self.start_replicas(world);
     }
 
     fn recover(&mut self, inst: u16, world: &mut World) {
         self.begin_background(inst, true, world);
+        self.restart_replica(inst, world);
+    }
+
+    fn on_letter(&mut self, slot: Slot, world: &mut World) {
+        self.take_letter(slot, world);
     }
 
     fn crash(&mut self, number: u16, lost: &[Slot], world: &mut World) {
@@ -180,6 +189,9 @@ impl Node for Server {
             inbound.restart(number, departures, world.now());
         }
         self.end_background(number);
+        if let Some(group) = &mut self.group {
+            group.forget(number, world.now());
+        }
     }
 
     fn pause(&mut self, inst: u16, world: &mut World) {
@@ -205,6 +217,10 @@ impl Node for Server {
     fn versions(&self, held: &mut BTreeSet<u64>) {
         let contents = self.instances.iter().filter_map(|inst| inst.contents.as_ref());
         held.extend(contents.flat_map(|contents| contents.held_versions()));
+    }
+
+    fn replicas(&self, now: u64) -> Option<ReplicasMeasured> {
+        self.group.as_ref().map(|group| group.measured(now))
     }
 
     fn clear_cache(&mut self, inst: u16) {
@@ -410,6 +426,7 @@ impl Server {
                 world.frames[slot].pc += 1;
                 self.run(slot, world);
             }
+            Stop::At(Instr::Replica(point)) => self.at_replica(slot, point, world),
             Stop::At(Instr::Held(access)) => {
                 self.touch(slot, access, world);
                 world.frames[slot].pc += 1;
@@ -520,6 +537,7 @@ impl Server {
             Instr::Call(call) => caller::timed(self, slot, call, world),
             Instr::Begin if self.inbound.is_some() => self.begins_late(slot, world),
             Instr::Cache(..) => self.done_waiting(slot, world),
+            Instr::Replica(_) => self.replica_timed(slot, world),
             _ => {
                 f.pc += 1;
                 self.run(slot, world);

@@ -12,7 +12,7 @@ use crate::{
             Discipline,
             build::Shape,
             compile::Compiler,
-            program::{Instr, Program},
+            program::{Instr, Point, Program},
         },
         store::{StoreSpec, copies::Copies},
     },
@@ -24,15 +24,25 @@ impl Built for StoreSpec {
         let none = std::collections::BTreeMap::new();
         let name = path.rsplit('/').next().unwrap_or(path);
         let followed = names.node(name).is_some_and(|id| names.followed.contains(&id));
+        let protocol = self.replication.as_ref();
+        let works = protocol.is_none_or(|spec| spec.quorum.is_none());
         let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
         compiler.program = program;
         let mut endpoint = |access: Access, work: &DurationFormula| {
             let replies = access == Access::Read;
+            let write = !replies;
             let start = compiler.here();
             compiler.emit(Instr::Begin);
+            if protocol.is_some() {
+                compiler.emit(Instr::Replica(Point::Arrived { write }));
+            }
             let demand = compiler.demand(work, if replies { "/read" } else { "/write" });
-            compiler.emit(Instr::Work(demand));
-            if followed {
+            if works {
+                compiler.emit(Instr::Work(demand));
+            }
+            if protocol.is_some() && works {
+                compiler.emit(Instr::Replica(Point::Worked { write }));
+            } else if protocol.is_none() && followed {
                 compiler.emit(Instr::Held(access));
             }
             if let Some(size) = self.value_size.as_ref().filter(|_| replies) {
@@ -48,6 +58,21 @@ impl Built for StoreSpec {
         };
         let read = endpoint(Access::Read, &self.read);
         let write = endpoint(Access::Write, self.write.as_ref().unwrap_or(&self.read));
+        if protocol.is_some() {
+            // What replicas do unasked, in the order `replication/group.rs` knows.
+            let write = self.write.as_ref().unwrap_or(&self.read);
+            let apply = self.apply.as_ref().unwrap_or(write);
+            let own = [(&self.read, "/read"), (write, "/write"), (apply, "/apply")];
+            compiler.program.own.clear();
+            for (work, name) in own {
+                let demand = compiler.demand(work, name);
+                let start = compiler.emit(Instr::Work(demand)) as u16;
+                compiler.program.own.push(start);
+                compiler.emit(Instr::Replica(Point::Told));
+            }
+            let timer = compiler.emit(Instr::Replica(Point::Timer)) as u16;
+            compiler.program.own.push(timer);
+        }
         let mut program = compiler.program;
         // A plain call reads the request's key (`semantics.md` 52).
         program.entries = names
@@ -68,10 +93,12 @@ impl Built for StoreSpec {
             queue: self.queue.map(|q| q.0),
         };
         let mut server = shape.server(id, path, assembly);
-        server.copies = assembly.names.followed.contains(&id).then(|| {
+        let single = self.replication.is_none() && assembly.names.followed.contains(&id);
+        server.copies = single.then(|| {
             let shards = server.instances.len();
             Box::new(Copies::new(shards))
         });
+        server.group = self.group(id, path, assembly).map(Box::new);
         Box::new(server)
     }
 }

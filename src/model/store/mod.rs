@@ -17,6 +17,7 @@ use crate::{
         fault::Effect,
         kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit, spares_a_server},
         network::ZonesSpec,
+        replication::{DurabilitySpec, ReplicationSpec},
         service::Discipline,
     },
     units::{Count, HourPrice, StoragePrice, ValueError, show::plural, text_value},
@@ -66,9 +67,23 @@ pub struct StoreSpec {
     /// of keys say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Count>,
-    /// Where the shards stand, in turn.
+    /// Where the shards stand, in turn. With `replication` replica `r` of shard `s` stands in place `s + r` of them, going
+    /// round; a map says how many replicas of each shard stand in each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zones: Option<ZonesSpec>,
+    /// How copies of each shard follow one another; one copy when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replication: Option<ReplicationSpec>,
+    /// With `replication` by a log: work of applying an entry at a follower, in the order of the log; that of a write
+    /// when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apply: Option<DurationFormula>,
+    /// How many entries a follower applies at once (those of a key in order); 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub apply_cores: Option<Count>,
+    /// With `replication`: when what is written outlives the process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durability: Option<DurabilitySpec>,
 }
 
 /// How the keys of a store are split.
@@ -163,6 +178,11 @@ text_value!(
 );
 
 impl StoreSpec {
+    /// How many shards there are.
+    pub fn shard_count(&self) -> u64 {
+        self.shards.as_ref().map_or(1, |s| s.count.0)
+    }
+
     /// Whether the order of keys decides where they are.
     pub fn is_by_range(&self) -> bool {
         matches!(self.shards.as_ref().and_then(|s| s.by.as_ref()), Some(ShardBy::Range(_)))
@@ -171,10 +191,15 @@ impl StoreSpec {
 
 impl Kind for StoreSpec {
     fn facts(&self) -> Facts<'_> {
+        let replicas = self.replication.as_ref().map(ReplicationSpec::facts);
+        let shards = self.shard_count();
+        let instances = replicas.map_or(shards, |replicas| {
+            shards.saturating_mul(replicas.each).saturating_add(replicas.observers)
+        });
         Facts {
             kind: "store",
-            instances: self.shards.as_ref().map_or(1, |s| s.count.0),
-            need: self.shards.as_ref().map_or(1, |s| s.count.0),
+            instances,
+            need: instances,
             capacity: self.cores.map(|c| c.0 as f64),
             shards: true,
             zones: self.zones.as_ref(),
@@ -183,7 +208,16 @@ impl Kind for StoreSpec {
                 None => Reach::Hash,
                 Some(by) => by.reach(),
             },
+            replicas,
         }
+    }
+
+    fn replication(&self) -> Option<&ReplicationSpec> {
+        self.replication.as_ref()
+    }
+
+    fn routed(&self) -> u64 {
+        self.shard_count()
     }
 
     fn detail(&self) -> String {
@@ -192,10 +226,14 @@ impl Kind for StoreSpec {
     }
 
     fn files(&self) -> Vec<(Table, String)> {
-        let laws = [Some(&self.read), self.write.as_ref()].into_iter().flatten();
+        let laws =
+            [Some(&self.read), self.write.as_ref(), self.apply.as_ref()].into_iter().flatten();
         let sizes = self.value_size.iter().flat_map(SizeFormula::tables);
-        let boot = self.boot.iter().flat_map(DurationLaw::tables);
-        laws.flat_map(DurationFormula::tables).chain(sizes).chain(boot).collect()
+        let fsync = self.durability.iter().flat_map(|durability| &durability.fsync);
+        let laws_of_time = self.replication.iter().flat_map(ReplicationSpec::laws).map(|law| law.1);
+        let times = self.boot.iter().chain(fsync).chain(laws_of_time);
+        let times = times.flat_map(DurationLaw::tables);
+        laws.flat_map(DurationFormula::tables).chain(sizes).chain(times).collect()
     }
 
     fn carries(&self) -> bool {

@@ -1,0 +1,93 @@
+//! How many replicas there are, and what a shard needs of them.
+//!
+//! **Invariant.** All of it follows from what the file says.
+
+use super::{
+    AckSpec, FailoverSpec, LeaderFollowerSpec, LevelSpec, QuorumSpec, RaftSpec, ReplicationSpec,
+};
+use crate::{engine::law::DurationLaw, model::kind::Replicas};
+
+impl LevelSpec {
+    /// How many of `n` these are.
+    pub fn of(self, n: u64) -> u64 {
+        match self {
+            Self::Majority => n / 2 + 1,
+            Self::All => n,
+            Self::Number(number) => number.0,
+        }
+    }
+}
+
+impl QuorumSpec {
+    /// How many must answer a read.
+    pub fn reads(&self) -> u64 {
+        self.read.unwrap_or_default().of(self.replicas.0)
+    }
+
+    /// How many must answer a write.
+    pub fn writes(&self) -> u64 {
+        self.write.unwrap_or_default().of(self.replicas.0)
+    }
+}
+
+impl RaftSpec {
+    /// Replicas of each shard.
+    pub fn replicas(&self) -> u64 {
+        self.replicas.map_or(3, |n| n.0)
+    }
+}
+
+impl LeaderFollowerSpec {
+    /// Replicas of each shard, the leader among them.
+    pub fn replicas(&self) -> u64 {
+        self.followers.0.saturating_add(1)
+    }
+
+    /// Observers: one beside each replica of the first shard, if the file does not say where.
+    pub fn observers(&self) -> u64 {
+        let own = |failover: &FailoverSpec| failover.observers.as_ref().map(|all| all.len() as u64);
+        self.failover.as_ref().map_or(0, |one| own(one).unwrap_or(self.replicas()))
+    }
+}
+
+impl ReplicationSpec {
+    /// All laws of time in it, each with its path.
+    pub fn laws(&self) -> impl Iterator<Item = (&'static str, &DurationLaw)> {
+        let leader = self.leader_follower.as_ref();
+        let failover = leader.and_then(|leader| leader.failover.as_ref());
+        let raft = self.raft.as_ref();
+        let laws = [
+            ("leader_follower.lag", leader.and_then(|one| one.lag.as_ref())),
+            ("leader_follower.failover.promote", failover.and_then(|one| one.promote.as_ref())),
+            ("leader_follower.failover.discovery", failover.and_then(|one| one.discovery.as_ref())),
+            ("leader_follower.failover.rebuild", failover.and_then(|one| one.rebuild.as_ref())),
+            ("raft.election_timeout", raft.and_then(|raft| raft.election_timeout.as_ref())),
+            ("raft.fsync", raft.and_then(|raft| raft.fsync.as_ref())),
+        ];
+        laws.into_iter().filter_map(|(path, law)| Some((path, law?)))
+    }
+
+    /// What callers and faults have to know of it.
+    pub fn facts(&self) -> Replicas<'_> {
+        if let Some(spec) = &self.leader_follower {
+            let sync = spec.ack == Some(AckSpec::Sync);
+            let each = spec.replicas();
+            return Replicas {
+                each,
+                need: if sync { each } else { 1 },
+                led: true,
+                leader: spec.leader.as_ref(),
+                observers: spec.observers(),
+                observe_in: spec.failover.as_ref().and_then(|f| f.observers.as_deref()),
+            };
+        }
+        if let Some(spec) = &self.quorum {
+            let (each, need) = (spec.replicas.0, spec.writes());
+            return Replicas { each, need, ..Replicas::default() };
+        }
+        let raft = self.raft.as_ref();
+        let each = raft.map_or(1, RaftSpec::replicas);
+        let leader = raft.and_then(|raft| raft.leader.as_ref());
+        Replicas { each, need: each / 2 + 1, led: true, leader, ..Replicas::default() }
+    }
+}

@@ -1,0 +1,223 @@
+//! The processes of a store with replicas, their timers and draws (`service/replicas.rs` is their host).
+//!
+//! **Invariant.** The draws of a process do not depend on what others draw.
+
+use super::{
+    letters::{Cargo, News},
+    tally::{ReplicasMeasured, Tally},
+};
+use crate::{
+    engine::{
+        law::{Sampler, to_nanos},
+        random::{Stream, mix},
+    },
+    model::{
+        demand::Demand,
+        ids::{Host, NONE, NodeId, Slot},
+        span::Span,
+        world::World,
+    },
+    replication::{Context, Effect, Law, Laws, Message, Peer, Timer, process::Process},
+};
+
+/// Laws that replicas draw from, and the streams of their draws.
+#[derive(Clone, Debug)]
+pub struct Draws {
+    /// By [`Law`].
+    pub laws: [Option<(Sampler, Stream)>; 5],
+    /// Of choices.
+    pub choices: Stream,
+}
+
+/// One instance.
+#[derive(Clone, Debug)]
+pub struct Member {
+    process: Process,
+    /// Frames of its timers.
+    pub timers: [Slot; TIMERS],
+    /// Draws made so far, by law, then choices.
+    drawn: [u64; 6],
+    /// Callers it has yet to tell who leads.
+    pub to_tell: Vec<(Host, News)>,
+}
+
+/// Timers of a process: the protocol's own and, last, the host's.
+const TIMERS: usize = 16;
+/// The timer to tell callers again who leads.
+pub const TELL: Timer = TIMERS as Timer - 1;
+
+/// The replicas of a server.
+#[derive(Debug)]
+pub struct Group {
+    /// The node.
+    pub node: NodeId,
+    /// Hash of its name.
+    site: u64,
+    /// Replicas of each shard.
+    pub each: u16,
+    /// One of each shard leads.
+    led: bool,
+    /// Its processes, by instance.
+    pub members: Vec<Member>,
+    draws: Draws,
+    /// Size of a value.
+    value: Option<Demand>,
+    /// Who calls the node: whom to tell who leads.
+    pub callers: Vec<Host>,
+    /// What was to be done last: room for the next.
+    pub effects: Vec<Effect>,
+    /// What those who look on are told.
+    pub tally: Tally,
+}
+
+/// What a group is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The node and a hash of its name.
+    pub node: (NodeId, u64),
+    /// Shards.
+    pub shards: usize,
+    /// Replicas of each.
+    pub each: u16,
+    /// One of each shard leads, at first the first.
+    pub led: bool,
+    /// The processes, by instance.
+    pub processes: Vec<Process>,
+    /// Their draws.
+    pub draws: Draws,
+    /// Size of a value.
+    pub value: Option<Demand>,
+    /// Who calls the node.
+    pub callers: Vec<Host>,
+    /// Start of the measured span, ns.
+    pub measured_from: u64,
+}
+
+/// The draws of one member.
+struct Own<'d> {
+    draws: &'d Draws,
+    drawn: &'d mut [u64; 6],
+    identity: u64,
+}
+
+impl Own<'_> {
+    fn next(&mut self, which: usize) -> u64 {
+        self.drawn[which] += 1;
+        mix(self.identity ^ mix(self.drawn[which]))
+    }
+}
+
+impl Laws for Own<'_> {
+    fn draw(&mut self, law: Law) -> u64 {
+        let which = law as usize;
+        let Some((sampler, stream)) = &self.draws.laws[which] else { return 0 };
+        let stream = *stream;
+        let index = self.next(which);
+        to_nanos(sampler.sample(&mut stream.draw_mixed(index)))
+    }
+
+    fn below(&mut self, n: u64) -> u64 {
+        let index = self.next(5);
+        self.draws.choices.draw_mixed(index).below(n)
+    }
+}
+
+impl Group {
+    /// A group of processes that have not started.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { node: (node, site), each, led, processes, draws, value, .. } = parts;
+        let callers = parts.callers;
+        let shards = parts.shards;
+        let mut tally = Tally::new((shards, each), processes.len(), parts.measured_from);
+        if led {
+            tally.begin((0..shards as u16).map(|shard| shard * each));
+        }
+        let member = |process| Member {
+            process,
+            timers: [NONE; TIMERS],
+            drawn: [0; 6],
+            to_tell: Vec::new(),
+        };
+        let members: Vec<Member> = processes.into_iter().map(member).collect();
+        Self {
+            node,
+            site,
+            each,
+            led,
+            tally,
+            members,
+            draws,
+            value,
+            callers,
+            effects: Vec::new(),
+        }
+    }
+
+    /// The shard of a replica.
+    pub fn shard(&self, inst: Peer) -> u16 {
+        inst / self.each
+    }
+
+    /// A process is told something; what it wants done about it.
+    pub fn tell(
+        &mut self,
+        inst: Peer,
+        now: u64,
+        what: impl FnOnce(&mut Process, &mut Context<'_>),
+    ) -> Vec<Effect> {
+        let mut effects = std::mem::take(&mut self.effects);
+        let member = &mut self.members[usize::from(inst)];
+        let mut laws = Own {
+            draws: &self.draws,
+            drawn: &mut member.drawn,
+            identity: mix(self.site ^ u64::from(inst)),
+        };
+        let mut context = Context { now, laws: &mut laws, effects: &mut effects };
+        what(&mut member.process, &mut context);
+        effects
+    }
+
+    /// Bytes of a message.
+    pub fn size(&self, message: &Message) -> u64 {
+        let mut size = 0u64;
+        if let Some(value) = &self.value {
+            message.keys(&mut |key| size = size.saturating_add(value.of_key(key)));
+        }
+        size
+    }
+
+    /// An instance died: its timers are gone.
+    pub fn forget(&mut self, inst: Peer, now: u64) {
+        self.tally.ends(inst, now);
+        let member = &mut self.members[usize::from(inst)];
+        member.timers = [NONE; TIMERS];
+        member.to_tell.clear();
+    }
+
+    /// What was measured.
+    pub fn measured(&self, now: u64) -> ReplicasMeasured {
+        self.tally.measured(self.led, now)
+    }
+}
+
+impl Group {
+    /// Arms a timer; `entry` is where its frame stands.
+    pub fn arm(
+        &mut self,
+        (inst, timer, entry): (Peer, Timer, u16),
+        after: u64,
+        world: &mut World,
+    ) {
+        let host = (self.node, inst);
+        let slot = &mut self.members[usize::from(inst)].timers[usize::from(timer)];
+        if *slot == NONE {
+            let id = mix(self.site ^ (u64::from(inst) << 8 | u64::from(timer)));
+            *slot = world.own_frame(host, (id, 0), Cargo::Timer(timer));
+            let f = &mut world.frames[*slot];
+            (f.pc, f.armed) = (entry, 0);
+            world.note_inside(*slot);
+        }
+        world.disarm(*slot);
+        world.arm(*slot, Span::of(after));
+    }
+}

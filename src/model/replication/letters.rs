@@ -1,0 +1,193 @@
+//! Messages between processes of a node, which no caller waits for: frames that carry something, as everything that
+//! travels, works or waits for a time does.
+//!
+//! **Invariant.** What a frame carries is taken out once, or dropped with it.
+
+use crate::{
+    engine::random::mix,
+    model::{
+        event,
+        frame::{BRANCH, CALLER_DONE, Extra, Frame, IN_TRANSIT, NOBODY, PROBE},
+        ids::{Host, NONE, NodeId, Slot},
+        network::{links::Message as Weight, send::Fate},
+        world::{World, pack},
+    },
+    replication::{Message, Peer, Timer, Work},
+};
+
+/// What a frame carries.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Cargo {
+    /// Nothing.
+    #[default]
+    None,
+    /// A message, and who sent it.
+    Message(Peer, Message),
+    /// The timer of a replica that it stands for.
+    Timer(Timer),
+    /// A caller's request that was sent on so many times by replicas that do not lead.
+    SentOn(u8),
+    /// To a caller: who leads a shard of a node, and who says so.
+    News(News),
+    /// To an observer: that caller knows.
+    Known(Host, News),
+}
+
+/// Who leads a shard, as callers are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct News {
+    /// The node.
+    pub store: NodeId,
+    /// Who says so.
+    pub from: Peer,
+    /// The instance that leads.
+    pub leader: Peer,
+    /// Its epoch: the newest counts.
+    pub epoch: u64,
+    /// It has come, and the caller goes on with the old one for a while.
+    pub sinks_in: bool,
+}
+
+/// What all frames carry.
+#[derive(Clone, Debug, Default)]
+pub struct Letters {
+    cargo: Vec<Cargo>,
+    /// Letters posted so far, which tell their draws apart.
+    posted: u64,
+}
+
+impl Letters {
+    /// A frame carries this from now on.
+    pub fn put(&mut self, slot: Slot, cargo: Cargo) {
+        let slot = slot as usize;
+        if slot >= self.cargo.len() {
+            self.cargo.resize_with(slot + 1, Cargo::default);
+        }
+        self.cargo[slot] = cargo;
+    }
+
+    /// What a frame carried.
+    pub fn take(&mut self, slot: Slot) -> Cargo {
+        self.cargo.get_mut(slot as usize).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// What a frame carries.
+    pub fn get(&self, slot: Slot) -> &Cargo {
+        self.cargo.get(slot as usize).unwrap_or(&Cargo::None)
+    }
+}
+
+/// A message as it is posted.
+#[derive(Clone, Copy, Debug)]
+pub struct Envelope {
+    /// Who posts it.
+    pub from: Host,
+    /// Whom it is for.
+    pub to: Host,
+    /// Identity for draws.
+    pub id: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl World {
+    /// A frame of a node's own: nobody asked for it and nobody gets an answer.
+    pub fn own_frame(&mut self, (node, inst): Host, (id, key): (u64, u64), cargo: Cargo) -> Slot {
+        let slot = self.frames.alloc(Frame {
+            id,
+            key,
+            armed: IN_TRANSIT,
+            parent: pack(node, inst),
+            next: NONE,
+            node,
+            inst,
+            op: PROBE,
+            flags: BRANCH | CALLER_DONE,
+            ..Frame::EMPTY
+        });
+        if self.carries {
+            *self.frames.extra_mut(slot) = Extra { client: NOBODY, ..Extra::EMPTY };
+        }
+        if let Some(letters) = &mut self.letters {
+            letters.put(slot, cargo);
+        }
+        slot
+    }
+
+    /// Posts a letter; what is for its own sender arrives at once.
+    pub fn post(&mut self, envelope: Envelope, cargo: Cargo) {
+        let Envelope { from, to, id, size } = envelope;
+        let key = match &cargo {
+            Cargo::Message(_, message) => match message.work() {
+                Work::Read(key) | Work::Write(key) => key,
+                Work::None => 0,
+            },
+            _ => 0,
+        };
+        let slot = self.own_frame(to, (id, key), cargo);
+        let f = &mut self.frames[slot];
+        f.parent = pack(from.0, from.1);
+        if self.carries {
+            self.frames.extra_mut(slot).size = size;
+        }
+        let weight = || Weight { id, size };
+        if from == to {
+            self.network.inside.send(&mut self.agenda, (slot, event::LETTER), weight);
+            return;
+        }
+        match self.network.send(&mut self.agenda, (from, to), (slot, event::LETTER), weight) {
+            Fate::Sent => {}
+            Fate::Lost => self.release(slot),
+            Fate::Refused => {
+                let cargo = self.letters.as_mut().map(|letters| letters.take(slot));
+                self.release(slot);
+                self.bounce((to, from), cargo.unwrap_or_default(), id, true);
+            }
+            Fate::Twice(later) => {
+                let cargo = self.letters.as_ref().map(|letters| letters.get(slot).clone());
+                let copy = self.own_frame(to, (mix(id), key), cargo.unwrap_or_default());
+                let weight = Weight { id: mix(id), size };
+                let link = self.network.link_between(from, to);
+                if !link.send_later(&mut self.agenda, (copy, event::LETTER), weight, later) {
+                    self.release(copy);
+                }
+            }
+        }
+    }
+
+    /// The identity of the next letter.
+    pub fn next_letter(&mut self) -> u64 {
+        let letters = self.letters.as_mut().expect("a design with replicas has letters");
+        letters.posted += 1;
+        mix(letters.posted ^ self.route_salt.rotate_left(17))
+    }
+
+    /// Tells the sender of a message that nobody takes it.
+    fn bounce(&mut self, (from, to): (Host, Host), cargo: Cargo, id: u64, here: bool) {
+        let Cargo::Message(_, message) = cargo else { return };
+        if matches!(message, Message::Refused(_)) {
+            return;
+        }
+        let cargo = Cargo::Message(from.1, Message::Refused(Box::new(message)));
+        let id = mix(id ^ 1);
+        let from = if here { to } else { from };
+        self.post(Envelope { from, to, id, size: 0 }, cargo);
+    }
+
+    /// A letter arrived: whether its host is down. Then nobody hears of it, or its host says so.
+    #[cold]
+    pub fn undelivered(&mut self, slot: Slot) -> bool {
+        let f = &self.frames[slot];
+        let (host, id) = ((f.node, f.inst), f.id);
+        if host.0 >= self.first_client || !self.hosts.is_down(host) {
+            return false;
+        }
+        let from = super::super::world::unpack(f.parent);
+        let cargo = self.letters.as_mut().map(|letters| letters.take(slot)).unwrap_or_default();
+        self.release(slot);
+        if self.hosts.state(host).silent == 0 && from.0 == host.0 {
+            self.bounce((host, from), cargo, id, false);
+        }
+        true
+    }
+}

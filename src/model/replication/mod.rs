@@ -1,0 +1,359 @@
+//! Copies of a store's data: what a file says of how they follow one another.
+//!
+//! The protocols themselves are machines of one replica each (`crate::replication`); `group.rs` is their host in a
+//! server, `reach.rs` how callers find a replica.
+//!
+//! **Invariant.** What is told to a replica came by a message, a timer or a request, all of which faults can hit.
+
+pub mod build;
+pub mod check;
+pub mod facts;
+pub mod group;
+pub mod letters;
+pub mod reach;
+mod text;
+pub mod tally;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    engine::law::DurationLaw,
+    units::{Count, Fraction, Name, SimDuration},
+};
+
+/// How the copies of each shard follow one another: by one of three protocols. `cores`, `queue`, `read`, `write` and
+/// prices of the store are those of each replica.
+///
+/// ```yaml
+/// orders: {store: {read: 1ms, write: 2ms, zones: [a, b, c], replication: {raft: {replicas: 3}}}}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplicationSpec {
+    /// One replica takes the writes and sends them on to the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader_follower: Option<LeaderFollowerSpec>,
+    /// Any replica takes reads and writes and asks so many others (Dynamo, Cassandra).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<QuorumSpec>,
+    /// A log that a majority agrees on, with elected leaders (etcd, Consul).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raft: Option<RaftSpec>,
+}
+
+/// One replica of each shard leads: it takes all writes, in the order of a log, and sends each entry to its followers, who
+/// apply it in that order. A follower shows what it has applied, which may be old.
+///
+/// ```yaml
+/// orders:
+///   store:
+///     read: 1ms
+///     write: 2ms
+///     zones: [a, b, c]
+///     replication: {leader_follower: {followers: 2, ack: async, reads: nearest, failover: {detect: 10s}}}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LeaderFollowerSpec {
+    /// Replicas of each shard besides its leader.
+    pub followers: Count,
+    /// When a write is answered: `async` (the default; when the leader has it), `sync` (when all followers have it),
+    /// `semi_sync(timeout=1s acks=1)` (when so many have it; after the time-out it goes on as `async` until a follower
+    /// has caught up).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ack: Option<AckSpec>,
+    /// Who is asked to read: `leader` (the default), `followers` (any of them), `nearest` (by mean latency from the
+    /// caller), `any`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<ReadsSpec>,
+    /// How long after its commit an entry leaves the leader, in the order of the log; the network and applying it
+    /// come on top. 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<DurationLaw>,
+    /// A follower that may be further behind sends readers on to the leader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_lag: Option<SimDuration>,
+    /// Zone or region where the leaders of all shards stand at first; when absent they are spread over `zones`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<Name>,
+    /// Who takes over when a leader is gone; when absent nobody does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failover: Option<FailoverSpec>,
+}
+
+/// Who takes over for a leader that is gone: processes that ask it all the time (observers), one in each of some zones,
+/// decide by majority and make the candidate with the most entries the leader. What it has not got is lost.
+///
+/// ```yaml
+/// failover: {detect: 10s, promote: 5s, candidates: same_region, fencing: true, discovery: exp(mean=2s)}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FailoverSpec {
+    /// When most observers have heard nothing of a leader for so long (they ask five times as often), it is gone.
+    pub detect: SimDuration,
+    /// Zones where an observer stands; those of the replicas when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observers: Option<Vec<Name>>,
+    /// Who may take over: `any` (the default), `same_zone` or `same_region` as the first leader, or zones and regions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<CandidatesSpec>,
+    /// How long it takes to make a follower the leader; 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promote: Option<DurationLaw>,
+    /// A leader that hears of no majority of the observers for `detect` stops serving, and nobody takes over before that.
+    /// Without it an old leader goes on serving all who reach it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fencing: Option<bool>,
+    /// How long after it was told of a new leader a caller goes on with the old one (a name that it keeps); drawn for
+    /// each, 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discovery: Option<DurationLaw>,
+    /// How long it takes to copy all data to a replica that cannot be brought up to date by the log: one whose log went
+    /// another way. 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebuild: Option<DurationLaw>,
+}
+
+/// Every replica takes reads and writes as a coordinator: it asks all replicas of the shard and answers when so many
+/// have. Of two versions the one with the later stamp wins.
+///
+/// ```yaml
+/// carts: {store: {read: 1ms, write: 1ms, zones: [a, b, c], replication: {quorum: {replicas: 3, read: 2, write: 2}}}}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuorumSpec {
+    /// Replicas of each shard.
+    pub replicas: Count,
+    /// How many must answer a read: a number, `majority` (the default) or `all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read: Option<LevelSpec>,
+    /// How many must answer a write: a number, `majority` (the default) or `all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write: Option<LevelSpec>,
+    /// Who is asked: `all` (the default), or `quorum`: only as many as must answer, at random; or
+    /// `{read: quorum, write: all}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactSpec>,
+    /// Which replica coordinates: the `nearest` to the caller (the default) or a `random` one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coordinator: Option<CoordinatorSpec>,
+    /// How long a coordinator waits for answers; 2s when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<SimDuration>,
+    /// Whether a read sends what it found to replicas that answered with something older: `true` (the default),
+    /// `false`, or a fraction of reads such as `10%`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_repair: Option<RepairSpec>,
+    /// A read is answered only when so many replicas as a write needs hold what it found; false when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub write_back: Option<bool>,
+    /// Where the stamp of a write comes from: the coordinator's `clock` (the default), or `query`: it first asks as many as
+    /// a read needs for their latest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<StampSpec>,
+}
+
+/// A log that a majority of replicas agrees on (Ongaro and Ousterhout, "In search of an understandable consensus
+/// algorithm", 2014). When followers have not heard of their leader for their election time-out they elect another one.
+///
+/// ```yaml
+/// etcd: {store: {read: 0.1ms, write: 0.2ms, zones: [a, b, c], replication: {raft: {replicas: 3, fsync: 2ms}}}}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RaftSpec {
+    /// Replicas of each shard; 3 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Count>,
+    /// How long a follower waits to hear of a leader, drawn anew each time; `uniform(150ms 300ms)` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub election_timeout: Option<DurationLaw>,
+    /// How often a leader says that it is there; a third of the least election time-out when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<SimDuration>,
+    /// Whether a replica asks whether it could win before it stands (Ongaro's thesis, 9.6); true when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_vote: Option<bool>,
+    /// Whether a leader that hears no majority for an election time-out steps down; true when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check_quorum: Option<bool>,
+    /// How reads are answered: `read_index` (the default; the leader first makes sure that it leads), `lease` (it
+    /// counts on clocks that run alike), `leader` (it believes that it leads: may be old), `follower` (any replica, as it is).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<RaftReadsSpec>,
+    /// With `reads: lease`: how far the speeds of two clocks are apart at most; 0.05% when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_drift: Option<Fraction>,
+    /// Short for the store's `durability: {fsync: ..}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fsync: Option<DurationLaw>,
+    /// Zone or region where the leaders of all shards stand at first; when absent they are spread over `zones`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader: Option<Name>,
+}
+
+/// When what a replica writes to its log outlives its process.
+///
+/// ```yaml
+/// durability: {fsync: 2ms, mode: group(5ms)}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DurabilitySpec {
+    /// How long the disk takes; 0 when absent. What comes meanwhile is written together after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fsync: Option<DurationLaw>,
+    /// When: `each` write before it is answered (the default), `group(5ms)` (so long after the first that waits, before
+    /// they are answered), `every(1s)` (they are answered before), `never`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<ModeSpec>,
+}
+
+/// When a write is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AckSpec {
+    /// When the leader has it.
+    #[default]
+    Async,
+    /// When all followers have it.
+    Sync,
+    /// When so many followers have it, or this time is over.
+    SemiSync {
+        /// How long, ns.
+        timeout: SimDuration,
+        /// How many.
+        acks: Count,
+    },
+}
+
+/// When a disk is made to write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ModeSpec {
+    /// At each write.
+    #[default]
+    Each,
+    /// So long after the first that waits.
+    Group(SimDuration),
+    /// Once in so long.
+    Every(SimDuration),
+    /// Never.
+    Never,
+}
+
+/// Who is asked to read.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadsSpec {
+    /// The leader.
+    #[default]
+    Leader,
+    /// Any follower.
+    Followers,
+    /// The nearest replica.
+    Nearest,
+    /// Any replica.
+    Any,
+}
+
+/// Who may take over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CandidatesSpec {
+    /// Every follower.
+    Any,
+    /// Those in the zone of the first leader.
+    SameZone,
+    /// Those in the region of the first leader.
+    SameRegion,
+    /// Those in these zones and regions.
+    These(Vec<Name>),
+}
+
+/// How many replicas must answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LevelSpec {
+    /// More than half of them.
+    #[default]
+    Majority,
+    /// All.
+    All,
+    /// So many.
+    Number(Count),
+}
+
+/// Who is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Contacted {
+    /// All replicas.
+    #[default]
+    All,
+    /// As many as must answer, at random.
+    Quorum,
+}
+
+/// Who is asked, by reads and by writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContactSpec(pub ContactFields);
+
+/// The long form of `contact`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContactFields {
+    /// By a read; `all` when absent.
+    #[serde(default)]
+    pub read: Contacted,
+    /// By a write; `all` when absent.
+    #[serde(default)]
+    pub write: Contacted,
+}
+
+/// Which replica coordinates.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum CoordinatorSpec {
+    /// The nearest to the caller.
+    #[default]
+    Nearest,
+    /// Any.
+    Random,
+}
+
+/// The share of reads that repair.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RepairSpec(pub f64);
+
+/// Where stamps come from.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum StampSpec {
+    /// The coordinator's clock.
+    #[default]
+    Clock,
+    /// The replicas.
+    Query,
+}
+
+/// How a log's reads are answered.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum RaftReadsSpec {
+    /// By the leader, as it is.
+    Leader,
+    /// By the leader, as long as nobody else can lead.
+    Lease,
+    /// By the leader, when a majority has said that it leads.
+    #[default]
+    ReadIndex,
+    /// By any replica, as it is.
+    Follower,
+}

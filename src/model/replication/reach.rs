@@ -1,0 +1,285 @@
+//! How callers find a replica: by their place, by chance, or by who leads, as far as they have been told.
+//!
+//! **Invariant.** What a caller knows of who leads came to it by a message, but for the leaders of the start.
+
+use std::collections::BTreeMap;
+
+use super::{
+    CoordinatorSpec, RaftReadsSpec, ReadsSpec, ReplicationSpec,
+    letters::{Cargo, News},
+};
+use crate::{
+    engine::{
+        law::{Sampler, to_nanos},
+        random::{Stream, mix},
+    },
+    model::{
+        consistency::spec::Access,
+        event,
+        frame::{CALLEE_DONE, CALLER_DONE, IN_TRANSIT},
+        ids::{Host, NodeId, Slot, Zone},
+        kind::{Kind, Op},
+        names::Names,
+        outcome::Outcome,
+        plan::Prepared,
+        route::{Asked, Route},
+        world::{ANSWER_SHIFT, QUESTION_SHIFT, World},
+    },
+};
+
+/// Whom a caller asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    /// The leader.
+    Leader,
+    /// Any of the others.
+    Followers,
+    /// The nearest.
+    Nearest,
+    /// Any.
+    Any,
+}
+
+impl Whom {
+    /// Whom readers and writers ask.
+    pub fn of(spec: &ReplicationSpec) -> [Self; 2] {
+        if let Some(spec) = &spec.leader_follower {
+            let reads = match spec.reads.unwrap_or_default() {
+                ReadsSpec::Leader => Self::Leader,
+                ReadsSpec::Followers => Self::Followers,
+                ReadsSpec::Nearest => Self::Nearest,
+                ReadsSpec::Any => Self::Any,
+            };
+            return [reads, Self::Leader];
+        }
+        if let Some(spec) = &spec.quorum {
+            let whom = match spec.coordinator.unwrap_or_default() {
+                CoordinatorSpec::Nearest => Self::Nearest,
+                CoordinatorSpec::Random => Self::Any,
+            };
+            return [whom; 2];
+        }
+        let own = spec.raft.as_ref().and_then(|raft| raft.reads) == Some(RaftReadsSpec::Follower);
+        [if own { Self::Nearest } else { Self::Leader }, Self::Leader]
+    }
+}
+
+/// The way to the replicas of a node.
+#[derive(Clone, Debug)]
+pub struct ToReplicas {
+    /// The way to the shard of a key.
+    pub shard: Route,
+    /// Replicas of each.
+    pub each: u16,
+    /// Whom readers and writers ask.
+    pub whom: [Whom; 2],
+    /// Whether an operation, by number, writes.
+    pub writes: Vec<bool>,
+    /// Mean latency from a zone to another, ns: `from x zones + to`.
+    pub distance: Vec<f64>,
+    /// Callers are told of failures only by redirects and by trying (and not by observers).
+    pub by_trying: bool,
+    /// Which replica each caller believes leads a shard, and since which epoch, where that is not the first.
+    pub believed: BTreeMap<(Host, u16), (u16, u64)>,
+    /// How long a caller goes on with the old leader when it hears of a new one.
+    pub discovery: Option<(Sampler, Stream)>,
+}
+
+impl ToReplicas {
+    /// The way to the replicas of a node, if it has any; `shard` is that to the shards.
+    pub fn of(kind: &dyn Kind, shard: Route, names: &Names, prepared: &Prepared) -> Route {
+        let Some((spec, replicas)) = kind.replication().zip(kind.facts().replicas) else {
+            return shard;
+        };
+        let zones = names.zones.len() as Zone + 2;
+        let distance = (0..zones).flat_map(|from| {
+            (0..zones).map(move |to| names.distance(from, to, prepared).0)
+        });
+        let writes = |op: &Op| {
+            op.1.and_then(Access::of).is_some_and(|access| access != Access::Read)
+        };
+        Route::Replicas(Box::new(Self {
+            shard,
+            each: replicas.each as u16,
+            whom: Whom::of(spec),
+            writes: names.ops.iter().map(writes).collect(),
+            distance: distance.collect(),
+            by_trying: spec.raft.is_some(),
+            believed: BTreeMap::new(),
+            discovery: None,
+        }))
+    }
+
+    /// What it draws from.
+    pub fn prepare(&mut self, spec: &ReplicationSpec, (path, seed): (&str, u64), prepared: &Prepared) {
+        let failover = spec.leader_follower.as_ref().and_then(|leader| leader.failover.as_ref());
+        let law = failover.and_then(|failover| failover.discovery.as_ref());
+        self.discovery = law.map(|law| {
+            let sampler = law.compile(prepared).expect("the law was checked");
+            (sampler, Stream::new(seed, path, "discovery"))
+        });
+    }
+
+    fn leader(&self, caller: Host, shard: u16) -> u16 {
+        self.believed.get(&(caller, shard)).map_or(0, |known| known.0)
+    }
+
+    /// The replica that a caller asks, of a shard whose replicas stand in these zones.
+    fn choose(
+        &self,
+        (caller, zone): (Host, Zone),
+        shard: u16,
+        asked: Asked,
+        zone_of: impl Fn(u16) -> Zone,
+    ) -> u16 {
+        let write = self.writes.get(usize::from(asked.op)).copied().unwrap_or(false);
+        let below = |n: u16| ((u128::from(mix(asked.id)) * u128::from(n)) >> 64) as u16;
+        let n = self.each;
+        match self.whom[usize::from(write)] {
+            Whom::Leader => self.leader(caller, shard),
+            Whom::Any => below(n),
+            Whom::Followers if n > 1 => (self.leader(caller, shard) + 1 + below(n - 1)) % n,
+            Whom::Followers => 0,
+            Whom::Nearest => {
+                let zones = self.distance.len().isqrt();
+                let distance = |replica: u16| {
+                    let to = usize::from(zone_of(shard * n + replica));
+                    self.distance[usize::from(zone) * zones + to]
+                };
+                let first = below(n);
+                let mut all: Vec<u16> = (0..n).map(|r| (first + r) % n).collect();
+                // Equal ones stay as the draw has put them.
+                all.sort_by(|a, b| distance(*a).total_cmp(&distance(*b)));
+                // An attempt after one that failed goes to the next.
+                all[usize::from(asked.turn) % all.len()]
+            }
+        }
+    }
+}
+
+impl World {
+    fn to_replicas(&mut self, node: NodeId) -> &mut ToReplicas {
+        match &mut self.routes[usize::from(node)] {
+            Route::Replicas(way) => way,
+            _ => unreachable!("the node has replicas"),
+        }
+    }
+
+    /// Where a call to a node with replicas goes: to one of this shard, or of the key's.
+    #[inline(never)]
+    pub(in crate::model) fn replica(
+        &mut self,
+        caller: Slot,
+        node: NodeId,
+        shard: Option<u16>,
+        asked: Asked,
+    ) -> Host {
+        let f = &self.frames[caller];
+        let place = (f.node, f.inst);
+        let zone = self.network.zone_of(place.0, place.1);
+        let Route::Replicas(way) = &mut self.routes[usize::from(node)] else {
+            unreachable!("the node has replicas")
+        };
+        let shard = shard.unwrap_or_else(|| way.shard.instance(asked.key, asked.id));
+        let network = &self.network;
+        let replica = way.choose((place, zone), shard, asked, |inst| network.zone_of(node, inst));
+        (node, shard * way.each + replica)
+    }
+
+    /// A replica sends a request on to another one of its shard, within the same attempt.
+    pub(in crate::model) fn send_on(&mut self, slot: Slot, to: u16) {
+        let times = match self.letters.as_ref().map(|letters| letters.get(slot)) {
+            Some(Cargo::SentOn(times)) => times.saturating_add(1),
+            _ => 1,
+        };
+        if let Some(letters) = &mut self.letters {
+            letters.put(slot, Cargo::SentOn(times));
+        }
+        self.frames[slot].served = u64::from(to);
+        self.reply_as(slot, Outcome::Ok, (event::ANSWER, ANSWER_SHIFT));
+    }
+
+    /// How often a request was sent on.
+    pub(in crate::model) fn sent_on(&self, slot: Slot) -> u8 {
+        match self.letters.as_ref().map(|letters| letters.get(slot)) {
+            Some(Cargo::SentOn(times)) => *times,
+            _ => 0,
+        }
+    }
+
+    /// A caller hears that it is to ask another replica: it keeps that in mind, and asks there if it still waits.
+    pub(in crate::model) fn asks_elsewhere(&mut self, slot: Slot) {
+        let (f, caller) = (self.frames[slot], self.caller_of(slot));
+        let to = f.served as u16;
+        let way = self.to_replicas(f.node);
+        if way.by_trying {
+            let each = way.each;
+            let epoch = way.believed.get(&(caller, to / each)).map_or(0, |known| known.1);
+            way.believed.insert((caller, to / each), (to % each, epoch));
+        }
+        if f.flags & CALLER_DONE != 0 {
+            self.frames[slot].flags |= CALLEE_DONE;
+            return self.release_if_done(slot);
+        }
+        let call = &mut self.frames[slot];
+        (call.inst, call.pc, call.served, call.waited, call.armed) = (to, 0, 0, 0, IN_TRANSIT);
+        let times = u64::from(self.sent_on(slot));
+        let id = f.id.wrapping_add(QUESTION_SHIFT.wrapping_mul(times.max(1)));
+        self.send(slot, caller, (f.node, to), id);
+    }
+
+    /// A call was answered by a failure.
+    #[cold]
+    pub(in crate::model) fn failed_visit(&mut self, child: Slot, caller: Slot) {
+        if let Some(data) = &mut self.data {
+            data.failed_visit(child, caller);
+        }
+        if self.letters.is_some() && self.frames[child].outcome() != Outcome::Rejected {
+            self.doubts_leader(child);
+        }
+    }
+
+    /// An attempt of a call failed: who believes that its callee leads believes it of the next one now.
+    #[cold]
+    pub(in crate::model) fn doubts_leader(&mut self, child: Slot) {
+        let (f, caller) = (self.frames[child], self.caller_of(child));
+        let Some(Route::Replicas(way)) = self.routes.get_mut(usize::from(f.node)) else { return };
+        if !way.by_trying {
+            return;
+        }
+        let (shard, replica) = (f.inst / way.each, f.inst % way.each);
+        let epoch = way.believed.get(&(caller, shard)).map_or(0, |known| known.1);
+        if way.leader(caller, shard) == replica {
+            way.believed.insert((caller, shard), ((replica + 1) % way.each, epoch));
+        }
+    }
+
+    /// A caller is told who leads: it goes on with the old leader for a while, and says that it knows.
+    pub(in crate::model) fn hears_news(&mut self, slot: Slot) {
+        let f = self.frames[slot];
+        let caller = (f.node, f.inst);
+        let Some(Cargo::News(news)) = self.letters.as_mut().map(|letters| letters.take(slot)) else {
+            return self.release(slot);
+        };
+        let way = self.to_replicas(news.store);
+        if news.sinks_in {
+            let place = (caller, news.leader / way.each);
+            let known = way.believed.get(&place).map_or(0, |known| known.1);
+            if news.epoch > known {
+                let replica = news.leader % way.each;
+                way.believed.insert(place, (replica, news.epoch));
+            }
+            return self.release(slot);
+        }
+        let discovery = way.discovery.as_ref();
+        let delay = discovery.map_or(0, |(law, stream)| {
+            to_nanos(law.sample(&mut stream.draw_mixed(f.id)))
+        });
+        let letters = self.letters.as_mut().expect("this is one");
+        letters.put(slot, Cargo::News(News { sinks_in: true, ..news }));
+        self.agenda.push(delay, slot, event::NEWS);
+        let (to, id) = ((news.store, news.from), self.next_letter());
+        let envelope = super::letters::Envelope { from: caller, to, id, size: 0 };
+        self.post(envelope, Cargo::Known(caller, news));
+    }
+}

@@ -1,0 +1,214 @@
+//! What is measured of replicas: messages, how far followers are behind, elections, who led.
+//!
+//! **Invariant.** Nothing of the model reads it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::{replication::Note, stats::Histogram};
+
+/// Commits kept until all followers have applied them, at most.
+const MOST_COMMITS: usize = 1 << 22;
+
+/// What is known of one shard.
+#[derive(Clone, Debug, Default)]
+struct Shard {
+    /// Place and instant of each commit that some follower has not applied.
+    commits: VecDeque<(u64, u64)>,
+    /// Up to which place each replica has applied, by number.
+    applied: Vec<u64>,
+    /// Who leads, and since when: two while one does not know that it was replaced.
+    leaders: Vec<(u16, u64)>,
+    /// Since when nobody leads.
+    vacant: Option<u64>,
+    /// Terms begun and not won since somebody led.
+    stood: u64,
+    /// The last term somebody stood for.
+    last_term: u64,
+    /// Since when two lead.
+    split: Option<u64>,
+}
+
+/// What is measured of the replicas of a node.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    from: u64,
+    each: usize,
+    messages: Vec<(&'static str, u64)>,
+    counted: Vec<(&'static str, u64)>,
+    lag: Histogram,
+    shards: Vec<Shard>,
+    elections: Elections,
+    /// Time in which each instance led, ns.
+    led: Vec<u64>,
+    split: u64,
+}
+
+/// Elections of a node.
+#[derive(Clone, Debug, Default)]
+pub struct Elections {
+    /// Leaders that came after another one.
+    pub count: u64,
+    /// Terms begun for them.
+    pub terms: u64,
+    /// Terms that nobody won.
+    pub split_votes: u64,
+    /// From the end of a leader to the next one's election.
+    pub leaderless: Histogram,
+}
+
+/// What was measured of the replicas of a node.
+#[derive(Clone, Debug, Default)]
+pub struct ReplicasMeasured {
+    /// Replicas of each shard.
+    pub each: u64,
+    /// Messages between them that arrived, by name.
+    pub messages: BTreeMap<&'static str, u64>,
+    /// Other things that happened, by name.
+    pub counted: BTreeMap<&'static str, u64>,
+    /// From the commit of an entry to its being applied at a follower.
+    pub lag: Histogram,
+    /// Elections, where there are leaders.
+    pub elections: Option<Elections>,
+    /// Time in which each instance led, ns.
+    pub led: Vec<u64>,
+    /// Time in which two led a shard, summed over shards, ns.
+    pub split: u64,
+}
+
+fn count(all: &mut Vec<(&'static str, u64)>, name: &'static str) {
+    match all.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, n)) => *n += 1,
+        None => all.push((name, 1)),
+    }
+}
+
+impl Tally {
+    /// Nothing has happened; of so many shards and instances.
+    pub fn new((shards, each): (usize, u16), instances: usize, from: u64) -> Self {
+        let each = usize::from(each);
+        let shard = || Shard { applied: vec![0; each], ..Shard::default() };
+        Self {
+            from,
+            each,
+            messages: Vec::new(),
+            counted: Vec::new(),
+            lag: Histogram::default(),
+            shards: (0..shards).map(|_| shard()).collect(),
+            elections: Elections::default(),
+            led: vec![0; instances],
+            split: 0,
+        }
+    }
+
+    /// The run begins: these lead.
+    pub fn begin(&mut self, leaders: impl Iterator<Item = u16>) {
+        for (shard, leader) in self.shards.iter_mut().zip(leaders) {
+            shard.leaders.push((leader, 0));
+        }
+    }
+
+    /// A message arrived.
+    pub fn message(&mut self, name: &'static str, now: u64) {
+        if now >= self.from {
+            count(&mut self.messages, name);
+        }
+    }
+
+    /// A replica has something to note.
+    pub fn note(&mut self, (inst, shard): (u16, u16), note: Note, now: u64) {
+        let measured = now >= self.from;
+        let Some(shard) = self.shards.get_mut(usize::from(shard)) else { return };
+        match note {
+            Note::Committed { order } => {
+                if shard.commits.back().is_none_or(|last| last.0 < order) {
+                    shard.commits.push_back((order, now));
+                    if shard.commits.len() > MOST_COMMITS {
+                        shard.commits.pop_front();
+                    }
+                }
+            }
+            Note::Applied { order } => {
+                let replica = usize::from(inst) % self.each;
+                let known = shard.applied[replica];
+                let first = shard.commits.partition_point(|(place, _)| *place <= known);
+                for (place, at) in shard.commits.range(first..) {
+                    if *place > order {
+                        break;
+                    }
+                    if *at >= self.from {
+                        self.lag.record(now - at);
+                    }
+                }
+                shard.applied[replica] = known.max(order);
+                let leads = |r: usize| {
+                    shard.leaders.iter().any(|(inst, _)| usize::from(*inst) % self.each == r)
+                };
+                let followers = shard.applied.iter().enumerate().filter(|(r, _)| !leads(*r));
+                let all = followers.map(|(_, place)| *place).min().unwrap_or(0);
+                while shard.commits.front().is_some_and(|(place, _)| *place <= all) {
+                    shard.commits.pop_front();
+                }
+            }
+            Note::Stands { term } if term > shard.last_term => {
+                (shard.last_term, shard.stood) = (term, shard.stood + 1);
+                self.elections.terms += u64::from(measured);
+            }
+            Note::Leads { .. } => self.leads(inst, now),
+            Note::StepsDown { .. } => self.ends(inst, now),
+            Note::Counted(name) if measured => count(&mut self.counted, name),
+            _ => {}
+        }
+    }
+
+    fn leads(&mut self, inst: u16, now: u64) {
+        let measured = now >= self.from;
+        let shard = &mut self.shards[usize::from(inst) / self.each];
+        if shard.leaders.iter().any(|(known, _)| *known == inst) {
+            return;
+        }
+        let since = shard.vacant.take().unwrap_or(now);
+        shard.leaders.push((inst, now));
+        if shard.leaders.len() == 2 {
+            shard.split = Some(now);
+        }
+        let lost = std::mem::take(&mut shard.stood).saturating_sub(1);
+        if measured {
+            self.elections.count += 1;
+            self.elections.split_votes += lost;
+            self.elections.leaderless.record(now - since);
+        }
+    }
+
+    /// An instance that led leads no more: it says so, or it is dead.
+    pub fn ends(&mut self, inst: u16, now: u64) {
+        let Some(shard) = self.shards.get_mut(usize::from(inst) / self.each) else { return };
+        let Some(at) = shard.leaders.iter().position(|(known, _)| *known == inst) else { return };
+        let (_, since) = shard.leaders.remove(at);
+        self.led[usize::from(inst)] += now.saturating_sub(since.max(self.from));
+        match shard.leaders.len() {
+            0 => shard.vacant = Some(now),
+            1 => {
+                let since = shard.split.take().unwrap_or(now);
+                self.split += now.saturating_sub(since.max(self.from));
+            }
+            _ => {}
+        }
+    }
+
+    /// What was measured, as the run ends.
+    pub fn measured(&self, has_leaders: bool, now: u64) -> ReplicasMeasured {
+        let mut all = self.clone();
+        let leaders: Vec<u16> =
+            all.shards.iter().flat_map(|shard| &shard.leaders).map(|(inst, _)| *inst).collect();
+        leaders.into_iter().for_each(|inst| all.ends(inst, now));
+        ReplicasMeasured {
+            each: all.each as u64,
+            messages: all.messages.into_iter().collect(),
+            counted: all.counted.into_iter().collect(),
+            lag: all.lag,
+            elections: has_leaders.then_some(all.elections),
+            led: all.led,
+            split: all.split,
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! The host of a store's replicas: carries out what they want done, and tells them what happens.
+//!
+//! A message that is work runs as a frame of the receiver's own on its cores; a timer is a frame that waits. So a pause
+//! holds both back, a crash ends both, and a slow host is slow at both.
+//!
+//! **Invariant.** A replica is told of nothing but messages, requests and timers of its own instance.
+
+use super::{
+    program::{Instr, Point},
+    server::Server,
+};
+use crate::{
+    model::{
+        ids::{NONE, Slot},
+        outcome::Outcome,
+        replication::{
+            group::TELL,
+            letters::{Cargo, Envelope, News},
+        },
+        world::World,
+    },
+    replication::{
+        APPLIED, Act, Answer, Context, Effect, Failure, Note, Operation, Peer, Phase, Protocol,
+        Start, Ticket, Work, place, process::Process,
+    },
+};
+
+/// Places among what a server of replicas does unasked (`Program::own`): a message that is the work of a read, one that
+/// is that of a write, applying an entry, a timer.
+const READ: usize = 0;
+const WRITE: usize = 1;
+const APPLY: usize = 2;
+const TIMER: usize = 3;
+
+/// How long until callers are told again who leads, ns.
+const TELL_AGAIN: u64 = 1_000_000_000;
+/// So often a request is sent on within an attempt, at most.
+const MOST_SENT_ON: u8 = 8;
+
+impl Server {
+    /// Tells a replica something, and does what it wants done.
+    fn tell_replica(
+        &mut self,
+        inst: Peer,
+        world: &mut World,
+        what: impl FnOnce(&mut Process, &mut Context<'_>),
+    ) {
+        let Some(group) = &mut self.group else { return };
+        let mut effects = group.tell(inst, world.now(), what);
+        for effect in effects.drain(..) {
+            self.carry_out(inst, effect, world);
+        }
+        if let Some(group) = &mut self.group {
+            group.effects = effects;
+        }
+    }
+
+    /// The processes of all instances that are up start.
+    pub(super) fn start_replicas(&mut self, world: &mut World) {
+        let Some(group) = &self.group else { return };
+        for inst in 0..group.members.len() as Peer {
+            if !(world.hosts.disturbed && world.hosts.is_down((self.node, inst))) {
+                self.tell_replica(inst, world, |process, cx| process.start(Start::First, cx));
+            }
+        }
+    }
+
+    /// The process of an instance starts again.
+    pub(super) fn restart_replica(&mut self, inst: Peer, world: &mut World) {
+        self.tell_replica(inst, world, |process, cx| process.start(Start::Again, cx));
+    }
+
+    /// A request has come to a replica, or its work there is done.
+    #[inline(never)]
+    pub(super) fn at_replica(&mut self, slot: Slot, point: Point, world: &mut World) {
+        let (phase, write) = match point {
+            Point::Arrived { write } => (Phase::Arrived, write),
+            Point::Worked { write } => (Phase::Worked, write),
+            Point::Told => return self.told_replica(slot, world),
+            Point::Timer => unreachable!("a timer fires by an event of its own"),
+        };
+        let Some(group) = &self.group else { return };
+        let f = &world.frames[slot];
+        let carried = world.data.as_ref().map_or(0, |data| data.version(slot));
+        let act = match write {
+            false => Act::Read,
+            // Whoever looks on or not: what is written has a name.
+            true => Act::Write(if carried == 0 { f.id.max(1) } else { carried }),
+        };
+        let ticket = Ticket { slot, id: f.id };
+        let (inst, key) = (f.inst, f.key);
+        let operation = Operation { ticket, act, key, shard: group.shard(inst) };
+        self.tell_replica(inst, world, |process, cx| process.operation(operation, phase, cx));
+    }
+
+    /// A letter has come: its work begins, or the replica is told.
+    #[inline(never)]
+    pub(super) fn take_letter(&mut self, slot: Slot, world: &mut World) {
+        let Some(letters) = &world.letters else { return };
+        let Some(group) = &mut self.group else { return };
+        let work = match letters.get(slot) {
+            Cargo::Message(_, message) => {
+                group.tally.message(message.name(), world.now());
+                message.work()
+            }
+            _ => Work::None,
+        };
+        let entry = match work {
+            Work::None => return self.told_replica(slot, world),
+            Work::Read(_) => self.program.own[READ],
+            Work::Write(_) => self.program.own[WRITE],
+        };
+        let now = world.now();
+        let f = &mut world.frames[slot];
+        (f.pc, f.armed, f.arrived) = (entry, 0, now);
+        world.note_inside(slot);
+        self.run(slot, world);
+    }
+
+    /// A frame of the replica's own is done: what it carries is told.
+    fn told_replica(&mut self, slot: Slot, world: &mut World) {
+        let inst = world.frames[slot].inst;
+        let cargo = world.letters.as_mut().map(|letters| letters.take(slot)).unwrap_or_default();
+        world.release(slot);
+        match cargo {
+            Cargo::Message(from, message) => {
+                self.tell_replica(inst, world, |process, cx| process.message(from, message, cx));
+            }
+            Cargo::Timer(timer) => {
+                self.tell_replica(inst, world, |process, cx| process.timer(timer, cx));
+            }
+            Cargo::Known(caller, news) => {
+                let Some(group) = &mut self.group else { return };
+                let left = &mut group.members[usize::from(inst)].to_tell;
+                left.retain(|(other, told)| *other != caller || told.epoch > news.epoch);
+            }
+            Cargo::None | Cargo::SentOn(_) | Cargo::News(_) => {}
+        }
+    }
+
+    /// A timer of a replica fired.
+    pub(super) fn replica_timed(&mut self, slot: Slot, world: &mut World) {
+        let inst = world.frames[slot].inst;
+        let Some(letters) = &world.letters else { return };
+        let &Cargo::Timer(timer) = letters.get(slot) else { return };
+        if timer == TELL {
+            return self.announce_again(inst, world);
+        }
+        self.tell_replica(inst, world, |process, cx| process.timer(timer, cx));
+    }
+
+    // ---- what replicas want done ---------------------------------------------------------------
+
+    fn carry_out(&mut self, inst: Peer, effect: Effect, world: &mut World) {
+        let Some(group) = &mut self.group else { return };
+        match effect {
+            Effect::Send(to, message) => {
+                let (id, size) = (world.next_letter(), group.size(&message));
+                let (from, to) = ((group.node, inst), (group.node, to));
+                let cargo = Cargo::Message(inst, message);
+                world.post(Envelope { from, to, id, size }, cargo);
+            }
+            Effect::Arm(timer, after) => {
+                let entry = self.program.own[TIMER];
+                group.arm((inst, timer, entry), after, world);
+            }
+            Effect::Disarm(timer) => {
+                let slot = group.members[usize::from(inst)].timers[usize::from(timer)];
+                if slot != NONE {
+                    world.disarm(slot);
+                }
+            }
+            Effect::Apply { lane, key } => {
+                let (host, id) = ((group.node, inst), world.next_letter());
+                let entry = self.program.own[APPLY];
+                let slot = world.own_frame(host, (id, key), Cargo::Timer(APPLIED + lane));
+                let now = world.now();
+                let f = &mut world.frames[slot];
+                (f.pc, f.armed, f.arrived) = (entry, 0, now);
+                world.note_inside(slot);
+                self.run(slot, world);
+            }
+            Effect::GoOn(ticket) => {
+                if self.stands_at_replica(ticket, inst, world) {
+                    world.frames[ticket.slot].pc += 1;
+                    self.run(ticket.slot, world);
+                }
+            }
+            Effect::Answer(ticket, answer) => {
+                if self.stands_at_replica(ticket, inst, world) {
+                    self.answer(ticket.slot, answer, world);
+                }
+            }
+            Effect::Announce { leader, epoch } => self.announce((inst, leader, epoch), world),
+            Effect::Note(note) => self.note(inst, note, world),
+        }
+    }
+
+    /// Whether the frame of an operation still waits for a replica's word.
+    fn stands_at_replica(&self, ticket: Ticket, inst: Peer, world: &World) -> bool {
+        let f = &world.frames[ticket.slot];
+        f.id == ticket.id
+            && (f.node, f.inst) == (self.node, inst)
+            && f.armed == 0
+            && matches!(
+                self.program.code.get(usize::from(f.pc)),
+                Some(Instr::Replica(Point::Arrived { .. } | Point::Worked { .. }))
+            )
+    }
+
+    fn answer(&mut self, slot: Slot, answer: Answer, world: &mut World) {
+        let (outcome, cause) = match answer {
+            Answer::Read(version) => {
+                if let Some(data) = &mut world.data {
+                    data.hold(slot, version);
+                }
+                world.frames[slot].pc += 1;
+                return self.run(slot, world);
+            }
+            Answer::Written => {
+                world.frames[slot].pc += 1;
+                return self.run(slot, world);
+            }
+            Answer::Elsewhere(to) if world.sent_on(slot) < MOST_SENT_ON => {
+                return self.sends_on(slot, to, world);
+            }
+            Answer::Elsewhere(_) | Answer::Failed(Failure::NoLeader) => {
+                (Outcome::Unavailable, "no_leader")
+            }
+            Answer::Failed(Failure::TooFew) => (Outcome::Unavailable, "too_few_replicas"),
+            Answer::Failed(Failure::QuorumTimeout) => (Outcome::Error, "quorum_timeout"),
+            Answer::Failed(Failure::LeadershipLost) => (Outcome::Error, "leadership_lost"),
+        };
+        if outcome == Outcome::Unavailable
+            && cause != "no_leader"
+            && let Some(data) = &mut world.data
+        {
+            data.leaves_open(slot);
+        }
+        world.record.node(self.node).cause(cause);
+        self.finish(slot, outcome, world);
+    }
+
+    /// A visit ends here and goes on at another replica.
+    fn sends_on(&mut self, slot: Slot, to: Peer, world: &mut World) {
+        let (now, from) = (world.now(), world.record.measured_from);
+        let f = &world.frames[slot];
+        let (inst, arrived) = (usize::from(f.inst), f.arrived);
+        self.instances[inst].departures += 1;
+        self.unserved[inst].needless += 1;
+        world.record.node(self.node).depart(now, arrived, from, Err("sent_on"));
+        world.send_on(slot, to);
+    }
+
+    /// Those who look on are told.
+    fn note(&mut self, inst: Peer, note: Note, world: &mut World) {
+        let Some(group) = &mut self.group else { return };
+        let now = world.now();
+        match note {
+            Note::Accepted { key, version, order } => {
+                if let Some(data) = &mut world.data {
+                    data.placed(group.node, (key, version), order);
+                }
+            }
+            Note::Leads { term, began_with } => {
+                let shard = group.shard(inst);
+                world.hosts.leads((group.node, inst), now);
+                if let Some(data) = &mut world.data {
+                    data.began(group.node, shard, (place(term, 0), began_with));
+                }
+            }
+            Note::StepsDown { .. } => {
+                world.hosts.leads_no_more((group.node, inst), now);
+            }
+            _ => {}
+        }
+        group.tally.note((inst, inst / group.each), note, now);
+    }
+
+    // ---- who leads -----------------------------------------------------------------------------
+
+    /// Tells all who call the node who leads.
+    fn announce(&mut self, (from, leader, epoch): (Peer, Peer, u64), world: &mut World) {
+        let Some(group) = &mut self.group else { return };
+        let news = News { store: group.node, from, leader, epoch, sinks_in: false };
+        let shard = leader / group.each;
+        let each = group.each;
+        let to_tell = &mut group.members[usize::from(from)].to_tell;
+        to_tell.retain(|(_, older)| older.leader / each != shard);
+        to_tell.extend(group.callers.iter().map(|caller| (*caller, news)));
+        self.announce_again(from, world);
+    }
+
+    fn announce_again(&mut self, from: Peer, world: &mut World) {
+        let Some(group) = &mut self.group else { return };
+        let to_tell = group.members[usize::from(from)].to_tell.clone();
+        for (caller, news) in &to_tell {
+            let envelope =
+                Envelope { from: (group.node, from), to: *caller, id: world.next_letter(), size: 0 };
+            group.tally.message("announce", world.now());
+            world.post(envelope, Cargo::News(*news));
+        }
+        if !to_tell.is_empty() {
+            let entry = self.program.own[TIMER];
+            group.arm((from, TELL, entry), TELL_AGAIN, world);
+        }
+    }
+}

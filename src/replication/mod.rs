@@ -1,0 +1,323 @@
+//! How copies of data follow one another: each protocol of replication as a state machine of one replica, without
+//! network, clock, disk or cores of its own.
+//!
+//! A replica is told what happens to it (it starts, an operation comes, a message, a timer) and says by [`Effect`]s
+//! what is to be done about it; its host sends the messages, arms the timers and does the work. Whatever a replica
+//! knows, it knows because it was told: replicas share nothing.
+//!
+//! **Invariant.** What a replica does is a function of what it was told, in that order, and of its draws.
+
+pub mod data;
+pub mod disk;
+pub mod leader_follower;
+pub mod process;
+pub mod quorum;
+pub mod raft;
+
+/// A process of a node: its number among them. Replicas of all shards come first, then whoever else there is.
+pub type Peer = u16;
+
+/// A client's operation as the host knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket {
+    /// Where the host keeps it.
+    pub slot: u32,
+    /// Which of those it has kept there.
+    pub id: u64,
+}
+
+/// What is asked of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Read it.
+    Read,
+    /// Write this version, which may be a tombstone.
+    Write(u64),
+}
+
+/// A client's operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// By what it is answered.
+    pub ticket: Ticket,
+    /// What is asked.
+    pub act: Act,
+    /// The key.
+    pub key: u64,
+    /// The shard the key is in: its replicas are the processes [`group`] says.
+    pub shard: u16,
+}
+
+/// The replicas of a shard, where each has `replicas`: replica `r` of shard `s` is process `s x replicas + r`.
+pub fn group(shard: u16, replicas: u16) -> std::ops::Range<Peer> {
+    shard * replicas..(shard + 1) * replicas
+}
+
+/// How far an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It has come, and nothing was done for it yet. The replica lets it [go on](Effect::GoOn) to its work (a read's or
+    /// a write's, on a core), sends it elsewhere, or answers it: then or later.
+    Arrived,
+    /// Its work is done: a read returns what is held now, a write takes its place now. The replica answers it: now or
+    /// later.
+    Worked,
+}
+
+/// How an operation is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A read: this version; 0 if the key was never written.
+    Read(u64),
+    /// A write was done as promised.
+    Written,
+    /// Another replica is asked instead, within the same attempt: nothing was done here.
+    Elsewhere(Peer),
+    /// It failed.
+    Failed(Failure),
+}
+
+/// Why an operation failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nobody is known to lead, a lease or fence is lost, the replica is being rebuilt: nothing was done.
+    NoLeader,
+    /// So many replicas refused that the others are not enough; some may have written.
+    TooFew,
+    /// Not enough replicas answered in time; some may have written.
+    QuorumTimeout,
+    /// Another leader came before it was committed; it may be yet.
+    LeadershipLost,
+}
+
+/// A number of a replica's timer: those below [`APPLIED`] are the protocol's own.
+pub type Timer = u8;
+
+/// The timer that fires when the work of applying an entry is done, plus the number of the [lane](Effect::Apply).
+pub const APPLIED: Timer = 128;
+
+/// A message between processes of a node. A copy of a message may arrive besides, messages may overtake one another, and
+/// any may be lost.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// See [`leader_follower`].
+    LeaderFollower(leader_follower::Message),
+    /// See [`quorum`].
+    Quorum(quorum::Message),
+    /// See [`raft`].
+    Raft(raft::Message),
+    /// The process this was sent to does not run: its host says so.
+    Refused(Box<Message>),
+}
+
+/// Work that a message is on a core of its receiver before the receiver is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// None.
+    None,
+    /// That of a read of this key.
+    Read(u64),
+    /// That of a write of this key.
+    Write(u64),
+}
+
+impl Message {
+    /// Its name in results: `append`, `put`, `vote`, ..
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::LeaderFollower(message) => message.name(),
+            Self::Quorum(message) => message.name(),
+            Self::Raft(message) => message.name(),
+            Self::Refused(_) => "refused",
+        }
+    }
+
+    /// What it is to its receiver's cores.
+    pub fn work(&self) -> Work {
+        match self {
+            Self::LeaderFollower(message) => message.work(),
+            Self::Quorum(message) => message.work(),
+            Self::Raft(message) => message.work(),
+            Self::Refused(_) => Work::None,
+        }
+    }
+
+    /// The keys whose values it carries: they make its size.
+    pub fn keys(&self, each: &mut dyn FnMut(u64)) {
+        match self {
+            Self::LeaderFollower(message) => message.keys(each),
+            Self::Quorum(message) => message.keys(each),
+            Self::Raft(message) => message.keys(each),
+            Self::Refused(_) => {}
+        }
+    }
+}
+
+/// What a replica has its host do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Send a message to a process; to itself it arrives at once, as an event of its own, and is work all the same.
+    Send(Peer, Message),
+    /// Have a timer fire after so many ns of its own clock, and not when it was to fire before.
+    Arm(Timer, u64),
+    /// Have a timer not fire.
+    Disarm(Timer),
+    /// Do the work of applying an entry about this key, on a core; the timer [`APPLIED`] + lane fires when it is done.
+    /// A lane has one such work at a time.
+    Apply {
+        /// Which one.
+        lane: u8,
+        /// The key.
+        key: u64,
+    },
+    /// An operation that has arrived goes on to its work.
+    GoOn(Ticket),
+    /// An operation is over, here at least. It may have been called off meanwhile: then the host ignores this.
+    Answer(Ticket, Answer),
+    /// Tell who leads to all who call the node, from this process: by messages, again each second until each of them has
+    /// said that it knows.
+    Announce {
+        /// A replica of the shard.
+        leader: Peer,
+        /// Its epoch: callers keep the newest.
+        epoch: u64,
+    },
+    /// Something for those who look on, of which no replica hears.
+    Note(Note),
+}
+
+/// What those who look on are told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Note {
+    /// A version got its place in the order of all versions of its key.
+    Accepted {
+        /// The key.
+        key: u64,
+        /// What is written.
+        version: u64,
+        /// Its place: rises with the order; see [`place`] for logs, stamps otherwise.
+        order: u64,
+    },
+    /// All entries of the shard's log with places up to this one are committed: their writes may be acknowledged.
+    Committed {
+        /// Place of the last of them.
+        order: u64,
+    },
+    /// A follower has applied all up to this place.
+    Applied {
+        /// Place of the last of them.
+        order: u64,
+    },
+    /// A replica stands for election.
+    Stands {
+        /// For which term or epoch.
+        term: u64,
+    },
+    /// A replica leads from now on.
+    Leads {
+        /// In which term or epoch.
+        term: u64,
+        /// The place of the last entry it began with: what was acknowledged in earlier terms beyond it is lost.
+        began_with: u64,
+    },
+    /// A replica that led leads no more, and knows it.
+    StepsDown {
+        /// In which term or epoch it led.
+        term: u64,
+    },
+    /// Something else happened that is counted by name, such as `repair`.
+    Counted(&'static str),
+}
+
+/// The place of an entry in the order of all versions of its shard: by term, then by index in the log.
+pub const fn place(term: u64, index: u64) -> u64 {
+    debug_assert!(
+        term < 1 << 24 && index < 1 << 40,
+        "a run has so many elections and entries at most"
+    );
+    term << 40 | index
+}
+
+/// Laws of the design that a replica draws from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Law {
+    /// How long after its commit an entry leaves the leader.
+    Lag,
+    /// How long the disk takes to be certain.
+    Fsync,
+    /// How long a follower waits to hear of a leader.
+    Election,
+    /// How long it takes to make a replica the leader.
+    Promote,
+    /// How long it takes to copy all data to a replica.
+    Rebuild,
+}
+
+/// Draws, of one replica.
+pub trait Laws {
+    /// The next draw from a law, ns.
+    fn draw(&mut self, law: Law) -> u64;
+    /// Any number below `n`.
+    fn below(&mut self, n: u64) -> u64;
+}
+
+/// What a replica may ask while it is told something, and where it puts what is to be done.
+pub struct Context<'c> {
+    /// Time by its own clock, ns; never goes back while it runs.
+    pub now: u64,
+    /// Its draws.
+    pub laws: &'c mut dyn Laws,
+    /// What is to be done, in order.
+    pub effects: &'c mut Vec<Effect>,
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+impl Context<'_> {
+    /// Has something done.
+    #[inline]
+    pub fn act(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Answers an operation.
+    #[inline]
+    pub fn answer(&mut self, ticket: Ticket, answer: Answer) {
+        self.act(Effect::Answer(ticket, answer));
+    }
+
+    /// Tells those who look on.
+    #[inline]
+    pub fn note(&mut self, note: Note) {
+        self.act(Effect::Note(note));
+    }
+}
+
+/// How a replica's process starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the run: all is well, and who leads at first is known to all.
+    First,
+    /// After it died, with what is on its disk.
+    Again,
+    /// After it died, with nothing.
+    Empty,
+}
+
+
+/// A replica of some protocol. Its host calls `start` first; after that process has died, `start` again and nothing in
+/// between: of what it was told before only what was on its disk remains.
+pub trait Protocol {
+    /// Its process starts.
+    fn start(&mut self, how: Start, cx: &mut Context<'_>);
+    /// A client's operation is that far.
+    fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>);
+    /// A message came, and the [work](Message::work) of it is done.
+    fn message(&mut self, from: Peer, message: Message, cx: &mut Context<'_>);
+    /// A timer fired.
+    fn timer(&mut self, timer: Timer, cx: &mut Context<'_>);
+}

@@ -1,0 +1,41 @@
+//! A process of a node, whatever its protocol.
+//!
+//! **Invariant.** It is what it is for the whole run.
+
+use super::{
+    Context, Message, Operation, Peer, Phase, Protocol, Start, Timer, quorum,
+};
+
+/// A replica of some protocol, or whoever helps them.
+#[derive(Clone, Debug)]
+pub enum Process {
+    /// A replica without leaders.
+    Quorum(Box<quorum::Quorum>),
+}
+
+/// Does the same with a process, whatever it is.
+macro_rules! each {
+    ($process:expr, $one:ident => $do:expr) => {
+        match $process {
+            Process::Quorum($one) => $do,
+        }
+    };
+}
+
+impl Protocol for Process {
+    fn start(&mut self, how: Start, cx: &mut Context<'_>) {
+        each!(self, one => one.start(how, cx));
+    }
+
+    fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
+        each!(self, one => one.operation(operation, phase, cx));
+    }
+
+    fn message(&mut self, from: Peer, message: Message, cx: &mut Context<'_>) {
+        each!(self, one => one.message(from, message, cx));
+    }
+
+    fn timer(&mut self, timer: Timer, cx: &mut Context<'_>) {
+        each!(self, one => one.timer(timer, cx));
+    }
+}
