@@ -46,6 +46,10 @@ pub trait Node: Any + Send {
     fn withdraw(&mut self, _host: (NodeId, u16), _out: bool, _now: u64) {}
     /// Puts down the versions of data it holds besides a store's own copies.
     fn versions(&self, _held: &mut BTreeSet<u64>) {}
+    /// Who leads each shard that is led, as far as anybody knows who sees all.
+    fn leaders(&self) -> Vec<u16> {
+        Vec::new()
+    }
     /// What was measured of its replicas up to `now`, if it has any.
     fn replicas(&self, _now: u64) -> Option<ReplicasMeasured> {
         None

@@ -43,7 +43,7 @@ use crate::{
         build::built,
         design::{Limits, window_length},
         event,
-        ids::{NodeId, Slot},
+        ids::{Host, NodeId, Slot},
         kinds::NodeSpec,
         names::Names,
         plan::Plan,
@@ -83,6 +83,8 @@ pub struct Simulation {
     pub(super) span_snapshot: Snapshot,
     pub(super) seed: u64,
     pub(super) timeline: Timeline,
+    /// Whom faults hit by their role: by fault, and when it began.
+    pub(super) struck: BTreeMap<(usize, u64), Vec<Host>>,
     /// Planned changes that hold: when each began and ends, and its number.
     pub(super) planned: Vec<(u64, u64, usize)>,
     /// Of each alert.
@@ -170,6 +172,7 @@ impl Simulation {
             span_snapshot: Snapshot::default(),
             seed,
             timeline,
+            struck: BTreeMap::new(),
             planned: Vec::new(),
             monitors,
             routes: names.routes(prepared),

@@ -18,7 +18,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("FaultSpec", &["clock"]),
     ("QuorumSpec", &["sloppy", "hinted_handoff", "anti_entropy", "tombstones"]),
     ("ReplicationSpec", &["multi_leader"]),
-    ("TargetSpec", &["replica"]),
+    ("TargetSpec", &["lose_data"]),
     ("WriteFields", &["outbox"]),
 ];
 
@@ -47,7 +47,7 @@ mod tests {
     #[test]
     fn reserved_words_are_known_by_their_owner() {
         assert!(is_reserved("NodeSpec", "queue"));
-        assert!(is_reserved("TargetSpec", "replica"));
+        assert!(is_reserved("TargetSpec", "lose_data"));
         assert!(!is_reserved("ServiceSpec", "cache"));
         assert!(!is_reserved("", "cache"));
     }

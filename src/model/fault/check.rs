@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Effect, FaultSpec, InstancesSpec, PathSpec, SurgeSpec, TargetSpec};
+use super::{
+    Effect, FaultSpec, InstancesSpec, PathSpec, ReplicaSpec, SideName, SurgeSpec, TargetSpec,
+};
 use crate::{
     model::{
         alert::{Source, check::alert_named},
@@ -348,7 +350,8 @@ impl Check<'_> {
     }
 
     fn instances(&self, t: &TargetSpec, facts: &Facts<'_>, at: &str, problems: &mut Problems) {
-        let n = facts.instances;
+        let n = facts.serving();
+        let shards = n / facts.replicas.map_or(1, |replicas| replicas.each.max(1));
         let mut bounds = |key: &str, found: u64, least: u64, most: u64| {
             if found < least || found > most {
                 let message = format!("{found} is not in {least}..={most}");
@@ -366,7 +369,15 @@ impl Check<'_> {
             Some(InstancesSpec::Share(_)) | None => {}
         }
         if let Some(shard) = t.shard {
-            bounds("shard", shard.0, 0, n - 1);
+            bounds("shard", shard.0, 0, shards.saturating_sub(1));
+        }
+        if let Some(replica) = &t.replica {
+            self.replica(replica, facts, &format!("{at}.replica"), problems);
+            if t.instances.is_some() {
+                let help = "`instances` counts all replicas of all shards";
+                let at = format!("{at}.instances");
+                problems.error_help("E-FAULT-TARGET", at, "`replica` says which", help);
+            }
         }
         let at = |key: &str| format!("{at}.{key}");
         if t.shard.is_some() && (!facts.shards || t.instances.is_some()) {
@@ -379,6 +390,38 @@ impl Check<'_> {
             _ => return,
         };
         problems.error("E-FAULT-TARGET", at("instances"), nobody);
+    }
+
+    /// Some replicas of a store.
+    fn replica(
+        &self,
+        replica: &ReplicaSpec,
+        facts: &Facts<'_>,
+        at: &str,
+        problems: &mut Problems,
+    ) {
+        let Some(replicas) = facts.replicas else {
+            let message = format!("a {} without `replication` has no replicas", facts.kind);
+            let help = "`instances` or `shard` says which of its instances";
+            return problems.error_help("E-FAULT-TARGET", at, message, help);
+        };
+        match replica {
+            ReplicaSpec::Leader | ReplicaSpec::Followers if !replicas.led => {
+                let help = "a number from 0, or a list of numbers";
+                problems.error_help("E-FAULT-TARGET", at, "nobody leads in a quorum", help);
+            }
+            ReplicaSpec::These(these) => {
+                if these.is_empty() {
+                    problems.error("E-FAULT-TARGET", at, "the list is empty");
+                }
+                if let Some(one) = these.iter().find(|one| one.0 >= replicas.each) {
+                    let message = format!("{one} is not in 0..={}", replicas.each.saturating_sub(1));
+                    let help = format!("each shard has {} replicas", replicas.each);
+                    problems.error_help("E-FAULT-TARGET", at, message, help);
+                }
+            }
+            _ => {}
+        }
     }
 
     /// What stands in a zone or region.
@@ -402,8 +445,8 @@ impl Check<'_> {
             let help = "name the cache by `node`";
             problems.error_help("E-FAULT-TARGET", at, "which cache?", help);
         }
-        if t.instances.is_some() || t.shard.is_some() {
-            let help = "`instances` and `shard` choose among those of a `node`";
+        if t.instances.is_some() || t.shard.is_some() || t.replica.is_some() {
+            let help = "`instances`, `shard` and `replica` choose among those of a `node`";
             problems.error_help("E-FAULT-TARGET", at, "a place is hit as a whole", help);
         }
         let inside = self.names.zones_of(&place.0).unwrap_or_default();
@@ -434,6 +477,29 @@ impl Check<'_> {
 
     // ---- messages ----------------------------------------------------------------------------
 
+    /// What of a name is on a side, if not all.
+    fn part_of_side(&self, side: &SideName, at: &str, problems: &mut Problems) {
+        let node = self.names.node(&side.name.0);
+        if let Some(zone) = &side.zone {
+            let inside = self.names.zones_of(&zone.0).unwrap_or_default();
+            let stands = self.names.entity_of(&side.name.0).map(|id| self.names.stands_in(id));
+            if !stands.unwrap_or_default().iter().any(|zone| inside.contains(zone)) {
+                let message = format!("nothing of `{}` stands in `{zone}`", side.name);
+                let help = "`db@zone-a`, `db@leader`, `db@followers` or `db@2`";
+                problems.error_help("E-REF", at, message, help);
+            }
+        }
+        if let Some(replica) = &side.replica {
+            match node {
+                Some(node) => self.replica(replica, &self.names.kind(node).facts(), at, problems),
+                None => {
+                    let message = format!("`{}` has no replicas", side.name);
+                    problems.error_help("E-REF", at, message, "only a store with `replication`");
+                }
+            }
+        }
+    }
+
     fn messages(&self, effect: Effect<'_>, p: &PathSpec, at: &str, problems: &mut Problems) {
         let ways = [
             p.between.is_some(),
@@ -450,12 +516,14 @@ impl Check<'_> {
             let help = "`between: [[a, b], [c]]`, `link: [a, b]`, `from: [a]` with `to: [b]`, or `node: a`";
             return problems.error_help("E-PARTITION", at, "needs two sides", help);
         }
-        let sides: [BTreeSet<&Name>; 2] = [a.into_iter().collect(), b.into_iter().collect()];
+        let sides: [BTreeSet<&SideName>; 2] = [a.into_iter().collect(), b.into_iter().collect()];
         if let Some(name) = sides[0].intersection(&sides[1]).next() {
-            let message = format!("`{}` is on both sides", name.0);
+            let message = format!("`{name}` is on both sides");
             problems.error_help("E-PARTITION", at, message, "each name stands on one side");
         }
-        for name in sides.iter().flatten() {
+        for side in sides.iter().flatten() {
+            let name = &side.name;
+            self.part_of_side(side, at, problems);
             let known = self.names.node(&name.0).is_some()
                 || self.names.client(&name.0).is_some()
                 || self.names.zones_of(&name.0).is_some();

@@ -164,7 +164,7 @@ pub struct FaultSpec {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetSpec {
-    /// A node: all its instances, unless `instances` or `shard` says which.
+    /// A node: all its instances, unless `instances`, `shard` or `replica` says which.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Name>,
     /// How many of them, chosen at random in each replication, or which: `2`, `30%` (rounded, at least
@@ -174,6 +174,10 @@ pub struct TargetSpec {
     /// A shard of a store, from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shard: Option<Count>,
+    /// Of a store with replicas (of one shard, or of each): `leader` (whoever leads when the fault begins; that instance
+    /// until it ends), `followers`, or numbers from 0: `1`, `[0, 2]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica: Option<ReplicaSpec>,
     /// Everything that stands in a zone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<Name>,
@@ -202,26 +206,56 @@ pub enum InstancesSpec {
     These(Vec<Count>),
 }
 
+impl TargetSpec {
+    /// Whether whom it hits is known only when it begins.
+    pub fn is_by_role(&self) -> bool {
+        matches!(self.replica, Some(ReplicaSpec::Leader | ReplicaSpec::Followers))
+    }
+}
+
+/// Some of the replicas of a shard.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ReplicaSpec {
+    /// Whoever leads.
+    Leader,
+    /// The others.
+    Followers,
+    /// These, from 0.
+    These(Vec<Count>),
+}
+
+/// A name on a side of a path, and what of it: `etcd`, `etcd@zone-a`, `etcd@leader`, `etcd@followers`, `etcd@2`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SideName {
+    /// A node, a client, a zone or a region.
+    pub name: Name,
+    /// Of a node: what stands in this zone or region.
+    pub zone: Option<Name>,
+    /// Of a store: these replicas.
+    pub replica: Option<ReplicaSpec>,
+}
+
 /// Where messages are hit. Names are nodes (all their instances), clients, zones, regions or
-/// `internet` (clients outside the zones).
+/// `internet` (clients outside the zones); of a node `db@zone-a` is what stands in that zone, of a store with replicas
+/// `db@leader` who leads when the fault begins, `db@followers` the others, `db@2` the replica of that number.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PathSpec {
     /// Two sides; messages both ways are hit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub between: Option<Vec<Vec<Name>>>,
+    pub between: Option<Vec<Vec<SideName>>>,
     /// One way: messages from these ...
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Vec<Name>>,
+    pub from: Option<Vec<SideName>>,
     /// ... to these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Vec<Name>>,
+    pub to: Option<Vec<SideName>>,
     /// Short for two sides of one name each: `link: [a, b]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub link: Option<Vec<Name>>,
+    pub link: Option<Vec<SideName>>,
     /// Everything to and from one node.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub node: Option<Name>,
+    pub node: Option<SideName>,
     /// `latency`: how much longer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub add: Option<DurationLaw>,
@@ -375,7 +409,7 @@ impl FaultSpec {
 impl PathSpec {
     /// The two sides and whether only messages from the first to the second are hit; an empty second
     /// side stands for everything. The checks see to it that there are two sides.
-    pub fn sides(&self) -> (Vec<&Name>, Vec<&Name>, bool) {
+    pub fn sides(&self) -> (Vec<&SideName>, Vec<&SideName>, bool) {
         if let Some(sides) = &self.between {
             let side = |i: usize| sides.get(i).into_iter().flatten().collect();
             return (side(0), side(1), false);

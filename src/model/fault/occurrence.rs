@@ -19,12 +19,15 @@ pub struct Occurrence {
     pub strength: f64,
     /// It goes on with what has begun: nothing new comes.
     pub goes_on: bool,
+    /// When the whole began that it is a part of, before any delay: the same for all its parts and what comes after.
+    pub root: u64,
 }
 
 impl Occurrence {
     /// Of full size.
     pub fn new(fault: usize, (start, end): (u64, u64), hosts: Vec<Host>) -> Self {
-        Self { fault, start, end, hosts, aftermath: None, strength: 1.0, goes_on: false }
+        let (aftermath, strength, goes_on, root) = (None, 1.0, false, start);
+        Self { fault, start, end, hosts, aftermath, strength, goes_on, root }
     }
 }
 

@@ -6,14 +6,14 @@
 use std::sync::Arc;
 
 use super::{
-    Effect,
+    Effect, ReplicaSpec,
     hosts::Harm,
     timeline::{Timeline, merged},
 };
 use crate::model::{
     client::LoadSpec,
     fault::occurrence::{Aftermath, Change, Occurrence},
-    ids::Host,
+    ids::{Host, NodeId},
     names::Names,
     probe::{FaultMeasured, Side},
     record::Recorder,
@@ -38,6 +38,9 @@ impl Simulation {
 
     /// A fault begins or ends; whether the design has changed.
     fn change(&mut self, Change { begins, occurrence, .. }: Change, names: &Names) -> bool {
+        if begins {
+            self.find_roles(occurrence, names);
+        }
         let Occurrence { fault, hosts, aftermath, start, end, strength, .. } =
             &self.timeline.occurrences[occurrence];
         let spec = names.fault(*fault);
@@ -84,7 +87,11 @@ impl Simulation {
             | Effect::Bandwidth(_) => {
                 let network = &mut self.world.network;
                 if begins {
-                    network.disturb(self.disturbances[*fault].clone(), *strength);
+                    let nodes = &self.nodes;
+                    let leaders = |node: NodeId| nodes[usize::from(node)].leaders();
+                    let mut disturbance = self.disturbances[*fault].clone();
+                    disturbance.iter_mut().for_each(|d| d.find_roles(leaders));
+                    network.disturb(disturbance, *strength);
                 } else {
                     network.calm(*fault);
                 }
@@ -95,6 +102,24 @@ impl Simulation {
             self.harm(host, harm, begins);
         }
         false
+    }
+
+    /// Whom a fault hits by a role is whoever has it as the fault begins, in all its parts and after it.
+    fn find_roles(&mut self, occurrence: usize, names: &Names) {
+        let o = &mut self.timeline.occurrences[occurrence];
+        let target = names.fault(o.fault).effect().target();
+        let Some(target) = target.filter(|target| target.is_by_role()) else { return };
+        let leads = target.replica == Some(ReplicaSpec::Leader);
+        let node = target.node.as_ref().and_then(|name| names.node(&name.0));
+        let nodes = &self.nodes;
+        let struck = self.struck.entry((o.fault, o.root)).or_insert_with(|| {
+            let Some(node) = node else { return Vec::new() };
+            let leaders = nodes[usize::from(node)].leaders();
+            let all = 0..names.kind(node).facts().serving() as u16;
+            let has_role = |inst: &u16| leaders.contains(inst) == leads;
+            all.filter(has_role).map(|inst| (node, inst)).collect()
+        });
+        o.hosts.retain(|host| struck.contains(host));
     }
 
     pub(super) fn harm(&mut self, host: Host, harm: Harm, begins: bool) {

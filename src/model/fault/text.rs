@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** Parsing what was printed gives the same value.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
@@ -10,8 +10,8 @@ use serde::{
     de::{self, SeqAccess, Visitor},
 };
 
-use super::{Effect, InstancesSpec, PathSpec, TargetSpec};
-use crate::units::{Count, Fraction, Name};
+use super::{Effect, InstancesSpec, PathSpec, ReplicaSpec, SideName, TargetSpec};
+use crate::units::{Count, Fraction, Name, ValueError, text_value};
 
 impl Effect<'_> {
     /// What it hits and how much, in words: `db (shard 2), factor 8`.
@@ -44,6 +44,15 @@ impl TargetSpec {
             (None, Some(shard)) => text += &format!(" (shard {shard})"),
             (None, None) => {}
         }
+        match &self.replica {
+            Some(ReplicaSpec::Leader) => text += " (leader)",
+            Some(ReplicaSpec::Followers) => text += " (followers)",
+            Some(ReplicaSpec::These(these)) => {
+                let these: Vec<String> = these.iter().map(Count::to_string).collect();
+                text += &format!(" (replica {})", these.join(", "));
+            }
+            None => {}
+        }
         if let Some(factor) = self.factor {
             text += &format!(", factor {factor}");
         }
@@ -57,8 +66,8 @@ impl TargetSpec {
 impl PathSpec {
     fn what(&self) -> String {
         let (one, other, directed) = self.sides();
-        let listed = |names: Vec<&Name>| {
-            names.into_iter().map(Name::to_string).collect::<Vec<_>>().join(", ")
+        let listed = |names: Vec<&SideName>| {
+            names.into_iter().map(SideName::to_string).collect::<Vec<_>>().join(", ")
         };
         let mut text = match (one.is_empty(), other.is_empty(), directed) {
             (false, true, false) => listed(one),
@@ -119,5 +128,104 @@ impl JsonSchema for InstancesSpec {
     fn json_schema(g: &mut SchemaGenerator) -> Schema {
         let (count, share) = (g.subschema_for::<Count>(), g.subschema_for::<Fraction>());
         json_schema!({"anyOf": [count.clone(), share, {"type": "array", "items": count}]})
+    }
+}
+
+impl FromStr for SideName {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let Some((name, part)) = text.split_once('@') else {
+            return Ok(Self { name: text.parse()?, zone: None, replica: None });
+        };
+        let name = name.parse()?;
+        let replica = match part {
+            "leader" => Some(ReplicaSpec::Leader),
+            "followers" => Some(ReplicaSpec::Followers),
+            _ => part.parse().ok().map(|number| ReplicaSpec::These(vec![number])),
+        };
+        let zone = if replica.is_none() { Some(part.parse()?) } else { None };
+        Ok(Self { name, zone, replica })
+    }
+}
+
+impl fmt::Display for SideName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)?;
+        match (&self.zone, &self.replica) {
+            (Some(zone), _) => write!(f, "@{zone}"),
+            (None, Some(ReplicaSpec::Leader)) => f.write_str("@leader"),
+            (None, Some(ReplicaSpec::Followers)) => f.write_str("@followers"),
+            (None, Some(ReplicaSpec::These(these))) => {
+                these.iter().try_for_each(|number| write!(f, "@{number}"))
+            }
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+text_value!(
+    SideName,
+    "SideName",
+    "a node, client, zone or region, or a part of a node",
+    ["api", "etcd@zone-a", "etcd@leader"]
+);
+
+impl<'de> Deserialize<'de> for ReplicaSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Replica;
+        impl<'de> Visitor<'de> for Replica {
+            type Value = ReplicaSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`leader`, `followers`, or numbers of replicas from 0")
+            }
+            fn visit_str<E: de::Error>(self, v: &str) -> Result<ReplicaSpec, E> {
+                match v {
+                    "leader" => Ok(ReplicaSpec::Leader),
+                    "followers" => Ok(ReplicaSpec::Followers),
+                    number => number.parse().map(|one| ReplicaSpec::These(vec![one])).map_err(
+                        |_: ValueError| {
+                            let message = format!("expected a replica, found `{number}`");
+                            let help = "leader, followers, a number from 0, or a list of numbers";
+                            E::custom(ValueError::new("E-TYPE", message).help(help))
+                        },
+                    ),
+                }
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ReplicaSpec, A::Error> {
+                let mut all: Vec<Count> = Vec::new();
+                while let Some(number) = seq.next_element()? {
+                    all.push(number);
+                }
+                Ok(ReplicaSpec::These(all))
+            }
+        }
+        deserializer.deserialize_any(Replica)
+    }
+}
+
+impl Serialize for ReplicaSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Leader => serializer.serialize_str("leader"),
+            Self::Followers => serializer.serialize_str("followers"),
+            Self::These(these) => match these.as_slice() {
+                [one] => one.serialize(serializer),
+                all => all.serialize(serializer),
+            },
+        }
+    }
+}
+
+impl JsonSchema for ReplicaSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Replica".into()
+    }
+    fn json_schema(g: &mut SchemaGenerator) -> Schema {
+        let count = g.subschema_for::<Count>();
+        json_schema!({"anyOf": [
+            {"type": "string", "enum": ["leader", "followers"]},
+            count.clone(),
+            {"type": "array", "items": count},
+        ]})
     }
 }

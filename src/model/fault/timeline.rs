@@ -8,7 +8,7 @@ use std::{
     collections::{BTreeSet, BinaryHeap},
 };
 
-use super::{Effect, FaultSpec, InstancesSpec, TargetSpec};
+use super::{Effect, FaultSpec, InstancesSpec, ReplicaSpec, TargetSpec};
 use crate::{
     engine::{
         law::{DurationLaw, Sampler, Tables, to_nanos},
@@ -213,7 +213,7 @@ fn aftermaths(o: &Occurrence, names: &Names, tables: &dyn Tables, seed: u64) -> 
             let start = up;
             up = up.saturating_add(length);
             let after = Occurrence::new(o.fault, (start, up), vec![(node, inst)]);
-            all.push(Occurrence { aftermath: Some(aftermath), ..after });
+            all.push(Occurrence { aftermath: Some(aftermath), root: o.root, ..after });
         };
         if let Some(law) = startup.boot {
             let entity = format!("node/{}/{inst}", names.name(node));
@@ -302,7 +302,9 @@ impl Again<'_> {
             downs: Stream::new(self.seed, entity, "mttr"),
         };
         let fault = format!("fault/{}", self.spec.id.0);
-        let node = self.spec.effect().target().and_then(|target| target.node.as_ref());
+        let target = self.spec.effect().target();
+        let has_role = target.is_some_and(TargetSpec::is_by_role);
+        let node = target.and_then(|target| target.node.as_ref()).filter(|_| !has_role);
         match (&self.spec.group, node) {
             (Some(group), _) => vec![unit(&format!("group/{}", group.0), hosts)],
             (None, None) => vec![unit(&fault, hosts)],
@@ -364,7 +366,8 @@ impl Names {
         }
         let node = target.node.as_ref().and_then(|name| self.node(&name.0));
         let node = node.expect("the target was checked");
-        let n = self.kind(node).facts().instances as u16;
+        let facts = self.kind(node).facts();
+        let n = facts.serving() as u16;
         let some = |count: u64| {
             let mut all: Vec<u16> = (0..n).collect();
             let count = (count as usize).min(all.len());
@@ -373,6 +376,20 @@ impl Names {
             all.sort_unstable();
             all
         };
+        if let Some(replicas) = facts.replicas {
+            let each = replicas.each as u16;
+            let shard = target.shard.map(|shard| shard.0 as u16);
+            let is_hit = |i: &u16| shard.is_none_or(|shard| i / each == shard);
+            // Who has a role is known when the fault begins.
+            let is_hit = |i: &u16| is_hit(i) && match &target.replica {
+                Some(ReplicaSpec::These(these)) => these.iter().any(|r| r.0 == u64::from(i % each)),
+                _ => true,
+            };
+            if target.replica.is_some() || shard.is_some() {
+                return (0..n).filter(is_hit).map(|i| (node, i)).collect();
+            }
+        }
+        let all = facts.instances as u16;
         let chosen: Vec<u16> = match (&target.instances, target.shard) {
             (_, Some(shard)) => vec![shard.0 as u16],
             (Some(InstancesSpec::These(these)), _) => these.iter().map(|i| i.0 as u16).collect(),
@@ -380,7 +397,7 @@ impl Names {
             (Some(InstancesSpec::Share(share)), _) => {
                 some(((share.0 * f64::from(n)).round_ties_even() as u64).max(1))
             }
-            (None, None) => (0..n).collect(),
+            (None, None) => (0..all).collect(),
         };
         chosen.into_iter().map(|i| (node, i)).collect()
     }

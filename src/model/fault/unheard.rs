@@ -121,7 +121,7 @@ impl Silence<'_> {
                 Effect::Partition(path) | Effect::Loss(path) => {
                     let (from, to, _) = path.sides();
                     let (from, to) = (names.side(&from), names.side(&to));
-                    joins(&|a, b| from.holds(a.0, a.1) && to.holds(b.0, b.1))
+                    joins(&|a, b| from.may_hold(a) && to.may_hold(b))
                 }
                 _ => false,
             },

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     engine::{law::Sampler, random::Stream},
-    model::ids::{NodeId, Zone},
+    model::ids::{End, Host, NodeId, Zone},
 };
 
 /// One side of a disturbed path.
@@ -16,6 +16,11 @@ pub struct Side {
     pub entities: BTreeSet<NodeId>,
     /// Zones.
     pub zones: BTreeSet<Zone>,
+    /// Instances.
+    pub hosts: BTreeSet<Host>,
+    /// The leaders of a store's shards (true), or the others of so many replicas: who that is turns out when the fault
+    /// begins.
+    pub roles: Vec<(NodeId, u16, bool)>,
     /// Everything there is.
     pub everything: bool,
 }
@@ -80,9 +85,32 @@ pub struct Disturbance {
     pub blow: Blow,
 }
 
+impl Disturbance {
+    /// It begins: who has the roles that its sides name.
+    pub fn find_roles(&mut self, leaders: impl Fn(NodeId) -> Vec<u16>) {
+        for side in [&mut self.from, &mut self.to] {
+            for &(node, all, leads) in &side.roles {
+                let known = leaders(node);
+                let has_role = |inst: &u16| known.contains(inst) == leads;
+                side.hosts.extend((0..all).filter(has_role).map(|inst| (node, inst)));
+            }
+        }
+    }
+}
+
 impl Side {
-    /// Whether an entity that stands in a zone is on this side.
-    pub fn holds(&self, entity: NodeId, zone: Zone) -> bool {
-        self.everything || self.entities.contains(&entity) || self.zones.contains(&zone)
+    /// Whether something of an entity that stands in a zone can be on this side.
+    pub fn may_hold(&self, end: End) -> bool {
+        self.holds((end.0, u16::MAX), end.1)
+            || self.hosts.iter().any(|host| host.0 == end.0)
+            || self.roles.iter().any(|role| role.0 == end.0)
+    }
+
+    /// Whether an instance that stands in a zone is on this side.
+    pub fn holds(&self, host: Host, zone: Zone) -> bool {
+        self.everything
+            || self.entities.contains(&host.0)
+            || self.zones.contains(&zone)
+            || self.hosts.contains(&host)
     }
 }

@@ -50,15 +50,20 @@ impl Names {
         self.nodes().chain(self.clients()).nth(id).unwrap_or_default()
     }
 
-    /// The zones a node or client stands in.
-    pub fn stands_in(&self, id: NodeId) -> Vec<Zone> {
-        let mut zones = match usize::from(id).checked_sub(self.nodes().len()) {
+    /// The zone of each instance of a node, or of each place of a client.
+    pub fn places_of_entity(&self, id: NodeId) -> Vec<Zone> {
+        match usize::from(id).checked_sub(self.nodes().len()) {
             None => self.places(id),
             Some(client) => {
                 let mut clients = self.design.clients.values();
                 self.origins(clients.nth(client).and_then(ClientSpec::zones))
             }
-        };
+        }
+    }
+
+    /// The zones a node or client stands in.
+    pub fn stands_in(&self, id: NodeId) -> Vec<Zone> {
+        let mut zones = self.places_of_entity(id);
         zones.sort_unstable();
         zones.dedup();
         zones

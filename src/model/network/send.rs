@@ -10,7 +10,7 @@ use crate::{
     },
     model::{
         event,
-        fault::{Effect, FaultSpec},
+        fault::{Effect, FaultSpec, ReplicaSpec, SideName},
         ids::Slot,
         names::Names,
         network::{
@@ -18,7 +18,6 @@ use crate::{
             links::{Message, Network},
         },
     },
-    units::Name,
 };
 
 /// What becomes of a message that is sent.
@@ -64,13 +63,32 @@ impl Names {
     }
 
     /// Who is on a side of a path: an empty list stands for everything, a name that is none for nothing.
-    pub fn side(&self, list: &[&Name]) -> Side {
+    pub fn side(&self, list: &[&SideName]) -> Side {
         let mut side = Side { everything: list.is_empty(), ..Side::default() };
-        for name in list {
-            if let Some(id) = self.entity_of(&name.0) {
-                side.entities.insert(id);
-            } else {
+        for SideName { name, zone, replica } in list {
+            let Some(id) = self.entity_of(&name.0) else {
                 side.zones.extend(self.zones_of(&name.0).unwrap_or_default());
+                continue;
+            };
+            let facts = (usize::from(id) < self.nodes().len()).then(|| self.kind(id).facts());
+            let (each, all) = facts.map_or((1, 0), |facts| {
+                (facts.replicas.map_or(1, |r| r.each as u16).max(1), facts.serving() as u16)
+            });
+            if let Some(zone) = zone {
+                let zones = self.zones_of(&zone.0).unwrap_or_default();
+                let places = self.places_of_entity(id);
+                let inside = places.iter().enumerate().filter(|(_, zone)| zones.contains(zone));
+                side.hosts.extend(inside.map(|(inst, _)| (id, inst as u16)));
+                continue;
+            }
+            match replica {
+                None => drop(side.entities.insert(id)),
+                Some(ReplicaSpec::Leader) => side.roles.push((id, all, true)),
+                Some(ReplicaSpec::Followers) => side.roles.push((id, all, false)),
+                Some(ReplicaSpec::These(these)) => {
+                    let is_one = |inst: &u16| these.iter().any(|r| r.0 == u64::from(inst % each));
+                    side.hosts.extend((0..all).filter(is_one).map(|inst| (id, inst)));
+                }
             }
         }
         side
@@ -121,12 +139,12 @@ impl Network {
             self.inside.send(agenda, (slot, kind), || message);
             return Fate::Sent;
         }
-        let calls = kind == event::DELIVER;
+        let calls = kind == event::DELIVER || kind == event::LETTER;
         let (here, there) = (self.zone_of(from.0, from.1), self.zone_of(to.0, to.1));
         let (mut kept, mut refused, mut twice, mut later) = (true, false, false, 0u64);
         for d in &mut self.disturbances {
-            let forth = d.from.holds(from.0, here) && d.to.holds(to.0, there);
-            let back = d.from.holds(to.0, there) && d.to.holds(from.0, here) && !d.one_way;
+            let forth = d.from.holds(from, here) && d.to.holds(to, there);
+            let back = d.from.holds(to, there) && d.to.holds(from, here) && !d.one_way;
             if !forth && !back {
                 continue;
             }

@@ -107,6 +107,11 @@ impl Tally {
         }
     }
 
+    /// Who leads each shard that anybody leads: the last one elected.
+    pub fn leaders(&self) -> impl Iterator<Item = u16> {
+        self.shards.iter().filter_map(|shard| shard.leaders.last()).map(|(inst, _)| *inst)
+    }
+
     /// A message arrived.
     pub fn message(&mut self, name: &'static str, now: u64) {
         if now >= self.from {

@@ -219,6 +219,10 @@ impl Node for Server {
         held.extend(contents.flat_map(|contents| contents.held_versions()));
     }
 
+    fn leaders(&self) -> Vec<u16> {
+        self.group.as_ref().map_or_else(Vec::new, |group| group.tally.leaders().collect())
+    }
+
     fn replicas(&self, now: u64) -> Option<ReplicasMeasured> {
         self.group.as_ref().map(|group| group.measured(now))
     }
