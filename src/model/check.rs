@@ -123,7 +123,9 @@ pub fn placed(facts: &Facts<'_>, path: &str, names: &Names, problems: &mut Probl
         );
         problems.warn("W-ZONES", path, message, "say where: `zones: us-east`");
     }
-    let Some(ZonesSpec::Counts(counts)) = facts.zones else { return };
+    let Some(ZonesSpec::Counts(counts)) = facts.zones.filter(|_| facts.replicas.is_none()) else {
+        return; // Of a store with replicas it counts those of a shard: `replication/check.rs`.
+    };
     let total = counts.values().fold(0u64, |n, c| n.saturating_add(c.0));
     if total != facts.instances {
         let message = format!("{total} places for {} {what}", facts.instances);

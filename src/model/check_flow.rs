@@ -122,7 +122,7 @@ fn rates(
     for call in all.iter().flatten().filter(|call| call.by_itself) {
         let op = call.operation.as_ref().and_then(|op| names.op(op)).expect("operations are known");
         let target = target(names, call);
-        let shards = if call.to_all { names.spec(target).kind().facts().instances } else { 1 };
+        let shards = if call.to_all { names.spec(target).kind().routed() } else { 1 };
         rates[target][usize::from(op)] += call.times * shards as f64;
     }
     for client in names.design.clients.values() {
@@ -150,7 +150,7 @@ fn rates(
                     let asked = asked.map_or(op, usize::from);
                     let target = target(names, call);
                     let all =
-                        if call.to_all { names.spec(target).kind().facts().instances } else { 1 };
+                        if call.to_all { names.spec(target).kind().routed() } else { 1 };
                     rates[target][asked] += rate * call.times * all as f64;
                 }
             }
@@ -192,7 +192,7 @@ fn overload(names: &Names, rates: &[Vec<f64>], problems: &mut Problems) {
         let (Some(capacity), Some(resource)) = (facts.capacity, kind.saturates()) else { continue };
         let work = |(rate, op): (&f64, &Op)| rate * kind.visit(op).work / 1e9;
         let offered: f64 = rates.iter().zip(&names.ops).map(work).sum();
-        let times = offered / (capacity * facts.instances as f64);
+        let times = offered / (capacity * facts.serving() as f64);
         if times <= 1.0 {
             continue;
         }

@@ -112,7 +112,8 @@ pub fn single_points(
 /// Its loss is that of all there is of it, or of what keys are for. What stands behind an external is unknown, a name is
 /// answered from memory, and a cache inside a service is lost with that.
 fn is_single(facts: &Facts<'_>) -> bool {
-    let one = facts.instances == 1 || facts.shards;
+    let spare = facts.replicas.is_some_and(|r| r.each > r.need && (!r.led || r.takes_over));
+    let one = facts.instances == 1 || facts.shards && !spare;
     one && !["external", "dns"].contains(&facts.kind) && facts.reach != Reach::Inside
 }
 
@@ -132,8 +133,13 @@ fn listed(names: &[String], and: &str) -> String {
 fn warn((name, spec): (&str, &NodeSpec), who: Option<&[String]>, problems: &mut Problems) {
     let whose = who.map_or("request".to_owned(), |who| listed(who, "and"));
     let nobody = who.map_or("nobody".to_owned(), |who| format!("no {}", listed(who, "or")));
-    let shards = spec.kind().facts().instances;
+    let facts = spec.kind().facts();
+    let shards = spec.kind().routed();
     let (copies, lost) = match shards {
+        _ if facts.replicas.is_some() => (
+            "each shard has a leader that nobody takes over for".to_owned(),
+            format!("without one {nobody} that writes there is served"),
+        ),
         1 => ("there is one".to_owned(), format!("without it {nobody} is served")),
         n => (
             format!("each of {n} shards is one copy"),
@@ -247,7 +253,7 @@ impl<'n> Ways<'n> {
         let asked = asked.unwrap_or_else(|| op.clone());
         let shards = || {
             let store = self.names.node(&target);
-            store.map_or(1, |store| self.names.kind(store).facts().instances)
+            store.map_or(1, |store| self.names.kind(store).routed())
         };
         if matches!(step.spread(), Some(Spread::Keys(_) | Spread::Shards))
             && step.need() < 1.0

@@ -68,6 +68,8 @@ pub struct Replicas<'a> {
     pub need: u64,
     /// One of them leads, and that one must be up.
     pub led: bool,
+    /// Another one leads when that is gone.
+    pub takes_over: bool,
     /// Zone or region where the first leaders stand.
     pub leader: Option<&'a Name>,
     /// Instances that hold nothing and observe leaders.

@@ -100,7 +100,7 @@ impl Monitor {
             let (period, looks) = (spec.period(), spec.looks());
             let capacity = if let From::Node(node) = source {
                 let facts = names.kind(node).facts();
-                (facts.instances, facts.capacity.unwrap_or(0.0))
+                (facts.serving(), facts.capacity.unwrap_or(0.0))
             } else {
                 (0, 0.0)
             };

@@ -36,7 +36,12 @@ pub fn targets(spec: &TargetsSpec, path: &str, names: &Names, problems: &mut Pro
         }
     }
     for call in spec.calls(path) {
-        let reach = names.node(&call.target).map(|id| names.kind(id).facts().reach);
+        let facts = names.node(&call.target).map(|id| names.kind(id).facts());
+        if facts.as_ref().is_some_and(|facts| facts.replicas.is_some()) {
+            let message = format!("`{}` has replicas, among which its callers choose", call.target);
+            problems.error_help("E-TOPO", &call.path, message, "call it directly");
+        }
+        let reach = facts.map(|facts| facts.reach);
         if matches!(reach, Some(Reach::Answer { .. })) {
             problems.error_help(
                 "E-TOPO",

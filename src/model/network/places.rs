@@ -200,6 +200,15 @@ impl Names {
         leads(&link.from, &link.to) || link.one_way != Some(true) && leads(&link.to, &link.from)
     }
 
+    /// The mean latency of a message from a zone to another, ns; 0 where only a file knows it.
+    pub fn mean_latency(&self, from: Zone, to: Zone) -> f64 {
+        let (a, b) = ((SOMEBODY, from), (SOMEBODY, to));
+        let links = self.design.network.links.iter().rev();
+        let special = links.filter(|link| self.joins(link, a, b)).find_map(|l| l.latency.as_ref());
+        let law = special.or_else(|| self.law(self.class(from, to)));
+        law.and_then(Law::mean).unwrap_or(0.0)
+    }
+
     /// No message from one node or client to another takes less, ns.
     pub fn least_hop(&self, from: NodeId, to: NodeId) -> f64 {
         let inside = |one: NodeId, other: NodeId| {

@@ -19,23 +19,6 @@ use crate::{
     replication::{Law, Peer, disk, process::Process, quorum},
 };
 
-/// The election time-out where the file does not say it.
-const ELECTION: &str = "uniform(150ms 300ms)";
-
-impl RaftSpec {
-    /// The law of its election time-outs.
-    pub fn election(&self) -> DurationLaw {
-        let own = self.election_timeout.clone();
-        own.unwrap_or_else(|| ELECTION.parse().expect("it is a law"))
-    }
-
-    /// How often its leader says that it is there, ns.
-    pub fn heartbeat(&self) -> u64 {
-        let third = || (self.election().min_value() / 3.0) as u64;
-        self.heartbeat.map_or_else(third, |heartbeat| heartbeat.0)
-    }
-}
-
 impl DurabilitySpec {
     fn mode(&self) -> disk::Mode {
         match self.mode.unwrap_or_default() {

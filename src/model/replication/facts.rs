@@ -3,9 +3,9 @@
 //! **Invariant.** All of it follows from what the file says.
 
 use super::{
-    AckSpec, FailoverSpec, LeaderFollowerSpec, LevelSpec, QuorumSpec, RaftSpec, ReplicationSpec,
+    AckSpec, CandidatesSpec, FailoverSpec, LeaderFollowerSpec, LevelSpec, QuorumSpec, RaftSpec, ReplicationSpec,
 };
-use crate::{engine::law::DurationLaw, model::kind::Replicas};
+use crate::{engine::law::DurationLaw, model::kind::Replicas, units::Name};
 
 impl LevelSpec {
     /// How many of `n` these are.
@@ -34,6 +34,23 @@ impl RaftSpec {
     /// Replicas of each shard.
     pub fn replicas(&self) -> u64 {
         self.replicas.map_or(3, |n| n.0)
+    }
+}
+
+/// The election time-out where the file does not say it.
+const ELECTION: &str = "uniform(150ms 300ms)";
+
+impl RaftSpec {
+    /// The law of its election time-outs.
+    pub fn election(&self) -> DurationLaw {
+        let own = self.election_timeout.clone();
+        own.unwrap_or_else(|| ELECTION.parse().expect("it is a law"))
+    }
+
+    /// How often its leader says that it is there, ns.
+    pub fn heartbeat(&self) -> u64 {
+        let third = || (self.election().min_value() / 3.0) as u64;
+        self.heartbeat.map_or_else(third, |heartbeat| heartbeat.0)
     }
 }
 
@@ -67,6 +84,27 @@ impl ReplicationSpec {
         laws.into_iter().filter_map(|(path, law)| Some((path, law?)))
     }
 
+    /// The zones and regions it names, each with its path.
+    pub fn places(&self) -> Vec<(String, &Name)> {
+        let mut all = Vec::new();
+        if let Some(spec) = &self.leader_follower {
+            all.extend(spec.leader.iter().map(|name| ("leader_follower.leader".to_owned(), name)));
+            let failover = spec.failover.iter();
+            for failover in failover {
+                let listed = |key: &str, i: usize| format!("leader_follower.failover.{key}[{i}]");
+                let observers = failover.observers.iter().flatten().enumerate();
+                all.extend(observers.map(|(i, name)| (listed("observers", i), name)));
+                if let Some(CandidatesSpec::These(these)) = &failover.candidates {
+                    let these = these.iter().enumerate();
+                    all.extend(these.map(|(i, name)| (listed("candidates", i), name)));
+                }
+            }
+        }
+        let raft = self.raft.iter().flat_map(|raft| &raft.leader);
+        all.extend(raft.map(|name| ("raft.leader".to_owned(), name)));
+        all
+    }
+
     /// What callers and faults have to know of it.
     pub fn facts(&self) -> Replicas<'_> {
         if let Some(spec) = &self.leader_follower {
@@ -76,6 +114,7 @@ impl ReplicationSpec {
                 each,
                 need: if sync { each } else { 1 },
                 led: true,
+                takes_over: spec.failover.is_some(),
                 leader: spec.leader.as_ref(),
                 observers: spec.observers(),
                 observe_in: spec.failover.as_ref().and_then(|f| f.observers.as_deref()),
@@ -88,6 +127,6 @@ impl ReplicationSpec {
         let raft = self.raft.as_ref();
         let each = raft.map_or(1, RaftSpec::replicas);
         let leader = raft.and_then(|raft| raft.leader.as_ref());
-        Replicas { each, need: each / 2 + 1, led: true, leader, ..Replicas::default() }
+        Replicas { each, need: each / 2 + 1, led: true, takes_over: true, leader, ..Replicas::default() }
     }
 }

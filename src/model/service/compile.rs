@@ -193,7 +193,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             Spread::Keys(n) => (n, self.each_key(key, path)),
             Spread::Shards => {
                 let node = self.assembly.names.node(&target).expect("targets were checked");
-                (self.assembly.facts(node).instances, Each::Shard)
+                (self.assembly.names.kind(node).routed(), Each::Shard)
             }
         };
         let need = (step.need() * n as f64 - 1e-9).ceil().max(1.0) as u16;

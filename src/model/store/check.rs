@@ -6,6 +6,7 @@ use crate::{
     model::{
         check::{Checked, MAX_INSTANCES, boot, discipline, formula, positive, ring, zones},
         names::Names,
+        replication::check::replicas,
         store::{ShardBy, StoreSpec},
     },
     problem::Problems,
@@ -50,5 +51,6 @@ fn store(spec: &StoreSpec, path: &str, names: &Names, problems: &mut Problems) {
         formula(size, &format!("{path}.value_size"), names, problems);
     }
     discipline(spec.discipline.as_ref(), spec.cores.is_some(), path, problems);
+    replicas(spec, path, names, problems);
     zones(spec.zones.as_ref(), &format!("{path}.zones"), names, problems);
 }
