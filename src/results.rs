@@ -16,6 +16,7 @@ mod faults;
 mod figure;
 mod pool;
 mod precision;
+mod replicas;
 mod requests;
 mod series;
 mod steady;
@@ -32,6 +33,7 @@ pub use faults::{AlertResults, BudgetResults, BurnResults, FaultResults, Hanging
 pub use figure::{Distribution, Estimate};
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use precision::PrecisionResults;
+pub use replicas::{ElectionResults, ReplicaResults, ReplicasResults};
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
 };
@@ -147,6 +149,9 @@ pub struct InstanceResults {
     pub in_queue: Estimate,
     /// Share of the node's requests (for a store: of key accesses).
     pub keys_share: Estimate,
+    /// Of a shard that has several: its replicas.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<ReplicaResults>,
 }
 
 /// One node.
@@ -189,6 +194,9 @@ pub struct NodeResults {
     /// Stores whose history was followed: what clients saw of the data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consistency: Option<Box<ConsistencyResults>>,
+    /// Stores with replicas.
+    #[serde(flatten)]
+    pub replicas: Option<Box<ReplicasResults>>,
     /// What it costs; absent where nothing of it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<NodeCost>,

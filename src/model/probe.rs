@@ -121,6 +121,8 @@ pub struct ConsistencyMeasured {
     pub broken: Violations,
     /// Acknowledged writes that are lost, by why.
     pub lost: BTreeMap<&'static str, u64>,
+    /// Of a store with leaders: time in which two led a shard, ns.
+    pub split: Option<u64>,
 }
 
 /// Whether two are so, each of which is, is not, or is not known to be.
@@ -145,6 +147,9 @@ impl ConsistencyMeasured {
         self.violations += other.violations;
         self.age.merge(&other.age);
         self.versions.merge(&other.versions);
+        self.split = self.split.max(other.split).map(|_| {
+            self.split.unwrap_or_default() + other.split.unwrap_or_default()
+        });
         if self.witness.is_none() {
             self.witness.clone_from(&other.witness);
         }
@@ -437,6 +442,21 @@ pub struct InstanceMeasured {
     pub in_queue: u128,
     /// Caches: lookups and what became of them.
     pub cache: CacheBooks,
+}
+
+impl InstanceMeasured {
+    /// It and another one together.
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        Self {
+            busy: self.busy + other.busy,
+            arrivals: self.arrivals + other.arrivals,
+            served: self.served + other.served,
+            down: self.down + other.down,
+            in_queue: self.in_queue + other.in_queue,
+            cache: self.cache.plus(other.cache),
+        }
+    }
 }
 
 /// One node in one window of time.

@@ -26,7 +26,10 @@ use super::{
         Between, ClientMeasured, ConsistencyMeasured, InstanceMeasured, Measured, NodeMeasured,
         OperationMeasured, RequestWindow, Side,
     },
-    replication::letters::{Cargo, Letters},
+    replication::{
+        letters::{Cargo, Letters},
+        tally::ReplicasMeasured,
+    },
     record::{NodeSnapshot, OperationRecord, Recorder, Snapshot},
     resilience::rate_limit::Limiter,
     route::Route,
@@ -471,9 +474,13 @@ impl Simulation {
         let window = self.world.record.window;
         let mut consistency = self.consistency_measured();
         let by_window = std::mem::take(&mut self.by_window).into_iter().enumerate();
-        let nodes = by_window.map(|(i, node)| NodeMeasured {
-            consistency: consistency.remove(&(i as NodeId)),
-            ..self.node_measured(i, node, names, &last)
+        let nodes = by_window.map(|(i, node)| {
+            let measured = self.node_measured(i, node, names, &last);
+            let mut seen = consistency.remove(&(i as NodeId));
+            if let (Some(seen), Some(replicas)) = (&mut seen, &measured.replicas) {
+                seen.split = replicas.elections.is_some().then_some(replicas.split);
+            }
+            NodeMeasured { consistency: seen, ..measured }
         });
         let nodes = nodes.collect();
         let from = &self.span_snapshot;
@@ -552,7 +559,10 @@ impl Simulation {
             instances,
             windows: by_window.windows,
             consistency: None,
-            replicas: self.nodes[i].replicas(last.at),
+            replicas: self.nodes[i].replicas(last.at).map(|replicas| ReplicasMeasured {
+                zones: names.zones_of_instances(i as NodeId),
+                ..replicas
+            }),
         }
     }
 

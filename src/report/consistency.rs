@@ -87,11 +87,17 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
             let share = value(Quantity::Share, share);
             all.push(format!("{name}: of {share} of the keys the history was followed."));
         }
-        if of.lost_acked_writes.value.is_some_and(|lost| lost > 0.0) {
-            let lost = estimate(Quantity::Number, &of.lost_acked_writes);
-            all.push(format!(
-                "{name}: {lost} writes a run were acknowledged by a cache, and nobody holds them any more."
-            ));
+        for (cause, lost) in &of.lost_by_cause {
+            let lost = estimate(Quantity::Number, lost);
+            let how = match cause.as_str() {
+                "failover" => "by a leader, and the next one began without them",
+                _ => "by a cache, and nobody holds them any more",
+            };
+            all.push(format!("{name}: {lost} writes a run were acknowledged {how}."));
+        }
+        if let Some(split) = of.split_brain_time.filter(|time| time.value > Some(0.0)) {
+            let split = estimate(Quantity::Duration, &split);
+            all.push(format!("{name}: for {split} a run two replicas led a shard at once."));
         }
     }
     all
@@ -165,6 +171,7 @@ mod tests {
             not_checked: [("cas".to_owned(), known(3.0))].into(),
             read_your_writes_violations: known(2.5),
             lost_acked_writes: known(4.0),
+            lost_by_cause: [("write_behind".to_owned(), known(4.0))].into(),
             ..ConsistencyResults::default()
         };
         let mut results = fixture::shop();

@@ -8,6 +8,7 @@
 mod budgets;
 mod compare;
 mod consistency;
+mod replicas;
 mod cost;
 mod csv;
 mod explain;

@@ -9,6 +9,7 @@ use super::{
     budgets, consistency, cost,
     grid::{Grid, Lines},
     precision::precision,
+    replicas,
     steady::growing,
     text::{self, Quantity, about, clean, count, duration, estimate, plural, shorten, value},
 };
@@ -53,6 +54,7 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     }
     budgets::lines(&mut out, results);
     consistency::lines(&mut out, results);
+    replicas::lines(&mut out, results);
     if !results.faults.is_empty() {
         out.blank();
         out.table(|intervals| faults(results, intervals));

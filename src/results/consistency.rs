@@ -52,7 +52,11 @@ pub struct ConsistencyResults {
     pub writes_follow_reads_violations: Estimate,
     /// Writes that were acknowledged and that nobody holds any more, nor anything that was written after them.
     pub lost_acked_writes: Estimate,
-    /// By why: `write_behind` (a cache acknowledged them and never wrote them).
+    /// Of stores with leaders: time in which two replicas of a shard led at once, s, summed over shards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split_brain_time: Option<Estimate>,
+    /// By why: `write_behind` (a cache acknowledged them and never wrote them), `failover` (a later leader began without
+    /// them).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lost_by_cause: BTreeMap<String, Estimate>,
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::replicas::add;
 use crate::{
     history::{BEHIND, Kind, Visibility, Witness},
     model::probe::{ConsistencyMeasured, DATA_OPERATIONS, all_are},
@@ -37,6 +38,8 @@ pub(super) struct ConsistencyPool {
     /// What there is a cause for, by cause.
     not_checked: BTreeMap<&'static str, Means>,
     lost: Means,
+    /// Of stores with leaders.
+    split: Option<Means>,
     lost_by_cause: BTreeMap<&'static str, Means>,
 }
 
@@ -78,6 +81,9 @@ impl ConsistencyPool {
         add(&mut self.not_checked, &one.not_checked, before);
         add(&mut self.lost_by_cause, &one.lost, before);
         self.lost.push(count(one.lost.values().sum()));
+        if let Some(split) = one.split {
+            self.split.get_or_insert_default().push(Some(seconds(split)));
+        }
         self.replications += 1;
     }
 
@@ -122,27 +128,9 @@ impl ConsistencyPool {
             monotonic_write_violations: mean(&self.broken[2]),
             writes_follow_reads_violations: mean(&self.broken[3]),
             lost_acked_writes: mean(&self.lost),
+            split_brain_time: self.split.as_ref().map(mean),
             lost_by_cause: by_cause(&self.lost_by_cause),
         }
-    }
-}
-
-/// Adds counts by cause to those of so many replications before.
-fn add(
-    pools: &mut BTreeMap<&'static str, Means>,
-    counts: &BTreeMap<&'static str, u64>,
-    before: usize,
-) {
-    for cause in counts.keys() {
-        let nothing_yet = || {
-            let mut means = Means::default();
-            (0..before).for_each(|_| means.push(Some(0.0)));
-            means
-        };
-        pools.entry(cause).or_insert_with(nothing_yet);
-    }
-    for (cause, means) in pools {
-        means.push(Some(counts.get(cause).copied().unwrap_or_default() as f64));
     }
 }
 

@@ -15,6 +15,7 @@ mod nodes;
 mod picture;
 mod pilot;
 mod prepared;
+mod replicas;
 mod replication;
 mod resources;
 

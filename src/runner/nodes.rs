@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{consistency::ConsistencyPool, resources::ResourcePool};
+use super::{consistency::ConsistencyPool, replicas::ReplicasPool, resources::ResourcePool};
 use crate::{
     model::{
         cache::books::CacheBooks,
@@ -52,6 +52,8 @@ pub(super) struct NodePool {
     listed: Vec<InstancePool>,
     /// Of a store that is followed.
     consistency: Option<ConsistencyPool>,
+    /// Of a store with replicas.
+    replicas: Option<ReplicasPool>,
     resources: Vec<ResourcePool>,
     queue: Levels,
     arrivals: u64,
@@ -88,6 +90,7 @@ impl NodePool {
             cache: CachePool::default(),
             listed: vec![InstancePool::default(); instances.min(listed)],
             consistency: node.consistency.as_ref().map(|_| ConsistencyPool::default()),
+            replicas: ReplicasPool::like(node),
             resources: node.held.iter().map(ResourcePool::like).collect(),
             queue: Levels::default(),
             arrivals: 0,
@@ -125,10 +128,13 @@ impl NodePool {
         self.least_down = self.least_down.min(node.uptime.least_down);
         let arrivals = node.instances.iter().map(|i| i.arrivals).sum();
         for (pool, instance) in self.listed.iter_mut().zip(&node.instances) {
-            pool.push(node, instance, arrivals);
+            pool.push(node, (instance, 1), arrivals);
         }
         for (pool, held) in self.resources.iter_mut().zip(&node.held) {
             pool.push(held, spans, warm_up);
+        }
+        if let (Some(pool), Some(one)) = (&mut self.replicas, &node.replicas) {
+            pool.push(node, one);
         }
         if let (Some(pool), Some(one)) = (&mut self.consistency, &node.consistency) {
             pool.push(one, measured.seed);
@@ -166,6 +172,7 @@ impl NodePool {
         let not_listed = self.instances - listed.len();
         let (shards, per_instance) =
             if store { (listed, Vec::new()) } else { (Vec::new(), listed) };
+        let shards = self.replicas.as_ref().map_or(shards.clone(), |r| r.shards(&shards, confidence));
         let outcomes = OUTCOMES.iter().zip(self.outcomes);
         let causes = self.causes.iter();
         NodeResults {
@@ -184,6 +191,7 @@ impl NodePool {
             causes: causes.map(|(cause, count)| ((*cause).to_owned(), *count)).collect(),
             uptime: self.uptime.results(confidence),
             consistency: self.consistency.as_ref().map(|pool| Box::new(pool.results(confidence))),
+            replicas: self.replicas.as_ref().map(|pool| Box::new(pool.results(confidence))),
             cost: None,
             cache: (self.kind == "cache").then(|| self.cache.results(confidence)),
             instances: InstanceCounts {
@@ -292,7 +300,7 @@ impl CachePool {
 
 /// One instance (shard).
 #[derive(Clone, Debug, Default)]
-struct InstancePool {
+pub(super) struct InstancePool {
     utilisation: Means,
     throughput: Means,
     in_queue: Means,
@@ -301,8 +309,14 @@ struct InstancePool {
 }
 
 impl InstancePool {
-    fn push(&mut self, node: &NodeMeasured, instance: &InstanceMeasured, arrivals: u64) {
-        let up = u128::from(node.span) - instance.down;
+    /// Adds what an instance did in the next replication, or so many together.
+    pub(super) fn push(
+        &mut self,
+        node: &NodeMeasured,
+        (instance, n): (&InstanceMeasured, usize),
+        arrivals: u64,
+    ) {
+        let up = u128::from(node.span) * n as u128 - instance.down;
         self.utilisation.push(node.capacity.and_then(|all| share(instance.busy, all, up)));
         let only = node.instances.len() == 1;
         let served = if only { successes(&node.outcomes) } else { instance.served };
@@ -311,8 +325,10 @@ impl InstancePool {
         self.share.push(instance.arrivals, arrivals);
     }
 
-    fn results(&self, confidence: f64) -> InstanceResults {
+    /// Its figures.
+    pub(super) fn results(&self, confidence: f64) -> InstanceResults {
         InstanceResults {
+            replicas: Vec::new(),
             utilisation: self.utilisation.estimate(confidence).fraction(),
             throughput: self.throughput.estimate(confidence),
             in_queue: self.in_queue.estimate(confidence),

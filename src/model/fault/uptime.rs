@@ -120,6 +120,7 @@ impl Uptime {
 
     /// An instance goes down; whether an outage begins.
     pub fn fall(&mut self, inst: u16, now: u64) -> Option<bool> {
+        self.groups.get(usize::from(inst) / self.each)?;
         self.down.enter(now);
         self.books.most_down = self.books.most_down.max(self.down.count());
         self.change(inst, now, |group| {
@@ -132,6 +133,7 @@ impl Uptime {
 
     /// It is up again; whether an outage ends.
     pub fn rise(&mut self, inst: u16, now: u64) -> Option<bool> {
+        self.groups.get(usize::from(inst) / self.each)?;
         let change = self.change(inst, now, |group| group.down -= 1);
         self.down.leave(now);
         self.books.least_down = self.books.least_down.min(self.down.count());

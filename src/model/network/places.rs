@@ -121,6 +121,15 @@ impl Names {
         }
     }
 
+    /// The name of the zone of each instance of a node; nothing in a design without zones.
+    pub fn zones_of_instances(&self, node: NodeId) -> Vec<String> {
+        let named = |zone: Zone| match zone {
+            LOCAL => String::new(),
+            _ => zone_name(zone, self),
+        };
+        self.places(node).into_iter().map(named).collect()
+    }
+
     /// The zone of each instance of a store whose shards have replicas: those of the next shard begin one place later, so
     /// that leaders are spread, unless they have a place of their own.
     fn places_of_replicas(&self, facts: &Facts<'_>, replicas: Replicas<'_>) -> Vec<Zone> {

@@ -55,8 +55,10 @@ pub struct Group {
     site: u64,
     /// Replicas of each shard.
     pub each: u16,
-    /// One of each shard leads.
+    /// One of each shard leads, by a log.
     led: bool,
+    /// Instances that hold data; the others observe.
+    pub serving: usize,
     /// Its processes, by instance.
     pub members: Vec<Member>,
     draws: Draws,
@@ -144,6 +146,7 @@ impl Group {
             site,
             each,
             led,
+            serving: shards * usize::from(each),
             tally,
             members,
             draws,
@@ -196,7 +199,8 @@ impl Group {
 
     /// What was measured.
     pub fn measured(&self, now: u64) -> ReplicasMeasured {
-        self.tally.measured(self.led, now)
+        let observed = self.members.len() > self.serving;
+        self.tally.measured((self.led, self.led, observed), now)
     }
 }
 

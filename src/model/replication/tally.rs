@@ -61,6 +61,12 @@ pub struct Elections {
 pub struct ReplicasMeasured {
     /// Replicas of each shard.
     pub each: u64,
+    /// They follow a log.
+    pub logs: bool,
+    /// Observers decide who leads.
+    pub observed: bool,
+    /// Where each stands.
+    pub zones: Vec<String>,
     /// Messages between them that arrived, by name.
     pub messages: BTreeMap<&'static str, u64>,
     /// Other things that happened, by name.
@@ -201,17 +207,20 @@ impl Tally {
     }
 
     /// What was measured, as the run ends.
-    pub fn measured(&self, has_leaders: bool, now: u64) -> ReplicasMeasured {
+    pub fn measured(&self, (logs, led, observed): (bool, bool, bool), now: u64) -> ReplicasMeasured {
         let mut all = self.clone();
         let leaders: Vec<u16> =
             all.shards.iter().flat_map(|shard| &shard.leaders).map(|(inst, _)| *inst).collect();
         leaders.into_iter().for_each(|inst| all.ends(inst, now));
         ReplicasMeasured {
             each: all.each as u64,
+            logs,
+            observed,
+            zones: Vec::new(),
             messages: all.messages.into_iter().collect(),
             counted: all.counted.into_iter().collect(),
             lag: all.lag,
-            elections: has_leaders.then_some(all.elections),
+            elections: led.then_some(all.elections),
             led: all.led,
             split: all.split,
         }

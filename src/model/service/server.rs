@@ -272,7 +272,7 @@ impl Node for Server {
     }
 
     fn held(&self, now: u64, held: &mut Vec<u128>) {
-        for inst in 0..self.instances.len() {
+        for inst in 0..self.serving() {
             held.extend(self.bounds.iter().map(|(_, part)| self.part(part, inst, now)));
         }
     }
@@ -300,11 +300,16 @@ impl Node for Server {
                 ..InstanceBooks::default()
             }
         };
-        books.extend(self.instances.iter().enumerate().map(one));
+        books.extend(self.instances.iter().take(self.serving()).enumerate().map(one));
     }
 }
 
 impl Server {
+    /// Instances that answer requests: not those that only observe.
+    fn serving(&self) -> usize {
+        self.group.as_ref().map_or(self.instances.len(), |group| group.serving)
+    }
+
     #[inline(always)]
     fn admit(&mut self, slot: Slot, world: &mut World) {
         let op = usize::from(world.frames[slot].op);

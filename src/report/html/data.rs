@@ -8,6 +8,7 @@ use super::table::{Cell, Table};
 use crate::{
     report::{
         consistency::{COLUMNS, notes, rows},
+        replicas,
         text::{escape, estimate},
     },
     results::Results,
@@ -24,6 +25,15 @@ pub(super) fn data(out: &mut String, results: &Results) {
         table.row(&cells);
     }
     out.push_str(&table.finish());
+    let of_replicas = replicas::rows(results, estimate);
+    if !of_replicas.is_empty() {
+        let mut table = Table::new("Replicas", &replicas::COLUMNS);
+        for row in of_replicas {
+            let cells: Vec<Cell> = row.into_iter().map(Cell::plain).collect();
+            table.row(&cells);
+        }
+        out.push_str(&table.finish());
+    }
     for line in notes(results) {
         let _ = writeln!(out, "<p class=\"warning\">{}</p>", escape(&line));
     }

@@ -1,0 +1,59 @@
+//! Replicas: what stands of them on the terminal and on the page.
+//!
+//! **Invariant.** What a protocol does not have is left blank, not 0.
+
+use super::{
+    grid::{Grid, Lines},
+    table::cell,
+    text::{Quantity, shorten, value},
+};
+use crate::results::{Distribution, Estimate, ReplicasResults, Results};
+
+/// What is said of the replicas of each store.
+pub(super) const COLUMNS: [&str; 7] =
+    ["Replicas", "of a shard", "messages", "lag p99", "lag max", "new leaders", "leaderless max"];
+
+/// A table of stores with replicas.
+pub(super) fn lines(out: &mut Lines, results: &Results) {
+    if rows(results, |_, _| String::new()).is_empty() {
+        return;
+    }
+    out.blank();
+    out.table(|intervals| {
+        let mut grid = Grid::new(&COLUMNS);
+        grid.rows = rows(results, |quantity, figure| cell(quantity, figure, intervals));
+        grid
+    });
+}
+
+/// A row for each store with replicas, its figures as `shown`.
+pub(super) fn rows(
+    results: &Results,
+    shown: impl Fn(Quantity, &Estimate) -> String,
+) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for (name, node) in &results.nodes {
+        let Some(of) = node.replicas.as_deref() else { continue };
+        let each = node.shards.first().map_or(0, |shard| shard.replicas.len());
+        let time = |of: Option<&Distribution>, pick: fn(&Distribution) -> &Estimate| {
+            of.map_or_else(String::new, |of| shown(Quantity::Duration, pick(of)))
+        };
+        let lag = of.replication_lag.as_ref().filter(|lag| lag.count > 0);
+        let elections = of.elections.as_ref();
+        let leaderless = elections.map(|of| &of.leaderless).filter(|of| of.count > 0);
+        rows.push(vec![
+            shorten(name, 20),
+            each.to_string(),
+            value(Quantity::Number, messages(of)),
+            time(lag, |of| &of.p99),
+            time(lag, |of| &of.max),
+            elections.map_or_else(String::new, |of| shown(Quantity::Number, &of.count)),
+            time(leaderless, |of| &of.max),
+        ]);
+    }
+    rows
+}
+
+fn messages(of: &ReplicasResults) -> f64 {
+    of.messages.values().filter_map(|sent| sent.value).sum()
+}
