@@ -53,9 +53,14 @@ impl Data {
 
     /// All that is held, by key.
     pub fn all(&self) -> Vec<(u64, Item)> {
-        let mut all: Vec<_> = self.0.iter().copied().collect();
-        all.sort_unstable_by_key(|(key, _)| *key);
-        all
+        self.those(|_| true)
+    }
+
+    /// What is held of those keys, by key.
+    pub fn those(&self, of: impl Fn(u64) -> bool) -> Vec<(u64, Item)> {
+        let mut those: Vec<_> = self.0.iter().filter(|(key, _)| of(*key)).copied().collect();
+        those.sort_unstable_by_key(|(key, _)| *key);
+        those
     }
 
     /// Keys that were written.

@@ -31,8 +31,20 @@ pub struct Ticket {
 pub enum Act {
     /// Read it.
     Read,
-    /// Write this version, which may be a tombstone.
+    /// Write this version.
     Write(u64),
+    /// Write this version, which is a tombstone: a write like any other, but where tombstones are forgotten.
+    Delete(u64),
+}
+
+impl Act {
+    /// The version it writes, if it writes.
+    pub fn version(self) -> Option<u64> {
+        match self {
+            Self::Read => None,
+            Self::Write(version) | Self::Delete(version) => Some(version),
+        }
+    }
 }
 
 /// A client's operation.
@@ -307,7 +319,6 @@ pub enum Start {
     /// After it died, with nothing.
     Empty,
 }
-
 
 /// A replica of some protocol. Its host calls `start` first; after that process has died, `start` again and nothing in
 /// between: of what it was told before only what was on its disk remains.

@@ -3,21 +3,30 @@
 //! **Invariant.** It is what it is for the whole run.
 
 use super::{
-    Context, Message, Operation, Peer, Phase, Protocol, Start, Timer, quorum,
+    Context, Message, Operation, Peer, Phase, Protocol, Start, Timer, leader_follower, quorum, raft,
 };
 
 /// A replica of some protocol, or whoever helps them.
 #[derive(Clone, Debug)]
 pub enum Process {
+    /// A leader or one of its followers.
+    Replica(Box<leader_follower::Replica>),
+    /// Who observes leaders.
+    Observer(Box<leader_follower::Observer>),
     /// A replica without leaders.
     Quorum(Box<quorum::Quorum>),
+    /// A replica of a log.
+    Raft(Box<raft::Raft>),
 }
 
 /// Does the same with a process, whatever it is.
 macro_rules! each {
     ($process:expr, $one:ident => $do:expr) => {
         match $process {
+            Process::Replica($one) => $do,
+            Process::Observer($one) => $do,
             Process::Quorum($one) => $do,
+            Process::Raft($one) => $do,
         }
     };
 }

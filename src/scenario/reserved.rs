@@ -16,7 +16,6 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("StepSpec", &["publish", "transaction", "saga"]),
     ("CacheSpec", &["admission", "discipline", "inbound"]),
     ("FaultSpec", &["clock"]),
-    ("QuorumSpec", &["sloppy", "hinted_handoff", "anti_entropy", "tombstones"]),
     ("ReplicationSpec", &["multi_leader"]),
     ("TargetSpec", &["lose_data"]),
     ("WriteFields", &["outbox"]),

@@ -12,11 +12,12 @@ use crate::{
     model::{
         build::Assembly,
         ids::{Host, NodeId, Zone},
-        kind::Kind,
+        kind::{Kind, Verb},
         names::Names,
         store::StoreSpec,
     },
-    replication::{Law, Peer, disk, process::Process, quorum},
+    replication::{Law, Peer, disk, leader_follower, process::Process, quorum, raft},
+    units::{Rate, SimDuration},
 };
 
 impl DurabilitySpec {
@@ -54,6 +55,7 @@ impl StoreSpec {
             processes: self.processes(spec, id, assembly.names),
             draws: self.draws(spec, path, assembly),
             value,
+            deletes: assembly.names.ops.iter().map(|op| op.1 == Some(Verb::Delete)).collect(),
             callers: callers(id, assembly.names),
             measured_from: assembly.names.design.warm_up,
         }))
@@ -85,12 +87,86 @@ impl StoreSpec {
         let mode = self.durability.as_ref().map_or(disk::Mode::Each, DurabilitySpec::mode);
         let lanes = self.apply_cores.map_or(1, |n| n.0) as u8;
         let serving = 0..facts.serving() as Peer;
+        if let Some(spec) = &spec.leader_follower {
+            let config = spec.config((id, &facts), (mode, lanes), names);
+            let observers = facts.serving() as Peer..facts.instances as Peer;
+            let shards = self.shard_count() as u16;
+            let replica = |me| {
+                Process::Replica(Box::new(leader_follower::Replica::new(config.clone(), me)))
+            };
+            let observer = |me| {
+                let observer = leader_follower::Observer::new(config.clone(), me, shards);
+                Process::Observer(Box::new(observer))
+            };
+            return serving.map(replica).chain(observers.map(observer)).collect();
+        }
         if let Some(spec) = &spec.quorum {
             let config = spec.config(self.shard_count() as u16, mode);
-            let replica = |me| Process::Quorum(Box::new(quorum::Quorum::new(config, me, true)));
-            return serving.map(replica).collect();
+            let places = names.places(id);
+            let near = |me: Peer| {
+                let zone = places[usize::from(me)];
+                let here = serving.clone().filter(|peer| places[usize::from(*peer)] == zone);
+                here.collect::<Vec<Peer>>()
+            };
+            let replica = |me: Peer| {
+                Process::Quorum(Box::new(quorum::Quorum::new(config, me, true).near(near(me))))
+            };
+            return serving.clone().map(replica).collect();
         }
-        Vec::new()
+        let Some(spec) = &spec.raft else { return Vec::new() };
+        let config = spec.config(mode, lanes);
+        let replica = |me| Process::Raft(Box::new(raft::Raft::new(config.clone(), me)));
+        serving.map(replica).collect()
+    }
+}
+
+impl LeaderFollowerSpec {
+    fn config(
+        &self,
+        (id, facts): (NodeId, &crate::model::kind::Facts<'_>),
+        (disk, apply_lanes): (disk::Mode, u8),
+        names: &Names,
+    ) -> leader_follower::Config {
+        let replicas = self.replicas() as u16;
+        let places = names.places(id);
+        let failover = |failover: &FailoverSpec| leader_follower::Failover {
+            detect: failover.detect.0,
+            observers: (facts.serving() as Peer..facts.instances as Peer).collect(),
+            candidates: failover.candidates(&places[..usize::from(replicas)], names),
+            fencing: failover.fencing == Some(true),
+        };
+        leader_follower::Config {
+            replicas,
+            ack: match self.ack.unwrap_or_default() {
+                AckSpec::Async => leader_follower::Ack::Async,
+                AckSpec::Sync => leader_follower::Ack::Sync,
+                AckSpec::SemiSync { timeout, acks } => {
+                    leader_follower::Ack::SemiSync { timeout: timeout.0, acks: acks.0 as u16 }
+                }
+            },
+            has_lag: self.lag.is_some(),
+            apply_lanes,
+            max_lag: self.max_lag.map(|lag| lag.0),
+            disk,
+            failover: self.failover.as_ref().map(failover),
+        }
+    }
+}
+
+impl FailoverSpec {
+    /// The replicas, by number, that may take over, of a shard whose replicas stand in these zones.
+    fn candidates(&self, zones: &[Zone], names: &Names) -> Vec<u16> {
+        let home = zones.first().copied();
+        let may = |zone: Zone| match &self.candidates {
+            None | Some(CandidatesSpec::Any) => true,
+            Some(CandidatesSpec::SameZone) => Some(zone) == home,
+            Some(CandidatesSpec::SameRegion) => home.and_then(|h| names.region(h)) == names.region(zone),
+            Some(CandidatesSpec::These(places)) => {
+                places.iter().filter_map(|place| names.zones_of(&place.0)).any(|z| z.contains(&zone))
+            }
+        };
+        let all = zones.iter().enumerate();
+        all.filter(|(_, zone)| may(**zone)).map(|(replica, _)| replica as u16).collect()
     }
 }
 
@@ -115,7 +191,51 @@ impl QuorumSpec {
                 StampSpec::Clock => quorum::Stamp::Clock,
                 StampSpec::Query => quorum::Stamp::Query,
             },
+            sloppy: (self.sloppy == Some(true)).then(|| {
+                let own = self.hinted_handoff;
+                let time = |of: Option<SimDuration>, default: u64| of.map_or(default, |of| of.0);
+                quorum::Handoff {
+                    after: time(own.and_then(|own| own.after), 100_000_000),
+                    keep: time(own.and_then(|own| own.keep), 3 * 3_600_000_000_000),
+                    rate: per_second(own.and_then(|own| own.rate)),
+                }
+            }),
+            anti_entropy: self.anti_entropy.map(|own| quorum::AntiEntropy {
+                every: own.every.map_or(600_000_000_000, |every| every.0),
+                rate: per_second(own.rate),
+            }),
+            tombstones: self.tombstones.map(|time| time.0),
             disk,
+        }
+    }
+}
+
+/// So many per second, 1,000 where the file does not say it.
+fn per_second(rate: Option<Rate>) -> u64 {
+    rate.map_or(1000, |rate| (rate.0.round() as u64).max(1))
+}
+
+/// How far the speeds of two clocks are apart, where the file does not say it.
+const MAX_DRIFT: f64 = 500e-6;
+
+impl RaftSpec {
+    fn config(&self, disk: disk::Mode, apply_lanes: u8) -> raft::Config {
+        raft::Config {
+            replicas: self.replicas() as u16,
+            pre_vote: self.pre_vote != Some(false),
+            check_quorum: self.check_quorum != Some(false),
+            reads: match self.reads.unwrap_or_default() {
+                RaftReadsSpec::Leader => raft::Reads::Leader,
+                RaftReadsSpec::Lease => raft::Reads::Lease,
+                RaftReadsSpec::ReadIndex => raft::Reads::ReadIndex,
+                RaftReadsSpec::Follower => raft::Reads::Follower,
+            },
+            heartbeat: self.heartbeat(),
+            election_min: self.election().min_value() as u64,
+            max_drift: self.max_drift.map_or(MAX_DRIFT, |drift| drift.0),
+            disk,
+            apply_lanes,
+            leader: 0,
         }
     }
 }

@@ -55,7 +55,7 @@ pub fn replicas(store: &StoreSpec, path: &str, names: &Names, problems: &mut Pro
         leader_follower(spec, placed, &at, problems);
     }
     if let Some(spec) = &spec.quorum {
-        quorum(spec, &at, problems);
+        quorum(spec, store.shard_count(), &at, problems);
     }
     if let Some(spec) = &spec.raft {
         raft(spec, placed, &at, problems);
@@ -232,7 +232,7 @@ fn short_patience(
     }
 }
 
-fn quorum(spec: &QuorumSpec, at: &str, problems: &mut Problems) {
+fn quorum(spec: &QuorumSpec, shards: u64, at: &str, problems: &mut Problems) {
     let at = format!("{at}.quorum");
     let n = spec.replicas.0;
     if n == 0 || n > 64 {
@@ -245,6 +245,23 @@ fn quorum(spec: &QuorumSpec, at: &str, problems: &mut Problems) {
             let message = format!("{k} of {n} replicas cannot answer");
             problems.error("E-QUORUM", format!("{at}.{key}"), message);
         }
+    }
+    if spec.hinted_handoff.is_some() && spec.sloppy != Some(true) {
+        let message = "nobody stands in for others without `sloppy: true`";
+        problems.error("E-CONFLICT", format!("{at}.hinted_handoff"), message);
+    }
+    if spec.sloppy == Some(true) && shards == 1 {
+        let message = "there is one shard, so nobody can stand in for its replicas";
+        problems.warn("W-QUORUM", format!("{at}.sloppy"), message, "`shards: {count: 8}`");
+    }
+    let times = [
+        ("hinted_handoff.after", spec.hinted_handoff.and_then(|own| own.after)),
+        ("hinted_handoff.keep", spec.hinted_handoff.and_then(|own| own.keep)),
+        ("anti_entropy.every", spec.anti_entropy.and_then(|own| own.every)),
+        ("tombstones", spec.tombstones),
+    ];
+    for (key, _) in times.iter().filter(|(_, time)| time.is_some_and(|time| time.0 == 0)) {
+        problems.error("E-RANGE", format!("{at}.{key}"), "must be above 0");
     }
     if let Some(timeout) = spec.timeout.filter(|timeout| timeout.0 == 0) {
         let message = format!("{timeout} leaves no time for an answer");

@@ -64,6 +64,8 @@ pub struct Group {
     draws: Draws,
     /// Size of a value.
     value: Option<Demand>,
+    /// Whether an operation, by number, deletes.
+    pub deletes: Vec<bool>,
     /// Who calls the node: whom to tell who leads.
     pub callers: Vec<Host>,
     /// What was to be done last: room for the next.
@@ -89,6 +91,8 @@ pub struct Parts {
     pub draws: Draws,
     /// Size of a value.
     pub value: Option<Demand>,
+    /// Whether an operation, by number, deletes.
+    pub deletes: Vec<bool>,
     /// Who calls the node.
     pub callers: Vec<Host>,
     /// Start of the measured span, ns.
@@ -128,7 +132,7 @@ impl Group {
     /// A group of processes that have not started.
     pub fn new(parts: Parts) -> Self {
         let Parts { node: (node, site), each, led, processes, draws, value, .. } = parts;
-        let callers = parts.callers;
+        let (callers, deletes) = (parts.callers, parts.deletes);
         let shards = parts.shards;
         let mut tally = Tally::new((shards, each), processes.len(), parts.measured_from);
         if led {
@@ -151,6 +155,7 @@ impl Group {
             members,
             draws,
             value,
+            deletes,
             callers,
             effects: Vec::new(),
         }

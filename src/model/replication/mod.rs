@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     engine::law::DurationLaw,
-    units::{Count, Fraction, Name, SimDuration},
+    units::{Count, Fraction, Name, Rate, SimDuration},
 };
 
 /// How the copies of each shard follow one another: by one of three protocols. `cores`, `queue`, `read`, `write` and
@@ -143,6 +143,20 @@ pub struct QuorumSpec {
     /// How long a coordinator waits for answers; 2s when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<SimDuration>,
+    /// Whether the next replicas of other shards, first those in the coordinator's zone, take the place of those that do
+    /// not answer (a sloppy quorum); false when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sloppy: Option<bool>,
+    /// With `sloppy`: how what others took is handed over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hinted_handoff: Option<HandoffSpec>,
+    /// Replicas compare what they hold, each with another one in turn, and bring one another up to date.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anti_entropy: Option<AntiEntropySpec>,
+    /// How long a replica remembers that a key was deleted: longer than any replica is behind, or what was deleted comes
+    /// back. For ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tombstones: Option<SimDuration>,
     /// Whether a read sends what it found to replicas that answered with something older: `true` (the default),
     /// `false`, or a fraction of reads such as `10%`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -154,6 +168,41 @@ pub struct QuorumSpec {
     /// a read needs for their latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stamp: Option<StampSpec>,
+}
+
+/// How a stand-in hands over what it took for another replica: it tries each second whether that one is back.
+///
+/// ```yaml
+/// hinted_handoff: {after: 100ms, keep: 3h, rate: 1000/s}
+/// ```
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HandoffSpec {
+    /// Who has not answered for so long is replaced, and for the next 10 s at once; 100ms when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<SimDuration>,
+    /// How long it keeps what is not its own; 3h when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<SimDuration>,
+    /// How many writes it hands over per second at most; 1000/s when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+}
+
+/// Replicas compare what they hold.
+///
+/// ```yaml
+/// anti_entropy: {every: 10m, rate: 1000/s}
+/// ```
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AntiEntropySpec {
+    /// How often each compares with another one of its shard, in turn; 10m when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<SimDuration>,
+    /// How many keys it sends per second at most; 1000/s when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
 }
 
 /// A log that a majority of replicas agrees on (Ongaro and Ousterhout, "In search of an understandable consensus

@@ -85,7 +85,11 @@ impl Server {
         let act = match write {
             false => Act::Read,
             // Whoever looks on or not: what is written has a name.
-            true => Act::Write(if carried == 0 { f.id.max(1) } else { carried }),
+            true => {
+                let version = if carried == 0 { f.id.max(1) } else { carried };
+                let deletes = group.deletes.get(usize::from(f.op)).copied().unwrap_or(false);
+                if deletes { Act::Delete(version) } else { Act::Write(version) }
+            }
         };
         let ticket = Ticket { slot, id: f.id };
         let (inst, key) = (f.inst, f.key);

@@ -6,12 +6,12 @@
 use std::collections::VecDeque;
 
 use super::{
-    Act, Answer, Config, Contact, Context, Effect, Failure, Item, Message, NOBODY, Note, Number,
-    Operation, Peer, Quorum, Stamp, Ticket, group, timer,
+    Act, Answer, Config, Contact, Context, Effect, Failure, Held, Item, Message, NOBODY, Note,
+    Number, Operation, Peer, Quorum, Stamp, Ticket, group, timer,
 };
 
 /// A set of replicas, by their places in the shard.
-type Set = u64;
+pub(super) type Set = u64;
 
 /// Who was asked something, and what came of it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -40,7 +40,7 @@ impl Round {
 
 /// What a coordination waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// A write: for the stamps of a read quorum.
     Query,
     /// A write: for its replicas to store it.
@@ -55,48 +55,90 @@ enum Stage {
 
 /// A coordination.
 #[derive(Clone, Copy, Debug)]
-struct Coordination {
+pub(super) struct Coordination {
     ticket: Ticket,
     key: u64,
-    shard: u16,
-    stage: Stage,
+    pub(super) shard: u16,
+    pub(super) stage: Stage,
     /// Not answered yet.
     open: bool,
     /// By the local clock.
     deadline: u64,
     /// What is written, or what is returned.
-    item: Item,
+    held: Held,
     /// The newest that a replica answered.
-    newest: Item,
+    newest: Held,
     /// Who was asked what it holds, and answered.
     get: Round,
     /// Who was asked to hold the item, and does for good.
     put: Round,
     /// Who answered that it holds the newest.
     holds: Set,
+    /// For whom another process answered what it holds.
+    stood_in: Set,
+    /// For whom another process was asked, in this stage.
+    pub(super) replaced: Set,
+    /// How many processes were considered as stand-ins, in this stage.
+    pub(super) tried: u16,
 }
 
 /// Orders what is held of one key.
-fn place(item: Item) -> (u64, u64) {
+pub(super) fn place(item: Item) -> (u64, u64) {
     (item.order, item.version)
 }
 
 impl Coordination {
     /// A replica answered what it holds.
-    fn hear(&mut self, bit: Set, item: Item, firm: bool) {
+    fn hear(&mut self, bit: Set, held: Held, firm: bool) {
         self.get.yes |= bit;
-        if place(item) > place(self.newest) {
-            (self.newest, self.holds) = (item, 0);
+        let at = place(held.item);
+        if at > place(self.newest.item) {
+            (self.newest, self.holds) = (held, 0);
             if self.stage == Stage::Get && self.open {
-                (self.item, self.put.yes) = (item, 0);
+                (self.held, self.put.yes) = (held, 0);
             }
         }
-        if item == self.newest {
+        if at == place(self.newest.item) {
             self.holds |= bit;
         }
-        if firm && self.stage != Stage::Query && place(item) >= place(self.item) {
+        if firm && self.stage != Stage::Query && at >= place(self.held.item) {
             self.put.yes |= bit;
         }
+    }
+
+    /// The stage is about storing, not about asking.
+    fn puts(&self) -> bool {
+        matches!(self.stage, Stage::Put | Stage::WriteBack)
+    }
+
+    fn round(&self) -> Round {
+        if self.puts() { self.put } else { self.get }
+    }
+
+    /// Who was asked in this stage and has not answered.
+    pub(super) fn awaited(&self) -> Set {
+        let Round { asked, yes, no } = self.round();
+        asked & !(yes | no)
+    }
+
+    /// Whoever does not answer is to be replaced: a write should come to as many as were asked.
+    pub(super) fn needs_all(&self) -> bool {
+        self.open || self.stage == Stage::Put
+    }
+
+    /// What a replica is asked in this stage.
+    pub(super) fn message(&self, number: Number, owner: Peer) -> Message {
+        let Self { key, held, .. } = *self;
+        if self.puts() {
+            Message::Put { owner, number, key, held }
+        } else {
+            Message::Get { owner, stamp_only: self.stage == Stage::Query, number, key }
+        }
+    }
+
+    /// A stage begins.
+    fn enter(&mut self, stage: Stage) {
+        (self.stage, self.replaced, self.tried) = (stage, 0, 0);
     }
 }
 
@@ -121,7 +163,7 @@ impl Table {
         self.first + self.all.len() as u64 - 1
     }
 
-    fn get(&mut self, number: Number) -> Option<&mut Coordination> {
+    pub(super) fn get(&mut self, number: Number) -> Option<&mut Coordination> {
         let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
         self.all.get_mut(at).filter(|found| found.stage != Stage::Over)
     }
@@ -141,10 +183,15 @@ impl Table {
 impl Quorum {
     /// An operation has come.
     pub(super) fn begin(&mut self, operation: Operation, cx: &mut Context<'_>) {
-        let (stage, version) = match (operation.act, self.config.stamp) {
-            (Act::Read, _) => (Stage::Get, 0),
-            (Act::Write(version), Stamp::Clock) => (Stage::Put, version),
-            (Act::Write(version), Stamp::Query) => (Stage::Query, version),
+        let stage = match (operation.act, self.config.stamp) {
+            (Act::Read, _) => Stage::Get,
+            (_, Stamp::Clock) => Stage::Put,
+            (_, Stamp::Query) => Stage::Query,
+        };
+        let version = operation.act.version().unwrap_or_default();
+        let left = match operation.act {
+            Act::Delete(_) => self.config.tombstones.unwrap_or_default(),
+            _ => 0,
         };
         let number = self.table.add(Coordination {
             ticket: operation.ticket,
@@ -153,11 +200,14 @@ impl Quorum {
             stage,
             open: true,
             deadline: cx.now + self.config.timeout,
-            item: Item { version, order: 0 },
-            newest: Item::default(),
+            held: Held { item: Item { version, order: 0 }, left },
+            newest: Held::default(),
             get: Round::default(),
             put: Round::default(),
             holds: 0,
+            stood_in: 0,
+            replaced: 0,
+            tried: 0,
         });
         if !self.table.armed {
             self.table.armed = true;
@@ -180,24 +230,22 @@ impl Quorum {
         }
     }
 
-    /// Asks these replicas what the stage is about.
+    /// Asks these replicas what the stage is about, or whoever stands in for them.
     fn ask(&mut self, number: Number, ranks: Set, cx: &mut Context<'_>) {
         let Some(found) = self.table.get(number) else { return };
-        let puts = matches!(found.stage, Stage::Put | Stage::WriteBack);
-        let round = if puts { &mut found.put } else { &mut found.get };
+        let round = if found.puts() { &mut found.put } else { &mut found.get };
         round.asked |= ranks;
-        let (key, item, first) =
-            (found.key, found.item, group(found.shard, self.config.replicas).start);
-        let stamp_only = found.stage == Stage::Query;
+        let asks = *found;
+        let first = group(asks.shard, self.config.replicas).start;
         for rank in ones(ranks) {
             let owner = first + rank;
-            let message = if puts {
-                Message::Put { owner, number, key, item }
-            } else {
-                Message::Get { owner, stamp_only, number, key }
-            };
-            send(owner, message, cx);
+            let peer = self.whom(number, owner, cx.now);
+            send(peer, asks.message(number, owner), cx);
+            if peer != owner {
+                self.stands_in(number, (peer, owner), cx);
+            }
         }
+        self.look_later(number, None, cx);
     }
 
     /// A write gets its place, and goes to the replicas.
@@ -205,9 +253,9 @@ impl Quorum {
         self.stamped = at_least.max(self.stamped + 1);
         let order = self.stamped;
         let Some(found) = self.table.get(number) else { return };
-        found.stage = Stage::Put;
-        found.item.order = order;
-        let (key, version) = (found.key, found.item.version);
+        found.enter(Stage::Put);
+        found.held.item.order = order;
+        let (key, version) = (found.key, found.held.item.version);
         cx.note(Note::Accepted { key, version, order });
         let asked = self.choose(self.config.contact_write, self.config.write, cx);
         self.ask(number, asked, cx);
@@ -216,7 +264,7 @@ impl Quorum {
     /// A read found what not enough replicas are known to hold.
     fn write_back(&mut self, number: Number, cx: &mut Context<'_>) {
         let Some(found) = self.table.get(number) else { return };
-        found.stage = Stage::WriteBack;
+        found.enter(Stage::WriteBack);
         let have = found.put.yes;
         let others = Set::MAX >> (64 - self.config.replicas) & !have;
         let asked = match self.config.contact_write {
@@ -228,39 +276,37 @@ impl Quorum {
         self.ask(number, asked, cx);
     }
 
-    /// A replica's place in the shard of a coordination.
-    fn bit(&self, shard: u16, owner: Peer) -> Set {
-        debug_assert!(group(shard, self.config.replicas).contains(&owner), "who was asked");
-        1 << (owner - group(shard, self.config.replicas).start)
+    /// A replica's place in its shard.
+    pub(super) fn bit(&self, owner: Peer) -> Set {
+        1 << (owner % self.config.replicas)
     }
 
     /// A replica holds this.
     pub(super) fn got(
         &mut self,
-        (number, owner): (Number, Peer),
-        item: Item,
-        firm: bool,
+        number: Number,
+        (from, owner): (Peer, Peer),
+        (held, firm): (Held, bool),
         cx: &mut Context<'_>,
     ) {
+        let bit = self.bit(owner);
         let Some(found) = self.table.get(number) else { return };
         if found.stage == Stage::Put {
             return; // it has its stamp
         }
-        let shard = found.shard;
-        let bit = self.bit(shard, owner);
-        let Some(found) = self.table.get(number) else { return };
-        found.hear(bit, item, firm);
+        found.hear(bit, held, firm);
+        found.stood_in = if from == owner { found.stood_in & !bit } else { found.stood_in | bit };
         let enough = found.get.has(self.config.read);
         match found.stage {
             Stage::Query if enough => {
-                let above = found.newest.order + 1;
+                let above = found.newest.item.order + 1;
                 self.stamp(number, above, cx);
             }
             Stage::Get if found.open && enough => {
                 if self.config.write_back && !found.put.has(self.config.write) {
                     self.write_back(number, cx);
                 } else {
-                    let version = found.item.version;
+                    let version = found.held.item.version;
                     self.answer(number, Answer::Read(version), cx);
                 }
             }
@@ -270,19 +316,28 @@ impl Quorum {
 
     /// A replica holds what was put, or something newer.
     pub(super) fn stored(&mut self, number: Number, owner: Peer, cx: &mut Context<'_>) {
-        let Some(found) = self.table.get(number) else { return };
-        let shard = found.shard;
-        let bit = self.bit(shard, owner);
+        let bit = self.bit(owner);
         let Some(found) = self.table.get(number) else { return };
         found.put.yes |= bit;
         self.weigh(number, cx);
     }
 
-    /// A process that was asked does not run.
-    pub(super) fn refused(&mut self, number: Number, owner: Peer, put: bool, cx: &mut Context<'_>) {
+    /// A process that was asked for what a replica holds, or to hold something for it, does not run.
+    pub(super) fn refused(
+        &mut self,
+        number: Number,
+        (from, owner): (Peer, Peer),
+        put: bool,
+        cx: &mut Context<'_>,
+    ) {
+        let bit = self.bit(owner);
         let Some(found) = self.table.get(number) else { return };
-        let shard = found.shard;
-        let bit = self.bit(shard, owner);
+        if put == found.puts() && found.awaited() & bit != 0 && found.needs_all() {
+            let comes_late = from == owner && found.replaced & bit != 0;
+            if comes_late || self.replace_refused(number, (from, owner), cx) {
+                return; // another one is asked
+            }
+        }
         let Some(found) = self.table.get(number) else { return };
         if put {
             found.put.no |= bit;
@@ -294,17 +349,14 @@ impl Quorum {
 
     /// Whether a coordination is decided, and whether it is over.
     fn weigh(&mut self, number: Number, cx: &mut Context<'_>) {
-        let Config { read, write, .. } = self.config;
+        let Config { read, write, sloppy, .. } = self.config;
         let Some(found) = self.table.get(number) else { return };
         if found.open {
-            let (round, need) = match found.stage {
-                Stage::Query | Stage::Get => (found.get, read),
-                _ => (found.put, write),
-            };
+            let (round, need) = (found.round(), if found.puts() { write } else { read });
             match found.stage {
                 Stage::Put if round.has(need) => self.answer(number, Answer::Written, cx),
                 Stage::WriteBack if round.has(need) => {
-                    let version = found.item.version;
+                    let version = found.held.item.version;
                     self.answer(number, Answer::Read(version), cx);
                 }
                 _ if !round.can(need) => {
@@ -314,9 +366,12 @@ impl Quorum {
             }
             return;
         }
-        let repairs =
-            matches!(found.stage, Stage::Get | Stage::WriteBack) && self.config.read_repair > 0.0;
-        if !repairs || found.get.is_over() {
+        let waits = match found.stage {
+            Stage::Get | Stage::WriteBack => self.config.read_repair > 0.0 && !found.get.is_over(),
+            Stage::Put => sloppy.is_some() && !found.put.is_over(),
+            Stage::Query | Stage::Over => false,
+        };
+        if !waits {
             self.finish(number, cx);
         }
     }
@@ -344,8 +399,8 @@ impl Quorum {
 
     /// Those who answered a read with something old are sent the newest.
     fn repair(&self, read: &Coordination, cx: &mut Context<'_>) {
-        let mut stale = read.get.yes & !read.holds;
-        if read.item == read.newest {
+        let mut stale = read.get.yes & !read.holds & !read.stood_in;
+        if read.held.item == read.newest.item {
             stale &= !read.put.asked; // they were sent it already
         }
         if stale == 0 || !happens(self.config.read_repair, cx) {
@@ -354,7 +409,7 @@ impl Quorum {
         let first = group(read.shard, self.config.replicas).start;
         for rank in ones(stale) {
             let owner = first + rank;
-            let put = Message::Put { owner, number: NOBODY, key: read.key, item: read.newest };
+            let put = Message::Put { owner, number: NOBODY, key: read.key, held: read.newest };
             cx.note(Note::Counted("repair"));
             send(owner, put, cx);
         }
@@ -384,7 +439,7 @@ pub(super) fn send(to: Peer, message: Message, cx: &mut Context<'_>) {
 }
 
 /// The members of a set.
-fn ones(mut set: Set) -> impl Iterator<Item = u16> {
+pub(super) fn ones(mut set: Set) -> impl Iterator<Item = u16> {
     std::iter::from_fn(move || {
         let lowest = set.trailing_zeros() as u16;
         set &= set.checked_sub(1)?;

@@ -3,13 +3,15 @@
 //! query for a stamp as in Attiya, Bar-Noy and Dolev, JACM 1995, and Lynch and Shvartsman, FTCS 1997).
 //!
 //! An operation comes to a coordinator, in [`Phase::Arrived`], and is answered later; it is no work there and never
-//! goes on to [`Phase::Worked`]. The work is that of the messages `get` and `put` at the replicas, of which the
-//! coordinator may be one.
+//! goes on to [`Phase::Worked`]. The work is that of the messages `get` and `put` (and `hand`) at the replicas, of which
+//! the coordinator may be one.
 //!
 //! **Invariant.** What a replica holds of a key only gets newer, by (stamp, version), while its process runs (and no
 //! tombstone is forgotten); a `stored` says that this, or something newer, is as safe as the disk's mode promises.
 
+mod anti_entropy;
 mod coordinate;
+mod handoff;
 mod store;
 
 use super::data::{Data, Item};
@@ -17,7 +19,11 @@ use super::{
     Act, Answer, Context, Effect, Failure, Note, Operation, Peer, Phase, Protocol, Start, Ticket,
     Timer, Work, disk, group,
 };
-use coordinate::Table;
+use anti_entropy::Exchange;
+pub use anti_entropy::{AntiEntropy, List};
+use coordinate::{Table, send};
+pub use handoff::Handoff;
+use handoff::{Handing, StandIns};
 use store::Store;
 
 /// How many replicas are asked at once.
@@ -63,6 +69,12 @@ pub struct Config {
     pub write_back: bool,
     /// Where stamps come from.
     pub stamp: Stamp,
+    /// Whether others stand in for replicas that do not answer.
+    pub sloppy: Option<Handoff>,
+    /// Whether replicas compare what they hold.
+    pub anti_entropy: Option<AntiEntropy>,
+    /// How long a replica holds a tombstone before it forgets the key, ns; for ever if none.
+    pub tombstones: Option<u64>,
     /// When writes are certain.
     pub disk: disk::Mode,
 }
@@ -80,6 +92,9 @@ impl Config {
         read_repair: 1.0,
         write_back: false,
         stamp: Stamp::Clock,
+        sloppy: None,
+        anti_entropy: None,
+        tombstones: None,
         disk: disk::Mode::Each,
     };
 }
@@ -97,12 +112,21 @@ pub type Number = u64;
 /// Nobody awaits an answer.
 pub const NOBODY: Number = 0;
 
+/// What is held of a key, as it travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// The version and its stamp.
+    pub item: Item,
+    /// Of a tombstone: after so long whoever holds it forgets the key, ns; 0 if that is never.
+    pub left: u64,
+}
+
 /// A message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
     /// What is held of a key?
     Get {
-        /// Of which replica.
+        /// By which replica.
         owner: Peer,
         /// Only the stamp is asked for.
         stamp_only: bool,
@@ -124,7 +148,7 @@ pub enum Message {
         /// The key.
         key: u64,
         /// What.
-        item: Item,
+        held: Held,
     },
     /// Hold this, unless something newer is held.
     Put {
@@ -135,7 +159,7 @@ pub enum Message {
         /// The key.
         key: u64,
         /// What.
-        item: Item,
+        held: Held,
     },
     /// It, or something newer, is held for good.
     Stored {
@@ -144,6 +168,26 @@ pub enum Message {
         /// To which request.
         number: Number,
     },
+    /// This was kept for you: hold it, unless something newer is held.
+    Hand {
+        /// The key.
+        key: u64,
+        /// What.
+        held: Held,
+    },
+    /// It, or something newer, is held for good.
+    Handed {
+        /// The key.
+        key: u64,
+        /// What was handed over.
+        item: Item,
+    },
+    /// Digests of what is held, by range of keys.
+    Digests(Box<[u64]>),
+    /// What is held in some ranges of keys, without values.
+    List(Box<List>),
+    /// Of these keys something newer is held by who is told: it is to be put.
+    Want(Box<[u64]>),
 }
 
 impl Message {
@@ -153,7 +197,11 @@ impl Message {
             Self::Get { .. } => "get",
             Self::Got { .. } => "got",
             Self::Put { .. } => "put",
-            Self::Stored { .. } => "stored",
+            Self::Stored { .. } | Self::Handed { .. } => "stored",
+            Self::Hand { .. } => "hand",
+            Self::Digests(_) => "digests",
+            Self::List(_) => "list",
+            Self::Want(_) => "want",
         }
     }
 
@@ -161,15 +209,17 @@ impl Message {
     pub fn work(&self) -> Work {
         match *self {
             Self::Get { key, .. } => Work::Read(key),
-            Self::Put { key, .. } => Work::Write(key),
-            Self::Got { .. } | Self::Stored { .. } => Work::None,
+            Self::Put { key, .. } | Self::Hand { key, .. } => Work::Write(key),
+            _ => Work::None,
         }
     }
 
     /// The keys whose values it carries.
     pub fn keys(&self, each: &mut dyn FnMut(u64)) {
         match *self {
-            Self::Got { key, stamp_only: false, .. } | Self::Put { key, .. } => each(key),
+            Self::Got { key, stamp_only: false, .. }
+            | Self::Put { key, .. }
+            | Self::Hand { key, .. } => each(key),
             _ => {}
         }
     }
@@ -182,6 +232,18 @@ mod timer {
     pub(super) const TIMEOUT: Timer = 0;
     /// The disk's.
     pub(super) const DISK: Timer = 1;
+    /// Somebody may not have answered for too long.
+    pub(super) const LOOK: Timer = 2;
+    /// Owners of hints are tried.
+    pub(super) const TRY: Timer = 3;
+    /// The next hint is handed over.
+    pub(super) const HAND: Timer = 4;
+    /// Another replica is compared with.
+    pub(super) const COMPARE: Timer = 5;
+    /// The next key is sent to a replica that was compared with.
+    pub(super) const EXCHANGE: Timer = 6;
+    /// The oldest tombstone is forgotten.
+    pub(super) const FORGET: Timer = 7;
 }
 
 /// A process: a replica, a coordinator of operations, or both.
@@ -191,6 +253,9 @@ pub struct Quorum {
     me: Peer,
     store: Store,
     table: Table,
+    stand_ins: StandIns,
+    handing: Handing,
+    exchange: Exchange,
     /// The last stamp given here.
     stamped: u64,
 }
@@ -200,12 +265,33 @@ impl Quorum {
     pub fn new(config: Config, me: Peer, holds: bool) -> Self {
         assert!((1..=64).contains(&config.replicas), "a set of replicas is a word of bits");
         debug_assert_eq!(holds, me < config.shards * config.replicas, "replicas come first");
-        Self { config, me, store: Store::new(config.disk), table: Table::default(), stamped: 0 }
+        Self {
+            config,
+            me,
+            store: Store::new(me, config.disk, config.anti_entropy.is_some() && holds),
+            table: Table::default(),
+            stand_ins: StandIns::default(),
+            handing: Handing::default(),
+            exchange: Exchange::default(),
+            stamped: 0,
+        }
+    }
+
+    /// These stand in before others for replicas that do not answer: the replicas of all shards in its zone.
+    #[must_use]
+    pub fn near(mut self, near: Vec<Peer>) -> Self {
+        self.stand_ins = StandIns::near(near);
+        self
     }
 
     /// What it holds.
     pub fn data(&self) -> &Data {
         self.store.data()
+    }
+
+    /// How many hints it keeps.
+    pub fn hints(&self) -> usize {
+        self.store.hints.len()
     }
 
     /// Coordinations kept, and writes that are not certain.
@@ -218,10 +304,14 @@ impl Quorum {
 impl Protocol for Quorum {
     fn start(&mut self, how: Start, cx: &mut Context<'_>) {
         if how != Start::First {
-            self.store.restart(how == Start::Empty);
+            self.store.restart(how == Start::Empty, cx);
         }
         self.stamped = 0;
         self.table = Table::new(1 + cx.laws.below(1 << 62));
+        self.stand_ins.restart();
+        self.handing = Handing::default();
+        self.try_later(cx);
+        self.start_comparing(cx);
     }
 
     fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
@@ -234,12 +324,12 @@ impl Protocol for Quorum {
             super::Message::Quorum(message) => self.told(from, message, cx),
             super::Message::Refused(message) => match *message {
                 super::Message::Quorum(Message::Get { number, owner, .. }) => {
-                    self.refused(number, owner, false, cx);
+                    self.refused(number, (from, owner), false, cx);
                 }
                 super::Message::Quorum(Message::Put { number, owner, .. }) => {
-                    self.refused(number, owner, true, cx);
+                    self.refused(number, (from, owner), true, cx);
                 }
-                _ => {}
+                _ => {} // tried again later
             },
             _ => debug_assert!(false, "a message of another protocol"),
         }
@@ -249,6 +339,12 @@ impl Protocol for Quorum {
         match timer {
             timer::TIMEOUT => self.expire(cx),
             timer::DISK => self.store.timed(cx),
+            timer::LOOK => self.look(cx),
+            timer::TRY => self.try_owners(cx),
+            timer::HAND => self.hand(cx),
+            timer::COMPARE => self.compare(cx),
+            timer::EXCHANGE => self.exchange_next(cx),
+            timer::FORGET => self.store.forget(cx),
             _ => debug_assert!(false, "no such timer"),
         }
     }
@@ -258,20 +354,30 @@ impl Quorum {
     fn told(&mut self, from: Peer, message: Message, cx: &mut Context<'_>) {
         match message {
             Message::Get { owner, stamp_only, number, key } => {
-                let (item, firm) = self.store.get(key);
-                let got = Message::Got { owner, stamp_only, firm, number, key, item };
-                cx.act(Effect::Send(from, super::Message::Quorum(got)));
+                let (held, firm) = self.store.get(owner, key, cx.now);
+                send(from, Message::Got { owner, stamp_only, firm, number, key, held }, cx);
             }
-            Message::Put { owner, number, key, item } => {
-                let after = self.store.put(key, item, cx);
+            Message::Put { owner, number, key, held } => {
+                let after = self.store.put(owner, key, held, cx);
+                if owner != self.me {
+                    self.try_later(cx);
+                }
                 if number != NOBODY {
-                    self.store.say_stored(after, (from, owner, number), cx);
+                    self.store.say(after, from, Message::Stored { owner, number }, cx);
                 }
             }
-            Message::Got { owner, firm, number, item, .. } => {
-                self.got((number, owner), item, firm, cx);
+            Message::Got { owner, firm, number, held, .. } => {
+                self.got(number, (from, owner), (held, firm), cx);
             }
             Message::Stored { owner, number } => self.stored(number, owner, cx),
+            Message::Hand { key, held } => {
+                let after = self.store.put(self.me, key, held, cx);
+                self.store.say(after, from, Message::Handed { key, item: held.item }, cx);
+            }
+            Message::Handed { key, item } => self.handed(from, key, item, cx),
+            Message::Digests(theirs) => self.list(from, &theirs, cx),
+            Message::List(list) => self.differ(from, *list, cx),
+            Message::Want(keys) => self.wanted(from, &keys, cx),
         }
     }
 }

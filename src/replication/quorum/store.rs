@@ -1,34 +1,91 @@
-//! What a replica holds, and how much of it would outlive its process.
+//! What a replica holds, what it keeps for others, and how much of that would outlive its process.
 //!
-//! **Invariant.** Undoing the log from its end gives what was held at each earlier moment, back to what is certain.
+//! **Invariant.** Undoing the log from its end gives what was held at each earlier moment, back to what is certain
+//! (but a key that was forgotten in between may be back).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::{Context, Data, Effect, Item, Message, Number, Peer, disk, timer};
+use super::anti_entropy::Digests;
+use super::coordinate::{place, send};
+use super::handoff::Hints;
+use super::{Context, Data, Effect, Held, Item, Message, Note, Peer, disk, timer};
 use crate::replication::disk::{Disk, Mode};
 
-/// What a replica holds.
+/// What is kept of a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) item: Item,
+    /// Of a tombstone: when it is forgotten, by the local clock; 0 if never.
+    dies: u64,
+    /// Of a hint: since when it is kept.
+    pub(super) since: u64,
+}
+
+impl Kept {
+    /// As it travels.
+    pub(super) fn held(self, now: u64) -> Held {
+        let left = if self.dies == 0 { 0 } else { self.dies.saturating_sub(now).max(1) };
+        Held { item: self.item, left }
+    }
+}
+
+/// When tombstones are forgotten.
+#[derive(Clone, Debug, Default)]
+struct Tombstones {
+    by_key: BTreeMap<u64, u64>,
+    by_time: BTreeSet<(u64, u64)>,
+}
+
+impl Tombstones {
+    fn set(&mut self, key: u64, dies: u64) {
+        if dies == 0 && self.by_key.is_empty() {
+            return;
+        }
+        let before =
+            if dies == 0 { self.by_key.remove(&key) } else { self.by_key.insert(key, dies) };
+        if let Some(before) = before {
+            self.by_time.remove(&(before, key));
+        }
+        if dies > 0 {
+            self.by_time.insert((dies, key));
+        }
+    }
+
+    fn get(&self, key: u64) -> u64 {
+        self.by_key.get(&key).copied().unwrap_or_default()
+    }
+}
+
+/// What a process holds.
 #[derive(Clone, Debug)]
 pub(super) struct Store {
+    me: Peer,
     data: Data,
+    tombstones: Tombstones,
+    /// Of its data; if replicas compare what they hold.
+    pub(super) digests: Option<Digests>,
+    /// What it keeps for others.
+    pub(super) hints: Hints,
     disk: Disk,
     /// Nothing is ever certain: there is no log.
     never: bool,
     /// The number of the last write.
     written: u64,
-    /// What stood before each write that is not certain yet, the last one of which is number `written`.
-    log: VecDeque<(u64, Item)>,
-    /// Who is told that it is stored when the disk is so far: by the number of the write.
-    waiting: VecDeque<(u64, Asker)>,
+    /// What stood before each write that is not certain yet, the last one of which is number `written`: for whom, the
+    /// key, what.
+    log: VecDeque<(Peer, u64, Kept)>,
+    /// What is said to whom when the disk is so far, by the number of the write.
+    waiting: VecDeque<(u64, Peer, Message)>,
 }
 
-/// Who asked to store something, for which replica, by which number.
-type Asker = (Peer, Peer, Number);
-
 impl Store {
-    pub(super) fn new(mode: disk::Mode) -> Self {
+    pub(super) fn new(me: Peer, mode: disk::Mode, compares: bool) -> Self {
         Self {
+            me,
             data: Data::default(),
+            tombstones: Tombstones::default(),
+            digests: compares.then(Digests::default),
+            hints: Hints::default(),
             disk: Disk::new(mode, timer::DISK),
             never: mode == Mode::Never,
             written: 0,
@@ -42,75 +99,119 @@ impl Store {
     }
 
     /// The process died: what was not certain is undone.
-    pub(super) fn restart(&mut self, empty: bool) {
+    pub(super) fn restart(&mut self, empty: bool, cx: &mut Context<'_>) {
         let left = self.disk.restart(empty);
         self.waiting.clear();
         if empty || self.never {
             self.data.clear();
+            self.tombstones = Tombstones::default();
+            self.digests = self.digests.as_ref().map(|_| Digests::default());
+            self.hints.clear();
             self.log.clear();
         }
         while self.written > left
-            && let Some((key, before)) = self.log.pop_back()
+            && let Some((owner, key, before)) = self.log.pop_back()
         {
-            match before {
-                Item { version: 0, .. } => self.data.forget(key),
-                before => self.data.put(key, before),
-            }
+            self.set(owner, key, before);
             self.written -= 1;
         }
         self.written = left;
+        self.forget(cx);
     }
 
-    /// What is held of a key, and whether it is as safe as promised.
+    fn kept(&self, owner: Peer, key: u64) -> Kept {
+        if owner == self.me {
+            Kept { item: self.data.get(key), dies: self.tombstones.get(key), since: 0 }
+        } else {
+            self.hints.get(owner, key)
+        }
+    }
+
+    /// What is held of a key for a replica, and whether it is as safe as promised.
     #[inline]
-    pub(super) fn get(&self, key: u64) -> (Item, bool) {
-        (self.data.get(key), self.disk.suffices(self.last_write(key)))
+    pub(super) fn get(&self, owner: Peer, key: u64, now: u64) -> (Held, bool) {
+        let firm = self.disk.suffices(self.last_write(owner, key));
+        (self.kept(owner, key).held(now), firm)
+    }
+
+    fn set(&mut self, owner: Peer, key: u64, kept: Kept) {
+        if owner != self.me {
+            return self.hints.put(owner, key, kept);
+        }
+        if let Some(digests) = &mut self.digests {
+            digests.change(key, self.data.get(key), kept.item);
+        }
+        self.tombstones.set(key, kept.dies);
+        if kept.item.version == 0 {
+            self.data.forget(key);
+        } else {
+            self.data.put(key, kept.item);
+        }
     }
 
     /// The last write of a key of which the disk is not certain; 0 if there is none.
-    fn last_write(&self, key: u64) -> u64 {
+    fn last_write(&self, owner: Peer, key: u64) -> u64 {
         if self.log.is_empty() || self.disk.suffices(u64::MAX) {
             return 0; // nothing waits for the disk in this mode
         }
         let first = self.written + 1 - self.log.len() as u64;
-        self.log.iter().rposition(|(k, _)| *k == key).map_or(0, |at| first + at as u64)
+        let is_it = |(o, k, _): &(Peer, u64, Kept)| (*o, *k) == (owner, key);
+        self.log.iter().rposition(is_it).map_or(0, |at| first + at as u64)
     }
 
     /// Takes something newer. The write after which this, or what is newer, is certain.
-    pub(super) fn put(&mut self, key: u64, item: Item, cx: &mut Context<'_>) -> u64 {
-        let before = self.data.get(key);
-        if !self.data.put_newer(key, item) {
-            return self.last_write(key);
+    pub(super) fn put(&mut self, owner: Peer, key: u64, held: Held, cx: &mut Context<'_>) -> u64 {
+        let before = self.kept(owner, key);
+        if place(held.item) <= place(before.item) {
+            return self.last_write(owner, key);
+        }
+        let dies = if held.left == 0 { 0 } else { cx.now.saturating_add(held.left) };
+        let first = self.tombstones.by_time.first().is_none_or(|(first, _)| dies < *first);
+        self.set(owner, key, Kept { item: held.item, dies, since: cx.now });
+        if owner != self.me {
+            cx.note(Note::Counted("hint"));
+        } else if dies > 0 && first {
+            cx.act(Effect::Arm(timer::FORGET, held.left));
         }
         self.written += 1;
         if !self.never {
-            self.log.push_back((key, before));
+            self.log.push_back((owner, key, before));
         }
         self.disk.write(self.written, cx);
-        self.forget_certain();
+        self.drop_certain();
         self.written
     }
 
-    /// Says `stored` when the disk is so far.
-    pub(super) fn say_stored(&mut self, after: u64, asker: Asker, cx: &mut Context<'_>) {
+    /// Says something when the disk is so far.
+    pub(super) fn say(&mut self, after: u64, to: Peer, message: Message, cx: &mut Context<'_>) {
         if self.disk.suffices(after) {
-            say(asker, cx);
+            send(to, message, cx);
         } else {
             // What is held already may wait for an earlier write than the last one that came.
-            let at = self.waiting.partition_point(|(write, _)| *write <= after);
-            self.waiting.insert(at, (after, asker));
+            let at = self.waiting.partition_point(|(write, ..)| *write <= after);
+            self.waiting.insert(at, (after, to, message));
         }
     }
 
     /// The disk's timer fired.
     pub(super) fn timed(&mut self, cx: &mut Context<'_>) {
         self.disk.timed(cx);
-        self.forget_certain();
-        while let Some((write, asker)) = self.waiting.front().copied()
-            && self.disk.suffices(write)
+        self.drop_certain();
+        while self.waiting.front().is_some_and(|(write, ..)| self.disk.suffices(*write))
+            && let Some((_, to, message)) = self.waiting.pop_front()
         {
-            self.waiting.pop_front();
-            say(asker, cx);
+            send(to, message, cx);
+        }
+    }
+
+    /// Old tombstones are forgotten, with their keys: whoever held something older before them can bring it back.
+    pub(super) fn forget(&mut self, cx: &mut Context<'_>) {
+        while let Some((dies, key)) = self.tombstones.by_time.first().copied() {
+            if dies > cx.now {
+                cx.act(Effect::Arm(timer::FORGET, dies - cx.now));
+                return;
+            }
+            self.set(self.me, key, Kept::default());
         }
     }
 
@@ -120,15 +221,10 @@ impl Store {
     }
 
     /// What is certain is never undone.
-    fn forget_certain(&mut self) {
+    fn drop_certain(&mut self) {
         let open = (self.written - self.disk.certain()) as usize;
         while self.log.len() > open {
             self.log.pop_front();
         }
     }
-}
-
-fn say((to, owner, number): Asker, cx: &mut Context<'_>) {
-    let stored = Message::Stored { owner, number };
-    cx.act(Effect::Send(to, crate::replication::Message::Quorum(stored)));
 }

@@ -1,0 +1,485 @@
+//! A replica that leads: it gives places, ships its log, and acknowledges.
+//!
+//! **Invariant.** What was acknowledged is committed, and was stored by as many followers as the mode asks for; entries
+//! leave in log order.
+
+use std::collections::VecDeque;
+
+use super::log::{Entry, Log, Sent};
+use super::replica::{Replica, send};
+use super::{Ack, BATCH, KEPT, LEAVE, Message, PATIENCE, PROBE, RESEND, Reign, SEMI, State, TICK};
+use crate::replication::{Answer, Context, Effect, Failure, Law, Note, Operation, Peer, Ticket};
+
+/// What a leader knows of a follower.
+#[derive(Clone, Debug)]
+struct Copy {
+    peer: Peer,
+    /// It has stored all up to this place; none if that is not known.
+    acked: Option<u64>,
+    /// All up to this place was sent to it.
+    sent: u64,
+    /// When it was last heard of, or else something was sent to it again, ns.
+    since: u64,
+    /// Entries are sent to it as they leave: it answers.
+    streams: bool,
+    /// What its round trip is measured by: the place of an entry and when that was sent.
+    probe: Option<(u64, u64)>,
+    /// How long its last answer took, ns.
+    trip: u64,
+}
+
+/// Timers that are armed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Armed {
+    leaving: bool,
+    ticking: bool,
+    semi: bool,
+}
+
+/// What a leader knows while it leads.
+#[derive(Clone, Debug)]
+pub struct Lead {
+    copies: Vec<Copy>,
+    /// Writes that wait to be acknowledged, by place.
+    waiting: VecDeque<(u64, Ticket)>,
+    /// All up to this place is committed.
+    committed: u64,
+    /// All up to this place has left, if there are followers.
+    pub left: u64,
+    /// When the last committed entry leaves or left.
+    leaves: u64,
+    /// When it began, ns.
+    began: u64,
+    /// It has applied all that it began with.
+    pub drained: bool,
+    /// Of each observer: when the newest `pong` that it heard was sent.
+    renewed: Vec<Option<u64>>,
+    armed: Armed,
+    /// Entries that were forgotten since followers were last told.
+    forgotten: usize,
+}
+
+impl Lead {
+    /// A leader that begins with what it has.
+    fn new(replica: &Replica, now: u64) -> Self {
+        let place = replica.stored();
+        let copy = |peer| Copy {
+            peer,
+            acked: None,
+            sent: place,
+            since: now,
+            streams: false,
+            probe: None,
+            trip: 0,
+        };
+        let observers = replica.config.failover.as_ref().map_or(0, |f| f.observers.len());
+        Self {
+            copies: replica.others().map(copy).collect(),
+            waiting: VecDeque::new(),
+            committed: place,
+            left: place,
+            leaves: now,
+            began: now,
+            drained: replica.follow.applied >= replica.log.last(),
+            renewed: vec![None; observers],
+            armed: Armed::default(),
+            forgotten: 0,
+        }
+    }
+
+    /// The leader a run begins with: it was heard, and its followers are as it is.
+    pub fn first(replica: &Replica, now: u64) -> Self {
+        let mut lead = Self::new(replica, now);
+        lead.renewed.fill(Some(now));
+        for copy in &mut lead.copies {
+            (copy.acked, copy.streams) = (Some(0), true);
+        }
+        lead
+    }
+
+    /// The place up to which so many followers have stored all.
+    fn acked(&self, count: usize) -> u64 {
+        let mut acked: Vec<u64> = self.copies.iter().map(|copy| copy.acked.unwrap_or(0)).collect();
+        acked.sort_unstable_by(|a, b| b.cmp(a));
+        match count.checked_sub(1) {
+            None => u64::MAX,
+            Some(at) => acked.get(at).copied().unwrap_or(0),
+        }
+    }
+
+    /// The place up to which all followers have stored all.
+    fn all(&self) -> u64 {
+        self.copies.iter().map(|copy| copy.acked.unwrap_or(0)).min().unwrap_or(u64::MAX)
+    }
+}
+
+impl Copy {
+    /// It is to be asked now.
+    fn is_silent(&self, now: u64) -> bool {
+        now.saturating_sub(self.since) >= RESEND.max(self.trip * 2).min(PATIENCE)
+    }
+}
+
+impl Replica {
+    /// It leads from now on, with what it has.
+    pub(super) fn begin(&mut self, cx: &mut Context<'_>) {
+        self.led = false;
+        self.lead = Some(Lead::new(self, cx.now));
+        let began_with = self.log.last();
+        cx.note(Note::Leads { term: self.reign.term(), began_with });
+        self.beat_all(true, cx);
+        self.watch(cx);
+        self.pong_all(cx);
+        self.dispatch(cx);
+    }
+
+    /// Looks after its followers from now on.
+    pub(super) fn watch(&mut self, cx: &mut Context<'_>) {
+        let Some(lead) = &mut self.lead else { return };
+        let behind = lead.copies.iter().any(|copy| copy.acked != Some(lead.left));
+        if !lead.armed.ticking && !lead.copies.is_empty() && (behind || self.config.beats()) {
+            lead.armed.ticking = true;
+            cx.act(Effect::Arm(TICK, self.config.tick()));
+        }
+    }
+
+    /// What it began with is applied.
+    pub(super) fn drain(&mut self, cx: &mut Context<'_>) {
+        if let Some(lead) = &mut self.lead
+            && !lead.drained
+            && self.follow.applied >= self.log.last()
+        {
+            lead.drained = true;
+            self.pong_all(cx);
+        }
+    }
+
+    /// The work of a write is done: it takes its place.
+    pub(super) fn write(&mut self, operation: Operation, version: u64, cx: &mut Context<'_>) {
+        let place = self.reign.after(self.log.last());
+        let mut entry = Entry::new(Sent { place, key: operation.key, version, at: cx.now });
+        entry.apply(&mut self.data);
+        self.log.entries.push_back(entry);
+        (self.follow.applied, self.follow.dispatched) = (place, place);
+        let lead = self.lead.as_mut().expect("a leader writes");
+        lead.waiting.push_back((place, operation.ticket));
+        cx.note(Note::Accepted { key: operation.key, version, order: place });
+        self.disk.write(place, cx);
+        self.commit(cx);
+    }
+
+    /// More may be certain now.
+    pub(super) fn commit(&mut self, cx: &mut Context<'_>) {
+        let stored = self.stored();
+        self.dispatch(cx);
+        let Some(lead) = &mut self.lead else { return };
+        if stored <= lead.committed {
+            return;
+        }
+        for at in self.log.after(lead.committed)..self.log.after(stored) {
+            let lag = if self.config.has_lag { cx.laws.draw(Law::Lag) } else { 0 };
+            lead.leaves = lead.leaves.max(cx.now + lag);
+            self.log.entries[at].sent.at = cx.now;
+            self.log.entries[at].leaves = lead.leaves;
+        }
+        lead.committed = stored;
+        cx.note(Note::Committed { order: stored });
+        if !lead.armed.leaving {
+            self.leave(cx);
+        }
+        self.acknowledge(cx);
+        self.trim(cx);
+    }
+
+    /// Entries whose time has come leave.
+    pub(super) fn leave(&mut self, cx: &mut Context<'_>) {
+        let Some(lead) = &mut self.lead else { return };
+        lead.armed.leaving = false;
+        let (from, upto) = (self.log.after(lead.left), self.log.after(lead.committed));
+        for entry in self.log.entries.range(from..upto) {
+            if entry.leaves > cx.now {
+                lead.armed.leaving = true;
+                cx.act(Effect::Arm(LEAVE, entry.leaves - cx.now));
+                break;
+            }
+            let (prev, sent) = (lead.left, entry.sent);
+            for copy in lead.copies.iter_mut().filter(|copy| copy.streams && copy.sent == prev) {
+                if copy.acked == Some(prev) {
+                    copy.since = cx.now;
+                }
+                copy.probe = copy.probe.or(Some((sent.place, cx.now)));
+                copy.sent = sent.place;
+                send(cx, copy.peer, Message::Append { reign: self.reign, prev, sent });
+            }
+            lead.left = sent.place;
+        }
+        self.watch(cx);
+    }
+
+    /// Acknowledges what may be.
+    fn acknowledge(&mut self, cx: &mut Context<'_>) {
+        if !self.is_fenced_in(cx.now) {
+            return;
+        }
+        let Some(lead) = &mut self.lead else { return };
+        let upto = match self.config.ack {
+            Ack::Async => lead.committed,
+            Ack::Sync => lead.all().min(lead.committed),
+            Ack::SemiSync { timeout, acks } => {
+                let acked = lead.acked(usize::from(acks));
+                let oldest = self.log.entries.get(self.log.after(acked));
+                // While followers lack what is older than the timeout, it goes on without them.
+                match oldest.filter(|oldest| oldest.sent.place <= lead.committed) {
+                    Some(oldest) => {
+                        let age = cx.now.saturating_sub(oldest.sent.at.max(lead.began));
+                        if age < timeout && !lead.armed.semi {
+                            lead.armed.semi = true;
+                            cx.act(Effect::Arm(SEMI, timeout - age));
+                        }
+                        if age < timeout { acked } else { lead.committed }
+                    }
+                    None => lead.committed,
+                }
+            }
+        };
+        while let Some(&(place, ticket)) = lead.waiting.front()
+            && place <= upto
+        {
+            lead.waiting.pop_front();
+            cx.answer(ticket, Answer::Written);
+        }
+    }
+
+    /// A write may have waited long enough.
+    pub(super) fn overdue(&mut self, cx: &mut Context<'_>) {
+        if let Some(lead) = &mut self.lead {
+            lead.armed.semi = false;
+            self.acknowledge(cx);
+        }
+    }
+
+    /// Forgets what all have, and what is kept for too long for some.
+    fn trim(&mut self, cx: &mut Context<'_>) {
+        let Some(lead) = &self.lead else { return };
+        let mut upto = lead.all().min(lead.left);
+        if let Some(excess) = self.log.entries.len().checked_sub(KEPT + 1) {
+            upto = upto.max(self.log.entries[excess].sent.place.min(lead.left));
+        }
+        let forgotten = self.forget(upto);
+        let Some(lead) = &mut self.lead else { return };
+        lead.forgotten += forgotten;
+        if lead.forgotten >= BATCH && !self.config.beats() {
+            self.beat_all(false, cx);
+        }
+    }
+
+    fn beat_all(&mut self, ask: bool, cx: &mut Context<'_>) {
+        let Some(lead) = &mut self.lead else { return };
+        lead.forgotten = 0;
+        let (last, all) = (lead.committed, lead.all().min(lead.left));
+        for copy in &mut lead.copies {
+            let ask = ask || copy.acked.is_none();
+            send(cx, copy.peer, Message::Beat { reign: self.reign, last, at: cx.now, all, ask });
+        }
+    }
+
+    /// Looks after its followers.
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
+        let Some(lead) = &mut self.lead else {
+            if self.follow.best.is_some() {
+                self.ask_best(cx);
+            }
+            return;
+        };
+        lead.armed.ticking = false;
+        if self.config.beats() {
+            self.beat_all(false, cx);
+        }
+        self.resend(cx);
+        self.acknowledge(cx);
+        self.watch(cx);
+    }
+
+    /// Sends again to those who are silent.
+    fn resend(&mut self, cx: &mut Context<'_>) {
+        let Some(lead) = &mut self.lead else { return };
+        for copy in &mut lead.copies {
+            if copy.acked == Some(lead.left) || !copy.is_silent(cx.now) {
+                continue;
+            }
+            (copy.since, copy.streams) = (cx.now, false);
+            let (reign, last, at) = (self.reign, lead.committed, cx.now);
+            match copy.acked {
+                Some(acked) => copy.ship((&self.log, reign), (acked, lead.left), PROBE, cx),
+                None if self.config.beats() => {}
+                None => {
+                    send(cx, copy.peer, Message::Beat { reign, last, at, all: 0, ask: true });
+                }
+            }
+        }
+    }
+
+    /// A follower has stored all up to a place.
+    pub(super) fn acknowledged(
+        &mut self,
+        from: Peer,
+        reign: Reign,
+        place: u64,
+        cx: &mut Context<'_>,
+    ) {
+        if reign != self.reign {
+            return;
+        }
+        let Some(lead) = &mut self.lead else { return };
+        let Some(copy) = lead.copies.iter_mut().find(|copy| copy.peer == from) else { return };
+        if copy.acked >= Some(place) {
+            return;
+        }
+        (copy.acked, copy.since) = (Some(place), cx.now);
+        if let Some((_, sent)) = copy.probe.take_if(|(probe, _)| *probe <= place) {
+            copy.trip = cx.now - sent;
+        }
+        if !copy.streams && place >= copy.sent {
+            copy.sent = place;
+            if place >= lead.left {
+                copy.streams = true;
+            } else {
+                copy.ship((&self.log, reign), (place, lead.left), BATCH, cx);
+                // It answers, so what leaves now goes right after that.
+                copy.streams = copy.sent == lead.left;
+            }
+        }
+        self.acknowledge(cx);
+        self.trim(cx);
+    }
+
+    /// A follower asks what comes after a place, which it has.
+    pub(super) fn asked(&mut self, from: Peer, reign: Reign, place: u64, cx: &mut Context<'_>) {
+        if reign > self.reign {
+            return;
+        }
+        let Some(lead) = &mut self.lead else {
+            if let Some((best, _)) = self.follow.best
+                && self.rebuilds
+                && place > best
+            {
+                self.follow.best = Some((place, from));
+            }
+            return;
+        };
+        let Some(copy) = lead.copies.iter_mut().find(|copy| copy.peer == from) else { return };
+        (copy.acked, copy.since, copy.streams, copy.probe) = (None, cx.now, false, None);
+        copy.ship((&self.log, self.reign), (place, lead.left), BATCH, cx);
+        self.watch(cx);
+    }
+
+    /// A newer epoch has come, or is about to.
+    pub(super) fn step_down(&mut self, cx: &mut Context<'_>) {
+        let Some(lead) = self.lead.take() else { return };
+        self.led = true;
+        cx.note(Note::StepsDown { term: self.reign.term() });
+        for (_, ticket) in lead.waiting {
+            cx.answer(ticket, Answer::Failed(Failure::LeadershipLost));
+        }
+        for timer in [LEAVE, TICK, SEMI] {
+            cx.act(Effect::Disarm(timer));
+        }
+    }
+
+    /// Enough observers have heard it lately. A lease counts from when it was asked for, by its own clock, which may be
+    /// slower than theirs by a thousandth.
+    fn is_fenced_in(&self, now: u64) -> bool {
+        let (Some(failover), Some(lead)) = (&self.config.failover, &self.lead) else { return true };
+        let lease = failover.detect - failover.detect / 1000;
+        let heard = |at: &&Option<u64>| at.is_some_and(|at| now.saturating_sub(at) < lease);
+        !failover.fencing || lead.renewed.iter().filter(heard).count() * 2 > lead.renewed.len()
+    }
+
+    /// How it is, if it leads.
+    pub(super) fn state(&self, now: u64) -> Option<State> {
+        let lead = self.lead.as_ref()?;
+        Some(if !self.is_fenced_in(now) {
+            State::Fenced
+        } else if lead.drained {
+            State::Serves
+        } else {
+            State::Drains
+        })
+    }
+
+    /// An observer asks whether it leads.
+    pub(super) fn pong(&mut self, observer: Peer, cx: &mut Context<'_>) {
+        if let Some(state) = self.state(cx.now) {
+            send(cx, observer, Message::Pong { reign: self.reign, at: cx.now, state });
+        }
+    }
+
+    /// An observer has heard it.
+    pub(super) fn renewed(&mut self, from: Peer, epoch: u32, at: u64, cx: &mut Context<'_>) {
+        if epoch != self.reign.epoch() {
+            return;
+        }
+        let before = self.state(cx.now);
+        let (Some(failover), Some(lead)) = (&self.config.failover, &mut self.lead) else { return };
+        if let Some(n) = failover.observers.iter().position(|observer| *observer == from)
+            && at >= lead.began
+        {
+            lead.renewed[n] = lead.renewed[n].max(Some(at));
+        }
+        if before == Some(State::Fenced) && self.state(cx.now) != before {
+            // It may serve again: observers need not wait for their next question to hear of that.
+            self.pong_all(cx);
+            self.acknowledge(cx);
+        }
+    }
+
+    fn pong_all(&mut self, cx: &mut Context<'_>) {
+        for at in 0..self.config.failover.as_ref().map_or(0, |failover| failover.observers.len()) {
+            let observer = self.config.failover.as_ref().map(|failover| failover.observers[at]);
+            self.pong(observer.expect("there are so many"), cx);
+        }
+    }
+
+    /// An observer wants to know how far it is, and that it follows nobody older from now on.
+    pub(super) fn position(&mut self, from: Peer, epoch: u32, cx: &mut Context<'_>) {
+        if self.rebuilds || Reign::of(epoch) < self.reign {
+            return;
+        }
+        self.adopt(Reign::of(epoch), None, cx);
+        if self.leader.is_none() {
+            send(cx, from, Message::At { epoch, place: self.log.last() });
+        }
+    }
+
+    /// An observer has chosen it.
+    pub(super) fn promoted(&mut self, from: Peer, epoch: u32, cx: &mut Context<'_>) {
+        let reign = Reign::of(epoch);
+        if self.reign.epoch() == epoch && self.lead.is_some() {
+            self.pong(from, cx);
+        } else if self.reign == reign && self.leader.is_none() && !self.rebuilds {
+            self.leader = Some(self.me);
+            self.begin(cx);
+        }
+    }
+}
+
+impl Copy {
+    /// Ships a batch of what comes after a place and has left, or says that the log begins later.
+    fn ship(
+        &mut self,
+        (log, reign): (&Log, Reign),
+        (place, left): (u64, u64),
+        most: usize,
+        cx: &mut Context<'_>,
+    ) {
+        let message = match log.floor(place) {
+            Some(prev) => {
+                let entries = log.some(prev, left, most);
+                self.sent = entries.last().map_or(prev, |last| last.place);
+                Message::Batch { reign, prev, entries }
+            }
+            None => Message::TooOld { reign, base: log.base },
+        };
+        send(cx, self.peer, message);
+    }
+}

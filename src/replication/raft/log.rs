@@ -1,0 +1,102 @@
+//! The log of a replica, without the beginning that every replica has.
+//!
+//! **Invariant.** Terms never fall along it.
+
+use std::collections::VecDeque;
+
+/// An entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// The term of the leader that made it.
+    pub term: u64,
+    /// The key.
+    pub key: u64,
+    /// What is written; 0: nothing, it only marks the beginning of a term.
+    pub version: u64,
+}
+
+impl Entry {
+    /// It writes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.version == 0
+    }
+}
+
+/// A log: entries are numbered from 1.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// Index and term of the last entry that was cut off at the beginning.
+    base: (u64, u64),
+    entries: VecDeque<Entry>,
+}
+
+impl Log {
+    /// A log that begins behind an entry of this index and term.
+    pub fn behind(index: u64, term: u64) -> Self {
+        Self { base: (index, term), entries: VecDeque::new() }
+    }
+
+    /// Index of the last entry that was cut off at the beginning.
+    pub fn base(&self) -> u64 {
+        self.base.0
+    }
+
+    /// Index of the last entry.
+    pub fn last(&self) -> u64 {
+        self.base.0 + self.entries.len() as u64
+    }
+
+    /// Term of the last entry.
+    pub fn last_term(&self) -> u64 {
+        self.entries.back().map_or(self.base.1, |entry| entry.term)
+    }
+
+    /// An entry, if it is here.
+    pub fn get(&self, index: u64) -> Option<Entry> {
+        let at = index.checked_sub(self.base.0 + 1)?;
+        self.entries.get(at as usize).copied()
+    }
+
+    /// The term of an entry, if it is known.
+    pub fn term(&self, index: u64) -> Option<u64> {
+        if index == self.base.0 { Some(self.base.1) } else { Some(self.get(index)?.term) }
+    }
+
+    /// Up to so many entries behind an index.
+    pub fn after(&self, index: u64, most: usize) -> Vec<Entry> {
+        let from = (index - self.base.0) as usize;
+        let to = self.entries.len().min(from + most);
+        self.entries.range(from..to).copied().collect()
+    }
+
+    /// Adds an entry.
+    pub fn push(&mut self, entry: Entry) {
+        debug_assert!(entry.term >= self.last_term(), "terms never fall");
+        self.entries.push_back(entry);
+    }
+
+    /// Cuts off what is behind an index: what that was.
+    pub fn cut(&mut self, index: u64) -> Vec<Entry> {
+        let left = index.saturating_sub(self.base.0) as usize;
+        self.entries.drain(left.min(self.entries.len())..).collect()
+    }
+
+    /// Forgets all up to an index.
+    pub fn forget(&mut self, index: u64) {
+        while self.base.0 < index
+            && let Some(entry) = self.entries.pop_front()
+        {
+            self.base = (self.base.0 + 1, entry.term);
+        }
+    }
+
+    /// The last index before the entries of the term that the entry here is of, or `floor` if that is later.
+    pub fn before_term_of(&self, index: u64, floor: u64) -> u64 {
+        let term = self.term(index);
+        let mut before = index - 1;
+        while before > floor && self.term(before) == term {
+            before -= 1;
+        }
+        before
+    }
+}
