@@ -250,6 +250,11 @@ pub const fn place(term: u64, index: u64) -> u64 {
     term << 40 | index
 }
 
+/// The term of a place.
+pub const fn term_of(place: u64) -> u64 {
+    place >> 40
+}
+
 /// Laws of the design that a replica draws from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Law {

@@ -62,11 +62,13 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         throughput: estimate(1_183.0 / instances.max(1) as f64, 1.0),
         in_queue: estimate(load * load, 0.05),
         keys_share: estimate(1.0 / instances.max(1) as f64, 0.001),
+        replicas: Vec::new(),
     };
     let parts = vec![part; instances as usize];
     NodeResults {
         resources: std::collections::BTreeMap::new(),
         consistency: None,
+        replicas: None,
         cost: None,
         cache: None,
         kind: kind.into(),

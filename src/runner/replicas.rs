@@ -8,7 +8,7 @@ use super::nodes::InstancePool;
 use crate::{
     model::{
         probe::{InstanceMeasured, NodeMeasured},
-        replication::tally::ReplicasMeasured,
+        replication::tally::{Elections, ReplicasMeasured},
     },
     results::{
         ElectionResults, Estimate, InstanceResults, Means, ReplicaResults, ReplicasResults, Samples,
@@ -27,7 +27,7 @@ pub(super) struct ReplicasPool {
     messages: BTreeMap<&'static str, Means>,
     counted: BTreeMap<&'static str, Means>,
     lag: Samples,
-    elections: [Means; 3],
+    elections: [Means; 4],
     leaderless: Samples,
     /// By instance.
     leader_time: Vec<Means>,
@@ -58,7 +58,8 @@ impl ReplicasPool {
         add(&mut self.counted, &one.counted, before);
         self.lag.push(&one.lag);
         if let Some(elections) = &one.elections {
-            let counts = [elections.count, elections.terms, elections.split_votes];
+            let Elections { count, terms, split_votes, changes, .. } = elections;
+            let counts = [*count, *terms, *split_votes, *changes];
             for (pool, count) in self.elections.iter_mut().zip(counts) {
                 pool.push(Some(count as f64));
             }
@@ -84,11 +85,11 @@ impl ReplicasPool {
         };
         let messages = self.messages.iter();
         let quorum = !self.logs;
-        let [count, terms, split_votes] = self.elections.each_ref().map(mean);
+        let [count, terms, split_votes, changes] = self.elections.each_ref().map(mean);
         ReplicasResults {
             messages: messages.map(|(name, means)| ((*name).to_owned(), mean(means))).collect(),
             replication_lag: self.logs.then(|| self.lag.distribution(confidence)),
-            failovers: self.observed.then(|| count.clone()),
+            failovers: self.observed.then_some(changes),
             elections: self.led.then(|| ElectionResults {
                 count,
                 terms,

@@ -6,6 +6,7 @@
 //! **Invariant.** The text is a function of the seed.
 
 mod faults;
+mod replicas;
 
 use std::fmt::Write as _;
 
@@ -21,6 +22,7 @@ pub fn scenario(seed: u64) -> String {
         clients: Vec::new(),
         services: Vec::new(),
         stores: Vec::new(),
+        copies: Vec::new(),
         caches: Vec::new(),
         externals: Vec::new(),
         mild: false,
@@ -40,6 +42,8 @@ struct Writer {
     /// Instances of each, the callers first.
     services: Vec<(String, u64)>,
     stores: Vec<(String, u64)>,
+    /// Of each store: how its copies follow one another, if there are several, and whether one leads.
+    copies: Vec<Option<(String, bool)>>,
     caches: Vec<String>,
     externals: Vec<String>,
     /// This one leaves policies out: a swarm is of unlike designs.
@@ -169,6 +173,8 @@ impl Writer {
         for i in 0..self.within(1, 2) {
             let shards = self.within(1, 3);
             self.stores.push((format!("db{i}"), shards));
+            let copies = if self.chance(40) { Some(self.replication()) } else { None };
+            self.copies.push(copies);
         }
         self.caches = (0..self.within(1, 2)).map(|i| format!("redis{i}")).collect();
         self.externals = (0..self.within(1, 2)).map(|i| format!("ext{i}")).collect();
@@ -482,7 +488,7 @@ impl Writer {
 
     fn data(&mut self) {
         let mut text = String::new();
-        for (name, shards) in self.stores.clone() {
+        for (i, (name, shards)) in self.stores.clone().into_iter().enumerate() {
             let by = self.pick(&["hash", "consistent_hash(vnodes=10)", "directory"]);
             text += &format!(
                 "  {name}: {{store: {{shards: {{count: {shards}, by: {by}}}, read: {}, ",
@@ -491,6 +497,12 @@ impl Writer {
             text += &self.maybe(50, |w| format!("write: {}", w.law()));
             text += &self.maybe(60, |w| format!("cores: {}", w.within(1, 4)));
             text += &self.maybe(30, |_| "value_size: exp(mean=1KB)".to_owned());
+            if let Some((copies, _)) = self.copies[i].clone() {
+                text += &copies;
+                if !self.zones.is_empty() {
+                    text += "zones: [a, b, c], ";
+                }
+            }
             text += "}}\n";
         }
         for (i, name) in self.caches.clone().into_iter().enumerate() {

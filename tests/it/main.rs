@@ -47,6 +47,7 @@ mod precision;
 mod readme;
 mod recovery;
 mod reference;
+mod replicas;
 mod reported;
 mod resilience;
 mod resources;

@@ -17,6 +17,7 @@ use crate::{
         outcome,
         probe::ConsistencyMeasured,
     },
+    replication::{place, term_of},
 };
 
 /// What a frame has to do with data.
@@ -56,6 +57,8 @@ struct Watched {
     /// By shard of a store whose replicas have leaders: the least place of each term, and the last place its leader began
     /// with.
     terms: BTreeMap<u16, Vec<(u64, u64)>>,
+    /// The last place given in each term of each shard.
+    last: BTreeMap<(u16, u64), u64>,
     /// Versions a cache answered for and that have not come to the store.
     behind: BTreeMap<u64, Behind>,
     measured: ConsistencyMeasured,
@@ -98,6 +101,7 @@ impl Observer {
             history: History::new(settings),
             accepted: 0,
             terms: BTreeMap::new(),
+            last: BTreeMap::new(),
             behind: BTreeMap::new(),
             measured: ConsistencyMeasured::default(),
         };
@@ -303,17 +307,29 @@ impl Observer {
     }
 
     /// A version of a key of a replicated store got its place in the order of versions.
-    pub fn placed(&mut self, store: NodeId, (key, version): (u64, u64), order: u64) {
+    pub fn placed(
+        &mut self,
+        (store, shard): (NodeId, u16),
+        (key, version): (u64, u64),
+        order: u64,
+        led: bool,
+    ) {
         if let Some(watched) = self.stores.get_mut(&store) {
+            if led {
+                watched.last.insert((shard, term_of(order)), order);
+            }
             watched.behind.remove(&version);
             watched.history.accepted(key, Place { order, version });
         }
     }
 
-    /// A leader of a shard began its term, whose places begin at the first, with entries up to the second.
-    pub fn began(&mut self, store: NodeId, shard: u16, term: (u64, u64)) {
+    /// A leader of a shard began its term with entries up to this place; or goes on with it, after it died, with what it
+    /// still has.
+    pub fn began(&mut self, (store, shard): (NodeId, u16), term: u64, began_with: u64) {
         if let Some(watched) = self.stores.get_mut(&store) {
-            watched.terms.entry(shard).or_default().push(term);
+            let before = watched.last.get(&(shard, term));
+            let first = before.map_or(place(term, 0), |last| last + 1);
+            watched.terms.entry(shard).or_default().push((first, began_with));
         }
     }
 

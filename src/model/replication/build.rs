@@ -8,7 +8,6 @@ use super::{
     group::{Draws, Group, Parts},
 };
 use crate::{
-    engine::law::DurationLaw,
     model::{
         build::Assembly,
         ids::{Host, NodeId, Zone},

@@ -56,7 +56,7 @@ pub struct Group {
     /// Replicas of each shard.
     pub each: u16,
     /// One of each shard leads, by a log.
-    led: bool,
+    pub led: bool,
     /// Instances that hold data; the others observe.
     pub serving: usize,
     /// Its processes, by instance.

@@ -26,6 +26,8 @@ struct Shard {
     last_term: u64,
     /// Since when two lead.
     split: Option<u64>,
+    /// Who led last.
+    last_leader: Option<u16>,
 }
 
 /// What is measured of the replicas of a node.
@@ -48,6 +50,8 @@ pub struct Tally {
 pub struct Elections {
     /// Leaders that came after another one.
     pub count: u64,
+    /// Those that were another replica than the one before.
+    pub changes: u64,
     /// Terms begun for them.
     pub terms: u64,
     /// Terms that nobody won.
@@ -110,6 +114,7 @@ impl Tally {
     pub fn begin(&mut self, leaders: impl Iterator<Item = u16>) {
         for (shard, leader) in self.shards.iter_mut().zip(leaders) {
             shard.leaders.push((leader, 0));
+            shard.last_leader = Some(leader);
         }
     }
 
@@ -179,12 +184,14 @@ impl Tally {
         }
         let since = shard.vacant.take().unwrap_or(now);
         shard.leaders.push((inst, now));
+        let changes = shard.last_leader.replace(inst) != Some(inst);
         if shard.leaders.len() == 2 {
             shard.split = Some(now);
         }
         let lost = std::mem::take(&mut shard.stood).saturating_sub(1);
         if measured {
             self.elections.count += 1;
+            self.elections.changes += u64::from(changes);
             self.elections.split_votes += lost;
             self.elections.leaderless.record(now - since);
         }

@@ -21,7 +21,7 @@ use crate::{
     },
     replication::{
         APPLIED, Act, Answer, Context, Effect, Failure, Note, Operation, Peer, Phase, Protocol,
-        Start, Ticket, Work, place, process::Process,
+        Start, Ticket, Work, process::Process,
     },
 };
 
@@ -263,14 +263,15 @@ impl Server {
         match note {
             Note::Accepted { key, version, order } => {
                 if let Some(data) = &mut world.data {
-                    data.placed(group.node, (key, version), order);
+                    let shard = (group.node, group.shard(inst));
+                    data.placed(shard, (key, version), order, group.led);
                 }
             }
             Note::Leads { term, began_with } => {
                 let shard = group.shard(inst);
                 world.hosts.leads((group.node, inst), now);
                 if let Some(data) = &mut world.data {
-                    data.began(group.node, shard, (place(term, 0), began_with));
+                    data.began((group.node, shard), term, began_with);
                 }
             }
             Note::StepsDown { .. } => {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::log::{Entry, Log, Sent};
 use super::replica::{Replica, send};
-use super::{EARLY, Message, RESEND, RETRY, Snapshot, TICK};
+use super::{EARLY, Message, RESEND, RETRY, Reign, Snapshot, TICK};
 use crate::engine::random::mix;
 use crate::replication::data::Data;
 use crate::replication::disk::Mode;
@@ -41,6 +41,8 @@ pub struct Follow {
     copy: Option<u64>,
     /// It is the leader, has lost all, and asked others how far they are.
     pub best: Option<(u64, Peer)>,
+    /// Those who have lost all, too.
+    bare: Vec<Peer>,
 }
 
 impl Follow {
@@ -55,6 +57,7 @@ impl Follow {
             beat: None,
             copy: None,
             best: None,
+            bare: Vec::new(),
         }
     }
 
@@ -74,6 +77,13 @@ impl Follow {
         }
         self.applied = self.applied.min(place);
         self.dispatched = self.dispatched.min(place);
+    }
+
+    /// It follows nobody.
+    pub fn leads(&mut self) {
+        self.forget_leader();
+        (self.best, self.copy) = (None, None);
+        self.bare.clear();
     }
 
     pub fn lose_all(&mut self) {
@@ -105,10 +115,12 @@ impl Replica {
                 }
             }
             Message::Beat { last, at, all, ask, .. } => self.beat(last, at, (all, ask), cx),
-            Message::TooOld { base, .. }
-                if !self.rebuilds && (self.follow.matched.is_none() || self.log.last() < base) =>
-            {
-                self.rebuild(cx);
+            Message::TooOld { base, .. } if !self.rebuilds => {
+                if self.follow.matched.is_none() || self.log.last() < base {
+                    self.rebuild(cx);
+                } else {
+                    self.answer_stored(cx); // That was about an old question.
+                }
             }
             _ => {}
         }
@@ -183,6 +195,13 @@ impl Replica {
                 return;
             }
             at = sent.place;
+        }
+        if entries.is_empty() && self.follow.matched == Some(prev) && prev < self.log.last() {
+            // What an older leader wrote after that the new one has not.
+            self.cut(prev, cx);
+            if self.rebuilds {
+                return;
+            }
         }
         while let Some((&place, &(prev, sent))) = self.follow.early.first_key_value()
             && prev <= self.log.last()
@@ -334,11 +353,7 @@ impl Replica {
             // It asks for the newest, and a little later for a copy of that.
             self.follow.best = Some((0, self.me));
             for peer in self.others() {
-                send(
-                    cx,
-                    peer,
-                    Message::Beat { reign: self.reign, last: 0, at: 0, all: 0, ask: true },
-                );
+                send(cx, peer, Message::Ask { reign: self.reign, place: 0 });
             }
             cx.act(Effect::Arm(TICK, RESEND));
         } else {
@@ -360,7 +375,18 @@ impl Replica {
     }
 
     /// One that is rebuilt wants all data.
-    pub(super) fn copy(&mut self, from: Peer, cx: &mut Context<'_>) {
+    pub(super) fn copy(&mut self, from: Peer, reign: Reign, cx: &mut Context<'_>) {
+        if self.rebuilds && self.follow.best.is_some() && !self.follow.bare.contains(&from) {
+            self.follow.bare.push(from);
+            if self.follow.bare.len() == self.others().count() {
+                self.rebuilds = false;
+                self.begin(cx);
+            }
+            return;
+        }
+        if self.lead.is_none() && self.leader == Some(from) && reign > self.reign {
+            self.adopt(reign, Some(from), cx); // A leader that lost all and goes on.
+        }
         if self.rebuilds || self.lead.is_none() && self.leader != Some(from) {
             return;
         }
@@ -388,7 +414,6 @@ impl Replica {
         (self.follow.applied, self.follow.dispatched) = (place, place);
         self.follow.copy = None;
         if leads {
-            self.follow.best = None;
             return self.begin(cx);
         }
         self.follow.matched = Some(place);

@@ -22,6 +22,8 @@ struct Copy {
     since: u64,
     /// Entries are sent to it as they leave: it answers.
     streams: bool,
+    /// Something was sent to it again since it was heard of.
+    late: bool,
     /// What its round trip is measured by: the place of an entry and when that was sent.
     probe: Option<(u64, u64)>,
     /// How long its last answer took, ns.
@@ -32,7 +34,8 @@ struct Copy {
 #[derive(Clone, Copy, Debug, Default)]
 struct Armed {
     leaving: bool,
-    ticking: bool,
+    /// When it fires.
+    tick: Option<u64>,
     semi: bool,
 }
 
@@ -55,7 +58,9 @@ pub struct Lead {
     /// Of each observer: when the newest `pong` that it heard was sent.
     renewed: Vec<Option<u64>>,
     armed: Armed,
-    /// Entries that were forgotten since followers were last told.
+    /// When it last told all followers how far it is, ns.
+    beat: u64,
+    /// Entries that were forgotten since.
     forgotten: usize,
 }
 
@@ -69,6 +74,7 @@ impl Lead {
             sent: place,
             since: now,
             streams: false,
+            late: false,
             probe: None,
             trip: 0,
         };
@@ -83,6 +89,7 @@ impl Lead {
             drained: replica.follow.applied >= replica.log.last(),
             renewed: vec![None; observers],
             armed: Armed::default(),
+            beat: now,
             forgotten: 0,
         }
     }
@@ -99,12 +106,13 @@ impl Lead {
 
     /// The place up to which so many followers have stored all.
     fn acked(&self, count: usize) -> u64 {
-        let mut acked: Vec<u64> = self.copies.iter().map(|copy| copy.acked.unwrap_or(0)).collect();
-        acked.sort_unstable_by(|a, b| b.cmp(a));
-        match count.checked_sub(1) {
-            None => u64::MAX,
-            Some(at) => acked.get(at).copied().unwrap_or(0),
+        if count == 0 {
+            return u64::MAX;
         }
+        let acked = || self.copies.iter().map(|copy| copy.acked.unwrap_or(0));
+        let enough =
+            acked().filter(|place| acked().filter(|other| other >= place).count() >= count);
+        enough.max().unwrap_or(0)
     }
 
     /// The place up to which all followers have stored all.
@@ -124,6 +132,7 @@ impl Replica {
     /// It leads from now on, with what it has.
     pub(super) fn begin(&mut self, cx: &mut Context<'_>) {
         self.led = false;
+        self.follow.leads();
         self.lead = Some(Lead::new(self, cx.now));
         let began_with = self.log.last();
         cx.note(Note::Leads { term: self.reign.term(), began_with });
@@ -136,10 +145,17 @@ impl Replica {
     /// Looks after its followers from now on.
     pub(super) fn watch(&mut self, cx: &mut Context<'_>) {
         let Some(lead) = &mut self.lead else { return };
+        if lead.copies.is_empty() {
+            return;
+        }
         let behind = lead.copies.iter().any(|copy| copy.acked != Some(lead.left));
-        if !lead.armed.ticking && !lead.copies.is_empty() && (behind || self.config.beats()) {
-            lead.armed.ticking = true;
-            cx.act(Effect::Arm(TICK, self.config.tick()));
+        let resend = behind.then_some(cx.now + RESEND);
+        let beat = self.config.beat().map(|beat| (lead.beat + beat).max(cx.now));
+        if let Some(at) = resend.into_iter().chain(beat).min()
+            && lead.armed.tick.is_none_or(|tick| at < tick)
+        {
+            lead.armed.tick = Some(at);
+            cx.act(Effect::Arm(TICK, at - cx.now));
         }
     }
 
@@ -218,7 +234,7 @@ impl Replica {
 
     /// Acknowledges what may be.
     fn acknowledge(&mut self, cx: &mut Context<'_>) {
-        if !self.is_fenced_in(cx.now) {
+        if !self.is_heard(cx.now) {
             return;
         }
         let Some(lead) = &mut self.lead else { return };
@@ -268,14 +284,14 @@ impl Replica {
         let forgotten = self.forget(upto);
         let Some(lead) = &mut self.lead else { return };
         lead.forgotten += forgotten;
-        if lead.forgotten >= BATCH && !self.config.beats() {
+        if lead.forgotten >= BATCH {
             self.beat_all(false, cx);
         }
     }
 
     fn beat_all(&mut self, ask: bool, cx: &mut Context<'_>) {
         let Some(lead) = &mut self.lead else { return };
-        lead.forgotten = 0;
+        (lead.forgotten, lead.beat) = (0, cx.now);
         let (last, all) = (lead.committed, lead.all().min(lead.left));
         for copy in &mut lead.copies {
             let ask = ask || copy.acked.is_none();
@@ -291,8 +307,8 @@ impl Replica {
             }
             return;
         };
-        lead.armed.ticking = false;
-        if self.config.beats() {
+        lead.armed.tick = None;
+        if self.config.beat().is_some_and(|beat| cx.now >= lead.beat + beat) {
             self.beat_all(false, cx);
         }
         self.resend(cx);
@@ -307,11 +323,17 @@ impl Replica {
             if copy.acked == Some(lead.left) || !copy.is_silent(cx.now) {
                 continue;
             }
-            (copy.since, copy.streams) = (cx.now, false);
+            // At first only a message may be lost; one that is silent again gets little until it answers.
+            let first = std::mem::replace(&mut copy.streams, false) && !copy.late;
+            (copy.since, copy.late) = (cx.now, true);
             let (reign, last, at) = (self.reign, lead.committed, cx.now);
             match copy.acked {
-                Some(acked) => copy.ship((&self.log, reign), (acked, lead.left), PROBE, cx),
-                None if self.config.beats() => {}
+                Some(acked) => {
+                    let most = if first { BATCH } else { PROBE };
+                    copy.ship((&self.log, reign), (acked, lead.left), most, cx);
+                    copy.streams = first && copy.sent == lead.left;
+                    copy.probe = Some((copy.sent, cx.now));
+                }
                 None => {
                     send(cx, copy.peer, Message::Beat { reign, last, at, all: 0, ask: true });
                 }
@@ -335,7 +357,7 @@ impl Replica {
         if copy.acked >= Some(place) {
             return;
         }
-        (copy.acked, copy.since) = (Some(place), cx.now);
+        (copy.acked, copy.since, copy.late) = (Some(place), cx.now, false);
         if let Some((_, sent)) = copy.probe.take_if(|(probe, _)| *probe <= place) {
             copy.trip = cx.now - sent;
         }
@@ -355,13 +377,17 @@ impl Replica {
 
     /// A follower asks what comes after a place, which it has.
     pub(super) fn asked(&mut self, from: Peer, reign: Reign, place: u64, cx: &mut Context<'_>) {
+        if self.lead.is_none() && self.leader == Some(from) && reign >= self.reign {
+            // A leader that has lost all asks who has most.
+            self.adopt(reign, Some(from), cx);
+            return self.ask(cx);
+        }
         if reign > self.reign {
             return;
         }
         let Some(lead) = &mut self.lead else {
-            if let Some((best, _)) = self.follow.best
-                && self.rebuilds
-                && place > best
+            if let Some((best, peer)) = self.follow.best
+                && (place > best || peer == self.me)
             {
                 self.follow.best = Some((place, from));
             }
@@ -388,7 +414,7 @@ impl Replica {
 
     /// Enough observers have heard it lately. A lease counts from when it was asked for, by its own clock, which may be
     /// slower than theirs by a thousandth.
-    fn is_fenced_in(&self, now: u64) -> bool {
+    fn is_heard(&self, now: u64) -> bool {
         let (Some(failover), Some(lead)) = (&self.config.failover, &self.lead) else { return true };
         let lease = failover.detect - failover.detect / 1000;
         let heard = |at: &&Option<u64>| at.is_some_and(|at| now.saturating_sub(at) < lease);
@@ -398,7 +424,7 @@ impl Replica {
     /// How it is, if it leads.
     pub(super) fn state(&self, now: u64) -> Option<State> {
         let lead = self.lead.as_ref()?;
-        Some(if !self.is_fenced_in(now) {
+        Some(if !self.is_heard(now) {
             State::Fenced
         } else if lead.drained {
             State::Serves
@@ -442,21 +468,23 @@ impl Replica {
 
     /// An observer wants to know how far it is, and that it follows nobody older from now on.
     pub(super) fn position(&mut self, from: Peer, epoch: u32, cx: &mut Context<'_>) {
-        if self.rebuilds || Reign::of(epoch) < self.reign {
+        if Reign::of(epoch) < self.reign {
             return;
         }
         self.adopt(Reign::of(epoch), None, cx);
         if self.leader.is_none() {
-            send(cx, from, Message::At { epoch, place: self.log.last() });
+            let (place, empty) = (self.log.last(), self.rebuilds);
+            send(cx, from, Message::At { epoch, place, empty });
         }
     }
 
     /// An observer has chosen it.
     pub(super) fn promoted(&mut self, from: Peer, epoch: u32, cx: &mut Context<'_>) {
-        let reign = Reign::of(epoch);
         if self.reign.epoch() == epoch && self.lead.is_some() {
             self.pong(from, cx);
-        } else if self.reign == reign && self.leader.is_none() && !self.rebuilds {
+        } else if self.reign == Reign::of(epoch) && self.leader.is_none() {
+            // If it has nothing, so have all others, or the observer would not have chosen it.
+            self.rebuilds = false;
             self.leader = Some(self.me);
             self.begin(cx);
         }

@@ -78,16 +78,11 @@ pub struct Config {
 }
 
 impl Config {
-    /// How often the leader looks after its followers, ns.
-    fn tick(&self) -> u64 {
-        let lag = self.max_lag.map_or(RESEND, |lag| lag / 4);
-        let detect = self.failover.as_ref().map_or(RESEND, |failover| failover.detect / 5);
-        RESEND.min(lag).min(detect).max(MILLISECOND)
-    }
-
-    /// The leader speaks to its followers even if there is nothing to say.
-    fn beats(&self) -> bool {
-        self.max_lag.is_some() || self.failover.is_some()
+    /// How often the leader says that it leads, if there is nothing else to say, ns.
+    fn beat(&self) -> Option<u64> {
+        let lag = self.max_lag.map(|lag| lag / 4);
+        let detect = self.failover.as_ref().map(|failover| failover.detect / 5);
+        lag.into_iter().chain(detect).min().map(|beat| beat.max(MILLISECOND))
     }
 }
 
@@ -211,7 +206,7 @@ pub enum Message {
         /// The place.
         place: u64,
     },
-    /// Follower to leader: what comes after this place, which it has?
+    /// Follower to leader: what comes after this place, which it has? Leader to follower: it has lost all, who has most?
     Ask {
         /// The newest it knows.
         reign: Reign,
@@ -295,6 +290,8 @@ pub enum Message {
         epoch: u32,
         /// The place of its last entry.
         place: u64,
+        /// It has lost all.
+        empty: bool,
     },
     /// Observer to candidate: it leads this epoch.
     Lead {

@@ -76,6 +76,18 @@ impl Replica {
         self.state(now) == Some(State::Serves)
     }
 
+    /// If it follows: whom, in which reign, and up to which place that one's log is its own.
+    #[cfg(test)]
+    pub(crate) fn follows(&self) -> Option<(Option<Peer>, super::Reign, u64)> {
+        self.follow.matched.map(|matched| (self.leader, self.reign, matched))
+    }
+
+    /// In which reign it leads.
+    #[cfg(test)]
+    pub(crate) fn reigns(&self) -> Option<super::Reign> {
+        self.lead.as_ref().map(|_| self.reign)
+    }
+
     /// The entries it keeps.
     #[cfg(test)]
     pub(crate) fn log(&self) -> (u64, Vec<super::Sent>) {
@@ -213,10 +225,10 @@ impl Protocol for Replica {
     fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
         match operation.act {
             Act::Read => self.read(operation, phase, cx),
-            Act::Write(_) | Act::Delete(_) if !self.serves(cx.now) => {
+            Act::Write(_) if !self.serves(cx.now) => {
                 cx.answer(operation.ticket, Answer::Failed(Failure::NoLeader));
             }
-            Act::Write(_) | Act::Delete(_) if phase == Phase::Arrived => cx.act(Effect::GoOn(operation.ticket)),
+            Act::Write(_) if phase == Phase::Arrived => cx.act(Effect::GoOn(operation.ticket)),
             Act::Write(version) | Act::Delete(version) => self.write(operation, version, cx),
         }
     }
@@ -234,7 +246,7 @@ impl Protocol for Replica {
                 }
             }
             Message::Snapshot(snapshot) => self.install(*snapshot, from, cx),
-            Message::Copy { .. } => self.copy(from, cx),
+            Message::Copy { reign } => self.copy(from, reign, cx),
             Message::Stored { reign, place } => self.acknowledged(from, reign, place, cx),
             Message::Ask { reign, place } => self.asked(from, reign, place, cx),
             Message::Ping => self.pong(from, cx),

@@ -5,7 +5,7 @@
 use super::log::Entry;
 use super::message::{Append, Message, Snapshot, TORN};
 use super::{Owed, Raft};
-use crate::replication::{Context, Note, Peer};
+use crate::replication::{Context, Note, Peer, place};
 
 impl Raft {
     /// It follows in a term, whoever leads; an older term is over, and in a newer one this is its vote.
@@ -47,6 +47,13 @@ impl Raft {
         true
     }
 
+    /// Tells who led an older term that it is over. Where disks forgot votes two may lead one term: they do not argue.
+    fn correct(&mut self, from: Peer, term: u64, cx: &mut Context<'_>) {
+        if term < self.term {
+            self.appended(from, (false, self.log.last(), 0), cx);
+        }
+    }
+
     fn appended(
         &mut self,
         to: Peer,
@@ -59,7 +66,7 @@ impl Raft {
     /// Entries came.
     pub(super) fn append(&mut self, from: Peer, append: Box<Append>, cx: &mut Context<'_>) {
         if !self.heard(from, append.term, cx) {
-            return self.appended(from, (false, self.log.last(), 0), cx);
+            return self.correct(from, append.term, cx);
         }
         let (round, asks) = (append.round, append.probe || append.entries.is_empty());
         if self.torn {
@@ -145,7 +152,7 @@ impl Raft {
     /// A snapshot came.
     pub(super) fn snapshot(&mut self, from: Peer, snapshot: Box<Snapshot>, cx: &mut Context<'_>) {
         if !self.heard(from, snapshot.term, cx) {
-            return self.appended(from, (false, self.log.last(), 0), cx);
+            return self.correct(from, snapshot.term, cx);
         }
         if snapshot.index > self.commit || self.torn {
             self.keep(snapshot);
@@ -160,6 +167,8 @@ impl Raft {
         {
             self.install(written, *snapshot);
             self.rebuilds = false;
+            let term = self.log.term(self.applied).expect("what is applied last is known");
+            cx.note(Note::Applied { order: place(term, self.applied) });
             if let Some(leader) = self.leader {
                 self.appended(leader, (true, self.commit, 0), cx);
             }

@@ -20,7 +20,8 @@ const BATCH: usize = 512;
 const WINDOW: u64 = 8_192;
 /// Entries that are kept for a follower that is behind; then it gets a snapshot.
 const KEPT: u64 = 1 << 18;
-/// A snapshot is sent again after so many least election time-outs at the earliest.
+/// A snapshot is sent again after so many least election time-outs at the earliest, then after twice as long, and so on:
+/// it may be large and still under way.
 const AGAIN: u64 = 10;
 
 /// Rounds whose time is kept: if more are not answered, a lease ends the sooner.
@@ -62,8 +63,8 @@ struct Follower {
     heard: u64,
     /// The last round it answered.
     round: u64,
-    /// When it was last sent a snapshot.
-    snapshot: Option<u64>,
+    /// When it was last sent a snapshot, and how long that has time to arrive.
+    snapshot: Option<(u64, u64)>,
 }
 
 /// The largest of these that `need` of them reach.
@@ -182,11 +183,12 @@ impl Raft {
         let index = self.applied;
         let Some(lead) = &mut self.lead else { return };
         let follower = &mut lead.followers[number];
-        let again = AGAIN * self.config.election_min;
-        if follower.snapshot.is_some_and(|at| cx.now < at + again) {
-            return;
-        }
-        follower.snapshot = Some(cx.now);
+        let time = match follower.snapshot {
+            Some((at, time)) if cx.now < at + time => return,
+            Some((_, time)) => 2 * time,
+            None => AGAIN * self.config.election_min,
+        };
+        follower.snapshot = Some((cx.now, time));
         let index_term = self.log.term(index).expect("what is applied last is known");
         let items = self.data.all();
         let snapshot = Snapshot { term: self.term, index, index_term, items };
@@ -264,7 +266,7 @@ impl Raft {
             }
             let next = follower.has + 1;
             follower.next = if follower.lost { next } else { follower.next.max(next) };
-            follower.lost = false;
+            (follower.lost, follower.snapshot) = (false, None);
             self.supply(number, cx);
         } else if !follower.lost {
             // It may have lost what it had, or this is an old answer: it is asked.
@@ -305,6 +307,7 @@ impl Raft {
         let followers = self.lead.iter_mut().flat_map(|lead| &mut lead.followers);
         for follower in followers.filter(|follower| follower.peer == by) {
             (follower.lost, follower.next) = (true, follower.has + 1);
+            follower.snapshot = None;
         }
     }
 

@@ -100,3 +100,26 @@ impl Log {
         before
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, Log};
+
+    #[test]
+    fn a_log_keeps_its_indices_whatever_is_cut_off() {
+        let mut log = Log::default();
+        for term in [1, 1, 2, 2, 2, 5] {
+            log.push(Entry { term, key: 0, version: 1 });
+        }
+        assert_eq!((log.last(), log.last_term(), log.term(0), log.term(7)), (6, 5, Some(0), None));
+        assert_eq!((log.before_term_of(5, 0), log.before_term_of(5, 3)), (2, 3));
+        log.forget(3);
+        assert_eq!((log.base(), log.term(3), log.term(2), log.last()), (3, Some(2), None, 6));
+        assert_eq!(log.after(4, 9).len(), 2);
+        assert_eq!(log.cut(4).len(), 2);
+        assert_eq!((log.last(), log.last_term()), (4, 2));
+        log.cut(1);
+        log.forget(9);
+        assert_eq!((log.last(), log.last_term(), log.base()), (3, 2, 3));
+    }
+}

@@ -1,11 +1,14 @@
-//! Raft: one leads by the votes of a majority, and what a majority has in its logs is committed (Ongaro and Ousterhout,
-//! "In Search of an Understandable Consensus Algorithm", USENIX ATC 2014; Ongaro, "Consensus: Bridging Theory and
-//! Practice", Stanford 2014, for pre-votes, check quorum and reads).
+//! Raft: one leads by the votes of a majority, and what a majority has in its logs is committed
+//! (Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm", USENIX ATC 2014;
+//! Ongaro, "Consensus: Bridging Theory and Practice", Stanford 2014, for pre-votes, check quorum and
+//! reads).
 //!
-//! Operations: a write arrives at the leader, is worked on, gets its place, is sent at once to all others and written to
-//! the leader's disk meanwhile, and is answered when it is committed and applied. A read arrives, waits as [`Reads`] say,
-//! is worked on, and returns what is held then. Whoever does not lead sends operations to the leader it knows of.
-//! Followers hear of commits by the next entry or heartbeat, as in the paper.
+//! A write arrives at the leader, is worked on, gets its place, is sent to all others at once and
+//! written to the leader's disk meanwhile, and is answered when it is committed and applied. A read
+//! arrives, waits as [`Reads`] say, is worked on, and returns what is held then. Whoever does not lead
+//! sends operations to the leader it knows of. Followers hear of commits by the next entry or
+//! heartbeat, as in the paper. Who lost its disk votes like any other, though it may have forgotten a
+//! vote or entries that it had promised: as with real disks, acknowledged writes can then be lost.
 //!
 //! **Invariant.** While disks keep what they promised: one leads a term, and what is committed stays.
 
@@ -105,11 +108,13 @@ pub struct Raft {
     applied: u64,
     /// All up to this index are certain.
     durable: u64,
-    /// Number of the last write, of the last one that the disk was told of, of that of the last vote, and of that of the
-    /// last snapshot.
+    /// Number of the last write.
     written: u64,
+    /// Of the last one that the disk was told of.
     flushed: u64,
+    /// Of that of the last term or vote.
     balloted: u64,
+    /// Of that of the last snapshot in use.
     installed: u64,
     /// How to undo the writes that are not certain.
     journal: VecDeque<(u64, Undo)>,
@@ -198,6 +203,11 @@ impl Raft {
     /// Whether it believes to lead.
     pub fn leads(&self) -> bool {
         self.lead.is_some()
+    }
+
+    /// How many entries of its log it keeps.
+    pub fn entries(&self) -> u64 {
+        self.log.last() - self.log.base()
     }
 
     fn others(&self) -> impl Iterator<Item = Peer> + use<> {

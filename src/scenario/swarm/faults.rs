@@ -53,11 +53,19 @@ impl Writer {
         if self.chance(40) {
             node = format!("node: {host}");
         }
+        let led = self.copies.iter().flatten().any(|(_, led)| *led);
+        if led && self.chance(40) {
+            let at = self.copies.iter().position(|c| c.as_ref().is_some_and(|(_, led)| *led));
+            let name = self.stores[at.unwrap_or_default()].0.clone();
+            let who = self.pick(&["leader", "leader", "followers", "1", "[0, 1]"]);
+            node = format!("node: {name}, replica: {who}");
+        }
         if !self.zones.is_empty() && self.chance(20) {
             node = format!("zone: {}", self.zones[0]);
         }
         let ends = [self.name(&services), "lb0".to_owned()];
         let link = format!("link: [{}, {}]", ends[0], ends[1]);
+        let link = self.cut_among_replicas().unwrap_or(link);
         let cache = self.name(&self.caches.clone());
         let planned = [
             "set: {nodes.ext0.external.latency: 30ms}".to_owned(),

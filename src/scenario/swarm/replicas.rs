@@ -1,0 +1,83 @@
+//! Replicas of a random scenario.
+
+use super::Writer;
+
+impl Writer {
+    /// How the copies of a store follow one another, and whether one of them leads.
+    pub(super) fn replication(&mut self) -> (String, bool) {
+        let (text, led) = match self.draw.below(3) {
+            0 => (self.leader_follower(), true),
+            1 => (self.quorum(), false),
+            _ => (self.raft(), true),
+        };
+        let durability = if text.contains("fsync") {
+            String::new()
+        } else {
+            self.maybe(30, |w| {
+                let mode = w.pick(&["each", "group(5ms)", "every(1s)", "never"]);
+                format!("durability: {{fsync: 2ms, mode: {mode}}}")
+            })
+        };
+        let apply = if led { self.maybe(30, |_| "apply_cores: 2".to_owned()) } else { String::new() };
+        (format!("{durability}{apply}replication: {{{text}}}, "), led)
+    }
+
+    fn leader_follower(&mut self) -> String {
+        let ack = self.pick(&["async", "sync", "semi_sync(timeout=100ms)"]);
+        let reads = self.pick(&["leader", "followers", "nearest", "any"]);
+        let followers = self.within(1, 3);
+        let lag = self.maybe(40, |w| format!("lag: {}", w.law()));
+        let most = self.maybe(30, |_| "max_lag: 100ms".to_owned());
+        let failover = self.maybe(60, |w| {
+            let promote = w.maybe(50, |w| format!("promote: {}", w.law()));
+            let discovery = w.maybe(50, |w| format!("discovery: {}", w.law()));
+            let rebuild = w.maybe(50, |w| format!("rebuild: {}", w.law()));
+            let fencing = w.pick(&["true", "false"]);
+            format!("failover: {{{promote}{discovery}{rebuild}detect: 500ms, fencing: {fencing}}}")
+        });
+        format!("leader_follower: {{{lag}{most}{failover}followers: {followers}, ack: {ack}, reads: {reads}}}")
+    }
+
+    fn quorum(&mut self) -> String {
+        let n = self.within(1, 4);
+        let (read, write) = (self.within(1, n), self.within(1, n));
+        let contact = self.pick(&["all", "quorum", "{read: quorum}"]);
+        let stamp = self.pick(&["clock", "query"]);
+        let repair = self.pick(&["true", "false", "30%"]);
+        let coordinator = self.pick(&["nearest", "random"]);
+        let back = self.pick(&["true", "false"]);
+        let sloppy = self.maybe(30, |_| "sloppy: true, hinted_handoff: {after: 50ms}".to_owned());
+        let entropy = self.maybe(30, |_| "anti_entropy: {every: 2s}, tombstones: 3s".to_owned());
+        format!(
+            "quorum: {{{sloppy}{entropy}replicas: {n}, read: {read}, write: {write}, contact: {contact}, \
+             stamp: {stamp}, read_repair: {repair}, coordinator: {coordinator}, write_back: {back}, \
+             timeout: 700ms}}"
+        )
+    }
+
+    fn raft(&mut self) -> String {
+        let reads = self.pick(&["leader", "lease", "read_index", "follower"]);
+        let n = self.within(1, 5);
+        let fsync = self.maybe(50, |_| "fsync: exp(mean=2ms)".to_owned());
+        let pre_vote = self.pick(&["true", "false"]);
+        let check = self.pick(&["true", "false"]);
+        format!(
+            "raft: {{{fsync}replicas: {n}, reads: {reads}, pre_vote: {pre_vote}, check_quorum: {check}}}"
+        )
+    }
+
+    /// Two sides among the replicas of a store, in some designs that have them.
+    pub(super) fn cut_among_replicas(&mut self) -> Option<String> {
+        let at = self.copies.iter().position(Option::is_some)?;
+        if !self.chance(30) {
+            return None;
+        }
+        let led = self.copies[at].as_ref().is_some_and(|(_, led)| *led);
+        let name = self.stores[at].0.clone();
+        Some(match self.draw.below(if led { 3 } else { 1 }) {
+            0 => format!("node: {name}@0"),
+            1 => format!("from: [{name}@leader], to: [{name}@followers]"),
+            _ => format!("between: [[{name}@leader], [{name}@followers]]"),
+        })
+    }
+}
