@@ -77,8 +77,11 @@ library! {
     "memory-leak",
     "w1-mm1",
     "w2-lb-tier",
+    "w4-quorum",
     "zone-loss",
     "cap/fill-race",
+    "cap/partition",
+    "cap/read-your-writes",
     "incidents/metastable-retry-storm",
     "incidents/stale-queue",
     "incidents/cache-flush",
@@ -99,6 +102,7 @@ library! {
     "incidents/reddit-2023",
     "incidents/cloudflare-2019",
     "incidents/knight-2012",
+    "incidents/github-2018",
 }
 
 pub(super) fn examples(arguments: &ExamplesArguments, voice: Voice) -> Exit {

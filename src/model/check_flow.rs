@@ -149,8 +149,7 @@ fn rates(
                     let asked = call.operation.as_ref().and_then(|o| names.op(o));
                     let asked = asked.map_or(op, usize::from);
                     let target = target(names, call);
-                    let all =
-                        if call.to_all { names.spec(target).kind().routed() } else { 1 };
+                    let all = if call.to_all { names.spec(target).kind().routed() } else { 1 };
                     rates[target][asked] += rate * call.times * all as f64;
                 }
             }

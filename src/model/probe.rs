@@ -147,9 +147,10 @@ impl ConsistencyMeasured {
         self.violations += other.violations;
         self.age.merge(&other.age);
         self.versions.merge(&other.versions);
-        self.split = self.split.max(other.split).map(|_| {
-            self.split.unwrap_or_default() + other.split.unwrap_or_default()
-        });
+        self.split = self
+            .split
+            .max(other.split)
+            .map(|_| self.split.unwrap_or_default() + other.split.unwrap_or_default());
         if self.witness.is_none() {
             self.witness.clone_from(&other.witness);
         }

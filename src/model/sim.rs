@@ -26,11 +26,11 @@ use super::{
         Between, ClientMeasured, ConsistencyMeasured, InstanceMeasured, Measured, NodeMeasured,
         OperationMeasured, RequestWindow, Side,
     },
+    record::{NodeSnapshot, OperationRecord, Recorder, Snapshot},
     replication::{
         letters::{Cargo, Letters},
         tally::ReplicasMeasured,
     },
-    record::{NodeSnapshot, OperationRecord, Recorder, Snapshot},
     resilience::rate_limit::Limiter,
     route::Route,
     windows::{NodeWindows, causes_since, since},

@@ -14,8 +14,8 @@ use super::{
     },
     network::links::{Message, Network},
     record::Recorder,
-    resilience::rate_limit::Limiter,
     replication::letters::Letters,
+    resilience::rate_limit::Limiter,
     route::{Asked, Route},
 };
 use crate::{
@@ -113,12 +113,7 @@ impl World {
 
     /// Node and instance a call from the frame `caller` to `target` goes to without a balancer.
     #[inline(always)]
-    pub fn destination(
-        &mut self,
-        caller: Slot,
-        target: NodeId,
-        asked: Asked,
-    ) -> (NodeId, u16) {
+    pub fn destination(&mut self, caller: Slot, target: NodeId, asked: Asked) -> (NodeId, u16) {
         match &mut self.routes[usize::from(target)] {
             // Spared a jump that may go anywhere.
             Route::Single => (target, 0),

@@ -13,6 +13,8 @@ pub mod leader_follower;
 pub mod process;
 pub mod quorum;
 pub mod raft;
+#[cfg(test)]
+mod tests;
 
 /// A process of a node: its number among them. Replicas of all shards come first, then whoever else there is.
 pub type Peer = u16;

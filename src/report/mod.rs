@@ -8,7 +8,6 @@
 mod budgets;
 mod compare;
 mod consistency;
-mod replicas;
 mod cost;
 mod csv;
 mod explain;
@@ -21,6 +20,7 @@ mod json;
 mod lost;
 mod plots;
 mod precision;
+mod replicas;
 mod steady;
 mod table;
 mod text;

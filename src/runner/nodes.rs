@@ -172,7 +172,8 @@ impl NodePool {
         let not_listed = self.instances - listed.len();
         let (shards, per_instance) =
             if store { (listed, Vec::new()) } else { (Vec::new(), listed) };
-        let shards = self.replicas.as_ref().map_or(shards.clone(), |r| r.shards(&shards, confidence));
+        let shards =
+            self.replicas.as_ref().map_or(shards.clone(), |r| r.shards(&shards, confidence));
         let outcomes = OUTCOMES.iter().zip(self.outcomes);
         let causes = self.causes.iter();
         NodeResults {

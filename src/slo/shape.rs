@@ -3,10 +3,11 @@
 use super::names::Names;
 use super::words::{Checked, Dimension, choice, fault, meant};
 use crate::results::{
-    CacheResults, ConsistencyResults, CostSummary, Distribution, Estimate, NodeCost, NodeResults,
-    RequestFigures, Results,
+    CacheResults, ConsistencyResults, CostSummary, Distribution, ElectionResults, Estimate,
+    NodeCost, NodeResults, ReplicasResults, RequestFigures, Results,
 };
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 
 /// A block of figures as it stands in results.json, with every mark.
 pub(super) fn requests_shape(names: &Names) -> Json {
@@ -63,7 +64,8 @@ pub(super) fn any_node() -> NodeResults {
     let cost = NodeCost { hours: part, storage: part, calls: part, ..NodeCost::default() };
     let (cache, cost) = (Some(CacheResults::default()), Some(cost));
     let consistency = Some(Box::new(of_any_store()));
-    NodeResults { cache, consistency, cost, ..NodeResults::default() }
+    let replicas = Some(Box::new(of_any_replicas()));
+    NodeResults { cache, consistency, cost, replicas, ..NodeResults::default() }
 }
 
 /// What clients see of the data, with everything some design has.
@@ -71,15 +73,65 @@ pub(super) fn any_consistency() -> Json {
     shape(&of_any_store())
 }
 
+fn each(names: &[&str]) -> BTreeMap<String, Estimate> {
+    names.iter().map(|name| ((*name).to_owned(), Estimate::default())).collect()
+}
+
+/// Messages between replicas, of all protocols.
+const MESSAGES: [&str; 32] = [
+    "announce",
+    "append",
+    "appended",
+    "ask",
+    "at",
+    "batch",
+    "beat",
+    "copy",
+    "digests",
+    "get",
+    "got",
+    "grant",
+    "granted",
+    "hand",
+    "knows",
+    "lead",
+    "list",
+    "ping",
+    "pong",
+    "position",
+    "pre_vote",
+    "pre_voted",
+    "put",
+    "refused",
+    "renewed",
+    "snapshot",
+    "stored",
+    "suspect",
+    "too_old",
+    "vote",
+    "voted",
+    "want",
+];
+
+fn of_any_replicas() -> ReplicasResults {
+    let some = Some(Estimate::default());
+    ReplicasResults {
+        messages: each(&MESSAGES),
+        replication_lag: Some(Distribution::default()),
+        elections: Some(ElectionResults::default()),
+        failovers: some,
+        hints: some,
+        repairs: some,
+    }
+}
+
 fn of_any_store() -> ConsistencyResults {
-    let each = |names: &[&str]| {
-        names.iter().map(|name| ((*name).to_owned(), Estimate::default())).collect()
-    };
     ConsistencyResults {
         operations: each(&["read", "write", "delete", "cas", "increment"]),
         linearizable: Some(false),
         not_checked: each(&["cas", "increment"]),
-        lost_by_cause: each(&["write_behind"]),
+        lost_by_cause: each(&["failover", "write_behind"]),
+        split_brain_time: Some(Estimate::default()),
         ..ConsistencyResults::default()
     }
 }
@@ -107,18 +159,22 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 15] = [
+const COUNTS: [&str; 19] = [
     "causes",
+    "failovers",
+    "hints",
     "keys",
     "keys_checked",
     "lost_acked_writes",
     "lost_by_cause",
+    "messages",
     "monotonic_read_violations",
     "monotonic_write_violations",
     "not_checked",
     "operations",
     "outcomes",
     "read_your_writes_violations",
+    "repairs",
     "requests",
     "stale_reads",
     "violations",
@@ -130,7 +186,12 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
     let path = if path[0] == "consistency" && path.len() > 1 { &path[1..] } else { path };
     match (path[0].as_str(), last) {
         (_, "linearizable") => Dimension::Truth,
-        ("staleness_age", last) if last != "count" => Dimension::Seconds,
+        ("staleness_age" | "replication_lag", last) if last != "count" => Dimension::Seconds,
+        ("split_brain_time", _) => Dimension::Seconds,
+        ("elections", "count" | "terms" | "split_votes") if path[1] != "leaderless" => {
+            Dimension::Count
+        }
+        ("elections", last) if last != "count" => Dimension::Seconds,
         ("staleness_versions", last) if last != "count" => Dimension::Number,
         ("cost", _) => Dimension::Money,
         (first, _) if COUNTS.contains(&first) => Dimension::Count,

@@ -20,6 +20,7 @@ const INCIDENTS: &[&str] = &[
     "facebook-2010",
     "facebook-2021",
     "gc-death-spiral",
+    "github-2018",
     "google-cloud-2025",
     "kinesis-2020",
     "knight-2012",

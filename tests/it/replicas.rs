@@ -22,7 +22,8 @@ const ONE_BY_ONE: &str = "arrivals: constant(1/s), keys: uniform(n=1), \
 const MIXED: &str = "arrivals: poisson(200/s), keys: zipf(n=50 s=0.9), timeout: 1s, \
      operations: {put: {write: kv, share: 0.5}, get: {read: kv, share: 0.5}}";
 
-const ZONES: &str = "topology: {regions: {r: [a, b, c]}}\nnetwork: {same_zone: 0.2ms, same_region: 1ms}";
+const ZONES: &str =
+    "topology: {regions: {r: [a, b, c]}}\nnetwork: {same_zone: 0.2ms, same_region: 1ms}";
 
 fn quorum(n: u64, read: u64, write: u64) -> String {
     format!(
@@ -118,8 +119,9 @@ fn a_write_is_committed_by_the_nearest_majority() {
     let expected = [113.0, 76.0, 86.0, 76.0, 145.0];
     let zones: Vec<String> = all.iter().map(|name| format!("{name}1")).collect();
     for (leader, expected) in zones.iter().zip(expected) {
-        let client =
-            format!("arrivals: poisson(5/s), zones: [{leader}], keys: uniform(n=10), operations: {{put: {{write: kv}}}}");
+        let client = format!(
+            "arrivals: poisson(5/s), zones: [{leader}], keys: uniform(n=10), operations: {{put: {{write: kv}}}}"
+        );
         let store = format!(
             "read: 0s, zones: [{}], replication: {{raft: {{replicas: 5, leader: {leader}, \
              election_timeout: uniform(1s 2s)}}}}",
@@ -137,7 +139,8 @@ fn followers_fall_behind_where_the_link_or_their_core_is_too_slow() {
     let client = "arrivals: poisson(1200/s), zones: [a], keys: uniform(n=10k), operations: {put: {write: kv}}";
     let follower = "replication: {leader_follower: {followers: 1, leader: a}}";
     let lag = |store: &str, link: &str| {
-        let rest = format!("topology: {{regions: {{r: [a, b]}}}}\nnetwork: {{same_region: 1ms{link}}}");
+        let rest =
+            format!("topology: {{regions: {{r: [a, b]}}}}\nnetwork: {{same_region: 1ms{link}}}");
         let store = format!("read: 0s, zones: [a, b], {store}, {follower}");
         let found = results_of(&design("60s", client, &store, &rest), 1);
         (number(&found, "nodes.kv.replication_lag.max"), number(&found, "summary.availability"))
@@ -170,7 +173,10 @@ fn protocols_send_the_messages_they_are_known_for() {
             .collect::<Vec<f64>>()
     };
     let near = |found: &[f64], expected: &[f64]| {
-        found.iter().zip(expected).for_each(|(f, e)| assert!((f - e).abs() < 0.01, "{found:?} {expected:?}"));
+        found
+            .iter()
+            .zip(expected)
+            .for_each(|(f, e)| assert!((f - e).abs() < 0.01, "{found:?} {expected:?}"));
     };
     let quorum = "read: 0s, replication: {quorum: {replicas: 3}}";
     near(&messages(reads, quorum, &["get", "got"]), &[3.0, 3.0]);
@@ -190,7 +196,9 @@ fn protocols_send_the_messages_they_are_known_for() {
 fn a_quorum_loads_the_cores_of_all_it_contacts() {
     let client = "arrivals: poisson(300/s), keys: uniform(n=100), operations: {get: {read: kv}}";
     let of = |contact: &str| {
-        let store = format!("read: 1ms, cores: 1, replication: {{quorum: {{replicas: 3, contact: {contact}}}}}");
+        let store = format!(
+            "read: 1ms, cores: 1, replication: {{quorum: {{replicas: 3, contact: {contact}}}}}"
+        );
         number(&results_of(&design("200s", client, &store, ""), 1), "nodes.kv.utilisation")
     };
     let (all, some) = (of("all"), of("quorum"));
@@ -198,7 +206,9 @@ fn a_quorum_loads_the_cores_of_all_it_contacts() {
     // A slow replica is waited for by nobody who needs two of three, and by all who need three.
     let slow = "faults: [{id: gray, at: 0s, slow: {node: kv, replica: 0, factor: 10}}]";
     let p50 = |read: u64| {
-        let store = format!("read: 1ms, replication: {{quorum: {{replicas: 3, read: {read}, coordinator: random}}}}");
+        let store = format!(
+            "read: 1ms, replication: {{quorum: {{replicas: 3, read: {read}, coordinator: random}}}}"
+        );
         number(&results_of(&design("60s", client, &store, slow), 1), "summary.latency.p50")
     };
     assert!((p50(2) - 0.001).abs() < 1e-6 && (p50(3) - 0.010).abs() < 1e-6);
@@ -210,7 +220,8 @@ fn one_replica_is_a_single_copy() {
     let figures = |copies: &str| {
         let found = results_of(&design("200s", MIXED, &format!("{store}{copies}"), ""), 2);
         assert_eq!(found["consistency"]["linearizable"], true, "{copies}");
-        ["summary.latency.mean", "summary.latency.p99", "nodes.kv.utilisation"].map(|path| number(&found, path))
+        ["summary.latency.mean", "summary.latency.p99", "nodes.kv.utilisation"]
+            .map(|path| number(&found, path))
     };
     let single = figures("");
     for copies in [
@@ -253,7 +264,8 @@ fn a_majority_goes_on_and_who_is_cut_off_is_refused() {
     );
     let side = |zone: &str, protocol: &str, expect: &dyn Fn(&Value)| {
         let client = format!("zones: [{zone}], {MIXED}");
-        let store = format!("read: 0.1ms, write: 0.1ms, zones: [a, b, c], replication: {{{protocol}}}");
+        let store =
+            format!("read: 0.1ms, write: 0.1ms, zones: [a, b, c], replication: {{{protocol}}}");
         let found = results_of(&design("40s", &client, &store, &cut), 2);
         expect(&found);
         number(&found, "faults.0.availability_during")
@@ -286,7 +298,13 @@ fn what_is_wrong_with_replicas_is_told_where_it_stands() {
          faults: [{id: dead, at: 1s, for: 1s, crash: {node: kv, replica: leader}}]\n";
     let raft = "{raft: {replicas: 3}}";
     let cases: &[Case] = &[
-        ("two protocols", raft, "{raft: {replicas: 3}, quorum: {replicas: 3}}", "7:45 E-REPL", "exactly one"),
+        (
+            "two protocols",
+            raft,
+            "{raft: {replicas: 3}, quorum: {replicas: 3}}",
+            "7:45 E-REPL",
+            "exactly one",
+        ),
         ("no protocol", raft, "{}", "7:45 E-REPL", "exactly one"),
         ("too many answers", raft, "{quorum: {replicas: 3, read: 4}}", "7:81 E-QUORUM", "4 of 3"),
         ("no answer", raft, "{quorum: {replicas: 3, write: 0}}", "7:82 E-QUORUM", "0 of 3"),
@@ -313,12 +331,42 @@ fn what_is_wrong_with_replicas_is_told_where_it_stands() {
         ),
         ("role", raft, "{quorum: {replicas: 3}}", "8:61 E-FAULT-TARGET", "nobody leads"),
         ("number", "replica: leader", "replica: 3", "8:61 E-FAULT-TARGET", "0..=2"),
-        ("no replica", ", replication: {raft: {replicas: 3}}", "", "8:61 E-FAULT-TARGET", "has no replicas"),
-        ("side", "crash: {node: kv, replica: leader}", "partition: {node: kv@d}", "8:37 E-REF", "nothing of `kv`"),
-        ("fsync twice", raft, "{raft: {fsync: 1ms}}, durability: {fsync: 2ms}", "7:66 E-CONFLICT", "says it too"),
+        (
+            "no replica",
+            ", replication: {raft: {replicas: 3}}",
+            "",
+            "8:61 E-FAULT-TARGET",
+            "has no replicas",
+        ),
+        (
+            "side",
+            "crash: {node: kv, replica: leader}",
+            "partition: {node: kv@d}",
+            "8:37 E-REF",
+            "nothing of `kv`",
+        ),
+        (
+            "fsync twice",
+            raft,
+            "{raft: {fsync: 1ms}}, durability: {fsync: 2ms}",
+            "7:66 E-CONFLICT",
+            "says it too",
+        ),
         ("apply", raft, "{quorum: {replicas: 3}}, apply: 1ms", "7:79 E-CONFLICT", "no log"),
-        ("not yet", raft, "{multi_leader: {leaders: [a, b]}}", "7:46 E-UNSUPPORTED", "multi_leader"),
-        ("alone", ", replication: {raft: {replicas: 3}}", ", apply_cores: 2", "7:45 E-CONFLICT", "without `replication`"),
+        (
+            "not yet",
+            raft,
+            "{multi_leader: {leaders: [a, b]}}",
+            "7:46 E-UNSUPPORTED",
+            "multi_leader",
+        ),
+        (
+            "alone",
+            ", replication: {raft: {replicas: 3}}",
+            ", apply_cores: 2",
+            "7:45 E-CONFLICT",
+            "without `replication`",
+        ),
     ];
     check_in(good, cases);
 }

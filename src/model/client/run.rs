@@ -23,8 +23,8 @@ use crate::{
             caller::{self, ATTEMPT, Caller, Edge},
             policy::{EdgePolicy, EdgeState},
         },
-        service::program::{Instr, Program, Stop},
         route::Asked,
+        service::program::{Instr, Program, Stop},
         world::World,
     },
 };

@@ -398,19 +398,14 @@ impl Watched {
         }
         let is_lost = |(key, place, _): &(u64, Place, u64)| {
             let terms = self.terms.get(&shard(*key));
-            let lost = |(from, began_with): &(u64, u64)| {
-                place.order < *from && place.order > *began_with
-            };
+            let lost =
+                |(from, began_with): &(u64, u64)| place.order < *from && place.order > *began_with;
             terms.is_some_and(|terms| terms.iter().any(lost))
         };
         self.history.acknowledged().filter(is_lost).count() as u64
     }
 
-    fn measured(
-        self,
-        held: &BTreeSet<u64>,
-        shard: impl FnMut(u64) -> u16,
-    ) -> ConsistencyMeasured {
+    fn measured(self, held: &BTreeSet<u64>, shard: impl FnMut(u64) -> u16) -> ConsistencyMeasured {
         let in_failovers = self.lost_in_failovers(shard);
         let verdict = self.history.check();
         let gone = self.behind.iter().filter(|(version, _)| !held.contains(version));

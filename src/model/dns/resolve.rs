@@ -44,12 +44,7 @@ impl World {
     /// itself, as a question.
     #[cold]
     #[inline(never)]
-    pub(in crate::model) fn resolved(
-        &mut self,
-        caller: Slot,
-        dns: NodeId,
-        asked: Asked,
-    ) -> Host {
+    pub(in crate::model) fn resolved(&mut self, caller: Slot, dns: NodeId, asked: Asked) -> Host {
         let (now, cache) = (self.now(), self.cache_of(caller, dns));
         let f = &self.frames[caller];
         let place = ((f.node, f.inst), cache);

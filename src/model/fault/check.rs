@@ -393,13 +393,7 @@ impl Check<'_> {
     }
 
     /// Some replicas of a store.
-    fn replica(
-        &self,
-        replica: &ReplicaSpec,
-        facts: &Facts<'_>,
-        at: &str,
-        problems: &mut Problems,
-    ) {
+    fn replica(&self, replica: &ReplicaSpec, facts: &Facts<'_>, at: &str, problems: &mut Problems) {
         let Some(replicas) = facts.replicas else {
             let message = format!("a {} without `replication` has no replicas", facts.kind);
             let help = "`instances` or `shard` says which of its instances";
@@ -415,7 +409,8 @@ impl Check<'_> {
                     problems.error("E-FAULT-TARGET", at, "the list is empty");
                 }
                 if let Some(one) = these.iter().find(|one| one.0 >= replicas.each) {
-                    let message = format!("{one} is not in 0..={}", replicas.each.saturating_sub(1));
+                    let message =
+                        format!("{one} is not in 0..={}", replicas.each.saturating_sub(1));
                     let help = format!("each shard has {} replicas", replicas.each);
                     problems.error_help("E-FAULT-TARGET", at, message, help);
                 }

@@ -381,9 +381,14 @@ impl Names {
             let shard = target.shard.map(|shard| shard.0 as u16);
             let is_hit = |i: &u16| shard.is_none_or(|shard| i / each == shard);
             // Who has a role is known when the fault begins.
-            let is_hit = |i: &u16| is_hit(i) && match &target.replica {
-                Some(ReplicaSpec::These(these)) => these.iter().any(|r| r.0 == u64::from(i % each)),
-                _ => true,
+            let is_hit = |i: &u16| {
+                is_hit(i)
+                    && match &target.replica {
+                        Some(ReplicaSpec::These(these)) => {
+                            these.iter().any(|r| r.0 == u64::from(i % each))
+                        }
+                        _ => true,
+                    }
             };
             if target.replica.is_some() || shard.is_some() {
                 return (0..n).filter(is_hit).map(|i| (node, i)).collect();

@@ -32,12 +32,7 @@ impl DurabilitySpec {
 
 impl StoreSpec {
     /// The replicas of the store, if it has any.
-    pub fn group(
-        &self,
-        id: NodeId,
-        path: &str,
-        assembly: &mut Assembly<'_>,
-    ) -> Option<Group> {
+    pub fn group(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Option<Group> {
         let spec = self.replication.as_ref()?;
         let facts = self.facts();
         let replicas = facts.replicas?;
@@ -90,9 +85,8 @@ impl StoreSpec {
             let config = spec.config((id, &facts), (mode, lanes), names);
             let observers = facts.serving() as Peer..facts.instances as Peer;
             let shards = self.shard_count() as u16;
-            let replica = |me| {
-                Process::Replica(Box::new(leader_follower::Replica::new(config.clone(), me)))
-            };
+            let replica =
+                |me| Process::Replica(Box::new(leader_follower::Replica::new(config.clone(), me)));
             let observer = |me| {
                 let observer = leader_follower::Observer::new(config.clone(), me, shards);
                 Process::Observer(Box::new(observer))
@@ -159,10 +153,13 @@ impl FailoverSpec {
         let may = |zone: Zone| match &self.candidates {
             None | Some(CandidatesSpec::Any) => true,
             Some(CandidatesSpec::SameZone) => Some(zone) == home,
-            Some(CandidatesSpec::SameRegion) => home.and_then(|h| names.region(h)) == names.region(zone),
-            Some(CandidatesSpec::These(places)) => {
-                places.iter().filter_map(|place| names.zones_of(&place.0)).any(|z| z.contains(&zone))
+            Some(CandidatesSpec::SameRegion) => {
+                home.and_then(|h| names.region(h)) == names.region(zone)
             }
+            Some(CandidatesSpec::These(places)) => places
+                .iter()
+                .filter_map(|place| names.zones_of(&place.0))
+                .any(|z| z.contains(&zone)),
         };
         let all = zones.iter().enumerate();
         all.filter(|(_, zone)| may(**zone)).map(|(replica, _)| replica as u16).collect()

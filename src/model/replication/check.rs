@@ -33,8 +33,7 @@ struct Placed<'p> {
 pub fn replicas(store: &StoreSpec, path: &str, names: &Names, problems: &mut Problems) {
     let at = format!("{path}.replication");
     let Some(spec) = &store.replication else { return without(store, path, problems) };
-    let protocols =
-        [spec.leader_follower.is_some(), spec.quorum.is_some(), spec.raft.is_some()];
+    let protocols = [spec.leader_follower.is_some(), spec.quorum.is_some(), spec.raft.is_some()];
     if protocols.iter().filter(|given| **given).count() != 1 {
         let help = "`leader_follower`, `quorum` or `raft`, exactly one";
         return problems.error_help("E-REPL", at, "how do the copies follow one another?", help);
@@ -80,8 +79,11 @@ fn without(store: &StoreSpec, path: &str, problems: &mut Problems) {
 
 /// The work of replicas: messages between them carry no attributes of requests.
 fn work(store: &StoreSpec, path: &str, problems: &mut Problems) {
-    let formulas =
-        [("read", Some(&store.read)), ("write", store.write.as_ref()), ("apply", store.apply.as_ref())];
+    let formulas = [
+        ("read", Some(&store.read)),
+        ("write", store.write.as_ref()),
+        ("apply", store.apply.as_ref()),
+    ];
     for (key, formula) in formulas {
         let others = formula.into_iter().flat_map(|formula| formula.attributes());
         for (_, attribute) in others.filter(|(_, name)| *name != "key") {
@@ -92,13 +94,16 @@ fn work(store: &StoreSpec, path: &str, problems: &mut Problems) {
     }
     positive(store.apply_cores, 64, &format!("{path}.apply_cores"), problems);
     let quorum = store.replication.as_ref().is_some_and(|spec| spec.quorum.is_some());
-    for (key, given) in [("apply", store.apply.is_some()), ("apply_cores", store.apply_cores.is_some())] {
+    for (key, given) in
+        [("apply", store.apply.is_some()), ("apply_cores", store.apply_cores.is_some())]
+    {
         if given && quorum {
             let message = "a quorum has no log that is applied: each `put` is a write";
             problems.error("E-CONFLICT", format!("{path}.{key}"), message);
         }
     }
-    if let Some(fsync) = store.durability.as_ref().and_then(|durability| durability.fsync.as_ref()) {
+    if let Some(fsync) = store.durability.as_ref().and_then(|durability| durability.fsync.as_ref())
+    {
         law(fsync, &format!("{path}.durability.fsync"), problems);
     }
 }
@@ -163,7 +168,12 @@ fn leader_follower(
             problems.error("E-REPL", &path, message);
         }
         if timeout.0 == 0 {
-            problems.error_help("E-RANGE", &path, "`timeout` must be above 0", "`async` waits for nobody");
+            problems.error_help(
+                "E-RANGE",
+                &path,
+                "`timeout` must be above 0",
+                "`async` waits for nobody",
+            );
         }
         short_patience(placed, timeout, &path, problems);
     }
@@ -295,7 +305,8 @@ fn raft(spec: &RaftSpec, placed: Placed<'_>, at: &str, problems: &mut Problems) 
     let election = spec.election();
     let least = Law::min_value(&election);
     let heartbeat = spec.heartbeat();
-    let key = format!("{at}.{}", if spec.heartbeat.is_some() { "heartbeat" } else { "election_timeout" });
+    let key =
+        format!("{at}.{}", if spec.heartbeat.is_some() { "heartbeat" } else { "election_timeout" });
     if heartbeat == 0 || least <= heartbeat as f64 {
         let message = format!(
             "followers wait {} to hear of a leader that speaks every {}",
@@ -331,7 +342,8 @@ fn budget(
     if events > Limits::default().events {
         let message = format!(
             "its heartbeats alone are {:.1e} events; the limit of a run is {:.1e}",
-            events as f64, Limits::default().events as f64
+            events as f64,
+            Limits::default().events as f64
         );
         let help = "a longer `heartbeat` and `election_timeout`, or a shorter run";
         problems.error_help("E-BUDGET", at, message, help);
@@ -342,7 +354,8 @@ fn budget(
 fn round_trip(Placed { store, id, names }: Placed<'_>, others: u64) -> f64 {
     let Some(replicas) = store.facts().replicas else { return 0.0 };
     let places = names.places(id);
-    let there = |zone: &Zone| names.mean_latency(places[0], *zone) + names.mean_latency(*zone, places[0]);
+    let there =
+        |zone: &Zone| names.mean_latency(places[0], *zone) + names.mean_latency(*zone, places[0]);
     let others_at = places.iter().take(replicas.each as usize).skip(1);
     let mut trips: Vec<f64> = others_at.map(there).collect();
     trips.sort_by(f64::total_cmp);

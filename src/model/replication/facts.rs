@@ -3,7 +3,8 @@
 //! **Invariant.** All of it follows from what the file says.
 
 use super::{
-    AckSpec, CandidatesSpec, FailoverSpec, LeaderFollowerSpec, LevelSpec, QuorumSpec, RaftSpec, ReplicationSpec,
+    AckSpec, CandidatesSpec, FailoverSpec, LeaderFollowerSpec, LevelSpec, QuorumSpec, RaftSpec,
+    ReplicationSpec,
 };
 use crate::{engine::law::DurationLaw, model::kind::Replicas, units::Name};
 
@@ -127,6 +128,13 @@ impl ReplicationSpec {
         let raft = self.raft.as_ref();
         let each = raft.map_or(1, RaftSpec::replicas);
         let leader = raft.and_then(|raft| raft.leader.as_ref());
-        Replicas { each, need: each / 2 + 1, led: true, takes_over: true, leader, ..Replicas::default() }
+        Replicas {
+            each,
+            need: each / 2 + 1,
+            led: true,
+            takes_over: true,
+            leader,
+            ..Replicas::default()
+        }
     }
 }

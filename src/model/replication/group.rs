@@ -211,12 +211,7 @@ impl Group {
 
 impl Group {
     /// Arms a timer; `entry` is where its frame stands.
-    pub fn arm(
-        &mut self,
-        (inst, timer, entry): (Peer, Timer, u16),
-        after: u64,
-        world: &mut World,
-    ) {
+    pub fn arm(&mut self, (inst, timer, entry): (Peer, Timer, u16), after: u64, world: &mut World) {
         let host = (self.node, inst);
         let slot = &mut self.members[usize::from(inst)].timers[usize::from(timer)];
         if *slot == NONE {

@@ -11,8 +11,8 @@ pub mod facts;
 pub mod group;
 pub mod letters;
 pub mod reach;
-mod text;
 pub mod tally;
+mod text;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -293,9 +293,7 @@ pub enum ModeSpec {
 }
 
 /// Who is asked to read.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadsSpec {
     /// The leader.
@@ -361,9 +359,7 @@ pub struct ContactFields {
 }
 
 /// Which replica coordinates.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CoordinatorSpec {
     /// The nearest to the caller.
@@ -378,9 +374,7 @@ pub enum CoordinatorSpec {
 pub struct RepairSpec(pub f64);
 
 /// Where stamps come from.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StampSpec {
     /// The coordinator's clock.
@@ -391,9 +385,7 @@ pub enum StampSpec {
 }
 
 /// How a log's reads are answered.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RaftReadsSpec {
     /// By the leader, as it is.

@@ -92,12 +92,10 @@ impl ToReplicas {
             return shard;
         };
         let zones = names.zones.len() as Zone + 2;
-        let distance = (0..zones).flat_map(|from| {
-            (0..zones).map(move |to| names.distance(from, to, prepared).0)
-        });
-        let writes = |op: &Op| {
-            op.1.and_then(Access::of).is_some_and(|access| access != Access::Read)
-        };
+        let distance = (0..zones)
+            .flat_map(|from| (0..zones).map(move |to| names.distance(from, to, prepared).0));
+        let writes =
+            |op: &Op| op.1.and_then(Access::of).is_some_and(|access| access != Access::Read);
         Route::Replicas(Box::new(Self {
             shard,
             each: replicas.each as u16,
@@ -111,7 +109,12 @@ impl ToReplicas {
     }
 
     /// What it draws from.
-    pub fn prepare(&mut self, spec: &ReplicationSpec, (path, seed): (&str, u64), prepared: &Prepared) {
+    pub fn prepare(
+        &mut self,
+        spec: &ReplicationSpec,
+        (path, seed): (&str, u64),
+        prepared: &Prepared,
+    ) {
         let failover = spec.leader_follower.as_ref().and_then(|leader| leader.failover.as_ref());
         let law = failover.and_then(|failover| failover.discovery.as_ref());
         self.discovery = law.map(|law| {
@@ -258,7 +261,8 @@ impl World {
     pub(in crate::model) fn hears_news(&mut self, slot: Slot) {
         let f = self.frames[slot];
         let caller = (f.node, f.inst);
-        let Some(Cargo::News(news)) = self.letters.as_mut().map(|letters| letters.take(slot)) else {
+        let Some(Cargo::News(news)) = self.letters.as_mut().map(|letters| letters.take(slot))
+        else {
             return self.release(slot);
         };
         let way = self.to_replicas(news.store);
@@ -272,9 +276,8 @@ impl World {
             return self.release(slot);
         }
         let discovery = way.discovery.as_ref();
-        let delay = discovery.map_or(0, |(law, stream)| {
-            to_nanos(law.sample(&mut stream.draw_mixed(f.id)))
-        });
+        let delay =
+            discovery.map_or(0, |(law, stream)| to_nanos(law.sample(&mut stream.draw_mixed(f.id))));
         let letters = self.letters.as_mut().expect("this is one");
         letters.put(slot, Cargo::News(News { sinks_in: true, ..news }));
         self.agenda.push(delay, slot, event::NEWS);

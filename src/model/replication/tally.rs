@@ -214,7 +214,11 @@ impl Tally {
     }
 
     /// What was measured, as the run ends.
-    pub fn measured(&self, (logs, led, observed): (bool, bool, bool), now: u64) -> ReplicasMeasured {
+    pub fn measured(
+        &self,
+        (logs, led, observed): (bool, bool, bool),
+        now: u64,
+    ) -> ReplicasMeasured {
         let mut all = self.clone();
         let leaders: Vec<u16> =
             all.shards.iter().flat_map(|shard| &shard.leaders).map(|(inst, _)| *inst).collect();

@@ -72,7 +72,9 @@ impl FromStr for ModeSpec {
         };
         t.finish()?;
         if matches!(mode, Self::Group(SimDuration(0)) | Self::Every(SimDuration(0))) {
-            return Err(ValueError::new("E-RANGE", "must be above 0").help("`each` waits for nothing"));
+            return Err(
+                ValueError::new("E-RANGE", "must be above 0").help("`each` waits for nothing")
+            );
         }
         Ok(mode)
     }
@@ -103,8 +105,11 @@ impl FromStr for LevelSpec {
             "majority" => Ok(Self::Majority),
             "all" => Ok(Self::All),
             number => number.parse().map(Self::Number).map_err(|_: ValueError| {
-                ValueError::new("E-TYPE", format!("expected a number of replicas, found `{number}`"))
-                    .help("2, majority or all")
+                ValueError::new(
+                    "E-TYPE",
+                    format!("expected a number of replicas, found `{number}`"),
+                )
+                .help("2, majority or all")
             }),
         }
     }

@@ -16,8 +16,8 @@ use crate::{
         frame::{CALLER_DONE, FOUND},
         ids::Slot,
         outcome::Outcome,
-        span::Span,
         route::Asked,
+        span::Span,
         world::World,
     },
 };

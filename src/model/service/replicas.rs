@@ -300,8 +300,12 @@ impl Server {
         let Some(group) = &mut self.group else { return };
         let to_tell = group.members[usize::from(from)].to_tell.clone();
         for (caller, news) in &to_tell {
-            let envelope =
-                Envelope { from: (group.node, from), to: *caller, id: world.next_letter(), size: 0 };
+            let envelope = Envelope {
+                from: (group.node, from),
+                to: *caller,
+                id: world.next_letter(),
+                size: 0,
+            };
             group.tally.message("announce", world.now());
             world.post(envelope, Cargo::News(*news));
         }

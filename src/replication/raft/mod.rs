@@ -21,12 +21,13 @@ mod message;
 mod reads;
 mod saved;
 
+#[cfg(test)]
+pub use self::log::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use self::apply::Lane;
 use self::election::Votes;
 use self::lead::Lead;
-pub use self::log::Entry;
 use self::log::Log;
 pub use self::message::{Append, Message, Snapshot};
 use self::saved::Undo;

@@ -18,7 +18,8 @@ impl Writer {
                 format!("durability: {{fsync: 2ms, mode: {mode}}}")
             })
         };
-        let apply = if led { self.maybe(30, |_| "apply_cores: 2".to_owned()) } else { String::new() };
+        let apply =
+            if led { self.maybe(30, |_| "apply_cores: 2".to_owned()) } else { String::new() };
         (format!("{durability}{apply}replication: {{{text}}}, "), led)
     }
 
@@ -35,7 +36,9 @@ impl Writer {
             let fencing = w.pick(&["true", "false"]);
             format!("failover: {{{promote}{discovery}{rebuild}detect: 500ms, fencing: {fencing}}}")
         });
-        format!("leader_follower: {{{lag}{most}{failover}followers: {followers}, ack: {ack}, reads: {reads}}}")
+        format!(
+            "leader_follower: {{{lag}{most}{failover}followers: {followers}, ack: {ack}, reads: {reads}}}"
+        )
     }
 
     fn quorum(&mut self) -> String {

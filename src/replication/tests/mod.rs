@@ -1,0 +1,6 @@
+//! Tests of all protocols.
+
+mod leader_follower;
+mod net;
+mod quorum;
+mod raft;
