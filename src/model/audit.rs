@@ -2,12 +2,16 @@
 //!
 //! **Invariant.** Nothing here changes anything; a breach is a bug of the program.
 
+use std::collections::BTreeMap;
+
 use super::{
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, IN_ROOM},
     record::Snapshot,
     sim::Simulation,
 };
-use crate::model::{books::InstanceBooks, event, ids::NodeId, names::Names};
+use crate::model::{
+    books::InstanceBooks, event, ids::NodeId, names::Names, probe::ConsistencyMeasured,
+};
 
 impl Simulation {
     /// No instance was busier than it can be, found more than was looked up, or let more go than came; no
@@ -23,6 +27,24 @@ impl Simulation {
         for (slot, f) in self.world.frames.iter() {
             let held = f.flags & (CALLER_DONE | CALLEE_DONE) != CALLER_DONE | CALLEE_DONE;
             assert!(held || f.flags & IN_ROOM != 0, "frame {slot} is held by somebody: {f:?}");
+        }
+    }
+
+    /// What a protocol promises whatever happens is kept: one order explains all answers, and nothing acknowledged is
+    /// lost.
+    pub(super) fn check_promises(
+        &self,
+        seen: &BTreeMap<NodeId, ConsistencyMeasured>,
+        names: &Names,
+    ) {
+        for (&node, seen) in seen.iter().filter(|(node, _)| names.promises_order(**node)) {
+            let witness = &seen.witness;
+            assert!(
+                seen.linearizable != Some(false) && seen.lost.is_empty(),
+                "node {node} keeps what its protocol promises (seed {}): lost {:?}, {witness:?}",
+                self.seed,
+                seen.lost
+            );
         }
     }
 

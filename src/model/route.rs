@@ -46,8 +46,6 @@ pub enum Route {
 pub struct Asked {
     /// The operation.
     pub op: u8,
-    /// Failed attempts of the same call before it.
-    pub turn: u16,
     /// The key.
     pub key: u64,
     /// Identity of the call, for those that go anywhere.

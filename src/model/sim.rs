@@ -284,10 +284,6 @@ impl Simulation {
                 }
             }
             event::REPLY => self.on_reply(slot),
-            event::ANSWER => world.answered(slot),
-            event::LETTER => self.letter(slot),
-            event::NEWS => world.hears_news(slot),
-            event::FATE => self.fate(slot, sequence),
             event::TIMER => {
                 let f = &world.frames[slot];
                 if f.armed == sequence {
@@ -327,6 +323,22 @@ impl Simulation {
                     client.arrive(world);
                 }
             }
+            event::ANSWER | event::FATE | event::LETTER | event::NEWS => {
+                self.dispatch_rare(event, slot, sequence);
+            }
+            _ => unreachable!("the agenda holds no other kind"),
+        }
+    }
+
+    /// What only some designs have.
+    #[cold]
+    #[inline(never)]
+    fn dispatch_rare(&mut self, event: u8, slot: Slot, sequence: u64) {
+        match event {
+            event::ANSWER => self.world.answered(slot),
+            event::FATE => self.fate(slot, sequence),
+            event::LETTER => self.letter(slot),
+            event::NEWS => self.world.hears_news(slot),
             _ => unreachable!("the agenda holds no other kind"),
         }
     }
@@ -473,6 +485,7 @@ impl Simulation {
         self.check_messages();
         let window = self.world.record.window;
         let mut consistency = self.consistency_measured();
+        self.check_promises(&consistency, names);
         let by_window = std::mem::take(&mut self.by_window).into_iter().enumerate();
         let nodes = by_window.map(|(i, node)| {
             let measured = self.node_measured(i, node, names, &last);

@@ -64,11 +64,13 @@ impl Data {
     }
 
     /// Keys that were written.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Nothing was written.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

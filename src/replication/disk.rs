@@ -5,7 +5,8 @@
 //!
 //! **Invariant.** What is certain is a beginning of what was written.
 
-use super::{Context, Effect, Law, Timer};
+use super::contract::{Context, Effect};
+use super::words::{Law, Timer};
 
 /// When writes are made certain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 //!
 //! **Invariant.** It is what it is for the whole run.
 
-use super::{
-    Context, Message, Operation, Peer, Phase, Protocol, Start, Timer, leader_follower, quorum, raft,
-};
+use super::contract::{Context, Protocol};
+use super::message::Message;
+use super::words::{Operation, Peer, Phase, Start, Timer};
+use super::{leader_follower, quorum, raft};
 
 /// A replica of some protocol, or whoever helps them.
 #[derive(Clone, Debug)]

@@ -27,13 +27,12 @@ use crate::{
 };
 
 /// Words of the language whose parts of the model do not exist yet.
-const NOT_YET: [&str; 10] = [
+const NOT_YET: [&str; 9] = [
     "conflicts",
     "convergence_time",
     "error_fraction",
     "faults",
     "lost_updates",
-    "replication_lag",
     "rpo",
     "rto",
     "queue_depth",

@@ -501,7 +501,7 @@ fn what_is_not_built_yet_is_said_to_be_so() {
         (
             "store",
             NODE,
-            "{store: {read: 1ms, replication: {raft: {replicas: 3}}}}",
+            "{store: {read: 1ms, replication: {multi_leader: {}}}}",
             "6:37 E-UNSUPPORTED",
             "`replication`",
         ),

@@ -55,6 +55,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "balancer",
             "*/facts",
             "replication",
+            "replication/promise",
             "cache",
             "cache/asked",
             "cache/eviction*",

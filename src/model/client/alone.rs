@@ -51,7 +51,7 @@ impl Client {
         world.record.issue(self.first_row + local, now);
         let operation = &self.operations[local];
         let id = descend(id, operation.site);
-        let asked = Asked { op: operation.op, turn: 0, key, id };
+        let asked = Asked { op: operation.op, key, id };
         let target = world.destination(NONE, operation.target, asked);
         let from = (self.node, place);
         let slot = world.new_call(pack(from.0, from.1), target, (operation.op, key), id);

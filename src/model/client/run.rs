@@ -441,10 +441,9 @@ impl Client {
         path: u64,
         world: &mut World,
     ) -> Slot {
-        let turn = caller::turn(self, slot, u16::from(world.frames[slot].op), world);
         let f = &world.frames[slot];
         let (id, key, from) = (descend(f.id, path), f.key, (self.node, f.inst));
-        let target = world.destination(slot, target, Asked { op, turn, key, id });
+        let target = world.destination(slot, target, Asked { op, key, id });
         let child = world.new_call(slot, target, (op, key), id);
         world.send(child, from, target, id);
         child
@@ -454,9 +453,6 @@ impl Client {
     fn answered(&mut self, child: Slot, world: &mut World) {
         let f = &world.frames[child];
         let (slot, mut outcome) = (f.parent, f.outcome());
-        if world.laden && !outcome.is_success() {
-            world.failed_visit(child, slot);
-        }
         let call = u16::from(world.frames[slot].op);
         if self.policy(call).tracks {
             if world.frames.extra(slot).fell_back {
@@ -475,6 +471,7 @@ impl Client {
             }
             return self.decide(slot, outcome, world);
         }
+        world.failed_visit(child, slot);
         let f = &mut world.frames[slot];
         f.next = NONE;
         // The lane drops dead timers by itself.

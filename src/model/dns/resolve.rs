@@ -101,7 +101,7 @@ impl World {
             self.frames[slot].flags |= CALLEE_DONE;
             return self.release_if_done(slot);
         }
-        let asked = Asked { op: f.op, turn: 0, key: f.key, id: f.id };
+        let asked = Asked { op: f.op, key: f.key, id: f.id };
         let to = self.destination(f.parent, target, asked);
         let call = &mut self.frames[slot];
         (call.node, call.inst) = to;

@@ -25,6 +25,8 @@ pub enum Cargo {
     Message(Peer, Message),
     /// The timer of a replica that it stands for.
     Timer(Timer),
+    /// Of a caller: so many attempts of the call it is at have failed.
+    Turn(u16),
     /// A caller's request that was sent on so many times by replicas that do not lead.
     SentOn(u8),
     /// To a caller: who leads a shard of a node, and who says so.
@@ -69,6 +71,24 @@ impl Letters {
     /// What a frame carried.
     pub fn take(&mut self, slot: Slot) -> Cargo {
         self.cargo.get_mut(slot as usize).map(std::mem::take).unwrap_or_default()
+    }
+
+    /// How many attempts of the call that a frame is at have failed.
+    pub fn turn(&self, slot: Slot) -> u16 {
+        if let Cargo::Turn(turn) = self.get(slot) { *turn } else { 0 }
+    }
+
+    /// One more attempt of it has failed.
+    pub fn take_turn(&mut self, slot: Slot) {
+        let turn = self.turn(slot).saturating_add(1);
+        self.put(slot, Cargo::Turn(turn));
+    }
+
+    /// The call is over, and was answered well.
+    pub fn end_turns(&mut self, slot: Slot) {
+        if matches!(self.get(slot), Cargo::Turn(_)) {
+            self.put(slot, Cargo::None);
+        }
     }
 
     /// What a frame carries.

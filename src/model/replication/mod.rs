@@ -10,6 +10,7 @@ pub mod check;
 pub mod facts;
 pub mod group;
 pub mod letters;
+pub mod promise;
 pub mod reach;
 pub mod tally;
 mod text;

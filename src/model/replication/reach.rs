@@ -131,7 +131,7 @@ impl ToReplicas {
     fn choose(
         &self,
         (caller, zone): (Host, Zone),
-        shard: u16,
+        (shard, turn): (u16, u16),
         asked: Asked,
         zone_of: impl Fn(u16) -> Zone,
     ) -> u16 {
@@ -154,7 +154,7 @@ impl ToReplicas {
                 // Equal ones stay as the draw has put them.
                 all.sort_by(|a, b| distance(*a).total_cmp(&distance(*b)));
                 // An attempt after one that failed goes to the next.
-                all[usize::from(asked.turn) % all.len()]
+                all[usize::from(turn) % all.len()]
             }
         }
     }
@@ -177,6 +177,7 @@ impl World {
         shard: Option<u16>,
         asked: Asked,
     ) -> Host {
+        let turn = self.letters.as_ref().map_or(0, |letters| letters.turn(caller));
         let f = &self.frames[caller];
         let place = (f.node, f.inst);
         let zone = self.network.zone_of(place.0, place.1);
@@ -184,8 +185,9 @@ impl World {
             unreachable!("the node has replicas")
         };
         let shard = shard.unwrap_or_else(|| way.shard.instance(asked.key, asked.id));
-        let network = &self.network;
-        let replica = way.choose((place, zone), shard, asked, |inst| network.zone_of(node, inst));
+        let (network, turn) = (&self.network, turn);
+        let replica =
+            way.choose((place, zone), (shard, turn), asked, |inst| network.zone_of(node, inst));
         (node, shard * way.each + replica)
     }
 
@@ -233,6 +235,7 @@ impl World {
 
     /// A call was answered by a failure.
     #[cold]
+    #[inline(never)]
     pub(in crate::model) fn failed_visit(&mut self, child: Slot, caller: Slot) {
         if let Some(data) = &mut self.data {
             data.failed_visit(child, caller);
@@ -242,10 +245,14 @@ impl World {
         }
     }
 
-    /// An attempt of a call failed: who believes that its callee leads believes it of the next one now.
+    /// An attempt of a call failed, which its caller has not let go of: the next one goes to the next replica, where the
+    /// nearest is asked; who believes that its callee leads believes it of the next one now.
     #[cold]
     pub(in crate::model) fn doubts_leader(&mut self, child: Slot) {
         let (f, caller) = (self.frames[child], self.caller_of(child));
+        if let Some(letters) = &mut self.letters {
+            letters.take_turn(f.parent);
+        }
         let Some(Route::Replicas(way)) = self.routes.get_mut(usize::from(f.node)) else { return };
         if !way.by_trying {
             return;
@@ -258,6 +265,8 @@ impl World {
     }
 
     /// A caller is told who leads: it goes on with the old leader for a while, and says that it knows.
+    #[cold]
+    #[inline(never)]
     pub(in crate::model) fn hears_news(&mut self, slot: Slot) {
         let f = self.frames[slot];
         let caller = (f.node, f.inst);

@@ -82,12 +82,6 @@ pub fn deadline<C: Caller>(caller: &C, slot: Slot, call: u16, world: &World) -> 
     if policy.propagate { own.min(extra.deadline) } else { own }
 }
 
-/// Attempts of a call before the one that is sent now, where its policy counts them.
-#[inline(always)]
-pub fn turn<C: Caller>(caller: &C, slot: Slot, call: u16, world: &World) -> u16 {
-    if caller.policy(call).tracks { world.frames.extra(slot).attempt.saturating_sub(1) } else { 0 }
-}
-
 /// The timer of a frame at a call fired.
 #[inline(never)]
 pub fn timed<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut World) {
@@ -117,6 +111,7 @@ pub fn waits_on<C: Caller>(
     if !outcome.is_success() {
         world.disarm(slot);
         if let Some(data) = &mut world.data {
+            data.failed_visit(child, slot);
             data.attempt_failed(slot, outcome);
         }
         return hedged && hedge::goes_on(slot, world);

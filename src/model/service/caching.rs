@@ -333,7 +333,7 @@ impl Server {
         let (id, from) = (descend(f.id, site.site), (self.node, f.inst));
         let key = Program::key(site.key, slot, world);
         let op = instead.or(site.op).unwrap_or(world.frames[slot].op);
-        let target = site.destination(slot, Asked { op, turn: 0, key, id }, world);
+        let target = site.destination(slot, Asked { op, key, id }, world);
         let child = world.new_call(slot, target, (op, key), id);
         let visit = world.frames[slot].id;
         if world.carries {

@@ -44,8 +44,7 @@ impl Caller for Server {
         let op = site.op.unwrap_or(world.frames[slot].op);
         let key = Program::key(site.key, slot, world);
         let id = descend(world.frames[slot].id, site.site.wrapping_add(shift));
-        let turn = caller::turn(self, slot, call, world);
-        let target = site.destination(slot, Asked { op, turn, key, id }, world);
+        let target = site.destination(slot, Asked { op, key, id }, world);
         let child = world.new_call(slot, target, (op, key), id);
         if world.carries {
             let size = site.size.as_ref().map(|d| to_nanos(d.amount(slot, world)));
@@ -81,6 +80,9 @@ fn unload(slot: Slot, (child, outcome): (Slot, Outcome), world: &mut World) {
     if world.carries {
         let size = world.frames.extra(child).reply_size;
         world.frames.extra_mut(slot).fetched = size;
+    }
+    if let Some(letters) = world.letters.as_mut().filter(|_| outcome.is_success()) {
+        letters.end_turns(slot);
     }
     if !outcome.is_success() {
         world.failed_visit(child, slot);

@@ -138,11 +138,12 @@ impl Server {
                 let left = &mut group.members[usize::from(inst)].to_tell;
                 left.retain(|(other, told)| *other != caller || told.epoch > news.epoch);
             }
-            Cargo::None | Cargo::SentOn(_) | Cargo::News(_) => {}
+            Cargo::None | Cargo::Turn(_) | Cargo::SentOn(_) | Cargo::News(_) => {}
         }
     }
 
     /// A timer of a replica fired.
+    #[inline(never)]
     pub(super) fn replica_timed(&mut self, slot: Slot, world: &mut World) {
         let inst = world.frames[slot].inst;
         let Some(letters) = &world.letters else { return };

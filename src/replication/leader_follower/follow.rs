@@ -3,95 +3,15 @@
 //! **Invariant.** All up to `matched` is in the log of its leader; what was applied is a beginning of the log, but for
 //! lanes at work.
 
-use std::collections::{BTreeMap, VecDeque};
-
-use super::log::{Entry, Log, Sent};
+use super::config::{EARLY, PATIENCE, RESEND, RETRY, TICK};
+use super::log::{Entry, Log};
+use super::message::{Message, Reign, Sent, Snapshot};
 use super::replica::{Replica, send};
-use super::{EARLY, Message, RESEND, RETRY, Reign, Snapshot, TICK};
 use crate::engine::random::mix;
+use crate::replication::contract::{Context, Effect};
 use crate::replication::data::Data;
 use crate::replication::disk::Mode;
-use crate::replication::{Context, Effect, Note, Peer};
-
-/// Entries of some keys, to be applied one after another.
-#[derive(Clone, Debug, Default)]
-struct Lane {
-    queue: VecDeque<u64>,
-    /// The place of the one being applied; 0 if it was cut meanwhile.
-    busy: Option<u64>,
-}
-
-/// What a follower knows while it runs.
-#[derive(Clone, Debug)]
-pub struct Follow {
-    /// All up to this place is in its leader's log, none if it does not know.
-    pub matched: Option<u64>,
-    /// Entries that came before their turn, with the place before each.
-    early: BTreeMap<u64, (u64, Sent)>,
-    lanes: Vec<Lane>,
-    /// All up to this place was applied.
-    pub applied: u64,
-    /// All up to this place was given to a lane.
-    pub dispatched: u64,
-    /// It was as its leader at this time of the leader's clock.
-    pub complete: u64,
-    /// The leader had committed all up to this place at this time.
-    beat: Option<(u64, u64)>,
-    /// How long it waits for the copy it asked for; it has not asked if none.
-    copy: Option<u64>,
-    /// It is the leader, has lost all, and asked others how far they are.
-    pub best: Option<(u64, Peer)>,
-    /// Those who have lost all, too.
-    bare: Vec<Peer>,
-}
-
-impl Follow {
-    pub fn new(lanes: u8) -> Self {
-        Self {
-            matched: None,
-            early: BTreeMap::new(),
-            lanes: vec![Lane::default(); usize::from(lanes.max(1))],
-            applied: 0,
-            dispatched: 0,
-            complete: 0,
-            beat: None,
-            copy: None,
-            best: None,
-            bare: Vec::new(),
-        }
-    }
-
-    /// What it knows of a leader is void.
-    pub fn forget_leader(&mut self) {
-        (self.matched, self.beat) = (None, None);
-        self.early.clear();
-    }
-
-    /// Entries after a place will not be applied.
-    fn cut(&mut self, place: u64) {
-        for lane in &mut self.lanes {
-            lane.queue.retain(|queued| *queued <= place);
-            if lane.busy.is_some_and(|busy| busy > place) {
-                lane.busy = Some(0);
-            }
-        }
-        self.applied = self.applied.min(place);
-        self.dispatched = self.dispatched.min(place);
-    }
-
-    /// It follows nobody.
-    pub fn leads(&mut self) {
-        self.forget_leader();
-        (self.best, self.copy) = (None, None);
-        self.bare.clear();
-    }
-
-    pub fn lose_all(&mut self) {
-        self.forget_leader();
-        self.cut(0);
-        (self.copy, self.complete) = (None, 0);
-    }
-}
+use crate::replication::words::{Note, Peer};
 
 impl Replica {
     /// The leader speaks.
@@ -169,7 +89,7 @@ impl Replica {
         if let Some(wait) = self.follow.copy
             && self.rebuilds
         {
-            self.follow.copy = Some((wait * 2).min(64 * super::PATIENCE));
+            self.follow.copy = Some((wait * 2).min(64 * PATIENCE));
             cx.act(Effect::Arm(RETRY, wait));
             self.ask(cx);
         } else if !self.rebuilds && self.follow.matched.is_none() && self.lead.is_none() {
@@ -180,7 +100,7 @@ impl Replica {
     /// Another leads: what it waits for from the one before will not come.
     pub(super) fn hurry(&mut self, cx: &mut Context<'_>) {
         if self.follow.copy.is_some() {
-            self.follow.copy = Some(super::PATIENCE);
+            self.follow.copy = Some(PATIENCE);
             cx.act(Effect::Arm(RETRY, 0));
         }
     }
@@ -348,7 +268,7 @@ impl Replica {
         if !self.rebuilds {
             return;
         }
-        self.follow.copy = Some(super::PATIENCE);
+        self.follow.copy = Some(PATIENCE);
         if self.leader == Some(self.me) {
             // It asks for the newest, and a little later for a copy of that.
             self.follow.best = Some((0, self.me));
@@ -357,7 +277,7 @@ impl Replica {
             }
             cx.act(Effect::Arm(TICK, RESEND));
         } else {
-            cx.act(Effect::Arm(RETRY, super::PATIENCE));
+            cx.act(Effect::Arm(RETRY, PATIENCE));
             self.ask(cx);
         }
     }
@@ -368,7 +288,7 @@ impl Replica {
             Some((_, peer)) if peer != self.me => {
                 send(cx, peer, Message::Copy { reign: self.reign });
                 self.follow.best = Some((0, self.me));
-                cx.act(Effect::Arm(TICK, super::PATIENCE));
+                cx.act(Effect::Arm(TICK, PATIENCE));
             }
             _ => self.rebuilt(cx),
         }

@@ -5,64 +5,13 @@
 
 use std::collections::VecDeque;
 
-use super::log::{Entry, Log, Sent};
+use super::config::{Ack, BATCH, KEPT, LEAVE, PROBE, RESEND, SEMI, TICK};
+use super::log::{Entry, Log};
+use super::message::{Message, Reign, Sent, State};
 use super::replica::{Replica, send};
-use super::{Ack, BATCH, KEPT, LEAVE, Message, PATIENCE, PROBE, RESEND, Reign, SEMI, State, TICK};
-use crate::replication::{Answer, Context, Effect, Failure, Law, Note, Operation, Peer, Ticket};
-
-/// What a leader knows of a follower.
-#[derive(Clone, Debug)]
-struct Copy {
-    peer: Peer,
-    /// It has stored all up to this place; none if that is not known.
-    acked: Option<u64>,
-    /// All up to this place was sent to it.
-    sent: u64,
-    /// When it was last heard of, or else something was sent to it again, ns.
-    since: u64,
-    /// Entries are sent to it as they leave: it answers.
-    streams: bool,
-    /// Something was sent to it again since it was heard of.
-    late: bool,
-    /// What its round trip is measured by: the place of an entry and when that was sent.
-    probe: Option<(u64, u64)>,
-    /// How long its last answer took, ns.
-    trip: u64,
-}
-
-/// Timers that are armed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Armed {
-    leaving: bool,
-    /// When it fires.
-    tick: Option<u64>,
-    semi: bool,
-}
-
-/// What a leader knows while it leads.
-#[derive(Clone, Debug)]
-pub struct Lead {
-    copies: Vec<Copy>,
-    /// Writes that wait to be acknowledged, by place.
-    waiting: VecDeque<(u64, Ticket)>,
-    /// All up to this place is committed.
-    committed: u64,
-    /// All up to this place has left, if there are followers.
-    pub left: u64,
-    /// When the last committed entry leaves or left.
-    leaves: u64,
-    /// When it began, ns.
-    began: u64,
-    /// It has applied all that it began with.
-    pub drained: bool,
-    /// Of each observer: when the newest `pong` that it heard was sent.
-    renewed: Vec<Option<u64>>,
-    armed: Armed,
-    /// When it last told all followers how far it is, ns.
-    beat: u64,
-    /// Entries that were forgotten since.
-    forgotten: usize,
-}
+use super::roles::{Armed, Copy, Lead};
+use crate::replication::contract::{Context, Effect};
+use crate::replication::words::{Answer, Failure, Law, Note, Operation, Peer};
 
 impl Lead {
     /// A leader that begins with what it has.
@@ -102,29 +51,6 @@ impl Lead {
             (copy.acked, copy.streams) = (Some(0), true);
         }
         lead
-    }
-
-    /// The place up to which so many followers have stored all.
-    fn acked(&self, count: usize) -> u64 {
-        if count == 0 {
-            return u64::MAX;
-        }
-        let acked = || self.copies.iter().map(|copy| copy.acked.unwrap_or(0));
-        let enough =
-            acked().filter(|place| acked().filter(|other| other >= place).count() >= count);
-        enough.max().unwrap_or(0)
-    }
-
-    /// The place up to which all followers have stored all.
-    fn all(&self) -> u64 {
-        self.copies.iter().map(|copy| copy.acked.unwrap_or(0)).min().unwrap_or(u64::MAX)
-    }
-}
-
-impl Copy {
-    /// It is to be asked now.
-    fn is_silent(&self, now: u64) -> bool {
-        now.saturating_sub(self.since) >= RESEND.max(self.trip * 2).min(PATIENCE)
     }
 }
 

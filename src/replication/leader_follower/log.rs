@@ -4,20 +4,8 @@
 
 use std::collections::VecDeque;
 
+use super::message::Sent;
 use crate::replication::data::{Data, Item};
-
-/// An entry as it is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// Its place.
-    pub place: u64,
-    /// The key.
-    pub key: u64,
-    /// What is written.
-    pub version: u64,
-    /// When it was committed, by its leader's clock, ns.
-    pub at: u64,
-}
 
 /// An entry as it is kept.
 #[derive(Clone, Copy, Debug)]

@@ -8,11 +8,13 @@
 //!
 //! **Invariant.** The epochs that an observer grants rise.
 
+use super::config::{Config, Failover};
+use super::message::{Message, State};
 use super::replica::send;
-use super::{Config, Failover, Message, State};
-use crate::replication::{
-    Context, Effect, Law, Message as Any, Note, Operation, Peer, Phase, Protocol, Start, Timer,
-    group,
+use crate::replication::contract::{Context, Effect, Protocol};
+use crate::replication::message::Message as Any;
+use crate::replication::words::{
+    Answer, Failure, Law, Note, Operation, Peer, Phase, Start, Timer, group,
 };
 
 /// Timers: to ask and tell, and for what is due.
@@ -429,8 +431,7 @@ impl Protocol for Observer {
 
     fn operation(&mut self, operation: Operation, _: Phase, cx: &mut Context<'_>) {
         debug_assert!(false, "no operation is sent to an observer");
-        let failure = crate::replication::Failure::NoLeader;
-        cx.answer(operation.ticket, crate::replication::Answer::Failed(failure));
+        cx.answer(operation.ticket, Answer::Failed(Failure::NoLeader));
     }
 
     fn message(&mut self, from: Peer, message: Any, cx: &mut Context<'_>) {

@@ -4,68 +4,15 @@
 //! **Invariant.** Digests are those of what is held. What is to be sent is bounded by what differed when the replicas
 //! compared: nobody compares again before it has sent all.
 
-use std::collections::VecDeque;
-
-use super::coordinate::{place, send};
-use super::{Context, Effect, Item, Message, NOBODY, Peer, Quorum, group, timer};
-use crate::engine::random::mix;
-
-/// How replicas compare what they hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AntiEntropy {
-    /// How often a replica compares with another one of its shard, ns; it takes them in turn.
-    pub every: u64,
-    /// How many keys a replica sends per second at most.
-    pub rate: u64,
-}
-
-/// What is held in some ranges.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct List {
-    /// The ranges.
-    ranges: Vec<u16>,
-    /// All that is held in them, by key.
-    items: Vec<(u64, Item)>,
-}
-
-/// Ranges of (hashed) keys.
-const RANGES: usize = 1024;
-
-fn range(key: u64) -> u16 {
-    (mix(key) >> 54) as u16
-}
-
-/// Digests of what is held, by range.
-#[derive(Clone, Debug)]
-pub(super) struct Digests(Box<[u64]>);
-
-impl Default for Digests {
-    fn default() -> Self {
-        Self(vec![0; RANGES].into())
-    }
-}
-
-impl Digests {
-    /// A key's item takes the place of another one.
-    pub(super) fn change(&mut self, key: u64, before: Item, after: Item) {
-        self.0[usize::from(range(key))] ^= digest(key, before) ^ digest(key, after);
-    }
-}
-
-/// That of nothing is 0.
-fn digest(key: u64, item: Item) -> u64 {
-    if item.version == 0 { 0 } else { mix(key ^ mix(item.order ^ mix(item.version))) }
-}
-
-/// How far a replica is with its comparisons.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Exchange {
-    /// How many it has made.
-    turns: u16,
-    /// What is to be sent to whom.
-    send: VecDeque<(Peer, u64)>,
-    armed: bool,
-}
+use super::config::AntiEntropy;
+use super::digests::{Digests, range};
+use super::message::{List, Message, NOBODY};
+use super::state::{Exchange, Quorum};
+use super::store::{place, send};
+use super::timer;
+use crate::replication::contract::{Context, Effect};
+use crate::replication::data::Item;
+use crate::replication::words::{Peer, group};
 
 impl Quorum {
     /// The first comparison comes at random, so that not all compare at once.

@@ -3,182 +3,15 @@
 //! **Invariant.** An operation is answered once, and forgotten when nothing more can come of it, at the latest at its
 //! time-out. Replicas count by their places in the shard: copies of an answer change nothing.
 
-use std::collections::VecDeque;
-
-use super::{
-    Act, Answer, Config, Contact, Context, Effect, Failure, Held, Item, Message, NOBODY, Note,
-    Number, Operation, Peer, Quorum, Stamp, Ticket, group, timer,
-};
-
-/// A set of replicas, by their places in the shard.
-pub(super) type Set = u64;
-
-/// Who was asked something, and what came of it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Round {
-    asked: Set,
-    yes: Set,
-    no: Set,
-}
-
-impl Round {
-    /// So many said yes.
-    fn has(self, need: u16) -> bool {
-        self.yes.count_ones() >= u32::from(need)
-    }
-
-    /// So many said yes or may do yet.
-    fn can(self, need: u16) -> bool {
-        (self.yes | self.asked & !self.no).count_ones() >= u32::from(need)
-    }
-
-    /// Nobody is left of whom to hear.
-    fn is_over(self) -> bool {
-        self.asked & !(self.yes | self.no) == 0
-    }
-}
-
-/// What a coordination waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// A write: for the stamps of a read quorum.
-    Query,
-    /// A write: for its replicas to store it.
-    Put,
-    /// A read: for what its replicas hold.
-    Get,
-    /// A read: for enough replicas to hold what it found.
-    WriteBack,
-    /// For nothing.
-    Over,
-}
-
-/// A coordination.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Coordination {
-    ticket: Ticket,
-    key: u64,
-    pub(super) shard: u16,
-    pub(super) stage: Stage,
-    /// Not answered yet.
-    open: bool,
-    /// By the local clock.
-    deadline: u64,
-    /// What is written, or what is returned.
-    held: Held,
-    /// The newest that a replica answered.
-    newest: Held,
-    /// Who was asked what it holds, and answered.
-    get: Round,
-    /// Who was asked to hold the item, and does for good.
-    put: Round,
-    /// Who answered that it holds the newest.
-    holds: Set,
-    /// For whom another process answered what it holds.
-    stood_in: Set,
-    /// For whom another process was asked, in this stage.
-    pub(super) replaced: Set,
-    /// How many processes were considered as stand-ins, in this stage.
-    pub(super) tried: u16,
-}
-
-/// Orders what is held of one key.
-pub(super) fn place(item: Item) -> (u64, u64) {
-    (item.order, item.version)
-}
-
-impl Coordination {
-    /// A replica answered what it holds.
-    fn hear(&mut self, bit: Set, held: Held, firm: bool) {
-        self.get.yes |= bit;
-        let at = place(held.item);
-        if at > place(self.newest.item) {
-            (self.newest, self.holds) = (held, 0);
-            if self.stage == Stage::Get && self.open {
-                (self.held, self.put.yes) = (held, 0);
-            }
-        }
-        if at == place(self.newest.item) {
-            self.holds |= bit;
-        }
-        if firm && self.stage != Stage::Query && at >= place(self.held.item) {
-            self.put.yes |= bit;
-        }
-    }
-
-    /// The stage is about storing, not about asking.
-    fn puts(&self) -> bool {
-        matches!(self.stage, Stage::Put | Stage::WriteBack)
-    }
-
-    fn round(&self) -> Round {
-        if self.puts() { self.put } else { self.get }
-    }
-
-    /// Who was asked in this stage and has not answered.
-    pub(super) fn awaited(&self) -> Set {
-        let Round { asked, yes, no } = self.round();
-        asked & !(yes | no)
-    }
-
-    /// Whoever does not answer is to be replaced: a write should come to as many as were asked.
-    pub(super) fn needs_all(&self) -> bool {
-        self.open || self.stage == Stage::Put
-    }
-
-    /// What a replica is asked in this stage.
-    pub(super) fn message(&self, number: Number, owner: Peer) -> Message {
-        let Self { key, held, .. } = *self;
-        if self.puts() {
-            Message::Put { owner, number, key, held }
-        } else {
-            Message::Get { owner, stamp_only: self.stage == Stage::Query, number, key }
-        }
-    }
-
-    /// A stage begins.
-    fn enter(&mut self, stage: Stage) {
-        (self.stage, self.replaced, self.tried) = (stage, 0, 0);
-    }
-}
-
-/// The coordinations of a life of the process, by number: as all have the same time to live, the order of their
-/// numbers is that of their deadlines.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Table {
-    /// The number of the oldest one.
-    first: Number,
-    all: VecDeque<Coordination>,
-    /// The timer is armed.
-    armed: bool,
-}
-
-impl Table {
-    pub(super) fn new(first: Number) -> Self {
-        Self { first, ..Self::default() }
-    }
-
-    fn add(&mut self, coordination: Coordination) -> Number {
-        self.all.push_back(coordination);
-        self.first + self.all.len() as u64 - 1
-    }
-
-    pub(super) fn get(&mut self, number: Number) -> Option<&mut Coordination> {
-        let at = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.all.get_mut(at).filter(|found| found.stage != Stage::Over)
-    }
-
-    fn drop_oldest(&mut self) {
-        self.all.pop_front();
-        self.first += 1;
-    }
-
-    /// How many there are.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.all.len()
-    }
-}
+use super::config::{Config, Contact, Stamp};
+use super::message::{Held, Message, NOBODY, Number};
+use super::state::Quorum;
+use super::store::send;
+use super::table::{Coordination, Round, Set, Stage, ones};
+use super::timer;
+use crate::replication::contract::{Context, Effect};
+use crate::replication::data::Item;
+use crate::replication::words::{Act, Answer, Failure, Note, Operation, Peer, group};
 
 impl Quorum {
     /// An operation has come.
@@ -274,11 +107,6 @@ impl Quorum {
             }
         };
         self.ask(number, asked, cx);
-    }
-
-    /// A replica's place in its shard.
-    pub(super) fn bit(&self, owner: Peer) -> Set {
-        1 << (owner % self.config.replicas)
     }
 
     /// A replica holds this.
@@ -431,20 +259,6 @@ impl Quorum {
             self.finish(number, cx);
         }
     }
-}
-
-/// Sends a message.
-pub(super) fn send(to: Peer, message: Message, cx: &mut Context<'_>) {
-    cx.act(Effect::Send(to, crate::replication::Message::Quorum(message)));
-}
-
-/// The members of a set.
-pub(super) fn ones(mut set: Set) -> impl Iterator<Item = u16> {
-    std::iter::from_fn(move || {
-        let lowest = set.trailing_zeros() as u16;
-        set &= set.checked_sub(1)?;
-        Some(lowest)
-    })
 }
 
 /// So many of a set at random, each choice as likely as any other.

@@ -4,70 +4,19 @@
 //! **Invariant.** A hint is kept apart from what its keeper holds itself, and dropped only when its owner says that it
 //! is stored, or when it is too old.
 
-use std::collections::{BTreeMap, VecDeque};
+use super::kept::Kept;
+use super::message::{Message, Number};
+use super::stand_ins::Look;
+use super::state::{Handing, Quorum};
+use super::store::send;
+use super::table::ones;
+use super::timer;
+use crate::replication::contract::{Context, Effect};
+use crate::replication::data::Item;
+use crate::replication::words::{Peer, group};
 
-use super::coordinate::{Stage, ones, send};
-use super::store::Kept;
-use super::{Context, Effect, Item, Message, Number, Peer, Quorum, group, timer};
-
-/// How long it is remembered that a process did not answer, ns.
-const REMEMBERED: u64 = 10_000_000_000;
 /// How often a keeper of hints tries their owners, ns.
 const EACH: u64 = 1_000_000_000;
-
-/// How processes stand in for one another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Handoff {
-    /// Who has not answered for so long is replaced, ns.
-    pub after: u64,
-    /// How long a hint is kept, ns.
-    pub keep: u64,
-    /// How many hints a process hands over per second at most.
-    pub rate: u64,
-}
-
-/// Whether somebody answered in time.
-#[derive(Clone, Copy, Debug)]
-struct Look {
-    due: u64,
-    number: Number,
-    stage: Stage,
-    /// This one, who was asked in the place of that replica; or all replicas that were asked.
-    who: Option<(Peer, Peer)>,
-}
-
-/// What a coordinator knows of those who do not answer.
-#[derive(Clone, Debug, Default)]
-pub(super) struct StandIns {
-    /// Those of its zone, who stand in first; sorted.
-    near: Box<[Peer]>,
-    /// Who did not answer, and until when it is remembered.
-    silent: Vec<(Peer, u64)>,
-    /// What to look at, by time: `after` is the same for all.
-    looks: VecDeque<Look>,
-    armed: bool,
-}
-
-impl StandIns {
-    pub(super) fn near(mut near: Vec<Peer>) -> Self {
-        near.sort_unstable();
-        Self { near: near.into(), ..Self::default() }
-    }
-
-    /// Its process died.
-    pub(super) fn restart(&mut self) {
-        *self = Self { near: std::mem::take(&mut self.near), ..Self::default() };
-    }
-
-    fn is_silent(&self, peer: Peer, now: u64) -> bool {
-        self.silent.iter().any(|(silent, until)| *silent == peer && now < *until)
-    }
-
-    fn silence(&mut self, peer: Peer, now: u64) {
-        self.silent.retain(|(silent, until)| *silent != peer && now < *until);
-        self.silent.push((peer, now + REMEMBERED));
-    }
-}
 
 impl Quorum {
     /// Whom to ask in the place of a replica at once: itself, if it is not known to be silent.
@@ -189,68 +138,7 @@ impl Quorum {
             self.look_later(number, Some((peer, owner)), cx);
         }
     }
-}
 
-/// The hints of a process: what it keeps for others, by owner and key.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Hints {
-    all: BTreeMap<(Peer, u64), Kept>,
-}
-
-impl Hints {
-    /// What is kept.
-    pub(super) fn get(&self, owner: Peer, key: u64) -> Kept {
-        self.all.get(&(owner, key)).copied().unwrap_or_default()
-    }
-
-    /// Keeps this, or nothing.
-    pub(super) fn put(&mut self, owner: Peer, key: u64, kept: Kept) {
-        if kept.item.version == 0 {
-            self.all.remove(&(owner, key));
-        } else {
-            self.all.insert((owner, key), kept);
-        }
-    }
-
-    /// It is stored.
-    fn drop_stored(&mut self, owner: Peer, key: u64, item: Item) {
-        if self.get(owner, key).item == item {
-            self.all.remove(&(owner, key));
-        }
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.all.clear();
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// The first one from here on.
-    fn next(&self, from: (Peer, u64)) -> Option<((Peer, u64), Kept)> {
-        self.all.range(from..).next().map(|(at, kept)| (*at, *kept))
-    }
-}
-
-/// How far the handing over is.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Handing {
-    /// Owners that answered since they were tried.
-    answer: Vec<Peer>,
-    /// Hints before this one were sent since.
-    next: (Peer, u64),
-    /// The timer for the next one is armed.
-    goes_on: bool,
-    /// The timer for the next try is armed.
-    tries: bool,
-}
-
-impl Quorum {
     /// There may be hints: their owners are tried, now and then.
     pub(super) fn try_later(&mut self, cx: &mut Context<'_>) {
         if !self.handing.tries && !self.store.hints.is_empty() {

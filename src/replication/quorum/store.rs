@@ -5,28 +5,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::anti_entropy::Digests;
-use super::coordinate::{place, send};
-use super::handoff::Hints;
-use super::{Context, Data, Effect, Held, Item, Message, Note, Peer, disk, timer};
+use super::digests::Digests;
+use super::kept::{Hints, Kept};
+use super::message::{Held, Message};
+use super::timer;
+use crate::replication::contract::{Context, Effect};
+use crate::replication::data::{Data, Item};
 use crate::replication::disk::{Disk, Mode};
+use crate::replication::message::Message as Any;
+use crate::replication::words::{Note, Peer};
 
-/// What is kept of a key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Kept {
-    pub(super) item: Item,
-    /// Of a tombstone: when it is forgotten, by the local clock; 0 if never.
-    dies: u64,
-    /// Of a hint: since when it is kept.
-    pub(super) since: u64,
-}
-
-impl Kept {
-    /// As it travels.
-    pub(super) fn held(self, now: u64) -> Held {
-        let left = if self.dies == 0 { 0 } else { self.dies.saturating_sub(now).max(1) };
-        Held { item: self.item, left }
-    }
+/// Orders what is held of one key.
+pub(super) fn place(item: Item) -> (u64, u64) {
+    (item.order, item.version)
 }
 
 /// When tombstones are forgotten.
@@ -79,7 +70,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn new(me: Peer, mode: disk::Mode, compares: bool) -> Self {
+    pub(super) fn new(me: Peer, mode: Mode, compares: bool) -> Self {
         Self {
             me,
             data: Data::default(),
@@ -227,4 +218,9 @@ impl Store {
             self.log.pop_front();
         }
     }
+}
+
+/// Sends a message.
+pub(super) fn send(to: Peer, message: Message, cx: &mut Context<'_>) {
+    cx.act(Effect::Send(to, Any::Quorum(message)));
 }

@@ -5,29 +5,11 @@
 //!
 //! **Invariant.** Entries of one key take effect in the order of the log.
 
-use std::collections::VecDeque;
-
-use super::Raft;
+use super::state::Raft;
 use crate::engine::random::mix;
+use crate::replication::contract::{Context, Effect};
 use crate::replication::data::Item;
-use crate::replication::{APPLIED, Context, Effect, Note, Timer, place};
-
-/// Entries that wait to be applied, one after another.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Lane {
-    /// Their indices; the work of the first is under way.
-    waits: VecDeque<u64>,
-    /// Work is under way of an entry that needs it no more.
-    void: bool,
-}
-
-impl Lane {
-    /// Nothing waits any more.
-    pub(super) fn void(&mut self) {
-        self.void |= !self.waits.is_empty();
-        self.waits.clear();
-    }
-}
+use crate::replication::words::{APPLIED, Note, Timer, place};
 
 impl Raft {
     /// Gives committed entries to their lanes.

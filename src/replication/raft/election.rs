@@ -3,23 +3,17 @@
 //!
 //! **Invariant.** A replica gives one vote in a term, for a log at least as long as its own.
 
+use super::config::{ELECTION, Reads};
 use super::message::Message;
-use super::{ELECTION, Raft, Reads};
-use crate::replication::{Context, Effect, Note, Peer};
-
-/// What is asked of the others, and who agreed.
-#[derive(Clone, Debug)]
-pub(super) struct Votes {
-    /// Only whether they would.
-    pub(super) pre: bool,
-    /// By replica of the shard.
-    pub(super) given: Vec<bool>,
-}
+use super::roles::Votes;
+use super::state::Raft;
+use crate::replication::contract::{Context, Effect};
+use crate::replication::words::{Law, Note, Peer};
 
 impl Raft {
     /// A leader, or who may become one, was heard: it waits anew.
     pub(super) fn wait_anew(&mut self, cx: &mut Context<'_>) {
-        let after = cx.laws.draw(crate::replication::Law::Election);
+        let after = cx.laws.draw(Law::Election);
         self.patience = cx.now + after;
         // The timer may stand for an earlier time: when it fires, it is set again. So most messages cost no timer.
         if self.armed.is_none_or(|at| at > self.patience) {

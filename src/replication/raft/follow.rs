@@ -2,10 +2,12 @@
 //!
 //! **Invariant.** What it says it has agrees with the leader's log and outlives its process.
 
-use super::log::Entry;
-use super::message::{Append, Message, Snapshot, TORN};
-use super::{Owed, Raft};
-use crate::replication::{Context, Note, Peer, place};
+use super::message::{Append, Entry, Message, Snapshot, TORN};
+use super::roles::Owed;
+use super::state::Raft;
+use crate::replication::contract::Context;
+use crate::replication::disk::Mode;
+use crate::replication::words::{Note, Peer, place};
 
 impl Raft {
     /// It follows in a term, whoever leads; an older term is over, and in a newer one this is its vote.
@@ -144,7 +146,7 @@ impl Raft {
 
     /// Forgets the beginning of the log, which all have.
     pub(super) fn forget(&mut self, all: u64) {
-        let never = self.config.disk == crate::replication::disk::Mode::Never;
+        let never = self.config.disk == Mode::Never;
         let durable = if never { self.log.last() } else { self.durable };
         self.log.forget(all.min(self.applied).min(durable));
     }

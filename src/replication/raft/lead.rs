@@ -8,11 +8,12 @@
 
 use std::collections::VecDeque;
 
-use super::log::Entry;
-use super::message::{Append, Message, Snapshot, TORN};
-use super::reads::Waiting;
-use super::{HEARTBEAT, Raft};
-use crate::replication::{Answer, Context, Effect, Failure, Note, Operation, Peer, Ticket, place};
+use super::config::HEARTBEAT;
+use super::message::{Append, Entry, Message, Snapshot, TORN};
+use super::roles::{Follower, Lead, Waiting};
+use super::state::{Raft, wrap};
+use crate::replication::contract::{Context, Effect};
+use crate::replication::words::{Answer, Failure, Note, Operation, Peer, place};
 
 /// Entries in one message at most.
 const BATCH: usize = 512;
@@ -27,57 +28,10 @@ const AGAIN: u64 = 10;
 /// Rounds whose time is kept: if more are not answered, a lease ends the sooner.
 const ROUNDS: usize = 1_024;
 
-/// What a leader knows.
-#[derive(Clone, Debug)]
-pub(super) struct Lead {
-    /// Index of the entry that marks the beginning of its term: when it is committed, all before it are known to be.
-    pub(super) from: u64,
-    followers: Vec<Follower>,
-    /// Writes that wait for their entries to be applied, in order of these.
-    pending: VecDeque<(u64, Ticket)>,
-    /// The last round of heartbeats.
-    pub(super) round: u64,
-    /// When the rounds were sent that a majority has not answered yet, and the last one it has.
-    sent: VecDeque<(u64, u64)>,
-    /// The last round that a majority answered.
-    pub(super) confirmed: u64,
-    /// Reads that wait.
-    pub(super) reads: Waiting,
-    /// An answer came that may let something be committed.
-    news: bool,
-}
-
-/// What a leader knows of another replica.
-#[derive(Clone, Debug)]
-struct Follower {
-    peer: Peer,
-    /// It has all up to here.
-    has: u64,
-    /// What it is sent next.
-    next: u64,
-    /// It is not known to keep up.
-    lost: bool,
-    /// When it had last got on, or lacked nothing.
-    since: u64,
-    /// When it was last heard.
-    heard: u64,
-    /// The last round it answered.
-    round: u64,
-    /// When it was last sent a snapshot, and how long that has time to arrive.
-    snapshot: Option<(u64, u64)>,
-}
-
 /// The largest of these that `need` of them reach.
 fn reached(values: &(impl Iterator<Item = u64> + Clone), need: usize) -> u64 {
     let by = |least: u64| values.clone().filter(|value| *value >= least).count();
     values.clone().filter(|value| by(*value) >= need).max().unwrap_or(0)
-}
-
-impl Lead {
-    /// When the last round was sent that a majority answered.
-    pub(super) fn sent(&self) -> Option<u64> {
-        self.sent.front().filter(|(round, _)| *round <= self.confirmed).map(|(_, at)| *at)
-    }
 }
 
 impl Raft {
@@ -175,7 +129,7 @@ impl Raft {
         let prev_term = self.log.term(prev).expect("only what is in the log is sent");
         let (term, commit, all) = (self.term, self.commit, self.log.base());
         let append = Append { term, prev, prev_term, commit, all, round, probe, entries };
-        cx.act(Effect::Send(to, super::wrap(Message::Append(Box::new(append)))));
+        cx.act(Effect::Send(to, wrap(Message::Append(Box::new(append)))));
     }
 
     /// Sends a follower all that is held here, unless that is under way.
@@ -193,7 +147,7 @@ impl Raft {
         let items = self.data.all();
         let snapshot = Snapshot { term: self.term, index, index_term, items };
         let to = follower.peer;
-        cx.act(Effect::Send(to, super::wrap(Message::Snapshot(Box::new(snapshot)))));
+        cx.act(Effect::Send(to, wrap(Message::Snapshot(Box::new(snapshot)))));
     }
 
     /// A round of heartbeats. One that is lost is asked how far it is, by the first entry it may lack.

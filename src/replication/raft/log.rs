@@ -4,23 +4,7 @@
 
 use std::collections::VecDeque;
 
-/// An entry.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Entry {
-    /// The term of the leader that made it.
-    pub term: u64,
-    /// The key.
-    pub key: u64,
-    /// What is written; 0: nothing, it only marks the beginning of a term.
-    pub version: u64,
-}
-
-impl Entry {
-    /// It writes nothing.
-    pub fn is_empty(&self) -> bool {
-        self.version == 0
-    }
-}
+use super::message::Entry;
 
 /// A log: entries are numbered from 1.
 #[derive(Clone, Debug, Default)]

@@ -2,9 +2,8 @@
 //!
 //! **Invariant.** A message says nothing that was not true of its sender when it was sent.
 
-use super::log::Entry;
-use crate::replication::Work;
 use crate::replication::data::Item;
+use crate::replication::words::Work;
 
 /// A message.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +47,24 @@ pub enum Message {
 
 /// The index of an answer by which a replica asks for a snapshot: it has applied what the leader has not.
 pub const TORN: u64 = u64::MAX;
+
+/// An entry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// The term of the leader that made it.
+    pub term: u64,
+    /// The key.
+    pub key: u64,
+    /// What is written; 0: nothing, it only marks the beginning of a term.
+    pub version: u64,
+}
+
+impl Entry {
+    /// It writes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.version == 0
+    }
+}
 
 /// Entries that follow one that the receiver should have.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,36 +3,14 @@
 //! **Invariant.** Unless configured otherwise, a read is answered by who was certainly the leader after the read came,
 //! with all that was committed when it came.
 
-use std::collections::VecDeque;
-
-use super::{Raft, Reads};
-use crate::replication::{Answer, Context, Effect, Failure, Operation, Phase, Ticket};
+use super::config::Reads;
+use super::roles::{Read, Waiting};
+use super::state::Raft;
+use crate::replication::contract::{Context, Effect};
+use crate::replication::words::{Answer, Failure, Operation, Phase, Ticket};
 
 /// A read that waits for so long has failed, ns.
 const PATIENCE: u64 = 2_000_000_000;
-
-/// Reads that wait, as they came.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Waiting {
-    reads: VecDeque<Read>,
-    /// The last round that was begun for reads.
-    round: u64,
-}
-
-/// A read that waits.
-#[derive(Clone, Copy, Debug)]
-struct Read {
-    ticket: Ticket,
-    key: u64,
-    /// For this round to be answered.
-    round: u64,
-    /// And for this entry to be applied.
-    index: u64,
-    /// Since when.
-    since: u64,
-    /// Its work is done.
-    worked: bool,
-}
 
 impl Raft {
     /// A read is that far.

@@ -5,25 +5,12 @@
 //!
 //! **Invariant.** Undoing all changes that are not certain gives what is on the disk.
 
-use super::Raft;
-use super::log::{Entry, Log};
-use super::message::{Append, Snapshot};
-use crate::replication::Peer;
+use super::log::Log;
+use super::message::{Append, Entry, Snapshot};
+use super::state::{Lane, Raft, Undo};
 use crate::replication::data::{Data, Item};
 use crate::replication::disk::Mode;
-
-/// How a change is undone.
-#[derive(Clone, Debug)]
-pub(super) enum Undo {
-    /// Entries were added, from `first` on; those up to `upto` still stand.
-    Added { first: u64, upto: u64 },
-    /// These were cut off.
-    Cut(Vec<Entry>),
-    /// Term and vote were these.
-    Ballot(u64, Option<Peer>),
-    /// A snapshot is written, which is not in use before.
-    Nothing,
-}
+use crate::replication::words::Peer;
 
 impl Raft {
     /// Writes a change, made already. It goes to the disk when what has come is dealt with.
@@ -157,7 +144,7 @@ impl Raft {
         self.installed = written;
         (self.applied, self.commit) = (index, index.max(self.commit).min(self.log.last()));
         self.torn = false;
-        self.lanes.iter_mut().for_each(super::apply::Lane::void);
+        self.lanes.iter_mut().for_each(Lane::void);
         self.taken = index;
     }
 

@@ -460,7 +460,7 @@ impl<P: Protocol> Net<P> {
             match effect {
                 Effect::Send(to, message) => self.send(at, to, message),
                 Effect::Arm(timer, after) => {
-                    self.arm(at, timer, (after as f64 / rate).ceil() as u64)
+                    self.arm(at, timer, (after as f64 / rate).ceil() as u64);
                 }
                 Effect::Disarm(timer) => {
                     self.processes[usize::from(at)].timers.remove(&timer);

@@ -75,10 +75,6 @@ impl Wire {
         wire
     }
 
-    pub(super) fn replica(&self, at: Peer) -> &Quorum {
-        &self.replicas[usize::from(at)]
-    }
-
     /// Asks a process, so long from now.
     pub(super) fn ask(&mut self, after: u64, at: Peer, id: u64, (act, key): (Act, u64)) {
         let operation = Operation { ticket: Ticket { slot: 0, id }, act, key, shard: 0 };

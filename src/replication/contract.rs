@@ -1,0 +1,88 @@
+//! The contract between a protocol of replication and its host: what a replica is told, and what it has done.
+//!
+//! **Invariant.** A replica has nothing of its host but what a [`Context`] gives.
+
+use super::message::Message;
+use super::words::{Answer, Laws, Note, Operation, Peer, Phase, Start, Ticket, Timer};
+
+/// What a replica has its host do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Send a message to a process; to itself it arrives at once, as an event of its own, and is work all the same.
+    Send(Peer, Message),
+    /// Have a timer fire after so many ns of its own clock, and not when it was to fire before.
+    Arm(Timer, u64),
+    /// Have a timer not fire.
+    Disarm(Timer),
+    /// Do the work of applying an entry about this key, on a core; the timer [`APPLIED`](super::words::APPLIED) + lane
+    /// fires when it is done. A lane has one such work at a time.
+    Apply {
+        /// Which one.
+        lane: u8,
+        /// The key.
+        key: u64,
+    },
+    /// An operation that has arrived goes on to its work.
+    GoOn(Ticket),
+    /// An operation is over, here at least. It may have been called off meanwhile: then the host ignores this.
+    Answer(Ticket, Answer),
+    /// Tell who leads to all who call the node, from this process: by messages, again each second until each of them has
+    /// said that it knows.
+    Announce {
+        /// A replica of the shard.
+        leader: Peer,
+        /// Its epoch: callers keep the newest.
+        epoch: u64,
+    },
+    /// Something for those who look on, of which no replica hears.
+    Note(Note),
+}
+
+/// What a replica may ask while it is told something, and where it puts what is to be done.
+pub struct Context<'c> {
+    /// Time by its own clock, ns; never goes back while it runs.
+    pub now: u64,
+    /// Its draws.
+    pub laws: &'c mut dyn Laws,
+    /// What is to be done, in order.
+    pub effects: &'c mut Vec<Effect>,
+}
+
+impl std::fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("now", &self.now).finish_non_exhaustive()
+    }
+}
+
+impl Context<'_> {
+    /// Has something done.
+    #[inline]
+    pub fn act(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    /// Answers an operation.
+    #[inline]
+    pub fn answer(&mut self, ticket: Ticket, answer: Answer) {
+        self.act(Effect::Answer(ticket, answer));
+    }
+
+    /// Tells those who look on.
+    #[inline]
+    pub fn note(&mut self, note: Note) {
+        self.act(Effect::Note(note));
+    }
+}
+
+/// A replica of some protocol. Its host calls `start` first; after that process has died, `start` again and nothing in
+/// between: of what it was told before only what was on its disk remains.
+pub trait Protocol {
+    /// Its process starts.
+    fn start(&mut self, how: Start, cx: &mut Context<'_>);
+    /// A client's operation is that far.
+    fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>);
+    /// A message came, and the [work](Message::work) of it is done.
+    fn message(&mut self, from: Peer, message: Message, cx: &mut Context<'_>);
+    /// A timer fired.
+    fn timer(&mut self, timer: Timer, cx: &mut Context<'_>);
+}

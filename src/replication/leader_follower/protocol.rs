@@ -1,0 +1,145 @@
+//! What a replica is told, and who of [leader](super::lead) and [follower](super::follow) hears of it.
+//!
+//! **Invariant.** What `start` keeps is what was on the disk; the newest reign it heard of is written before it is
+//! spoken of.
+
+use super::config::{DISK, LEAVE, REBUILD, RETRY, SEMI, TICK};
+use super::message::{Message, Reign};
+use super::replica::Replica;
+use super::roles::{Follow, Lead};
+use crate::replication::contract::{Context, Effect, Protocol};
+use crate::replication::message::Message as Any;
+use crate::replication::words::{
+    APPLIED, Act, Answer, Failure, Operation, Peer, Phase, Start, Timer,
+};
+
+impl Replica {
+    fn died(&mut self, empty: bool) {
+        let left = self.disk.restart(empty).max(if empty { 0 } else { self.copied });
+        self.log.cut(left, &mut self.data);
+        if empty || left < self.log.base {
+            self.lose_all();
+        }
+        self.follow = Follow::new(self.config.apply_lanes);
+        let applied = self.log.entries.iter().take_while(|entry| entry.before.is_some()).last();
+        self.follow.applied = applied.map_or(self.log.base, |entry| entry.sent.place);
+        self.follow.dispatched = self.follow.applied;
+    }
+
+    fn again(&mut self, led: bool, empty: bool, cx: &mut Context<'_>) {
+        let stays = led && self.config.failover.is_none();
+        if led && (stays || !empty) {
+            self.reign = self.reign.next();
+            self.leader = Some(self.me);
+        } else if led {
+            (self.led, self.leader) = (false, None);
+        }
+        if empty || self.rebuilds {
+            self.led = false;
+            self.rebuild(cx);
+            if stays && self.config.replicas > 1 {
+                // Nobody else leads: it begins again with the data of the follower that has most.
+                return;
+            }
+        }
+        if led && (stays || !empty) {
+            self.rebuilds = false;
+            self.begin(cx);
+        } else {
+            self.dispatch(cx);
+            self.ask(cx);
+        }
+    }
+
+    fn read(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
+        let leads = self.lead.is_some();
+        let answer = if self.rebuilds || leads && !self.serves(cx.now) {
+            Answer::Failed(Failure::NoLeader)
+        } else if phase == Phase::Worked {
+            Answer::Read(self.data.get(operation.key).version)
+        } else if !leads && self.is_behind(cx.now) {
+            self.leader.map_or(Answer::Failed(Failure::NoLeader), Answer::Elsewhere)
+        } else {
+            return cx.act(Effect::GoOn(operation.ticket));
+        };
+        cx.answer(operation.ticket, answer);
+    }
+}
+
+impl Protocol for Replica {
+    fn start(&mut self, how: Start, cx: &mut Context<'_>) {
+        if how == Start::First {
+            self.follow.matched = Some(0);
+            self.follow.complete = cx.now;
+            if self.leader == Some(self.me) {
+                self.lead = Some(Lead::first(self, cx.now));
+                self.watch(cx);
+            }
+            return;
+        }
+        let led = self.leader == Some(self.me);
+        self.lead = None;
+        self.died(how == Start::Empty);
+        self.again(led, how == Start::Empty, cx);
+    }
+
+    fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
+        match operation.act {
+            Act::Read => self.read(operation, phase, cx),
+            Act::Write(_) if !self.serves(cx.now) => {
+                cx.answer(operation.ticket, Answer::Failed(Failure::NoLeader));
+            }
+            Act::Write(_) if phase == Phase::Arrived => cx.act(Effect::GoOn(operation.ticket)),
+            Act::Write(version) | Act::Delete(version) => self.write(operation, version, cx),
+        }
+    }
+
+    fn message(&mut self, from: Peer, message: Any, cx: &mut Context<'_>) {
+        let Any::LeaderFollower(message) = message else { return };
+        match message {
+            Message::Append { reign, .. }
+            | Message::Batch { reign, .. }
+            | Message::Beat { reign, .. }
+            | Message::TooOld { reign, .. } => {
+                if reign >= self.reign {
+                    self.adopt(reign, Some(from), cx);
+                    self.heard(message, cx);
+                }
+            }
+            Message::Snapshot(snapshot) => self.install(*snapshot, from, cx),
+            Message::Copy { reign } => self.copy(from, reign, cx),
+            Message::Stored { reign, place } => self.acknowledged(from, reign, place, cx),
+            Message::Ask { reign, place } => self.asked(from, reign, place, cx),
+            Message::Ping => self.pong(from, cx),
+            Message::Renewed { epoch, at } => self.renewed(from, epoch, at, cx),
+            Message::Knows { leader, epoch, .. } => {
+                if Reign::of(epoch) > self.reign {
+                    self.adopt(Reign::of(epoch), Some(leader), cx);
+                    self.ask(cx);
+                }
+            }
+            Message::Position { epoch } => self.position(from, epoch, cx),
+            Message::Lead { epoch } => self.promoted(from, epoch, cx),
+            Message::Suspect { .. }
+            | Message::Grant { .. }
+            | Message::Granted { .. }
+            | Message::At { .. }
+            | Message::Pong { .. } => {}
+        }
+    }
+
+    fn timer(&mut self, timer: Timer, cx: &mut Context<'_>) {
+        match timer {
+            DISK => {
+                self.disk.timed(cx);
+                if self.lead.is_some() { self.commit(cx) } else { self.settle(cx) }
+            }
+            LEAVE => self.leave(cx),
+            TICK => self.tick(cx),
+            SEMI => self.overdue(cx),
+            RETRY => self.retry(cx),
+            REBUILD => self.rebuilt(cx),
+            _ => self.applied(timer - APPLIED, cx),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! One process: its parts, of which each knows one thing.
+//!
+//! **Invariant.** Of what it learns only what is in the store outlives the process.
+
+use std::collections::VecDeque;
+
+use super::config::Config;
+use super::stand_ins::StandIns;
+use super::store::Store;
+use super::table::{Set, Table};
+#[cfg(test)]
+use crate::replication::data::Data;
+use crate::replication::words::Peer;
+
+/// How far the handing over is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Handing {
+    /// Owners that answered since they were tried.
+    pub(super) answer: Vec<Peer>,
+    /// Hints before this one were sent since.
+    pub(super) next: (Peer, u64),
+    /// The timer for the next one is armed.
+    pub(super) goes_on: bool,
+    /// The timer for the next try is armed.
+    pub(super) tries: bool,
+}
+
+/// How far a replica is with its comparisons.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Exchange {
+    /// How many it has made.
+    pub(super) turns: u16,
+    /// What is to be sent to whom.
+    pub(super) send: VecDeque<(Peer, u64)>,
+    pub(super) armed: bool,
+}
+
+/// A process: a replica, a coordinator of operations, or both.
+#[derive(Clone, Debug)]
+pub struct Quorum {
+    pub(super) config: Config,
+    pub(super) me: Peer,
+    pub(super) store: Store,
+    pub(super) table: Table,
+    pub(super) stand_ins: StandIns,
+    pub(super) handing: Handing,
+    pub(super) exchange: Exchange,
+    /// The last stamp given here.
+    pub(super) stamped: u64,
+}
+
+impl Quorum {
+    /// A process that is a replica, or one that only coordinates.
+    pub fn new(config: Config, me: Peer, holds: bool) -> Self {
+        assert!((1..=64).contains(&config.replicas), "a set of replicas is a word of bits");
+        debug_assert_eq!(holds, me < config.shards * config.replicas, "replicas come first");
+        Self {
+            config,
+            me,
+            store: Store::new(me, config.disk, config.anti_entropy.is_some() && holds),
+            table: Table::default(),
+            stand_ins: StandIns::default(),
+            handing: Handing::default(),
+            exchange: Exchange::default(),
+            stamped: 0,
+        }
+    }
+
+    /// These stand in before others for replicas that do not answer: the replicas of all shards in its zone.
+    #[must_use]
+    pub fn near(mut self, near: Vec<Peer>) -> Self {
+        self.stand_ins = StandIns::near(near);
+        self
+    }
+
+    /// What it holds.
+    #[cfg(test)]
+    pub fn data(&self) -> &Data {
+        self.store.data()
+    }
+
+    /// How many hints it keeps.
+    #[cfg(test)]
+    pub fn hints(&self) -> usize {
+        self.store.hints.len()
+    }
+
+    /// Coordinations kept, and writes that are not certain.
+    #[cfg(test)]
+    pub fn pending(&self) -> (usize, usize) {
+        (self.table.len(), self.store.open_writes())
+    }
+
+    /// A replica's place in its shard.
+    pub(super) fn bit(&self, owner: Peer) -> Set {
+        1 << (owner % self.config.replicas)
+    }
+}

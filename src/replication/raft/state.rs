@@ -1,0 +1,200 @@
+//! One replica: what is on its disk, what dies with its process, and what each of its parts needs of it.
+//!
+//! **Invariant.** It says nothing of a term that its disk may forget.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::config::{Config, DISK};
+use super::log::Log;
+use super::message::{Append, Entry, Message, Snapshot};
+use super::roles::{Lead, Owed, Votes};
+use crate::replication::contract::{Context, Effect};
+use crate::replication::data::{Data, Item};
+use crate::replication::disk::Disk;
+use crate::replication::message::Message as Any;
+use crate::replication::words::{Answer, Failure, Peer, Ticket, group};
+
+/// Entries that wait to be applied, one after another.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lane {
+    /// Their indices; the work of the first is under way.
+    pub(super) waits: VecDeque<u64>,
+    /// Work is under way of an entry that needs it no more.
+    pub(super) void: bool,
+}
+
+impl Lane {
+    /// Nothing waits any more.
+    pub(super) fn void(&mut self) {
+        self.void |= !self.waits.is_empty();
+        self.waits.clear();
+    }
+}
+
+/// How a change is undone.
+#[derive(Clone, Debug)]
+pub(super) enum Undo {
+    /// Entries were added, from `first` on; those up to `upto` still stand.
+    Added { first: u64, upto: u64 },
+    /// These were cut off.
+    Cut(Vec<Entry>),
+    /// Term and vote were these.
+    Ballot(u64, Option<Peer>),
+    /// A snapshot is written, which is not in use before.
+    Nothing,
+}
+
+/// A replica.
+#[derive(Clone, Debug)]
+pub struct Raft {
+    pub(super) config: Config,
+    pub(super) me: Peer,
+    /// The first replica of the shard.
+    pub(super) first: Peer,
+
+    // What is on the disk, and what is under way to it.
+    pub(super) disk: Disk,
+    pub(super) term: u64,
+    pub(super) vote: Option<Peer>,
+    pub(super) log: Log,
+    pub(super) data: Data,
+    /// All up to this index took effect in `data`.
+    pub(super) applied: u64,
+    /// All up to this index are certain.
+    pub(super) durable: u64,
+    /// Number of the last write.
+    pub(super) written: u64,
+    /// Of the last one that the disk was told of.
+    pub(super) flushed: u64,
+    /// Of that of the last term or vote.
+    pub(super) balloted: u64,
+    /// Of that of the last snapshot in use.
+    pub(super) installed: u64,
+    /// How to undo the writes that are not certain.
+    pub(super) journal: VecDeque<(u64, Undo)>,
+    /// What keys held before entries that are not certain took effect: index of the entry, key, what it held.
+    pub(super) undo: VecDeque<(u64, u64, Item)>,
+
+    // What dies with the process.
+    pub(super) commit: u64,
+    /// All up to this index were given to lanes.
+    pub(super) taken: u64,
+    pub(super) lanes: Vec<Lane>,
+    /// Who leads, as far as it knows.
+    pub(super) leader: Option<Peer>,
+    /// When it last heard of a leader.
+    pub(super) heard: Option<u64>,
+    /// Until when it waits for one.
+    pub(super) patience: u64,
+    /// When the timer of elections fires.
+    pub(super) armed: Option<u64>,
+    pub(super) votes: Option<Votes>,
+    pub(super) lead: Option<Box<Lead>>,
+    /// The last term it led: it has done the work of that term's entries.
+    pub(super) led: u64,
+    /// What is to be said when its term is on the disk.
+    pub(super) later: VecDeque<(Peer, Message)>,
+    pub(super) owed: Option<Owed>,
+    /// Entries that came before those they follow, by the index of these.
+    pub(super) early: BTreeMap<u64, Box<Append>>,
+    /// A snapshot that is under way to the disk, and the number of that write.
+    pub(super) incoming: Option<(u64, Box<Snapshot>)>,
+    /// It has lost its data, and has not been told yet all that was committed.
+    pub(super) rebuilds: bool,
+    /// It has applied what the leader's log has not: only a snapshot helps.
+    pub(super) torn: bool,
+}
+
+/// As its host sends it.
+pub(super) fn wrap(message: Message) -> Any {
+    Any::Raft(message)
+}
+
+impl Raft {
+    /// A replica that has not been started yet.
+    pub fn new(config: Config, me: Peer) -> Self {
+        let first = group(me / config.replicas, config.replicas).start;
+        Self {
+            config,
+            me,
+            first,
+            disk: Disk::new(config.disk, DISK),
+            term: 1,
+            vote: Some(first + config.leader),
+            log: Log::default(),
+            data: Data::default(),
+            applied: 0,
+            durable: 0,
+            written: 0,
+            flushed: 0,
+            balloted: 0,
+            installed: 0,
+            journal: VecDeque::new(),
+            undo: VecDeque::new(),
+            commit: 0,
+            taken: 0,
+            lanes: vec![Lane::default(); usize::from(config.apply_lanes.max(1))],
+            leader: None,
+            heard: None,
+            patience: 0,
+            armed: None,
+            votes: None,
+            lead: None,
+            led: 0,
+            later: VecDeque::new(),
+            owed: None,
+            early: BTreeMap::new(),
+            incoming: None,
+            rebuilds: false,
+            torn: false,
+        }
+    }
+
+    /// What it holds.
+    #[cfg(test)]
+    pub fn data(&self) -> &Data {
+        &self.data
+    }
+
+    /// Whether it believes to lead.
+    #[cfg(test)]
+    pub fn leads(&self) -> bool {
+        self.lead.is_some()
+    }
+
+    /// How many entries of its log it keeps.
+    #[cfg(test)]
+    pub fn entries(&self) -> u64 {
+        self.log.last() - self.log.base()
+    }
+
+    pub(super) fn others(&self) -> impl Iterator<Item = Peer> + use<> {
+        let me = self.me;
+        (self.first..self.first + self.config.replicas).filter(move |peer| *peer != me)
+    }
+
+    /// The number of a replica within the shard.
+    pub(super) fn number(&self, peer: Peer) -> usize {
+        usize::from(peer - self.first)
+    }
+
+    pub(super) fn majority(&self) -> usize {
+        usize::from(self.config.replicas / 2 + 1)
+    }
+
+    /// Says something, when the term it speaks of is on the disk.
+    pub(super) fn say(&mut self, to: Peer, message: Message, cx: &mut Context<'_>) {
+        if self.may_speak() && self.later.is_empty() {
+            cx.act(Effect::Send(to, wrap(message)));
+        } else {
+            self.later.push_back((to, message));
+        }
+    }
+
+    /// Nothing is done for an operation here.
+    pub(super) fn elsewhere(&self, ticket: Ticket, cx: &mut Context<'_>) {
+        let leader = self.leader.filter(|leader| *leader != self.me);
+        let answer = leader.map_or(Answer::Failed(Failure::NoLeader), Answer::Elsewhere);
+        cx.answer(ticket, answer);
+    }
+}

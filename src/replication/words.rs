@@ -1,0 +1,200 @@
+//! What protocols of replication and their hosts talk about, whatever the messages are.
+//!
+//! **Invariant.** Nothing here knows a protocol.
+
+/// A process of a node: its number among them. Replicas of all shards come first, then whoever else there is.
+pub type Peer = u16;
+
+/// A client's operation as the host knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket {
+    /// Where the host keeps it.
+    pub slot: u32,
+    /// Which of those it has kept there.
+    pub id: u64,
+}
+
+/// What is asked of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Read it.
+    Read,
+    /// Write this version.
+    Write(u64),
+    /// Write this version, which is a tombstone: a write like any other, but where tombstones are forgotten.
+    Delete(u64),
+}
+
+impl Act {
+    /// The version it writes, if it writes.
+    pub fn version(self) -> Option<u64> {
+        match self {
+            Self::Read => None,
+            Self::Write(version) | Self::Delete(version) => Some(version),
+        }
+    }
+}
+
+/// A client's operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// By what it is answered.
+    pub ticket: Ticket,
+    /// What is asked.
+    pub act: Act,
+    /// The key.
+    pub key: u64,
+    /// The shard the key is in: its replicas are the processes [`group`] says.
+    pub shard: u16,
+}
+
+/// The replicas of a shard, where each has `replicas`: replica `r` of shard `s` is process `s x replicas + r`.
+pub fn group(shard: u16, replicas: u16) -> std::ops::Range<Peer> {
+    shard * replicas..(shard + 1) * replicas
+}
+
+/// How far an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It has come, and nothing was done for it yet. The replica lets it [go on](super::contract::Effect::GoOn) to its
+    /// work (a read's or a write's, on a core), sends it elsewhere, or answers it: then or later.
+    Arrived,
+    /// Its work is done: a read returns what is held now, a write takes its place now. The replica answers it: now or
+    /// later.
+    Worked,
+}
+
+/// How an operation is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// A read: this version; 0 if the key was never written.
+    Read(u64),
+    /// A write was done as promised.
+    Written,
+    /// Another replica is asked instead, within the same attempt: nothing was done here.
+    Elsewhere(Peer),
+    /// It failed.
+    Failed(Failure),
+}
+
+/// Why an operation failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nobody is known to lead, a lease or fence is lost, the replica is being rebuilt: nothing was done.
+    NoLeader,
+    /// So many replicas refused that the others are not enough; some may have written.
+    TooFew,
+    /// Not enough replicas answered in time; some may have written.
+    QuorumTimeout,
+    /// Another leader came before it was committed; it may be yet.
+    LeadershipLost,
+}
+
+/// A number of a replica's timer: those below [`APPLIED`] are the protocol's own.
+pub type Timer = u8;
+
+/// The timer that fires when the work of applying an entry is done, plus the number of the
+/// [lane](super::contract::Effect::Apply).
+pub const APPLIED: Timer = 128;
+
+/// Work that a message is on a core of its receiver before the receiver is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// None.
+    None,
+    /// That of a read of this key.
+    Read(u64),
+    /// That of a write of this key.
+    Write(u64),
+}
+
+/// What those who look on are told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Note {
+    /// A version got its place in the order of all versions of its key.
+    Accepted {
+        /// The key.
+        key: u64,
+        /// What is written.
+        version: u64,
+        /// Its place: rises with the order; see [`place`] for logs, stamps otherwise.
+        order: u64,
+    },
+    /// All entries of the shard's log with places up to this one are committed: their writes may be acknowledged.
+    Committed {
+        /// Place of the last of them.
+        order: u64,
+    },
+    /// A follower has applied all up to this place.
+    Applied {
+        /// Place of the last of them.
+        order: u64,
+    },
+    /// A replica stands for election.
+    Stands {
+        /// For which term or epoch.
+        term: u64,
+    },
+    /// A replica leads from now on.
+    Leads {
+        /// In which term or epoch.
+        term: u64,
+        /// The place of the last entry it began with: what was acknowledged in earlier terms beyond it is lost.
+        began_with: u64,
+    },
+    /// A replica that led leads no more, and knows it.
+    StepsDown {
+        /// In which term or epoch it led.
+        term: u64,
+    },
+    /// Something else happened that is counted by name, such as `repair`.
+    Counted(&'static str),
+}
+
+/// The place of an entry in the order of all versions of its shard: by term, then by index in the log.
+pub const fn place(term: u64, index: u64) -> u64 {
+    debug_assert!(
+        term < 1 << 24 && index < 1 << 40,
+        "a run has so many elections and entries at most"
+    );
+    term << 40 | index
+}
+
+/// The term of a place.
+pub const fn term_of(place: u64) -> u64 {
+    place >> 40
+}
+
+/// Laws of the design that a replica draws from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Law {
+    /// How long after its commit an entry leaves the leader.
+    Lag,
+    /// How long the disk takes to be certain.
+    Fsync,
+    /// How long a follower waits to hear of a leader.
+    Election,
+    /// How long it takes to make a replica the leader.
+    Promote,
+    /// How long it takes to copy all data to a replica.
+    Rebuild,
+}
+
+/// Draws, of one replica.
+pub trait Laws {
+    /// The next draw from a law, ns.
+    fn draw(&mut self, law: Law) -> u64;
+    /// Any number below `n`.
+    fn below(&mut self, n: u64) -> u64;
+}
+
+/// How a replica's process starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With the run: all is well, and who leads at first is known to all.
+    First,
+    /// After it died, with what is on its disk.
+    Again,
+    /// After it died, with nothing.
+    Empty,
+}
