@@ -51,6 +51,11 @@ impl Data {
         }
     }
 
+    /// Names all versions that are held, in any order.
+    pub fn each(&self, each: &mut dyn FnMut(u64)) {
+        self.0.iter().for_each(|(_, item)| each(item.version));
+    }
+
     /// All that is held, by key.
     pub fn all(&self) -> Vec<(u64, Item)> {
         self.those(|_| true)

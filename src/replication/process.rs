@@ -32,6 +32,15 @@ macro_rules! each {
     };
 }
 
+impl Process {
+    /// Names the versions that it holds, or has on its disk, where no log says which are lost.
+    pub fn versions(&self, each: &mut dyn FnMut(u64)) {
+        if let Self::Quorum(replica) = self {
+            replica.versions(each);
+        }
+    }
+}
+
 impl Protocol for Process {
     fn start(&mut self, how: Start, cx: &mut Context<'_>) {
         each!(self, one => one.start(how, cx));

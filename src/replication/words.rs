@@ -120,6 +120,18 @@ pub enum Note {
         /// Its place: rises with the order; see [`place`] for logs, stamps otherwise.
         order: u64,
     },
+    /// A replica that held the older version was written the other one, or the other way round: whoever took the newer
+    /// knew of the older.
+    Follows {
+        /// Their key.
+        key: u64,
+        /// It was written, not brought back from where it was read.
+        fresh: bool,
+        /// The newer version.
+        version: u64,
+        /// The older one.
+        older: u64,
+    },
     /// All entries of the shard's log with places up to this one are committed: their writes may be acknowledged.
     Committed {
         /// Place of the last of them.

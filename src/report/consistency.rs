@@ -91,6 +91,10 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
             let lost = estimate(Quantity::Number, lost);
             let how = match cause.as_str() {
                 "failover" => "by a leader, and the next one began without them",
+                "lww_concurrent" => {
+                    "and gave way to a later write by somebody who did not know of them"
+                }
+                "crash" => "and died with the last who held them",
                 _ => "by a cache, and nobody holds them any more",
             };
             all.push(format!("{name}: {lost} writes a run were acknowledged {how}."));

@@ -502,8 +502,8 @@ fn what_is_not_built_yet_is_said_to_be_so() {
             "store",
             NODE,
             "{store: {read: 1ms, replication: {multi_leader: {}}}}",
-            "6:37 E-UNSUPPORTED",
-            "`replication`",
+            "6:51 E-UNSUPPORTED",
+            "`multi_leader`",
         ),
     ]);
 }

@@ -295,7 +295,7 @@ fn what_is_wrong_with_replicas_is_told_where_it_stands() {
     let good = "windtunnel: 1\nname: kv\nduration: 10s\ntopology: {regions: {r: [a, b, c, d]}}\n\
          clients: {load: {arrivals: poisson(1/s), keys: uniform(n=9), timeout: 1s, operations: {put: {write: kv}}}}\n\
          nodes:\n  kv: {store: {read: 1ms, zones: [a, b, c], replication: {raft: {replicas: 3}}}}\n\
-         faults: [{id: dead, at: 1s, for: 1s, crash: {node: kv, replica: leader}}]\n";
+         faults: [{id: dead, at: 1s, for: 1s, crash: {node: kv}}]\n";
     let raft = "{raft: {replicas: 3}}";
     let cases: &[Case] = &[
         (
@@ -306,67 +306,79 @@ fn what_is_wrong_with_replicas_is_told_where_it_stands() {
             "exactly one",
         ),
         ("no protocol", raft, "{}", "7:45 E-REPL", "exactly one"),
-        ("too many answers", raft, "{quorum: {replicas: 3, read: 4}}", "7:81 E-QUORUM", "4 of 3"),
-        ("no answer", raft, "{quorum: {replicas: 3, write: 0}}", "7:82 E-QUORUM", "0 of 3"),
-        ("no replicas", raft, "{raft: {replicas: 0}}", "7:69 E-QUORUM", "0 replicas"),
-        ("even", raft, "{raft: {replicas: 4}}", "7:69 W-EVEN", "like 3"),
-        ("two", raft, "{raft: {replicas: 2}}", "7:69 W-NOHA", "loss of one"),
-        ("heartbeat", raft, "{raft: {heartbeat: 200ms}}", "7:70 E-TIMING", "election time-out"),
-        ("places", "[a, b, c], r", "{a: 2, b: 2}, r", "7:37 E-REPL", "4 places for 3 replicas"),
-        ("one place", "[a, b, c], r", "[a, b], r", "7:37 W-SPREAD", "2 of 3"),
-        ("leader", raft, "{raft: {leader: d}}", "7:67 E-REPL", "no replica stands in `d`"),
+        ("too many answers", raft, "{quorum: {replicas: 3, read: 4}}", "7:87 E-QUORUM", "4 of 3"),
+        ("no answer", raft, "{quorum: {replicas: 3, write: 0}}", "7:88 E-QUORUM", "0 of 3"),
+        ("no replicas", raft, "{raft: {replicas: 0}}", "7:76 E-QUORUM", "0 replicas"),
+        (
+            "even",
+            "c], replication: {raft: {replicas: 3}}",
+            "c, d], replication: {raft: {replicas: 4}}",
+            "7:79 W-EVEN",
+            "like 3",
+        ),
+        ("two", raft, "{raft: {replicas: 2}}", "7:76 W-NOHA", "loss of one"),
+        ("heartbeat", raft, "{raft: {heartbeat: 200ms}}", "7:77 E-TIMING", "election time-out"),
+        ("places", "[a, b, c], r", "{a: 2, b: 2}, r", "7:27 E-REPL", "4 places for 3 replicas"),
+        ("one place", "[a, b, c], r", "[a, b], r", "7:27 W-SPREAD", "2 of 3"),
+        ("leader", raft, "{raft: {leader: d}}", "7:74 E-REPL", "no replica stands in `d`"),
         (
             "nobody takes over",
             raft,
             "{leader_follower: {followers: 0, failover: {detect: 1s}}}",
-            "7:95 E-REPL",
+            "7:91 E-REPL",
             "no follower",
         ),
         (
             "patience",
             raft,
             "{leader_follower: {followers: 1, ack: semi_sync(timeout=2s)}}",
-            "7:90 E-TIMING",
+            "7:96 E-TIMING",
             "gives up after 1s",
-        ),
-        ("role", raft, "{quorum: {replicas: 3}}", "8:61 E-FAULT-TARGET", "nobody leads"),
-        ("number", "replica: leader", "replica: 3", "8:61 E-FAULT-TARGET", "0..=2"),
-        (
-            "no replica",
-            ", replication: {raft: {replicas: 3}}",
-            "",
-            "8:61 E-FAULT-TARGET",
-            "has no replicas",
-        ),
-        (
-            "side",
-            "crash: {node: kv, replica: leader}",
-            "partition: {node: kv@d}",
-            "8:37 E-REF",
-            "nothing of `kv`",
         ),
         (
             "fsync twice",
             raft,
             "{raft: {fsync: 1ms}}, durability: {fsync: 2ms}",
-            "7:66 E-CONFLICT",
+            "7:73 E-CONFLICT",
             "says it too",
         ),
-        ("apply", raft, "{quorum: {replicas: 3}}, apply: 1ms", "7:79 E-CONFLICT", "no log"),
+        ("apply", raft, "{quorum: {replicas: 3}}, apply: 1ms", "7:90 E-CONFLICT", "no log"),
         (
             "not yet",
             raft,
             "{multi_leader: {leaders: [a, b]}}",
-            "7:46 E-UNSUPPORTED",
+            "7:59 E-UNSUPPORTED",
             "multi_leader",
         ),
         (
             "alone",
             ", replication: {raft: {replicas: 3}}",
             ", apply_cores: 2",
-            "7:45 E-CONFLICT",
+            "7:58 E-CONFLICT",
             "without `replication`",
         ),
     ];
     check_in(good, cases);
+    let led = good.replace("{node: kv}}", "{node: kv, replica: leader}}");
+    check_in(
+        &led,
+        &[
+            ("role", raft, "{quorum: {replicas: 3}}", "8:65 E-FAULT-TARGET", "nobody leads"),
+            ("number", "replica: leader", "replica: 3", "8:65 E-FAULT-TARGET", "0..=2"),
+            (
+                "no replica",
+                ", replication: {raft: {replicas: 3}}",
+                "",
+                "8:65 E-FAULT-TARGET",
+                "has no replicas",
+            ),
+            (
+                "side",
+                "crash: {node: kv, replica: leader}",
+                "partition: {node: kv@d}",
+                "8:38 E-REF",
+                "nothing of `kv`",
+            ),
+        ],
+    );
 }

@@ -59,6 +59,10 @@ struct Watched {
     terms: BTreeMap<u16, Vec<(u64, u64)>>,
     /// The last place given in each term of each shard.
     last: BTreeMap<(u16, u64), u64>,
+    /// Of stores without leaders: versions, each with one that whoever took it knew of.
+    knew: BTreeMap<u64, Vec<u64>>,
+    /// No log says what is lost: what nobody holds.
+    by_stamp: bool,
     /// Versions a cache answered for and that have not come to the store.
     behind: BTreeMap<u64, Behind>,
     measured: ConsistencyMeasured,
@@ -97,17 +101,23 @@ impl Observer {
             limit: u32::try_from(history.limit()).unwrap_or(u32::MAX),
             horizon_ns: design.duration,
         };
-        let watched = || Watched {
+        let watched = |by_stamp: bool| Watched {
             history: History::new(settings),
             accepted: 0,
             terms: BTreeMap::new(),
             last: BTreeMap::new(),
+            knew: BTreeMap::new(),
+            by_stamp,
             behind: BTreeMap::new(),
             measured: ConsistencyMeasured::default(),
         };
+        let by_stamp = |store: NodeId| {
+            names.kind(store).facts().replicas.is_some_and(|replicas| !replicas.led)
+        };
         let followed = names.followed.iter();
         let watches = !history.0.none;
-        let stores = followed.filter(|_| watches).map(|store| (*store, watched())).collect();
+        let stores =
+            followed.filter(|_| watches).map(|&store| (store, watched(by_stamp(store)))).collect();
         (!names.followed.is_empty()).then_some(Self {
             carried: Vec::new(),
             stores,
@@ -333,6 +343,18 @@ impl Observer {
         }
     }
 
+    /// Whoever took a version knew of an older one: while it was written, `fresh` or brought back from where it was read.
+    pub fn follows(&mut self, store: NodeId, (key, fresh): (u64, bool), version: u64, older: u64) {
+        if let Some(watched) = self.stores.get_mut(&store)
+            && (fresh || !watched.history.is_acknowledged(key, version))
+        {
+            let known = watched.knew.entry(version).or_default();
+            if !known.contains(&older) {
+                known.push(older);
+            }
+        }
+    }
+
     /// What a visit was to write may have been written, though it is answered by a refusal.
     pub fn leaves_open(&mut self, slot: Slot) {
         self.at(slot).open = true;
@@ -391,6 +413,32 @@ impl Watched {
         self.history.accepted(key, Place { order: self.accepted, version });
     }
 
+    /// Acknowledged writes that nobody holds, nor anything that was taken by who knew of them: because something newer
+    /// took their place, or with the last who held them.
+    fn lost_by_stamp(&self, held: &BTreeSet<u64>) -> [u64; 2] {
+        let mut kept = held.clone();
+        let mut open: Vec<u64> = held.iter().copied().collect();
+        while let Some(version) = open.pop() {
+            let older = self.knew.get(&version).into_iter().flatten();
+            open.extend(older.filter(|older| kept.insert(**older)));
+        }
+        let mut newest: BTreeMap<u64, u64> = BTreeMap::new();
+        for (key, place, _) in self.history.acknowledged() {
+            if held.contains(&place.version) {
+                let order = newest.entry(key).or_default();
+                *order = place.order.max(*order);
+            }
+        }
+        let mut lost = [0; 2];
+        for (key, place, _) in self.history.acknowledged() {
+            if !kept.contains(&place.version) {
+                let replaced = newest.get(&key).is_some_and(|order| *order >= place.order);
+                lost[usize::from(!replaced)] += 1;
+            }
+        }
+        lost
+    }
+
     /// Acknowledged writes of earlier terms that were not in the log a later one began with.
     fn lost_in_failovers(&self, mut shard: impl FnMut(u64) -> u16) -> u64 {
         if self.terms.is_empty() {
@@ -407,6 +455,7 @@ impl Watched {
 
     fn measured(self, held: &BTreeSet<u64>, shard: impl FnMut(u64) -> u16) -> ConsistencyMeasured {
         let in_failovers = self.lost_in_failovers(shard);
+        let [replaced, with_all] = if self.by_stamp { self.lost_by_stamp(held) } else { [0; 2] };
         let verdict = self.history.check();
         let gone = self.behind.iter().filter(|(version, _)| !held.contains(version));
         let lost = gone.flat_map(|(version, Behind { key, before })| {
@@ -425,10 +474,15 @@ impl Watched {
             linearizable,
             violations,
             witness,
-            lost: [("failover", in_failovers), ("write_behind", lost)]
-                .into_iter()
-                .filter(|(_, lost)| *lost > 0)
-                .collect(),
+            lost: [
+                ("crash", with_all),
+                ("failover", in_failovers),
+                ("lww_concurrent", replaced),
+                ("write_behind", lost),
+            ]
+            .into_iter()
+            .filter(|(_, lost)| *lost > 0)
+            .collect(),
             ..self.measured
         }
     }

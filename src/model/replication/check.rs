@@ -184,7 +184,7 @@ fn leader_follower(
     if spec.followers.0 == 0 && spec.max_lag.is_some() {
         problems.error("E-REPL", format!("{at}.max_lag"), "there is no follower");
     }
-    let Some(failover) = &spec.failover else { return };
+    let Some(failover) = spec.failover.as_ref().filter(|_| spec.followers.0 > 0) else { return };
     let at = format!("{at}.failover");
     observed(failover, (spec, &at), placed, problems);
 }

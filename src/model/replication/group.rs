@@ -32,7 +32,8 @@ pub struct Draws {
 /// One instance.
 #[derive(Clone, Debug)]
 pub struct Member {
-    process: Process,
+    /// What it is.
+    pub process: Process,
     /// Frames of its timers.
     pub timers: [Slot; TIMERS],
     /// Draws made so far, by law, then choices.

@@ -268,6 +268,11 @@ impl Server {
                     data.placed(shard, (key, version), order, group.led);
                 }
             }
+            Note::Follows { key, fresh, version, older } => {
+                if let Some(data) = &mut world.data {
+                    data.follows(group.node, (key, fresh), version, older);
+                }
+            }
             Note::Leads { term, began_with } => {
                 let shard = group.shard(inst);
                 world.hosts.leads((group.node, inst), now);

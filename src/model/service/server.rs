@@ -217,6 +217,12 @@ impl Node for Server {
     fn versions(&self, held: &mut BTreeSet<u64>) {
         let contents = self.instances.iter().filter_map(|inst| inst.contents.as_ref());
         held.extend(contents.flat_map(|contents| contents.held_versions()));
+        let members = self.group.iter().flat_map(|group| &group.members);
+        members.for_each(|member| {
+            member.process.versions(&mut |version| {
+                held.insert(version);
+            })
+        });
     }
 
     fn leaders(&self) -> Vec<u16> {

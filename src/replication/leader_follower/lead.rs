@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::config::{Ack, BATCH, KEPT, LEAVE, PROBE, RESEND, SEMI, TICK};
+use super::config::{Ack, BATCH, Config, KEPT, LEAVE, PROBE, RESEND, SEMI, TICK};
 use super::log::{Entry, Log};
 use super::message::{Message, Reign, Sent, State};
 use super::replica::{Replica, send};
@@ -37,6 +37,7 @@ impl Lead {
             began: now,
             drained: replica.follow.applied >= replica.log.last(),
             renewed: vec![None; observers],
+            fenced: false,
             armed: Armed::default(),
             beat: now,
             forgotten: 0,
@@ -52,6 +53,18 @@ impl Lead {
         }
         lead
     }
+}
+
+/// When a leader's fence is lost if no observer renews it: so long after the last instant at which most of them were
+/// asked; none without fencing.
+fn fence_ends(config: &Config, lead: &Lead) -> Option<u64> {
+    let failover = config.failover.as_ref().filter(|failover| failover.fencing)?;
+    let lease = failover.detect - failover.detect / 1000;
+    let mut asked: Vec<Option<u64>> = lead.renewed.clone();
+    asked.sort_unstable();
+    // More than half of them were asked then or later.
+    let most = asked.get(asked.len().saturating_sub(1) / 2).copied().flatten();
+    Some(most.map_or(0, |at| at + lease))
 }
 
 impl Replica {
@@ -77,7 +90,10 @@ impl Replica {
         let behind = lead.copies.iter().any(|copy| copy.acked != Some(lead.left));
         let resend = behind.then_some(cx.now + RESEND);
         let beat = self.config.beat().map(|beat| (lead.beat + beat).max(cx.now));
-        if let Some(at) = resend.into_iter().chain(beat).min()
+        // One that no observer has heard yet has lost nothing.
+        let fence = fence_ends(&self.config, lead).filter(|end| *end > 0 && !lead.fenced);
+        let fence = fence.map(|at| at.max(cx.now));
+        if let Some(at) = resend.into_iter().chain(beat).chain(fence).min()
             && lead.armed.tick.is_none_or(|tick| at < tick)
         {
             lead.armed.tick = Some(at);
@@ -234,6 +250,12 @@ impl Replica {
             return;
         };
         lead.armed.tick = None;
+        if !lead.fenced
+            && fence_ends(&self.config, lead).is_some_and(|end| end > 0 && end <= cx.now)
+        {
+            lead.fenced = true;
+            cx.note(Note::StepsDown { term: self.reign.term() });
+        }
         if self.config.beat().is_some_and(|beat| cx.now >= lead.beat + beat) {
             self.beat_all(false, cx);
         }
@@ -341,10 +363,8 @@ impl Replica {
     /// Enough observers have heard it lately. A lease counts from when it was asked for, by its own clock, which may be
     /// slower than theirs by a thousandth.
     fn is_heard(&self, now: u64) -> bool {
-        let (Some(failover), Some(lead)) = (&self.config.failover, &self.lead) else { return true };
-        let lease = failover.detect - failover.detect / 1000;
-        let heard = |at: &&Option<u64>| at.is_some_and(|at| now.saturating_sub(at) < lease);
-        !failover.fencing || lead.renewed.iter().filter(heard).count() * 2 > lead.renewed.len()
+        let lead = self.lead.as_ref();
+        lead.and_then(|lead| fence_ends(&self.config, lead)).is_none_or(|end| now < end)
     }
 
     /// How it is, if it leads.
@@ -379,6 +399,12 @@ impl Replica {
             lead.renewed[n] = lead.renewed[n].max(Some(at));
         }
         if before == Some(State::Fenced) && self.state(cx.now) != before {
+            if let Some(lead) = self.lead.as_mut().filter(|lead| lead.fenced) {
+                lead.fenced = false;
+                let began_with = self.log.last();
+                cx.note(Note::Leads { term: self.reign.term(), began_with });
+            }
+            self.watch(cx);
             // It may serve again: observers need not wait for their next question to hear of that.
             self.pong_all(cx);
             self.acknowledge(cx);

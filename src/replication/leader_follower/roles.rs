@@ -55,6 +55,8 @@ pub struct Lead {
     pub drained: bool,
     /// Of each observer: when the newest `pong` that it heard was sent.
     pub(super) renewed: Vec<Option<u64>>,
+    /// Those who look on were told that its fence is lost.
+    pub(super) fenced: bool,
     pub(super) armed: Armed,
     /// When it last told all followers how far it is, ns.
     pub(super) beat: u64,

@@ -104,7 +104,7 @@ impl Quorum {
         if let Some((owner, key)) = self.exchange.send.pop_front() {
             let (held, _) = self.store.get(self.me, key, cx.now);
             if held.item.version != 0 {
-                send(owner, Message::Put { owner, number: NOBODY, key, held }, cx);
+                send(owner, Message::Put { owner, fresh: false, number: NOBODY, key, held }, cx);
             }
         }
         self.exchange_later(cx);

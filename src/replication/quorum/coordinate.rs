@@ -237,7 +237,13 @@ impl Quorum {
         let first = group(read.shard, self.config.replicas).start;
         for rank in ones(stale) {
             let owner = first + rank;
-            let put = Message::Put { owner, number: NOBODY, key: read.key, held: read.newest };
+            let put = Message::Put {
+                owner,
+                fresh: false,
+                number: NOBODY,
+                key: read.key,
+                held: read.newest,
+            };
             cx.note(Note::Counted("repair"));
             send(owner, put, cx);
         }

@@ -54,6 +54,11 @@ impl Hints {
         }
     }
 
+    /// Names all versions that are kept.
+    pub(super) fn versions(&self, each: &mut dyn FnMut(u64)) {
+        self.all.values().for_each(|kept| each(kept.item.version));
+    }
+
     pub(super) fn clear(&mut self) {
         self.all.clear();
     }

@@ -63,6 +63,8 @@ pub enum Message {
     Put {
         /// For which replica.
         owner: Peer,
+        /// It is written, and not brought back from where it was read.
+        fresh: bool,
         /// By what it is answered.
         number: Number,
         /// The key.

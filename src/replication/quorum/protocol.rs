@@ -67,7 +67,8 @@ impl Quorum {
                 let (held, firm) = self.store.get(owner, key, cx.now);
                 send(from, Message::Got { owner, stamp_only, firm, number, key, held }, cx);
             }
-            Message::Put { owner, number, key, held } => {
+            Message::Put { owner, fresh, number, key, held } => {
+                self.store.note_order((owner, key), held, fresh, cx);
                 let after = self.store.put(owner, key, held, cx);
                 if owner != self.me {
                     self.try_later(cx);

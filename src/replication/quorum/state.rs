@@ -73,6 +73,11 @@ impl Quorum {
         self
     }
 
+    /// Names the versions it holds, for itself and for others.
+    pub fn versions(&self, each: &mut dyn FnMut(u64)) {
+        self.store.versions(each);
+    }
+
     /// What it holds.
     #[cfg(test)]
     pub fn data(&self) -> &Data {

@@ -150,6 +150,29 @@ impl Store {
         self.log.iter().rposition(is_it).map_or(0, |at| first + at as u64)
     }
 
+    /// Something is written where something else is held: of the two the newer is known to come after the other.
+    pub(super) fn note_order(
+        &self,
+        (owner, key): (Peer, u64),
+        held: Held,
+        fresh: bool,
+        cx: &mut Context<'_>,
+    ) {
+        let (one, other) = (held.item, self.kept(owner, key).item);
+        if other.version != 0 && one.version != other.version {
+            let (newer, older) =
+                if place(one) > place(other) { (one, other) } else { (other, one) };
+            let (version, older) = (newer.version, older.version);
+            cx.note(Note::Follows { key, fresh, version, older });
+        }
+    }
+
+    /// All versions it holds, for itself and for others.
+    pub(super) fn versions(&self, each: &mut dyn FnMut(u64)) {
+        self.data.each(each);
+        self.hints.versions(each);
+    }
+
     /// Takes something newer. The write after which this, or what is newer, is certain.
     pub(super) fn put(&mut self, owner: Peer, key: u64, held: Held, cx: &mut Context<'_>) -> u64 {
         let before = self.kept(owner, key);

@@ -123,7 +123,8 @@ impl Coordination {
     pub(super) fn message(&self, number: Number, owner: Peer) -> Message {
         let Self { key, held, .. } = *self;
         if self.puts() {
-            Message::Put { owner, number, key, held }
+            let fresh = self.stage == Stage::Put;
+            Message::Put { owner, fresh, number, key, held }
         } else {
             Message::Get { owner, stamp_only: self.stage == Stage::Query, number, key }
         }

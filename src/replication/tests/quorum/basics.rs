@@ -172,7 +172,9 @@ fn the_highest_stamp_wins_and_the_others_are_repaired_when_all_have_answered() {
     let effects = one.hear(2, got(2, n, item(4, 60)));
     assert_eq!(effects, [Effect::Answer(ticket(1), Answer::Read(4))]);
     let effects = one.hear(1, got(1, n, item(9, 60)));
-    let put = |owner| (owner, Message::Put { owner, number: NOBODY, key: 7, held: held(9, 60) });
+    let put = |owner| {
+        (owner, Message::Put { owner, fresh: false, number: NOBODY, key: 7, held: held(9, 60) })
+    };
     assert_eq!(sent(&effects), [put(0), put(2)], "of two with a stamp the larger version wins");
     let repairs = effects.iter().filter(|e| **e == Effect::Note(Note::Counted("repair")));
     assert_eq!(repairs.count(), 2);
@@ -261,7 +263,7 @@ fn a_read_that_writes_back_waits_until_enough_hold_what_it_found_for_good() {
 }
 
 fn put(number: u64, version: u64, order: u64) -> Message {
-    Message::Put { owner: 0, number, key: 7, held: held(version, order) }
+    Message::Put { owner: 0, fresh: false, number, key: 7, held: held(version, order) }
 }
 
 #[test]
