@@ -284,6 +284,10 @@ impl Simulation {
                 }
             }
             event::REPLY => self.on_reply(slot),
+            event::ANSWER => world.answered(slot),
+            event::LETTER => self.letter(slot),
+            event::NEWS => world.hears_news(slot),
+            event::FATE => self.fate(slot, sequence),
             event::TIMER => {
                 let f = &world.frames[slot];
                 if f.armed == sequence {
@@ -323,22 +327,6 @@ impl Simulation {
                     client.arrive(world);
                 }
             }
-            event::ANSWER | event::FATE | event::LETTER | event::NEWS => {
-                self.dispatch_rare(event, slot, sequence);
-            }
-            _ => unreachable!("the agenda holds no other kind"),
-        }
-    }
-
-    /// What only some designs have.
-    #[cold]
-    #[inline(never)]
-    fn dispatch_rare(&mut self, event: u8, slot: Slot, sequence: u64) {
-        match event {
-            event::ANSWER => self.world.answered(slot),
-            event::FATE => self.fate(slot, sequence),
-            event::LETTER => self.letter(slot),
-            event::NEWS => self.world.hears_news(slot),
             _ => unreachable!("the agenda holds no other kind"),
         }
     }

@@ -351,7 +351,9 @@ impl Replica {
     pub(super) fn step_down(&mut self, cx: &mut Context<'_>) {
         let Some(lead) = self.lead.take() else { return };
         self.led = true;
-        cx.note(Note::StepsDown { term: self.reign.term() });
+        if !lead.fenced {
+            cx.note(Note::StepsDown { term: self.reign.term() });
+        }
         for (_, ticket) in lead.waiting {
             cx.answer(ticket, Answer::Failed(Failure::LeadershipLost));
         }
