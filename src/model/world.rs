@@ -373,7 +373,7 @@ impl World {
             data.forget(slot);
         }
         if let Some(letters) = &mut self.letters {
-            letters.take(slot);
+            letters.drop_from(slot);
         }
     }
 

@@ -7,7 +7,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::HashTable;
+
 use crate::{
+    engine::random::mix,
     history::{Act, Cause, History, OpId, Outcome, Place, Seen, Sessions, Settings, Verdict},
     model::{
         client::ClientSpec,
@@ -60,7 +63,7 @@ struct Watched {
     /// The last place given in each term of each shard.
     last: BTreeMap<(u16, u64), u64>,
     /// Of stores without leaders: versions, each with one that whoever took it knew of.
-    knew: BTreeMap<u64, Vec<u64>>,
+    knew: HashTable<(u64, u64)>,
     /// No log says what is lost: what nobody holds.
     by_stamp: bool,
     /// Versions a cache answered for and that have not come to the store.
@@ -106,7 +109,7 @@ impl Observer {
             accepted: 0,
             terms: BTreeMap::new(),
             last: BTreeMap::new(),
-            knew: BTreeMap::new(),
+            knew: HashTable::new(),
             by_stamp,
             behind: BTreeMap::new(),
             measured: ConsistencyMeasured::default(),
@@ -348,9 +351,10 @@ impl Observer {
         if let Some(watched) = self.stores.get_mut(&store)
             && (fresh || !watched.history.is_acknowledged(key, version))
         {
-            let known = watched.knew.entry(version).or_default();
-            if !known.contains(&older) {
-                known.push(older);
+            let hash = |&(newer, older): &(u64, u64)| mix(newer ^ older.rotate_left(32));
+            let (pair, table) = ((version, older), &mut watched.knew);
+            if table.find(hash(&pair), |known| *known == pair).is_none() {
+                table.insert_unique(hash(&pair), pair, hash);
             }
         }
     }
@@ -417,10 +421,13 @@ impl Watched {
     /// took their place, or with the last who held them.
     fn lost_by_stamp(&self, held: &BTreeSet<u64>) -> [u64; 2] {
         let mut kept = held.clone();
+        let mut knew: Vec<(u64, u64)> = self.knew.iter().copied().collect();
+        knew.sort_unstable();
         let mut open: Vec<u64> = held.iter().copied().collect();
         while let Some(version) = open.pop() {
-            let older = self.knew.get(&version).into_iter().flatten();
-            open.extend(older.filter(|older| kept.insert(**older)));
+            let first = knew.partition_point(|(newer, _)| *newer < version);
+            let older = knew[first..].iter().take_while(|(newer, _)| *newer == version);
+            open.extend(older.map(|(_, older)| *older).filter(|older| kept.insert(*older)));
         }
         let mut newest: BTreeMap<u64, u64> = BTreeMap::new();
         for (key, place, _) in self.history.acknowledged() {

@@ -73,6 +73,17 @@ impl Letters {
         self.cargo.get_mut(slot as usize).map(std::mem::take).unwrap_or_default()
     }
 
+    /// A frame carries nothing any more.
+    #[inline]
+    pub fn drop_from(&mut self, slot: Slot) {
+        // Most carry nothing: then nothing is written.
+        if let Some(cargo) = self.cargo.get_mut(slot as usize)
+            && !matches!(cargo, Cargo::None)
+        {
+            *cargo = Cargo::None;
+        }
+    }
+
     /// How many attempts of the call that a frame is at have failed.
     pub fn turn(&self, slot: Slot) -> u16 {
         if let Cargo::Turn(turn) = self.get(slot) { *turn } else { 0 }

@@ -150,6 +150,13 @@ impl ToReplicas {
                     self.distance[usize::from(zone) * zones + to]
                 };
                 let first = below(n);
+                if turn == 0 {
+                    let all = (1..n).map(|r| (first + r) % n);
+                    let nearer = |best: u16, other: u16| {
+                        if distance(other) < distance(best) { other } else { best }
+                    };
+                    return all.fold(first, nearer);
+                }
                 let mut all: Vec<u16> = (0..n).map(|r| (first + r) % n).collect();
                 // Equal ones stay as the draw has put them.
                 all.sort_by(|a, b| distance(*a).total_cmp(&distance(*b)));
