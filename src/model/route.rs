@@ -58,6 +58,19 @@ impl Route {
         ToReplicas::of(kind, Self::to_instance(kind, names, prepared), names, prepared)
     }
 
+    /// The same, with draws of its own.
+    pub fn with_draws(
+        kind: &dyn Kind,
+        (names, prepared): (&Names, &Prepared),
+        (name, seed): (&str, u64),
+    ) -> Self {
+        let mut route = Self::new(kind, names, prepared);
+        if let (Self::Replicas(way), Some(spec)) = (&mut route, kind.replication()) {
+            way.prepare(spec, (&format!("node/{name}"), seed), prepared);
+        }
+        route
+    }
+
     /// How its instances, or shards, are reached.
     fn to_instance(kind: &dyn Kind, names: &Names, prepared: &Prepared) -> Self {
         match (kind.routed() as u16, kind.facts().reach) {

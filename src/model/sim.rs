@@ -47,7 +47,6 @@ use crate::{
         design::{Limits, window_length},
         event,
         ids::{Host, NodeId, Slot},
-        kinds::NodeSpec,
         names::Names,
         plan::Plan,
     },
@@ -130,11 +129,7 @@ impl Simulation {
         let mut routes = Vec::new();
         for (id, (name, spec)) in design.nodes.iter().enumerate() {
             let kind = spec.kind();
-            let mut route = Route::new(kind, names, prepared);
-            if let (Route::Replicas(way), Some(spec)) = (&mut route, kind.replication()) {
-                way.prepare(spec, (&format!("node/{}", name.0), seed), prepared);
-            }
-            routes.push(route);
+            routes.push(Route::with_draws(kind, (names, prepared), (&name.0, seed)));
             let built = built(spec).build(id as NodeId, &format!("node/{}", name.0), &mut assembly);
             nodes.push(AnyNode::new(built));
         }
@@ -145,8 +140,7 @@ impl Simulation {
         }
         let monitors = Monitor::all(names, &record.first_row, record.operations.len());
         let data = Observer::of(names).map(Box::new);
-        let replicated = |spec: &NodeSpec| spec.kind().facts().replicas.is_some();
-        let letters = names.specs().any(replicated).then(Box::<Letters>::default);
+        let letters = Letters::of(names).map(Box::new);
         let world = World {
             agenda: assembly.agenda,
             frames: Frames::default(),

@@ -70,7 +70,7 @@ impl ReplicasPool {
         }
         let arrivals = node.instances.iter().map(|i| i.arrivals).sum();
         for (pool, replicas) in self.shards.iter_mut().zip(node.instances.chunks(self.each)) {
-            let all = replicas.iter().fold(InstanceMeasured::default(), |sum, i| sum.plus(i));
+            let all = replicas.iter().fold(InstanceMeasured::default(), InstanceMeasured::plus);
             pool.push(node, (&all, replicas.len()), arrivals);
         }
         self.replications += 1;
@@ -109,11 +109,12 @@ impl ReplicasPool {
     ) -> Vec<InstanceResults> {
         let replica = |(i, one): (usize, &InstanceResults)| ReplicaResults {
             zone: self.zones.get(i).cloned().unwrap_or_default(),
-            utilisation: one.utilisation.clone(),
-            throughput: one.throughput.clone(),
-            leader_time: match self.led {
-                true => self.leader_time[i].estimate(confidence).fraction(),
-                false => Estimate::default(),
+            utilisation: one.utilisation,
+            throughput: one.throughput,
+            leader_time: if self.led {
+                self.leader_time[i].estimate(confidence).fraction()
+            } else {
+                Estimate::default()
             },
         };
         let all: Vec<ReplicaResults> = instances.iter().enumerate().map(replica).collect();

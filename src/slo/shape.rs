@@ -65,7 +65,7 @@ pub(super) fn any_node() -> NodeResults {
     let (cache, cost) = (Some(CacheResults::default()), Some(cost));
     let consistency = Some(Box::new(of_any_store()));
     let replicas = Some(Box::new(of_any_replicas()));
-    NodeResults { cache, consistency, cost, replicas, ..NodeResults::default() }
+    NodeResults { cache, consistency, replicas, cost, ..NodeResults::default() }
 }
 
 /// What clients see of the data, with everything some design has.

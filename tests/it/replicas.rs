@@ -290,25 +290,27 @@ fn a_majority_goes_on_and_who_is_cut_off_is_refused() {
     assert_eq!(number(&found, "faults.0.availability_during"), 1.0);
 }
 
-#[test]
-fn what_is_wrong_with_replicas_is_told_where_it_stands() {
-    let good = "windtunnel: 1\nname: kv\nduration: 10s\ntopology: {regions: {r: [a, b, c, d]}}\n\
+const GOOD: &str = "windtunnel: 1\nname: kv\nduration: 10s\ntopology: {regions: {r: [a, b, c, d]}}\n\
          clients: {load: {arrivals: poisson(1/s), keys: uniform(n=9), timeout: 1s, operations: {put: {write: kv}}}}\n\
          nodes:\n  kv: {store: {read: 1ms, zones: [a, b, c], replication: {raft: {replicas: 3}}}}\n\
          faults: [{id: dead, at: 1s, for: 1s, crash: {node: kv}}]\n";
-    let raft = "{raft: {replicas: 3}}";
+
+const RAFT: &str = "{raft: {replicas: 3}}";
+
+#[test]
+fn what_is_wrong_with_replicas_is_told_where_it_stands() {
     let cases: &[Case] = &[
         (
             "two protocols",
-            raft,
+            RAFT,
             "{raft: {replicas: 3}, quorum: {replicas: 3}}",
             "7:45 E-REPL",
             "exactly one",
         ),
-        ("no protocol", raft, "{}", "7:45 E-REPL", "exactly one"),
-        ("too many answers", raft, "{quorum: {replicas: 3, read: 4}}", "7:87 E-QUORUM", "4 of 3"),
-        ("no answer", raft, "{quorum: {replicas: 3, write: 0}}", "7:88 E-QUORUM", "0 of 3"),
-        ("no replicas", raft, "{raft: {replicas: 0}}", "7:76 E-QUORUM", "0 replicas"),
+        ("no protocol", RAFT, "{}", "7:45 E-REPL", "exactly one"),
+        ("too many answers", RAFT, "{quorum: {replicas: 3, read: 4}}", "7:87 E-QUORUM", "4 of 3"),
+        ("no answer", RAFT, "{quorum: {replicas: 3, write: 0}}", "7:88 E-QUORUM", "0 of 3"),
+        ("no replicas", RAFT, "{raft: {replicas: 0}}", "7:76 E-QUORUM", "0 replicas"),
         (
             "even",
             "c], replication: {raft: {replicas: 3}}",
@@ -316,36 +318,43 @@ fn what_is_wrong_with_replicas_is_told_where_it_stands() {
             "7:79 W-EVEN",
             "like 3",
         ),
-        ("two", raft, "{raft: {replicas: 2}}", "7:76 W-NOHA", "loss of one"),
-        ("heartbeat", raft, "{raft: {heartbeat: 200ms}}", "7:77 E-TIMING", "election time-out"),
+        ("two", RAFT, "{raft: {replicas: 2}}", "7:76 W-NOHA", "loss of one"),
+        ("heartbeat", RAFT, "{raft: {heartbeat: 200ms}}", "7:77 E-TIMING", "election time-out"),
         ("places", "[a, b, c], r", "{a: 2, b: 2}, r", "7:27 E-REPL", "4 places for 3 replicas"),
         ("one place", "[a, b, c], r", "[a, b], r", "7:27 W-SPREAD", "2 of 3"),
-        ("leader", raft, "{raft: {leader: d}}", "7:74 E-REPL", "no replica stands in `d`"),
+        ("leader", RAFT, "{raft: {leader: d}}", "7:74 E-REPL", "no replica stands in `d`"),
         (
             "nobody takes over",
-            raft,
+            RAFT,
             "{leader_follower: {followers: 0, failover: {detect: 1s}}}",
             "7:91 E-REPL",
             "no follower",
         ),
         (
             "patience",
-            raft,
+            RAFT,
             "{leader_follower: {followers: 1, ack: semi_sync(timeout=2s)}}",
             "7:96 E-TIMING",
             "gives up after 1s",
         ),
+    ];
+    check_in(GOOD, cases);
+}
+
+#[test]
+fn what_only_some_replicas_have_is_refused_elsewhere() {
+    let cases: &[Case] = &[
         (
             "fsync twice",
-            raft,
+            RAFT,
             "{raft: {fsync: 1ms}}, durability: {fsync: 2ms}",
             "7:73 E-CONFLICT",
             "says it too",
         ),
-        ("apply", raft, "{quorum: {replicas: 3}}, apply: 1ms", "7:90 E-CONFLICT", "no log"),
+        ("apply", RAFT, "{quorum: {replicas: 3}}, apply: 1ms", "7:90 E-CONFLICT", "no log"),
         (
             "not yet",
-            raft,
+            RAFT,
             "{multi_leader: {leaders: [a, b]}}",
             "7:59 E-UNSUPPORTED",
             "multi_leader",
@@ -358,12 +367,12 @@ fn what_is_wrong_with_replicas_is_told_where_it_stands() {
             "without `replication`",
         ),
     ];
-    check_in(good, cases);
-    let led = good.replace("{node: kv}}", "{node: kv, replica: leader}}");
+    check_in(GOOD, cases);
+    let led = GOOD.replace("{node: kv}}", "{node: kv, replica: leader}}");
     check_in(
         &led,
         &[
-            ("role", raft, "{quorum: {replicas: 3}}", "8:65 E-FAULT-TARGET", "nobody leads"),
+            ("role", RAFT, "{quorum: {replicas: 3}}", "8:65 E-FAULT-TARGET", "nobody leads"),
             ("number", "replica: leader", "replica: 3", "8:65 E-FAULT-TARGET", "0..=2"),
             (
                 "no replica",

@@ -90,7 +90,9 @@ impl Simulation {
                     let nodes = &self.nodes;
                     let leaders = |node: NodeId| nodes[usize::from(node)].leaders();
                     let mut disturbance = self.disturbances[*fault].clone();
-                    disturbance.iter_mut().for_each(|d| d.find_roles(leaders));
+                    if let Some(disturbance) = &mut disturbance {
+                        disturbance.find_roles(leaders);
+                    }
                     network.disturb(disturbance, *strength);
                 } else {
                     network.calm(*fault);

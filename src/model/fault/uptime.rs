@@ -31,13 +31,15 @@ pub struct Uptime {
 struct Group {
     /// How many are down.
     down: u64,
-    /// Of those that are led: who leads, if anybody does; it must be up.
-    leader: Option<Option<u16>>,
+    /// One of them leads, and must be up.
+    led: bool,
+    /// Who does, if anybody.
+    leader: Option<u16>,
 }
 
 impl Group {
     fn is_short(&self, spare: u64) -> bool {
-        self.down > spare || self.leader == Some(None)
+        self.down > spare || self.led && self.leader.is_none()
     }
 }
 
@@ -90,7 +92,7 @@ impl Uptime {
     #[must_use]
     pub fn led(mut self) -> Self {
         for (i, group) in self.groups.iter_mut().enumerate() {
-            group.leader = Some(Some((i * self.each) as u16));
+            (group.led, group.leader) = (true, Some((i * self.each) as u16));
         }
         self
     }
@@ -125,8 +127,8 @@ impl Uptime {
         self.books.most_down = self.books.most_down.max(self.down.count());
         self.change(inst, now, |group| {
             group.down += 1;
-            if group.leader == Some(Some(inst)) {
-                group.leader = Some(None);
+            if group.leader == Some(inst) {
+                group.leader = None;
             }
         })
     }
@@ -142,14 +144,14 @@ impl Uptime {
 
     /// An instance leads its group; whether that ends an outage.
     pub fn leads(&mut self, inst: u16, now: u64) -> Option<bool> {
-        self.change(inst, now, |group| group.leader = Some(Some(inst)))
+        self.change(inst, now, |group| group.leader = Some(inst))
     }
 
     /// It leads no more; whether that begins one.
     pub fn leads_no_more(&mut self, inst: u16, now: u64) -> Option<bool> {
         self.change(inst, now, |group| {
-            if group.leader == Some(Some(inst)) {
-                group.leader = Some(None);
+            if group.leader == Some(inst) {
+                group.leader = None;
             }
         })
     }

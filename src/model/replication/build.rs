@@ -33,7 +33,7 @@ impl DurabilitySpec {
 impl StoreSpec {
     /// The replicas of the store, if it has any.
     pub fn group(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Option<Group> {
-        let spec = self.replication.as_ref()?;
+        let spec = self.replication.as_deref()?;
         let facts = self.facts();
         let replicas = facts.replicas?;
         let value = self.value_size.as_ref().map(|size| {
@@ -108,7 +108,7 @@ impl StoreSpec {
         }
         let Some(spec) = &spec.raft else { return Vec::new() };
         let config = spec.config(mode, lanes);
-        let replica = |me| Process::Raft(Box::new(raft::Raft::new(config.clone(), me)));
+        let replica = |me| Process::Raft(Box::new(raft::Raft::new(config, me)));
         serving.map(replica).collect()
     }
 }

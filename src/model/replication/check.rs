@@ -7,7 +7,7 @@ use super::{
     ReplicationSpec,
 };
 use crate::{
-    engine::law::Law,
+    engine::law::{Formula, Law},
     model::{
         check::{MAX_INSTANCES, closest, law, positive},
         design::Limits,
@@ -85,7 +85,7 @@ fn work(store: &StoreSpec, path: &str, problems: &mut Problems) {
         ("apply", store.apply.as_ref()),
     ];
     for (key, formula) in formulas {
-        let others = formula.into_iter().flat_map(|formula| formula.attributes());
+        let others = formula.into_iter().flat_map(Formula::attributes);
         for (_, attribute) in others.filter(|(_, name)| *name != "key") {
             let message = format!("messages between replicas carry no `{attribute}`");
             let help = "a law, or one with `key` in it";

@@ -9,6 +9,7 @@ use crate::{
         event,
         frame::{BRANCH, CALLER_DONE, Extra, Frame, IN_TRANSIT, NOBODY, PROBE},
         ids::{Host, NONE, NodeId, Slot},
+        names::Names,
         network::{links::Message as Weight, send::Fate},
         world::{World, pack},
     },
@@ -59,6 +60,12 @@ pub struct Letters {
 }
 
 impl Letters {
+    /// Of a design, if a node of it has replicas.
+    pub fn of(names: &Names) -> Option<Self> {
+        let replicated = names.specs().any(|spec| spec.kind().facts().replicas.is_some());
+        replicated.then(Self::default)
+    }
+
     /// A frame carries this from now on.
     pub fn put(&mut self, slot: Slot, cargo: Cargo) {
         let slot = slot as usize;

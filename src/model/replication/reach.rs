@@ -168,7 +168,7 @@ impl ToReplicas {
 }
 
 impl World {
-    fn to_replicas(&mut self, node: NodeId) -> &mut ToReplicas {
+    fn way_to(&mut self, node: NodeId) -> &mut ToReplicas {
         match &mut self.routes[usize::from(node)] {
             Route::Replicas(way) => way,
             _ => unreachable!("the node has replicas"),
@@ -223,7 +223,7 @@ impl World {
     pub(in crate::model) fn asks_elsewhere(&mut self, slot: Slot) {
         let (f, caller) = (self.frames[slot], self.caller_of(slot));
         let to = f.served as u16;
-        let way = self.to_replicas(f.node);
+        let way = self.way_to(f.node);
         if way.by_trying {
             let each = way.each;
             let epoch = way.believed.get(&(caller, to / each)).map_or(0, |known| known.1);
@@ -281,7 +281,7 @@ impl World {
         else {
             return self.release(slot);
         };
-        let way = self.to_replicas(news.store);
+        let way = self.way_to(news.store);
         if news.sinks_in {
             let place = (caller, news.leader / way.each);
             let known = way.believed.get(&place).map_or(0, |known| known.1);

@@ -137,12 +137,10 @@ impl Tally {
         let measured = now >= self.from;
         let Some(shard) = self.shards.get_mut(usize::from(shard)) else { return };
         match note {
-            Note::Committed { order } => {
-                if shard.commits.back().is_none_or(|last| last.0 < order) {
-                    shard.commits.push_back((order, now));
-                    if shard.commits.len() > MOST_COMMITS {
-                        shard.commits.pop_front();
-                    }
+            Note::Committed { order } if shard.commits.back().is_none_or(|last| last.0 < order) => {
+                shard.commits.push_back((order, now));
+                if shard.commits.len() > MOST_COMMITS {
+                    shard.commits.pop_front();
                 }
             }
             Note::Applied { order } => {
@@ -224,7 +222,9 @@ impl Tally {
         let mut all = self.clone();
         let leaders: Vec<u16> =
             all.shards.iter().flat_map(|shard| &shard.leaders).map(|(inst, _)| *inst).collect();
-        leaders.into_iter().for_each(|inst| all.ends(inst, now));
+        for inst in leaders {
+            all.ends(inst, now);
+        }
         ReplicasMeasured {
             each: all.each as u64,
             logs,

@@ -82,14 +82,13 @@ impl Server {
         let Some(group) = &self.group else { return };
         let f = &world.frames[slot];
         let carried = world.data.as_ref().map_or(0, |data| data.version(slot));
-        let act = match write {
-            false => Act::Read,
+        let act = if write {
             // Whoever looks on or not: what is written has a name.
-            true => {
-                let version = if carried == 0 { f.id.max(1) } else { carried };
-                let deletes = group.deletes.get(usize::from(f.op)).copied().unwrap_or(false);
-                if deletes { Act::Delete(version) } else { Act::Write(version) }
-            }
+            let version = if carried == 0 { f.id.max(1) } else { carried };
+            let deletes = group.deletes.get(usize::from(f.op)).copied().unwrap_or(false);
+            if deletes { Act::Delete(version) } else { Act::Write(version) }
+        } else {
+            Act::Read
         };
         let ticket = Ticket { slot, id: f.id };
         let (inst, key) = (f.inst, f.key);

@@ -221,7 +221,7 @@ impl Node for Server {
         members.for_each(|member| {
             member.process.versions(&mut |version| {
                 held.insert(version);
-            })
+            });
         });
     }
 

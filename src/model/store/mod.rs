@@ -73,7 +73,7 @@ pub struct StoreSpec {
     pub zones: Option<ZonesSpec>,
     /// How copies of each shard follow one another; one copy when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replication: Option<ReplicationSpec>,
+    pub replication: Option<Box<ReplicationSpec>>,
     /// With `replication` by a log: work of applying an entry at a follower, in the order of the log; that of a write
     /// when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -191,7 +191,7 @@ impl StoreSpec {
 
 impl Kind for StoreSpec {
     fn facts(&self) -> Facts<'_> {
-        let replicas = self.replication.as_ref().map(ReplicationSpec::facts);
+        let replicas = self.replication.as_deref().map(ReplicationSpec::facts);
         let shards = self.shard_count();
         let instances = replicas.map_or(shards, |replicas| {
             shards.saturating_mul(replicas.each).saturating_add(replicas.observers)
@@ -213,7 +213,7 @@ impl Kind for StoreSpec {
     }
 
     fn replication(&self) -> Option<&ReplicationSpec> {
-        self.replication.as_ref()
+        self.replication.as_deref()
     }
 
     fn routed(&self) -> u64 {
@@ -230,7 +230,7 @@ impl Kind for StoreSpec {
             [Some(&self.read), self.write.as_ref(), self.apply.as_ref()].into_iter().flatten();
         let sizes = self.value_size.iter().flat_map(SizeFormula::tables);
         let fsync = self.durability.iter().flat_map(|durability| &durability.fsync);
-        let laws_of_time = self.replication.iter().flat_map(ReplicationSpec::laws).map(|law| law.1);
+        let laws_of_time = self.replication.iter().flat_map(|spec| spec.laws()).map(|law| law.1);
         let times = self.boot.iter().chain(fsync).chain(laws_of_time);
         let times = times.flat_map(DurationLaw::tables);
         laws.flat_map(DurationFormula::tables).chain(sizes).chain(times).collect()
