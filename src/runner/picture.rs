@@ -50,7 +50,7 @@ pub(super) fn design(names: &Names) -> Design {
         picture.vertices.push(Vertex {
             name: name.0.clone(),
             kind: facts.kind.to_owned(),
-            instances: facts.instances,
+            instances: if facts.shards { node.kind().routed() } else { facts.instances },
             zones: node_zones(names, name, facts.instances),
             detail: node.kind().detail(),
         });
@@ -93,7 +93,9 @@ fn node_zones(names: &Names, name: &Name, instances: u64) -> Vec<(String, u64)> 
     if facts.floats && facts.zones.is_none() {
         return vec![(BESIDE.to_owned(), instances)];
     }
-    counted(names, names.places(node))
+    // Who only observes is not drawn.
+    let serving = names.places(node).into_iter().take(facts.serving() as usize);
+    counted(names, serving.collect())
 }
 
 /// Stands for the zone of whoever calls.

@@ -391,3 +391,22 @@ fn what_only_some_replicas_have_is_refused_elsewhere() {
         ],
     );
 }
+
+#[test]
+fn what_is_replicated_elsewhere_shifts_no_draw() {
+    let of = |other: &str| {
+        let text = format!(
+            "windtunnel: 1\nname: two\nduration: 20s\n{ZONES}\nclients:\n  \
+             one: {{arrivals: poisson(100/s), keys: uniform(n=50), timeout: 1s, operations: {{put: {{write: kv, share: 0.5}}, get: {{read: kv, share: 0.5}}}}, zones: [a]}}\n  \
+             two: {{arrivals: poisson(100/s), keys: uniform(n=50), timeout: 1s, operations: {{put: {{write: other}}}}, zones: [b]}}\n\
+             nodes:\n  kv: {{store: {{read: exp(mean=1ms), cores: 1, zones: [a, b, c], replication: {{raft: {{replicas: 3, fsync: exp(mean=1ms)}}}}}}}}\n  \
+             other: {{store: {{read: exp(mean=1ms), zones: [a, b, c], replication: {{{other}}}}}}}\n\
+             faults: [{{id: dead, at: 8s, for: 2s, crash: {{node: kv, replica: leader}}}}]\n"
+        );
+        let found = results_of(&text, 1);
+        (found["clients"]["one"].clone(), found["nodes"]["kv"].clone())
+    };
+    let first = of("raft: {replicas: 3}");
+    assert_eq!(first, of("quorum: {replicas: 5, read_repair: 30%}"));
+    assert_eq!(first, of("leader_follower: {followers: 1, failover: {detect: 1s}}"));
+}

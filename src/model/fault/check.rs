@@ -355,7 +355,10 @@ impl Check<'_> {
         let mut bounds = |key: &str, found: u64, least: u64, most: u64| {
             if found < least || found > most {
                 let message = format!("{found} is not in {least}..={most}");
-                let help = format!("the node has {n} instances or shards");
+                let help = match key {
+                    "shard" => format!("the node has {shards} shards"),
+                    _ => format!("the node has {n} instances or shards"),
+                };
                 problems.error_help("E-FAULT-TARGET", format!("{at}.{key}"), message, help);
             }
         };

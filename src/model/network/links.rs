@@ -185,7 +185,7 @@ pub struct Network {
     pub inside: Link,
     /// Links whose bytes are paid for, and the class of each; empty where nothing has a price.
     pub paid: Vec<(usize, usize)>,
-    /// What probes have travelled, ns.
+    /// What probes and letters between replicas have travelled, ns.
     pub probes: u128,
     /// Some messages need a closer look: faults are at work, something is inside another, nodes have links of
     /// their own.

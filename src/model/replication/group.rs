@@ -38,6 +38,8 @@ pub struct Member {
     pub timers: [Slot; TIMERS],
     /// Draws made so far, by law, then choices.
     drawn: [u64; 6],
+    /// Letters posted and works begun so far, which tell their draws apart.
+    posted: u64,
     /// Callers it has yet to tell who leads.
     pub to_tell: Vec<(Host, News)>,
 }
@@ -143,6 +145,7 @@ impl Group {
             process,
             timers: [NONE; TIMERS],
             drawn: [0; 6],
+            posted: 0,
             to_tell: Vec::new(),
         };
         let members: Vec<Member> = processes.into_iter().map(member).collect();
@@ -184,6 +187,13 @@ impl Group {
         let mut context = Context { now, laws: &mut laws, effects: &mut effects };
         what(&mut member.process, &mut context);
         effects
+    }
+
+    /// The identity for draws of the next thing a process sends or does.
+    pub fn next_id(&mut self, inst: Peer) -> u64 {
+        let member = &mut self.members[usize::from(inst)];
+        member.posted += 1;
+        mix(mix(self.site ^ u64::from(inst)).rotate_left(23) ^ mix(member.posted))
     }
 
     /// Bytes of a message.

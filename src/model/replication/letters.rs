@@ -55,8 +55,6 @@ pub struct News {
 #[derive(Clone, Debug, Default)]
 pub struct Letters {
     cargo: Vec<Cargo>,
-    /// Letters posted so far, which tell their draws apart.
-    posted: u64,
 }
 
 impl Letters {
@@ -173,7 +171,11 @@ impl World {
             self.network.inside.send(&mut self.agenda, (slot, event::LETTER), weight);
             return;
         }
-        match self.network.send(&mut self.agenda, (from, to), (slot, event::LETTER), weight) {
+        // No request waits for it on its way.
+        let before = self.network.link_between(from, to).travelled();
+        let fate = self.network.send(&mut self.agenda, (from, to), (slot, event::LETTER), weight);
+        self.network.probes += self.network.link_between(from, to).travelled() - before;
+        match fate {
             Fate::Sent => {}
             Fate::Lost => self.release(slot),
             Fate::Refused => {
@@ -191,13 +193,6 @@ impl World {
                 }
             }
         }
-    }
-
-    /// The identity of the next letter.
-    pub fn next_letter(&mut self) -> u64 {
-        let letters = self.letters.as_mut().expect("a design with replicas has letters");
-        letters.posted += 1;
-        mix(letters.posted ^ self.route_salt.rotate_left(17))
     }
 
     /// Tells the sender of a message that nobody takes it.

@@ -297,7 +297,7 @@ impl World {
         let letters = self.letters.as_mut().expect("this is one");
         letters.put(slot, Cargo::News(News { sinks_in: true, ..news }));
         self.agenda.push(delay, slot, event::NEWS);
-        let (to, id) = ((news.store, news.from), self.next_letter());
+        let (to, id) = ((news.store, news.from), mix(f.id ^ 1));
         let envelope = super::letters::Envelope { from: caller, to, id, size: 0 };
         self.post(envelope, Cargo::Known(caller, news));
     }

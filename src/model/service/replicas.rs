@@ -135,7 +135,10 @@ impl Server {
             Cargo::Known(caller, news) => {
                 let Some(group) = &mut self.group else { return };
                 let left = &mut group.members[usize::from(inst)].to_tell;
-                left.retain(|(other, told)| *other != caller || told.epoch > news.epoch);
+                let shard = news.leader / group.each;
+                left.retain(|(other, told)| {
+                    *other != caller || told.leader / group.each != shard || told.epoch > news.epoch
+                });
             }
             Cargo::None | Cargo::Turn(_) | Cargo::SentOn(_) | Cargo::News(_) => {}
         }
@@ -159,7 +162,7 @@ impl Server {
         let Some(group) = &mut self.group else { return };
         match effect {
             Effect::Send(to, message) => {
-                let (id, size) = (world.next_letter(), group.size(&message));
+                let (id, size) = (group.next_id(inst), group.size(&message));
                 let (from, to) = ((group.node, inst), (group.node, to));
                 let cargo = Cargo::Message(inst, message);
                 world.post(Envelope { from, to, id, size }, cargo);
@@ -175,7 +178,7 @@ impl Server {
                 }
             }
             Effect::Apply { lane, key } => {
-                let (host, id) = ((group.node, inst), world.next_letter());
+                let (host, id) = ((group.node, inst), group.next_id(inst));
                 let entry = self.program.own[APPLY];
                 let slot = world.own_frame(host, (id, key), Cargo::Timer(APPLIED + lane));
                 let now = world.now();
@@ -308,7 +311,7 @@ impl Server {
             let envelope = Envelope {
                 from: (group.node, from),
                 to: *caller,
-                id: world.next_letter(),
+                id: group.next_id(from),
                 size: 0,
             };
             group.tally.message("announce", world.now());

@@ -221,8 +221,11 @@ impl Kind for StoreSpec {
     }
 
     fn detail(&self) -> String {
-        let cores = self.cores.map(|c| format!("{} per shard", plural(c.0, "core")));
-        cores.unwrap_or_default()
+        let replicas = self.facts().replicas;
+        let of = if replicas.is_some() { "replica" } else { "shard" };
+        let cores = self.cores.map(|c| format!("{} per {of}", plural(c.0, "core")));
+        let replicas = replicas.map(|r| plural(r.each, "replica"));
+        replicas.into_iter().chain(cores).collect::<Vec<_>>().join(", ")
     }
 
     fn files(&self) -> Vec<(Table, String)> {
