@@ -60,7 +60,8 @@ impl Writer {
 
     fn raft(&mut self) -> String {
         let reads = self.pick(&["leader", "lease", "read_index", "follower"]);
-        let n = self.within(1, 5);
+        // Faults may name the second replica.
+        let n = self.within(2, 5);
         let fsync = self.maybe(50, |_| "fsync: exp(mean=2ms)".to_owned());
         let pre_vote = self.pick(&["true", "false"]);
         let check = self.pick(&["true", "false"]);
