@@ -37,6 +37,8 @@ pub struct NodeTariff {
     pub storage: Option<f64>,
     /// The keys it keeps and the mean size of each, bytes.
     pub kept: Option<(u64, f64)>,
+    /// Copies of each key that it keeps.
+    pub copies: u64,
 }
 
 impl NodeTariff {
@@ -58,13 +60,16 @@ impl Names {
                 _ => None,
             };
             let price = prices.and_then(|prices| prices.storage);
-            let month =
-                |(price, (keys, size)): (f64, (u64, f64))| price * (keys as f64 * size / GIGABYTE);
+            let copies = spec.kind().facts().replicas.map_or(1, |replicas| replicas.each);
+            let month = |(price, (keys, size)): (f64, (u64, f64))| {
+                price * (keys as f64 * size * copies as f64 / GIGABYTE)
+            };
             NodeTariff {
                 name: self.name(id).to_owned(),
                 prices,
                 storage: price.zip(kept).map(month),
                 kept,
+                copies,
             }
         };
         let nodes: Vec<NodeTariff> = self.specs().enumerate().map(node).collect();

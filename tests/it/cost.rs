@@ -161,6 +161,15 @@ fn storage_is_keys_times_their_mean_size() {
     cents(&found, "nodes.db.cost.hours", 1_109.6);
     cents(&found, "summary.cost.per_month", 1_155.6);
     assert_eq!(found["cost"]["unpriced"], serde_json::json!(["internet"]));
+    // Each replica is a machine, and keeps all keys of its shard.
+    let found = paid(
+        "",
+        "value_size: 2KB, keys: 1G, price: $0.38/h, replication: {leader_follower: {followers: 2}}",
+    );
+    cents(&found, "nodes.db.cost.storage", 138.0);
+    cents(&found, "nodes.db.cost.hours", 832.2);
+    let kept = found["cost"]["assumptions"].to_string();
+    assert!(kept.contains("of 2,000 bytes in the mean, 3 copies of each"), "{kept}");
 }
 
 #[test]

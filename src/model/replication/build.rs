@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{
     AckSpec, CandidatesSpec, ContactSpec, Contacted, DurabilitySpec, FailoverSpec,
-    LeaderFollowerSpec, ModeSpec, QuorumSpec, RaftReadsSpec, RaftSpec, ReplicationSpec, StampSpec,
+    LeaderFollowerSpec, ModeSpec, QuorumSpec, RaftReadsSpec, RaftSpec, ReadsSpec, ReplicationSpec,
+    StampSpec,
     group::{Draws, Group, Parts},
 };
 use crate::{
@@ -125,7 +126,7 @@ impl LeaderFollowerSpec {
         let failover = |failover: &FailoverSpec| leader_follower::Failover {
             detect: failover.detect.0,
             observers: (facts.serving() as Peer..facts.instances as Peer).collect(),
-            candidates: failover.candidates(&places[..usize::from(replicas)], names),
+            candidates: failover.candidates(&places[..facts.serving() as usize], replicas, names),
             fencing: failover.fencing == Some(true),
         };
         leader_follower::Config {
@@ -139,6 +140,7 @@ impl LeaderFollowerSpec {
             },
             has_lag: self.lag.is_some(),
             apply_lanes,
+            reads_at_leader: self.reads.unwrap_or_default() == ReadsSpec::Leader,
             max_lag: self.max_lag.map(|lag| lag.0),
             disk,
             failover: self.failover.as_ref().map(failover),
@@ -147,22 +149,22 @@ impl LeaderFollowerSpec {
 }
 
 impl FailoverSpec {
-    /// The replicas, by number, that may take over, of a shard whose replicas stand in these zones.
-    fn candidates(&self, zones: &[Zone], names: &Names) -> Vec<u16> {
-        let home = zones.first().copied();
-        let may = |zone: Zone| match &self.candidates {
+    /// The replicas that may take over, of those that stand in these zones, so many of each shard, its first leader first.
+    fn candidates(&self, zones: &[Zone], each: u16, names: &Names) -> Vec<Peer> {
+        let may = |home: Zone, zone: Zone| match &self.candidates {
             None | Some(CandidatesSpec::Any) => true,
-            Some(CandidatesSpec::SameZone) => Some(zone) == home,
-            Some(CandidatesSpec::SameRegion) => {
-                home.and_then(|h| names.region(h)) == names.region(zone)
-            }
+            Some(CandidatesSpec::SameZone) => zone == home,
+            Some(CandidatesSpec::SameRegion) => names.region(home) == names.region(zone),
             Some(CandidatesSpec::These(places)) => places
                 .iter()
                 .filter_map(|place| names.zones_of(&place.0))
                 .any(|z| z.contains(&zone)),
         };
-        let all = zones.iter().enumerate();
-        all.filter(|(_, zone)| may(**zone)).map(|(replica, _)| replica as u16).collect()
+        let shards = zones
+            .chunks(usize::from(each))
+            .flat_map(|shard| shard.iter().map(move |zone| may(shard[0], *zone)));
+        let all = shards.enumerate().filter(|(_, may)| *may);
+        all.map(|(replica, _)| replica as Peer).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         ids::{Host, NONE, NodeId, Slot},
         names::Names,
         network::{links::Message as Weight, send::Fate},
-        world::{World, pack},
+        world::{World, pack, unpack},
     },
     replication::{Message, Peer, Timer, Work},
 };
@@ -174,7 +174,6 @@ impl World {
         // No request waits for it on its way.
         let before = self.network.link_between(from, to).travelled();
         let fate = self.network.send(&mut self.agenda, (from, to), (slot, event::LETTER), weight);
-        self.network.probes += self.network.link_between(from, to).travelled() - before;
         match fate {
             Fate::Sent => {}
             Fate::Lost => self.release(slot),
@@ -193,6 +192,7 @@ impl World {
                 }
             }
         }
+        self.network.probes += self.network.link_between(from, to).travelled() - before;
     }
 
     /// Tells the sender of a message that nobody takes it.
@@ -215,7 +215,7 @@ impl World {
         if host.0 >= self.first_client || !self.hosts.is_down(host) {
             return false;
         }
-        let from = super::super::world::unpack(f.parent);
+        let from = unpack(f.parent);
         let cargo = self.letters.as_mut().map(|letters| letters.take(slot)).unwrap_or_default();
         self.release(slot);
         if self.hosts.state(host).silent == 0 && from.0 == host.0 {

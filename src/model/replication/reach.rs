@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{
     CoordinatorSpec, RaftReadsSpec, ReadsSpec, ReplicationSpec,
-    letters::{Cargo, News},
+    letters::{Cargo, Envelope, News},
 };
 use crate::{
     engine::{
@@ -192,7 +192,7 @@ impl World {
             unreachable!("the node has replicas")
         };
         let shard = shard.unwrap_or_else(|| way.shard.instance(asked.key, asked.id));
-        let (network, turn) = (&self.network, turn);
+        let network = &self.network;
         let replica =
             way.choose((place, zone), (shard, turn), asked, |inst| network.zone_of(node, inst));
         (node, shard * way.each + replica)
@@ -257,10 +257,10 @@ impl World {
     #[cold]
     pub(in crate::model) fn doubts_leader(&mut self, child: Slot) {
         let (f, caller) = (self.frames[child], self.caller_of(child));
+        let Some(Route::Replicas(way)) = self.routes.get_mut(usize::from(f.node)) else { return };
         if let Some(letters) = &mut self.letters {
             letters.take_turn(f.parent);
         }
-        let Some(Route::Replicas(way)) = self.routes.get_mut(usize::from(f.node)) else { return };
         if !way.by_trying {
             return;
         }
@@ -298,7 +298,7 @@ impl World {
         letters.put(slot, Cargo::News(News { sinks_in: true, ..news }));
         self.agenda.push(delay, slot, event::NEWS);
         let (to, id) = ((news.store, news.from), mix(f.id ^ 1));
-        let envelope = super::letters::Envelope { from: caller, to, id, size: 0 };
+        let envelope = Envelope { from: caller, to, id, size: 0 };
         self.post(envelope, Cargo::Known(caller, news));
     }
 }

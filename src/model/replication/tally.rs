@@ -137,7 +137,10 @@ impl Tally {
         let measured = now >= self.from;
         let Some(shard) = self.shards.get_mut(usize::from(shard)) else { return };
         match note {
-            Note::Committed { order } if shard.commits.back().is_none_or(|last| last.0 < order) => {
+            // A shard of one has no followers to wait for.
+            Note::Committed { order }
+                if self.each > 1 && shard.commits.back().is_none_or(|last| last.0 < order) =>
+            {
                 shard.commits.push_back((order, now));
                 if shard.commits.len() > MOST_COMMITS {
                     shard.commits.pop_front();

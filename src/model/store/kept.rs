@@ -1,4 +1,4 @@
-//! What a store keeps, in bytes: as many keys as it holds of the mean size each, one copy of each.
+//! What a store keeps, in bytes: as many keys as it holds of the mean size each.
 //!
 //! **Invariant.** Nothing is guessed: a number that the file does not say is an error.
 

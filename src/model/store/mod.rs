@@ -55,12 +55,12 @@ pub struct StoreSpec {
     /// Time a crashed shard takes to start again once the fault is over; 0 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<DurationLaw>,
-    /// What a shard costs (one machine each): `$0.38/h`, from the start of its boot until it is taken away, down or
+    /// What a replica of a shard costs (one machine each): `$0.38/h`, from the start of its boot until it is taken away, down or
     /// not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<HourPrice>,
     /// What its data costs: `$0.023/GB/month` (a GB is 10^9 bytes, a month 730 h), for as many keys as it holds of
-    /// the mean `value_size` each (as the run begins), one copy of each.
+    /// the mean `value_size` each (as the run begins), as many copies of each as a shard has replicas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<StoragePrice>,
     /// How many keys it holds, for `storage`; when absent all that the clients who reach it can ask for, as their laws

@@ -29,8 +29,8 @@ pub struct Failover {
     pub detect: u64,
     /// Who watches: processes beyond all replicas.
     pub observers: Vec<Peer>,
-    /// Numbers of the replicas that may be promoted; the one that led may lead again.
-    pub candidates: Vec<u16>,
+    /// The replicas, of all shards, that may be promoted; the one that led may lead again.
+    pub candidates: Vec<Peer>,
     /// The leader serves only while a majority of observers has heard it within `detect`.
     pub fencing: bool,
 }
@@ -47,6 +47,8 @@ pub struct Config {
     pub has_lag: bool,
     /// So many entries are applied at a time at a follower, those of a key in order.
     pub apply_lanes: u8,
+    /// Only who serves as the leader is read.
+    pub reads_at_leader: bool,
     /// A follower further behind sends readers to the leader, ns.
     pub max_lag: Option<u64>,
     /// When what is written is certain.

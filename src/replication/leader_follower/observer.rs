@@ -161,8 +161,9 @@ impl Observer {
 
     /// The replicas that may lead next: the candidates, and the one that led.
     fn candidates(&self, shard: u16) -> Vec<Peer> {
-        let first = group(shard, self.replicas).start;
-        let mut all: Vec<Peer> = self.failover.candidates.iter().map(|n| first + n).collect();
+        let here = group(shard, self.replicas);
+        let candidates = self.failover.candidates.iter().copied();
+        let mut all: Vec<Peer> = candidates.filter(|peer| here.contains(peer)).collect();
         let leader = self.watches[usize::from(shard)].leader;
         if !all.contains(&leader) {
             all.push(leader);

@@ -53,7 +53,8 @@ impl Replica {
 
     fn read(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
         let leads = self.lead.is_some();
-        let answer = if self.rebuilds || leads && !self.serves(cx.now) {
+        let must_lead = leads || self.config.reads_at_leader;
+        let answer = if self.rebuilds || must_lead && !self.serves(cx.now) {
             Answer::Failed(Failure::NoLeader)
         } else if phase == Phase::Worked {
             Answer::Read(self.data.get(operation.key).version)

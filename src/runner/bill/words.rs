@@ -53,7 +53,11 @@ pub(super) fn assumptions(tariff: &Tariff, bytes: &[u64; PAID.len()]) -> Vec<Str
 fn kept(node: &NodeTariff) -> Option<String> {
     let (keys, size) = node.kept?;
     let (keys, size) = (count(keys), grouped(size, usize::from(size.fract() != 0.0)));
-    Some(format!("{} keeps {keys} keys of {size} bytes in the mean, one copy of each.", node.name))
+    let copies = match node.copies {
+        1 => "one copy".to_owned(),
+        n => format!("{n} copies"),
+    };
+    Some(format!("{} keeps {keys} keys of {size} bytes in the mean, {copies} of each.", node.name))
 }
 
 /// What has no price, though others have one.

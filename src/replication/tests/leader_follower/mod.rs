@@ -58,6 +58,7 @@ fn config(replicas: u16, ack: Ack) -> Config {
         ack,
         has_lag: false,
         apply_lanes: 2,
+        reads_at_leader: false,
         max_lag: None,
         disk: disk::Mode::Each,
         failover: None,
