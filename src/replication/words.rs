@@ -192,6 +192,12 @@ pub enum Law {
     Rebuild,
 }
 
+impl Law {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 5] =
+        [Self::Lag, Self::Fsync, Self::Election, Self::Promote, Self::Rebuild];
+}
+
 /// Draws, of one replica.
 pub trait Laws {
     /// The next draw from a law, ns.

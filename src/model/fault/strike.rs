@@ -15,6 +15,7 @@ use crate::model::{
     fault::occurrence::{Aftermath, Change, Occurrence},
     ids::{Host, NodeId},
     names::Names,
+    network::disturbed::with_role,
     probe::{FaultMeasured, Side},
     record::Recorder,
     sim::Simulation,
@@ -116,10 +117,8 @@ impl Simulation {
         let nodes = &self.nodes;
         let struck = self.struck.entry((o.fault, o.root)).or_insert_with(|| {
             let Some(node) = node else { return Vec::new() };
-            let leaders = nodes[usize::from(node)].leaders();
-            let all = 0..names.kind(node).facts().serving() as u16;
-            let has_role = |inst: &u16| leaders.contains(inst) == leads;
-            all.filter(has_role).map(|inst| (node, inst)).collect()
+            let all = names.kind(node).facts().serving() as u16;
+            with_role(node, all, leads, &nodes[usize::from(node)].leaders())
         });
         o.hosts.retain(|host| struck.contains(host));
     }

@@ -45,12 +45,8 @@ impl TargetSpec {
             (None, None) => {}
         }
         match &self.replica {
-            Some(ReplicaSpec::Leader) => text += " (leader)",
-            Some(ReplicaSpec::Followers) => text += " (followers)",
-            Some(ReplicaSpec::These(these)) => {
-                let these: Vec<String> = these.iter().map(Count::to_string).collect();
-                text += &format!(" (replica {})", these.join(", "));
-            }
+            Some(these @ ReplicaSpec::These(_)) => text += &format!(" (replica {these})"),
+            Some(role) => text += &format!(" ({role})"),
             None => {}
         }
         if let Some(factor) = self.factor {
@@ -138,11 +134,7 @@ impl FromStr for SideName {
             return Ok(Self { name: text.parse()?, zone: None, replica: None });
         };
         let name = name.parse()?;
-        let replica = match part {
-            "leader" => Some(ReplicaSpec::Leader),
-            "followers" => Some(ReplicaSpec::Followers),
-            _ => part.parse().ok().map(|number| ReplicaSpec::These(vec![number])),
-        };
+        let replica: Option<ReplicaSpec> = part.parse().ok();
         let zone = if replica.is_none() { Some(part.parse()?) } else { None };
         Ok(Self { name, zone, replica })
     }
@@ -153,12 +145,36 @@ impl fmt::Display for SideName {
         self.name.fmt(f)?;
         match (&self.zone, &self.replica) {
             (Some(zone), _) => write!(f, "@{zone}"),
-            (None, Some(ReplicaSpec::Leader)) => f.write_str("@leader"),
-            (None, Some(ReplicaSpec::Followers)) => f.write_str("@followers"),
-            (None, Some(ReplicaSpec::These(these))) => {
-                these.iter().try_for_each(|number| write!(f, "@{number}"))
-            }
+            (None, Some(replica)) => write!(f, "@{replica}"),
             (None, None) => Ok(()),
+        }
+    }
+}
+
+impl FromStr for ReplicaSpec {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text {
+            "leader" => Ok(Self::Leader),
+            "followers" => Ok(Self::Followers),
+            number => number.parse().map(|one| Self::These(vec![one])).map_err(|_: ValueError| {
+                let message = format!("expected a replica, found `{number}`");
+                let help = "leader, followers, a number from 0, or a list of numbers";
+                ValueError::new("E-TYPE", message).help(help)
+            }),
+        }
+    }
+}
+
+impl fmt::Display for ReplicaSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Leader => f.write_str("leader"),
+            Self::Followers => f.write_str("followers"),
+            Self::These(these) => {
+                let these: Vec<String> = these.iter().map(Count::to_string).collect();
+                f.write_str(&these.join(", "))
+            }
         }
     }
 }
@@ -179,17 +195,7 @@ impl<'de> Deserialize<'de> for ReplicaSpec {
                 f.write_str("`leader`, `followers`, or numbers of replicas from 0")
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<ReplicaSpec, E> {
-                match v {
-                    "leader" => Ok(ReplicaSpec::Leader),
-                    "followers" => Ok(ReplicaSpec::Followers),
-                    number => number.parse().map(|one| ReplicaSpec::These(vec![one])).map_err(
-                        |_: ValueError| {
-                            let message = format!("expected a replica, found `{number}`");
-                            let help = "leader, followers, a number from 0, or a list of numbers";
-                            E::custom(ValueError::new("E-TYPE", message).help(help))
-                        },
-                    ),
-                }
+                v.parse().map_err(E::custom)
             }
             fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ReplicaSpec, A::Error> {
                 let mut all: Vec<Count> = Vec::new();
@@ -206,12 +212,11 @@ impl<'de> Deserialize<'de> for ReplicaSpec {
 impl Serialize for ReplicaSpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Leader => serializer.serialize_str("leader"),
-            Self::Followers => serializer.serialize_str("followers"),
             Self::These(these) => match these.as_slice() {
                 [one] => one.serialize(serializer),
                 all => all.serialize(serializer),
             },
+            role => serializer.collect_str(role),
         }
     }
 }

@@ -85,14 +85,18 @@ pub struct Disturbance {
     pub blow: Blow,
 }
 
+/// Those of so many instances of a node that are among its leaders, or those that are not.
+pub fn with_role(node: NodeId, all: u16, leads: bool, leaders: &[u16]) -> Vec<Host> {
+    let has_role = |inst: &u16| leaders.contains(inst) == leads;
+    (0..all).filter(has_role).map(|inst| (node, inst)).collect()
+}
+
 impl Disturbance {
     /// It begins: who has the roles that its sides name.
     pub fn find_roles(&mut self, leaders: impl Fn(NodeId) -> Vec<u16>) {
         for side in [&mut self.from, &mut self.to] {
             for &(node, all, leads) in &side.roles {
-                let known = leaders(node);
-                let has_role = |inst: &u16| known.contains(inst) == leads;
-                side.hosts.extend((0..all).filter(has_role).map(|inst| (node, inst)));
+                side.hosts.extend(with_role(node, all, leads, &leaders(node)));
             }
         }
     }

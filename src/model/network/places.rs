@@ -80,31 +80,29 @@ impl Names {
         all.flat_map(of).filter(|end| zones.contains(&end.1)).collect()
     }
 
+    /// The places that zones stand for, in order: as many as instances where the file counts them.
+    fn listed(&self, zones: &ZonesSpec) -> Vec<Zone> {
+        let of = |name: &Name| self.zones_of(&name.0).unwrap_or_default();
+        match zones {
+            ZonesSpec::One(name) => of(name),
+            ZonesSpec::List(names) => names.iter().flat_map(of).collect(),
+            ZonesSpec::Counts(counts) => {
+                counts.iter().flat_map(|(zone, n)| in_turn(&of(zone), n.0)).collect()
+            }
+        }
+    }
+
     /// The zone of each of `n` instances placed by `zones`.
     pub fn spread(&self, zones: &ZonesSpec, n: u64) -> Vec<Zone> {
-        let of = |name: &str| self.zones_of(name).unwrap_or_default();
         match zones {
-            ZonesSpec::One(name) => in_turn(&of(&name.0), n),
-            ZonesSpec::List(names) => {
-                let all: Vec<Zone> = names.iter().flat_map(|z| of(&z.0)).collect();
-                in_turn(&all, n)
-            }
-            ZonesSpec::Counts(counts) => {
-                counts.iter().flat_map(|(z, c)| in_turn(&of(&z.0), c.0)).collect()
-            }
+            ZonesSpec::Counts(_) => self.listed(zones),
+            _ => in_turn(&self.listed(zones), n),
         }
     }
 
     /// The zones a client's requests come from in turn.
     pub fn origins(&self, zones: Option<&ZonesSpec>) -> Vec<Zone> {
-        match zones {
-            None => vec![INTERNET],
-            Some(ZonesSpec::One(name)) => self.zones_of(&name.0).unwrap_or_default(),
-            Some(ZonesSpec::List(names)) => {
-                names.iter().flat_map(|z| self.zones_of(&z.0).unwrap_or_default()).collect()
-            }
-            Some(counts @ ZonesSpec::Counts(_)) => self.spread(counts, 1),
-        }
+        zones.map_or_else(|| vec![INTERNET], |zones| self.listed(zones))
     }
 
     /// The zone of each instance of a node.
@@ -134,14 +132,7 @@ impl Names {
     /// that leaders are spread, unless they have a place of their own.
     fn places_of_replicas(&self, facts: &Facts<'_>, replicas: Replicas<'_>) -> Vec<Zone> {
         let each = replicas.each.max(1);
-        let all = match facts.zones {
-            Some(zones @ ZonesSpec::Counts(_)) => self.spread(zones, each),
-            Some(ZonesSpec::One(name)) => self.zones_of(&name.0).unwrap_or_default(),
-            Some(ZonesSpec::List(names)) => {
-                names.iter().flat_map(|z| self.zones_of(&z.0).unwrap_or_default()).collect()
-            }
-            None => self.all_zones(),
-        };
+        let all = facts.zones.map_or_else(|| self.all_zones(), |zones| self.listed(zones));
         let led_from = replicas.leader.and_then(|name| self.zones_of(&name.0)).and_then(|zones| {
             all.iter().position(|zone| zones.contains(zone)).map(|place| place as u64)
         });

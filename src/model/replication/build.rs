@@ -37,11 +37,7 @@ impl StoreSpec {
         let spec = self.replication.as_deref()?;
         let facts = self.facts();
         let replicas = facts.replicas?;
-        let value = self.value_size.as_ref().map(|size| {
-            let mut size = assembly.demand(size, &format!("{path}/value_size"));
-            size.per_key = true;
-            size
-        });
+        let value = self.size_of_value(path, assembly);
         Some(Group::new(Parts {
             node: (id, Assembly::site(path)),
             shards: self.shard_count() as usize,
@@ -69,12 +65,11 @@ impl StoreSpec {
             Law::Promote => failover.and_then(|failover| failover.promote.clone()),
             Law::Rebuild => failover.and_then(|failover| failover.rebuild.clone()),
         };
-        let all = [Law::Lag, Law::Fsync, Law::Election, Law::Promote, Law::Rebuild];
         let one = |which: Law| {
             let stream = assembly.stream(path, &format!("{which:?}"));
             law(which).map(|law| (assembly.sampler(&law), stream))
         };
-        Draws { laws: all.map(one), choices: assembly.stream(path, "choices") }
+        Draws { laws: Law::ALL.map(one), choices: assembly.stream(path, "choices") }
     }
 
     fn processes(&self, spec: &ReplicationSpec, id: NodeId, names: &Names) -> Vec<Process> {

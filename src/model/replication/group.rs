@@ -24,10 +24,13 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Draws {
     /// By [`Law`].
-    pub laws: [Option<(Sampler, Stream)>; 5],
+    pub laws: [Option<(Sampler, Stream)>; Law::ALL.len()],
     /// Of choices.
     pub choices: Stream,
 }
+
+/// Draws made so far, by law, then choices.
+type Drawn = [u64; Law::ALL.len() + 1];
 
 /// One instance.
 #[derive(Clone, Debug)]
@@ -37,7 +40,7 @@ pub struct Member {
     /// Frames of its timers.
     pub timers: [Slot; TIMERS],
     /// Draws made so far, by law, then choices.
-    drawn: [u64; 6],
+    drawn: Drawn,
     /// Letters posted and works begun so far, which tell their draws apart.
     posted: u64,
     /// Callers it has yet to tell who leads.
@@ -105,7 +108,7 @@ pub struct Parts {
 /// The draws of one member.
 struct Own<'d> {
     draws: &'d Draws,
-    drawn: &'d mut [u64; 6],
+    drawn: &'d mut Drawn,
     identity: u64,
 }
 
@@ -126,7 +129,7 @@ impl Laws for Own<'_> {
     }
 
     fn below(&mut self, n: u64) -> u64 {
-        let index = self.next(5);
+        let index = self.next(Law::ALL.len());
         self.draws.choices.draw_mixed(index).below(n)
     }
 }
@@ -144,7 +147,7 @@ impl Group {
         let member = |process| Member {
             process,
             timers: [NONE; TIMERS],
-            drawn: [0; 6],
+            drawn: Drawn::default(),
             posted: 0,
             to_tell: Vec::new(),
         };
@@ -228,9 +231,7 @@ impl Group {
         if *slot == NONE {
             let id = mix(self.site ^ (u64::from(inst) << 8 | u64::from(timer)));
             *slot = world.own_frame(host, (id, 0), Cargo::Timer(timer));
-            let f = &mut world.frames[*slot];
-            (f.pc, f.armed) = (entry, 0);
-            world.note_inside(*slot);
+            world.begin_own(*slot, entry);
         }
         world.disarm(*slot);
         world.arm(*slot, Span::of(after));

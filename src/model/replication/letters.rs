@@ -150,6 +150,14 @@ impl World {
         slot
     }
 
+    /// A frame of a node's own stands at an instruction of its program from now on.
+    pub fn begin_own(&mut self, slot: Slot, entry: u16) {
+        let now = self.now();
+        let f = &mut self.frames[slot];
+        (f.pc, f.armed, f.arrived) = (entry, 0, now);
+        self.note_inside(slot);
+    }
+
     /// Posts a letter; what is for its own sender arrives at once.
     pub fn post(&mut self, envelope: Envelope, cargo: Cargo) {
         let Envelope { from, to, id, size } = envelope;

@@ -113,10 +113,7 @@ impl Server {
             Work::Read(_) => self.program.own[READ],
             Work::Write(_) => self.program.own[WRITE],
         };
-        let now = world.now();
-        let f = &mut world.frames[slot];
-        (f.pc, f.armed, f.arrived) = (entry, 0, now);
-        world.note_inside(slot);
+        world.begin_own(slot, entry);
         self.run(slot, world);
     }
 
@@ -181,10 +178,7 @@ impl Server {
                 let (host, id) = ((group.node, inst), group.next_id(inst));
                 let entry = self.program.own[APPLY];
                 let slot = world.own_frame(host, (id, key), Cargo::Timer(APPLIED + lane));
-                let now = world.now();
-                let f = &mut world.frames[slot];
-                (f.pc, f.armed, f.arrived) = (entry, 0, now);
-                world.note_inside(slot);
+                world.begin_own(slot, entry);
                 self.run(slot, world);
             }
             Effect::GoOn(ticket) => {

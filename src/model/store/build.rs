@@ -5,6 +5,7 @@ use crate::{
     model::{
         build::{Assembly, Built},
         consistency::spec::Access,
+        demand::Demand,
         ids::NodeId,
         kind::{Kind, Verb},
         node::Node,
@@ -17,6 +18,14 @@ use crate::{
         store::{StoreSpec, copies::Copies},
     },
 };
+
+impl StoreSpec {
+    /// The size of a value, drawn once per key: the same whenever it is read or sent.
+    pub fn size_of_value(&self, path: &str, assembly: &mut Assembly<'_>) -> Option<Demand> {
+        let size = assembly.demand(self.value_size.as_ref()?, &format!("{path}/value_size"));
+        Some(Demand { per_key: true, ..size })
+    }
+}
 
 impl Built for StoreSpec {
     fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
@@ -45,10 +54,7 @@ impl Built for StoreSpec {
             } else if protocol.is_none() && followed {
                 compiler.emit(Instr::Held(access));
             }
-            if let Some(size) = self.value_size.as_ref().filter(|_| replies) {
-                let mut size = compiler.assembly.demand(size, &format!("{path}/value_size"));
-                // Drawn once per key: the same value whenever it is read.
-                size.per_key = true;
+            if let Some(size) = self.size_of_value(path, compiler.assembly).filter(|_| replies) {
                 compiler.program.replies.push(size);
                 let reply = compiler.program.replies.len() as u16 - 1;
                 compiler.emit(Instr::Reply(reply));

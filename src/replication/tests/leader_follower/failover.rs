@@ -255,6 +255,7 @@ fn shards_fail_over_on_their_own() {
     let mut config = with_failover(3, Ack::Sync, true);
     if let Some(failover) = &mut config.failover {
         failover.observers = (9..12).collect();
+        failover.candidates = (0..9).collect();
     }
     let mut net = net(Settings { shards: 3, ..quiet(1) }, &config);
     net.busy = false;
