@@ -79,6 +79,7 @@ library! {
     "w2-lb-tier",
     "w4-quorum",
     "zone-loss",
+    "cap/fast-clock",
     "cap/fill-race",
     "cap/partition",
     "cap/read-your-writes",
@@ -103,6 +104,7 @@ library! {
     "incidents/cloudflare-2019",
     "incidents/knight-2012",
     "incidents/github-2018",
+    "incidents/cloudflare-2020",
 }
 
 pub(super) fn examples(arguments: &ExamplesArguments, voice: Voice) -> Exit {

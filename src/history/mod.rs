@@ -214,6 +214,21 @@ impl History {
         row.is_some_and(|row| self.followed.row(row).acked().is_some())
     }
 
+    /// The place of a version of a followed key, if it has one.
+    #[must_use]
+    pub fn place(&self, key: u64, version: u64) -> Option<Place> {
+        let row = self.followed.find_row(self.followed.find(key)?, version)?;
+        self.followed.row(row).place()
+    }
+
+    /// The newest version that had been acknowledged when this one, which nobody has read yet, was invoked.
+    #[must_use]
+    pub fn newest_before(&self, key: u64, version: u64) -> Option<Place> {
+        let id = self.followed.find(key)?;
+        let row = self.followed.row(self.followed.find_row(id, version)?);
+        self.followed.newest(id, row.start).map(|(place, _)| place)
+    }
+
     /// The acknowledged versions of followed keys that have a place, with the instant of their acknowledgement, ns.
     pub fn acknowledged(&self) -> impl Iterator<Item = (u64, Place, u64)> {
         self.followed.keys().flat_map(|(id, entry)| {

@@ -72,6 +72,7 @@ pub fn design(names: &Names, problems: &mut Problems) {
     references(names, &calls, problems);
     super::alert::check::alerts(names, problems);
     super::budget::check::budgets(names, problems);
+    super::clock::check::clocks(names, problems);
     super::consistency::check::history(names, problems);
     super::fault::check::faults(names, problems);
     if !problems.any_error() {

@@ -6,6 +6,7 @@ use super::{
     alert::AlertSpec,
     budget::ErrorBudgetSpec,
     client::ClientSpec,
+    clock::ClocksSpec,
     consistency::spec::HistorySpec,
     fault::FaultSpec,
     kinds::NodeSpec,
@@ -35,6 +36,8 @@ pub struct Design {
     pub budgets: BTreeMap<Name, ErrorBudgetSpec>,
     /// What hits them.
     pub faults: Vec<FaultSpec>,
+    /// How wrong clocks are; exact when absent.
+    pub clocks: Option<ClocksSpec>,
     /// How much of the history of the data is followed.
     pub history: Option<HistorySpec>,
     /// What `set` faults make of it.
@@ -70,6 +73,9 @@ impl Design {
         all.extend(tables.map(|(f, c)| ("network".to_owned(), f, c)));
         let tables = self.faults.iter().flat_map(FaultSpec::laws).flat_map(Law::tables);
         all.extend(tables.map(|(f, c)| ("faults".to_owned(), f, c)));
+        let offsets = self.clocks.iter().flat_map(|clocks| &clocks.offset);
+        let tables = offsets.flat_map(Law::tables);
+        all.extend(tables.map(|(f, c)| ("clocks".to_owned(), f, c)));
         all
     }
 }

@@ -193,9 +193,17 @@ pub struct Startup<'a> {
 /// Why emptying it changes nothing in whatever is no cache.
 pub const NOTHING_TO_LOSE: &str = "only a cache has something to lose";
 
-/// What a server that is no cache is spared: all but emptying it hits it.
+/// Why its clock may be as wrong as it likes.
+pub const GOES_BY_NO_CLOCK: &str =
+    "stores with `replication` and caches go by a clock, nothing else";
+
+/// What a server that is no cache is spared: all but emptying it, or another clock, hits it.
 pub fn spares_a_server(effect: Effect<'_>) -> Option<&'static str> {
-    matches!(effect, Effect::ClearCache(_)).then_some(NOTHING_TO_LOSE)
+    match effect {
+        Effect::ClearCache(_) => Some(NOTHING_TO_LOSE),
+        Effect::Clock(_) => Some(GOES_BY_NO_CLOCK),
+        _ => None,
+    }
 }
 
 /// What is paid for a node, in US dollars; what has no price is not paid for.
@@ -232,6 +240,10 @@ pub trait Kind {
     fn files(&self) -> Vec<(Table, String)>;
     /// Why an effect on its instances would change nothing, and what to do instead; `None`: it hits them.
     fn spares(&self, effect: Effect<'_>) -> Option<&'static str>;
+    /// Whether its instances go by clocks of their own.
+    fn goes_by_clock(&self) -> bool {
+        false
+    }
     /// Whether it has instances that a deployment can restart one by one.
     fn restarts(&self) -> bool;
     /// Names of the locks of which each key has its own.

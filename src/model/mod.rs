@@ -24,6 +24,7 @@ mod check_size;
 mod check_steps;
 mod check_versions;
 pub mod client;
+pub mod clock;
 pub mod consistency;
 pub mod demand;
 pub mod design;

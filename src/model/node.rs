@@ -36,6 +36,8 @@ pub trait Node: Any + Send {
     fn resume(&mut self, _inst: u16, _world: &mut World) {}
     /// Everything an instance does takes `after / before` times as long from now on.
     fn set_pace(&mut self, _inst: u16, _before: f64, _after: f64, _world: &mut World) {}
+    /// The clock of an instance goes so many times as fast from now on.
+    fn set_clock(&mut self, _inst: u16, _faster: f64, _world: &mut World) {}
     /// What an instance holds in its cache is gone.
     fn clear_cache(&mut self, _inst: u16) {}
     /// The design changed: it is as that version of its spec says from now on.

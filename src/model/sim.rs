@@ -44,6 +44,7 @@ use crate::{
     model::{
         books::InstanceBooks,
         build::built,
+        clock::run::Clocks,
         design::{Limits, window_length},
         event,
         ids::{Host, NodeId, Slot},
@@ -125,8 +126,7 @@ impl Simulation {
             limiters: 0,
         };
         let net = network(&mut assembly);
-        let mut nodes = Vec::new();
-        let mut routes = Vec::new();
+        let (mut nodes, mut routes) = (Vec::new(), Vec::new());
         for (id, (name, spec)) in design.nodes.iter().enumerate() {
             let kind = spec.kind();
             routes.push(Route::with_draws(kind, (names, prepared), (&name.0, seed)));
@@ -154,6 +154,7 @@ impl Simulation {
             laden: names.carries() || data.is_some() || letters.is_some(),
             data,
             letters,
+            clocks: Clocks::of(names, prepared, seed).map(Box::new),
             route_salt: hash_str(seed, "route"),
             limiters: vec![Limiter::default(); assembly.limiters],
             overdue: false,

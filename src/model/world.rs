@@ -6,6 +6,7 @@
 //! **Invariant.** Every visit that arrives at a node departs exactly once or is inside at the end.
 
 use super::{
+    clock::run::{Clocks, Reading},
     consistency::observer::Observer,
     fault::hosts::Hosts,
     frame::{
@@ -25,7 +26,7 @@ use crate::{
     },
     model::{
         event,
-        ids::{AttrRef, NONE, NodeId, Slot},
+        ids::{AttrRef, Host, NONE, NodeId, Slot},
         network::send::Fate,
         outcome::Outcome,
         span::Span,
@@ -82,6 +83,8 @@ pub struct World {
     pub data: Option<Box<Observer>>,
     /// What frames carry between replicas; none: no node has any.
     pub letters: Option<Box<Letters>>,
+    /// What time instances think it is; none: all know.
+    pub clocks: Option<Box<Clocks>>,
     /// Rate limiters that the instances of a node share.
     pub limiters: Vec<Limiter>,
     /// What is called off right now has taken too long; otherwise nobody needs it any more.
@@ -107,6 +110,26 @@ impl World {
     #[inline(always)]
     pub fn now(&self) -> u64 {
         self.agenda.now()
+    }
+
+    /// What a clock of an instance shows.
+    #[inline(always)]
+    pub fn clock(&mut self, host: Host) -> Reading {
+        let now = self.now();
+        match &mut self.clocks {
+            None => Reading { steady: now, wall: now },
+            Some(clocks) => clocks.read(host, now),
+        }
+    }
+
+    /// What time it is where a frame is, by a clock that is never set, ns.
+    #[inline(always)]
+    pub fn time_at(&mut self, slot: Slot) -> u64 {
+        if self.clocks.is_none() {
+            return self.now();
+        }
+        let f = &self.frames[slot];
+        self.clock((f.node, f.inst)).steady
     }
 
     // ---- calls -----------------------------------------------------------------------------

@@ -75,6 +75,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W-LATENCY", "zones between which messages take no time"),
     ("W-LAW", "a law that is probably not what is meant"),
     ("W-LOSS", "a link that loses everything"),
+    ("W-NAME", "a name on a side of a cut that is a place and something else"),
     ("W-NOHA", "so few that the loss of one stops the others"),
     ("W-NO-TIMEOUT", "a request whose message is lost waits for ever"),
     ("W-OPERATION", "an operation that is probably not the one that is meant"),

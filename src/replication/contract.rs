@@ -40,8 +40,10 @@ pub enum Effect {
 
 /// What a replica may ask while it is told something, and where it puts what is to be done.
 pub struct Context<'c> {
-    /// Time by its own clock, ns; never goes back while it runs.
+    /// Time by its own clock that is never set, ns: it never goes back while it runs.
     pub now: u64,
+    /// Time of day by its own clock, ns: what it tells others, who compare it with theirs.
+    pub wall: u64,
     /// Its draws.
     pub laws: &'c mut dyn Laws,
     /// What is to be done, in order.

@@ -91,6 +91,9 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
             let lost = estimate(Quantity::Number, lost);
             let how = match cause.as_str() {
                 "failover" => "by a leader, and the next one began without them",
+                "lww_clock" => {
+                    "and their stamps were older than those of writes acknowledged before them: a clock was wrong"
+                }
                 "lww_concurrent" => {
                     "and gave way to a later write by somebody who did not know of them"
                 }

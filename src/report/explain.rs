@@ -171,7 +171,13 @@ pub(crate) fn bottleneck(results: &Results) -> Option<String> {
     let sharded = node.is_some_and(|node| !node.shards.is_empty());
     let several = node.is_some_and(|node| node.shards.len().max(node.per_instance.len()) > 1);
     let part = match found.instance {
-        Some(i) if sharded => format!(", shard {i}"),
+        Some(i) if sharded => {
+            let each = node.map_or(0, |node| node.shards[0].replicas.len() as u64);
+            match each {
+                0 => format!(", shard {i}"),
+                _ => format!(", replica {} of shard {}", i % each, i / each),
+            }
+        }
         Some(i) => format!(", instance {i}"),
         None if several && sharded => ", all shards".to_owned(),
         None if several => ", all instances".to_owned(),

@@ -56,7 +56,8 @@ pub struct ConsistencyResults {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_brain_time: Option<Estimate>,
     /// By why: `write_behind` (a cache acknowledged them and never wrote them), `failover` (a later leader began without
-    /// them), `lww_concurrent` (a later write took their place, by who did not know of them), `crash` (nobody holds them).
+    /// them), `lww_concurrent` (a later write took their place, by who did not know of them), `lww_clock` (by its stamp, which
+    /// goes by a clock, it was older than a write acknowledged before it), `crash` (nobody holds them).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lost_by_cause: BTreeMap<String, Estimate>,
 }

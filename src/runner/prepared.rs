@@ -49,6 +49,7 @@ fn design(spec: &ScenarioSpec) -> Design {
         alerts: spec.alerts.clone(),
         budgets: spec.budgets.clone(),
         faults: spec.faults.clone(),
+        clocks: spec.clocks.clone(),
         history: spec.history,
         versions: spec.versions.clone(),
         watched: BTreeSet::new(),

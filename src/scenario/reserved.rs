@@ -15,7 +15,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("StoreSpec", &["view_of", "inbound", "backup"]),
     ("StepSpec", &["publish", "transaction", "saga"]),
     ("CacheSpec", &["admission", "discipline", "inbound"]),
-    ("FaultSpec", &["clock", "corrupt"]),
+    ("FaultSpec", &["corrupt"]),
     ("ReplicationSpec", &["multi_leader"]),
     ("TargetSpec", &["lose_data"]),
     ("WriteFields", &["outbox"]),

@@ -10,6 +10,7 @@ use crate::{
         alert::AlertSpec,
         budget::ErrorBudgetSpec,
         client::ClientSpec,
+        clock::ClocksSpec,
         consistency::spec::HistorySpec,
         fault::FaultSpec,
         kinds::NodeSpec,
@@ -71,6 +72,9 @@ pub struct ScenarioSpec {
     /// What hits them, and when.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<FaultSpec>,
+    /// How wrong the clocks of replicas and caches are; exact when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clocks: Option<ClocksSpec>,
     /// How much of the history of the data is followed; all of it when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<HistorySpec>,

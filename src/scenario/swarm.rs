@@ -118,6 +118,11 @@ impl Writer {
                  internet: 10ms{link}}}"
             ));
         }
+        // With replicas, and without: then they go by none.
+        if self.chance(20) {
+            let offset = self.pick(&["0s", "exp(mean=2ms)", "uniform(0s 1s)"]);
+            self.line(&format!("clocks: {{offset: {offset}, drift: 50ppm, resync: 2s}}"));
+        }
         self.names();
         self.line("clients:");
         for client in 0..self.within(1, 3) {

@@ -130,7 +130,7 @@ fn of_any_store() -> ConsistencyResults {
         operations: each(&["read", "write", "delete", "cas", "increment"]),
         linearizable: Some(false),
         not_checked: each(&["cas", "increment"]),
-        lost_by_cause: each(&["crash", "failover", "lww_concurrent", "write_behind"]),
+        lost_by_cause: each(&["crash", "failover", "lww_clock", "lww_concurrent", "write_behind"]),
         split_brain_time: Some(Estimate::default()),
         ..ConsistencyResults::default()
     }

@@ -43,7 +43,7 @@ pub struct Bandwidth(pub f64);
 /// A whole number (written `8`, `10k`, `1M`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Count(pub u64);
-/// A fraction in 0..=1 (written `99.9%`, `0.2`).
+/// A fraction in 0..=1 (written `99.9%`, `0.2`, `50ppm`: millionths).
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Fraction(pub f64);
 /// A non-negative plain number (written `1.6`).
@@ -136,7 +136,7 @@ text_value!(
     "a fraction such as `99.9%` or `0.2`",
     ["99.9%", "0.2"],
     number,
-    r"^[0-9]+(\.[0-9]+)?%?$"
+    r"^[0-9]+(\.[0-9]+)?(%|ppm)?$"
 );
 text_value!(
     Number,

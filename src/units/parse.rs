@@ -294,6 +294,7 @@ impl FromStr for Fraction {
         let x = match unit {
             "" => number,
             "%" => number.shift(-2),
+            "ppm" => number.shift(-6),
             _ => {
                 let message = format!("`{}` is not a unit of fractions", clip(unit));
                 return Err(

@@ -84,6 +84,8 @@ pub fn value(quantity: Quantity, value: f64) -> String {
     if quantity == Quantity::Truth {
         return (value >= 0.5).to_string();
     }
+    // A sum of nothing is -0.
+    let value = value + 0.0;
     let unit = unit_for(quantity, value);
     let decimals = decimals(quantity, value, 0.0, unit);
     format!("{}{}{}", sign(quantity), grouped(value * unit.per_base, decimals), unit.suffix)

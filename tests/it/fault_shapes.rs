@@ -239,7 +239,6 @@ fn shapes_of_faults_are_checked() {
                 "13:68 E-RANGE",
                 "at least 4.000",
             ),
-            ("B70", C, "clock: {node: b, offset: 1s}", "13:30 E-UNSUPPORTED", "not supported yet"),
         ],
     );
 }

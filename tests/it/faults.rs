@@ -591,7 +591,7 @@ fn faults_are_checked() {
                 "13:56 E-FAULT-TARGET",
                 "has no replicas",
             ),
-            ("B70", C, "clock: {node: b}", "13:30 E-UNSUPPORTED", "not supported yet"),
+            ("B70", C, "clock: {node: b, drift: 5%}", "13:44 E-FAULT-TARGET", "go by a clock"),
             ("W", ", timeout: 9s", "", "5:11 W-NO-TIMEOUT", "the fault `f`"),
         ],
     );

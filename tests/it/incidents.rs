@@ -21,6 +21,7 @@ const INCIDENTS: &[&str] = &[
     "facebook-2021",
     "gc-death-spiral",
     "github-2018",
+    "cloudflare-2020",
     "google-cloud-2025",
     "kinesis-2020",
     "knight-2012",

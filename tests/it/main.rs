@@ -17,6 +17,7 @@ mod catalogue;
 mod changes;
 mod check;
 mod cli;
+mod clocks;
 mod compare;
 mod consistency;
 mod cost;

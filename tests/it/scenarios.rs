@@ -26,6 +26,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("cache-stampede", "25s", "4s"),
     ("cache-tiers", "122s", "118s"),
     ("canary", "200s", "60s"),
+    ("cap/fast-clock", "80s", "10s"),
     ("cap/fill-race", "40s", "5s"),
     ("cap/partition", "80s", "10s"),
     ("cap/read-your-writes", "60s", "5s"),

@@ -208,6 +208,10 @@ impl Kind for CacheSpec {
         None
     }
 
+    fn goes_by_clock(&self) -> bool {
+        true
+    }
+
     fn restarts(&self) -> bool {
         true
     }

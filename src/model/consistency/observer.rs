@@ -66,6 +66,9 @@ struct Watched {
     knew: HashTable<(u64, u64)>,
     /// No log says what is lost: what nobody holds.
     by_stamp: bool,
+    /// Versions that were given a stamp lower than that of one acknowledged before they were asked for, and that one's; where clocks are never
+    /// wrong there is none.
+    inverted: Option<BTreeMap<u64, u64>>,
     /// Versions a cache answered for and that have not come to the store.
     behind: BTreeMap<u64, Behind>,
     measured: ConsistencyMeasured,
@@ -104,6 +107,7 @@ impl Observer {
             limit: u32::try_from(history.limit()).unwrap_or(u32::MAX),
             horizon_ns: design.duration,
         };
+        let wrong = names.wrong_clocks().is_some();
         let watched = |by_stamp: bool| Watched {
             history: History::new(settings),
             accepted: 0,
@@ -111,6 +115,7 @@ impl Observer {
             last: BTreeMap::new(),
             knew: HashTable::new(),
             by_stamp,
+            inverted: (by_stamp && wrong).then(BTreeMap::new),
             behind: BTreeMap::new(),
             measured: ConsistencyMeasured::default(),
         };
@@ -332,6 +337,12 @@ impl Observer {
                 watched.last.insert((shard, term_of(order)), order);
             }
             watched.behind.remove(&version);
+            if let Some(inverted) = &mut watched.inverted
+                && let Some(newest) = watched.history.newest_before(key, version)
+                && newest.order > order
+            {
+                inverted.insert(version, newest.order);
+            }
             watched.history.accepted(key, Place { order, version });
         }
     }
@@ -350,6 +361,7 @@ impl Observer {
     pub fn follows(&mut self, store: NodeId, (key, fresh): (u64, bool), version: u64, older: u64) {
         if let Some(watched) = self.stores.get_mut(&store)
             && (fresh || !watched.history.is_acknowledged(key, version))
+            && watched.may_know(key, version, older)
         {
             let hash = |&(newer, older): &(u64, u64)| mix(newer ^ older.rotate_left(32));
             let (pair, table) = ((version, older), &mut watched.knew);
@@ -417,9 +429,18 @@ impl Watched {
         self.history.accepted(key, Place { order: self.accepted, version });
     }
 
-    /// Acknowledged writes that nobody holds, nor anything that was taken by who knew of them: because something newer
-    /// took their place, or with the last who held them.
-    fn lost_by_stamp(&self, held: &BTreeSet<u64>) -> [u64; 2] {
+    /// Whether a version that took the place of one which is older by its stamp can know of it: not if it had been acknowledged
+    /// before anybody asked for that.
+    fn may_know(&self, key: u64, version: u64, older: u64) -> bool {
+        let before = self.inverted.as_ref().and_then(|inverted| inverted.get(&older));
+        before.is_none_or(|acknowledged| {
+            self.history.place(key, version).is_none_or(|place| place.order > *acknowledged)
+        })
+    }
+
+    /// Acknowledged writes that nobody holds, nor anything that was taken by who knew of them: because a later one took
+    /// their place, because a clock made them older than an earlier one, or with the last who held them.
+    fn lost_by_stamp(&self, held: &BTreeSet<u64>) -> [u64; 3] {
         let mut kept = held.clone();
         let mut knew: Vec<(u64, u64)> = self.knew.iter().copied().collect();
         knew.sort_unstable();
@@ -436,11 +457,14 @@ impl Watched {
                 *order = place.order.max(*order);
             }
         }
-        let mut lost = [0; 2];
+        let inverted =
+            |version: u64| self.inverted.as_ref().is_some_and(|all| all.contains_key(&version));
+        let mut lost = [0; 3];
         for (key, place, _) in self.history.acknowledged() {
             if !kept.contains(&place.version) {
                 let replaced = newest.get(&key).is_some_and(|order| *order >= place.order);
-                lost[usize::from(!replaced)] += 1;
+                let why = if replaced { usize::from(inverted(place.version)) } else { 2 };
+                lost[why] += 1;
             }
         }
         lost
@@ -462,7 +486,8 @@ impl Watched {
 
     fn measured(self, held: &BTreeSet<u64>, shard: impl FnMut(u64) -> u16) -> ConsistencyMeasured {
         let in_failovers = self.lost_in_failovers(shard);
-        let [replaced, with_all] = if self.by_stamp { self.lost_by_stamp(held) } else { [0; 2] };
+        let [replaced, by_clock, with_all] =
+            if self.by_stamp { self.lost_by_stamp(held) } else { [0; 3] };
         let verdict = self.history.check();
         let gone = self.behind.iter().filter(|(version, _)| !held.contains(version));
         let lost = gone.flat_map(|(version, Behind { key, before })| {
@@ -484,6 +509,7 @@ impl Watched {
             lost: [
                 ("crash", with_all),
                 ("failover", in_failovers),
+                ("lww_clock", by_clock),
                 ("lww_concurrent", replaced),
                 ("write_behind", lost),
             ]

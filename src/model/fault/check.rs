@@ -12,6 +12,7 @@ use crate::{
         alert::{Source, check::alert_named},
         check::{closest, law},
         client::Arrivals,
+        clock,
         fault::MAX_OCCURRENCES,
         kind::Facts,
         names::Names,
@@ -61,7 +62,7 @@ impl Check<'_> {
                 [a, b, ..] => format!("a fault has one effect, not {} and {}", a.name(), b.name()),
                 [_] => unreachable!("taken above"),
             };
-            let help = "one of crash, pause, slow, errors, clear_cache, partition, latency, loss, \
+            let help = "one of crash, pause, slow, errors, clock, clear_cache, partition, latency, loss, \
                         duplicate, bandwidth, load, set, deploy";
             return problems.error_help("E-FAULT", &self.path, what, help);
         };
@@ -341,7 +342,10 @@ impl Check<'_> {
             let help = format!("hit `{host}`, or give it `clear_cache`");
             return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
         }
-        if let Some(help) = spec.kind().spares(effect) {
+        let holds_cache = || self.names.guests(node).next().is_some();
+        if let Some(help) = spec.kind().spares(effect)
+            && !(matches!(effect, Effect::Clock(_)) && holds_cache())
+        {
             let message =
                 format!("`{}` does not fit `{}`, which is: {kind}", effect.name(), name.0);
             return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
@@ -464,6 +468,13 @@ impl Check<'_> {
         for (key, given, wanted) in found {
             required((key, given, wanted), effect, at, problems);
         }
+        let found = [("offset", t.offset.is_some()), ("drift", t.drift.is_some())];
+        match effect {
+            Effect::Clock(_) => clock::check::wrong(t, at, problems),
+            _ => found.into_iter().filter(|(_, given)| *given).for_each(|(key, _)| {
+                required((key, true, false), effect, at, problems);
+            }),
+        }
         if t.process.is_some() && !matches!(effect, Effect::Crash(_)) {
             let message = format!("`process` means nothing to `{}`", effect.name());
             problems.error("E-FAULT", format!("{at}.process"), message);
@@ -475,9 +486,23 @@ impl Check<'_> {
 
     // ---- messages ----------------------------------------------------------------------------
 
-    /// What of a name is on a side, if not all.
+    /// What a name on a side stands for, and what of it.
     fn part_of_side(&self, side: &SideName, at: &str, problems: &mut Problems) {
-        let node = self.names.node(&side.name.0);
+        let (name, node) = (&side.name, self.names.node(&side.name.0));
+        let is_place = self.names.zones_of(&name.0).is_some();
+        let is_host = node.is_some() || self.names.client(&name.0).is_some();
+        if is_host && is_place {
+            let message =
+                format!("`{name}` is a place, and a node or client: here it is the latter");
+            problems.warn("W-NAME", at, message, "give them names apart");
+        }
+        if !is_host && !is_place {
+            let names = self.names;
+            let places = names.zones.keys().chain(names.regions.keys()).map(String::as_str);
+            let all = names.nodes().chain(names.clients()).chain(places);
+            let message = format!("no node, client, zone or region `{}`", name.0);
+            problems.error_help("E-REF", at, message, closest(&name.0, all));
+        }
         if let Some(zone) = &side.zone {
             let inside = self.names.zones_of(&zone.0).unwrap_or_default();
             let stands = self.names.entity_of(&side.name.0).map(|id| self.names.stands_in(id));
@@ -520,18 +545,7 @@ impl Check<'_> {
             problems.error_help("E-PARTITION", at, message, "each name stands on one side");
         }
         for side in sides.iter().flatten() {
-            let name = &side.name;
             self.part_of_side(side, at, problems);
-            let known = self.names.node(&name.0).is_some()
-                || self.names.client(&name.0).is_some()
-                || self.names.zones_of(&name.0).is_some();
-            if !known {
-                let names = self.names;
-                let places = names.zones.keys().chain(names.regions.keys()).map(String::as_str);
-                let all = names.nodes().chain(names.clients()).chain(places);
-                let message = format!("no node, client, zone or region `{}`", name.0);
-                problems.error_help("E-REF", at, message, closest(&name.0, all));
-            }
         }
         let found = [
             ("add", p.add.is_some(), matches!(effect, Effect::Latency(_))),

@@ -35,6 +35,7 @@ use deploy::DeploySpec;
 
 use crate::{
     engine::law::DurationLaw,
+    model::clock::{Drift, Offset},
     units::{Bandwidth, Count, Fraction, Name, Number, SimDuration},
 };
 
@@ -123,6 +124,10 @@ pub struct FaultSpec {
     /// A `fraction` of the requests that arrive fails at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub errors: Option<TargetSpec>,
+    /// Clocks of replicas or caches go wrong: put by `offset` (`2s`, `-300ms`), too fast or too slow by `drift` (`200ppm`,
+    /// `-5%`). Afterwards they show the right time again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<TargetSpec>,
     /// What a cache holds is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clear_cache: Option<TargetSpec>,
@@ -193,6 +198,12 @@ pub struct TargetSpec {
     /// `errors`: the share of requests that fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fraction: Option<Fraction>,
+    /// `clock`: how far the time of day is put forward, or back (`-300ms`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<Offset>,
+    /// `clock`: how much faster than time it goes, or slower (`-5%`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
 }
 
 /// `2` or `30%`: so many, chosen at random; `[0, 3]`: these, from 0.
@@ -296,6 +307,8 @@ pub enum Effect<'a> {
     Slow(&'a TargetSpec),
     /// Requests fail.
     Errors(&'a TargetSpec),
+    /// Clocks go wrong.
+    Clock(&'a TargetSpec),
     /// Caches are emptied.
     ClearCache(&'a TargetSpec),
     /// Messages are lost, all of them.
@@ -324,6 +337,7 @@ impl<'a> Effect<'a> {
             Self::Pause(_) => "pause",
             Self::Slow(_) => "slow",
             Self::Errors(_) => "errors",
+            Self::Clock(_) => "clock",
             Self::ClearCache(_) => "clear_cache",
             Self::Partition(_) => "partition",
             Self::Latency(_) => "latency",
@@ -343,6 +357,7 @@ impl<'a> Effect<'a> {
             | Self::Pause(t)
             | Self::Slow(t)
             | Self::Errors(t)
+            | Self::Clock(t)
             | Self::ClearCache(t) => Some(t),
             _ => None,
         }
@@ -369,6 +384,7 @@ impl FaultSpec {
             self.pause.as_ref().map(Effect::Pause),
             self.slow.as_ref().map(Effect::Slow),
             self.errors.as_ref().map(Effect::Errors),
+            self.clock.as_ref().map(Effect::Clock),
             self.clear_cache.as_ref().map(Effect::ClearCache),
             self.partition.as_ref().map(Effect::Partition),
             self.latency.as_ref().map(Effect::Latency),

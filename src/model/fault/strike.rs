@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::{
-    Effect, ReplicaSpec,
+    Effect, ReplicaSpec, TargetSpec,
     hosts::Harm,
     timeline::{Timeline, merged},
 };
@@ -68,6 +68,10 @@ impl Simulation {
             Effect::Pause(_) => Harm::Paused,
             Effect::Slow(t) => Harm::Slow(t.factor.map_or(1.0, |f| 1.0 + (f.0 - 1.0) * strength)),
             Effect::Errors(t) => Harm::Errors(t.fraction.map_or(0.0, |f| f.0 * strength)),
+            Effect::Clock(t) => {
+                self.set_clocks(&hosts.clone(), t, begins);
+                return false;
+            }
             Effect::ClearCache(_) => {
                 for &(node, inst) in hosts.iter().filter(|_| begins) {
                     self.nodes[usize::from(node)].clear_cache(inst);
@@ -105,6 +109,17 @@ impl Simulation {
             self.harm(host, harm, begins);
         }
         false
+    }
+
+    /// Clocks go wrong, or right again.
+    fn set_clocks(&mut self, hosts: &[Host], target: &TargetSpec, begins: bool) {
+        let wrong = (target.offset.unwrap_or_default(), target.drift.unwrap_or_default());
+        let now = self.world.now();
+        for &host in hosts {
+            let Some(clocks) = &mut self.world.clocks else { return };
+            let faster = clocks.disturb(host, wrong, begins, now);
+            self.nodes[usize::from(host.0)].set_clock(host.1, faster, &mut self.world);
+        }
     }
 
     /// Whom a fault hits by a role is whoever has it as the fault begins, in all its parts and after it.

@@ -55,6 +55,12 @@ impl TargetSpec {
         if let Some(fraction) = self.fraction {
             text += &format!(", {fraction}");
         }
+        if let Some(offset) = self.offset {
+            text += &format!(", offset {offset}");
+        }
+        if let Some(drift) = self.drift {
+            text += &format!(", drift {drift}");
+        }
         text
     }
 }

@@ -33,13 +33,13 @@ struct Group {
     down: u64,
     /// One of them leads, and must be up.
     led: bool,
-    /// Who does, if anybody.
-    leader: Option<u16>,
+    /// Who does: two while one does not know that it was replaced.
+    leaders: Vec<u16>,
 }
 
 impl Group {
     fn is_short(&self, spare: u64) -> bool {
-        self.down > spare || self.led && self.leader.is_none()
+        self.down > spare || self.led && self.leaders.is_empty()
     }
 }
 
@@ -92,7 +92,7 @@ impl Uptime {
     #[must_use]
     pub fn led(mut self) -> Self {
         for (i, group) in self.groups.iter_mut().enumerate() {
-            (group.led, group.leader) = (true, Some((i * self.each) as u16));
+            (group.led, group.leaders) = (true, vec![(i * self.each) as u16]);
         }
         self
     }
@@ -127,9 +127,7 @@ impl Uptime {
         self.books.most_down = self.books.most_down.max(self.down.count());
         self.change(inst, now, |group| {
             group.down += 1;
-            if group.leader == Some(inst) {
-                group.leader = None;
-            }
+            group.leaders.retain(|leader| *leader != inst);
         })
     }
 
@@ -144,16 +142,15 @@ impl Uptime {
 
     /// An instance leads its group; whether that ends an outage.
     pub fn leads(&mut self, inst: u16, now: u64) -> Option<bool> {
-        self.change(inst, now, |group| group.leader = Some(inst))
+        self.change(inst, now, |group| {
+            group.leaders.retain(|leader| *leader != inst);
+            group.leaders.push(inst);
+        })
     }
 
     /// It leads no more; whether that begins one.
     pub fn leads_no_more(&mut self, inst: u16, now: u64) -> Option<bool> {
-        self.change(inst, now, |group| {
-            if group.leader == Some(inst) {
-                group.leader = None;
-            }
-        })
+        self.change(inst, now, |group| group.leaders.retain(|leader| *leader != inst))
     }
 
     /// The measured span begins.

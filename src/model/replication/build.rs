@@ -212,6 +212,11 @@ fn per_second(rate: Option<Rate>) -> u64 {
 const MAX_DRIFT: f64 = 500e-6;
 
 impl RaftSpec {
+    /// How much too fast or slow a clock may go without harm to leases.
+    pub(super) fn allowed_drift(&self) -> f64 {
+        self.max_drift.map_or(MAX_DRIFT, |drift| drift.0)
+    }
+
     fn config(&self, disk: disk::Mode, apply_lanes: u8) -> raft::Config {
         raft::Config {
             replicas: self.replicas() as u16,
@@ -225,7 +230,7 @@ impl RaftSpec {
             },
             heartbeat: self.heartbeat(),
             election_min: self.election().min_value() as u64,
-            max_drift: self.max_drift.map_or(MAX_DRIFT, |drift| drift.0),
+            max_drift: self.allowed_drift(),
             disk,
             apply_lanes,
             leader: 0,

@@ -12,6 +12,7 @@ use crate::{
         random::{Stream, mix},
     },
     model::{
+        clock::run::Reading,
         demand::Demand,
         ids::{Host, NONE, NodeId, Slot},
         span::Span,
@@ -39,6 +40,8 @@ pub struct Member {
     pub process: Process,
     /// Frames of its timers.
     pub timers: [Slot; TIMERS],
+    /// When each is due.
+    due: [u64; TIMERS],
     /// Draws made so far, by law, then choices.
     drawn: Drawn,
     /// Letters posted and works begun so far, which tell their draws apart.
@@ -147,6 +150,7 @@ impl Group {
         let member = |process| Member {
             process,
             timers: [NONE; TIMERS],
+            due: [0; TIMERS],
             drawn: Drawn::default(),
             posted: 0,
             to_tell: Vec::new(),
@@ -177,7 +181,7 @@ impl Group {
     pub fn tell(
         &mut self,
         inst: Peer,
-        now: u64,
+        Reading { steady: now, wall }: Reading,
         what: impl FnOnce(&mut Process, &mut Context<'_>),
     ) -> Vec<Effect> {
         let mut effects = std::mem::take(&mut self.effects);
@@ -187,7 +191,7 @@ impl Group {
             drawn: &mut member.drawn,
             identity: mix(self.site ^ u64::from(inst)),
         };
-        let mut context = Context { now, laws: &mut laws, effects: &mut effects };
+        let mut context = Context { now, wall, laws: &mut laws, effects: &mut effects };
         what(&mut member.process, &mut context);
         effects
     }
@@ -234,6 +238,25 @@ impl Group {
             world.begin_own(*slot, entry);
         }
         world.disarm(*slot);
+        let now = world.now();
+        let after = match &mut world.clocks {
+            None => after,
+            Some(clocks) => clocks.until(host, after, now),
+        };
         world.arm(*slot, Span::of(after));
+        self.members[usize::from(inst)].due[usize::from(timer)] = now.saturating_add(after);
+    }
+
+    /// The clock of an instance goes so many times as fast from now on: its timers are due sooner.
+    pub fn retime(&mut self, inst: Peer, faster: f64, world: &mut World) {
+        let (now, member) = (world.now(), &mut self.members[usize::from(inst)]);
+        for (&slot, due) in member.timers.iter().zip(&mut member.due) {
+            if slot != NONE && world.frames[slot].armed != 0 && *due > now {
+                let left = ((*due - now) as f64 / faster).ceil() as u64;
+                world.disarm(slot);
+                world.arm(slot, Span::of(left));
+                *due = now.saturating_add(left);
+            }
+        }
     }
 }

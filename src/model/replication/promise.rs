@@ -2,25 +2,28 @@
 //!
 //! **Invariant.** A run that breaks a promise is a bug of the program, and says so (`audit.rs`).
 
-use super::{ModeSpec, QuorumSpec, RaftReadsSpec, RaftSpec};
+use super::{ModeSpec, QuorumSpec, RaftReadsSpec, RaftSpec, StampSpec};
 use crate::model::{
     client::ClientSpec, ids::NodeId, kinds::NodeSpec, names::Names, resilience::EdgeSpec,
 };
 
 impl RaftSpec {
-    /// Reads that cannot be old, given clocks that run alike.
-    fn is_strict(&self) -> bool {
-        let reads = self.reads.unwrap_or_default();
-        matches!(reads, RaftReadsSpec::ReadIndex | RaftReadsSpec::Lease)
+    /// Reads that cannot be old, given clocks of which none is ever wronger than that.
+    fn is_strict(&self, wrong: Option<f64>) -> bool {
+        match self.reads.unwrap_or_default() {
+            RaftReadsSpec::ReadIndex => true,
+            RaftReadsSpec::Lease => wrong.unwrap_or(0.0) <= self.allowed_drift(),
+            _ => false,
+        }
     }
 }
 
 impl QuorumSpec {
-    /// What was read or written is seen by all who come after; stamps are by clocks that run alike, or asked for.
-    fn is_strict(&self) -> bool {
+    /// What was read or written is seen by all who come after: stamps rise with time, or are asked for.
+    fn is_strict(&self, wrong: Option<f64>) -> bool {
         let (n, r, w) = (self.replicas.0, self.reads(), self.writes());
-        // Clocks are exact, so that stamps of either kind rise with time.
         r + w > n
+            && (wrong.is_none() || self.stamp == Some(StampSpec::Query))
             && self.write_back == Some(true)
             && self.sloppy != Some(true)
             && self.tombstones.is_none()
@@ -39,8 +42,9 @@ impl Names {
         let NodeSpec::Store(spec) = self.spec(store) else { return false };
         let Some(replication) = &spec.replication else { return false };
         let mode = spec.durability.as_ref().and_then(|own| own.mode).unwrap_or_default();
-        let strict = replication.raft.as_ref().is_some_and(RaftSpec::is_strict)
-            || replication.quorum.as_ref().is_some_and(QuorumSpec::is_strict);
+        let wrong = self.wrong_clocks();
+        let strict = replication.raft.as_ref().is_some_and(|raft| raft.is_strict(wrong))
+            || replication.quorum.as_ref().is_some_and(|quorum| quorum.is_strict(wrong));
         let keeps = matches!(mode, ModeSpec::Each | ModeSpec::Group(_));
         let nodes = || self.design.nodes.values().chain(self.design.later());
         let cached = nodes().any(|node| matches!(node, NodeSpec::Cache(_)));

@@ -26,8 +26,9 @@ struct Shard {
     last_term: u64,
     /// Since when two lead.
     split: Option<u64>,
-    /// Who led last.
+    /// Who led last, and the newest term somebody led in.
     last_leader: Option<u16>,
+    led_term: u64,
 }
 
 /// What is measured of the replicas of a node.
@@ -172,25 +173,31 @@ impl Tally {
                 (shard.last_term, shard.stood) = (term, shard.stood + 1);
                 self.elections.terms += u64::from(measured);
             }
-            Note::Leads { .. } => self.leads(inst, now),
+            Note::Leads { term, .. } => self.leads(inst, term, now),
             Note::StepsDown { .. } => self.ends(inst, now),
             Note::Counted(name) if measured => count(&mut self.counted, name),
             _ => {}
         }
     }
 
-    fn leads(&mut self, inst: u16, now: u64) {
+    fn leads(&mut self, inst: u16, term: u64, now: u64) {
         let measured = now >= self.from;
         let shard = &mut self.shards[usize::from(inst) / self.each];
         if shard.leaders.iter().any(|(known, _)| *known == inst) {
             return;
         }
+        // One that comes back from the dead and has yet to hear of the next one follows nobody.
+        let comes_back = !shard.leaders.is_empty() && term <= shard.led_term;
         let since = shard.vacant.take().unwrap_or(now);
         shard.leaders.push((inst, now));
-        let changes = shard.last_leader.replace(inst) != Some(inst);
+        shard.led_term = shard.led_term.max(term);
         if shard.leaders.len() == 2 {
             shard.split = Some(now);
         }
+        if comes_back {
+            return;
+        }
+        let changes = shard.last_leader.replace(inst) != Some(inst);
         let lost = std::mem::take(&mut shard.stood).saturating_sub(1);
         if measured {
             self.elections.count += 1;

@@ -44,7 +44,7 @@ impl Server {
         (step, hit): (CacheStep, u16),
         world: &mut World,
     ) -> bool {
-        let now = world.now();
+        let now = world.time_at(slot);
         let key = self.entry_key(slot, world);
         let f = &world.frames[slot];
         let (inst, next) = (usize::from(f.inst), f.pc + 1);
@@ -173,7 +173,7 @@ impl Server {
         f.pc += 1;
         let inst = usize::from(f.inst);
         let contents = self.instances[inst].contents.as_mut().expect("only caches do this");
-        contents.begin_fetch(key, world.now());
+        contents.begin_fetch(key, world.time_at(slot));
         let direct = step == CacheStep::Lookup;
         if !direct {
             contents.led_aside(key);
@@ -251,7 +251,7 @@ impl Server {
             if let Some(contents) = contents {
                 contents.end_fetch(key);
                 if denied {
-                    contents.deny(key, world.now());
+                    contents.deny(key, world.time_at(slot));
                 }
             }
             return;
@@ -360,7 +360,7 @@ fn take_out(contents: &mut Contents, key: u64) {
 }
 
 /// Whoever fetches after a miss has a lease: the visit itself, or its caller, unless that is gone.
-fn lease(contents: &mut Contents, (slot, key): (Slot, u64), direct: bool, world: &World) {
+fn lease(contents: &mut Contents, (slot, key): (Slot, u64), direct: bool, world: &mut World) {
     let Some(leases) = &mut contents.leases else { return };
     let f = &world.frames[slot];
     let holder = match direct {
@@ -369,7 +369,7 @@ fn lease(contents: &mut Contents, (slot, key): (Slot, u64), direct: bool, world:
         false => None,
     };
     if let Some(holder) = holder {
-        leases.give(key, holder, world.now());
+        leases.give(key, holder, world.time_at(slot));
     }
 }
 
@@ -378,7 +378,7 @@ fn may_fill(
     contents: &mut Contents,
     (slot, key): (Slot, u64),
     step: CacheStep,
-    world: &World,
+    world: &mut World,
 ) -> bool {
     let Some(leases) = &mut contents.leases else { return true };
     let holder = match step {
@@ -388,7 +388,7 @@ fn may_fill(
         _ => 0,
     };
     if holder != 0 {
-        return leases.redeem(key, holder, world.now());
+        return leases.redeem(key, holder, world.time_at(slot));
     }
     leases.void(key);
     true
@@ -401,7 +401,7 @@ fn remembered(
     (miss, hit): (u16, u16),
     world: &mut World,
 ) -> u16 {
-    let Some(size) = contents.remember(key, world.now()) else { return miss };
+    let Some(size) = contents.remember(key, world.time_at(slot)) else { return miss };
     world.frames[slot].flags |= FOUND;
     if world.carries {
         world.frames.extra_mut(slot).reply_size = size;
@@ -420,12 +420,12 @@ fn look_up(
     world: &mut World,
 ) -> Option<u16> {
     let direct = step == CacheStep::Lookup;
-    let found = contents.lookup(key, direct, world.now());
+    let found = contents.lookup(key, direct, world.time_at(slot));
     let way = match found {
         Found::Nothing => {
             let waits = contents.join(key, slot, if direct { slot } else { ASIDE });
             if !waits {
-                contents.begin_fetch(key, world.now());
+                contents.begin_fetch(key, world.time_at(slot));
                 lease(contents, (slot, key), direct, world);
             }
             if let Some(patience) = contents.limits.patience.filter(|_| waits) {

@@ -45,8 +45,9 @@ impl Server {
         world: &mut World,
         what: impl FnOnce(&mut Process, &mut Context<'_>),
     ) {
+        let clock = world.clock((self.node, inst));
         let Some(group) = &mut self.group else { return };
-        let mut effects = group.tell(inst, world.now(), what);
+        let mut effects = group.tell(inst, clock, what);
         for effect in effects.drain(..) {
             self.carry_out(inst, effect, world);
         }

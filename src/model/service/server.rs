@@ -214,6 +214,12 @@ impl Node for Server {
         self.instances[usize::from(inst)].cores.set_pace((node, inst), before, after, world);
     }
 
+    fn set_clock(&mut self, inst: u16, faster: f64, world: &mut World) {
+        if let Some(group) = &mut self.group {
+            group.retime(inst, faster, world);
+        }
+    }
+
     fn versions(&self, held: &mut BTreeSet<u64>) {
         let contents = self.instances.iter().filter_map(|inst| inst.contents.as_ref());
         held.extend(contents.flat_map(|contents| contents.held_versions()));

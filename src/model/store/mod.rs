@@ -250,6 +250,11 @@ impl Kind for StoreSpec {
 
     fn spares(&self, effect: Effect<'_>) -> Option<&'static str> {
         spares_a_server(effect)
+            .filter(|_| !(matches!(effect, Effect::Clock(_)) && self.goes_by_clock()))
+    }
+
+    fn goes_by_clock(&self) -> bool {
+        self.replication.is_some()
     }
 
     fn restarts(&self) -> bool {

@@ -312,7 +312,7 @@ impl Replica {
         }
         let place = self.lead.as_ref().map_or(self.stored(), |lead| lead.left).max(self.log.base);
         let items = self.log.data_at(place, &self.data).all();
-        let snapshot = Snapshot { reign: self.reign, place, at: cx.now, items };
+        let snapshot = Snapshot { reign: self.reign, place, at: cx.wall, items };
         send(cx, from, Message::Snapshot(Box::new(snapshot)));
     }
 

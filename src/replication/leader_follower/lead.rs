@@ -72,9 +72,13 @@ impl Replica {
     pub(super) fn begin(&mut self, cx: &mut Context<'_>) {
         self.led = false;
         self.follow.leads();
-        self.lead = Some(Lead::new(self, cx.now));
-        let began_with = self.log.last();
-        cx.note(Note::Leads { term: self.reign.term(), began_with });
+        let mut lead = Lead::new(self, cx.now);
+        // With a fence it leads once enough observers have heard it.
+        lead.fenced = fence_ends(&self.config, &lead).is_some();
+        if !lead.fenced {
+            cx.note(Note::Leads { term: self.reign.term(), began_with: self.log.last() });
+        }
+        self.lead = Some(lead);
         self.beat_all(true, cx);
         self.watch(cx);
         self.pong_all(cx);
@@ -115,7 +119,7 @@ impl Replica {
     /// The work of a write is done: it takes its place.
     pub(super) fn write(&mut self, operation: Operation, version: u64, cx: &mut Context<'_>) {
         let place = self.reign.after(self.log.last());
-        let mut entry = Entry::new(Sent { place, key: operation.key, version, at: cx.now });
+        let mut entry = Entry::new(Sent { place, key: operation.key, version, at: cx.wall });
         entry.apply(&mut self.data);
         self.log.entries.push_back(entry);
         (self.follow.applied, self.follow.dispatched) = (place, place);
@@ -137,7 +141,7 @@ impl Replica {
         for at in self.log.after(lead.committed)..self.log.after(stored) {
             let lag = if self.config.has_lag { cx.laws.draw(Law::Lag) } else { 0 };
             lead.leaves = lead.leaves.max(cx.now + lag);
-            self.log.entries[at].sent.at = cx.now;
+            (self.log.entries[at].sent.at, self.log.entries[at].since) = (cx.wall, cx.now);
             self.log.entries[at].leaves = lead.leaves;
         }
         lead.committed = stored;
@@ -189,7 +193,7 @@ impl Replica {
                 // While followers lack what is older than the timeout, it goes on without them.
                 match oldest.filter(|oldest| oldest.sent.place <= lead.committed) {
                     Some(oldest) => {
-                        let age = cx.now.saturating_sub(oldest.sent.at.max(lead.began));
+                        let age = cx.now.saturating_sub(oldest.since.max(lead.began));
                         if age < timeout && !lead.armed.semi {
                             lead.armed.semi = true;
                             cx.act(Effect::Arm(SEMI, timeout - age));
@@ -237,7 +241,7 @@ impl Replica {
         let (last, all) = (lead.committed, lead.all().min(lead.left));
         for copy in &mut lead.copies {
             let ask = ask || copy.acked.is_none();
-            send(cx, copy.peer, Message::Beat { reign: self.reign, last, at: cx.now, all, ask });
+            send(cx, copy.peer, Message::Beat { reign: self.reign, last, at: cx.wall, all, ask });
         }
     }
 
@@ -274,7 +278,7 @@ impl Replica {
             // At first only a message may be lost; one that is silent again gets little until it answers.
             let first = std::mem::replace(&mut copy.streams, false) && !copy.late;
             (copy.since, copy.late) = (cx.now, true);
-            let (reign, last, at) = (self.reign, lead.committed, cx.now);
+            let (reign, last, at) = (self.reign, lead.committed, cx.wall);
             match copy.acked {
                 Some(acked) => {
                     let most = if first { BATCH } else { PROBE };

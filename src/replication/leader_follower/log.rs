@@ -11,6 +11,8 @@ use crate::replication::data::{Data, Item};
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     pub sent: Sent,
+    /// Since when a leader has it, or has committed it, ns.
+    pub since: u64,
     /// When it leaves a leader, ns.
     pub leaves: u64,
     /// What was held of the key before it was applied.
@@ -19,7 +21,7 @@ pub struct Entry {
 
 impl Entry {
     pub fn new(sent: Sent) -> Self {
-        Self { sent, leaves: 0, before: None }
+        Self { sent, since: 0, leaves: 0, before: None }
     }
 
     /// It is applied.

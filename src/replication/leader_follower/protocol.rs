@@ -58,7 +58,7 @@ impl Replica {
             Answer::Failed(Failure::NoLeader)
         } else if phase == Phase::Worked {
             Answer::Read(self.data.get(operation.key).version)
-        } else if !leads && self.is_behind(cx.now) {
+        } else if !leads && self.is_behind(cx.wall) {
             self.leader.map_or(Answer::Failed(Failure::NoLeader), Answer::Elsewhere)
         } else {
             return cx.act(Effect::GoOn(operation.ticket));
@@ -71,7 +71,7 @@ impl Protocol for Replica {
     fn start(&mut self, how: Start, cx: &mut Context<'_>) {
         if how == Start::First {
             self.follow.matched = Some(0);
-            self.follow.complete = cx.now;
+            self.follow.complete = cx.wall;
             if self.leader == Some(self.me) {
                 self.lead = Some(Lead::first(self, cx.now));
                 self.watch(cx);

@@ -47,7 +47,7 @@ impl Quorum {
             cx.act(Effect::Arm(timer::TIMEOUT, self.config.timeout));
         }
         if stage == Stage::Put {
-            self.stamp(number, cx.now, cx);
+            self.stamp(number, cx.wall, cx);
         } else {
             let asked = self.choose(self.config.contact_read, self.config.read, cx);
             self.ask(number, asked, cx);

@@ -12,7 +12,7 @@ impl Writer {
         if is(&["slow", "errors", "latency", "loss", "load"]) && self.chance(30) {
             text += &format!(", over: {}us", 500 * span);
         }
-        if is(&["crash", "pause", "slow", "errors"]) && self.chance(20) {
+        if is(&["crash", "pause", "slow", "errors", "clock"]) && self.chance(20) {
             text += ", stagger: 2s";
         }
         text
@@ -71,7 +71,7 @@ impl Writer {
             "set: {nodes.ext0.external.latency: 30ms}".to_owned(),
             format!("set: {{nodes.{cache}.cache.ttl: 500ms}}"),
         ];
-        let what = match self.draw.below(14) {
+        let what = match self.draw.below(15) {
             0 => format!("crash: {{{node}}}"),
             1 => format!("crash: {{{node}, process: true}}"),
             2 => format!("pause: {{{node}}}"),
@@ -89,6 +89,7 @@ impl Writer {
             }
             10 => format!("bandwidth: {{{link}, rate: 100kbps}}"),
             11 => self.name(&planned),
+            13 if self.copies.iter().any(Option::is_some) => self.clock(),
             12 => format!("duplicate: {{{link}, fraction: {}%}}", self.within(1, 100)),
             _ if !self.clients.is_empty() => {
                 let client = self.name(&self.clients.clone());
@@ -98,6 +99,21 @@ impl Writer {
         };
         let when = self.when(&what, duration);
         self.line(&format!("  - {{id: f{number}, {when}, {what}}}"));
+    }
+
+    /// A clock of a store with replicas goes wrong.
+    fn clock(&mut self) -> String {
+        let at = self.copies.iter().position(Option::is_some).unwrap_or_default();
+        let name = self.stores[at].0.clone();
+        let who = self.pick(&["", ", replica: 0", ", instances: 1"]);
+        let how = self.pick(&[
+            "offset: 2s",
+            "offset: -300ms",
+            "drift: 200ppm",
+            "drift: -60%",
+            "offset: 1s, drift: 30%",
+        ]);
+        format!("clock: {{node: {name}{who}, {how}}}")
     }
 
     /// When a fault comes.

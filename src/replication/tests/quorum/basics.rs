@@ -40,7 +40,10 @@ impl One {
     pub(super) fn tell(&mut self, told: impl FnOnce(&mut Quorum, &mut Context<'_>)) -> Vec<Effect> {
         let mut effects = Vec::new();
         let laws = &mut Low(self.fsync);
-        told(&mut self.replica, &mut Context { now: self.now, laws, effects: &mut effects });
+        told(
+            &mut self.replica,
+            &mut Context { now: self.now, wall: self.now, laws, effects: &mut effects },
+        );
         effects
     }
 
