@@ -136,6 +136,10 @@ fn warn((name, spec): (&str, &NodeSpec), who: Option<&[String]>, problems: &mut 
     let facts = spec.kind().facts();
     let shards = spec.kind().routed();
     let (copies, lost) = match shards {
+        _ if facts.replicas.is_some_and(|replicas| !replicas.led) => (
+            "each shard needs all its replicas".to_owned(),
+            format!("without one {nobody} that writes there is served"),
+        ),
         _ if facts.replicas.is_some() => (
             "each shard has a leader that nobody takes over for".to_owned(),
             format!("without one {nobody} that writes there is served"),

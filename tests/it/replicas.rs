@@ -258,6 +258,31 @@ fn who_looks_on_changes_nothing_and_neither_does_a_cut_between_nobody() {
 }
 
 #[test]
+fn an_old_leader_that_comes_back_is_no_outage_and_no_election() {
+    let of = |fencing: bool| {
+        let store = format!(
+            "read: 1ms, zones: [a, b, c], replication: {{leader_follower: {{followers: 2, \
+             failover: {{detect: 1s, fencing: {fencing}}}}}}}"
+        );
+        let client = "arrivals: constant(100/s), keys: uniform(n=100), timeout: 300ms, \
+             operations: {put: {write: kv}}";
+        let dead = "faults: [{id: dead, at: 10s, for: 10s, crash: {node: kv, replica: leader}}]";
+        results_of(&design("60s", client, &store, &format!("{ZONES}\n{dead}")), 2)
+    };
+    for fencing in [false, true] {
+        let found = of(fencing);
+        let kv = |name: &str| number(&found, &format!("nodes.kv.{name}"));
+        assert_eq!((kv("elections.count"), kv("failovers")), (1.0, 1.0));
+        // Down while nobody leads, and not from then on.
+        let down = 1.0 - kv("availability_time");
+        assert!((down * 60.0 / kv("elections.leaderless.mean") - 1.0).abs() < 1e-6, "{down}");
+        // Without a fence it serves until it has heard of the other one.
+        let both = kv("consistency.split_brain_time");
+        assert!(if fencing { both == 0.0 } else { both > 0.0 && both < 0.01 }, "{both}");
+    }
+}
+
+#[test]
 fn a_majority_goes_on_and_who_is_cut_off_is_refused() {
     let cut = format!(
         "{ZONES}\nfaults: [{{id: cut, at: 10s, for: 20s, partition: {{between: [[a], [b, c]]}}}}]"

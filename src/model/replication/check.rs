@@ -132,7 +132,7 @@ fn spread(
         && replicas.each - in_one(&zone) < replicas.each / 2 + 1
     {
         let message = format!(
-            "{} of {} replicas of a shard stand in `{}`: its loss takes a majority away",
+            "{} of {} replicas of a shard stand in `{}`: its loss leaves no majority",
             in_one(&zone),
             replicas.each,
             zone_name(zone, names)
@@ -164,8 +164,9 @@ fn leader_follower(
     if let Some(AckSpec::SemiSync { acks, timeout }) = spec.ack {
         let path = format!("{at}.ack");
         if acks.0 == 0 || acks.0 > spec.followers.0 {
-            let message = format!("{acks} of {} followers cannot answer", spec.followers);
-            problems.error("E-REPL", &path, message);
+            let message = format!("{acks} acks, and there are {} followers", spec.followers);
+            let help = format!("from 1 to {}", spec.followers);
+            problems.error_help("E-REPL", &path, message, help);
         }
         if timeout.0 == 0 {
             problems.error_help(
@@ -252,8 +253,9 @@ fn quorum(spec: &QuorumSpec, shards: u64, at: &str, problems: &mut Problems) {
     for (key, level) in [("read", spec.read), ("write", spec.write)] {
         let Some(LevelSpec::Number(Count(k))) = level else { continue };
         if k == 0 || k > n {
-            let message = format!("{k} of {n} replicas cannot answer");
-            problems.error("E-QUORUM", format!("{at}.{key}"), message);
+            let message = format!("`{key}` waits for {k} of {n} replicas");
+            let help = format!("from 1 to {n}");
+            problems.error_help("E-QUORUM", format!("{at}.{key}"), message, help);
         }
     }
     if spec.hinted_handoff.is_some() && spec.sloppy != Some(true) {
