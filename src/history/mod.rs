@@ -229,6 +229,14 @@ impl History {
         self.followed.newest(id, row.start).map(|(place, _)| place)
     }
 
+    /// All versions of followed keys that have a place.
+    pub fn placed(&self) -> impl Iterator<Item = (u64, Place)> {
+        self.followed.keys().flat_map(|(id, entry)| {
+            let rows = self.followed.chain(id).map(|(_, row)| row);
+            rows.filter_map(Row::place).map(|place| (entry.key, place))
+        })
+    }
+
     /// The acknowledged versions of followed keys that have a place, with the instant of their acknowledgement, ns.
     pub fn acknowledged(&self) -> impl Iterator<Item = (u64, Place, u64)> {
         self.followed.keys().flat_map(|(id, entry)| {

@@ -297,9 +297,8 @@ impl FromStr for Fraction {
             "ppm" => number.shift(-6),
             _ => {
                 let message = format!("`{}` is not a unit of fractions", clip(unit));
-                return Err(
-                    ValueError::new("E-UNIT", message).help(format!("expected {}", Self::EXPECTED))
-                );
+                return Err(ValueError::new("E-UNIT", message)
+                    .help(format!("expected {}; units are %, ppm", Self::EXPECTED)));
             }
         };
         let x = x.to_f64();

@@ -45,6 +45,8 @@ fn the_last_writer_by_a_clock_that_is_ahead_wins_over_later_ones() {
     assert!(by_clock > 100.0, "{by_clock}");
     // Besides, a few at the same time as who was ahead.
     assert!(by_clock > 0.9 * lost(&found), "{by_clock} of {}", lost(&found));
+    // Nobody died, whatever was on its way at the end.
+    assert!(found["consistency"]["lost_by_cause"]["crash"].is_null());
     assert!(!is_one_order(&found));
     // No read is behind by its stamp (`semantics.md` 85).
     assert_eq!(number(&found, "consistency.stale_reads"), 0.0);
@@ -163,6 +165,7 @@ faults: [{id: f, at: 1s, clock: {node: kv, offset: -300ms}}]
 ";
     let cases: &[Case] = &[
         ("too fast", "50ppm", "60%", "4:30 E-RANGE", "at most 50 %"),
+        ("no unit", "50ppm", "50pmm", "4:30 E-UNIT", "units are %, ppm"),
         ("never set", "64s", "0s", "4:45 E-RANGE", "above 0"),
         ("set all the time", "64s", "1us", "4:45 E-BUDGET", "more than 1000000 times"),
         ("not how", ", offset: -300ms", "", "7:26 E-MISSING", "how wrong"),

@@ -259,9 +259,9 @@ fn who_looks_on_changes_nothing_and_neither_does_a_cut_between_nobody() {
 
 #[test]
 fn an_old_leader_that_comes_back_is_no_outage_and_no_election() {
-    let of = |fencing: bool| {
+    let of = |fencing: bool, boot: &str| {
         let store = format!(
-            "read: 1ms, zones: [a, b, c], replication: {{leader_follower: {{followers: 2, \
+            "boot: {boot}, read: 1ms, zones: [a, b, c], replication: {{leader_follower: {{followers: 2, \
              failover: {{detect: 1s, fencing: {fencing}}}}}}}"
         );
         let client = "arrivals: constant(100/s), keys: uniform(n=100), timeout: 300ms, \
@@ -269,8 +269,8 @@ fn an_old_leader_that_comes_back_is_no_outage_and_no_election() {
         let dead = "faults: [{id: dead, at: 10s, for: 10s, crash: {node: kv, replica: leader}}]";
         results_of(&design("60s", client, &store, &format!("{ZONES}\n{dead}")), 2)
     };
-    for fencing in [false, true] {
-        let found = of(fencing);
+    for (fencing, boot) in [(false, "0s"), (false, "3s"), (true, "0s")] {
+        let found = of(fencing, boot);
         let kv = |name: &str| number(&found, &format!("nodes.kv.{name}"));
         assert_eq!((kv("elections.count"), kv("failovers")), (1.0, 1.0));
         // Down while nobody leads, and not from then on.

@@ -66,8 +66,8 @@ struct Watched {
     knew: HashTable<(u64, u64)>,
     /// No log says what is lost: what nobody holds.
     by_stamp: bool,
-    /// Versions that were given a stamp lower than that of one acknowledged before they were asked for, and that one's; where clocks are never
-    /// wrong there is none.
+    /// Versions that were given a stamp lower than that of one acknowledged before they were asked for, and that
+    /// one's; where clocks are never wrong there is none.
     inverted: Option<BTreeMap<u64, u64>>,
     /// Versions a cache answered for and that have not come to the store.
     behind: BTreeMap<u64, Behind>,
@@ -451,7 +451,8 @@ impl Watched {
             open.extend(older.map(|(_, older)| *older).filter(|older| kept.insert(*older)));
         }
         let mut newest: BTreeMap<u64, u64> = BTreeMap::new();
-        for (key, place, _) in self.history.acknowledged() {
+        // What is held may be the answer to nobody yet.
+        for (key, place) in self.history.placed() {
             if held.contains(&place.version) {
                 let order = newest.entry(key).or_default();
                 *order = place.order.max(*order);

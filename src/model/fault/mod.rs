@@ -47,7 +47,7 @@ pub const MAX_OCCURRENCES: usize = 100_000;
 /// `at` with `for` is once (without `for` it stays to the end); `after` an alert in place of `at`: when
 /// that first fires; with `every` it comes again after each period; `mtbf` with `mttr` is again and again: the time from a repair to the next failure, and the time
 /// to repair. Overlapping faults add up:
-/// factors multiply, latencies add, losses combine, a host is up when no fault holds it down, and what is
+/// factors (and how fast clocks go) multiply, latencies add, losses combine, a host is up when no fault holds it down, and what is
 /// down is not paused. They end in any order.
 ///
 /// ```yaml

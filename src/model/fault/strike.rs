@@ -160,7 +160,10 @@ impl Simulation {
             }
             Harm::Slow(_) => node.set_pace(host.1, before, world.hosts.slowdown(host), world),
             Harm::Down { .. } if !begins && !world.hosts.is_down(host) => {
-                node.recover(host.1, world);
+                // One that has yet to boot is not back for an instant before.
+                if !self.timeline.goes_down(host, world.agenda.now()) {
+                    node.recover(host.1, world);
+                }
             }
             Harm::Down { .. } | Harm::Errors(_) | Harm::Paused => {}
         }
@@ -260,6 +263,15 @@ impl Sides {
 }
 
 impl Timeline {
+    /// Whether an instance goes down at this very instant, by what is still to be applied of it.
+    fn goes_down(&self, host: Host, now: u64) -> bool {
+        let due = self.changes.iter().take_while(|change| change.at == now);
+        due.filter(|change| change.begins).any(|change| {
+            let o = &self.occurrences[change.occurrence];
+            o.aftermath == Some(Aftermath::Boot) && o.hosts.contains(&host)
+        })
+    }
+
     fn sides(&self, fault: usize, (measured_from, ended_at): (u64, u64)) -> Sides {
         let mut spans = self.spans(fault);
         spans.retain(|s| s.0 < ended_at);
