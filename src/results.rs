@@ -29,7 +29,9 @@ pub use consistency::{ConsistencyResults, KStaleness, TVisibility, WitnessResult
 pub use cost::{CostResults, CostSummary, NodeCost, TrafficCost};
 pub use design::{Design, Edge, Vertex};
 pub(crate) use estimate::{Means, Ratios, Samples};
-pub use faults::{AlertResults, BudgetResults, BurnResults, FaultResults, Hanging};
+pub use faults::{
+    AlertResults, BudgetResults, BurnResults, FaultResults, Hanging, SideOperations, SideResults,
+};
 pub use figure::{Distribution, Estimate};
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use precision::PrecisionResults;
@@ -37,7 +39,7 @@ pub use replicas::{ElectionResults, ReplicaResults, ReplicasResults};
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
 };
-pub use series::{ClientSeries, NodeSeries, TimeSeries};
+pub use series::{ClientSeries, NodeSeries, SideSeries, TimeSeries};
 pub(crate) use steady::{Levels, Lookups};
 pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
 

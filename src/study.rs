@@ -394,5 +394,6 @@ fn names(spec: &ScenarioSpec, window: u64) -> Names {
         names.key_locks.extend(locks.map(|lock| (name.0.clone(), lock)));
     }
     names.followed = runner::followed(spec);
+    names.sides = runner::sides(spec);
     names
 }

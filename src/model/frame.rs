@@ -71,7 +71,7 @@ pub struct Frame {
     pub next: Slot,
     /// The node.
     pub node: u16,
-    /// The instance of the node; at a client: the window of the time series.
+    /// The instance of the node; at a client: the place it was sent from.
     pub inst: u16,
     /// Next instruction; once finished: the outcome.
     pub pc: u16,

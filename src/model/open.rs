@@ -46,7 +46,8 @@ impl Simulation {
                 open[row] += 1;
                 let lost = lost.get(&slot);
                 let attempts = client.attempts(slot, &self.world.frames);
-                record.left_open(row, (f.arrived, now), attempts.into(), lost.is_some());
+                let from = (row, f.inst);
+                record.left_open(from, (f.arrived, now), attempts.into(), lost.is_some());
                 if f.arrived >= record.measured_from
                     && let Some(lost) = lost.filter(|lost| !lost.given_up)
                 {
@@ -64,7 +65,7 @@ impl Simulation {
                 let row = client.row_of(f);
                 open[row] += 1;
                 let intended = self.world.frames.extra(slot).intended;
-                record.left_open(row, (intended, now), 1, false);
+                record.left_open((row, 0), (intended, now), 1, false);
             }
         }
         for (row, op) in record.operations.iter().enumerate() {

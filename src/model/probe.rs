@@ -236,6 +236,53 @@ pub struct FaultMeasured {
     pub watched: Option<usize>,
     /// Length of each side inside the measured span, ns.
     pub length: [u64; 3],
+    /// What was seen from the sides of a cut that those who ask stand on.
+    pub cut: Option<CutMeasured>,
+}
+
+/// The sides of a cut.
+#[derive(Clone, Debug, Default)]
+pub struct CutMeasured {
+    /// Where, in the `around` of operations, its requests are counted: by side, and before, during, after it.
+    pub place: usize,
+    /// Those from which anybody asks.
+    pub sides: Vec<SideMeasured>,
+}
+
+/// What was seen from one side of a cut.
+#[derive(Clone, Debug, Default)]
+pub struct SideMeasured {
+    /// What it is called.
+    pub name: String,
+    /// Who and what the file puts there.
+    pub names: Vec<String>,
+    /// Stale reads and all that were answered, of requests sent before, during and after it.
+    pub reads: [(u64, u64); 3],
+    /// By window of the intended send, over the whole run.
+    pub windows: Vec<SideWindow>,
+}
+
+/// Requests sent from one side of a cut in one window of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SideWindow {
+    /// Decided ones.
+    pub decided: u64,
+    /// Ok and degraded ones within their deadline.
+    pub good: u64,
+    /// Reads for them that were answered.
+    pub reads: u64,
+    /// Those that were stale.
+    pub stale: u64,
+}
+
+impl SideWindow {
+    /// Adds those of another window.
+    pub fn add(&mut self, other: &Self) {
+        self.decided += other.decided;
+        self.good += other.good;
+        self.reads += other.reads;
+        self.stale += other.stale;
+    }
 }
 
 /// Where a request lies in time with regard to a fault.
@@ -325,8 +372,10 @@ pub struct OperationMeasured {
     pub windows: Vec<RequestWindow>,
     /// By window in which it happened, over the whole run.
     pub happened: Vec<HappenedWindow>,
-    /// By watched fault and [`Side`] of it.
+    /// By watched fault and [`Side`] of it; then of `active` clients, and of cuts.
     pub around: Vec<Around>,
+    /// Its requests write data of some store that is followed (true), or only read (false); none: neither.
+    pub writes: Option<bool>,
 }
 
 /// What happened to requests of one operation in one window, whenever they were sent.

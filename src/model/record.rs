@@ -10,7 +10,7 @@ use super::{
         counts::{Answered, Counts},
     },
     client::active::Windows,
-    fault::{timeline::Timeline, uptime::UptimeBooks},
+    fault::{sides::Cuts, timeline::Timeline, uptime::UptimeBooks},
     probe::{Around, Between, HappenedWindow, RequestSample, RequestWindow, Side, Undecided},
 };
 use crate::{
@@ -126,7 +126,7 @@ pub struct OperationRecord {
     pub happened: Vec<HappenedWindow>,
     /// What happens in the current window; of its own requests, what `current` does not say.
     pub(super) happening: HappenedWindow,
-    /// By watched fault and side of it.
+    /// By watched fault and side of it; then by those of `active` clients, and by cut and side of that.
     pub around: Vec<Around>,
     /// Counts of the current window that its entry in `windows` gets when it is over.
     pub(super) current: RequestWindow,
@@ -139,6 +139,8 @@ pub struct Decided {
     pub intended: u64,
     /// Row of the operation in the record.
     pub operation: usize,
+    /// Place of its client from which it was sent.
+    pub place: u16,
     /// Attempts sent.
     pub attempts: u16,
     /// How it ended.
@@ -153,8 +155,8 @@ impl Decided {
     #[must_use]
     #[inline(always)]
     pub fn copy(&self) -> Self {
-        let Self { intended, operation, attempts, outcome, in_time } = *self;
-        Self { intended, operation, attempts, outcome, in_time }
+        let Self { intended, operation, place, attempts, outcome, in_time } = *self;
+        Self { intended, operation, place, attempts, outcome, in_time }
     }
 }
 
@@ -230,6 +232,8 @@ pub struct Recorder {
     pub active: Vec<(usize, Windows)>,
     /// By phase: the places in [`OperationRecord::around`] its requests count in.
     pub sides: Vec<Vec<u16>>,
+    /// Faults that cut those who ask apart.
+    pub cuts: Cuts,
     /// What each error budget counts; empty without budgets.
     pub budgets: Vec<Counts>,
 }
@@ -262,9 +266,11 @@ impl Recorder {
             let windows = client.active.map(|a| a.windows(&name.0, timeline, names, seed));
             record.active.extend(windows.map(|windows| (i, windows)));
         }
-        timeline.count_by_phase(names, &mut record);
         let sides = design.watched.len() * Side::ALL.len() + 2 * record.active.len();
         let windows = record.window_at(design.duration - 1) + 1;
+        record.cuts = Cuts::new(names, sides, windows);
+        let sides = sides + record.cuts.places();
+        timeline.count_by_phase(names, &mut record);
         for client in design.clients.values() {
             record.first_row.push(record.operations.len());
             for _ in client.operations() {
@@ -337,31 +343,37 @@ impl Recorder {
 
     /// A request is issued, its intended send being now.
     #[inline(always)]
-    pub fn issue(&mut self, row: usize, intended: u64) {
+    pub fn issue(&mut self, row: usize, place: u16, intended: u64) {
         self.operations[row].current.issued += 1;
         if !self.sides.is_empty() {
-            self.around(row, intended, |around| around.issued += 1);
+            self.around((row, place), intended, |around| around.issued += 1);
         }
     }
 
     /// What is known of the requests of a row around each watched fault this one belongs to.
     #[cold]
-    fn around(&mut self, row: usize, intended: u64, note: impl Fn(&mut Around)) {
+    fn around(&mut self, (row, place): (usize, u16), intended: u64, note: impl Fn(&mut Around)) {
         if intended >= self.measured_from {
-            for &side in &self.sides[self.phase_of(intended)] {
-                note(&mut self.operations[row].around[usize::from(side)]);
+            let phase = self.phase_of(intended);
+            let around = &mut self.operations[row].around;
+            for &side in &self.sides[phase] {
+                note(&mut around[usize::from(side)]);
+            }
+            for side in self.cuts.counted(phase, row, place) {
+                note(&mut around[side]);
             }
         }
     }
 
-    fn phase_of(&self, intended: u64) -> usize {
+    /// The phase in which a request is sent.
+    pub(super) fn phase_of(&self, intended: u64) -> usize {
         self.phases.partition_point(|&start| start <= intended) - 1
     }
 
     /// A request is still open at the end, has sent this many attempts, and may wait for what was lost.
     pub fn left_open(
         &mut self,
-        row: usize,
+        (row, place): (usize, u16),
         (intended, now): (u64, u64),
         attempts: u64,
         lost: bool,
@@ -374,7 +386,7 @@ impl Recorder {
             op.waiting.add(age, lost);
         }
         if !self.sides.is_empty() {
-            self.around(row, intended, |around| {
+            self.around((row, place), intended, |around| {
                 around.attempts += attempts;
                 around.waiting.add(age, lost);
             });
@@ -460,7 +472,11 @@ impl Recorder {
         if self.sides.is_empty() {
             return;
         }
-        self.around(d.operation, d.intended, |around| {
+        if !self.cuts.is_empty() {
+            let window = self.window_at(d.intended);
+            self.cuts.decided((d.operation, d.place), window, good);
+        }
+        self.around((d.operation, d.place), d.intended, |around| {
             around.outcomes[d.outcome as usize] += 1;
             around.good += good;
             around.attempts += u64::from(d.attempts);

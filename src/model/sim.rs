@@ -597,9 +597,13 @@ impl Simulation {
                 operations: spec
                     .operations()
                     .into_iter()
-                    .map(|(operation, _)| {
+                    .map(|(operation, effective)| {
                         let row = rows.next().expect("a row per operation");
-                        operation_measured(operation, row, &names.marks, span)
+                        let writes = names.writes(&operation, &effective);
+                        OperationMeasured {
+                            writes,
+                            ..operation_measured(operation, row, &names.marks, span)
+                        }
                     })
                     .collect(),
             })
@@ -655,5 +659,6 @@ fn operation_measured(
         windows,
         happened,
         around: row.around,
+        writes: None,
     }
 }

@@ -202,6 +202,7 @@ fn series(windows: usize) -> TimeSeries {
             .map(|(name, scale)| (name.into(), client_series(scale, windows)))
             .into(),
         nodes: nodes.map(|(name, most)| (name.into(), node_series(most, windows))).into(),
+        ..TimeSeries::default()
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     explain,
     plots::Plot,
     precision::precision,
+    sides,
     steady::growing,
     table::{
         ALERT_COLUMNS, FAULT_COLUMNS, availability, availability_around, hanging, instances,
@@ -364,6 +365,19 @@ fn faults(out: &mut String, results: &Results) {
         "<p class=\"muted\">By the intended send. Recovered when availability, window by window, stays \
          at 99 % of what it was before; - when that was not seen in every replication. Stays down: in \
          the second half of the time after it, below 90 %.</p>\n",
+    );
+    let rows = sides::rows(results, |share| estimate(Quantity::Share, share));
+    if rows.is_empty() {
+        return;
+    }
+    let mut table = Table::new("Sides of cuts", &sides::COLUMNS);
+    for row in rows {
+        table.row(&row.into_iter().map(Cell::plain).collect::<Vec<_>>());
+    }
+    out.push_str(&table.finish());
+    out.push_str(
+        "<p class=\"muted\">By the place of the client at the intended send. Writes: requests that may write \
+         data of a store that is followed; reads: those that only read it.</p>\n",
     );
 }
 

@@ -21,6 +21,7 @@ mod lost;
 mod plots;
 mod precision;
 mod replicas;
+mod sides;
 mod steady;
 mod table;
 mod text;

@@ -9,7 +9,7 @@ use super::{
     budgets, consistency, cost,
     grid::{Grid, Lines},
     precision::precision,
-    replicas,
+    replicas, sides,
     steady::growing,
     text::{self, Quantity, about, clean, count, duration, estimate, plural, shorten, value},
 };
@@ -58,6 +58,7 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     if !results.faults.is_empty() {
         out.blank();
         out.table(|intervals| faults(results, intervals));
+        sides::lines(&mut out, results);
     }
     if !results.slos.is_empty() {
         out.blank();

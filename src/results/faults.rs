@@ -137,6 +137,43 @@ pub struct FaultResults {
     /// That time, s: half of what was watched after its end.
     #[serde(default)]
     pub returned_within: Estimate,
+    /// Of a `partition` that names a side on which some client stands: each side from which requests are sent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sides: Vec<SideResults>,
+}
+
+/// Requests from one side of a cut, by the place of their client at the intended send.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SideResults {
+    /// The first name of its list in the file; `rest`: those who are on none.
+    pub side: String,
+    /// All names of that list.
+    #[serde(default)]
+    pub names: Vec<String>,
+    /// Availability of requests sent from there before the cut, as for the fault.
+    pub availability_before: Estimate,
+    /// Of those sent during it.
+    pub availability_during: Estimate,
+    /// Of those sent after it.
+    pub availability_after: Estimate,
+    /// The same of requests that may write data of a store that is followed, by themselves or through what they call
+    /// (`write`), and of those that only read it (`read`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub operations: BTreeMap<String, SideOperations>,
+    /// Stale reads / reads that were answered, of requests sent during the cut; absent where no store is followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale_read_fraction: Option<Estimate>,
+}
+
+/// Reads or writes from one side of a cut.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SideOperations {
+    /// Availability of those sent before the cut.
+    pub availability_before: Estimate,
+    /// Of those sent during it.
+    pub availability_during: Estimate,
+    /// Of those sent after it.
+    pub availability_after: Estimate,
 }
 
 /// Requests that nobody will ever decide: they wait, without any timer, for the answer to a call that was lost.

@@ -105,6 +105,8 @@ pub struct Selection {
     pub operation: Option<String>,
     /// Only those sent on one side of a fault: its id, and an index into [`SIDES`].
     pub around: Option<(String, usize)>,
+    /// Only those sent from one side of that fault.
+    pub side: Option<String>,
 }
 
 /// What stands behind the results of one replication, for figures that `Results` does not list.

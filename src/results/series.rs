@@ -16,6 +16,19 @@ pub struct TimeSeries {
     pub clients: BTreeMap<String, ClientSeries>,
     /// Each node by name.
     pub nodes: BTreeMap<String, NodeSeries>,
+    /// Of each cut, those who ask on either side of it, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sides: BTreeMap<String, BTreeMap<String, SideSeries>>,
+}
+
+/// The windows of those who ask on one side of a cut, by intended send.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SideSeries {
+    /// Good / decided; null when none was decided.
+    pub availability: Vec<Option<f64>>,
+    /// Stale reads / reads that were answered; null when none was. Empty: no store is followed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stale_read_fraction: Vec<Option<f64>>,
 }
 
 /// A client's windows, by intended send.

@@ -317,6 +317,7 @@ impl Accumulator {
             start: self.windows.0.iter().map(|&(start, _)| seconds(start)).collect(),
             length: self.windows.0.iter().map(|&(start, end)| seconds(end - start)).collect(),
             nodes: self.nodes.iter().map(|pool| (pool.name.clone(), pool.series())).collect(),
+            sides: self.faults.iter().filter_map(|f| f.series(self.windows.0.len())).collect(),
             ..TimeSeries::default()
         };
         let mut latency_tail = BTreeMap::new();

@@ -2,12 +2,17 @@
 //!
 //! **Invariant.** A request counts by its intended send, in one phase of each fault at most.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::aftermath::{Aftermath, aftermath, back_after, is_quiet, late, recovery, watched};
+use super::{
+    aftermath::{Aftermath, aftermath, back_after, is_quiet, late, recovery, watched},
+    sides::SidePool,
+};
 use crate::{
     model::probe::{AlertMeasured, FaultMeasured, Measured},
-    results::{AlertResults, Design, Estimate, FaultResults, Means, Ratios, Requests, seconds},
+    results::{
+        AlertResults, Design, Estimate, FaultResults, Means, Ratios, Requests, SideSeries, seconds,
+    },
 };
 
 /// The requests of one client in one replication.
@@ -73,6 +78,8 @@ pub(super) struct FaultPool {
     goodput: Means,
     returned: Means,
     within: Means,
+    /// Of a cut.
+    sides: Vec<SidePool>,
 }
 
 impl FaultPool {
@@ -96,6 +103,7 @@ impl FaultPool {
             effect: fault.effect,
             target: fault.target.clone(),
             clients,
+            sides: SidePool::all(fault),
             ..Self::default()
         }
     }
@@ -142,6 +150,9 @@ impl FaultPool {
         self.goodput.push(near.map(|goodput| goodput.before));
         self.returned.push(returned(near));
         self.within.push(within);
+        for (number, side) in self.sides.iter_mut().enumerate() {
+            side.push(number, fault, measured);
+        }
     }
 
     /// The requests of those whom the fault concerns; none: these are all.
@@ -153,6 +164,12 @@ impl FaultPool {
         let near = self.clients.iter().zip(clients).filter(|(pool, _)| pool.reaches);
         near.for_each(|(_, client)| all.merge(client.requests));
         Some(all)
+    }
+
+    /// Of a cut: those on either side of it over time.
+    pub(super) fn series(&self, windows: usize) -> Option<(String, BTreeMap<String, SideSeries>)> {
+        let sides = || self.sides.iter().map(|side| (side.name.clone(), side.series(windows)));
+        (!self.sides.is_empty()).then(|| (self.id.clone(), sides().collect()))
     }
 
     /// Its figures.
@@ -204,6 +221,7 @@ impl FaultPool {
                 .map(|client| (client.name.clone(), mean(&client.returned)))
                 .collect(),
             returned_within: mean(&self.within),
+            sides: self.sides.iter().map(|side| side.results(confidence)).collect(),
         }
     }
 }

@@ -18,6 +18,7 @@ mod prepared;
 mod replicas;
 mod replication;
 mod resources;
+mod sides;
 
 use std::{
     any::Any,
@@ -35,7 +36,7 @@ use rayon::iter::{ParallelBridge, ParallelIterator};
 pub use crate::model::design::window_length;
 pub use accumulator::{Accumulator, RunInfo};
 pub use pilot::pilot;
-pub use prepared::{Prepared, followed};
+pub use prepared::{Prepared, followed, sides};
 pub use replication::{Replication, check};
 
 use crate::{engine::random, model::probe::Measured};

@@ -3,7 +3,7 @@
 //! **Invariant.** One `Prepared` serves all replications and threads; it is never changed by a run.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64},
@@ -15,6 +15,7 @@ use crate::{
     model::{
         Scenario,
         design::{Design, Limits},
+        fault::sides::Cuts,
         names::Names,
         probe::Measured,
         sim::Simulation,
@@ -63,6 +64,13 @@ fn design(spec: &ScenarioSpec) -> Design {
 pub fn followed(spec: &ScenarioSpec) -> BTreeSet<String> {
     let names = Names::new(Arc::new(design(spec)));
     names.followed.iter().map(|store| names.name(*store).to_owned()).collect()
+}
+
+/// The sides of each fault that cuts those who ask apart, likewise.
+#[must_use]
+pub fn sides(spec: &ScenarioSpec) -> BTreeMap<String, Vec<String>> {
+    let names = Names::new(Arc::new(design(spec)));
+    Cuts::new(&names, 0, 0).named(&names)
 }
 
 impl Prepared {

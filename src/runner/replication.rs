@@ -7,7 +7,9 @@ use std::cell::OnceCell;
 
 use super::accumulator::{Accumulator, RunInfo};
 use crate::{
-    model::probe::{ActiveMeasured, Around, ClientMeasured, Measured, OperationMeasured},
+    model::probe::{
+        ActiveMeasured, Around, ClientMeasured, FaultMeasured, Measured, OperationMeasured,
+    },
     results::{self, Evidence, Happened, Requests, RequestsInWindow, Results, Selection},
 };
 
@@ -43,7 +45,10 @@ impl Evidence for Replication<'_> {
             |name: &str| selection.operation.as_deref().is_none_or(|wanted| wanted == name);
         match &selection.around {
             None => select(self.info, self.measured, &client, &operation),
-            Some((fault, side)) => around(self.measured, &client, &operation, (fault, *side)),
+            Some((fault, stretch)) => {
+                let from = selection.side.as_deref();
+                around(self.measured, &client, &operation, (fault, *stretch, from))
+            }
         }
     }
 
@@ -124,22 +129,30 @@ fn select(
     all
 }
 
-/// The requests of one replication that were sent on one side of a fault.
+/// The requests of one replication that were sent before, during or after a fault; from one side of it, if one is named.
 fn around(
     measured: &Measured,
     client: &dyn Fn(&str) -> bool,
     operation: &dyn Fn(&str) -> bool,
-    (fault, side): (&str, usize),
+    (fault, stretch, from): (&str, usize, Option<&str>),
 ) -> Requests {
     let mut all = Requests::default();
     let fault = measured.faults.iter().find(|f| f.id == fault);
     // One that never came has no sides; while it might have, requests were counted before it.
     let came = fault.filter(|f| !f.spans.is_empty());
-    let Some((fault, place)) = came.and_then(|f| Some((f, f.watched?))) else { return all };
-    all.span = fault.length[side];
+    let place = |f: &FaultMeasured| match from {
+        None => Some(f.watched? * results::SIDES.len()),
+        Some(side) => {
+            let cut = f.cut.as_ref()?;
+            let number = cut.sides.iter().position(|other| other.name == side)?;
+            Some(cut.place + number * results::SIDES.len())
+        }
+    };
+    let Some((fault, place)) = came.and_then(|f| Some((f, place(f)?))) else { return all };
+    all.span = fault.length[stretch];
     for of in measured.clients.iter().filter(|c| client(&c.name)) {
         for operation in of.operations.iter().filter(|o| operation(&o.name)) {
-            all.merge(&stratum(&operation.around[place * results::SIDES.len() + side]));
+            all.merge(&stratum(&operation.around[place + stretch]));
         }
     }
     all

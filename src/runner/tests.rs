@@ -55,6 +55,7 @@ fn operation(name: &str, latencies: &[u64], failed: &[u64], in_flight: u64) -> O
             HappenedWindow::default(),
         ],
         around: Vec::new(),
+        writes: None,
     }
 }
 

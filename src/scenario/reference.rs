@@ -40,6 +40,7 @@ slos:
   - p99(waiting_time node=api) <= 50ms in 90% of runs        # in so many of the replications
   - availability(during=az-loss) >= 90%                      # of requests intended while a fault held
   - p99(latency operation=browse after=az-loss) <= 400ms     # or `before=` it
+  - availability(during=cut side=a) >= 90%                   # from one side of a `partition`
   - time_to_recover(az-loss) <= 30s                          # from its end on
   - back_after(az-loss client=gold) <= 60s                   # from its start on, of one client
   - cost.per_month <= $900                                   # where something has a price; per_million_ok

@@ -95,7 +95,8 @@ const FIGURES: &[(&str, &str)] = &[
         "stale_read_fraction <= 1%",
         "what clients saw of the data: `stale_reads`, `staleness_age.p99`, `staleness_versions.max`, `violations`, \
          `lost_acked_writes`, `read_your_writes_violations`, `monotonic_read_violations`, `monotonic_write_violations`, \
-         `writes_follow_reads_violations`; of one store `nodes.db.consistency.stale_reads`; where a store is written",
+         `writes_follow_reads_violations`; of one store `nodes.db.consistency.stale_reads`; \
+         of one side of a cut `stale_read_fraction(during=cut side=a)`; where a store is written",
     ),
     (
         "linearizable == true",
@@ -123,8 +124,8 @@ pub(super) fn sections() -> String {
     lines(FIGURES, &mut text);
     text.push_str(
         "\nSelectors inside the parentheses: `client=`, `operation=`, `node=`, `outcome=ok`, `to=` \
-         (a mark), `window=`, and `before=`, `during=`, `after=` a fault. Names of `results.json` \
-         that are not listed here are figures too.\n",
+         (a mark), `window=`, and `before=`, `during=`, `after=` a fault; of a `partition` also `side=`, the first name \
+         of a list of it, or `rest`. Names of `results.json` that are not listed here are figures too.\n",
     );
     text.push_str(
         "\n## Codes\n\nEach problem that is told of a scenario has a code: E- must be mended before \

@@ -40,11 +40,10 @@ const NOT_YET: [&str; 9] = [
 ];
 
 /// Selectors whose parts of the model do not exist yet.
-const SELECTORS_NOT_YET: [&str; 7] =
-    ["group", "side", "key", "size", "session", "zone", "instance"];
+const SELECTORS_NOT_YET: [&str; 6] = ["group", "key", "size", "session", "zone", "instance"];
 
-const SELECTORS: [&str; 9] =
-    ["client", "operation", "node", "outcome", "to", "window", "before", "during", "after"];
+const SELECTORS: [&str; 10] =
+    ["client", "operation", "node", "outcome", "to", "window", "before", "during", "after", "side"];
 
 /// Checks the file's expressions; those with errors are reported at `slos[i]` and left out.
 pub fn check(key: &str, texts: &[String], names: &Names, problems: &mut Problems) -> Vec<Slo> {
@@ -241,6 +240,7 @@ impl Checker<'_> {
                     &mut found.selection.client
                 }
                 "operation" => &mut found.selection.operation,
+                "side" => &mut found.selection.side,
                 "node" => {
                     known("node", &value.text, self.names.nodes.iter())?;
                     &mut found.node
@@ -275,6 +275,7 @@ impl Checker<'_> {
             }
         }
         self.operation(&found.selection)?;
+        self.side(&found.selection)?;
         Ok(found)
     }
 
@@ -284,6 +285,18 @@ impl Checker<'_> {
         }
         let message = format!("there is no selector `{name}=`");
         fault("E-SLO", message, Some(choice(name, SELECTORS.iter())))
+    }
+
+    /// A side is one of a fault that cuts those who ask apart.
+    fn side(&self, selection: &Selection) -> Checked<()> {
+        let Some(side) = &selection.side else { return Ok(()) };
+        let cut = selection.around.as_ref().map(|(fault, _)| fault);
+        let Some(sides) = cut.and_then(|cut| self.names.sides.get(cut)) else {
+            let message = "`side=` is a side of a `partition` that clients stand on".to_owned();
+            let help = "for example `availability(during=cut side=a) >= 99%`";
+            return Err(fault("E-SLO", message, Some(help.to_owned())));
+        };
+        known("side", side, sides.iter())
     }
 
     fn operation(&self, selection: &Selection) -> Checked<()> {

@@ -293,6 +293,11 @@ impl Gathered {
             Figure::Node(node, path) => node_value(results, node, path),
             Figure::Cost(path) => at(&cost(results), path),
             Figure::Consistency(path) => of_data(results.consistency.as_ref(), path),
+            Figure::StaleFrom(cut, side) => {
+                let cut = results.faults.iter().find(|f| f.id == *cut)?;
+                let side = cut.sides.iter().find(|other| other.side == *side)?;
+                side.stale_read_fraction.as_ref()?.value
+            }
             Figure::Uptime(path) => at(&json(&results.summary.uptime), path),
             Figure::Metastable(fault) => metastable(results, fault),
             Figure::Alert(id, field) => alert(results, id, *field),

@@ -27,6 +27,8 @@ pub struct Names {
     pub priced_nodes: BTreeSet<String>,
     /// Stores whose history is followed.
     pub followed: BTreeSet<String>,
+    /// Sides of each fault that cuts those who ask apart.
+    pub sides: BTreeMap<String, Vec<String>>,
     /// Node and name of the locks of which each key (`per`) has its own.
     pub key_locks: BTreeSet<(String, String)>,
 }

@@ -82,6 +82,8 @@ pub(super) enum Figure {
     Cost(Vec<String>),
     /// A path in what clients saw of the data of all stores.
     Consistency(Vec<String>),
+    /// The share of stale reads from one side of a cut while it held.
+    StaleFrom(String, String),
     /// When and how often an alert fired.
     Alert(String, AlertField),
     /// Time to recover from a fault.

@@ -120,6 +120,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "fault/death",
             "fault/harmed",
             "fault/hosts",
+            "fault/sides",
             "network/disturbed",
             "network/links",
             "network/send",

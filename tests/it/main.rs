@@ -53,6 +53,7 @@ mod reported;
 mod resilience;
 mod resources;
 mod scenarios;
+mod sides;
 mod single;
 mod swarm;
 mod tables;

@@ -421,7 +421,8 @@ impl Client {
                 world.frames[slot].key = world.attributes.get(row, column) as u64;
             }
         }
-        world.record.issue(row, now);
+        let place = world.frames[slot].inst;
+        world.record.issue(row, place, now);
         if world.laden
             && let Some(data) = &mut world.data
             && let Operation { data: Some(about), site, .. } = self.operations[local]
@@ -507,6 +508,7 @@ impl Client {
         let decided = Decided {
             intended: f.arrived,
             operation: self.first_row + usize::from(f.op),
+            place: f.inst,
             attempts,
             outcome,
             in_time,
@@ -524,9 +526,9 @@ impl Client {
     /// Tells who follows the data of a request that ended well.
     #[inline(never)]
     fn told(&self, slot: Slot, world: &mut World) {
+        world.data_done(slot);
         let now = world.now();
         let Some(data) = &mut world.data else { return };
-        data.done(slot, now);
         if self.session.is_some() {
             data.decided(slot, (self.index, world.frames.extra(slot).session), now);
         }

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use super::spec::Access;
 use crate::{
     model::{
-        client::ClientSpec,
+        client::{ClientSpec, operations::Effective},
         ids::NodeId,
-        kind::{Reach, Verb},
+        kind::{Op, Reach, Verb},
         kinds::NodeSpec,
         names::Names,
     },
@@ -84,5 +84,34 @@ impl Names {
         }
         let store = self.store_behind(target).filter(|store| self.followed.contains(store))?;
         Some((store, Access::of(verb?)?))
+    }
+
+    /// Whether requests of a client's operation may write data of some store that is followed, by themselves or through
+    /// what they call; or only read it; none: neither.
+    pub fn writes(&self, operation: &str, effective: &Effective<'_>) -> Option<bool> {
+        let targets = effective.targets().into_iter();
+        let mut open: Vec<(String, Op)> = targets
+            .map(|(target, verb)| (target.0.clone(), (operation.to_owned(), verb)))
+            .collect();
+        let mut seen = BTreeSet::new();
+        let mut writes = None;
+        while let Some((target, op)) = open.pop() {
+            if let Some((_, access)) = self.follows(&target, op.1) {
+                writes = Some(writes == Some(true) || access != Access::Read);
+                continue;
+            }
+            let Some(node) = self.node(&target) else { continue };
+            if !seen.insert((target, op.clone())) {
+                continue;
+            }
+            let kind = self.kind(node);
+            let own = op.0.as_str();
+            let served = if kind.endpoints().contains(&own) { own } else { "default" };
+            let calls = kind.outgoing("").into_iter().filter(|call| {
+                !call.by_itself && call.endpoint.as_ref().is_none_or(|of| of == served)
+            });
+            open.extend(calls.map(|call| (call.target, call.operation.unwrap_or(op.clone()))));
+        }
+        writes
     }
 }

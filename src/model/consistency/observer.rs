@@ -267,12 +267,15 @@ impl Observer {
         }
     }
 
-    /// The step or request of an operation is over, and went on.
-    pub fn done(&mut self, slot: Slot, now: u64) {
+    /// The step or request of an operation is over, and went on; whether a read of the measured span was stale.
+    pub fn done(&mut self, slot: Slot, now: u64) -> Option<bool> {
         let Carried { version, at, .. } = *self.at(slot);
-        let Some(at) = at.filter(|at| !at.failed) else { return self.end(slot) };
+        let Some(at) = at.filter(|at| !at.failed) else {
+            self.end(slot);
+            return None;
+        };
         self.at(slot).at = None;
-        let Some(watched) = self.stores.get_mut(&at.store) else { return };
+        let watched = self.stores.get_mut(&at.store)?;
         let read = at.access == Access::Read;
         let outcome = if read { Outcome::Read(version) } else { Outcome::Written };
         let ended = watched.history.done(at.op, outcome, now);
@@ -280,7 +283,7 @@ impl Observer {
             self.seen.entry(slot).or_default().push((at.store, seen));
         }
         if !at.measured {
-            return;
+            return None;
         }
         let measured = &mut watched.measured;
         measured.operations[at.access.place()] += 1;
@@ -289,6 +292,7 @@ impl Observer {
             measured.age.record(judged.age_ns);
             measured.versions.record(judged.versions.saturating_mul(1_000_000_000));
         }
+        ended.judged.map(|judged| judged.versions > 0)
     }
 
     /// The operation of a frame has no answer.

@@ -18,6 +18,7 @@ pub mod hosts;
 pub mod occurrence;
 pub mod rollout;
 mod set;
+pub mod sides;
 pub mod timeline;
 pub mod unheard;
 pub mod uptime;

@@ -176,6 +176,9 @@ impl Simulation {
         ended_at: u64,
     ) -> Vec<FaultMeasured> {
         let record = &self.world.record;
+        // The measured span cuts a window in two: they are one again.
+        let cut = !record.measured_from.is_multiple_of(record.window);
+        let second = cut.then(|| record.window_at(record.measured_from));
         let ends = record.phases.iter().skip(1).copied().chain([ended_at]);
         let phases: Vec<(u64, u64)> = record.phases.iter().copied().zip(ends).collect();
         let one = |fault: usize| {
@@ -192,6 +195,7 @@ impl Simulation {
                 remains: self.timeline.remains(fault, names),
                 rolled_back: self.timeline.rollout(fault).and_then(|r| r.rolled_back),
                 watched: names.design.watched.iter().position(|w| w == id),
+                cut: record.cuts.measured(fault, second),
                 ..FaultMeasured::default()
             };
             for (&(start, end), &(good, decided)) in phases.iter().zip(&record.by_phase) {
@@ -314,7 +318,8 @@ impl Timeline {
             let phase = record.phases.partition_point(|start| start < at);
             record.by_phase[phase] = counts;
         }
-        if names.design.watched.is_empty() && record.active.is_empty() {
+        let unseen = names.design.watched.is_empty() && record.active.is_empty();
+        if unseen && record.cuts.is_empty() {
             return;
         }
         record.sides = vec![Vec::new(); record.phases.len()];
@@ -329,10 +334,25 @@ impl Timeline {
                 list.extend(side.map(|side| side as u16));
             }
         }
+        self.count_cuts(record);
         let active = std::mem::take(&mut record.active);
         for (i, (_, windows)) in active.iter().enumerate() {
             record.count_active(windows, names.design.watched.len() * Side::ALL.len() + 2 * i);
         }
         record.active = active;
+    }
+
+    /// The same for those on either side of what cuts them apart.
+    fn count_cuts(&self, record: &mut Recorder) {
+        record.cuts.phases = vec![Vec::new(); record.phases.len()];
+        let faults: Vec<usize> = record.cuts.faults().collect();
+        for (cut, fault) in faults.into_iter().enumerate() {
+            let sides = self.sides(fault, (record.measured_from, record.end));
+            let waits = self.waiting.iter().any(|o| o.fault == fault);
+            for (at, list) in record.phases.iter().zip(&mut record.cuts.phases) {
+                let side = sides.of(*at).or(waits.then_some(Side::Before));
+                list.extend(side.map(|side| (cut, side)));
+            }
+        }
     }
 }

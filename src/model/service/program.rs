@@ -464,8 +464,7 @@ impl Program {
                 pc + 1
             }
             Instr::Done => {
-                let now = world.now();
-                world.data.iter_mut().for_each(|data| data.done(slot, now));
+                world.data_done(slot);
                 pc + 1
             }
             _ => pc + 1,

@@ -38,6 +38,17 @@ impl Checker<'_> {
         path: &[&str],
         selectors: &Selectors,
     ) -> Checked<(Figure, Dimension)> {
+        if let ["stale_read_fraction"] = path
+            && let (None, Selection { client: None, operation: None, around, side }) =
+                (&selectors.node, &selectors.selection)
+            && let (Some((cut, 1)), Some(side)) = (around, side)
+            && metric.stat.is_none()
+            && (&selectors.outcome, &selectors.to, selectors.window) == (&None, &None, None)
+            && !self.names.followed.is_empty()
+        {
+            let figure = Figure::StaleFrom(cut.clone(), side.clone());
+            return Ok((figure, Dimension::Fraction));
+        }
         if selectors.selection != Selection::default() {
             return Err(not_yet("a selector of what clients saw of the data"));
         }
