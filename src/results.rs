@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod cap;
 mod comparison;
 mod consistency;
 mod cost;
@@ -22,6 +23,7 @@ mod series;
 mod steady;
 mod why;
 
+pub use cap::{Cap, CapDesign, CapLatency, CapNormal, CapSide};
 pub use comparison::{
     ComparedDesign, ComparedFigure, ComparedMetric, Comparison, Difference, Shown,
 };

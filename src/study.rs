@@ -7,6 +7,7 @@
 //! **Invariant.** Nothing is simulated unless the scenario and all its variants are sound.
 
 mod baseline;
+mod cap;
 mod changed;
 mod compare;
 mod gate;
@@ -26,6 +27,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 pub use baseline::{Baseline, Written};
+pub use cap::{CutDesign, cap};
 pub use compare::{Compared, Margin, compare};
 pub use gate::{Checked, Looks, Objective, Side};
 pub use lose::Loss;
@@ -37,7 +39,7 @@ pub use crate::runner::{
 use crate::{
     model::kind::Prices,
     problem::{Problem, Problems, Severity},
-    results::{DataFile, Results, SampledRequest},
+    results::{CapNormal, DataFile, Results, SampledRequest},
     runner::{self, Accumulator, Prepared},
     scenario::{
         load::{Files, Overrides, Rejected, load},
@@ -178,6 +180,28 @@ impl Study {
         let run = runner::simulate(&self.prepared, &info, self.seed, stop, &mut absorbed)?;
         let results = run.results();
         Ok(judges.judged(&run, results))
+    }
+
+    /// Whether clients stand on sides of a cut, and ask for data that is followed.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        !self.names.sides.is_empty() && !self.names.followed.is_empty()
+    }
+
+    /// What it takes to read and to write, and how old what is read is; of a design without its faults: what it is like
+    /// when nothing is wrong. None where it was stopped before a replication finished.
+    ///
+    /// # Errors
+    ///
+    /// A replication broke an invariant of the program.
+    pub fn normal(
+        &self,
+        replications: usize,
+        stop: &AtomicBool,
+    ) -> Result<Option<CapNormal>, Breach> {
+        let mut times = cap::Times::new(self.prepared.data_operations());
+        let run = self.run_watched(replications, stop, &mut |one| times.push(one))?;
+        Ok(times.normal(&run.results))
     }
 
     /// What its results say beside what is measured.

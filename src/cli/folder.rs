@@ -110,6 +110,8 @@ pub(super) struct Place {
     pub run_id: String,
     /// Replace what is there even if it is not ours.
     pub force: bool,
+    /// `latest` beside it leads to it.
+    pub latest: bool,
 }
 
 /// Everything a run-id depends on (`semantics.md` 15), the data it reads included: not the output, the
@@ -232,7 +234,9 @@ impl Place {
             disk.sync_dir(folder)?;
         }
         put_in_place(disk, &new, &self.folder(), &scratch.path().join("old"))?;
-        self.point_at_it(scratch.path()).ok();
+        if self.latest {
+            self.point_at_it(scratch.path()).ok();
+        }
         // The folder stands; that its name may not have reached the disk yet changes nothing else.
         disk.sync_dir(&parent).ok();
         Ok(())
@@ -385,6 +389,7 @@ mod tests {
             scenario: "shop".to_owned(),
             run_id: "0123456789abcdef".to_owned(),
             force: false,
+            latest: true,
         }
     }
 

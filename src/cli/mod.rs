@@ -7,6 +7,7 @@
 mod baseline;
 mod check;
 mod compare;
+mod designs;
 mod examples;
 mod explain;
 mod files;

@@ -81,6 +81,7 @@ fn place(directory: &Path) -> Result<Place, String> {
             scenario: name(parent)?,
             run_id: name(Some(&whole))?,
             force: false,
+            latest: true,
         })
     };
     place().ok_or_else(|| format!("{} stands too high in the file system", whole.display()))

@@ -15,6 +15,7 @@ use clap::{Args, ValueEnum};
 use rayon::iter::{IntoParallelRefIterator as _, ParallelIterator as _};
 
 use super::{
+    designs::{self, Design},
     folder::{self, Place, RealDisk},
     pilot::examine_with_pilot,
     prepare::{Overriding, Said, told},
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     report::{precision, requests_csv, results_json, summary_text, write_all},
-    results::Results,
+    results::{CapNormal, Results},
     scenario::render,
     study::{self, Breach, Precision, Run, Study},
     units::{Fraction, ValueError},
@@ -55,7 +56,10 @@ pub(super) struct RunArguments {
     max_replications: u32,
     #[command(flatten)]
     overriding: Overriding,
-    /// Run each file as it stands and all its variants
+    /// Run each file as it stands and all its variants; side by side in a table
+    ///
+    /// Designs under a cut, of whose data somebody writes, are run without their faults as well: what they do is in
+    /// DIR/<scenario>/cap/.
     #[arg(long, conflicts_with = "variant")]
     variants: bool,
     /// Threads; all cores when absent. No result depends on it
@@ -112,6 +116,8 @@ pub(super) enum Format {
 struct Ready {
     path: PathBuf,
     study: Study,
+    /// The same without its faults, to be told of beside it.
+    normal: Option<Study>,
 }
 
 /// What became of one file.
@@ -119,6 +125,7 @@ enum Outcome {
     Finished {
         results: Box<Results>,
         folder: PathBuf,
+        normal: Option<Box<CapNormal>>,
     },
     /// Interrupted before anything finished.
     Nothing,
@@ -136,19 +143,19 @@ pub(super) fn run(arguments: &RunArguments, voice: Voice) -> Exit {
         Err(exit) => return exit,
     };
     for ready in &mut ready {
-        ready.study.limit_events(arguments.max_events);
+        let studies = std::iter::once(&mut ready.study).chain(&mut ready.normal);
+        studies.for_each(|study| study.limit_events(arguments.max_events));
     }
     if let Err(line) = check_places(arguments, &ready) {
         return refuse(&line);
     }
-    let simulated: Vec<_> = ready.iter().map(|ready| ready.study.progress()).collect();
+    let studies = || ready.iter().flat_map(|of| std::iter::once(&of.study).chain(&of.normal));
+    let simulated: Vec<_> = studies().map(Study::progress).collect();
     let replications = u64::from(arguments.most());
-    let all = ready.iter().map(|ready| ready.study.info().duration).sum::<u64>();
+    let all = studies().map(|study| study.info().duration).sum::<u64>();
     let outcomes: Vec<Outcome> =
         progress::during(voice.quiet, (all, replications), &simulated, || {
-            pool.install(|| {
-                ready.par_iter().map(|ready| one(&ready.study, arguments, &stop)).collect()
-            })
+            pool.install(|| ready.par_iter().map(|ready| one(ready, arguments, &stop)).collect())
         });
     tell(arguments, &ready, outcomes, voice)
 }
@@ -182,7 +189,13 @@ fn all_ready(
                 let variants = names.map(|(name, _)| overriding.with_variant(Some(name.clone())));
                 wanted.extend(variants.collect::<Vec<_>>().into_iter().rev());
             }
-            all.extend(study.map(|study| Ready { path: path.clone(), study }));
+            let Some(study) = study else { continue };
+            let normal = if arguments.variants {
+                designs::without_faults(&study, (path, &overriding), stop, voice)?
+            } else {
+                None
+            };
+            all.push(Ready { path: path.clone(), study, normal });
         }
     }
     if !problems.is_empty() {
@@ -218,7 +231,18 @@ pub(super) fn interruptible() -> Result<Arc<AtomicBool>, ctrlc::Error> {
 /// Every folder must be writable, and a different one, before hours are spent.
 fn check_places(arguments: &RunArguments, ready: &[Ready]) -> Result<(), String> {
     let mut folders = BTreeSet::new();
+    // What is found of designs under a cut, and of which file.
+    let mut cuts = BTreeMap::new();
     for ready in ready {
+        if arguments.variants && ready.study.is_cut() {
+            let scenario = &ready.study.info().scenario;
+            let place = designs::place(&arguments.out, scenario, arguments.force);
+            place.check()?;
+            let folder = place.folder();
+            if cuts.insert(folder.clone(), &ready.path).is_some_and(|other| *other != ready.path) {
+                return Err(format!("{} would hold what two files say", folder.display()));
+            }
+        }
         let place = place(arguments, &ready.study, &complete_rule(arguments));
         place.check()?;
         if !folders.insert(place.folder()) {
@@ -248,11 +272,13 @@ fn place(arguments: &RunArguments, study: &Study, rule: &str) -> Place {
         scenario: info.scenario.clone(),
         run_id: variant.map_or_else(|| id.clone(), |name| format!("{name}-{id}")),
         force: arguments.force,
+        latest: true,
     }
 }
 
 /// Simulates and writes one file's run.
-fn one(study: &Study, arguments: &RunArguments, stop: &AtomicBool) -> Outcome {
+fn one(ready: &Ready, arguments: &RunArguments, stop: &AtomicBool) -> Outcome {
+    let study = &ready.study;
     #[allow(clippy::disallowed_methods, reason = "timing.json is about the wall clock")]
     let start = Instant::now();
     let run = match arguments.precision() {
@@ -265,8 +291,14 @@ fn one(study: &Study, arguments: &RunArguments, stop: &AtomicBool) -> Outcome {
         Err(breach) => return Outcome::Broken(breach),
     };
     let seconds = start.elapsed().as_secs_f64();
+    let replications = run.results.seeds.len();
+    let normal = match ready.normal.as_ref().map(|study| study.normal(replications, stop)) {
+        None => None,
+        Some(Ok(normal)) => normal.map(Box::new),
+        Some(Err(breach)) => return Outcome::Broken(designs::without(&breach)),
+    };
     match write(arguments, study, &run, seconds) {
-        Ok(folder) => Outcome::Finished { results: Box::new(run.results), folder },
+        Ok(folder) => Outcome::Finished { results: Box::new(run.results), folder, normal },
         Err(line) => Outcome::Unwritten(line),
     }
 }
@@ -306,39 +338,52 @@ fn write(
 fn tell(arguments: &RunArguments, ready: &[Ready], outcomes: Vec<Outcome>, voice: Voice) -> Exit {
     let mut exit = Exit::Done;
     let mut documents = Vec::new();
-    for (ready, outcome) in ready.iter().zip(outcomes) {
-        let file = ready.path.display();
+    // With --variants those of a file, to be told of side by side.
+    let mut designs: Vec<Design> = Vec::new();
+    let human = arguments.format == Format::Human && !voice.quiet;
+    for (i, (ready_one, outcome)) in ready.iter().zip(outcomes).enumerate() {
+        let file = ready_one.path.display();
         let this = match outcome {
-            Outcome::Finished { results, folder } => {
-                match arguments.format {
-                    Format::Json => documents.push(results_json(&results)),
-                    Format::Human if voice.quiet => {}
-                    Format::Human => {
-                        let text = summary_text(&results, width());
-                        let text = if voice.paint { painted(&text) } else { text };
-                        let (text, place) = (text.trim_end(), folder.display());
-                        let page = folder.join("report.html");
-                        let page = page.display();
-                        print(format!("{text}\n\nResults: {place}\nReport:  {page}\n").as_bytes());
-                    }
+            Outcome::Finished { results, folder, normal } => {
+                if arguments.format == Format::Json {
+                    documents.push(results_json(&results));
+                } else if human && !arguments.variants {
+                    summary(&results, &folder, voice);
                 }
-                ended(&file.to_string(), &results, voice)
+                let this = ended(&file.to_string(), &results, voice);
+                designs.push(Design { results, folder, normal });
+                this
             }
             Outcome::Nothing => {
                 complain(&format!("{file}: interrupted before a replication finished"));
                 Exit::Interrupted
             }
             Outcome::Broken(breach) => {
-                broken(&arguments.overriding, (&ready.path, &ready.study), &breach)
+                broken(&arguments.overriding, (&ready_one.path, &ready_one.study), &breach)
             }
             Outcome::Unwritten(line) => refuse(&line),
         };
         exit = exit.max(this);
+        let last = ready.get(i + 1).is_none_or(|next| next.study.info().variant.is_none());
+        if arguments.variants && last {
+            let out = (arguments.out.as_path(), arguments.force);
+            exit = exit.max(designs::told(&std::mem::take(&mut designs), out, human));
+        }
     }
     if arguments.format == Format::Json {
         print(&joined(&documents, ready.len() > 1));
     }
     exit
+}
+
+/// What came of a run, and where it is.
+fn summary(results: &Results, folder: &Path, voice: Voice) {
+    let text = summary_text(results, width());
+    let text = if voice.paint { painted(&text) } else { text };
+    let (text, place) = (text.trim_end(), folder.display());
+    let page = folder.join("report.html");
+    let page = page.display();
+    print(format!("{text}\n\nResults: {place}\nReport:  {page}\n").as_bytes());
 }
 
 /// What has to be said of how a run ended, and its exit code.

@@ -6,10 +6,12 @@
 //! file, and text that came from outside is escaped for the place it goes to.
 
 mod budgets;
+mod cap;
 mod compare;
 mod consistency;
 mod cost;
 mod csv;
+mod designs;
 mod explain;
 #[cfg(test)]
 mod fixture;
@@ -28,7 +30,9 @@ mod text;
 mod topology;
 mod variants;
 
+pub use cap::{cap_files, cap_text};
 pub use compare::{compared_json, compared_markdown, compared_plots, compared_text, label};
+pub use designs::{Named, designs_text};
 pub use gate::{JudgedBeside, JudgedFile, gated, judged_markdown, judged_text, verdict};
 pub use lost::{lost_markdown, lost_text};
 pub use precision::precision;

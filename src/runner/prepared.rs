@@ -104,6 +104,21 @@ impl Prepared {
         Some(Self { info, scenario })
     }
 
+    /// The operations of clients that may write data of followed stores (true), or only read it.
+    pub fn data_operations(&self) -> Vec<(String, String, bool)> {
+        let names = self.scenario.names();
+        let clients = names.design.clients.iter();
+        let operations = clients.flat_map(|(client, spec)| {
+            let operations = spec.operations().into_iter();
+            operations.map(|(operation, of)| (client.0.clone(), operation, of))
+        });
+        let writes = operations.filter_map(|(client, operation, of)| {
+            let writes = names.writes(&operation, &of)?;
+            Some((client, operation, writes))
+        });
+        writes.collect()
+    }
+
     /// Has requests measured operation by operation around these faults.
     pub fn watch(&mut self, faults: BTreeSet<String>) {
         self.scenario.watch(faults);

@@ -13,6 +13,7 @@ mod baseline;
 mod bounds;
 mod budgets;
 mod caches;
+mod cap;
 mod catalogue;
 mod changes;
 mod check;

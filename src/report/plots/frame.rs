@@ -145,7 +145,9 @@ fn draw_figure(canvas: &Canvas<'_>, figure: &Figure, height: i32) {
     let mut top = top(figure);
     for (i, panel) in figure.panels.iter().enumerate() {
         let place = Place { panel, left, right, top, bottom: top + panel.height };
-        draw_axes(canvas, place, i + 1 == figure.panels.len());
+        // Panels over the same axis share its labels.
+        let below = figure.panels.get(i + 1);
+        draw_axes(canvas, place, below.is_none_or(|below| below.x.ticks != panel.x.ticks));
         draw_bands(canvas, place);
         draw_lines(canvas, place);
         draw_limits(canvas, place);

@@ -4,6 +4,7 @@
 
 mod axis;
 mod canvas;
+mod cap;
 mod comparison;
 mod frame;
 mod latency_distribution;
@@ -16,7 +17,7 @@ mod parts;
 mod shares;
 mod visibility;
 
-use crate::results::{Comparison, Results};
+use crate::results::{Cap, Comparison, Results};
 
 /// A finished chart.
 #[derive(Debug)]
@@ -57,6 +58,12 @@ pub(crate) fn compared(comparison: &Comparison) -> Vec<Plot> {
         ("differences", comparison::differences(comparison)),
         ("pareto", comparison::pareto(comparison)),
     ];
+    drawn(both.into_iter())
+}
+
+/// The pictures of designs under a cut.
+pub(crate) fn cap(cap: &Cap) -> Vec<Plot> {
+    let both = [("cap_partition", cap::partition(cap)), ("cap_normal", cap::normal(cap))];
     drawn(both.into_iter())
 }
 
