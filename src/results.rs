@@ -37,7 +37,7 @@ pub use faults::{
 pub use figure::{Distribution, Estimate};
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use precision::PrecisionResults;
-pub use replicas::{ElectionResults, ReplicaResults, ReplicasResults};
+pub use replicas::{ElectionResults, LeaderResults, ReplicaResults, ReplicasResults};
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
 };

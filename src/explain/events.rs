@@ -3,6 +3,7 @@
 //! **Invariant.** Sorted by time; of what was first seen in the same window, causes stand before effects.
 
 use super::{
+    leaders::leaders,
     quiet::{Quiet, quiet, window},
     watch::{Found, watch},
     words,
@@ -10,12 +11,16 @@ use super::{
 use crate::results::{FaultResults, Results, Timeline, TimelineEvent};
 
 /// Kinds in causal order: what may be the cause of what stands below it within one window.
-const ORDER: [&str; 31] = [
+const ORDER: [&str; 35] = [
     "fault_ended",
     "fault_started",
     "load_rose",
     "load_fell",
     "went_down",
+    "leader_lost",
+    "two_leaders",
+    "leader_elected",
+    "one_leader",
     "hit_ratio_fell",
     "skew_grew",
     "queue_grew",
@@ -65,6 +70,7 @@ pub fn timeline(results: &Results) -> Timeline {
             }
         }
     }
+    events.extend(leaders(results));
     if quiet.disturbed {
         for found in watch(results, &quiet) {
             spell(&mut events, results, &found);
@@ -96,7 +102,7 @@ fn faults(events: &mut Vec<TimelineEvent>, results: &Results, fault: &FaultResul
     }
 }
 
-fn event(kind: &str, subject: &str, at: f64, text: String) -> TimelineEvent {
+pub(super) fn event(kind: &str, subject: &str, at: f64, text: String) -> TimelineEvent {
     TimelineEvent {
         at,
         kind: kind.to_owned(),

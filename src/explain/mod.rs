@@ -8,6 +8,7 @@
 
 mod blame;
 mod events;
+mod leaders;
 mod quiet;
 mod signal;
 mod watch;

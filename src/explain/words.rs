@@ -48,6 +48,35 @@ pub(super) fn ended(fault: &FaultResults) -> String {
     format!("fault {} is over", fault.id)
 }
 
+/// A replica, by its number and place.
+pub(super) fn replica(number: u64, zone: &str) -> String {
+    if zone.is_empty() {
+        format!("replica {number}")
+    } else {
+        format!("replica {number} (in {zone})")
+    }
+}
+
+/// A leader dies, or knows that it leads no more; nobody else does.
+pub(super) fn leads_no_more(store: &str, who: &str, led: f64) -> String {
+    format!("{store}: {who} leads no more, after {}", duration(led))
+}
+
+/// A leader after a time without one.
+pub(super) fn leads(store: &str, who: &str, nobody: f64) -> String {
+    format!("{store}: {who} leads; for {} nobody did", duration(nobody))
+}
+
+/// A leader beside another one.
+pub(super) fn leads_too(store: &str, who: &str, other: &str) -> String {
+    format!("{store}: {who} leads while {other} goes on: two leaders at once")
+}
+
+/// One of two leads no more.
+pub(super) fn one_leads(store: &str, who: &str, two: f64) -> String {
+    format!("{store}: {who} leads no more; two led for {}", duration(two))
+}
+
 /// What left its level: what it was at first, how far it went and when, and whether it came back.
 #[allow(clippy::too_many_lines, reason = "a line for each kind of event")]
 pub(super) fn left(found: &Found, starts: &[f64], instances: u64) -> String {

@@ -28,6 +28,25 @@ pub struct ReplicasResults {
     /// Replicas that a read brought up to date, of a quorum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repairs: Option<Estimate>,
+    /// Who led from when until when in the first replication, as far as that changed (the first thousand).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaders: Vec<LeaderResults>,
+}
+
+/// A time in which a replica led its shard.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LeaderResults {
+    /// The shard.
+    pub shard: u64,
+    /// The replica, a number in the shard.
+    pub replica: u64,
+    /// Where it stands; empty in a design without zones.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub zone: String,
+    /// Since when, s.
+    pub from: f64,
+    /// Until it died or knew that it led no more, s; null: to the end.
+    pub to: Option<f64>,
 }
 
 /// How leaders came.

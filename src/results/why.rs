@@ -26,7 +26,8 @@ pub struct TimelineEvent {
     /// `timeouts_began`, `amplification`, `errors_began`, `refusals_began`, `fallbacks_began`,
     /// `breaker_opened`, `goodput_fell`, `goodput_returned`; of nodes `load_rose` (more calls than those who
     /// call were asked for), `hit_ratio_fell`, `skew_grew`, `queue_grew`, `queue_drained`, `inside_grew`,
-    /// `went_down`, `saturated`, `waits_began`, `timeouts_began`, `refusals_began`, `breaker_opened`,
+    /// `went_down`, of stores with leaders, in one replication, `leader_lost`, `leader_elected`, `two_leaders`, `one_leader`,
+    /// `saturated`, `waits_began`, `timeouts_began`, `refusals_began`, `breaker_opened`,
     /// `target_taken_out`, `amplification`; of faults that came once `back` (while they last), `recovered`,
     /// `partly_recovered`, `draining`, `not_recovered`.
     pub kind: String,

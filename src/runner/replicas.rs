@@ -8,10 +8,11 @@ use super::nodes::InstancePool;
 use crate::{
     model::{
         probe::{InstanceMeasured, NodeMeasured},
-        replication::tally::{Elections, ReplicasMeasured},
+        replication::tally::{Elections, Led, ReplicasMeasured},
     },
     results::{
-        ElectionResults, Estimate, InstanceResults, Means, ReplicaResults, ReplicasResults, Samples,
+        ElectionResults, Estimate, InstanceResults, LeaderResults, Means, ReplicaResults,
+        ReplicasResults, Samples, seconds,
     },
 };
 
@@ -32,6 +33,8 @@ pub(super) struct ReplicasPool {
     /// By instance.
     leader_time: Vec<Means>,
     shards: Vec<InstancePool>,
+    /// Who led when in the first replication.
+    leaders: Vec<LeaderResults>,
 }
 
 impl ReplicasPool {
@@ -47,6 +50,7 @@ impl ReplicasPool {
             zones: one.zones.clone(),
             leader_time: vec![Means::default(); node.instances.len()],
             shards: vec![InstancePool::default(); node.instances.len() / each.max(1)],
+            leaders: leaders(one),
             ..Self::default()
         })
     }
@@ -98,6 +102,7 @@ impl ReplicasPool {
             }),
             hints: quorum.then(|| counted("hint")),
             repairs: quorum.then(|| counted("repair")),
+            leaders: self.leaders.clone(),
         }
     }
 
@@ -126,6 +131,21 @@ impl ReplicasPool {
             })
             .collect()
     }
+}
+
+/// Who led when, if that ever changed.
+fn leaders(one: &ReplicasMeasured) -> Vec<LeaderResults> {
+    if one.leaders.iter().all(|led| led.to.is_none()) {
+        return Vec::new();
+    }
+    let told = |led: &Led| LeaderResults {
+        shard: u64::from(led.inst) / one.each.max(1),
+        replica: u64::from(led.inst) % one.each.max(1),
+        zone: one.zones.get(usize::from(led.inst)).cloned().unwrap_or_default(),
+        from: seconds(led.from),
+        to: led.to.map(seconds),
+    };
+    one.leaders.iter().map(told).collect()
 }
 
 /// Adds counts by name to those of so many replications before.

@@ -122,6 +122,7 @@ fn of_any_replicas() -> ReplicasResults {
         failovers: some,
         hints: some,
         repairs: some,
+        leaders: Vec::new(),
     }
 }
 

@@ -135,3 +135,48 @@ fn an_alert_may_bring_the_cut() {
     assert_eq!(number(b, "operations.write.availability_during"), 0.0);
     assert!(number(b, "operations.write.availability_before") > 0.99);
 }
+
+/// What the story tells of who leads, and when.
+fn leaders(results: &Value) -> Vec<(String, f64, String)> {
+    let events = results["timeline"]["events"].as_array().unwrap().iter();
+    let told = events.filter(|event| event["kind"].as_str().unwrap().contains("leader"));
+    let text = |event: &Value, key: &str| event[key].as_str().unwrap().to_owned();
+    told.map(|event| (text(event, "kind"), number(event, "at"), text(event, "text"))).collect()
+}
+
+#[test]
+fn the_story_tells_who_leads() {
+    let led = |replication: &str, cut: &str| {
+        let text = design(cut, "")
+            .replace("leader_follower: {followers: 2, leader: a, reads: nearest}", replication);
+        leaders(&results_of(&text, 1))
+    };
+    let failover = |more: &str| {
+        format!("leader_follower: {{followers: 2, leader: a, failover: {{detect: 2s{more}}}}}")
+    };
+    let kinds = |all: &[(String, f64, String)]| -> Vec<String> {
+        all.iter().map(|(kind, ..)| kind.clone()).collect()
+    };
+    // The old leader goes on until it hears of the next one.
+    let split = led(&failover(""), CUT);
+    assert_eq!(kinds(&split), ["two_leaders", "one_leader"], "{split:?}");
+    assert!((21.5..25.0).contains(&split[0].1) && (40.0..42.0).contains(&split[1].1), "{split:?}");
+    assert!(split[0].2.contains("while replica 0 (in a) goes on: two leaders at once"));
+    // A fence has it stop first.
+    let fenced = led(&failover(", fencing: true"), CUT);
+    assert_eq!(kinds(&fenced), ["leader_lost", "leader_elected"], "{fenced:?}");
+    assert!(fenced[0].2.starts_with("db: replica 0 (in a) leads no more, after 2"), "{fenced:?}");
+    assert!(fenced[1].2.contains(" leads; for ") && fenced[1].1 >= fenced[0].1);
+    let crash = led(&failover(""), "crash: {zone: a}");
+    // When it is back it has yet to hear of the other.
+    let expected = ["leader_lost", "leader_elected", "two_leaders", "one_leader"];
+    assert_eq!(kinds(&crash), expected, "{crash:?}");
+    assert!(crash[3].1 - crash[2].1 < 0.1, "{crash:?}");
+    assert_eq!(crash[0].1, 20.0);
+    let raft = led("raft: {replicas: 3, leader: a}", "crash: {node: db, replica: leader}");
+    assert_eq!(kinds(&raft), ["leader_lost", "leader_elected"], "{raft:?}");
+    // Nobody takes over, or nobody leads at all.
+    let quorum = led("quorum: {replicas: 3}", CUT);
+    assert!(quorum.is_empty(), "{quorum:?}");
+    assert!(led("leader_follower: {followers: 2, leader: a}", CUT).is_empty());
+}

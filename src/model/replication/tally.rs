@@ -8,6 +8,8 @@ use crate::{replication::Note, stats::Histogram};
 
 /// Commits kept until all followers have applied them, at most.
 const MOST_COMMITS: usize = 1 << 22;
+/// Times in which somebody led that are kept, at most.
+const MOST_LEADERS: usize = 1000;
 
 /// What is known of one shard.
 #[derive(Clone, Debug, Default)]
@@ -44,6 +46,19 @@ pub struct Tally {
     /// Time in which each instance led, ns.
     led: Vec<u64>,
     split: u64,
+    /// Who led when, in the order in which that began.
+    leaders: Vec<Led>,
+}
+
+/// A time in which an instance led its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Led {
+    /// The instance.
+    pub inst: u16,
+    /// Since when, ns.
+    pub from: u64,
+    /// Until when, ns; none: it still does.
+    pub to: Option<u64>,
 }
 
 /// Elections of a node.
@@ -84,6 +99,8 @@ pub struct ReplicasMeasured {
     pub led: Vec<u64>,
     /// Time in which two led a shard, summed over shards, ns.
     pub split: u64,
+    /// Who led when.
+    pub leaders: Vec<Led>,
 }
 
 fn count(all: &mut Vec<(&'static str, u64)>, name: &'static str) {
@@ -110,6 +127,7 @@ impl Tally {
             elections: Elections::default(),
             led: vec![0; instances],
             split: 0,
+            leaders: Vec::new(),
         }
     }
 
@@ -118,6 +136,7 @@ impl Tally {
         for (shard, leader) in self.shards.iter_mut().zip(leaders) {
             shard.leaders.push((leader, 0));
             shard.last_leader = Some(leader);
+            self.leaders.push(Led { inst: leader, from: 0, to: None });
         }
     }
 
@@ -190,6 +209,9 @@ impl Tally {
         let comes_back = !shard.leaders.is_empty() && term <= shard.led_term;
         let since = shard.vacant.take().unwrap_or(now);
         shard.leaders.push((inst, now));
+        if self.leaders.len() < MOST_LEADERS {
+            self.leaders.push(Led { inst, from: now, to: None });
+        }
         shard.led_term = shard.led_term.max(term);
         if shard.leaders.len() == 2 {
             shard.split = Some(now);
@@ -212,6 +234,10 @@ impl Tally {
         let Some(shard) = self.shards.get_mut(usize::from(inst) / self.each) else { return };
         let Some(at) = shard.leaders.iter().position(|(known, _)| *known == inst) else { return };
         let (_, since) = shard.leaders.remove(at);
+        let mut known = self.leaders.iter_mut().rev();
+        if let Some(led) = known.find(|led| led.inst == inst && led.from == since) {
+            led.to = Some(now);
+        }
         self.led[usize::from(inst)] += now.saturating_sub(since.max(self.from));
         match shard.leaders.len() {
             0 => shard.vacant = Some(now),
@@ -246,6 +272,7 @@ impl Tally {
             elections: led.then_some(all.elections),
             led: all.led,
             split: all.split,
+            leaders: self.leaders.clone(),
         }
     }
 }
