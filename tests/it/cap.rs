@@ -95,6 +95,8 @@ fn seven_designs_under_one_cut() {
     assert!(one.contains_key("partition/cap/cap_normal.svg"));
     assert_eq!(one.keys().collect::<Vec<_>>(), two.keys().collect::<Vec<_>>());
     assert!(one == two);
+    let sides = one.iter().filter(|(name, _)| name.ends_with("plots/sides.svg"));
+    assert_eq!(sides.count(), 7);
 }
 
 #[test]

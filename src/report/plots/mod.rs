@@ -15,6 +15,7 @@ mod nodes;
 mod outcomes;
 mod parts;
 mod shares;
+mod sides;
 mod visibility;
 
 use crate::results::{Cap, Comparison, Results};
@@ -47,6 +48,7 @@ pub(crate) fn all(results: &Results) -> Vec<Plot> {
         ("breakers", shares::breakers(results)),
         ("instances", shares::instances(results)),
         ("t_visibility", visibility::figure(results)),
+        ("sides", sides::figure(results)),
     ];
     let sometimes = sometimes.into_iter().filter_map(|(name, figure)| Some((name, figure?)));
     drawn(always.into_iter().chain(sometimes))
