@@ -83,6 +83,7 @@ library! {
     "cap/fill-race",
     "cap/partition",
     "cap/read-your-writes",
+    "cap/two-continents",
     "incidents/metastable-retry-storm",
     "incidents/stale-queue",
     "incidents/cache-flush",

@@ -22,6 +22,7 @@ mod rows;
 mod sessions;
 mod slab;
 mod staleness;
+mod vectors;
 mod zones;
 
 use check::check;
@@ -31,9 +32,10 @@ use followed::Followed;
 use limit::Limit;
 pub use place::{Cause, Place};
 use rows::Row;
-pub use sessions::{Seen, Sessions, Violations};
+pub use sessions::{Seen, Sessions, Standing, Violations};
 use slab::{NONE, Slab};
 pub use staleness::{BEHIND, Judged, Staleness, Visibility};
+pub use vectors::{Vector, Vectors};
 
 /// What is followed.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -10,15 +10,38 @@ use std::collections::BTreeMap;
 
 use super::place::Place;
 
+/// What an operation is judged by: where what it read or wrote stands.
+pub trait Standing: Copy {
+    /// That of a key never written.
+    const NOTHING: Self;
+    /// Whether it does not know of all that the other one does.
+    fn misses(&self, other: &Self) -> bool;
+    /// What either knows of.
+    #[must_use]
+    fn with(self, other: Self) -> Self;
+}
+
+impl Standing for Place {
+    const NOTHING: Self = Self::INITIAL;
+
+    fn misses(&self, other: &Self) -> bool {
+        self < other
+    }
+
+    fn with(self, other: Self) -> Self {
+        self.max(other)
+    }
+}
+
 /// What a followed operation that returned ok hands to whom its reply is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct Seen<P = Place> {
     /// The key.
     pub key: u64,
     /// Whether it wrote.
     pub wrote: bool,
     /// The place of what it wrote or read.
-    pub place: Place,
+    pub place: P,
     /// The instant of its invocation.
     pub invoked: u64,
     /// The instant of its return.
@@ -39,29 +62,41 @@ pub struct Violations {
 }
 
 /// The sessions under way.
-#[derive(Clone, Debug, Default)]
-pub struct Sessions {
-    last: BTreeMap<u32, BTreeMap<u64, Last>>,
-    sorted: Vec<Seen>,
+#[derive(Clone, Debug)]
+pub struct Sessions<P = Place> {
+    last: BTreeMap<u32, BTreeMap<u64, Last<P>>>,
+    sorted: Vec<Seen<P>>,
     violations: Violations,
 }
 
 /// The newest place and when the operation returned.
-type Newest = Option<(Place, u64)>;
+type Newest<P> = Option<(P, u64)>;
 
 /// What a session saw of a key.
-#[derive(Clone, Copy, Debug, Default)]
-struct Last {
-    wrote: Newest,
-    read: Newest,
+#[derive(Clone, Copy, Debug)]
+struct Last<P> {
+    wrote: Newest<P>,
+    read: Newest<P>,
 }
 
-impl Sessions {
+impl<P> Default for Last<P> {
+    fn default() -> Self {
+        Self { wrote: None, read: None }
+    }
+}
+
+impl<P> Default for Sessions<P> {
+    fn default() -> Self {
+        Self { last: BTreeMap::new(), sorted: Vec::new(), violations: Violations::default() }
+    }
+}
+
+impl<P: Standing> Sessions<P> {
     /// A request of a session was decided ok by an attempt that did these operations. Requests are
     /// told in the order in which they were decided. Returns what they broke. Of requests that overlap
     /// only the newest version is remembered with the return of the operation that had it, so that
     /// an operation under way by then is judged leniently.
-    pub fn observe(&mut self, session: u32, operations: &[Seen]) -> Violations {
+    pub fn observe(&mut self, session: u32, operations: &[Seen<P>]) -> Violations {
         let mut broken = Violations::default();
         self.sorted.clear();
         self.sorted.extend_from_slice(operations);
@@ -73,7 +108,7 @@ impl Sessions {
                 judge(seen, before, of_key, &mut broken);
             }
             // A key never written is older than all else, so that it would be judged for nothing.
-            for seen in of_key.iter().filter(|seen| seen.place > Place::INITIAL) {
+            for seen in of_key.iter().filter(|seen| P::NOTHING.misses(&seen.place)) {
                 keys.entry(seen.key).or_default().note(seen);
             }
         }
@@ -101,11 +136,12 @@ impl Sessions {
     }
 }
 
-impl Last {
-    fn note(&mut self, seen: &Seen) {
+impl<P: Standing> Last<P> {
+    fn note(&mut self, seen: &Seen<P>) {
         let newest = if seen.wrote { &mut self.wrote } else { &mut self.read };
-        if newest.is_none_or(|(place, _)| seen.place > place) {
-            *newest = Some((seen.place, seen.returned));
+        let before = newest.map_or(P::NOTHING, |(place, _)| place);
+        if before.misses(&seen.place) {
+            *newest = Some((before.with(seen.place), seen.returned));
         }
     }
 }
@@ -121,9 +157,14 @@ impl Violations {
 }
 
 /// Judges an operation against the requests before and the rest of its own.
-fn judge(seen: &Seen, before: Last, request: &[Seen], broken: &mut Violations) {
-    let newer = |newest: Newest| {
-        newest.is_some_and(|(place, returned)| place > seen.place && returned < seen.invoked)
+fn judge<P: Standing>(
+    seen: &Seen<P>,
+    before: Last<P>,
+    request: &[Seen<P>],
+    broken: &mut Violations,
+) {
+    let newer = |newest: Newest<P>| {
+        newest.is_some_and(|(place, returned)| seen.place.misses(&place) && returned < seen.invoked)
     };
     let in_request = |wrote: bool| {
         let others = request.iter().take_while(|other| other.invoked < seen.invoked);

@@ -10,7 +10,8 @@ use super::{
     sim::Simulation,
 };
 use crate::model::{
-    books::InstanceBooks, event, ids::NodeId, names::Names, probe::ConsistencyMeasured,
+    books::InstanceBooks, consistency::spec::GuaranteeSpec, event, ids::NodeId, names::Names,
+    probe::ConsistencyMeasured,
 };
 
 impl Simulation {
@@ -45,6 +46,30 @@ impl Simulation {
                 self.seed,
                 seen.lost
             );
+        }
+    }
+
+    /// Sessions that ask for a guarantee have it.
+    pub(super) fn check_sessions(
+        &self,
+        seen: &BTreeMap<NodeId, ConsistencyMeasured>,
+        names: &Names,
+    ) {
+        let asked = names.guaranteed();
+        for (node, ConsistencyMeasured { broken, .. }) in seen {
+            let found = [
+                (GuaranteeSpec::ReadYourWrites, broken.read_your_writes),
+                (GuaranteeSpec::MonotonicReads, broken.monotonic_reads),
+                (GuaranteeSpec::MonotonicWrites, broken.monotonic_writes),
+                (GuaranteeSpec::WritesFollowReads, broken.writes_follow_reads),
+            ];
+            for (guarantee, broken) in found {
+                assert!(
+                    broken == 0 || !asked.contains(&guarantee),
+                    "sessions of node {node} have what they asked for (seed {}): {guarantee:?}, broken {broken} times",
+                    self.seed
+                );
+            }
         }
     }
 

@@ -74,6 +74,7 @@ pub fn design(names: &Names, problems: &mut Problems) {
     super::budget::check::budgets(names, problems);
     super::clock::check::clocks(names, problems);
     super::consistency::check::history(names, problems);
+    super::consistency::check::guarantees(names, problems);
     super::fault::check::faults(names, problems);
     if !problems.any_error() {
         // What a node does by itself leads to visits and follows from none.

@@ -72,6 +72,8 @@ pub struct Replicas<'a> {
     pub takes_over: bool,
     /// Zone or region where the first leaders stand.
     pub leader: Option<&'a Name>,
+    /// Zones or regions: in each stands one replica of each shard.
+    pub stand_in: Option<&'a [Name]>,
     /// Instances that hold nothing and observe leaders.
     pub observers: u64,
     /// The zone of each of those, if the file says it.

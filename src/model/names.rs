@@ -333,9 +333,18 @@ impl Names {
     ) -> Vec<usize> {
         let operations = client.operations();
         let first = operations.iter().flat_map(|(_, o)| o.targets());
+        let first = first.filter_map(|(t, _)| self.node(&t.0)).map(usize::from).collect();
+        self.reached_from(first, calls, through)
+    }
+
+    /// The nodes that requests at these come to, these among them, where only such calls are gone through.
+    pub fn reached_from(
+        &self,
+        mut open: Vec<usize>,
+        calls: &[Vec<Outgoing>],
+        through: impl Fn(&Outgoing) -> bool,
+    ) -> Vec<usize> {
         let (mut reached, mut seen) = (Vec::new(), BTreeSet::new());
-        let mut open: Vec<usize> =
-            first.filter_map(|(t, _)| self.node(&t.0)).map(usize::from).collect();
         while let Some(node) = open.pop() {
             if seen.insert(node) {
                 reached.push(node);

@@ -1,8 +1,11 @@
 //! What a node is to the engine: a state machine that handles events and acts through [`World`].
 
-use std::{any::Any, collections::BTreeSet};
+use std::any::Any;
 
-use super::{bounded::Bounded, replication::tally::ReplicasMeasured, world::World};
+use super::{
+    bounded::Bounded, consistency::watched::Holdings, replication::tally::ReplicasMeasured,
+    world::World,
+};
 use crate::model::{
     books::InstanceBooks,
     ids::{NodeId, Slot},
@@ -44,10 +47,12 @@ pub trait Node: Any + Send {
     fn set_version(&mut self, _version: usize) {}
     /// The same, instance by instance: it is being deployed.
     fn set_versions(&mut self, _by_instance: &[usize]) {}
+    /// What an instance holds of data is gone, on disk too.
+    fn lose_data(&mut self, _inst: u16, _world: &mut World) {}
     /// An instance is about to restart, and says so to who chooses among instances; or it is back.
     fn withdraw(&mut self, _host: (NodeId, u16), _out: bool, _now: u64) {}
-    /// Puts down the versions of data it holds besides a store's own copies.
-    fn versions(&self, _held: &mut BTreeSet<u64>) {}
+    /// Puts down what it holds of data besides a store's one copy.
+    fn holds(&self, _held: &mut Holdings) {}
     /// Who leads each shard that is led, as far as anybody knows who sees all.
     fn leaders(&self) -> Vec<u16> {
         Vec::new()

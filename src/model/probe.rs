@@ -123,6 +123,8 @@ pub struct ConsistencyMeasured {
     pub lost: BTreeMap<&'static str, u64>,
     /// Of a store with leaders: time in which two led a shard, ns.
     pub split: Option<u64>,
+    /// Where siblings are kept: how often there came to be more of them.
+    pub conflicts: Option<u64>,
 }
 
 /// Whether two are so, each of which is, is not, or is not known to be.
@@ -147,10 +149,11 @@ impl ConsistencyMeasured {
         self.violations += other.violations;
         self.age.merge(&other.age);
         self.versions.merge(&other.versions);
-        self.split = self
-            .split
-            .max(other.split)
-            .map(|_| self.split.unwrap_or_default() + other.split.unwrap_or_default());
+        let sum = |one: Option<u64>, other: Option<u64>| {
+            one.max(other).map(|_| one.unwrap_or_default() + other.unwrap_or_default())
+        };
+        self.split = sum(self.split, other.split);
+        self.conflicts = sum(self.conflicts, other.conflicts);
         if self.witness.is_none() {
             self.witness.clone_from(&other.witness);
         }

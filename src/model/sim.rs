@@ -28,6 +28,7 @@ use super::{
     },
     record::{NodeSnapshot, OperationRecord, Recorder, Snapshot},
     replication::{
+        ReplicationSpec,
         letters::{Cargo, Letters},
         tally::ReplicasMeasured,
     },
@@ -469,12 +470,17 @@ impl Simulation {
         let window = self.world.record.window;
         let mut consistency = self.consistency_measured();
         self.check_promises(&consistency, names);
+        self.check_sessions(&consistency, names);
         let by_window = std::mem::take(&mut self.by_window).into_iter().enumerate();
         let nodes = by_window.map(|(i, node)| {
             let measured = self.node_measured(i, node, names, &last);
             let mut seen = consistency.remove(&(i as NodeId));
             if let (Some(seen), Some(replicas)) = (&mut seen, &measured.replicas) {
                 seen.split = replicas.elections.is_some().then_some(replicas.split);
+                let spec = names.kind(i as NodeId).replication();
+                let conflicts = replicas.counted.get("conflict").copied().unwrap_or_default();
+                seen.conflicts =
+                    spec.is_some_and(ReplicationSpec::keeps_siblings).then_some(conflicts);
             }
             NodeMeasured { consistency: seen, ..measured }
         });
@@ -566,11 +572,11 @@ impl Simulation {
     fn consistency_measured(&mut self) -> BTreeMap<NodeId, ConsistencyMeasured> {
         let Some(data) = self.world.data.take() else { return BTreeMap::new() };
         let mut held = data.on_their_way(self.world.frames.iter().map(|(slot, _)| slot));
-        self.nodes.iter().for_each(|node| node.versions(&mut held));
+        self.nodes.iter().for_each(|node| node.holds(&mut held));
         let routes = &mut self.world.routes;
         data.measured(&held, |store, key| match &mut routes[usize::from(store)] {
             Route::Replicas(way) => way.shard.instance(key, 0),
-            _ => 0,
+            route => route.instance(key, 0),
         })
     }
 

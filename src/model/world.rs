@@ -184,7 +184,7 @@ impl World {
             self.hand_on(parent, child);
         }
         if let Some(data) = &mut self.data {
-            data.hand_on(parent, child);
+            data.descend(parent, child);
         }
     }
 
@@ -284,7 +284,7 @@ impl World {
             *self.frames.extra_mut(copy) = extra;
         }
         if let Some(data) = &mut self.data {
-            data.hand_on(child, copy);
+            data.descend(child, copy);
         }
         let message = Message { id: id.wrapping_add(COPY_SHIFT), size };
         let link = self.network.link_between(from, to);

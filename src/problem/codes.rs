@@ -10,6 +10,7 @@ pub const CODES: &[(&str, &str)] = &[
         "an objective is held against a baseline, and none is given or it cannot be compared",
     ),
     ("E-BUDGET", "more instances, points, attempts or memory than one run may take"),
+    ("E-CLOCK", "stamps of clocks decide, and the file says nothing of clocks"),
     ("E-COMMA", "a comma inside `{ }` or `[ ]` ends a value in the middle of its parentheses"),
     ("E-CONFLICT", "two settings exclude each other"),
     ("E-CYCLE", "calls, zones or fallbacks go round in a circle"),
@@ -24,6 +25,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("E-FAULT", "a fault has no effect, several, or parts that do not fit"),
     ("E-FAULT-TARGET", "a fault hits something that does not exist or cannot be hit so"),
     ("E-FAULT-TIME", "a fault begins, lasts or repeats at times that cannot be"),
+    (
+        "E-GUARANTEE",
+        "a guarantee of sessions where there is nothing to keep, or nobody can keep it",
+    ),
     ("E-INCLUDE", "the file of `extends` or `import` cannot be used"),
     ("E-INDENT", "what belongs to a key stands beside it instead of below it"),
     ("E-IO", "the file cannot be read"),

@@ -3,7 +3,7 @@
 //! **Invariant.** A replica has nothing of its host but what a [`Context`] gives.
 
 use super::message::Message;
-use super::words::{Answer, Laws, Note, Operation, Peer, Phase, Start, Ticket, Timer};
+use super::words::{Answer, Known, Laws, Note, Operation, Peer, Phase, Start, Ticket, Timer};
 
 /// What a replica has its host do.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,8 +24,9 @@ pub enum Effect {
     },
     /// An operation that has arrived goes on to its work.
     GoOn(Ticket),
-    /// An operation is over, here at least. It may have been called off meanwhile: then the host ignores this.
-    Answer(Ticket, Answer),
+    /// An operation is over, here at least, and what its answer is of. It may have been called off meanwhile: then the host
+    /// ignores this.
+    Answer(Ticket, Answer, Known),
     /// Tell who leads to all who call the node, from this process: by messages, again each second until each of them has
     /// said that it knows.
     Announce {
@@ -63,10 +64,16 @@ impl Context<'_> {
         self.effects.push(effect);
     }
 
-    /// Answers an operation.
+    /// Answers an operation by something that is of no data.
     #[inline]
     pub fn answer(&mut self, ticket: Ticket, answer: Answer) {
-        self.act(Effect::Answer(ticket, answer));
+        self.answer_of(ticket, answer, Known::default());
+    }
+
+    /// Answers an operation: what is read, or where what is written stands.
+    #[inline]
+    pub fn answer_of(&mut self, ticket: Ticket, answer: Answer, known: Known) {
+        self.act(Effect::Answer(ticket, answer, known));
     }
 
     /// Tells those who look on.

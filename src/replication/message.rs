@@ -3,6 +3,7 @@
 //! **Invariant.** Its name, work and keys are those of the protocol's own message.
 
 use super::leader_follower::message as leader_follower;
+use super::multi_leader::message as multi_leader;
 use super::quorum::message as quorum;
 use super::raft::message as raft;
 use super::words::Work;
@@ -13,6 +14,8 @@ use super::words::Work;
 pub enum Message {
     /// See [`super::leader_follower`].
     LeaderFollower(leader_follower::Message),
+    /// See [`super::multi_leader`].
+    MultiLeader(multi_leader::Message),
     /// See [`super::quorum`].
     Quorum(quorum::Message),
     /// See [`super::raft`].
@@ -26,6 +29,7 @@ impl Message {
     pub fn name(&self) -> &'static str {
         match self {
             Self::LeaderFollower(message) => message.name(),
+            Self::MultiLeader(message) => message.name(),
             Self::Quorum(message) => message.name(),
             Self::Raft(message) => message.name(),
             Self::Refused(_) => "refused",
@@ -36,6 +40,7 @@ impl Message {
     pub fn work(&self) -> Work {
         match self {
             Self::LeaderFollower(message) => message.work(),
+            Self::MultiLeader(message) => message.work(),
             Self::Quorum(message) => message.work(),
             Self::Raft(message) => message.work(),
             Self::Refused(_) => Work::None,
@@ -46,6 +51,7 @@ impl Message {
     pub fn keys(&self, each: &mut dyn FnMut(u64)) {
         match self {
             Self::LeaderFollower(message) => message.keys(each),
+            Self::MultiLeader(message) => message.keys(each),
             Self::Quorum(message) => message.keys(each),
             Self::Raft(message) => message.keys(each),
             Self::Refused(_) => {}

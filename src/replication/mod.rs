@@ -12,6 +12,7 @@ pub mod data;
 pub mod disk;
 pub mod leader_follower;
 mod message;
+pub mod multi_leader;
 pub mod process;
 pub mod quorum;
 pub mod raft;
@@ -24,6 +25,6 @@ pub use message::Message;
 #[cfg(test)]
 pub use words::group;
 pub use words::{
-    APPLIED, Act, Answer, Failure, Law, Laws, Note, Operation, Peer, Phase, Start, Ticket, Timer,
-    Work, place, term_of,
+    APPLIED, Act, Answer, AntiEntropy, Dots, Failure, Known, Law, Laws, MOST_LEADERS, Note,
+    Operation, Peer, Phase, Start, Ticket, Timer, Work, place, term_of,
 };

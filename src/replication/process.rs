@@ -4,8 +4,8 @@
 
 use super::contract::{Context, Protocol};
 use super::message::Message;
-use super::words::{Operation, Peer, Phase, Start, Timer};
-use super::{leader_follower, quorum, raft};
+use super::words::{Dots, Operation, Peer, Phase, Start, Timer};
+use super::{leader_follower, multi_leader, quorum, raft};
 
 /// A replica of some protocol, or whoever helps them.
 #[derive(Clone, Debug)]
@@ -14,6 +14,8 @@ pub enum Process {
     Replica(Box<leader_follower::Replica>),
     /// Who observes leaders.
     Observer(Box<leader_follower::Observer>),
+    /// One of several leaders.
+    MultiLeader(Box<multi_leader::MultiLeader>),
     /// A replica without leaders.
     Quorum(Box<quorum::Quorum>),
     /// A replica of a log.
@@ -26,6 +28,7 @@ macro_rules! each {
         match $process {
             Process::Replica($one) => $do,
             Process::Observer($one) => $do,
+            Process::MultiLeader($one) => $do,
             Process::Quorum($one) => $do,
             Process::Raft($one) => $do,
         }
@@ -33,10 +36,24 @@ macro_rules! each {
 }
 
 impl Process {
+    /// It writes a log that no other replica writes.
+    pub fn has_own_log(&self) -> bool {
+        matches!(self, Self::MultiLeader(_))
+    }
+
     /// Names the versions that it holds, or has on its disk, where no log says which are lost.
     pub fn versions(&self, each: &mut dyn FnMut(u64)) {
-        if let Self::Quorum(replica) = self {
-            replica.versions(each);
+        match self {
+            Self::MultiLeader(replica) => replica.versions(each),
+            Self::Quorum(replica) => replica.versions(each),
+            Self::Replica(_) | Self::Observer(_) | Self::Raft(_) => {}
+        }
+    }
+
+    /// Names the keys that it holds and which writes of each it knows of, where versions are told apart by vectors.
+    pub fn known(&self, each: &mut dyn FnMut(u64, Dots)) {
+        if let Self::MultiLeader(replica) = self {
+            replica.known(each);
         }
     }
 }

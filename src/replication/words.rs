@@ -6,7 +6,7 @@
 pub type Peer = u16;
 
 /// A client's operation as the host knows it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Ticket {
     /// Where the host keeps it.
     pub slot: u32,
@@ -15,9 +15,10 @@ pub struct Ticket {
 }
 
 /// What is asked of a key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Act {
     /// Read it.
+    #[default]
     Read,
     /// Write this version.
     Write(u64),
@@ -35,8 +36,60 @@ impl Act {
     }
 }
 
+/// Leaders of a shard that write beside one another, at most.
+pub const MOST_LEADERS: usize = 8;
+
+/// Which writes of a key somebody knows of: of each leader so many, the first ones (a version vector; Parker et al.,
+/// "Detection of mutual inconsistency in distributed systems", 1983).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Dots(pub [u32; MOST_LEADERS]);
+
+impl Dots {
+    /// Whether all that the other one knows of is known here.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).all(|(mine, theirs)| mine >= theirs)
+    }
+
+    /// What either knows of.
+    #[must_use]
+    pub fn join(mut self, other: &Self) -> Self {
+        for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
+            *mine = (*mine).max(*theirs);
+        }
+        self
+    }
+}
+
+/// What somebody knows of the data: a place in the order of versions (of the shard where there is a log, of the key
+/// otherwise), and where versions are told apart by vectors, which writes of the key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// A place; 0 if none.
+    pub order: u64,
+    /// Writes of the key.
+    pub dots: Dots,
+}
+
+impl Known {
+    /// A place.
+    pub fn upto(order: u64) -> Self {
+        Self { order, ..Self::default() }
+    }
+
+    /// What either knows.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        Self { order: self.order.max(other.order), dots: self.dots.join(&other.dots) }
+    }
+
+    /// Whether who knows the other knows this too.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.order <= other.order && other.dots.covers(&self.dots)
+    }
+}
+
 /// A client's operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Operation {
     /// By what it is answered.
     pub ticket: Ticket,
@@ -46,6 +99,19 @@ pub struct Operation {
     pub key: u64,
     /// The shard the key is in: its replicas are the processes [`group`] says.
     pub shard: u16,
+    /// What whoever asks has to find: a read's answer knows no less, a write comes after it. Nothing, if it need not.
+    pub since: Known,
+    /// Of a write: what whoever asks had read of the key, and so writes over. Only leaders that write beside one another
+    /// ask.
+    pub context: Dots,
+}
+
+impl Operation {
+    /// One of somebody who knows nothing.
+    #[cfg(test)]
+    pub fn new(ticket: Ticket, act: Act, key: u64, shard: u16) -> Self {
+        Self { ticket, act, key, shard, since: Known::default(), context: Dots::default() }
+    }
 }
 
 /// The replicas of a shard, where each has `replicas`: replica `r` of shard `s` is process `s x replicas + r`.
@@ -88,6 +154,8 @@ pub enum Failure {
     QuorumTimeout,
     /// Another leader came before it was committed; it may be yet.
     LeadershipLost,
+    /// What it has to [find](Operation::since) is lost, or nobody who was asked has it: nothing was done.
+    Behind,
 }
 
 /// A number of a replica's timer: those below [`APPLIED`] are the protocol's own.
@@ -141,6 +209,37 @@ pub enum Note {
     Applied {
         /// Place of the last of them.
         order: u64,
+    },
+    /// A leader has applied all up to this place of another leader's log, where each has its own; it is
+    /// [committed](Self::Committed) with the place that its leader gave it.
+    Took {
+        /// Whose log.
+        from: Peer,
+        /// Place of the last of them.
+        order: u64,
+    },
+    /// A write of a key was given its number among those of its leader, where versions are told apart by vectors.
+    Dotted {
+        /// The key.
+        key: u64,
+        /// What is written.
+        version: u64,
+        /// Its leader's place among those of the shard.
+        leader: u8,
+        /// Its number there: from 1.
+        number: u32,
+    },
+    /// A leader that had lost what it held goes on with greater numbers for a key: what had those between is lost, for no
+    /// other leader knows of it either.
+    Skipped {
+        /// The key.
+        key: u64,
+        /// The leader's place among those of the shard.
+        leader: u8,
+        /// The last number that was known, 0 if none.
+        after: u32,
+        /// The last one that is not given.
+        upto: u32,
     },
     /// A replica stands for election.
     Stands {
@@ -204,6 +303,15 @@ pub trait Laws {
     fn draw(&mut self, law: Law) -> u64;
     /// Any number below `n`.
     fn below(&mut self, n: u64) -> u64;
+}
+
+/// How replicas compare what they hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AntiEntropy {
+    /// How often a replica compares with another one of its shard, ns; it takes them in turn.
+    pub every: u64,
+    /// How many keys a replica sends per second at most.
+    pub rate: u64,
 }
 
 /// How a replica's process starts.

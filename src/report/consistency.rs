@@ -78,10 +78,13 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
         all.extend(of_sessions(&name, of));
         for (cause, keys) in &of.not_checked {
             let keys = estimate(Quantity::Number, keys);
-            all.push(format!(
-                "{name}: {keys} keys a run were not checked: what `{}` finds is not followed.",
-                clean(cause)
-            ));
+            let why = match cause.as_str() {
+                "siblings" => {
+                    "several leaders write them beside one another, in no one order".into()
+                }
+                cause => format!("what `{}` finds is not followed", clean(cause)),
+            };
+            all.push(format!("{name}: {keys} keys a run were not checked: {why}."));
         }
         if let Some(share) = of.followed.value.filter(|share| *share < 1.0) {
             let share = value(Quantity::Share, share);
@@ -101,6 +104,12 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
                 _ => "by a cache, and nobody holds them any more",
             };
             all.push(format!("{name}: {lost} writes a run were acknowledged {how}."));
+        }
+        if let Some(conflicts) = of.conflicts.filter(|n| n.value > Some(0.0)) {
+            let conflicts = estimate(Quantity::Number, &conflicts);
+            all.push(format!(
+                "{name}: {conflicts} times a run writes that did not know of one another were kept as siblings."
+            ));
         }
         if let Some(split) = of.split_brain_time.filter(|time| time.value > Some(0.0)) {
             let split = estimate(Quantity::Duration, &split);

@@ -34,7 +34,8 @@ pub struct ConsistencyResults {
     /// Whether one order of all operations, each between its call and its answer, explains every answer; null: no key was
     /// checked, or not every one. True only if it is in all replications.
     pub linearizable: Option<bool>,
-    /// Keys that were not checked, by why: `cas`, `increment` (what they find is not followed).
+    /// Keys that were not checked, by why: `cas`, `increment` (what they find is not followed), `siblings` (there is no
+    /// one order of versions: several leaders write beside one another).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub not_checked: BTreeMap<String, Estimate>,
     /// Contradictions among answers: versions of a key that no order explains.
@@ -55,6 +56,10 @@ pub struct ConsistencyResults {
     /// Of stores with leaders: time in which two replicas of a shard led at once, s, summed over shards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_brain_time: Option<Estimate>,
+    /// Where siblings are kept (`version_vector`): how often a leader came to hold more versions of a key beside one another
+    /// than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflicts: Option<Estimate>,
     /// By why: `write_behind` (a cache acknowledged them and never wrote them), `failover` (a later leader began without
     /// them), `lww_concurrent` (a later write took their place, by who did not know of them), `lww_clock` (by its stamp, which
     /// goes by a clock, it was older than a write acknowledged before it), `crash` (nobody holds them).

@@ -40,6 +40,8 @@ pub(super) struct ConsistencyPool {
     lost: Means,
     /// Of stores with leaders.
     split: Option<Means>,
+    /// Where siblings are kept.
+    conflicts: Option<Means>,
     lost_by_cause: BTreeMap<&'static str, Means>,
 }
 
@@ -83,6 +85,9 @@ impl ConsistencyPool {
         self.lost.push(count(one.lost.values().sum()));
         if let Some(split) = one.split {
             self.split.get_or_insert_default().push(Some(seconds(split)));
+        }
+        if let Some(conflicts) = one.conflicts {
+            self.conflicts.get_or_insert_default().push(count(conflicts));
         }
         self.replications += 1;
     }
@@ -129,6 +134,7 @@ impl ConsistencyPool {
             writes_follow_reads_violations: mean(&self.broken[3]),
             lost_acked_writes: mean(&self.lost),
             split_brain_time: self.split.as_ref().map(mean),
+            conflicts: self.conflicts.as_ref().map(mean),
             lost_by_cause: by_cause(&self.lost_by_cause),
         }
     }

@@ -28,11 +28,16 @@ pub fn scenario(seed: u64) -> String {
         mild: false,
         alerts: false,
         stale: false,
+        guaranteed: false,
     };
     writer.scenario(seed);
     writer.text
 }
 
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "what is known of the scenario so far, each by itself"
+)]
 struct Writer {
     draw: Draw,
     text: String,
@@ -52,6 +57,8 @@ struct Writer {
     alerts: bool,
     /// Somebody falls back on what a cache still has.
     stale: bool,
+    /// Sessions ask for guarantees.
+    guaranteed: bool,
 }
 
 impl Writer {
@@ -118,15 +125,18 @@ impl Writer {
                  internet: 10ms{link}}}"
             ));
         }
+        self.names();
         // With replicas, and without: then they go by none.
-        if self.chance(20) {
+        if self.chance(20) || self.goes_by_stamps() {
             let offset = self.pick(&["0s", "exp(mean=2ms)", "uniform(0s 1s)"]);
             self.line(&format!("clocks: {{offset: {offset}, drift: 50ppm, resync: 2s}}"));
         }
-        self.names();
         self.line("clients:");
         for client in 0..self.within(1, 3) {
             self.client(client);
+        }
+        if self.chance(30) {
+            self.sessions();
         }
         self.line("nodes:");
         self.line("  lb0: {load_balancer: {to: s0, ");
@@ -463,7 +473,10 @@ impl Writer {
             4 => format!("{{read: {{from: {store}, cache: {cache}}}{optional}{when}}}"),
             5 => format!("{{read: {store}{optional}{when}}}"),
             6 => {
-                let mode = self.pick(&["invalidate", "update", "around", "through", "behind"]);
+                let modes = ["invalidate", "update", "around", "through", "behind"];
+                // What is written late may take the place of what a session has seen.
+                let modes = &modes[..modes.len() - usize::from(self.guaranteed)];
+                let mode = self.pick(modes);
                 let (store, cache) = if mode == "through" || mode == "behind" {
                     ("db0".to_owned(), "redis0".to_owned())
                 } else {
@@ -504,7 +517,7 @@ impl Writer {
             text += &self.maybe(30, |_| "value_size: exp(mean=1KB)".to_owned());
             if let Some((copies, _)) = self.copies[i].clone() {
                 text += &copies;
-                if !self.zones.is_empty() {
+                if !self.zones.is_empty() && !copies.contains("multi_leader") {
                     text += "zones: [a, b, c], ";
                 }
             }

@@ -27,8 +27,7 @@ use crate::{
 };
 
 /// Words of the language whose parts of the model do not exist yet.
-const NOT_YET: [&str; 9] = [
-    "conflicts",
+const NOT_YET: [&str; 8] = [
     "convergence_time",
     "error_fraction",
     "faults",

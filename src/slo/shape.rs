@@ -130,9 +130,10 @@ fn of_any_store() -> ConsistencyResults {
     ConsistencyResults {
         operations: each(&["read", "write", "delete", "cas", "increment"]),
         linearizable: Some(false),
-        not_checked: each(&["cas", "increment"]),
+        not_checked: each(&["cas", "increment", "siblings"]),
         lost_by_cause: each(&["crash", "failover", "lww_clock", "lww_concurrent", "write_behind"]),
         split_brain_time: Some(Estimate::default()),
+        conflicts: Some(Estimate::default()),
         ..ConsistencyResults::default()
     }
 }
@@ -160,8 +161,9 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 19] = [
+const COUNTS: [&str; 20] = [
     "causes",
+    "conflicts",
     "failovers",
     "hints",
     "keys",

@@ -490,21 +490,9 @@ fn what_is_not_built_yet_is_said_to_be_so() {
         ),
         ("B80", "cores: 1", "cores: 1, autoscale: {min: 3}", "6:38 E-UNSUPPORTED", "`autoscale`"),
         ("price", "to: server}", "to: server, price: $1}", "5:54 E-UNSUPPORTED", "`price`"),
-        (
-            "client",
-            "to: server}",
-            "to: server, guarantees: [monotonic_reads]}",
-            "5:54 E-UNSUPPORTED",
-            "`guarantees`",
-        ),
+        ("client", "to: server}", "to: server, count: 3}", "5:54 E-UNSUPPORTED", "`count`"),
         ("step", WORK, "endpoints: {default: [{publish: q}]}", "6:61 E-UNSUPPORTED", "`publish`"),
-        (
-            "store",
-            NODE,
-            "{store: {read: 1ms, replication: {multi_leader: {}}}}",
-            "6:51 E-UNSUPPORTED",
-            "`multi_leader`",
-        ),
+        ("store", NODE, "{store: {read: 1ms, view_of: orders}}", "6:37 E-UNSUPPORTED", "`view_of`"),
     ]);
 }
 
@@ -536,13 +524,13 @@ fn all_problems_are_told_at_once_and_at_most_twenty_are_shown() {
 fn frames_show_the_place_the_path_and_what_to_do() {
     let text = GOOD
         .replace("cores: 1", "cores: 1, cores: 2")
-        .replace("to: server", "to: server, guarantees: [monotonic_reads]")
+        .replace("to: server", "to: server, count: 3")
         .replace("100ms", "100mz");
     let (sources, found) = examine(text.as_bytes());
     insta::assert_snapshot!("duplicate_key", render::human(&sources, &found, false));
     let text = GOOD.replace("cores: 1", "coers: \"\\e[31m\"").replace(
         "to: server",
-        "to: server, guarantees: [monotonic_reads], retry: {attempts: 2, backoff: constant(1 s)}",
+        "to: server, count: 3, retry: {attempts: 2, backoff: constant(1 s)}",
     );
     let (sources, found) = examine(text.as_bytes());
     insta::assert_snapshot!("unknown_key_and_unsupported", render::human(&sources, &found, false));

@@ -32,13 +32,13 @@ fn cap(out: &Path) -> BTreeMap<String, Value> {
 }
 
 #[test]
-fn seven_designs_under_one_cut() {
+fn eight_designs_under_one_cut() {
     let w = with(PARTITION);
     let ran = windtunnel(w.path(), "run a.yaml --variants -n 2 --out one --jobs 1");
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     let all = cap(&w.path().join("one"));
     let names: Vec<&str> = all.keys().map(String::as_str).collect();
-    assert_eq!(names, ["base", "failover", "fenced", "one", "raft", "strict", "sync"]);
+    assert_eq!(names, ["base", "failover", "fenced", "merge", "one", "raft", "strict", "sync"]);
     for name in names {
         // A row for each in the table of designs, and its folder.
         assert!(ran.stdout.lines().any(|line| line.starts_with(&format!("{name} "))), "{name}");
@@ -72,6 +72,13 @@ fn seven_designs_under_one_cut() {
         assert!(of(name, 1, "stale_read_fraction") > 0.05, "{name}");
         assert_eq!(all[name]["linearizable"], false);
     }
+    // Leaders everywhere answer all, on both sides, and keep what both wrote.
+    for side in [0, 1] {
+        assert!(of("merge", side, reads) > 0.999 && of("merge", side, writes) > 0.999);
+        assert!(of("merge", side, "stale_read_fraction") > 0.05);
+    }
+    assert_eq!(number(&all["merge"], "lost_acked_writes"), 0.0);
+    assert!(all["merge"]["linearizable"].is_null());
     assert!(of("base", 0, "stale_read_fraction") < 0.001, "who leads stands there");
     assert!(of("failover", 0, "stale_read_fraction") > 0.3);
     assert_eq!(of("base", 1, writes), 0.0);
@@ -96,7 +103,7 @@ fn seven_designs_under_one_cut() {
     assert_eq!(one.keys().collect::<Vec<_>>(), two.keys().collect::<Vec<_>>());
     assert!(one == two);
     let sides = one.iter().filter(|(name, _)| name.ends_with("plots/sides.svg"));
-    assert_eq!(sides.count(), 7);
+    assert_eq!(sides.count(), 8);
 }
 
 #[test]

@@ -116,6 +116,8 @@ const FLOORS: &[(&str, &[&str])] = &[
             "route",
             "clock/run",
             "consistency/observer",
+            "consistency/tokens",
+            "consistency/watched",
             "dns/resolve*",
             "fault/death",
             "fault/harmed",

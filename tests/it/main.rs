@@ -54,6 +54,7 @@ mod reported;
 mod resilience;
 mod resources;
 mod scenarios;
+mod sessions;
 mod sides;
 mod single;
 mod swarm;

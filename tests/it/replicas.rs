@@ -378,13 +378,6 @@ fn what_only_some_replicas_have_is_refused_elsewhere() {
         ),
         ("apply", RAFT, "{quorum: {replicas: 3}}, apply: 1ms", "7:90 E-CONFLICT", "no log"),
         (
-            "not yet",
-            RAFT,
-            "{multi_leader: {leaders: [a, b]}}",
-            "7:59 E-UNSUPPORTED",
-            "multi_leader",
-        ),
-        (
             "alone",
             ", replication: {raft: {replicas: 3}}",
             ", apply_cores: 2",

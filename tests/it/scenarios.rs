@@ -30,6 +30,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("cap/fill-race", "40s", "5s"),
     ("cap/partition", "80s", "10s"),
     ("cap/read-your-writes", "60s", "5s"),
+    ("cap/two-continents", "90s", "10s"),
     ("circuit-breaker", "70s", "50s"),
     ("closed-loop-users", "10m", "1m"),
     ("cross-zone-cache", "15s", "5s"),

@@ -17,7 +17,7 @@ use crate::{
         law::{Sampler, to_nanos},
         random::mix,
     },
-    model::{cache::Early, ids::Slot},
+    model::{cache::Early, consistency::tokens::Token, ids::Slot},
 };
 
 /// What a cache can hold, and for how long.
@@ -103,6 +103,8 @@ pub struct Contents {
     missed: Option<u64>,
     /// The version each entry is, where somebody follows them; 0: from before the run began.
     versions: Vec<u64>,
+    /// What each is of, where sessions ask for guarantees.
+    tokens: Vec<Option<Token>>,
     /// Some entry has a size.
     sized: bool,
     /// No entry weighed less.
@@ -138,6 +140,7 @@ impl Contents {
             used: 0,
             missed: None,
             versions: Vec::new(),
+            tokens: Vec::new(),
             sized: false,
             flights: BTreeMap::new(),
             books: CacheBooks::default(),
@@ -161,6 +164,26 @@ impl Contents {
             self.versions.resize(self.items.len(), 0);
         }
         self.versions[entry] = version;
+    }
+
+    /// What a key that is held is of.
+    pub fn token(&self, key: u64) -> Option<Token> {
+        let entry = self.find(key).map(|entry| entry as usize);
+        entry.and_then(|entry| self.tokens.get(entry)).copied().flatten()
+    }
+
+    /// A key that was admitted is of this, if it is held.
+    pub fn set_token(&mut self, key: u64, token: Option<Token>) {
+        let Some(entry) = self.find(key).map(|entry| entry as usize) else { return };
+        if self.tokens.len() <= entry {
+            self.tokens.resize(self.items.len(), None);
+        }
+        self.tokens[entry] = token;
+    }
+
+    /// Whether a key is held, in time or not.
+    pub fn holds(&self, key: u64) -> bool {
+        self.find(key).is_some()
     }
 
     /// The versions of all that is held.

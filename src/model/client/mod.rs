@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::law::{DurationLaw, NumberLaw, SizeFormula, Table},
     model::{
+        consistency::spec::GuaranteeSpec,
         network::ZonesSpec,
         resilience::{
             DeadlineSpec, FallbackSpec, RetrySpec,
@@ -138,6 +139,11 @@ pub struct ClientSpec {
     /// A request given up is called off by a message; without it the work goes on to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<bool>,
+    /// What its sessions may count on, whatever replica or cache answers: `read_your_writes`, `monotonic_reads`,
+    /// `monotonic_writes`, `writes_follow_reads`. Requests take along what a session has seen; who is
+    /// behind that is passed over. Nothing when absent: what is broken is counted only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guarantees: Option<Vec<GuaranteeSpec>>,
     /// 1 is most urgent; 100 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Count>,
@@ -207,6 +213,9 @@ pub struct OperationSpec {
     /// Whether a request given up is called off; the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<bool>,
+    /// What sessions may count on in its requests; the client's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guarantees: Option<Vec<GuaranteeSpec>>,
     /// Size of a request; the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<SizeFormula>,

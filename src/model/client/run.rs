@@ -423,14 +423,27 @@ impl Client {
         }
         let place = world.frames[slot].inst;
         world.record.issue(row, place, now);
-        if world.laden
-            && let Some(data) = &mut world.data
-            && let Operation { data: Some(about), site, .. } = self.operations[local]
-        {
-            let f = &world.frames[slot];
-            data.invoke(slot, about, (f.key, descend(f.id, site)), now);
+        if world.laden {
+            self.tell_of(slot, local, world);
         }
         caller::begin(self, slot, local as u16, world);
+    }
+
+    /// Tells who follows the data of a request that begins.
+    #[cold]
+    #[inline(never)]
+    fn tell_of(&self, slot: Slot, local: usize, world: &mut World) {
+        let (now, operation) = (world.now(), &self.operations[local]);
+        let Some(data) = &mut world.data else { return };
+        if let Some(tokens) = &mut data.tokens {
+            let session = self.session.is_some().then(|| world.frames.extra(slot).session);
+            let session = session.map(|session| (self.index, session));
+            tokens.begin(slot, session, operation.policy.guarantees);
+        }
+        if let Some(about) = operation.data {
+            let f = &world.frames[slot];
+            data.invoke(slot, about, (f.key, descend(f.id, operation.site)), now);
+        }
     }
 
     /// Sends a message of a request to a node, by a path that keys its draws.

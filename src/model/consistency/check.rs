@@ -2,8 +2,19 @@
 //!
 //! **Invariant.** As in `model/check.rs`.
 
+use std::collections::BTreeSet;
+
 use super::spec::HistorySpec;
-use crate::{model::names::Names, problem::Problems};
+use crate::{
+    model::{
+        client::ClientSpec,
+        kind::{Outgoing, Verb},
+        names::Names,
+        resilience::EdgeSpec,
+        service::StepSpec,
+    },
+    problem::Problems,
+};
 
 /// Most writes that are kept in mind: 64 B each.
 const MOST: u64 = 1 << 26;
@@ -19,5 +30,72 @@ pub fn history(names: &Names, problems: &mut Problems) {
     if spec.limit.is_some_and(|limit| limit.0 == 0 || limit.0 > MOST) {
         let message = "must be from 1 to 67,108,864 writes (4 GB)";
         problems.error("E-RANGE", "history.limit", message);
+    }
+}
+
+/// The most requests a list of steps makes, as far as one or more matters.
+fn requests(steps: &[StepSpec]) -> u64 {
+    let of = |step: &StepSpec| {
+        let inner: u64 = step.inner().iter().map(|(_, list)| requests(list)).sum();
+        let again = if step.repeat.is_some() { 2 } else { 1 };
+        u64::from(step.do_.is_some()) + again * inner
+    };
+    steps.iter().map(of).sum()
+}
+
+const NO_STORE: &str = "no store is written that its requests read, so that nothing is ever old";
+
+/// What sessions may count on.
+pub fn guarantees(names: &Names, problems: &mut Problems) {
+    let calls = names.calls();
+    // Whoever writes so: what comes late may take the place of what is newer.
+    let behind = |outgoing: &Outgoing| {
+        let verb = outgoing.operation.as_ref().and_then(|operation| operation.1);
+        let store = names.store_behind(&outgoing.target);
+        store.filter(|_| verb == Some(Verb::WriteBehind)).map(usize::from)
+    };
+    let late: BTreeSet<usize> = calls.iter().flatten().filter_map(behind).collect();
+    let of_client = |client: &ClientSpec| {
+        let reached = names.reached_by(client, &calls, |_| true);
+        let sessions = client.users() > 0 || requests(client.steps()) > 1;
+        if !sessions {
+            let help = "`session:` with several requests, or `arrivals: closed(..)`";
+            return Some(("a guarantee is of a session, and here each is one request", help));
+        }
+        if !reached.iter().any(|id| names.followed.contains(&(*id as u16))) {
+            return Some((NO_STORE, "leave it out"));
+        }
+        let late = reached.iter().any(|id| late.contains(id));
+        let help = "`write` instead of `write_behind`";
+        late.then_some(("what a cache has yet to write has no place in the order of writes", help))
+    };
+    for (name, client) in &names.design.clients {
+        let path = format!("clients.{}", name.0);
+        for (operation, effective) in client.operations() {
+            if effective.edge().guarantees.is_none_or(|list| list.is_empty()) {
+                continue;
+            }
+            let place = effective.place(&path, &operation, "guarantees");
+            if let Some((message, help)) = of_client(client) {
+                problems.error_help("E-GUARANTEE", place, message, help);
+                if client.guarantees.is_some() {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// What sessions may count on in what is asked of a node.
+pub fn edge(edge: &EdgeSpec, target: &str, path: &str, names: &Names, problems: &mut Problems) {
+    let asks = edge.guarantees.as_ref().is_some_and(|list| !list.is_empty());
+    if !asks {
+        return;
+    }
+    let first = names.node(target).into_iter().map(usize::from).collect();
+    let reached = names.reached_from(first, &names.calls(), |_| true);
+    if !reached.iter().any(|id| names.followed.contains(&(*id as u16))) {
+        let place = format!("{path}.guarantees");
+        problems.error_help("E-GUARANTEE", place, NO_STORE, "leave it out");
     }
 }

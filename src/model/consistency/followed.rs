@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** Whoever reads or writes a store that is followed is followed too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::spec::Access;
 use crate::{
@@ -47,8 +47,9 @@ impl Names {
     /// The stores whose history is followed: somebody writes there, so that there is something to be behind of, and
     /// nobody chooses among shards or stores, who would have to know where a key is.
     pub fn followed_stores(&self) -> BTreeSet<NodeId> {
-        // Replicas hold versions, whoever looks on.
-        let unwatched = self.design.history.is_some_and(|history| history.0.none);
+        // Replicas hold versions, whoever looks on, and so do all where sessions know what they have seen.
+        let unwatched =
+            self.design.history.is_some_and(|history| history.0.none) && !self.hands_tokens();
         let nodes = || self.design.nodes.values().chain(self.design.later());
         let unsure: BTreeSet<_> = nodes()
             .filter(|node| one_name(node).is_none())
@@ -71,6 +72,43 @@ impl Names {
         });
         let sure = written.filter(|store| !unsure.contains(store));
         sure.filter(|&store| !unwatched || self.kind(store).facts().replicas.is_some()).collect()
+    }
+
+    /// What is done to the data of a store, and where the file says so.
+    pub fn data_verbs(&self, store: NodeId) -> Vec<(String, Verb)> {
+        let mut all = Vec::new();
+        for (name, client) in &self.design.clients {
+            let path = format!("clients.{}", name.0);
+            for (operation, effective) in client.operations() {
+                let targets = effective.targets().into_iter();
+                let verbs = targets.filter_map(|(target, verb)| Some((&target.0, verb?)));
+                let verbs = verbs.filter(|(target, _)| self.store_behind(target) == Some(store));
+                all.extend(
+                    verbs.map(|(_, verb)| (effective.place(&path, &operation, verb.name()), verb)),
+                );
+            }
+        }
+        for (name, node) in &self.design.nodes {
+            let path = format!("nodes.{}.{}", name.0, node.kind().facts().kind);
+            let calls = node.kind().outgoing(&path).into_iter();
+            let calls = calls.filter(|call| self.store_behind(&call.target) == Some(store));
+            all.extend(calls.filter_map(|call| Some((call.path, call.operation?.1?))));
+        }
+        all
+    }
+
+    /// Whether requests take along what their sessions have seen: somebody asks for guarantees, or writes are told apart
+    /// by what their writers knew.
+    pub fn hands_tokens(&self) -> bool {
+        let asks = |list: &Option<Vec<_>>| list.as_ref().is_some_and(|list| !list.is_empty());
+        let nodes = self.design.nodes.values().chain(self.design.later());
+        let mut edges = nodes.filter_map(|node| node.kind().edges()).flat_map(BTreeMap::values);
+        let clients = self.design.clients.values().flat_map(ClientSpec::operations);
+        let vectors = self.specs().filter_map(|spec| spec.kind().replication());
+        let mut vectors = vectors.filter_map(|spec| spec.multi_leader.as_ref());
+        edges.any(|edge| asks(&edge.guarantees))
+            || vectors.any(|spec| !spec.goes_by_stamps())
+            || clients.into_iter().any(|(_, operation)| asks(&operation.edge().guarantees))
     }
 
     /// The followed store that what is asked of a node is about, and what is done there.

@@ -7,3 +7,5 @@ pub mod check;
 pub mod followed;
 pub mod observer;
 pub mod spec;
+pub mod tokens;
+pub mod watched;

@@ -82,6 +82,20 @@ impl HistorySpec {
     }
 }
 
+/// What a session may count on, whatever replica or cache answers it (Terry et al., 1994).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GuaranteeSpec {
+    /// A read shows what the session wrote before, or something newer.
+    ReadYourWrites,
+    /// A read shows nothing older than what the session read before.
+    MonotonicReads,
+    /// A write comes after those that the session made before.
+    MonotonicWrites,
+    /// A write comes after what the session read before.
+    WritesFollowReads,
+}
+
 /// What is done to a key of a store, as its history has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {

@@ -479,6 +479,18 @@ impl Check<'_> {
             let message = format!("`process` means nothing to `{}`", effect.name());
             problems.error("E-FAULT", format!("{at}.process"), message);
         }
+        if t.lose_data.is_some() && !matches!(effect, Effect::Crash(_)) {
+            let message = format!("`lose_data` means nothing to `{}`", effect.name());
+            problems.error("E-FAULT", format!("{at}.lose_data"), message);
+        }
+        if t.lose_data == Some(true)
+            && let Some(node) = t.node.as_ref().and_then(|name| self.names.node(&name.0))
+            && self.names.kind(node).facts().kind != "store"
+        {
+            let help = "a cache is empty after every crash";
+            let message = "only stores hold data that a crash leaves";
+            problems.error_help("E-FAULT", format!("{at}.lose_data"), message, help);
+        }
         if t.factor.is_some_and(|f| !(0.001..=1e6).contains(&f.0)) {
             problems.error("E-RANGE", format!("{at}.factor"), "must be in 0.001..=1000000");
         }

@@ -193,6 +193,9 @@ pub struct TargetSpec {
     /// `crash`: the process dies, its host answers for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<bool>,
+    /// `crash`: what stores hold there is gone too, in memory and on disk, so that they begin anew with nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lose_data: Option<bool>,
     /// `slow`: how many times as long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<Number>,

@@ -64,7 +64,15 @@ impl Simulation {
                     return begins && self.deploy((fault, step), inst, names);
                 }
             },
-            Effect::Crash(t) => Harm::Down { silent: t.process != Some(true) },
+            Effect::Crash(t) => {
+                if begins && t.lose_data == Some(true) {
+                    let (nodes, world) = (&mut self.nodes, &mut self.world);
+                    for (node, inst) in hosts {
+                        nodes[usize::from(*node)].lose_data(*inst, world);
+                    }
+                }
+                Harm::Down { silent: t.process != Some(true) }
+            }
             Effect::Pause(_) => Harm::Paused,
             Effect::Slow(t) => Harm::Slow(t.factor.map_or(1.0, |f| 1.0 + (f.0 - 1.0) * strength)),
             Effect::Errors(t) => Harm::Errors(t.fraction.map_or(0.0, |f| f.0 * strength)),
@@ -73,9 +81,8 @@ impl Simulation {
                 return false;
             }
             Effect::ClearCache(_) => {
-                for &(node, inst) in hosts.iter().filter(|_| begins) {
-                    self.nodes[usize::from(node)].clear_cache(inst);
-                }
+                let hosts = hosts.iter().filter(|_| begins);
+                hosts.for_each(|(node, inst)| self.nodes[usize::from(*node)].clear_cache(*inst));
                 return false;
             }
             Effect::Load(_) => return false, // Part of the client's rate.
@@ -90,18 +97,8 @@ impl Simulation {
             | Effect::Loss(_)
             | Effect::Duplicate(_)
             | Effect::Bandwidth(_) => {
-                let network = &mut self.world.network;
-                if begins {
-                    let nodes = &self.nodes;
-                    let leaders = |node: NodeId| nodes[usize::from(node)].leaders();
-                    let mut disturbance = self.disturbances[*fault].clone();
-                    if let Some(disturbance) = &mut disturbance {
-                        disturbance.find_roles(leaders);
-                    }
-                    network.disturb(disturbance, *strength);
-                } else {
-                    network.calm(*fault);
-                }
+                let (fault, strength) = (*fault, *strength);
+                self.disturb(fault, strength, begins);
                 return false;
             }
         };
@@ -109,6 +106,21 @@ impl Simulation {
             self.harm(host, harm, begins);
         }
         false
+    }
+
+    /// Messages are disturbed, or no longer.
+    fn disturb(&mut self, fault: usize, strength: f64, begins: bool) {
+        let network = &mut self.world.network;
+        if !begins {
+            return network.calm(fault);
+        }
+        let nodes = &self.nodes;
+        let leaders = |node: NodeId| nodes[usize::from(node)].leaders();
+        let mut disturbance = self.disturbances[fault].clone();
+        if let Some(disturbance) = &mut disturbance {
+            disturbance.find_roles(leaders);
+        }
+        network.disturb(disturbance, strength);
     }
 
     /// Clocks go wrong, or right again.

@@ -138,6 +138,11 @@ impl Names {
         });
         let place = |i: u64| {
             let (shard, replica) = (i / each, i % each);
+            if let Some(places) = replicas.stand_in {
+                let inside = self.zones_of(&places[replica as usize].0).unwrap_or_default();
+                let zone = shard as usize % inside.len().max(1);
+                return inside.get(zone).copied().unwrap_or(LOCAL);
+            }
             let place = led_from.unwrap_or(shard) + replica;
             all.get((place % (all.len() as u64).max(1)) as usize).copied().unwrap_or(LOCAL)
         };

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{
-    AckSpec, CandidatesSpec, ContactSpec, Contacted, DurabilitySpec, FailoverSpec,
-    LeaderFollowerSpec, ModeSpec, QuorumSpec, RaftReadsSpec, RaftSpec, ReadsSpec, ReplicationSpec,
-    StampSpec,
+    AckSpec, AntiEntropySpec, CandidatesSpec, ConflictSpec, ContactSpec, Contacted, CrdtSpec,
+    DurabilitySpec, FailoverSpec, LeaderFollowerSpec, ModeSpec, MultiLeaderSpec, QuorumSpec,
+    RaftReadsSpec, RaftSpec, ReadsSpec, ReplicationSpec, StampSpec,
     group::{Draws, Group, Parts},
 };
 use crate::{
@@ -16,7 +16,9 @@ use crate::{
         names::Names,
         store::StoreSpec,
     },
-    replication::{Law, Peer, disk, leader_follower, process::Process, quorum, raft},
+    replication::{
+        AntiEntropy, Law, Peer, disk, leader_follower, multi_leader, process::Process, quorum, raft,
+    },
     units::{Rate, SimDuration},
 };
 
@@ -59,7 +61,9 @@ impl StoreSpec {
         let fsync = self.durability.as_ref().and_then(|durability| durability.fsync.clone());
         let fsync = fsync.or_else(|| raft.and_then(|raft| raft.fsync.clone()));
         let law = |law: Law| match law {
-            Law::Lag => leader.and_then(|leader| leader.lag.clone()),
+            Law::Lag => leader
+                .and_then(|leader| leader.lag.clone())
+                .or_else(|| spec.multi_leader.as_ref().and_then(|own| own.lag.clone())),
             Law::Fsync => fsync.clone(),
             Law::Election => raft.map(RaftSpec::election),
             Law::Promote => failover.and_then(|failover| failover.promote.clone()),
@@ -101,6 +105,12 @@ impl StoreSpec {
                 Process::Quorum(Box::new(quorum::Quorum::new(config, me, true).near(near(me))))
             };
             return serving.clone().map(replica).collect();
+        }
+        if let Some(spec) = &spec.multi_leader {
+            let config = spec.config(self.shard_count() as u16, mode, lanes);
+            let leader =
+                |me| Process::MultiLeader(Box::new(multi_leader::MultiLeader::new(config, me)));
+            return serving.map(leader).collect();
         }
         let Some(spec) = &spec.raft else { return Vec::new() };
         let config = spec.config(mode, lanes);
@@ -193,10 +203,38 @@ impl QuorumSpec {
                     rate: per_second(own.and_then(|own| own.rate)),
                 }
             }),
-            anti_entropy: self.anti_entropy.map(|own| quorum::AntiEntropy {
-                every: own.every.map_or(600_000_000_000, |every| every.0),
-                rate: per_second(own.rate),
-            }),
+            anti_entropy: self.anti_entropy.map(AntiEntropySpec::config),
+            tombstones: self.tombstones.map(|time| time.0),
+            disk,
+        }
+    }
+}
+
+impl AntiEntropySpec {
+    fn config(self) -> AntiEntropy {
+        AntiEntropy {
+            every: self.every.map_or(600_000_000_000, |every| every.0),
+            rate: per_second(self.rate),
+        }
+    }
+}
+
+impl MultiLeaderSpec {
+    fn config(&self, shards: u16, disk: disk::Mode, apply_lanes: u8) -> multi_leader::Config {
+        multi_leader::Config {
+            leaders: self.leaders.len() as u16,
+            shards,
+            conflict: match self.conflict.unwrap_or_default() {
+                ConflictSpec::Lww | ConflictSpec::Crdt(CrdtSpec::Register) => {
+                    multi_leader::Conflict::Lww
+                }
+                ConflictSpec::VersionVector => multi_leader::Conflict::Vectors,
+                ConflictSpec::Crdt(CrdtSpec::Counter) => multi_leader::Conflict::Counter,
+                ConflictSpec::Crdt(CrdtSpec::Set) => multi_leader::Conflict::Set,
+            },
+            has_lag: self.lag.is_some(),
+            apply_lanes,
+            anti_entropy: self.anti_entropy.map(AntiEntropySpec::config),
             tombstones: self.tombstones.map(|time| time.0),
             disk,
         }

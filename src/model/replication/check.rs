@@ -3,8 +3,8 @@
 //! **Invariant.** As in `model/check.rs`.
 
 use super::{
-    AckSpec, CandidatesSpec, FailoverSpec, LeaderFollowerSpec, LevelSpec, QuorumSpec, RaftSpec,
-    ReplicationSpec,
+    AckSpec, CandidatesSpec, ConflictSpec, CrdtSpec, FailoverSpec, LeaderFollowerSpec, LevelSpec,
+    MultiLeaderSpec, QuorumSpec, RaftSpec, ReplicationSpec,
 };
 use crate::{
     engine::law::{Formula, Law},
@@ -12,12 +12,13 @@ use crate::{
         check::{MAX_INSTANCES, closest, law, positive},
         design::Limits,
         ids::{NodeId, Zone},
-        kind::Kind,
+        kind::{Kind, Verb},
         names::Names,
         network::{ZonesSpec, places::zone_name},
         store::StoreSpec,
     },
     problem::Problems,
+    replication::MOST_LEADERS,
     units::{Count, SimDuration},
 };
 
@@ -33,9 +34,14 @@ struct Placed<'p> {
 pub fn replicas(store: &StoreSpec, path: &str, names: &Names, problems: &mut Problems) {
     let at = format!("{path}.replication");
     let Some(spec) = &store.replication else { return without(store, path, problems) };
-    let protocols = [spec.leader_follower.is_some(), spec.quorum.is_some(), spec.raft.is_some()];
+    let protocols = [
+        spec.leader_follower.is_some(),
+        spec.quorum.is_some(),
+        spec.raft.is_some(),
+        spec.multi_leader.is_some(),
+    ];
     if protocols.iter().filter(|given| **given).count() != 1 {
-        let help = "`leader_follower`, `quorum` or `raft`, exactly one";
+        let help = "`leader_follower`, `quorum`, `raft` or `multi_leader`, exactly one";
         return problems.error_help("E-REPL", at, "how do the copies follow one another?", help);
     }
     for (key, one) in spec.laws() {
@@ -58,6 +64,9 @@ pub fn replicas(store: &StoreSpec, path: &str, names: &Names, problems: &mut Pro
     }
     if let Some(spec) = &spec.raft {
         raft(spec, placed, &at, problems);
+    }
+    if let Some(spec) = &spec.multi_leader {
+        multi_leader(spec, placed, (&at, path), problems);
     }
     work(store, path, problems);
     spread(placed, spec, path, problems);
@@ -127,7 +136,8 @@ fn spread(
     let first: Vec<Zone> = names.places(id).into_iter().take(replicas.each as usize).collect();
     let in_one = |zone: &Zone| first.iter().filter(|other| *other == zone).count() as u64;
     let most = first.iter().max_by_key(|zone| in_one(zone)).copied();
-    if let Some(zone) = most.filter(|_| names.zones.len() > 1)
+    // Leaders that write beside one another need no majority.
+    if let Some(zone) = most.filter(|_| names.zones.len() > 1 && replicas.stand_in.is_none())
         && in_one(&zone) > 1
         && replicas.each - in_one(&zone) < replicas.each / 2 + 1
     {
@@ -329,6 +339,56 @@ fn raft(spec: &RaftSpec, placed: Placed<'_>, at: &str, problems: &mut Problems) 
         problems.error("E-RANGE", format!("{at}.max_drift"), "must be from 0 % to below 50 %");
     }
     budget((heartbeat, n), placed, &at, problems);
+}
+
+/// Leaders in each of some places.
+fn multi_leader(
+    spec: &MultiLeaderSpec,
+    Placed { store, id, names }: Placed<'_>,
+    (at, path): (&str, &str),
+    problems: &mut Problems,
+) {
+    let at = format!("{at}.multi_leader");
+    let n = spec.leaders.len();
+    if !(2..=MOST_LEADERS).contains(&n) {
+        let message = format!("{n} leaders: from 2 to {MOST_LEADERS} can be");
+        problems.error("E-REPL", format!("{at}.leaders"), message);
+    }
+    for (i, place) in spec.leaders.iter().enumerate() {
+        if spec.leaders[..i].contains(place) {
+            let message = format!("`{}` stands there twice", place.0);
+            let help = "one leader of each shard in each place";
+            problems.error_help("E-REPL", format!("{at}.leaders[{i}]"), message, help);
+        }
+    }
+    if store.zones.is_some() {
+        let help = "leave `zones` out";
+        let message = "`leaders` says where they stand";
+        problems.error_help("E-CONFLICT", format!("{path}.zones"), message, help);
+    }
+    if spec.goes_by_stamps() && names.design.clocks.is_none() {
+        let message = "the later stamp wins, and nothing says how right clocks are";
+        let help =
+            "such as `clocks: {offset: exp(mean=2ms)}`; `clocks: {offset: 0ms}` for exact ones";
+        problems.error_help("E-CLOCK", format!("{at}.conflict"), message, help);
+    }
+    let times = [
+        ("anti_entropy.every", spec.anti_entropy.and_then(|own| own.every)),
+        ("tombstones", spec.tombstones),
+    ];
+    for (key, _) in times.iter().filter(|(_, time)| time.is_some_and(|time| time.0 == 0)) {
+        problems.error("E-RANGE", format!("{at}.{key}"), "must be above 0");
+    }
+    let counts = spec.conflict == Some(ConflictSpec::Crdt(CrdtSpec::Counter));
+    let merges = matches!(spec.conflict, Some(ConflictSpec::Crdt(_)));
+    for (place, verb) in names.data_verbs(id) {
+        let wrong = match verb {
+            Verb::Cas if merges => "what merges with other writes is compared with nothing",
+            Verb::Delete if counts => "a counter is not deleted",
+            _ => continue,
+        };
+        problems.error("E-CONFLICT", place, wrong);
+    }
 }
 
 /// Heartbeats cost events, whether anybody asks for anything or not.

@@ -3,8 +3,8 @@
 //! **Invariant.** All of it follows from what the file says.
 
 use super::{
-    AckSpec, CandidatesSpec, FailoverSpec, LeaderFollowerSpec, LevelSpec, QuorumSpec, RaftSpec,
-    ReplicationSpec,
+    AckSpec, CandidatesSpec, ConflictSpec, CrdtSpec, FailoverSpec, LeaderFollowerSpec, LevelSpec,
+    MultiLeaderSpec, QuorumSpec, RaftSpec, ReplicationSpec,
 };
 use crate::{engine::law::DurationLaw, model::kind::Replicas, units::Name};
 
@@ -68,7 +68,21 @@ impl LeaderFollowerSpec {
     }
 }
 
+impl MultiLeaderSpec {
+    /// By the stamps of clocks: the later one wins.
+    pub fn goes_by_stamps(&self) -> bool {
+        let by_stamps = [ConflictSpec::Lww, ConflictSpec::Crdt(CrdtSpec::Register)];
+        by_stamps.contains(&self.conflict.unwrap_or_default())
+    }
+}
+
 impl ReplicationSpec {
+    /// Versions that did not know of one another stand beside one another.
+    pub fn keeps_siblings(&self) -> bool {
+        let own = self.multi_leader.as_ref();
+        own.is_some_and(|own| own.conflict == Some(ConflictSpec::VersionVector))
+    }
+
     /// All laws of time in it, each with its path.
     pub fn laws(&self) -> impl Iterator<Item = (&'static str, &DurationLaw)> {
         let leader = self.leader_follower.as_ref();
@@ -81,6 +95,7 @@ impl ReplicationSpec {
             ("leader_follower.failover.rebuild", failover.and_then(|one| one.rebuild.as_ref())),
             ("raft.election_timeout", raft.and_then(|raft| raft.election_timeout.as_ref())),
             ("raft.fsync", raft.and_then(|raft| raft.fsync.as_ref())),
+            ("multi_leader.lag", self.multi_leader.as_ref().and_then(|own| own.lag.as_ref())),
         ];
         laws.into_iter().filter_map(|(path, law)| Some((path, law?)))
     }
@@ -101,6 +116,8 @@ impl ReplicationSpec {
                 }
             }
         }
+        let leaders = self.multi_leader.iter().flat_map(|own| &own.leaders).enumerate();
+        all.extend(leaders.map(|(i, name)| (format!("multi_leader.leaders[{i}]"), name)));
         let raft = self.raft.iter().flat_map(|raft| &raft.leader);
         all.extend(raft.map(|name| ("raft.leader".to_owned(), name)));
         all
@@ -117,6 +134,7 @@ impl ReplicationSpec {
                 led: true,
                 takes_over: spec.failover.is_some(),
                 leader: spec.leader.as_ref(),
+                stand_in: None,
                 observers: spec.observers(),
                 observe_in: spec.failover.as_ref().and_then(|f| f.observers.as_deref()),
             };
@@ -124,6 +142,11 @@ impl ReplicationSpec {
         if let Some(spec) = &self.quorum {
             let (each, need) = (spec.replicas.0, spec.writes());
             return Replicas { each, need, ..Replicas::default() };
+        }
+        if let Some(spec) = &self.multi_leader {
+            let leaders = Some(spec.leaders.as_slice());
+            let each = spec.leaders.len() as u64;
+            return Replicas { each, need: 1, stand_in: leaders, ..Replicas::default() };
         }
         let raft = self.raft.as_ref();
         let each = raft.map_or(1, RaftSpec::replicas);

@@ -48,6 +48,8 @@ pub struct Member {
     posted: u64,
     /// Callers it has yet to tell who leads.
     pub to_tell: Vec<(Host, News)>,
+    /// What it held is gone: it is to start with nothing.
+    pub wiped: bool,
 }
 
 /// Timers of a process: the protocol's own and, last, the host's.
@@ -143,7 +145,9 @@ impl Group {
         let Parts { node: (node, site), each, led, processes, draws, value, .. } = parts;
         let (callers, deletes) = (parts.callers, parts.deletes);
         let shards = parts.shards;
-        let mut tally = Tally::new((shards, each), processes.len(), parts.measured_from);
+        let own_logs = processes.iter().any(Process::has_own_log);
+        let instances = (processes.len(), own_logs);
+        let mut tally = Tally::new((shards, each), instances, parts.measured_from);
         if led {
             tally.begin((0..shards as u16).map(|shard| shard * each));
         }
@@ -154,6 +158,7 @@ impl Group {
             drawn: Drawn::default(),
             posted: 0,
             to_tell: Vec::new(),
+            wiped: false,
         };
         let members: Vec<Member> = processes.into_iter().map(member).collect();
         Self {
@@ -175,6 +180,11 @@ impl Group {
     /// The shard of a replica.
     pub fn shard(&self, inst: Peer) -> u16 {
         inst / self.each
+    }
+
+    /// What a place in the order of versions is of: the shard where that is a log, else the key.
+    pub fn unit(&self, inst: Peer, key: u64) -> u64 {
+        if self.led { self.shard(inst).into() } else { key }
     }
 
     /// A process is told something; what it wants done about it.
@@ -223,7 +233,8 @@ impl Group {
     /// What was measured.
     pub fn measured(&self, now: u64) -> ReplicasMeasured {
         let observed = self.members.len() > self.serving;
-        self.tally.measured((self.led, self.led, observed), now)
+        let logs = self.led || self.members.iter().any(|member| member.process.has_own_log());
+        self.tally.measured((logs, self.led, observed), now)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
     units::{Count, Fraction, Name, Rate, SimDuration},
 };
 
-/// How the copies of each shard follow one another: by one of three protocols. `cores`, `queue`, `read`, `write` and
+/// How the copies of each shard follow one another: by one of four protocols. `cores`, `queue`, `read`, `write` and
 /// prices of the store are those of each replica.
 ///
 /// ```yaml
@@ -41,6 +41,9 @@ pub struct ReplicationSpec {
     /// A log that a majority agrees on, with elected leaders (etcd, Consul).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raft: Option<RaftSpec>,
+    /// Several replicas that all take reads and writes, and tell one another afterwards (`CouchDB`, Redis across regions).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multi_leader: Option<MultiLeaderSpec>,
 }
 
 /// One replica of each shard leads: it takes all writes, in the order of a log, and sends each entry to its followers, who
@@ -243,6 +246,64 @@ pub struct RaftSpec {
     /// Zone or region where the leaders of all shards stand at first; when absent they are spread over `zones`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader: Option<Name>,
+}
+
+/// A leader of each shard in each of some places takes the reads and writes of those who are nearest to it, answers at
+/// once, and sends what it wrote to the other leaders afterwards. So all are answered whatever is cut, and two may write the
+/// same key without knowing of one another: `conflict` says what becomes of that.
+///
+/// ```yaml
+/// carts:
+///   store:
+///     read: 1ms
+///     write: 1ms
+///     replication: {multi_leader: {leaders: [eu, us], conflict: version_vector, anti_entropy: {every: 1m}}}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MultiLeaderSpec {
+    /// Zones or regions: in each stands one leader of each shard. 2 to 8.
+    pub leaders: Vec<Name>,
+    /// What becomes of writes of a key that did not know of one another: `lww` (the default; the one with the later stamp
+    /// of its leader's clock wins, the other is lost), `version_vector` (both are kept, as siblings, until somebody who
+    /// read them writes again), `crdt(counter)` (both count), `crdt(set)` (what was added stays, unless who removed it
+    /// knew of it), `crdt(register)` (the same as `lww`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<ConflictSpec>,
+    /// How long after it was written an entry leaves its leader, in the order of its log; the network and applying it
+    /// come on top. 0 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag: Option<DurationLaw>,
+    /// Leaders also compare what they hold, each with another one in turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub anti_entropy: Option<AntiEntropySpec>,
+    /// How long a leader remembers that a key was deleted: longer than any is behind, or what was deleted comes back. For
+    /// ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tombstones: Option<SimDuration>,
+}
+
+/// What becomes of writes that did not know of one another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConflictSpec {
+    /// The later stamp wins.
+    #[default]
+    Lww,
+    /// Both are kept.
+    VersionVector,
+    /// They merge.
+    Crdt(CrdtSpec),
+}
+
+/// What a key is whose writes merge (Shapiro et al., "Conflict-free replicated data types", 2011).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CrdtSpec {
+    /// A number that grows.
+    Counter,
+    /// A set.
+    Set,
+    /// A value; the later stamp wins.
+    Register,
 }
 
 /// When what a replica writes to its log outlives its process.

@@ -4,7 +4,8 @@
 
 use super::{ModeSpec, QuorumSpec, RaftReadsSpec, RaftSpec, StampSpec};
 use crate::model::{
-    client::ClientSpec, ids::NodeId, kinds::NodeSpec, names::Names, resilience::EdgeSpec,
+    client::ClientSpec, consistency::spec::GuaranteeSpec, ids::NodeId, kinds::NodeSpec,
+    names::Names, resilience::EdgeSpec,
 };
 
 impl RaftSpec {
@@ -36,6 +37,33 @@ fn repeats(edge: &EdgeSpec) -> bool {
 }
 
 impl Names {
+    /// Whether a write may be done twice, the second time after others that came later.
+    fn writes_twice(&self) -> bool {
+        let mut nodes = self.design.nodes.values().chain(self.design.later());
+        let clients = self.design.clients.values().flat_map(ClientSpec::operations);
+        let mut edges = clients.map(|(_, operation)| repeats(&operation.edge()));
+        edges.any(|repeats| repeats)
+            || nodes.any(|node| node.kind().edges().is_some_and(|e| e.values().any(repeats)))
+            || self.faults().any(|fault| fault.duplicate.is_some())
+    }
+
+    /// The guarantees that every client with sessions asks for in all it does, so that no session may miss one.
+    pub fn guaranteed(&self) -> Vec<GuaranteeSpec> {
+        let clients = self.design.clients.values().filter(|client| client.has_sessions());
+        let asked = clients.flat_map(ClientSpec::operations);
+        let asked: Vec<Vec<GuaranteeSpec>> =
+            asked.map(|(_, operation)| operation.edge().guarantees.unwrap_or_default()).collect();
+        let mut all = asked.first().cloned().unwrap_or_default();
+        all.retain(|one| asked.iter().all(|list| list.contains(one)));
+        // Two writes may be given one stamp where nobody is asked by both.
+        let apart = |spec: &QuorumSpec| {
+            spec.stamp == Some(StampSpec::Query) && spec.reads() + spec.writes() <= spec.replicas.0
+        };
+        let mut quorums =
+            self.specs().filter_map(|spec| spec.kind().replication()?.quorum.as_ref());
+        if quorums.any(apart) || self.writes_twice() { Vec::new() } else { all }
+    }
+
     /// Whether one order explains all answers of a store in every run: a log or strict quorums, disks that keep what was
     /// acknowledged, no caches before it, and no write that may be done twice.
     pub fn promises_order(&self, store: NodeId) -> bool {
@@ -46,13 +74,12 @@ impl Names {
         let strict = replication.raft.as_ref().is_some_and(|raft| raft.is_strict(wrong))
             || replication.quorum.as_ref().is_some_and(|quorum| quorum.is_strict(wrong));
         let keeps = matches!(mode, ModeSpec::Each | ModeSpec::Group(_));
-        let nodes = || self.design.nodes.values().chain(self.design.later());
-        let cached = nodes().any(|node| matches!(node, NodeSpec::Cache(_)));
-        let clients = self.design.clients.values().flat_map(ClientSpec::operations);
-        let mut edges = clients.map(|(_, operation)| repeats(&operation.edge()));
-        let twice = edges.any(|repeats| repeats)
-            || nodes().filter_map(|node| node.kind().edges()).flatten().any(|(_, e)| repeats(e))
-            || self.faults().any(|fault| fault.duplicate.is_some());
-        strict && keeps && !cached && !twice
+        let mut nodes = self.design.nodes.values().chain(self.design.later());
+        let cached = nodes.any(|node| matches!(node, NodeSpec::Cache(_)));
+        // Who has forgotten whom it voted for, or what it had accepted, may do otherwise.
+        let forgets = self
+            .faults()
+            .any(|fault| fault.crash.as_ref().is_some_and(|target| target.lose_data == Some(true)));
+        strict && keeps && !cached && !self.writes_twice() && !forgets
     }
 }

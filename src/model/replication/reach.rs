@@ -59,6 +59,9 @@ impl Whom {
             };
             return [whom; 2];
         }
+        if spec.multi_leader.is_some() {
+            return [Self::Nearest; 2];
+        }
         let own = spec.raft.as_ref().and_then(|raft| raft.reads) == Some(RaftReadsSpec::Follower);
         [if own { Self::Nearest } else { Self::Leader }, Self::Leader]
     }

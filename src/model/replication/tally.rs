@@ -11,13 +11,46 @@ const MOST_COMMITS: usize = 1 << 22;
 /// Times in which somebody led that are kept, at most.
 const MOST_LEADERS: usize = 1000;
 
+/// What is known of one log: that of a shard, or of one of its leaders if each has its own.
+#[derive(Clone, Debug, Default)]
+struct Log {
+    /// Place and instant of each commit that some follower has not applied.
+    commits: VecDeque<(u64, u64)>,
+    /// Up to which place each replica of the shard has applied, by number.
+    applied: Vec<u64>,
+}
+
+impl Log {
+    fn committed(&mut self, order: u64, now: u64) {
+        // A log of one has no followers to wait for.
+        if self.applied.len() > 1 && self.commits.back().is_none_or(|last| last.0 < order) {
+            self.commits.push_back((order, now));
+            if self.commits.len() > MOST_COMMITS {
+                self.commits.pop_front();
+            }
+        }
+    }
+
+    /// A replica has applied all up to here: the instants at which what is new of it was committed. Those who lead are
+    /// not waited for.
+    fn applied(&mut self, replica: usize, order: u64, leads: impl Fn(usize) -> bool) -> Vec<u64> {
+        let known = self.applied[replica];
+        let first = self.commits.partition_point(|(place, _)| *place <= known);
+        let new = self.commits.range(first..).take_while(|(place, _)| *place <= order);
+        let new = new.map(|(_, at)| *at).collect();
+        self.applied[replica] = known.max(order);
+        let followers = self.applied.iter().enumerate().filter(|(r, _)| !leads(*r));
+        let all = followers.map(|(_, place)| *place).min().unwrap_or(0);
+        while self.commits.front().is_some_and(|(place, _)| *place <= all) {
+            self.commits.pop_front();
+        }
+        new
+    }
+}
+
 /// What is known of one shard.
 #[derive(Clone, Debug, Default)]
 struct Shard {
-    /// Place and instant of each commit that some follower has not applied.
-    commits: VecDeque<(u64, u64)>,
-    /// Up to which place each replica has applied, by number.
-    applied: Vec<u64>,
     /// Who leads, and since when: two while one does not know that it was replaced.
     leaders: Vec<(u16, u64)>,
     /// Since when nobody leads.
@@ -42,6 +75,9 @@ pub struct Tally {
     counted: Vec<(&'static str, u64)>,
     lag: Histogram,
     shards: Vec<Shard>,
+    /// Each replica has a log of its own; else each shard.
+    own_logs: bool,
+    logs: Vec<Log>,
     elections: Elections,
     /// Time in which each instance led, ns.
     led: Vec<u64>,
@@ -114,16 +150,23 @@ fn count(all: &mut Vec<(&'static str, u64)>, name: &'static str) {
 
 impl Tally {
     /// Nothing has happened; of so many shards and instances.
-    pub fn new((shards, each): (usize, u16), instances: usize, from: u64) -> Self {
+    pub fn new(
+        (shards, each): (usize, u16),
+        (instances, own_logs): (usize, bool),
+        from: u64,
+    ) -> Self {
         let each = usize::from(each);
-        let shard = || Shard { applied: vec![0; each], ..Shard::default() };
+        let log = || Log { applied: vec![0; each], ..Log::default() };
+        let logs = if own_logs { shards * each } else { shards };
         Self {
             from,
             each,
             messages: Vec::new(),
             counted: Vec::new(),
             lag: Histogram::default(),
-            shards: (0..shards).map(|_| shard()).collect(),
+            shards: (0..shards).map(|_| Shard::default()).collect(),
+            own_logs,
+            logs: (0..logs).map(|_| log()).collect(),
             elections: Elections::default(),
             led: vec![0; instances],
             split: 0,
@@ -154,39 +197,24 @@ impl Tally {
 
     /// A replica has something to note.
     pub fn note(&mut self, (inst, shard): (u16, u16), note: Note, now: u64) {
-        let measured = now >= self.from;
-        let Some(shard) = self.shards.get_mut(usize::from(shard)) else { return };
+        let (measured, number) = (now >= self.from, usize::from(shard));
+        let Some(shard) = self.shards.get_mut(number) else { return };
         match note {
-            // A shard of one has no followers to wait for.
-            Note::Committed { order }
-                if self.each > 1 && shard.commits.back().is_none_or(|last| last.0 < order) =>
-            {
-                shard.commits.push_back((order, now));
-                if shard.commits.len() > MOST_COMMITS {
-                    shard.commits.pop_front();
-                }
+            Note::Committed { order } => {
+                let log = if self.own_logs { usize::from(inst) } else { number };
+                self.logs[log].committed(order, now);
             }
             Note::Applied { order } => {
-                let replica = usize::from(inst) % self.each;
-                let known = shard.applied[replica];
-                let first = shard.commits.partition_point(|(place, _)| *place <= known);
-                for (place, at) in shard.commits.range(first..) {
-                    if *place > order {
-                        break;
-                    }
-                    if *at >= self.from {
-                        self.lag.record(now - at);
-                    }
-                }
-                shard.applied[replica] = known.max(order);
                 let leads = |r: usize| {
                     shard.leaders.iter().any(|(inst, _)| usize::from(*inst) % self.each == r)
                 };
-                let followers = shard.applied.iter().enumerate().filter(|(r, _)| !leads(*r));
-                let all = followers.map(|(_, place)| *place).min().unwrap_or(0);
-                while shard.commits.front().is_some_and(|(place, _)| *place <= all) {
-                    shard.commits.pop_front();
-                }
+                let new = self.logs[number].applied(usize::from(inst) % self.each, order, leads);
+                self.lag(new, now);
+            }
+            Note::Took { from, order } => {
+                let (from, replica) = (usize::from(from), usize::from(inst) % self.each);
+                let new = self.logs[from].applied(replica, order, |r| r == from % self.each);
+                self.lag(new, now);
             }
             Note::Stands { term } if term > shard.last_term => {
                 (shard.last_term, shard.stood) = (term, shard.stood + 1);
@@ -196,6 +224,13 @@ impl Tally {
             Note::StepsDown { .. } => self.ends(inst, now),
             Note::Counted(name) if measured => count(&mut self.counted, name),
             _ => {}
+        }
+    }
+
+    /// What was committed at these instants is applied now.
+    fn lag(&mut self, committed: Vec<u64>, now: u64) {
+        for at in committed.into_iter().filter(|at| *at >= self.from) {
+            self.lag.record(now - at);
         }
     }
 

@@ -11,7 +11,8 @@ use serde::{
 };
 
 use super::{
-    AckSpec, CandidatesSpec, ContactFields, ContactSpec, Contacted, LevelSpec, ModeSpec, RepairSpec,
+    AckSpec, CandidatesSpec, ConflictSpec, ContactFields, ContactSpec, Contacted, CrdtSpec,
+    LevelSpec, ModeSpec, RepairSpec,
 };
 use crate::{
     expr::{Expr, Taker, unknown},
@@ -55,6 +56,36 @@ text_value!(
     "Ack",
     "when a write is answered",
     ["async", "sync", "semi_sync(timeout=1s acks=1)"]
+);
+
+const CONFLICTS: [(&str, ConflictSpec); 5] = [
+    ("lww", ConflictSpec::Lww),
+    ("version_vector", ConflictSpec::VersionVector),
+    ("crdt(counter)", ConflictSpec::Crdt(CrdtSpec::Counter)),
+    ("crdt(set)", ConflictSpec::Crdt(CrdtSpec::Set)),
+    ("crdt(register)", ConflictSpec::Crdt(CrdtSpec::Register)),
+];
+
+impl FromStr for ConflictSpec {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let found = CONFLICTS.iter().find(|known| known.0 == text);
+        found.map(|known| known.1).ok_or_else(|| unknown("way", text, &CONFLICTS.map(|c| c.0)))
+    }
+}
+
+impl fmt::Display for ConflictSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known = CONFLICTS.iter().find(|known| known.1 == *self);
+        f.write_str(known.map_or("", |known| known.0))
+    }
+}
+
+text_value!(
+    ConflictSpec,
+    "Conflict",
+    "what becomes of writes that did not know of one another",
+    ["lww", "version_vector", "crdt(counter)"]
 );
 
 impl FromStr for ModeSpec {

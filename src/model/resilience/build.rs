@@ -4,6 +4,7 @@ use crate::{
     engine::law::Formula,
     model::{
         build::Assembly,
+        consistency::tokens::Guarantees,
         resilience::{
             DeadlineSpec, EdgeSpec,
             breaker::BreakerSpec,
@@ -57,6 +58,7 @@ impl EdgePolicy {
             guard: guard.is_some().then(|| Box::new(guard)),
             cancel: spec.cancel == Some(true),
             tracks,
+            guarantees: Guarantees::of(spec.guarantees.as_deref()),
         }
     }
 }

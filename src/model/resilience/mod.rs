@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::law::DurationLaw,
     model::{
+        consistency::spec::GuaranteeSpec,
         outcome::Outcome,
         resilience::specs::{BulkheadSpec, HedgeSpec, PoolSpec},
     },
@@ -79,6 +80,11 @@ pub struct EdgeSpec {
     /// work goes on to its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<bool>,
+    /// What the sessions of those who call may count on, whatever replica or cache answers: `read_your_writes`, `monotonic_reads`,
+    /// `monotonic_writes`, `writes_follow_reads`. Requests take along what a session has seen; who is
+    /// behind that is passed over. Nothing when absent: what is broken is counted only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guarantees: Option<Vec<GuaranteeSpec>>,
 }
 
 impl EdgeSpec {
@@ -97,6 +103,7 @@ impl EdgeSpec {
             rate_limit,
             hedge,
             fallback,
+            guarantees: _,
         } = self;
         deadline.is_some()
             || rate_limit.as_ref().is_some_and(|limit| limit.per.is_some())

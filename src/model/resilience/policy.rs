@@ -7,7 +7,9 @@ use super::{
 };
 use crate::{
     engine::{law::to_nanos, random::Draw},
-    model::{ids::Slot, outcome::Outcome, span::Span, world::World},
+    model::{
+        consistency::tokens::Guarantees, ids::Slot, outcome::Outcome, span::Span, world::World,
+    },
 };
 
 /// Policy of one outgoing edge, ready to run.
@@ -28,6 +30,8 @@ pub struct EdgePolicy {
     /// A time-out is not all there is: where a call stands is kept track of in the cold half of its caller's
     /// frame.
     pub tracks: bool,
+    /// What sessions may count on in what is called.
+    pub guarantees: Guarantees,
 }
 
 impl EdgePolicy {

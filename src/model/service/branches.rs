@@ -50,7 +50,7 @@ impl Server {
             world.frames.extra_mut(rest).loops = world.frames.extra(slot).loops;
         }
         if let Some(data) = &mut world.data {
-            data.hand_on(slot, rest);
+            data.descend(slot, rest);
         }
         self.inherit_locks(slot, rest);
         self.finish(slot, Outcome::Ok, world);
@@ -86,6 +86,9 @@ impl Server {
             if world.carries {
                 world.hand_on(slot, branch);
                 world.frames.extra_mut(branch).enforced = world.frames.extra(slot).enforced;
+            }
+            if let Some(data) = &mut world.data {
+                data.descend(slot, branch);
             }
             let first = std::mem::replace(&mut world.frames.extra_mut(slot).branch, branch);
             let extra = world.frames.extra_mut(branch);

@@ -70,9 +70,7 @@ impl Server {
                 size = if step == CacheStep::Keep { fetched } else { sent };
                 if may_fill(contents, (slot, key), step, world) {
                     contents.admit(key, size, now);
-                    if let Some(data) = &mut world.data {
-                        contents.set_version(key, data.version(slot));
-                    }
+                    hold_version(contents, (slot, key), world);
                 } else {
                     contents.end_fetch(key);
                     world.record.node(self.node).cause("fill_refused");
@@ -394,6 +392,34 @@ fn may_fill(
     true
 }
 
+/// What is held of a key is what a visit brings.
+fn hold_version(contents: &mut Contents, (slot, key): (Slot, u64), world: &World) {
+    let Some(data) = &world.data else { return };
+    contents.set_version(key, data.version(slot));
+    if data.tokens.is_some() {
+        contents.set_token(key, data.token(slot));
+    }
+}
+
+/// A visit is about what is held of a key.
+fn show_version(contents: &Contents, (slot, key): (Slot, u64), world: &mut World) {
+    let Some(data) = &mut world.data else { return };
+    data.hold(slot, contents.version(key));
+    data.hold_token(slot, contents.token(key));
+}
+
+/// Whether the session that asks may be shown what is held of a key.
+fn may_see(contents: &Contents, (slot, key): (Slot, u64), world: &World) -> bool {
+    let tokens = world.data.as_ref().and_then(|data| data.tokens.as_ref());
+    tokens.is_none_or(|tokens| !contents.holds(key) || tokens.may_see(slot, contents.token(key)))
+}
+
+/// Whether the session that asks is to find something.
+fn needs(slot: Slot, world: &World) -> bool {
+    let tokens = world.data.as_ref().and_then(|data| data.tokens.as_ref());
+    tokens.is_some_and(|tokens| !tokens.may_see(slot, None))
+}
+
 /// Where a visit goes on that takes what is expired too.
 fn remembered(
     contents: &mut Contents,
@@ -401,14 +427,15 @@ fn remembered(
     (miss, hit): (u16, u16),
     world: &mut World,
 ) -> u16 {
+    if !may_see(contents, (slot, key), world) {
+        return miss;
+    }
     let Some(size) = contents.remember(key, world.time_at(slot)) else { return miss };
     world.frames[slot].flags |= FOUND;
     if world.carries {
         world.frames.extra_mut(slot).reply_size = size;
     }
-    if let Some(data) = &mut world.data {
-        data.hold(slot, contents.version(key));
-    }
+    show_version(contents, (slot, key), world);
     hit
 }
 
@@ -420,9 +447,17 @@ fn look_up(
     world: &mut World,
 ) -> Option<u16> {
     let direct = step == CacheStep::Lookup;
+    if !may_see(contents, (slot, key), world) {
+        // Somebody has seen something newer, so that nobody need see this any more.
+        take_out(contents, key);
+    }
     let found = contents.lookup(key, direct, world.time_at(slot));
     let way = match found {
         Found::Nothing => {
+            if contents.is_fetched(key) && needs(slot, world) {
+                // What somebody else has asked for before may be older than what this session has seen.
+                return Some(world.frames[slot].pc + 1);
+            }
             let waits = contents.join(key, slot, if direct { slot } else { ASIDE });
             if !waits {
                 contents.begin_fetch(key, world.time_at(slot));
@@ -449,8 +484,6 @@ fn look_up(
     {
         world.frames.extra_mut(slot).reply_size = size;
     }
-    if let Some(data) = &mut world.data {
-        data.hold(slot, contents.version(key));
-    }
+    show_version(contents, (slot, key), world);
     Some(hit - way)
 }

@@ -54,6 +54,9 @@ impl Caller for Server {
             extra.enforced = self.policy(call).propagate;
             extra.deadline = extra.deadline.min(deadline);
         }
+        if world.laden {
+            ask_for(self.policy(call), child, world);
+        }
         world.send(child, (self.node, world.frames[slot].inst), target, id);
         child
     }
@@ -71,6 +74,16 @@ impl Caller for Server {
         }
         world.record.node(self.node).cause(cause);
         self.finish(slot, as_what, world);
+    }
+}
+
+/// A call takes along which guarantees are asked for on its edge.
+#[cold]
+#[inline(never)]
+fn ask_for(policy: &EdgePolicy, child: Slot, world: &mut World) {
+    let tokens = world.data.as_mut().and_then(|data| data.tokens.as_mut());
+    if let Some(tokens) = tokens.filter(|_| !policy.guarantees.is_empty()) {
+        tokens.ask(child, policy.guarantees);
     }
 }
 

@@ -9,6 +9,7 @@ use crate::{
         check::{Checked, MAX_INSTANCES, boot, closest, discipline, formula, law, positive, zones},
         check_size::rounds,
         check_steps::{long_programs, many_steps, steps},
+        consistency,
         kind::Kind,
         kinds::NodeSpec,
         names::Names,
@@ -211,6 +212,7 @@ fn service_edges(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut P
             );
         }
         edge(edge_, &path, names, problems);
+        consistency::check::edge(edge_, &name.0, &path, names, problems);
         falls_back(spec, name, &path, problems);
     }
     if spec.dependencies_only == Some(true) {

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     model::{
+        consistency::{spec::Access, tokens::Token},
         ids::{NONE, Slot},
         outcome::Outcome,
         replication::{
@@ -20,8 +21,8 @@ use crate::{
         world::World,
     },
     replication::{
-        APPLIED, Act, Answer, Context, Effect, Failure, Note, Operation, Peer, Phase, Protocol,
-        Start, Ticket, Work, process::Process,
+        APPLIED, Act, Answer, Context, Effect, Failure, Known, Note, Operation, Peer, Phase,
+        Protocol, Start, Ticket, Work, process::Process,
     },
 };
 
@@ -56,6 +57,20 @@ impl Server {
         }
     }
 
+    /// A store of one copy reads or changes what it holds of a key.
+    pub(super) fn touch(&mut self, slot: Slot, access: Access, world: &mut World) {
+        let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) else { return };
+        let f = &world.frames[slot];
+        if access == Access::Read {
+            data.hold(slot, copies.get(f.inst, f.key).version);
+        } else {
+            copies.put(f.inst, f.key, data.version(slot));
+            data.applied(slot, self.node, f.key);
+        }
+        let known = Known::upto(copies.get(f.inst, f.key).order);
+        data.hold_token(slot, Some(Token { store: self.node, unit: f.key, known }));
+    }
+
     /// The processes of all instances that are up start.
     pub(super) fn start_replicas(&mut self, world: &mut World) {
         let Some(group) = &self.group else { return };
@@ -66,9 +81,23 @@ impl Server {
         }
     }
 
-    /// The process of an instance starts again.
+    /// The process of an instance starts again, with what is on its disk.
     pub(super) fn restart_replica(&mut self, inst: Peer, world: &mut World) {
-        self.tell_replica(inst, world, |process, cx| process.start(Start::Again, cx));
+        let Some(group) = &mut self.group else { return };
+        let wiped = std::mem::take(&mut group.members[usize::from(inst)].wiped);
+        let how = if wiped { Start::Empty } else { Start::Again };
+        self.tell_replica(inst, world, |process, cx| process.start(how, cx));
+    }
+
+    /// What an instance of a store holds is gone.
+    pub(super) fn wipe(&mut self, inst: u16, world: &mut World) {
+        if let Some(group) = &mut self.group {
+            group.members[usize::from(inst)].wiped = true;
+        }
+        if let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) {
+            copies.clear(inst);
+            data.wiped((self.node, inst));
+        }
     }
 
     /// A request has come to a replica, or its work there is done.
@@ -92,8 +121,13 @@ impl Server {
             Act::Read
         };
         let ticket = Ticket { slot, id: f.id };
-        let (inst, key) = (f.inst, f.key);
-        let operation = Operation { ticket, act, key, shard: group.shard(inst) };
+        let (inst, key, shard) = (f.inst, f.key, group.shard(f.inst));
+        let mut operation = Operation { ticket, act, key, shard, ..Operation::default() };
+        if let Some(tokens) = world.data.as_ref().and_then(|data| data.tokens.as_ref()) {
+            let unit = (self.node, group.unit(inst, key));
+            operation.since = tokens.since(slot, unit, write);
+            operation.context = tokens.context(slot, unit);
+        }
         self.tell_replica(inst, world, |process, cx| process.operation(operation, phase, cx));
     }
 
@@ -188,8 +222,12 @@ impl Server {
                     self.run(ticket.slot, world);
                 }
             }
-            Effect::Answer(ticket, answer) => {
+            Effect::Answer(ticket, answer, known) => {
+                let unit = group.unit(inst, world.frames[ticket.slot].key);
                 if self.stands_at_replica(ticket, inst, world) {
+                    if let Some(data) = &mut world.data {
+                        data.hold_token(ticket.slot, Some(Token { store: self.node, unit, known }));
+                    }
                     self.answer(ticket.slot, answer, world);
                 }
             }
@@ -229,12 +267,13 @@ impl Server {
             Answer::Elsewhere(_) | Answer::Failed(Failure::NoLeader) => {
                 (Outcome::Unavailable, "no_leader")
             }
+            Answer::Failed(Failure::Behind) => (Outcome::Unavailable, "behind"),
             Answer::Failed(Failure::TooFew) => (Outcome::Unavailable, "too_few_replicas"),
             Answer::Failed(Failure::QuorumTimeout) => (Outcome::Error, "quorum_timeout"),
             Answer::Failed(Failure::LeadershipLost) => (Outcome::Error, "leadership_lost"),
         };
         if outcome == Outcome::Unavailable
-            && cause != "no_leader"
+            && cause == "too_few_replicas"
             && let Some(data) = &mut world.data
         {
             data.leaves_open(slot);
@@ -261,8 +300,13 @@ impl Server {
         match note {
             Note::Accepted { key, version, order } => {
                 if let Some(data) = &mut world.data {
-                    let shard = (group.node, group.shard(inst));
-                    data.placed(shard, (key, version), order, group.led);
+                    let log = group.led.then(|| group.shard(inst));
+                    data.placed((group.node, log), (key, version), order);
+                }
+            }
+            Note::Dotted { key, version, leader, number } => {
+                if let Some(data) = &mut world.data {
+                    data.dotted(group.node, (key, version), (leader, number));
                 }
             }
             Note::Follows { key, fresh, version, older } => {
@@ -270,11 +314,16 @@ impl Server {
                     data.follows(group.node, (key, fresh), version, older);
                 }
             }
+            Note::Skipped { key, leader, after, upto } => {
+                if let Some(data) = &mut world.data {
+                    data.skipped(group.node, key, leader, (after, upto));
+                }
+            }
             Note::Leads { term, began_with } => {
                 let shard = group.shard(inst);
                 world.hosts.leads((group.node, inst), now);
                 if let Some(data) = &mut world.data {
-                    data.began((group.node, shard), term, began_with);
+                    data.began((group.node, shard), (term, began_with), now);
                 }
             }
             Note::StepsDown { .. } => {

@@ -4,7 +4,7 @@
 //! **Invariant.** A frame here waits for exactly one thing: a room, a core, a timer, a call or its
 //! branches.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{
     background::Background,
@@ -21,7 +21,7 @@ use crate::{
         books::{Area, InstanceBooks, Unserved},
         bounded::Bounded,
         cache::contents::{Contents, Limits},
-        consistency::spec::Access,
+        consistency::watched::Holdings,
         demand::Demand,
         event,
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_ROOM},
@@ -161,6 +161,10 @@ impl Node for Server {
         self.restart_replica(inst, world);
     }
 
+    fn lose_data(&mut self, inst: u16, world: &mut World) {
+        self.wipe(inst, world);
+    }
+
     fn on_letter(&mut self, slot: Slot, world: &mut World) {
         self.take_letter(slot, world);
     }
@@ -220,13 +224,17 @@ impl Node for Server {
         }
     }
 
-    fn versions(&self, held: &mut BTreeSet<u64>) {
+    fn holds(&self, held: &mut Holdings) {
         let contents = self.instances.iter().filter_map(|inst| inst.contents.as_ref());
-        held.extend(contents.flat_map(|contents| contents.held_versions()));
+        held.versions.extend(contents.flat_map(|contents| contents.held_versions()));
         let members = self.group.iter().flat_map(|group| &group.members);
-        members.for_each(|member| {
+        members.filter(|member| !member.wiped).for_each(|member| {
             member.process.versions(&mut |version| {
-                held.insert(version);
+                held.versions.insert(version);
+            });
+            member.process.known(&mut |key, dots| {
+                let known = held.known.entry((self.node, key)).or_default();
+                *known = known.join(&dots);
             });
         });
     }
@@ -459,17 +467,6 @@ impl Server {
                 self.finish(slot, Outcome::Error, world);
             }
         }
-    }
-
-    /// A store reads or changes what it holds of a key.
-    fn touch(&mut self, slot: Slot, access: Access, world: &mut World) {
-        let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) else { return };
-        let f = &world.frames[slot];
-        if access == Access::Read {
-            return data.hold(slot, copies.version(f.inst, f.key));
-        }
-        copies.put(f.inst, f.key, data.version(slot));
-        data.applied(slot, self.node, f.key);
     }
 
     // ---- work ------------------------------------------------------------------------------

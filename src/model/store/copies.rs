@@ -1,33 +1,36 @@
-//! What the shards of a store hold: the version of each key that was written.
+//! What the shards of a store hold: the version of each key that was written, and when in the order of all that were.
 //!
 //! **Invariant.** A key that was never written is of version 0.
 
-use hashbrown::HashTable;
-
-use crate::engine::random::mix;
+use crate::replication::data::{Data, Item};
 
 /// The versions each shard holds.
 #[derive(Clone, Debug, Default)]
-pub struct Copies(Vec<HashTable<(u64, u64)>>);
+pub struct Copies {
+    shards: Vec<Data>,
+    /// Writes so far.
+    written: u64,
+}
 
 impl Copies {
     /// Of so many shards, nothing of which was written yet.
     pub fn new(shards: usize) -> Self {
-        Self(vec![HashTable::new(); shards])
+        Self { shards: vec![Data::default(); shards], written: 0 }
     }
 
-    /// The version of a key that a shard holds.
-    pub fn version(&self, shard: u16, key: u64) -> u64 {
-        let found = self.0[usize::from(shard)].find(mix(key), |&(k, _)| k == key);
-        found.map_or(0, |&(_, version)| version)
+    /// What a shard holds of a key.
+    pub fn get(&self, shard: u16, key: u64) -> Item {
+        self.shards[usize::from(shard)].get(key)
+    }
+
+    /// All that a shard holds is lost.
+    pub fn clear(&mut self, shard: u16) {
+        self.shards[usize::from(shard)].clear();
     }
 
     /// A version takes the place of the one before.
     pub fn put(&mut self, shard: u16, key: u64, version: u64) {
-        let copies = &mut self.0[usize::from(shard)];
-        match copies.find_mut(mix(key), |&(k, _)| k == key) {
-            Some((_, held)) => *held = version,
-            None => drop(copies.insert_unique(mix(key), (key, version), |&(k, _)| mix(k))),
-        }
+        self.written += 1;
+        self.shards[usize::from(shard)].put(key, Item { version, order: self.written });
     }
 }

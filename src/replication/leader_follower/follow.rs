@@ -152,7 +152,7 @@ impl Replica {
                     return false;
                 }
             }
-            self.log.entries.push_back(Entry::new(sent));
+            self.log.push(Entry::new(sent));
         }
         self.follow.matched = Some(sent.place);
         true
@@ -312,7 +312,8 @@ impl Replica {
         }
         let place = self.lead.as_ref().map_or(self.stored(), |lead| lead.left).max(self.log.base);
         let items = self.log.data_at(place, &self.data).all();
-        let snapshot = Snapshot { reign: self.reign, place, at: cx.wall, items };
+        let begins = self.log.begins(place);
+        let snapshot = Snapshot { reign: self.reign, place, at: cx.wall, begins, items };
         send(cx, from, Message::Snapshot(Box::new(snapshot)));
     }
 
@@ -327,7 +328,7 @@ impl Replica {
         }
         let place = snapshot.place;
         self.rebuilds = false;
-        self.log = Log { base: place, ..Log::default() };
+        self.log = Log::behind(place, snapshot.begins);
         self.data = Data::default();
         snapshot.items.into_iter().for_each(|(key, item)| self.data.put(key, item));
         self.copied = if self.config.disk == Mode::Never { 0 } else { place };

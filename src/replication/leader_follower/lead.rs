@@ -11,7 +11,7 @@ use super::message::{Message, Reign, Sent, State};
 use super::replica::{Replica, send};
 use super::roles::{Armed, Copy, Lead};
 use crate::replication::contract::{Context, Effect};
-use crate::replication::words::{Answer, Failure, Law, Note, Operation, Peer};
+use crate::replication::words::{Answer, Failure, Known, Law, Note, Operation, Peer};
 
 impl Lead {
     /// A leader that begins with what it has.
@@ -121,7 +121,7 @@ impl Replica {
         let place = self.reign.after(self.log.last());
         let mut entry = Entry::new(Sent { place, key: operation.key, version, at: cx.wall });
         entry.apply(&mut self.data);
-        self.log.entries.push_back(entry);
+        self.log.push(entry);
         (self.follow.applied, self.follow.dispatched) = (place, place);
         let lead = self.lead.as_mut().expect("a leader writes");
         lead.waiting.push_back((place, operation.ticket));
@@ -208,7 +208,7 @@ impl Replica {
             && place <= upto
         {
             lead.waiting.pop_front();
-            cx.answer(ticket, Answer::Written);
+            cx.answer_of(ticket, Answer::Written, Known::upto(place));
         }
     }
 

@@ -16,6 +16,11 @@ impl Reign {
         Self(epoch << 12)
     }
 
+    /// Whose leader gave a place.
+    pub(super) fn that_gave(place: u64) -> Self {
+        Self((place >> 28) as u32)
+    }
+
     /// Its leader died and goes on.
     pub(super) fn next(self) -> Self {
         Self(self.0 + 1)
@@ -36,6 +41,15 @@ impl Reign {
         let number = (last & ((1 << 28) - 1)) + 1;
         place(self.term(), u64::from(self.0 & 0xfff) << 28 | number)
     }
+}
+
+/// Where the entries of a reign begin in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begin {
+    /// The place of the first.
+    pub first: u64,
+    /// The place of the entry before it.
+    pub before: u64,
 }
 
 /// An entry as it is sent.
@@ -71,6 +85,8 @@ pub struct Snapshot {
     pub place: u64,
     /// When it was taken, by the sender's clock, ns.
     pub at: u64,
+    /// Where each reign begins, up to that place.
+    pub begins: Vec<Begin>,
     /// What is held of each key.
     pub items: Vec<(u64, Item)>,
 }

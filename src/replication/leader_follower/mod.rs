@@ -13,6 +13,10 @@
 //! A disk that is never certain means that a leader that crashes and comes back leads with nothing, and its followers
 //! follow it there, as replicas of a store in memory do.
 //!
+//! What a session knows is such a place. A follower that has not applied it sends a reader to its leader, and a leader
+//! that never had it fails the read: it is lost. So that a place of an old reign can be told from one that is lost, each
+//! replica keeps where each reign began in its log, which is short, through whatever becomes of the log.
+//!
 //! **Invariant.** Within an epoch a follower's stored log is a beginning of its leader's; a place has one entry.
 
 mod config;

@@ -10,7 +10,7 @@ use super::roles::{Follow, Lead};
 use crate::replication::contract::{Context, Effect, Protocol};
 use crate::replication::message::Message as Any;
 use crate::replication::words::{
-    APPLIED, Act, Answer, Failure, Operation, Peer, Phase, Start, Timer,
+    APPLIED, Act, Answer, Failure, Known, Operation, Peer, Phase, Start, Timer,
 };
 
 impl Replica {
@@ -52,18 +52,51 @@ impl Replica {
     }
 
     fn read(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
+        let Operation { ticket, key, since, .. } = operation;
         let leads = self.lead.is_some();
         let must_lead = leads || self.config.reads_at_leader;
+        let worked = phase == Phase::Worked;
         let answer = if self.rebuilds || must_lead && !self.serves(cx.now) {
             Answer::Failed(Failure::NoLeader)
-        } else if phase == Phase::Worked {
-            Answer::Read(self.data.get(operation.key).version)
-        } else if !leads && self.is_behind(cx.wall) {
-            self.leader.map_or(Answer::Failed(Failure::NoLeader), Answer::Elsewhere)
+        } else if !self.has(since.order) || !leads && !worked && self.is_behind(cx.wall) {
+            self.lacks(since.order)
+        } else if worked {
+            let item = self.data.get(key);
+            // Lanes may be ahead of one another.
+            let known = Known::upto(self.follow.applied.max(item.order));
+            return cx.answer_of(ticket, Answer::Read(item.version), known);
         } else {
-            return cx.act(Effect::GoOn(operation.ticket));
+            return cx.act(Effect::GoOn(ticket));
         };
-        cx.answer(operation.ticket, answer);
+        cx.answer(ticket, answer);
+    }
+
+    /// It has applied all up to what somebody knows of.
+    fn has(&self, since: u64) -> bool {
+        since == 0 || self.log.contains(since, self.follow.applied)
+    }
+
+    /// What becomes of a read by somebody who knows more than is here: a follower sends it on; a leader says that what is
+    /// known is lost, unless a newer leader wrote it, of whom it has not heard yet.
+    fn lacks(&self, since: u64) -> Answer {
+        match self.leader.filter(|leader| *leader != self.me) {
+            Some(leader) => Answer::Elsewhere(leader),
+            None if self.lead.is_some() && !self.is_outdone(since) => {
+                Answer::Failed(Failure::Behind)
+            }
+            None => Answer::Failed(Failure::NoLeader),
+        }
+    }
+
+    /// Somebody was answered by a newer leader.
+    fn is_outdone(&self, since: u64) -> bool {
+        Reign::that_gave(since) > self.reign
+    }
+
+    /// A write comes after all its writer knows of that is not lost: what a leader of this reign or an older one wrote
+    /// is in the log or lost to it, and of a newer one there is nothing. Its place is above all the writer knows of.
+    fn may_write(&self, operation: &Operation, now: u64) -> bool {
+        self.serves(now) && !self.is_outdone(operation.since.order)
     }
 }
 
@@ -87,10 +120,10 @@ impl Protocol for Replica {
     fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
         match operation.act {
             Act::Read => self.read(operation, phase, cx),
-            Act::Write(_) if !self.serves(cx.now) => {
+            _ if !self.may_write(&operation, cx.now) => {
                 cx.answer(operation.ticket, Answer::Failed(Failure::NoLeader));
             }
-            Act::Write(_) if phase == Phase::Arrived => cx.act(Effect::GoOn(operation.ticket)),
+            _ if phase == Phase::Arrived => cx.act(Effect::GoOn(operation.ticket)),
             Act::Write(version) | Act::Delete(version) => self.write(operation, version, cx),
         }
     }

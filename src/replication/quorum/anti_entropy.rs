@@ -4,7 +4,6 @@
 //! **Invariant.** Digests are those of what is held. What is to be sent is bounded by what differed when the replicas
 //! compared: nobody compares again before it has sent all.
 
-use super::config::AntiEntropy;
 use super::digests::{Digests, range};
 use super::message::{List, Message, NOBODY};
 use super::state::{Exchange, Quorum};
@@ -12,6 +11,7 @@ use super::store::{place, send};
 use super::timer;
 use crate::replication::contract::{Context, Effect};
 use crate::replication::data::Item;
+use crate::replication::words::AntiEntropy;
 use crate::replication::words::{Peer, group};
 
 impl Quorum {

@@ -3,6 +3,7 @@
 //! **Invariant.** It is the same for all of them, for the whole run.
 
 use crate::replication::disk::Mode;
+use crate::replication::words::AntiEntropy;
 
 /// How many replicas are asked at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,14 +92,5 @@ pub struct Handoff {
     /// How long a hint is kept, ns.
     pub keep: u64,
     /// How many hints a process hands over per second at most.
-    pub rate: u64,
-}
-
-/// How replicas compare what they hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AntiEntropy {
-    /// How often a replica compares with another one of its shard, ns; it takes them in turn.
-    pub every: u64,
-    /// How many keys a replica sends per second at most.
     pub rate: u64,
 }

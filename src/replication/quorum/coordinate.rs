@@ -11,7 +11,7 @@ use super::table::{Coordination, Round, Set, Stage, ones};
 use super::timer;
 use crate::replication::contract::{Context, Effect};
 use crate::replication::data::Item;
-use crate::replication::words::{Act, Answer, Failure, Note, Operation, Peer, group};
+use crate::replication::words::{Act, Answer, Failure, Known, Note, Operation, Peer, group};
 
 impl Quorum {
     /// An operation has come.
@@ -33,6 +33,7 @@ impl Quorum {
             stage,
             open: true,
             deadline: cx.now + self.config.timeout,
+            since: operation.since.order,
             held: Held { item: Item { version, order: 0 }, left },
             newest: Held::default(),
             get: Round::default(),
@@ -54,9 +55,13 @@ impl Quorum {
         }
     }
 
+    fn all(&self) -> Set {
+        Set::MAX >> (64 - self.config.replicas)
+    }
+
     /// Those of all replicas who are asked where so many must answer.
     fn choose(&self, contact: Contact, need: u16, cx: &mut Context<'_>) -> Set {
-        let all = Set::MAX >> (64 - self.config.replicas);
+        let all = self.all();
         match contact {
             Contact::All => all,
             Contact::Quorum => some_of(all, u32::from(need), cx),
@@ -83,9 +88,9 @@ impl Quorum {
 
     /// A write gets its place, and goes to the replicas.
     fn stamp(&mut self, number: Number, at_least: u64, cx: &mut Context<'_>) {
-        self.stamped = at_least.max(self.stamped + 1);
-        let order = self.stamped;
         let Some(found) = self.table.get(number) else { return };
+        let order = at_least.max(self.stamped + 1).max(found.since + 1);
+        self.stamped = order;
         found.enter(Stage::Put);
         found.held.item.order = order;
         let (key, version) = (found.key, found.held.item.version);
@@ -99,7 +104,7 @@ impl Quorum {
         let Some(found) = self.table.get(number) else { return };
         found.enter(Stage::WriteBack);
         let have = found.put.yes;
-        let others = Set::MAX >> (64 - self.config.replicas) & !have;
+        let others = self.all() & !have;
         let asked = match self.config.contact_write {
             Contact::All => others,
             Contact::Quorum => {
@@ -130,6 +135,7 @@ impl Quorum {
                 let above = found.newest.item.order + 1;
                 self.stamp(number, above, cx);
             }
+            Stage::Get if found.open && enough && !found.finds() => self.seek(number, cx),
             Stage::Get if found.open && enough => {
                 if self.config.write_back && !found.put.has(self.config.write) {
                     self.write_back(number, cx);
@@ -140,6 +146,17 @@ impl Quorum {
             }
             _ => self.weigh(number, cx),
         }
+    }
+
+    /// Enough have answered a read, and none has what it has to find: whoever was not asked yet is asked, too.
+    fn seek(&mut self, number: Number, cx: &mut Context<'_>) {
+        let all = self.all();
+        let Some(found) = self.table.get(number) else { return };
+        let rest = all & !found.get.asked;
+        if rest != 0 {
+            self.ask(number, rest, cx);
+        }
+        self.weigh(number, cx);
     }
 
     /// A replica holds what was put, or something newer.
@@ -190,6 +207,10 @@ impl Quorum {
                 _ if !round.can(need) => {
                     self.answer(number, Answer::Failed(Failure::TooFew), cx);
                 }
+                // Were it found, it would have been answered.
+                Stage::Get if round.has(need) && round.is_over() => {
+                    self.answer(number, Answer::Failed(Failure::Behind), cx);
+                }
                 _ => {}
             }
             return;
@@ -208,7 +229,12 @@ impl Quorum {
     fn answer(&mut self, number: Number, answer: Answer, cx: &mut Context<'_>) {
         let Some(found) = self.table.get(number) else { return };
         found.open = false;
-        cx.answer(found.ticket, answer);
+        match answer {
+            Answer::Read(_) | Answer::Written => {
+                cx.answer_of(found.ticket, answer, Known::upto(found.held.item.order));
+            }
+            _ => cx.answer(found.ticket, answer),
+        }
         self.weigh(number, cx);
     }
 

@@ -6,6 +6,9 @@
 //! work there and never goes on to [`Phase::Worked`](super::Phase::Worked). The work is that of the messages `get` and
 //! `put` (and `hand`) at the replicas, of which the coordinator may be one.
 //!
+//! What a session knows of a key is a stamp. A read waits for a replica that has it or a newer one, and asks all for it;
+//! a write gets a stamp above it.
+//!
 //! **Invariant.** What a replica holds of a key only gets newer, by (stamp, version), while its process runs (and no
 //! tombstone is forgotten); a `stored` says that this, or something newer, is as safe as the disk's mode promises.
 
@@ -23,7 +26,7 @@ mod store;
 mod table;
 mod timer;
 
-pub use config::{AntiEntropy, Config, Contact, Handoff, Stamp};
+pub use config::{Config, Contact, Handoff, Stamp};
 #[cfg(test)]
 pub use message::{Held, Message, NOBODY};
 pub use state::Quorum;

@@ -62,6 +62,8 @@ pub(super) struct Coordination {
     pub(super) open: bool,
     /// By the local clock.
     pub(super) deadline: u64,
+    /// A read returns nothing older than this stamp, a write gets a newer one.
+    pub(super) since: u64,
     /// What is written, or what is returned.
     pub(super) held: Held,
     /// The newest that a replica answered.
@@ -97,6 +99,15 @@ impl Coordination {
         if firm && self.stage != Stage::Query && at >= place(self.held.item) {
             self.put.yes |= bit;
         }
+    }
+
+    /// Whoever asks may be answered by the newest that was found: nothing he knew is newer.
+    ///
+    /// Where all replicas have forgotten a tombstone nobody finds the stamp of that delete ever again, and what is held may
+    /// be older, brought back: whoever knows of the delete reads nothing until they write the key again. Two writes may
+    /// have one stamp (both found the same to go above): who knows of one may be answered by the other.
+    pub(super) fn finds(&self) -> bool {
+        self.newest.item.order >= self.since
     }
 
     /// The stage is about storing, not about asking.

@@ -35,6 +35,7 @@ impl Raft {
             return;
         }
         self.leader = None;
+        self.give_up_behind(cx.now, cx);
         self.stand(self.config.pre_vote, cx);
     }
 

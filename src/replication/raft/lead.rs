@@ -13,7 +13,7 @@ use super::message::{Append, Entry, Message, Snapshot, TORN};
 use super::roles::{Follower, Lead, Waiting};
 use super::state::{Raft, wrap};
 use crate::replication::contract::{Context, Effect};
-use crate::replication::words::{Answer, Failure, Note, Operation, Peer, place};
+use crate::replication::words::{Answer, Failure, Known, Note, Operation, Peer, place};
 
 /// Entries in one message at most.
 const BATCH: usize = 512;
@@ -287,7 +287,8 @@ impl Raft {
         while let Some((index, ticket)) = lead.pending.front()
             && *index <= self.applied
         {
-            cx.answer(*ticket, Answer::Written);
+            let known = Known::upto(place(self.term, *index));
+            cx.answer_of(*ticket, Answer::Written, known);
             lead.pending.pop_front();
         }
     }

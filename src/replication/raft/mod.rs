@@ -7,7 +7,8 @@
 //! written to the leader's disk meanwhile, and is answered when it is committed and applied. A read
 //! arrives, waits as [`Reads`] say, is worked on, and returns what is held then. Whoever does not lead
 //! sends operations to the leader it knows of. Followers hear of commits by the next entry or
-//! heartbeat, as in the paper. Who lost its disk votes like any other, though it may have forgotten a
+//! heartbeat, as in the paper. What a session knows is the place of what is committed: a follower that
+//! has not applied it sends a reader to the leader, and whoever knows no other waits for it. Who lost its disk votes like any other, though it may have forgotten a
 //! vote or entries that it had promised: as with real disks, acknowledged writes can then be lost.
 //!
 //! **Invariant.** While disks keep what they promised: one leads a term, and what is committed stays.

@@ -31,6 +31,7 @@ impl Raft {
         self.take(cx);
         self.acknowledge(cx);
         self.serve_waiting(cx);
+        self.serve_behind(cx);
     }
 
     fn received(&mut self, from: Peer, message: Message, cx: &mut Context<'_>) {
@@ -66,6 +67,7 @@ impl Protocol for Raft {
             (self.armed, self.patience) = (None, 0);
             self.later.clear();
             self.early.clear();
+            self.behind.clear();
         }
         // Whom it heard before it died it does not know: it gives no vote that it might have promised to withhold.
         self.heard = Some(cx.now);

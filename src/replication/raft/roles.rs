@@ -75,22 +75,30 @@ impl Lead {
 /// Reads that wait, as they came.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Waiting {
-    pub(super) reads: VecDeque<Read>,
+    pub(super) reads: VecDeque<Waits>,
     /// The last round that was begun for reads.
     pub(super) round: u64,
 }
 
-/// A read that waits.
+/// A read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Read {
     pub(super) ticket: Ticket,
     pub(super) key: u64,
+    /// It has to find all up to this place.
+    pub(super) finds: u64,
+    /// Its work is done.
+    pub(super) worked: bool,
+}
+
+/// A read that waits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits {
+    pub(super) read: Read,
     /// For this round to be answered.
     pub(super) round: u64,
     /// And for this entry to be applied.
     pub(super) index: u64,
     /// Since when.
     pub(super) since: u64,
-    /// Its work is done.
-    pub(super) worked: bool,
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::config::{Config, DISK};
 use super::log::Log;
 use super::message::{Append, Entry, Message, Snapshot};
-use super::roles::{Lead, Owed, Votes};
+use super::roles::{Lead, Owed, Read, Votes};
 use crate::replication::contract::{Context, Effect};
 use crate::replication::data::{Data, Item};
 use crate::replication::disk::Disk;
@@ -99,6 +99,8 @@ pub struct Raft {
     pub(super) early: BTreeMap<u64, Box<Append>>,
     /// A snapshot that is under way to the disk, and the number of that write.
     pub(super) incoming: Option<(u64, Box<Snapshot>)>,
+    /// Reads that have to find what is not applied yet, and since when each waits.
+    pub(super) behind: Vec<(Read, u64)>,
     /// It has lost its data, and has not been told yet all that was committed.
     pub(super) rebuilds: bool,
     /// It has applied what the leader's log has not: only a snapshot helps.
@@ -145,6 +147,7 @@ impl Raft {
             owed: None,
             early: BTreeMap::new(),
             incoming: None,
+            behind: Vec::new(),
             rebuilds: false,
             torn: false,
         }
@@ -160,6 +163,12 @@ impl Raft {
     #[cfg(test)]
     pub fn leads(&self) -> bool {
         self.lead.is_some()
+    }
+
+    /// How many reads wait for what they have to find.
+    #[cfg(test)]
+    pub fn behind(&self) -> usize {
+        self.behind.len()
     }
 
     /// How many entries of its log it keeps.

@@ -9,10 +9,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::session::Session;
+use super::sessions::Sessions;
 use crate::engine::random::{Draw, Stream};
 use crate::history::{self, History, OpId, Outcome, Place};
 use crate::replication::{
-    Act, Answer, Context, Effect, Failure, Law, Laws, Message, Note, Operation, Peer, Phase,
+    Act, Answer, Context, Effect, Failure, Known, Law, Laws, Message, Note, Operation, Peer, Phase,
     Protocol, Start, Ticket, Timer, Work, group,
 };
 
@@ -42,10 +44,14 @@ pub struct Settings {
     pub keys: u64,
     /// Share of writes.
     pub writes: f64,
+    /// Share of deletes among the writes.
+    pub deletes: f64,
     /// Between an answer and the next operation, at most (uniform).
     pub think: u64,
     /// After so long a client gives up.
     pub timeout: u64,
+    /// Whether each client is a session that reads where it likes; otherwise it asks one replica until that fails.
+    pub sessions: Option<Sessions>,
     /// Draws of the replicas.
     pub laws: fn(Law, &mut Draw) -> u64,
 }
@@ -63,8 +69,10 @@ impl Default for Settings {
             work: (MS / 10, MS / 10, MS / 10),
             keys: 3,
             writes: 0.5,
+            deletes: 0.0,
             think: 20 * MS,
             timeout: 1_000 * MS,
+            sessions: None,
             laws: |law, draw| match law {
                 Law::Election => 150 * MS + draw.below(150 * MS),
                 _ => 0,
@@ -111,10 +119,14 @@ pub struct Client {
     pub asks: u16,
     /// Share of writes.
     pub writes: f64,
+    /// What it remembers.
+    pub session: Session,
     /// What it waits for: the number, the operation, its history, how often it was sent elsewhere.
     waits: Option<(Operation, OpId, u8)>,
     /// Newest epoch it heard of by an announcement.
     epoch: u64,
+    /// What it was told, by shard or by key.
+    pub knows: BTreeMap<u64, Known>,
 }
 
 #[derive(Clone, Debug)]
@@ -141,7 +153,7 @@ enum Event {
     Reply {
         client: usize,
         id: u64,
-        answer: Result<Answer, bool>,
+        answer: Result<(Answer, Known), bool>,
     },
     GivesUp {
         client: usize,
@@ -173,6 +185,8 @@ pub struct Net<P> {
     pub sent: BTreeMap<&'static str, u64>,
     /// Operations that ended: when, client, operation, when it began, the answer (none: given up, refused, reset).
     pub ended: Vec<(u64, usize, Operation, u64, Option<Answer>)>,
+    /// Of each of them: what its client knew, and what the answer is of.
+    pub known: Vec<(Known, Known)>,
     /// The clients.
     pub clients: Vec<Client>,
     /// Clients go on asking.
@@ -205,8 +219,10 @@ impl<P: Protocol> Net<P> {
         let clients = (0..settings.clients).map(|_| Client {
             asks: 0,
             writes: settings.writes,
+            session: Session::default(),
             waits: None,
             epoch: 0,
+            knows: BTreeMap::new(),
         });
         let mut net = Self {
             now: 0,
@@ -214,6 +230,7 @@ impl<P: Protocol> Net<P> {
             notes: Vec::new(),
             sent: BTreeMap::new(),
             ended: Vec::new(),
+            known: Vec::new(),
             clients: clients.collect(),
             busy: true,
             processes: (0..).zip(replicas).map(process).collect(),
@@ -326,7 +343,11 @@ impl<P: Protocol> Net<P> {
             Act::Delete(version) => history::Act::Delete(version),
         };
         let shard = (key % u64::from(self.settings.shards)) as u16;
-        let operation = Operation { ticket: Ticket { slot: client as u32, id }, act, key, shard };
+        let operation = Operation::new(Ticket { slot: client as u32, id }, act, key, shard);
+        let mut operation = self.clients[client].session.name(operation);
+        if self.settings.sessions.is_some_and(|sessions| sessions.tokens) {
+            operation.since = self.knows(client, &operation);
+        }
         let op = self.history.invoke(key, act_, self.now);
         self.clients[client].waits = Some((operation, op, 0));
         self.began.insert(id, self.now);
@@ -355,7 +376,7 @@ impl<P: Protocol> Net<P> {
         }
     }
 
-    fn reply(&mut self, at: Peer, ticket: Ticket, answer: Result<Answer, bool>) {
+    fn reply(&mut self, at: Peer, ticket: Ticket, answer: Result<(Answer, Known), bool>) {
         let (client, id) = (ticket.slot as usize, ticket.id);
         let latency = self.latency();
         if !self.cuts.contains(&(usize::from(at), self.processes.len() + client)) {
@@ -410,7 +431,7 @@ impl<P: Protocol> Net<P> {
                 }
             }
             Event::Reply { client, id, answer } => self.replied(client, id, answer),
-            Event::GivesUp { client, id } => self.end(client, id, Outcome::Unknown, None),
+            Event::GivesUp { client, id } => self.end((client, id), Outcome::Unknown, None),
             Event::Next { client } => self.next(client),
             Event::Tell { from, life, client, leader, epoch } => {
                 self.told((from, life), client, (leader, epoch));
@@ -469,9 +490,9 @@ impl<P: Protocol> Net<P> {
                     self.arm(at, crate::replication::APPLIED + lane, self.settings.work.2);
                 }
                 Effect::GoOn(ticket) => self.go_on(at, ticket),
-                Effect::Answer(ticket, answer) => {
+                Effect::Answer(ticket, answer, known) => {
                     if self.processes[usize::from(at)].operations.remove(&ticket.id).is_some() {
-                        self.reply(at, ticket, Ok(answer));
+                        self.reply(at, ticket, Ok((answer, known)));
                     }
                 }
                 Effect::Announce { leader, epoch } => {
@@ -508,12 +529,12 @@ impl<P: Protocol> Net<P> {
         }
     }
 
-    fn replied(&mut self, client: usize, id: u64, answer: Result<Answer, bool>) {
+    fn replied(&mut self, client: usize, id: u64, answer: Result<(Answer, Known), bool>) {
         let Some((operation, op, hops)) = self.clients[client].waits else { return };
         if operation.ticket.id != id {
             return;
         }
-        let outcome = match answer {
+        let outcome = match answer.map(|(answer, _)| answer) {
             Ok(Answer::Elsewhere(to)) if hops < 4 => {
                 self.clients[client].waits = Some((operation, op, hops + 1));
                 self.clients[client].asks = to % self.settings.replicas;
@@ -521,25 +542,33 @@ impl<P: Protocol> Net<P> {
             }
             Ok(Answer::Read(version)) => Outcome::Read(version),
             Ok(Answer::Written) => Outcome::Written,
-            Ok(Answer::Elsewhere(_) | Answer::Failed(Failure::NoLeader)) | Err(false) => {
-                Outcome::Failed
-            }
+            Ok(Answer::Elsewhere(_) | Answer::Failed(Failure::NoLeader | Failure::Behind))
+            | Err(false) => Outcome::Failed,
             Ok(Answer::Failed(_)) | Err(true) => Outcome::Unknown,
         };
-        self.end(client, id, outcome, answer.ok());
+        self.end((client, id), outcome, answer.ok());
     }
 
     /// An operation ends, if its client still waits for it.
-    fn end(&mut self, client: usize, id: u64, outcome: Outcome, answer: Option<Answer>) {
+    fn end(
+        &mut self,
+        (client, id): (usize, u64),
+        outcome: Outcome,
+        answer: Option<(Answer, Known)>,
+    ) {
         let Some((operation, op, _)) = self.clients[client].waits else { return };
         if operation.ticket.id != id {
             return;
         }
         self.clients[client].waits = None;
         let began = self.began.remove(&id).expect("it began");
-        self.ended.push((self.now, client, operation, began, answer));
+        let known = answer.map_or_else(Known::default, |(_, known)| known);
+        self.ended.push((self.now, client, operation, began, answer.map(|(answer, _)| answer)));
+        self.learn(client, &operation, known);
+        self.clients[client].session.learn(operation.key, known);
         let read = operation.act == Act::Read;
-        if !matches!(outcome, Outcome::Read(_) | Outcome::Written) {
+        let well = matches!(outcome, Outcome::Read(_) | Outcome::Written);
+        if !(well || read && self.settings.sessions.is_some()) {
             let asks = &mut self.clients[client].asks;
             *asks = (*asks + 1) % self.settings.replicas;
         }
@@ -559,9 +588,19 @@ impl<P: Protocol> Net<P> {
         }
         let key = self.draw.below(self.settings.keys);
         let write = self.chance(self.clients[client].writes);
-        let act = if write { Act::Write(self.numbers + 1) } else { Act::Read };
+        let delete = write && self.chance(self.settings.deletes);
+        let act = match (write, delete) {
+            (false, _) => Act::Read,
+            (true, false) => Act::Write(self.numbers + 1),
+            (true, true) => Act::Delete(self.numbers + 1),
+        };
         let shard = (key % u64::from(self.settings.shards)) as u16;
-        let at = group(shard, self.settings.replicas).start + self.clients[client].asks;
+        let asks = if self.roams(write) || self.clients[client].session.roams {
+            self.draw.below(u64::from(self.settings.replicas)) as u16
+        } else {
+            self.clients[client].asks
+        };
+        let at = group(shard, self.settings.replicas).start + asks;
         self.ask(client, at, act, key);
     }
 }

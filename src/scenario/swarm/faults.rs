@@ -73,7 +73,10 @@ impl Writer {
         ];
         let what = match self.draw.below(15) {
             0 => format!("crash: {{{node}}}"),
-            1 => format!("crash: {{{node}, process: true}}"),
+            1 if !node.contains("replica") || self.chance(70) => {
+                format!("crash: {{{node}, process: true}}")
+            }
+            1 => format!("crash: {{{node}, lose_data: true}}"),
             2 => format!("pause: {{{node}}}"),
             3 | 4 => format!("slow: {{{node}, factor: {}}}", self.within(2, 20)),
             5 => format!("errors: {{{node}, fraction: {}%}}", self.within(1, 100)),

@@ -5,9 +5,10 @@ use super::Writer;
 impl Writer {
     /// How the copies of a store follow one another, and whether one of them leads.
     pub(super) fn replication(&mut self) -> (String, bool) {
-        let (text, led) = match self.draw.below(3) {
+        let (text, led) = match self.draw.below(4) {
             0 => (self.leader_follower(), true),
             1 => (self.quorum(), false),
+            2 if !self.zones.is_empty() => (self.multi_leader(), false),
             _ => (self.raft(), true),
         };
         let durability = if text.contains("fsync") {
@@ -56,6 +57,40 @@ impl Writer {
              stamp: {stamp}, read_repair: {repair}, coordinator: {coordinator}, write_back: {back}, \
              timeout: 700ms}}"
         )
+    }
+
+    fn multi_leader(&mut self) -> String {
+        let leaders = self.pick(&["[a, b]", "[c, a, b]", "[east, west]"]);
+        let conflict =
+            self.pick(&["lww", "version_vector", "crdt(counter)", "crdt(set)", "crdt(register)"]);
+        let lag = self.maybe(40, |w| format!("lag: {}", w.law()));
+        let entropy = self.maybe(30, |_| "anti_entropy: {every: 2s}, tombstones: 3s".to_owned());
+        format!("multi_leader: {{{lag}{entropy}leaders: {leaders}, conflict: {conflict}}}")
+    }
+
+    /// Whether copies of some store are told apart by stamps of clocks, of which a file has to say something.
+    pub(super) fn goes_by_stamps(&self) -> bool {
+        let mut texts = self.copies.iter().flatten().map(|(text, _)| text);
+        texts.any(|text| text.contains("lww") || text.contains("register"))
+    }
+
+    /// Users of a store who ask for guarantees, or do not.
+    pub(super) fn sessions(&mut self) {
+        let (name, rate) = (self.stores[0].0.clone(), self.within(1, 20));
+        let all = [
+            "[read_your_writes]",
+            "[monotonic_reads, monotonic_writes]",
+            "[read_your_writes, monotonic_reads, monotonic_writes, writes_follow_reads]",
+        ];
+        let asked = self.maybe(80, |w| format!("guarantees: {}", w.pick(&all)));
+        self.guaranteed = !asked.is_empty();
+        let edge = self.edge(50, "");
+        let zones = if self.zones.is_empty() { "" } else { "zones: [a, b], " };
+        self.line(&format!(
+            "  users: {{arrivals: poisson({rate}/s), keys: uniform(n=30), {asked}{edge}{zones}operations: \
+             {{put: {{write: {name}}}, get: {{read: {name}}}}}, session: [{{do: put, optional: true}}, \
+             {{do: get, optional: true}}, {{wait: 50ms}}, {{do: get, optional: true}}, {{do: put}}, {{do: get}}]}}"
+        ));
     }
 
     fn raft(&mut self) -> String {

@@ -3,10 +3,12 @@
 mod basic;
 mod failover;
 mod random;
+mod sessions;
 
 use std::collections::BTreeMap;
 
 use super::net::{MS, Net, Settings};
+use super::sessions::{Sessions, sum};
 use crate::engine::random::{Draw, Stream};
 use crate::replication::leader_follower::{Ack, Config, Observer, Replica};
 use crate::replication::{

@@ -20,6 +20,16 @@ fn go(net: &mut Net<Node>, config: &Config, time: u64) {
 ///
 /// At each look no two serve, if that is promised.
 fn schedule(seed: u64, config: &Config, empty: bool) -> Net<Node> {
+    schedule_of(seed, config, empty, None)
+}
+
+/// The same, with clients that are sessions.
+pub(super) fn schedule_of(
+    seed: u64,
+    config: &Config,
+    empty: bool,
+    sessions: Option<Sessions>,
+) -> Net<Node> {
     let mut draw = Stream::new(seed, "schedule", "test").draw(0);
     let settings = Settings {
         seed,
@@ -29,6 +39,7 @@ fn schedule(seed: u64, config: &Config, empty: bool) -> Net<Node> {
         copies: draw.unit() * 0.1,
         keys: 5,
         timeout: 500 * MS,
+        sessions,
         laws,
         ..Settings::default()
     };
@@ -88,7 +99,7 @@ fn without_failover_replicas_become_equal() {
     }
 }
 
-fn failover(replicas: u16, seed: u64, fencing: bool) -> Failover {
+pub(super) fn failover(replicas: u16, seed: u64, fencing: bool) -> Failover {
     let observers = (replicas..replicas + 3).collect();
     let candidates = (0..replicas).filter(|n| !seed.is_multiple_of(7) || *n != 1).collect();
     Failover { detect: 400 * MS, observers, candidates, fencing }

@@ -1,7 +1,8 @@
 //! Replicas that compare what they hold; tombstones that are forgotten.
 
 use super::{MS, Net, ask, quiet};
-use crate::replication::quorum::{AntiEntropy, Config, Quorum, Stamp};
+use crate::replication::AntiEntropy;
+use crate::replication::quorum::{Config, Quorum, Stamp};
 use crate::replication::{Act, Answer, Peer, Start};
 
 const COMPARE: AntiEntropy = AntiEntropy { every: 1_000 * MS, rate: 1_000 };

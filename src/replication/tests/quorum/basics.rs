@@ -3,8 +3,8 @@
 use crate::replication::data::Item;
 use crate::replication::quorum::{Config, Contact, Held, Message, NOBODY, Quorum, Stamp};
 use crate::replication::{
-    Act, Answer, Context, Effect, Failure, Law, Laws, Note, Operation, Peer, Phase, Protocol,
-    Start, Ticket, Work, disk,
+    Act, Answer, Context, Effect, Failure, Known, Law, Laws, Note, Operation, Peer, Phase,
+    Protocol, Start, Ticket, Work, disk,
 };
 
 pub(super) const MS: u64 = 1_000_000;
@@ -48,7 +48,13 @@ impl One {
     }
 
     pub(super) fn ask(&mut self, id: u64, act: Act) -> Vec<Effect> {
-        let operation = Operation { ticket: ticket(id), act, key: 7, shard: 0 };
+        self.ask_since(id, act, 0)
+    }
+
+    /// By somebody who knows of a stamp.
+    pub(super) fn ask_since(&mut self, id: u64, act: Act, since: u64) -> Vec<Effect> {
+        let since = Known::upto(since);
+        let operation = Operation { since, ..Operation::new(ticket(id), act, 7, 0) };
         self.tell(|replica, cx| replica.operation(operation, Phase::Arrived, cx))
     }
 
@@ -57,7 +63,7 @@ impl One {
         self.tell(|replica, cx| replica.message(from, message, cx))
     }
 
-    fn refused(&mut self, from: Peer, message: Message) -> Vec<Effect> {
+    pub(super) fn refused(&mut self, from: Peer, message: Message) -> Vec<Effect> {
         let message = crate::replication::Message::Quorum(message);
         let message = crate::replication::Message::Refused(Box::new(message));
         self.tell(|replica, cx| replica.message(from, message, cx))
@@ -68,7 +74,7 @@ impl One {
     }
 }
 
-fn ticket(id: u64) -> Ticket {
+pub(super) fn ticket(id: u64) -> Ticket {
     Ticket { slot: 0, id }
 }
 
@@ -84,30 +90,30 @@ pub(super) fn sent(effects: &[Effect]) -> Vec<(Peer, Message)> {
 }
 
 /// The answers among effects.
-fn answers(effects: &[Effect]) -> Vec<(u64, Answer)> {
+pub(super) fn answers(effects: &[Effect]) -> Vec<(u64, Answer)> {
     let answers = effects.iter().filter_map(|effect| match effect {
-        Effect::Answer(ticket, answer) => Some((ticket.id, *answer)),
+        Effect::Answer(ticket, answer, _) => Some((ticket.id, *answer)),
         _ => None,
     });
     answers.collect()
 }
 
-fn number(message: &Message) -> u64 {
+pub(super) fn number(message: &Message) -> u64 {
     match *message {
         Message::Get { number, .. } | Message::Put { number, .. } => number,
         _ => panic!("{message:?} asks for nothing"),
     }
 }
 
-fn item(version: u64, order: u64) -> Item {
+pub(super) fn item(version: u64, order: u64) -> Item {
     Item { version, order }
 }
 
-fn held(version: u64, order: u64) -> Held {
+pub(super) fn held(version: u64, order: u64) -> Held {
     Held { item: item(version, order), left: 0 }
 }
 
-fn got(owner: Peer, number: u64, item: Item) -> Message {
+pub(super) fn got(owner: Peer, number: u64, item: Item) -> Message {
     let held = Held { item, left: 0 };
     Message::Got { owner, stamp_only: false, firm: true, number, key: 7, held }
 }
@@ -173,7 +179,7 @@ fn the_highest_stamp_wins_and_the_others_are_repaired_when_all_have_answered() {
     let n = number(&gets[0].1);
     assert_eq!(one.hear(0, got(0, n, item(5, 50))), Vec::new());
     let effects = one.hear(2, got(2, n, item(4, 60)));
-    assert_eq!(effects, [Effect::Answer(ticket(1), Answer::Read(4))]);
+    assert_eq!(effects, [Effect::Answer(ticket(1), Answer::Read(4), Known::upto(60))]);
     let effects = one.hear(1, got(1, n, item(9, 60)));
     let put = |owner| {
         (owner, Message::Put { owner, fresh: false, number: NOBODY, key: 7, held: held(9, 60) })
@@ -211,7 +217,7 @@ fn what_takes_too_long_fails_in_the_order_in_which_it_came() {
     assert_eq!(effects.last(), Some(&Effect::Arm(0, 5 * MS)));
     one.now += 5 * MS;
     let effects = one.timer(0);
-    assert_eq!(effects, [Effect::Answer(ticket(2), failed(2).1)]);
+    assert_eq!(effects, [Effect::Answer(ticket(2), failed(2).1, Known::default())]);
     assert_eq!(one.replica.pending(), (0, 0));
 }
 

@@ -4,6 +4,7 @@ mod anti_entropy;
 mod basics;
 mod handoff;
 mod random;
+mod sessions;
 mod wars;
 mod wire;
 

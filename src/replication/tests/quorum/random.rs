@@ -2,15 +2,17 @@
 //! doubled, hosts are cut off, stand still, die and come back. What must hold holds, and what need not breaks.
 
 use crate::engine::random::{Draw, Stream};
-use crate::replication::quorum::{AntiEntropy, Config, Handoff, Quorum, Stamp};
+use crate::replication::AntiEntropy;
+use crate::replication::quorum::{Config, Handoff, Quorum, Stamp};
 use crate::replication::tests::net::{MS, Net, Settings};
+use crate::replication::tests::sessions::Sessions;
 use crate::replication::{Law, Note, Start, disk};
 
 const CLIENTS: usize = 8;
 
 /// What happens to a net besides loss.
 #[derive(Clone, Copy, PartialEq)]
-enum Hurt {
+pub(super) enum Hurt {
     /// Cuts, pauses, and processes that die.
     All,
     /// Clocks go wrong by so much, ns; nothing else happens.
@@ -19,7 +21,7 @@ enum Hurt {
     Not,
 }
 
-fn net(config: Config, hurt: Hurt, seed: u64) -> Net<Quorum> {
+fn net(config: Config, hurt: Hurt, seed: u64, sessions: Option<Sessions>) -> Net<Quorum> {
     let processes = config.replicas * config.shards;
     let settings = Settings {
         seed,
@@ -36,6 +38,7 @@ fn net(config: Config, hurt: Hurt, seed: u64) -> Net<Quorum> {
         think: MS,
         writes: 0.3,
         timeout: 300 * MS,
+        sessions,
         laws: |law, draw| if law == Law::Fsync { draw.below(6 * MS) } else { 0 },
         ..Settings::default()
     };
@@ -47,9 +50,18 @@ fn net(config: Config, hurt: Hurt, seed: u64) -> Net<Quorum> {
     net
 }
 
-/// Runs one for 2 s and more.
 fn run(config: Config, hurt: Hurt, seed: u64) -> Net<Quorum> {
-    let mut net = net(config, hurt, seed);
+    run_with(config, hurt, seed, None)
+}
+
+/// Runs one for 2 s and more.
+pub(super) fn run_with(
+    config: Config,
+    hurt: Hurt,
+    seed: u64,
+    sessions: Option<Sessions>,
+) -> Net<Quorum> {
+    let mut net = net(config, hurt, seed, sessions);
     let mut draw = Stream::new(seed, "hurt", "schedule").draw(0);
     let all = config.replicas * config.shards;
     if let Hurt::Clocks(apart) = hurt {
@@ -108,7 +120,7 @@ fn violated(config: Config, hurt: Hurt, seeds: u64) -> Vec<u64> {
 }
 
 /// As the tests run it: time-outs shorter than the clients'.
-const CONFIG: Config = Config {
+pub(super) const CONFIG: Config = Config {
     replicas: 3,
     shards: 1,
     read: 2,

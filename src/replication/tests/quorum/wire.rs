@@ -77,7 +77,7 @@ impl Wire {
 
     /// Asks a process, so long from now.
     pub(super) fn ask(&mut self, after: u64, at: Peer, id: u64, (act, key): (Act, u64)) {
-        let operation = Operation { ticket: Ticket { slot: 0, id }, act, key, shard: 0 };
+        let operation = Operation::new(Ticket { slot: 0, id }, act, key, 0);
         self.at(after, Event::Ask(at, operation));
     }
 
@@ -130,7 +130,7 @@ impl Wire {
                     self.at(after, Event::Message(at, to, message));
                 }
                 Effect::Arm(timer, after) => self.at(after, Event::Timer(at, timer)),
-                Effect::Answer(ticket, answer) => self.answers.push((self.now, ticket, answer)),
+                Effect::Answer(ticket, answer, _) => self.answers.push((self.now, ticket, answer)),
                 Effect::Note(_) => {}
                 other => panic!("quorums do not use {other:?}"),
             }

@@ -2,6 +2,7 @@
 
 mod elections;
 mod reads;
+mod sessions;
 
 use super::net::{MS, Net, Settings};
 use crate::engine::random::{Draw, Stream};

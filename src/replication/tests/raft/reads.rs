@@ -178,8 +178,7 @@ fn a_read_waits_for_the_next_round() {
         (rounds.collect::<Vec<_>>(), go.collect::<Vec<_>>())
     };
     let read = |id| {
-        let operation =
-            Operation { ticket: Ticket { slot: 0, id }, act: Act::Read, key: 1, shard: 0 };
+        let operation = Operation::new(Ticket { slot: 0, id }, Act::Read, 1, 0);
         move |leader: &mut Raft, cx: &mut Context<'_>| {
             leader.operation(operation, Phase::Arrived, cx);
         }

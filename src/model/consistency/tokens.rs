@@ -1,0 +1,253 @@
+//! Tokens of sessions: what a session knows of the data, which goes along with what it asks, so that whoever is asked can
+//! tell whether it is behind (Terry et al., "Session guarantees for weakly consistent replicated data", PDIS 1994).
+//!
+//! A call takes along what was seen so far on the way to it; an accepted reply brings what was seen for it; what a
+//! decided request brought is its session's. Of a log a token is a place in that of a shard, of anything else one in the
+//! order of versions of a key.
+//!
+//! **Invariant.** What only an attempt saw that was given up is in no token.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::spec::Access;
+use crate::{
+    model::{
+        consistency::spec::GuaranteeSpec,
+        ids::{NodeId, Slot},
+    },
+    replication::{Dots, Known},
+};
+
+/// What an answer is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    /// A store.
+    pub store: NodeId,
+    /// The shard, where its order is that of a log, otherwise the key.
+    pub unit: u64,
+    /// What is known.
+    pub known: Known,
+}
+
+/// Guarantees that are asked for, a bit for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Guarantees(u8);
+
+impl Guarantees {
+    /// Those of a list.
+    pub fn of(list: Option<&[GuaranteeSpec]>) -> Self {
+        let bits = list.into_iter().flatten().map(|one| 1 << *one as u8);
+        Self(bits.fold(0, |all, bit: u8| all | bit))
+    }
+
+    /// None is.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    fn has(self, one: GuaranteeSpec) -> bool {
+        self.0 & 1 << one as u8 != 0
+    }
+}
+
+/// What was written, and what was read.
+#[derive(Clone, Copy, Debug, Default)]
+struct Both {
+    wrote: Known,
+    read: Known,
+}
+
+impl Both {
+    fn join(&mut self, other: Self) {
+        self.wrote = self.wrote.join(other.wrote);
+        self.read = self.read.join(other.read);
+    }
+}
+
+/// What is known, by store and unit.
+type Seen = BTreeMap<(NodeId, u64), Both>;
+
+/// What a frame was given along.
+#[derive(Clone, Debug, Default)]
+struct Given {
+    /// Who asks: a client's session.
+    session: Option<(u16, u64)>,
+    guarantees: Guarantees,
+    /// What was seen on the way.
+    seen: Seen,
+}
+
+/// What a frame has to do with tokens.
+#[derive(Clone, Debug, Default)]
+struct Carried {
+    /// What its version is of.
+    token: Option<Token>,
+    /// What it asks now.
+    asks: Option<(NodeId, Access)>,
+    given: Option<Arc<Given>>,
+    /// What was seen for it.
+    seen: Seen,
+}
+
+/// The tokens of a replication.
+#[derive(Debug, Default)]
+pub struct Tokens {
+    frames: Vec<Carried>,
+    sessions: BTreeMap<(u16, u64), Seen>,
+}
+
+impl Tokens {
+    #[inline]
+    fn at(&mut self, slot: Slot) -> &mut Carried {
+        let slot = slot as usize;
+        if slot >= self.frames.len() {
+            self.frames.resize_with(slot + 1, Carried::default);
+        }
+        &mut self.frames[slot]
+    }
+
+    fn get(&self, slot: Slot) -> Option<&Carried> {
+        self.frames.get(slot as usize)
+    }
+
+    /// A request begins that somebody asks for.
+    pub fn begin(&mut self, slot: Slot, session: Option<(u16, u64)>, guarantees: Guarantees) {
+        self.at(slot).given = Some(Arc::new(Given { session, guarantees, seen: Seen::new() }));
+    }
+
+    /// A call asks for guarantees besides.
+    pub fn ask(&mut self, slot: Slot, guarantees: Guarantees) {
+        let given = Arc::make_mut(self.at(slot).given.get_or_insert_default());
+        given.guarantees.0 |= guarantees.0;
+    }
+
+    /// A frame begins for another one, and knows what that one does.
+    pub fn descend(&mut self, parent: Slot, child: Slot) {
+        let Carried { given, seen, .. } = self.get(parent).cloned().unwrap_or_default();
+        let given = if seen.is_empty() {
+            given
+        } else {
+            let mut all = given.map(|given| (*given).clone()).unwrap_or_default();
+            add(&mut all.seen, seen);
+            Some(Arc::new(all))
+        };
+        self.at(child).given = given;
+    }
+
+    /// A frame's version is that of another one.
+    pub fn hand_on(&mut self, from: Slot, to: Slot) {
+        let token = self.token(from);
+        self.hold(to, token);
+    }
+
+    /// A frame's version is of this.
+    pub fn hold(&mut self, slot: Slot, token: Option<Token>) {
+        self.at(slot).token = token;
+    }
+
+    /// What a frame's version is of.
+    pub fn token(&self, slot: Slot) -> Option<Token> {
+        self.get(slot).and_then(|carried| carried.token)
+    }
+
+    /// A reply is accepted.
+    pub fn bring(&mut self, child: Slot, caller: Slot) {
+        self.hand_on(child, caller);
+        let seen = std::mem::take(&mut self.at(child).seen);
+        if !seen.is_empty() {
+            add(&mut self.at(caller).seen, seen);
+        }
+    }
+
+    /// A frame begins an operation.
+    pub fn invoke(&mut self, slot: Slot, asks: (NodeId, Access)) {
+        let carried = self.at(slot);
+        (carried.token, carried.asks) = (None, Some(asks));
+    }
+
+    /// The operation of a frame is over, and went well or not.
+    pub fn end(&mut self, slot: Slot, well: bool) {
+        let carried = self.at(slot);
+        let Some((store, access)) = carried.asks.take() else { return };
+        if let Some(token) = carried.token.filter(|token| well && token.store == store) {
+            let mut both = Both::default();
+            match access {
+                Access::Read => both.read = token.known,
+                _ => both.wrote = token.known,
+            }
+            carried.seen.entry((store, token.unit)).or_default().join(both);
+        }
+    }
+
+    /// A frame is released.
+    pub fn forget(&mut self, slot: Slot) {
+        if let Some(carried) = self.frames.get_mut(slot as usize) {
+            *carried = Carried::default();
+        }
+    }
+
+    /// A request of a session was decided well.
+    pub fn decided(&mut self, slot: Slot, session: (u16, u64)) {
+        let seen = std::mem::take(&mut self.at(slot).seen);
+        if !seen.is_empty() {
+            add(self.sessions.entry(session).or_default(), seen);
+        }
+    }
+
+    /// A session is over.
+    pub fn close(&mut self, session: (u16, u64)) {
+        self.sessions.remove(&session);
+    }
+
+    /// What whoever asks knows of a unit of a store.
+    fn knows(&self, given: &Given, unit: (NodeId, u64)) -> Both {
+        let mut both = given.seen.get(&unit).copied().unwrap_or_default();
+        let session = given.session.and_then(|session| self.sessions.get(&session)?.get(&unit));
+        both.join(session.copied().unwrap_or_default());
+        both
+    }
+
+    /// What a visit has to find, as the guarantees have it that were asked for.
+    pub fn since(&self, slot: Slot, unit: (NodeId, u64), write: bool) -> Known {
+        let given = self.get(slot).and_then(|carried| carried.given.as_ref());
+        let Some(given) = given.filter(|given| !given.guarantees.is_empty()) else {
+            return Known::default();
+        };
+        let Both { wrote, read } = self.knows(given, unit);
+        let (of_writes, of_reads) = if write {
+            (GuaranteeSpec::MonotonicWrites, GuaranteeSpec::WritesFollowReads)
+        } else {
+            (GuaranteeSpec::ReadYourWrites, GuaranteeSpec::MonotonicReads)
+        };
+        let asked = |one, known: Known| {
+            if given.guarantees.has(one) { known } else { Known::default() }
+        };
+        asked(of_writes, wrote).join(asked(of_reads, read))
+    }
+
+    /// What whoever asks has seen of a key, and so writes over.
+    pub fn context(&self, slot: Slot, unit: (NodeId, u64)) -> Dots {
+        let given = self.get(slot).and_then(|carried| carried.given.as_ref());
+        let both = given.map(|given| self.knows(given, unit)).unwrap_or_default();
+        both.wrote.join(both.read).dots
+    }
+
+    /// Whether a reader may be given what a cache holds, which is of this. What is of nothing that is known may be older
+    /// than anything.
+    pub fn may_see(&self, slot: Slot, token: Option<Token>) -> bool {
+        if let Some(Token { store, unit, known }) = token {
+            return self.since(slot, (store, unit), false).is_within(&known);
+        }
+        let given = self.get(slot).and_then(|carried| carried.given.as_ref());
+        let session = given.and_then(|given| self.sessions.get(&given.session?));
+        let known = given.map(|given| &given.seen).into_iter().chain(session);
+        let mut units = known.flat_map(BTreeMap::keys);
+        units.all(|unit| self.since(slot, *unit, false) == Known::default())
+    }
+}
+
+fn add(all: &mut Seen, more: Seen) {
+    for (unit, both) in more {
+        all.entry(unit).or_default().join(both);
+    }
+}

@@ -1,0 +1,300 @@
+//! A store that is followed: its history, and what of it is lost at the end.
+//!
+//! **Invariant.** A write is lost that was acknowledged and that nobody holds, nor anything that was taken by who knew of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hashbrown::HashTable;
+
+use crate::{
+    engine::random::mix,
+    history::{Cause, History, Place, Settings, Standing, Vector, Vectors, Verdict},
+    model::{ids::NodeId, probe::ConsistencyMeasured},
+    replication::{Dots, place, term_of},
+};
+
+/// What is held of the data as the run ends.
+#[derive(Debug, Default)]
+pub struct Holdings {
+    /// Versions, anywhere.
+    pub versions: BTreeSet<u64>,
+    /// The writes of a key that some replica of a store knows of, where they are told apart by vectors.
+    pub known: BTreeMap<(NodeId, u64), Dots>,
+}
+
+/// A store that is followed.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) history: History,
+    /// Instead, where several leaders write beside one another and no order says which is the newest.
+    pub(super) vectors: Option<Box<Vectors>>,
+    /// Versions accepted so far.
+    accepted: u64,
+    /// By shard of a store whose replicas have leaders: how each reign began.
+    reigns: BTreeMap<u16, Vec<Reign>>,
+    /// The last place given in each term of each shard.
+    last: BTreeMap<(u16, u64), u64>,
+    /// Of stores without leaders: versions, each with one that whoever took it knew of.
+    knew: HashTable<(u64, u64)>,
+    /// No log says what is lost: what nobody holds.
+    by_stamp: bool,
+    /// Versions that were given a stamp lower than that of one acknowledged before they were asked for, and that
+    /// one's; where clocks are never wrong there is none.
+    inverted: Option<BTreeMap<u64, u64>>,
+    /// Shards whose one copy was lost, and how many versions had been accepted by then.
+    wiped: Vec<(u16, u64)>,
+    /// Versions a cache answered for and that have not come to the store.
+    behind: BTreeMap<u64, Behind>,
+    pub(super) measured: ConsistencyMeasured,
+}
+
+/// How a leader began.
+#[derive(Clone, Copy, Debug)]
+struct Reign {
+    /// The least place it gives.
+    first: u64,
+    /// The last place of what it began with.
+    began_with: u64,
+    /// It goes on in a term that had begun: then what was acknowledged after this instant, ns, is of its own. Whoever has
+    /// lost all gives the same places again.
+    since: Option<u64>,
+}
+
+/// How writes of a store are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// By a log, or as they come to the one copy.
+    Order,
+    /// By stamps, of clocks that may be wrong or not.
+    Stamp {
+        /// They may.
+        wrong: bool,
+    },
+    /// By vectors.
+    Vector,
+}
+
+/// A version a cache answered for.
+#[derive(Debug)]
+struct Behind {
+    key: u64,
+    /// Others that it took the place of: with it they are written, or lost.
+    before: Vec<u64>,
+}
+
+/// Why keys are not checked, as results name it.
+const fn name(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Cas => "cas",
+        Cause::Increment => "increment",
+        Cause::Siblings => "siblings",
+        Cause::Transaction => "transaction",
+    }
+}
+
+impl Watched {
+    /// Nothing has happened yet.
+    pub(super) fn new(settings: Settings, told: Told) -> Self {
+        Self {
+            history: History::new(settings),
+            vectors: (told == Told::Vector)
+                .then(|| Box::new(Vectors::new(settings.keys, settings.horizon_ns))),
+            accepted: 0,
+            reigns: BTreeMap::new(),
+            last: BTreeMap::new(),
+            knew: HashTable::new(),
+            by_stamp: matches!(told, Told::Stamp { .. }),
+            inverted: (told == Told::Stamp { wrong: true }).then(BTreeMap::new),
+            wiped: Vec::new(),
+            behind: BTreeMap::new(),
+            measured: ConsistencyMeasured::default(),
+        }
+    }
+
+    /// A cache answers for a version, which is to be written later and takes the place of another one.
+    pub(super) fn answered_for(&mut self, key: u64, version: u64, replaces: u64) {
+        self.accept(key, version);
+        let mut before = Vec::new();
+        if replaces != version
+            && let Some(Behind { before: others, .. }) = self.behind.remove(&replaces)
+        {
+            before = others;
+            before.push(replaces);
+        }
+        self.behind.entry(version).or_insert(Behind { key, before });
+    }
+
+    /// The one copy holds a version from now on.
+    pub(super) fn applied(&mut self, key: u64, version: u64) {
+        // What a cache took has its place already.
+        if self.behind.remove(&version).is_none() {
+            self.accept(key, version);
+        }
+    }
+
+    /// All that the one copy of a shard held is gone.
+    pub(super) fn wiped(&mut self, shard: u16) {
+        self.wiped.push((shard, self.accepted));
+    }
+
+    /// A version of a key got its place; in the log of a shard, if it is one's.
+    pub(super) fn placed(&mut self, log: Option<u16>, (key, version): (u64, u64), order: u64) {
+        if let Some(shard) = log {
+            self.last.insert((shard, term_of(order)), order);
+        }
+        self.behind.remove(&version);
+        if let Some(inverted) = &mut self.inverted
+            && let Some(newest) = self.history.newest_before(key, version)
+            && newest.order > order
+        {
+            inverted.insert(version, newest.order);
+        }
+        self.history.accepted(key, Place { order, version });
+    }
+
+    /// A leader of a shard began its term with entries up to this place.
+    pub(super) fn began(&mut self, shard: u16, (term, began_with): (u64, u64), now: u64) {
+        let before = self.last.get(&(shard, term));
+        let first = before.map_or(place(term, 0), |last| last + 1);
+        let since = before.map(|_| now);
+        self.reigns.entry(shard).or_default().push(Reign { first, began_with, since });
+    }
+
+    /// Whoever took a version knew of an older one.
+    pub(super) fn follows(&mut self, (key, fresh): (u64, bool), version: u64, older: u64) {
+        if (fresh || !self.history.is_acknowledged(key, version))
+            && self.may_know(key, version, older)
+        {
+            let hash = |&(newer, older): &(u64, u64)| mix(newer ^ older.rotate_left(32));
+            let (pair, table) = ((version, older), &mut self.knew);
+            if table.find(hash(&pair), |known| *known == pair).is_none() {
+                table.insert_unique(hash(&pair), pair, hash);
+            }
+        }
+    }
+
+    fn accept(&mut self, key: u64, version: u64) {
+        self.accepted += 1;
+        self.history.accepted(key, Place { order: self.accepted, version });
+    }
+
+    /// Whether a version that took the place of one which is older by its stamp can know of it: not if it had been acknowledged
+    /// before anybody asked for that.
+    fn may_know(&self, key: u64, version: u64, older: u64) -> bool {
+        let before = self.inverted.as_ref().and_then(|inverted| inverted.get(&older));
+        before.is_none_or(|acknowledged| {
+            self.history.place(key, version).is_none_or(|place| place.order > *acknowledged)
+        })
+    }
+
+    /// Acknowledged writes that nobody holds, nor anything that was taken by who knew of them: because a later one took
+    /// their place, because a clock made them older than an earlier one, or with the last who held them.
+    fn lost_by_stamp(&self, held: &BTreeSet<u64>) -> [u64; 3] {
+        let mut kept = held.clone();
+        let mut knew: Vec<(u64, u64)> = self.knew.iter().copied().collect();
+        knew.sort_unstable();
+        let mut open: Vec<u64> = held.iter().copied().collect();
+        while let Some(version) = open.pop() {
+            let first = knew.partition_point(|(newer, _)| *newer < version);
+            let older = knew[first..].iter().take_while(|(newer, _)| *newer == version);
+            open.extend(older.map(|(_, older)| *older).filter(|older| kept.insert(*older)));
+        }
+        let mut newest: BTreeMap<u64, u64> = BTreeMap::new();
+        // What is held may be the answer to nobody yet.
+        for (key, place) in self.history.placed() {
+            if held.contains(&place.version) {
+                let order = newest.entry(key).or_default();
+                *order = place.order.max(*order);
+            }
+        }
+        let inverted =
+            |version: u64| self.inverted.as_ref().is_some_and(|all| all.contains_key(&version));
+        let mut lost = [0; 3];
+        for (key, place, _) in self.history.acknowledged() {
+            if !kept.contains(&place.version) {
+                let replaced = newest.get(&key).is_some_and(|order| *order >= place.order);
+                let why = if replaced { usize::from(inverted(place.version)) } else { 2 };
+                lost[why] += 1;
+            }
+        }
+        lost
+    }
+
+    /// Acknowledged writes that the one copy of their shard held when it was lost.
+    fn lost_with_copies(&self, mut shard: impl FnMut(u64) -> u16) -> u64 {
+        if self.wiped.is_empty() {
+            return 0;
+        }
+        let is_lost = |(key, place, _): &(u64, Place, u64)| {
+            let of = shard(*key);
+            self.wiped.iter().any(|(shard, upto)| *shard == of && place.order <= *upto)
+                && !self.behind.contains_key(&place.version)
+        };
+        self.history.acknowledged().filter(is_lost).count() as u64
+    }
+
+    /// Acknowledged writes of earlier terms that were not in the log a later one began with.
+    fn lost_in_failovers(&self, mut shard: impl FnMut(u64) -> u16) -> u64 {
+        if self.reigns.is_empty() {
+            return 0;
+        }
+        let is_lost = |(key, place, acknowledged): &(u64, Place, u64)| {
+            let lost = |reign: &Reign| {
+                place.order < reign.first
+                    && place.order > reign.began_with
+                    && reign.since.is_none_or(|since| *acknowledged < since)
+            };
+            self.reigns.get(&shard(*key)).is_some_and(|reigns| reigns.iter().any(lost))
+        };
+        self.history.acknowledged().filter(is_lost).count() as u64
+    }
+
+    /// What was seen, of this store.
+    pub(super) fn measured(
+        self,
+        (store, held): (NodeId, &Holdings),
+        mut shard: impl FnMut(u64) -> u16,
+    ) -> ConsistencyMeasured {
+        let with_copies = self.lost_with_copies(&mut shard);
+        let in_failovers = self.lost_in_failovers(shard);
+        let [replaced, by_clock, mut with_all] =
+            if self.by_stamp { self.lost_by_stamp(&held.versions) } else { [0; 3] };
+        let verdict = self.history.check();
+        let gone = self.behind.iter().filter(|(version, _)| !held.versions.contains(version));
+        let lost = gone.flat_map(|(version, Behind { key, before })| {
+            let all = before.iter().chain([version]);
+            all.filter(|version| self.history.is_acknowledged(*key, **version))
+        });
+        let lost = lost.count() as u64;
+        let Verdict { linearizable, keys, keys_checked, not_checked, violations, witness, .. } =
+            verdict;
+        let causes = Cause::ALL.into_iter().zip(not_checked).filter(|(_, keys)| *keys > 0);
+        with_all += with_copies;
+        let mut measured = ConsistencyMeasured {
+            keys,
+            checked: keys_checked,
+            not_checked: causes.map(|(cause, keys)| (name(cause), keys)).collect(),
+            followed: self.history.followed_share(),
+            linearizable,
+            violations,
+            witness,
+            ..self.measured
+        };
+        if let Some(vectors) = &self.vectors {
+            with_all += vectors
+                .lost(|key| held.known.get(&(store, key)).map_or(Vector::NOTHING, |dots| dots.0));
+            measured.keys = vectors.keys();
+            measured.not_checked = BTreeMap::from([(name(Cause::Siblings), measured.keys)]);
+            (measured.linearizable, measured.followed) = (None, vectors.followed_share());
+        }
+        let lost = [
+            ("crash", with_all),
+            ("failover", in_failovers),
+            ("lww_clock", by_clock),
+            ("lww_concurrent", replaced),
+            ("write_behind", lost),
+        ];
+        measured.lost = lost.into_iter().filter(|(_, lost)| *lost > 0).collect();
+        measured
+    }
+}
