@@ -139,8 +139,6 @@ pub struct Decided {
     pub intended: u64,
     /// Row of the operation in the record.
     pub operation: usize,
-    /// Place of its client from which it was sent.
-    pub place: u16,
     /// Attempts sent.
     pub attempts: u16,
     /// How it ended.
@@ -155,8 +153,8 @@ impl Decided {
     #[must_use]
     #[inline(always)]
     pub fn copy(&self) -> Self {
-        let Self { intended, operation, place, attempts, outcome, in_time } = *self;
-        Self { intended, operation, place, attempts, outcome, in_time }
+        let Self { intended, operation, attempts, outcome, in_time } = *self;
+        Self { intended, operation, attempts, outcome, in_time }
     }
 }
 
@@ -341,12 +339,12 @@ impl Recorder {
         }
     }
 
-    /// A request is issued, its intended send being now.
+    /// A request is issued, its intended send being now, from a place of its client that only a cut asks for.
     #[inline(always)]
-    pub fn issue(&mut self, row: usize, place: u16, intended: u64) {
+    pub fn issue(&mut self, row: usize, intended: u64, place: impl FnOnce() -> u16) {
         self.operations[row].current.issued += 1;
         if !self.sides.is_empty() {
-            self.around((row, place), intended, |around| around.issued += 1);
+            self.around((row, place()), intended, |around| around.issued += 1);
         }
     }
 
@@ -401,7 +399,7 @@ impl Recorder {
     /// A request is decided; by a reply, if it is a success. Says whether it is one for a sample.
     #[inline(always)]
     #[must_use]
-    pub fn decide(&mut self, now: u64, d: &Decided) -> bool {
+    pub fn decide(&mut self, now: u64, d: &Decided, place: impl FnOnce() -> u16) -> bool {
         // What is seldom called gets a copy: an address of the original would keep it in memory.
         let latency = now - d.intended;
         let measured = d.intended >= self.measured_from;
@@ -420,7 +418,7 @@ impl Recorder {
             return false;
         }
         if !self.phases.is_empty() {
-            self.count_phase(&d.copy(), latency);
+            self.count_phase(&d.copy(), place(), latency);
         }
         self.until_sample -= 1;
         self.until_sample == 0
@@ -462,7 +460,7 @@ impl Recorder {
     }
 
     #[cold]
-    fn count_phase(&mut self, d: &Decided, latency: u64) {
+    fn count_phase(&mut self, d: &Decided, place: u16, latency: u64) {
         let success = d.outcome.is_success();
         let good = u64::from(success && d.in_time);
         let phase = self.phase_of(d.intended);
@@ -474,9 +472,9 @@ impl Recorder {
         }
         if !self.cuts.is_empty() {
             let window = self.window_at(d.intended);
-            self.cuts.decided((d.operation, d.place), window, good);
+            self.cuts.decided((d.operation, place), window, good);
         }
-        self.around((d.operation, d.place), d.intended, |around| {
+        self.around((d.operation, place), d.intended, |around| {
             around.outcomes[d.outcome as usize] += 1;
             around.good += good;
             around.attempts += u64::from(d.attempts);

@@ -9,7 +9,9 @@
 
 mod contract;
 pub mod data;
+mod digests;
 pub mod disk;
+mod exchange;
 pub mod leader_follower;
 mod message;
 pub mod multi_leader;

@@ -20,17 +20,17 @@ type Column = (&'static str, fn(&Results, bool) -> Option<String>);
 
 const COLUMNS: [Column; 9] = [
     ("availability", |of, intervals| {
-        share(Some(&of.summary.figures.availability), intervals, Quantity::Share)
+        shown(Some(&of.summary.figures.availability), intervals, Quantity::Share)
     }),
     ("goodput", |of, intervals| {
-        share(Some(&of.summary.figures.goodput), intervals, Quantity::Rate)
+        shown(Some(&of.summary.figures.goodput), intervals, Quantity::Rate)
     }),
     ("p50", |of, intervals| {
-        share(Some(&of.summary.figures.latency.p50), intervals, Quantity::Duration)
+        shown(Some(&of.summary.figures.latency.p50), intervals, Quantity::Duration)
     }),
     ("p99 of all", |of, intervals| Some(p99_of_all(&of.summary.figures, intervals))),
     ("stale reads", |of, intervals| {
-        share(data(of).map(|data| &data.stale_read_fraction), intervals, Quantity::Share)
+        shown(data(of).map(|data| &data.stale_read_fraction), intervals, Quantity::Share)
     }),
     ("linearizable", |of, _| {
         let is_one =
@@ -38,15 +38,15 @@ const COLUMNS: [Column; 9] = [
         data(of).map(|data| is_one(data.linearizable).to_owned())
     }),
     ("lost writes", |of, intervals| {
-        share(data(of).map(|data| &data.lost_acked_writes), intervals, Quantity::Number)
+        shown(data(of).map(|data| &data.lost_acked_writes), intervals, Quantity::Number)
     }),
     ("cost a month", |of, intervals| {
-        share(of.summary.cost.as_ref().map(|cost| &cost.per_month), intervals, Quantity::Money)
+        shown(of.summary.cost.as_ref().map(|cost| &cost.per_month), intervals, Quantity::Money)
     }),
     ("objectives met", |of, _| met(of)),
 ];
 
-fn share(figure: Option<&Estimate>, intervals: bool, quantity: Quantity) -> Option<String> {
+fn shown(figure: Option<&Estimate>, intervals: bool, quantity: Quantity) -> Option<String> {
     figure.map(|figure| cell(quantity, figure, intervals))
 }
 

@@ -78,7 +78,7 @@ fn each(names: &[&str]) -> BTreeMap<String, Estimate> {
 }
 
 /// Messages between replicas, of all protocols.
-const MESSAGES: [&str; 32] = [
+const MESSAGES: [&str; 35] = [
     "announce",
     "append",
     "appended",
@@ -93,6 +93,7 @@ const MESSAGES: [&str; 32] = [
     "grant",
     "granted",
     "hand",
+    "hello",
     "knows",
     "lead",
     "list",
@@ -104,6 +105,8 @@ const MESSAGES: [&str; 32] = [
     "put",
     "refused",
     "renewed",
+    "replicate",
+    "replicated",
     "snapshot",
     "stored",
     "suspect",
@@ -220,5 +223,32 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
             _,
         ) => Dimension::Fraction,
         _ => Dimension::Seconds,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the sources of the protocols call their messages.
+    const SOURCES: [&str; 4] = [
+        include_str!("../replication/leader_follower/message.rs"),
+        include_str!("../replication/multi_leader/message.rs"),
+        include_str!("../replication/quorum/message.rs"),
+        include_str!("../replication/raft/message.rs"),
+    ];
+
+    #[test]
+    fn every_message_of_a_protocol_can_be_asked_for() {
+        let named = |source: &&str| -> Vec<String> {
+            let (_, body) = source.split_once("fn name(&self)").unwrap();
+            let body = body.split("\n    }").next().unwrap();
+            body.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+        };
+        let all: Vec<String> = SOURCES.iter().flat_map(named).collect();
+        assert!(all.len() > 30, "{all:?}");
+        for name in all {
+            assert!(MESSAGES.contains(&name.as_str()), "{name}");
+        }
     }
 }

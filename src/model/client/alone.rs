@@ -48,7 +48,7 @@ impl Client {
         let number = self.issued;
         self.issued += 1;
         let now = world.now();
-        world.record.issue(self.first_row + local, place, now);
+        world.record.issue(self.first_row + local, now, || place);
         let operation = &self.operations[local];
         let id = descend(id, operation.site);
         let asked = Asked { op: operation.op, key, id };
@@ -70,14 +70,13 @@ impl Client {
         let decided = Decided {
             intended: extra.intended,
             operation: self.row_of(f),
-            // Only a cut asks, and no design with a fault has such clients.
-            place: 0,
             attempts: 1,
             outcome: f.outcome(),
             in_time: true,
         };
         let now = world.now();
-        if world.record.decide(now, &decided) {
+        // Only a cut asks for places, and no design with a fault has such clients.
+        if world.record.decide(now, &decided, || 0) {
             let f = &world.frames[slot];
             let key = self.key.is_some().then_some(f.key);
             let number = world.frames.extra(slot).session;

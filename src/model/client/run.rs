@@ -421,8 +421,8 @@ impl Client {
                 world.frames[slot].key = world.attributes.get(row, column) as u64;
             }
         }
-        let place = world.frames[slot].inst;
-        world.record.issue(row, place, now);
+        let (record, frames) = (&mut world.record, &world.frames);
+        record.issue(row, now, || frames[slot].inst);
         if world.laden {
             self.tell_of(slot, local, world);
         }
@@ -521,14 +521,14 @@ impl Client {
         let decided = Decided {
             intended: f.arrived,
             operation: self.first_row + usize::from(f.op),
-            place: f.inst,
             attempts,
             outcome,
             in_time,
         };
-        if world.record.decide(now, &decided) {
+        let (record, frames) = (&mut world.record, &world.frames);
+        if record.decide(now, &decided, || frames[slot].inst) {
             let (number, key) = (f.served, self.key.is_some().then_some(f.key));
-            world.record.sample(now, &decided.copy(), number, key);
+            record.sample(now, &decided.copy(), number, key);
         }
         world.release(slot);
         if session != NONE {

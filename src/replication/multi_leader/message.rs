@@ -3,6 +3,7 @@
 //! **Invariant.** What speaks of a log names the life of the leader whose log it is.
 
 use super::state::{Seen, State};
+use crate::replication::digests::List;
 use crate::replication::words::{Dots, Work};
 
 /// A life of a leader: it ends when the leader loses something that others were told of. All begin with [`FIRST`].
@@ -46,15 +47,6 @@ pub struct Chunk {
     pub items: Vec<(u64, State)>,
 }
 
-/// What is held in some ranges.
-#[derive(Clone, Debug, PartialEq)]
-pub struct List {
-    /// The ranges.
-    pub ranges: Vec<u16>,
-    /// How far what is held in them is, by key.
-    pub items: Vec<(u64, Seen)>,
-}
-
 /// A message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
@@ -94,7 +86,7 @@ pub enum Message {
     /// Digests of what is held, by range of keys.
     Digests(Box<[u64]>),
     /// What is held in some ranges of keys, without values.
-    List(Box<List>),
+    List(Box<List<Seen>>),
     /// The receiver is to send what it holds of these keys.
     Want(Box<[u64]>),
 }

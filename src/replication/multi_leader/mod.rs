@@ -13,7 +13,6 @@
 
 mod anti_entropy;
 mod config;
-mod digests;
 mod life;
 mod log;
 pub(super) mod message;

@@ -51,7 +51,7 @@ impl MultiLeader {
             Message::State(of) => self.merge(of.0, of.1, cx),
             Message::Digests(theirs) => self.list(from, &theirs, cx),
             Message::List(list) => self.differ(from, &list, cx),
-            Message::Want(keys) => self.wanted(from, &keys, cx),
+            Message::Want(keys) => self.exchange.add(from, &keys, cx),
         }
     }
 }
@@ -69,7 +69,7 @@ impl Protocol for MultiLeader {
                 self.begin_life(cx);
             }
         }
-        self.start_comparing(cx);
+        self.exchange.start(cx);
     }
 
     fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {

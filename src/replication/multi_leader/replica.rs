@@ -3,9 +3,7 @@
 //! **Invariant.** Of what it learns only what is in the store, its log up to there, its life and the lives of others that
 //! are over outlive the process.
 
-use std::collections::VecDeque;
-
-use super::config::Config;
+use super::config::{COMPARE, Config, EXCHANGE};
 use super::log::Log;
 use super::message::{FIRST, Life, Message};
 use super::peer::{Copy, Lane, Origin};
@@ -13,18 +11,9 @@ use super::peer::{Copy, Lane, Origin};
 use super::state::State;
 use super::store::Store;
 use crate::replication::contract::{Context, Effect};
+use crate::replication::exchange::Exchange;
 use crate::replication::message::Message as Any;
 use crate::replication::words::{Dots, Peer, group};
-
-/// How far a leader is with its comparisons.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Exchange {
-    /// How many it has made.
-    pub(super) turns: u16,
-    /// What is to be sent to whom.
-    pub(super) send: VecDeque<(Peer, u64)>,
-    pub(super) armed: bool,
-}
 
 /// A leader that has lost something asks all others for what they hold.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +79,7 @@ impl MultiLeader {
     /// The leader in this process, which is one of its shard's [`group`].
     pub fn new(config: Config, me: Peer) -> Self {
         config.check();
+        let compares = config.anti_entropy.filter(|_| config.leaders > 1);
         Self {
             config,
             me,
@@ -107,7 +97,7 @@ impl MultiLeader {
             origins: vec![Origin::default(); usize::from(config.leaders)],
             lanes: Vec::new(),
             asks: None,
-            exchange: Exchange::default(),
+            exchange: Exchange::new(compares, [COMPARE, EXCHANGE]),
             stamped: 0,
             chunks: 0,
         }

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use hashbrown::HashTable;
 
-use super::digests::Digests;
 use super::state::{Seen, State};
 use crate::engine::random::mix;
+use crate::replication::digests::Digests;
 
 /// What is held of a key.
 #[derive(Clone, Debug)]
@@ -40,7 +40,8 @@ impl Table {
         self.all.find(mix(key), |(k, _)| *k == key).map(|(_, slot)| slot)
     }
 
-    fn seen(&self, key: u64) -> Seen {
+    /// How far what is held of a key is.
+    pub(super) fn seen(&self, key: u64) -> Seen {
         self.get(key).map_or_else(Seen::default, |slot| slot.state.seen())
     }
 
@@ -50,7 +51,7 @@ impl Table {
         let before = self.digests.is_some().then(|| self.seen(key));
         if let (Some(digests), Some(before)) = (&mut self.digests, before) {
             let after = slot.as_ref().map_or_else(Seen::default, |slot| slot.state.seen());
-            digests.change(key, &before, &after);
+            digests.change(key, before.digest(key), after.digest(key));
         }
         let Some(slot) = slot else {
             if let Ok(held) = self.all.find_entry(mix(key), |(k, _)| *k == key) {

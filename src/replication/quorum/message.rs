@@ -3,6 +3,7 @@
 //! **Invariant.** What is held travels with its stamp.
 
 use crate::replication::data::Item;
+use crate::replication::digests::List;
 use crate::replication::words::{Peer, Work};
 
 /// The number of a coordination, by which answers find it; [`NOBODY`] awaits none. Numbers of different lives of a
@@ -19,15 +20,6 @@ pub struct Held {
     pub item: Item,
     /// Of a tombstone: after so long whoever holds it forgets the key, ns; 0 if that is never.
     pub left: u64,
-}
-
-/// What is held in some ranges.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct List {
-    /// The ranges.
-    pub ranges: Vec<u16>,
-    /// All that is held in them, by key.
-    pub items: Vec<(u64, Item)>,
 }
 
 /// A message.
@@ -96,7 +88,7 @@ pub enum Message {
     /// Digests of what is held, by range of keys.
     Digests(Box<[u64]>),
     /// What is held in some ranges of keys, without values.
-    List(Box<List>),
+    List(Box<List<Item>>),
     /// Of these keys something newer is held by who is told: it is to be put.
     Want(Box<[u64]>),
 }

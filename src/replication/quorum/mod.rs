@@ -15,7 +15,6 @@
 mod anti_entropy;
 mod config;
 mod coordinate;
-mod digests;
 mod handoff;
 mod kept;
 pub(super) mod message;

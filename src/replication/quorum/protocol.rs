@@ -21,7 +21,7 @@ impl Protocol for Quorum {
         self.stand_ins.restart();
         self.handing = Handing::default();
         self.try_later(cx);
-        self.start_comparing(cx);
+        self.exchange.start(cx);
     }
 
     fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
@@ -88,7 +88,7 @@ impl Quorum {
             Message::Handed { key, item } => self.handed(from, key, item, cx),
             Message::Digests(theirs) => self.list(from, &theirs, cx),
             Message::List(list) => self.differ(from, *list, cx),
-            Message::Want(keys) => self.wanted(from, &keys, cx),
+            Message::Want(keys) => self.exchange.add(from, &keys, cx),
         }
     }
 }

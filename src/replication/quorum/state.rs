@@ -2,14 +2,14 @@
 //!
 //! **Invariant.** Of what it learns only what is in the store outlives the process.
 
-use std::collections::VecDeque;
-
 use super::config::Config;
 use super::stand_ins::StandIns;
 use super::store::Store;
 use super::table::{Set, Table};
+use super::timer;
 #[cfg(test)]
 use crate::replication::data::Data;
+use crate::replication::exchange::Exchange;
 use crate::replication::words::Peer;
 
 /// How far the handing over is.
@@ -23,16 +23,6 @@ pub(super) struct Handing {
     pub(super) goes_on: bool,
     /// The timer for the next try is armed.
     pub(super) tries: bool,
-}
-
-/// How far a replica is with its comparisons.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Exchange {
-    /// How many it has made.
-    pub(super) turns: u16,
-    /// What is to be sent to whom.
-    pub(super) send: VecDeque<(Peer, u64)>,
-    pub(super) armed: bool,
 }
 
 /// A process: a replica, a coordinator of operations, or both.
@@ -54,6 +44,7 @@ impl Quorum {
     pub fn new(config: Config, me: Peer, holds: bool) -> Self {
         assert!((1..=64).contains(&config.replicas), "a set of replicas is a word of bits");
         debug_assert_eq!(holds, me < config.shards * config.replicas, "replicas come first");
+        let compares = config.anti_entropy.filter(|_| holds && config.replicas > 1);
         Self {
             config,
             me,
@@ -61,7 +52,7 @@ impl Quorum {
             table: Table::default(),
             stand_ins: StandIns::default(),
             handing: Handing::default(),
-            exchange: Exchange::default(),
+            exchange: Exchange::new(compares, [timer::COMPARE, timer::EXCHANGE]),
             stamped: 0,
         }
     }

@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::digests::Digests;
 use super::kept::{Hints, Kept};
 use super::message::{Held, Message};
 use super::timer;
+use crate::engine::random::mix;
 use crate::replication::contract::{Context, Effect};
 use crate::replication::data::{Data, Item};
+use crate::replication::digests::Digests;
 use crate::replication::disk::{Disk, Mode};
 use crate::replication::message::Message as Any;
 use crate::replication::words::{Note, Peer};
@@ -130,7 +131,7 @@ impl Store {
             return self.hints.put(owner, key, kept);
         }
         if let Some(digests) = &mut self.digests {
-            digests.change(key, self.data.get(key), kept.item);
+            digests.change(key, digest(key, self.data.get(key)), digest(key, kept.item));
         }
         self.tombstones.set(key, kept.dies);
         if kept.item.version == 0 {
@@ -246,4 +247,9 @@ impl Store {
 /// Sends a message.
 pub(super) fn send(to: Peer, message: Message, cx: &mut Context<'_>) {
     cx.act(Effect::Send(to, Any::Quorum(message)));
+}
+
+/// A word that tells what is held of a key from others; that of nothing is 0.
+fn digest(key: u64, item: Item) -> u64 {
+    if item.version == 0 { 0 } else { mix(key ^ mix(item.order ^ mix(item.version))) }
 }

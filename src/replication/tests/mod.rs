@@ -5,5 +5,4 @@ mod multi_leader;
 mod net;
 mod quorum;
 mod raft;
-mod session;
 mod sessions;

@@ -9,8 +9,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::session::Session;
-use super::sessions::Sessions;
+use super::sessions::{Session, Sessions};
 use crate::engine::random::{Draw, Stream};
 use crate::history::{self, History, OpId, Outcome, Place};
 use crate::replication::{
@@ -344,10 +343,7 @@ impl<P: Protocol> Net<P> {
         };
         let shard = (key % u64::from(self.settings.shards)) as u16;
         let operation = Operation::new(Ticket { slot: client as u32, id }, act, key, shard);
-        let mut operation = self.clients[client].session.name(operation);
-        if self.settings.sessions.is_some_and(|sessions| sessions.tokens) {
-            operation.since = self.knows(client, &operation);
-        }
+        let operation = self.naming(client, operation);
         let op = self.history.invoke(key, act_, self.now);
         self.clients[client].waits = Some((operation, op, 0));
         self.began.insert(id, self.now);
@@ -565,7 +561,6 @@ impl<P: Protocol> Net<P> {
         let known = answer.map_or_else(Known::default, |(_, known)| known);
         self.ended.push((self.now, client, operation, began, answer.map(|(answer, _)| answer)));
         self.learn(client, &operation, known);
-        self.clients[client].session.learn(operation.key, known);
         let read = operation.act == Act::Read;
         let well = matches!(outcome, Outcome::Read(_) | Outcome::Written);
         if !(well || read && self.settings.sessions.is_some()) {
@@ -595,7 +590,7 @@ impl<P: Protocol> Net<P> {
             (true, true) => Act::Delete(self.numbers + 1),
         };
         let shard = (key % u64::from(self.settings.shards)) as u16;
-        let asks = if self.roams(write) || self.clients[client].session.roams {
+        let asks = if self.roams(client, write) {
             self.draw.below(u64::from(self.settings.replicas)) as u16
         } else {
             self.clients[client].asks

@@ -17,10 +17,21 @@ pub struct Sessions {
     pub by_key: bool,
 }
 
+/// What a client does besides, by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Session {
+    /// Its operations name what they have to find: all that it knows.
+    pub since: bool,
+    /// Its writes name what they write over: the same.
+    pub context: bool,
+    /// It asks any replica, at random.
+    pub roams: bool,
+}
+
 impl<P: Protocol> Net<P> {
     /// Of what a client's knowledge of this is.
     fn scope(&self, operation: &Operation) -> u64 {
-        let by_key = self.settings.sessions.is_some_and(|sessions| sessions.by_key);
+        let by_key = self.settings.sessions.is_none_or(|sessions| sessions.by_key);
         if by_key { operation.key } else { operation.shard.into() }
     }
 
@@ -29,17 +40,29 @@ impl<P: Protocol> Net<P> {
         self.clients[client].knows.get(&self.scope(operation)).copied().unwrap_or_default()
     }
 
+    /// A client's operation names what it is to.
+    pub(super) fn naming(&self, client: usize, mut operation: Operation) -> Operation {
+        let (known, own) = (self.knows(client, &operation), self.clients[client].session);
+        if own.since || self.settings.sessions.is_some_and(|sessions| sessions.tokens) {
+            operation.since = known;
+        }
+        if own.context && operation.act != Act::Read {
+            operation.context = known.dots;
+        }
+        operation
+    }
+
     /// A client was told this.
     pub(super) fn learn(&mut self, client: usize, operation: &Operation, known: Known) {
         let (knew, scope) = (self.knows(client, operation), self.scope(operation));
-        let all = Known { order: knew.order.max(known.order), dots: knew.dots.join(&known.dots) };
-        self.clients[client].knows.insert(scope, all);
+        self.clients[client].knows.insert(scope, knew.join(known));
         self.known.push((knew, known));
     }
 
     /// Whether a client asks any replica.
-    pub(super) fn roams(&self, write: bool) -> bool {
-        self.settings.sessions.is_some_and(|sessions| sessions.by_key || !write)
+    pub(super) fn roams(&self, client: usize, write: bool) -> bool {
+        self.clients[client].session.roams
+            || self.settings.sessions.is_some_and(|sessions| sessions.by_key || !write)
     }
 
     /// What clients did: the operation, the answer, what its client knew, what the answer is of.
