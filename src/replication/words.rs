@@ -2,6 +2,8 @@
 //!
 //! **Invariant.** Nothing here knows a protocol.
 
+use super::data::Item;
+
 /// A process of a node: its number among them. Replicas of all shards come first, then whoever else there is.
 pub type Peer = u16;
 
@@ -66,6 +68,8 @@ impl Dots {
 pub struct Known {
     /// A place; 0 if none.
     pub order: u64,
+    /// Of a stamp: the version, for two may have one stamp, and the larger version is newer then.
+    pub version: u64,
     /// Writes of the key.
     pub dots: Dots,
 }
@@ -76,15 +80,25 @@ impl Known {
         Self { order, ..Self::default() }
     }
 
+    /// A version with its stamp.
+    pub fn of(item: Item) -> Self {
+        Self { order: item.order, version: item.version, ..Self::default() }
+    }
+
     /// What either knows.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
-        Self { order: self.order.max(other.order), dots: self.dots.join(&other.dots) }
+        let (order, version) = self.place().max(other.place());
+        Self { order, version, dots: self.dots.join(&other.dots) }
     }
 
     /// Whether who knows the other knows this too.
     pub fn is_within(&self, other: &Self) -> bool {
-        self.order <= other.order && other.dots.covers(&self.dots)
+        self.place() <= other.place() && other.dots.covers(&self.dots)
+    }
+
+    fn place(&self) -> (u64, u64) {
+        (self.order, self.version)
     }
 }
 

@@ -55,13 +55,7 @@ impl Names {
             asked.map(|(_, operation)| operation.edge().guarantees.unwrap_or_default()).collect();
         let mut all = asked.first().cloned().unwrap_or_default();
         all.retain(|one| asked.iter().all(|list| list.contains(one)));
-        // Two writes may be given one stamp where nobody is asked by both.
-        let apart = |spec: &QuorumSpec| {
-            spec.stamp == Some(StampSpec::Query) && spec.reads() + spec.writes() <= spec.replicas.0
-        };
-        let mut quorums =
-            self.specs().filter_map(|spec| spec.kind().replication()?.quorum.as_ref());
-        if quorums.any(apart) || self.writes_twice() { Vec::new() } else { all }
+        if self.writes_twice() { Vec::new() } else { all }
     }
 
     /// Whether one order explains all answers of a store in every run: a log or strict quorums, disks that keep what was

@@ -171,7 +171,7 @@ impl State {
 
     /// As whoever reads or writes it is told.
     pub fn known(&self) -> Known {
-        Known { order: self.item().order, dots: self.dots() }
+        Known { dots: self.dots(), ..Known::of(self.item()) }
     }
 
     /// Values it is made of.

@@ -37,17 +37,14 @@ impl MultiLeader {
         {
             return Some(Answer::Failed(Failure::NoLeader));
         }
-        let Known { order, dots } = operation.since;
-        if order == 0 && dots == Dots::default() {
+        let since = operation.since;
+        if since == Known::default() {
             return None;
         }
         let known = self.store.get(operation.key).map(|slot| slot.state.known());
         let known = known.unwrap_or_default();
-        let behind = match self.config.conflict {
-            Conflict::Lww => known.order < order,
-            _ => !known.dots.covers(&dots),
-        };
-        behind.then(|| self.elsewhere(&known.dots, &dots))
+        let behind = !since.is_within(&known);
+        behind.then(|| self.elsewhere(&known.dots, &since.dots))
     }
 
     /// Who may know more: a leader whose own writes are missing here, or else the next one.

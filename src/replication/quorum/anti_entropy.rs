@@ -38,7 +38,7 @@ impl Quorum {
 
     /// Another replica holds this where the digests differed: what is newer here goes there, what is newer there is
     /// asked for.
-    pub(super) fn differ(&mut self, from: Peer, theirs: List<Item>, cx: &mut Context<'_>) {
+    pub(super) fn differ(&mut self, from: Peer, theirs: &List<Item>, cx: &mut Context<'_>) {
         let mine = self.held_in(theirs.ranges.clone());
         let (wanted, newer) = theirs.lacking(&mine, |one, other| place(*one) >= place(*other));
         if !wanted.is_empty() {

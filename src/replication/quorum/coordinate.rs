@@ -33,7 +33,7 @@ impl Quorum {
             stage,
             open: true,
             deadline: cx.now + self.config.timeout,
-            since: operation.since.order,
+            since: operation.since,
             held: Held { item: Item { version, order: 0 }, left },
             newest: Held::default(),
             get: Round::default(),
@@ -89,7 +89,7 @@ impl Quorum {
     /// A write gets its place, and goes to the replicas.
     fn stamp(&mut self, number: Number, at_least: u64, cx: &mut Context<'_>) {
         let Some(found) = self.table.get(number) else { return };
-        let order = at_least.max(self.stamped + 1).max(found.since + 1);
+        let order = at_least.max(self.stamped + 1).max(found.since.order + 1);
         self.stamped = order;
         found.enter(Stage::Put);
         found.held.item.order = order;
@@ -231,7 +231,7 @@ impl Quorum {
         found.open = false;
         match answer {
             Answer::Read(_) | Answer::Written => {
-                cx.answer_of(found.ticket, answer, Known::upto(found.held.item.order));
+                cx.answer_of(found.ticket, answer, Known::of(found.held.item));
             }
             _ => cx.answer(found.ticket, answer),
         }

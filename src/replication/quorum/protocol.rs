@@ -87,7 +87,7 @@ impl Quorum {
             }
             Message::Handed { key, item } => self.handed(from, key, item, cx),
             Message::Digests(theirs) => self.list(from, &theirs, cx),
-            Message::List(list) => self.differ(from, *list, cx),
+            Message::List(list) => self.differ(from, &list, cx),
             Message::Want(keys) => self.exchange.add(from, &keys, cx),
         }
     }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 use super::message::{Held, Message, Number};
 use super::store::place;
-use crate::replication::words::{Peer, Ticket};
+use crate::replication::words::{Known, Peer, Ticket};
 
 /// A set of replicas, by their places in the shard.
 pub(super) type Set = u64;
@@ -62,8 +62,8 @@ pub(super) struct Coordination {
     pub(super) open: bool,
     /// By the local clock.
     pub(super) deadline: u64,
-    /// A read returns nothing older than this stamp, a write gets a newer one.
-    pub(super) since: u64,
+    /// A read returns nothing older than this, a write gets a newer stamp.
+    pub(super) since: Known,
     /// What is written, or what is returned.
     pub(super) held: Held,
     /// The newest that a replica answered.
@@ -104,10 +104,9 @@ impl Coordination {
     /// Whoever asks may be answered by the newest that was found: nothing he knew is newer.
     ///
     /// Where all replicas have forgotten a tombstone nobody finds the stamp of that delete ever again, and what is held may
-    /// be older, brought back: whoever knows of the delete reads nothing until they write the key again. Two writes may
-    /// have one stamp (both found the same to go above): who knows of one may be answered by the other.
+    /// be older, brought back: whoever knows of the delete reads nothing until they write the key again.
     pub(super) fn finds(&self) -> bool {
-        self.newest.item.order >= self.since
+        self.since.is_within(&Known::of(self.newest.item))
     }
 
     /// The stage is about storing, not about asking.

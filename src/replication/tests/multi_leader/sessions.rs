@@ -5,26 +5,16 @@ use super::random::{Hurt, net, run};
 use super::spy::Spy;
 use super::{RULES, three};
 use crate::replication::multi_leader::{Config, Conflict};
-use crate::replication::{Answer, Known, Start};
-use std::collections::BTreeMap;
+use crate::replication::{Answer, Start};
 
 /// Reads that did not know what the same client had been answered before about the key, and reads.
 fn back(net: &Net<Spy>) -> (usize, usize) {
-    let mut known: BTreeMap<(usize, u64), Known> = BTreeMap::new();
     let (mut back, mut reads) = (0, 0);
-    for ((_, client, operation, _, answer), (_, now)) in net.ended.iter().zip(&net.known) {
-        let before = known.entry((*client, operation.key)).or_default();
-        match answer {
-            Some(Answer::Read(_)) => {
-                reads += 1;
-                let covers = now.order >= before.order && now.dots.covers(&before.dots);
-                back += usize::from(!covers);
-            }
-            Some(Answer::Written) => {}
-            _ => continue,
+    for ((.., answer), (knew, known)) in net.ended.iter().zip(&net.known) {
+        if matches!(answer, Some(Answer::Read(_))) {
+            reads += 1;
+            back += usize::from(!knew.is_within(known));
         }
-        let order = before.order.max(now.order);
-        *before = Known { order, dots: before.dots.join(&now.dots) };
     }
     (back, reads)
 }

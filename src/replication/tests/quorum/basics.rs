@@ -179,7 +179,10 @@ fn the_highest_stamp_wins_and_the_others_are_repaired_when_all_have_answered() {
     let n = number(&gets[0].1);
     assert_eq!(one.hear(0, got(0, n, item(5, 50))), Vec::new());
     let effects = one.hear(2, got(2, n, item(4, 60)));
-    assert_eq!(effects, [Effect::Answer(ticket(1), Answer::Read(4), Known::upto(60))]);
+    assert_eq!(
+        effects,
+        [Effect::Answer(ticket(1), Answer::Read(4), Known::of(Item { version: 4, order: 60 }))]
+    );
     let effects = one.hear(1, got(1, n, item(9, 60)));
     let put = |owner| {
         (owner, Message::Put { owner, fresh: false, number: NOBODY, key: 7, held: held(9, 60) })
