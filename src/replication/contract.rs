@@ -89,7 +89,7 @@ pub trait Protocol {
     /// Its process starts.
     fn start(&mut self, how: Start, cx: &mut Context<'_>);
     /// A client's operation is that far.
-    fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>);
+    fn operation(&mut self, operation: &Operation, phase: Phase, cx: &mut Context<'_>);
     /// A message came, and the [work](Message::work) of it is done.
     fn message(&mut self, from: Peer, message: Message, cx: &mut Context<'_>);
     /// A timer fired.

@@ -63,7 +63,7 @@ impl Protocol for Process {
         each!(self, one => one.start(how, cx));
     }
 
-    fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
+    fn operation(&mut self, operation: &Operation, phase: Phase, cx: &mut Context<'_>) {
         each!(self, one => one.operation(operation, phase, cx));
     }
 

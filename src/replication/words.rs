@@ -85,6 +85,11 @@ impl Known {
         Self { order: item.order, version: item.version, ..Self::default() }
     }
 
+    /// The version and its stamp.
+    pub fn item(&self) -> Item {
+        Item { version: self.version, order: self.order }
+    }
+
     /// What either knows.
     #[must_use]
     pub fn join(self, other: Self) -> Self {

@@ -128,7 +128,7 @@ impl Server {
             operation.since = tokens.since(slot, unit, write);
             operation.context = tokens.context(slot, unit);
         }
-        self.tell_replica(inst, world, |process, cx| process.operation(operation, phase, cx));
+        self.tell_replica(inst, world, |process, cx| process.operation(&operation, phase, cx));
     }
 
     /// A letter has come: its work begins, or the replica is told.

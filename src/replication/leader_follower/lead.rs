@@ -117,7 +117,7 @@ impl Replica {
     }
 
     /// The work of a write is done: it takes its place.
-    pub(super) fn write(&mut self, operation: Operation, version: u64, cx: &mut Context<'_>) {
+    pub(super) fn write(&mut self, operation: &Operation, version: u64, cx: &mut Context<'_>) {
         let place = self.reign.after(self.log.last());
         let mut entry = Entry::new(Sent { place, key: operation.key, version, at: cx.wall });
         entry.apply(&mut self.data);

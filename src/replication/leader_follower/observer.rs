@@ -430,7 +430,7 @@ impl Protocol for Observer {
         self.wake(cx.now + self.failover.detect, cx);
     }
 
-    fn operation(&mut self, operation: Operation, _: Phase, cx: &mut Context<'_>) {
+    fn operation(&mut self, operation: &Operation, _: Phase, cx: &mut Context<'_>) {
         debug_assert!(false, "no operation is sent to an observer");
         cx.answer(operation.ticket, Answer::Failed(Failure::NoLeader));
     }

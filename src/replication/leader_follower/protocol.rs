@@ -51,8 +51,8 @@ impl Replica {
         }
     }
 
-    fn read(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
-        let Operation { ticket, key, since, .. } = operation;
+    fn read(&mut self, operation: &Operation, phase: Phase, cx: &mut Context<'_>) {
+        let Operation { ticket, key, since, .. } = *operation;
         let leads = self.lead.is_some();
         let must_lead = leads || self.config.reads_at_leader;
         let worked = phase == Phase::Worked;
@@ -117,10 +117,10 @@ impl Protocol for Replica {
         self.again(led, how == Start::Empty, cx);
     }
 
-    fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
+    fn operation(&mut self, operation: &Operation, phase: Phase, cx: &mut Context<'_>) {
         match operation.act {
             Act::Read => self.read(operation, phase, cx),
-            _ if !self.may_write(&operation, cx.now) => {
+            _ if !self.may_write(operation, cx.now) => {
                 cx.answer(operation.ticket, Answer::Failed(Failure::NoLeader));
             }
             _ if phase == Phase::Arrived => cx.act(Effect::GoOn(operation.ticket)),

@@ -72,7 +72,7 @@ impl Protocol for MultiLeader {
         self.exchange.start(cx);
     }
 
-    fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
+    fn operation(&mut self, operation: &Operation, phase: Phase, cx: &mut Context<'_>) {
         self.operate(operation, phase, cx);
     }
 

@@ -15,8 +15,8 @@ use crate::replication::words::{Act, Answer, Dots, Failure, Known, Note, Operati
 
 impl MultiLeader {
     /// An operation is that far.
-    pub(super) fn operate(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
-        let refusal = self.refusal(&operation);
+    pub(super) fn operate(&mut self, operation: &Operation, phase: Phase, cx: &mut Context<'_>) {
+        let refusal = self.refusal(operation);
         match (operation.act, phase) {
             // Nothing that a leader holds gets older while it runs: a write need not ask again.
             (Act::Read, _) | (_, Phase::Arrived) if refusal.is_some() => {
@@ -59,7 +59,7 @@ impl MultiLeader {
         }
     }
 
-    fn read(&mut self, Operation { ticket, key, .. }: Operation, cx: &mut Context<'_>) {
+    fn read(&mut self, &Operation { ticket, key, .. }: &Operation, cx: &mut Context<'_>) {
         let (version, known, last) = self.store.get(key).map_or_else(Default::default, |slot| {
             (slot.state.version(key), slot.state.known(), slot.last)
         });
@@ -67,9 +67,9 @@ impl MultiLeader {
         self.store.then(last, Effect::Answer(ticket, Answer::Read(version), known), cx);
     }
 
-    fn write(&mut self, operation: Operation, cx: &mut Context<'_>) {
+    fn write(&mut self, operation: &Operation, cx: &mut Context<'_>) {
         let key = operation.key;
-        let entry = self.entry(&operation, cx);
+        let entry = self.entry(operation, cx);
         let before = self.store.get(key).map_or(0, |slot| slot.state.values());
         let dies = self.dies(entry.delete, cx.now);
         let place = self.log.last() + 1;

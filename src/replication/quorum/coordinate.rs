@@ -15,7 +15,7 @@ use crate::replication::words::{Act, Answer, Failure, Known, Note, Operation, Pe
 
 impl Quorum {
     /// An operation has come.
-    pub(super) fn begin(&mut self, operation: Operation, cx: &mut Context<'_>) {
+    pub(super) fn begin(&mut self, operation: &Operation, cx: &mut Context<'_>) {
         let stage = match (operation.act, self.config.stamp) {
             (Act::Read, _) => Stage::Get,
             (_, Stamp::Clock) => Stage::Put,
@@ -33,7 +33,7 @@ impl Quorum {
             stage,
             open: true,
             deadline: cx.now + self.config.timeout,
-            since: operation.since,
+            since: operation.since.item(),
             held: Held { item: Item { version, order: 0 }, left },
             newest: Held::default(),
             get: Round::default(),

@@ -24,7 +24,7 @@ impl Protocol for Quorum {
         self.exchange.start(cx);
     }
 
-    fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
+    fn operation(&mut self, operation: &Operation, phase: Phase, cx: &mut Context<'_>) {
         debug_assert_eq!(phase, Phase::Arrived, "no operation goes on to work");
         self.begin(operation, cx);
     }

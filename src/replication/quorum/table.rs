@@ -6,7 +6,8 @@ use std::collections::VecDeque;
 
 use super::message::{Held, Message, Number};
 use super::store::place;
-use crate::replication::words::{Known, Peer, Ticket};
+use crate::replication::data::Item;
+use crate::replication::words::{Peer, Ticket};
 
 /// A set of replicas, by their places in the shard.
 pub(super) type Set = u64;
@@ -63,7 +64,7 @@ pub(super) struct Coordination {
     /// By the local clock.
     pub(super) deadline: u64,
     /// A read returns nothing older than this, a write gets a newer stamp.
-    pub(super) since: Known,
+    pub(super) since: Item,
     /// What is written, or what is returned.
     pub(super) held: Held,
     /// The newest that a replica answered.
@@ -106,7 +107,7 @@ impl Coordination {
     /// Where all replicas have forgotten a tombstone nobody finds the stamp of that delete ever again, and what is held may
     /// be older, brought back: whoever knows of the delete reads nothing until they write the key again.
     pub(super) fn finds(&self) -> bool {
-        self.since.is_within(&Known::of(self.newest.item))
+        place(self.newest.item) >= place(self.since)
     }
 
     /// The stage is about storing, not about asking.

@@ -80,8 +80,8 @@ impl Raft {
     }
 
     /// The work of a write is done: it takes its place.
-    pub(super) fn write(&mut self, operation: Operation, version: u64, cx: &mut Context<'_>) {
-        let Operation { ticket, key, .. } = operation;
+    pub(super) fn write(&mut self, operation: &Operation, version: u64, cx: &mut Context<'_>) {
+        let Operation { ticket, key, .. } = *operation;
         let last = self.log.last();
         let Some(lead) = self.lead.as_mut().filter(|_| last < self.commit + KEPT) else {
             return self.elsewhere(ticket, cx);

@@ -82,7 +82,7 @@ impl Protocol for Raft {
         self.settle(cx);
     }
 
-    fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
+    fn operation(&mut self, operation: &Operation, phase: Phase, cx: &mut Context<'_>) {
         match (operation.act.version(), phase) {
             (None, _) => self.read(operation, phase, cx),
             (Some(_), Phase::Arrived) if self.lead.is_some() => {

@@ -14,8 +14,8 @@ const PATIENCE: u64 = 2_000_000_000;
 
 impl Raft {
     /// A read is that far.
-    pub(super) fn read(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
-        let Operation { ticket, key, since, .. } = operation;
+    pub(super) fn read(&mut self, operation: &Operation, phase: Phase, cx: &mut Context<'_>) {
+        let Operation { ticket, key, since, .. } = *operation;
         let worked = phase == Phase::Worked;
         let read = Read { ticket, key, finds: since.order, worked };
         let leads = self.lead.is_some();

@@ -423,7 +423,7 @@ impl<P: Protocol> Net<P> {
                 let there = process.operations.contains_key(&operation.ticket.id);
                 if life.is_none_or(|life| life == process.life && there) {
                     process.operations.insert(operation.ticket.id, operation);
-                    self.tell(at, |replica, cx| replica.operation(operation, phase, cx));
+                    self.tell(at, |replica, cx| replica.operation(&operation, phase, cx));
                 }
             }
             Event::Reply { client, id, answer } => self.replied(client, id, answer),

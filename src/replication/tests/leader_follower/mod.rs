@@ -43,7 +43,7 @@ impl Protocol for Node {
     fn start(&mut self, how: Start, cx: &mut Context<'_>) {
         self.get().start(how, cx);
     }
-    fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
+    fn operation(&mut self, operation: &Operation, phase: Phase, cx: &mut Context<'_>) {
         self.get().operation(operation, phase, cx);
     }
     fn message(&mut self, from: Peer, message: Message, cx: &mut Context<'_>) {

@@ -174,7 +174,7 @@ fn who_knows_no_leader_sends_nobody_on() {
     let answer = |replica: &mut Replica, operation: Operation, phase| {
         let mut effects = Vec::new();
         let cx = &mut Context { now: 2, wall: 2, laws: &mut Nothing, effects: &mut effects };
-        replica.operation(operation, phase, cx);
+        replica.operation(&operation, phase, cx);
         effects
     };
     let ends = |answer| vec![Effect::Answer(read.ticket, answer, Known::default())];

@@ -31,9 +31,9 @@ impl Protocol for Spy {
     fn start(&mut self, how: Start, cx: &mut Context<'_>) {
         self.inner.start(how, cx);
     }
-    fn operation(&mut self, operation: Operation, phase: Phase, cx: &mut Context<'_>) {
+    fn operation(&mut self, operation: &Operation, phase: Phase, cx: &mut Context<'_>) {
         if phase == Phase::Worked && operation.act != Act::Read {
-            self.took.push((operation, self.inner.state(operation.key).dots()));
+            self.took.push((*operation, self.inner.state(operation.key).dots()));
         }
         self.inner.operation(operation, phase, cx);
     }

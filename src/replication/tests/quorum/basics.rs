@@ -55,7 +55,7 @@ impl One {
     pub(super) fn ask_since(&mut self, id: u64, act: Act, since: u64) -> Vec<Effect> {
         let since = Known::upto(since);
         let operation = Operation { since, ..Operation::new(ticket(id), act, 7, 0) };
-        self.tell(|replica, cx| replica.operation(operation, Phase::Arrived, cx))
+        self.tell(|replica, cx| replica.operation(&operation, Phase::Arrived, cx))
     }
 
     pub(super) fn hear(&mut self, from: Peer, message: Message) -> Vec<Effect> {

@@ -96,7 +96,7 @@ impl Wire {
                 }
                 Event::Timer(at, timer) => self.tell(at, |replica, cx| replica.timer(timer, cx)),
                 Event::Ask(at, operation) => {
-                    self.tell(at, |replica, cx| replica.operation(operation, Phase::Arrived, cx));
+                    self.tell(at, |replica, cx| replica.operation(&operation, Phase::Arrived, cx));
                 }
             }
         }

@@ -180,7 +180,7 @@ fn a_read_waits_for_the_next_round() {
     let read = |id| {
         let operation = Operation::new(Ticket { slot: 0, id }, Act::Read, 1, 0);
         move |leader: &mut Raft, cx: &mut Context<'_>| {
-            leader.operation(operation, Phase::Arrived, cx);
+            leader.operation(&operation, Phase::Arrived, cx);
         }
     };
     let answer = |round| {

@@ -116,7 +116,7 @@ impl One {
     fn read(&mut self, id: u64, since: u64) -> Vec<(u64, Answer)> {
         let operation = Operation::new(Ticket { slot: 0, id }, Act::Read, 1, 0);
         let operation = Operation { since: Known::upto(since), ..operation };
-        self.tell(|raft, cx| raft.operation(operation, Phase::Arrived, cx))
+        self.tell(|raft, cx| raft.operation(&operation, Phase::Arrived, cx))
     }
 
     fn append(&mut self, from: Peer, append: Append) -> Vec<(u64, Answer)> {
