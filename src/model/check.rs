@@ -115,7 +115,8 @@ pub fn zones(spec: Option<&ZonesSpec>, path: &str, names: &Names, problems: &mut
 /// A map of zones says where each instance of a node stands: neither more nor fewer than there are.
 pub fn placed(facts: &Facts<'_>, path: &str, names: &Names, problems: &mut Problems) {
     let what = if facts.shards { "shards" } else { "instances" };
-    if facts.zones.is_none() && !facts.floats && facts.instances > 1 && names.regions.len() > 1 {
+    let told = facts.zones.is_some() || facts.replicas.is_some_and(|own| own.stand_in.is_some());
+    if !told && !facts.floats && facts.instances > 1 && names.regions.len() > 1 {
         let message = format!(
             "its {} {what} stand in all zones of {} regions in turn",
             facts.instances,

@@ -202,9 +202,16 @@ impl Asked {
     }
 
     fn reading(&self, results: &Results, open: InFlight) -> Reading {
-        let top = self.top.reading(results, open);
+        let mut top = self.top.reading(results, open);
         let Some(of) = &self.of else { return top };
-        let bottom = of.reading(results, open);
+        let mut bottom = of.reading(results, open);
+        // Requests are counted over all replications, what nodes and data count is of one.
+        let runs = results.seeds.len().max(1) as f64;
+        match (self.top.is_total(), of.is_total()) {
+            (true, false) => top.value = top.value.map(|all| all / runs),
+            (false, true) => bottom.value = bottom.value.map(|all| all / runs),
+            _ => {}
+        }
         let ratio = |(a, b): (Option<f64>, Option<f64>)| {
             a.zip(b).filter(|&(_, b)| b > 0.0).map(|(a, b)| a / b)
         };

@@ -278,6 +278,11 @@ impl Gathered {
         }
     }
 
+    /// It is counted over all replications, and not of one.
+    pub(super) const fn is_total(&self) -> bool {
+        matches!(self.figure, Figure::Requests(..))
+    }
+
     /// Of how many decided requests so many got as far as the figure asks, in the same unit.
     pub(super) fn answered(&self) -> Option<(u64, u64)> {
         let mark = match &self.figure {

@@ -182,11 +182,12 @@ fn with_its_data_a_crash_takes_what_was_acknowledged() {
 
 /// Two leaders, and users at each, who count or write; the way between them is cut for a while.
 fn leaders(conflict: &str, verb: &str, cut: bool) -> Value {
-    let faults = if cut {
-        "faults: [{id: cut, at: 10s, for: 20s, partition: {between: [[a], [b]]}}]"
-    } else {
-        ""
-    };
+    leaders_and(conflict, verb, if cut { CUT } else { "" })
+}
+
+const CUT: &str = "faults: [{id: cut, at: 10s, for: 20s, partition: {between: [[a], [b]]}}]";
+
+fn leaders_and(conflict: &str, verb: &str, faults: &str) -> Value {
     let client = |zone: &str| {
         format!(
             "  at-{zone}: {{arrivals: poisson(100/s), zones: [{zone}], keys: uniform(n=50), timeout: 200ms, \
@@ -229,6 +230,24 @@ fn leaders_on_both_sides_answer_all_and_lose_or_merge() {
         // What was written as the cut began arrives when it heals.
         assert!(number(found, "nodes.kv.replication_lag.max") > 19.0);
         assert!(number(found, "nodes.kv.messages.replicate") > 1_000.0);
+    }
+}
+
+#[test]
+fn what_data_counts_is_held_against_requests_of_a_run() {
+    let slos = "slos: [stale_reads <= 1% of requests.issued, conflicts <= 1% of requests.issued, \
+         nodes.kv.messages.replicate <= 1% of requests.issued, requests.issued <= 99% of writes]";
+    let found = leaders_and("version_vector", "write", &format!("{CUT}\n{slos}"));
+    let issued = number(&found, "summary.requests.issued") / 2.0;
+    let expected = [
+        number(&found, "consistency.stale_reads") / issued,
+        number(&found, "consistency.conflicts") / issued,
+        number(&found, "nodes.kv.messages.replicate") / issued,
+        issued / number(&found, "consistency.operations.write"),
+    ];
+    for (i, expected) in expected.into_iter().enumerate() {
+        let told = number(&found, &format!("slos.{i}.estimate"));
+        assert!((told / expected - 1.0).abs() < 1e-9, "{i}: {told} {expected}");
     }
 }
 

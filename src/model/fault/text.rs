@@ -49,6 +49,9 @@ impl TargetSpec {
             Some(role) => text += &format!(" ({role})"),
             None => {}
         }
+        if self.lose_data == Some(true) {
+            text += ", its data with it";
+        }
         if let Some(factor) = self.factor {
             text += &format!(", factor {factor}");
         }
