@@ -166,13 +166,14 @@ impl History {
     }
 
     /// A write was given its place in the order of versions (when the leader appended it, a replica
-    /// stamped it). A retry may be given another one: the last before the acknowledgement counts.
-    pub fn accepted(&mut self, key: u64, place: Place) {
-        if let Some(id) = self.followed.find(key)
-            && let Some(row) = self.followed.find_row(id, place.version)
-        {
-            self.followed.accept(id, row, place.order);
-        }
+    /// stamped it). A retry may be given another one: the last before the acknowledgement counts. Whether it had been given
+    /// another one before.
+    pub fn accepted(&mut self, key: u64, place: Place) -> bool {
+        let Some(id) = self.followed.find(key) else { return false };
+        let Some(row) = self.followed.find_row(id, place.version) else { return false };
+        let before = self.followed.row(row).place();
+        self.followed.accept(id, row, place.order);
+        before.is_some_and(|before| before.order != place.order)
     }
 
     /// An operation ends.

@@ -119,8 +119,13 @@ pub struct ConsistencyMeasured {
     pub witness: Option<Witness>,
     /// What broke the expectations of sessions, in requests decided in the measured span.
     pub broken: Violations,
+    /// Where something may be attempted several times: how often it was done after it had been done before.
+    pub duplicates: Option<u64>,
     /// Acknowledged writes that are lost, by why.
     pub lost: BTreeMap<&'static str, u64>,
+    /// Where somebody writes over what was read: acknowledged writes whose place the next one took by somebody who had
+    /// seen an older version last.
+    pub lost_updates: Option<u64>,
     /// Of a store with leaders: time in which two led a shard, ns.
     pub split: Option<u64>,
     /// Where siblings are kept: how often there came to be more of them.
@@ -154,6 +159,8 @@ impl ConsistencyMeasured {
         };
         self.split = sum(self.split, other.split);
         self.conflicts = sum(self.conflicts, other.conflicts);
+        self.duplicates = sum(self.duplicates, other.duplicates);
+        self.lost_updates = sum(self.lost_updates, other.lost_updates);
         if self.witness.is_none() {
             self.witness.clone_from(&other.witness);
         }

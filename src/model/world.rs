@@ -188,6 +188,21 @@ impl World {
         }
     }
 
+    /// A frame was begun for another one: if all attempts of it are one, `path` gives its identity without them by that
+    /// one's.
+    #[inline]
+    pub fn identify(
+        &mut self,
+        (parent, child): (Slot, Slot),
+        asked: bool,
+        path: impl FnOnce(u64) -> u64,
+    ) {
+        let ids = (self.frames[parent].id, self.frames[child].id);
+        if let Some(data) = self.data.as_mut().filter(|data| data.repeats) {
+            data.identify((parent, ids.0), (child, ids.1), asked, path);
+        }
+    }
+
     /// Hands the cold half on to a child frame.
     pub fn hand_on(&mut self, parent: Slot, child: Slot) {
         let from = *self.frames.extra(parent);
@@ -286,6 +301,7 @@ impl World {
         if let Some(data) = &mut self.data {
             data.descend(child, copy);
         }
+        self.identify((child, copy), false, |id| id);
         let message = Message { id: id.wrapping_add(COPY_SHIFT), size };
         let link = self.network.link_between(from, to);
         if !link.send_later(&mut self.agenda, (copy, event::DELIVER), message, later) {

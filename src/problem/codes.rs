@@ -88,6 +88,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W-POLICY", "a policy that changes nothing here"),
     ("W-QUORUM", "a sloppy quorum in which nobody can stand in"),
     ("W-REPLACED", "a variant replaces a whole block, where perhaps one value was meant"),
+    ("W-RETRIED-CAS", "a retry of a `cas` that fails if the first attempt was done"),
     ("W-SILENT", "a client that sends nothing"),
     (
         "W-SPOF",

@@ -17,20 +17,65 @@ pub struct Item {
 
 /// What a replica holds.
 #[derive(Clone, Debug, Default)]
-pub struct Data(HashTable<(u64, Item)>);
+pub struct Data {
+    items: HashTable<(u64, Item)>,
+    /// If writes that were done are to be known when they are asked for again: their versions and places.
+    done: Option<HashTable<(u64, u64)>>,
+}
 
 impl Data {
+    /// Nothing was written; whether writes that were done are to be known when they are asked for again.
+    #[must_use]
+    pub fn remembering(remembers: bool) -> Self {
+        Self { items: HashTable::default(), done: remembers.then(HashTable::default) }
+    }
+
+    /// The place of a version that was written, if it is known, whatever took its place since.
+    pub fn done(&self, version: u64) -> Option<u64> {
+        let done = self.done.as_ref()?;
+        done.find(mix(version), |(v, _)| *v == version).map(|(_, order)| *order)
+    }
+
+    /// This was written, too, whatever took its place since.
+    pub fn remember(&mut self, item: Item) {
+        let Some(done) = self.done.as_mut().filter(|_| item.version != 0) else { return };
+        if done.find(mix(item.version), |(v, _)| *v == item.version).is_none() {
+            let new = (item.version, item.order);
+            done.insert_unique(mix(item.version), new, |(v, _)| mix(*v));
+        }
+    }
+
+    /// A version was never written.
+    pub fn unlearn(&mut self, version: u64) {
+        let done = self.done.as_mut();
+        if let Some(Ok(held)) =
+            done.map(|done| done.find_entry(mix(version), |(v, _)| *v == version))
+        {
+            held.remove();
+        }
+    }
+
+    /// All that are known to have been written, by version.
+    pub fn all_done(&self) -> Vec<Item> {
+        let done = self.done.iter().flat_map(HashTable::iter);
+        let mut all: Vec<Item> =
+            done.map(|(version, order)| Item { version: *version, order: *order }).collect();
+        all.sort_unstable_by_key(|item| item.version);
+        all
+    }
+
     /// What is held of a key.
     #[inline]
     pub fn get(&self, key: u64) -> Item {
-        self.0.find(mix(key), |(k, _)| *k == key).map_or_else(Item::default, |(_, item)| *item)
+        self.items.find(mix(key), |(k, _)| *k == key).map_or_else(Item::default, |(_, item)| *item)
     }
 
     /// An item takes the place of the one before, whatever that was.
     pub fn put(&mut self, key: u64, item: Item) {
-        match self.0.find_mut(mix(key), |(k, _)| *k == key) {
+        self.remember(item);
+        match self.items.find_mut(mix(key), |(k, _)| *k == key) {
             Some((_, held)) => *held = item,
-            None => drop(self.0.insert_unique(mix(key), (key, item), |(k, _)| mix(*k))),
+            None => drop(self.items.insert_unique(mix(key), (key, item), |(k, _)| mix(*k))),
         }
     }
 
@@ -40,20 +85,22 @@ impl Data {
         let newer = (item.order, item.version) > (held.order, held.version);
         if newer {
             self.put(key, item);
+        } else {
+            self.remember(item);
         }
         newer
     }
 
     /// A key is as if it had never been written.
     pub fn forget(&mut self, key: u64) {
-        if let Ok(held) = self.0.find_entry(mix(key), |(k, _)| *k == key) {
+        if let Ok(held) = self.items.find_entry(mix(key), |(k, _)| *k == key) {
             held.remove();
         }
     }
 
     /// Names all versions that are held, in any order.
     pub fn each(&self, each: &mut dyn FnMut(u64)) {
-        self.0.iter().for_each(|(_, item)| each(item.version));
+        self.items.iter().for_each(|(_, item)| each(item.version));
     }
 
     /// All that is held, by key.
@@ -63,7 +110,7 @@ impl Data {
 
     /// What is held of those keys, by key.
     pub fn those(&self, of: impl Fn(u64) -> bool) -> Vec<(u64, Item)> {
-        let mut those: Vec<_> = self.0.iter().filter(|(key, _)| of(*key)).copied().collect();
+        let mut those: Vec<_> = self.items.iter().filter(|(key, _)| of(*key)).copied().collect();
         those.sort_unstable_by_key(|(key, _)| *key);
         those
     }
@@ -71,17 +118,17 @@ impl Data {
     /// Keys that were written.
     #[cfg(test)]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.items.len()
     }
 
     /// Nothing was written.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.items.is_empty()
     }
 
     /// All is lost.
     pub fn clear(&mut self) {
-        self.0.clear();
+        *self = Self::remembering(self.done.is_some());
     }
 }

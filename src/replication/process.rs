@@ -41,6 +41,18 @@ impl Process {
         matches!(self, Self::MultiLeader(_))
     }
 
+    /// It knows the writes that it has done when they are asked for again.
+    #[must_use]
+    pub fn remembering(self) -> Self {
+        match self {
+            Self::MultiLeader(one) => Self::MultiLeader(Box::new(one.remembering())),
+            Self::Quorum(one) => Self::Quorum(Box::new(one.remembering())),
+            Self::Replica(one) => Self::Replica(Box::new(one.remembering())),
+            Self::Raft(one) => Self::Raft(Box::new(one.remembering())),
+            Self::Observer(one) => Self::Observer(one),
+        }
+    }
+
     /// Names the versions that it holds, or has on its disk, where no log says which are lost.
     pub fn versions(&self, each: &mut dyn FnMut(u64)) {
         match self {

@@ -107,6 +107,15 @@ impl Known {
     }
 }
 
+/// Of a write all attempts of which are one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Once {
+    /// When it was begun by the clock of who asks, ns: its stamp, where writes are told apart by stamps.
+    pub stamp: u64,
+    /// It is for something further up all attempts of which are one: others of them may have begun it at another time.
+    pub further: bool,
+}
+
 /// A client's operation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Operation {
@@ -123,13 +132,22 @@ pub struct Operation {
     /// Of a write: what whoever asks had read of the key, and so writes over. Only leaders that write beside one another
     /// ask.
     pub context: Dots,
+    /// Of a write: the version that has to be there still; none, if it takes what it finds.
+    pub expects: Option<u64>,
+    /// All attempts of a write are one, which its version names: who has done it already does not do it again.
+    pub once: Option<Once>,
 }
 
 impl Operation {
+    /// Something else is there than it expects.
+    pub fn misses(&self, version: u64) -> bool {
+        self.expects.is_some_and(|expected| expected != version)
+    }
+
     /// One of somebody who knows nothing.
     #[cfg(test)]
     pub fn new(ticket: Ticket, act: Act, key: u64, shard: u16) -> Self {
-        Self { ticket, act, key, shard, since: Known::default(), context: Dots::default() }
+        Self { ticket, act, key, shard, ..Self::default() }
     }
 }
 
@@ -173,6 +191,8 @@ pub enum Failure {
     QuorumTimeout,
     /// Another leader came before it was committed; it may be yet.
     LeadershipLost,
+    /// Something else was there than it [expects](Operation::expects): nothing was done.
+    Conflict,
     /// What it has to [find](Operation::since) is lost, or nobody who was asked has it: nothing was done.
     Behind,
 }
@@ -288,6 +308,11 @@ pub const fn place(term: u64, index: u64) -> u64 {
         "a run has so many elections and entries at most"
     );
     term << 40 | index
+}
+
+/// The index of a place.
+pub const fn index_of(place: u64) -> u64 {
+    place & ((1 << 40) - 1)
 }
 
 /// The term of a place.

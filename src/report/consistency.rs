@@ -111,6 +111,18 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
                 "{name}: {conflicts} times a run writes that did not know of one another were kept as siblings."
             ));
         }
+        if let Some(again) = of.duplicate_applies.filter(|n| n.value > Some(0.0)) {
+            let again = estimate(Quantity::Number, &again);
+            all.push(format!(
+                "{name}: {again} times a run a write was done that had been done before: by a retry, a hedge or a copy."
+            ));
+        }
+        if let Some(lost) = of.lost_updates.filter(|n| n.value > Some(0.0)) {
+            let lost = estimate(Quantity::Number, &lost);
+            all.push(format!(
+                "{name}: {lost} writes a run were overwritten by who had read an older version: their updates are lost."
+            ));
+        }
         if let Some(split) = of.split_brain_time.filter(|time| time.value > Some(0.0)) {
             let split = estimate(Quantity::Duration, &split);
             all.push(format!("{name}: for {split} a run two replicas led a shard at once."));

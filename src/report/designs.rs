@@ -18,7 +18,7 @@ pub type Named<'r> = (String, &'r Results);
 /// A column: its name, and what stands there.
 type Column = (&'static str, fn(&Results, bool) -> Option<String>);
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 11] = [
     ("availability", |of, intervals| {
         shown(Some(&of.summary.figures.availability), intervals, Quantity::Share)
     }),
@@ -39,6 +39,13 @@ const COLUMNS: [Column; 9] = [
     }),
     ("lost writes", |of, intervals| {
         shown(data(of).map(|data| &data.lost_acked_writes), intervals, Quantity::Number)
+    }),
+    ("lost updates", |of, intervals| {
+        shown(data(of).and_then(|data| data.lost_updates.as_ref()), intervals, Quantity::Number)
+    }),
+    ("done again", |of, intervals| {
+        let again = data(of).and_then(|data| data.duplicate_applies.as_ref());
+        shown(again, intervals, Quantity::Number)
     }),
     ("cost a month", |of, intervals| {
         shown(of.summary.cost.as_ref().map(|cost| &cost.per_month), intervals, Quantity::Money)

@@ -53,6 +53,10 @@ pub struct ConsistencyResults {
     pub writes_follow_reads_violations: Estimate,
     /// Writes that were acknowledged and that nobody holds any more, nor anything that was written after them.
     pub lost_acked_writes: Estimate,
+    /// Where something may be attempted several times: how often a write was done that had been done before, for the same
+    /// request of a client: by a retry, a hedge, or a call that came twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_applies: Option<Estimate>,
     /// Of stores with leaders: time in which two replicas of a shard led at once, s, summed over shards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub split_brain_time: Option<Estimate>,
@@ -60,6 +64,10 @@ pub struct ConsistencyResults {
     /// than before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflicts: Option<Estimate>,
+    /// Where somebody writes what he has read (a visit reads and writes the store, or somebody asks for `cas`): acknowledged
+    /// writes whose place the next one took by somebody who had seen an older version of the key last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_updates: Option<Estimate>,
     /// By why: `write_behind` (a cache acknowledged them and never wrote them), `failover` (a later leader began without
     /// them), `lww_concurrent` (a later write took their place, by who did not know of them), `lww_clock` (by its stamp, which
     /// goes by a clock, it was older than a write acknowledged before it), `crash` (nobody holds them).

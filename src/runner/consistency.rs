@@ -38,10 +38,14 @@ pub(super) struct ConsistencyPool {
     /// What there is a cause for, by cause.
     not_checked: BTreeMap<&'static str, Means>,
     lost: Means,
+    /// Where something may be attempted several times.
+    duplicates: Option<Means>,
     /// Of stores with leaders.
     split: Option<Means>,
     /// Where siblings are kept.
     conflicts: Option<Means>,
+    /// Where somebody writes over what was read.
+    lost_updates: Option<Means>,
     lost_by_cause: BTreeMap<&'static str, Means>,
 }
 
@@ -83,11 +87,17 @@ impl ConsistencyPool {
         add(&mut self.not_checked, &one.not_checked, before);
         add(&mut self.lost_by_cause, &one.lost, before);
         self.lost.push(count(one.lost.values().sum()));
+        if let Some(again) = one.duplicates {
+            self.duplicates.get_or_insert_default().push(count(again));
+        }
         if let Some(split) = one.split {
             self.split.get_or_insert_default().push(Some(seconds(split)));
         }
         if let Some(conflicts) = one.conflicts {
             self.conflicts.get_or_insert_default().push(count(conflicts));
+        }
+        if let Some(lost) = one.lost_updates {
+            self.lost_updates.get_or_insert_default().push(count(lost));
         }
         self.replications += 1;
     }
@@ -133,8 +143,10 @@ impl ConsistencyPool {
             monotonic_write_violations: mean(&self.broken[2]),
             writes_follow_reads_violations: mean(&self.broken[3]),
             lost_acked_writes: mean(&self.lost),
+            duplicate_applies: self.duplicates.as_ref().map(mean),
             split_brain_time: self.split.as_ref().map(mean),
             conflicts: self.conflicts.as_ref().map(mean),
+            lost_updates: self.lost_updates.as_ref().map(mean),
             lost_by_cause: by_cause(&self.lost_by_cause),
         }
     }

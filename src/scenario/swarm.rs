@@ -393,6 +393,10 @@ impl Writer {
                 self.stale |= stale.contains("stale");
                 edge += &stale;
             }
+            let updates = |verb: &str| text.contains(&format!("{{{verb}: {target}"));
+            if ["cas", "increment"].into_iter().any(updates) {
+                edge += &self.once(&target);
+            }
             text += &format!("        {target}: {{{edge}}}\n");
         }
         self.text += &text;
@@ -472,6 +476,10 @@ impl Writer {
             3 => format!("{{call: {}{optional}{when}}}", self.name(&targets)),
             4 => format!("{{read: {{from: {store}, cache: {cache}}}{optional}{when}}}"),
             5 => format!("{{read: {store}{optional}{when}}}"),
+            6 if self.chance(30) => {
+                let verb = self.update(&store);
+                format!("{{{verb}: {store}{optional}{when}}}")
+            }
             6 => {
                 let modes = ["invalidate", "update", "around", "through", "behind"];
                 // What is written late may take the place of what a session has seen.

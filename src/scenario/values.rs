@@ -95,7 +95,8 @@ const FIGURES: &[(&str, &str)] = &[
         "stale_read_fraction <= 1%",
         "what clients saw of the data: `stale_reads`, `staleness_age.p99`, `staleness_versions.max`, `violations`, \
          `lost_acked_writes`, `read_your_writes_violations`, `monotonic_read_violations`, `monotonic_write_violations`, \
-         `writes_follow_reads_violations`, `conflicts` (of `version_vector`); of one store `nodes.db.consistency.stale_reads`; \
+         `writes_follow_reads_violations`, `conflicts` (of `version_vector`), `lost_updates` (where visits \
+         write what they have read, or by `cas`), `duplicate_applies`; of one store `nodes.db.consistency.stale_reads`; \
          of one side of a cut `stale_read_fraction(during=cut side=a)`; where a store is written",
     ),
     (

@@ -27,16 +27,8 @@ use crate::{
 };
 
 /// Words of the language whose parts of the model do not exist yet.
-const NOT_YET: [&str; 8] = [
-    "convergence_time",
-    "error_fraction",
-    "faults",
-    "lost_updates",
-    "rpo",
-    "rto",
-    "queue_depth",
-    "cold_starts",
-];
+const NOT_YET: [&str; 7] =
+    ["convergence_time", "error_fraction", "faults", "rpo", "rto", "queue_depth", "cold_starts"];
 
 /// Selectors whose parts of the model do not exist yet.
 const SELECTORS_NOT_YET: [&str; 6] = ["group", "key", "size", "session", "zone", "instance"];

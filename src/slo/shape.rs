@@ -137,6 +137,8 @@ fn of_any_store() -> ConsistencyResults {
         lost_by_cause: each(&["crash", "failover", "lww_clock", "lww_concurrent", "write_behind"]),
         split_brain_time: Some(Estimate::default()),
         conflicts: Some(Estimate::default()),
+        lost_updates: Some(Estimate::default()),
+        duplicate_applies: Some(Estimate::default()),
         ..ConsistencyResults::default()
     }
 }
@@ -164,15 +166,17 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 20] = [
+const COUNTS: [&str; 22] = [
     "causes",
     "conflicts",
+    "duplicate_applies",
     "failovers",
     "hints",
     "keys",
     "keys_checked",
     "lost_acked_writes",
     "lost_by_cause",
+    "lost_updates",
     "messages",
     "monotonic_read_violations",
     "monotonic_write_violations",

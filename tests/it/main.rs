@@ -66,4 +66,5 @@ mod tidy;
 mod told;
 mod traces;
 mod undecided;
+mod updates;
 mod warm_up;

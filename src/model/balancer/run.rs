@@ -189,6 +189,9 @@ impl Balancer {
         }
         let (target, id) = (self.pool[index], descend(id, self.site));
         let child = world.new_call(slot, target, what, id);
+        if world.laden {
+            world.identify((slot, child), false, |id| descend(id, self.site));
+        }
         if world.carries {
             world.frames.extra_mut(child).enforced = world.frames.extra(slot).enforced;
         }

@@ -144,6 +144,11 @@ pub struct ClientSpec {
     /// behind that is passed over. Nothing when absent: what is broken is counted only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guarantees: Option<Vec<GuaranteeSpec>>,
+    /// All attempts, hedges and copies of a request are one: writes carry a key, and who has done one already answers as it did
+    /// then instead of doing it again. The key goes along through services. Without it a retry is a write of its own that may
+    /// come after newer ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotent: Option<bool>,
     /// 1 is most urgent; 100 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<Count>,
@@ -216,6 +221,9 @@ pub struct OperationSpec {
     /// What sessions may count on in its requests; the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guarantees: Option<Vec<GuaranteeSpec>>,
+    /// Whether all attempts of a request are one; as the client says when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotent: Option<bool>,
     /// Size of a request; the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<SizeFormula>,

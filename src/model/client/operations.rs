@@ -83,7 +83,7 @@ impl<'s> Effective<'s> {
             };
         }
         is_client_s!(to read write delete cas increment timeout deadline retry breaker rate_limit
-            bulkhead pool hedge fallback cancel guarantees priority size)
+            bulkhead pool hedge fallback cancel guarantees idempotent priority size)
     }
 
     /// The policies as an edge.
@@ -98,7 +98,7 @@ impl<'s> Effective<'s> {
                 }
             };
         }
-        inherited!(timeout deadline retry breaker rate_limit bulkhead pool hedge fallback cancel guarantees)
+        inherited!(timeout deadline retry breaker rate_limit bulkhead pool hedge fallback cancel guarantees idempotent)
     }
 }
 

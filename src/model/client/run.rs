@@ -166,8 +166,7 @@ impl Caller for Client {
     #[inline(always)]
     fn send(&mut self, slot: Slot, call: u16, shift: u64, world: &mut World) -> Slot {
         let operation = &self.operations[usize::from(call)];
-        let path = operation.site.wrapping_add(shift);
-        self.send_to(slot, (operation.op, operation.target), path, world)
+        self.send_to(slot, (call, operation.target), (operation.site, shift), world)
     }
 
     /// Its fallback takes the place of an answer, once, or the request is decided.
@@ -179,7 +178,7 @@ impl Caller for Client {
             Some(Fallback::Reply) => self.decide(slot, Outcome::Degraded, world),
             Some(Fallback::Call(other)) if in_time => {
                 let path = operation.site.wrapping_add(FALLBACK);
-                let child = self.send_to(slot, (operation.op, other), path, world);
+                let child = self.send_to(slot, (call, other), (path, 0), world);
                 world.frames[slot].next = child;
                 let extra = world.frames.extra_mut(slot);
                 extra.fell_back = true;
@@ -438,27 +437,35 @@ impl Client {
         if let Some(tokens) = &mut data.tokens {
             let session = self.session.is_some().then(|| world.frames.extra(slot).session);
             let session = session.map(|session| (self.index, session));
-            tokens.begin(slot, session, operation.policy.guarantees);
+            tokens.begin(slot, session, operation.policy.asks.guarantees);
         }
         if let Some(about) = operation.data {
             let f = &world.frames[slot];
-            data.invoke(slot, about, (f.key, descend(f.id, operation.site)), now);
+            let (version, common) = data.to_write(slot, f.id, operation.site);
+            data.invoke(slot, about, (f.key, version, common), now);
+            data.stamp(slot, now);
         }
     }
 
-    /// Sends a message of a request to a node, by a path that keys its draws.
+    /// Sends a message of a request to a node, by a path that keys its draws, with what the attempt adds to it.
     #[inline(always)]
     fn send_to(
         &self,
         slot: Slot,
-        (op, target): (u8, NodeId),
-        path: u64,
+        (call, target): (u16, NodeId),
+        (path, shift): (u64, u64),
         world: &mut World,
     ) -> Slot {
-        let f = &world.frames[slot];
-        let (id, key, from) = (descend(f.id, path), f.key, (self.node, f.inst));
+        let operation = &self.operations[usize::from(call)];
+        let (f, op) = (&world.frames[slot], operation.op);
+        let id = descend(f.id, path.wrapping_add(shift));
+        let (key, from) = (f.key, (self.node, f.inst));
         let target = world.destination(slot, target, Asked { op, key, id });
         let child = world.new_call(slot, target, (op, key), id);
+        if world.laden {
+            let asked = operation.policy.asks.once;
+            world.identify((slot, child), asked, |id| descend(id, path));
+        }
         world.send(child, from, target, id);
         child
     }

@@ -8,12 +8,16 @@ use super::spec::HistorySpec;
 use crate::{
     model::{
         client::ClientSpec,
+        ids::NodeId,
         kind::{Outgoing, Verb},
+        kinds::NodeSpec,
         names::Names,
+        replication::StampSpec,
         resilience::EdgeSpec,
         service::StepSpec,
     },
     problem::Problems,
+    units::Name,
 };
 
 /// Most writes that are kept in mind: 64 B each.
@@ -97,5 +101,95 @@ pub fn edge(edge: &EdgeSpec, target: &str, path: &str, names: &Names, problems: 
     if !reached.iter().any(|id| names.followed.contains(&(*id as u16))) {
         let place = format!("{path}.guarantees");
         problems.error_help("E-GUARANTEE", place, NO_STORE, "leave it out");
+    }
+}
+
+/// Whether all attempts of what is asked of these nodes can be one, as is asked for at `place`.
+fn once(targets: &[&str], place: String, names: &Names, problems: &mut Problems) {
+    let first = targets.iter().filter_map(|name| names.node(name)).map(usize::from).collect();
+    let reached = names.reached_from(first, &names.calls(), |_| true);
+    let stores = || reached.iter().map(|id| *id as NodeId).filter(|id| names.followed.contains(id));
+    if stores().next().is_none() {
+        let message = "no store is written by what is asked, so that nothing could be done twice";
+        return problems.warn("W-POLICY", place, message, "leave it out");
+    }
+    let queries = |id: &NodeId| {
+        let spec = names.kind(*id).replication().and_then(|spec| spec.quorum.as_ref());
+        spec.is_some_and(|spec| spec.stamp == Some(StampSpec::Query))
+    };
+    if let Some(store) = stores().find(queries) {
+        let message = format!(
+            "`{}` asks its replicas for the stamp of a write, each attempt anew: one write would have several",
+            names.name(store)
+        );
+        let help = "`stamp: clock`: the stamp is then taken from the clock of who asks, once";
+        problems.error_help("E-CONFLICT", place, message, help);
+    }
+}
+
+/// What is compared with what was read.
+fn compared(
+    edge: Option<&EdgeSpec>,
+    target: &str,
+    place: &str,
+    names: &Names,
+    problems: &mut Problems,
+) {
+    if names.follows(target, Some(Verb::Cas)).is_none() {
+        let message = format!(
+            "which version `{target}` holds cannot be told: somebody chooses among several stores there"
+        );
+        problems.error_help(
+            "E-CONFLICT",
+            place,
+            message,
+            "ask the store itself, which shards by key",
+        );
+    }
+    let edge = edge.filter(|edge| edge.retry.is_some() || edge.hedge.is_some());
+    if edge.is_some_and(|edge| edge.idempotent != Some(true)) {
+        let message = "a retry or hedge compares with what was read before: if the first attempt was done, it fails";
+        problems.warn("W-RETRIED-CAS", place, message, "`idempotent: true`");
+    }
+}
+
+/// Writes that compare, and calls whose attempts are one.
+pub fn updates(names: &Names, problems: &mut Problems) {
+    for (name, client) in &names.design.clients {
+        let path = format!("clients.{}", name.0);
+        for (operation, effective) in client.operations() {
+            let (edge, targets) = (effective.edge(), effective.targets());
+            for (target, _) in targets.iter().filter(|(_, verb)| *verb == Some(Verb::Cas)) {
+                let place = effective.place(&path, &operation, "cas");
+                compared(Some(&edge), &target.0, &place, names, problems);
+            }
+            if edge.idempotent == Some(true) {
+                let place = effective.place(&path, &operation, "idempotent");
+                let targets: Vec<&str> =
+                    targets.iter().map(|(target, _)| target.0.as_str()).collect();
+                once(&targets, place, names, problems);
+                if client.idempotent.is_some() {
+                    break;
+                }
+            }
+        }
+    }
+    for (name, node) in &names.design.nodes {
+        let kind = node.kind();
+        let path = format!("nodes.{}.{}", name.0, kind.facts().kind);
+        let edges = kind.edges();
+        for call in kind.outgoing(&path) {
+            let verb = call.operation.as_ref().and_then(|(_, verb)| *verb);
+            if verb == Some(Verb::Cas) && !matches!(node, NodeSpec::Cache(_)) {
+                let edge = edges.and_then(|edges| edges.get(&Name(call.target.clone())));
+                compared(edge, &call.target, &call.path, names, problems);
+            }
+        }
+        for (target, edge) in edges.into_iter().flatten() {
+            if edge.idempotent == Some(true) {
+                let place = format!("{path}.dependencies.{}.idempotent", target.0);
+                once(&[target.0.as_str()], place, names, problems);
+            }
+        }
     }
 }

@@ -4,8 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::spec::Access;
+use super::spec::{Access, Updates};
 use crate::{
+    history::Cause,
     model::{
         client::{ClientSpec, operations::Effective},
         ids::NodeId,
@@ -47,9 +48,10 @@ impl Names {
     /// The stores whose history is followed: somebody writes there, so that there is something to be behind of, and
     /// nobody chooses among shards or stores, who would have to know where a key is.
     pub fn followed_stores(&self) -> BTreeSet<NodeId> {
-        // Replicas hold versions, whoever looks on, and so do all where sessions know what they have seen.
-        let unwatched =
-            self.design.history.is_some_and(|history| history.0.none) && !self.hands_tokens();
+        // Replicas hold versions, whoever looks on, and so do all where something is made of them.
+        let unwatched = self.design.history.is_some_and(|history| history.0.none)
+            && !self.hands_tokens()
+            && !self.asks_once();
         let nodes = || self.design.nodes.values().chain(self.design.later());
         let unsure: BTreeSet<_> = nodes()
             .filter(|node| one_name(node).is_none())
@@ -97,9 +99,13 @@ impl Names {
         all
     }
 
-    /// Whether requests take along what their sessions have seen: somebody asks for guarantees, or writes are told apart
-    /// by what their writers knew.
+    /// Whether requests take along what was seen of the data.
     pub fn hands_tokens(&self) -> bool {
+        self.asks_what_is_known() || !self.updates().is_empty()
+    }
+
+    /// Whether somebody asks for guarantees, or writes are told apart by what their writers knew.
+    pub fn asks_what_is_known(&self) -> bool {
         let asks = |list: &Option<Vec<_>>| list.as_ref().is_some_and(|list| !list.is_empty());
         let nodes = self.design.nodes.values().chain(self.design.later());
         let mut edges = nodes.filter_map(|node| node.kind().edges()).flat_map(BTreeMap::values);
@@ -109,6 +115,42 @@ impl Names {
         edges.any(|edge| asks(&edge.guarantees))
             || vectors.any(|spec| !spec.goes_by_stamps())
             || clients.into_iter().any(|(_, operation)| asks(&operation.edge().guarantees))
+    }
+
+    /// The stores in which somebody writes over what was read.
+    pub fn updates(&self) -> BTreeMap<NodeId, Updates> {
+        let mut all = BTreeMap::new();
+        let clients = self.design.clients.values().flat_map(ClientSpec::operations);
+        for (_, operation) in clients {
+            for (target, verb) in operation.targets() {
+                if verb == Some(Verb::Cas)
+                    && let Some(store) = self.store_behind(&target.0)
+                {
+                    all.insert(store, Updates::Cas);
+                }
+            }
+        }
+        let nodes = self.design.nodes.values().chain(self.design.later());
+        // What a cache asks for, somebody asked it for.
+        for node in nodes.filter(|node| !matches!(node, NodeSpec::Cache(_))) {
+            let mut done: BTreeSet<(Option<String>, NodeId, bool)> = BTreeSet::new();
+            for call in node.kind().outgoing("") {
+                let Some((_, Some(verb))) = call.operation else { continue };
+                let Some(store) = self.store_behind(&call.target) else { continue };
+                match Access::of(verb) {
+                    Some(Access::Update(Cause::Cas)) => drop(all.insert(store, Updates::Cas)),
+                    Some(Access::Update(_)) | None => {}
+                    Some(access) => {
+                        let read = access == Access::Read;
+                        if done.contains(&(call.endpoint.clone(), store, !read)) {
+                            all.entry(store).or_insert(Updates::Visits);
+                        }
+                        done.insert((call.endpoint, store, read));
+                    }
+                }
+            }
+        }
+        all
     }
 
     /// The followed store that what is asked of a node is about, and what is done there.

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    engine::random::descend,
     history::{Act, Judged, OpId, Outcome, Seen, Sessions, Settings, Standing, Vector, Vectors},
     model::{
         client::ClientSpec,
@@ -21,6 +22,7 @@ use crate::{
         outcome,
         probe::ConsistencyMeasured,
     },
+    replication::Once,
 };
 
 /// What an operation saw or wrote.
@@ -39,8 +41,32 @@ struct Carried {
     version: u64,
     /// The operation it is at.
     at: Option<At>,
-    /// Of a visit that failed: it may have been written all the same.
-    open: bool,
+    /// Whether what it is to do is done once.
+    repeated: Repeated,
+    /// Of a visit that failed: what is known beyond its outcome of what it was to write.
+    known: Option<Written>,
+}
+
+/// Whether all attempts of something are one.
+#[derive(Clone, Copy, Debug, Default)]
+struct Repeated {
+    /// They are.
+    once: bool,
+    /// For something further up.
+    further: bool,
+    /// What is added to a frame's identity, wrapping, to leave out all attempts on the way to it.
+    shift: u64,
+    /// When the operation began that it is for, by the clock of who began it, ns.
+    stamp: u64,
+}
+
+/// Whether what a visit that failed was to write was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It may have been, though the answer is a refusal.
+    Maybe,
+    /// It was not, though the answer is an error.
+    No,
 }
 
 /// An operation under way.
@@ -57,6 +83,8 @@ struct At {
     failed: bool,
     /// An attempt failed in a way that leaves open whether it was done.
     doubt: bool,
+    /// The attempt that failed now was not done, whatever its outcome.
+    spared: bool,
     /// No attempt is under way any more, and none was done.
     certain: bool,
     /// It began in the measured span.
@@ -80,6 +108,8 @@ pub struct Observer {
     from: u64,
     /// What sessions know, if anybody asks for it.
     pub tokens: Option<Box<Tokens>>,
+    /// Something may be attempted several times: what attempts have in common is kept track of.
+    pub repeats: bool,
 }
 
 impl Observer {
@@ -105,7 +135,13 @@ impl Observer {
             }
         };
         let followed = names.followed.iter().filter(|_| !history.0.none);
-        let stores = followed.map(|&store| (store, Watched::new(settings, told(store)))).collect();
+        let tokens = names
+            .hands_tokens()
+            .then(|| Box::new(Tokens::new(names.asks_what_is_known(), names.updates())));
+        let updates = |store| tokens.as_ref().is_some_and(|tokens| tokens.updates(store));
+        let repeats = names.repeats();
+        let new = |store| Watched::new(settings, told(store), (updates(store), repeats));
+        let stores = followed.map(|&store| (store, new(store))).collect();
         (!names.followed.is_empty()).then_some(Self {
             carried: Vec::new(),
             stores,
@@ -114,7 +150,8 @@ impl Observer {
             by_vectors: BTreeMap::new(),
             with_sessions: design.clients.values().any(ClientSpec::has_sessions),
             from: design.warm_up,
-            tokens: names.hands_tokens().then(Box::default),
+            tokens,
+            repeats: names.repeats() || names.asks_once(),
         })
     }
 
@@ -168,6 +205,9 @@ impl Observer {
     #[inline]
     pub fn descend(&mut self, parent: Slot, child: Slot) {
         self.hand_on(parent, child);
+        if self.repeats {
+            self.at(child).repeated = self.at(parent).repeated;
+        }
         if let Some(tokens) = &mut self.tokens {
             tokens.descend(parent, child);
         }
@@ -196,6 +236,45 @@ impl Observer {
             tokens.forget(slot);
         }
         self.seen.remove(&slot);
+    }
+
+    // ---- once --------------------------------------------------------------------------------
+
+    /// A frame was begun for another one: all attempts at it are one if those at that one are, or `asked` says so; `path`
+    /// gives its identity without attempts by that one's.
+    #[cold]
+    #[inline(never)]
+    pub fn identify(
+        &mut self,
+        (parent, parent_id): (Slot, u64),
+        (child, child_id): (Slot, u64),
+        asked: bool,
+        path: impl FnOnce(u64) -> u64,
+    ) {
+        let Repeated { once: further, shift, .. } = self.at(parent).repeated;
+        let own = &mut self.at(child).repeated;
+        (own.once, own.further) = (further || asked, further);
+        own.shift = path(parent_id.wrapping_add(shift)).wrapping_sub(child_id);
+    }
+
+    /// What a frame of this identity is to write at a site: the version, and what all attempts at it have in common.
+    #[inline]
+    pub fn to_write(&self, slot: Slot, id: u64, site: u64) -> (u64, u64) {
+        let carried = self.carried.get(slot as usize);
+        let Repeated { once, shift, .. } = carried.map(|own| own.repeated).unwrap_or_default();
+        let common = descend(id.wrapping_add(shift), site);
+        (if once { common } else { descend(id, site) }, common)
+    }
+
+    /// An operation of a frame begins at this instant of its clock.
+    pub fn stamp(&mut self, slot: Slot, wall: u64) {
+        self.at(slot).repeated.stamp = wall.max(1);
+    }
+
+    /// If what a frame asks is to be done once.
+    pub fn once(&self, slot: Slot) -> Option<Once> {
+        let Repeated { once, further, stamp, .. } = self.carried.get(slot as usize)?.repeated;
+        once.then_some(Once { stamp, further })
     }
 
     // ---- sessions ----------------------------------------------------------------------------
@@ -239,19 +318,19 @@ impl Observer {
 
     // ---- operations --------------------------------------------------------------------------
 
-    /// A frame begins an operation on a key, which writes this version if it writes.
+    /// A frame begins an operation on a key, which writes this version if it writes: one of several that have something in
+    /// common, maybe.
     pub fn invoke(
         &mut self,
         slot: Slot,
         (store, access): (NodeId, Access),
-        (key, version): (u64, u64),
+        (key, version, common): (u64, u64, u64),
         now: u64,
     ) {
         let before = self.at(slot).at.take();
         self.open_end(before);
-        if let Some(tokens) = &mut self.tokens {
-            tokens.invoke(slot, (store, access));
-        }
+        let tokens = self.tokens.as_mut();
+        let saw = tokens.and_then(|tokens| tokens.invoke(slot, (store, access), key));
         // 0 is what was there before.
         let version = version.max(1);
         let act = match access {
@@ -261,6 +340,9 @@ impl Observer {
         };
         let measured = now >= self.from;
         let Some(watched) = self.stores.get_mut(&store) else { return self.hold(slot, version) };
+        if self.repeats && access != Access::Read {
+            watched.attempts(version, common);
+        }
         let (mut op, mut invoked) = (OpId::UNFOLLOWED, 0);
         if let Some(vectors) = &mut watched.vectors {
             invoked = vectors.invoke(now);
@@ -269,10 +351,14 @@ impl Observer {
             if let Access::Update(cause) = access {
                 watched.history.mark_unchecked(key, cause);
             }
+            if let Some(saw) = saw.filter(|_| op.is_followed()) {
+                watched.writes_over(version, saw);
+            }
         }
-        let (failed, doubt, certain) = (false, false, false);
-        let at = Some(At { store, access, key, op, invoked, failed, doubt, certain, measured });
-        *self.at(slot) = Carried { version, at, open: false };
+        let (failed, doubt, spared, certain) = (false, false, false, false);
+        let at = At { store, access, key, op, invoked, failed, doubt, spared, certain, measured };
+        let repeated = self.at(slot).repeated;
+        *self.at(slot) = Carried { version, at: Some(at), repeated, known: None };
     }
 
     /// An attempt of what a frame is at failed; nothing of it was done if it was turned away or not sent.
@@ -280,7 +366,8 @@ impl Observer {
         let turned_away = [outcome::Outcome::BreakerOpen, outcome::Outcome::Unavailable];
         let refused = how.is_refusal() || turned_away.contains(&how);
         if let Some(at) = &mut self.at(slot).at {
-            at.doubt |= !refused;
+            let spared = std::mem::take(&mut at.spared);
+            at.doubt |= !refused && !spared;
         }
     }
 
@@ -294,7 +381,7 @@ impl Observer {
     /// The call failed with which an operation stands or falls.
     pub fn failed(&mut self, slot: Slot) {
         if let Some(tokens) = &mut self.tokens {
-            tokens.end(slot, false);
+            tokens.end(slot, 0, false);
         }
         if let Some(at) = &mut self.at(slot).at {
             at.failed = true;
@@ -311,10 +398,10 @@ impl Observer {
     /// The step or request of an operation is over, and went on; whether a read of the measured span was stale.
     pub fn done(&mut self, slot: Slot, now: u64) -> Option<bool> {
         let known = self.token(slot).map_or(Vector::NOTHING, |token| token.known.dots.0);
-        if let Some(tokens) = &mut self.tokens {
-            tokens.end(slot, true);
-        }
         let Carried { version, at, .. } = *self.at(slot);
+        if let Some(tokens) = &mut self.tokens {
+            tokens.end(slot, version, true);
+        }
         let Some(at) = at.filter(|at| !at.failed) else {
             self.end(slot);
             return None;
@@ -386,9 +473,10 @@ impl Observer {
 
     /// A write of a key got its number among those of its leader.
     pub fn dotted(&mut self, store: NodeId, (key, version): (u64, u64), dot: (u8, u32)) {
-        let watched = self.stores.get_mut(&store);
-        if let Some(vectors) = watched.and_then(|watched| watched.vectors.as_mut()) {
-            vectors.dotted(key, version, dot);
+        let Some(watched) = self.stores.get_mut(&store) else { return };
+        if let Some(vectors) = &mut watched.vectors {
+            let again = vectors.dotted(key, version, dot);
+            watched.does(version, again);
         }
     }
 
@@ -422,16 +510,17 @@ impl Observer {
         }
     }
 
-    /// What a visit was to write may have been written, though it is answered by a refusal.
-    pub fn leaves_open(&mut self, slot: Slot) {
-        self.at(slot).open = true;
+    /// More is known of what a visit that fails was to write than its outcome says.
+    pub fn is_known(&mut self, slot: Slot, written: Written) {
+        self.at(slot).known = Some(written);
     }
 
     /// A visit failed: whether what it was to write was written may be open.
     pub fn failed_visit(&mut self, child: Slot, caller: Slot) {
-        let open = self.at(child).open;
-        if let Some(at) = self.at(caller).at.as_mut().filter(|_| open) {
-            at.doubt = true;
+        let known = self.at(child).known;
+        if let Some(at) = self.at(caller).at.as_mut() {
+            at.doubt |= known == Some(Written::Maybe);
+            at.spared = known == Some(Written::No);
         }
     }
 

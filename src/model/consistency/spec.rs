@@ -96,6 +96,15 @@ pub enum GuaranteeSpec {
     WritesFollowReads,
 }
 
+/// How a store is asked to write over what was read of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Updates {
+    /// A visit reads and writes it.
+    Visits,
+    /// By `cas`, which may go by what its session read before.
+    Cas,
+}
+
 /// What is done to a key of a store, as its history has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {

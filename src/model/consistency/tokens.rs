@@ -9,8 +9,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::spec::Access;
+use super::spec::{Access, Updates};
 use crate::{
+    history::Cause,
     model::{
         consistency::spec::GuaranteeSpec,
         ids::{NodeId, Slot},
@@ -64,8 +65,28 @@ impl Both {
     }
 }
 
-/// What is known, by store and unit.
-type Seen = BTreeMap<(NodeId, u64), Both>;
+/// What was seen of the data.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    /// What is known, by store and unit.
+    known: BTreeMap<(NodeId, u64), Both>,
+    /// Of stores where somebody writes over what was read: the version of a key that was read or written last.
+    last: BTreeMap<(NodeId, u64), u64>,
+}
+
+impl Seen {
+    fn is_empty(&self) -> bool {
+        self.known.is_empty() && self.last.is_empty()
+    }
+
+    /// Something was seen after it.
+    fn add(&mut self, more: Self) {
+        for (unit, both) in more.known {
+            self.known.entry(unit).or_default().join(both);
+        }
+        self.last.extend(more.last);
+    }
+}
 
 /// What a frame was given along.
 #[derive(Clone, Debug, Default)]
@@ -82,8 +103,10 @@ struct Given {
 struct Carried {
     /// What its version is of.
     token: Option<Token>,
-    /// What it asks now.
-    asks: Option<(NodeId, Access)>,
+    /// What it asks now, and of which key.
+    asks: Option<(NodeId, Access, u64)>,
+    /// The version that has to be there still.
+    expects: Option<u64>,
     given: Option<Arc<Given>>,
     /// What was seen for it.
     seen: Seen,
@@ -94,9 +117,24 @@ struct Carried {
 pub struct Tokens {
     frames: Vec<Carried>,
     sessions: BTreeMap<(u16, u64), Seen>,
+    /// Somebody asks what is known.
+    asked: bool,
+    /// Stores in which somebody writes over what was read.
+    updates: BTreeMap<NodeId, Updates>,
 }
 
 impl Tokens {
+    /// Nobody has seen anything. Whether somebody will ask what is known, and stores in which somebody writes over what was
+    /// read.
+    pub fn new(asked: bool, updates: BTreeMap<NodeId, Updates>) -> Self {
+        Self { asked, updates, ..Self::default() }
+    }
+
+    /// Whether somebody writes over what was read of a store.
+    pub fn updates(&self, store: NodeId) -> bool {
+        self.updates.contains_key(&store)
+    }
+
     #[inline]
     fn at(&mut self, slot: Slot) -> &mut Carried {
         let slot = slot as usize;
@@ -112,7 +150,7 @@ impl Tokens {
 
     /// A request begins that somebody asks for.
     pub fn begin(&mut self, slot: Slot, session: Option<(u16, u64)>, guarantees: Guarantees) {
-        self.at(slot).given = Some(Arc::new(Given { session, guarantees, seen: Seen::new() }));
+        self.at(slot).given = Some(Arc::new(Given { session, guarantees, seen: Seen::default() }));
     }
 
     /// A call asks for guarantees besides.
@@ -123,15 +161,16 @@ impl Tokens {
 
     /// A frame begins for another one, and knows what that one does.
     pub fn descend(&mut self, parent: Slot, child: Slot) {
-        let Carried { given, seen, .. } = self.get(parent).cloned().unwrap_or_default();
+        let Carried { given, seen, expects, .. } = self.get(parent).cloned().unwrap_or_default();
         let given = if seen.is_empty() {
             given
         } else {
             let mut all = given.map(|given| (*given).clone()).unwrap_or_default();
-            add(&mut all.seen, seen);
+            all.seen.add(seen);
             Some(Arc::new(all))
         };
-        self.at(child).given = given;
+        let child = self.at(child);
+        (child.given, child.expects) = (given, expects);
     }
 
     /// A frame's version is that of another one.
@@ -155,27 +194,57 @@ impl Tokens {
         self.hand_on(child, caller);
         let seen = std::mem::take(&mut self.at(child).seen);
         if !seen.is_empty() {
-            add(&mut self.at(caller).seen, seen);
+            self.at(caller).seen.add(seen);
         }
     }
 
-    /// A frame begins an operation.
-    pub fn invoke(&mut self, slot: Slot, asks: (NodeId, Access)) {
+    /// A frame begins an operation on a key: the version whoever writes it saw last, if any.
+    pub fn invoke(
+        &mut self,
+        slot: Slot,
+        (store, access): (NodeId, Access),
+        key: u64,
+    ) -> Option<u64> {
+        let saw = if access == Access::Read || !self.updates(store) {
+            None
+        } else {
+            self.saw_last(slot, (store, key))
+        };
         let carried = self.at(slot);
-        (carried.token, carried.asks) = (None, Some(asks));
+        (carried.token, carried.asks) = (None, Some((store, access, key)));
+        carried.expects = saw.filter(|_| access == Access::Update(Cause::Cas));
+        saw
     }
 
-    /// The operation of a frame is over, and went well or not.
-    pub fn end(&mut self, slot: Slot, well: bool) {
-        let carried = self.at(slot);
-        let Some((store, access)) = carried.asks.take() else { return };
-        if let Some(token) = carried.token.filter(|token| well && token.store == store) {
+    /// The version that has to be there still for what a frame is at.
+    pub fn expects(&self, slot: Slot) -> Option<u64> {
+        self.get(slot).and_then(|carried| carried.expects)
+    }
+
+    /// The version of a key that whoever asks saw last.
+    fn saw_last(&self, slot: Slot, key: (NodeId, u64)) -> Option<u64> {
+        let carried = self.get(slot)?;
+        let given = carried.given.as_ref();
+        let session = given.and_then(|given| self.sessions.get(&given.session?));
+        let mut seen = [Some(&carried.seen), given.map(|given| &given.seen), session].into_iter();
+        seen.find_map(|seen| seen?.last.get(&key).copied())
+    }
+
+    /// The operation of a frame is over, and went well or not; it is about this version.
+    pub fn end(&mut self, slot: Slot, version: u64, well: bool) {
+        let Self { frames, updates, asked, .. } = self;
+        let Some(carried) = frames.get_mut(slot as usize) else { return };
+        let Some((store, access, key)) = carried.asks.take().filter(|_| well) else { return };
+        if updates.contains_key(&store) {
+            carried.seen.last.insert((store, key), version);
+        }
+        if let Some(token) = carried.token.filter(|token| *asked && token.store == store) {
             let mut both = Both::default();
             match access {
                 Access::Read => both.read = token.known,
                 _ => both.wrote = token.known,
             }
-            carried.seen.entry((store, token.unit)).or_default().join(both);
+            carried.seen.known.entry((store, token.unit)).or_default().join(both);
         }
     }
 
@@ -188,9 +257,10 @@ impl Tokens {
 
     /// A request of a session was decided well.
     pub fn decided(&mut self, slot: Slot, session: (u16, u64)) {
-        let seen = std::mem::take(&mut self.at(slot).seen);
+        let mut seen = std::mem::take(&mut self.at(slot).seen);
+        seen.last.retain(|(store, _), _| self.updates.get(store) == Some(&Updates::Cas));
         if !seen.is_empty() {
-            add(self.sessions.entry(session).or_default(), seen);
+            self.sessions.entry(session).or_default().add(seen);
         }
     }
 
@@ -201,8 +271,9 @@ impl Tokens {
 
     /// What whoever asks knows of a unit of a store.
     fn knows(&self, given: &Given, unit: (NodeId, u64)) -> Both {
-        let mut both = given.seen.get(&unit).copied().unwrap_or_default();
-        let session = given.session.and_then(|session| self.sessions.get(&session)?.get(&unit));
+        let mut both = given.seen.known.get(&unit).copied().unwrap_or_default();
+        let session =
+            given.session.and_then(|session| self.sessions.get(&session)?.known.get(&unit));
         both.join(session.copied().unwrap_or_default());
         both
     }
@@ -241,13 +312,7 @@ impl Tokens {
         let given = self.get(slot).and_then(|carried| carried.given.as_ref());
         let session = given.and_then(|given| self.sessions.get(&given.session?));
         let known = given.map(|given| &given.seen).into_iter().chain(session);
-        let mut units = known.flat_map(BTreeMap::keys);
+        let mut units = known.flat_map(|seen| seen.known.keys());
         units.all(|unit| self.since(slot, *unit, false) == Known::default())
-    }
-}
-
-fn add(all: &mut Seen, more: Seen) {
-    for (unit, both) in more {
-        all.entry(unit).or_default().join(both);
     }
 }

@@ -36,6 +36,10 @@ pub(super) struct Watched {
     last: BTreeMap<(u16, u64), u64>,
     /// Of stores without leaders: versions, each with one that whoever took it knew of.
     knew: HashTable<(u64, u64)>,
+    /// If something may be attempted several times.
+    attempts: Option<Attempts>,
+    /// If somebody writes over what was read: versions, each with one that its writer had seen last.
+    saw: Option<BTreeSet<(u64, u64)>>,
     /// No log says what is lost: what nobody holds.
     by_stamp: bool,
     /// Versions that were given a stamp lower than that of one acknowledged before they were asked for, and that
@@ -46,6 +50,15 @@ pub(super) struct Watched {
     /// Versions a cache answered for and that have not come to the store.
     behind: BTreeMap<u64, Behind>,
     pub(super) measured: ConsistencyMeasured,
+}
+
+/// Writes that are attempts at the same.
+#[derive(Debug, Default)]
+struct Attempts {
+    /// What versions are attempts at, where it is not they themselves.
+    at: BTreeMap<u64, u64>,
+    /// What was done, and by which versions.
+    done: BTreeSet<(u64, u64)>,
 }
 
 /// How a leader began.
@@ -94,7 +107,7 @@ const fn name(cause: Cause) -> &'static str {
 
 impl Watched {
     /// Nothing has happened yet.
-    pub(super) fn new(settings: Settings, told: Told) -> Self {
+    pub(super) fn new(settings: Settings, told: Told, (updates, repeats): (bool, bool)) -> Self {
         Self {
             history: History::new(settings),
             vectors: (told == Told::Vector)
@@ -103,11 +116,16 @@ impl Watched {
             reigns: BTreeMap::new(),
             last: BTreeMap::new(),
             knew: HashTable::new(),
+            attempts: repeats.then(Attempts::default),
+            saw: (updates && told != Told::Vector).then(BTreeSet::new),
             by_stamp: matches!(told, Told::Stamp { .. }),
             inverted: (told == Told::Stamp { wrong: true }).then(BTreeMap::new),
             wiped: Vec::new(),
             behind: BTreeMap::new(),
-            measured: ConsistencyMeasured::default(),
+            measured: ConsistencyMeasured {
+                duplicates: repeats.then_some(0),
+                ..ConsistencyMeasured::default()
+            },
         }
     }
 
@@ -122,6 +140,13 @@ impl Watched {
             before.push(replaces);
         }
         self.behind.entry(version).or_insert(Behind { key, before });
+    }
+
+    /// Whoever writes a version had seen that one last of its key.
+    pub(super) fn writes_over(&mut self, version: u64, saw: u64) {
+        if let Some(all) = &mut self.saw {
+            all.insert((version, saw));
+        }
     }
 
     /// The one copy holds a version from now on.
@@ -149,7 +174,28 @@ impl Watched {
         {
             inverted.insert(version, newest.order);
         }
-        self.history.accepted(key, Place { order, version });
+        self.place((key, version), order);
+    }
+
+    fn place(&mut self, (key, version): (u64, u64), order: u64) {
+        let again = self.history.accepted(key, Place { order, version });
+        self.does(version, again);
+    }
+
+    /// A write is an attempt at something that other versions may be attempts at, too.
+    pub(super) fn attempts(&mut self, version: u64, common: u64) {
+        if let Some(attempts) = self.attempts.as_mut().filter(|_| version != common) {
+            attempts.at.insert(version, common);
+        }
+    }
+
+    /// A write is done, `again` if it was before.
+    pub(super) fn does(&mut self, version: u64, again: bool) {
+        let Some(attempts) = &mut self.attempts else { return };
+        let at = attempts.at.get(&version).copied().unwrap_or(version);
+        let before = attempts.done.range((at, 0)..=(at, u64::MAX)).next().is_some();
+        let first = attempts.done.insert((at, version));
+        *self.measured.duplicates.get_or_insert_default() += u64::from(again || first && before);
     }
 
     /// A leader of a shard began its term with entries up to this place.
@@ -175,7 +221,7 @@ impl Watched {
 
     fn accept(&mut self, key: u64, version: u64) {
         self.accepted += 1;
-        self.history.accepted(key, Place { order: self.accepted, version });
+        self.place((key, version), self.accepted);
     }
 
     /// Whether a version that took the place of one which is older by its stamp can know of it: not if it had been acknowledged
@@ -220,6 +266,32 @@ impl Watched {
         lost
     }
 
+    /// Acknowledged writes whose place the next one took by somebody who had seen an older version last.
+    fn lost_updates(&self) -> Option<u64> {
+        let saw = self.saw.as_ref()?;
+        let mut placed: Vec<(u64, Place)> = self.history.placed().collect();
+        placed.sort_unstable_by_key(|(key, place)| (*key, place.order, place.version));
+        let mut lost = 0;
+        for of_key in placed.chunk_by(|(one, _), (other, _)| one == other) {
+            let by_version: BTreeMap<u64, Place> =
+                of_key.iter().map(|(_, place)| (place.version, *place)).collect();
+            let place = |version: u64| match version {
+                0 => Some(Place::INITIAL),
+                _ => by_version.get(&version).copied(),
+            };
+            for pair in of_key.windows(2) {
+                let [(key, older), (_, newer)] = pair else { continue };
+                // Attempts that are one may have seen several.
+                let seen = saw.range((newer.version, 0)..=(newer.version, u64::MAX));
+                let newest = seen.filter_map(|(_, seen)| place(*seen)).max();
+                let is_lost = newest.is_some_and(|seen| seen < *older)
+                    && self.history.is_acknowledged(*key, older.version);
+                lost += u64::from(is_lost);
+            }
+        }
+        Some(lost)
+    }
+
     /// Acknowledged writes that the one copy of their shard held when it was lost.
     fn lost_with_copies(&self, mut shard: impl FnMut(u64) -> u16) -> u64 {
         if self.wiped.is_empty() {
@@ -259,6 +331,7 @@ impl Watched {
         let in_failovers = self.lost_in_failovers(shard);
         let [replaced, by_clock, mut with_all] =
             if self.by_stamp { self.lost_by_stamp(&held.versions) } else { [0; 3] };
+        let lost_updates = self.lost_updates();
         let verdict = self.history.check();
         let gone = self.behind.iter().filter(|(version, _)| !held.versions.contains(version));
         let lost = gone.flat_map(|(version, Behind { key, before })| {
@@ -278,6 +351,7 @@ impl Watched {
             linearizable,
             violations,
             witness,
+            lost_updates,
             ..self.measured
         };
         if let Some(vectors) = &self.vectors {

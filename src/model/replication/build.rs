@@ -45,7 +45,14 @@ impl StoreSpec {
             shards: self.shard_count() as usize,
             each: replicas.each as u16,
             led: replicas.led,
-            processes: self.processes(spec, id, assembly.names),
+            processes: {
+                let all = self.processes(spec, id, assembly.names);
+                if assembly.names.asks_once() {
+                    all.into_iter().map(Process::remembering).collect()
+                } else {
+                    all
+                }
+            },
             draws: self.draws(spec, path, assembly),
             value,
             deletes: assembly.names.ops.iter().map(|op| op.1 == Some(Verb::Delete)).collect(),

@@ -7,6 +7,7 @@ use crate::model::{
     client::ClientSpec, consistency::spec::GuaranteeSpec, ids::NodeId, kinds::NodeSpec,
     names::Names, resilience::EdgeSpec,
 };
+use crate::units::Name;
 
 impl RaftSpec {
     /// Reads that cannot be old, given clocks of which none is ever wronger than that.
@@ -31,7 +32,7 @@ impl QuorumSpec {
     }
 }
 
-/// An edge on which a write may be done again later.
+/// An edge on which a call may be made again later.
 fn repeats(edge: &EdgeSpec) -> bool {
     edge.retry.is_some() || edge.hedge.is_some()
 }
@@ -39,12 +40,37 @@ fn repeats(edge: &EdgeSpec) -> bool {
 impl Names {
     /// Whether a write may be done twice, the second time after others that came later.
     fn writes_twice(&self) -> bool {
-        let mut nodes = self.design.nodes.values().chain(self.design.later());
+        // Whoever calls a service again may have it do something else, the first time being under way.
+        let is_data = |name: &Name| self.store_behind(&name.0).is_some();
+        let once = |edge: &EdgeSpec, targets: &[Name]| {
+            edge.idempotent == Some(true) && targets.iter().all(is_data)
+        };
+        let doubled = self.faults().any(|fault| fault.duplicate.is_some());
+        let edges = self.all_edges();
+        edges.iter().any(|(edge, targets)| (doubled || repeats(edge)) && !once(edge, targets))
+    }
+
+    /// Whether something may be attempted several times.
+    pub fn repeats(&self) -> bool {
+        self.faults().any(|fault| fault.duplicate.is_some())
+            || self.all_edges().iter().any(|(edge, _)| repeats(edge))
+    }
+
+    /// Whether somebody asks that all attempts at something be one.
+    pub fn asks_once(&self) -> bool {
+        self.all_edges().iter().any(|(edge, _)| edge.idempotent == Some(true))
+    }
+
+    /// How clients and nodes call others, and whom by each.
+    fn all_edges(&self) -> Vec<(EdgeSpec, Vec<Name>)> {
+        let nodes = self.design.nodes.values().chain(self.design.later());
         let clients = self.design.clients.values().flat_map(ClientSpec::operations);
-        let mut edges = clients.map(|(_, operation)| repeats(&operation.edge()));
-        edges.any(|repeats| repeats)
-            || nodes.any(|node| node.kind().edges().is_some_and(|e| e.values().any(repeats)))
-            || self.faults().any(|fault| fault.duplicate.is_some())
+        let of_clients = clients.map(|(_, own)| {
+            (own.edge(), own.targets().iter().map(|(target, _)| (*target).clone()).collect())
+        });
+        let own = nodes.filter_map(|node| node.kind().edges()).flatten();
+        let of_nodes = own.map(|(target, edge)| (edge.clone(), vec![target.clone()]));
+        of_clients.chain(of_nodes).collect()
     }
 
     /// The guarantees that every client with sessions asks for in all it does, so that no session may miss one.

@@ -11,7 +11,7 @@ use crate::{
             budget::BudgetPolicy,
             guard::GuardPolicy,
             permits::PermitPolicy,
-            policy::{EdgePolicy, Retry},
+            policy::{Asks, EdgePolicy, Retry},
             rate_limit::{RateLimit, RateLimitSpec},
         },
     },
@@ -58,7 +58,10 @@ impl EdgePolicy {
             guard: guard.is_some().then(|| Box::new(guard)),
             cancel: spec.cancel == Some(true),
             tracks,
-            guarantees: Guarantees::of(spec.guarantees.as_deref()),
+            asks: Asks {
+                guarantees: Guarantees::of(spec.guarantees.as_deref()),
+                once: spec.idempotent == Some(true),
+            },
         }
     }
 }

@@ -85,6 +85,11 @@ pub struct EdgeSpec {
     /// behind that is passed over. Nothing when absent: what is broken is counted only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guarantees: Option<Vec<GuaranteeSpec>>,
+    /// All attempts, hedges and copies of a call are one: writes carry a key, and who has done one already answers as it did
+    /// then instead of doing it again. The key goes along through services. Without it a retry is a write of its own that may
+    /// come after newer ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotent: Option<bool>,
 }
 
 impl EdgeSpec {
@@ -104,6 +109,7 @@ impl EdgeSpec {
             hedge,
             fallback,
             guarantees: _,
+            idempotent: _,
         } = self;
         deadline.is_some()
             || rate_limit.as_ref().is_some_and(|limit| limit.per.is_some())

@@ -30,8 +30,17 @@ pub struct EdgePolicy {
     /// A time-out is not all there is: where a call stands is kept track of in the cold half of its caller's
     /// frame.
     pub tracks: bool,
-    /// What sessions may count on in what is called.
+    /// What is asked of whoever writes or reads data for a call.
+    pub asks: Asks,
+}
+
+/// What is asked of whoever writes or reads data for a call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asks {
+    /// What sessions may count on.
     pub guarantees: Guarantees,
+    /// All attempts are one.
+    pub once: bool,
 }
 
 impl EdgePolicy {

@@ -52,6 +52,9 @@ impl Server {
         if let Some(data) = &mut world.data {
             data.descend(slot, rest);
         }
+        if world.laden {
+            world.identify((slot, rest), false, mix);
+        }
         self.inherit_locks(slot, rest);
         self.finish(slot, Outcome::Ok, world);
         rest
@@ -89,6 +92,12 @@ impl Server {
             }
             if let Some(data) = &mut world.data {
                 data.descend(slot, branch);
+            }
+            if world.laden {
+                let path = |id: u64| {
+                    mix(id.wrapping_add(fork.site).wrapping_add(ATTEMPT.wrapping_mul(i as u64)))
+                };
+                world.identify((slot, branch), false, path);
             }
             let first = std::mem::replace(&mut world.frames.extra_mut(slot).branch, branch);
             let extra = world.frames.extra_mut(branch);

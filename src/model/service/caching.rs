@@ -333,6 +333,9 @@ impl Server {
         let op = instead.or(site.op).unwrap_or(world.frames[slot].op);
         let target = site.destination(slot, Asked { op, key, id }, world);
         let child = world.new_call(slot, target, (op, key), id);
+        if world.laden {
+            world.identify((slot, child), false, |id| descend(id, site.site));
+        }
         let visit = world.frames[slot].id;
         if world.carries {
             let fetched = world.frames.extra(slot).fetched;

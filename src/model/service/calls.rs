@@ -55,7 +55,8 @@ impl Caller for Server {
             extra.deadline = extra.deadline.min(deadline);
         }
         if world.laden {
-            ask_for(self.policy(call), child, world);
+            let site = site.site;
+            ask_for(self.policy(call), (slot, child), |id| descend(id, site), world);
         }
         world.send(child, (self.node, world.frames[slot].inst), target, id);
         child
@@ -77,14 +78,20 @@ impl Caller for Server {
     }
 }
 
-/// A call takes along which guarantees are asked for on its edge.
+/// A call takes along what is asked for on its edge: guarantees, and that all attempts are one, whose identity is by `path`.
 #[cold]
 #[inline(never)]
-fn ask_for(policy: &EdgePolicy, child: Slot, world: &mut World) {
-    let tokens = world.data.as_mut().and_then(|data| data.tokens.as_mut());
-    if let Some(tokens) = tokens.filter(|_| !policy.guarantees.is_empty()) {
-        tokens.ask(child, policy.guarantees);
+fn ask_for(
+    policy: &EdgePolicy,
+    (slot, child): (Slot, Slot),
+    path: impl FnOnce(u64) -> u64,
+    world: &mut World,
+) {
+    let Some(data) = &mut world.data else { return };
+    if let Some(tokens) = data.tokens.as_mut().filter(|_| !policy.asks.guarantees.is_empty()) {
+        tokens.ask(child, policy.asks.guarantees);
     }
+    world.identify((slot, child), policy.asks.once, path);
 }
 
 /// Takes what a reply brings besides its outcome.

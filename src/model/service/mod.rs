@@ -218,7 +218,9 @@ pub struct StepSpec {
     /// Deletes a key: a store's name, or `{to, key}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<WriteSpec>,
-    /// Compares and sets a key: a store's name, or `{to, key}`.
+    /// Compares and sets a key: a store's name, or `{to, key}`. It is written only if it still has the version that this visit, or
+    /// else its session, saw last; otherwise the step fails (`error`, cause `conflict`). Who has seen none takes what
+    /// is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cas: Option<WriteSpec>,
     /// Increments a key: a store's name, or `{to, key}`.

@@ -4,11 +4,7 @@
 //! executed without an event.
 
 use crate::{
-    engine::{
-        popularity::Popularity,
-        random::{Stream, descend},
-        table::Table,
-    },
+    engine::{popularity::Popularity, random::Stream, table::Table},
     model::{
         consistency::spec::Access,
         demand::Demand,
@@ -477,9 +473,14 @@ impl Program {
     fn invoke(&self, op: u16, slot: Slot, world: &mut World) {
         let DataOp { about, key, site } = self.data[usize::from(op)];
         let key = Self::key(key, slot, world);
-        let (version, now) = (descend(world.frames[slot].id, site), world.now());
+        let (f, now) = (&world.frames[slot], world.now());
+        let (id, host) = (f.id, (f.node, f.inst));
+        let repeats = world.data.as_ref().is_some_and(|data| data.repeats);
+        let wall = if repeats { world.clock(host).wall } else { 0 };
         if let Some(data) = &mut world.data {
-            data.invoke(slot, about, (key, version), now);
+            let (version, common) = data.to_write(slot, id, site);
+            data.invoke(slot, about, (key, version, common), now);
+            data.stamp(slot, wall);
         }
     }
 

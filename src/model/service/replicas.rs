@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::{
-        consistency::{spec::Access, tokens::Token},
+        consistency::{observer::Written, spec::Access, tokens::Token},
         ids::{NONE, Slot},
         outcome::Outcome,
         replication::{
@@ -32,6 +32,9 @@ const READ: usize = 0;
 const WRITE: usize = 1;
 const APPLY: usize = 2;
 const TIMER: usize = 3;
+
+/// Why a `cas` failed.
+const CONFLICT: &str = "conflict";
 
 /// How long until callers are told again who leads, ns.
 const TELL_AGAIN: u64 = 1_000_000_000;
@@ -57,18 +60,42 @@ impl Server {
         }
     }
 
-    /// A store of one copy reads or changes what it holds of a key.
+    /// A store of one copy reads or changes what it holds of a key; or it was not there as the visit expects, which then
+    /// fails.
     pub(super) fn touch(&mut self, slot: Slot, access: Access, world: &mut World) {
-        let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) else { return };
+        if !self.takes(slot, access, world) {
+            if let Some(data) = &mut world.data {
+                data.is_known(slot, Written::No);
+            }
+            world.record.node(self.node).cause(CONFLICT);
+            return self.finish(slot, Outcome::Error, world);
+        }
+        world.frames[slot].pc += 1;
+        self.run(slot, world);
+    }
+
+    fn takes(&mut self, slot: Slot, access: Access, world: &mut World) -> bool {
+        let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) else { return true };
         let f = &world.frames[slot];
+        let held = copies.get(f.inst, f.key);
+        let mut order = held.order;
         if access == Access::Read {
-            data.hold(slot, copies.get(f.inst, f.key).version);
+            data.hold(slot, held.version);
+        } else if let Some(done) =
+            data.once(slot).and_then(|_| copies.done(f.inst, data.version(slot)))
+        {
+            order = done;
         } else {
-            copies.put(f.inst, f.key, data.version(slot));
+            let expected = data.tokens.as_ref().and_then(|tokens| tokens.expects(slot));
+            if expected.is_some_and(|expected| expected != held.version) {
+                return false;
+            }
+            order = copies.put(f.inst, f.key, data.version(slot));
             data.applied(slot, self.node, f.key);
         }
-        let known = Known::upto(copies.get(f.inst, f.key).order);
+        let known = Known::upto(order);
         data.hold_token(slot, Some(Token { store: self.node, unit: f.key, known }));
+        true
     }
 
     /// The processes of all instances that are up start.
@@ -123,6 +150,10 @@ impl Server {
         let ticket = Ticket { slot, id: f.id };
         let (inst, key, shard) = (f.inst, f.key, group.shard(f.inst));
         let mut operation = Operation { ticket, act, key, shard, ..Operation::default() };
+        if let Some(data) = world.data.as_ref().filter(|_| write) {
+            operation.once = data.once(slot);
+            operation.expects = data.tokens.as_ref().and_then(|tokens| tokens.expects(slot));
+        }
         if let Some(tokens) = world.data.as_ref().and_then(|data| data.tokens.as_ref()) {
             let unit = (self.node, group.unit(inst, key));
             operation.since = tokens.since(slot, unit, write);
@@ -267,16 +298,19 @@ impl Server {
             Answer::Elsewhere(_) | Answer::Failed(Failure::NoLeader) => {
                 (Outcome::Unavailable, "no_leader")
             }
+            Answer::Failed(Failure::Conflict) => (Outcome::Error, CONFLICT),
             Answer::Failed(Failure::Behind) => (Outcome::Unavailable, "behind"),
             Answer::Failed(Failure::TooFew) => (Outcome::Unavailable, "too_few_replicas"),
             Answer::Failed(Failure::QuorumTimeout) => (Outcome::Error, "quorum_timeout"),
             Answer::Failed(Failure::LeadershipLost) => (Outcome::Error, "leadership_lost"),
         };
-        if outcome == Outcome::Unavailable
-            && cause == "too_few_replicas"
-            && let Some(data) = &mut world.data
-        {
-            data.leaves_open(slot);
+        let written = match cause {
+            "too_few_replicas" => Some(Written::Maybe),
+            CONFLICT => Some(Written::No),
+            _ => None,
+        };
+        if let (Some(written), Some(data)) = (written, &mut world.data) {
+            data.is_known(slot, written);
         }
         world.record.node(self.node).cause(cause);
         self.finish(slot, outcome, world);

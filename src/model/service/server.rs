@@ -456,11 +456,7 @@ impl Server {
                 self.run(slot, world);
             }
             Stop::At(Instr::Replica(point)) => self.at_replica(slot, point, world),
-            Stop::At(Instr::Held(access)) => {
-                self.touch(slot, access, world);
-                world.frames[slot].pc += 1;
-                self.run(slot, world);
-            }
+            Stop::At(Instr::Held(access)) => self.touch(slot, access, world),
             Stop::At(_) => self.finish(slot, Outcome::Ok, world),
             Stop::Failed => {
                 world.record.node(self.node).cause("failed_step");

@@ -102,7 +102,7 @@ impl Built for StoreSpec {
         let single = self.replication.is_none() && assembly.names.followed.contains(&id);
         server.copies = single.then(|| {
             let shards = server.instances.len();
-            Box::new(Copies::new(shards))
+            Box::new(Copies::new(shards, assembly.names.asks_once()))
         });
         server.group = self.group(id, path, assembly).map(Box::new);
         Box::new(server)

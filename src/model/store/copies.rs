@@ -13,9 +13,15 @@ pub struct Copies {
 }
 
 impl Copies {
-    /// Of so many shards, nothing of which was written yet.
-    pub fn new(shards: usize) -> Self {
-        Self { shards: vec![Data::default(); shards], written: 0 }
+    /// Of so many shards, nothing of which was written yet; whether writes that were done are to be known when they are asked
+    /// for again.
+    pub fn new(shards: usize, remembers: bool) -> Self {
+        Self { shards: vec![Data::remembering(remembers); shards], written: 0 }
+    }
+
+    /// The place of a version that a shard was written, if it is known.
+    pub fn done(&self, shard: u16, version: u64) -> Option<u64> {
+        self.shards[usize::from(shard)].done(version)
     }
 
     /// What a shard holds of a key.
@@ -28,9 +34,10 @@ impl Copies {
         self.shards[usize::from(shard)].clear();
     }
 
-    /// A version takes the place of the one before.
-    pub fn put(&mut self, shard: u16, key: u64, version: u64) {
+    /// A version takes the place of the one before: its place in the order.
+    pub fn put(&mut self, shard: u16, key: u64, version: u64) -> u64 {
         self.written += 1;
         self.shards[usize::from(shard)].put(key, Item { version, order: self.written });
+        self.written
     }
 }

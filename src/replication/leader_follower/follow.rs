@@ -9,7 +9,6 @@ use super::message::{Message, Reign, Sent, Snapshot};
 use super::replica::{Replica, send};
 use crate::engine::random::mix;
 use crate::replication::contract::{Context, Effect};
-use crate::replication::data::Data;
 use crate::replication::disk::Mode;
 use crate::replication::words::{Note, Peer};
 
@@ -311,9 +310,9 @@ impl Replica {
             return;
         }
         let place = self.lead.as_ref().map_or(self.stored(), |lead| lead.left).max(self.log.base);
-        let items = self.log.data_at(place, &self.data).all();
-        let begins = self.log.begins(place);
-        let snapshot = Snapshot { reign: self.reign, place, at: cx.wall, begins, items };
+        let data = self.log.data_at(place, &self.data);
+        let (items, done, begins) = (data.all(), data.all_done(), self.log.begins(place));
+        let snapshot = Snapshot { reign: self.reign, place, at: cx.wall, begins, items, done };
         send(cx, from, Message::Snapshot(Box::new(snapshot)));
     }
 
@@ -329,8 +328,9 @@ impl Replica {
         let place = snapshot.place;
         self.rebuilds = false;
         self.log = Log::behind(place, snapshot.begins);
-        self.data = Data::default();
+        self.data.clear();
         snapshot.items.into_iter().for_each(|(key, item)| self.data.put(key, item));
+        snapshot.done.into_iter().for_each(|item| self.data.remember(item));
         self.copied = if self.config.disk == Mode::Never { 0 } else { place };
         (self.follow.applied, self.follow.dispatched) = (place, place);
         self.follow.copy = None;

@@ -116,8 +116,17 @@ impl Replica {
         }
     }
 
-    /// The work of a write is done: it takes its place.
+    /// The work of a write is done: it takes its place, unless it has one.
     pub(super) fn write(&mut self, operation: &Operation, version: u64, cx: &mut Context<'_>) {
+        let lead = self.lead.as_mut().expect("a leader writes");
+        if let Some(place) = operation.once.and_then(|_| self.data.done(version)) {
+            let at = lead.waiting.partition_point(|(other, _)| *other <= place);
+            lead.waiting.insert(at, (place, operation.ticket));
+            return self.acknowledge(cx);
+        }
+        if operation.misses(self.data.get(operation.key).version) {
+            return cx.answer(operation.ticket, Answer::Failed(Failure::Conflict));
+        }
         let place = self.reign.after(self.log.last());
         let mut entry = Entry::new(Sent { place, key: operation.key, version, at: cx.wall });
         entry.apply(&mut self.data);

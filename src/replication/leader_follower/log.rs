@@ -32,6 +32,7 @@ impl Entry {
 
     /// It was never applied.
     fn take_back(&self, data: &mut Data) {
+        data.unlearn(self.sent.version);
         match self.before {
             Some(Item { order: 0, .. }) => data.forget(self.sent.key),
             Some(before) => data.put(self.sent.key, before),

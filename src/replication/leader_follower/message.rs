@@ -89,6 +89,8 @@ pub struct Snapshot {
     pub begins: Vec<Begin>,
     /// What is held of each key.
     pub items: Vec<(u64, Item)>,
+    /// What else is known to have been written.
+    pub done: Vec<Item>,
 }
 
 /// A message.

@@ -62,6 +62,12 @@ impl Replica {
         }
     }
 
+    /// It knows the writes that it has done when they are asked for again.
+    #[must_use]
+    pub fn remembering(self) -> Self {
+        Self { data: Data::remembering(true), ..self }
+    }
+
     /// What it has applied.
     #[cfg(test)]
     pub fn data(&self) -> &Data {

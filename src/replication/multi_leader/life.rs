@@ -12,7 +12,7 @@ use super::message::{Chunk, Life, Message};
 use super::peer::Copying;
 use super::replica::{Asks, MultiLeader, send, sending};
 use super::state::State;
-use super::store::Mark;
+use super::store::{Came, Mark};
 use crate::replication::contract::{Context, Effect};
 use crate::replication::words::Note;
 
@@ -188,8 +188,8 @@ impl MultiLeader {
     /// What another leader holds of a key comes.
     pub(super) fn merge(&mut self, key: u64, mut state: State, cx: &mut Context<'_>) {
         state.each_death(|left| cx.now.saturating_add(left));
-        let values = state.values();
-        self.change(key, (None, values), |mine| mine.merge(&state), cx);
+        let came = Came { mark: None, version: 0, values: state.values() };
+        self.change(key, came, |mine| mine.merge(&state), cx);
     }
 
     /// Another leader has a chunk.

@@ -10,6 +10,8 @@ use super::peer::{Copy, Lane, Origin};
 #[cfg(test)]
 use super::state::State;
 use super::store::Store;
+use std::collections::BTreeSet;
+
 use crate::replication::contract::{Context, Effect};
 use crate::replication::exchange::Exchange;
 use crate::replication::message::Message as Any;
@@ -101,6 +103,13 @@ impl MultiLeader {
             stamped: 0,
             chunks: 0,
         }
+    }
+
+    /// It knows the writes that it has done when they are asked for again: its own, and those that others shipped.
+    #[must_use]
+    pub fn remembering(mut self) -> Self {
+        self.store.table.done = Some(BTreeSet::new());
+        self
     }
 
     /// Names the versions it holds as such: those of sets and counters have no names of their own.

@@ -22,6 +22,17 @@ pub(super) struct Mark {
     pub(super) upto: Option<u64>,
 }
 
+/// What comes to a key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Came {
+    /// Of whose log, and how far that is with it; none if it comes by a copy.
+    pub(super) mark: Option<(u8, Mark)>,
+    /// The version of a write; 0 of a copy.
+    pub(super) version: u64,
+    /// Of so many values it is made.
+    pub(super) values: usize,
+}
+
 /// What a write to the disk changed.
 #[derive(Clone, Debug)]
 struct Undo {
@@ -29,6 +40,8 @@ struct Undo {
     mark: Option<(u8, Mark)>,
     /// The key, and what was held of it before.
     before: Option<(u64, Option<Slot>)>,
+    /// The version that was written; 0 if none was.
+    version: u64,
 }
 
 /// What a leader holds.
@@ -76,7 +89,10 @@ impl Store {
             self.undo.clear();
             self.whole = None;
         }
-        while let Some(Undo { before, .. }) = self.undo.pop_back() {
+        while let Some(Undo { before, version, .. }) = self.undo.pop_back() {
+            if let Some(done) = &mut self.table.done {
+                done.remove(&version);
+            }
             if let Some((key, slot)) = before {
                 self.table.put(key, slot);
             }
@@ -109,7 +125,7 @@ impl Store {
     pub(super) fn change(
         &mut self,
         key: u64,
-        mark: Option<(u8, Mark)>,
+        came: Came,
         change: impl FnOnce(&mut State) -> bool,
         cx: &mut Context<'_>,
     ) -> bool {
@@ -124,20 +140,24 @@ impl Store {
                 self.arm(cx);
             }
         }
-        if changed || mark.is_some() {
-            self.write(Undo { mark, before: changed.then_some((key, before)) }, cx);
+        if changed || came.mark.is_some() {
+            let Came { mark, version, .. } = came;
+            self.write(Undo { mark, before: changed.then_some((key, before)), version }, cx);
         }
         changed
     }
 
     /// How far it is in a leader's log changes.
     pub(super) fn mark(&mut self, leader: u8, mark: Mark, cx: &mut Context<'_>) {
-        self.write(Undo { mark: Some((leader, mark)), before: None }, cx);
+        self.write(Undo { mark: Some((leader, mark)), before: None, version: 0 }, cx);
     }
 
     fn write(&mut self, undo: Undo, cx: &mut Context<'_>) {
         if let Some((leader, mark)) = undo.mark {
             self.marks[usize::from(leader)] = mark;
+        }
+        if let Some(done) = self.table.done.as_mut().filter(|_| undo.version != 0) {
+            done.insert(undo.version);
         }
         self.written += 1;
         if self.config.disk != Mode::Never {

@@ -26,6 +26,8 @@ pub(super) struct Table {
     pub(super) digests: Option<Digests>,
     /// When a tombstone may be forgotten, and its key; some may be gone before.
     deaths: BTreeSet<(u64, u64)>,
+    /// If writes that were done are to be known when they are asked for again: their versions.
+    pub(super) done: Option<BTreeSet<u64>>,
     /// No key that was forgotten had a greater number of any leader: so no dot is given twice.
     pub(super) floor: u32,
 }
@@ -68,6 +70,15 @@ impl Table {
         }
     }
 
+    /// Whether a write of a key was done.
+    pub(super) fn has_done(&self, key: u64, version: u64) -> bool {
+        let mut holds = self.done.as_ref().is_some_and(|done| done.contains(&version));
+        if let Some(slot) = self.get(key).filter(|_| !holds) {
+            slot.state.versions(&mut |held| holds |= held == version);
+        }
+        holds
+    }
+
     /// When the next tombstone may be forgotten.
     pub(super) fn next_death(&self) -> Option<u64> {
         self.deaths.first().map(|(dies, _)| *dies)
@@ -105,6 +116,7 @@ impl Table {
 
     /// All is lost.
     pub(super) fn clear(&mut self) {
-        *self = Self::new(self.digests.is_some());
+        let done = self.done.as_ref().map(|_| BTreeSet::new());
+        *self = Self { done, ..Self::new(self.digests.is_some()) };
     }
 }

@@ -6,7 +6,7 @@ use super::config::{EARLY, PROGRESS, RESEND};
 use super::message::{Entry, Life, Message};
 use super::replica::{MultiLeader, send};
 use super::state::{Conflict, State};
-use super::store::{Mark, Store};
+use super::store::{Came, Mark, Store};
 use crate::engine::random::mix;
 use crate::replication::contract::{Context, Effect};
 use crate::replication::words::Note;
@@ -111,23 +111,24 @@ impl MultiLeader {
     fn apply(&mut self, from: u8, entry: &Entry, mark: Mark, cx: &mut Context<'_>) {
         let dies = self.dies(entry.delete, cx.now);
         let take = |state: &mut State| state.take(from, entry, dies);
-        self.change(entry.key, (Some((from, mark)), 1), take, cx);
+        let came = Came { mark: Some((from, mark)), version: entry.version, values: 1 };
+        self.change(entry.key, came, take, cx);
     }
 
-    /// What another leader holds, or wrote, comes: made of so many values.
+    /// What another leader holds, or wrote, comes.
     pub(super) fn change(
         &mut self,
         key: u64,
-        (mark, values): (Option<(u8, Mark)>, usize),
+        came: Came,
         change: impl FnOnce(&mut State) -> bool,
         cx: &mut Context<'_>,
     ) {
         let count = |store: &Store| store.get(key).map_or(0, |slot| slot.state.values());
         let before = count(&self.store);
-        let changed = self.store.change(key, mark, change, cx);
+        let changed = self.store.change(key, came, change, cx);
         if changed && self.config.conflict == Conflict::Vectors {
             let after = count(&self.store);
-            if after > before.max(values) || (before, after) == (1, 2) {
+            if after > before.max(came.values) || (before, after) == (1, 2) {
                 cx.note(Note::Counted("conflict"));
             }
         }

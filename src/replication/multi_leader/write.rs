@@ -8,7 +8,7 @@ use super::message::Entry;
 use super::replica::MultiLeader;
 use super::state::Conflict;
 use super::state::{State, missing, place};
-use super::store::Mark;
+use super::store::{Came, Mark};
 use crate::replication::contract::{Context, Effect};
 use crate::replication::data::Item;
 use crate::replication::words::{Act, Answer, Dots, Failure, Known, Note, Operation, Phase};
@@ -69,6 +69,22 @@ impl MultiLeader {
 
     fn write(&mut self, operation: &Operation, cx: &mut Context<'_>) {
         let key = operation.key;
+        let version = operation.act.version().unwrap_or_default();
+        if operation.once.is_some() && self.store.table.has_done(key, version) {
+            let (known, last) = self
+                .store
+                .get(key)
+                .map_or_else(Default::default, |slot| (slot.state.known(), slot.last));
+            return self.store.then(
+                last,
+                Effect::Answer(operation.ticket, Answer::Written, known),
+                cx,
+            );
+        }
+        let held = || self.store.get(key).map_or(0, |slot| slot.state.version(key));
+        if operation.expects.is_some() && operation.misses(held()) {
+            return cx.answer(operation.ticket, Answer::Failed(Failure::Conflict));
+        }
         let entry = self.entry(operation, cx);
         let before = self.store.get(key).map_or(0, |slot| slot.state.values());
         let dies = self.dies(entry.delete, cx.now);
@@ -81,7 +97,8 @@ impl MultiLeader {
             (known, after) = (state.known(), state.values());
             changed
         };
-        self.store.change(key, Some((me, mark)), take, cx);
+        let came = Came { mark: Some((me, mark)), version, values: 1 };
+        self.store.change(key, came, take, cx);
         if self.config.conflict == Conflict::Vectors {
             if before + 1 - after >= 2 {
                 cx.note(Note::Counted("merge"));
@@ -108,8 +125,13 @@ impl MultiLeader {
             _ => Dots::default(),
         };
         let number = if self.config.conflict == Conflict::Lww {
-            self.stamped = cx.wall.max(self.stamped + 1).max(operation.since.order + 1);
-            let order = self.stamped;
+            let above = operation.since.order + 1;
+            let order = match operation.once {
+                // The same for all attempts, whoever takes them.
+                Some(once) => once.stamp.max(above),
+                None => cx.wall.max(self.stamped + 1).max(above),
+            };
+            self.stamped = self.stamped.max(order);
             cx.note(Note::Accepted { key, version, order });
             self.note_order(key, Item { version, order }, cx);
             order

@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** Digests are those of what is held.
 
-use super::message::{Message, NOBODY};
+use super::message::{Message, NOBODY, Why};
 use super::state::Quorum;
 use super::store::{place, send};
 use crate::replication::contract::Context;
@@ -52,7 +52,8 @@ impl Quorum {
         if let Some((owner, key)) = self.exchange.next() {
             let (held, _) = self.store.get(self.me, key, cx.now);
             if held.item.version != 0 {
-                send(owner, Message::Put { owner, fresh: false, number: NOBODY, key, held }, cx);
+                let why = Why::Repair;
+                send(owner, Message::Put { owner, why, number: NOBODY, key, held }, cx);
             }
         }
         self.exchange.later(cx);

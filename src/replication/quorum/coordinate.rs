@@ -4,7 +4,7 @@
 //! time-out. Replicas count by their places in the shard: copies of an answer change nothing.
 
 use super::config::{Config, Contact, Stamp};
-use super::message::{Held, Message, NOBODY, Number};
+use super::message::{Held, Message, NOBODY, Number, Why};
 use super::state::Quorum;
 use super::store::send;
 use super::table::{Coordination, Round, Set, Stage, ones};
@@ -18,8 +18,14 @@ impl Quorum {
     pub(super) fn begin(&mut self, operation: &Operation, cx: &mut Context<'_>) {
         let stage = match (operation.act, self.config.stamp) {
             (Act::Read, _) => Stage::Get,
-            (_, Stamp::Clock) => Stage::Put,
-            (_, Stamp::Query) => Stage::Query,
+            // Whoever compares asks first, and whoever may have been given another stamp.
+            (_, Stamp::Clock)
+                if operation.expects.is_none()
+                    && operation.once.is_none_or(|once| !once.further) =>
+            {
+                Stage::Put
+            }
+            _ => Stage::Query,
         };
         let version = operation.act.version().unwrap_or_default();
         let left = match operation.act {
@@ -34,6 +40,9 @@ impl Quorum {
             open: true,
             deadline: cx.now + self.config.timeout,
             since: operation.since.item(),
+            expects: operation.expects,
+            once: operation.once,
+            done: 0,
             held: Held { item: Item { version, order: 0 }, left },
             newest: Held::default(),
             get: Round::default(),
@@ -89,8 +98,14 @@ impl Quorum {
     /// A write gets its place, and goes to the replicas.
     fn stamp(&mut self, number: Number, at_least: u64, cx: &mut Context<'_>) {
         let Some(found) = self.table.get(number) else { return };
-        let order = at_least.max(self.stamped + 1).max(found.since.order + 1);
-        self.stamped = order;
+        let above = at_least.max(found.since.order + 1);
+        let order = match found.once {
+            // The same for all attempts, whoever coordinates them.
+            Some(_) if found.done > 0 => found.done,
+            Some(once) if found.expects.is_none() => once.stamp.max(found.since.order + 1),
+            _ => above.max(self.stamped + 1),
+        };
+        self.stamped = self.stamped.max(order);
         found.enter(Stage::Put);
         found.held.item.order = order;
         let (key, version) = (found.key, found.held.item.version);
@@ -131,10 +146,7 @@ impl Quorum {
         found.stood_in = if from == owner { found.stood_in & !bit } else { found.stood_in | bit };
         let enough = found.get.has(self.config.read);
         match found.stage {
-            Stage::Query if enough => {
-                let above = found.newest.item.order + 1;
-                self.stamp(number, above, cx);
-            }
+            Stage::Query if enough => self.asked(number, cx),
             Stage::Get if found.open && enough && !found.finds() => self.seek(number, cx),
             Stage::Get if found.open && enough => {
                 if self.config.write_back && !found.put.has(self.config.write) {
@@ -146,6 +158,16 @@ impl Quorum {
             }
             _ => self.weigh(number, cx),
         }
+    }
+
+    /// Enough have answered what they hold: a write gets its stamp, above all of theirs, if it finds what it expects.
+    fn asked(&mut self, number: Number, cx: &mut Context<'_>) {
+        let Some(found) = self.table.get(number) else { return };
+        let newest = found.newest.item;
+        if found.expects.is_some_and(|expected| expected != newest.version) && found.done == 0 {
+            return self.answer(number, Answer::Failed(Failure::Conflict), cx);
+        }
+        self.stamp(number, newest.order + 1, cx);
     }
 
     /// Enough have answered a read, and none has what it has to find: whoever was not asked yet is asked, too.
@@ -265,7 +287,7 @@ impl Quorum {
             let owner = first + rank;
             let put = Message::Put {
                 owner,
-                fresh: false,
+                why: Why::Repair,
                 number: NOBODY,
                 key: read.key,
                 held: read.newest,

@@ -22,6 +22,28 @@ pub struct Held {
     pub left: u64,
 }
 
+/// What is asked of what is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// All of it.
+    Value,
+    /// Its stamp.
+    Stamp,
+    /// Its stamp; or that of this version, if it was written here.
+    StampOf(u64),
+}
+
+/// Why something is to be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// It is brought back from where it was read.
+    Repair,
+    /// It is written.
+    Write,
+    /// It is written, unless it was already: with another stamp, maybe.
+    Once,
+}
+
 /// A message.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
@@ -29,8 +51,8 @@ pub enum Message {
     Get {
         /// By which replica.
         owner: Peer,
-        /// Only the stamp is asked for.
-        stamp_only: bool,
+        /// What of it.
+        what: What,
         /// By what it is answered.
         number: Number,
         /// The key.
@@ -55,8 +77,8 @@ pub enum Message {
     Put {
         /// For which replica.
         owner: Peer,
-        /// It is written, and not brought back from where it was read.
-        fresh: bool,
+        /// Why.
+        why: Why,
         /// By what it is answered.
         number: Number,
         /// The key.

@@ -27,5 +27,5 @@ mod timer;
 
 pub use config::{Config, Contact, Handoff, Stamp};
 #[cfg(test)]
-pub use message::{Held, Message, NOBODY};
+pub use message::{Held, Message, NOBODY, What, Why};
 pub use state::Quorum;

@@ -2,12 +2,13 @@
 //!
 //! **Invariant.** Whatever dies with the process is as new when it starts again.
 
-use super::message::{Message, NOBODY};
+use super::message::{Held, Message, NOBODY, What, Why};
 use super::state::{Handing, Quorum};
 use super::store::send;
 use super::table::Table;
 use super::timer;
 use crate::replication::contract::{Context, Protocol};
+use crate::replication::data::Item;
 use crate::replication::message::Message as Any;
 use crate::replication::words::{Operation, Peer, Phase, Start, Timer};
 
@@ -63,13 +64,25 @@ impl Protocol for Quorum {
 impl Quorum {
     fn told(&mut self, from: Peer, message: Message, cx: &mut Context<'_>) {
         match message {
-            Message::Get { owner, stamp_only, number, key } => {
-                let (held, firm) = self.store.get(owner, key, cx.now);
+            Message::Get { owner, what, number, key } => {
+                let (mut held, firm) = self.store.get(owner, key, cx.now);
+                if let What::StampOf(version) = what
+                    && let Some(order) = self.store.done(owner, version)
+                {
+                    held = Held { item: Item { version, order }, left: 0 };
+                }
+                let stamp_only = what != What::Value;
                 send(from, Message::Got { owner, stamp_only, firm, number, key, held }, cx);
             }
-            Message::Put { owner, fresh, number, key, held } => {
-                self.store.note_order((owner, key), held, fresh, cx);
-                let after = self.store.put(owner, key, held, cx);
+            Message::Put { owner, why, number, key, held } => {
+                let done = self.store.done(owner, held.item.version);
+                let done = why == Why::Once && done.is_some_and(|at| at != held.item.order);
+                let after = if done {
+                    self.store.last_write(owner, key)
+                } else {
+                    self.store.note_order((owner, key), held, why != Why::Repair, cx);
+                    self.store.put(owner, key, held, cx)
+                };
                 if owner != self.me {
                     self.try_later(cx);
                 }

@@ -57,6 +57,13 @@ impl Quorum {
         }
     }
 
+    /// It knows the writes that it has done when they are asked for again.
+    #[must_use]
+    pub fn remembering(mut self) -> Self {
+        self.store.remembering();
+        self
+    }
+
     /// These stand in before others for replicas that do not answer: the replicas of all shards in its zone.
     #[must_use]
     pub fn near(mut self, near: Vec<Peer>) -> Self {

@@ -104,6 +104,7 @@ impl Store {
         while self.written > left
             && let Some((owner, key, before)) = self.log.pop_back()
         {
+            self.data.unlearn(self.kept(owner, key).item.version);
             self.set(owner, key, before);
             self.written -= 1;
         }
@@ -142,13 +143,23 @@ impl Store {
     }
 
     /// The last write of a key of which the disk is not certain; 0 if there is none.
-    fn last_write(&self, owner: Peer, key: u64) -> u64 {
+    pub(super) fn last_write(&self, owner: Peer, key: u64) -> u64 {
         if self.log.is_empty() || self.disk.suffices(u64::MAX) {
             return 0; // nothing waits for the disk in this mode
         }
         let first = self.written + 1 - self.log.len() as u64;
         let is_it = |(o, k, _): &(Peer, u64, Kept)| (*o, *k) == (owner, key);
         self.log.iter().rposition(is_it).map_or(0, |at| first + at as u64)
+    }
+
+    /// The stamp of a write that was done here already, if it is known.
+    pub(super) fn done(&self, owner: Peer, version: u64) -> Option<u64> {
+        (owner == self.me).then(|| self.data.done(version)).flatten()
+    }
+
+    /// It knows the writes that it has done when they are asked for again.
+    pub(super) fn remembering(&mut self) {
+        self.data = Data::remembering(true);
     }
 
     /// Something is written where something else is held: of the two the newer is known to come after the other.
@@ -178,6 +189,9 @@ impl Store {
     pub(super) fn put(&mut self, owner: Peer, key: u64, held: Held, cx: &mut Context<'_>) -> u64 {
         let before = self.kept(owner, key);
         if place(held.item) <= place(before.item) {
+            if owner == self.me {
+                self.data.remember(held.item);
+            }
             return self.last_write(owner, key);
         }
         let dies = if held.left == 0 { 0 } else { cx.now.saturating_add(held.left) };

@@ -4,10 +4,10 @@
 
 use std::collections::VecDeque;
 
-use super::message::{Held, Message, Number};
+use super::message::{Held, Message, Number, What, Why};
 use super::store::place;
 use crate::replication::data::Item;
-use crate::replication::words::{Peer, Ticket};
+use crate::replication::words::{Once, Peer, Ticket};
 
 /// A set of replicas, by their places in the shard.
 pub(super) type Set = u64;
@@ -65,6 +65,12 @@ pub(super) struct Coordination {
     pub(super) deadline: u64,
     /// A read returns nothing older than this, a write gets a newer stamp.
     pub(super) since: Item,
+    /// A write finds this version, or is not done.
+    pub(super) expects: Option<u64>,
+    /// A write that is done once.
+    pub(super) once: Option<Once>,
+    /// The stamp it was done with before, as a replica says; 0 if none says so.
+    pub(super) done: u64,
     /// What is written, or what is returned.
     pub(super) held: Held,
     /// The newest that a replica answered.
@@ -87,6 +93,10 @@ impl Coordination {
     /// A replica answered what it holds.
     pub(super) fn hear(&mut self, bit: Set, held: Held, firm: bool) {
         self.get.yes |= bit;
+        let own = self.once.is_some() && self.stage == Stage::Query;
+        if own && held.item.version == self.held.item.version {
+            self.done = held.item.order;
+        }
         let at = place(held.item);
         if at > place(self.newest.item) {
             (self.newest, self.holds) = (held, 0);
@@ -134,10 +144,19 @@ impl Coordination {
     pub(super) fn message(&self, number: Number, owner: Peer) -> Message {
         let Self { key, held, .. } = *self;
         if self.puts() {
-            let fresh = self.stage == Stage::Put;
-            Message::Put { owner, fresh, number, key, held }
+            let why = match self.stage {
+                Stage::Put if self.once.is_some() => Why::Once,
+                Stage::Put => Why::Write,
+                _ => Why::Repair,
+            };
+            Message::Put { owner, why, number, key, held }
         } else {
-            Message::Get { owner, stamp_only: self.stage == Stage::Query, number, key }
+            let what = match self.stage {
+                Stage::Query if self.once.is_some() => What::StampOf(held.item.version),
+                Stage::Query => What::Stamp,
+                _ => What::Value,
+            };
+            Message::Get { owner, what, number, key }
         }
     }
 

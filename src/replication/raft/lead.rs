@@ -13,7 +13,7 @@ use super::message::{Append, Entry, Message, Snapshot, TORN};
 use super::roles::{Follower, Lead, Waiting};
 use super::state::{Raft, wrap};
 use crate::replication::contract::{Context, Effect};
-use crate::replication::words::{Answer, Failure, Known, Note, Operation, Peer, place};
+use crate::replication::words::{Answer, Failure, Known, Note, Operation, Peer, index_of, place};
 
 /// Entries in one message at most.
 const BATCH: usize = 512;
@@ -79,16 +79,27 @@ impl Raft {
         }
     }
 
-    /// The work of a write is done: it takes its place.
+    /// The work of a write is done: it takes its place, unless it has one.
     pub(super) fn write(&mut self, operation: &Operation, version: u64, cx: &mut Context<'_>) {
         let Operation { ticket, key, .. } = *operation;
         let last = self.log.last();
+        let done = operation.once.and_then(|_| self.done(version));
+        let misses = operation.expects.is_some() && operation.misses(self.newest(key));
         let Some(lead) = self.lead.as_mut().filter(|_| last < self.commit + KEPT) else {
             return self.elsewhere(ticket, cx);
         };
-        lead.pending.push_back((last + 1, ticket));
+        if let Some(place) = done {
+            let at = lead.pending.partition_point(|(other, _)| *other <= place);
+            lead.pending.insert(at, (place, ticket));
+            return self.acknowledge(cx);
+        }
+        if misses {
+            return cx.answer(ticket, Answer::Failed(Failure::Conflict));
+        }
+        let at = place(self.term, last + 1);
+        lead.pending.push_back((at, ticket));
         self.propose(Entry { term: self.term, key, version });
-        cx.note(Note::Accepted { key, version, order: place(self.term, last + 1) });
+        cx.note(Note::Accepted { key, version, order: at });
         for number in 0..usize::from(self.config.replicas) - 1 {
             self.supply(number, cx);
         }
@@ -144,8 +155,8 @@ impl Raft {
         };
         follower.snapshot = Some((cx.now, time));
         let index_term = self.log.term(index).expect("what is applied last is known");
-        let items = self.data.all();
-        let snapshot = Snapshot { term: self.term, index, index_term, items };
+        let (items, done) = (self.data.all(), self.data.all_done());
+        let snapshot = Snapshot { term: self.term, index, index_term, items, done };
         let to = follower.peer;
         cx.act(Effect::Send(to, wrap(Message::Snapshot(Box::new(snapshot)))));
     }
@@ -284,11 +295,10 @@ impl Raft {
     /// Answers the writes that are done.
     pub(super) fn acknowledge(&mut self, cx: &mut Context<'_>) {
         let Some(lead) = &mut self.lead else { return };
-        while let Some((index, ticket)) = lead.pending.front()
-            && *index <= self.applied
+        while let Some((place, ticket)) = lead.pending.front()
+            && index_of(*place) <= self.applied
         {
-            let known = Known::upto(place(self.term, *index));
-            cx.answer_of(*ticket, Answer::Written, known);
+            cx.answer_of(*ticket, Answer::Written, Known::upto(*place));
             lead.pending.pop_front();
         }
     }

@@ -98,6 +98,8 @@ pub struct Snapshot {
     pub index_term: u64,
     /// What is held.
     pub items: Vec<(u64, Item)>,
+    /// What else is known to have been written.
+    pub done: Vec<Item>,
 }
 
 impl Message {

@@ -8,7 +8,7 @@
 use super::log::Log;
 use super::message::{Append, Entry, Snapshot};
 use super::state::{Lane, Raft, Undo};
-use crate::replication::data::{Data, Item};
+use crate::replication::data::Item;
 use crate::replication::disk::Mode;
 use crate::replication::words::Peer;
 
@@ -83,7 +83,8 @@ impl Raft {
         (self.balloted, self.torn) = (0, false);
         if empty || self.config.disk == Mode::Never || self.written < self.installed {
             (self.term, self.vote, self.installed) = (0, None, 0);
-            (self.log, self.data) = (Log::default(), Data::default());
+            self.log = Log::default();
+            self.data.clear();
             (self.applied, self.rebuilds) = (0, true);
             self.undo.clear();
             self.journal.clear();
@@ -102,6 +103,7 @@ impl Raft {
         self.durable = self.log.last();
         while let Some((index, key, item)) = self.undo.pop_back() {
             if index > self.durable {
+                self.data.unlearn(self.data.get(key).version);
                 self.data.put(key, item);
             }
         }
@@ -126,7 +128,7 @@ impl Raft {
 
     /// Takes a snapshot's place in the log.
     pub(super) fn install(&mut self, written: u64, snapshot: Snapshot) {
-        let Snapshot { index, index_term, items, .. } = snapshot;
+        let Snapshot { index, index_term, items, done, .. } = snapshot;
         if self.log.term(index) == Some(index_term) && !self.torn {
             self.log.forget(index);
             self.durable = self.durable.max(index);
@@ -135,9 +137,12 @@ impl Raft {
             self.durable = index;
             self.journal.retain(|(_, undo)| matches!(undo, Undo::Ballot(..)));
         }
-        self.data = Data::default();
+        self.data.clear();
         for (key, item) in items {
             self.data.put(key, item);
+        }
+        for item in done {
+            self.data.remember(item);
         }
         self.undo.clear();
         self.early.clear();

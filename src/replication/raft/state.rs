@@ -12,7 +12,7 @@ use crate::replication::contract::{Context, Effect};
 use crate::replication::data::{Data, Item};
 use crate::replication::disk::Disk;
 use crate::replication::message::Message as Any;
-use crate::replication::words::{Answer, Failure, Peer, Ticket, group};
+use crate::replication::words::{Answer, Failure, Peer, Ticket, group, place};
 
 /// Entries that wait to be applied, one after another.
 #[derive(Clone, Debug, Default)]
@@ -113,6 +113,40 @@ pub(super) fn wrap(message: Message) -> Any {
 }
 
 impl Raft {
+    /// It knows the writes that it has done when they are asked for again.
+    #[must_use]
+    pub fn remembering(self) -> Self {
+        Self { data: Data::remembering(true), ..self }
+    }
+
+    /// The place of a write in the log, if it is known to have one.
+    pub(super) fn done(&self, version: u64) -> Option<u64> {
+        let open = self.open().find(|(_, entry)| entry.version == version);
+        open.map_or_else(
+            || self.data.done(version),
+            |(index, entry)| Some(place(entry.term, index)),
+        )
+    }
+
+    /// The version of a key that the log gives it.
+    pub(super) fn newest(&self, key: u64) -> u64 {
+        let open = self.open().find(|(_, entry)| !entry.is_empty() && entry.key == key);
+        open.map_or_else(|| self.data.get(key).version, |(_, entry)| entry.version)
+    }
+
+    /// The places of the entries it keeps.
+    #[cfg(test)]
+    pub fn log_places(&self) -> Vec<u64> {
+        let all = self.log.base() + 1..=self.log.last();
+        all.filter_map(|index| Some(place(self.log.term(index)?, index))).collect()
+    }
+
+    /// Entries that have not all taken effect, newest first.
+    fn open(&self) -> impl Iterator<Item = (u64, Entry)> {
+        let entries = (self.applied + 1..=self.log.last()).rev();
+        entries.filter_map(|index| Some((index, self.log.get(index)?)))
+    }
+
     /// A replica that has not been started yet.
     pub fn new(config: Config, me: Peer) -> Self {
         let first = group(me / config.replicas, config.replicas).start;

@@ -13,8 +13,8 @@ use super::sessions::{Session, Sessions};
 use crate::engine::random::{Draw, Stream};
 use crate::history::{self, History, OpId, Outcome, Place};
 use crate::replication::{
-    Act, Answer, Context, Effect, Failure, Known, Law, Laws, Message, Note, Operation, Peer, Phase,
-    Protocol, Start, Ticket, Timer, Work, group,
+    Act, Answer, Context, Effect, Failure, Known, Law, Laws, Message, Note, Once, Operation, Peer,
+    Phase, Protocol, Start, Ticket, Timer, Work, group,
 };
 
 /// A millisecond in ns.
@@ -51,8 +51,21 @@ pub struct Settings {
     pub timeout: u64,
     /// Whether each client is a session that reads where it likes; otherwise it asks one replica until that fails.
     pub sessions: Option<Sessions>,
+    /// Whether clients make several attempts at a write.
+    pub again: Option<Again>,
     /// Draws of the replicas.
     pub laws: fn(Law, &mut Draw) -> u64,
+}
+
+/// Attempts at a write.
+#[derive(Clone, Copy, Debug)]
+pub struct Again {
+    /// The next one is made after so long, ns, or when one fails.
+    pub after: u64,
+    /// So many at most.
+    pub most: u8,
+    /// They are one.
+    pub once: bool,
 }
 
 impl Default for Settings {
@@ -72,6 +85,7 @@ impl Default for Settings {
             think: 20 * MS,
             timeout: 1_000 * MS,
             sessions: None,
+            again: None,
             laws: |law, draw| match law {
                 Law::Election => 150 * MS + draw.below(150 * MS),
                 _ => 0,
@@ -122,6 +136,8 @@ pub struct Client {
     pub session: Session,
     /// What it waits for: the number, the operation, its history, how often it was sent elsewhere.
     waits: Option<(Operation, OpId, u8)>,
+    /// Attempts made, and whether one of them may have been done.
+    attempts: (u8, bool),
     /// Newest epoch it heard of by an announcement.
     epoch: u64,
     /// What it was told, by shard or by key.
@@ -155,6 +171,11 @@ enum Event {
         answer: Result<(Answer, Known), bool>,
     },
     GivesUp {
+        client: usize,
+        id: u64,
+    },
+    /// An attempt takes long.
+    Late {
         client: usize,
         id: u64,
     },
@@ -220,6 +241,7 @@ impl<P: Protocol> Net<P> {
             writes: settings.writes,
             session: Session::default(),
             waits: None,
+            attempts: (0, false),
             epoch: 0,
             knows: BTreeMap::new(),
         });
@@ -343,12 +365,42 @@ impl<P: Protocol> Net<P> {
         };
         let shard = (key % u64::from(self.settings.shards)) as u16;
         let operation = Operation::new(Ticket { slot: client as u32, id }, act, key, shard);
-        let operation = self.naming(client, operation);
+        let mut operation = self.naming(client, operation);
+        if let Some(again) = self.settings.again.filter(|_| act != Act::Read) {
+            operation.once = again.once.then_some(Once { stamp: self.now, further: false });
+            self.at(again.after, Event::Late { client, id });
+        }
+        self.clients[client].attempts = (1, false);
         let op = self.history.invoke(key, act_, self.now);
         self.clients[client].waits = Some((operation, op, 0));
         self.began.insert(id, self.now);
         self.at(self.settings.timeout, Event::GivesUp { client, id });
         self.call(client, at, operation);
+    }
+
+    /// A client asks the same of the next replica, if it may; the last attempt may have been done.
+    fn tries_again(&mut self, client: usize, mut operation: Operation, doubt: bool) -> bool {
+        let Some(again) = self.settings.again.filter(|_| operation.act != Act::Read) else {
+            return false;
+        };
+        let own = &mut self.clients[client];
+        own.attempts.1 |= doubt;
+        let Some((_, op, _)) = own.waits.filter(|_| own.attempts.0 < again.most) else {
+            return false;
+        };
+        own.attempts.0 += 1;
+        own.asks = (own.asks + 1) % self.settings.replicas;
+        let at = group(operation.shard, self.settings.replicas).start + own.asks;
+        self.numbers += 1;
+        let id = self.numbers;
+        let began = self.began.remove(&operation.ticket.id).expect("it began");
+        operation.ticket.id = id;
+        self.began.insert(id, began);
+        self.clients[client].waits = Some((operation, op, 0));
+        self.at(again.after, Event::Late { client, id });
+        self.at(self.settings.timeout, Event::GivesUp { client, id });
+        self.call(client, at, operation);
+        true
     }
 
     fn at(&mut self, after: u64, event: Event) {
@@ -428,6 +480,12 @@ impl<P: Protocol> Net<P> {
             }
             Event::Reply { client, id, answer } => self.replied(client, id, answer),
             Event::GivesUp { client, id } => self.end((client, id), Outcome::Unknown, None),
+            Event::Late { client, id } => {
+                let waits = self.clients[client].waits;
+                if let Some((operation, ..)) = waits.filter(|(own, ..)| own.ticket.id == id) {
+                    self.tries_again(client, operation, true);
+                }
+            }
             Event::Next { client } => self.next(client),
             Event::Tell { from, life, client, leader, epoch } => {
                 self.told((from, life), client, (leader, epoch));
@@ -556,13 +614,20 @@ impl<P: Protocol> Net<P> {
         if operation.ticket.id != id {
             return;
         }
+        let well = matches!(outcome, Outcome::Read(_) | Outcome::Written);
+        if !well && self.tries_again(client, operation, outcome == Outcome::Unknown) {
+            return;
+        }
+        let outcome = match outcome {
+            Outcome::Failed if self.clients[client].attempts.1 => Outcome::Unknown,
+            other => other,
+        };
         self.clients[client].waits = None;
         let began = self.began.remove(&id).expect("it began");
         let known = answer.map_or_else(Known::default, |(_, known)| known);
         self.ended.push((self.now, client, operation, began, answer.map(|(answer, _)| answer)));
         self.learn(client, &operation, known);
         let read = operation.act == Act::Read;
-        let well = matches!(outcome, Outcome::Read(_) | Outcome::Written);
         if !(well || read && self.settings.sessions.is_some()) {
             let asks = &mut self.clients[client].asks;
             *asks = (*asks + 1) % self.settings.replicas;

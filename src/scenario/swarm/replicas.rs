@@ -84,13 +84,33 @@ impl Writer {
         ];
         let asked = self.maybe(80, |w| format!("guarantees: {}", w.pick(&all)));
         self.guaranteed = !asked.is_empty();
-        let edge = self.edge(50, "");
+        let edge = self.edge(50, "") + &self.once(&name);
+        let put = if self.chance(30) { self.update(&name) } else { "write" };
         let zones = if self.zones.is_empty() { "" } else { "zones: [a, b], " };
         self.line(&format!(
             "  users: {{arrivals: poisson({rate}/s), keys: uniform(n=30), {asked}{edge}{zones}operations: \
-             {{put: {{write: {name}}}, get: {{read: {name}}}}}, session: [{{do: put, optional: true}}, \
+             {{put: {{{put}: {name}}}, get: {{read: {name}}}}}, session: [{{do: put, optional: true}}, \
              {{do: get, optional: true}}, {{wait: 50ms}}, {{do: get, optional: true}}, {{do: put}}, {{do: get}}]}}"
         ));
+    }
+
+    fn copies_of(&self, store: &str) -> &str {
+        let at = self.stores.iter().position(|(name, _)| name == store);
+        at.and_then(|at| self.copies[at].as_ref()).map_or("", |(text, _)| text)
+    }
+
+    /// How a key of a store is changed by what it was.
+    pub(super) fn update(&mut self, store: &str) -> &'static str {
+        let merges = self.copies_of(store).contains("crdt");
+        if merges { "increment" } else { self.pick(&["cas", "cas", "increment"]) }
+    }
+
+    /// Whether all attempts at what is asked of a store that is written are one.
+    pub(super) fn once(&mut self, store: &str) -> String {
+        if self.copies_of(store).contains("stamp: query") {
+            return String::new();
+        }
+        self.maybe(50, |_| "idempotent: true".to_owned())
     }
 
     fn raft(&mut self) -> String {

@@ -205,7 +205,6 @@ fn faulty_expressions_are_explained() {
         ("availability(during=az-loss side=c) >= 99%", "E-REF", "`a`, `rest`"),
         ("stale_read_fraction(after=az-loss side=a) <= 1%", "E-UNSUPPORTED", "a selector"),
         ("p99(latency outcome=timeout) <= 1s", "E-UNSUPPORTED", "`outcome=timeout`"),
-        ("lost_updates <= 1% of requests.issued", "E-UNSUPPORTED", "`lost_updates`"),
     ] {
         explained(text, code, phrase);
     }

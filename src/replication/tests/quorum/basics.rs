@@ -1,7 +1,9 @@
 //! By hand: one replica or coordinator is told things, and says what is to be done.
 
 use crate::replication::data::Item;
-use crate::replication::quorum::{Config, Contact, Held, Message, NOBODY, Quorum, Stamp};
+use crate::replication::quorum::{
+    Config, Contact, Held, Message, NOBODY, Quorum, Stamp, What, Why,
+};
 use crate::replication::{
     Act, Answer, Context, Effect, Failure, Known, Law, Laws, Note, Operation, Peer, Phase,
     Protocol, Start, Ticket, Work, disk,
@@ -146,12 +148,13 @@ fn a_write_is_stamped_by_the_clock_and_acknowledged_by_as_many_as_it_needs() {
 fn a_stamp_by_query_is_above_what_a_read_quorum_has_and_what_was_given() {
     let mut one = One::new(Config { stamp: Stamp::Query, ..Config::DEFAULT }, 3);
     let gets = sent(&one.ask(1, Act::Write(11)));
-    assert!(gets.iter().all(|(_, get)| matches!(get, Message::Get { stamp_only: true, .. })));
+    assert!(gets.iter().all(|(_, get)| matches!(get, Message::Get { what: What::Stamp, .. })));
     let mut carried = 0;
     let n = number(&gets[0].1);
     let told = |owner, order| Message::Got {
         owner,
         stamp_only: true,
+
         firm: true,
         number: n,
         key: 7,
@@ -185,7 +188,7 @@ fn the_highest_stamp_wins_and_the_others_are_repaired_when_all_have_answered() {
     );
     let effects = one.hear(1, got(1, n, item(9, 60)));
     let put = |owner| {
-        (owner, Message::Put { owner, fresh: false, number: NOBODY, key: 7, held: held(9, 60) })
+        (owner, Message::Put { owner, why: Why::Repair, number: NOBODY, key: 7, held: held(9, 60) })
     };
     assert_eq!(sent(&effects), [put(0), put(2)], "of two with a stamp the larger version wins");
     let repairs = effects.iter().filter(|e| **e == Effect::Note(Note::Counted("repair")));
@@ -263,6 +266,7 @@ fn a_read_that_writes_back_waits_until_enough_hold_what_it_found_for_good() {
         Message::Got {
             owner: 1,
             stamp_only: false,
+
             firm: false,
             number: n,
             key,
@@ -275,7 +279,7 @@ fn a_read_that_writes_back_waits_until_enough_hold_what_it_found_for_good() {
 }
 
 fn put(number: u64, version: u64, order: u64) -> Message {
-    Message::Put { owner: 0, fresh: false, number, key: 7, held: held(version, order) }
+    Message::Put { owner: 0, why: Why::Repair, number, key: 7, held: held(version, order) }
 }
 
 #[test]
@@ -288,7 +292,7 @@ fn stored_leaves_when_the_disk_is_certain_and_what_was_not_is_lost_in_a_crash() 
         "older, but what it holds is not certain"
     );
     assert!(sent(&one.hear(3, put(3, 6, 60))).is_empty());
-    let get = Message::Get { owner: 0, stamp_only: false, number: 9, key: 7 };
+    let get = Message::Get { owner: 0, what: What::Value, number: 9, key: 7 };
     let firm = |effects: Vec<Effect>| match sent(&effects)[..] {
         [(3, Message::Got { held: Held { item: Item { version, .. }, .. }, firm, .. })] => {
             (version, firm)

@@ -4,7 +4,7 @@
 use crate::engine::random::{Draw, Stream};
 use crate::replication::AntiEntropy;
 use crate::replication::quorum::{Config, Handoff, Quorum, Stamp};
-use crate::replication::tests::net::{MS, Net, Settings};
+use crate::replication::tests::net::{Again, MS, Net, Settings};
 use crate::replication::tests::sessions::Sessions;
 use crate::replication::{Law, Note, Start, disk};
 
@@ -21,7 +21,7 @@ pub(super) enum Hurt {
     Not,
 }
 
-fn net(config: Config, hurt: Hurt, seed: u64, sessions: Option<Sessions>) -> Net<Quorum> {
+fn net(config: Config, hurt: Hurt, seed: u64, asks: Asks) -> Net<Quorum> {
     let processes = config.replicas * config.shards;
     let settings = Settings {
         seed,
@@ -38,11 +38,17 @@ fn net(config: Config, hurt: Hurt, seed: u64, sessions: Option<Sessions>) -> Net
         think: MS,
         writes: 0.3,
         timeout: 300 * MS,
-        sessions,
+        sessions: asks.sessions,
+        again: asks.again,
         laws: |law, draw| if law == Law::Fsync { draw.below(6 * MS) } else { 0 },
         ..Settings::default()
     };
-    let replicas = (0..processes).map(|me| Quorum::new(config, me, true)).collect();
+    let once = settings.again.is_some_and(|again| again.once);
+    let replica = |me| {
+        let replica = Quorum::new(config, me, true);
+        if once { replica.remembering() } else { replica }
+    };
+    let replicas = (0..processes).map(replica).collect();
     let mut net = Net::new(settings, replicas);
     for client in 0..CLIENTS {
         net.clients[client].asks = client as u16 % config.replicas;
@@ -50,8 +56,15 @@ fn net(config: Config, hurt: Hurt, seed: u64, sessions: Option<Sessions>) -> Net
     net
 }
 
+/// How clients ask.
+#[derive(Clone, Copy, Default)]
+struct Asks {
+    sessions: Option<Sessions>,
+    again: Option<Again>,
+}
+
 fn run(config: Config, hurt: Hurt, seed: u64) -> Net<Quorum> {
-    run_with(config, hurt, seed, None)
+    run_asked(config, hurt, seed, Asks::default())
 }
 
 /// Runs one for 2 s and more.
@@ -61,7 +74,11 @@ pub(super) fn run_with(
     seed: u64,
     sessions: Option<Sessions>,
 ) -> Net<Quorum> {
-    let mut net = net(config, hurt, seed, sessions);
+    run_asked(config, hurt, seed, Asks { sessions, ..Asks::default() })
+}
+
+fn run_asked(config: Config, hurt: Hurt, seed: u64, asks: Asks) -> Net<Quorum> {
+    let mut net = net(config, hurt, seed, asks);
     let mut draw = Stream::new(seed, "hurt", "schedule").draw(0);
     let all = config.replicas * config.shards;
     if let Hurt::Clocks(apart) = hurt {
@@ -108,8 +125,12 @@ fn strike(net: &mut Net<Quorum>, draw: &mut Draw, all: u16) {
 
 /// Of so many seeds: those under which the history was not linearizable.
 fn violated(config: Config, hurt: Hurt, seeds: u64) -> Vec<u64> {
+    violated_asked(config, hurt, seeds, Asks::default())
+}
+
+fn violated_asked(config: Config, hurt: Hurt, seeds: u64, asks: Asks) -> Vec<u64> {
     let bad = |seed: &u64| {
-        let net = run(config, hurt, *seed);
+        let net = run_asked(config, hurt, *seed, asks);
         let verdict = net.history.check();
         assert_eq!(verdict.keys, verdict.keys_checked);
         let done = net.ended.iter().filter(|(.., answer)| answer.is_some()).count();
@@ -271,4 +292,18 @@ fn in_the_end_all_replicas_hold_the_newest_that_was_acknowledged() {
         let hints: usize = (0..6).map(|at| net.replica(at).hints()).sum();
         assert_eq!(hints, 0, "seed {seed}");
     }
+}
+
+/// A write that is attempted again after it was done, and after newer ones, gets a newer stamp than they have, unless its
+/// attempts are one.
+#[test]
+fn attempts_that_are_one_have_one_stamp_whatever_happens() {
+    let again =
+        |once| Asks { again: Some(Again { after: 30 * MS, most: 5, once }), ..Asks::default() };
+    let clock = Config { stamp: Stamp::Clock, ..CONFIG };
+    for disk in [disk::Mode::Each, disk::Mode::Group(5 * MS)] {
+        let config = Config { disk, ..clock };
+        assert_eq!(violated_asked(config, Hurt::All, 200, again(true)), Vec::<u64>::new());
+    }
+    assert!(violated_asked(clock, Hurt::All, 60, again(false)).len() > 10);
 }

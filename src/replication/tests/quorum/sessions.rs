@@ -5,7 +5,7 @@ use super::random::{CONFIG, Hurt, run_with};
 use super::{MS, ask, quiet};
 use crate::history::Place;
 use crate::replication::data::Item;
-use crate::replication::quorum::{Config, Contact, Handoff, Message, Quorum, Stamp};
+use crate::replication::quorum::{Config, Contact, Handoff, Message, Quorum, Stamp, What};
 use crate::replication::tests::net::Net;
 use crate::replication::tests::sessions::{Sessions, sum};
 use crate::replication::{Act, Answer, Effect, Failure, Known, Note, disk};
@@ -44,7 +44,7 @@ fn a_read_that_nobody_can_answer_is_behind() {
     let repaired: Vec<_> = sent(&effects).iter().map(|(to, _)| *to).collect();
     assert_eq!(repaired, [2], "it is a read all the same");
     // One does not run: nobody is left to ask. While one may answer, it waits: until it is out of time.
-    let get = |number| Message::Get { owner: 2, stamp_only: false, number, key: 7 };
+    let get = |number| Message::Get { owner: 2, what: What::Value, number, key: 7 };
     let n = number(&sent(&one.ask_since(2, Act::Read, 50))[0].1);
     one.hear(0, got(0, n, item(4, 49)));
     one.hear(1, got(1, n, item(4, 49)));
@@ -62,7 +62,7 @@ fn a_read_that_nobody_can_answer_is_behind() {
     let n = number(&sent(&one.ask_since(5, Act::Read, 50))[0].1);
     one.refused(2, get(n));
     assert_eq!(answers(&one.refused(1, get(n))), []);
-    let get = Message::Get { owner: 1, stamp_only: false, number: n, key: 7 };
+    let get = Message::Get { owner: 1, what: What::Value, number: n, key: 7 };
     assert_eq!(answers(&one.refused(1, get)), [(5, Answer::Failed(Failure::TooFew))]);
 }
 
@@ -132,6 +132,7 @@ fn a_write_is_above_all_that_its_session_knows() {
         let told = |owner| Message::Got {
             owner,
             stamp_only: true,
+
             firm: true,
             number: n,
             key: 7,

@@ -4,7 +4,9 @@ mod elections;
 mod reads;
 mod sessions;
 
-use super::net::{MS, Net, Settings};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::net::{Again, MS, Net, Settings};
 use crate::engine::random::{Draw, Stream};
 use crate::replication::disk::Mode;
 use crate::replication::raft::Message as Said;
@@ -30,7 +32,12 @@ fn config(replicas: u16) -> Config {
 
 fn net(mut settings: Settings, config: Config) -> Net<Raft> {
     settings.replicas = config.replicas;
-    Net::new(settings, (0..config.replicas).map(|me| Raft::new(config, me)).collect())
+    let once = settings.again.is_some_and(|again| again.once);
+    let replica = |me| {
+        let replica = Raft::new(config, me);
+        if once { replica.remembering() } else { replica }
+    };
+    Net::new(settings, (0..config.replicas).map(replica).collect())
 }
 
 /// One leader in a term, and whoever leads later begins with all that was committed.
@@ -212,6 +219,51 @@ fn schedule(seed: u64, change: impl Fn(&mut Config, &mut Settings)) -> Net<Raft>
     let next = net.now + 3_000 * MS;
     net.run(next);
     net
+}
+
+/// A write that is attempted again after it was done, and after newer ones, brings back what is old, unless its attempts are
+/// one.
+#[test]
+fn attempts_that_are_one_are_done_once_whatever_happens() {
+    let lives = |once, seeds| {
+        let (mut broken, mut twice) = (0, 0);
+        for seed in 0..seeds {
+            let net = schedule(seed, |config, settings| {
+                config.disk = [Mode::Each, Mode::Group(2 * MS)][seed as usize / 2 % 2];
+                settings.again = Some(Again { after: 40 * MS, most: 5, once });
+                settings.clients = 6;
+            });
+            if once {
+                assert_eq!(is_safe(&net), Ok(()), "seed {seed}");
+                let since = net.now - 1_000 * MS;
+                assert!(written(&net, since) > 0, "nothing is written at the end, seed {seed}");
+            }
+            broken += u64::from(is_safe(&net).is_err());
+            // What is lost may be done again: of what is committed nothing is.
+            let committed = net.notes.iter().filter_map(|(.., note)| match note {
+                Note::Committed { order } => Some(*order),
+                _ => None,
+            });
+            let committed = committed.max().unwrap_or(0);
+            let held: BTreeSet<u64> = (0..net.settings.replicas)
+                .flat_map(|at| net.replica(at).log_places())
+                .filter(|place| *place <= committed)
+                .collect();
+            let mut places: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
+            for (.., note) in &net.notes {
+                if let Note::Accepted { version, order, .. } = note
+                    && held.contains(order)
+                {
+                    places.entry(*version).or_default().insert(*order);
+                }
+            }
+            twice += places.values().filter(|places| places.len() > 1).count();
+        }
+        (broken, twice)
+    };
+    assert_eq!(lives(true, 300), (0, 0));
+    let (broken, twice) = lives(false, 60);
+    assert!(broken > 10 && twice > 100, "the checks fire: {broken} {twice}");
 }
 
 #[test]
