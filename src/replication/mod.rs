@@ -27,6 +27,6 @@ pub use message::Message;
 #[cfg(test)]
 pub use words::group;
 pub use words::{
-    APPLIED, Act, Answer, AntiEntropy, Dots, Failure, Known, Law, Laws, MOST_LEADERS, Note, Once,
-    Operation, Peer, Phase, Start, Ticket, Timer, Work, place, term_of,
+    APPLIED, Act, Answer, AntiEntropy, Dots, Failure, Known, Law, Laws, Level, MOST_LEADERS, Note,
+    Once, Operation, Peer, Phase, Start, Ticket, Timer, Work, place, term_of,
 };

@@ -107,6 +107,24 @@ impl Known {
     }
 }
 
+/// How an operation is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Level {
+    /// As its store says.
+    #[default]
+    Usual,
+    /// A read: by the leader, as it is.
+    Leader,
+    /// A read: by the leader, when most replicas have said that it leads.
+    Confirmed,
+    /// A read: by the leader, as long as nobody else can lead.
+    Leased,
+    /// A read: by whoever is asked, as it is.
+    Anybody,
+    /// When so many replicas have answered.
+    Count(u16),
+}
+
 /// Of a write all attempts of which are one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Once {
@@ -136,6 +154,8 @@ pub struct Operation {
     pub expects: Option<u64>,
     /// All attempts of a write are one, which its version names: who has done it already does not do it again.
     pub once: Option<Once>,
+    /// How it is answered.
+    pub level: Level,
 }
 
 impl Operation {

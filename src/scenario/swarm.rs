@@ -475,7 +475,10 @@ impl Writer {
             2 => format!("{{wait: {}{when}}}", self.law()),
             3 => format!("{{call: {}{optional}{when}}}", self.name(&targets)),
             4 => format!("{{read: {{from: {store}, cache: {cache}}}{optional}{when}}}"),
-            5 => format!("{{read: {store}{optional}{when}}}"),
+            5 => {
+                let level = self.level(&store, true);
+                format!("{{read: {{from: {store}{level}}}{optional}{when}}}")
+            }
             6 if self.chance(30) => {
                 let verb = self.update(&store);
                 format!("{{{verb}: {store}{optional}{when}}}")

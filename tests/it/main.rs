@@ -37,6 +37,7 @@ mod health;
 mod hostile;
 mod inbound;
 mod incidents;
+mod levels;
 mod limits;
 mod locks;
 mod metamorphic;

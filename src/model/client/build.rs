@@ -17,6 +17,7 @@ use crate::{
     model::{
         build::Assembly,
         fault::timeline::surges,
+        replication::reach::Answered,
         resilience::policy::{EdgePolicy, EdgeState},
         service::{
             compile::Compiler,
@@ -99,7 +100,10 @@ impl ClientSpec {
                     priority: o.priority() as u8,
                     size: o.size().map(|s| assembly.demand(s, &format!("{entity}/size"))),
                     state: EdgeState::default(),
-                    data: names.follows(&target.0, verb),
+                    data: names.follows(&target.0, verb).map(|(store, access)| {
+                        let replication = names.kind(store).replication();
+                        (store, access, Answered::of(o.answered(), replication))
+                    }),
                 }
             })
             .collect()

@@ -22,6 +22,7 @@ use crate::{
     model::{
         consistency::spec::GuaranteeSpec,
         network::ZonesSpec,
+        replication::{AnswerSpec, LevelSpec},
         resilience::{
             DeadlineSpec, FallbackSpec, RetrySpec,
             breaker::BreakerSpec,
@@ -96,10 +97,10 @@ pub struct ClientSpec {
     pub to: Option<Name>,
     /// Read the request's key straight from a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub read: Option<Name>,
+    pub read: Option<ReadFromSpec>,
     /// Write the request's key straight to a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub write: Option<Name>,
+    pub write: Option<WriteToSpec>,
     /// Delete the request's key straight from a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<Name>,
@@ -169,10 +170,10 @@ pub struct OperationSpec {
     pub to: Option<Name>,
     /// Read the request's key straight from a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub read: Option<Name>,
+    pub read: Option<ReadFromSpec>,
     /// Write the request's key straight to a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub write: Option<Name>,
+    pub write: Option<WriteToSpec>,
     /// Delete the request's key straight from a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<Name>,
@@ -227,6 +228,40 @@ pub struct OperationSpec {
     /// Size of a request; the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<SizeFormula>,
+}
+
+/// What is read straight from a store: its name, or `{from, reads, quorum}`.
+#[derive(Clone, Debug)]
+pub struct ReadFromSpec(pub ReadFromFields);
+
+/// The long form of what is read.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadFromFields {
+    /// Store read from.
+    pub from: Name,
+    /// Who answers, where it is not as the store says: `leader`, `followers`, `nearest`, `any`; of a `raft` store `leader`, `lease`,
+    /// `read_index`, `follower`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<AnswerSpec>,
+    /// How many replicas must answer, where it is not as the store says: a number, `majority`, `all`; of stores with `quorum`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<LevelSpec>,
+}
+
+/// What is written straight to a store: its name, or `{to, quorum}`.
+#[derive(Clone, Debug)]
+pub struct WriteToSpec(pub WriteToFields);
+
+/// The long form of what is written.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WriteToFields {
+    /// Store written to.
+    pub to: Name,
+    /// How many replicas must answer, where it is not as the store says: a number, `majority`, `all`; of stores with `quorum`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<LevelSpec>,
 }
 
 /// When requests (or sessions) start.

@@ -9,6 +9,7 @@ use crate::{
         kind::Verb,
         names::Names,
         network::ZonesSpec,
+        replication::AnsweredSpec,
         resilience::EdgeSpec,
         service::StepSpec,
     },
@@ -26,10 +27,37 @@ impl<'s> Effective<'s> {
     /// Node and verb.
     pub fn target(&self) -> Option<(&'s Name, Option<Verb>)> {
         let own = self.own.and_then(|o| {
-            first_target([&o.to, &o.read, &o.write, &o.delete, &o.cas, &o.increment])
+            let (read, write) = (o.read.as_ref(), o.write.as_ref());
+            let [read, write] = [read.map(|r| &r.0.from), write.map(|w| &w.0.to)];
+            let rest = [o.delete.as_ref(), o.cas.as_ref(), o.increment.as_ref()];
+            first_target(o.to.as_ref(), [read, write], rest)
         });
         let c = self.client;
-        own.or_else(|| first_target([&c.to, &c.read, &c.write, &c.delete, &c.cas, &c.increment]))
+        own.or_else(|| {
+            let (read, write) = (c.read.as_ref(), c.write.as_ref());
+            let [read, write] = [read.map(|r| &r.0.from), write.map(|w| &w.0.to)];
+            let rest = [c.delete.as_ref(), c.cas.as_ref(), c.increment.as_ref()];
+            first_target(c.to.as_ref(), [read, write], rest)
+        })
+    }
+
+    /// How what it reads or writes is answered, where that is not as its store says.
+    pub fn answered(&self) -> AnsweredSpec {
+        let (own, client) = (self.own, self.client);
+        match self.target().and_then(|(_, verb)| verb) {
+            Some(Verb::Read) => {
+                let read = own.and_then(|o| o.read.as_ref()).or(client.read.as_ref());
+                read.map_or_else(AnsweredSpec::default, |read| AnsweredSpec {
+                    reads: read.0.reads,
+                    quorum: read.0.quorum,
+                })
+            }
+            Some(Verb::Write) => {
+                let write = own.and_then(|o| o.write.as_ref()).or(client.write.as_ref());
+                AnsweredSpec { reads: None, quorum: write.and_then(|write| write.0.quorum) }
+            }
+            _ => AnsweredSpec::default(),
+        }
     }
 
     /// Share, if it was given.
@@ -102,9 +130,14 @@ impl<'s> Effective<'s> {
     }
 }
 
-fn first_target(options: [&Option<Name>; 6]) -> Option<(&Name, Option<Verb>)> {
+fn first_target<'s>(
+    to: Option<&'s Name>,
+    data: [Option<&'s Name>; 2],
+    rest: [Option<&'s Name>; 3],
+) -> Option<(&'s Name, Option<Verb>)> {
     let verbs = [None].into_iter().chain(Verb::ALL.into_iter().map(Some));
-    options.into_iter().zip(verbs).find_map(|(name, verb)| Some((name.as_ref()?, verb)))
+    let names = [to].into_iter().chain(data).chain(rest);
+    names.zip(verbs).find_map(|(name, verb)| Some((name?, verb)))
 }
 
 impl ClientSpec {

@@ -19,6 +19,7 @@ use crate::{
         node::Node,
         outcome::Outcome,
         record::Decided,
+        replication::reach::Answered,
         resilience::{
             caller::{self, ATTEMPT, Caller, Edge},
             policy::{EdgePolicy, EdgeState},
@@ -56,7 +57,7 @@ pub struct Operation {
     /// What takes the place of an answer.
     pub fallback: Option<Fallback>,
     /// The followed store it asks, and what for.
-    pub data: Option<(NodeId, Access)>,
+    pub data: Option<(NodeId, Access, Answered)>,
 }
 
 /// What takes the place of an answer.

@@ -12,13 +12,16 @@ use serde::{
 };
 
 use super::{
-    Arrivals, AttributeSpec, KeyLaw, KeysSpec, LoadSpec, LoadStep, Spread, TraceSpec, TraceStart,
-    TraceUnit,
+    Arrivals, AttributeSpec, KeyLaw, KeysSpec, LoadSpec, LoadStep, ReadFromFields, ReadFromSpec,
+    Spread, TraceSpec, TraceStart, TraceUnit, WriteToFields, WriteToSpec,
 };
 use crate::{
     engine::law::{DurationLaw, Table},
     expr::{Expr, Taker, unknown},
-    units::{Count, Fraction, Name, Number, Rate, SimDuration, ValueError, instant, text_value},
+    units::{
+        Count, Fraction, Name, Number, Rate, SimDuration, ValueError, instant, short_form,
+        text_value,
+    },
 };
 
 /// A rate that may be 0 (a silent state of an mmpp).
@@ -544,6 +547,23 @@ impl JsonSchema for LoadSpec {
         json_schema!({"anyOf": [number, step.clone(), {"type": "array", "items": step}]})
     }
 }
+
+short_form!(
+    ReadFromSpec,
+    ReadFromFields,
+    Name,
+    "a store's name, or `{from, reads, quorum}`",
+    |name| ReadFromFields { from: name, reads: None, quorum: None },
+    |r| (r.reads.is_none() && r.quorum.is_none()).then_some(&r.from)
+);
+short_form!(
+    WriteToSpec,
+    WriteToFields,
+    Name,
+    "a store's name, or `{to, quorum}`",
+    |name| WriteToFields { to: name, quorum: None },
+    |w| w.quorum.is_none().then_some(&w.to)
+);
 
 #[cfg(test)]
 mod tests {

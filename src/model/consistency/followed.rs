@@ -10,7 +10,7 @@ use crate::{
     model::{
         client::{ClientSpec, operations::Effective},
         ids::NodeId,
-        kind::{Op, Reach, Verb},
+        kind::{AnsweredCall, Op, Reach, Verb},
         kinds::NodeSpec,
         names::Names,
     },
@@ -72,7 +72,10 @@ impl Names {
             let access = verb.and_then(Access::of)?;
             (access != Access::Read).then(|| self.store_behind(&target)).flatten()
         });
-        let sure = written.filter(|store| !unsure.contains(store));
+        // Whoever asks for an answer that is not the usual one says so by versions on their way.
+        let levels = self.levels();
+        let asked = levels.iter().filter_map(|call| self.store_behind(&call.target));
+        let sure = written.chain(asked).filter(|store| !unsure.contains(store));
         sure.filter(|&store| !unwatched || self.kind(store).facts().replicas.is_some()).collect()
     }
 
@@ -115,6 +118,29 @@ impl Names {
         edges.any(|edge| asks(&edge.guarantees))
             || vectors.any(|spec| !spec.goes_by_stamps())
             || clients.into_iter().any(|(_, operation)| asks(&operation.edge().guarantees))
+    }
+
+    /// Reads and writes that are not answered as their stores say.
+    pub fn levels(&self) -> Vec<AnsweredCall> {
+        let mut all = Vec::new();
+        for (name, client) in &self.design.clients {
+            let path = format!("clients.{}", name.0);
+            for (operation, effective) in client.operations() {
+                let answered = effective.answered();
+                if let Some((target, Some(verb))) = effective.target()
+                    && !answered.is_usual()
+                {
+                    let path = effective.place(&path, &operation, verb.name());
+                    all.push(AnsweredCall { path, target: target.0.clone(), verb, answered });
+                }
+            }
+        }
+        for (name, node) in &self.design.nodes {
+            let path = format!("nodes.{}.{}", name.0, node.kind().facts().kind);
+            all.extend(node.kind().answered(&path));
+        }
+        all.extend(self.design.later().flat_map(|node| node.kind().answered("")));
+        all
     }
 
     /// The stores in which somebody writes over what was read.

@@ -21,6 +21,7 @@ use crate::{
         names::Names,
         outcome,
         probe::ConsistencyMeasured,
+        replication::reach::Answered,
     },
     replication::Once,
 };
@@ -43,6 +44,8 @@ struct Carried {
     at: Option<At>,
     /// Whether what it is to do is done once.
     repeated: Repeated,
+    /// How it is answered.
+    answered: Answered,
     /// Of a visit that failed: what is known beyond its outcome of what it was to write.
     known: Option<Written>,
 }
@@ -110,6 +113,8 @@ pub struct Observer {
     pub tokens: Option<Box<Tokens>>,
     /// Something may be attempted several times: what attempts have in common is kept track of.
     pub repeats: bool,
+    /// Something is answered as its store does not say.
+    levels: bool,
 }
 
 impl Observer {
@@ -152,6 +157,7 @@ impl Observer {
             from: design.warm_up,
             tokens,
             repeats: names.repeats() || names.asks_once(),
+            levels: !names.levels().is_empty(),
         })
     }
 
@@ -205,6 +211,9 @@ impl Observer {
     #[inline]
     pub fn descend(&mut self, parent: Slot, child: Slot) {
         self.hand_on(parent, child);
+        if self.levels {
+            self.at(child).answered = self.at(parent).answered;
+        }
         if self.repeats {
             self.at(child).repeated = self.at(parent).repeated;
         }
@@ -236,6 +245,12 @@ impl Observer {
             tokens.forget(slot);
         }
         self.seen.remove(&slot);
+    }
+
+    /// How what a frame is at is answered.
+    pub fn answered(&self, slot: Slot) -> Answered {
+        let carried = self.carried.get(slot as usize).filter(|_| self.levels);
+        carried.map(|carried| carried.answered).unwrap_or_default()
     }
 
     // ---- once --------------------------------------------------------------------------------
@@ -323,7 +338,7 @@ impl Observer {
     pub fn invoke(
         &mut self,
         slot: Slot,
-        (store, access): (NodeId, Access),
+        (store, access, answered): (NodeId, Access, Answered),
         (key, version, common): (u64, u64, u64),
         now: u64,
     ) {
@@ -339,7 +354,10 @@ impl Observer {
             Access::Delete => Act::Delete(version),
         };
         let measured = now >= self.from;
-        let Some(watched) = self.stores.get_mut(&store) else { return self.hold(slot, version) };
+        let Some(watched) = self.stores.get_mut(&store) else {
+            self.at(slot).answered = answered;
+            return self.hold(slot, version);
+        };
         if self.repeats && access != Access::Read {
             watched.attempts(version, common);
         }
@@ -358,7 +376,7 @@ impl Observer {
         let (failed, doubt, spared, certain) = (false, false, false, false);
         let at = At { store, access, key, op, invoked, failed, doubt, spared, certain, measured };
         let repeated = self.at(slot).repeated;
-        *self.at(slot) = Carried { version, at: Some(at), repeated, known: None };
+        *self.at(slot) = Carried { version, at: Some(at), repeated, answered, known: None };
     }
 
     /// An attempt of what a frame is at failed; nothing of it was done if it was turned away or not sent.

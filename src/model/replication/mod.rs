@@ -446,6 +446,42 @@ pub enum StampSpec {
     Query,
 }
 
+/// Who answers a read, and when, where it is not as its store says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AnswerSpec {
+    /// The leader, as it is (`leader_follower`, `raft`).
+    Leader,
+    /// Any follower (`leader_follower`).
+    Followers,
+    /// The nearest replica (`leader_follower`).
+    Nearest,
+    /// Any replica (`leader_follower`).
+    Any,
+    /// The leader, as long as nobody else can lead (`raft` with `reads: lease`).
+    Lease,
+    /// The leader, when a majority has said that it leads (`raft`).
+    ReadIndex,
+    /// The nearest replica, as it is (`raft`).
+    Follower,
+}
+
+/// How a read or write is answered, where it is not as its store says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AnsweredSpec {
+    /// Who answers a read.
+    pub reads: Option<AnswerSpec>,
+    /// How many replicas must answer.
+    pub quorum: Option<LevelSpec>,
+}
+
+impl AnsweredSpec {
+    /// It is as the store says.
+    pub fn is_usual(self) -> bool {
+        self == Self::default()
+    }
+}
+
 /// How a log's reads are answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

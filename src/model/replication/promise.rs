@@ -100,6 +100,9 @@ impl Names {
         let forgets = self
             .faults()
             .any(|fault| fault.crash.as_ref().is_some_and(|target| target.lose_data == Some(true)));
-        strict && keeps && !cached && !self.writes_twice() && !forgets
+        // Whoever asks for less is given less.
+        let levels = self.levels();
+        let usual = levels.iter().all(|call| self.store_behind(&call.target) != Some(store));
+        strict && keeps && !cached && !self.writes_twice() && !forgets && usual
     }
 }

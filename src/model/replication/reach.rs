@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    CoordinatorSpec, RaftReadsSpec, ReadsSpec, ReplicationSpec,
+    AnswerSpec, AnsweredSpec, CoordinatorSpec, RaftReadsSpec, ReadsSpec, ReplicationSpec,
     letters::{Cargo, Envelope, News},
 };
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
         route::{Asked, Route},
         world::{ANSWER_SHIFT, QUESTION_SHIFT, World},
     },
+    replication::Level,
 };
 
 /// Whom a caller asks.
@@ -38,6 +39,35 @@ pub enum Whom {
     Nearest,
     /// Any.
     Any,
+}
+
+/// How an operation is answered, and whom its caller asks, where that is not as the store says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// How.
+    pub level: Level,
+    /// Whom.
+    pub whom: Option<Whom>,
+}
+
+impl Answered {
+    /// As a file says of a store's replicas.
+    pub fn of(spec: AnsweredSpec, replication: Option<&ReplicationSpec>) -> Self {
+        let Some(replication) = replication else { return Self::default() };
+        if let (Some(level), Some(quorum)) = (spec.quorum, &replication.quorum) {
+            return Self { level: Level::Count(level.of(quorum.replicas.0) as u16), whom: None };
+        }
+        let (level, whom) = match spec.reads {
+            None => return Self::default(),
+            Some(AnswerSpec::Leader) => (Level::Leader, Whom::Leader),
+            Some(AnswerSpec::Followers) => (Level::Anybody, Whom::Followers),
+            Some(AnswerSpec::Nearest | AnswerSpec::Follower) => (Level::Anybody, Whom::Nearest),
+            Some(AnswerSpec::Any) => (Level::Anybody, Whom::Any),
+            Some(AnswerSpec::Lease) => (Level::Leased, Whom::Leader),
+            Some(AnswerSpec::ReadIndex) => (Level::Confirmed, Whom::Leader),
+        };
+        Self { level, whom: Some(whom) }
+    }
 }
 
 impl Whom {
@@ -130,18 +160,23 @@ impl ToReplicas {
         self.believed.get(&(caller, shard)).map_or(0, |known| known.0)
     }
 
+    /// Whom an operation, by number, asks if nobody says otherwise.
+    fn usual(&self, op: u8) -> Whom {
+        let write = self.writes.get(usize::from(op)).copied().unwrap_or(false);
+        self.whom[usize::from(write)]
+    }
+
     /// The replica that a caller asks, of a shard whose replicas stand in these zones.
     fn choose(
         &self,
         (caller, zone): (Host, Zone),
         (shard, turn): (u16, u16),
-        asked: Asked,
+        (whom, id): (Whom, u64),
         zone_of: impl Fn(u16) -> Zone,
     ) -> u16 {
-        let write = self.writes.get(usize::from(asked.op)).copied().unwrap_or(false);
-        let below = |n: u16| ((u128::from(mix(asked.id)) * u128::from(n)) >> 64) as u16;
+        let below = |n: u16| ((u128::from(mix(id)) * u128::from(n)) >> 64) as u16;
         let n = self.each;
-        match self.whom[usize::from(write)] {
+        match whom {
             Whom::Leader => self.leader(caller, shard),
             Whom::Any => below(n),
             Whom::Followers if n > 1 => (self.leader(caller, shard) + 1 + below(n - 1)) % n,
@@ -188,6 +223,7 @@ impl World {
         asked: Asked,
     ) -> Host {
         let turn = self.letters.as_ref().map_or(0, |letters| letters.turn(caller));
+        let whom = self.data.as_ref().and_then(|data| data.answered(caller).whom);
         let f = &self.frames[caller];
         let place = (f.node, f.inst);
         let zone = self.network.zone_of(place.0, place.1);
@@ -196,8 +232,9 @@ impl World {
         };
         let shard = shard.unwrap_or_else(|| way.shard.instance(asked.key, asked.id));
         let network = &self.network;
+        let whom = (whom.unwrap_or(way.usual(asked.op)), asked.id);
         let replica =
-            way.choose((place, zone), (shard, turn), asked, |inst| network.zone_of(node, inst));
+            way.choose((place, zone), (shard, turn), whom, |inst| network.zone_of(node, inst));
         (node, shard * way.each + replica)
     }
 

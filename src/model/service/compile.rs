@@ -15,6 +15,7 @@ use crate::{
         kind::{Op, Verb},
         kinds::NodeSpec,
         outcome::Outcome,
+        replication::{AnsweredSpec, reach::Answered},
         resilience::{EdgeSpec, FallbackSpec, policy::EdgePolicy},
         service::{
             parts::{LockSpec, Scope},
@@ -153,7 +154,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         let call = (op.as_ref(), key, size);
         // What is asked of each shard is not what one of them holds of a key.
         let of_keys = step.spread() != Some(Spread::Shards);
-        let followed = of_keys && self.invoke(&target, call, path);
+        let followed = of_keys && self.invoke(&target, call, step.answered(), path);
         match step.caching() {
             None => {
                 self.decisive_call(&target, call, optional, path);
@@ -170,9 +171,16 @@ impl<'c, 'a> Compiler<'c, 'a> {
     }
 
     /// What follows is about data: whether it is of a store that is followed.
-    fn invoke(&mut self, target: &str, (op, key, _): CallParts<'_>, path: &str) -> bool {
-        let verb = op.and_then(|op| op.1);
-        let Some(about) = self.assembly.names.follows(target, verb) else { return false };
+    fn invoke(
+        &mut self,
+        target: &str,
+        (op, key, _): CallParts<'_>,
+        answered: AnsweredSpec,
+        path: &str,
+    ) -> bool {
+        let (verb, names) = (op.and_then(|op| op.1), self.assembly.names);
+        let Some((store, access)) = names.follows(target, verb) else { return false };
+        let about = (store, access, Answered::of(answered, names.kind(store).replication()));
         let (key, site) = (self.key_ref(key), self.site(path));
         self.program.data.push(DataOp { about, key, site });
         let op = self.program.data.len() as u16 - 1;

@@ -6,7 +6,10 @@ use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
     model::{
         fault::Effect,
-        kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit, spares_a_server},
+        kind::{
+            AnsweredCall, Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit,
+            spares_a_server,
+        },
         network::ZonesSpec,
         resilience::EdgeSpec,
         service::{
@@ -117,6 +120,33 @@ impl Kind for ServiceSpec {
         for call in &mut all {
             let retry = self.edge(&call.target).and_then(|edge| edge.retry.as_ref());
             call.attempts = retry.map_or(1, |r| r.attempts.0);
+        }
+        all
+    }
+
+    fn answered(&self, path: &str) -> Vec<AnsweredCall> {
+        let mut all = Vec::new();
+        let endpoints = self.endpoints.iter();
+        let mut lists: Vec<(String, &[StepSpec])> = endpoints
+            .map(|(name, steps)| (format!("{path}.endpoints.{}", name.0), steps.as_slice()))
+            .collect();
+        let background = self.background.iter().enumerate();
+        lists.extend(
+            background.map(|(i, task)| (format!("{path}.background[{i}].do"), task.do_.as_slice())),
+        );
+        while let Some((path, steps)) = lists.pop() {
+            for (i, step) in steps.iter().enumerate() {
+                let path = format!("{path}[{i}]");
+                let inner = step.inner().into_iter();
+                lists.extend(inner.map(|(at, steps)| (format!("{path}{at}"), steps)));
+                let (answered, target) = (step.answered(), step.target());
+                if let Some((target, Some((_, Some(verb))), ..)) = target
+                    && !answered.is_usual()
+                {
+                    let path = format!("{path}.{}", verb.name());
+                    all.push(AnsweredCall { path, target, verb, answered });
+                }
+            }
         }
         all
     }

@@ -35,6 +35,7 @@ use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula},
     model::{
         network::ZonesSpec,
+        replication::{AnswerSpec, LevelSpec},
         resilience::EdgeSpec,
         service::parts::{BackgroundSpec, InboundSpec, LockSpec},
     },
@@ -306,6 +307,13 @@ pub struct ReadFields {
     /// Cache looked at first and filled after a miss, or a list of tiers, the nearest first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<Tiers>,
+    /// Who answers, where it is not as the store says: `leader`, `followers`, `nearest`, `any`; of a `raft` store `leader`, `lease`,
+    /// `read_index`, `follower`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reads: Option<AnswerSpec>,
+    /// How many replicas must answer, where it is not as the store says: a number, `majority`, `all`; of stores with `quorum`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<LevelSpec>,
 }
 
 /// The shards a read goes to, where not to its key's.
@@ -344,6 +352,9 @@ pub struct WriteFields {
     /// `behind`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<WriteMode>,
+    /// How many replicas must answer, where it is not as the store says: a number, `majority`, `all`; of stores with `quorum`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quorum: Option<LevelSpec>,
 }
 
 /// A cache or several tiers of caches, the nearest first.

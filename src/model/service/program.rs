@@ -10,6 +10,7 @@ use crate::{
         demand::Demand,
         ids::{AttrRef, NodeId, Slot},
         outcome::Outcome,
+        replication::reach::Answered,
         resilience::policy::EdgePolicy,
         route::{Asked, Route},
         service::Comparator,
@@ -227,8 +228,8 @@ impl Call {
 /// A read or write of a store that is followed.
 #[derive(Clone, Copy, Debug)]
 pub struct DataOp {
-    /// The store, and what is done there.
-    pub about: (NodeId, Access),
+    /// The store, what is done there, and how that is answered.
+    pub about: (NodeId, Access, Answered),
     /// The key.
     pub key: KeyRef,
     /// Hash of the path to this site, added to the visit's identity: what is written, whichever attempt brings it.

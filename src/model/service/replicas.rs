@@ -150,6 +150,9 @@ impl Server {
         let ticket = Ticket { slot, id: f.id };
         let (inst, key, shard) = (f.inst, f.key, group.shard(f.inst));
         let mut operation = Operation { ticket, act, key, shard, ..Operation::default() };
+        if let Some(data) = &world.data {
+            operation.level = data.answered(slot).level;
+        }
         if let Some(data) = world.data.as_ref().filter(|_| write) {
             operation.once = data.once(slot);
             operation.expects = data.tokens.as_ref().and_then(|tokens| tokens.expects(slot));

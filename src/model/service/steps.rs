@@ -3,7 +3,10 @@
 use super::{BranchSpec, ReadFields, Shards, StepSpec, Tiers, WriteFields, WriteMode};
 use crate::{
     engine::law::SizeFormula,
-    model::kind::{Op, Verb},
+    model::{
+        kind::{Op, Verb},
+        replication::AnsweredSpec,
+    },
     units::Name,
 };
 
@@ -57,6 +60,17 @@ impl StepSpec {
             let op = (verb.name().to_owned(), Some(verb));
             Some((to.0.clone(), Some(op), key.as_ref(), size.as_ref()))
         })
+    }
+
+    /// How what it reads or writes is answered, where that is not as its store says.
+    pub fn answered(&self) -> AnsweredSpec {
+        let read = self.read.as_ref().map(|read| &read.0);
+        let writes = [&self.write, &self.delete, &self.cas, &self.increment];
+        let write = writes.into_iter().flatten().next().map(|write| &write.0);
+        AnsweredSpec {
+            reads: read.and_then(|read| read.reads),
+            quorum: read.and_then(|read| read.quorum).or_else(|| write?.quorum),
+        }
     }
 
     /// The caches of a read or write, and what a write means for them (`None`: a read).

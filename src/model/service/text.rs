@@ -204,26 +204,46 @@ short_form!(
     ReadSpec,
     ReadFields,
     Name,
-    "a store's name, or `{from, key, count, shards, need, cache}`",
-    |name| ReadFields { from: name, key: None, count: None, shards: None, need: None, cache: None },
+    "a store's name, or `{from, key, count, shards, need, cache, reads, quorum}`",
+    |name| ReadFields {
+        from: name,
+        key: None,
+        count: None,
+        shards: None,
+        need: None,
+        cache: None,
+        reads: None,
+        quorum: None,
+    },
     |r| (r.key.is_none()
         && r.count.is_none()
         && r.shards.is_none()
         && r.need.is_none()
-        && r.cache.is_none())
+        && r.cache.is_none()
+        && r.reads.is_none()
+        && r.quorum.is_none())
     .then_some(&r.from)
 );
 short_form!(
     WriteSpec,
     WriteFields,
     Name,
-    "a store's name, or `{to, key, size, count, cache, mode}`",
-    |name| WriteFields { to: name, key: None, size: None, count: None, cache: None, mode: None },
+    "a store's name, or `{to, key, size, count, cache, mode, quorum}`",
+    |name| WriteFields {
+        to: name,
+        key: None,
+        size: None,
+        count: None,
+        cache: None,
+        mode: None,
+        quorum: None,
+    },
     |w| (w.key.is_none()
         && w.size.is_none()
         && w.count.is_none()
         && w.cache.is_none()
-        && w.mode.is_none())
+        && w.mode.is_none()
+        && w.quorum.is_none())
     .then_some(&w.to)
 );
 

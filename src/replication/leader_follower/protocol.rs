@@ -10,7 +10,7 @@ use super::roles::{Follow, Lead};
 use crate::replication::contract::{Context, Effect, Protocol};
 use crate::replication::message::Message as Any;
 use crate::replication::words::{
-    APPLIED, Act, Answer, Failure, Known, Operation, Peer, Phase, Start, Timer,
+    APPLIED, Act, Answer, Failure, Known, Level, Operation, Peer, Phase, Start, Timer,
 };
 
 impl Replica {
@@ -52,9 +52,13 @@ impl Replica {
     }
 
     fn read(&mut self, operation: &Operation, phase: Phase, cx: &mut Context<'_>) {
-        let Operation { ticket, key, since, .. } = *operation;
+        let Operation { ticket, key, since, level, .. } = *operation;
         let leads = self.lead.is_some();
-        let must_lead = leads || self.config.reads_at_leader;
+        let by_leader = match level {
+            Level::Usual => self.config.reads_at_leader,
+            level => level == Level::Leader,
+        };
+        let must_lead = leads || by_leader;
         let worked = phase == Phase::Worked;
         let answer = if self.rebuilds || must_lead && !self.serves(cx.now) {
             Answer::Failed(Failure::NoLeader)

@@ -3,7 +3,7 @@
 //! **Invariant.** An operation is answered once, and forgotten when nothing more can come of it, at the latest at its
 //! time-out. Replicas count by their places in the shard: copies of an answer change nothing.
 
-use super::config::{Config, Contact, Stamp};
+use super::config::{Contact, Stamp};
 use super::message::{Held, Message, NOBODY, Number, Why};
 use super::state::Quorum;
 use super::store::send;
@@ -11,7 +11,7 @@ use super::table::{Coordination, Round, Set, Stage, ones};
 use super::timer;
 use crate::replication::contract::{Context, Effect};
 use crate::replication::data::Item;
-use crate::replication::words::{Act, Answer, Failure, Known, Note, Operation, Peer, group};
+use crate::replication::words::{Act, Answer, Failure, Known, Level, Note, Operation, Peer, group};
 
 impl Quorum {
     /// An operation has come.
@@ -40,6 +40,11 @@ impl Quorum {
             open: true,
             deadline: cx.now + self.config.timeout,
             since: operation.since.item(),
+            need: match (operation.level, operation.act) {
+                (Level::Count(n), Act::Read) => (n, self.config.write),
+                (Level::Count(n), _) => (self.config.read, n),
+                _ => (self.config.read, self.config.write),
+            },
             expects: operation.expects,
             once: operation.once,
             done: 0,
@@ -59,7 +64,8 @@ impl Quorum {
         if stage == Stage::Put {
             self.stamp(number, cx.wall, cx);
         } else {
-            let asked = self.choose(self.config.contact_read, self.config.read, cx);
+            let need = self.table.get(number).map_or(0, |found| found.need.0);
+            let asked = self.choose(self.config.contact_read, need, cx);
             self.ask(number, asked, cx);
         }
     }
@@ -108,9 +114,9 @@ impl Quorum {
         self.stamped = self.stamped.max(order);
         found.enter(Stage::Put);
         found.held.item.order = order;
-        let (key, version) = (found.key, found.held.item.version);
+        let (key, version, need) = (found.key, found.held.item.version, found.need.1);
         cx.note(Note::Accepted { key, version, order });
-        let asked = self.choose(self.config.contact_write, self.config.write, cx);
+        let asked = self.choose(self.config.contact_write, need, cx);
         self.ask(number, asked, cx);
     }
 
@@ -118,13 +124,11 @@ impl Quorum {
     fn write_back(&mut self, number: Number, cx: &mut Context<'_>) {
         let Some(found) = self.table.get(number) else { return };
         found.enter(Stage::WriteBack);
-        let have = found.put.yes;
+        let (have, need) = (found.put.yes, found.need.1);
         let others = self.all() & !have;
         let asked = match self.config.contact_write {
             Contact::All => others,
-            Contact::Quorum => {
-                some_of(others, u32::from(self.config.write) - have.count_ones(), cx)
-            }
+            Contact::Quorum => some_of(others, u32::from(need) - have.count_ones(), cx),
         };
         self.ask(number, asked, cx);
     }
@@ -144,12 +148,13 @@ impl Quorum {
         }
         found.hear(bit, held, firm);
         found.stood_in = if from == owner { found.stood_in & !bit } else { found.stood_in | bit };
-        let enough = found.get.has(self.config.read);
+        let (read, write) = found.need;
+        let enough = found.get.has(read);
         match found.stage {
             Stage::Query if enough => self.asked(number, cx),
             Stage::Get if found.open && enough && !found.finds() => self.seek(number, cx),
             Stage::Get if found.open && enough => {
-                if self.config.write_back && !found.put.has(self.config.write) {
+                if self.config.write_back && !found.put.has(write) {
                     self.write_back(number, cx);
                 } else {
                     let version = found.held.item.version;
@@ -216,8 +221,9 @@ impl Quorum {
 
     /// Whether a coordination is decided, and whether it is over.
     fn weigh(&mut self, number: Number, cx: &mut Context<'_>) {
-        let Config { read, write, sloppy, .. } = self.config;
+        let sloppy = self.config.sloppy;
         let Some(found) = self.table.get(number) else { return };
+        let (read, write) = found.need;
         if found.open {
             let (round, need) = (found.round(), if found.puts() { write } else { read });
             match found.stage {

@@ -65,6 +65,8 @@ pub(super) struct Coordination {
     pub(super) deadline: u64,
     /// A read returns nothing older than this, a write gets a newer stamp.
     pub(super) since: Item,
+    /// So many have to answer what they hold, and so many to hold what is written.
+    pub(super) need: (u16, u16),
     /// A write finds this version, or is not done.
     pub(super) expects: Option<u64>,
     /// A write that is done once.

@@ -7,7 +7,7 @@ use super::config::Reads;
 use super::roles::{Read, Waiting, Waits};
 use super::state::Raft;
 use crate::replication::contract::{Context, Effect};
-use crate::replication::words::{Answer, Failure, Known, Operation, Phase, place, term_of};
+use crate::replication::words::{Answer, Failure, Known, Level, Operation, Phase, place, term_of};
 
 /// A read that waits for so long has failed, ns.
 const PATIENCE: u64 = 2_000_000_000;
@@ -19,7 +19,14 @@ impl Raft {
         let worked = phase == Phase::Worked;
         let read = Read { ticket, key, finds: since.order, worked };
         let leads = self.lead.is_some();
-        match self.config.reads {
+        let reads = match operation.level {
+            Level::Leader => Reads::Leader,
+            Level::Confirmed => Reads::ReadIndex,
+            Level::Leased => Reads::Lease,
+            Level::Anybody => Reads::Follower,
+            Level::Usual | Level::Count(_) => self.config.reads,
+        };
+        match reads {
             Reads::Follower if self.rebuilds => {
                 cx.answer(ticket, Answer::Failed(Failure::NoLeader));
             }
@@ -27,7 +34,7 @@ impl Raft {
             Reads::Follower | Reads::Leader => self.serve(read, cx),
             // Whoever led when it was let go on has all it may return.
             Reads::ReadIndex if worked => self.serve(read, cx),
-            Reads::Lease | Reads::ReadIndex => self.wait(read, cx),
+            Reads::Lease | Reads::ReadIndex => self.wait(read, reads == Reads::Lease, cx),
         }
     }
 
@@ -99,12 +106,12 @@ impl Raft {
     fn has_lease(&self, now: u64) -> bool {
         let sent = self.lead.as_ref().and_then(|lead| lead.sent());
         let lasts = self.config.election_min as f64 * (1.0 - 2.0 * self.config.max_drift);
-        self.config.reads == Reads::Lease && sent.is_some_and(|sent| now < sent + lasts as u64)
+        sent.is_some_and(|sent| now < sent + lasts as u64)
     }
 
     /// Has a read wait until it may be served, if it has to.
-    fn wait(&mut self, read: Read, cx: &mut Context<'_>) {
-        let leased = self.has_lease(cx.now);
+    fn wait(&mut self, read: Read, by_lease: bool, cx: &mut Context<'_>) {
+        let leased = by_lease && self.has_lease(cx.now);
         let (commit, applied, now) = (self.commit, self.applied, cx.now);
         let is_outdone = term_of(read.finds) > self.term;
         let Some(lead) = self.lead.as_mut().filter(|_| !is_outdone) else {

@@ -85,11 +85,16 @@ impl Writer {
         let asked = self.maybe(80, |w| format!("guarantees: {}", w.pick(&all)));
         self.guaranteed = !asked.is_empty();
         let edge = self.edge(50, "") + &self.once(&name);
-        let put = if self.chance(30) { self.update(&name) } else { "write" };
+        let read = self.level(&name, true);
+        let put = if self.chance(30) {
+            format!("{{{}: {name}}}", self.update(&name))
+        } else {
+            format!("{{write: {{to: {name}{}}}}}", self.level(&name, false))
+        };
         let zones = if self.zones.is_empty() { "" } else { "zones: [a, b], " };
         self.line(&format!(
             "  users: {{arrivals: poisson({rate}/s), keys: uniform(n=30), {asked}{edge}{zones}operations: \
-             {{put: {{{put}: {name}}}, get: {{read: {name}}}}}, session: [{{do: put, optional: true}}, \
+             {{put: {put}, get: {{read: {{from: {name}{read}}}}}}}, session: [{{do: put, optional: true}}, \
              {{do: get, optional: true}}, {{wait: 50ms}}, {{do: get, optional: true}}, {{do: put}}, {{do: get}}]}}"
         ));
     }
@@ -103,6 +108,26 @@ impl Writer {
     pub(super) fn update(&mut self, store: &str) -> &'static str {
         let merges = self.copies_of(store).contains("crdt");
         if merges { "increment" } else { self.pick(&["cas", "cas", "increment"]) }
+    }
+
+    /// How a read or write of a store is answered, where that is not as it says.
+    pub(super) fn level(&mut self, store: &str, read: bool) -> String {
+        let copies = self.copies_of(store).to_owned();
+        if !self.chance(40) {
+            return String::new();
+        }
+        let answers: &[&str] = if copies.contains("quorum: {") {
+            &["quorum: 1", "quorum: majority", "quorum: all"]
+        } else if !read {
+            &[]
+        } else if copies.contains("raft: {") {
+            &["reads: leader", "reads: read_index", "reads: follower"]
+        } else if copies.contains("leader_follower: {") {
+            &["reads: leader", "reads: followers", "reads: nearest", "reads: any"]
+        } else {
+            &[]
+        };
+        if answers.is_empty() { String::new() } else { format!(", {}", self.pick(answers)) }
     }
 
     /// Whether all attempts at what is asked of a store that is written are one.
