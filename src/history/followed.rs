@@ -138,8 +138,11 @@ impl Followed {
         }
     }
 
-    /// A write returned ok.
+    /// A write returned ok, maybe not for the first time.
     pub fn acknowledge(&mut self, key: u32, id: u32, now: u64) {
+        if self.rows.get(id).acked().is_some() {
+            return;
+        }
         self.rows.get_mut(id).acknowledge(now);
         if let Head::Big(number) = self.keys.get(key).head() {
             let big = self.bigs.get_mut(number);

@@ -165,15 +165,30 @@ impl History {
         OpId(self.under_way.insert(UnderWay { key, invoked, write: Some((row, id)) }))
     }
 
+    /// Another attempt at a write begins, which is one with those before it: together they are one write, from the first
+    /// beginning to the first acknowledgement. None of them may be said to have [failed](Outcome::Failed).
+    pub fn attempt(&mut self, key: u64, act: Act, at_ns: u64) -> OpId {
+        let (Act::Write(version) | Act::Delete(version)) = act else {
+            return self.invoke(key, act, at_ns);
+        };
+        let id = self.followed.find(key).filter(|_| self.limit.follows(key));
+        match id.and_then(|id| Some((self.followed.find_row(id, version)?, id))) {
+            Some(write) => {
+                let invoked = self.clock.tick(at_ns);
+                OpId(self.under_way.insert(UnderWay { key, invoked, write: Some(write) }))
+            }
+            None => self.invoke(key, act, at_ns),
+        }
+    }
+
     /// A write was given its place in the order of versions (when the leader appended it, a replica
-    /// stamped it). A retry may be given another one: the last before the acknowledgement counts. Whether it had been given
-    /// another one before.
-    pub fn accepted(&mut self, key: u64, place: Place) -> bool {
-        let Some(id) = self.followed.find(key) else { return false };
-        let Some(row) = self.followed.find_row(id, place.version) else { return false };
-        let before = self.followed.row(row).place();
-        self.followed.accept(id, row, place.order);
-        before.is_some_and(|before| before.order != place.order)
+    /// stamped it). A retry may be given another one: the last before the acknowledgement counts.
+    pub fn accepted(&mut self, key: u64, place: Place) {
+        if let Some(id) = self.followed.find(key)
+            && let Some(row) = self.followed.find_row(id, place.version)
+        {
+            self.followed.accept(id, row, place.order);
+        }
     }
 
     /// An operation ends.
@@ -192,6 +207,11 @@ impl History {
             }
             _ => Ended::default(),
         }
+    }
+
+    /// Whether a key is followed.
+    pub fn follows(&self, key: u64) -> bool {
+        self.limit.follows(key)
     }
 
     /// The writes of a key depend on what they find: it is not checked.

@@ -4,9 +4,9 @@
 //! A write is the n-th of its leader, for its key. A read names how many of each leader's it knows of; it is behind if it
 //! does not know of one that had been acknowledged when it was asked.
 //!
-//! **Invariant.** As in [`super::History`]: it is an observer. It keeps 16 bytes for each write that was acknowledged, and the names of all.
+//! **Invariant.** As in [`super::History`]: it is an observer. It keeps 16 bytes for each write that was acknowledged.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{clock::Clock, limit::Limit, sessions::Standing, staleness::Judged};
 
@@ -46,8 +46,6 @@ pub struct Vectors {
     keys: BTreeMap<u64, Key>,
     /// Writes that were given a number and that nobody has been told of: where each stands. A retry has several.
     open: BTreeMap<u64, Vec<(u8, u32)>>,
-    /// All writes that were given a number.
-    numbered: BTreeSet<u64>,
     /// Acknowledged writes that their leader lost.
     gone: u64,
 }
@@ -68,7 +66,6 @@ impl Vectors {
             limit: Limit::new(keys, u32::MAX),
             keys: BTreeMap::new(),
             open: BTreeMap::new(),
-            numbered: BTreeSet::new(),
             gone: 0,
         }
     }
@@ -78,13 +75,11 @@ impl Vectors {
         self.clock.tick(at_ns)
     }
 
-    /// A write was given a number by its leader; whether it had been given one before.
-    pub fn dotted(&mut self, key: u64, version: u64, dot: (u8, u32)) -> bool {
-        if !self.limit.follows(key) {
-            return false;
+    /// A write was given a number by its leader.
+    pub fn dotted(&mut self, key: u64, version: u64, dot: (u8, u32)) {
+        if self.limit.follows(key) {
+            self.open.entry(version).or_default().push(dot);
         }
-        self.open.entry(version).or_default().push(dot);
-        !self.numbered.insert(version)
     }
 
     /// A write was acknowledged by who knows of these: the instant.

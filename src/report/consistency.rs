@@ -65,8 +65,8 @@ pub(super) fn rows(
 /// What else is known: contradictions, with an example, and what was left out.
 pub(super) fn notes(results: &Results) -> Vec<String> {
     let mut all = Vec::new();
-    for (name, of) in stores(results) {
-        let name = clean(name);
+    for (node, of) in stores(results) {
+        let name = clean(node);
         if of.linearizable == Some(false) {
             let found = estimate(Quantity::Number, &of.violations);
             let example = example(&of.witness);
@@ -105,28 +105,46 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
             };
             all.push(format!("{name}: {lost} writes a run were acknowledged {how}."));
         }
-        if let Some(conflicts) = of.conflicts.filter(|n| n.value > Some(0.0)) {
-            let conflicts = estimate(Quantity::Number, &conflicts);
-            all.push(format!(
-                "{name}: {conflicts} times a run writes that did not know of one another were kept as siblings."
-            ));
-        }
-        if let Some(again) = of.duplicate_applies.filter(|n| n.value > Some(0.0)) {
-            let again = estimate(Quantity::Number, &again);
-            all.push(format!(
-                "{name}: {again} times a run a write was done that had been done before: by a retry, a hedge or a copy."
-            ));
-        }
-        if let Some(lost) = of.lost_updates.filter(|n| n.value > Some(0.0)) {
-            let lost = estimate(Quantity::Number, &lost);
-            all.push(format!(
-                "{name}: {lost} writes a run were overwritten by who had read an older version: their updates are lost."
-            ));
-        }
+        all.extend(of_updates((&name, node), of, results));
         if let Some(split) = of.split_brain_time.filter(|time| time.value > Some(0.0)) {
             let split = estimate(Quantity::Duration, &split);
             all.push(format!("{name}: for {split} a run two replicas led a shard at once."));
         }
+    }
+    all
+}
+
+/// What became of writes that did not know of one another, or were made twice.
+fn of_updates(
+    (name, node): (&str, &str),
+    of: &ConsistencyResults,
+    results: &Results,
+) -> Vec<String> {
+    let mut all = Vec::new();
+    if let Some(conflicts) = of.conflicts.filter(|n| n.value > Some(0.0)) {
+        let conflicts = estimate(Quantity::Number, &conflicts);
+        all.push(format!(
+            "{name}: {conflicts} times a run writes that did not know of one another were kept as siblings."
+        ));
+    }
+    if let Some(again) = of.duplicate_applies.filter(|n| n.value > Some(0.0)) {
+        let again = estimate(Quantity::Number, &again);
+        all.push(format!(
+            "{name}: {again} times a run a write was done that had been done before: by a retry, a hedge or a copy."
+        ));
+    }
+    let conflicts = results.nodes.get(node).and_then(|node| node.causes.get("conflict"));
+    if let Some(count) = conflicts.filter(|_| !results.seeds.is_empty()) {
+        let each = value(Quantity::Number, *count as f64 / results.seeds.len() as f64);
+        all.push(format!(
+            "{name}: {each} times a run `cas` found another version than was read: a conflict."
+        ));
+    }
+    if let Some(lost) = of.lost_updates.filter(|n| n.value > Some(0.0)) {
+        let lost = estimate(Quantity::Number, &lost);
+        all.push(format!(
+            "{name}: {lost} writes a run were overwritten by who had read an older version: their updates are lost."
+        ));
     }
     all
 }

@@ -56,6 +56,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "*/facts",
             "replication",
             "replication/promise",
+            "replication/whom",
             "cache",
             "cache/asked",
             "cache/eviction*",

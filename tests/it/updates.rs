@@ -226,3 +226,117 @@ fn what_cannot_be_compared_or_done_once_is_refused_where_it_stands() {
     )];
     check_in(&chosen, &cases);
 }
+
+/// Somebody whose one request a second is attempted twice, the second time 60 ms after the first, and a witness who reads the
+/// key 5 ms before that and compares 25 ms after it.
+fn watched(client: &str, nodes: &str, faults: &str) -> Value {
+    results_of(
+        &format!(
+            "windtunnel: 1\nname: watched\nduration: 20s\nnetwork: {{same_zone: 0.5ms}}\n\
+             clients:\n  buyer: {{arrivals: constant(1/s), keys: uniform(n=1), timeout: 60ms, retry: {{attempts: 2}}, {client}, \
+             operations: {{buy: {{to: shop}}}}}}\n\
+             \x20 witness: {{arrivals: constant(1/s), keys: uniform(n=1), operations: {{look: {{to: looks}}}}}}\n\
+             nodes:\n  looks: {{service: {{cores: 4, endpoints: {{default: [{{wait: 55ms}}, {{read: kv}}, {{wait: 30ms}}, {{cas: kv}}]}}}}}}\n\
+             \x20 kv: {{store: {{read: 0.5ms, write: 0.5ms}}}}\n{nodes}{faults}"
+        ),
+        1,
+    )
+}
+
+#[test]
+fn a_key_is_the_same_at_another_node_and_in_another_version() {
+    const TWO: &str = "  shop: {load_balancer: {to: [blue, green], policy: round_robin}}\n\
+         \x20 blue: {service: {cores: 4, endpoints: {default: [{write: kv}, {wait: 100ms}]}}}\n\
+         \x20 green: {service: {cores: 4, endpoints: {default: [{write: kv}, {wait: 100ms}]}}}\n";
+    const ONE: &str =
+        "  shop: {service: {cores: 4, endpoints: {default: [{write: kv}, {wait: 100ms}]}}}\n";
+    let mut changes = "faults:\n".to_owned();
+    for second in 1..=19 {
+        changes += &format!(
+            "  - {{id: new{second}, at: {second}.03s, for: 500ms, set: {{nodes.shop.service.endpoints.default: \
+             [{{wait: 1ms}}, {{write: kv}}, {{wait: 100ms}}]}}}}\n"
+        );
+    }
+    for (nodes, faults) in [(TWO, ""), (ONE, changes.as_str())] {
+        let seen = |client: &str| {
+            let found = watched(client, nodes, faults);
+            (number(&found, "consistency.duplicate_applies"), conflicts(&found))
+        };
+        assert_eq!(seen("cancel: false"), (19.0, 19.0), "{nodes}");
+        assert_eq!(seen("idempotent: true"), (0.0, 0.0), "{nodes}");
+    }
+}
+
+#[test]
+fn attempts_that_are_one_are_one_write_of_the_history() {
+    for (store, duration) in
+        [("cores: 4", "20s"), ("cores: 4, replication: {raft: {replicas: 3}}", "100s")]
+    {
+        // Another one writes between the attempts; and without, a key has so many attempts that it is kept otherwise.
+        for writer in ["constant(37/s)", "constant(1/s)"] {
+            let found = results_of(
+                &format!(
+                    "windtunnel: 1\nname: one\nduration: {duration}\nnetwork: {{same_zone: 0.5ms}}\n\
+                     clients:\n  buyer: {{arrivals: constant(1/s), keys: uniform(n=1), timeout: 30ms, retry: {{attempts: 2}}, \
+                     idempotent: true, operations: {{buy: {{to: shop}}}}}}\n\
+                     \x20 other: {{arrivals: {writer}, keys: uniform(n=1), operations: {{put: {{write: kv}}}}}}\n\
+                     \x20 reader: {{arrivals: constant(100/s), keys: uniform(n=1), operations: {{get: {{read: kv}}}}}}\n\
+                     nodes:\n  shop: {{service: {{cores: 4, endpoints: {{buy: [{{wait: 10ms}}, {{write: kv}}, {{wait: 30ms}}]}}}}}}\n\
+                     \x20 kv: {{store: {{read: 1ms, write: 1ms, {store}}}}}\n"
+                ),
+                1,
+            );
+            assert_eq!(found["consistency"]["linearizable"], true, "{store} {writer}");
+            assert_eq!(number(&found, "consistency.duplicate_applies"), 0.0);
+        }
+    }
+}
+
+#[test]
+fn what_a_cache_writes_later_is_done_once_and_not_lost() {
+    for store in ["raft: {replicas: 3}", "leader_follower: {followers: 1}", "quorum: {replicas: 3}"]
+    {
+        let found = results_of(
+            &format!(
+                "windtunnel: 1\nname: behind\nduration: 20s\nnetwork: {{same_zone: 0.5ms}}\n\
+                 clients: {{c: {{arrivals: poisson(100/s), keys: uniform(n=3), timeout: 1s, retry: {{attempts: 2}}, operations: {{buy: {{to: s}}}}}}}}\n\
+                 nodes:\n  s: {{service: {{cores: 4, endpoints: {{default: [{{write: {{to: db, cache: k, mode: behind}}}}]}}}}}}\n\
+                 \x20 k: {{cache: {{from: db}}}}\n\
+                 \x20 db: {{store: {{read: 1ms, write: 1ms, replication: {{{store}}}}}}}\n"
+            ),
+            1,
+        );
+        assert_eq!(number(&found, "consistency.duplicate_applies"), 0.0, "{store}");
+        assert_eq!(number(&found, "consistency.lost_acked_writes"), 0.0, "{store}");
+    }
+}
+
+#[test]
+fn an_entry_that_was_never_committed_was_not_done() {
+    let found = results_of(
+        "windtunnel: 1\nname: cut\nduration: 12s\nnetwork: {same_zone: 0.5ms}\n\
+         clients: {c: {arrivals: constant(200/s), keys: uniform(n=2), timeout: 50ms, \
+         retry: {attempts: 4, backoff: constant(100ms)}, idempotent: true, write: db}}\n\
+         nodes: {db: {store: {read: 0.5ms, write: 1ms, replication: {raft: {}}}}}\n\
+         faults: [{id: z, at: 4s, for: 600ms, partition: {between: [[db@leader], [db@followers]]}}]\n",
+        1,
+    );
+    assert_eq!(number(&found, "consistency.duplicate_applies"), 0.0);
+    assert!(number(&found, "summary.attempts_per_request") > 1.0);
+}
+
+#[test]
+fn who_has_read_nothing_overwrites_what_he_means_to() {
+    let found = |steps: &str| {
+        let text = format!(
+            "windtunnel: 1\nname: blind\nduration: 30s\nnetwork: {{same_zone: 1ms}}\n\
+             clients:\n  c: {{arrivals: constant(10/s), keys: uniform(n=1), operations: {{add: {{to: s}}}}}}\n\
+             \x20 e: {{arrivals: constant(1/s), keys: uniform(n=1), operations: {{o: {{cas: kv}}}}}}\n\
+             nodes:\n  s: {{service: {{cores: 9, endpoints: {{add: [{steps}]}}}}}}\n  kv: {{store: {{read: 1ms, write: 1ms}}}}\n"
+        );
+        lost(&results_of(&text, 1))
+    };
+    assert_eq!(found("{write: kv}, {wait: 250ms}, {write: kv}"), 0.0);
+    assert_eq!(found("{read: kv}, {wait: 250ms}, {increment: kv}"), 0.0);
+    assert!(found("{read: kv}, {wait: 250ms}, {write: kv}") > 200.0);
+}

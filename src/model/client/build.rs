@@ -17,7 +17,7 @@ use crate::{
     model::{
         build::Assembly,
         fault::timeline::surges,
-        replication::reach::Answered,
+        replication::whom::Answered,
         resilience::policy::{EdgePolicy, EdgeState},
         service::{
             compile::Compiler,

@@ -19,7 +19,7 @@ use crate::{
         node::Node,
         outcome::Outcome,
         record::Decided,
-        replication::reach::Answered,
+        replication::whom::Answered,
         resilience::{
             caller::{self, ATTEMPT, Caller, Edge},
             policy::{EdgePolicy, EdgeState},
@@ -442,7 +442,7 @@ impl Client {
         }
         if let Some(about) = operation.data {
             let f = &world.frames[slot];
-            let (version, common) = data.to_write(slot, f.id, operation.site);
+            let (version, common) = data.to_write(slot, f.id, (operation.site, operation.site));
             data.invoke(slot, about, (f.key, version, common), now);
             data.stamp(slot, now);
         }
@@ -465,7 +465,7 @@ impl Client {
         let child = world.new_call(slot, target, (op, key), id);
         if world.laden {
             let asked = operation.policy.asks.once;
-            world.identify((slot, child), asked, |id| descend(id, path));
+            world.identify((slot, child), asked, |id| descend(id, operation.site));
         }
         world.send(child, from, target, id);
         child

@@ -70,7 +70,7 @@ pub fn guarantees(names: &Names, problems: &mut Problems) {
             return Some((NO_STORE, "leave it out"));
         }
         let late = reached.iter().any(|id| late.contains(id));
-        let help = "`write` instead of `write_behind`";
+        let help = "another `mode` of these writes than `behind`";
         late.then_some(("what a cache has yet to write has no place in the order of writes", help))
     };
     for (name, client) in &names.design.clients {
@@ -113,6 +113,11 @@ fn once(targets: &[&str], place: String, names: &Names, problems: &mut Problems)
         let message = "no store is written by what is asked, so that nothing could be done twice";
         return problems.warn("W-POLICY", place, message, "leave it out");
     }
+    if !names.repeats() {
+        let message =
+            "nothing is asked twice: no `retry` or `hedge` anywhere, no fault `duplicate`";
+        problems.warn("W-POLICY", &place, message, "leave it out, or let somebody try again");
+    }
     let queries = |id: &NodeId| {
         let spec = names.kind(*id).replication().and_then(|spec| spec.quorum.as_ref());
         spec.is_some_and(|spec| spec.stamp == Some(StampSpec::Query))
@@ -127,29 +132,36 @@ fn once(targets: &[&str], place: String, names: &Names, problems: &mut Problems)
     }
 }
 
-/// What is compared with what was read.
+/// What is compared with what was read; `reads` if whoever asks has read it, maybe.
 fn compared(
-    edge: Option<&EdgeSpec>,
+    (edge, reads): (Option<&EdgeSpec>, bool),
     target: &str,
     place: &str,
     names: &Names,
     problems: &mut Problems,
 ) {
+    let serves = matches!(
+        names.node(target).map(|id| names.spec(id)),
+        Some(NodeSpec::Service(_) | NodeSpec::External(_))
+    );
+    if serves {
+        return; // what it does with it is its own affair
+    }
     if names.follows(target, Some(Verb::Cas)).is_none() {
         let message = format!(
             "which version `{target}` holds cannot be told: somebody chooses among several stores there"
         );
-        problems.error_help(
-            "E-CONFLICT",
-            place,
-            message,
-            "ask the store itself, which shards by key",
-        );
+        let help = "ask the store itself, which shards by key";
+        problems.error_help("E-CONFLICT", place, message, help);
     }
     let edge = edge.filter(|edge| edge.retry.is_some() || edge.hedge.is_some());
-    if edge.is_some_and(|edge| edge.idempotent != Some(true)) {
+    if reads && edge.is_some_and(|edge| edge.idempotent != Some(true)) {
+        let store = names.store_behind(target);
+        let spec = store.and_then(|store| names.kind(store).replication());
+        let queries = spec.and_then(|spec| spec.quorum.as_ref()?.stamp) == Some(StampSpec::Query);
+        let help = if queries { "leave the retry out" } else { "`idempotent: true`" };
         let message = "a retry or hedge compares with what was read before: if the first attempt was done, it fails";
-        problems.warn("W-RETRIED-CAS", place, message, "`idempotent: true`");
+        problems.warn("W-RETRIED-CAS", place, message, help);
     }
 }
 
@@ -161,7 +173,7 @@ pub fn updates(names: &Names, problems: &mut Problems) {
             let (edge, targets) = (effective.edge(), effective.targets());
             for (target, _) in targets.iter().filter(|(_, verb)| *verb == Some(Verb::Cas)) {
                 let place = effective.place(&path, &operation, "cas");
-                compared(Some(&edge), &target.0, &place, names, problems);
+                compared((Some(&edge), client.has_sessions()), &target.0, &place, names, problems);
             }
             if edge.idempotent == Some(true) {
                 let place = effective.place(&path, &operation, "idempotent");
@@ -178,11 +190,19 @@ pub fn updates(names: &Names, problems: &mut Problems) {
         let kind = node.kind();
         let path = format!("nodes.{}.{}", name.0, kind.facts().kind);
         let edges = kind.edges();
-        for call in kind.outgoing(&path) {
+        let calls = kind.outgoing(&path);
+        let sessions = names.design.clients.values().any(ClientSpec::has_sessions);
+        for call in &calls {
             let verb = call.operation.as_ref().and_then(|(_, verb)| *verb);
             if verb == Some(Verb::Cas) && !matches!(node, NodeSpec::Cache(_)) {
                 let edge = edges.and_then(|edges| edges.get(&Name(call.target.clone())));
-                compared(edge, &call.target, &call.path, names, problems);
+                let reads = sessions
+                    || calls.iter().any(|other| {
+                        let verb = other.operation.as_ref().and_then(|(_, verb)| *verb);
+                        verb == Some(Verb::Read)
+                            && (&other.target, &other.endpoint) == (&call.target, &call.endpoint)
+                    });
+                compared((edge, reads), &call.target, &call.path, names, problems);
             }
         }
         for (target, edge) in edges.into_iter().flatten() {

@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     engine::random::descend,
-    history::{Act, Judged, OpId, Outcome, Seen, Sessions, Settings, Standing, Vector, Vectors},
+    history::{
+        Act, Cause, Judged, OpId, Outcome, Seen, Sessions, Settings, Standing, Vector, Vectors,
+    },
     model::{
         client::ClientSpec,
         consistency::{
@@ -21,7 +23,7 @@ use crate::{
         names::Names,
         outcome,
         probe::ConsistencyMeasured,
-        replication::reach::Answered,
+        replication::whom::Answered,
     },
     replication::Once,
 };
@@ -272,12 +274,13 @@ impl Observer {
         own.shift = path(parent_id.wrapping_add(shift)).wrapping_sub(child_id);
     }
 
-    /// What a frame of this identity is to write at a site: the version, and what all attempts at it have in common.
+    /// What a frame of this identity is to write at a site, which has something in common with others: the version, and what all
+    /// attempts at it have in common.
     #[inline]
-    pub fn to_write(&self, slot: Slot, id: u64, site: u64) -> (u64, u64) {
+    pub fn to_write(&self, slot: Slot, id: u64, (site, common): (u64, u64)) -> (u64, u64) {
         let carried = self.carried.get(slot as usize);
         let Repeated { once, shift, .. } = carried.map(|own| own.repeated).unwrap_or_default();
-        let common = descend(id.wrapping_add(shift), site);
+        let common = descend(id.wrapping_add(shift), common);
         (if once { common } else { descend(id, site) }, common)
     }
 
@@ -354,6 +357,8 @@ impl Observer {
             Access::Delete => Act::Delete(version),
         };
         let measured = now >= self.from;
+        // What it is for may be attempted again, and then this write is.
+        let shared = self.at(slot).repeated.once;
         let Some(watched) = self.stores.get_mut(&store) else {
             self.at(slot).answered = answered;
             return self.hold(slot, version);
@@ -365,15 +370,22 @@ impl Observer {
         if let Some(vectors) = &mut watched.vectors {
             invoked = vectors.invoke(now);
         } else {
-            op = watched.history.invoke(key, act, now);
+            op = if shared {
+                watched.history.attempt(key, act, now)
+            } else {
+                watched.history.invoke(key, act, now)
+            };
             if let Access::Update(cause) = access {
                 watched.history.mark_unchecked(key, cause);
             }
-            if let Some(saw) = saw.filter(|_| op.is_followed()) {
-                watched.writes_over(version, saw);
+            // An increment takes what it finds, whatever its writer has seen.
+            let over = saw.filter(|saw| saw.read && access != Access::Update(Cause::Increment));
+            if let Some(saw) = over.filter(|_| op.is_followed()) {
+                watched.writes_over(version, saw.version);
             }
         }
-        let (failed, doubt, spared, certain) = (false, false, false, false);
+        let (failed, spared, certain) = (false, false, false);
+        let doubt = shared;
         let at = At { store, access, key, op, invoked, failed, doubt, spared, certain, measured };
         let repeated = self.at(slot).repeated;
         *self.at(slot) = Carried { version, at: Some(at), repeated, answered, known: None };
@@ -493,8 +505,8 @@ impl Observer {
     pub fn dotted(&mut self, store: NodeId, (key, version): (u64, u64), dot: (u8, u32)) {
         let Some(watched) = self.stores.get_mut(&store) else { return };
         if let Some(vectors) = &mut watched.vectors {
-            let again = vectors.dotted(key, version, dot);
-            watched.does(version, again);
+            vectors.dotted(key, version, dot);
+            watched.does((key, version), u64::from(dot.0) << 32 | u64::from(dot.1));
         }
     }
 

@@ -70,8 +70,17 @@ impl Both {
 struct Seen {
     /// What is known, by store and unit.
     known: BTreeMap<(NodeId, u64), Both>,
-    /// Of stores where somebody writes over what was read: the version of a key that was read or written last.
-    last: BTreeMap<(NodeId, u64), u64>,
+    /// Of stores where somebody writes over what was read: what was seen of a key last.
+    last: BTreeMap<(NodeId, u64), Last>,
+}
+
+/// What was seen of a key last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Last {
+    /// The version, read or written.
+    pub version: u64,
+    /// It was ever read.
+    pub read: bool,
 }
 
 impl Seen {
@@ -84,7 +93,10 @@ impl Seen {
         for (unit, both) in more.known {
             self.known.entry(unit).or_default().join(both);
         }
-        self.last.extend(more.last);
+        for (key, mut last) in more.last {
+            last.read |= self.last.get(&key).is_some_and(|before| before.read);
+            self.last.insert(key, last);
+        }
     }
 }
 
@@ -198,13 +210,13 @@ impl Tokens {
         }
     }
 
-    /// A frame begins an operation on a key: the version whoever writes it saw last, if any.
+    /// A frame begins an operation on a key: what whoever writes it saw of it last, if anything.
     pub fn invoke(
         &mut self,
         slot: Slot,
         (store, access): (NodeId, Access),
         key: u64,
-    ) -> Option<u64> {
+    ) -> Option<Last> {
         let saw = if access == Access::Read || !self.updates(store) {
             None
         } else {
@@ -212,7 +224,8 @@ impl Tokens {
         };
         let carried = self.at(slot);
         (carried.token, carried.asks) = (None, Some((store, access, key)));
-        carried.expects = saw.filter(|_| access == Access::Update(Cause::Cas));
+        let compares = access == Access::Update(Cause::Cas);
+        carried.expects = saw.filter(|_| compares).map(|saw| saw.version);
         saw
     }
 
@@ -221,8 +234,8 @@ impl Tokens {
         self.get(slot).and_then(|carried| carried.expects)
     }
 
-    /// The version of a key that whoever asks saw last.
-    fn saw_last(&self, slot: Slot, key: (NodeId, u64)) -> Option<u64> {
+    /// What whoever asks saw of a key last.
+    fn saw_last(&self, slot: Slot, key: (NodeId, u64)) -> Option<Last> {
         let carried = self.get(slot)?;
         let given = carried.given.as_ref();
         let session = given.and_then(|given| self.sessions.get(&given.session?));
@@ -232,13 +245,16 @@ impl Tokens {
 
     /// The operation of a frame is over, and went well or not; it is about this version.
     pub fn end(&mut self, slot: Slot, version: u64, well: bool) {
-        let Self { frames, updates, asked, .. } = self;
-        let Some(carried) = frames.get_mut(slot as usize) else { return };
+        let Some(carried) = self.frames.get_mut(slot as usize) else { return };
         let Some((store, access, key)) = carried.asks.take().filter(|_| well) else { return };
-        if updates.contains_key(&store) {
-            carried.seen.last.insert((store, key), version);
+        if self.updates(store) {
+            let before = || self.saw_last(slot, (store, key)).is_some_and(|last| last.read);
+            let last = Last { version, read: access == Access::Read || before() };
+            self.at(slot).seen.last.insert((store, key), last);
         }
-        if let Some(token) = carried.token.filter(|token| *asked && token.store == store) {
+        let asked = self.asked;
+        let carried = self.at(slot);
+        if let Some(token) = carried.token.filter(|token| asked && token.store == store) {
             let mut both = Both::default();
             match access {
                 Access::Read => both.read = token.known,

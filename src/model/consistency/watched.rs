@@ -49,6 +49,8 @@ pub(super) struct Watched {
     wiped: Vec<(u16, u64)>,
     /// Versions a cache answered for and that have not come to the store.
     behind: BTreeMap<u64, Behind>,
+    /// All that a cache ever answered for; of those that came to a store with a log, their places there.
+    late: BTreeMap<u64, Option<u64>>,
     pub(super) measured: ConsistencyMeasured,
 }
 
@@ -57,8 +59,8 @@ pub(super) struct Watched {
 struct Attempts {
     /// What versions are attempts at, where it is not they themselves.
     at: BTreeMap<u64, u64>,
-    /// What was done, and by which versions.
-    done: BTreeSet<(u64, u64)>,
+    /// What was done, of which key, by which versions, and their places.
+    done: BTreeSet<(u64, u64, u64, u64)>,
 }
 
 /// How a leader began.
@@ -71,6 +73,13 @@ struct Reign {
     /// It goes on in a term that had begun: then what was acknowledged after this instant, ns, is of its own. Whoever has
     /// lost all gives the same places again.
     since: Option<u64>,
+}
+
+impl Reign {
+    /// What has this place was written before it, and it began without that.
+    fn lost(&self, order: u64) -> bool {
+        order < self.first && order > self.began_with
+    }
 }
 
 /// How writes of a store are told apart.
@@ -122,16 +131,16 @@ impl Watched {
             inverted: (told == Told::Stamp { wrong: true }).then(BTreeMap::new),
             wiped: Vec::new(),
             behind: BTreeMap::new(),
-            measured: ConsistencyMeasured {
-                duplicates: repeats.then_some(0),
-                ..ConsistencyMeasured::default()
-            },
+            late: BTreeMap::new(),
+            measured: ConsistencyMeasured::default(),
         }
     }
 
     /// A cache answers for a version, which is to be written later and takes the place of another one.
     pub(super) fn answered_for(&mut self, key: u64, version: u64, replaces: u64) {
-        self.accept(key, version);
+        self.accepted += 1;
+        self.history.accepted(key, Place { order: self.accepted, version });
+        self.late.insert(version, None);
         let mut before = Vec::new();
         if replaces != version
             && let Some(Behind { before: others, .. }) = self.behind.remove(&replaces)
@@ -151,9 +160,11 @@ impl Watched {
 
     /// The one copy holds a version from now on.
     pub(super) fn applied(&mut self, key: u64, version: u64) {
+        self.behind.remove(&version);
         // What a cache took has its place already.
-        if self.behind.remove(&version).is_none() {
-            self.accept(key, version);
+        match self.late.get(&version) {
+            None => self.accept(key, version),
+            Some(_) => self.does((key, version), 0),
         }
     }
 
@@ -168,6 +179,10 @@ impl Watched {
             self.last.insert((shard, term_of(order)), order);
         }
         self.behind.remove(&version);
+        if let Some(place) = self.late.get_mut(&version) {
+            *place = Some(order);
+            return self.does((key, version), order);
+        }
         if let Some(inverted) = &mut self.inverted
             && let Some(newest) = self.history.newest_before(key, version)
             && newest.order > order
@@ -178,8 +193,8 @@ impl Watched {
     }
 
     fn place(&mut self, (key, version): (u64, u64), order: u64) {
-        let again = self.history.accepted(key, Place { order, version });
-        self.does(version, again);
+        self.history.accepted(key, Place { order, version });
+        self.does((key, version), order);
     }
 
     /// A write is an attempt at something that other versions may be attempts at, too.
@@ -189,13 +204,29 @@ impl Watched {
         }
     }
 
-    /// A write is done, `again` if it was before.
-    pub(super) fn does(&mut self, version: u64, again: bool) {
-        let Some(attempts) = &mut self.attempts else { return };
-        let at = attempts.at.get(&version).copied().unwrap_or(version);
-        let before = attempts.done.range((at, 0)..=(at, u64::MAX)).next().is_some();
-        let first = attempts.done.insert((at, version));
-        *self.measured.duplicates.get_or_insert_default() += u64::from(again || first && before);
+    /// A write of a key is done, in this place.
+    pub(super) fn does(&mut self, (key, version): (u64, u64), order: u64) {
+        let follows = match &self.vectors {
+            Some(vectors) => vectors.follows(key),
+            None => self.history.follows(key),
+        };
+        if let Some(attempts) = self.attempts.as_mut().filter(|_| follows) {
+            let at = attempts.at.get(&version).copied().unwrap_or(version);
+            attempts.done.insert((at, key, version, order));
+        }
+    }
+
+    /// How often something was done that had been done before. What a later leader began without was not done.
+    fn duplicates(&self, mut shard: impl FnMut(u64) -> u16) -> Option<u64> {
+        let done: Vec<_> = self.attempts.as_ref()?.done.iter().copied().collect();
+        let stays = |(_, key, _, order): &(u64, u64, u64, u64)| {
+            let reigns = self.reigns.get(&shard(*key)).into_iter().flatten();
+            // What was acknowledged since does not matter here: it is of another life of the leader.
+            !reigns.into_iter().any(|reign| reign.since.is_none() && reign.lost(*order))
+        };
+        let stays: Vec<_> = done.into_iter().filter(stays).collect();
+        let of_one = stays.chunk_by(|(one, ..), (other, ..)| one == other);
+        Some(of_one.map(|all| all.len() as u64 - 1).sum())
     }
 
     /// A leader of a shard began its term with entries up to this place.
@@ -311,10 +342,13 @@ impl Watched {
             return 0;
         }
         let is_lost = |(key, place, acknowledged): &(u64, Place, u64)| {
+            // What a cache has acknowledged has its place in the log since it came there, if it did.
+            let order = match self.late.get(&place.version) {
+                None => place.order,
+                Some(late) => late.unwrap_or(u64::MAX),
+            };
             let lost = |reign: &Reign| {
-                place.order < reign.first
-                    && place.order > reign.began_with
-                    && reign.since.is_none_or(|since| *acknowledged < since)
+                reign.lost(order) && reign.since.is_none_or(|since| *acknowledged < since)
             };
             self.reigns.get(&shard(*key)).is_some_and(|reigns| reigns.iter().any(lost))
         };
@@ -328,7 +362,8 @@ impl Watched {
         mut shard: impl FnMut(u64) -> u16,
     ) -> ConsistencyMeasured {
         let with_copies = self.lost_with_copies(&mut shard);
-        let in_failovers = self.lost_in_failovers(shard);
+        let in_failovers = self.lost_in_failovers(&mut shard);
+        let duplicates = self.duplicates(shard);
         let [replaced, by_clock, mut with_all] =
             if self.by_stamp { self.lost_by_stamp(&held.versions) } else { [0; 3] };
         let lost_updates = self.lost_updates();
@@ -352,6 +387,7 @@ impl Watched {
             violations,
             witness,
             lost_updates,
+            duplicates,
             ..self.measured
         };
         if let Some(vectors) = &self.vectors {

@@ -14,6 +14,7 @@ pub mod promise;
 pub mod reach;
 pub mod tally;
 mod text;
+pub mod whom;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -95,7 +95,7 @@ impl Server {
             }
             if world.laden {
                 let path = |id: u64| {
-                    mix(id.wrapping_add(fork.site).wrapping_add(ATTEMPT.wrapping_mul(i as u64)))
+                    mix(id.wrapping_add(fork.common).wrapping_add(ATTEMPT.wrapping_mul(i as u64)))
                 };
                 world.identify((slot, branch), false, path);
             }

@@ -334,7 +334,7 @@ impl Server {
         let target = site.destination(slot, Asked { op, key, id }, world);
         let child = world.new_call(slot, target, (op, key), id);
         if world.laden {
-            world.identify((slot, child), false, |id| descend(id, site.site));
+            world.identify((slot, child), false, |id| descend(id, site.common));
         }
         let visit = world.frames[slot].id;
         if world.carries {

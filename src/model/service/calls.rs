@@ -55,8 +55,8 @@ impl Caller for Server {
             extra.deadline = extra.deadline.min(deadline);
         }
         if world.laden {
-            let site = site.site;
-            ask_for(self.policy(call), (slot, child), |id| descend(id, site), world);
+            let common = site.common;
+            ask_for(self.policy(call), (slot, child), |id| descend(id, common), world);
         }
         world.send(child, (self.node, world.frames[slot].inst), target, id);
         child

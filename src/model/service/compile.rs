@@ -7,15 +7,20 @@ use super::{
     AnySpec, BranchSpec, Condition, Literal, StepSpec, Tiers, WriteMode,
     program::{Call, Chance, Choice, DataOp, Each, Fork, Instead, Instr, KeyRef, Program, Test},
 };
+use std::collections::BTreeMap;
+
 use crate::{
-    engine::{law::SizeFormula, random::hash_str},
+    engine::{
+        law::SizeFormula,
+        random::{hash_str, mix},
+    },
     model::{
         build::Assembly,
         frame::MAX_LOOPS,
         kind::{Op, Verb},
         kinds::NodeSpec,
         outcome::Outcome,
-        replication::{AnsweredSpec, reach::Answered},
+        replication::{AnsweredSpec, whom::Answered},
         resilience::{EdgeSpec, FallbackSpec, policy::EdgePolicy},
         service::{
             parts::{LockSpec, Scope},
@@ -44,6 +49,8 @@ pub struct Compiler<'c, 'a> {
     /// Rows of a client's operations (sessions only).
     pub operations: Vec<String>,
     loops: usize,
+    /// How many sites of a kind there are in an endpoint.
+    sites: BTreeMap<String, u64>,
     /// Work takes longer while memory is short.
     pub strained: bool,
 }
@@ -69,6 +76,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             dependencies,
             operations: Vec::new(),
             loops: 0,
+            sites: BTreeMap::new(),
             strained: false,
         }
     }
@@ -182,7 +190,9 @@ impl<'c, 'a> Compiler<'c, 'a> {
         let Some((store, access)) = names.follows(target, verb) else { return false };
         let about = (store, access, Answered::of(answered, names.kind(store).replication()));
         let (key, site) = (self.key_ref(key), self.site(path));
-        self.program.data.push(DataOp { about, key, site });
+        let kind = format!("{} {target}", verb.map_or("", Verb::name));
+        let common = self.common(&kind, path);
+        self.program.data.push(DataOp { about, key, site, common });
         let op = self.program.data.len() as u16 - 1;
         self.emit(Instr::Invoke(op));
         true
@@ -205,13 +215,14 @@ impl<'c, 'a> Compiler<'c, 'a> {
             }
         };
         let need = (step.need() * n as f64 - 1e-9).ceil().max(1.0) as u16;
-        let site = self.site(path);
+        let (site, common) = (self.site(path), self.common("fork", path));
         let optional = step.optional == Some(true);
         self.program.forks.push(Fork {
             branches: Vec::new(),
             need,
             optional,
             site,
+            common,
             each: Some(each),
         });
         let fork = self.program.forks.len() - 1;
@@ -258,6 +269,17 @@ impl<'c, 'a> Compiler<'c, 'a> {
         hash_str(hash_str(0x5173, &self.entity), path)
     }
 
+    /// What a site has in common with those that do the same in another version of the node, or in another node that serves
+    /// the same: it is the n-th of its kind in its endpoint.
+    fn common(&mut self, kind: &str, path: &str) -> u64 {
+        let endpoint = path.split('/').nth(1).unwrap_or_default();
+        let kind = format!("{endpoint}/{kind}");
+        let hash = hash_str(0x5174, &kind);
+        let count = self.sites.entry(kind).or_default();
+        *count += 1;
+        mix(hash.wrapping_add(*count))
+    }
+
     /// Adds work.
     pub fn work(&mut self, formula: &crate::engine::law::DurationFormula, path: &str) {
         let demand = self.demand(formula, path);
@@ -301,6 +323,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         let names = self.assembly.names;
         let key = self.key_ref(key);
         let size = size.map(|s| self.assembly.demand(s, &format!("{}{path}", self.entity)));
+        let common = self.common(op.map_or("call", |op| op.0.as_str()), path);
         let call = Call {
             target: names.node(target).expect("targets were checked"),
             op: op.and_then(|o| names.op(o)),
@@ -314,6 +337,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             failure: (Outcome::Error, "failed_call"),
             edge: self.edge(target),
             site: self.site(path),
+            common,
         };
         self.program.calls.push(call);
         let index = self.program.calls.len() as u16 - 1;
@@ -343,7 +367,10 @@ impl<'c, 'a> Compiler<'c, 'a> {
         }
         if let Some(other) = &fallback.call {
             let path = format!("{path}/fallback");
+            let (before, common) = (self.sites.clone(), self.program.calls[failed].common);
             self.call(&other.0, call, optional, &path);
+            self.sites = before;
+            self.program.calls.last_mut().expect("just added").common = common;
             self.fallback(&other.0, call, optional, &path);
         }
         self.program.code[over] = Instr::Jump(self.here());
@@ -496,12 +523,14 @@ impl<'c, 'a> Compiler<'c, 'a> {
 
     fn fork(&mut self, branches: &[BranchSpec], need: u16, optional: bool, path: &str) {
         let fork = self.program.forks.len();
+        let common = self.common("fork", path);
         self.emit(Instr::Fork(fork as u16));
         self.program.forks.push(Fork {
             branches: Vec::new(),
             need,
             optional,
             site: self.site(path),
+            common,
             each: None,
         });
         // The parent waits at the fork and goes on at this jump over the branches.

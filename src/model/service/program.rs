@@ -10,7 +10,7 @@ use crate::{
         demand::Demand,
         ids::{AttrRef, NodeId, Slot},
         outcome::Outcome,
-        replication::reach::Answered,
+        replication::whom::Answered,
         resilience::policy::EdgePolicy,
         route::{Asked, Route},
         service::Comparator,
@@ -202,6 +202,8 @@ pub struct Call {
     pub edge: u16,
     /// Hash of the path to this site, added to the visit's identity.
     pub site: u64,
+    /// Likewise, of what it has in common with those that do the same elsewhere.
+    pub common: u64,
 }
 
 impl Call {
@@ -234,6 +236,8 @@ pub struct DataOp {
     pub key: KeyRef,
     /// Hash of the path to this site, added to the visit's identity: what is written, whichever attempt brings it.
     pub site: u64,
+    /// Likewise, of what it has in common with those that do the same elsewhere.
+    pub common: u64,
 }
 
 /// Parallel branches.
@@ -247,6 +251,8 @@ pub struct Fork {
     pub optional: bool,
     /// Hash of the path to this site.
     pub site: u64,
+    /// Likewise, of what it has in common with those that do the same elsewhere.
+    pub common: u64,
     /// What tells the branches apart, where all do the same.
     pub each: Option<Each>,
 }
@@ -472,14 +478,14 @@ impl Program {
 
     /// A visit begins an operation on data.
     fn invoke(&self, op: u16, slot: Slot, world: &mut World) {
-        let DataOp { about, key, site } = self.data[usize::from(op)];
+        let DataOp { about, key, site, common } = self.data[usize::from(op)];
         let key = Self::key(key, slot, world);
         let (f, now) = (&world.frames[slot], world.now());
         let (id, host) = (f.id, (f.node, f.inst));
         let repeats = world.data.as_ref().is_some_and(|data| data.repeats);
         let wall = if repeats { world.clock(host).wall } else { 0 };
         if let Some(data) = &mut world.data {
-            let (version, common) = data.to_write(slot, id, site);
+            let (version, common) = data.to_write(slot, id, (site, common));
             data.invoke(slot, about, (key, version, common), now);
             data.stamp(slot, wall);
         }
