@@ -418,6 +418,10 @@ fn names(spec: &ScenarioSpec, window: u64) -> Names {
         names.key_locks.extend(locks.map(|lock| (name.0.clone(), lock)));
     }
     names.followed = runner::followed(spec);
+    // Variants inherit objectives, some in order to miss them.
+    if spec.variants.is_empty() {
+        names.doubts = runner::doubts(spec);
+    }
     names.sides = runner::sides(spec);
     names
 }

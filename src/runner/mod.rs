@@ -36,7 +36,7 @@ use rayon::iter::{ParallelBridge, ParallelIterator};
 pub use crate::model::design::window_length;
 pub use accumulator::{Accumulator, RunInfo};
 pub use pilot::pilot;
-pub use prepared::{Prepared, followed, sides};
+pub use prepared::{Prepared, doubts, followed, sides};
 pub use replication::{Replication, check};
 
 use crate::{engine::random, model::probe::Measured};

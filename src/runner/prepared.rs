@@ -16,8 +16,10 @@ use crate::{
         Scenario,
         design::{Design, Limits},
         fault::sides::Cuts,
+        ids::NodeId,
         names::Names,
         probe::Measured,
+        replication::claims::{self, Claim, Doubt},
         sim::Simulation,
         traces::Data,
     },
@@ -27,7 +29,7 @@ use crate::{
 
 /// What every model of this kind leaves out.
 const LEAVES_OUT: [&str; 3] = [
-    "Queues, replication and autoscaling: nothing in this version models them.",
+    "Message brokers, functions and autoscaling: nothing in this version models them.",
     "What no law or limit in the file stands for: TCP, garbage collection, kernel scheduling, \
      noisy neighbours, correlated failures.",
     "People: operators who restart things, users who give up and come back later.",
@@ -64,6 +66,17 @@ fn design(spec: &ScenarioSpec) -> Design {
 pub fn followed(spec: &ScenarioSpec) -> BTreeSet<String> {
     let names = Names::new(Arc::new(design(spec)));
     names.followed.iter().map(|store| names.name(*store).to_owned()).collect()
+}
+
+/// What speaks against claims about each of them, likewise, and what would help: that one order explains all answers, that no read
+/// is old, that no acknowledged write is lost.
+#[must_use]
+pub fn doubts(spec: &ScenarioSpec) -> BTreeMap<String, [Option<Doubt>; 3]> {
+    let names = Names::new(Arc::new(design(spec)));
+    let of = |store: NodeId| {
+        [Claim::Order, Claim::Fresh, Claim::Kept].map(|claim| claims::doubt(&names, store, claim))
+    };
+    names.followed.iter().map(|store| (names.name(*store).to_owned(), of(*store))).collect()
 }
 
 /// The sides of each fault that cuts those who ask apart, likewise.

@@ -66,6 +66,9 @@ pub fn check(key: &str, texts: &[String], names: &Names, problems: &mut Problems
         }
     }
     contradictions(key, &slos, problems);
+    for (index, slo) in &slos {
+        data::claims(&format!("{key}[{index}]"), slo, names, problems);
+    }
     slos.into_iter().map(|(_, slo)| slo).collect()
 }
 

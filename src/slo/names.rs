@@ -27,6 +27,9 @@ pub struct Names {
     pub priced_nodes: BTreeSet<String>,
     /// Stores whose history is followed.
     pub followed: BTreeSet<String>,
+    /// What speaks against claims about each of them, and what would help: that one order explains all answers, that no read
+    /// is old, that no acknowledged write is lost.
+    pub doubts: BTreeMap<String, [Option<(&'static str, &'static str)>; 3]>,
     /// Sides of each fault that cuts those who ask apart.
     pub sides: BTreeMap<String, Vec<String>>,
     /// Node and name of the locks of which each key (`per`) has its own.

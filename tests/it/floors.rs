@@ -55,6 +55,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "balancer",
             "*/facts",
             "replication",
+            "replication/claims",
             "replication/promise",
             "replication/whom",
             "cache",

@@ -17,6 +17,7 @@ mod cap;
 mod catalogue;
 mod changes;
 mod check;
+mod claims;
 mod cli;
 mod clocks;
 mod compare;

@@ -39,7 +39,7 @@ fn repeats(edge: &EdgeSpec) -> bool {
 
 impl Names {
     /// Whether a write may be done twice, the second time after others that came later.
-    fn writes_twice(&self) -> bool {
+    pub(super) fn writes_twice(&self) -> bool {
         // Whoever calls a service again may have it do something else, the first time being under way.
         let is_data = |name: &Name| self.store_behind(&name.0).is_some();
         let once = |edge: &EdgeSpec, targets: &[Name]| {

@@ -4,13 +4,14 @@
 
 use super::{
     super::{
-        objective::Figure,
+        names::Names,
+        objective::{Figure, Slo},
         parse::Metric,
         shape::{any_consistency, in_shape},
     },
     Checked, Checker, Dimension, Fault, Selection, Selectors, fault, not_yet,
 };
-use crate::problem::near;
+use crate::problem::{Problems, near};
 
 /// A figure of requests that is none may be a misspelt one of the data.
 pub(super) fn meant_data(fault: Fault, path: &[String]) -> Fault {
@@ -19,6 +20,28 @@ pub(super) fn meant_data(fault: Fault, path: &[String]) -> Fault {
     match path.first().and_then(|name| near(name, names)) {
         Some(meant) => Fault { help: Some(format!("did you mean `{meant}`?")), ..fault },
         None => fault,
+    }
+}
+
+/// What is said of data and the design cannot keep: no error, for variants inherit objectives in order to miss them.
+pub(super) fn claims(place: &str, slo: &Slo, names: &Names, problems: &mut Problems) {
+    let (store, path) = match &slo.figure {
+        Figure::Consistency(path) => (None, path),
+        Figure::Node(name, path) if path.first().is_some_and(|own| own == "consistency") => {
+            (Some(name), path)
+        }
+        _ => return,
+    };
+    let claim = match path.last().map(String::as_str) {
+        Some("linearizable") if slo.limit > 0.0 => 0,
+        Some("stale_reads" | "stale_read_fraction") if slo.limit <= 0.0 => 1,
+        Some("lost_acked_writes") if slo.limit <= 0.0 => 2,
+        _ => return,
+    };
+    let mut stores = names.doubts.iter().filter(|(name, _)| store.is_none_or(|own| own == *name));
+    let found = stores.find_map(|(name, doubts)| Some((name, doubts[claim]?)));
+    if let Some((store, (why, help))) = found {
+        problems.warn("W-CLAIM", place, format!("`{store}` cannot keep this: {why}"), help);
     }
 }
 

@@ -23,6 +23,7 @@ fn names() -> Names {
         sides: [("az-loss".to_owned(), vec!["a".to_owned(), "rest".to_owned()])].into(),
         priced: true,
         priced_nodes: ["api".to_owned()].into(),
+        doubts: std::collections::BTreeMap::new(),
         key_locks: [("api".to_owned(), "seat".to_owned())].into(),
     }
 }
