@@ -396,7 +396,7 @@ impl Observer {
         let turned_away = [outcome::Outcome::BreakerOpen, outcome::Outcome::Unavailable];
         let refused = how.is_refusal() || turned_away.contains(&how);
         if let Some(at) = &mut self.at(slot).at {
-            let spared = std::mem::take(&mut at.spared);
+            let spared = at.spared && how == outcome::Outcome::Error;
             at.doubt |= !refused && !spared;
         }
     }
