@@ -129,6 +129,8 @@ pub struct AnsweredCall {
     pub verb: Verb,
     /// How it is answered.
     pub answered: AnsweredSpec,
+    /// It asks every shard.
+    pub to_all: bool,
 }
 
 /// What is done to data.

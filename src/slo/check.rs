@@ -66,7 +66,8 @@ pub fn check(key: &str, texts: &[String], names: &Names, problems: &mut Problems
         }
     }
     contradictions(key, &slos, problems);
-    for (index, slo) in &slos {
+    let sound = !problems.any_error();
+    for (index, slo) in slos.iter().filter(|_| sound) {
         data::claims(&format!("{key}[{index}]"), slo, names, problems);
     }
     slos.into_iter().map(|(_, slo)| slo).collect()

@@ -39,13 +39,13 @@ fn a_claim_that_cannot_be_kept_is_told_with_the_reason() {
     let exact = "clocks: {offset: 0ms}\n";
     let again = "retry: {attempts: 2}, idempotent: true, ";
     let keeps_and_not = [
-        (design((raft, "", ""), order), "read_index", "follower", "followers answer"),
+        (design((raft, "", ""), order), "read_index", "follower", "by followers"),
         (design((raft, again, ""), order), ", idempotent: true", "", "may write again"),
         (
             design((raft, "", ""), order),
             "{from: kv}",
-            "{from: kv, reads: leader}",
-            "asks for a level",
+            "{from: kv, reads: follower}",
+            "by followers",
         ),
         (design((quorum, "", ""), order), "write_back: true", "write_back: false", "next reader"),
         (design((quorum, "", exact), order), "offset: 0ms", "offset: 5ms", "clocks are wrong"),
@@ -54,10 +54,10 @@ fn a_claim_that_cannot_be_kept_is_told_with_the_reason() {
             design((quorum, "", ""), fresh),
             "{from: kv}",
             "{from: kv, quorum: 1}",
-            "asks for a level",
+            "may miss a write",
         ),
         (design((follow, "", CUT), fresh), "reads: leader", "reads: any", "behind the leader"),
-        (design((follow, "", CUT), order), "fencing: true", "fencing: false", "goes on answering"),
+        (design((follow, "", CUT), fresh), "fencing: true", "fencing: false", "goes on answering"),
         (design((follow, "", CUT), kept), "ack: sync", "ack: async", "not sent yet"),
         (
             design((follow, "", CUT), kept),
@@ -67,7 +67,7 @@ fn a_claim_that_cannot_be_kept_is_told_with_the_reason() {
         ),
         (design((leaders, "", exact), kept), "version_vector", "lww", "later stamp wins"),
         (design((leaders, "", DIES), kept), "mode: each", "mode: every(1s)", "on a disk"),
-        (design(("", "", DIES), kept), "lose_data: false", "lose_data: true", "only copy"),
+        (design(("", "", DIES), kept), "lose_data: false", "lose_data: true", "takes all copies"),
     ];
     for (good, from, to, why) in keeps_and_not {
         assert_eq!(told(&good), Vec::<String>::new(), "{good}");
@@ -86,6 +86,16 @@ fn a_claim_that_cannot_be_kept_is_told_with_the_reason() {
         let compares = good.replace(from, to) + "variants: {other: {duration: 20s}}\n";
         assert_eq!(told(&compares), Vec::<String>::new());
     }
+    // Who asks for more than the store gives has it; and a leader shows what its followers do not have yet.
+    let weak = follow.replace("reads: leader", "reads: any");
+    let strong = design((&weak, "", ""), fresh).replace("{from: kv}", "{from: kv, reads: leader}");
+    assert_eq!(told(&strong), Vec::<String>::new());
+    let both = "zones: [a, b, c], replication: {quorum: {replicas: 3, read: 1, write: 1}}";
+    let both = design((both, "", ""), fresh).replace("{from: kv}", "{from: kv, quorum: all}");
+    assert_eq!(told(&both), Vec::<String>::new());
+    assert!(told(&design((follow, "", CUT), order))[0].contains("before its followers have them"));
+    let counts = design(("", "", ""), order).replace("put: {write: kv", "put: {increment: kv");
+    assert!(told(&counts)[0].contains("stay unchecked"));
     let leaders = design((leaders, "", ""), fresh);
     assert!(told(&leaders)[0].contains("before it has heard"));
     let of_one = leaders.replace(fresh, "nodes.kv.consistency.stale_reads == 0");

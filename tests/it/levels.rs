@@ -145,4 +145,8 @@ fn what_nobody_answers_so_is_refused_where_it_stands() {
         ),
     ];
     check_in(&log, &cases);
+    let all = log.replace("[{read: kv}", "[{read: {from: kv, shards: all}}");
+    let cases: [Case; 1] =
+        [("all", "shards: all", "shards: all, reads: leader", "18:118 E-CONFLICT", "every shard")];
+    check_in(&all, &cases);
 }

@@ -340,3 +340,17 @@ fn who_has_read_nothing_overwrites_what_he_means_to() {
     assert_eq!(found("{read: kv}, {wait: 250ms}, {increment: kv}"), 0.0);
     assert!(found("{read: kv}, {wait: 250ms}, {write: kv}") > 200.0);
 }
+
+#[test]
+fn what_is_done_in_the_warm_up_does_not_count() {
+    let of_last = |warm_up: &str| {
+        let edge = "timeout: 1s, hedge: {after: 1ms}";
+        let text = seats("write", edge, "zones: [a]", "").replace("120s", warm_up);
+        let found = results_of(&text, 1);
+        (lost(&found), number(&found, "consistency.duplicate_applies"))
+    };
+    let (all, last) = (of_last("40s"), of_last("40s\nwarm_up: 30s"));
+    for (all, last) in [(all.0, last.0), (all.1, last.1)] {
+        assert!(all > 200.0 && (last / all - 0.25).abs() < 0.06, "{last} of {all}");
+    }
+}

@@ -217,11 +217,16 @@ pub fn updates(names: &Names, problems: &mut Problems) {
 /// Reads and writes that are not answered as their stores say.
 pub fn levels(names: &Names, problems: &mut Problems) {
     // Of later versions of a node the check of the version tells.
-    let here = names.levels().into_iter().filter(|call| !call.path.is_empty());
-    for AnsweredCall { path, target, answered, .. } in here {
+    let here = names.levels().into_iter().filter(|call| !call.path.starts_with('.'));
+    for AnsweredCall { path, target, answered, to_all, .. } in here {
+        let key = if answered.quorum.is_some() { "quorum" } else { "reads" };
+        if to_all {
+            let message = "what is asked of every shard is answered as the store says";
+            problems.error_help("E-CONFLICT", format!("{path}.{key}"), message, "leave it out");
+            continue;
+        }
         let spec = names.store_behind(&target).map(|store| names.kind(store).replication());
         let Some(Some(spec)) = spec else {
-            let key = if answered.quorum.is_some() { "quorum" } else { "reads" };
             let message = format!("`{target}` has no replicas, of which some might answer");
             problems.error_help("E-CONFLICT", format!("{path}.{key}"), message, "leave it out");
             continue;

@@ -131,7 +131,8 @@ impl Names {
                     && !answered.is_usual()
                 {
                     let path = effective.place(&path, &operation, verb.name());
-                    all.push(AnsweredCall { path, target: target.0.clone(), verb, answered });
+                    let (target, to_all) = (target.0.clone(), false);
+                    all.push(AnsweredCall { path, target, verb, answered, to_all });
                 }
             }
         }

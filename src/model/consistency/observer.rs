@@ -363,6 +363,9 @@ impl Observer {
             self.at(slot).answered = answered;
             return self.hold(slot, version);
         };
+        if measured {
+            watched.measures(self.from);
+        }
         if self.repeats && access != Access::Read {
             watched.attempts(version, common);
         }

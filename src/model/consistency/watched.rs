@@ -36,6 +36,9 @@ pub(super) struct Watched {
     last: BTreeMap<(u16, u64), u64>,
     /// Of stores without leaders: versions, each with one that whoever took it knew of.
     knew: HashTable<(u64, u64)>,
+    /// The measured span has begun, as far as operations tell, and when.
+    measures: bool,
+    from: u64,
     /// If something may be attempted several times.
     attempts: Option<Attempts>,
     /// If somebody writes over what was read: versions, each with one that its writer had seen last.
@@ -59,8 +62,8 @@ pub(super) struct Watched {
 struct Attempts {
     /// What versions are attempts at, where it is not they themselves.
     at: BTreeMap<u64, u64>,
-    /// What was done, of which key, by which versions, and their places.
-    done: BTreeSet<(u64, u64, u64, u64)>,
+    /// What was done, of which key, by which versions, and their places; and whether in the measured span.
+    done: BTreeMap<(u64, u64, u64, u64), bool>,
 }
 
 /// How a leader began.
@@ -125,6 +128,8 @@ impl Watched {
             reigns: BTreeMap::new(),
             last: BTreeMap::new(),
             knew: HashTable::new(),
+            measures: false,
+            from: 0,
             attempts: repeats.then(Attempts::default),
             saw: (updates && told != Told::Vector).then(BTreeSet::new),
             by_stamp: matches!(told, Told::Stamp { .. }),
@@ -197,6 +202,11 @@ impl Watched {
         self.does((key, version), order);
     }
 
+    /// An operation of the measured span begins, which began at this instant, ns.
+    pub(super) fn measures(&mut self, from: u64) {
+        (self.measures, self.from) = (true, from);
+    }
+
     /// A write is an attempt at something that other versions may be attempts at, too.
     pub(super) fn attempts(&mut self, version: u64, common: u64) {
         if let Some(attempts) = self.attempts.as_mut().filter(|_| version != common) {
@@ -212,21 +222,25 @@ impl Watched {
         };
         if let Some(attempts) = self.attempts.as_mut().filter(|_| follows) {
             let at = attempts.at.get(&version).copied().unwrap_or(version);
-            attempts.done.insert((at, key, version, order));
+            attempts.done.entry((at, key, version, order)).or_insert(self.measures);
         }
     }
 
     /// How often something was done that had been done before. What a later leader began without was not done.
     fn duplicates(&self, mut shard: impl FnMut(u64) -> u16) -> Option<u64> {
-        let done: Vec<_> = self.attempts.as_ref()?.done.iter().copied().collect();
-        let stays = |(_, key, _, order): &(u64, u64, u64, u64)| {
+        let done = self.attempts.as_ref()?.done.iter();
+        let stays = |((_, key, _, order), _): &(&(u64, u64, u64, u64), &bool)| {
             let reigns = self.reigns.get(&shard(*key)).into_iter().flatten();
             // What was acknowledged since does not matter here: it is of another life of the leader.
             !reigns.into_iter().any(|reign| reign.since.is_none() && reign.lost(*order))
         };
-        let stays: Vec<_> = done.into_iter().filter(stays).collect();
-        let of_one = stays.chunk_by(|(one, ..), (other, ..)| one == other);
-        Some(of_one.map(|all| all.len() as u64 - 1).sum())
+        let stays: Vec<_> = done.filter(stays).collect();
+        let of_one = stays.chunk_by(|((one, ..), _), ((other, ..), _)| one == other);
+        // The first time is none of them.
+        let again = |all: &[(_, &bool)]| {
+            all.iter().filter(|(_, measured)| **measured).count().min(all.len() - 1) as u64
+        };
+        Some(of_one.map(again).sum())
     }
 
     /// A leader of a shard began its term with entries up to this place.
@@ -300,6 +314,8 @@ impl Watched {
     /// Acknowledged writes whose place the next one took by somebody who had seen an older version last.
     fn lost_updates(&self) -> Option<u64> {
         let saw = self.saw.as_ref()?;
+        let acknowledged = self.history.acknowledged().filter(|(.., at)| *at >= self.from);
+        let acknowledged: BTreeSet<u64> = acknowledged.map(|(_, place, _)| place.version).collect();
         let mut placed: Vec<(u64, Place)> = self.history.placed().collect();
         placed.sort_unstable_by_key(|(key, place)| (*key, place.order, place.version));
         let mut lost = 0;
@@ -311,12 +327,12 @@ impl Watched {
                 _ => by_version.get(&version).copied(),
             };
             for pair in of_key.windows(2) {
-                let [(key, older), (_, newer)] = pair else { continue };
+                let [(_, older), (_, newer)] = pair else { continue };
                 // Attempts that are one may have seen several.
                 let seen = saw.range((newer.version, 0)..=(newer.version, u64::MAX));
                 let newest = seen.filter_map(|(_, seen)| place(*seen)).max();
                 let is_lost = newest.is_some_and(|seen| seen < *older)
-                    && self.history.is_acknowledged(*key, older.version);
+                    && acknowledged.contains(&older.version);
                 lost += u64::from(is_lost);
             }
         }

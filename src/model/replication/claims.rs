@@ -4,7 +4,10 @@
 //!
 //! **Invariant.** A reason names something that happens in the design, with its faults, not in another one.
 
-use super::{AckSpec, AnswerSpec, ConflictSpec, ModeSpec, QuorumSpec, RaftReadsSpec, StampSpec};
+use super::{
+    AckSpec, AnswerSpec, AnsweredSpec, ConflictSpec, ModeSpec, QuorumSpec, RaftReadsSpec,
+    ReadsSpec, StampSpec,
+};
 use crate::model::{ids::NodeId, kind::Verb, kinds::NodeSpec, names::Names, store::StoreSpec};
 
 /// What is claimed of a store.
@@ -24,18 +27,47 @@ pub type Doubt = (&'static str, &'static str);
 /// Something that speaks against it, if there is anything.
 pub fn doubt(names: &Names, store: NodeId, claim: Claim) -> Option<Doubt> {
     let NodeSpec::Store(spec) = names.spec(store) else { return None };
-    let all = match claim {
-        Claim::Kept => vec![cached(names, store, true), loses(names, spec)],
-        Claim::Fresh => vec![cached(names, store, false), levels(names, store), stale(names, spec)],
-        Claim::Order => vec![
-            cached(names, store, false),
-            levels(names, store),
-            stale(names, spec),
-            loses(names, spec),
-            disorders(names, spec),
-        ],
-    };
-    all.into_iter().flatten().next()
+    let asked = Asked::of(names, store);
+    let (read, written) = (!asked.reads.is_empty(), !asked.writes.is_empty());
+    let fresh = || cached(names, store, false).or_else(|| stale(names, spec, &asked));
+    let kept = || cached(names, store, true).or_else(|| loses(names, store, spec));
+    match claim {
+        Claim::Kept => written.then(kept).flatten(),
+        Claim::Fresh => (read && written).then(fresh).flatten(),
+        Claim::Order => {
+            let order =
+                || fresh().or_else(kept).or_else(|| disorders(names, (store, spec), &asked));
+            (read && written).then(order).flatten()
+        }
+    }
+}
+
+/// How a store is read and written, by all who do.
+struct Asked {
+    reads: Vec<AnsweredSpec>,
+    writes: Vec<AnsweredSpec>,
+    /// Somebody writes by what is there.
+    updates: bool,
+}
+
+impl Asked {
+    fn of(names: &Names, store: NodeId) -> Self {
+        let levels = names.levels();
+        let mut asked = Self { reads: Vec::new(), writes: Vec::new(), updates: false };
+        for (path, verb) in names.data_verbs(store) {
+            let own = levels.iter().find(|call| call.path == path);
+            let answered = own.map(|call| call.answered).unwrap_or_default();
+            match verb {
+                Verb::Read | Verb::Lookup => asked.reads.push(answered),
+                Verb::Write | Verb::WriteBehind | Verb::Delete | Verb::Cas | Verb::Increment => {
+                    asked.writes.push(answered);
+                    asked.updates |= matches!(verb, Verb::Cas | Verb::Increment);
+                }
+                _ => {}
+            }
+        }
+        asked
+    }
 }
 
 /// Caches before the store: those who answer for writes, or any.
@@ -63,57 +95,36 @@ fn cached(names: &Names, store: NodeId, late: bool) -> Option<Doubt> {
         .then_some(("reads are answered by a cache, which may hold what is older", "reads past it"))
 }
 
-/// Steps and operations that ask for less than the store gives.
-fn levels(names: &Names, store: NodeId) -> Option<Doubt> {
-    let here =
-        names.levels().into_iter().filter(|call| names.store_behind(&call.target) == Some(store));
-    let quorum = names.kind(store).replication().and_then(|spec| spec.quorum.as_ref());
-    let weak =
-        here.into_iter().any(|call| match (call.answered.reads, call.answered.quorum, quorum) {
-            (_, Some(level), Some(quorum)) => {
-                let n = quorum.replicas.0;
-                let (read, write) = if call.verb == Verb::Read {
-                    (level.of(n), quorum.writes())
-                } else {
-                    (quorum.reads(), level.of(n))
-                };
-                read + write <= n
-            }
-            (Some(AnswerSpec::Lease | AnswerSpec::ReadIndex), ..) => false,
-            (Some(AnswerSpec::Leader), ..) => {
-                names.kind(store).replication().is_some_and(|spec| spec.raft.is_some())
-            }
-            (Some(_), ..) => true,
-            _ => false,
-        });
-    weak.then_some((
-        "a read or write asks for a level at which what is read may be old",
-        "the store's own level",
-    ))
-}
-
 /// What of a store may answer with something old.
-fn stale(names: &Names, spec: &StoreSpec) -> Option<Doubt> {
+fn stale(names: &Names, spec: &StoreSpec, asked: &Asked) -> Option<Doubt> {
     let replication = spec.replication.as_deref()?;
     let (wrong, cuts) = (names.wrong_clocks(), cuts(names));
     if let Some(quorum) = &replication.quorum {
-        return stale_quorum(quorum, wrong.is_some());
+        return stale_quorum(quorum, wrong.is_some(), asked);
     }
     if let Some(raft) = &replication.raft {
-        return match raft.reads.unwrap_or_default() {
-            RaftReadsSpec::Follower => {
-                Some(("followers answer with what they have", "`reads: read_index`"))
-            }
-            RaftReadsSpec::Leader if cuts => Some((
-                "a leader that is cut off answers at its word",
-                "`reads: read_index` or `lease`",
-            )),
-            RaftReadsSpec::Lease if wrong.unwrap_or(0.0) > raft.allowed_drift() => Some((
-                "clocks drift apart by more than `max_drift`, so that leases overlap",
-                "`reads: read_index`",
-            )),
-            _ => None,
+        let usual = match raft.reads.unwrap_or_default() {
+            RaftReadsSpec::Leader => AnswerSpec::Leader,
+            RaftReadsSpec::Lease => AnswerSpec::Lease,
+            RaftReadsSpec::ReadIndex => AnswerSpec::ReadIndex,
+            RaftReadsSpec::Follower => AnswerSpec::Follower,
         };
+        let reads = |one| asked.reads.iter().any(|read| read.reads.unwrap_or(usual) == one);
+        if reads(AnswerSpec::Follower) {
+            return Some((
+                "reads are answered by followers, with what they have",
+                "`reads: read_index`",
+            ));
+        }
+        if reads(AnswerSpec::Leader) && cuts {
+            let help = "`reads: read_index` or `lease`";
+            return Some(("a leader that is cut off answers at its word", help));
+        }
+        let drifts = wrong.unwrap_or(0.0) > raft.allowed_drift();
+        return (reads(AnswerSpec::Lease) && drifts).then_some((
+            "clocks drift apart by more than `max_drift`, so that leases overlap",
+            "`reads: read_index`",
+        ));
     }
     if replication.multi_leader.is_some() {
         return Some((
@@ -122,8 +133,16 @@ fn stale(names: &Names, spec: &StoreSpec) -> Option<Doubt> {
         ));
     }
     let leader = replication.leader_follower.as_ref()?;
-    if leader.reads.unwrap_or_default() != super::ReadsSpec::Leader {
-        return Some(("followers answer, who are behind the leader", "`reads: leader`"));
+    let usual = match leader.reads.unwrap_or_default() {
+        ReadsSpec::Leader => AnswerSpec::Leader,
+        _ => AnswerSpec::Any,
+    };
+    let elsewhere = |read: &AnsweredSpec| read.reads.unwrap_or(usual) != AnswerSpec::Leader;
+    if leader.followers.0 > 0 && asked.reads.iter().any(elsewhere) {
+        return Some((
+            "reads are answered by followers, who are behind the leader",
+            "`reads: leader`",
+        ));
     }
     let failover = leader.failover.as_ref()?;
     (cuts && failover.fencing != Some(true)).then_some((
@@ -132,10 +151,14 @@ fn stale(names: &Names, spec: &StoreSpec) -> Option<Doubt> {
     ))
 }
 
-fn stale_quorum(quorum: &QuorumSpec, wrong: bool) -> Option<Doubt> {
-    if quorum.reads() + quorum.writes() <= quorum.replicas.0 {
+fn stale_quorum(quorum: &QuorumSpec, wrong: bool, asked: &Asked) -> Option<Doubt> {
+    let n = quorum.replicas.0;
+    let least = |all: &[AnsweredSpec], usual: u64| {
+        all.iter().map(|one| one.quorum.map_or(usual, |level| level.of(n))).min().unwrap_or(n)
+    };
+    if least(&asked.reads, quorum.reads()) + least(&asked.writes, quorum.writes()) <= n {
         return Some((
-            "`read` and `write` together are no more than `replicas`, so that a read may miss a write",
+            "the least read and the least write wait for no more than `replicas` together, so that a read may miss a write",
             "more of either",
         ));
     }
@@ -149,18 +172,23 @@ fn stale_quorum(quorum: &QuorumSpec, wrong: bool) -> Option<Doubt> {
 }
 
 /// What of a store may lose an acknowledged write.
-fn loses(names: &Names, spec: &StoreSpec) -> Option<Doubt> {
-    let crashes = |wipes: bool| {
-        let hits = |fault: &&crate::model::fault::FaultSpec| {
-            fault.crash.as_ref().is_some_and(|target| !wipes || target.lose_data == Some(true))
-        };
-        names.faults().any(|fault| hits(&fault))
-    };
+fn loses(names: &Names, store: NodeId, spec: &StoreSpec) -> Option<Doubt> {
+    let (crashed, wiped) = crashes(names, store);
+    if wiped {
+        return Some((
+            "a crash takes all copies with their data (`lose_data`)",
+            "copies elsewhere",
+        ));
+    }
     let mode = spec.durability.as_ref().and_then(|own| own.mode).unwrap_or_default();
-    let Some(replication) = spec.replication.as_deref() else {
-        return crashes(true)
-            .then_some(("the only copy loses its data (`lose_data`)", "`replication`"));
-    };
+    let replication = spec.replication.as_deref()?;
+    let sloppy = replication.quorum.as_ref().and_then(|quorum| quorum.sloppy) == Some(true);
+    if sloppy && cuts(names) {
+        return Some((
+            "a sloppy quorum writes on both sides of a cut, and of two writes that did not know of one another one is lost",
+            "`sloppy: false`",
+        ));
+    }
     if let Some(leaders) = &replication.multi_leader
         && leaders.goes_by_stamps()
     {
@@ -172,14 +200,14 @@ fn loses(names: &Names, spec: &StoreSpec) -> Option<Doubt> {
         };
         return Some((why, "`version_vector`, or a `crdt` that keeps both"));
     }
-    if crashes(false) && matches!(mode, ModeSpec::Every(_) | ModeSpec::Never) {
+    if crashed && matches!(mode, ModeSpec::Every(_) | ModeSpec::Never) {
         return Some((
             "writes are acknowledged before they are on a disk, and something crashes",
             "`durability: {mode: each}` or `group`",
         ));
     }
     let failover = replication.leader_follower.as_ref().filter(|leader| leader.failover.is_some());
-    let (leader, hurt) = (failover?, crashes(false) || cuts(names));
+    let (leader, hurt) = (failover?, crashed || cuts(names));
     match leader.ack.unwrap_or_default() {
         AckSpec::Async if hurt => Some((
             "a follower that takes over lacks what the leader had acknowledged and not sent yet",
@@ -194,8 +222,22 @@ fn loses(names: &Names, spec: &StoreSpec) -> Option<Doubt> {
 }
 
 /// What of a store may show two readers two orders.
-fn disorders(names: &Names, spec: &StoreSpec) -> Option<Doubt> {
+fn disorders(names: &Names, (store, spec): (NodeId, &StoreSpec), asked: &Asked) -> Option<Doubt> {
+    if asked.updates {
+        return Some((
+            "what `cas` and `increment` find is not followed, so that their keys stay unchecked",
+            "`lost_updates == 0`, `duplicate_applies == 0`",
+        ));
+    }
     let replication = spec.replication.as_deref()?;
+    let follows = replication.leader_follower.as_ref();
+    let hurt = cuts(names) || crashes(names, store).0;
+    if hurt && follows.is_some_and(|leader| leader.failover.is_some()) {
+        return Some((
+            "a leader shows writes before its followers have them, and the next leader may begin without them",
+            "`raft`",
+        ));
+    }
     if let Some(quorum) = &replication.quorum {
         if quorum.write_back != Some(true) {
             return Some((
@@ -209,8 +251,22 @@ fn disorders(names: &Names, spec: &StoreSpec) -> Option<Doubt> {
     }
     names.writes_twice().then_some((
         "a retry, a hedge or a doubled call may write again what is overwritten already",
-        "`idempotent: true` on calls straight to the store",
+        "no second attempts but on calls straight to the store, with `idempotent: true`",
     ))
+}
+
+/// Whether something of a store crashes, and whether all of it does with its data.
+fn crashes(names: &Names, store: NodeId) -> (bool, bool) {
+    let name = names.name(store);
+    let all = names.faults().filter_map(|fault| fault.crash.as_ref());
+    let hits = all.filter(|target| target.node.as_ref().is_none_or(|node| node.0 == name));
+    hits.fold((false, false), |(_, wiped), target| {
+        let all = target.node.is_some()
+            && target.replica.is_none()
+            && target.instances.is_none()
+            && target.shard.is_none();
+        (true, wiped || all && target.lose_data == Some(true))
+    })
 }
 
 /// Something is cut off from something.

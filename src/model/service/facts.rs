@@ -144,7 +144,8 @@ impl Kind for ServiceSpec {
                     && !answered.is_usual()
                 {
                     let path = format!("{path}.{}", verb.name());
-                    all.push(AnsweredCall { path, target, verb, answered });
+                    let to_all = step.spread() == Some(Spread::Shards);
+                    all.push(AnsweredCall { path, target, verb, answered, to_all });
                 }
             }
         }
