@@ -420,7 +420,9 @@ fn names(spec: &ScenarioSpec, window: u64) -> Names {
     names.followed = runner::followed(spec);
     // Variants inherit objectives, some in order to miss them.
     if spec.variants.is_empty() {
-        names.doubts = runner::doubts(spec);
+        let told = runner::doubts(spec).into_iter();
+        let doubts = |[order, fresh, kept]: [_; 3]| slo::Doubts { order, fresh, kept };
+        names.doubts = told.map(|(store, all)| (store, doubts(all))).collect();
     }
     names.sides = runner::sides(spec);
     names

@@ -76,7 +76,7 @@ pub fn design(names: &Names, problems: &mut Problems) {
     super::consistency::check::history(names, problems);
     super::consistency::check::guarantees(names, problems);
     super::consistency::check::updates(names, problems);
-    super::consistency::check::levels(names, problems);
+    super::replication::check_levels::levels(names, problems);
     super::fault::check::faults(names, problems);
     if !problems.any_error() {
         // What a node does by itself leads to visits and follows from none.

@@ -116,21 +116,8 @@ pub struct Outgoing {
     pub keyed: bool,
     /// It is made whatever a cache holds and a condition says.
     pub sure: bool,
-}
-
-/// A read or write that is not answered as its store says.
-#[derive(Clone, Debug)]
-pub struct AnsweredCall {
-    /// Path of the step or operation in the file.
-    pub path: String,
-    /// Node called.
-    pub target: String,
-    /// What is done there.
-    pub verb: Verb,
-    /// How it is answered.
+    /// How what it reads or writes is answered, where that is not as its store says.
     pub answered: AnsweredSpec,
-    /// It asks every shard.
-    pub to_all: bool,
 }
 
 /// What is done to data.
@@ -318,11 +305,6 @@ pub trait Kind {
     /// By which policies it calls others, by their names; `None`: it calls nobody of itself, or without any.
     fn edges(&self) -> Option<&BTreeMap<Name, EdgeSpec>> {
         None
-    }
-    /// Its reads and writes that are not answered as their stores say.
-    fn answered(&self, path: &str) -> Vec<AnsweredCall> {
-        let _ = path;
-        Vec::new()
     }
     /// The operations it tells apart, what it does for all others being `default`; none: it does the same for all.
     fn endpoints(&self) -> Vec<&str> {

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     engine::random::text_key,
     model::{
+        consistency::followed::Tracked,
         ids::{AttrRef, NodeId, Zone},
         kind::Op,
         service::facts::step_names,
@@ -57,8 +58,8 @@ pub struct Names {
     pub arriving: Vec<Vec<u8>>,
     /// The nodes behind each cache that has several (`cache/spaces.rs`).
     pub sources: BTreeMap<String, Vec<String>>,
-    /// The stores whose history is followed (`consistency`).
-    pub followed: BTreeSet<NodeId>,
+    /// What of the data is kept track of (`consistency`).
+    pub tracked: Tracked,
 }
 
 impl Names {
@@ -78,7 +79,7 @@ impl Names {
             marks: Vec::new(),
             arriving: Vec::new(),
             sources: design.sources(false),
-            followed: BTreeSet::new(),
+            tracked: Tracked::default(),
             design,
         };
         let faults = &names.design.faults;
@@ -86,7 +87,7 @@ impl Names {
         names.read_zones();
         names.read_columns();
         names.read_operations();
-        names.followed = names.followed_stores();
+        names.tracked = names.tracked();
         names
     }
 
@@ -370,7 +371,7 @@ impl Names {
                 })
         });
         let sessions = design.clients.values().any(ClientSpec::has_sessions);
-        let clients = clients || sessions && !self.followed.is_empty();
+        let clients = clients || sessions && !self.tracked.followed.is_empty();
         let nodes = design.nodes.values().chain(design.later()).any(|n| n.kind().carries());
         let links = links || design.faults.iter().any(|f| f.bandwidth.is_some());
         links || clients || nodes || !self.columns.is_empty() || !self.marks.is_empty()

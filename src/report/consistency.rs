@@ -120,30 +120,27 @@ fn of_updates(
     of: &ConsistencyResults,
     results: &Results,
 ) -> Vec<String> {
-    let mut all = Vec::new();
-    if let Some(conflicts) = of.conflicts.filter(|n| n.value > Some(0.0)) {
-        let conflicts = estimate(Quantity::Number, &conflicts);
-        all.push(format!(
-            "{name}: {conflicts} times a run writes that did not know of one another were kept as siblings."
-        ));
-    }
-    if let Some(again) = of.duplicate_applies.filter(|n| n.value > Some(0.0)) {
-        let again = estimate(Quantity::Number, &again);
-        all.push(format!(
-            "{name}: {again} times a run a write was done that had been done before: by a retry, a hedge or a copy."
-        ));
-    }
+    let all = [
+        (of.conflicts, "times a run writes that did not know of one another were kept as siblings"),
+        (
+            of.duplicate_applies,
+            "times a run a write was done that had been done before: by a retry, a hedge or a copy",
+        ),
+        (
+            of.lost_updates,
+            "writes a run were overwritten by who had read an older version: their updates are lost",
+        ),
+    ];
+    let seen = all.into_iter().filter_map(|(found, what)| Some((found?, what)));
+    let seen = seen.filter(|(found, _)| found.value > Some(0.0));
+    let mut all: Vec<String> = seen
+        .map(|(found, what)| format!("{name}: {} {what}.", estimate(Quantity::Number, &found)))
+        .collect();
     let conflicts = results.nodes.get(node).and_then(|node| node.causes.get("conflict"));
     if let Some(count) = conflicts.filter(|_| !results.seeds.is_empty()) {
         let each = value(Quantity::Number, *count as f64 / results.seeds.len() as f64);
         all.push(format!(
             "{name}: {each} times a run `cas` found another version than was read: a conflict."
-        ));
-    }
-    if let Some(lost) = of.lost_updates.filter(|n| n.value > Some(0.0)) {
-        let lost = estimate(Quantity::Number, &lost);
-        all.push(format!(
-            "{name}: {lost} writes a run were overwritten by who had read an older version: their updates are lost."
         ));
     }
     all

@@ -65,18 +65,16 @@ fn design(spec: &ScenarioSpec) -> Design {
 #[must_use]
 pub fn followed(spec: &ScenarioSpec) -> BTreeSet<String> {
     let names = Names::new(Arc::new(design(spec)));
-    names.followed.iter().map(|store| names.name(*store).to_owned()).collect()
+    names.tracked.followed.iter().map(|store| names.name(*store).to_owned()).collect()
 }
 
-/// What speaks against claims about each of them, likewise, and what would help: that one order explains all answers, that no read
-/// is old, that no acknowledged write is lost.
+/// What speaks against each claim about each of them, likewise.
 #[must_use]
-pub fn doubts(spec: &ScenarioSpec) -> BTreeMap<String, [Option<Doubt>; 3]> {
+pub fn doubts(spec: &ScenarioSpec) -> BTreeMap<String, [Option<Doubt>; Claim::ALL.len()]> {
     let names = Names::new(Arc::new(design(spec)));
-    let of = |store: NodeId| {
-        [Claim::Order, Claim::Fresh, Claim::Kept].map(|claim| claims::doubt(&names, store, claim))
-    };
-    names.followed.iter().map(|store| (names.name(*store).to_owned(), of(*store))).collect()
+    let of = |store: NodeId| Claim::ALL.map(|claim| claims::doubt(&names, store, claim));
+    let stores = names.tracked.followed.iter();
+    stores.map(|store| (names.name(*store).to_owned(), of(*store))).collect()
 }
 
 /// The sides of each fault that cuts those who ask apart, likewise.

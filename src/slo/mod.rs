@@ -33,7 +33,7 @@ pub use gated::{Against, Gated, Measure, Verdict};
 pub use gather::Sampled;
 pub use metric::{Gathering, Metric};
 
-pub use names::Names;
+pub use names::{Doubts, Names};
 pub use objective::Slo;
 use objective::{Figure, Series};
 

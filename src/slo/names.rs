@@ -27,11 +27,21 @@ pub struct Names {
     pub priced_nodes: BTreeSet<String>,
     /// Stores whose history is followed.
     pub followed: BTreeSet<String>,
-    /// What speaks against claims about each of them, and what would help: that one order explains all answers, that no read
-    /// is old, that no acknowledged write is lost.
-    pub doubts: BTreeMap<String, [Option<(&'static str, &'static str)>; 3]>,
+    /// What speaks against claims about each of them.
+    pub doubts: BTreeMap<String, Doubts>,
     /// Sides of each fault that cuts those who ask apart.
     pub sides: BTreeMap<String, Vec<String>>,
     /// Node and name of the locks of which each key (`per`) has its own.
     pub key_locks: BTreeSet<(String, String)>,
+}
+
+/// What speaks against claims about a store, each with what would help.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Doubts {
+    /// One order of all operations explains all answers.
+    pub order: Option<(&'static str, &'static str)>,
+    /// No read is old.
+    pub fresh: Option<(&'static str, &'static str)>,
+    /// No acknowledged write is lost.
+    pub kept: Option<(&'static str, &'static str)>,
 }

@@ -66,6 +66,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "client",
             "clock",
             "consistency",
+            "consistency/calls",
             "consistency/followed",
             "consistency/spec",
             "client/load",

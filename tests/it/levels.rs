@@ -150,3 +150,19 @@ fn what_nobody_answers_so_is_refused_where_it_stands() {
         [("all", "shards: all", "shards: all, reads: leader", "18:118 E-CONFLICT", "every shard")];
     check_in(&all, &cases);
 }
+
+#[test]
+fn what_one_step_asks_for_the_next_one_does_not_get() {
+    let text = "windtunnel: 1\nname: next\nduration: 20s\ntopology: {regions: {r: [a, b, c]}}\n\
+        network: {same_zone: 0.2ms, same_region: 3ms}\n\
+        clients: {c: {arrivals: poisson(20/s), zones: [c], keys: uniform(n=9), timeout: 1s, to: web}}\n\
+        nodes:\n  web: {service: {zones: [c], cores: 8, endpoints: {default: [{read: {from: kv, reads: nearest}}, \
+        {read: {from: kv, shards: all}}]}}}\n\
+        \x20 kv: {store: {zones: [a, b, c, a, b, c], shards: {count: 2}, read: 1ms, replication: {leader_follower: {followers: 2}}}}\n";
+    // The nearest is here: 0.4 ms there and back; both leaders are elsewhere: 6 ms. Each works for 1 ms.
+    let p50 = |text: &str| number(&results_of(text, 1), "nodes.web.response_time.p50");
+    let found = p50(text);
+    assert!((found - (1.4e-3 + 7e-3)).abs() < 0.2e-3, "{found}");
+    let usual = p50(&text.replace(", reads: nearest", ""));
+    assert!((usual - 14e-3).abs() < 0.2e-3, "{usual}");
+}

@@ -6,6 +6,7 @@ use crate::{
         balancer::{HealthCheckSpec, LoadBalancerSpec, OnDown, Policy, TargetsSpec},
         fault::Effect,
         kind::{Facts, Kind, NOTHING_TO_LOSE, Outgoing, Prices, Reach},
+        replication::AnsweredSpec,
     },
     units::Name,
 };
@@ -44,6 +45,7 @@ impl TargetsSpec {
             by_itself: false,
             keyed: false,
             sure: true,
+            answered: AnsweredSpec::default(),
         };
         nodes.iter().enumerate().map(call).collect()
     }
@@ -146,6 +148,7 @@ impl HealthCheckSpec {
             by_itself: false,
             keyed: false,
             sure: true,
+            answered: AnsweredSpec::default(),
         };
         targets.nodes().into_iter().map(probe).collect()
     }

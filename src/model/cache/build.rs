@@ -255,7 +255,9 @@ impl CacheSpec {
                 Take => {
                     let names = compiler.assembly.names;
                     let store = self.from.as_ref().and_then(|from| names.store_behind(&from.0));
-                    if let Some(store) = store.filter(|store| names.followed.contains(store)) {
+                    if let Some(store) =
+                        store.filter(|store| names.tracked.followed.contains(store))
+                    {
                         compiler.emit(Instr::Cache(CacheStep::Accept, store));
                     }
                 }

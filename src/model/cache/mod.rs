@@ -26,6 +26,7 @@ use crate::{
         fault::Effect,
         kind::{Facts, Kind, Outgoing, Prices, Reach, Startup, Verb},
         network::ZonesSpec,
+        replication::AnsweredSpec,
         ring::POINTS,
         store::ShardBy,
     },
@@ -199,6 +200,7 @@ impl Kind for CacheSpec {
                 by_itself: false,
                 keyed: false,
                 sure: false,
+                answered: AnsweredSpec::default(),
             })
         };
         fetch(Verb::Read).chain(fetch(Verb::Write)).collect()

@@ -32,7 +32,7 @@ pub fn are_alone(spec: &ClientSpec, names: &Names) -> bool {
         let facts = names.kind(node).facts();
         facts.replicas.is_none() && !matches!(facts.reach, Reach::Answer { .. } | Reach::Inside)
     });
-    let followed = !names.followed.is_empty();
+    let followed = !names.tracked.followed.is_empty();
     direct && !lossy && design.faults.is_empty() && !names.carries() && !followed
 }
 

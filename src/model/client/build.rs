@@ -16,6 +16,7 @@ use crate::{
     },
     model::{
         build::Assembly,
+        consistency::observer::Site,
         fault::timeline::surges,
         replication::whom::Answered,
         resilience::policy::{EdgePolicy, EdgeState},
@@ -102,7 +103,9 @@ impl ClientSpec {
                     state: EdgeState::default(),
                     data: names.follows(&target.0, verb).map(|(store, access)| {
                         let replication = names.kind(store).replication();
-                        (store, access, Answered::of(o.answered(), replication))
+                        let answered = Answered::of(o.answered(), replication);
+                        let path = Assembly::site(&entity);
+                        Site { store, access, answered, path, common: path }
                     }),
                 }
             })

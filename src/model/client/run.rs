@@ -12,14 +12,13 @@ use crate::{
     },
     model::{
         books::InstanceBooks,
-        consistency::spec::Access,
+        consistency::observer::Site,
         demand::Demand,
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, Frame, Frames},
         ids::{NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
         record::Decided,
-        replication::whom::Answered,
         resilience::{
             caller::{self, ATTEMPT, Caller, Edge},
             policy::{EdgePolicy, EdgeState},
@@ -57,7 +56,7 @@ pub struct Operation {
     /// What takes the place of an answer.
     pub fallback: Option<Fallback>,
     /// The followed store it asks, and what for.
-    pub data: Option<(NodeId, Access, Answered)>,
+    pub data: Option<Site>,
 }
 
 /// What takes the place of an answer.
@@ -440,11 +439,9 @@ impl Client {
             let session = session.map(|session| (self.index, session));
             tokens.begin(slot, session, operation.policy.asks.guarantees);
         }
-        if let Some(about) = operation.data {
+        if let Some(site) = &operation.data {
             let f = &world.frames[slot];
-            let (version, common) = data.to_write(slot, f.id, (operation.site, operation.site));
-            data.invoke(slot, about, (f.key, version, common), now);
-            data.stamp(slot, now);
+            data.invoke(slot, site, (f.id, f.key), (now, now));
         }
     }
 

@@ -8,11 +8,11 @@ use super::spec::HistorySpec;
 use crate::{
     model::{
         client::ClientSpec,
+        consistency::calls::{Caller, DataCall, data_calls},
         ids::NodeId,
-        kind::{AnsweredCall, Outgoing, Verb},
-        kinds::NodeSpec,
+        kind::{Outgoing, Verb},
         names::Names,
-        replication::{AnswerSpec, RaftReadsSpec, ReplicationSpec, StampSpec},
+        replication::StampSpec,
         resilience::EdgeSpec,
         service::StepSpec,
     },
@@ -66,7 +66,7 @@ pub fn guarantees(names: &Names, problems: &mut Problems) {
             let help = "`session:` with several requests, or `arrivals: closed(..)`";
             return Some(("a guarantee is of a session, and here each is one request", help));
         }
-        if !reached.iter().any(|id| names.followed.contains(&(*id as u16))) {
+        if !reached.iter().any(|id| names.tracked.followed.contains(&(*id as u16))) {
             return Some((NO_STORE, "leave it out"));
         }
         let late = reached.iter().any(|id| late.contains(id));
@@ -98,7 +98,7 @@ pub fn edge(edge: &EdgeSpec, target: &str, path: &str, names: &Names, problems: 
     }
     let first = names.node(target).into_iter().map(usize::from).collect();
     let reached = names.reached_from(first, &names.calls(), |_| true);
-    if !reached.iter().any(|id| names.followed.contains(&(*id as u16))) {
+    if !reached.iter().any(|id| names.tracked.followed.contains(&(*id as u16))) {
         let place = format!("{path}.guarantees");
         problems.error_help("E-GUARANTEE", place, NO_STORE, "leave it out");
     }
@@ -108,12 +108,13 @@ pub fn edge(edge: &EdgeSpec, target: &str, path: &str, names: &Names, problems: 
 fn once(targets: &[&str], place: String, names: &Names, problems: &mut Problems) {
     let first = targets.iter().filter_map(|name| names.node(name)).map(usize::from).collect();
     let reached = names.reached_from(first, &names.calls(), |_| true);
-    let stores = || reached.iter().map(|id| *id as NodeId).filter(|id| names.followed.contains(id));
+    let stores =
+        || reached.iter().map(|id| *id as NodeId).filter(|id| names.tracked.followed.contains(id));
     if stores().next().is_none() {
         let message = "no store is written by what is asked, so that nothing could be done twice";
         return problems.warn("W-POLICY", place, message, "leave it out");
     }
-    if !names.repeats() {
+    if !names.tracked.repeats {
         let message =
             "nothing is asked twice: no `retry` or `hedge` anywhere, no fault `duplicate`";
         problems.warn("W-POLICY", &place, message, "leave it out, or let somebody try again");
@@ -140,10 +141,8 @@ fn compared(
     names: &Names,
     problems: &mut Problems,
 ) {
-    let serves = matches!(
-        names.node(target).map(|id| names.spec(id)),
-        Some(NodeSpec::Service(_) | NodeSpec::External(_))
-    );
+    let passes_on = names.node(target).is_some_and(|id| !names.kind(id).passes_on().is_empty());
+    let serves = names.store_behind(target).is_none() && !passes_on;
     if serves {
         return; // what it does with it is its own affair
     }
@@ -186,106 +185,26 @@ pub fn updates(names: &Names, problems: &mut Problems) {
             }
         }
     }
+    let sessions = names.design.clients.values().any(ClientSpec::has_sessions);
+    let calls = data_calls(names);
+    let compare =
+        |call: &&DataCall| call.verb == Verb::Cas && matches!(call.caller, Caller::Visit(..));
+    for call in calls.iter().filter(compare) {
+        let (Some(path), Caller::Visit(node, _)) = (&call.path, &call.caller) else { continue };
+        let edges = names.specs().nth(*node).and_then(|spec| spec.kind().edges());
+        let edge = edges.and_then(|edges| edges.get(&Name(call.target.clone())));
+        let same =
+            |other: &DataCall| (&other.caller, &other.target) == (&call.caller, &call.target);
+        let reads = sessions || calls.iter().any(|other| other.verb == Verb::Read && same(other));
+        compared((edge, reads), &call.target, path, names, problems);
+    }
     for (name, node) in &names.design.nodes {
-        let kind = node.kind();
-        let path = format!("nodes.{}.{}", name.0, kind.facts().kind);
-        let edges = kind.edges();
-        let calls = kind.outgoing(&path);
-        let sessions = names.design.clients.values().any(ClientSpec::has_sessions);
-        for call in &calls {
-            let verb = call.operation.as_ref().and_then(|(_, verb)| *verb);
-            if verb == Some(Verb::Cas) && !matches!(node, NodeSpec::Cache(_)) {
-                let edge = edges.and_then(|edges| edges.get(&Name(call.target.clone())));
-                let reads = sessions
-                    || calls.iter().any(|other| {
-                        let verb = other.operation.as_ref().and_then(|(_, verb)| *verb);
-                        verb == Some(Verb::Read)
-                            && (&other.target, &other.endpoint) == (&call.target, &call.endpoint)
-                    });
-                compared((edge, reads), &call.target, &call.path, names, problems);
-            }
-        }
-        for (target, edge) in edges.into_iter().flatten() {
+        for (target, edge) in node.kind().edges().into_iter().flatten() {
             if edge.idempotent == Some(true) {
-                let place = format!("{path}.dependencies.{}.idempotent", target.0);
+                let kind = node.kind().facts().kind;
+                let place = format!("nodes.{}.{kind}.dependencies.{}.idempotent", name.0, target.0);
                 once(&[target.0.as_str()], place, names, problems);
             }
         }
     }
-}
-
-/// Reads and writes that are not answered as their stores say.
-pub fn levels(names: &Names, problems: &mut Problems) {
-    // Of later versions of a node the check of the version tells.
-    let here = names.levels().into_iter().filter(|call| !call.path.starts_with('.'));
-    for AnsweredCall { path, target, answered, to_all, .. } in here {
-        let key = if answered.quorum.is_some() { "quorum" } else { "reads" };
-        if to_all {
-            let message = "what is asked of every shard is answered as the store says";
-            problems.error_help("E-CONFLICT", format!("{path}.{key}"), message, "leave it out");
-            continue;
-        }
-        let spec = names.store_behind(&target).map(|store| names.kind(store).replication());
-        let Some(Some(spec)) = spec else {
-            let message = format!("`{target}` has no replicas, of which some might answer");
-            problems.error_help("E-CONFLICT", format!("{path}.{key}"), message, "leave it out");
-            continue;
-        };
-        if let Some(level) = answered.quorum {
-            let at = format!("{path}.quorum");
-            match &spec.quorum {
-                None => {
-                    let help = "`reads` says who answers";
-                    let message = format!("`{target}` has no quorums");
-                    problems.error_help("E-CONFLICT", at, message, help);
-                }
-                Some(quorum) if !(1..=quorum.replicas.0).contains(&level.of(quorum.replicas.0)) => {
-                    let n = quorum.replicas.0;
-                    let message = format!("waits for {} of {n} replicas", level.of(n));
-                    problems.error_help("E-QUORUM", at, message, format!("from 1 to {n}"));
-                }
-                Some(_) => {}
-            }
-        }
-        if let Some(reads) = answered.reads {
-            let at = format!("{path}.reads");
-            if let Some((message, help)) = unfit(reads, spec) {
-                problems.error_help("E-CONFLICT", at, message, help);
-            }
-        }
-    }
-}
-
-/// Why nobody answers a read so, and what helps.
-fn unfit(reads: AnswerSpec, spec: &ReplicationSpec) -> Option<(&'static str, &'static str)> {
-    use AnswerSpec::{Any, Follower, Followers, Leader, Lease, Nearest, ReadIndex};
-    if let Some(raft) = &spec.raft {
-        let leased = raft.reads == Some(RaftReadsSpec::Lease);
-        return match reads {
-            Leader | ReadIndex | Follower => None,
-            Lease if leased => None,
-            Lease => Some((
-                "elections do not wait for leases to end here",
-                "`reads: lease` of the store's `raft`, and `read_index` where a step asks for it",
-            )),
-            Followers | Nearest | Any => Some((
-                "a `raft` store has no such reads",
-                "`leader`, `read_index`, `follower`, and `lease` where the store's reads are such",
-            )),
-        };
-    }
-    if spec.leader_follower.is_some() {
-        return match reads {
-            Leader | Followers | Nearest | Any => None,
-            Lease | ReadIndex | Follower => Some((
-                "a store with `leader_follower` has no such reads",
-                "`leader`, `followers`, `nearest`, `any`",
-            )),
-        };
-    }
-    Some(if spec.quorum.is_some() {
-        ("replicas that form quorums have no leader", "`quorum: 1`, `majority` or `all`")
-    } else {
-        ("each of several leaders answers those who are near it", "leave it out")
-    })
 }

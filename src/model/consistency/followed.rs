@@ -1,18 +1,22 @@
-//! Which stores are followed.
+//! Which stores are followed, and what else of the data is kept track of.
 //!
 //! **Invariant.** Whoever reads or writes a store that is followed is followed too.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::spec::{Access, Updates};
+use super::{
+    calls::{Caller, DataCall, data_calls},
+    spec::{Access, Updates},
+};
 use crate::{
     history::Cause,
     model::{
         client::{ClientSpec, operations::Effective},
         ids::NodeId,
-        kind::{AnsweredCall, Op, Reach, Verb},
+        kind::{Op, Reach, Verb},
         kinds::NodeSpec,
         names::Names,
+        resilience::EdgeSpec,
     },
     units::Name,
 };
@@ -24,6 +28,53 @@ fn one_name(node: &NodeSpec) -> Option<&Name> {
         [one] if is_name => Some(*one),
         _ => None,
     }
+}
+
+/// What of the data has to be kept track of.
+#[allow(clippy::struct_excessive_bools, reason = "what there is, each by itself")]
+#[derive(Clone, Debug, Default)]
+pub struct Tracked {
+    /// The stores whose history is followed.
+    pub followed: BTreeSet<NodeId>,
+    /// What requests have seen, as somebody asks for guarantees, or writes are told apart by what their writers knew.
+    pub known: bool,
+    /// In which stores somebody writes over what was read.
+    pub updates: BTreeMap<NodeId, Updates>,
+    /// What was done, as somebody asks that all attempts at something be one.
+    pub once: bool,
+    /// What attempts at something have in common, as there may be several.
+    pub repeats: bool,
+    /// How something is answered that is not answered as its store says.
+    pub levels: bool,
+}
+
+impl Tracked {
+    /// Whether requests take along what was seen of the data.
+    pub fn hands_tokens(&self) -> bool {
+        self.known || !self.updates.is_empty()
+    }
+}
+
+/// The stores in which somebody writes over what was read.
+fn updates(calls: &[DataCall]) -> BTreeMap<NodeId, Updates> {
+    let (mut all, mut done) = (BTreeMap::new(), BTreeSet::new());
+    for call in calls.iter().filter(|call| call.caller != Caller::Cache) {
+        let (Some(store), Some(access)) = (call.store, Access::of(call.verb)) else { continue };
+        match access {
+            Access::Update(Cause::Cas) => drop(all.insert(store, Updates::Cas)),
+            Access::Update(_) => {}
+            // Requests of a client are of one operation each.
+            _ if call.caller == Caller::Request => {}
+            _ => {
+                let read = access == Access::Read;
+                if done.contains(&(&call.caller, store, !read)) {
+                    all.entry(store).or_insert(Updates::Visits);
+                }
+                done.insert((&call.caller, store, read));
+            }
+        }
+    }
+    all
 }
 
 impl Names {
@@ -45,139 +96,64 @@ impl Names {
         self.behind(&next.0, left)
     }
 
-    /// The stores whose history is followed: somebody writes there, so that there is something to be behind of, and
-    /// nobody chooses among shards or stores, who would have to know where a key is.
-    pub fn followed_stores(&self) -> BTreeSet<NodeId> {
+    /// What has to be kept track of.
+    pub fn tracked(&self) -> Tracked {
+        let calls = data_calls(self);
+        let vectors = self.specs().filter_map(|spec| spec.kind().replication());
+        let mut vectors = vectors.filter_map(|spec| spec.multi_leader.as_ref());
+        let asks = |edge: &EdgeSpec| edge.guarantees.as_ref().is_some_and(|list| !list.is_empty());
+        let known =
+            vectors.any(|spec| !spec.goes_by_stamps()) || self.any_edge(|edge, _| asks(edge));
+        let updates = updates(&calls);
+        let once = self.any_edge(|edge, _| edge.idempotent == Some(true));
+        let levels = calls.iter().any(|call| !call.answered.is_usual());
+        let repeats = self.repeats();
         // Replicas hold versions, whoever looks on, and so do all where something is made of them.
-        let unwatched = self.design.history.is_some_and(|history| history.0.none)
-            && !self.hands_tokens()
-            && !self.asks_once();
-        let nodes = || self.design.nodes.values().chain(self.design.later());
-        let unsure: BTreeSet<_> = nodes()
+        let history = self.design.history.is_some_and(|history| history.0.none);
+        let unwatched = history && !known && updates.is_empty() && !once;
+        let is_held = |store: &NodeId| !unwatched || self.kind(*store).facts().replicas.is_some();
+        let followed = self.written(&calls).into_iter().filter(is_held).collect();
+        Tracked { followed, known, updates, once, repeats, levels }
+    }
+
+    /// The stores that somebody writes, so that there is something to be behind of, and where nobody chooses among shards or
+    /// stores, who would have to know where a key is.
+    fn written(&self, calls: &[DataCall]) -> BTreeSet<NodeId> {
+        let nodes = self.design.nodes.values().chain(self.design.later());
+        let unsure: BTreeSet<_> = nodes
             .filter(|node| one_name(node).is_none())
             .flat_map(|node| node.kind().passes_on())
             .filter_map(|one| self.store_behind(&one.0))
             .collect();
-        let clients = self.design.clients.values();
-        let asked = clients.flat_map(ClientSpec::operations).flat_map(|(_, operation)| {
-            let targets = operation.targets().into_iter();
-            targets.map(|(target, verb)| (target.0.clone(), verb)).collect::<Vec<_>>()
+        // What a cache asks for, somebody asked it for. Whoever asks for an answer that is not the usual one says so by
+        // versions on their way.
+        let others = calls.iter().filter(|call| call.caller != Caller::Cache);
+        let written = others.filter(|call| {
+            Access::of(call.verb).is_some_and(|access| access != Access::Read)
+                || !call.answered.is_usual()
         });
-        // What a cache asks for, somebody asked it for.
-        let others = nodes().filter(|node| !matches!(node, NodeSpec::Cache(_)));
-        let calls = others.flat_map(|node| node.kind().outgoing(""));
-        let calls =
-            calls.map(|call| (call.target, call.operation.and_then(|operation| operation.1)));
-        let written = asked.chain(calls).filter_map(|(target, verb)| {
-            let access = verb.and_then(Access::of)?;
-            (access != Access::Read).then(|| self.store_behind(&target)).flatten()
-        });
-        // Whoever asks for an answer that is not the usual one says so by versions on their way.
-        let levels = self.levels();
-        let asked = levels.iter().filter_map(|call| self.store_behind(&call.target));
-        let sure = written.chain(asked).filter(|store| !unsure.contains(store));
-        sure.filter(|&store| !unwatched || self.kind(store).facts().replicas.is_some()).collect()
+        written.filter_map(|call| call.store).filter(|store| !unsure.contains(store)).collect()
     }
 
     /// What is done to the data of a store, and where the file says so.
     pub fn data_verbs(&self, store: NodeId) -> Vec<(String, Verb)> {
-        let mut all = Vec::new();
-        for (name, client) in &self.design.clients {
-            let path = format!("clients.{}", name.0);
-            for (operation, effective) in client.operations() {
-                let targets = effective.targets().into_iter();
-                let verbs = targets.filter_map(|(target, verb)| Some((&target.0, verb?)));
-                let verbs = verbs.filter(|(target, _)| self.store_behind(target) == Some(store));
-                all.extend(
-                    verbs.map(|(_, verb)| (effective.place(&path, &operation, verb.name()), verb)),
-                );
-            }
-        }
-        for (name, node) in &self.design.nodes {
-            let path = format!("nodes.{}.{}", name.0, node.kind().facts().kind);
-            let calls = node.kind().outgoing(&path).into_iter();
-            let calls = calls.filter(|call| self.store_behind(&call.target) == Some(store));
-            all.extend(calls.filter_map(|call| Some((call.path, call.operation?.1?))));
-        }
-        all
+        let calls = data_calls(self).into_iter().filter(|call| call.store == Some(store));
+        calls.filter_map(|call| Some((call.path?, call.verb))).collect()
     }
 
-    /// Whether requests take along what was seen of the data.
-    pub fn hands_tokens(&self) -> bool {
-        self.asks_what_is_known() || !self.updates().is_empty()
-    }
-
-    /// Whether somebody asks for guarantees, or writes are told apart by what their writers knew.
-    pub fn asks_what_is_known(&self) -> bool {
-        let asks = |list: &Option<Vec<_>>| list.as_ref().is_some_and(|list| !list.is_empty());
-        let nodes = self.design.nodes.values().chain(self.design.later());
-        let mut edges = nodes.filter_map(|node| node.kind().edges()).flat_map(BTreeMap::values);
+    /// Whether some edge is so: of a client's operation or a node's dependency, with whom it leads to.
+    pub fn any_edge(&self, is: impl Fn(&EdgeSpec, &[&Name]) -> bool) -> bool {
+        let mut nodes = self.design.nodes.values().chain(self.design.later());
         let clients = self.design.clients.values().flat_map(ClientSpec::operations);
-        let vectors = self.specs().filter_map(|spec| spec.kind().replication());
-        let mut vectors = vectors.filter_map(|spec| spec.multi_leader.as_ref());
-        edges.any(|edge| asks(&edge.guarantees))
-            || vectors.any(|spec| !spec.goes_by_stamps())
-            || clients.into_iter().any(|(_, operation)| asks(&operation.edge().guarantees))
-    }
-
-    /// Reads and writes that are not answered as their stores say.
-    pub fn levels(&self) -> Vec<AnsweredCall> {
-        let mut all = Vec::new();
-        for (name, client) in &self.design.clients {
-            let path = format!("clients.{}", name.0);
-            for (operation, effective) in client.operations() {
-                let answered = effective.answered();
-                if let Some((target, Some(verb))) = effective.target()
-                    && !answered.is_usual()
-                {
-                    let path = effective.place(&path, &operation, verb.name());
-                    let (target, to_all) = (target.0.clone(), false);
-                    all.push(AnsweredCall { path, target, verb, answered, to_all });
-                }
-            }
-        }
-        for (name, node) in &self.design.nodes {
-            let path = format!("nodes.{}.{}", name.0, node.kind().facts().kind);
-            all.extend(node.kind().answered(&path));
-        }
-        all.extend(self.design.later().flat_map(|node| node.kind().answered("")));
-        all
-    }
-
-    /// The stores in which somebody writes over what was read.
-    pub fn updates(&self) -> BTreeMap<NodeId, Updates> {
-        let mut all = BTreeMap::new();
-        let clients = self.design.clients.values().flat_map(ClientSpec::operations);
-        for (_, operation) in clients {
-            for (target, verb) in operation.targets() {
-                if verb == Some(Verb::Cas)
-                    && let Some(store) = self.store_behind(&target.0)
-                {
-                    all.insert(store, Updates::Cas);
-                }
-            }
-        }
-        let nodes = self.design.nodes.values().chain(self.design.later());
-        // What a cache asks for, somebody asked it for.
-        for node in nodes.filter(|node| !matches!(node, NodeSpec::Cache(_))) {
-            let mut done: BTreeSet<(Option<String>, NodeId, bool)> = BTreeSet::new();
-            for call in node.kind().outgoing("") {
-                let Some((_, Some(verb))) = call.operation else { continue };
-                let Some(store) = self.store_behind(&call.target) else { continue };
-                match Access::of(verb) {
-                    Some(Access::Update(Cause::Cas)) => drop(all.insert(store, Updates::Cas)),
-                    Some(Access::Update(_)) | None => {}
-                    Some(access) => {
-                        let read = access == Access::Read;
-                        if done.contains(&(call.endpoint.clone(), store, !read)) {
-                            all.entry(store).or_insert(Updates::Visits);
-                        }
-                        done.insert((call.endpoint, store, read));
-                    }
-                }
-            }
-        }
-        all
+        let own = |node: &NodeSpec| {
+            let mut edges = node.kind().edges().into_iter().flatten();
+            edges.any(|(target, edge)| is(edge, &[target]))
+        };
+        let of_client = |(_, operation): (String, Effective<'_>)| {
+            let targets: Vec<&Name> = operation.targets().into_iter().map(|(to, _)| to).collect();
+            is(&operation.edge(), &targets)
+        };
+        nodes.any(own) || clients.into_iter().any(of_client)
     }
 
     /// The followed store that what is asked of a node is about, and what is done there.
@@ -189,7 +165,8 @@ impl Names {
         if purges && is_cache() {
             return None;
         }
-        let store = self.store_behind(target).filter(|store| self.followed.contains(store))?;
+        let store =
+            self.store_behind(target).filter(|store| self.tracked.followed.contains(store))?;
         Some((store, Access::of(verb?)?))
     }
 

@@ -15,6 +15,7 @@ use crate::{
     model::{
         client::ClientSpec,
         consistency::{
+            followed::Tracked,
             spec::Access,
             tokens::{Token, Tokens},
             watched::{Holdings, Told, Watched},
@@ -63,6 +64,21 @@ struct Repeated {
     shift: u64,
     /// When the operation began that it is for, by the clock of who began it, ns.
     stamp: u64,
+}
+
+/// Where an operation on data begins: a step, or the operation of a client.
+#[derive(Clone, Copy, Debug)]
+pub struct Site {
+    /// The store.
+    pub store: NodeId,
+    /// What is done there.
+    pub access: Access,
+    /// How it is answered.
+    pub answered: Answered,
+    /// Hash of its path, added to the identity of who is there: it names what is written, whichever attempt brings it.
+    pub path: u64,
+    /// Likewise of what it has in common with those that do the same elsewhere: it names what all attempts write.
+    pub common: u64,
 }
 
 /// Whether what a visit that failed was to write was written.
@@ -141,15 +157,15 @@ impl Observer {
                 _ => Told::Order,
             }
         };
-        let followed = names.followed.iter().filter(|_| !history.0.none);
-        let tokens = names
-            .hands_tokens()
-            .then(|| Box::new(Tokens::new(names.asks_what_is_known(), names.updates())));
-        let updates = |store| tokens.as_ref().is_some_and(|tokens| tokens.updates(store));
-        let repeats = names.repeats();
-        let new = |store| Watched::new(settings, told(store), (updates(store), repeats));
-        let stores = followed.map(|&store| (store, new(store))).collect();
-        (!names.followed.is_empty()).then_some(Self {
+        let &Tracked { ref followed, known, ref updates, once, repeats, levels } = &names.tracked;
+        let (hands, about) = (names.tracked.hands_tokens(), updates.clone());
+        let new = |store: &NodeId| {
+            let what = (updates.contains_key(store), repeats);
+            (*store, Watched::new(settings, told(*store), what))
+        };
+        let watched = followed.iter().filter(|_| !history.0.none);
+        let stores = watched.map(new).collect();
+        (!followed.is_empty()).then_some(Self {
             carried: Vec::new(),
             stores,
             seen: BTreeMap::new(),
@@ -157,9 +173,9 @@ impl Observer {
             by_vectors: BTreeMap::new(),
             with_sessions: design.clients.values().any(ClientSpec::has_sessions),
             from: design.warm_up,
-            tokens,
-            repeats: names.repeats() || names.asks_once(),
-            levels: !names.levels().is_empty(),
+            tokens: hands.then(|| Box::new(Tokens::new(known, about))),
+            repeats: repeats || once,
+            levels,
         })
     }
 
@@ -274,21 +290,6 @@ impl Observer {
         own.shift = path(parent_id.wrapping_add(shift)).wrapping_sub(child_id);
     }
 
-    /// What a frame of this identity is to write at a site, which has something in common with others: the version, and what all
-    /// attempts at it have in common.
-    #[inline]
-    pub fn to_write(&self, slot: Slot, id: u64, (site, common): (u64, u64)) -> (u64, u64) {
-        let carried = self.carried.get(slot as usize);
-        let Repeated { once, shift, .. } = carried.map(|own| own.repeated).unwrap_or_default();
-        let common = descend(id.wrapping_add(shift), common);
-        (if once { common } else { descend(id, site) }, common)
-    }
-
-    /// An operation of a frame begins at this instant of its clock.
-    pub fn stamp(&mut self, slot: Slot, wall: u64) {
-        self.at(slot).repeated.stamp = wall.max(1);
-    }
-
     /// If what a frame asks is to be done once.
     pub fn once(&self, slot: Slot) -> Option<Once> {
         let Repeated { once, further, stamp, .. } = self.carried.get(slot as usize)?.repeated;
@@ -336,32 +337,33 @@ impl Observer {
 
     // ---- operations --------------------------------------------------------------------------
 
-    /// A frame begins an operation on a key, which writes this version if it writes: one of several that have something in
-    /// common, maybe.
+    /// A frame of this identity begins an operation on a key: at this instant, and by its clock at that one.
     pub fn invoke(
         &mut self,
         slot: Slot,
-        (store, access, answered): (NodeId, Access, Answered),
-        (key, version, common): (u64, u64, u64),
-        now: u64,
+        &Site { store, access, answered, path, common }: &Site,
+        (id, key): (u64, u64),
+        (now, wall): (u64, u64),
     ) {
         let before = self.at(slot).at.take();
         self.open_end(before);
         let tokens = self.tokens.as_mut();
         let saw = tokens.and_then(|tokens| tokens.invoke(slot, (store, access), key));
+        let repeated = Repeated { stamp: wall.max(1), ..self.at(slot).repeated };
+        // What it is for may be attempted again, and then this write is.
+        let shared = repeated.once;
+        let common = descend(id.wrapping_add(repeated.shift), common);
         // 0 is what was there before.
-        let version = version.max(1);
+        let version = if shared { common } else { descend(id, path) }.max(1);
         let act = match access {
             Access::Read => Act::Read,
             Access::Write | Access::Update(_) => Act::Write(version),
             Access::Delete => Act::Delete(version),
         };
         let measured = now >= self.from;
-        // What it is for may be attempted again, and then this write is.
-        let shared = self.at(slot).repeated.once;
         let Some(watched) = self.stores.get_mut(&store) else {
-            self.at(slot).answered = answered;
-            return self.hold(slot, version);
+            *self.at(slot) = Carried { version, at: None, repeated, answered, known: None };
+            return;
         };
         if measured {
             watched.measures(self.from);
@@ -390,7 +392,6 @@ impl Observer {
         let (failed, spared, certain) = (false, false, false);
         let doubt = shared;
         let at = At { store, access, key, op, invoked, failed, doubt, spared, certain, measured };
-        let repeated = self.at(slot).repeated;
         *self.at(slot) = Carried { version, at: Some(at), repeated, answered, known: None };
     }
 
@@ -431,6 +432,8 @@ impl Observer {
     /// The step or request of an operation is over, and went on; whether a read of the measured span was stale.
     pub fn done(&mut self, slot: Slot, now: u64) -> Option<bool> {
         let known = self.token(slot).map_or(Vector::NOTHING, |token| token.known.dots.0);
+        // What comes next is answered as it says itself.
+        self.at(slot).answered = Answered::default();
         let Carried { version, at, .. } = *self.at(slot);
         if let Some(tokens) = &mut self.tokens {
             tokens.end(slot, version, true);

@@ -47,7 +47,7 @@ impl StoreSpec {
             led: replicas.led,
             processes: {
                 let all = self.processes(spec, id, assembly.names);
-                if assembly.names.asks_once() {
+                if assembly.names.tracked.once {
                     all.into_iter().map(Process::remembering).collect()
                 } else {
                     all

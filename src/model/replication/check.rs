@@ -19,7 +19,7 @@ use crate::{
     },
     problem::Problems,
     replication::MOST_LEADERS,
-    units::{Count, SimDuration},
+    units::SimDuration,
 };
 
 /// A store and where it stands.
@@ -253,6 +253,15 @@ fn short_patience(
     }
 }
 
+/// Whether so many of `n` replicas can answer.
+pub(super) fn in_reach(level: LevelSpec, n: u64, at: String, problems: &mut Problems) {
+    let k = level.of(n);
+    if k == 0 || k > n {
+        let message = format!("waits for {k} of {n} replicas");
+        problems.error_help("E-QUORUM", at, message, format!("from 1 to {n}"));
+    }
+}
+
 fn quorum(spec: &QuorumSpec, shards: u64, at: &str, problems: &mut Problems) {
     let at = format!("{at}.quorum");
     let n = spec.replicas.0;
@@ -261,11 +270,8 @@ fn quorum(spec: &QuorumSpec, shards: u64, at: &str, problems: &mut Problems) {
         return problems.error("E-QUORUM", format!("{at}.replicas"), message);
     }
     for (key, level) in [("read", spec.read), ("write", spec.write)] {
-        let Some(LevelSpec::Number(Count(k))) = level else { continue };
-        if k == 0 || k > n {
-            let message = format!("`{key}` waits for {k} of {n} replicas");
-            let help = format!("from 1 to {n}");
-            problems.error_help("E-QUORUM", format!("{at}.{key}"), message, help);
+        if let Some(level) = level {
+            in_reach(level, n, format!("{at}.{key}"), problems);
         }
     }
     if spec.hinted_handoff.is_some() && spec.sloppy != Some(true) {

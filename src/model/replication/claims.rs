@@ -8,7 +8,14 @@ use super::{
     AckSpec, AnswerSpec, AnsweredSpec, ConflictSpec, ModeSpec, QuorumSpec, RaftReadsSpec,
     ReadsSpec, StampSpec,
 };
-use crate::model::{ids::NodeId, kind::Verb, kinds::NodeSpec, names::Names, store::StoreSpec};
+use crate::model::{
+    consistency::calls::{DataCall, data_calls},
+    ids::NodeId,
+    kind::Verb,
+    kinds::NodeSpec,
+    names::Names,
+    store::StoreSpec,
+};
 
 /// What is claimed of a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +26,11 @@ pub enum Claim {
     Fresh,
     /// No acknowledged write is lost.
     Kept,
+}
+
+impl Claim {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Order, Self::Fresh, Self::Kept];
 }
 
 /// Why a claim does not hold, and what would help.
@@ -52,16 +64,14 @@ struct Asked {
 
 impl Asked {
     fn of(names: &Names, store: NodeId) -> Self {
-        let levels = names.levels();
         let mut asked = Self { reads: Vec::new(), writes: Vec::new(), updates: false };
-        for (path, verb) in names.data_verbs(store) {
-            let own = levels.iter().find(|call| call.path == path);
-            let answered = own.map(|call| call.answered).unwrap_or_default();
-            match verb {
-                Verb::Read | Verb::Lookup => asked.reads.push(answered),
+        let here = |call: &DataCall| call.path.is_some() && call.store == Some(store);
+        for call in data_calls(names).into_iter().filter(here) {
+            match call.verb {
+                Verb::Read | Verb::Lookup => asked.reads.push(call.answered),
                 Verb::Write | Verb::WriteBehind | Verb::Delete | Verb::Cas | Verb::Increment => {
-                    asked.writes.push(answered);
-                    asked.updates |= matches!(verb, Verb::Cas | Verb::Increment);
+                    asked.writes.push(call.answered);
+                    asked.updates |= matches!(call.verb, Verb::Cas | Verb::Increment);
                 }
                 _ => {}
             }
@@ -72,26 +82,23 @@ impl Asked {
 
 /// Caches before the store: those who answer for writes, or any.
 fn cached(names: &Names, store: NodeId, late: bool) -> Option<Doubt> {
-    let nodes = names.design.nodes.values();
-    let mut calls = nodes.flat_map(|node| node.kind().outgoing(""));
-    let about = |call: &crate::model::kind::Outgoing, verbs: &[Verb]| {
-        let verb = call.operation.as_ref().and_then(|(_, verb)| *verb);
-        let is_cache = names.node(&call.target).map(|id| names.spec(id));
-        verb.is_some_and(|verb| verbs.contains(&verb))
-            && matches!(is_cache, Some(NodeSpec::Cache(_)))
-            && names.store_behind(&call.target).is_none_or(|behind| behind == store)
+    let calls = data_calls(names);
+    let asks = |verbs: &[Verb]| {
+        calls.iter().any(|call| {
+            let target = names.node(&call.target).map(|id| names.spec(id));
+            verbs.contains(&call.verb)
+                && matches!(target, Some(NodeSpec::Cache(_)))
+                && call.store.is_none_or(|behind| behind == store)
+        })
     };
     if late {
         let hurt = names.faults().any(|fault| fault.crash.is_some() || fault.clear_cache.is_some());
-        let behind = hurt && calls.any(|call| about(&call, &[Verb::WriteBehind]));
-        return behind.then_some((
+        return (hurt && asks(&[Verb::WriteBehind])).then_some((
             "a cache acknowledges writes (`mode: behind`) that die with it",
             "`mode: through`",
         ));
     }
-    let looked = [Verb::Lookup, Verb::Read, Verb::WriteBehind];
-    calls
-        .any(|call| about(&call, &looked))
+    asks(&[Verb::Lookup, Verb::Read, Verb::WriteBehind])
         .then_some(("reads are answered by a cache, which may hold what is older", "reads past it"))
 }
 

@@ -7,6 +7,7 @@
 
 pub mod build;
 pub mod check;
+pub mod check_levels;
 pub mod claims;
 pub mod facts;
 pub mod group;

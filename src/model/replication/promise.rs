@@ -4,8 +4,12 @@
 
 use super::{ModeSpec, QuorumSpec, RaftReadsSpec, RaftSpec, StampSpec};
 use crate::model::{
-    client::ClientSpec, consistency::spec::GuaranteeSpec, ids::NodeId, kinds::NodeSpec,
-    names::Names, resilience::EdgeSpec,
+    client::ClientSpec,
+    consistency::{calls::data_calls, spec::GuaranteeSpec},
+    ids::NodeId,
+    kinds::NodeSpec,
+    names::Names,
+    resilience::EdgeSpec,
 };
 use crate::units::Name;
 
@@ -41,36 +45,18 @@ impl Names {
     /// Whether a write may be done twice, the second time after others that came later.
     pub(super) fn writes_twice(&self) -> bool {
         // Whoever calls a service again may have it do something else, the first time being under way.
-        let is_data = |name: &Name| self.store_behind(&name.0).is_some();
-        let once = |edge: &EdgeSpec, targets: &[Name]| {
+        let is_data = |name: &&Name| self.store_behind(&name.0).is_some();
+        let once = |edge: &EdgeSpec, targets: &[&Name]| {
             edge.idempotent == Some(true) && targets.iter().all(is_data)
         };
         let doubled = self.faults().any(|fault| fault.duplicate.is_some());
-        let edges = self.all_edges();
-        edges.iter().any(|(edge, targets)| (doubled || repeats(edge)) && !once(edge, targets))
+        self.any_edge(|edge, targets| (doubled || repeats(edge)) && !once(edge, targets))
     }
 
     /// Whether something may be attempted several times.
     pub fn repeats(&self) -> bool {
         self.faults().any(|fault| fault.duplicate.is_some())
-            || self.all_edges().iter().any(|(edge, _)| repeats(edge))
-    }
-
-    /// Whether somebody asks that all attempts at something be one.
-    pub fn asks_once(&self) -> bool {
-        self.all_edges().iter().any(|(edge, _)| edge.idempotent == Some(true))
-    }
-
-    /// How clients and nodes call others, and whom by each.
-    fn all_edges(&self) -> Vec<(EdgeSpec, Vec<Name>)> {
-        let nodes = self.design.nodes.values().chain(self.design.later());
-        let clients = self.design.clients.values().flat_map(ClientSpec::operations);
-        let of_clients = clients.map(|(_, own)| {
-            (own.edge(), own.targets().iter().map(|(target, _)| (*target).clone()).collect())
-        });
-        let own = nodes.filter_map(|node| node.kind().edges()).flatten();
-        let of_nodes = own.map(|(target, edge)| (edge.clone(), vec![target.clone()]));
-        of_clients.chain(of_nodes).collect()
+            || self.any_edge(|edge, _| repeats(edge))
     }
 
     /// The guarantees that every client with sessions asks for in all it does, so that no session may miss one.
@@ -101,8 +87,8 @@ impl Names {
             .faults()
             .any(|fault| fault.crash.as_ref().is_some_and(|target| target.lose_data == Some(true)));
         // Whoever asks for less is given less.
-        let levels = self.levels();
-        let usual = levels.iter().all(|call| self.store_behind(&call.target) != Some(store));
+        let calls = data_calls(self);
+        let usual = calls.iter().all(|call| call.store != Some(store) || call.answered.is_usual());
         strict && keeps && !cached && !self.writes_twice() && !forgets && usual
     }
 }

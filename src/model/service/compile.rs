@@ -16,6 +16,7 @@ use crate::{
     },
     model::{
         build::Assembly,
+        consistency::observer::Site,
         frame::MAX_LOOPS,
         kind::{Op, Verb},
         kinds::NodeSpec,
@@ -188,11 +189,11 @@ impl<'c, 'a> Compiler<'c, 'a> {
     ) -> bool {
         let (verb, names) = (op.and_then(|op| op.1), self.assembly.names);
         let Some((store, access)) = names.follows(target, verb) else { return false };
-        let about = (store, access, Answered::of(answered, names.kind(store).replication()));
-        let (key, site) = (self.key_ref(key), self.site(path));
+        let answered = Answered::of(answered, names.kind(store).replication());
         let kind = format!("{} {target}", verb.map_or("", Verb::name));
         let common = self.common(&kind, path);
-        self.program.data.push(DataOp { about, key, site, common });
+        let site = Site { store, access, answered, path: self.site(path), common };
+        self.program.data.push(DataOp { site, key: self.key_ref(key) });
         let op = self.program.data.len() as u16 - 1;
         self.emit(Instr::Invoke(op));
         true

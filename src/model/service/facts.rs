@@ -6,11 +6,9 @@ use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
     model::{
         fault::Effect,
-        kind::{
-            AnsweredCall, Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit,
-            spares_a_server,
-        },
+        kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit, spares_a_server},
         network::ZonesSpec,
+        replication::AnsweredSpec,
         resilience::EdgeSpec,
         service::{
             Literal, ServiceSpec, Speedup, StepSpec,
@@ -65,6 +63,7 @@ impl Kind for ServiceSpec {
             by_itself: false,
             keyed: false,
             sure: true,
+            answered: AnsweredSpec::default(),
         };
         let mut all = Vec::new();
         for (name, steps) in &self.endpoints {
@@ -111,6 +110,7 @@ impl Kind for ServiceSpec {
                     target: other.0.clone(),
                     times: 0.0,
                     label: "fallback".to_owned(),
+                    answered: AnsweredSpec::default(),
                     ..call.clone()
                 };
                 all.push(fallback);
@@ -120,34 +120,6 @@ impl Kind for ServiceSpec {
         for call in &mut all {
             let retry = self.edge(&call.target).and_then(|edge| edge.retry.as_ref());
             call.attempts = retry.map_or(1, |r| r.attempts.0);
-        }
-        all
-    }
-
-    fn answered(&self, path: &str) -> Vec<AnsweredCall> {
-        let mut all = Vec::new();
-        let endpoints = self.endpoints.iter();
-        let mut lists: Vec<(String, &[StepSpec])> = endpoints
-            .map(|(name, steps)| (format!("{path}.endpoints.{}", name.0), steps.as_slice()))
-            .collect();
-        let background = self.background.iter().enumerate();
-        lists.extend(
-            background.map(|(i, task)| (format!("{path}.background[{i}].do"), task.do_.as_slice())),
-        );
-        while let Some((path, steps)) = lists.pop() {
-            for (i, step) in steps.iter().enumerate() {
-                let path = format!("{path}[{i}]");
-                let inner = step.inner().into_iter();
-                lists.extend(inner.map(|(at, steps)| (format!("{path}{at}"), steps)));
-                let (answered, target) = (step.answered(), step.target());
-                if let Some((target, Some((_, Some(verb))), ..)) = target
-                    && !answered.is_usual()
-                {
-                    let path = format!("{path}.{}", verb.name());
-                    let to_all = step.spread() == Some(Spread::Shards);
-                    all.push(AnsweredCall { path, target, verb, answered, to_all });
-                }
-            }
         }
         all
     }
@@ -350,6 +322,7 @@ fn step_calls(
                 by_itself: false,
                 keyed,
                 sure: sure && always,
+                answered: step.answered(),
             });
         }
         for (tier, verb) in step.cache_verbs() {
@@ -370,6 +343,7 @@ fn step_calls(
                 by_itself: false,
                 keyed,
                 sure: false,
+                answered: AnsweredSpec::default(),
             });
         }
         for ((inner, steps), each) in step.inner().into_iter().zip(step.times()) {

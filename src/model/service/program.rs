@@ -6,11 +6,10 @@
 use crate::{
     engine::{popularity::Popularity, random::Stream, table::Table},
     model::{
-        consistency::spec::Access,
+        consistency::{observer::Site, spec::Access},
         demand::Demand,
         ids::{AttrRef, NodeId, Slot},
         outcome::Outcome,
-        replication::whom::Answered,
         resilience::policy::EdgePolicy,
         route::{Asked, Route},
         service::Comparator,
@@ -230,14 +229,10 @@ impl Call {
 /// A read or write of a store that is followed.
 #[derive(Clone, Copy, Debug)]
 pub struct DataOp {
-    /// The store, what is done there, and how that is answered.
-    pub about: (NodeId, Access, Answered),
+    /// What it is.
+    pub site: Site,
     /// The key.
     pub key: KeyRef,
-    /// Hash of the path to this site, added to the visit's identity: what is written, whichever attempt brings it.
-    pub site: u64,
-    /// Likewise, of what it has in common with those that do the same elsewhere.
-    pub common: u64,
 }
 
 /// Parallel branches.
@@ -478,16 +473,14 @@ impl Program {
 
     /// A visit begins an operation on data.
     fn invoke(&self, op: u16, slot: Slot, world: &mut World) {
-        let DataOp { about, key, site, common } = self.data[usize::from(op)];
-        let key = Self::key(key, slot, world);
+        let DataOp { site, key } = &self.data[usize::from(op)];
+        let key = Self::key(*key, slot, world);
         let (f, now) = (&world.frames[slot], world.now());
         let (id, host) = (f.id, (f.node, f.inst));
         let repeats = world.data.as_ref().is_some_and(|data| data.repeats);
-        let wall = if repeats { world.clock(host).wall } else { 0 };
+        let wall = if repeats { world.clock(host).wall } else { now };
         if let Some(data) = &mut world.data {
-            let (version, common) = data.to_write(slot, id, (site, common));
-            data.invoke(slot, about, (key, version, common), now);
-            data.stamp(slot, wall);
+            data.invoke(slot, site, (id, key), (now, wall));
         }
     }
 

@@ -32,7 +32,7 @@ impl Built for StoreSpec {
         let names = assembly.names;
         let none = std::collections::BTreeMap::new();
         let name = path.rsplit('/').next().unwrap_or(path);
-        let followed = names.node(name).is_some_and(|id| names.followed.contains(&id));
+        let followed = names.node(name).is_some_and(|id| names.tracked.followed.contains(&id));
         let protocol = self.replication.as_ref();
         let works = protocol.is_none_or(|spec| spec.quorum.is_none());
         let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
@@ -99,10 +99,10 @@ impl Built for StoreSpec {
             queue: self.queue.map(|q| q.0),
         };
         let mut server = shape.server(id, path, assembly);
-        let single = self.replication.is_none() && assembly.names.followed.contains(&id);
+        let single = self.replication.is_none() && assembly.names.tracked.followed.contains(&id);
         server.copies = single.then(|| {
             let shards = server.instances.len();
-            Box::new(Copies::new(shards, assembly.names.asks_once()))
+            Box::new(Copies::new(shards, assembly.names.tracked.once))
         });
         server.group = self.group(id, path, assembly).map(Box::new);
         Box::new(server)

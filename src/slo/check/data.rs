@@ -4,7 +4,7 @@
 
 use super::{
     super::{
-        names::Names,
+        names::{Doubts, Names},
         objective::{Figure, Slo},
         parse::Metric,
         shape::{any_consistency, in_shape},
@@ -32,14 +32,14 @@ pub(super) fn claims(place: &str, slo: &Slo, names: &Names, problems: &mut Probl
         }
         _ => return,
     };
-    let claim = match path.last().map(String::as_str) {
-        Some("linearizable") if slo.limit > 0.0 => 0,
-        Some("stale_reads" | "stale_read_fraction") if slo.limit <= 0.0 => 1,
-        Some("lost_acked_writes") if slo.limit <= 0.0 => 2,
+    let claim: fn(&Doubts) -> _ = match path.last().map(String::as_str) {
+        Some("linearizable") if slo.limit > 0.0 => |doubts| doubts.order,
+        Some("stale_reads" | "stale_read_fraction") if slo.limit <= 0.0 => |doubts| doubts.fresh,
+        Some("lost_acked_writes") if slo.limit <= 0.0 => |doubts| doubts.kept,
         _ => return,
     };
     let mut stores = names.doubts.iter().filter(|(name, _)| store.is_none_or(|own| own == *name));
-    let found = stores.find_map(|(name, doubts)| Some((name, doubts[claim]?)));
+    let found = stores.find_map(|(name, doubts)| Some((name, claim(doubts)?)));
     if let Some((store, (why, help))) = found {
         problems.warn("W-CLAIM", place, format!("`{store}` cannot keep this: {why}"), help);
     }
