@@ -14,6 +14,7 @@ pub mod books;
 pub mod bounded;
 pub mod budget;
 pub mod build;
+mod by_slot;
 pub mod cache;
 pub mod check;
 pub mod check_design;

@@ -23,6 +23,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     (
         "leaves",
         &[
+            "by_slot",
             "ids",
             "outcome",
             "span",

@@ -211,6 +211,11 @@ fn what_cannot_be_compared_or_done_once_is_refused_where_it_stands() {
         ),
     ];
     check_in(&good, &cases);
+    // A key that comes along from the client is as good.
+    let keyed = good
+        .replace(", idempotent: true", "")
+        .replace("timeout: 5s,", "timeout: 5s, idempotent: true,");
+    assert_eq!(crate::bad_input::told(keyed.as_bytes()), Vec::<String>::new());
     let chosen = good
         .replace("{cas: kv}", "{cas: both}")
         .replace("dependencies: {kv", "dependencies: {both")

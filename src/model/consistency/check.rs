@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::spec::HistorySpec;
 use crate::{
     model::{
-        client::ClientSpec,
+        client::{ClientSpec, operations::Effective},
         consistency::calls::{Caller, DataCall, data_calls},
         ids::NodeId,
         kind::{Outgoing, Verb},
@@ -186,7 +186,7 @@ pub fn updates(names: &Names, problems: &mut Problems) {
         }
     }
     let sessions = names.design.clients.values().any(ClientSpec::has_sessions);
-    let calls = data_calls(names);
+    let (calls, outgoing) = (data_calls(names), names.calls());
     let compare =
         |call: &&DataCall| call.verb == Verb::Cas && matches!(call.caller, Caller::Visit(..));
     for call in calls.iter().filter(compare) {
@@ -196,7 +196,13 @@ pub fn updates(names: &Names, problems: &mut Problems) {
         let same =
             |other: &DataCall| (&other.caller, &other.target) == (&call.caller, &call.target);
         let reads = sessions || calls.iter().any(|other| other.verb == Verb::Read && same(other));
-        compared((edge, reads), &call.target, path, names, problems);
+        // A key that all bring along is as good as one of its own.
+        let keyed = names.design.clients.values().all(|client| {
+            let once = |(_, own): &(String, Effective<'_>)| own.edge().idempotent == Some(true);
+            client.operations().iter().all(once)
+                || !names.reached_by(client, &outgoing, |_| true).contains(node)
+        });
+        compared((edge, reads && !keyed), &call.target, path, names, problems);
     }
     for (name, node) in &names.design.nodes {
         for (target, edge) in node.kind().edges().into_iter().flatten() {

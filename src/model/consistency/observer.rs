@@ -13,6 +13,7 @@ use crate::{
         Act, Cause, Judged, OpId, Outcome, Seen, Sessions, Settings, Standing, Vector, Vectors,
     },
     model::{
+        by_slot::BySlot,
         client::ClientSpec,
         consistency::{
             followed::Tracked,
@@ -45,10 +46,6 @@ struct Carried {
     version: u64,
     /// The operation it is at.
     at: Option<At>,
-    /// Whether what it is to do is done once.
-    repeated: Repeated,
-    /// How it is answered.
-    answered: Answered,
     /// Of a visit that failed: what is known beyond its outcome of what it was to write.
     known: Option<Written>,
 }
@@ -115,7 +112,11 @@ struct At {
 /// Versions on their way, and who notes what becomes of them.
 #[derive(Debug)]
 pub struct Observer {
-    carried: Vec<Carried>,
+    carried: BySlot<Carried>,
+    /// What attempts at what a frame is at have in common, if there may be several.
+    repeated: BySlot<Repeated>,
+    /// How what it is at is answered, if something is answered as its store does not say.
+    answered: BySlot<Answered>,
     stores: BTreeMap<NodeId, Watched>,
     /// Operations that came back to a frame with accepted replies, and whose store each is of.
     seen: BTreeMap<Slot, Vec<(NodeId, Sight)>>,
@@ -166,7 +167,9 @@ impl Observer {
         let watched = followed.iter().filter(|_| !history.0.none);
         let stores = watched.map(new).collect();
         (!followed.is_empty()).then_some(Self {
-            carried: Vec::new(),
+            carried: BySlot::default(),
+            repeated: BySlot::default(),
+            answered: BySlot::default(),
             stores,
             seen: BTreeMap::new(),
             sessions: BTreeMap::new(),
@@ -183,17 +186,13 @@ impl Observer {
 
     #[inline]
     fn at(&mut self, slot: Slot) -> &mut Carried {
-        let slot = slot as usize;
-        if slot >= self.carried.len() {
-            self.carried.resize(slot + 1, Carried::default());
-        }
-        &mut self.carried[slot]
+        self.carried.at(slot)
     }
 
     /// The version a frame is about.
     #[inline]
     pub fn version(&self, slot: Slot) -> u64 {
-        self.carried.get(slot as usize).map_or(0, |carried| carried.version)
+        self.carried.get(slot).map_or(0, |carried| carried.version)
     }
 
     /// A frame is about this version now.
@@ -230,10 +229,10 @@ impl Observer {
     pub fn descend(&mut self, parent: Slot, child: Slot) {
         self.hand_on(parent, child);
         if self.levels {
-            self.at(child).answered = self.at(parent).answered;
+            *self.answered.at(child) = self.answered(parent);
         }
         if self.repeats {
-            self.at(child).repeated = self.at(parent).repeated;
+            *self.repeated.at(child) = self.repeated(parent);
         }
         if let Some(tokens) = &mut self.tokens {
             tokens.descend(parent, child);
@@ -255,9 +254,13 @@ impl Observer {
     /// A frame is released: what it was at has no answer any more, and what was done for it is nobody's.
     #[inline]
     pub fn forget(&mut self, slot: Slot) {
-        if let Some(carried) = self.carried.get_mut(slot as usize) {
-            let at = std::mem::take(carried).at;
-            self.open_end(at);
+        let at = self.carried.take(slot).at;
+        self.open_end(at);
+        if self.repeats {
+            self.repeated.take(slot);
+        }
+        if self.levels {
+            self.answered.take(slot);
         }
         if let Some(tokens) = &mut self.tokens {
             tokens.forget(slot);
@@ -267,8 +270,11 @@ impl Observer {
 
     /// How what a frame is at is answered.
     pub fn answered(&self, slot: Slot) -> Answered {
-        let carried = self.carried.get(slot as usize).filter(|_| self.levels);
-        carried.map(|carried| carried.answered).unwrap_or_default()
+        self.answered.get(slot).copied().unwrap_or_default()
+    }
+
+    fn repeated(&self, slot: Slot) -> Repeated {
+        self.repeated.get(slot).copied().unwrap_or_default()
     }
 
     // ---- once --------------------------------------------------------------------------------
@@ -284,15 +290,15 @@ impl Observer {
         asked: bool,
         path: impl FnOnce(u64) -> u64,
     ) {
-        let Repeated { once: further, shift, .. } = self.at(parent).repeated;
-        let own = &mut self.at(child).repeated;
+        let Repeated { once: further, shift, .. } = self.repeated(parent);
+        let own = self.repeated.at(child);
         (own.once, own.further) = (further || asked, further);
         own.shift = path(parent_id.wrapping_add(shift)).wrapping_sub(child_id);
     }
 
     /// If what a frame asks is to be done once.
     pub fn once(&self, slot: Slot) -> Option<Once> {
-        let Repeated { once, further, stamp, .. } = self.carried.get(slot as usize)?.repeated;
+        let Repeated { once, further, stamp, .. } = self.repeated(slot);
         once.then_some(Once { stamp, further })
     }
 
@@ -341,7 +347,7 @@ impl Observer {
     pub fn invoke(
         &mut self,
         slot: Slot,
-        &Site { store, access, answered, path, common }: &Site,
+        &Site { store, access, answered, path, common: other }: &Site,
         (id, key): (u64, u64),
         (now, wall): (u64, u64),
     ) {
@@ -349,10 +355,17 @@ impl Observer {
         self.open_end(before);
         let tokens = self.tokens.as_mut();
         let saw = tokens.and_then(|tokens| tokens.invoke(slot, (store, access), key));
-        let repeated = Repeated { stamp: wall.max(1), ..self.at(slot).repeated };
-        // What it is for may be attempted again, and then this write is.
-        let shared = repeated.once;
-        let common = descend(id.wrapping_add(repeated.shift), common);
+        if self.levels {
+            *self.answered.at(slot) = answered;
+        }
+        let (mut common, mut shared) = (0, false);
+        if self.repeats {
+            let repeated = self.repeated.at(slot);
+            repeated.stamp = wall.max(1);
+            common = descend(id.wrapping_add(repeated.shift), other);
+            // What it is for may be attempted again, and then this write is.
+            shared = repeated.once;
+        }
         // 0 is what was there before.
         let version = if shared { common } else { descend(id, path) }.max(1);
         let act = match access {
@@ -362,8 +375,7 @@ impl Observer {
         };
         let measured = now >= self.from;
         let Some(watched) = self.stores.get_mut(&store) else {
-            *self.at(slot) = Carried { version, at: None, repeated, answered, known: None };
-            return;
+            return self.hold(slot, version);
         };
         if measured {
             watched.measures(self.from);
@@ -392,7 +404,7 @@ impl Observer {
         let (failed, spared, certain) = (false, false, false);
         let doubt = shared;
         let at = At { store, access, key, op, invoked, failed, doubt, spared, certain, measured };
-        *self.at(slot) = Carried { version, at: Some(at), repeated, answered, known: None };
+        *self.at(slot) = Carried { version, at: Some(at), known: None };
     }
 
     /// An attempt of what a frame is at failed; nothing of it was done if it was turned away or not sent.
@@ -432,8 +444,10 @@ impl Observer {
     /// The step or request of an operation is over, and went on; whether a read of the measured span was stale.
     pub fn done(&mut self, slot: Slot, now: u64) -> Option<bool> {
         let known = self.token(slot).map_or(Vector::NOTHING, |token| token.known.dots.0);
-        // What comes next is answered as it says itself.
-        self.at(slot).answered = Answered::default();
+        if self.levels {
+            // What comes next is answered as it says itself.
+            self.answered.take(slot);
+        }
         let Carried { version, at, .. } = *self.at(slot);
         if let Some(tokens) = &mut self.tokens {
             tokens.end(slot, version, true);

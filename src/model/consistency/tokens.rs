@@ -13,6 +13,7 @@ use super::spec::{Access, Updates};
 use crate::{
     history::Cause,
     model::{
+        by_slot::BySlot,
         consistency::spec::GuaranteeSpec,
         ids::{NodeId, Slot},
     },
@@ -127,7 +128,7 @@ struct Carried {
 /// The tokens of a replication.
 #[derive(Debug, Default)]
 pub struct Tokens {
-    frames: Vec<Carried>,
+    frames: BySlot<Carried>,
     sessions: BTreeMap<(u16, u64), Seen>,
     /// Somebody asks what is known.
     asked: bool,
@@ -147,33 +148,22 @@ impl Tokens {
         self.updates.contains_key(&store)
     }
 
-    #[inline]
-    fn at(&mut self, slot: Slot) -> &mut Carried {
-        let slot = slot as usize;
-        if slot >= self.frames.len() {
-            self.frames.resize_with(slot + 1, Carried::default);
-        }
-        &mut self.frames[slot]
-    }
-
-    fn get(&self, slot: Slot) -> Option<&Carried> {
-        self.frames.get(slot as usize)
-    }
-
     /// A request begins that somebody asks for.
     pub fn begin(&mut self, slot: Slot, session: Option<(u16, u64)>, guarantees: Guarantees) {
-        self.at(slot).given = Some(Arc::new(Given { session, guarantees, seen: Seen::default() }));
+        self.frames.at(slot).given =
+            Some(Arc::new(Given { session, guarantees, seen: Seen::default() }));
     }
 
     /// A call asks for guarantees besides.
     pub fn ask(&mut self, slot: Slot, guarantees: Guarantees) {
-        let given = Arc::make_mut(self.at(slot).given.get_or_insert_default());
+        let given = Arc::make_mut(self.frames.at(slot).given.get_or_insert_default());
         given.guarantees.0 |= guarantees.0;
     }
 
     /// A frame begins for another one, and knows what that one does.
     pub fn descend(&mut self, parent: Slot, child: Slot) {
-        let Carried { given, seen, expects, .. } = self.get(parent).cloned().unwrap_or_default();
+        let Carried { given, seen, expects, .. } =
+            self.frames.get(parent).cloned().unwrap_or_default();
         let given = if seen.is_empty() {
             given
         } else {
@@ -181,7 +171,7 @@ impl Tokens {
             all.seen.add(seen);
             Some(Arc::new(all))
         };
-        let child = self.at(child);
+        let child = self.frames.at(child);
         (child.given, child.expects) = (given, expects);
     }
 
@@ -193,20 +183,20 @@ impl Tokens {
 
     /// A frame's version is of this.
     pub fn hold(&mut self, slot: Slot, token: Option<Token>) {
-        self.at(slot).token = token;
+        self.frames.at(slot).token = token;
     }
 
     /// What a frame's version is of.
     pub fn token(&self, slot: Slot) -> Option<Token> {
-        self.get(slot).and_then(|carried| carried.token)
+        self.frames.get(slot).and_then(|carried| carried.token)
     }
 
     /// A reply is accepted.
     pub fn bring(&mut self, child: Slot, caller: Slot) {
         self.hand_on(child, caller);
-        let seen = std::mem::take(&mut self.at(child).seen);
+        let seen = std::mem::take(&mut self.frames.at(child).seen);
         if !seen.is_empty() {
-            self.at(caller).seen.add(seen);
+            self.frames.at(caller).seen.add(seen);
         }
     }
 
@@ -222,7 +212,7 @@ impl Tokens {
         } else {
             self.saw_last(slot, (store, key))
         };
-        let carried = self.at(slot);
+        let carried = self.frames.at(slot);
         (carried.token, carried.asks) = (None, Some((store, access, key)));
         let compares = access == Access::Update(Cause::Cas);
         carried.expects = saw.filter(|_| compares).map(|saw| saw.version);
@@ -231,12 +221,12 @@ impl Tokens {
 
     /// The version that has to be there still for what a frame is at.
     pub fn expects(&self, slot: Slot) -> Option<u64> {
-        self.get(slot).and_then(|carried| carried.expects)
+        self.frames.get(slot).and_then(|carried| carried.expects)
     }
 
     /// What whoever asks saw of a key last.
     fn saw_last(&self, slot: Slot, key: (NodeId, u64)) -> Option<Last> {
-        let carried = self.get(slot)?;
+        let carried = self.frames.get(slot)?;
         let given = carried.given.as_ref();
         let session = given.and_then(|given| self.sessions.get(&given.session?));
         let mut seen = [Some(&carried.seen), given.map(|given| &given.seen), session].into_iter();
@@ -245,15 +235,16 @@ impl Tokens {
 
     /// The operation of a frame is over, and went well or not; it is about this version.
     pub fn end(&mut self, slot: Slot, version: u64, well: bool) {
-        let Some(carried) = self.frames.get_mut(slot as usize) else { return };
+        let Some(carried) = self.frames.get_mut(slot) else { return };
+        carried.expects = None;
         let Some((store, access, key)) = carried.asks.take().filter(|_| well) else { return };
         if self.updates(store) {
             let before = || self.saw_last(slot, (store, key)).is_some_and(|last| last.read);
             let last = Last { version, read: access == Access::Read || before() };
-            self.at(slot).seen.last.insert((store, key), last);
+            self.frames.at(slot).seen.last.insert((store, key), last);
         }
         let asked = self.asked;
-        let carried = self.at(slot);
+        let carried = self.frames.at(slot);
         if let Some(token) = carried.token.filter(|token| asked && token.store == store) {
             let mut both = Both::default();
             match access {
@@ -266,14 +257,12 @@ impl Tokens {
 
     /// A frame is released.
     pub fn forget(&mut self, slot: Slot) {
-        if let Some(carried) = self.frames.get_mut(slot as usize) {
-            *carried = Carried::default();
-        }
+        self.frames.take(slot);
     }
 
     /// A request of a session was decided well.
     pub fn decided(&mut self, slot: Slot, session: (u16, u64)) {
-        let mut seen = std::mem::take(&mut self.at(slot).seen);
+        let mut seen = std::mem::take(&mut self.frames.at(slot).seen);
         seen.last.retain(|(store, _), _| self.updates.get(store) == Some(&Updates::Cas));
         if !seen.is_empty() {
             self.sessions.entry(session).or_default().add(seen);
@@ -296,7 +285,7 @@ impl Tokens {
 
     /// What a visit has to find, as the guarantees have it that were asked for.
     pub fn since(&self, slot: Slot, unit: (NodeId, u64), write: bool) -> Known {
-        let given = self.get(slot).and_then(|carried| carried.given.as_ref());
+        let given = self.frames.get(slot).and_then(|carried| carried.given.as_ref());
         let Some(given) = given.filter(|given| !given.guarantees.is_empty()) else {
             return Known::default();
         };
@@ -314,7 +303,7 @@ impl Tokens {
 
     /// What whoever asks has seen of a key, and so writes over.
     pub fn context(&self, slot: Slot, unit: (NodeId, u64)) -> Dots {
-        let given = self.get(slot).and_then(|carried| carried.given.as_ref());
+        let given = self.frames.get(slot).and_then(|carried| carried.given.as_ref());
         let both = given.map(|given| self.knows(given, unit)).unwrap_or_default();
         both.wrote.join(both.read).dots
     }
@@ -325,7 +314,7 @@ impl Tokens {
         if let Some(Token { store, unit, known }) = token {
             return self.since(slot, (store, unit), false).is_within(&known);
         }
-        let given = self.get(slot).and_then(|carried| carried.given.as_ref());
+        let given = self.frames.get(slot).and_then(|carried| carried.given.as_ref());
         let session = given.and_then(|given| self.sessions.get(&given.session?));
         let known = given.map(|given| &given.seen).into_iter().chain(session);
         let mut units = known.flat_map(|seen| seen.known.keys());

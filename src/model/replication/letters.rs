@@ -6,6 +6,7 @@
 use crate::{
     engine::random::mix,
     model::{
+        by_slot::BySlot,
         event,
         frame::{BRANCH, CALLER_DONE, Extra, Frame, IN_TRANSIT, NOBODY, PROBE},
         ids::{Host, NONE, NodeId, Slot},
@@ -54,7 +55,7 @@ pub struct News {
 /// What all frames carry.
 #[derive(Clone, Debug, Default)]
 pub struct Letters {
-    cargo: Vec<Cargo>,
+    cargo: BySlot<Cargo>,
 }
 
 impl Letters {
@@ -66,23 +67,19 @@ impl Letters {
 
     /// A frame carries this from now on.
     pub fn put(&mut self, slot: Slot, cargo: Cargo) {
-        let slot = slot as usize;
-        if slot >= self.cargo.len() {
-            self.cargo.resize_with(slot + 1, Cargo::default);
-        }
-        self.cargo[slot] = cargo;
+        *self.cargo.at(slot) = cargo;
     }
 
     /// What a frame carried.
     pub fn take(&mut self, slot: Slot) -> Cargo {
-        self.cargo.get_mut(slot as usize).map(std::mem::take).unwrap_or_default()
+        self.cargo.take(slot)
     }
 
     /// A frame carries nothing any more.
     #[inline]
     pub fn drop_from(&mut self, slot: Slot) {
         // Most carry nothing: then nothing is written.
-        if let Some(cargo) = self.cargo.get_mut(slot as usize)
+        if let Some(cargo) = self.cargo.get_mut(slot)
             && !matches!(cargo, Cargo::None)
         {
             *cargo = Cargo::None;
@@ -109,7 +106,7 @@ impl Letters {
 
     /// What a frame carries.
     pub fn get(&self, slot: Slot) -> &Cargo {
-        self.cargo.get(slot as usize).unwrap_or(&Cargo::None)
+        self.cargo.get(slot).unwrap_or(&Cargo::None)
     }
 }
 

@@ -1,0 +1,45 @@
+//! Something about frames, by their slots.
+//!
+//! **Invariant.** What was never written is the default.
+
+use super::ids::Slot;
+
+/// Something about frames.
+#[derive(Clone, Debug)]
+pub struct BySlot<T>(Vec<T>);
+
+impl<T> Default for BySlot<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Default> BySlot<T> {
+    /// That of a frame, to write.
+    #[inline]
+    pub fn at(&mut self, slot: Slot) -> &mut T {
+        let slot = slot as usize;
+        if slot >= self.0.len() {
+            self.0.resize_with(slot + 1, T::default);
+        }
+        &mut self.0[slot]
+    }
+
+    /// That of a frame, if it was ever written.
+    #[inline]
+    pub fn get(&self, slot: Slot) -> Option<&T> {
+        self.0.get(slot as usize)
+    }
+
+    /// Likewise, to write.
+    #[inline]
+    pub fn get_mut(&mut self, slot: Slot) -> Option<&mut T> {
+        self.0.get_mut(slot as usize)
+    }
+
+    /// That of a frame, which has none any more.
+    #[inline]
+    pub fn take(&mut self, slot: Slot) -> T {
+        self.get_mut(slot).map(std::mem::take).unwrap_or_default()
+    }
+}
