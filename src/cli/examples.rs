@@ -81,6 +81,7 @@ library! {
     "zone-loss",
     "cap/fast-clock",
     "cap/fill-race",
+    "cap/leased-lock",
     "cap/oversold",
     "cap/partition",
     "cap/read-your-writes",

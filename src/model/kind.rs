@@ -114,6 +114,8 @@ pub struct Outgoing {
     pub by_itself: bool,
     /// Its key is the instance or the session, whether the client draws keys or not.
     pub keyed: bool,
+    /// It is about the record of a lock, which has a key of its own.
+    pub of_lock: bool,
     /// It is made whatever a cache holds and a condition says.
     pub sure: bool,
     /// How what it reads or writes is answered, where that is not as its store says.

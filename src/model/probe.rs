@@ -126,6 +126,8 @@ pub struct ConsistencyMeasured {
     /// Where somebody writes over what was read: acknowledged writes whose place the next one took by somebody who had
     /// seen an older version last.
     pub lost_updates: Option<u64>,
+    /// Of a store that keeps locks: how often somebody came into one where another one was.
+    pub overlaps: Option<u64>,
     /// Of a store with leaders: time in which two led a shard, ns.
     pub split: Option<u64>,
     /// Where siblings are kept: how often there came to be more of them.
@@ -145,7 +147,13 @@ impl ConsistencyMeasured {
     pub fn merge(&mut self, other: &Self) {
         let counts = self.operations.iter_mut().zip(other.operations);
         counts.for_each(|(mine, theirs)| *mine += theirs);
-        self.linearizable = all_are(self.linearizable, other.linearizable);
+        // Of what nobody wrote there is nothing to say.
+        let silent = |of: &Self| of.keys == 0 && of.linearizable.is_none();
+        self.linearizable = match (silent(self), silent(other)) {
+            (_, true) => self.linearizable,
+            (true, _) => other.linearizable,
+            _ => all_are(self.linearizable, other.linearizable),
+        };
         self.keys += other.keys;
         self.checked += other.checked;
         self.followed = self.followed.min(other.followed);
@@ -161,6 +169,7 @@ impl ConsistencyMeasured {
         self.conflicts = sum(self.conflicts, other.conflicts);
         self.duplicates = sum(self.duplicates, other.duplicates);
         self.lost_updates = sum(self.lost_updates, other.lost_updates);
+        self.overlaps = sum(self.overlaps, other.overlaps);
         if self.witness.is_none() {
             self.witness.clone_from(&other.witness);
         }

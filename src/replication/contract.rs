@@ -2,8 +2,11 @@
 //!
 //! **Invariant.** A replica has nothing of its host but what a [`Context`] gives.
 
+use super::fences::Fences;
 use super::message::Message;
-use super::words::{Answer, Known, Laws, Note, Operation, Peer, Phase, Start, Ticket, Timer};
+use super::words::{
+    Answer, Failure, Known, Laws, Note, Operation, Peer, Phase, Start, Ticket, Timer,
+};
 
 /// What a replica has its host do.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +52,8 @@ pub struct Context<'c> {
     pub laws: &'c mut dyn Laws,
     /// What is to be done, in order.
     pub effects: &'c mut Vec<Effect>,
+    /// Under which locks versions were written, if any were.
+    pub fences: Option<&'c Fences>,
 }
 
 impl std::fmt::Debug for Context<'_> {
@@ -74,6 +79,25 @@ impl Context<'_> {
     #[inline]
     pub fn answer_of(&mut self, ticket: Ticket, answer: Answer, known: Known) {
         self.act(Effect::Answer(ticket, answer, known));
+    }
+
+    /// Why a write does not take the place of what is there, if it does not: it expects another version, or that is of a
+    /// later holder of its lock. The version there is asked for only if it matters.
+    #[inline]
+    pub fn refuses(
+        &self,
+        (expects, version): (Option<u64>, u64),
+        there: impl FnOnce() -> u64,
+    ) -> Option<Failure> {
+        if expects.is_none() && self.fences.is_none() {
+            return None;
+        }
+        let there = there();
+        if expects.is_some_and(|expected| expected != there) {
+            return Some(Failure::Conflict);
+        }
+        let fenced = self.fences.is_some_and(|fences| fences.keep_out(version, there));
+        fenced.then_some(Failure::Fenced)
     }
 
     /// Tells those who look on.

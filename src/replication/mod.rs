@@ -12,6 +12,7 @@ pub mod data;
 mod digests;
 pub mod disk;
 mod exchange;
+mod fences;
 pub mod leader_follower;
 mod message;
 pub mod multi_leader;
@@ -23,6 +24,7 @@ mod tests;
 mod words;
 
 pub use contract::{Context, Effect, Protocol};
+pub use fences::{Fence, Fences};
 pub use message::Message;
 #[cfg(test)]
 pub use words::group;

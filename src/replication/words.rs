@@ -159,11 +159,6 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// Something else is there than it expects.
-    pub fn misses(&self, version: u64) -> bool {
-        self.expects.is_some_and(|expected| expected != version)
-    }
-
     /// One of somebody who knows nothing.
     #[cfg(test)]
     pub fn new(ticket: Ticket, act: Act, key: u64, shard: u16) -> Self {
@@ -213,6 +208,8 @@ pub enum Failure {
     LeadershipLost,
     /// Something else was there than it [expects](Operation::expects): nothing was done.
     Conflict,
+    /// What is there was written by a later [holder](Fences) of the lock it is written under: nothing was done.
+    Fenced,
     /// What it has to [find](Operation::since) is lost, or nobody who was asked has it: nothing was done.
     Behind,
 }

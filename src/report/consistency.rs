@@ -19,11 +19,13 @@ pub(super) fn lines(out: &mut Lines, results: &Results) {
         return;
     }
     out.blank();
-    out.table(|intervals| {
-        let mut grid = Grid::new(&COLUMNS);
-        grid.rows = rows(results, |quantity, figure| cell(quantity, figure, intervals));
-        grid
-    });
+    if !rows(results, |_, _| String::new()).is_empty() {
+        out.table(|intervals| {
+            let mut grid = Grid::new(&COLUMNS);
+            grid.rows = rows(results, |quantity, figure| cell(quantity, figure, intervals));
+            grid
+        });
+    }
     for line in notes(results) {
         out.wrapped("  ", &line);
     }
@@ -59,7 +61,9 @@ pub(super) fn rows(
             shown(Quantity::Number, &of.lost_acked_writes),
         ]
     };
-    stores(results).map(one).collect()
+    // Of records of locks alone there is nothing to tell here.
+    let data = |of: &ConsistencyResults| !of.operations.is_empty() || of.lock_overlaps.is_none();
+    stores(results).filter(|(_, of)| data(of)).map(one).collect()
 }
 
 /// What else is known: contradictions, with an example, and what was left out.
@@ -127,6 +131,10 @@ fn of_updates(
             "times a run a write was done that had been done before: by a retry, a hedge or a copy",
         ),
         (
+            of.lock_overlaps,
+            "times a run somebody took a lock while another one was at its steps, whose lease had run out",
+        ),
+        (
             of.lost_updates,
             "writes a run were overwritten by who had read an older version: their updates are lost",
         ),
@@ -136,12 +144,17 @@ fn of_updates(
     let mut all: Vec<String> = seen
         .map(|(found, what)| format!("{name}: {} {what}.", estimate(Quantity::Number, &found)))
         .collect();
-    let conflicts = results.nodes.get(node).and_then(|node| node.causes.get("conflict"));
-    if let Some(count) = conflicts.filter(|_| !results.seeds.is_empty()) {
-        let each = value(Quantity::Number, *count as f64 / results.seeds.len() as f64);
-        all.push(format!(
-            "{name}: {each} times a run `cas` found another version than was read: a conflict."
-        ));
+    let causes = results.nodes.get(node).map(|node| &node.causes);
+    let refused = [
+        ("conflict", "`cas` found another version than was read: a conflict"),
+        ("fenced", "a write came after one of a later holder of its lock, and was refused"),
+    ];
+    for (cause, what) in refused {
+        let count = causes.and_then(|causes| causes.get(cause)).copied();
+        if let Some(count) = count.filter(|_| !results.seeds.is_empty()) {
+            let each = value(Quantity::Number, count as f64 / results.seeds.len() as f64);
+            all.push(format!("{name}: {each} times a run {what}."));
+        }
     }
     all
 }

@@ -18,7 +18,7 @@ pub type Named<'r> = (String, &'r Results);
 /// A column: its name, and what stands there.
 type Column = (&'static str, fn(&Results, bool) -> Option<String>);
 
-const COLUMNS: [Column; 11] = [
+const COLUMNS: [Column; 12] = [
     ("availability", |of, intervals| {
         shown(Some(&of.summary.figures.availability), intervals, Quantity::Share)
     }),
@@ -46,6 +46,9 @@ const COLUMNS: [Column; 11] = [
     ("done again", |of, intervals| {
         let again = data(of).and_then(|data| data.duplicate_applies.as_ref());
         shown(again, intervals, Quantity::Number)
+    }),
+    ("lock overlaps", |of, intervals| {
+        shown(data(of).and_then(|data| data.lock_overlaps.as_ref()), intervals, Quantity::Number)
     }),
     ("cost a month", |of, intervals| {
         shown(of.summary.cost.as_ref().map(|cost| &cost.per_month), intervals, Quantity::Money)

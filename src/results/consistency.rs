@@ -68,6 +68,10 @@ pub struct ConsistencyResults {
     /// writes whose place the next one took by somebody who had seen an older version of the key last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost_updates: Option<Estimate>,
+    /// Where locks are kept in stores (`lock: {in: ..}`): how often somebody took one while another one ran the steps of
+    /// it, whose lease had run out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock_overlaps: Option<Estimate>,
     /// By why: `write_behind` (a cache acknowledged them and never wrote them), `failover` (a later leader began without
     /// them), `lww_concurrent` (a later write took their place, by who did not know of them), `lww_clock` (by its stamp, which
     /// goes by a clock, it was older than a write acknowledged before it), `crash` (nobody holds them).

@@ -46,6 +46,7 @@ pub(super) struct ConsistencyPool {
     conflicts: Option<Means>,
     /// Where somebody writes over what was read.
     lost_updates: Option<Means>,
+    overlaps: Option<Means>,
     lost_by_cause: BTreeMap<&'static str, Means>,
 }
 
@@ -99,6 +100,9 @@ impl ConsistencyPool {
         if let Some(lost) = one.lost_updates {
             self.lost_updates.get_or_insert_default().push(count(lost));
         }
+        if let Some(overlaps) = one.overlaps {
+            self.overlaps.get_or_insert_default().push(count(overlaps));
+        }
         self.replications += 1;
     }
 
@@ -147,6 +151,7 @@ impl ConsistencyPool {
             split_brain_time: self.split.as_ref().map(mean),
             conflicts: self.conflicts.as_ref().map(mean),
             lost_updates: self.lost_updates.as_ref().map(mean),
+            lock_overlaps: self.overlaps.as_ref().map(mean),
             lost_by_cause: by_cause(&self.lost_by_cause),
         }
     }

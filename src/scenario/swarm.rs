@@ -503,6 +503,17 @@ impl Writer {
                 let (one, other) = (list(self, 1), list(self, 2));
                 format!("{{choose: [{{share: 30%, do: [{one}]}}, {{share: 70%, do: [{other}]}}]}}")
             }
+            13 if self.chance(40) && !self.copies_of(&store).contains("crdt") => {
+                let per = self.pick(&["", ", per: key"]);
+                let fencing = self.pick(&["", ", fencing: false"]);
+                // One name is one lock, and who calls whom within one asks for another one.
+                let way = per.len() + fencing.len();
+                let name = format!("{store}-{service}-{depth}-{way}");
+                format!(
+                    "{{lock: {{name: {name}, in: {store}, ttl: 800ms, poll: 50ms{per}{fencing}, do: [{}]}}{when}}}",
+                    list(self, 1)
+                )
+            }
             // One name is one lock, and locks within are of other names.
             13 if depth == 2 => {
                 format!("{{lock: {{name: outer, per: key, do: [{}]}}}}", list(self, 2))

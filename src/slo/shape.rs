@@ -138,6 +138,7 @@ fn of_any_store() -> ConsistencyResults {
         split_brain_time: Some(Estimate::default()),
         conflicts: Some(Estimate::default()),
         lost_updates: Some(Estimate::default()),
+        lock_overlaps: Some(Estimate::default()),
         duplicate_applies: Some(Estimate::default()),
         ..ConsistencyResults::default()
     }
@@ -166,7 +167,7 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 22] = [
+const COUNTS: [&str; 23] = [
     "causes",
     "conflicts",
     "duplicate_applies",
@@ -174,6 +175,7 @@ const COUNTS: [&str; 22] = [
     "hints",
     "keys",
     "keys_checked",
+    "lock_overlaps",
     "lost_acked_writes",
     "lost_by_cause",
     "lost_updates",

@@ -119,6 +119,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "record",
             "route",
             "clock/run",
+            "consistency/leases",
             "consistency/observer",
             "consistency/tokens",
             "consistency/watched",

@@ -154,7 +154,7 @@ fn locks_are_checked() {
                 "work: 1ms\n",
                 "lock: {name: one, do: [{work: 1ms}]}\n",
                 "12:26 E-CONFLICT",
-                "another `per` or `scope`",
+                "another `per`, `scope` or `in`",
             ),
         ],
     );

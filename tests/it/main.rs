@@ -38,6 +38,7 @@ mod health;
 mod hostile;
 mod inbound;
 mod incidents;
+mod leases;
 mod levels;
 mod limits;
 mod locks;

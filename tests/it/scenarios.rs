@@ -28,6 +28,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("canary", "200s", "60s"),
     ("cap/fast-clock", "80s", "10s"),
     ("cap/fill-race", "40s", "5s"),
+    ("cap/leased-lock", "125s", "10s"),
     ("cap/oversold", "150s", "10s"),
     ("cap/partition", "80s", "10s"),
     ("cap/read-your-writes", "60s", "5s"),

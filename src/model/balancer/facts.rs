@@ -44,6 +44,7 @@ impl TargetsSpec {
             to_all: false,
             by_itself: false,
             keyed: false,
+            of_lock: false,
             sure: true,
             answered: AnsweredSpec::default(),
         };
@@ -147,6 +148,7 @@ impl HealthCheckSpec {
             to_all: false,
             by_itself: false,
             keyed: false,
+            of_lock: false,
             sure: true,
             answered: AnsweredSpec::default(),
         };

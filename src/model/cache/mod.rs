@@ -199,6 +199,7 @@ impl Kind for CacheSpec {
                 to_all: false,
                 by_itself: false,
                 keyed: false,
+                of_lock: false,
                 sure: false,
                 answered: AnsweredSpec::default(),
             })

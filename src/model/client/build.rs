@@ -105,7 +105,7 @@ impl ClientSpec {
                         let replication = names.kind(store).replication();
                         let answered = Answered::of(o.answered(), replication);
                         let path = Assembly::site(&entity);
-                        Site { store, access, answered, path, common: path }
+                        Site { store, access, answered, path, common: path, of_lock: false }
                     }),
                 }
             })

@@ -34,7 +34,7 @@ pub fn clocks(names: &Names, problems: &mut Problems) {
     }
     let goes_by_one = names.specs().any(|spec| spec.kind().goes_by_clock());
     if !goes_by_one && drift.is_some() | offset.is_some() {
-        let help = "stores with `replication` and caches have clocks of their own";
+        let help = "stores with `replication`, caches, and services whose locks a store keeps have clocks of their own";
         problems.warn("W-UNUSED", "clocks", "nothing here goes by a clock", help);
     }
 }

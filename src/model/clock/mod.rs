@@ -1,6 +1,6 @@
 //! Clocks of machines: what time it is for whom.
 //!
-//! Nothing but replicas and caches goes by a clock of its own; whatever else waits, waits for simulated time.
+//! Nothing but replicas, caches and leases of locks goes by a clock of its own; whatever else waits, waits for simulated time.
 //!
 //! **Invariant.** A file without `clocks` and `clock` faults has exact ones, and pays one comparison per question.
 
@@ -21,7 +21,7 @@ use crate::{
 ///
 /// Each instance of a store with replicas draws how far its clock is off and which way, and which way it drifts; anew at each
 /// `resync`. Stamps of writes (`quorum` with `stamp: clock`) and what a follower thinks of its lag go by that clock.
-/// Timers, leases, `fencing` and the `ttl` of caches go by one that is never set, as a kernel's monotonic clock: it drifts,
+/// Timers, leases (also of services, of locks that a store keeps), `fencing` and the `ttl` of caches go by one that is never set, as a kernel's monotonic clock: it drifts,
 /// and knows of no offset.
 ///
 /// ```yaml

@@ -13,6 +13,8 @@ pub enum Caller {
     Request,
     /// A visit: the node's number among all nodes and their later versions, and the endpoint.
     Visit(usize, Option<String>),
+    /// A visit that asks for a lock or holds it.
+    Lock,
     /// A cache, for somebody who asked it.
     Cache,
 }
@@ -68,7 +70,11 @@ pub fn data_calls(names: &Names) -> Vec<DataCall> {
             let is_cache = matches!(node, NodeSpec::Cache(_));
             all.push(DataCall {
                 path: at.as_ref().map(|_| call.path),
-                caller: if is_cache { Caller::Cache } else { Caller::Visit(number, call.endpoint) },
+                caller: match call.of_lock {
+                    true => Caller::Lock,
+                    false if is_cache => Caller::Cache,
+                    false => Caller::Visit(number, call.endpoint),
+                },
                 store: names.store_behind(&call.target),
                 target: call.target,
                 verb,

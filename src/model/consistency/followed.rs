@@ -46,6 +46,8 @@ pub struct Tracked {
     pub repeats: bool,
     /// How something is answered that is not answered as its store says.
     pub levels: bool,
+    /// Locks, as some are kept in stores.
+    pub leases: bool,
 }
 
 impl Tracked {
@@ -61,6 +63,8 @@ fn updates(calls: &[DataCall]) -> BTreeMap<NodeId, Updates> {
     for call in calls.iter().filter(|call| call.caller != Caller::Cache) {
         let (Some(store), Some(access)) = (call.store, Access::of(call.verb)) else { continue };
         match access {
+            // Of a lock only who asks for it remembers what it saw.
+            _ if call.caller == Caller::Lock => drop(all.entry(store).or_insert(Updates::Visits)),
             Access::Update(Cause::Cas) => drop(all.insert(store, Updates::Cas)),
             Access::Update(_) => {}
             // Requests of a client are of one operation each.
@@ -107,13 +111,14 @@ impl Names {
         let updates = updates(&calls);
         let once = self.any_edge(|edge, _| edge.idempotent == Some(true));
         let levels = calls.iter().any(|call| !call.answered.is_usual());
+        let leases = calls.iter().any(|call| call.caller == Caller::Lock);
         let repeats = self.repeats();
         // Replicas hold versions, whoever looks on, and so do all where something is made of them.
         let history = self.design.history.is_some_and(|history| history.0.none);
         let unwatched = history && !known && updates.is_empty() && !once;
         let is_held = |store: &NodeId| !unwatched || self.kind(*store).facts().replicas.is_some();
         let followed = self.written(&calls).into_iter().filter(is_held).collect();
-        Tracked { followed, known, updates, once, repeats, levels }
+        Tracked { followed, known, updates, once, repeats, levels, leases }
     }
 
     /// The stores that somebody writes, so that there is something to be behind of, and where nobody chooses among shards or

@@ -6,6 +6,7 @@
 pub mod calls;
 pub mod check;
 pub mod followed;
+pub mod leases;
 pub mod observer;
 pub mod spec;
 pub mod tokens;

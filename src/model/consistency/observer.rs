@@ -17,6 +17,7 @@ use crate::{
         client::ClientSpec,
         consistency::{
             followed::Tracked,
+            leases::Leases,
             spec::Access,
             tokens::{Token, Tokens},
             watched::{Holdings, Told, Watched},
@@ -46,6 +47,8 @@ struct Carried {
     version: u64,
     /// The operation it is at.
     at: Option<At>,
+    /// What it is at is the record of a lock.
+    of_lock: bool,
     /// Of a visit that failed: what is known beyond its outcome of what it was to write.
     known: Option<Written>,
 }
@@ -76,6 +79,8 @@ pub struct Site {
     pub path: u64,
     /// Likewise of what it has in common with those that do the same elsewhere: it names what all attempts write.
     pub common: u64,
+    /// It is about the record of a lock: no data of anybody, so that it is in no history.
+    pub of_lock: bool,
 }
 
 /// Whether what a visit that failed was to write was written.
@@ -130,6 +135,8 @@ pub struct Observer {
     from: u64,
     /// What sessions know, if anybody asks for it.
     pub tokens: Option<Box<Tokens>>,
+    /// Locks that are kept in stores, if there are any.
+    pub leases: Option<Box<Leases>>,
     /// Something may be attempted several times: what attempts have in common is kept track of.
     pub repeats: bool,
     /// Something is answered as its store does not say.
@@ -158,7 +165,8 @@ impl Observer {
                 _ => Told::Order,
             }
         };
-        let &Tracked { ref followed, known, ref updates, once, repeats, levels } = &names.tracked;
+        let &Tracked { ref followed, known, ref updates, once, repeats, levels, leases } =
+            &names.tracked;
         let (hands, about) = (names.tracked.hands_tokens(), updates.clone());
         let new = |store: &NodeId| {
             let what = (updates.contains_key(store), repeats);
@@ -177,6 +185,7 @@ impl Observer {
             with_sessions: design.clients.values().any(ClientSpec::has_sessions),
             from: design.warm_up,
             tokens: hands.then(|| Box::new(Tokens::new(known, about))),
+            leases: leases.then(Box::default),
             repeats: repeats || once,
             levels,
         })
@@ -237,6 +246,9 @@ impl Observer {
         if let Some(tokens) = &mut self.tokens {
             tokens.descend(parent, child);
         }
+        if let Some(leases) = &mut self.leases {
+            leases.descend(parent, child);
+        }
     }
 
     /// A reply is accepted: what it brings, and what was done for it, is its caller's.
@@ -265,6 +277,9 @@ impl Observer {
         if let Some(tokens) = &mut self.tokens {
             tokens.forget(slot);
         }
+        if let Some(leases) = &mut self.leases {
+            leases.release(slot);
+        }
         self.seen.remove(&slot);
     }
 
@@ -292,6 +307,10 @@ impl Observer {
     ) {
         let Repeated { once: further, shift, .. } = self.repeated(parent);
         let own = self.repeated.at(child);
+        if self.carried.get(parent).is_some_and(|carried| carried.of_lock) {
+            // Each attempt takes a lock for itself.
+            return *own = Repeated::default();
+        }
         (own.once, own.further) = (further || asked, further);
         own.shift = path(parent_id.wrapping_add(shift)).wrapping_sub(child_id);
     }
@@ -347,7 +366,7 @@ impl Observer {
     pub fn invoke(
         &mut self,
         slot: Slot,
-        &Site { store, access, answered, path, common: other }: &Site,
+        &Site { store, access, answered, path, common: other, of_lock }: &Site,
         (id, key): (u64, u64),
         (now, wall): (u64, u64),
     ) {
@@ -359,7 +378,7 @@ impl Observer {
             *self.answered.at(slot) = answered;
         }
         let (mut common, mut shared) = (0, false);
-        if self.repeats {
+        if self.repeats && !of_lock {
             let repeated = self.repeated.at(slot);
             repeated.stamp = wall.max(1);
             common = descend(id.wrapping_add(repeated.shift), other);
@@ -374,7 +393,8 @@ impl Observer {
             Access::Delete => Act::Delete(version),
         };
         let measured = now >= self.from;
-        let Some(watched) = self.stores.get_mut(&store) else {
+        self.at(slot).of_lock = of_lock;
+        let Some(watched) = self.stores.get_mut(&store).filter(|_| !of_lock) else {
             return self.hold(slot, version);
         };
         if measured {
@@ -404,7 +424,7 @@ impl Observer {
         let (failed, spared, certain) = (false, false, false);
         let doubt = shared;
         let at = At { store, access, key, op, invoked, failed, doubt, spared, certain, measured };
-        *self.at(slot) = Carried { version, at: Some(at), known: None };
+        *self.at(slot) = Carried { version, at: Some(at), of_lock, known: None };
     }
 
     /// An attempt of what a frame is at failed; nothing of it was done if it was turned away or not sent.
@@ -448,6 +468,7 @@ impl Observer {
             // What comes next is answered as it says itself.
             self.answered.take(slot);
         }
+        self.at(slot).of_lock = false;
         let Carried { version, at, .. } = *self.at(slot);
         if let Some(tokens) = &mut self.tokens {
             tokens.end(slot, version, true);
@@ -594,8 +615,11 @@ impl Observer {
         held: &Holdings,
         mut shard: impl FnMut(NodeId, u64) -> u16,
     ) -> BTreeMap<NodeId, ConsistencyMeasured> {
+        let leases = self.leases;
         let of = |(store, watched): (NodeId, Watched)| {
-            (store, watched.measured((store, held), |key| shard(store, key)))
+            let mut measured = watched.measured((store, held), |key| shard(store, key));
+            measured.overlaps = leases.as_ref().and_then(|leases| leases.overlaps(store));
+            (store, measured)
         };
         self.stores.into_iter().map(of).collect()
     }

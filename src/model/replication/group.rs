@@ -18,7 +18,7 @@ use crate::{
         span::Span,
         world::World,
     },
-    replication::{Context, Effect, Law, Laws, Message, Peer, Timer, process::Process},
+    replication::{Context, Effect, Fences, Law, Laws, Message, Peer, Timer, process::Process},
 };
 
 /// Laws that replicas draw from, and the streams of their draws.
@@ -81,6 +81,8 @@ pub struct Group {
     pub callers: Vec<Host>,
     /// What was to be done last: room for the next.
     pub effects: Vec<Effect>,
+    /// Under which locks versions were written, if any were.
+    pub fences: Option<Box<Fences>>,
     /// What those who look on are told.
     pub tally: Tally,
 }
@@ -174,6 +176,7 @@ impl Group {
             deletes,
             callers,
             effects: Vec::new(),
+            fences: None,
         }
     }
 
@@ -201,7 +204,13 @@ impl Group {
             drawn: &mut member.drawn,
             identity: mix(self.site ^ u64::from(inst)),
         };
-        let mut context = Context { now, wall, laws: &mut laws, effects: &mut effects };
+        let mut context = Context {
+            now,
+            wall,
+            laws: &mut laws,
+            effects: &mut effects,
+            fences: self.fences.as_deref(),
+        };
         what(&mut member.process, &mut context);
         effects
     }

@@ -56,6 +56,9 @@ impl Server {
             world.identify((slot, rest), false, mix);
         }
         self.inherit_locks(slot, rest);
+        if let Some(leases) = world.data.as_mut().and_then(|data| data.leases.as_mut()) {
+            leases.hand_over(slot, rest);
+        }
         self.finish(slot, Outcome::Ok, world);
         rest
     }
@@ -177,7 +180,9 @@ impl Server {
             let blocked = armed != FINISHED && flags & (IN_ROOM | HAS_CORE) == 0;
             if blocked {
                 match self.program.code[usize::from(pc)] {
-                    Instr::Begin | Instr::Wait(_) => self.drop_branch(branch, world),
+                    Instr::Begin | Instr::Wait(_) | Instr::Lease(..) => {
+                        self.drop_branch(branch, world);
+                    }
                     Instr::Call(call) if self.policy(call).cancel => {
                         self.drop_branch(branch, world);
                     }
@@ -222,6 +227,7 @@ impl Server {
         self.leave_flight(slot, world);
         self.release_fills(slot, world);
         self.free_locks(slot, world);
+        self.free_leased(slot, world);
         let f = &world.frames[slot];
         let (flags, inst, pc) = (f.flags, usize::from(f.inst), f.pc);
         if self.stops_waiting_for_lock(slot, world) {

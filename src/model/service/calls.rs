@@ -168,17 +168,18 @@ impl Server {
         &mut self,
         slot: Slot,
         optional: bool,
-        fallback: bool,
+        fallback: Option<&'static str>,
         world: &mut World,
     ) -> bool {
-        if fallback {
-            world.record.node(self.node).cause("fallback");
+        if let Some(cause) = fallback {
+            world.record.node(self.node).cause(cause);
             // Past the jump over what takes its place.
             world.frames[slot].pc += 1;
         }
-        if optional || fallback {
+        let goes_on = optional || fallback.is_some();
+        if goes_on {
             self.run(slot, world);
         }
-        optional || fallback
+        goes_on
     }
 }

@@ -10,6 +10,7 @@ use crate::{
         check::{attribute_known, closest, formula, law, positive},
         check_steps::{many_steps, steps},
         client::AttributeSpec,
+        kinds::NodeSpec,
         names::Names,
         resilience::check::known_attribute,
         service::{
@@ -164,6 +165,15 @@ impl ServiceSpec {
     }
 }
 
+const ONE_LOCK: &str = "one name is one lock";
+
+fn leased_locks(spec: &NodeSpec) -> Vec<(&Name, &LockSpec)> {
+    match spec {
+        NodeSpec::Service(service) => service.leased_locks(),
+        _ => Vec::new(),
+    }
+}
+
 struct LockCheck<'c, 'a> {
     names: &'c Names,
     known: &'c mut BTreeMap<&'a Name, &'a LockSpec>,
@@ -205,11 +215,56 @@ impl<'a> LockCheck<'_, 'a> {
                 "give one of the two another name",
             );
         }
+        self.leased(lock, path, problems);
         let first = *self.known.entry(&lock.name).or_insert(lock);
-        if first.per != lock.per || first.scope != lock.scope {
+        if first.per != lock.per || first.scope != lock.scope || first.in_ != lock.in_ {
             let message =
-                format!("another step locks `{}` with another `per` or `scope`", lock.name.0);
-            problems.error_help("E-CONFLICT", at("name"), message, "one name is one lock");
+                format!("another step locks `{}` with another `per`, `scope` or `in`", lock.name.0);
+            problems.error_help("E-CONFLICT", at("name"), message, ONE_LOCK);
+        }
+    }
+
+    /// What is said of a lock that is kept in a store.
+    fn leased(&self, lock: &LockSpec, path: &str, problems: &mut Problems) {
+        let at = |key: &str| format!("{path}.{key}");
+        let times = [("ttl", lock.ttl), ("poll", lock.poll)];
+        let Some(store) = &lock.in_ else {
+            let given = times.map(|(key, time)| (key, time.is_some()));
+            let given = given.into_iter().chain([("fencing", lock.fencing.is_some())]);
+            for (key, _) in given.filter(|(_, given)| *given) {
+                let message = "is of a lock that a store keeps";
+                problems.error_help("E-CONFLICT", at(key), message, "`in:` says which store");
+            }
+            return;
+        };
+        for (key, _) in times.iter().filter(|(_, time)| time.is_some_and(|time| time.0 == 0)) {
+            problems.error("E-RANGE", at(key), "must be above 0");
+        }
+        if lock.scope.is_some() {
+            let message = "what a store keeps is one lock for all";
+            problems.error_help("E-CONFLICT", at("scope"), message, "leave it out");
+        }
+        let mut all = self.names.specs().flat_map(leased_locks);
+        let same = |(other, of): &(&Name, &LockSpec)| *other == store && of.name == lock.name;
+        let differs = |of: &LockSpec| (&of.per, of.times().0) != (&lock.per, lock.times().0);
+        if all.find(same).is_some_and(|(_, of)| differs(of)) {
+            let message = format!(
+                "another step locks `{}` in `{}` with another `per` or `ttl`",
+                lock.name.0, store.0
+            );
+            problems.error_help("E-CONFLICT", at("name"), message, ONE_LOCK);
+        }
+        let Some(id) = self.names.node(&store.0) else { return };
+        if !matches!(self.names.spec(id), NodeSpec::Store(_)) {
+            let kind = self.names.kind(id).facts().kind;
+            let message = format!("`{}` is a {kind}, not a store", store.0);
+            problems.error("E-REF", at("in"), message);
+        } else if !self.names.tracked.followed.contains(&id) {
+            let message = format!(
+                "whoever calls `{}` chooses among stores, so that nobody knows which one has a key",
+                store.0
+            );
+            problems.error_help("E-CONFLICT", at("in"), message, "a store of its own");
         }
     }
 }

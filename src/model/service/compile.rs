@@ -5,7 +5,10 @@
 
 use super::{
     AnySpec, BranchSpec, Condition, Literal, StepSpec, Tiers, WriteMode,
-    program::{Call, Chance, Choice, DataOp, Each, Fork, Instead, Instr, KeyRef, Program, Test},
+    program::{
+        Call, Chance, Choice, DataOp, Each, Fork, Hold, Instead, Instr, KeyRef, LeasedAt,
+        LeasedLock, Program, Test,
+    },
 };
 use std::collections::BTreeMap;
 
@@ -192,7 +195,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         let answered = Answered::of(answered, names.kind(store).replication());
         let kind = format!("{} {target}", verb.map_or("", Verb::name));
         let common = self.common(&kind, path);
-        let site = Site { store, access, answered, path: self.site(path), common };
+        let site = Site { store, access, answered, path: self.site(path), common, of_lock: false };
         self.program.data.push(DataOp { site, key: self.key_ref(key) });
         let op = self.program.data.len() as u16 - 1;
         self.emit(Instr::Invoke(op));
@@ -333,7 +336,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             optional,
             to_shard: false,
             instead: Instead::default(),
-            fallback: false,
+            fallback: None,
             decides: false,
             failure: (Outcome::Error, "failed_call"),
             edge: self.edge(target),
@@ -361,7 +364,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         optional: bool,
         path: &str,
     ) {
-        self.program.calls[failed].fallback = true;
+        self.program.calls[failed].fallback = Some("fallback");
         let over = self.emit(Instr::Jump(0));
         if !optional {
             self.emit(Instr::Degrade);
@@ -438,7 +441,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         (tiers, optional): (&Tiers, bool),
         path: &str,
     ) {
-        self.program.calls[fetch].fallback = true;
+        self.program.calls[fetch].fallback = Some("fallback");
         let over = self.emit(Instr::Jump(0));
         let mut hits = Vec::new();
         for tier in &tiers.0 {
@@ -567,6 +570,9 @@ impl<'c, 'a> Compiler<'c, 'a> {
     }
 
     fn lock(&mut self, spec: &LockSpec, path: &str) {
+        if let Some(store) = &spec.in_ {
+            return self.leased(spec, &store.0, path);
+        }
         let names = self.assembly.names;
         let lock = Lock {
             name: spec.name.0.clone(),
@@ -581,6 +587,86 @@ impl<'c, 'a> Compiler<'c, 'a> {
         self.emit(Instr::Lock(number as u16));
         self.steps(&spec.do_, path);
         self.emit(Instr::Unlock);
+    }
+
+    /// Steps under a lock that is kept in a store, and what renews it and gives it back meanwhile.
+    fn leased(&mut self, spec: &LockSpec, store: &str, path: &str) {
+        let names = self.assembly.names;
+        let (ttl, poll) = spec.times();
+        let number = self.program.leased.len();
+        self.program.leased.push(LeasedLock {
+            store: names.node(store).expect("it was checked"),
+            name: hash_str(0x10c5, &spec.name.0),
+            per: spec.per.as_ref().map(|per| names.attribute(&per.0).expect("it was checked")),
+            ttl,
+            poll,
+            fenced: spec.fencing != Some(false),
+            site: self.site(path),
+            at: LeasedAt::default(),
+        });
+        let hold = |hold| Instr::Lease(hold, number as u16);
+        let at = |what: &str| format!("{path}/lock/{what}");
+        self.emit(hold(Hold::Ask));
+        let ask = self.record(store, Verb::Read, None, &at("read"));
+        self.emit(Instr::Done);
+        self.emit(hold(Hold::Look));
+        self.emit(Instr::Jump(ask));
+        let write = self.record(store, Verb::Cas, Some("lock_retry"), &at("take"));
+        let taken = self.emit(Instr::Jump(0));
+        self.emit(hold(Hold::Missed));
+        self.emit(Instr::Jump(ask));
+        self.program.code[taken] = Instr::Jump(self.here());
+        self.emit(Instr::Done);
+        let take = self.emit(hold(Hold::Take)) as u16;
+        self.steps(&spec.do_, path);
+        self.emit(hold(Hold::Leave));
+        let over = self.emit(Instr::Jump(0));
+
+        let renew = self.emit(hold(Hold::Rest)) as u16;
+        self.record(store, Verb::Cas, Some("lock_retry"), &at("renew"));
+        let renewed = self.emit(Instr::Jump(0));
+        self.emit(hold(Hold::Missed));
+        let read = self.record(store, Verb::Read, Some("lock_retry"), &at("look"));
+        let known = self.emit(Instr::Jump(0));
+        self.emit(hold(Hold::Missed));
+        self.emit(Instr::Jump(read));
+        for jump in [renewed, known] {
+            self.program.code[jump] = Instr::Jump(self.here());
+        }
+        self.emit(Instr::Done);
+        self.emit(hold(Hold::Check));
+        self.emit(Instr::Jump(renew));
+        let give_back = self.record(store, Verb::Cas, None, &at("give-back"));
+        let call = self.program.calls.last_mut().expect("just added");
+        call.optional = true;
+        self.emit(Instr::Done);
+        self.emit(hold(Hold::End));
+        self.program.code[over] = Instr::Jump(self.here());
+        self.program.leased[number].at = LeasedAt { write, take, renew, give_back };
+    }
+
+    /// Reads or writes the record of a lock; if that fails, for this cause, what stands after the next instruction is done.
+    /// Where it begins.
+    fn record(
+        &mut self,
+        store: &str,
+        verb: Verb,
+        failure: Option<&'static str>,
+        path: &str,
+    ) -> u16 {
+        let (start, op) = (self.here(), (verb.name().to_owned(), Some(verb)));
+        let names = self.assembly.names;
+        let (store_id, access) = names.follows(store, Some(verb)).expect("it was checked");
+        let answered = Answered::of(AnsweredSpec::default(), names.kind(store_id).replication());
+        let (path_hash, common) = (self.site(path), 0);
+        let site =
+            Site { store: store_id, access, answered, path: path_hash, common, of_lock: true };
+        self.program.data.push(DataOp { site, key: KeyRef::Lock });
+        self.emit(Instr::Invoke(self.program.data.len() as u16 - 1));
+        self.decisive_call(store, (Some(&op), None, None), false, path);
+        let call = self.program.calls.last_mut().expect("just added");
+        (call.key, call.fallback) = (KeyRef::Lock, failure);
+        start
     }
 
     fn repeat(&mut self, times: u32, steps: &[StepSpec], path: &str) {

@@ -12,7 +12,7 @@ use crate::{
         resilience::EdgeSpec,
         service::{
             Literal, ServiceSpec, Speedup, StepSpec,
-            parts::{AUTH, OPERATION},
+            parts::{AUTH, LockSpec, OPERATION},
             steps::Spread,
         },
     },
@@ -51,33 +51,19 @@ impl Kind for ServiceSpec {
     }
 
     fn outgoing(&self, path: &str) -> Vec<Outgoing> {
-        let plain = |at: &str, target: &Name| Outgoing {
-            path: format!("{path}.{at}"),
-            target: target.0.clone(),
-            operation: None,
-            label: String::new(),
-            endpoint: None,
-            times: 1.0,
-            attempts: 1,
-            to_all: false,
-            by_itself: false,
-            keyed: false,
-            sure: true,
-            answered: AnsweredSpec::default(),
-        };
         let mut all = Vec::new();
         for (name, steps) in &self.endpoints {
             let path = format!("{path}.endpoints.{}", name.0);
             step_calls(steps, (&path, &name.0), (1.0, true), &mut all);
         }
         for (i, target) in self.calls.iter().enumerate() {
-            all.push(plain(&format!("calls[{i}]"), target));
+            all.push(plain(format!("{path}.calls[{i}]"), &target.0));
         }
         if let Some(auth) = self.inbound.as_ref().and_then(|inbound| inbound.auth.as_ref()) {
             all.push(Outgoing {
                 operation: Some((AUTH.to_owned(), None)),
                 label: AUTH.to_owned(),
-                ..plain("inbound.auth", auth)
+                ..plain(format!("{path}.inbound.auth"), &auth.0)
             });
         }
         for (i, task) in self.background.iter().enumerate() {
@@ -95,7 +81,7 @@ impl Kind for ServiceSpec {
                 operation: Some((Verb::LookupStale.name().to_owned(), Some(Verb::LookupStale))),
                 label: "fallback".to_owned(),
                 times: 0.0,
-                ..plain(&format!("dependencies.{store}.fallback.cache"), tier)
+                ..plain(format!("{path}.dependencies.{store}.fallback.cache"), &tier.0)
             });
         }
         // What a call falls back on is asked the same, and may fall back in turn.
@@ -183,6 +169,11 @@ impl Kind for ServiceSpec {
 
     fn spares(&self, effect: Effect<'_>) -> Option<&'static str> {
         spares_a_server(effect)
+            .filter(|_| !(matches!(effect, Effect::Clock(_)) && self.goes_by_clock()))
+    }
+
+    fn goes_by_clock(&self) -> bool {
+        !self.leased_locks().is_empty()
     }
 
     fn restarts(&self) -> bool {
@@ -287,6 +278,25 @@ fn steps_visit(steps: &[StepSpec]) -> Visit {
     all
 }
 
+/// A call of a node for what the visit is for.
+fn plain(path: String, target: &str) -> Outgoing {
+    Outgoing {
+        path,
+        target: target.to_owned(),
+        operation: None,
+        label: String::new(),
+        endpoint: None,
+        times: 1.0,
+        attempts: 1,
+        to_all: false,
+        by_itself: false,
+        keyed: false,
+        of_lock: false,
+        sure: true,
+        answered: AnsweredSpec::default(),
+    }
+}
+
 /// Collects the calls of a list of steps.
 fn step_calls(
     steps: &[StepSpec],
@@ -311,40 +321,45 @@ fn step_calls(
             };
             let key = verb.map_or("call", |v| v.name());
             all.push(Outgoing {
-                path: format!("{path}.{key}"),
-                target,
                 operation,
                 label,
                 endpoint: Some(endpoint.clone()),
                 times: times * keys,
-                attempts: 1,
                 to_all: spread == Some(Spread::Shards),
-                by_itself: false,
                 keyed,
                 sure: sure && always,
                 answered: step.answered(),
+                ..plain(format!("{path}.{key}"), &target)
             });
         }
         for (tier, verb) in step.cache_verbs() {
             // These take the place of a fill.
             let instead = matches!(verb, Verb::Release | Verb::Deny);
+            let at = if step.read.is_some() { "read" } else { "write" };
             all.push(Outgoing {
-                path: format!(
-                    "{path}.{}.cache",
-                    if step.read.is_some() { "read" } else { "write" }
-                ),
-                target: tier.0.clone(),
                 operation: Some((verb.name().to_owned(), Some(verb))),
                 label: if instead { Verb::Fill } else { verb }.name().to_owned(),
                 endpoint: Some(endpoint.clone()),
                 times: if instead { 0.0 } else { times * keys },
-                attempts: 1,
-                to_all: false,
-                by_itself: false,
                 keyed,
                 sure: false,
-                answered: AnsweredSpec::default(),
+                ..plain(format!("{path}.{at}.cache"), &tier.0)
             });
+        }
+        if let Some((store, _)) = step.leased_lock() {
+            // Read, taken, and given back.
+            for (verb, each) in [(Verb::Read, 1.0), (Verb::Cas, 2.0)] {
+                all.push(Outgoing {
+                    operation: Some((verb.name().to_owned(), Some(verb))),
+                    label: "lock".to_owned(),
+                    endpoint: Some(endpoint.clone()),
+                    times: times * each,
+                    keyed: true,
+                    of_lock: true,
+                    sure,
+                    ..plain(format!("{path}.lock.in"), &store.0)
+                });
+            }
         }
         for ((inner, steps), each) in step.inner().into_iter().zip(step.times()) {
             step_calls(steps, (&format!("{path}{inner}"), endpoint), (times * each, sure), all);
@@ -416,15 +431,25 @@ fn step_files(steps: &[StepSpec], all: &mut Vec<(Table, String)>) {
 }
 
 impl ServiceSpec {
+    /// All its steps, and those within.
+    fn all_steps(&self) -> Vec<&StepSpec> {
+        let mut all: Vec<&StepSpec> = self.lists().flatten().collect();
+        let mut next = 0;
+        while let Some(step) = all.get(next) {
+            all.extend(step.inner().into_iter().flat_map(|(_, list)| list));
+            next += 1;
+        }
+        all
+    }
+
     /// The locks of which each key has its own.
     pub(super) fn locks_of_keys(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        let mut open: Vec<&StepSpec> = self.lists().flatten().collect();
-        while let Some(step) = open.pop() {
-            let keyed = step.lock.iter().filter(|lock| lock.per.is_some());
-            found.extend(keyed.map(|lock| lock.name.0.clone()));
-            open.extend(step.inner().into_iter().flat_map(|(_, list)| list));
-        }
-        found
+        let locks = self.all_steps().into_iter().filter_map(|step| step.lock.as_ref());
+        locks.filter(|lock| lock.per.is_some()).map(|lock| lock.name.0.clone()).collect()
+    }
+
+    /// The locks that are kept in stores.
+    pub fn leased_locks(&self) -> Vec<(&Name, &LockSpec)> {
+        self.all_steps().into_iter().filter_map(StepSpec::leased_lock).collect()
     }
 }

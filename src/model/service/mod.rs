@@ -12,6 +12,7 @@ pub mod compile;
 pub mod cores;
 pub mod facts;
 pub mod inbound;
+pub mod leased;
 pub mod limits;
 pub mod locks;
 pub mod parts;

@@ -148,8 +148,16 @@ impl InboundSpec {
 /// when the process dies. Waiting for it is waiting, like for a core; the `work` inside takes a core like any
 /// other. Steps of the same name share a lock.
 ///
+/// With `in` it is a lease, kept in a store by `cas`, for all services that lock the same name there. Who wants it
+/// reads its record; if nobody holds it, or the record has been the same for `ttl`, he writes that he does, and again
+/// each third of `ttl` while his steps run. He who is refused asks again after `poll`. Nobody interrupts the steps of
+/// a holder whose lease has run out, because his process stood still or did not reach the store: then there are two
+/// (`consistency.lock_overlaps`). That is what `fencing` is for. How long a lease has lasted everybody measures by his
+/// own clock. A process that dies gives nothing back; others wait until its lease has run out.
+///
 /// ```yaml
 /// lock: {name: account, per: key, do: [{read: accounts}, {work: 2ms}, {write: accounts}]}
+/// lock: {name: report, in: etcd, ttl: 10s, do: [{read: totals}, {work: 200ms}, {write: totals}]}
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -163,9 +171,32 @@ pub struct LockSpec {
     /// `instance` (default): each instance has its own; `shared`: there is one for all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// The store that keeps it; none when absent: then it is one of the process, or of the node.
+    #[serde(rename = "in", default, skip_serializing_if = "Option::is_none")]
+    pub in_: Option<Name>,
+    /// Of a lock in a store: how long a lease lasts that is not renewed; 10 s when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<SimDuration>,
+    /// Of a lock in a store: how long who is refused waits before he asks again, from half to one and a half times as
+    /// long; a tenth of `ttl` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<SimDuration>,
+    /// Of a lock in a store: what is written by the steps, directly or by whom they call, carries the number of its holder,
+    /// and no store lets it take the place of a value that a later holder wrote. True when absent; without it what a holder
+    /// sends too late is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fencing: Option<bool>,
     /// The steps.
     #[serde(rename = "do")]
     pub do_: Vec<StepSpec>,
+}
+
+impl LockSpec {
+    /// Of a lock in a store: how long a lease lasts, and how long who is refused waits, ns.
+    pub fn times(&self) -> (u64, u64) {
+        let ttl = self.ttl.map_or(10_000_000_000, |ttl| ttl.0);
+        (ttl, self.poll.map_or((ttl / 10).max(1), |poll| poll.0))
+    }
 }
 
 /// Who shares a lock.

@@ -67,6 +67,8 @@ pub enum Instr {
     Lock(u16),
     /// Give back the lock taken last.
     Unlock,
+    /// How far a lock is that is kept in a store, and which.
+    Lease(Hold, u16),
     /// Fail with a probability.
     Fail(u16),
     /// A fallback takes the place of what was asked for.
@@ -91,6 +93,27 @@ pub enum Instr {
         optional: bool,
     },
     /// The end of the endpoint or branch.
+    End,
+}
+
+/// How far a lock is that is kept in a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// It is asked for.
+    Ask,
+    /// Its record was read.
+    Look,
+    /// What was to be read or written was not.
+    Missed,
+    /// It is taken.
+    Take,
+    /// It is left.
+    Leave,
+    /// Its renewal waits for its time.
+    Rest,
+    /// It was renewed, or its record read.
+    Check,
+    /// Its renewal is over.
     End,
 }
 
@@ -160,6 +183,8 @@ pub enum KeyRef {
     Instance,
     /// The session number.
     Session,
+    /// That of the record of a lock.
+    Lock,
 }
 
 /// The operations that tell a cache of a fill that will not come.
@@ -191,8 +216,8 @@ pub struct Call {
     pub to_shard: bool,
     /// A fill for which others may wait: the operations that tell them if it does not come.
     pub instead: Instead,
-    /// When it fails, the visit goes on after the jump that follows.
-    pub fallback: bool,
+    /// When it fails, the visit goes on after the jump that follows, for this cause.
+    pub fallback: Option<&'static str>,
     /// What the step is about stands or falls with it.
     pub decides: bool,
     /// How the visit ends when it fails, and for which cause.
@@ -336,6 +361,40 @@ pub struct Lock {
     pub shared: bool,
 }
 
+/// A lock that is kept in a store.
+#[derive(Clone, Debug)]
+pub struct LeasedLock {
+    /// The store.
+    pub store: NodeId,
+    /// Hash of its name.
+    pub name: u64,
+    /// What has a lock of its own.
+    pub per: Option<AttrRef>,
+    /// How long a lease lasts, ns.
+    pub ttl: u64,
+    /// How long who is refused waits in the mean, ns.
+    pub poll: u64,
+    /// What is inside is written with the holder's number.
+    pub fenced: bool,
+    /// Hash of the path to the step.
+    pub site: u64,
+    /// Where it is, and its renewal, in the program.
+    pub at: LeasedAt,
+}
+
+/// First instructions of the parts of a lock that is kept in a store.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LeasedAt {
+    /// Its record is written.
+    pub write: u16,
+    /// It is taken.
+    pub take: u16,
+    /// It is renewed.
+    pub renew: u16,
+    /// It is given back.
+    pub give_back: u16,
+}
+
 /// Everything a node's steps compile to.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
@@ -364,6 +423,8 @@ pub struct Program {
     pub data: Vec<DataOp>,
     /// Locks.
     pub locks: Vec<Lock>,
+    /// Locks that are kept in stores.
+    pub leased: Vec<LeasedLock>,
     /// Sizes of replies.
     pub replies: Vec<Demand>,
     /// Policies of outgoing edges.
@@ -404,6 +465,7 @@ impl Program {
                 | Instr::Reply(_)
                 | Instr::Lock(_)
                 | Instr::Unlock
+                | Instr::Lease(..)
                 | Instr::Held(_)
                 | Instr::Replica(_)
                 | Instr::Do { .. }
@@ -479,8 +541,13 @@ impl Program {
         let (id, host) = (f.id, (f.node, f.inst));
         let repeats = world.data.as_ref().is_some_and(|data| data.repeats);
         let wall = if repeats { world.clock(host).wall } else { now };
-        if let Some(data) = &mut world.data {
-            data.invoke(slot, site, (id, key), (now, wall));
+        let steady = if site.of_lock { world.clock(host).steady } else { 0 };
+        let Some(data) = &mut world.data else { return };
+        data.invoke(slot, site, (id, key), (now, wall));
+        let version = data.version(slot);
+        let writes = site.of_lock && site.access != Access::Read;
+        if let Some(leases) = data.leases.as_mut().filter(|_| writes) {
+            leases.writes(slot, version, steady);
         }
     }
 
@@ -520,6 +587,10 @@ impl Program {
             }
             KeyRef::Instance => u64::from(f.inst),
             KeyRef::Session => world.frames.extra(slot).session,
+            KeyRef::Lock => {
+                let leases = world.data.as_ref().and_then(|data| data.leases.as_ref());
+                leases.map_or(0, |leases| leases.key(slot))
+            }
         }
     }
 }

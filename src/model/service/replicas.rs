@@ -35,6 +35,8 @@ const TIMER: usize = 3;
 
 /// Why a `cas` failed.
 const CONFLICT: &str = "conflict";
+/// Why one does that is late under a lock.
+const FENCED: &str = "fenced";
 
 /// How long until callers are told again who leads, ns.
 const TELL_AGAIN: u64 = 1_000_000_000;
@@ -63,19 +65,20 @@ impl Server {
     /// A store of one copy reads or changes what it holds of a key; or it was not there as the visit expects, which then
     /// fails.
     pub(super) fn touch(&mut self, slot: Slot, access: Access, world: &mut World) {
-        if !self.takes(slot, access, world) {
+        if let Err(cause) = self.takes(slot, access, world) {
             if let Some(data) = &mut world.data {
                 data.is_known(slot, Written::No);
             }
-            world.record.node(self.node).cause(CONFLICT);
+            world.record.node(self.node).cause(cause);
             return self.finish(slot, Outcome::Error, world);
         }
         world.frames[slot].pc += 1;
         self.run(slot, world);
     }
 
-    fn takes(&mut self, slot: Slot, access: Access, world: &mut World) -> bool {
-        let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) else { return true };
+    /// Whether it does, or why not.
+    fn takes(&mut self, slot: Slot, access: Access, world: &mut World) -> Result<(), &'static str> {
+        let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) else { return Ok(()) };
         let f = &world.frames[slot];
         let held = copies.get(f.inst, f.key);
         let mut order = held.order;
@@ -88,14 +91,21 @@ impl Server {
         } else {
             let expected = data.tokens.as_ref().and_then(|tokens| tokens.expects(slot));
             if expected.is_some_and(|expected| expected != held.version) {
-                return false;
+                return Err(CONFLICT);
+            }
+            let version = data.version(slot);
+            if let Some(fence) = data.leases.as_ref().and_then(|leases| leases.fence(slot)) {
+                copies.fences.note(version, fence);
+                if copies.fences.keep_out(version, held.version) {
+                    return Err(FENCED);
+                }
             }
             order = copies.put(f.inst, f.key, data.version(slot));
             data.applied(slot, self.node, f.key);
         }
         let known = Known::upto(order);
         data.hold_token(slot, Some(Token { store: self.node, unit: f.key, known }));
-        true
+        Ok(())
     }
 
     /// The processes of all instances that are up start.
@@ -136,7 +146,7 @@ impl Server {
             Point::Told => return self.told_replica(slot, world),
             Point::Timer => unreachable!("a timer fires by an event of its own"),
         };
-        let Some(group) = &self.group else { return };
+        let Some(group) = &mut self.group else { return };
         let f = &world.frames[slot];
         let carried = world.data.as_ref().map_or(0, |data| data.version(slot));
         let act = if write {
@@ -156,6 +166,11 @@ impl Server {
         if let Some(data) = world.data.as_ref().filter(|_| write) {
             operation.once = data.once(slot);
             operation.expects = data.tokens.as_ref().and_then(|tokens| tokens.expects(slot));
+            let fence = data.leases.as_ref().and_then(|leases| leases.fence(slot));
+            if let Some(fence) = fence {
+                let version = act.version().unwrap_or_default();
+                group.fences.get_or_insert_default().note(version, fence);
+            }
         }
         if let Some(tokens) = world.data.as_ref().and_then(|data| data.tokens.as_ref()) {
             let unit = (self.node, group.unit(inst, key));
@@ -302,6 +317,7 @@ impl Server {
                 (Outcome::Unavailable, "no_leader")
             }
             Answer::Failed(Failure::Conflict) => (Outcome::Error, CONFLICT),
+            Answer::Failed(Failure::Fenced) => (Outcome::Error, FENCED),
             Answer::Failed(Failure::Behind) => (Outcome::Unavailable, "behind"),
             Answer::Failed(Failure::TooFew) => (Outcome::Unavailable, "too_few_replicas"),
             Answer::Failed(Failure::QuorumTimeout) => (Outcome::Error, "quorum_timeout"),
@@ -309,7 +325,7 @@ impl Server {
         };
         let written = match cause {
             "too_few_replicas" => Some(Written::Maybe),
-            CONFLICT => Some(Written::No),
+            CONFLICT | FENCED => Some(Written::No),
             _ => None,
         };
         if let (Some(written), Some(data)) = (written, &mut world.data) {

@@ -181,6 +181,7 @@ impl Node for Server {
         inst.cores.clear(world);
         self.orphan_branches(lost, world);
         self.crash_locks(lost, world);
+        self.crash_leased(number, lost, world);
         let inst = &mut self.instances[usize::from(number)];
         self.frozen.entry(number).and_modify(Vec::clear);
         if let Some(contents) = &mut inst.contents {
@@ -455,6 +456,7 @@ impl Server {
                 world.frames[slot].pc += 1;
                 self.run(slot, world);
             }
+            Stop::At(Instr::Lease(hold, _)) => self.at_leased(slot, hold, world),
             Stop::At(Instr::Replica(point)) => self.at_replica(slot, point, world),
             Stop::At(Instr::Held(access)) => self.touch(slot, access, world),
             Stop::At(_) => self.finish(slot, Outcome::Ok, world),
@@ -552,6 +554,7 @@ impl Server {
             Instr::Begin if self.inbound.is_some() => self.begins_late(slot, world),
             Instr::Cache(..) => self.done_waiting(slot, world),
             Instr::Replica(_) => self.replica_timed(slot, world),
+            Instr::Lease(..) => self.leased_timed(slot, world),
             _ => {
                 f.pc += 1;
                 self.run(slot, world);
@@ -586,6 +589,7 @@ impl Server {
             self.fail_followers(slot, outcome, world);
             self.release_fills(slot, world);
             self.free_locks(slot, world);
+            self.free_leased(slot, world);
             let f = &world.frames[slot];
             if f.flags & BRANCH == 0 {
                 self.unserved[usize::from(f.inst)].failed += 1;

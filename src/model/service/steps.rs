@@ -1,6 +1,8 @@
 //! What a step says of itself: what it calls, which caches it asks, which lists of steps are within.
 
-use super::{BranchSpec, ReadFields, Shards, StepSpec, Tiers, WriteFields, WriteMode};
+use super::{
+    BranchSpec, ReadFields, Shards, StepSpec, Tiers, WriteFields, WriteMode, parts::LockSpec,
+};
 use crate::{
     engine::law::SizeFormula,
     model::{
@@ -95,6 +97,12 @@ impl StepSpec {
             Some(WriteMode::Behind) => &[Verb::WriteBehind],
         };
         tiers.0.iter().flat_map(|t| verbs.iter().map(move |v| (t, *v))).collect()
+    }
+
+    /// A lock that is kept in a store, and that store.
+    pub fn leased_lock(&self) -> Option<(&Name, &LockSpec)> {
+        let lock = self.lock.as_ref()?;
+        Some((lock.in_.as_ref()?, lock))
     }
 
     /// The lists of steps within, with their paths.

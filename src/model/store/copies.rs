@@ -2,7 +2,10 @@
 //!
 //! **Invariant.** A key that was never written is of version 0.
 
-use crate::replication::data::{Data, Item};
+use crate::replication::{
+    Fences,
+    data::{Data, Item},
+};
 
 /// The versions each shard holds.
 #[derive(Clone, Debug, Default)]
@@ -10,13 +13,19 @@ pub struct Copies {
     shards: Vec<Data>,
     /// Writes so far.
     written: u64,
+    /// Under which locks versions were written.
+    pub fences: Fences,
 }
 
 impl Copies {
     /// Of so many shards, nothing of which was written yet; whether writes that were done are to be known when they are asked
     /// for again.
     pub fn new(shards: usize, remembers: bool) -> Self {
-        Self { shards: vec![Data::remembering(remembers); shards], written: 0 }
+        Self {
+            shards: vec![Data::remembering(remembers); shards],
+            written: 0,
+            fences: Fences::default(),
+        }
     }
 
     /// The place of a version that a shard was written, if it is known.

@@ -124,8 +124,9 @@ impl Replica {
             lead.waiting.insert(at, (place, operation.ticket));
             return self.acknowledge(cx);
         }
-        if operation.misses(self.data.get(operation.key).version) {
-            return cx.answer(operation.ticket, Answer::Failed(Failure::Conflict));
+        let there = || self.data.get(operation.key).version;
+        if let Some(failure) = cx.refuses((operation.expects, version), there) {
+            return cx.answer(operation.ticket, Answer::Failed(failure));
         }
         let place = self.reign.after(self.log.last());
         let mut entry = Entry::new(Sent { place, key: operation.key, version, at: cx.wall });

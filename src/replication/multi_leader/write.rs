@@ -82,8 +82,8 @@ impl MultiLeader {
             );
         }
         let held = || self.store.get(key).map_or(0, |slot| slot.state.version(key));
-        if operation.expects.is_some() && operation.misses(held()) {
-            return cx.answer(operation.ticket, Answer::Failed(Failure::Conflict));
+        if let Some(failure) = cx.refuses((operation.expects, version), held) {
+            return cx.answer(operation.ticket, Answer::Failed(failure));
         }
         let entry = self.entry(operation, cx);
         let before = self.store.get(key).map_or(0, |slot| slot.state.values());

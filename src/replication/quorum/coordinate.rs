@@ -13,6 +13,12 @@ use crate::replication::contract::{Context, Effect};
 use crate::replication::data::Item;
 use crate::replication::words::{Act, Answer, Failure, Known, Level, Note, Operation, Peer, group};
 
+/// Whether an operation writes under a lock.
+fn is_fenced(operation: &Operation, cx: &Context<'_>) -> bool {
+    let version = operation.act.version().unwrap_or_default();
+    cx.fences.is_some_and(|fences| fences.has(version))
+}
+
 impl Quorum {
     /// An operation has come.
     pub(super) fn begin(&mut self, operation: &Operation, cx: &mut Context<'_>) {
@@ -21,6 +27,7 @@ impl Quorum {
             // Whoever compares asks first, and whoever may have been given another stamp.
             (_, Stamp::Clock)
                 if operation.expects.is_none()
+                    && !is_fenced(operation, cx)
                     && operation.once.is_none_or(|once| !once.further) =>
             {
                 Stage::Put
@@ -169,8 +176,10 @@ impl Quorum {
     fn asked(&mut self, number: Number, cx: &mut Context<'_>) {
         let Some(found) = self.table.get(number) else { return };
         let newest = found.newest.item;
-        if found.expects.is_some_and(|expected| expected != newest.version) && found.done == 0 {
-            return self.answer(number, Answer::Failed(Failure::Conflict), cx);
+        let writes = (found.expects, found.held.item.version);
+        let refuses = cx.refuses(writes, || newest.version).filter(|_| found.done == 0);
+        if let Some(failure) = refuses {
+            return self.answer(number, Answer::Failed(failure), cx);
         }
         self.stamp(number, newest.order + 1, cx);
     }

@@ -84,7 +84,7 @@ impl Raft {
         let Operation { ticket, key, .. } = *operation;
         let last = self.log.last();
         let done = operation.once.and_then(|_| self.done(version));
-        let misses = operation.expects.is_some() && operation.misses(self.newest(key));
+        let refuses = cx.refuses((operation.expects, version), || self.newest(key));
         let Some(lead) = self.lead.as_mut().filter(|_| last < self.commit + KEPT) else {
             return self.elsewhere(ticket, cx);
         };
@@ -93,8 +93,8 @@ impl Raft {
             lead.pending.insert(at, (place, ticket));
             return self.acknowledge(cx);
         }
-        if misses {
-            return cx.answer(ticket, Answer::Failed(Failure::Conflict));
+        if let Some(failure) = refuses {
+            return cx.answer(ticket, Answer::Failed(failure));
         }
         let at = place(self.term, last + 1);
         lead.pending.push_back((at, ticket));

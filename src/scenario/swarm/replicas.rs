@@ -99,7 +99,7 @@ impl Writer {
         ));
     }
 
-    fn copies_of(&self, store: &str) -> &str {
+    pub(super) fn copies_of(&self, store: &str) -> &str {
         let at = self.stores.iter().position(|(name, _)| name == store);
         at.and_then(|at| self.copies[at].as_ref()).map_or("", |(text, _)| text)
     }

@@ -307,7 +307,13 @@ fn an_observer_that_has_heard_the_leader_grants_nothing() {
     let mut observer = Observer::new(config, 3, 1);
     let tell = |node: &mut dyn Protocol, now, from, message: Option<Said>| {
         let mut effects = Vec::new();
-        let cx = &mut Context { now, wall: now, laws: &mut NoDraws, effects: &mut effects };
+        let cx = &mut Context {
+            now,
+            wall: now,
+            laws: &mut NoDraws,
+            effects: &mut effects,
+            fences: None,
+        };
         match message {
             Some(message) => node.message(from, Message::LeaderFollower(message), cx),
             None => node.start(Start::First, cx),

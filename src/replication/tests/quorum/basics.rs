@@ -44,7 +44,13 @@ impl One {
         let laws = &mut Low(self.fsync);
         told(
             &mut self.replica,
-            &mut Context { now: self.now, wall: self.now, laws, effects: &mut effects },
+            &mut Context {
+                now: self.now,
+                wall: self.now,
+                laws,
+                effects: &mut effects,
+                fences: None,
+            },
         );
         effects
     }

@@ -119,6 +119,7 @@ impl Wire {
             wall: self.now,
             laws: &mut self.dice,
             effects: &mut effects,
+            fences: None,
         };
         told(&mut self.replicas[usize::from(at)], cx);
         for effect in effects.drain(..) {

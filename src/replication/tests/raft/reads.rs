@@ -165,7 +165,13 @@ fn a_read_waits_for_the_next_round() {
         let mut effects = Vec::new();
         told(
             &mut leader,
-            &mut Context { now: 1, wall: 1, laws: &mut Always(0), effects: &mut effects },
+            &mut Context {
+                now: 1,
+                wall: 1,
+                laws: &mut Always(0),
+                effects: &mut effects,
+                fences: None,
+            },
         );
         let rounds = effects.iter().filter_map(|effect| match effect {
             Effect::Send(1, Message::Raft(Said::Append(append))) => Some(append.round),
