@@ -50,6 +50,12 @@ impl Names {
         if own { self.callers(id) } else { Vec::new() }
     }
 
+    /// Whether instances of a node ask replicas themselves, and so give stamps by their clocks.
+    pub fn coordinates(&self, id: NodeId) -> bool {
+        let mut stores = 0..self.nodes().len() as NodeId;
+        stores.any(|store| self.coordinators(store).iter().any(|host| host.0 == id))
+    }
+
     /// Instances of a node, with those that run within its callers.
     pub fn processes(&self, id: NodeId) -> u64 {
         self.kind(id).facts().instances + self.coordinators(id).len() as u64

@@ -4,7 +4,8 @@
 
 use super::{
     AckSpec, CandidatesSpec, ConflictSpec, CoordinatorSpec, CrdtSpec, FailoverSpec,
-    LeaderFollowerSpec, LevelSpec, MultiLeaderSpec, QuorumSpec, RaftSpec, ReplicationSpec, StampSpec,
+    LeaderFollowerSpec, LevelSpec, MultiLeaderSpec, QuorumSpec, RaftSpec, ReplicationSpec,
+    StampSpec,
 };
 use crate::{engine::law::DurationLaw, model::kind::Replicas, units::Name};
 
