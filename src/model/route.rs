@@ -54,25 +54,25 @@ pub struct Asked {
 
 impl Route {
     /// How a node's instances are reached; everything was checked before.
-    pub fn new(kind: &dyn Kind, names: &Names, prepared: &Prepared) -> Self {
-        ToReplicas::of(kind, Self::to_instance(kind, names, prepared), names, prepared)
+    pub fn new(node: (&dyn Kind, NodeId), names: &Names, prepared: &Prepared) -> Self {
+        ToReplicas::of(node, Self::to_instance(node.0, names, prepared), names, prepared)
     }
 
     /// The same, with draws of its own.
     pub fn with_draws(
-        kind: &dyn Kind,
+        node: (&dyn Kind, NodeId),
         (names, prepared): (&Names, &Prepared),
         (name, seed): (&str, u64),
     ) -> Self {
-        let mut route = Self::new(kind, names, prepared);
-        if let (Self::Replicas(way), Some(spec)) = (&mut route, kind.replication()) {
+        let mut route = Self::new(node, names, prepared);
+        if let (Self::Replicas(way), Some(spec)) = (&mut route, node.0.replication()) {
             way.prepare(spec, (&format!("node/{name}"), seed), prepared);
         }
         route
     }
 
     /// How its instances, or shards, are reached.
-    fn to_instance(kind: &dyn Kind, names: &Names, prepared: &Prepared) -> Self {
+    pub fn to_instance(kind: &dyn Kind, names: &Names, prepared: &Prepared) -> Self {
         match (kind.routed() as u16, kind.facts().reach) {
             (_, Reach::Answer { ttl, resolvers }) => {
                 Self::Answer(Box::new(Resolver::new(ttl, resolvers)))
@@ -129,7 +129,7 @@ impl Names {
             all.iter().any(|spec| spec.kind().routed() != all[0].kind().routed())
         });
         let ways = |(id, all): (NodeId, Vec<&NodeSpec>)| {
-            (id, all.iter().map(|spec| Route::new(spec.kind(), self, prepared)).collect())
+            (id, all.iter().map(|spec| Route::new((spec.kind(), id), self, prepared)).collect())
         };
         moving.map(ways).collect()
     }

@@ -129,7 +129,7 @@ impl Simulation {
         let net = network(&mut assembly);
         let (mut nodes, mut routes) = (Vec::new(), Vec::new());
         for (id, (name, spec)) in design.nodes.iter().enumerate() {
-            let kind = spec.kind();
+            let kind = (spec.kind(), id as NodeId);
             routes.push(Route::with_draws(kind, (names, prepared), (&name.0, seed)));
             let built = built(spec).build(id as NodeId, &format!("node/{}", name.0), &mut assembly);
             nodes.push(AnyNode::new(built));

@@ -56,6 +56,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "balancer",
             "*/facts",
             "replication",
+            "replication/callers",
             "replication/claims",
             "replication/promise",
             "replication/whom",

@@ -22,6 +22,7 @@ mod cli;
 mod clocks;
 mod compare;
 mod consistency;
+mod coordinators;
 mod cost;
 mod deployments;
 mod design;

@@ -227,6 +227,7 @@ fn one_replica_is_a_single_copy() {
     for copies in [
         "leader_follower: {followers: 0}",
         "quorum: {replicas: 1}",
+        "quorum: {replicas: 1, coordinator: client}",
         "raft: {replicas: 1, reads: leader}",
     ] {
         let found = figures(&format!(", replication: {{{copies}}}"));

@@ -133,7 +133,7 @@ pub fn fill(
     };
     let empty = || Room { most, used: 0.0, keys: Vec::new(), seen: BTreeSet::new(), full: false };
     let mut rooms: Vec<Room> = instances.iter().map(|_| empty()).collect();
-    let mut route = Route::new(spec, names, assembly.prepared);
+    let mut route = Route::to_instance(spec, names, assembly.prepared);
     let inside = matches!(route, Route::Inside);
     let next =
         |law: usize, laws: &[Ranked]| laws[law].peek().map(|(key, often)| Next { often, key, law });

@@ -433,6 +433,7 @@ impl Client {
     #[inline(never)]
     fn tell_of(&self, slot: Slot, local: usize, world: &mut World) {
         let (now, operation) = (world.now(), &self.operations[local]);
+        let wall = world.clock((self.node, world.frames[slot].inst)).wall;
         let Some(data) = &mut world.data else { return };
         if let Some(tokens) = &mut data.tokens {
             let session = self.session.is_some().then(|| world.frames.extra(slot).session);
@@ -441,7 +442,7 @@ impl Client {
         }
         if let Some(site) = &operation.data {
             let f = &world.frames[slot];
-            data.invoke(slot, site, (f.id, f.key), (now, now));
+            data.invoke(slot, site, (f.id, f.key), (now, wall));
         }
     }
 

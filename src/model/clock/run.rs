@@ -8,7 +8,7 @@ use crate::{
         law::{Sampler, Tables, to_nanos},
         random::{Stream, hash_str, mix},
     },
-    model::{ids::Host, names::Names},
+    model::{ids::Host, names::Names, replication::callers::Within},
 };
 
 /// The time of day as a run begins, ns: so far from 0 that no clock is before that.
@@ -63,6 +63,8 @@ pub struct Clocks {
     wrong: Wrong,
     /// Hash of each node's name.
     sites: Vec<u64>,
+    /// Processes that go by the clock of another entity's instance.
+    within: Within,
 }
 
 impl Wrong {
@@ -134,12 +136,13 @@ impl Clocks {
             let clock = |inst: u64| Clock::new(wrong.draw(site ^ inst, 0));
             (0..spec.kind().facts().instances).map(clock).collect()
         });
-        Some(Self { nodes: nodes.collect(), wrong, sites })
+        Some(Self { nodes: nodes.collect(), wrong, sites, within: Within::of(names) })
     }
 
-    /// The clock of an instance, set as often as it is by an instant.
-    fn at(&mut self, (node, inst): Host, now: u64) -> &mut Clock {
-        let clock = &mut self.nodes[usize::from(node)][usize::from(inst)];
+    /// The clock of an instance, set as often as it is by an instant; none: it is a client, whose clock is right.
+    fn at(&mut self, host: Host, now: u64) -> Option<&mut Clock> {
+        let (node, inst) = self.within.whose(host);
+        let clock = self.nodes.get_mut(usize::from(node))?.get_mut(usize::from(inst))?;
         if let Some(every) = self.wrong.resync {
             while now - clock.set.1 >= every {
                 clock.set = (clock.set.0 + 1, clock.set.1 + every);
@@ -149,17 +152,18 @@ impl Clocks {
                 clock.errors[0] = self.wrong.draw(identity, clock.set.0);
             }
         }
-        clock
+        Some(clock)
     }
 
     /// What an instance reads.
     pub fn read(&mut self, host: Host, now: u64) -> Reading {
-        self.at(host, now).read(now)
+        let right = Reading { steady: now, wall: EPOCH + now };
+        self.at(host, now).map_or(right, |clock| clock.read(now))
     }
 
     /// True time until so much has passed by the steady clock of an instance, as fast as it goes now.
     pub fn until(&mut self, host: Host, span: u64, now: u64) -> u64 {
-        let rate = self.at(host, now).rate();
+        let rate = self.at(host, now).map_or(1.0, |clock| clock.rate());
         if rate == 1.0 { span } else { ((span as f64 / rate).ceil() as u64).saturating_add(1) }
     }
 
@@ -171,7 +175,7 @@ impl Clocks {
         begins: bool,
         now: u64,
     ) -> f64 {
-        let clock = self.at(host, now);
+        let Some(clock) = self.at(host, now) else { return 1.0 };
         let before = clock.rate();
         clock.change(now);
         if begins {
@@ -194,7 +198,8 @@ mod tests {
     fn clocks(drift: f64, resync: Option<u64>) -> Clocks {
         let draws = Stream::new(1, "clocks", "set");
         let wrong = Wrong { offset: None, drift, resync, draws };
-        Clocks { nodes: vec![vec![Clock::new(Error::default()); 2]], wrong, sites: vec![7] }
+        let within = Within::default();
+        Clocks { nodes: vec![vec![Clock::new(Error::default()); 2]], wrong, sites: vec![7], within }
     }
 
     #[test]

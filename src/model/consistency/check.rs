@@ -12,7 +12,7 @@ use crate::{
         ids::NodeId,
         kind::{Outgoing, Verb},
         names::Names,
-        replication::StampSpec,
+        replication::QuorumSpec,
         resilience::EdgeSpec,
         service::StepSpec,
     },
@@ -121,14 +121,14 @@ fn once(targets: &[&str], place: String, names: &Names, problems: &mut Problems)
     }
     let queries = |id: &NodeId| {
         let spec = names.kind(*id).replication().and_then(|spec| spec.quorum.as_ref());
-        spec.is_some_and(|spec| spec.stamp == Some(StampSpec::Query))
+        spec.is_some_and(QuorumSpec::queries_anew)
     };
     if let Some(store) = stores().find(queries) {
         let message = format!(
             "`{}` asks its replicas for the stamp of a write, each attempt anew: one write would have several",
             names.name(store)
         );
-        let help = "`stamp: clock`: the stamp is then taken from the clock of who asks, once";
+        let help = "`stamp: clock` (it is then taken from the clock of who asks, once) or `coordinator: client`";
         problems.error_help("E-CONFLICT", place, message, help);
     }
 }
@@ -157,7 +157,8 @@ fn compared(
     if reads && edge.is_some_and(|edge| edge.idempotent != Some(true)) {
         let store = names.store_behind(target);
         let spec = store.and_then(|store| names.kind(store).replication());
-        let queries = spec.and_then(|spec| spec.quorum.as_ref()?.stamp) == Some(StampSpec::Query);
+        let quorum = spec.and_then(|spec| spec.quorum.as_ref());
+        let queries = quorum.is_some_and(QuorumSpec::queries_anew);
         let help = if queries { "leave the retry out" } else { "`idempotent: true`" };
         let message = "a retry or hedge compares with what was read before: if the first attempt was done, it fails";
         problems.warn("W-RETRIED-CAS", place, message, help);

@@ -344,7 +344,8 @@ impl Check<'_> {
         }
         let holds_cache = || self.names.guests(node).next().is_some();
         if let Some(help) = spec.kind().spares(effect)
-            && !(matches!(effect, Effect::Clock(_)) && holds_cache())
+            && !(matches!(effect, Effect::Clock(_))
+                && (holds_cache() || self.names.coordinates(node)))
         {
             let message =
                 format!("`{}` does not fit `{}`, which is: {kind}", effect.name(), name.0);

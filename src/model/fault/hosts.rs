@@ -123,7 +123,8 @@ impl Hosts {
         let mortals = mortals(names, tables, seed);
         let all_well = names.order.is_empty() && mortals.is_empty();
         let nodes = names.specs().take(if all_well { 0 } else { usize::MAX });
-        let instances = |spec: &NodeSpec| spec.kind().facts().instances as usize;
+        let processes: Vec<usize> =
+            (0..nodes.clone().count()).map(|id| names.processes(id as NodeId) as usize).collect();
         let uptime = |spec: &NodeSpec| {
             let facts = spec.kind().facts();
             match facts.replicas {
@@ -139,8 +140,8 @@ impl Hosts {
             disturbed: false,
             paused: false,
             ill: [0; 2],
-            nodes: nodes.clone().map(|spec| vec![State::default(); instances(spec)]).collect(),
-            ills: nodes.clone().map(|spec| vec![0; instances(spec)]).collect(),
+            nodes: processes.iter().map(|n| vec![State::default(); *n]).collect(),
+            ills: processes.iter().map(|n| vec![0; *n]).collect(),
             uptimes: nodes.map(uptime).collect(),
             uptime: Uptime::new(all, all, all),
             stretch: 1,

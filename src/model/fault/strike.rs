@@ -130,7 +130,10 @@ impl Simulation {
         for &host in hosts {
             let Some(clocks) = &mut self.world.clocks else { return };
             let faster = clocks.disturb(host, wrong, begins, now);
-            self.nodes[usize::from(host.0)].set_clock(host.1, faster, &mut self.world);
+            let guests = self.world.network.within.guests(host);
+            for (node, inst) in guests.into_iter().chain([host]) {
+                self.nodes[usize::from(node)].set_clock(inst, faster, &mut self.world);
+            }
         }
     }
 
@@ -178,6 +181,12 @@ impl Simulation {
                 }
             }
             Harm::Down { .. } | Harm::Errors(_) | Harm::Paused => {}
+        }
+        // What runs within it shares its fate.
+        if matches!(harm, Harm::Down { .. } | Harm::Paused) {
+            for guest in self.world.network.within.guests(host) {
+                self.harm(guest, harm, begins);
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
         names::Names,
         network::places::{Class, SOMEBODY, zone_name},
         plan::Prepared,
+        replication::callers::Within,
     },
 };
 
@@ -53,13 +54,14 @@ pub fn network(assembly: &mut Assembly<'_>) -> Network {
         zones_of_instances: Vec::new(),
         disturbances: Vec::new(),
         hosts: Vec::new(),
+        within: Within::of(names),
         inside: link(Latency::Constant(0.0), "link/inside", assembly),
         paid: Vec::new(),
         probes: 0,
         special: false,
     };
     for id in 0..names.nodes().len() {
-        net.place(&names.places(id as u16));
+        net.place(&names.places_of_processes(id as u16));
         net.hosts.push(names.host(id as u16));
     }
     net.hosts.resize(net.hosts.len() + names.clients().len(), None);

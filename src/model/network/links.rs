@@ -16,6 +16,7 @@ use crate::{
     model::{
         ids::{End, NodeId, Slot, Zone},
         network::PAID,
+        replication::callers::Within,
     },
 };
 
@@ -181,6 +182,8 @@ pub struct Network {
     pub disturbances: Vec<Disturbance>,
     /// The entity each is inside of, and what carries messages between the two; empty: none is.
     pub hosts: Vec<Option<NodeId>>,
+    /// Processes that stand where another entity's instance does.
+    pub within: Within,
     /// The way within a host.
     pub inside: Link,
     /// Links whose bytes are paid for, and the class of each; empty where nothing has a price.
@@ -223,6 +226,7 @@ impl Network {
 
     /// The link from one place to another, which may be one of those two nodes alone.
     pub fn link_between(&mut self, from: (u16, u16), to: (u16, u16)) -> &mut Link {
+        let (from, to) = (self.within.whose(from), self.within.whose(to));
         let ends = ((from.0, self.zone_of(from.0, from.1)), (to.0, self.zone_of(to.0, to.1)));
         match self.between.get(&ends) {
             Some(&at) => &mut self.links[at],
@@ -232,7 +236,7 @@ impl Network {
 
     /// Whether messages need a closer look.
     pub(super) fn look_closer(&mut self) {
-        let inside = self.hosts.iter().any(Option::is_some);
+        let inside = self.hosts.iter().any(Option::is_some) || !self.within.is_empty();
         self.special = inside || !self.disturbances.is_empty() || !self.between.is_empty();
     }
 

@@ -135,7 +135,10 @@ impl Network {
         message: Message,
     ) -> Fate {
         let host = |node: u16| self.hosts[usize::from(node)];
-        if host(from.0) == Some(to.0) || host(to.0) == Some(from.0) {
+        let (caller, callee) = (from, to);
+        let (from, to) = (self.within.whose(from), self.within.whose(to));
+        let within = from == to && caller != callee;
+        if within || host(from.0) == Some(to.0) || host(to.0) == Some(from.0) {
             self.inside.send(agenda, (slot, kind), || message);
             return Fate::Sent;
         }

@@ -1,7 +1,5 @@
 //! Replicas made: their processes, what they draw from, the way to them.
 
-use std::collections::BTreeSet;
-
 use super::{
     AckSpec, AntiEntropySpec, CandidatesSpec, ConflictSpec, ContactSpec, Contacted, CrdtSpec,
     DurabilitySpec, FailoverSpec, LeaderFollowerSpec, ModeSpec, MultiLeaderSpec, QuorumSpec,
@@ -11,7 +9,7 @@ use super::{
 use crate::{
     model::{
         build::Assembly,
-        ids::{Host, NodeId, Zone},
+        ids::{NodeId, Zone},
         kind::{Kind, Verb},
         names::Names,
         store::StoreSpec,
@@ -56,7 +54,7 @@ impl StoreSpec {
             draws: self.draws(spec, path, assembly),
             value,
             deletes: assembly.names.ops.iter().map(|op| op.1 == Some(Verb::Delete)).collect(),
-            callers: callers(id, assembly.names),
+            callers: assembly.names.callers(id),
             measured_from: assembly.names.design.warm_up,
         }))
     }
@@ -102,16 +100,17 @@ impl StoreSpec {
         }
         if let Some(spec) = &spec.quorum {
             let config = spec.config(self.shard_count() as u16, mode);
-            let places = names.places(id);
+            let places = names.places_of_processes(id);
             let near = |me: Peer| {
                 let zone = places[usize::from(me)];
                 let here = serving.clone().filter(|peer| places[usize::from(*peer)] == zone);
                 here.collect::<Vec<Peer>>()
             };
-            let replica = |me: Peer| {
-                Process::Quorum(Box::new(quorum::Quorum::new(config, me, true).near(near(me))))
+            let process = |me: Peer| {
+                let holds = serving.contains(&me);
+                Process::Quorum(Box::new(quorum::Quorum::new(config, me, holds).near(near(me))))
             };
-            return serving.clone().map(replica).collect();
+            return (0..places.len() as Peer).map(process).collect();
         }
         if let Some(spec) = &spec.multi_leader {
             let config = spec.config(self.shard_count() as u16, mode, lanes);
@@ -281,25 +280,4 @@ impl RaftSpec {
             leader: 0,
         }
     }
-}
-
-/// All instances and places of clients that call a node.
-fn callers(id: NodeId, names: &Names) -> Vec<Host> {
-    let name = names.name(id);
-    let mut all = BTreeSet::new();
-    for (node, calls) in names.calls().iter().enumerate() {
-        if calls.iter().any(|call| call.target == name) {
-            let instances = names.kind(node as NodeId).facts().instances;
-            all.extend((0..instances).map(|inst| (node as NodeId, inst as u16)));
-        }
-    }
-    for (index, client) in names.design.clients.values().enumerate() {
-        let operations = client.operations();
-        let mut targets = operations.iter().flat_map(|(_, operation)| operation.targets());
-        if targets.any(|(target, _)| target.0 == name) {
-            let places = names.origins(client.zones()).len();
-            all.extend((0..places).map(|place| (names.client_id(index), place as u16)));
-        }
-    }
-    all.into_iter().collect()
 }

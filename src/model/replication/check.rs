@@ -55,6 +55,13 @@ pub fn replicas(store: &StoreSpec, path: &str, names: &Names, problems: &mut Pro
     }
     // Names of nodes have no dots.
     let Some(id) = path.split('.').nth(1).and_then(|name| names.node(name)) else { return };
+    let callers = names.coordinators(id).len() as u64;
+    if all <= MAX_INSTANCES && all + callers > MAX_INSTANCES {
+        let message = format!(
+            "{all} replicas and {callers} callers that coordinate; the limit is {MAX_INSTANCES}"
+        );
+        problems.error("E-BUDGET", format!("{at}.quorum.coordinator"), message);
+    }
     let placed = Placed { store, id, names };
     if let Some(spec) = &spec.leader_follower {
         leader_follower(spec, placed, &at, problems);

@@ -3,8 +3,9 @@
 //! **Invariant.** All of it follows from what the file says.
 
 use super::{
-    AckSpec, CandidatesSpec, ConflictSpec, CrdtSpec, FailoverSpec, LeaderFollowerSpec, LevelSpec,
-    MultiLeaderSpec, QuorumSpec, RaftSpec, ReplicationSpec,
+    AckSpec, CandidatesSpec, ConflictSpec, CoordinatorSpec, CrdtSpec, FailoverSpec,
+    LeaderFollowerSpec, LevelSpec, MultiLeaderSpec, QuorumSpec, RaftSpec, ReplicationSpec,
+    StampSpec,
 };
 use crate::{engine::law::DurationLaw, model::kind::Replicas, units::Name};
 
@@ -23,6 +24,12 @@ impl QuorumSpec {
     /// How many must answer a read.
     pub fn reads(&self) -> u64 {
         self.read.unwrap_or_default().of(self.replicas.0)
+    }
+
+    /// Each attempt at a write asks for its stamp: nobody knows that of the one before.
+    pub fn queries_anew(&self) -> bool {
+        let asks_itself = self.coordinator == Some(CoordinatorSpec::Client);
+        self.stamp == Some(StampSpec::Query) && !asks_itself
     }
 
     /// How many must answer a write.

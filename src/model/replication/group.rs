@@ -241,7 +241,7 @@ impl Group {
 
     /// What was measured.
     pub fn measured(&self, now: u64) -> ReplicasMeasured {
-        let observed = self.members.len() > self.serving;
+        let observed = self.led && self.members.len() > self.serving;
         let logs = self.led || self.members.iter().any(|member| member.process.has_own_log());
         self.tally.measured((logs, self.led, observed), now)
     }

@@ -217,10 +217,17 @@ impl World {
     pub fn undelivered(&mut self, slot: Slot) -> bool {
         let f = &self.frames[slot];
         let (host, id) = ((f.node, f.inst), f.id);
-        if host.0 >= self.first_client || !self.hosts.is_down(host) {
+        let from = unpack(f.parent);
+        let down = host.0 < self.first_client && self.hosts.is_down(host);
+        // What a caller asks itself is a request: `errors` fail it.
+        let asks = self.network.within.whose(from) != from;
+        let fails = !down && asks && self.hosts.fails(host, id);
+        if !down && !fails {
             return false;
         }
-        let from = unpack(f.parent);
+        if fails {
+            self.record.node(host.0).cause("fault");
+        }
         let cargo = self.letters.as_mut().map(|letters| letters.take(slot)).unwrap_or_default();
         self.release(slot);
         if self.hosts.state(host).silent == 0 && from.0 == host.0 {

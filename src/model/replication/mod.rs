@@ -6,6 +6,7 @@
 //! **Invariant.** What is told to a replica came by a message, a timer or a request, all of which faults can hit.
 
 pub mod build;
+pub mod callers;
 pub mod check;
 pub mod check_levels;
 pub mod claims;
@@ -144,7 +145,9 @@ pub struct QuorumSpec {
     /// `{read: quorum, write: all}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<ContactSpec>,
-    /// Which replica coordinates: the `nearest` to the caller (the default) or a `random` one.
+    /// Who coordinates: the replica `nearest` to the caller (the default), a `random` one, or the `client`: the caller asks
+    /// the replicas itself, each instance of a service and each place of a client by its own clock (a client's is exact). A
+    /// read of all shards is coordinated by the nearest replica of each all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coordinator: Option<CoordinatorSpec>,
     /// How long a coordinator waits for answers; 2s when absent.
@@ -423,15 +426,17 @@ pub struct ContactFields {
     pub write: Contacted,
 }
 
-/// Which replica coordinates.
+/// Who coordinates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CoordinatorSpec {
-    /// The nearest to the caller.
+    /// The replica nearest to the caller.
     #[default]
     Nearest,
     /// Any.
     Random,
+    /// The caller, who asks the replicas itself.
+    Client,
 }
 
 /// The share of reads that repair.

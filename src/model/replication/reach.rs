@@ -45,14 +45,22 @@ pub struct ToReplicas {
     pub by_trying: bool,
     /// Which replica each caller believes leads a shard, and since which epoch, where that is not the first.
     pub believed: BTreeMap<(Host, u16), (u16, u64)>,
+    /// Callers who coordinate themselves, in order, and the number of the first one's process.
+    pub own: (Vec<Host>, u16),
     /// How long a caller goes on with the old leader when it hears of a new one.
     pub discovery: Option<(Sampler, Stream)>,
 }
 
 impl ToReplicas {
     /// The way to the replicas of a node, if it has any; `shard` is that to the shards.
-    pub fn of(kind: &dyn Kind, shard: Route, names: &Names, prepared: &Prepared) -> Route {
-        let Some((spec, replicas)) = kind.replication().zip(kind.facts().replicas) else {
+    pub fn of(
+        (kind, id): (&dyn Kind, NodeId),
+        shard: Route,
+        names: &Names,
+        prepared: &Prepared,
+    ) -> Route {
+        let facts = kind.facts();
+        let Some((spec, replicas)) = kind.replication().zip(facts.replicas) else {
             return shard;
         };
         let zones = names.zones.len() as Zone + 2;
@@ -68,6 +76,7 @@ impl ToReplicas {
             distance: distance.collect(),
             by_trying: spec.raft.is_some(),
             believed: BTreeMap::new(),
+            own: (names.coordinators(id), facts.instances as u16),
             discovery: None,
         }))
     }
@@ -161,12 +170,22 @@ impl World {
         let Route::Replicas(way) = &mut self.routes[usize::from(node)] else {
             unreachable!("the node has replicas")
         };
+        if let (None, Ok(at)) = (shard, way.own.0.binary_search(&place)) {
+            return (node, way.own.1 + at as u16);
+        }
         let shard = shard.unwrap_or_else(|| way.shard.instance(asked.key, asked.id));
         let network = &self.network;
         let whom = (whom.unwrap_or(way.usual(asked.op)), asked.id);
         let replica =
             way.choose((place, zone), (shard, turn), whom, |inst| network.zone_of(node, inst));
         (node, shard * way.each + replica)
+    }
+
+    /// The shard of the key that a visit is about.
+    pub(in crate::model) fn shard_of(&mut self, slot: Slot) -> u16 {
+        let f = &self.frames[slot];
+        let (node, key, id) = (f.node, f.key, f.id);
+        self.way_to(node).shard.instance(key, id)
     }
 
     /// A replica sends a request on to another one of its shard, within the same attempt.

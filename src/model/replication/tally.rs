@@ -198,6 +198,9 @@ impl Tally {
     /// A replica has something to note.
     pub fn note(&mut self, (inst, shard): (u16, u16), note: Note, now: u64) {
         let (measured, number) = (now >= self.from, usize::from(shard));
+        if let (Note::Counted(name), true) = (note, measured) {
+            return count(&mut self.counted, name);
+        }
         let Some(shard) = self.shards.get_mut(number) else { return };
         match note {
             Note::Committed { order } => {
@@ -222,7 +225,6 @@ impl Tally {
             }
             Note::Leads { term, .. } => self.leads(inst, term, now),
             Note::StepsDown { .. } => self.ends(inst, now),
-            Note::Counted(name) if measured => count(&mut self.counted, name),
             _ => {}
         }
     }

@@ -61,7 +61,8 @@ impl Whom {
         }
         if let Some(spec) = &spec.quorum {
             let whom = match spec.coordinator.unwrap_or_default() {
-                CoordinatorSpec::Nearest => Self::Nearest,
+                // Whoever coordinates himself asks nobody to, but for all shards at once.
+                CoordinatorSpec::Nearest | CoordinatorSpec::Client => Self::Nearest,
                 CoordinatorSpec::Random => Self::Any,
             };
             return [whom; 2];

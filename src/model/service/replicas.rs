@@ -158,7 +158,9 @@ impl Server {
             Act::Read
         };
         let ticket = Ticket { slot, id: f.id };
-        let (inst, key, shard) = (f.inst, f.key, group.shard(f.inst));
+        let (inst, key) = (f.inst, f.key);
+        let within_caller = usize::from(inst) >= group.serving;
+        let shard = if within_caller { world.shard_of(slot) } else { group.shard(inst) };
         let mut operation = Operation { ticket, act, key, shard, ..Operation::default() };
         if let Some(data) = &world.data {
             operation.level = data.answered(slot).level;

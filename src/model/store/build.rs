@@ -7,7 +7,7 @@ use crate::{
         consistency::spec::Access,
         demand::Demand,
         ids::NodeId,
-        kind::{Kind, Verb},
+        kind::Verb,
         node::Node,
         service::{
             Discipline,
@@ -91,7 +91,7 @@ impl Built for StoreSpec {
 
     fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
         let shape = Shape {
-            instances: self.facts().instances,
+            instances: assembly.names.processes(id),
             workers: None,
             cores: self.cores.map(|c| c.0),
             discipline: self.discipline.clone().unwrap_or(Discipline::Fifo),

@@ -112,16 +112,23 @@ impl Quorum {
     fn stamp(&mut self, number: Number, at_least: u64, cx: &mut Context<'_>) {
         let Some(found) = self.table.get(number) else { return };
         let above = at_least.max(found.since.order + 1);
+        let version = found.held.item.version;
+        // Who coordinates what he asks himself knows what he gave an earlier attempt.
+        let given = found.once.and_then(|_| self.given.done(version)).unwrap_or_default();
         let order = match found.once {
             // The same for all attempts, whoever coordinates them.
             Some(_) if found.done > 0 => found.done,
-            Some(once) if found.expects.is_none() => once.stamp.max(found.since.order + 1),
+            Some(_) if given > 0 => given,
+            Some(once) if found.expects.is_none() && self.config.stamp == Stamp::Clock => {
+                once.stamp.max(found.since.order + 1)
+            }
             _ => above.max(self.stamped + 1),
         };
+        self.given.remember(Item { version, order });
         self.stamped = self.stamped.max(order);
         found.enter(Stage::Put);
         found.held.item.order = order;
-        let (key, version, need) = (found.key, found.held.item.version, found.need.1);
+        let (key, need) = (found.key, found.need.1);
         cx.note(Note::Accepted { key, version, order });
         let asked = self.choose(self.config.contact_write, need, cx);
         self.ask(number, asked, cx);

@@ -15,9 +15,11 @@ use crate::replication::words::{Operation, Peer, Phase, Start, Timer};
 impl Protocol for Quorum {
     fn start(&mut self, how: Start, cx: &mut Context<'_>) {
         if how != Start::First {
-            self.store.restart(how == Start::Empty, cx);
+            // What only coordinates has no disk.
+            self.store.restart(how == Start::Empty || !self.holds(), cx);
         }
         self.stamped = 0;
+        self.given.clear();
         self.table = Table::new(1 + cx.laws.below(1 << 62));
         self.stand_ins.restart();
         self.handing = Handing::default();

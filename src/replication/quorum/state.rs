@@ -2,12 +2,11 @@
 //!
 //! **Invariant.** Of what it learns only what is in the store outlives the process.
 
-use super::config::Config;
+use super::config::{Config, Stamp};
 use super::stand_ins::StandIns;
 use super::store::Store;
 use super::table::{Set, Table};
 use super::timer;
-#[cfg(test)]
 use crate::replication::data::Data;
 use crate::replication::exchange::Exchange;
 use crate::replication::words::Peer;
@@ -37,6 +36,8 @@ pub struct Quorum {
     pub(super) exchange: Exchange,
     /// The last stamp given here.
     pub(super) stamped: u64,
+    /// The stamps given to writes that are done once, where they are asked for and who asks is not another one next time.
+    pub(super) given: Data,
 }
 
 impl Quorum {
@@ -54,6 +55,7 @@ impl Quorum {
             handing: Handing::default(),
             exchange: Exchange::new(compares, [timer::COMPARE, timer::EXCHANGE]),
             stamped: 0,
+            given: Data::default(),
         }
     }
 
@@ -61,6 +63,7 @@ impl Quorum {
     #[must_use]
     pub fn remembering(mut self) -> Self {
         self.store.remembering();
+        self.given = Data::remembering(self.config.stamp == Stamp::Query && !self.holds());
         self
     }
 
@@ -92,6 +95,11 @@ impl Quorum {
     #[cfg(test)]
     pub fn pending(&self) -> (usize, usize) {
         (self.table.len(), self.store.open_writes())
+    }
+
+    /// It is a replica.
+    pub(super) fn holds(&self) -> bool {
+        self.me < self.config.shards * self.config.replicas
     }
 
     /// A replica's place in its shard.

@@ -48,7 +48,7 @@ impl Writer {
         let contact = self.pick(&["all", "quorum", "{read: quorum}"]);
         let stamp = self.pick(&["clock", "query"]);
         let repair = self.pick(&["true", "false", "30%"]);
-        let coordinator = self.pick(&["nearest", "random"]);
+        let coordinator = self.pick(&["nearest", "random", "client"]);
         let back = self.pick(&["true", "false"]);
         let sloppy = self.maybe(30, |_| "sloppy: true, hinted_handoff: {after: 50ms}".to_owned());
         let entropy = self.maybe(30, |_| "anti_entropy: {every: 2s}, tombstones: 3s".to_owned());
@@ -132,7 +132,8 @@ impl Writer {
 
     /// Whether all attempts at what is asked of a store that is written are one.
     pub(super) fn once(&mut self, store: &str) -> String {
-        if self.copies_of(store).contains("stamp: query") {
+        let copies = self.copies_of(store);
+        if copies.contains("stamp: query") && !copies.contains("coordinator: client") {
             return String::new();
         }
         self.maybe(50, |_| "idempotent: true".to_owned())

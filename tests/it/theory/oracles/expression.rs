@@ -1,4 +1,5 @@
-//! Arithmetic over `results.json`: paths and numbers joined by `+ - * /`, parted by blanks.
+//! Arithmetic over `results.json`: paths and numbers joined by `+ - * /`, parted by blanks. A number in a path is
+//! a place in a list.
 //!
 //! **Invariant.** A figure that was not observed (null) has no value; it never counts as 0.
 
@@ -35,7 +36,8 @@ fn operand(word: &str, results: &Value) -> Option<f64> {
         return Some(number);
     }
     let found = word.split('.').fold(results, |at, key| {
-        at.get(key).unwrap_or_else(|| panic!("results.json has no `{word}` (at `{key}`)"))
+        let found = at.get(key).or_else(|| at.get(key.parse::<usize>().ok()?));
+        found.unwrap_or_else(|| panic!("results.json has no `{word}` (at `{key}`)"))
     });
     found.get("value").unwrap_or(found).as_f64()
 }

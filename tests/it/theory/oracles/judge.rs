@@ -87,7 +87,8 @@ fn tolerance(entry: &Entry, metric: &str, expected: f64) -> f64 {
     let relative = |fraction: f64| {
         if expected == 0.0 { fraction } else { fraction * expected.abs() }
     };
-    match entry.tol.get(metric) {
+    let whole = metric.split('.').next().unwrap_or(metric);
+    match entry.tol.get(metric).or_else(|| entry.tol.get(whole)) {
         None => relative(entry.rel_tol),
         Some(Value::String(text)) if text == "on 1-A" => entry.rel_tol * (1.0 - expected),
         Some(Value::String(text)) => {

@@ -13,6 +13,7 @@ mod expression;
 mod judge;
 mod networks;
 mod queues;
+mod replication;
 mod resilience;
 pub(crate) mod run;
 mod tails;
@@ -168,7 +169,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    fn of(entry: Entry) -> Self {
+    fn of(mut entry: Entry) -> Self {
+        entry.expected = flat(entry.expected);
+        if entry.family == "replication" {
+            replication::prepare(&mut entry);
+        }
         let (cases, left_out) = match entry.family.as_str() {
             "queues" => queues::cases(&entry),
             "networks" => networks::cases(&entry),
@@ -177,6 +182,7 @@ impl Plan {
             "caches_irm" => caches::cases(&entry),
             "resilience" => resilience::cases(&entry),
             "availability" => availability::cases(&entry),
+            "replication" => replication::cases(&entry),
             other => panic!("{}: unknown family {other}", entry.id),
         };
         let plan = Self { entry, cases, left_out };
@@ -236,9 +242,29 @@ pub(crate) fn plans() -> Vec<Plan> {
         include_str!("../../../oracles/caches_irm.json"),
         include_str!("../../../oracles/resilience.json"),
         include_str!("../../../oracles/availability.json"),
+        include_str!("../../../oracles/replication.json"),
     ];
     let parse = |text| serde_json::from_str::<Vec<Entry>>(text).expect("the oracles are JSON");
     files.into_iter().flat_map(parse).map(Plan::of).collect()
+}
+
+/// Answers that are lists or maps, each part by its path.
+fn flat(answers: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let mut all = BTreeMap::new();
+    for (name, value) in answers {
+        let parts: BTreeMap<String, Value> = match value {
+            Value::Object(map) => map.into_iter().collect(),
+            Value::Array(list) => {
+                list.into_iter().enumerate().map(|(i, value)| (i.to_string(), value)).collect()
+            }
+            value => {
+                all.insert(name, value);
+                continue;
+            }
+        };
+        all.extend(flat(parts).into_iter().map(|(part, value)| (format!("{name}.{part}"), value)));
+    }
+    all
 }
 
 /// A duration, in the language: to the nanosecond.
