@@ -203,7 +203,7 @@ pub struct Startup<'a> {
 pub const NOTHING_TO_LOSE: &str = "only a cache has something to lose";
 
 /// Why its clock may be as wrong as it likes.
-pub const GOES_BY_NO_CLOCK: &str = "stores with `replication`, caches, and services that coordinate for themselves go by a clock, nothing else";
+pub const GOES_BY_NO_CLOCK: &str = "stores with `replication`, caches, and services that coordinate for themselves or keep locks in a store go by a clock, nothing else";
 
 /// What a server that is no cache is spared: all but emptying it, or another clock, hits it.
 pub fn spares_a_server(effect: Effect<'_>) -> Option<&'static str> {
