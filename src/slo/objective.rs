@@ -26,9 +26,13 @@ impl Slo {
             (Figure::Sample(.., Stat::Max), Op::AtMost | Op::Below)
             | (Figure::Sample(.., Stat::Min), Op::AtLeast | Op::Above)
             | (Figure::Metastable(_), _) => true,
-            (Figure::Requests(_, path) | Figure::Node(_, path) | Figure::Consistency(path), _) => {
-                dimension(path) == Dimension::Count
-            }
+            (
+                Figure::Requests(_, path)
+                | Figure::Node(_, path)
+                | Figure::Consistency(path)
+                | Figure::CostOf(_, path),
+                _,
+            ) => dimension(path) == Dimension::Count,
             _ => false,
         };
         let exact = matches!(self.op, Op::Equal | Op::NotEqual);
@@ -84,6 +88,8 @@ pub(super) enum Figure {
     Consistency(Vec<String>),
     /// The share of stale reads from one side of a cut while it held.
     StaleFrom(String, String),
+    /// A path in what one fault cost the data.
+    CostOf(String, Vec<String>),
     /// When and how often an alert fired.
     Alert(String, AlertField),
     /// Time to recover from a fault.

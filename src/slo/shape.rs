@@ -139,6 +139,7 @@ fn of_any_store() -> ConsistencyResults {
         conflicts: Some(Estimate::default()),
         lost_updates: Some(Estimate::default()),
         duplicate_applies: Some(Estimate::default()),
+        convergence_time: Some(Estimate::default()),
         ..ConsistencyResults::default()
     }
 }

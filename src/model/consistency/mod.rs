@@ -7,6 +7,7 @@ pub mod calls;
 pub mod check;
 pub mod followed;
 pub mod observer;
+pub mod outages;
 pub mod spec;
 pub mod tokens;
 pub mod watched;

@@ -3,6 +3,7 @@
 //! **Invariant.** The draws of a process do not depend on what others draw.
 
 use super::{
+    healing::Healing,
     letters::{Cargo, News},
     tally::{ReplicasMeasured, Tally},
 };
@@ -83,6 +84,8 @@ pub struct Group {
     pub effects: Vec<Effect>,
     /// What those who look on are told.
     pub tally: Tally,
+    /// What they lack after faults.
+    pub healing: Healing,
 }
 
 /// What a group is made of.
@@ -168,6 +171,7 @@ impl Group {
             led,
             serving: shards * usize::from(each),
             tally,
+            healing: Healing::default(),
             members,
             draws,
             value,
@@ -225,6 +229,7 @@ impl Group {
     /// An instance died: its timers are gone.
     pub fn forget(&mut self, inst: Peer, now: u64) {
         self.tally.ends(inst, now);
+        self.healing.died(inst, now);
         let member = &mut self.members[usize::from(inst)];
         member.timers = [NONE; TIMERS];
         member.to_tell.clear();
@@ -234,7 +239,8 @@ impl Group {
     pub fn measured(&self, now: u64) -> ReplicasMeasured {
         let observed = self.members.len() > self.serving;
         let logs = self.led || self.members.iter().any(|member| member.process.has_own_log());
-        self.tally.measured((logs, self.led, observed), now)
+        let measured = self.tally.measured((logs, self.led, observed), now);
+        ReplicasMeasured { healed: self.healing.measured(), ..measured }
     }
 }
 

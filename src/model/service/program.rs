@@ -479,8 +479,9 @@ impl Program {
         let (id, host) = (f.id, (f.node, f.inst));
         let repeats = world.data.as_ref().is_some_and(|data| data.repeats);
         let wall = if repeats { world.clock(host).wall } else { now };
+        let shard = world.shard_of(site.store, key);
         if let Some(data) = &mut world.data {
-            data.invoke(slot, site, (id, key), (now, wall));
+            data.invoke(slot, site, (id, key, shard), (now, wall));
         }
     }
 

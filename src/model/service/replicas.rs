@@ -57,6 +57,7 @@ impl Server {
         }
         if let Some(group) = &mut self.group {
             group.effects = effects;
+            group.heals(inst, world.now());
         }
     }
 
@@ -123,7 +124,7 @@ impl Server {
         }
         if let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) {
             copies.clear(inst);
-            data.wiped((self.node, inst));
+            data.wiped((self.node, inst), world.agenda.now());
         }
     }
 

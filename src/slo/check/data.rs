@@ -26,7 +26,7 @@ pub(super) fn meant_data(fault: Fault, path: &[String]) -> Fault {
 /// What is said of data and the design cannot keep: no error, for variants inherit objectives in order to miss them.
 pub(super) fn claims(place: &str, slo: &Slo, names: &Names, problems: &mut Problems) {
     let (store, path) = match &slo.figure {
-        Figure::Consistency(path) => (None, path),
+        Figure::Consistency(path) | Figure::CostOf(_, path) => (None, path),
         Figure::Node(name, path) if path.first().is_some_and(|own| own == "consistency") => {
             (Some(name), path)
         }
@@ -35,7 +35,7 @@ pub(super) fn claims(place: &str, slo: &Slo, names: &Names, problems: &mut Probl
     let claim: fn(&Doubts) -> _ = match path.last().map(String::as_str) {
         Some("linearizable") if slo.limit > 0.0 => |doubts| doubts.order,
         Some("stale_reads" | "stale_read_fraction") if slo.limit <= 0.0 => |doubts| doubts.fresh,
-        Some("lost_acked_writes") if slo.limit <= 0.0 => |doubts| doubts.kept,
+        Some("lost_acked_writes" | "rpo") if slo.limit <= 0.0 => |doubts| doubts.kept,
         _ => return,
     };
     let mut stores = names.doubts.iter().filter(|(name, _)| store.is_none_or(|own| own == *name));
