@@ -76,7 +76,9 @@ impl Process {
     /// Names what it holds: the process it is for, which may be another one, the key, and how far it is.
     pub fn standings(&self, me: Peer, each: &mut dyn FnMut(Peer, u64, Known)) {
         let data = match self {
-            Self::MultiLeader(replica) => return replica.standings(&mut |key, known| each(me, key, known)),
+            Self::MultiLeader(replica) => {
+                return replica.standings(&mut |key, known| each(me, key, known));
+            }
             Self::Quorum(replica) => {
                 replica.hinted(&mut |owner, key, item| each(owner, key, Known::of(item)));
                 replica.data()

@@ -8,10 +8,11 @@ use hashbrown::HashTable;
 
 use crate::{
     engine::random::mix,
-    history::{
-        Acknowledged, Cause, History, Place, Settings, Standing, Vector, Vectors, Verdict,
+    history::{Acknowledged, Cause, History, Place, Settings, Standing, Vector, Vectors, Verdict},
+    model::{
+        ids::NodeId,
+        probe::{ConsistencyMeasured, Loss},
     },
-    model::{ids::NodeId, probe::{ConsistencyMeasured, Loss}},
     replication::{Dots, place, term_of},
 };
 
@@ -341,7 +342,8 @@ impl Watched {
         }
         let lost = |write: Acknowledged| {
             let (of, version) = (shard(write.key), write.place.version);
-            let held = |(shard, upto, _): &&(u16, u64, u64)| *shard == of && write.place.order <= *upto;
+            let held =
+                |(shard, upto, _): &&(u16, u64, u64)| *shard == of && write.place.order <= *upto;
             let (.., at) = self.wiped.iter().find(held)?;
             (!self.behind.contains_key(&version)).then(|| Loss::of(&write, Some(*at)))
         };
@@ -412,8 +414,7 @@ impl Watched {
             ..self.measured
         };
         if let Some(vectors) = &self.vectors {
-            let known =
-                |key| held.known.get(&(store, key)).map_or(Vector::NOTHING, |dots| dots.0);
+            let known = |key| held.known.get(&(store, key)).map_or(Vector::NOTHING, |dots| dots.0);
             let lost = vectors.lost(known).into_iter();
             with_all.extend(lost.map(|(acked, by)| Loss { acked, at: None, by }));
             measured.keys = vectors.keys();

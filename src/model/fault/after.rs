@@ -81,7 +81,8 @@ impl Simulation {
 
     /// Nodes of which some replicas cannot speak to others of their shard as they could.
     fn parted(&self, fault: usize, names: &Names) -> BTreeSet<NodeId> {
-        let disturbs = |one: &&Disturbance| one.fault == fault && !matches!(one.blow, Blow::Double(..));
+        let disturbs =
+            |one: &&Disturbance| one.fault == fault && !matches!(one.blow, Blow::Double(..));
         let all: Vec<_> = self.world.network.disturbances.iter().filter(disturbs).collect();
         let parts = |node: &NodeId| {
             let facts = names.kind(*node).facts();
@@ -94,7 +95,9 @@ impl Simulation {
                 let to = |a: &usize| shard.iter().any(|b| a != b && on(&one.to, *b));
                 shard.iter().any(|a| on(&one.from, *a) && to(a))
             };
-            all.iter().flat_map(|one| serving.chunks(each).map(move |shard| (*one, shard))).any(apart)
+            all.iter()
+                .flat_map(|one| serving.chunks(each).map(move |shard| (*one, shard)))
+                .any(apart)
         };
         (0..names.nodes().len() as NodeId).filter(parts).collect()
     }
@@ -130,7 +133,8 @@ impl Simulation {
                     let lost = losses.within(stretch);
                     cost.rpo = cost.rpo.max(rpo(lost, stretch.0));
                     of.lost = of.lost.map(|all| all + lost.len() as u64);
-                    for (side, seen) in of.cut.iter_mut().flat_map(|cut| &mut cut.sides).enumerate() {
+                    for (side, seen) in of.cut.iter_mut().flat_map(|cut| &mut cut.sides).enumerate()
+                    {
                         let there = |(_, loss): &&(u64, Loss)| {
                             self.world.record.cuts.are_on(loss.by, fault, side)
                         };
