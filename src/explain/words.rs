@@ -48,10 +48,10 @@ pub(super) fn ended(fault: &FaultResults) -> String {
     format!("fault {} is over", fault.id)
 }
 
-/// Acknowledged writes are lost, of so long a time.
+/// Acknowledged writes are lost, which were so within that time.
 pub(super) fn lost(fault: &FaultResults, lost: f64, rpo: f64) -> String {
     let (id, lost, rpo) = (&fault.id, value(Quantity::Number, lost), duration(rpo));
-    format!("{id} costs {lost} acknowledged writes, of a time of {rpo}")
+    format!("{id} costs {lost} writes that were acknowledged, within {rpo}")
 }
 
 /// All copies hold what any of them held when a fault was over, or do not to the end.

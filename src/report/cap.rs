@@ -86,7 +86,7 @@ fn under(cap: &Cap, intervals: bool) -> Grid {
 fn after(cap: &Cap, intervals: bool) -> Grid {
     let mut grid = Grid::new(&[
         "After the cut",
-        "lost of the last",
+        "lost writes within",
         "reads again after",
         "writes again after",
         "copies alike after",

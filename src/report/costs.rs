@@ -13,7 +13,7 @@ use crate::results::{Estimate, FaultResults, Results};
 pub(super) const COLUMNS: [&str; 6] = [
     "Data after a fault",
     "lost writes",
-    "of the last",
+    "within",
     "reads again after",
     "writes again after",
     "copies alike after",

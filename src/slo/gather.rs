@@ -303,10 +303,10 @@ impl Gathered {
                 let fault = results.faults.iter().find(|f| f.id == *fault)?;
                 at(&json(fault), path).or_else(|| cost_unseen(fault, path, self.limit))
             }
-            Figure::StaleFrom(cut, side) => {
+            Figure::FromSide(cut, side, field) => {
                 let cut = results.faults.iter().find(|f| f.id == *cut)?;
                 let side = cut.sides.iter().find(|other| other.side == *side)?;
-                side.stale_read_fraction.as_ref()?.value
+                at(&json(side), &[(*field).to_owned()])
             }
             Figure::Uptime(path) => at(&json(&results.summary.uptime), path),
             Figure::Metastable(fault) => metastable(results, fault),

@@ -136,6 +136,6 @@ mod tests {
             all.ended(read(0, since + 1, Some(back)));
         }
         all.struck(0, 3_000);
-        assert_eq!(all.measured()[&(0, 3)], [Lasted::For(400), Lasted::Nothing]);
+        assert_eq!(all.measured()[&(0, 3)], [Lasted::For(400), Lasted::For(0)]);
     }
 }

@@ -5,9 +5,9 @@
 use super::{
     super::{
         names::{Doubts, Names},
-        objective::{Figure, Slo},
+        objective::{Figure, OF_SIDES, Slo},
         parse::Metric,
-        shape::{any_consistency, in_shape},
+        shape::{any_consistency, dimension, in_shape},
     },
     Checked, Checker, Dimension, Fault, Selection, Selectors, fault, not_yet,
 };
@@ -61,7 +61,8 @@ impl Checker<'_> {
         path: &[&str],
         selectors: &Selectors,
     ) -> Checked<(Figure, Dimension)> {
-        if let ["stale_read_fraction"] = path
+        if let [field] = path
+            && let Some(field) = OF_SIDES.into_iter().find(|own| own == field)
             && let (None, Selection { client: None, operation: None, around, side }) =
                 (&selectors.node, &selectors.selection)
             && let (Some((cut, 1)), Some(side)) = (around, side)
@@ -69,8 +70,8 @@ impl Checker<'_> {
             && (&selectors.outcome, &selectors.to, selectors.window) == (&None, &None, None)
             && !self.names.followed.is_empty()
         {
-            let figure = Figure::StaleFrom(cut.clone(), side.clone());
-            return Ok((figure, Dimension::Fraction));
+            let figure = Figure::FromSide(cut.clone(), side.clone(), field);
+            return Ok((figure, dimension(&[field.to_owned()])));
         }
         if selectors.selection != Selection::default() {
             return Err(not_yet("a selector of what clients saw of the data"));

@@ -53,6 +53,10 @@ impl Checker<'_> {
         let dimension = match path {
             ["convergence_time" | "rpo"] | ["rto", "read" | "write"] => Dimension::Seconds,
             ["lost_acked_writes"] => Dimension::Count,
+            ["rto"] if matches!(metric.selectors.as_slice(), [Selector { name: None, .. }]) => {
+                let message = "`rto` is a group of figures".to_owned();
+                return Err(fault("E-SLO", message, Some("say which: read, write".to_owned())));
+            }
             _ => return Ok(None),
         };
         let [Selector { name: None, value: id }] = metric.selectors.as_slice() else {
