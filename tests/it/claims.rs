@@ -75,6 +75,13 @@ fn a_claim_that_cannot_be_kept_is_told_with_the_reason() {
         let found = told(&good.replace(from, to));
         assert!(found.len() == 1 && found[0].contains(why), "{to}: {found:?}");
         assert!(found[0].starts_with("`kv` cannot keep this: "), "{found:?}");
+        // What is lost is of some time.
+        let fault = ["cut", "dies"].into_iter().find(|id| good.contains(&format!("{{id: {id}")));
+        let of_fault = fault.map(|id| format!("rpo({id}) == 0"));
+        let same = ["rpo == 0", "nodes.kv.consistency.rpo == 0s"].map(str::to_owned);
+        for claim in same.into_iter().chain(of_fault).filter(|_| good.contains(kept)) {
+            assert_eq!(told(&good.replace(from, to).replace(kept, &claim)), found, "{claim}");
+        }
         // Who claims less, or of another store, is told nothing; nor who compares designs.
         for (claim, less) in [
             ("linearizable == true", "linearizable == false"),

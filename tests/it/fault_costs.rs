@@ -119,7 +119,7 @@ fn what_never_comes_back_is_not_given_a_time() {
     assert_eq!(cost(&found, "rto.read"), Some(0.0));
     let verdicts: Vec<&str> =
         found["slos"].as_array().unwrap().iter().map(|s| s["verdict"].as_str().unwrap()).collect();
-    assert_eq!(verdicts, ["missed", "missed", "missed", "inconclusive", "met", "met"]);
+    assert_eq!(verdicts, ["missed", "missed", "missed", "undecided", "met", "met"]);
     assert_eq!(found["slos"][0]["reason"], "not seen to the end");
 }
 
@@ -150,12 +150,12 @@ fn a_quorum_without_repair_is_alike_when_all_keys_have_been_written_again() {
     // Nobody asks `a` but who stands there. Each of 50 keys was written meanwhile; the last of them is written again after
     // 50/200 s x (1 + 1/2 + .. + 1/50) on average.
     let store = "zones: [a, b, c], replication: {quorum: {replicas: 3, read_repair: false}}";
-    let found = results_of(&design(store, CUT, ""), 40);
+    let found = results_of(&design(store, CUT, ""), 24);
     let harmonic: f64 = (1..=50).map(|n| 1.0 / f64::from(n)).sum();
     let expected = 50.0 / 200.0 * harmonic;
     let after = cost(&found, "convergence_time").unwrap();
     // Its standard deviation is 50/200 s x pi / sqrt(6).
-    assert!((after - expected).abs() < 3.0 * 0.32 / f64::sqrt(40.0), "{after} {expected}");
+    assert!((after - expected).abs() < 3.0 * 0.32 / f64::sqrt(24.0), "{after} {expected}");
     // Where nobody writes any more, it never is.
     let stops = design(store, CUT, "");
     let stops = stops.replace("constant(100/s),", "constant(100/s), load: {at: 45s, factor: 0},");
@@ -210,7 +210,7 @@ fn leaders_are_alike_when_they_have_taken_what_was_sent_again() {
 fn a_fault_that_parts_no_copies_and_fails_nobody_costs_nothing() {
     let store = follows("lag: 20ms");
     for fault in [
-        "{id: f, at: 30s, for: 20s, latency: {between: [readers, db], add: 1ms}}",
+        "{id: f, at: 30s, for: 20s, latency: {between: [[readers], [db]], add: 1ms}}",
         "{id: f, at: 30s, for: 20s, load: {client: here, factor: 2}}",
     ] {
         let found = results_of(&design(&store, fault, ""), 1);
@@ -237,7 +237,7 @@ fn a_fault_that_parts_no_copies_and_fails_nobody_costs_nothing() {
 #[test]
 fn what_one_of_several_faults_costs_is_its_own() {
     let faults = "{id: first, at: 20s, for: 10s, crash: {node: db, replica: leader}}, \
-                  {id: nothing, at: 45s, for: 1s, latency: {between: [readers, db], add: 1ms}}, \
+                  {id: nothing, at: 45s, for: 1s, latency: {between: [[readers], [db]], add: 1ms}}, \
                   {id: second, at: 60s, for: 10s, crash: {node: db, replica: leader}}";
     let found = results_of(&design(&follows(&format!("lag: 100ms, {FAILOVER}")), faults, ""), 2);
     let of = |fault: usize, path: &str| number(&found["faults"][fault], path);
@@ -256,7 +256,7 @@ fn what_one_of_several_faults_costs_is_its_own() {
 
 #[test]
 fn objectives_ask_for_what_a_fault_costs() {
-    let slos = "slos:\n  - convergence_time(f) <= 60s\n  - convergence_time <= 1ms\n  - rpo <= 5s\n  - rpo(f) <= 1s\n  \
+    let slos = "slos:\n  - convergence_time(f) <= 60s\n  - convergence_time >= 1h\n  - rpo <= 5s\n  - rpo(f) <= 1s\n  \
                 - rto.write(f) <= 30s\n  - nodes.db.consistency.rto.write <= 30s\n  - lost_acked_writes(f) <= 100\n  \
                 - lost_acked_writes(during=f side=a) >= 150";
     let fenced = "lag: 100ms, failover: {detect: 2s, promote: 1s, fencing: true}";
@@ -274,14 +274,25 @@ fn objectives_ask_for_what_a_fault_costs() {
 #[test]
 fn what_cannot_be_asked_is_refused_where_it_stands() {
     const CASES: &[Case] = &[
-        ("R1", "rpo(f) <= 1s", "rpo(g) <= 1s", "12:8 E-REF", "no fault"),
-        ("R2", "rpo(f) <= 1s", "rto(f) <= 1s", "12:8 E-SLO", "say which: read, write"),
-        ("R3", "rpo(f) <= 1s", "rto.reads(f) <= 1s", "12:8 E-", ""),
-        ("R4", "rpo(f) <= 1s", "p99(rpo(f)) <= 1s", "12:8 E-SLO", ""),
-        ("R5", "rpo(f) <= 1s", "rpo(f side=a) <= 1s", "12:8 E-SLO", ""),
-        ("R6", "rpo(f) <= 1s", "convergence_time(f) <= 5", "12:8 E-", "60s"),
-        ("R7", "{write: db}", "{read: db}", "12:8 E-SLO", "followed"),
+        ("R1", "rpo(f) <= 1s", "rpo(g) <= 1s", "13:8 E-REF", "no fault"),
+        ("R2", "rpo(f) <= 1s", "rto(f) <= 1s", "13:8 E-SLO", "say which: read, write"),
+        ("R3", "rpo(f) <= 1s", "rto.reads(f) <= 1s", "13:8 E-SLO", ""),
+        ("R4", "rpo(f) <= 1s", "p99(rpo(f)) <= 1s", "13:8 E-SLO", ""),
+        ("R5", "rpo(f) <= 1s", "rpo(f side=a) <= 1s", "13:8 E-SLO", ""),
+        ("R6", "rpo(f) <= 1s", "convergence_time(f) <= 5", "13:8 E-SLO", "`5s`"),
     ];
     let text = design(&follows("lag: 20ms"), CUT, "slos: [rpo(f) <= 1s]");
     check_in(&text, CASES);
+    // Nobody writes.
+    let reads = text.replace("write: db", "read: db");
+    check_in(
+        &reads.replace("rpo(f) <= 1s", "availability >= 1%"),
+        &[(
+            "R7",
+            "availability >= 1%",
+            "rpo(f) <= 1s",
+            "13:8 E-SLO",
+            "no store of this scenario is followed",
+        )],
+    );
 }

@@ -154,9 +154,10 @@ impl Group {
         let held = self.standing(inst, key);
         let shard = self.shard(inst);
         if !self.led {
-            let mut replicas = shard * self.each..(shard + 1) * self.each;
+            let replicas = shard * self.each..(shard + 1) * self.each;
+            let all = || replicas.map(|other| self.standing(other, key));
             return newest.is_within(&held)
-                || !replicas.any(|other| newest.is_within(&self.standing(other, key)));
+                || !newest.is_within(&all().fold(Known::default(), Known::join));
         }
         // What an earlier leader wrote and the one of then had not is in a place that is beyond, and void.
         let beyond = held.order > newest.order && term_of(held.order) >= term;
