@@ -142,8 +142,7 @@ impl Simulation {
             nodes.push(AnyNode::Client(Box::new(built)));
         }
         let monitors = Monitor::all(names, &record.first_row, record.operations.len());
-        let data = Observer::of(names).map(Box::new);
-        let letters = Letters::of(names).map(Box::new);
+        let (data, letters) = (Observer::of(names).map(Box::new), Letters::of(names).map(Box::new));
         let world = World {
             agenda: assembly.agenda,
             frames: Frames::default(),
