@@ -131,8 +131,22 @@ pub(crate) fn slo_quantity(expression: &str) -> Quantity {
         "%" => Quantity::Share,
         "/s" | "/min" | "/h" | "/day" => Quantity::Rate,
         "ns" | "us" | "µs" | "ms" | "s" | "min" | "m" | "h" | "d" => Quantity::Duration,
+        // No time at all needs no unit.
+        "" if limit == "0" && TIMES.iter().any(|name| names(expression, name)) => {
+            Quantity::Duration
+        }
         _ => Quantity::Number,
     }
+}
+
+/// Figures of one time.
+const TIMES: [&str; 6] =
+    ["rpo", "rto", "convergence_time", "time_to_recover", "back_after", "split_brain_time"];
+
+/// Whether an expression is of a figure of this name.
+fn names(expression: &str, name: &str) -> bool {
+    let figure = expression.split(['(', '<', '>', '=']).next().unwrap_or_default();
+    figure.trim().split('.').any(|part| part == name)
 }
 
 /// What an SLO is measured in.
