@@ -27,7 +27,7 @@ pub use cap::{Cap, CapDesign, CapLatency, CapNormal, CapSide};
 pub use comparison::{
     ComparedDesign, ComparedFigure, ComparedMetric, Comparison, Difference, Shown,
 };
-pub use consistency::{ConsistencyResults, KStaleness, TVisibility, WitnessResults};
+pub use consistency::{ConsistencyResults, KStaleness, RtoResults, TVisibility, WitnessResults};
 pub use cost::{CostResults, CostSummary, NodeCost, TrafficCost};
 pub use design::{Design, Edge, Vertex};
 pub(crate) use estimate::{Means, Ratios, Samples};

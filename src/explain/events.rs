@@ -11,7 +11,7 @@ use super::{
 use crate::results::{FaultResults, Results, Timeline, TimelineEvent};
 
 /// Kinds in causal order: what may be the cause of what stands below it within one window.
-const ORDER: [&str; 35] = [
+const ORDER: [&str; 38] = [
     "fault_ended",
     "fault_started",
     "load_rose",
@@ -21,6 +21,7 @@ const ORDER: [&str; 35] = [
     "two_leaders",
     "leader_elected",
     "one_leader",
+    "writes_lost",
     "hit_ratio_fell",
     "skew_grew",
     "queue_grew",
@@ -42,6 +43,8 @@ const ORDER: [&str; 35] = [
     "alert_resolved",
     "queue_drained",
     "goodput_returned",
+    "copies_alike",
+    "copies_differ",
     "back",
     "recovered",
     "partly_recovered",
@@ -97,9 +100,28 @@ fn faults(events: &mut Vec<TimelineEvent>, results: &Results, fault: &FaultResul
             events.push(event("fault_ended", &fault.id, to, words::ended(fault)));
         }
     }
+    of_data(events, results, fault);
     if let Some(at) = fault.rolled_back.value {
         events.push(event("rolled_back", &fault.id, at, words::rolled_back(fault)));
     }
+}
+
+/// What a fault that came once cost the data.
+fn of_data(events: &mut Vec<TimelineEvent>, results: &Results, fault: &FaultResults) {
+    let &[(from, to)] = fault.spans.as_slice() else { return };
+    let lost = fault.lost_acked_writes.and_then(|lost| lost.value).filter(|lost| *lost > 0.0);
+    if let (Some(lost), Some(rpo)) = (lost, fault.rpo.and_then(|rpo| rpo.value)) {
+        let text = words::lost(fault, lost, rpo);
+        let told = event("writes_lost", &fault.id, from, text);
+        events.push(TimelineEvent { value: Some(lost), ..told });
+    }
+    let Some(alike) = fault.convergence_time.filter(|_| to < results.duration) else { return };
+    let (kind, at) = match alike.value {
+        Some(time) => ("copies_alike", to + time),
+        None => ("copies_differ", results.duration),
+    };
+    let text = words::alike(fault, alike.value, results.duration - to);
+    events.push(TimelineEvent { value: alike.value, ..event(kind, &fault.id, at, text) });
 }
 
 pub(super) fn event(kind: &str, subject: &str, at: f64, text: String) -> TimelineEvent {

@@ -48,6 +48,21 @@ pub(super) fn ended(fault: &FaultResults) -> String {
     format!("fault {} is over", fault.id)
 }
 
+/// Acknowledged writes are lost, which were so within that time.
+pub(super) fn lost(fault: &FaultResults, lost: f64, rpo: f64) -> String {
+    let (id, lost, rpo) = (&fault.id, value(Quantity::Number, lost), duration(rpo));
+    format!("{id} costs {lost} writes that were acknowledged, within {rpo}")
+}
+
+/// All copies hold what any of them held when a fault was over, or do not to the end.
+pub(super) fn alike(fault: &FaultResults, after: Option<f64>, watched: f64) -> String {
+    let id = &fault.id;
+    match after {
+        Some(time) => format!("copies are alike again {} after the end of {id}", duration(time)),
+        None => format!("copies still differ {} after the end of {id}", duration(watched)),
+    }
+}
+
 /// A replica, by its number and place.
 pub(super) fn replica(number: u64, zone: &str) -> String {
     if zone.is_empty() {

@@ -112,6 +112,24 @@ pub struct History {
     under_way: Slab<UnderWay>,
     /// Witnesses of what only the moment shows.
     noticed: Vec<Witness>,
+    /// Who asked for each write, by row, where that is told: a byte each.
+    askers: Vec<u8>,
+}
+
+/// Nobody who is known asked for a write.
+pub const NOBODY: u8 = u8::MAX;
+
+/// An acknowledged version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// Its key.
+    pub key: u64,
+    /// Its place.
+    pub place: Place,
+    /// When it was acknowledged, ns.
+    pub at: u64,
+    /// Who asked for it, as it was [told](History::asked_by).
+    pub by: u8,
 }
 
 /// So many keys have a witness of what was noticed while recording; the first ones are kept.
@@ -136,6 +154,7 @@ impl History {
             followed: Followed::default(),
             under_way: Slab::default(),
             noticed: Vec::new(),
+            askers: Vec::new(),
         }
     }
 
@@ -188,6 +207,21 @@ impl History {
             && let Some(row) = self.followed.find_row(id, place.version)
         {
             self.followed.accept(id, row, place.order);
+        }
+    }
+
+    /// Who asks for an operation that is about to end well.
+    pub fn asked_by(&mut self, op: OpId, by: u8) {
+        if !op.is_followed() || by == NOBODY && self.askers.is_empty() {
+            return;
+        }
+        let UnderWay { key, write, .. } = *self.under_way.get(op.0);
+        if let Some((row, id)) = write
+            && self.followed.is(id, key)
+        {
+            let row = row as usize;
+            self.askers.resize(self.askers.len().max(row + 1), NOBODY);
+            self.askers[row] = by;
         }
     }
 
@@ -260,12 +294,14 @@ impl History {
         })
     }
 
-    /// The acknowledged versions of followed keys that have a place, with the instant of their acknowledgement, ns.
-    pub fn acknowledged(&self) -> impl Iterator<Item = (u64, Place, u64)> {
+    /// The acknowledged versions of followed keys that have a place.
+    pub fn acknowledged(&self) -> impl Iterator<Item = Acknowledged> {
         self.followed.keys().flat_map(|(id, entry)| {
-            let rows = self.followed.chain(id).map(|(_, row)| row);
-            let settled = rows.filter_map(Row::settled);
-            settled.map(|(place, acked)| (entry.key, place, self.clock.ns(acked)))
+            self.followed.chain(id).filter_map(|(row, write)| {
+                let (place, acked) = write.settled()?;
+                let by = self.askers.get(row as usize).copied().unwrap_or(NOBODY);
+                Some(Acknowledged { key: entry.key, place, at: self.clock.ns(acked), by })
+            })
         })
     }
 
@@ -294,7 +330,7 @@ impl History {
     /// What it has allocated, in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.followed.bytes() + self.under_way.bytes()
+        self.followed.bytes() + self.under_way.bytes() + self.askers.capacity()
     }
 
     fn written(&mut self, id: u32, row: u32, outcome: Outcome, ends: (u64, u64)) -> Ended {

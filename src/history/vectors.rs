@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{clock::Clock, limit::Limit, sessions::Standing, staleness::Judged};
+use super::{NOBODY, clock::Clock, limit::Limit, sessions::Standing, staleness::Judged};
 
 /// Leaders of a key, at most.
 pub const LEADERS: usize = 8;
@@ -29,11 +29,24 @@ impl Standing for Vector {
     }
 }
 
+/// A write that was acknowledged.
+#[derive(Clone, Copy, Debug)]
+struct Write {
+    /// Its number among those of its leader.
+    number: u32,
+    /// Who asked for it, as it was told.
+    by: u8,
+    /// When.
+    at: u64,
+}
+
+const _: () = assert!(size_of::<Write>() == 16);
+
 /// What is known of a key.
 #[derive(Clone, Debug, Default)]
 struct Key {
-    /// Of each leader: the numbers of its writes that were acknowledged, in order, and when.
-    leaders: [Vec<(u32, u64)>; LEADERS],
+    /// Of each leader: its writes that were acknowledged, in order.
+    leaders: [Vec<Write>; LEADERS],
     /// When any was, in order.
     acknowledged: Vec<u64>,
 }
@@ -47,14 +60,16 @@ pub struct Vectors {
     /// Writes that were given a number and that nobody has been told of: where each stands. A retry has several.
     open: BTreeMap<u64, Vec<(u8, u32)>>,
     /// Acknowledged writes that their leader lost.
-    gone: u64,
+    gone: Vec<Write>,
+    /// Who asks for the write that is acknowledged next.
+    by: u8,
 }
 
 impl Key {
     /// The writes of a leader beyond so many.
-    fn beyond(&self, leader: usize, known: u32) -> &[(u32, u64)] {
+    fn beyond(&self, leader: usize, known: u32) -> &[Write] {
         let all = &self.leaders[leader];
-        &all[all.partition_point(|(number, _)| *number <= known)..]
+        &all[all.partition_point(|write| write.number <= known)..]
     }
 }
 
@@ -66,8 +81,14 @@ impl Vectors {
             limit: Limit::new(keys, u32::MAX),
             keys: BTreeMap::new(),
             open: BTreeMap::new(),
-            gone: 0,
+            gone: Vec::new(),
+            by: NOBODY,
         }
+    }
+
+    /// Who asks for the write that is acknowledged next.
+    pub fn asked_by(&mut self, by: u8) {
+        self.by = by;
     }
 
     /// An operation begins: the instant.
@@ -84,7 +105,7 @@ impl Vectors {
 
     /// A write was acknowledged by who knows of these: the instant.
     pub fn acknowledged(&mut self, key: u64, version: u64, known: &Vector, at_ns: u64) -> u64 {
-        let now = self.clock.tick(at_ns);
+        let (now, by) = (self.clock.tick(at_ns), std::mem::replace(&mut self.by, NOBODY));
         let Some(dots) = self.open.remove(&version) else { return now };
         let of = self.keys.entry(key).or_default();
         of.acknowledged.push(now);
@@ -93,8 +114,8 @@ impl Vectors {
             if number <= known[leader] {
                 let all = &mut of.leaders[leader];
                 // Mostly the last.
-                let place = all.partition_point(|(other, _)| *other < number);
-                all.insert(place, (number, now));
+                let place = all.partition_point(|write| write.number < number);
+                all.insert(place, Write { number, by, at: now });
             }
         }
         now
@@ -110,7 +131,7 @@ impl Vectors {
         };
         let at_ns = self.clock.ns(invoked);
         let beyond = known.iter().enumerate().flat_map(|(leader, n)| of.beyond(leader, *n));
-        let missed = beyond.map(|(_, at)| *at).filter(|at| *at < invoked);
+        let missed = beyond.map(|write| write.at).filter(|at| *at < invoked);
         let (versions, first) = missed.fold((0, u64::MAX), |(n, first), at| (n + 1, first.min(at)));
         Judged {
             versions,
@@ -123,9 +144,8 @@ impl Vectors {
     pub fn skipped(&mut self, key: u64, leader: u8, (after, upto): (u32, u32)) {
         if let Some(of) = self.keys.get_mut(&key) {
             let all = &mut of.leaders[usize::from(leader)];
-            let before = all.len();
-            all.retain(|(number, _)| *number <= after || *number > upto);
-            self.gone += (before - all.len()) as u64;
+            let lost = |write: &mut Write| write.number > after && write.number <= upto;
+            self.gone.extend(all.extract_if(.., lost));
         }
     }
 
@@ -144,13 +164,16 @@ impl Vectors {
         self.limit.share()
     }
 
-    /// Acknowledged writes that nobody knows of, where this says what is known of a key.
-    pub fn lost(&self, known: impl Fn(u64) -> Vector) -> u64 {
-        let of = |(key, of): (&u64, &Key)| {
+    /// Acknowledged writes that nobody knows of, where this says what is known of a key: when each was acknowledged, ns, and
+    /// who asked for it.
+    pub fn lost(&self, known: impl Fn(u64) -> Vector) -> Vec<(u64, u8)> {
+        let of = |(key, of): (&u64, &Key)| -> Vec<Write> {
             let known = known(*key).into_iter().enumerate();
-            known.map(|(leader, known)| of.beyond(leader, known).len() as u64).sum::<u64>()
+            known.flat_map(|(leader, known)| of.beyond(leader, known).to_vec()).collect()
         };
-        self.gone + self.keys.iter().map(of).sum::<u64>()
+        let beyond = self.keys.iter().flat_map(of);
+        let told = |write: Write| (self.clock.ns(write.at), write.by);
+        self.gone.iter().copied().chain(beyond).map(told).collect()
     }
 }
 
@@ -181,8 +204,8 @@ mod tests {
         assert_eq!(read(vector(2, 0)), (1, 800, Some(700)));
         assert_eq!(read(vector(0, 0)), (3, 900, Some(700)));
         assert_eq!(all.read(8, &vector(0, 0), invoked).after_ns, None);
-        assert_eq!(all.lost(|_| vector(1, 1)), 1);
-        assert_eq!(all.lost(|_| vector(2, 1)), 0);
+        assert_eq!(all.lost(|_| vector(1, 1)), [(300, NOBODY)]);
+        assert_eq!(all.lost(|_| vector(2, 1)), []);
         assert_eq!(all.keys(), 1);
     }
 
@@ -201,7 +224,7 @@ mod tests {
         all.dotted(1, 5, (0, 1));
         all.dotted(1, 5, (1, 1));
         all.acknowledged(1, 5, &vector(0, 1), 10);
-        assert_eq!(all.lost(|_| vector(0, 1)), 0, "the attempt that was given up is nobody's");
-        assert_eq!(all.lost(|_| vector(1, 0)), 1);
+        assert_eq!(all.lost(|_| vector(0, 1)), [], "the attempt that was given up is nobody's");
+        assert_eq!(all.lost(|_| vector(1, 0)), [(10, NOBODY)]);
     }
 }

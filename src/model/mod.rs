@@ -37,6 +37,7 @@ pub mod frame;
 pub mod ids;
 pub mod kind;
 pub mod kinds;
+pub mod lasted;
 pub mod names;
 pub mod network;
 pub mod node;

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::model::{
     books::InstanceBooks,
-    ids::{NodeId, Slot},
+    ids::{Host, NodeId, Slot},
 };
 
 /// A simulated entity. Handlers return nothing and act through the world; what cannot happen to a kind
@@ -51,6 +51,10 @@ pub trait Node: Any + Send {
     fn lose_data(&mut self, _inst: u16, _world: &mut World) {}
     /// An instance is about to restart, and says so to who chooses among instances; or it is back.
     fn withdraw(&mut self, _host: (NodeId, u16), _out: bool, _now: u64) {}
+    /// A fault that parts some of its replicas begins.
+    fn parted(&mut self, _fault: usize) {}
+    /// Such a fault is over; these instances are on their way back.
+    fn healed(&mut self, _fault: usize, _back: &[Host], _world: &World) {}
     /// Puts down what it holds of data besides a store's one copy.
     fn holds(&self, _held: &mut Holdings) {}
     /// Who leads each shard that is led, as far as anybody knows who sees all.

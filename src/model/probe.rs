@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use super::{bounded::Held, fault::uptime::UptimeBooks};
 use crate::{
-    history::{Staleness, Violations, Witness},
+    history::{Acknowledged, Staleness, Violations, Witness},
     model::{
         cache::books::CacheBooks,
+        lasted::Lasted,
         network::PAID,
         outcome::{Outcome, Tally},
         replication::tally::ReplicasMeasured,
@@ -132,6 +133,49 @@ pub struct ConsistencyMeasured {
     pub split: Option<u64>,
     /// Where siblings are kept: how often there came to be more of them.
     pub conflicts: Option<u64>,
+    /// The lost writes, by when they were acknowledged.
+    pub losses: Vec<Loss>,
+    /// The worst that a fault cost.
+    pub cost: Cost,
+}
+
+/// An acknowledged write that is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Loss {
+    /// When it was acknowledged, ns.
+    pub acked: u64,
+    /// When it was lost, if that is known.
+    pub at: Option<u64>,
+    /// Who asked for it: on which sides of cuts they stand.
+    pub by: u8,
+}
+
+impl Loss {
+    /// Of a write that is lost since then.
+    pub fn of(write: &Acknowledged, at: Option<u64>) -> Self {
+        Self { acked: write.at, at, by: write.by }
+    }
+}
+
+/// What a fault cost the data, or the worst of what several did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cost {
+    /// From the first lost acknowledgement to the beginning of the fault, or to the last one if that is later, ns; 0 if
+    /// none is lost.
+    pub rpo: u64,
+    /// From its beginning until reads, and writes, were answered again where one had failed.
+    pub rto: [Lasted; 2],
+    /// From its end until replicas held what one of them held then.
+    pub converged: Lasted,
+}
+
+impl Cost {
+    /// The worse counts.
+    pub fn add(&mut self, other: Self) {
+        self.rpo = self.rpo.max(other.rpo);
+        self.rto.iter_mut().zip(other.rto).for_each(|(mine, theirs)| mine.add(theirs));
+        self.converged.add(other.converged);
+    }
 }
 
 /// Whether two are so, each of which is, is not, or is not known to be.
@@ -170,6 +214,7 @@ impl ConsistencyMeasured {
         self.duplicates = sum(self.duplicates, other.duplicates);
         self.lost_updates = sum(self.lost_updates, other.lost_updates);
         self.overlaps = sum(self.overlaps, other.overlaps);
+        self.cost.add(other.cost);
         if self.witness.is_none() {
             self.witness.clone_from(&other.witness);
         }
@@ -257,6 +302,11 @@ pub struct FaultMeasured {
     pub length: [u64; 3],
     /// What was seen from the sides of a cut that those who ask stand on.
     pub cut: Option<CutMeasured>,
+    /// Acknowledged writes that were lost while it was at work or after it, until the next fault began, if any store is
+    /// followed.
+    pub lost: Option<u64>,
+    /// What it cost the data.
+    pub cost: Cost,
 }
 
 /// The sides of a cut.
@@ -279,6 +329,8 @@ pub struct SideMeasured {
     pub reads: [(u64, u64); 3],
     /// By window of the intended send, over the whole run.
     pub windows: Vec<SideWindow>,
+    /// Acknowledged writes asked for from there that were lost, as of the fault.
+    pub lost: u64,
 }
 
 /// Requests sent from one side of a cut in one window of time.

@@ -88,19 +88,29 @@ impl Route {
         }
     }
 
+    /// The shard of a key, where keys have one, as far as that is settled.
+    #[inline(always)]
+    pub fn shard(&self, key: u64) -> u16 {
+        match self {
+            Self::Hash(n) => (mix(key) % u64::from(*n)) as u16,
+            Self::Ring(ring) => ring.of(key),
+            Self::Range(last) => last.partition_point(|&l| l < key) as u16,
+            Self::Directory(table, _) => table.get(&key).copied().unwrap_or_default(),
+            _ => 0,
+        }
+    }
+
     /// The instance for a key; `id` is the identity of the call, for those that go anywhere.
     #[inline(always)]
     pub fn instance(&mut self, key: u64, id: u64) -> u16 {
         match self {
-            Self::Single | Self::Inside | Self::Answer(_) | Self::Replicas(_) => 0,
+            Self::Replicas(_) => 0,
             Self::Random(n) => ((u128::from(mix(id)) * u128::from(*n)) >> 64) as u16,
-            Self::Hash(n) => (mix(key) % u64::from(*n)) as u16,
-            Self::Ring(ring) => ring.of(key),
-            Self::Range(last) => last.partition_point(|&l| l < key) as u16,
             Self::Directory(table, n) => {
                 let next = (table.len() % usize::from(*n)) as u16;
                 *table.entry(key).or_insert(next)
             }
+            settled => settled.shard(key),
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{
     budget::pages::{self, Over},
     build::Assembly,
     consistency::observer::Observer,
-    fault::{hosts::Hosts, timeline::Timeline},
+    fault::{after::Begun, hosts::Hosts, timeline::Timeline},
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Frames, IN_ROOM},
     network::{build::network, disturbed::Disturbance},
     node::Node,
@@ -89,6 +89,8 @@ pub struct Simulation {
     pub(super) timeline: Timeline,
     /// Whom faults hit by their role: by fault, and when it began.
     pub(super) struck: BTreeMap<(usize, u64), Vec<Host>>,
+    /// Those that are at work.
+    pub(super) begun: Begun,
     /// Planned changes that hold: when each began and ends, and its number.
     pub(super) planned: Vec<(u64, u64, usize)>,
     /// Of each alert.
@@ -140,8 +142,7 @@ impl Simulation {
             nodes.push(AnyNode::Client(Box::new(built)));
         }
         let monitors = Monitor::all(names, &record.first_row, record.operations.len());
-        let data = Observer::of(names).map(Box::new);
-        let letters = Letters::of(names).map(Box::new);
+        let (data, letters) = (Observer::of(names).map(Box::new), Letters::of(names).map(Box::new));
         let world = World {
             agenda: assembly.agenda,
             frames: Frames::default(),
@@ -172,6 +173,7 @@ impl Simulation {
             seed,
             timeline,
             struck: BTreeMap::new(),
+            begun: Begun::default(),
             planned: Vec::new(),
             monitors,
             routes: names.routes(prepared),
@@ -468,6 +470,8 @@ impl Simulation {
         let hanging = self.check_requests(names);
         self.check_messages();
         let window = self.world.record.window;
+        let outages = self.world.data.as_mut().and_then(|data| data.outages.take());
+        let outages = outages.map(|outages| outages.measured()).unwrap_or_default();
         let mut consistency = self.consistency_measured();
         self.check_promises(&consistency, names);
         self.check_sessions(&consistency, names);
@@ -484,14 +488,15 @@ impl Simulation {
             }
             NodeMeasured { consistency: seen, ..measured }
         });
-        let nodes = nodes.collect();
+        let mut nodes: Vec<NodeMeasured> = nodes.collect();
         let from = &self.span_snapshot;
         let uptime = (last.uptime.since(from.uptime), last.at.saturating_sub(from.at));
         let between = last.between.since(from.between);
         let traffic = std::array::from_fn(|class| last.traffic[class] - from.traffic[class]);
         let samples = std::mem::take(&mut self.world.record.samples);
         let fingerprint = self.world.record.fingerprint;
-        let faults = self.faults_measured(names, ended_at);
+        let mut faults = self.faults_measured(names, ended_at);
+        self.count_costs(&outages, (&mut faults, &mut nodes), names, ended_at);
         let ids = names.design.alerts.keys();
         let alerts = self.monitors.iter().zip(ids).map(|(m, id)| m.measured(&id.0)).collect();
         let over = Over { ended_at, span: last.at.saturating_sub(from.at) };

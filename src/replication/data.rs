@@ -103,6 +103,11 @@ impl Data {
         self.items.iter().for_each(|(_, item)| each(item.version));
     }
 
+    /// Names all that is held, in any order.
+    pub fn each_item(&self, each: &mut dyn FnMut(u64, Item)) {
+        self.items.iter().for_each(|(key, item)| each(*key, *item));
+    }
+
     /// All that is held, by key.
     pub fn all(&self) -> Vec<(u64, Item)> {
         self.those(|_| true)

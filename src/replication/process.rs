@@ -4,7 +4,7 @@
 
 use super::contract::{Context, Protocol};
 use super::message::Message;
-use super::words::{Dots, Operation, Peer, Phase, Start, Timer};
+use super::words::{Dots, Known, Operation, Peer, Phase, Start, Timer};
 use super::{leader_follower, multi_leader, quorum, raft};
 
 /// A replica of some protocol, or whoever helps them.
@@ -62,10 +62,38 @@ impl Process {
         }
     }
 
+    /// How far what it holds of a key is.
+    pub fn standing(&self, key: u64) -> Known {
+        match self {
+            Self::MultiLeader(replica) => replica.standing(key),
+            Self::Quorum(replica) => Known::of(replica.data().get(key)),
+            Self::Replica(replica) => Known::of(replica.data().get(key)),
+            Self::Raft(replica) => Known::of(replica.data().get(key)),
+            Self::Observer(_) => Known::default(),
+        }
+    }
+
+    /// Names what it holds: the process it is for, which may be another one, the key, and how far it is.
+    pub fn standings(&self, me: Peer, each: &mut dyn FnMut(Peer, u64, Known)) {
+        let data = match self {
+            Self::MultiLeader(replica) => {
+                return replica.standings(&mut |key, known| each(me, key, known));
+            }
+            Self::Quorum(replica) => {
+                replica.hinted(&mut |owner, key, item| each(owner, key, Known::of(item)));
+                replica.data()
+            }
+            Self::Replica(replica) => replica.data(),
+            Self::Raft(replica) => replica.data(),
+            Self::Observer(_) => return,
+        };
+        data.each_item(&mut |key, item| each(me, key, Known::of(item)));
+    }
+
     /// Names the keys that it holds and which writes of each it knows of, where versions are told apart by vectors.
     pub fn known(&self, each: &mut dyn FnMut(u64, Dots)) {
         if let Self::MultiLeader(replica) = self {
-            replica.known(each);
+            replica.standings(&mut |key, known| each(key, known.dots));
         }
     }
 }

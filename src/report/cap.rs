@@ -3,6 +3,7 @@
 //! **Invariant.** Nothing is shown of a design but what was measured of it; no design is given a letter.
 
 use super::{
+    costs::over,
     designs::LONGEST,
     grid::{Grid, Lines},
     plots,
@@ -21,11 +22,13 @@ pub fn cap_files(cap: &Cap) -> Vec<(String, Vec<u8>)> {
     std::iter::once(("cap.json".to_owned(), bytes)).chain(plots).collect()
 }
 
-/// Two tables and a sentence for each design, for a terminal `width` columns wide.
+/// Three tables and a sentence for each design, for a terminal `width` columns wide.
 pub fn cap_text(cap: &Cap, width: u16) -> String {
     let mut out = Lines { width: usize::from(width).max(LEAST_WIDTH), text: String::new() };
     out.blank();
     out.table(|intervals| under(cap, intervals));
+    out.blank();
+    out.table(|intervals| after(cap, intervals));
     out.blank();
     if cap.designs.iter().any(|design| design.normal.is_some()) {
         out.table(|intervals| without(cap, intervals));
@@ -65,7 +68,7 @@ fn under(cap: &Cap, intervals: bool) -> Grid {
                 share(&side.read_availability),
                 share(&side.stale_read_fraction),
                 share(&side.write_availability),
-                first(cell(Quantity::Number, &design.lost_acked_writes, intervals)),
+                cell(Quantity::Number, &side.lost_acked_writes, intervals),
                 first(
                     match design.linearizable {
                         Some(true) => "yes",
@@ -76,6 +79,27 @@ fn under(cap: &Cap, intervals: bool) -> Grid {
                 ),
             ]);
         }
+    }
+    grid
+}
+
+fn after(cap: &Cap, intervals: bool) -> Grid {
+    let mut grid = Grid::new(&[
+        "After the cut",
+        "lost writes within",
+        "reads again after",
+        "writes again after",
+        "copies alike after",
+    ]);
+    for design in &cap.designs {
+        let time = |of: &Estimate| cell(Quantity::Duration, of, intervals);
+        grid.rows.push(vec![
+            shorten(&design.name, LONGEST),
+            time(&design.rpo),
+            over(Some(&design.rto.read), time),
+            over(Some(&design.rto.write), time),
+            over(design.convergence_time.as_ref(), time),
+        ]);
     }
     grid
 }

@@ -10,6 +10,7 @@ mod cap;
 mod compare;
 mod consistency;
 mod cost;
+mod costs;
 mod csv;
 mod designs;
 mod explain;

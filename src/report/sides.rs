@@ -10,7 +10,7 @@ use super::{
 use crate::results::{Estimate, Results, SideOperations};
 
 /// What is said of each side.
-pub(super) const COLUMNS: [&str; 7] = [
+pub(super) const COLUMNS: [&str; 8] = [
     "Side of a cut",
     "availability before",
     "during",
@@ -18,6 +18,7 @@ pub(super) const COLUMNS: [&str; 7] = [
     "reads during",
     "writes during",
     "stale reads during",
+    "lost writes",
 ];
 
 /// A table of the sides of all cuts.
@@ -29,13 +30,18 @@ pub(super) fn lines(out: &mut Lines, results: &Results) {
     out.blank();
     out.table(|intervals| {
         let mut grid = Grid::new(&COLUMNS);
-        grid.rows = rows(results, |share| cell(Quantity::Share, share, intervals));
+        grid.rows = rows(results, |quantity, figure| cell(quantity, figure, intervals));
         grid
     });
 }
 
 /// A row for each side of each cut, its figures as `shown`.
-pub(super) fn rows(results: &Results, shown: impl Fn(&Estimate) -> String) -> Vec<Vec<String>> {
+pub(super) fn rows(
+    results: &Results,
+    shown: impl Fn(Quantity, &Estimate) -> String,
+) -> Vec<Vec<String>> {
+    let (of_all, shown) = (&shown, |share: &Estimate| shown(Quantity::Share, share));
+    let count = |of: &Estimate| of_all(Quantity::Number, of);
     let cuts: Vec<_> = results.faults.iter().filter(|fault| !fault.sides.is_empty()).collect();
     let mut rows = Vec::new();
     for cut in &cuts {
@@ -54,6 +60,7 @@ pub(super) fn rows(results: &Results, shown: impl Fn(&Estimate) -> String) -> Ve
                 does("read"),
                 does("write"),
                 side.stale_read_fraction.as_ref().map_or_else(|| "-".to_owned(), &shown),
+                side.lost_acked_writes.as_ref().map_or_else(|| "-".to_owned(), count),
             ]);
         }
     }

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    budgets, consistency, cost,
+    budgets, consistency, cost, costs,
     grid::{Grid, Lines},
     precision::precision,
     replicas, sides,
@@ -22,7 +22,7 @@ use crate::results::{
 pub(crate) const LEAST_WIDTH: usize = 60;
 /// Length of a run from which on it tells of years, s.
 const A_MONTH: f64 = 30.0 * 86_400.0;
-const LONGEST_NAME: usize = 22;
+pub(super) const LONGEST_NAME: usize = 22;
 
 /// The whole summary, ending in a line break.
 pub(crate) fn summary(results: &Results, width: u16) -> String {
@@ -59,6 +59,7 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
         out.blank();
         out.table(|intervals| faults(results, intervals));
         sides::lines(&mut out, results);
+        costs::lines(&mut out, results);
     }
     if !results.slos.is_empty() {
         out.blank();
@@ -130,8 +131,22 @@ pub(crate) fn slo_quantity(expression: &str) -> Quantity {
         "%" => Quantity::Share,
         "/s" | "/min" | "/h" | "/day" => Quantity::Rate,
         "ns" | "us" | "µs" | "ms" | "s" | "min" | "m" | "h" | "d" => Quantity::Duration,
+        // No time at all needs no unit.
+        "" if limit == "0" && TIMES.iter().any(|name| names(expression, name)) => {
+            Quantity::Duration
+        }
         _ => Quantity::Number,
     }
+}
+
+/// Figures of one time.
+const TIMES: [&str; 6] =
+    ["rpo", "rto", "convergence_time", "time_to_recover", "back_after", "split_brain_time"];
+
+/// Whether an expression is of a figure of this name.
+fn names(expression: &str, name: &str) -> bool {
+    let figure = expression.split(['(', '<', '>', '=']).next().unwrap_or_default();
+    figure.trim().split('.').any(|part| part == name)
 }
 
 /// What an SLO is measured in.

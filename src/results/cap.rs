@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::figure::Estimate;
+use super::{consistency::RtoResults, figure::Estimate};
 
 /// Designs under a cut.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,15 @@ pub struct CapDesign {
     pub sides: Vec<CapSide>,
     /// Acknowledged writes that are lost, of all stores and the whole run.
     pub lost_acked_writes: Estimate,
+    /// From the first of their acknowledgements to the cut or to the last of them, s.
+    #[serde(default)]
+    pub rpo: Estimate,
+    /// How long reads and writes were not answered where one failed, s.
+    #[serde(default)]
+    pub rto: RtoResults,
+    /// From the end of the cut until the copies were alike, s; absent: it parted none; null: that was not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub convergence_time: Option<Estimate>,
     /// Whether one order explains every answer of the whole run, in all replications; null: not known.
     pub linearizable: Option<bool>,
     /// The same design without its faults; null: it cannot be run without them.
@@ -55,6 +64,9 @@ pub struct CapSide {
     pub write_availability: Estimate,
     /// Stale reads / reads that were answered.
     pub stale_read_fraction: Estimate,
+    /// Acknowledged writes asked for from there that were lost by the cut.
+    #[serde(default)]
+    pub lost_acked_writes: Estimate,
 }
 
 /// A design when nothing is wrong.

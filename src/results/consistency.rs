@@ -53,6 +53,18 @@ pub struct ConsistencyResults {
     pub writes_follow_reads_violations: Estimate,
     /// Writes that were acknowledged and that nobody holds any more, nor anything that was written after them.
     pub lost_acked_writes: Estimate,
+    /// From the first acknowledgement of a write that is lost to the beginning of the fault that cost it, or to the last
+    /// such one if that is later, s; of the fault for which that is longest; 0 if none is lost.
+    #[serde(default)]
+    pub rpo: Estimate,
+    /// The longest time that a fault kept data from being read or written again.
+    #[serde(default)]
+    pub rto: RtoResults,
+    /// Where a fault parted replicas, or hit some: from its end until each that was alive held, of every key, the newest
+    /// version that any of them held then, or a newer one, s; of the fault for which that was longest; null: that was not
+    /// seen in every replication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub convergence_time: Option<Estimate>,
     /// Where something may be attempted several times: how often a write was done that had been done before, for the same
     /// request of a client: by a retry, a hedge, or a call that came twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +89,16 @@ pub struct ConsistencyResults {
     /// goes by a clock, it was older than a write acknowledged before it), `crash` (nobody holds them).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub lost_by_cause: BTreeMap<String, Estimate>,
+}
+
+/// From the beginning of a fault to the first answer to an operation that began after it, in a shard where one had failed
+/// in between, s: of the shard for which that was longest; 0: none failed; null: none was answered any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RtoResults {
+    /// Of reads.
+    pub read: Estimate,
+    /// Of all other operations.
+    pub write: Estimate,
 }
 
 /// Reads that were so far behind.

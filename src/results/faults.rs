@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Estimate;
+use super::{Estimate, RtoResults};
 
 /// One alert.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -137,6 +137,20 @@ pub struct FaultResults {
     /// That time, s: half of what was watched after its end.
     #[serde(default)]
     pub returned_within: Estimate,
+    /// Acknowledged writes that were lost by it: while it was at work or after it, until the next fault began; absent where
+    /// no store is followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_acked_writes: Option<Estimate>,
+    /// From the first acknowledgement of those to its beginning, or to the last one if that is later, s; 0 if none is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo: Option<Estimate>,
+    /// For how long reads and writes were not answered, where one failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rto: Option<RtoResults>,
+    /// If it parted replicas of a store or hit some: from its end until each that was alive held, of every key, the newest
+    /// version that any of them held then, or a newer one, s; null when that was not seen in every replication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub convergence_time: Option<Estimate>,
     /// Of a `partition` that names a side on which some client stands: each side from which requests are sent.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sides: Vec<SideResults>,
@@ -163,6 +177,9 @@ pub struct SideResults {
     /// Stale reads / reads that were answered, of requests sent during the cut; absent where no store is followed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stale_read_fraction: Option<Estimate>,
+    /// Acknowledged writes asked for from there that were lost, as of the fault; absent likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_acked_writes: Option<Estimate>,
 }
 
 /// Reads or writes from one side of a cut.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::replicas::add;
+use super::{costs::CostPool, replicas::add};
 use crate::{
     history::{BEHIND, Kind, Visibility, Witness},
     model::probe::{ConsistencyMeasured, DATA_OPERATIONS, all_are},
@@ -38,6 +38,7 @@ pub(super) struct ConsistencyPool {
     /// What there is a cause for, by cause.
     not_checked: BTreeMap<&'static str, Means>,
     lost: Means,
+    costs: CostPool,
     /// Where something may be attempted several times.
     duplicates: Option<Means>,
     /// Of stores with leaders.
@@ -88,6 +89,7 @@ impl ConsistencyPool {
         add(&mut self.not_checked, &one.not_checked, before);
         add(&mut self.lost_by_cause, &one.lost, before);
         self.lost.push(count(one.lost.values().sum()));
+        self.costs.push(&one.cost);
         if let Some(again) = one.duplicates {
             self.duplicates.get_or_insert_default().push(count(again));
         }
@@ -147,6 +149,9 @@ impl ConsistencyPool {
             monotonic_write_violations: mean(&self.broken[2]),
             writes_follow_reads_violations: mean(&self.broken[3]),
             lost_acked_writes: mean(&self.lost),
+            rpo: self.costs.rpo(confidence),
+            rto: self.costs.rto(confidence),
+            convergence_time: self.costs.converged(confidence),
             duplicate_applies: self.duplicates.as_ref().map(mean),
             split_brain_time: self.split.as_ref().map(mean),
             conflicts: self.conflicts.as_ref().map(mean),

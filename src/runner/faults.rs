@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     aftermath::{Aftermath, aftermath, back_after, is_quiet, late, recovery, watched},
+    costs::FaultCosts,
     sides::SidePool,
 };
 use crate::{
@@ -78,6 +79,8 @@ pub(super) struct FaultPool {
     goodput: Means,
     returned: Means,
     within: Means,
+    /// Of the data.
+    costs: FaultCosts,
     /// Of a cut.
     sides: Vec<SidePool>,
 }
@@ -150,6 +153,7 @@ impl FaultPool {
         self.goodput.push(near.map(|goodput| goodput.before));
         self.returned.push(returned(near));
         self.within.push(within);
+        self.costs.push(fault);
         for (number, side) in self.sides.iter_mut().enumerate() {
             side.push(number, fault, measured);
         }
@@ -189,7 +193,7 @@ impl FaultPool {
         let near = clients().filter(|client| client.reaches).map(|client| client.name.clone());
         let near: Vec<String> = near.collect();
         let spans = self.spans.iter().flatten().filter(|_| !self.vary);
-        FaultResults {
+        let results = FaultResults {
             id: self.id.clone(),
             title: self.title.clone(),
             effect: self.effect.to_owned(),
@@ -222,7 +226,9 @@ impl FaultPool {
                 .collect(),
             returned_within: mean(&self.within),
             sides: self.sides.iter().map(|side| side.results(confidence)).collect(),
-        }
+            ..FaultResults::default()
+        };
+        self.costs.tell(results, confidence)
     }
 }
 

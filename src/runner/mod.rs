@@ -10,6 +10,7 @@ mod aftermath;
 mod bill;
 mod budgets;
 mod consistency;
+mod costs;
 mod faults;
 mod nodes;
 mod picture;

@@ -4,7 +4,7 @@
 
 use crate::{
     model::probe::{Around, FaultMeasured, Measured, SideWindow},
-    results::{Ratios, SIDES, SideOperations, SideResults, SideSeries},
+    results::{Means, Ratios, SIDES, SideOperations, SideResults, SideSeries},
 };
 
 /// Good and decided requests before, during and after a cut.
@@ -24,6 +24,7 @@ pub(super) struct SidePool {
     does: [Option<Answered>; DOES.len()],
     /// Stale reads and all, of requests sent during the cut.
     stale: Ratios,
+    lost: Means,
     /// Some store is followed.
     followed: bool,
     windows: Vec<SideWindow>,
@@ -75,6 +76,7 @@ impl SidePool {
         self.followed |= measured.nodes.iter().any(|node| node.consistency.is_some());
         let (stale, reads) = if came { side.reads[1] } else { (0, 0) };
         self.stale.push(stale, reads);
+        self.lost.push(came.then_some(side.lost as f64));
         self.windows.resize(side.windows.len().max(self.windows.len()), SideWindow::default());
         self.windows.iter_mut().zip(&side.windows).for_each(|(sum, window)| sum.add(window));
     }
@@ -102,6 +104,7 @@ impl SidePool {
             availability_after,
             operations: operations.collect(),
             stale_read_fraction: self.followed.then(|| self.stale.share(confidence)),
+            lost_acked_writes: self.followed.then(|| self.lost.estimate(confidence)),
         }
     }
 

@@ -97,7 +97,23 @@ const FIGURES: &[(&str, &str)] = &[
          `lost_acked_writes`, `read_your_writes_violations`, `monotonic_read_violations`, `monotonic_write_violations`, \
          `writes_follow_reads_violations`, `conflicts` (of `version_vector`), `lost_updates` (where visits \
          write what they have read, or by `cas`), `duplicate_applies`, `lock_overlaps` (of locks in stores); of one store `nodes.db.consistency.stale_reads`; \
-         of one side of a cut `stale_read_fraction(during=cut side=a)`; where a store is written",
+         of one side of a cut `stale_read_fraction(during=cut side=a)`, `lost_acked_writes(during=cut side=a)`; where a store is \
+         written",
+    ),
+    (
+        "rpo(cut) <= 5s",
+        "what a fault cost the data: from the first acknowledgement of a write that it lost to its beginning, or to the last \
+         one; `lost_acked_writes(cut)`; without a fault the worst of all, `rpo`, also of one store",
+    ),
+    (
+        "rto.write(cut) <= 30s",
+        "from its beginning to the first write that was answered again, in each shard where one failed; 0 where none did; \
+         `rto.read(cut)`; without a fault the longest",
+    ),
+    (
+        "convergence_time(cut) <= 60s",
+        "from its end until each replica that is alive holds, of every key, the newest version that any held then, or a newer \
+         one; of faults that part replicas or hit some; without a fault the longest",
     ),
     (
         "linearizable == true",

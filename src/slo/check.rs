@@ -27,8 +27,7 @@ use crate::{
 };
 
 /// Words of the language whose parts of the model do not exist yet.
-const NOT_YET: [&str; 7] =
-    ["convergence_time", "error_fraction", "faults", "rpo", "rto", "queue_depth", "cold_starts"];
+const NOT_YET: [&str; 4] = ["error_fraction", "faults", "queue_depth", "cold_starts"];
 
 /// Selectors whose parts of the model do not exist yet.
 const SELECTORS_NOT_YET: [&str; 6] = ["group", "key", "size", "session", "zone", "instance"];
@@ -152,6 +151,9 @@ impl Checker<'_> {
         }
         if let ["time_to_recover" | "back_after" | "metastable"] = segments.as_slice() {
             return self.of_one_fault(metric, segments[0]);
+        }
+        if let Some(figure) = self.cost_of_fault(metric, &segments)? {
+            return Ok(figure);
         }
         if let ["alerts", alert, field] = segments.as_slice() {
             return self.of_alert(metric, alert, field);

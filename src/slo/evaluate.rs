@@ -246,7 +246,11 @@ impl Asked {
 
     /// Why a figure is beyond any limit.
     fn endless(&self) -> Option<String> {
-        if matches!(self.slo.figure, Figure::Recovery(_) | Figure::Back(..)) {
+        let times = matches!(
+            self.slo.figure,
+            Figure::Recovery(_) | Figure::Back(..) | Figure::CostOf(..) | Figure::Consistency(_)
+        );
+        if times {
             return Some("not seen to the end".to_owned());
         }
         let (answered, decided) = self.top.answered()?;

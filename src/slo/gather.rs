@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     results::{
-        ConsistencyResults, Estimate, Evidence, NodeSeries, RequestPool, Requests,
+        ConsistencyResults, Estimate, Evidence, FaultResults, NodeSeries, RequestPool, Requests,
         RequestsInWindow, Results, Samples, Selection,
     },
     stats::{Histogram, Outline, mean, quantile_values, ratio_values},
@@ -297,11 +297,16 @@ impl Gathered {
         match &self.figure {
             Figure::Node(node, path) => node_value(results, node, path),
             Figure::Cost(path) => at(&cost(results), path),
-            Figure::Consistency(path) => of_data(results.consistency.as_ref(), path),
-            Figure::StaleFrom(cut, side) => {
+            Figure::Consistency(path) => of_data(results.consistency.as_ref(), path)
+                .or_else(|| self.of_no_end(results, path)),
+            Figure::CostOf(fault, path) => {
+                let fault = results.faults.iter().find(|f| f.id == *fault)?;
+                at(&json(fault), path).or_else(|| cost_unseen(fault, path, self.limit))
+            }
+            Figure::FromSide(cut, side, field) => {
                 let cut = results.faults.iter().find(|f| f.id == *cut)?;
                 let side = cut.sides.iter().find(|other| other.side == *side)?;
-                side.stale_read_fraction.as_ref()?.value
+                at(&json(side), &[(*field).to_owned()])
             }
             Figure::Uptime(path) => at(&json(&results.summary.uptime), path),
             Figure::Metastable(fault) => metastable(results, fault),
@@ -315,6 +320,13 @@ impl Gathered {
             | Figure::Fraction(..)
             | Figure::Windows(..) => None,
         }
+    }
+}
+
+impl Gathered {
+    /// Of a time that was not over by the end: infinite, if one fault was watched for longer than the limit.
+    fn of_no_end(&self, results: &Results, path: &[String]) -> Option<f64> {
+        results.faults.iter().find_map(|fault| cost_unseen(fault, path, self.limit))
     }
 }
 
@@ -570,6 +582,21 @@ fn back_after(
     let of = client.and_then(|client| fault.back_by_client.get(client));
     let lasted = || Some(fault.ended.value? - fault.started.value? + fault.watched.value?);
     of.unwrap_or(&fault.back_after).value.or_else(|| unseen(lasted()?, limit))
+}
+
+/// Infinite if what a fault cost was not over when it had been watched for longer than the limit.
+fn cost_unseen(fault: &FaultResults, path: &[String], limit: Option<f64>) -> Option<f64> {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let (of, since_its_start) = match path.as_slice() {
+        ["convergence_time"] => (fault.convergence_time, false),
+        ["rto", "read"] => (fault.rto.map(|rto| rto.read), true),
+        ["rto", "write"] => (fault.rto.map(|rto| rto.write), true),
+        _ => return None,
+    };
+    of.filter(|of| of.value.is_none() && fault.occurrences.value > Some(0.0))?;
+    let lasted = fault.ended.value? - fault.started.value?;
+    let watched = fault.watched.value?;
+    unseen(watched + if since_its_start { lasted } else { 0.0 }, limit)
 }
 
 fn unseen(watched: f64, limit: Option<f64>) -> Option<f64> {

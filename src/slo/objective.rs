@@ -25,10 +25,14 @@ impl Slo {
         let extreme = match (&self.figure, self.op) {
             (Figure::Sample(.., Stat::Max), Op::AtMost | Op::Below)
             | (Figure::Sample(.., Stat::Min), Op::AtLeast | Op::Above)
-            | (Figure::Metastable(_), _) => true,
-            (Figure::Requests(_, path) | Figure::Node(_, path) | Figure::Consistency(path), _) => {
-                dimension(path) == Dimension::Count
-            }
+            | (Figure::Metastable(_) | Figure::FromSide(.., LOST), _) => true,
+            (
+                Figure::Requests(_, path)
+                | Figure::Node(_, path)
+                | Figure::Consistency(path)
+                | Figure::CostOf(_, path),
+                _,
+            ) => dimension(path) == Dimension::Count,
             _ => false,
         };
         let exact = matches!(self.op, Op::Equal | Op::NotEqual);
@@ -82,8 +86,10 @@ pub(super) enum Figure {
     Cost(Vec<String>),
     /// A path in what clients saw of the data of all stores.
     Consistency(Vec<String>),
-    /// The share of stale reads from one side of a cut while it held.
-    StaleFrom(String, String),
+    /// A figure of one side of a cut: the share of stale reads while it held, the writes that it cost.
+    FromSide(String, String, &'static str),
+    /// A path in what one fault cost the data.
+    CostOf(String, Vec<String>),
     /// When and how often an alert fired.
     Alert(String, AlertField),
     /// Time to recover from a fault.
@@ -95,6 +101,10 @@ pub(super) enum Figure {
     /// A statistic over the windows of a series.
     Windows(Series, Stat, u64),
 }
+
+/// What a side of a cut can tell.
+pub(super) const OF_SIDES: [&str; 2] = ["stale_read_fraction", LOST];
+const LOST: &str = "lost_acked_writes";
 
 impl Figure {
     /// It is the share of reads that were stale.

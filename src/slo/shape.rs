@@ -140,6 +140,7 @@ fn of_any_store() -> ConsistencyResults {
         lost_updates: Some(Estimate::default()),
         lock_overlaps: Some(Estimate::default()),
         duplicate_applies: Some(Estimate::default()),
+        convergence_time: Some(Estimate::default()),
         ..ConsistencyResults::default()
     }
 }

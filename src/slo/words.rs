@@ -50,6 +50,8 @@ impl Dimension {
 /// The limit in the unit of the results.
 pub(super) fn limit(word: &Word, dimension: Dimension) -> Checked<f64> {
     Ok(match dimension {
+        // No time at all is the same in every unit.
+        Dimension::Seconds if word.text == "0" => 0.0,
         Dimension::Seconds => {
             parsed::<SimDuration>(word, "a duration such as `400ms`")?.0 as f64 / 1e9
         }
@@ -74,7 +76,7 @@ pub(super) fn sensible(word: &Word, dimension: Dimension, limit: f64, op: Op) ->
     let comparison = !matches!(op, Op::Equal | Op::NotEqual);
     match dimension {
         Dimension::Fraction if comparison && !(limit > 0.0 && limit < 1.0) => Err(trivial(word)),
-        Dimension::Seconds if limit <= 0.0 => Err(trivial(word)),
+        Dimension::Seconds if comparison && limit <= 0.0 => Err(trivial(word)),
         Dimension::Truth if comparison => {
             let help = "for example `metastable(blip) == false`".to_owned();
             Err(fault("E-SLO", "a verdict is `== true` or `== false`".to_owned(), Some(help)))

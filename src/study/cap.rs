@@ -94,6 +94,9 @@ fn design(of: &CutDesign<'_>) -> Option<CapDesign> {
     (!sides.is_empty()).then(|| CapDesign {
         name: of.name.clone(),
         lost_acked_writes: data.lost_acked_writes,
+        rpo: data.rpo,
+        rto: data.rto,
+        convergence_time: data.convergence_time,
         linearizable: data.linearizable,
         normal: of.normal.clone(),
         label: label(&sides),
@@ -113,6 +116,7 @@ fn seen(cut: &FaultResults, side: &SideResults) -> Option<CapSide> {
         read_availability: during("read"),
         write_availability: during("write"),
         stale_read_fraction: side.stale_read_fraction.unwrap_or_default(),
+        lost_acked_writes: side.lost_acked_writes.unwrap_or_default(),
     };
     let decided = side.read_availability.value.or(side.write_availability.value).is_some();
     decided.then_some(side)

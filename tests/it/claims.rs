@@ -27,6 +27,16 @@ fn told(text: &str) -> Vec<String> {
 const CUT: &str = "faults: [{id: cut, at: 2s, for: 2s, partition: {between: [[kv@0], [kv@1]]}}]\n";
 const DIES: &str = "faults: [{id: dies, at: 2s, for: 2s, crash: {node: kv, lose_data: false}}]\n";
 
+/// What is lost is of some time: who claims that there is none is told the same as who claims that nothing is lost.
+fn of_some_time(text: &str, kept: &str) {
+    let fault = ["cut", "dies"].into_iter().find(|id| text.contains(&format!("{{id: {id}")));
+    let of_fault = fault.map(|id| format!("rpo({id}) == 0"));
+    let same = ["rpo == 0", "nodes.kv.consistency.rpo == 0s"].map(str::to_owned);
+    for claim in same.into_iter().chain(of_fault).filter(|_| text.contains(kept)) {
+        assert_eq!(told(&text.replace(kept, &claim)), told(text), "{claim}");
+    }
+}
+
 #[test]
 fn a_claim_that_cannot_be_kept_is_told_with_the_reason() {
     let raft = "zones: [a, b, c], replication: {raft: {reads: read_index}}";
@@ -75,6 +85,7 @@ fn a_claim_that_cannot_be_kept_is_told_with_the_reason() {
         let found = told(&good.replace(from, to));
         assert!(found.len() == 1 && found[0].contains(why), "{to}: {found:?}");
         assert!(found[0].starts_with("`kv` cannot keep this: "), "{found:?}");
+        of_some_time(&good.replace(from, to), kept);
         // Who claims less, or of another store, is told nothing; nor who compares designs.
         for (claim, less) in [
             ("linearizable == true", "linearizable == false"),

@@ -441,8 +441,9 @@ impl Client {
             tokens.begin(slot, session, operation.policy.asks.guarantees);
         }
         if let Some(site) = &operation.data {
-            let f = &world.frames[slot];
-            data.invoke(slot, site, (f.id, f.key), (now, wall));
+            let shard = world.shard_of(site.store, world.frames[slot].key);
+            let (f, Some(data)) = (&world.frames[slot], &mut world.data) else { return };
+            data.invoke(slot, site, (f.id, f.key, shard), (now, wall));
         }
     }
 

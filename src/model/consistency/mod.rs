@@ -8,6 +8,7 @@ pub mod check;
 pub mod followed;
 pub mod leases;
 pub mod observer;
+pub mod outages;
 pub mod spec;
 pub mod tokens;
 pub mod watched;

@@ -18,6 +18,7 @@ use crate::{
         consistency::{
             followed::Tracked,
             leases::Leases,
+            outages::{Ended, Outages},
             spec::Access,
             tokens::{Token, Tokens},
             watched::{Holdings, Told, Watched},
@@ -112,6 +113,10 @@ struct At {
     certain: bool,
     /// It began in the measured span.
     measured: bool,
+    /// When it began, ns.
+    began: u64,
+    /// The shard of its key, if that is asked for.
+    shard: u16,
 }
 
 /// Versions on their way, and who notes what becomes of them.
@@ -141,6 +146,8 @@ pub struct Observer {
     pub repeats: bool,
     /// Something is answered as its store does not say.
     levels: bool,
+    /// What faults do, if there are any.
+    pub outages: Option<Box<Outages>>,
 }
 
 impl Observer {
@@ -188,6 +195,7 @@ impl Observer {
             leases: leases.then(Box::default),
             repeats: repeats || once,
             levels,
+            outages: names.faults().next().map(|_| Box::default()),
         })
     }
 
@@ -362,12 +370,12 @@ impl Observer {
 
     // ---- operations --------------------------------------------------------------------------
 
-    /// A frame of this identity begins an operation on a key: at this instant, and by its clock at that one.
+    /// A frame of this identity begins an operation on a key of a shard: at this instant, and by its clock at that one.
     pub fn invoke(
         &mut self,
         slot: Slot,
         &Site { store, access, answered, path, common: other, of_lock }: &Site,
-        (id, key): (u64, u64),
+        (id, key, shard): (u64, u64, u16),
         (now, wall): (u64, u64),
     ) {
         let before = self.at(slot).at.take();
@@ -422,8 +430,21 @@ impl Observer {
             }
         }
         let (failed, spared, certain) = (false, false, false);
-        let doubt = shared;
-        let at = At { store, access, key, op, invoked, failed, doubt, spared, certain, measured };
+        let (doubt, began) = (shared, now);
+        let at = At {
+            store,
+            access,
+            key,
+            op,
+            invoked,
+            failed,
+            doubt,
+            spared,
+            certain,
+            measured,
+            began,
+            shard,
+        };
         *self.at(slot) = Carried { version, at: Some(at), of_lock, known: None };
     }
 
@@ -461,8 +482,9 @@ impl Observer {
         }
     }
 
-    /// The step or request of an operation is over, and went on; whether a read of the measured span was stale.
-    pub fn done(&mut self, slot: Slot, now: u64) -> Option<bool> {
+    /// The step or request of an operation is over, and went on, for who is said to have asked; whether a read of the
+    /// measured span was stale.
+    pub fn done(&mut self, slot: Slot, by: u8, now: u64) -> Option<bool> {
         let known = self.token(slot).map_or(Vector::NOTHING, |token| token.known.dots.0);
         if self.levels {
             // What comes next is answered as it says itself.
@@ -478,11 +500,16 @@ impl Observer {
             return None;
         };
         self.at(slot).at = None;
+        self.ended(&at, Some(now));
         let watched = self.stores.get_mut(&at.store)?;
         let read = at.access == Access::Read;
         let (judged, sight) = match &mut watched.vectors {
-            Some(vectors) => seen_by_vector(vectors, &at, (version, known), now),
+            Some(vectors) => {
+                vectors.asked_by(by);
+                seen_by_vector(vectors, &at, (version, known), now)
+            }
             None => {
+                watched.history.asked_by(at.op, by);
                 let outcome = if read { Outcome::Read(version) } else { Outcome::Written };
                 let ended = watched.history.done(at.op, outcome, now);
                 (ended.judged, ended.seen.map(Sight::Placed))
@@ -504,6 +531,15 @@ impl Observer {
         judged.map(|judged| judged.versions > 0)
     }
 
+    /// An operation was answered, or failed.
+    #[inline]
+    fn ended(&mut self, at: &At, answered: Option<u64>) {
+        if let Some(outages) = &mut self.outages {
+            let (shard, writes) = ((at.store, at.shard), at.access != Access::Read);
+            outages.ended(Ended { shard, writes, began: at.began, answered });
+        }
+    }
+
     /// The operation of a frame has no answer.
     fn end(&mut self, slot: Slot) {
         let at = self.at(slot).at.take();
@@ -513,7 +549,12 @@ impl Observer {
     /// An operation has no good answer: whatever it was to write may have been written, or may yet be, unless every attempt
     /// was turned away.
     fn open_end(&mut self, at: Option<At>) {
-        let Some(At { store, op, certain, .. }) = at else { return };
+        let Some(at) = at else { return };
+        let At { store, op, certain, .. } = at;
+        // What found something else than it expects was answered by who could.
+        if !at.spared {
+            self.ended(&at, None);
+        }
         if let Some(watched) = self.stores.get_mut(&store) {
             let outcome = if certain { Outcome::Failed } else { Outcome::Unknown };
             watched.history.done(op, outcome, 0);
@@ -552,9 +593,9 @@ impl Observer {
     }
 
     /// All that the one copy of a shard held is gone.
-    pub fn wiped(&mut self, (store, shard): (NodeId, u16)) {
+    pub fn wiped(&mut self, (store, shard): (NodeId, u16), now: u64) {
         if let Some(watched) = self.stores.get_mut(&store) {
-            watched.wiped(shard);
+            watched.wiped(shard, now);
         }
     }
 

@@ -8,8 +8,11 @@ use hashbrown::HashTable;
 
 use crate::{
     engine::random::mix,
-    history::{Cause, History, Place, Settings, Standing, Vector, Vectors, Verdict},
-    model::{ids::NodeId, probe::ConsistencyMeasured},
+    history::{Acknowledged, Cause, History, Place, Settings, Standing, Vector, Vectors, Verdict},
+    model::{
+        ids::NodeId,
+        probe::{ConsistencyMeasured, Loss},
+    },
     replication::{Dots, place, term_of},
 };
 
@@ -48,10 +51,11 @@ pub(super) struct Watched {
     /// Versions that were given a stamp lower than that of one acknowledged before they were asked for, and that
     /// one's; where clocks are never wrong there is none.
     inverted: Option<BTreeMap<u64, u64>>,
-    /// Shards whose one copy was lost, and how many versions had been accepted by then.
-    wiped: Vec<(u16, u64)>,
-    /// Versions a cache answered for and that have not come to the store.
-    behind: BTreeMap<u64, Behind>,
+    /// Shards whose one copy was lost, how many versions had been accepted by then, and when that was.
+    wiped: Vec<(u16, u64, u64)>,
+    /// Versions a cache answered for and that have not come to the store, each with others that it took the place of: with
+    /// it they are written, or lost.
+    behind: BTreeMap<u64, Vec<u64>>,
     /// All that a cache ever answered for; of those that came to a store with a log, their places there.
     late: BTreeMap<u64, Option<u64>>,
     pub(super) measured: ConsistencyMeasured,
@@ -76,6 +80,8 @@ struct Reign {
     /// It goes on in a term that had begun: then what was acknowledged after this instant, ns, is of its own. Whoever has
     /// lost all gives the same places again.
     since: Option<u64>,
+    /// When it began, ns.
+    at: u64,
 }
 
 impl Reign {
@@ -97,14 +103,6 @@ pub(super) enum Told {
     },
     /// By vectors.
     Vector,
-}
-
-/// A version a cache answered for.
-#[derive(Debug)]
-struct Behind {
-    key: u64,
-    /// Others that it took the place of: with it they are written, or lost.
-    before: Vec<u64>,
 }
 
 /// Why keys are not checked, as results name it.
@@ -148,12 +146,12 @@ impl Watched {
         self.late.insert(version, None);
         let mut before = Vec::new();
         if replaces != version
-            && let Some(Behind { before: others, .. }) = self.behind.remove(&replaces)
+            && let Some(others) = self.behind.remove(&replaces)
         {
             before = others;
             before.push(replaces);
         }
-        self.behind.entry(version).or_insert(Behind { key, before });
+        self.behind.entry(version).or_insert(before);
     }
 
     /// Whoever writes a version had seen that one last of its key.
@@ -174,8 +172,8 @@ impl Watched {
     }
 
     /// All that the one copy of a shard held is gone.
-    pub(super) fn wiped(&mut self, shard: u16) {
-        self.wiped.push((shard, self.accepted));
+    pub(super) fn wiped(&mut self, shard: u16, now: u64) {
+        self.wiped.push((shard, self.accepted, now));
     }
 
     /// A version of a key got its place; in the log of a shard, if it is one's.
@@ -248,7 +246,7 @@ impl Watched {
         let before = self.last.get(&(shard, term));
         let first = before.map_or(place(term, 0), |last| last + 1);
         let since = before.map(|_| now);
-        self.reigns.entry(shard).or_default().push(Reign { first, began_with, since });
+        self.reigns.entry(shard).or_default().push(Reign { first, began_with, since, at: now });
     }
 
     /// Whoever took a version knew of an older one.
@@ -280,7 +278,7 @@ impl Watched {
 
     /// Acknowledged writes that nobody holds, nor anything that was taken by who knew of them: because a later one took
     /// their place, because a clock made them older than an earlier one, or with the last who held them.
-    fn lost_by_stamp(&self, held: &BTreeSet<u64>) -> [u64; 3] {
+    fn lost_by_stamp(&self, held: &BTreeSet<u64>) -> [Vec<Loss>; 3] {
         let mut kept = held.clone();
         let mut knew: Vec<(u64, u64)> = self.knew.iter().copied().collect();
         knew.sort_unstable();
@@ -300,13 +298,11 @@ impl Watched {
         }
         let inverted =
             |version: u64| self.inverted.as_ref().is_some_and(|all| all.contains_key(&version));
-        let mut lost = [0; 3];
-        for (key, place, _) in self.history.acknowledged() {
-            if !kept.contains(&place.version) {
-                let replaced = newest.get(&key).is_some_and(|order| *order >= place.order);
-                let why = if replaced { usize::from(inverted(place.version)) } else { 2 };
-                lost[why] += 1;
-            }
+        let mut lost = [const { Vec::new() }; 3];
+        for write in self.history.acknowledged().filter(|w| !kept.contains(&w.place.version)) {
+            let replaced = newest.get(&write.key).is_some_and(|order| *order >= write.place.order);
+            let why = if replaced { usize::from(inverted(write.place.version)) } else { 2 };
+            lost[why].push(Loss::of(&write, replaced.then_some(write.at)));
         }
         lost
     }
@@ -314,8 +310,8 @@ impl Watched {
     /// Acknowledged writes whose place the next one took by somebody who had seen an older version last.
     fn lost_updates(&self) -> Option<u64> {
         let saw = self.saw.as_ref()?;
-        let acknowledged = self.history.acknowledged().filter(|(.., at)| *at >= self.from);
-        let acknowledged: BTreeSet<u64> = acknowledged.map(|(_, place, _)| place.version).collect();
+        let acknowledged = self.history.acknowledged().filter(|write| write.at >= self.from);
+        let acknowledged: BTreeSet<u64> = acknowledged.map(|write| write.place.version).collect();
         let mut placed: Vec<(u64, Place)> = self.history.placed().collect();
         placed.sort_unstable_by_key(|(key, place)| (*key, place.order, place.version));
         let mut lost = 0;
@@ -340,35 +336,51 @@ impl Watched {
     }
 
     /// Acknowledged writes that the one copy of their shard held when it was lost.
-    fn lost_with_copies(&self, mut shard: impl FnMut(u64) -> u16) -> u64 {
+    fn lost_with_copies(&self, mut shard: impl FnMut(u64) -> u16) -> Vec<Loss> {
         if self.wiped.is_empty() {
-            return 0;
+            return Vec::new();
         }
-        let is_lost = |(key, place, _): &(u64, Place, u64)| {
-            let of = shard(*key);
-            self.wiped.iter().any(|(shard, upto)| *shard == of && place.order <= *upto)
-                && !self.behind.contains_key(&place.version)
+        let lost = |write: Acknowledged| {
+            let (of, version) = (shard(write.key), write.place.version);
+            let held =
+                |(shard, upto, _): &&(u16, u64, u64)| *shard == of && write.place.order <= *upto;
+            let (.., at) = self.wiped.iter().find(held)?;
+            (!self.behind.contains_key(&version)).then(|| Loss::of(&write, Some(*at)))
         };
-        self.history.acknowledged().filter(is_lost).count() as u64
+        self.history.acknowledged().filter_map(lost).collect()
     }
 
     /// Acknowledged writes of earlier terms that were not in the log a later one began with.
-    fn lost_in_failovers(&self, mut shard: impl FnMut(u64) -> u16) -> u64 {
+    fn lost_in_failovers(&self, mut shard: impl FnMut(u64) -> u16) -> Vec<Loss> {
         if self.reigns.is_empty() {
-            return 0;
+            return Vec::new();
         }
-        let is_lost = |(key, place, acknowledged): &(u64, Place, u64)| {
+        let lost = |write: Acknowledged| {
             // What a cache has acknowledged has its place in the log since it came there, if it did.
-            let order = match self.late.get(&place.version) {
-                None => place.order,
+            let order = match self.late.get(&write.place.version) {
+                None => write.place.order,
                 Some(late) => late.unwrap_or(u64::MAX),
             };
-            let lost = |reign: &Reign| {
-                reign.lost(order) && reign.since.is_none_or(|since| *acknowledged < since)
+            let lost = |reign: &&Reign| {
+                reign.lost(order) && reign.since.is_none_or(|since| write.at < since)
             };
-            self.reigns.get(&shard(*key)).is_some_and(|reigns| reigns.iter().any(lost))
+            let reign = self.reigns.get(&shard(write.key))?.iter().find(lost)?;
+            // Whoever leads no more may go on for a while.
+            Some(Loss::of(&write, Some(reign.at.max(write.at))))
         };
-        self.history.acknowledged().filter(is_lost).count() as u64
+        self.history.acknowledged().filter_map(lost).collect()
+    }
+
+    /// Acknowledged writes that a cache never wrote.
+    fn lost_behind(&self, held: &BTreeSet<u64>) -> Vec<Loss> {
+        let gone = self.behind.iter().filter(|(version, _)| !held.contains(version));
+        let gone = gone.flat_map(|(version, before)| before.iter().chain([version]));
+        let gone: BTreeSet<u64> = gone.copied().collect();
+        if gone.is_empty() {
+            return Vec::new();
+        }
+        let lost = self.history.acknowledged().filter(|write| gone.contains(&write.place.version));
+        lost.map(|write| Loss::of(&write, None)).collect()
     }
 
     /// What was seen, of this store.
@@ -377,23 +389,18 @@ impl Watched {
         (store, held): (NodeId, &Holdings),
         mut shard: impl FnMut(u64) -> u16,
     ) -> ConsistencyMeasured {
-        let with_copies = self.lost_with_copies(&mut shard);
+        let mut with_all = self.lost_with_copies(&mut shard);
         let in_failovers = self.lost_in_failovers(&mut shard);
         let duplicates = self.duplicates(shard);
-        let [replaced, by_clock, mut with_all] =
-            if self.by_stamp { self.lost_by_stamp(&held.versions) } else { [0; 3] };
+        let [replaced, by_clock, by_all] =
+            if self.by_stamp { self.lost_by_stamp(&held.versions) } else { Default::default() };
+        with_all.extend(by_all);
+        let behind = self.lost_behind(&held.versions);
         let lost_updates = self.lost_updates();
         let verdict = self.history.check();
-        let gone = self.behind.iter().filter(|(version, _)| !held.versions.contains(version));
-        let lost = gone.flat_map(|(version, Behind { key, before })| {
-            let all = before.iter().chain([version]);
-            all.filter(|version| self.history.is_acknowledged(*key, **version))
-        });
-        let lost = lost.count() as u64;
         let Verdict { linearizable, keys, keys_checked, not_checked, violations, witness, .. } =
             verdict;
         let causes = Cause::ALL.into_iter().zip(not_checked).filter(|(_, keys)| *keys > 0);
-        with_all += with_copies;
         let mut measured = ConsistencyMeasured {
             keys,
             checked: keys_checked,
@@ -407,8 +414,9 @@ impl Watched {
             ..self.measured
         };
         if let Some(vectors) = &self.vectors {
-            with_all += vectors
-                .lost(|key| held.known.get(&(store, key)).map_or(Vector::NOTHING, |dots| dots.0));
+            let known = |key| held.known.get(&(store, key)).map_or(Vector::NOTHING, |dots| dots.0);
+            let lost = vectors.lost(known).into_iter();
+            with_all.extend(lost.map(|(acked, by)| Loss { acked, at: None, by }));
             measured.keys = vectors.keys();
             measured.not_checked = BTreeMap::from([(name(Cause::Siblings), measured.keys)]);
             (measured.linearizable, measured.followed) = (None, vectors.followed_share());
@@ -418,9 +426,12 @@ impl Watched {
             ("failover", in_failovers),
             ("lww_clock", by_clock),
             ("lww_concurrent", replaced),
-            ("write_behind", lost),
+            ("write_behind", behind),
         ];
-        measured.lost = lost.into_iter().filter(|(_, lost)| *lost > 0).collect();
+        let counts = lost.iter().map(|(cause, all)| (*cause, all.len() as u64));
+        measured.lost = counts.filter(|(_, lost)| *lost > 0).collect();
+        measured.losses = lost.into_iter().flat_map(|(_, all)| all).collect();
+        measured.losses.sort_unstable();
         measured
     }
 }

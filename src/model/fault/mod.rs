@@ -7,6 +7,7 @@
 //!
 //! **Invariant.** A fault that has ended leaves no trace but what it did.
 
+pub mod after;
 pub mod check;
 pub mod death;
 pub mod deploy;

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::Effect;
+use crate::history::NOBODY;
 use crate::model::{
     frame::CALLER_DONE,
     ids::{NONE, NodeId, Slot},
@@ -15,6 +16,7 @@ use crate::model::{
     network::disturbed,
     probe::{CutMeasured, Side, SideMeasured, SideWindow},
     record::Recorder,
+    route::Route,
     world::World,
 };
 
@@ -42,6 +44,10 @@ pub struct Cuts {
     all: Vec<Cut>,
     /// The client of each row of the record.
     clients: Vec<usize>,
+    /// By client and place: as which of these those who ask there are told apart.
+    classes: Vec<Vec<u8>>,
+    /// The side of each cut on which they are.
+    class_sides: Vec<Vec<usize>>,
     /// By phase: the cuts that what is sent then lies around, and where.
     pub(in crate::model) phases: Vec<Vec<(usize, Side)>>,
 }
@@ -85,7 +91,43 @@ impl Cuts {
                 clients.flat_map(|(i, client)| client.operations().into_iter().map(move |_| i));
             cuts.clients = rows.collect();
         }
+        cuts.classify();
         cuts
+    }
+
+    /// Tells those who ask apart by the sides on which they are.
+    fn classify(&mut self) {
+        let places: Vec<usize> =
+            self.all.first().map_or_else(Vec::new, |cut| cut.of.iter().map(Vec::len).collect());
+        for (client, places) in places.into_iter().enumerate() {
+            let sides = |place: usize| -> Vec<usize> {
+                self.all.iter().map(|cut| cut.side(client, place as u16)).collect()
+            };
+            let sides: Vec<Vec<usize>> = (0..places).map(sides).collect();
+            let mut classes = Vec::new();
+            for sides in sides {
+                let known = self.class_sides.iter().position(|other| *other == sides);
+                let class = known.unwrap_or_else(|| {
+                    self.class_sides.push(sides);
+                    self.class_sides.len() - 1
+                });
+                // Beyond so many nobody is told apart.
+                classes.push(u8::try_from(class).unwrap_or(NOBODY));
+            }
+            self.classes.push(classes);
+        }
+    }
+
+    /// What those who ask from a place of a client are told apart by.
+    fn class(&self, client: usize, place: u16) -> u8 {
+        self.classes[client].get(usize::from(place)).copied().unwrap_or(NOBODY)
+    }
+
+    /// Whether those who are told apart by that are on this side of the cut of a fault.
+    pub fn are_on(&self, class: u8, fault: usize, side: usize) -> bool {
+        let cut = self.all.iter().position(|cut| cut.fault == fault);
+        let sides = self.class_sides.get(usize::from(class)).filter(|_| class != NOBODY);
+        cut.zip(sides).is_some_and(|(cut, sides)| sides[cut] == side)
     }
 
     /// Nothing cuts those who ask apart.
@@ -207,13 +249,25 @@ impl World {
     /// What a frame was at with data ended well; of a read it is noted from which side of each cut it was asked for.
     pub fn data_done(&mut self, slot: Slot) {
         let now = self.now();
+        let cuts = &self.record.cuts;
+        let asker = if cuts.is_empty() { None } else { self.asker(slot) };
+        let by = asker.map_or(NOBODY, |asker| cuts.class(asker.client, asker.place));
         let Some(data) = &mut self.data else { return };
-        let read = data.done(slot, now);
-        if !self.record.cuts.is_empty()
-            && let Some(stale) = read
-            && let Some(asker) = self.asker(slot)
-        {
+        let read = data.done(slot, by, now);
+        if let (Some(stale), Some(asker)) = (read, asker) {
             self.record.read(asker, stale);
+        }
+    }
+
+    /// The shard of a key of a store, if anybody who looks on asks for it.
+    pub fn shard_of(&self, store: NodeId, key: u64) -> u16 {
+        let outages = self.data.as_ref().and_then(|data| data.outages.as_ref());
+        if outages.is_none() {
+            return 0;
+        }
+        match &self.routes[usize::from(store)] {
+            Route::Replicas(way) => way.shard.shard(key),
+            route => route.shard(key),
         }
     }
 

@@ -3,7 +3,7 @@
 //! **Invariant.** A change is applied when nothing is due before it and nothing of its own instant has
 //! happened yet.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Effect, ReplicaSpec, TargetSpec,
@@ -25,16 +25,22 @@ impl Simulation {
     /// What begins or ends now does so.
     pub(in crate::model) fn strike(&mut self, now: u64) {
         let plan = Arc::clone(&self.plan);
-        let mut planned = false;
+        let (mut planned, mut touched) = (false, BTreeMap::new());
         while let Some(&change) = self.timeline.changes.first()
             && change.at == now
         {
             self.timeline.changes.pop_first();
+            let part = &self.timeline.occurrences[change.occurrence];
+            if part.aftermath.is_none() {
+                let before = self.begun.note(change, part);
+                touched.entry(part.fault).or_insert(before);
+            }
             planned |= self.change(change, &plan.names);
         }
         if planned {
             self.change_version(&plan.names);
         }
+        self.begun_or_ended(touched, &plan.names);
     }
 
     /// A fault begins or ends; whether the design has changed.
@@ -261,13 +267,13 @@ impl Names {
 }
 
 /// The stretches of time around a fault.
-struct Sides {
+pub(super) struct Sides {
     /// Another one is at work before it first begins: nothing is to be compared with that, unless one always is.
     others: Vec<(u64, u64)>,
     /// It is at work.
-    spans: Vec<(u64, u64)>,
+    pub(super) spans: Vec<(u64, u64)>,
     /// After each of these, until the next fault begins.
-    afters: Vec<(u64, u64)>,
+    pub(super) afters: Vec<(u64, u64)>,
 }
 
 impl Sides {
@@ -297,7 +303,7 @@ impl Timeline {
         })
     }
 
-    fn sides(&self, fault: usize, (measured_from, ended_at): (u64, u64)) -> Sides {
+    pub(super) fn sides(&self, fault: usize, (measured_from, ended_at): (u64, u64)) -> Sides {
         let mut spans = self.spans(fault);
         spans.retain(|s| s.0 < ended_at);
         for span in &mut spans {

@@ -3,6 +3,7 @@
 //! **Invariant.** The draws of a process do not depend on what others draw.
 
 use super::{
+    healing::Healing,
     letters::{Cargo, News},
     tally::{ReplicasMeasured, Tally},
 };
@@ -85,6 +86,8 @@ pub struct Group {
     pub fences: Option<Box<Fences>>,
     /// What those who look on are told.
     pub tally: Tally,
+    /// What they lack after faults.
+    pub healing: Healing,
 }
 
 /// What a group is made of.
@@ -170,6 +173,7 @@ impl Group {
             led,
             serving: shards * usize::from(each),
             tally,
+            healing: Healing::default(),
             members,
             draws,
             value,
@@ -234,6 +238,7 @@ impl Group {
     /// An instance died: its timers are gone.
     pub fn forget(&mut self, inst: Peer, now: u64) {
         self.tally.ends(inst, now);
+        self.healing.died(inst, now);
         let member = &mut self.members[usize::from(inst)];
         member.timers = [NONE; TIMERS];
         member.to_tell.clear();
@@ -243,7 +248,8 @@ impl Group {
     pub fn measured(&self, now: u64) -> ReplicasMeasured {
         let observed = self.led && self.members.len() > self.serving;
         let logs = self.led || self.members.iter().any(|member| member.process.has_own_log());
-        self.tally.measured((logs, self.led, observed), now)
+        let measured = self.tally.measured((logs, self.led, observed), now);
+        ReplicasMeasured { healed: self.healing.measured(), ..measured }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod check_levels;
 pub mod claims;
 pub mod facts;
 pub mod group;
+pub mod healing;
 pub mod letters;
 pub mod promise;
 pub mod reach;

@@ -182,7 +182,7 @@ impl World {
     }
 
     /// The shard of the key that a visit is about.
-    pub(in crate::model) fn shard_of(&mut self, slot: Slot) -> u16 {
+    pub(in crate::model) fn shard_asked(&mut self, slot: Slot) -> u16 {
         let f = &self.frames[slot];
         let (node, key, id) = (f.node, f.key, f.id);
         self.way_to(node).shard.instance(key, id)

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::{replication::Note, stats::Histogram};
+use crate::{model::lasted::Lasted, replication::Note, stats::Histogram};
 
 /// Commits kept until all followers have applied them, at most.
 const MOST_COMMITS: usize = 1 << 22;
@@ -137,6 +137,8 @@ pub struct ReplicasMeasured {
     pub split: u64,
     /// Who led when.
     pub leaders: Vec<Led>,
+    /// By fault that parted them: how long after its end they held what any of them held then.
+    pub healed: BTreeMap<usize, Lasted>,
 }
 
 fn count(all: &mut Vec<(&'static str, u64)>, name: &'static str) {
@@ -186,6 +188,11 @@ impl Tally {
     /// Who leads each shard that anybody leads: the last one elected.
     pub fn leaders(&self) -> impl Iterator<Item = u16> {
         self.shards.iter().filter_map(|shard| shard.leaders.last()).map(|(inst, _)| *inst)
+    }
+
+    /// The newest term that anybody led a shard in.
+    pub fn newest_term(&self, shard: usize) -> u64 {
+        self.shards[shard].led_term
     }
 
     /// A message arrived.
@@ -310,6 +317,7 @@ impl Tally {
             led: all.led,
             split: all.split,
             leaders: self.leaders.clone(),
+            healed: BTreeMap::new(),
         }
     }
 }

@@ -542,8 +542,9 @@ impl Program {
         let repeats = world.data.as_ref().is_some_and(|data| data.repeats);
         let wall = if repeats { world.clock(host).wall } else { now };
         let steady = if site.of_lock { world.clock(host).steady } else { 0 };
+        let shard = world.shard_of(site.store, key);
         let Some(data) = &mut world.data else { return };
-        data.invoke(slot, site, (id, key), (now, wall));
+        data.invoke(slot, site, (id, key, shard), (now, wall));
         let version = data.version(slot);
         let writes = site.of_lock && site.access != Access::Read;
         if let Some(leases) = data.leases.as_mut().filter(|_| writes) {

@@ -59,6 +59,7 @@ impl Server {
         }
         if let Some(group) = &mut self.group {
             group.effects = effects;
+            group.heals(inst, world.now());
         }
     }
 
@@ -133,7 +134,7 @@ impl Server {
         }
         if let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) {
             copies.clear(inst);
-            data.wiped((self.node, inst));
+            data.wiped((self.node, inst), world.agenda.now());
         }
     }
 
@@ -160,7 +161,7 @@ impl Server {
         let ticket = Ticket { slot, id: f.id };
         let (inst, key) = (f.inst, f.key);
         let within_caller = usize::from(inst) >= group.serving;
-        let shard = if within_caller { world.shard_of(slot) } else { group.shard(inst) };
+        let shard = if within_caller { world.shard_asked(slot) } else { group.shard(inst) };
         let mut operation = Operation { ticket, act, key, shard, ..Operation::default() };
         if let Some(data) = &world.data {
             operation.level = data.answered(slot).level;

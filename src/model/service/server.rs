@@ -25,7 +25,7 @@ use crate::{
         demand::Demand,
         event,
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_ROOM},
-        ids::{NONE, NodeId, Slot},
+        ids::{Host, NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
         replication::{group::Group, tally::ReplicasMeasured},
@@ -238,6 +238,20 @@ impl Node for Server {
                 *known = known.join(&dots);
             });
         });
+    }
+
+    fn parted(&mut self, fault: usize) {
+        if let Some(group) = &mut self.group {
+            group.healing.struck(fault);
+        }
+    }
+
+    fn healed(&mut self, fault: usize, back: &[Host], world: &World) {
+        let node = self.node;
+        if let Some(group) = &mut self.group {
+            let counts = |inst| back.contains(&(node, inst)) || !world.hosts.is_down((node, inst));
+            group.healed(fault, counts, world.now());
+        }
     }
 
     fn leaders(&self) -> Vec<u16> {

@@ -69,7 +69,6 @@ impl Replica {
     }
 
     /// What it has applied.
-    #[cfg(test)]
     pub fn data(&self) -> &Data {
         &self.data
     }

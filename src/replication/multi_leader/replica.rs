@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use crate::replication::contract::{Context, Effect};
 use crate::replication::exchange::Exchange;
 use crate::replication::message::Message as Any;
-use crate::replication::words::{Dots, Peer, group};
+use crate::replication::words::{Known, Peer, group};
 
 /// A leader that has lost something asks all others for what they hold.
 #[derive(Clone, Debug, Default)]
@@ -117,9 +117,14 @@ impl MultiLeader {
         self.store.table.each(&mut |_, state| state.versions(each));
     }
 
-    /// Names each key that it holds, and which writes of it it knows of.
-    pub fn known(&self, each: &mut dyn FnMut(u64, Dots)) {
-        self.store.table.each(&mut |key, state| each(key, state.dots()));
+    /// Names the keys that it holds, and how far each is.
+    pub fn standings(&self, each: &mut dyn FnMut(u64, Known)) {
+        self.store.table.each(&mut |key, state| each(key, state.known()));
+    }
+
+    /// How far what it holds of a key is.
+    pub fn standing(&self, key: u64) -> Known {
+        self.store.get(key).map_or_else(Known::default, |slot| slot.state.known())
     }
 
     /// The process of a place.

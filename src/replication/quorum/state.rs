@@ -7,7 +7,7 @@ use super::stand_ins::StandIns;
 use super::store::Store;
 use super::table::{Set, Table};
 use super::timer;
-use crate::replication::data::Data;
+use crate::replication::data::{Data, Item};
 use crate::replication::exchange::Exchange;
 use crate::replication::words::Peer;
 
@@ -79,8 +79,12 @@ impl Quorum {
         self.store.versions(each);
     }
 
+    /// Names what it keeps for others.
+    pub fn hinted(&self, each: &mut dyn FnMut(Peer, u64, Item)) {
+        self.store.hints.all.iter().for_each(|((owner, key), kept)| each(*owner, *key, kept.item));
+    }
+
     /// What it holds.
-    #[cfg(test)]
     pub fn data(&self) -> &Data {
         self.store.data()
     }

@@ -188,7 +188,6 @@ impl Raft {
     }
 
     /// What it holds.
-    #[cfg(test)]
     pub fn data(&self) -> &Data {
         &self.data
     }

@@ -5,9 +5,9 @@
 use super::{
     super::{
         names::{Doubts, Names},
-        objective::{Figure, Slo},
+        objective::{Figure, OF_SIDES, Slo},
         parse::Metric,
-        shape::{any_consistency, in_shape},
+        shape::{any_consistency, dimension, in_shape},
     },
     Checked, Checker, Dimension, Fault, Selection, Selectors, fault, not_yet,
 };
@@ -26,7 +26,7 @@ pub(super) fn meant_data(fault: Fault, path: &[String]) -> Fault {
 /// What is said of data and the design cannot keep: no error, for variants inherit objectives in order to miss them.
 pub(super) fn claims(place: &str, slo: &Slo, names: &Names, problems: &mut Problems) {
     let (store, path) = match &slo.figure {
-        Figure::Consistency(path) => (None, path),
+        Figure::Consistency(path) | Figure::CostOf(_, path) => (None, path),
         Figure::Node(name, path) if path.first().is_some_and(|own| own == "consistency") => {
             (Some(name), path)
         }
@@ -35,7 +35,7 @@ pub(super) fn claims(place: &str, slo: &Slo, names: &Names, problems: &mut Probl
     let claim: fn(&Doubts) -> _ = match path.last().map(String::as_str) {
         Some("linearizable") if slo.limit > 0.0 => |doubts| doubts.order,
         Some("stale_reads" | "stale_read_fraction") if slo.limit <= 0.0 => |doubts| doubts.fresh,
-        Some("lost_acked_writes") if slo.limit <= 0.0 => |doubts| doubts.kept,
+        Some("lost_acked_writes" | "rpo") if slo.limit <= 0.0 => |doubts| doubts.kept,
         _ => return,
     };
     let mut stores = names.doubts.iter().filter(|(name, _)| store.is_none_or(|own| own == *name));
@@ -61,7 +61,8 @@ impl Checker<'_> {
         path: &[&str],
         selectors: &Selectors,
     ) -> Checked<(Figure, Dimension)> {
-        if let ["stale_read_fraction"] = path
+        if let [field] = path
+            && let Some(field) = OF_SIDES.into_iter().find(|own| own == field)
             && let (None, Selection { client: None, operation: None, around, side }) =
                 (&selectors.node, &selectors.selection)
             && let (Some((cut, 1)), Some(side)) = (around, side)
@@ -69,8 +70,8 @@ impl Checker<'_> {
             && (&selectors.outcome, &selectors.to, selectors.window) == (&None, &None, None)
             && !self.names.followed.is_empty()
         {
-            let figure = Figure::StaleFrom(cut.clone(), side.clone());
-            return Ok((figure, Dimension::Fraction));
+            let figure = Figure::FromSide(cut.clone(), side.clone(), field);
+            return Ok((figure, dimension(&[field.to_owned()])));
         }
         if selectors.selection != Selection::default() {
             return Err(not_yet("a selector of what clients saw of the data"));

@@ -43,6 +43,40 @@ impl Checker<'_> {
         })
     }
 
+    /// `convergence_time(cut)`, `rpo(cut)`, `rto.write(cut)`, `lost_acked_writes(cut)`; without a fault they are of the
+    /// whole run.
+    pub(super) fn cost_of_fault(
+        &self,
+        metric: &Metric,
+        path: &[&str],
+    ) -> Checked<Option<(Figure, Dimension)>> {
+        let dimension = match path {
+            ["convergence_time" | "rpo"] | ["rto", "read" | "write"] => Dimension::Seconds,
+            ["lost_acked_writes"] => Dimension::Count,
+            ["rto"] if matches!(metric.selectors.as_slice(), [Selector { name: None, .. }]) => {
+                let message = "`rto` is a group of figures".to_owned();
+                return Err(fault("E-SLO", message, Some("say which: read, write".to_owned())));
+            }
+            _ => return Ok(None),
+        };
+        let [Selector { name: None, value: id }] = metric.selectors.as_slice() else {
+            return Ok(None);
+        };
+        known("fault", &id.text, self.names.faults.iter())?;
+        if metric.stat.is_some() {
+            let message = format!("`{}` of a fault is one figure", path.join("."));
+            return Err(fault("E-SLO", message, None));
+        }
+        if self.names.followed.is_empty() && path[0] != "convergence_time" {
+            let message = "no store of this scenario is followed, so that nobody knows what a fault costs its data";
+            let help = "a store is followed when somebody writes there (`write`, `delete`, ..) and `history` is not \
+                        `none`";
+            return Err(fault("E-SLO", message.to_owned(), Some(help.to_owned())));
+        }
+        let path = path.iter().map(|part| (*part).to_owned()).collect();
+        Ok(Some((Figure::CostOf(id.text.clone(), path), dimension)))
+    }
+
     /// `alerts.bad.fired`
     pub(super) fn of_alert(
         &self,

@@ -195,7 +195,9 @@ fn faulty_expressions_are_explained() {
         ("time_to_recover(az-loss client=gold) <= 30s", "E-SLO", "of one fault"),
         ("time_to_recover(az-los) <= 30s", "E-REF", "did you mean `az-loss`?"),
         // Parts of the model that come later.
-        ("convergence_time == 0", "E-UNSUPPORTED", "`convergence_time`"),
+        ("convergence_time == 0", "E-SLO", "no store of this scenario is followed"),
+        ("rpo(az-loss) == 0", "E-SLO", "no store of this scenario is followed"),
+        ("cold_starts == 0", "E-UNSUPPORTED", "`cold_starts`"),
         ("metastable(az-los) == false", "E-REF", "did you mean `az-loss`?"),
         ("metastable(az-loss) == perhaps", "E-SLO", "neither true nor false"),
         ("metastable(az-loss) <= true", "E-SLO", "`== true` or `== false`"),
