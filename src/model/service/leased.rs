@@ -93,6 +93,7 @@ impl Server {
         if let Some(own) = lease.written.iter().position(|(other, _)| *other == version) {
             let own = lease.written.remove(own);
             lease.written.push(own);
+            leases.innermost(slot).next = leases.record(version);
             return Some(at.take);
         }
         let place = lease.place;
