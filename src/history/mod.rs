@@ -211,6 +211,7 @@ impl History {
     }
 
     /// Who asks for an operation that is about to end well.
+    #[inline]
     pub fn asked_by(&mut self, op: OpId, by: u8) {
         if !op.is_followed() || by == NOBODY && self.askers.is_empty() {
             return;

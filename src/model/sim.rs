@@ -578,11 +578,7 @@ impl Simulation {
         let Some(data) = self.world.data.take() else { return BTreeMap::new() };
         let mut held = data.on_their_way(self.world.frames.iter().map(|(slot, _)| slot));
         self.nodes.iter().for_each(|node| node.holds(&mut held));
-        let routes = &mut self.world.routes;
-        data.measured(&held, |store, key| match &mut routes[usize::from(store)] {
-            Route::Replicas(way) => way.shard.instance(key, 0),
-            route => route.instance(key, 0),
-        })
+        data.measured(&held, |store, key| self.world.shard_of(store, key))
     }
 
     fn clients_measured(mut self, names: &Names) -> Vec<ClientMeasured> {

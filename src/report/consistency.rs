@@ -3,8 +3,8 @@
 //! **Invariant.** What was not checked is never called right.
 
 use super::{
-    grid::{Grid, Lines},
-    table::cell,
+    grid::Lines,
+    table::figures,
     text::{Quantity, clean, clock, estimate, plural, shorten, value},
 };
 use crate::results::{ConsistencyResults, Estimate, Results, WitnessResults};
@@ -18,13 +18,8 @@ pub(super) fn lines(out: &mut Lines, results: &Results) {
     if results.consistency.is_none() {
         return;
     }
-    out.blank();
-    if !rows(results, |_, _| String::new()).is_empty() {
-        out.table(|intervals| {
-            let mut grid = Grid::new(&COLUMNS);
-            grid.rows = rows(results, |quantity, figure| cell(quantity, figure, intervals));
-            grid
-        });
+    if !figures(out, &COLUMNS, |shown| rows(results, shown)) {
+        out.blank();
     }
     for line in notes(results) {
         out.wrapped("  ", &line);

@@ -3,8 +3,8 @@
 //! **Invariant.** A fault that cost nothing and parted no copies is not spoken of.
 
 use super::{
-    grid::{Grid, Lines},
-    table::{LONGEST_NAME, cell},
+    grid::Lines,
+    table::{LONGEST_NAME, figures},
     text::{Quantity, shorten},
 };
 use crate::results::{Estimate, FaultResults, Results};
@@ -21,15 +21,7 @@ pub(super) const COLUMNS: [&str; 6] = [
 
 /// A table of the faults that cost something.
 pub(super) fn lines(out: &mut Lines, results: &Results) {
-    if rows(results, |_, _| String::new()).is_empty() {
-        return;
-    }
-    out.blank();
-    out.table(|intervals| {
-        let mut grid = Grid::new(&COLUMNS);
-        grid.rows = rows(results, |quantity, figure| cell(quantity, figure, intervals));
-        grid
-    });
+    figures(out, &COLUMNS, |shown| rows(results, shown));
 }
 
 /// A row for each, its figures as `shown`.

@@ -366,39 +366,40 @@ fn faults(out: &mut String, results: &Results) {
          at 99 % of what it was before; - when that was not seen in every replication. Stays down: in \
          the second half of the time after it, below 90 %.</p>\n",
     );
-    data_after_faults(out, results);
-    let rows = sides::rows(results, estimate);
-    if rows.is_empty() {
-        return;
-    }
-    let mut table = Table::new("Sides of cuts", &sides::COLUMNS);
-    for row in rows {
-        table.row(&row.into_iter().map(Cell::plain).collect::<Vec<_>>());
-    }
-    out.push_str(&table.finish());
-    out.push_str(
-        "<p class=\"muted\">By the place of the client at the intended send. Writes: requests that may write \
-         data of a store that is followed; reads: those that only read it.</p>\n",
+    figures(
+        out,
+        ("Data after faults", &costs::COLUMNS),
+        costs::rows(results, estimate),
+        "Lost: acknowledged, and gone by the fault; the time is from the first such acknowledgement to its beginning, \
+         or to the last one. Reads and writes: from its beginning to the first answer in each shard where one failed. \
+         Copies: from its end until each holds the newest of each key that any held then. Not seen: in some \
+         replication it was not over.",
+    );
+    figures(
+        out,
+        ("Sides of cuts", &sides::COLUMNS),
+        sides::rows(results, estimate),
+        "By the place of the client at the intended send. Writes: requests that may write data of a store that is \
+         followed; reads: those that only read it.",
     );
 }
 
-/// What faults cost the data.
-fn data_after_faults(out: &mut String, results: &Results) {
-    let rows = costs::rows(results, estimate);
+/// A table of figures, if there are any, and what they mean.
+fn figures(
+    out: &mut String,
+    (title, columns): (&str, &[&str]),
+    rows: Vec<Vec<String>>,
+    meaning: &str,
+) {
     if rows.is_empty() {
         return;
     }
-    let mut table = Table::new("Data after faults", &costs::COLUMNS);
+    let mut table = Table::new(title, columns);
     for row in rows {
         table.row(&row.into_iter().map(Cell::plain).collect::<Vec<_>>());
     }
     out.push_str(&table.finish());
-    out.push_str(
-        "<p class=\"muted\">Lost: acknowledged, and gone by the fault; the time is from the first such acknowledgement to \
-         its beginning, or to the last one. Reads and writes: from its beginning to the first answer in each shard where \
-         one failed. Copies: from its end until each holds the newest of each key that any held then. Not seen: in some \
-         replication it was not over.</p>\n",
-    );
+    writeln!(out, "<p class=\"muted\">{meaning}</p>").expect("a text grows");
 }
 
 /// What happened in which order, and what it came to.

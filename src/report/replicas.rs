@@ -3,8 +3,8 @@
 //! **Invariant.** What a protocol does not have is left blank, not 0.
 
 use super::{
-    grid::{Grid, Lines},
-    table::cell,
+    grid::Lines,
+    table::figures,
     text::{Quantity, shorten, value},
 };
 use crate::results::{Distribution, Estimate, ReplicasResults, Results};
@@ -15,15 +15,7 @@ pub(super) const COLUMNS: [&str; 7] =
 
 /// A table of stores with replicas.
 pub(super) fn lines(out: &mut Lines, results: &Results) {
-    if rows(results, |_, _| String::new()).is_empty() {
-        return;
-    }
-    out.blank();
-    out.table(|intervals| {
-        let mut grid = Grid::new(&COLUMNS);
-        grid.rows = rows(results, |quantity, figure| cell(quantity, figure, intervals));
-        grid
-    });
+    figures(out, &COLUMNS, |shown| rows(results, shown));
 }
 
 /// A row for each store with replicas, its figures as `shown`.

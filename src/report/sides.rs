@@ -3,8 +3,8 @@
 //! **Invariant.** A side of which nothing was decided has no figure.
 
 use super::{
-    grid::{Grid, Lines},
-    table::cell,
+    grid::Lines,
+    table::figures,
     text::{Quantity, shorten},
 };
 use crate::results::{Estimate, Results, SideOperations};
@@ -23,16 +23,7 @@ pub(super) const COLUMNS: [&str; 8] = [
 
 /// A table of the sides of all cuts.
 pub(super) fn lines(out: &mut Lines, results: &Results) {
-    let there = results.faults.iter().any(|fault| !fault.sides.is_empty());
-    if !there {
-        return;
-    }
-    out.blank();
-    out.table(|intervals| {
-        let mut grid = Grid::new(&COLUMNS);
-        grid.rows = rows(results, |quantity, figure| cell(quantity, figure, intervals));
-        grid
-    });
+    figures(out, &COLUMNS, |shown| rows(results, shown));
 }
 
 /// A row for each side of each cut, its figures as `shown`.

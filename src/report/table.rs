@@ -546,6 +546,27 @@ fn notes(out: &mut Lines, results: &Results) {
     }
 }
 
+/// A figure as a table shows it.
+pub(super) type Shown<'s> = &'s dyn Fn(Quantity, &Estimate) -> String;
+
+/// A table of figures after a blank line, if there are any; whether there are.
+pub(super) fn figures(
+    out: &mut Lines,
+    columns: &[&str],
+    rows: impl Fn(Shown<'_>) -> Vec<Vec<String>>,
+) -> bool {
+    if rows(&|_, _| String::new()).is_empty() {
+        return false;
+    }
+    out.blank();
+    out.table(|intervals| {
+        let mut grid = Grid::new(columns);
+        grid.rows = rows(&|quantity, figure| cell(quantity, figure, intervals));
+        grid
+    });
+    true
+}
+
 pub(super) fn cell(quantity: Quantity, figure: &Estimate, intervals: bool) -> String {
     if intervals {
         return estimate(quantity, figure);

@@ -114,13 +114,17 @@ fn who_stands_still_longer_than_its_lease_is_two() {
 
 /// One that holds the one lock from 60 s to 90 s and writes then, and another one that wants it each second.
 fn long(faults: &str) -> Value {
+    results_of(&holders(faults), 1)
+}
+
+fn holders(faults: &str) -> String {
     let work = |wait: &str| {
         format!(
             "{{service: {{endpoints: {{default: [{{lock: {{name: one, in: locks, ttl: 3s, poll: 100ms, \
              do: [{{wait: {wait}}}, {{write: data}}]}}}}]}}, dependencies: {{locks: {{timeout: 200ms}}}}}}}}"
         )
     };
-    let text = format!(
+    format!(
         "windtunnel: 1\nname: long\nduration: 110s\nnetwork: {{same_zone: 0.5ms}}\n\
          clients:\n  first: {{arrivals: constant(1/min), keys: uniform(n=1), to: old, timeout: 100s}}\n\
          \x20 others: {{arrivals: constant(1/s), keys: uniform(n=1), to: new, timeout: 100s}}\n\
@@ -128,8 +132,7 @@ fn long(faults: &str) -> Value {
          \x20 data: {{store: {{read: 1ms, write: 1ms}}}}\nfaults: [{faults}]\n",
         work("30s"),
         work("1ms")
-    );
-    results_of(&text, 1)
+    )
 }
 
 fn waited(results: &Value) -> f64 {
@@ -172,6 +175,11 @@ fn clocks_that_differ_threefold_make_two() {
     assert_eq!(overlaps(&long(slow)), 0.0);
     assert_eq!(overlaps(&long(fast)), 0.0);
     assert!(overlaps(&long(&format!("{slow}, {fast}"))) > 0.0);
+    // A renewal that waits when its clock becomes slow waits longer: 9 s of 10 are left, which take 90 s.
+    let slow = "{id: slow, at: 61s, for: 50s, clock: {node: old, drift: -90%}}";
+    let text = holders(slow).replace("duration: 110s", "duration: 114s");
+    let found = results_of(&text.replace("ttl: 3s", "ttl: 30s").replace("30s},", "54s},"), 1);
+    assert!((waited(&found) - 30.0).abs() < 2.0, "{}", waited(&found));
 }
 
 #[test]

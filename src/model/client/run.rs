@@ -432,18 +432,14 @@ impl Client {
     #[cold]
     #[inline(never)]
     fn tell_of(&self, slot: Slot, local: usize, world: &mut World) {
-        let (now, operation) = (world.now(), &self.operations[local]);
-        let wall = world.clock((self.node, world.frames[slot].inst)).wall;
-        let Some(data) = &mut world.data else { return };
-        if let Some(tokens) = &mut data.tokens {
+        let operation = &self.operations[local];
+        if let Some(tokens) = world.data.as_mut().and_then(|data| data.tokens.as_mut()) {
             let session = self.session.is_some().then(|| world.frames.extra(slot).session);
             let session = session.map(|session| (self.index, session));
             tokens.begin(slot, session, operation.policy.asks.guarantees);
         }
         if let Some(site) = &operation.data {
-            let shard = world.shard_of(site.store, world.frames[slot].key);
-            let (f, Some(data)) = (&world.frames[slot], &mut world.data) else { return };
-            data.invoke(slot, site, (f.id, f.key, shard), (now, wall));
+            world.data_begins(slot, site, world.frames[slot].key);
         }
     }
 

@@ -45,6 +45,8 @@ pub struct Lease {
     pub renewal: Option<Slot>,
     /// Since when it is held or was renewed last, by the local clock, ns.
     pub since: u64,
+    /// When what it waits for is due, ns.
+    pub due: u64,
     /// It is to be given back.
     pub leaves: bool,
     /// It renews what another frame holds.
@@ -66,6 +68,7 @@ impl Lease {
             rounds: 0,
             renewal: None,
             since: 0,
+            due: 0,
             leaves: false,
             is_renewal: false,
             serial,
@@ -103,6 +106,12 @@ impl Leases {
     /// What a frame asks for or holds, the innermost.
     pub fn innermost(&mut self, slot: Slot) -> &mut Lease {
         self.of.get_mut(&slot).and_then(|all| all.last_mut()).expect("it asked for a lock")
+    }
+
+    /// Frames that may wait for something that is due later than this instant, and how long still, ns.
+    pub fn waiting(&self, now: u64) -> Vec<(Slot, u64)> {
+        let last = self.of.iter().filter_map(|(slot, all)| Some((*slot, all.last()?.due)));
+        last.filter(|(_, due)| *due > now).map(|(slot, due)| (slot, due - now)).collect()
     }
 
     /// The key of the record a frame is about.

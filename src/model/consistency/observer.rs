@@ -274,8 +274,11 @@ impl Observer {
     /// A frame is released: what it was at has no answer any more, and what was done for it is nobody's.
     #[inline]
     pub fn forget(&mut self, slot: Slot) {
-        let at = self.carried.take(slot).at;
-        self.open_end(at);
+        if let Some(carried) = self.carried.get_mut(slot)
+            && let Some(at) = std::mem::take(carried).at
+        {
+            self.open_end(at);
+        }
         if self.repeats {
             self.repeated.take(slot);
         }
@@ -378,8 +381,7 @@ impl Observer {
         (id, key, shard): (u64, u64, u16),
         (now, wall): (u64, u64),
     ) {
-        let before = self.at(slot).at.take();
-        self.open_end(before);
+        self.end(slot);
         let tokens = self.tokens.as_mut();
         let saw = tokens.and_then(|tokens| tokens.invoke(slot, (store, access), key));
         if self.levels {
@@ -542,14 +544,16 @@ impl Observer {
 
     /// The operation of a frame has no answer.
     fn end(&mut self, slot: Slot) {
-        let at = self.at(slot).at.take();
-        self.open_end(at);
+        if let Some(at) = self.at(slot).at.take() {
+            self.open_end(at);
+        }
     }
 
     /// An operation has no good answer: whatever it was to write may have been written, or may yet be, unless every attempt
     /// was turned away.
-    fn open_end(&mut self, at: Option<At>) {
-        let Some(at) = at else { return };
+    #[cold]
+    #[inline(never)]
+    fn open_end(&mut self, at: At) {
         let At { store, op, certain, .. } = at;
         // What found something else than it expects was answered by who could.
         if !at.spared {

@@ -16,7 +16,6 @@ use crate::model::{
     network::disturbed,
     probe::{CutMeasured, Side, SideMeasured, SideWindow},
     record::Recorder,
-    route::Route,
     world::World,
 };
 
@@ -256,18 +255,6 @@ impl World {
         let read = data.done(slot, by, now);
         if let (Some(stale), Some(asker)) = (read, asker) {
             self.record.read(asker, stale);
-        }
-    }
-
-    /// The shard of a key of a store, if anybody who looks on asks for it.
-    pub fn shard_of(&self, store: NodeId, key: u64) -> u16 {
-        let outages = self.data.as_ref().and_then(|data| data.outages.as_ref());
-        if outages.is_none() {
-            return 0;
-        }
-        match &self.routes[usize::from(store)] {
-            Route::Replicas(way) => way.shard.shard(key),
-            route => route.shard(key),
         }
     }
 

@@ -98,7 +98,11 @@ impl Within {
     }
 
     /// Whom an instance runs within: its caller, or itself.
+    #[inline]
     pub fn whose(&self, (node, inst): Host) -> Host {
+        if self.nodes.is_empty() {
+            return (node, inst);
+        }
         match self.nodes.get(usize::from(node)) {
             Some((first, hosts)) if inst >= *first => hosts[usize::from(inst - *first)],
             _ => (node, inst),

@@ -195,6 +195,7 @@ impl Group {
     }
 
     /// A process is told something; what it wants done about it.
+    #[inline(always)]
     pub fn tell(
         &mut self,
         inst: Peer,

@@ -181,6 +181,14 @@ impl World {
         (node, shard * way.each + replica)
     }
 
+    /// The shard of a key of a store, as far as that is settled.
+    pub(in crate::model) fn shard_of(&self, store: NodeId, key: u64) -> u16 {
+        match &self.routes[usize::from(store)] {
+            Route::Replicas(way) => way.shard.shard(key),
+            route => route.shard(key),
+        }
+    }
+
     /// The shard of the key that a visit is about.
     pub(in crate::model) fn shard_asked(&mut self, slot: Slot) -> u16 {
         let f = &self.frames[slot];

@@ -5,15 +5,16 @@
 //! **Invariant.** Whoever runs the steps of a lock took it once; whoever asks knows what he read, nothing else.
 
 use super::{
+    locks::value_of,
     program::{Hold, Instr, LeasedLock},
     server::Server,
 };
 use crate::{
     engine::random::{descend, mix},
     model::{
-        consistency::leases::{Leases, Place, Record},
+        consistency::leases::{Leases, Record},
         frame::{BRANCH, CALLER_DONE, Frame},
-        ids::{AttrRef, NONE, Slot},
+        ids::{NONE, Slot},
         outcome::Outcome,
         span::Span,
         world::{World, pack},
@@ -29,11 +30,12 @@ fn leases(world: &mut World) -> &mut Leases {
 }
 
 impl Server {
-    fn leased(&self, slot: Slot, world: &World) -> &LeasedLock {
+    /// The lock a frame stands at, and which it is.
+    fn leased(&self, slot: Slot, world: &World) -> (u16, &LeasedLock) {
         let Instr::Lease(_, number) = self.program.code[usize::from(world.frames[slot].pc)] else {
             unreachable!("it stands at a lock")
         };
-        &self.program.leased[usize::from(number)]
+        (number, &self.program.leased[usize::from(number)])
     }
 
     /// A frame stands at a lock that is kept in a store, or renews one.
@@ -68,22 +70,14 @@ impl Server {
     }
 
     fn asks(&self, slot: Slot, world: &mut World) {
-        let Instr::Lease(_, number) = self.program.code[usize::from(world.frames[slot].pc)] else {
-            unreachable!("it stands at a lock")
-        };
-        let lock = &self.program.leased[usize::from(number)];
-        let value = match lock.per {
-            None => 0,
-            Some(AttrRef::Key) => world.frames[slot].key,
-            Some(per) => world.attribute(per, slot).to_bits(),
-        };
-        let place: Place = (lock.store, mix(lock.name ^ mix(value)));
-        leases(world).ask(slot, place, number);
+        let (number, lock) = self.leased(slot, world);
+        let value = value_of(lock.per, slot, world);
+        leases(world).ask(slot, (lock.store, mix(lock.name ^ mix(value))), number);
     }
 
     /// The record was read: if nobody holds the lock, or not for as long as a lease lasts, it is taken.
     fn looks(&self, slot: Slot, world: &mut World) -> Option<u16> {
-        let lock = self.leased(slot, world);
+        let (_, lock) = self.leased(slot, world);
         let (ttl, poll, at) = (lock.ttl, lock.poll, lock.at);
         let (now, host) = (world.time_at(slot), (world.frames[slot].node, world.frames[slot].inst));
         let version = world.data.as_ref().map_or(0, |data| data.version(slot));
@@ -110,7 +104,7 @@ impl Server {
 
     /// What was asked of the store failed, or was not as it had been: it is asked again.
     fn misses(&mut self, slot: Slot, world: &mut World) -> Option<u16> {
-        let lock = self.leased(slot, world);
+        let (_, lock) = self.leased(slot, world);
         let (ttl, poll, at) = (lock.ttl, lock.poll, lock.at);
         let now = world.time_at(slot);
         let lease = leases(world).innermost(slot);
@@ -142,12 +136,30 @@ impl Server {
         let (f, now) = (&world.frames[slot], world.now());
         let host = (f.node, f.inst);
         let span = world.clocks.as_mut().map_or(span, |clocks| clocks.until(host, span, now));
+        leases(world).innermost(slot).due = now.saturating_add(span);
         world.arm(slot, Span::of(span));
+    }
+
+    /// The clock of an instance goes so many times as fast from now on: what waits for it waits accordingly.
+    pub(super) fn retime_leased(&self, inst: u16, faster: f64, world: &mut World) {
+        let now = world.now();
+        let kept = world.data.as_ref().and_then(|data| data.leases.as_ref());
+        let all = kept.map(|leases| leases.waiting(now)).unwrap_or_default();
+        for (slot, left) in all {
+            let f = &world.frames[slot];
+            let waits = matches!(self.program.code.get(usize::from(f.pc)), Some(Instr::Lease(..)));
+            if (f.node, f.inst) == (self.node, inst) && waits && f.armed != 0 {
+                let left = (left as f64 / faster).ceil() as u64;
+                world.disarm(slot);
+                leases(world).innermost(slot).due = now.saturating_add(left);
+                world.arm(slot, Span::of(left));
+            }
+        }
     }
 
     /// A frame has the lock; another one beside it renews it from now on.
     fn takes_lock(&mut self, slot: Slot, world: &mut World) {
-        let lock = self.leased(slot, world);
+        let (_, lock) = self.leased(slot, world);
         let (at, site, fenced) = (lock.at, lock.site, lock.fenced);
         let rounds = leases(world).innermost(slot).rounds;
         let f = &mut world.frames[slot];
@@ -193,7 +205,7 @@ impl Server {
 
     /// A lock that is held waits for its renewal.
     fn rests(&self, slot: Slot, world: &mut World) -> Option<u16> {
-        let lock = self.leased(slot, world);
+        let (_, lock) = self.leased(slot, world);
         let (ttl, at) = (lock.ttl, lock.at);
         let now = world.time_at(slot);
         let lease = leases(world).innermost(slot);
@@ -228,7 +240,7 @@ impl Server {
     /// What a frame waited for at a lock is due.
     #[inline(never)]
     pub(super) fn leased_timed(&mut self, slot: Slot, world: &mut World) {
-        let give_back = self.leased(slot, world).at.give_back;
+        let give_back = self.leased(slot, world).1.at.give_back;
         let lease = leases(world).innermost(slot);
         let (renews, leaves) = (lease.is_renewal, lease.leaves);
         lease.next.held = !leaves;

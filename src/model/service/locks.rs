@@ -88,23 +88,42 @@ impl Locks {
     }
 }
 
+/// The value a frame locks, where each has a lock of its own.
+pub(super) fn value_of(per: Option<AttrRef>, slot: Slot, world: &World) -> u64 {
+    match per {
+        None => 0,
+        Some(AttrRef::Key) => world.frames[slot].key,
+        Some(per) => world.attribute(per, slot).to_bits(),
+    }
+}
+
 impl Server {
     /// The lock a frame stands at.
     fn lock_at(&self, slot: Slot, world: &World) -> Option<Place> {
         let f = &world.frames[slot];
         let Instr::Lock(number) = self.program.code[usize::from(f.pc)] else { return None };
         let lock = &self.program.locks[usize::from(number)];
-        let value = match lock.per {
-            None => 0,
-            Some(AttrRef::Key) => f.key,
-            Some(per) => world.attribute(per, slot).to_bits(),
-        };
+        let value = value_of(lock.per, slot, world);
         Some((number, if lock.shared { ALL } else { f.inst }, value))
     }
 
-    /// A frame takes the lock it stands at, or waits for it.
+    /// A frame stands at a lock.
+    #[cold]
     #[inline(never)]
-    pub(super) fn start_lock(&mut self, slot: Slot, world: &mut World) {
+    pub(super) fn at_lock(&mut self, slot: Slot, instr: Instr, world: &mut World) {
+        match instr {
+            Instr::Lease(hold, _) => self.at_leased(slot, hold, world),
+            Instr::Lock(_) => self.start_lock(slot, world),
+            _ => {
+                self.unlock(slot, world);
+                world.frames[slot].pc += 1;
+                self.run(slot, world);
+            }
+        }
+    }
+
+    /// A frame takes the lock it stands at, or waits for it.
+    fn start_lock(&mut self, slot: Slot, world: &mut World) {
         if world.carries && self.past_deadline(slot, world) {
             return;
         }
@@ -122,8 +141,7 @@ impl Server {
     }
 
     /// A frame gives back the lock it took last.
-    #[inline(never)]
-    pub(super) fn unlock(&mut self, slot: Slot, world: &mut World) {
+    fn unlock(&mut self, slot: Slot, world: &mut World) {
         let Some(locks) = &mut self.locks else { return };
         let held = locks.held.get_mut(&slot).expect("it holds a lock");
         let place = held.pop().expect("it holds a lock");

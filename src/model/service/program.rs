@@ -520,7 +520,8 @@ impl Program {
                 pc + 1
             }
             Instr::Invoke(op) => {
-                self.invoke(op, slot, world);
+                let DataOp { site, key } = &self.data[usize::from(op)];
+                world.data_begins(slot, site, Self::key(*key, slot, world));
                 pc + 1
             }
             Instr::Done => {
@@ -531,25 +532,6 @@ impl Program {
         };
         world.frames[slot].pc = next;
         None
-    }
-
-    /// A visit begins an operation on data.
-    fn invoke(&self, op: u16, slot: Slot, world: &mut World) {
-        let DataOp { site, key } = &self.data[usize::from(op)];
-        let key = Self::key(*key, slot, world);
-        let (f, now) = (&world.frames[slot], world.now());
-        let (id, host) = (f.id, (f.node, f.inst));
-        let repeats = world.data.as_ref().is_some_and(|data| data.repeats);
-        let wall = if repeats { world.clock(host).wall } else { now };
-        let steady = if site.of_lock { world.clock(host).steady } else { 0 };
-        let shard = world.shard_of(site.store, key);
-        let Some(data) = &mut world.data else { return };
-        data.invoke(slot, site, (id, key, shard), (now, wall));
-        let version = data.version(slot);
-        let writes = site.of_lock && site.access != Access::Read;
-        if let Some(leases) = data.leases.as_mut().filter(|_| writes) {
-            leases.writes(slot, version, steady);
-        }
     }
 
     #[inline]
@@ -588,10 +570,15 @@ impl Program {
             }
             KeyRef::Instance => u64::from(f.inst),
             KeyRef::Session => world.frames.extra(slot).session,
-            KeyRef::Lock => {
-                let leases = world.data.as_ref().and_then(|data| data.leases.as_ref());
-                leases.map_or(0, |leases| leases.key(slot))
-            }
+            KeyRef::Lock => Self::key_of_lock(slot, world),
         }
+    }
+
+    /// That of the record of the lock a frame asks for. Apart, as what sends calls stands in the event loop.
+    #[cold]
+    #[inline(never)]
+    fn key_of_lock(slot: Slot, world: &World) -> u64 {
+        let leases = world.data.as_ref().and_then(|data| data.leases.as_ref());
+        leases.map_or(0, |leases| leases.key(slot))
     }
 }

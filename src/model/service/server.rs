@@ -223,6 +223,7 @@ impl Node for Server {
         if let Some(group) = &mut self.group {
             group.retime(inst, faster, world);
         }
+        self.retime_leased(inst, faster, world);
     }
 
     fn holds(&self, held: &mut Holdings) {
@@ -464,13 +465,9 @@ impl Server {
                 let rest = self.reply_early(slot, reply, world);
                 self.run(rest, world);
             }
-            Stop::At(Instr::Lock(_)) => self.start_lock(slot, world),
-            Stop::At(Instr::Unlock) => {
-                self.unlock(slot, world);
-                world.frames[slot].pc += 1;
-                self.run(slot, world);
+            Stop::At(instr @ (Instr::Lock(_) | Instr::Unlock | Instr::Lease(..))) => {
+                self.at_lock(slot, instr, world);
             }
-            Stop::At(Instr::Lease(hold, _)) => self.at_leased(slot, hold, world),
             Stop::At(Instr::Replica(point)) => self.at_replica(slot, point, world),
             Stop::At(Instr::Held(access)) => self.touch(slot, access, world),
             Stop::At(_) => self.finish(slot, Outcome::Ok, world),

@@ -1,0 +1,27 @@
+//! Where frames begin something with data: what the observer is told besides what the frame knows.
+//!
+//! **Invariant.** What nobody asks for is not worked out.
+
+use super::observer::Site;
+use crate::model::{clock::run::Reading, consistency::spec::Access, ids::Slot, world::World};
+
+impl World {
+    /// A frame begins an operation on a key.
+    pub fn data_begins(&mut self, slot: Slot, site: &Site, key: u64) {
+        let (now, f) = (self.now(), &self.frames[slot]);
+        let (id, host) = (f.id, (f.node, f.inst));
+        let Some(data) = &self.data else { return };
+        let (by_clock, by_shard) = (data.repeats || site.of_lock, data.outages.is_some());
+        let right = Reading { steady: now, wall: now };
+        let Reading { steady, wall } = if by_clock { self.clock(host) } else { right };
+        let shard = if by_shard { self.shard_of(site.store, key) } else { 0 };
+        let Some(data) = &mut self.data else { return };
+        data.invoke(slot, site, (id, key, shard), (now, wall));
+        if site.of_lock && site.access != Access::Read {
+            let version = data.version(slot);
+            if let Some(leases) = &mut data.leases {
+                leases.writes(slot, version, steady);
+            }
+        }
+    }
+}
