@@ -232,7 +232,7 @@ impl<'a> LockCheck<'_, 'a> {
             let given = times.map(|(key, time)| (key, time.is_some()));
             let given = given.into_iter().chain([("fencing", lock.fencing.is_some())]);
             for (key, _) in given.filter(|(_, given)| *given) {
-                let message = "is of a lock that a store keeps";
+                let message = format!("`{key}` is of a lock that a store keeps");
                 problems.error_help("E-CONFLICT", at(key), message, "`in:` says which store");
             }
             return;
