@@ -15,6 +15,7 @@ mod design;
 mod estimate;
 mod faults;
 mod figure;
+mod history;
 mod pool;
 mod precision;
 mod replicas;
@@ -35,6 +36,7 @@ pub use faults::{
     AlertResults, BudgetResults, BurnResults, FaultResults, Hanging, SideOperations, SideResults,
 };
 pub use figure::{Distribution, Estimate};
+pub use history::{Does, HistoryEvent, Phase, RunHistory, StoreHistory};
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use precision::PrecisionResults;
 pub use replicas::{ElectionResults, LeaderResults, ReplicaResults, ReplicasResults};

@@ -39,7 +39,7 @@ pub use crate::runner::{
 use crate::{
     model::kind::Prices,
     problem::{Problem, Problems, Severity},
-    results::{CapNormal, DataFile, Results, SampledRequest},
+    results::{CapNormal, DataFile, Results, RunHistory, SampledRequest},
     runner::{self, Accumulator, Prepared},
     scenario::{
         load::{Files, Overrides, Rejected, load},
@@ -202,6 +202,21 @@ impl Study {
         let mut times = cap::Times::new(self.prepared.data_operations());
         let run = self.run_watched(replications, stop, &mut |one| times.push(one))?;
         Ok(times.normal(&run.results))
+    }
+
+    /// What clients asked of its data in the replication of this index and seed, of these keys or, without any, of all, and
+    /// what they were answered; none when it was stopped.
+    ///
+    /// # Errors
+    ///
+    /// The replication broke an invariant of the program.
+    pub fn history(
+        &self,
+        replication: (usize, u64),
+        keys: &BTreeSet<u64>,
+        stop: &AtomicBool,
+    ) -> Result<Option<RunHistory>, Breach> {
+        runner::histories(&self.prepared, replication, keys, stop)
     }
 
     /// What its results say beside what is measured.

@@ -10,6 +10,7 @@ mod compare;
 mod designs;
 mod examples;
 mod explain;
+mod export;
 mod files;
 mod folder;
 mod fuzz;
@@ -55,6 +56,7 @@ enum Command {
     Check(check::CheckArguments),
     Compare(compare::CompareArguments),
     Explain(explain::ExplainArguments),
+    Export(export::ExportArguments),
     Validate(validate::ValidateArguments),
     Schema(schema::SchemaArguments),
     Examples(examples::ExamplesArguments),
@@ -102,6 +104,7 @@ fn dispatch(arguments: Arguments) -> Exit {
         Command::Check(arguments) => check::check(&arguments, voice),
         Command::Compare(arguments) => compare::compare(&arguments, voice),
         Command::Explain(arguments) => explain::explain(&arguments, voice),
+        Command::Export(arguments) => export::export(&arguments, voice),
         Command::Validate(arguments) => validate::validate(&arguments, voice),
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Examples(arguments) => examples::examples(&arguments, voice),

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// What takes the place of something in the file.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(super) struct Overriding {
     /// Seed of all draws, instead of the file's
     #[arg(long, value_name = "N", allow_negative_numbers = true)]
@@ -52,6 +52,11 @@ impl Overriding {
     pub(super) fn each_variant(&self) -> Vec<Self> {
         let Some(names) = &self.variant else { return vec![self.clone()] };
         names.split(',').map(|name| self.with_variant(Some(name.trim().to_owned()))).collect()
+    }
+
+    /// Nothing but where data is.
+    pub(super) fn of_data(data: Option<String>) -> Self {
+        Self { data, ..Self::default() }
     }
 
     /// The file as it stands.

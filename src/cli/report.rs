@@ -69,7 +69,7 @@ fn parse(directory: &Path, json: &[u8]) -> Result<Results, String> {
 }
 
 /// The place that is this folder.
-fn place(directory: &Path) -> Result<Place, String> {
+pub(super) fn place(directory: &Path) -> Result<Place, String> {
     let whole = directory.canonicalize().map_err(|e| format!("{}: {e}", directory.display()))?;
     let name = |path: Option<&Path>| {
         path.and_then(Path::file_name).and_then(|n| n.to_str()).map(str::to_owned)

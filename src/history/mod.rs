@@ -16,6 +16,7 @@ mod check;
 mod clock;
 mod followed;
 mod index;
+mod journal;
 mod limit;
 mod place;
 mod rows;
@@ -29,6 +30,8 @@ use check::check;
 pub use check::{Kind, Reason, Verdict, Witness, WitnessOp};
 use clock::Clock;
 use followed::Followed;
+use journal::moment;
+pub use journal::{Entry, Journal, Moment, Values};
 use limit::Limit;
 pub use place::{Cause, Place};
 use rows::Row;
@@ -114,6 +117,8 @@ pub struct History {
     noticed: Vec<Witness>,
     /// Who asked for each write, by row, where that is told: a byte each.
     askers: Vec<u8>,
+    /// All operations, where somebody wants them one by one.
+    journal: Option<Box<Journal>>,
 }
 
 /// Nobody who is known asked for a write.
@@ -155,12 +160,49 @@ impl History {
             under_way: Slab::default(),
             noticed: Vec::new(),
             askers: Vec::new(),
+            journal: None,
         }
+    }
+
+    /// Keeps all operations from now on, not only what judging them takes: some 100 bytes each.
+    pub fn keep(&mut self, journal: Journal) {
+        self.journal = Some(Box::new(journal));
+    }
+
+    /// The operations that were [kept](Self::keep).
+    pub fn take_entries(&mut self) -> Option<Vec<Entry>> {
+        let journal = self.journal.take()?;
+        Some(journal.into_entries(|key| self.limit.follows(key)))
     }
 
     /// An operation begins.
     #[inline]
     pub fn invoke(&mut self, key: u64, act: Act, at_ns: u64) -> OpId {
+        let op = self.begins(key, act, at_ns);
+        self.note((key, act), false, op);
+        op
+    }
+
+    /// An operation that began is noted.
+    #[inline]
+    fn note(&mut self, what: (u64, Act), again: bool, op: OpId) {
+        if let Some(journal) = &mut self.journal
+            && op.is_followed()
+        {
+            let invoked = self.under_way.get(op.0).invoked;
+            journal.begins(op, what, again, moment(&self.clock, invoked));
+        }
+    }
+
+    /// What a compare-and-set that has begun expects to find.
+    pub fn expects(&mut self, op: OpId, version: u64) {
+        if let Some(journal) = &mut self.journal {
+            journal.expects(op, version);
+        }
+    }
+
+    #[inline]
+    fn begins(&mut self, key: u64, act: Act, at_ns: u64) -> OpId {
         if !self.limit.follows(key) {
             return OpId::UNFOLLOWED;
         }
@@ -191,13 +233,15 @@ impl History {
             return self.invoke(key, act, at_ns);
         };
         let id = self.followed.find(key).filter(|_| self.limit.follows(key));
-        match id.and_then(|id| Some((self.followed.find_row(id, version)?, id))) {
+        let op = match id.and_then(|id| Some((self.followed.find_row(id, version)?, id))) {
             Some(write) => {
                 let invoked = self.clock.tick(at_ns);
                 OpId(self.under_way.insert(UnderWay { key, invoked, write: Some(write) }))
             }
-            None => self.invoke(key, act, at_ns),
-        }
+            None => self.begins(key, act, at_ns),
+        };
+        self.note((key, act), true, op);
+        op
     }
 
     /// A write was given its place in the order of versions (when the leader appended it, a replica
@@ -235,6 +279,9 @@ impl History {
         let now = self.clock.tick(at_ns);
         let UnderWay { key, invoked, write } = *self.under_way.get(op.0);
         self.under_way.release(op.0);
+        if let Some(journal) = &mut self.journal {
+            journal.ends(op, outcome, moment(&self.clock, now));
+        }
         match (write, outcome) {
             (None, Outcome::Read(version)) => self.read(key, version, (invoked, now)),
             (Some((row, id)), _) if self.followed.is(id, key) => {

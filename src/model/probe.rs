@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{bounded::Held, fault::uptime::UptimeBooks};
 use crate::{
-    history::{Acknowledged, Staleness, Violations, Witness},
+    history::{Acknowledged, Entry, Staleness, Violations, Witness},
     model::{
         cache::books::CacheBooks,
         lasted::Lasted,
@@ -137,6 +137,8 @@ pub struct ConsistencyMeasured {
     pub losses: Vec<Loss>,
     /// The worst that a fault cost.
     pub cost: Cost,
+    /// All operations, where they were kept.
+    pub entries: Option<Vec<Entry>>,
 }
 
 /// An acknowledged write that is lost.

@@ -573,6 +573,13 @@ impl Simulation {
         }
     }
 
+    /// All operations on data are kept one by one, of these keys or, without any, of all.
+    pub fn keep_operations(&mut self, keys: &BTreeSet<u64>) {
+        if let Some(data) = &mut self.world.data {
+            data.keep_operations(keys);
+        }
+    }
+
     /// What clients saw of the data of each store that is followed.
     fn consistency_measured(&mut self) -> BTreeMap<NodeId, ConsistencyMeasured> {
         let Some(data) = self.world.data.take() else { return BTreeMap::new() };

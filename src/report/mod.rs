@@ -19,6 +19,7 @@ mod fixture;
 mod gate;
 mod grid;
 mod html;
+mod jepsen;
 mod json;
 mod lost;
 mod plots;
@@ -35,6 +36,7 @@ pub use cap::{cap_files, cap_text};
 pub use compare::{compared_json, compared_markdown, compared_plots, compared_text, label};
 pub use designs::{Named, designs_text};
 pub use gate::{JudgedBeside, JudgedFile, gated, judged_markdown, judged_text, verdict};
+pub use jepsen::{exported, jepsen};
 pub use lost::{lost_markdown, lost_text};
 pub use precision::precision;
 

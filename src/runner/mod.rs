@@ -12,6 +12,7 @@ mod budgets;
 mod consistency;
 mod costs;
 mod faults;
+mod histories;
 mod nodes;
 mod picture;
 mod pilot;
@@ -36,6 +37,7 @@ use rayon::iter::{ParallelBridge, ParallelIterator};
 
 pub use crate::model::design::window_length;
 pub use accumulator::{Accumulator, RunInfo};
+pub use histories::histories;
 pub use pilot::pilot;
 pub use prepared::{Prepared, doubts, followed, sides};
 pub use replication::{Replication, check};

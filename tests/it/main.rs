@@ -30,6 +30,7 @@ mod determinism;
 mod dns;
 mod embedding;
 mod explain;
+mod export;
 mod fault_costs;
 mod fault_shapes;
 mod fault_times;

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     engine::random::descend,
     history::{
-        Act, Cause, Judged, OpId, Outcome, Seen, Sessions, Settings, Standing, Vector, Vectors,
+        Act, Cause, Journal, Judged, OpId, Outcome, Seen, Sessions, Settings, Standing, Vector,
+        Vectors,
     },
     model::{
         by_slot::BySlot,
@@ -197,6 +198,13 @@ impl Observer {
             levels,
             outages: names.faults().next().map(|_| Box::default()),
         })
+    }
+
+    /// All operations are kept, of these keys or, without any, of all; but of stores whose writes no order tells apart.
+    pub fn keep_operations(&mut self, keys: &BTreeSet<u64>) {
+        for watched in self.stores.values_mut().filter(|watched| watched.vectors.is_none()) {
+            watched.history.keep(Journal::new(keys));
+        }
     }
 
     // ---- on the way --------------------------------------------------------------------------
@@ -429,6 +437,9 @@ impl Observer {
             let over = saw.filter(|saw| saw.read && access != Access::Update(Cause::Increment));
             if let Some(saw) = over.filter(|_| op.is_followed()) {
                 watched.writes_over(version, saw.version);
+                if access == Access::Update(Cause::Cas) {
+                    watched.history.expects(op, saw.version);
+                }
             }
         }
         let (failed, spared, certain) = (false, false, false);

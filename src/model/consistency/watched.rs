@@ -385,7 +385,7 @@ impl Watched {
 
     /// What was seen, of this store.
     pub(super) fn measured(
-        self,
+        mut self,
         (store, held): (NodeId, &Holdings),
         mut shard: impl FnMut(u64) -> u16,
     ) -> ConsistencyMeasured {
@@ -411,6 +411,7 @@ impl Watched {
             witness,
             lost_updates,
             duplicates,
+            entries: self.history.take_entries(),
             ..self.measured
         };
         if let Some(vectors) = &self.vectors {

@@ -1,0 +1,159 @@
+//! `windtunnel export`: the history of one replication, for the programs that judge histories of real systems.
+//!
+//! **Invariant.** What is exported belongs to the run of the folder: the replication is simulated again, and refused if it
+//! goes otherwise.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::atomic::AtomicBool,
+};
+
+use clap::{Args, ValueEnum};
+
+use super::{
+    folder::{self, RealDisk, SCENARIO, TIMING},
+    prepare::{Overriding, Said, examine, told},
+    report::{place, read},
+    run::{broken, interruptible},
+};
+use crate::{
+    cli::say::{Exit, Voice, complain, print, refuse},
+    report::{exported, jepsen},
+    results::{Results, RunHistory},
+    study::Study,
+};
+
+/// Write the history of one replication, simulated again, for other programs
+///
+/// `jepsen`: what clients asked of each store that is followed and what they were answered, in `DIR/jepsen/`: `STORE.edn` and
+/// `STORE.json` hold all keys as transactions over registers (Elle, model `rw-register`), `STORE-key-K.edn` one key as a
+/// register (Knossos, model `cas-register`). A value is the number of the write of its key, and a deletion has one too.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  windtunnel export outputs/shop/latest --as jepsen\n  \
+    windtunnel export outputs/shop/latest --as jepsen --replication 2 --key 17")]
+pub(super) struct ExportArguments {
+    /// A folder that `windtunnel run` wrote
+    directory: PathBuf,
+    /// For whom
+    #[arg(long = "as", value_enum, value_name = "FORMAT")]
+    format: Format,
+    /// The replication, from 0
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    replication: usize,
+    /// Only this key, which gets a file of its own too. May be repeated. When absent all keys, and a file for the key of the
+    /// witness, if there is one
+    #[arg(long = "key", value_name = "K")]
+    keys: Vec<u64>,
+    /// Look for the files of data the scenario names here
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+}
+
+/// For whom a history is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Jepsen, Elle, Knossos
+    Jepsen,
+}
+
+pub(super) fn export(arguments: &ExportArguments, voice: Voice) -> Exit {
+    let Format::Jepsen = arguments.format;
+    let stop = match interruptible() {
+        Ok(stop) => stop,
+        Err(e) => return refuse(&format!("cannot catch Ctrl-C: {e}")),
+    };
+    match history(arguments, &stop, voice) {
+        Ok(history) => written(arguments, &history, voice),
+        Err(exit) => exit,
+    }
+}
+
+/// The history of the replication, simulated again.
+fn history(
+    arguments: &ExportArguments,
+    stop: &AtomicBool,
+    voice: Voice,
+) -> Result<RunHistory, Exit> {
+    let folder = arguments.directory.display();
+    let results = read(&arguments.directory).map_err(|line| refuse(&line))?;
+    let Some(wanted) = results.replications.get(arguments.replication) else {
+        let last = results.replications.len().saturating_sub(1);
+        return Err(refuse(&format!(
+            "{folder} has no replication {}: they go from 0 to {last}",
+            arguments.replication
+        )));
+    };
+    let study = study(arguments, &results, voice)?;
+    let keys: BTreeSet<u64> = arguments.keys.iter().copied().collect();
+    let found = study.history((arguments.replication, wanted.seed), &keys, stop);
+    let path = arguments.directory.join(SCENARIO);
+    let found = found.map_err(|breach| broken(&Overriding::default(), (&path, &study), &breach))?;
+    let Some(history) = found else {
+        complain(&format!("{folder}: interrupted; nothing was written"));
+        return Err(Exit::Interrupted);
+    };
+    if history.fingerprint != wanted.fingerprint {
+        return Err(refuse(&format!(
+            "replication {} went otherwise than the one in {folder}, which another version of windtunnel, other data or \
+             a limit of events has made; run the scenario again",
+            arguments.replication
+        )));
+    }
+    if history.stores.is_empty() {
+        let why = if history.without.is_empty() {
+            "no store is written, or `history: none` says that nothing is followed".to_owned()
+        } else {
+            format!("{} keep several values of a key side by side", history.without.join(", "))
+        };
+        return Err(refuse(&format!("{folder} has no history of a register: {why}")));
+    }
+    Ok(history)
+}
+
+/// The scenario of the folder.
+fn study(arguments: &ExportArguments, results: &Results, voice: Voice) -> Result<Study, Exit> {
+    let folder = &arguments.directory;
+    let intact = folder::read_manifest(folder).and_then(|manifest| {
+        let file = manifest.files.iter().find(|file| file.name == SCENARIO);
+        folder::read_checked(folder, file.ok_or("scenario.yaml is missing in the manifest")?)
+    });
+    intact.map_err(|line| refuse(&line))?;
+    let overrides = Overriding::of_data(arguments.data.clone()).overrides();
+    let examined = examine(&folder.join(SCENARIO), &overrides);
+    // What it warns of was said when it was run.
+    let quiet = Voice { quiet: results.data.is_empty(), ..voice };
+    told(examined, &mut Said::default(), quiet).ok_or(Exit::BadInput)
+}
+
+/// Puts the files into the folder.
+fn written(arguments: &ExportArguments, history: &RunHistory, voice: Voice) -> Exit {
+    let mut new = BTreeMap::new();
+    for store in &history.stores {
+        let alone =
+            if arguments.keys.is_empty() { store.witness.as_slice() } else { &arguments.keys };
+        new.extend(jepsen(store, alone));
+    }
+    match added(arguments, &new) {
+        Ok(()) if voice.quiet => Exit::Done,
+        Ok(()) => {
+            let names: Vec<&str> = new.keys().map(String::as_str).collect();
+            print(exported(history, &arguments.directory.to_string_lossy(), &names).as_bytes());
+            Exit::Done
+        }
+        Err(line) => refuse(&line),
+    }
+}
+
+/// The folder as it is, with these files in place of those of an earlier export.
+fn added(arguments: &ExportArguments, new: &BTreeMap<String, Vec<u8>>) -> Result<(), String> {
+    let directory = &arguments.directory;
+    let manifest = folder::read_manifest(directory)?;
+    let mut files = new.clone();
+    for file in manifest.files.iter().filter(|file| !file.name.starts_with("jepsen/")) {
+        files.insert(file.name.clone(), folder::read_checked(directory, file)?);
+    }
+    let timing = std::fs::read(directory.join(TIMING)).ok();
+    place(directory)?.write(&RealDisk, &manifest.status, &files, timing.as_deref())?;
+    Ok(())
+}
