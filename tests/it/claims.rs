@@ -1,5 +1,10 @@
 //! What an objective says of data and the design cannot keep is told before anything runs.
 
+use windtunnel::{
+    scenario::load::Overrides,
+    study::{self, Alone},
+};
+
 use crate::bad_input::examine;
 
 /// A client of a store in three zones.
@@ -111,6 +116,22 @@ fn a_claim_that_cannot_be_kept_is_told_with_the_reason() {
     assert!(told(&leaders)[0].contains("before it has heard"));
     let of_one = leaders.replace(fresh, "nodes.kv.consistency.stale_reads == 0");
     assert_eq!(told(&of_one), told(&leaders));
+}
+
+#[test]
+fn a_variant_is_not_told_what_its_file_claims() {
+    let weak = "zones: [a, b, c], replication: {quorum: {replicas: 3, read: 1, write: 1}}";
+    let text = design((weak, "", ""), "stale_read_fraction == 0");
+    assert_eq!(told(&text).len(), 1);
+    let text = text + "variants: {other: {duration: 20s}}\n";
+    let overrides = Overrides { variant: Some("other".to_owned()), ..Overrides::default() };
+    let examined = study::examine(Alone::PATH, &Alone(&text), &overrides, &[]);
+    assert!(examined.study.is_some());
+    assert!(
+        examined.found.iter().all(|found| found.problem.code != "W-CLAIM"),
+        "{:?}",
+        examined.found
+    );
 }
 
 #[test]

@@ -63,6 +63,33 @@ fn a_leader_that_dies_takes_with_it_what_had_not_left_it() {
 }
 
 #[test]
+fn what_burns_with_all_who_held_it_is_lost_though_nobody_goes_on_without_it() {
+    // Two of three copies are gone for good, and nobody makes a leader of the one that is left: what had not left the old one is lost.
+    let gone = "{id: f, at: 30s, for: 1h, crash: {node: db, replica: [0, 1], lose_data: true}}";
+    let store = follows("lag: 100ms");
+    let found = results_of(&design(&store, gone, ""), 2);
+    assert!((cost(&found, "lost_acked_writes").unwrap() - 20.0).abs() <= 1.0, "{found}");
+    let by_cause = &found["consistency"]["lost_by_cause"];
+    assert!((number(by_cause, "crash") - 20.0).abs() <= 1.0, "{by_cause}");
+    // All three: everything, from the first write on.
+    for store in [store.as_str(), "zones: [a, b, c], replication: {raft: {replicas: 3, leader: a}}"]
+    {
+        let all = gone.replace("[0, 1]", "[0, 1, 2]");
+        let found = results_of(&design(store, &all, ""), 2);
+        let (lost, rpo) = (cost(&found, "lost_acked_writes"), cost(&found, "rpo"));
+        assert!(
+            (lost.unwrap() - 6_000.0).abs() <= 5.0 && (29.95..=30.0).contains(&rpo.unwrap()),
+            "{lost:?} {rpo:?}"
+        );
+    }
+    // A log of which two of three are left loses nothing.
+    let raft = "zones: [a, b, c], replication: {raft: {replicas: 3, leader: a}}";
+    let one = gone.replace("[0, 1]", "[0]");
+    let found = results_of(&design(raft, &one, ""), 2);
+    assert_eq!(cost(&found, "lost_acked_writes"), Some(0.0));
+}
+
+#[test]
 fn who_waits_for_its_followers_loses_nothing() {
     let store = follows(&format!("ack: sync, lag: 10ms, {FAILOVER}"));
     let found = results_of(&design(&store, DIES, ""), 2);

@@ -23,6 +23,8 @@ pub struct Holdings {
     pub versions: BTreeSet<u64>,
     /// The writes of a key that some replica of a store knows of, where they are told apart by vectors.
     pub known: BTreeMap<(NodeId, u64), Dots>,
+    /// Of shards with a log of which a copy is gone for good: by key, how far those go that are left.
+    pub logs: BTreeMap<(NodeId, u16), BTreeMap<u64, u64>>,
 }
 
 /// A store that is followed.
@@ -350,23 +352,48 @@ impl Watched {
         self.history.acknowledged().filter_map(lost).collect()
     }
 
-    /// Acknowledged writes of earlier terms that were not in the log a later one began with.
+    /// A write's place in the log of its shard. What a cache has acknowledged has it since it came there, if it did.
+    fn log_place(&self, write: &Acknowledged) -> u64 {
+        match self.late.get(&write.place.version) {
+            None => write.place.order,
+            Some(late) => late.unwrap_or(u64::MAX),
+        }
+    }
+
+    /// An acknowledged write of an earlier term that was not in the log a later one began with.
+    fn lost_in_failover(&self, write: &Acknowledged, shard: u16) -> Option<Loss> {
+        let order = self.log_place(write);
+        let lost =
+            |reign: &&Reign| reign.lost(order) && reign.since.is_none_or(|since| write.at < since);
+        let reign = self.reigns.get(&shard)?.iter().find(lost)?;
+        // Whoever leads no more may go on for a while.
+        Some(Loss::of(write, Some(reign.at.max(write.at))))
+    }
+
+    /// All those.
     fn lost_in_failovers(&self, mut shard: impl FnMut(u64) -> u16) -> Vec<Loss> {
         if self.reigns.is_empty() {
             return Vec::new();
         }
+        let lost = |write: Acknowledged| self.lost_in_failover(&write, shard(write.key));
+        self.history.acknowledged().filter_map(lost).collect()
+    }
+
+    /// Acknowledged writes that went with the copies of their shard's log that held them, without anybody going on with less.
+    fn lost_with_logs(
+        &self,
+        (store, held): (NodeId, &Holdings),
+        mut shard: impl FnMut(u64) -> u16,
+    ) -> Vec<Loss> {
+        if held.logs.is_empty() {
+            return Vec::new();
+        }
         let lost = |write: Acknowledged| {
-            // What a cache has acknowledged has its place in the log since it came there, if it did.
-            let order = match self.late.get(&write.place.version) {
-                None => write.place.order,
-                Some(late) => late.unwrap_or(u64::MAX),
-            };
-            let lost = |reign: &&Reign| {
-                reign.lost(order) && reign.since.is_none_or(|since| write.at < since)
-            };
-            let reign = self.reigns.get(&shard(write.key))?.iter().find(lost)?;
-            // Whoever leads no more may go on for a while.
-            Some(Loss::of(&write, Some(reign.at.max(write.at))))
+            let shard = shard(write.key);
+            let left = held.logs.get(&(store, shard))?.get(&write.key).copied().unwrap_or(0);
+            let order = self.log_place(&write);
+            let gone = left < order && order < u64::MAX;
+            (gone && self.lost_in_failover(&write, shard).is_none()).then(|| Loss::of(&write, None))
         };
         self.history.acknowledged().filter_map(lost).collect()
     }
@@ -390,6 +417,7 @@ impl Watched {
         mut shard: impl FnMut(u64) -> u16,
     ) -> ConsistencyMeasured {
         let mut with_all = self.lost_with_copies(&mut shard);
+        with_all.extend(self.lost_with_logs((store, held), &mut shard));
         let in_failovers = self.lost_in_failovers(&mut shard);
         let duplicates = self.duplicates(shard);
         let [replaced, by_clock, by_all] =

@@ -255,6 +255,23 @@ impl Group {
 }
 
 impl Group {
+    /// Names the shards with a log of which a copy is gone for good, and how far those go that are left, by key.
+    pub fn left_of_logs(&self, each: &mut dyn FnMut(u16, Option<(u64, u64)>)) {
+        let holders = self.members[..self.serving].chunks(usize::from(self.each));
+        let struck = |of: &&[Member]| of.iter().any(|member| member.wiped);
+        for (shard, of) in holders.enumerate().filter(|(_, of)| self.led && struck(of)) {
+            let shard = shard as u16;
+            each(shard, None);
+            for member in of.iter().filter(|member| !member.wiped) {
+                member
+                    .process
+                    .standings(0, &mut |_, key, known| each(shard, Some((key, known.order))));
+            }
+        }
+    }
+}
+
+impl Group {
     /// Arms a timer; `entry` is where its frame stands.
     pub fn arm(&mut self, (inst, timer, entry): (Peer, Timer, u16), after: u64, world: &mut World) {
         let host = (self.node, inst);
