@@ -176,7 +176,26 @@ impl World {
             self.network.inside.send(&mut self.agenda, (slot, event::LETTER), weight);
             return;
         }
-        // No request waits for it on its way.
+        if !self.network.special {
+            let link = self.network.link(from, to);
+            // No request waits for it on its way.
+            let before = link.travelled();
+            let sent = link.send(&mut self.agenda, (slot, event::LETTER), weight);
+            self.network.probes += self.network.link(from, to).travelled() - before;
+            if !sent {
+                self.release(slot);
+            }
+            return;
+        }
+        self.post_special((from, to), (slot, key), Weight { id, size });
+    }
+
+    /// Posts a letter where messages need a closer look.
+    #[cold]
+    #[inline(never)]
+    fn post_special(&mut self, (from, to): (Host, Host), (slot, key): (Slot, u64), of: Weight) {
+        let Weight { id, size } = of;
+        let weight = || of;
         let before = self.network.link_between(from, to).travelled();
         let fate = self.network.send(&mut self.agenda, (from, to), (slot, event::LETTER), weight);
         match fate {

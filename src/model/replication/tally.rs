@@ -143,9 +143,10 @@ pub struct ReplicasMeasured {
 
 fn count(all: &mut Vec<(&'static str, u64)>, name: &'static str) {
     // Mostly the same text in the same place.
-    let is_it = |known: &str| std::ptr::eq(known.as_ptr(), name.as_ptr()) || known == name;
-    match all.iter_mut().find(|(known, _)| is_it(known)) {
-        Some((_, n)) => *n += 1,
+    let same = |(known, _): &(&str, u64)| std::ptr::eq(known.as_ptr(), name.as_ptr());
+    let known = all.iter().position(same);
+    match known.or_else(|| all.iter().position(|(known, _)| *known == name)) {
+        Some(at) => all[at].1 += 1,
         None => all.push((name, 1)),
     }
 }
