@@ -203,6 +203,9 @@ pub struct NodeResults {
     /// Stores with replicas.
     #[serde(flatten)]
     pub replicas: Option<Box<ReplicasResults>>,
+    /// Services with sagas: how those ended that did in the measured time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sagas: Option<SagaResults>,
     /// What it costs; absent where nothing of it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<NodeCost>,
@@ -221,6 +224,17 @@ pub struct NodeResults {
     /// How many more instances there are than `per_instance` lists.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub instances_not_listed: u64,
+}
+
+/// How sagas ended, per replication.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SagaResults {
+    /// All parts were done.
+    pub done: Estimate,
+    /// A part failed, and what was done was undone.
+    pub compensated: Estimate,
+    /// Their process died before either.
+    pub unfinished: Estimate,
 }
 
 /// Something of a node that is bounded.

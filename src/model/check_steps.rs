@@ -50,7 +50,12 @@ fn instructions(list: &[StepSpec]) -> usize {
         let tiers = step.caching().map_or(0, |(tiers, _)| tiers.0.len());
         let spread = if step.spread().is_some() { 4 } else { 0 };
         let inner: usize = step.inner().iter().map(|(_, list)| 3 + instructions(list)).sum();
-        3 + 3 * tiers + spread + inner
+        let block = match (&step.lock, &step.saga) {
+            (Some(lock), _) if lock.in_.is_some() => 32,
+            (_, Some(_)) => 8,
+            _ => 0,
+        };
+        3 + 3 * tiers + spread + block + inner
     };
     list.iter().map(one).sum()
 }
@@ -180,7 +185,7 @@ fn step(s: &StepSpec, path: &str, names: &Names, problems: &mut Problems) {
         ($($verb:ident)*) => { [$((stringify!($verb), s.$verb.is_some())),*, ("do", s.do_.is_some())] };
     }
     let verbs = verbs!(work wait call read write delete cas increment all any race choose repeat lock
-        fail mark reply);
+        saga fail mark reply);
     let given: Vec<&str> = verbs.iter().filter(|verb| verb.1).map(|verb| verb.0).collect();
     match given.as_slice() {
         [_] => {}
@@ -219,6 +224,9 @@ fn step(s: &StepSpec, path: &str, names: &Names, problems: &mut Problems) {
     if let Some(choices) = &s.choose {
         let total: f64 = choices.iter().map(|c| c.share.0).sum();
         shares(total, &format!("{path}.choose"), problems);
+    }
+    if s.saga.as_ref().is_some_and(Vec::is_empty) {
+        problems.error("E-STEP", format!("{path}.saga"), "needs at least one part");
     }
     if let Some(repeat) = &s.repeat {
         positive(Some(repeat.times), 1_000_000, &format!("{path}.repeat.times"), problems);

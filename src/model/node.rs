@@ -3,8 +3,8 @@
 use std::any::Any;
 
 use super::{
-    bounded::Bounded, consistency::watched::Holdings, replication::tally::ReplicasMeasured,
-    world::World,
+    bounded::Bounded, consistency::watched::Holdings, probe::SagasMeasured,
+    replication::tally::ReplicasMeasured, world::World,
 };
 use crate::model::{
     books::InstanceBooks,
@@ -63,6 +63,10 @@ pub trait Node: Any + Send {
     }
     /// What was measured of its replicas up to `now`, if it has any.
     fn replicas(&self, _now: u64) -> Option<ReplicasMeasured> {
+        None
+    }
+    /// How its sagas ended, if it has any.
+    fn sagas(&self) -> Option<SagasMeasured> {
         None
     }
     /// Schedules what happens by itself from the start.

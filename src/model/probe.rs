@@ -90,6 +90,17 @@ impl Undecided {
     }
 }
 
+/// Sagas of the measured span, by how they ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SagasMeasured {
+    /// All parts were done.
+    pub done: u64,
+    /// What was done was undone.
+    pub compensated: u64,
+    /// Their process died before either.
+    pub unfinished: u64,
+}
+
 /// Kinds of operations on data, as results name them.
 pub const DATA_OPERATIONS: [&str; 5] = ["read", "write", "delete", "cas", "increment"];
 
@@ -548,6 +559,8 @@ pub struct NodeMeasured {
     pub consistency: Option<ConsistencyMeasured>,
     /// Of a store with replicas: what was measured of them.
     pub replicas: Option<ReplicasMeasured>,
+    /// Of a service with sagas.
+    pub sagas: Option<SagasMeasured>,
 }
 
 /// One instance's figures over [warm-up, end).

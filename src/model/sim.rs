@@ -566,6 +566,7 @@ impl Simulation {
             instances,
             windows: by_window.windows,
             consistency: None,
+            sagas: self.nodes[i].sagas(),
             replicas: self.nodes[i].replicas(last.at).map(|replicas| ReplicasMeasured {
                 zones: names.zones_of_instances(i as NodeId),
                 ..replicas

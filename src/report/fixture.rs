@@ -69,6 +69,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         resources: std::collections::BTreeMap::new(),
         consistency: None,
         replicas: None,
+        sagas: None,
         cost: None,
         cache: None,
         kind: kind.into(),

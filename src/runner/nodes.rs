@@ -15,7 +15,7 @@ use crate::{
     },
     results::{
         CacheResults, InstanceCounts, InstanceResults, Levels, Lookups, Means, NodeResults,
-        NodeSeries, OUTCOMES, Ratios, Samples, UptimeResults, seconds,
+        NodeSeries, OUTCOMES, Ratios, SagaResults, Samples, UptimeResults, seconds,
     },
 };
 
@@ -54,6 +54,8 @@ pub(super) struct NodePool {
     consistency: Option<ConsistencyPool>,
     /// Of a store with replicas.
     replicas: Option<ReplicasPool>,
+    /// Of a service with sagas: done, compensated, unfinished.
+    sagas: Option<[Means; 3]>,
     resources: Vec<ResourcePool>,
     queue: Levels,
     arrivals: u64,
@@ -91,6 +93,7 @@ impl NodePool {
             listed: vec![InstancePool::default(); instances.min(listed)],
             consistency: node.consistency.as_ref().map(|_| ConsistencyPool::default()),
             replicas: ReplicasPool::like(node),
+            sagas: node.sagas.map(|_| Default::default()),
             resources: node.held.iter().map(ResourcePool::like).collect(),
             queue: Levels::default(),
             arrivals: 0,
@@ -135,6 +138,12 @@ impl NodePool {
         }
         if let (Some(pool), Some(one)) = (&mut self.replicas, &node.replicas) {
             pool.push(node, one);
+        }
+        if let (Some(pools), Some(one)) = (&mut self.sagas, node.sagas) {
+            let ends = [one.done, one.compensated, one.unfinished];
+            for (pool, count) in pools.iter_mut().zip(ends) {
+                pool.push(Some(count as f64));
+            }
         }
         if let (Some(pool), Some(one)) = (&mut self.consistency, &node.consistency) {
             pool.push(one, measured.seed);
@@ -193,6 +202,10 @@ impl NodePool {
             uptime: self.uptime.results(confidence),
             consistency: self.consistency.as_ref().map(|pool| Box::new(pool.results(confidence))),
             replicas: self.replicas.as_ref().map(|pool| Box::new(pool.results(confidence))),
+            sagas: self.sagas.as_ref().map(|ends| {
+                let [done, compensated, unfinished] = ends.each_ref().map(mean);
+                SagaResults { done, compensated, unfinished }
+            }),
             cost: None,
             cache: (self.kind == "cache").then(|| self.cache.results(confidence)),
             instances: InstanceCounts {

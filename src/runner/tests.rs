@@ -92,6 +92,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         instances: vec![instance(busy, 3), instance(0, 1)],
         consistency: None,
         replicas: None,
+        sagas: None,
         windows: vec![NodeWindow::default(), window, NodeWindow::default()],
     }
 }

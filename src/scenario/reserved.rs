@@ -13,7 +13,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("ServiceSpec", &["autoscale", "consumes", "purchase"]),
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
     ("StoreSpec", &["view_of", "inbound", "backup"]),
-    ("StepSpec", &["publish", "transaction", "saga"]),
+    ("StepSpec", &["publish", "transaction"]),
     ("CacheSpec", &["admission", "discipline", "inbound"]),
     ("FaultSpec", &["corrupt"]),
     ("WriteFields", &["outbox"]),

@@ -522,6 +522,12 @@ impl Writer {
                 format!("{{lock: {{name: inner, scope: shared, do: [{}]}}{when}}}", list(self, 1))
             }
             12 => format!("{{repeat: {{times: 2, do: [{}]}}{when}}}", list(self, 1)),
+            14 if self.chance(50) => {
+                let (one, undo, other) = (list(self, 2), list(self, 1), list(self, 2));
+                format!(
+                    "{{saga: [{{do: [{one}], undo: [{undo}]}}, {{do: [{other}]}}]{optional}{when}}}"
+                )
+            }
             _ => format!("{{read: {{from: {store}, shards: all}}{optional}}}"),
         }
     }

@@ -4,7 +4,7 @@ use super::names::Names;
 use super::words::{Checked, Dimension, choice, fault, meant};
 use crate::results::{
     CacheResults, ConsistencyResults, CostSummary, Distribution, ElectionResults, Estimate,
-    NodeCost, NodeResults, ReplicasResults, RequestFigures, Results,
+    NodeCost, NodeResults, ReplicasResults, RequestFigures, Results, SagaResults,
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -65,7 +65,8 @@ pub(super) fn any_node() -> NodeResults {
     let (cache, cost) = (Some(CacheResults::default()), Some(cost));
     let consistency = Some(Box::new(of_any_store()));
     let replicas = Some(Box::new(of_any_replicas()));
-    NodeResults { cache, consistency, replicas, cost, ..NodeResults::default() }
+    let sagas = Some(SagaResults::default());
+    NodeResults { cache, consistency, replicas, sagas, cost, ..NodeResults::default() }
 }
 
 /// What clients see of the data, with everything some design has.
@@ -168,7 +169,7 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 23] = [
+const COUNTS: [&str; 24] = [
     "causes",
     "conflicts",
     "duplicate_applies",
@@ -189,6 +190,7 @@ const COUNTS: [&str; 23] = [
     "read_your_writes_violations",
     "repairs",
     "requests",
+    "sagas",
     "stale_reads",
     "violations",
     "writes_follow_reads_violations",

@@ -59,6 +59,7 @@ mod replicas;
 mod reported;
 mod resilience;
 mod resources;
+mod sagas;
 mod scenarios;
 mod sessions;
 mod sides;

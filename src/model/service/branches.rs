@@ -102,19 +102,24 @@ impl Server {
                 };
                 world.identify((slot, branch), false, path);
             }
-            let first = std::mem::replace(&mut world.frames.extra_mut(slot).branch, branch);
-            let extra = world.frames.extra_mut(branch);
-            (extra.branch_after, extra.branch_before, extra.shard) = (first, NONE, i as u16);
-            if first != NONE {
-                world.frames.extra_mut(first).branch_before = branch;
-            }
+            Self::link((slot, branch), i as u16, world);
             // Started by an event of its own, so that no branch ends before all have begun.
             world.arm(branch, Span::ZERO);
         }
     }
 
+    /// Puts a branch in its parent's list: the one of this number.
+    pub(super) fn link((slot, branch): (Slot, Slot), number: u16, world: &mut World) {
+        let first = std::mem::replace(&mut world.frames.extra_mut(slot).branch, branch);
+        let extra = world.frames.extra_mut(branch);
+        (extra.branch_after, extra.branch_before, extra.shard) = (first, NONE, number);
+        if first != NONE {
+            world.frames.extra_mut(first).branch_before = branch;
+        }
+    }
+
     /// Takes a branch out of its parent's list.
-    fn unlink(slot: Slot, branch: Slot, world: &mut World) {
+    pub(super) fn unlink(slot: Slot, branch: Slot, world: &mut World) {
         let (next, before) = {
             let e = world.frames.extra(branch);
             (e.branch_after, e.branch_before)
@@ -159,9 +164,13 @@ impl Server {
             unreachable!("a branch finds its parent at the fork")
         };
         self.let_go_of_branches(slot, world);
-        if success || self.program.forks[usize::from(fork)].optional {
+        let fork = &self.program.forks[usize::from(fork)];
+        if success || fork.optional {
             world.frames[slot].pc = pc + 1;
             return self.run(slot, world);
+        }
+        if fork.saga {
+            return self.finish(slot, outcome, world);
         }
         world.record.node(self.node).cause("failed_call");
         self.finish(slot, Outcome::Error, world);
@@ -216,6 +225,9 @@ impl Server {
     /// Ends a branch nobody waits for, with whatever it was at.
     fn drop_branch(&mut self, branch: Slot, world: &mut World) {
         self.stop_what_it_does(branch, world);
+        if self.sagas.is_some() {
+            self.undoes(branch, (Outcome::Error, true), world);
+        }
         let f = &mut world.frames[branch];
         f.armed = FINISHED;
         f.flags |= CALLER_DONE | CALLEE_DONE;

@@ -185,6 +185,7 @@ impl Shape {
             background: None,
             locks: (!program.locks.is_empty())
                 .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),
+            sagas: (!program.sagas.is_empty()).then(Box::default),
             jitter: assembly.stream(path, "jitter"),
             counts_cores: self.cores.is_some() || self.speedup.is_some(),
             bounds: Vec::new(),

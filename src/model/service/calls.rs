@@ -69,9 +69,13 @@ impl Caller for Server {
         if let Some(data) = world.data.as_mut().filter(|_| site.decides) {
             data.failed(slot);
         }
+        let at = world.frames[slot].pc;
         self.nothing_to_fill(slot, outcome, world);
         if self.goes_on_without(slot, optional, fallback, world) {
             return;
+        }
+        if self.sagas.is_some() {
+            self.fails_at(slot, (at, call), outcome, world);
         }
         world.record.node(self.node).cause(cause);
         self.finish(slot, as_what, world);

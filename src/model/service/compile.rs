@@ -5,10 +5,7 @@
 
 use super::{
     AnySpec, BranchSpec, Condition, Literal, StepSpec, Tiers, WriteMode,
-    program::{
-        Call, Chance, Choice, DataOp, Each, Fork, Hold, Instead, Instr, KeyRef, LeasedAt,
-        LeasedLock, Program, Test,
-    },
+    program::{Call, Chance, Choice, DataOp, Each, Fork, Instead, Instr, KeyRef, Program, Test},
 };
 use std::collections::BTreeMap;
 
@@ -26,11 +23,7 @@ use crate::{
         outcome::Outcome,
         replication::{AnsweredSpec, whom::Answered},
         resilience::{EdgeSpec, FallbackSpec, policy::EdgePolicy},
-        service::{
-            parts::{LockSpec, Scope},
-            program::Lock,
-            steps::Spread,
-        },
+        service::steps::Spread,
     },
     units::Name,
 };
@@ -143,6 +136,8 @@ impl<'c, 'a> Compiler<'c, 'a> {
             self.repeat(repeat.times.0 as u32, &repeat.do_, path);
         } else if let Some(lock) = &step.lock {
             self.lock(lock, path);
+        } else if let Some(parts) = &step.saga {
+            self.saga(parts, optional, path);
         } else if let Some(fail) = &step.fail {
             let stream = self.stream(path);
             self.program.chances.push(Chance { probability: fail.0, optional, stream });
@@ -203,7 +198,13 @@ impl<'c, 'a> Compiler<'c, 'a> {
     }
 
     /// The call with which a step about data stands or falls.
-    fn decisive_call(&mut self, target: &str, call: CallParts<'_>, optional: bool, path: &str) {
+    pub(super) fn decisive_call(
+        &mut self,
+        target: &str,
+        call: CallParts<'_>,
+        optional: bool,
+        path: &str,
+    ) {
         self.call(target, call, optional, path);
         self.program.calls.last_mut().expect("just added").decides = true;
     }
@@ -228,6 +229,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             site,
             common,
             each: Some(each),
+            saga: false,
         });
         let fork = self.program.forks.len() - 1;
         self.emit(Instr::Fork(fork as u16));
@@ -269,13 +271,13 @@ impl<'c, 'a> Compiler<'c, 'a> {
         self.assembly.stream(&format!("{}{path}", self.entity), "draw")
     }
 
-    fn site(&self, path: &str) -> u64 {
+    pub(super) fn site(&self, path: &str) -> u64 {
         hash_str(hash_str(0x5173, &self.entity), path)
     }
 
     /// What a site has in common with those that do the same in another version of the node, or in another node that serves
     /// the same: it is the n-th of its kind in its endpoint.
-    fn common(&mut self, kind: &str, path: &str) -> u64 {
+    pub(super) fn common(&mut self, kind: &str, path: &str) -> u64 {
         let endpoint = path.split('/').nth(1).unwrap_or_default();
         let kind = format!("{endpoint}/{kind}");
         let hash = hash_str(0x5174, &kind);
@@ -525,7 +527,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         index
     }
 
-    fn fork(&mut self, branches: &[BranchSpec], need: u16, optional: bool, path: &str) {
+    pub(super) fn fork(&mut self, branches: &[BranchSpec], need: u16, optional: bool, path: &str) {
         let fork = self.program.forks.len();
         let common = self.common("fork", path);
         self.emit(Instr::Fork(fork as u16));
@@ -536,6 +538,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             site: self.site(path),
             common,
             each: None,
+            saga: false,
         });
         // The parent waits at the fork and goes on at this jump over the branches.
         let over = self.emit(Instr::Jump(0));
@@ -567,106 +570,6 @@ impl<'c, 'a> Compiler<'c, 'a> {
             self.program.code[exit] = Instr::Jump(end);
         }
         self.program.choices[index].options = options;
-    }
-
-    fn lock(&mut self, spec: &LockSpec, path: &str) {
-        if let Some(store) = &spec.in_ {
-            return self.leased(spec, &store.0, path);
-        }
-        let names = self.assembly.names;
-        let lock = Lock {
-            name: spec.name.0.clone(),
-            per: spec.per.as_ref().map(|per| names.attribute(&per.0).expect("it was checked")),
-            shared: spec.scope == Some(Scope::Shared),
-        };
-        let locks = &mut self.program.locks;
-        let number = locks.iter().position(|known| *known == lock).unwrap_or_else(|| {
-            locks.push(lock);
-            locks.len() - 1
-        });
-        self.emit(Instr::Lock(number as u16));
-        self.steps(&spec.do_, path);
-        self.emit(Instr::Unlock);
-    }
-
-    /// Steps under a lock that is kept in a store, and what renews it and gives it back meanwhile.
-    fn leased(&mut self, spec: &LockSpec, store: &str, path: &str) {
-        let names = self.assembly.names;
-        let (ttl, poll) = spec.times();
-        let number = self.program.leased.len();
-        self.program.leased.push(LeasedLock {
-            store: names.node(store).expect("it was checked"),
-            name: hash_str(0x10c5, &spec.name.0),
-            per: spec.per.as_ref().map(|per| names.attribute(&per.0).expect("it was checked")),
-            ttl,
-            poll,
-            fenced: spec.fencing != Some(false),
-            site: self.site(path),
-            at: LeasedAt::default(),
-        });
-        let hold = |hold| Instr::Lease(hold, number as u16);
-        let at = |what: &str| format!("{path}/lock/{what}");
-        self.emit(hold(Hold::Ask));
-        let ask = self.record(store, Verb::Read, None, &at("read"));
-        self.emit(Instr::Done);
-        self.emit(hold(Hold::Look));
-        self.emit(Instr::Jump(ask));
-        let write = self.record(store, Verb::Cas, Some("lock_retry"), &at("take"));
-        let taken = self.emit(Instr::Jump(0));
-        self.emit(hold(Hold::Missed));
-        self.emit(Instr::Jump(ask));
-        self.program.code[taken] = Instr::Jump(self.here());
-        self.emit(Instr::Done);
-        let take = self.emit(hold(Hold::Take)) as u16;
-        self.steps(&spec.do_, path);
-        self.emit(hold(Hold::Leave));
-        let over = self.emit(Instr::Jump(0));
-
-        let renew = self.emit(hold(Hold::Rest)) as u16;
-        self.record(store, Verb::Cas, Some("lock_retry"), &at("renew"));
-        let renewed = self.emit(Instr::Jump(0));
-        self.emit(hold(Hold::Missed));
-        let read = self.record(store, Verb::Read, Some("lock_retry"), &at("look"));
-        let known = self.emit(Instr::Jump(0));
-        self.emit(hold(Hold::Missed));
-        self.emit(Instr::Jump(read));
-        for jump in [renewed, known] {
-            self.program.code[jump] = Instr::Jump(self.here());
-        }
-        self.emit(Instr::Done);
-        self.emit(hold(Hold::Check));
-        self.emit(Instr::Jump(renew));
-        let give_back = self.record(store, Verb::Cas, None, &at("give-back"));
-        let call = self.program.calls.last_mut().expect("just added");
-        call.optional = true;
-        self.emit(Instr::Done);
-        self.emit(hold(Hold::End));
-        self.program.code[over] = Instr::Jump(self.here());
-        self.program.leased[number].at = LeasedAt { write, take, renew, give_back };
-    }
-
-    /// Reads or writes the record of a lock; if that fails, for this cause, what stands after the next instruction is done.
-    /// Where it begins.
-    fn record(
-        &mut self,
-        store: &str,
-        verb: Verb,
-        failure: Option<&'static str>,
-        path: &str,
-    ) -> u16 {
-        let (start, op) = (self.here(), (verb.name().to_owned(), Some(verb)));
-        let names = self.assembly.names;
-        let (store_id, access) = names.follows(store, Some(verb)).expect("it was checked");
-        let answered = Answered::of(AnsweredSpec::default(), names.kind(store_id).replication());
-        let (path_hash, common) = (self.site(path), 0);
-        let site =
-            Site { store: store_id, access, answered, path: path_hash, common, of_lock: true };
-        self.program.data.push(DataOp { site, key: KeyRef::Lock });
-        self.emit(Instr::Invoke(self.program.data.len() as u16 - 1));
-        self.decisive_call(store, (Some(&op), None, None), false, path);
-        let call = self.program.calls.last_mut().expect("just added");
-        (call.key, call.fallback) = (KeyRef::Lock, failure);
-        start
     }
 
     fn repeat(&mut self, times: u32, steps: &[StepSpec], path: &str) {

@@ -254,7 +254,9 @@ impl StepSpec {
     fn times(&self) -> impl Iterator<Item = f64> {
         let shares = self.choose.iter().flatten().map(|c| c.share.0);
         let rounds = self.repeat.as_ref().map_or(1.0, |r| r.times.0 as f64);
-        shares.chain(std::iter::repeat(1.0)).map(move |share| share * rounds)
+        // If all goes well, nothing is undone.
+        let parts = self.saga.iter().flatten().flat_map(|_| [1.0, 0.0]);
+        shares.chain(parts).chain(std::iter::repeat(1.0)).map(move |share| share * rounds)
     }
 }
 
@@ -362,7 +364,8 @@ fn step_calls(
             }
         }
         for ((inner, steps), each) in step.inner().into_iter().zip(step.times()) {
-            step_calls(steps, (&format!("{path}{inner}"), endpoint), (times * each, sure), all);
+            let how = (times * each, sure && each > 0.0);
+            step_calls(steps, (&format!("{path}{inner}"), endpoint), how, all);
         }
     }
 }

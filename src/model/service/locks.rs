@@ -113,6 +113,7 @@ impl Server {
     pub(super) fn at_lock(&mut self, slot: Slot, instr: Instr, world: &mut World) {
         match instr {
             Instr::Lease(hold, _) => self.at_leased(slot, hold, world),
+            Instr::Saga(part, saga) => self.at_saga(slot, (part, saga), world),
             Instr::Lock(_) => self.start_lock(slot, world),
             _ => {
                 self.unlock(slot, world);

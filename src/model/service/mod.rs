@@ -1,6 +1,7 @@
 //! Services: steps run for each request on bounded workers and cores.
 
 pub mod background;
+mod blocks;
 mod bounds;
 mod branches;
 pub mod build;
@@ -20,10 +21,12 @@ mod patience;
 pub mod program;
 mod replicas;
 pub mod room;
+pub mod sagas;
 pub mod server;
 pub mod shared;
 pub mod steps;
 pub mod turns;
+mod undo;
 
 mod text;
 
@@ -38,7 +41,7 @@ use crate::{
         network::ZonesSpec,
         replication::{AnswerSpec, LevelSpec},
         resilience::EdgeSpec,
-        service::parts::{BackgroundSpec, InboundSpec, LockSpec},
+        service::parts::{BackgroundSpec, InboundSpec, LockSpec, SagaPartSpec},
     },
     units::{Count, Fraction, HourPrice, Name, Number, SimDuration},
 };
@@ -246,6 +249,10 @@ pub struct StepSpec {
     /// Steps that one request at a time runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<LockSpec>,
+    /// Parts in sequence, each with what undoes it: when one fails, those that were done are undone in reverse order, and then
+    /// the step fails as that part did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saga: Option<Vec<SagaPartSpec>>,
     /// Fails the request with this probability.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail: Option<Fraction>,

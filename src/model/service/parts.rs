@@ -199,6 +199,31 @@ impl LockSpec {
     }
 }
 
+/// A part of a saga: steps, and those that undo them.
+///
+/// When a part fails, those before it are undone, the last one first; and the part itself, if something of it may have been
+/// done: something it called was answered, or failed in a way that leaves it open (a time-out, an error), so that `undo` may
+/// have to do with what was never done. It has not been done if nothing was called before a `fail`, or the only attempt of
+/// its first call was turned away (full queue, shed, rate limit, open breaker). Undoing knows no deadline: its calls are
+/// tried again as their edge says, and if they fail for good, all of the part's `undo` again after about a second, until it
+/// succeeds. The request waits for that. If its caller gives it up meanwhile, undoing goes on with nobody waiting; if the
+/// process dies, it ends, and what was done stays (`sagas.unfinished`). Steps of an `undo` may be run several times, so they
+/// should not mind.
+///
+/// ```yaml
+/// saga: [{do: [{call: hotel}], undo: [{call: {to: hotel, operation: cancel}}]}, {do: [{call: payment}]}]
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SagaPartSpec {
+    /// The steps.
+    #[serde(rename = "do")]
+    pub do_: Vec<StepSpec>,
+    /// The steps that undo them; nothing when absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undo: Vec<StepSpec>,
+}
+
 /// Who shares a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -69,6 +69,8 @@ pub enum Instr {
     Unlock,
     /// How far a lock is that is kept in a store, and which.
     Lease(Hold, u16),
+    /// How far a saga is, and which.
+    Saga(Part, u16),
     /// Fail with a probability.
     Fail(u16),
     /// A fallback takes the place of what was asked for.
@@ -115,6 +117,23 @@ pub enum Hold {
     Check,
     /// Its renewal is over.
     End,
+}
+
+/// How far a saga is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It begins.
+    Begin,
+    /// A part is done.
+    Did,
+    /// All are.
+    Done,
+    /// A part is about to be undone.
+    Undo,
+    /// It is.
+    Undone,
+    /// All are that were done.
+    Compensated,
 }
 
 /// What a replica is told of.
@@ -275,6 +294,8 @@ pub struct Fork {
     pub common: u64,
     /// What tells the branches apart, where all do the same.
     pub each: Option<Each>,
+    /// It is a saga: one branch, and the visit fails as it does.
+    pub saga: bool,
 }
 
 /// What a branch is about, where all do the same.
@@ -382,6 +403,15 @@ pub struct LeasedLock {
     pub at: LeasedAt,
 }
 
+/// A saga: where its parts stand in the program.
+#[derive(Clone, Debug, Default)]
+pub struct Saga {
+    /// First instruction of each.
+    pub parts: Vec<u16>,
+    /// Where those stand to be undone of which so many are done: the last of them, then the ones before.
+    pub undo: Vec<u16>,
+}
+
 /// First instructions of the parts of a lock that is kept in a store.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LeasedAt {
@@ -425,6 +455,8 @@ pub struct Program {
     pub locks: Vec<Lock>,
     /// Locks that are kept in stores.
     pub leased: Vec<LeasedLock>,
+    /// Sagas.
+    pub sagas: Vec<Saga>,
     /// Sizes of replies.
     pub replies: Vec<Demand>,
     /// Policies of outgoing edges.
@@ -466,6 +498,7 @@ impl Program {
                 | Instr::Lock(_)
                 | Instr::Unlock
                 | Instr::Lease(..)
+                | Instr::Saga(..)
                 | Instr::Held(_)
                 | Instr::Replica(_)
                 | Instr::Do { .. }

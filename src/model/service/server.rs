@@ -14,6 +14,7 @@ use super::{
     locks::Locks,
     program::{Instr, Program, Stop},
     room::{Next, Room},
+    sagas::Sagas,
 };
 use crate::{
     engine::{random::Stream, table::Table},
@@ -28,6 +29,7 @@ use crate::{
         ids::{Host, NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
+        probe::SagasMeasured,
         replication::{group::Group, tally::ReplicasMeasured},
         resilience::{caller, policy::EdgeState},
         span::{Span, Work, scaled},
@@ -103,6 +105,8 @@ pub struct Server {
     pub inbound: Option<Box<Inbound>>,
     /// Locks, if any step takes one.
     pub locks: Option<Box<Locks>>,
+    /// Sagas, if any step is one.
+    pub sagas: Option<Box<Sagas>>,
     /// Stores that are followed: the version each shard holds of each key.
     pub copies: Option<Box<Copies>>,
     /// Stores with replicas: what they are.
@@ -182,6 +186,7 @@ impl Node for Server {
         self.orphan_branches(lost, world);
         self.crash_locks(lost, world);
         self.crash_leased(number, lost, world);
+        self.crash_sagas(lost, world);
         let inst = &mut self.instances[usize::from(number)];
         self.frozen.entry(number).and_modify(Vec::clear);
         if let Some(contents) = &mut inst.contents {
@@ -268,6 +273,10 @@ impl Node for Server {
 
     fn replicas(&self, now: u64) -> Option<ReplicasMeasured> {
         self.group.as_ref().map(|group| group.measured(now))
+    }
+
+    fn sagas(&self) -> Option<SagasMeasured> {
+        self.sagas.as_ref().map(|sagas| sagas.measured)
     }
 
     fn clear_cache(&mut self, inst: u16) {
@@ -472,7 +481,9 @@ impl Server {
                 let rest = self.reply_early(slot, reply, world);
                 self.run(rest, world);
             }
-            Stop::At(instr @ (Instr::Lock(_) | Instr::Unlock | Instr::Lease(..))) => {
+            Stop::At(
+                instr @ (Instr::Lock(_) | Instr::Unlock | Instr::Lease(..) | Instr::Saga(..)),
+            ) => {
                 self.at_lock(slot, instr, world);
             }
             Stop::At(Instr::Replica(point)) => self.at_replica(slot, point, world),
@@ -608,6 +619,9 @@ impl Server {
             self.release_fills(slot, world);
             self.free_locks(slot, world);
             self.free_leased(slot, world);
+            if self.sagas.is_some() && self.undoes(slot, (outcome, false), world) {
+                return;
+            }
             let f = &world.frames[slot];
             if f.flags & BRANCH == 0 {
                 self.unserved[usize::from(f.inst)].failed += 1;

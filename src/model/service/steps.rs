@@ -129,6 +129,10 @@ impl StepSpec {
         if let Some(lock) = &self.lock {
             inner.push((".lock.do".to_owned(), &lock.do_));
         }
+        for (i, part) in self.saga.iter().flatten().enumerate() {
+            inner.push((format!(".saga[{i}].do"), &part.do_));
+            inner.push((format!(".saga[{i}].undo"), &part.undo));
+        }
         inner
     }
 }

@@ -1,0 +1,157 @@
+//! How a saga goes: its parts one after the other, and what undoes them when one fails.
+//!
+//! A saga runs in a branch of its visit. When a part fails, a fresh branch takes its place and undoes; another one each
+//! time that this fails in turn. Whoever is called off leaves one behind that nobody waits for.
+//!
+//! **Invariant.** A branch that was in a saga and ends without its end has left another one behind.
+
+use super::{
+    program::{Instr, Part},
+    sagas::Open,
+    server::Server,
+};
+use crate::{
+    engine::random::mix,
+    model::{
+        frame::{BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame},
+        ids::{NONE, Slot},
+        outcome::Outcome,
+        span::Span,
+        world::{World, pack},
+    },
+};
+
+/// Shift of a branch's identity each time a fresh one takes its place.
+const ROUND: u64 = 0x8a5c_d789_635d_2dff;
+/// How long it takes in the mean until what failed to be undone is undone again, ns.
+const PAUSE: u64 = 1_000_000_000;
+
+impl Server {
+    /// A branch stands at a place of a saga.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn at_saga(&mut self, slot: Slot, (part, saga): (Part, u16), world: &mut World) {
+        let Some(sagas) = &mut self.sagas else { return };
+        let (id, counts) = (world.frames[slot].id, world.now() >= world.record.measured_from);
+        match part {
+            Part::Begin => {
+                let open = Open { saga, parts: 0, id, at: None, failed: None };
+                sagas.open.insert(slot, open);
+            }
+            Part::Did => sagas.open.get_mut(&slot).expect("it began").parts += 1,
+            Part::Done => {
+                sagas.open.remove(&slot);
+                sagas.measured.done += u64::from(counts);
+            }
+            Part::Undo => {}
+            Part::Undone => sagas.open.get_mut(&slot).expect("it began").parts -= 1,
+            Part::Compensated => {
+                let open = sagas.open.remove(&slot).expect("it began");
+                sagas.measured.compensated += u64::from(counts);
+                return self.finish(slot, open.failed.unwrap_or(Outcome::Error), world);
+            }
+        }
+        world.frames[slot].pc += 1;
+        self.run(slot, world);
+    }
+
+    /// A branch fails by a call at this place that ended so.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn fails_at(
+        &mut self,
+        slot: Slot,
+        (at, call): (u16, u16),
+        how: Outcome,
+        world: &World,
+    ) {
+        let policy = &self.program.edges[usize::from(self.program.calls[usize::from(call)].edge)];
+        let first = !policy.tracks || world.frames.extra(slot).attempt <= 1;
+        let turned_away = first && (how.is_refusal() || how == Outcome::BreakerOpen);
+        if let Some(open) = self.sagas.as_mut().and_then(|sagas| sagas.open.get_mut(&slot)) {
+            open.at = Some((at, turned_away));
+        }
+    }
+
+    /// Whether something of the part that a branch is at may have been done.
+    fn may_be_done(&self, open: &Open, pc: u16) -> bool {
+        let first = self.program.sagas[usize::from(open.saga)].parts[usize::from(open.parts)];
+        let (last, turned_away) = open.at.unwrap_or((pc, false));
+        let does = |at: u16| match self.program.code[usize::from(at)] {
+            Instr::Call(_) => at < last || !turned_away,
+            // A saga within that failed is undone by now.
+            Instr::Fork(fork) => at < last || !self.program.forks[usize::from(fork)].saga,
+            Instr::Send(_) | Instr::Cache(..) => true,
+            _ => false,
+        };
+        (first..=last).any(does)
+    }
+
+    /// A branch failed, or was called off and is about to be let go of: if it was in a saga, a fresh one undoes what was done.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn undoes(
+        &mut self,
+        slot: Slot,
+        (how, called_off): (Outcome, bool),
+        world: &mut World,
+    ) -> bool {
+        let Some(sagas) = &mut self.sagas else { return false };
+        let Some(mut open) = sagas.open.remove(&slot) else { return false };
+        let old = world.frames[slot];
+        let id = mix(open.id.wrapping_add(ROUND));
+        let mut pause = 0;
+        if open.failed.is_some() {
+            pause = PAUSE / 2 + ((u128::from(mix(id)) * u128::from(PAUSE)) >> 64) as u64;
+        } else {
+            open.parts += u16::from(self.may_be_done(&open, old.pc));
+            open.failed = Some(how);
+        }
+        let apart = called_off || old.flags & CALLER_DONE != 0;
+        let parent = if apart { pack(old.node, old.inst) } else { old.parent };
+        let undo = self.program.sagas[usize::from(open.saga)].undo[usize::from(open.parts)];
+        let fresh = world.begin_inside(Frame {
+            id,
+            parent,
+            flags: BRANCH | if apart { CALLER_DONE } else { 0 },
+            armed: 0,
+            next: NONE,
+            pc: undo,
+            ..old
+        });
+        if world.carries {
+            world.hand_on(slot, fresh);
+            world.frames.extra_mut(fresh).deadline = u64::MAX;
+        }
+        if let Some(data) = &mut world.data {
+            data.descend(slot, fresh);
+        }
+        if world.laden {
+            // It is one with the one before, whatever loop that was in.
+            let shift = old.id.wrapping_sub(open.id);
+            world.identify((slot, fresh), false, |id| id.wrapping_sub(shift));
+        }
+        if !apart {
+            Self::unlink(parent, slot, world);
+            Self::link((parent, fresh), 0, world);
+        }
+        let Some(sagas) = &mut self.sagas else { return false };
+        sagas.open.insert(fresh, Open { id, at: None, ..open });
+        world.arm(fresh, Span::of(pause));
+        if !called_off {
+            let f = &mut world.frames[slot];
+            f.armed = FINISHED;
+            f.flags |= CALLER_DONE | CALLEE_DONE;
+            world.release_if_done(slot);
+        }
+        true
+    }
+
+    /// The process of an instance is gone with these frames.
+    pub(super) fn crash_sagas(&mut self, lost: &[Slot], world: &World) {
+        let Some(sagas) = &mut self.sagas else { return };
+        let counts = world.now() >= world.record.measured_from;
+        let ended = lost.iter().filter(|slot| sagas.open.remove(slot).is_some()).count();
+        sagas.measured.unfinished += if counts { ended as u64 } else { 0 };
+    }
+}
