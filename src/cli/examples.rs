@@ -74,6 +74,7 @@ library! {
     "stop-the-world",
     "static-stability",
     "lock-contention",
+    "trip-booking",
     "memory-leak",
     "w1-mm1",
     "w2-lb-tier",

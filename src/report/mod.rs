@@ -25,6 +25,7 @@ mod lost;
 mod plots;
 mod precision;
 mod replicas;
+mod sagas;
 mod sides;
 mod steady;
 mod table;

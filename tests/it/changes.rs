@@ -186,6 +186,14 @@ fn programs_that_do_not_fit_are_refused() {
     let alone = CHANGING.replace(short, &long(11_000));
     let found = told(alone.as_bytes());
     assert!(found.len() == 1 && found[0].contains("E-LIMIT too many steps"), "{found:#?}");
+    // A lock in a store is a program of its own, and so is what undoes a saga.
+    for block in ["lock: {name: l, in: db, do: [{wait: 1ms}]}", "saga: [{do: [{wait: 1ms}]}]"] {
+        let many = long(1000).replace("read: {from: db, cache: c}", block);
+        let text = CHANGING.replace(short, &many);
+        assert!(!told(text.as_bytes()).iter().any(|one| one.contains("too many steps")), "{block}");
+        let text = text.replace(&many, &long(6000).replace("read: {from: db, cache: c}", block));
+        assert!(told(text.as_bytes()).iter().any(|one| one.contains("too many steps")), "{block}");
+    }
     let set = format!("nodes.a.service.endpoints.{}", long(6000));
     let both = CHANGING.replace(short, &long(6000)).replace(SET, &set);
     let found = told(both.as_bytes());

@@ -72,7 +72,7 @@ faults:
 ";
 
 /// The files of a run by name, without the wall-clock ones.
-fn bytes_of_run(text: &str, arguments: &str) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn bytes_of_run(text: &str, arguments: &str) -> Vec<(String, Vec<u8>)> {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("shop.yaml"), text).unwrap();
     let ran = windtunnel(folder.path(), &format!("run shop.yaml {arguments}"));
@@ -86,7 +86,7 @@ fn bytes_of_run(text: &str, arguments: &str) -> Vec<(String, Vec<u8>)> {
 }
 
 #[track_caller]
-fn assert_same(one: &[(String, Vec<u8>)], other: &[(String, Vec<u8>)]) {
+pub(crate) fn assert_same(one: &[(String, Vec<u8>)], other: &[(String, Vec<u8>)]) {
     let names = |all: &[(String, Vec<u8>)]| -> Vec<String> {
         all.iter().map(|(name, _)| name.clone()).collect()
     };

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::{
     bad_input::{Case, check_in},
     design::{number, results_of},
+    determinism::{assert_same, bytes_of_run},
 };
 
 /// A trip is booked in parts, by instances that stand 1 ms from everything.
@@ -188,6 +189,16 @@ fn sagas_stand_within_other_steps_and_within_one_another() {
         (served(&found, "unhotel"), number(&found, "summary.requests.timeout")),
         (1900.0, 1900.0)
     );
+}
+
+#[test]
+fn sagas_are_the_same_on_one_and_two_threads() {
+    let faults = "faults: [{id: dead, mtbf: 20s, mttr: 1s, crash: {node: trips, process: true}}, \
+        {id: down, mtbf: 30s, mttr: 5s, crash: {node: unhotel}}]";
+    let third = "{do: [{wait: exp(mean=50ms)}, {fail: 20%}]}";
+    let text = trips(&saga(&[HOTEL, FLIGHT, third]), faults).replace("name: trips", "name: shop");
+    let one = bytes_of_run(&text, "--jobs 1 --replications 3");
+    assert_same(&one, &bytes_of_run(&text, "--jobs 2 --replications 3"));
 }
 
 #[test]

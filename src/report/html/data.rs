@@ -8,11 +8,28 @@ use super::table::{Cell, Table};
 use crate::{
     report::{
         consistency::{COLUMNS, notes, rows},
-        replicas,
+        replicas, sagas,
         text::{escape, estimate},
     },
     results::Results,
 };
+
+/// How sagas ended.
+pub(super) fn ends_of_sagas(out: &mut String, results: &Results) {
+    let of_sagas = sagas::rows(results, estimate);
+    if of_sagas.is_empty() {
+        return;
+    }
+    let mut table = Table::new("Sagas", &sagas::COLUMNS);
+    for row in of_sagas {
+        let cells: Vec<Cell> = row.into_iter().map(Cell::plain).collect();
+        table.row(&cells);
+    }
+    out.push_str(&table.finish());
+    for line in sagas::notes(results) {
+        let _ = writeln!(out, "<p class=\"warning\">{}</p>", escape(&line));
+    }
+}
 
 /// How old it was, and whether the answers fit together.
 pub(super) fn data(out: &mut String, results: &Results) {
