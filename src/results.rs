@@ -16,6 +16,7 @@ mod estimate;
 mod faults;
 mod figure;
 mod history;
+mod moved;
 mod pool;
 mod precision;
 mod replicas;
@@ -37,6 +38,7 @@ pub use faults::{
 };
 pub use figure::{Distribution, Estimate};
 pub use history::{Does, HistoryEvent, Phase, RunHistory, StoreHistory};
+pub use moved::MovedResults;
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use precision::PrecisionResults;
 pub use replicas::{ElectionResults, LeaderResults, ReplicaResults, ReplicasResults};
@@ -206,6 +208,9 @@ pub struct NodeResults {
     /// Services with sagas: how those ended that did in the measured time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sagas: Option<SagaResults>,
+    /// Stores whose `shards.count` changes: the keys that moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<MovedResults>,
     /// What it costs; absent where nothing of it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<NodeCost>,

@@ -88,6 +88,7 @@ library! {
     "cap/partition",
     "cap/read-your-writes",
     "cap/region-loss",
+    "cap/resharding-at-noon",
     "cap/sloppy-carts",
     "cap/two-continents",
     "incidents/metastable-retry-storm",

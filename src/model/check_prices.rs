@@ -2,7 +2,12 @@
 //!
 //! **Invariant.** As in `check.rs`.
 
-use super::{kinds::NodeSpec, names::Names, network::PAID};
+use super::{
+    kinds::NodeSpec,
+    names::Names,
+    network::PAID,
+    versions::{changes_shards, paths_set},
+};
 use crate::problem::{Problem, Problems, Severity};
 
 /// Checks all prices of a design.
@@ -14,13 +19,19 @@ pub(super) fn prices(names: &Names, problems: &mut Problems) {
 
 /// Storage is paid for as many bytes as the file says there are.
 fn stores(names: &Names, problems: &mut Problems) {
+    let sets = paths_set(&names.design.faults, &names.design.nodes);
     for (id, (name, spec)) in names.design.nodes.iter().enumerate() {
         let NodeSpec::Store(store) = spec else { continue };
         let at = |key: &str| format!("nodes.{}.store.{key}", name.0);
         if store.storage.is_none() {
-            if store.keys.is_some() {
+            if store.keys.is_some() && !changes_shards(&name.0, &sets) {
                 let help = "leave it out, or say what they cost: `storage: $0.023/GB/month`";
-                problems.warn("W-UNUSED", at("keys"), "`keys` is only used by `storage`", help);
+                problems.warn(
+                    "W-UNUSED",
+                    at("keys"),
+                    "only `storage`, and a change of `shards.count`, use `keys`",
+                    help,
+                );
             }
             continue;
         }

@@ -10,7 +10,7 @@ use crate::{
         design::Design,
         kinds::NodeSpec,
         names::Names,
-        versions::{Set, node_and_key, paths_set, within},
+        versions::{Set, changes_shards, node_and_key, paths_set, within},
     },
     problem::{Problems, Severity},
     units::Name,
@@ -54,7 +54,6 @@ impl Design {
             }
         }
         self.versions = versions;
-        self.make_room();
     }
 
     /// What is wrong with whom balancers choose among in a version.
@@ -97,22 +96,27 @@ impl Design {
     }
 
     /// Whether a node is a target of a balancer or of a name.
-    fn is_chosen(&self, name: &Name) -> bool {
+    pub(super) fn is_chosen(&self, name: &Name) -> bool {
         self.nodes.values().any(|node| node.kind().passes_on().contains(&name))
     }
 
-    /// Caches have all instances from the start that any version gives them.
-    fn make_room(&mut self) {
+    /// Caches and stores have all instances from the start that any version gives them.
+    pub(super) fn make_room(&mut self) {
         let mut places: BTreeMap<Name, u64> = BTreeMap::new();
         let later = self.versions.iter().flat_map(|v| &v.nodes);
         for (name, node) in self.nodes.iter().chain(later) {
             let most = places.entry(name.clone()).or_default();
             *most = node.kind().routed().max(*most);
         }
+        let sets = paths_set(&self.faults, &self.nodes);
         let later = self.versions.iter_mut().flat_map(|v| v.nodes.iter_mut());
         for (name, node) in self.nodes.iter_mut().chain(later) {
-            if let (NodeSpec::Cache(cache), Some(places)) = (node, places.get(name)) {
-                cache.places = *places;
+            match (node, places.get(name)) {
+                (NodeSpec::Cache(cache), Some(places)) => cache.places = *places,
+                (NodeSpec::Store(store), Some(places)) if changes_shards(&name.0, &sets) => {
+                    store.places = *places;
+                }
+                _ => {}
             }
         }
     }

@@ -331,6 +331,10 @@ pub trait Kind {
     fn saturates(&self) -> Option<&'static str> {
         Some("cores")
     }
+    /// Whether keys move between its shards, with what is held of them.
+    fn moves_keys(&self) -> bool {
+        false
+    }
     /// Keys of its map that a `set` fault may change while it runs.
     fn changeable(&self) -> &'static [&'static str] {
         &[]

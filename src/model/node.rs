@@ -3,8 +3,12 @@
 use std::any::Any;
 
 use super::{
-    bounded::Bounded, consistency::watched::Holdings, probe::SagasMeasured,
-    replication::tally::ReplicasMeasured, world::World,
+    bounded::Bounded,
+    consistency::watched::Holdings,
+    probe::{MovedMeasured, SagasMeasured},
+    replication::tally::ReplicasMeasured,
+    route::Route,
+    world::World,
 };
 use crate::model::{
     books::InstanceBooks,
@@ -47,6 +51,12 @@ pub trait Node: Any + Send {
     fn set_version(&mut self, _version: usize) {}
     /// The same, instance by instance: it is being deployed.
     fn set_versions(&mut self, _by_instance: &[usize]) {}
+    /// Another number of shards, which are reached like this, from now on: keys move.
+    fn reshard(&mut self, _to: Route, _shards: u16, _world: &mut World) {}
+    /// What was measured of keys that move, if any do.
+    fn moved(&self) -> Option<MovedMeasured> {
+        None
+    }
     /// What an instance holds of data is gone, on disk too.
     fn lose_data(&mut self, _inst: u16, _world: &mut World) {}
     /// An instance is about to restart, and says so to who chooses among instances; or it is back.

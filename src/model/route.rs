@@ -39,6 +39,29 @@ pub enum Route {
     Answer(Box<Resolver>),
     /// A replica of the shard of the key.
     Replicas(Box<ToReplicas>),
+    /// Keys move from shard to shard.
+    Shifting(Box<Shifting>),
+}
+
+/// The way to shards while keys move: callers know of a shard that it has handed over all it had to, and until then ask it.
+#[derive(Clone, Debug)]
+pub struct Shifting {
+    /// Where each key was.
+    pub from: Route,
+    /// Where it is to be.
+    pub to: Route,
+    /// Shards that have handed over all.
+    pub done: Vec<bool>,
+}
+
+impl Shifting {
+    /// Whom callers ask.
+    #[inline(never)]
+    fn shard(&self, key: u64) -> u16 {
+        let from = self.from.shard(key);
+        let done = self.done.get(usize::from(from)).copied().unwrap_or_default();
+        if done { self.to.shard(key) } else { from }
+    }
 }
 
 /// A call that is to find its instance.
@@ -96,6 +119,7 @@ impl Route {
             Self::Ring(ring) => ring.of(key),
             Self::Range(last) => last.partition_point(|&l| l < key) as u16,
             Self::Directory(table, _) => table.get(&key).copied().unwrap_or_default(),
+            Self::Shifting(way) => way.shard(key),
             _ => 0,
         }
     }

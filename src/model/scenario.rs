@@ -35,6 +35,7 @@ impl Scenario {
     /// Checks what a design means; loads nothing.
     pub fn check(mut design: Design, problems: &mut Problems) -> Names {
         design.move_in(problems);
+        design.make_room();
         let names = Names::new(Arc::new(design));
         check_design::design(&names, problems);
         if problems.any_error() {

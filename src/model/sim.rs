@@ -567,6 +567,7 @@ impl Simulation {
             windows: by_window.windows,
             consistency: None,
             sagas: self.nodes[i].sagas(),
+            moved: self.nodes[i].moved(),
             replicas: self.nodes[i].replicas(last.at).map(|replicas| ReplicasMeasured {
                 zones: names.zones_of_instances(i as NodeId),
                 ..replicas

@@ -106,6 +106,11 @@ pub fn paths_set(faults: &[FaultSpec], nodes: &BTreeMap<Name, NodeSpec>) -> Vec<
     all
 }
 
+/// Whether some fault gives a store another number of shards.
+pub fn changes_shards(name: &str, sets: &[Set]) -> bool {
+    sets.iter().any(|set| set.path == format!("nodes.{name}.store.shards.count"))
+}
+
 /// The node a path leads to, and the key of its kind.
 pub fn node_and_key(path: &str) -> Option<(&str, &str, &str)> {
     let mut parts = path.splitn(4, '.');

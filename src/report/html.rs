@@ -12,7 +12,7 @@ use std::fmt::Write;
 use table::{Cell, Table};
 
 use super::{
-    costs, explain,
+    costs, explain, moved,
     plots::Plot,
     precision::precision,
     sides,
@@ -375,6 +375,13 @@ fn faults(out: &mut String, results: &Results) {
          or to the last one. Reads and writes: from its beginning to the first answer in each shard where one failed. \
          Copies: from its end until each holds the newest of each key that any held then. Not seen: in some \
          replication it was not over.",
+    );
+    figures(
+        out,
+        ("Moved to other shards", &moved::COLUMNS),
+        moved::rows(results, estimate),
+        "Keys of a store that a planned change gave another shard, over the whole run, and the time from the change until \
+         the last of them was there.",
     );
     figures(
         out,

@@ -22,6 +22,7 @@ mod html;
 mod jepsen;
 mod json;
 mod lost;
+mod moved;
 mod plots;
 mod precision;
 mod replicas;

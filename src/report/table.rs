@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use super::{
     budgets, consistency, cost, costs,
     grid::{Grid, Lines},
+    moved,
     precision::precision,
     replicas, sagas, sides,
     steady::growing,
@@ -59,6 +60,7 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     for line in sagas::notes(results) {
         out.wrapped("  ", &line);
     }
+    moved::lines(&mut out, results);
     if !results.faults.is_empty() {
         out.blank();
         out.table(|intervals| faults(results, intervals));

@@ -13,6 +13,7 @@ mod consistency;
 mod costs;
 mod faults;
 mod histories;
+mod moved;
 mod nodes;
 mod picture;
 mod pilot;

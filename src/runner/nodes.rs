@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{consistency::ConsistencyPool, replicas::ReplicasPool, resources::ResourcePool};
+use super::{
+    consistency::ConsistencyPool, moved::MovedPool, replicas::ReplicasPool, resources::ResourcePool,
+};
 use crate::{
     model::{
         cache::books::CacheBooks,
@@ -56,6 +58,8 @@ pub(super) struct NodePool {
     replicas: Option<ReplicasPool>,
     /// Of a service with sagas: done, compensated, unfinished.
     sagas: Option<[Means; 3]>,
+    /// Of a store whose keys move.
+    moved: Option<MovedPool>,
     resources: Vec<ResourcePool>,
     queue: Levels,
     arrivals: u64,
@@ -94,6 +98,7 @@ impl NodePool {
             consistency: node.consistency.as_ref().map(|_| ConsistencyPool::default()),
             replicas: ReplicasPool::like(node),
             sagas: node.sagas.map(|_| Default::default()),
+            moved: node.moved.map(|_| MovedPool::default()),
             resources: node.held.iter().map(ResourcePool::like).collect(),
             queue: Levels::default(),
             arrivals: 0,
@@ -144,6 +149,9 @@ impl NodePool {
             for (pool, count) in pools.iter_mut().zip(ends) {
                 pool.push(Some(count as f64));
             }
+        }
+        if let (Some(pool), Some(one)) = (&mut self.moved, &node.moved) {
+            pool.push(one);
         }
         if let (Some(pool), Some(one)) = (&mut self.consistency, &node.consistency) {
             pool.push(one, measured.seed);
@@ -206,6 +214,7 @@ impl NodePool {
                 let [done, compensated, unfinished] = ends.each_ref().map(mean);
                 SagaResults { done, compensated, unfinished }
             }),
+            moved: self.moved.as_ref().map(|pool| pool.results(confidence)),
             cost: None,
             cache: (self.kind == "cache").then(|| self.cache.results(confidence)),
             instances: InstanceCounts {

@@ -4,7 +4,7 @@ use super::names::Names;
 use super::words::{Checked, Dimension, choice, fault, meant};
 use crate::results::{
     CacheResults, ConsistencyResults, CostSummary, Distribution, ElectionResults, Estimate,
-    NodeCost, NodeResults, ReplicasResults, RequestFigures, Results, SagaResults,
+    MovedResults, NodeCost, NodeResults, ReplicasResults, RequestFigures, Results, SagaResults,
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -65,8 +65,8 @@ pub(super) fn any_node() -> NodeResults {
     let (cache, cost) = (Some(CacheResults::default()), Some(cost));
     let consistency = Some(Box::new(of_any_store()));
     let replicas = Some(Box::new(of_any_replicas()));
-    let sagas = Some(SagaResults::default());
-    NodeResults { cache, consistency, replicas, sagas, cost, ..NodeResults::default() }
+    let (moved, sagas) = (Some(MovedResults::default()), Some(SagaResults::default()));
+    NodeResults { cache, consistency, replicas, moved, sagas, cost, ..NodeResults::default() }
 }
 
 /// What clients see of the data, with everything some design has.
@@ -169,7 +169,8 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 24] = [
+const COUNTS: [&str; 25] = [
+    "bytes",
     "causes",
     "conflicts",
     "duplicate_applies",
@@ -198,7 +199,8 @@ const COUNTS: [&str; 24] = [
 
 pub(super) fn dimension(path: &[String]) -> Dimension {
     let last = path.last().map(String::as_str).unwrap_or_default();
-    let path = if path[0] == "consistency" && path.len() > 1 { &path[1..] } else { path };
+    let within = path.len() > 1 && ["consistency", "moved"].contains(&path[0].as_str());
+    let path = if within { &path[1..] } else { path };
     match (path[0].as_str(), last) {
         (_, "linearizable") => Dimension::Truth,
         ("staleness_age" | "replication_lag", last) if last != "count" => Dimension::Seconds,
@@ -227,6 +229,7 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
             | "wait_probability"
             | "availability_time"
             | "hit_ratio"
+            | "fraction"
             | "stale_read_fraction"
             | "followed",
             _,

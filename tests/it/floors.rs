@@ -161,6 +161,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "replication/healing",
             "service/*",
             "store/copies",
+            "store/moving",
         ],
     ),
     // A replication from its beginning to its end.

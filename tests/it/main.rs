@@ -57,6 +57,7 @@ mod recovery;
 mod reference;
 mod replicas;
 mod reported;
+mod resharding;
 mod resilience;
 mod resources;
 mod sagas;

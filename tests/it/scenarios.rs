@@ -34,6 +34,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("cap/partition", "80s", "10s"),
     ("cap/read-your-writes", "60s", "5s"),
     ("cap/region-loss", "120s", "10s"),
+    ("cap/resharding-at-noon", "210s", "60s"),
     ("cap/sloppy-carts", "130s", "10s"),
     ("cap/two-continents", "90s", "10s"),
     ("circuit-breaker", "70s", "50s"),

@@ -607,10 +607,10 @@ impl Observer {
         }
     }
 
-    /// All that the one copy of a shard held is gone.
-    pub fn wiped(&mut self, (store, shard): (NodeId, u16), now: u64) {
+    /// All that the one copy of a shard held, of these keys (in order), is gone.
+    pub fn wiped(&mut self, store: NodeId, keys: Vec<u64>, now: u64) {
         if let Some(watched) = self.stores.get_mut(&store) {
-            watched.wiped(shard, now);
+            watched.wiped(keys, now);
         }
     }
 

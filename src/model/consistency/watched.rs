@@ -53,8 +53,8 @@ pub(super) struct Watched {
     /// Versions that were given a stamp lower than that of one acknowledged before they were asked for, and that
     /// one's; where clocks are never wrong there is none.
     inverted: Option<BTreeMap<u64, u64>>,
-    /// Shards whose one copy was lost, how many versions had been accepted by then, and when that was.
-    wiped: Vec<(u16, u64, u64)>,
+    /// Keys whose one copy was lost, how many versions had been accepted by then, and when that was.
+    wiped: Vec<(Vec<u64>, u64, u64)>,
     /// Versions a cache answered for and that have not come to the store, each with others that it took the place of: with
     /// it they are written, or lost.
     behind: BTreeMap<u64, Vec<u64>>,
@@ -173,9 +173,9 @@ impl Watched {
         }
     }
 
-    /// All that the one copy of a shard held is gone.
-    pub(super) fn wiped(&mut self, shard: u16, now: u64) {
-        self.wiped.push((shard, self.accepted, now));
+    /// The one copy of these keys is gone.
+    pub(super) fn wiped(&mut self, keys: Vec<u64>, now: u64) {
+        self.wiped.push((keys, self.accepted, now));
     }
 
     /// A version of a key got its place; in the log of a shard, if it is one's.
@@ -337,15 +337,16 @@ impl Watched {
         Some(lost)
     }
 
-    /// Acknowledged writes that the one copy of their shard held when it was lost.
-    fn lost_with_copies(&self, mut shard: impl FnMut(u64) -> u16) -> Vec<Loss> {
+    /// Acknowledged writes that the one copy held when it was lost.
+    fn lost_with_copies(&self) -> Vec<Loss> {
         if self.wiped.is_empty() {
             return Vec::new();
         }
         let lost = |write: Acknowledged| {
-            let (of, version) = (shard(write.key), write.place.version);
-            let held =
-                |(shard, upto, _): &&(u16, u64, u64)| *shard == of && write.place.order <= *upto;
+            let version = write.place.version;
+            let held = |(keys, upto, _): &&(Vec<u64>, u64, u64)| {
+                write.place.order <= *upto && keys.binary_search(&write.key).is_ok()
+            };
             let (.., at) = self.wiped.iter().find(held)?;
             (!self.behind.contains_key(&version)).then(|| Loss::of(&write, Some(*at)))
         };
@@ -416,7 +417,7 @@ impl Watched {
         (store, held): (NodeId, &Holdings),
         mut shard: impl FnMut(u64) -> u16,
     ) -> ConsistencyMeasured {
-        let mut with_all = self.lost_with_copies(&mut shard);
+        let mut with_all = self.lost_with_copies();
         with_all.extend(self.lost_with_logs((store, held), &mut shard));
         let in_failovers = self.lost_in_failovers(&mut shard);
         let duplicates = self.duplicates(shard);

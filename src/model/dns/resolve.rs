@@ -82,7 +82,7 @@ impl World {
         let (now, caller) = (self.now(), self.caller_of(slot));
         let f = self.frames[slot];
         self.record.event(now, event::ANSWER, f.id);
-        if matches!(self.routes[usize::from(f.node)], Route::Replicas(_)) {
+        if !matches!(self.routes[usize::from(f.node)], Route::Answer(_)) {
             return self.asks_elsewhere(slot);
         }
         let (target, place) = (f.served as NodeId, (caller, f.waited));

@@ -15,6 +15,7 @@ use crate::{
         clock,
         fault::MAX_OCCURRENCES,
         kind::Facts,
+        kinds::NodeSpec,
         names::Names,
         versions::node_and_key,
     },
@@ -311,6 +312,8 @@ impl Check<'_> {
                     _ => format!("of a {} these can: {}", kind.facts().kind, keys.join(", ")),
                 };
                 problems.error_help("E-FAULT-TARGET", at, message, help);
+            } else if let (NodeSpec::Store(store), "shards") = (self.names.spec(node), key) {
+                store.check_shards((node, path), &at, self.names, problems);
             }
         }
     }

@@ -54,7 +54,7 @@ impl DeploySpec {
         for key in self.set.keys() {
             let first = key.split(['.', '[']).next().unwrap_or(key);
             // What instances cannot differ in.
-            let shared = ["instances", "inbound", "limits", "background"];
+            let shared = ["instances", "shards", "inbound", "limits", "background"];
             let keys: Vec<&str> =
                 kind.changeable().iter().copied().filter(|key| !shared.contains(key)).collect();
             if !keys.contains(&first) {

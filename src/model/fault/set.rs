@@ -39,7 +39,13 @@ impl Simulation {
             self.nodes[usize::from(id)].set_versions(&versions);
         }
         for (node, ways) in &self.routes {
-            self.world.routes[usize::from(*node)] = ways[version].clone();
+            let way = ways[version].clone();
+            if names.kind(*node).moves_keys() {
+                let shards = names.versions(*node)[version].kind().routed() as u16;
+                self.nodes[usize::from(*node)].reshard(way, shards, &mut self.world);
+            } else {
+                self.world.routes[usize::from(*node)] = way;
+            }
         }
     }
 }

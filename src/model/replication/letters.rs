@@ -10,11 +10,12 @@ use crate::{
         event,
         frame::{BRANCH, CALLER_DONE, Extra, Frame, IN_TRANSIT, NOBODY, PROBE},
         ids::{Host, NONE, NodeId, Slot},
+        kind::Kind,
         names::Names,
         network::{links::Message as Weight, send::Fate},
         world::{World, pack, unpack},
     },
-    replication::{Message, Peer, Timer, Work},
+    replication::{Message, Peer, Timer, Work, data::Item},
 };
 
 /// What a frame carries.
@@ -35,6 +36,34 @@ pub enum Cargo {
     News(News),
     /// To an observer: that caller knows.
     Known(Host, News),
+    /// A key that moves to another shard.
+    Key(MovingKey),
+}
+
+/// A key that moves from a shard to another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MovingKey {
+    /// The key.
+    pub key: u64,
+    /// The shard that hands it over.
+    pub from: u16,
+    /// The one that takes it.
+    pub to: u16,
+    /// What was read of it.
+    pub item: Item,
+    /// What is being done with it.
+    pub step: Step,
+}
+
+/// How far a key is that moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It is read.
+    Read,
+    /// It is sent, and written there.
+    Write,
+    /// That was done.
+    Taken,
 }
 
 /// Who leads a shard, as callers are told.
@@ -59,10 +88,10 @@ pub struct Letters {
 }
 
 impl Letters {
-    /// Of a design, if a node of it has replicas.
+    /// Of a design, if a node of it has replicas, or shards between which keys move.
     pub fn of(names: &Names) -> Option<Self> {
-        let replicated = names.specs().any(|spec| spec.kind().facts().replicas.is_some());
-        replicated.then(Self::default)
+        let has_any = |kind: &dyn Kind| kind.facts().replicas.is_some() || kind.moves_keys();
+        names.specs().any(|spec| has_any(spec.kind())).then(Self::default)
     }
 
     /// A frame carries this from now on.
@@ -163,6 +192,7 @@ impl World {
                 Work::Read(key) | Work::Write(key) => key,
                 Work::None => 0,
             },
+            Cargo::Key(moving) => moving.key,
             _ => 0,
         };
         let slot = self.own_frame(to, (id, key), cargo);

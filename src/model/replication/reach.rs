@@ -196,7 +196,7 @@ impl World {
         self.way_to(node).shard.instance(key, id)
     }
 
-    /// A replica sends a request on to another one of its shard, within the same attempt.
+    /// A store sends a request on to another instance, within the same attempt.
     pub(in crate::model) fn send_on(&mut self, slot: Slot, to: u16) {
         let times = match self.letters.as_ref().map(|letters| letters.get(slot)) {
             Some(Cargo::SentOn(times)) => times.saturating_add(1),
@@ -221,8 +221,9 @@ impl World {
     pub(in crate::model) fn asks_elsewhere(&mut self, slot: Slot) {
         let (f, caller) = (self.frames[slot], self.caller_of(slot));
         let to = f.served as u16;
-        let way = self.way_to(f.node);
-        if way.by_trying {
+        if let Route::Replicas(way) = &mut self.routes[usize::from(f.node)]
+            && way.by_trying
+        {
             let each = way.each;
             let epoch = way.believed.get(&(caller, to / each)).map_or(0, |known| known.1);
             way.believed.insert((caller, to / each), (to % each, epoch));

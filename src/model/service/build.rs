@@ -182,6 +182,7 @@ impl Shape {
             inbound: None,
             copies: None,
             group: None,
+            moving: None,
             background: None,
             locks: (!program.locks.is_empty())
                 .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),

@@ -20,6 +20,7 @@ pub mod parts;
 mod patience;
 pub mod program;
 mod replicas;
+mod resharded;
 pub mod room;
 pub mod sagas;
 pub mod server;

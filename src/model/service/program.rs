@@ -149,6 +149,11 @@ pub enum Point {
         /// It writes.
         write: bool,
     },
+    /// A request has come to a shard whose keys may move.
+    Home {
+        /// It writes.
+        write: bool,
+    },
     /// The work of a letter is done, or of an entry that is applied.
     Told,
     /// A timer fires.

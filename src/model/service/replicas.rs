@@ -28,10 +28,10 @@ use crate::{
 
 /// Places among what a server of replicas does unasked (`Program::own`): a message that is the work of a read, one that
 /// is that of a write, applying an entry, a timer.
-const READ: usize = 0;
-const WRITE: usize = 1;
+pub(super) const READ: usize = 0;
+pub(super) const WRITE: usize = 1;
 const APPLY: usize = 2;
-const TIMER: usize = 3;
+pub(super) const TIMER: usize = 3;
 
 /// Why a `cas` failed.
 const CONFLICT: &str = "conflict";
@@ -41,7 +41,7 @@ const FENCED: &str = "fenced";
 /// How long until callers are told again who leads, ns.
 const TELL_AGAIN: u64 = 1_000_000_000;
 /// So often a request is sent on within an attempt, at most.
-const MOST_SENT_ON: u8 = 8;
+pub(super) const MOST_SENT_ON: u8 = 8;
 
 impl Server {
     /// Tells a replica something, and does what it wants done.
@@ -66,6 +66,9 @@ impl Server {
     /// A store of one copy reads or changes what it holds of a key; or it was not there as the visit expects, which then
     /// fails.
     pub(super) fn touch(&mut self, slot: Slot, access: Access, world: &mut World) {
+        if self.moving.is_some() && self.is_elsewhere(slot, access != Access::Read, world) {
+            return;
+        }
         if let Err(cause) = self.takes(slot, access, world) {
             if let Some(data) = &mut world.data {
                 data.is_known(slot, Written::No);
@@ -80,13 +83,13 @@ impl Server {
     /// Whether it does, or why not.
     fn takes(&mut self, slot: Slot, access: Access, world: &mut World) -> Result<(), &'static str> {
         let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) else { return Ok(()) };
-        let f = &world.frames[slot];
+        let (f, moves) = (&world.frames[slot], self.moving.is_some());
         let held = copies.get(f.inst, f.key);
         let mut order = held.order;
         if access == Access::Read {
             data.hold(slot, held.version);
         } else if let Some(done) =
-            data.once(slot).and_then(|_| copies.done(f.inst, data.version(slot)))
+            data.once(slot).and_then(|_| copies.done(f.inst, data.version(slot), moves))
         {
             order = done;
         } else {
@@ -121,6 +124,7 @@ impl Server {
 
     /// The process of an instance starts again, with what is on its disk.
     pub(super) fn restart_replica(&mut self, inst: Peer, world: &mut World) {
+        self.keep_moving(inst, world);
         let Some(group) = &mut self.group else { return };
         let wiped = std::mem::take(&mut group.members[usize::from(inst)].wiped);
         let how = if wiped { Start::Empty } else { Start::Again };
@@ -132,9 +136,10 @@ impl Server {
         if let Some(group) = &mut self.group {
             group.members[usize::from(inst)].wiped = true;
         }
+        let keys = self.lose_keys(inst, world);
         if let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) {
             copies.clear(inst);
-            data.wiped((self.node, inst), world.agenda.now());
+            data.wiped(self.node, keys, world.agenda.now());
         }
     }
 
@@ -144,6 +149,13 @@ impl Server {
         let (phase, write) = match point {
             Point::Arrived { write } => (Phase::Arrived, write),
             Point::Worked { write } => (Phase::Worked, write),
+            Point::Home { write } => {
+                if !self.is_elsewhere(slot, write, world) {
+                    world.frames[slot].pc += 1;
+                    self.run(slot, world);
+                }
+                return;
+            }
             Point::Told => return self.told_replica(slot, world),
             Point::Timer => unreachable!("a timer fires by an event of its own"),
         };
@@ -186,6 +198,9 @@ impl Server {
     /// A letter has come: its work begins, or the replica is told.
     #[inline(never)]
     pub(super) fn take_letter(&mut self, slot: Slot, world: &mut World) {
+        if self.moving.is_some() {
+            return self.takes_key(slot, world);
+        }
         let Some(letters) = &world.letters else { return };
         let Some(group) = &mut self.group else { return };
         let work = match letters.get(slot) {
@@ -205,7 +220,7 @@ impl Server {
     }
 
     /// A frame of the replica's own is done: what it carries is told.
-    fn told_replica(&mut self, slot: Slot, world: &mut World) {
+    pub(super) fn told_replica(&mut self, slot: Slot, world: &mut World) {
         let inst = world.frames[slot].inst;
         let cargo = world.letters.as_mut().map(|letters| letters.take(slot)).unwrap_or_default();
         world.release(slot);
@@ -224,6 +239,7 @@ impl Server {
                     *other != caller || told.leader / group.each != shard || told.epoch > news.epoch
                 });
             }
+            Cargo::Key(moved) => self.key_moves(moved, world),
             Cargo::None | Cargo::Turn(_) | Cargo::SentOn(_) | Cargo::News(_) => {}
         }
     }
@@ -231,6 +247,9 @@ impl Server {
     /// A timer of a replica fired.
     #[inline(never)]
     pub(super) fn replica_timed(&mut self, slot: Slot, world: &mut World) {
+        if self.moving.is_some() {
+            return self.moves_on(slot, world);
+        }
         let inst = world.frames[slot].inst;
         let Some(letters) = &world.letters else { return };
         let &Cargo::Timer(timer) = letters.get(slot) else { return };
@@ -339,7 +358,7 @@ impl Server {
     }
 
     /// A visit ends here and goes on at another replica.
-    fn sends_on(&mut self, slot: Slot, to: Peer, world: &mut World) {
+    pub(super) fn sends_on(&mut self, slot: Slot, to: Peer, world: &mut World) {
         let (now, from) = (world.now(), world.record.measured_from);
         let f = &world.frames[slot];
         let (inst, arrived) = (usize::from(f.inst), f.arrived);

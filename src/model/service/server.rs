@@ -29,11 +29,12 @@ use crate::{
         ids::{Host, NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
-        probe::SagasMeasured,
+        probe::{MovedMeasured, SagasMeasured},
         replication::{group::Group, tally::ReplicasMeasured},
         resilience::{caller, policy::EdgeState},
+        route::Route,
         span::{Span, Work, scaled},
-        store::copies::Copies,
+        store::{copies::Copies, moving::Moving},
         world::World,
     },
 };
@@ -111,6 +112,8 @@ pub struct Server {
     pub copies: Option<Box<Copies>>,
     /// Stores with replicas: what they are.
     pub group: Option<Box<Group>>,
+    /// Stores whose shards become more or fewer: which keys move.
+    pub moving: Option<Box<Moving>>,
     /// What instances do by themselves.
     pub background: Option<Box<Background>>,
     /// Draws of backoff jitter.
@@ -202,6 +205,17 @@ impl Node for Server {
         if let Some(group) = &mut self.group {
             group.forget(number, world.now());
         }
+        if let Some(moving) = &mut self.moving {
+            moving.forget(number);
+        }
+    }
+
+    fn reshard(&mut self, to: Route, shards: u16, world: &mut World) {
+        self.begin_moves(to, shards, world);
+    }
+
+    fn moved(&self) -> Option<MovedMeasured> {
+        self.moving.as_ref().map(|moving| moving.measured())
     }
 
     fn pause(&mut self, inst: u16, world: &mut World) {

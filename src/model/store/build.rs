@@ -1,21 +1,22 @@
 //! A store as a server.
 
 use crate::{
-    engine::law::DurationFormula,
+    engine::{law::DurationFormula, random::hash_str},
     model::{
         build::{Assembly, Built},
         consistency::spec::Access,
         demand::Demand,
         ids::NodeId,
-        kind::Verb,
+        kind::{Kind, Verb},
         node::Node,
         service::{
             Discipline,
             build::Shape,
             compile::Compiler,
             program::{Instr, Point, Program},
+            server::Server,
         },
-        store::{StoreSpec, copies::Copies},
+        store::{StoreSpec, copies::Copies, moving::Moving},
     },
 };
 
@@ -24,6 +25,17 @@ impl StoreSpec {
     pub fn size_of_value(&self, path: &str, assembly: &mut Assembly<'_>) -> Option<Demand> {
         let size = assembly.demand(self.value_size.as_ref()?, &format!("{path}/value_size"));
         Some(Demand { per_key: true, ..size })
+    }
+}
+
+impl StoreSpec {
+    /// Its keys, if they move.
+    fn moving(&self, path: &str, server: &Server, assembly: &mut Assembly<'_>) -> Option<Moving> {
+        let rate = self.shards.as_ref().and_then(|shards| shards.move_)?;
+        let pace = ((1e9 / rate.0).max(1.0) as u64, self.keys.map_or(0, |keys| keys.0));
+        let size = (self.shard_count(), server.instances.len());
+        let value = self.size_of_value(path, assembly);
+        self.moves_keys().then(|| Moving::new(hash_str(0, path), pace, size, value))
     }
 }
 
@@ -44,6 +56,8 @@ impl Built for StoreSpec {
             compiler.emit(Instr::Begin);
             if protocol.is_some() {
                 compiler.emit(Instr::Replica(Point::Arrived { write }));
+            } else if self.moves_keys() {
+                compiler.emit(Instr::Replica(Point::Home { write }));
             }
             let demand = compiler.demand(work, if replies { "/read" } else { "/write" });
             if works {
@@ -64,7 +78,7 @@ impl Built for StoreSpec {
         };
         let read = endpoint(Access::Read, &self.read);
         let write = endpoint(Access::Write, self.write.as_ref().unwrap_or(&self.read));
-        if protocol.is_some() {
+        if protocol.is_some() || self.moves_keys() {
             // What replicas do unasked, in the order `replication/group.rs` knows.
             let write = self.write.as_ref().unwrap_or(&self.read);
             let apply = self.apply.as_ref().unwrap_or(write);
@@ -104,6 +118,7 @@ impl Built for StoreSpec {
             let shards = server.instances.len();
             Box::new(Copies::new(shards, assembly.names.tracked.once))
         });
+        server.moving = self.moving(path, &server, assembly).map(Box::new);
         server.group = self.group(id, path, assembly).map(Box::new);
         Box::new(server)
     }

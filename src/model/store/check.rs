@@ -5,11 +5,15 @@
 use crate::{
     model::{
         check::{Checked, MAX_INSTANCES, boot, discipline, formula, positive, ring, zones},
+        ids::NodeId,
+        kind::Outgoing,
         names::Names,
         replication::check::replicas,
         store::{ShardBy, StoreSpec},
+        versions::{changes_shards, paths_set},
     },
     problem::Problems,
+    units::Name,
 };
 
 impl Checked for StoreSpec {
@@ -18,10 +22,70 @@ impl Checked for StoreSpec {
     }
 }
 
+impl StoreSpec {
+    /// What can be wrong with a planned change of its shards; `path` is what is set.
+    pub fn check_shards(
+        &self,
+        (id, path): (NodeId, &str),
+        at: &str,
+        names: &Names,
+        problems: &mut Problems,
+    ) {
+        let name = names.name(usize::from(id));
+        let mut wrong = |code, message: String, help: &str| {
+            problems.error_help(code, at, message, help);
+        };
+        let calls = names.calls();
+        let asks_all = |call: &Outgoing| call.to_all && call.target == name;
+        if !path.ends_with(".shards.count") {
+            let message = "of the shards only `count` can change".to_owned();
+            wrong("E-FAULT-TARGET", message, "set `shards.count`");
+        } else if self.replication.is_some() {
+            let message = "keys of a store with `replication` cannot move yet".to_owned();
+            wrong("E-CONFLICT", message, "leave out `replication`, or the change");
+        } else if self.shards.as_ref().and_then(|shards| shards.by.as_ref())
+            == Some(&ShardBy::Directory)
+        {
+            let message = "a directory keeps every key where it was put".to_owned();
+            wrong("E-CONFLICT", message, "`by: hash`, `consistent_hash` or `range`");
+        } else if names.design.is_chosen(&Name(name.to_owned())) {
+            let message = format!("a balancer or a name leads to `{name}`");
+            wrong("E-FAULT-TARGET", message, "only a store that is called by itself changes");
+        } else if calls.iter().flatten().any(asks_all) {
+            let message = format!("somebody asks all shards of `{name}`");
+            wrong("E-FAULT-TARGET", message, "how many those are cannot change");
+        } else if self.shards.as_ref().is_none_or(|shards| shards.move_.is_none()) {
+            let message = "how fast do keys move to other shards?".to_owned();
+            wrong("E-MISSING", message, "give `shards` a rate: `move: 500/s`");
+        } else if self.keys.is_none() && !names.tracked.followed.contains(&id) {
+            let message = format!("nobody writes `{name}`, so no key of it would move");
+            wrong("E-MISSING", message, "say how many it holds: `keys: 1M`");
+        } else if self.keys.is_some_and(|keys| keys.0 > MOST_MOVING) {
+            let message = format!("at most {MOST_MOVING} keys can move");
+            wrong("E-BUDGET", message, "fewer `keys`, each of which stands for several");
+        }
+    }
+}
+
+/// Keys of a store that move, at most: each is a few messages.
+const MOST_MOVING: u64 = 10_000_000;
+
 /// A store.
 fn store(spec: &StoreSpec, path: &str, names: &Names, problems: &mut Problems) {
     if let Some(shards) = &spec.shards {
         positive(Some(shards.count), MAX_INSTANCES, &format!("{path}.shards.count"), problems);
+        let rate = format!("{path}.shards.move");
+        if let Some(pace) = shards.move_ {
+            let sets = paths_set(&names.design.faults, &names.design.nodes);
+            let changes = path.split('.').nth(1).is_some_and(|name| changes_shards(name, &sets));
+            if pace.0 <= 0.0 || pace.0 > 1e6 {
+                let help = "between 0 and 1M/s: `move: 500/s`";
+                problems.error_help("E-RANGE", rate, "no shard hands over keys so fast", help);
+            } else if !changes {
+                let help = "a fault that sets `shards.count` moves them";
+                problems.warn("W-UNUSED", rate, "no key moves", help);
+            }
+        }
         let at = format!("{path}.shards.by");
         match &shards.by {
             Some(ShardBy::ConsistentHash(points)) => {

@@ -28,14 +28,33 @@ impl Copies {
         }
     }
 
-    /// The place of a version that a shard was written, if it is known.
-    pub fn done(&self, shard: u16, version: u64) -> Option<u64> {
-        self.shards[usize::from(shard)].done(version)
+    /// The place of a version that a shard was written, if it is known; what `moves` takes along what was known of it.
+    pub fn done(&self, shard: u16, version: u64, moves: bool) -> Option<u64> {
+        let elsewhere = || self.shards.iter().find_map(|shard| shard.done(version));
+        let here = self.shards[usize::from(shard)].done(version);
+        here.or_else(|| moves.then(elsewhere).flatten())
     }
 
     /// What a shard holds of a key.
     pub fn get(&self, shard: u16, key: u64) -> Item {
         self.shards[usize::from(shard)].get(key)
+    }
+
+    /// The keys of which a shard holds something, in order.
+    pub fn keys(&self, shard: u16) -> Vec<u64> {
+        self.shards[usize::from(shard)].all().into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// A shard takes what another one held of a key.
+    pub fn take(&mut self, shard: u16, key: u64, item: Item) {
+        if item != Item::default() {
+            self.shards[usize::from(shard)].put_newer(key, item);
+        }
+    }
+
+    /// A shard holds nothing of a key any more.
+    pub fn forget(&mut self, shard: u16, key: u64) {
+        self.shards[usize::from(shard)].forget(key);
     }
 
     /// All that a shard holds is lost.

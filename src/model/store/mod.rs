@@ -4,6 +4,7 @@ mod build;
 mod check;
 pub mod copies;
 pub mod kept;
+pub mod moving;
 
 use std::{fmt, str::FromStr};
 
@@ -20,7 +21,7 @@ use crate::{
         replication::{DurabilitySpec, ReplicationSpec},
         service::Discipline,
     },
-    units::{Count, HourPrice, StoragePrice, ValueError, show::plural, text_value},
+    units::{Count, HourPrice, Rate, StoragePrice, ValueError, show::plural, text_value},
 };
 
 /// Keeps data in shards. The key of a request picks its shard; a read or write is work on a core
@@ -63,8 +64,9 @@ pub struct StoreSpec {
     /// the mean `value_size` each (as the run begins), as many copies of each as a shard has replicas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage: Option<StoragePrice>,
-    /// How many keys it holds, for `storage`; when absent all that the clients who reach it can ask for, as their laws
-    /// of keys say.
+    /// How many keys (1 to this) it holds. For `storage`; when absent all that the clients who reach it can ask for, as
+    /// their laws of keys say. And as the run begins, for what moves when `shards.count` changes; when absent none but
+    /// those written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<Count>,
     /// Where the shards stand, in turn. With `replication` replica `r` of shard `s` stands in place `s + r` of them, going
@@ -84,6 +86,9 @@ pub struct StoreSpec {
     /// With `replication`: when what is written outlives the process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub durability: Option<DurabilitySpec>,
+    /// Shards that are there from the start, for those that take up keys only once `set` says so; 0: none change.
+    #[serde(skip)]
+    pub places: u64,
 }
 
 /// How the keys of a store are split.
@@ -97,6 +102,11 @@ pub struct ShardsSpec {
     /// `directory` (a table: a key is put on the next shard in turn when it is first asked for).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<ShardBy>,
+    /// How many keys a shard hands over per second when a planned change (`set`) of `count` gives them another one: each is
+    /// read, sent and written, and served where it was until it has come. Required for such a change; a shard that cannot
+    /// keep up hands over fewer.
+    #[serde(rename = "move", default, skip_serializing_if = "Option::is_none")]
+    pub move_: Option<Rate>,
 }
 
 /// How a key finds its shard.
@@ -192,7 +202,7 @@ impl StoreSpec {
 impl Kind for StoreSpec {
     fn facts(&self) -> Facts<'_> {
         let replicas = self.replication.as_deref().map(ReplicationSpec::facts);
-        let shards = self.shard_count();
+        let shards = self.shard_count().max(self.places);
         let instances = replicas.map_or(shards, |replicas| {
             shards.saturating_mul(replicas.each).saturating_add(replicas.observers)
         });
@@ -281,7 +291,11 @@ impl Kind for StoreSpec {
         Some(Prices { hour, storage, keeps: self.value_size.is_some(), ..Prices::default() })
     }
 
+    fn moves_keys(&self) -> bool {
+        self.places > 0
+    }
+
     fn changeable(&self) -> &'static [&'static str] {
-        &["read", "write", "value_size"]
+        &["read", "write", "value_size", "shards"]
     }
 }

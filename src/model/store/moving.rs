@@ -1,0 +1,281 @@
+//! Keys of a store that move from shard to shard, because a planned change gave it another number of them.
+//!
+//! A shard hands its keys over one by one, in the order of their hashes: it reads one, sends it to the shard where it is
+//! to be, which writes it and says so; from then on that one serves it, and until then the old one does. What was written
+//! meanwhile is sent again, and then nobody may write the key until it has been taken.
+//!
+//! **Invariant.** Each key is served by one shard at a time.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::{
+    engine::random::mix,
+    model::{
+        demand::Demand,
+        probe::MovedMeasured,
+        route::{Route, Shifting},
+    },
+};
+
+/// What has not been taken for so long is sent again, ns.
+const AGAIN: u64 = 5_000_000_000;
+/// So long at its rate is the time of which a shard has the keys under way at once, at most, ns.
+const UNDER_WAY: u64 = 1_000_000_000;
+
+/// A key that was sent.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    since: u64,
+    /// Nobody may write it.
+    closed: bool,
+}
+
+impl Flight {
+    fn is_late(self, now: u64) -> bool {
+        now >= self.since.saturating_add(AGAIN)
+    }
+}
+
+/// A shard that hands over keys.
+#[derive(Clone, Debug, Default)]
+struct Source {
+    /// Those it still serves, by their hashes.
+    left: BTreeSet<(u64, u64)>,
+    /// The one that was sent last.
+    last: (u64, u64),
+    /// Those that were sent and have not been taken, as far as it knows.
+    under_way: BTreeMap<u64, Flight>,
+    /// Those that were written while they were under way.
+    written: VecDeque<u64>,
+}
+
+/// Keys of a store that move.
+#[derive(Debug)]
+pub struct Moving {
+    /// Hash of the store's name, for identities.
+    site: u64,
+    /// From one key that a shard hands over to the next, ns.
+    pub every: u64,
+    /// What it holds from the start: so many keys.
+    keys: u64,
+    /// Bytes of each.
+    pub value: Option<Demand>,
+    /// How many shards it has, or is about to have.
+    shards: u16,
+    /// The move that is under way, by shard that hands over: those that are not done.
+    sources: BTreeMap<u16, Source>,
+    /// When that began.
+    began: Option<u64>,
+    /// How its keys are to be found when that is over.
+    then: Option<Route>,
+    /// Instances whose timer is armed.
+    pub armed: Vec<bool>,
+    posted: u64,
+    measured: MovedMeasured,
+}
+
+impl Moving {
+    /// Of a store that holds so many keys, each so large, and so many shards of the instances that there are; a shard hands
+    /// one over every so many ns.
+    pub fn new(
+        site: u64,
+        (every, keys): (u64, u64),
+        (shards, instances): (u64, usize),
+        value: Option<Demand>,
+    ) -> Self {
+        Self {
+            site,
+            every,
+            keys,
+            value,
+            shards: shards as u16,
+            sources: BTreeMap::new(),
+            began: None,
+            then: None,
+            armed: vec![false; instances],
+            posted: 0,
+            measured: MovedMeasured::default(),
+        }
+    }
+
+    /// The identity for draws of the next thing that is done.
+    pub fn next_id(&mut self) -> u64 {
+        self.posted += 1;
+        mix(self.site ^ mix(self.posted))
+    }
+
+    /// The shard that serves a key.
+    pub fn home(&self, key: u64, way: &Route) -> u16 {
+        let Route::Shifting(way) = way else { return way.shard(key) };
+        let from = way.from.shard(key);
+        let serves = |source: &Source| source.left.contains(&(mix(key), key));
+        if self.sources.get(&from).is_some_and(serves) { from } else { way.to.shard(key) }
+    }
+
+    /// Whether nobody may write a key that a shard serves, as it is about to be taken.
+    pub fn is_closed(&self, shard: u16, key: u64, now: u64) -> bool {
+        let flight = self.sources.get(&shard).and_then(|source| source.under_way.get(&key));
+        flight.is_some_and(|flight| flight.closed && !flight.is_late(now))
+    }
+
+    /// It is to have so many shards, whose keys are found that way. `written` are keys that shards hold besides those of
+    /// the start. Whether a move begins.
+    pub fn begin(
+        &mut self,
+        (to, shards): (Route, u16),
+        way: &mut Route,
+        written: impl Iterator<Item = u64>,
+        now: u64,
+    ) -> bool {
+        if shards == self.shards {
+            return false;
+        }
+        self.shards = shards;
+        if self.began.is_some() {
+            self.then = Some(to);
+            return false;
+        }
+        self.go(to, way, written, now);
+        true
+    }
+
+    fn go(&mut self, to: Route, way: &mut Route, written: impl Iterator<Item = u64>, now: u64) {
+        let from = std::mem::replace(way, Route::Single);
+        let beyond = written.filter(|key| !(1..=self.keys).contains(key));
+        for key in (1..=self.keys).chain(beyond) {
+            self.measured.held += 1;
+            let here = from.shard(key);
+            if to.shard(key) != here {
+                self.sources.entry(here).or_default().left.insert((mix(key), key));
+            }
+        }
+        let done = (0..self.armed.len() as u16).map(|shard| !self.sources.contains_key(&shard));
+        let done = done.collect();
+        *way = Route::Shifting(Box::new(Shifting { from, to, done }));
+        (self.began, self.measured.over) = (Some(now), false);
+    }
+
+    /// Shards that have keys to hand over.
+    pub fn sources(&self) -> Vec<u16> {
+        self.sources.keys().copied().collect()
+    }
+
+    /// Whether this one has.
+    pub fn has_left(&self, shard: u16) -> bool {
+        self.sources.contains_key(&shard)
+    }
+
+    /// The next key that a shard sends, if it may.
+    pub fn next(&mut self, shard: u16, now: u64) -> Option<u64> {
+        let every = self.every;
+        let source = self.sources.get_mut(&shard)?;
+        let closed = !source.written.is_empty();
+        let key = match source.written.pop_front() {
+            Some(key) => key,
+            None if source.under_way.len() as u64 > UNDER_WAY / every => source.late(now)?,
+            None => source.another(now)?,
+        };
+        source.under_way.insert(key, Flight { since: now, closed });
+        Some(key)
+    }
+
+    /// A shard hears that a key was taken, what it holds of it being `same` as what was; whether it serves it no more.
+    pub fn taken(&mut self, shard: u16, key: u64, same: bool) -> bool {
+        let Some(source) = self.sources.get_mut(&shard) else { return false };
+        if source.under_way.remove(&key).is_none() {
+            return false;
+        }
+        if !same {
+            source.written.push_back(key);
+            return false;
+        }
+        self.measured.keys += 1;
+        self.measured.bytes += self.value.as_ref().map_or(0, |value| value.of_key(key));
+        source.left.remove(&(mix(key), key))
+    }
+
+    /// Whether a shard has handed over all it had to; and then the move may be over, and another one begin.
+    pub fn settle(&mut self, shard: u16, way: &mut Route, now: u64) -> Settled {
+        if self.sources.get(&shard).is_none_or(|source| !source.left.is_empty()) {
+            return Settled::No;
+        }
+        self.sources.remove(&shard);
+        if let Route::Shifting(way) = way {
+            way.done[usize::from(shard)] = true;
+        }
+        if self.sources.is_empty() { self.end(way, now) } else { Settled::No }
+    }
+
+    /// All keys are where they are to be.
+    pub fn end(&mut self, way: &mut Route, now: u64) -> Settled {
+        if let Route::Shifting(shifting) = std::mem::replace(way, Route::Single) {
+            *way = shifting.to;
+        }
+        self.measured.time += self.began.take().map_or(0, |began| now - began);
+        self.measured.over = true;
+        self.then.take().map_or(Settled::Over, Settled::Next)
+    }
+
+    /// The move that waited for another one begins.
+    pub fn go_on(
+        &mut self,
+        to: Route,
+        way: &mut Route,
+        written: impl Iterator<Item = u64>,
+        now: u64,
+    ) {
+        self.go(to, way, written, now);
+    }
+
+    /// An instance died: what was under way there is read again.
+    pub fn forget(&mut self, inst: u16) {
+        self.armed[usize::from(inst)] = false;
+        if let Some(source) = self.sources.get_mut(&inst) {
+            source.under_way.clear();
+            source.written.clear();
+        }
+    }
+
+    /// All that an instance held is gone: it has nothing to hand over.
+    pub fn wiped(&mut self, inst: u16) {
+        if let Some(source) = self.sources.get_mut(&inst) {
+            source.left.clear();
+        }
+    }
+
+    /// What was measured.
+    pub fn measured(&self) -> MovedMeasured {
+        self.measured
+    }
+}
+
+/// What comes of a shard that has handed over a key.
+#[derive(Debug)]
+pub enum Settled {
+    /// Others are on their way.
+    No,
+    /// That was the last one.
+    Over,
+    /// It was, and keys are to be found in another way again.
+    Next(Route),
+}
+
+impl Source {
+    /// A key that was sent and not taken for long.
+    fn late(&self, now: u64) -> Option<u64> {
+        let late = self.under_way.iter().find(|(_, flight)| flight.is_late(now));
+        late.map(|(key, _)| *key)
+    }
+
+    /// The next one in order.
+    fn another(&mut self, now: u64) -> Option<u64> {
+        let waits = |(_, key): &&(u64, u64)| {
+            self.under_way.get(key).is_none_or(|flight| flight.is_late(now))
+        };
+        let after = (std::ops::Bound::Excluded(self.last), std::ops::Bound::Unbounded);
+        let mut all = self.left.range(after).chain(self.left.range(..=self.last));
+        let next = *all.find(waits)?;
+        self.last = next;
+        Some(next.1)
+    }
+}
