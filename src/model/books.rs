@@ -42,6 +42,21 @@ impl InstanceBooks {
     }
 }
 
+/// Keys that moved to another shard, over the whole run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MovedMeasured {
+    /// How many did.
+    pub keys: u64,
+    /// What was held of them.
+    pub bytes: u64,
+    /// Keys the store held as each move began.
+    pub held: u64,
+    /// Time from when each move began until it was over, ns.
+    pub time: u64,
+    /// No move is under way, and one was.
+    pub over: bool,
+}
+
 /// The integral of a count over time in sum form: entering subtracts the instant, leaving adds it,
 /// so that no event multiplies and the result is exact (`semantics.md` 25).
 #[derive(Clone, Copy, Debug, Default)]

@@ -3,15 +3,11 @@
 use std::any::Any;
 
 use super::{
-    bounded::Bounded,
-    consistency::watched::Holdings,
-    probe::{MovedMeasured, SagasMeasured},
-    replication::tally::ReplicasMeasured,
-    route::Route,
-    world::World,
+    bounded::Bounded, consistency::watched::Holdings, probe::SagasMeasured,
+    replication::tally::ReplicasMeasured, route::Route, world::World,
 };
 use crate::model::{
-    books::InstanceBooks,
+    books::{InstanceBooks, MovedMeasured},
     ids::{Host, NodeId, Slot},
 };
 

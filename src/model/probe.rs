@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{bounded::Held, fault::uptime::UptimeBooks};
+use super::{books::MovedMeasured, bounded::Held, fault::uptime::UptimeBooks};
 use crate::{
     history::{Acknowledged, Entry, Staleness, Violations, Witness},
     model::{
@@ -563,21 +563,6 @@ pub struct NodeMeasured {
     pub sagas: Option<SagasMeasured>,
     /// Of a store whose keys move: which did.
     pub moved: Option<MovedMeasured>,
-}
-
-/// Keys that moved to another shard, over the whole run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MovedMeasured {
-    /// How many did.
-    pub keys: u64,
-    /// What was held of them.
-    pub bytes: u64,
-    /// Keys the store held as each move began.
-    pub held: u64,
-    /// Time from when each move began until it was over, ns.
-    pub time: u64,
-    /// No move is under way, and one was.
-    pub over: bool,
 }
 
 /// One instance's figures over [warm-up, end).

@@ -12,10 +12,10 @@ use std::fmt::Write;
 use table::{Cell, Table};
 
 use super::{
-    costs, explain, moved,
+    costs, explain,
     plots::Plot,
     precision::precision,
-    sides,
+    replicas, sides,
     steady::growing,
     table::{
         ALERT_COLUMNS, FAULT_COLUMNS, availability, availability_around, hanging, instances,
@@ -378,8 +378,8 @@ fn faults(out: &mut String, results: &Results) {
     );
     figures(
         out,
-        ("Moved to other shards", &moved::COLUMNS),
-        moved::rows(results, estimate),
+        ("Moved to other shards", &replicas::MOVED),
+        replicas::moved_rows(results, estimate),
         "Keys of a store that a planned change gave another shard, over the whole run, and the time from the change until \
          the last of them was there.",
     );

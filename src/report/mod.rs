@@ -22,7 +22,6 @@ mod html;
 mod jepsen;
 mod json;
 mod lost;
-mod moved;
 mod plots;
 mod precision;
 mod replicas;

@@ -1,4 +1,4 @@
-//! Replicas: what stands of them on the terminal and on the page.
+//! Replicas, and keys that move between shards: what stands of them on the terminal and on the page.
 //!
 //! **Invariant.** What a protocol does not have is left blank, not 0.
 
@@ -7,7 +7,7 @@ use super::{
     table::figures,
     text::{Quantity, shorten, value},
 };
-use crate::results::{Distribution, Estimate, ReplicasResults, Results};
+use crate::results::{Distribution, Estimate, MovedResults, ReplicasResults, Results};
 
 /// What is said of the replicas of each store.
 pub(super) const COLUMNS: [&str; 7] =
@@ -48,4 +48,32 @@ pub(super) fn rows(
 
 fn messages(of: &ReplicasResults) -> f64 {
     of.messages.values().filter_map(|sent| sent.value).sum()
+}
+
+/// What is said of keys that moved to other shards.
+pub(super) const MOVED: [&str; 5] =
+    ["Moved to other shards", "keys", "of those held", "bytes", "until all had"];
+
+/// A table of stores whose keys moved.
+pub(super) fn moved_lines(out: &mut Lines, results: &Results) {
+    figures(out, &MOVED, |shown| moved_rows(results, shown));
+}
+
+/// A row for each of them, its figures as `shown`. A move that was over in no replication has no time.
+pub(super) fn moved_rows(
+    results: &Results,
+    shown: impl Fn(Quantity, &Estimate) -> String,
+) -> Vec<Vec<String>> {
+    let of = |(name, moved): (&String, &MovedResults)| {
+        let over = moved.time.value.is_some();
+        vec![
+            shorten(name, 20),
+            shown(Quantity::Number, &moved.keys),
+            shown(Quantity::Share, &moved.fraction),
+            shown(Quantity::Number, &moved.bytes),
+            if over { shown(Quantity::Duration, &moved.time) } else { "not seen".to_owned() },
+        ]
+    };
+    let stores = results.nodes.iter();
+    stores.filter_map(|(name, node)| Some((name, node.moved.as_ref()?))).map(of).collect()
 }

@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use super::{
     budgets, consistency, cost, costs,
     grid::{Grid, Lines},
-    moved,
     precision::precision,
     replicas, sagas, sides,
     steady::growing,
@@ -60,7 +59,7 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     for line in sagas::notes(results) {
         out.wrapped("  ", &line);
     }
-    moved::lines(&mut out, results);
+    replicas::moved_lines(&mut out, results);
     if !results.faults.is_empty() {
         out.blank();
         out.table(|intervals| faults(results, intervals));

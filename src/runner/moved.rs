@@ -1,7 +1,7 @@
 //! Keys that moved to other shards, over replications.
 
 use crate::{
-    model::probe::MovedMeasured,
+    model::books::MovedMeasured,
     results::{Means, MovedResults, Ratios, seconds},
 };
 

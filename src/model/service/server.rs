@@ -19,7 +19,7 @@ use super::{
 use crate::{
     engine::{random::Stream, table::Table},
     model::{
-        books::{Area, InstanceBooks, Unserved},
+        books::{Area, InstanceBooks, MovedMeasured, Unserved},
         bounded::Bounded,
         cache::contents::{Contents, Limits},
         consistency::watched::Holdings,
@@ -29,7 +29,7 @@ use crate::{
         ids::{Host, NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
-        probe::{MovedMeasured, SagasMeasured},
+        probe::SagasMeasured,
         replication::{group::Group, tally::ReplicasMeasured},
         resilience::{caller, policy::EdgeState},
         route::Route,

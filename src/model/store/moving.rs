@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use crate::{
     engine::random::mix,
     model::{
+        books::MovedMeasured,
         demand::Demand,
-        probe::MovedMeasured,
         route::{Route, Shifting},
     },
 };
