@@ -26,12 +26,7 @@ fn stores(names: &Names, problems: &mut Problems) {
         if store.storage.is_none() {
             if store.keys.is_some() && !changes_shards(&name.0, &sets) {
                 let help = "leave it out, or say what they cost: `storage: $0.023/GB/month`";
-                problems.warn(
-                    "W-UNUSED",
-                    at("keys"),
-                    "only `storage`, and a change of `shards.count`, use `keys`",
-                    help,
-                );
+                problems.warn("W-UNUSED", at("keys"), "`keys` is only used by `storage`", help);
             }
             continue;
         }

@@ -217,7 +217,7 @@ fn what_is_wrong_with_a_change_of_shards_is_said_where_it_stands() {
     let raft = "replication: {raft: {replicas: 3}}";
     let cases = [
         (at(", move: 500/s", ""), "10:65 E-MISSING how fast do keys move"),
-        (at("move: 500/s", "move: 0/s"), "E-RANGE no shard hands over"),
+        (at("move: 500/s", "move: 2M/s"), "E-RANGE no shard hands over"),
         (at("by: hash", "by: directory"), "10:65 E-CONFLICT a directory keeps every key"),
         (at("shards.count: 5", "shards.by: range"), "E-FAULT-TARGET of the shards only `count`"),
         (at("keys: 20k, read", "keys: 20M, read"), "E-BUDGET at most 10000000 keys"),

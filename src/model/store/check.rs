@@ -78,8 +78,8 @@ fn store(spec: &StoreSpec, path: &str, names: &Names, problems: &mut Problems) {
         if let Some(pace) = shards.move_ {
             let sets = paths_set(&names.design.faults, &names.design.nodes);
             let changes = path.split('.').nth(1).is_some_and(|name| changes_shards(name, &sets));
-            if pace.0 <= 0.0 || pace.0 > 1e6 {
-                let help = "between 0 and 1M/s: `move: 500/s`";
+            if pace.0 > 1e6 {
+                let help = "at most 1M/s: `move: 500/s`";
                 problems.error_help("E-RANGE", rate, "no shard hands over keys so fast", help);
             } else if !changes {
                 let help = "a fault that sets `shards.count` moves them";

@@ -45,6 +45,8 @@ struct Source {
     last: (u64, u64),
     /// Those that were sent and have not been taken, as far as it knows.
     under_way: BTreeMap<u64, Flight>,
+    /// When each of those was sent, in order; some are under way no more.
+    sent: VecDeque<(u64, u64)>,
     /// Those that were written while they were under way.
     written: VecDeque<u64>,
 }
@@ -170,11 +172,13 @@ impl Moving {
         let every = self.every;
         let source = self.sources.get_mut(&shard)?;
         let closed = !source.written.is_empty();
-        let key = match source.written.pop_front() {
+        let most = source.left.len().min((UNDER_WAY / every) as usize + 1);
+        let key = match source.written.pop_front().or_else(|| source.late(now)) {
             Some(key) => key,
-            None if source.under_way.len() as u64 > UNDER_WAY / every => source.late(now)?,
-            None => source.another(now)?,
+            None if source.under_way.len() >= most => return None,
+            None => source.another()?,
         };
+        source.sent.push_back((now, key));
         source.under_way.insert(key, Flight { since: now, closed });
         Some(key)
     }
@@ -232,6 +236,7 @@ impl Moving {
         self.armed[usize::from(inst)] = false;
         if let Some(source) = self.sources.get_mut(&inst) {
             source.under_way.clear();
+            source.sent.clear();
             source.written.clear();
         }
     }
@@ -262,19 +267,25 @@ pub enum Settled {
 
 impl Source {
     /// A key that was sent and not taken for long.
-    fn late(&self, now: u64) -> Option<u64> {
-        let late = self.under_way.iter().find(|(_, flight)| flight.is_late(now));
-        late.map(|(key, _)| *key)
+    fn late(&mut self, now: u64) -> Option<u64> {
+        loop {
+            let &(since, key) = self.sent.front()?;
+            let flight = self.under_way.get(&key).filter(|flight| flight.since == since);
+            if flight.is_some_and(|flight| !flight.is_late(now)) {
+                return None;
+            }
+            self.sent.pop_front();
+            if flight.is_some() {
+                return Some(key);
+            }
+        }
     }
 
-    /// The next one in order.
-    fn another(&mut self, now: u64) -> Option<u64> {
-        let waits = |(_, key): &&(u64, u64)| {
-            self.under_way.get(key).is_none_or(|flight| flight.is_late(now))
-        };
+    /// The next one in order that is not under way.
+    fn another(&mut self) -> Option<u64> {
         let after = (std::ops::Bound::Excluded(self.last), std::ops::Bound::Unbounded);
         let mut all = self.left.range(after).chain(self.left.range(..=self.last));
-        let next = *all.find(waits)?;
+        let next = *all.find(|(_, key)| !self.under_way.contains_key(key))?;
         self.last = next;
         Some(next.1)
     }
