@@ -207,10 +207,10 @@ pub struct NodeResults {
     pub replicas: Option<Box<ReplicasResults>>,
     /// Services with sagas: how those ended that did in the measured time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sagas: Option<SagaResults>,
+    pub sagas: Option<Box<SagaResults>>,
     /// Stores whose `shards.count` changes: the keys that moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub moved: Option<MovedResults>,
+    pub moved: Option<Box<MovedResults>>,
     /// What it costs; absent where nothing of it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<NodeCost>,

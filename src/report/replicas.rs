@@ -75,5 +75,5 @@ pub(super) fn moved_rows(
         ]
     };
     let stores = results.nodes.iter();
-    stores.filter_map(|(name, node)| Some((name, node.moved.as_ref()?))).map(of).collect()
+    stores.filter_map(|(name, node)| Some((name, node.moved.as_deref()?))).map(of).collect()
 }

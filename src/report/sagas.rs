@@ -9,7 +9,7 @@ use crate::results::{Estimate, Results, SagaResults};
 pub(super) const COLUMNS: [&str; 4] = ["Sagas", "done", "undone", "unfinished"];
 
 fn services(results: &Results) -> impl Iterator<Item = (&String, &SagaResults)> {
-    results.nodes.iter().filter_map(|(name, node)| Some((name, node.sagas.as_ref()?)))
+    results.nodes.iter().filter_map(|(name, node)| Some((name, node.sagas.as_deref()?)))
 }
 
 /// A row for each service with sagas, its figures as `shown`.

@@ -212,9 +212,9 @@ impl NodePool {
             replicas: self.replicas.as_ref().map(|pool| Box::new(pool.results(confidence))),
             sagas: self.sagas.as_ref().map(|ends| {
                 let [done, compensated, unfinished] = ends.each_ref().map(mean);
-                SagaResults { done, compensated, unfinished }
+                Box::new(SagaResults { done, compensated, unfinished })
             }),
-            moved: self.moved.as_ref().map(|pool| pool.results(confidence)),
+            moved: self.moved.as_ref().map(|pool| Box::new(pool.results(confidence))),
             cost: None,
             cache: (self.kind == "cache").then(|| self.cache.results(confidence)),
             instances: InstanceCounts {

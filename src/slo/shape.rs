@@ -4,7 +4,7 @@ use super::names::Names;
 use super::words::{Checked, Dimension, choice, fault, meant};
 use crate::results::{
     CacheResults, ConsistencyResults, CostSummary, Distribution, ElectionResults, Estimate,
-    MovedResults, NodeCost, NodeResults, ReplicasResults, RequestFigures, Results, SagaResults,
+    NodeCost, NodeResults, ReplicasResults, RequestFigures, Results,
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -65,8 +65,8 @@ pub(super) fn any_node() -> NodeResults {
     let (cache, cost) = (Some(CacheResults::default()), Some(cost));
     let consistency = Some(Box::new(of_any_store()));
     let replicas = Some(Box::new(of_any_replicas()));
-    let (moved, sagas) = (Some(MovedResults::default()), Some(SagaResults::default()));
-    NodeResults { cache, consistency, replicas, moved, sagas, cost, ..NodeResults::default() }
+    let (moved, sagas) = (Some(Box::default()), Some(Box::default()));
+    NodeResults { cache, consistency, replicas, sagas, moved, cost, ..NodeResults::default() }
 }
 
 /// What clients see of the data, with everything some design has.

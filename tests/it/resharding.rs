@@ -142,7 +142,7 @@ fn schedule(seed: u64) -> String {
     let by = ["hash", RING, "range"][below(3) as usize];
     let mut faults =
         vec![format!("{{id: grow, at: 3s, set: {{nodes.db.store.shards.count: {to}}}}}")];
-    for i in 0..below(4) + 1 {
+    for i in 0..=below(4) {
         let (at, lasts) = (2_000 + below(6_000), 100 + below(2_500));
         let instance = below(from.max(to));
         let what = match below(6) {

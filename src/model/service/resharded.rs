@@ -3,15 +3,18 @@
 //! **Invariant.** Whoever comes to a shard that does not serve its key is sent on, and what is done there takes no effect.
 
 use super::server::Server;
-use crate::model::{
-    ids::Slot,
-    outcome::Outcome,
-    replication::letters::{Cargo, Envelope, MovingKey, Step},
-    route::Route,
-    service::replicas::{MOST_SENT_ON, READ, TIMER, WRITE},
-    span::Span,
-    store::moving::Settled,
-    world::World,
+use crate::{
+    model::{
+        ids::Slot,
+        outcome::Outcome,
+        replication::letters::{Cargo, Envelope, MovingKey, Step},
+        route::Route,
+        service::replicas::{MOST_SENT_ON, READ, TIMER, WRITE},
+        span::Span,
+        store::moving::Settled,
+        world::World,
+    },
+    replication::data::Item,
 };
 
 impl Server {
@@ -43,7 +46,9 @@ impl Server {
             let settled = moving.end(&mut world.routes[usize::from(self.node)], world.agenda.now());
             return self.settled(settled, world);
         }
-        sources.into_iter().for_each(|shard| self.keep_moving(shard, world));
+        for shard in sources {
+            self.keep_moving(shard, world);
+        }
     }
 
     fn settled(&mut self, settled: Settled, world: &mut World) {
@@ -81,7 +86,7 @@ impl Server {
         world.arm(slot, Span::of(moving.every));
         let Some(key) = moving.next(inst, now) else { return };
         let id = moving.next_id();
-        let (step, item) = (Step::Read, Default::default());
+        let (step, item) = (Step::Read, Item::default());
         let cargo = Cargo::Key(MovingKey { key, from: inst, to: inst, item, step });
         let own = world.own_frame((self.node, inst), (id, key), cargo);
         world.begin_own(own, self.program.own[READ]);
