@@ -63,7 +63,10 @@ fn a_saga_takes_what_its_parts_take_and_then_what_undoes_them() {
     let undone = (2.0 + 2.0) + (2.0 + 3.0);
     close(time(&trips(&bad, "")), 7.0 + 9.0 + 4.0 + undone);
     // Not before all is undone does it fail.
-    let found = results_of(&trips(&bad.replace("optional: true, ", ""), ""), 1);
+    let slos = "slos: ['nodes.trips.sagas.compensated == 1900', 'nodes.trips.sagas.done >= 1', 'nodes.trips.sagas.unfinished == 0']";
+    let found = results_of(&trips(&bad.replace("optional: true, ", ""), slos), 1);
+    let verdicts: Vec<_> = (0..3).map(|i| found["slos"][i]["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["met", "missed", "met"]);
     assert_eq!(number(&found, "summary.requests.error"), 1900.0);
     assert_eq!(number(&found, "summary.requests.ok"), 0.0);
     assert_eq!(ends(&found), [0.0, 1900.0, 0.0]);
