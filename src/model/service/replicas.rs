@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::{
-        consistency::{observer::Written, spec::Access, tokens::Token},
+        consistency::{observer::Written, spec::Access, tokens::Token, watched::Holdings},
         ids::{NONE, Slot},
         outcome::Outcome,
         replication::{
@@ -141,6 +141,27 @@ impl Server {
             copies.clear(inst);
             data.wiped(self.node, keys, world.agenda.now());
         }
+    }
+
+    /// Puts down what its replicas hold.
+    pub(super) fn replicas_hold(&self, held: &mut Holdings) {
+        let Some(group) = &self.group else { return };
+        group.left_of_logs(&mut |shard, left| {
+            let all = held.logs.entry((self.node, shard)).or_default();
+            if let Some((key, upto)) = left {
+                let known = all.entry(key).or_default();
+                *known = upto.max(*known);
+            }
+        });
+        group.members.iter().filter(|member| !member.wiped).for_each(|member| {
+            member.process.versions(&mut |version| {
+                held.versions.insert(version);
+            });
+            member.process.known(&mut |key, dots| {
+                let known = held.known.entry((self.node, key)).or_default();
+                *known = known.join(&dots);
+            });
+        });
     }
 
     /// A request has come to a replica, or its work there is done.

@@ -248,23 +248,7 @@ impl Node for Server {
     fn holds(&self, held: &mut Holdings) {
         let contents = self.instances.iter().filter_map(|inst| inst.contents.as_ref());
         held.versions.extend(contents.flat_map(|contents| contents.held_versions()));
-        let Some(group) = &self.group else { return };
-        group.left_of_logs(&mut |shard, left| {
-            let all = held.logs.entry((self.node, shard)).or_default();
-            if let Some((key, upto)) = left {
-                let known = all.entry(key).or_default();
-                *known = upto.max(*known);
-            }
-        });
-        group.members.iter().filter(|member| !member.wiped).for_each(|member| {
-            member.process.versions(&mut |version| {
-                held.versions.insert(version);
-            });
-            member.process.known(&mut |key, dots| {
-                let known = held.known.entry((self.node, key)).or_default();
-                *known = known.join(&dots);
-            });
-        });
+        self.replicas_hold(held);
     }
 
     fn parted(&mut self, fault: usize) {
