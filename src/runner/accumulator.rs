@@ -454,6 +454,7 @@ fn summary_figures(block: &RequestFigures) -> BTreeMap<String, Option<f64>> {
     figures
 }
 
-fn hex(hash: u64) -> String {
+/// A hash as results say it.
+pub(super) fn hex(hash: u64) -> String {
     format!("{hash:016x}")
 }

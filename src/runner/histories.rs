@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64},
 };
 
-use super::{Breach, Prepared, Replicate, guarded};
+use super::{Breach, Prepared, Replicate, accumulator::hex, guarded};
 use crate::{
     history::{Act, Entry, Moment, Outcome, Values},
     model::probe::Measured,
@@ -39,8 +39,8 @@ pub fn histories(
     let world = Kept { prepared, keys };
     let measured = guarded(&world, (replication, seed), &prepared.info, stop)?;
     Ok(measured.map(|measured| {
-        let fingerprint = format!("{:016x}", measured.fingerprint);
-        let mut all = RunHistory { fingerprint, ..RunHistory::default() };
+        let mut all =
+            RunHistory { fingerprint: hex(measured.fingerprint), ..RunHistory::default() };
         for node in measured.nodes {
             let Some(seen) = node.consistency else { continue };
             match seen.entries {

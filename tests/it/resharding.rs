@@ -210,6 +210,24 @@ fn a_shard_that_loses_its_data_loses_what_it_served() {
 }
 
 #[test]
+fn what_a_shard_confirmed_and_lost_before_that_was_heard_is_lost() {
+    // 40 keys are written once each. From 10 s on one goes to the other shard every 100 ms, is there 301.5 ms later and confirmed
+    // after 300 ms more. At 11 s that shard loses its data: of the six that had come the old one has heard of three, and
+    // hears of the others when they are gone.
+    let text = "windtunnel: 1\nname: heard\nduration: 30s\nseed: 3\n\
+         topology: {regions: {r: [a, b]}}\nnetwork: {same_zone: 0ms, same_region: 300ms}\n\
+         clients: {users: {zones: [a], arrivals: constant(10/s), load: [{at: 0s, factor: 1}, {at: 4.05s, factor: 0}], \
+         keys: sequential(n=40), timeout: 5s, operations: {put: {write: db}}}}\n\
+         nodes: {db: {store: {zones: [a, b], shards: {count: 1, move: 10/s}, read: 0.5ms, write: 1ms}}}\n\
+         faults: [{id: grow, at: 10s, set: {nodes.db.store.shards.count: 2}}, \
+         {id: dies, at: 11s, for: 50ms, crash: {node: db, instances: [1], lose_data: true}}]\n";
+    let found = results_of(text, 1);
+    assert_eq!(number(&found, "consistency.operations.write"), 40.0);
+    assert_eq!(number(&found, "consistency.lost_acked_writes"), 6.0);
+    assert_eq!(moved(&found, "keys"), (1..=40).filter(|key| mix(*key) % 2 == 1).count() as f64);
+}
+
+#[test]
 fn what_is_wrong_with_a_change_of_shards_is_said_where_it_stands() {
     let good = grows("hash", "500/s", "");
     let at = |what: &str, with: &str| good.replace(what, with);

@@ -153,7 +153,7 @@ impl World {
         }
     }
 
-    /// Where a call to a node with replicas goes: to one of this shard, or of the key's.
+    /// Where a call to a node with replicas goes, to one of this shard, or of the key's; or to one whose keys move.
     #[inline(never)]
     pub(in crate::model) fn replica(
         &mut self,
@@ -167,8 +167,10 @@ impl World {
         let f = &self.frames[caller];
         let place = (f.node, f.inst);
         let zone = self.network.zone_of(place.0, place.1);
-        let Route::Replicas(way) = &mut self.routes[usize::from(node)] else {
-            unreachable!("the node has replicas")
+        let way = match &mut self.routes[usize::from(node)] {
+            Route::Replicas(way) => way,
+            Route::Shifting(way) => return (node, way.shard(asked.key)),
+            _ => unreachable!("the node has replicas, or its keys move"),
         };
         if let (None, Ok(at)) = (shard, way.own.0.binary_search(&place)) {
             return (node, way.own.1 + at as u16);
@@ -185,6 +187,7 @@ impl World {
     pub(in crate::model) fn shard_of(&self, store: NodeId, key: u64) -> u16 {
         match &self.routes[usize::from(store)] {
             Route::Replicas(way) => way.shard.shard(key),
+            Route::Shifting(way) => way.shard(key),
             route => route.shard(key),
         }
     }

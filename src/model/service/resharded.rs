@@ -56,7 +56,7 @@ impl Server {
         let written = self.written_keys();
         let (now, way) = (world.now(), &mut world.routes[usize::from(self.node)]);
         if let Some(moving) = &mut self.moving {
-            moving.go_on(to, way, written.into_iter(), now);
+            moving.go(to, way, written.into_iter(), now);
         }
         self.moves_begun(world);
     }
@@ -130,13 +130,19 @@ impl Server {
             }
             Step::Taken => {}
         }
-        // Written in the meantime, or lost there, or an answer of an earlier move.
+        // Else it was written in the meantime, or this is an answer of an earlier move.
         let is_there = matches!(way, Route::Shifting(way) if way.to.shard(key) == to);
-        let same = is_there && held(from) == held(to);
+        let same = is_there && held(from).is_none_or(|held| held == item);
         if moving.taken(from, key, same)
             && let Some(copies) = &mut self.copies
         {
             copies.forget(from, key);
+            // Nobody tells the old shard that the new one has lost it since.
+            if copies.get(to, key) != item
+                && let Some(data) = &mut world.data
+            {
+                data.wiped(node, vec![key], world.agenda.now());
+            }
         }
         let settled = moving.settle(from, way, world.agenda.now());
         self.settled(settled, world);

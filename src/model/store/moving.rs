@@ -141,7 +141,8 @@ impl Moving {
         true
     }
 
-    fn go(&mut self, to: Route, way: &mut Route, written: impl Iterator<Item = u64>, now: u64) {
+    /// A move begins, when no other one is under way.
+    pub fn go(&mut self, to: Route, way: &mut Route, written: impl Iterator<Item = u64>, now: u64) {
         let from = std::mem::replace(way, Route::Single);
         let beyond = written.filter(|key| !(1..=self.keys).contains(key));
         for key in (1..=self.keys).chain(beyond) {
@@ -183,7 +184,7 @@ impl Moving {
         Some(key)
     }
 
-    /// A shard hears that a key was taken, what it holds of it being `same` as what was; whether it serves it no more.
+    /// A shard hears that a key was taken, `same` if what it holds of it is what was; whether it serves it no more.
     pub fn taken(&mut self, shard: u16, key: u64, same: bool) -> bool {
         let Some(source) = self.sources.get_mut(&shard) else { return false };
         if source.under_way.remove(&key).is_none() {
@@ -218,17 +219,6 @@ impl Moving {
         self.measured.time += self.began.take().map_or(0, |began| now - began);
         self.measured.over = true;
         self.then.take().map_or(Settled::Over, Settled::Next)
-    }
-
-    /// The move that waited for another one begins.
-    pub fn go_on(
-        &mut self,
-        to: Route,
-        way: &mut Route,
-        written: impl Iterator<Item = u64>,
-        now: u64,
-    ) {
-        self.go(to, way, written, now);
     }
 
     /// An instance died: what was under way there is read again.
