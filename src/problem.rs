@@ -121,8 +121,9 @@ pub fn near<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Option
         .map(|word| {
             let written = strsim::damerau_levenshtein(found, word);
             let bare = strsim::damerau_levenshtein(&bare_found, &bare(word));
-            // A wrong letter is likelier than one too many or too few.
-            (bare, written, length.abs_diff(word.chars().count()), *word)
+            // A word that was not finished is likelier than a wrong letter, and that than one too many or too few.
+            let unfinished = word.starts_with(found);
+            (bare, written, !unfinished, length.abs_diff(word.chars().count()), *word)
         })
         .filter(|(distance, .., word)| {
             let begins = found.starts_with(word) || word.starts_with(found);
@@ -175,6 +176,8 @@ mod tests {
         ] {
             assert_eq!(near(found, known), meant, "{found}");
         }
+        // What was not finished, before what has a wrong letter.
+        assert_eq!(near("writ", ["wait", "write"]), Some("write"));
         assert_eq!(closest("foo", ["a", "b"]), "known here: `a`, `b`");
         assert_eq!(closest("foo", []), "there are none");
     }
