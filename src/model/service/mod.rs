@@ -18,6 +18,7 @@ pub mod limits;
 pub mod locks;
 pub mod parts;
 mod patience;
+mod points;
 pub mod program;
 mod replicas;
 mod resharded;

@@ -83,8 +83,8 @@ pub enum Instr {
     Done,
     /// A store reads or changes what it holds.
     Held(Access),
-    /// A replica is told that something is that far.
-    Replica(Point),
+    /// A server that is more than its steps is told that something is that far: a replica.
+    Point(Point),
     /// Reply, with a size or [`AS_IT_IS`].
     Reply(u16),
     /// A client's operation (sessions only): its row, and whether a failure ends the session.
@@ -505,7 +505,7 @@ impl Program {
                 | Instr::Lease(..)
                 | Instr::Saga(..)
                 | Instr::Held(_)
-                | Instr::Replica(_)
+                | Instr::Point(_)
                 | Instr::Do { .. }
                 | Instr::End => return Stop::At(instr),
                 _ => {

@@ -165,20 +165,13 @@ impl Server {
     }
 
     /// A request has come to a replica, or its work there is done.
-    #[inline(never)]
     pub(super) fn at_replica(&mut self, slot: Slot, point: Point, world: &mut World) {
         let (phase, write) = match point {
             Point::Arrived { write } => (Phase::Arrived, write),
             Point::Worked { write } => (Phase::Worked, write),
-            Point::Home { write } => {
-                if !self.is_elsewhere(slot, write, world) {
-                    world.frames[slot].pc += 1;
-                    self.run(slot, world);
-                }
-                return;
+            Point::Home { .. } | Point::Told | Point::Timer => {
+                unreachable!("it is no request that comes to a replica")
             }
-            Point::Told => return self.told_replica(slot, world),
-            Point::Timer => unreachable!("a timer fires by an event of its own"),
         };
         let Some(group) = &mut self.group else { return };
         let f = &world.frames[slot];
@@ -217,11 +210,7 @@ impl Server {
     }
 
     /// A letter has come: its work begins, or the replica is told.
-    #[inline(never)]
     pub(super) fn take_letter(&mut self, slot: Slot, world: &mut World) {
-        if self.moving.is_some() {
-            return self.takes_key(slot, world);
-        }
         let Some(letters) = &world.letters else { return };
         let Some(group) = &mut self.group else { return };
         let work = match letters.get(slot) {
@@ -266,11 +255,7 @@ impl Server {
     }
 
     /// A timer of a replica fired.
-    #[inline(never)]
     pub(super) fn replica_timed(&mut self, slot: Slot, world: &mut World) {
-        if self.moving.is_some() {
-            return self.moves_on(slot, world);
-        }
         let inst = world.frames[slot].inst;
         let Some(letters) = &world.letters else { return };
         let &Cargo::Timer(timer) = letters.get(slot) else { return };
@@ -336,7 +321,7 @@ impl Server {
             && f.armed == 0
             && matches!(
                 self.program.code.get(usize::from(f.pc)),
-                Some(Instr::Replica(Point::Arrived { .. } | Point::Worked { .. }))
+                Some(Instr::Point(Point::Arrived { .. } | Point::Worked { .. }))
             )
     }
 

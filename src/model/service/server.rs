@@ -173,7 +173,7 @@ impl Node for Server {
     }
 
     fn on_letter(&mut self, slot: Slot, world: &mut World) {
-        self.take_letter(slot, world);
+        self.letter_came(slot, world);
     }
 
     fn crash(&mut self, number: u16, lost: &[Slot], world: &mut World) {
@@ -484,7 +484,7 @@ impl Server {
             ) => {
                 self.at_lock(slot, instr, world);
             }
-            Stop::At(Instr::Replica(point)) => self.at_replica(slot, point, world),
+            Stop::At(Instr::Point(point)) => self.at_point(slot, point, world),
             Stop::At(Instr::Held(access)) => self.touch(slot, access, world),
             Stop::At(_) => self.finish(slot, Outcome::Ok, world),
             Stop::Failed => {
@@ -580,7 +580,7 @@ impl Server {
             Instr::Call(call) => caller::timed(self, slot, call, world),
             Instr::Begin if self.inbound.is_some() => self.begins_late(slot, world),
             Instr::Cache(..) => self.done_waiting(slot, world),
-            Instr::Replica(_) => self.replica_timed(slot, world),
+            Instr::Point(_) => self.point_timed(slot, world),
             Instr::Lease(..) => self.leased_timed(slot, world),
             _ => {
                 f.pc += 1;

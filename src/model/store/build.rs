@@ -55,16 +55,16 @@ impl Built for StoreSpec {
             let start = compiler.here();
             compiler.emit(Instr::Begin);
             if protocol.is_some() {
-                compiler.emit(Instr::Replica(Point::Arrived { write }));
+                compiler.emit(Instr::Point(Point::Arrived { write }));
             } else if self.moves_keys() {
-                compiler.emit(Instr::Replica(Point::Home { write }));
+                compiler.emit(Instr::Point(Point::Home { write }));
             }
             let demand = compiler.demand(work, if replies { "/read" } else { "/write" });
             if works {
                 compiler.emit(Instr::Work(demand));
             }
             if protocol.is_some() && works {
-                compiler.emit(Instr::Replica(Point::Worked { write }));
+                compiler.emit(Instr::Point(Point::Worked { write }));
             } else if protocol.is_none() && followed {
                 compiler.emit(Instr::Held(access));
             }
@@ -88,9 +88,9 @@ impl Built for StoreSpec {
                 let demand = compiler.demand(work, name);
                 let start = compiler.emit(Instr::Work(demand)) as u16;
                 compiler.program.own.push(start);
-                compiler.emit(Instr::Replica(Point::Told));
+                compiler.emit(Instr::Point(Point::Told));
             }
-            let timer = compiler.emit(Instr::Replica(Point::Timer)) as u16;
+            let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
             compiler.program.own.push(timer);
         }
         let mut program = compiler.program;

@@ -1,0 +1,45 @@
+//! Servers that are more than their steps: whose part of one is told that a frame has come to a point of its program.
+//!
+//! **Invariant.** Nothing here is asked by a server that is only its steps.
+
+use super::{program::Point, server::Server};
+use crate::model::{ids::Slot, world::World};
+
+impl Server {
+    /// A frame stands at a point of the program that some part of the server has to hear of.
+    #[inline(never)]
+    pub(super) fn at_point(&mut self, slot: Slot, point: Point, world: &mut World) {
+        match point {
+            Point::Home { write } => {
+                if !self.is_elsewhere(slot, write, world) {
+                    world.frames[slot].pc += 1;
+                    self.run(slot, world);
+                }
+            }
+            Point::Told => self.told_replica(slot, world),
+            Point::Arrived { .. } | Point::Worked { .. } | Point::Timer => {
+                self.at_replica(slot, point, world);
+            }
+        }
+    }
+
+    /// The timer of a frame that stands at one fired.
+    #[inline(never)]
+    pub(super) fn point_timed(&mut self, slot: Slot, world: &mut World) {
+        if self.moving.is_some() {
+            self.moves_on(slot, world)
+        } else {
+            self.replica_timed(slot, world)
+        }
+    }
+
+    /// A letter has come for a process of the node.
+    #[inline(never)]
+    pub(super) fn letter_came(&mut self, slot: Slot, world: &mut World) {
+        if self.moving.is_some() {
+            self.takes_key(slot, world)
+        } else {
+            self.take_letter(slot, world)
+        }
+    }
+}
