@@ -19,6 +19,7 @@ mod history;
 mod moved;
 mod pool;
 mod precision;
+mod queues;
 mod replicas;
 mod requests;
 mod series;
@@ -41,6 +42,7 @@ pub use history::{Does, HistoryEvent, Phase, RunHistory, StoreHistory};
 pub use moved::MovedResults;
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use precision::PrecisionResults;
+pub use queues::{DepthResults, QueueResults};
 pub use replicas::{ElectionResults, LeaderResults, ReplicaResults, ReplicasResults};
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
@@ -211,6 +213,9 @@ pub struct NodeResults {
     /// Stores whose `shards.count` changes: the keys that moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Box<MovedResults>>,
+    /// Queues: what became of their messages.
+    #[serde(flatten)]
+    pub queue: Option<Box<QueueResults>>,
     /// What it costs; absent where nothing of it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<NodeCost>,

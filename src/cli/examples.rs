@@ -75,6 +75,8 @@ library! {
     "static-stability",
     "lock-contention",
     "trip-booking",
+    "dead-letters",
+    "catch-up",
     "memory-leak",
     "w1-mm1",
     "w2-lb-tier",

@@ -11,7 +11,7 @@ use super::{
 use crate::results::{FaultResults, Results, Timeline, TimelineEvent};
 
 /// Kinds in causal order: what may be the cause of what stands below it within one window.
-const ORDER: [&str; 38] = [
+const ORDER: [&str; 40] = [
     "fault_ended",
     "fault_started",
     "load_rose",
@@ -25,6 +25,7 @@ const ORDER: [&str; 38] = [
     "hit_ratio_fell",
     "skew_grew",
     "queue_grew",
+    "backlog_grew",
     "inside_grew",
     "in_flight_grew",
     "saturated",
@@ -42,6 +43,7 @@ const ORDER: [&str; 38] = [
     "rolled_back",
     "alert_resolved",
     "queue_drained",
+    "backlog_drained",
     "goodput_returned",
     "copies_alike",
     "copies_differ",
@@ -154,6 +156,7 @@ fn spell(events: &mut Vec<TimelineEvent>, results: &Results, found: &Found) {
     let Some(to) = found.spell.to else { return };
     let back = match found.kind {
         "queue_grew" => "queue_drained",
+        "backlog_grew" => "backlog_drained",
         // Of a fault that came once there is a verdict.
         "goodput_fell" if !results.faults.iter().any(|f| f.goodput_returned.value.is_some()) => {
             "goodput_returned"

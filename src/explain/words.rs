@@ -130,6 +130,9 @@ pub(super) fn left(found: &Found, starts: &[f64], instances: u64) -> String {
         "queue_grew" => told(&number, &|v| {
             format!("{subject}: queue grows to {v} waiting ({})", before(&number))
         }),
+        "backlog_grew" => {
+            told(&number, &|v| format!("{subject}: messages pile up to {v} ({})", before(&number)))
+        }
         "skew_grew" => told(&share, &|v| {
             let before = before(&share);
             format!("{subject}: one instance gets {v} of what arrives ({before} at most)")
@@ -194,7 +197,11 @@ pub(super) fn left(found: &Found, starts: &[f64], instances: u64) -> String {
 
 /// What left its level is back.
 pub(super) fn back(found: &Found) -> String {
-    let what = if found.kind == "queue_grew" { "queue" } else { "goodput" };
+    let what = match found.kind {
+        "queue_grew" => "queue",
+        "backlog_grew" => "backlog",
+        _ => "goodput",
+    };
     format!("{}: {what} is back to what it was", found.subject)
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::model::{
     books::InstanceBooks, consistency::spec::GuaranteeSpec, event, ids::NodeId, names::Names,
-    probe::ConsistencyMeasured,
+    probe::ConsistencyMeasured, queue::counts::QueueMeasured,
 };
 
 impl Simulation {
@@ -71,6 +71,33 @@ impl Simulation {
                 );
             }
         }
+    }
+
+    /// What became of the messages of a queue: what its broker knows (and whether each is accounted for), and what is
+    /// seen from outside.
+    pub(super) fn messages(
+        &self,
+        queue: NodeId,
+        (own, sound): (QueueMeasured, bool),
+    ) -> QueueMeasured {
+        assert!(sound, "every message of queue {queue} is accounted for (seed {})", self.seed);
+        let Some(mail) = &self.world.mail else { return own };
+        let frames = self.world.frames.iter();
+        let seen = mail.measured(queue, frames.filter_map(|(slot, _)| self.world.post_of(slot)));
+        let mut all = QueueMeasured { most: own.most, age: own.age, ..seen };
+        let (lost, unacked) = (all.counts.lost, all.counts.unacked);
+        all.counts = own.counts;
+        // Whoever hands out at most once takes all that leaves for worked off.
+        all.counts.acked -= lost + unacked;
+        all.counts.lost += lost;
+        all.counts.unacked += unacked;
+        let counts = all.counts;
+        assert!(
+            counts.balances(),
+            "messages of queue {queue} add up (seed {}): {counts:?}",
+            self.seed
+        );
+        all
     }
 
     /// Sojourns counted visit by visit equal the integral of the number inside (`semantics.md` 25).

@@ -21,6 +21,8 @@ pub struct InstanceBooks {
     pub needless: u64,
     /// Time it was down, ns.
     pub down: u128,
+    /// Queues: integral of messages that wait to be handed out, message-ns.
+    pub depth: u128,
     /// Caches: lookups and what became of them.
     pub cache: CacheBooks,
 }

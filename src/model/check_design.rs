@@ -66,7 +66,7 @@ pub fn design(names: &Names, problems: &mut Problems) {
             placed(&node.kind().facts(), &path, names, problems);
             let versions = names.versions(id as NodeId);
             of_kind!(node, spec => spec.check_length(&versions, &path, problems));
-            node.kind().outgoing(&path)
+            names.outgoing(id as NodeId, &path)
         })
         .collect();
     references(names, &calls, problems);
@@ -83,15 +83,22 @@ pub fn design(names: &Names, problems: &mut Problems) {
         let caused =
             |calls: &Vec<Outgoing>| calls.iter().filter(|c| !c.by_itself).cloned().collect();
         let caused: Vec<Vec<Outgoing>> = calls.iter().map(caused).collect();
-        cycles(names, &caused, problems);
+        cycles(names, &waited_for(&caused), problems);
         endpoints(names, &calls, problems);
         verbs(names, &calls, problems);
+        super::queue::check::messages(names, &calls, problems);
         reachable(names, &calls, problems);
         unheard::timeless_calls(names, &calls, problems);
         needs(names, &caused, problems);
         flow(names, &calls, &caused, problems);
         prices(names, problems);
     }
+}
+
+/// Without messages: what a visit waits for.
+fn waited_for(calls: &[Vec<Outgoing>]) -> Vec<Vec<Outgoing>> {
+    let of = |calls: &Vec<Outgoing>| calls.iter().filter(|c| !c.by_message).cloned().collect();
+    calls.iter().map(of).collect()
 }
 
 fn references(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
@@ -103,7 +110,7 @@ fn references(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
                 let help = closest(&call.target, names.nodes());
                 let message = format!("unknown node `{}`", call.target);
                 problems.error_help("E-REF", call.path.clone(), message, help);
-            } else if call.target == names.name(i) && !call.by_itself {
+            } else if call.target == names.name(i) && !call.by_itself && !call.by_message {
                 problems.error("E-CYCLE", call.path.clone(), "a node cannot call itself");
             } else {
                 inside(names, (&call.target, Some(i as NodeId)), &call.path, problems);

@@ -72,7 +72,7 @@ fn attempts(names: &Names, calls: &[Vec<Outgoing>], order: &[usize], problems: &
     // The worst path below each node: attempts, and the first hop of it.
     let mut worst: Vec<(u64, Option<usize>)> = vec![(1, None); calls.len()];
     for &node in order {
-        for call in &calls[node] {
+        for call in calls[node].iter().filter(|call| !call.by_message) {
             let below = target(names, call);
             let product = call.attempts.saturating_mul(worst[below].0);
             if product > worst[node].0 {

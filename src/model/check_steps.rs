@@ -185,7 +185,7 @@ fn step(s: &StepSpec, path: &str, names: &Names, problems: &mut Problems) {
         ($($verb:ident)*) => { [$((stringify!($verb), s.$verb.is_some())),*, ("do", s.do_.is_some())] };
     }
     let verbs = verbs!(work wait call read write delete cas increment all any race choose repeat lock
-        saga fail mark reply);
+        saga publish fail mark reply);
     let given: Vec<&str> = verbs.iter().filter(|verb| verb.1).map(|verb| verb.0).collect();
     match given.as_slice() {
         [_] => {}
@@ -217,6 +217,9 @@ fn step(s: &StepSpec, path: &str, names: &Names, problems: &mut Problems) {
         if let Some(key) = key {
             key_space(key, path, names, problems);
         }
+    }
+    if let Some(publish) = &s.publish {
+        publish.0.check(&format!("{path}.publish"), names, problems);
     }
     caching(s, path, names, problems);
     spread(s, path, names, problems);

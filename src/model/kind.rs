@@ -112,6 +112,8 @@ pub struct Outgoing {
     pub to_all: bool,
     /// No visit makes it: the node does, `times` a second.
     pub by_itself: bool,
+    /// It is a message that a broker hands on: no visit waits for it.
+    pub by_message: bool,
     /// Its key is the instance or the session, whether the client draws keys or not.
     pub keyed: bool,
     /// It is about the record of a lock, which has a key of its own.
@@ -120,6 +122,28 @@ pub struct Outgoing {
     pub sure: bool,
     /// How what it reads or writes is answered, where that is not as its store says.
     pub answered: AnsweredSpec,
+}
+
+impl Outgoing {
+    /// A call of a node for what the visit is for.
+    pub fn to(path: String, target: &str) -> Self {
+        Self {
+            path,
+            target: target.to_owned(),
+            operation: None,
+            label: String::new(),
+            endpoint: None,
+            times: 1.0,
+            attempts: 1,
+            to_all: false,
+            by_itself: false,
+            by_message: false,
+            keyed: false,
+            of_lock: false,
+            sure: true,
+            answered: AnsweredSpec::default(),
+        }
+    }
 }
 
 /// What is done to data.
@@ -334,6 +358,19 @@ pub trait Kind {
     /// Whether keys move between its shards, with what is held of them.
     fn moves_keys(&self) -> bool {
         false
+    }
+    /// Whether it keeps messages until somebody takes them out.
+    fn is_broker(&self) -> bool {
+        false
+    }
+    /// Whether such a broker lets go of what it hands out.
+    fn forgets_handouts(&self) -> bool {
+        false
+    }
+    /// The brokers it takes messages out of, and where the file says so; `path` is that of the kind's map.
+    fn consumes(&self, path: &str) -> Vec<(&Name, String)> {
+        let _ = path;
+        Vec::new()
     }
     /// Keys of its map that a `set` fault may change while it runs.
     fn changeable(&self) -> &'static [&'static str] {

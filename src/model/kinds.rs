@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     balancer::LoadBalancerSpec, cache::CacheSpec, dns::DnsSpec, external::ExternalSpec, kind::Kind,
-    service::ServiceSpec, store::StoreSpec,
+    queue::QueueSpec, service::ServiceSpec, store::StoreSpec,
 };
 
 /// Does the same with the spec of a node, whatever its kind: the list of kinds.
@@ -17,6 +17,7 @@ macro_rules! of_kind {
             $crate::model::kinds::NodeSpec::Service($spec) => $do,
             $crate::model::kinds::NodeSpec::Store($spec) => $do,
             $crate::model::kinds::NodeSpec::Cache($spec) => $do,
+            $crate::model::kinds::NodeSpec::Queue($spec) => $do,
             $crate::model::kinds::NodeSpec::External($spec) => $do,
         }
     };
@@ -37,6 +38,8 @@ pub enum NodeSpec {
     Store(StoreSpec),
     /// Holds keys near their readers.
     Cache(CacheSpec),
+    /// Keeps messages until a consumer has worked them off.
+    Queue(QueueSpec),
     /// A dependency whose inside is unknown: a latency and a fraction of errors.
     External(ExternalSpec),
 }

@@ -46,6 +46,7 @@ pub mod outcome;
 pub mod plan;
 pub mod prices;
 pub mod probe;
+pub mod queue;
 pub mod record;
 pub mod replication;
 pub mod resilience;

@@ -322,7 +322,20 @@ impl Names {
 
     /// The calls each node can make.
     pub fn calls(&self) -> Vec<Vec<Outgoing>> {
-        self.specs().map(|spec| spec.kind().outgoing("")).collect()
+        (0..self.nodes.len()).map(|id| self.outgoing(id as NodeId, "")).collect()
+    }
+
+    /// The calls a node can make, and who takes messages out of it; `path` is that of its map.
+    pub fn outgoing(&self, id: NodeId, path: &str) -> Vec<Outgoing> {
+        let mut all = self.kind(id).outgoing(path);
+        for (name, spec) in self.design.nodes.iter().filter(|_| self.kind(id).is_broker()) {
+            let path = format!("nodes.{}.{}", name.0, spec.kind().facts().kind);
+            let own = spec.kind().consumes(&path).into_iter();
+            let own = own.filter(|(from, _)| from.0 == self.name(id));
+            let to = |(_, path)| Outgoing { by_message: true, ..Outgoing::to(path, &name.0) };
+            all.extend(own.map(to));
+        }
+        all
     }
 
     /// Every node that requests of a client can reach through some of the calls.

@@ -9,6 +9,7 @@ use super::{
 use crate::model::{
     books::{InstanceBooks, MovedMeasured},
     ids::{Host, NodeId, Slot},
+    queue::counts::QueueMeasured,
 };
 
 /// A simulated entity. Handlers return nothing and act through the world; what cannot happen to a kind
@@ -73,6 +74,10 @@ pub trait Node: Any + Send {
     }
     /// How its sagas ended, if it has any.
     fn sagas(&self) -> Option<SagasMeasured> {
+        None
+    }
+    /// What its broker knows of its messages, if it is a queue; and whether each is accounted for.
+    fn queue(&self) -> Option<(QueueMeasured, bool)> {
         None
     }
     /// Schedules what happens by itself from the start.

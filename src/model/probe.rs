@@ -2,6 +2,8 @@
 //!
 //! **Invariant.** The model writes here and never reads: removing the probe changes no event.
 
+mod cut;
+
 use std::collections::BTreeMap;
 
 use super::{books::MovedMeasured, bounded::Held, fault::uptime::UptimeBooks};
@@ -12,11 +14,14 @@ use crate::{
         lasted::Lasted,
         network::PAID,
         outcome::{Outcome, Tally},
+        queue::counts::QueueMeasured,
         replication::tally::ReplicasMeasured,
     },
     stats::{CoarseHistogram, Histogram},
     units::SimTime,
 };
+
+pub use cut::{CutMeasured, SideMeasured, SideWindow};
 
 /// One finished replication: everything later layers may know about it.
 #[derive(Clone, Debug)]
@@ -322,53 +327,6 @@ pub struct FaultMeasured {
     pub cost: Cost,
 }
 
-/// The sides of a cut.
-#[derive(Clone, Debug, Default)]
-pub struct CutMeasured {
-    /// Where, in the `around` of operations, its requests are counted: by side, and before, during, after it.
-    pub place: usize,
-    /// Those from which anybody asks.
-    pub sides: Vec<SideMeasured>,
-}
-
-/// What was seen from one side of a cut.
-#[derive(Clone, Debug, Default)]
-pub struct SideMeasured {
-    /// What it is called.
-    pub name: String,
-    /// Who and what the file puts there.
-    pub names: Vec<String>,
-    /// Stale reads and all that were answered, of requests sent before, during and after it.
-    pub reads: [(u64, u64); 3],
-    /// By window of the intended send, over the whole run.
-    pub windows: Vec<SideWindow>,
-    /// Acknowledged writes asked for from there that were lost, as of the fault.
-    pub lost: u64,
-}
-
-/// Requests sent from one side of a cut in one window of time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SideWindow {
-    /// Decided ones.
-    pub decided: u64,
-    /// Ok and degraded ones within their deadline.
-    pub good: u64,
-    /// Reads for them that were answered.
-    pub reads: u64,
-    /// Those that were stale.
-    pub stale: u64,
-}
-
-impl SideWindow {
-    /// Adds those of another window.
-    pub fn add(&mut self, other: &Self) {
-        self.decided += other.decided;
-        self.good += other.good;
-        self.reads += other.reads;
-        self.stale += other.stale;
-    }
-}
-
 /// Where a request lies in time with regard to a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -563,6 +521,8 @@ pub struct NodeMeasured {
     pub sagas: Option<SagasMeasured>,
     /// Of a store whose keys move: which did.
     pub moved: Option<MovedMeasured>,
+    /// Of a queue: what became of its messages.
+    pub queue: Option<Box<QueueMeasured>>,
 }
 
 /// One instance's figures over [warm-up, end).
@@ -578,6 +538,8 @@ pub struct InstanceMeasured {
     pub down: u128,
     /// Integral of requests waiting, request-ns.
     pub in_queue: u128,
+    /// Queues: integral of messages that wait to be handed out, message-ns.
+    pub depth: u128,
     /// Caches: lookups and what became of them.
     pub cache: CacheBooks,
 }
@@ -591,6 +553,7 @@ impl InstanceMeasured {
             arrivals: self.arrivals + other.arrivals,
             served: self.served + other.served,
             down: self.down + other.down,
+            depth: self.depth + other.depth,
             in_queue: self.in_queue + other.in_queue,
             cache: self.cache.plus(other.cache),
         }
@@ -606,6 +569,8 @@ pub struct NodeWindow {
     pub in_system: u128,
     /// Integral of requests waiting, request-ns.
     pub in_queue: u128,
+    /// Queues: integral of messages that wait to be handed out, message-ns.
+    pub depth: u128,
     /// Arrivals.
     pub arrivals: u64,
     /// Departures.
@@ -628,6 +593,7 @@ impl NodeWindow {
         self.busy += other.busy;
         self.in_system += other.in_system;
         self.in_queue += other.in_queue;
+        self.depth += other.depth;
         self.arrivals += other.arrivals;
         self.departures += other.departures;
         self.down += other.down;

@@ -26,6 +26,7 @@ use super::{
         Between, ClientMeasured, ConsistencyMeasured, InstanceMeasured, Measured, NodeMeasured,
         OperationMeasured, RequestWindow, Side,
     },
+    queue::mail::Mail,
     record::{NodeSnapshot, OperationRecord, Recorder, Snapshot},
     replication::{
         ReplicationSpec,
@@ -156,6 +157,7 @@ impl Simulation {
             laden: names.carries() || data.is_some() || letters.is_some(),
             data,
             letters,
+            mail: Mail::of(names).map(Box::new),
             clocks: Clocks::of(names, prepared, seed).map(Box::new),
             route_salt: hash_str(seed, "route"),
             limiters: vec![Limiter::default(); assembly.limiters],
@@ -545,6 +547,7 @@ impl Simulation {
                 served: b.served() - a.served(),
                 down: b.down - a.down,
                 in_queue: b.in_queue - a.in_queue,
+                depth: b.depth - a.depth,
                 cache: b.cache.since(a.cache),
             })
             .collect();
@@ -568,6 +571,7 @@ impl Simulation {
             consistency: None,
             sagas: self.nodes[i].sagas(),
             moved: self.nodes[i].moved(),
+            queue: self.nodes[i].queue().map(|own| Box::new(self.messages(i as NodeId, own))),
             replicas: self.nodes[i].replicas(last.at).map(|replicas| ReplicasMeasured {
                 zones: names.zones_of_instances(i as NodeId),
                 ..replicas

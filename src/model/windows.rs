@@ -214,6 +214,7 @@ fn window(before: &NodeSnapshot, after: &NodeSnapshot) -> NodeWindow {
         busy: sum(after, |b| b.busy) - sum(before, |b| b.busy),
         in_system: after.in_system - before.in_system,
         in_queue: sum(after, |b| b.in_queue) - sum(before, |b| b.in_queue),
+        depth: sum(after, |b| b.depth) - sum(before, |b| b.depth),
         arrivals: after.arrivals - before.arrivals,
         departures: after.departures - before.departures,
         down: after.uptime.down - before.uptime.down,

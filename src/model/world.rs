@@ -14,6 +14,7 @@ use super::{
         IN_TRANSIT, LETTER, UNSEEN,
     },
     network::links::{Message, Network},
+    queue::mail::Mail,
     record::Recorder,
     replication::letters::Letters,
     resilience::rate_limit::Limiter,
@@ -83,6 +84,8 @@ pub struct World {
     pub data: Option<Box<Observer>>,
     /// What frames carry between replicas; none: no node has any.
     pub letters: Option<Box<Letters>>,
+    /// What is seen of messages from outside; none: there are no queues.
+    pub mail: Option<Box<Mail>>,
     /// What time instances think it is; none: all know.
     pub clocks: Option<Box<Clocks>>,
     /// Rate limiters that the instances of a node share.
@@ -586,6 +589,12 @@ impl Attributes {
     pub fn values_mut(&mut self, row: u32) -> &mut [f64] {
         let base = row as usize * self.width;
         &mut self.values[base..base + self.width]
+    }
+
+    /// The values of a row, if it is one.
+    pub fn row_of(&self, row: u32) -> Option<&[f64]> {
+        let base = row as usize * self.width;
+        (row != NONE).then(|| &self.values[base..base + self.width])
     }
 
     /// One value; 0 for a frame without a row.

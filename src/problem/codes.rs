@@ -85,6 +85,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W-NOHA", "so few that the loss of one stops the others"),
     ("W-NO-TIMEOUT", "a request whose message is lost waits for ever"),
     ("W-OPERATION", "an operation that is probably not the one that is meant"),
+    ("W-ORDER", "an order of messages that one of them can hold up"),
     ("W-OVERLOAD", "more work arrives than can be done"),
     ("W-POLICY", "a policy that changes nothing here"),
     ("W-QUORUM", "a sloppy quorum in which nobody can stand in"),
@@ -101,7 +102,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("W-SLO-INCONCLUSIVE", "`check` can neither pass an objective nor fail it"),
     ("W-TRACE", "a trace that probably does not say what is meant"),
     ("W-UNBOUNDED", "a service without any bound never saturates"),
+    ("W-UNREAD", "a queue that nobody consumes"),
     ("W-UNUSED", "something that nothing uses"),
+    ("W-VISIBILITY", "messages that come again before they are worked off"),
     ("W-ZONES", "instances that stand in several regions though nobody said so"),
 ];
 

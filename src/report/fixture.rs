@@ -71,6 +71,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         replicas: None,
         sagas: None,
         moved: None,
+        queue: None,
         cost: None,
         cache: None,
         kind: kind.into(),

@@ -48,7 +48,7 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
     alerts(&mut out, results);
     budgets::budgets(&mut out, results);
     data::data(&mut out, results);
-    data::ends_of_sagas(&mut out, results);
+    data::messages_and_sagas(&mut out, results);
     faults(&mut out, results);
     bill::bill(&mut out, results);
     why(&mut out, results);

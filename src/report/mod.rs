@@ -24,6 +24,7 @@ mod json;
 mod lost;
 mod plots;
 mod precision;
+mod queues;
 mod replicas;
 mod sagas;
 mod sides;

@@ -9,7 +9,7 @@ use super::{
     budgets, consistency, cost, costs,
     grid::{Grid, Lines},
     precision::precision,
-    replicas, sagas, sides,
+    queues, replicas, sagas, sides,
     steady::growing,
     text::{self, Quantity, about, clean, count, duration, estimate, plural, shorten, value},
 };
@@ -55,6 +55,10 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     budgets::lines(&mut out, results);
     consistency::lines(&mut out, results);
     replicas::lines(&mut out, results);
+    figures(&mut out, &queues::COLUMNS, |shown| queues::rows(results, shown));
+    for line in queues::notes(results) {
+        out.wrapped("  ", &line);
+    }
     figures(&mut out, &sagas::COLUMNS, |shown| sagas::rows(results, shown));
     for line in sagas::notes(results) {
         out.wrapped("  ", &line);

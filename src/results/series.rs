@@ -86,6 +86,9 @@ pub struct NodeSeries {
     pub in_system: Vec<f64>,
     /// Mean number waiting.
     pub in_queue: Vec<f64>,
+    /// Queues: mean number of messages that wait to be handed out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depth: Vec<f64>,
     /// Visits served (`ok`, `degraded`) per second.
     pub throughput: Vec<f64>,
     /// Arrivals per second.

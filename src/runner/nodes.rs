@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    consistency::ConsistencyPool, moved::MovedPool, replicas::ReplicasPool, resources::ResourcePool,
+    consistency::ConsistencyPool, moved::MovedPool, queues::QueuePool, replicas::ReplicasPool,
+    resources::ResourcePool,
 };
 use crate::{
     model::{
@@ -60,6 +61,8 @@ pub(super) struct NodePool {
     sagas: Option<[Means; 3]>,
     /// Of a store whose keys move.
     moved: Option<MovedPool>,
+    /// Of a queue.
+    messages: Option<QueuePool>,
     resources: Vec<ResourcePool>,
     queue: Levels,
     arrivals: u64,
@@ -99,6 +102,7 @@ impl NodePool {
             replicas: ReplicasPool::like(node),
             sagas: node.sagas.map(|_| Default::default()),
             moved: node.moved.map(|_| MovedPool::default()),
+            messages: node.queue.as_ref().map(|_| QueuePool::default()),
             resources: node.held.iter().map(ResourcePool::like).collect(),
             queue: Levels::default(),
             arrivals: 0,
@@ -152,6 +156,9 @@ impl NodePool {
         }
         if let (Some(pool), Some(one)) = (&mut self.moved, &node.moved) {
             pool.push(one);
+        }
+        if let Some(pool) = &mut self.messages {
+            pool.push(node);
         }
         if let (Some(pool), Some(one)) = (&mut self.consistency, &node.consistency) {
             pool.push(one, measured.seed);
@@ -215,6 +222,7 @@ impl NodePool {
                 Box::new(SagaResults { done, compensated, unfinished })
             }),
             moved: self.moved.as_ref().map(|pool| Box::new(pool.results(confidence))),
+            queue: self.messages.as_ref().map(|pool| Box::new(pool.results(confidence))),
             cost: None,
             cache: (self.kind == "cache").then(|| self.cache.results(confidence)),
             instances: InstanceCounts {
@@ -256,6 +264,7 @@ impl NodePool {
             utilisation: sums.iter().map(busy).collect(),
             in_system: mean(|w| w.in_system),
             in_queue: mean(|w| w.in_queue),
+            depth: if self.messages.is_some() { mean(|w| w.depth) } else { Vec::new() },
             throughput: rates(&|w| successes(&w.outcomes)),
             arrivals: rates(&|w| w.arrivals),
             down: if down.iter().any(|&n| n > 0.0) { down } else { Vec::new() },

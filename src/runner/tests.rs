@@ -94,6 +94,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         replicas: None,
         sagas: None,
         moved: None,
+        queue: None,
         windows: vec![NodeWindow::default(), window, NodeWindow::default()],
     }
 }

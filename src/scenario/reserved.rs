@@ -6,17 +6,37 @@
 
 /// Reserved words of each type: its Rust name and the words.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("ScenarioSpec", &["sweep", "requirements", "size"]),
-    ("ClientSpec", &["count", "price"]),
-    ("OperationSpec", &["count"]),
-    ("NodeSpec", &["queue", "topic", "function", "cdn", "gateway", "object_store", "search_index"]),
-    ("ServiceSpec", &["autoscale", "consumes", "purchase"]),
+    ("ScenarioSpec", &["sweep", "requirements", "size", "tracing"]),
+    ("ClientSpec", &["bandwidth", "connect", "count", "price", "publish"]),
+    ("OperationSpec", &["count", "publish"]),
+    ("NodeSpec", &["topic", "function", "cdn", "gateway", "object_store", "search_index"]),
+    ("ServiceSpec", &["autoscale", "batch", "compress", "purchase"]),
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
-    ("StoreSpec", &["view_of", "inbound", "backup"]),
-    ("StepSpec", &["publish", "transaction"]),
+    (
+        "StoreSpec",
+        &[
+            "view_of",
+            "inbound",
+            "backup",
+            "compaction",
+            "indexes",
+            "locks",
+            "profile",
+            "throughput",
+        ],
+    ),
+    ("StepSpec", &["push", "transaction"]),
     ("CacheSpec", &["admission", "discipline", "inbound"]),
-    ("FaultSpec", &["corrupt"]),
+    ("FaultSpec", &["corrupt", "reclaim"]),
     ("WriteFields", &["outbox"]),
+    (
+        "ConsumeFields",
+        &["commit", "group", "heartbeat", "rebalance", "redeliver", "session", "start"],
+    ),
+    ("EdgeSpec", &["batch", "linger"]),
+    ("InboundSpec", &["block", "inspect"]),
+    ("BackgroundSpec", &["at", "scope"]),
+    ("AlertSpec", &["by"]),
 ];
 
 /// Whether a word is reserved in a type.
@@ -43,7 +63,7 @@ mod tests {
 
     #[test]
     fn reserved_words_are_known_by_their_owner() {
-        assert!(is_reserved("NodeSpec", "queue"));
+        assert!(is_reserved("NodeSpec", "topic"));
         assert!(is_reserved("FaultSpec", "corrupt"));
         assert!(!is_reserved("ServiceSpec", "cache"));
         assert!(!is_reserved("", "cache"));

@@ -6,6 +6,7 @@
 //! **Invariant.** The text is a function of the seed.
 
 mod faults;
+mod messages;
 mod replicas;
 
 use std::fmt::Write as _;
@@ -25,6 +26,7 @@ pub fn scenario(seed: u64) -> String {
         copies: Vec::new(),
         caches: Vec::new(),
         externals: Vec::new(),
+        queues: Vec::new(),
         mild: false,
         alerts: false,
         stale: false,
@@ -51,6 +53,7 @@ struct Writer {
     copies: Vec<Option<(String, bool)>>,
     caches: Vec<String>,
     externals: Vec<String>,
+    queues: Vec<String>,
     /// This one leaves policies out: a swarm is of unlike designs.
     mild: bool,
     /// Faults may come after an alert.
@@ -150,6 +153,7 @@ impl Writer {
             self.service(service);
         }
         self.data();
+        self.messages();
         if self.chance(40) {
             self.alerts();
         }
@@ -193,6 +197,9 @@ impl Writer {
         }
         self.caches = (0..self.within(1, 2)).map(|i| format!("redis{i}")).collect();
         self.externals = (0..self.within(1, 2)).map(|i| format!("ext{i}")).collect();
+        if self.chance(35) {
+            self.queues.push("q0".to_owned());
+        }
     }
 
     // ---- clients ---------------------------------------------------------------------------
@@ -453,7 +460,8 @@ impl Writer {
     fn targets(&self, service: usize) -> Vec<String> {
         let services = self.services.iter().skip(service + 1).map(|s| &s.0);
         let stores = self.stores.iter().map(|s| &s.0);
-        services.chain(stores).chain(&self.caches).chain(&self.externals).cloned().collect()
+        let rest = self.caches.iter().chain(&self.externals).chain(&self.queues);
+        services.chain(stores).chain(rest).cloned().collect()
     }
 
     fn name(&mut self, from: &[String]) -> String {
@@ -495,6 +503,7 @@ impl Writer {
                 };
                 format!("{{write: {{to: {store}, cache: {cache}, mode: {mode}}}{optional}{when}}}")
             }
+            7 if !self.queues.is_empty() && self.chance(50) => self.publish(),
             7 => self.pick(&["{fail: 1%}", "{reply: 2KB}", "{mark: half}"]).to_owned(),
             8 => format!("{{all: [{}]{optional}{when}}}", list(self, 3)),
             9 => format!("{{any: {{need: 2, of: [{}]}}{optional}}}", list(self, 3)),

@@ -66,7 +66,17 @@ pub(super) fn any_node() -> NodeResults {
     let consistency = Some(Box::new(of_any_store()));
     let replicas = Some(Box::new(of_any_replicas()));
     let (moved, sagas) = (Some(Box::default()), Some(Box::default()));
-    NodeResults { cache, consistency, replicas, sagas, moved, cost, ..NodeResults::default() }
+    let queue = Some(Box::default());
+    NodeResults {
+        cache,
+        consistency,
+        replicas,
+        sagas,
+        moved,
+        queue,
+        cost,
+        ..NodeResults::default()
+    }
 }
 
 /// What clients see of the data, with everything some design has.
@@ -169,16 +179,25 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 25] = [
+const COUNTS: [&str; 39] = [
+    "acked",
     "bytes",
     "causes",
     "conflicts",
+    "dead_lettered",
+    "deduplicated",
+    "delayed",
+    "deliveries",
+    "dropped",
     "duplicate_applies",
+    "duplicates",
+    "expired",
     "failovers",
     "hints",
     "keys",
     "keys_checked",
     "lock_overlaps",
+    "lost",
     "lost_acked_writes",
     "lost_by_cause",
     "lost_updates",
@@ -187,12 +206,17 @@ const COUNTS: [&str; 25] = [
     "monotonic_write_violations",
     "not_checked",
     "operations",
+    "out_of_order",
     "outcomes",
+    "published",
     "read_your_writes_violations",
+    "ready",
+    "redelivered",
     "repairs",
     "requests",
     "sagas",
     "stale_reads",
+    "unacked",
     "violations",
     "writes_follow_reads_violations",
 ];
@@ -218,7 +242,12 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
             | "evictions",
         ) => Dimension::Count,
         (
-            "instances" | "in_system" | "in_queue" | "attempts_per_request" | "outages_per_year",
+            "depth"
+            | "instances"
+            | "in_system"
+            | "in_queue"
+            | "attempts_per_request"
+            | "outages_per_year",
             _,
         ) => Dimension::Number,
         ("goodput" | "throughput", _) => Dimension::PerSecond,

@@ -52,6 +52,7 @@ mod openslo;
 mod peers;
 mod placement;
 mod precision;
+mod queues;
 mod readme;
 mod recovery;
 mod reference;

@@ -6,7 +6,6 @@ use crate::{
         balancer::{HealthCheckSpec, LoadBalancerSpec, OnDown, Policy, TargetsSpec},
         fault::Effect,
         kind::{Facts, Kind, NOTHING_TO_LOSE, Outgoing, Prices, Reach},
-        replication::AnsweredSpec,
     },
     units::Name,
 };
@@ -25,28 +24,19 @@ impl TargetsSpec {
     pub fn calls(&self, path: &str) -> Vec<Outgoing> {
         let (weighted, nodes) = (matches!(self, Self::Weighted(_)), self.nodes());
         let total: f64 = nodes.iter().map(|n| n.1).sum();
+        let at = |i: usize, name: &Name| match self {
+            Self::One(_) => format!("{path}.to"),
+            Self::Pool(_) => format!("{path}.to[{i}]"),
+            Self::Weighted(_) => format!("{path}.to.{}", name.0),
+        };
         let call = |(i, (name, weight)): (usize, &(&Name, f64))| Outgoing {
-            path: match self {
-                Self::One(_) => format!("{path}.to"),
-                Self::Pool(_) => format!("{path}.to[{i}]"),
-                Self::Weighted(_) => format!("{path}.to.{}", name.0),
-            },
-            target: name.0.clone(),
-            operation: None,
             label: if weighted {
                 format!("{:.0} %", weight / total * 100.0)
             } else {
                 String::new()
             },
-            endpoint: None,
             times: if weighted { weight / total } else { 1.0 / nodes.len() as f64 },
-            attempts: 1,
-            to_all: false,
-            by_itself: false,
-            keyed: false,
-            of_lock: false,
-            sure: true,
-            answered: AnsweredSpec::default(),
+            ..Outgoing::to(at(i, name), &name.0)
         };
         nodes.iter().enumerate().map(call).collect()
     }
@@ -138,19 +128,9 @@ impl HealthCheckSpec {
     pub fn calls(&self, path: &str, targets: &TargetsSpec) -> Vec<Outgoing> {
         let Some(operation) = &self.operation else { return Vec::new() };
         let probe = |(target, _): (&Name, f64)| Outgoing {
-            path: format!("{path}.health_check.operation"),
-            target: target.0.clone(),
             operation: Some((operation.0.clone(), None)),
-            label: String::new(),
-            endpoint: None,
             times: 0.0,
-            attempts: 1,
-            to_all: false,
-            by_itself: false,
-            keyed: false,
-            of_lock: false,
-            sure: true,
-            answered: AnsweredSpec::default(),
+            ..Outgoing::to(format!("{path}.health_check.operation"), &target.0)
         };
         targets.nodes().into_iter().map(probe).collect()
     }

@@ -26,7 +26,6 @@ use crate::{
         fault::Effect,
         kind::{Facts, Kind, Outgoing, Prices, Reach, Startup, Verb},
         network::ZonesSpec,
-        replication::AnsweredSpec,
         ring::POINTS,
         store::ShardBy,
     },
@@ -189,19 +188,10 @@ impl Kind for CacheSpec {
     fn outgoing(&self, path: &str) -> Vec<Outgoing> {
         let fetch = |verb: Verb| {
             self.from.iter().map(move |from| Outgoing {
-                path: format!("{path}.from"),
-                target: from.0.clone(),
                 operation: Some((verb.name().to_owned(), Some(verb))),
                 label: verb.name().to_owned(),
-                endpoint: None,
-                times: 1.0,
-                attempts: 1,
-                to_all: false,
-                by_itself: false,
-                keyed: false,
-                of_lock: false,
                 sure: false,
-                answered: AnsweredSpec::default(),
+                ..Outgoing::to(format!("{path}.from"), &from.0)
             })
         };
         fetch(Verb::Read).chain(fetch(Verb::Write)).collect()

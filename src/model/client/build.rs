@@ -105,7 +105,15 @@ impl ClientSpec {
                         let replication = names.kind(store).replication();
                         let answered = Answered::of(o.answered(), replication);
                         let path = Assembly::site(&entity);
-                        Site { store, access, answered, path, common: path, of_lock: false }
+                        Site {
+                            store,
+                            access,
+                            answered,
+                            path,
+                            common: path,
+                            of_lock: false,
+                            once: false,
+                        }
                     }),
                 }
             })

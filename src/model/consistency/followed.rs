@@ -48,6 +48,8 @@ pub struct Tracked {
     pub levels: bool,
     /// Locks, as some are kept in stores.
     pub leases: bool,
+    /// Messages, of which all hand-outs are one.
+    pub messages: bool,
 }
 
 impl Tracked {
@@ -112,13 +114,14 @@ impl Names {
         let once = self.any_edge(|edge, _| edge.idempotent == Some(true));
         let levels = calls.iter().any(|call| !call.answered.is_usual());
         let leases = calls.iter().any(|call| call.caller == Caller::Lock);
-        let repeats = self.repeats();
+        let messages = self.specs().any(|spec| spec.kind().is_broker());
+        let repeats = messages || self.repeats();
         // Replicas hold versions, whoever looks on, and so do all where something is made of them.
         let history = self.design.history.is_some_and(|history| history.0.none);
         let unwatched = history && !known && updates.is_empty() && !once;
         let is_held = |store: &NodeId| !unwatched || self.kind(*store).facts().replicas.is_some();
         let followed = self.written(&calls).into_iter().filter(is_held).collect();
-        Tracked { followed, known, updates, once, repeats, levels, leases }
+        Tracked { followed, known, updates, once, repeats, levels, leases, messages }
     }
 
     /// The stores that somebody writes, so that there is something to be behind of, and where nobody chooses among shards or

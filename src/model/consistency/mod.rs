@@ -9,6 +9,7 @@ pub mod followed;
 pub mod leases;
 pub mod observer;
 pub mod outages;
+pub mod repeated;
 pub mod run;
 pub mod spec;
 pub mod tokens;

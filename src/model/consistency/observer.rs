@@ -20,6 +20,7 @@ use crate::{
             followed::Tracked,
             leases::Leases,
             outages::{Ended, Outages},
+            repeated::Repeats,
             spec::Access,
             tokens::{Token, Tokens},
             watched::{Holdings, Told, Watched},
@@ -55,19 +56,6 @@ struct Carried {
     known: Option<Written>,
 }
 
-/// Whether all attempts of something are one.
-#[derive(Clone, Copy, Debug, Default)]
-struct Repeated {
-    /// They are.
-    once: bool,
-    /// For something further up.
-    further: bool,
-    /// What is added to a frame's identity, wrapping, to leave out all attempts on the way to it.
-    shift: u64,
-    /// When the operation began that it is for, by the clock of who began it, ns.
-    stamp: u64,
-}
-
 /// Where an operation on data begins: a step, or the operation of a client.
 #[derive(Clone, Copy, Debug)]
 pub struct Site {
@@ -83,6 +71,8 @@ pub struct Site {
     pub common: u64,
     /// It is about the record of a lock: no data of anybody, so that it is in no history.
     pub of_lock: bool,
+    /// It is asked for once, whatever is attempted again.
+    pub once: bool,
 }
 
 /// Whether what a visit that failed was to write was written.
@@ -125,7 +115,7 @@ struct At {
 pub struct Observer {
     carried: BySlot<Carried>,
     /// What attempts at what a frame is at have in common, if there may be several.
-    repeated: BySlot<Repeated>,
+    pub repeated: Repeats,
     /// How what it is at is answered, if something is answered as its store does not say.
     answered: BySlot<Answered>,
     stores: BTreeMap<NodeId, Watched>,
@@ -173,7 +163,7 @@ impl Observer {
                 _ => Told::Order,
             }
         };
-        let &Tracked { ref followed, known, ref updates, once, repeats, levels, leases } =
+        let &Tracked { ref followed, known, ref updates, once, repeats, levels, leases, messages } =
             &names.tracked;
         let (hands, about) = (names.tracked.hands_tokens(), updates.clone());
         let new = |store: &NodeId| {
@@ -182,9 +172,9 @@ impl Observer {
         };
         let watched = followed.iter().filter(|_| !history.0.none);
         let stores = watched.map(new).collect();
-        (!followed.is_empty()).then_some(Self {
+        (messages || !followed.is_empty()).then_some(Self {
             carried: BySlot::default(),
-            repeated: BySlot::default(),
+            repeated: Repeats::default(),
             answered: BySlot::default(),
             stores,
             seen: BTreeMap::new(),
@@ -257,7 +247,7 @@ impl Observer {
             *self.answered.at(child) = self.answered(parent);
         }
         if self.repeats {
-            *self.repeated.at(child) = self.repeated(parent);
+            self.repeated.descend(parent, child);
         }
         if let Some(tokens) = &mut self.tokens {
             tokens.descend(parent, child);
@@ -288,7 +278,7 @@ impl Observer {
             self.open_end(at);
         }
         if self.repeats {
-            self.repeated.take(slot);
+            self.repeated.forget(slot);
         }
         if self.levels {
             self.answered.take(slot);
@@ -307,37 +297,28 @@ impl Observer {
         self.answered.get(slot).copied().unwrap_or_default()
     }
 
-    fn repeated(&self, slot: Slot) -> Repeated {
-        self.repeated.get(slot).copied().unwrap_or_default()
-    }
-
     // ---- once --------------------------------------------------------------------------------
 
-    /// A frame was begun for another one: all attempts at it are one if those at that one are, or `asked` says so; `path`
-    /// gives its identity without attempts by that one's.
+    /// A frame was begun for another one (`Repeats::identify`).
     #[cold]
     #[inline(never)]
     pub fn identify(
         &mut self,
-        (parent, parent_id): (Slot, u64),
-        (child, child_id): (Slot, u64),
+        parent: (Slot, u64),
+        child: (Slot, u64),
         asked: bool,
         path: impl FnOnce(u64) -> u64,
     ) {
-        let Repeated { once: further, shift, .. } = self.repeated(parent);
-        let own = self.repeated.at(child);
-        if self.carried.get(parent).is_some_and(|carried| carried.of_lock) {
+        if self.carried.get(parent.0).is_some_and(|carried| carried.of_lock) {
             // Each attempt takes a lock for itself.
-            return *own = Repeated::default();
+            return self.repeated.forget(child.0);
         }
-        (own.once, own.further) = (further || asked, further);
-        own.shift = path(parent_id.wrapping_add(shift)).wrapping_sub(child_id);
+        self.repeated.identify(parent, child, asked, path);
     }
 
     /// If what a frame asks is to be done once.
     pub fn once(&self, slot: Slot) -> Option<Once> {
-        let Repeated { once, further, stamp, .. } = self.repeated(slot);
-        once.then_some(Once { stamp, further })
+        self.repeated.once(slot)
     }
 
     // ---- sessions ----------------------------------------------------------------------------
@@ -385,7 +366,7 @@ impl Observer {
     pub fn invoke(
         &mut self,
         slot: Slot,
-        &Site { store, access, answered, path, common: other, of_lock }: &Site,
+        &Site { store, access, answered, path, common: other, of_lock, once }: &Site,
         (id, key, shard): (u64, u64, u16),
         (now, wall): (u64, u64),
     ) {
@@ -397,11 +378,10 @@ impl Observer {
         }
         let (mut common, mut shared) = (0, false);
         if self.repeats && !of_lock {
-            let repeated = self.repeated.at(slot);
-            repeated.stamp = wall.max(1);
-            common = descend(id.wrapping_add(repeated.shift), other);
+            let (identity, once) = self.repeated.stamped((slot, id), once, wall);
+            common = descend(identity, other);
             // What it is for may be attempted again, and then this write is.
-            shared = repeated.once;
+            shared = once;
         }
         // 0 is what was there before.
         let version = if shared { common } else { descend(id, path) }.max(1);

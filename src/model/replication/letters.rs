@@ -13,6 +13,7 @@ use crate::{
         kind::Kind,
         names::Names,
         network::{links::Message as Weight, send::Fate},
+        queue::post::Post,
         world::{World, pack, unpack},
     },
     replication::{Message, Peer, Timer, Work, data::Item},
@@ -38,6 +39,8 @@ pub enum Cargo {
     Known(Host, News),
     /// A key that moves to another shard.
     Key(MovingKey),
+    /// Something about messages of queues.
+    Post(Box<Post>),
 }
 
 /// A key that moves from a shard to another one.
@@ -88,9 +91,11 @@ pub struct Letters {
 }
 
 impl Letters {
-    /// Of a design, if a node of it has replicas, or shards between which keys move.
+    /// Of a design, if a node of it has replicas, shards between which keys move, or messages.
     pub fn of(names: &Names) -> Option<Self> {
-        let has_any = |kind: &dyn Kind| kind.facts().replicas.is_some() || kind.moves_keys();
+        let has_any = |kind: &dyn Kind| {
+            kind.facts().replicas.is_some() || kind.moves_keys() || kind.is_broker()
+        };
         names.specs().any(|spec| has_any(spec.kind())).then(Self::default)
     }
 
@@ -251,6 +256,9 @@ impl World {
 
     /// Tells the sender of a message that nobody takes it.
     fn bounce(&mut self, (from, to): (Host, Host), cargo: Cargo, id: u64, here: bool) {
+        if let Cargo::Post(post) = cargo {
+            return self.bounce_post(*post, to, mix(id ^ 1));
+        }
         let Cargo::Message(_, message) = cargo else { return };
         if matches!(message, Message::Refused(_)) {
             return;
@@ -259,6 +267,49 @@ impl World {
         let id = mix(id ^ 1);
         let from = if here { to } else { from };
         self.post(Envelope { from, to, id, size: 0 }, cargo);
+    }
+
+    /// Tells the sender of something about messages that nobody takes it.
+    fn bounce_post(&mut self, post: Post, sender: Host, id: u64) {
+        let (from, post) = match post {
+            // Who is handed messages and is not there has lost all it was handed.
+            Post::Handed(ask, _) => (ask.from, Post::Reset(ask.from)),
+            Post::Ask(ask) => ((ask.queue, 0), Post::Refused(ask)),
+            _ => return,
+        };
+        let envelope = Envelope { from, to: sender, id, size: 0 };
+        self.post(envelope, Cargo::Post(Box::new(post)));
+    }
+
+    /// What a frame has to do with messages.
+    pub fn post_of(&self, slot: Slot) -> Option<&Post> {
+        match self.letters.as_ref()?.get(slot) {
+            Cargo::Post(post) => Some(post),
+            _ => None,
+        }
+    }
+
+    /// Likewise; it has nothing to do with them any more.
+    pub fn take_post(&mut self, slot: Slot) -> Option<Post> {
+        self.post_of(slot)?;
+        match self.letters.as_mut()?.take(slot) {
+            Cargo::Post(post) => Some(*post),
+            _ => None,
+        }
+    }
+
+    /// A frame has this to do with messages from now on.
+    pub fn put_post(&mut self, slot: Slot, post: Post) {
+        if let Some(letters) = &mut self.letters {
+            letters.put(slot, Cargo::Post(Box::new(post)));
+        }
+    }
+
+    /// The message that a call publishes is ready after so long.
+    #[cold]
+    #[inline(never)]
+    pub fn delay_message(&mut self, call: Slot, delay: u64) {
+        self.put_post(call, Post::Delay(delay));
     }
 
     /// A letter arrived: whether its host is down. Then nobody hears of it, or its host says so.
@@ -279,7 +330,8 @@ impl World {
         }
         let cargo = self.letters.as_mut().map(|letters| letters.take(slot)).unwrap_or_default();
         self.release(slot);
-        if self.hosts.state(host).silent == 0 && from.0 == host.0 {
+        let hears = from.0 == host.0 || matches!(cargo, Cargo::Post(_));
+        if self.hosts.state(host).silent == 0 && hears {
             self.bounce((host, from), cargo, id, false);
         }
         true

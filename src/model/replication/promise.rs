@@ -50,7 +50,9 @@ impl Names {
             edge.idempotent == Some(true) && targets.iter().all(is_data)
         };
         let doubled = self.faults().any(|fault| fault.duplicate.is_some());
-        self.any_edge(|edge, targets| (doubled || repeats(edge)) && !once(edge, targets))
+        // A message may be handed out again.
+        self.tracked.messages
+            || self.any_edge(|edge, targets| (doubled || repeats(edge)) && !once(edge, targets))
     }
 
     /// Whether something may be attempted several times.

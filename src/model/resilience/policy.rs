@@ -101,6 +101,11 @@ impl Retry {
         }
     }
 
+    /// One that always wants another attempt, after this.
+    pub fn waiting(backoff: Backoff) -> Self {
+        Self { attempts: u16::MAX, backoff: Some(backoff), budget: None, on: [true; 9] }
+    }
+
     /// Whether the outcome of attempt number `attempt` (from 1) is worth another one.
     #[inline]
     pub fn wants(&self, attempt: u16, outcome: Outcome) -> bool {

@@ -148,6 +148,9 @@ impl Server {
     /// A run has ended; its frame waits for the next one.
     #[cold]
     pub(super) fn rest(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
+        if self.consumers.is_some() && self.batch_ended(slot, outcome, world) {
+            return;
+        }
         let Some(own) = &mut self.background else { return };
         let task = world.frames.extra(slot).shard;
         let (inst, now) = (world.frames[slot].inst, world.now());

@@ -109,8 +109,15 @@ impl Compiler<'_, '_> {
         let (store_id, access) = names.follows(store, Some(verb)).expect("it was checked");
         let answered = Answered::of(AnsweredSpec::default(), names.kind(store_id).replication());
         let (path_hash, common) = (self.site(path), 0);
-        let site =
-            Site { store: store_id, access, answered, path: path_hash, common, of_lock: true };
+        let site = Site {
+            store: store_id,
+            access,
+            answered,
+            path: path_hash,
+            common,
+            of_lock: true,
+            once: false,
+        };
         self.program.data.push(DataOp { site, key: KeyRef::Lock });
         self.emit(Instr::Invoke(self.program.data.len() as u16 - 1));
         self.decisive_call(store, (Some(&op), None, None), false, path);

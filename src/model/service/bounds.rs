@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::server::Server;
-use crate::model::bounded::Bounded;
+use crate::model::{
+    books::{InstanceBooks, Unserved},
+    bounded::Bounded,
+};
 
 /// Where what an instance holds is found.
 #[derive(Clone, Debug)]
@@ -79,6 +82,29 @@ impl Server {
             }
             Part::Lock(number) => self.locks.as_ref().map_or(0, |l| l.taken(*number, inst, now)),
             Part::Limit(name) => self.inbound.as_ref().map_or(0, |i| i.used(name, inst, instance)),
+        }
+    }
+
+    /// Running sums of an instance up to `now`.
+    pub(super) fn books_of(&self, inst: usize, now: u64) -> InstanceBooks {
+        let own = &self.instances[inst];
+        let (cores_busy, cores_queue) = own.cores.books(now);
+        let locks_queue = self.locks.as_ref().map_or(0, |locks| locks.waited(inst, now));
+        let door_queue = self.inbound.as_ref().map_or(0, |inbound| inbound.waited(inst, now));
+        let workers = own.workers.as_ref();
+        let (workers_busy, workers_queue) =
+            workers.map_or((0, 0), |w| (w.busy.until(now), w.room.until(now)));
+        let Unserved { failed, needless } = self.unserved[inst];
+        InstanceBooks {
+            busy: if self.counts_cores || workers.is_none() { cores_busy } else { workers_busy },
+            in_queue: cores_queue + workers_queue + locks_queue + door_queue,
+            arrivals: own.arrivals,
+            departures: own.departures,
+            failures: failed,
+            needless,
+            depth: self.broker.as_ref().map_or(0, |own| own.broker.depth_until(now)),
+            cache: own.contents.as_ref().map_or_else(Default::default, |c| c.books),
+            ..InstanceBooks::default()
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     cores::Cores,
     inbound::Inbound,
     locks::Locks,
-    program::{Instr, Program},
+    program::{Instr, Point, Program},
     room::Room,
     server::{Instance, Server, Version, Workers},
 };
@@ -23,6 +23,7 @@ use crate::{
         kinds::NodeSpec,
         node::Node,
         outcome::Outcome,
+        queue::consumers::Consumers,
         resilience::policy::EdgeState,
         service::{Speedup, parts::AUTH},
     },
@@ -63,6 +64,13 @@ impl Built for ServiceSpec {
             compiler.steps(&task.do_, &format!("/background/{i}"));
             compiler.emit(Instr::End);
         }
+        for (i, consumed) in self.consumed().enumerate() {
+            let begin = compiler.emit(Instr::Begin) as u16;
+            compiler.program.own.push(begin);
+            compiler.emit(Instr::Point(Point::Batch));
+            compiler.steps(&consumed.per_batch, &format!("/consumes/{i}/per_batch"));
+            compiler.emit(Instr::End);
+        }
         let mut program = compiler.program;
         program.entries = names
             .ops
@@ -101,6 +109,7 @@ impl Built for ServiceSpec {
         server.inbound = Inbound::new(&specs, first_tick as u32, assembly).map(Box::new);
         let own = Background::new(&specs, (path, shape.instances), assembly);
         server.background = own.map(Box::new);
+        server.consumers = Consumers::new(self, (id, shape.instances), assembly).map(Box::new);
         Box::new(server)
     }
 }
@@ -184,6 +193,8 @@ impl Shape {
             group: None,
             moving: None,
             background: None,
+            consumers: None,
+            broker: None,
             locks: (!program.locks.is_empty())
                 .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),
             sagas: (!program.sagas.is_empty()).then(Box::default),

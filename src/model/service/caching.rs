@@ -341,11 +341,15 @@ impl Server {
             let fetched = world.frames.extra(slot).fetched;
             let size = site.size.as_ref().map(|d| to_nanos(d.amount(slot, world)));
             let extra = world.frames.extra_mut(child);
-            extra.size = size.unwrap_or(fetched);
+            // What a message brings is what its publisher was sent.
+            extra.size = size.unwrap_or(if site.publishes { extra.size } else { fetched });
             // By it a cache knows whom it gave a lease.
             extra.since = visit;
             // Nobody's deadline: the reply it belongs to may leave before it arrives.
             (extra.enforced, extra.deadline) = (false, u64::MAX);
+        }
+        if let Some(delay) = site.delay {
+            world.delay_message(child, delay);
         }
         world.send(child, from, target, id);
         world.give_up(child);

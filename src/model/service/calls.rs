@@ -56,6 +56,9 @@ impl Caller for Server {
         }
         if world.laden {
             let common = site.common;
+            if let Some(delay) = site.delay {
+                world.delay_message(child, delay);
+            }
             ask_for(self.policy(call), (slot, child), |id| descend(id, common), world);
         }
         world.send(child, (self.node, world.frames[slot].inst), target, id);

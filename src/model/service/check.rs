@@ -84,6 +84,7 @@ fn service(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut Problem
     if spec.speedup.is_some() && spec.cores.is_some() {
         problems.error("E-CONFLICT", at("cores"), "`speedup` takes the place of `cores`");
     }
+    spec.check_consumes(path, names, problems);
     let bounded = service_waits(spec, path, problems);
     service_steps(spec, path, names, problems);
     service_edges(spec, path, names, problems);

@@ -21,6 +21,7 @@ use crate::{
         kind::{Op, Verb},
         kinds::NodeSpec,
         outcome::Outcome,
+        queue::consumes::{AckSpec, PublishFields},
         replication::{AnsweredSpec, whom::Answered},
         resilience::{EdgeSpec, FallbackSpec, policy::EdgePolicy},
         service::steps::Spread,
@@ -165,7 +166,10 @@ impl<'c, 'a> Compiler<'c, 'a> {
         match step.caching() {
             None => {
                 self.decisive_call(&target, call, optional, path);
-                self.fallback(&target, call, optional, path);
+                match &step.publish {
+                    Some(publish) if self.publish(&publish.0) => {}
+                    _ => self.fallback(&target, call, optional, path),
+                }
             }
             Some((tiers, None)) => self.cached_read(&target, call, (tiers, optional), path),
             Some((tiers, Some(mode))) => {
@@ -175,6 +179,17 @@ impl<'c, 'a> Compiler<'c, 'a> {
         if followed {
             self.emit(Instr::Done);
         }
+    }
+
+    /// The call added last publishes a message: whether nobody waits for it.
+    fn publish(&mut self, publish: &PublishFields) -> bool {
+        let call = self.program.calls.last_mut().expect("just added");
+        (call.publishes, call.delay) = (true, publish.delay.map(|delay| delay.0));
+        let at = self.program.code.len() - 1;
+        if let (Some(AckSpec::None), Instr::Call(call)) = (publish.ack, self.program.code[at]) {
+            self.program.code[at] = Instr::Send(call);
+        }
+        publish.ack.is_some()
     }
 
     /// What follows is about data: whether it is of a store that is followed.
@@ -190,7 +205,10 @@ impl<'c, 'a> Compiler<'c, 'a> {
         let answered = Answered::of(answered, names.kind(store).replication());
         let kind = format!("{} {target}", verb.map_or("", Verb::name));
         let common = self.common(&kind, path);
-        let site = Site { store, access, answered, path: self.site(path), common, of_lock: false };
+        let edge = self.dependencies.iter().find(|edge| edge.0.0 == target);
+        let once = edge.is_some_and(|(_, edge)| edge.idempotent == Some(true));
+        let path = self.site(path);
+        let site = Site { store, access, answered, path, common, of_lock: false, once };
         self.program.data.push(DataOp { site, key: self.key_ref(key) });
         let op = self.program.data.len() as u16 - 1;
         self.emit(Instr::Invoke(op));
@@ -344,6 +362,8 @@ impl<'c, 'a> Compiler<'c, 'a> {
             edge: self.edge(target),
             site: self.site(path),
             common,
+            publishes: false,
+            delay: None,
         };
         self.program.calls.push(call);
         let index = self.program.calls.len() as u16 - 1;

@@ -8,6 +8,7 @@ use crate::{
         fault::Effect,
         kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit, spares_a_server},
         network::ZonesSpec,
+        queue::consumes::ConsumeFields,
         replication::AnsweredSpec,
         resilience::EdgeSpec,
         service::{
@@ -57,13 +58,13 @@ impl Kind for ServiceSpec {
             step_calls(steps, (&path, &name.0), (1.0, true), &mut all);
         }
         for (i, target) in self.calls.iter().enumerate() {
-            all.push(plain(format!("{path}.calls[{i}]"), &target.0));
+            all.push(Outgoing::to(format!("{path}.calls[{i}]"), &target.0));
         }
         if let Some(auth) = self.inbound.as_ref().and_then(|inbound| inbound.auth.as_ref()) {
             all.push(Outgoing {
                 operation: Some((AUTH.to_owned(), None)),
                 label: AUTH.to_owned(),
-                ..plain(format!("{path}.inbound.auth"), &auth.0)
+                ..Outgoing::to(format!("{path}.inbound.auth"), &auth.0)
             });
         }
         for (i, task) in self.background.iter().enumerate() {
@@ -76,12 +77,18 @@ impl Kind for ServiceSpec {
                 call.label = format!("{} {}", OPERATION, call.label).trim_end().to_owned();
             }
         }
+        for (i, consumed) in self.consumed().enumerate() {
+            let (first, path) = (all.len(), format!("{}.per_batch", self.consume_path(path, i)));
+            let each = 1.0 / consumed.batch.map_or(1, |n| n.0) as f64;
+            step_calls(&consumed.per_batch, (&path, &String::new()), (each, false), &mut all);
+            all[first..].iter_mut().for_each(|call| call.endpoint = None);
+        }
         for (store, tier) in self.stale_reads() {
             all.push(Outgoing {
                 operation: Some((Verb::LookupStale.name().to_owned(), Some(Verb::LookupStale))),
                 label: "fallback".to_owned(),
                 times: 0.0,
-                ..plain(format!("{path}.dependencies.{store}.fallback.cache"), &tier.0)
+                ..Outgoing::to(format!("{path}.dependencies.{store}.fallback.cache"), &tier.0)
             });
         }
         // What a call falls back on is asked the same, and may fall back in turn.
@@ -231,6 +238,16 @@ impl Kind for ServiceSpec {
         visit
     }
 
+    fn consumes(&self, path: &str) -> Vec<(&Name, String)> {
+        let one = |(i, consumed): (usize, &'_ ConsumeFields)| {
+            let short = consumed.is_short();
+            let at = self.consume_path(path, i);
+            if short { at } else { format!("{at}.from") }
+        };
+        let paths: Vec<String> = self.consumed().enumerate().map(one).collect();
+        self.consumed().map(|consumed| &consumed.from).zip(paths).collect()
+    }
+
     fn changeable(&self) -> &'static [&'static str] {
         &["work", "calls", "endpoints", "background", "dependencies", "inbound", "limits"]
     }
@@ -240,7 +257,19 @@ impl ServiceSpec {
     /// All its lists of steps.
     pub fn lists(&self) -> impl Iterator<Item = &[StepSpec]> {
         let own = self.background.iter().map(|task| task.do_.as_slice());
-        self.endpoints.values().map(Vec::as_slice).chain(own)
+        let batches = self.consumed().map(|consumed| consumed.per_batch.as_slice());
+        self.endpoints.values().map(Vec::as_slice).chain(own).chain(batches)
+    }
+
+    /// The queues it consumes.
+    pub fn consumed(&self) -> impl Iterator<Item = &ConsumeFields> {
+        self.consumes.iter().flat_map(|consumes| &consumes.0).map(|consume| &consume.0)
+    }
+
+    /// Where the file says that it consumes its `i`-th queue.
+    pub fn consume_path(&self, path: &str, i: usize) -> String {
+        let several = self.consumes.as_ref().is_some_and(|consumes| consumes.0.len() > 1);
+        if several { format!("{path}.consumes[{i}]") } else { format!("{path}.consumes") }
     }
 
     /// The dependencies of the file.
@@ -280,25 +309,6 @@ fn steps_visit(steps: &[StepSpec]) -> Visit {
     all
 }
 
-/// A call of a node for what the visit is for.
-fn plain(path: String, target: &str) -> Outgoing {
-    Outgoing {
-        path,
-        target: target.to_owned(),
-        operation: None,
-        label: String::new(),
-        endpoint: None,
-        times: 1.0,
-        attempts: 1,
-        to_all: false,
-        by_itself: false,
-        keyed: false,
-        of_lock: false,
-        sure: true,
-        answered: AnsweredSpec::default(),
-    }
-}
-
 /// Collects the calls of a list of steps.
 fn step_calls(
     steps: &[StepSpec],
@@ -321,7 +331,8 @@ fn step_calls(
                 (Some(op), None) => op.0.clone(),
                 (None, None) => String::new(),
             };
-            let key = verb.map_or("call", |v| v.name());
+            let other = if step.publish.is_some() { "publish" } else { "call" };
+            let key = verb.map_or(other, |v| v.name());
             all.push(Outgoing {
                 operation,
                 label,
@@ -331,7 +342,7 @@ fn step_calls(
                 keyed,
                 sure: sure && always,
                 answered: step.answered(),
-                ..plain(format!("{path}.{key}"), &target)
+                ..Outgoing::to(format!("{path}.{key}"), &target)
             });
         }
         for (tier, verb) in step.cache_verbs() {
@@ -345,7 +356,7 @@ fn step_calls(
                 times: if instead { 0.0 } else { times * keys },
                 keyed,
                 sure: false,
-                ..plain(format!("{path}.{at}.cache"), &tier.0)
+                ..Outgoing::to(format!("{path}.{at}.cache"), &tier.0)
             });
         }
         if let Some((store, _)) = step.leased_lock() {
@@ -359,7 +370,7 @@ fn step_calls(
                     keyed: true,
                     of_lock: true,
                     sure,
-                    ..plain(format!("{path}.lock.in"), &store.0)
+                    ..Outgoing::to(format!("{path}.lock.in"), &store.0)
                 });
             }
         }

@@ -112,7 +112,8 @@ impl Inbound {
     ) -> Option<Self> {
         let guarded = |spec: &&ServiceSpec| {
             let leases = spec.background.iter().any(|task| task.lease.is_some());
-            spec.inbound.is_some() || spec.limits.is_some() || leases
+            // Who works off messages hears there how each ended.
+            spec.inbound.is_some() || spec.limits.is_some() || leases || spec.consumes.is_some()
         };
         if !specs.iter().any(guarded) {
             return None;
@@ -278,10 +279,13 @@ impl Server {
         true
     }
 
-    /// A visit ends: what the limit on requests at once learns from it.
+    /// A visit ends: what the limit on requests at once learns from it; whether it was for a message, which nobody answers.
     #[inline(never)]
-    pub(super) fn door_hears(&mut self, slot: Slot, outcome: Outcome, world: &World) {
-        let Some(inbound) = &mut self.inbound else { return };
+    pub(super) fn door_hears(&mut self, slot: Slot, outcome: Outcome, world: &mut World) -> bool {
+        if self.consumers.is_some() && self.message_ended(slot, outcome, world) {
+            return true;
+        }
+        let Some(inbound) = &mut self.inbound else { return false };
         let f = &world.frames[slot];
         let inst = usize::from(f.inst);
         let door = &mut inbound.doors[inst];
@@ -292,5 +296,6 @@ impl Server {
             let (now, ok) = (world.now(), outcome.is_success());
             limit.ended(spec, (now - f.arrived, now), ok, inside);
         }
+        false
     }
 }

@@ -4,12 +4,14 @@ pub mod background;
 mod blocks;
 mod bounds;
 mod branches;
+mod brokerage;
 pub mod build;
 mod caching;
 mod calls;
 mod check;
 pub mod check_parts;
 pub mod compile;
+mod consumer;
 pub mod cores;
 pub mod facts;
 pub mod inbound;
@@ -41,6 +43,7 @@ use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula},
     model::{
         network::ZonesSpec,
+        queue::consumes::{ConsumesSpec, PublishSpec},
         replication::{AnswerSpec, LevelSpec},
         resilience::EdgeSpec,
         service::parts::{BackgroundSpec, InboundSpec, LockSpec, SagaPartSpec},
@@ -111,6 +114,9 @@ pub struct ServiceSpec {
     /// Nodes called in sequence after `work`, instead of `endpoints`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Name>,
+    /// Queues whose messages it works off: a name, `{from, batch, linger, per_batch, partial}`, or a list of these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumes: Option<Box<ConsumesSpec>>,
     /// What each instance does by itself, such as to renew a lease.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub background: Vec<BackgroundSpec>,
@@ -233,6 +239,9 @@ pub struct StepSpec {
     /// Increments a key: a store's name, or `{to, key}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub increment: Option<WriteSpec>,
+    /// Puts a message in a queue: its name, or `{to, operation, key, size, delay, ack}`. Waits until it is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<PublishSpec>,
     /// Branches in parallel; waits for all, fails at the first failed required one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub all: Option<Vec<BranchSpec>>,

@@ -16,6 +16,9 @@ impl Server {
                     self.run(slot, world);
                 }
             }
+            Point::Publish => self.accepts(slot, world),
+            Point::Leave => self.leaves(slot, world),
+            Point::Batch => self.next_message(slot, world),
             Point::Told => self.told_replica(slot, world),
             Point::Arrived { .. } | Point::Worked { .. } | Point::Timer => {
                 self.at_replica(slot, point, world);
@@ -26,20 +29,28 @@ impl Server {
     /// The timer of a frame that stands at one fired.
     #[inline(never)]
     pub(super) fn point_timed(&mut self, slot: Slot, world: &mut World) {
-        if self.moving.is_some() {
-            self.moves_on(slot, world)
+        if self.is_clock(slot) {
+            self.broker_timed(world);
+        } else if self.consumers.is_some() {
+            self.consumer_timed(slot, world);
+        } else if self.moving.is_some() {
+            self.moves_on(slot, world);
         } else {
-            self.replica_timed(slot, world)
+            self.replica_timed(slot, world);
         }
     }
 
     /// A letter has come for a process of the node.
     #[inline(never)]
     pub(super) fn letter_came(&mut self, slot: Slot, world: &mut World) {
-        if self.moving.is_some() {
-            self.takes_key(slot, world)
+        if self.broker.is_some() {
+            self.broker_hears(slot, world);
+        } else if self.consumers.is_some() {
+            self.consumer_hears(slot, world);
+        } else if self.moving.is_some() {
+            self.takes_key(slot, world);
         } else {
-            self.take_letter(slot, world)
+            self.take_letter(slot, world);
         }
     }
 }

@@ -158,6 +158,12 @@ pub enum Point {
     Told,
     /// A timer fires.
     Timer,
+    /// A message has come to a broker, and its work is done.
+    Publish,
+    /// The work of handing a message out is done.
+    Leave,
+    /// A batch of messages is worked off.
+    Batch,
 }
 
 /// In place of a reply's size: what the visit has already.
@@ -252,6 +258,10 @@ pub struct Call {
     pub site: u64,
     /// Likewise, of what it has in common with those that do the same elsewhere.
     pub common: u64,
+    /// It publishes a message.
+    pub publishes: bool,
+    /// It is ready after so long, ns.
+    pub delay: Option<u64>,
 }
 
 impl Call {

@@ -169,7 +169,7 @@ impl Server {
         let (phase, write) = match point {
             Point::Arrived { write } => (Phase::Arrived, write),
             Point::Worked { write } => (Phase::Worked, write),
-            Point::Home { .. } | Point::Told | Point::Timer => {
+            _ => {
                 unreachable!("it is no request that comes to a replica")
             }
         };
@@ -250,7 +250,7 @@ impl Server {
                 });
             }
             Cargo::Key(moved) => self.key_moves(moved, world),
-            Cargo::None | Cargo::Turn(_) | Cargo::SentOn(_) | Cargo::News(_) => {}
+            Cargo::Post(_) | Cargo::None | Cargo::Turn(_) | Cargo::SentOn(_) | Cargo::News(_) => {}
         }
     }
 

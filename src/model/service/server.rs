@@ -30,6 +30,7 @@ use crate::{
         node::Node,
         outcome::Outcome,
         probe::SagasMeasured,
+        queue::{consumers::Consumers, counts::QueueMeasured, host::Brokerage},
         replication::{group::Group, tally::ReplicasMeasured},
         resilience::{caller, policy::EdgeState},
         route::Route,
@@ -116,6 +117,10 @@ pub struct Server {
     pub moving: Option<Box<Moving>>,
     /// What instances do by themselves.
     pub background: Option<Box<Background>>,
+    /// Which messages they work off.
+    pub consumers: Option<Box<Consumers>>,
+    /// Queues: what they keep.
+    pub broker: Option<Box<Brokerage>>,
     /// Draws of backoff jitter.
     pub jitter: Stream,
     /// `utilisation` counts cores, not workers.
@@ -159,12 +164,14 @@ impl Node for Server {
         self.bounds = self.bounded_parts();
         for inst in 0..self.instances.len() as u16 {
             self.begin_background(inst, false, world);
+            self.begin_consuming(inst, world);
         }
         self.start_replicas(world);
     }
 
     fn recover(&mut self, inst: u16, world: &mut World) {
         self.begin_background(inst, true, world);
+        self.begin_consuming(inst, world);
         self.restart_replica(inst, world);
     }
 
@@ -190,6 +197,7 @@ impl Node for Server {
         self.crash_locks(lost, world);
         self.crash_leased(number, lost, world);
         self.crash_sagas(lost, world);
+        self.crash_messages(number, lost, world);
         let inst = &mut self.instances[usize::from(number)];
         self.frozen.entry(number).and_modify(Vec::clear);
         if let Some(contents) = &mut inst.contents {
@@ -277,6 +285,10 @@ impl Node for Server {
         self.sagas.as_ref().map(|sagas| sagas.measured)
     }
 
+    fn queue(&self) -> Option<(QueueMeasured, bool)> {
+        self.broker.as_ref().map(|own| (own.measured(), own.broker.is_sound()))
+    }
+
     fn clear_cache(&mut self, inst: u16) {
         if let Some(contents) = &mut self.instances[usize::from(inst)].contents {
             contents.clear();
@@ -328,29 +340,7 @@ impl Node for Server {
     }
 
     fn books(&self, now: u64, books: &mut Vec<InstanceBooks>) {
-        let one = |(number, i): (usize, &Instance)| {
-            let (cores_busy, cores_queue) = i.cores.books(now);
-            let locks_queue = self.locks.as_ref().map_or(0, |l| l.waited(number, now));
-            let door_queue = self.inbound.as_ref().map_or(0, |i| i.waited(number, now));
-            let (workers_busy, workers_queue) =
-                i.workers.as_ref().map_or((0, 0), |w| (w.busy.until(now), w.room.until(now)));
-            let Unserved { failed, needless } = self.unserved[number];
-            InstanceBooks {
-                busy: if self.counts_cores || i.workers.is_none() {
-                    cores_busy
-                } else {
-                    workers_busy
-                },
-                in_queue: cores_queue + workers_queue + locks_queue + door_queue,
-                arrivals: i.arrivals,
-                departures: i.departures,
-                failures: failed,
-                needless,
-                cache: i.contents.as_ref().map_or_else(Default::default, |c| c.books),
-                ..InstanceBooks::default()
-            }
-        };
-        books.extend(self.instances.iter().take(self.serving()).enumerate().map(one));
+        books.extend((0..self.serving()).map(|inst| self.books_of(inst, now)));
     }
 }
 
@@ -648,8 +638,8 @@ impl Server {
                 world.release_if_done(slot);
             }
         } else {
-            if self.inbound.is_some() {
-                self.door_hears(slot, outcome, world);
+            if self.inbound.is_some() && self.door_hears(slot, outcome, world) {
+                return;
             }
             self.instances[usize::from(inst)].departures += 1;
             world.depart(slot, outcome);
@@ -667,7 +657,10 @@ impl Server {
         loop {
             let Some(workers) = &mut self.instances[inst].workers else { return };
             match workers.room.next(world) {
-                Next::Empty => return workers.busy.leave(now),
+                Next::Empty => {
+                    workers.busy.leave(now);
+                    return self.ask_for_more(inst as u16, world);
+                }
                 Next::Drop(slot) => {
                     world.disarm(slot);
                     world.record.node(self.node).cause("codel");

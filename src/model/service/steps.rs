@@ -46,6 +46,11 @@ impl StepSpec {
             let op = c.operation.as_ref().map(|o| (o.0.clone(), None));
             return Some((c.to.0.clone(), op, c.key.as_ref(), c.size.as_ref()));
         }
+        if let Some(publish) = &self.publish {
+            let p = &publish.0;
+            let op = p.operation.as_ref().map(|o| (o.0.clone(), None));
+            return Some((p.to.0.clone(), op, p.key.as_ref(), p.size.as_ref()));
+        }
         if let Some(read) = &self.read {
             let ReadFields { from, key, .. } = &read.0;
             let op = (Verb::Read.name().to_owned(), Some(Verb::Read));

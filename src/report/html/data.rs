@@ -8,25 +8,36 @@ use super::table::{Cell, Table};
 use crate::{
     report::{
         consistency::{COLUMNS, notes, rows},
-        replicas, sagas,
+        queues, replicas, sagas,
         text::{escape, estimate},
     },
     results::Results,
 };
 
-/// How sagas ended.
-pub(super) fn ends_of_sagas(out: &mut String, results: &Results) {
-    let of_sagas = sagas::rows(results, estimate);
-    if of_sagas.is_empty() {
+/// How messages fared, and sagas ended.
+pub(super) fn messages_and_sagas(out: &mut String, results: &Results) {
+    let of_queues = (queues::rows(results, estimate), queues::notes(results));
+    counted(out, ("Queues", &queues::COLUMNS), of_queues);
+    let of_sagas = (sagas::rows(results, estimate), sagas::notes(results));
+    counted(out, ("Sagas", &sagas::COLUMNS), of_sagas);
+}
+
+/// A table of figures, and what is to be said of them.
+fn counted(
+    out: &mut String,
+    (title, columns): (&str, &[&str]),
+    (rows, notes): (Vec<Vec<String>>, Vec<String>),
+) {
+    if rows.is_empty() {
         return;
     }
-    let mut table = Table::new("Sagas", &sagas::COLUMNS);
-    for row in of_sagas {
+    let mut table = Table::new(title, columns);
+    for row in rows {
         let cells: Vec<Cell> = row.into_iter().map(Cell::plain).collect();
         table.row(&cells);
     }
     out.push_str(&table.finish());
-    for line in sagas::notes(results) {
+    for line in notes {
         let _ = writeln!(out, "<p class=\"warning\">{}</p>", escape(&line));
     }
 }

@@ -16,6 +16,7 @@ pub(super) fn shape(
         "load_balancer" => ("#fff6e3", ""),
         "dns" => ("#f4effb", ""),
         "store" => ("#eef6ee", ""),
+        "queue" => ("#fdf1ee", ""),
         "external" => ("#f6f6f6", " stroke-dasharray=\"5 3\""),
         _ => ("#ffffff", ""),
     };
@@ -70,6 +71,18 @@ fn outline(kind: &str, (x, y, width, height): (f64, f64, f64, f64)) -> String {
                 x + tip,
             )
         }
+        // A pipe: its ends are round.
+        "queue" => {
+            let (half, bulge) = (height / 2.0, 7.0);
+            format!(
+                "M{:.1} {y:.1}H{:.1}a{bulge} {half:.1} 0 0 1 0 {height:.1}H{:.1}\
+                 a{bulge} {half:.1} 0 0 1 0 -{height:.1}zM{:.1} {y:.1}a{bulge} {half:.1} 0 0 0 0 {height:.1}",
+                x + bulge,
+                right - bulge,
+                x + bulge,
+                right - bulge,
+            )
+        }
         _ => format!("M{x:.1} {y:.1}H{right:.1}V{bottom:.1}H{x:.1}z"),
     }
 }
@@ -90,6 +103,11 @@ pub(super) fn glyph(out: &mut String, kind: &str, x: f64, y: f64) {
         "store" => {
             "M2 4.5a7 2.5 0 0 1 14 0v9a7 2.5 0 0 1 -14 0zM2 4.5a7 2.5 0 0 0 14 0\
              M2 9a7 2.5 0 0 0 14 0"
+        }
+        // Letters in a row.
+        "queue" => {
+            "M1 6h4.5v6h-4.5zM6.75 6h4.5v6h-4.5zM12.5 6h4.5v6h-4.5zM1 6l2.25 3l2.25 -3M6.75 6l2.25 3l2.25 -3\
+             M12.5 6l2.25 3l2.25 -3"
         }
         // A globe.
         "external" => {

@@ -1,0 +1,97 @@
+//! A queue as a server.
+
+use super::{
+    DeliverySpec, QueueSpec, RedeliverSpec,
+    broker::{Broker, Rules},
+    host::Brokerage,
+    ready::Ready,
+};
+use crate::model::{
+    build::{Assembly, Built},
+    cache::Capacity,
+    ids::NodeId,
+    node::Node,
+    resilience::policy::Retry,
+    service::{
+        Discipline,
+        build::Shape,
+        compile::Compiler,
+        program::{Instr, Point, Program},
+    },
+};
+
+impl QueueSpec {
+    fn rules(&self, path: &str, assembly: &Assembly<'_>) -> Rules {
+        let backoff = match &self.redeliver {
+            Some(RedeliverSpec::Backoff(backoff)) => Some(Retry::waiting(backoff.clone())),
+            _ => None,
+        };
+        let (messages, bytes) = match self.capacity {
+            None => (u64::MAX, u64::MAX),
+            Some(Capacity::Entries(n)) => (n, u64::MAX),
+            Some(Capacity::Bytes(n)) => (u64::MAX, n),
+        };
+        let at_once = matches!(self.redeliver, None | Some(RedeliverSpec::AtOnce));
+        Rules {
+            room: (messages, bytes),
+            full: self.full.unwrap_or_default(),
+            once: self.delivery == Some(DeliverySpec::AtMostOnce),
+            visibility: self.visible_after(),
+            max_receives: self.max_receives.map_or(u16::MAX, |n| n.0.min(65_000) as u16),
+            buries: self.dead_letter.is_some(),
+            at_once,
+            backoff: backoff.map(|retry| (retry, assembly.stream(path, "redeliver"))),
+            retention: self.retention.map_or(0, |time| time.0),
+            delay: self.delay.map_or(0, |time| time.0),
+            in_order: self.order.is_some(),
+            dedupe: self.dedupe.map_or(0, |time| time.0),
+            durable: self.durable != Some(false),
+            from: assembly.names.design.warm_up,
+        }
+    }
+}
+
+impl Built for QueueSpec {
+    fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
+        let ops = assembly.names.ops.len();
+        let none = std::collections::BTreeMap::new();
+        let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
+        compiler.program = program;
+        let publish = compiler.here();
+        compiler.emit(Instr::Begin);
+        let accept = compiler.here();
+        if let Some(work) = &self.publish {
+            compiler.work(work, "/publish");
+        }
+        compiler.emit(Instr::Point(Point::Publish));
+        compiler.emit(Instr::End);
+        let leave = compiler.here();
+        if let Some(work) = &self.receive {
+            compiler.work(work, "/receive");
+        }
+        compiler.emit(Instr::Point(Point::Leave));
+        let clock = compiler.emit(Instr::Point(Point::Timer)) as u16;
+        let mut program = compiler.program;
+        program.own = vec![accept, leave, clock];
+        program.entries = vec![Some(publish); ops];
+        program
+    }
+
+    fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
+        let shape = Shape {
+            instances: 1,
+            workers: None,
+            cores: self.cores.map(|c| c.0),
+            discipline: Discipline::Fifo,
+            speedup: None,
+            queue: None,
+        };
+        let mut server = shape.server(id, path, assembly);
+        let discipline = self.discipline.clone().unwrap_or(Discipline::Fifo);
+        let ready = Ready::new(&discipline, assembly.stream(path, "ready"));
+        let broker = Broker::new(self.rules(path, assembly), ready);
+        let buries = self.dead_letter.as_ref().and_then(|name| assembly.names.node(&name.0));
+        server.broker = Some(Box::new(Brokerage::new(broker, buries, Assembly::site(path))));
+        Box::new(server)
+    }
+}

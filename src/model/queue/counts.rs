@@ -1,0 +1,59 @@
+//! What became of the messages of a queue.
+//!
+//! **Invariant.** Published = acked + dead-lettered + expired + dropped + lost + held.
+
+use crate::stats::Histogram;
+
+/// What became of messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Accepted, those thrown away included.
+    pub published: u64,
+    /// Worked off.
+    pub acked: u64,
+    /// Handed out too often in vain.
+    pub dead_lettered: u64,
+    /// Kept too long.
+    pub expired: u64,
+    /// Thrown away as the queue was full.
+    pub dropped: u64,
+    /// Gone with the broker, or with whom they were handed to.
+    pub lost: u64,
+    /// Told that all is well, and not accepted a second time.
+    pub deduplicated: u64,
+    /// Hand-outs.
+    pub deliveries: u64,
+    /// Those of messages that had been handed out before.
+    pub redelivered: u64,
+    /// Held at the end: ready to be handed out, or behind one of the same key.
+    pub ready: u64,
+    /// Held at the end: not ready yet.
+    pub delayed: u64,
+    /// Held at the end: handed out, and neither acknowledged nor given up.
+    pub unacked: u64,
+}
+
+impl Counts {
+    /// Whether every message is accounted for.
+    pub fn balances(&self) -> bool {
+        let gone = self.acked + self.dead_lettered + self.expired + self.dropped + self.lost;
+        self.published == gone + self.ready + self.delayed + self.unacked
+    }
+}
+
+/// What was measured of a queue: of the messages accepted in the measured span.
+#[derive(Clone, Debug, Default)]
+pub struct QueueMeasured {
+    /// What became of them.
+    pub counts: Counts,
+    /// Visits that succeeded for a message for which one had succeeded before.
+    pub duplicates: u64,
+    /// Messages worked off after a later one of the same key.
+    pub out_of_order: u64,
+    /// The most that were ready at once.
+    pub most: u64,
+    /// From when each was accepted until it was handed out first, ns.
+    pub age: Histogram,
+    /// From when each was accepted until a visit for it had succeeded, ns; of those for which one had.
+    pub done: Histogram,
+}

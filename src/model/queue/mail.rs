@@ -1,0 +1,114 @@
+//! What is seen of messages from outside, whichever broker and consumer they are at.
+//!
+//! **Invariant.** Nothing in the model asks for it.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashTable;
+
+use super::{
+    counts::QueueMeasured,
+    post::{Handle, Post, Record},
+};
+use crate::{
+    engine::random::mix,
+    model::{ids::NodeId, names::Names},
+};
+
+/// What is seen of the messages of a queue.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    /// A hand-out is the last: who is handed a message tells nobody what became of it.
+    once: bool,
+    /// Identities of those for which a visit succeeded.
+    succeeded: HashTable<u64>,
+    /// Of each key: the latest by acceptance for which one did.
+    latest: HashTable<(u64, u64)>,
+    /// If a hand-out is the last: those that have not ended, and whether they are measured.
+    open: BTreeMap<u32, bool>,
+    measured: QueueMeasured,
+}
+
+/// What is seen of all messages.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    queues: BTreeMap<NodeId, Seen>,
+    from: u64,
+}
+
+impl Mail {
+    /// Of a design, if it has queues.
+    pub fn of(names: &Names) -> Option<Self> {
+        let queues = names.specs().enumerate().filter(|(_, spec)| spec.kind().is_broker());
+        let seen = |once| Seen { once, ..Seen::default() };
+        let queues: BTreeMap<NodeId, Seen> =
+            queues.map(|(id, spec)| (id as NodeId, seen(spec.kind().forgets_handouts()))).collect();
+        let from = names.design.warm_up;
+        (!queues.is_empty()).then_some(Self { queues, from })
+    }
+
+    /// Messages are handed out.
+    pub fn handed(&mut self, queue: NodeId, messages: &[(Handle, Record)]) {
+        let Some(seen) = self.queues.get_mut(&queue).filter(|seen| seen.once) else { return };
+        let from = self.from;
+        seen.open.extend(messages.iter().map(|(h, record)| (h.handout, record.accepted >= from)));
+    }
+
+    /// A visit for a message has ended.
+    pub fn ended(
+        &mut self,
+        queue: NodeId,
+        (handle, record): &(Handle, Record),
+        well: bool,
+        now: u64,
+    ) {
+        let Some(seen) = self.queues.get_mut(&queue) else { return };
+        seen.open.remove(&handle.handout);
+        if !well {
+            return;
+        }
+        let measured = record.accepted >= self.from;
+        let (identity, key, order) = (record.identity, record.key, record.order);
+        if seen.succeeded.find(mix(identity), |known| *known == identity).is_some() {
+            seen.measured.duplicates += u64::from(measured);
+            return;
+        }
+        seen.succeeded.insert_unique(mix(identity), identity, |known| mix(*known));
+        let late = match seen.latest.find_mut(mix(key), |(known, _)| *known == key) {
+            Some((_, latest)) => std::mem::replace(latest, order.max(*latest)) > order,
+            None => {
+                seen.latest.insert_unique(mix(key), (key, order), |(known, _)| mix(*known));
+                false
+            }
+        };
+        if measured {
+            seen.measured.out_of_order += u64::from(late);
+            seen.measured.done.record(now - record.accepted);
+        }
+    }
+
+    /// What was seen of a queue up to its end; `live` is what frames carry then.
+    pub fn measured<'p>(
+        &self,
+        queue: NodeId,
+        live: impl Iterator<Item = &'p Post>,
+    ) -> QueueMeasured {
+        let Some(seen) = self.queues.get(&queue) else { return QueueMeasured::default() };
+        let mut measured = seen.measured.clone();
+        let mut open = seen.open.clone();
+        let all = open.values().filter(|measured| **measured).count() as u64;
+        for post in live.filter(|_| seen.once) {
+            let messages: &[(Handle, Record)] = match post {
+                Post::Handed(_, messages) | Post::Leaving(_, messages, _) => messages,
+                Post::Batch(batch) => &batch.messages,
+                _ => &[],
+            };
+            messages.iter().for_each(|(handle, _)| {
+                open.remove(&handle.handout);
+            });
+        }
+        let lost = open.values().filter(|measured| **measured).count() as u64;
+        (measured.counts.lost, measured.counts.unacked) = (lost, all - lost);
+        measured
+    }
+}

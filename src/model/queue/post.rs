@@ -1,0 +1,111 @@
+//! Messages of queues, and what travels about them between brokers and those who consume them.
+//!
+//! **Invariant.** A record is the same however often it is handed out.
+
+use std::sync::Arc;
+
+use crate::model::ids::{Host, NodeId, Slot};
+
+/// A message: what whoever works it off knows of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The same for all attempts at publishing it.
+    pub identity: u64,
+    /// Its key.
+    pub key: u64,
+    /// When its broker accepted it, ns.
+    pub accepted: u64,
+    /// The how manyth it was there.
+    pub order: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Of whose request it is; none where nobody asks.
+    pub sender: Option<Arc<Sender>>,
+    /// Its operation.
+    pub op: u8,
+    /// 1 is most urgent.
+    pub priority: u8,
+}
+
+/// The request in which a message was published.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sender {
+    /// When the request was to be sent, ns.
+    pub intended: u64,
+    /// Its session.
+    pub session: u64,
+    /// Its client.
+    pub client: u16,
+    /// Its operation at the client.
+    pub operation: u8,
+    /// Values of its attributes; none: it has none.
+    pub attributes: Option<Box<[f64]>>,
+}
+
+/// A hand-out of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handle {
+    /// Where its broker keeps the message.
+    pub place: u32,
+    /// The number of the hand-out.
+    pub handout: u32,
+    /// The how manyth of its message it is.
+    pub receives: u16,
+}
+
+/// An instance with a free worker asks for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The instance.
+    pub from: Host,
+    /// The queue.
+    pub queue: NodeId,
+    /// Which of the queues it consumes this is.
+    pub source: u16,
+    /// The number of the ask there.
+    pub number: u64,
+    /// How many messages at most.
+    pub batch: u32,
+    /// How long to wait for so many from the first one on, ns.
+    pub linger: u64,
+}
+
+/// Messages that are worked off one after the other.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// Which of the queues they are from.
+    pub source: u16,
+    /// Them.
+    pub messages: Vec<(Handle, Record)>,
+    /// How those fared that are done.
+    pub fared: Vec<bool>,
+    /// All are, and what is to be done once after them is under way.
+    pub closing: bool,
+}
+
+/// What travels, or what a frame is about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Post {
+    /// To a broker: somebody asks for messages.
+    Ask(Ask),
+    /// To who asked: here they are; none: ask again.
+    Handed(Ask, Vec<(Handle, Record)>),
+    /// To a broker: how hand-outs ended, well or not.
+    Settled(Vec<(Handle, bool)>),
+    /// To a broker: the process of this instance is gone, with all it was handed.
+    Reset(Host),
+    /// To who asked: the broker does not hear him.
+    Refused(Ask),
+    /// To the broker of another queue: a dead message.
+    Dead(Handle, Record),
+    /// At a broker: these are handed out one after the other, and so many are left.
+    Leaving(Ask, Vec<(Handle, Record)>, usize),
+    /// At a consumer: these are worked off.
+    Batch(Batch),
+    /// At a consumer: a visit for a message of the batch in that frame.
+    Visit(Slot),
+    /// At a consumer: an answer to this ask is overdue, or it is time to ask again.
+    Asks(Ask),
+    /// Of a call that publishes: its message is ready after so long, ns.
+    Delay(u64),
+}

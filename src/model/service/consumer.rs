@@ -1,0 +1,285 @@
+//! Services that work messages off: their instances ask for some, and each is a visit that nobody waits for.
+//!
+//! **Invariant.** Of a batch one message at a time is worked on, by the worker that the batch holds.
+
+use super::server::Server;
+use crate::{
+    engine::random::{descend, mix},
+    model::{
+        frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, FINISHED, Frame, HAS_WORKER, NOBODY},
+        ids::{NONE, Slot},
+        outcome::Outcome,
+        queue::{
+            consumers::Source,
+            host::post,
+            post::{Ask, Batch, Handle, Post, Record},
+        },
+        replication::letters::Cargo,
+        span::Span,
+        world::{World, pack},
+    },
+};
+
+impl Server {
+    /// An instance begins to ask, or its broker to hand out: as the simulation begins, or anew after a crash.
+    pub(super) fn begin_consuming(&mut self, inst: u16, world: &mut World) {
+        if let Some(consumers) = &mut self.consumers {
+            consumers.withdraw(inst, false);
+            self.ask_for_more(inst, world);
+        }
+        self.hand_out(world);
+    }
+
+    /// The process of an instance is gone with these frames.
+    pub(super) fn crash_messages(&mut self, inst: u16, lost: &[Slot], world: &mut World) {
+        self.crash_consumer(inst, lost, world);
+        self.crash_broker(world);
+    }
+
+    /// An instance asks for as many batches as it has free workers.
+    #[inline(never)]
+    pub(super) fn ask_for_more(&mut self, inst: u16, world: &mut World) {
+        let host = (self.node, inst);
+        let Some(consumers) = &mut self.consumers else { return };
+        let at = usize::from(inst);
+        if consumers.leaving[at] || world.hosts.disturbed && world.hosts.is_down(host) {
+            return;
+        }
+        let workers = self.instances[at].workers.as_deref();
+        let free = workers.map(|w| w.capacity.saturating_sub(w.busy.count() + w.room.waiting()));
+        for source in 0..consumers.sources.len() {
+            let place = &consumers.places[at][source];
+            let free = free.unwrap_or(1u64.saturating_sub(place.batches));
+            for _ in place.asks.len() as u64..free {
+                let entry = self.program.own[consumers.first + source] + 1;
+                consumers.ask((host, source), entry, world);
+            }
+        }
+    }
+
+    /// Something about messages has come to an instance.
+    pub(super) fn consumer_hears(&mut self, slot: Slot, world: &mut World) {
+        let inst = world.frames[slot].inst;
+        let came = world.take_post(slot);
+        world.release(slot);
+        let Some(consumers) = &mut self.consumers else { return };
+        match came {
+            Some(Post::Handed(ask, messages)) => {
+                consumers.end_ask(inst, ask, world);
+                if messages.is_empty() {
+                    self.ask_for_more(inst, world);
+                } else {
+                    self.begin_batch(inst, ask, messages, world);
+                }
+            }
+            Some(Post::Refused(ask)) => consumers.ask_later(inst, ask, world),
+            _ => {}
+        }
+    }
+
+    /// The timer of a frame that has to do with messages fires.
+    pub(super) fn consumer_timed(&mut self, slot: Slot, world: &mut World) {
+        let inst = world.frames[slot].inst;
+        match world.post_of(slot) {
+            Some(&Post::Asks(ask)) => {
+                if let Some(consumers) = &mut self.consumers {
+                    consumers.end_ask(inst, ask, world);
+                }
+                self.ask_for_more(inst, world);
+            }
+            Some(Post::Batch(_)) => self.next_message(slot, world),
+            _ => {}
+        }
+    }
+
+    /// Messages were handed to an instance: they take a worker, or wait for one.
+    fn begin_batch(
+        &mut self,
+        inst: u16,
+        ask: Ask,
+        messages: Vec<(Handle, Record)>,
+        world: &mut World,
+    ) {
+        let Some(consumers) = &mut self.consumers else { return };
+        let (source, host) = (usize::from(ask.source), (self.node, inst));
+        consumers.places[usize::from(inst)][source].batches += 1;
+        let id = consumers.next_id(inst);
+        let entry = self.program.own[consumers.first + source] + 1;
+        let (key, op) = (messages[0].1.key, messages[0].1.op);
+        let slot = world.own_frame(host, (id, key), Cargo::None);
+        dress(slot, &messages[0].1, world);
+        let batch = Batch { source: ask.source, messages, ..Batch::default() };
+        world.put_post(slot, Post::Batch(batch));
+        world.begin_own(slot, entry);
+        let f = &mut world.frames[slot];
+        (f.parent, f.op) = (NONE, op);
+        if let Some(workers) = &mut self.instances[usize::from(inst)].workers {
+            let now = world.now();
+            if workers.busy.count() >= workers.capacity {
+                // Before any request: it has come as somebody had a worker for it.
+                return workers.room.enter(slot, 0, world);
+            }
+            workers.busy.enter(now);
+            world.frames[slot].flags |= HAS_WORKER;
+        }
+        self.next_message(slot, world);
+    }
+
+    /// The next message of a batch is worked off; or what is to be done after all of them.
+    pub(super) fn next_message(&mut self, slot: Slot, world: &mut World) {
+        let Some(Post::Batch(batch)) = world.post_of(slot) else { return };
+        let done = batch.fared.len();
+        let source = usize::from(batch.source);
+        if let Some(message) = batch.messages.get(done).cloned() {
+            return self.visit_for(slot, (source, &message), world);
+        }
+        let well = batch.fared.iter().all(|&well| well);
+        let partial = self.consumers.as_ref().is_some_and(|c| c.sources[source].partial);
+        if !well && !partial {
+            return self.finish(slot, Outcome::Error, world);
+        }
+        if let Some(Post::Batch(mut batch)) = world.take_post(slot) {
+            batch.closing = true;
+            world.put_post(slot, Post::Batch(batch));
+        }
+        world.frames[slot].pc += 1;
+        self.run(slot, world);
+    }
+
+    /// A visit for a message begins.
+    fn visit_for(
+        &mut self,
+        batch: Slot,
+        (source, (handle, record)): (usize, &(Handle, Record)),
+        world: &mut World,
+    ) {
+        let Some(consumers) = &self.consumers else { return };
+        let (node, inst) = (self.node, world.frames[batch].inst);
+        let identity = descend(record.identity, consumers.sources[source].salt);
+        let id = mix(identity.wrapping_add(u64::from(handle.receives)));
+        let slot = world.begin_inside(Frame {
+            id,
+            key: record.key,
+            parent: pack(node, inst),
+            node,
+            inst,
+            next: NONE,
+            op: record.op,
+            pc: self.entry_of(inst, record.op) + 1,
+            flags: CALLER_DONE,
+            ..Frame::EMPTY
+        });
+        dress(slot, record, world);
+        world.put_post(slot, Post::Visit(batch));
+        if let Some(data) = &mut world.data {
+            data.repeated.begin((slot, id), identity);
+        }
+        world.arrive(slot);
+        self.instances[usize::from(inst)].arrivals += 1;
+        if world.hosts.disturbed && world.fails_at_once(slot) {
+            return self.finish(slot, Outcome::Error, world);
+        }
+        self.run(slot, world);
+    }
+
+    /// Where a visit of an instance for an operation begins.
+    fn entry_of(&self, inst: u16, op: u8) -> u16 {
+        let entries = match &self.mixed {
+            Some(mixed) => &self.versions[mixed[usize::from(inst)]].entries,
+            None => &self.program.entries,
+        };
+        entries[usize::from(op)].expect("every operation that can arrive has an endpoint")
+    }
+
+    /// A visit ends: whether it was for a message. Nobody waits for it but its batch.
+    pub(super) fn message_ended(&mut self, slot: Slot, how: Outcome, world: &mut World) -> bool {
+        let Some(&Post::Visit(batch)) = world.post_of(slot) else { return false };
+        let now = world.now();
+        self.instances[usize::from(world.frames[slot].inst)].departures += 1;
+        world.depart(slot, how);
+        let f = &mut world.frames[slot];
+        f.armed = FINISHED;
+        f.flags |= CALLEE_DONE;
+        world.release_if_done(slot);
+        let Some(Post::Batch(mut all)) = world.take_post(batch) else { return true };
+        let queue = self.consumers.as_ref().map(|c| c.sources[usize::from(all.source)].queue);
+        if let (Some(mail), Some(queue)) = (&mut world.mail, queue) {
+            mail.ended(queue, &all.messages[all.fared.len()], how.is_success(), now);
+        }
+        all.fared.push(how.is_success());
+        world.put_post(batch, Post::Batch(all));
+        // By an event of its own: messages without work would recurse here.
+        world.arm(batch, Span::ZERO);
+        true
+    }
+
+    /// A frame of the server's own ends: whether it was a batch, whose broker then hears how its messages fared.
+    pub(super) fn batch_ended(&mut self, slot: Slot, how: Outcome, world: &mut World) -> bool {
+        let Some(Post::Batch(_)) = world.post_of(slot) else { return false };
+        let Some(Post::Batch(batch)) = world.take_post(slot) else { return false };
+        let inst = world.frames[slot].inst;
+        world.release(slot);
+        let Some(consumers) = &mut self.consumers else { return true };
+        let at = usize::from(batch.source);
+        let Source { queue, forgets, partial, .. } = consumers.sources[at];
+        consumers.places[usize::from(inst)][at].batches -= 1;
+        // What is done after all of them stands and falls for all of them.
+        let undone = batch.closing && !how.is_success();
+        let all = batch.fared.len() == batch.messages.len() && batch.fared.iter().all(|&well| well);
+        let well = |i: usize| !undone && (partial || all) && batch.fared.get(i) == Some(&true);
+        let ended = batch.messages.iter().enumerate().map(|(i, (handle, _))| (*handle, well(i)));
+        if !forgets {
+            let (ended, id) = (ended.collect(), (consumers.next_id(inst), 0));
+            post(((self.node, inst), (queue, 0)), id, Post::Settled(ended), world);
+        }
+        if self.instances[usize::from(inst)].workers.is_none() {
+            self.ask_for_more(inst, world);
+        }
+        true
+    }
+
+    /// The process of an instance is gone with these frames; if its host is not, brokers hear of it.
+    fn crash_consumer(&mut self, inst: u16, lost: &[Slot], world: &mut World) {
+        let Some(consumers) = &mut self.consumers else { return };
+        let (now, from) = (world.now(), world.record.measured_from);
+        for &slot in lost {
+            if !matches!(world.post_of(slot), Some(Post::Visit(_))) {
+                continue;
+            }
+            let arrived = world.frames[slot].arrived;
+            world.record.node(self.node).depart(now, arrived, from, Err("crashed"));
+            // There is no caller to be told.
+            world.frames[slot].flags |= BRANCH;
+        }
+        consumers.places[usize::from(inst)].iter_mut().for_each(|place| {
+            place.asks.clear();
+            place.batches = 0;
+        });
+        let host = (self.node, inst);
+        if world.hosts.state(host).silent > 0 {
+            return;
+        }
+        for source in 0..consumers.sources.len() {
+            let (queue, id) = (consumers.sources[source].queue, (consumers.next_id(inst), 0));
+            post((host, (queue, 0)), id, Post::Reset(host), world);
+        }
+    }
+}
+
+/// A frame knows of the request in which a message was published.
+fn dress(slot: Slot, record: &Record, world: &mut World) {
+    if !world.carries {
+        return;
+    }
+    let mut extra = Extra { client: NOBODY, ..Extra::EMPTY };
+    (extra.size, extra.priority) = (record.size, record.priority);
+    if let Some(sender) = &record.sender {
+        (extra.intended, extra.session) = (sender.intended, sender.session);
+        (extra.client, extra.request_op) = (sender.client, sender.operation);
+        if let Some(values) = &sender.attributes {
+            extra.attributes = world.attributes.row();
+            world.attributes.values_mut(extra.attributes).copy_from_slice(values);
+        }
+    }
+    *world.frames.extra_mut(slot) = extra;
+}

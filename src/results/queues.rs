@@ -1,0 +1,54 @@
+//! What is told of the messages of a queue.
+
+use serde::{Deserialize, Serialize};
+
+use super::figure::{Distribution, Estimate};
+
+/// What became of the messages that a queue accepted in the measured span: means over replications. `published` is the sum of
+/// `acked`, `ready`, `delayed`, `unacked`, `dead_lettered`, `expired`, `dropped` and `lost`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct QueueResults {
+    /// Accepted, those thrown away as the queue was full included.
+    pub published: Estimate,
+    /// Worked off and acknowledged.
+    pub acked: Estimate,
+    /// At the end: waiting to be handed out.
+    pub ready: Estimate,
+    /// At the end: waiting for their `delay` or backoff.
+    pub delayed: Estimate,
+    /// At the end: handed out and not acknowledged.
+    pub unacked: Estimate,
+    /// Handed out `max_receives` times in vain.
+    pub dead_lettered: Estimate,
+    /// Kept for `retention` and thrown away.
+    pub expired: Estimate,
+    /// Thrown away as the queue was full.
+    pub dropped: Estimate,
+    /// Gone with the process of the broker (`durable: false`), or with whoever they were handed to (`at_most_once`).
+    pub lost: Estimate,
+    /// Publishes that were acknowledged and not accepted, as `dedupe` knew the message.
+    pub deduplicated: Estimate,
+    /// Hand-outs.
+    pub deliveries: Estimate,
+    /// Those of messages that had been handed out before.
+    pub redelivered: Estimate,
+    /// Visits that succeeded for a message for which one had succeeded before.
+    pub duplicates: Estimate,
+    /// Messages worked off after a later one of the same key.
+    pub out_of_order: Estimate,
+    /// Messages that wait to be handed out.
+    pub depth: DepthResults,
+    /// From when a message was accepted until it was handed out first, s.
+    pub age: Distribution,
+    /// From when a message was accepted until a visit for it had succeeded, s; of those for which one had.
+    pub done: Distribution,
+}
+
+/// How many messages wait to be handed out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DepthResults {
+    /// Over time.
+    pub mean: Estimate,
+    /// The most at once.
+    pub max: Estimate,
+}

@@ -1,0 +1,86 @@
+//! A queue of a random scenario, and who works its messages off.
+
+use super::Writer;
+
+impl Writer {
+    /// A step that publishes a message.
+    pub(super) fn publish(&mut self) -> String {
+        let queue = self.name(&self.queues.clone());
+        let delay = self.maybe(30, |w| format!("delay: {}ms", w.within(1, 500)));
+        let ack = self.maybe(30, |_| "ack: none".to_owned());
+        format!("{{publish: {{{delay}{ack}to: {queue}}}}}")
+    }
+
+    /// The queue, where dead messages go, and a service that nobody calls but they.
+    pub(super) fn messages(&mut self) {
+        for name in self.queues.clone() {
+            let mut text = format!("  {name}: {{queue: {{");
+            if self.chance(30) {
+                let full = self.pick(&["reject", "block", "drop", "drop_oldest"]);
+                let capacity = self.pick(&["20", "5", "20KB"]);
+                text += &format!("capacity: {capacity}, full: {full}, ");
+            }
+            if self.chance(20) {
+                text += "delivery: at_most_once, ";
+            } else {
+                let visible = self.pick(&["100ms", "1s", "5s"]);
+                text += &self.maybe(70, |_| format!("visibility: {visible}"));
+                if self.chance(50) {
+                    text += &format!("max_receives: {}, ", self.within(1, 4));
+                    text += &self.maybe(60, |_| "dead_letter: dead0".to_owned());
+                }
+                let again =
+                    self.pick(&["none", "visibility", "exponential(base=100ms jitter=full)"]);
+                text += &self.maybe(60, |_| format!("redeliver: {again}"));
+            }
+            text += &self.maybe(20, |_| "retention: 3s".to_owned());
+            text += &self.maybe(20, |_| "delay: 200ms".to_owned());
+            text += &self.maybe(30, |_| "order: key".to_owned());
+            let discipline = self.pick(&["fifo", "lifo", "priority", "random"]);
+            text += &self.maybe(50, |_| format!("discipline: {discipline}"));
+            text += &self.maybe(30, |_| "dedupe: 2s".to_owned());
+            text += &self.maybe(30, |_| "durable: false".to_owned());
+            text += &self.maybe(40, |w| format!("publish: {}", w.law()));
+            text += &self.maybe(40, |w| format!("receive: {}", w.law()));
+            text += &self.maybe(50, |w| format!("cores: {}", w.within(1, 3)));
+            if !self.zones.is_empty() {
+                text += &self.maybe(50, |w| format!("zones: [{}]", w.pick(&["a", "c"])));
+            }
+            self.line(&format!("{text}}}}}"));
+            self.worker(&name);
+        }
+        if !self.queues.is_empty() {
+            self.line("  dead0: {queue: {}}");
+        }
+    }
+
+    /// Who works them off.
+    fn worker(&mut self, queue: &str) {
+        let several = self.chance(50);
+        let consumes = if several {
+            let linger = self.maybe(50, |_| "linger: 100ms".to_owned());
+            let partial = self.maybe(50, |_| "partial: true".to_owned());
+            let after =
+                self.maybe(40, |_| "per_batch: [{work: 2ms}, {fail: 5%, when: poison}]".to_owned());
+            format!("{{from: {queue}, {linger}{partial}{after}batch: {}}}", self.within(2, 9))
+        } else {
+            queue.to_owned()
+        };
+        let instances = self.within(1, 3);
+        let mut text = format!("  w0: {{service: {{instances: {instances}, consumes: {consumes}, ");
+        text += &self.maybe(70, |w| format!("workers: {}", w.within(1, 4)));
+        text += &self.maybe(50, |w| format!("cores: {}", w.within(1, 3)));
+        text += &self.maybe(30, |w| format!("boot: {}", w.law()));
+        let stores: Vec<String> = self.stores.iter().map(|s| s.0.clone()).collect();
+        let (store, other) = (self.name(&stores), self.name(&self.externals.clone()));
+        let work = self.law();
+        let write = self.update(&store);
+        let last = self.pick(&["{fail: 5%}", "{mark: half}", "{reply: 2KB}, {work: 3ms}"]);
+        let once = self.once(&store);
+        text += &format!(
+            "endpoints: {{default: [{{work: {work}}}, {{{write}: {store}}}, {{call: {other}, optional: true}}, {last}]}}, \
+             dependencies: {{{store}: {{timeout: 2s, {once}}}, {other}: {{timeout: 1s}}}}}}}}"
+        );
+        self.line(&text);
+    }
+}
