@@ -142,7 +142,6 @@ impl Simulation {
             let built = client.build(i, record.first_row[i], &mut assembly);
             nodes.push(AnyNode::Client(Box::new(built)));
         }
-        let monitors = Monitor::all(names, &record.first_row, record.operations.len());
         let (data, letters) = (Observer::of(names).map(Box::new), Letters::of(names).map(Box::new));
         let world = World {
             agenda: assembly.agenda,
@@ -167,7 +166,6 @@ impl Simulation {
         };
         Self {
             nodes: nodes.into(),
-            world,
             by_window: Vec::new(),
             window_snapshot: Snapshot::default(),
             spare_snapshot: Snapshot::default(),
@@ -177,7 +175,8 @@ impl Simulation {
             struck: BTreeMap::new(),
             begun: Begun::default(),
             planned: Vec::new(),
-            monitors,
+            monitors: Monitor::all(names, &world.record.first_row, world.record.operations.len()),
+            world,
             routes: names.routes(prepared),
             disturbances: names.disturbances(prepared, seed),
             progress: Progress::default(),

@@ -50,6 +50,7 @@ struct Held {
 }
 
 /// How a queue behaves.
+#[allow(clippy::struct_excessive_bools, reason = "what a file says of it, each by itself")]
 #[derive(Clone, Debug)]
 pub struct Rules {
     /// Messages and bytes it holds at most.
@@ -484,7 +485,9 @@ impl Broker {
         };
         let back: Vec<u32> = (0..self.held.len() as u32).filter(of_host).collect();
         self.changes(now, |broker| {
-            back.into_iter().for_each(|place| broker.failed(place, false, now));
+            for place in back {
+                broker.failed(place, false, now);
+            }
         });
     }
 
@@ -576,7 +579,9 @@ impl Broker {
             } else {
                 let there = |place: &u32| broker.held[*place as usize].state != State::Gone;
                 let all: Vec<u32> = (0..broker.held.len() as u32).filter(there).collect();
-                all.into_iter().for_each(|place| broker.end(place, End::Lost));
+                for place in all {
+                    broker.end(place, End::Lost);
+                }
                 broker.known.clear();
                 broker.known_since.clear();
             }

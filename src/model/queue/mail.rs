@@ -103,9 +103,9 @@ impl Mail {
                 Post::Batch(batch) => &batch.messages,
                 _ => &[],
             };
-            messages.iter().for_each(|(handle, _)| {
+            for (handle, _) in messages {
                 open.remove(&handle.handout);
-            });
+            }
         }
         let lost = open.values().filter(|measured| **measured).count() as u64;
         (measured.counts.lost, measured.counts.unacked) = (lost, all - lost);

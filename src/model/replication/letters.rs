@@ -257,7 +257,7 @@ impl World {
     /// Tells the sender of a message that nobody takes it.
     fn bounce(&mut self, (from, to): (Host, Host), cargo: Cargo, id: u64, here: bool) {
         if let Cargo::Post(post) = cargo {
-            return self.bounce_post(*post, to, mix(id ^ 1));
+            return self.bounce_post(&post, to, mix(id ^ 1));
         }
         let Cargo::Message(_, message) = cargo else { return };
         if matches!(message, Message::Refused(_)) {
@@ -270,8 +270,8 @@ impl World {
     }
 
     /// Tells the sender of something about messages that nobody takes it.
-    fn bounce_post(&mut self, post: Post, sender: Host, id: u64) {
-        let (from, post) = match post {
+    fn bounce_post(&mut self, post: &Post, sender: Host, id: u64) {
+        let (from, post) = match *post {
             // Who is handed messages and is not there has lost all it was handed.
             Post::Handed(ask, _) => (ask.from, Post::Reset(ask.from)),
             Post::Ask(ask) => ((ask.queue, 0), Post::Refused(ask)),

@@ -146,9 +146,9 @@ impl Server {
         match came {
             Some(Post::Ask(ask)) => brokerage.broker.ask(ask, now),
             Some(Post::Settled(ended)) => {
-                ended
-                    .into_iter()
-                    .for_each(|(handle, well)| brokerage.broker.settle(handle, well, now));
+                for (handle, well) in ended {
+                    brokerage.broker.settle(handle, well, now);
+                }
             }
             Some(Post::Reset(host)) => brokerage.broker.reset(host, now),
             _ => {}

@@ -132,6 +132,33 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// One of its instances, which keeps something in mind about so many edges.
+    fn instance(
+        &self,
+        (id, path): (NodeId, &str),
+        (number, edges): (u64, usize),
+        assembly: &mut Assembly<'_>,
+    ) -> Instance {
+        let tick = assembly.tick(id, number as u32);
+        let stream = |purpose| assembly.stream(&format!("{path}/{number}"), purpose);
+        let room = |purpose| Room::new(&self.discipline, stream(purpose));
+        let workers = |capacity| Workers { capacity, busy: Area::default(), room: room("worker") };
+        Instance {
+            workers: self.workers.map(|capacity| Box::new(workers(capacity))),
+            cores: Cores::new(
+                self.cores,
+                &self.discipline,
+                self.speedup.as_ref(),
+                tick,
+                stream("core"),
+            ),
+            arrivals: 0,
+            departures: 0,
+            edges: vec![EdgeState::default(); edges].into(),
+            contents: None,
+        }
+    }
+
     /// A server of this shape that does what the versions of its node's spec say.
     pub fn server(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Server {
         let mut program = Program::default();
@@ -154,32 +181,9 @@ impl Shape {
         if versions.len() == 1 {
             versions.clear();
         }
-        let instances = (0..self.instances)
-            .map(|i| {
-                let tick = assembly.tick(id, i as u32);
-                let stream = |purpose| assembly.stream(&format!("{path}/{i}"), purpose);
-                Instance {
-                    workers: self.workers.map(|capacity| {
-                        Box::new(Workers {
-                            capacity,
-                            busy: Area::default(),
-                            room: Room::new(&self.discipline, stream("worker")),
-                        })
-                    }),
-                    cores: Cores::new(
-                        self.cores,
-                        &self.discipline,
-                        self.speedup.as_ref(),
-                        tick,
-                        stream("core"),
-                    ),
-                    arrivals: 0,
-                    departures: 0,
-                    edges: vec![EdgeState::default(); program.edges.len()].into(),
-                    contents: None,
-                }
-            })
-            .collect();
+        let edges = program.edges.len();
+        let instances =
+            (0..self.instances).map(|i| self.instance((id, path), (i, edges), assembly)).collect();
         Server {
             node: id,
             mixed: None,

@@ -154,7 +154,9 @@ proptest! {
                 }
             }
             let dying = std::mem::take(&mut broker.dying);
-            dying.into_iter().for_each(|(handle, _)| broker.settle(handle, true, now));
+            for (handle, _) in dying {
+                broker.settle(handle, true, now);
+            }
             prop_assert!(broker.is_sound(), "{:?}", broker.counts());
             prop_assert!(broker.due().is_none_or(|due| due > now), "what is due has happened");
             // What is out still, as the broker sees it: one of a key at a time.
