@@ -77,6 +77,7 @@ library! {
     "trip-booking",
     "dead-letters",
     "catch-up",
+    "pub-sub",
     "memory-leak",
     "w1-mm1",
     "w2-lb-tier",

@@ -359,6 +359,10 @@ pub trait Kind {
     fn moves_keys(&self) -> bool {
         false
     }
+    /// Whether messages can be published there.
+    fn takes_messages(&self) -> bool {
+        self.is_broker()
+    }
     /// Whether it keeps messages until somebody takes them out.
     fn is_broker(&self) -> bool {
         false

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     balancer::LoadBalancerSpec, cache::CacheSpec, dns::DnsSpec, external::ExternalSpec, kind::Kind,
-    queue::QueueSpec, service::ServiceSpec, store::StoreSpec,
+    queue::QueueSpec, service::ServiceSpec, store::StoreSpec, topic::TopicSpec,
 };
 
 /// Does the same with the spec of a node, whatever its kind: the list of kinds.
@@ -18,6 +18,7 @@ macro_rules! of_kind {
             $crate::model::kinds::NodeSpec::Store($spec) => $do,
             $crate::model::kinds::NodeSpec::Cache($spec) => $do,
             $crate::model::kinds::NodeSpec::Queue($spec) => $do,
+            $crate::model::kinds::NodeSpec::Topic($spec) => $do,
             $crate::model::kinds::NodeSpec::External($spec) => $do,
         }
     };
@@ -40,6 +41,8 @@ pub enum NodeSpec {
     Cache(CacheSpec),
     /// Keeps messages until a consumer has worked them off.
     Queue(QueueSpec),
+    /// Tells several nodes of each message.
+    Topic(TopicSpec),
     /// A dependency whose inside is unknown: a latency and a fraction of errors.
     External(ExternalSpec),
 }

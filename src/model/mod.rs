@@ -58,6 +58,7 @@ pub mod service;
 pub mod sim;
 pub mod span;
 pub mod store;
+pub mod topic;
 pub mod traces;
 pub mod versions;
 mod windows;

@@ -9,7 +9,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("ScenarioSpec", &["sweep", "requirements", "size", "tracing"]),
     ("ClientSpec", &["bandwidth", "connect", "count", "price", "publish"]),
     ("OperationSpec", &["count", "publish"]),
-    ("NodeSpec", &["topic", "function", "cdn", "gateway", "object_store", "search_index"]),
+    ("NodeSpec", &["function", "cdn", "gateway", "object_store", "search_index"]),
     ("ServiceSpec", &["autoscale", "batch", "compress", "purchase"]),
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
     (
@@ -33,6 +33,7 @@ const RESERVED: &[(&str, &[&str])] = &[
         "ConsumeFields",
         &["commit", "group", "heartbeat", "rebalance", "redeliver", "session", "start"],
     ),
+    ("TopicSpec", &["ack", "by", "instances", "partitions", "receive", "replicas", "retention"]),
     ("EdgeSpec", &["batch", "linger"]),
     ("InboundSpec", &["block", "inspect"]),
     ("BackgroundSpec", &["at", "scope"]),
@@ -63,7 +64,7 @@ mod tests {
 
     #[test]
     fn reserved_words_are_known_by_their_owner() {
-        assert!(is_reserved("NodeSpec", "topic"));
+        assert!(is_reserved("NodeSpec", "function"));
         assert!(is_reserved("FaultSpec", "corrupt"));
         assert!(!is_reserved("ServiceSpec", "cache"));
         assert!(!is_reserved("", "cache"));

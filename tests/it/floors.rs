@@ -96,6 +96,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "service/steps",
             "store",
             "store/kept",
+            "topic",
         ],
     ),
     // What can be wrong with it.

@@ -73,6 +73,7 @@ mod terminal;
 mod theory;
 mod tidy;
 mod told;
+mod topics;
 mod traces;
 mod undecided;
 mod updates;

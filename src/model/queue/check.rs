@@ -226,8 +226,12 @@ impl PublishFields {
     /// What can be wrong with where a message goes.
     pub fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
         match names.node(&self.to.0).map(|id| names.kind(id)) {
-            Some(kind) if !kind.is_broker() => {
-                let message = format!("`{}` is a {}, not a queue", self.to.0, kind.facts().kind);
+            Some(kind) if !kind.takes_messages() => {
+                let message = format!(
+                    "`{}` is a {}, neither a queue nor a topic",
+                    self.to.0,
+                    kind.facts().kind
+                );
                 problems.error_help("E-REF", path, message, format!("`call: {}`", self.to.0));
             }
             _ => {}
@@ -242,9 +246,10 @@ pub fn messages(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems)
             queue.check_readers(&format!("nodes.{}.queue", name.0), names, problems);
         }
     }
-    let is_queue = |name: &str| names.node(name).is_some_and(|id| names.kind(id).is_broker());
+    let is_queue = |name: &str| names.node(name).is_some_and(|id| names.kind(id).takes_messages());
     let mut refuse = |path: String, name: &str, verb: Verb| {
-        let message = format!("`{name}` is a queue: there is nothing to {}", verb.name());
+        let kind = names.node(name).map_or("queue", |id| names.kind(id).facts().kind);
+        let message = format!("`{name}` is a {kind}: there is nothing to {}", verb.name());
         let help =
             format!("`publish: {name}` puts a message in, `consumes: {name}` takes messages out");
         problems.error_help("E-CONFLICT", path, message, help);

@@ -573,6 +573,40 @@ impl<'c, 'a> Compiler<'c, 'a> {
         self.program.code[over] = Instr::Jump(self.here());
     }
 
+    /// Calls all at the same time, each by its edge; those that fail cost nobody anything, but are told of by this cause.
+    pub fn fan_out<'t>(
+        &mut self,
+        targets: impl ExactSizeIterator<Item = &'t str>,
+        failed: &'static str,
+        path: &str,
+    ) {
+        let fork = self.program.forks.len();
+        let (need, common) = (targets.len() as u16, self.common("fork", path));
+        self.emit(Instr::Fork(fork as u16));
+        self.program.forks.push(Fork {
+            branches: Vec::new(),
+            need,
+            optional: true,
+            site: self.site(path),
+            common,
+            each: None,
+            saga: false,
+        });
+        let over = self.emit(Instr::Jump(0));
+        for target in targets {
+            let start = self.here();
+            self.program.forks[fork].branches.push(start);
+            self.emit(Instr::Begin);
+            self.call(target, (None, None, None), true, &format!("{path}/{target}"));
+            self.program.calls.last_mut().expect("just added").fallback = Some(failed);
+            // Over what would take its place.
+            let next = self.here() + 1;
+            self.emit(Instr::Jump(next));
+            self.emit(Instr::End);
+        }
+        self.program.code[over] = Instr::Jump(self.here());
+    }
+
     fn choose(&mut self, choices: &[super::ChoiceSpec], path: &str) {
         let stream = self.stream(path);
         let index = self.program.choices.len();

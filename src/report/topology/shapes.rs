@@ -16,7 +16,7 @@ pub(super) fn shape(
         "load_balancer" => ("#fff6e3", ""),
         "dns" => ("#f4effb", ""),
         "store" => ("#eef6ee", ""),
-        "queue" => ("#fdf1ee", ""),
+        "queue" | "topic" => ("#fdf1ee", ""),
         "external" => ("#f6f6f6", " stroke-dasharray=\"5 3\""),
         _ => ("#ffffff", ""),
     };
