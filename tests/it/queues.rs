@@ -446,7 +446,7 @@ fn what_is_said_of_queues_is_checked_where_it_stands() {
             "nodes.orders.queue.max_receives",
         ),
         ("read", "{call: kv}", "{call: kv}, {read: orders}", "13:89 E-CONFLICT", "publish: orders"),
-        ("publish", "{publish: orders}", "{publish: kv}", "13:61 E-REF", "not a queue"),
+        ("publish", "{publish: orders}", "{publish: kv}", "13:61 E-REF", "neither a queue"),
         ("unread", "consumes: dead", "consumes: orders", "10:10 W-UNREAD", "nobody consumes"),
     ];
     check_in(&good, &cases);

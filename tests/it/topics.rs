@@ -15,7 +15,7 @@ fn shop(topic: &str, rest: &str) -> String {
          clients: {{users: {{arrivals: constant(10/s), keys: uniform(n=20), load: [{{at: 0s, factor: 1}}, {{at: 150.05s, factor: 0}}], timeout: 5s, to: events}}}}\n\
          nodes:\n  events: {{topic: {{to: [fast, slow, jobs]{topic}}}}}\n\
          \x20 fast: {{service: {{cores: 1, endpoints: {{default: [{{work: 5ms}}, {{mark: fast}}]}}}}}}\n\
-         \x20 slow: {{service: {{cores: 1, endpoints: {{default: [{{work: 90ms}}, {{mark: slow}}]}}}}}}\n\
+         \x20 slow: {{service: {{cores: 50, endpoints: {{default: [{{work: 90ms}}, {{mark: slow}}]}}}}}}\n\
          \x20 jobs: {{queue: {{visibility: 5s}}}}\n  worker: {{service: {{workers: 1, consumes: jobs, endpoints: {{default: [{{work: 20ms}}, {{mark: worked}}]}}}}}}\n{rest}\n"
     )
 }
@@ -95,15 +95,15 @@ fn what_is_said_of_topics_is_checked_where_it_stands() {
             "nobody",
             "to: [fast, slow, jobs], dependencies: {slow: {timeout: 1s}}",
             "to: []",
-            "8:23 E-RANGE",
+            "8:20 E-RANGE",
             "nobody is told",
         ),
-        ("twice", "[fast, slow, jobs]", "[fast, slow, fast]", "8:40 E-DUP-NAME", "told twice"),
-        ("who", "[fast, slow, jobs]", "[fast, slow, job]", "8:40 E-REF", "jobs"),
-        ("edge", "{slow: {timeout", "{slwo: {timeout", "8:62 E-REF", "did you mean `slow`"),
-        ("fallback", "timeout: 1s", "fallback: {reply: 1KB}", "8:79 E-CONFLICT", "nobody waits"),
-        ("log", "to: [fast", "partitions: 3, to: [fast", "8:19 E-UNSUPPORTED", "partitions"),
-        ("missing", "to: [fast, slow, jobs], ", "", "8:11 E-MISSING", "to"),
+        ("twice", "[fast, slow, jobs]", "[fast, slow, fast]", "8:37 E-DUP-NAME", "told twice"),
+        ("who", "[fast, slow, jobs]", "[fast, slow, job]", "8:37 E-REF", "jobs"),
+        ("edge", "{slow: {timeout", "{slwo: {timeout", "8:59 E-REF", "did you mean `slow`"),
+        ("fallback", "timeout: 1s", "fallback: {reply: 1KB}", "8:66 E-CONFLICT", "nobody waits"),
+        ("log", "to: [fast", "partitions: 3, to: [fast", "8:20 E-UNSUPPORTED", "partitions"),
+        ("missing", "to: [fast, slow, jobs], ", "", "8:12 E-MISSING", "to"),
     ];
     check_in(&good, &cases);
 }
