@@ -216,6 +216,10 @@ pub struct NodeResults {
     /// Queues: what became of their messages.
     #[serde(flatten)]
     pub queue: Option<Box<QueueResults>>,
+    /// Stores that transactions write: how long each key stayed locked from its shard's vote until that learned how it was
+    /// decided; those it has not by the end count as long as they have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_doubt: Option<Box<Distribution>>,
     /// What it costs; absent where nothing of it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<NodeCost>,

@@ -74,6 +74,7 @@ library! {
     "stop-the-world",
     "static-stability",
     "lock-contention",
+    "transfer",
     "trip-booking",
     "dead-letters",
     "catch-up",

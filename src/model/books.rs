@@ -44,6 +44,17 @@ impl InstanceBooks {
     }
 }
 
+/// Sagas of the measured span, by how they ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SagasMeasured {
+    /// All parts were done.
+    pub done: u64,
+    /// What was done was undone.
+    pub compensated: u64,
+    /// Their process died before either.
+    pub unfinished: u64,
+}
+
 /// Keys that moved to another shard, over the whole run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MovedMeasured {

@@ -50,9 +50,9 @@ fn instructions(list: &[StepSpec]) -> usize {
         let tiers = step.caching().map_or(0, |(tiers, _)| tiers.0.len());
         let spread = if step.spread().is_some() { 4 } else { 0 };
         let inner: usize = step.inner().iter().map(|(_, list)| 3 + instructions(list)).sum();
-        let block = match (&step.lock, &step.saga) {
-            (Some(lock), _) if lock.in_.is_some() => 32,
-            (_, Some(_)) => 8,
+        let block = match (&step.lock, &step.saga, &step.transaction) {
+            (Some(lock), ..) if lock.in_.is_some() => 32,
+            (_, Some(_), _) | (.., Some(_)) => 8,
             _ => 0,
         };
         3 + 3 * tiers + spread + block + inner
@@ -172,7 +172,7 @@ fn spread(s: &StepSpec, path: &str, names: &Names, problems: &mut Problems) {
 }
 
 /// The word of a step that reads or writes.
-fn data_verb(s: &StepSpec) -> &'static str {
+pub(super) fn data_verb(s: &StepSpec) -> &'static str {
     let verbs = [&s.write, &s.delete, &s.cas, &s.increment];
     match verbs.iter().position(|verb| verb.is_some()) {
         Some(at) => ["write", "delete", "cas", "increment"][at],
@@ -185,7 +185,7 @@ fn step(s: &StepSpec, path: &str, names: &Names, problems: &mut Problems) {
         ($($verb:ident)*) => { [$((stringify!($verb), s.$verb.is_some())),*, ("do", s.do_.is_some())] };
     }
     let verbs = verbs!(work wait call read write delete cas increment all any race choose repeat lock
-        saga publish fail mark reply);
+        saga transaction publish fail mark reply);
     let given: Vec<&str> = verbs.iter().filter(|verb| verb.1).map(|verb| verb.0).collect();
     match given.as_slice() {
         [_] => {}

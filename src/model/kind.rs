@@ -118,6 +118,8 @@ pub struct Outgoing {
     pub keyed: bool,
     /// It is about the record of a lock, which has a key of its own.
     pub of_lock: bool,
+    /// It is a write of a transaction, sent when that is decided.
+    pub of_transaction: bool,
     /// It is made whatever a cache holds and a condition says.
     pub sure: bool,
     /// How what it reads or writes is answered, where that is not as its store says.
@@ -140,9 +142,16 @@ impl Outgoing {
             by_message: false,
             keyed: false,
             of_lock: false,
+            of_transaction: false,
             sure: true,
             answered: AnsweredSpec::default(),
         }
+    }
+
+    /// Whether it changes data.
+    pub fn writes(&self) -> bool {
+        let verb = self.operation.as_ref().and_then(|operation| operation.1);
+        verb.is_some_and(|verb| verb != Verb::Read && Verb::ALL.contains(&verb))
     }
 }
 

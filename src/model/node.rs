@@ -3,14 +3,15 @@
 use std::any::Any;
 
 use super::{
-    bounded::Bounded, consistency::watched::Holdings, probe::SagasMeasured,
-    replication::tally::ReplicasMeasured, route::Route, world::World,
+    bounded::Bounded, consistency::watched::Holdings, replication::tally::ReplicasMeasured,
+    route::Route, world::World,
 };
 use crate::model::{
-    books::{InstanceBooks, MovedMeasured},
+    books::{InstanceBooks, MovedMeasured, SagasMeasured},
     ids::{Host, NodeId, Slot},
     queue::counts::QueueMeasured,
 };
+use crate::stats::Histogram;
 
 /// A simulated entity. Handlers return nothing and act through the world; what cannot happen to a kind
 /// of node does nothing.
@@ -78,6 +79,10 @@ pub trait Node: Any + Send {
     }
     /// What its broker knows of its messages, if it is a queue; and whether each is accounted for.
     fn queue(&self) -> Option<(QueueMeasured, bool)> {
+        None
+    }
+    /// How long its keys were in doubt, up to `now`, if transactions write it.
+    fn in_doubt(&self, _now: u64) -> Option<Histogram> {
         None
     }
     /// Schedules what happens by itself from the start.

@@ -6,7 +6,11 @@ mod cut;
 
 use std::collections::BTreeMap;
 
-use super::{books::MovedMeasured, bounded::Held, fault::uptime::UptimeBooks};
+use super::{
+    books::{MovedMeasured, SagasMeasured},
+    bounded::Held,
+    fault::uptime::UptimeBooks,
+};
 use crate::{
     history::{Acknowledged, Entry, Staleness, Violations, Witness},
     model::{
@@ -95,17 +99,6 @@ impl Undecided {
     }
 }
 
-/// Sagas of the measured span, by how they ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SagasMeasured {
-    /// All parts were done.
-    pub done: u64,
-    /// What was done was undone.
-    pub compensated: u64,
-    /// Their process died before either.
-    pub unfinished: u64,
-}
-
 /// Kinds of operations on data, as results name them.
 pub const DATA_OPERATIONS: [&str; 5] = ["read", "write", "delete", "cas", "increment"];
 
@@ -145,6 +138,8 @@ pub struct ConsistencyMeasured {
     pub lost_updates: Option<u64>,
     /// Of a store that keeps locks: how often somebody came into one where another one was.
     pub overlaps: Option<u64>,
+    /// Of a store that transactions write: those of which it lacks a part for good, while another one took effect.
+    pub torn: Option<u64>,
     /// Of a store with leaders: time in which two led a shard, ns.
     pub split: Option<u64>,
     /// Where siblings are kept: how often there came to be more of them.
@@ -232,6 +227,7 @@ impl ConsistencyMeasured {
         self.duplicates = sum(self.duplicates, other.duplicates);
         self.lost_updates = sum(self.lost_updates, other.lost_updates);
         self.overlaps = sum(self.overlaps, other.overlaps);
+        self.torn = sum(self.torn, other.torn);
         self.cost.add(other.cost);
         if self.witness.is_none() {
             self.witness.clone_from(&other.witness);
@@ -523,6 +519,8 @@ pub struct NodeMeasured {
     pub moved: Option<MovedMeasured>,
     /// Of a queue: what became of its messages.
     pub queue: Option<Box<QueueMeasured>>,
+    /// Of a store that transactions write: how long keys stayed locked from a vote until it was known how that was decided, ns.
+    pub in_doubt: Option<Box<Histogram>>,
 }
 
 /// One instance's figures over [warm-up, end).

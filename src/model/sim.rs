@@ -571,6 +571,7 @@ impl Simulation {
             sagas: self.nodes[i].sagas(),
             moved: self.nodes[i].moved(),
             queue: self.nodes[i].queue().map(|own| Box::new(self.messages(i as NodeId, own))),
+            in_doubt: self.nodes[i].in_doubt(last.at).map(Box::new),
             replicas: self.nodes[i].replicas(last.at).map(|replicas| ReplicasMeasured {
                 zones: names.zones_of_instances(i as NodeId),
                 ..replicas
@@ -590,7 +591,8 @@ impl Simulation {
         let Some(data) = self.world.data.take() else { return BTreeMap::new() };
         let mut held = data.on_their_way(self.world.frames.iter().map(|(slot, _)| slot));
         self.nodes.iter().for_each(|node| node.holds(&mut held));
-        data.measured(&held, |store, key| self.world.shard_of(store, key))
+        let written = &self.plan.names.tracked.transactions;
+        data.measured(&held, written, |store, key| self.world.shard_of(store, key))
     }
 
     fn clients_measured(mut self, names: &Names) -> Vec<ClientMeasured> {

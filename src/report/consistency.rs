@@ -81,6 +81,9 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
                 "siblings" => {
                     "several leaders write them beside one another, in no one order".into()
                 }
+                "transaction" => {
+                    "what is written with other keys is not looked at by itself".into()
+                }
                 cause => format!("what `{}` finds is not followed", clean(cause)),
             };
             all.push(format!("{name}: {keys} keys a run were not checked: {why}."));
@@ -128,6 +131,10 @@ fn of_updates(
         (
             of.lock_overlaps,
             "times a run somebody took a lock while another one was at its steps, whose lease had run out",
+        ),
+        (
+            of.torn_transactions,
+            "transactions a run are torn: some of their writes took effect, and here one is gone with the data of its shard",
         ),
         (
             of.lost_updates,

@@ -23,6 +23,7 @@ use super::{
         some_failed, up, used, when, words,
     },
     text::{Quantity, clock, count, duration, escape, estimate, plural, value},
+    transactions,
 };
 use crate::results::{
     DataFile, Distribution, Estimate, InstanceResults, NodeResults, RequestFigures, Results,
@@ -375,6 +376,13 @@ fn faults(out: &mut String, results: &Results) {
          or to the last one. Reads and writes: from its beginning to the first answer in each shard where one failed. \
          Copies: from its end until each holds the newest of each key that any held then. Not seen: in some \
          replication it was not over.",
+    );
+    figures(
+        out,
+        ("Transactions", &transactions::COLUMNS),
+        transactions::rows(results, estimate),
+        "Keys that a shard had promised to a transaction: how often, in all replications, and how long each stayed locked until the shard \
+         learned how it was decided.",
     );
     figures(
         out,

@@ -32,6 +32,7 @@ mod steady;
 mod table;
 mod text;
 mod topology;
+mod transactions;
 mod variants;
 
 pub use cap::{cap_files, cap_text};

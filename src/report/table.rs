@@ -12,6 +12,7 @@ use super::{
     queues, replicas, sagas, sides,
     steady::growing,
     text::{self, Quantity, about, clean, count, duration, estimate, plural, shorten, value},
+    transactions,
 };
 use crate::results::{
     Distribution, Estimate, FaultResults, Hanging, NodeResults, RequestCounts, RequestFigures,
@@ -63,6 +64,7 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     for line in sagas::notes(results) {
         out.wrapped("  ", &line);
     }
+    figures(&mut out, &transactions::COLUMNS, |shown| transactions::rows(results, shown));
     replicas::moved_lines(&mut out, results);
     if !results.faults.is_empty() {
         out.blank();

@@ -84,6 +84,10 @@ pub struct ConsistencyResults {
     /// it, whose lease had run out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock_overlaps: Option<Estimate>,
+    /// Where transactions write: those of which some writes took effect and others never can, as what had been promised was
+    /// lost with the data of its shard, or what had been written was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub torn_transactions: Option<Estimate>,
     /// By why: `write_behind` (a cache acknowledged them and never wrote them), `failover` (a later leader began without
     /// them), `lww_concurrent` (a later write took their place, by who did not know of them), `lww_clock` (by its stamp, which
     /// goes by a clock, it was older than a write acknowledged before it), `crash` (nobody holds them).

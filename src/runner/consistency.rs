@@ -48,6 +48,8 @@ pub(super) struct ConsistencyPool {
     /// Where somebody writes over what was read.
     lost_updates: Option<Means>,
     overlaps: Option<Means>,
+    /// Where transactions write.
+    torn: Option<Means>,
     lost_by_cause: BTreeMap<&'static str, Means>,
 }
 
@@ -105,6 +107,9 @@ impl ConsistencyPool {
         if let Some(overlaps) = one.overlaps {
             self.overlaps.get_or_insert_default().push(count(overlaps));
         }
+        if let Some(torn) = one.torn {
+            self.torn.get_or_insert_default().push(count(torn));
+        }
         self.replications += 1;
     }
 
@@ -157,6 +162,7 @@ impl ConsistencyPool {
             conflicts: self.conflicts.as_ref().map(mean),
             lost_updates: self.lost_updates.as_ref().map(mean),
             lock_overlaps: self.overlaps.as_ref().map(mean),
+            torn_transactions: self.torn.as_ref().map(mean),
             lost_by_cause: by_cause(&self.lost_by_cause),
         }
     }

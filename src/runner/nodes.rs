@@ -63,6 +63,8 @@ pub(super) struct NodePool {
     moved: Option<MovedPool>,
     /// Of a queue.
     messages: Option<QueuePool>,
+    /// Of a store that transactions write.
+    in_doubt: Option<Box<Samples>>,
     resources: Vec<ResourcePool>,
     queue: Levels,
     arrivals: u64,
@@ -103,6 +105,7 @@ impl NodePool {
             sagas: node.sagas.map(|_| Default::default()),
             moved: node.moved.map(|_| MovedPool::default()),
             messages: node.queue.as_ref().map(|_| QueuePool::default()),
+            in_doubt: node.in_doubt.as_ref().map(|_| Box::default()),
             resources: node.held.iter().map(ResourcePool::like).collect(),
             queue: Levels::default(),
             arrivals: 0,
@@ -159,6 +162,9 @@ impl NodePool {
         }
         if let Some(pool) = &mut self.messages {
             pool.push(node);
+        }
+        if let (Some(pool), Some(one)) = (&mut self.in_doubt, &node.in_doubt) {
+            pool.push(one);
         }
         if let (Some(pool), Some(one)) = (&mut self.consistency, &node.consistency) {
             pool.push(one, measured.seed);
@@ -223,6 +229,7 @@ impl NodePool {
             }),
             moved: self.moved.as_ref().map(|pool| Box::new(pool.results(confidence))),
             queue: self.messages.as_ref().map(|pool| Box::new(pool.results(confidence))),
+            in_doubt: self.in_doubt.as_ref().map(|pool| Box::new(pool.distribution(confidence))),
             cost: None,
             cache: (self.kind == "cache").then(|| self.cache.results(confidence)),
             instances: InstanceCounts {

@@ -149,7 +149,7 @@ pub(super) fn elsewhere(key: &str, known: &[&str]) -> Option<String> {
         ));
     }
     // What is a key nearly everywhere says nothing about where it was meant to be.
-    (owners.len() <= 6).then(|| format!("`{}` is a key of {}", shown(key), words(owners)))
+    (owners.len() <= 7).then(|| format!("`{}` is a key of {}", shown(key), words(owners)))
 }
 
 fn words(list: &[String]) -> String {

@@ -25,7 +25,7 @@ const RESERVED: &[(&str, &[&str])] = &[
             "throughput",
         ],
     ),
-    ("StepSpec", &["push", "transaction"]),
+    ("StepSpec", &["push"]),
     ("CacheSpec", &["admission", "discipline", "inbound"]),
     ("FaultSpec", &["corrupt", "reclaim"]),
     ("WriteFields", &["outbox"]),

@@ -478,7 +478,7 @@ impl Writer {
         let list = |w: &mut Self, n: u64| -> String {
             (0..n).map(|_| w.step(service, depth - 1)).collect::<Vec<_>>().join(", ")
         };
-        match self.draw.below(if depth > 0 { 15 } else { 8 }) {
+        match self.draw.below(if depth > 0 { 16 } else { 8 }) {
             0 | 1 => format!("{{work: {}{when}}}", self.law()),
             2 => format!("{{wait: {}{when}}}", self.law()),
             3 => format!("{{call: {}{optional}{when}}}", self.name(&targets)),
@@ -537,8 +537,29 @@ impl Writer {
                     "{{saga: [{{do: [{one}], undo: [{undo}]}}, {{do: [{other}]}}]{optional}{when}}}"
                 )
             }
+            15 => match self.transaction() {
+                Some(transaction) => format!("{{transaction: {transaction}{optional}{when}}}"),
+                None => format!("{{write: {store}{optional}}}"),
+            },
             _ => format!("{{read: {{from: {store}, shards: all}}{optional}}}"),
         }
+    }
+
+    /// A transaction over stores that can be part of one, if there are any.
+    fn transaction(&mut self) -> Option<String> {
+        let alone = self.stores.iter().filter(|(name, _)| self.copies_of(name).is_empty());
+        let alone: Vec<String> = alone.map(|(name, _)| name.clone()).collect();
+        let first = alone.first()?.clone();
+        let mut steps = Vec::new();
+        for _ in 0..self.within(1, 3) {
+            let store = self.name(&alone);
+            let verb = self.pick(&["write", "write", "cas", "increment", "delete", "read"]);
+            steps.push(format!("{{{verb}: {store}}}"));
+        }
+        steps.push(format!("{{wait: {}}}", self.law()));
+        steps.push(format!("{{write: {first}}}"));
+        let timeout = self.maybe(50, |_| "timeout: 200ms".to_owned());
+        Some(format!("{{{timeout}do: [{}]}}", steps.join(", ")))
     }
 
     fn data(&mut self) {

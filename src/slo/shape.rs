@@ -65,14 +65,14 @@ pub(super) fn any_node() -> NodeResults {
     let (cache, cost) = (Some(CacheResults::default()), Some(cost));
     let consistency = Some(Box::new(of_any_store()));
     let replicas = Some(Box::new(of_any_replicas()));
-    let (moved, sagas) = (Some(Box::default()), Some(Box::default()));
     let queue = Some(Box::default());
     NodeResults {
         cache,
         consistency,
         replicas,
-        sagas,
-        moved,
+        sagas: Some(Box::default()),
+        moved: Some(Box::default()),
+        in_doubt: Some(Box::default()),
         queue,
         cost,
         ..NodeResults::default()
@@ -144,12 +144,13 @@ fn of_any_store() -> ConsistencyResults {
     ConsistencyResults {
         operations: each(&["read", "write", "delete", "cas", "increment"]),
         linearizable: Some(false),
-        not_checked: each(&["cas", "increment", "siblings"]),
+        not_checked: each(&["cas", "increment", "siblings", "transaction"]),
         lost_by_cause: each(&["crash", "failover", "lww_clock", "lww_concurrent", "write_behind"]),
         split_brain_time: Some(Estimate::default()),
         conflicts: Some(Estimate::default()),
         lost_updates: Some(Estimate::default()),
         lock_overlaps: Some(Estimate::default()),
+        torn_transactions: Some(Estimate::default()),
         duplicate_applies: Some(Estimate::default()),
         convergence_time: Some(Estimate::default()),
         ..ConsistencyResults::default()
@@ -179,7 +180,7 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 39] = [
+const COUNTS: [&str; 40] = [
     "acked",
     "bytes",
     "causes",
@@ -216,6 +217,7 @@ const COUNTS: [&str; 39] = [
     "requests",
     "sagas",
     "stale_reads",
+    "torn_transactions",
     "unacked",
     "violations",
     "writes_follow_reads_violations",
@@ -227,7 +229,9 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
     let path = if within { &path[1..] } else { path };
     match (path[0].as_str(), last) {
         (_, "linearizable") => Dimension::Truth,
-        ("staleness_age" | "replication_lag", last) if last != "count" => Dimension::Seconds,
+        ("staleness_age" | "replication_lag" | "in_doubt", last) if last != "count" => {
+            Dimension::Seconds
+        }
         ("split_brain_time", _) => Dimension::Seconds,
         ("elections", "count" | "terms" | "split_votes") if path[1] != "leaderless" => {
             Dimension::Count

@@ -186,8 +186,13 @@ fn programs_that_do_not_fit_are_refused() {
     let alone = CHANGING.replace(short, &long(11_000));
     let found = told(alone.as_bytes());
     assert!(found.len() == 1 && found[0].contains("E-LIMIT too many steps"), "{found:#?}");
-    // A lock in a store is a program of its own, and so is what undoes a saga.
-    for block in ["lock: {name: l, in: db, do: [{wait: 1ms}]}", "saga: [{do: [{wait: 1ms}]}]"] {
+    // A lock in a store is a program of its own, and so are what undoes a saga and what decides a transaction.
+    let blocks = [
+        "lock: {name: l, in: db, do: [{wait: 1ms}]}",
+        "saga: [{do: [{wait: 1ms}]}]",
+        "transaction: {do: [{write: db}]}",
+    ];
+    for block in blocks {
         let many = long(1000).replace("read: {from: db, cache: c}", block);
         let text = CHANGING.replace(short, &many);
         assert!(!told(text.as_bytes()).iter().any(|one| one.contains("too many steps")), "{block}");

@@ -75,6 +75,7 @@ mod tidy;
 mod told;
 mod topics;
 mod traces;
+mod transactions;
 mod undecided;
 mod updates;
 mod warm_up;

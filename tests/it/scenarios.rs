@@ -62,6 +62,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("stale-on-error", "150s", "100s"),
     ("static-stability", "650s", "570s"),
     ("stop-the-world", "60s", "20s"),
+    ("transfer", "140s", "10s"),
     ("trip-booking", "250s", "10s"),
     ("two-regions", "20s", "2s"),
     ("w1-mm1", "20000s", "1000s"),

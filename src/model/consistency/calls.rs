@@ -36,6 +36,8 @@ pub struct DataCall {
     pub answered: AnsweredSpec,
     /// It asks every shard.
     pub to_all: bool,
+    /// It is a write of a transaction.
+    pub of_transaction: bool,
 }
 
 /// All calls for data of a design.
@@ -56,6 +58,7 @@ pub fn data_calls(names: &Names) -> Vec<DataCall> {
                     verb,
                     answered,
                     to_all: false,
+                    of_transaction: false,
                 });
             }
         }
@@ -80,6 +83,7 @@ pub fn data_calls(names: &Names) -> Vec<DataCall> {
                 verb,
                 answered: call.answered,
                 to_all: call.to_all,
+                of_transaction: call.of_transaction,
             });
         }
     }

@@ -50,6 +50,8 @@ pub struct Tracked {
     pub leases: bool,
     /// Messages, of which all hand-outs are one.
     pub messages: bool,
+    /// The stores that transactions write.
+    pub transactions: BTreeSet<NodeId>,
 }
 
 impl Tracked {
@@ -115,13 +117,15 @@ impl Names {
         let levels = calls.iter().any(|call| !call.answered.is_usual());
         let leases = calls.iter().any(|call| call.caller == Caller::Lock);
         let messages = self.specs().any(|spec| spec.kind().is_broker());
+        let of_transactions = calls.iter().filter(|call| call.of_transaction);
+        let transactions = of_transactions.filter_map(|call| call.store).collect();
         let repeats = messages || self.repeats();
         // Replicas hold versions, whoever looks on, and so do all where something is made of them.
         let history = self.design.history.is_some_and(|history| history.0.none);
         let unwatched = history && !known && updates.is_empty() && !once;
         let is_held = |store: &NodeId| !unwatched || self.kind(*store).facts().replicas.is_some();
         let followed = self.written(&calls).into_iter().filter(is_held).collect();
-        Tracked { followed, known, updates, once, repeats, levels, leases, messages }
+        Tracked { followed, known, updates, once, repeats, levels, leases, messages, transactions }
     }
 
     /// The stores that somebody writes, so that there is something to be behind of, and where nobody chooses among shards or

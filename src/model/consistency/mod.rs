@@ -5,6 +5,7 @@
 
 pub mod calls;
 pub mod check;
+pub mod fates;
 pub mod followed;
 pub mod leases;
 pub mod observer;
@@ -13,4 +14,5 @@ pub mod repeated;
 pub mod run;
 pub mod spec;
 pub mod tokens;
+pub mod torn;
 pub mod watched;

@@ -23,6 +23,7 @@ use crate::{
             repeated::Repeats,
             spec::Access,
             tokens::{Token, Tokens},
+            torn::Torn,
             watched::{Holdings, Told, Watched},
         },
         ids::{NodeId, Slot},
@@ -118,7 +119,7 @@ pub struct Observer {
     pub repeated: Repeats,
     /// How what it is at is answered, if something is answered as its store does not say.
     answered: BySlot<Answered>,
-    stores: BTreeMap<NodeId, Watched>,
+    pub(super) stores: BTreeMap<NodeId, Watched>,
     /// Operations that came back to a frame with accepted replies, and whose store each is of.
     seen: BTreeMap<Slot, Vec<(NodeId, Sight)>>,
     /// By client and store.
@@ -128,7 +129,7 @@ pub struct Observer {
     /// Some client has sessions.
     with_sessions: bool,
     /// Start of the measured span, ns.
-    from: u64,
+    pub(super) from: u64,
     /// What sessions know, if anybody asks for it.
     pub tokens: Option<Box<Tokens>>,
     /// Locks that are kept in stores, if there are any.
@@ -139,6 +140,8 @@ pub struct Observer {
     levels: bool,
     /// What faults do, if there are any.
     pub outages: Option<Box<Outages>>,
+    /// What became of transactions, if there are any.
+    pub torn: Option<Box<Torn>>,
 }
 
 impl Observer {
@@ -163,8 +166,17 @@ impl Observer {
                 _ => Told::Order,
             }
         };
-        let &Tracked { ref followed, known, ref updates, once, repeats, levels, leases, messages } =
-            &names.tracked;
+        let &Tracked {
+            ref followed,
+            known,
+            ref updates,
+            once,
+            repeats,
+            levels,
+            leases,
+            messages,
+            ref transactions,
+        } = &names.tracked;
         let (hands, about) = (names.tracked.hands_tokens(), updates.clone());
         let new = |store: &NodeId| {
             let what = (updates.contains_key(store), repeats);
@@ -187,6 +199,7 @@ impl Observer {
             repeats: repeats || once,
             levels,
             outages: names.faults().next().map(|_| Box::default()),
+            torn: (!transactions.is_empty()).then(|| Box::new(Torn::new(names.loses_data()))),
         })
     }
 
@@ -458,6 +471,13 @@ impl Observer {
         }
     }
 
+    /// What a frame stands for is not written: nobody had been told to, or all could say so.
+    pub fn is_dropped(&mut self, slot: Slot, answered: bool) {
+        if let Some(at) = &mut self.at(slot).at {
+            (at.certain, at.spared) = (!at.doubt, answered);
+        }
+    }
+
     /// The call failed with which an operation stands or falls.
     pub fn failed(&mut self, slot: Slot) {
         if let Some(tokens) = &mut self.tokens {
@@ -556,66 +576,7 @@ impl Observer {
         }
     }
 
-    // ---- what becomes of versions --------------------------------------------------------------
-
-    /// A cache answers for what it was given, which is to be written later and takes the place of another version.
-    pub fn accepted(&mut self, slot: Slot, (store, key): (NodeId, u64), replaces: u64) {
-        let version = self.version(slot);
-        if let Some(watched) = self.stores.get_mut(&store) {
-            watched.answered_for(key, version, replaces);
-        }
-    }
-
-    /// A version of a key of a replicated store got its place in the order of versions.
-    pub fn placed(
-        &mut self,
-        (store, log): (NodeId, Option<u16>),
-        (key, version): (u64, u64),
-        order: u64,
-    ) {
-        if let Some(watched) = self.stores.get_mut(&store) {
-            watched.placed(log, (key, version), order);
-        }
-    }
-
-    /// A write of a key got its number among those of its leader.
-    pub fn dotted(&mut self, store: NodeId, (key, version): (u64, u64), dot: (u8, u32)) {
-        let Some(watched) = self.stores.get_mut(&store) else { return };
-        if let Some(vectors) = &mut watched.vectors {
-            vectors.dotted(key, version, dot);
-            watched.does((key, version), u64::from(dot.0) << 32 | u64::from(dot.1));
-        }
-    }
-
-    /// All that the one copy of a shard held, of these keys (in order), is gone.
-    pub fn wiped(&mut self, store: NodeId, keys: Vec<u64>, now: u64) {
-        if let Some(watched) = self.stores.get_mut(&store) {
-            watched.wiped(keys, now);
-        }
-    }
-
-    /// A leader that had lost what it held goes on beyond these numbers of a key.
-    pub fn skipped(&mut self, store: NodeId, key: u64, leader: u8, numbers: (u32, u32)) {
-        let watched = self.stores.get_mut(&store);
-        if let Some(vectors) = watched.and_then(|watched| watched.vectors.as_mut()) {
-            vectors.skipped(key, leader, numbers);
-        }
-    }
-
-    /// A leader of a shard began its term with entries up to this place; or goes on with it, after it died, with what it
-    /// still has.
-    pub fn began(&mut self, (store, shard): (NodeId, u16), how: (u64, u64), now: u64) {
-        if let Some(watched) = self.stores.get_mut(&store) {
-            watched.began(shard, how, now);
-        }
-    }
-
-    /// Whoever took a version knew of an older one: while it was written, `fresh` or brought back from where it was read.
-    pub fn follows(&mut self, store: NodeId, of: (u64, bool), version: u64, older: u64) {
-        if let Some(watched) = self.stores.get_mut(&store) {
-            watched.follows(of, version, older);
-        }
-    }
+    // ---- ends ---------------------------------------------------------------------------------
 
     /// More is known of what a visit that fails was to write than its outcome says.
     pub fn is_known(&mut self, slot: Slot, written: Written) {
@@ -631,14 +592,6 @@ impl Observer {
         }
     }
 
-    /// A store holds from now on what a frame brought.
-    pub fn applied(&mut self, slot: Slot, store: NodeId, key: u64) {
-        let version = self.version(slot);
-        if let Some(watched) = self.stores.get_mut(&store) {
-            watched.applied(key, version);
-        }
-    }
-
     /// The versions that frames bring somewhere.
     pub fn on_their_way(&self, frames: impl Iterator<Item = Slot>) -> Holdings {
         let versions = frames.map(|slot| self.version(slot)).collect();
@@ -649,12 +602,16 @@ impl Observer {
     pub fn measured(
         self,
         held: &Holdings,
+        transactions: &BTreeSet<NodeId>,
         mut shard: impl FnMut(NodeId, u64) -> u16,
     ) -> BTreeMap<NodeId, ConsistencyMeasured> {
-        let leases = self.leases;
+        let (leases, in_doubt) = (self.leases, &held.versions);
+        let torn = self.torn.map(|torn| torn.counted(in_doubt));
         let of = |(store, watched): (NodeId, Watched)| {
             let mut measured = watched.measured((store, held), |key| shard(store, key));
             measured.overlaps = leases.as_ref().and_then(|leases| leases.overlaps(store));
+            let torn = torn.as_ref().filter(|_| transactions.contains(&store));
+            measured.torn = torn.map(|torn| torn.get(&store).copied().unwrap_or_default());
             (store, measured)
         };
         self.stores.into_iter().map(of).collect()

@@ -16,7 +16,7 @@ use crate::{
         queue::post::Post,
         world::{World, pack, unpack},
     },
-    replication::{Message, Peer, Timer, Work, data::Item},
+    replication::{Fence, Message, Peer, Timer, Work, data::Item},
 };
 
 /// What a frame carries.
@@ -41,6 +41,70 @@ pub enum Cargo {
     Key(MovingKey),
     /// Something about messages of queues.
     Post(Box<Post>),
+    /// Of a transaction, about one of its keys.
+    Part(Box<PartOf>),
+    /// What a frame waits for that is of a transaction: its coordinator, or one of its keys.
+    Due(Box<PartOf>),
+}
+
+impl Cargo {
+    /// Whether a request waits for what comes of it.
+    fn is_waited_for(&self) -> bool {
+        matches!(self, Self::Part(part) if part.said != Said::Ask)
+    }
+}
+
+/// Why a transaction fails whose parts had nothing against it.
+pub const ABORTED: &str = "aborted";
+
+/// What is said of a key that a transaction writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartOf {
+    /// The transaction.
+    pub transaction: u64,
+    /// The key.
+    pub key: u64,
+    /// What is said.
+    pub said: Said,
+}
+
+/// What a coordinator and those who take part in a transaction tell one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Lock it, and promise to write it.
+    Prepare(Change),
+    /// That is promised, or not.
+    Vote(Vote),
+    /// It is decided: write it.
+    Commit,
+    /// Nothing is written.
+    Abort,
+    /// It is written, in this place of the order, if that is known still.
+    Done(Option<u64>),
+    /// How was it decided?
+    Ask,
+}
+
+/// How somebody votes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vote {
+    /// For it.
+    Yes,
+    /// Against it, for this cause.
+    No(&'static str),
+}
+
+/// What is to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The version.
+    pub version: u64,
+    /// The version that has to be there still.
+    pub expects: Option<u64>,
+    /// The number of the lock it is written under.
+    pub fence: Option<Fence>,
+    /// All attempts at it are one.
+    pub once: bool,
 }
 
 /// A key that moves from a shard to another one.
@@ -96,7 +160,8 @@ impl Letters {
         let has_any = |kind: &dyn Kind| {
             kind.facts().replicas.is_some() || kind.moves_keys() || kind.is_broker()
         };
-        names.specs().any(|spec| has_any(spec.kind())).then(Self::default)
+        let transacts = !names.tracked.transactions.is_empty();
+        (transacts || names.specs().any(|spec| has_any(spec.kind()))).then(Self::default)
     }
 
     /// A frame carries this from now on.
@@ -191,19 +256,29 @@ impl World {
 
     /// Posts a letter; what is for its own sender arrives at once.
     pub fn post(&mut self, envelope: Envelope, cargo: Cargo) {
+        self.post_for(NONE, envelope, cargo);
+    }
+
+    /// Posts a letter that is about what a frame is for: with the attributes of its request.
+    pub fn post_for(&mut self, of: Slot, envelope: Envelope, cargo: Cargo) {
         let Envelope { from, to, id, size } = envelope;
+        let waited_for = cargo.is_waited_for();
         let key = match &cargo {
             Cargo::Message(_, message) => match message.work() {
                 Work::Read(key) | Work::Write(key) => key,
                 Work::None => 0,
             },
             Cargo::Key(moving) => moving.key,
+            Cargo::Part(part) => part.key,
             _ => 0,
         };
         let slot = self.own_frame(to, (id, key), cargo);
         let f = &mut self.frames[slot];
         f.parent = pack(from.0, from.1);
         if self.carries {
+            if of != NONE {
+                self.hand_on(of, slot);
+            }
             self.frames.extra_mut(slot).size = size;
         }
         let weight = || Weight { id, size };
@@ -213,16 +288,21 @@ impl World {
         }
         if !self.network.special {
             let link = self.network.link(from, to);
-            // No request waits for it on its way.
             let before = link.travelled();
             let sent = link.send(&mut self.agenda, (slot, event::LETTER), weight);
-            self.network.probes += self.network.link(from, to).travelled() - before;
+            if !waited_for {
+                self.network.probes += self.network.link(from, to).travelled() - before;
+            }
             if !sent {
                 self.release(slot);
             }
             return;
         }
+        let before = self.network.link_between(from, to).travelled();
         self.post_special((from, to), (slot, key), Weight { id, size });
+        if !waited_for {
+            self.network.probes += self.network.link_between(from, to).travelled() - before;
+        }
     }
 
     /// Posts a letter where messages need a closer look.
@@ -231,7 +311,6 @@ impl World {
     fn post_special(&mut self, (from, to): (Host, Host), (slot, key): (Slot, u64), of: Weight) {
         let Weight { id, size } = of;
         let weight = || of;
-        let before = self.network.link_between(from, to).travelled();
         let fate = self.network.send(&mut self.agenda, (from, to), (slot, event::LETTER), weight);
         match fate {
             Fate::Sent => {}
@@ -244,6 +323,10 @@ impl World {
             Fate::Twice(later) => {
                 let cargo = self.letters.as_ref().map(|letters| letters.get(slot).clone());
                 let copy = self.own_frame(to, (mix(id), key), cargo.unwrap_or_default());
+                self.frames[copy].parent = pack(from.0, from.1);
+                if self.carries {
+                    self.hand_on(slot, copy);
+                }
                 let weight = Weight { id: mix(id), size };
                 let link = self.network.link_between(from, to);
                 if !link.send_later(&mut self.agenda, (copy, event::LETTER), weight, later) {
@@ -251,19 +334,23 @@ impl World {
                 }
             }
         }
-        self.network.probes += self.network.link_between(from, to).travelled() - before;
     }
 
     /// Tells the sender of a message that nobody takes it.
     fn bounce(&mut self, (from, to): (Host, Host), cargo: Cargo, id: u64, here: bool) {
-        if let Cargo::Post(post) = cargo {
-            return self.bounce_post(&post, to, mix(id ^ 1));
-        }
-        let Cargo::Message(_, message) = cargo else { return };
-        if matches!(message, Message::Refused(_)) {
-            return;
-        }
-        let cargo = Cargo::Message(from.1, Message::Refused(Box::new(message)));
+        let cargo = match cargo {
+            Cargo::Post(post) => return self.bounce_post(&post, to, mix(id ^ 1)),
+            Cargo::Message(_, Message::Refused(_)) => return,
+            Cargo::Message(_, message) => {
+                Cargo::Message(from.1, Message::Refused(Box::new(message)))
+            }
+            // Who cannot be reached cannot vote for it.
+            Cargo::Part(part) if matches!(part.said, Said::Prepare(_)) => {
+                let no = PartOf { said: Said::Vote(Vote::No(ABORTED)), ..*part };
+                Cargo::Part(Box::new(no))
+            }
+            _ => return,
+        };
         let id = mix(id ^ 1);
         let from = if here { to } else { from };
         self.post(Envelope { from, to, id, size: 0 }, cargo);
@@ -330,7 +417,7 @@ impl World {
         }
         let cargo = self.letters.as_mut().map(|letters| letters.take(slot)).unwrap_or_default();
         self.release(slot);
-        let hears = from.0 == host.0 || matches!(cargo, Cargo::Post(_));
+        let hears = from.0 == host.0 || matches!(cargo, Cargo::Post(_) | Cargo::Part(_));
         if self.hosts.state(host).silent == 0 && hears {
             self.bounce((host, from), cargo, id, false);
         }

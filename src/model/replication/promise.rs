@@ -6,6 +6,7 @@ use super::{ModeSpec, QuorumSpec, RaftReadsSpec, RaftSpec, StampSpec};
 use crate::model::{
     client::ClientSpec,
     consistency::{calls::data_calls, spec::GuaranteeSpec},
+    fault::TargetSpec,
     ids::NodeId,
     kinds::NodeSpec,
     names::Names,
@@ -85,12 +86,16 @@ impl Names {
         let mut nodes = self.design.nodes.values().chain(self.design.later());
         let cached = nodes.any(|node| matches!(node, NodeSpec::Cache(_)));
         // Who has forgotten whom it voted for, or what it had accepted, may do otherwise.
-        let forgets = self
-            .faults()
-            .any(|fault| fault.crash.as_ref().is_some_and(|target| target.lose_data == Some(true)));
+        let forgets = self.loses_data();
         // Whoever asks for less is given less.
         let calls = data_calls(self);
         let usual = calls.iter().all(|call| call.store != Some(store) || call.answered.is_usual());
         strict && keeps && !cached && !self.writes_twice() && !forgets && usual
+    }
+
+    /// Whether a crash takes what is on disk, too.
+    pub fn loses_data(&self) -> bool {
+        let loses = |target: &TargetSpec| target.lose_data == Some(true);
+        self.faults().any(|fault| fault.crash.as_ref().is_some_and(loses))
     }
 }

@@ -4,9 +4,12 @@
 
 use super::{
     BranchSpec,
-    compile::Compiler,
-    parts::{LockSpec, SagaPartSpec, Scope},
-    program::{DataOp, Hold, Instr, KeyRef, LeasedAt, LeasedLock, Lock, Part, Saga},
+    compile::{CallParts, Compiler},
+    parts::{LockSpec, SagaPartSpec, Scope, TransactionSpec},
+    program::{
+        DataOp, Gathered, Hold, Instr, KeyRef, LeasedAt, LeasedLock, Lock, Part, Point, Saga,
+        Transaction, Whole,
+    },
 };
 use crate::{
     engine::random::hash_str,
@@ -126,13 +129,47 @@ impl Compiler<'_, '_> {
         start
     }
 
+    /// A branch without an end yet, whose failure is the visit's: where the jump over it stands.
+    fn whole(&mut self, whole: Whole, optional: bool, path: &str) -> usize {
+        self.fork(&[BranchSpec(Vec::new())], 1, optional, path);
+        self.program.forks.last_mut().expect("just added").whole = Some(whole);
+        self.program.code.pop();
+        self.program.code.len() - 2
+    }
+
+    /// A branch that runs the steps of a transaction and then decides it.
+    pub(super) fn transaction(&mut self, spec: &TransactionSpec, optional: bool, path: &str) {
+        let over = self.whole(Whole::Transaction, optional, path);
+        let number = self.program.transactions.len();
+        self.program.transactions.push(Transaction { timeout: spec.time(), timer: 0 });
+        self.emit(Instr::Point(Point::Opens));
+        self.gathers = true;
+        self.steps(&spec.do_, path);
+        self.gathers = false;
+        self.emit(Instr::Point(Point::Decides(number as u16)));
+        self.emit(Instr::End);
+        let timer = self.emit(Instr::Point(Point::Timer));
+        self.program.transactions[number].timer = timer as u16;
+        self.program.code[over] = Instr::Jump(self.here());
+    }
+
+    /// Something is to be written when a transaction is decided.
+    pub(super) fn gather(
+        &mut self,
+        (target, parts): (&str, CallParts<'_>),
+        answered: AnsweredSpec,
+        path: &str,
+    ) {
+        let data = self.data_site(target, parts.0, answered, path);
+        let call = self.call_site(target, parts, false, path);
+        self.program.gathered.push(Gathered { data, call });
+        let number = self.program.gathered.len() - 1;
+        self.emit(Instr::Point(Point::Gathers(number as u16)));
+    }
+
     /// A branch that runs the parts in sequence, and what undoes them behind it.
     pub(super) fn saga(&mut self, parts: &[SagaPartSpec], optional: bool, path: &str) {
-        self.fork(&[BranchSpec(Vec::new())], 1, optional, path);
-        self.program.forks.last_mut().expect("just added").saga = true;
-        // In place of the end of that branch.
-        self.program.code.pop();
-        let over = self.program.code.len() - 2;
+        let over = self.whole(Whole::Saga, optional, path);
         let number = self.program.sagas.len();
         self.program.sagas.push(Saga::default());
         let at = |part| Instr::Saga(part, number as u16);

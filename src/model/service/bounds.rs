@@ -90,6 +90,7 @@ impl Server {
         let own = &self.instances[inst];
         let (cores_busy, cores_queue) = own.cores.books(now);
         let locks_queue = self.locks.as_ref().map_or(0, |locks| locks.waited(inst, now));
+        let keys_queue = self.promises.as_ref().map_or(0, |own| own.waited(inst, now));
         let door_queue = self.inbound.as_ref().map_or(0, |inbound| inbound.waited(inst, now));
         let workers = own.workers.as_ref();
         let (workers_busy, workers_queue) =
@@ -97,7 +98,7 @@ impl Server {
         let Unserved { failed, needless } = self.unserved[inst];
         InstanceBooks {
             busy: if self.counts_cores || workers.is_none() { cores_busy } else { workers_busy },
-            in_queue: cores_queue + workers_queue + locks_queue + door_queue,
+            in_queue: cores_queue + workers_queue + locks_queue + keys_queue + door_queue,
             arrivals: own.arrivals,
             departures: own.departures,
             failures: failed,

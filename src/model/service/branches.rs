@@ -169,7 +169,7 @@ impl Server {
             world.frames[slot].pc = pc + 1;
             return self.run(slot, world);
         }
-        if fork.saga {
+        if fork.whole.is_some() {
             return self.finish(slot, outcome, world);
         }
         world.record.node(self.node).cause("failed_call");
@@ -240,6 +240,7 @@ impl Server {
         self.release_fills(slot, world);
         self.free_locks(slot, world);
         self.free_leased(slot, world);
+        self.leaves_transaction(slot, world);
         let f = &world.frames[slot];
         let (flags, inst, pc) = (f.flags, usize::from(f.inst), f.pc);
         if self.stops_waiting_for_lock(slot, world) {

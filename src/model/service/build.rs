@@ -201,6 +201,8 @@ impl Shape {
             broker: None,
             locks: (!program.locks.is_empty())
                 .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),
+            transactions: (!program.transactions.is_empty()).then(Box::default),
+            promises: None,
             sagas: (!program.sagas.is_empty()).then(Box::default),
             jitter: assembly.stream(path, "jitter"),
             counts_cores: self.cores.is_some() || self.speedup.is_some(),

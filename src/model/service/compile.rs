@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Operation (`None`: the caller's), key and size of a call.
-type CallParts<'p> = (Option<&'p Op>, Option<&'p Name>, Option<&'p SizeFormula>);
+pub(super) type CallParts<'p> = (Option<&'p Op>, Option<&'p Name>, Option<&'p SizeFormula>);
 
 /// Compiles the steps of one node or session.
 pub struct Compiler<'c, 'a> {
@@ -51,6 +51,8 @@ pub struct Compiler<'c, 'a> {
     sites: BTreeMap<String, u64>,
     /// Work takes longer while memory is short.
     pub strained: bool,
+    /// What is written is gathered for a transaction.
+    pub(super) gathers: bool,
 }
 
 impl std::fmt::Debug for Compiler<'_, '_> {
@@ -76,6 +78,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             loops: 0,
             sites: BTreeMap::new(),
             strained: false,
+            gathers: false,
         }
     }
 
@@ -139,6 +142,8 @@ impl<'c, 'a> Compiler<'c, 'a> {
             self.lock(lock, path);
         } else if let Some(parts) = &step.saga {
             self.saga(parts, optional, path);
+        } else if let Some(transaction) = &step.transaction {
+            self.transaction(transaction, optional, path);
         } else if let Some(fail) = &step.fail {
             let stream = self.stream(path);
             self.program.chances.push(Chance { probability: fail.0, optional, stream });
@@ -162,6 +167,9 @@ impl<'c, 'a> Compiler<'c, 'a> {
         let call = (op.as_ref(), key, size);
         // What is asked of each shard is not what one of them holds of a key.
         let of_keys = step.spread() != Some(Spread::Shards);
+        if self.gathers && call.0.and_then(|op| op.1).is_some_and(|verb| verb != Verb::Read) {
+            return self.gather((&target, call), step.answered(), path);
+        }
         let followed = of_keys && self.invoke(&target, call, step.answered(), path);
         match step.caching() {
             None => {
@@ -200,19 +208,30 @@ impl<'c, 'a> Compiler<'c, 'a> {
         answered: AnsweredSpec,
         path: &str,
     ) -> bool {
+        let Some(site) = self.data_site(target, op, answered, path) else { return false };
+        self.program.data.push(DataOp { site, key: self.key_ref(key) });
+        let op = self.program.data.len() as u16 - 1;
+        self.emit(Instr::Invoke(op));
+        true
+    }
+
+    /// Where something is done with data of a store that is followed.
+    pub(super) fn data_site(
+        &mut self,
+        target: &str,
+        op: Option<&Op>,
+        answered: AnsweredSpec,
+        path: &str,
+    ) -> Option<Site> {
         let (verb, names) = (op.and_then(|op| op.1), self.assembly.names);
-        let Some((store, access)) = names.follows(target, verb) else { return false };
+        let (store, access) = names.follows(target, verb)?;
         let answered = Answered::of(answered, names.kind(store).replication());
         let kind = format!("{} {target}", verb.map_or("", Verb::name));
         let common = self.common(&kind, path);
         let edge = self.dependencies.iter().find(|edge| edge.0.0 == target);
         let once = edge.is_some_and(|(_, edge)| edge.idempotent == Some(true));
         let path = self.site(path);
-        let site = Site { store, access, answered, path, common, of_lock: false, once };
-        self.program.data.push(DataOp { site, key: self.key_ref(key) });
-        let op = self.program.data.len() as u16 - 1;
-        self.emit(Instr::Invoke(op));
-        true
+        Some(Site { store, access, answered, path, common, of_lock: false, once })
     }
 
     /// The call with which a step about data stands or falls.
@@ -247,7 +266,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             site,
             common,
             each: Some(each),
-            saga: false,
+            whole: None,
         });
         let fork = self.program.forks.len() - 1;
         self.emit(Instr::Fork(fork as u16));
@@ -337,13 +356,19 @@ impl<'c, 'a> Compiler<'c, 'a> {
     }
 
     /// Adds a call.
-    pub fn call(
+    pub fn call(&mut self, target: &str, parts: CallParts<'_>, optional: bool, path: &str) {
+        let index = self.call_site(target, parts, optional, path);
+        self.emit(Instr::Call(index));
+    }
+
+    /// Whom something is sent, and what: its number.
+    pub(super) fn call_site(
         &mut self,
         target: &str,
         (op, key, size): CallParts<'_>,
         optional: bool,
         path: &str,
-    ) {
+    ) -> u16 {
         let names = self.assembly.names;
         let key = self.key_ref(key);
         let size = size.map(|s| self.assembly.demand(s, &format!("{}{path}", self.entity)));
@@ -366,8 +391,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             delay: None,
         };
         self.program.calls.push(call);
-        let index = self.program.calls.len() as u16 - 1;
-        self.emit(Instr::Call(index));
+        self.program.calls.len() as u16 - 1
     }
 
     /// What takes the place of the call added last if it fails, where its edge says so: instructions that
@@ -558,7 +582,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             site: self.site(path),
             common,
             each: None,
-            saga: false,
+            whole: None,
         });
         // The parent waits at the fork and goes on at this jump over the branches.
         let over = self.emit(Instr::Jump(0));
@@ -590,7 +614,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             site: self.site(path),
             common,
             each: None,
-            saga: false,
+            whole: None,
         });
         let over = self.emit(Instr::Jump(0));
         for target in targets {

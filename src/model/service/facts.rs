@@ -94,7 +94,8 @@ impl Kind for ServiceSpec {
         // What a call falls back on is asked the same, and may fall back in turn.
         let mut next = 0;
         while let Some(call) = all.get(next) {
-            let edge = self.edge(&call.target).and_then(|edge| edge.fallback.as_ref());
+            let edge = self.edge(&call.target).filter(|_| !call.of_transaction);
+            let edge = edge.and_then(|edge| edge.fallback.as_ref());
             if let Some(other) = edge.and_then(|fallback| fallback.call.as_ref())
                 && all.len() < MAX_OUTGOING
             {
@@ -110,7 +111,7 @@ impl Kind for ServiceSpec {
             }
             next += 1;
         }
-        for call in &mut all {
+        for call in all.iter_mut().filter(|call| !call.of_transaction) {
             let retry = self.edge(&call.target).and_then(|edge| edge.retry.as_ref());
             call.attempts = retry.map_or(1, |r| r.attempts.0);
         }
@@ -374,9 +375,13 @@ fn step_calls(
                 });
             }
         }
+        let first = all.len();
         for ((inner, steps), each) in step.inner().into_iter().zip(step.times()) {
             let how = (times * each, sure && each > 0.0);
             step_calls(steps, (&format!("{path}{inner}"), endpoint), how, all);
+        }
+        if step.transaction.is_some() {
+            all[first..].iter_mut().for_each(|call| call.of_transaction = call.writes());
         }
     }
 }

@@ -10,6 +10,7 @@ mod caching;
 mod calls;
 mod check;
 pub mod check_parts;
+mod check_transactions;
 pub mod compile;
 mod consumer;
 pub mod cores;
@@ -18,6 +19,7 @@ pub mod inbound;
 pub mod leased;
 pub mod limits;
 pub mod locks;
+mod participant;
 pub mod parts;
 mod patience;
 mod points;
@@ -29,7 +31,9 @@ pub mod sagas;
 pub mod server;
 pub mod shared;
 pub mod steps;
+pub mod transactions;
 pub mod turns;
+mod two_phase;
 mod undo;
 
 mod text;
@@ -46,7 +50,7 @@ use crate::{
         queue::consumes::{ConsumesSpec, PublishSpec},
         replication::{AnswerSpec, LevelSpec},
         resilience::EdgeSpec,
-        service::parts::{BackgroundSpec, InboundSpec, LockSpec, SagaPartSpec},
+        service::parts::{BackgroundSpec, InboundSpec, LockSpec, SagaPartSpec, TransactionSpec},
     },
     units::{Count, Fraction, HourPrice, Name, Number, SimDuration},
 };
@@ -264,6 +268,9 @@ pub struct StepSpec {
     /// the step fails as that part did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saga: Option<Vec<SagaPartSpec>>,
+    /// Steps whose writes are done all or none, however many shards and stores they go to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<TransactionSpec>,
     /// Fails the request with this probability.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fail: Option<Fraction>,

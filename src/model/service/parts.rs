@@ -224,6 +224,57 @@ pub struct SagaPartSpec {
     pub undo: Vec<StepSpec>,
 }
 
+/// Steps whose writes take effect all or none: two-phase commit, with presumed abort (Mohan, Lindsay and Obermarck,
+/// "Transaction Management in the R* Distributed Database Management System", TODS 1986).
+///
+/// The steps run as they stand; reads see what is there, and lock nothing, so that two transactions may each write over what
+/// the other one read (write skew). `write`, `delete`, `cas` and `increment` on stores are gathered and sent when the steps
+/// are done, for each key one message, `prepare`, to its shard. That waits until no other transaction has the key, locks it,
+/// does the work of a write, and votes; it votes against if a `cas` finds another version than its visit saw. When all have
+/// voted for it, the instance that runs the steps writes down that it is decided, which a crash does not take away, and sends
+/// each a `commit`, again each second until it is acknowledged. When all have, the step is over, so that whoever reads from
+/// then on sees what was written. If one votes against, cannot be reached, or `timeout` is over first, nothing is written
+/// and the step fails (`error`, cause `conflict`, `aborted`, or `fenced` under a lock that a later holder has written under).
+///
+/// From its vote until it hears how it was decided, a shard keeps the key locked (`in_doubt` of the store): other
+/// transactions and writes of it wait, as long as their callers do; reads see the version before. It asks each second. A
+/// coordinator that died before it decided says when it is back that nothing was; one that had decided sends its `commit` again.
+///
+/// All its messages travel on the network. A `prepare` is a visit of the store that ends with the vote. No policy of
+/// `dependencies` applies to any of them. What a service that is called within writes is not part of the transaction.
+///
+/// ```yaml
+/// transaction: {timeout: 500ms, do: [{read: {from: db, key: payer}}, {cas: {to: db, key: payer}}, {increment: {to: db, key: payee}}]}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransactionSpec {
+    /// How all come to the same end; `two_phase` when absent, and there is no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<CommitProtocol>,
+    /// From the first `prepare` until all must have voted; 1 s when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<SimDuration>,
+    /// The steps.
+    #[serde(rename = "do")]
+    pub do_: Vec<StepSpec>,
+}
+
+impl TransactionSpec {
+    /// How long all have to vote, ns.
+    pub fn time(&self) -> u64 {
+        self.timeout.map_or(1_000_000_000, |timeout| timeout.0)
+    }
+}
+
+/// How all who take part in a transaction come to the same end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CommitProtocol {
+    /// All vote, then one decides.
+    TwoPhase,
+}
+
 /// Who shares a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -16,11 +16,15 @@ impl Server {
                     self.run(slot, world);
                 }
             }
+            Point::Opens | Point::Gathers(_) | Point::Decides(_) => {
+                self.at_transaction(slot, point, world);
+            }
+            Point::Told if self.promises.is_some() => self.votes(slot, world),
             Point::Publish => self.accepts(slot, world),
             Point::Leave => self.leaves(slot, world),
             Point::Batch => self.next_message(slot, world),
             Point::Told => self.told_replica(slot, world),
-            Point::Arrived { .. } | Point::Worked { .. } | Point::Timer => {
+            Point::Arrived { .. } | Point::Worked { .. } | Point::Timer | Point::Asked => {
                 self.at_replica(slot, point, world);
             }
         }
@@ -31,8 +35,12 @@ impl Server {
     pub(super) fn point_timed(&mut self, slot: Slot, world: &mut World) {
         if self.is_clock(slot) {
             self.broker_timed(world);
+        } else if self.is_of_transaction(slot, world) {
+            self.transaction_timed(slot, world);
         } else if self.consumers.is_some() {
             self.consumer_timed(slot, world);
+        } else if self.promises.is_some() {
+            self.asks_again_how(slot, world);
         } else if self.moving.is_some() {
             self.moves_on(slot, world);
         } else {
@@ -45,12 +53,30 @@ impl Server {
     pub(super) fn letter_came(&mut self, slot: Slot, world: &mut World) {
         if self.broker.is_some() {
             self.broker_hears(slot, world);
+        } else if self.is_of_transaction(slot, world) {
+            self.hears_of_part(slot, world);
         } else if self.consumers.is_some() {
             self.consumer_hears(slot, world);
+        } else if self.promises.is_some() {
+            self.takes_part(slot, world);
         } else if self.moving.is_some() {
             self.takes_key(slot, world);
         } else {
             self.take_letter(slot, world);
         }
+    }
+
+    /// The process of an instance is gone: what it kept in mind for those parts is.
+    pub(super) fn crash_processes(&mut self, inst: u16, world: &mut World) {
+        if let Some(group) = &mut self.group {
+            group.forget(inst, world.now());
+        }
+        if let Some(moving) = &mut self.moving {
+            moving.forget(inst);
+        }
+        if let Some(promises) = &mut self.promises {
+            promises.forget(inst, world.now());
+        }
+        self.forgets_transactions(inst, world);
     }
 }

@@ -164,6 +164,14 @@ pub enum Point {
     Leave,
     /// A batch of messages is worked off.
     Batch,
+    /// A transaction begins.
+    Opens,
+    /// It is to write something: which of what is gathered.
+    Gathers(u16),
+    /// Its steps are done: which it is.
+    Decides(u16),
+    /// Somebody is asked to take part in one, and waits until the key is free.
+    Asked,
 }
 
 /// In place of a reply's size: what the visit has already.
@@ -309,8 +317,17 @@ pub struct Fork {
     pub common: u64,
     /// What tells the branches apart, where all do the same.
     pub each: Option<Each>,
-    /// It is a saga: one branch, and the visit fails as it does.
-    pub saga: bool,
+    /// It is one branch, and the visit fails as that does.
+    pub whole: Option<Whole>,
+}
+
+/// A block of steps that is done as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// What was done is undone.
+    Saga,
+    /// All is done at once, or nothing.
+    Transaction,
 }
 
 /// What a branch is about, where all do the same.
@@ -427,6 +444,24 @@ pub struct Saga {
     pub undo: Vec<u16>,
 }
 
+/// A transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Transaction {
+    /// How long all have to vote, ns.
+    pub timeout: u64,
+    /// Where its coordinator waits for something.
+    pub timer: u16,
+}
+
+/// What a transaction writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Gathered {
+    /// What it is, where its store is followed.
+    pub data: Option<Site>,
+    /// To whom it is sent, as a call.
+    pub call: u16,
+}
+
 /// First instructions of the parts of a lock that is kept in a store.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LeasedAt {
@@ -472,6 +507,10 @@ pub struct Program {
     pub leased: Vec<LeasedLock>,
     /// Sagas.
     pub sagas: Vec<Saga>,
+    /// Transactions.
+    pub transactions: Vec<Transaction>,
+    /// What they write.
+    pub gathered: Vec<Gathered>,
     /// Sizes of replies.
     pub replies: Vec<Demand>,
     /// Policies of outgoing edges.

@@ -34,9 +34,9 @@ const APPLY: usize = 2;
 pub(super) const TIMER: usize = 3;
 
 /// Why a `cas` failed.
-const CONFLICT: &str = "conflict";
+pub(super) const CONFLICT: &str = "conflict";
 /// Why one does that is late under a lock.
-const FENCED: &str = "fenced";
+pub(super) const FENCED: &str = "fenced";
 
 /// How long until callers are told again who leads, ns.
 const TELL_AGAIN: u64 = 1_000_000_000;
@@ -69,6 +69,14 @@ impl Server {
         if self.moving.is_some() && self.is_elsewhere(slot, access != Access::Read, world) {
             return;
         }
+        if self.promises.is_some() && self.waits_for_key(slot, access, world) {
+            return;
+        }
+        self.touch_now(slot, access, world);
+    }
+
+    /// It does so whoever has locked the key.
+    pub(super) fn touch_now(&mut self, slot: Slot, access: Access, world: &mut World) {
         if let Err(cause) = self.takes(slot, access, world) {
             if let Some(data) = &mut world.data {
                 data.is_known(slot, Written::No);
@@ -125,6 +133,8 @@ impl Server {
     /// The process of an instance starts again, with what is on its disk.
     pub(super) fn restart_replica(&mut self, inst: Peer, world: &mut World) {
         self.keep_moving(inst, world);
+        self.resumes_transactions(inst, world);
+        self.asks_how_decided(inst, world);
         let Some(group) = &mut self.group else { return };
         let wiped = std::mem::take(&mut group.members[usize::from(inst)].wiped);
         let how = if wiped { Start::Empty } else { Start::Again };
@@ -136,6 +146,9 @@ impl Server {
         if let Some(group) = &mut self.group {
             group.members[usize::from(inst)].wiped = true;
         }
+        if let Some(promises) = &mut self.promises {
+            promises.wipe(inst);
+        }
         let keys = self.lose_keys(inst, world);
         if let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) {
             copies.clear(inst);
@@ -145,6 +158,7 @@ impl Server {
 
     /// Puts down what its replicas hold.
     pub(super) fn replicas_hold(&self, held: &mut Holdings) {
+        held.versions.extend(self.promises.iter().flat_map(|promises| promises.versions()));
         let Some(group) = &self.group else { return };
         group.left_of_logs(&mut |shard, left| {
             let all = held.logs.entry((self.node, shard)).or_default();
@@ -250,7 +264,13 @@ impl Server {
                 });
             }
             Cargo::Key(moved) => self.key_moves(moved, world),
-            Cargo::Post(_) | Cargo::None | Cargo::Turn(_) | Cargo::SentOn(_) | Cargo::News(_) => {}
+            Cargo::Post(_)
+            | Cargo::Part(_)
+            | Cargo::Due(_)
+            | Cargo::None
+            | Cargo::Turn(_)
+            | Cargo::SentOn(_)
+            | Cargo::News(_) => {}
         }
     }
 

@@ -15,11 +15,12 @@ use super::{
     program::{Instr, Program, Stop},
     room::{Next, Room},
     sagas::Sagas,
+    transactions::Transactions,
 };
 use crate::{
     engine::{random::Stream, table::Table},
     model::{
-        books::{Area, InstanceBooks, MovedMeasured, Unserved},
+        books::{Area, InstanceBooks, MovedMeasured, SagasMeasured, Unserved},
         bounded::Bounded,
         cache::contents::{Contents, Limits},
         consistency::watched::Holdings,
@@ -29,15 +30,15 @@ use crate::{
         ids::{Host, NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
-        probe::SagasMeasured,
         queue::{consumers::Consumers, counts::QueueMeasured, host::Brokerage},
         replication::{group::Group, tally::ReplicasMeasured},
         resilience::{caller, policy::EdgeState},
         route::Route,
         span::{Span, Work, scaled},
-        store::{copies::Copies, moving::Moving},
+        store::{copies::Copies, moving::Moving, promises::Promises},
         world::World,
     },
+    stats::Histogram,
 };
 
 /// Workers of one instance.
@@ -109,6 +110,10 @@ pub struct Server {
     pub locks: Option<Box<Locks>>,
     /// Sagas, if any step is one.
     pub sagas: Option<Box<Sagas>>,
+    /// Transactions, if any step is one.
+    pub transactions: Option<Box<Transactions>>,
+    /// Stores that transactions write: what shards promised them.
+    pub promises: Option<Box<Promises>>,
     /// Stores that are followed: the version each shard holds of each key.
     pub copies: Option<Box<Copies>>,
     /// Stores with replicas: what they are.
@@ -210,12 +215,7 @@ impl Node for Server {
             inbound.restart(number, departures, world.now());
         }
         self.end_background(number);
-        if let Some(group) = &mut self.group {
-            group.forget(number, world.now());
-        }
-        if let Some(moving) = &mut self.moving {
-            moving.forget(number);
-        }
+        self.crash_processes(number, world);
     }
 
     fn reshard(&mut self, to: Route, shards: u16, world: &mut World) {
@@ -287,6 +287,10 @@ impl Node for Server {
 
     fn queue(&self) -> Option<(QueueMeasured, bool)> {
         self.broker.as_ref().map(|own| (own.measured(), own.broker.is_sound()))
+    }
+
+    fn in_doubt(&self, now: u64) -> Option<Histogram> {
+        self.promises.as_ref().map(|promises| promises.in_doubt(now))
     }
 
     fn clear_cache(&mut self, inst: u16) {
@@ -607,6 +611,11 @@ impl Server {
             self.release_fills(slot, world);
             self.free_locks(slot, world);
             self.free_leased(slot, world);
+            if self.transactions.is_some() {
+                self.drops_transaction(slot, world);
+            } else if self.promises.is_some() && self.votes_against(slot, outcome, world) {
+                return;
+            }
             if self.sagas.is_some() && self.undoes(slot, (outcome, false), world) {
                 return;
             }

@@ -134,6 +134,9 @@ impl StepSpec {
         if let Some(lock) = &self.lock {
             inner.push((".lock.do".to_owned(), &lock.do_));
         }
+        if let Some(transaction) = &self.transaction {
+            inner.push((".transaction.do".to_owned(), &transaction.do_));
+        }
         for (i, part) in self.saga.iter().flatten().enumerate() {
             inner.push((format!(".saga[{i}].do"), &part.do_));
             inner.push((format!(".saga[{i}].undo"), &part.undo));

@@ -6,7 +6,7 @@
 //! **Invariant.** A branch that was in a saga and ends without its end has left another one behind.
 
 use super::{
-    program::{Instr, Part},
+    program::{Instr, Part, Whole},
     sagas::Open,
     server::Server,
 };
@@ -74,13 +74,21 @@ impl Server {
     }
 
     /// Whether something of the part that a branch is at may have been done.
-    fn may_be_done(&self, open: &Open, pc: u16) -> bool {
+    fn may_be_done(&self, open: &Open, pc: u16, called_off: bool) -> bool {
         let first = self.program.sagas[usize::from(open.saga)].parts[usize::from(open.parts)];
         let (last, turned_away) = open.at.unwrap_or((pc, false));
         let does = |at: u16| match self.program.code[usize::from(at)] {
             Instr::Call(_) => at < last || !turned_away,
-            // A saga within that failed is undone by now.
-            Instr::Fork(fork) => at < last || !self.program.forks[usize::from(fork)].saga,
+            Instr::Fork(fork) => {
+                at < last
+                    || match self.program.forks[usize::from(fork)].whole {
+                        None => true,
+                        // What is within and failed is undone by now.
+                        Some(Whole::Saga) => false,
+                        // If nobody waits for it, it may yet be decided.
+                        Some(Whole::Transaction) => called_off,
+                    }
+            }
             Instr::Send(_) | Instr::Cache(..) => true,
             _ => false,
         };
@@ -104,7 +112,7 @@ impl Server {
         if open.failed.is_some() {
             pause = PAUSE / 2 + ((u128::from(mix(id)) * u128::from(PAUSE)) >> 64) as u64;
         } else {
-            open.parts += u16::from(self.may_be_done(&open, old.pc));
+            open.parts += u16::from(self.may_be_done(&open, old.pc, called_off));
             open.failed = Some(how);
         }
         let apart = called_off || old.flags & CALLER_DONE != 0;

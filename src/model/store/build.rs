@@ -1,5 +1,7 @@
 //! A store as a server.
 
+use std::collections::BTreeSet;
+
 use crate::{
     engine::{law::DurationFormula, random::hash_str},
     model::{
@@ -16,7 +18,7 @@ use crate::{
             program::{Instr, Point, Program},
             server::Server,
         },
-        store::{StoreSpec, copies::Copies, moving::Moving},
+        store::{StoreSpec, copies::Copies, moving::Moving, promises::Promises},
     },
 };
 
@@ -44,7 +46,10 @@ impl Built for StoreSpec {
         let names = assembly.names;
         let none = std::collections::BTreeMap::new();
         let name = path.rsplit('/').next().unwrap_or(path);
-        let followed = names.node(name).is_some_and(|id| names.tracked.followed.contains(&id));
+        let is_one =
+            |these: &BTreeSet<NodeId>| names.node(name).is_some_and(|id| these.contains(&id));
+        let (followed, transacts) =
+            (is_one(&names.tracked.followed), is_one(&names.tracked.transactions));
         let protocol = self.replication.as_ref();
         let works = protocol.is_none_or(|spec| spec.quorum.is_none());
         let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
@@ -65,7 +70,7 @@ impl Built for StoreSpec {
             }
             if protocol.is_some() && works {
                 compiler.emit(Instr::Point(Point::Worked { write }));
-            } else if protocol.is_none() && followed {
+            } else if protocol.is_none() && (followed || transacts) {
                 compiler.emit(Instr::Held(access));
             }
             if let Some(size) = self.size_of_value(path, compiler.assembly).filter(|_| replies) {
@@ -92,6 +97,14 @@ impl Built for StoreSpec {
             }
             let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
             compiler.program.own.push(timer);
+        } else if transacts {
+            let write = self.write.as_ref().unwrap_or(&self.read);
+            let demand = compiler.demand(write, "/write");
+            let asked = compiler.emit(Instr::Point(Point::Asked)) as u16;
+            compiler.emit(Instr::Work(demand));
+            compiler.emit(Instr::Point(Point::Told));
+            let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
+            compiler.program.own = vec![asked, timer];
         }
         let mut program = compiler.program;
         // A plain call reads the request's key (`semantics.md` 52).
@@ -117,6 +130,11 @@ impl Built for StoreSpec {
         server.copies = single.then(|| {
             let shards = server.instances.len();
             Box::new(Copies::new(shards, assembly.names.tracked.once))
+        });
+        let transacts = assembly.names.tracked.transactions.contains(&id);
+        server.promises = (transacts && self.replication.is_none()).then(|| {
+            let from = assembly.names.design.warm_up;
+            Box::new(Promises::new(server.instances.len(), from))
         });
         server.moving = self.moving(path, &server, assembly).map(Box::new);
         server.group = self.group(id, path, assembly).map(Box::new);

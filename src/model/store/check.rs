@@ -43,6 +43,9 @@ impl StoreSpec {
         } else if self.replication.is_some() {
             let message = "keys of a store with `replication` cannot move yet".to_owned();
             wrong("E-CONFLICT", message, "leave out `replication`, or the change");
+        } else if names.tracked.transactions.contains(&id) {
+            let message = "keys of a store that transactions write cannot move yet".to_owned();
+            wrong("E-CONFLICT", message, "leave out the transactions, or the change");
         } else if self.shards.as_ref().and_then(|shards| shards.by.as_ref())
             == Some(&ShardBy::Directory)
         {

@@ -5,6 +5,7 @@ mod check;
 pub mod copies;
 pub mod kept;
 pub mod moving;
+pub mod promises;
 
 use std::{fmt, str::FromStr};
 

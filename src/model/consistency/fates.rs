@@ -1,0 +1,114 @@
+//! What becomes of versions, as whoever looks on is told.
+//!
+//! **Invariant.** As in `observer.rs`.
+
+use super::{observer::Observer, tokens::Token, torn::Part};
+use crate::{
+    history::Cause,
+    model::ids::{NodeId, Slot},
+    replication::Known,
+};
+
+impl Observer {
+    /// A cache answers for what it was given, which is to be written later and takes the place of another version.
+    pub fn accepted(&mut self, slot: Slot, (store, key): (NodeId, u64), replaces: u64) {
+        let version = self.version(slot);
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.answered_for(key, version, replaces);
+        }
+    }
+
+    /// A version of a key of a replicated store got its place in the order of versions.
+    pub fn placed(
+        &mut self,
+        (store, log): (NodeId, Option<u16>),
+        (key, version): (u64, u64),
+        order: u64,
+    ) {
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.placed(log, (key, version), order);
+        }
+    }
+
+    /// A write of a key got its number among those of its leader.
+    pub fn dotted(&mut self, store: NodeId, (key, version): (u64, u64), dot: (u8, u32)) {
+        let Some(watched) = self.stores.get_mut(&store) else { return };
+        if let Some(vectors) = &mut watched.vectors {
+            vectors.dotted(key, version, dot);
+            watched.does((key, version), u64::from(dot.0) << 32 | u64::from(dot.1));
+        }
+    }
+
+    /// All that the one copy of a shard held, of these keys (in order), is gone.
+    pub fn wiped(&mut self, store: NodeId, keys: Vec<u64>, now: u64) {
+        if let Some(torn) = &mut self.torn {
+            torn.wiped(store, &keys);
+        }
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.wiped(keys, now);
+        }
+    }
+
+    /// A leader that had lost what it held goes on beyond these numbers of a key.
+    pub fn skipped(&mut self, store: NodeId, key: u64, leader: u8, numbers: (u32, u32)) {
+        let watched = self.stores.get_mut(&store);
+        if let Some(vectors) = watched.and_then(|watched| watched.vectors.as_mut()) {
+            vectors.skipped(key, leader, numbers);
+        }
+    }
+
+    /// A leader of a shard began its term with entries up to this place; or goes on with it, after it died, with what it
+    /// still has.
+    pub fn began(&mut self, (store, shard): (NodeId, u16), how: (u64, u64), now: u64) {
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.began(shard, how, now);
+        }
+    }
+
+    /// Whoever took a version knew of an older one: while it was written, `fresh` or brought back from where it was read.
+    pub fn follows(&mut self, store: NodeId, of: (u64, bool), version: u64, older: u64) {
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.follows(of, version, older);
+        }
+    }
+
+    /// A store holds from now on what a frame brought.
+    pub fn applied(&mut self, slot: Slot, store: NodeId, key: u64) {
+        let version = self.version(slot);
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.applied(key, version);
+        }
+    }
+
+    // ---- transactions -------------------------------------------------------------------------
+
+    /// A key is written by transactions: what single keys show does not tell whether all answers fit together.
+    pub fn is_of_transaction(&mut self, store: NodeId, key: u64) {
+        if let Some(watched) = self.stores.get_mut(&store).filter(|of| of.vectors.is_none()) {
+            watched.history.mark_unchecked(key, Cause::Transaction);
+        }
+    }
+
+    /// A transaction is to write this.
+    pub fn transacts(&mut self, transaction: u64, parts: Vec<Part>, now: u64) {
+        if let Some(torn) = self.torn.as_mut().filter(|_| now >= self.from) {
+            torn.begins(transaction, parts);
+        }
+    }
+
+    /// A store wrote something of a transaction.
+    pub fn applied_of_transaction(&mut self, transaction: u64, part: Part) {
+        if let Some(torn) = &mut self.torn {
+            torn.writes(transaction, part);
+        }
+        if let Some(watched) = self.stores.get_mut(&part.store) {
+            watched.applied(part.key, part.version);
+        }
+    }
+
+    /// What a frame stands for was written, and has this place in the order of its key, if that is known.
+    pub fn is_written(&mut self, slot: Slot, (store, unit, order): (NodeId, u64, Option<u64>)) {
+        let token = order.map(|order| Token { store, unit, known: Known::upto(order) });
+        self.hold_token(slot, token);
+    }
+}
