@@ -6,7 +6,11 @@ mod cut;
 
 use std::collections::BTreeMap;
 
-use super::{books::MovedMeasured, bounded::Held, fault::uptime::UptimeBooks};
+use super::{
+    books::{MovedMeasured, SagasMeasured, ScalingMeasured},
+    bounded::Held,
+    fault::uptime::UptimeBooks,
+};
 use crate::{
     history::{Acknowledged, Entry, Staleness, Violations, Witness},
     model::{
@@ -93,17 +97,6 @@ impl Undecided {
             self.ages.record(age);
         }
     }
-}
-
-/// Sagas of the measured span, by how they ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SagasMeasured {
-    /// All parts were done.
-    pub done: u64,
-    /// What was done was undone.
-    pub compensated: u64,
-    /// Their process died before either.
-    pub unfinished: u64,
 }
 
 /// Kinds of operations on data, as results name them.
@@ -523,6 +516,8 @@ pub struct NodeMeasured {
     pub moved: Option<MovedMeasured>,
     /// Of a queue: what became of its messages.
     pub queue: Option<Box<QueueMeasured>>,
+    /// Of a service with an autoscaler.
+    pub scaling: Option<ScalingMeasured>,
 }
 
 /// One instance's figures over [warm-up, end).
@@ -575,8 +570,10 @@ pub struct NodeWindow {
     pub arrivals: u64,
     /// Departures.
     pub departures: u64,
-    /// Time instances were down, summed over them, instance-ns.
+    /// Time instances were down or not there, summed over them, instance-ns.
     pub down: u128,
+    /// Of that, time in which they were not there, instance-ns.
+    pub off: u128,
     /// Visits by outcome.
     pub outcomes: Tally,
     /// Finer causes.
@@ -597,6 +594,7 @@ impl NodeWindow {
         self.arrivals += other.arrivals;
         self.departures += other.departures;
         self.down += other.down;
+        self.off += other.off;
         for (mine, theirs) in self.outcomes.iter_mut().zip(&other.outcomes) {
             *mine += theirs;
         }

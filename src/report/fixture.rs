@@ -72,6 +72,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         sagas: None,
         moved: None,
         queue: None,
+        scaling: None,
         cost: None,
         cache: None,
         kind: kind.into(),

@@ -95,6 +95,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         sagas: None,
         moved: None,
         queue: None,
+        scaling: None,
         windows: vec![NodeWindow::default(), window, NodeWindow::default()],
     }
 }

@@ -66,17 +66,9 @@ pub(super) fn any_node() -> NodeResults {
     let consistency = Some(Box::new(of_any_store()));
     let replicas = Some(Box::new(of_any_replicas()));
     let (moved, sagas) = (Some(Box::default()), Some(Box::default()));
-    let queue = Some(Box::default());
-    NodeResults {
-        cache,
-        consistency,
-        replicas,
-        sagas,
-        moved,
-        queue,
-        cost,
-        ..NodeResults::default()
-    }
+    let (queue, scaling) = (Some(Box::default()), Some(Box::default()));
+    let own = NodeResults { sagas, moved, queue, scaling, ..NodeResults::default() };
+    NodeResults { cache, consistency, replicas, cost, ..own }
 }
 
 /// What clients see of the data, with everything some design has.
@@ -235,6 +227,7 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
         ("elections", last) if last != "count" => Dimension::Seconds,
         ("staleness_versions", last) if last != "count" => Dimension::Number,
         ("cost", _) => Dimension::Money,
+        ("scaling", "up" | "down") => Dimension::Count,
         (first, _) if COUNTS.contains(&first) => Dimension::Count,
         (
             _,

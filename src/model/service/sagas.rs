@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{ids::Slot, outcome::Outcome, probe::SagasMeasured};
+use crate::model::{books::SagasMeasured, ids::Slot, outcome::Outcome};
 
 /// A saga that is neither done nor undone.
 #[derive(Clone, Copy, Debug)]

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     engine::{random::Stream, table::Table},
     model::{
-        books::{Area, InstanceBooks, MovedMeasured, Unserved},
+        books::{Area, InstanceBooks, MovedMeasured, SagasMeasured, Unserved},
         bounded::Bounded,
         cache::contents::{Contents, Limits},
         consistency::watched::Holdings,
@@ -29,7 +29,6 @@ use crate::{
         ids::{Host, NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
-        probe::SagasMeasured,
         queue::{consumers::Consumers, counts::QueueMeasured, host::Brokerage},
         replication::{group::Group, tally::ReplicasMeasured},
         resilience::{caller, policy::EdgeState},
@@ -173,6 +172,12 @@ impl Node for Server {
         self.begin_background(inst, true, world);
         self.begin_consuming(inst, world);
         self.restart_replica(inst, world);
+    }
+
+    fn joins(&mut self, (node, inst): Host, there: bool, _now: u64) {
+        if let Some(consumers) = self.consumers.as_mut().filter(|_| node == self.node) {
+            consumers.withdraw(inst, !there);
+        }
     }
 
     fn lose_data(&mut self, inst: u16, world: &mut World) {
