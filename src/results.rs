@@ -22,6 +22,7 @@ mod precision;
 mod queues;
 mod replicas;
 mod requests;
+mod scaling;
 mod series;
 mod steady;
 mod why;
@@ -47,6 +48,7 @@ pub use replicas::{ElectionResults, LeaderResults, ReplicaResults, ReplicasResul
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
 };
+pub use scaling::{ScaledResults, ScalingResults};
 pub use series::{ClientSeries, NodeSeries, SideSeries, TimeSeries};
 pub(crate) use steady::{Levels, Lookups};
 pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
@@ -220,6 +222,9 @@ pub struct NodeResults {
     /// decided; those it has not by the end count as long as they have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_doubt: Option<Box<Distribution>>,
+    /// Services with `autoscale`: what was decided in the measured time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Box<ScalingResults>>,
     /// What it costs; absent where nothing of it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<NodeCost>,
@@ -227,7 +232,7 @@ pub struct NodeResults {
     /// `threads`, `descriptors`. Locks for each key have no bound.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resources: BTreeMap<String, ResourceResults>,
-    /// Number of instances that were up.
+    /// Number of instances that were up; with `autoscale`, of those that were there and up.
     pub instances: InstanceCounts,
     /// Stores: one entry per shard.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

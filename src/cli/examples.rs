@@ -72,6 +72,8 @@ library! {
     "canary",
     "blue-green",
     "stop-the-world",
+    "autoscaler-too-late",
+    "flapping",
     "static-stability",
     "lock-contention",
     "transfer",

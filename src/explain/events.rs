@@ -5,13 +5,14 @@
 use super::{
     leaders::leaders,
     quiet::{Quiet, quiet, window},
+    scalings::scalings,
     watch::{Found, watch},
     words,
 };
 use crate::results::{FaultResults, Results, Timeline, TimelineEvent};
 
 /// Kinds in causal order: what may be the cause of what stands below it within one window.
-const ORDER: [&str; 40] = [
+const ORDER: [&str; 43] = [
     "fault_ended",
     "fault_started",
     "load_rose",
@@ -37,6 +38,9 @@ const ORDER: [&str; 40] = [
     "refusals_began",
     "breaker_opened",
     "target_taken_out",
+    "scaled_out",
+    "scaled_in",
+    "instances_came",
     "fallbacks_began",
     "goodput_fell",
     "alert_fired",
@@ -76,6 +80,7 @@ pub fn timeline(results: &Results) -> Timeline {
         }
     }
     events.extend(leaders(results));
+    events.extend(scalings(results));
     if quiet.disturbed {
         for found in watch(results, &quiet) {
             spell(&mut events, results, &found);

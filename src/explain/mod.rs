@@ -10,6 +10,7 @@ mod blame;
 mod events;
 mod leaders;
 mod quiet;
+mod scalings;
 mod signal;
 mod watch;
 mod words;

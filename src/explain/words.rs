@@ -92,6 +92,23 @@ pub(super) fn one_leads(store: &str, who: &str, two: f64) -> String {
     format!("{store}: {who} leads no more; two led for {}", duration(two))
 }
 
+/// An autoscaler has instances come or go.
+pub(super) fn scaled(node: &str, (from, to): (u64, u64)) -> String {
+    if to > from {
+        format!("{node}: scales out, from {from} to {to} instances")
+    } else {
+        format!("{node}: scales in, from {from} to {to} instances")
+    }
+}
+
+/// The first of the instances that came are ready.
+pub(super) fn came(node: &str, to: u64, waited: f64) -> String {
+    let waited = duration(waited);
+    format!(
+        "{node}: the first of its new instances is ready, of {to} in all; load was above the target for {waited} by then"
+    )
+}
+
 /// What left its level: what it was at first, how far it went and when, and whether it came back.
 #[allow(clippy::too_many_lines, reason = "a line for each kind of event")]
 pub(super) fn left(found: &Found, starts: &[f64], instances: u64) -> String {

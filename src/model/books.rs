@@ -70,6 +70,35 @@ pub struct MovedMeasured {
     pub over: bool,
 }
 
+/// What an autoscaler decided in the measured span.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ScalingMeasured {
+    /// One by one.
+    pub all: Vec<Scaled>,
+}
+
+/// An autoscaler has instances come or go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Scaled {
+    /// When, ns.
+    pub at: u64,
+    /// How many there were, those that boot among them.
+    pub from: u64,
+    /// How many there are now.
+    pub to: u64,
+    /// Start of the first window in a row whose figure was above the target, if one was, ns.
+    pub above: Option<u64>,
+    /// When the first of those that came was ready, ns.
+    pub ready: Option<u64>,
+}
+
+impl Scaled {
+    /// How long the figure had been above the target as the first of those that came was ready, ns.
+    pub fn waited(&self) -> Option<u64> {
+        Some(self.ready? - self.above?)
+    }
+}
+
 /// The integral of a count over time in sum form: entering subtracts the instant, leaving adds it,
 /// so that no event multiplies and the result is exact (`semantics.md` 25).
 #[derive(Clone, Copy, Debug, Default)]

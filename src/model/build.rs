@@ -46,6 +46,18 @@ impl std::fmt::Debug for Assembly<'_> {
     }
 }
 
+impl<'a> Assembly<'a> {
+    /// Of a replication, with nothing built yet.
+    pub fn new(
+        (names, prepared): (&'a Names, &'a Prepared),
+        seed: u64,
+        timeline: &'a Timeline,
+    ) -> Self {
+        let (agenda, ticks) = (Agenda::new(), Vec::new());
+        Self { names, prepared, seed, timeline, agenda, ticks, limiters: 0 }
+    }
+}
+
 impl Assembly<'_> {
     /// A stream of draws: entity (a path of names) and purpose.
     pub fn stream(&self, entity: &str, purpose: &str) -> Stream {

@@ -2,7 +2,10 @@
 //!
 //! **Invariant.** As in `model/check.rs`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     model::{
@@ -85,6 +88,18 @@ impl Design {
                     let help = "what is done can change, not how many things are";
                     problems.error_help("E-FAULT-TARGET", at, message, help);
                 }
+                (NodeSpec::Service(a), NodeSpec::Service(b))
+                    if a.autoscale.is_none() && b.autoscale.is_some() =>
+                {
+                    let message = format!("`{}` has no `autoscale` in the file", name.0);
+                    let help = "what it goes by can change, and `none` freezes it";
+                    problems.error_help("E-FAULT-TARGET", at, message, help);
+                }
+                (NodeSpec::Service(a), NodeSpec::Service(b)) if a.most() < b.most() => {
+                    let message = format!("`{}` has only {} places", name.0, a.most());
+                    let help = "the file's `max` is the most that any change can ask for";
+                    problems.error_help("E-FAULT-TARGET", at, message, help);
+                }
                 (NodeSpec::Cache(_), _) if key == "instances" && self.is_chosen(&name) => {
                     let message = format!("a balancer chooses among the instances of `{}`", name.0);
                     let help = "only a cache that is called by itself takes up instances later";
@@ -100,7 +115,8 @@ impl Design {
         self.nodes.values().any(|node| node.kind().passes_on().contains(&name))
     }
 
-    /// Caches and stores have all instances from the start that any version gives them.
+    /// Caches, stores and services that scale have all instances, or places for them, from the start that any version gives
+    /// them.
     pub(super) fn make_room(&mut self) {
         let mut places: BTreeMap<Name, u64> = BTreeMap::new();
         let later = self.versions.iter().flat_map(|v| &v.nodes);
@@ -109,10 +125,16 @@ impl Design {
             *most = node.kind().routed().max(*most);
         }
         let sets = paths_set(&self.faults, &self.nodes);
+        let scales = |node: &NodeSpec| node.kind().autoscale().is_some();
+        let scaled = self.nodes.iter().filter(|(_, node)| scales(node));
+        let scaled: BTreeSet<Name> = scaled.map(|(name, _)| name.clone()).collect();
         let later = self.versions.iter_mut().flat_map(|v| v.nodes.iter_mut());
         for (name, node) in self.nodes.iter_mut().chain(later) {
             match (node, places.get(name)) {
                 (NodeSpec::Cache(cache), Some(places)) => cache.places = *places,
+                (NodeSpec::Service(service), Some(places)) if scaled.contains(name) => {
+                    service.places = *places;
+                }
                 (NodeSpec::Store(store), Some(places)) if changes_shards(&name.0, &sets) => {
                     store.places = *places;
                 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    autoscale::AutoscaleSpec,
     fault::Effect,
     network::ZonesSpec,
     replication::{AnsweredSpec, ReplicationSpec},
@@ -384,6 +385,11 @@ pub trait Kind {
     fn consumes(&self, path: &str) -> Vec<(&Name, String)> {
         let _ = path;
         Vec::new()
+    }
+    /// How many instances there are at first, and what makes them more or fewer, if anything does; the outside of such a
+    /// node has all its places.
+    fn autoscale(&self) -> Option<(&AutoscaleSpec, u64)> {
+        None
     }
     /// Keys of its map that a `set` fault may change while it runs.
     fn changeable(&self) -> &'static [&'static str] {

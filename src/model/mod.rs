@@ -9,6 +9,7 @@
 pub mod alert;
 mod any_node;
 mod audit;
+pub mod autoscale;
 pub mod balancer;
 pub mod books;
 pub mod bounded;

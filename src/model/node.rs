@@ -59,6 +59,8 @@ pub trait Node: Any + Send {
     fn lose_data(&mut self, _inst: u16, _world: &mut World) {}
     /// An instance is about to restart, and says so to who chooses among instances; or it is back.
     fn withdraw(&mut self, _host: (NodeId, u16), _out: bool, _now: u64) {}
+    /// An instance has come, or takes nothing new and goes: who chooses among instances hears of it.
+    fn joins(&mut self, _host: Host, _there: bool, _now: u64) {}
     /// A fault that parts some of its replicas begins.
     fn parted(&mut self, _fault: usize) {}
     /// Such a fault is over; these instances are on their way back.

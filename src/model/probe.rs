@@ -7,7 +7,7 @@ mod cut;
 use std::collections::BTreeMap;
 
 use super::{
-    books::{MovedMeasured, SagasMeasured},
+    books::{MovedMeasured, SagasMeasured, ScalingMeasured},
     bounded::Held,
     fault::uptime::UptimeBooks,
 };
@@ -521,6 +521,8 @@ pub struct NodeMeasured {
     pub queue: Option<Box<QueueMeasured>>,
     /// Of a store that transactions write: how long keys stayed locked from a vote until it was known how that was decided, ns.
     pub in_doubt: Option<Box<Histogram>>,
+    /// Of a service with an autoscaler.
+    pub scaling: Option<ScalingMeasured>,
 }
 
 /// One instance's figures over [warm-up, end).
@@ -573,8 +575,10 @@ pub struct NodeWindow {
     pub arrivals: u64,
     /// Departures.
     pub departures: u64,
-    /// Time instances were down, summed over them, instance-ns.
+    /// Time instances were down or not there, summed over them, instance-ns.
     pub down: u128,
+    /// Of that, time in which they were not there, instance-ns.
+    pub off: u128,
     /// Visits by outcome.
     pub outcomes: Tally,
     /// Finer causes.
@@ -595,6 +599,7 @@ impl NodeWindow {
         self.arrivals += other.arrivals;
         self.departures += other.departures;
         self.down += other.down;
+        self.off += other.off;
         for (mine, theirs) in self.outcomes.iter_mut().zip(&other.outcomes) {
             *mine += theirs;
         }

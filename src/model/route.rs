@@ -41,6 +41,8 @@ pub enum Route {
     Replicas(Box<ToReplicas>),
     /// Keys move from shard to shard.
     Shifting(Box<Shifting>),
+    /// Any of those that are there, at random per call: they come and go.
+    Members(Vec<u16>),
 }
 
 /// The way to shards while keys move: callers know of a shard that it has handed over all it had to, and until then ask it.
@@ -100,6 +102,9 @@ impl Route {
                 Self::Answer(Box::new(Resolver::new(ttl, resolvers)))
             }
             (_, Reach::Inside) => Self::Inside,
+            _ if let Some((_, start)) = kind.autoscale() => {
+                Self::Members((0..start as u16).collect())
+            }
             (1, _) => Self::Single,
             (n, Reach::Any) => Self::Random(n),
             (n, Reach::Hash) => Self::Hash(n),
@@ -115,6 +120,7 @@ impl Route {
     #[inline(always)]
     pub fn shard(&self, key: u64) -> u16 {
         debug_assert!(!matches!(self, Self::Shifting(_)), "its keys move");
+        debug_assert!(!matches!(self, Self::Members(_)), "they come and go");
         match self {
             Self::Hash(n) => (mix(key) % u64::from(*n)) as u16,
             Self::Ring(ring) => ring.of(key),
@@ -137,6 +143,12 @@ impl Route {
             settled => settled.shard(key),
         }
     }
+}
+
+/// One of those that are there, at random by the identity of a call; where nobody is, a place whose host says so.
+pub fn one_of(members: &[u16], id: u64) -> u16 {
+    let at = (u128::from(mix(id)) * members.len() as u128) >> 64;
+    members.get(at as usize).copied().unwrap_or_default()
 }
 
 /// The last keys of `n` equal parts of 1..=`largest`, without that of the last part.

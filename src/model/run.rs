@@ -44,6 +44,7 @@ impl Simulation {
         stops.extend(&looks);
         stops.remove(&0);
         (self.progress.stops, self.progress.looks) = (stops, looks);
+        self.begin_scaling();
         if design.warm_up == 0 {
             self.begin_span();
         }
@@ -95,6 +96,7 @@ impl Simulation {
         if self.progress.looks.contains(&at) {
             self.look(at);
         }
+        self.scale(at);
         self.strike(at);
         if std::mem::take(&mut self.timeline.grown) {
             let changes = self.timeline.changes.iter().map(|c| c.at);

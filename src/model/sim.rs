@@ -14,6 +14,7 @@ use std::{
 use super::{
     alert::monitor::Monitor,
     any_node::AnyNode,
+    autoscale::scaling::Scaling,
     bounded::Bounded,
     budget::pages::{self, Over},
     build::Assembly,
@@ -96,6 +97,8 @@ pub struct Simulation {
     pub(super) planned: Vec<(u64, u64, usize)>,
     /// Of each alert.
     pub(super) monitors: Vec<Monitor>,
+    /// Nodes whose instances come and go.
+    pub(super) scalings: BTreeMap<NodeId, Scaling>,
     /// Ways to the nodes whose instances take up other keys later, by version.
     pub(super) routes: Vec<(NodeId, Vec<Route>)>,
     /// Faults of the network, by fault.
@@ -120,15 +123,7 @@ impl Simulation {
         let Plan { names, prepared } = plan.as_ref();
         let design = &names.design;
         let timeline = Timeline::new(names, prepared, seed);
-        let mut assembly = Assembly {
-            names,
-            prepared,
-            seed,
-            timeline: &timeline,
-            agenda: crate::engine::agenda::Agenda::new(),
-            ticks: Vec::new(),
-            limiters: 0,
-        };
+        let mut assembly = Assembly::new((names, prepared), seed, &timeline);
         let net = network(&mut assembly);
         let (mut nodes, mut routes) = (Vec::new(), Vec::new());
         for (id, (name, spec)) in design.nodes.iter().enumerate() {
@@ -176,6 +171,7 @@ impl Simulation {
             begun: Begun::default(),
             planned: Vec::new(),
             monitors: Monitor::all(names, &world.record.first_row, world.record.operations.len()),
+            scalings: Scaling::all(&plan, seed),
             world,
             routes: names.routes(prepared),
             disturbances: names.disturbances(prepared, seed),
@@ -385,6 +381,7 @@ impl Simulation {
 
     pub(super) fn begin_span(&mut self) {
         self.keep_readings();
+        self.keep_samples();
         self.world.hosts.begin_span();
         let mut now = std::mem::take(&mut self.span_snapshot);
         self.snapshot(&mut now);
@@ -572,6 +569,7 @@ impl Simulation {
             moved: self.nodes[i].moved(),
             queue: self.nodes[i].queue().map(|own| Box::new(self.messages(i as NodeId, own))),
             in_doubt: self.nodes[i].in_doubt(last.at).map(Box::new),
+            scaling: self.scaling_measured(i as NodeId, self.span_snapshot.at),
             replicas: self.nodes[i].replicas(last.at).map(|replicas| ReplicasMeasured {
                 zones: names.zones_of_instances(i as NodeId),
                 ..replicas

@@ -218,6 +218,7 @@ fn window(before: &NodeSnapshot, after: &NodeSnapshot) -> NodeWindow {
         arrivals: after.arrivals - before.arrivals,
         departures: after.departures - before.departures,
         down: after.uptime.down - before.uptime.down,
+        off: after.uptime.off - before.uptime.off,
         outcomes: since(&after.outcomes, &before.outcomes),
         causes: causes_since(&after.causes, &before.causes),
         lookups: (now.0 - then.0, now.1 - then.1),

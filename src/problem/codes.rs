@@ -74,6 +74,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W-DEADLINE", "a deadline ends before all attempts can"),
     ("W-DETECT", "a health check that does not see how its target fails"),
     ("W-EVEN", "an even number of replicas, of which one helps nothing"),
+    ("W-FLAP", "an autoscaler that goes by what was measured before its last change could show"),
     ("W-FULL", "a limit in which nothing fits"),
     ("W-HEDGE", "a hedge that comes too late to help"),
     ("W-IMPOSSIBLE", "a limit of time that every reply misses"),

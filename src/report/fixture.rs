@@ -73,6 +73,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         moved: None,
         queue: None,
         in_doubt: None,
+        scaling: None,
         cost: None,
         cache: None,
         kind: kind.into(),

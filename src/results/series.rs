@@ -94,6 +94,9 @@ pub struct NodeSeries {
     /// Arrivals per second.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arrivals: Vec<f64>,
+    /// Services with `autoscale`: mean number of instances that are there and up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instances: Vec<f64>,
     /// Mean number of instances down; empty: none ever was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub down: Vec<f64>,

@@ -44,8 +44,10 @@ impl NodeBill {
         // In a run that ended in its warm-up nothing was metered.
         let months = (node.span > 0).then(|| node.span as f64 / HOUR / MONTH);
         let prices = tariff.prices.unwrap_or_default();
-        // Down or not, an instance is there for the whole of it.
-        let machines = node.instances.len() as f64;
+        // Down or not, an instance is there for the whole of it, or from when it begins to boot until it is gone.
+        let free = node.uptime.off - node.uptime.booting;
+        let free = if free == 0 { 0.0 } else { free as f64 / node.span.max(1) as f64 };
+        let machines = node.instances.len() as f64 - free;
         let hours = prices.hour.map(|price| price * machines * MONTH);
         let calls = prices.calls.zip(months);
         let calls = calls.map(|(price, months)| price / 1e6 * node.arrivals as f64 / months);

@@ -22,6 +22,7 @@ mod queues;
 mod replicas;
 mod replication;
 mod resources;
+mod scaling;
 mod sides;
 
 use std::{

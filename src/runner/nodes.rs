@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     consistency::ConsistencyPool, moved::MovedPool, queues::QueuePool, replicas::ReplicasPool,
-    resources::ResourcePool,
+    resources::ResourcePool, scaling::ScalingPool,
 };
 use crate::{
     model::{
@@ -65,6 +65,8 @@ pub(super) struct NodePool {
     messages: Option<QueuePool>,
     /// Of a store that transactions write.
     in_doubt: Option<Box<Samples>>,
+    /// Of a service with an autoscaler.
+    scaling: Option<ScalingPool>,
     resources: Vec<ResourcePool>,
     queue: Levels,
     arrivals: u64,
@@ -106,6 +108,7 @@ impl NodePool {
             moved: node.moved.map(|_| MovedPool::default()),
             messages: node.queue.as_ref().map(|_| QueuePool::default()),
             in_doubt: node.in_doubt.as_ref().map(|_| Box::default()),
+            scaling: node.scaling.as_ref().map(|_| ScalingPool::default()),
             resources: node.held.iter().map(ResourcePool::like).collect(),
             queue: Levels::default(),
             arrivals: 0,
@@ -164,6 +167,9 @@ impl NodePool {
             pool.push(node);
         }
         if let (Some(pool), Some(one)) = (&mut self.in_doubt, &node.in_doubt) {
+            pool.push(one);
+        }
+        if let (Some(pool), Some(one)) = (&mut self.scaling, &node.scaling) {
             pool.push(one);
         }
         if let (Some(pool), Some(one)) = (&mut self.consistency, &node.consistency) {
@@ -230,6 +236,7 @@ impl NodePool {
             moved: self.moved.as_ref().map(|pool| Box::new(pool.results(confidence))),
             queue: self.messages.as_ref().map(|pool| Box::new(pool.results(confidence))),
             in_doubt: self.in_doubt.as_ref().map(|pool| Box::new(pool.distribution(confidence))),
+            scaling: self.scaling.as_ref().map(|pool| Box::new(pool.results(confidence))),
             cost: None,
             cache: (self.kind == "cache").then(|| self.cache.results(confidence)),
             instances: InstanceCounts {
@@ -257,7 +264,8 @@ impl NodePool {
             let all = self.instances as u128 * u128::from(*time);
             share(w.busy, self.capacity?, all - w.down)
         };
-        let down = mean(|w| w.down);
+        let (gone, down) = (mean(|w| w.down), mean(|w| w.down - w.off));
+        let places = self.instances as f64;
         let ends = OUTCOMES.iter().enumerate().skip(1);
         let ends = ends.filter(|(o, _)| sums.iter().any(|(w, _)| w.outcomes[*o] > 0));
         let causes: BTreeSet<&'static str> =
@@ -274,6 +282,10 @@ impl NodePool {
             depth: if self.messages.is_some() { mean(|w| w.depth) } else { Vec::new() },
             throughput: rates(&|w| successes(&w.outcomes)),
             arrivals: rates(&|w| w.arrivals),
+            instances: match self.scaling {
+                Some(_) => gone.iter().map(|gone| places - gone).collect(),
+                None => Vec::new(),
+            },
             down: if down.iter().any(|&n| n > 0.0) { down } else { Vec::new() },
             ended: ends.map(|(o, name)| ((*name).to_owned(), rates(&|w| w.outcomes[o]))).collect(),
             causes: causes.into_iter().map(|name| (name.to_owned(), cause(name))).collect(),

@@ -96,6 +96,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         moved: None,
         queue: None,
         in_doubt: None,
+        scaling: None,
         windows: vec![NodeWindow::default(), window, NodeWindow::default()],
     }
 }

@@ -65,11 +65,23 @@ fn combinations(spec: &ScenarioSpec) -> Vec<Vec<usize>> {
     all
 }
 
+/// What a fault sets to `none` is no entry of a map to the reader, and yet a change.
+fn switched_off(spec: &mut ScenarioSpec, written: &[Node]) {
+    for (fault, node) in spec.faults.iter_mut().zip(written) {
+        let Some(Kind::Map(values)) = node.get("set").map(|set| &set.kind) else { continue };
+        for entry in values.iter().filter(|entry| entry.value.is_none()) {
+            let set = fault.set.get_or_insert_default();
+            set.insert(entry.key.clone(), serde_json::Value::Null);
+        }
+    }
+}
+
 impl Loader<'_> {
     /// Reads the versions of a scenario; `tree` is what it was read from.
     pub(super) fn changes(&mut self, spec: &mut ScenarioSpec, tree: &Node) {
         let faults = tree.get("faults");
         let Some(Kind::List(written)) = faults.map(|f| &f.kind) else { return };
+        switched_off(spec, written);
         let combinations = combinations(spec);
         let mut bare = tree.clone();
         if let Kind::Map(entries) = &mut bare.kind {

@@ -10,7 +10,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("ClientSpec", &["bandwidth", "connect", "count", "price", "publish"]),
     ("OperationSpec", &["count", "publish"]),
     ("NodeSpec", &["function", "cdn", "gateway", "object_store", "search_index"]),
-    ("ServiceSpec", &["autoscale", "batch", "compress", "purchase"]),
+    ("ServiceSpec", &["batch", "compress", "purchase"]),
+    ("AutoscaleSpec", &["hold"]),
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
     (
         "StoreSpec",

@@ -8,6 +8,7 @@
 mod faults;
 mod messages;
 mod replicas;
+mod scaling;
 
 use std::fmt::Write as _;
 
@@ -22,6 +23,7 @@ pub fn scenario(seed: u64) -> String {
         zones: Vec::new(),
         clients: Vec::new(),
         services: Vec::new(),
+        scaling: Vec::new(),
         stores: Vec::new(),
         copies: Vec::new(),
         caches: Vec::new(),
@@ -48,6 +50,8 @@ struct Writer {
     clients: Vec<String>,
     /// Instances of each, the callers first.
     services: Vec<(String, u64)>,
+    /// What the autoscaler of each says, if it has one: without bounds, and with some.
+    scaling: Vec<Option<[String; 2]>>,
     stores: Vec<(String, u64)>,
     /// Of each store: how its copies follow one another, if there are several, and whether one leads.
     copies: Vec<Option<(String, bool)>>,
@@ -129,6 +133,7 @@ impl Writer {
             ));
         }
         self.names();
+        self.draw_scaling(seed);
         // With replicas, and without: then they go by none.
         if self.chance(20) || self.goes_by_stamps() {
             let offset = self.pick(&["0s", "exp(mean=2ms)", "uniform(0s 1s)"]);
@@ -382,6 +387,9 @@ impl Writer {
         }
         if !self.zones.is_empty() && self.chance(40) {
             text += &format!("      zones: [{}]\n", self.pick(&["a", "a, b", "c"]));
+        }
+        if let Some([free, bound]) = &self.scaling[number] {
+            text += if bounded > 0 { bound } else { free };
         }
         text += "      endpoints:\n        default:\n";
         for _ in 0..self.within(1, 5) {

@@ -539,10 +539,13 @@ fn windows(
         (Some(node), ["throughput"]) => {
             (Series::Node(node, NodeField::Throughput), Dimension::PerSecond)
         }
+        (Some(node), ["instances"]) => {
+            (Series::Node(node, NodeField::Instances), Dimension::Number)
+        }
         _ => {
             let message = format!("`{}` is not measured per window", path.join("."));
             let help = "per window there are availability, goodput, attempts_per_request, and of \
-                        nodes utilisation, in_system, in_queue, throughput";
+                        nodes utilisation, in_system, in_queue, throughput, instances (with `autoscale`)";
             return Err(fault("E-SLO", message, Some(help.to_owned())));
         }
     };

@@ -175,4 +175,5 @@ pub(super) enum NodeField {
     InSystem,
     InQueue,
     Throughput,
+    Instances,
 }

@@ -65,7 +65,6 @@ pub(super) fn any_node() -> NodeResults {
     let (cache, cost) = (Some(CacheResults::default()), Some(cost));
     let consistency = Some(Box::new(of_any_store()));
     let replicas = Some(Box::new(of_any_replicas()));
-    let queue = Some(Box::default());
     NodeResults {
         cache,
         consistency,
@@ -73,7 +72,8 @@ pub(super) fn any_node() -> NodeResults {
         sagas: Some(Box::default()),
         moved: Some(Box::default()),
         in_doubt: Some(Box::default()),
-        queue,
+        queue: Some(Box::default()),
+        scaling: Some(Box::default()),
         cost,
         ..NodeResults::default()
     }
@@ -239,6 +239,7 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
         ("elections", last) if last != "count" => Dimension::Seconds,
         ("staleness_versions", last) if last != "count" => Dimension::Number,
         ("cost", _) => Dimension::Money,
+        ("scaling", "up" | "down") => Dimension::Count,
         (first, _) if COUNTS.contains(&first) => Dimension::Count,
         (
             _,

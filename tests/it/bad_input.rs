@@ -8,9 +8,10 @@
 //! | B1, B69, several files at once | the command line's tests |
 //! | B3, B8, B12, B13, B51, B53 | sizes: `hostile.rs` |
 //! | B35, B81 | cannot happen: names are `[a-z0-9][a-z0-9_-]*`, so equal-looking ones are equal keys (B7) |
-//! | B42-B48, B77, B78, B80 | partly: their kinds and keys are refused as not supported yet (B79 likewise) |
+//! | B42-B48, B77, B78 | partly: their kinds and keys are refused as not supported yet (B79 likewise) |
 //! | B55-B60 | faults: `faults.rs`, `fault_times.rs`, `fault_shapes.rs` |
 //! | B54 | a limit of the run |
+//! | B80 | `autoscale.rs` |
 //! | B63 (operation never issued), B64, B65, B74 | the gate, with the SLO expressions' own tests |
 //! | B67, B68 (cells of a sweep) | sweeps are not supported yet; variants are checked likewise, below |
 //! | B73 | nothing is resumed yet |
@@ -488,7 +489,7 @@ fn what_is_not_built_yet_is_said_to_be_so() {
             "6:41 E-UNSUPPORTED",
             "`inbound`",
         ),
-        ("B80", "cores: 1", "cores: 1, autoscale: {min: 3}", "6:38 E-UNSUPPORTED", "`autoscale`"),
+        ("spot", "cores: 1", "cores: 1, purchase: {}", "6:38 E-UNSUPPORTED", "`purchase`"),
         ("price", "to: server}", "to: server, price: $1}", "5:54 E-UNSUPPORTED", "`price`"),
         ("client", "to: server}", "to: server, count: 3}", "5:54 E-UNSUPPORTED", "`count`"),
         ("step", WORK, "endpoints: {default: [{publish: q}]}", "6:61 E-UNSUPPORTED", "`publish`"),

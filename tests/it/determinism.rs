@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 use crate::cli::{files, result_folder, windtunnel};
 
 /// A bit of everything: balancer and dns with health checks, retries, keys, cache, shards, parallel calls,
-/// attributes, faults, alerts, a deployment.
+/// attributes, faults, alerts, a deployment, instances that come and go.
 const SHOP: &str = "\
 windtunnel: 1
 name: shop
@@ -31,6 +31,11 @@ clients:
     to: api
     keys: uniform(n=100)
     timeout: 1s
+  crowd:
+    arrivals: poisson(40/s)
+    load: [{at: 8s, factor: 8, over: 2s}, {at: 14s, factor: 1}]
+    to: scaled
+    timeout: 500ms
   visitors:
     arrivals: poisson(20/s)
     to: name
@@ -61,6 +66,8 @@ nodes:
     store: {shards: {count: 4, by: hash}, read: exp(mean=5ms), cores: 1}
   redis:
     cache: {capacity: 50, eviction: s3fifo, instances: 2}
+  scaled:
+    service: {cores: 1, work: exp(mean=9ms), boot: exp(mean=1s), warm: {for: 1s, factor: 2}, autoscale: {min: 1, max: 6, target: 50%, every: 500ms, delay: 1s, stabilise: 2s, drain: 300ms}}
   name:
     dns: {to: {edge: 80, api: 20}, ttl: 3s, health_check: {interval: 1s, timeout: 100ms}}
 faults:

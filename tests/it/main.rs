@@ -6,6 +6,7 @@
 mod active;
 mod again;
 mod alerts;
+mod autoscale;
 mod background;
 mod bad_input;
 mod balancing;

@@ -17,6 +17,7 @@ use crate::theory::oracles::run::{open, run, simulate};
 /// Every shipped scenario with the duration and warm-up of its small run.
 const SCENARIOS: &[(&str, &str, &str)] = &[
     ("active-passive", "250s", "150s"),
+    ("autoscaler-too-late", "450s", "250s"),
     ("balanced-tier", "20s", "2s"),
     ("blue-green", "260s", "30s"),
     ("burn-rates", "8d", "0s"),
@@ -45,6 +46,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("dead-letters", "200s", "10s"),
     ("dns-failover", "250s", "150s"),
     ("fan-out-tail", "30s", "2s"),
+    ("flapping", "400s", "60s"),
     ("gray-failure", "70s", "50s"),
     ("hedged-requests", "30s", "20s"),
     ("hot-key", "10s", "5s"),
@@ -73,8 +75,9 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("zone-loss", "130s", "110s"),
 ];
 
-/// Those with a story of their own without a fault: changes of load, a popular page that expires.
-const CHANGING: &[&str] = &["cache-stampede", "daily-load", "memory-leak", "retries-and-timeouts"];
+/// Those with a story of their own without a fault: changes of load, instances that come and go, a popular page that expires.
+const CHANGING: &[&str] =
+    &["cache-stampede", "daily-load", "flapping", "memory-leak", "retries-and-timeouts"];
 
 pub(crate) struct Disk;
 

@@ -158,6 +158,7 @@ impl Monitor {
         let ended = now.ended - before.ended;
         let window = self.period as f64 * self.looks as f64;
         let of_all = |n: u64| (ended >= self.least).then(|| n as f64 / ended as f64);
+        let up = || window * self.capacity.0 as f64 - (now.down - before.down) as f64;
         match signal {
             Signal::ErrorFraction => of_all(ended - (now.good - before.good)),
             Signal::Availability => of_all(now.good - before.good),
@@ -172,11 +173,11 @@ impl Monitor {
                 }
             }
             Signal::Utilisation => {
-                let (instances, each) = self.capacity;
-                let up = window * instances as f64 - (now.down - before.down) as f64;
+                let (up, each) = (up(), self.capacity.1);
                 (up > 0.0).then(|| (now.busy - before.busy) as f64 / (each * up))
             }
             Signal::InQueue => Some((now.in_queue - before.in_queue) as f64 / window),
+            Signal::Instances => Some(up() / window),
             Signal::Throughput => Some((now.good - before.good) as f64 / window * 1e9),
         }
     }

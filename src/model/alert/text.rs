@@ -11,8 +11,15 @@ use crate::{
 };
 
 const USAGE: &str = "error_fraction(node=api window=30s) > 1%";
-const FIGURES: [&str; 6] =
-    ["error_fraction", "availability", "p99(latency ..)", "utilisation", "in_queue", "throughput"];
+const FIGURES: [&str; 7] = [
+    "error_fraction",
+    "availability",
+    "p99(latency ..)",
+    "utilisation",
+    "in_queue",
+    "throughput",
+    "instances",
+];
 
 fn wrong(message: impl Into<String>) -> ValueError {
     ValueError::new("E-EXPR", message).help(format!("such as `{USAGE}`"))
@@ -37,7 +44,7 @@ impl FromStr for Condition {
                 limit.parse::<Fraction>().map(|x| x.0)
             }
             Signal::Latency(_) => limit.parse::<SimDuration>().map(|x| x.0 as f64 / 1e9),
-            Signal::InQueue => limit.parse::<Number>().map(|x| x.0),
+            Signal::InQueue | Signal::Instances => limit.parse::<Number>().map(|x| x.0),
             Signal::Throughput => limit.parse::<Rate>().map(|x| x.0),
         }?;
         let written = format!("{expr} {} {limit}", op.sign());
@@ -55,6 +62,7 @@ fn measure(expr: &Expr) -> Result<(Signal, Source, Option<SimDuration>), ValueEr
         ("utilisation", _) => Signal::Utilisation,
         ("in_queue", _) => Signal::InQueue,
         ("throughput", _) => Signal::Throughput,
+        ("instances", _) => Signal::Instances,
         (_, Some(quantile)) => Signal::Latency(quantile),
         (other, None) => return Err(unknown("figure", other, &FIGURES)),
     };
@@ -77,7 +85,9 @@ fn measure(expr: &Expr) -> Result<(Signal, Source, Option<SimDuration>), ValueEr
     let fits = match signal {
         Signal::ErrorFraction | Signal::Availability => true,
         Signal::Latency(_) => !matches!(of, Source::Deploy(_)),
-        Signal::Utilisation | Signal::InQueue | Signal::Throughput => matches!(of, Source::Node(_)),
+        Signal::Utilisation | Signal::InQueue | Signal::Throughput | Signal::Instances => {
+            matches!(of, Source::Node(_))
+        }
     };
     if !fits {
         return Err(wrong(format!("`{}` is of a node: `node=api`", expr.name)));
@@ -117,6 +127,7 @@ mod tests {
             "utilisation(node=api window=1m) > 90%",
             "in_queue(node=api) > 500",
             "throughput(node=api window=1m) < 5/s",
+            "instances(node=api window=1m) < 3",
             "error_fraction(deploy=roll window=30s) > 5%",
         ] {
             let condition: Condition = text.parse().unwrap_or_else(|e| panic!("{text}: {e:?}"));

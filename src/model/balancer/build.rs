@@ -113,22 +113,24 @@ impl LoadBalancerSpec {
     /// What it knows of its targets at the start, if it asks at all.
     fn health(&self, watch: Watch, assembly: &mut Assembly<'_>) -> Option<Health> {
         let (id, targets) = (watch.node, watch.pool.len());
-        let deployed = watch.pool.iter().any(|host| assembly.names.is_deployed(host.0));
+        let mut nodes = watch.pool.iter().map(|host| host.0);
+        let changing = nodes.any(|node| {
+            assembly.names.is_deployed(node) || assembly.names.kind(node).autoscale().is_some()
+        });
         // The ticks of ejections come first.
         let eject = self.eject.as_ref().map(|eject| {
             let ticks = (0..targets).map(|i| assembly.tick(id, i as u32));
             let first_tick = ticks.min().unwrap_or(0);
-            let most = eject.max.map_or(0.5, |f| f.0) * targets as f64;
             Eject {
                 errors: eject.errors.0 as u32,
                 span: eject.for_.0,
-                most: (most as usize).max(1),
+                most: eject.max.map_or(0.5, |f| f.0),
                 first_tick,
             }
         });
         let mut health = match &self.health_check {
             Some(check) => check.build(watch, assembly),
-            None if eject.is_some() || deployed => Health::new(watch),
+            None if eject.is_some() || changing => Health::new(watch),
             None => return None,
         };
         health.eject = eject;

@@ -41,13 +41,14 @@ pub struct Eject {
     pub errors: u32,
     /// For how long, ns.
     pub span: u64,
-    /// Targets of all that may be out at once.
-    pub most: usize,
+    /// Share of all targets that may be out at once, one at least.
+    pub most: f64,
     /// Tick of the first target; the others follow.
     pub first_tick: u32,
 }
 
 /// What is known of one target.
+#[allow(clippy::struct_excessive_bools, reason = "why it may be out, each by itself")]
 #[derive(Clone, Copy, Debug, Default)]
 struct Target {
     down: bool,
@@ -58,6 +59,8 @@ struct Target {
     ejected: bool,
     /// It said that it is about to restart.
     withdrawn: bool,
+    /// It is not there: none of the targets.
+    absent: bool,
     /// Since when it is back; 0: always there.
     back: u64,
     /// How often it was taken for down: what was sent before is not counted after.
@@ -126,10 +129,13 @@ impl Health {
     /// Tells the chooser whom it may choose.
     pub fn refresh(&self, chooser: &mut Chooser) {
         chooser.restrict(|all| {
-            let live: Vec<u32> =
-                all.clone().filter(|&i| !self.targets[i as usize].is_out()).collect();
-            let share = live.len() as f64 / all.len() as f64;
-            (live.len() < all.len() && share >= self.panic).then_some(live)
+            let those = |fits: fn(Target) -> bool| -> Vec<u32> {
+                all.clone().filter(|&i| fits(self.targets[i as usize])).collect()
+            };
+            let (there, live) = (those(|t| !t.absent), those(|t| !t.is_out()));
+            let share = live.len() as f64 / there.len() as f64;
+            let chosen = if share >= self.panic { live } else { there };
+            (chosen.len() < all.len()).then_some(chosen)
         });
     }
 
@@ -151,7 +157,7 @@ impl Health {
 
 impl Target {
     fn is_out(self) -> bool {
-        self.down || self.ejected || self.withdrawn
+        self.down || self.ejected || self.withdrawn || self.absent
     }
 }
 
@@ -161,7 +167,12 @@ impl Health {
         // What probes found is lost; what it is told stands for what they would find.
         let told = !self.told.0.is_empty();
         for t in &mut self.targets {
-            *t = Target { down: told && t.down, withdrawn: t.withdrawn, ..Target::default() };
+            *t = Target {
+                down: told && t.down,
+                withdrawn: t.withdrawn,
+                absent: t.absent,
+                ..Target::default()
+            };
         }
         let interval = self.checks.as_ref().map(|checks| checks.interval);
         for target in 0..interval.map_or(0, |_| self.watch.pool.len()) {
@@ -196,6 +207,22 @@ impl Health {
         true
     }
 
+    /// An instance has come, of which nothing is known yet, or is none of the targets any more.
+    pub fn joins(&mut self, host: Host, there: bool, now: u64) -> bool {
+        let Some(target) = self.watch.pool.iter().position(|at| *at == host) else { return false };
+        let t = &mut self.targets[target];
+        // What it is told beforehand of a place holds for whoever is there.
+        let (falls, down) = (t.falls, !self.told.0.is_empty() && t.down);
+        *t = Target {
+            absent: !there,
+            down,
+            back: if there { now } else { 0 },
+            falls,
+            ..Target::default()
+        };
+        true
+    }
+
     /// The timer of a prober: time to ask, or nobody answered.
     pub fn prober_timed(&mut self, slot: Slot, world: &mut World) -> bool {
         let checks = self.checks.as_ref().expect("it checks");
@@ -211,6 +238,11 @@ impl Health {
             return changed;
         }
         f.served += 1;
+        if self.targets[target].absent {
+            // Nobody is asked there.
+            world.arm(slot, Span::of(checks.interval));
+            return false;
+        }
         let id = descend(f.id, mix(f.served));
         f.arrived = world.agenda.now();
         let to = self.watch.pool[target];
@@ -267,9 +299,11 @@ impl Health {
     pub fn told_by_request(&mut self, target: usize, outcome: Outcome, world: &mut World) -> bool {
         let Some(eject) = self.eject else { return false };
         let out = self.targets.iter().filter(|t| t.ejected).count();
+        let there = self.targets.iter().filter(|t| !t.absent).count();
+        let most = ((eject.most * there as f64) as usize).max(1);
         let t = &mut self.targets[target];
         t.errors = if outcome.is_success() { 0 } else { t.errors + 1 };
-        if t.errors < eject.errors || t.ejected || out >= eject.most {
+        if t.errors < eject.errors || t.ejected || t.absent || out >= most {
             return false;
         }
         (t.ejected, t.errors) = (true, 0);

@@ -61,6 +61,10 @@ impl Node for Balancer {
         self.learn(|health| health.withdraw(host, out, now));
     }
 
+    fn joins(&mut self, host: (NodeId, u16), there: bool, now: u64) {
+        self.learn(|health| health.joins(host, there, now));
+    }
+
     fn on_request(&mut self, slot: Slot, world: &mut World) {
         self.pass_on(slot, world);
     }

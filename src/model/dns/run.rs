@@ -9,7 +9,7 @@ use crate::{
     model::{
         balancer::health::Health,
         books::InstanceBooks,
-        ids::{NodeId, Slot},
+        ids::{Host, NodeId, Slot},
         node::Node,
         outcome::Outcome,
         world::World,
@@ -60,6 +60,10 @@ impl Node for Dns {
         }
         let target = self.choose(slot, world);
         world.answer(slot, target);
+    }
+
+    fn joins(&mut self, host: Host, there: bool, now: u64) {
+        self.learn(|health| health.joins(host, there, now));
     }
 
     fn on_reply(&mut self, child: Slot, world: &mut World) {

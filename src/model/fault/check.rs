@@ -355,6 +355,13 @@ impl Check<'_> {
             return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
         }
         self.instances(t, &spec.kind().facts(), at, problems);
+        let told = self.names.specs().any(|spec| spec.kind().is_told());
+        let comes_and_goes = t.instances.is_some() && spec.kind().autoscale().is_some();
+        if told && comes_and_goes && matches!(effect, Effect::Crash(_)) {
+            let message = "`detect` knows of crashes beforehand, and nobody who will be there then";
+            let help = "give the balancer an `interval`, or hit the whole node";
+            problems.error_help("E-FAULT-TARGET", format!("{at}.instances"), message, help);
+        }
     }
 
     fn instances(&self, t: &TargetSpec, facts: &Facts<'_>, at: &str, problems: &mut Problems) {

@@ -38,7 +38,7 @@ pub struct Life {
     pub deaths: u64,
 }
 
-/// How the instances of a node start again.
+/// How the instances of a node start, or start again.
 #[derive(Clone, Debug)]
 pub struct Rebirth {
     /// Time until it takes requests.
@@ -55,11 +55,15 @@ pub struct Rebirth {
 pub fn mortals(names: &Names, tables: &dyn Tables, seed: u64) -> BTreeMap<NodeId, Rebirth> {
     let ids = 0..names.nodes().len() as NodeId;
     let mortal = ids.filter(|&id| names.versions(id).iter().any(|spec| spec.kind().is_mortal()));
-    let rebirth = |id: NodeId| {
+    mortal.map(|id| (id, Rebirth::of(id, names, tables, (seed, "boot")))).collect()
+}
+
+impl Rebirth {
+    /// Of a node, with draws for a purpose.
+    pub fn of(id: NodeId, names: &Names, tables: &dyn Tables, (seed, draws): (u64, &str)) -> Self {
         let Startup { boot, warm } = names.kind(id).startup();
         let boot = boot.map(|law| law.compile(tables).expect("the law was checked"));
-        let stream = Stream::new(seed, &format!("node/{}", names.name(id)), "boot");
-        (id, Rebirth { boot, warm, stream, guests: names.guests(id).collect() })
-    };
-    mortal.map(rebirth).collect()
+        let stream = Stream::new(seed, &format!("node/{}", names.name(id)), draws);
+        Self { boot, warm, stream, guests: names.guests(id).collect() }
+    }
 }

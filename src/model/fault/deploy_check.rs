@@ -51,10 +51,15 @@ impl DeploySpec {
                 "a service, store or cache has; what is inside another is deployed with that";
             return problems.error_help("E-FAULT-TARGET", to("node"), message, help);
         }
+        if kind.autoscale().is_some() {
+            let message = "a deployment of instances that come and go is not supported yet";
+            let help = "`set` without `deploy` changes all of them at once";
+            problems.error_help("E-UNSUPPORTED", to("node"), message, help);
+        }
         for key in self.set.keys() {
             let first = key.split(['.', '[']).next().unwrap_or(key);
             // What instances cannot differ in.
-            let shared = ["instances", "shards", "inbound", "limits", "background"];
+            let shared = ["instances", "shards", "inbound", "limits", "background", "autoscale"];
             let keys: Vec<&str> =
                 kind.changeable().iter().copied().filter(|key| !shared.contains(key)).collect();
             if !keys.contains(&first) {

@@ -25,7 +25,9 @@ use crate::{
 pub struct State {
     /// Crashes at work.
     pub down: u32,
-    /// Whether there are any, over time.
+    /// Nobody is there, or has booted yet: its place is free.
+    pub off: bool,
+    /// Whether it is either, over time.
     pub gone: Area,
     /// Of these: of the host, which answers nobody.
     pub silent: u32,
@@ -54,9 +56,14 @@ const ERRORS: u8 = 4;
 const PAUSED: u8 = 8;
 
 impl State {
+    /// Nobody takes requests there.
+    fn is_gone(&self) -> bool {
+        self.down > 0 || self.off
+    }
+
     fn ills(&self) -> u8 {
         let one = |is: bool, ill: u8| if is { ill } else { 0 };
-        one(self.down > 0, DOWN)
+        one(self.is_gone(), DOWN)
             | one(!self.slow.is_empty(), SLOW)
             | one(!self.errors.is_empty(), ERRORS)
             | one(self.paused > 0, PAUSED)
@@ -109,6 +116,8 @@ pub enum Harm {
         /// The host is gone too.
         silent: bool,
     },
+    /// Its place is free.
+    Off,
     /// Nothing moves.
     Paused,
     /// It is slower by this factor.
@@ -121,7 +130,8 @@ impl Hosts {
     /// All instances of a design, all well.
     pub fn new(names: &Names, tables: &dyn Tables, seed: u64) -> Self {
         let mortals = mortals(names, tables, seed);
-        let all_well = names.order.is_empty() && mortals.is_empty();
+        let scales = names.specs().any(|spec| spec.kind().autoscale().is_some());
+        let all_well = names.order.is_empty() && mortals.is_empty() && !scales;
         let nodes = names.specs().take(if all_well { 0 } else { usize::MAX });
         let processes: Vec<usize> =
             (0..nodes.clone().count()).map(|id| names.processes(id as NodeId) as usize).collect();
@@ -169,34 +179,36 @@ impl Hosts {
     /// A fault begins to harm an instance, or ceases to.
     pub fn harm(&mut self, (node, inst): Host, harm: Harm, begins: bool, now: u64) {
         let state = &mut self.nodes[usize::from(node)][usize::from(inst)];
-        let was = state.ills();
-        let mut outage = None;
+        let (was, was_gone) = (state.ills(), state.is_gone());
         match harm {
             Harm::Down { silent } => {
-                let was_down = state.down > 0;
                 let one = |n: u32| if begins { n + 1 } else { n - 1 };
                 state.down = one(state.down);
                 if silent {
                     state.silent = one(state.silent);
                 }
-                let uptime = &mut self.uptimes[usize::from(node)];
-                outage = match (was_down, state.down > 0) {
-                    (false, true) => {
-                        state.gone.enter(now);
-                        uptime.fall(inst, now)
-                    }
-                    (true, false) => {
-                        state.gone.leave(now);
-                        uptime.rise(inst, now)
-                    }
-                    _ => None,
-                };
+            }
+            Harm::Off => {
+                state.off = begins;
+                self.uptimes[usize::from(node)].is_off(begins, now);
             }
             Harm::Paused => state.paused = if begins { state.paused + 1 } else { state.paused - 1 },
             Harm::Slow(x) => turn(&mut state.slow, x, begins),
             Harm::Errors(x) => turn(&mut state.errors, x, begins),
         }
         let is = state.ills();
+        let uptime = &mut self.uptimes[usize::from(node)];
+        let outage = match (was_gone, state.is_gone()) {
+            (false, true) => {
+                state.gone.enter(now);
+                uptime.fall(inst, now)
+            }
+            (true, false) => {
+                state.gone.leave(now);
+                uptime.rise(inst, now)
+            }
+            _ => None,
+        };
         self.outage(outage, now);
         self.ills[usize::from(node)][usize::from(inst)] = is;
         for (count, ills) in self.ill.iter_mut().zip([DOWN | SLOW | ERRORS, PAUSED]) {
@@ -207,6 +219,11 @@ impl Hosts {
             (self.stretch, self.listing) = (self.stretch + 1, Listing::Unasked);
         }
         self.paused = self.ill[1] > 0;
+    }
+
+    /// An instance of a node begins to boot in a free place, or ceases to.
+    pub fn boots(&mut self, node: NodeId, begins: bool, now: u64) {
+        self.uptimes[usize::from(node)].boots(begins, now);
     }
 
     /// An outage of a node begins or ends, if it does.

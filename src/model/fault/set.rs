@@ -38,6 +38,7 @@ impl Simulation {
             let versions: Vec<usize> = (0..instances).map(version).collect();
             self.nodes[usize::from(id)].set_versions(&versions);
         }
+        self.change_scaling(version, names, self.world.now());
         for (node, ways) in &self.routes {
             let way = ways[version].clone();
             if names.kind(*node).moves_keys() {

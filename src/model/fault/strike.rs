@@ -10,15 +10,18 @@ use super::{
     hosts::Harm,
     timeline::{Timeline, merged},
 };
-use crate::model::{
-    client::LoadSpec,
-    fault::occurrence::{Aftermath, Change, Occurrence},
-    ids::{Host, NodeId},
-    names::Names,
-    network::disturbed::with_role,
-    probe::{FaultMeasured, Side},
-    record::Recorder,
-    sim::Simulation,
+use crate::{
+    engine::random::Stream,
+    model::{
+        client::LoadSpec,
+        fault::occurrence::{Aftermath, Change, Occurrence},
+        ids::{Host, NodeId},
+        names::Names,
+        network::disturbed::with_role,
+        probe::{FaultMeasured, Side},
+        record::Recorder,
+        sim::Simulation,
+    },
 };
 
 impl Simulation {
@@ -47,6 +50,7 @@ impl Simulation {
     fn change(&mut self, Change { begins, occurrence, .. }: Change, names: &Names) -> bool {
         if begins {
             self.find_roles(occurrence, names);
+            self.find_there(occurrence, names);
         }
         let Occurrence { fault, hosts, aftermath, start, end, strength, .. } =
             &self.timeline.occurrences[occurrence];
@@ -143,6 +147,32 @@ impl Simulation {
         }
     }
 
+    /// Whom a fault hits of those that come and go is whoever is there as it begins; the same of numbers of them.
+    fn find_there(&mut self, occurrence: usize, names: &Names) {
+        let o = &mut self.timeline.occurrences[occurrence];
+        let spec = names.fault(o.fault);
+        let Some(target) = spec.effect().target() else { return };
+        let node = target.node.as_ref().and_then(|name| names.node(&name.0));
+        let scaling = node.and_then(|node| self.scalings.get(&node));
+        let some = target.instances.as_ref();
+        let Some(scaling) = scaling.filter(|_| some.is_some() || spec.mtbf.is_some()) else {
+            return;
+        };
+        let node = scaling.places.node;
+        let seed = self.seed;
+        let struck = self.struck.entry((o.fault, o.root)).or_insert_with(|| {
+            let there: Vec<u16> = scaling.places.there().collect();
+            let which = Stream::new(seed, &format!("fault/{}", spec.id.0), "which");
+            let those = match some.filter(|_| spec.mtbf.is_none()) {
+                Some(some) => some.of(there, which),
+                None => there,
+            };
+            those.into_iter().map(|place| (node, place)).collect()
+        });
+        // What is inside one shares its place.
+        o.hosts.retain(|host| struck.contains(&(node, host.1)));
+    }
+
     /// Whom a fault hits by a role is whoever has it as the fault begins, in all its parts and after it.
     fn find_roles(&mut self, occurrence: usize, names: &Names) {
         let o = &mut self.timeline.occurrences[occurrence];
@@ -159,17 +189,18 @@ impl Simulation {
         o.hosts.retain(|host| struck.contains(host));
     }
 
-    pub(super) fn harm(&mut self, host: Host, harm: Harm, begins: bool) {
+    /// Something befalls an instance, or is over.
+    pub(in crate::model) fn harm(&mut self, host: Host, harm: Harm, begins: bool) {
         let world = &mut self.world;
         let node = &mut self.nodes[usize::from(host.0)];
         let (was_down, before) = (world.hosts.is_down(host), world.hosts.slowdown(host));
         let was_paused = world.hosts.is_paused(host);
         world.hosts.harm(host, harm, begins, world.agenda.now());
         match harm {
-            Harm::Down { silent } if begins && !was_down => {
+            Harm::Down { .. } | Harm::Off if begins && !was_down => {
                 let lost = world.inside(host);
                 node.crash(host.1, &lost, world);
-                world.lose(&lost, silent);
+                world.lose(&lost, matches!(harm, Harm::Down { silent: true }));
                 // What a pause held back finds nobody.
                 world.let_go(host);
                 world.forget_answers(host);
@@ -180,16 +211,16 @@ impl Simulation {
                 world.let_go(host);
             }
             Harm::Slow(_) => node.set_pace(host.1, before, world.hosts.slowdown(host), world),
-            Harm::Down { .. } if !begins && !world.hosts.is_down(host) => {
+            Harm::Down { .. } | Harm::Off if !begins && !world.hosts.is_down(host) => {
                 // One that has yet to boot is not back for an instant before.
                 if !self.timeline.goes_down(host, world.agenda.now()) {
                     node.recover(host.1, world);
                 }
             }
-            Harm::Down { .. } | Harm::Errors(_) | Harm::Paused => {}
+            Harm::Down { .. } | Harm::Off | Harm::Errors(_) | Harm::Paused => {}
         }
         // What runs within it shares its fate.
-        if matches!(harm, Harm::Down { .. } | Harm::Paused) {
+        if matches!(harm, Harm::Down { .. } | Harm::Off | Harm::Paused) {
             for guest in self.world.network.within.guests(host) {
                 self.harm(guest, harm, begins);
             }

@@ -58,7 +58,7 @@ impl Timeline {
             let hosts = spec
                 .effect()
                 .target()
-                .map_or_else(Vec::new, |target| names.hosts_hit(target, stream("which")));
+                .map_or_else(Vec::new, |target| names.hosts_hit(spec, target, stream("which")));
             if let (Some(mtbf), Some(mttr)) = (&spec.mtbf, &spec.mttr) {
                 let again = Again { spec, mtbf, mttr, tables, seed, until: names.design.duration };
                 again.draw(fault, &hosts, &mut occurrences);
@@ -352,7 +352,7 @@ impl Names {
     }
 
     /// The instances a target names; `which` draws them where only a number is given.
-    fn hosts_hit(&self, target: &TargetSpec, which: Stream) -> Vec<Host> {
+    fn hosts_hit(&self, spec: &FaultSpec, target: &TargetSpec, which: Stream) -> Vec<Host> {
         let zones = target.zone.as_ref().or(target.region.as_ref());
         if let Some(zones) = zones.and_then(|name| self.zones_of(&name.0)) {
             return (0..self.nodes().len() as NodeId)
@@ -368,14 +368,6 @@ impl Names {
         let node = node.expect("the target was checked");
         let facts = self.kind(node).facts();
         let n = facts.serving() as u16;
-        let some = |count: u64| {
-            let mut all: Vec<u16> = (0..n).collect();
-            let count = (count as usize).min(all.len());
-            shuffle(&mut all, count, which);
-            all.truncate(count);
-            all.sort_unstable();
-            all
-        };
         if let Some(replicas) = facts.replicas {
             let each = replicas.each as u16;
             let shard = target.shard.map(|shard| shard.0 as u16);
@@ -398,13 +390,32 @@ impl Names {
         let chosen: Vec<u16> = match (&target.instances, target.shard) {
             (_, Some(shard)) => vec![shard.0 as u16],
             (Some(InstancesSpec::These(these)), _) => these.iter().map(|i| i.0 as u16).collect(),
-            (Some(InstancesSpec::Count(count)), _) => some(count.0),
-            (Some(InstancesSpec::Share(share)), _) => {
-                some(((share.0 * f64::from(n)).round_ties_even() as u64).max(1))
+            // Who of those that come and go is known when the fault begins.
+            (Some(some), _) if spec.mtbf.is_some() || self.kind(node).autoscale().is_none() => {
+                some.of((0..n).collect(), which)
             }
-            (None, None) => (0..all).collect(),
+            _ => (0..all).collect(),
         };
         chosen.into_iter().map(|i| (node, i)).collect()
+    }
+}
+
+impl InstancesSpec {
+    /// Those of `all` that are hit; `which` draws them where only a number is given.
+    pub(super) fn of(&self, mut all: Vec<u16>, which: Stream) -> Vec<u16> {
+        let count = match self {
+            Self::These(these) => {
+                all.retain(|one| these.iter().any(|i| i.0 == u64::from(*one)));
+                return all;
+            }
+            Self::Count(count) => count.0,
+            Self::Share(share) => ((share.0 * all.len() as f64).round_ties_even() as u64).max(1),
+        };
+        let count = (count as usize).min(all.len());
+        shuffle(&mut all, count, which);
+        all.truncate(count);
+        all.sort_unstable();
+        all
     }
 }
 

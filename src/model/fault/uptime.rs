@@ -16,6 +16,10 @@ pub struct Uptime {
     groups: Vec<Group>,
     /// Those that are down.
     down: Area,
+    /// Those of which the place is free, or being booted in.
+    off: Area,
+    /// The latter alone.
+    booting: Area,
     /// Whether some group has too few.
     short: Area,
     /// Groups that have too few.
@@ -47,8 +51,12 @@ impl Group {
 /// began.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UptimeBooks {
-    /// Time down, summed over instances, instance-ns.
+    /// Time down, or not there, summed over instances, instance-ns.
     pub down: u128,
+    /// Of that, time their place was free or being booted in, instance-ns.
+    pub off: u128,
+    /// Of that, time it was being booted in, instance-ns.
+    pub booting: u128,
     /// Time in which fewer are up than needed, ns.
     pub short: u128,
     /// Outages that began.
@@ -65,6 +73,8 @@ impl UptimeBooks {
     pub fn since(self, earlier: Self) -> Self {
         Self {
             down: self.down - earlier.down,
+            off: self.off - earlier.off,
+            booting: self.booting - earlier.booting,
             short: self.short - earlier.short,
             outages: self.outages - earlier.outages,
             ..self
@@ -81,6 +91,8 @@ impl Uptime {
             spare: each.saturating_sub(need),
             groups: vec![Group::default(); groups as usize],
             down: Area::default(),
+            off: Area::default(),
+            booting: Area::default(),
             short: Area::default(),
             short_groups: 0,
             ended: None,
@@ -140,6 +152,16 @@ impl Uptime {
         change
     }
 
+    /// The place of one is free from now on, or is not any more.
+    pub fn is_off(&mut self, begins: bool, now: u64) {
+        if begins { self.off.enter(now) } else { self.off.leave(now) }
+    }
+
+    /// Somebody boots in such a place, or does not any more.
+    pub fn boots(&mut self, begins: bool, now: u64) {
+        if begins { self.booting.enter(now) } else { self.booting.leave(now) }
+    }
+
     /// An instance leads its group; whether that ends an outage.
     pub fn leads(&mut self, inst: u16, now: u64) -> Option<bool> {
         self.change(inst, now, |group| {
@@ -161,6 +183,12 @@ impl Uptime {
 
     /// The books at an instant.
     pub fn books(&self, now: u64) -> UptimeBooks {
-        UptimeBooks { down: self.down.until(now), short: self.short.until(now), ..self.books }
+        UptimeBooks {
+            down: self.down.until(now),
+            off: self.off.until(now),
+            booting: self.booting.until(now),
+            short: self.short.until(now),
+            ..self.books
+        }
     }
 }

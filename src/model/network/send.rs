@@ -121,6 +121,15 @@ impl Network {
         self.look_closer();
     }
 
+    /// Whether messages between two instances are cut off, in either direction.
+    pub fn parts(&self, a: (u16, u16), b: (u16, u16)) -> bool {
+        let zone = |host: (u16, u16)| self.zone_of(host.0, host.1);
+        self.disturbances.iter().any(|d| {
+            let holds = |from, to| d.from.holds(from, zone(from)) && d.to.holds(to, zone(to));
+            matches!(d.blow, Blow::Cut { .. }) && (holds(a, b) || holds(b, a))
+        })
+    }
+
     /// It ends.
     pub fn calm(&mut self, fault: usize) {
         self.disturbances.retain(|d| d.fault != fault);

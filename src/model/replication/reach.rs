@@ -23,7 +23,7 @@ use crate::{
         names::Names,
         outcome::Outcome,
         plan::Prepared,
-        route::{Asked, Route},
+        route::{Asked, Route, one_of},
         world::{ANSWER_SHIFT, QUESTION_SHIFT, World},
     },
 };
@@ -153,7 +153,8 @@ impl World {
         }
     }
 
-    /// Where a call to a node with replicas goes, to one of this shard, or of the key's; or to one whose keys move.
+    /// Where a call to a node with replicas goes, to one of this shard, or of the key's; or to one whose keys move, or whose
+    /// instances come and go.
     #[inline(never)]
     pub(in crate::model) fn replica(
         &mut self,
@@ -162,6 +163,9 @@ impl World {
         shard: Option<u16>,
         asked: Asked,
     ) -> Host {
+        if let Route::Members(members) = &self.routes[usize::from(node)] {
+            return (node, one_of(members, asked.id ^ self.route_salt));
+        }
         let turn = self.letters.as_ref().map_or(0, |letters| letters.turn(caller));
         let whom = self.data.as_ref().and_then(|data| data.answered(caller).whom);
         let f = &self.frames[caller];

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     model::{
+        autoscale::check::autoscale,
         check::{Checked, MAX_INSTANCES, boot, closest, discipline, formula, law, positive, zones},
         check_size::rounds,
         check_steps::{long_programs, many_steps, steps},
@@ -49,6 +50,7 @@ fn service(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut Problem
         let message = format!("it is never up: there are only {instances} instances");
         problems.error_help("E-RANGE", at("need"), message, "at most as many as `instances`");
     }
+    autoscale(spec, path, names, problems);
     boot(spec.boot.as_ref(), path, problems);
     if let Some(warm) = spec.warm {
         if warm.for_.0 == 0 {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula, Table},
     model::{
+        autoscale::AutoscaleSpec,
         fault::Effect,
         kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit, spares_a_server},
         network::ZonesSpec,
@@ -23,6 +24,22 @@ use crate::{
 /// Calls that are followed to what they fall back on, should those go round in a circle.
 const MAX_OUTGOING: usize = 10_000;
 
+impl ServiceSpec {
+    /// Instances that an autoscaler may want.
+    pub fn most(&self) -> u64 {
+        self.autoscale.as_ref().map_or(0, |scales| scales.max.0)
+    }
+
+    /// Instances at the start.
+    fn first_instances(&self) -> u64 {
+        match (&self.autoscale, self.instances) {
+            (Some(_), Some(n)) => n.0,
+            (Some(scales), None) => scales.min.0,
+            (None, _) => self.facts().instances,
+        }
+    }
+}
+
 impl Kind for ServiceSpec {
     fn facts(&self) -> Facts<'_> {
         let cores = self.cores.map(|c| c.0 as f64);
@@ -34,7 +51,11 @@ impl Kind for ServiceSpec {
         };
         Facts {
             kind: "service",
-            instances: spread.or(self.instances.map(|n| n.0)).unwrap_or(1),
+            instances: match &self.autoscale {
+                _ if self.places > 0 => self.places,
+                Some(scales) => scales.max.0,
+                None => spread.or(self.instances.map(|n| n.0)).unwrap_or(1),
+            },
             need: self.need.map_or(1, |n| n.0),
             capacity: speed.or(cores).or(workers),
             shards: false,
@@ -69,7 +90,7 @@ impl Kind for ServiceSpec {
         }
         for (i, task) in self.background.iter().enumerate() {
             let (first, path) = (all.len(), format!("{path}.background[{i}].do"));
-            let rate = self.facts().instances as f64 * 1e9 / task.period().max(1.0);
+            let rate = self.first_instances() as f64 * 1e9 / task.period().max(1.0);
             step_calls(&task.do_, (&path, &String::new()), (rate, true), &mut all);
             for call in &mut all[first..] {
                 (call.endpoint, call.by_itself) = (None, true);
@@ -166,6 +187,10 @@ impl Kind for ServiceSpec {
         all
     }
 
+    fn autoscale(&self) -> Option<(&AutoscaleSpec, u64)> {
+        Some((self.autoscale.as_deref()?, self.first_instances()))
+    }
+
     fn is_mortal(&self) -> bool {
         self.limits.as_ref().is_some_and(|limits| limits.is_mortal())
     }
@@ -198,7 +223,7 @@ impl Kind for ServiceSpec {
 
     fn unasked(&self) -> f64 {
         let each: f64 = self.background.iter().map(|task| 1e9 / task.period().max(1.0)).sum();
-        each * self.facts().instances as f64
+        each * self.first_instances() as f64
     }
 
     /// They die, or lose a lease.
@@ -250,7 +275,16 @@ impl Kind for ServiceSpec {
     }
 
     fn changeable(&self) -> &'static [&'static str] {
-        &["work", "calls", "endpoints", "background", "dependencies", "inbound", "limits"]
+        &[
+            "work",
+            "calls",
+            "endpoints",
+            "background",
+            "dependencies",
+            "inbound",
+            "limits",
+            "autoscale",
+        ]
     }
 }
 

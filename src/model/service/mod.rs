@@ -46,6 +46,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     engine::law::{DurationFormula, DurationLaw, SizeFormula},
     model::{
+        autoscale::AutoscaleSpec,
         network::ZonesSpec,
         queue::consumes::{ConsumesSpec, PublishSpec},
         replication::{AnswerSpec, LevelSpec},
@@ -65,7 +66,7 @@ use limits::ResourcesSpec;
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceSpec {
-    /// Number of instances; 1 when absent.
+    /// Number of instances; 1 when absent. With `autoscale` that at the start; then its `min` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<Count>,
     /// How many of them must be up for the service to count as up (`availability_time`); 1 when absent,
@@ -130,6 +131,13 @@ pub struct ServiceSpec {
     /// A fresh instance is slower at first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm: Option<WarmSpec>,
+    /// Instances come and go, by what was measured of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscale: Option<Box<AutoscaleSpec>>,
+    /// Places for instances that any version of the design has use for; 0: as many as this one says.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub places: u64,
     /// What an instance costs: `$0.17/h`, from the start of its boot until it is taken away, down or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<HourPrice>,

@@ -180,6 +180,12 @@ impl Node for Server {
         self.restart_replica(inst, world);
     }
 
+    fn joins(&mut self, (node, inst): Host, there: bool, _now: u64) {
+        if let Some(consumers) = self.consumers.as_mut().filter(|_| node == self.node) {
+            consumers.withdraw(inst, !there);
+        }
+    }
+
     fn lose_data(&mut self, inst: u16, world: &mut World) {
         self.wipe(inst, world);
     }

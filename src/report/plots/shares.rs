@@ -47,15 +47,19 @@ pub(super) fn breakers(results: &Results) -> Option<Figure> {
     drawn(results, "Circuit breakers", names, y, lines)
 }
 
-/// Instances that are up, of the nodes of which some ever were not.
+/// Instances that are up, of the nodes of which some ever were not, or that come and go.
 pub(super) fn instances(results: &Results) -> Option<Figure> {
     let up = |name: &String, node: &NodeSeries| -> Values {
+        if !node.instances.is_empty() {
+            return node.instances.iter().copied().map(Some).collect();
+        }
         let all = results.nodes.get(name).map_or(0.0, |node| node.instances.max as f64);
         let vertex = results.design.vertices.iter().find(|v| v.name == *name);
         let all = vertex.map_or(all, |v| v.instances as f64).max(all);
         node.down.iter().map(|down| Some(all - down)).collect()
     };
-    let nodes = results.series.nodes.iter().filter(|(_, node)| !node.down.is_empty());
+    let varies = |node: &NodeSeries| !node.down.is_empty() || !node.instances.is_empty();
+    let nodes = results.series.nodes.iter().filter(|(_, node)| varies(node));
     let lines: Vec<(&str, Values)> =
         nodes.map(|(name, node)| (name.as_str(), up(name, node))).collect();
     let highest = most(lines.iter().flat_map(|(_, values)| values.iter().copied()));

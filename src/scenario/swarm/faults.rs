@@ -30,6 +30,9 @@ impl Writer {
         let back = if self.alerts { self.pick(&["", ", rollback: bad"]) } else { "" };
         let lasts = self.pick(&["", ", for: 3s"]);
         let at = self.draw.below(duration * 1000);
+        if self.scales(&node) {
+            return; // Not supported yet.
+        }
         self.line(&format!(
             "  - {{id: roll, at: {at}ms{lasts}, deploy: {{node: {node}{set}{batch}{how}{back}}}}}"
         ));
@@ -52,6 +55,9 @@ impl Writer {
         } else {
             String::new()
         };
+        // Who will be there nobody can be told of beforehand.
+        let instances =
+            if self.scales(&service) && self.text.contains("detect: ") { "" } else { &instances };
         let mut node = format!("node: {service}{instances}");
         if self.chance(40) {
             node = format!("node: {host}");

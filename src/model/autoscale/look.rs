@@ -1,0 +1,286 @@
+//! Instances come and go: what is due at a stop, what the autoscalers read there, and what they decide.
+//!
+//! **Invariant.** Whoever chooses among instances hears of one that comes or goes at once; only crashes need health
+//! checks.
+
+use std::sync::Arc;
+
+use super::{
+    places::{Due, Places, State},
+    scaler::{Reading, Sums, There},
+    scaling::Scaling,
+};
+use crate::{
+    engine::random::{descend, hash_str, mix},
+    model::{
+        books::{InstanceBooks, Scaled, ScalingMeasured},
+        event,
+        fault::hosts::Harm,
+        ids::{Host, NodeId},
+        names::Names,
+        route::Route,
+        sim::Simulation,
+    },
+};
+
+impl Simulation {
+    /// The places that are free at first are.
+    pub(in crate::model) fn begin_scaling(&mut self) {
+        for (node, scaling) in std::mem::take(&mut self.scalings) {
+            let all = scaling.places.all.iter().enumerate();
+            let free = all.filter(|(_, place)| place.state == State::Off);
+            for place in free.map(|(number, _)| number as u16) {
+                let within = self.world.network.within.guests((node, place));
+                let guests = scaling.places.guests().iter().map(|&guest| (guest, place));
+                // Nothing is inside yet.
+                for host in std::iter::once((node, place)).chain(guests).chain(within) {
+                    self.world.hosts.harm(host, Harm::Off, true, 0);
+                }
+                self.tell((node, place), false);
+            }
+            self.plan_stops(&scaling);
+            self.scalings.insert(node, scaling);
+        }
+    }
+
+    /// The samples of nodes start anew with the measured span; autoscalers go on.
+    pub(in crate::model) fn keep_samples(&mut self) {
+        for (node, scaling) in &mut self.scalings {
+            let response = &self.world.record.nodes[usize::from(*node)].response;
+            scaling.forgotten.0 += response.count();
+            scaling.forgotten.1 += response.sum();
+        }
+    }
+
+    /// What is due at an instant happens, and the autoscalers whose time it is look.
+    #[cold]
+    pub(in crate::model) fn scale(&mut self, now: u64) {
+        if self.scalings.values().all(|scaling| scaling.next() > now) {
+            return;
+        }
+        let plan = Arc::clone(&self.plan);
+        for (node, mut scaling) in std::mem::take(&mut self.scalings) {
+            self.go_on(&mut scaling, &plan.names, now);
+            let (reads, looks) = (scaling.scaler.reads(now), scaling.scaler.looks(now));
+            if (reads || looks) && self.is_run(&scaling, &plan.names) {
+                if reads {
+                    let reading = self.read_places(&scaling, now);
+                    scaling.scaler.keep(reading);
+                }
+                if looks {
+                    self.decide(&mut scaling, &plan.names, now);
+                }
+            }
+            self.plan_stops(&scaling);
+            self.scalings.insert(node, scaling);
+        }
+    }
+
+    /// What the autoscaler of a node decided from an instant on.
+    pub(in crate::model) fn scaling_measured(
+        &self,
+        node: NodeId,
+        from: u64,
+    ) -> Option<ScalingMeasured> {
+        self.scalings.get(&node).map(|scaling| scaling.measured(from))
+    }
+
+    /// Autoscalers go by what the design says from now on.
+    pub(in crate::model) fn change_scaling(&mut self, version: usize, names: &Names, now: u64) {
+        for (node, mut scaling) in std::mem::take(&mut self.scalings) {
+            // A node that no change concerns has one version.
+            let all = names.versions(node);
+            let spec = all.get(version).unwrap_or(&all[0]).kind().autoscale();
+            scaling.scaler.change(spec.map(|(spec, _)| spec), now);
+            self.plan_stops(&scaling);
+            self.scalings.insert(node, scaling);
+        }
+    }
+
+    /// Whether somebody is there who measures and decides, and can speak to some instance.
+    fn is_run(&self, scaling: &Scaling, names: &Names) -> bool {
+        let Some(by) = scaling.scaler.by().and_then(|by| names.node(&by.0)) else { return true };
+        let hosts = &self.world.hosts;
+        let runs = |host: Host| !hosts.is_down(host) && !hosts.is_paused(host);
+        let all = |node: NodeId| 0..names.kind(node).facts().instances as u16;
+        let here = scaling.places.node;
+        let there: Vec<Host> =
+            scaling.places.there().map(|place| (here, place)).filter(|at| runs(*at)).collect();
+        let mut own = all(by).map(|inst| (by, inst)).filter(|at| runs(*at));
+        own.any(|at| there.iter().any(|other| !self.world.network.parts(at, *other)))
+    }
+
+    fn plan_stops(&mut self, scaling: &Scaling) {
+        let next = scaling.next();
+        if next < self.world.record.end {
+            self.progress.stops.insert(next);
+        }
+    }
+
+    // ---- lives -----------------------------------------------------------------------------
+
+    /// Something befalls whoever is at a place, or is over, and what is inside it.
+    fn befalls(&mut self, places: &Places, place: u16, harm: Harm, begins: bool) {
+        for node in std::iter::once(places.node).chain(places.guests().iter().copied()) {
+            self.harm((node, place), harm, begins);
+        }
+    }
+
+    /// Whoever chooses among instances hears that one has come, or goes.
+    fn tell(&mut self, host: (NodeId, u16), there: bool) {
+        let now = self.world.agenda.now();
+        self.nodes.iter_mut().for_each(|node| node.joins(host, there, now));
+        if let Route::Members(members) = &mut self.world.routes[usize::from(host.0)] {
+            members.retain(|member| *member != host.1);
+            if there {
+                members.push(host.1);
+                members.sort_unstable();
+            }
+        }
+    }
+
+    /// A life goes on.
+    fn note_life(&mut self, places: &Places, place: u16, names: &Names) {
+        let life = mix(places.all[usize::from(place)].life);
+        let name = hash_str(3, names.name(places.node));
+        let identity = descend(name ^ mix(u64::from(place)), life);
+        let now = self.world.now();
+        self.world.record.event(now, event::FATE, identity);
+    }
+
+    fn booting(&mut self, places: &Places, begins: bool, now: u64) {
+        let guests = places.guests().iter().copied();
+        std::iter::once(places.node)
+            .chain(guests)
+            .for_each(|node| self.world.hosts.boots(node, begins, now));
+    }
+
+    /// What is due happens.
+    fn go_on(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
+        while let Some(due) = scaling.places.take_due(now) {
+            self.comes_due(scaling, due, names, now);
+        }
+    }
+
+    fn comes_due(
+        &mut self,
+        scaling: &mut Scaling,
+        (place, due): (u16, Due),
+        names: &Names,
+        now: u64,
+    ) {
+        let places = &mut scaling.places;
+        match due {
+            Due::Ready => {
+                self.booting(places, false, now);
+                places.is_ready(place, now);
+                self.befalls(places, place, Harm::Off, false);
+                if let (true, Some((_, factor))) =
+                    (places.all[usize::from(place)].fresh, places.warm())
+                {
+                    self.befalls(places, place, Harm::Slow(factor), true);
+                }
+                self.tell((places.node, place), true);
+                let asked = places.all[usize::from(place)].asked;
+                if let Some(change) = scaling.scaled.get_mut(asked) {
+                    change.ready.get_or_insert(now);
+                }
+            }
+            Due::Warm => self.settles(places, place),
+            Due::Gone => {
+                places.call_off(place);
+                self.settles(places, place);
+                self.befalls(places, place, Harm::Off, true);
+                let sums = self.sums(places.node, now)[usize::from(place)];
+                places.all[usize::from(place)].is_gone(sums, now);
+            }
+        }
+        self.note_life(&scaling.places, place, names);
+    }
+
+    /// It is not fresh any more, if it was.
+    fn settles(&mut self, places: &mut Places, place: u16) {
+        let fresh = std::mem::take(&mut places.all[usize::from(place)].fresh);
+        if let (true, Some((_, factor))) = (fresh, places.warm()) {
+            self.befalls(places, place, Harm::Slow(factor), false);
+        }
+    }
+
+    // ---- looks -----------------------------------------------------------------------------
+
+    /// The books of all places as they are.
+    fn sums(&self, node: NodeId, now: u64) -> Vec<Sums> {
+        let mut all = Vec::new();
+        self.books(usize::from(node), now, &mut all);
+        let one = |books: &InstanceBooks| Sums {
+            busy: books.busy,
+            in_queue: books.in_queue,
+            arrivals: books.arrivals,
+            out: books.down,
+        };
+        all.iter().map(one).collect()
+    }
+
+    /// What can be known of a node now: who drains is left out.
+    fn read_places(&self, scaling: &Scaling, now: u64) -> Reading {
+        let Scaling { places, forgotten: (count, time), .. } = scaling;
+        let record = &self.world.record.nodes[usize::from(places.node)];
+        let sums = places.all.iter().zip(self.sums(places.node, now)).take(places.taken());
+        Reading {
+            at: now,
+            places: sums.map(|(place, sums)| place.counted(sums, now)).collect(),
+            in_system: record.inside.until(now),
+            ended: (record.response.count() + count, record.response.sum() + time),
+        }
+    }
+
+    /// An autoscaler looks, and has instances come or go.
+    fn decide(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
+        let Scaling { places, scaler, .. } = &mut *scaling;
+        let (mut old, mut seen) = (0, None);
+        if let Some((from, to)) = scaler.window(now) {
+            let out = |reading: &Reading, place: u16| reading.place(usize::from(place)).out;
+            old = places.ready().filter(|&place| out(&from, place) == out(&to, place)).count();
+            seen = scaler.figure(&from, &to).map(|figure| (figure, from.at));
+        }
+        let all = places.count();
+        let wanted = scaler.decide(now, There { all, old: old as u64 }, seen);
+        for _ in all..wanted {
+            self.one_more(scaling, names, now);
+        }
+        for _ in wanted..all {
+            self.one_less(scaling, names, now);
+        }
+        let is = scaling.places.count();
+        if is != all {
+            scaling.scaler.note(now, is);
+            let above = scaling.scaler.above().filter(|_| is > all);
+            scaling.scaled.push(Scaled { at: now, from: all, to: is, above, ready: None });
+        }
+        // What takes no time.
+        self.go_on(scaling, names, now);
+    }
+
+    fn one_more(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
+        // There is no place as long as enough of them drain.
+        let asked = scaling.scaled.len();
+        let Some(place) = scaling.places.begin(now, asked) else { return };
+        self.booting(&scaling.places, true, now);
+        self.note_life(&scaling.places, place, names);
+    }
+
+    fn one_less(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
+        let places = &mut scaling.places;
+        let Some(place) = places.newest() else { return };
+        if places.all[usize::from(place)].state == State::Booting {
+            places.call_off(place);
+            places.all[usize::from(place)].state = State::Off;
+            self.booting(places, false, now);
+        } else {
+            let sums = self.sums(places.node, now)[usize::from(place)];
+            places.drains(place, sums, (now, scaling.scaler.drain()));
+            self.tell((places.node, place), false);
+        }
+        self.note_life(&scaling.places, place, names);
+    }
+}

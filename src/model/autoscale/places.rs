@@ -1,0 +1,206 @@
+//! The places of a node whose instances come and go, and the lives in them.
+//!
+//! **Invariant.** A place is in one state; a life of it goes from booting to ready, drains, and is over, and never
+//! comes back.
+
+use std::collections::BTreeSet;
+
+use super::scaler::Sums;
+use crate::{
+    engine::{
+        law::{Sampler, to_nanos},
+        random::{descend, mix},
+    },
+    model::{fault::death::Rebirth, ids::NodeId},
+};
+
+/// What a place is at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    /// Nobody is there.
+    #[default]
+    Off,
+    /// Somebody starts, and takes nothing yet.
+    Booting,
+    /// Somebody is there.
+    Ready,
+    /// Takes nothing new.
+    Draining,
+}
+
+/// What is to come of a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// It has booted.
+    Ready,
+    /// It is not fresh any more.
+    Warm,
+    /// It has drained.
+    Gone,
+}
+
+/// One place.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place {
+    /// What it is at.
+    pub state: State,
+    /// How often somebody has begun there.
+    pub life: u64,
+    /// Whether whoever is there is still fresh.
+    pub fresh: bool,
+    /// In which order they began, of all places.
+    began: u64,
+    /// Which of all changes asked for whoever is there.
+    pub asked: usize,
+    /// What those who drained did meanwhile, which no figure counts; `out` is that time itself.
+    drained: Sums,
+    /// What was known when the one that drains now began to, and when that was, ns.
+    since: (Sums, u64),
+}
+
+impl Place {
+    /// What counts of the sums of this place: nothing of what is done while it drains.
+    pub fn counted(&self, sums: Sums, now: u64) -> Sums {
+        let Sums { busy, in_queue, arrivals, out } = self.drained;
+        let (known, out) = match self.state {
+            State::Draining => (self.since.0, out + u128::from(now - self.since.1)),
+            _ => (sums, out),
+        };
+        Sums {
+            busy: known.busy - busy,
+            in_queue: known.in_queue - in_queue,
+            arrivals: known.arrivals - arrivals,
+            out: known.out + out,
+        }
+    }
+
+    /// It has drained.
+    pub fn is_gone(&mut self, sums: Sums, now: u64) {
+        let (before, at) = self.since;
+        let meanwhile = sums.since(before);
+        let out = u128::from(now - at) - meanwhile.out;
+        self.drained = self.drained.plus(Sums { out, ..meanwhile });
+        self.state = State::Off;
+    }
+}
+
+/// The places of a node.
+#[derive(Debug)]
+pub struct Places {
+    /// The node.
+    pub node: NodeId,
+    /// What is needed to start.
+    rebirth: Rebirth,
+    /// By number.
+    pub all: Vec<Place>,
+    /// What is to come, and when.
+    due: BTreeSet<(u64, u16, Due)>,
+    /// Lives begun so far.
+    lives: u64,
+}
+
+impl Places {
+    /// The first so many are ready.
+    pub fn new((node, places): (NodeId, u64), start: u64, rebirth: Rebirth) -> Self {
+        let one = |number: u64| Place {
+            state: if number < start { State::Ready } else { State::Off },
+            life: u64::from(number < start),
+            began: number,
+            asked: usize::MAX,
+            ..Place::default()
+        };
+        let all = (0..places).map(one).collect();
+        Self { node, rebirth, all, due: BTreeSet::new(), lives: start }
+    }
+
+    /// Nodes inside each instance.
+    pub fn guests(&self) -> &[NodeId] {
+        &self.rebirth.guests
+    }
+
+    /// How long a fresh instance is slower, ns, and by which factor.
+    pub fn warm(&self) -> Option<(u64, f64)> {
+        self.rebirth.warm
+    }
+
+    /// How many are booting or ready.
+    pub fn count(&self) -> u64 {
+        let there = |place: &&Place| matches!(place.state, State::Booting | State::Ready);
+        self.all.iter().filter(there).count() as u64
+    }
+
+    /// Places up to the last one that was ever taken.
+    pub fn taken(&self) -> usize {
+        self.all.iter().rposition(|place| place.life > 0).map_or(0, |last| last + 1)
+    }
+
+    /// Those who may be chosen.
+    pub fn ready(&self) -> impl Iterator<Item = u16> {
+        let ready = self.all.iter().enumerate().filter(|(_, place)| place.state == State::Ready);
+        ready.map(|(number, _)| number as u16)
+    }
+
+    /// Those who have booted, and are not gone.
+    pub fn there(&self) -> impl Iterator<Item = u16> {
+        let there =
+            |(_, place): &(usize, &Place)| matches!(place.state, State::Ready | State::Draining);
+        self.all.iter().enumerate().filter(there).map(|(number, _)| number as u16)
+    }
+
+    /// When something is next to come.
+    pub fn next(&self) -> Option<u64> {
+        self.due.first().map(|due| due.0)
+    }
+
+    /// What comes at this instant, if there is anything left.
+    pub fn take_due(&mut self, now: u64) -> Option<(u16, Due)> {
+        let &(at, place, due) = self.due.first().filter(|due| due.0 <= now)?;
+        self.due.remove(&(at, place, due));
+        Some((place, due))
+    }
+
+    /// Somebody begins to boot at the first place that is off, as a change asked; which one.
+    pub fn begin(&mut self, now: u64, asked: usize) -> Option<u16> {
+        let number = self.all.iter().position(|place| place.state == State::Off)? as u16;
+        let place = &mut self.all[usize::from(number)];
+        (place.state, place.asked) = (State::Booting, asked);
+        (place.life, place.began) = (place.life + 1, self.lives);
+        let id = descend(mix(u64::from(number)), mix(place.life));
+        self.lives += 1;
+        let Rebirth { boot, stream, .. } = &self.rebirth;
+        let draw = |law: &Sampler| to_nanos(law.sample(&mut stream.draw_mixed(id)));
+        let boot = boot.as_ref().map_or(0, draw);
+        self.due.insert((now.saturating_add(boot), number, Due::Ready));
+        Some(number)
+    }
+
+    /// The newest of those that are booting or ready.
+    pub fn newest(&self) -> Option<u16> {
+        let there =
+            |(_, place): &(usize, &Place)| matches!(place.state, State::Booting | State::Ready);
+        let newest = self.all.iter().enumerate().filter(there).max_by_key(|(_, place)| place.began);
+        newest.map(|(number, _)| number as u16)
+    }
+
+    /// It is not to come any more.
+    pub fn call_off(&mut self, number: u16) {
+        self.due.retain(|due| due.1 != number);
+    }
+
+    /// It is ready, for good or fresh.
+    pub fn is_ready(&mut self, number: u16, now: u64) {
+        let place = &mut self.all[usize::from(number)];
+        place.state = State::Ready;
+        if let Some((length, _)) = self.rebirth.warm {
+            place.fresh = true;
+            self.due.insert((now.saturating_add(length), number, Due::Warm));
+        }
+    }
+
+    /// It drains for so long, ns.
+    pub fn drains(&mut self, number: u16, known: Sums, (now, drain): (u64, u64)) {
+        let place = &mut self.all[usize::from(number)];
+        (place.state, place.since) = (State::Draining, (known, now));
+        self.due.insert((now.saturating_add(drain), number, Due::Gone));
+    }
+}

@@ -1,0 +1,59 @@
+//! A node whose instances come and go, in one replication.
+//!
+//! **Invariant.** What was decided is put down as it is decided, and nothing of the model reads it.
+
+use std::collections::BTreeMap;
+
+use super::{places::Places, scaler::Scaler};
+use crate::model::{
+    books::{Scaled, ScalingMeasured},
+    fault::death::Rebirth,
+    ids::NodeId,
+    plan::Plan,
+};
+
+/// A node whose instances come and go.
+#[derive(Debug)]
+pub struct Scaling {
+    /// Who is where.
+    pub places: Places,
+    /// Who decides.
+    pub scaler: Scaler,
+    /// Samples the record forgot when the measured span began: visits that had ended, and their time, ns.
+    pub forgotten: (u64, u128),
+    /// What was decided.
+    pub scaled: Vec<Scaled>,
+}
+
+impl Scaling {
+    /// Those of a design.
+    pub fn all(plan: &Plan, seed: u64) -> BTreeMap<NodeId, Self> {
+        let Plan { names, prepared } = plan;
+        let one = |id: NodeId| {
+            let kind = names.kind(id);
+            let (spec, start) = kind.autoscale()?;
+            let rebirth = Rebirth::of(id, names, prepared, (seed, "life"));
+            let facts = kind.facts();
+            let capacity = facts.capacity.unwrap_or(f64::INFINITY);
+            let scaling = Self {
+                places: Places::new((id, facts.instances), start, rebirth),
+                scaler: Scaler::new(spec, capacity, start),
+                forgotten: (0, 0),
+                scaled: Vec::new(),
+            };
+            Some((id, scaling))
+        };
+        (0..names.nodes().len() as NodeId).filter_map(one).collect()
+    }
+
+    /// What was decided from an instant on.
+    pub fn measured(&self, from: u64) -> ScalingMeasured {
+        let since = self.scaled.iter().filter(|one| one.at >= from);
+        ScalingMeasured { all: since.copied().collect() }
+    }
+
+    /// When there is something to do next.
+    pub fn next(&self) -> u64 {
+        self.scaler.next().min(self.places.next().unwrap_or(u64::MAX))
+    }
+}
