@@ -35,6 +35,17 @@ pub fn autoscale(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut P
         let help = closest(&by.0, names.nodes());
         problems.error_help("E-REF", check.at("by"), format!("unknown node `{}`", by.0), help);
     }
+    if let Some(MetricSpec::Depth(queue)) = &scales.metric {
+        let is_queue = names.node(&queue.0).is_some_and(|id| names.kind(id).is_broker());
+        if !is_queue {
+            let all = names
+                .nodes()
+                .filter(|name| names.node(name).is_some_and(|id| names.kind(id).is_broker()));
+            let help = closest(&queue.0, all);
+            let message = format!("there is no queue `{}`", queue.0);
+            problems.error_help("E-REF", check.at("metric"), message, help);
+        }
+    }
 }
 
 struct Check<'a> {
@@ -172,7 +183,7 @@ impl Check<'_> {
                 (share || matches!(level, LevelSpec::Number(n) if n.0 <= 1.0), "a share: `60%`")
             }
             MetricSpec::Requests => (matches!(level, LevelSpec::Rate(_)), "a rate: `100/s`"),
-            MetricSpec::InSystem | MetricSpec::InQueue => {
+            MetricSpec::InSystem | MetricSpec::InQueue | MetricSpec::Depth(_) => {
                 (matches!(level, LevelSpec::Number(_)), "a number: `8`")
             }
             MetricSpec::ResponseTime => (matches!(level, LevelSpec::Time(_)), "a time: `200ms`"),

@@ -64,7 +64,7 @@ impl Simulation {
             let (reads, looks) = (scaling.scaler.reads(now), scaling.scaler.looks(now));
             if (reads || looks) && self.is_run(&scaling, &plan.names) {
                 if reads {
-                    let reading = self.read_places(&scaling, now);
+                    let reading = self.read_places(&scaling, &plan.names, now);
                     scaling.scaler.keep(reading);
                 }
                 if looks {
@@ -222,7 +222,7 @@ impl Simulation {
     }
 
     /// What can be known of a node now: who drains is left out.
-    fn read_places(&self, scaling: &Scaling, now: u64) -> Reading {
+    fn read_places(&self, scaling: &Scaling, names: &Names, now: u64) -> Reading {
         let Scaling { places, forgotten: (count, time), .. } = scaling;
         let record = &self.world.record.nodes[usize::from(places.node)];
         let sums = places.all.iter().zip(self.sums(places.node, now)).take(places.taken());
@@ -230,6 +230,14 @@ impl Simulation {
             at: now,
             places: sums.map(|(place, sums)| place.counted(sums, now)).collect(),
             in_system: record.inside.until(now),
+            depth: scaling.scaler.queue().and_then(|queue| names.node(&queue.0)).map_or(
+                0,
+                |queue| {
+                    let mut books = Vec::new();
+                    self.books(usize::from(queue), now, &mut books);
+                    books.iter().map(|books| books.depth).sum()
+                },
+            ),
             ended: (record.response.count() + count, record.response.sum() + time),
         }
     }

@@ -39,8 +39,8 @@ pub struct AutoscaleSpec {
     /// Most instances that are wanted, and places for them; whoever drains has one.
     pub max: Count,
     /// What is compared, for each ready instance: `utilisation` (default) of cores, else workers; `requests` that arrive,
-    /// requests `in_queue`, `in_system` (with those inside instances that drain); or `response_time`, the mean of all
-    /// visits that ended, which says little of how many instances would be enough.
+    /// requests `in_queue`, `in_system` (with those inside instances that drain); messages that wait in a queue, `depth(orders)`; or
+    /// `response_time`, the mean of all visits that ended, which says little of how many instances would be enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metric: Option<MetricSpec>,
     /// What it should be: `60%`, `100/s`, a number, or a time. Not with `steps`.
@@ -90,7 +90,7 @@ pub struct AutoscaleSpec {
 }
 
 /// What is compared with the target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum MetricSpec {
     /// Busy / capacity.
     #[default]
@@ -103,6 +103,8 @@ pub enum MetricSpec {
     InQueue,
     /// Mean time from arrival to reply.
     ResponseTime,
+    /// Messages that wait in a queue to be handed out.
+    Depth(Name),
 }
 
 /// What a figure may be held against.
@@ -198,7 +200,7 @@ const TOLERANCE: f64 = 0.1;
 impl AutoscaleSpec {
     /// What is compared.
     pub fn metric(&self) -> MetricSpec {
-        self.metric.unwrap_or_default()
+        self.metric.clone().unwrap_or_default()
     }
 
     /// Time from one decision to the next, ns.

@@ -59,6 +59,8 @@ pub struct Reading {
     pub places: Vec<Sums>,
     /// Integral of visits inside, visit-ns.
     pub in_system: u128,
+    /// Integral of messages that wait in the queue that is looked at, if one is, message-ns.
+    pub depth: u128,
     /// Visits that have ended, and the time they took, ns.
     pub ended: (u64, u128),
 }
@@ -147,6 +149,14 @@ impl Scaler {
         self.spec.by.as_ref()
     }
 
+    /// The queue whose depth it goes by.
+    pub fn queue(&self) -> Option<&Name> {
+        match &self.spec.metric {
+            Some(MetricSpec::Depth(queue)) => Some(queue),
+            _ => None,
+        }
+    }
+
     /// How long an instance drains, ns.
     pub fn drain(&self) -> u64 {
         self.spec.drain()
@@ -209,6 +219,8 @@ impl Scaler {
             MetricSpec::Utilisation => Some(sum.busy as f64 / (self.capacity * ready)),
             MetricSpec::Requests => Some(sum.arrivals as f64 / ready * 1e9),
             MetricSpec::InQueue => Some(sum.in_queue as f64 / ready),
+            // Each of them has its part of those that wait.
+            MetricSpec::Depth(_) => Some((to.depth - from.depth) as f64 / ready),
             MetricSpec::InSystem => Some((to.in_system - from.in_system) as f64 / ready),
             MetricSpec::ResponseTime => {
                 let ended = to.ended.0 - from.ended.0;

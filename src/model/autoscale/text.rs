@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 use super::{LevelSpec, LimitSpec, MetricSpec};
 use crate::{
     expr::{Expr, Taker, unknown},
-    units::{Fraction, ValueError, text_value},
+    units::{Fraction, Name, ValueError, text_value},
 };
 
 const METRICS: [(&str, MetricSpec); 5] = [
@@ -19,7 +19,7 @@ const METRICS: [(&str, MetricSpec); 5] = [
 ];
 
 /// Those that need kinds of nodes which are not built yet.
-const NOT_YET: [&str; 3] = ["depth", "age", "lag"];
+const NOT_YET: [&str; 2] = ["age", "lag"];
 
 impl FromStr for MetricSpec {
     type Err = ValueError;
@@ -29,13 +29,26 @@ impl FromStr for MetricSpec {
             let message = format!("`{name}` is part of the language and not supported yet");
             return Err(ValueError::new("E-UNSUPPORTED", message));
         }
-        let found = METRICS.iter().find(|(known, _)| *known == text).map(|known| known.1);
-        found.ok_or_else(|| unknown("metric", text, &METRICS.map(|known| known.0)))
+        if name == "depth" {
+            let expr = Expr::parse(text)?;
+            let mut t = Taker::new(&expr, "depth(orders)")?;
+            let wrong =
+                || ValueError::new("E-EXPR", "of which queue?").help("write `depth(orders)`");
+            let queue = t.plain().ok_or_else(wrong)?.read::<Name>()?;
+            t.finish()?;
+            return Ok(Self::Depth(queue));
+        }
+        let found = METRICS.iter().find(|(known, _)| *known == text).map(|known| known.1.clone());
+        let known = METRICS.iter().map(|known| known.0).chain(["depth(orders)"]);
+        found.ok_or_else(|| unknown("metric", text, &known.collect::<Vec<_>>()))
     }
 }
 
 impl fmt::Display for MetricSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Depth(queue) = self {
+            return write!(f, "depth({})", queue.0);
+        }
         let name = METRICS.iter().find(|(_, metric)| metric == self).map_or("", |known| known.0);
         f.write_str(name)
     }
@@ -45,7 +58,7 @@ text_value!(
     MetricSpec,
     "Metric",
     "a metric such as `utilisation`",
-    ["utilisation", "requests", "in_system", "in_queue", "response_time"]
+    ["utilisation", "requests", "in_system", "in_queue", "response_time", "depth(orders)"]
 );
 
 impl FromStr for LevelSpec {
@@ -166,7 +179,7 @@ mod tests {
             let error = text.parse::<LimitSpec>().unwrap_err();
             assert!(error.code.starts_with(code), "{text}: {error:?}");
         }
-        let codes = ["depth(orders)", "age(orders)", "lag(t group=g)", "cpu"]
+        let codes = ["depth()", "age(orders)", "lag(t group=g)", "cpu"]
             .map(|text| text.parse::<MetricSpec>().unwrap_err().code);
         assert_eq!(codes, ["E-UNSUPPORTED", "E-UNSUPPORTED", "E-UNSUPPORTED", "E-ENUM"]);
     }
