@@ -151,30 +151,7 @@ impl NodePool {
         for (pool, held) in self.resources.iter_mut().zip(&node.held) {
             pool.push(held, spans, warm_up);
         }
-        if let (Some(pool), Some(one)) = (&mut self.replicas, &node.replicas) {
-            pool.push(node, one);
-        }
-        if let (Some(pools), Some(one)) = (&mut self.sagas, node.sagas) {
-            let ends = [one.done, one.compensated, one.unfinished];
-            for (pool, count) in pools.iter_mut().zip(ends) {
-                pool.push(Some(count as f64));
-            }
-        }
-        if let (Some(pool), Some(one)) = (&mut self.moved, &node.moved) {
-            pool.push(one);
-        }
-        if let Some(pool) = &mut self.messages {
-            pool.push(node);
-        }
-        if let (Some(pool), Some(one)) = (&mut self.in_doubt, &node.in_doubt) {
-            pool.push(one);
-        }
-        if let (Some(pool), Some(one)) = (&mut self.scaling, &node.scaling) {
-            pool.push(one);
-        }
-        if let (Some(pool), Some(one)) = (&mut self.consistency, &node.consistency) {
-            pool.push(one, measured.seed);
-        }
+        self.push_own(node, measured.seed);
         self.arrivals += node.arrivals;
         self.span += seconds(node.span.max(1));
         let windows = || spans.iter().copied().zip(&node.windows);
@@ -197,6 +174,34 @@ impl NodePool {
         for ((sum, time), ((start, end), window)) in self.windows.iter_mut().zip(windows()) {
             sum.add(window);
             *time += end - start;
+        }
+    }
+
+    /// Adds what only some nodes have.
+    fn push_own(&mut self, node: &NodeMeasured, seed: u64) {
+        if let (Some(pool), Some(one)) = (&mut self.replicas, &node.replicas) {
+            pool.push(node, one);
+        }
+        if let (Some(pools), Some(one)) = (&mut self.sagas, node.sagas) {
+            let ends = [one.done, one.compensated, one.unfinished];
+            for (pool, count) in pools.iter_mut().zip(ends) {
+                pool.push(Some(count as f64));
+            }
+        }
+        if let (Some(pool), Some(one)) = (&mut self.moved, &node.moved) {
+            pool.push(one);
+        }
+        if let Some(pool) = &mut self.messages {
+            pool.push(node);
+        }
+        if let (Some(pool), Some(one)) = (&mut self.in_doubt, &node.in_doubt) {
+            pool.push(one);
+        }
+        if let (Some(pool), Some(one)) = (&mut self.scaling, &node.scaling) {
+            pool.push(one);
+        }
+        if let (Some(pool), Some(one)) = (&mut self.consistency, &node.consistency) {
+            pool.push(one, seed);
         }
     }
 

@@ -394,6 +394,50 @@ fn objectives_and_alerts_know_messages() {
 }
 
 #[test]
+fn who_consumes_comes_and_goes_with_the_backlog() {
+    let scales = "autoscale: {min: 1, max: 20, metric: depth(orders), target: 10, every: 10s, delay: 0s, stabilise: 0s, drain: 5s}";
+    let text = shop("", &format!("workers: 1, work: 100ms, {scales}"), "");
+    let text = text.replace("constant(10/s)", "constant(100/s)").replace("250s", "400s");
+    let found = results_of(&text, 1);
+    // One does 9.8 of the hundred a second: in the first 10 s 451 wait in the mean, which is work for 46, but there may be only
+    // four more, or twice as many, as 15 s before.
+    let first = &found["series"]["nodes"]["billing"]["instances"];
+    let at = |second: usize| {
+        let start = found["series"]["start"].as_array().unwrap();
+        let window = start.iter().rposition(|s| s.as_f64().unwrap() <= second as f64).unwrap();
+        first[window].as_f64().unwrap()
+    };
+    assert_eq!([at(5), at(15), at(25), at(35)], [1.0, 5.0, 5.0, 10.0]);
+    assert_eq!(number(&found, "nodes.billing.instances.max"), 20.0);
+    // All is done, and one is left.
+    assert_eq!(at(395), 1.0);
+    let [published, acked, lost, duplicates] =
+        all(&found, ["published", "acked", "lost", "duplicates"]);
+    assert_eq!((acked, lost, duplicates), (published, 0.0, 0.0));
+    // Of a name that is no queue it says so.
+    let cases: [Case; 1] =
+        [("depth", "depth(orders)", "depth(billing)", "9:103 E-REF", "there is no queue")];
+    check_in(&text.replace("stabilise: 0s", "stabilise: 1m"), &cases);
+}
+
+#[test]
+fn who_restarts_leaves_no_message_behind() {
+    let roll = "faults: [{id: roll, at: 60s, deploy: {node: billing, batch: 1, drain: 1s}}]";
+    let text = shop("", "instances: 3, workers: 2, boot: 5s, work: 150ms", roll);
+    let found = results_of(&text, 1);
+    assert_eq!(
+        all(&found, ["acked", "lost", "redelivered", "duplicates"]),
+        [1500.0, 0.0, 0.0, 0.0]
+    );
+    assert!(of(&found, "done.max") < 0.5, "{}", of(&found, "done.max"));
+    // Without time to finish it is interrupted, and somebody else does it again.
+    let found = results_of(&text.replace("drain: 1s", "drain: 0s"), 1);
+    let [acked, lost, redelivered] = all(&found, ["acked", "lost", "redelivered"]);
+    assert_eq!((acked, lost), (1500.0, 0.0));
+    assert!(redelivered >= 1.0, "{redelivered}");
+}
+
+#[test]
 fn messages_are_the_same_on_one_and_two_threads() {
     let faults = "faults: [{id: died, mtbf: 30s, mttr: 2s, crash: {node: billing}}, {id: broker, mtbf: 50s, mttr: 2s, crash: {node: orders, process: true}}]";
     let queue = "visibility: 5s, discipline: random, redeliver: exponential(base=100ms jitter=full), max_receives: 5, dead_letter: dead";

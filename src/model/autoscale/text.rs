@@ -181,6 +181,6 @@ mod tests {
         }
         let codes = ["depth()", "age(orders)", "lag(t group=g)", "cpu"]
             .map(|text| text.parse::<MetricSpec>().unwrap_err().code);
-        assert_eq!(codes, ["E-UNSUPPORTED", "E-UNSUPPORTED", "E-UNSUPPORTED", "E-ENUM"]);
+        assert_eq!(codes, ["E-EXPR", "E-UNSUPPORTED", "E-UNSUPPORTED", "E-ENUM"]);
     }
 }

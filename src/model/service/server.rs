@@ -180,6 +180,10 @@ impl Node for Server {
         self.restart_replica(inst, world);
     }
 
+    fn withdraw(&mut self, host: Host, out: bool, now: u64) {
+        self.joins(host, !out, now);
+    }
+
     fn joins(&mut self, (node, inst): Host, there: bool, _now: u64) {
         if let Some(consumers) = self.consumers.as_mut().filter(|_| node == self.node) {
             consumers.withdraw(inst, !there);
