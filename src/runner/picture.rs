@@ -5,7 +5,7 @@
 use crate::{
     model::{
         client::Arrivals,
-        ids::Zone,
+        ids::{NodeId, Zone},
         names::Names,
         network::{ZonesSpec, places::zone_name},
     },
@@ -45,7 +45,7 @@ pub(super) fn design(names: &Names) -> Design {
             }
         }
     }
-    for (name, node) in &names.design.nodes {
+    for (id, (name, node)) in names.design.nodes.iter().enumerate() {
         let facts = node.kind().facts();
         picture.vertices.push(Vertex {
             name: name.0.clone(),
@@ -55,7 +55,8 @@ pub(super) fn design(names: &Names) -> Design {
             detail: node.kind().detail(),
         });
         // What instances ask of each other stays inside the node.
-        for call in node.kind().outgoing("").iter().filter(|call| call.target != name.0) {
+        let calls = names.outgoing(id as NodeId, "");
+        for call in calls.iter().filter(|call| call.target != name.0) {
             connect(&mut picture.edges, &name.0, &call.target, &call.label);
         }
     }

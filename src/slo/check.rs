@@ -535,6 +535,7 @@ fn windows(
             (Series::Node(node, NodeField::Utilisation), Dimension::Fraction)
         }
         (Some(node), ["in_system"]) => (Series::Node(node, NodeField::InSystem), Dimension::Number),
+        (Some(node), ["depth"]) => (Series::Node(node, NodeField::Depth), Dimension::Number),
         (Some(node), ["in_queue"]) => (Series::Node(node, NodeField::InQueue), Dimension::Number),
         (Some(node), ["throughput"]) => {
             (Series::Node(node, NodeField::Throughput), Dimension::PerSecond)
@@ -545,7 +546,7 @@ fn windows(
         _ => {
             let message = format!("`{}` is not measured per window", path.join("."));
             let help = "per window there are availability, goodput, attempts_per_request, and of \
-                        nodes utilisation, in_system, in_queue, throughput, instances (with `autoscale`)";
+                        nodes utilisation, in_system, in_queue, throughput, instances (with `autoscale`), depth (of queues)";
             return Err(fault("E-SLO", message, Some(help.to_owned())));
         }
     };

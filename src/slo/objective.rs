@@ -174,6 +174,7 @@ pub(super) enum NodeField {
     Utilisation,
     InSystem,
     InQueue,
+    Depth,
     Throughput,
     Instances,
 }

@@ -386,11 +386,20 @@ fn messages_go_round_in_circles_that_calls_may_not() {
 
 #[test]
 fn objectives_and_alerts_know_messages() {
-    let slos = "slos: ['nodes.orders.done.p99 <= 20ms', 'nodes.orders.depth.max <= 1', 'nodes.orders.lost == 0', 'nodes.orders.redelivered <= 1% of nodes.orders.deliveries']";
+    let slos = "slos: ['p99(done node=orders) <= 20ms', 'nodes.orders.depth.max <= 1', 'max(depth node=orders window=10s) <= 0.1', 'nodes.orders.lost == 0', 'nodes.orders.redelivered <= 1% of nodes.orders.deliveries']";
     let found = results_of(&shop("", "workers: 1, work: 10ms", slos), 2);
     for slo in found["slos"].as_array().unwrap() {
         assert_eq!(slo["verdict"], "met", "{slo}");
     }
+    // Nobody works from 50 s on; after 10 s a hundred wait.
+    let away = "faults: [{id: away, at: 50s, for: 20s, crash: {node: billing, process: true}}]\nalerts: {backlog: {when: depth(node=orders window=1s) > 100, every: 1s}}";
+    let text = shop("", "workers: 4, work: 10ms", away);
+    let found = results_of(&text, 1);
+    let fired = number(&found, "alerts.0.fired");
+    assert!((fired - 62.0).abs() <= 1.0, "{fired}");
+    let cases: [Case; 1] =
+        [("depth", "depth(node=orders", "depth(node=billing", "11:26 E-FAULT-TARGET", "no queue")];
+    check_in(&text, &cases);
 }
 
 #[test]

@@ -106,6 +106,11 @@ impl Check<'_> {
                         let help = "`cores` or `workers` bound a node";
                         problems.error_help("E-FAULT-TARGET", self.at("when"), message, help);
                     }
+                    if self.spec.when.signal == Signal::Depth && !names.kind(node).is_broker() {
+                        let message = format!("`{}` is no queue", name.0);
+                        let help = "`in_queue` counts requests that wait for a worker or core";
+                        problems.error_help("E-FAULT-TARGET", self.at("when"), message, help);
+                    }
                 }
             },
             Source::Deploy(name) => {

@@ -58,6 +58,7 @@ impl Simulation {
                     reading.busy += books.busy;
                     reading.down += books.down;
                     reading.in_queue += books.in_queue;
+                    reading.depth += books.depth;
                 }
             }
             From::Deploy(fault) => {

@@ -28,6 +28,8 @@ pub struct Reading {
     pub down: u128,
     /// Integral of frames waiting, frame-ns.
     pub in_queue: u128,
+    /// Integral of messages that wait to be handed out, message-ns.
+    pub depth: u128,
 }
 
 /// One alert in one replication.
@@ -177,6 +179,7 @@ impl Monitor {
                 (up > 0.0).then(|| (now.busy - before.busy) as f64 / (each * up))
             }
             Signal::InQueue => Some((now.in_queue - before.in_queue) as f64 / window),
+            Signal::Depth => Some((now.depth - before.depth) as f64 / window),
             Signal::Instances => Some(up() / window),
             Signal::Throughput => Some((now.good - before.good) as f64 / window * 1e9),
         }

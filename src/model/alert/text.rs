@@ -11,7 +11,7 @@ use crate::{
 };
 
 const USAGE: &str = "error_fraction(node=api window=30s) > 1%";
-const FIGURES: [&str; 7] = [
+const FIGURES: [&str; 8] = [
     "error_fraction",
     "availability",
     "p99(latency ..)",
@@ -19,6 +19,7 @@ const FIGURES: [&str; 7] = [
     "in_queue",
     "throughput",
     "instances",
+    "depth",
 ];
 
 fn wrong(message: impl Into<String>) -> ValueError {
@@ -44,7 +45,9 @@ impl FromStr for Condition {
                 limit.parse::<Fraction>().map(|x| x.0)
             }
             Signal::Latency(_) => limit.parse::<SimDuration>().map(|x| x.0 as f64 / 1e9),
-            Signal::InQueue | Signal::Instances => limit.parse::<Number>().map(|x| x.0),
+            Signal::InQueue | Signal::Instances | Signal::Depth => {
+                limit.parse::<Number>().map(|x| x.0)
+            }
             Signal::Throughput => limit.parse::<Rate>().map(|x| x.0),
         }?;
         let written = format!("{expr} {} {limit}", op.sign());
@@ -63,6 +66,7 @@ fn measure(expr: &Expr) -> Result<(Signal, Source, Option<SimDuration>), ValueEr
         ("in_queue", _) => Signal::InQueue,
         ("throughput", _) => Signal::Throughput,
         ("instances", _) => Signal::Instances,
+        ("depth", _) => Signal::Depth,
         (_, Some(quantile)) => Signal::Latency(quantile),
         (other, None) => return Err(unknown("figure", other, &FIGURES)),
     };
@@ -85,7 +89,11 @@ fn measure(expr: &Expr) -> Result<(Signal, Source, Option<SimDuration>), ValueEr
     let fits = match signal {
         Signal::ErrorFraction | Signal::Availability => true,
         Signal::Latency(_) => !matches!(of, Source::Deploy(_)),
-        Signal::Utilisation | Signal::InQueue | Signal::Throughput | Signal::Instances => {
+        Signal::Utilisation
+        | Signal::InQueue
+        | Signal::Throughput
+        | Signal::Instances
+        | Signal::Depth => {
             matches!(of, Source::Node(_))
         }
     };
@@ -128,6 +136,7 @@ mod tests {
             "in_queue(node=api) > 500",
             "throughput(node=api window=1m) < 5/s",
             "instances(node=api window=1m) < 3",
+            "depth(node=orders) > 1000",
             "error_fraction(deploy=roll window=30s) > 5%",
         ] {
             let condition: Condition = text.parse().unwrap_or_else(|e| panic!("{text}: {e:?}"));

@@ -12,7 +12,7 @@ pub enum Ready {
     /// By rank and order of acceptance, from that end.
     Sorted {
         /// The places.
-        places: BTreeMap<(u64, u64), u32>,
+        places: BTreeMap<u64, u32>,
         /// The newest first.
         newest: bool,
         /// Ranks are priorities.
@@ -50,8 +50,9 @@ impl Ready {
         }
     }
 
-    fn key(ranked: bool, (priority, order): (u8, u64)) -> (u64, u64) {
-        (if ranked { u64::from(priority) } else { 0 }, order)
+    /// Its place in the order: one word, as there may be millions.
+    fn key(ranked: bool, (priority, order): (u8, u64)) -> u64 {
+        if ranked { u64::from(priority) << 56 | order } else { order }
     }
 
     /// One more, of this priority and order of acceptance.

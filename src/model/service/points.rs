@@ -10,6 +10,16 @@ impl Server {
     #[inline(never)]
     pub(super) fn at_point(&mut self, slot: Slot, point: Point, world: &mut World) {
         match point {
+            // Replicas first: most of what they do is that.
+            Point::Arrived { .. } | Point::Worked { .. } => self.at_replica(slot, point, world),
+            Point::Told if self.group.is_some() => self.told_replica(slot, world),
+            _ => self.at_other_point(slot, point, world),
+        }
+    }
+
+    #[inline(never)]
+    fn at_other_point(&mut self, slot: Slot, point: Point, world: &mut World) {
+        match point {
             Point::Home { write } => {
                 if !self.is_elsewhere(slot, write, world) {
                     world.frames[slot].pc += 1;
@@ -20,12 +30,12 @@ impl Server {
                 self.at_transaction(slot, point, world);
             }
             Point::Told if self.promises.is_some() => self.votes(slot, world),
+            Point::Told => self.told_replica(slot, world),
             Point::Publish => self.accepts(slot, world),
             Point::Leave => self.leaves(slot, world),
             Point::Batch => self.next_message(slot, world),
-            Point::Told => self.told_replica(slot, world),
             Point::Arrived { .. } | Point::Worked { .. } | Point::Timer | Point::Asked => {
-                self.at_replica(slot, point, world);
+                unreachable!("it waits there for an event of its own")
             }
         }
     }
@@ -33,7 +43,9 @@ impl Server {
     /// The timer of a frame that stands at one fired.
     #[inline(never)]
     pub(super) fn point_timed(&mut self, slot: Slot, world: &mut World) {
-        if self.is_clock(slot) {
+        if self.group.is_some() {
+            self.replica_timed(slot, world);
+        } else if self.is_clock(slot) {
             self.broker_timed(world);
         } else if self.is_of_transaction(slot, world) {
             self.transaction_timed(slot, world);
@@ -41,17 +53,17 @@ impl Server {
             self.consumer_timed(slot, world);
         } else if self.promises.is_some() {
             self.asks_again_how(slot, world);
-        } else if self.moving.is_some() {
-            self.moves_on(slot, world);
         } else {
-            self.replica_timed(slot, world);
+            self.moves_on(slot, world);
         }
     }
 
     /// A letter has come for a process of the node.
     #[inline(never)]
     pub(super) fn letter_came(&mut self, slot: Slot, world: &mut World) {
-        if self.broker.is_some() {
+        if self.group.is_some() {
+            self.take_letter(slot, world);
+        } else if self.broker.is_some() {
             self.broker_hears(slot, world);
         } else if self.is_of_transaction(slot, world) {
             self.hears_of_part(slot, world);
@@ -59,10 +71,8 @@ impl Server {
             self.consumer_hears(slot, world);
         } else if self.promises.is_some() {
             self.takes_part(slot, world);
-        } else if self.moving.is_some() {
-            self.takes_key(slot, world);
         } else {
-            self.take_letter(slot, world);
+            self.takes_key(slot, world);
         }
     }
 

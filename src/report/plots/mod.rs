@@ -43,6 +43,7 @@ pub(crate) fn all(results: &Results) -> Vec<Plot> {
     ];
     // Where there is anything to see.
     let sometimes = [
+        ("backlog", nodes::backlog(results)),
         ("attempts", shares::attempts(results)),
         ("hit_ratio", shares::hit_ratio(results)),
         ("breakers", shares::breakers(results)),

@@ -109,6 +109,10 @@ pub(super) fn glyph(out: &mut String, kind: &str, x: f64, y: f64) {
             "M1 6h4.5v6h-4.5zM6.75 6h4.5v6h-4.5zM12.5 6h4.5v6h-4.5zM1 6l2.25 3l2.25 -3M6.75 6l2.25 3l2.25 -3\
              M12.5 6l2.25 3l2.25 -3"
         }
+        // Something said to all around.
+        "topic" => {
+            "M3 9a2 2 0 1 1 4 0a2 2 0 1 1 -4 0zM9.5 5c3 2.2 3 5.8 0 8M12.5 2.5c5 3.8 5 9.2 0 13"
+        }
         // A globe.
         "external" => {
             "M9 1.5a7.5 7.5 0 1 1 0 15a7.5 7.5 0 1 1 0 -15zM1.5 9h15M9 1.5c-4.5 4 -4.5 11 0 15\
