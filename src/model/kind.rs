@@ -149,6 +149,12 @@ impl Outgoing {
         }
     }
 
+    /// A message to a node, which no visit waits for.
+    pub fn message(path: String, target: &str) -> Self {
+        // Of two words, as no operation is.
+        Self { label: "by message".to_owned(), by_message: true, ..Self::to(path, target) }
+    }
+
     /// Whether it changes data.
     pub fn writes(&self) -> bool {
         let verb = self.operation.as_ref().and_then(|operation| operation.1);

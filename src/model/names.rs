@@ -332,7 +332,7 @@ impl Names {
             let path = format!("nodes.{}.{}", name.0, spec.kind().facts().kind);
             let own = spec.kind().consumes(&path).into_iter();
             let own = own.filter(|(from, _)| from.0 == self.name(id));
-            let to = |(_, path)| Outgoing { by_message: true, ..Outgoing::to(path, &name.0) };
+            let to = |(_, path)| Outgoing::message(path, &name.0);
             all.extend(own.map(to));
         }
         all

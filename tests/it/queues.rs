@@ -447,6 +447,16 @@ fn who_restarts_leaves_no_message_behind() {
 }
 
 #[test]
+fn what_nobody_waits_for_takes_no_part_of_the_time_of_a_request() {
+    let found = results_of(&shop("publish: 2ms", "workers: 4, work: 100ms", ""), 1);
+    let blame = &found["blame"];
+    assert!(blame["nodes"]["billing"].is_null() && !blame["nodes"]["orders"].is_null(), "{blame}");
+    let edges = found["design"]["edges"].as_array().unwrap();
+    let leads = |from: &str, to: &str| edges.iter().any(|e| e["from"] == from && e["to"] == to);
+    assert!(leads("users", "orders") && leads("orders", "billing"), "{edges:?}");
+}
+
+#[test]
 fn messages_are_the_same_on_one_and_two_threads() {
     let faults = "faults: [{id: died, mtbf: 30s, mttr: 2s, crash: {node: billing}}, {id: broker, mtbf: 50s, mttr: 2s, crash: {node: orders, process: true}}]";
     let queue = "visibility: 5s, discipline: random, redeliver: exponential(base=100ms jitter=full), max_receives: 5, dead_letter: dead";

@@ -200,10 +200,9 @@ impl Kind for QueueSpec {
     fn outgoing(&self, path: &str) -> Vec<Outgoing> {
         let dead = self.dead_letter.as_ref();
         let to = |name: &Name| Outgoing {
-            label: "dead".to_owned(),
+            label: "dead message".to_owned(),
             times: 0.0,
-            by_message: true,
-            ..Outgoing::to(format!("{path}.dead_letter"), &name.0)
+            ..Outgoing::message(format!("{path}.dead_letter"), &name.0)
         };
         dead.map(to).into_iter().collect()
     }

@@ -87,8 +87,7 @@ impl Kind for TopicSpec {
             let retry = self.dependencies.get(to).and_then(|edge| edge.retry.as_ref());
             Outgoing {
                 attempts: retry.map_or(1, |retry| retry.attempts.0),
-                by_message: true,
-                ..Outgoing::to(format!("{path}.to[{i}]"), &to.0)
+                ..Outgoing::message(format!("{path}.to[{i}]"), &to.0)
             }
         };
         self.to.iter().enumerate().map(told).collect()
