@@ -456,6 +456,31 @@ fn what_nobody_waits_for_takes_no_part_of_the_time_of_a_request() {
     assert!(leads("users", "orders") && leads("orders", "billing"), "{edges:?}");
 }
 
+/// Without a way between them, workers that ask for messages are those of M/M/4: Erlang's formula C.
+#[test]
+fn who_waits_in_a_queue_waits_as_erlang_says() {
+    let text = "windtunnel: 1\nname: mmc\nduration: 2000s\nwarm_up: 100s\n\
+        clients: {users: {arrivals: poisson(30/s), timeout: 5s, to: orders}}\n\
+        nodes:\n  orders: {queue: {visibility: 1h}}\n\
+        \x20 billing: {service: {instances: 2, workers: 2, consumes: orders, work: exp(mean=100ms)}}\n";
+    let found = results_of(text, 10);
+    // a = 3, c = 4: C = (27 / 2) / (13 + 27 / 2), W = C / (40/s - 30/s), L = 30/s W.
+    let wait = 13.5 / 26.5 / 10.0;
+    let within = |figure: &str, expected: f64| {
+        let of = &found["nodes"]["orders"];
+        let found = figure.split('.').fold(of, |at, key| &at[key]);
+        let [low, high] = ["lower", "upper"].map(|end| found[end].as_f64().unwrap());
+        assert!(
+            low <= expected && expected <= high,
+            "{figure}: {expected} is not in {low}..{high}"
+        );
+        assert!(high - low < 0.15 * expected, "{figure}: {low}..{high} could not refute it");
+    };
+    within("age.mean", wait);
+    within("depth.mean", 30.0 * wait);
+    within("done.mean", wait + 0.1);
+}
+
 #[test]
 fn messages_are_the_same_on_one_and_two_threads() {
     let faults = "faults: [{id: died, mtbf: 30s, mttr: 2s, crash: {node: billing}}, {id: broker, mtbf: 50s, mttr: 2s, crash: {node: orders, process: true}}]";

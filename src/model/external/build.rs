@@ -6,7 +6,6 @@ use crate::model::{
     ids::NodeId,
     node::Node,
     service::{
-        Discipline,
         build::Shape,
         compile::Compiler,
         program::{Chance, Instr, Program},
@@ -41,14 +40,7 @@ impl Built for ExternalSpec {
     }
 
     fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
-        let shape = Shape {
-            instances: 1,
-            workers: None,
-            cores: None,
-            discipline: Discipline::Fifo,
-            speedup: None,
-            queue: None,
-        };
+        let shape = Shape::single(None);
         Box::new(shape.server(id, path, assembly))
     }
 }

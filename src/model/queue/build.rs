@@ -78,14 +78,7 @@ impl Built for QueueSpec {
     }
 
     fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
-        let shape = Shape {
-            instances: 1,
-            workers: None,
-            cores: self.cores.map(|c| c.0),
-            discipline: Discipline::Fifo,
-            speedup: None,
-            queue: None,
-        };
+        let shape = Shape::single(self.cores.map(|c| c.0));
         let mut server = shape.server(id, path, assembly);
         let discipline = self.discipline.clone().unwrap_or(Discipline::Fifo);
         let ready = Ready::new(&discipline, assembly.stream(path, "ready"));

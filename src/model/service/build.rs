@@ -132,6 +132,12 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// One process that works in the order of arrival, on so many cores at once; on any number if none is given.
+    pub fn single(cores: Option<u64>) -> Self {
+        let discipline = Discipline::Fifo;
+        Self { instances: 1, workers: None, cores, discipline, speedup: None, queue: None }
+    }
+
     /// One of its instances, which keeps something in mind about so many edges.
     fn instance(
         &self,

@@ -6,7 +6,6 @@ use crate::model::{
     ids::NodeId,
     node::Node,
     service::{
-        Discipline,
         build::Shape,
         compile::Compiler,
         program::{AS_IT_IS, Instr, Program},
@@ -36,14 +35,7 @@ impl Built for TopicSpec {
     }
 
     fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
-        let shape = Shape {
-            instances: 1,
-            workers: None,
-            cores: self.cores.map(|c| c.0),
-            discipline: Discipline::Fifo,
-            speedup: None,
-            queue: None,
-        };
+        let shape = Shape::single(self.cores.map(|c| c.0));
         Box::new(shape.server(id, path, assembly))
     }
 }
