@@ -10,8 +10,17 @@ use super::{
     sim::Simulation,
 };
 use crate::model::{
-    books::InstanceBooks, consistency::spec::GuaranteeSpec, event, ids::NodeId, names::Names,
-    probe::ConsistencyMeasured, queue::counts::QueueMeasured,
+    books::InstanceBooks,
+    consistency::spec::GuaranteeSpec,
+    event,
+    ids::NodeId,
+    names::Names,
+    probe::ConsistencyMeasured,
+    queue::{
+        counts::{Counts, QueueMeasured},
+        mail::Read,
+    },
+    topic::host::GroupMeasured,
 };
 
 impl Simulation {
@@ -77,16 +86,19 @@ impl Simulation {
     /// seen from outside.
     pub(super) fn messages(
         &self,
-        queue: NodeId,
+        read: Read,
         (own, sound): (QueueMeasured, bool),
     ) -> QueueMeasured {
+        let (queue, _) = read;
         assert!(sound, "every message of queue {queue} is accounted for (seed {})", self.seed);
         let Some(mail) = &self.world.mail else { return own };
         let frames = self.world.frames.iter();
-        let seen = mail.measured(queue, frames.filter_map(|(slot, _)| self.world.post_of(slot)));
+        let seen = mail.measured(read, frames.filter_map(|(slot, _)| self.world.post_of(slot)));
         let mut all = QueueMeasured { most: own.most, age: own.age, ..seen };
-        let (lost, unacked) = (all.counts.lost, all.counts.unacked);
+        let Counts { lost, unacked, deliveries, redelivered, .. } = all.counts;
         all.counts = own.counts;
+        all.counts.deliveries += deliveries;
+        all.counts.redelivered += redelivered;
         // Whoever hands out at most once takes all that leaves for worked off.
         all.counts.acked -= lost + unacked;
         all.counts.lost += lost;
@@ -98,6 +110,17 @@ impl Simulation {
             self.seed
         );
         all
+    }
+
+    /// What became of the messages of a log, for each group that reads it.
+    pub(super) fn read_by_groups(&self, log: NodeId) -> Vec<GroupMeasured> {
+        let (now, from) = (self.world.now(), self.world.record.measured_from);
+        let (groups, sound) = self.nodes[usize::from(log)].groups(now, from);
+        let all = groups.into_iter().enumerate().map(|(i, group)| {
+            let messages = self.messages((log, i as u16), (group.messages, sound));
+            GroupMeasured { messages, ..group }
+        });
+        all.collect()
     }
 
     /// Sojourns counted visit by visit equal the integral of the number inside (`semantics.md` 25).

@@ -10,6 +10,7 @@ use super::{
     network::ZonesSpec,
     replication::{AnsweredSpec, ReplicationSpec},
     resilience::EdgeSpec,
+    store::ShardBy,
 };
 use crate::{
     engine::law::{DurationLaw, Table},
@@ -382,6 +383,10 @@ pub trait Kind {
     /// Whether it keeps messages until somebody takes them out.
     fn is_broker(&self) -> bool {
         false
+    }
+    /// If it is a log: how many partitions it has, and how keys find theirs.
+    fn partitions(&self) -> Option<(u64, ShardBy)> {
+        None
     }
     /// Whether such a broker lets go of what it hands out.
     fn forgets_handouts(&self) -> bool {

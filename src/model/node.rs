@@ -10,6 +10,7 @@ use crate::model::{
     books::{InstanceBooks, MovedMeasured, SagasMeasured},
     ids::{Host, NodeId, Slot},
     queue::counts::QueueMeasured,
+    topic::host::GroupMeasured,
 };
 use crate::stats::Histogram;
 
@@ -58,9 +59,9 @@ pub trait Node: Any + Send {
     /// What an instance holds of data is gone, on disk too.
     fn lose_data(&mut self, _inst: u16, _world: &mut World) {}
     /// An instance is about to restart, and says so to who chooses among instances; or it is back.
-    fn withdraw(&mut self, _host: (NodeId, u16), _out: bool, _now: u64) {}
+    fn withdraw(&mut self, _host: (NodeId, u16), _out: bool, _world: &mut World) {}
     /// An instance has come, or takes nothing new and goes: who chooses among instances hears of it.
-    fn joins(&mut self, _host: Host, _there: bool, _now: u64) {}
+    fn joins(&mut self, _host: Host, _there: bool, _world: &mut World) {}
     /// A fault that parts some of its replicas begins.
     fn parted(&mut self, _fault: usize) {}
     /// Such a fault is over; these instances are on their way back.
@@ -82,6 +83,11 @@ pub trait Node: Any + Send {
     /// What its broker knows of its messages, if it is a queue; and whether each is accounted for.
     fn queue(&self) -> Option<(QueueMeasured, bool)> {
         None
+    }
+    /// What became of its messages for each group that reads it, up to `now`, in the span that began then; and whether each is
+    /// accounted for.
+    fn groups(&self, _now: u64, _from: u64) -> (Vec<GroupMeasured>, bool) {
+        (Vec::new(), true)
     }
     /// How long its keys were in doubt, up to `now`, if transactions write it.
     fn in_doubt(&self, _now: u64) -> Option<Histogram> {

@@ -20,6 +20,7 @@ use crate::{
         outcome::{Outcome, Tally},
         queue::counts::QueueMeasured,
         replication::tally::ReplicasMeasured,
+        topic::host::GroupMeasured,
     },
     stats::{CoarseHistogram, Histogram},
     units::SimTime,
@@ -519,6 +520,8 @@ pub struct NodeMeasured {
     pub moved: Option<MovedMeasured>,
     /// Of a queue: what became of its messages.
     pub queue: Option<Box<QueueMeasured>>,
+    /// Of a log: what became of its messages for each group that reads it.
+    pub groups: Vec<GroupMeasured>,
     /// Of a store that transactions write: how long keys stayed locked from a vote until it was known how that was decided, ns.
     pub in_doubt: Option<Box<Histogram>>,
     /// Of a service with an autoscaler.

@@ -11,6 +11,7 @@ use super::{
     kind::{Kind, Reach},
     replication::reach::ToReplicas,
     ring::Ring,
+    topic::partitions::Partitions,
 };
 use crate::{
     engine::random::mix,
@@ -43,6 +44,8 @@ pub enum Route {
     Shifting(Box<Shifting>),
     /// Any of those that are there, at random per call: they come and go.
     Members(Vec<u16>),
+    /// The broker of the partition of the key.
+    Partitions(Box<Partitions>),
 }
 
 /// The way to shards while keys move: callers know of a shard that it has handed over all it had to, and until then ask it.
@@ -79,6 +82,14 @@ pub struct Asked {
 impl Route {
     /// How a node's instances are reached; everything was checked before.
     pub fn new(node: (&dyn Kind, NodeId), names: &Names, prepared: &Prepared) -> Self {
+        if let Some((count, by)) = node.0.partitions() {
+            let by = Self::by_key(count as u16, by.reach(), names, prepared);
+            let mut way = Partitions::new(by, count, node.0.facts().instances);
+            if !names.has_keys(node.1) {
+                way.in_turn();
+            }
+            return Self::Partitions(Box::new(way));
+        }
         ToReplicas::of(node, Self::to_instance(node.0, names, prepared), names, prepared)
     }
 
@@ -107,11 +118,19 @@ impl Route {
             }
             (1, _) => Self::Single,
             (n, Reach::Any) => Self::Random(n),
-            (n, Reach::Hash) => Self::Hash(n),
-            (n, Reach::Ring(points)) => Self::Ring(Ring::new(n, points, 0)),
-            (n, Reach::Range([])) => Self::Range(even_ranges(n, largest_key(names, prepared))),
-            (_, Reach::Range(last)) => Self::Range(last.to_vec()),
-            (n, Reach::Directory) => Self::Directory(BTreeMap::new(), n),
+            (n, reach) => Self::by_key(n, reach, names, prepared),
+        }
+    }
+
+    /// How a key finds one of `n`.
+    fn by_key(n: u16, reach: Reach<'_>, names: &Names, prepared: &Prepared) -> Self {
+        match reach {
+            _ if n == 1 => Self::Single,
+            Reach::Ring(points) => Self::Ring(Ring::new(n, points, 0)),
+            Reach::Range([]) => Self::Range(even_ranges(n, largest_key(names, prepared))),
+            Reach::Range(last) => Self::Range(last.to_vec()),
+            Reach::Directory => Self::Directory(BTreeMap::new(), n),
+            _ => Self::Hash(n),
         }
     }
 

@@ -145,7 +145,7 @@ impl World {
             Route::Single => (target, 0),
             Route::Inside => (target, self.frames[caller].inst),
             Route::Answer(_) => self.resolved(caller, target, asked),
-            Route::Replicas(_) | Route::Shifting(_) | Route::Members(_) => {
+            Route::Replicas(_) | Route::Shifting(_) | Route::Members(_) | Route::Partitions(_) => {
                 self.replica(caller, target, None, asked)
             }
             route => (target, route.instance(asked.key, asked.id ^ self.route_salt)),

@@ -9,8 +9,13 @@ use crate::results::{Estimate, QueueResults, Results};
 pub(super) const COLUMNS: [&str; 7] =
     ["Queue", "published", "acked", "left", "depth", "age p99", "done p99"];
 
-fn queues(results: &Results) -> impl Iterator<Item = (&String, &QueueResults)> {
-    results.nodes.iter().filter_map(|(name, node)| Some((name, node.queue.as_deref()?)))
+/// Queues, and logs with each group that reads them.
+fn queues(results: &Results) -> impl Iterator<Item = (String, &QueueResults)> {
+    results.nodes.iter().flat_map(|(name, node)| {
+        let queue = node.queue.as_deref().map(|of| (name.clone(), of));
+        let groups = node.groups.iter();
+        queue.into_iter().chain(groups.map(move |(g, of)| (format!("{name} > {g}"), &of.messages)))
+    })
 }
 
 /// Messages that are neither worked off nor gone as the run ends.
@@ -26,9 +31,9 @@ pub(super) fn rows(
     results: &Results,
     shown: impl Fn(Quantity, &Estimate) -> String,
 ) -> Vec<Vec<String>> {
-    let one = |(name, of): (&String, &QueueResults)| {
+    let one = |(name, of): (String, &QueueResults)| {
         vec![
-            shorten(name, 20),
+            shorten(&name, 24),
             shown(Quantity::Number, &of.published),
             shown(Quantity::Number, &of.acked),
             shown(Quantity::Number, &left(of)),
@@ -47,7 +52,7 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
         let parts = [
             (&of.lost, "were lost"),
             (&of.dead_lettered, "died after `max_receives` hand-outs"),
-            (&of.expired, "were thrown away as they were too old"),
+            (&of.expired, "were too old before anybody worked them off"),
             (&of.dropped, "were thrown away as the queue was full"),
             (&of.deduplicated, "were published again and not accepted twice"),
             (&of.duplicates, "were worked off more than once"),
@@ -58,7 +63,19 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
             .map(|(figure, what)| format!("{} {what}", estimate(Quantity::Number, figure)))
             .collect();
         if !said.is_empty() {
-            all.push(format!("{}: of the messages of a run {}.", clean(name), said.join(", ")));
+            all.push(format!("{}: of the messages of a run {}.", clean(&name), said.join(", ")));
+        }
+    }
+    for (name, node) in &results.nodes {
+        for (group, of) in node.groups.iter().filter(|(_, of)| of.rebalances.value > Some(0.0)) {
+            let times = estimate(Quantity::Number, &of.rebalances);
+            let what = if of.rebalances.value == Some(1.0) { "once" } else { "times" };
+            let times = if what == "once" { what.to_owned() } else { format!("{times} {what}") };
+            all.push(format!(
+                "{} > {}: partitions were shared anew {times} in a run.",
+                clean(name),
+                clean(group)
+            ));
         }
     }
     all

@@ -44,6 +44,18 @@ pub struct QueueResults {
     pub done: Distribution,
 }
 
+/// What became of the messages of a log for a group that reads it: as of a queue, and how far it is behind.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GroupResults {
+    /// As of a queue; `acked` is put down as worked off, `expired` was too old when the group came to it.
+    #[serde(flatten)]
+    pub messages: QueueResults,
+    /// Messages that are not put down as worked off.
+    pub lag: DepthResults,
+    /// How often partitions were shared anew.
+    pub rebalances: Estimate,
+}
+
 /// How many messages wait to be handed out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DepthResults {

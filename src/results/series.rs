@@ -89,6 +89,9 @@ pub struct NodeSeries {
     /// Queues: mean number of messages that wait to be handed out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depth: Vec<f64>,
+    /// Logs: mean number of messages not yet worked off, summed over the groups that read them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lag: Vec<f64>,
     /// Visits served (`ok`, `degraded`) per second.
     pub throughput: Vec<f64>,
     /// Arrivals per second.

@@ -6,8 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    consistency::ConsistencyPool, moved::MovedPool, queues::QueuePool, replicas::ReplicasPool,
-    resources::ResourcePool, scaling::ScalingPool,
+    consistency::ConsistencyPool,
+    moved::MovedPool,
+    queues::{GroupPool, QueuePool},
+    replicas::ReplicasPool,
+    resources::ResourcePool,
+    scaling::ScalingPool,
 };
 use crate::{
     model::{
@@ -63,6 +67,8 @@ pub(super) struct NodePool {
     moved: Option<MovedPool>,
     /// Of a queue.
     messages: Option<QueuePool>,
+    /// Of a log, for each group that reads it.
+    groups: BTreeMap<String, GroupPool>,
     /// Of a store that transactions write.
     in_doubt: Option<Box<Samples>>,
     /// Of a service with an autoscaler.
@@ -107,6 +113,7 @@ impl NodePool {
             sagas: node.sagas.map(|_| Default::default()),
             moved: node.moved.map(|_| MovedPool::default()),
             messages: node.queue.as_ref().map(|_| QueuePool::default()),
+            groups: BTreeMap::new(),
             in_doubt: node.in_doubt.as_ref().map(|_| Box::default()),
             scaling: node.scaling.as_ref().map(|_| ScalingPool::default()),
             resources: node.held.iter().map(ResourcePool::like).collect(),
@@ -191,8 +198,11 @@ impl NodePool {
         if let (Some(pool), Some(one)) = (&mut self.moved, &node.moved) {
             pool.push(one);
         }
-        if let Some(pool) = &mut self.messages {
-            pool.push(node);
+        if let (Some(pool), Some(one)) = (&mut self.messages, &node.queue) {
+            pool.push(one, node.instances.iter().map(|instance| instance.depth).sum(), node.span);
+        }
+        for group in &node.groups {
+            self.groups.entry(group.name.clone()).or_default().push(group, node.span);
         }
         if let (Some(pool), Some(one)) = (&mut self.in_doubt, &node.in_doubt) {
             pool.push(one);
@@ -240,6 +250,11 @@ impl NodePool {
             }),
             moved: self.moved.as_ref().map(|pool| Box::new(pool.results(confidence))),
             queue: self.messages.as_ref().map(|pool| Box::new(pool.results(confidence))),
+            groups: self
+                .groups
+                .iter()
+                .map(|(name, of)| (name.clone(), of.results(confidence)))
+                .collect(),
             in_doubt: self.in_doubt.as_ref().map(|pool| Box::new(pool.distribution(confidence))),
             scaling: self.scaling.as_ref().map(|pool| Box::new(pool.results(confidence))),
             cost: None,
@@ -285,6 +300,7 @@ impl NodePool {
             in_system: mean(|w| w.in_system),
             in_queue: mean(|w| w.in_queue),
             depth: if self.messages.is_some() { mean(|w| w.depth) } else { Vec::new() },
+            lag: if self.groups.is_empty() { Vec::new() } else { mean(|w| w.depth) },
             throughput: rates(&|w| successes(&w.outcomes)),
             arrivals: rates(&|w| w.arrivals),
             instances: match self.scaling {

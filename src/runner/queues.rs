@@ -1,9 +1,40 @@
 //! Messages of queues, over replications.
 
 use crate::{
-    model::probe::NodeMeasured,
-    results::{DepthResults, Means, QueueResults, Samples},
+    model::{queue::counts::QueueMeasured, topic::host::GroupMeasured},
+    results::{DepthResults, GroupResults, Means, QueueResults, Samples},
 };
+
+/// The messages of a log for a group.
+#[derive(Clone, Debug, Default)]
+pub(super) struct GroupPool {
+    messages: QueuePool,
+    lag: Means,
+    most_lag: Means,
+    rebalances: Means,
+}
+
+impl GroupPool {
+    /// Adds what was measured in the next replication, over so long.
+    pub(super) fn push(&mut self, one: &GroupMeasured, span: u64) {
+        self.messages.push(&one.messages, one.depth, span);
+        self.lag.push((span > 0).then(|| one.lag as f64 / span as f64));
+        self.most_lag.push(Some(one.most_lag as f64));
+        self.rebalances.push(Some(one.rebalances as f64));
+    }
+
+    /// What is told of them.
+    pub(super) fn results(&self, confidence: f64) -> GroupResults {
+        GroupResults {
+            messages: self.messages.results(confidence),
+            lag: DepthResults {
+                mean: self.lag.estimate(confidence),
+                max: self.most_lag.estimate(confidence),
+            },
+            rebalances: self.rebalances.estimate(confidence),
+        }
+    }
+}
 
 /// The messages of a queue.
 #[derive(Clone, Debug, Default)]
@@ -17,9 +48,8 @@ pub(super) struct QueuePool {
 }
 
 impl QueuePool {
-    /// Adds what was measured in the next replication.
-    pub(super) fn push(&mut self, node: &NodeMeasured) {
-        let Some(one) = &node.queue else { return };
+    /// Adds what was measured in the next replication; `depth` is the integral over the measured span, message-ns.
+    pub(super) fn push(&mut self, one: &QueueMeasured, depth: u128, span: u64) {
         let c = one.counts;
         let counts = [
             c.published,
@@ -40,8 +70,7 @@ impl QueuePool {
         for (pool, count) in self.counts.iter_mut().zip(counts) {
             pool.push(Some(count as f64));
         }
-        let depth: u128 = node.instances.iter().map(|instance| instance.depth).sum();
-        self.depth.push((node.span > 0).then(|| depth as f64 / node.span as f64));
+        self.depth.push((span > 0).then(|| depth as f64 / span as f64));
         self.most.push(Some(one.most as f64));
         self.age.push(&one.age);
         self.done.push(&one.done);

@@ -30,11 +30,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("CacheSpec", &["admission", "discipline", "inbound"]),
     ("FaultSpec", &["corrupt", "reclaim"]),
     ("WriteFields", &["outbox"]),
-    (
-        "ConsumeFields",
-        &["commit", "group", "heartbeat", "rebalance", "redeliver", "session", "start"],
-    ),
-    ("TopicSpec", &["ack", "by", "instances", "partitions", "receive", "replicas", "retention"]),
+    ("TopicSpec", &["ack", "replicas"]),
     ("EdgeSpec", &["batch", "linger"]),
     ("InboundSpec", &["block", "inspect"]),
     ("BackgroundSpec", &["at", "scope"]),

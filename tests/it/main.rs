@@ -46,6 +46,7 @@ mod leases;
 mod levels;
 mod limits;
 mod locks;
+mod logs;
 mod metamorphic;
 mod mistakes;
 mod network;

@@ -128,8 +128,8 @@ impl Simulation {
 
     /// Whoever chooses among instances hears that one has come, or goes.
     fn tell(&mut self, host: (NodeId, u16), there: bool) {
-        let now = self.world.agenda.now();
-        self.nodes.iter_mut().for_each(|node| node.joins(host, there, now));
+        let world = &mut self.world;
+        self.nodes.iter_mut().for_each(|node| node.joins(host, there, world));
         if let Route::Members(members) = &mut self.world.routes[usize::from(host.0)] {
             members.retain(|member| *member != host.1);
             if there {

@@ -57,11 +57,13 @@ impl Node for Balancer {
         }
     }
 
-    fn withdraw(&mut self, host: (NodeId, u16), out: bool, now: u64) {
+    fn withdraw(&mut self, host: (NodeId, u16), out: bool, world: &mut World) {
+        let now = world.now();
         self.learn(|health| health.withdraw(host, out, now));
     }
 
-    fn joins(&mut self, host: (NodeId, u16), there: bool, now: u64) {
+    fn joins(&mut self, host: (NodeId, u16), there: bool, world: &mut World) {
+        let now = world.now();
         self.learn(|health| health.joins(host, there, now));
     }
 

@@ -62,7 +62,8 @@ impl Node for Dns {
         world.answer(slot, target);
     }
 
-    fn joins(&mut self, host: Host, there: bool, now: u64) {
+    fn joins(&mut self, host: Host, there: bool, world: &mut World) {
+        let now = world.now();
         self.learn(|health| health.joins(host, there, now));
     }
 

@@ -65,8 +65,8 @@ impl Simulation {
                 Some(Aftermath::Boot) => Harm::Down { silent: false },
                 Some(Aftermath::Warm(factor)) => Harm::Slow(factor),
                 Some(Aftermath::Out) => {
-                    let (host, now) = (hosts[0], self.world.agenda.now());
-                    self.nodes.iter_mut().for_each(|node| node.withdraw(host, begins, now));
+                    let (host, world) = (hosts[0], &mut self.world);
+                    self.nodes.iter_mut().for_each(|node| node.withdraw(host, begins, world));
                     return false;
                 }
                 step => {

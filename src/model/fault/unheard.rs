@@ -34,8 +34,10 @@ pub fn timeless_calls(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Pro
         let Some(edges) = spec.kind().edges() else { continue };
         let Some(caller) = names.node(&name.0) else { continue };
         let mut told = BTreeSet::new();
-        // Those of a transaction have a time-out of their own.
-        for call in calls[usize::from(caller)].iter().filter(|call| !call.of_transaction) {
+        // What a transaction or a broker sends is sent again by itself.
+        let tells = spec.kind().takes_messages() && !spec.kind().is_broker();
+        let waits = |call: &&Outgoing| !call.of_transaction && (tells || !call.by_message);
+        for call in calls[usize::from(caller)].iter().filter(waits) {
             let edge = edges.get(&Name(call.target.clone()));
             let timed = edge.is_some_and(|edge| edge.timeout.is_some() || edge.deadline.is_some());
             let Some(callee) = names.node(&call.target).filter(|_| !timed) else { continue };

@@ -6,6 +6,7 @@ use super::{
     host::Brokerage,
     ready::Ready,
 };
+use crate::engine::law::DurationFormula;
 use crate::model::{
     build::{Assembly, Built},
     cache::Capacity,
@@ -51,30 +52,39 @@ impl QueueSpec {
     }
 }
 
+/// What a broker does: it accepts messages, hands them out, and has a clock.
+pub fn emit_broker(
+    mut compiler: Compiler<'_, '_>,
+    (publish, receive): (Option<&DurationFormula>, Option<&DurationFormula>),
+    ops: usize,
+) -> Program {
+    let start = compiler.here();
+    compiler.emit(Instr::Begin);
+    let accept = compiler.here();
+    if let Some(work) = publish {
+        compiler.work(work, "/publish");
+    }
+    compiler.emit(Instr::Point(Point::Publish));
+    compiler.emit(Instr::End);
+    let leave = compiler.here();
+    if let Some(work) = receive {
+        compiler.work(work, "/receive");
+    }
+    compiler.emit(Instr::Point(Point::Leave));
+    let clock = compiler.emit(Instr::Point(Point::Timer)) as u16;
+    let mut program = compiler.program;
+    program.own = vec![accept, leave, clock];
+    program.entries = vec![Some(start); ops];
+    program
+}
+
 impl Built for QueueSpec {
     fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
         let ops = assembly.names.ops.len();
         let none = std::collections::BTreeMap::new();
         let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
         compiler.program = program;
-        let publish = compiler.here();
-        compiler.emit(Instr::Begin);
-        let accept = compiler.here();
-        if let Some(work) = &self.publish {
-            compiler.work(work, "/publish");
-        }
-        compiler.emit(Instr::Point(Point::Publish));
-        compiler.emit(Instr::End);
-        let leave = compiler.here();
-        if let Some(work) = &self.receive {
-            compiler.work(work, "/receive");
-        }
-        compiler.emit(Instr::Point(Point::Leave));
-        let clock = compiler.emit(Instr::Point(Point::Timer)) as u16;
-        let mut program = compiler.program;
-        program.own = vec![accept, leave, clock];
-        program.entries = vec![Some(publish); ops];
-        program
+        emit_broker(compiler, (self.publish.as_ref(), self.receive.as_ref()), ops)
     }
 
     fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {

@@ -2,7 +2,10 @@
 //!
 //! **Invariant.** As in `model/check.rs`.
 
-use super::{DeliverySpec, FullQueueSpec, QueueSpec, RedeliverSpec, consumes::PublishFields};
+use super::{
+    DeliverySpec, FullQueueSpec, QueueSpec, RedeliverSpec,
+    consumes::{CommitSpec, ConsumeFields, PublishFields},
+};
 use crate::{
     model::{
         cache::Capacity,
@@ -95,22 +98,12 @@ impl QueueSpec {
             problems.error_help("E-MISSING", at("dead_letter"), message, "add `max_receives: 5`");
         }
         match names.node(&grave.0).map(|id| names.spec(id)) {
-            None => {
-                let help = closest(&grave.0, names.nodes());
-                let message = format!("unknown node `{}`", grave.0);
-                problems.error_help("E-REF", at("dead_letter"), message, help);
-            }
             Some(NodeSpec::Queue(other)) if std::ptr::eq(other, self) => {
                 let message = "a dead message would come back to where it died";
                 let help = "a queue of its own, such as `dead: {queue: {}}`";
                 problems.error_help("E-CYCLE", at("dead_letter"), message, help);
             }
-            Some(NodeSpec::Queue(_)) => {}
-            Some(other) => {
-                let message =
-                    format!("`{}` is a {}, not a queue", grave.0, other.kind().facts().kind);
-                problems.error("E-REF", at("dead_letter"), message);
-            }
+            _ => check_grave(grave, &at("dead_letter"), names, problems),
         }
     }
 
@@ -139,8 +132,11 @@ impl QueueSpec {
             }
         }
         if !is_read {
-            let buried = names.specs().any(|spec| {
-                matches!(spec, NodeSpec::Queue(queue) if queue.dead_letter.as_ref().is_some_and(|to| to.0 == name))
+            let is_it = |grave: &Option<Name>| grave.as_ref().is_some_and(|to| to.0 == name);
+            let buried = names.specs().any(|spec| match spec {
+                NodeSpec::Queue(queue) => is_it(&queue.dead_letter),
+                NodeSpec::Service(service) => service.consumed().any(|of| is_it(&of.dead_letter)),
+                _ => false,
             });
             let message = if buried {
                 format!("nobody consumes `{name}`: dead messages pile up")
@@ -172,10 +168,24 @@ impl ServiceSpec {
             let from = if consumed.is_short() { at.clone() } else { format!("{at}.from") };
             let queue = names.node(&consumed.from.0).map(|id| names.spec(id));
             match queue {
-                Some(NodeSpec::Queue(_)) | None => {}
+                Some(NodeSpec::Topic(topic)) if topic.is_log() => {
+                    consumed.check_log_reader(&at, names, problems);
+                }
+                Some(NodeSpec::Topic(_)) => {
+                    let message =
+                        format!("`{}` keeps nothing: it tells those in its `to`", consumed.from.0);
+                    let help = format!(
+                        "a queue in its `to`, or no `to` at all: then `{}` is a log",
+                        consumed.from.0
+                    );
+                    problems.error_help("E-REF", &from, message, help);
+                }
+                Some(NodeSpec::Queue(_)) => consumed.check_queue_reader(&at, problems),
+                None => {}
                 Some(other) => {
                     let kind = other.kind().facts().kind;
-                    let message = format!("`{}` is a {kind}, not a queue", consumed.from.0);
+                    let message =
+                        format!("`{}` is a {kind}, neither a queue nor a topic", consumed.from.0);
                     problems.error("E-REF", &from, message);
                 }
             }
@@ -190,17 +200,6 @@ impl ServiceSpec {
             }
             seen.push(&consumed.from);
             positive(consumed.batch, MOST_IN_A_BATCH, &format!("{at}.batch"), problems);
-            for (given, key) in [
-                (consumed.max_receives.is_some(), "max_receives"),
-                (consumed.dead_letter.is_some(), "dead_letter"),
-            ] {
-                if given {
-                    let message =
-                        format!("how often a message is handed out, `{}` says", consumed.from.0);
-                    let help = format!("move it to `nodes.{}.queue.{key}`", consumed.from.0);
-                    problems.error_help("E-CONFLICT", format!("{at}.{key}"), message, help);
-                }
-            }
             let one = consumed.batch.is_none_or(|n| n.0 == 1);
             for (given, key) in
                 [(consumed.linger.is_some(), "linger"), (consumed.partial.is_some(), "partial")]
@@ -222,6 +221,86 @@ impl ServiceSpec {
     }
 }
 
+impl ConsumeFields {
+    /// What belongs to the queue, or to topics only.
+    fn check_queue_reader(&self, at: &str, problems: &mut Problems) {
+        for (key, given) in self.of_receives() {
+            if given {
+                let message =
+                    format!("what becomes of a message that failed, `{}` says", self.from.0);
+                let help = format!("move it to `nodes.{}.queue.{key}`", self.from.0);
+                problems.error_help("E-CONFLICT", format!("{at}.{key}"), message, help);
+            }
+        }
+        for (key, given) in self.of_topics() {
+            if given {
+                let message =
+                    format!("`{}` is a queue: whoever asks gets the next message", self.from.0);
+                let help = "leave it out, or make it a topic: a log has groups that read it";
+                problems.error_help("E-CONFLICT", format!("{at}.{key}"), message, help);
+            }
+        }
+    }
+
+    /// How a log is read.
+    fn check_log_reader(&self, at: &str, names: &Names, problems: &mut Problems) {
+        positive(self.max_receives, 65_000, &format!("{at}.max_receives"), problems);
+        for (key, time) in [
+            ("session", Some(SimDuration(self.silent_for()))),
+            ("heartbeat", Some(SimDuration(self.beats_every()))),
+            (
+                "commit",
+                match self.commit {
+                    Some(CommitSpec::Every(time)) => Some(time),
+                    _ => None,
+                },
+            ),
+        ] {
+            if time == Some(SimDuration(0)) {
+                problems.error("E-RANGE", format!("{at}.{key}"), "must be above 0");
+            }
+        }
+        if self.beats_every() >= self.silent_for() {
+            let key = if self.heartbeat.is_some() { "heartbeat" } else { "session" };
+            let message = format!(
+                "a member says every {} that it is there, and is taken for gone after {}",
+                SimDuration(self.beats_every()),
+                SimDuration(self.silent_for())
+            );
+            let help = "a `heartbeat` of a third of the `session`, or less";
+            problems.error_help("E-TIMING", format!("{at}.{key}"), message, help);
+        }
+        if self.redeliver == Some(RedeliverSpec::Visibility) {
+            let message = "a log hands nothing out for a while";
+            let help = "`none` (at once), or a backoff such as `exponential(base=1s max=1m)`";
+            problems.error_help("E-CONFLICT", format!("{at}.redeliver"), message, help);
+        }
+        let Some(grave) = &self.dead_letter else { return };
+        let at = format!("{at}.dead_letter");
+        if self.max_receives.is_none() {
+            let help = "add `max_receives: 5`";
+            problems.error_help("E-MISSING", &at, "no message ever dies", help);
+        }
+        check_grave(grave, &at, names, problems);
+    }
+}
+
+/// Where dead messages go is a queue.
+fn check_grave(grave: &Name, at: &str, names: &Names, problems: &mut Problems) {
+    match names.node(&grave.0).map(|id| names.spec(id)) {
+        None => {
+            let help = closest(&grave.0, names.nodes());
+            let message = format!("unknown node `{}`", grave.0);
+            problems.error_help("E-REF", at, message, help);
+        }
+        Some(NodeSpec::Queue(_)) => {}
+        Some(other) => {
+            let message = format!("`{}` is a {}, not a queue", grave.0, other.kind().facts().kind);
+            problems.error("E-REF", at, message);
+        }
+    }
+}
+
 impl PublishFields {
     /// What can be wrong with where a message goes.
     pub fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
@@ -233,6 +312,17 @@ impl PublishFields {
                     kind.facts().kind
                 );
                 problems.error_help("E-REF", path, message, format!("`call: {}`", self.to.0));
+            }
+            Some(kind)
+                if self.delay.is_some() && (!kind.is_broker() || kind.partitions().is_some()) =>
+            {
+                let message = format!(
+                    "`{}` is a {}: its messages are there at once",
+                    self.to.0,
+                    kind.facts().kind
+                );
+                let help = "leave it out, or publish to a queue";
+                problems.error_help("E-CONFLICT", format!("{path}.delay"), message, help);
             }
             _ => {}
         }

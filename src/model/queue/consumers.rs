@@ -3,26 +3,29 @@
 //! **Invariant.** An instance has no more asks out than it has workers for.
 
 use super::{
+    RedeliverSpec,
     broker::PATIENCE,
-    consumes::ConsumeFields,
+    consumes::{CommitSpec, ConsumeFields},
     host::post,
     post::{Ask, Post},
 };
 use crate::{
-    engine::random::mix,
+    engine::random::{Stream, mix},
     model::{
         build::Assembly,
-        ids::{Host, NodeId, Slot},
+        ids::{NodeId, Slot},
         replication::letters::Cargo,
+        resilience::policy::Retry,
         service::ServiceSpec,
         span::Span,
+        topic::member::{Holding, Member},
         world::World,
     },
 };
 
 /// How much longer than a broker lets an ask wait its answer may take before it is taken for lost, and how long it takes
 /// until who was refused asks again, ns.
-const AGAIN: u64 = 1_000_000_000;
+pub const AGAIN: u64 = 1_000_000_000;
 
 /// A queue whose messages are worked off.
 #[derive(Clone, Debug)]
@@ -39,6 +42,27 @@ pub struct Source {
     pub partial: bool,
     /// Tells its visits from those of other consumers.
     pub salt: u64,
+    /// Of a log: how it is read.
+    pub log: Option<Terms>,
+}
+
+/// How a log is read.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// The group, by the order of their names.
+    pub group: u16,
+    /// Brokers of the log.
+    pub brokers: u16,
+    /// How often a member says that it is there, ns.
+    pub heartbeat: u64,
+    /// How often it is put down how far it is, ns; none: after each batch.
+    pub commit: Option<u64>,
+    /// Tries of a message.
+    pub max_receives: u16,
+    /// Where dead messages go.
+    pub grave: Option<NodeId>,
+    /// After how long a message is tried again; none: at once.
+    pub backoff: Option<(Retry, Stream)>,
 }
 
 /// How an instance stands with one of them.
@@ -50,6 +74,8 @@ pub struct Place {
     pub number: u64,
     /// Batches that are worked off, or wait for a worker.
     pub batches: u64,
+    /// Of a log: what it knows as a member of its group.
+    pub member: Member,
 }
 
 /// Which messages the instances of a server work off.
@@ -66,6 +92,36 @@ pub struct Consumers {
     /// Where the first of their batches stands among what instances do unasked.
     pub first: usize,
     pub site: u64,
+}
+
+impl Terms {
+    fn of(
+        consumed: &ConsumeFields,
+        (id, topic): (NodeId, NodeId),
+        assembly: &Assembly<'_>,
+    ) -> Option<Self> {
+        let names = assembly.names;
+        names.kind(topic).partitions()?;
+        let own = consumed.group.as_ref().map_or(names.name(id), |name| &name.0);
+        let group = names.groups(topic).keys().position(|name| *name == own)?;
+        let backoff = match &consumed.redeliver {
+            Some(RedeliverSpec::Backoff(backoff)) => Some(Retry::waiting(backoff.clone())),
+            _ => None,
+        };
+        let purpose = format!("redeliver/{}", consumed.from.0);
+        Some(Self {
+            group: group as u16,
+            brokers: names.kind(topic).facts().instances as u16,
+            heartbeat: consumed.beats_every(),
+            commit: match consumed.commit.unwrap_or_default() {
+                CommitSpec::Batch => None,
+                CommitSpec::Every(time) => Some(time.0),
+            },
+            max_receives: consumed.max_receives.map_or(u16::MAX, |n| n.0.min(65_000) as u16),
+            grave: consumed.dead_letter.as_ref().and_then(|name| names.node(&name.0)),
+            backoff: backoff.map(|retry| (retry, assembly.stream(names.name(id), &purpose))),
+        })
+    }
 }
 
 impl Consumers {
@@ -86,10 +142,17 @@ impl Consumers {
                 linger: consumed.linger.map_or(0, |time| time.0),
                 partial: consumed.partial == Some(true),
                 salt: mix(site ^ Assembly::site(&consumed.from.0)),
+                log: Terms::of(consumed, (id, queue), assembly),
             }
         };
         let sources: Vec<Source> = spec.consumed().map(source).collect();
-        let places = vec![vec![Place::default(); sources.len()]; instances as usize];
+        let mut places = vec![vec![Place::default(); sources.len()]; instances as usize];
+        for (at, source) in sources.iter().enumerate().filter(|(_, source)| source.log.is_some()) {
+            let held = names.held_at_first(source.queue, (id, at as u16));
+            for (inst, partitions) in held {
+                places[usize::from(inst)][at].member = Member::holding(partitions.into_iter());
+            }
+        }
         let all = instances as usize;
         let (leaving, posted) = (vec![false; all], vec![0; all]);
         let first = spec.background.len();
@@ -110,30 +173,32 @@ impl Consumers {
 }
 
 impl Consumers {
-    /// An instance asks; `entry` is where the frame stands that waits for the answer.
-    pub fn ask(&mut self, (host, source): (Host, usize), entry: u16, world: &mut World) {
-        let Source { queue, batch, linger, .. } = self.sources[source];
+    /// An instance asks this; `entry` is where the frame stands that waits for the answer.
+    pub fn ask(&mut self, ask: Ask, entry: u16, letter: Post, world: &mut World) {
+        let host = ask.from;
         let id = self.next_id(host.1);
-        let place = &mut self.places[usize::from(host.1)][source];
-        place.number += 1;
-        let number = place.number;
-        let ask = Ask { from: host, queue, source: source as u16, number, batch, linger };
         let slot = world.own_frame(host, (mix(id), 0), Cargo::None);
         world.put_post(slot, Post::Asks(ask));
         world.begin_own(slot, entry);
         world.arm(slot, Span::of(PATIENCE + AGAIN));
-        place.asks.push((number, slot));
-        post((host, (queue, 0)), (id, 0), Post::Ask(ask), world);
+        let place = &mut self.places[usize::from(host.1)][usize::from(ask.source)];
+        place.number = ask.number;
+        place.asks.push((ask.number, slot));
+        post((host, (ask.queue, ask.broker)), (id, 0), letter, world);
     }
 
-    /// An ask is answered, or its answer is taken for lost.
-    pub fn end_ask(&mut self, inst: u16, ask: Ask, world: &mut World) {
-        let asks = &mut self.places[usize::from(inst)][usize::from(ask.source)].asks;
-        if let Some(at) = asks.iter().position(|(number, _)| *number == ask.number) {
-            let (_, slot) = asks.swap_remove(at);
+    /// An ask is answered, or its answer is taken for lost; whether it was still out.
+    pub fn end_ask(&mut self, inst: u16, ask: Ask, world: &mut World) -> bool {
+        let place = &mut self.places[usize::from(inst)][usize::from(ask.source)];
+        let at = place.asks.iter().position(|(number, _)| *number == ask.number);
+        if let Some(at) = at {
+            let (_, slot) = place.asks.swap_remove(at);
             world.disarm(slot);
             world.release(slot);
         }
+        let asked = |holding: &&mut Holding| holding.asked == ask.number;
+        place.member.holds.iter_mut().filter(asked).for_each(|holding| holding.asked = 0);
+        at.is_some()
     }
 
     /// An ask was refused: it is made again in a while.

@@ -10,30 +10,39 @@ use serde::{
 
 use crate::{
     engine::law::SizeFormula,
-    model::service::StepSpec,
+    model::{
+        queue::RedeliverSpec,
+        service::StepSpec,
+        topic::{RebalanceSpec, StartSpec},
+    },
     units::{Count, Name, SimDuration, short_form},
 };
 
-/// The queues a service consumes: one, or a list.
+/// The queues and topics a service consumes: one, or a list.
 #[derive(Clone, Debug)]
 pub struct ConsumesSpec(pub Vec<ConsumeSpec>);
 
-/// A queue that is consumed: `consumes: orders` is short for `consumes: {from: orders}`.
+/// A queue or topic that is consumed: `consumes: orders` is short for `consumes: {from: orders}`.
 #[derive(Clone, Debug)]
 pub struct ConsumeSpec(pub ConsumeFields);
 
-/// How messages of a queue are worked off. An instance asks for some when it has a free worker (without `workers` it works
-/// on one batch at a time); each message is a visit of the endpoint of its operation, one after the other on one worker. What
-/// ends well is acknowledged, all else comes again.
+/// How messages of a queue or a log (a topic without `to`) are worked off. An instance asks for some when it has a free worker
+/// (without `workers` it works on one batch at a time); each message is a visit of the endpoint of its operation, one after the
+/// other on one worker. What ends well is acknowledged, all else comes again: out of a queue, or of a log in its place, which
+/// keeps its partition waiting.
 ///
 /// ```yaml
 /// consumes: {from: orders, batch: 10, linger: 100ms}
+/// consumes: {from: events, group: search, commit: 5s, session: 45s, rebalance: cooperative}
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConsumeFields {
-    /// The queue.
+    /// The queue or topic.
     pub from: Name,
+    /// Topics: the group it belongs to; that of the service's name when absent. Each group gets every message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Name>,
     /// How many messages are handed out at once, at most; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<Count>,
@@ -49,23 +58,109 @@ pub struct ConsumeFields {
     /// (`false`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<bool>,
-    /// Belongs to the queue.
+    /// Topics: when it is put down how far a partition is worked off: after each `batch` (the default), or every so long (Apache
+    /// Kafka: 5s). Who takes a partition over begins there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<CommitSpec>,
+    /// Topics: where it goes on if its next message is older than the topic's `retention`: with what comes next (`latest`, the
+    /// default), or with the oldest that is kept (`earliest`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<StartSpec>,
+    /// Topics: how long an instance may be silent until its partitions are given to others; 45s when absent (Apache Kafka).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SimDuration>,
+    /// Topics: how often an instance says that it is there; 3s when absent (Apache Kafka).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heartbeat: Option<SimDuration>,
+    /// Topics: what stops while partitions are shared anew: everything (`eager`, the default), or what moves (`cooperative`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rebalance: Option<RebalanceSpec>,
+    /// Topics: how often a message is tried; then it is dead, and the next one's turn. As often as it takes when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_receives: Option<Count>,
-    /// Belongs to the queue.
+    /// Topics: the queue that takes in dead messages; when absent they are gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dead_letter: Option<Name>,
+    /// Topics: when a message that failed is tried again: at once (`none`, the default), or after a backoff that grows with the
+    /// tries (`exponential(base=1s max=1m)`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redeliver: Option<RedeliverSpec>,
 }
 
+/// When it is put down how far a partition is worked off.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CommitSpec {
+    /// After each batch.
+    #[default]
+    Batch,
+    /// Every so long.
+    Every(SimDuration),
+}
+
+/// Kafka's defaults, ns.
+const SESSION: u64 = 45_000_000_000;
+const HEARTBEAT: u64 = 3_000_000_000;
+
 impl ConsumeFields {
+    /// What a name says.
+    fn of(from: Name) -> Self {
+        Self {
+            from,
+            group: None,
+            batch: None,
+            linger: None,
+            per_batch: Vec::new(),
+            partial: None,
+            commit: None,
+            start: None,
+            session: None,
+            heartbeat: None,
+            rebalance: None,
+            max_receives: None,
+            dead_letter: None,
+            redeliver: None,
+        }
+    }
+
     /// Whether a name says it all.
     pub fn is_short(&self) -> bool {
         self.batch.is_none()
             && self.linger.is_none()
             && self.per_batch.is_empty()
             && self.partial.is_none()
-            && self.max_receives.is_none()
-            && self.dead_letter.is_none()
+            && !self.of_topics().into_iter().any(|(_, given)| given)
+            && !self.of_receives().into_iter().any(|(_, given)| given)
+    }
+
+    /// Keys that say something of a group, and whether they are given.
+    pub fn of_topics(&self) -> [(&'static str, bool); 6] {
+        [
+            ("group", self.group.is_some()),
+            ("commit", self.commit.is_some()),
+            ("start", self.start.is_some()),
+            ("session", self.session.is_some()),
+            ("heartbeat", self.heartbeat.is_some()),
+            ("rebalance", self.rebalance.is_some()),
+        ]
+    }
+
+    /// Keys that of a queue the queue has, and whether they are given.
+    pub fn of_receives(&self) -> [(&'static str, bool); 3] {
+        [
+            ("max_receives", self.max_receives.is_some()),
+            ("dead_letter", self.dead_letter.is_some()),
+            ("redeliver", self.redeliver.is_some()),
+        ]
+    }
+
+    /// How long a member may be silent, ns.
+    pub fn silent_for(&self) -> u64 {
+        self.session.map_or(SESSION, |time| time.0)
+    }
+
+    /// How often a member says that it is there, ns.
+    pub fn beats_every(&self) -> u64 {
+        self.heartbeat.map_or(HEARTBEAT, |time| time.0)
     }
 }
 
@@ -73,16 +168,8 @@ short_form!(
     ConsumeSpec,
     ConsumeFields,
     Name,
-    "a queue's name, or `{from, batch, linger, per_batch, partial}`",
-    |name| ConsumeFields {
-        from: name,
-        batch: None,
-        linger: None,
-        per_batch: Vec::new(),
-        partial: None,
-        max_receives: None,
-        dead_letter: None,
-    },
+    "a queue's or topic's name, or `{from, batch, linger, per_batch, partial, ..}`",
+    |name| ConsumeFields::of(name),
     |c| c.is_short().then_some(&c.from)
 );
 
@@ -150,7 +237,7 @@ impl<'de> Deserialize<'de> for ConsumesSpec {
             type Value = ConsumesSpec;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "a queue, `{from, batch, linger, per_batch, partial}`, or a list of these",
+                    "a queue or topic, `{from, batch, linger, per_batch, partial, ..}`, or a list of these",
                 )
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<ConsumesSpec, E> {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     engine::random::mix,
-    model::{ids::NodeId, names::Names},
+    model::{ids::NodeId, kinds::NodeSpec, names::Names},
 };
 
 /// What is seen of the messages of a queue.
@@ -20,6 +20,8 @@ use crate::{
 struct Seen {
     /// A hand-out is the last: who is handed a message tells nobody what became of it.
     once: bool,
+    /// Of a log whose messages have no keys: each partition is in order.
+    unkeyed: bool,
     /// Identities of those for which a visit succeeded.
     succeeded: HashTable<u64>,
     /// Of each key: the latest by acceptance for which one did.
@@ -29,10 +31,13 @@ struct Seen {
     measured: QueueMeasured,
 }
 
+/// A queue, and 0; or a log and a group that reads it.
+pub type Read = (NodeId, u16);
+
 /// What is seen of all messages.
 #[derive(Clone, Debug)]
 pub struct Mail {
-    queues: BTreeMap<NodeId, Seen>,
+    queues: BTreeMap<Read, Seen>,
     from: u64,
 }
 
@@ -40,16 +45,22 @@ impl Mail {
     /// Of a design, if it has queues.
     pub fn of(names: &Names) -> Option<Self> {
         let queues = names.specs().enumerate().filter(|(_, spec)| spec.kind().is_broker());
-        let seen = |once| Seen { once, ..Seen::default() };
-        let queues: BTreeMap<NodeId, Seen> =
-            queues.map(|(id, spec)| (id as NodeId, seen(spec.kind().forgets_handouts()))).collect();
+        let seen = |(id, spec): (usize, &NodeSpec)| {
+            let (id, once) = (id as NodeId, spec.kind().forgets_handouts());
+            let log = spec.kind().partitions().is_some();
+            let groups = if log { names.groups(id).len() as u16 } else { 1 };
+            let unkeyed = log && !names.has_keys(id);
+            let one = move |group| ((id, group), Seen { once, unkeyed, ..Seen::default() });
+            (0..groups).map(one).collect::<Vec<_>>()
+        };
+        let queues: BTreeMap<Read, Seen> = queues.flat_map(seen).collect();
         let from = names.design.warm_up;
         (!queues.is_empty()).then_some(Self { queues, from })
     }
 
     /// Messages are handed out.
     pub fn handed(&mut self, queue: NodeId, messages: &[(Handle, Record)]) {
-        let Some(seen) = self.queues.get_mut(&queue).filter(|seen| seen.once) else { return };
+        let Some(seen) = self.queues.get_mut(&(queue, 0)).filter(|seen| seen.once) else { return };
         let from = self.from;
         seen.open.extend(messages.iter().map(|(h, record)| (h.handout, record.accepted >= from)));
     }
@@ -57,7 +68,7 @@ impl Mail {
     /// A visit for a message has ended.
     pub fn ended(
         &mut self,
-        queue: NodeId,
+        queue: Read,
         (handle, record): &(Handle, Record),
         well: bool,
         now: u64,
@@ -68,7 +79,8 @@ impl Mail {
             return;
         }
         let measured = record.accepted >= self.from;
-        let (identity, key, order) = (record.identity, record.key, record.order);
+        let key = if seen.unkeyed { u64::from(handle.place) } else { record.key };
+        let (identity, order) = (record.identity, record.order);
         if seen.succeeded.find(mix(identity), |known| *known == identity).is_some() {
             seen.measured.duplicates += u64::from(measured);
             return;
@@ -87,12 +99,16 @@ impl Mail {
         }
     }
 
+    /// A message of a log is tried once more, in its place.
+    pub fn tried_again(&mut self, log: Read, record: &Record) {
+        if let Some(seen) = self.queues.get_mut(&log).filter(|_| record.accepted >= self.from) {
+            seen.measured.counts.deliveries += 1;
+            seen.measured.counts.redelivered += 1;
+        }
+    }
+
     /// What was seen of a queue up to its end; `live` is what frames carry then.
-    pub fn measured<'p>(
-        &self,
-        queue: NodeId,
-        live: impl Iterator<Item = &'p Post>,
-    ) -> QueueMeasured {
+    pub fn measured<'p>(&self, queue: Read, live: impl Iterator<Item = &'p Post>) -> QueueMeasured {
         let Some(seen) = self.queues.get(&queue) else { return QueueMeasured::default() };
         let mut measured = seen.measured.clone();
         let mut open = seen.open.clone();

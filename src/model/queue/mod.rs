@@ -1,7 +1,7 @@
 //! A queue: a broker that keeps messages until a consumer has worked one off.
 
 pub mod broker;
-mod build;
+pub mod build;
 pub mod check;
 pub mod consumers;
 pub mod consumes;

@@ -4,7 +4,10 @@
 
 use std::sync::Arc;
 
-use crate::model::ids::{Host, NodeId, Slot};
+use crate::model::{
+    ids::{Host, NodeId, Slot},
+    topic::letters::{Beat, Told},
+};
 
 /// A message: what whoever works it off knows of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +63,10 @@ pub struct Ask {
     pub from: Host,
     /// The queue.
     pub queue: NodeId,
+    /// The broker of it that is asked; that of a queue is 0.
+    pub broker: u16,
+    /// If that is a log: for which group.
+    pub group: u16,
     /// Which of the queues it consumes this is.
     pub source: u16,
     /// The number of the ask there.
@@ -81,6 +88,12 @@ pub struct Batch {
     pub fared: Vec<bool>,
     /// All are, and what is to be done once after them is under way.
     pub closing: bool,
+    /// How long to wait before the next one, ns.
+    pub waits: u64,
+    /// Of a log: offsets of those that were tried too often.
+    pub dead: Vec<u64>,
+    /// Of these: those that have still to come where such messages go.
+    pub unburied: Vec<(Handle, Record)>,
 }
 
 /// What travels, or what a frame is about.
@@ -106,6 +119,18 @@ pub enum Post {
     Visit(Slot),
     /// At a consumer: an answer to this ask is overdue, or it is time to ask again.
     Asks(Ask),
+    /// To a broker of a log: somebody asks for messages of these partitions, from these offsets on.
+    Fetch(Ask, Vec<(u32, u64)>),
+    /// To who asked: of that partition nothing is kept before this offset.
+    Moved(Ask, u32, u64),
+    /// To the coordinator of a group.
+    Beat(Beat),
+    /// To a member of a group.
+    Told(Told),
+    /// At a member: it is time to say that it is there.
+    Beats(u16),
+    /// At a member: it is time to put down how far it is.
+    Commits(u16),
     /// Of a call that publishes: its message is ready after so long, ns.
     Delay(u64),
 }

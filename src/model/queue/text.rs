@@ -4,7 +4,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::{DeliverySpec, RedeliverSpec};
+use super::{DeliverySpec, RedeliverSpec, consumes::CommitSpec};
 use crate::{
     expr::{Expr, unknown},
     model::resilience::Backoff,
@@ -64,6 +64,33 @@ impl fmt::Display for RedeliverSpec {
     }
 }
 
+impl FromStr for CommitSpec {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        match text.trim() {
+            "batch" => Ok(Self::Batch),
+            other => other.parse().map(Self::Every).map_err(|error: ValueError| {
+                error.help("`batch` (after each), or how often, such as `5s`")
+            }),
+        }
+    }
+}
+
+impl fmt::Display for CommitSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Batch => f.write_str("batch"),
+            Self::Every(time) => fmt::Display::fmt(time, f),
+        }
+    }
+}
+
+text_value!(
+    CommitSpec,
+    "Commit",
+    "when it is put down how far a partition is worked off",
+    ["batch", "5s"]
+);
 text_value!(
     DeliverySpec,
     "Delivery",

@@ -361,7 +361,7 @@ impl World {
         let (from, post) = match *post {
             // Who is handed messages and is not there has lost all it was handed.
             Post::Handed(ask, _) => (ask.from, Post::Reset(ask.from)),
-            Post::Ask(ask) => ((ask.queue, 0), Post::Refused(ask)),
+            Post::Ask(ask) | Post::Fetch(ask, _) => ((ask.queue, ask.broker), Post::Refused(ask)),
             _ => return,
         };
         let envelope = Envelope { from, to: sender, id, size: 0 };

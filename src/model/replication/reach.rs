@@ -154,7 +154,7 @@ impl World {
     }
 
     /// Where a call to a node with replicas goes, to one of this shard, or of the key's; or to one whose keys move, or whose
-    /// instances come and go.
+    /// instances come and go, or to a log.
     #[inline(never)]
     pub(in crate::model) fn replica(
         &mut self,
@@ -165,6 +165,9 @@ impl World {
     ) -> Host {
         if let Route::Members(members) = &self.routes[usize::from(node)] {
             return (node, one_of(members, asked.id ^ self.route_salt));
+        }
+        if let Route::Partitions(way) = &mut self.routes[usize::from(node)] {
+            return (node, way.broker(asked.key, asked.id));
         }
         let turn = self.letters.as_ref().map_or(0, |letters| letters.turn(caller));
         let whom = self.data.as_ref().and_then(|data| data.answered(caller).whom);
@@ -185,6 +188,14 @@ impl World {
         let replica =
             way.choose((place, zone), (shard, turn), whom, |inst| network.zone_of(node, inst));
         (node, shard * way.each + replica)
+    }
+
+    /// The partition of a key of a log; none: any of the broker that was asked.
+    pub(in crate::model) fn partition_of(&mut self, topic: NodeId, key: u64) -> Option<u32> {
+        match &mut self.routes[usize::from(topic)] {
+            Route::Partitions(way) => way.of(key),
+            _ => None,
+        }
     }
 
     /// The shard of a key of a store, as far as that is settled.

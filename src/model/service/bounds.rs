@@ -103,9 +103,16 @@ impl Server {
             departures: own.departures,
             failures: failed,
             needless,
-            depth: self.broker.as_ref().map_or(0, |own| own.broker.depth_until(now)),
+            depth: self.waits_at_broker(inst, now),
             cache: own.contents.as_ref().map_or_else(Default::default, |c| c.books),
             ..InstanceBooks::default()
         }
+    }
+
+    /// Messages that wait at a broker, up to `now`: to be handed out by a queue, to be worked off by the groups of a log.
+    fn waits_at_broker(&self, inst: usize, now: u64) -> u128 {
+        let queue = self.broker.as_ref().map_or(0, |own| own.broker.depth_until(now));
+        let groups = self.log.iter().flat_map(|own| &own.log.groups).filter(|_| inst == 0);
+        queue + groups.map(|group| group.lag.until(now)).sum::<u128>()
     }
 }

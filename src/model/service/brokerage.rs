@@ -95,17 +95,22 @@ impl Server {
     }
 
     /// Who asked is handed these messages, once the work of it is done.
-    fn answer_ask(&mut self, ask: Ask, messages: Vec<(Handle, Record)>, world: &mut World) {
+    pub(super) fn answer_ask(
+        &mut self,
+        ask: Ask,
+        messages: Vec<(Handle, Record)>,
+        world: &mut World,
+    ) {
         let (node, entry) = (self.node, self.program.own[LEAVE]);
-        let Some(brokerage) = &mut self.broker else { return };
-        let id = brokerage.next_id();
+        let id = self.next_letter();
         if messages.is_empty() {
-            return post(((node, 0), ask.from), (id, 0), Post::Handed(ask, messages), world);
+            let handed = Post::Handed(ask, messages);
+            return post(((node, ask.broker), ask.from), (id, 0), handed, world);
         }
         if let Some(mail) = &mut world.mail {
             mail.handed(node, &messages);
         }
-        let slot = world.own_frame((node, 0), (id, messages[0].1.key), Cargo::None);
+        let slot = world.own_frame((node, ask.broker), (id, messages[0].1.key), Cargo::None);
         let left = messages.len();
         world.put_post(slot, Post::Leaving(ask, messages, left));
         world.begin_own(slot, entry);
@@ -124,13 +129,23 @@ impl Server {
             return self.run(slot, world);
         }
         let now = world.now();
-        let Some(brokerage) = &mut self.broker else { return };
-        brokerage.broker.sent(messages.iter().map(|message| message.0), now);
+        if let Some(brokerage) = &mut self.broker {
+            brokerage.broker.sent(messages.iter().map(|message| message.0), now);
+        }
         let size = messages.iter().map(|message| message.1.size).sum();
-        let id = (brokerage.next_id(), size);
+        let id = (self.next_letter(), size);
         world.release(slot);
-        post(((self.node, 0), ask.from), id, Post::Handed(ask, messages), world);
+        post(((self.node, ask.broker), ask.from), id, Post::Handed(ask, messages), world);
         self.set_clock(world);
+    }
+
+    /// The identity for draws of the next thing the broker sends or does.
+    fn next_letter(&mut self) -> u64 {
+        match (&mut self.broker, &mut self.log) {
+            (Some(brokerage), _) => brokerage.next_id(),
+            (None, Some(logs)) => logs.next_id(),
+            (None, None) => 0,
+        }
     }
 
     /// Something about messages has come to the broker.

@@ -205,6 +205,7 @@ impl Shape {
             background: None,
             consumers: None,
             broker: None,
+            log: None,
             locks: (!program.locks.is_empty())
                 .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),
             transactions: (!program.transactions.is_empty()).then(Box::default),

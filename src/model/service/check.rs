@@ -91,7 +91,10 @@ fn service(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut Problem
     service_steps(spec, path, names, problems);
     service_edges(spec, path, names, problems);
     let works = spec.work.is_some() || spec.lists().any(has_work);
-    if works && !bounded {
+    // Without workers one batch of messages at a time is worked off.
+    let called =
+        spec.consumes.is_none() || names.is_called(path.split('.').nth(1).unwrap_or_default());
+    if works && !bounded && called {
         problems.warn(
             "W-UNBOUNDED",
             path,

@@ -16,6 +16,7 @@ use crate::{
         },
         replication::letters::Cargo,
         span::Span,
+        topic::letters::Word,
         world::{World, pack},
     },
 };
@@ -25,15 +26,28 @@ impl Server {
     pub(super) fn begin_consuming(&mut self, inst: u16, world: &mut World) {
         if let Some(consumers) = &mut self.consumers {
             consumers.withdraw(inst, false);
+            self.begin_membership(inst, world);
             self.ask_for_more(inst, world);
         }
         self.hand_out(world);
+        self.begin_log(inst, world);
+    }
+
+    /// An instance asks for messages from now on, or takes nothing new and goes.
+    pub(super) fn consumer_joins(&mut self, inst: u16, there: bool, world: &mut World) {
+        if let Some(consumers) = &mut self.consumers {
+            consumers.withdraw(inst, !there);
+        }
+        if !there {
+            self.leaves_groups(inst, world);
+        }
     }
 
     /// The process of an instance is gone with these frames.
     pub(super) fn crash_messages(&mut self, inst: u16, lost: &[Slot], world: &mut World) {
         self.crash_consumer(inst, lost, world);
         self.crash_broker(world);
+        self.crash_log(inst, world);
     }
 
     /// An instance asks for as many batches as it has free workers.
@@ -46,14 +60,27 @@ impl Server {
             return;
         }
         let workers = self.instances[at].workers.as_deref();
+        let mut logs = Vec::new();
         let free = workers.map(|w| w.capacity.saturating_sub(w.busy.count() + w.room.waiting()));
         for source in 0..consumers.sources.len() {
             let place = &consumers.places[at][source];
             let free = free.unwrap_or(1u64.saturating_sub(place.batches));
-            for _ in place.asks.len() as u64..free {
-                let entry = self.program.own[consumers.first + source] + 1;
-                consumers.ask((host, source), entry, world);
+            let Source { queue, batch, linger, .. } = consumers.sources[source];
+            if consumers.sources[source].log.is_some() {
+                logs.extend((free > 0).then_some(source));
+                continue;
             }
+            for number in
+                place.number + 1..=place.number + free.saturating_sub(place.asks.len() as u64)
+            {
+                let entry = self.program.own[consumers.first + source] + 1;
+                let (source, broker, group) = (source as u16, 0, 0);
+                let ask = Ask { from: host, queue, broker, group, source, number, batch, linger };
+                consumers.ask(ask, entry, Post::Ask(ask), world);
+            }
+        }
+        for source in logs {
+            self.ask_brokers((inst, source), world);
         }
     }
 
@@ -65,13 +92,23 @@ impl Server {
         let Some(consumers) = &mut self.consumers else { return };
         match came {
             Some(Post::Handed(ask, messages)) => {
+                if consumers.sources[usize::from(ask.source)].log.is_some() {
+                    return self.begin_part(inst, ask, messages, world);
+                }
                 consumers.end_ask(inst, ask, world);
                 if messages.is_empty() {
                     self.ask_for_more(inst, world);
                 } else {
-                    self.begin_batch(inst, ask, messages, world);
+                    let batch = Batch { source: ask.source, messages, ..Batch::default() };
+                    let slot = self.begin_batch(inst, batch, world);
+                    self.enter_batch(slot, world);
                 }
             }
+            Some(Post::Moved(ask, partition, to)) => {
+                self.goes_on_from(inst, ask, (partition, to), world);
+            }
+            Some(Post::Told(told)) => self.is_told(inst, &told, world),
+            Some(Post::Settled(settled)) => self.are_buried(inst, &settled, world),
             Some(Post::Refused(ask)) => consumers.ask_later(inst, ask, world),
             _ => {}
         }
@@ -88,31 +125,35 @@ impl Server {
                 self.ask_for_more(inst, world);
             }
             Some(Post::Batch(_)) => self.next_message(slot, world),
+            Some(&Post::Beats(source)) => self.member_timed(slot, (source, Word::Here), world),
+            Some(&Post::Commits(source)) => {
+                self.member_timed(slot, (source, Word::Commits), world);
+            }
             _ => {}
         }
     }
 
-    /// Messages were handed to an instance: they take a worker, or wait for one.
-    fn begin_batch(
-        &mut self,
-        inst: u16,
-        ask: Ask,
-        messages: Vec<(Handle, Record)>,
-        world: &mut World,
-    ) {
-        let Some(consumers) = &mut self.consumers else { return };
-        let (source, host) = (usize::from(ask.source), (self.node, inst));
+    /// Messages were handed to an instance.
+    pub(super) fn begin_batch(&mut self, inst: u16, batch: Batch, world: &mut World) -> Slot {
+        let consumers = self.consumers.as_mut().expect("who is handed messages consumes");
+        let (source, host) = (usize::from(batch.source), (self.node, inst));
         consumers.places[usize::from(inst)][source].batches += 1;
         let id = consumers.next_id(inst);
         let entry = self.program.own[consumers.first + source] + 1;
-        let (key, op) = (messages[0].1.key, messages[0].1.op);
+        let first = &batch.messages[0].1;
+        let (key, op) = (first.key, first.op);
         let slot = world.own_frame(host, (id, key), Cargo::None);
-        dress(slot, &messages[0].1, world);
-        let batch = Batch { source: ask.source, messages, ..Batch::default() };
+        dress(slot, first, world);
         world.put_post(slot, Post::Batch(batch));
         world.begin_own(slot, entry);
         let f = &mut world.frames[slot];
         (f.parent, f.op) = (NONE, op);
+        slot
+    }
+
+    /// They take a worker, or wait for one.
+    pub(super) fn enter_batch(&mut self, slot: Slot, world: &mut World) {
+        let inst = world.frames[slot].inst;
         if let Some(workers) = &mut self.instances[usize::from(inst)].workers {
             let now = world.now();
             if workers.busy.count() >= workers.capacity {
@@ -130,12 +171,20 @@ impl Server {
         let Some(Post::Batch(batch)) = world.post_of(slot) else { return };
         let done = batch.fared.len();
         let source = usize::from(batch.source);
+        if batch.waits > 0 || !batch.unburied.is_empty() {
+            return self.holds_on(slot, world);
+        }
         if let Some(message) = batch.messages.get(done).cloned() {
             return self.visit_for(slot, (source, &message), world);
         }
         let well = batch.fared.iter().all(|&well| well);
-        let partial = self.consumers.as_ref().is_some_and(|c| c.sources[source].partial);
-        if !well && !partial {
+        let of = self.consumers.as_ref().map(|consumers| &consumers.sources[source]);
+        let partial = of.is_some_and(|of| of.partial);
+        if of.is_some_and(|of| of.log.is_some()) {
+            if batch.fared.iter().all(|well| !well) {
+                return self.finish(slot, Outcome::Ok, world);
+            }
+        } else if !well && !partial {
             return self.finish(slot, Outcome::Error, world);
         }
         if let Some(Post::Batch(mut batch)) = world.take_post(slot) {
@@ -144,6 +193,16 @@ impl Server {
         }
         world.frames[slot].pc += 1;
         self.run(slot, world);
+    }
+
+    /// A batch waits before it goes on, or until its dead messages have come where such messages go.
+    fn holds_on(&mut self, slot: Slot, world: &mut World) {
+        let Some(Post::Batch(mut batch)) = world.take_post(slot) else { return };
+        match std::mem::take(&mut batch.waits) {
+            0 => self.bury(slot, &batch, world),
+            waits => world.arm(slot, Span::of(waits)),
+        }
+        world.put_post(slot, Post::Batch(batch));
     }
 
     /// A visit for a message begins.
@@ -202,11 +261,17 @@ impl Server {
         f.flags |= CALLEE_DONE;
         world.release_if_done(slot);
         let Some(Post::Batch(mut all)) = world.take_post(batch) else { return true };
-        let queue = self.consumers.as_ref().map(|c| c.sources[usize::from(all.source)].queue);
-        if let (Some(mail), Some(queue)) = (&mut world.mail, queue) {
-            mail.ended(queue, &all.messages[all.fared.len()], how.is_success(), now);
+        let of = self.consumers.as_ref().map(|c| &c.sources[usize::from(all.source)]);
+        if let (Some(mail), Some(of)) = (&mut world.mail, of) {
+            let read = (of.queue, of.log.as_ref().map_or(0, |terms| terms.group));
+            mail.ended(read, &all.messages[all.fared.len()], how.is_success(), now);
         }
-        all.fared.push(how.is_success());
+        if how.is_success() || of.is_none_or(|of| of.log.is_none()) {
+            all.fared.push(how.is_success());
+        } else {
+            let partly = of.is_some_and(|of| of.partial);
+            self.fails_in_place(&mut all, partly, world);
+        }
         world.put_post(batch, Post::Batch(all));
         // By an event of its own: messages without work would recurse here.
         world.arm(batch, Span::ZERO);
@@ -223,6 +288,13 @@ impl Server {
         let at = usize::from(batch.source);
         let Source { queue, forgets, partial, .. } = consumers.sources[at];
         consumers.places[usize::from(inst)][at].batches -= 1;
+        if consumers.sources[at].log.is_some() {
+            self.part_ended(slot, inst, batch, how.is_success(), world);
+            if self.instances[usize::from(inst)].workers.is_none() {
+                self.ask_for_more(inst, world);
+            }
+            return true;
+        }
         // What is done after all of them stands and falls for all of them.
         let undone = batch.closing && !how.is_success();
         let all = batch.fared.len() == batch.messages.len() && batch.fared.iter().all(|&well| well);
@@ -254,14 +326,20 @@ impl Server {
         consumers.places[usize::from(inst)].iter_mut().for_each(|place| {
             place.asks.clear();
             place.batches = 0;
+            // Whoever it is when it is back, he joins.
+            place.member.holds.clear();
         });
         let host = (self.node, inst);
         if world.hosts.state(host).silent > 0 {
             return;
         }
         for source in 0..consumers.sources.len() {
-            let (queue, id) = (consumers.sources[source].queue, (consumers.next_id(inst), 0));
-            post((host, (queue, 0)), id, Post::Reset(host), world);
+            let of = &consumers.sources[source];
+            let (queue, brokers) = (of.queue, of.log.as_ref().map_or(1, |terms| terms.brokers));
+            for broker in 0..brokers {
+                let id = (consumers.next_id(inst), 0);
+                post((host, (queue, broker)), id, Post::Reset(host), world);
+            }
         }
     }
 }

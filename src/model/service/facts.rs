@@ -99,10 +99,17 @@ impl Kind for ServiceSpec {
             }
         }
         for (i, consumed) in self.consumed().enumerate() {
-            let (first, path) = (all.len(), format!("{}.per_batch", self.consume_path(path, i)));
+            let (first, at) = (all.len(), self.consume_path(path, i));
+            let path = format!("{at}.per_batch");
             let each = 1.0 / consumed.batch.map_or(1, |n| n.0) as f64;
             step_calls(&consumed.per_batch, (&path, &String::new()), (each, false), &mut all);
             all[first..].iter_mut().for_each(|call| call.endpoint = None);
+            let dead = |grave: &Name| Outgoing {
+                label: "dead message".to_owned(),
+                times: 0.0,
+                ..Outgoing::message(format!("{at}.dead_letter"), &grave.0)
+            };
+            all.extend(consumed.dead_letter.iter().map(dead));
         }
         for (store, tier) in self.stale_reads() {
             all.push(Outgoing {

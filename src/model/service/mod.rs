@@ -19,6 +19,8 @@ pub mod inbound;
 pub mod leased;
 pub mod limits;
 pub mod locks;
+mod logs;
+mod members;
 mod participant;
 pub mod parts;
 mod patience;

@@ -31,6 +31,7 @@ impl Server {
             }
             Point::Told if self.promises.is_some() => self.votes(slot, world),
             Point::Told => self.told_replica(slot, world),
+            Point::Publish if self.log.is_some() => self.appends(slot, world),
             Point::Publish => self.accepts(slot, world),
             Point::Leave => self.leaves(slot, world),
             Point::Batch => self.next_message(slot, world),
@@ -47,6 +48,8 @@ impl Server {
             self.replica_timed(slot, world);
         } else if self.is_clock(slot) {
             self.broker_timed(world);
+        } else if let Some(broker) = self.log_clock(slot) {
+            self.log_timed(broker, world);
         } else if self.is_of_transaction(slot, world) {
             self.transaction_timed(slot, world);
         } else if self.consumers.is_some() {
@@ -65,6 +68,8 @@ impl Server {
             self.take_letter(slot, world);
         } else if self.broker.is_some() {
             self.broker_hears(slot, world);
+        } else if self.log.is_some() {
+            self.log_hears(slot, world);
         } else if self.is_of_transaction(slot, world) {
             self.hears_of_part(slot, world);
         } else if self.consumers.is_some() {

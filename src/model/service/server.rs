@@ -36,6 +36,7 @@ use crate::{
         route::Route,
         span::{Span, Work, scaled},
         store::{copies::Copies, moving::Moving, promises::Promises},
+        topic::host::{GroupMeasured, Logs},
         world::World,
     },
     stats::Histogram,
@@ -126,6 +127,8 @@ pub struct Server {
     pub consumers: Option<Box<Consumers>>,
     /// Queues: what they keep.
     pub broker: Option<Box<Brokerage>>,
+    /// Logs: what they keep.
+    pub log: Option<Box<Logs>>,
     /// Draws of backoff jitter.
     pub jitter: Stream,
     /// `utilisation` counts cores, not workers.
@@ -180,13 +183,13 @@ impl Node for Server {
         self.restart_replica(inst, world);
     }
 
-    fn withdraw(&mut self, host: Host, out: bool, now: u64) {
-        self.joins(host, !out, now);
+    fn withdraw(&mut self, host: Host, out: bool, world: &mut World) {
+        self.joins(host, !out, world);
     }
 
-    fn joins(&mut self, (node, inst): Host, there: bool, _now: u64) {
-        if let Some(consumers) = self.consumers.as_mut().filter(|_| node == self.node) {
-            consumers.withdraw(inst, !there);
+    fn joins(&mut self, (node, inst): Host, there: bool, world: &mut World) {
+        if node == self.node && self.consumers.is_some() {
+            self.consumer_joins(inst, there, world);
         }
     }
 
@@ -297,6 +300,10 @@ impl Node for Server {
 
     fn queue(&self) -> Option<(QueueMeasured, bool)> {
         self.broker.as_ref().map(|own| (own.measured(), own.broker.is_sound()))
+    }
+
+    fn groups(&self, now: u64, from: u64) -> (Vec<GroupMeasured>, bool) {
+        self.log.as_ref().map_or((Vec::new(), true), |own| own.measured(now, from))
     }
 
     fn in_doubt(&self, now: u64) -> Option<Histogram> {

@@ -1,7 +1,15 @@
-//! A topic that tells several nodes of each message.
+//! A topic: a log that groups read, or one that tells several nodes of each message.
 
 mod build;
 mod check;
+pub mod coordinator;
+pub mod groups;
+pub mod host;
+pub mod letters;
+pub mod log;
+pub mod member;
+pub mod partitions;
+pub mod reader;
 
 use std::collections::BTreeMap;
 
@@ -15,23 +23,51 @@ use crate::{
         kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Visit, spares_a_server},
         network::ZonesSpec,
         resilience::EdgeSpec,
+        store::ShardBy,
     },
-    units::{CallPrice, Count, Name},
+    units::{CallPrice, Count, Name, SimDuration, show::plural},
 };
 
-/// Tells several nodes of each message: whoever calls it, or has a step `publish`, is answered once the topic has the
-/// message, and then each node of `to` is called with it, all at the same time and each for itself: one that is slow or
-/// down keeps none of the others waiting. `dependencies` say how long to wait for each and how often to try; what is given
-/// up then is `dropped` (in `causes`). A queue among them keeps its copy until its consumers have worked it off.
+/// Hands messages on to several who each get all of them. Whoever calls it, or has a step `publish`, is answered once the
+/// topic has the message.
+///
+/// Without `to` it is a log: messages are appended to `partitions`, and stay. Services read it by `consumes`: each group of
+/// their instances gets every message once, a partition is read by one instance of a group at a time, in order, and how far
+/// the group is is put down now and then (`commit`). Instances that come, go or fall silent make the others share the
+/// partitions anew.
+///
+/// With `to` it keeps nothing: each node named is called with the message, all at the same time and each for itself: one that
+/// is slow or down keeps none of the others waiting. `dependencies` say how long to wait for each and how often to try; what is
+/// given up then is `dropped` (in `causes`). A queue among them keeps its copy until its consumers have worked it off.
 ///
 /// ```yaml
+/// events: {topic: {partitions: 12, instances: 3, retention: 24h}}
+/// search: {service: {consumes: {from: events, commit: 5s}, work: exp(mean=2ms)}}
 /// order_events: {topic: {to: [billing_jobs, search, mailer], dependencies: {mailer: {timeout: 2s, retry: {attempts: 5}}}}}
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TopicSpec {
-    /// The nodes that are told.
-    pub to: Vec<Name>,
+    /// The nodes that are told; a log when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Vec<Name>>,
+    /// Parts of a log, of which each is in order and read by one instance of a group at a time; 1 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<Count>,
+    /// Brokers of a log: partition `p` stands on broker `p` modulo so many; 1 when absent. The first of them coordinates
+    /// the groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<Count>,
+    /// How a key finds its partition, as keys of a store find their shard: `hash` (the default), `consistent_hash(vnodes=100)`,
+    /// `range`, `directory`. Without keys messages go to the partitions in turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<ShardBy>,
+    /// How long a log keeps a message, read or not; for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<SimDuration>,
+    /// Work of handing out a message of a log; 0s when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receive: Option<DurationFormula>,
     /// Policy of each outgoing edge.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dependencies: BTreeMap<Name, EdgeSpec>,
@@ -41,8 +77,8 @@ pub struct TopicSpec {
     /// Cores of the broker; unbounded when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cores: Option<Count>,
-    /// Time a crashed broker takes to start again once the fault is over; 0 when absent. What it had still to tell is
-    /// lost.
+    /// Time a crashed broker takes to start again once the fault is over; 0 when absent. What a log had accepted is still
+    /// there; what was still to be told to others is lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<DurationLaw>,
     /// Where it stands; in the first zone when absent.
@@ -53,12 +89,55 @@ pub struct TopicSpec {
     pub price: Option<CallPrice>,
 }
 
+/// How instances of a group come to share partitions anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RebalanceSpec {
+    /// All stop first.
+    #[default]
+    Eager,
+    /// Only what moves stops.
+    Cooperative,
+}
+
+/// Where a group goes on whose next message is not kept any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StartSpec {
+    /// With what comes next.
+    #[default]
+    Latest,
+    /// With the oldest that is kept.
+    Earliest,
+}
+
+impl TopicSpec {
+    /// Whether it is a log.
+    pub fn is_log(&self) -> bool {
+        self.to.is_none()
+    }
+
+    /// Whom it tells.
+    pub fn told(&self) -> &[Name] {
+        self.to.as_deref().unwrap_or_default()
+    }
+
+    /// Partitions of a log.
+    pub fn partitions(&self) -> u64 {
+        self.partitions.map_or(1, |count| count.0)
+    }
+
+    fn laws(&self) -> impl Iterator<Item = &DurationFormula> {
+        self.publish.iter().chain(&self.receive)
+    }
+}
+
 impl Kind for TopicSpec {
     fn facts(&self) -> Facts<'_> {
         Facts {
             kind: "topic",
-            instances: 1,
-            need: 1,
+            instances: self.instances.map_or(1, |count| count.0),
+            need: self.instances.map_or(1, |count| count.0),
             capacity: self.cores.map(|c| c.0 as f64),
             shards: false,
             zones: self.zones.as_ref(),
@@ -69,16 +148,19 @@ impl Kind for TopicSpec {
     }
 
     fn detail(&self) -> String {
-        format!("tells {}", self.to.len())
+        if self.is_log() {
+            return plural(self.partitions(), "partition");
+        }
+        format!("tells {}", self.told().len())
     }
 
     fn files(&self) -> Vec<(Table, String)> {
-        let laws = self.publish.iter().flat_map(DurationFormula::tables);
+        let laws = self.laws().flat_map(DurationFormula::tables);
         laws.chain(self.boot.iter().flat_map(DurationLaw::tables)).collect()
     }
 
     fn carries(&self) -> bool {
-        let works = self.publish.as_ref().is_some_and(|law| law.attributes().next().is_some());
+        let works = self.laws().any(|law| law.attributes().next().is_some());
         works || self.dependencies.values().any(EdgeSpec::carries)
     }
 
@@ -90,7 +172,7 @@ impl Kind for TopicSpec {
                 ..Outgoing::message(format!("{path}.to[{i}]"), &to.0)
             }
         };
-        self.to.iter().enumerate().map(told).collect()
+        self.told().iter().enumerate().map(told).collect()
     }
 
     fn spares(&self, effect: Effect<'_>) -> Option<&'static str> {
@@ -103,6 +185,14 @@ impl Kind for TopicSpec {
 
     fn takes_messages(&self) -> bool {
         true
+    }
+
+    fn is_broker(&self) -> bool {
+        self.is_log()
+    }
+
+    fn partitions(&self) -> Option<(u64, ShardBy)> {
+        self.is_log().then(|| (self.partitions(), self.by.clone().unwrap_or_default()))
     }
 
     fn edges(&self) -> Option<&BTreeMap<Name, EdgeSpec>> {
@@ -125,6 +215,6 @@ impl Kind for TopicSpec {
     }
 
     fn changeable(&self) -> &'static [&'static str] {
-        &["publish", "dependencies"]
+        &["publish", "receive", "dependencies"]
     }
 }

@@ -46,7 +46,16 @@ fn message(identity: u64, key: u64) -> Record {
 }
 
 fn ask(number: u64, batch: u32, linger: u64) -> Ask {
-    Ask { from: (1, (number % 3) as u16), queue: 0, source: 0, number, batch, linger }
+    Ask {
+        from: (1, (number % 3) as u16),
+        queue: 0,
+        broker: 0,
+        group: 0,
+        source: 0,
+        number,
+        batch,
+        linger,
+    }
 }
 
 /// Something that happens.

@@ -1,0 +1,137 @@
+//! A log as its server hosts it: the clocks of its brokers, its coordinators, and what is sent.
+//!
+//! **Invariant.** Coordinators sit at broker 0.
+
+use super::{
+    coordinator::{Coordinator, News},
+    letters::{Beat, Told},
+    log::Log,
+    reader::Reader,
+};
+use crate::{
+    engine::random::mix,
+    model::{
+        ids::{Host, NONE, Slot},
+        queue::counts::QueueMeasured,
+    },
+};
+
+/// A log, and what it has to do with the rest of the world.
+#[derive(Debug)]
+pub struct Logs {
+    /// What it keeps.
+    pub log: Log,
+    /// Of each group.
+    pub coordinators: Vec<Coordinator>,
+    /// Of each broker: the frame of its clock, and for when it is set.
+    pub clocks: Vec<(Slot, Option<u64>)>,
+    pub site: u64,
+    posted: u64,
+}
+
+/// What was measured of a group.
+#[derive(Clone, Debug, Default)]
+pub struct GroupMeasured {
+    /// Its name.
+    pub name: String,
+    /// What became of the messages for it.
+    pub messages: QueueMeasured,
+    /// Integrals over the measured span of the messages that waited to be handed out, and of those not committed,
+    /// message-ns.
+    pub depth: u128,
+    pub lag: u128,
+    /// The most that were not committed at once.
+    pub most_lag: u64,
+    /// How often partitions were shared anew.
+    pub rebalances: u64,
+}
+
+impl Logs {
+    /// Ready to run.
+    pub fn new(mut log: Log, coordinators: Vec<Coordinator>, brokers: u16, site: u64) -> Self {
+        let clocks = vec![(NONE, None); usize::from(brokers)];
+        for (reader, coordinator) in log.groups.iter_mut().zip(&coordinators) {
+            for (partition, holder) in coordinator.holders() {
+                reader.is_given(partition, holder, 0);
+            }
+        }
+        Self { log, coordinators, clocks, site, posted: 0 }
+    }
+
+    /// The identity for draws of the next thing it sends or does.
+    pub fn next_id(&mut self) -> u64 {
+        self.posted += 1;
+        mix(self.site.rotate_left(29) ^ mix(self.posted))
+    }
+
+    /// A member says something: who is told what then.
+    pub fn hears(&mut self, beat: &Beat, now: u64) -> Vec<(Host, Told)> {
+        let Some(coordinator) = self.coordinators.get_mut(usize::from(beat.group)) else {
+            return Vec::new();
+        };
+        let mut confirmed = Vec::new();
+        for commit in &beat.commits {
+            if coordinator.has(beat.from, beat.life, commit.partition) {
+                self.log.commit(beat.group, (commit.partition, commit.upto), &commit.dead, now);
+                confirmed.push((commit.partition, commit.upto));
+            }
+        }
+        let news = coordinator.hears(beat, now);
+        let mut told = self.tells(beat.group, news, now);
+        if let Some((_, own)) = told.iter_mut().find(|(to, _)| *to == beat.from) {
+            own.confirmed = confirmed;
+        }
+        told
+    }
+
+    /// Those who are given partitions begin where those were committed.
+    fn tells(&mut self, group: u16, news: Vec<News>, now: u64) -> Vec<(Host, Told)> {
+        let reader: &mut Reader = &mut self.log.groups[usize::from(group)];
+        let one = |News { to, mut told, given }: News| {
+            given.into_iter().for_each(|partition| reader.is_given(partition, to, now));
+            for (partition, from) in told.may.iter_mut().flatten() {
+                *from = reader.committed(*partition);
+            }
+            (to, told)
+        };
+        news.into_iter().map(one).collect()
+    }
+
+    /// What is due by now at a broker happens to groups: who is told what then.
+    pub fn tick(&mut self, broker: u16, now: u64) -> Vec<(Host, Told)> {
+        let mut told = Vec::new();
+        for group in 0..self.coordinators.len() * usize::from(broker == 0) {
+            let news = self.coordinators[group].tick(now);
+            told.extend(self.tells(group as u16, news, now));
+        }
+        told
+    }
+
+    /// When something is due at a broker.
+    pub fn due(&self, broker: u16) -> Option<u64> {
+        let groups = self.coordinators.iter().filter(|_| broker == 0);
+        groups.filter_map(Coordinator::due).chain(self.log.due(broker)).min()
+    }
+
+    /// What became of the messages of each group, and whether each is accounted for.
+    pub fn measured(&self, now: u64, from: u64) -> (Vec<GroupMeasured>, bool) {
+        let one = |(i, coordinator): (usize, &Coordinator)| {
+            let reader = &self.log.groups[i];
+            let messages = QueueMeasured {
+                counts: self.log.counts(i, true, now),
+                most: reader.depth.most(),
+                age: reader.age.clone(),
+                ..QueueMeasured::default()
+            };
+            GroupMeasured {
+                name: reader.name.clone(),
+                messages,
+                depth: reader.depth.measured(now, from),
+                lag: reader.lag.measured(now, from),
+                most_lag: reader.lag.most(),
+                rebalances: coordinator.rebalances,
+            }
+        };
+        (self.coordinators.iter().enumerate().map(one).collect(), self.log.is_sound(now))
+    }
+}
