@@ -434,6 +434,8 @@ fn names(spec: &ScenarioSpec, window: u64) -> Names {
         }
         let locks = node.kind().key_locks().into_iter();
         names.key_locks.extend(locks.map(|lock| (name.0.clone(), lock)));
+        let read = node.kind().read_groups(&name.0).into_iter();
+        names.groups.extend(read);
     }
     names.followed = runner::followed(spec);
     // Variants inherit objectives, some in order to miss them.

@@ -81,6 +81,7 @@ library! {
     "dead-letters",
     "catch-up",
     "pub-sub",
+    "rebalance",
     "memory-leak",
     "w1-mm1",
     "w2-lb-tier",

@@ -365,7 +365,7 @@ impl Watch<'_> {
         let rule = Rule { times: 3.0, slack: 1.5, floor: (instances as f64).max(2.0) };
         self.risen(("queue_grew", name, ""), &some(&node.in_queue), &rule);
         let rule = Rule { floor: 10.0, ..rule };
-        self.risen(("backlog_grew", name, ""), &some(&node.depth), &rule);
+        self.risen(("backlog_grew", name, ""), &some(node.backlog()), &rule);
         if let Some(level) = self.level(&node.utilisation) {
             // Where a window is nearly full now and then, a long time without any pause is something new.
             let calm = level.most < CALM;

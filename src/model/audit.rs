@@ -17,10 +17,9 @@ use crate::model::{
     names::Names,
     probe::ConsistencyMeasured,
     queue::{
-        counts::{Counts, QueueMeasured},
+        counts::{Counts, GroupMeasured, QueueMeasured},
         mail::Read,
     },
-    topic::host::GroupMeasured,
 };
 
 impl Simulation {

@@ -10,7 +10,6 @@ use super::{
     network::ZonesSpec,
     replication::{AnsweredSpec, ReplicationSpec},
     resilience::EdgeSpec,
-    store::ShardBy,
 };
 use crate::{
     engine::law::{DurationLaw, Table},
@@ -385,7 +384,7 @@ pub trait Kind {
         false
     }
     /// If it is a log: how many partitions it has, and how keys find theirs.
-    fn partitions(&self) -> Option<(u64, ShardBy)> {
+    fn partitions(&self) -> Option<(u64, Reach<'_>)> {
         None
     }
     /// Whether such a broker lets go of what it hands out.
@@ -395,6 +394,11 @@ pub trait Kind {
     /// The brokers it takes messages out of, and where the file says so; `path` is that of the kind's map.
     fn consumes(&self, path: &str) -> Vec<(&Name, String)> {
         let _ = path;
+        Vec::new()
+    }
+    /// The logs it reads, and as which group; `own` is its name.
+    fn read_groups(&self, own: &str) -> Vec<(String, String)> {
+        let _ = own;
         Vec::new()
     }
     /// How many instances there are at first, and what makes them more or fewer, if anything does; the outside of such a

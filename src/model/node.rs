@@ -9,8 +9,7 @@ use super::{
 use crate::model::{
     books::{InstanceBooks, MovedMeasured, SagasMeasured},
     ids::{Host, NodeId, Slot},
-    queue::counts::QueueMeasured,
-    topic::host::GroupMeasured,
+    queue::counts::{GroupMeasured, QueueMeasured},
 };
 use crate::stats::Histogram;
 
@@ -88,6 +87,11 @@ pub trait Node: Any + Send {
     /// accounted for.
     fn groups(&self, _now: u64, _from: u64) -> (Vec<GroupMeasured>, bool) {
         (Vec::new(), true)
+    }
+    /// The integral up to `now` of the messages that wait at it, message-ns: to be handed out by a queue; to be worked off by a
+    /// group that reads a log, or, if none is named, by all together.
+    fn backlog(&self, _group: Option<&str>, _now: u64) -> u128 {
+        0
     }
     /// How long its keys were in doubt, up to `now`, if transactions write it.
     fn in_doubt(&self, _now: u64) -> Option<Histogram> {

@@ -116,3 +116,11 @@ pub struct NodeSeries {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hit_ratio: Vec<Option<f64>>,
 }
+
+impl NodeSeries {
+    /// Messages that wait at it: the `depth` of a queue, the `lag` of a log; of anything else nothing.
+    #[must_use]
+    pub fn backlog(&self) -> &[f64] {
+        if self.depth.is_empty() { &self.lag } else { &self.depth }
+    }
+}

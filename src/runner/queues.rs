@@ -1,7 +1,7 @@
 //! Messages of queues, over replications.
 
 use crate::{
-    model::{queue::counts::QueueMeasured, topic::host::GroupMeasured},
+    model::queue::counts::{GroupMeasured, QueueMeasured},
     results::{DepthResults, GroupResults, Means, QueueResults, Samples},
 };
 

@@ -203,7 +203,8 @@ impl Writer {
         self.caches = (0..self.within(1, 2)).map(|i| format!("redis{i}")).collect();
         self.externals = (0..self.within(1, 2)).map(|i| format!("ext{i}")).collect();
         if self.chance(35) {
-            self.queues.push("q0".to_owned());
+            let name = if self.chance(40) { "t0" } else { "q0" };
+            self.queues.push(name.to_owned());
         }
     }
 

@@ -84,7 +84,7 @@ const FIGURES: &[(&str, &str)] = &[
     ),
     (
         "nodes.api.utilisation <= 80%",
-        "of a node also `in_system`, `in_queue`, `wait_probability`, `throughput`",
+        "of a node also `in_system`, `in_queue`, `wait_probability`, `throughput`, of a queue `depth.max`, `lost`, of a log `nodes.events.groups.search.lag.max`",
     ),
     (
         "cost.per_month <= $900",
@@ -119,7 +119,10 @@ const FIGURES: &[(&str, &str)] = &[
         "linearizable == true",
         "whether one order of all operations explains every answer; where a store is written",
     ),
-    ("p99(waiting_time node=api) <= 1s", "of a node also `service_time`, `response_time`"),
+    (
+        "p99(waiting_time node=api) <= 1s",
+        "of a node also `service_time`, `response_time`, of a queue `age`, `done`, of a log `p99(done node=events group=search)`",
+    ),
 ];
 
 /// Sections after those of the types.
@@ -140,7 +143,7 @@ pub(super) fn sections() -> String {
     );
     lines(FIGURES, &mut text);
     text.push_str(
-        "\nSelectors inside the parentheses: `client=`, `operation=`, `node=`, `outcome=ok`, `to=` \
+        "\nSelectors inside the parentheses: `client=`, `operation=`, `node=`, `group=` (of those that read a log), `outcome=ok`, `to=` \
          (a mark), `window=`, and `before=`, `during=`, `after=` a fault; of a `partition` also `side=`, the first name \
          of a list of it, or `rest`. Names of `results.json` that are not listed here are figures too.\n",
     );

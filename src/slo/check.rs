@@ -22,7 +22,7 @@ use super::{
 use crate::{
     expr::percentile,
     problem::{Problem, Problems, Severity},
-    results::{OUTCOMES, ResourceResults, SIDES, Selection, UptimeResults},
+    results::{GroupResults, OUTCOMES, ResourceResults, SIDES, Selection, UptimeResults},
     units::{Fraction, SimDuration},
 };
 
@@ -30,10 +30,21 @@ use crate::{
 const NOT_YET: [&str; 4] = ["error_fraction", "faults", "queue_depth", "cold_starts"];
 
 /// Selectors whose parts of the model do not exist yet.
-const SELECTORS_NOT_YET: [&str; 6] = ["group", "key", "size", "session", "zone", "instance"];
+const SELECTORS_NOT_YET: [&str; 5] = ["key", "size", "session", "zone", "instance"];
 
-const SELECTORS: [&str; 10] =
-    ["client", "operation", "node", "outcome", "to", "window", "before", "during", "after", "side"];
+const SELECTORS: [&str; 11] = [
+    "client",
+    "operation",
+    "node",
+    "group",
+    "outcome",
+    "to",
+    "window",
+    "before",
+    "during",
+    "after",
+    "side",
+];
 
 /// Checks the file's expressions; those with errors are reported at `slos[i]` and left out.
 pub fn check(key: &str, texts: &[String], names: &Names, problems: &mut Problems) -> Vec<Slo> {
@@ -93,6 +104,7 @@ const MAX_SLOS: usize = 1000;
 struct Selectors {
     selection: Selection,
     node: Option<String>,
+    group: Option<String>,
     outcome: Option<String>,
     to: Option<String>,
     window: Option<u64>,
@@ -166,6 +178,15 @@ impl Checker<'_> {
             segments.pop();
         }
         self.path_into_selectors(&mut segments, &mut selectors)?;
+        let group = selectors.group.take();
+        if let Some(group) = &group {
+            if selectors.node.is_none() || selectors.window.is_some() {
+                let message = "`group=` is one that reads a log, over the whole run".to_owned();
+                let help = "for example `p99(done node=events group=search) <= 1s`";
+                return Err(fault("E-SLO", message, Some(help.to_owned())));
+            }
+            segments.splice(0..0, ["groups", group.as_str()]);
+        }
         if segments.first() == Some(&"cost") {
             return self.cost(metric, &segments, &selectors);
         }
@@ -242,6 +263,7 @@ impl Checker<'_> {
                     known("node", &value.text, self.names.nodes.iter())?;
                     &mut found.node
                 }
+                "group" => &mut found.group,
                 "outcome" => {
                     known("outcome", &value.text, OUTCOMES.iter())?;
                     &mut found.outcome
@@ -352,11 +374,27 @@ impl Checker<'_> {
         if let Some(node) = selectors.node {
             let mut path: Vec<String> = path.iter().map(|s| (*s).to_owned()).collect();
             path.push(word.text.clone());
-            let dimension = in_shape(&shape(&any_node()), &path)?;
+            let dimension = self.of_node(&node, &path)?;
             return Ok((Figure::Node(node, path), dimension));
         }
         let sample = self.sample(path, selectors.outcome.as_deref(), selectors.to)?;
         Ok((Figure::Sample(selectors.selection, sample, stat), Dimension::Seconds))
+    }
+
+    /// Whether a path leads to a figure of a node.
+    fn of_node(&self, node: &str, path: &[String]) -> Checked<Dimension> {
+        match path {
+            [of, name, rest @ ..] if of == "resources" && !rest.is_empty() => {
+                self.resource(node, name)?;
+                in_shape(&shape(&ResourceResults::default()), rest)
+            }
+            [of, name, rest @ ..] if of == "groups" && !rest.is_empty() => {
+                let own = self.names.groups.iter().filter(|(topic, _)| topic == node);
+                known("group", name, own.map(|(_, group)| group))?;
+                in_shape(&shape(&GroupResults::default()), rest)
+            }
+            path => in_shape(&shape(&any_node()), path),
+        }
     }
 
     /// `fraction(latency <= 300ms ..)`.
@@ -433,11 +471,7 @@ impl Checker<'_> {
             let counts = path.len() == 2 && (path[0] == "outcomes" || path[0] == "causes");
             let dimension = match path.as_slice() {
                 _ if counts => Dimension::Count,
-                [of, name, rest @ ..] if of == "resources" && !rest.is_empty() => {
-                    self.resource(&node, name)?;
-                    in_shape(&shape(&ResourceResults::default()), rest)?
-                }
-                _ => in_shape(&shape(&any_node()), &path)?,
+                _ => self.of_node(&node, &path)?,
             };
             return Ok((Figure::Node(node, path), dimension));
         }
@@ -536,6 +570,7 @@ fn windows(
         }
         (Some(node), ["in_system"]) => (Series::Node(node, NodeField::InSystem), Dimension::Number),
         (Some(node), ["depth"]) => (Series::Node(node, NodeField::Depth), Dimension::Number),
+        (Some(node), ["lag"]) => (Series::Node(node, NodeField::Lag), Dimension::Number),
         (Some(node), ["in_queue"]) => (Series::Node(node, NodeField::InQueue), Dimension::Number),
         (Some(node), ["throughput"]) => {
             (Series::Node(node, NodeField::Throughput), Dimension::PerSecond)
@@ -546,7 +581,7 @@ fn windows(
         _ => {
             let message = format!("`{}` is not measured per window", path.join("."));
             let help = "per window there are availability, goodput, attempts_per_request, and of \
-                        nodes utilisation, in_system, in_queue, throughput, instances (with `autoscale`), depth (of queues)";
+                        nodes utilisation, in_system, in_queue, throughput, instances (with `autoscale`), depth (of queues), lag (of logs)";
             return Err(fault("E-SLO", message, Some(help.to_owned())));
         }
     };

@@ -500,6 +500,7 @@ fn node_windows(results: &Results, node: &str, field: NodeField, window: u64) ->
         NodeField::InSystem => of.in_system.get(i).copied(),
         NodeField::InQueue => of.in_queue.get(i).copied(),
         NodeField::Depth => of.depth.get(i).copied(),
+        NodeField::Lag => of.lag.get(i).copied(),
         NodeField::Throughput => of.throughput.get(i).copied(),
         NodeField::Instances => of.instances.get(i).copied(),
     };

@@ -33,6 +33,8 @@ pub struct Names {
     pub sides: BTreeMap<String, Vec<String>>,
     /// Node and name of the locks of which each key (`per`) has its own.
     pub key_locks: BTreeSet<(String, String)>,
+    /// Logs and the groups that read them.
+    pub groups: BTreeSet<(String, String)>,
 }
 
 /// What speaks against claims about a store, each with what would help.

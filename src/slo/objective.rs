@@ -175,6 +175,7 @@ pub(super) enum NodeField {
     InSystem,
     InQueue,
     Depth,
+    Lag,
     Throughput,
     Instances,
 }

@@ -180,7 +180,7 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 40] = [
+const COUNTS: [&str; 41] = [
     "acked",
     "bytes",
     "causes",
@@ -212,6 +212,7 @@ const COUNTS: [&str; 40] = [
     "published",
     "read_your_writes_violations",
     "ready",
+    "rebalances",
     "redelivered",
     "repairs",
     "requests",
@@ -248,6 +249,7 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
         ) => Dimension::Count,
         (
             "depth"
+            | "lag"
             | "instances"
             | "in_system"
             | "in_queue"

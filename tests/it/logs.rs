@@ -329,6 +329,35 @@ fn nothing_is_lost_whatever_happens_to_brokers_members_and_what_is_between() {
 }
 
 #[test]
+fn lag_is_watched_alerted_on_and_scaled_by() {
+    let fault = "faults: [{id: away, at: 60.05s, for: 20s, crash: {node: search, process: true}}]\n\
+        alerts: {behind: {when: lag(node=events group=search window=5s) > 100, every: 5s}}\n\
+        slos: [\"max(lag node=events window=10s) <= 250\", \"nodes.events.groups.search.lag.max <= 150\", \"p99(done node=events group=search) <= 30s\"]";
+    let found = results_of(&feed("", ", session: 60s", "workers: 1, work: 10ms", fault), 1);
+    // 200 came meanwhile; half of them are too many.
+    close(of(&found, "lag.max"), 200.0, 3.0);
+    let fired = number(&found, "alerts.0.fired");
+    assert!((70.0..=80.0).contains(&fired), "{fired}");
+    let verdicts = found["slos"].as_array().unwrap();
+    let passed: Vec<&str> = verdicts.iter().map(|v| v["verdict"].as_str().unwrap()).collect();
+    assert_eq!(passed, ["met", "missed", "met"]);
+    // Those who come share the partitions: with one instance all of it would be too late.
+    let scaled = |autoscale: &str| {
+        let consumer = format!("workers: 1, work: 200ms, boot: 2s{autoscale}");
+        let consumes = ", heartbeat: 1s, session: 10s, rebalance: cooperative";
+        results_of(&feed("partitions: 8", consumes, &consumer, ""), 1)
+    };
+    let one = scaled("");
+    let many = scaled(
+        ", autoscale: {min: 1, max: 4, metric: lag(events group=search), target: 20, every: 5s, delay: 5s}",
+    );
+    assert!(of(&one, "lag.max") > 700.0 && of(&many, "lag.max") < 300.0);
+    each_once(&many);
+    assert_eq!(of(&many, "duplicates"), 0.0);
+    assert!(of(&many, "rebalances") >= 3.0);
+}
+
+#[test]
 fn the_same_bytes_at_one_thread_and_two() {
     let fault = "faults: [{id: still, at: 20s, for: 20s, pause: {node: search, instances: [0]}}]";
     let text = feed(

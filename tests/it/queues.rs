@@ -518,7 +518,7 @@ fn what_is_said_of_queues_is_checked_where_it_stands() {
         ),
         ("order", "visibility: 30s", "discipline: srpt", "8:32 E-CONFLICT", "of messages"),
         ("consumes", "consumes: orders", "consumes: order", "9:33 E-REF", "orders"),
-        ("store", "consumes: orders", "consumes: kv", "9:33 E-REF", "a store, not a queue"),
+        ("store", "consumes: orders", "consumes: kv", "9:33 E-REF", "a store, neither a queue"),
         (
             "twice",
             "consumes: orders",

@@ -56,6 +56,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("noisy-neighbour", "70s", "50s"),
     ("overload-control", "70s", "50s"),
     ("pub-sub", "220s", "10s"),
+    ("rebalance", "400s", "10s"),
     ("repair-crews", "400d", "0s"),
     ("resharding", "130s", "110s"),
     ("retries-and-timeouts", "100s", "10s"),

@@ -102,8 +102,8 @@ fn what_is_said_of_topics_is_checked_where_it_stands() {
         ("who", "[fast, slow, jobs]", "[fast, slow, job]", "8:37 E-REF", "jobs"),
         ("edge", "{slow: {timeout", "{slwo: {timeout", "8:59 E-REF", "did you mean `slow`"),
         ("fallback", "timeout: 1s", "fallback: {reply: 1KB}", "8:66 E-CONFLICT", "nobody waits"),
-        ("log", "to: [fast", "partitions: 3, to: [fast", "8:20 E-UNSUPPORTED", "partitions"),
-        ("missing", "to: [fast, slow, jobs], ", "", "8:12 E-MISSING", "to"),
+        ("log", "to: [fast", "partitions: 3, to: [fast", "8:32 E-CONFLICT", "keeps none"),
+        ("calls", "to: [fast, slow, jobs], ", "", "8:20 E-CONFLICT", "a log calls nobody"),
     ];
     check_in(&good, &cases);
 }

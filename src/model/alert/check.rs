@@ -7,6 +7,7 @@ use crate::{
     model::{
         check::{closest, few},
         fault::FaultSpec,
+        ids::NodeId,
         names::Names,
     },
     problem::Problems,
@@ -106,7 +107,12 @@ impl Check<'_> {
                         let help = "`cores` or `workers` bound a node";
                         problems.error_help("E-FAULT-TARGET", self.at("when"), message, help);
                     }
-                    if self.spec.when.signal == Signal::Depth && !names.kind(node).is_broker() {
+                    let log = names.kind(node).partitions().is_some();
+                    if self.spec.when.signal == Signal::Lag {
+                        self.group(node, log, problems);
+                    }
+                    let queue = names.kind(node).is_broker() && !log;
+                    if self.spec.when.signal == Signal::Depth && !queue {
                         let message = format!("`{}` is no queue", name.0);
                         let help = "`in_queue` counts requests that wait for a worker or core";
                         problems.error_help("E-FAULT-TARGET", self.at("when"), message, help);
@@ -120,6 +126,23 @@ impl Check<'_> {
                     unknown("deployment", name, closest(&name.0, all));
                 }
             }
+        }
+    }
+
+    /// A log and a group that reads it.
+    fn group(&self, node: NodeId, log: bool, problems: &mut Problems) {
+        let name = self.names.name(node);
+        if !log {
+            let message = format!("`{name}` is no log");
+            let help = "of a queue `depth` counts messages that wait";
+            return problems.error_help("E-FAULT-TARGET", self.at("when"), message, help);
+        }
+        let groups = self.names.groups(node);
+        let Some(group) = &self.spec.when.group else { return };
+        if !groups.contains_key(group.0.as_str()) {
+            let help = closest(&group.0, groups.into_keys());
+            let message = format!("no group `{}` reads `{name}`", group.0);
+            problems.error_help("E-REF", self.at("when"), message, help);
         }
     }
 

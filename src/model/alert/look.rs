@@ -54,11 +54,12 @@ impl Simulation {
                 }
                 let mut instances = Vec::new();
                 self.books(index, self.world.now(), &mut instances);
+                let group = monitor.group.as_deref();
+                reading.depth += self.nodes[index].backlog(group, self.world.now());
                 for books in instances {
                     reading.busy += books.busy;
                     reading.down += books.down;
                     reading.in_queue += books.in_queue;
-                    reading.depth += books.depth;
                 }
             }
             From::Deploy(fault) => {

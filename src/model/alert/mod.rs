@@ -60,6 +60,8 @@ pub struct Condition {
     pub signal: Signal,
     /// Of whom.
     pub of: Source,
+    /// Of a log: of which group; all together when absent.
+    pub group: Option<Name>,
     /// Over how long before each look.
     pub window: Option<SimDuration>,
     /// How it is compared.
@@ -89,6 +91,8 @@ pub enum Signal {
     Instances,
     /// Mean number of messages that wait in a queue.
     Depth,
+    /// Messages of a log that are not worked off (mean).
+    Lag,
 }
 
 /// Whom it is about.

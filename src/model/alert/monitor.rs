@@ -47,6 +47,8 @@ pub struct Monitor {
     pub capacity: (u64, f64),
     /// Where it reads.
     pub source: From,
+    /// Of a log: for which group.
+    pub group: Option<String>,
     /// The last looks, oldest first; at first what is known at time 0.
     pub readings: VecDeque<Reading>,
     /// What the records forgot when the measured span began.
@@ -113,6 +115,7 @@ impl Monitor {
                 least: spec.min_calls.map_or(1, |n| n.0),
                 capacity,
                 source,
+                group: spec.when.group.as_ref().map(|group| group.0.clone()),
                 readings: VecDeque::from([Reading::default()]),
                 forgotten: Reading::default(),
                 bad_since: None,
@@ -179,7 +182,7 @@ impl Monitor {
                 (up > 0.0).then(|| (now.busy - before.busy) as f64 / (each * up))
             }
             Signal::InQueue => Some((now.in_queue - before.in_queue) as f64 / window),
-            Signal::Depth => Some((now.depth - before.depth) as f64 / window),
+            Signal::Depth | Signal::Lag => Some((now.depth - before.depth) as f64 / window),
             Signal::Instances => Some(up() / window),
             Signal::Throughput => Some((now.good - before.good) as f64 / window * 1e9),
         }

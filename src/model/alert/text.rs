@@ -11,7 +11,7 @@ use crate::{
 };
 
 const USAGE: &str = "error_fraction(node=api window=30s) > 1%";
-const FIGURES: [&str; 8] = [
+const FIGURES: [&str; 9] = [
     "error_fraction",
     "availability",
     "p99(latency ..)",
@@ -20,6 +20,7 @@ const FIGURES: [&str; 8] = [
     "throughput",
     "instances",
     "depth",
+    "lag",
 ];
 
 fn wrong(message: impl Into<String>) -> ValueError {
@@ -39,24 +40,27 @@ impl FromStr for Condition {
                 .find_map(|(sign, op)| Some((op, rest.strip_prefix(sign)?.trim())))
                 .expect("it begins with one of them");
         let expr = Expr::parse(figure)?;
-        let (signal, of, window) = measure(&expr)?;
+        let (signal, of, group, window) = measure(&expr)?;
         let value = match signal {
             Signal::ErrorFraction | Signal::Availability | Signal::Utilisation => {
                 limit.parse::<Fraction>().map(|x| x.0)
             }
             Signal::Latency(_) => limit.parse::<SimDuration>().map(|x| x.0 as f64 / 1e9),
-            Signal::InQueue | Signal::Instances | Signal::Depth => {
+            Signal::InQueue | Signal::Instances | Signal::Depth | Signal::Lag => {
                 limit.parse::<Number>().map(|x| x.0)
             }
             Signal::Throughput => limit.parse::<Rate>().map(|x| x.0),
         }?;
         let written = format!("{expr} {} {limit}", op.sign());
-        Ok(Self { signal, of, window, op, limit: value, written })
+        Ok(Self { signal, of, group, window, op, limit: value, written })
     }
 }
 
+/// What is measured, of whom, for which group, over how long.
+type Measured = (Signal, Source, Option<Name>, Option<SimDuration>);
+
 /// What stands before the comparison.
-fn measure(expr: &Expr) -> Result<(Signal, Source, Option<SimDuration>), ValueError> {
+fn measure(expr: &Expr) -> Result<Measured, ValueError> {
     let mut t = Taker::new(expr, USAGE)?;
     let quantile = percentile(&expr.name);
     let signal = match (expr.name.as_str(), quantile) {
@@ -67,6 +71,7 @@ fn measure(expr: &Expr) -> Result<(Signal, Source, Option<SimDuration>), ValueEr
         ("throughput", _) => Signal::Throughput,
         ("instances", _) => Signal::Instances,
         ("depth", _) => Signal::Depth,
+        ("lag", _) => Signal::Lag,
         (_, Some(quantile)) => Signal::Latency(quantile),
         (other, None) => return Err(unknown("figure", other, &FIGURES)),
     };
@@ -84,6 +89,7 @@ fn measure(expr: &Expr) -> Result<(Signal, Source, Option<SimDuration>), ValueEr
         }
     }
     let of = of.unwrap_or(Source::Clients);
+    let group = if signal == Signal::Lag { t.read("group")? } else { None };
     let window = t.read("window")?;
     t.finish()?;
     let fits = match signal {
@@ -93,14 +99,15 @@ fn measure(expr: &Expr) -> Result<(Signal, Source, Option<SimDuration>), ValueEr
         | Signal::InQueue
         | Signal::Throughput
         | Signal::Instances
-        | Signal::Depth => {
+        | Signal::Depth
+        | Signal::Lag => {
             matches!(of, Source::Node(_))
         }
     };
     if !fits {
         return Err(wrong(format!("`{}` is of a node: `node=api`", expr.name)));
     }
-    Ok((signal, of, window))
+    Ok((signal, of, group, window))
 }
 
 impl Op {
@@ -137,6 +144,7 @@ mod tests {
             "throughput(node=api window=1m) < 5/s",
             "instances(node=api window=1m) < 3",
             "depth(node=orders) > 1000",
+            "lag(node=events group=search) > 1000",
             "error_fraction(deploy=roll window=30s) > 5%",
         ] {
             let condition: Condition = text.parse().unwrap_or_else(|e| panic!("{text}: {e:?}"));

@@ -12,7 +12,7 @@ use crate::{
         service::ServiceSpec,
     },
     problem::Problems,
-    units::Count,
+    units::{Count, Name},
 };
 
 /// Readings an autoscaler keeps in mind, at most.
@@ -35,15 +35,35 @@ pub fn autoscale(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut P
         let help = closest(&by.0, names.nodes());
         problems.error_help("E-REF", check.at("by"), format!("unknown node `{}`", by.0), help);
     }
+    if let Some(MetricSpec::Lag(topic, group)) = &scales.metric {
+        check.group((topic, group), names, problems);
+    }
     if let Some(MetricSpec::Depth(queue)) = &scales.metric {
-        let is_queue = names.node(&queue.0).is_some_and(|id| names.kind(id).is_broker());
+        let keeps = |id| names.kind(id).is_broker() && names.kind(id).partitions().is_none();
+        let is_queue = names.node(&queue.0).is_some_and(keeps);
         if !is_queue {
-            let all = names
-                .nodes()
-                .filter(|name| names.node(name).is_some_and(|id| names.kind(id).is_broker()));
+            let all = names.nodes().filter(|name| names.node(name).is_some_and(keeps));
             let help = closest(&queue.0, all);
             let message = format!("there is no queue `{}`", queue.0);
             problems.error_help("E-REF", check.at("metric"), message, help);
+        }
+    }
+}
+
+impl Check<'_> {
+    /// A group that reads a log.
+    fn group(&self, (topic, group): (&Name, &Name), names: &Names, problems: &mut Problems) {
+        let log = |name: &str| names.node(name).filter(|&id| names.kind(id).partitions().is_some());
+        let Some(id) = log(&topic.0) else {
+            let help = closest(&topic.0, names.nodes().filter(|name| log(name).is_some()));
+            let message = format!("there is no log `{}`", topic.0);
+            return problems.error_help("E-REF", self.at("metric"), message, help);
+        };
+        let groups = names.groups(id);
+        if !groups.contains_key(group.0.as_str()) {
+            let help = closest(&group.0, groups.into_keys());
+            let message = format!("no group `{}` reads `{}`", group.0, topic.0);
+            problems.error_help("E-REF", self.at("metric"), message, help);
         }
     }
 }
@@ -183,9 +203,10 @@ impl Check<'_> {
                 (share || matches!(level, LevelSpec::Number(n) if n.0 <= 1.0), "a share: `60%`")
             }
             MetricSpec::Requests => (matches!(level, LevelSpec::Rate(_)), "a rate: `100/s`"),
-            MetricSpec::InSystem | MetricSpec::InQueue | MetricSpec::Depth(_) => {
-                (matches!(level, LevelSpec::Number(_)), "a number: `8`")
-            }
+            MetricSpec::InSystem
+            | MetricSpec::InQueue
+            | MetricSpec::Depth(_)
+            | MetricSpec::Lag(..) => (matches!(level, LevelSpec::Number(_)), "a number: `8`"),
             MetricSpec::ResponseTime => (matches!(level, LevelSpec::Time(_)), "a time: `200ms`"),
         };
         if !fits {

@@ -230,14 +230,10 @@ impl Simulation {
             at: now,
             places: sums.map(|(place, sums)| place.counted(sums, now)).collect(),
             in_system: record.inside.until(now),
-            depth: scaling.scaler.queue().and_then(|queue| names.node(&queue.0)).map_or(
-                0,
-                |queue| {
-                    let mut books = Vec::new();
-                    self.books(usize::from(queue), now, &mut books);
-                    books.iter().map(|books| books.depth).sum()
-                },
-            ),
+            depth: scaling.scaler.backlog().map_or(0, |(from, group)| {
+                let node = names.node(&from.0).and_then(|id| self.nodes.get(usize::from(id)));
+                node.map_or(0, |node| node.backlog(group.map(|group| group.0.as_str()), now))
+            }),
             ended: (record.response.count() + count, record.response.sum() + time),
         }
     }

@@ -149,10 +149,11 @@ impl Scaler {
         self.spec.by.as_ref()
     }
 
-    /// The queue whose depth it goes by.
-    pub fn queue(&self) -> Option<&Name> {
+    /// The queue, or log and group, whose backlog it goes by.
+    pub fn backlog(&self) -> Option<(&Name, Option<&Name>)> {
         match &self.spec.metric {
-            Some(MetricSpec::Depth(queue)) => Some(queue),
+            Some(MetricSpec::Depth(queue)) => Some((queue, None)),
+            Some(MetricSpec::Lag(topic, group)) => Some((topic, Some(group))),
             _ => None,
         }
     }
@@ -220,7 +221,9 @@ impl Scaler {
             MetricSpec::Requests => Some(sum.arrivals as f64 / ready * 1e9),
             MetricSpec::InQueue => Some(sum.in_queue as f64 / ready),
             // Each of them has its part of those that wait.
-            MetricSpec::Depth(_) => Some((to.depth - from.depth) as f64 / ready),
+            MetricSpec::Depth(_) | MetricSpec::Lag(..) => {
+                Some((to.depth - from.depth) as f64 / ready)
+            }
             MetricSpec::InSystem => Some((to.in_system - from.in_system) as f64 / ready),
             MetricSpec::ResponseTime => {
                 let ended = to.ended.0 - from.ended.0;

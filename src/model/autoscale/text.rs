@@ -19,7 +19,9 @@ const METRICS: [(&str, MetricSpec); 5] = [
 ];
 
 /// Those that need kinds of nodes which are not built yet.
-const NOT_YET: [&str; 2] = ["age", "lag"];
+const NOT_YET: [&str; 1] = ["age"];
+
+const LAG: &str = "lag(events group=search)";
 
 impl FromStr for MetricSpec {
     type Err = ValueError;
@@ -38,8 +40,20 @@ impl FromStr for MetricSpec {
             t.finish()?;
             return Ok(Self::Depth(queue));
         }
+        if name == "lag" {
+            let expr = Expr::parse(text)?;
+            let mut t = Taker::new(&expr, LAG)?;
+            let wrong = |what: &str| {
+                ValueError::new("E-EXPR", format!("of which {what}?"))
+                    .help(format!("write `{LAG}`"))
+            };
+            let topic = t.plain().ok_or_else(|| wrong("topic"))?.read::<Name>()?;
+            let group = t.read::<Name>("group")?.ok_or_else(|| wrong("group"))?;
+            t.finish()?;
+            return Ok(Self::Lag(topic, group));
+        }
         let found = METRICS.iter().find(|(known, _)| *known == text).map(|known| known.1.clone());
-        let known = METRICS.iter().map(|known| known.0).chain(["depth(orders)"]);
+        let known = METRICS.iter().map(|known| known.0).chain(["depth(orders)", LAG]);
         found.ok_or_else(|| unknown("metric", text, &known.collect::<Vec<_>>()))
     }
 }
@@ -48,6 +62,9 @@ impl fmt::Display for MetricSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::Depth(queue) = self {
             return write!(f, "depth({})", queue.0);
+        }
+        if let Self::Lag(topic, group) = self {
+            return write!(f, "lag({} group={})", topic.0, group.0);
         }
         let name = METRICS.iter().find(|(_, metric)| metric == self).map_or("", |known| known.0);
         f.write_str(name)
@@ -58,7 +75,15 @@ text_value!(
     MetricSpec,
     "Metric",
     "a metric such as `utilisation`",
-    ["utilisation", "requests", "in_system", "in_queue", "response_time", "depth(orders)"]
+    [
+        "utilisation",
+        "requests",
+        "in_system",
+        "in_queue",
+        "response_time",
+        "depth(orders)",
+        "lag(events group=search)"
+    ]
 );
 
 impl FromStr for LevelSpec {
@@ -179,8 +204,8 @@ mod tests {
             let error = text.parse::<LimitSpec>().unwrap_err();
             assert!(error.code.starts_with(code), "{text}: {error:?}");
         }
-        let codes = ["depth()", "age(orders)", "lag(t group=g)", "cpu"]
+        let codes = ["depth()", "age(orders)", "lag(t)", "cpu"]
             .map(|text| text.parse::<MetricSpec>().unwrap_err().code);
-        assert_eq!(codes, ["E-EXPR", "E-UNSUPPORTED", "E-UNSUPPORTED", "E-ENUM"]);
+        assert_eq!(codes, ["E-EXPR", "E-UNSUPPORTED", "E-EXPR", "E-ENUM"]);
     }
 }

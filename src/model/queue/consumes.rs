@@ -10,11 +10,7 @@ use serde::{
 
 use crate::{
     engine::law::SizeFormula,
-    model::{
-        queue::RedeliverSpec,
-        service::StepSpec,
-        topic::{RebalanceSpec, StartSpec},
-    },
+    model::{resilience::Backoff, service::StepSpec},
     units::{Count, Name, SimDuration, short_form},
 };
 
@@ -87,6 +83,18 @@ pub struct ConsumeFields {
     pub redeliver: Option<RedeliverSpec>,
 }
 
+/// When a message that failed is ready again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum RedeliverSpec {
+    /// At once.
+    #[default]
+    AtOnce,
+    /// When its time with the consumer is over.
+    Visibility,
+    /// After a while.
+    Backoff(Backoff),
+}
+
 /// When it is put down how far a partition is worked off.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CommitSpec {
@@ -95,6 +103,28 @@ pub enum CommitSpec {
     Batch,
     /// Every so long.
     Every(SimDuration),
+}
+
+/// How instances of a group come to share partitions anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RebalanceSpec {
+    /// All stop first.
+    #[default]
+    Eager,
+    /// Only what moves stops.
+    Cooperative,
+}
+
+/// Where a group goes on whose next message is not kept any more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StartSpec {
+    /// With what comes next.
+    #[default]
+    Latest,
+    /// With the oldest that is kept.
+    Earliest,
 }
 
 /// Kafka's defaults, ns.

@@ -57,3 +57,20 @@ pub struct QueueMeasured {
     /// From when each was accepted until a visit for it had succeeded, ns; of those for which one had.
     pub done: Histogram,
 }
+
+/// What was measured of a group that reads a log.
+#[derive(Clone, Debug, Default)]
+pub struct GroupMeasured {
+    /// Its name.
+    pub name: String,
+    /// What became of the messages for it.
+    pub messages: QueueMeasured,
+    /// Integrals over the measured span of the messages that waited to be handed out, and of those not committed,
+    /// message-ns.
+    pub depth: u128,
+    pub lag: u128,
+    /// The most that were not committed at once.
+    pub most_lag: u64,
+    /// How often partitions were shared anew.
+    pub rebalances: u64,
+}

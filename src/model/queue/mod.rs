@@ -12,6 +12,7 @@ pub mod post;
 pub mod ready;
 mod text;
 
+use consumes::RedeliverSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +23,6 @@ use crate::{
         fault::Effect,
         kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Visit, spares_a_server},
         network::ZonesSpec,
-        resilience::Backoff,
         service::Discipline,
     },
     units::{CallPrice, Count, Name, SimDuration},
@@ -132,18 +132,6 @@ pub enum DeliverySpec {
     AtLeastOnce,
     /// Once, or never.
     AtMostOnce,
-}
-
-/// When a message that failed is ready again.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum RedeliverSpec {
-    /// At once.
-    #[default]
-    AtOnce,
-    /// When its time with the consumer is over.
-    Visibility,
-    /// After a while.
-    Backoff(Backoff),
 }
 
 /// What is handed out in the order in which it was accepted.

@@ -103,16 +103,17 @@ impl Server {
             departures: own.departures,
             failures: failed,
             needless,
-            depth: self.waits_at_broker(inst, now),
+            depth: if inst == 0 { self.waits_at_broker(None, now) } else { 0 },
             cache: own.contents.as_ref().map_or_else(Default::default, |c| c.books),
             ..InstanceBooks::default()
         }
     }
 
-    /// Messages that wait at a broker, up to `now`: to be handed out by a queue, to be worked off by the groups of a log.
-    fn waits_at_broker(&self, inst: usize, now: u64) -> u128 {
+    /// Messages that wait at a broker, up to `now`: to be handed out by a queue, to be worked off by a group of a log, or all.
+    pub(super) fn waits_at_broker(&self, group: Option<&str>, now: u64) -> u128 {
         let queue = self.broker.as_ref().map_or(0, |own| own.broker.depth_until(now));
-        let groups = self.log.iter().flat_map(|own| &own.log.groups).filter(|_| inst == 0);
-        queue + groups.map(|group| group.lag.until(now)).sum::<u128>()
+        let groups = self.log.iter().flat_map(|own| &own.log.groups);
+        let meant = groups.filter(|reader| group.is_none_or(|group| reader.name == group));
+        queue + meant.map(|reader| reader.lag.until(now)).sum::<u128>()
     }
 }

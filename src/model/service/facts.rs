@@ -281,6 +281,14 @@ impl Kind for ServiceSpec {
         self.consumed().map(|consumed| &consumed.from).zip(paths).collect()
     }
 
+    fn read_groups(&self, own: &str) -> Vec<(String, String)> {
+        let one = |consumed: &ConsumeFields| {
+            let group = consumed.group.as_ref().map_or(own, |group| &group.0);
+            (consumed.from.0.clone(), group.to_owned())
+        };
+        self.consumed().map(one).collect()
+    }
+
     fn changeable(&self) -> &'static [&'static str] {
         &[
             "work",

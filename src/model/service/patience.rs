@@ -1,4 +1,4 @@
-//! Who leaves a waiting room before anything was done for it.
+//! Who leaves the waiting room of workers: for a worker, or before anything was done for it.
 
 use crate::model::{
     frame::{Frame, HAS_WORKER, PROBE},
@@ -8,7 +8,7 @@ use crate::model::{
     world::World,
 };
 
-use super::server::Server;
+use super::{room::Next, server::Server};
 
 impl Server {
     /// Starts the patience timer of a frame that waits.
@@ -73,5 +73,33 @@ impl Server {
         assert_eq!(op, PROBE, "every operation that can arrive has an endpoint");
         let well = self.serves(inst, world);
         world.reply_probe(slot, if well { Outcome::Ok } else { Outcome::Unavailable });
+    }
+
+    /// A worker is free: whoever waits is admitted.
+    #[inline(never)]
+    pub(super) fn free_worker(&mut self, inst: usize, world: &mut World) {
+        let now = world.now();
+        loop {
+            let Some(workers) = &mut self.instances[inst].workers else { return };
+            match workers.room.next(world) {
+                Next::Empty => {
+                    workers.busy.leave(now);
+                    return self.ask_for_more(inst as u16, world);
+                }
+                Next::Drop(slot) => {
+                    world.disarm(slot);
+                    world.record.node(self.node).cause("codel");
+                    self.finish(slot, Outcome::Shed, world);
+                }
+                Next::Serve(slot) => {
+                    world.disarm(slot);
+                    let f = &mut world.frames[slot];
+                    f.flags |= HAS_WORKER;
+                    f.pc -= 1;
+                    // By an event of its own: a visit that ends at once would recurse here.
+                    return world.arm(slot, Span::ZERO);
+                }
+            }
+        }
     }
 }

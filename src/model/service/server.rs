@@ -13,7 +13,7 @@ use super::{
     inbound::Inbound,
     locks::Locks,
     program::{Instr, Program, Stop},
-    room::{Next, Room},
+    room::Room,
     sagas::Sagas,
     transactions::Transactions,
 };
@@ -30,13 +30,17 @@ use crate::{
         ids::{Host, NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
-        queue::{consumers::Consumers, counts::QueueMeasured, host::Brokerage},
+        queue::{
+            consumers::Consumers,
+            counts::{GroupMeasured, QueueMeasured},
+            host::Brokerage,
+        },
         replication::{group::Group, tally::ReplicasMeasured},
         resilience::{caller, policy::EdgeState},
         route::Route,
-        span::{Span, Work, scaled},
+        span::{Work, scaled},
         store::{copies::Copies, moving::Moving, promises::Promises},
-        topic::host::{GroupMeasured, Logs},
+        topic::host::Logs,
         world::World,
     },
     stats::Histogram,
@@ -304,6 +308,10 @@ impl Node for Server {
 
     fn groups(&self, now: u64, from: u64) -> (Vec<GroupMeasured>, bool) {
         self.log.as_ref().map_or((Vec::new(), true), |own| own.measured(now, from))
+    }
+
+    fn backlog(&self, group: Option<&str>, now: u64) -> u128 {
+        self.waits_at_broker(group, now)
     }
 
     fn in_doubt(&self, now: u64) -> Option<Histogram> {
@@ -673,34 +681,6 @@ impl Server {
         }
         if flags & HAS_WORKER != 0 {
             self.free_worker(usize::from(inst), world);
-        }
-    }
-
-    /// A worker is free: whoever waits is admitted.
-    #[inline(never)]
-    pub(super) fn free_worker(&mut self, inst: usize, world: &mut World) {
-        let now = world.now();
-        loop {
-            let Some(workers) = &mut self.instances[inst].workers else { return };
-            match workers.room.next(world) {
-                Next::Empty => {
-                    workers.busy.leave(now);
-                    return self.ask_for_more(inst as u16, world);
-                }
-                Next::Drop(slot) => {
-                    world.disarm(slot);
-                    world.record.node(self.node).cause("codel");
-                    self.finish(slot, Outcome::Shed, world);
-                }
-                Next::Serve(slot) => {
-                    world.disarm(slot);
-                    let f = &mut world.frames[slot];
-                    f.flags |= HAS_WORKER;
-                    f.pc -= 1;
-                    // By an event of its own: a visit that ends at once would recurse here.
-                    return world.arm(slot, Span::ZERO);
-                }
-            }
         }
     }
 }

@@ -1,14 +1,13 @@
 //! A topic as a server: a log whose brokers answer those who ask, or one that answers and then calls all at the same time.
 
 use super::{
-    StartSpec, TopicSpec, coordinator::Coordinator, groups::members, host::Logs, log::Log,
-    reader::Reader,
+    TopicSpec, coordinator::Coordinator, groups::members, host::Logs, log::Log, reader::Reader,
 };
 use crate::model::{
     build::{Assembly, Built},
     ids::NodeId,
     node::Node,
-    queue::build::emit_broker,
+    queue::{build::emit_broker, consumes::StartSpec},
     service::{
         build::Shape,
         compile::Compiler,

@@ -46,6 +46,12 @@ impl Checked for TopicSpec {
                 problems.error("E-DUP-NAME", format!("{path}.to[{i}]"), message);
             }
         }
+        if self.is_log() && !self.dependencies.is_empty() {
+            let message = "a log calls nobody";
+            let help = "with `to: [..]` it tells others of each message";
+            problems.error_help("E-CONFLICT", at("dependencies"), message, help);
+            return;
+        }
         if self.is_log() {
             self.check_log(path, names, problems);
         } else {

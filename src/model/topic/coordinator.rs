@@ -7,11 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    RebalanceSpec,
-    letters::{Beat, Told, Word},
-};
-use crate::model::ids::Host;
+use super::letters::{Beat, Told, Word};
+use crate::model::{ids::Host, queue::consumes::RebalanceSpec};
 
 /// What is known of a member.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use crate::{
     engine::random::mix,
     model::{
         ids::{Host, NONE, Slot},
-        queue::counts::QueueMeasured,
+        queue::counts::{GroupMeasured, QueueMeasured},
     },
 };
 
@@ -27,23 +27,6 @@ pub struct Logs {
     pub clocks: Vec<(Slot, Option<u64>)>,
     pub site: u64,
     posted: u64,
-}
-
-/// What was measured of a group.
-#[derive(Clone, Debug, Default)]
-pub struct GroupMeasured {
-    /// Its name.
-    pub name: String,
-    /// What became of the messages for it.
-    pub messages: QueueMeasured,
-    /// Integrals over the measured span of the messages that waited to be handed out, and of those not committed,
-    /// message-ns.
-    pub depth: u128,
-    pub lag: u128,
-    /// The most that were not committed at once.
-    pub most_lag: u64,
-    /// How often partitions were shared anew.
-    pub rebalances: u64,
 }
 
 impl Logs {

@@ -8,7 +8,6 @@ pub mod host;
 pub mod letters;
 pub mod log;
 pub mod member;
-pub mod partitions;
 pub mod reader;
 
 use std::collections::BTreeMap;
@@ -87,28 +86,6 @@ pub struct TopicSpec {
     /// What a publish costs: `$0.50/1M`, retries included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<CallPrice>,
-}
-
-/// How instances of a group come to share partitions anew.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RebalanceSpec {
-    /// All stop first.
-    #[default]
-    Eager,
-    /// Only what moves stops.
-    Cooperative,
-}
-
-/// Where a group goes on whose next message is not kept any more.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum StartSpec {
-    /// With what comes next.
-    #[default]
-    Latest,
-    /// With the oldest that is kept.
-    Earliest,
 }
 
 impl TopicSpec {
@@ -191,8 +168,9 @@ impl Kind for TopicSpec {
         self.is_log()
     }
 
-    fn partitions(&self) -> Option<(u64, ShardBy)> {
-        self.is_log().then(|| (self.partitions(), self.by.clone().unwrap_or_default()))
+    fn partitions(&self) -> Option<(u64, Reach<'_>)> {
+        let by = self.by.as_ref().map_or(Reach::Hash, ShardBy::reach);
+        self.is_log().then(|| (self.partitions(), by))
     }
 
     fn edges(&self) -> Option<&BTreeMap<Name, EdgeSpec>> {

@@ -79,19 +79,22 @@ pub(super) fn queue_length(results: &Results) -> Figure {
     figure(results, TITLE, names, y, waiting)
 }
 
-/// Messages that wait in each queue, if there are queues.
+/// Messages that wait in each queue or log, if there are any.
 pub(super) fn backlog(results: &Results) -> Option<Figure> {
-    let queues = results.series.nodes.iter().filter(|(_, node)| !node.depth.is_empty());
+    let queues = results.series.nodes.iter().filter(|(_, node)| !node.backlog().is_empty());
     let waiting: Vec<(&str, Values)> = queues
-        .map(|(name, node)| (name.as_str(), node.depth.iter().copied().map(Some).collect()))
+        .map(|(name, node)| (name.as_str(), node.backlog().iter().copied().map(Some).collect()))
         .collect();
     if waiting.is_empty() {
         return None;
     }
     let all = waiting.iter().flat_map(|(_, values)| values.iter().copied());
     let y = Axis::from_zero(Quantity::Number, most(all).max(1.0));
-    let names = ("messages waiting", "messages waiting to be handed out, mean of each window");
-    Some(figure(results, "Backlog of each queue", names, y, waiting))
+    let names = (
+        "messages waiting",
+        "messages waiting to be handed out (of logs: to be worked off by their groups), mean of each window",
+    );
+    Some(figure(results, "Backlog of each queue and log", names, y, waiting))
 }
 
 /// One line per node, the busiest first; `names` are the axis' name and what it means.

@@ -1,4 +1,4 @@
-//! A queue of a random scenario, and who works its messages off.
+//! A queue or log of a random scenario, and who works its messages off.
 
 use super::Writer;
 
@@ -6,7 +6,8 @@ impl Writer {
     /// A step that publishes a message.
     pub(super) fn publish(&mut self) -> String {
         let queue = self.name(&self.queues.clone());
-        let delay = self.maybe(30, |w| format!("delay: {}ms", w.within(1, 500)));
+        let delay = if queue.starts_with('t') { 0 } else { 30 };
+        let delay = self.maybe(delay, |w| format!("delay: {}ms", w.within(1, 500)));
         let ack = self.maybe(30, |_| "ack: none".to_owned());
         format!("{{publish: {{{delay}{ack}to: {queue}}}}}")
     }
@@ -14,6 +15,10 @@ impl Writer {
     /// The queue, where dead messages go, and a service that nobody calls but they.
     pub(super) fn messages(&mut self) {
         for name in self.queues.clone() {
+            if name.starts_with('t') {
+                self.log(&name);
+                continue;
+            }
             let mut text = format!("  {name}: {{queue: {{");
             if self.chance(30) {
                 let full = self.pick(&["reject", "block", "drop", "drop_oldest"]);
@@ -47,22 +52,49 @@ impl Writer {
                 text += &self.maybe(50, |w| format!("zones: [{}]", w.pick(&["a", "c"])));
             }
             self.line(&format!("{text}}}}}"));
-            self.worker(&name);
+            self.worker(&name, "");
         }
         if !self.queues.is_empty() {
             self.line("  dead0: {queue: {}}");
         }
     }
 
+    /// A log and who reads it.
+    fn log(&mut self, name: &str) {
+        let partitions = self.within(1, 6);
+        let mut text = format!("  {name}: {{topic: {{partitions: {partitions}, ");
+        text += &self.maybe(50, |w| format!("instances: {}", w.within(1, partitions.min(3))));
+        text += &self.maybe(20, |_| "by: consistent_hash(vnodes=20)".to_owned());
+        text += &self.maybe(30, |_| "retention: 3s".to_owned());
+        text += &self.maybe(40, |w| format!("publish: {}", w.law()));
+        text += &self.maybe(40, |w| format!("receive: {}", w.law()));
+        text += &self.maybe(50, |w| format!("cores: {}", w.within(1, 3)));
+        self.line(&format!("{text}}}}}"));
+        let mut reads = String::new();
+        reads += &self.maybe(50, |w| format!("rebalance: {}", w.pick(&["eager", "cooperative"])));
+        reads += &self.maybe(50, |w| format!("commit: {}", w.pick(&["batch", "1s"])));
+        reads += &self.maybe(50, |w| format!("start: {}", w.pick(&["latest", "earliest"])));
+        reads += &self.maybe(80, |_| "session: 3s, heartbeat: 500ms".to_owned());
+        if self.chance(50) {
+            reads += &format!("max_receives: {}, ", self.within(1, 4));
+            reads += &self.maybe(60, |_| "dead_letter: dead0".to_owned());
+        }
+        reads += &self.maybe(40, |_| "redeliver: exponential(base=100ms jitter=full)".to_owned());
+        self.worker(name, &reads);
+    }
+
     /// Who works them off.
-    fn worker(&mut self, queue: &str) {
-        let several = self.chance(50);
+    fn worker(&mut self, queue: &str, reads: &str) {
+        let several = self.chance(50) || !reads.is_empty();
         let consumes = if several {
             let linger = self.maybe(50, |_| "linger: 100ms".to_owned());
             let partial = self.maybe(50, |_| "partial: true".to_owned());
             let after =
                 self.maybe(40, |_| "per_batch: [{work: 2ms}, {fail: 5%, when: poison}]".to_owned());
-            format!("{{from: {queue}, {linger}{partial}{after}batch: {}}}", self.within(2, 9))
+            format!(
+                "{{from: {queue}, {reads}{linger}{partial}{after}batch: {}}}",
+                self.within(2, 9)
+            )
         } else {
             queue.to_owned()
         };

@@ -25,6 +25,7 @@ fn names() -> Names {
         priced_nodes: ["api".to_owned()].into(),
         doubts: std::collections::BTreeMap::new(),
         key_locks: [("api".to_owned(), "seat".to_owned())].into(),
+        groups: Default::default(),
     }
 }
 
