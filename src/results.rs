@@ -43,7 +43,7 @@ pub use history::{Does, HistoryEvent, Phase, RunHistory, StoreHistory};
 pub use moved::MovedResults;
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use precision::PrecisionResults;
-pub use queues::{DepthResults, GroupResults, QueueResults};
+pub use queues::{DepthResults, GroupResults, OutboxResults, QueueResults};
 pub use replicas::{ElectionResults, LeaderResults, ReplicaResults, ReplicasResults};
 pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
@@ -218,6 +218,9 @@ pub struct NodeResults {
     /// Queues: what became of their messages.
     #[serde(flatten)]
     pub queue: Option<Box<QueueResults>>,
+    /// Stores that are written to with outboxes: what became of what is to be published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<Box<OutboxResults>>,
     /// Logs: what became of their messages for each group that reads them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub groups: BTreeMap<String, GroupResults>,

@@ -82,6 +82,7 @@ library! {
     "catch-up",
     "pub-sub",
     "rebalance",
+    "outbox",
     "memory-leak",
     "w1-mm1",
     "w2-lb-tier",

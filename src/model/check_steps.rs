@@ -7,7 +7,7 @@ use super::{
     client::KeyLaw,
     frame::MAX_LOOPS,
     kinds::NodeSpec,
-    service::{AnySpec, BranchSpec, Condition, Literal, StepSpec, WriteMode},
+    service::{AnySpec, BranchSpec, Condition, Literal, StepSpec, WriteMode, check_outbox},
 };
 use crate::{
     model::{names::Names, service::steps::Spread},
@@ -221,6 +221,7 @@ fn step(s: &StepSpec, path: &str, names: &Names, problems: &mut Problems) {
     if let Some(publish) = &s.publish {
         publish.0.check(&format!("{path}.publish"), names, problems);
     }
+    check_outbox::outbox(s, path, names, problems);
     caching(s, path, names, problems);
     spread(s, path, names, problems);
     parallel(s, path, problems);

@@ -9,7 +9,7 @@ use super::{
 use crate::model::{
     books::{InstanceBooks, MovedMeasured, SagasMeasured},
     ids::{Host, NodeId, Slot},
-    queue::counts::{GroupMeasured, QueueMeasured},
+    queue::counts::{Backlog, GroupMeasured, OutboxMeasured, QueueMeasured},
 };
 use crate::stats::Histogram;
 
@@ -88,9 +88,12 @@ pub trait Node: Any + Send {
     fn groups(&self, _now: u64, _from: u64) -> (Vec<GroupMeasured>, bool) {
         (Vec::new(), true)
     }
-    /// The integral up to `now` of the messages that wait at it, message-ns: to be handed out by a queue; to be worked off by a
-    /// group that reads a log, or, if none is named, by all together.
-    fn backlog(&self, _group: Option<&str>, _now: u64) -> u128 {
+    /// What became of the rows of its outboxes, if anything is written there with one.
+    fn outbox(&self) -> Option<OutboxMeasured> {
+        None
+    }
+    /// The integral up to `now` of what waits at it.
+    fn backlog(&self, _what: &Backlog, _now: u64) -> u128 {
         0
     }
     /// How long its keys were in doubt, up to `now`, if transactions write it.

@@ -18,7 +18,7 @@ use crate::{
         lasted::Lasted,
         network::PAID,
         outcome::{Outcome, Tally},
-        queue::counts::{GroupMeasured, QueueMeasured},
+        queue::counts::{GroupMeasured, OutboxMeasured, QueueMeasured},
         replication::tally::ReplicasMeasured,
     },
     stats::{CoarseHistogram, Histogram},
@@ -519,6 +519,8 @@ pub struct NodeMeasured {
     pub moved: Option<MovedMeasured>,
     /// Of a queue: what became of its messages.
     pub queue: Option<Box<QueueMeasured>>,
+    /// Of a store with outboxes: what became of their rows.
+    pub outbox: Option<OutboxMeasured>,
     /// Of a log: what became of its messages for each group that reads it.
     pub groups: Vec<GroupMeasured>,
     /// Of a store that transactions write: how long keys stayed locked from a vote until it was known how that was decided, ns.

@@ -569,6 +569,7 @@ impl Simulation {
             moved: self.nodes[i].moved(),
             queue: self.nodes[i].queue().map(|own| Box::new(self.messages((i as NodeId, 0), own))),
             groups: self.read_by_groups(i as NodeId),
+            outbox: self.nodes[i].outbox(),
             in_doubt: self.nodes[i].in_doubt(last.at).map(Box::new),
             scaling: self.scaling_measured(i as NodeId, self.span_snapshot.at),
             replicas: self.nodes[i].replicas(last.at).map(|replicas| ReplicasMeasured {

@@ -75,6 +75,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         in_doubt: None,
         scaling: None,
         groups: Default::default(),
+        outbox: None,
         cost: None,
         cache: None,
         kind: kind.into(),

@@ -67,6 +67,14 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
         }
     }
     for (name, node) in &results.nodes {
+        if let Some(of) = &node.outbox {
+            all.push(format!(
+                "{}: {} messages were written in its outboxes in a run, {} were not published by the end.",
+                clean(name),
+                estimate(Quantity::Number, &of.written),
+                estimate(Quantity::Number, &of.left),
+            ));
+        }
         for (group, of) in node.groups.iter().filter(|(_, of)| of.rebalances.value > Some(0.0)) {
             let times = estimate(Quantity::Number, &of.rebalances);
             let what = if of.rebalances.value == Some(1.0) { "once" } else { "times" };

@@ -56,6 +56,17 @@ pub struct GroupResults {
     pub rebalances: Estimate,
 }
 
+/// What became of the rows of outboxes: of those written in the measured span. `written` is the sum of the others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OutboxResults {
+    /// Written together with data.
+    pub written: Estimate,
+    /// Published and deleted.
+    pub relayed: Estimate,
+    /// Neither, as the run ends.
+    pub left: Estimate,
+}
+
 /// How many messages wait to be handed out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DepthResults {

@@ -22,7 +22,7 @@ use crate::{
     },
     results::{
         CacheResults, InstanceCounts, InstanceResults, Levels, Lookups, Means, NodeResults,
-        NodeSeries, OUTCOMES, Ratios, SagaResults, Samples, UptimeResults, seconds,
+        NodeSeries, OUTCOMES, OutboxResults, Ratios, SagaResults, Samples, UptimeResults, seconds,
     },
 };
 
@@ -67,6 +67,8 @@ pub(super) struct NodePool {
     moved: Option<MovedPool>,
     /// Of a queue.
     messages: Option<QueuePool>,
+    /// Of a store with outboxes: written, relayed, left.
+    outbox: Option<[Means; 3]>,
     /// Of a log, for each group that reads it.
     groups: BTreeMap<String, GroupPool>,
     /// Of a store that transactions write.
@@ -113,6 +115,7 @@ impl NodePool {
             sagas: node.sagas.map(|_| Default::default()),
             moved: node.moved.map(|_| MovedPool::default()),
             messages: node.queue.as_ref().map(|_| QueuePool::default()),
+            outbox: node.outbox.map(|_| Default::default()),
             groups: BTreeMap::new(),
             in_doubt: node.in_doubt.as_ref().map(|_| Box::default()),
             scaling: node.scaling.as_ref().map(|_| ScalingPool::default()),
@@ -201,6 +204,11 @@ impl NodePool {
         if let (Some(pool), Some(one)) = (&mut self.messages, &node.queue) {
             pool.push(one, node.instances.iter().map(|instance| instance.depth).sum(), node.span);
         }
+        if let (Some(pool), Some(one)) = (&mut self.outbox, node.outbox) {
+            for (pool, count) in pool.iter_mut().zip([one.written, one.relayed, one.left]) {
+                pool.push(Some(count as f64));
+            }
+        }
         for group in &node.groups {
             self.groups.entry(group.name.clone()).or_default().push(group, node.span);
         }
@@ -250,6 +258,10 @@ impl NodePool {
             }),
             moved: self.moved.as_ref().map(|pool| Box::new(pool.results(confidence))),
             queue: self.messages.as_ref().map(|pool| Box::new(pool.results(confidence))),
+            outbox: self.outbox.as_ref().map(|counts| {
+                let [written, relayed, left] = counts.each_ref().map(mean);
+                Box::new(OutboxResults { written, relayed, left })
+            }),
             groups: self
                 .groups
                 .iter()

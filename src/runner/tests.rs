@@ -98,6 +98,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         in_doubt: None,
         scaling: None,
         groups: Default::default(),
+        outbox: None,
         windows: vec![NodeWindow::default(), window, NodeWindow::default()],
     }
 }

@@ -29,7 +29,6 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("StepSpec", &["push"]),
     ("CacheSpec", &["admission", "discipline", "inbound"]),
     ("FaultSpec", &["corrupt", "reclaim"]),
-    ("WriteFields", &["outbox"]),
     ("TopicSpec", &["ack", "replicas"]),
     ("EdgeSpec", &["batch", "linger"]),
     ("InboundSpec", &["block", "inspect"]),

@@ -73,6 +73,7 @@ pub(super) fn any_node() -> NodeResults {
         moved: Some(Box::default()),
         in_doubt: Some(Box::default()),
         queue: Some(Box::default()),
+        outbox: Some(Box::default()),
         scaling: Some(Box::default()),
         cost,
         ..NodeResults::default()
@@ -180,7 +181,7 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 41] = [
+const COUNTS: [&str; 42] = [
     "acked",
     "bytes",
     "causes",
@@ -208,6 +209,7 @@ const COUNTS: [&str; 41] = [
     "not_checked",
     "operations",
     "out_of_order",
+    "outbox",
     "outcomes",
     "published",
     "read_your_writes_violations",

@@ -505,9 +505,9 @@ fn what_cannot_be_meant_is_refused() {
             (
                 "depth",
                 rules,
-                "min: 1, max: 9, metric: age(q), target: 8",
-                "6:74 E-UNSUPPORTED",
-                "`age`",
+                "min: 1, max: 9, metric: age(q), target: 8s",
+                "6:74 E-REF",
+                "there is no queue",
             ),
             (
                 "B80 metric",

@@ -51,6 +51,7 @@ mod metamorphic;
 mod mistakes;
 mod network;
 mod openslo;
+mod outbox;
 mod peers;
 mod placement;
 mod precision;

@@ -495,6 +495,36 @@ fn messages_are_the_same_on_one_and_two_threads() {
 }
 
 #[test]
+fn how_old_the_oldest_is_can_be_alerted_on_and_scaled_by() {
+    // Nobody is there from 60.05 s to 100.05 s: the oldest gets a second older each second, then younger by what is
+    // gained, at 1,000 a second at once.
+    let rest = "faults: [{id: away, at: 60.05s, for: 40s, crash: {node: billing, process: true}}]\n\
+        alerts: {old: {when: age(node=orders window=5s) > 20s, every: 5s}}";
+    let found = results_of(&shop("", "workers: 1, work: 1ms", rest), 1);
+    // The oldest is of 60.1 s: the mean over 80 to 85 s is 22.4 s, that over 75 to 80 s was 17.4 s; over 100 to 105 s it is nearly nothing.
+    let [fired, over] = ["fired", "resolved"].map(|of| number(&found, &format!("alerts.0.{of}")));
+    assert_eq!((fired, over), (85.0, 105.0));
+    // The figure itself: of the last alert that is good, and the first that is bad.
+    for (limit, fires) in [("17.3s", 80.0), ("17.5s", 85.0), ("22.3s", 85.0), ("22.5s", 90.0)] {
+        let text = shop("", "workers: 1, work: 1ms", &rest.replace("> 20s", &format!("> {limit}")));
+        close(number(&results_of(&text, 1), "alerts.0.fired"), fires, 1e-9);
+    }
+    // By order of acceptance, whatever is handed out first.
+    let lifo = shop("discipline: lifo", "workers: 1, work: 1ms", rest);
+    assert_eq!(number(&results_of(&lifo, 1), "alerts.0.fired"), 85.0);
+    // Those who scale by it.
+    let scaled = |autoscale: &str| {
+        let consumer = format!("workers: 1, work: 200ms, boot: 2s{autoscale}");
+        of(&results_of(&shop("", &consumer, ""), 1), "age.max")
+    };
+    let one = scaled("");
+    let many = scaled(
+        ", autoscale: {min: 1, max: 6, metric: age(orders), target: 5s, every: 5s, delay: 5s}",
+    );
+    assert!(one > 60.0 && many < 30.0, "{one} {many}");
+}
+
+#[test]
 fn what_is_said_of_queues_is_checked_where_it_stands() {
     let rest = "  dead: {queue: {}}\n  oncall: {service: {workers: 1, consumes: dead, work: 1ms}}\n\
         \x20 kv: {store: {read: 1ms, cores: 1}}\n  api: {service: {cores: 1, endpoints: {default: [{publish: orders}, {call: kv}]}}}";

@@ -54,6 +54,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("lock-contention", "40s", "10s"),
     ("memory-leak", "310s", "250s"),
     ("noisy-neighbour", "70s", "50s"),
+    ("outbox", "200s", "10s"),
     ("overload-control", "70s", "50s"),
     ("pub-sub", "220s", "10s"),
     ("rebalance", "400s", "10s"),

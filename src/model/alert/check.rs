@@ -112,7 +112,7 @@ impl Check<'_> {
                         self.group(node, log, problems);
                     }
                     let queue = names.kind(node).is_broker() && !log;
-                    if self.spec.when.signal == Signal::Depth && !queue {
+                    if matches!(self.spec.when.signal, Signal::Depth | Signal::Age) && !queue {
                         let message = format!("`{}` is no queue", name.0);
                         let help = "`in_queue` counts requests that wait for a worker or core";
                         problems.error_help("E-FAULT-TARGET", self.at("when"), message, help);

@@ -54,8 +54,7 @@ impl Simulation {
                 }
                 let mut instances = Vec::new();
                 self.books(index, self.world.now(), &mut instances);
-                let group = monitor.group.as_deref();
-                reading.depth += self.nodes[index].backlog(group, self.world.now());
+                reading.depth += self.nodes[index].backlog(&monitor.backlog, self.world.now());
                 for books in instances {
                     reading.busy += books.busy;
                     reading.down += books.down;

@@ -37,7 +37,7 @@ pub struct AlertSpec {
     /// What is bad: a figure of a `node` or a `client` (or of all clients) over the `window` before each
     /// look (since the look before, when absent), compared with a limit. Figures: `error_fraction`,
     /// `availability`, `p50(latency ..)` to `p999(latency ..)` (what failed is slower than any limit) of what ended in
-    /// the window: visits of a node, requests of a client; of a node alone `utilisation`, `in_queue` (mean), `instances` that are up (mean), of a queue `depth` (messages that wait, mean)
+    /// the window: visits of a node, requests of a client; of a node alone `utilisation`, `in_queue` (mean), `instances` that are up (mean), of a queue `depth` (messages that wait, mean), `age` (how long the oldest of them has waited, mean), of a log `lag` (messages not worked off by its groups, or by one, `group=search`, mean)
     /// and `throughput`. Latencies of a node are those of all its visits, as long as they took. `deploy=roll`
     /// in place of `node=`, for fractions: the visits of the instances that run what this deployment brought.
     pub when: Condition,
@@ -91,6 +91,8 @@ pub enum Signal {
     Instances,
     /// Mean number of messages that wait in a queue.
     Depth,
+    /// How long the oldest message that waits in a queue has waited (mean).
+    Age,
     /// Messages of a log that are not worked off (mean).
     Lag,
 }

@@ -7,7 +7,9 @@ use std::collections::VecDeque;
 
 use super::{AlertSpec, Signal, Source};
 use crate::{
-    model::{design::Design, ids::NodeId, names::Names, probe::AlertMeasured},
+    model::{
+        design::Design, ids::NodeId, names::Names, probe::AlertMeasured, queue::counts::Backlog,
+    },
     stats::CoarseHistogram,
 };
 
@@ -28,7 +30,7 @@ pub struct Reading {
     pub down: u128,
     /// Integral of frames waiting, frame-ns.
     pub in_queue: u128,
-    /// Integral of messages that wait to be handed out, message-ns.
+    /// Integral of what it reads of messages.
     pub depth: u128,
 }
 
@@ -47,8 +49,8 @@ pub struct Monitor {
     pub capacity: (u64, f64),
     /// Where it reads.
     pub source: From,
-    /// Of a log: for which group.
-    pub group: Option<String>,
+    /// What it reads of messages.
+    pub backlog: Backlog,
     /// The last looks, oldest first; at first what is known at time 0.
     pub readings: VecDeque<Reading>,
     /// What the records forgot when the measured span began.
@@ -115,7 +117,11 @@ impl Monitor {
                 least: spec.min_calls.map_or(1, |n| n.0),
                 capacity,
                 source,
-                group: spec.when.group.as_ref().map(|group| group.0.clone()),
+                backlog: match (spec.when.signal, &spec.when.group) {
+                    (Signal::Age, _) => Backlog::Age,
+                    (_, Some(group)) => Backlog::Of(group.0.clone()),
+                    _ => Backlog::All,
+                },
                 readings: VecDeque::from([Reading::default()]),
                 forgotten: Reading::default(),
                 bad_since: None,
@@ -182,6 +188,7 @@ impl Monitor {
                 (up > 0.0).then(|| (now.busy - before.busy) as f64 / (each * up))
             }
             Signal::InQueue => Some((now.in_queue - before.in_queue) as f64 / window),
+            Signal::Age => Some((now.depth - before.depth) as f64 / (window * 1e9)),
             Signal::Depth | Signal::Lag => Some((now.depth - before.depth) as f64 / window),
             Signal::Instances => Some(up() / window),
             Signal::Throughput => Some((now.good - before.good) as f64 / window * 1e9),

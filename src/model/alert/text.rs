@@ -11,7 +11,7 @@ use crate::{
 };
 
 const USAGE: &str = "error_fraction(node=api window=30s) > 1%";
-const FIGURES: [&str; 9] = [
+const FIGURES: [&str; 10] = [
     "error_fraction",
     "availability",
     "p99(latency ..)",
@@ -20,6 +20,7 @@ const FIGURES: [&str; 9] = [
     "throughput",
     "instances",
     "depth",
+    "age",
     "lag",
 ];
 
@@ -45,7 +46,9 @@ impl FromStr for Condition {
             Signal::ErrorFraction | Signal::Availability | Signal::Utilisation => {
                 limit.parse::<Fraction>().map(|x| x.0)
             }
-            Signal::Latency(_) => limit.parse::<SimDuration>().map(|x| x.0 as f64 / 1e9),
+            Signal::Latency(_) | Signal::Age => {
+                limit.parse::<SimDuration>().map(|x| x.0 as f64 / 1e9)
+            }
             Signal::InQueue | Signal::Instances | Signal::Depth | Signal::Lag => {
                 limit.parse::<Number>().map(|x| x.0)
             }
@@ -71,6 +74,7 @@ fn measure(expr: &Expr) -> Result<Measured, ValueError> {
         ("throughput", _) => Signal::Throughput,
         ("instances", _) => Signal::Instances,
         ("depth", _) => Signal::Depth,
+        ("age", _) => Signal::Age,
         ("lag", _) => Signal::Lag,
         (_, Some(quantile)) => Signal::Latency(quantile),
         (other, None) => return Err(unknown("figure", other, &FIGURES)),
@@ -100,6 +104,7 @@ fn measure(expr: &Expr) -> Result<Measured, ValueError> {
         | Signal::Throughput
         | Signal::Instances
         | Signal::Depth
+        | Signal::Age
         | Signal::Lag => {
             matches!(of, Source::Node(_))
         }
@@ -145,6 +150,7 @@ mod tests {
             "instances(node=api window=1m) < 3",
             "depth(node=orders) > 1000",
             "lag(node=events group=search) > 1000",
+            "age(node=orders) > 5m",
             "error_fraction(deploy=roll window=30s) > 5%",
         ] {
             let condition: Condition = text.parse().unwrap_or_else(|e| panic!("{text}: {e:?}"));

@@ -38,7 +38,7 @@ pub fn autoscale(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut P
     if let Some(MetricSpec::Lag(topic, group)) = &scales.metric {
         check.group((topic, group), names, problems);
     }
-    if let Some(MetricSpec::Depth(queue)) = &scales.metric {
+    if let Some(MetricSpec::Depth(queue) | MetricSpec::Age(queue)) = &scales.metric {
         let keeps = |id| names.kind(id).is_broker() && names.kind(id).partitions().is_none();
         let is_queue = names.node(&queue.0).is_some_and(keeps);
         if !is_queue {
@@ -207,7 +207,9 @@ impl Check<'_> {
             | MetricSpec::InQueue
             | MetricSpec::Depth(_)
             | MetricSpec::Lag(..) => (matches!(level, LevelSpec::Number(_)), "a number: `8`"),
-            MetricSpec::ResponseTime => (matches!(level, LevelSpec::Time(_)), "a time: `200ms`"),
+            MetricSpec::ResponseTime | MetricSpec::Age(_) => {
+                (matches!(level, LevelSpec::Time(_)), "a time: `200ms`")
+            }
         };
         if !fits {
             let message = format!("`{level}` is not in the unit of `{metric}`");

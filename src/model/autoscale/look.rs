@@ -230,9 +230,9 @@ impl Simulation {
             at: now,
             places: sums.map(|(place, sums)| place.counted(sums, now)).collect(),
             in_system: record.inside.until(now),
-            depth: scaling.scaler.backlog().map_or(0, |(from, group)| {
+            depth: scaling.scaler.backlog().map_or(0, |(from, what)| {
                 let node = names.node(&from.0).and_then(|id| self.nodes.get(usize::from(id)));
-                node.map_or(0, |node| node.backlog(group.map(|group| group.0.as_str()), now))
+                node.map_or(0, |node| node.backlog(&what, now))
             }),
             ended: (record.response.count() + count, record.response.sum() + time),
         }

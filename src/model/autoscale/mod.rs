@@ -39,7 +39,8 @@ pub struct AutoscaleSpec {
     /// Most instances that are wanted, and places for them; whoever drains has one.
     pub max: Count,
     /// What is compared, for each ready instance: `utilisation` (default) of cores, else workers; `requests` that arrive,
-    /// requests `in_queue`, `in_system` (with those inside instances that drain); messages that wait in a queue, `depth(orders)`, or that a group
+    /// requests `in_queue`, `in_system` (with those inside instances that drain); messages that wait in a queue, `depth(orders)`, how long the oldest of
+    /// them has waited, `age(orders)`, or that a group
     /// of a log has not worked off, `lag(events group=search)`; or
     /// `response_time`, the mean of all visits that ended, which says little of how many instances would be enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,6 +107,8 @@ pub enum MetricSpec {
     ResponseTime,
     /// Messages that wait in a queue to be handed out.
     Depth(Name),
+    /// How long the oldest message that waits in a queue has waited.
+    Age(Name),
     /// Messages of a log that a group has not worked off.
     Lag(Name, Name),
 }

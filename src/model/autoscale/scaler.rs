@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 
 use super::{AutoscaleSpec, LimitSpec, MetricSpec};
-use crate::units::Name;
+use crate::{model::queue::counts::Backlog, units::Name};
 
 /// Products of measured numbers that miss a whole number by less are that.
 const ROUNDING: f64 = 1e-9;
@@ -59,7 +59,7 @@ pub struct Reading {
     pub places: Vec<Sums>,
     /// Integral of visits inside, visit-ns.
     pub in_system: u128,
-    /// Integral of messages that wait in the queue that is looked at, if one is, message-ns.
+    /// Integral of what of the messages is looked at, if anything is.
     pub depth: u128,
     /// Visits that have ended, and the time they took, ns.
     pub ended: (u64, u128),
@@ -149,11 +149,12 @@ impl Scaler {
         self.spec.by.as_ref()
     }
 
-    /// The queue, or log and group, whose backlog it goes by.
-    pub fn backlog(&self) -> Option<(&Name, Option<&Name>)> {
+    /// The queue or log whose messages it goes by, and what of them.
+    pub fn backlog(&self) -> Option<(&Name, Backlog)> {
         match &self.spec.metric {
-            Some(MetricSpec::Depth(queue)) => Some((queue, None)),
-            Some(MetricSpec::Lag(topic, group)) => Some((topic, Some(group))),
+            Some(MetricSpec::Depth(queue)) => Some((queue, Backlog::All)),
+            Some(MetricSpec::Age(queue)) => Some((queue, Backlog::Age)),
+            Some(MetricSpec::Lag(topic, group)) => Some((topic, Backlog::Of(group.0.clone()))),
             _ => None,
         }
     }
@@ -221,6 +222,7 @@ impl Scaler {
             MetricSpec::Requests => Some(sum.arrivals as f64 / ready * 1e9),
             MetricSpec::InQueue => Some(sum.in_queue as f64 / ready),
             // Each of them has its part of those that wait.
+            MetricSpec::Age(_) => Some((to.depth - from.depth) as f64 / (length as f64 * 1e9)),
             MetricSpec::Depth(_) | MetricSpec::Lag(..) => {
                 Some((to.depth - from.depth) as f64 / ready)
             }

@@ -18,27 +18,23 @@ const METRICS: [(&str, MetricSpec); 5] = [
     ("response_time", MetricSpec::ResponseTime),
 ];
 
-/// Those that need kinds of nodes which are not built yet.
-const NOT_YET: [&str; 1] = ["age"];
-
+const DEPTH: &str = "depth(orders)";
+const AGE: &str = "age(orders)";
 const LAG: &str = "lag(events group=search)";
 
 impl FromStr for MetricSpec {
     type Err = ValueError;
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let name = text.split('(').next().unwrap_or(text).trim();
-        if NOT_YET.contains(&name) {
-            let message = format!("`{name}` is part of the language and not supported yet");
-            return Err(ValueError::new("E-UNSUPPORTED", message));
-        }
-        if name == "depth" {
+        if let "depth" | "age" = name {
             let expr = Expr::parse(text)?;
-            let mut t = Taker::new(&expr, "depth(orders)")?;
+            let usage = format!("{name}(orders)");
+            let mut t = Taker::new(&expr, if name == "age" { AGE } else { DEPTH })?;
             let wrong =
-                || ValueError::new("E-EXPR", "of which queue?").help("write `depth(orders)`");
+                || ValueError::new("E-EXPR", "of which queue?").help(format!("write `{usage}`"));
             let queue = t.plain().ok_or_else(wrong)?.read::<Name>()?;
             t.finish()?;
-            return Ok(Self::Depth(queue));
+            return Ok(if name == "age" { Self::Age(queue) } else { Self::Depth(queue) });
         }
         if name == "lag" {
             let expr = Expr::parse(text)?;
@@ -53,7 +49,7 @@ impl FromStr for MetricSpec {
             return Ok(Self::Lag(topic, group));
         }
         let found = METRICS.iter().find(|(known, _)| *known == text).map(|known| known.1.clone());
-        let known = METRICS.iter().map(|known| known.0).chain(["depth(orders)", LAG]);
+        let known = METRICS.iter().map(|known| known.0).chain([DEPTH, AGE, LAG]);
         found.ok_or_else(|| unknown("metric", text, &known.collect::<Vec<_>>()))
     }
 }
@@ -62,6 +58,9 @@ impl fmt::Display for MetricSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Self::Depth(queue) = self {
             return write!(f, "depth({})", queue.0);
+        }
+        if let Self::Age(queue) = self {
+            return write!(f, "age({})", queue.0);
         }
         if let Self::Lag(topic, group) = self {
             return write!(f, "lag({} group={})", topic.0, group.0);
@@ -204,8 +203,8 @@ mod tests {
             let error = text.parse::<LimitSpec>().unwrap_err();
             assert!(error.code.starts_with(code), "{text}: {error:?}");
         }
-        let codes = ["depth()", "age(orders)", "lag(t)", "cpu"]
+        let codes = ["depth()", "age()", "lag(t)", "cpu"]
             .map(|text| text.parse::<MetricSpec>().unwrap_err().code);
-        assert_eq!(codes, ["E-EXPR", "E-UNSUPPORTED", "E-EXPR", "E-ENUM"]);
+        assert_eq!(codes, ["E-EXPR", "E-EXPR", "E-EXPR", "E-ENUM"]);
     }
 }

@@ -79,8 +79,30 @@ pub struct Rules {
     pub dedupe: u64,
     /// What it holds outlives its process.
     pub durable: bool,
+    /// Somebody watches how old the oldest is.
+    pub aged: bool,
     /// Start of the measured span, ns.
     pub from: u64,
+}
+
+/// How old the oldest message that waits is.
+#[derive(Debug, Default)]
+struct Oldest {
+    /// Those that wait, by order of acceptance; and some that do not any more.
+    waiting: BinaryHeap<Reverse<(u64, u32)>>,
+    /// When the oldest was accepted, ns.
+    accepted: Option<u64>,
+    /// The integral of its age up to an instant, ns x ns.
+    sum: (u128, u64),
+}
+
+impl Oldest {
+    fn until(&self, now: u64) -> u128 {
+        let (sum, since) = self.sum;
+        let square = |age: u64| u128::from(age) * u128::from(age);
+        let grown = |accepted: u64| (square(now - accepted) - square(since - accepted)) / 2;
+        sum + self.accepted.map_or(0, grown)
+    }
 }
 
 /// What became of a message that was offered.
@@ -141,6 +163,8 @@ pub struct Broker {
     pub dying: Vec<(Handle, Record)>,
     /// The integral of those that are ready, up to an instant, message-ns.
     depth: (u128, u64),
+    /// If somebody watches it.
+    oldest: Option<Box<Oldest>>,
     /// The most at once in the measured span.
     pub most: u64,
     /// Of all messages, and of those accepted in the measured span.
@@ -153,6 +177,7 @@ pub struct Broker {
 impl Broker {
     /// An empty one.
     pub fn new(rules: Rules, ready: Ready) -> Self {
+        let oldest = rules.aged.then(Box::default);
         Self {
             rules,
             held: Vec::new(),
@@ -172,6 +197,7 @@ impl Broker {
             handouts: 0,
             dying: Vec::new(),
             depth: (0, 0),
+            oldest,
             most: 0,
             all: Counts::default(),
             measured: Counts::default(),
@@ -199,9 +225,35 @@ impl Broker {
         sum + u128::from(self.depth()) * u128::from(now - since)
     }
 
+    /// The integral of the age of the oldest of them from time 0, ns x ns.
+    pub fn age_until(&self, now: u64) -> u128 {
+        self.oldest.as_ref().map_or(0, |oldest| oldest.until(now))
+    }
+
     /// Before their number changes.
     fn note_depth(&mut self, now: u64) {
         self.depth = (self.depth_until(now), now);
+        if let Some(oldest) = &mut self.oldest {
+            oldest.sum = (oldest.until(now), now);
+        }
+    }
+
+    /// After it has.
+    fn note_oldest(&mut self) {
+        let Some(oldest) = &mut self.oldest else { return };
+        let waits = |&Reverse((order, place)): &Reverse<(u64, u32)>| {
+            let held = &self.held[place as usize];
+            let there = held.record.order == order;
+            let accepted = held.record.accepted;
+            (there && matches!(held.state, State::Ready | State::Behind)).then_some(accepted)
+        };
+        oldest.accepted = loop {
+            match oldest.waiting.peek().map(waits) {
+                None => break None,
+                Some(None) => drop(oldest.waiting.pop()),
+                Some(found) => break found,
+            }
+        };
     }
 
     /// After it has.
@@ -216,6 +268,7 @@ impl Broker {
         self.note_depth(now);
         let result = what(self);
         self.note_most(now);
+        self.note_oldest();
         result
     }
 
@@ -306,6 +359,9 @@ impl Broker {
     /// A message can be handed out, unless one of its key comes first.
     fn available(&mut self, place: u32) {
         let held = &mut self.held[place as usize];
+        if let Some(oldest) = &mut self.oldest {
+            oldest.waiting.push(Reverse((held.record.order, place)));
+        }
         let first = || self.chains.get(&held.record.key).and_then(|chain| chain.front());
         if self.rules.in_order && first() != Some(&place) {
             held.state = State::Behind;
@@ -627,7 +683,10 @@ impl Broker {
     /// Whether each message is where it should be.
     pub fn is_sound(&self) -> bool {
         let counts = self.counts();
+        let waits = |held: &&Held| matches!(held.state, State::Ready | State::Behind);
+        let first = self.held.iter().filter(waits).map(|held| held.record.accepted).min();
         counts.balances()
+            && self.oldest.as_ref().is_none_or(|oldest| oldest.accepted == first)
             && counts.ready == self.depth()
             && counts.ready + counts.delayed + counts.unacked == self.messages
     }

@@ -47,6 +47,7 @@ impl QueueSpec {
             in_order: self.order.is_some(),
             dedupe: self.dedupe.map_or(0, |time| time.0),
             durable: self.durable != Some(false),
+            aged: assembly.names.is_aged(path.rsplit('/').next().unwrap_or(path)),
             from: assembly.names.design.warm_up,
         }
     }

@@ -8,6 +8,8 @@ use super::{
 };
 use crate::{
     model::{
+        alert::{Signal, Source},
+        autoscale::MetricSpec,
         cache::Capacity,
         check::{Checked, boot, closest, formula, positive, zones},
         check_steps::{many_steps, steps},
@@ -326,6 +328,21 @@ impl PublishFields {
             }
             _ => {}
         }
+    }
+}
+
+impl Names {
+    /// Whether anybody watches how long the oldest message of a queue has waited.
+    pub fn is_aged(&self, queue: &str) -> bool {
+        let alerts = self.design.alerts.values().map(|alert| &alert.when);
+        let named = |of: &Source| matches!(of, Source::Node(name) if name.0 == queue);
+        let alerted = alerts.into_iter().any(|when| when.signal == Signal::Age && named(&when.of));
+        let nodes = self.design.nodes.values().chain(self.design.later());
+        let scaled = |spec: &NodeSpec| {
+            let metric = spec.kind().autoscale().and_then(|(scales, _)| scales.metric.as_ref());
+            matches!(metric, Some(MetricSpec::Age(name)) if name.0 == queue)
+        };
+        alerted || nodes.into_iter().any(scaled)
     }
 }
 

@@ -4,6 +4,17 @@
 
 use crate::stats::Histogram;
 
+/// What of the messages that wait somewhere is summed up over time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Backlog {
+    /// How many wait to be handed out by a queue, or to be worked off by all groups of a log, message-ns.
+    All,
+    /// How many wait to be worked off by a group of a log, message-ns.
+    Of(String),
+    /// How long the oldest that waits in a queue has waited since it was accepted, ns x ns.
+    Age,
+}
+
 /// What became of messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -56,6 +67,17 @@ pub struct QueueMeasured {
     pub age: Histogram,
     /// From when each was accepted until a visit for it had succeeded, ns; of those for which one had.
     pub done: Histogram,
+}
+
+/// What became of the rows of outboxes: of those written in the measured span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutboxMeasured {
+    /// Written with data.
+    pub written: u64,
+    /// Published and deleted.
+    pub relayed: u64,
+    /// Neither, at the end.
+    pub left: u64,
 }
 
 /// What was measured of a group that reads a log.

@@ -96,6 +96,17 @@ pub struct Batch {
     pub unburied: Vec<(Handle, Record)>,
 }
 
+/// What a relay of an outbox is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relay {
+    /// It looks now and then.
+    Looks,
+    /// It reads its table.
+    Reads,
+    /// It deletes what has come.
+    Deletes,
+}
+
 /// What travels, or what a frame is about.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Post {
@@ -109,8 +120,8 @@ pub enum Post {
     Reset(Host),
     /// To who asked: the broker does not hear him.
     Refused(Ask),
-    /// To the broker of another queue: a dead message.
-    Dead(Handle, Record),
+    /// To a broker: a message, which it is to say to have come: a dead one, or one out of an outbox.
+    Put(Handle, Record),
     /// At a broker: these are handed out one after the other, and so many are left.
     Leaving(Ask, Vec<(Handle, Record)>, usize),
     /// At a consumer: these are worked off.
@@ -131,6 +142,10 @@ pub enum Post {
     Beats(u16),
     /// At a member: it is time to put down how far it is.
     Commits(u16),
+    /// Of a call that writes: what is to be published with it, through which outlet of the store and as which operation.
+    Row(u16, u8),
+    /// At a store: what a relay is at, by its outlet.
+    Relays(u16, Relay),
     /// Of a call that publishes: its message is ready after so long, ns.
     Delay(u64),
 }

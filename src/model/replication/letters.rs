@@ -392,13 +392,6 @@ impl World {
         }
     }
 
-    /// The message that a call publishes is ready after so long.
-    #[cold]
-    #[inline(never)]
-    pub fn delay_message(&mut self, call: Slot, delay: u64) {
-        self.put_post(call, Post::Delay(delay));
-    }
-
     /// A letter arrived: whether its host is down. Then nobody hears of it, or its host says so.
     #[cold]
     pub fn undelivered(&mut self, slot: Slot) -> bool {

@@ -190,6 +190,14 @@ impl World {
         (node, shard * way.each + replica)
     }
 
+    /// The broker to which a message with this key and identity goes.
+    pub(in crate::model) fn broker_of(&mut self, node: NodeId, key: u64, id: u64) -> u16 {
+        match &mut self.routes[usize::from(node)] {
+            Route::Partitions(way) => way.broker(key, id),
+            _ => 0,
+        }
+    }
+
     /// The partition of a key of a log; none: any of the broker that was asked.
     pub(in crate::model) fn partition_of(&mut self, topic: NodeId, key: u64) -> Option<u32> {
         match &mut self.routes[usize::from(topic)] {

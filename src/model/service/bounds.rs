@@ -6,6 +6,8 @@ use super::server::Server;
 use crate::model::{
     books::{InstanceBooks, Unserved},
     bounded::Bounded,
+    queue::counts::Backlog,
+    topic::reader::Reader,
 };
 
 /// Where what an instance holds is found.
@@ -103,17 +105,25 @@ impl Server {
             departures: own.departures,
             failures: failed,
             needless,
-            depth: if inst == 0 { self.waits_at_broker(None, now) } else { 0 },
+            depth: if inst == 0 { self.waits_at_broker(&Backlog::All, now) } else { 0 },
             cache: own.contents.as_ref().map_or_else(Default::default, |c| c.books),
             ..InstanceBooks::default()
         }
     }
 
-    /// Messages that wait at a broker, up to `now`: to be handed out by a queue, to be worked off by a group of a log, or all.
-    pub(super) fn waits_at_broker(&self, group: Option<&str>, now: u64) -> u128 {
-        let queue = self.broker.as_ref().map_or(0, |own| own.broker.depth_until(now));
+    /// What of the messages that wait at a broker is summed up, up to `now`.
+    pub(super) fn waits_at_broker(&self, what: &Backlog, now: u64) -> u128 {
+        let queue = self.broker.as_ref().map(|own| &own.broker);
         let groups = self.log.iter().flat_map(|own| &own.log.groups);
-        let meant = groups.filter(|reader| group.is_none_or(|group| reader.name == group));
-        queue + meant.map(|reader| reader.lag.until(now)).sum::<u128>()
+        let meant = |reader: &&Reader| match what {
+            Backlog::All => true,
+            Backlog::Of(group) => reader.name == *group,
+            Backlog::Age => false,
+        };
+        let waits = queue.map_or(0, |broker| match what {
+            Backlog::Age => broker.age_until(now),
+            _ => broker.depth_until(now),
+        });
+        waits + groups.filter(meant).map(|reader| reader.lag.until(now)).sum::<u128>()
     }
 }

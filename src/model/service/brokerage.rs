@@ -31,7 +31,7 @@ impl Server {
         let sender = world.frames[slot].parent;
         let Some(brokerage) = &mut self.broker else { return };
         match world.take_post(slot) {
-            Some(Post::Dead(handle, record)) => {
+            Some(Post::Put(handle, record)) => {
                 // It is of no use to wait: it is sent again.
                 let taken = brokerage.broker.offer(record, None, now) == Offer::Taken;
                 let id = (brokerage.next_id(), 0);
@@ -49,7 +49,7 @@ impl Server {
                     }
                     Offer::Full if brokerage.broker.rules.full == FullQueueSpec::Block => {
                         if let Some(delay) = delay {
-                            world.delay_message(slot, delay);
+                            world.put_post(slot, Post::Delay(delay));
                         }
                         brokerage.blocked.push_back((slot, world.frames[slot].id));
                         world.record.node(self.node).cause("blocked");
@@ -76,7 +76,7 @@ impl Server {
             for (handle, record) in std::mem::take(&mut brokerage.broker.dying) {
                 if let Some(grave) = brokerage.buries {
                     let id = (brokerage.next_id(), record.size);
-                    post(((node, 0), (grave, 0)), id, Post::Dead(handle, record), world);
+                    post(((node, 0), (grave, 0)), id, Post::Put(handle, record), world);
                 }
             }
             let admitted = brokerage.admit(node, &self.program.code, world);
@@ -151,7 +151,7 @@ impl Server {
     /// Something about messages has come to the broker.
     pub(super) fn broker_hears(&mut self, slot: Slot, world: &mut World) {
         let now = world.now();
-        if let Some(Post::Dead(..)) = world.post_of(slot) {
+        if let Some(Post::Put(..)) = world.post_of(slot) {
             world.begin_own(slot, self.program.own[ACCEPT]);
             return self.run(slot, world);
         }

@@ -206,6 +206,7 @@ impl Shape {
             consumers: None,
             broker: None,
             log: None,
+            relays: None,
             locks: (!program.locks.is_empty())
                 .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),
             transactions: (!program.transactions.is_empty()).then(Box::default),

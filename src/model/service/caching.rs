@@ -3,6 +3,7 @@
 //! **Invariant.** A visit that waits for another's fetch goes on, fails or is called off exactly once.
 
 use super::{
+    calls::bring,
     program::{CacheStep, Instead, Instr, Program},
     server::Server,
 };
@@ -348,8 +349,8 @@ impl Server {
             // Nobody's deadline: the reply it belongs to may leave before it arrives.
             (extra.enforced, extra.deadline) = (false, u64::MAX);
         }
-        if let Some(delay) = site.delay {
-            world.delay_message(child, delay);
+        if let Some(brings) = site.brings {
+            bring(slot, child, brings, world);
         }
         world.send(child, from, target, id);
         world.give_up(child);

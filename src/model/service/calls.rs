@@ -3,7 +3,7 @@
 //! **Invariant.** A frame at a call stands at its instruction until the call is over (`resilience/caller.rs`).
 
 use super::{
-    program::{Instr, Program},
+    program::{Brings, Instr, Program},
     server::Server,
 };
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
         frame::{BRANCH, FOUND},
         ids::{NONE, Slot},
         outcome::Outcome,
+        queue::post::Post,
         resilience::{
             caller::{self, Caller, Edge},
             policy::EdgePolicy,
@@ -56,8 +57,8 @@ impl Caller for Server {
         }
         if world.laden {
             let common = site.common;
-            if let Some(delay) = site.delay {
-                world.delay_message(child, delay);
+            if let Some(brings) = site.brings {
+                bring(slot, child, brings, world);
             }
             ask_for(self.policy(call), (slot, child), |id| descend(id, common), world);
         }
@@ -189,4 +190,15 @@ impl Server {
         }
         goes_on
     }
+}
+
+/// A call brings more than others do.
+#[cold]
+#[inline(never)]
+pub(super) fn bring(visit: Slot, call: Slot, brings: Brings, world: &mut World) {
+    let post = match brings {
+        Brings::Delay(delay) => Post::Delay(delay),
+        Brings::Row(outlet) => Post::Row(outlet, world.frames[visit].op),
+    };
+    world.put_post(call, post);
 }

@@ -121,6 +121,10 @@ fn write(step: &StepSpec, (target, path): (&str, &str), names: &Names, problems:
         let message = "of a transaction all is written, or nothing";
         problems.error_help("E-CONFLICT", format!("{path}.optional"), message, "leave it out");
     }
+    if step.outbox().is_some() {
+        let message = "a transaction leaves nothing in an outbox yet";
+        return problems.error("E-UNSUPPORTED", at(".outbox"), message);
+    }
     if step.caching().is_some() {
         let message = "a cache cannot promise anything to a transaction";
         let help = "leave `cache` out; read through caches outside, or let what is cached expire";

@@ -5,7 +5,9 @@
 
 use super::{
     AnySpec, BranchSpec, Condition, Literal, StepSpec, Tiers, WriteMode,
-    program::{Call, Chance, Choice, DataOp, Each, Fork, Instead, Instr, KeyRef, Program, Test},
+    program::{
+        Brings, Call, Chance, Choice, DataOp, Each, Fork, Instead, Instr, KeyRef, Program, Test,
+    },
 };
 use std::collections::BTreeMap;
 
@@ -174,6 +176,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         match step.caching() {
             None => {
                 self.decisive_call(&target, call, optional, path);
+                self.leave_row(step);
                 match &step.publish {
                     Some(publish) if self.publish(&publish.0) => {}
                     _ => self.fallback(&target, call, optional, path),
@@ -189,10 +192,20 @@ impl<'c, 'a> Compiler<'c, 'a> {
         }
     }
 
+    /// The call added last writes with an outbox, if the step says so.
+    fn leave_row(&mut self, step: &StepSpec) {
+        let Some((store, outbox)) = step.outbox() else { return };
+        let names = self.assembly.names;
+        let store = names.node(&store.0).expect("references were checked");
+        let at = names.outboxes(store).keys().position(|to| *to == outbox.to.0);
+        let call = self.program.calls.last_mut().expect("just added");
+        call.brings = at.map(|at| Brings::Row(at as u16));
+    }
+
     /// The call added last publishes a message: whether nobody waits for it.
     fn publish(&mut self, publish: &PublishFields) -> bool {
         let call = self.program.calls.last_mut().expect("just added");
-        (call.publishes, call.delay) = (true, publish.delay.map(|delay| delay.0));
+        (call.publishes, call.brings) = (true, publish.delay.map(|delay| Brings::Delay(delay.0)));
         let at = self.program.code.len() - 1;
         if let (Some(AckSpec::None), Instr::Call(call)) = (publish.ack, self.program.code[at]) {
             self.program.code[at] = Instr::Send(call);
@@ -388,7 +401,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             site: self.site(path),
             common,
             publishes: false,
-            delay: None,
+            brings: None,
         };
         self.program.calls.push(call);
         self.program.calls.len() as u16 - 1

@@ -31,6 +31,7 @@ impl Server {
         }
         self.hand_out(world);
         self.begin_log(inst, world);
+        self.begin_relays(inst, world);
     }
 
     /// An instance asks for messages from now on, or takes nothing new and goes.
@@ -48,6 +49,7 @@ impl Server {
         self.crash_consumer(inst, lost, world);
         self.crash_broker(world);
         self.crash_log(inst, world);
+        self.crash_relays(inst);
     }
 
     /// An instance asks for as many batches as it has free workers.

@@ -394,6 +394,14 @@ fn step_calls(
                 answered: step.answered(),
                 ..Outgoing::to(format!("{path}.{key}"), &target)
             });
+            if let Some((_, outbox)) = step.outbox() {
+                all.push(Outgoing {
+                    endpoint: Some(endpoint.clone()),
+                    times: times * keys,
+                    keyed,
+                    ..Outgoing::message(format!("{path}.{key}.outbox"), &outbox.to.0)
+                });
+            }
         }
         for (tier, verb) in step.cache_verbs() {
             // These take the place of a fill.

@@ -14,25 +14,40 @@ use crate::{
         replication::letters::Cargo,
         span::Span,
         topic::{letters::Told, log::Answer},
-        world::World,
+        world::{World, unpack},
     },
 };
 
-/// The place of a broker's clock among what it does unasked (`Program::own`).
+/// Places among what a broker does unasked (`Program::own`).
+const ACCEPT: usize = 0;
 const CLOCK: usize = 2;
 
 impl Server {
     /// The work of accepting a message of a log is done.
     pub(super) fn appends(&mut self, slot: Slot, world: &mut World) {
         let (now, broker) = (world.now(), world.frames[slot].inst);
-        let message = record(slot, world);
+        let put = match world.take_post(slot) {
+            Some(Post::Put(handle, message)) => Some((handle, message)),
+            _ => None,
+        };
+        let (handle, message) = put.map_or_else(
+            || (None, record(slot, world)),
+            |(handle, message)| (Some(handle), message),
+        );
         let by_key = world.partition_of(self.node, message.key);
         let Some(logs) = &mut self.log else { return };
         let partition = by_key.unwrap_or_else(|| logs.log.next_in_turn(broker));
         logs.log.append(partition, message, now);
         let answers = logs.log.answers_of(partition, now);
-        world.frames[slot].pc += 1;
-        self.run(slot, world);
+        if let Some(handle) = handle {
+            let id = (logs.next_id(), 0);
+            let sender = unpack(world.frames[slot].parent);
+            world.release(slot);
+            post(((self.node, broker), sender), id, Post::Settled(vec![(handle, true)]), world);
+        } else {
+            world.frames[slot].pc += 1;
+            self.run(slot, world);
+        }
         self.answer_asks(broker, answers, world);
     }
 
@@ -55,6 +70,10 @@ impl Server {
     /// Something about messages has come to a broker of a log.
     pub(super) fn log_hears(&mut self, slot: Slot, world: &mut World) {
         let (now, broker) = (world.now(), world.frames[slot].inst);
+        if let Some(Post::Put(..)) = world.post_of(slot) {
+            world.begin_own(slot, self.program.own[ACCEPT]);
+            return self.run(slot, world);
+        }
         let came = world.take_post(slot);
         world.release(slot);
         let Some(logs) = &mut self.log else { return };

@@ -299,7 +299,7 @@ impl Server {
             let id = (consumers.next_id(host.1), record.size);
             let mut record = record.clone();
             record.priority = record.priority.max(1);
-            post((host, (grave, 0)), id, Post::Dead(*handle, record), world);
+            post((host, (grave, 0)), id, Post::Put(*handle, record), world);
         }
         world.arm(slot, Span::of(AGAIN));
     }

@@ -9,6 +9,7 @@ pub mod build;
 mod caching;
 mod calls;
 mod check;
+pub mod check_outbox;
 pub mod check_parts;
 mod check_transactions;
 pub mod compile;
@@ -21,11 +22,13 @@ pub mod limits;
 pub mod locks;
 mod logs;
 mod members;
+pub mod outbox;
 mod participant;
 pub mod parts;
 mod patience;
 mod points;
 pub mod program;
+mod relaying;
 mod replicas;
 mod resharded;
 pub mod room;
@@ -58,6 +61,7 @@ use crate::{
     units::{Count, Fraction, HourPrice, Name, Number, SimDuration},
 };
 use limits::ResourcesSpec;
+use outbox::OutboxSpec;
 
 /// Runs steps for each request. `workers` bounds the requests admitted at once to an instance and
 /// is held until the reply; `cores` bounds the `work` steps running at once.
@@ -391,6 +395,9 @@ pub struct WriteFields {
     /// How many replicas must answer, where it is not as the store says: a number, `majority`, `all`; of stores with `quorum`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quorum: Option<LevelSpec>,
+    /// A queue or log to which a message is published: it is written together with the data, both or neither, and published later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<OutboxSpec>,
 }
 
 /// A cache or several tiers of caches, the nearest first.

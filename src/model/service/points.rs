@@ -3,7 +3,7 @@
 //! **Invariant.** Nothing here is asked by a server that is only its steps.
 
 use super::{program::Point, server::Server};
-use crate::model::{ids::Slot, world::World};
+use crate::model::{ids::Slot, queue::post::Post, world::World};
 
 impl Server {
     /// A frame stands at a point of the program that some part of the server has to hear of.
@@ -35,6 +35,8 @@ impl Server {
             Point::Publish => self.accepts(slot, world),
             Point::Leave => self.leaves(slot, world),
             Point::Batch => self.next_message(slot, world),
+            Point::Row => self.puts_row(slot, world),
+            Point::Relayed => self.relayed(slot, world),
             Point::Arrived { .. } | Point::Worked { .. } | Point::Timer | Point::Asked => {
                 unreachable!("it waits there for an event of its own")
             }
@@ -52,6 +54,8 @@ impl Server {
             self.log_timed(broker, world);
         } else if self.is_of_transaction(slot, world) {
             self.transaction_timed(slot, world);
+        } else if let Some(&Post::Relays(outlet, _)) = world.post_of(slot) {
+            self.relay_timed(slot, outlet, world);
         } else if self.consumers.is_some() {
             self.consumer_timed(slot, world);
         } else if self.promises.is_some() {
@@ -70,6 +74,8 @@ impl Server {
             self.broker_hears(slot, world);
         } else if self.log.is_some() {
             self.log_hears(slot, world);
+        } else if self.is_of_rows(slot, world) {
+            self.rows_came(slot, world);
         } else if self.is_of_transaction(slot, world) {
             self.hears_of_part(slot, world);
         } else if self.consumers.is_some() {

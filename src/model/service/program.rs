@@ -164,6 +164,10 @@ pub enum Point {
     Leave,
     /// A batch of messages is worked off.
     Batch,
+    /// A write with an outbox is done.
+    Row,
+    /// A relay of one has done its work.
+    Relayed,
     /// A transaction begins.
     Opens,
     /// It is to write something: which of what is gathered.
@@ -172,6 +176,15 @@ pub enum Point {
     Decides(u16),
     /// Somebody is asked to take part in one, and waits until the key is free.
     Asked,
+}
+
+/// What a call brings besides what all do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Brings {
+    /// A message that is ready after so long, ns.
+    Delay(u64),
+    /// What is to be published with a write: by which of the outlets of its store.
+    Row(u16),
 }
 
 /// In place of a reply's size: what the visit has already.
@@ -268,8 +281,8 @@ pub struct Call {
     pub common: u64,
     /// It publishes a message.
     pub publishes: bool,
-    /// It is ready after so long, ns.
-    pub delay: Option<u64>,
+    /// What it brings besides.
+    pub brings: Option<Brings>,
 }
 
 impl Call {

@@ -32,13 +32,14 @@ use crate::{
         outcome::Outcome,
         queue::{
             consumers::Consumers,
-            counts::{GroupMeasured, QueueMeasured},
+            counts::{Backlog, GroupMeasured, OutboxMeasured, QueueMeasured},
             host::Brokerage,
         },
         replication::{group::Group, tally::ReplicasMeasured},
         resilience::{caller, policy::EdgeState},
         route::Route,
         span::{Work, scaled},
+        store::relays::Relays,
         store::{copies::Copies, moving::Moving, promises::Promises},
         topic::host::Logs,
         world::World,
@@ -133,6 +134,8 @@ pub struct Server {
     pub broker: Option<Box<Brokerage>>,
     /// Logs: what they keep.
     pub log: Option<Box<Logs>>,
+    /// Stores with outboxes: what is to be published.
+    pub relays: Option<Box<Relays>>,
     /// Draws of backoff jitter.
     pub jitter: Stream,
     /// `utilisation` counts cores, not workers.
@@ -310,8 +313,12 @@ impl Node for Server {
         self.log.as_ref().map_or((Vec::new(), true), |own| own.measured(now, from))
     }
 
-    fn backlog(&self, group: Option<&str>, now: u64) -> u128 {
-        self.waits_at_broker(group, now)
+    fn outbox(&self) -> Option<OutboxMeasured> {
+        self.relays.as_ref().map(|relays| relays.measured())
+    }
+
+    fn backlog(&self, what: &Backlog, now: u64) -> u128 {
+        self.waits_at_broker(what, now)
     }
 
     fn in_doubt(&self, now: u64) -> Option<Histogram> {

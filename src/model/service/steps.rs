@@ -1,7 +1,8 @@
 //! What a step says of itself: what it calls, which caches it asks, which lists of steps are within.
 
 use super::{
-    BranchSpec, ReadFields, Shards, StepSpec, Tiers, WriteFields, WriteMode, parts::LockSpec,
+    BranchSpec, ReadFields, Shards, StepSpec, Tiers, WriteFields, WriteMode, outbox::OutboxFields,
+    parts::LockSpec,
 };
 use crate::{
     engine::law::SizeFormula,
@@ -67,6 +68,13 @@ impl StepSpec {
             let op = (verb.name().to_owned(), Some(verb));
             Some((to.0.clone(), Some(op), key.as_ref(), size.as_ref()))
         })
+    }
+
+    /// The store a step writes to, and what it leaves there to be published.
+    pub fn outbox(&self) -> Option<(&Name, &OutboxFields)> {
+        let writes = [&self.write, &self.delete, &self.cas, &self.increment];
+        let write = &writes.into_iter().flatten().next()?.0;
+        Some((&write.to, &write.outbox.as_ref()?.0))
     }
 
     /// How what it reads or writes is answered, where that is not as its store says.

@@ -228,7 +228,7 @@ short_form!(
     WriteSpec,
     WriteFields,
     Name,
-    "a store's name, or `{to, key, size, count, cache, mode, quorum}`",
+    "a store's name, or `{to, key, size, count, cache, mode, quorum, outbox}`",
     |name| WriteFields {
         to: name,
         key: None,
@@ -237,13 +237,15 @@ short_form!(
         cache: None,
         mode: None,
         quorum: None,
+        outbox: None,
     },
     |w| (w.key.is_none()
         && w.size.is_none()
         && w.count.is_none()
         && w.cache.is_none()
         && w.mode.is_none()
-        && w.quorum.is_none())
+        && w.quorum.is_none()
+        && w.outbox.is_none())
     .then_some(&w.to)
 );
 

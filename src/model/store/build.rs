@@ -18,9 +18,12 @@ use crate::{
             program::{Instr, Point, Program},
             server::Server,
         },
-        store::{StoreSpec, copies::Copies, moving::Moving, promises::Promises},
+        store::{StoreSpec, copies::Copies, moving::Moving, promises::Promises, relays::Relays},
     },
 };
+
+/// Things relays do: they read, delete, and wait.
+const RELAYS: usize = 3;
 
 impl StoreSpec {
     /// The size of a value, drawn once per key: the same whenever it is read or sent.
@@ -52,6 +55,7 @@ impl Built for StoreSpec {
             (is_one(&names.tracked.followed), is_one(&names.tracked.transactions));
         let protocol = self.replication.as_ref();
         let works = protocol.is_none_or(|spec| spec.quorum.is_none());
+        let relays = names.node(name).is_some_and(|id| !names.outboxes(id).is_empty());
         let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
         compiler.program = program;
         let mut endpoint = |access: Access, work: &DurationFormula| {
@@ -72,6 +76,9 @@ impl Built for StoreSpec {
                 compiler.emit(Instr::Point(Point::Worked { write }));
             } else if protocol.is_none() && (followed || transacts) {
                 compiler.emit(Instr::Held(access));
+            }
+            if write && relays {
+                compiler.emit(Instr::Point(Point::Row));
             }
             if let Some(size) = self.size_of_value(path, compiler.assembly).filter(|_| replies) {
                 compiler.program.replies.push(size);
@@ -106,6 +113,17 @@ impl Built for StoreSpec {
             let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
             compiler.program.own = vec![asked, timer];
         }
+        if relays {
+            let write = self.write.as_ref().unwrap_or(&self.read);
+            for (work, name) in [(&self.read, "/read"), (write, "/write")] {
+                let demand = compiler.demand(work, name);
+                let start = compiler.emit(Instr::Work(demand)) as u16;
+                compiler.program.own.push(start);
+                compiler.emit(Instr::Point(Point::Relayed));
+            }
+            let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
+            compiler.program.own.push(timer);
+        }
         let mut program = compiler.program;
         // A plain call reads the request's key (`semantics.md` 52).
         program.entries = names
@@ -136,6 +154,9 @@ impl Built for StoreSpec {
             let from = assembly.names.design.warm_up;
             Box::new(Promises::new(server.instances.len(), from))
         });
+        let own = (server.program.own.len().saturating_sub(RELAYS), Assembly::site(path));
+        let relays = Relays::new(id, server.instances.len(), own, assembly.names);
+        server.relays = relays.map(Box::new);
         server.moving = self.moving(path, &server, assembly).map(Box::new);
         server.group = self.group(id, path, assembly).map(Box::new);
         Box::new(server)

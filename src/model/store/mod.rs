@@ -6,6 +6,7 @@ pub mod copies;
 pub mod kept;
 pub mod moving;
 pub mod promises;
+pub mod relays;
 
 use std::{fmt, str::FromStr};
 

@@ -24,6 +24,7 @@ fn rules() -> Rules {
         in_order: false,
         dedupe: 0,
         durable: true,
+        aged: true,
         from: 0,
     }
 }
