@@ -343,6 +343,12 @@ impl Watch<'_> {
             return;
         };
         let callers = self.results.design.callers(name);
+        let nodes = &self.results.series.nodes;
+        let waits = |from: &&str| nodes.get(*from).is_some_and(|n| !n.backlog().is_empty());
+        if !callers.is_empty() && callers.iter().all(waits) {
+            // It takes out of a backlog what it can.
+            return;
+        }
         let most = |w: usize| {
             let each = callers.iter().filter_map(|from| {
                 let factor = factors.clients.get(*from).or_else(|| factors.nodes.get(*from))?;

@@ -282,7 +282,8 @@ impl FromStr for Number {
     type Err = ValueError;
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
-        number(text).map(Self)
+        // What is wrong with something that is not even a multiple, the second one says better.
+        plain(text).or_else(|_| number(text)).map(Self)
     }
 }
 

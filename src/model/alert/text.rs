@@ -148,7 +148,7 @@ mod tests {
             "in_queue(node=api) > 500",
             "throughput(node=api window=1m) < 5/s",
             "instances(node=api window=1m) < 3",
-            "depth(node=orders) > 1000",
+            "depth(node=orders) > 1k",
             "lag(node=events group=search) > 1000",
             "age(node=orders) > 5m",
             "error_fraction(deploy=roll window=30s) > 5%",
