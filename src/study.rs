@@ -434,8 +434,12 @@ fn names(spec: &ScenarioSpec, window: u64) -> Names {
         }
         let locks = node.kind().key_locks().into_iter();
         names.key_locks.extend(locks.map(|lock| (name.0.clone(), lock)));
+        let is_log = |of: &str| {
+            let mut nodes = spec.nodes.iter().filter(|(name, _)| name.0 == of);
+            nodes.any(|(_, node)| node.kind().partitions().is_some())
+        };
         let read = node.kind().read_groups(&name.0).into_iter();
-        names.groups.extend(read);
+        names.groups.extend(read.filter(|(from, _)| is_log(from)));
     }
     names.followed = runner::followed(spec);
     // Variants inherit objectives, some in order to miss them.

@@ -22,7 +22,9 @@ use super::{
 use crate::{
     expr::percentile,
     problem::{Problem, Problems, Severity},
-    results::{GroupResults, OUTCOMES, ResourceResults, SIDES, Selection, UptimeResults},
+    results::{
+        GroupResults, OUTCOMES, QueueResults, ResourceResults, SIDES, Selection, UptimeResults,
+    },
     units::{Fraction, SimDuration},
 };
 
@@ -393,7 +395,18 @@ impl Checker<'_> {
                 known("group", name, own.map(|(_, group)| group))?;
                 in_shape(&shape(&GroupResults::default()), rest)
             }
-            path => in_shape(&shape(&any_node()), path),
+            path => {
+                let dimension = in_shape(&shape(&any_node()), path)?;
+                let mut groups = self.names.groups.iter().filter(|(topic, _)| topic == node);
+                let of_messages = shape(&QueueResults::default()).get(&path[0]).is_some();
+                if let Some((_, group)) = groups.next().filter(|_| of_messages) {
+                    let message =
+                        format!("of the log `{node}` each group has its own `{}`", path[0]);
+                    let help = format!("say which: `node={node} group={group}`");
+                    return Err(fault("E-SLO", message, Some(help)));
+                }
+                Ok(dimension)
+            }
         }
     }
 

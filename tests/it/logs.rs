@@ -447,4 +447,12 @@ fn what_makes_no_sense_is_said_at_its_place() {
         ),
     ];
     check_in(&base, &cases);
+    let asks = |slo: &str| base.replace("nodes:\n", &format!("slos: [{slo}]\nnodes:\n"));
+    let good = "\"p99(done node=events group=search) <= 1s\"";
+    let cases: [Case; 3] = [
+        ("group", "group=search", "group=serach", "7:8 E-REF", "search"),
+        ("which", " group=search", "", "7:8 E-SLO", "group=search"),
+        ("window", " group=search", " group=search window=10s", "7:8 E-SLO", "over the whole run"),
+    ];
+    check_in(&asks(good), &cases);
 }
