@@ -194,6 +194,7 @@ impl<'n> Ways<'n> {
 
     fn of_visit(&self, node: usize, op: &Op) -> Needed {
         let mut needed = match self.names.spec(node) {
+            NodeSpec::Function(function) => self.of_service(function.body(), op),
             NodeSpec::Service(service) => self.of_service(service, op),
             NodeSpec::Cache(cache) => self.of_cache(cache, op),
             other => {

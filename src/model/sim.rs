@@ -406,6 +406,9 @@ impl Simulation {
                 node.causes.clone_from(&r.causes);
             }
             node.uptime = self.world.hosts.uptime_of(i, now);
+            if let Some(own) = self.nodes[i].environments(now, false) {
+                node.environments = own.books;
+            }
         }
         into.uptime = self.world.hosts.uptime(now);
         into.traffic = self.world.network.paid_bytes();
@@ -569,6 +572,7 @@ impl Simulation {
             moved: self.nodes[i].moved(),
             queue: self.nodes[i].queue().map(|own| Box::new(self.messages(i as NodeId, own))),
             in_doubt: self.nodes[i].in_doubt(last.at).map(Box::new),
+            environments: self.environments_measured(i, from, last.at),
             scaling: self.scaling_measured(i as NodeId, self.span_snapshot.at),
             replicas: self.nodes[i].replicas(last.at).map(|replicas| ReplicasMeasured {
                 zones: names.zones_of_instances(i as NodeId),

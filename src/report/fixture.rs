@@ -74,6 +74,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         queue: None,
         in_doubt: None,
         scaling: None,
+        environments: None,
         cost: None,
         cache: None,
         kind: kind.into(),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    consistency::ConsistencyPool, moved::MovedPool, queues::QueuePool, replicas::ReplicasPool,
+    consistency::ConsistencyPool, environments::EnvironmentPool, moved::MovedPool, queues::QueuePool, replicas::ReplicasPool,
     resources::ResourcePool, scaling::ScalingPool,
 };
 use crate::{
@@ -67,6 +67,8 @@ pub(super) struct NodePool {
     in_doubt: Option<Box<Samples>>,
     /// Of a service with an autoscaler.
     scaling: Option<ScalingPool>,
+    /// Of a function.
+    environments: Option<Box<EnvironmentPool>>,
     resources: Vec<ResourcePool>,
     queue: Levels,
     arrivals: u64,
@@ -109,6 +111,7 @@ impl NodePool {
             messages: node.queue.as_ref().map(|_| QueuePool::default()),
             in_doubt: node.in_doubt.as_ref().map(|_| Box::default()),
             scaling: node.scaling.as_ref().map(|_| ScalingPool::default()),
+            environments: node.environments.as_ref().map(|_| Box::default()),
             resources: node.held.iter().map(ResourcePool::like).collect(),
             queue: Levels::default(),
             arrivals: 0,
@@ -194,6 +197,9 @@ impl NodePool {
         if let Some(pool) = &mut self.messages {
             pool.push(node);
         }
+        if let Some(pool) = &mut self.environments {
+            pool.push(node);
+        }
         if let (Some(pool), Some(one)) = (&mut self.in_doubt, &node.in_doubt) {
             pool.push(one);
         }
@@ -242,6 +248,7 @@ impl NodePool {
             queue: self.messages.as_ref().map(|pool| Box::new(pool.results(confidence))),
             in_doubt: self.in_doubt.as_ref().map(|pool| Box::new(pool.distribution(confidence))),
             scaling: self.scaling.as_ref().map(|pool| Box::new(pool.results(confidence))),
+            environments: self.environments.as_ref().map(|pool| Box::new(pool.results(confidence))),
             cost: None,
             cache: (self.kind == "cache").then(|| self.cache.results(confidence)),
             instances: InstanceCounts {
@@ -287,15 +294,19 @@ impl NodePool {
             depth: if self.messages.is_some() { mean(|w| w.depth) } else { Vec::new() },
             throughput: rates(&|w| successes(&w.outcomes)),
             arrivals: rates(&|w| w.arrivals),
-            instances: match self.scaling {
-                Some(_) => gone.iter().map(|gone| places - gone).collect(),
-                None => Vec::new(),
+            instances: match (&self.scaling, &self.environments) {
+                (Some(_), _) => gone.iter().map(|gone| places - gone).collect(),
+                (_, Some(_)) => mean(|w| w.environments.there),
+                _ => Vec::new(),
             },
             down: if down.iter().any(|&n| n > 0.0) { down } else { Vec::new() },
             ended: ends.map(|(o, name)| ((*name).to_owned(), rates(&|w| w.outcomes[o]))).collect(),
             causes: causes.into_iter().map(|name| (name.to_owned(), cause(name))).collect(),
             largest_share: ratios(self.instances > 1, |w| w.shares),
             hit_ratio: ratios(self.kind == "cache", |w| w.lookups),
+            cold_share: ratios(self.environments.is_some(), |w| {
+                (w.environments.visits, w.environments.cold)
+            }),
         }
     }
 }

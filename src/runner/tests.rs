@@ -97,6 +97,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         queue: None,
         in_doubt: None,
         scaling: None,
+        environments: None,
         windows: vec![NodeWindow::default(), window, NodeWindow::default()],
     }
 }

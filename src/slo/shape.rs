@@ -61,7 +61,7 @@ pub(super) fn in_shape(shape: &Json, path: &[String]) -> Checked<Dimension> {
 /// A node with everything some kind of node has.
 pub(super) fn any_node() -> NodeResults {
     let part = Some(Estimate::default());
-    let cost = NodeCost { hours: part, storage: part, calls: part, ..NodeCost::default() };
+    let cost = NodeCost { hours: part, storage: part, calls: part, memory: part, provisioned: part, ..NodeCost::default() };
     let (cache, cost) = (Some(CacheResults::default()), Some(cost));
     let consistency = Some(Box::new(of_any_store()));
     let replicas = Some(Box::new(of_any_replicas()));
@@ -74,6 +74,7 @@ pub(super) fn any_node() -> NodeResults {
         in_doubt: Some(Box::default()),
         queue: Some(Box::default()),
         scaling: Some(Box::default()),
+        environments: Some(Box::default()),
         cost,
         ..NodeResults::default()
     }
@@ -180,10 +181,11 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 40] = [
+const COUNTS: [&str; 41] = [
     "acked",
     "bytes",
     "causes",
+    "cold_starts",
     "conflicts",
     "dead_lettered",
     "deduplicated",
@@ -248,6 +250,12 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
         ) => Dimension::Count,
         (
             "depth"
+            | "environments"
+            | "starting"
+            | "busy"
+            | "idle"
+            | "gb_seconds"
+            | "provisioned_gb_seconds"
             | "instances"
             | "in_system"
             | "in_queue"
@@ -263,6 +271,7 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
             | "wait_probability"
             | "availability_time"
             | "hit_ratio"
+            | "cold_share"
             | "fraction"
             | "stale_read_fraction"
             | "followed",

@@ -37,8 +37,8 @@ pub struct AlertSpec {
     /// What is bad: a figure of a `node` or a `client` (or of all clients) over the `window` before each
     /// look (since the look before, when absent), compared with a limit. Figures: `error_fraction`,
     /// `availability`, `p50(latency ..)` to `p999(latency ..)` (what failed is slower than any limit) of what ended in
-    /// the window: visits of a node, requests of a client; of a node alone `utilisation`, `in_queue` (mean), `instances` that are up (mean), of a queue `depth` (messages that wait, mean)
-    /// and `throughput`. Latencies of a node are those of all its visits, as long as they took. `deploy=roll`
+    /// the window: visits of a node, requests of a client; of a node alone `utilisation`, `in_queue` (mean), `instances` that are up (mean), of a queue `depth` (messages that wait, mean), of a
+    /// function `cold_share`, and `throughput`. Latencies of a node are those of all its visits, as long as they took. `deploy=roll`
     /// in place of `node=`, for fractions: the visits of the instances that run what this deployment brought.
     pub when: Condition,
     /// How long it must be bad, look by look, before the alert fires; at once when absent.
@@ -89,6 +89,8 @@ pub enum Signal {
     Instances,
     /// Mean number of messages that wait in a queue.
     Depth,
+    /// Requests that waited for a start / those that came into an environment of a function.
+    ColdShare,
 }
 
 /// Whom it is about.

@@ -11,7 +11,7 @@ use crate::{
 };
 
 const USAGE: &str = "error_fraction(node=api window=30s) > 1%";
-const FIGURES: [&str; 8] = [
+const FIGURES: [&str; 9] = [
     "error_fraction",
     "availability",
     "p99(latency ..)",
@@ -20,6 +20,7 @@ const FIGURES: [&str; 8] = [
     "throughput",
     "instances",
     "depth",
+    "cold_share",
 ];
 
 fn wrong(message: impl Into<String>) -> ValueError {
@@ -41,9 +42,10 @@ impl FromStr for Condition {
         let expr = Expr::parse(figure)?;
         let (signal, of, window) = measure(&expr)?;
         let value = match signal {
-            Signal::ErrorFraction | Signal::Availability | Signal::Utilisation => {
-                limit.parse::<Fraction>().map(|x| x.0)
-            }
+            Signal::ErrorFraction
+            | Signal::Availability
+            | Signal::Utilisation
+            | Signal::ColdShare => limit.parse::<Fraction>().map(|x| x.0),
             Signal::Latency(_) => limit.parse::<SimDuration>().map(|x| x.0 as f64 / 1e9),
             Signal::InQueue | Signal::Instances | Signal::Depth => {
                 limit.parse::<Number>().map(|x| x.0)
@@ -67,6 +69,7 @@ fn measure(expr: &Expr) -> Result<(Signal, Source, Option<SimDuration>), ValueEr
         ("throughput", _) => Signal::Throughput,
         ("instances", _) => Signal::Instances,
         ("depth", _) => Signal::Depth,
+        ("cold_share", _) => Signal::ColdShare,
         (_, Some(quantile)) => Signal::Latency(quantile),
         (other, None) => return Err(unknown("figure", other, &FIGURES)),
     };
@@ -93,7 +96,8 @@ fn measure(expr: &Expr) -> Result<(Signal, Source, Option<SimDuration>), ValueEr
         | Signal::InQueue
         | Signal::Throughput
         | Signal::Instances
-        | Signal::Depth => {
+        | Signal::Depth
+        | Signal::ColdShare => {
             matches!(of, Source::Node(_))
         }
     };
@@ -137,6 +141,7 @@ mod tests {
             "throughput(node=api window=1m) < 5/s",
             "instances(node=api window=1m) < 3",
             "depth(node=orders) > 1000",
+            "cold_share(node=resize window=1m) > 5%",
             "error_fraction(deploy=roll window=30s) > 5%",
         ] {
             let condition: Condition = text.parse().unwrap_or_else(|e| panic!("{text}: {e:?}"));

@@ -16,7 +16,9 @@ use crate::{
         fault::MAX_OCCURRENCES,
         kind::Facts,
         kinds::NodeSpec,
+        ids::NodeId,
         names::Names,
+        service::ServiceSpec,
         versions::node_and_key,
     },
     problem::Problems,
@@ -116,8 +118,11 @@ impl Check<'_> {
         if spec.for_.is_some_and(|d| d.0 == 0) {
             problems.error("E-FAULT-TIME", self.at("for"), "must be above 0");
         }
-        if spec.for_.is_some() && matches!(effect, Effect::ClearCache(_)) {
-            let message = "a cache is emptied at once";
+        if spec.for_.is_some() && self.is_at_once(effect) {
+            let message = match effect {
+                Effect::ClearCache(_) => "a cache is emptied at once",
+                _ => "environments are gone at once, and others start when they are needed",
+            };
             problems.error_help("E-FAULT-TIME", self.at("for"), message, "leave out `for`");
         }
         if matches!(effect, Effect::Set(_) | Effect::Deploy(_))
@@ -226,6 +231,18 @@ impl Check<'_> {
         }
     }
 
+    /// Whether it begins and is over.
+    fn is_at_once(&self, effect: Effect<'_>) -> bool {
+        let node = |t: &TargetSpec| t.node.as_ref().and_then(|name| self.names.node(&name.0));
+        match effect {
+            Effect::ClearCache(_) => true,
+            Effect::Crash(t) if t.instances.is_some() => {
+                node(t).is_some_and(|node| self.names.kind(node).has_environments())
+            }
+            _ => false,
+        }
+    }
+
     /// Whether there are instances that can recover one by one.
     fn stagger(&self, effect: Effect<'_>, problems: &mut Problems) {
         let spec = self.spec;
@@ -235,7 +252,7 @@ impl Check<'_> {
             && effect.target().is_some_and(|target| target.node.is_some());
         let (message, help) = if stagger.0 == 0 {
             ("must be above 0", "leave it out: all recover at once")
-        } else if effect.target().is_none() || matches!(effect, Effect::ClearCache(_)) {
+        } else if effect.target().is_none() || self.is_at_once(effect) {
             ("it hits no instances that could recover one by one", "several faults end apart")
         } else if apart {
             ("each instance fails and is repaired by itself", "a `group` fails as one")
@@ -270,7 +287,7 @@ impl Check<'_> {
                 let message = "it comes again before it is over";
                 problems.error_help("E-FAULT-TIME", at, message, "a longer period than `for`");
             }
-            None if !matches!(effect, Effect::ClearCache(_)) => {
+            None if !self.is_at_once(effect) => {
                 let message = "it never ends, so it cannot come again";
                 problems.error_help("E-FAULT-TIME", at, message, "give it `for`");
             }
@@ -354,6 +371,9 @@ impl Check<'_> {
                 format!("`{}` does not fit `{}`, which is: {kind}", effect.name(), name.0);
             return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
         }
+        if spec.kind().has_environments() {
+            return self.environments(effect, t, (node, at), problems);
+        }
         self.instances(t, &spec.kind().facts(), at, problems);
         let told = self.names.specs().any(|spec| spec.kind().is_told());
         let comes_and_goes = t.instances.is_some() && spec.kind().autoscale().is_some();
@@ -362,6 +382,39 @@ impl Check<'_> {
             let help = "give the balancer an `interval`, or hit the whole node";
             problems.error_help("E-FAULT-TARGET", format!("{at}.instances"), message, help);
         }
+    }
+
+    /// Of a function, some environments can crash, those that are there as it begins.
+    fn environments(
+        &self,
+        effect: Effect<'_>,
+        t: &TargetSpec,
+        (node, at): (NodeId, &str),
+        problems: &mut Problems,
+    ) {
+        let Some(some) = &t.instances else { return };
+        let none = matches!(some, InstancesSpec::Count(n) if n.0 == 0)
+            || matches!(some, InstancesSpec::Share(share) if share.0 == 0.0);
+        let body = self.names.spec(node).steps();
+        let undone = body.is_some_and(ServiceSpec::has_blocks);
+        let (message, help) = match effect {
+            _ if matches!(some, InstancesSpec::These(_)) => {
+                ("environments come and go: none has a number", "how many, or which share: `30%`")
+            }
+            _ if none => ("nobody is hit", "how many, or which share: `30%`"),
+            Effect::Crash(_) if t.process.is_some() || t.lose_data.is_some() => {
+                ("of environments nothing is left, and who waits for them is told", "leave out `process` and `lose_data`")
+            }
+            Effect::Crash(_) if self.spec.mtbf.is_some() => {
+                ("environments do not live that long", "`every` has it come again")
+            }
+            Effect::Crash(_) if undone => {
+                ("sagas and transactions of some environments are not supported here yet", "hit the whole node")
+            }
+            Effect::Crash(_) => return,
+            _ => ("it hits all environments of a zone", "leave it out"),
+        };
+        problems.error_help("E-FAULT-TARGET", format!("{at}.instances"), message, help);
     }
 
     fn instances(&self, t: &TargetSpec, facts: &Facts<'_>, at: &str, problems: &mut Problems) {

@@ -51,6 +51,12 @@ impl DeploySpec {
                 "a service, store or cache has; what is inside another is deployed with that";
             return problems.error_help("E-FAULT-TARGET", to("node"), message, help);
         }
+        for (key, given) in [("drain", self.drain.is_some()), ("restart", self.restart.is_some())] {
+            if given && kind.has_environments() {
+                let message = "each environment ends with the request that is inside, and newer ones start";
+                problems.error_help("E-CONFLICT", to(key), message, "leave it out");
+            }
+        }
         if kind.autoscale().is_some() {
             let message = "a deployment of instances that come and go is not supported yet";
             let help = "`set` without `deploy` changes all of them at once";

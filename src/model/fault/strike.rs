@@ -74,6 +74,13 @@ impl Simulation {
                     return begins && self.deploy((fault, step), inst, names);
                 }
             },
+            Effect::Crash(t) if t.instances.is_some() && hosts.is_empty() => {
+                let (fault, root) = (*fault, *start);
+                if begins {
+                    self.crash_environments((fault, root), t, names);
+                }
+                return false;
+            }
             Effect::Crash(t) => {
                 if begins && t.lose_data == Some(true) {
                     let (nodes, world) = (&mut self.nodes, &mut self.world);
@@ -116,6 +123,24 @@ impl Simulation {
             self.harm(host, harm, begins);
         }
         false
+    }
+
+    /// Some of the environments of a function that are there crash.
+    fn crash_environments(
+        &mut self,
+        (fault, at): (usize, u64),
+        target: &TargetSpec,
+        names: &Names,
+    ) {
+        let node = target.node.as_ref().and_then(|name| names.node(&name.0));
+        let (Some(node), Some(some)) = (node, &target.instances) else { return };
+        let entity = format!("fault/{}", names.fault(fault).id.0);
+        let which = Stream::new(self.seed, &entity, &format!("which/{at}"));
+        let mut choose = |all: Vec<(u16, u32)>| {
+            let numbers = (0..all.len().min(usize::from(u16::MAX)) as u16).collect();
+            some.of(numbers, which).into_iter().map(|i| all[usize::from(i)]).collect()
+        };
+        self.nodes[usize::from(node)].retire(&mut choose, true, &mut self.world);
     }
 
     /// Messages are disturbed, or no longer.

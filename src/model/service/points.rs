@@ -34,6 +34,7 @@ impl Server {
             Point::Publish => self.accepts(slot, world),
             Point::Leave => self.leaves(slot, world),
             Point::Batch => self.next_message(slot, world),
+            Point::Environment => self.comes_into_environment(slot, world),
             Point::Arrived { .. } | Point::Worked { .. } | Point::Timer | Point::Asked => {
                 unreachable!("it waits there for an event of its own")
             }
@@ -45,6 +46,8 @@ impl Server {
     pub(super) fn point_timed(&mut self, slot: Slot, world: &mut World) {
         if self.group.is_some() {
             self.replica_timed(slot, world);
+        } else if self.is_of_environments(slot, world) {
+            self.environment_timed(slot, world);
         } else if self.is_clock(slot) {
             self.broker_timed(world);
         } else if self.is_of_transaction(slot, world) {
@@ -77,7 +80,8 @@ impl Server {
     }
 
     /// The process of an instance is gone: what it kept in mind for those parts is.
-    pub(super) fn crash_processes(&mut self, inst: u16, world: &mut World) {
+    pub(super) fn crash_processes(&mut self, inst: u16, lost: &[Slot], world: &mut World) {
+        self.crash_environments(inst, lost, world);
         if let Some(group) = &mut self.group {
             group.forget(inst, world.now());
         }

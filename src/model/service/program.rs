@@ -164,6 +164,8 @@ pub enum Point {
     Leave,
     /// A batch of messages is worked off.
     Batch,
+    /// A request comes into an environment of a function.
+    Environment,
     /// A transaction begins.
     Opens,
     /// It is to write something: which of what is gathered.

@@ -29,6 +29,12 @@ pub(super) fn assumptions(tariff: &Tariff, bytes: &[u64; PAID.len()]) -> Vec<Str
          instance.",
     );
     tell(has(|prices| prices.calls), "A call is paid for when it arrives, retries included.");
+    tell(
+        has(|prices| prices.memory.or(prices.provisioned)),
+        "A function is paid for the requests that came into an environment. Its memory is in use while an environment starts and \
+         while a request is inside, each to the next millisecond; a provisioned environment is paid for all the time, at its own \
+         price, whatever runs there.",
+    );
     let priced = tariff.traffic.iter().any(Option::is_some);
     tell(
         priced,
