@@ -267,6 +267,8 @@ pub struct Prices {
     pub memory: Option<f64>,
     /// A gigabyte of memory for a second that it is provisioned.
     pub provisioned: Option<f64>,
+    /// Some of its memory is provisioned, whether that has a price or not.
+    pub provisions: bool,
     /// It keeps data whose size is known, whether that has a price or not.
     pub keeps: bool,
 }

@@ -10,7 +10,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("ClientSpec", &["bandwidth", "connect", "count", "price", "publish"]),
     ("OperationSpec", &["count", "publish"]),
     ("NodeSpec", &["cdn", "gateway", "object_store", "search_index"]),
-    ("FunctionSpec", &["background", "consumes", "discipline", "limits"]),
+    ("FunctionSpec", &["consumes", "discipline", "limits"]),
     ("ServiceSpec", &["batch", "compress", "purchase"]),
     ("AutoscaleSpec", &["hold"]),
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),

@@ -177,4 +177,5 @@ pub(super) enum NodeField {
     Depth,
     Throughput,
     Instances,
+    ColdShare,
 }

@@ -247,6 +247,7 @@ impl Kind for FunctionSpec {
             calls: price.calls.map(|price| price.0),
             memory: price.memory.map(|price| price.0),
             provisioned: self.provisioned_price.map(|price| price.0),
+            provisions: self.provisioned.is_some_and(|n| n.0 > 0),
             ..Prices::default()
         })
     }

@@ -71,13 +71,15 @@ pub(super) fn unpriced(tariff: &Tariff, bytes: &[u64; PAID.len()]) -> Vec<String
     let mut all = Vec::new();
     for node in &tariff.nodes {
         let Some(prices) = node.prices else { continue };
-        let Prices { hour, storage, keeps, .. } = prices;
+        let Prices { hour, storage, keeps, provisioned, provisions, .. } = prices;
         if !prices.any() {
             all.push(node.name.clone());
         } else if hour.is_none() && storage.is_some() {
             all.push(format!("{}.price", node.name));
         } else if hour.is_some() && storage.is_none() && keeps {
             all.push(format!("{}.storage", node.name));
+        } else if provisions && provisioned.is_none() {
+            all.push(format!("{}.provisioned_price", node.name));
         }
     }
     let classes = PAID.iter().zip(tariff.traffic).zip(bytes);
