@@ -11,6 +11,7 @@ mod compare;
 mod consistency;
 mod cost;
 mod costs;
+mod environments;
 mod csv;
 mod designs;
 mod explain;

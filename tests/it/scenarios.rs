@@ -41,6 +41,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("catch-up", "10m", "30s"),
     ("circuit-breaker", "70s", "50s"),
     ("closed-loop-users", "10m", "1m"),
+    ("cold-starts", "45m", "15m"),
     ("cross-zone-cache", "15s", "5s"),
     ("daily-load", "2h", "10m"),
     ("dead-letters", "200s", "10s"),

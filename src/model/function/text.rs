@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        for text in ["none", "token_bucket(rate=100/s burst=1000)"] {
+        for text in ["none", "token_bucket(rate=100/s burst=200)"] {
             assert_eq!(text.parse::<GrowthSpec>().unwrap().to_string(), text);
         }
         for text in [

@@ -45,6 +45,7 @@ impl Writer {
         hosts.extend(self.caches.iter().cloned());
         let queue = if self.queues.is_empty() { 0 } else { 2 };
         hosts.extend(["q0", "w0"].repeat(queue).into_iter().map(str::to_owned));
+        hosts.extend(self.functions.iter().map(|_| "f0".to_owned()));
         let (host, service) = (self.name(&hosts), self.name(&services));
         let some = self.services.iter().find(|s| s.0 == service).map_or(1, |s| s.1);
         let instances = if self.chance(50) {
