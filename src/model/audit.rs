@@ -11,8 +11,12 @@ use super::{
 };
 use crate::model::{
     books::{EnvironmentBooks, EnvironmentsMeasured, InstanceBooks},
-    consistency::spec::GuaranteeSpec, event, ids::NodeId, names::Names,
-    probe::ConsistencyMeasured, queue::counts::QueueMeasured,
+    consistency::spec::GuaranteeSpec,
+    event,
+    ids::NodeId,
+    names::Names,
+    probe::ConsistencyMeasured,
+    queue::counts::QueueMeasured,
 };
 
 impl Simulation {

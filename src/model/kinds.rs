@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     balancer::LoadBalancerSpec, cache::CacheSpec, dns::DnsSpec, external::ExternalSpec,
-    function::FunctionSpec, kind::Kind, queue::QueueSpec, service::ServiceSpec, store::StoreSpec, topic::TopicSpec,
+    function::FunctionSpec, kind::Kind, queue::QueueSpec, service::ServiceSpec, store::StoreSpec,
+    topic::TopicSpec,
 };
 
 /// Does the same with the spec of a node, whatever its kind: the list of kinds.

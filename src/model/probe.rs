@@ -7,7 +7,9 @@ mod cut;
 use std::collections::BTreeMap;
 
 use super::{
-    books::{EnvironmentBooks, EnvironmentsMeasured, MovedMeasured, SagasMeasured, ScalingMeasured},
+    books::{
+        EnvironmentBooks, EnvironmentsMeasured, MovedMeasured, SagasMeasured, ScalingMeasured,
+    },
     bounded::Held,
     fault::uptime::UptimeBooks,
 };

@@ -268,11 +268,7 @@ pub(crate) fn blame(results: &Results) -> Vec<String> {
         } else {
             " waiting (for workers, cores, locks, at doors)"
         };
-        let times = [
-            (part.waiting, waiting),
-            (part.work, " work"),
-            (part.inside, " inside"),
-        ];
+        let times = [(part.waiting, waiting), (part.work, " work"), (part.inside, " inside")];
         let times = times.iter().filter(|(time, _)| *time > 0.0);
         let times: Vec<String> =
             times.map(|(time, what)| format!("{}{what}", duration(*time))).collect();

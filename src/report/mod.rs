@@ -11,9 +11,9 @@ mod compare;
 mod consistency;
 mod cost;
 mod costs;
-mod environments;
 mod csv;
 mod designs;
+mod environments;
 mod explain;
 #[cfg(test)]
 mod fixture;

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    consistency::ConsistencyPool, environments::EnvironmentPool, moved::MovedPool, queues::QueuePool, replicas::ReplicasPool,
-    resources::ResourcePool, scaling::ScalingPool,
+    consistency::ConsistencyPool, environments::EnvironmentPool, moved::MovedPool,
+    queues::QueuePool, replicas::ReplicasPool, resources::ResourcePool, scaling::ScalingPool,
 };
 use crate::{
     model::{

@@ -76,7 +76,11 @@ const FOREIGN: &[(&[&str], &str, &str)] = &[
     (&["dlq", "dead_letter_queue"], "dead_letter", "`dead_letter: dead`"),
     (&["visibility_timeout", "ack_deadline", "ack_timeout"], "visibility", "`visibility: 30s`"),
     (&["max_receive_count", "max_deliveries", "max_attempts"], "max_receives", "`max_receives: 5`"),
-    (&["lambda", "faas", "serverless", "cloud_function", "functions"], "function", "`function: {cold_start: 800ms, work: 50ms}`"),
+    (
+        &["lambda", "faas", "serverless", "cloud_function", "functions"],
+        "function",
+        "`function: {cold_start: 800ms, work: 50ms}`",
+    ),
     (&["max_size", "max_entries", "maxmemory"], "capacity", "`capacity: 10k`"),
     (&["expiry", "expiration", "expires"], "ttl", "`ttl: 1h`"),
     (&["delay", "response_time"], "latency", "`latency: 20ms`"),

@@ -61,7 +61,14 @@ pub(super) fn in_shape(shape: &Json, path: &[String]) -> Checked<Dimension> {
 /// A node with everything some kind of node has.
 pub(super) fn any_node() -> NodeResults {
     let part = Some(Estimate::default());
-    let cost = NodeCost { hours: part, storage: part, calls: part, memory: part, provisioned: part, ..NodeCost::default() };
+    let cost = NodeCost {
+        hours: part,
+        storage: part,
+        calls: part,
+        memory: part,
+        provisioned: part,
+        ..NodeCost::default()
+    };
     let (cache, cost) = (Some(CacheResults::default()), Some(cost));
     let consistency = Some(Box::new(of_any_store()));
     let replicas = Some(Box::new(of_any_replicas()));

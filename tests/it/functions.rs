@@ -82,8 +82,7 @@ fn keep_alive_counts_from_the_end_of_the_last_visit() {
     // At 20, 40, 60 and 80 s. A cold request is done after 600 ms, a warm one after 100 ms: 19.4 or 19.9 s are between.
     let one = |keep: &str| {
         let function = format!("cold_start: 500ms, keep_alive: {keep}, work: 100ms");
-        let found =
-            results_of(&text("a: {arrivals: constant(0.05/s), to: f}", &function, ""), 1);
+        let found = results_of(&text("a: {arrivals: constant(0.05/s), to: f}", &function, ""), 1);
         all(&found, ["cold_starts", "environments.mean"])
     };
     close(one("19.39s"), [4.0, (3.0 * 19.99 + 19.99) / 100.0]);
@@ -103,7 +102,10 @@ fn the_environment_used_last_is_used_first() {
     // From 51 s on one of these two is used. The first one was used until 50.1 s and the other one until 50.6 s, and each
     // was kept for 10 s more. Who used the oldest first, or all in turn, would keep all three.
     let there = (60.1 - 1.0) + 50.0 + 10.6;
-    close(all(&found, ["cold_starts", "environments.mean", "environments.max"]), [3.0, there / 100.0, 3.0]);
+    close(
+        all(&found, ["cold_starts", "environments.mean", "environments.max"]),
+        [3.0, there / 100.0, 3.0],
+    );
 }
 
 #[test]
@@ -111,7 +113,10 @@ fn who_needs_one_more_than_there_may_be_is_turned_away() {
     let found = results_of(&text(&bursts(3), &format!("concurrency: 2, {COLD}"), ""), 1);
     // Warm ones count, and those that start. Idle for 9.4 s and 9.9 s they are kept.
     close(all(&found, ["cold_starts", "environments.max"]), [2.0, 2.0]);
-    close(all(&found, ["outcomes.rate_limited", "causes.throttled", "outcomes.ok"]), [9.0, 9.0, 18.0]);
+    close(
+        all(&found, ["outcomes.rate_limited", "causes.throttled", "outcomes.ok"]),
+        [9.0, 9.0, 18.0],
+    );
     // It hears of it at once.
     let mean = number(&found, "summary.latency_all.mean");
     close([mean], [(2.0 * 0.6 + 16.0 * 0.1 + 9.0 * 0.0) / 27.0]);
@@ -123,11 +128,19 @@ fn who_needs_one_more_than_there_may_be_is_turned_away() {
 fn each_start_takes_a_token() {
     // At 0.25, 0.5 .. 9.75 s, each needs a new environment. Two tokens at first, one more each second.
     let clients = "a: {arrivals: constant(4/s), to: f, load: [{at: 9.8s, factor: 0}]}";
-    let function = "growth: token_bucket(rate=1/s burst=2), cold_start: 0s, keep_alive: 0s, work: 100ms";
+    let function =
+        "growth: token_bucket(rate=1/s burst=2), cold_start: 0s, keep_alive: 0s, work: 100ms";
     let found = results_of(&text(clients, function, ""), 1);
     // 0.25 and 0.5 s; 0.25 tokens are left, and 1.25 s is the next with a whole one, then each second: 2 + 9.
     close(all(&found, ["cold_starts", "causes.throttled", "outcomes.ok"]), [11.0, 28.0, 11.0]);
-    let found = results_of(&text(clients, &function.replace("growth: token_bucket(rate=1/s burst=2)", "growth: none"), ""), 1);
+    let found = results_of(
+        &text(
+            clients,
+            &function.replace("growth: token_bucket(rate=1/s burst=2)", "growth: none"),
+            "",
+        ),
+        1,
+    );
     close(all(&found, ["cold_starts", "outcomes.ok"]), [39.0, 39.0]);
     // In a line nobody is turned away: with work of 1.05 s the next one starts as there is a token for it, and takes the first
     // in line, unless one that is done does.
@@ -135,7 +148,8 @@ fn each_start_takes_a_token() {
     let found = results_of(&text(clients, function, ""), 1);
     // 2 at first, and at 1.25, 2.25 .. 37.25 s those that are left.
     close(all(&found, ["cold_starts", "environments.max"]), [39.0, 39.0]);
-    let there: f64 = (100.0 - 0.25) + (100.0 - 0.5) + (0..37).map(|k| 98.75 - f64::from(k)).sum::<f64>();
+    let there: f64 =
+        (100.0 - 0.25) + (100.0 - 0.5) + (0..37).map(|k| 98.75 - f64::from(k)).sum::<f64>();
     close(all(&found, ["environments.mean"]), [there / 100.0]);
 }
 
@@ -198,17 +212,23 @@ fn memory_is_paid_for_by_the_millisecond_from_the_start_on() {
     close(all(&found, ["gb_seconds", "provisioned_gb_seconds"]), [used, 2.0 * 100.0 * 1.536]);
     let month = 730.0 * 36.0;
     let cost = |part: &str| of(&found, &format!("cost.{part}"));
-    let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-6, "{found}, not {expected}");
+    let near = |found: f64, expected: f64| {
+        assert!((found - expected).abs() < 1e-6, "{found}, not {expected}")
+    };
     near(cost("memory"), used * 0.000_016_666_7 * month);
     near(cost("provisioned"), 307.2 * 0.000_004_166_7 * month);
     near(cost("calls"), 27.0 * 0.2e-6 * month);
     near(cost("per_month"), cost("memory") + cost("provisioned") + cost("calls"));
     // Without a price for them, those are named.
-    let unpriced = results_of(&text(&bursts(4), &function.replace(" provisioned_price: $0.0000041667/GB-s,", ""), ""), 1);
+    let unpriced = results_of(
+        &text(&bursts(4), &function.replace(" provisioned_price: $0.0000041667/GB-s,", ""), ""),
+        1,
+    );
     assert_eq!(unpriced["cost"]["unpriced"], serde_json::json!(["f.provisioned_price"]));
     // Start and visit of what nobody waited for are paid for, too.
     let left = "a: {arrivals: constant(0.1/s), to: f, timeout: 200ms, cancel: true}";
-    let found = results_of(&text(left, "memory: 1GB, cold_start: 500ms, keep_alive: 0s, work: 1s", ""), 1);
+    let found =
+        results_of(&text(left, "memory: 1GB, cold_start: 500ms, keep_alive: 0s, work: 1s", ""), 1);
     close(all(&found, ["gb_seconds", "cold_starts"]), [9.0 * 0.5, 9.0]);
 }
 
@@ -220,8 +240,11 @@ fn who_waits_in_line_takes_whichever_is_free_first() {
     close(all(&found, ["cold_starts", "cold_share"]), [3.0, 3.0 / 27.0]);
     // One is warm, and done before the other two have started: it takes the first in line after 1 s, and the next after 2 s
     // together with those that have started.
-    let clients = format!("{}, w: {{arrivals: constant(0.2/s), load: [{{at: 6s, factor: 0}}], to: f}}", bursts(3))
-        .replace("constant(0.1/s)", "constant(0.1/s), load: [{at: 15s, factor: 0}]");
+    let clients = format!(
+        "{}, w: {{arrivals: constant(0.2/s), load: [{{at: 6s, factor: 0}}], to: f}}",
+        bursts(3)
+    )
+    .replace("constant(0.1/s)", "constant(0.1/s), load: [{at: 15s, factor: 0}]");
     let line = results_of(&text(&clients, function, ""), 1);
     let bound = results_of(&text(&clients, &function.replace("queue: 10, ", ""), ""), 1);
     let mean = |found: &Value| number(found, "summary.latency.mean");
@@ -259,7 +282,10 @@ fn what_follows_a_reply_keeps_the_environment_busy() {
     let steps = "memory: 1GB, cold_start: 500ms, keep_alive: 10s, \
                  endpoints: {default: [{work: 100ms}, {reply: 1KB}, {work: 300ms}]}";
     let found = each_second(steps, "");
-    close(all(&found, ["cold_starts", "busy", "gb_seconds"]), [1.0, 99.0 * 0.4 / 100.0, 0.5 + 99.0 * 0.4]);
+    close(
+        all(&found, ["cold_starts", "busy", "gb_seconds"]),
+        [1.0, 99.0 * 0.4 / 100.0, 0.5 + 99.0 * 0.4],
+    );
     close([number(&found, "summary.latency.p50")], [0.1]);
     // At four a second each of the first four starts one: that of the first is free at 1.15 s. Then two are used in turn.
     let often = text("a: {arrivals: constant(4/s), to: f}", steps, "");
@@ -271,7 +297,8 @@ fn a_crash_hits_a_share_of_the_environments_that_are_there() {
     // Ten at once, of 5 s each. At 12 s three of the ten are gone with who was inside.
     let function = "provisioned: 2, cold_start: 500ms, keep_alive: 60s, work: 5s";
     let crash = |some: &str| {
-        let fault = format!("faults: [{{id: bad, at: 12s, crash: {{node: f, instances: {some}}}}}]");
+        let fault =
+            format!("faults: [{{id: bad, at: 12s, crash: {{node: f, instances: {some}}}}}]");
         results_of(&text(&bursts(10), function, &fault), 1)
     };
     for some in ["30%", "3"] {
@@ -282,7 +309,11 @@ fn a_crash_hits_a_share_of_the_environments_that_are_there() {
     }
     // In none of these somebody waits in vain, and nobody is lost who waits for a start.
     let found = results_of(
-        &text(&bursts(10), "cold_start: 5s, keep_alive: 60s, work: 1s", "faults: [{id: bad, at: 12s, crash: {node: f, instances: 100%}}]"),
+        &text(
+            &bursts(10),
+            "cold_start: 5s, keep_alive: 60s, work: 1s",
+            "faults: [{id: bad, at: 12s, crash: {node: f, instances: 100%}}]",
+        ),
         1,
     );
     close(all(&found, ["outcomes.error", "outcomes.ok", "cold_starts"]), [10.0, 80.0, 20.0]);
@@ -309,7 +340,8 @@ fn a_crash_of_the_whole_leaves_nobody_warm() {
 
 #[test]
 fn each_zone_has_environments_of_its_own() {
-    let rest = "  lb: {load_balancer: {to: f, policy: round_robin}}\ntopology: {regions: {r: [a, b, c]}}";
+    let rest =
+        "  lb: {load_balancer: {to: f, policy: round_robin}}\ntopology: {regions: {r: [a, b, c]}}";
     let lb = |function: &str, rest: &str| {
         let text = text("u: {arrivals: constant(1/s), to: lb}", function, rest);
         results_of(&text, 1)
@@ -320,7 +352,9 @@ fn each_zone_has_environments_of_its_own() {
     let found = lb(&format!("zones: [a, b], provisioned: 2, {COLD}"), rest);
     close(all(&found, ["environments.mean"]), [4.0]);
     // The loss of a zone leaves the other one's as they are.
-    let lost = format!("{rest}\nfaults: [{{id: gone, at: 50.5s, for: 9s, crash: {{zone: a, process: true}}}}]");
+    let lost = format!(
+        "{rest}\nfaults: [{{id: gone, at: 50.5s, for: 9s, crash: {{zone: a, process: true}}}}]"
+    );
     close(all(&lb(&format!("zones: [a, b], {COLD}"), &lost), ["cold_starts"]), [3.0]);
     // Without zones it stands in the first one.
     close(all(&lb(COLD, &lost), ["cold_starts"]), [2.0]);
@@ -384,7 +418,8 @@ fn environments_add_up_whatever_happens() {
 
 #[test]
 fn threads_change_no_byte() {
-    let text = storm("memory: 1GB, provisioned: 1, queue: 20, cancel: true, price: $0.0000166667/GB-s");
+    let text =
+        storm("memory: 1GB, provisioned: 1, queue: 20, cancel: true, price: $0.0000166667/GB-s");
     assert_same(&bytes_of_run(&text, "-n 4 --jobs 1"), &bytes_of_run(&text, "-n 4 --jobs 2"));
 }
 
@@ -394,8 +429,12 @@ fn objectives_and_alerts_ask_for_the_share_that_is_cold() {
                 alerts: {cold: {when: cold_share(node=f window=10s) > 5%}}\n\
                 faults: [{id: mend, after: cold, set: {nodes.f.function.work: 1ms}}]";
     let found = each_second(COLD, rest);
-    let verdicts: Vec<&str> =
-        found["slos"].as_array().unwrap().iter().filter_map(|slo| slo["verdict"].as_str()).collect();
+    let verdicts: Vec<&str> = found["slos"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|slo| slo["verdict"].as_str())
+        .collect();
     assert_eq!(verdicts, ["met"; 3], "{}", found["slos"]);
     // In the first ten seconds one of nine was cold; the window that begins at 2 s has none.
     let alert = &found["alerts"][0];
@@ -415,36 +454,156 @@ nodes: {f: {function: {cold_start: 1s, work: 10ms}}}
 fn mistakes_about_functions_are_told_where_they_are() {
     let cases: &[Case] = &[
         ("memory", "cold_start: 1s", "cold_start: 1s, memory: 0GB", "6:48 E-RANGE", "above 0"),
-        ("GB-s", "cold_start: 1s", "cold_start: 1s, price: $0.00002/GB-s", "6:47 E-MISSING", "how much memory"),
-        ("provisioned price", "cold_start: 1s", "cold_start: 1s, provisioned: 1, provisioned_price: $0.00002/GB-s", "6:75 E-MISSING", "memory: 2GB"),
+        (
+            "GB-s",
+            "cold_start: 1s",
+            "cold_start: 1s, price: $0.00002/GB-s",
+            "6:47 E-MISSING",
+            "how much memory",
+        ),
+        (
+            "provisioned price",
+            "cold_start: 1s",
+            "cold_start: 1s, provisioned: 1, provisioned_price: $0.00002/GB-s",
+            "6:75 E-MISSING",
+            "memory: 2GB",
+        ),
         ("no start", "cold_start: 1s, ", "", "6:13 W-COLD", "starts in no time"),
-        ("concurrency", "cold_start: 1s", "cold_start: 1s, concurrency: 0", "6:53 E-RANGE", "at least 1"),
-        ("concurrency", "cold_start: 1s", "cold_start: 1s, concurrency: 1M", "6:53 E-BUDGET", "60000"),
-        ("provisioned", "cold_start: 1s", "cold_start: 1s, provisioned: 9, concurrency: 8", "6:53 E-RANGE", "more than the 8"),
+        (
+            "concurrency",
+            "cold_start: 1s",
+            "cold_start: 1s, concurrency: 0",
+            "6:53 E-RANGE",
+            "at least 1",
+        ),
+        (
+            "concurrency",
+            "cold_start: 1s",
+            "cold_start: 1s, concurrency: 1M",
+            "6:53 E-BUDGET",
+            "60000",
+        ),
+        (
+            "provisioned",
+            "cold_start: 1s",
+            "cold_start: 1s, provisioned: 9, concurrency: 8",
+            "6:53 E-RANGE",
+            "more than the 8",
+        ),
         ("workers", "cold_start: 1s", "cold_start: 1s, workers: 0", "6:49 E-RANGE", "at least 1"),
-        ("cancel", "cold_start: 1s", "cold_start: 1s, cancel: true", "6:48 E-CONFLICT", "no start is called off"),
-        ("patience", "cold_start: 1s", "cold_start: 1s, patience: 1s", "6:50 E-CONFLICT", "nobody waits in line"),
-        ("patience", "cold_start: 1s", "cold_start: 1s, queue: 0, patience: 1s", "6:60 E-CONFLICT", "nobody waits in line"),
-        ("growth", "cold_start: 1s", "cold_start: 1s, growth: leaky_bucket(rate=1/s queue=1)", "6:48 E-EXPR", "token bucket"),
-        ("growth", "cold_start: 1s", "cold_start: 1s, growth: 5/s", "6:48 E-ENUM", "unknown rate limit"),
-        ("zones", "cold_start: 1s", "cold_start: 1s, zones: {a: 2}", "6:40 E-CONFLICT", "come and go"),
+        (
+            "cancel",
+            "cold_start: 1s",
+            "cold_start: 1s, cancel: true",
+            "6:48 E-CONFLICT",
+            "no start is called off",
+        ),
+        (
+            "patience",
+            "cold_start: 1s",
+            "cold_start: 1s, patience: 1s",
+            "6:50 E-CONFLICT",
+            "nobody waits in line",
+        ),
+        (
+            "patience",
+            "cold_start: 1s",
+            "cold_start: 1s, queue: 0, patience: 1s",
+            "6:60 E-CONFLICT",
+            "nobody waits in line",
+        ),
+        (
+            "growth",
+            "cold_start: 1s",
+            "cold_start: 1s, growth: leaky_bucket(rate=1/s queue=1)",
+            "6:48 E-EXPR",
+            "token bucket",
+        ),
+        (
+            "growth",
+            "cold_start: 1s",
+            "cold_start: 1s, growth: 5/s",
+            "6:48 E-ENUM",
+            "unknown rate limit",
+        ),
+        (
+            "zones",
+            "cold_start: 1s",
+            "cold_start: 1s, zones: {a: 2}",
+            "6:40 E-CONFLICT",
+            "come and go",
+        ),
         ("zones", "cold_start: 1s", "cold_start: 1s, zones: r", "6:47 E-TOPO", "several zones"),
-        ("zones", "cold_start: 1s", "cold_start: 1s, zones: [a, a]", "6:51 E-DUP-NAME", "there already"),
+        (
+            "zones",
+            "cold_start: 1s",
+            "cold_start: 1s, zones: [a, a]",
+            "6:51 E-DUP-NAME",
+            "there already",
+        ),
         ("zones", "cold_start: 1s", "cold_start: 1s, zones: [a, x]", "6:51 E-REF", "unknown zone"),
         ("need", "cold_start: 1s", "cold_start: 1s, need: 2", "6:46 E-RANGE", "never up"),
-        ("twice", "cold_start: 1s", "cold_start: 1s, price: [$1/1M, $2/1M]", "6:40 E-CONFLICT", "twice"),
+        (
+            "twice",
+            "cold_start: 1s",
+            "cold_start: 1s, price: [$1/1M, $2/1M]",
+            "6:40 E-CONFLICT",
+            "twice",
+        ),
         ("price", "cold_start: 1s", "cold_start: 1s, price: $1/h", "6:47 E-UNIT", "$0.20/1M"),
         ("price", "cold_start: 1s", "cold_start: 1s, price: $1/GB-h", "6:47 E-UNIT", "GB-s"),
-        ("steps", "work: 10ms", "work: 10ms, endpoints: {default: [{work: 1ms}]}", "6:46 E-CONFLICT", "endpoints"),
-        ("lock", "work: 10ms", "endpoints: {default: [{lock: {name: l, do: [{work: 1ms}]}}]}", "6:63 E-CONFLICT", "scope: shared"),
+        (
+            "steps",
+            "work: 10ms",
+            "work: 10ms, endpoints: {default: [{work: 1ms}]}",
+            "6:46 E-CONFLICT",
+            "endpoints",
+        ),
+        (
+            "lock",
+            "work: 10ms",
+            "endpoints: {default: [{lock: {name: l, do: [{work: 1ms}]}}]}",
+            "6:63 E-CONFLICT",
+            "scope: shared",
+        ),
         ("consumes", "work: 10ms", "work: 10ms, consumes: q", "6:52 E-UNSUPPORTED", "consumes"),
-        ("instances", "work: 10ms", "work: 10ms, instances: 3", "6:52 E-UNKNOWN-KEY", "provisioned"),
+        (
+            "instances",
+            "work: 10ms",
+            "work: 10ms, instances: 3",
+            "6:52 E-UNKNOWN-KEY",
+            "provisioned",
+        ),
         ("boot", "work: 10ms", "work: 10ms, boot: 3s", "6:52 E-UNKNOWN-KEY", "cold_start"),
-        ("autoscale", "work: 10ms", "work: 10ms, autoscale: {max: 3}", "6:52 E-UNKNOWN-KEY", "concurrency"),
-        ("background", "work: 10ms", "work: 10ms, background: []", "6:52 E-UNKNOWN-KEY", "nothing unasked"),
+        (
+            "autoscale",
+            "work: 10ms",
+            "work: 10ms, autoscale: {max: 3}",
+            "6:52 E-UNKNOWN-KEY",
+            "concurrency",
+        ),
+        (
+            "background",
+            "work: 10ms",
+            "work: 10ms, background: []",
+            "6:52 E-UNKNOWN-KEY",
+            "nothing unasked",
+        ),
         ("cores", "work: 10ms", "work: 10ms, vcpu: 3", "6:52 E-UNKNOWN-KEY", "workers"),
-        ("warm", "work: 10ms", "work: 10ms, warm: {for: 1s, factor: 2}", "6:52 E-UNKNOWN-KEY", "provisioned"),
-        ("unused", "cold_start: 1s", "cold_start: 1s, memory: 1GB, provisioned_price: $0.00002/GB-s", "6:72 W-UNUSED", "nothing is provisioned"),
+        (
+            "warm",
+            "work: 10ms",
+            "work: 10ms, warm: {for: 1s, factor: 2}",
+            "6:52 E-UNKNOWN-KEY",
+            "provisioned",
+        ),
+        (
+            "unused",
+            "cold_start: 1s",
+            "cold_start: 1s, memory: 1GB, provisioned_price: $0.00002/GB-s",
+            "6:72 W-UNUSED",
+            "nothing is provisioned",
+        ),
         ("kind", "function", "lambda", "6:13 E-UNKNOWN-KEY", "function"),
     ];
     check_in(GOOD, cases);
@@ -455,12 +614,42 @@ fn mistakes_about_functions_are_told_where_they_are() {
         ("for", "at: 9s", "at: 9s, for: 1s", "7:31 E-FAULT-TIME", "gone at once"),
         ("process", "30%", "30%, process: true", "7:54 E-FAULT-TARGET", "nothing is left"),
         ("mtbf", "at: 9s", "mtbf: 9s, mttr: 1s", "7:66 E-FAULT-TARGET", "do not live that long"),
-        ("slow", "crash: {node: f, instances: 30%}", "for: 9s, slow: {node: f, factor: 2, instances: 30%}", "7:73 E-FAULT-TARGET", "all environments"),
-        ("drain", "crash: {node: f, instances: 30%}", "deploy: {node: f, drain: 1s}", "7:51 E-CONFLICT", "environment ends"),
-        ("cache", "crash: {node: f, instances: 30%}", "clear_cache: {node: f}", "7:46 E-FAULT-TARGET", "cache"),
-        ("set", "crash: {node: f, instances: 30%}", "set: {nodes.f.function.concurrency: 3}", "7:62 E-FAULT-TARGET", "concurrency"),
+        (
+            "slow",
+            "crash: {node: f, instances: 30%}",
+            "for: 9s, slow: {node: f, factor: 2, instances: 30%}",
+            "7:73 E-FAULT-TARGET",
+            "all environments",
+        ),
+        (
+            "drain",
+            "crash: {node: f, instances: 30%}",
+            "deploy: {node: f, drain: 1s}",
+            "7:51 E-CONFLICT",
+            "environment ends",
+        ),
+        (
+            "cache",
+            "crash: {node: f, instances: 30%}",
+            "clear_cache: {node: f}",
+            "7:46 E-FAULT-TARGET",
+            "cache",
+        ),
+        (
+            "set",
+            "crash: {node: f, instances: 30%}",
+            "set: {nodes.f.function.concurrency: 3}",
+            "7:62 E-FAULT-TARGET",
+            "concurrency",
+        ),
     ];
     check_in(&faulty, cases);
-    let alert = format!("{}alerts: {{x: {{when: cold_share(node=s) > 5%}}}}\n", GOOD.replace("nodes: {", "nodes: {s: {service: {cores: 1, work: 1ms}}, "));
-    check_in(&alert, &[("alert", "node=s", "node=s window=10s", "7:20 E-FAULT-TARGET", "no function")]);
+    let alert = format!(
+        "{}alerts: {{x: {{when: cold_share(node=s) > 5%}}}}\n",
+        GOOD.replace("nodes: {", "nodes: {s: {service: {cores: 1, work: 1ms}}, ")
+    );
+    check_in(
+        &alert,
+        &[("alert", "node=s", "node=s window=10s", "7:20 E-FAULT-TARGET", "no function")],
+    );
 }

@@ -109,7 +109,8 @@ impl Check<'_> {
                     }
                     let function = names.kind(node).has_environments();
                     if self.spec.when.signal == Signal::ColdShare && !function {
-                        let message = format!("`{}` is no function: nothing of it starts cold", name.0);
+                        let message =
+                            format!("`{}` is no function: nothing of it starts cold", name.0);
                         let help = "`cold_share` is of a `function`";
                         problems.error_help("E-FAULT-TARGET", self.at("when"), message, help);
                     }

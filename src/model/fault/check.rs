@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Effect, FaultSpec, InstancesSpec, PathSpec, ReplicaSpec, SideName, SurgeSpec, TargetSpec,
+    environments_check::environments,
 };
 use crate::{
     model::{
@@ -16,9 +17,7 @@ use crate::{
         fault::MAX_OCCURRENCES,
         kind::Facts,
         kinds::NodeSpec,
-        ids::NodeId,
         names::Names,
-        service::ServiceSpec,
         versions::node_and_key,
     },
     problem::Problems,
@@ -372,7 +371,8 @@ impl Check<'_> {
             return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
         }
         if spec.kind().has_environments() {
-            return self.environments(effect, t, (node, at), problems);
+            let again = self.spec.mtbf.is_some();
+            return environments((effect, again), (t, spec), at, problems);
         }
         self.instances(t, &spec.kind().facts(), at, problems);
         let told = self.names.specs().any(|spec| spec.kind().is_told());
@@ -382,39 +382,6 @@ impl Check<'_> {
             let help = "give the balancer an `interval`, or hit the whole node";
             problems.error_help("E-FAULT-TARGET", format!("{at}.instances"), message, help);
         }
-    }
-
-    /// Of a function, some environments can crash, those that are there as it begins.
-    fn environments(
-        &self,
-        effect: Effect<'_>,
-        t: &TargetSpec,
-        (node, at): (NodeId, &str),
-        problems: &mut Problems,
-    ) {
-        let Some(some) = &t.instances else { return };
-        let none = matches!(some, InstancesSpec::Count(n) if n.0 == 0)
-            || matches!(some, InstancesSpec::Share(share) if share.0 == 0.0);
-        let body = self.names.spec(node).steps();
-        let undone = body.is_some_and(ServiceSpec::has_blocks);
-        let (message, help) = match effect {
-            _ if matches!(some, InstancesSpec::These(_)) => {
-                ("environments come and go: none has a number", "how many, or which share: `30%`")
-            }
-            _ if none => ("nobody is hit", "how many, or which share: `30%`"),
-            Effect::Crash(_) if t.process.is_some() || t.lose_data.is_some() => {
-                ("of environments nothing is left, and who waits for them is told", "leave out `process` and `lose_data`")
-            }
-            Effect::Crash(_) if self.spec.mtbf.is_some() => {
-                ("environments do not live that long", "`every` has it come again")
-            }
-            Effect::Crash(_) if undone => {
-                ("sagas and transactions of some environments are not supported here yet", "hit the whole node")
-            }
-            Effect::Crash(_) => return,
-            _ => ("it hits all environments of a zone", "leave it out"),
-        };
-        problems.error_help("E-FAULT-TARGET", format!("{at}.instances"), message, help);
     }
 
     fn instances(&self, t: &TargetSpec, facts: &Facts<'_>, at: &str, problems: &mut Problems) {

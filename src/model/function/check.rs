@@ -70,7 +70,8 @@ impl FunctionSpec {
         }
         let help = "add `queue: 100`, or leave it out";
         if self.patience.is_some() && !self.inbound.as_ref().is_some_and(|door| door.delays()) {
-            let message = "nobody waits in line: a request waits for the environment that starts for it";
+            let message =
+                "nobody waits in line: a request waits for the environment that starts for it";
             problems.error_help("E-CONFLICT", at("patience"), message, help);
         }
         if self.cancel.is_some() {
@@ -81,7 +82,8 @@ impl FunctionSpec {
 
     fn check_prices(&self, path: &str, problems: &mut Problems) {
         let memory = self.price.and_then(|price| price.memory);
-        let paid = [("price", memory.is_some()), ("provisioned_price", self.provisioned_price.is_some())];
+        let paid =
+            [("price", memory.is_some()), ("provisioned_price", self.provisioned_price.is_some())];
         for (key, _) in paid.into_iter().filter(|paid| paid.1 && self.memory.is_none()) {
             let message = "how much memory that is for is not known";
             problems.error_help("E-MISSING", format!("{path}.{key}"), message, "add `memory: 2GB`");

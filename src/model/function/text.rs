@@ -63,7 +63,9 @@ impl UsePrice {
             self.memory = Some(text.parse()?);
         } else {
             self.calls = Some(text.parse().map_err(|error: ValueError| {
-                error.help("`$0.20/1M` for requests, `$0.0000166667/GB-s` for memory, or a list of both")
+                error.help(
+                    "`$0.20/1M` for requests, `$0.0000166667/GB-s` for memory, or a list of both",
+                )
             })?);
         }
         Ok(())

@@ -4,7 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{program::{Instr, Point}, room::Next, server::Server};
+use super::{
+    program::{Instr, Point},
+    room::Next,
+    server::Server,
+};
 use crate::{
     engine::random::mix,
     model::{

@@ -20,7 +20,9 @@ use super::{
 use crate::{
     engine::{random::Stream, table::Table},
     model::{
-        books::{Area, EnvironmentsMeasured, InstanceBooks, MovedMeasured, SagasMeasured, Unserved},
+        books::{
+            Area, EnvironmentsMeasured, InstanceBooks, MovedMeasured, SagasMeasured, Unserved,
+        },
         bounded::Bounded,
         cache::contents::{Contents, Limits},
         consistency::watched::Holdings,

@@ -31,7 +31,12 @@ impl Writer {
         }
         text += pick(
             &mut draw,
-            &["", "queue: 20, ", "queue: 5, cancel: true, ", "queue: 50, patience: 300ms, cancel: true, "],
+            &[
+                "",
+                "queue: 20, ",
+                "queue: 5, cancel: true, ",
+                "queue: 50, patience: 300ms, cancel: true, ",
+            ],
         );
         if !self.zones.is_empty() {
             text += pick(&mut draw, &["", "zones: [a, c], "]);
@@ -46,8 +51,15 @@ impl Writer {
             "{fail: 5%}".to_owned(),
             "{wait: uniform(0ms 50ms)}".to_owned(),
         ];
-        let some: Vec<&str> = (0..4).map(|_| pick(&mut draw, &steps.each_ref().map(String::as_str))).collect();
-        let edge = pick(&mut draw, &["timeout: 200ms, cancel: true", "timeout: 500ms, retry: {attempts: 2, backoff: constant(10ms)}"]);
+        let some: Vec<&str> =
+            (0..4).map(|_| pick(&mut draw, &steps.each_ref().map(String::as_str))).collect();
+        let edge = pick(
+            &mut draw,
+            &[
+                "timeout: 200ms, cancel: true",
+                "timeout: 500ms, retry: {attempts: 2, backoff: constant(10ms)}",
+            ],
+        );
         text += &format!(
             "endpoints: {{default: [{}, {{read: {store}}}]}}, dependencies: {{{store}: {{{edge}}}}}}}}}",
             some.join(", ")
@@ -70,7 +82,9 @@ impl Writer {
             0 => format!("at: {at}ms, crash: {{node: f0, instances: 40%}}"),
             1 => "every: 2500ms, crash: {node: f0, instances: 2}".to_owned(),
             2 => format!("at: {at}ms, deploy: {{node: f0}}"),
-            _ => format!("at: {at}ms, for: 2s, deploy: {{node: f0, set: {{endpoints.default: [{{work: 2ms}}]}}}}"),
+            _ => format!(
+                "at: {at}ms, for: 2s, deploy: {{node: f0, set: {{endpoints.default: [{{work: 2ms}}]}}}}"
+            ),
         };
         self.line(&format!("  - {{id: env, {fault}}}"));
     }

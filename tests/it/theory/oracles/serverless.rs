@@ -61,7 +61,8 @@ pub(super) fn setup(entry: &Entry, k: f64, node: &str) -> Cases {
         exp(1.0 / start),
         exp(1.0 / mu)
     );
-    let mut case = Case::new(single(rate, &function), rate).warm_up(100.0 / start).usual(entry, node);
+    let mut case =
+        Case::new(single(rate, &function), rate).warm_up(100.0 / start).usual(entry, node);
     for (metric, expression) in [
         ("servers_on_mean", "nodes.f.busy"),
         ("servers_setup_mean", "nodes.f.starting"),
