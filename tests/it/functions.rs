@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::{
     bad_input::{Case, check_in},
+    cli::windtunnel,
     design::{number, results_of},
     determinism::{assert_same, bytes_of_run},
 };
@@ -142,6 +143,16 @@ fn each_start_takes_a_token() {
         1,
     );
     close(all(&found, ["cold_starts", "outcomes.ok"]), [39.0, 39.0]);
+    // What is usual: a thousand at once, then a hundred each second; of the first 1,500 five hundred find no token.
+    let crowd = |growth: &str| {
+        let clients = "a: {arrivals: poisson(0.02/s batch=1500), to: f}";
+        let function = format!("{growth}concurrency: 2k, cold_start: 1s, keep_alive: 1h, work: 1s");
+        results_of(&text(clients, &function, ""), 1)
+    };
+    close(all(&crowd(""), ["causes.throttled", "environments.max"]), [500.0, 1000.0]);
+    let free = crowd("growth: none, ");
+    close(all(&free, ["environments.max"]), [1500.0]);
+    assert!(free["nodes"]["f"]["causes"].is_null());
     // In a line nobody is turned away: with work of 1.05 s the next one starts as there is a token for it, and takes the first
     // in line, unless one that is done does.
     let function = "queue: 100, growth: token_bucket(rate=1/s burst=2), cold_start: 0s, keep_alive: 0s, work: 100s";
@@ -439,6 +450,25 @@ fn objectives_and_alerts_ask_for_the_share_that_is_cold() {
     // In the first ten seconds one of nine was cold; the window that begins at 2 s has none.
     let alert = &found["alerts"][0];
     close(["count", "fired", "resolved"].map(|f| number(alert, f)), [1.0, 10.0, 12.0]);
+}
+
+#[test]
+fn a_function_is_lost_zone_by_zone() {
+    let text = text(
+        "u: {arrivals: poisson(20/s), to: lb, timeout: 2s}",
+        &format!("zones: [a, b], {COLD}"),
+        "  lb: {load_balancer: {to: f, zones: [b]}}\ntopology: {regions: {r: [a, b]}}",
+    );
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("shop.yaml"), text).unwrap();
+    let ran = windtunnel(folder.path(), "compare shop.yaml --lose each -n 2");
+    assert!(
+        ran.stdout.contains("zone a") && ran.stdout.contains("lb"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+    assert!(!ran.stdout.contains("an instance of f"), "{}", ran.stdout);
 }
 
 /// A function as it should be.
