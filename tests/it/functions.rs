@@ -224,7 +224,7 @@ fn memory_is_paid_for_by_the_millisecond_from_the_start_on() {
     let month = 730.0 * 36.0;
     let cost = |part: &str| of(&found, &format!("cost.{part}"));
     let near = |found: f64, expected: f64| {
-        assert!((found - expected).abs() < 1e-6, "{found}, not {expected}")
+        assert!((found - expected).abs() < 1e-6, "{found}, not {expected}");
     };
     near(cost("memory"), used * 0.000_016_666_7 * month);
     near(cost("provisioned"), 307.2 * 0.000_004_166_7 * month);
@@ -480,200 +480,186 @@ clients: {load: {arrivals: poisson(9/s), to: f}}
 nodes: {f: {function: {cold_start: 1s, work: 10ms}}}
 ";
 
+/// What is wrong with a function.
+const OF_FUNCTIONS: &[Case] = &[
+    ("memory", "cold_start: 1s", "cold_start: 1s, memory: 0GB", "6:48 E-RANGE", "above 0"),
+    (
+        "GB-s",
+        "cold_start: 1s",
+        "cold_start: 1s, price: $0.00002/GB-s",
+        "6:47 E-MISSING",
+        "how much memory",
+    ),
+    (
+        "provisioned price",
+        "cold_start: 1s",
+        "cold_start: 1s, provisioned: 1, provisioned_price: $0.00002/GB-s",
+        "6:75 E-MISSING",
+        "memory: 2GB",
+    ),
+    ("no start", "cold_start: 1s, ", "", "6:13 W-COLD", "starts in no time"),
+    (
+        "concurrency",
+        "cold_start: 1s",
+        "cold_start: 1s, concurrency: 0",
+        "6:53 E-RANGE",
+        "at least 1",
+    ),
+    ("concurrency", "cold_start: 1s", "cold_start: 1s, concurrency: 1M", "6:53 E-BUDGET", "60000"),
+    (
+        "provisioned",
+        "cold_start: 1s",
+        "cold_start: 1s, provisioned: 9, concurrency: 8",
+        "6:53 E-RANGE",
+        "more than the 8",
+    ),
+    ("workers", "cold_start: 1s", "cold_start: 1s, workers: 0", "6:49 E-RANGE", "at least 1"),
+    (
+        "cancel",
+        "cold_start: 1s",
+        "cold_start: 1s, cancel: true",
+        "6:48 E-CONFLICT",
+        "no start is called off",
+    ),
+    (
+        "patience",
+        "cold_start: 1s",
+        "cold_start: 1s, patience: 1s",
+        "6:50 E-CONFLICT",
+        "nobody waits in line",
+    ),
+    (
+        "patience",
+        "cold_start: 1s",
+        "cold_start: 1s, queue: 0, patience: 1s",
+        "6:60 E-CONFLICT",
+        "nobody waits in line",
+    ),
+    (
+        "growth",
+        "cold_start: 1s",
+        "cold_start: 1s, growth: leaky_bucket(rate=1/s queue=1)",
+        "6:48 E-EXPR",
+        "token bucket",
+    ),
+    (
+        "growth",
+        "cold_start: 1s",
+        "cold_start: 1s, growth: 5/s",
+        "6:48 E-ENUM",
+        "unknown rate limit",
+    ),
+    ("zones", "cold_start: 1s", "cold_start: 1s, zones: {a: 2}", "6:40 E-CONFLICT", "come and go"),
+    ("zones", "cold_start: 1s", "cold_start: 1s, zones: r", "6:47 E-TOPO", "several zones"),
+    (
+        "zones",
+        "cold_start: 1s",
+        "cold_start: 1s, zones: [a, a]",
+        "6:51 E-DUP-NAME",
+        "there already",
+    ),
+    ("zones", "cold_start: 1s", "cold_start: 1s, zones: [a, x]", "6:51 E-REF", "unknown zone"),
+    ("need", "cold_start: 1s", "cold_start: 1s, need: 2", "6:46 E-RANGE", "never up"),
+    (
+        "twice",
+        "cold_start: 1s",
+        "cold_start: 1s, price: [$1/1M, $2/1M]",
+        "6:40 E-CONFLICT",
+        "twice",
+    ),
+    ("price", "cold_start: 1s", "cold_start: 1s, price: $1/h", "6:47 E-UNIT", "$0.20/1M"),
+    ("price", "cold_start: 1s", "cold_start: 1s, price: $1/GB-h", "6:47 E-UNIT", "GB-s"),
+    (
+        "steps",
+        "work: 10ms",
+        "work: 10ms, endpoints: {default: [{work: 1ms}]}",
+        "6:46 E-CONFLICT",
+        "endpoints",
+    ),
+    (
+        "lock",
+        "work: 10ms",
+        "endpoints: {default: [{lock: {name: l, do: [{work: 1ms}]}}]}",
+        "6:63 E-CONFLICT",
+        "scope: shared",
+    ),
+    ("consumes", "work: 10ms", "work: 10ms, consumes: q", "6:52 E-UNSUPPORTED", "consumes"),
+    ("instances", "work: 10ms", "work: 10ms, instances: 3", "6:52 E-UNKNOWN-KEY", "provisioned"),
+    ("boot", "work: 10ms", "work: 10ms, boot: 3s", "6:52 E-UNKNOWN-KEY", "cold_start"),
+    (
+        "autoscale",
+        "work: 10ms",
+        "work: 10ms, autoscale: {max: 3}",
+        "6:52 E-UNKNOWN-KEY",
+        "concurrency",
+    ),
+    (
+        "background",
+        "work: 10ms",
+        "work: 10ms, background: []",
+        "6:52 E-UNKNOWN-KEY",
+        "nothing unasked",
+    ),
+    ("cores", "work: 10ms", "work: 10ms, vcpu: 3", "6:52 E-UNKNOWN-KEY", "workers"),
+    (
+        "warm",
+        "work: 10ms",
+        "work: 10ms, warm: {for: 1s, factor: 2}",
+        "6:52 E-UNKNOWN-KEY",
+        "provisioned",
+    ),
+    (
+        "unused",
+        "cold_start: 1s",
+        "cold_start: 1s, memory: 1GB, provisioned_price: $0.00002/GB-s",
+        "6:72 W-UNUSED",
+        "nothing is provisioned",
+    ),
+    ("kind", "function", "lambda", "6:13 E-UNKNOWN-KEY", "function"),
+];
+
+/// What is wrong with a fault that hits some of its environments.
+const OF_FAULTS: &[Case] = &[
+    ("numbers", "30%", "[1]", "7:43 E-FAULT-TARGET", "none has a number"),
+    ("none", "30%", "0", "7:54 E-FAULT-TARGET", "nobody is hit"),
+    ("for", "at: 9s", "at: 9s, for: 1s", "7:31 E-FAULT-TIME", "gone at once"),
+    ("process", "30%", "30%, process: true", "7:54 E-FAULT-TARGET", "nothing is left"),
+    ("mtbf", "at: 9s", "mtbf: 9s, mttr: 1s", "7:66 E-FAULT-TARGET", "do not live that long"),
+    (
+        "slow",
+        "crash: {node: f, instances: 30%}",
+        "for: 9s, slow: {node: f, factor: 2, instances: 30%}",
+        "7:73 E-FAULT-TARGET",
+        "all environments",
+    ),
+    (
+        "drain",
+        "crash: {node: f, instances: 30%}",
+        "deploy: {node: f, drain: 1s}",
+        "7:51 E-CONFLICT",
+        "environment ends",
+    ),
+    (
+        "cache",
+        "crash: {node: f, instances: 30%}",
+        "clear_cache: {node: f}",
+        "7:46 E-FAULT-TARGET",
+        "cache",
+    ),
+    (
+        "set",
+        "crash: {node: f, instances: 30%}",
+        "set: {nodes.f.function.concurrency: 3}",
+        "7:62 E-FAULT-TARGET",
+        "concurrency",
+    ),
+];
+
 #[test]
 fn mistakes_about_functions_are_told_where_they_are() {
-    let cases: &[Case] = &[
-        ("memory", "cold_start: 1s", "cold_start: 1s, memory: 0GB", "6:48 E-RANGE", "above 0"),
-        (
-            "GB-s",
-            "cold_start: 1s",
-            "cold_start: 1s, price: $0.00002/GB-s",
-            "6:47 E-MISSING",
-            "how much memory",
-        ),
-        (
-            "provisioned price",
-            "cold_start: 1s",
-            "cold_start: 1s, provisioned: 1, provisioned_price: $0.00002/GB-s",
-            "6:75 E-MISSING",
-            "memory: 2GB",
-        ),
-        ("no start", "cold_start: 1s, ", "", "6:13 W-COLD", "starts in no time"),
-        (
-            "concurrency",
-            "cold_start: 1s",
-            "cold_start: 1s, concurrency: 0",
-            "6:53 E-RANGE",
-            "at least 1",
-        ),
-        (
-            "concurrency",
-            "cold_start: 1s",
-            "cold_start: 1s, concurrency: 1M",
-            "6:53 E-BUDGET",
-            "60000",
-        ),
-        (
-            "provisioned",
-            "cold_start: 1s",
-            "cold_start: 1s, provisioned: 9, concurrency: 8",
-            "6:53 E-RANGE",
-            "more than the 8",
-        ),
-        ("workers", "cold_start: 1s", "cold_start: 1s, workers: 0", "6:49 E-RANGE", "at least 1"),
-        (
-            "cancel",
-            "cold_start: 1s",
-            "cold_start: 1s, cancel: true",
-            "6:48 E-CONFLICT",
-            "no start is called off",
-        ),
-        (
-            "patience",
-            "cold_start: 1s",
-            "cold_start: 1s, patience: 1s",
-            "6:50 E-CONFLICT",
-            "nobody waits in line",
-        ),
-        (
-            "patience",
-            "cold_start: 1s",
-            "cold_start: 1s, queue: 0, patience: 1s",
-            "6:60 E-CONFLICT",
-            "nobody waits in line",
-        ),
-        (
-            "growth",
-            "cold_start: 1s",
-            "cold_start: 1s, growth: leaky_bucket(rate=1/s queue=1)",
-            "6:48 E-EXPR",
-            "token bucket",
-        ),
-        (
-            "growth",
-            "cold_start: 1s",
-            "cold_start: 1s, growth: 5/s",
-            "6:48 E-ENUM",
-            "unknown rate limit",
-        ),
-        (
-            "zones",
-            "cold_start: 1s",
-            "cold_start: 1s, zones: {a: 2}",
-            "6:40 E-CONFLICT",
-            "come and go",
-        ),
-        ("zones", "cold_start: 1s", "cold_start: 1s, zones: r", "6:47 E-TOPO", "several zones"),
-        (
-            "zones",
-            "cold_start: 1s",
-            "cold_start: 1s, zones: [a, a]",
-            "6:51 E-DUP-NAME",
-            "there already",
-        ),
-        ("zones", "cold_start: 1s", "cold_start: 1s, zones: [a, x]", "6:51 E-REF", "unknown zone"),
-        ("need", "cold_start: 1s", "cold_start: 1s, need: 2", "6:46 E-RANGE", "never up"),
-        (
-            "twice",
-            "cold_start: 1s",
-            "cold_start: 1s, price: [$1/1M, $2/1M]",
-            "6:40 E-CONFLICT",
-            "twice",
-        ),
-        ("price", "cold_start: 1s", "cold_start: 1s, price: $1/h", "6:47 E-UNIT", "$0.20/1M"),
-        ("price", "cold_start: 1s", "cold_start: 1s, price: $1/GB-h", "6:47 E-UNIT", "GB-s"),
-        (
-            "steps",
-            "work: 10ms",
-            "work: 10ms, endpoints: {default: [{work: 1ms}]}",
-            "6:46 E-CONFLICT",
-            "endpoints",
-        ),
-        (
-            "lock",
-            "work: 10ms",
-            "endpoints: {default: [{lock: {name: l, do: [{work: 1ms}]}}]}",
-            "6:63 E-CONFLICT",
-            "scope: shared",
-        ),
-        ("consumes", "work: 10ms", "work: 10ms, consumes: q", "6:52 E-UNSUPPORTED", "consumes"),
-        (
-            "instances",
-            "work: 10ms",
-            "work: 10ms, instances: 3",
-            "6:52 E-UNKNOWN-KEY",
-            "provisioned",
-        ),
-        ("boot", "work: 10ms", "work: 10ms, boot: 3s", "6:52 E-UNKNOWN-KEY", "cold_start"),
-        (
-            "autoscale",
-            "work: 10ms",
-            "work: 10ms, autoscale: {max: 3}",
-            "6:52 E-UNKNOWN-KEY",
-            "concurrency",
-        ),
-        (
-            "background",
-            "work: 10ms",
-            "work: 10ms, background: []",
-            "6:52 E-UNKNOWN-KEY",
-            "nothing unasked",
-        ),
-        ("cores", "work: 10ms", "work: 10ms, vcpu: 3", "6:52 E-UNKNOWN-KEY", "workers"),
-        (
-            "warm",
-            "work: 10ms",
-            "work: 10ms, warm: {for: 1s, factor: 2}",
-            "6:52 E-UNKNOWN-KEY",
-            "provisioned",
-        ),
-        (
-            "unused",
-            "cold_start: 1s",
-            "cold_start: 1s, memory: 1GB, provisioned_price: $0.00002/GB-s",
-            "6:72 W-UNUSED",
-            "nothing is provisioned",
-        ),
-        ("kind", "function", "lambda", "6:13 E-UNKNOWN-KEY", "function"),
-    ];
-    check_in(GOOD, cases);
+    check_in(GOOD, OF_FUNCTIONS);
     let faulty = format!("{GOOD}faults: [{{id: x, at: 9s, crash: {{node: f, instances: 30%}}}}]\n");
-    let cases: &[Case] = &[
-        ("numbers", "30%", "[1]", "7:43 E-FAULT-TARGET", "none has a number"),
-        ("none", "30%", "0", "7:54 E-FAULT-TARGET", "nobody is hit"),
-        ("for", "at: 9s", "at: 9s, for: 1s", "7:31 E-FAULT-TIME", "gone at once"),
-        ("process", "30%", "30%, process: true", "7:54 E-FAULT-TARGET", "nothing is left"),
-        ("mtbf", "at: 9s", "mtbf: 9s, mttr: 1s", "7:66 E-FAULT-TARGET", "do not live that long"),
-        (
-            "slow",
-            "crash: {node: f, instances: 30%}",
-            "for: 9s, slow: {node: f, factor: 2, instances: 30%}",
-            "7:73 E-FAULT-TARGET",
-            "all environments",
-        ),
-        (
-            "drain",
-            "crash: {node: f, instances: 30%}",
-            "deploy: {node: f, drain: 1s}",
-            "7:51 E-CONFLICT",
-            "environment ends",
-        ),
-        (
-            "cache",
-            "crash: {node: f, instances: 30%}",
-            "clear_cache: {node: f}",
-            "7:46 E-FAULT-TARGET",
-            "cache",
-        ),
-        (
-            "set",
-            "crash: {node: f, instances: 30%}",
-            "set: {nodes.f.function.concurrency: 3}",
-            "7:62 E-FAULT-TARGET",
-            "concurrency",
-        ),
-    ];
-    check_in(&faulty, cases);
+    check_in(&faulty, OF_FAULTS);
     let alert = format!(
         "{}alerts: {{x: {{when: cold_share(node=s) > 5%}}}}\n",
         GOOD.replace("nodes: {", "nodes: {s: {service: {cores: 1, work: 1ms}}, ")

@@ -66,7 +66,7 @@ impl Built for FunctionSpec {
 
     fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
         let shape = Shape { instances: self.pools(), ..Shape::single(None) };
-        let mut server = self.body().server(shape, (id, path), assembly);
+        let mut server = self.body().server(&shape, (id, path), assembly);
         let pool = |inst: u64| {
             let entity = format!("{path}/{inst}");
             let room = Room::new(&Discipline::Fifo, assembly.stream(&entity, "line"));

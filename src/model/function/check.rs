@@ -9,9 +9,10 @@ use crate::{
         kinds::NodeSpec,
         names::Names,
         network::ZonesSpec,
-        service::StepSpec,
+        service::{StepSpec, parts::LockSpec},
     },
     problem::Problems,
+    units::Name,
 };
 
 /// Requests at once in an environment.
@@ -107,22 +108,15 @@ impl FunctionSpec {
                 let help = "list the zones; `concurrency` and `provisioned` hold for each of them";
                 problems.error_help("E-CONFLICT", at, message, help);
             }
-            Some(ZonesSpec::One(name)) => {
-                if names.zones_of(&name.0).is_some_and(|zones| zones.len() > 1) {
-                    let message = format!("`{}` has several zones", name.0);
-                    let help = "list those that have environments of their own";
-                    problems.error_help("E-TOPO", at, message, help);
-                }
-            }
+            Some(ZonesSpec::One(name)) => one_zone(name, at, names, problems),
             Some(ZonesSpec::List(list)) => {
                 for (i, name) in list.iter().enumerate() {
+                    let at = format!("{at}[{i}]");
                     if list[..i].contains(name) {
                         let message = format!("`{}` is there already", name.0);
-                        problems.error("E-DUP-NAME", format!("{at}[{i}]"), message);
-                    } else if names.zones_of(&name.0).is_some_and(|zones| zones.len() > 1) {
-                        let message = format!("`{}` has several zones", name.0);
-                        let help = "list those that have environments of their own";
-                        problems.error_help("E-TOPO", format!("{at}[{i}]"), message, help);
+                        problems.error("E-DUP-NAME", at, message);
+                    } else {
+                        one_zone(name, at, names, problems);
                     }
                 }
             }
@@ -143,10 +137,19 @@ impl FunctionSpec {
     }
 }
 
+/// A zone with environments of its own is one.
+fn one_zone(name: &Name, at: String, names: &Names, problems: &mut Problems) {
+    if names.zones_of(&name.0).is_some_and(|zones| zones.len() > 1) {
+        let message = format!("`{}` has several zones", name.0);
+        let help = "list those that have environments of their own";
+        problems.error_help("E-TOPO", at, message, help);
+    }
+}
+
 fn own_locks(steps: &[StepSpec], path: &str, problems: &mut Problems) {
     for (i, step) in steps.iter().enumerate() {
         let path = format!("{path}[{i}]");
-        if step.lock.as_ref().is_some_and(|lock| lock.is_of_instance()) {
+        if step.lock.as_ref().is_some_and(LockSpec::is_of_instance) {
             let message = "each environment has locks of its own, and mostly one request at a time";
             let help = "`scope: shared`, or a lock kept `in` a store";
             problems.error_help("E-CONFLICT", format!("{path}.lock"), message, help);

@@ -3,7 +3,11 @@
 //! **Invariant.** Who is inside one, or waits for its start, holds it until it ends.
 
 use super::pool::Pool;
-use crate::model::{books::EnvironmentsMeasured, by_slot::BySlot, ids::Slot};
+use crate::model::{
+    books::{EnvironmentBooks, EnvironmentsMeasured},
+    by_slot::BySlot,
+    ids::Slot,
+};
 
 /// What a visit holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +82,7 @@ impl Environments {
     pub fn measured(&self, now: u64, audit: bool) -> EnvironmentsMeasured {
         assert!(!audit || self.pools.iter().all(Pool::is_sound), "environments add up");
         let books = self.pools.iter().map(|pool| pool.books(now));
-        let books = books.reduce(|sum, one| sum.plus(one)).unwrap_or_default();
+        let books = books.reduce(EnvironmentBooks::plus).unwrap_or_default();
         EnvironmentsMeasured { books, most: self.most.max(self.there()), memory: self.memory }
     }
 }

@@ -43,14 +43,13 @@ impl Built for ServiceSpec {
             speedup: self.speedup.clone(),
             queue: self.queue.map(|q| q.0),
         };
-        let instances = shape.instances;
-        let mut server = self.server(shape, (id, path), assembly);
+        let mut server = self.server(&shape, (id, path), assembly);
         server.push_out = self.full == Some(FullRoomSpec::PushOut);
         let versions = assembly.names.versions(id);
         let specs: Vec<&ServiceSpec> = versions.into_iter().filter_map(NodeSpec::steps).collect();
-        let own = Background::new(&specs, (path, instances), assembly);
+        let own = Background::new(&specs, (path, shape.instances), assembly);
         server.background = own.map(Box::new);
-        server.consumers = Consumers::new(self, (id, instances), assembly).map(Box::new);
+        server.consumers = Consumers::new(self, (id, shape.instances), assembly).map(Box::new);
         Box::new(server)
     }
 }
@@ -118,7 +117,7 @@ impl ServiceSpec {
     /// A server of this shape that does what it says, with its door.
     pub fn server(
         &self,
-        shape: Shape,
+        shape: &Shape,
         (id, path): (NodeId, &str),
         assembly: &mut Assembly<'_>,
     ) -> Server {
