@@ -12,6 +12,7 @@ mod comparison;
 mod consistency;
 mod cost;
 mod design;
+mod environments;
 mod estimate;
 mod faults;
 mod figure;
@@ -34,6 +35,7 @@ pub use comparison::{
 pub use consistency::{ConsistencyResults, KStaleness, RtoResults, TVisibility, WitnessResults};
 pub use cost::{CostResults, CostSummary, NodeCost, TrafficCost};
 pub use design::{Design, Edge, Vertex};
+pub use environments::{EnvironmentCounts, EnvironmentResults};
 pub(crate) use estimate::{Means, Ratios, Samples};
 pub use faults::{
     AlertResults, BudgetResults, BurnResults, FaultResults, Hanging, SideOperations, SideResults,
@@ -231,6 +233,9 @@ pub struct NodeResults {
     /// Services with `autoscale`: what was decided in the measured time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Box<ScalingResults>>,
+    /// Functions: the environments that requests ran in.
+    #[serde(flatten)]
+    pub environments: Option<Box<EnvironmentResults>>,
     /// What it costs; absent where nothing of it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<NodeCost>,

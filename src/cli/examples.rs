@@ -74,6 +74,8 @@ library! {
     "stop-the-world",
     "autoscaler-too-late",
     "flapping",
+    "cold-starts",
+    "throttled-burst",
     "static-stability",
     "lock-contention",
     "transfer",

@@ -88,10 +88,12 @@ enum Of {
     Absent,
     /// Calls, of which a visit may make any number.
     Calls,
+    /// What arrives at a function.
+    Starts,
 }
 
 /// Causes of refusals and waits a node notes, what they are events of, what they are called, and of what they are.
-const CAUSES: [(&str, &str, &str, Of); 24] = [
+const CAUSES: [(&str, &str, &str, Of); 25] = [
     ("queue_full", "refusals_began", "queue full", Of::Arrivals),
     ("abandoned", "refusals_began", "patience over", Of::Arrivals),
     ("codel", "refusals_began", "dropped by CoDel", Of::Arrivals),
@@ -112,6 +114,7 @@ const CAUSES: [(&str, &str, &str, Of); 24] = [
     ("out_of_threads", "refusals_began", "out of threads", Of::Arrivals),
     ("out_of_descriptors", "refusals_began", "out of descriptors", Of::Arrivals),
     ("pushed_out", "refusals_began", "pushed out by more urgent ones", Of::Arrivals),
+    ("throttled", "refusals_began", "no environment", Of::Starts),
     ("door_wait", "waits_began", "its turn at the door", Of::Arrivals),
     ("throttled", "waits_began", "a token", Of::Calls),
     ("pool_wait", "waits_began", "a connection", Of::Calls),
@@ -397,6 +400,8 @@ impl Watch<'_> {
             shares.map(|(share, rate)| share.filter(|_| *rate >= few)).collect();
         let rule = Rule { times: 2.0, slack: 1.3, floor: 0.0 };
         self.risen(("skew_grew", name, ""), &shares, &rule);
+        let rule = Rule { times: 3.0, slack: 1.5, floor: SOME };
+        self.risen(("waits_began", name, "the start of an environment"), &node.cold_share, &rule);
         if let Some(level) = self.level(&node.hit_ratio) {
             let limit = (0.9 * level.mean).min(level.least - 0.05);
             let spells = falls(&node.hit_ratio, self.quiet.windows.end, level, limit);
@@ -417,6 +422,11 @@ impl Watch<'_> {
             // The door's limit and that of calls have one name; a visit that ends so was turned away.
             let ended = node.ended.get(cause).filter(|_| cause == "rate_limited");
             let ended = |w: usize| ended.map_or(0.0, |rates| rates[w]);
+            // What no environment started for has the name of calls that wait for a token.
+            let starts = self.results.nodes.get(name).is_some_and(|n| n.environments.is_some());
+            if cause == "throttled" && starts != (of == Of::Starts) {
+                continue;
+            }
             let rates: Vec<f64> = match of {
                 Of::Arrivals if cause == "rate_limited" => (0..rates.len()).map(ended).collect(),
                 _ => rates.iter().enumerate().map(|(w, rate)| (rate - ended(w)).max(0.0)).collect(),

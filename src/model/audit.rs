@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use super::{
     frame::{BRANCH, CALLEE_DONE, CALLER_DONE, IN_ROOM},
-    record::Snapshot,
+    record::{NodeSnapshot, Snapshot},
     sim::Simulation,
 };
 use crate::model::{
-    books::InstanceBooks,
+    books::{EnvironmentBooks, EnvironmentsMeasured, InstanceBooks},
     consistency::spec::GuaranteeSpec,
     event,
     ids::NodeId,
@@ -120,6 +120,26 @@ impl Simulation {
             GroupMeasured { messages, ..group }
         });
         all.collect()
+    }
+
+    /// What came of the environments of a function in the measured span, which began with these books: started = ended +
+    /// crashed + there.
+    pub(super) fn environments_measured(
+        &self,
+        node: usize,
+        from: &NodeSnapshot,
+        now: u64,
+    ) -> Option<Box<EnvironmentsMeasured>> {
+        let mut own = self.nodes[node].environments(now, true)?;
+        let EnvironmentBooks { started, ended, crashed, now: there, .. } = own.books;
+        assert_eq!(
+            started,
+            ended + crashed + there,
+            "environments of node {node} add up (seed {})",
+            self.seed
+        );
+        own.books = own.books.since(from.environments);
+        Some(Box::new(own))
     }
 
     /// Sojourns counted visit by visit equal the integral of the number inside (`semantics.md` 25).

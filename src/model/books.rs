@@ -27,6 +27,86 @@ pub struct InstanceBooks {
     pub cache: CacheBooks,
 }
 
+/// Running sums of the environments of a function from the start of the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EnvironmentBooks {
+    /// Integral of those that were there, those that started included, environment-ns.
+    pub there: u128,
+    /// Integral of those that started.
+    pub starting: u128,
+    /// Integral of those that somebody was inside.
+    pub busy: u128,
+    /// Integral of those that were provisioned.
+    pub provisioned: u128,
+    /// How many were started, those that were there from the beginning included.
+    pub started: u64,
+    /// How many of these had to start.
+    pub starts: u64,
+    /// How many ended.
+    pub ended: u64,
+    /// How many crashed.
+    pub crashed: u64,
+    /// How many are there.
+    pub now: u64,
+    /// Visits that came in.
+    pub visits: u64,
+    /// Those that waited for the start of the one they came into.
+    pub cold: u64,
+    /// Starts and visits of those that were not provisioned, each rounded up, ms.
+    pub billed: u64,
+}
+
+impl EnvironmentBooks {
+    /// They and others together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            there: self.there + other.there,
+            starting: self.starting + other.starting,
+            busy: self.busy + other.busy,
+            provisioned: self.provisioned + other.provisioned,
+            started: self.started + other.started,
+            starts: self.starts + other.starts,
+            ended: self.ended + other.ended,
+            crashed: self.crashed + other.crashed,
+            now: self.now + other.now,
+            visits: self.visits + other.visits,
+            cold: self.cold + other.cold,
+            billed: self.billed + other.billed,
+        }
+    }
+
+    /// What came after `from`.
+    #[must_use]
+    pub fn since(self, from: Self) -> Self {
+        Self {
+            there: self.there - from.there,
+            starting: self.starting - from.starting,
+            busy: self.busy - from.busy,
+            provisioned: self.provisioned - from.provisioned,
+            started: self.started - from.started,
+            starts: self.starts - from.starts,
+            ended: self.ended - from.ended,
+            crashed: self.crashed - from.crashed,
+            now: self.now,
+            visits: self.visits - from.visits,
+            cold: self.cold - from.cold,
+            billed: self.billed - from.billed,
+        }
+    }
+}
+
+/// The environments of a function in the measured span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EnvironmentsMeasured {
+    /// What came of them.
+    pub books: EnvironmentBooks,
+    /// The most that were there at once.
+    pub most: u64,
+    /// Memory of each, bytes.
+    pub memory: Option<u64>,
+}
+
 /// Departures of one instance that are no good answers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unserved {

@@ -42,4 +42,9 @@ impl<T: Default> BySlot<T> {
     pub fn take(&mut self, slot: Slot) -> T {
         self.get_mut(slot).map(std::mem::take).unwrap_or_default()
     }
+
+    /// All that were ever written.
+    pub fn iter(&self) -> impl Iterator<Item = (Slot, &T)> {
+        self.0.iter().enumerate().map(|(slot, one)| (slot as Slot, one))
+    }
 }

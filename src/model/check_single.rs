@@ -110,11 +110,11 @@ pub fn single_points(
 }
 
 /// Its loss is that of all there is of it, or of what keys are for. What stands behind an external is unknown, a name is
-/// answered from memory, and a cache inside a service is lost with that.
+/// answered from memory, a cache inside a service is lost with that, and environments of a function come anew.
 fn is_single(facts: &Facts<'_>) -> bool {
     let spare = facts.replicas.is_some_and(|r| r.each > r.need && (!r.led || r.takes_over));
     let one = facts.instances == 1 || facts.shards && !spare;
-    one && !["external", "dns"].contains(&facts.kind) && facts.reach != Reach::Inside
+    one && !["external", "dns", "function"].contains(&facts.kind) && facts.reach != Reach::Inside
 }
 
 /// Several names in a sentence; of many a few.
@@ -194,6 +194,7 @@ impl<'n> Ways<'n> {
 
     fn of_visit(&self, node: usize, op: &Op) -> Needed {
         let mut needed = match self.names.spec(node) {
+            NodeSpec::Function(function) => self.of_service(function.body(), op),
             NodeSpec::Service(service) => self.of_service(service, op),
             NodeSpec::Cache(cache) => self.of_cache(cache, op),
             other => {

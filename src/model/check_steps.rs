@@ -27,12 +27,11 @@ const MAX_INSTRUCTIONS: usize = 65_000;
 
 /// Refuses a service whose steps, in all versions of it together, are more than a program holds.
 pub(super) fn long_programs(versions: &[&NodeSpec], path: &str, problems: &mut Problems) {
-    let service = |spec: &&NodeSpec| match spec {
-        NodeSpec::Service(service) => {
-            let steps: usize = service.lists().map(|list| 8 + instructions(list)).sum();
-            steps + service.calls.len() + 3
-        }
-        _ => 0,
+    let service = |spec: &&NodeSpec| {
+        spec.steps().map_or(0, |service| {
+            let steps: usize = service.lists().map(|list| 9 + instructions(list)).sum();
+            steps + service.calls.len() + 5
+        })
     };
     let all: usize = versions.iter().map(service).sum();
     if all > MAX_INSTRUCTIONS {

@@ -263,6 +263,12 @@ pub struct Prices {
     pub calls: Option<f64>,
     /// A gigabyte (10^9 bytes) it keeps, for a month.
     pub storage: Option<f64>,
+    /// A gigabyte of memory for a second of use.
+    pub memory: Option<f64>,
+    /// A gigabyte of memory for a second that it is provisioned.
+    pub provisioned: Option<f64>,
+    /// Some of its memory is provisioned, whether that has a price or not.
+    pub provisions: bool,
     /// It keeps data whose size is known, whether that has a price or not.
     pub keeps: bool,
 }
@@ -270,7 +276,8 @@ pub struct Prices {
 impl Prices {
     /// Whether anything has one.
     pub fn any(self) -> bool {
-        self.hour.or(self.calls).or(self.storage).is_some()
+        let use_ = self.memory.or(self.provisioned);
+        self.hour.or(self.calls).or(self.storage).or(use_).is_some()
     }
 }
 
@@ -373,6 +380,10 @@ pub trait Kind {
     }
     /// Whether keys move between its shards, with what is held of them.
     fn moves_keys(&self) -> bool {
+        false
+    }
+    /// Whether its requests run in environments that start when they are needed.
+    fn has_environments(&self) -> bool {
         false
     }
     /// Whether messages can be published there.

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    balancer::LoadBalancerSpec, cache::CacheSpec, dns::DnsSpec, external::ExternalSpec, kind::Kind,
-    queue::QueueSpec, service::ServiceSpec, store::StoreSpec, topic::TopicSpec,
+    balancer::LoadBalancerSpec, cache::CacheSpec, dns::DnsSpec, external::ExternalSpec,
+    function::FunctionSpec, kind::Kind, queue::QueueSpec, service::ServiceSpec, store::StoreSpec,
+    topic::TopicSpec,
 };
 
 /// Does the same with the spec of a node, whatever its kind: the list of kinds.
@@ -15,6 +16,7 @@ macro_rules! of_kind {
             $crate::model::kinds::NodeSpec::LoadBalancer($spec) => $do,
             $crate::model::kinds::NodeSpec::Dns($spec) => $do,
             $crate::model::kinds::NodeSpec::Service($spec) => $do,
+            $crate::model::kinds::NodeSpec::Function($spec) => $do,
             $crate::model::kinds::NodeSpec::Store($spec) => $do,
             $crate::model::kinds::NodeSpec::Cache($spec) => $do,
             $crate::model::kinds::NodeSpec::Queue($spec) => $do,
@@ -35,6 +37,8 @@ pub enum NodeSpec {
     Dns(DnsSpec),
     /// Runs steps for each request on bounded workers and cores.
     Service(ServiceSpec),
+    /// Runs steps for each request in an environment that starts when it is needed.
+    Function(FunctionSpec),
     /// Keeps data in shards; reads and writes are work.
     Store(StoreSpec),
     /// Holds keys near their readers.
@@ -52,5 +56,15 @@ impl NodeSpec {
     #[must_use]
     pub fn kind(&self) -> &dyn Kind {
         of_kind!(self, spec => spec)
+    }
+
+    /// A service, or what a function does as one.
+    #[must_use]
+    pub fn steps(&self) -> Option<&ServiceSpec> {
+        match self {
+            Self::Service(service) => Some(service),
+            Self::Function(function) => Some(function.body()),
+            _ => None,
+        }
     }
 }

@@ -35,6 +35,7 @@ pub mod event;
 pub mod external;
 pub mod fault;
 pub mod frame;
+pub mod function;
 pub mod ids;
 pub mod kind;
 pub mod kinds;

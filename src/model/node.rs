@@ -7,11 +7,14 @@ use super::{
     route::Route, world::World,
 };
 use crate::model::{
-    books::{InstanceBooks, MovedMeasured, SagasMeasured},
+    books::{EnvironmentsMeasured, InstanceBooks, MovedMeasured, SagasMeasured},
     ids::{Host, NodeId, Slot},
     queue::counts::{Backlog, GroupMeasured, OutboxMeasured, QueueMeasured},
 };
 use crate::stats::Histogram;
+
+/// Chooses some of the environments of a function: each an instance and its place there.
+pub type Choose<'a> = dyn FnMut(Vec<(u16, u32)>) -> Vec<(u16, u32)> + 'a;
 
 /// A simulated entity. Handlers return nothing and act through the world; what cannot happen to a kind
 /// of node does nothing.
@@ -49,6 +52,8 @@ pub trait Node: Any + Send {
     fn set_version(&mut self, _version: usize) {}
     /// The same, instance by instance: it is being deployed.
     fn set_versions(&mut self, _by_instance: &[usize]) {}
+    /// Some of the environments of a function crash; or they end as the visits inside do, for newer ones.
+    fn retire(&mut self, _choose: &mut Choose<'_>, _crash: bool, _world: &mut World) {}
     /// Another number of shards, which are reached like this, from now on: keys move.
     fn reshard(&mut self, _to: Route, _shards: u16, _world: &mut World) {}
     /// What was measured of keys that move, if any do.
@@ -95,6 +100,11 @@ pub trait Node: Any + Send {
     /// The integral up to `now` of what waits at it.
     fn backlog(&self, _what: &Backlog, _now: u64) -> u128 {
         0
+    }
+    /// What came of its environments from the start of the run up to `now`, if it is a function. Asked to, it makes sure that each
+    /// is accounted for.
+    fn environments(&self, _now: u64, _audit: bool) -> Option<EnvironmentsMeasured> {
+        None
     }
     /// How long its keys were in doubt, up to `now`, if transactions write it.
     fn in_doubt(&self, _now: u64) -> Option<Histogram> {

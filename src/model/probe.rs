@@ -7,7 +7,9 @@ mod cut;
 use std::collections::BTreeMap;
 
 use super::{
-    books::{MovedMeasured, SagasMeasured, ScalingMeasured},
+    books::{
+        EnvironmentBooks, EnvironmentsMeasured, MovedMeasured, SagasMeasured, ScalingMeasured,
+    },
     bounded::Held,
     fault::uptime::UptimeBooks,
 };
@@ -527,6 +529,8 @@ pub struct NodeMeasured {
     pub in_doubt: Option<Box<Histogram>>,
     /// Of a service with an autoscaler.
     pub scaling: Option<ScalingMeasured>,
+    /// Of a function.
+    pub environments: Option<Box<EnvironmentsMeasured>>,
 }
 
 /// One instance's figures over [warm-up, end).
@@ -591,6 +595,8 @@ pub struct NodeWindow {
     pub lookups: (u64, u64),
     /// Arrivals at the instances, and at the one that got most of them.
     pub shares: (u64, u64),
+    /// Functions: what came of environments.
+    pub environments: EnvironmentBooks,
 }
 
 impl NodeWindow {
@@ -614,6 +620,7 @@ impl NodeWindow {
         self.lookups.1 += other.lookups.1;
         self.shares.0 += other.shares.0;
         self.shares.1 += other.shares.1;
+        self.environments = self.environments.plus(other.environments);
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     engine::table::Table,
     model::{
-        books::{Area, InstanceBooks},
+        books::{Area, EnvironmentBooks, InstanceBooks},
         design::window_length,
         names::Names,
         network::PAID,
@@ -188,6 +188,8 @@ pub struct NodeSnapshot {
     pub causes: BTreeMap<&'static str, u64>,
     /// How long its instances were up.
     pub uptime: UptimeBooks,
+    /// Functions: environments.
+    pub environments: EnvironmentBooks,
     /// Instances.
     pub instances: Vec<InstanceBooks>,
     /// What they hold of each further thing that is bounded, instance by instance (`bounded.rs`).

@@ -406,6 +406,9 @@ impl Simulation {
                 node.causes.clone_from(&r.causes);
             }
             node.uptime = self.world.hosts.uptime_of(i, now);
+            if let Some(own) = self.nodes[i].environments(now, false) {
+                node.environments = own.books;
+            }
         }
         into.uptime = self.world.hosts.uptime(now);
         into.traffic = self.world.network.paid_bytes();
@@ -571,6 +574,7 @@ impl Simulation {
             groups: self.read_by_groups(i as NodeId),
             outbox: self.nodes[i].outbox(),
             in_doubt: self.nodes[i].in_doubt(last.at).map(Box::new),
+            environments: self.environments_measured(i, from, last.at),
             scaling: self.scaling_measured(i as NodeId, self.span_snapshot.at),
             replicas: self.nodes[i].replicas(last.at).map(|replicas| ReplicasMeasured {
                 zones: names.zones_of_instances(i as NodeId),

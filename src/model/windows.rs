@@ -223,6 +223,7 @@ fn window(before: &NodeSnapshot, after: &NodeSnapshot) -> NodeWindow {
         causes: causes_since(&after.causes, &before.causes),
         lookups: (now.0 - then.0, now.1 - then.1),
         shares: shares(after, before),
+        environments: after.environments.since(before.environments),
     }
 }
 

@@ -70,6 +70,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E-YAML-MULTIDOC", "a file holds one scenario"),
     ("W-BREAKER", "a breaker that can never open"),
     ("W-CLAIM", "an objective that the design cannot keep"),
+    ("W-COLD", "a function whose environments start in no time"),
     ("W-DATA", "data that is not what the results beside it were made from"),
     ("W-DEADLINE", "a deadline ends before all attempts can"),
     ("W-DETECT", "a health check that does not see how its target fails"),

@@ -262,11 +262,13 @@ pub(crate) fn blame(results: &Results) -> Vec<String> {
     let own = |part: &NodeBlame| part.waiting + part.work + part.inside;
     nodes.sort_by(|a, b| own(b.1).total_cmp(&own(a.1)));
     for (name, part) in nodes.into_iter().filter(|(_, part)| own(part) > 0.0) {
-        let times = [
-            (part.waiting, " waiting (for workers, cores, locks, at doors)"),
-            (part.work, " work"),
-            (part.inside, " inside"),
-        ];
+        let starts = results.nodes.get(name).is_some_and(|node| node.environments.is_some());
+        let waiting = if starts {
+            " waiting (for environments to start, in line for one, at doors)"
+        } else {
+            " waiting (for workers, cores, locks, at doors)"
+        };
+        let times = [(part.waiting, waiting), (part.work, " work"), (part.inside, " inside")];
         let times = times.iter().filter(|(time, _)| *time > 0.0);
         let times: Vec<String> =
             times.map(|(time, what)| format!("{}{what}", duration(*time))).collect();

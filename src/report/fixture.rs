@@ -76,6 +76,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         scaling: None,
         groups: Default::default(),
         outbox: None,
+        environments: None,
         cost: None,
         cache: None,
         kind: kind.into(),

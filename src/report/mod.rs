@@ -13,6 +13,7 @@ mod cost;
 mod costs;
 mod csv;
 mod designs;
+mod environments;
 mod explain;
 #[cfg(test)]
 mod fixture;

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    budgets, consistency, cost, costs,
+    budgets, consistency, cost, costs, environments,
     grid::{Grid, Lines},
     precision::precision,
     queues, replicas, sagas, sides,
@@ -56,6 +56,7 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     budgets::lines(&mut out, results);
     consistency::lines(&mut out, results);
     replicas::lines(&mut out, results);
+    figures(&mut out, &environments::COLUMNS, |shown| environments::rows(results, shown));
     figures(&mut out, &queues::COLUMNS, |shown| queues::rows(results, shown));
     for line in queues::notes(results) {
         out.wrapped("  ", &line);

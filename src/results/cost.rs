@@ -30,6 +30,12 @@ pub struct NodeCost {
     /// The calls that arrive at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calls: Option<Estimate>,
+    /// Memory in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Estimate>,
+    /// Provisioned memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisioned: Option<Estimate>,
     /// All of it.
     pub per_month: Estimate,
 }

@@ -97,7 +97,7 @@ pub struct NodeSeries {
     /// Arrivals per second.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arrivals: Vec<f64>,
-    /// Services with `autoscale`: mean number of instances that are there and up.
+    /// Services with `autoscale`: mean number of instances that are there and up. Functions: of environments.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub instances: Vec<f64>,
     /// Mean number of instances down; empty: none ever was.
@@ -115,6 +115,9 @@ pub struct NodeSeries {
     /// Caches: hits / lookups; null without lookups.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hit_ratio: Vec<Option<f64>>,
+    /// Functions: requests that waited for a start / those that came into an environment; null where none did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cold_share: Vec<Option<f64>>,
 }
 
 impl NodeSeries {

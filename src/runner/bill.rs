@@ -5,6 +5,7 @@
 
 mod words;
 
+use super::environments::gb_seconds;
 use crate::{
     model::{
         network::PAID,
@@ -35,6 +36,8 @@ struct NodeBill {
     hours: Means,
     storage: Means,
     calls: Means,
+    memory: Means,
+    provisioned: Means,
     all: Means,
 }
 
@@ -50,10 +53,21 @@ impl NodeBill {
         let machines = node.instances.len() as f64 - free;
         let hours = prices.hour.map(|price| price * machines * MONTH);
         let calls = prices.calls.zip(months);
-        let calls = calls.map(|(price, months)| price / 1e6 * node.arrivals as f64 / months);
+        // Those a function turned away came into no environment.
+        let arrivals = node.environments.as_ref().map_or(node.arrivals, |own| own.books.visits);
+        let calls = calls.map(|(price, months)| price / 1e6 * arrivals as f64 / months);
+        let used = node.environments.as_ref().and_then(|own| gb_seconds(own)).zip(months);
+        let used = |price: Option<f64>, part: usize| {
+            price.zip(used).map(|(price, (used, months))| price * used[part] / months)
+        };
         let storage = tariff.storage;
-        let parts =
-            [(&mut self.hours, hours), (&mut self.storage, storage), (&mut self.calls, calls)];
+        let parts = [
+            (&mut self.hours, hours),
+            (&mut self.storage, storage),
+            (&mut self.calls, calls),
+            (&mut self.memory, used(prices.memory, 0)),
+            (&mut self.provisioned, used(prices.provisioned, 1)),
+        ];
         let mut sum = tariff.is_priced().then_some(0.0);
         for (means, part) in parts {
             let part = part.filter(|_| months.is_some()).map(rounded);
@@ -72,6 +86,8 @@ impl NodeBill {
             hours: part(&self.hours, prices.hour),
             storage: part(&self.storage, prices.storage),
             calls: part(&self.calls, prices.calls),
+            memory: part(&self.memory, prices.memory),
+            provisioned: part(&self.provisioned, prices.provisioned),
             per_month: estimate(&self.all, confidence),
         })
     }

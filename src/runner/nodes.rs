@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     consistency::ConsistencyPool,
+    environments::EnvironmentPool,
     moved::MovedPool,
     queues::{GroupPool, QueuePool},
     replicas::ReplicasPool,
@@ -75,6 +76,8 @@ pub(super) struct NodePool {
     in_doubt: Option<Box<Samples>>,
     /// Of a service with an autoscaler.
     scaling: Option<ScalingPool>,
+    /// Of a function.
+    environments: Option<Box<EnvironmentPool>>,
     resources: Vec<ResourcePool>,
     queue: Levels,
     arrivals: u64,
@@ -119,6 +122,7 @@ impl NodePool {
             groups: BTreeMap::new(),
             in_doubt: node.in_doubt.as_ref().map(|_| Box::default()),
             scaling: node.scaling.as_ref().map(|_| ScalingPool::default()),
+            environments: node.environments.as_ref().map(|_| Box::default()),
             resources: node.held.iter().map(ResourcePool::like).collect(),
             queue: Levels::default(),
             arrivals: 0,
@@ -212,6 +216,9 @@ impl NodePool {
         for group in &node.groups {
             self.groups.entry(group.name.clone()).or_default().push(group, node.span);
         }
+        if let Some(pool) = &mut self.environments {
+            pool.push(node);
+        }
         if let (Some(pool), Some(one)) = (&mut self.in_doubt, &node.in_doubt) {
             pool.push(one);
         }
@@ -269,6 +276,7 @@ impl NodePool {
                 .collect(),
             in_doubt: self.in_doubt.as_ref().map(|pool| Box::new(pool.distribution(confidence))),
             scaling: self.scaling.as_ref().map(|pool| Box::new(pool.results(confidence))),
+            environments: self.environments.as_ref().map(|pool| Box::new(pool.results(confidence))),
             cost: None,
             cache: (self.kind == "cache").then(|| self.cache.results(confidence)),
             instances: InstanceCounts {
@@ -315,15 +323,19 @@ impl NodePool {
             lag: if self.groups.is_empty() { Vec::new() } else { mean(|w| w.depth) },
             throughput: rates(&|w| successes(&w.outcomes)),
             arrivals: rates(&|w| w.arrivals),
-            instances: match self.scaling {
-                Some(_) => gone.iter().map(|gone| places - gone).collect(),
-                None => Vec::new(),
+            instances: match (&self.scaling, &self.environments) {
+                (Some(_), _) => gone.iter().map(|gone| places - gone).collect(),
+                (_, Some(_)) => mean(|w| w.environments.there),
+                _ => Vec::new(),
             },
             down: if down.iter().any(|&n| n > 0.0) { down } else { Vec::new() },
             ended: ends.map(|(o, name)| ((*name).to_owned(), rates(&|w| w.outcomes[o]))).collect(),
             causes: causes.into_iter().map(|name| (name.to_owned(), cause(name))).collect(),
             largest_share: ratios(self.instances > 1, |w| w.shares),
             hit_ratio: ratios(self.kind == "cache", |w| w.lookups),
+            cold_share: ratios(self.environments.is_some(), |w| {
+                (w.environments.visits, w.environments.cold)
+            }),
         }
     }
 }

@@ -99,6 +99,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         scaling: None,
         groups: Default::default(),
         outbox: None,
+        environments: None,
         windows: vec![NodeWindow::default(), window, NodeWindow::default()],
     }
 }

@@ -76,6 +76,11 @@ const FOREIGN: &[(&[&str], &str, &str)] = &[
     (&["dlq", "dead_letter_queue"], "dead_letter", "`dead_letter: dead`"),
     (&["visibility_timeout", "ack_deadline", "ack_timeout"], "visibility", "`visibility: 30s`"),
     (&["max_receive_count", "max_deliveries", "max_attempts"], "max_receives", "`max_receives: 5`"),
+    (
+        &["lambda", "faas", "serverless", "cloud_function", "functions"],
+        "function",
+        "`function: {cold_start: 800ms, work: 50ms}`",
+    ),
     (&["max_size", "max_entries", "maxmemory"], "capacity", "`capacity: 10k`"),
     (&["expiry", "expiration", "expires"], "ttl", "`ttl: 1h`"),
     (&["delay", "response_time"], "latency", "`latency: 20ms`"),
@@ -99,6 +104,42 @@ const FOREIGN: &[(&[&str], &str, &str)] = &[
     ),
     (&["third_party", "saas", "upstream", "vendor"], "external", "`external: {latency: 50ms}`"),
 ];
+
+/// What a type does without, though others like it have it: the words, and how it goes there.
+const WITHOUT: &[(&str, &[&str], &str)] = &[
+    (
+        "FunctionSpec",
+        &["boot", "startup", "startup_time", "init", "init_duration"],
+        "`cold_start: 800ms` is the time that an environment takes to start",
+    ),
+    (
+        "FunctionSpec",
+        &["idle_timeout", "ttl", "keep_warm"],
+        "`keep_alive: 10m` is how long an idle environment stays",
+    ),
+    (
+        "FunctionSpec",
+        &["instances", "warm", "min_instances", "provisioned_concurrency"],
+        "environments start when requests come; `provisioned: 5` are always there",
+    ),
+    (
+        "FunctionSpec",
+        &["autoscale", "max_instances", "max_concurrency", "reserved_concurrency"],
+        "environments start when requests come, as many as `concurrency` and as fast as `growth` allows",
+    ),
+    (
+        "FunctionSpec",
+        &["cores", "cpu", "cpus", "vcpu"],
+        "each request has a core of its own; an environment takes `workers: 4` of them at once",
+    ),
+    ("FunctionSpec", &["background"], "an environment does nothing unasked: a `service` does"),
+];
+
+/// How what a word stands for goes in a type that does without it.
+pub(super) fn without(owner: &str, word: &str) -> Option<String> {
+    let mut all = WITHOUT.iter().filter(|(of, ..)| *of == owner);
+    all.find(|(_, words, _)| words.contains(&word)).map(|(.., how)| (*how).to_owned())
+}
 
 /// What a word of another program is called here, among the keys known in this place.
 pub(super) fn foreign(word: &str, known: &[&str]) -> Option<String> {

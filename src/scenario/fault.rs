@@ -100,6 +100,7 @@ pub(super) fn unknown_key(owner: &str, key: &str, fields: &'static [&'static str
     }
     let fault = Fault::new("E-UNKNOWN-KEY", format!("unknown key `{}`", shown(key)));
     let help = match near(key, fields.iter().copied()) {
+        _ if advice::without(owner, key).is_some() => advice::without(owner, key),
         _ if fields.is_empty() => Some("nothing is known here".to_owned()),
         Some(word) => advice::pair(key, fields).or(Some(format!("did you mean `{word}`?"))),
         None => advice::pair(key, fields).or_else(|| advice::foreign(key, fields)),

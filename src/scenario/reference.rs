@@ -43,6 +43,7 @@ slos:
   - availability(during=cut side=a) >= 90%                   # from one side of a `partition`
   - time_to_recover(az-loss) <= 30s                          # from its end on
   - back_after(az-loss client=gold) <= 60s                   # from its start on, of one client
+  - cold_share(node=resize) <= 1%                            # of a function; also cold_starts, environments.max
   - cost.per_month <= $900                                   # where something has a price; per_million_ok
   - stale_read_fraction <= 0.1%                              # of stores that are written; also staleness_age.p99,
   - linearizable == true                                     # lost_acked_writes, read_your_writes_violations, ..

@@ -9,7 +9,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("ScenarioSpec", &["sweep", "requirements", "size", "tracing"]),
     ("ClientSpec", &["bandwidth", "connect", "count", "price", "publish"]),
     ("OperationSpec", &["count", "publish"]),
-    ("NodeSpec", &["function", "cdn", "gateway", "object_store", "search_index"]),
+    ("NodeSpec", &["cdn", "gateway", "object_store", "search_index"]),
+    ("FunctionSpec", &["consumes", "discipline", "limits"]),
     ("ServiceSpec", &["batch", "compress", "purchase"]),
     ("AutoscaleSpec", &["hold"]),
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
@@ -60,7 +61,7 @@ mod tests {
 
     #[test]
     fn reserved_words_are_known_by_their_owner() {
-        assert!(is_reserved("NodeSpec", "function"));
+        assert!(is_reserved("NodeSpec", "cdn"));
         assert!(is_reserved("FaultSpec", "corrupt"));
         assert!(!is_reserved("ServiceSpec", "cache"));
         assert!(!is_reserved("", "cache"));

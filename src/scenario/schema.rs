@@ -98,6 +98,6 @@ mod tests {
         assert_eq!(schema["additionalProperties"], false);
         assert!(schema["properties"]["extends"].is_object());
         let kinds = schema["$defs"]["NodeSpec"]["oneOf"].as_array().unwrap();
-        assert_eq!(kinds.len(), 8);
+        assert_eq!(kinds.len(), 9);
     }
 }

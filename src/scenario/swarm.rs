@@ -6,6 +6,7 @@
 //! **Invariant.** The text is a function of the seed.
 
 mod faults;
+mod functions;
 mod messages;
 mod replicas;
 mod scaling;
@@ -29,6 +30,7 @@ pub fn scenario(seed: u64) -> String {
         caches: Vec::new(),
         externals: Vec::new(),
         queues: Vec::new(),
+        functions: None,
         mild: false,
         alerts: false,
         stale: false,
@@ -58,6 +60,8 @@ struct Writer {
     caches: Vec<String>,
     externals: Vec<String>,
     queues: Vec<String>,
+    /// A function, and the draws of what befalls it.
+    functions: Option<(String, Draw)>,
     /// This one leaves policies out: a swarm is of unlike designs.
     mild: bool,
     /// Faults may come after an alert.
@@ -134,6 +138,7 @@ impl Writer {
         }
         self.names();
         self.draw_scaling(seed);
+        self.draw_functions(seed);
         // With replicas, and without: then they go by none.
         if self.chance(20) || self.goes_by_stamps() {
             let offset = self.pick(&["0s", "exp(mean=2ms)", "uniform(0s 1s)"]);
@@ -159,6 +164,7 @@ impl Writer {
         }
         self.data();
         self.messages();
+        self.functions();
         if self.chance(40) {
             self.alerts();
         }
@@ -170,6 +176,7 @@ impl Writer {
             if self.chance(40) {
                 self.deploy(duration);
             }
+            self.faults_of_functions(duration);
         }
     }
 
@@ -470,7 +477,8 @@ impl Writer {
         let services = self.services.iter().skip(service + 1).map(|s| &s.0);
         let stores = self.stores.iter().map(|s| &s.0);
         let rest = self.caches.iter().chain(&self.externals).chain(&self.queues);
-        services.chain(stores).chain(rest).cloned().collect()
+        let functions = self.functions.iter().map(|_| "f0".to_owned());
+        services.chain(stores).chain(rest).cloned().chain(functions).collect()
     }
 
     fn name(&mut self, from: &[String]) -> String {

@@ -136,7 +136,7 @@ impl Node {
 
 /// Whether `none` is what a key says, not that it is deleted.
 pub fn is_said_to_be_none(key: &str) -> bool {
-    ["ack", "history"].contains(&key)
+    ["ack", "growth", "history"].contains(&key)
 }
 
 fn is_null(text: &str) -> bool {

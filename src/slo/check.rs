@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Words of the language whose parts of the model do not exist yet.
-const NOT_YET: [&str; 4] = ["error_fraction", "faults", "queue_depth", "cold_starts"];
+const NOT_YET: [&str; 3] = ["error_fraction", "faults", "queue_depth"];
 
 /// Selectors whose parts of the model do not exist yet.
 const SELECTORS_NOT_YET: [&str; 5] = ["key", "size", "session", "zone", "instance"];
@@ -588,13 +588,16 @@ fn windows(
         (Some(node), ["throughput"]) => {
             (Series::Node(node, NodeField::Throughput), Dimension::PerSecond)
         }
+        (Some(node), ["cold_share"]) => {
+            (Series::Node(node, NodeField::ColdShare), Dimension::Fraction)
+        }
         (Some(node), ["instances"]) => {
             (Series::Node(node, NodeField::Instances), Dimension::Number)
         }
         _ => {
             let message = format!("`{}` is not measured per window", path.join("."));
             let help = "per window there are availability, goodput, attempts_per_request, and of \
-                        nodes utilisation, in_system, in_queue, throughput, instances (with `autoscale`), depth (of queues), lag (of logs)";
+                        nodes utilisation, in_system, in_queue, throughput, instances (with `autoscale`, of functions), depth (of queues), lag (of logs), cold_share (of functions)";
             return Err(fault("E-SLO", message, Some(help.to_owned())));
         }
     };

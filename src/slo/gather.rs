@@ -503,6 +503,7 @@ fn node_windows(results: &Results, node: &str, field: NodeField, window: u64) ->
         NodeField::Lag => of.lag.get(i).copied(),
         NodeField::Throughput => of.throughput.get(i).copied(),
         NodeField::Instances => of.instances.get(i).copied(),
+        NodeField::ColdShare => of.cold_share.get(i).copied().flatten(),
     };
     grouped(spans, nanoseconds(results.warm_up), window)
         .into_iter()

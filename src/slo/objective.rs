@@ -178,4 +178,5 @@ pub(super) enum NodeField {
     Lag,
     Throughput,
     Instances,
+    ColdShare,
 }

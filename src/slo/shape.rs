@@ -61,7 +61,14 @@ pub(super) fn in_shape(shape: &Json, path: &[String]) -> Checked<Dimension> {
 /// A node with everything some kind of node has.
 pub(super) fn any_node() -> NodeResults {
     let part = Some(Estimate::default());
-    let cost = NodeCost { hours: part, storage: part, calls: part, ..NodeCost::default() };
+    let cost = NodeCost {
+        hours: part,
+        storage: part,
+        calls: part,
+        memory: part,
+        provisioned: part,
+        ..NodeCost::default()
+    };
     let (cache, cost) = (Some(CacheResults::default()), Some(cost));
     let consistency = Some(Box::new(of_any_store()));
     let replicas = Some(Box::new(of_any_replicas()));
@@ -75,6 +82,7 @@ pub(super) fn any_node() -> NodeResults {
         queue: Some(Box::default()),
         outbox: Some(Box::default()),
         scaling: Some(Box::default()),
+        environments: Some(Box::default()),
         cost,
         ..NodeResults::default()
     }
@@ -181,10 +189,11 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 42] = [
+const COUNTS: [&str; 43] = [
     "acked",
     "bytes",
     "causes",
+    "cold_starts",
     "conflicts",
     "dead_lettered",
     "deduplicated",
@@ -252,6 +261,12 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
         (
             "depth"
             | "lag"
+            | "environments"
+            | "starting"
+            | "busy"
+            | "idle"
+            | "gb_seconds"
+            | "provisioned_gb_seconds"
             | "instances"
             | "in_system"
             | "in_queue"
@@ -267,6 +282,7 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
             | "wait_probability"
             | "availability_time"
             | "hit_ratio"
+            | "cold_share"
             | "fraction"
             | "stale_read_fraction"
             | "followed",

@@ -46,7 +46,8 @@ impl Study {
         let mut all = Vec::new();
         for node in &nodes {
             let name = &node.name;
-            if node.instances > 1 && node.kind != "external" {
+            // Those of a function are its zones, which are lost apart.
+            if node.instances > 1 && !["external", "function"].contains(&node.kind.as_str()) {
                 let one = format!("crash: {{node: {name}, instances: 1}}");
                 all.push(loss(format!("an instance of {name}"), one));
             }

@@ -17,7 +17,7 @@ pub mod show;
 mod tests;
 
 pub use decimal::clip;
-pub use money::{CallPrice, HourPrice, Money, StoragePrice, TrafficPrice};
+pub use money::{CallPrice, HourPrice, MemoryPrice, Money, StoragePrice, TrafficPrice};
 pub(crate) use parse::{coefficient, rate_or_zero, whole};
 pub use parse::{number, plain};
 pub(crate) use print::coefficient_text;

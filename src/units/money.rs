@@ -26,6 +26,9 @@ pub struct CallPrice(pub f64);
 /// US dollars for a gigabyte (10^9 bytes) kept for a month (written `$0.023/GB/month`).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct StoragePrice(pub f64);
+/// US dollars for a gigabyte (10^9 bytes) of memory for a second (written `$0.0000166667/GB-s`).
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct MemoryPrice(pub f64);
 /// US dollars for a gigabyte (10^9 bytes) sent (written `$0.09/GB`).
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct TrafficPrice(pub f64);
@@ -51,6 +54,13 @@ text_value!(
     "a price of storage such as `$0.023/GB/month`",
     ["$0.023/GB/month"],
     r"^\$[0-9]+(\.[0-9]+)?/GB/month$"
+);
+text_value!(
+    MemoryPrice,
+    "MemoryPrice",
+    "a price of memory in use such as `$0.0000166667/GB-s`",
+    ["$0.0000166667/GB-s"],
+    r"^\$[0-9]+(\.[0-9]+)?/GB-s$"
 );
 text_value!(
     TrafficPrice,
@@ -91,6 +101,12 @@ const STORAGE: Form = Form {
     example: "$0.023/GB/month",
     units: &[("/GB/month", 0)],
     aliases: &["/GB-month", "/GB/mo", "/GB-mo", "/gb/month", "/GB/Month", "/month/GB"],
+};
+const MEMORY: Form = Form {
+    expected: MemoryPrice::EXPECTED,
+    example: "$0.0000166667/GB-s",
+    units: &[("/GB-s", 0)],
+    aliases: &["/GBs", "/GB/s", "/GB-second", "/GB-sec", "/gb-s", "/GBsecond", "/GB*s"],
 };
 const TRAFFIC: Form = Form {
     expected: TrafficPrice::EXPECTED,
@@ -193,7 +209,7 @@ macro_rules! amounts {
     )+};
 }
 
-amounts!(Money MONEY, HourPrice HOUR, CallPrice CALL, StoragePrice STORAGE, TrafficPrice TRAFFIC);
+amounts!(Money MONEY, HourPrice HOUR, CallPrice CALL, StoragePrice STORAGE, MemoryPrice MEMORY, TrafficPrice TRAFFIC);
 
 #[cfg(test)]
 mod tests {

@@ -482,7 +482,7 @@ fn what_cannot_work_is_refused() {
 fn what_is_not_built_yet_is_said_to_be_so() {
     check(&[
         ("top", "name: mm1", "name: mm1\nsweep: {}", "3:1 E-UNSUPPORTED", "`sweep`"),
-        ("function", NODE, "{function: {}}", "6:18 E-UNSUPPORTED", "`function`"),
+        ("cdn", NODE, "{cdn: {}}", "6:18 E-UNSUPPORTED", "`cdn`"),
         (
             "B79",
             NODE,

@@ -36,6 +36,11 @@ clients:
     load: [{at: 8s, factor: 8, over: 2s}, {at: 14s, factor: 1}]
     to: scaled
     timeout: 500ms
+  pictures:
+    arrivals: poisson(30/s)
+    load: [{at: 10s, factor: 4}, {at: 12s, factor: 1}]
+    to: resize
+    timeout: 400ms
   visitors:
     arrivals: poisson(20/s)
     to: name
@@ -68,12 +73,15 @@ nodes:
     cache: {capacity: 50, eviction: s3fifo, instances: 2}
   scaled:
     service: {cores: 1, work: exp(mean=9ms), boot: exp(mean=1s), warm: {for: 1s, factor: 2}, autoscale: {min: 1, max: 6, target: 50%, every: 500ms, delay: 1s, stabilise: 2s, drain: 300ms}}
+  resize:
+    function: {cold_start: exp(mean=200ms), keep_alive: exp(mean=500ms), concurrency: 8, provisioned: 1, work: exp(mean=20ms)}
   name:
     dns: {to: {edge: 80, api: 20}, ttl: 3s, health_check: {interval: 1s, timeout: 100ms}}
 faults:
   - {id: dead, at: 10s, for: 5s, crash: {node: api, instances: 1}}
   - {id: slow, slow: {node: db, shard: 1, factor: 5}, mtbf: exp(mean=8s), mttr: exp(mean=2s)}
   - {id: cold, at: 20s, probability: 50%, clear_cache: {node: redis}}
+  - {id: burnt, every: 4s, crash: {node: resize, instances: 50%}}
   - {id: tired, after: late, delay: 1s, for: 3s, slow: {node: stock, factor: 2}}
   - {id: roll, at: 16s, deploy: {node: api, set: {endpoints.default: [{work: 9ms}, {call: stock}]}, batch: [1, 2], drain: 1s, pause: 1s, rollback: bad}}
 ";
@@ -172,7 +180,7 @@ fn the_order_of_faults_changes_no_figure() {
     let (dead, slow) = (SHOP.find("  - {id: dead").unwrap(), SHOP.find("  - {id: slow").unwrap());
     let permuted = [&SHOP[..dead], &SHOP[slow..], &SHOP[dead..slow]].concat();
     let (one, other) = (json_of(&bytes_of_run(SHOP, "")), json_of(&bytes_of_run(&permuted, "")));
-    assert_eq!(one["faults"].as_array().unwrap().len(), 5);
+    assert_eq!(one["faults"].as_array().unwrap().len(), 6);
     assert_eq!(one, other);
 }
 

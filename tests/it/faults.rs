@@ -162,6 +162,7 @@ fn every_kind_of_node_is_slowed() {
         ("{store: {read: 100ms}}", ", keys: uniform(n=10)"),
         ("{service: {endpoints: {default: [{wait: 100ms}]}}}", ""),
         ("{cache: {capacity: 10, latency: 100ms}}", ", keys: uniform(n=10)"),
+        ("{function: {cold_start: 0s, endpoints: {default: [{wait: 100ms}]}}}", ""),
     ] {
         let measured = results(
             "100s",

@@ -37,6 +37,7 @@ mod fault_shapes;
 mod fault_times;
 mod faults;
 mod floors;
+mod functions;
 mod hashing;
 mod health;
 mod hostile;

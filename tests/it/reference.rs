@@ -41,7 +41,7 @@ fn every_target_of_the_reference_is_sound() {
     let text = reference();
     let (_, targets) = text.split_once("\n## Objectives\n").unwrap();
     let targets: Vec<&str> = targets.lines().filter(|line| line.starts_with("  - ")).collect();
-    assert_eq!(targets.len(), 24);
+    assert_eq!(targets.len(), 25);
     let (_, figures) = text.split_once("\n## Figures\n").unwrap();
     let (figures, _) = figures.split_once("\n## ").unwrap();
     let figures = figures.lines().filter_map(|line| line.strip_prefix("- `")?.split('`').next());
@@ -53,7 +53,7 @@ fn every_target_of_the_reference_is_sound() {
         "windtunnel: 1\nname: targets\nduration: 9m\ntopology: {{regions: {{r: [a]}}}}\n\
          clients: {{gold: {{zones: a, arrivals: poisson(9/s), timeout: 1s, to: api, operations: \
          {{browse: {{share: 50%}}, buy: {{share: 50%}}}}}}}}\n\
-         nodes: {{api: {{service: {{cores: 1, price: $0.17/h, endpoints: \
+         nodes: {{resize: {{function: {{cold_start: 1s, work: 1ms}}}}, api: {{service: {{cores: 1, price: $0.17/h, endpoints: \
          {{default: [{{mark: first_token}}, {{work: 1ms}}, {{write: db}}]}}}}}}, db: {{store: {{read: 1ms}}}}}}\n\
          faults: [{{id: az-loss, at: 1m, for: 1m, crash: {{node: api}}}}, \
          {{id: cut, at: 3m, for: 1m, partition: {{between: [[a], [db]]}}}}]\n\

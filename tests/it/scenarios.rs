@@ -41,6 +41,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("catch-up", "10m", "30s"),
     ("circuit-breaker", "70s", "50s"),
     ("closed-loop-users", "10m", "1m"),
+    ("cold-starts", "45m", "15m"),
     ("cross-zone-cache", "15s", "5s"),
     ("daily-load", "2h", "10m"),
     ("dead-letters", "200s", "10s"),
@@ -66,6 +67,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("stale-on-error", "150s", "100s"),
     ("static-stability", "650s", "570s"),
     ("stop-the-world", "60s", "20s"),
+    ("throttled-burst", "90s", "30s"),
     ("transfer", "140s", "10s"),
     ("trip-booking", "250s", "10s"),
     ("two-regions", "20s", "2s"),
@@ -78,8 +80,15 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
 ];
 
 /// Those with a story of their own without a fault: changes of load, instances that come and go, a popular page that expires.
-const CHANGING: &[&str] =
-    &["cache-stampede", "daily-load", "flapping", "memory-leak", "retries-and-timeouts"];
+const CHANGING: &[&str] = &[
+    "cache-stampede",
+    "cold-starts",
+    "daily-load",
+    "flapping",
+    "memory-leak",
+    "retries-and-timeouts",
+    "throttled-burst",
+];
 
 pub(crate) struct Disk;
 

@@ -62,7 +62,7 @@ impl Check<'_> {
         let Some(least) = self.spec.min_calls else { return };
         let counts = matches!(
             self.spec.when.signal,
-            Signal::ErrorFraction | Signal::Availability | Signal::Latency(_)
+            Signal::ErrorFraction | Signal::Availability | Signal::Latency(_) | Signal::ColdShare
         );
         if least.0 == 0 {
             problems.error("E-RANGE", self.at("min_calls"), "must be at least 1");
@@ -76,7 +76,8 @@ impl Check<'_> {
     /// A share lies between 0 and 1: a limit beyond is passed always or never.
     fn reachable(&self, problems: &mut Problems) {
         let when = &self.spec.when;
-        let share = [Signal::ErrorFraction, Signal::Availability, Signal::Utilisation];
+        let share =
+            [Signal::ErrorFraction, Signal::Availability, Signal::Utilisation, Signal::ColdShare];
         let (none, all) = (when.holds(0.0), when.holds(1.0));
         if share.contains(&when.signal) && none == all {
             let word = if all { "always" } else { "never" };
@@ -105,6 +106,13 @@ impl Check<'_> {
                     if self.spec.when.signal == Signal::Utilisation && !bounded {
                         let message = format!("`{}` has no capacity to use", name.0);
                         let help = "`cores` or `workers` bound a node";
+                        problems.error_help("E-FAULT-TARGET", self.at("when"), message, help);
+                    }
+                    let function = names.kind(node).has_environments();
+                    if self.spec.when.signal == Signal::ColdShare && !function {
+                        let message =
+                            format!("`{}` is no function: nothing of it starts cold", name.0);
+                        let help = "`cold_share` is of a `function`";
                         problems.error_help("E-FAULT-TARGET", self.at("when"), message, help);
                     }
                     let log = names.kind(node).partitions().is_some();

@@ -52,6 +52,9 @@ impl Simulation {
                 if latency {
                     reading.latency.merge_finer(&node.response);
                 }
+                if let Some(own) = self.nodes[index].environments(self.world.now(), false) {
+                    reading.environments = (own.books.visits, own.books.cold);
+                }
                 let mut instances = Vec::new();
                 self.books(index, self.world.now(), &mut instances);
                 reading.depth += self.nodes[index].backlog(&monitor.backlog, self.world.now());

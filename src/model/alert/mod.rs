@@ -37,7 +37,7 @@ pub struct AlertSpec {
     /// What is bad: a figure of a `node` or a `client` (or of all clients) over the `window` before each
     /// look (since the look before, when absent), compared with a limit. Figures: `error_fraction`,
     /// `availability`, `p50(latency ..)` to `p999(latency ..)` (what failed is slower than any limit) of what ended in
-    /// the window: visits of a node, requests of a client; of a node alone `utilisation`, `in_queue` (mean), `instances` that are up (mean), of a queue `depth` (messages that wait, mean), `age` (how long the oldest of them has waited, mean), of a log `lag` (messages not worked off by its groups, or by one, `group=search`, mean)
+    /// the window: visits of a node, requests of a client; of a node alone `utilisation`, `in_queue` (mean), `instances` that are up (mean), of a queue `depth` (messages that wait, mean), `age` (how long the oldest of them has waited, mean), of a log `lag` (messages not worked off by its groups, or by one, `group=search`, mean), of a function `cold_share`,
     /// and `throughput`. Latencies of a node are those of all its visits, as long as they took. `deploy=roll`
     /// in place of `node=`, for fractions: the visits of the instances that run what this deployment brought.
     pub when: Condition,
@@ -95,6 +95,8 @@ pub enum Signal {
     Age,
     /// Messages of a log that are not worked off (mean).
     Lag,
+    /// Requests that waited for a start / those that came into an environment of a function.
+    ColdShare,
 }
 
 /// Whom it is about.

@@ -32,6 +32,8 @@ pub struct Reading {
     pub in_queue: u128,
     /// Integral of what it reads of messages.
     pub depth: u128,
+    /// Requests that came into an environment, and those of them that waited for its start.
+    pub environments: (u64, u64),
 }
 
 /// One alert in one replication.
@@ -191,6 +193,11 @@ impl Monitor {
             Signal::Age => Some((now.depth - before.depth) as f64 / (window * 1e9)),
             Signal::Depth | Signal::Lag => Some((now.depth - before.depth) as f64 / window),
             Signal::Instances => Some(up() / window),
+            Signal::ColdShare => {
+                let visits = now.environments.0 - before.environments.0;
+                let cold = now.environments.1 - before.environments.1;
+                (visits >= self.least).then(|| cold as f64 / visits as f64)
+            }
             Signal::Throughput => Some((now.good - before.good) as f64 / window * 1e9),
         }
     }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 const USAGE: &str = "error_fraction(node=api window=30s) > 1%";
-const FIGURES: [&str; 10] = [
+const FIGURES: [&str; 11] = [
     "error_fraction",
     "availability",
     "p99(latency ..)",
@@ -22,6 +22,7 @@ const FIGURES: [&str; 10] = [
     "depth",
     "age",
     "lag",
+    "cold_share",
 ];
 
 fn wrong(message: impl Into<String>) -> ValueError {
@@ -43,9 +44,10 @@ impl FromStr for Condition {
         let expr = Expr::parse(figure)?;
         let (signal, of, group, window) = measure(&expr)?;
         let value = match signal {
-            Signal::ErrorFraction | Signal::Availability | Signal::Utilisation => {
-                limit.parse::<Fraction>().map(|x| x.0)
-            }
+            Signal::ErrorFraction
+            | Signal::Availability
+            | Signal::Utilisation
+            | Signal::ColdShare => limit.parse::<Fraction>().map(|x| x.0),
             Signal::Latency(_) | Signal::Age => {
                 limit.parse::<SimDuration>().map(|x| x.0 as f64 / 1e9)
             }
@@ -76,6 +78,7 @@ fn measure(expr: &Expr) -> Result<Measured, ValueError> {
         ("depth", _) => Signal::Depth,
         ("age", _) => Signal::Age,
         ("lag", _) => Signal::Lag,
+        ("cold_share", _) => Signal::ColdShare,
         (_, Some(quantile)) => Signal::Latency(quantile),
         (other, None) => return Err(unknown("figure", other, &FIGURES)),
     };
@@ -105,7 +108,8 @@ fn measure(expr: &Expr) -> Result<Measured, ValueError> {
         | Signal::Instances
         | Signal::Depth
         | Signal::Age
-        | Signal::Lag => {
+        | Signal::Lag
+        | Signal::ColdShare => {
             matches!(of, Source::Node(_))
         }
     };
@@ -151,6 +155,7 @@ mod tests {
             "depth(node=orders) > 1k",
             "lag(node=events group=search) > 1000",
             "age(node=orders) > 5m",
+            "cold_share(node=resize window=1m) > 5%",
             "error_fraction(deploy=roll window=30s) > 5%",
         ] {
             let condition: Condition = text.parse().unwrap_or_else(|e| panic!("{text}: {e:?}"));

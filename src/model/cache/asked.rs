@@ -1,7 +1,7 @@
 //! Who asks a cache for which keys, as far as the file says.
 
 use crate::{
-    model::{client::KeyLaw, kinds::NodeSpec, names::Names, service::StepSpec},
+    model::{client::KeyLaw, names::Names, service::StepSpec},
     units::Name,
 };
 
@@ -22,7 +22,7 @@ impl Names {
         // Who reads past it: the service, the node behind it, the key.
         let mut readers: Vec<(&str, usize, Option<&Name>)> = Vec::new();
         for (name, spec) in &self.design.nodes {
-            let NodeSpec::Service(service) = spec else { continue };
+            let Some(service) = spec.steps() else { continue };
             for steps in service.lists() {
                 reads(steps, cache, &mut |store, key| {
                     let source = sources.iter().position(|source| source == store);

@@ -35,7 +35,7 @@ impl Design {
     pub fn sources(&self, all: bool) -> BTreeMap<String, Vec<String>> {
         let mut aside: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for node in self.nodes.values().chain(self.later()) {
-            let NodeSpec::Service(service) = node else { continue };
+            let Some(service) = node.steps() else { continue };
             service.lists().for_each(|steps| {
                 cached(steps, &mut |cache, store| {
                     aside.entry(cache.to_owned()).or_default().insert(store.to_owned());

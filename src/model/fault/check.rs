@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Effect, FaultSpec, InstancesSpec, PathSpec, ReplicaSpec, SideName, SurgeSpec, TargetSpec,
+    environments_check::environments,
 };
 use crate::{
     model::{
@@ -116,8 +117,11 @@ impl Check<'_> {
         if spec.for_.is_some_and(|d| d.0 == 0) {
             problems.error("E-FAULT-TIME", self.at("for"), "must be above 0");
         }
-        if spec.for_.is_some() && matches!(effect, Effect::ClearCache(_)) {
-            let message = "a cache is emptied at once";
+        if spec.for_.is_some() && self.is_at_once(effect) {
+            let message = match effect {
+                Effect::ClearCache(_) => "a cache is emptied at once",
+                _ => "environments are gone at once, and others start when they are needed",
+            };
             problems.error_help("E-FAULT-TIME", self.at("for"), message, "leave out `for`");
         }
         if matches!(effect, Effect::Set(_) | Effect::Deploy(_))
@@ -226,6 +230,18 @@ impl Check<'_> {
         }
     }
 
+    /// Whether it begins and is over.
+    fn is_at_once(&self, effect: Effect<'_>) -> bool {
+        let node = |t: &TargetSpec| t.node.as_ref().and_then(|name| self.names.node(&name.0));
+        match effect {
+            Effect::ClearCache(_) => true,
+            Effect::Crash(t) if t.instances.is_some() => {
+                node(t).is_some_and(|node| self.names.kind(node).has_environments())
+            }
+            _ => false,
+        }
+    }
+
     /// Whether there are instances that can recover one by one.
     fn stagger(&self, effect: Effect<'_>, problems: &mut Problems) {
         let spec = self.spec;
@@ -235,7 +251,7 @@ impl Check<'_> {
             && effect.target().is_some_and(|target| target.node.is_some());
         let (message, help) = if stagger.0 == 0 {
             ("must be above 0", "leave it out: all recover at once")
-        } else if effect.target().is_none() || matches!(effect, Effect::ClearCache(_)) {
+        } else if effect.target().is_none() || self.is_at_once(effect) {
             ("it hits no instances that could recover one by one", "several faults end apart")
         } else if apart {
             ("each instance fails and is repaired by itself", "a `group` fails as one")
@@ -270,7 +286,7 @@ impl Check<'_> {
                 let message = "it comes again before it is over";
                 problems.error_help("E-FAULT-TIME", at, message, "a longer period than `for`");
             }
-            None if !matches!(effect, Effect::ClearCache(_)) => {
+            None if !self.is_at_once(effect) => {
                 let message = "it never ends, so it cannot come again";
                 problems.error_help("E-FAULT-TIME", at, message, "give it `for`");
             }
@@ -353,6 +369,10 @@ impl Check<'_> {
             let message =
                 format!("`{}` does not fit `{}`, which is: {kind}", effect.name(), name.0);
             return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
+        }
+        if spec.kind().has_environments() {
+            let again = self.spec.mtbf.is_some();
+            return environments((effect, again), (t, spec), at, problems);
         }
         self.instances(t, &spec.kind().facts(), at, problems);
         let told = self.names.specs().any(|spec| spec.kind().is_told());

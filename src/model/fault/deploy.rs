@@ -29,7 +29,8 @@ use crate::units::{Count, Fraction, Name, SimDuration, ValueError, text_value};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeploySpec {
-    /// The service, store or cache whose instances take it up.
+    /// The service, store or cache whose instances take it up. Of a function all zones do, batch by batch: its environments
+    /// end as the requests inside do, and newer ones start.
     pub node: Name,
     /// What is new, by path inside the node's kind, as `set` may change it (not `instances`, `inbound`, `limits` and `background`); nothing:
     /// a rolling restart.

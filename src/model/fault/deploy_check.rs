@@ -47,9 +47,15 @@ impl DeploySpec {
         let kind = names.kind(node);
         if !kind.restarts() || names.host(node).is_some() {
             let message = format!("`{}` has no instances that could be restarted", self.node.0);
-            let help =
-                "a service, store or cache has; what is inside another is deployed with that";
+            let help = "a service, function, store or cache has; what is inside another is deployed with that";
             return problems.error_help("E-FAULT-TARGET", to("node"), message, help);
+        }
+        for (key, given) in [("drain", self.drain.is_some()), ("restart", self.restart.is_some())] {
+            if given && kind.has_environments() {
+                let message =
+                    "each environment ends with the request that is inside, and newer ones start";
+                problems.error_help("E-CONFLICT", to(key), message, "leave it out");
+            }
         }
         if kind.autoscale().is_some() {
             let message = "a deployment of instances that come and go is not supported yet";

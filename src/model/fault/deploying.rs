@@ -143,6 +143,11 @@ impl Simulation {
             }
             (Some(Aftermath::Switch { back }), Some(inst)) => {
                 let node = usize::from(rollout.node);
+                if names.kind(rollout.node).has_environments() {
+                    let mut here =
+                        |all: Vec<(u16, u32)>| all.into_iter().filter(|at| at.0 == inst).collect();
+                    self.nodes[node].retire(&mut here, false, &mut self.world);
+                }
                 let mut books = Vec::new();
                 self.books(node, now, &mut books);
                 let books = books[usize::from(inst)];

@@ -14,6 +14,7 @@ pub mod deploy;
 mod deploy_check;
 mod deploying;
 mod dying;
+mod environments_check;
 mod harmed;
 pub mod hosts;
 pub mod occurrence;
@@ -158,7 +159,7 @@ pub struct FaultSpec {
     /// again after `for`). Paths lead into nodes: of a service to `work`, `calls`, `endpoints`,
     /// `background`, `dependencies`, `inbound` and `limits`, of a store to `read`, `write` and `value_size`, of an external to `latency`, `errors`
     /// and `reply`, of a cache to `latency`, `ttl`, `stale_while_revalidate` and `instances`, of a
-    /// balancer to the weights of `to`; one with `[0]` stands in quotes. Visits under way end as they began. Where several changes hold, the
+    /// balancer to the weights of `to`; of a function to `work`, `calls`, `endpoints`, `dependencies` and `inbound`; one with `[0]` stands in quotes. Visits under way end as they began. Where several changes hold, the
     /// later one has the last word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<BTreeMap<String, serde_json::Value>>,
@@ -175,7 +176,8 @@ pub struct TargetSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<Name>,
     /// How many of them, chosen at random in each replication, or which: `2`, `30%` (rounded, at least
-    /// one) or `[0, 3]`.
+    /// one) or `[0, 3]`. `crash` of a function: so many of the environments that are there; who is inside fails, and others start
+    /// when they are needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instances: Option<InstancesSpec>,
     /// A shard of a store, from 0.

@@ -77,7 +77,8 @@ impl Rollout {
             sizes: deploy.sizes(n),
             pause: deploy.pause.map_or(0, |pause| pause.0),
             drain: deploy.drain.map_or(DRAIN, |drain| drain.0),
-            restart: deploy.restart != Some(false),
+            // Environments of a function end one by one, as visits do.
+            restart: deploy.restart != Some(false) && !kind.has_environments(),
             // Down for a moment at least, so that it ends after it began.
             boots: (0..n).map(|i| [boot(i, 0).max(1), boot(i, 1).max(1)]).collect(),
             warm: startup.warm,

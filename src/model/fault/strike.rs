@@ -51,6 +51,7 @@ impl Simulation {
         if begins {
             self.find_roles(occurrence, names);
             self.find_there(occurrence, names);
+            self.crash_environments(occurrence, names);
         }
         let Occurrence { fault, hosts, aftermath, start, end, strength, .. } =
             &self.timeline.occurrences[occurrence];
@@ -116,6 +117,26 @@ impl Simulation {
             self.harm(host, harm, begins);
         }
         false
+    }
+
+    /// Some of the environments of a function that are there crash, if that is what begins: it hits no instance.
+    fn crash_environments(&mut self, occurrence: usize, names: &Names) {
+        let o = &self.timeline.occurrences[occurrence];
+        let spec = names.fault(o.fault);
+        let Effect::Crash(TargetSpec { node: Some(node), instances: Some(some), .. }) =
+            spec.effect()
+        else {
+            return;
+        };
+        let node = names.node(&node.0).filter(|node| names.kind(*node).has_environments());
+        let Some(node) = node else { return };
+        let entity = format!("fault/{}", spec.id.0);
+        let which = Stream::new(self.seed, &entity, &format!("which/{}", o.start));
+        let mut choose = |all: Vec<(u16, u32)>| {
+            let numbers = (0..all.len().min(usize::from(u16::MAX)) as u16).collect();
+            some.of(numbers, which).into_iter().map(|i| all[usize::from(i)]).collect()
+        };
+        self.nodes[usize::from(node)].retire(&mut choose, true, &mut self.world);
     }
 
     /// Messages are disturbed, or no longer.

@@ -366,6 +366,9 @@ impl Names {
         }
         let node = target.node.as_ref().and_then(|name| self.node(&name.0));
         let node = node.expect("the target was checked");
+        if self.kind(node).has_environments() && target.instances.is_some() {
+            return Vec::new(); // It hits environments, which are known when it begins.
+        }
         let facts = self.kind(node).facts();
         let n = facts.serving() as u16;
         if let Some(replicas) = facts.replicas {

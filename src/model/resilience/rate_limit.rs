@@ -268,6 +268,17 @@ pub struct Limiter {
 }
 
 impl Limiter {
+    /// How long it is until a bucket lets a call for `id` pass at once, ns.
+    pub fn wait(&self, limit: &RateLimit, id: u64, now: u64) -> u64 {
+        match (limit.meter, self.seen.get(&id)) {
+            (Meter::Bucket { ahead, .. }, Some(Seen::Full(full))) => {
+                let early = full.saturating_sub(u128::from(now) << PARTS).saturating_sub(ahead);
+                (early >> PARTS) as u64 + u64::from(early & ((1 << PARTS) - 1) > 0)
+            }
+            _ => 0,
+        }
+    }
+
     /// A call for `id` passes after so many ns (0: now); `None`: it is refused. With `at_once` it does
     /// not wait.
     pub fn take(&mut self, limit: &RateLimit, id: u64, now: u64, at_once: bool) -> Option<u64> {

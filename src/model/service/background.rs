@@ -13,7 +13,7 @@ use crate::{
     },
     model::{
         build::Assembly,
-        frame::{BRANCH, CALLER_DONE, Extra, FINISHED, Frame, NOBODY, PROBE},
+        frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, FINISHED, Frame, NOBODY, PROBE},
         ids::{NONE, Slot},
         outcome::Outcome,
         service::parts::{BackgroundSpec, OPERATION},
@@ -113,6 +113,7 @@ impl Server {
 
     /// An instance begins to do by itself what it does: when the simulation begins, or anew after a crash.
     pub(super) fn begin_background(&mut self, inst: u16, fresh: bool, world: &mut World) {
+        self.begin_environments(inst, fresh, world);
         let Some(own) = &mut self.background else { return };
         if world.hosts.disturbed && world.hosts.is_down((self.node, inst)) {
             return;
@@ -150,6 +151,11 @@ impl Server {
     pub(super) fn rest(&mut self, slot: Slot, outcome: Outcome, world: &mut World) {
         if self.consumers.is_some() && self.batch_ended(slot, outcome, world) {
             return;
+        }
+        if self.environments.is_some() {
+            self.leaves_environment(slot, world);
+            world.frames[slot].flags |= CALLEE_DONE;
+            return world.release_if_done(slot);
         }
         let Some(own) = &mut self.background else { return };
         let task = world.frames.extra(slot).shard;

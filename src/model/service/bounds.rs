@@ -70,6 +70,9 @@ impl Server {
 
     /// What `busy` of the books counts.
     pub(super) fn first_bound(&self) -> &'static str {
+        if self.environments.is_some() {
+            return "environments";
+        }
         let bounded = self.instances.iter().any(|i| i.workers.is_some());
         if self.counts_cores || !bounded { "cores" } else { "workers" }
     }
@@ -97,10 +100,21 @@ impl Server {
         let workers = own.workers.as_ref();
         let (workers_busy, workers_queue) =
             workers.map_or((0, 0), |w| (w.busy.until(now), w.room.until(now)));
+        let pool = self.environments.as_ref().map(|own| &own.pools[inst]);
+        let pool_queue = pool.map_or(0, |pool| pool.waiting(now));
         let Unserved { failed, needless } = self.unserved[inst];
         InstanceBooks {
-            busy: if self.counts_cores || workers.is_none() { cores_busy } else { workers_busy },
-            in_queue: cores_queue + workers_queue + locks_queue + keys_queue + door_queue,
+            busy: match pool {
+                Some(pool) => pool.visiting(now),
+                None if self.counts_cores || workers.is_none() => cores_busy,
+                None => workers_busy,
+            },
+            in_queue: cores_queue
+                + workers_queue
+                + locks_queue
+                + keys_queue
+                + door_queue
+                + pool_queue,
             arrivals: own.arrivals,
             departures: own.departures,
             failures: failed,

@@ -59,6 +59,7 @@ impl Server {
         if let Some(leases) = world.data.as_mut().and_then(|data| data.leases.as_mut()) {
             leases.hand_over(slot, rest);
         }
+        self.stays_in_environment(slot, rest, world);
         self.finish(slot, Outcome::Ok, world);
         rest
     }
@@ -235,7 +236,7 @@ impl Server {
     }
 
     /// Revokes what a frame waits for: a room, a core, a timer, a call, its branches.
-    fn stop_what_it_does(&mut self, slot: Slot, world: &mut World) {
+    pub(super) fn stop_what_it_does(&mut self, slot: Slot, world: &mut World) {
         self.leave_flight(slot, world);
         self.release_fills(slot, world);
         self.free_locks(slot, world);
@@ -247,6 +248,8 @@ impl Server {
             // It stood in line for nothing else.
         } else if self.stops_waiting_at_door(slot, world) {
             // It has not come in.
+        } else if self.stops_waiting_for_environment(slot, world) {
+            // Nor has it.
         } else if flags & (IN_ROOM | ABANDONED) == IN_ROOM {
             let instance = &mut self.instances[inst];
             match &mut instance.workers {
@@ -276,6 +279,7 @@ impl Server {
     #[cold]
     pub(super) fn called_off(&mut self, slot: Slot, world: &mut World) {
         self.stop_what_it_does(slot, world);
+        self.leaves_environment(slot, world);
         let now = world.now();
         let from = world.record.measured_from;
         let f = &mut world.frames[slot];

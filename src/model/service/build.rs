@@ -31,6 +31,38 @@ use crate::{
 
 impl Built for ServiceSpec {
     fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
+        self.compile_behind(None, path, program, assembly)
+    }
+
+    fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
+        let shape = Shape {
+            instances: self.facts().instances,
+            workers: self.workers.map(|w| w.0),
+            cores: self.cores.map(|c| c.0),
+            discipline: self.discipline.clone().unwrap_or(Discipline::Fifo),
+            speedup: self.speedup.clone(),
+            queue: self.queue.map(|q| q.0),
+        };
+        let mut server = self.server(&shape, (id, path), assembly);
+        server.push_out = self.full == Some(FullRoomSpec::PushOut);
+        let versions = assembly.names.versions(id);
+        let specs: Vec<&ServiceSpec> = versions.into_iter().filter_map(NodeSpec::steps).collect();
+        let own = Background::new(&specs, (path, shape.instances), assembly);
+        server.background = own.map(Box::new);
+        server.consumers = Consumers::new(self, (id, shape.instances), assembly).map(Box::new);
+        Box::new(server)
+    }
+}
+
+impl ServiceSpec {
+    /// Adds what a visit does to a program; each does this first.
+    pub fn compile_behind(
+        &self,
+        door: Option<Instr>,
+        path: &str,
+        program: Program,
+        assembly: &mut Assembly<'_>,
+    ) -> Program {
         let names = assembly.names;
         let mut compiler = Compiler::new(assembly, path.to_owned(), &self.dependencies);
         compiler.program = program;
@@ -39,6 +71,7 @@ impl Built for ServiceSpec {
         for (name, steps) in &self.endpoints {
             starts.insert(name.0.clone(), compiler.here());
             compiler.emit(Instr::Begin);
+            door.map(|door| compiler.emit(door));
             self.arrive(&mut compiler, &format!("/{}", name.0));
             compiler.steps(steps, &format!("/{}", name.0));
             compiler.emit(Instr::End);
@@ -46,6 +79,7 @@ impl Built for ServiceSpec {
         if self.endpoints.is_empty() {
             starts.insert("default".to_owned(), compiler.here());
             compiler.emit(Instr::Begin);
+            door.map(|door| compiler.emit(door));
             self.arrive(&mut compiler, "");
             if let Some(work) = &self.work {
                 compiler.work(work, "/work");
@@ -80,37 +114,25 @@ impl Built for ServiceSpec {
         program
     }
 
-    fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {
+    /// A server of this shape that does what it says, with its door.
+    pub fn server(
+        &self,
+        shape: &Shape,
+        (id, path): (NodeId, &str),
+        assembly: &mut Assembly<'_>,
+    ) -> Server {
         let patience = self.patience.as_ref().map(|law: &DurationLaw| {
             let formula = crate::engine::law::Formula::from(law.clone());
             assembly.demand(&formula, &format!("{path}/patience"))
         });
-        let shape = Shape {
-            instances: self.facts().instances,
-            workers: self.workers.map(|w| w.0),
-            cores: self.cores.map(|c| c.0),
-            discipline: self.discipline.clone().unwrap_or(Discipline::Fifo),
-            speedup: self.speedup.clone(),
-            queue: self.queue.map(|q| q.0),
-        };
         let mut server = shape.server(id, path, assembly);
         server.patience = patience;
-        server.push_out = self.full == Some(FullRoomSpec::PushOut);
         // Those of the instances were the last to be made.
         let first_tick = assembly.ticks.len() as u64 - shape.instances;
         let versions = assembly.names.versions(id);
-        let specs: Vec<&ServiceSpec> = versions
-            .into_iter()
-            .filter_map(|spec| match spec {
-                NodeSpec::Service(service) => Some(service),
-                _ => None,
-            })
-            .collect();
+        let specs: Vec<&ServiceSpec> = versions.into_iter().filter_map(NodeSpec::steps).collect();
         server.inbound = Inbound::new(&specs, first_tick as u32, assembly).map(Box::new);
-        let own = Background::new(&specs, (path, shape.instances), assembly);
-        server.background = own.map(Box::new);
-        server.consumers = Consumers::new(self, (id, shape.instances), assembly).map(Box::new);
-        Box::new(server)
+        server
     }
 }
 
@@ -207,6 +229,7 @@ impl Shape {
             broker: None,
             log: None,
             relays: None,
+            environments: None,
             locks: (!program.locks.is_empty())
                 .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),
             transactions: (!program.transactions.is_empty()).then(Box::default),

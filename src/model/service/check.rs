@@ -88,8 +88,7 @@ fn service(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut Problem
     }
     spec.check_consumes(path, names, problems);
     let bounded = service_waits(spec, path, problems);
-    service_steps(spec, path, names, problems);
-    service_edges(spec, path, names, problems);
+    spec.check_body(path, names, problems);
     let works = spec.work.is_some() || spec.lists().any(has_work);
     // Without workers one batch of messages at a time is worked off.
     let called =
@@ -101,6 +100,14 @@ fn service(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut Problem
             "without `workers` and `cores` this service never saturates",
             "bound it by `cores` (CPU) or `workers` (requests at once)",
         );
+    }
+}
+
+impl ServiceSpec {
+    /// What can be wrong with its steps and whom they call.
+    pub fn check_body(&self, path: &str, names: &Names, problems: &mut Problems) {
+        service_steps(self, path, names, problems);
+        service_edges(self, path, names, problems);
     }
 }
 

@@ -168,10 +168,7 @@ impl ServiceSpec {
 const ONE_LOCK: &str = "one name is one lock";
 
 fn leased_locks(spec: &NodeSpec) -> Vec<(&Name, &LockSpec)> {
-    match spec {
-        NodeSpec::Service(service) => service.leased_locks(),
-        _ => Vec::new(),
-    }
+    spec.steps().map_or_else(Vec::new, ServiceSpec::leased_locks)
 }
 
 struct LockCheck<'c, 'a> {

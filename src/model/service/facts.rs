@@ -524,6 +524,13 @@ impl ServiceSpec {
         locks.filter(|lock| lock.per.is_some()).map(|lock| lock.name.0.clone()).collect()
     }
 
+    /// Whether a process that dies leaves something undone.
+    pub fn has_blocks(&self) -> bool {
+        let leased = |step: &&StepSpec| step.leased_lock().is_some();
+        let undone = |step: &&StepSpec| step.saga.is_some() || step.transaction.is_some();
+        self.all_steps().iter().any(|step| leased(step) || undone(step))
+    }
+
     /// The locks that are kept in stores.
     pub fn leased_locks(&self) -> Vec<(&Name, &LockSpec)> {
         self.all_steps().into_iter().filter_map(StepSpec::leased_lock).collect()

@@ -285,6 +285,9 @@ impl Server {
         if self.consumers.is_some() && self.message_ended(slot, outcome, world) {
             return true;
         }
+        if self.environments.is_some() {
+            self.leaves_environment(slot, world);
+        }
         let Some(inbound) = &mut self.inbound else { return false };
         let f = &world.frames[slot];
         let inst = usize::from(f.inst);

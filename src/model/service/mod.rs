@@ -15,6 +15,7 @@ mod check_transactions;
 pub mod compile;
 mod consumer;
 pub mod cores;
+mod environments;
 pub mod facts;
 pub mod inbound;
 pub mod leased;

@@ -192,6 +192,11 @@ pub struct LockSpec {
 }
 
 impl LockSpec {
+    /// Whether each instance has its own.
+    pub fn is_of_instance(&self) -> bool {
+        self.in_.is_none() && self.scope.is_none_or(|scope| scope == Scope::Instance)
+    }
+
     /// Of a lock in a store: how long a lease lasts, and how long who is refused waits, ns.
     pub fn times(&self) -> (u64, u64) {
         let ttl = self.ttl.map_or(10_000_000_000, |ttl| ttl.0);

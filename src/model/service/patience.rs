@@ -42,8 +42,10 @@ impl Server {
 
     #[cold]
     pub(super) fn out_of_patience(&mut self, slot: Slot, world: &mut World) {
+        let waited = self.stops_waiting_for_environment(slot, world);
         let inst = &mut self.instances[usize::from(world.frames[slot].inst)];
         match &mut inst.workers {
+            _ if waited => {}
             Some(w) if world.frames[slot].flags & HAS_WORKER == 0 => w.room.abandon(slot, world),
             _ => inst.cores.room_mut().expect("it waits").abandon(slot, world),
         }
@@ -51,6 +53,18 @@ impl Server {
         world.frames[slot].served = 0;
         world.record.node(self.node).cause("abandoned");
         self.finish(slot, Outcome::Rejected, world);
+    }
+
+    /// Ends a visit whose propagated deadline has passed.
+    #[inline(never)]
+    pub(super) fn past_deadline(&mut self, slot: Slot, world: &mut World) -> bool {
+        let extra = world.frames.extra(slot);
+        let past = extra.enforced && extra.deadline <= world.now();
+        if past {
+            world.record.node(self.node).cause("deadline");
+            self.finish(slot, Outcome::Timeout, world);
+        }
+        past
     }
 
     pub(super) fn finish_dropped(&mut self, world: &mut World) {

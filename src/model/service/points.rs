@@ -37,6 +37,7 @@ impl Server {
             Point::Batch => self.next_message(slot, world),
             Point::Row => self.puts_row(slot, world),
             Point::Relayed => self.relayed(slot, world),
+            Point::Environment => self.comes_into_environment(slot, world),
             Point::Arrived { .. } | Point::Worked { .. } | Point::Timer | Point::Asked => {
                 unreachable!("it waits there for an event of its own")
             }
@@ -48,6 +49,8 @@ impl Server {
     pub(super) fn point_timed(&mut self, slot: Slot, world: &mut World) {
         if self.group.is_some() {
             self.replica_timed(slot, world);
+        } else if self.is_of_environments(slot, world) {
+            self.environment_timed(slot, world);
         } else if self.is_clock(slot) {
             self.broker_timed(world);
         } else if let Some(broker) = self.log_clock(slot) {
@@ -88,7 +91,8 @@ impl Server {
     }
 
     /// The process of an instance is gone: what it kept in mind for those parts is.
-    pub(super) fn crash_processes(&mut self, inst: u16, world: &mut World) {
+    pub(super) fn crash_processes(&mut self, inst: u16, lost: &[Slot], world: &mut World) {
+        self.crash_environments(inst, lost, world);
         if let Some(group) = &mut self.group {
             group.forget(inst, world.now());
         }

@@ -168,6 +168,8 @@ pub enum Point {
     Row,
     /// A relay of one has done its work.
     Relayed,
+    /// A request comes into an environment of a function.
+    Environment,
     /// A transaction begins.
     Opens,
     /// It is to write something: which of what is gathered.

@@ -20,15 +20,18 @@ use super::{
 use crate::{
     engine::{random::Stream, table::Table},
     model::{
-        books::{Area, InstanceBooks, MovedMeasured, SagasMeasured, Unserved},
+        books::{
+            Area, EnvironmentsMeasured, InstanceBooks, MovedMeasured, SagasMeasured, Unserved,
+        },
         bounded::Bounded,
         cache::contents::{Contents, Limits},
         consistency::watched::Holdings,
         demand::Demand,
         event,
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_ROOM},
+        function::environments::Environments,
         ids::{Host, NONE, NodeId, Slot},
-        node::Node,
+        node::{Choose, Node},
         outcome::Outcome,
         queue::{
             consumers::Consumers,
@@ -136,6 +139,8 @@ pub struct Server {
     pub log: Option<Box<Logs>>,
     /// Stores with outboxes: what is to be published.
     pub relays: Option<Box<Relays>>,
+    /// Functions: what requests run in.
+    pub environments: Option<Box<Environments>>,
     /// Draws of backoff jitter.
     pub jitter: Stream,
     /// `utilisation` counts cores, not workers.
@@ -235,7 +240,15 @@ impl Node for Server {
             inbound.restart(number, departures, world.now());
         }
         self.end_background(number);
-        self.crash_processes(number, world);
+        self.crash_processes(number, lost, world);
+    }
+
+    fn retire(&mut self, choose: &mut Choose<'_>, crash: bool, world: &mut World) {
+        self.retire_environments(choose, crash, world);
+    }
+
+    fn environments(&self, now: u64, audit: bool) -> Option<EnvironmentsMeasured> {
+        self.environments.as_ref().map(|own| own.measured(now, audit))
     }
 
     fn reshard(&mut self, to: Route, shards: u16, world: &mut World) {
@@ -573,18 +586,6 @@ impl Server {
         if full {
             self.push_out(slot, world);
         }
-    }
-
-    /// Ends a visit whose propagated deadline has passed.
-    #[inline(never)]
-    pub(super) fn past_deadline(&mut self, slot: Slot, world: &mut World) -> bool {
-        let extra = world.frames.extra(slot);
-        let past = extra.enforced && extra.deadline <= world.now();
-        if past {
-            world.record.node(self.node).cause("deadline");
-            self.finish(slot, Outcome::Timeout, world);
-        }
-        past
     }
 
     #[inline(always)]

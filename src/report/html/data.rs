@@ -8,14 +8,16 @@ use super::table::{Cell, Table};
 use crate::{
     report::{
         consistency::{COLUMNS, notes, rows},
-        queues, replicas, sagas,
+        environments, queues, replicas, sagas,
         text::{escape, estimate},
     },
     results::Results,
 };
 
-/// How messages fared, and sagas ended.
+/// How environments and messages fared, and sagas ended.
 pub(super) fn messages_and_sagas(out: &mut String, results: &Results) {
+    let of_functions = (environments::rows(results, estimate), Vec::new());
+    counted(out, ("Functions", &environments::COLUMNS), of_functions);
     let of_queues = (queues::rows(results, estimate), queues::notes(results));
     counted(out, ("Queues", &queues::COLUMNS), of_queues);
     let of_sagas = (sagas::rows(results, estimate), sagas::notes(results));

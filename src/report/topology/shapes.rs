@@ -17,6 +17,7 @@ pub(super) fn shape(
         "dns" => ("#f4effb", ""),
         "store" => ("#eef6ee", ""),
         "queue" | "topic" => ("#fdf1ee", ""),
+        "function" => ("#fbf7ea", ""),
         "external" => ("#f6f6f6", " stroke-dasharray=\"5 3\""),
         _ => ("#ffffff", ""),
     };
@@ -71,6 +72,17 @@ fn outline(kind: &str, (x, y, width, height): (f64, f64, f64, f64)) -> String {
                 x + tip,
             )
         }
+        // Two of its corners are cut off.
+        "function" => {
+            let cut = 12.0;
+            format!(
+                "M{x:.1} {y:.1}H{:.1}L{right:.1} {:.1}V{bottom:.1}H{:.1}L{x:.1} {:.1}z",
+                right - cut,
+                y + cut,
+                x + cut,
+                bottom - cut,
+            )
+        }
         // A pipe: its ends are round.
         "queue" => {
             let (half, bulge) = (height / 2.0, 7.0);
@@ -113,6 +125,8 @@ pub(super) fn glyph(out: &mut String, kind: &str, x: f64, y: f64) {
         "topic" => {
             "M3 9a2 2 0 1 1 4 0a2 2 0 1 1 -4 0zM9.5 5c3 2.2 3 5.8 0 8M12.5 2.5c5 3.8 5 9.2 0 13"
         }
+        // Lambda.
+        "function" => "M4 2h2.5l6 14M8 7l-5 9M12.5 16h2.5",
         // A globe.
         "external" => {
             "M9 1.5a7.5 7.5 0 1 1 0 15a7.5 7.5 0 1 1 0 -15zM1.5 9h15M9 1.5c-4.5 4 -4.5 11 0 15\

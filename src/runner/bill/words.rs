@@ -29,6 +29,12 @@ pub(super) fn assumptions(tariff: &Tariff, bytes: &[u64; PAID.len()]) -> Vec<Str
          instance.",
     );
     tell(has(|prices| prices.calls), "A call is paid for when it arrives, retries included.");
+    tell(
+        has(|prices| prices.memory.or(prices.provisioned)),
+        "A function is paid for the requests that came into an environment. Its memory is in use while an environment starts and \
+         while a request is inside, each to the next millisecond; a provisioned environment is paid for all the time, at its own \
+         price, whatever runs there.",
+    );
     let priced = tariff.traffic.iter().any(Option::is_some);
     tell(
         priced,
@@ -65,13 +71,15 @@ pub(super) fn unpriced(tariff: &Tariff, bytes: &[u64; PAID.len()]) -> Vec<String
     let mut all = Vec::new();
     for node in &tariff.nodes {
         let Some(prices) = node.prices else { continue };
-        let Prices { hour, storage, keeps, .. } = prices;
+        let Prices { hour, storage, keeps, provisioned, provisions, .. } = prices;
         if !prices.any() {
             all.push(node.name.clone());
         } else if hour.is_none() && storage.is_some() {
             all.push(format!("{}.price", node.name));
         } else if hour.is_some() && storage.is_none() && keeps {
             all.push(format!("{}.storage", node.name));
+        } else if provisions && provisioned.is_none() {
+            all.push(format!("{}.provisioned_price", node.name));
         }
     }
     let classes = PAID.iter().zip(tariff.traffic).zip(bytes);

@@ -38,6 +38,16 @@ impl Writer {
         ));
     }
 
+    /// Some of so many instances, or all.
+    fn some_of(&mut self, all: u64) -> String {
+        if !self.chance(50) {
+            return String::new();
+        }
+        let share = format!("{}%", self.within(1, 100));
+        let count = self.within(1, all).to_string();
+        format!(", instances: {}", if self.chance(30) { share } else { count })
+    }
+
     pub(super) fn fault(&mut self, number: u64, duration: u64) {
         let services: Vec<String> = self.services.iter().map(|s| s.0.clone()).collect();
         let mut hosts = services.clone();
@@ -46,15 +56,10 @@ impl Writer {
         let queue = if self.queues.is_empty() { 0 } else { 2 };
         let broker = self.queues.first().map_or("", String::as_str);
         hosts.extend([broker, "w0"].repeat(queue).into_iter().map(str::to_owned));
+        hosts.extend(self.functions.iter().map(|_| "f0".to_owned()));
         let (host, service) = (self.name(&hosts), self.name(&services));
         let some = self.services.iter().find(|s| s.0 == service).map_or(1, |s| s.1);
-        let instances = if self.chance(50) {
-            let share = format!("{}%", self.within(1, 100));
-            let count = self.within(1, some).to_string();
-            format!(", instances: {}", if self.chance(30) { share } else { count })
-        } else {
-            String::new()
-        };
+        let instances = self.some_of(some);
         // Who will be there nobody can be told of beforehand.
         let instances =
             if self.scales(&service) && self.text.contains("detect: ") { "" } else { &instances };

@@ -198,7 +198,7 @@ fn faulty_expressions_are_explained() {
         // Parts of the model that come later.
         ("convergence_time == 0", "E-SLO", "no store of this scenario is followed"),
         ("rpo(az-loss) == 0", "E-SLO", "no store of this scenario is followed"),
-        ("cold_starts == 0", "E-UNSUPPORTED", "`cold_starts`"),
+        ("queue_depth == 0", "E-UNSUPPORTED", "`queue_depth`"),
         ("metastable(az-los) == false", "E-REF", "did you mean `az-loss`?"),
         ("metastable(az-loss) == perhaps", "E-SLO", "neither true nor false"),
         ("metastable(az-loss) <= true", "E-SLO", "`== true` or `== false`"),

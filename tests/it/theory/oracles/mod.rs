@@ -16,6 +16,7 @@ mod queues;
 mod replication;
 mod resilience;
 pub(crate) mod run;
+mod serverless;
 mod tails;
 
 use std::collections::BTreeMap;
@@ -183,6 +184,7 @@ impl Plan {
             "resilience" => resilience::cases(&entry),
             "availability" => availability::cases(&entry),
             "replication" => replication::cases(&entry),
+            "serverless" => serverless::cases(&entry),
             other => panic!("{}: unknown family {other}", entry.id),
         };
         let plan = Self { entry, cases, left_out };
@@ -243,6 +245,7 @@ pub(crate) fn plans() -> Vec<Plan> {
         include_str!("../../../oracles/resilience.json"),
         include_str!("../../../oracles/availability.json"),
         include_str!("../../../oracles/replication.json"),
+        include_str!("../../../oracles/serverless.json"),
     ];
     let parse = |text| serde_json::from_str::<Vec<Entry>>(text).expect("the oracles are JSON");
     files.into_iter().flat_map(parse).map(Plan::of).collect()

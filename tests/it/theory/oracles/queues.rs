@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Case, Cases, Entry, exp, left_out, nothing, one, time};
+use super::{Case, Cases, Entry, exp, left_out, one, serverless, time};
 
 /// Balanced-means hyperexponential law with mean 1 and squared coefficient of variation 4.
 const H2: &str = "hyperexp(88.72983346% 563508327ns; 11.27016654% 4436491673ns)";
@@ -22,10 +22,7 @@ fn poisson(rate: f64) -> String {
 pub(super) fn cases(entry: &Entry) -> Cases {
     let family = entry.id.split('-').next().expect("ids are not empty");
     match family {
-        "mm1" if entry.id == "mm1-setup" => nothing(
-            "needs a server that goes to sleep when idle and takes time to wake: no node kind \
-             does that yet",
-        ),
+        "mm1" if entry.id == "mm1-setup" => serverless::setup(entry, 1.0, "f"),
         "mm1" if entry.id == "mm1-lcfs-np" => lifo(entry),
         "mm1" | "mmc" | "md1" => multi_server(entry),
         "mmck" => finite(entry),
