@@ -80,6 +80,7 @@ library! {
     "trip-booking",
     "dead-letters",
     "catch-up",
+    "nightly-batch",
     "pub-sub",
     "memory-leak",
     "w1-mm1",

@@ -5,6 +5,7 @@
 //!
 //! **Invariant.** The text is a function of the seed.
 
+mod apart;
 mod faults;
 mod messages;
 mod replicas;
@@ -19,6 +20,7 @@ use crate::engine::random::{Draw, Stream};
 pub fn scenario(seed: u64) -> String {
     let mut writer = Writer {
         draw: Stream::new(seed, "swarm", "scenario").draw(0),
+        seed,
         text: String::new(),
         zones: Vec::new(),
         clients: Vec::new(),
@@ -44,6 +46,7 @@ pub fn scenario(seed: u64) -> String {
 )]
 struct Writer {
     draw: Draw,
+    seed: u64,
     text: String,
     zones: Vec<&'static str>,
     /// Those whose rate can be multiplied.
@@ -220,7 +223,8 @@ impl Writer {
             4 => format!("poisson({rate}/s batch=3)"),
             _ => format!("poisson({rate}/s)"),
         };
-        if kind != 1 {
+        let clock = self.schedule(number);
+        if kind != 1 && clock.is_none() {
             self.clients.push(format!("c{number}"));
         }
         let keys = self.pick(&[
@@ -229,6 +233,7 @@ impl Writer {
             "hot(n=10k hot=1% share=80%)",
             "sequential(n=100)",
         ]);
+        let arrivals = clock.unwrap_or(arrivals);
         let mut text = format!("  c{number}: {{arrivals: {arrivals}, keys: {keys}, ");
         text += "attributes: {tier: choice(gold=20% free=80%), poison: 1%}, ";
         text += &self.maybe(30, |w| format!("priority: {}", w.within(1, 3)));

@@ -77,6 +77,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "consistency/spec",
             "client/load",
             "client/operations",
+            "client/schedule",
             "dns",
             "external",
             "fault",

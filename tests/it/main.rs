@@ -64,6 +64,7 @@ mod resilience;
 mod resources;
 mod sagas;
 mod scenarios;
+mod schedules;
 mod sessions;
 mod sides;
 mod single;

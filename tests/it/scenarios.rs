@@ -53,6 +53,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("llm-serving", "300s", "20s"),
     ("lock-contention", "40s", "10s"),
     ("memory-leak", "310s", "250s"),
+    ("nightly-batch", "140m", "110m"),
     ("noisy-neighbour", "70s", "50s"),
     ("overload-control", "70s", "50s"),
     ("pub-sub", "220s", "10s"),

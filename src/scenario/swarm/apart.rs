@@ -1,0 +1,24 @@
+//! What is drawn apart for a random scenario.
+//!
+//! **Invariant.** A design without any of it is what it would be: nothing here takes from the draws of the rest.
+
+use super::Writer;
+use crate::engine::random::{Draw, Stream};
+
+impl Writer {
+    /// Draws of their own for one of several things.
+    fn apart(&self, purpose: &str, number: u64) -> Draw {
+        Stream::new(self.seed, "swarm", purpose).draw(number)
+    }
+
+    /// Arrivals by the clock, for some clients.
+    pub(super) fn schedule(&self, number: u64) -> Option<String> {
+        let mut draw = self.apart("schedule", number);
+        let every = 500 + draw.below(6000);
+        let at = draw.below(every);
+        let batch = 1 + draw.below(40);
+        let over = [0, every / 3, every][draw.below(3) as usize];
+        (draw.below(100) < 15)
+            .then(|| format!("schedule(every={every}ms at={at}ms batch={batch} over={over}ms)"))
+    }
+}
