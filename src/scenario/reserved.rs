@@ -37,7 +37,6 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("TopicSpec", &["ack", "by", "instances", "partitions", "receive", "replicas", "retention"]),
     ("EdgeSpec", &["batch", "linger"]),
     ("InboundSpec", &["block", "inspect"]),
-    ("BackgroundSpec", &["at", "scope"]),
     ("AlertSpec", &["by"]),
 ];
 

@@ -430,8 +430,9 @@ impl Writer {
             let lease = self.maybe(50, |_| "lease: 3s".to_owned());
             let targets = self.targets(number);
             let (target, work) = (self.name(&targets), self.law());
+            let times = self.by_the_clock(number).unwrap_or(format!("every: {every}, {lease}"));
             text += &format!(
-                "      background: [{{every: {every}, {lease}do: [{{work: {work}}}, {{call: {target}}}]}}]\n"
+                "      background: [{{{times}do: [{{work: {work}}}, {{call: {target}}}]}}]\n"
             );
         }
         if self.chance(30) {

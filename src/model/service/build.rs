@@ -61,6 +61,9 @@ impl Built for ServiceSpec {
         for (i, task) in self.background.iter().enumerate() {
             let begin = compiler.emit(Instr::Begin) as u16;
             compiler.program.own.push(begin);
+            if task.is_shared() {
+                compiler.emit(Instr::Point(Point::Turn));
+            }
             compiler.steps(&task.do_, &format!("/background/{i}"));
             compiler.emit(Instr::End);
         }

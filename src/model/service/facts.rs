@@ -90,7 +90,7 @@ impl Kind for ServiceSpec {
         }
         for (i, task) in self.background.iter().enumerate() {
             let (first, path) = (all.len(), format!("{path}.background[{i}].do"));
-            let rate = self.first_instances() as f64 * 1e9 / task.period().max(1.0);
+            let rate = task.rate(self.first_instances());
             step_calls(&task.do_, (&path, &String::new()), (rate, true), &mut all);
             for call in &mut all[first..] {
                 (call.endpoint, call.by_itself) = (None, true);
@@ -222,8 +222,7 @@ impl Kind for ServiceSpec {
     }
 
     fn unasked(&self) -> f64 {
-        let each: f64 = self.background.iter().map(|task| 1e9 / task.period().max(1.0)).sum();
-        each * self.first_instances() as f64
+        self.background.iter().map(|task| task.rate(self.first_instances())).sum()
     }
 
     /// They die, or lose a lease.

@@ -34,6 +34,7 @@ impl Server {
             Point::Publish => self.accepts(slot, world),
             Point::Leave => self.leaves(slot, world),
             Point::Batch => self.next_message(slot, world),
+            Point::Turn => self.takes_turn(slot, world),
             Point::Arrived { .. } | Point::Worked { .. } | Point::Timer | Point::Asked => {
                 unreachable!("it waits there for an event of its own")
             }
@@ -73,6 +74,16 @@ impl Server {
             self.takes_part(slot, world);
         } else {
             self.takes_key(slot, world);
+        }
+    }
+
+    /// An instance takes nothing new any more, or does again.
+    pub(super) fn is_withdrawn(&mut self, inst: u16, out: bool) {
+        if let Some(consumers) = &mut self.consumers {
+            consumers.withdraw(inst, out);
+        }
+        if let Some(own) = &mut self.background {
+            own.withdraw(inst, out);
         }
     }
 

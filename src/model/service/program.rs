@@ -164,6 +164,8 @@ pub enum Point {
     Leave,
     /// A batch of messages is worked off.
     Batch,
+    /// A run that one instance does for all begins.
+    Turn,
     /// A transaction begins.
     Opens,
     /// It is to write something: which of what is gathered.

@@ -185,8 +185,8 @@ impl Node for Server {
     }
 
     fn joins(&mut self, (node, inst): Host, there: bool, _now: u64) {
-        if let Some(consumers) = self.consumers.as_mut().filter(|_| node == self.node) {
-            consumers.withdraw(inst, !there);
+        if node == self.node {
+            self.is_withdrawn(inst, !there);
         }
     }
 

@@ -21,4 +21,12 @@ impl Writer {
         (draw.below(100) < 15)
             .then(|| format!("schedule(every={every}ms at={at}ms batch={batch} over={over}ms)"))
     }
+
+    /// What is done by the clock, and once for all, of what a service does by itself.
+    pub(super) fn by_the_clock(&self, service: usize) -> Option<String> {
+        let mut draw = self.apart("clock", service as u64);
+        let at = draw.below(900);
+        let scope = ["", "scope: shared, ", "scope: instance, "][draw.below(3) as usize];
+        (draw.below(100) < 40).then(|| format!("every: 1s, at: {at}ms, {scope}"))
+    }
 }
