@@ -49,6 +49,7 @@ library! {
     "dns-failover",
     "active-passive",
     "two-regions" ["data/rtt_ms.csv"],
+    "inference-batching",
     "llm-serving" ["data/azure_llm_2023_conv.csv.gz"],
     "cache-aside-shop",
     "cache-penetration",

@@ -7,7 +7,7 @@ use super::{
     route::Route, world::World,
 };
 use crate::model::{
-    books::{InstanceBooks, MovedMeasured, SagasMeasured},
+    books::{BatchesMeasured, InstanceBooks, MovedMeasured, SagasMeasured},
     ids::{Host, NodeId, Slot},
     queue::counts::QueueMeasured,
 };
@@ -77,6 +77,10 @@ pub trait Node: Any + Send {
     }
     /// How its sagas ended, if it has any.
     fn sagas(&self) -> Option<SagasMeasured> {
+        None
+    }
+    /// What it worked off in batches, if it does.
+    fn batches(&self) -> Option<BatchesMeasured> {
         None
     }
     /// What its broker knows of its messages, if it is a queue; and whether each is accounted for.

@@ -7,7 +7,7 @@ mod cut;
 use std::collections::BTreeMap;
 
 use super::{
-    books::{MovedMeasured, SagasMeasured, ScalingMeasured},
+    books::{BatchesMeasured, MovedMeasured, SagasMeasured, ScalingMeasured},
     bounded::Held,
     fault::uptime::UptimeBooks,
 };
@@ -515,6 +515,8 @@ pub struct NodeMeasured {
     pub replicas: Option<ReplicasMeasured>,
     /// Of a service with sagas.
     pub sagas: Option<SagasMeasured>,
+    /// Of a service that works in batches.
+    pub batches: Option<BatchesMeasured>,
     /// Of a store whose keys move: which did.
     pub moved: Option<MovedMeasured>,
     /// Of a queue: what became of its messages.

@@ -566,6 +566,7 @@ impl Simulation {
             windows: by_window.windows,
             consistency: None,
             sagas: self.nodes[i].sagas(),
+            batches: self.nodes[i].batches(),
             moved: self.nodes[i].moved(),
             queue: self.nodes[i].queue().map(|own| Box::new(self.messages(i as NodeId, own))),
             in_doubt: self.nodes[i].in_doubt(last.at).map(Box::new),

@@ -10,7 +10,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("ClientSpec", &["bandwidth", "connect", "count", "price", "publish"]),
     ("OperationSpec", &["count", "publish"]),
     ("NodeSpec", &["function", "cdn", "gateway", "object_store", "search_index"]),
-    ("ServiceSpec", &["batch", "compress", "purchase"]),
+    ("ServiceSpec", &["compress", "purchase"]),
     ("AutoscaleSpec", &["hold"]),
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
     (

@@ -374,8 +374,12 @@ impl Writer {
             let cores = ["shared", "lifo_preemptive", "priority_preemptive", "srpt"];
             if bounded & 2 == 2 && self.chance(30) {
                 text += &format!("      discipline: {}\n", self.pick(&cores));
-            } else if self.chance(50) {
-                text += &format!("      discipline: {}\n", self.pick(&any));
+            } else {
+                let order = if self.chance(50) { Some(self.pick(&any)) } else { None };
+                text += &order.map_or(String::new(), |o| format!("      discipline: {o}\n"));
+                if bounded & 2 == 2 && order != Some("codel()") {
+                    text += &self.batch(number);
+                }
             }
         }
         if !self.mild && self.chance(30) {

@@ -70,6 +70,7 @@ pub(super) fn any_node() -> NodeResults {
         consistency,
         replicas,
         sagas: Some(Box::default()),
+        batch_size: Some(Box::default()),
         moved: Some(Box::default()),
         in_doubt: Some(Box::default()),
         queue: Some(Box::default()),
@@ -248,6 +249,7 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
         ) => Dimension::Count,
         (
             "depth"
+            | "batch_size"
             | "instances"
             | "in_system"
             | "in_queue"

@@ -11,6 +11,7 @@ mod background;
 mod bad_input;
 mod balancing;
 mod baseline;
+mod batches;
 mod bounds;
 mod budgets;
 mod caches;

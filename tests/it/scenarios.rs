@@ -50,6 +50,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("gray-failure", "70s", "50s"),
     ("hedged-requests", "30s", "20s"),
     ("hot-key", "10s", "5s"),
+    ("inference-batching", "70s", "20s"),
     ("llm-serving", "300s", "20s"),
     ("lock-contention", "40s", "10s"),
     ("memory-leak", "310s", "250s"),

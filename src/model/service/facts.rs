@@ -43,7 +43,8 @@ impl ServiceSpec {
 impl Kind for ServiceSpec {
     fn facts(&self) -> Facts<'_> {
         let cores = self.cores.map(|c| c.0 as f64);
-        let speed = self.speedup.as_ref().map(Speedup::max);
+        // Batches are worked off by cores.
+        let speed = self.speedup.as_ref().filter(|_| self.batch.is_none()).map(Speedup::max);
         let workers = self.workers.map(|w| w.0 as f64);
         let spread = match &self.zones {
             Some(ZonesSpec::Counts(counts)) => Some(counts.values().map(|c| c.0).sum()),
@@ -69,7 +70,8 @@ impl Kind for ServiceSpec {
     fn detail(&self) -> String {
         let parts = [(self.workers, "worker"), (self.cores, "core")];
         let parts = parts.into_iter().filter_map(|(n, word)| Some(plural(n?.0, word)));
-        parts.collect::<Vec<_>>().join(", ")
+        let batch = self.batch.map(|batch| format!("batches of {}", batch.size.0));
+        parts.chain(batch).collect::<Vec<_>>().join(", ")
     }
 
     fn outgoing(&self, path: &str) -> Vec<Outgoing> {
@@ -233,6 +235,7 @@ impl Kind for ServiceSpec {
     fn saturates(&self) -> Option<&'static str> {
         match (&self.speedup, self.cores) {
             // Several at once may be served faster than one after the other.
+            _ if self.batch.is_some() => None,
             (Some(_), _) => None,
             (None, Some(_)) => Some("cores"),
             (None, None) => Some("workers"),

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     engine::{random::Stream, table::Table},
     model::{
-        books::{Area, InstanceBooks, MovedMeasured, SagasMeasured, Unserved},
+        books::{Area, BatchesMeasured, InstanceBooks, MovedMeasured, SagasMeasured, Unserved},
         bounded::Bounded,
         cache::contents::{Contents, Limits},
         consistency::watched::Holdings,
@@ -293,6 +293,10 @@ impl Node for Server {
 
     fn sagas(&self) -> Option<SagasMeasured> {
         self.sagas.as_ref().map(|sagas| sagas.measured)
+    }
+
+    fn batches(&self) -> Option<BatchesMeasured> {
+        self.batches_measured()
     }
 
     fn queue(&self) -> Option<(QueueMeasured, bool)> {
@@ -593,15 +597,10 @@ impl Server {
         }
     }
 
-    /// Processor sharing: whoever is done goes on.
+    /// Cores wake: whose shared work is done goes on.
     fn share(&mut self, index: usize, world: &mut World) {
         let mut done = std::mem::take(&mut self.finished);
-        if let Cores::Shared(shared) = &mut self.instances[index].cores {
-            while let Some(slot) = shared.take_done(world) {
-                done.push(slot);
-            }
-            shared.settle(world);
-        }
+        self.instances[index].cores.ticked(&mut done, world);
         for slot in done.drain(..) {
             let f = &mut world.frames[slot];
             f.flags &= !HAS_CORE;

@@ -29,4 +29,14 @@ impl Writer {
         let scope = ["", "scope: shared, ", "scope: instance, "][draw.below(3) as usize];
         (draw.below(100) < 40).then(|| format!("every: 1s, at: {at}ms, {scope}"))
     }
+
+    /// How much the cores of a service take at once, where what waits may be begun together.
+    pub(super) fn batch(&self, service: usize) -> String {
+        let mut draw = self.apart("batch", service as u64);
+        let size = 1 + draw.below(6);
+        let wait = ["", ", wait: 0s", ", wait: 20ms", ", wait: 300ms"][draw.below(4) as usize];
+        let speed = ["", "      speedup: table(1=1 4=3)\n"][draw.below(2) as usize];
+        let text = format!("      batch: {{size: {size}{wait}}}\n{speed}");
+        if draw.below(100) < 30 { text } else { String::new() }
+    }
 }
