@@ -214,6 +214,10 @@ pub struct NodeResults {
     /// Services with sagas: how those ended that did in the measured time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sagas: Option<Box<SagaResults>>,
+    /// Services with `batch`: mean number of `work` steps in a batch, of those that were begun in the measured time; null:
+    /// none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<Box<Estimate>>,
     /// Stores whose `shards.count` changes: the keys that moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Box<MovedResults>>,

@@ -77,11 +77,16 @@ pub(super) fn is_closed(results: &Results, client: &str) -> bool {
 /// Rate from which on a load counts as risen.
 pub(super) fn more(results: &Results, level: Level) -> f64 {
     let change = CHANGE.max(noise(results, level.mean));
-    (level.mean * (1.0 + change)).max(level.most * (1.0 + CHANGE / 2.0))
+    // Of a client that sent nothing several requests are news.
+    let some = SIGMAS / counted(results).max(1e-9);
+    (level.mean * (1.0 + change)).max(level.most * (1.0 + CHANGE / 2.0)).max(level.mean + some)
 }
 
 /// Rate down to which a load counts as fallen.
 pub(super) fn less(results: &Results, level: Level) -> f64 {
+    if level.mean <= 0.0 {
+        return f64::NEG_INFINITY;
+    }
     let change = CHANGE.max(noise(results, level.mean));
     (level.mean * (1.0 - change)).min(level.least * (1.0 - CHANGE / 2.0))
 }

@@ -359,8 +359,11 @@ impl Watch<'_> {
             });
             each.fold(1.0, f64::max)
         };
-        let relative: Vec<Option<f64>> =
-            own.iter().enumerate().map(|(w, factor)| factor.map(|f| f / most(w))).collect();
+        let relative: Vec<Option<f64>> = own
+            .iter()
+            .enumerate()
+            .map(|(w, own)| own.filter(|f| f.is_finite()).map(|f| f / most(w)))
+            .collect();
         let Some(of) = self.level(&relative) else { return };
         let change = CHANGE.max(noise(self.results, level.mean));
         let limit = (of.mean * (1.0 + change)).max(of.most * (1.0 + CHANGE / 2.0));
@@ -548,8 +551,9 @@ fn factors(results: &Results, quiet: &Quiet) -> Factors {
     let relative = |values: &[f64]| {
         let known = some(values);
         let mean = Level::of(&known, &quiet.windows).map(|level| level.mean);
-        let mean = mean.filter(|mean| *mean > 0.0);
-        known.into_iter().map(|value| value.zip(mean).map(|(v, m)| v / m)).collect()
+        // Who asked nothing then explains all that is asked of others now.
+        let factor = |(v, m): (f64, f64)| (v > 0.0 || m > 0.0).then(|| v / m);
+        known.into_iter().map(|value| value.zip(mean).and_then(factor)).collect()
     };
     let clients = results.series.clients.iter();
     let nodes = results.series.nodes.iter();

@@ -135,6 +135,23 @@ pub struct SagasMeasured {
     pub unfinished: u64,
 }
 
+/// Batches that were begun in the measured span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BatchesMeasured {
+    /// How many.
+    pub batches: u64,
+    /// What was in them.
+    pub works: u64,
+}
+
+impl BatchesMeasured {
+    /// They and others together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { batches: self.batches + other.batches, works: self.works + other.works }
+    }
+}
+
 /// Keys that moved to another shard, over the whole run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MovedMeasured {

@@ -7,7 +7,7 @@ use super::{
     route::Route, world::World,
 };
 use crate::model::{
-    books::{EnvironmentsMeasured, InstanceBooks, MovedMeasured, SagasMeasured},
+    books::{BatchesMeasured, EnvironmentsMeasured, InstanceBooks, MovedMeasured, SagasMeasured},
     ids::{Host, NodeId, Slot},
     queue::counts::{Backlog, GroupMeasured, OutboxMeasured, QueueMeasured},
 };
@@ -82,6 +82,10 @@ pub trait Node: Any + Send {
     }
     /// How its sagas ended, if it has any.
     fn sagas(&self) -> Option<SagasMeasured> {
+        None
+    }
+    /// What it worked off in batches, if it does.
+    fn batches(&self) -> Option<BatchesMeasured> {
         None
     }
     /// What its broker knows of its messages, if it is a queue; and whether each is accounted for.

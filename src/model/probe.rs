@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use super::{
     books::{
-        EnvironmentBooks, EnvironmentsMeasured, MovedMeasured, SagasMeasured, ScalingMeasured,
+        BatchesMeasured, EnvironmentBooks, EnvironmentsMeasured, MovedMeasured, SagasMeasured,
+        ScalingMeasured,
     },
     bounded::Held,
     fault::uptime::UptimeBooks,
@@ -517,6 +518,8 @@ pub struct NodeMeasured {
     pub replicas: Option<ReplicasMeasured>,
     /// Of a service with sagas.
     pub sagas: Option<SagasMeasured>,
+    /// Of a service that works in batches.
+    pub batches: Option<BatchesMeasured>,
     /// Of a store whose keys move: which did.
     pub moved: Option<MovedMeasured>,
     /// Of a queue: what became of its messages.

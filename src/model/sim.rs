@@ -569,6 +569,7 @@ impl Simulation {
             windows: by_window.windows,
             consistency: None,
             sagas: self.nodes[i].sagas(),
+            batches: self.nodes[i].batches(),
             moved: self.nodes[i].moved(),
             queue: self.nodes[i].queue().map(|own| Box::new(self.messages((i as NodeId, 0), own))),
             groups: self.read_by_groups(i as NodeId),

@@ -68,6 +68,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E-WINDOW", "the warm-up or a window leaves nothing to measure"),
     ("E-YAML", "the file is not YAML"),
     ("E-YAML-MULTIDOC", "a file holds one scenario"),
+    ("W-BATCH", "batches that are never full"),
     ("W-BREAKER", "a breaker that can never open"),
     ("W-CLAIM", "an objective that the design cannot keep"),
     ("W-COLD", "a function whose environments start in no time"),

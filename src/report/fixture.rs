@@ -70,6 +70,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         consistency: None,
         replicas: None,
         sagas: None,
+        batch_size: None,
         moved: None,
         queue: None,
         in_doubt: None,

@@ -64,6 +64,8 @@ pub(super) struct NodePool {
     replicas: Option<ReplicasPool>,
     /// Of a service with sagas: done, compensated, unfinished.
     sagas: Option<[Means; 3]>,
+    /// Of a service that works in batches: how much is in one.
+    batch_size: Option<Means>,
     /// Of a store whose keys move.
     moved: Option<MovedPool>,
     /// Of a queue.
@@ -116,6 +118,7 @@ impl NodePool {
             consistency: node.consistency.as_ref().map(|_| ConsistencyPool::default()),
             replicas: ReplicasPool::like(node),
             sagas: node.sagas.map(|_| Default::default()),
+            batch_size: node.batches.map(|_| Means::default()),
             moved: node.moved.map(|_| MovedPool::default()),
             messages: node.queue.as_ref().map(|_| QueuePool::default()),
             outbox: node.outbox.map(|_| Default::default()),
@@ -202,6 +205,9 @@ impl NodePool {
                 pool.push(Some(count as f64));
             }
         }
+        if let (Some(pool), Some(one)) = (&mut self.batch_size, node.batches) {
+            pool.push((one.batches > 0).then(|| one.works as f64 / one.batches as f64));
+        }
         if let (Some(pool), Some(one)) = (&mut self.moved, &node.moved) {
             pool.push(one);
         }
@@ -263,6 +269,7 @@ impl NodePool {
                 let [done, compensated, unfinished] = ends.each_ref().map(mean);
                 Box::new(SagaResults { done, compensated, unfinished })
             }),
+            batch_size: self.batch_size.as_ref().map(|pool| Box::new(mean(pool))),
             moved: self.moved.as_ref().map(|pool| Box::new(pool.results(confidence))),
             queue: self.messages.as_ref().map(|pool| Box::new(pool.results(confidence))),
             outbox: self.outbox.as_ref().map(|counts| {

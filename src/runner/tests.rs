@@ -93,6 +93,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         consistency: None,
         replicas: None,
         sagas: None,
+        batches: None,
         moved: None,
         queue: None,
         in_doubt: None,

@@ -11,7 +11,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("OperationSpec", &["count", "publish"]),
     ("NodeSpec", &["cdn", "gateway", "object_store", "search_index"]),
     ("FunctionSpec", &["consumes", "discipline", "limits"]),
-    ("ServiceSpec", &["batch", "compress", "purchase"]),
+    ("ServiceSpec", &["compress", "purchase"]),
     ("AutoscaleSpec", &["hold"]),
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
     (
@@ -33,7 +33,6 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("TopicSpec", &["ack", "replicas"]),
     ("EdgeSpec", &["batch", "linger"]),
     ("InboundSpec", &["block", "inspect"]),
-    ("BackgroundSpec", &["at", "scope"]),
     ("AlertSpec", &["by"]),
 ];
 

@@ -5,6 +5,7 @@
 //!
 //! **Invariant.** The text is a function of the seed.
 
+mod apart;
 mod faults;
 mod functions;
 mod messages;
@@ -20,6 +21,7 @@ use crate::engine::random::{Draw, Stream};
 pub fn scenario(seed: u64) -> String {
     let mut writer = Writer {
         draw: Stream::new(seed, "swarm", "scenario").draw(0),
+        seed,
         text: String::new(),
         zones: Vec::new(),
         clients: Vec::new(),
@@ -46,6 +48,7 @@ pub fn scenario(seed: u64) -> String {
 )]
 struct Writer {
     draw: Draw,
+    seed: u64,
     text: String,
     zones: Vec<&'static str>,
     /// Those whose rate can be multiplied.
@@ -228,7 +231,8 @@ impl Writer {
             4 => format!("poisson({rate}/s batch=3)"),
             _ => format!("poisson({rate}/s)"),
         };
-        if kind != 1 {
+        let clock = self.schedule(number);
+        if kind != 1 && clock.is_none() {
             self.clients.push(format!("c{number}"));
         }
         let keys = self.pick(&[
@@ -237,6 +241,7 @@ impl Writer {
             "hot(n=10k hot=1% share=80%)",
             "sequential(n=100)",
         ]);
+        let arrivals = clock.unwrap_or(arrivals);
         let mut text = format!("  c{number}: {{arrivals: {arrivals}, keys: {keys}, ");
         text += "attributes: {tier: choice(gold=20% free=80%), poison: 1%}, ";
         text += &self.maybe(30, |w| format!("priority: {}", w.within(1, 3)));
@@ -377,8 +382,12 @@ impl Writer {
             let cores = ["shared", "lifo_preemptive", "priority_preemptive", "srpt"];
             if bounded & 2 == 2 && self.chance(30) {
                 text += &format!("      discipline: {}\n", self.pick(&cores));
-            } else if self.chance(50) {
-                text += &format!("      discipline: {}\n", self.pick(&any));
+            } else {
+                let order = if self.chance(50) { Some(self.pick(&any)) } else { None };
+                text += &order.map_or(String::new(), |o| format!("      discipline: {o}\n"));
+                if bounded & 2 == 2 && order != Some("codel()") {
+                    text += &self.batch(number);
+                }
             }
         }
         if !self.mild && self.chance(30) {
@@ -433,8 +442,9 @@ impl Writer {
             let lease = self.maybe(50, |_| "lease: 3s".to_owned());
             let targets = self.targets(number);
             let (target, work) = (self.name(&targets), self.law());
+            let times = self.by_the_clock(number).unwrap_or(format!("every: {every}, {lease}"));
             text += &format!(
-                "      background: [{{every: {every}, {lease}do: [{{work: {work}}}, {{call: {target}}}]}}]\n"
+                "      background: [{{{times}do: [{{work: {work}}}, {{call: {target}}}]}}]\n"
             );
         }
         if self.chance(30) {

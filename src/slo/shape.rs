@@ -77,6 +77,7 @@ pub(super) fn any_node() -> NodeResults {
         consistency,
         replicas,
         sagas: Some(Box::default()),
+        batch_size: Some(Box::default()),
         moved: Some(Box::default()),
         in_doubt: Some(Box::default()),
         queue: Some(Box::default()),
@@ -267,6 +268,7 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
             | "idle"
             | "gb_seconds"
             | "provisioned_gb_seconds"
+            | "batch_size"
             | "instances"
             | "in_system"
             | "in_queue"

@@ -167,6 +167,114 @@ fn what_nobody_would_notice_is_told() {
     assert_eq!(warned(&text("interval: 1s", cut)), ["W-NO-TIMEOUT"]);
 }
 
+/// Three instances that work a second by themselves and then call, every 10 s at 3 s, for 100 s.
+fn nightly_text(more: &str, rest: &str) -> String {
+    format!(
+        "app: {{service: {{instances: 3, cores: 2, work: 1ms, \
+         background: [{{every: 10s, at: 3s, do: [{{work: 1s}}, {{call: meta}}]{more}}}]{rest}}}}}, \
+         meta: {{service: {{cores: 1, work: 10ms}}}}"
+    )
+}
+
+fn nightly(more: &str, rest: &str, faults: &str) -> Value {
+    let nodes = nightly_text(more, rest);
+    results("100s", "arrivals: constant(10/s), to: app, timeout: 5s", &nodes, faults)
+}
+
+/// How often each instance has run, where it was down for so many of the 100 s: what it was busy beyond the 999 requests,
+/// which take a second in all.
+fn runs(found: &Value, down: [f64; 3]) -> Vec<f64> {
+    let busy = |inst: usize| {
+        let share = number(found, &format!("nodes.app.per_instance.{inst}.utilisation"));
+        (share * 2.0 * (100.0 - down[inst])).floor()
+    };
+    (0..3).map(busy).collect()
+}
+
+#[test]
+fn by_the_clock_all_run_at_once_and_together_once() {
+    let found = nightly("", "", "");
+    assert_eq!(runs(&found, [0.0; 3]), [10.0; 3]);
+    // The three call at the same instant and wait for one another: 0, 10 and 20 ms.
+    assert_eq!(number(&found, "nodes.meta.throughput") * 100.0, 30.0);
+    assert!((number(&found, "nodes.meta.waiting_time.mean") - 0.01).abs() < 1e-9);
+    let shared = nightly(", scope: shared", "", "");
+    assert_eq!(runs(&shared, [0.0; 3]), [10.0, 0.0, 0.0]);
+    assert_eq!(number(&shared, "nodes.meta.throughput") * 100.0, 10.0);
+    // Without a time of its own it begins somewhere in the first period, and once in each.
+    let nodes = "app: {service: {instances: 3, cores: 2, work: 1ms, background: [{every: 10s, scope: shared, do: [{work: 1s}]}]}}";
+    let found = results("100s", "arrivals: constant(10/s), to: app", nodes, "");
+    let runs = runs(&found, [0.0; 3]);
+    assert_eq!(runs[1..], [0.0, 0.0]);
+    assert!((9.0..=10.0).contains(&runs[0]), "{runs:?}");
+}
+
+#[test]
+fn the_lowest_that_is_ready_runs_for_all() {
+    let shared = |faults: &str, down: [f64; 3]| runs(&nightly(", scope: shared", "", faults), down);
+    // The first is down at 13 and 23 s, so that the second runs; both at 43 s; all at 63 s: nobody does.
+    let crash = |id: &str, at: &str, long: &str, who: &str| {
+        format!("{{id: {id}, at: {at}, for: {long}, crash: {{node: app, instances: {who}}}}}")
+    };
+    let faults = [
+        crash("a", "12s", "12s", "[0]"),
+        crash("b", "42s", "2s", "[0, 1]"),
+        crash("c", "62s", "2s", "[0, 1, 2]"),
+    ];
+    assert_eq!(shared(&faults.join(", "), [16.0, 4.0, 2.0]), [6.0, 2.0, 1.0]);
+    // Down from the very instant on, and back at the very instant.
+    assert_eq!(shared(&crash("a", "13s", "10s", "[0]"), [10.0, 0.0, 0.0]), [9.0, 1.0, 0.0]);
+    // Who is paused leaves it to the next, and does not come back to it.
+    let pause = "{id: p, at: 12s, for: 20s, pause: {node: app, instances: [0]}}";
+    assert_eq!(shared(pause, [0.0; 3]), [8.0, 2.0, 0.0]);
+    // Who dies at work has done half of it; nobody else begins before the next time.
+    let half = shared(&crash("a", "13500ms", "1s", "[0]"), [1.0, 0.0, 0.0]);
+    assert_eq!(half, [9.0, 0.0, 0.0]);
+    // By the clock a crash changes no time either: each misses the one at 13 s.
+    let each = nightly("", "", &crash("a", "12s", "2s", "[0, 1, 2]"));
+    assert_eq!(runs(&each, [2.0; 3]), [9.0; 3]);
+}
+
+#[test]
+fn who_is_about_to_leave_runs_for_nobody() {
+    // Each in turn takes nothing new for 6 s and starts again: the first over 53 s, the second not.
+    let deploy = "{id: d, at: 51s, deploy: {node: app, batch: 1, drain: 4s, pause: 10s}}";
+    let found = nightly(", scope: shared", "", deploy);
+    assert_eq!(runs(&found, [0.0; 3]), [9.0, 1.0, 0.0]);
+    // Two more come at 45 s and go by the same clock: five times each.
+    let scaled = ", autoscale: {min: 1, max: 3, metric: requests, target: 1000/s, every: 5s, delay: 0s, \
+                  up: limit(count=2 per=5s), schedule: [{at: 45s, min: 3}]}";
+    let grown = |more: &str| {
+        let nodes = nightly_text(more, scaled).replace("instances: 3", "instances: 1");
+        let found = results("100s", "arrivals: constant(10/s), to: app, timeout: 5s", &nodes, "");
+        number(&found, "nodes.meta.throughput") * 100.0
+    };
+    assert_eq!((grown(""), grown(", scope: shared")), (20.0, 10.0));
+}
+
+#[test]
+fn a_time_that_comes_while_the_last_run_goes_on_passes() {
+    let nodes = "app: {service: {cores: 2, work: 1ms, background: [{every: 10s, at: 3s, do: [{wait: 12s}, {call: meta}]}]}}, \
+                 meta: {service: {cores: 1, work: 10ms}}";
+    let found = results("100s", "arrivals: constant(1/s), to: app", nodes, "");
+    // At 3, 23, 43, 63 and 83 s.
+    assert_eq!(number(&found, "nodes.meta.throughput") * 100.0, 5.0);
+    // One that ends at the instant of the next goes on with it.
+    let exact = nodes.replace("wait: 12s}, {call: meta}", "call: meta}, {wait: 9990ms}");
+    let found = results("100s", "arrivals: constant(1/s), to: app", &exact, "");
+    assert_eq!(number(&found, "nodes.meta.throughput") * 100.0, 10.0);
+}
+
+#[test]
+fn the_time_may_be_changed() {
+    let nodes = "app: {service: {cores: 2, work: 1ms, background: [{every: 10s, at: 3s, do: [{call: meta}]}]}}, \
+                 meta: {service: {cores: 1, work: 10ms}}";
+    // At 3, 13, 23 s; then at 37, 57, 77, 97 s: what was waited for at 33 s happens as it was.
+    let change = "{id: later, at: 30s, set: {\"nodes.app.service.background[0].every\": 20s, \"nodes.app.service.background[0].at\": 17s}}";
+    let found = results("100s", "arrivals: constant(1/s), to: app", nodes, change);
+    assert_eq!(number(&found, "nodes.meta.throughput") * 100.0, 8.0);
+}
+
 const OWN: &str = "\
 windtunnel: 1
 name: own
@@ -205,6 +313,29 @@ fn what_is_done_by_itself_is_checked() {
                 "no client by whose law",
             ),
             ("B16", "lease: 30s", "leese: 30s", "6:66 E-UNKNOWN-KEY", "leese"),
+            ("B50", "lease: 30s", "at: 10s", "6:70 E-RANGE", "less than `every`"),
+            (
+                "B50",
+                "every: 10s, lease: 30s",
+                "every: exp(mean=10s), at: 1s",
+                "6:61 E-CONFLICT",
+                "with `at` the period",
+            ),
+            (
+                "B50",
+                "every: 10s, lease: 30s",
+                "every: exp(mean=10s), scope: shared",
+                "6:61 E-CONFLICT",
+                "with `scope` the period",
+            ),
+            (
+                "B50",
+                "lease: 30s",
+                "lease: 30s, scope: shared",
+                "6:73 E-CONFLICT",
+                "one runs for all",
+            ),
+            ("B50", "lease: 30s", "scope: sharde", "6:73 E-ENUM", "shared"),
         ],
     );
 }

@@ -78,6 +78,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "consistency/spec",
             "client/load",
             "client/operations",
+            "client/schedule",
             "dns",
             "external",
             "fault",

@@ -69,6 +69,7 @@ impl Built for CacheSpec {
             discipline: Discipline::Fifo,
             speedup: None,
             queue: self.queue.map(|q| q.0),
+            batch: None,
         };
         let mut server = shape.server(id, path, assembly);
         let keeps = assembly.names.keeps_expired(id);

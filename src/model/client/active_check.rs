@@ -43,8 +43,11 @@ impl ActiveSpec {
             let message = "when a fault comes `after` an alert is not known beforehand";
             problems.error("E-CONFLICT", format!("{path}.active"), message);
         }
-        if matches!(client.arrivals, Arrivals::Closed { .. } | Arrivals::Trace(_)) {
-            let message = "closed users and traces cannot be sampled in time";
+        if matches!(
+            client.arrivals,
+            Arrivals::Closed { .. } | Arrivals::Trace(_) | Arrivals::Schedule(_)
+        ) {
+            let message = "closed users, traces and schedules cannot be sampled in time";
             let help = "arrivals at a rate: `poisson`, `constant`, `renewal`, `mmpp`";
             problems.error_help("E-CONFLICT", format!("{path}.active"), message, help);
         }

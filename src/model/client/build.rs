@@ -7,6 +7,7 @@ use super::{
     alone::are_alone,
     load::Profile,
     run::{ANY, Client, Fallback, Operation},
+    schedule::Schedule,
     source::{Gaps, KeySource, Source, ValueSource},
 };
 use crate::{
@@ -73,7 +74,7 @@ impl ClientSpec {
             identity: mix(hash_str(2, name)),
             seat: assembly.agenda.seat(),
             issued: 0,
-            batch: if let Arrivals::Poisson { batch, .. } = self.arrivals { batch } else { 1 },
+            batch: self.at_once(),
             arrived: 0,
             scheduled: 0,
         }
@@ -166,6 +167,10 @@ impl ClientSpec {
                 let rows = &assembly.prepared.rows[name];
                 let (times, period) = rows.replay(trace.speed, assembly.stream(path, "spread"));
                 Source::Trace { period: trace.repeat.then_some(period), times }
+            }
+            Arrivals::Schedule(schedule) => {
+                let batch = schedule.batch / self.at_once();
+                Source::Schedule(Schedule { batch, ..*schedule })
             }
         }
     }

@@ -84,6 +84,18 @@ impl ClientCheck<'_> {
                 "a trace says itself when requests come",
                 "replay it faster with `speed=`",
             ),
+            Arrivals::Schedule(_) if self.spec.load.is_some() => problems.error_help(
+                "E-CONFLICT",
+                self.at("load"),
+                "a schedule says itself when requests come, and how many",
+                "change its `batch`, or give what comes besides to a client of its own",
+            ),
+            Arrivals::Schedule(schedule) if schedule.at >= duration => problems.warn(
+                "W-SILENT",
+                &path,
+                "this client sends nothing: its first request comes after the end of the run",
+                "is `duration` long enough?",
+            ),
             Arrivals::Mmpp(states) => changes(states, duration, &path, problems),
             _ => {}
         }

@@ -8,6 +8,7 @@ pub mod check;
 pub mod load;
 pub mod operations;
 pub mod run;
+pub mod schedule;
 pub mod source;
 
 mod text;
@@ -33,6 +34,7 @@ use crate::{
     },
     units::{Count, Fraction, Name, Number, Rate, SimDuration},
 };
+use schedule::Schedule;
 
 /// A population of clients: when its requests come, where they go, what they carry.
 ///
@@ -45,7 +47,13 @@ pub struct ClientSpec {
     /// When requests (or sessions) start: `poisson(100/s)`, `poisson(20/s batch=4)`,
     /// `constant(100/s)`, `renewal(erlang(k=3 mean=10ms))`, `mmpp(0.2/s for 100s; 1.6/s for 50s)`,
     /// `closed(users=50 think=exp(mean=1s))`,
-    /// `trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)`. Of a trace:
+    /// `schedule(every=24h at=2h batch=50k over=10m)`,
+    /// `trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)`.
+    ///
+    /// Of a schedule: in every period, the first included, `batch` requests (1 when absent) come from `at` on (0s), evenly
+    /// over `over`, or all at once without it. Nothing of that is drawn.
+    ///
+    /// Of a trace:
     ///
     /// - `unit` is `s` (when absent), `ms`, `us`, `ns`, or `datetime` for `2024-05-01 10:00:00.250`,
     ///   `2024-05-01T10:00:00Z`, `..+01:00` (UTC without a zone) and `01/May/2024:10:00:00 +0000`.
@@ -290,6 +298,8 @@ pub enum Arrivals {
     },
     /// Times (and attributes) replayed from a file.
     Trace(Box<TraceSpec>),
+    /// So many at the same time of every period.
+    Schedule(Schedule),
 }
 
 /// A trace: each row of a file is an arrival.

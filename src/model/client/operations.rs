@@ -185,6 +185,15 @@ impl ClientSpec {
         if let Arrivals::Closed { users, .. } = self.arrivals { users } else { 0 }
     }
 
+    /// Requests (or sessions) that one arrival brings.
+    pub fn at_once(&self) -> u64 {
+        match &self.arrivals {
+            Arrivals::Poisson { batch, .. } => *batch,
+            Arrivals::Schedule(schedule) if schedule.over == 0 => schedule.batch,
+            _ => 1,
+        }
+    }
+
     /// Mean arrivals per second at factor 1, where it is known.
     pub fn mean_rate(&self) -> Option<f64> {
         match &self.arrivals {
@@ -197,6 +206,7 @@ impl ClientSpec {
                     .fold((0.0, 0.0), |(w, t), (r, d)| (w + r.0 * d.0 as f64, t + d.0 as f64));
                 Some(work / time)
             }
+            Arrivals::Schedule(schedule) => Some(schedule.rate()),
             Arrivals::Closed { .. } | Arrivals::Trace(_) => None,
         }
     }
@@ -218,6 +228,9 @@ impl ClientSpec {
     /// Requests expected in the first `duration` ns with all changes of the load; `None` where that
     /// is not known beforehand (closed users, traces) or takes too long to find out.
     pub fn expected_requests(&self, duration: u64) -> Option<f64> {
+        if let Arrivals::Schedule(schedule) = &self.arrivals {
+            return Some(schedule.before(duration) as f64);
+        }
         Profile::new(self.mean_rate()?, self.load.as_ref(), None).expected(duration)
     }
 

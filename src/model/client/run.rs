@@ -2,7 +2,10 @@
 //!
 //! **Invariant.** Every request that is issued is decided once or in flight at the end.
 
-use super::source::{Gaps, KeySource, Source, ValueSource, gap_nanos, nth_constant, trace_time};
+use super::{
+    schedule::Schedule,
+    source::{Gaps, KeySource, Source, ValueSource, gap_nanos, nth_constant, trace_time},
+};
 use crate::{
     engine::{
         agenda::SeatId,
@@ -117,6 +120,12 @@ pub struct Client {
     pub scheduled: u64,
 }
 
+#[cold]
+#[inline(never)]
+fn scheduled(schedule: &Schedule, n: u64) -> u64 {
+    schedule.nth(n)
+}
+
 impl Node for Client {
     #[inline(always)]
     fn on_reply(&mut self, child: Slot, world: &mut World) {
@@ -223,6 +232,7 @@ impl Client {
             },
             Source::Closed { .. } => u64::MAX,
             Source::Trace { times, period } => trace_time(times, *period, n),
+            Source::Schedule(schedule) => scheduled(schedule, n),
         };
         if at < end {
             world.arrival(self.node, self.seat, at);

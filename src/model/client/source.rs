@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::load::Profile;
+use super::{load::Profile, schedule::Schedule};
 use crate::engine::{
     law::{Sampler, to_nanos},
     popularity::Popularity,
@@ -36,6 +36,8 @@ pub enum Source {
         /// Length of one pass when it repeats, ns.
         period: Option<u64>,
     },
+    /// By the clock.
+    Schedule(Schedule),
 }
 
 /// Gaps of mean 1.

@@ -13,7 +13,7 @@ use serde::{
 
 use super::{
     Arrivals, AttributeSpec, KeyLaw, KeysSpec, LoadSpec, LoadStep, ReadFromFields, ReadFromSpec,
-    Spread, TraceSpec, TraceStart, TraceUnit, WriteToFields, WriteToSpec,
+    Spread, TraceSpec, TraceStart, TraceUnit, WriteToFields, WriteToSpec, schedule::schedule,
 };
 use crate::{
     engine::law::{DurationLaw, Table},
@@ -29,7 +29,8 @@ fn rate_or_zero(expr: &Expr) -> Result<Rate, ValueError> {
     crate::units::rate_or_zero(expr.need_word()?)
 }
 
-const ARRIVALS: [&str; 6] = ["poisson", "constant", "renewal", "mmpp", "closed", "trace"];
+const ARRIVALS: [&str; 7] =
+    ["poisson", "constant", "renewal", "mmpp", "closed", "trace", "schedule"];
 
 impl FromStr for Arrivals {
     type Err = ValueError;
@@ -75,6 +76,7 @@ impl FromStr for Arrivals {
                 Ok(Self::Closed { users: users.0, think: think.unwrap_or_else(zero) })
             }
             "trace" => trace(&expr),
+            "schedule" => schedule(&expr),
             other => Err(unknown("kind of arrivals", other, &ARRIVALS)),
         }
     }
@@ -235,6 +237,7 @@ impl fmt::Display for Arrivals {
             }
             Self::Closed { users, think } => write!(f, "closed(users={users} think={think})"),
             Self::Trace(trace) => write!(f, "{trace}"),
+            Self::Schedule(schedule) => write!(f, "{schedule}"),
         }
     }
 }
@@ -579,6 +582,8 @@ mod tests {
             "closed(users=50 think=exp(mean=1s))",
             "trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)",
             "trace(file=f.csv column=\"latency (ms)\" unit=ms)",
+            "schedule(every=24h at=2h batch=50k over=10m)",
+            "schedule(every=1h)",
         ] {
             assert_eq!(text.parse::<Arrivals>().unwrap().to_string(), text);
         }
@@ -606,6 +611,12 @@ mod tests {
             ("closed(think=1s)", "E-EXPR"),
             ("trace(file=x column=t at_end=loop)", "E-ENUM"),
             ("100/s", "E-EXPR"),
+            ("schedule(at=2h)", "E-EXPR"),
+            ("schedule(every=0s)", "E-RANGE"),
+            ("schedule(every=1h at=1h)", "E-RANGE"),
+            ("schedule(every=1h over=61m)", "E-RANGE"),
+            ("schedule(every=1h batch=0)", "E-RANGE"),
+            ("schedule(every=1h batch=2M)", "E-RANGE"),
         ] {
             assert_eq!(text.parse::<Arrivals>().unwrap_err().code, code, "{text}");
         }

@@ -638,9 +638,12 @@ impl Check<'_> {
             let message = format!("unknown client `{}`", client.0);
             return problems.error_help("E-REF", format!("{at}.client"), message, help);
         };
-        if matches!(spec.arrivals, Arrivals::Closed { .. } | Arrivals::Trace(_)) {
+        if matches!(
+            spec.arrivals,
+            Arrivals::Closed { .. } | Arrivals::Trace(_) | Arrivals::Schedule(_)
+        ) {
             let message = format!("`{}` has no rate that could be multiplied", client.0);
-            let help = "closed users and traces send when they send";
+            let help = "closed users, traces and schedules send when they send";
             problems.error_help("E-FAULT-TARGET", format!("{at}.client"), message, help);
         }
     }

@@ -29,6 +29,22 @@ struct Task {
     stream: Stream,
     lease: Option<u64>,
     site: u64,
+    clock: Option<Clock>,
+}
+
+/// Runs begin at the same time of every period, ns.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    every: u64,
+    at: u64,
+}
+
+impl Clock {
+    /// The first instant from `from` on.
+    fn next(self, from: u64) -> u64 {
+        let rounds = from.saturating_sub(self.at).div_ceil(self.every);
+        self.at.saturating_add(rounds.saturating_mul(self.every))
+    }
 }
 
 /// How one instance stands with one of them.
@@ -52,6 +68,8 @@ pub struct Background {
     op: u8,
     /// Of each instance, task by task.
     standing: Vec<Standing>,
+    /// Instances that are not there, or about to leave.
+    away: Vec<bool>,
 }
 
 impl Background {
@@ -63,19 +81,24 @@ impl Background {
     ) -> Option<Self> {
         let task = |(i, spec): (usize, &BackgroundSpec)| {
             let path = format!("{path}/background/{i}");
-            Task {
-                every: assembly.sampler(&spec.every),
-                stream: assembly.stream(&path, "every"),
-                lease: spec.lease.map(|lease| lease.0),
-                site: Assembly::site(&path),
-            }
+            let stream = assembly.stream(&path, "every");
+            // All go by one clock, wherever in the period it begins.
+            let phase = |every: f64| to_nanos(every * stream.draw(0).unit());
+            let clock = spec.every.constant().filter(|_| spec.at.is_some() || spec.is_shared());
+            let clock = clock.map(|every| Clock {
+                every: to_nanos(every).max(1),
+                at: spec.at.map_or_else(|| phase(every), |at| at.0),
+            });
+            let (every, site) = (assembly.sampler(&spec.every), Assembly::site(&path));
+            Task { every, stream, lease: spec.lease.map(|lease| lease.0), site, clock }
         };
         let of = |spec: &&ServiceSpec| spec.background.iter().enumerate().map(task).collect();
         let versions: Vec<Vec<Task>> = specs.iter().map(of).collect();
         let tasks = versions[0].clone();
         let standing = vec![Standing::default(); tasks.len() * instances as usize];
         let op = assembly.names.op(&(OPERATION.to_owned(), None)).unwrap_or(PROBE);
-        (!tasks.is_empty()).then_some(Self { tasks, versions, op, standing })
+        let away = vec![false; instances as usize];
+        (!tasks.is_empty()).then_some(Self { tasks, versions, op, standing, away })
     }
 
     /// It is as that version of the service says from now on; a lease counts from the last success.
@@ -83,6 +106,11 @@ impl Background {
         if let Some(tasks) = self.versions.get(version) {
             self.tasks.clone_from(tasks);
         }
+    }
+
+    /// An instance is not there any more, or about to leave; or it is back.
+    pub fn withdraw(&mut self, inst: u16, away: bool) {
+        self.away[usize::from(inst)] = away;
     }
 
     fn standing(&mut self, inst: u16, task: u16) -> &mut Standing {
@@ -128,11 +156,15 @@ impl Server {
             });
             let interval = own.next(slot, task, world);
             world.frames[slot].pc = self.program.own[usize::from(task)];
-            let first = if fresh { 0 } else { own.phase(slot, task, interval, world) };
+            let now = world.now();
+            let first = match own.tasks[usize::from(task)].clock {
+                Some(clock) => clock.next(now) - now,
+                None if fresh => 0,
+                None => own.phase(slot, task, interval, world),
+            };
             // At first as if it had been renewed one period before.
             let before = first as i64 - interval as i64;
             own.standing(inst, task).renewed = if fresh { NEVER } else { before };
-            let now = world.now();
             world.frames[slot].arrived = now + first;
             world.arm(slot, Span::of(first));
         }
@@ -165,12 +197,43 @@ impl Server {
         } else {
             world.record.node(self.node).cause("background_failed");
         }
+        self.waits_for_next(slot, world);
+    }
+
+    /// A frame whose run has ended, or is not to be, waits for the next one.
+    fn waits_for_next(&mut self, slot: Slot, world: &mut World) {
+        let Some(own) = &mut self.background else { return };
+        let (task, now) = (world.frames.extra(slot).shard, world.now());
         let interval = own.next(slot, task, world);
         let f = &mut world.frames[slot];
         f.pc = self.program.own[usize::from(task)];
-        f.arrived = now.max(f.arrived.saturating_add(interval));
+        f.arrived = match own.tasks[usize::from(task)].clock {
+            Some(clock) => clock.next(now.max(f.arrived + 1)),
+            None => now.max(f.arrived.saturating_add(interval)),
+        };
         let wait = f.arrived - now;
         world.arm(slot, Span::of(wait));
+    }
+
+    /// A run that one instance does for all is due: the lowest that is ready begins it. One that comes too late,
+    /// as it was paused, leaves it.
+    #[cold]
+    pub(super) fn takes_turn(&mut self, slot: Slot, world: &mut World) {
+        let f = &world.frames[slot];
+        let (inst, late) = (f.inst, f.arrived < world.now());
+        let Some(own) = &self.background else { return };
+        let ready = |inst: &u16| !own.away[usize::from(*inst)] && self.is_up(*inst, world);
+        if late || (0..=inst).find(ready) != Some(inst) {
+            return self.waits_for_next(slot, world);
+        }
+        world.frames[slot].pc += 1;
+        self.run(slot, world);
+    }
+
+    /// The process of an instance runs.
+    fn is_up(&self, inst: u16, world: &World) -> bool {
+        let (hosts, host) = (&world.hosts, (self.node, inst));
+        !(hosts.disturbed && hosts.is_down(host) || hosts.paused && hosts.is_paused(host))
     }
 }
 

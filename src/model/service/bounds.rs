@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::server::Server;
 use crate::model::{
-    books::{InstanceBooks, Unserved},
+    books::{BatchesMeasured, InstanceBooks, Unserved},
     bounded::Bounded,
     queue::counts::Backlog,
     topic::reader::Reader,
@@ -88,6 +88,11 @@ impl Server {
             Part::Lock(number) => self.locks.as_ref().map_or(0, |l| l.taken(*number, inst, now)),
             Part::Limit(name) => self.inbound.as_ref().map_or(0, |i| i.used(name, inst, instance)),
         }
+    }
+
+    /// What was worked off in batches, at all its instances.
+    pub(super) fn batches_measured(&self) -> Option<BatchesMeasured> {
+        self.instances.iter().filter_map(|own| own.cores.batches()).reduce(BatchesMeasured::plus)
     }
 
     /// Running sums of an instance up to `now`.

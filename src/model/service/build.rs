@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Discipline, FullRoomSpec, ServiceSpec,
+    BatchSpec, Discipline, FullRoomSpec, ServiceSpec,
     background::Background,
+    bulk::Bulk,
     compile::Compiler,
     cores::Cores,
     inbound::Inbound,
@@ -14,7 +15,7 @@ use super::{
     server::{Instance, Server, Version, Workers},
 };
 use crate::{
-    engine::law::DurationLaw,
+    engine::{law::DurationLaw, random::Stream},
     model::{
         books::{Area, Unserved},
         build::{Assembly, Built, built},
@@ -42,6 +43,7 @@ impl Built for ServiceSpec {
             discipline: self.discipline.clone().unwrap_or(Discipline::Fifo),
             speedup: self.speedup.clone(),
             queue: self.queue.map(|q| q.0),
+            batch: self.batch,
         };
         let mut server = self.server(&shape, (id, path), assembly);
         server.push_out = self.full == Some(FullRoomSpec::PushOut);
@@ -95,6 +97,9 @@ impl ServiceSpec {
         for (i, task) in self.background.iter().enumerate() {
             let begin = compiler.emit(Instr::Begin) as u16;
             compiler.program.own.push(begin);
+            if task.is_shared() {
+                compiler.emit(Instr::Point(Point::Turn));
+            }
             compiler.steps(&task.do_, &format!("/background/{i}"));
             compiler.emit(Instr::End);
         }
@@ -151,13 +156,23 @@ pub struct Shape {
     pub speedup: Option<Speedup>,
     /// Waiting room.
     pub queue: Option<u64>,
+    /// Each core takes several at once.
+    pub batch: Option<BatchSpec>,
 }
 
 impl Shape {
     /// One process that works in the order of arrival, on so many cores at once; on any number if none is given.
     pub fn single(cores: Option<u64>) -> Self {
         let discipline = Discipline::Fifo;
-        Self { instances: 1, workers: None, cores, discipline, speedup: None, queue: None }
+        Self {
+            instances: 1,
+            workers: None,
+            cores,
+            discipline,
+            speedup: None,
+            queue: None,
+            batch: None,
+        }
     }
 
     /// One of its instances, which keeps something in mind about so many edges.
@@ -173,17 +188,22 @@ impl Shape {
         let workers = |capacity| Workers { capacity, busy: Area::default(), room: room("worker") };
         Instance {
             workers: self.workers.map(|capacity| Box::new(workers(capacity))),
-            cores: Cores::new(
-                self.cores,
-                &self.discipline,
-                self.speedup.as_ref(),
-                tick,
-                stream("core"),
-            ),
+            cores: self.cores(tick, stream("core")),
             arrivals: 0,
             departures: 0,
             edges: vec![EdgeState::default(); edges].into(),
             contents: None,
+        }
+    }
+
+    /// The cores of an instance, which `tick` wakes.
+    fn cores(&self, tick: u32, stream: Stream) -> Cores {
+        let (discipline, speedup) = (&self.discipline, self.speedup.as_ref());
+        match (&self.batch, self.cores) {
+            (Some(batch), Some(cores)) => {
+                Cores::Bulk(Box::new(Bulk::new(cores, batch, (discipline, speedup), tick, stream)))
+            }
+            (_, cores) => Cores::new(cores, discipline, speedup, tick, stream),
         }
     }
 

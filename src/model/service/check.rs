@@ -38,6 +38,9 @@ impl Checked for ServiceSpec {
     }
 }
 
+/// Most that a core takes at once.
+const MAX_BATCH: u64 = 10_000;
+
 /// A service.
 fn service(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut Problems) {
     let at = |key: &str| format!("{path}.{key}");
@@ -75,15 +78,16 @@ fn service(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut Problem
         limits.check(&at("limits"), problems);
     }
     let shared = spec.discipline == Some(Discipline::Shared);
-    if spec.speedup.is_some() && !shared {
+    if spec.speedup.is_some() && !shared && spec.batch.is_none() {
         problems.error_help(
             "E-CONFLICT",
             at("speedup"),
             "`speedup` is the speed of a shared server",
-            "add `discipline: shared`",
+            "add `discipline: shared`, or `batch`",
         );
     }
-    if spec.speedup.is_some() && spec.cores.is_some() {
+    batch(spec, path, problems);
+    if spec.speedup.is_some() && spec.cores.is_some() && spec.batch.is_none() {
         problems.error("E-CONFLICT", at("cores"), "`speedup` takes the place of `cores`");
     }
     spec.check_consumes(path, names, problems);
@@ -108,6 +112,38 @@ impl ServiceSpec {
     pub fn check_body(&self, path: &str, names: &Names, problems: &mut Problems) {
         service_steps(self, path, names, problems);
         service_edges(self, path, names, problems);
+    }
+}
+
+/// Cores that take several at once.
+fn batch(spec: &ServiceSpec, path: &str, problems: &mut Problems) {
+    let Some(batch) = spec.batch else { return };
+    let at = |key: &str| format!("{path}.{key}");
+    positive(Some(batch.size), MAX_BATCH, &at("batch.size"), problems);
+    if spec.cores.is_none() {
+        let message = "a core takes a batch, and there are no `cores`";
+        problems.error_help("E-MISSING", at("batch"), message, "such as `cores: 1`");
+    }
+    let other = |discipline: &Discipline| {
+        !matches!(
+            discipline,
+            Discipline::Fifo
+                | Discipline::Lifo
+                | Discipline::Random
+                | Discipline::Priority
+                | Discipline::ShortestJob
+                | Discipline::AdaptiveLifo
+        )
+    };
+    if spec.discipline.as_ref().is_some_and(other) {
+        let message = "what is begun together ends together, whoever else waits";
+        let help = "`fifo`, `lifo`, `random`, `priority`, `shortest_job` or `adaptive_lifo`";
+        problems.error_help("E-CONFLICT", at("discipline"), message, help);
+    }
+    if let Some(workers) = spec.workers.filter(|workers| workers.0 < batch.size.0) {
+        let message = format!("a batch is never full: {} requests are worked at once", workers.0);
+        let help = "as many `workers` as there is room for in the batches of all cores";
+        problems.warn("W-BATCH", at("batch.size"), message, help);
     }
 }
 

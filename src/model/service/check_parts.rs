@@ -36,6 +36,7 @@ impl BackgroundSpec {
             let message = "must be longer than `every`, or it is over before it is renewed";
             problems.error("E-RANGE", at("lease"), message);
         }
+        self.by_the_clock(&at, problems);
         if self.do_.is_empty() {
             problems.error("E-STEP", at("do"), "needs at least one step");
         }
@@ -43,6 +44,26 @@ impl BackgroundSpec {
         steps(&self.do_, &at("do"), (0, &mut count), names, problems);
         many_steps(count, &at("do"), problems);
         asked_by_nobody(&self.do_, &at("do"), problems);
+    }
+
+    /// Checks what is said of its times.
+    fn by_the_clock(&self, at: &dyn Fn(&str) -> String, problems: &mut Problems) {
+        let fixed = self.every.constant();
+        if let Some(key) = [("at", self.at.is_some()), ("scope", self.is_shared())]
+            .into_iter()
+            .find_map(|(key, given)| given.then_some(key))
+            .filter(|_| fixed.is_none())
+        {
+            let message = format!("with `{key}` the period must be a fixed time");
+            problems.error_help("E-CONFLICT", at("every"), message, "such as `every: 24h`");
+        }
+        if fixed.zip(self.at).is_some_and(|(period, at)| at.0 as f64 >= period) {
+            problems.error("E-RANGE", at("at"), "is a time of the period: less than `every`");
+        }
+        if self.is_shared() && self.lease.is_some() {
+            let message = "a lease is of each instance, and one runs for all";
+            problems.error_help("E-CONFLICT", at("lease"), message, "leave out one of the two");
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Cores: where `work` runs.
 //!
-//! Three machines: a line (non-preemptive, any order of service), a preemptive one, and processor
-//! sharing on a virtual clock.
+//! Four machines: a line (non-preemptive, any order of service), a preemptive one, processor
+//! sharing on a virtual clock, and one that works off several at once.
 //!
 //! **Invariant.** Never more frames at work than cores; no core idles while a frame waits.
 
@@ -10,11 +10,12 @@ use std::cmp::Reverse;
 use crate::{
     engine::random::Stream,
     model::{
-        books::Area,
+        books::{Area, BatchesMeasured},
         frame::HAS_CORE,
         ids::{Host, Slot},
         service::{
             Discipline, Speedup,
+            bulk::Bulk,
             room::{Next, Room},
             shared::Shared,
         },
@@ -34,6 +35,8 @@ pub enum Cores {
     Preemptive(Box<Preemptive>),
     /// Processor sharing.
     Shared(Box<Shared>),
+    /// In batches.
+    Bulk(Box<Bulk>),
 }
 
 /// What became of a frame that asked for a core.
@@ -107,6 +110,7 @@ impl Cores {
             Self::Line(_) => unreachable!("asked above"),
             Self::Preemptive(p) => p.ask(slot, work.nanos, world),
             Self::Shared(s) => s.enter(slot, work.nanos, world),
+            Self::Bulk(b) => b.ask(slot, work, world),
         }
     }
 
@@ -124,7 +128,27 @@ impl Cores {
             Self::Preemptive(p) => p.done(slot, world),
             // The tick has taken it out already.
             Self::Shared(_) => {}
+            Self::Bulk(b) => b.done(slot, world),
         }
+    }
+
+    /// Its wake: whose shared work is done is put down, or a batch begins.
+    pub fn ticked(&mut self, done: &mut Vec<Slot>, world: &mut World) {
+        match self {
+            Self::Shared(shared) => {
+                while let Some(slot) = shared.take_done(world) {
+                    done.push(slot);
+                }
+                shared.settle(world);
+            }
+            Self::Bulk(b) => b.ticked(world),
+            Self::Unbounded(_) | Self::Line(_) | Self::Preemptive(_) => {}
+        }
+    }
+
+    /// Batches of the measured span, if it works in any.
+    pub fn batches(&self) -> Option<BatchesMeasured> {
+        if let Self::Bulk(b) = self { Some(b.measured()) } else { None }
     }
 
     /// A frame at work or waiting is called off.
@@ -141,6 +165,7 @@ impl Cores {
             }
             Self::Line(line) => line.room.abandon(slot, world),
             Self::Preemptive(p) => p.line.room.abandon(slot, world),
+            Self::Bulk(b) => b.room.abandon(slot, world),
             Self::Unbounded(_) => {}
         }
     }
@@ -152,6 +177,7 @@ impl Cores {
             Self::Unbounded(_) | Self::Shared(_) => 0,
             Self::Line(line) => line.room.waiting(),
             Self::Preemptive(p) => p.line.room.waiting(),
+            Self::Bulk(b) => b.room.waiting(),
         }
     }
 
@@ -161,6 +187,7 @@ impl Cores {
             Self::Unbounded(_) | Self::Shared(_) => None,
             Self::Line(line) => Some(&mut line.room),
             Self::Preemptive(p) => Some(&mut p.line.room),
+            Self::Bulk(b) => Some(&mut b.room),
         }
     }
 
@@ -171,6 +198,7 @@ impl Cores {
             Self::Unbounded(_) | Self::Shared(_) => true,
             Self::Line(line) => line.busy.count() < u64::from(line.capacity),
             Self::Preemptive(p) => p.running.len() < p.line.capacity as usize,
+            Self::Bulk(b) => b.free(),
         }
     }
 
@@ -192,6 +220,7 @@ impl Cores {
                 p.running.clear();
             }
             Self::Shared(s) => s.clear(world),
+            Self::Bulk(b) => b.clear(world),
         }
     }
 
@@ -220,6 +249,9 @@ impl Cores {
         if let Self::Shared(s) = self {
             s.set_pace(0.0, world);
             return Vec::new();
+        }
+        if let Self::Bulk(b) = self {
+            b.stand(true, world);
         }
         let now = world.now();
         let ends = world.ends_of_work(host).into_iter();
@@ -251,6 +283,9 @@ impl Cores {
                 running.3 = now + taken;
             }
         }
+        if let Self::Bulk(b) = self {
+            b.stand(false, world);
+        }
     }
 
     /// Integrals of (busy capacity, frames waiting) from time 0.
@@ -260,13 +295,14 @@ impl Cores {
             Self::Line(line) => (line.busy.until(now), line.room.until(now)),
             Self::Preemptive(p) => (p.line.busy.until(now), p.line.room.until(now)),
             Self::Shared(s) => (s.busy_until(now), 0),
+            Self::Bulk(b) => b.books(now),
         }
     }
 }
 
 /// A frame gets a core for some work, whose end is armed: what it takes on its host, ns.
 #[inline(always)]
-fn begin(slot: Slot, work: Work, world: &mut World) -> u64 {
+pub(super) fn begin(slot: Slot, work: Work, world: &mut World) -> u64 {
     world.frames[slot].flags |= HAS_CORE;
     if world.hosts.disturbed {
         return begin_disturbed(slot, work.nanos, world);
@@ -332,7 +368,7 @@ impl Line {
 }
 
 #[inline]
-fn rank(slot: Slot, by_length: bool, nanos: u64, world: &World) -> u64 {
+pub(super) fn rank(slot: Slot, by_length: bool, nanos: u64, world: &World) -> u64 {
     if by_length {
         nanos
     } else if world.carries {

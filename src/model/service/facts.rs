@@ -43,7 +43,8 @@ impl ServiceSpec {
 impl Kind for ServiceSpec {
     fn facts(&self) -> Facts<'_> {
         let cores = self.cores.map(|c| c.0 as f64);
-        let speed = self.speedup.as_ref().map(Speedup::max);
+        // Batches are worked off by cores.
+        let speed = self.speedup.as_ref().filter(|_| self.batch.is_none()).map(Speedup::max);
         let workers = self.workers.map(|w| w.0 as f64);
         let spread = match &self.zones {
             Some(ZonesSpec::Counts(counts)) => Some(counts.values().map(|c| c.0).sum()),
@@ -69,7 +70,8 @@ impl Kind for ServiceSpec {
     fn detail(&self) -> String {
         let parts = [(self.workers, "worker"), (self.cores, "core")];
         let parts = parts.into_iter().filter_map(|(n, word)| Some(plural(n?.0, word)));
-        parts.collect::<Vec<_>>().join(", ")
+        let batch = self.batch.map(|batch| format!("batches of {}", batch.size.0));
+        parts.chain(batch).collect::<Vec<_>>().join(", ")
     }
 
     fn outgoing(&self, path: &str) -> Vec<Outgoing> {
@@ -90,7 +92,7 @@ impl Kind for ServiceSpec {
         }
         for (i, task) in self.background.iter().enumerate() {
             let (first, path) = (all.len(), format!("{path}.background[{i}].do"));
-            let rate = self.first_instances() as f64 * 1e9 / task.period().max(1.0);
+            let rate = task.rate(self.first_instances());
             step_calls(&task.do_, (&path, &String::new()), (rate, true), &mut all);
             for call in &mut all[first..] {
                 (call.endpoint, call.by_itself) = (None, true);
@@ -229,8 +231,7 @@ impl Kind for ServiceSpec {
     }
 
     fn unasked(&self) -> f64 {
-        let each: f64 = self.background.iter().map(|task| 1e9 / task.period().max(1.0)).sum();
-        each * self.first_instances() as f64
+        self.background.iter().map(|task| task.rate(self.first_instances())).sum()
     }
 
     /// They die, or lose a lease.
@@ -241,6 +242,7 @@ impl Kind for ServiceSpec {
     fn saturates(&self) -> Option<&'static str> {
         match (&self.speedup, self.cores) {
             // Several at once may be served faster than one after the other.
+            _ if self.batch.is_some() => None,
             (Some(_), _) => None,
             (None, Some(_)) => Some("cores"),
             (None, None) => Some("workers"),

@@ -6,6 +6,7 @@ mod bounds;
 mod branches;
 mod brokerage;
 pub mod build;
+pub mod bulk;
 mod caching;
 mod calls;
 mod check;
@@ -105,9 +106,12 @@ pub struct ServiceSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discipline: Option<Discipline>,
     /// Total speed of a `shared` server with n requests inside: `table(1=1 8=6 32=14)`, linear in
-    /// between, constant beyond the last entry. Takes the place of `cores`.
+    /// between, constant beyond the last entry. Takes the place of `cores`. With `batch` that of a core with a batch of n.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speedup: Option<Speedup>,
+    /// Each core takes several `work` steps at once: `{size: 8, wait: 20ms}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchSpec>,
     /// Requests that have waited this long for a worker or their first core give up (`rejected`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<DurationLaw>,
@@ -154,6 +158,25 @@ pub struct ServiceSpec {
     /// Calls without an entry in `dependencies` are an error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dependencies_only: Option<bool>,
+}
+
+/// Bulk service: a free core takes as many of the `work` steps that wait as it can, by `discipline`, and all of them end
+/// together. They take as long as the longest of them; with `speedup` what they take one after the other, divided by
+/// the speed of so many: `table(1=1 8=4)` does eight in the time of two. Whose work it is does not matter: each `work` of a
+/// request, what is done in the background and messages are batched alike. Not with `discipline: shared`, those that
+/// interrupt, and `codel`.
+///
+/// ```yaml
+/// model: {service: {cores: 1, work: 40ms, speedup: table(1=1 8=4 32=8), batch: {size: 32, wait: 10ms}}}
+/// ```
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BatchSpec {
+    /// Most of them in a batch.
+    pub size: Count,
+    /// A batch that is not full begins when the first of it has waited so long. 0 when absent: a free core never waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<SimDuration>,
 }
 
 /// How a fresh instance warms up: caches of its own, compiled code, connections.

@@ -29,14 +29,26 @@ pub const OPERATION: &str = "background";
 /// names no operation asks for `background`, and every run has a key of its own. What fails ends the run,
 /// and is tried again when the next one is due.
 ///
+/// With `at` runs begin by the clock, those of all instances at the same instant, after a crash as before it; a time at
+/// which the last run has not ended yet passes. With `scope: shared` one of them runs for all, like a job of a scheduler.
+///
 /// ```yaml
 /// background: [{every: uniform(50s 70s), lease: 3m, do: [{call: metadata}]}]
+/// background: [{every: 24h, at: 3h, scope: shared, do: [{read: orders}, {work: 20m}]}]
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackgroundSpec {
     /// From the beginning of one run to the next; a law such as `uniform(9s 11s)` keeps instances apart.
     pub every: DurationLaw,
+    /// When in each period, the first included; `every` must then be a fixed time. When absent each instance begins at a
+    /// time of its own, somewhere in the first period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<SimDuration>,
+    /// `instance` (default): each of them runs. `shared`: only the lowest that is ready at that instant, neither down, paused
+    /// nor about to leave; nobody, if none is or that one has not ended its last run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
     /// An instance none of whose runs has succeeded for so long refuses requests (`unavailable`) and fails
     /// health checks until one does. It has its lease when the simulation begins, but not after a crash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,6 +62,17 @@ impl BackgroundSpec {
     /// Mean time from one run to the next, ns.
     pub fn period(&self) -> f64 {
         self.every.mean().unwrap_or(f64::INFINITY)
+    }
+
+    /// One instance runs for all.
+    pub fn is_shared(&self) -> bool {
+        self.scope == Some(Scope::Shared)
+    }
+
+    /// Runs per second of so many instances.
+    pub fn rate(&self, instances: u64) -> f64 {
+        let who = if self.is_shared() { 1 } else { instances };
+        who as f64 * 1e9 / self.period().max(1.0)
     }
 }
 

@@ -38,6 +38,7 @@ impl Server {
             Point::Row => self.puts_row(slot, world),
             Point::Relayed => self.relayed(slot, world),
             Point::Environment => self.comes_into_environment(slot, world),
+            Point::Turn => self.takes_turn(slot, world),
             Point::Arrived { .. } | Point::Worked { .. } | Point::Timer | Point::Asked => {
                 unreachable!("it waits there for an event of its own")
             }
@@ -87,6 +88,16 @@ impl Server {
             self.takes_part(slot, world);
         } else {
             self.takes_key(slot, world);
+        }
+    }
+
+    /// An instance takes nothing new any more, or does again.
+    pub(super) fn is_withdrawn(&mut self, inst: u16, out: bool, world: &mut World) {
+        if self.consumers.is_some() {
+            self.consumer_joins(inst, !out, world);
+        }
+        if let Some(own) = &mut self.background {
+            own.withdraw(inst, out);
         }
     }
 

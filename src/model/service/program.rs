@@ -170,6 +170,8 @@ pub enum Point {
     Relayed,
     /// A request comes into an environment of a function.
     Environment,
+    /// A run that one instance does for all begins.
+    Turn,
     /// A transaction begins.
     Opens,
     /// It is to write something: which of what is gathered.

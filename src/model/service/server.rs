@@ -21,7 +21,8 @@ use crate::{
     engine::{random::Stream, table::Table},
     model::{
         books::{
-            Area, EnvironmentsMeasured, InstanceBooks, MovedMeasured, SagasMeasured, Unserved,
+            Area, BatchesMeasured, EnvironmentsMeasured, InstanceBooks, MovedMeasured,
+            SagasMeasured, Unserved,
         },
         bounded::Bounded,
         cache::contents::{Contents, Limits},
@@ -200,8 +201,8 @@ impl Node for Server {
     }
 
     fn joins(&mut self, (node, inst): Host, there: bool, world: &mut World) {
-        if node == self.node && self.consumers.is_some() {
-            self.consumer_joins(inst, there, world);
+        if node == self.node {
+            self.is_withdrawn(inst, !there, world);
         }
     }
 
@@ -316,6 +317,10 @@ impl Node for Server {
 
     fn sagas(&self) -> Option<SagasMeasured> {
         self.sagas.as_ref().map(|sagas| sagas.measured)
+    }
+
+    fn batches(&self) -> Option<BatchesMeasured> {
+        self.batches_measured()
     }
 
     fn queue(&self) -> Option<(QueueMeasured, bool)> {
@@ -616,15 +621,10 @@ impl Server {
         }
     }
 
-    /// Processor sharing: whoever is done goes on.
+    /// Cores wake: whose shared work is done goes on.
     fn share(&mut self, index: usize, world: &mut World) {
         let mut done = std::mem::take(&mut self.finished);
-        if let Cores::Shared(shared) = &mut self.instances[index].cores {
-            while let Some(slot) = shared.take_done(world) {
-                done.push(slot);
-            }
-            shared.settle(world);
-        }
+        self.instances[index].cores.ticked(&mut done, world);
         for slot in done.drain(..) {
             let f = &mut world.frames[slot];
             f.flags &= !HAS_CORE;

@@ -142,6 +142,7 @@ impl Built for StoreSpec {
             discipline: self.discipline.clone().unwrap_or(Discipline::Fifo),
             speedup: None,
             queue: self.queue.map(|q| q.0),
+            batch: None,
         };
         let mut server = shape.server(id, path, assembly);
         let single = self.replication.is_none() && assembly.names.tracked.followed.contains(&id);

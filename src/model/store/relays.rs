@@ -199,10 +199,7 @@ impl Names {
     /// What is published out of a store, and how, by the names of those that are published to.
     pub fn outboxes(&self, store: NodeId) -> BTreeMap<&str, &OutboxFields> {
         let nodes = self.design.nodes.values().chain(self.design.later());
-        let services = nodes.filter_map(|spec| match spec {
-            NodeSpec::Service(service) => Some(service),
-            _ => None,
-        });
+        let services = nodes.filter_map(NodeSpec::steps);
         let own = services.flat_map(ServiceSpec::leaves).filter(|(to, _)| to.0 == self.name(store));
         own.map(|(_, outbox)| (outbox.to.0.as_str(), outbox)).collect()
     }
