@@ -180,6 +180,13 @@ fn leaves_out(spec: &ScenarioSpec, priced: bool) -> Vec<String> {
                 .to_owned(),
         );
     }
+    if spec.nodes.values().any(|node| node.kind().has_environments()) {
+        all.push(
+            "Functions: each zone keeps breakers, connections and limits of edges, as if its environments \
+             shared them; no environment is taken away before its time."
+                .to_owned(),
+        );
+    }
     let sharded = |node: &crate::model::kinds::NodeSpec| {
         let facts = node.kind().facts();
         facts.shards && facts.instances > 1

@@ -60,7 +60,7 @@ pub struct FunctionSpec {
     /// Environments in each zone that are there from the start, are used before the others, and never end; 0 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provisioned: Option<Count>,
-    /// Requests at once in an environment; 1 when absent.
+    /// Requests at once in an environment, each at its full speed; 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workers: Option<Count>,
     /// Requests of a zone that wait in line for whichever environment is free, or has started, first: as many start as wait. When
