@@ -19,6 +19,7 @@ mod history;
 mod moved;
 mod pool;
 mod precision;
+mod purchase;
 mod queues;
 mod replicas;
 mod requests;
@@ -43,6 +44,7 @@ pub use history::{Does, HistoryEvent, Phase, RunHistory, StoreHistory};
 pub use moved::MovedResults;
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use precision::PrecisionResults;
+pub use purchase::{ClassResults, PurchaseResults};
 pub use queues::{DepthResults, QueueResults};
 pub use replicas::{ElectionResults, LeaderResults, ReplicaResults, ReplicasResults};
 pub use requests::{
@@ -216,6 +218,9 @@ pub struct NodeResults {
     /// none was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<Box<Estimate>>,
+    /// Services with `purchase`: their instances by how they were bought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purchase: Option<Box<PurchaseResults>>,
     /// Stores whose `shards.count` changes: the keys that moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Box<MovedResults>>,

@@ -75,6 +75,7 @@ library! {
     "stop-the-world",
     "autoscaler-too-late",
     "flapping",
+    "spot-crunch",
     "static-stability",
     "lock-contention",
     "transfer",

@@ -7,7 +7,7 @@ mod cut;
 use std::collections::BTreeMap;
 
 use super::{
-    books::{BatchesMeasured, MovedMeasured, SagasMeasured, ScalingMeasured},
+    books::{BatchesMeasured, MovedMeasured, PurchaseMeasured, SagasMeasured, ScalingMeasured},
     bounded::Held,
     fault::uptime::UptimeBooks,
 };
@@ -517,6 +517,8 @@ pub struct NodeMeasured {
     pub sagas: Option<SagasMeasured>,
     /// Of a service that works in batches.
     pub batches: Option<BatchesMeasured>,
+    /// Of a service whose instances are bought in several ways.
+    pub purchase: Option<Box<PurchaseMeasured>>,
     /// Of a store whose keys move: which did.
     pub moved: Option<MovedMeasured>,
     /// Of a queue: what became of its messages.

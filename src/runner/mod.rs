@@ -18,6 +18,7 @@ mod nodes;
 mod picture;
 mod pilot;
 mod prepared;
+mod purchase;
 mod queues;
 mod replicas;
 mod replication;

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    consistency::ConsistencyPool, moved::MovedPool, queues::QueuePool, replicas::ReplicasPool,
-    resources::ResourcePool, scaling::ScalingPool,
+    consistency::ConsistencyPool, moved::MovedPool, purchase::PurchasePool, queues::QueuePool,
+    replicas::ReplicasPool, resources::ResourcePool, scaling::ScalingPool,
 };
 use crate::{
     model::{
@@ -61,6 +61,8 @@ pub(super) struct NodePool {
     sagas: Option<[Means; 3]>,
     /// Of a service that works in batches: how much is in one.
     batch_size: Option<Means>,
+    /// Of a service whose instances are bought in several ways.
+    purchase: Option<PurchasePool>,
     /// Of a store whose keys move.
     moved: Option<MovedPool>,
     /// Of a queue.
@@ -108,6 +110,7 @@ impl NodePool {
             replicas: ReplicasPool::like(node),
             sagas: node.sagas.map(|_| Default::default()),
             batch_size: node.batches.map(|_| Means::default()),
+            purchase: node.purchase.as_ref().map(|_| PurchasePool::default()),
             moved: node.moved.map(|_| MovedPool::default()),
             messages: node.queue.as_ref().map(|_| QueuePool::default()),
             in_doubt: node.in_doubt.as_ref().map(|_| Box::default()),
@@ -194,6 +197,9 @@ impl NodePool {
         if let (Some(pool), Some(one)) = (&mut self.batch_size, node.batches) {
             pool.push((one.batches > 0).then(|| one.works as f64 / one.batches as f64));
         }
+        if let (Some(pool), Some(one)) = (&mut self.purchase, &node.purchase) {
+            pool.push(one);
+        }
         if let (Some(pool), Some(one)) = (&mut self.moved, &node.moved) {
             pool.push(one);
         }
@@ -245,6 +251,7 @@ impl NodePool {
                 Box::new(SagaResults { done, compensated, unfinished })
             }),
             batch_size: self.batch_size.as_ref().map(|pool| Box::new(mean(pool))),
+            purchase: self.purchase.as_ref().map(|pool| Box::new(pool.results(confidence))),
             moved: self.moved.as_ref().map(|pool| Box::new(pool.results(confidence))),
             queue: self.messages.as_ref().map(|pool| Box::new(pool.results(confidence))),
             in_doubt: self.in_doubt.as_ref().map(|pool| Box::new(pool.distribution(confidence))),
@@ -294,9 +301,10 @@ impl NodePool {
             depth: if self.messages.is_some() { mean(|w| w.depth) } else { Vec::new() },
             throughput: rates(&|w| successes(&w.outcomes)),
             arrivals: rates(&|w| w.arrivals),
-            instances: match self.scaling {
-                Some(_) => gone.iter().map(|gone| places - gone).collect(),
-                None => Vec::new(),
+            instances: if self.scaling.is_some() || self.purchase.is_some() {
+                gone.iter().map(|gone| places - gone).collect()
+            } else {
+                Vec::new()
             },
             down: if down.iter().any(|&n| n > 0.0) { down } else { Vec::new() },
             ended: ends.map(|(o, name)| ((*name).to_owned(), rates(&|w| w.outcomes[o]))).collect(),

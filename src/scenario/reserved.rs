@@ -10,7 +10,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("ClientSpec", &["bandwidth", "connect", "count", "price", "publish"]),
     ("OperationSpec", &["count", "publish"]),
     ("NodeSpec", &["function", "cdn", "gateway", "object_store", "search_index"]),
-    ("ServiceSpec", &["compress", "purchase"]),
+    ("ServiceSpec", &["compress"]),
     ("AutoscaleSpec", &["hold"]),
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
     (
@@ -28,7 +28,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ),
     ("StepSpec", &["push"]),
     ("CacheSpec", &["admission", "discipline", "inbound"]),
-    ("FaultSpec", &["corrupt", "reclaim"]),
+    ("FaultSpec", &["corrupt"]),
     ("WriteFields", &["outbox"]),
     (
         "ConsumeFields",

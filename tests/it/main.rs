@@ -54,6 +54,7 @@ mod openslo;
 mod peers;
 mod placement;
 mod precision;
+mod purchase;
 mod queues;
 mod readme;
 mod recovery;

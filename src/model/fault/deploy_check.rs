@@ -51,7 +51,7 @@ impl DeploySpec {
                 "a service, store or cache has; what is inside another is deployed with that";
             return problems.error_help("E-FAULT-TARGET", to("node"), message, help);
         }
-        if kind.autoscale().is_some() {
+        if kind.comes_and_goes().is_some() {
             let message = "a deployment of instances that come and go is not supported yet";
             let help = "`set` without `deploy` changes all of them at once";
             problems.error_help("E-UNSUPPORTED", to("node"), message, help);
