@@ -79,8 +79,14 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
 ];
 
 /// Those with a story of their own without a fault: changes of load, instances that come and go, a popular page that expires.
-const CHANGING: &[&str] =
-    &["cache-stampede", "daily-load", "flapping", "memory-leak", "retries-and-timeouts"];
+const CHANGING: &[&str] = &[
+    "cache-stampede",
+    "daily-load",
+    "flapping",
+    "memory-leak",
+    "nightly-batch",
+    "retries-and-timeouts",
+];
 
 pub(crate) struct Disk;
 
