@@ -20,6 +20,7 @@ mod history;
 mod moved;
 mod pool;
 mod precision;
+mod purchase;
 mod queues;
 mod replicas;
 mod requests;
@@ -45,6 +46,7 @@ pub use history::{Does, HistoryEvent, Phase, RunHistory, StoreHistory};
 pub use moved::MovedResults;
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use precision::PrecisionResults;
+pub use purchase::{ClassResults, PurchaseResults};
 pub use queues::{DepthResults, GroupResults, OutboxResults, QueueResults};
 pub use replicas::{ElectionResults, LeaderResults, ReplicaResults, ReplicasResults};
 pub use requests::{
@@ -218,6 +220,9 @@ pub struct NodeResults {
     /// none was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<Box<Estimate>>,
+    /// Services with `purchase`: their instances by how they were bought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purchase: Option<Box<PurchaseResults>>,
     /// Stores whose `shards.count` changes: the keys that moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub moved: Option<Box<MovedResults>>,

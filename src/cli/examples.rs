@@ -77,6 +77,7 @@ library! {
     "flapping",
     "cold-starts",
     "throttled-burst",
+    "spot-crunch",
     "static-stability",
     "lock-contention",
     "transfer",

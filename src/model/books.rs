@@ -152,6 +152,15 @@ impl BatchesMeasured {
     }
 }
 
+/// Instances of each class that were there, in the measured span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PurchaseMeasured {
+    /// How long, reserved ones, those of the spot market, those on demand: instance-ns.
+    pub time: [u128; 3],
+    /// How many were told to go.
+    pub reclaims: u64,
+}
+
 /// Keys that moved to another shard, over the whole run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MovedMeasured {

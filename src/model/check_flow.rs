@@ -191,7 +191,7 @@ fn overload(names: &Names, rates: &[Vec<f64>], problems: &mut Problems) {
         let (Some(capacity), Some(resource)) = (facts.capacity, kind.saturates()) else { continue };
         let work = |(rate, op): (&f64, &Op)| rate * kind.visit(op).work / 1e9;
         let offered: f64 = rates.iter().zip(&names.ops).map(work).sum();
-        let times = offered / (capacity * facts.serving() as f64);
+        let times = offered / (capacity * facts.serving().min(kind.wanted()) as f64);
         if times <= 1.0 {
             continue;
         }

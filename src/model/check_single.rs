@@ -87,7 +87,7 @@ pub fn single_points(
     }
     for (node, spec) in names.specs().enumerate() {
         let facts = spec.kind().facts();
-        if !is_single(&facts) {
+        if !is_single(&facts, spec.kind().wanted()) {
             continue;
         }
         let needing: Vec<_> = all.iter().filter(|one| one.2.has(node)).collect();
@@ -111,9 +111,9 @@ pub fn single_points(
 
 /// Its loss is that of all there is of it, or of what keys are for. What stands behind an external is unknown, a name is
 /// answered from memory, a cache inside a service is lost with that, and environments of a function come anew.
-fn is_single(facts: &Facts<'_>) -> bool {
+fn is_single(facts: &Facts<'_>, wanted: u64) -> bool {
     let spare = facts.replicas.is_some_and(|r| r.each > r.need && (!r.led || r.takes_over));
-    let one = facts.instances == 1 || facts.shards && !spare;
+    let one = facts.instances.min(wanted) == 1 || facts.shards && !spare;
     one && !["external", "dns", "function"].contains(&facts.kind) && facts.reach != Reach::Inside
 }
 

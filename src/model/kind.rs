@@ -8,6 +8,7 @@ use super::{
     autoscale::AutoscaleSpec,
     fault::Effect,
     network::ZonesSpec,
+    purchase::{ClassPrices, PurchaseSpec},
     replication::{AnsweredSpec, ReplicationSpec},
     resilience::EdgeSpec,
 };
@@ -242,6 +243,10 @@ pub struct Startup<'a> {
 /// Why emptying it changes nothing in whatever is no cache.
 pub const NOTHING_TO_LOSE: &str = "only a cache has something to lose";
 
+/// Why nobody takes its instances away.
+pub const NOTHING_ON_THE_SPOT: &str =
+    "only services with `purchase: {spot: ..}` have instances that can be taken";
+
 /// Why its clock may be as wrong as it likes.
 pub const GOES_BY_NO_CLOCK: &str = "stores with `replication`, caches, and services that coordinate for themselves or keep locks in a store go by a clock, nothing else";
 
@@ -269,6 +274,8 @@ pub struct Prices {
     pub provisioned: Option<f64>,
     /// Some of its memory is provisioned, whether that has a price or not.
     pub provisions: bool,
+    /// An hour of an instance, by how it is bought.
+    pub classes: Option<ClassPrices>,
     /// It keeps data whose size is known, whether that has a price or not.
     pub keeps: bool,
 }
@@ -277,7 +284,8 @@ impl Prices {
     /// Whether anything has one.
     pub fn any(self) -> bool {
         let use_ = self.memory.or(self.provisioned);
-        self.hour.or(self.calls).or(self.storage).or(use_).is_some()
+        let classes = self.classes.and_then(ClassPrices::any);
+        self.hour.or(self.calls).or(self.storage).or(use_).or(classes).is_some()
     }
 }
 
@@ -415,6 +423,18 @@ pub trait Kind {
     /// How many instances there are at first, and what makes them more or fewer, if anything does; the outside of such a
     /// node has all its places.
     fn autoscale(&self) -> Option<(&AutoscaleSpec, u64)> {
+        None
+    }
+    /// How many instances there are at first where they come and go; the outside of such a node has all its places.
+    fn comes_and_goes(&self) -> Option<u64> {
+        self.autoscale().map(|(_, start)| start)
+    }
+    /// How many instances there are to be at most: no places for those who leave.
+    fn wanted(&self) -> u64 {
+        self.facts().instances
+    }
+    /// How its instances are bought, if it says so, and how many there are to be at most.
+    fn purchase(&self) -> Option<(&PurchaseSpec, u64)> {
         None
     }
     /// Keys of its map that a `set` fault may change while it runs.

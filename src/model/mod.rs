@@ -48,6 +48,7 @@ pub mod outcome;
 pub mod plan;
 pub mod prices;
 pub mod probe;
+pub mod purchase;
 pub mod queue;
 pub mod record;
 pub mod replication;

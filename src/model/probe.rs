@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use super::{
     books::{
-        BatchesMeasured, EnvironmentBooks, EnvironmentsMeasured, MovedMeasured, SagasMeasured,
-        ScalingMeasured,
+        BatchesMeasured, EnvironmentBooks, EnvironmentsMeasured, MovedMeasured, PurchaseMeasured,
+        SagasMeasured, ScalingMeasured,
     },
     bounded::Held,
     fault::uptime::UptimeBooks,
@@ -520,6 +520,8 @@ pub struct NodeMeasured {
     pub sagas: Option<SagasMeasured>,
     /// Of a service that works in batches.
     pub batches: Option<BatchesMeasured>,
+    /// Of a service whose instances are bought in several ways.
+    pub purchase: Option<Box<PurchaseMeasured>>,
     /// Of a store whose keys move: which did.
     pub moved: Option<MovedMeasured>,
     /// Of a queue: what became of its messages.

@@ -153,7 +153,7 @@ impl Route {
                 Self::Answer(Box::new(Resolver::new(ttl, resolvers)))
             }
             (_, Reach::Inside) => Self::Inside,
-            _ if let Some((_, start)) = kind.autoscale() => {
+            _ if let Some(start) = kind.comes_and_goes() => {
                 Self::Members((0..start as u16).collect())
             }
             (1, _) => Self::Single,

@@ -52,6 +52,7 @@ impl Simulation {
         for node in &mut self.nodes {
             node.start(&mut self.world);
         }
+        self.scale(0);
     }
 
     /// Has everything happen that is due before `time`, ns, or before the end if that is sooner; `false` when a

@@ -570,6 +570,7 @@ impl Simulation {
             consistency: None,
             sagas: self.nodes[i].sagas(),
             batches: self.nodes[i].batches(),
+            purchase: self.purchase_measured(i as NodeId, names, (self.span_snapshot.at, last.at)),
             moved: self.nodes[i].moved(),
             queue: self.nodes[i].queue().map(|own| Box::new(self.messages((i as NodeId, 0), own))),
             groups: self.read_by_groups(i as NodeId),

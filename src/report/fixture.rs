@@ -71,6 +71,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         replicas: None,
         sagas: None,
         batch_size: None,
+        purchase: None,
         moved: None,
         queue: None,
         in_doubt: None,

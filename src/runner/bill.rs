@@ -11,6 +11,7 @@ use crate::{
         network::PAID,
         prices::{GIGABYTE, MONTH, NodeTariff, Tariff},
         probe::{Measured, NodeMeasured},
+        purchase::ClassPrices,
     },
     results::{CostResults, CostSummary, Estimate, Means, NodeCost, Results, TrafficCost},
 };
@@ -51,7 +52,12 @@ impl NodeBill {
         let free = node.uptime.off - node.uptime.booting;
         let free = if free == 0 { 0.0 } else { free as f64 / node.span.max(1) as f64 };
         let machines = node.instances.len() as f64 - free;
-        let hours = prices.hour.map(|price| price * machines * MONTH);
+        let classes = prices.classes.zip(node.purchase.as_deref()).map(|(classes, there)| {
+            let mean = there.time.map(|time| time as f64 / node.span.max(1) as f64);
+            classes.hour(mean)
+        });
+        let hours = prices.hour.map(|price| price * machines).or(classes);
+        let hours = hours.map(|hour| hour * MONTH);
         let calls = prices.calls.zip(months);
         // Those a function turned away came into no environment.
         let arrivals = node.environments.as_ref().map_or(node.arrivals, |own| own.books.visits);
@@ -83,7 +89,7 @@ impl NodeBill {
         let prices = tariff.prices.filter(|prices| prices.any())?;
         let part = |means: &Means, price: Option<f64>| price.map(|_| estimate(means, confidence));
         Some(NodeCost {
-            hours: part(&self.hours, prices.hour),
+            hours: part(&self.hours, prices.hour.or(prices.classes.and_then(ClassPrices::any))),
             storage: part(&self.storage, prices.storage),
             calls: part(&self.calls, prices.calls),
             memory: part(&self.memory, prices.memory),

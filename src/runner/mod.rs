@@ -19,6 +19,7 @@ mod nodes;
 mod picture;
 mod pilot;
 mod prepared;
+mod purchase;
 mod queues;
 mod replicas;
 mod replication;

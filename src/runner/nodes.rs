@@ -9,6 +9,7 @@ use super::{
     consistency::ConsistencyPool,
     environments::EnvironmentPool,
     moved::MovedPool,
+    purchase::PurchasePool,
     queues::{GroupPool, QueuePool},
     replicas::ReplicasPool,
     resources::ResourcePool,
@@ -66,6 +67,8 @@ pub(super) struct NodePool {
     sagas: Option<[Means; 3]>,
     /// Of a service that works in batches: how much is in one.
     batch_size: Option<Means>,
+    /// Of a service whose instances are bought in several ways.
+    purchase: Option<PurchasePool>,
     /// Of a store whose keys move.
     moved: Option<MovedPool>,
     /// Of a queue.
@@ -119,6 +122,7 @@ impl NodePool {
             replicas: ReplicasPool::like(node),
             sagas: node.sagas.map(|_| Default::default()),
             batch_size: node.batches.map(|_| Means::default()),
+            purchase: node.purchase.as_ref().map(|_| PurchasePool::default()),
             moved: node.moved.map(|_| MovedPool::default()),
             messages: node.queue.as_ref().map(|_| QueuePool::default()),
             outbox: node.outbox.map(|_| Default::default()),
@@ -208,6 +212,9 @@ impl NodePool {
         if let (Some(pool), Some(one)) = (&mut self.batch_size, node.batches) {
             pool.push((one.batches > 0).then(|| one.works as f64 / one.batches as f64));
         }
+        if let (Some(pool), Some(one)) = (&mut self.purchase, &node.purchase) {
+            pool.push(one);
+        }
         if let (Some(pool), Some(one)) = (&mut self.moved, &node.moved) {
             pool.push(one);
         }
@@ -270,6 +277,7 @@ impl NodePool {
                 Box::new(SagaResults { done, compensated, unfinished })
             }),
             batch_size: self.batch_size.as_ref().map(|pool| Box::new(mean(pool))),
+            purchase: self.purchase.as_ref().map(|pool| Box::new(pool.results(confidence))),
             moved: self.moved.as_ref().map(|pool| Box::new(pool.results(confidence))),
             queue: self.messages.as_ref().map(|pool| Box::new(pool.results(confidence))),
             outbox: self.outbox.as_ref().map(|counts| {
@@ -330,10 +338,12 @@ impl NodePool {
             lag: if self.groups.is_empty() { Vec::new() } else { mean(|w| w.depth) },
             throughput: rates(&|w| successes(&w.outcomes)),
             arrivals: rates(&|w| w.arrivals),
-            instances: match (&self.scaling, &self.environments) {
-                (Some(_), _) => gone.iter().map(|gone| places - gone).collect(),
-                (_, Some(_)) => mean(|w| w.environments.there),
-                _ => Vec::new(),
+            instances: if self.scaling.is_some() || self.purchase.is_some() {
+                gone.iter().map(|gone| places - gone).collect()
+            } else if self.environments.is_some() {
+                mean(|w| w.environments.there)
+            } else {
+                Vec::new()
             },
             down: if down.iter().any(|&n| n > 0.0) { down } else { Vec::new() },
             ended: ends.map(|(o, name)| ((*name).to_owned(), rates(&|w| w.outcomes[o]))).collect(),

@@ -50,7 +50,7 @@ pub(super) fn design(names: &Names) -> Design {
         picture.vertices.push(Vertex {
             name: name.0.clone(),
             kind: facts.kind.to_owned(),
-            instances: if facts.shards { node.kind().routed() } else { facts.instances },
+            instances: if facts.shards { node.kind().routed() } else { node.kind().wanted() },
             zones: node_zones(names, name, facts.instances),
             detail: node.kind().detail(),
         });

@@ -94,6 +94,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         replicas: None,
         sagas: None,
         batches: None,
+        purchase: None,
         moved: None,
         queue: None,
         in_doubt: None,

@@ -11,7 +11,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("OperationSpec", &["count", "publish"]),
     ("NodeSpec", &["cdn", "gateway", "object_store", "search_index"]),
     ("FunctionSpec", &["consumes", "discipline", "limits"]),
-    ("ServiceSpec", &["compress", "purchase"]),
+    ("ServiceSpec", &["compress"]),
     ("AutoscaleSpec", &["hold"]),
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
     (
@@ -29,7 +29,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ),
     ("StepSpec", &["push"]),
     ("CacheSpec", &["admission", "discipline", "inbound"]),
-    ("FaultSpec", &["corrupt", "reclaim"]),
+    ("FaultSpec", &["corrupt"]),
     ("TopicSpec", &["ack", "replicas"]),
     ("EdgeSpec", &["batch", "linger"]),
     ("InboundSpec", &["block", "inspect"]),

@@ -180,6 +180,9 @@ impl Writer {
                 self.deploy(duration);
             }
             self.faults_of_functions(duration);
+            if let Some(taken) = self.reclaim() {
+                self.line(&taken);
+            }
         }
     }
 
@@ -377,18 +380,7 @@ impl Writer {
             if self.chance(30) {
                 text += &format!("      patience: {}\n", self.law());
             }
-            let any =
-                ["fifo", "lifo", "random", "priority", "shortest_job", "adaptive_lifo", "codel()"];
-            let cores = ["shared", "lifo_preemptive", "priority_preemptive", "srpt"];
-            if bounded & 2 == 2 && self.chance(30) {
-                text += &format!("      discipline: {}\n", self.pick(&cores));
-            } else {
-                let order = if self.chance(50) { Some(self.pick(&any)) } else { None };
-                text += &order.map_or(String::new(), |o| format!("      discipline: {o}\n"));
-                if bounded & 2 == 2 && order != Some("codel()") {
-                    text += &self.batch(number);
-                }
-            }
+            text += &self.order_of_service(number, bounded);
         }
         if !self.mild && self.chance(30) {
             text += &self.inbound(bounded);
@@ -408,6 +400,7 @@ impl Writer {
         if let Some([free, bound]) = &self.scaling[number] {
             text += if bounded > 0 { bound } else { free };
         }
+        text += &self.purchase(number).unwrap_or_default();
         text += "      endpoints:\n        default:\n";
         for _ in 0..self.within(1, 5) {
             let step = self.step(number, 2);
@@ -432,6 +425,24 @@ impl Writer {
             text += &format!("        {target}: {{{edge}}}\n");
         }
         self.text += &text;
+    }
+
+    /// In which order a service works what waits, and how much of it at once.
+    fn order_of_service(&mut self, number: usize, bounded: u64) -> String {
+        let mut text = String::new();
+        let any =
+            ["fifo", "lifo", "random", "priority", "shortest_job", "adaptive_lifo", "codel()"];
+        let cores = ["shared", "lifo_preemptive", "priority_preemptive", "srpt"];
+        if bounded & 2 == 2 && self.chance(30) {
+            text += &format!("      discipline: {}\n", self.pick(&cores));
+        } else {
+            let order = if self.chance(50) { Some(self.pick(&any)) } else { None };
+            text += &order.map_or(String::new(), |o| format!("      discipline: {o}\n"));
+            if bounded & 2 == 2 && order != Some("codel()") {
+                text += &self.batch(number);
+            }
+        }
+        text
     }
 
     /// What a service does by itself, and what it can run out of.

@@ -4,7 +4,7 @@ use super::names::Names;
 use super::words::{Checked, Dimension, choice, fault, meant};
 use crate::results::{
     CacheResults, ConsistencyResults, CostSummary, Distribution, ElectionResults, Estimate,
-    NodeCost, NodeResults, ReplicasResults, RequestFigures, Results,
+    NodeCost, NodeResults, PurchaseResults, ReplicasResults, RequestFigures, Results,
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -70,6 +70,8 @@ pub(super) fn any_node() -> NodeResults {
         ..NodeCost::default()
     };
     let (cache, cost) = (Some(CacheResults::default()), Some(cost));
+    let mut purchase = PurchaseResults::default();
+    purchase.spot.reclaims = part;
     let consistency = Some(Box::new(of_any_store()));
     let replicas = Some(Box::new(of_any_replicas()));
     NodeResults {
@@ -78,6 +80,7 @@ pub(super) fn any_node() -> NodeResults {
         replicas,
         sagas: Some(Box::default()),
         batch_size: Some(Box::default()),
+        purchase: Some(Box::new(purchase)),
         moved: Some(Box::default()),
         in_doubt: Some(Box::default()),
         queue: Some(Box::default()),
@@ -252,7 +255,8 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
         ("elections", last) if last != "count" => Dimension::Seconds,
         ("staleness_versions", last) if last != "count" => Dimension::Number,
         ("cost", _) => Dimension::Money,
-        ("scaling", "up" | "down") => Dimension::Count,
+        ("scaling", "up" | "down") | ("purchase", "reclaims") => Dimension::Count,
+        ("purchase", _) => Dimension::Number,
         (first, _) if COUNTS.contains(&first) => Dimension::Count,
         (
             _,

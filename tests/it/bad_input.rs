@@ -490,7 +490,7 @@ fn what_is_not_built_yet_is_said_to_be_so() {
             "6:41 E-UNSUPPORTED",
             "`inbound`",
         ),
-        ("spot", "cores: 1", "cores: 1, purchase: {}", "6:38 E-UNSUPPORTED", "`purchase`"),
+        ("compression", "cores: 1", "cores: 1, compress: {}", "6:38 E-UNSUPPORTED", "`compress`"),
         ("price", "to: server}", "to: server, price: $1}", "5:54 E-UNSUPPORTED", "`price`"),
         ("client", "to: server}", "to: server, count: 3}", "5:54 E-UNSUPPORTED", "`count`"),
         ("step", WORK, "endpoints: {default: [{push: q}]}", "6:61 E-UNSUPPORTED", "`push`"),

@@ -162,9 +162,12 @@ fn a_wait_for_company_is_as_long_as_theory_says() {
     assert!((waited / ((1.0 - alone) / 20.0 / (2.0 - alone)) - 1.0).abs() < 0.005, "{waited}");
 }
 
+/// How fast the stages of so many that are at work end, of which so many are left.
+type Rate<'r> = &'r dyn Fn(usize, usize) -> f64;
+
 /// Mean number inside and mean batch of a core that takes up to `most` at once, by the chain of who waits, how many are at
 /// work and how many stages are left: stages end at `rate(n, left)`, and there are as many as are at work.
-fn chain(arrivals: f64, most: usize, rate: &dyn Fn(usize, usize) -> f64) -> (f64, f64) {
+fn chain(arrivals: f64, most: usize, rate: Rate<'_>) -> (f64, f64) {
     const WAITING: usize = 150;
     let at = |q: usize, n: usize, k: usize| (q * (most + 1) + n) * (most + 1) + k;
     let states: Vec<(usize, usize, usize)> = (0..WAITING)
@@ -225,7 +228,6 @@ fn queues_with_bulk_service_are_as_long_as_theory_says() {
     // Their sum at twice the speed where there are four, and in between: n stages at that rate.
     let speed = |n: usize| 1.0 + (n as f64 - 1.0) / 3.0;
     let sum = |n: usize, _: usize| 10.0 * speed(n);
-    type Rate<'r> = &'r dyn Fn(usize, usize) -> f64;
     let cases: [(&str, f64, Rate<'_>); 3] =
         [("", 12.0, &longest), ("", 14.0, &longest), ("speedup: table(1=1 4=2), ", 15.0, &sum)];
     for (more, arrivals, rate) in cases {

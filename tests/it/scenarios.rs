@@ -66,6 +66,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("retries-and-timeouts", "100s", "10s"),
     ("scatter-gather", "70s", "50s"),
     ("single-server", "2000s", "100s"),
+    ("spot-crunch", "800s", "500s"),
     ("stale-on-error", "150s", "100s"),
     ("static-stability", "650s", "570s"),
     ("stop-the-world", "60s", "20s"),
@@ -88,6 +89,7 @@ const CHANGING: &[&str] = &[
     "daily-load",
     "flapping",
     "memory-leak",
+    "nightly-batch",
     "retries-and-timeouts",
     "throttled-burst",
 ];

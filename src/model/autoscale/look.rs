@@ -13,7 +13,7 @@ use super::{
 use crate::{
     engine::random::{descend, hash_str, mix},
     model::{
-        books::{InstanceBooks, Scaled, ScalingMeasured},
+        books::{InstanceBooks, PurchaseMeasured, Scaled, ScalingMeasured},
         event,
         fault::hosts::Harm,
         ids::{Host, NodeId},
@@ -38,6 +38,9 @@ impl Simulation {
                 }
                 self.tell((node, place), false);
             }
+            if scaling.places.vacant().is_some() {
+                self.world.hosts.has_vacancy(node);
+            }
             self.plan_stops(&scaling);
             self.scalings.insert(node, scaling);
         }
@@ -49,6 +52,8 @@ impl Simulation {
             let response = &self.world.record.nodes[usize::from(*node)].response;
             scaling.forgotten.0 += response.count();
             scaling.forgotten.1 += response.sum();
+            let now = self.world.agenda.now();
+            scaling.places.classes.iter_mut().for_each(|classes| classes.begin_span(now));
         }
     }
 
@@ -82,7 +87,8 @@ impl Simulation {
         node: NodeId,
         from: u64,
     ) -> Option<ScalingMeasured> {
-        self.scalings.get(&node).map(|scaling| scaling.measured(from))
+        let scaling = self.scalings.get(&node).filter(|scaling| scaling.scales)?;
+        Some(scaling.measured(from))
     }
 
     /// Autoscalers go by what the design says from now on.
@@ -112,7 +118,7 @@ impl Simulation {
 
     fn plan_stops(&mut self, scaling: &Scaling) {
         let next = scaling.next();
-        if next < self.world.record.end {
+        if next > self.world.agenda.now() && next < self.world.record.end {
             self.progress.stops.insert(next);
         }
     }
@@ -131,10 +137,14 @@ impl Simulation {
         let world = &mut self.world;
         self.nodes.iter_mut().for_each(|node| node.joins(host, there, world));
         if let Route::Members(members) = &mut self.world.routes[usize::from(host.0)] {
-            members.retain(|member| *member != host.1);
+            let vacant = self.world.hosts.vacant(host.0);
+            members.retain(|member| *member != host.1 && Some(*member) != vacant);
             if there {
                 members.push(host.1);
                 members.sort_unstable();
+            }
+            if members.is_empty() {
+                members.extend(vacant);
             }
         }
     }
@@ -157,8 +167,15 @@ impl Simulation {
 
     /// What is due happens.
     fn go_on(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
-        while let Some(due) = scaling.places.take_due(now) {
-            self.comes_due(scaling, due, names, now);
+        loop {
+            while let Some(due) = scaling.places.take_due(now) {
+                self.comes_due(scaling, due, names, now);
+            }
+            self.fill_up(scaling, names, now);
+            // Who boots in no time is ready at once.
+            if scaling.places.next().is_none_or(|next| next > now) {
+                return;
+            }
         }
     }
 
@@ -187,15 +204,91 @@ impl Simulation {
                 }
             }
             Due::Warm => self.settles(places, place),
+            Due::Notice => return self.notice(scaling, place, names, now),
             Due::Gone => {
                 places.call_off(place);
                 self.settles(places, place);
+                // A host that is taken says nothing to those who wait for what is inside.
+                let silent = places.all[usize::from(place)].taken;
+                if silent {
+                    self.befalls(places, place, Harm::Down { silent }, true);
+                }
                 self.befalls(places, place, Harm::Off, true);
+                if silent {
+                    self.befalls(places, place, Harm::Down { silent }, false);
+                }
                 let sums = self.sums(places.node, now)[usize::from(place)];
                 places.all[usize::from(place)].is_gone(sums, now);
+                places.frees(place, now);
             }
         }
         self.note_life(&scaling.places, place, names);
+    }
+
+    /// Somebody at a place is told to go.
+    fn notice(&mut self, scaling: &mut Scaling, place: u16, names: &Names, now: u64) {
+        let places = &mut scaling.places;
+        let sums = self.sums(places.node, now)[usize::from(place)];
+        places.notices(place, sums, (now, places.gone(place, now)));
+        self.tell((places.node, place), false);
+        self.note_life(places, place, names);
+    }
+
+    /// Those who are asked for in place of others begin, as far as there are places.
+    fn fill_up(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
+        while scaling.places.classes.as_mut().is_some_and(|classes| classes.due(now) > 0) {
+            // It is no more one of those who are to come.
+            scaling.places.classes.iter_mut().for_each(|classes| classes.filled());
+            let Some(place) = scaling.places.begin(now, usize::MAX) else {
+                return scaling.places.classes.iter_mut().for_each(|classes| classes.owes());
+            };
+            self.booting(&scaling.places, true, now);
+            self.note_life(&scaling.places, place, names);
+        }
+    }
+
+    /// Spot instances are told to go together, and none comes to these places; or some may come again. The design does not
+    /// change.
+    #[cold]
+    pub(in crate::model) fn reclaim(
+        &mut self,
+        hosts: &[Host],
+        begins: bool,
+        names: &Names,
+    ) -> bool {
+        let now = self.world.agenda.now();
+        for (node, mut scaling) in std::mem::take(&mut self.scalings) {
+            let spot: Vec<u16> = scaling.places.on_spot().collect();
+            for &(_, place) in hosts.iter().filter(|host| host.0 == node) {
+                scaling.places.classes.iter_mut().for_each(|classes| classes.bar(place, begins));
+                if begins && spot.contains(&place) {
+                    self.notice(&mut scaling, place, names, now);
+                }
+            }
+            // Before the run has begun nobody starts.
+            if now > 0 {
+                self.go_on(&mut scaling, names, now);
+            }
+            self.plan_stops(&scaling);
+            self.scalings.insert(node, scaling);
+        }
+        false
+    }
+
+    /// How long instances of each class of a node were there, where the file says how they are bought.
+    pub(in crate::model) fn purchase_measured(
+        &self,
+        node: NodeId,
+        names: &Names,
+        (from, to): (u64, u64),
+    ) -> Option<Box<PurchaseMeasured>> {
+        let bought = self.scalings.get(&node).and_then(|scaling| scaling.places.classes.as_ref());
+        if let Some(classes) = bought {
+            return Some(Box::new(classes.measured(to)));
+        }
+        let (spec, all) = names.kind(node).purchase()?;
+        let time = spec.of(all).map(|there| u128::from(there) * u128::from(to - from));
+        Some(Box::new(PurchaseMeasured { time, reclaims: 0 }))
     }
 
     /// It is not fresh any more, if it was.
@@ -247,7 +340,7 @@ impl Simulation {
             old = places.ready().filter(|&place| out(&from, place) == out(&to, place)).count();
             seen = scaler.figure(&from, &to).map(|figure| (figure, from.at));
         }
-        let all = places.count();
+        let all = places.count() + places.to_come();
         let wanted = scaler.decide(now, There { all, old: old as u64 }, seen);
         for _ in all..wanted {
             self.one_more(scaling, names, now);
@@ -255,7 +348,7 @@ impl Simulation {
         for _ in wanted..all {
             self.one_less(scaling, names, now);
         }
-        let is = scaling.places.count();
+        let is = scaling.places.count() + scaling.places.to_come();
         if is != all {
             scaling.scaler.note(now, is);
             let above = scaling.scaler.above().filter(|_| is > all);
@@ -268,21 +361,27 @@ impl Simulation {
     fn one_more(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
         // There is no place as long as enough of them drain.
         let asked = scaling.scaled.len();
-        let Some(place) = scaling.places.begin(now, asked) else { return };
+        let Some(place) = scaling.places.begin(now, asked) else {
+            return scaling.places.classes.iter_mut().for_each(|classes| classes.owes());
+        };
         self.booting(&scaling.places, true, now);
         self.note_life(&scaling.places, place, names);
     }
 
     fn one_less(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
         let places = &mut scaling.places;
+        if places.classes.as_mut().is_some_and(|classes| classes.calls_off()) {
+            return;
+        }
         let Some(place) = places.newest() else { return };
         if places.all[usize::from(place)].state == State::Booting {
             places.call_off(place);
             places.all[usize::from(place)].state = State::Off;
+            places.frees(place, now);
             self.booting(places, false, now);
         } else {
             let sums = self.sums(places.node, now)[usize::from(place)];
-            places.drains(place, sums, (now, scaling.scaler.drain()));
+            places.goes(place, sums, (now, scaling.scaler.drain()));
             self.tell((places.node, place), false);
         }
         self.note_life(&scaling.places, place, names);

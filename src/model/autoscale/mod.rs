@@ -8,6 +8,7 @@
 //! asked for itself.
 
 pub mod check;
+pub mod classes;
 mod look;
 pub mod places;
 pub mod scaler;

@@ -5,13 +5,13 @@
 
 use std::collections::BTreeSet;
 
-use super::scaler::Sums;
+use super::{classes::Classes, scaler::Sums};
 use crate::{
     engine::{
         law::{Sampler, to_nanos},
         random::{descend, mix},
     },
-    model::{fault::death::Rebirth, ids::NodeId},
+    model::{fault::death::Rebirth, ids::NodeId, purchase::Class},
 };
 
 /// What a place is at.
@@ -35,6 +35,8 @@ pub enum Due {
     Ready,
     /// It is not fresh any more.
     Warm,
+    /// It is told to go.
+    Notice,
     /// It has drained.
     Gone,
 }
@@ -52,6 +54,12 @@ pub struct Place {
     began: u64,
     /// Which of all changes asked for whoever is there.
     pub asked: usize,
+    /// How whoever is there was bought.
+    class: Class,
+    /// When its host is taken, if anybody knows, ns.
+    gone: Option<u64>,
+    /// That is why it drains.
+    pub taken: bool,
     /// What those who drained did meanwhile, which no figure counts; `out` is that time itself.
     drained: Sums,
     /// What was known when the one that drains now began to, and when that was, ns.
@@ -97,6 +105,8 @@ pub struct Places {
     due: BTreeSet<(u64, u16, Due)>,
     /// Lives begun so far.
     lives: u64,
+    /// How they are bought, if the file says.
+    pub classes: Option<Box<Classes>>,
 }
 
 impl Places {
@@ -110,7 +120,90 @@ impl Places {
             ..Place::default()
         };
         let all = (0..places).map(one).collect();
-        Self { node, rebirth, all, due: BTreeSet::new(), lives: start }
+        Self { node, rebirth, all, due: BTreeSet::new(), lives: start, classes: None }
+    }
+
+    /// They are bought so; those who are there from the start in this order, so many of each class.
+    pub fn bought(&mut self, classes: Classes, order: [u64; 3]) {
+        self.classes = Some(Box::new(classes));
+        let (first, spot) = (order[0], order[0] + order[1]);
+        for number in 0..order.iter().sum::<u64>() {
+            let class = match number {
+                n if n < first => Class::Reserved,
+                n if n < spot => Class::Spot,
+                _ => Class::OnDemand,
+            };
+            self.buy(number as u16, class, 0);
+            self.may_be_taken(number as u16, 0);
+        }
+    }
+
+    fn buy(&mut self, number: u16, class: Class, now: u64) {
+        let Some(classes) = &mut self.classes else { return };
+        classes.begins(class, now);
+        let place = &mut self.all[usize::from(number)];
+        (place.class, place.gone, place.taken) = (class, None, false);
+    }
+
+    /// Nobody is there any more.
+    pub fn frees(&mut self, number: u16, now: u64) {
+        let class = self.all[usize::from(number)].class;
+        if let Some(classes) = &mut self.classes {
+            classes.ends(class, now);
+        }
+    }
+
+    /// What is drawn for a life depends on its place and its number.
+    fn identity(&self, number: u16) -> u64 {
+        descend(mix(u64::from(number)), mix(self.all[usize::from(number)].life))
+    }
+
+    /// One that is ready now may be told to go later.
+    fn may_be_taken(&mut self, number: u16, now: u64) {
+        let (id, place) = (self.identity(number), &mut self.all[usize::from(number)]);
+        let Some(classes) = &self.classes else { return };
+        if let Some((notice, gone)) = classes.taken(place.class, id, now) {
+            place.gone = Some(gone);
+            self.due.insert((notice, number, Due::Notice));
+        }
+    }
+
+    /// Its host is gone at an instant, or sooner if that was to be: it drains until then, and another one is asked for.
+    pub fn notices(&mut self, number: u16, known: Sums, (now, at): (u64, u64)) {
+        let place = &mut self.all[usize::from(number)];
+        let gone = place.gone.map_or(at, |gone| gone.min(at));
+        (place.gone, place.taken) = (Some(gone), true);
+        self.due.retain(|due| due.1 != number || due.2 != Due::Notice);
+        self.drains(number, known, (now, gone - now));
+        if let Some(classes) = &mut self.classes {
+            classes.takes(now);
+        }
+    }
+
+    /// When its host is gone by what is known of it, if it is told now.
+    pub fn gone(&self, number: u16, now: u64) -> u64 {
+        let notice = self.classes.as_ref().map_or(0, |classes| classes.notice());
+        let told = now.saturating_add(notice);
+        self.all[usize::from(number)].gone.map_or(told, |gone| gone.min(told))
+    }
+
+    /// Those of the spot market who may be told to go.
+    pub fn on_spot(&self) -> impl Iterator<Item = u16> {
+        let all = self.all.iter().enumerate();
+        let spot =
+            all.filter(|(_, place)| place.state == State::Ready && place.class == Class::Spot);
+        spot.filter(|_| self.classes.is_some()).map(|(number, _)| number as u16)
+    }
+
+    /// The place where nobody ever is: calls go there while nobody may be chosen.
+    pub fn vacant(&self) -> Option<u16> {
+        let market = self.classes.as_ref().is_some_and(|classes| classes.has_market());
+        market.then(|| self.all.len() as u16 - 1)
+    }
+
+    /// How many are asked for and have not begun.
+    pub fn to_come(&self) -> u64 {
+        self.classes.as_ref().map_or(0, |classes| classes.to_come())
     }
 
     /// Nodes inside each instance.
@@ -149,7 +242,8 @@ impl Places {
 
     /// When something is next to come.
     pub fn next(&self) -> Option<u64> {
-        self.due.first().map(|due| due.0)
+        let refill = self.classes.as_ref().and_then(|classes| classes.next());
+        self.due.first().map(|due| due.0).into_iter().chain(refill).min()
     }
 
     /// What comes at this instant, if there is anything left.
@@ -161,17 +255,40 @@ impl Places {
 
     /// Somebody begins to boot at the first place that is off, as a change asked; which one.
     pub fn begin(&mut self, now: u64, asked: usize) -> Option<u16> {
-        let number = self.all.iter().position(|place| place.state == State::Off)? as u16;
+        let class = self.missing();
+        let may = |number: usize| {
+            self.classes.as_ref().is_none_or(|classes| classes.may_begin(class, number))
+        };
+        let vacant = self.vacant();
+        let is_free = |(number, place): (usize, &Place)| {
+            place.state == State::Off && may(number) && Some(number as u16) != vacant
+        };
+        let number = self.all.iter().enumerate().position(is_free)? as u16;
         let place = &mut self.all[usize::from(number)];
         (place.state, place.asked) = (State::Booting, asked);
         (place.life, place.began) = (place.life + 1, self.lives);
-        let id = descend(mix(u64::from(number)), mix(place.life));
+        let id = self.identity(number);
+        self.buy(number, class, now);
         self.lives += 1;
         let Rebirth { boot, stream, .. } = &self.rebirth;
         let draw = |law: &Sampler| to_nanos(law.sample(&mut stream.draw_mixed(id)));
         let boot = boot.as_ref().map_or(0, draw);
         self.due.insert((now.saturating_add(boot), number, Due::Ready));
         Some(number)
+    }
+
+    /// How the next one is bought.
+    fn missing(&self) -> Class {
+        let Some(classes) = &self.classes else { return Class::default() };
+        let mut there = [0; 3];
+        for place in &self.all {
+            if matches!(place.state, State::Booting | State::Ready) {
+                there[place.class as usize] += 1;
+            }
+        }
+        // Who is to come was a spot instance that was taken.
+        there[Class::Spot as usize] += classes.to_come();
+        classes.missing(there)
     }
 
     /// The newest of those that are booting or ready.
@@ -191,14 +308,25 @@ impl Places {
     pub fn is_ready(&mut self, number: u16, now: u64) {
         let place = &mut self.all[usize::from(number)];
         place.state = State::Ready;
+        self.may_be_taken(number, now);
+        let place = &mut self.all[usize::from(number)];
         if let Some((length, _)) = self.rebirth.warm {
             place.fresh = true;
             self.due.insert((now.saturating_add(length), number, Due::Warm));
         }
     }
 
+    /// It is not wanted any more and drains for so long, ns, or until its host is taken.
+    pub fn goes(&mut self, number: u16, known: Sums, (now, drain): (u64, u64)) {
+        self.due.retain(|due| due.1 != number || due.2 != Due::Notice);
+        let place = &mut self.all[usize::from(number)];
+        let left = place.gone.map_or(u64::MAX, |gone| gone - now);
+        place.taken = left < drain;
+        self.drains(number, known, (now, drain.min(left)));
+    }
+
     /// It drains for so long, ns.
-    pub fn drains(&mut self, number: u16, known: Sums, (now, drain): (u64, u64)) {
+    fn drains(&mut self, number: u16, known: Sums, (now, drain): (u64, u64)) {
         let place = &mut self.all[usize::from(number)];
         (place.state, place.since) = (State::Draining, (known, now));
         self.due.insert((now.saturating_add(drain), number, Due::Gone));

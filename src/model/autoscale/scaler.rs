@@ -8,7 +8,10 @@
 use std::collections::VecDeque;
 
 use super::{AutoscaleSpec, LimitSpec, MetricSpec};
-use crate::{model::queue::counts::Backlog, units::Name};
+use crate::{
+    model::queue::counts::Backlog,
+    units::{Count, Name},
+};
 
 /// Products of measured numbers that miss a whole number by less are that.
 const ROUNDING: f64 = 1e-9;
@@ -124,6 +127,32 @@ impl Scaler {
         };
         scaler.plan(0);
         scaler
+    }
+
+    /// One that never looks: there are to be so many.
+    pub fn idle(start: u64) -> Self {
+        let all = Count(start);
+        let spec = AutoscaleSpec {
+            min: all,
+            max: all,
+            metric: None,
+            target: None,
+            window: None,
+            every: None,
+            delay: None,
+            tolerance: None,
+            stabilise: None,
+            cooldown: None,
+            up: None,
+            down: None,
+            drain: None,
+            steps: Vec::new(),
+            schedule: Vec::new(),
+            predict: None,
+            by: None,
+        };
+        let never = Self::new(&spec, f64::INFINITY, start);
+        Self { frozen: true, look: u64::MAX, reads: [u64::MAX; 2], ..never }
     }
 
     /// Plans its looks after an instant, at whole times of `every`, and what it reads for them.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{places::Places, scaler::Scaler};
+use super::{classes::Classes, places::Places, scaler::Scaler};
 use crate::model::{
     books::{Scaled, ScalingMeasured},
     fault::death::Rebirth,
@@ -19,6 +19,8 @@ pub struct Scaling {
     pub places: Places,
     /// Who decides.
     pub scaler: Scaler,
+    /// Whether it ever decides anything.
+    pub scales: bool,
     /// Samples the record forgot when the measured span began: visits that had ended, and their time, ns.
     pub forgotten: (u64, u128),
     /// What was decided.
@@ -31,13 +33,22 @@ impl Scaling {
         let Plan { names, prepared } = plan;
         let one = |id: NodeId| {
             let kind = names.kind(id);
-            let (spec, start) = kind.autoscale()?;
+            let start = kind.comes_and_goes()?;
             let rebirth = Rebirth::of(id, names, prepared, (seed, "life"));
             let facts = kind.facts();
             let capacity = facts.capacity.unwrap_or(f64::INFINITY);
+            let mut places = Places::new((id, facts.instances), start, rebirth);
+            if let Some((spec, _)) = kind.purchase() {
+                let draws = (seed, names.name(id));
+                let classes = Classes::new(spec, facts.instances, prepared, draws);
+                places.bought(classes, spec.of(start));
+            }
+            let scales = kind.autoscale().map(|(spec, _)| spec);
             let scaling = Self {
-                places: Places::new((id, facts.instances), start, rebirth),
-                scaler: Scaler::new(spec, capacity, start),
+                places,
+                scaler: scales
+                    .map_or_else(|| Scaler::idle(start), |spec| Scaler::new(spec, capacity, start)),
+                scales: scales.is_some(),
                 forgotten: (0, 0),
                 scaled: Vec::new(),
             };

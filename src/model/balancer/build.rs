@@ -115,7 +115,7 @@ impl LoadBalancerSpec {
         let (id, targets) = (watch.node, watch.pool.len());
         let mut nodes = watch.pool.iter().map(|host| host.0);
         let changing = nodes.any(|node| {
-            assembly.names.is_deployed(node) || assembly.names.kind(node).autoscale().is_some()
+            assembly.names.is_deployed(node) || assembly.names.kind(node).comes_and_goes().is_some()
         });
         // The ticks of ejections come first.
         let eject = self.eject.as_ref().map(|eject| {

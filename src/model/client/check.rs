@@ -84,18 +84,7 @@ impl ClientCheck<'_> {
                 "a trace says itself when requests come",
                 "replay it faster with `speed=`",
             ),
-            Arrivals::Schedule(_) if self.spec.load.is_some() => problems.error_help(
-                "E-CONFLICT",
-                self.at("load"),
-                "a schedule says itself when requests come, and how many",
-                "change its `batch`, or give what comes besides to a client of its own",
-            ),
-            Arrivals::Schedule(schedule) if schedule.at >= duration => problems.warn(
-                "W-SILENT",
-                &path,
-                "this client sends nothing: its first request comes after the end of the run",
-                "is `duration` long enough?",
-            ),
+            Arrivals::Schedule(schedule) => self.schedule(schedule.at, &path, problems),
             Arrivals::Mmpp(states) => changes(states, duration, &path, problems),
             _ => {}
         }
@@ -124,6 +113,20 @@ impl ClientCheck<'_> {
                 ),
                 "simulate a shorter time, a lower rate or a smaller `load`",
             );
+        }
+    }
+
+    /// Requests that come by the clock, the first one at this time.
+    fn schedule(&self, first: u64, path: &str, problems: &mut Problems) {
+        if self.spec.load.is_some() {
+            let message = "a schedule says itself when requests come, and how many";
+            let help = "change its `batch`, or give what comes besides to a client of its own";
+            problems.error_help("E-CONFLICT", self.at("load"), message, help);
+        }
+        if first >= self.names.design.duration {
+            let message =
+                "this client sends nothing: its first request comes after the end of the run";
+            problems.warn("W-SILENT", path, message, "is `duration` long enough?");
         }
     }
 

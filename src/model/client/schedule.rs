@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     fn all_before(schedule: &Schedule, end: u64) -> u64 {
-        (0..).take_while(|&n| schedule.nth(n) < end).count() as u64
+        (0..1000).take_while(|&n| schedule.nth(n) < end).count() as u64
     }
 
     #[test]

@@ -582,7 +582,7 @@ mod tests {
             "closed(users=50 think=exp(mean=1s))",
             "trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)",
             "trace(file=f.csv column=\"latency (ms)\" unit=ms)",
-            "schedule(every=24h at=2h batch=50k over=10m)",
+            "schedule(every=1d at=2h batch=50k over=10m)",
             "schedule(every=1h)",
         ] {
             assert_eq!(text.parse::<Arrivals>().unwrap().to_string(), text);

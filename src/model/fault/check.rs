@@ -15,7 +15,7 @@ use crate::{
         client::Arrivals,
         clock,
         fault::MAX_OCCURRENCES,
-        kind::Facts,
+        kind::{Facts, NOTHING_ON_THE_SPOT},
         kinds::NodeSpec,
         names::Names,
         versions::node_and_key,
@@ -64,7 +64,7 @@ impl Check<'_> {
                 [a, b, ..] => format!("a fault has one effect, not {} and {}", a.name(), b.name()),
                 [_] => unreachable!("taken above"),
             };
-            let help = "one of crash, pause, slow, errors, clock, clear_cache, partition, latency, loss, \
+            let help = "one of crash, pause, slow, errors, clock, clear_cache, reclaim, partition, latency, loss, \
                         duplicate, bandwidth, load, set, deploy";
             return problems.error_help("E-FAULT", &self.path, what, help);
         };
@@ -129,6 +129,11 @@ impl Check<'_> {
         {
             let help = "give it `at` or `after`, and `for` if it is taken back";
             let message = "a planned change comes once and for sure";
+            problems.error_help("E-FAULT-TIME", &self.path, message, help);
+        }
+        if again && matches!(effect, Effect::Reclaim(_)) {
+            let help = "`reclaim` of `purchase.spot` says how often each is; this takes several, at a time: `at` or `every`";
+            let message = "single instances are taken all the time";
             problems.error_help("E-FAULT-TIME", &self.path, message, help);
         }
         if again && matches!(effect, Effect::Load(_)) {
@@ -251,7 +256,10 @@ impl Check<'_> {
             && effect.target().is_some_and(|target| target.node.is_some());
         let (message, help) = if stagger.0 == 0 {
             ("must be above 0", "leave it out: all recover at once")
-        } else if effect.target().is_none() || self.is_at_once(effect) {
+        } else if effect.target().is_none()
+            || self.is_at_once(effect)
+            || matches!(effect, Effect::Reclaim(_))
+        {
             ("it hits no instances that could recover one by one", "several faults end apart")
         } else if apart {
             ("each instance fails and is repaired by itself", "a `group` fails as one")
@@ -361,6 +369,11 @@ impl Check<'_> {
             let help = format!("hit `{host}`, or give it `clear_cache`");
             return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
         }
+        if matches!(effect, Effect::Reclaim(_)) && !self.has_spot(node) {
+            let message = format!("`{}` has no spot instances", name.0);
+            let help = NOTHING_ON_THE_SPOT;
+            return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
+        }
         let holds_cache = || self.names.guests(node).next().is_some();
         if let Some(help) = spec.kind().spares(effect)
             && !(matches!(effect, Effect::Clock(_))
@@ -376,12 +389,17 @@ impl Check<'_> {
         }
         self.instances(t, &spec.kind().facts(), at, problems);
         let told = self.names.specs().any(|spec| spec.kind().is_told());
-        let comes_and_goes = t.instances.is_some() && spec.kind().autoscale().is_some();
+        let comes_and_goes = t.instances.is_some() && spec.kind().comes_and_goes().is_some();
         if told && comes_and_goes && matches!(effect, Effect::Crash(_)) {
             let message = "`detect` knows of crashes beforehand, and nobody who will be there then";
             let help = "give the balancer an `interval`, or hit the whole node";
             problems.error_help("E-FAULT-TARGET", format!("{at}.instances"), message, help);
         }
+    }
+
+    /// Whether some instances of a node can be taken away.
+    fn has_spot(&self, node: u16) -> bool {
+        self.names.kind(node).purchase().is_some_and(|(spec, _)| spec.spot.is_some())
     }
 
     fn instances(&self, t: &TargetSpec, facts: &Facts<'_>, at: &str, problems: &mut Problems) {
@@ -484,9 +502,15 @@ impl Check<'_> {
         }
         let inside = self.names.zones_of(&place.0).unwrap_or_default();
         let stands = |node: u16| self.names.places(node).iter().any(|zone| inside.contains(zone));
-        if !(0..self.names.nodes().len() as u16).any(stands) {
+        let mut there =
+            (0..self.names.nodes().len() as u16).filter(|node| stands(*node)).peekable();
+        if there.peek().is_none() {
             let message = format!("nothing stands in `{}`", place.0);
             problems.error_help("E-FAULT-TARGET", format!("{at}.{key}"), message, "see `zones`");
+        } else if matches!(effect, Effect::Reclaim(_)) && !there.any(|node| self.has_spot(node)) {
+            let message = format!("no service with spot instances stands in `{}`", place.0);
+            let at = format!("{at}.{key}");
+            problems.error_help("E-FAULT-TARGET", at, message, NOTHING_ON_THE_SPOT);
         }
     }
 

@@ -57,7 +57,7 @@ impl DeploySpec {
                 problems.error_help("E-CONFLICT", to(key), message, "leave it out");
             }
         }
-        if kind.autoscale().is_some() {
+        if kind.comes_and_goes().is_some() {
             let message = "a deployment of instances that come and go is not supported yet";
             let help = "`set` without `deploy` changes all of them at once";
             problems.error_help("E-UNSUPPORTED", to("node"), message, help);

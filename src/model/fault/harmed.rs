@@ -41,6 +41,9 @@ impl World {
             self.record.node(node).cause("lost_at_dead_host");
             self.frames[slot].flags |= CALLEE_DONE;
             self.release_if_done(slot);
+        } else if self.hosts.vacant(host.0) == Some(host.1) {
+            self.record.node(node).cause("nobody_there");
+            self.reply(slot, Outcome::Unavailable);
         } else {
             self.record.node(node).cause("connection_refused");
             self.reply(slot, Outcome::Error);

@@ -94,6 +94,8 @@ pub struct Hosts {
     errors: Stream,
     /// Nodes whose processes can die of themselves.
     mortals: BTreeMap<NodeId, Rebirth>,
+    /// Nodes at whose last place nobody ever is.
+    vacant: Vec<NodeId>,
 }
 
 /// How the frames inside an instance are found when it dies: once, all frames are looked through; if others die before
@@ -130,7 +132,7 @@ impl Hosts {
     /// All instances of a design, all well.
     pub fn new(names: &Names, tables: &dyn Tables, seed: u64) -> Self {
         let mortals = mortals(names, tables, seed);
-        let scales = names.specs().any(|spec| spec.kind().autoscale().is_some());
+        let scales = names.specs().any(|spec| spec.kind().comes_and_goes().is_some());
         let all_well = names.order.is_empty() && mortals.is_empty() && !scales;
         let nodes = names.specs().take(if all_well { 0 } else { usize::MAX });
         let processes: Vec<usize> =
@@ -158,7 +160,19 @@ impl Hosts {
             listing: Listing::Unasked,
             errors: Stream::new(seed, "faults", "errors"),
             mortals,
+            vacant: Vec::new(),
         }
+    }
+
+    /// At the last place of a node nobody ever is.
+    pub fn has_vacancy(&mut self, node: NodeId) {
+        self.vacant.push(node);
+    }
+
+    /// The place of a node at which nobody ever is.
+    pub fn vacant(&self, node: NodeId) -> Option<u16> {
+        let places = || self.nodes[usize::from(node)].len() as u16;
+        self.vacant.contains(&node).then(|| places() - 1)
     }
 
     /// The life of an instance.

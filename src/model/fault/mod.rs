@@ -134,6 +134,10 @@ pub struct FaultSpec {
     /// What a cache holds is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clear_cache: Option<TargetSpec>,
+    /// Spot instances are told to go, all those of a service or in a place, or some of them: each has its `notice`, or less if it was
+    /// to go sooner. Until the fault ends none comes where it hits; one that lasts a second is a mere taking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reclaim: Option<TargetSpec>,
     /// Messages between two sides are lost: `{between: [[a, b], [c]]}`, or one way `{from: .., to: ..}`;
     /// with `reject: true` the network says so to callers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -318,6 +322,8 @@ pub enum Effect<'a> {
     Clock(&'a TargetSpec),
     /// Caches are emptied.
     ClearCache(&'a TargetSpec),
+    /// Spot instances are taken.
+    Reclaim(&'a TargetSpec),
     /// Messages are lost, all of them.
     Partition(&'a PathSpec),
     /// Messages take longer.
@@ -346,6 +352,7 @@ impl<'a> Effect<'a> {
             Self::Errors(_) => "errors",
             Self::Clock(_) => "clock",
             Self::ClearCache(_) => "clear_cache",
+            Self::Reclaim(_) => "reclaim",
             Self::Partition(_) => "partition",
             Self::Latency(_) => "latency",
             Self::Loss(_) => "loss",
@@ -365,7 +372,8 @@ impl<'a> Effect<'a> {
             | Self::Slow(t)
             | Self::Errors(t)
             | Self::Clock(t)
-            | Self::ClearCache(t) => Some(t),
+            | Self::ClearCache(t)
+            | Self::Reclaim(t) => Some(t),
             _ => None,
         }
     }
@@ -393,6 +401,7 @@ impl FaultSpec {
             self.errors.as_ref().map(Effect::Errors),
             self.clock.as_ref().map(Effect::Clock),
             self.clear_cache.as_ref().map(Effect::ClearCache),
+            self.reclaim.as_ref().map(Effect::Reclaim),
             self.partition.as_ref().map(Effect::Partition),
             self.latency.as_ref().map(Effect::Latency),
             self.loss.as_ref().map(Effect::Loss),

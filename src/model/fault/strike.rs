@@ -96,6 +96,7 @@ impl Simulation {
                 hosts.for_each(|(node, inst)| self.nodes[usize::from(*node)].clear_cache(*inst));
                 return false;
             }
+            Effect::Reclaim(_) => return self.reclaim(&hosts.clone(), begins, names),
             Effect::Load(_) => return false, // Part of the client's rate.
             Effect::Set(_) => {
                 let change = (*start, *end, names.order[*fault]);
@@ -182,7 +183,10 @@ impl Simulation {
         let node = scaling.places.node;
         let seed = self.seed;
         let struck = self.struck.entry((o.fault, o.root)).or_insert_with(|| {
-            let there: Vec<u16> = scaling.places.there().collect();
+            let there: Vec<u16> = match spec.effect() {
+                Effect::Reclaim(_) => scaling.places.on_spot().collect(),
+                _ => scaling.places.there().collect(),
+            };
             let which = Stream::new(seed, &format!("fault/{}", spec.id.0), "which");
             let those = match some.filter(|_| spec.mtbf.is_none()) {
                 Some(some) => some.of(there, which),

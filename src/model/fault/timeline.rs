@@ -394,7 +394,9 @@ impl Names {
             (_, Some(shard)) => vec![shard.0 as u16],
             (Some(InstancesSpec::These(these)), _) => these.iter().map(|i| i.0 as u16).collect(),
             // Who of those that come and go is known when the fault begins.
-            (Some(some), _) if spec.mtbf.is_some() || self.kind(node).autoscale().is_none() => {
+            (Some(some), _)
+                if spec.mtbf.is_some() || self.kind(node).comes_and_goes().is_none() =>
+            {
                 some.of((0..n).collect(), which)
             }
             _ => (0..all).collect(),

@@ -15,6 +15,7 @@ use crate::{
         kinds::NodeSpec,
         names::Names,
         network::ZonesSpec,
+        purchase::check::purchase,
         resilience::check::edge,
         service::{Discipline, FullRoomSpec, ServiceSpec, StepSpec},
     },
@@ -48,12 +49,13 @@ fn service(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut Problem
     positive(spec.workers, 1 << 24, &at("workers"), problems);
     positive(spec.cores, 1 << 20, &at("cores"), problems);
     zones(spec.zones.as_ref(), &at("zones"), names, problems);
-    let instances = spec.facts().instances;
+    let instances = spec.wanted();
     if spec.need.is_some_and(|need| need.0 > instances) {
         let message = format!("it is never up: there are only {instances} instances");
         problems.error_help("E-RANGE", at("need"), message, "at most as many as `instances`");
     }
     autoscale(spec, path, names, problems);
+    purchase(spec, path, names, problems);
     boot(spec.boot.as_ref(), path, problems);
     if let Some(warm) = spec.warm {
         if warm.for_.0 == 0 {

@@ -9,6 +9,7 @@ use crate::{
         fault::Effect,
         kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit, spares_a_server},
         network::ZonesSpec,
+        purchase::PurchaseSpec,
         queue::consumes::ConsumeFields,
         replication::AnsweredSpec,
         resilience::EdgeSpec,
@@ -24,6 +25,9 @@ use crate::{
 /// Calls that are followed to what they fall back on, should those go round in a circle.
 const MAX_OUTGOING: usize = 10_000;
 
+/// Spot instances of one place in the design that are on their way out at once, besides one, at most.
+const MOST_AGAIN: f64 = 3.0;
+
 impl ServiceSpec {
     /// Instances that an autoscaler may want.
     pub fn most(&self) -> u64 {
@@ -35,8 +39,21 @@ impl ServiceSpec {
         match (&self.autoscale, self.instances) {
             (Some(_), Some(n)) => n.0,
             (Some(scales), None) => scales.min.0,
-            (None, _) => self.facts().instances,
+            (None, _) => self.wanted(),
         }
+    }
+
+    /// Places for those who are about to leave while others take their part.
+    fn spare_places(&self) -> u64 {
+        let Some(purchase) = &self.purchase else { return 0 };
+        let Some(spot) = &purchase.spot else { return 0 };
+        let mean =
+            |law: &Option<DurationLaw>| law.as_ref().and_then(DurationLaw::mean).unwrap_or(0.0);
+        // So many may be told to go, one after the other, before the first of them is gone.
+        let again = spot.notice() as f64 / (mean(&self.boot) + mean(&spot.refill)).max(1.0);
+        let waves = 1 + again.ceil().min(MOST_AGAIN) as u64;
+        // And one where nobody ever is.
+        purchase.of(self.wanted())[1] * waves + 1
     }
 }
 
@@ -46,17 +63,10 @@ impl Kind for ServiceSpec {
         // Batches are worked off by cores.
         let speed = self.speedup.as_ref().filter(|_| self.batch.is_none()).map(Speedup::max);
         let workers = self.workers.map(|w| w.0 as f64);
-        let spread = match &self.zones {
-            Some(ZonesSpec::Counts(counts)) => Some(counts.values().map(|c| c.0).sum()),
-            _ => None,
-        };
+        let places = Some(self.places).filter(|places| *places > 0);
         Facts {
             kind: "service",
-            instances: match &self.autoscale {
-                _ if self.places > 0 => self.places,
-                Some(scales) => scales.max.0,
-                None => spread.or(self.instances.map(|n| n.0)).unwrap_or(1),
-            },
+            instances: places.unwrap_or_else(|| self.wanted() + self.spare_places()),
             need: self.need.map_or(1, |n| n.0),
             capacity: speed.or(cores).or(workers),
             shards: false,
@@ -65,6 +75,23 @@ impl Kind for ServiceSpec {
             reach: Reach::Any,
             replicas: None,
         }
+    }
+
+    fn comes_and_goes(&self) -> Option<u64> {
+        let spot = self.purchase.as_ref().is_some_and(|purchase| purchase.spot.is_some());
+        (spot || self.autoscale.is_some()).then(|| self.first_instances())
+    }
+
+    fn wanted(&self) -> u64 {
+        match (&self.autoscale, &self.zones) {
+            (Some(scales), _) => scales.max.0,
+            (None, Some(ZonesSpec::Counts(counts))) => counts.values().map(|c| c.0).sum(),
+            (None, _) => self.instances.map_or(1, |n| n.0),
+        }
+    }
+
+    fn purchase(&self) -> Option<(&PurchaseSpec, u64)> {
+        Some((self.purchase.as_deref()?, self.wanted()))
     }
 
     fn detail(&self) -> String {
@@ -188,7 +215,8 @@ impl Kind for ServiceSpec {
         all.extend(self.work.iter().chain(validate).flat_map(DurationFormula::tables));
         let edges = self.dependencies.values().filter_map(EdgeSpec::laws);
         let periods = self.background.iter().map(|task| &task.every);
-        let laws = self.patience.iter().chain(&self.boot).chain(edges).chain(periods);
+        let bought = self.purchase.iter().flat_map(|purchase| purchase.laws());
+        let laws = self.patience.iter().chain(&self.boot).chain(edges).chain(periods).chain(bought);
         all.extend(laws.flat_map(DurationLaw::tables));
         for steps in self.lists() {
             step_files(steps, &mut all);
@@ -250,7 +278,8 @@ impl Kind for ServiceSpec {
     }
 
     fn prices(&self) -> Option<Prices> {
-        Some(Prices { hour: self.price.map(|p| p.0), ..Prices::default() })
+        let classes = self.purchase.as_ref().map(|purchase| purchase.prices());
+        Some(Prices { hour: self.price.map(|p| p.0), classes, ..Prices::default() })
     }
 
     fn visit(&self, op: &Op) -> Visit {

@@ -55,6 +55,7 @@ use crate::{
     model::{
         autoscale::AutoscaleSpec,
         network::ZonesSpec,
+        purchase::PurchaseSpec,
         queue::consumes::{ConsumesSpec, PublishSpec},
         replication::{AnswerSpec, LevelSpec},
         resilience::EdgeSpec,
@@ -152,6 +153,9 @@ pub struct ServiceSpec {
     /// What an instance costs: `$0.17/h`, from the start of its boot until it is taken away, down or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub price: Option<HourPrice>,
+    /// How its instances are bought, where that is not all the same; some may be taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purchase: Option<Box<PurchaseSpec>>,
     /// Policy of each outgoing edge.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dependencies: BTreeMap<Name, EdgeSpec>,

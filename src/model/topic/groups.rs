@@ -59,7 +59,7 @@ impl Names {
             for (source, consumes) in service.consumed().enumerate() {
                 if consumes.from.0 == self.name(topic) {
                     let group = consumes.group.as_ref().map_or(self.name(node), |name| &name.0);
-                    let there = spec.kind().autoscale().map(|scaled| scaled.1);
+                    let there = spec.kind().comes_and_goes();
                     let instances = there.unwrap_or(spec.kind().facts().instances);
                     let source = source as u16;
                     all.entry(group).or_default().push(Readership {

@@ -7,6 +7,7 @@ use crate::{
         kind::Prices,
         network::PAID,
         prices::{NodeTariff, Tariff},
+        purchase::ClassPrices,
     },
     units::show::{count, grouped},
 };
@@ -24,9 +25,13 @@ pub(super) fn assumptions(tariff: &Tariff, bytes: &[u64; PAID.len()]) -> Vec<Str
     ];
     let mut tell = |wanted: bool, text: &str| all.extend(wanted.then(|| text.to_owned()));
     tell(
-        has(|prices| prices.hour),
+        has(|prices| prices.hour.or(prices.classes.and_then(ClassPrices::any))),
         "An instance is paid for from the start of its boot until it is taken away, down or not; a shard is one \
          instance.",
+    );
+    tell(
+        has(|prices| prices.classes.and_then(|classes| classes.hour[0])),
+        "Reserved instances are paid for all the time, whether they are there or not.",
     );
     tell(has(|prices| prices.calls), "A call is paid for when it arrives, retries included.");
     tell(

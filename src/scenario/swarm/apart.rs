@@ -39,4 +39,35 @@ impl Writer {
         let text = format!("      batch: {{size: {size}{wait}}}\n{speed}");
         if draw.below(100) < 30 { text } else { String::new() }
     }
+
+    /// Spot instances are taken together.
+    pub(super) fn reclaim(&self) -> Option<String> {
+        let spot = |i: &usize| self.purchase(*i).is_some_and(|text| text.contains("spot"));
+        let service = (0..self.services.len()).find(spot)?;
+        let mut draw = self.apart("reclaim", 0);
+        let who = ["", ", instances: 50%", ", instances: 1"][draw.below(3) as usize];
+        let name = &self.services[service].0;
+        Some(format!("  - {{id: taken, at: 2s, for: 1500ms, reclaim: {{node: {name}{who}}}}}"))
+    }
+
+    /// How the instances of a service are bought.
+    pub(super) fn purchase(&self, service: usize) -> Option<String> {
+        let mut draw = self.apart("purchase", service as u64);
+        let instances = self.services[service].1;
+        let reserved = draw.below(instances + 1).min(2);
+        let reserved = match reserved {
+            0 => String::new(),
+            n => format!("reserved: {{count: {n}, price: $0.05/h}}, "),
+        };
+        let share = ["", "share: 50%, ", "share: 20%, "][draw.below(3) as usize];
+        let notice = ["", "notice: 1s, ", "notice: 0s, "][draw.below(3) as usize];
+        let refill = ["", "refill: exp(mean=1s), "][draw.below(2) as usize];
+        let mean = 1 + draw.below(20);
+        let spot = format!(
+            "spot: {{{share}{notice}{refill}price: $0.03/h, reclaim: exp(mean={mean}s)}}, "
+        );
+        let spot = if draw.below(100) < 80 { spot } else { String::new() };
+        let text = format!("      purchase: {{{reserved}{spot}on_demand: {{price: $0.1/h}}}}\n");
+        (draw.below(100) < 20).then_some(text)
+    }
 }

@@ -16,10 +16,12 @@ impl Writer {
         self.scaling = all.map(one).collect();
     }
 
-    /// Whether a service has one.
+    /// Whether instances of a service come and go, or may.
     pub(super) fn scales(&self, name: &str) -> bool {
-        let mut all = self.services.iter().zip(&self.scaling);
-        all.any(|(service, scaling)| service.0 == name && scaling.is_some())
+        let mut all = self.services.iter().zip(&self.scaling).enumerate();
+        all.any(|(i, (service, scaling))| {
+            service.0 == name && (scaling.is_some() || self.purchase(i).is_some())
+        })
     }
 }
 
