@@ -76,7 +76,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         queue: None,
         in_doubt: None,
         scaling: None,
-        groups: Default::default(),
+        groups: std::collections::BTreeMap::default(),
         outbox: None,
         environments: None,
         cost: None,

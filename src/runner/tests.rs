@@ -99,7 +99,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         queue: None,
         in_doubt: None,
         scaling: None,
-        groups: Default::default(),
+        groups: Vec::new(),
         outbox: None,
         environments: None,
         windows: vec![NodeWindow::default(), window, NodeWindow::default()],

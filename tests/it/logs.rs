@@ -370,14 +370,17 @@ fn the_same_bytes_at_one_thread_and_two() {
     assert_same(&one, &bytes_of_run(&text, "--jobs 2 --replications 3"));
 }
 
-#[test]
-fn what_makes_no_sense_is_said_at_its_place() {
+/// A design with a log, a queue and what goes between.
+fn with_dead_letters() -> String {
     let rest = "  dead: {queue: {}}\n  oncall: {service: {workers: 1, consumes: [dead, more], work: 1ms}}\n\
         \x20 api: {service: {cores: 1, endpoints: {default: [{publish: events}, {publish: more}]}}}\n  more: {topic: {partitions: 4}}";
     let end = ", max_receives: 9, dead_letter: dead";
-    let base = feed("partitions: 4", end, "workers: 1, work: 1ms", rest)
-        .replace("to: events}}", "to: api}}");
-    let topic = "topic: {partitions: 4}";
+    feed("partitions: 4", end, "workers: 1, work: 1ms", rest).replace("to: events}}", "to: api}}")
+}
+
+#[test]
+fn what_makes_no_sense_is_said_at_its_place() {
+    let (topic, base) = ("topic: {partitions: 4}", with_dead_letters());
     let cases: [Case; 18] = [
         ("none", topic, "topic: {partitions: 0}", "8:32 E-RANGE", "at least 1"),
         (
@@ -447,6 +450,11 @@ fn what_makes_no_sense_is_said_at_its_place() {
         ),
     ];
     check_in(&base, &cases);
+}
+
+#[test]
+fn objectives_of_a_log_say_of_which_group() {
+    let base = with_dead_letters();
     let asks = |slo: &str| base.replace("nodes:\n", &format!("slos: [{slo}]\nnodes:\n"));
     let good = "\"p99(done node=events group=search) <= 1s\"";
     let cases: [Case; 3] = [

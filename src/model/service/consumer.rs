@@ -291,7 +291,7 @@ impl Server {
         let Source { queue, forgets, partial, .. } = consumers.sources[at];
         consumers.places[usize::from(inst)][at].batches -= 1;
         if consumers.sources[at].log.is_some() {
-            self.part_ended(slot, inst, batch, how.is_success(), world);
+            self.part_ended((slot, inst), batch, how.is_success(), world);
             if self.instances[usize::from(inst)].workers.is_none() {
                 self.ask_for_more(inst, world);
             }

@@ -407,11 +407,9 @@ fn step_calls(
         let keyed = own.is_some_and(|key| matches!(key.0.as_str(), "instance" | "session"));
         if let Some((target, operation, ..)) = step.target() {
             let verb = operation.as_ref().and_then(|o| o.1);
-            let label = match (&operation, verb) {
-                (_, Some(verb)) => verb.name().to_owned(),
-                (Some(op), None) => op.0.clone(),
-                (None, None) => String::new(),
-            };
+            let label = operation.as_ref().map_or_else(String::new, |op| {
+                verb.map_or_else(|| op.0.clone(), |verb| verb.name().to_owned())
+            });
             let other = if step.publish.is_some() { "publish" } else { "call" };
             let key = verb.map_or(other, |v| v.name());
             all.push(Outgoing {
@@ -425,14 +423,13 @@ fn step_calls(
                 answered: step.answered(),
                 ..Outgoing::to(format!("{path}.{key}"), &target)
             });
-            if let Some((_, outbox)) = step.outbox() {
-                all.push(Outgoing {
-                    endpoint: Some(endpoint.clone()),
-                    times: times * keys,
-                    keyed,
-                    ..Outgoing::message(format!("{path}.{key}.outbox"), &outbox.to.0)
-                });
-            }
+            let outbox = step.outbox().map(|(_, outbox)| Outgoing {
+                endpoint: Some(endpoint.clone()),
+                times: times * keys,
+                keyed,
+                ..Outgoing::message(format!("{path}.{key}.outbox"), &outbox.to.0)
+            });
+            all.extend(outbox);
         }
         for (tier, verb) in step.cache_verbs() {
             // These take the place of a fill.

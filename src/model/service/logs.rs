@@ -13,7 +13,7 @@ use crate::{
         },
         replication::letters::Cargo,
         span::Span,
-        topic::{letters::Told, log::Answer},
+        topic::{coordinator::Coordinator, letters::Told, log::Answer},
         world::{World, unpack},
     },
 };
@@ -159,7 +159,7 @@ impl Server {
         logs.clocks[usize::from(broker)] = (NONE, None);
         let asked = logs.log.crash(broker);
         if broker == 0 {
-            logs.coordinators.iter_mut().for_each(|coordinator| coordinator.crash());
+            logs.coordinators.iter_mut().for_each(Coordinator::crash);
         }
         if world.hosts.state((node, broker)).silent > 0 {
             return;

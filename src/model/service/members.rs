@@ -330,8 +330,7 @@ impl Server {
     /// A batch of a partition has ended.
     pub(super) fn part_ended(
         &mut self,
-        slot: Slot,
-        inst: u16,
+        (slot, inst): (Slot, u16),
         mut batch: Batch,
         well: bool,
         world: &mut World,

@@ -93,7 +93,7 @@ impl Server {
         match what {
             Relay::Reads if relays.take(at) > 0 => self.send_rows(at, now, world),
             Relay::Reads => {
-                relays.outlets[usize::from(outlet)].tables[usize::from(shard)].busy = false
+                relays.outlets[usize::from(outlet)].tables[usize::from(shard)].busy = false;
             }
             Relay::Deletes => relays.delete(at),
             Relay::Looks => {}

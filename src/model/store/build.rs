@@ -42,6 +42,44 @@ impl StoreSpec {
         let value = self.size_of_value(path, assembly);
         self.moves_keys().then(|| Moving::new(hash_str(0, path), pace, size, value))
     }
+
+    /// What shards do unasked: replicas, those whose keys move, those who take part in transactions, relays.
+    fn unasked(&self, compiler: &mut Compiler<'_, '_>, transacts: bool, relays: bool) {
+        if self.replication.is_some() || self.moves_keys() {
+            // What replicas do unasked, in the order `replication/group.rs` knows.
+            let write = self.write.as_ref().unwrap_or(&self.read);
+            let apply = self.apply.as_ref().unwrap_or(write);
+            let own = [(&self.read, "/read"), (write, "/write"), (apply, "/apply")];
+            compiler.program.own.clear();
+            for (work, name) in own {
+                let demand = compiler.demand(work, name);
+                let start = compiler.emit(Instr::Work(demand)) as u16;
+                compiler.program.own.push(start);
+                compiler.emit(Instr::Point(Point::Told));
+            }
+            let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
+            compiler.program.own.push(timer);
+        } else if transacts {
+            let write = self.write.as_ref().unwrap_or(&self.read);
+            let demand = compiler.demand(write, "/write");
+            let asked = compiler.emit(Instr::Point(Point::Asked)) as u16;
+            compiler.emit(Instr::Work(demand));
+            compiler.emit(Instr::Point(Point::Told));
+            let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
+            compiler.program.own = vec![asked, timer];
+        }
+        if relays {
+            let write = self.write.as_ref().unwrap_or(&self.read);
+            for (work, name) in [(&self.read, "/read"), (write, "/write")] {
+                let demand = compiler.demand(work, name);
+                let start = compiler.emit(Instr::Work(demand)) as u16;
+                compiler.program.own.push(start);
+                compiler.emit(Instr::Point(Point::Relayed));
+            }
+            let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
+            compiler.program.own.push(timer);
+        }
+    }
 }
 
 impl Built for StoreSpec {
@@ -90,40 +128,7 @@ impl Built for StoreSpec {
         };
         let read = endpoint(Access::Read, &self.read);
         let write = endpoint(Access::Write, self.write.as_ref().unwrap_or(&self.read));
-        if protocol.is_some() || self.moves_keys() {
-            // What replicas do unasked, in the order `replication/group.rs` knows.
-            let write = self.write.as_ref().unwrap_or(&self.read);
-            let apply = self.apply.as_ref().unwrap_or(write);
-            let own = [(&self.read, "/read"), (write, "/write"), (apply, "/apply")];
-            compiler.program.own.clear();
-            for (work, name) in own {
-                let demand = compiler.demand(work, name);
-                let start = compiler.emit(Instr::Work(demand)) as u16;
-                compiler.program.own.push(start);
-                compiler.emit(Instr::Point(Point::Told));
-            }
-            let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
-            compiler.program.own.push(timer);
-        } else if transacts {
-            let write = self.write.as_ref().unwrap_or(&self.read);
-            let demand = compiler.demand(write, "/write");
-            let asked = compiler.emit(Instr::Point(Point::Asked)) as u16;
-            compiler.emit(Instr::Work(demand));
-            compiler.emit(Instr::Point(Point::Told));
-            let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
-            compiler.program.own = vec![asked, timer];
-        }
-        if relays {
-            let write = self.write.as_ref().unwrap_or(&self.read);
-            for (work, name) in [(&self.read, "/read"), (write, "/write")] {
-                let demand = compiler.demand(work, name);
-                let start = compiler.emit(Instr::Work(demand)) as u16;
-                compiler.program.own.push(start);
-                compiler.emit(Instr::Point(Point::Relayed));
-            }
-            let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
-            compiler.program.own.push(timer);
-        }
+        self.unasked(&mut compiler, transacts, relays);
         let mut program = compiler.program;
         // A plain call reads the request's key (`semantics.md` 52).
         program.entries = names

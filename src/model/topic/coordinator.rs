@@ -298,7 +298,9 @@ impl Coordinator {
             let next = self.members.values().map(over).filter(|over| *over > now).min();
             self.check = next;
             if !gone.is_empty() {
-                gone.into_iter().for_each(|host| self.drop_member(host));
+                for host in gone {
+                    self.drop_member(host);
+                }
                 self.changed(now);
             }
         }

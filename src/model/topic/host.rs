@@ -71,7 +71,9 @@ impl Logs {
     fn tells(&mut self, group: u16, news: Vec<News>, now: u64) -> Vec<(Host, Told)> {
         let reader: &mut Reader = &mut self.log.groups[usize::from(group)];
         let one = |News { to, mut told, given }: News| {
-            given.into_iter().for_each(|partition| reader.is_given(partition, to, now));
+            for partition in given {
+                reader.is_given(partition, to, now);
+            }
             for (partition, from) in told.may.iter_mut().flatten() {
                 *from = reader.committed(*partition);
             }

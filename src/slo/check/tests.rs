@@ -25,7 +25,7 @@ fn names() -> Names {
         priced_nodes: ["api".to_owned()].into(),
         doubts: std::collections::BTreeMap::new(),
         key_locks: [("api".to_owned(), "seat".to_owned())].into(),
-        groups: Default::default(),
+        groups: std::collections::BTreeSet::default(),
     }
 }
 
