@@ -176,6 +176,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "queue/broker",
             "queue/consumers",
             "queue/host",
+            "queue/oldest",
             "queue/ready",
             "store/relays",
             "topic/coordinator",

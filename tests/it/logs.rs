@@ -239,6 +239,22 @@ fn what_fails_is_tried_again_in_its_place_and_stops_its_partition() {
 }
 
 #[test]
+fn what_may_be_tried_without_end_never_dies() {
+    // One message of 1 ms that always fails, for 250 s; in a queue with 1 ms there and back each time.
+    let poison = "workers: 1, endpoints: {default: [{work: 1ms}, {fail: 100%}]}";
+    let one = |text: String| {
+        results_of(&text.replace("150.05s", "0.15s").replace("same_zone: 1ms", "same_zone: 0s"), 1)
+    };
+    let log = one(feed("", "", poison, ""));
+    let [dead, redelivered] = all(&log, ["dead_lettered", "redelivered"]);
+    assert_eq!(dead, 0.0);
+    assert!(redelivered > 200_000.0, "{redelivered}");
+    let queue = one(feed("", "", poison, "").replace("topic: {}", "queue: {}"));
+    assert_eq!(number(&queue, "nodes.events.dead_lettered"), 0.0);
+    assert!(number(&queue, "nodes.events.redelivered") > 200_000.0);
+}
+
+#[test]
 fn what_is_older_than_is_kept_is_never_read() {
     let text = |start: &str| {
         let fault =

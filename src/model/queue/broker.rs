@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     counts::Counts,
+    oldest::Oldest,
     post::{Ask, Handle, Record},
     ready::Ready,
 };
@@ -22,6 +23,11 @@ use crate::{
 
 /// How long an ask waits until it is answered though there is nothing, ns (the long poll of Amazon SQS).
 pub const PATIENCE: u64 = 20_000_000_000;
+
+/// Whether a message that was handed out so often in vain is dead; of the largest number there is no end.
+pub fn is_last(receives: u16, most: u16) -> bool {
+    most < u16::MAX && receives >= most
+}
 
 /// Where a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,26 +89,6 @@ pub struct Rules {
     pub aged: bool,
     /// Start of the measured span, ns.
     pub from: u64,
-}
-
-/// How old the oldest message that waits is.
-#[derive(Debug, Default)]
-struct Oldest {
-    /// Those that wait, by order of acceptance; and some that do not any more.
-    waiting: BinaryHeap<Reverse<(u64, u32)>>,
-    /// When the oldest was accepted, ns.
-    accepted: Option<u64>,
-    /// The integral of its age up to an instant, ns x ns.
-    sum: (u128, u64),
-}
-
-impl Oldest {
-    fn until(&self, now: u64) -> u128 {
-        let (sum, since) = self.sum;
-        let square = |age: u64| u128::from(age) * u128::from(age);
-        let grown = |accepted: u64| (square(now - accepted) - square(since - accepted)) / 2;
-        sum + self.accepted.map_or(0, grown)
-    }
 }
 
 /// What became of a message that was offered.
@@ -234,26 +220,21 @@ impl Broker {
     fn note_depth(&mut self, now: u64) {
         self.depth = (self.depth_until(now), now);
         if let Some(oldest) = &mut self.oldest {
-            oldest.sum = (oldest.until(now), now);
+            oldest.note(now);
         }
     }
 
     /// After it has.
     fn note_oldest(&mut self) {
-        let Some(oldest) = &mut self.oldest else { return };
-        let waits = |&Reverse((order, place)): &Reverse<(u64, u32)>| {
-            let held = &self.held[place as usize];
-            let there = held.record.order == order;
-            let accepted = held.record.accepted;
-            (there && matches!(held.state, State::Ready | State::Behind)).then_some(accepted)
+        let held = &self.held;
+        let waits = |order: u64, place: u32| {
+            let Held { record, state, .. } = &held[place as usize];
+            let waits = record.order == order && matches!(state, State::Ready | State::Behind);
+            waits.then_some(record.accepted)
         };
-        oldest.accepted = loop {
-            match oldest.waiting.peek().map(waits) {
-                None => break None,
-                Some(None) => drop(oldest.waiting.pop()),
-                Some(found) => break found,
-            }
-        };
+        if let Some(oldest) = &mut self.oldest {
+            oldest.look(waits);
+        }
     }
 
     /// After it has.
@@ -360,7 +341,7 @@ impl Broker {
     fn available(&mut self, place: u32) {
         let held = &mut self.held[place as usize];
         if let Some(oldest) = &mut self.oldest {
-            oldest.waiting.push(Reverse((held.record.order, place)));
+            oldest.put(held.record.order, place);
         }
         let first = || self.chains.get(&held.record.key).and_then(|chain| chain.front());
         if self.rules.in_order && first() != Some(&place) {
@@ -450,7 +431,7 @@ impl Broker {
         held.state = State::Out;
         held.holder = holder;
         held.handout = self.handouts;
-        held.receives += 1;
+        held.receives = held.receives.saturating_add(1);
         let (again, record) = (held.receives > 1, held.record.clone());
         let handle = Handle { place, handout: self.handouts, receives: held.receives };
         self.count(record.accepted, |counts| &mut counts.deliveries);
@@ -503,7 +484,7 @@ impl Broker {
         if rules.retention > 0 && held.record.accepted + rules.retention <= now {
             return self.end(place, End::Expired);
         }
-        if held.receives >= rules.max_receives {
+        if is_last(held.receives, rules.max_receives) {
             if !rules.buries {
                 return self.end(place, End::Dead);
             }
@@ -686,7 +667,7 @@ impl Broker {
         let waits = |held: &&Held| matches!(held.state, State::Ready | State::Behind);
         let first = self.held.iter().filter(waits).map(|held| held.record.accepted).min();
         counts.balances()
-            && self.oldest.as_ref().is_none_or(|oldest| oldest.accepted == first)
+            && self.oldest.as_ref().is_none_or(|oldest| oldest.accepted() == first)
             && counts.ready == self.depth()
             && counts.ready + counts.delayed + counts.unacked == self.messages
     }

@@ -8,6 +8,7 @@ pub mod consumes;
 pub mod counts;
 pub mod host;
 pub mod mail;
+pub mod oldest;
 pub mod post;
 pub mod ready;
 mod text;

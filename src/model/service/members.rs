@@ -9,6 +9,7 @@ use crate::{
     model::{
         ids::Slot,
         queue::{
+            broker::is_last,
             consumers::AGAIN,
             host::post,
             post::{Ask, Batch, Handle, Post, Record},
@@ -267,12 +268,18 @@ impl Server {
         let tries = batch.messages[failed.start].0.receives;
         batch.fared.truncate(failed.start);
         batch.closing = false;
-        if tries >= terms.max_receives {
+        if is_last(tries, terms.max_receives) {
             batch.fared.resize(failed.end, false);
             let dead = &batch.messages[failed];
             batch.dead.extend(dead.iter().map(|(_, record)| record.order));
             if terms.grave.is_some() {
-                batch.unburied.extend(dead.iter().cloned());
+                // Whoever says that it has come names it by its place in which log.
+                let which = u32::from(batch.source) << 28;
+                let named = |(handle, record): &(Handle, Record)| {
+                    let handle = Handle { handout: record.order as u32 ^ which, ..*handle };
+                    (handle, record.clone())
+                };
+                batch.unburied.extend(dead.iter().map(named));
             }
             return;
         }
@@ -297,9 +304,7 @@ impl Server {
         let Some(grave) = terms.and_then(|terms| terms.grave) else { return };
         for (handle, record) in &batch.unburied {
             let id = (consumers.next_id(host.1), record.size);
-            let mut record = record.clone();
-            record.priority = record.priority.max(1);
-            post((host, (grave, 0)), id, Post::Put(*handle, record), world);
+            post((host, (grave, 0)), id, Post::Put(*handle, record.clone()), world);
         }
         world.arm(slot, Span::of(AGAIN));
     }

@@ -191,11 +191,13 @@ impl Coordinator {
                 }
             }
         }
-        let mut news = self.goes_on(now);
+        // Who says no more than how far he is changes nothing of who holds what.
+        let commits = beat.word == Word::Commits;
+        let mut news = if commits { Vec::new() } else { self.goes_on(now) };
         if !news.iter().any(|news| news.to == host)
             && let Some(member) = self.members.get(&host)
         {
-            let may = (beat.word != Word::Commits).then(|| self.may_hold(host));
+            let may = (!commits).then(|| self.may_hold(host));
             let Member { source, life, list, .. } = *member;
             let told = Told { source, life, known: true, list, may, confirmed: Vec::new() };
             news.push(News { to: host, told, given: Vec::new() });
