@@ -45,41 +45,42 @@ impl StoreSpec {
 
     /// What shards do unasked: replicas, those whose keys move, those who take part in transactions, relays.
     fn unasked(&self, compiler: &mut Compiler<'_, '_>, transacts: bool, relays: bool) {
+        let write = self.write.as_ref().unwrap_or(&self.read);
+        // Each version has its own.
+        compiler.program.own.clear();
         if self.replication.is_some() || self.moves_keys() {
-            // What replicas do unasked, in the order `replication/group.rs` knows.
-            let write = self.write.as_ref().unwrap_or(&self.read);
+            // In the order `replication/group.rs` knows.
             let apply = self.apply.as_ref().unwrap_or(write);
-            let own = [(&self.read, "/read"), (write, "/write"), (apply, "/apply")];
-            compiler.program.own.clear();
-            for (work, name) in own {
-                let demand = compiler.demand(work, name);
-                let start = compiler.emit(Instr::Work(demand)) as u16;
-                compiler.program.own.push(start);
-                compiler.emit(Instr::Point(Point::Told));
-            }
-            let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
-            compiler.program.own.push(timer);
+            let works = [(&self.read, "/read"), (write, "/write"), (apply, "/apply")];
+            works_and_timer(compiler, &works, Point::Told);
         } else if transacts {
-            let write = self.write.as_ref().unwrap_or(&self.read);
             let demand = compiler.demand(write, "/write");
             let asked = compiler.emit(Instr::Point(Point::Asked)) as u16;
             compiler.emit(Instr::Work(demand));
             compiler.emit(Instr::Point(Point::Told));
             let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
-            compiler.program.own = vec![asked, timer];
+            compiler.program.own.extend([asked, timer]);
         }
         if relays {
-            let write = self.write.as_ref().unwrap_or(&self.read);
-            for (work, name) in [(&self.read, "/read"), (write, "/write")] {
-                let demand = compiler.demand(work, name);
-                let start = compiler.emit(Instr::Work(demand)) as u16;
-                compiler.program.own.push(start);
-                compiler.emit(Instr::Point(Point::Relayed));
-            }
-            let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
-            compiler.program.own.push(timer);
+            works_and_timer(compiler, &[(&self.read, "/read"), (write, "/write")], Point::Relayed);
         }
     }
+}
+
+/// Works that a shard does by itself and is told when they are done, and a timer.
+fn works_and_timer(
+    compiler: &mut Compiler<'_, '_>,
+    works: &[(&DurationFormula, &str)],
+    done: Point,
+) {
+    for (work, name) in works {
+        let demand = compiler.demand(work, name);
+        let start = compiler.emit(Instr::Work(demand)) as u16;
+        compiler.program.own.push(start);
+        compiler.emit(Instr::Point(done));
+    }
+    let timer = compiler.emit(Instr::Point(Point::Timer)) as u16;
+    compiler.program.own.push(timer);
 }
 
 impl Built for StoreSpec {
