@@ -51,7 +51,7 @@ pub(super) fn design(names: &Names) -> Design {
             name: name.0.clone(),
             kind: facts.kind.to_owned(),
             instances: if facts.shards { node.kind().routed() } else { node.kind().wanted() },
-            zones: node_zones(names, name, facts.instances),
+            zones: node_zones(names, name),
             detail: node.kind().detail(),
         });
         // What instances ask of each other stays inside the node.
@@ -86,16 +86,17 @@ fn connect(edges: &mut Vec<Edge>, from: &str, to: &str, label: &str) {
 }
 
 /// Where the instances of a node stand, whether its `zones` say so or not.
-fn node_zones(names: &Names, name: &Name, instances: u64) -> Vec<(String, u64)> {
+fn node_zones(names: &Names, name: &Name) -> Vec<(String, u64)> {
     let Some(node) = names.node(&name.0).filter(|_| !names.zones.is_empty()) else {
         return Vec::new();
     };
     let facts = names.kind(node).facts();
+    // Who only observes is not drawn, nor are places for those who leave.
+    let drawn = facts.serving().min(names.kind(node).wanted());
     if facts.floats && facts.zones.is_none() {
-        return vec![(BESIDE.to_owned(), instances)];
+        return vec![(BESIDE.to_owned(), drawn)];
     }
-    // Who only observes is not drawn.
-    let serving = names.places(node).into_iter().take(facts.serving() as usize);
+    let serving = names.places(node).into_iter().take(drawn as usize);
     counted(names, serving.collect())
 }
 

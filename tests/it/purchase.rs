@@ -164,7 +164,12 @@ fn four(fault: &str) -> Value {
 #[test]
 fn a_market_takes_several_at_once_and_has_none_for_a_while() {
     let taken = |found: &Value| number(found, "nodes.app.purchase.spot.reclaims");
-    assert_eq!(taken(&four("")), 0.0);
+    let quiet = four("");
+    assert_eq!(taken(&quiet), 0.0);
+    // Drawn are those there are to be, not the places of those who leave.
+    let drawn = &quiet["design"]["vertices"].as_array().unwrap();
+    let app = drawn.iter().find(|vertex| vertex["name"] == "app").unwrap();
+    assert_eq!(app["zones"], serde_json::json!([["a", 2], ["b", 2]]));
     // All at 50 s, and none comes for 100 s: nobody is there until 160 s.
     let found = four("{id: crunch, at: 50s, for: 100s, reclaim: {node: app}}");
     assert_eq!((taken(&found), unavailable(&found)), (4.0, 1100.0));
