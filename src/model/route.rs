@@ -124,11 +124,12 @@ impl Route {
     pub fn new(node: (&dyn Kind, NodeId), names: &Names, prepared: &Prepared) -> Self {
         if let Some((count, by)) = node.0.partitions() {
             let by = Self::by_key(count as u16, by, names, prepared);
-            let mut way = Partitions::new(by, count, node.0.facts().instances);
+            let mut way = Partitions::new(by, count, node.0.routed());
             if !names.has_keys(node.1) {
                 way.in_turn();
             }
-            return Self::Partitions(Box::new(way));
+            let way = Self::Partitions(Box::new(way));
+            return ToReplicas::of(node, way, names, prepared);
         }
         ToReplicas::of(node, Self::to_instance(node.0, names, prepared), names, prepared)
     }

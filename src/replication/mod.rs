@@ -30,5 +30,5 @@ pub use message::Message;
 pub use words::group;
 pub use words::{
     APPLIED, Act, Answer, AntiEntropy, Dots, Failure, Known, Law, Laws, Level, MOST_LEADERS, Note,
-    Once, Operation, Peer, Phase, Start, Ticket, Timer, Work, place, term_of,
+    Once, Operation, Peer, Phase, Start, Ticket, Timer, Work, index_of, place, term_of,
 };

@@ -62,6 +62,21 @@ impl Process {
         }
     }
 
+    /// Whether it believes to lead, by a log that most replicas agree on.
+    pub fn leads(&self) -> bool {
+        matches!(self, Self::Raft(replica) if replica.leads())
+    }
+
+    /// Who leads such a log, as far as it knows.
+    pub fn leader(&self) -> Option<Peer> {
+        if let Self::Raft(replica) = self { replica.leader() } else { None }
+    }
+
+    /// The version of an entry of such a log, if it is here; that of one that says nothing is 0.
+    pub fn version_at(&self, index: u64) -> Option<u64> {
+        if let Self::Raft(replica) = self { replica.version_at(index) } else { None }
+    }
+
     /// How far what it holds of a key is.
     pub fn standing(&self, key: u64) -> Known {
         match self {

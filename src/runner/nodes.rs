@@ -96,7 +96,8 @@ impl NodePool {
     /// Of a node like this, and nothing yet.
     pub(super) fn like(node: &NodeMeasured) -> Self {
         let instances = node.instances.len();
-        let listed = if node.kind == "store" { instances } else { LISTED_INSTANCES };
+        let shards = node.kind == "store" || node.replicas.is_some();
+        let listed = if shards { instances } else { LISTED_INSTANCES };
         Self {
             name: node.name.clone(),
             kind: node.kind,
@@ -246,7 +247,7 @@ impl NodePool {
     /// Its figures.
     pub(super) fn results(&self, confidence: f64) -> NodeResults {
         let mean = |means: &Means| means.estimate(confidence);
-        let store = self.kind == "store";
+        let store = self.kind == "store" || self.replicas.is_some();
         let listed: Vec<_> = self.listed.iter().map(|i| i.results(confidence)).collect();
         let not_listed = self.instances - listed.len();
         let (shards, per_instance) =

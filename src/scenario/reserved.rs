@@ -30,7 +30,6 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("StepSpec", &["push"]),
     ("CacheSpec", &["admission", "discipline", "inbound"]),
     ("FaultSpec", &["corrupt"]),
-    ("TopicSpec", &["ack", "replicas"]),
     ("EdgeSpec", &["batch", "linger"]),
     ("InboundSpec", &["block", "inspect"]),
     ("AlertSpec", &["by"]),

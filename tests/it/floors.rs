@@ -103,6 +103,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "store",
             "store/kept",
             "topic",
+            "topic/copies",
         ],
     ),
     // What can be wrong with it.
@@ -185,6 +186,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "topic/log",
             "topic/member",
             "topic/reader",
+            "topic/replicated",
             "resilience/caller",
             "resilience/guard",
             "resilience/hedge",

@@ -397,7 +397,7 @@ fn with_dead_letters() -> String {
 #[test]
 fn what_makes_no_sense_is_said_at_its_place() {
     let (topic, base) = ("topic: {partitions: 4}", with_dead_letters());
-    let cases: [Case; 18] = [
+    let cases: [Case; 17] = [
         ("none", topic, "topic: {partitions: 0}", "8:32 E-RANGE", "at least 1"),
         (
             "brokers",
@@ -414,7 +414,6 @@ fn what_makes_no_sense_is_said_at_its_place() {
             "8:44 E-CONFLICT",
             "keeps none",
         ),
-        ("copies", topic, "topic: {partitions: 4, replicas: 3}", "8:35 E-UNSUPPORTED", "replicas"),
         (
             "range",
             topic,

@@ -48,6 +48,7 @@ mod leases;
 mod levels;
 mod limits;
 mod locks;
+mod log_copies;
 mod logs;
 mod metamorphic;
 mod mistakes;

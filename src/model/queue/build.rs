@@ -17,7 +17,7 @@ use crate::model::{
         Discipline,
         build::Shape,
         compile::Compiler,
-        program::{Instr, Point, Program},
+        program::{AS_IT_IS, Instr, Point, Program},
     },
 };
 
@@ -57,26 +57,36 @@ impl QueueSpec {
 pub fn emit_broker(
     mut compiler: Compiler<'_, '_>,
     (publish, receive): (Option<&DurationFormula>, Option<&DurationFormula>),
+    answers_first: bool,
     ops: usize,
 ) -> Program {
     let start = compiler.here();
     compiler.emit(Instr::Begin);
+    if answers_first {
+        compiler.emit(Instr::Reply(AS_IT_IS));
+    }
     let accept = compiler.here();
     if let Some(work) = publish {
         compiler.work(work, "/publish");
     }
     compiler.emit(Instr::Point(Point::Publish));
     compiler.emit(Instr::End);
+    compiler.program.own = vec![accept];
+    emit_hand_outs(&mut compiler, receive);
+    let mut program = compiler.program;
+    program.entries = vec![Some(start); ops];
+    program
+}
+
+/// What a broker does to hand messages out; its clock.
+pub fn emit_hand_outs(compiler: &mut Compiler<'_, '_>, receive: Option<&DurationFormula>) {
     let leave = compiler.here();
     if let Some(work) = receive {
         compiler.work(work, "/receive");
     }
     compiler.emit(Instr::Point(Point::Leave));
     let clock = compiler.emit(Instr::Point(Point::Timer)) as u16;
-    let mut program = compiler.program;
-    program.own = vec![accept, leave, clock];
-    program.entries = vec![Some(start); ops];
-    program
+    compiler.program.own.extend([leave, clock]);
 }
 
 impl Built for QueueSpec {
@@ -85,7 +95,7 @@ impl Built for QueueSpec {
         let none = std::collections::BTreeMap::new();
         let mut compiler = Compiler::new(assembly, path.to_owned(), &none);
         compiler.program = program;
-        emit_broker(compiler, (self.publish.as_ref(), self.receive.as_ref()), ops)
+        emit_broker(compiler, (self.publish.as_ref(), self.receive.as_ref()), false, ops)
     }
 
     fn build(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Box<dyn Node> {

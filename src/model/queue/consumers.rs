@@ -18,7 +18,10 @@ use crate::{
         resilience::policy::Retry,
         service::ServiceSpec,
         span::Span,
-        topic::member::{Holding, Member},
+        topic::{
+            letters::PATIENCE_OF_COPIES,
+            member::{Holding, Member},
+        },
         world::World,
     },
 };
@@ -26,6 +29,9 @@ use crate::{
 /// How much longer than a broker lets an ask wait its answer may take before it is taken for lost, and how long it takes
 /// until who was refused asks again, ns.
 pub const AGAIN: u64 = 1_000_000_000;
+
+/// Likewise, where somebody else may answer by then (`retry.backoff.ms` of Apache Kafka), ns.
+const AGAIN_ELSEWHERE: u64 = 100_000_000;
 
 /// A queue whose messages are worked off.
 #[derive(Clone, Debug)]
@@ -53,6 +59,8 @@ pub struct Terms {
     pub group: u16,
     /// Brokers of the log.
     pub brokers: u16,
+    /// Its partitions have copies.
+    pub copied: bool,
     /// How often a member says that it is there, ns.
     pub heartbeat: u64,
     /// How often it is put down how far it is, ns; none: after each batch.
@@ -112,6 +120,7 @@ impl Terms {
         Some(Self {
             group: group as u16,
             brokers: names.kind(topic).facts().instances as u16,
+            copied: names.kind(topic).replication().is_some(),
             heartbeat: consumed.beats_every(),
             commit: match consumed.commit.unwrap_or_default() {
                 CommitSpec::Batch => None,
@@ -180,7 +189,10 @@ impl Consumers {
         let slot = world.own_frame(host, (mix(id), 0), Cargo::None);
         world.put_post(slot, Post::Asks(ask));
         world.begin_own(slot, entry);
-        world.arm(slot, Span::of(PATIENCE + AGAIN));
+        let log = self.sources[usize::from(ask.source)].log.as_ref();
+        let copied = log.is_some_and(|terms| terms.copied);
+        let patience = if copied { PATIENCE_OF_COPIES } else { PATIENCE };
+        world.arm(slot, Span::of(patience + AGAIN));
         let place = &mut self.places[usize::from(host.1)][usize::from(ask.source)];
         place.number = ask.number;
         place.asks.push((ask.number, slot));
@@ -202,11 +214,13 @@ impl Consumers {
     }
 
     /// An ask was refused: it is made again in a while.
-    pub fn ask_later(&mut self, inst: u16, ask: Ask, world: &mut World) {
-        let asks = &self.places[usize::from(inst)][usize::from(ask.source)].asks;
-        if let Some((_, slot)) = asks.iter().find(|(number, _)| *number == ask.number) {
+    pub fn ask_later(&mut self, inst: u16, (source, number): (u16, u64), world: &mut World) {
+        let source = usize::from(source);
+        let copied = self.sources[source].log.as_ref().is_some_and(|terms| terms.copied);
+        let asks = &self.places[usize::from(inst)][source].asks;
+        if let Some((_, slot)) = asks.iter().find(|(other, _)| *other == number) {
             world.disarm(*slot);
-            world.arm(*slot, Span::of(AGAIN));
+            world.arm(*slot, Span::of(if copied { AGAIN_ELSEWHERE } else { AGAIN }));
         }
     }
 }

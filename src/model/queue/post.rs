@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::model::{
     ids::{Host, NodeId, Slot},
-    topic::letters::{Beat, Told},
+    topic::letters::{Beat, NotLed, Told},
 };
 
 /// A message: what whoever works it off knows of it.
@@ -134,6 +134,8 @@ pub enum Post {
     Fetch(Ask, Vec<(u32, u64)>),
     /// To who asked: of that partition nothing is kept before this offset.
     Moved(Ask, u32, u64),
+    /// To who asked, or said something: this copy of a partition does not lead.
+    NotLed(NotLed),
     /// To the coordinator of a group.
     Beat(Beat),
     /// To a member of a group.

@@ -7,6 +7,7 @@ use super::{
     group::{Draws, Group, Parts},
 };
 use crate::{
+    engine::law::DurationLaw,
     model::{
         build::Assembly,
         ids::{NodeId, Zone},
@@ -51,34 +52,15 @@ impl StoreSpec {
                     all
                 }
             },
-            draws: self.draws(spec, path, assembly),
+            draws: {
+                let durability = self.durability.as_ref();
+                spec.draws(durability.and_then(|own| own.fsync.clone()), path, assembly)
+            },
             value,
             deletes: assembly.names.ops.iter().map(|op| op.1 == Some(Verb::Delete)).collect(),
             callers: assembly.names.callers(id),
             measured_from: assembly.names.design.warm_up,
         }))
-    }
-
-    fn draws(&self, spec: &ReplicationSpec, path: &str, assembly: &Assembly<'_>) -> Draws {
-        let leader = spec.leader_follower.as_ref();
-        let failover = leader.and_then(|leader| leader.failover.as_ref());
-        let raft = spec.raft.as_ref();
-        let fsync = self.durability.as_ref().and_then(|durability| durability.fsync.clone());
-        let fsync = fsync.or_else(|| raft.and_then(|raft| raft.fsync.clone()));
-        let law = |law: Law| match law {
-            Law::Lag => leader
-                .and_then(|leader| leader.lag.clone())
-                .or_else(|| spec.multi_leader.as_ref().and_then(|own| own.lag.clone())),
-            Law::Fsync => fsync.clone(),
-            Law::Election => raft.map(RaftSpec::election),
-            Law::Promote => failover.and_then(|failover| failover.promote.clone()),
-            Law::Rebuild => failover.and_then(|failover| failover.rebuild.clone()),
-        };
-        let one = |which: Law| {
-            let stream = assembly.stream(path, &format!("{which:?}"));
-            law(which).map(|law| (assembly.sampler(&law), stream))
-        };
-        Draws { laws: Law::ALL.map(one), choices: assembly.stream(path, "choices") }
     }
 
     fn processes(&self, spec: &ReplicationSpec, id: NodeId, names: &Names) -> Vec<Process> {
@@ -122,6 +104,30 @@ impl StoreSpec {
         let config = spec.config(mode, lanes);
         let replica = |me| Process::Raft(Box::new(raft::Raft::new(config, me)));
         serving.map(replica).collect()
+    }
+}
+
+impl ReplicationSpec {
+    /// What its processes draw from, where their disks take so long.
+    pub fn draws(&self, fsync: Option<DurationLaw>, path: &str, assembly: &Assembly<'_>) -> Draws {
+        let leader = self.leader_follower.as_ref();
+        let failover = leader.and_then(|leader| leader.failover.as_ref());
+        let raft = self.raft.as_ref();
+        let fsync = fsync.or_else(|| raft.and_then(|raft| raft.fsync.clone()));
+        let law = |law: Law| match law {
+            Law::Lag => leader
+                .and_then(|leader| leader.lag.clone())
+                .or_else(|| self.multi_leader.as_ref().and_then(|own| own.lag.clone())),
+            Law::Fsync => fsync.clone(),
+            Law::Election => raft.map(RaftSpec::election),
+            Law::Promote => failover.and_then(|failover| failover.promote.clone()),
+            Law::Rebuild => failover.and_then(|failover| failover.rebuild.clone()),
+        };
+        let one = |which: Law| {
+            let stream = assembly.stream(path, &format!("{which:?}"));
+            law(which).map(|law| (assembly.sampler(&law), stream))
+        };
+        Draws { laws: Law::ALL.map(one), choices: assembly.stream(path, "choices") }
     }
 }
 
@@ -261,7 +267,8 @@ impl RaftSpec {
         self.max_drift.map_or(MAX_DRIFT, |drift| drift.0)
     }
 
-    fn config(&self, disk: disk::Mode, apply_lanes: u8) -> raft::Config {
+    /// How its replicas are set.
+    pub fn config(&self, disk: disk::Mode, apply_lanes: u8) -> raft::Config {
         raft::Config {
             replicas: self.replicas() as u16,
             pre_vote: self.pre_vote != Some(false),

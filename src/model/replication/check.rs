@@ -4,7 +4,7 @@
 
 use super::{
     AckSpec, CandidatesSpec, ConflictSpec, CrdtSpec, FailoverSpec, LeaderFollowerSpec, LevelSpec,
-    MultiLeaderSpec, QuorumSpec, RaftSpec, ReplicationSpec,
+    MultiLeaderSpec, QuorumSpec, RaftSpec,
 };
 use crate::{
     engine::law::{Formula, Law},
@@ -22,10 +22,10 @@ use crate::{
     units::SimDuration,
 };
 
-/// A store and where it stands.
+/// A node with replicas and where it stands.
 #[derive(Clone, Copy)]
 struct Placed<'p> {
-    store: &'p StoreSpec,
+    kind: &'p dyn Kind,
     id: NodeId,
     names: &'p Names,
 }
@@ -62,7 +62,7 @@ pub fn replicas(store: &StoreSpec, path: &str, names: &Names, problems: &mut Pro
         );
         problems.error("E-BUDGET", format!("{at}.quorum.coordinator"), message);
     }
-    let placed = Placed { store, id, names };
+    let placed = Placed { kind: store, id, names };
     if let Some(spec) = &spec.leader_follower {
         leader_follower(spec, placed, &at, problems);
     }
@@ -70,13 +70,13 @@ pub fn replicas(store: &StoreSpec, path: &str, names: &Names, problems: &mut Pro
         quorum(spec, store.shard_count(), &at, problems);
     }
     if let Some(spec) = &spec.raft {
-        raft(spec, placed, &at, problems);
+        raft((spec, store), placed, &at, problems);
     }
     if let Some(spec) = &spec.multi_leader {
-        multi_leader(spec, placed, (&at, path), problems);
+        multi_leader((spec, store), placed, (&at, path), problems);
     }
     work(store, path, problems);
-    spread(placed, spec, path, problems);
+    spread(placed, path, problems);
 }
 
 /// What only replicas need.
@@ -124,15 +124,33 @@ fn work(store: &StoreSpec, path: &str, problems: &mut Problems) {
     }
 }
 
-/// Where replicas stand.
-fn spread(
-    Placed { store, id, names }: Placed<'_>,
-    spec: &ReplicationSpec,
+/// The copies of the partitions of a log.
+pub fn copies(
+    (kind, spec): (&dyn Kind, &RaftSpec),
     path: &str,
+    names: &Names,
     problems: &mut Problems,
 ) {
-    let Some(replicas) = store.facts().replicas else { return };
-    if let Some(ZonesSpec::Counts(counts)) = &store.zones {
+    let Some(id) = path.split('.').nth(1).and_then(|name| names.node(name)) else { return };
+    let placed = Placed { kind, id, names };
+    let at = format!("{path}.replicas");
+    let all = kind.facts().instances;
+    if all > MAX_INSTANCES {
+        let message = format!("{all} copies of partitions; the limit is {MAX_INSTANCES}");
+        return problems.error("E-BUDGET", at, message);
+    }
+    if is_group(spec.replicas(), &at, problems) {
+        elects(spec, placed, (&at, "`zones` nearer to one another"), problems);
+        budget((spec.heartbeat(), spec.replicas()), placed, &at, problems);
+        spread(placed, path, problems);
+    }
+}
+
+/// Where replicas stand.
+fn spread(Placed { kind, id, names }: Placed<'_>, path: &str, problems: &mut Problems) {
+    let facts = kind.facts();
+    let (Some(replicas), Some(spec)) = (facts.replicas, kind.replication()) else { return };
+    if let Some(ZonesSpec::Counts(counts)) = facts.zones {
         let total = counts.values().fold(0u64, |n, c| n.saturating_add(c.0));
         if total != replicas.each {
             let message = format!("{total} places for {} replicas of each shard", replicas.each);
@@ -307,21 +325,47 @@ fn quorum(spec: &QuorumSpec, shards: u64, at: &str, problems: &mut Problems) {
     }
 }
 
-fn raft(spec: &RaftSpec, placed: Placed<'_>, at: &str, problems: &mut Problems) {
-    let at = format!("{at}.raft");
-    let n = spec.replicas();
+/// Whether so many can agree on a log.
+fn is_group(n: u64, at: &str, problems: &mut Problems) -> bool {
     if n == 0 || n > 63 {
         let message = format!("{n} replicas: from 1 to 63 can be");
-        return problems.error("E-QUORUM", format!("{at}.replicas"), message);
+        problems.error("E-QUORUM", at, message);
+        return false;
     }
     if n < 3 {
         let message = format!("a group of {n} does not survive the loss of one");
-        problems.warn("W-NOHA", format!("{at}.replicas"), message, "3 survive one, 5 two");
+        problems.warn("W-NOHA", at, message, "3 survive one, 5 two");
     } else if n.is_multiple_of(2) {
         let message = format!("{n} survive the loss of {} like {}", n / 2 - 1, n - 1);
-        problems.warn("W-EVEN", format!("{at}.replicas"), message, "an odd number");
+        problems.warn("W-EVEN", at, message, "an odd number");
     }
-    let own = placed.store.durability.as_ref().and_then(|durability| durability.fsync.as_ref());
+    true
+}
+
+/// Whether a majority hears of who stands in time.
+fn elects(spec: &RaftSpec, placed: Placed<'_>, (at, help): (&str, &str), problems: &mut Problems) {
+    let trip = round_trip(placed, spec.replicas() / 2);
+    if Law::min_value(&spec.election()) < trip {
+        let message = format!(
+            "a majority is {} away and back: nobody would be elected in time",
+            SimDuration(trip as u64)
+        );
+        problems.error_help("E-TIMING", at, message, help);
+    }
+}
+
+fn raft(
+    (spec, store): (&RaftSpec, &StoreSpec),
+    placed: Placed<'_>,
+    at: &str,
+    problems: &mut Problems,
+) {
+    let at = format!("{at}.raft");
+    let n = spec.replicas();
+    if !is_group(n, &format!("{at}.replicas"), problems) {
+        return;
+    }
+    let own = store.durability.as_ref().and_then(|durability| durability.fsync.as_ref());
     if spec.fsync.is_some() && own.is_some() {
         let help = "leave one of them out";
         let message = "`durability` says it too";
@@ -340,14 +384,7 @@ fn raft(spec: &RaftSpec, placed: Placed<'_>, at: &str, problems: &mut Problems) 
         );
         problems.error_help("E-TIMING", key, message, "several heartbeats in an election time-out");
     }
-    let trip = round_trip(placed, n / 2);
-    if least < trip {
-        let message = format!(
-            "a majority is {} away and back: nobody would be elected in time",
-            SimDuration(trip as u64)
-        );
-        problems.error_help("E-TIMING", format!("{at}.election_timeout"), message, "a longer one");
-    }
+    elects(spec, placed, (&format!("{at}.election_timeout"), "a longer one"), problems);
     if spec.max_drift.is_some_and(|drift| !(0.0..0.5).contains(&drift.0)) {
         problems.error("E-RANGE", format!("{at}.max_drift"), "must be from 0 % to below 50 %");
     }
@@ -356,8 +393,8 @@ fn raft(spec: &RaftSpec, placed: Placed<'_>, at: &str, problems: &mut Problems) 
 
 /// Leaders in each of some places.
 fn multi_leader(
-    spec: &MultiLeaderSpec,
-    Placed { store, id, names }: Placed<'_>,
+    (spec, store): (&MultiLeaderSpec, &StoreSpec),
+    Placed { id, names, .. }: Placed<'_>,
     (at, path): (&str, &str),
     problems: &mut Problems,
 ) {
@@ -407,13 +444,15 @@ fn multi_leader(
 /// Heartbeats cost events, whether anybody asks for anything or not.
 fn budget(
     (heartbeat, n): (u64, u64),
-    Placed { store, names, .. }: Placed<'_>,
+    Placed { kind, names, .. }: Placed<'_>,
     at: &str,
     problems: &mut Problems,
 ) {
     let rounds = names.design.duration.checked_div(heartbeat).unwrap_or(0);
     // A heartbeat, its answer, and the timer of each.
-    let events = rounds.saturating_mul(n.saturating_sub(1) * 4).saturating_mul(store.shard_count());
+    let events = rounds
+        .saturating_mul(n.saturating_sub(1) * 4)
+        .saturating_mul(kind.facts().serving() / n.max(1));
     if events > Limits::default().events {
         let message = format!(
             "its heartbeats alone are {:.1e} events; the limit of a run is {:.1e}",
@@ -426,8 +465,8 @@ fn budget(
 }
 
 /// The mean way from the first replica of the first shard to its so many nearest others and back, ns.
-fn round_trip(Placed { store, id, names }: Placed<'_>, others: u64) -> f64 {
-    let Some(replicas) = store.facts().replicas else { return 0.0 };
+fn round_trip(Placed { kind, id, names }: Placed<'_>, others: u64) -> f64 {
+    let Some(replicas) = kind.facts().replicas else { return 0.0 };
     let places = names.places(id);
     let there =
         |zone: &Zone| names.mean_latency(places[0], *zone) + names.mean_latency(*zone, places[0]);

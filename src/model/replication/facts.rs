@@ -7,7 +7,11 @@ use super::{
     LeaderFollowerSpec, LevelSpec, MultiLeaderSpec, QuorumSpec, RaftSpec, ReplicationSpec,
     StampSpec,
 };
-use crate::{engine::law::DurationLaw, model::kind::Replicas, units::Name};
+use crate::{
+    engine::law::DurationLaw,
+    model::kind::Replicas,
+    units::{Count, Name},
+};
 
 impl LevelSpec {
     /// How many of `n` these are.
@@ -39,6 +43,21 @@ impl QuorumSpec {
 }
 
 impl RaftSpec {
+    /// So many replicas of each shard, and all else as it is when nothing is said.
+    pub fn of(replicas: Count) -> Self {
+        Self {
+            replicas: Some(replicas),
+            election_timeout: None,
+            heartbeat: None,
+            pre_vote: None,
+            check_quorum: None,
+            reads: None,
+            max_drift: None,
+            fsync: None,
+            leader: None,
+        }
+    }
+
     /// Replicas of each shard.
     pub fn replicas(&self) -> u64 {
         self.replicas.map_or(3, |n| n.0)
@@ -80,6 +99,12 @@ impl MultiLeaderSpec {
     pub fn goes_by_stamps(&self) -> bool {
         let by_stamps = [ConflictSpec::Lww, ConflictSpec::Crdt(CrdtSpec::Register)];
         by_stamps.contains(&self.conflict.unwrap_or_default())
+    }
+}
+
+impl From<RaftSpec> for ReplicationSpec {
+    fn from(raft: RaftSpec) -> Self {
+        Self { raft: Some(raft), leader_follower: None, quorum: None, multi_leader: None }
     }
 }
 

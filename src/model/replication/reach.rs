@@ -182,7 +182,10 @@ impl World {
         if let (None, Ok(at)) = (shard, way.own.0.binary_search(&place)) {
             return (node, way.own.1 + at as u16);
         }
-        let shard = shard.unwrap_or_else(|| way.shard.instance(asked.key, asked.id));
+        let shard = shard.unwrap_or_else(|| match &mut way.shard {
+            Route::Partitions(way) => way.broker(asked.key, asked.id),
+            way => way.instance(asked.key, asked.id),
+        });
         let network = &self.network;
         let whom = (whom.unwrap_or(way.usual(asked.op)), asked.id);
         let replica =
@@ -190,10 +193,22 @@ impl World {
         (node, shard * way.each + replica)
     }
 
-    /// The broker to which a message with this key and identity goes.
-    pub(in crate::model) fn broker_of(&mut self, node: NodeId, key: u64, id: u64) -> u16 {
+    /// The broker to which somebody sends a message with this key and identity.
+    pub(in crate::model) fn broker_of(
+        &mut self,
+        from: Host,
+        node: NodeId,
+        (key, id): (u64, u64),
+    ) -> u16 {
         match &mut self.routes[usize::from(node)] {
             Route::Partitions(way) => way.broker(key, id),
+            Route::Replicas(way) => {
+                let shard = match &mut way.shard {
+                    Route::Partitions(way) => way.broker(key, id),
+                    way => way.instance(key, id),
+                };
+                shard * way.each + way.leader(from, shard)
+            }
             _ => 0,
         }
     }
@@ -247,13 +262,7 @@ impl World {
     pub(in crate::model) fn asks_elsewhere(&mut self, slot: Slot) {
         let (f, caller) = (self.frames[slot], self.caller_of(slot));
         let to = f.served as u16;
-        if let Route::Replicas(way) = &mut self.routes[usize::from(f.node)]
-            && way.by_trying
-        {
-            let each = way.each;
-            let epoch = way.believed.get(&(caller, to / each)).map_or(0, |known| known.1);
-            way.believed.insert((caller, to / each), (to % each, epoch));
-        }
+        self.believes(caller, (f.node, to));
         if f.flags & CALLER_DONE != 0 {
             self.frames[slot].flags |= CALLEE_DONE;
             return self.release_if_done(slot);
@@ -282,17 +291,39 @@ impl World {
     #[cold]
     pub(in crate::model) fn doubts_leader(&mut self, child: Slot) {
         let (f, caller) = (self.frames[child], self.caller_of(child));
-        let Some(Route::Replicas(way)) = self.routes.get_mut(usize::from(f.node)) else { return };
+        let Some(Route::Replicas(_)) = self.routes.get(usize::from(f.node)) else { return };
         if let Some(letters) = &mut self.letters {
             letters.take_turn(f.parent);
         }
-        if !way.by_trying {
-            return;
+        self.believes_no_more(caller, (f.node, f.inst));
+    }
+
+    /// The instance that a caller believes to lead a shard.
+    pub(in crate::model) fn believed(&self, caller: Host, (node, shard): (NodeId, u16)) -> u16 {
+        match &self.routes[usize::from(node)] {
+            Route::Replicas(way) => shard * way.each + way.leader(caller, shard),
+            _ => 0,
         }
-        let (shard, replica) = (f.inst / way.each, f.inst % way.each);
-        let epoch = way.believed.get(&(caller, shard)).map_or(0, |known| known.1);
+    }
+
+    /// A caller who finds leaders by trying heard that this instance leads its shard.
+    pub(in crate::model) fn believes(&mut self, caller: Host, (node, inst): Host) {
+        if let Route::Replicas(way) = &mut self.routes[usize::from(node)]
+            && way.by_trying
+        {
+            let (shard, replica) = (inst / way.each, inst % way.each);
+            let epoch = way.believed.get(&(caller, shard)).map_or(0, |known| known.1);
+            way.believed.insert((caller, shard), (replica, epoch));
+        }
+    }
+
+    /// Such a caller asked this instance in vain: if he believed that it leads its shard, he now believes it of the next one.
+    pub(in crate::model) fn believes_no_more(&mut self, caller: Host, (node, inst): Host) {
+        let Some(Route::Replicas(way)) = self.routes.get(usize::from(node)) else { return };
+        let (shard, replica) = (inst / way.each, inst % way.each);
         if way.leader(caller, shard) == replica {
-            way.believed.insert((caller, shard), ((replica + 1) % way.each, epoch));
+            let next = shard * way.each + (replica + 1) % way.each;
+            self.believes(caller, (node, next));
         }
     }
 

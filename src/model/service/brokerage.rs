@@ -19,10 +19,10 @@ use crate::{
     },
 };
 
-/// Places among what a broker does unasked (`Program::own`).
-const ACCEPT: usize = 0;
-const LEAVE: usize = 1;
-const CLOCK: usize = 2;
+/// Places among what a broker does unasked (`Program::own`), from the end.
+pub(super) const ACCEPT: usize = 3;
+const LEAVE: usize = 2;
+pub(super) const CLOCK: usize = 1;
 
 impl Server {
     /// The work of accepting a message is done.
@@ -59,6 +59,11 @@ impl Server {
             }
         }
         self.hand_out(world);
+    }
+
+    /// Where what a broker does unasked stands in its program, counted from the end.
+    pub(super) fn broker_does(&self, place: usize) -> u16 {
+        self.program.own[self.program.own.len() - place]
     }
 
     /// Whoever can have something gets it: consumers messages, dead messages a grave, publishers room.
@@ -101,7 +106,7 @@ impl Server {
         messages: Vec<(Handle, Record)>,
         world: &mut World,
     ) {
-        let (node, entry) = (self.node, self.program.own[LEAVE]);
+        let (node, entry) = (self.node, self.broker_does(LEAVE));
         let id = self.next_letter();
         if messages.is_empty() {
             let handed = Post::Handed(ask, messages);
@@ -119,7 +124,7 @@ impl Server {
 
     /// The work of handing out a message is done: the next one's begins, or all leave.
     pub(super) fn leaves(&mut self, slot: Slot, world: &mut World) {
-        let entry = self.program.own[LEAVE];
+        let entry = self.broker_does(LEAVE);
         let works = !matches!(self.program.code[usize::from(entry)], Instr::Point(_));
         let Some(Post::Leaving(ask, messages, left)) = world.take_post(slot) else { return };
         if works && left > 1 {
@@ -152,7 +157,7 @@ impl Server {
     pub(super) fn broker_hears(&mut self, slot: Slot, world: &mut World) {
         let now = world.now();
         if let Some(Post::Put(..)) = world.post_of(slot) {
-            world.begin_own(slot, self.program.own[ACCEPT]);
+            world.begin_own(slot, self.broker_does(ACCEPT));
             return self.run(slot, world);
         }
         let came = world.take_post(slot);
@@ -181,7 +186,7 @@ impl Server {
     }
 
     fn set_clock(&mut self, world: &mut World) {
-        let (node, entry) = (self.node, self.program.own[CLOCK]);
+        let (node, entry) = (self.node, self.broker_does(CLOCK));
         let Some(brokerage) = &mut self.broker else { return };
         let due = brokerage.broker.due();
         if due == brokerage.set_for {

@@ -111,7 +111,11 @@ impl Server {
             }
             Some(Post::Told(told)) => self.is_told(inst, &told, world),
             Some(Post::Settled(settled)) => self.are_buried(inst, &settled, world),
-            Some(Post::Refused(ask)) => consumers.ask_later(inst, ask, world),
+            Some(Post::Refused(ask)) => {
+                consumers.ask_later(inst, (ask.source, ask.number), world);
+                world.believes_no_more((self.node, inst), (ask.queue, ask.broker));
+            }
+            Some(Post::NotLed(not_led)) => self.finds_leader(inst, not_led, world),
             _ => {}
         }
     }
@@ -124,6 +128,7 @@ impl Server {
                 if let Some(consumers) = &mut self.consumers {
                     consumers.end_ask(inst, ask, world);
                 }
+                world.believes_no_more((self.node, inst), (ask.queue, ask.broker));
                 self.ask_for_more(inst, world);
             }
             Some(Post::Batch(_)) => self.next_message(slot, world),

@@ -2,7 +2,10 @@
 //!
 //! **Invariant.** Before an event at a broker is over, nobody waits for a message that he could have.
 
-use super::server::Server;
+use super::{
+    brokerage::{ACCEPT, CLOCK},
+    server::Server,
+};
 use crate::{
     engine::random::mix,
     model::{
@@ -18,10 +21,6 @@ use crate::{
     },
 };
 
-/// Places among what a broker does unasked (`Program::own`).
-const ACCEPT: usize = 0;
-const CLOCK: usize = 2;
-
 impl Server {
     /// The work of accepting a message of a log is done.
     pub(super) fn appends(&mut self, slot: Slot, world: &mut World) {
@@ -36,9 +35,13 @@ impl Server {
         );
         let by_key = world.partition_of(self.node, message.key);
         let Some(logs) = &mut self.log else { return };
-        let partition = by_key.unwrap_or_else(|| logs.log.next_in_turn(broker));
-        logs.log.append(partition, message, now);
-        let answers = logs.log.answers_of(partition, now);
+        let mut answers = Vec::new();
+        // What copies agree on was appended when they did.
+        if logs.copies.is_none() {
+            let partition = by_key.unwrap_or_else(|| logs.log.next_in_turn(broker));
+            logs.log.append(partition, message, now);
+            answers = logs.log.answers_of(partition, now);
+        }
         if let Some(handle) = handle {
             let id = (logs.next_id(), 0);
             let sender = unpack(world.frames[slot].parent);
@@ -52,7 +55,12 @@ impl Server {
     }
 
     /// Those who asked a broker are told this.
-    fn answer_asks(&mut self, broker: u16, answers: Vec<(Ask, Answer)>, world: &mut World) {
+    pub(super) fn answer_asks(
+        &mut self,
+        broker: u16,
+        answers: Vec<(Ask, Answer)>,
+        world: &mut World,
+    ) {
         for (ask, answer) in answers {
             match answer {
                 Answer::Messages(messages) => self.answer_ask(ask, messages, world),
@@ -70,14 +78,25 @@ impl Server {
     /// Something about messages has come to a broker of a log.
     pub(super) fn log_hears(&mut self, slot: Slot, world: &mut World) {
         let (now, broker) = (world.now(), world.frames[slot].inst);
-        if let Some(Post::Put(..)) = world.post_of(slot) {
-            world.begin_own(slot, self.program.own[ACCEPT]);
+        let leads = self.leads_copies(broker);
+        if let Some(&Post::Put(handle, _)) = world.post_of(slot) {
+            if !leads {
+                let (sender, of) = (unpack(world.frames[slot].parent), handle.handout as u16);
+                world.release(slot);
+                return self.says_who_leads(broker, sender, (of, handle.place.into()), world);
+            }
+            world.begin_own(slot, self.broker_does(ACCEPT));
             return self.run(slot, world);
         }
         let came = world.take_post(slot);
         world.release(slot);
         let Some(logs) = &mut self.log else { return };
+        let coordinates = logs.coordinates() == Some(broker);
         match came {
+            Some(Post::Fetch(ask, _)) if !leads => self.turns_away(ask, world),
+            Some(Post::Beat(beat)) if !coordinates => {
+                self.says_who_leads(broker, beat.from, (beat.source, 0), world);
+            }
             Some(Post::Fetch(ask, wants)) => {
                 logs.log.ask(ask, wants, now);
                 let answers = logs.log.answers_at(broker, now);
@@ -98,9 +117,10 @@ impl Server {
 
     fn tell_members(&mut self, told: Vec<(Host, Told)>, world: &mut World) {
         let Some(logs) = &mut self.log else { return };
+        let at = logs.coordinates().unwrap_or_default();
         for (member, told) in told {
             let id = (logs.next_id(), 0);
-            post(((self.node, 0), member), id, Post::Told(told), world);
+            post(((self.node, at), member), id, Post::Told(told), world);
         }
     }
 
@@ -115,7 +135,8 @@ impl Server {
         let now = world.now();
         let Some(logs) = &mut self.log else { return };
         logs.clocks[usize::from(broker)].1 = None;
-        let told = logs.tick(broker, now);
+        let coordinates = logs.coordinates() == Some(broker);
+        let told = if coordinates { logs.tick(now) } else { Vec::new() };
         let answers = logs.log.answers_at(broker, now);
         self.tell_members(told, world);
         self.answer_asks(broker, answers, world);
@@ -128,9 +149,10 @@ impl Server {
         }
     }
 
-    fn set_log_clock(&mut self, broker: u16, world: &mut World) {
+    pub(super) fn set_log_clock(&mut self, broker: u16, world: &mut World) {
         let (node, at) = (self.node, usize::from(broker));
         let down = world.hosts.disturbed && world.hosts.is_down((node, broker));
+        let entry = self.broker_does(CLOCK);
         let Some(logs) = self.log.as_mut().filter(|_| !down) else { return };
         let due = logs.due(broker);
         let (clock, set_for) = logs.clocks[at];
@@ -140,7 +162,7 @@ impl Server {
         let clock = if clock == NONE {
             let id = mix(logs.site ^ u64::from(broker));
             let clock = world.own_frame((node, broker), (id, 0), Cargo::None);
-            world.begin_own(clock, self.program.own[CLOCK]);
+            world.begin_own(clock, entry);
             clock
         } else {
             clock
@@ -158,7 +180,10 @@ impl Server {
         let Some(logs) = &mut self.log else { return };
         logs.clocks[usize::from(broker)] = (NONE, None);
         let asked = logs.log.crash(broker);
-        if broker == 0 {
+        if let Some(copies) = &mut logs.copies {
+            // Who is in a group is known to the others.
+            copies.leads_no_more(broker);
+        } else if broker == 0 {
             logs.coordinators.iter_mut().for_each(Coordinator::crash);
         }
         if world.hosts.state((node, broker)).silent > 0 {

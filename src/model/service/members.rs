@@ -3,6 +3,8 @@
 //!
 //! **Invariant.** What is not held is neither worked off nor put down.
 
+use std::collections::BTreeMap;
+
 use super::server::Server;
 use crate::{
     engine::random::mix,
@@ -17,7 +19,7 @@ use crate::{
         replication::letters::Cargo,
         span::Span,
         topic::{
-            letters::{Told, Word},
+            letters::{NotLed, Told, Word},
             member::Holding,
         },
         world::World,
@@ -80,8 +82,38 @@ impl Server {
         let member = &mut consumers.places[usize::from(inst)][source].member;
         let all = at_once || matches!(word, Word::Commits | Word::Leaves);
         let beat = member.says(word, (host, source as u16, group), all);
+        member.unheard = true;
         let id = (consumers.next_id(inst), 0);
-        post((host, (topic, 0)), id, Post::Beat(beat), world);
+        let coordinator = world.believed(host, (topic, 0));
+        post((host, (topic, coordinator)), id, Post::Beat(beat), world);
+    }
+
+    /// A member asked, or said something to, a copy of a partition that does not lead: he goes to who does.
+    pub(super) fn finds_leader(&mut self, inst: u16, told: NotLed, world: &mut World) {
+        let (host, reads) = ((self.node, inst), (inst, usize::from(told.source)));
+        let (node, asked) = told.asked;
+        let Some(consumers) = &mut self.consumers else { return };
+        let place = &mut consumers.places[usize::from(inst)][reads.1];
+        if told.number == 0 {
+            place.member.unheard = false;
+        }
+        let Some(leader) = told.leader else {
+            world.believes_no_more(host, (node, asked));
+            return consumers.ask_later(inst, (told.source, told.number), world);
+        };
+        world.believes(host, (node, leader));
+        if told.number == 0 {
+            let word = if place.member.joins { Word::Joins } else { Word::Here };
+            return self.say(word, reads, world);
+        }
+        let at = place.asks.iter().position(|(number, _)| *number == told.number);
+        if let Some((_, slot)) = at.map(|at| place.asks.swap_remove(at)) {
+            world.disarm(slot);
+            world.release(slot);
+            let asked = |holding: &&mut Holding| holding.asked == told.number;
+            place.member.holds.iter_mut().filter(asked).for_each(|holding| holding.asked = 0);
+            self.ask_for_more(inst, world);
+        }
     }
 
     /// It is time that a member says that it is there, or how far it is.
@@ -94,7 +126,13 @@ impl Server {
         let (inst, source) = (world.frames[slot].inst, usize::from(source));
         let Some(consumers) = &self.consumers else { return };
         let Some(terms) = &consumers.sources[source].log else { return };
+        let topic = consumers.sources[source].queue;
         let member = &consumers.places[usize::from(inst)][source].member;
+        if member.unheard && word == Word::Here {
+            let host = (self.node, inst);
+            let coordinator = world.believed(host, (topic, 0));
+            world.believes_no_more(host, (topic, coordinator));
+        }
         let every =
             if word == Word::Commits { terms.commit.unwrap_or_default() } else { terms.heartbeat };
         let word = if member.joins { Word::Joins } else { word };
@@ -110,6 +148,7 @@ impl Server {
         let reads = (inst, usize::from(told.source));
         let Some(consumers) = &mut self.consumers else { return };
         let member = &mut consumers.places[usize::from(inst)][reads.1].member;
+        member.unheard = false;
         if member.life != told.life || member.has_left() {
             return;
         }
@@ -169,28 +208,30 @@ impl Server {
         let Some(consumers) = &mut self.consumers else { return };
         let of = &consumers.sources[source];
         let Some(terms) = &of.log else { return };
-        let (brokers, group, topic) = (terms.brokers, terms.group, of.queue);
-        let (batch, linger) = (of.batch, of.linger);
+        let (brokers, copied) = (u32::from(terms.brokers), terms.copied);
+        let (group, topic, batch, linger) = (terms.group, of.queue, of.batch, of.linger);
         let (host, entry) = ((self.node, inst), self.program.own[consumers.first + source] + 1);
-        for broker in 0..brokers {
-            let place = &mut consumers.places[usize::from(inst)][source];
-            let idle = |holding: &&mut Holding| {
-                let there = holding.partition % u32::from(brokers) == u32::from(broker);
-                there && holding.busy.is_none() && !holding.given_up && holding.asked == 0
+        let place = &mut consumers.places[usize::from(inst)][source];
+        let idle = |holding: &&mut Holding| {
+            holding.busy.is_none() && !holding.given_up && holding.asked == 0
+        };
+        let mut at: BTreeMap<u16, Vec<(u32, u64)>> = BTreeMap::new();
+        for holding in place.member.holds.iter_mut().filter(idle) {
+            let partition = holding.partition;
+            let broker = if copied {
+                world.believed(host, (topic, partition as u16))
+            } else {
+                (partition % brokers) as u16
             };
+            at.entry(broker).or_default().push((partition, holding.next));
+        }
+        for (broker, wants) in at {
+            let place = &mut consumers.places[usize::from(inst)][source];
             let number = place.number + 1;
-            let wants: Vec<(u32, u64)> = place
-                .member
-                .holds
-                .iter_mut()
-                .filter(idle)
-                .map(|holding| {
+            for &(partition, _) in &wants {
+                if let Some(holding) = place.member.of(partition) {
                     holding.asked = number;
-                    (holding.partition, holding.next)
-                })
-                .collect();
-            if wants.is_empty() {
-                continue;
+                }
             }
             let source = source as u16;
             let ask =

@@ -15,6 +15,7 @@ pub mod check_parts;
 mod check_transactions;
 pub mod compile;
 mod consumer;
+mod copies_of_logs;
 pub mod cores;
 mod environments;
 pub mod facts;

@@ -72,12 +72,12 @@ impl Server {
     /// A letter has come for a process of the node.
     #[inline(never)]
     pub(super) fn letter_came(&mut self, slot: Slot, world: &mut World) {
-        if self.group.is_some() {
+        if self.log.is_some() && world.post_of(slot).is_some() {
+            self.log_hears(slot, world);
+        } else if self.group.is_some() {
             self.take_letter(slot, world);
         } else if self.broker.is_some() {
             self.broker_hears(slot, world);
-        } else if self.log.is_some() {
-            self.log_hears(slot, world);
         } else if self.is_of_rows(slot, world) {
             self.rows_came(slot, world);
         } else if self.is_of_transaction(slot, world) {

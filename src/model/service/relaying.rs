@@ -12,6 +12,7 @@ use crate::model::{
     },
     replication::letters::Cargo,
     span::Span,
+    topic::letters::NotLed,
     world::World,
 };
 
@@ -107,7 +108,12 @@ impl Server {
         let to = relays.outlets[usize::from(at.0)].to;
         for (handle, record) in relays.due(at, since, now) {
             let id = (relays.next_id(), record.size);
-            let broker = (to, world.broker_of(to, record.key, id.0));
+            let mut broker = (to, world.broker_of(host, to, (record.key, id.0)));
+            if handle.receives > 0 {
+                // Nobody there has said that it came.
+                world.believes_no_more(host, broker);
+                broker.1 = world.broker_of(host, to, (record.key, id.0));
+            }
             post((host, broker), id, Post::Put(handle, record), world);
         }
     }
@@ -117,6 +123,15 @@ impl Server {
         let shard = world.frames[slot].inst;
         let came = world.take_post(slot);
         world.release(slot);
+        if let Some(Post::NotLed(NotLed { asked, leader, source, number })) = came {
+            let host = (self.node, shard);
+            let Some(leader) = leader else { return world.believes_no_more(host, asked) };
+            world.believes(host, (asked.0, leader));
+            if let Some(relays) = &mut self.relays {
+                relays.turned_away((source, shard), number);
+            }
+            return self.send_rows((source, shard), 0, world);
+        }
         let (Some(relays), Some(Post::Settled(settled))) = (&mut self.relays, came) else { return };
         let mut all = |(handle, taken): &&(Handle, bool)| *taken && relays.came(shard, *handle);
         let outlet = |(handle, _): &(Handle, bool)| handle.handout as u16;
@@ -135,6 +150,7 @@ impl Server {
 
     /// Whether a letter says what came of rows.
     pub(super) fn is_of_rows(&self, slot: Slot, world: &World) -> bool {
-        self.relays.is_some() && matches!(world.post_of(slot), Some(Post::Settled(_)))
+        self.relays.is_some()
+            && matches!(world.post_of(slot), Some(Post::Settled(_) | Post::NotLed(_)))
     }
 }

@@ -14,6 +14,7 @@ use crate::{
         consistency::{observer::Written, spec::Access, tokens::Token, watched::Holdings},
         ids::{NONE, Slot},
         outcome::Outcome,
+        queue::post::Post,
         replication::{
             group::TELL,
             letters::{Cargo, Envelope, News},
@@ -45,7 +46,7 @@ pub(super) const MOST_SENT_ON: u8 = 8;
 
 impl Server {
     /// Tells a replica something, and does what it wants done.
-    fn tell_replica(
+    pub(super) fn tell_replica(
         &mut self,
         inst: Peer,
         world: &mut World,
@@ -180,6 +181,9 @@ impl Server {
 
     /// A request has come to a replica, or its work there is done.
     pub(super) fn at_replica(&mut self, slot: Slot, point: Point, world: &mut World) {
+        if self.log.is_some() {
+            return self.at_copy(slot, point, world);
+        }
         let (phase, write) = match point {
             Point::Arrived { write } => (Phase::Arrived, write),
             Point::Worked { write } => (Phase::Worked, write),
@@ -278,7 +282,12 @@ impl Server {
     pub(super) fn replica_timed(&mut self, slot: Slot, world: &mut World) {
         let inst = world.frames[slot].inst;
         let Some(letters) = &world.letters else { return };
-        let &Cargo::Timer(timer) = letters.get(slot) else { return };
+        let &Cargo::Timer(timer) = letters.get(slot) else {
+            if let Some(broker) = self.log_clock(slot) {
+                self.log_timed(broker, world);
+            }
+            return;
+        };
         if timer == TELL {
             return self.announce_again(inst, world);
         }
@@ -346,6 +355,10 @@ impl Server {
     }
 
     fn answer(&mut self, slot: Slot, answer: Answer, world: &mut World) {
+        if answer != Answer::Written && matches!(world.post_of(slot), Some(Post::Put(..))) {
+            // Who sent it sends it again.
+            return world.release(slot);
+        }
         let (outcome, cause) = match answer {
             Answer::Read(version) => {
                 if let Some(data) = &mut world.data {
@@ -396,6 +409,9 @@ impl Server {
 
     /// Those who look on are told.
     fn note(&mut self, inst: Peer, note: Note, world: &mut World) {
+        if self.log.is_some() {
+            return self.note_of_copy(inst, note, world);
+        }
         let Some(group) = &mut self.group else { return };
         let now = world.now();
         match note {

@@ -128,12 +128,19 @@ impl Relays {
         let table = &mut self.outlets[usize::from(outlet)].tables[usize::from(shard)];
         let due = |row: &&mut Row| !row.came && row.sent.is_none_or(|sent| sent <= since);
         let send = |row: &mut Row| {
-            row.sent = Some(now);
-            let handle =
-                Handle { place: row.number as u32, handout: u32::from(outlet), receives: 0 };
+            let again = row.sent.replace(now).is_some();
+            let (place, handout) = (row.number as u32, u32::from(outlet));
+            let handle = Handle { place, handout, receives: again.into() };
             (handle, row.record.clone())
         };
         table.rows.iter_mut().take(table.taken).filter(due).map(send).collect()
+    }
+
+    /// A row did not come to where it was sent: it is due again.
+    pub fn turned_away(&mut self, (outlet, shard): (u16, u16), place: u64) {
+        let table = &mut self.outlets[usize::from(outlet)].tables[usize::from(shard)];
+        let rows = table.rows.iter_mut().take(table.taken);
+        rows.filter(|row| row.number == place).for_each(|row| row.sent = None);
     }
 
     /// A message has come: whether all that are on their way have.

@@ -4,16 +4,19 @@
 
 use super::TopicSpec;
 use crate::{
+    engine::law::Formula,
     model::{
         check::{Checked, boot, closest, formula, positive, zones},
         consistency,
+        kind::Kind,
         kinds::NodeSpec,
         names::Names,
+        replication::check::copies,
         resilience::check::edge,
         store::ShardBy,
     },
     problem::Problems,
-    units::{SimDuration, show::plural},
+    units::{Count, SimDuration, show::plural},
 };
 
 /// Nodes a topic can tell.
@@ -61,6 +64,8 @@ impl Checked for TopicSpec {
                 ("by", self.by.is_some()),
                 ("retention", self.retention.is_some()),
                 ("receive", self.receive.is_some()),
+                ("replicas", self.replicas.is_some()),
+                ("ack", self.ack.is_some()),
             ] {
                 if given {
                     let message = "a topic that tells others of messages keeps none";
@@ -87,11 +92,37 @@ impl Checked for TopicSpec {
 }
 
 impl TopicSpec {
+    /// Whether the copies of its partitions make sense.
+    fn check_copies(&self, path: &str, names: &Names, problems: &mut Problems) {
+        let at = |key: &str| format!("{path}.{key}");
+        positive(
+            self.replicas.as_ref().map(|copies| Count(copies.count())),
+            u64::MAX,
+            &at("replicas"),
+            problems,
+        );
+        let Some(spec) = self.replication() else { return };
+        if self.instances.is_some() {
+            let message = "with `replicas` each copy of a partition is a machine of its own";
+            let help = "leave `instances` out: there are `partitions` x `replicas` of them";
+            problems.error_help("E-CONFLICT", at("instances"), message, help);
+        }
+        if let Some(raft) = &spec.raft {
+            copies((self, raft), path, names, problems);
+        }
+        for (_, attribute) in self.publish.iter().flat_map(Formula::attributes) {
+            let message = format!("messages between replicas carry no `{attribute}`");
+            problems.error_help("E-CONFLICT", at("publish"), message, "a law");
+        }
+    }
+
     fn check_log(&self, path: &str, names: &Names, problems: &mut Problems) {
         let at = |key: &str| format!("{path}.{key}");
+        self.check_copies(path, names, problems);
         positive(self.partitions, MOST_PARTITIONS, &at("partitions"), problems);
         positive(self.instances, MOST as u64, &at("instances"), problems);
-        if self.instances.is_some_and(|brokers| brokers.0 > self.partitions()) {
+        let one = self.replication().is_none();
+        if one && self.instances.is_some_and(|brokers| brokers.0 > self.partitions()) {
             let message = format!("more brokers than {}", plural(self.partitions(), "partition"));
             problems.error("E-CONFLICT", at("instances"), message);
         }

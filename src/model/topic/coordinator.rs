@@ -309,6 +309,12 @@ impl Coordinator {
         self.goes_on(now)
     }
 
+    /// Another process goes on with what copies know of the group: from now on it counts how long members are silent.
+    pub fn goes_on_elsewhere(&mut self, now: u64) {
+        self.members.values_mut().for_each(|member| member.heard = now);
+        self.check = (!self.members.is_empty()).then(|| now.saturating_add(self.session));
+    }
+
     /// Its process is gone, and with it who is in the group.
     pub fn crash(&mut self) {
         self.members.clear();

@@ -1,12 +1,13 @@
 //! A log as its server hosts it: the clocks of its brokers, its coordinators, and what is sent.
 //!
-//! **Invariant.** Coordinators sit at broker 0.
+//! **Invariant.** Coordinators sit at broker 0, or where the copies of partition 0 are led.
 
 use super::{
     coordinator::{Coordinator, News},
     letters::{Beat, Told},
     log::Log,
     reader::Reader,
+    replicated::Replicated,
 };
 use crate::{
     engine::random::mix,
@@ -23,6 +24,8 @@ pub struct Logs {
     pub log: Log,
     /// Of each group.
     pub coordinators: Vec<Coordinator>,
+    /// If its partitions have copies.
+    pub copies: Option<Replicated>,
     /// Of each broker: the frame of its clock, and for when it is set.
     pub clocks: Vec<(Slot, Option<u64>)>,
     pub site: u64,
@@ -31,14 +34,19 @@ pub struct Logs {
 
 impl Logs {
     /// Ready to run.
-    pub fn new(mut log: Log, coordinators: Vec<Coordinator>, brokers: u16, site: u64) -> Self {
+    pub fn new(
+        mut log: Log,
+        coordinators: Vec<Coordinator>,
+        copies: Option<Replicated>,
+        (brokers, site): (u16, u64),
+    ) -> Self {
         let clocks = vec![(NONE, None); usize::from(brokers)];
         for (reader, coordinator) in log.groups.iter_mut().zip(&coordinators) {
             for (partition, holder) in coordinator.holders() {
                 reader.is_given(partition, holder, 0);
             }
         }
-        Self { log, coordinators, clocks, site, posted: 0 }
+        Self { log, coordinators, copies, clocks, site, posted: 0 }
     }
 
     /// The identity for draws of the next thing it sends or does.
@@ -82,10 +90,15 @@ impl Logs {
         news.into_iter().map(one).collect()
     }
 
-    /// What is due by now at a broker happens to groups: who is told what then.
-    pub fn tick(&mut self, broker: u16, now: u64) -> Vec<(Host, Told)> {
+    /// The instance where groups are coordinated, if there is one.
+    pub fn coordinates(&self) -> Option<u16> {
+        self.copies.as_ref().map_or(Some(0), |copies| copies.coordinates)
+    }
+
+    /// What is due by now where groups are coordinated happens to them: who is told what then.
+    pub fn tick(&mut self, now: u64) -> Vec<(Host, Told)> {
         let mut told = Vec::new();
-        for group in 0..self.coordinators.len() * usize::from(broker == 0) {
+        for group in 0..self.coordinators.len() {
             let news = self.coordinators[group].tick(now);
             told.extend(self.tells(group as u16, news, now));
         }
@@ -94,7 +107,8 @@ impl Logs {
 
     /// When something is due at a broker.
     pub fn due(&self, broker: u16) -> Option<u64> {
-        let groups = self.coordinators.iter().filter(|_| broker == 0);
+        let at = self.coordinates();
+        let groups = self.coordinators.iter().filter(|_| at == Some(broker));
         groups.filter_map(Coordinator::due).chain(self.log.due(broker)).min()
     }
 
@@ -102,8 +116,12 @@ impl Logs {
     pub fn measured(&self, now: u64, from: u64) -> (Vec<GroupMeasured>, bool) {
         let one = |(i, coordinator): (usize, &Coordinator)| {
             let reader = &self.log.groups[i];
+            let mut counts = self.log.counts(i, true, now);
+            // They were published, as far as their publishers know.
+            let lost = self.copies.as_ref().map_or(0, |copies| copies.lost(true));
+            (counts.published, counts.lost) = (counts.published + lost, counts.lost + lost);
             let messages = QueueMeasured {
-                counts: self.log.counts(i, true, now),
+                counts,
                 most: reader.depth.most(),
                 age: reader.age.clone(),
                 ..QueueMeasured::default()

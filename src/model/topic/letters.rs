@@ -1,6 +1,10 @@
-//! What members of a group and its coordinator tell each other.
+//! What members of a group, those who lead its partitions, and its coordinator tell one another.
 
 use super::super::ids::Host;
+
+/// How long an ask waits at a copy until it is answered though there is nothing, ns (`fetch.max.wait.ms` of Apache Kafka): who
+/// asked looks for another leader when he hears nothing.
+pub const PATIENCE_OF_COPIES: u64 = 500_000_000;
 
 /// What a member wants of its coordinator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,4 +74,17 @@ impl Told {
         let Beat { source, life, .. } = *beat;
         Self { source, life, known: false, list: 0, may: None, confirmed: Vec::new() }
     }
+}
+
+/// To somebody who asked an instance that does not lead: who does, as far as it knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotLed {
+    /// The instance that was asked.
+    pub asked: Host,
+    /// Who leads.
+    pub leader: Option<u16>,
+    /// Which of what it consumes this is about.
+    pub source: u16,
+    /// The number of the ask; 0: it was said something as the coordinator of a group.
+    pub number: u64,
 }

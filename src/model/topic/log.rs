@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::reader::Reader;
+use super::{letters::PATIENCE_OF_COPIES, reader::Reader};
 use crate::model::{
     ids::Host,
     queue::{
@@ -81,6 +81,8 @@ pub struct Log {
     /// Of each broker: asks in order of arrival, and those that linger.
     at: Vec<BTreeSet<u64>>,
     lingering: Vec<BTreeSet<(u64, u64)>>,
+    /// If partitions have copies: up to where each instance knows that of its own.
+    known: Option<Vec<u64>>,
     /// Of each broker: where the next message without a key goes.
     turn: Vec<u32>,
     /// Messages appended in the measured span.
@@ -106,10 +108,36 @@ impl Log {
             numbers: 0,
             at: vec![BTreeSet::new(); each],
             lingering: vec![BTreeSet::new(); each],
+            known: None,
             turn: (0..u32::from(brokers)).collect(),
             published: 0,
             from,
         }
+    }
+
+    /// Each instance has a copy of a partition: it hands out what it knows.
+    #[must_use]
+    pub fn with_copies(self) -> Self {
+        Self { known: Some(vec![0; self.at.len()]), ..self }
+    }
+
+    /// How long an ask waits, ns.
+    fn patience(&self) -> u64 {
+        if self.known.is_some() { PATIENCE_OF_COPIES } else { PATIENCE }
+    }
+
+    /// An instance knows all that is in its partition.
+    pub fn knows_all(&mut self, inst: u16, partition: u32) {
+        let end = self.partitions[partition as usize].end();
+        if let Some(known) = &mut self.known {
+            known[usize::from(inst)] = end;
+        }
+    }
+
+    /// The offset behind the last message of a partition that a broker knows.
+    fn end_at(&self, broker: u16, partition: u32) -> u64 {
+        let end = self.partitions[partition as usize].end();
+        self.known.as_ref().map_or(end, |known| known[usize::from(broker)].min(end))
     }
 
     /// The partition at a broker whose turn it is.
@@ -195,7 +223,7 @@ impl Log {
         let at = usize::from(broker);
         let mut due: Vec<u64> = self.at[at].last().copied().into_iter().collect();
         due.extend(self.lingering[at].iter().take_while(|of| of.0 <= now).map(|of| of.1));
-        let old = |number: &&u64| self.asks[*number].since + PATIENCE <= now;
+        let old = |number: &&u64| self.asks[*number].since + self.patience() <= now;
         due.extend(self.at[at].iter().take_while(old));
         due.sort_unstable();
         due.dedup();
@@ -205,9 +233,8 @@ impl Log {
     /// What somebody who waits is told now, if anything.
     fn answer(&mut self, number: u64, now: u64) -> Option<(Ask, Answer)> {
         let Waiting { ask, wants, since, lingers } = self.asks.get(&number)?;
-        let (ask, over) = (*ask, since + PATIENCE <= now);
-        let some =
-            |&&(partition, from): &&(u32, u64)| from < self.partitions[partition as usize].end();
+        let (ask, over) = (*ask, since + self.patience() <= now);
+        let some = |&&(partition, from): &&(u32, u64)| from < self.end_at(ask.broker, partition);
         let Some(&(partition, from)) = wants.iter().find(some) else {
             if over {
                 self.forget(number);
@@ -216,7 +243,7 @@ impl Log {
             return None;
         };
         let of = &self.partitions[partition as usize];
-        let (start, end) = (of.start(self.retention, now), of.end());
+        let (start, end) = (of.start(self.retention, now), self.end_at(ask.broker, partition));
         if from < start {
             self.forget(number);
             let reader = &mut self.groups[usize::from(ask.group)];
@@ -243,7 +270,7 @@ impl Log {
         now: u64,
     ) -> Vec<(Handle, Record)> {
         let of = &self.partitions[partition as usize];
-        let upto = of.end().min(from + u64::from(ask.batch));
+        let upto = self.end_at(ask.broker, partition).min(from + u64::from(ask.batch));
         let range = (from - of.first) as usize..(upto - of.first) as usize;
         let reader = &mut self.groups[usize::from(ask.group)];
         let handle = Handle { place: partition, handout: 0, receives: 1 };
@@ -255,7 +282,7 @@ impl Log {
     /// When something is due at a broker; none: nothing is.
     pub fn due(&self, broker: u16) -> Option<u64> {
         let at = usize::from(broker);
-        let over = self.at[at].first().map(|number| self.asks[number].since + PATIENCE);
+        let over = self.at[at].first().map(|number| self.asks[number].since + self.patience());
         let lingers = self.lingering[at].first().map(|of| of.0);
         [over, lingers].into_iter().flatten().min()
     }

@@ -38,6 +38,8 @@ pub struct Member {
     pub leaves: bool,
     /// The last list it has acted on.
     pub acted: u32,
+    /// It was not answered since it last said something.
+    pub unheard: bool,
     /// What it holds, what was served longest ago first.
     pub holds: Vec<Holding>,
 }

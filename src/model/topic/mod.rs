@@ -3,15 +3,18 @@
 mod build;
 mod check;
 pub mod coordinator;
+pub mod copies;
 pub mod groups;
 pub mod host;
 pub mod letters;
 pub mod log;
 pub mod member;
 pub mod reader;
+pub mod replicated;
 
 use std::collections::BTreeMap;
 
+pub use copies::{AckWhenSpec, CopiesSpec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +24,7 @@ use crate::{
         fault::Effect,
         kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Visit, spares_a_server},
         network::ZonesSpec,
+        replication::ReplicationSpec,
         resilience::EdgeSpec,
         store::ShardBy,
     },
@@ -61,6 +65,17 @@ pub struct TopicSpec {
     /// `range`, `directory`. Without keys messages go to the partitions in turn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<ShardBy>,
+    /// Copies of each partition of a log; 1 when absent. One of them leads, takes the messages and hands them out; a message is in
+    /// the log once most copies have it, and when its leader is gone the others elect another one (Raft, as in the
+    /// [`replication`](#raft) of stores, a partition being a shard; what Kafka does with `min.insync.replicas` of a majority).
+    /// Each copy is a machine of its own with its own `cores`, so `instances` are not said; copy `r` of partition `p` stands in
+    /// place `p + r` of `zones`, going round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<CopiesSpec>,
+    /// When who publishes is answered: `all` (the default; when the message is in the log), `leader` (when its leader has it: it is
+    /// lost if that one then fails before most copies have it), `none` (when it has come to its leader).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ack: Option<AckWhenSpec>,
     /// How long a log keeps a message, read or not; for ever when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<SimDuration>,
@@ -104,6 +119,19 @@ impl TopicSpec {
         self.partitions.map_or(1, |count| count.0)
     }
 
+    /// Copies of each partition.
+    pub fn copies(&self) -> u64 {
+        self.replicas.as_ref().map_or(1, CopiesSpec::count)
+    }
+
+    /// Brokers, each of which has partitions; or copies of partitions, each of which is one's.
+    pub fn brokers(&self) -> u64 {
+        match self.replication() {
+            Some(_) => self.partitions().saturating_mul(self.copies()),
+            None => self.instances.map_or(1, |count| count.0),
+        }
+    }
+
     fn laws(&self) -> impl Iterator<Item = &DurationFormula> {
         self.publish.iter().chain(&self.receive)
     }
@@ -111,22 +139,25 @@ impl TopicSpec {
 
 impl Kind for TopicSpec {
     fn facts(&self) -> Facts<'_> {
+        let replicas = self.replication().map(ReplicationSpec::facts);
         Facts {
             kind: "topic",
-            instances: self.instances.map_or(1, |count| count.0),
-            need: self.instances.map_or(1, |count| count.0),
+            instances: self.brokers(),
+            need: self.brokers(),
             capacity: self.cores.map(|c| c.0 as f64),
-            shards: false,
+            shards: replicas.is_some(),
             zones: self.zones.as_ref(),
             floats: false,
             reach: Reach::Any,
-            replicas: None,
+            replicas,
         }
     }
 
     fn detail(&self) -> String {
         if self.is_log() {
-            return plural(self.partitions(), "partition");
+            let partitions = plural(self.partitions(), "partition");
+            let copies = self.replication().map(|_| plural(self.copies(), "replica"));
+            return [Some(partitions), copies].into_iter().flatten().collect::<Vec<_>>().join(", ");
         }
         format!("tells {}", self.told().len())
     }
@@ -154,6 +185,19 @@ impl Kind for TopicSpec {
 
     fn spares(&self, effect: Effect<'_>) -> Option<&'static str> {
         spares_a_server(effect)
+            .filter(|_| !(matches!(effect, Effect::Clock(_)) && self.goes_by_clock()))
+    }
+
+    fn goes_by_clock(&self) -> bool {
+        self.replication().is_some()
+    }
+
+    fn replication(&self) -> Option<&ReplicationSpec> {
+        self.replicas.as_ref().filter(|copies| copies.count() > 1).map(CopiesSpec::replication)
+    }
+
+    fn routed(&self) -> u64 {
+        if self.replication().is_some() { self.partitions() } else { self.facts().instances }
     }
 
     fn restarts(&self) -> bool {

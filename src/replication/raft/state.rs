@@ -192,8 +192,17 @@ impl Raft {
         &self.data
     }
 
+    /// Who leads, as far as it knows.
+    pub fn leader(&self) -> Option<Peer> {
+        self.leader
+    }
+
+    /// The version of an entry, if it is here.
+    pub fn version_at(&self, index: u64) -> Option<u64> {
+        self.log.get(index).map(|entry| entry.version)
+    }
+
     /// Whether it believes to lead.
-    #[cfg(test)]
     pub fn leads(&self) -> bool {
         self.lead.is_some()
     }
