@@ -87,6 +87,7 @@ library! {
     "nightly-batch",
     "pub-sub",
     "rebalance",
+    "log-acks",
     "outbox",
     "memory-leak",
     "w1-mm1",

@@ -54,6 +54,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("inference-batching", "70s", "20s"),
     ("llm-serving", "300s", "20s"),
     ("lock-contention", "40s", "10s"),
+    ("log-acks", "170s", "10s"),
     ("memory-leak", "310s", "250s"),
     ("nightly-batch", "140m", "110m"),
     ("noisy-neighbour", "70s", "50s"),

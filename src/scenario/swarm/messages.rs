@@ -63,7 +63,12 @@ impl Writer {
     fn log(&mut self, name: &str) {
         let partitions = self.within(1, 6);
         let mut text = format!("  {name}: {{topic: {{partitions: {partitions}, ");
-        text += &self.maybe(50, |w| format!("instances: {}", w.within(1, partitions.min(3))));
+        if self.chance(35) {
+            text += &format!("replicas: {}, ", self.within(2, 4));
+        } else {
+            text += &self.maybe(50, |w| format!("instances: {}", w.within(1, partitions.min(3))));
+        }
+        text += &self.maybe(50, |w| format!("ack: {}", w.pick(&["all", "leader", "none"])));
         text += &self.maybe(20, |_| "by: consistent_hash(vnodes=20)".to_owned());
         text += &self.maybe(30, |_| "retention: 3s".to_owned());
         text += &self.maybe(40, |w| format!("publish: {}", w.law()));
