@@ -24,9 +24,10 @@ pub(super) fn leaders(results: &Results) -> Vec<TimelineEvent> {
         let leaders = node.replicas.iter().flat_map(|replicas| &replicas.leaders);
         let leaders: Vec<&LeaderResults> = leaders.collect();
         let shards = node.shards.len();
+        let part = if node.kind == "topic" { "partition" } else { "shard" };
         let last = leaders.iter().map(|leader| leader.shard).max();
         let mut events: Vec<TimelineEvent> = (0..=last.unwrap_or(0))
-            .flat_map(|shard| of_shard((name, shard, shards > 1), &leaders))
+            .flat_map(|shard| of_shard((name, shard, (shards > 1).then_some(part)), &leaders))
             .collect();
         events.sort_by(|a, b| a.at.total_cmp(&b.at));
         let more = events.len().saturating_sub(MOST);
@@ -45,7 +46,7 @@ pub(super) fn leaders(results: &Results) -> Vec<TimelineEvent> {
 }
 
 fn of_shard(
-    (store, shard, several): (&str, u64, bool),
+    (store, shard, part): (&str, u64, Option<&str>),
     leaders: &[&LeaderResults],
 ) -> Vec<TimelineEvent> {
     let mut changes: Vec<Change<'_>> = Vec::new();
@@ -55,7 +56,7 @@ fn of_shard(
     }
     // Who hands over ends as the next begins.
     changes.sort_by(|a, b| a.at.total_cmp(&b.at).then(a.begins.cmp(&b.begins)));
-    let subject = if several { format!("{store}, shard {shard}") } else { store.to_owned() };
+    let subject = part.map_or(store.to_owned(), |part| format!("{store}, {part} {shard}"));
     let mut leading: Vec<Change<'_>> = Vec::new();
     let (mut vacant, mut split): (Option<f64>, Option<f64>) = (None, None);
     let mut events = Vec::new();

@@ -92,7 +92,10 @@ impl Simulation {
         assert!(sound, "every message of queue {queue} is accounted for (seed {})", self.seed);
         let Some(mail) = &self.world.mail else { return own };
         let frames = self.world.frames.iter();
-        let seen = mail.measured(read, frames.filter_map(|(slot, _)| self.world.post_of(slot)));
+        let seen = {
+            let live = frames.filter_map(|(slot, _)| self.world.post_of(slot));
+            mail.measured(read, live, (&own.held, self.world.now()))
+        };
         let mut all = QueueMeasured { most: own.most, age: own.age, ..seen };
         let Counts { lost, unacked, deliveries, redelivered, .. } = all.counts;
         all.counts = own.counts;

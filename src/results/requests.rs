@@ -107,6 +107,9 @@ pub struct Selection {
     pub around: Option<(String, usize)>,
     /// Only those sent from one side of that fault.
     pub side: Option<String>,
+    /// Messages instead of requests: of this node, for this group if it is a log. The latency of one is how long it took from its
+    /// acceptance until a visit for it had succeeded.
+    pub messages: Option<(String, Option<String>)>,
 }
 
 /// What stands behind the results of one replication, for figures that `Results` does not list.

@@ -7,8 +7,11 @@ use std::cell::OnceCell;
 
 use super::accumulator::{Accumulator, RunInfo};
 use crate::{
-    model::probe::{
-        ActiveMeasured, Around, ClientMeasured, FaultMeasured, Measured, OperationMeasured,
+    model::{
+        outcome::Outcome,
+        probe::{
+            ActiveMeasured, Around, ClientMeasured, FaultMeasured, Measured, OperationMeasured,
+        },
     },
     results::{self, Evidence, Happened, Requests, RequestsInWindow, Results, Selection},
 };
@@ -43,6 +46,9 @@ impl Evidence for Replication<'_> {
         let client = |name: &str| selection.client.as_deref().is_none_or(|wanted| wanted == name);
         let operation =
             |name: &str| selection.operation.as_deref().is_none_or(|wanted| wanted == name);
+        if let Some((node, group)) = &selection.messages {
+            return messages(self.measured, node, group.as_deref());
+        }
         match &selection.around {
             None => select(self.info, self.measured, &client, &operation),
             Some((fault, stretch)) => {
@@ -126,6 +132,27 @@ fn select(
             all.merge(&requests(info, measured, of, operation));
         }
     }
+    all
+}
+
+/// The messages of a queue, or those of a log for a group, as if they were requests.
+fn messages(measured: &Measured, node: &str, group: Option<&str>) -> Requests {
+    let own = measured.nodes.iter().find(|of| of.name == node);
+    let found = own.and_then(|of| match group {
+        Some(name) => of.groups.iter().find(|group| group.name == name).map(|of| &of.messages),
+        None => of.queue.as_deref(),
+    });
+    let Some(of) = found else { return Requests::default() };
+    let (done, never) = (of.done.count(), of.never());
+    let mut all = Requests {
+        issued: done + never + of.open.count(),
+        good: done,
+        latency: of.done.clone(),
+        ages: of.open.clone(),
+        ..Requests::default()
+    };
+    all.outcomes[Outcome::Ok as usize] = done;
+    all.outcomes[Outcome::Error as usize] = never;
     all
 }
 

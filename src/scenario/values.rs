@@ -121,7 +121,7 @@ const FIGURES: &[(&str, &str)] = &[
     ),
     (
         "p99(waiting_time node=api) <= 1s",
-        "of a node also `service_time`, `response_time`, of a queue `age`, `done`, of a log `p99(done node=events group=search)`",
+        "of a node also `service_time`, `response_time`, of a queue `age`, `done`, of a log `p99(done node=events group=search)`. A message that is not done is slower than any limit; one that is younger than the limit as the run ends is left out",
     ),
 ];
 

@@ -359,7 +359,13 @@ impl Checker<'_> {
         path: &[&str],
         selectors: Selectors,
     ) -> Checked<(Figure, Dimension)> {
-        if selectors.node.is_some() && word.text.contains('.') {
+        // Of messages any percentile is known, not only those in the results.
+        let messages = match path {
+            ["done"] => Some(None),
+            ["groups", group, "done"] => Some(Some(*group)),
+            _ => None,
+        };
+        if selectors.node.is_some() && word.text.contains('.') && messages.is_none() {
             let message = format!("`{}` is measured of requests, not of nodes", word.text);
             let help = "of nodes there are p50, p90, p95, p99, p999".to_owned();
             return Err(fault("E-SLO", message, Some(help)));
@@ -374,10 +380,14 @@ impl Checker<'_> {
             return windows(stat, word, path, selectors, window);
         }
         if let Some(node) = selectors.node {
-            let mut path: Vec<String> = path.iter().map(|s| (*s).to_owned()).collect();
-            path.push(word.text.clone());
-            let dimension = self.of_node(&node, &path)?;
-            return Ok((Figure::Node(node, path), dimension));
+            let last = if messages.is_some() { "mean" } else { &word.text };
+            let whole = path.iter().chain([&last]).map(|s| (*s).to_owned()).collect::<Vec<_>>();
+            let dimension = self.of_node(&node, &whole)?;
+            let figure = match messages {
+                Some(group) => Figure::of_messages(node, group, stat),
+                None => Figure::Node(node, whole),
+            };
+            return Ok((figure, dimension));
         }
         let sample = self.sample(path, selectors.outcome.as_deref(), selectors.to)?;
         Ok((Figure::Sample(selectors.selection, sample, stat), Dimension::Seconds))
@@ -472,11 +482,11 @@ impl Checker<'_> {
             let message = "`window=` goes with `min(..)`, `max(..)` or `mean(..)`".to_owned();
             return Err(fault("E-SLO", message, None));
         }
-        if let ["latency", stat] = path
+        if let ["latency", stat] | ["done", stat] | ["groups", _, "done", stat] = path
             && parse::is_stat(stat)
         {
             let word = Word { text: (*stat).to_owned(), span: 0..0 };
-            return self.statistic(&word, &["latency"], selectors);
+            return self.statistic(&word, &path[..path.len() - 1], selectors);
         }
         let mut path: Vec<String> = path.iter().map(|s| (*s).to_owned()).collect();
         if let Some(node) = selectors.node {

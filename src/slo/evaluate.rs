@@ -78,8 +78,8 @@ impl Asked {
     pub(super) fn new(slo: &Slo) -> Self {
         let timed = matches!(slo.figure, Figure::Sample(..)) && slo.of.is_none();
         let own = slo.baseline.is_none();
-        let late =
-            (timed && own && matches!(slo.op, Op::AtMost | Op::Below)).then_some(slo.limit * 1e9);
+        let bounds = matches!(slo.op, Op::AtMost | Op::Below) || slo.figure.is_of_messages();
+        let late = (timed && own && bounds).then_some(slo.limit * 1e9);
         // Of a ratio the limit is no time.
         let limit = (slo.of.is_none() && own).then_some(slo.limit);
         Self {
@@ -229,9 +229,10 @@ impl Asked {
 
     /// Why there is no figure.
     pub(super) fn nothing(&self) -> String {
+        let unit = self.slo.figure.unit();
         match self.requests().map(RequestPool::counts) {
-            Some(all) if all.issued == 0 => "no request was sent".to_owned(),
-            Some(all) if all.in_flight == all.issued => "no request was decided".to_owned(),
+            Some(all) if all.issued == 0 => format!("no {unit} was sent"),
+            Some(all) if all.in_flight == all.issued => format!("no {unit} was decided"),
             _ => "nothing was observed".to_owned(),
         }
     }
@@ -239,7 +240,7 @@ impl Asked {
     /// Why the verdict hangs on what is in flight.
     fn depends(&self, met: bool) -> String {
         let all = self.requests().map(|pool| *pool.counts()).unwrap_or_default();
-        let (open, issued) = (plural(all.in_flight, "request"), count(all.issued));
+        let (open, issued) = (plural(all.in_flight, self.slo.figure.unit()), count(all.issued));
         let (out, bad) = if met { ("met", "missed") } else { ("missed", "met") };
         format!("{open} of {issued} in flight at the end: {out} without them, {bad} if they fail")
     }
@@ -255,7 +256,8 @@ impl Asked {
         }
         let (answered, decided) = self.top.answered()?;
         let missing = 1.0 - answered as f64 / decided as f64;
-        Some(format!("{} never answered", value(Quantity::Share, missing)))
+        let ends = if self.slo.figure.is_of_messages() { "done" } else { "answered" };
+        Some(format!("{} never {ends}", value(Quantity::Share, missing)))
     }
 }
 

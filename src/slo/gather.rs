@@ -169,6 +169,9 @@ impl Gathered {
         figure: impl Fn(&Times) -> Option<f64>,
     ) {
         for (i, case) in CASES.into_iter().enumerate() {
+            // A message that is not done for longer than the limit is beyond it, whatever becomes of it.
+            let certain = self.figure.is_of_messages();
+            let case = case.or(certain.then_some(false));
             let late = case.map_or(0, |growing| requests.basis().late(self.late, growing));
             let times = Times::new(requests, sample, late);
             self.each[i].push(figure(&times));

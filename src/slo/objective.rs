@@ -113,6 +113,22 @@ impl Figure {
         path.last().is_some_and(|name| name == "stale_read_fraction")
     }
 
+    /// A statistic of how long messages of a node took until they were done: those that were not count, too.
+    pub(super) fn of_messages(node: String, group: Option<&str>, stat: Stat) -> Self {
+        let messages = Some((node, group.map(str::to_owned)));
+        Self::Sample(Selection { messages, ..Selection::default() }, Sample::Latency, stat)
+    }
+
+    /// It is of messages, which nobody waits for.
+    pub(super) const fn is_of_messages(&self) -> bool {
+        matches!(self, Self::Sample(Selection { messages: Some(_), .. }, ..))
+    }
+
+    /// What it is a figure of, in a word.
+    pub(super) const fn unit(&self) -> &'static str {
+        if self.is_of_messages() { "message" } else { "request" }
+    }
+
     /// It is worked out from requests.
     pub(super) const fn is_of_requests(&self) -> bool {
         matches!(

@@ -30,6 +30,50 @@ fn close(found: f64, expected: f64, within: f64) {
     assert!((found - expected).abs() <= within, "{found}, not {expected}");
 }
 
+/// Verdicts on how long messages take, and why.
+fn judged(text: &str, slos: &[&str]) -> Vec<(String, String)> {
+    let slos = slos.iter().map(|slo| format!("'{slo}'")).collect::<Vec<_>>().join(", ");
+    let found = results_of(&format!("{text}slos: [{slos}]\n"), 1);
+    let word = |of: &Value| of.as_str().unwrap_or_default().to_owned();
+    let verdicts = found["slos"].as_array().unwrap();
+    verdicts.iter().map(|slo| (word(&slo["verdict"]), word(&slo["reason"]))).collect()
+}
+
+#[test]
+fn what_is_not_done_is_slower_than_any_limit_unless_it_is_younger() {
+    let verdicts = |text: &str, slos: &[&str]| {
+        judged(text, slos).into_iter().map(|one| one.0).collect::<Vec<_>>()
+    };
+    // From 60.05 s on nobody works anything off: 600 of 1,500 were done within 3 ms, the others are 100 s old and more.
+    let fault = "faults: [{id: dead, at: 60.05s, crash: {node: billing}}]";
+    let text = shop("", "workers: 1, work: 1ms", fault);
+    assert_eq!(of(&results_of(&text, 1), "done.p99"), 0.002);
+    let found = verdicts(
+        &text,
+        &[
+            "p50(done node=orders) <= 1s",
+            "nodes.orders.done.p50 <= 99s",
+            "max(done node=orders) <= 1h",
+            "min(done node=orders) <= 3ms",
+            "p50(done node=orders) >= 1s",
+        ],
+    );
+    // An hour is not over.
+    assert_eq!(found, ["missed", "missed", "met", "met", "met"]);
+    // What dies is never done: one of ten; it is not that nobody knows yet.
+    let dead =
+        shop("max_receives: 2", "workers: 1, endpoints: {default: [{fail: 10%}, {work: 1ms}]}", "");
+    let dead = dead.replace("seed: 7", "seed: 7\nconfidence: 0.9");
+    let dying = number(&results_of(&dead, 1), "nodes.orders.dead_lettered");
+    assert!(dying > 5.0, "{dying}");
+    let (slow, fast) = (1.0 - 0.5 * dying / 1500.0, 1.0 - 2.0 * dying / 1500.0);
+    let of = |share: f64| format!("p{:.1}(done node=orders) <= 1h", 100.0 * share);
+    let found = judged(&dead, &[&of(slow), &of(fast)]);
+    assert_eq!(found[0].0, "missed");
+    assert!(found[0].1.contains("never done"), "{found:?}");
+    assert_eq!(found[1].0, "met");
+}
+
 #[test]
 fn a_message_takes_the_way_there_the_way_back_and_the_way_on() {
     let text = shop("publish: 2ms, receive: 3ms", "workers: 1, work: 10ms", "");

@@ -644,6 +644,14 @@ impl Broker {
         self.with_held(self.measured, self.rules.from)
     }
 
+    /// Of the messages of the measured span that are held: when each was accepted, ns, and its identity.
+    pub fn still_held(&self) -> Vec<(u64, u64)> {
+        let there =
+            |held: &&Held| held.state != State::Gone && held.record.accepted >= self.rules.from;
+        let held = self.held.iter().filter(there);
+        held.map(|held| (held.record.accepted, held.record.identity)).collect()
+    }
+
     /// What became of all.
     pub fn counts(&self) -> Counts {
         self.with_held(self.all, 0)

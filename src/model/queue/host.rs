@@ -55,6 +55,7 @@ impl Brokerage {
             counts: self.broker.measured(),
             most: self.broker.most,
             age: self.broker.age.clone(),
+            held: self.broker.still_held(),
             ..QueueMeasured::default()
         }
     }

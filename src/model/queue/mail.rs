@@ -26,8 +26,8 @@ struct Seen {
     succeeded: HashTable<u64>,
     /// Of each key: the latest by acceptance for which one did.
     latest: HashTable<(u64, u64)>,
-    /// If a hand-out is the last: those that have not ended, and whether they are measured.
-    open: BTreeMap<u32, bool>,
+    /// If a hand-out is the last: those that have not ended, and when their messages were accepted, ns.
+    open: BTreeMap<u32, u64>,
     measured: QueueMeasured,
 }
 
@@ -61,8 +61,7 @@ impl Mail {
     /// Messages are handed out.
     pub fn handed(&mut self, queue: NodeId, messages: &[(Handle, Record)]) {
         let Some(seen) = self.queues.get_mut(&(queue, 0)).filter(|seen| seen.once) else { return };
-        let from = self.from;
-        seen.open.extend(messages.iter().map(|(h, record)| (h.handout, record.accepted >= from)));
+        seen.open.extend(messages.iter().map(|(h, record)| (h.handout, record.accepted)));
     }
 
     /// A visit for a message has ended.
@@ -107,12 +106,21 @@ impl Mail {
         }
     }
 
-    /// What was seen of a queue up to its end; `live` is what frames carry then.
-    pub fn measured<'p>(&self, queue: Read, live: impl Iterator<Item = &'p Post>) -> QueueMeasured {
+    /// What was seen of a queue up to its end; `live` is what frames carry then, `held` what its broker holds.
+    pub fn measured<'p>(
+        &self,
+        queue: Read,
+        live: impl Iterator<Item = &'p Post>,
+        (held, now): (&[(u64, u64)], u64),
+    ) -> QueueMeasured {
         let Some(seen) = self.queues.get(&queue) else { return QueueMeasured::default() };
         let mut measured = seen.measured.clone();
-        let mut open = seen.open.clone();
-        let all = open.values().filter(|measured| **measured).count() as u64;
+        for (accepted, identity) in held {
+            if seen.succeeded.find(mix(*identity), |known| known == identity).is_none() {
+                measured.open.record(now - accepted);
+            }
+        }
+        let mut gone = seen.open.clone();
         for post in live.filter(|_| seen.once) {
             let messages: &[(Handle, Record)] = match post {
                 Post::Handed(_, messages) | Post::Leaving(_, messages, _) => messages,
@@ -120,11 +128,18 @@ impl Mail {
                 _ => &[],
             };
             for (handle, _) in messages {
-                open.remove(&handle.handout);
+                gone.remove(&handle.handout);
             }
         }
-        let lost = open.values().filter(|measured| **measured).count() as u64;
-        (measured.counts.lost, measured.counts.unacked) = (lost, all - lost);
+        for (handout, accepted) in &seen.open {
+            if *accepted < self.from {
+            } else if gone.contains_key(handout) {
+                measured.counts.lost += 1;
+            } else {
+                measured.counts.unacked += 1;
+                measured.open.record(now - accepted);
+            }
+        }
         measured
     }
 }

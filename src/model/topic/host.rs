@@ -124,6 +124,7 @@ impl Logs {
                 counts,
                 most: reader.depth.most(),
                 age: reader.age.clone(),
+                held: self.log.still_held(i, now),
                 ..QueueMeasured::default()
             };
             GroupMeasured {

@@ -67,6 +67,17 @@ pub enum Answer {
     Moved(u32, u64),
 }
 
+/// What there is of a message that a group has not committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Left {
+    /// It is not kept any more, and was not read.
+    Expired,
+    /// It was handed out.
+    Handed,
+    /// It waits.
+    Ready,
+}
+
 /// The log.
 #[derive(Debug)]
 pub struct Log {
@@ -326,25 +337,47 @@ impl Log {
         let mut counts = if measured { reader.measured } else { reader.all };
         let from = if measured { self.from } else { 0 };
         counts.published = if measured { self.published } else { reader.appended_in_all() };
-        for (partition, of) in self.partitions.iter().enumerate() {
-            let start = of.start(self.retention, now);
-            let (committed, position) = reader.place(partition as u32);
-            for record in of.records.range((committed - of.first) as usize..) {
-                if record.accepted < from {
-                    continue;
-                }
-                if reader.is_skipped(partition as u32, record.order)
-                    || record.order < start && record.order >= position
-                {
-                    counts.expired += 1;
-                } else if record.order < position {
-                    counts.unacked += 1;
-                } else {
-                    counts.ready += 1;
-                }
-            }
+        for (_, state) in self.not_committed(group, from, now) {
+            *match state {
+                Left::Expired => &mut counts.expired,
+                Left::Handed => &mut counts.unacked,
+                Left::Ready => &mut counts.ready,
+            } += 1;
         }
         counts
+    }
+
+    /// Messages accepted from an instant on that a group has not committed.
+    fn not_committed(
+        &self,
+        group: usize,
+        from: u64,
+        now: u64,
+    ) -> impl Iterator<Item = (&Record, Left)> {
+        let reader = &self.groups[group];
+        self.partitions.iter().enumerate().flat_map(move |(partition, of)| {
+            let start = of.start(self.retention, now);
+            let (committed, position) = reader.place(partition as u32);
+            let left = of.records.range((committed - of.first) as usize..);
+            left.filter(move |record| record.accepted >= from).map(move |record| {
+                let skipped = reader.is_skipped(partition as u32, record.order);
+                let state = if skipped || record.order < start && record.order >= position {
+                    Left::Expired
+                } else if record.order < position {
+                    Left::Handed
+                } else {
+                    Left::Ready
+                };
+                (record, state)
+            })
+        })
+    }
+
+    /// Of the messages of the measured span that a group has still to commit: when each was accepted, ns, and its identity.
+    pub fn still_held(&self, group: usize, now: u64) -> Vec<(u64, u64)> {
+        let left = self.not_committed(group, self.from, now);
+        let held = left.filter(|(_, state)| *state != Left::Expired);
+        held.map(|(record, _)| (record.accepted, record.identity)).collect()
     }
 
     /// Whether each message is where it should be, of each group.

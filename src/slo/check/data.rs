@@ -63,7 +63,7 @@ impl Checker<'_> {
     ) -> Checked<(Figure, Dimension)> {
         if let [field] = path
             && let Some(field) = OF_SIDES.into_iter().find(|own| own == field)
-            && let (None, Selection { client: None, operation: None, around, side }) =
+            && let (None, Selection { client: None, operation: None, around, side, .. }) =
                 (&selectors.node, &selectors.selection)
             && let (Some((cut, 1)), Some(side)) = (around, side)
             && metric.stat.is_none()
