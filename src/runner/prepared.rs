@@ -28,8 +28,7 @@ use crate::{
 };
 
 /// What every model of this kind leaves out.
-const LEAVES_OUT: [&str; 3] = [
-    "Message brokers, functions and autoscaling: nothing in this version models them.",
+const LEAVES_OUT: [&str; 2] = [
     "What no law or limit in the file stands for: TCP, garbage collection, kernel scheduling, \
      noisy neighbours, correlated failures.",
     "People: operators who restart things, users who give up and come back later.",
