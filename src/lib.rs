@@ -9,6 +9,7 @@ mod explain;
 mod expr;
 mod history;
 mod model;
+pub mod plan;
 pub mod problem;
 mod replication;
 pub mod report;

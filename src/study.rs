@@ -38,6 +38,7 @@ pub use crate::runner::{
 };
 use crate::{
     model::kind::Prices,
+    plan::WaitAsked,
     problem::{Problem, Problems, Severity},
     results::{CapNormal, DataFile, Results, RunHistory, SampledRequest},
     runner::{self, Accumulator, Prepared},
@@ -180,6 +181,13 @@ impl Study {
         let run = runner::simulate(&self.prepared, &info, self.seed, stop, &mut absorbed)?;
         let results = run.results();
         Ok(judges.judged(&run, results))
+    }
+
+    /// What its objectives say of how long visits of nodes are to wait.
+    #[must_use]
+    pub fn waits_asked(&self) -> Vec<WaitAsked> {
+        let one = |(node, share, limit, text)| WaitAsked { node, share, limit, text };
+        slo::waits_asked(&self.slos).into_iter().map(one).collect()
     }
 
     /// Whether clients stand on sides of a cut, and ask for data that is followed.

@@ -16,6 +16,7 @@ mod folder;
 mod fuzz;
 mod new;
 mod pilot;
+mod plan;
 mod prepare;
 mod progress;
 mod report;
@@ -57,6 +58,7 @@ enum Command {
     Compare(compare::CompareArguments),
     Explain(explain::ExplainArguments),
     Export(export::ExportArguments),
+    Plan(plan::PlanArguments),
     Validate(validate::ValidateArguments),
     Schema(schema::SchemaArguments),
     Examples(examples::ExamplesArguments),
@@ -105,6 +107,7 @@ fn dispatch(arguments: Arguments) -> Exit {
         Command::Compare(arguments) => compare::compare(&arguments, voice),
         Command::Explain(arguments) => explain::explain(&arguments, voice),
         Command::Export(arguments) => export::export(&arguments, voice),
+        Command::Plan(arguments) => plan::plan(&arguments, voice),
         Command::Validate(arguments) => validate::validate(&arguments, voice),
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Examples(arguments) => examples::examples(&arguments, voice),

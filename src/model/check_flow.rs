@@ -183,6 +183,57 @@ fn events(names: &Names, rates: &[Vec<f64>], problems: &mut Problems) {
     }
 }
 
+/// What is asked of a node, by the mean rates of clients and works of steps: no retries, no queues.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offered {
+    /// The node.
+    pub node: String,
+    /// Visits per second.
+    pub rate: f64,
+    /// How many of its cores (or workers) that keeps busy.
+    pub busy: f64,
+    /// How many an instance has.
+    pub each: f64,
+    /// Its instances, or all its shards and replicas, as the run begins.
+    pub instances: u64,
+    /// What they are.
+    pub resource: &'static str,
+    /// More instances share the work.
+    pub scales: bool,
+}
+
+impl Names {
+    /// What is asked of each node that can be full.
+    pub fn offered(&self) -> Vec<Offered> {
+        let sure = |calls: Vec<Vec<Outgoing>>| -> Vec<Vec<Outgoing>> {
+            let of = |calls: Vec<Outgoing>| calls.into_iter().filter(|call| call.sure).collect();
+            calls.into_iter().map(of).collect()
+        };
+        let calls = sure(self.calls());
+        let caused = calls.iter().map(|of| of.iter().filter(|c| !c.by_itself).cloned().collect());
+        let caused: Vec<Vec<Outgoing>> = caused.collect();
+        let order = callees_first(self, &caused);
+        let rates = rates(self, (&calls, &caused), &order, |_| 1.0);
+        let one = |(node, rates): (usize, &Vec<f64>)| {
+            let kind = self.spec(node).kind();
+            let facts = kind.facts();
+            let (each, resource) = (facts.capacity?, kind.saturates()?);
+            let work = |(rate, op): (&f64, &Op)| rate * kind.visit(op).work / 1e9;
+            let busy: f64 = rates.iter().zip(&self.ops).map(work).sum();
+            (busy > 0.0).then(|| Offered {
+                node: self.name(node).to_owned(),
+                rate: rates.iter().sum(),
+                busy,
+                each,
+                instances: facts.serving().min(kind.wanted()),
+                resource,
+                scales: !facts.shards,
+            })
+        };
+        rates.iter().enumerate().filter_map(one).collect()
+    }
+}
+
 /// More work than a node can do: its queue grows without end, or it turns requests away, or they time out.
 fn overload(names: &Names, rates: &[Vec<f64>], problems: &mut Problems) {
     for (node, rates) in rates.iter().enumerate() {

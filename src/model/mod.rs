@@ -67,4 +67,5 @@ pub mod versions;
 mod windows;
 pub mod world;
 
+pub use check_flow::Offered;
 pub use scenario::Scenario;

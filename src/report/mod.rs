@@ -23,6 +23,7 @@ mod html;
 mod jepsen;
 mod json;
 mod lost;
+mod plan;
 mod plots;
 mod precision;
 mod queues;
@@ -42,6 +43,7 @@ pub use designs::{Named, designs_text};
 pub use gate::{JudgedBeside, JudgedFile, gated, judged_markdown, judged_text, verdict};
 pub use jepsen::{exported, jepsen};
 pub use lost::{lost_markdown, lost_text};
+pub use plan::{plan_json, plan_markdown, plan_text};
 pub use precision::precision;
 
 use crate::results::{Results, SampledRequest};

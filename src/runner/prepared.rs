@@ -13,7 +13,7 @@ use std::{
 use super::{Replicate, RunInfo, budgets, picture};
 use crate::{
     model::{
-        Scenario,
+        Offered, Scenario,
         design::{Design, Limits},
         fault::sides::Cuts,
         ids::NodeId,
@@ -58,6 +58,12 @@ fn design(spec: &ScenarioSpec) -> Design {
         duration: spec.duration.0,
         warm_up: spec.warm_up.map_or(0, WarmUp::nanos),
     }
+}
+
+/// What is asked of the nodes of a scenario that is sound.
+#[must_use]
+pub fn offered(spec: &ScenarioSpec) -> Vec<Offered> {
+    Names::new(Arc::new(design(spec))).offered()
 }
 
 /// The stores of a scenario whose history is followed, whatever else may be wrong with it.

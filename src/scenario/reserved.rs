@@ -6,7 +6,7 @@
 
 /// Reserved words of each type: its Rust name and the words.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("ScenarioSpec", &["sweep", "requirements", "size", "tracing"]),
+    ("ScenarioSpec", &["sweep", "size", "tracing"]),
     ("ClientSpec", &["bandwidth", "connect", "count", "price", "publish"]),
     ("OperationSpec", &["count", "publish"]),
     ("NodeSpec", &["cdn", "gateway", "object_store", "search_index"]),

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::requirements::RequirementsSpec;
 use crate::{
     model::{
         alert::AlertSpec,
@@ -59,6 +60,9 @@ pub struct ScenarioSpec {
     /// Latencies and links.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkSpec>,
+    /// What it is to serve: users, what they do, what is kept of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirements: Option<RequirementsSpec>,
     /// Who sends requests.
     pub clients: BTreeMap<Name, ClientSpec>,
     /// What serves them.

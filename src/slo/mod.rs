@@ -50,6 +50,23 @@ pub fn requests_asked(slos: &[Slo]) -> Vec<(Option<String>, Option<String>)> {
     selections.map(|selection| (selection.client.clone(), selection.operation.clone())).collect()
 }
 
+/// What expressions say of how long visits of nodes are to wait: the node, the share that waits no longer (none: the mean),
+/// and the limit, s.
+pub fn waits_asked(slos: &[Slo]) -> Vec<(String, Option<f64>, f64, String)> {
+    let one = |slo: &Slo| {
+        let Figure::Node(node, path) = &slo.figure else { return None };
+        let [of, stat] = path.as_slice() else { return None };
+        let plain = slo.of.is_none() && slo.baseline.is_none() && slo.runs.is_none();
+        let upper = matches!(slo.op, parse::Op::AtMost | parse::Op::Below);
+        if of != "waiting_time" || !plain || !upper {
+            return None;
+        }
+        let share = if stat == "mean" { None } else { Some(crate::expr::percentile(stat)?) };
+        Some((node.clone(), share, slo.limit, slo.text.clone()))
+    };
+    slos.iter().filter_map(one).collect()
+}
+
 /// Ids of the faults around which expressions and metrics ask about requests.
 pub fn faults_asked(slos: &[Slo], metrics: &[Metric]) -> BTreeSet<String> {
     let figures = slos.iter().flat_map(|slo| [Some(&slo.figure), slo.of.as_ref()]);

@@ -163,6 +163,7 @@ impl ClientSpec {
                 Source::Rate { gaps: gaps(assembly), profile: profile(1.0, chain) }
             }
             Arrivals::Closed { users, .. } => Source::Closed { users: *users },
+            Arrivals::Requirements(_) => unreachable!("it has a rate since it was read"),
             Arrivals::Trace(trace) => {
                 let rows = &assembly.prepared.rows[name];
                 let (times, period) = rows.replay(trace.speed, assembly.stream(path, "spread"));

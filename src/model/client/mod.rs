@@ -47,11 +47,14 @@ pub struct ClientSpec {
     /// When requests (or sessions) start: `poisson(100/s)`, `poisson(20/s batch=4)`,
     /// `constant(100/s)`, `renewal(erlang(k=3 mean=10ms))`, `mmpp(0.2/s for 100s; 1.6/s for 50s)`,
     /// `closed(users=50 think=exp(mean=1s))`,
-    /// `schedule(every=24h at=2h batch=50k over=10m)`,
+    /// `schedule(every=24h at=2h batch=50k over=10m)`, `requirements(peak)` or `requirements(average)`,
     /// `trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)`.
     ///
     /// Of a schedule: in every period, the first included, `batch` requests (1 when absent) come from `at` on (0s), evenly
     /// over `over`, or all at once without it. Nothing of that is drawn.
+    ///
+    /// Of `requirements`: a Poisson process at the rate that the scenario's [`requirements`](#requirements) say; a client with
+    /// operations sends those actions that are called like them, in their shares, one without sends all.
     ///
     /// Of a trace:
     ///
@@ -300,6 +303,17 @@ pub enum Arrivals {
     Trace(Box<TraceSpec>),
     /// So many at the same time of every period.
     Schedule(Schedule),
+    /// As many as the file's `requirements` say; a scenario that was read has the rate of it instead.
+    Requirements(Moment),
+}
+
+/// When.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// In the busiest second.
+    Peak,
+    /// On average.
+    Average,
 }
 
 /// A trace: each row of a file is an arrival.

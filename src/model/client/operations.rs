@@ -207,7 +207,7 @@ impl ClientSpec {
                 Some(work / time)
             }
             Arrivals::Schedule(schedule) => Some(schedule.rate()),
-            Arrivals::Closed { .. } | Arrivals::Trace(_) => None,
+            Arrivals::Closed { .. } | Arrivals::Trace(_) | Arrivals::Requirements(_) => None,
         }
     }
 

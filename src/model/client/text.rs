@@ -12,8 +12,9 @@ use serde::{
 };
 
 use super::{
-    Arrivals, AttributeSpec, KeyLaw, KeysSpec, LoadSpec, LoadStep, ReadFromFields, ReadFromSpec,
-    Spread, TraceSpec, TraceStart, TraceUnit, WriteToFields, WriteToSpec, schedule::schedule,
+    Arrivals, AttributeSpec, KeyLaw, KeysSpec, LoadSpec, LoadStep, Moment, ReadFromFields,
+    ReadFromSpec, Spread, TraceSpec, TraceStart, TraceUnit, WriteToFields, WriteToSpec,
+    schedule::schedule,
 };
 use crate::{
     engine::law::{DurationLaw, Table},
@@ -29,8 +30,8 @@ fn rate_or_zero(expr: &Expr) -> Result<Rate, ValueError> {
     crate::units::rate_or_zero(expr.need_word()?)
 }
 
-const ARRIVALS: [&str; 7] =
-    ["poisson", "constant", "renewal", "mmpp", "closed", "trace", "schedule"];
+const ARRIVALS: [&str; 8] =
+    ["poisson", "constant", "renewal", "mmpp", "closed", "trace", "schedule", "requirements"];
 
 impl FromStr for Arrivals {
     type Err = ValueError;
@@ -77,6 +78,16 @@ impl FromStr for Arrivals {
             }
             "trace" => trace(&expr),
             "schedule" => schedule(&expr),
+            "requirements" => {
+                let mut t = Taker::new(&expr, "requirements(peak)")?;
+                let moment = match t.need_plain()?.word() {
+                    Some("peak") => Moment::Peak,
+                    Some("average") => Moment::Average,
+                    _ => return Err(t.error("`peak` or `average`")),
+                };
+                t.finish()?;
+                Ok(Self::Requirements(moment))
+            }
             other => Err(unknown("kind of arrivals", other, &ARRIVALS)),
         }
     }
@@ -238,6 +249,8 @@ impl fmt::Display for Arrivals {
             Self::Closed { users, think } => write!(f, "closed(users={users} think={think})"),
             Self::Trace(trace) => write!(f, "{trace}"),
             Self::Schedule(schedule) => write!(f, "{schedule}"),
+            Self::Requirements(Moment::Peak) => f.write_str("requirements(peak)"),
+            Self::Requirements(Moment::Average) => f.write_str("requirements(average)"),
         }
     }
 }
