@@ -34,7 +34,7 @@ pub use lose::Loss;
 pub use precision::Precision;
 
 pub use crate::runner::{
-    Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, seeds,
+    Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, offered, seeds,
 };
 use crate::{
     model::kind::Prices,

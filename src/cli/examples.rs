@@ -90,6 +90,7 @@ library! {
     "log-acks",
     "outbox",
     "memory-leak",
+    "url-shortener",
     "w1-mm1",
     "w2-lb-tier",
     "w4-quorum",

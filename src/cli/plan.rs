@@ -15,9 +15,8 @@ use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     plan::{Measured, plan as estimate},
     report::{plan_json, plan_markdown, plan_text},
-    runner,
-    scenario::load::{Required, requirements},
-    study::DEFAULT_REPLICATIONS,
+    scenario::required::{Required, requirements},
+    study::{DEFAULT_REPLICATIONS, offered},
 };
 
 /// Estimate what `requirements` ask for: requests, bytes, machines, each with its formula
@@ -115,8 +114,10 @@ fn simulated(
     }
     let again = requirements(&file.to_string_lossy(), &DiskFiles, &peak.overrides());
     let design = again.ok().and_then(|again| again.design);
+    let hits = required.requirements.cache.as_ref().map_or(0.0, |cache| cache.hit_ratio.0);
+    let missed = 1.0 - hits;
     let measured = Measured {
-        offered: design.as_ref().map(runner::offered).unwrap_or_default(),
+        offered: design.map(|design| offered(&design, missed)).unwrap_or_default(),
         waits,
         results: &run.results,
         following: required.following.clone(),

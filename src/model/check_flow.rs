@@ -198,22 +198,23 @@ pub struct Offered {
     pub instances: u64,
     /// What they are.
     pub resource: &'static str,
-    /// More instances share the work.
-    pub scales: bool,
+    /// Some of it comes only where a cache misses.
+    pub misses: bool,
 }
 
 impl Names {
-    /// What is asked of each node that can be full.
-    pub fn offered(&self) -> Vec<Offered> {
-        let sure = |calls: Vec<Vec<Outgoing>>| -> Vec<Vec<Outgoing>> {
-            let of = |calls: Vec<Outgoing>| calls.into_iter().filter(|call| call.sure).collect();
-            calls.into_iter().map(of).collect()
-        };
-        let calls = sure(self.calls());
+    /// What is asked of each node that can be full, if caches miss this share of their reads.
+    pub fn offered(&self, missed: f64) -> Vec<Offered> {
+        let mut calls = self.calls();
+        calls.iter_mut().flatten().filter(|call| call.misses).for_each(|call| call.times *= missed);
         let caused = calls.iter().map(|of| of.iter().filter(|c| !c.by_itself).cloned().collect());
         let caused: Vec<Vec<Outgoing>> = caused.collect();
         let order = callees_first(self, &caused);
         let rates = rates(self, (&calls, &caused), &order, |_| 1.0);
+        let mut missing = vec![false; calls.len()];
+        for call in calls.iter().flatten().filter(|call| call.misses) {
+            missing[target(self, call)] = true;
+        }
         let one = |(node, rates): (usize, &Vec<f64>)| {
             let kind = self.spec(node).kind();
             let facts = kind.facts();
@@ -227,7 +228,7 @@ impl Names {
                 each,
                 instances: facts.serving().min(kind.wanted()),
                 resource,
-                scales: !facts.shards,
+                misses: missing[node],
             })
         };
         rates.iter().enumerate().filter_map(one).collect()

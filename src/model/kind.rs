@@ -124,6 +124,8 @@ pub struct Outgoing {
     pub of_transaction: bool,
     /// It is made whatever a cache holds and a condition says.
     pub sure: bool,
+    /// It is made where a cache does not have what is read.
+    pub misses: bool,
     /// How what it reads or writes is answered, where that is not as its store says.
     pub answered: AnsweredSpec,
 }
@@ -146,6 +148,7 @@ impl Outgoing {
             of_lock: false,
             of_transaction: false,
             sure: true,
+            misses: false,
             answered: AnsweredSpec::default(),
         }
     }

@@ -5,6 +5,9 @@
 use super::{Group, Line, Unit, number};
 use crate::{model::client::KeyLaw, scenario::requirements::RequirementsSpec};
 
+/// The line that says what share of reads a cache is to answer.
+pub(super) const HIT_RATIO: &str = "hit ratio";
+
 /// Keys that are looked at one by one; others by groups of about the same popularity.
 const ONE_BY_ONE: u64 = 10_000;
 /// How much less popular the last of a group is than its first, at most.
@@ -69,7 +72,9 @@ pub(super) fn lines(required: &RequirementsSpec) -> Vec<Line> {
     let items = libm::ceil(items);
     let formula = format!("for {} of {}, least recently used (Che)", cache.hit_ratio, cache.keys);
     let size = items * cache.size.0 as f64;
+    let share = cache.hit_ratio;
     let mut lines = vec![
+        Line::new((Group::Cache, HIT_RATIO), (share.0, Unit::Share), "as required"),
         Line::new((Group::Cache, "items"), (items, Unit::Count), formula),
         Line::new(
             (Group::Cache, "working set"),

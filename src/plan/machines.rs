@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** What is worked out knows no retries, queues or failures: what is measured beside it shows what these cost.
 
-use super::{Group, Line, Unit, number, waits};
+use super::{Group, Line, Unit, cache::HIT_RATIO, number, waits};
 use crate::{
     model::Offered,
     results::{Estimate, NodeResults, Results},
@@ -44,6 +44,15 @@ fn scaled(of: &Estimate, by: f64) -> Estimate {
 /// How many requests came, beside how many were to come.
 pub(super) fn traffic(lines: &mut [Line], measured: &Measured<'_>) {
     let results = measured.results;
+    if let Some(line) = lines.iter_mut().find(|line| line.name == HIT_RATIO)
+        && let Some(hits) = hit_ratio(results)
+    {
+        line.simulated = Some(hits);
+        if line.is_off() {
+            let why = "not so after this warm-up, with this capacity and these keys";
+            line.flag = Some(why.to_owned());
+        }
+    }
     let Some(peak) = lines.iter_mut().find(|line| line.name == "peak") else { return };
     peak.simulated = Some(results.summary.figures.throughput);
     if peak.is_off() {
@@ -58,23 +67,39 @@ pub(super) fn traffic(lines: &mut [Line], measured: &Measured<'_>) {
     }
 }
 
+/// The share of their reads that caches answered, if there are any; of several that of the one asked most.
+fn hit_ratio(results: &Results) -> Option<Estimate> {
+    let caches = results.nodes.values().filter_map(|node| node.cache.as_ref());
+    Some(caches.max_by_key(|cache| cache.lookups)?.hit_ratio)
+}
+
 /// Why a node is busier or less busy than was worked out.
-fn why(node: &NodeResults, seen: f64, planned: f64, results: &Results) -> String {
-    let much = format!(
-        "{} % {} work than that",
-        number((100.0 * (seen / planned - 1.0).abs()).round()),
-        if seen > planned { "more" } else { "less" }
-    );
+fn why(
+    (node, of_misses): (&NodeResults, bool),
+    (seen, planned): (f64, f64),
+    results: &Results,
+) -> String {
+    let times = seen / planned;
+    let much = if times >= 2.0 {
+        format!("{} times that work", number(times))
+    } else {
+        let share = value(Quantity::Share, (times - 1.0).abs());
+        format!("{share} {} work", if times > 1.0 { "more" } else { "less" })
+    };
     let attempts = results.summary.figures.attempts_per_request.value.unwrap_or(1.0);
     let full = node.utilisation.value.is_some_and(|busy| busy > 0.98);
-    let reason = if full {
+    let hits = hit_ratio(results).and_then(|seen| seen.value);
+    let hits = hits.map(|seen| value(Quantity::Share, seen));
+    let reason = if let Some(hits) = hits.filter(|_| of_misses && !full) {
+        return format!("{much}: caches hit {hits}");
+    } else if full {
         "it is full, and turns away or queues the rest"
     } else if seen > planned && attempts > 1.01 {
         "clients retry"
     } else if seen < planned {
         "caches, failures or refusals keep requests away from it"
     } else {
-        "hit ratios, retries and background work are not in the formula"
+        "caches that miss more often than planned, retries and work of its own"
     };
     format!("{much}: {reason}")
 }
@@ -84,7 +109,7 @@ fn node(of: &Offered, required: &RequirementsSpec, measured: &Measured<'_>) -> V
     let (target, results) = (required.target(), measured.results);
     let work = of.busy / of.rate;
     let needed = libm::ceil(of.busy / (of.each * target) - 1e-9).max(1.0);
-    let each = if of.each == 1.0 {
+    let each = if (of.each - 1.0).abs() < 1e-9 {
         String::new()
     } else {
         format!(" / {} {}", number(of.each), of.resource)
@@ -100,7 +125,7 @@ fn node(of: &Offered, required: &RequirementsSpec, measured: &Measured<'_>) -> V
         let planned = of.busy / (of.each * target);
         let measured = line.simulated.as_ref().and_then(|seen| seen.value).unwrap_or(planned);
         if (measured - planned).abs() > super::FAR_OFF * planned {
-            line.flag = Some(why(found, measured, planned, results));
+            line.flag = Some(why((found, of.misses), (measured, planned), results));
         }
     }
     let mut lines = vec![line];

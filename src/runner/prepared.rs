@@ -60,10 +60,10 @@ fn design(spec: &ScenarioSpec) -> Design {
     }
 }
 
-/// What is asked of the nodes of a scenario that is sound.
+/// What is asked of the nodes of a scenario that is sound, if caches miss this share of their reads.
 #[must_use]
-pub fn offered(spec: &ScenarioSpec) -> Vec<Offered> {
-    Names::new(Arc::new(design(spec))).offered()
+pub fn offered(spec: &ScenarioSpec, missed: f64) -> Vec<Offered> {
+    Names::new(Arc::new(design(spec))).offered(missed)
 }
 
 /// The stores of a scenario whose history is followed, whatever else may be wrong with it.

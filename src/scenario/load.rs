@@ -5,17 +5,15 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
-
 use super::{
     advice, de, overrides,
     overrides::{Step, merge, set, steps},
     places, print,
     problems::{Found, shown},
     render::{self, Source},
-    requirements::RequirementsSpec,
+    required::{found_in, has_design},
     rest::Rest,
-    spec::{LanguageVersion, ScenarioSpec, Seed, WarmUp},
+    spec::{ScenarioSpec, Seed, WarmUp},
     tree::{self, Kind, Node, Span},
     variants::Setting,
 };
@@ -145,46 +143,6 @@ pub fn load(path: &str, files: &dyn Files, overrides: &Overrides) -> Result<Load
     }
 }
 
-/// What a design is to serve, and the design if the file has one.
-#[derive(Debug)]
-pub struct Required {
-    /// Users, what they do, what is kept of it.
-    pub requirements: RequirementsSpec,
-    /// The design; none in a file that has only requirements.
-    pub design: Option<ScenarioSpec>,
-    /// Clients whose arrivals follow the requirements.
-    pub following: Vec<String>,
-}
-
-/// A file that has no design yet.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OnlyRequired {
-    #[serde(rename = "windtunnel")]
-    _version: LanguageVersion,
-    #[serde(rename = "name")]
-    _name: Option<Name>,
-    #[serde(rename = "description")]
-    _description: Option<String>,
-    requirements: RequirementsSpec,
-}
-
-/// Reads the requirements of the file at `path`, which need not have a design.
-pub fn requirements(
-    path: &str,
-    files: &dyn Files,
-    overrides: &Overrides,
-) -> Result<Required, Rejected> {
-    let mut loader = Loader::new(files, path);
-    let result = loader.required(path, overrides);
-    let Loader { sources, mut found, .. } = loader;
-    found.sort_by_key(|f| (!f.is_error(), f.span));
-    match result {
-        Some(required) if found.iter().all(|f| !f.is_error()) => Ok(required),
-        _ => Err(Rejected { sources, found, rest: None }),
-    }
-}
-
 /// The scenario as it is run, as text. The variant that was taken stays, by its name: asked for again,
 /// it changes nothing more.
 fn resolved(spec: &ScenarioSpec, variant: Option<&str>) -> String {
@@ -208,7 +166,7 @@ pub(super) struct Loader<'f> {
 }
 
 /// A scenario, the tree it was typed from, and what its variants are made of.
-type Read = (ScenarioSpec, Node, Option<(Node, Vec<Setting>)>);
+pub(super) type Read = (ScenarioSpec, Node, Option<(Node, Vec<Setting>)>);
 
 impl<'f> Loader<'f> {
     pub(super) fn new(files: &'f dyn Files, path: &str) -> Self {
@@ -218,8 +176,18 @@ impl<'f> Loader<'f> {
 }
 
 impl Loader<'_> {
-    fn load(&mut self, path: &str, overrides: &Overrides) -> Option<Read> {
+    pub(super) fn load(&mut self, path: &str, overrides: &Overrides) -> Option<Read> {
         let mut tree = self.file(path, None, &mut vec![path.to_owned()])?;
+        if tree.get("requirements").is_some() && !has_design(&tree) {
+            let found = Found::error(
+                "E-MISSING",
+                places::head(&tree),
+                "there is no design: neither `clients` nor `nodes`",
+            );
+            self.found
+                .push(found.help("`windtunnel plan` works out what requirements alone ask for"));
+            return None;
+        }
         templates(&tree, &mut String::new(), &mut self.found);
         self.import(&mut tree);
         let base = self.typed(&tree, None);
@@ -250,49 +218,6 @@ impl Loader<'_> {
         Some((spec, tree, kept))
     }
 
-    fn required(&mut self, path: &str, overrides: &Overrides) -> Option<Required> {
-        let mut tree = self.file(path, None, &mut vec![path.to_owned()])?;
-        if tree.get("requirements").is_none() && overrides.sets.is_empty() {
-            let help = "requirements: {users: 5M, actions: {browse: 40/day}, peak: 3}";
-            let found = Found::error("E-MISSING", places::head(&tree), "`requirements` is missing");
-            self.found.push(found.help(help));
-            return None;
-        }
-        if tree.get("clients").is_some() || tree.get("nodes").is_some() {
-            let (spec, tree, _) = Self::load(self, path, overrides)?;
-            let follows = |name: &str| {
-                let own = tree.get("clients").and_then(|all| all.get(name)?.get("arrivals"));
-                own.and_then(Node::text).is_some_and(|text| text.starts_with("requirements("))
-            };
-            let names = spec.clients.keys().map(|name| name.0.clone());
-            let following = names.filter(|name| follows(name)).collect();
-            let requirements = spec.requirements.clone()?;
-            return Some(Required { requirements, design: Some(spec), following });
-        }
-        for text in &overrides.sets {
-            self.set(&mut tree, text);
-        }
-        if let Some(name) = &overrides.variant {
-            let found = Found::nowhere("E-REF", format!("there is no variant `{name}`"));
-            self.found.push(found);
-        }
-        let mut found = Vec::new();
-        let read = de::read::<OnlyRequired>(&tree, &mut found);
-        self.found.extend(found);
-        let requirements = read.ok()?.requirements;
-        let mut problems = Problems::default();
-        requirements.check(&mut problems);
-        self.found_in(&tree, problems);
-        Some(Required { requirements, design: None, following: Vec::new() })
-    }
-
-    /// Problems of a tree.
-    fn found_in(&mut self, tree: &Node, problems: Problems) {
-        let place = |p: &Problem| Some(locate(tree, &p.path, p.at_key));
-        let all = problems.into_vec().into_iter();
-        self.found.extend(all.map(|p| Found { span: place(&p), problem: p, also: None }));
-    }
-
     /// Types a tree; problems are told apart by what they come with.
     pub(super) fn typed(&mut self, tree: &Node, with: Option<&str>) -> Option<ScenarioSpec> {
         let mut found = Vec::new();
@@ -300,9 +225,7 @@ impl Loader<'_> {
         if let Ok(spec) = &mut spec {
             let mut problems = Problems::default();
             spec.follow_requirements(&mut problems);
-            let place = |p: &Problem| Some(locate(tree, &p.path, p.at_key));
-            let all = problems.into_vec().into_iter();
-            found.extend(all.map(|p| Found { span: place(&p), problem: p, also: None }));
+            found.extend(found_in(tree, problems));
         }
         if let Err(mended) = &spec
             && with.is_none()
@@ -319,7 +242,12 @@ impl Loader<'_> {
     }
 
     /// Reads a file and those it extends.
-    fn file(&mut self, path: &str, from: Option<Span>, chain: &mut Vec<String>) -> Option<Node> {
+    pub(super) fn file(
+        &mut self,
+        path: &str,
+        from: Option<Span>,
+        chain: &mut Vec<String>,
+    ) -> Option<Node> {
         let number = self.sources.len() as u16;
         // Before it takes memory; what has no size beforehand is measured once it is read.
         if let Some(size) = self.files.size(path).filter(|size| *size > tree::MAX_BYTES as u64) {
@@ -425,7 +353,7 @@ impl Loader<'_> {
     }
 
     /// One `--set path=value`; what it puts where.
-    fn set(&mut self, tree: &mut Node, text: &str) -> Option<Setting> {
+    pub(super) fn set(&mut self, tree: &mut Node, text: &str) -> Option<Setting> {
         let name: String = text.split('=').next().unwrap_or(text).chars().take(80).collect();
         let span = self.typed_in(&format!("--set {name}"), text);
         let hidden = text.chars().any(|c| tree::is_hidden(c) && !matches!(c, '\n' | '\t'));

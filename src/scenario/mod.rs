@@ -18,6 +18,7 @@ mod print;
 pub mod problems;
 pub mod reference;
 pub mod render;
+pub mod required;
 pub mod requirements;
 mod reserved;
 pub mod rest;

@@ -174,7 +174,10 @@ impl FromStr for KeptForSpec {
         {
             return Ok(Self { days: years.0 * YEAR, years: Some(years.0) });
         }
-        let span: SimDuration = text.parse()?;
+        let span: SimDuration = text.parse().map_err(|error: ValueError| match error.help {
+            None => error.help("such as `5y` or `30d`"),
+            Some(_) => error,
+        })?;
         Ok(Self { days: span.0 as f64 / 1e9 / DAY, years: None })
     }
 }

@@ -57,6 +57,7 @@ mod openslo;
 mod outbox;
 mod peers;
 mod placement;
+mod plan;
 mod precision;
 mod purchase;
 mod queues;

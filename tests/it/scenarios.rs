@@ -75,6 +75,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("transfer", "140s", "10s"),
     ("trip-booking", "250s", "10s"),
     ("two-regions", "20s", "2s"),
+    ("url-shortener", "12s", "2s"),
     ("w1-mm1", "20000s", "1000s"),
     ("w2-lb-tier", "2s", "500ms"),
     ("w4-quorum", "4s", "1s"),

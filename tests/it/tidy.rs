@@ -21,10 +21,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("replication", &["engine", "history"]),
     ("model", &["engine", "stats", "history", "replication"]),
     ("scenario", &["model", "engine"]),
+    ("plan", &["scenario", "model", "results"]),
     ("runner", &["scenario", "model", "engine", "explain", "results", "stats", "history"]),
-    ("study", &["slo", "runner", "scenario", "model", "results", "stats"]),
-    ("report", &["explain", "slo", "results", "stats"]),
-    ("cli", &["report", "study", "slo", "scenario", "results"]),
+    ("study", &["slo", "plan", "runner", "scenario", "model", "results", "stats"]),
+    ("report", &["explain", "plan", "slo", "results", "stats"]),
+    ("cli", &["report", "plan", "study", "slo", "scenario", "results"]),
 ];
 
 /// What every room may use, these among themselves included.

@@ -191,6 +191,7 @@ impl Kind for CacheSpec {
                 operation: Some((verb.name().to_owned(), Some(verb))),
                 label: verb.name().to_owned(),
                 sure: false,
+                misses: verb == Verb::Read,
                 ..Outgoing::to(format!("{path}.from"), &from.0)
             })
         };

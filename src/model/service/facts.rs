@@ -420,6 +420,7 @@ fn step_calls(
                 to_all: spread == Some(Spread::Shards),
                 keyed,
                 sure: sure && always,
+                misses: !always && verb == Some(Verb::Read),
                 answered: step.answered(),
                 ..Outgoing::to(format!("{path}.{key}"), &target)
             });
