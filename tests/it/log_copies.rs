@@ -50,6 +50,13 @@ fn a_publisher_waits_for_most_copies_for_the_leader_or_for_nobody() {
     exactly("publish: 2ms", 0.000_25 + 0.002 + 0.002 + 0.000_25);
     exactly("publish: 2ms, ack: leader", 0.000_25 + 0.002 + 0.000_25);
     exactly("publish: 2ms, ack: none", 0.000_5);
+    // Messages take their time on the lines between copies: 10 KB at 1 MB/s.
+    let slow = feed("publish: 2ms", "work: 1ms", "").replace("timeout: 1s, to", "size: 10KB, timeout: 1s, to").replace(
+        "same_region: 1ms",
+        "same_region: 1ms, links: [{from: a, to: b, bandwidth: 1MB/s}, {from: a, to: c, bandwidth: 1MB/s}]",
+    );
+    let mean = number(&results_of(&slow, 1), "summary.latency.mean");
+    close(mean, 0.000_25 + 0.002 + 0.010 + 0.002 + 0.000_25, 1e-5);
     // With one copy `all` is the leader.
     let alone = |topic: &str| {
         let text =

@@ -4,7 +4,7 @@ use super::{
     AckSpec, AntiEntropySpec, CandidatesSpec, ConflictSpec, ContactSpec, Contacted, CrdtSpec,
     DurabilitySpec, FailoverSpec, LeaderFollowerSpec, ModeSpec, MultiLeaderSpec, QuorumSpec,
     RaftReadsSpec, RaftSpec, ReadsSpec, ReplicationSpec, StampSpec,
-    group::{Draws, Group, Parts},
+    group::{Draws, Group, Parts, Value},
 };
 use crate::{
     engine::law::DurationLaw,
@@ -56,7 +56,7 @@ impl StoreSpec {
                 let durability = self.durability.as_ref();
                 spec.draws(durability.and_then(|own| own.fsync.clone()), path, assembly)
             },
-            value,
+            value: value.map_or(Value::Nothing, Value::Of),
             deletes: assembly.names.ops.iter().map(|op| op.1 == Some(Verb::Delete)).collect(),
             callers: assembly.names.callers(id),
             measured_from: assembly.names.design.warm_up,
@@ -284,6 +284,7 @@ impl RaftSpec {
             max_drift: self.allowed_drift(),
             disk,
             apply_lanes,
+            keeps: true,
             leader: 0,
         }
     }

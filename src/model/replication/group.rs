@@ -74,8 +74,7 @@ pub struct Group {
     /// Its processes, by instance.
     pub members: Vec<Member>,
     draws: Draws,
-    /// Size of a value.
-    value: Option<Demand>,
+    value: Value,
     /// Whether an operation, by number, deletes.
     pub deletes: Vec<bool>,
     /// Who calls the node: whom to tell who leads.
@@ -105,14 +104,25 @@ pub struct Parts {
     pub processes: Vec<Process>,
     /// Their draws.
     pub draws: Draws,
-    /// Size of a value.
-    pub value: Option<Demand>,
+    /// Bytes of what is kept of a key.
+    pub value: Value,
     /// Whether an operation, by number, deletes.
     pub deletes: Vec<bool>,
     /// Who calls the node.
     pub callers: Vec<Host>,
     /// Start of the measured span, ns.
     pub measured_from: u64,
+}
+
+/// Bytes of what is kept of a key.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// None that count.
+    Nothing,
+    /// So many.
+    Of(Demand),
+    /// The key says it: entries of a log are of no key.
+    IsKey,
 }
 
 /// The draws of one member.
@@ -230,8 +240,12 @@ impl Group {
     /// Bytes of a message.
     pub fn size(&self, message: &Message) -> u64 {
         let mut size = 0u64;
-        if let Some(value) = &self.value {
-            message.keys(&mut |key| size = size.saturating_add(value.of_key(key)));
+        match &self.value {
+            Value::Nothing => {}
+            Value::Of(value) => {
+                message.keys(&mut |key| size = size.saturating_add(value.of_key(key)))
+            }
+            Value::IsKey => message.keys(&mut |key| size = size.saturating_add(key)),
         }
         size
     }

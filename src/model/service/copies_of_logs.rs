@@ -29,6 +29,7 @@ impl Server {
             ticket: Ticket { slot, id },
             act: Act::Write(version),
             shard: group.shard(inst),
+            key: self.bytes_of(slot, world),
             ..Operation::default()
         };
         let mut early = false;
@@ -49,6 +50,15 @@ impl Server {
         if worked && early && placed {
             world.frames[slot].pc += 1;
             self.run(slot, world);
+        }
+    }
+
+    /// Bytes of the message that a frame brings.
+    fn bytes_of(&self, slot: Slot, world: &World) -> u64 {
+        match world.post_of(slot) {
+            Some(Post::Put(_, message)) => message.size,
+            _ if world.carries => world.frames.extra(slot).size,
+            _ => 0,
         }
     }
 

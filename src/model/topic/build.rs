@@ -14,14 +14,19 @@ use crate::{
             build::{emit_broker, emit_hand_outs},
             consumes::StartSpec,
         },
-        replication::group::{Group, Parts},
+        replication::group::{Group, Parts, Value},
         service::{
             build::Shape,
             compile::Compiler,
             program::{AS_IT_IS, Instr, Point, Program},
         },
     },
-    replication::{Peer, disk::Mode, process::Process, raft::Raft},
+    replication::{
+        Peer,
+        disk::Mode,
+        process::Process,
+        raft::{Config, Raft},
+    },
 };
 
 /// What becomes of a message that one of those who are told did not take.
@@ -93,7 +98,7 @@ impl TopicSpec {
     fn group(&self, id: NodeId, path: &str, assembly: &Assembly<'_>) -> Option<Group> {
         let spec = self.replication()?;
         let raft = spec.raft.as_ref()?;
-        let config = raft.config(Mode::Each, 1);
+        let config = Config { keeps: false, ..raft.config(Mode::Each, 1) };
         let process = |me| Process::Raft(Box::new(Raft::new(config, me)));
         Some(Group::new(Parts {
             node: (id, Assembly::site(path)),
@@ -102,7 +107,7 @@ impl TopicSpec {
             led: true,
             processes: (0..self.brokers() as Peer).map(process).collect(),
             draws: spec.draws(None, path, assembly),
-            value: None,
+            value: Value::IsKey,
             deletes: Vec::new(),
             callers: Vec::new(),
             measured_from: assembly.names.design.warm_up,

@@ -50,7 +50,7 @@ impl Raft {
     /// An entry takes effect.
     fn effect(&mut self, index: u64) {
         let entry = self.log.get(index).expect("what is not applied is in the log");
-        if !entry.is_empty() {
+        if self.config.keeps && !entry.is_empty() {
             let item = Item { version: entry.version, order: place(entry.term, index) };
             self.put(index, entry.key, item);
         }

@@ -49,4 +49,6 @@ pub struct Config {
     pub disk: Mode,
     /// How many entries are applied at once, of different keys.
     pub apply_lanes: u8,
+    /// Entries take the place of what their keys held; else they are only agreed on, and nothing is kept of them.
+    pub keeps: bool,
 }

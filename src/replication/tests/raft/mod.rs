@@ -27,6 +27,7 @@ fn config(replicas: u16) -> Config {
         max_drift: 5e-4,
         disk: Mode::Each,
         apply_lanes: 1,
+        keeps: true,
     }
 }
 
