@@ -204,8 +204,8 @@ fn traffic(required: &RequirementsSpec) -> Vec<Line> {
         required.actions.values().map(|action| number(action.0.rate.0 * DAY)).collect();
     let users = users_of(required);
     let mut lines = Vec::new();
-    if let Some(daily) = required.users.0.daily {
-        let formula = format!("{} x {daily}", required.users.0.monthly);
+    if !required.users.0.is_of_a_day() {
+        let formula = format!("{} x {}", required.users.0.monthly, required.users.0.daily);
         lines.push(Line::new(
             (group, "users a day"),
             (required.users.daily(), Unit::Count),

@@ -68,11 +68,10 @@ pub struct UsersSpec(pub UsersFields);
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UsersFields {
-    /// Users of a month; of a day where `daily` is absent.
+    /// Users of a month.
     pub monthly: Count,
-    /// What share of them comes on a day; all when absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub daily: Option<Fraction>,
+    /// What share of them comes on a day.
+    pub daily: Fraction,
 }
 
 short_form!(
@@ -80,14 +79,21 @@ short_form!(
     UsersFields,
     Count,
     "users of a day such as `5M`, or `{monthly: 40M, daily: 12.5%}`",
-    |users| UsersFields { monthly: users, daily: None },
-    |users| users.daily.is_none().then_some(&users.monthly)
+    |users| UsersFields { monthly: users, daily: Fraction(1.0) },
+    |users| users.is_of_a_day().then_some(&users.monthly)
 );
 
 impl UsersSpec {
     /// Users of a day.
     pub fn daily(&self) -> f64 {
-        self.0.monthly.0 as f64 * self.0.daily.map_or(1.0, |share| share.0)
+        self.0.monthly.0 as f64 * self.0.daily.0
+    }
+}
+
+impl UsersFields {
+    /// All of them come each day.
+    pub fn is_of_a_day(&self) -> bool {
+        (self.daily.0 - 1.0).abs() < 1e-12
     }
 }
 
@@ -174,10 +180,8 @@ impl FromStr for KeptForSpec {
         {
             return Ok(Self { days: years.0 * YEAR, years: Some(years.0) });
         }
-        let span: SimDuration = text.parse().map_err(|error: ValueError| match error.help {
-            None => error.help("such as `5y` or `30d`"),
-            Some(_) => error,
-        })?;
+        let help = |error: ValueError| error.help("such as `5y` (of 365 days) or `30d`");
+        let span: SimDuration = text.parse().map_err(help)?;
         Ok(Self { days: span.0 as f64 / 1e9 / DAY, years: None })
     }
 }
