@@ -104,11 +104,16 @@ fn why(
     format!("{much}: {reason}")
 }
 
+/// How many instances it takes for none to be busier.
+fn needed(of: &Offered, target: f64) -> f64 {
+    libm::ceil(of.busy / (of.each * target) - 1e-9).max(1.0)
+}
+
 /// One node.
 fn node(of: &Offered, required: &RequirementsSpec, measured: &Measured<'_>) -> Vec<Line> {
     let (target, results) = (required.target(), measured.results);
     let work = of.busy / of.rate;
-    let needed = libm::ceil(of.busy / (of.each * target) - 1e-9).max(1.0);
+    let needed = needed(of, target);
     let each = if (of.each - 1.0).abs() < 1e-9 {
         String::new()
     } else {
@@ -165,7 +170,7 @@ pub(super) fn lines(required: &RequirementsSpec, measured: &Measured<'_>) -> Vec
             continue;
         };
         let each = paid / of.instances as f64;
-        let needed = libm::ceil(of.busy / (of.each * required.target()) - 1e-9).max(1.0);
+        let needed = needed(of, required.target());
         let formula = format!("{} x {} a month", number(needed), value(Quantity::Money, each));
         let at = (Group::Cost, of.node.clone());
         let mut line = Line::new(at, (needed * each, Unit::Dollars), formula);
