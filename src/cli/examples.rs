@@ -61,6 +61,7 @@ library! {
     "cross-zone-cache",
     "write-behind",
     "hot-key",
+    "saga",
     "scatter-gather",
     "circuit-breaker",
     "hedged-requests",

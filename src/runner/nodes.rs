@@ -63,8 +63,8 @@ pub(super) struct NodePool {
     consistency: Option<ConsistencyPool>,
     /// Of a store with replicas.
     replicas: Option<ReplicasPool>,
-    /// Of a service with sagas: done, compensated, unfinished.
-    sagas: Option<[Means; 3]>,
+    /// Of a service with sagas: done, compensated, unfinished, and resumed if some have a log.
+    sagas: Option<([Means; 3], Option<Means>)>,
     /// Of a service that works in batches: how much is in one.
     batch_size: Option<Means>,
     /// Of a service whose instances are bought in several ways.
@@ -120,7 +120,9 @@ impl NodePool {
             listed: vec![InstancePool::default(); instances.min(listed)],
             consistency: node.consistency.as_ref().map(|_| ConsistencyPool::default()),
             replicas: ReplicasPool::like(node),
-            sagas: node.sagas.map(|_| Default::default()),
+            sagas: node
+                .sagas
+                .map(|one| (Default::default(), one.resumed.map(|_| Means::default()))),
             batch_size: node.batches.map(|_| Means::default()),
             purchase: node.purchase.as_ref().map(|_| PurchasePool::default()),
             moved: node.moved.map(|_| MovedPool::default()),
@@ -203,10 +205,10 @@ impl NodePool {
         if let (Some(pool), Some(one)) = (&mut self.replicas, &node.replicas) {
             pool.push(node, one);
         }
-        if let (Some(pools), Some(one)) = (&mut self.sagas, node.sagas) {
-            let ends = [one.done, one.compensated, one.unfinished];
-            for (pool, count) in pools.iter_mut().zip(ends) {
-                pool.push(Some(count as f64));
+        if let (Some((pools, resumed)), Some(one)) = (&mut self.sagas, node.sagas) {
+            let ends = [Some(one.done), Some(one.compensated), Some(one.unfinished), one.resumed];
+            for (pool, count) in pools.iter_mut().chain(resumed).zip(ends) {
+                pool.push(count.map(|count| count as f64));
             }
         }
         if let (Some(pool), Some(one)) = (&mut self.batch_size, node.batches) {
@@ -272,9 +274,10 @@ impl NodePool {
             uptime: self.uptime.results(confidence),
             consistency: self.consistency.as_ref().map(|pool| Box::new(pool.results(confidence))),
             replicas: self.replicas.as_ref().map(|pool| Box::new(pool.results(confidence))),
-            sagas: self.sagas.as_ref().map(|ends| {
+            sagas: self.sagas.as_ref().map(|(ends, resumed)| {
                 let [done, compensated, unfinished] = ends.each_ref().map(mean);
-                Box::new(SagaResults { done, compensated, unfinished })
+                let resumed = resumed.as_ref().map(mean);
+                Box::new(SagaResults { done, compensated, unfinished, resumed })
             }),
             batch_size: self.batch_size.as_ref().map(|pool| Box::new(mean(pool))),
             purchase: self.purchase.as_ref().map(|pool| Box::new(pool.results(confidence))),

@@ -67,6 +67,7 @@ mod reported;
 mod resharding;
 mod resilience;
 mod resources;
+mod saga_logs;
 mod sagas;
 mod scenarios;
 mod schedules;

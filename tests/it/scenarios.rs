@@ -64,6 +64,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("repair-crews", "400d", "0s"),
     ("resharding", "130s", "110s"),
     ("retries-and-timeouts", "100s", "10s"),
+    ("saga", "70s", "10s"),
     ("scatter-gather", "70s", "50s"),
     ("single-server", "2000s", "100s"),
     ("spot-crunch", "800s", "500s"),

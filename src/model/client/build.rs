@@ -112,7 +112,7 @@ impl ClientSpec {
                             answered,
                             path,
                             common: path,
-                            of_lock: false,
+                            of_record: false,
                             once: false,
                         }
                     }),
