@@ -75,6 +75,7 @@ library! {
     "blue-green",
     "stop-the-world",
     "autoscaler-too-late",
+    "fire-and-forget",
     "flapping",
     "cold-starts",
     "throttled-burst",

@@ -221,7 +221,7 @@ fn step(s: &StepSpec, path: &str, names: &Names, problems: &mut Problems) {
         }
     }
     if let Some(publish) = &s.publish {
-        publish.0.check(&format!("{path}.publish"), names, problems);
+        publish.0.check((&format!("{path}.publish"), "call"), names, problems);
     }
     check_outbox::outbox(s, path, names, problems);
     caching(s, path, names, problems);

@@ -57,6 +57,7 @@ mod outbox;
 mod peers;
 mod placement;
 mod precision;
+mod publishing;
 mod purchase;
 mod queues;
 mod readme;

@@ -47,6 +47,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("dead-letters", "200s", "10s"),
     ("dns-failover", "250s", "150s"),
     ("fan-out-tail", "30s", "2s"),
+    ("fire-and-forget", "100s", "10s"),
     ("flapping", "400s", "60s"),
     ("gray-failure", "70s", "50s"),
     ("hedged-requests", "30s", "20s"),
