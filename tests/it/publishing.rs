@@ -147,7 +147,7 @@ fn what_is_said_of_published_requests_is_checked_where_it_stands() {
     let base = shop("operations: {order: {publish: orders}}", "", rest);
     let publish = "{publish: orders}";
     let cases: [Case; 11] = [
-        ("steps", publish, "{publish: orders, key: session}", "7:210 E-CONFLICT", "a key of steps"),
+        ("steps", publish, "{publish: orders, key: session}", "7:206 E-CONFLICT", "a key of steps"),
         ("who", publish, "{publish: order}", "7:193 E-REF", "unknown node"),
         ("kind", publish, "{publish: db}", "7:193 E-REF", "neither a queue nor a topic"),
         ("both", publish, "{publish: orders, to: api}", "7:205 E-CONFLICT", "says that already"),
