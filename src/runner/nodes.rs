@@ -73,8 +73,8 @@ pub(super) struct NodePool {
     moved: Option<MovedPool>,
     /// Of a queue.
     messages: Option<QueuePool>,
-    /// Of a store with outboxes: written, relayed, left.
-    outbox: Option<[Means; 3]>,
+    /// Of a store with outboxes: written, relayed, left, and lost if it has replicas.
+    outbox: Option<([Means; 3], Option<Means>)>,
     /// Of a log, for each group that reads it.
     groups: BTreeMap<String, GroupPool>,
     /// Of a store that transactions write.
@@ -127,7 +127,7 @@ impl NodePool {
             purchase: node.purchase.as_ref().map(|_| PurchasePool::default()),
             moved: node.moved.map(|_| MovedPool::default()),
             messages: node.queue.as_ref().map(|_| QueuePool::default()),
-            outbox: node.outbox.map(|_| Default::default()),
+            outbox: node.outbox.map(|one| (Default::default(), one.lost.map(|_| Means::default()))),
             groups: BTreeMap::new(),
             in_doubt: node.in_doubt.as_ref().map(|_| Box::default()),
             scaling: node.scaling.as_ref().map(|_| ScalingPool::default()),
@@ -223,9 +223,10 @@ impl NodePool {
         if let (Some(pool), Some(one)) = (&mut self.messages, &node.queue) {
             pool.push(one, node.instances.iter().map(|instance| instance.depth).sum(), node.span);
         }
-        if let (Some(pool), Some(one)) = (&mut self.outbox, node.outbox) {
-            for (pool, count) in pool.iter_mut().zip([one.written, one.relayed, one.left]) {
-                pool.push(Some(count as f64));
+        if let (Some((pools, lost)), Some(one)) = (&mut self.outbox, node.outbox) {
+            let counts = [Some(one.written), Some(one.relayed), Some(one.left), one.lost];
+            for (pool, count) in pools.iter_mut().chain(lost).zip(counts) {
+                pool.push(count.map(|count| count as f64));
             }
         }
         for group in &node.groups {
@@ -283,9 +284,10 @@ impl NodePool {
             purchase: self.purchase.as_ref().map(|pool| Box::new(pool.results(confidence))),
             moved: self.moved.as_ref().map(|pool| Box::new(pool.results(confidence))),
             queue: self.messages.as_ref().map(|pool| Box::new(pool.results(confidence))),
-            outbox: self.outbox.as_ref().map(|counts| {
+            outbox: self.outbox.as_ref().map(|(counts, lost)| {
                 let [written, relayed, left] = counts.each_ref().map(mean);
-                Box::new(OutboxResults { written, relayed, left })
+                let lost = lost.as_ref().map(mean);
+                Box::new(OutboxResults { written, relayed, left, lost })
             }),
             groups: self
                 .groups

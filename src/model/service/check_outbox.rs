@@ -41,12 +41,19 @@ pub fn outbox(step: &StepSpec, path: &str, names: &Names, problems: &mut Problem
     }
     match names.node(&store.0).map(|id| (id, names.spec(id))) {
         Some((id, NodeSpec::Store(own))) => {
-            if own.replication.is_some() || own.shards.as_ref().is_some_and(|s| s.move_.is_some()) {
+            if own.shards.as_ref().is_some_and(|s| s.move_.is_some()) {
+                let message =
+                    format!("a store whose keys move such as `{}` has no outbox yet", store.0);
+                problems.error("E-UNSUPPORTED", &at, message);
+            }
+            let replicas = names.kind(id).facts().replicas;
+            if replicas.is_some_and(|replicas| !replicas.led) {
                 let message = format!(
-                    "a store with `replication` or moving keys such as `{}` has no outbox yet",
+                    "no replica of `{}` leads, so that none could publish the rows of a shard in order",
                     store.0
                 );
-                problems.error("E-UNSUPPORTED", &at, message);
+                let help = "`leader_follower` or `raft`, or one copy";
+                problems.error_help("E-CONFLICT", &at, message, help);
             }
             let others = names.outboxes(id);
             let other = others.get(outbox.to.0.as_str());

@@ -25,7 +25,9 @@ impl Writer {
 
     /// Whether what is written to a store may leave something to be published.
     pub(super) fn has_outbox(&self, store: &str) -> bool {
-        !self.queues.is_empty() && self.copies_of(store).is_empty()
+        let copies = self.copies_of(store);
+        let led = copies.contains("raft") || copies.contains("leader_follower");
+        !self.queues.is_empty() && (copies.is_empty() || led)
     }
 
     /// What a write leaves to be published.
