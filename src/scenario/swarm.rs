@@ -530,9 +530,7 @@ impl Writer {
                 let verb = self.update(&store);
                 format!("{{{verb}: {store}{optional}{when}}}")
             }
-            6 if self.chance(40) && self.has_outbox(&store) => {
-                format!("{{write: {{to: {store}, {}}}{optional}{when}}}", self.outbox())
-            }
+            6 if self.chance(40) && self.has_outbox(&store) => self.outbox(&store, optional),
             6 => {
                 let modes = ["invalidate", "update", "around", "through", "behind"];
                 // What is written late may take the place of what a session has seen.
@@ -574,16 +572,8 @@ impl Writer {
             }
             12 => format!("{{repeat: {{times: 2, do: [{}]}}{when}}}", list(self, 1)),
             14 if self.chance(50) => {
-                let (one, undo, other) = (list(self, 2), list(self, 1), list(self, 2));
-                let parts = format!("[{{do: [{one}], undo: [{undo}]}}, {{do: [{other}]}}]");
-                // What is within has no saga of its own then.
-                let logged = depth == 1 && !self.copies_of(&store).contains("crdt");
-                let saga = if logged && self.chance(60) {
-                    format!("{{log: {store}, steps: {parts}}}")
-                } else {
-                    parts
-                };
-                format!("{{saga: {saga}{optional}{when}}}")
+                let parts = [list(self, 2), list(self, 1), list(self, 2)];
+                format!("{{saga: {}{optional}{when}}}", self.saga(&parts, &store, depth))
             }
             15 => match self.transaction() {
                 Some(transaction) => format!("{{transaction: {transaction}{optional}{when}}}"),

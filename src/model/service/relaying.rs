@@ -213,7 +213,8 @@ impl Server {
             Note::Committed { order } => relays.committed(inst, order),
             Note::StepsDown { .. } => relays.leads_no_more(inst),
             Note::Leads { term, began_with } => {
-                if relays.leads(inst, (term, began_with)) {
+                let knows = relays.leads(inst, (term, began_with));
+                if knows {
                     self.begin_relays(inst, world);
                 }
             }

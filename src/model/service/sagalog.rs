@@ -86,8 +86,7 @@ impl Server {
         let sagas = self.sagas.as_mut()?;
         let Some(record) = found else {
             sagas.open.remove(&slot);
-            let lost = sagas.counts(world).filter(|_| log.begun);
-            lost.map(|all| all.unfinished += 1);
+            sagas.count(world, |all| all.unfinished += u64::from(log.begun));
             is_over(Some(at), world);
             return None;
         };
@@ -95,9 +94,9 @@ impl Server {
         let all = if record.failed { 0 } else { saga.parts.len() };
         if usize::from(record.parts) == all {
             sagas.open.remove(&slot);
-            sagas
-                .counts(world)
-                .map(|all| *if record.failed { &mut all.compensated } else { &mut all.done } += 1);
+            sagas.count(world, |all| {
+                *if record.failed { &mut all.compensated } else { &mut all.done } += 1;
+            });
             is_over(Some(at), world);
             return None;
         }
@@ -106,7 +105,7 @@ impl Server {
         let failed = record.failed.then_some(Outcome::Error);
         let open = Open { parts: record.parts, failed, log: Some(log), ..at };
         sagas.open.insert(slot, open);
-        sagas.counts(world).map(|all| *all.resumed.get_or_insert(0) += 1);
+        sagas.count(world, |all| *all.resumed.get_or_insert(0) += 1);
         let parts = if record.failed { &saga.undo } else { &saga.parts };
         Some(parts[usize::from(record.parts)])
     }
@@ -131,7 +130,7 @@ impl Server {
             let Some(mut open) = sagas.open.remove(&slot) else { continue };
             let at = self.program.sagas[usize::from(open.saga)].log;
             let (Some(log), Some(LogAt { resumes, .. })) = (&mut open.log, at) else {
-                sagas.counts(world).map(|all| all.unfinished += 1);
+                sagas.count(world, |all| all.unfinished += 1);
                 continue;
             };
             log.lost = true;

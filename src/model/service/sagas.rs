@@ -87,9 +87,11 @@ impl Sagas {
         Self { logged, ..Self::default() }
     }
 
-    /// What is counted at this instant, if it is in the measured span.
-    pub fn counts(&mut self, world: &World) -> Option<&mut SagasMeasured> {
-        (world.now() >= world.record.measured_from).then_some(&mut self.measured)
+    /// One is counted, if this instant is in the measured span.
+    pub fn count(&mut self, world: &World, one: impl FnOnce(&mut SagasMeasured)) {
+        if world.now() >= world.record.measured_from {
+            one(&mut self.measured);
+        }
     }
 
     /// How they ended; those that wait for their process to come back have not.

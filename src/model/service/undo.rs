@@ -47,14 +47,14 @@ impl Server {
             Part::Did => sagas.open.get_mut(&slot).expect("it began").parts += 1,
             Part::Done => {
                 let open = sagas.open.remove(&slot);
-                sagas.counts(world).map(|all| all.done += 1);
+                sagas.count(world, |all| all.done += 1);
                 is_over(open, world);
             }
             Part::Undo | Part::Asks => {}
             Part::Undone => sagas.open.get_mut(&slot).expect("it began").parts -= 1,
             Part::Compensated => {
                 let open = sagas.open.remove(&slot).expect("it began");
-                sagas.counts(world).map(|all| all.compensated += 1);
+                sagas.count(world, |all| all.compensated += 1);
                 is_over(Some(open), world);
                 return self.finish(slot, open.failed.unwrap_or(Outcome::Error), world);
             }

@@ -30,12 +30,12 @@ impl Writer {
         !self.queues.is_empty() && (copies.is_empty() || led)
     }
 
-    /// What a write leaves to be published.
-    pub(super) fn outbox(&mut self) -> String {
+    /// A write that leaves something to be published.
+    pub(super) fn outbox(&mut self, store: &str, optional: &str) -> String {
         let queue = self.name(&self.queues.clone());
         // A store has one relay for each.
         let how = if queue.starts_with('t') { "" } else { ", every: 50ms, batch: 5" };
-        format!("outbox: {{to: {queue}{how}}}")
+        format!("{{write: {{to: {store}, outbox: {{to: {queue}{how}}}}}{optional}}}")
     }
 
     /// The queue, where dead messages go, and a service that nobody calls but they.
