@@ -272,8 +272,11 @@ pub struct SagaResults {
     pub done: Estimate,
     /// A part failed, and what was done was undone.
     pub compensated: Estimate,
-    /// Their process died before either.
+    /// Their process died before either; with a log, and what it held of them is lost, or had not been read at the end.
     pub unfinished: Estimate,
+    /// Where some have a log: how often one went on after its process had died.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Estimate>,
 }
 
 /// Something of a node that is bounded.

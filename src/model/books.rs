@@ -133,6 +133,8 @@ pub struct SagasMeasured {
     pub compensated: u64,
     /// Their process died before either.
     pub unfinished: u64,
+    /// Where some have a log: how often one went on after its process had died.
+    pub resumed: Option<u64>,
 }
 
 /// Batches that were begun in the measured span.

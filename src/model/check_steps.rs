@@ -7,7 +7,9 @@ use super::{
     client::KeyLaw,
     frame::MAX_LOOPS,
     kinds::NodeSpec,
-    service::{AnySpec, BranchSpec, Condition, Literal, StepSpec, WriteMode, check_outbox},
+    service::{
+        AnySpec, BranchSpec, Condition, Literal, StepSpec, WriteMode, check_outbox, check_sagas,
+    },
 };
 use crate::{
     model::{names::Names, service::steps::Spread},
@@ -51,6 +53,7 @@ fn instructions(list: &[StepSpec]) -> usize {
         let inner: usize = step.inner().iter().map(|(_, list)| 3 + instructions(list)).sum();
         let block = match (&step.lock, &step.saga, &step.transaction) {
             (Some(lock), ..) if lock.in_.is_some() => 32,
+            (_, Some(saga), _) if saga.log.is_some() => 30 + 16 * saga.parts.len(),
             (_, Some(_), _) | (.., Some(_)) => 8,
             _ => 0,
         };
@@ -218,7 +221,7 @@ fn step(s: &StepSpec, path: &str, names: &Names, problems: &mut Problems) {
         }
     }
     if let Some(publish) = &s.publish {
-        publish.0.check(&format!("{path}.publish"), names, problems);
+        publish.0.check((&format!("{path}.publish"), "call"), names, problems);
     }
     check_outbox::outbox(s, path, names, problems);
     caching(s, path, names, problems);
@@ -228,9 +231,7 @@ fn step(s: &StepSpec, path: &str, names: &Names, problems: &mut Problems) {
         let total: f64 = choices.iter().map(|c| c.share.0).sum();
         shares(total, &format!("{path}.choose"), problems);
     }
-    if s.saga.as_ref().is_some_and(Vec::is_empty) {
-        problems.error("E-STEP", format!("{path}.saga"), "needs at least one part");
-    }
+    check_sagas::saga(s, path, names, problems);
     if let Some(repeat) = &s.repeat {
         positive(Some(repeat.times), 1_000_000, &format!("{path}.repeat.times"), problems);
     }

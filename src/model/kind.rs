@@ -118,8 +118,8 @@ pub struct Outgoing {
     pub by_message: bool,
     /// Its key is the instance or the session, whether the client draws keys or not.
     pub keyed: bool,
-    /// It is about the record of a lock, which has a key of its own.
-    pub of_lock: bool,
+    /// It is about a record: of a lock, or of how far a saga is. It has a key of its own.
+    pub of_record: bool,
     /// It is a write of a transaction, sent when that is decided.
     pub of_transaction: bool,
     /// It is made whatever a cache holds and a condition says.
@@ -145,7 +145,7 @@ impl Outgoing {
             by_itself: false,
             by_message: false,
             keyed: false,
-            of_lock: false,
+            of_record: false,
             of_transaction: false,
             sure: true,
             misses: false,

@@ -381,6 +381,7 @@ impl Names {
                         || o.priority() != 100
                         || o.size().is_some()
                         || o.key().is_some()
+                        || o.is_unanswered()
                 })
         });
         let sessions = design.clients.values().any(ClientSpec::has_sessions);

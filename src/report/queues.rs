@@ -74,6 +74,10 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
                 estimate(Quantity::Number, &of.written),
                 estimate(Quantity::Number, &of.left),
             ));
+            if let Some(lost) = of.lost.as_ref().filter(|lost| lost.value > Some(0.0)) {
+                let count = estimate(Quantity::Number, lost);
+                all.push(format!("{}: {count} of these were lost with their writes.", clean(name)));
+            }
         }
         for (group, of) in node.groups.iter().filter(|(_, of)| of.rebalances.value > Some(0.0)) {
             let times = estimate(Quantity::Number, &of.rebalances);

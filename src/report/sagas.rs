@@ -25,7 +25,7 @@ pub(super) fn rows(
     services(results).map(one).collect()
 }
 
-/// What nobody finished.
+/// What went on after a crash, and what nobody finished.
 pub(super) fn notes(results: &Results) -> Vec<String> {
     let left = services(results).filter(|(_, of)| of.unfinished.value > Some(0.0));
     let one = |(name, of): (&String, &SagaResults)| {
@@ -35,5 +35,13 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
             clean(name)
         )
     };
-    left.map(one).collect()
+    let resumed = services(results).filter_map(|(name, of)| {
+        let resumed = of.resumed.as_ref().filter(|of| of.value > Some(0.0))?;
+        let count = estimate(Quantity::Number, resumed);
+        Some(format!(
+            "{}: {count} sagas a run went on from their log after their process had died.",
+            clean(name)
+        ))
+    });
+    resumed.chain(left.map(one)).collect()
 }

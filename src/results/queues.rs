@@ -65,6 +65,9 @@ pub struct OutboxResults {
     pub relayed: Estimate,
     /// Neither, as the run ends.
     pub left: Estimate,
+    /// Where the store has replicas: lost with their writes, as whoever leads now does not have these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Estimate>,
 }
 
 /// How many messages wait to be handed out.

@@ -63,8 +63,8 @@ pub(super) struct NodePool {
     consistency: Option<ConsistencyPool>,
     /// Of a store with replicas.
     replicas: Option<ReplicasPool>,
-    /// Of a service with sagas: done, compensated, unfinished.
-    sagas: Option<[Means; 3]>,
+    /// Of a service with sagas: done, compensated, unfinished, and resumed if some have a log.
+    sagas: Option<([Means; 3], Option<Means>)>,
     /// Of a service that works in batches: how much is in one.
     batch_size: Option<Means>,
     /// Of a service whose instances are bought in several ways.
@@ -73,8 +73,8 @@ pub(super) struct NodePool {
     moved: Option<MovedPool>,
     /// Of a queue.
     messages: Option<QueuePool>,
-    /// Of a store with outboxes: written, relayed, left.
-    outbox: Option<[Means; 3]>,
+    /// Of a store with outboxes: written, relayed, left, and lost if it has replicas.
+    outbox: Option<([Means; 3], Option<Means>)>,
     /// Of a log, for each group that reads it.
     groups: BTreeMap<String, GroupPool>,
     /// Of a store that transactions write.
@@ -121,12 +121,14 @@ impl NodePool {
             listed: vec![InstancePool::default(); instances.min(listed)],
             consistency: node.consistency.as_ref().map(|_| ConsistencyPool::default()),
             replicas: ReplicasPool::like(node),
-            sagas: node.sagas.map(|_| Default::default()),
+            sagas: node
+                .sagas
+                .map(|one| (Default::default(), one.resumed.map(|_| Means::default()))),
             batch_size: node.batches.map(|_| Means::default()),
             purchase: node.purchase.as_ref().map(|_| PurchasePool::default()),
             moved: node.moved.map(|_| MovedPool::default()),
             messages: node.queue.as_ref().map(|_| QueuePool::default()),
-            outbox: node.outbox.map(|_| Default::default()),
+            outbox: node.outbox.map(|one| (Default::default(), one.lost.map(|_| Means::default()))),
             groups: BTreeMap::new(),
             in_doubt: node.in_doubt.as_ref().map(|_| Box::default()),
             scaling: node.scaling.as_ref().map(|_| ScalingPool::default()),
@@ -204,10 +206,10 @@ impl NodePool {
         if let (Some(pool), Some(one)) = (&mut self.replicas, &node.replicas) {
             pool.push(node, one);
         }
-        if let (Some(pools), Some(one)) = (&mut self.sagas, node.sagas) {
-            let ends = [one.done, one.compensated, one.unfinished];
-            for (pool, count) in pools.iter_mut().zip(ends) {
-                pool.push(Some(count as f64));
+        if let (Some((pools, resumed)), Some(one)) = (&mut self.sagas, node.sagas) {
+            let ends = [Some(one.done), Some(one.compensated), Some(one.unfinished), one.resumed];
+            for (pool, count) in pools.iter_mut().chain(resumed).zip(ends) {
+                pool.push(count.map(|count| count as f64));
             }
         }
         if let (Some(pool), Some(one)) = (&mut self.batch_size, node.batches) {
@@ -222,9 +224,10 @@ impl NodePool {
         if let (Some(pool), Some(one)) = (&mut self.messages, &node.queue) {
             pool.push(one, node.instances.iter().map(|instance| instance.depth).sum(), node.span);
         }
-        if let (Some(pool), Some(one)) = (&mut self.outbox, node.outbox) {
-            for (pool, count) in pool.iter_mut().zip([one.written, one.relayed, one.left]) {
-                pool.push(Some(count as f64));
+        if let (Some((pools, lost)), Some(one)) = (&mut self.outbox, node.outbox) {
+            let counts = [Some(one.written), Some(one.relayed), Some(one.left), one.lost];
+            for (pool, count) in pools.iter_mut().chain(lost).zip(counts) {
+                pool.push(count.map(|count| count as f64));
             }
         }
         for group in &node.groups {
@@ -273,17 +276,19 @@ impl NodePool {
             uptime: self.uptime.results(confidence),
             consistency: self.consistency.as_ref().map(|pool| Box::new(pool.results(confidence))),
             replicas: self.replicas.as_ref().map(|pool| Box::new(pool.results(confidence))),
-            sagas: self.sagas.as_ref().map(|ends| {
+            sagas: self.sagas.as_ref().map(|(ends, resumed)| {
                 let [done, compensated, unfinished] = ends.each_ref().map(mean);
-                Box::new(SagaResults { done, compensated, unfinished })
+                let resumed = resumed.as_ref().map(mean);
+                Box::new(SagaResults { done, compensated, unfinished, resumed })
             }),
             batch_size: self.batch_size.as_ref().map(|pool| Box::new(mean(pool))),
             purchase: self.purchase.as_ref().map(|pool| Box::new(pool.results(confidence))),
             moved: self.moved.as_ref().map(|pool| Box::new(pool.results(confidence))),
             queue: self.messages.as_ref().map(|pool| Box::new(pool.results(confidence))),
-            outbox: self.outbox.as_ref().map(|counts| {
+            outbox: self.outbox.as_ref().map(|(counts, lost)| {
                 let [written, relayed, left] = counts.each_ref().map(mean);
-                Box::new(OutboxResults { written, relayed, left })
+                let lost = lost.as_ref().map(mean);
+                Box::new(OutboxResults { written, relayed, left, lost })
             }),
             groups: self
                 .groups

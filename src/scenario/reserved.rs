@@ -7,8 +7,8 @@
 /// Reserved words of each type: its Rust name and the words.
 const RESERVED: &[(&str, &[&str])] = &[
     ("ScenarioSpec", &["sweep", "size", "tracing"]),
-    ("ClientSpec", &["bandwidth", "connect", "count", "price", "publish"]),
-    ("OperationSpec", &["count", "publish"]),
+    ("ClientSpec", &["bandwidth", "connect", "count", "price"]),
+    ("OperationSpec", &["count"]),
     ("NodeSpec", &["cdn", "gateway", "object_store", "search_index"]),
     ("FunctionSpec", &["consumes", "discipline", "limits"]),
     ("ServiceSpec", &["compress"]),

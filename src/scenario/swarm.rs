@@ -254,7 +254,8 @@ impl Writer {
         }
         text += &self.edge(60, "");
         text += &self.maybe(10, |_| "fallback: {reply: 1KB}".to_owned());
-        match self.draw.below(5) {
+        match self.draw.below(6) {
+            5 if !self.queues.is_empty() => text += &self.publishing(),
             0 => {
                 text += "operations: {buy: {share: 20%, to: lb0, priority: 1}, browse: {share: 80%, to: lb0}}";
             }
@@ -529,6 +530,7 @@ impl Writer {
                 let verb = self.update(&store);
                 format!("{{{verb}: {store}{optional}{when}}}")
             }
+            6 if self.chance(40) && self.has_outbox(&store) => self.outbox(&store, optional),
             6 => {
                 let modes = ["invalidate", "update", "around", "through", "behind"];
                 // What is written late may take the place of what a session has seen.
@@ -570,10 +572,8 @@ impl Writer {
             }
             12 => format!("{{repeat: {{times: 2, do: [{}]}}{when}}}", list(self, 1)),
             14 if self.chance(50) => {
-                let (one, undo, other) = (list(self, 2), list(self, 1), list(self, 2));
-                format!(
-                    "{{saga: [{{do: [{one}], undo: [{undo}]}}, {{do: [{other}]}}]{optional}{when}}}"
-                )
+                let parts = [list(self, 2), list(self, 1), list(self, 2)];
+                format!("{{saga: {}{optional}{when}}}", self.saga(&parts, &store, depth))
             }
             15 => match self.transaction() {
                 Some(transaction) => format!("{{transaction: {transaction}{optional}{when}}}"),

@@ -4,7 +4,8 @@ use super::names::Names;
 use super::words::{Checked, Dimension, choice, fault, meant};
 use crate::results::{
     CacheResults, ConsistencyResults, CostSummary, Distribution, ElectionResults, Estimate,
-    NodeCost, NodeResults, PurchaseResults, ReplicasResults, RequestFigures, Results,
+    NodeCost, NodeResults, OutboxResults, PurchaseResults, ReplicasResults, RequestFigures,
+    Results, SagaResults,
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -78,13 +79,13 @@ pub(super) fn any_node() -> NodeResults {
         cache,
         consistency,
         replicas,
-        sagas: Some(Box::default()),
+        sagas: Some(Box::new(SagaResults { resumed: part, ..SagaResults::default() })),
         batch_size: Some(Box::default()),
         purchase: Some(Box::new(purchase)),
         moved: Some(Box::default()),
         in_doubt: Some(Box::default()),
         queue: Some(Box::default()),
-        outbox: Some(Box::default()),
+        outbox: Some(Box::new(OutboxResults { lost: part, ..OutboxResults::default() })),
         scaling: Some(Box::default()),
         environments: Some(Box::default()),
         cost,

@@ -139,6 +139,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "clock/run",
             "consistency/fates",
             "consistency/leases",
+            "consistency/logged",
             "consistency/observer",
             "consistency/outages",
             "consistency/repeated",

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::{
     bad_input::{Case, check_in},
     design::{number, results_of},
+    determinism::{assert_same, bytes_of_run},
 };
 
 /// 1,000 orders, ten a second for 100 s of 200 s, everything 1 ms from everything.
@@ -120,9 +121,95 @@ fn a_broker_that_is_away_gets_all_when_it_is_back_and_dedupe_knows_what_it_had()
     assert!(duplicates == 0.0 && known > 0.0, "{known}");
 }
 
+/// The shop with a store of these replicas, and a broker that takes each message once.
+fn copies(replication: &str, rest: &str) -> String {
+    let store = format!("shards: {{count: 2}}, replication: {{{replication}}}}}");
+    shop(OUTBOX, "queue: {dedupe: 1h, publish: 30ms}", rest)
+        .replace("shards: {count: 2}}", &store)
+        .replace("duration: 200s", "duration: 300s")
+}
+
+const ASYNC: &str = "leader_follower: {followers: 1, ack: async, lag: 300ms, failover: {detect: 2s, promote: 500ms}}";
+const SYNC: &str =
+    "leader_follower: {followers: 2, ack: sync, failover: {detect: 2s, promote: 500ms}}";
+const RAFT: &str = "raft: {replicas: 3}";
+const ROWS: [&str; 4] = [
+    "nodes.db.outbox.written",
+    "nodes.db.outbox.relayed",
+    "nodes.db.outbox.left",
+    "nodes.db.outbox.lost",
+];
+
+#[test]
+fn the_leader_of_a_shard_publishes_the_rows_of_its_log() {
+    for replication in [ASYNC, SYNC, RAFT] {
+        let found = results_of(&copies(replication, ""), 1);
+        let [written, relayed, left, lost] = all(&found, ROWS);
+        assert_eq!((relayed, left, lost), (written, 0.0, 0.0), "{replication}");
+        let [ok, published] = all(&found, ["summary.requests.ok", "nodes.events.published"]);
+        assert_eq!((ok, published), (1000.0, 1000.0), "{replication}");
+        assert_eq!(number(&found, "nodes.events.deduplicated"), 0.0);
+        // Followers are written what the leader deletes, too: one write for each time that something was there to be deleted.
+        let text = copies(replication, "")
+            .replace(OUTBOX, "{write: db}")
+            .replace("dependencies: {db", "dependencies: {events: {timeout: 1s}, db");
+        let plain = text
+            .replace(", events: {timeout: 1s}}", "}")
+            .replace("[{write: db}]", "[{write: db}], other: [{publish: events}]");
+        let plain = results_of(&plain, 1);
+        let messages = |of: &Value| -> f64 {
+            let kinds = of["nodes"]["db"]["messages"].as_object().unwrap();
+            kinds.values().map(|kind| kind["value"].as_f64().unwrap_or(0.0)).sum()
+        };
+        assert!(messages(&found) > messages(&plain) + 600.0, "{replication}");
+    }
+}
+
+#[test]
+fn who_leads_next_goes_on_with_the_rows_it_has() {
+    let dead = "faults: [{id: dead, at: 20.013s, every: 17.037s, for: 5s, crash: {node: db, replica: leader}}, \
+        {id: api, mtbf: exp(mean=20s), mttr: exp(mean=200ms), crash: {node: api, process: true}}]";
+    // What was acknowledged was replicated, so that all of it is published in the end; some twice.
+    for replication in [SYNC, RAFT] {
+        let found = results_of(&copies(replication, dead), 1);
+        let [written, relayed, left, lost] = all(&found, ROWS);
+        assert_eq!((left, relayed + lost), (0.0, written), "{replication}");
+        let [ok, published, again] = all(
+            &found,
+            ["summary.requests.ok", "nodes.events.published", "nodes.events.deduplicated"],
+        );
+        assert_eq!(number(&found, "consistency.lost_acked_writes"), 0.0);
+        // Each write that anybody heard of, and each that is there, once.
+        assert!(published >= ok && published >= relayed && published <= written, "{replication}");
+        assert!(ok > 200.0 && again > 0.0, "{replication}: {ok} {again}");
+    }
+    // Who lags loses writes with the leader, and their messages with them; unless these had been published by then.
+    let slow = copies(ASYNC, dead).replace("outbox: events", "outbox: {to: events, every: 1s}");
+    let found = results_of(&slow, 1);
+    let [written, relayed, left, lost] = all(&found, ROWS);
+    assert_eq!((left, relayed + lost), (0.0, written));
+    let published = number(&found, "nodes.events.published");
+    assert!(lost > 10.0, "{lost}");
+    assert!(published >= relayed && published < written, "{published} of {written}");
+    // Published, and its write is lost: the outbox does not keep that from happening where writes may be lost.
+    assert!(published > relayed, "{published} {relayed}");
+    assert!(number(&found, "consistency.lost_acked_writes") > 10.0);
+}
+
+#[test]
+fn rows_of_replicas_are_the_same_on_one_and_two_threads() {
+    let faults = "faults: [{id: dead, mtbf: exp(mean=20s), mttr: exp(mean=4s), crash: {node: db, replica: leader}}, \
+        {id: cut, mtbf: exp(mean=30s), mttr: exp(mean=5s), partition: {from: [db], to: [events]}}]";
+    for replication in [ASYNC, RAFT] {
+        let text = copies(replication, faults);
+        let one = bytes_of_run(&text, "--jobs 1 --replications 2");
+        assert_same(&one, &bytes_of_run(&text, "--jobs 2 --replications 2"));
+    }
+}
+
 #[test]
 fn what_is_said_of_outboxes_is_checked_where_it_stands() {
-    let rest = "  kv: {store: {read: 1ms, write: 1ms, cores: 1, replication: {leader_follower: {followers: 1}}}}\n  \
+    let rest = "  kv: {store: {read: 1ms, write: 1ms, cores: 1, replication: {quorum: {replicas: 3}}}}\n  \
         told: {topic: {to: [kv]}}";
     let base = shop(
         "{write: {to: db, outbox: events}}, {read: db}, {publish: events}, {call: kv}, {call: told}",
@@ -135,7 +222,13 @@ fn what_is_said_of_outboxes_is_checked_where_it_stands() {
         ("keeps", to, "outbox: told", "8:79 E-REF", "keeps no messages"),
         ("often", to, "outbox: {to: events, every: 0s}", "8:99 E-RANGE", "above 0"),
         ("many", to, "outbox: {to: events, batch: 0}", "8:99 E-RANGE", "at least 1"),
-        ("copies", "{to: db, outbox", "{to: kv, outbox", "8:79 E-UNSUPPORTED", "has no outbox yet"),
+        (
+            "copies",
+            "{to: db, outbox",
+            "{to: kv, outbox",
+            "8:79 E-CONFLICT",
+            "no replica of `kv` leads",
+        ),
         (
             "two",
             "{call: kv}",

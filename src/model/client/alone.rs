@@ -27,6 +27,9 @@ pub fn are_alone(spec: &ClientSpec, names: &Names) -> bool {
     let design = &names.design;
     let lossy = design.network.links.iter().any(|l| l.loss.is_some_and(|f| f.0 > 0.0));
     let direct = spec.operations().iter().all(|(_, operation)| {
+        if operation.publish().is_some_and(|publish| publish.delay.is_some()) {
+            return false;
+        }
         let (target, _) = operation.target().expect("targets were checked");
         let node = names.node(&target.0).expect("targets were checked");
         let facts = names.kind(node).facts();

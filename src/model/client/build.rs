@@ -100,6 +100,8 @@ impl ClientSpec {
                     }),
                     policy: EdgePolicy::new(&edge, &entity, assembly),
                     priority: o.priority() as u8,
+                    delay: o.publish().and_then(|publish| publish.delay).map(|delay| delay.0),
+                    unanswered: o.is_unanswered(),
                     size: o.size().map(|s| assembly.demand(s, &format!("{entity}/size"))),
                     state: EdgeState::default(),
                     data: names.follows(&target.0, verb).map(|(store, access)| {
@@ -112,7 +114,7 @@ impl ClientSpec {
                             answered,
                             path,
                             common: path,
-                            of_lock: false,
+                            of_record: false,
                             once: false,
                         }
                     }),

@@ -250,10 +250,12 @@ impl ClientCheck<'_> {
                 "give `to: node`, or `read:`, `write:` ... a store",
             ),
             Some((target, verb)) => {
-                let key = verb.map_or("to", |v| v.name());
+                let to = if operation.publish().is_some() { "publish" } else { "to" };
+                let key = verb.map_or(to, |v| v.name());
                 self.target(target, format!("{path}.{key}"), problems);
             }
         }
+        self.publish(operation, path, problems);
         for (other, _) in operation.targets().into_iter().skip(1) {
             self.target(other, format!("{path}.fallback.call"), problems);
         }
@@ -279,7 +281,36 @@ impl ClientCheck<'_> {
             formula(size, &format!("{path}.size"), self.names, problems);
         }
         if let Some(key) = operation.key() {
-            key_space(key, &format!("{path}.key"), self.names, problems);
+            let of_message = operation.publish().is_some_and(|publish| publish.key.is_some());
+            let at = if of_message { "publish.key" } else { "key" };
+            let at = format!("{path}.{at}");
+            if matches!(key.0.as_str(), "instance" | "session") {
+                let message = format!("`{}` is a key of steps, not one that a client draws", key.0);
+                let help = "a key space of `keys`";
+                return problems.error_help("E-CONFLICT", at, message, help);
+            }
+            key_space(key, &at, self.names, problems);
+        }
+    }
+
+    /// Messages that are published, and what cannot stand beside them.
+    fn publish(&self, operation: &Effective<'_>, path: &str, problems: &mut Problems) {
+        let Some(publish) = operation.publish() else { return };
+        publish.check((&format!("{path}.publish"), "to"), self.names, problems);
+        if publish.operation.is_some() {
+            let message = "a client's message is of the client's operation";
+            let help = "give the operation that name: `operations: {name: {publish: ..}}`";
+            let at = format!("{path}.publish.operation");
+            problems.error_help("E-CONFLICT", at, message, help);
+        }
+        for key in operation.beside_publish() {
+            let message = format!("`publish` says that already, so `{key}` cannot");
+            problems.error_help("E-CONFLICT", format!("{path}.{key}"), message, "one of the two");
+        }
+        for key in operation.in_vain() {
+            let message = "with `ack: none` a request is over when it is sent";
+            let help = format!("leave `{key}` or `ack` out");
+            problems.error_help("E-CONFLICT", format!("{path}.{key}"), message, help);
         }
     }
 

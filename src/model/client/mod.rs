@@ -23,6 +23,7 @@ use crate::{
     model::{
         consistency::spec::GuaranteeSpec,
         network::ZonesSpec,
+        queue::consumes::PublishSpec,
         replication::{AnswerSpec, LevelSpec},
         resilience::{
             DeadlineSpec, FallbackSpec, RetrySpec,
@@ -121,6 +122,11 @@ pub struct ClientSpec {
     /// Increment the request's key straight in a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub increment: Option<Name>,
+    /// Puts a message in a queue or topic: its name, or `{to, key, size, delay, ack}`; `publish: x` is the same as `to: x`. A
+    /// request is answered when the message is accepted; with `ack: none` it is over (`ok`) as soon as it is sent, whatever
+    /// becomes of it, and no policy applies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<PublishSpec>,
     /// Longest wait for one attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<SimDuration>,
@@ -194,6 +200,9 @@ pub struct OperationSpec {
     /// Increment the request's key straight in a store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub increment: Option<Name>,
+    /// Puts a message in a queue or topic: its name, or `{to, key, size, delay, ack}`, as a client does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish: Option<PublishSpec>,
     /// Key space it draws from; the client's first when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Name>,

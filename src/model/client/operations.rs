@@ -9,6 +9,7 @@ use crate::{
         kind::Verb,
         names::Names,
         network::ZonesSpec,
+        queue::consumes::{AckSpec, PublishFields},
         replication::AnsweredSpec,
         resilience::EdgeSpec,
         service::StepSpec,
@@ -26,19 +27,78 @@ pub struct Effective<'s> {
 impl<'s> Effective<'s> {
     /// Node and verb.
     pub fn target(&self) -> Option<(&'s Name, Option<Verb>)> {
-        let own = self.own.and_then(|o| {
-            let (read, write) = (o.read.as_ref(), o.write.as_ref());
-            let [read, write] = [read.map(|r| &r.0.from), write.map(|w| &w.0.to)];
-            let rest = [o.delete.as_ref(), o.cas.as_ref(), o.increment.as_ref()];
-            first_target(o.to.as_ref(), [read, write], rest)
-        });
-        let c = self.client;
-        own.or_else(|| {
+        self.own_target().or_else(|| {
+            let c = self.client;
             let (read, write) = (c.read.as_ref(), c.write.as_ref());
             let [read, write] = [read.map(|r| &r.0.from), write.map(|w| &w.0.to)];
             let rest = [c.delete.as_ref(), c.cas.as_ref(), c.increment.as_ref()];
-            first_target(c.to.as_ref(), [read, write], rest)
+            let to = c.publish.as_ref().map(|publish| &publish.0.to).or(c.to.as_ref());
+            first_target(to, [read, write], rest)
         })
+    }
+
+    /// Node and verb, where it does not inherit them.
+    fn own_target(&self) -> Option<(&'s Name, Option<Verb>)> {
+        let o = self.own?;
+        let (read, write) = (o.read.as_ref(), o.write.as_ref());
+        let [read, write] = [read.map(|r| &r.0.from), write.map(|w| &w.0.to)];
+        let rest = [o.delete.as_ref(), o.cas.as_ref(), o.increment.as_ref()];
+        let to = o.publish.as_ref().map(|publish| &publish.0.to).or(o.to.as_ref());
+        first_target(to, [read, write], rest)
+    }
+
+    /// The message its requests are, if they publish one.
+    pub fn publish(&self) -> Option<&'s PublishFields> {
+        let publish = match (self.own, self.own_target()) {
+            (Some(own), Some(_)) => own.publish.as_ref(),
+            _ => self.client.publish.as_ref(),
+        };
+        publish.map(|publish| &publish.0)
+    }
+
+    /// Whether its requests are over as soon as they are sent.
+    pub fn is_unanswered(&self) -> bool {
+        self.publish().is_some_and(|publish| publish.ack == Some(AckSpec::None))
+    }
+
+    /// Other targets that stand beside a `publish`, and what else says the same of its message.
+    pub fn beside_publish(&self) -> Vec<&'static str> {
+        macro_rules! given {
+            ($of:expr, $($key:ident)*) => {
+                [$((stringify!($key), $of.$key.is_some())),*].into_iter().filter(|given| given.1).map(|given| given.0)
+            };
+        }
+        let Some(publish) = self.publish() else { return Vec::new() };
+        let mut all: Vec<&'static str> = Vec::new();
+        match self.own.filter(|own| own.publish.is_some()) {
+            Some(own) => {
+                all.extend(given!(own, to read write delete cas increment));
+                all.extend(own.key.as_ref().filter(|_| publish.key.is_some()).map(|_| "key"));
+                all.extend(own.size.as_ref().filter(|_| publish.size.is_some()).map(|_| "size"));
+            }
+            None => {
+                let client = self.client;
+                all.extend(given!(client, to read write delete cas increment));
+                all.extend(client.size.as_ref().filter(|_| publish.size.is_some()).map(|_| "size"));
+            }
+        }
+        all
+    }
+
+    /// Policies that stand beside a `publish` nobody waits for.
+    pub fn in_vain(&self) -> Vec<&'static str> {
+        macro_rules! given {
+            ($($key:ident)*) => {
+                [$((stringify!($key), match self.own.filter(|own| own.publish.is_some()) {
+                    Some(own) => own.$key.is_some(),
+                    None => self.client.$key.is_some(),
+                })),*]
+            };
+        }
+        let all =
+            given!(timeout deadline retry breaker rate_limit bulkhead pool hedge fallback cancel);
+        let given = all.into_iter().filter(|given| given.1 && self.is_unanswered());
+        given.map(|given| given.0).collect()
     }
 
     /// How what it reads or writes is answered, where that is not as its store says.
@@ -67,7 +127,8 @@ impl<'s> Effective<'s> {
 
     /// Key space, if it was given.
     pub fn key(&self) -> Option<&'s Name> {
-        self.own.and_then(|o| o.key.as_ref())
+        let of_message = || self.publish().and_then(|publish| publish.key.as_ref());
+        self.own.and_then(|o| o.key.as_ref()).or_else(of_message)
     }
 
     /// Priority; 100 when not given.
@@ -78,7 +139,9 @@ impl<'s> Effective<'s> {
 
     /// Size of a request.
     pub fn size(&self) -> Option<&'s SizeFormula> {
-        self.own.and_then(|o| o.size.as_ref()).or(self.client.size.as_ref())
+        let of_message = self.publish().and_then(|publish| publish.size.as_ref());
+        let own = self.own.and_then(|o| o.size.as_ref());
+        own.or(of_message).or(self.client.size.as_ref())
     }
 
     /// Node and verb of its requests, and of what they fall back on.
@@ -110,7 +173,7 @@ impl<'s> Effective<'s> {
                 }
             };
         }
-        is_client_s!(to read write delete cas increment timeout deadline retry breaker rate_limit
+        is_client_s!(to publish read write delete cas increment timeout deadline retry breaker rate_limit
             bulkhead pool hedge fallback cancel guarantees idempotent priority size)
     }
 

@@ -21,6 +21,7 @@ use crate::{
         ids::{NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
+        queue::post::Post,
         record::Decided,
         resilience::{
             caller::{self, ATTEMPT, Caller, Edge},
@@ -28,6 +29,7 @@ use crate::{
         },
         route::Asked,
         service::program::{Instr, Program, Stop},
+        span::Span,
         world::World,
     },
 };
@@ -54,6 +56,10 @@ pub struct Operation {
     pub priority: u8,
     /// Size of the request.
     pub size: Option<Demand>,
+    /// It is a message that is ready after so long, ns.
+    pub delay: Option<u64>,
+    /// Its requests are over as soon as they are sent.
+    pub unanswered: bool,
     /// Retry budget and guards.
     pub state: EdgeState,
     /// What takes the place of an answer.
@@ -142,7 +148,7 @@ impl Node for Client {
             return self.heard(child, world);
         }
         let f = &world.frames[child];
-        if f.outcome().is_success() {
+        if f.outcome().is_success() && !self.is_unanswered(f) {
             world.record.late_reply(self.row_of(f));
         }
     }
@@ -432,16 +438,16 @@ impl Client {
         }
         let (record, frames) = (&mut world.record, &world.frames);
         record.issue(row, now, || frames[slot].inst);
-        if world.laden {
-            self.tell_of(slot, local, world);
+        if world.laden && self.tell_of(slot, local, world) {
+            return;
         }
         caller::begin(self, slot, local as u16, world);
     }
 
-    /// Tells who follows the data of a request that begins.
+    /// Tells who follows the data of a request that begins; whether it is over, as nobody waits for an answer.
     #[cold]
     #[inline(never)]
-    fn tell_of(&self, slot: Slot, local: usize, world: &mut World) {
+    fn tell_of(&mut self, slot: Slot, local: usize, world: &mut World) -> bool {
         let operation = &self.operations[local];
         if let Some(tokens) = world.data.as_mut().and_then(|data| data.tokens.as_mut()) {
             let session = self.session.is_some().then(|| world.frames.extra(slot).session);
@@ -451,6 +457,24 @@ impl Client {
         if let Some(site) = &operation.data {
             world.data_begins(slot, site, world.frames[slot].key);
         }
+        let unanswered = operation.unanswered;
+        if unanswered {
+            let (site, target) = (operation.site, operation.target);
+            world.frames.extra_mut(slot).begin_call(world.agenda.now());
+            world.frames.extra_mut(slot).attempt = 1;
+            let child = self.send_to(slot, (local as u16, target), (site, 0), world);
+            world.give_up(child);
+            // By an event of its own: a session would recurse here.
+            world.arm(slot, Span::ZERO);
+        }
+        unanswered
+    }
+
+    /// Whether a visit is one whose answer nobody waits for.
+    #[cold]
+    #[inline(never)]
+    fn is_unanswered(&self, visit: &Frame) -> bool {
+        self.operations[usize::from(self.local_of[usize::from(visit.op)])].unanswered
     }
 
     /// Sends a message of a request to a node, by a path that keys its draws, with what the attempt adds to it.
@@ -471,6 +495,9 @@ impl Client {
         if world.laden {
             let asked = operation.policy.asks.once;
             world.identify((slot, child), asked, |id| descend(id, operation.site));
+            if let Some(delay) = operation.delay {
+                world.put_post(child, Post::Delay(delay));
+            }
         }
         world.send(child, from, target, id);
         child
@@ -514,6 +541,9 @@ impl Client {
             return self.run_session(slot, world);
         }
         let call = u16::from(f.op);
+        if self.operations[usize::from(call)].unanswered {
+            return self.decide(slot, Outcome::Ok, world);
+        }
         caller::timed(self, slot, call, world);
     }
 

@@ -13,8 +13,8 @@ pub enum Caller {
     Request,
     /// A visit: the node's number among all nodes and their later versions, and the endpoint.
     Visit(usize, Option<String>),
-    /// A visit that asks for a lock or holds it.
-    Lock,
+    /// A visit that asks for a lock or holds it, or puts down how far a saga is.
+    Record,
     /// A cache, for somebody who asked it.
     Cache,
 }
@@ -73,8 +73,8 @@ pub fn data_calls(names: &Names) -> Vec<DataCall> {
             let is_cache = matches!(node, NodeSpec::Cache(_));
             all.push(DataCall {
                 path: at.as_ref().map(|_| call.path),
-                caller: match call.of_lock {
-                    true => Caller::Lock,
+                caller: match call.of_record {
+                    true => Caller::Record,
                     false if is_cache => Caller::Cache,
                     false => Caller::Visit(number, call.endpoint),
                 },

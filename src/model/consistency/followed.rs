@@ -46,7 +46,7 @@ pub struct Tracked {
     pub repeats: bool,
     /// How something is answered that is not answered as its store says.
     pub levels: bool,
-    /// Locks, as some are kept in stores.
+    /// Records of locks and sagas, as some are kept in stores.
     pub leases: bool,
     /// Messages, of which all hand-outs are one.
     pub messages: bool,
@@ -67,8 +67,11 @@ fn updates(calls: &[DataCall]) -> BTreeMap<NodeId, Updates> {
     for call in calls.iter().filter(|call| call.caller != Caller::Cache) {
         let (Some(store), Some(access)) = (call.store, Access::of(call.verb)) else { continue };
         match access {
-            // Of a lock only who asks for it remembers what it saw.
-            _ if call.caller == Caller::Lock => drop(all.entry(store).or_insert(Updates::Visits)),
+            // Of a record only who asks for it remembers what it saw; that of a saga is not compared.
+            Access::Update(_) if call.caller == Caller::Record => {
+                all.entry(store).or_insert(Updates::Visits);
+            }
+            _ if call.caller == Caller::Record => {}
             Access::Update(Cause::Cas) => drop(all.insert(store, Updates::Cas)),
             Access::Update(_) => {}
             // Requests of a client are of one operation each.
@@ -115,14 +118,14 @@ impl Names {
         let updates = updates(&calls);
         let once = self.any_edge(|edge, _| edge.idempotent == Some(true));
         let levels = calls.iter().any(|call| !call.answered.is_usual());
-        let leases = calls.iter().any(|call| call.caller == Caller::Lock);
+        let leases = calls.iter().any(|call| call.caller == Caller::Record);
         let messages = self.specs().any(|spec| spec.kind().is_broker());
         let of_transactions = calls.iter().filter(|call| call.of_transaction);
         let transactions = of_transactions.filter_map(|call| call.store).collect();
         let repeats = messages || self.repeats();
         // Replicas hold versions, whoever looks on, and so do all where something is made of them.
         let history = self.design.history.is_some_and(|history| history.0.none);
-        let unwatched = history && !known && updates.is_empty() && !once;
+        let unwatched = history && !known && updates.is_empty() && !once && !leases;
         let is_held = |store: &NodeId| !unwatched || self.kind(*store).facts().replicas.is_some();
         let followed = self.written(&calls).into_iter().filter(is_held).collect();
         Tracked { followed, known, updates, once, repeats, levels, leases, messages, transactions }

@@ -203,6 +203,11 @@ impl Leases {
         self.fences.get(slot).copied().flatten()
     }
 
+    /// A frame writes with this number from now on.
+    pub fn set_fence(&mut self, slot: Slot, fence: Option<Fence>) {
+        *self.fences.at(slot) = fence;
+    }
+
     /// A frame begins for another one.
     pub fn descend(&mut self, parent: Slot, child: Slot) {
         *self.fences.at(child) = self.fence(parent);

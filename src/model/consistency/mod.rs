@@ -8,6 +8,7 @@ pub mod check;
 pub mod fates;
 pub mod followed;
 pub mod leases;
+pub mod logged;
 pub mod observer;
 pub mod outages;
 pub mod repeated;

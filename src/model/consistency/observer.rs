@@ -19,6 +19,7 @@ use crate::{
         consistency::{
             followed::Tracked,
             leases::Leases,
+            logged::{Progress, SagaLogs},
             outages::{Ended, Outages},
             repeated::Repeats,
             spec::Access,
@@ -32,7 +33,7 @@ use crate::{
         probe::ConsistencyMeasured,
         replication::whom::Answered,
     },
-    replication::Once,
+    replication::{Fence, Once},
 };
 
 /// What an operation saw or wrote.
@@ -51,8 +52,8 @@ struct Carried {
     version: u64,
     /// The operation it is at.
     at: Option<At>,
-    /// What it is at is the record of a lock.
-    of_lock: bool,
+    /// What it is at is a record.
+    of_record: bool,
     /// Of a visit that failed: what is known beyond its outcome of what it was to write.
     known: Option<Written>,
 }
@@ -70,8 +71,8 @@ pub struct Site {
     pub path: u64,
     /// Likewise of what it has in common with those that do the same elsewhere: it names what all attempts write.
     pub common: u64,
-    /// It is about the record of a lock: no data of anybody, so that it is in no history.
-    pub of_lock: bool,
+    /// It is about a record of a lock or saga: no data of anybody, so that it is in no history.
+    pub of_record: bool,
     /// It is asked for once, whatever is attempted again.
     pub once: bool,
 }
@@ -134,6 +135,8 @@ pub struct Observer {
     pub tokens: Option<Box<Tokens>>,
     /// Locks that are kept in stores, if there are any.
     pub leases: Option<Box<Leases>>,
+    /// Sagas whose progress is kept in stores, if there are any.
+    pub logs: Option<Box<SagaLogs>>,
     /// Something may be attempted several times: what attempts have in common is kept track of.
     pub repeats: bool,
     /// Something is answered as its store does not say.
@@ -196,6 +199,7 @@ impl Observer {
             from: design.warm_up,
             tokens: hands.then(|| Box::new(Tokens::new(known, about))),
             leases: leases.then(Box::default),
+            logs: leases.then(Box::default),
             repeats: repeats || once,
             levels,
             outages: names.faults().next().map(|_| Box::default()),
@@ -302,6 +306,9 @@ impl Observer {
         if let Some(leases) = &mut self.leases {
             leases.release(slot);
         }
+        if let Some(logs) = &mut self.logs {
+            logs.leave(slot);
+        }
         self.seen.remove(&slot);
     }
 
@@ -322,8 +329,8 @@ impl Observer {
         asked: bool,
         path: impl FnOnce(u64) -> u64,
     ) {
-        if self.carried.get(parent.0).is_some_and(|carried| carried.of_lock) {
-            // Each attempt takes a lock for itself.
+        if self.carried.get(parent.0).is_some_and(|carried| carried.of_record) {
+            // Each attempt takes a lock for itself, or says by itself how far a saga is.
             return self.repeated.forget(child.0);
         }
         self.repeated.identify(parent, child, asked, path);
@@ -379,7 +386,7 @@ impl Observer {
     pub fn invoke(
         &mut self,
         slot: Slot,
-        &Site { store, access, answered, path, common: other, of_lock, once }: &Site,
+        &Site { store, access, answered, path, common: other, of_record, once }: &Site,
         (id, key, shard): (u64, u64, u16),
         (now, wall): (u64, u64),
     ) {
@@ -390,7 +397,7 @@ impl Observer {
             *self.answered.at(slot) = answered;
         }
         let (mut common, mut shared) = (0, false);
-        if self.repeats && !of_lock {
+        if self.repeats && !of_record {
             let (identity, once) = self.repeated.stamped((slot, id), once, wall);
             common = descend(identity, other);
             // What it is for may be attempted again, and then this write is.
@@ -404,8 +411,8 @@ impl Observer {
             Access::Delete => Act::Delete(version),
         };
         let measured = now >= self.from;
-        self.at(slot).of_lock = of_lock;
-        let Some(watched) = self.stores.get_mut(&store).filter(|_| !of_lock) else {
+        self.at(slot).of_record = of_record;
+        let Some(watched) = self.stores.get_mut(&store).filter(|_| !of_record) else {
             return self.hold(slot, version);
         };
         if measured {
@@ -451,7 +458,7 @@ impl Observer {
             began,
             shard,
         };
-        *self.at(slot) = Carried { version, at: Some(at), of_lock, known: None };
+        *self.at(slot) = Carried { version, at: Some(at), of_record, known: None };
     }
 
     /// An attempt of what a frame is at failed; nothing of it was done if it was turned away or not sent.
@@ -503,7 +510,7 @@ impl Observer {
             // What comes next is answered as it says itself.
             self.answered.take(slot);
         }
-        self.at(slot).of_lock = false;
+        self.at(slot).of_record = false;
         let Carried { version, at, .. } = *self.at(slot);
         if let Some(tokens) = &mut self.tokens {
             tokens.end(slot, version, true);
@@ -577,6 +584,23 @@ impl Observer {
     }
 
     // ---- ends ---------------------------------------------------------------------------------
+
+    /// A frame is about to put down how far its saga is, under this key, or to read it.
+    pub fn is_at_log(&mut self, slot: Slot, key: u64, next: Progress) {
+        let (Some(logs), Some(leases)) = (&mut self.logs, &mut self.leases) else { return };
+        let before = leases.fence(slot);
+        logs.enter(slot, key, (next, before));
+        leases.set_fence(slot, Some(Fence { lock: key, number: next.number }));
+    }
+
+    /// A frame has done that, or does it no longer.
+    pub fn leaves_log(&mut self, slot: Slot) {
+        let (Some(logs), Some(leases)) = (&mut self.logs, &mut self.leases) else { return };
+        if let Some(at) = logs.leave(slot) {
+            leases.set_fence(slot, at.before);
+            self.at(slot).of_record = false;
+        }
+    }
 
     /// More is known of what a visit that fails was to write than its outcome says.
     pub fn is_known(&mut self, slot: Slot, written: Written) {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::{Effect, FaultSpec};
 use crate::{
     model::{
+        client::operations::Effective,
         ids::{End, NodeId},
         kind::Outgoing,
         names::Names,
@@ -61,7 +62,9 @@ pub fn timeless_calls(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Pro
     }
     for (name, client) in &names.design.clients {
         let timeless = |edge: &EdgeSpec| edge.timeout.is_none() && edge.deadline.is_none();
-        if client.operations().iter().any(|(_, operation)| timeless(&operation.edge())) {
+        let waits =
+            |operation: &Effective<'_>| !operation.is_unanswered() && timeless(&operation.edge());
+        if client.operations().iter().any(|(_, operation)| waits(operation)) {
             problems.warn(
                 "W-NO-TIMEOUT",
                 format!("clients.{}", name.0),

@@ -132,7 +132,7 @@ impl FunctionSpec {
     /// A lock that no other instance knows of says nothing where each request has an instance of its own.
     fn check_locks(&self, path: &str, problems: &mut Problems) {
         for (name, steps) in &self.endpoints {
-            own_locks(steps, &format!("{path}.endpoints.{}", name.0), problems);
+            own_blocks(steps, &format!("{path}.endpoints.{}", name.0), problems);
         }
     }
 }
@@ -146,7 +146,7 @@ fn one_zone(name: &Name, at: String, names: &Names, problems: &mut Problems) {
     }
 }
 
-fn own_locks(steps: &[StepSpec], path: &str, problems: &mut Problems) {
+fn own_blocks(steps: &[StepSpec], path: &str, problems: &mut Problems) {
     for (i, step) in steps.iter().enumerate() {
         let path = format!("{path}[{i}]");
         if step.lock.as_ref().is_some_and(LockSpec::is_of_instance) {
@@ -154,8 +154,14 @@ fn own_locks(steps: &[StepSpec], path: &str, problems: &mut Problems) {
             let help = "`scope: shared`, or a lock kept `in` a store";
             problems.error_help("E-CONFLICT", format!("{path}.lock"), message, help);
         }
+        if step.logged_saga().is_some() {
+            let message =
+                "an environment that died does not come back, so that nobody would read the log";
+            let help = "let a service run the saga";
+            problems.error_help("E-CONFLICT", format!("{path}.saga.log"), message, help);
+        }
         for (inner, list) in step.inner() {
-            own_locks(list, &format!("{path}{inner}"), problems);
+            own_blocks(list, &format!("{path}{inner}"), problems);
         }
     }
 }

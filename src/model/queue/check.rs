@@ -304,8 +304,8 @@ fn check_grave(grave: &Name, at: &str, names: &Names, problems: &mut Problems) {
 }
 
 impl PublishFields {
-    /// What can be wrong with where a message goes.
-    pub fn check(&self, path: &str, names: &Names, problems: &mut Problems) {
+    /// What can be wrong with where a message goes; `other` is how one who publishes asks a node for something.
+    pub fn check(&self, (path, other): (&str, &str), names: &Names, problems: &mut Problems) {
         match names.node(&self.to.0).map(|id| names.kind(id)) {
             Some(kind) if !kind.takes_messages() => {
                 let message = format!(
@@ -313,7 +313,7 @@ impl PublishFields {
                     self.to.0,
                     kind.facts().kind
                 );
-                problems.error_help("E-REF", path, message, format!("`call: {}`", self.to.0));
+                problems.error_help("E-REF", path, message, format!("`{other}: {}`", self.to.0));
             }
             Some(kind)
                 if self.delay.is_some() && (!kind.is_broker() || kind.partitions().is_some()) =>

@@ -207,7 +207,7 @@ short_form!(
 #[derive(Clone, Debug)]
 pub struct PublishSpec(pub PublishFields);
 
-/// A message that is put in a queue. The step waits until the broker has accepted it.
+/// A message that is put in a queue or topic. Who publishes it waits until the broker has accepted it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PublishFields {

@@ -90,6 +90,8 @@ pub struct OutboxMeasured {
     pub relayed: u64,
     /// Neither, at the end.
     pub left: u64,
+    /// Where stores have replicas: lost with their writes.
+    pub lost: Option<u64>,
 }
 
 /// What was measured of a group that reads a log.

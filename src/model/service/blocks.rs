@@ -1,15 +1,16 @@
-//! Blocks of steps to instructions: locks and sagas.
+//! Blocks of steps to instructions: locks, sagas and transactions.
 //!
 //! **Invariant.** As in `compile.rs`.
 
 use super::{
     BranchSpec,
     compile::{CallParts, Compiler},
-    parts::{LockSpec, SagaPartSpec, Scope, TransactionSpec},
+    parts::{LockSpec, SagaSpec, Scope, TransactionSpec},
     program::{
-        DataOp, Gathered, Hold, Instr, KeyRef, LeasedAt, LeasedLock, Lock, Part, Point, Saga,
+        DataOp, Gathered, Hold, Instr, KeyRef, LeasedAt, LeasedLock, Lock, Part, Point,
         Transaction, Whole,
     },
+    sagas::{LogAt, Saga},
 };
 use crate::{
     engine::random::hash_str,
@@ -98,7 +99,7 @@ impl Compiler<'_, '_> {
         self.program.leased[number].at = LeasedAt { write, take, renew, give_back };
     }
 
-    /// Reads or writes the record of a lock; if that fails, for this cause, what stands after the next instruction is done.
+    /// Reads or writes the record of a lock or saga; if that fails, for this cause, what stands after the next instruction is done.
     /// Where it begins.
     fn record(
         &mut self,
@@ -118,14 +119,14 @@ impl Compiler<'_, '_> {
             answered,
             path: path_hash,
             common,
-            of_lock: true,
+            of_record: true,
             once: false,
         };
-        self.program.data.push(DataOp { site, key: KeyRef::Lock });
+        self.program.data.push(DataOp { site, key: KeyRef::Record });
         self.emit(Instr::Invoke(self.program.data.len() as u16 - 1));
         self.decisive_call(store, (Some(&op), None, None), false, path);
         let call = self.program.calls.last_mut().expect("just added");
-        (call.key, call.fallback) = (KeyRef::Lock, failure);
+        (call.key, call.fallback) = (KeyRef::Record, failure);
         start
     }
 
@@ -168,24 +169,35 @@ impl Compiler<'_, '_> {
     }
 
     /// A branch that runs the parts in sequence, and what undoes them behind it.
-    pub(super) fn saga(&mut self, parts: &[SagaPartSpec], optional: bool, path: &str) {
+    pub(super) fn saga(&mut self, spec: &SagaSpec, optional: bool, path: &str) {
         let over = self.whole(Whole::Saga, optional, path);
         let number = self.program.sagas.len();
         self.program.sagas.push(Saga::default());
         let at = |part| Instr::Saga(part, number as u16);
-        let mut saga = Saga::default();
+        let (mut saga, log) = (Saga::default(), (spec, number as u16));
         self.emit(at(Part::Begin));
-        for (i, part) in parts.iter().enumerate() {
+        self.puts_down(log, Part::Begin, &format!("{path}/log/begin"));
+        for (i, part) in spec.parts.iter().enumerate() {
             saga.parts.push(self.here());
             self.steps(&part.do_, &format!("{path}/{i}/do"));
             self.emit(at(Part::Did));
+            self.puts_down(log, Part::Logged, &format!("{path}/log/{i}/do"));
         }
         self.emit(at(Part::Done));
         self.emit(Instr::End);
-        for (i, part) in parts.iter().enumerate().rev() {
+        if spec.log.is_some() {
+            let fails = self.emit(at(Part::Undo)) as u16;
+            self.puts_down(log, Part::Logged, &format!("{path}/log/fails"));
+            self.emit(at(Part::Fails));
+            let resumes = self.emit(at(Part::Asks)) as u16;
+            self.puts_down(log, Part::Looks, &format!("{path}/log/read"));
+            saga.log = Some(LogAt { fails, resumes });
+        }
+        for (i, part) in spec.parts.iter().enumerate().rev() {
             saga.undo.push(self.emit(at(Part::Undo)) as u16);
             self.steps(&part.undo, &format!("{path}/{i}/undo"));
             self.emit(at(Part::Undone));
+            self.puts_down(log, Part::Logged, &format!("{path}/log/{i}/undo"));
         }
         // Nothing was done: by an event of its own all the same.
         saga.undo.push(self.emit(at(Part::Undo)) as u16);
@@ -193,5 +205,23 @@ impl Compiler<'_, '_> {
         self.emit(at(Part::Compensated));
         self.program.sagas[number] = saga;
         self.program.code[over] = Instr::Jump(self.here());
+    }
+
+    /// How far a saga with a log is is put down, or read (`Looks`), until that succeeds; what cannot `Begin` fails.
+    fn puts_down(&mut self, (spec, number): (&SagaSpec, u16), what: Part, path: &str) {
+        let Some(store) = &spec.log else { return };
+        let at = |part| Instr::Saga(part, number);
+        let verb = if what == Part::Looks { Verb::Read } else { Verb::Write };
+        let again = (what != Part::Begin).then_some("saga_log");
+        let start = self.emit(at(Part::Log)) as u16;
+        self.record(&store.0, verb, again, path);
+        if again.is_some() {
+            let over = self.emit(Instr::Jump(0));
+            self.emit(at(Part::Missed));
+            self.emit(Instr::Jump(start));
+            self.program.code[over] = Instr::Jump(self.here());
+        }
+        self.emit(Instr::Done);
+        self.emit(at(if what == Part::Begin { Part::Logged } else { what }));
     }
 }

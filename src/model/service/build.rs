@@ -12,6 +12,7 @@ use super::{
     locks::Locks,
     program::{Instr, Point, Program},
     room::Room,
+    sagas::Sagas,
     server::{Instance, Server, Version, Workers},
 };
 use crate::{
@@ -254,7 +255,7 @@ impl Shape {
                 .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),
             transactions: (!program.transactions.is_empty()).then(Box::default),
             promises: None,
-            sagas: (!program.sagas.is_empty()).then(Box::default),
+            sagas: (!program.sagas.is_empty()).then(|| Box::new(Sagas::new(&program.sagas))),
             jitter: assembly.stream(path, "jitter"),
             counts_cores: self.cores.is_some() || self.speedup.is_some(),
             bounds: Vec::new(),

@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** As in `model/check.rs`.
 
-use super::StepSpec;
+use super::{StepSpec, outbox::OutboxFields};
 use crate::{
     model::{
         check::{closest, positive},
@@ -10,7 +10,7 @@ use crate::{
         names::Names,
     },
     problem::Problems,
-    units::SimDuration,
+    units::{Name, SimDuration},
 };
 
 /// Checks the outbox of a step, if it has one; `path` is that of the step.
@@ -39,14 +39,40 @@ pub fn outbox(step: &StepSpec, path: &str, names: &Names, problems: &mut Problem
         }
         Some(_) => {}
     }
+    keeps(store, outbox, &at, (names, problems));
+    if step.caching().is_some() {
+        let message = "a write through a cache leaves nothing in a table beside the data";
+        problems.error_help(
+            "E-CONFLICT",
+            &at,
+            message,
+            "write to the store, and `invalidate` the cache by a step of its own",
+        );
+    }
+}
+
+/// Whether a store keeps a table of messages like that.
+fn keeps(
+    store: &Name,
+    outbox: &OutboxFields,
+    at: &str,
+    (names, problems): (&Names, &mut Problems),
+) {
     match names.node(&store.0).map(|id| (id, names.spec(id))) {
         Some((id, NodeSpec::Store(own))) => {
-            if own.replication.is_some() || own.shards.as_ref().is_some_and(|s| s.move_.is_some()) {
+            if own.shards.as_ref().is_some_and(|s| s.move_.is_some()) {
+                let message =
+                    format!("a store whose keys move such as `{}` has no outbox yet", store.0);
+                problems.error("E-UNSUPPORTED", at, message);
+            }
+            let replicas = names.kind(id).facts().replicas;
+            if replicas.is_some_and(|replicas| !replicas.led) {
                 let message = format!(
-                    "a store with `replication` or moving keys such as `{}` has no outbox yet",
+                    "no replica of `{}` leads, so that none could publish the rows of a shard in order",
                     store.0
                 );
-                problems.error("E-UNSUPPORTED", &at, message);
+                let help = "`leader_follower` or `raft`, or one copy";
+                problems.error_help("E-CONFLICT", at, message, help);
             }
             let others = names.outboxes(id);
             let other = others.get(outbox.to.0.as_str());
@@ -57,7 +83,7 @@ pub fn outbox(step: &StepSpec, path: &str, names: &Names, problems: &mut Problem
                     "a store has one relay for `{}`: `every` and `batch` differ from another step's",
                     outbox.to.0
                 );
-                problems.error("E-CONFLICT", &at, message);
+                problems.error("E-CONFLICT", at, message);
             }
         }
         Some((_, other)) => {
@@ -65,20 +91,11 @@ pub fn outbox(step: &StepSpec, path: &str, names: &Names, problems: &mut Problem
             let message = format!("`{}` is a {kind}, which keeps no table of messages", store.0);
             problems.error_help(
                 "E-CONFLICT",
-                &at,
+                at,
                 message,
                 "an outbox belongs to a write to a store",
             );
         }
         None => {}
-    }
-    if step.caching().is_some() {
-        let message = "a write through a cache leaves nothing in a table beside the data";
-        problems.error_help(
-            "E-CONFLICT",
-            &at,
-            message,
-            "write to the store, and `invalidate` the cache by a step of its own",
-        );
     }
 }

@@ -244,7 +244,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         let edge = self.dependencies.iter().find(|edge| edge.0.0 == target);
         let once = edge.is_some_and(|(_, edge)| edge.idempotent == Some(true));
         let path = self.site(path);
-        Some(Site { store, access, answered, path, common, of_lock: false, once })
+        Some(Site { store, access, answered, path, common, of_record: false, once })
     }
 
     /// The call with which a step about data stands or falls.

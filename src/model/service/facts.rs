@@ -365,7 +365,7 @@ impl StepSpec {
         let shares = self.choose.iter().flatten().map(|c| c.share.0);
         let rounds = self.repeat.as_ref().map_or(1.0, |r| r.times.0 as f64);
         // If all goes well, nothing is undone.
-        let parts = self.saga.iter().flatten().flat_map(|_| [1.0, 0.0]);
+        let parts = self.saga.iter().flat_map(|saga| &saga.parts).flat_map(|_| [1.0, 0.0]);
         shares.chain(parts).chain(std::iter::repeat(1.0)).map(move |share| share * rounds)
     }
 }
@@ -386,6 +386,22 @@ fn steps_visit(steps: &[StepSpec]) -> Visit {
         for ((_, inner), times) in step.inner().into_iter().zip(step.times()) {
             all.work += times * steps_visit(inner).work;
         }
+    }
+    all
+}
+
+/// How often a step reads and writes records of its own: in which store, what that is called, and where the file says so.
+fn record_calls(step: &StepSpec) -> Vec<(Verb, f64, (&Name, &'static str, &'static str))> {
+    let mut all = Vec::new();
+    if let Some((store, _)) = step.leased_lock() {
+        // Read, taken, and given back.
+        let at = (store, "lock", "lock.in");
+        all.extend([(Verb::Read, 1.0, at), (Verb::Cas, 2.0, at)]);
+    }
+    if let Some((store, parts)) = step.logged_saga() {
+        // Begun, and each part; read only after a crash.
+        let at = (store, "saga log", "saga.log");
+        all.extend([(Verb::Write, 1.0 + parts as f64, at), (Verb::Read, 0.0, at)]);
     }
     all
 }
@@ -446,20 +462,17 @@ fn step_calls(
                 ..Outgoing::to(format!("{path}.{at}.cache"), &tier.0)
             });
         }
-        if let Some((store, _)) = step.leased_lock() {
-            // Read, taken, and given back.
-            for (verb, each) in [(Verb::Read, 1.0), (Verb::Cas, 2.0)] {
-                all.push(Outgoing {
-                    operation: Some((verb.name().to_owned(), Some(verb))),
-                    label: "lock".to_owned(),
-                    endpoint: Some(endpoint.clone()),
-                    times: times * each,
-                    keyed: true,
-                    of_lock: true,
-                    sure,
-                    ..Outgoing::to(format!("{path}.lock.in"), &store.0)
-                });
-            }
+        for (verb, each, (store, label, key)) in record_calls(step) {
+            all.push(Outgoing {
+                operation: Some((verb.name().to_owned(), Some(verb))),
+                label: label.to_owned(),
+                endpoint: Some(endpoint.clone()),
+                times: times * each,
+                keyed: true,
+                of_record: true,
+                sure: sure && each > 0.0,
+                ..Outgoing::to(format!("{path}.{key}"), &store.0)
+            });
         }
         let first = all.len();
         for ((inner, steps), each) in step.inner().into_iter().zip(step.times()) {

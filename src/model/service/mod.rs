@@ -12,6 +12,7 @@ mod calls;
 mod check;
 pub mod check_outbox;
 pub mod check_parts;
+pub mod check_sagas;
 mod check_transactions;
 pub mod compile;
 mod consumer;
@@ -35,6 +36,7 @@ mod relaying;
 mod replicas;
 mod resharded;
 pub mod room;
+mod sagalog;
 pub mod sagas;
 pub mod server;
 pub mod shared;
@@ -60,7 +62,7 @@ use crate::{
         queue::consumes::{ConsumesSpec, PublishSpec},
         replication::{AnswerSpec, LevelSpec},
         resilience::EdgeSpec,
-        service::parts::{BackgroundSpec, InboundSpec, LockSpec, SagaPartSpec, TransactionSpec},
+        service::parts::{BackgroundSpec, InboundSpec, LockSpec, SagaSpec, TransactionSpec},
     },
     units::{Count, Fraction, HourPrice, Name, Number, SimDuration},
 };
@@ -308,9 +310,9 @@ pub struct StepSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<LockSpec>,
     /// Parts in sequence, each with what undoes it: when one fails, those that were done are undone in reverse order, and then
-    /// the step fails as that part did.
+    /// the step fails as that part did. A list of parts, or `{log, steps}` for one that outlives its process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub saga: Option<Vec<SagaPartSpec>>,
+    pub saga: Option<SagaSpec>,
     /// Steps whose writes are done all or none, however many shards and stores they go to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<TransactionSpec>,

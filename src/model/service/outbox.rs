@@ -13,6 +13,10 @@ pub struct OutboxSpec(pub OutboxFields);
 /// table on the shard's cores, publishes what it finds in order, and deletes what has come: at least once, whatever
 /// crashes when. A crash between publishing and deleting makes a duplicate, which has the identity of the write.
 ///
+/// Of a store with replicas (`leader_follower`, `raft`) the row is part of the write's entry in the log of its shard, and the leader
+/// has the relay: it publishes what is committed, and deletes by a write like others. Who leads next goes on with the rows
+/// and deletions it has: what was lost with the last leader is not published any more, and what had been deleted there only is published again.
+///
 /// ```yaml
 /// - write: {to: db, outbox: events}
 /// - write: {to: db, outbox: {to: events, every: 50ms, batch: 500}}

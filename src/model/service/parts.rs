@@ -227,6 +227,42 @@ impl LockSpec {
     }
 }
 
+/// A saga: its parts in sequence, and perhaps a store that knows how far it is.
+///
+/// `saga: [{do, undo}, ..]` is one that only its process knows of: when that dies, the saga ends, and what was done stays
+/// (`sagas.unfinished`). With a log the instance writes to a store what it would otherwise forget: that the saga begins, each
+/// part that is done, that one failed before anything is undone, and each that is undone. Each is a call like others (its
+/// time-outs and retries are those of `dependencies`), under a key of the saga's own, and the saga goes on when the store has
+/// acknowledged it; until then it is tried again after about a second. If the store turns the first one away, the saga fails
+/// and nothing was done; if it did not answer, it ends as one that failed.
+///
+/// When the process has died and its instance is back, it reads the record of each saga it left behind and goes on from
+/// there: with the part after the last one that is known to be done, or with undoing. What was being done is done again, so
+/// steps should not mind being run twice (`idempotent: true` of what they call). Nobody waits for it any more, and the steps
+/// around it are not run. If the store has lost the record, the saga stays as it is (`unfinished`), and so does one whose
+/// instance never comes back.
+///
+/// ```yaml
+/// saga: {log: progress, steps: [{do: [{call: hotel}], undo: [{call: {to: hotel, operation: cancel}}]}, {do: [{call: payment}]}]}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SagaFields {
+    /// The store that knows how far it is.
+    pub log: Name,
+    /// Its parts.
+    pub steps: Vec<SagaPartSpec>,
+}
+
+/// A saga: a list of parts, or one with a log.
+#[derive(Clone, Debug)]
+pub struct SagaSpec {
+    /// The store that knows how far it is; none: only its process does.
+    pub log: Option<Name>,
+    /// Its parts.
+    pub parts: Vec<SagaPartSpec>,
+}
+
 /// A part of a saga: steps, and those that undo them.
 ///
 /// When a part fails, those before it are undone, the last one first; and the part itself, if something of it may have been
@@ -235,7 +271,7 @@ impl LockSpec {
 /// its first call was turned away (full queue, shed, rate limit, open breaker). Undoing knows no deadline: its calls are
 /// tried again as their edge says, and if they fail for good, all of the part's `undo` again after about a second, until it
 /// succeeds. The request waits for that. If its caller gives it up meanwhile, undoing goes on with nobody waiting; if the
-/// process dies, it ends, and what was done stays (`sagas.unfinished`). Steps of an `undo` may be run several times, so they
+/// process dies, it ends, and what was done stays (`sagas.unfinished`), unless the saga has a `log`. Steps of an `undo` may be run several times, so they
 /// should not mind.
 ///
 /// ```yaml

@@ -48,7 +48,9 @@ impl Server {
     /// The timer of a frame that stands at one fired.
     #[inline(never)]
     pub(super) fn point_timed(&mut self, slot: Slot, world: &mut World) {
-        if self.group.is_some() {
+        if let (Some(_), Some(&Post::Relays(outlet, _))) = (&self.relays, world.post_of(slot)) {
+            self.relay_timed(slot, outlet, world);
+        } else if self.group.is_some() {
             self.replica_timed(slot, world);
         } else if self.is_of_environments(slot, world) {
             self.environment_timed(slot, world);
@@ -58,8 +60,6 @@ impl Server {
             self.log_timed(broker, world);
         } else if self.is_of_transaction(slot, world) {
             self.transaction_timed(slot, world);
-        } else if let Some(&Post::Relays(outlet, _)) = world.post_of(slot) {
-            self.relay_timed(slot, outlet, world);
         } else if self.consumers.is_some() {
             self.consumer_timed(slot, world);
         } else if self.promises.is_some() {
@@ -74,12 +74,12 @@ impl Server {
     pub(super) fn letter_came(&mut self, slot: Slot, world: &mut World) {
         if self.log.is_some() && world.post_of(slot).is_some() {
             self.log_hears(slot, world);
+        } else if self.is_of_rows(slot, world) {
+            self.rows_came(slot, world);
         } else if self.group.is_some() {
             self.take_letter(slot, world);
         } else if self.broker.is_some() {
             self.broker_hears(slot, world);
-        } else if self.is_of_rows(slot, world) {
-            self.rows_came(slot, world);
         } else if self.is_of_transaction(slot, world) {
             self.hears_of_part(slot, world);
         } else if self.consumers.is_some() {

@@ -12,7 +12,7 @@ use crate::{
         outcome::Outcome,
         resilience::policy::EdgePolicy,
         route::{Asked, Route},
-        service::Comparator,
+        service::{Comparator, sagas::Saga},
         world::World,
     },
 };
@@ -134,6 +134,18 @@ pub enum Part {
     Undone,
     /// All are that were done.
     Compensated,
+    /// How far it is is about to be put down.
+    Log,
+    /// That failed.
+    Missed,
+    /// It is put down.
+    Logged,
+    /// It is put down that a part failed.
+    Fails,
+    /// What was put down is about to be read.
+    Asks,
+    /// It was read.
+    Looks,
 }
 
 /// What a replica is told of.
@@ -238,8 +250,8 @@ pub enum KeyRef {
     Instance,
     /// The session number.
     Session,
-    /// That of the record of a lock.
-    Lock,
+    /// That of the record of a lock or saga.
+    Record,
 }
 
 /// The operations that tell a cache of a fill that will not come.
@@ -450,15 +462,6 @@ pub struct LeasedLock {
     pub site: u64,
     /// Where it is, and its renewal, in the program.
     pub at: LeasedAt,
-}
-
-/// A saga: where its parts stand in the program.
-#[derive(Clone, Debug, Default)]
-pub struct Saga {
-    /// First instruction of each.
-    pub parts: Vec<u16>,
-    /// Where those stand to be undone of which so many are done: the last of them, then the ones before.
-    pub undo: Vec<u16>,
 }
 
 /// A transaction.
@@ -674,15 +677,16 @@ impl Program {
             }
             KeyRef::Instance => u64::from(f.inst),
             KeyRef::Session => world.frames.extra(slot).session,
-            KeyRef::Lock => Self::key_of_lock(slot, world),
+            KeyRef::Record => Self::key_of_record(slot, world),
         }
     }
 
-    /// That of the record of the lock a frame asks for. Apart, as what sends calls stands in the event loop.
+    /// That of the record of the saga a frame is at, or of the lock it asks for. Apart, as what sends calls stands in the event loop.
     #[cold]
     #[inline(never)]
-    fn key_of_lock(slot: Slot, world: &World) -> u64 {
-        let leases = world.data.as_ref().and_then(|data| data.leases.as_ref());
-        leases.map_or(0, |leases| leases.key(slot))
+    fn key_of_record(slot: Slot, world: &World) -> u64 {
+        let Some(data) = &world.data else { return 0 };
+        let of_saga = data.logs.as_ref().and_then(|logs| logs.key(slot));
+        of_saga.or(data.leases.as_ref().map(|leases| leases.key(slot))).unwrap_or(0)
     }
 }

@@ -4,7 +4,7 @@
 
 use super::server::Server;
 use crate::model::{
-    ids::Slot,
+    ids::{NONE, Slot},
     queue::{
         consumers::AGAIN,
         host::{post, record},
@@ -15,6 +15,7 @@ use crate::model::{
     topic::letters::NotLed,
     world::World,
 };
+use crate::replication::Note;
 
 /// Places among what relays do: read, delete, wait.
 const READ: usize = 0;
@@ -25,7 +26,12 @@ impl Server {
     /// A write is done: what is to be published is put down with it.
     pub(super) fn puts_row(&mut self, slot: Slot, world: &mut World) {
         let (now, shard) = (world.now(), world.frames[slot].inst);
-        if let Some(&Post::Row(outlet, op)) = world.post_of(slot) {
+        if let Some(Post::Relays(..)) = world.post_of(slot) {
+            return self.relayed(slot, world);
+        }
+        if let (Some(_), Some(relays)) = (&self.group, &mut self.relays) {
+            relays.is_over(world.data.as_ref().map_or(0, |data| data.version(slot)));
+        } else if let Some(&Post::Row(outlet, op)) = world.post_of(slot) {
             let _ = world.take_post(slot);
             let mut message = record(slot, world);
             message.op = op;
@@ -37,13 +43,17 @@ impl Server {
         self.run(slot, world);
     }
 
-    /// The relays of a shard begin.
-    pub(super) fn begin_relays(&mut self, shard: u16, world: &mut World) {
-        let host = (self.node, shard);
+    /// The relays of an instance begin, if it has any: where shards have a leader, that begins them.
+    pub(super) fn begin_relays(&mut self, inst: u16, world: &mut World) {
+        let host = (self.node, inst);
         if world.hosts.disturbed && world.hosts.is_down(host) {
             return;
         }
         let Some(relays) = &mut self.relays else { return };
+        let shard = relays.shard(inst);
+        if relays.leader(shard) != Some(inst) {
+            return;
+        }
         let entry = self.program.own[relays.first + WAIT];
         for outlet in 0..relays.outlets.len() {
             let id = relays.next_id();
@@ -57,14 +67,23 @@ impl Server {
 
     /// It is time for a relay to look, or to send again what nobody has said to have come.
     pub(super) fn relay_timed(&mut self, slot: Slot, outlet: u16, world: &mut World) {
-        let (now, shard) = (world.now(), world.frames[slot].inst);
+        let (now, inst) = (world.now(), world.frames[slot].inst);
         let Some(relays) = &mut self.relays else { return };
+        let shard = relays.shard(inst);
         let of = &mut relays.outlets[usize::from(outlet)];
-        world.arm(slot, Span::of(of.every));
         let table = &mut of.tables[usize::from(shard)];
+        if table.clock != slot {
+            // Somebody else leads.
+            let _ = world.take_post(slot);
+            return world.release(slot);
+        }
+        world.arm(slot, Span::of(of.every));
         if !table.busy {
             table.busy = true;
             return self.relay_works((outlet, shard), (READ, Relay::Reads), world);
+        }
+        if table.taken > 0 && table.working == NONE && table.all_came() {
+            return self.deletes_rows((outlet, shard), world);
         }
         self.send_rows((outlet, shard), now.saturating_sub(AGAIN), world);
     }
@@ -77,20 +96,47 @@ impl Server {
         world: &mut World,
     ) {
         let Some(relays) = &mut self.relays else { return };
+        let Some(leader) = relays.leader(shard) else { return };
         let (id, entry) = (relays.next_id(), self.program.own[relays.first + place]);
-        let slot = world.own_frame((self.node, shard), (id, 0), Cargo::None);
+        let slot = world.own_frame((self.node, leader), (id, 0), Cargo::None);
+        relays.outlets[usize::from(outlet)].tables[usize::from(shard)].working = slot;
         world.put_post(slot, Post::Relays(outlet, what));
         world.begin_own(slot, entry);
         self.run(slot, world);
     }
 
+    /// A relay deletes the rows that have come: where a shard has a log, by a write like others.
+    fn deletes_rows(&mut self, (outlet, shard): (u16, u16), world: &mut World) {
+        let Some(relays) = &mut self.relays else { return };
+        let write = relays
+            .deletes
+            .and_then(|op| Some((op, (*self.program.entries.get(usize::from(op))?)?)));
+        let (Some((op, entry)), Some(leader)) = (write, relays.leader(shard)) else {
+            return self.relay_works((outlet, shard), (DELETE, Relay::Deletes), world);
+        };
+        let id = relays.next_id();
+        let slot = world.own_frame((self.node, leader), (id, id), Cargo::None);
+        relays.begins_deleting((outlet, shard), id);
+        relays.outlets[usize::from(outlet)].tables[usize::from(shard)].working = slot;
+        world.put_post(slot, Post::Relays(outlet, Relay::Deletes));
+        world.frames[slot].op = op;
+        world.begin_own(slot, entry + 1);
+        self.run(slot, world);
+    }
+
     /// A relay has done its work.
     pub(super) fn relayed(&mut self, slot: Slot, world: &mut World) {
-        let (now, shard) = (world.now(), world.frames[slot].inst);
+        let (now, inst) = (world.now(), world.frames[slot].inst);
         let Some(Post::Relays(outlet, what)) = world.take_post(slot) else { return };
         world.release(slot);
         let Some(relays) = &mut self.relays else { return };
+        let shard = relays.shard(inst);
         let at = (outlet, shard);
+        let table = &mut relays.outlets[usize::from(outlet)].tables[usize::from(shard)];
+        if table.working != slot {
+            return;
+        }
+        table.working = NONE;
         match what {
             Relay::Reads if relays.take(at) > 0 => self.send_rows(at, now, world),
             Relay::Reads => {
@@ -101,13 +147,29 @@ impl Server {
         }
     }
 
+    /// A frame fails at a replica: if it was to delete rows, its relay tries again.
+    pub(super) fn fails_to_delete(&mut self, slot: Slot, world: &World) {
+        let (Some(relays), Some(&Post::Relays(outlet, _))) =
+            (&mut self.relays, world.post_of(slot))
+        else {
+            return;
+        };
+        let shard = relays.shard(world.frames[slot].inst);
+        let table = &mut relays.outlets[usize::from(outlet)].tables[usize::from(shard)];
+        if table.working == slot {
+            table.working = NONE;
+        }
+    }
+
     /// Rows are sent to where they are published, if they were not since then.
     fn send_rows(&mut self, at: (u16, u16), since: u64, world: &mut World) {
-        let (now, host) = (world.now(), (self.node, at.1));
+        let now = world.now();
         let Some(relays) = &mut self.relays else { return };
+        let Some(leader) = relays.leader(at.1) else { return };
         let to = relays.outlets[usize::from(at.0)].to;
         for (handle, record) in relays.due(at, since, now) {
             let id = (relays.next_id(), record.size);
+            let host = (self.node, leader);
             let mut broker = (to, world.broker_of(host, to, (record.key, id.0)));
             if handle.receives > 0 {
                 // Nobody there has said that it came.
@@ -120,31 +182,71 @@ impl Server {
 
     /// Somebody says which messages have come.
     pub(super) fn rows_came(&mut self, slot: Slot, world: &mut World) {
-        let shard = world.frames[slot].inst;
+        let inst = world.frames[slot].inst;
         let came = world.take_post(slot);
         world.release(slot);
         if let Some(Post::NotLed(NotLed { asked, leader, source, number })) = came {
-            let host = (self.node, shard);
+            let host = (self.node, inst);
             let Some(leader) = leader else { return world.believes_no_more(host, asked) };
             world.believes(host, (asked.0, leader));
-            if let Some(relays) = &mut self.relays {
-                relays.turned_away((source, shard), number);
-            }
+            let Some(relays) = &mut self.relays else { return };
+            let shard = relays.shard(inst);
+            relays.turned_away((source, shard), number);
             return self.send_rows((source, shard), 0, world);
         }
         let (Some(relays), Some(Post::Settled(settled))) = (&mut self.relays, came) else { return };
+        let shard = relays.shard(inst);
+        if relays.leader(shard) != Some(inst) {
+            return;
+        }
         let mut all = |(handle, taken): &&(Handle, bool)| *taken && relays.came(shard, *handle);
         let outlet = |(handle, _): &(Handle, bool)| handle.handout as u16;
         let done: Vec<u16> = settled.iter().filter(&mut all).map(outlet).collect();
         for outlet in done {
-            self.relay_works((outlet, shard), (DELETE, Relay::Deletes), world);
+            self.deletes_rows((outlet, shard), world);
         }
     }
 
-    /// The process of a shard is gone.
-    pub(super) fn crash_relays(&mut self, shard: u16) {
-        if let Some(relays) = &mut self.relays {
+    /// The process of an instance is gone.
+    pub(super) fn crash_relays(&mut self, inst: u16) {
+        let Some(relays) = &mut self.relays else { return };
+        let shard = relays.shard(inst);
+        if relays.leader(shard) == Some(inst) {
             relays.forget(shard);
+            if self.group.is_some() {
+                relays.leads_no_more(inst);
+            }
+        }
+    }
+
+    /// A replica has something to say: whether it is of a deletion.
+    pub(super) fn relays_hear(&mut self, inst: u16, note: &Note, world: &mut World) -> bool {
+        let Some(relays) = &mut self.relays else { return false };
+        match *note {
+            Note::Accepted { version, order, .. } => {
+                return relays.accepted(inst, (version, order), world.now());
+            }
+            Note::Committed { order } => relays.committed(inst, order),
+            Note::StepsDown { .. } => relays.leads_no_more(inst),
+            Note::Leads { term, began_with } => {
+                let knows = relays.leads(inst, (term, began_with));
+                if knows {
+                    self.begin_relays(inst, world);
+                }
+            }
+            _ => {}
+        }
+        false
+    }
+
+    /// A write has come to a replica: what it leaves to be published goes with it.
+    pub(super) fn brings_row(&mut self, slot: Slot, version: u64, world: &mut World) {
+        let Some(&Post::Row(outlet, op)) = world.post_of(slot) else { return };
+        let _ = world.take_post(slot);
+        let mut message = record(slot, world);
+        message.op = op;
+        if let Some(relays) = &mut self.relays {
+            relays.comes(version, outlet, message);
         }
     }
 

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     model::{
         consistency::{observer::Written, spec::Access, tokens::Token, watched::Holdings},
+        frame::BRANCH,
         ids::{NONE, Slot},
         outcome::Outcome,
         queue::post::Post,
@@ -203,6 +204,11 @@ impl Server {
             Act::Read
         };
         let ticket = Ticket { slot, id: f.id };
+        if let (Some(_), Some(version)) = (&self.relays, act.version()) {
+            self.brings_row(slot, version, world);
+        }
+        let Some(group) = &mut self.group else { return };
+        let f = &world.frames[slot];
         let (inst, key) = (f.inst, f.key);
         let within_caller = usize::from(inst) >= group.serving;
         let shard = if within_caller { world.shard_asked(slot) } else { group.shard(inst) };
@@ -371,7 +377,9 @@ impl Server {
                 world.frames[slot].pc += 1;
                 return self.run(slot, world);
             }
-            Answer::Elsewhere(to) if world.sent_on(slot) < MOST_SENT_ON => {
+            Answer::Elsewhere(to)
+                if world.sent_on(slot) < MOST_SENT_ON && world.frames[slot].flags & BRANCH == 0 =>
+            {
                 return self.sends_on(slot, to, world);
             }
             Answer::Elsewhere(_) | Answer::Failed(Failure::NoLeader) => {
@@ -392,6 +400,7 @@ impl Server {
         if let (Some(written), Some(data)) = (written, &mut world.data) {
             data.is_known(slot, written);
         }
+        self.fails_to_delete(slot, world);
         world.record.node(self.node).cause(cause);
         self.finish(slot, outcome, world);
     }
@@ -412,10 +421,11 @@ impl Server {
         if self.log.is_some() {
             return self.note_of_copy(inst, note, world);
         }
+        let deletes = self.relays.is_some() && self.relays_hear(inst, &note, world);
         let Some(group) = &mut self.group else { return };
         let now = world.now();
         match note {
-            Note::Accepted { key, version, order } => {
+            Note::Accepted { key, version, order } if !deletes => {
                 if let Some(data) = &mut world.data {
                     let log = group.led.then(|| group.shard(inst));
                     data.placed((group.node, log), (key, version), order);

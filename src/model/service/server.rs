@@ -194,6 +194,7 @@ impl Node for Server {
         self.begin_background(inst, true, world);
         self.begin_consuming(inst, world);
         self.restart_replica(inst, world);
+        self.resume_sagas(inst, world);
     }
 
     fn withdraw(&mut self, host: Host, out: bool, world: &mut World) {
@@ -316,7 +317,7 @@ impl Node for Server {
     }
 
     fn sagas(&self) -> Option<SagasMeasured> {
-        self.sagas.as_ref().map(|sagas| sagas.measured)
+        self.sagas.as_ref().map(|sagas| sagas.measured())
     }
 
     fn batches(&self) -> Option<BatchesMeasured> {

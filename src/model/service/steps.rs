@@ -118,6 +118,12 @@ impl StepSpec {
         Some((lock.in_.as_ref()?, lock))
     }
 
+    /// The store that knows how far a saga is, and how many parts that has.
+    pub fn logged_saga(&self) -> Option<(&Name, usize)> {
+        let saga = self.saga.as_ref()?;
+        Some((saga.log.as_ref()?, saga.parts.len()))
+    }
+
     /// The lists of steps within, with their paths.
     pub fn inner(&self) -> Vec<(String, &[StepSpec])> {
         let mut inner: Vec<(String, &[StepSpec])> = Vec::new();
@@ -145,9 +151,12 @@ impl StepSpec {
         if let Some(transaction) = &self.transaction {
             inner.push((".transaction.do".to_owned(), &transaction.do_));
         }
-        for (i, part) in self.saga.iter().flatten().enumerate() {
-            inner.push((format!(".saga[{i}].do"), &part.do_));
-            inner.push((format!(".saga[{i}].undo"), &part.undo));
+        if let Some(saga) = &self.saga {
+            let list = if saga.log.is_some() { ".saga.steps" } else { ".saga" };
+            for (i, part) in saga.parts.iter().enumerate() {
+                inner.push((format!("{list}[{i}].do"), &part.do_));
+                inner.push((format!("{list}[{i}].undo"), &part.undo));
+            }
         }
         inner
     }

@@ -13,6 +13,7 @@ use serde::{
 use super::{
     BranchSpec, CallFields, CallSpec, Comparator, Comparison, Condition, Discipline, Literal,
     ReadFields, ReadSpec, Speedup, StepSpec, Tiers, WriteFields, WriteSpec,
+    parts::{SagaFields, SagaPartSpec, SagaSpec},
 };
 use crate::{
     expr::{Expr, Taker, clip, unknown},
@@ -288,6 +289,54 @@ impl JsonSchema for Tiers {
     fn json_schema(g: &mut SchemaGenerator) -> Schema {
         let name = g.subschema_for::<Name>();
         json_schema!({"anyOf": [name.clone(), {"type": "array", "items": name}]})
+    }
+}
+
+impl<'de> Deserialize<'de> for SagaSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Form;
+        impl<'de> Visitor<'de> for Form {
+            type Value = SagaSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of parts, or `{log, steps}`")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<SagaSpec, A::Error> {
+                let SagaFields { log, steps } =
+                    SagaFields::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(SagaSpec { log: Some(log), parts: steps })
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<SagaSpec, A::Error> {
+                let mut parts = Vec::new();
+                while let Some(part) = seq.next_element()? {
+                    parts.push(part);
+                }
+                Ok(SagaSpec { log: None, parts })
+            }
+        }
+        deserializer.deserialize_any(Form)
+    }
+}
+
+impl Serialize for SagaSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.log {
+            None => self.parts.serialize(serializer),
+            Some(log) => {
+                let (log, steps) = (log.clone(), self.parts.clone());
+                SagaFields { log, steps }.serialize(serializer)
+            }
+        }
+    }
+}
+
+impl JsonSchema for SagaSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Saga".into()
+    }
+    fn json_schema(g: &mut SchemaGenerator) -> Schema {
+        let part = g.subschema_for::<SagaPartSpec>();
+        let logged = g.subschema_for::<SagaFields>();
+        json_schema!({"anyOf": [{"type": "array", "items": part}, logged]})
     }
 }
 

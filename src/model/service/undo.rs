@@ -7,7 +7,7 @@
 
 use super::{
     program::{Instr, Part, Whole},
-    sagas::Open,
+    sagas::{Logged, Open, is_over},
     server::Server,
 };
 use crate::{
@@ -22,9 +22,14 @@ use crate::{
 };
 
 /// Shift of a branch's identity each time a fresh one takes its place.
-const ROUND: u64 = 0x8a5c_d789_635d_2dff;
-/// How long it takes in the mean until what failed to be undone is undone again, ns.
+pub(super) const ROUND: u64 = 0x8a5c_d789_635d_2dff;
+/// How long it takes in the mean until what failed to be undone, or put down, is tried again, ns.
 const PAUSE: u64 = 1_000_000_000;
+
+/// How long whoever has this identity waits until then, ns.
+pub(super) fn pause(id: u64) -> u64 {
+    PAUSE / 2 + ((u128::from(mix(id)) * u128::from(PAUSE)) >> 64) as u64
+}
 
 impl Server {
     /// A branch stands at a place of a saga.
@@ -32,23 +37,29 @@ impl Server {
     #[inline(never)]
     pub(super) fn at_saga(&mut self, slot: Slot, (part, saga): (Part, u16), world: &mut World) {
         let Some(sagas) = &mut self.sagas else { return };
-        let (id, counts) = (world.frames[slot].id, world.now() >= world.record.measured_from);
+        let id = world.frames[slot].id;
         match part {
             Part::Begin => {
-                let open = Open { saga, parts: 0, id, at: None, failed: None };
-                sagas.open.insert(slot, open);
+                let log = self.program.sagas[usize::from(saga)].log;
+                let log = log.map(|_| Logged::new(mix(id)));
+                sagas.open.insert(slot, Open { saga, parts: 0, id, at: None, failed: None, log });
             }
             Part::Did => sagas.open.get_mut(&slot).expect("it began").parts += 1,
             Part::Done => {
-                sagas.open.remove(&slot);
-                sagas.measured.done += u64::from(counts);
+                let open = sagas.open.remove(&slot);
+                sagas.count(world, |all| all.done += 1);
+                is_over(open, world);
             }
-            Part::Undo => {}
+            Part::Undo | Part::Asks => {}
             Part::Undone => sagas.open.get_mut(&slot).expect("it began").parts -= 1,
             Part::Compensated => {
                 let open = sagas.open.remove(&slot).expect("it began");
-                sagas.measured.compensated += u64::from(counts);
+                sagas.count(world, |all| all.compensated += 1);
+                is_over(Some(open), world);
                 return self.finish(slot, open.failed.unwrap_or(Outcome::Error), world);
+            }
+            Part::Log | Part::Missed | Part::Logged | Part::Fails | Part::Looks => {
+                return self.at_log(slot, part, world);
             }
         }
         world.frames[slot].pc += 1;
@@ -75,7 +86,9 @@ impl Server {
 
     /// Whether something of the part that a branch is at may have been done.
     fn may_be_done(&self, open: &Open, pc: u16, called_off: bool) -> bool {
-        let first = self.program.sagas[usize::from(open.saga)].parts[usize::from(open.parts)];
+        let parts = &self.program.sagas[usize::from(open.saga)].parts;
+        // All are done, and that is being put down.
+        let Some(&first) = parts.get(usize::from(open.parts)) else { return false };
         let (last, turned_away) = open.at.unwrap_or((pc, false));
         let does = |at: u16| match self.program.code[usize::from(at)] {
             Instr::Call(_) => at < last || !turned_away,
@@ -106,25 +119,54 @@ impl Server {
     ) -> bool {
         let Some(sagas) = &mut self.sagas else { return false };
         let Some(mut open) = sagas.open.remove(&slot) else { return false };
+        if self.ends_at_log(slot, &open, world) {
+            return false;
+        }
         let old = world.frames[slot];
         let id = mix(open.id.wrapping_add(ROUND));
-        let mut pause = 0;
+        let mut after = 0;
         if open.failed.is_some() {
-            pause = PAUSE / 2 + ((u128::from(mix(id)) * u128::from(PAUSE)) >> 64) as u64;
+            after = pause(id);
         } else {
             open.parts += u16::from(self.may_be_done(&open, old.pc, called_off));
             open.failed = Some(how);
         }
         let apart = called_off || old.flags & CALLER_DONE != 0;
-        let parent = if apart { pack(old.node, old.inst) } else { old.parent };
-        let undo = self.program.sagas[usize::from(open.saga)].undo[usize::from(open.parts)];
+        let saga = &self.program.sagas[usize::from(open.saga)];
+        let fails = saga.log.filter(|_| !open.log.is_some_and(|log| log.fails));
+        let pc = fails.map_or(saga.undo[usize::from(open.parts)], |log| log.fails);
+        let fresh = self.takes_place(slot, open, (id, pc, apart), world);
+        if !apart {
+            Self::unlink(old.parent, slot, world);
+            Self::link((old.parent, fresh), 0, world);
+        }
+        world.arm(fresh, Span::of(after));
+        if !called_off {
+            let f = &mut world.frames[slot];
+            f.armed = FINISHED;
+            f.flags |= CALLER_DONE | CALLEE_DONE;
+            world.release_if_done(slot);
+        }
+        true
+    }
+
+    /// A fresh branch of this identity takes the place of another one in a saga: it stands there, and `apart` if nobody
+    /// waits for it.
+    pub(super) fn takes_place(
+        &mut self,
+        slot: Slot,
+        open: Open,
+        (id, pc, apart): (u64, u16, bool),
+        world: &mut World,
+    ) -> Slot {
+        let old = world.frames[slot];
         let fresh = world.begin_inside(Frame {
             id,
-            parent,
+            parent: if apart { pack(old.node, old.inst) } else { old.parent },
             flags: BRANCH | if apart { CALLER_DONE } else { 0 },
             armed: 0,
             next: NONE,
-            pc: undo,
+            pc,
             ..old
         });
         if world.carries {
@@ -139,27 +181,10 @@ impl Server {
             let shift = old.id.wrapping_sub(open.id);
             world.identify((slot, fresh), false, |id| id.wrapping_sub(shift));
         }
-        if !apart {
-            Self::unlink(parent, slot, world);
-            Self::link((parent, fresh), 0, world);
+        if let Some(sagas) = &mut self.sagas {
+            let log = open.log.map(|log| Logged { rounds: 0, ..log });
+            sagas.open.insert(fresh, Open { id, at: None, log, ..open });
         }
-        let Some(sagas) = &mut self.sagas else { return false };
-        sagas.open.insert(fresh, Open { id, at: None, ..open });
-        world.arm(fresh, Span::of(pause));
-        if !called_off {
-            let f = &mut world.frames[slot];
-            f.armed = FINISHED;
-            f.flags |= CALLER_DONE | CALLEE_DONE;
-            world.release_if_done(slot);
-        }
-        true
-    }
-
-    /// The process of an instance is gone with these frames.
-    pub(super) fn crash_sagas(&mut self, lost: &[Slot], world: &World) {
-        let Some(sagas) = &mut self.sagas else { return };
-        let counts = world.now() >= world.record.measured_from;
-        let ended = lost.iter().filter(|slot| sagas.open.remove(slot).is_some()).count();
-        sagas.measured.unfinished += if counts { ended as u64 } else { 0 };
+        fresh
     }
 }

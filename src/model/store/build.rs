@@ -161,11 +161,13 @@ impl Built for StoreSpec {
             let from = assembly.names.design.warm_up;
             Box::new(Promises::new(server.instances.len(), from))
         });
-        let own = (server.program.own.len().saturating_sub(RELAYS), Assembly::site(path));
-        let relays = Relays::new(id, server.instances.len(), own, assembly.names);
-        server.relays = relays.map(Box::new);
         server.moving = self.moving(path, &server, assembly).map(Box::new);
         server.group = self.group(id, path, assembly).map(Box::new);
+        let own = (server.program.own.len().saturating_sub(RELAYS), Assembly::site(path));
+        let each = server.group.as_ref().map(|group| group.each);
+        let shards = server.group.as_ref().map(|group| group.serving / usize::from(group.each));
+        let shards = (shards.unwrap_or(server.instances.len()), each);
+        server.relays = Relays::new(id, shards, own, assembly.names).map(Box::new);
         Box::new(server)
     }
 }

@@ -12,6 +12,32 @@ impl Writer {
         format!("{{publish: {{{delay}{ack}to: {queue}}}}}")
     }
 
+    /// The operations of a client of which one publishes.
+    pub(super) fn publishing(&mut self) -> String {
+        let queue = self.name(&self.queues.clone());
+        let delay = if queue.starts_with('t') { 0 } else { 30 };
+        let delay = self.maybe(delay, |w| format!("delay: {}ms", w.within(1, 500)));
+        let ack = self.maybe(60, |_| "ack: none".to_owned());
+        format!(
+            "operations: {{tell: {{share: 30%, publish: {{{delay}{ack}to: {queue}}}}}, look: {{share: 70%, to: lb0}}}}"
+        )
+    }
+
+    /// Whether what is written to a store may leave something to be published.
+    pub(super) fn has_outbox(&self, store: &str) -> bool {
+        let copies = self.copies_of(store);
+        let led = copies.contains("raft") || copies.contains("leader_follower");
+        !self.queues.is_empty() && (copies.is_empty() || led)
+    }
+
+    /// A write that leaves something to be published.
+    pub(super) fn outbox(&mut self, store: &str, optional: &str) -> String {
+        let queue = self.name(&self.queues.clone());
+        // A store has one relay for each.
+        let how = if queue.starts_with('t') { "" } else { ", every: 50ms, batch: 5" };
+        format!("{{write: {{to: {store}, outbox: {{to: {queue}{how}}}}}{optional}}}")
+    }
+
     /// The queue, where dead messages go, and a service that nobody calls but they.
     pub(super) fn messages(&mut self) {
         for name in self.queues.clone() {

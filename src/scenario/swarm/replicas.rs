@@ -104,6 +104,19 @@ impl Writer {
         at.and_then(|at| self.copies[at].as_ref()).map_or("", |(text, _)| text)
     }
 
+    /// A saga of two parts, the first of which is undone; some have a log in this store.
+    pub(super) fn saga(
+        &mut self,
+        [one, undo, other]: &[String; 3],
+        store: &str,
+        depth: u32,
+    ) -> String {
+        let parts = format!("[{{do: [{one}], undo: [{undo}]}}, {{do: [{other}]}}]");
+        // What is within has no saga of its own then.
+        let logged = depth == 1 && !self.copies_of(store).contains("crdt");
+        if logged && self.chance(60) { format!("{{log: {store}, steps: {parts}}}") } else { parts }
+    }
+
     /// How a key of a store is changed by what it was.
     pub(super) fn update(&mut self, store: &str) -> &'static str {
         let merges = self.copies_of(store).contains("crdt");
