@@ -66,6 +66,9 @@ impl Simulation {
         {
             let at = next.min(time);
             self.progress.truncated = self.run_events(at - 1, limits, stop);
+            if std::mem::take(&mut self.progress.cut_short) {
+                continue;
+            }
             if self.progress.truncated.is_none() {
                 self.world.agenda.advance_to(at);
                 if at == next {

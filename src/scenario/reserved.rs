@@ -12,7 +12,6 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("NodeSpec", &["cdn", "gateway", "object_store", "search_index"]),
     ("FunctionSpec", &["consumes", "discipline", "limits"]),
     ("ServiceSpec", &["compress"]),
-    ("AutoscaleSpec", &["hold"]),
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
     (
         "StoreSpec",

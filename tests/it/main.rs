@@ -68,6 +68,7 @@ mod resharding;
 mod resilience;
 mod resources;
 mod sagas;
+mod scale_to_zero;
 mod scenarios;
 mod schedules;
 mod sessions;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::{
+    door::Door,
     places::{Due, Places, State},
     scaler::{Reading, Sums, There},
     scaling::Scaling,
@@ -20,6 +21,7 @@ use crate::{
         names::Names,
         route::Route,
         sim::Simulation,
+        world::Tick,
     },
 };
 
@@ -27,6 +29,12 @@ impl Simulation {
     /// The places that are free at first are.
     pub(in crate::model) fn begin_scaling(&mut self) {
         for (node, scaling) in std::mem::take(&mut self.scalings) {
+            if scaling.places.vacant().is_some() {
+                let (tick, hold) = (self.world.ticks.len() as u32, scaling.scaler.hold());
+                let (index, name) = (u32::MAX, self.plan.names.name(node));
+                self.world.ticks.push(Tick { armed: 0, node, index, identity: hash_str(4, name) });
+                self.world.hosts.has_vacancy(Door::new(node, tick, hold));
+            }
             let all = scaling.places.all.iter().enumerate();
             let free = all.filter(|(_, place)| place.state == State::Off);
             for place in free.map(|(number, _)| number as u16) {
@@ -37,9 +45,6 @@ impl Simulation {
                     self.world.hosts.harm(host, Harm::Off, true, 0);
                 }
                 self.tell((node, place), false);
-            }
-            if scaling.places.vacant().is_some() {
-                self.world.hosts.has_vacancy(node);
             }
             self.plan_stops(&scaling);
             self.scalings.insert(node, scaling);
@@ -76,6 +81,7 @@ impl Simulation {
                     self.decide(&mut scaling, &plan.names, now);
                 }
             }
+            self.comes_if_awaited(&mut scaling, &plan.names, now);
             self.plan_stops(&scaling);
             self.scalings.insert(node, scaling);
         }
@@ -98,6 +104,9 @@ impl Simulation {
             let all = names.versions(node);
             let spec = all.get(version).unwrap_or(&all[0]).kind().autoscale();
             scaling.scaler.change(spec.map(|(spec, _)| spec), now);
+            if let Some(door) = self.world.hosts.door_mut(node) {
+                door.most = scaling.scaler.hold();
+            }
             self.plan_stops(&scaling);
             self.scalings.insert(node, scaling);
         }
@@ -113,7 +122,8 @@ impl Simulation {
         let there: Vec<Host> =
             scaling.places.there().map(|place| (here, place)).filter(|at| runs(*at)).collect();
         let mut own = all(by).map(|inst| (by, inst)).filter(|at| runs(*at));
-        own.any(|at| there.iter().any(|other| !self.world.network.parts(at, *other)))
+        let nobody = scaling.places.there().next().is_none();
+        own.any(|at| nobody || there.iter().any(|other| !self.world.network.parts(at, *other)))
     }
 
     fn plan_stops(&mut self, scaling: &Scaling) {
@@ -174,8 +184,59 @@ impl Simulation {
             self.fill_up(scaling, names, now);
             // Who boots in no time is ready at once.
             if scaling.places.next().is_none_or(|next| next > now) {
-                return;
+                break;
             }
+        }
+        if self.is_awaited(scaling.places.node) {
+            self.world.opens_door(scaling.places.node);
+        }
+    }
+
+    /// Whether somebody waits at the door.
+    fn is_awaited(&self, node: NodeId) -> bool {
+        self.world.hosts.door(node).is_some_and(|door| !door.line.is_empty())
+    }
+
+    /// A call has come to the door of a node without an instance.
+    #[cold]
+    pub(in crate::model) fn wakes(&mut self, node: NodeId) {
+        let (now, plan) = (self.world.now(), Arc::clone(&self.plan));
+        let Some(mut scaling) = self.scalings.remove(&node) else { return };
+        if self.comes_if_awaited(&mut scaling, &plan.names, now) {
+            self.plan_stops(&scaling);
+            // The next stop may be sooner than the one that events run to.
+            self.stop_running();
+        }
+        self.scalings.insert(node, scaling);
+    }
+
+    /// Somebody waits at the door of a node without an instance: one begins to boot, if none does yet.
+    fn comes_if_awaited(&mut self, scaling: &mut Scaling, names: &Names, now: u64) -> bool {
+        if !self.is_awaited(scaling.places.node) {
+            return false;
+        }
+        let all = scaling.places.count() + scaling.places.to_come();
+        let comes = all == 0 && self.is_run(scaling, names) && scaling.scaler.wakes(now);
+        if comes {
+            self.one_more(scaling, names, now);
+            self.note_change(scaling, (now, 0), Some(now));
+            self.go_on(scaling, names, now);
+        }
+        comes
+    }
+
+    /// There were so many; and since when there were to be more.
+    fn note_change(
+        &mut self,
+        scaling: &mut Scaling,
+        (now, from): (u64, u64),
+        above: Option<u64>,
+    ) {
+        let to = scaling.places.count() + scaling.places.to_come();
+        if to != from {
+            scaling.scaler.note(now, to);
+            let above = above.filter(|_| to > from);
+            scaling.scaled.push(Scaled { at: now, from, to, above, ready: None });
         }
     }
 
@@ -334,26 +395,26 @@ impl Simulation {
     /// An autoscaler looks, and has instances come or go.
     fn decide(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
         let Scaling { places, scaler, .. } = &mut *scaling;
+        let all = places.count() + places.to_come();
         let (mut old, mut seen) = (0, None);
         if let Some((from, to)) = scaler.window(now) {
             let out = |reading: &Reading, place: u16| reading.place(usize::from(place)).out;
             old = places.ready().filter(|&place| out(&from, place) == out(&to, place)).count();
-            seen = scaler.figure(&from, &to).map(|figure| (figure, from.at));
+            seen = scaler.figure(&from, &to, all).map(|figure| (figure, from.at));
         }
-        let all = places.count() + places.to_come();
-        let wanted = scaler.decide(now, There { all, old: old as u64 }, seen);
+        let mut wanted = scaler.decide(now, There { all, old: old as u64 }, seen);
+        // Who was asked for comes.
+        if wanted == 0 && all > 0 && self.is_awaited(scaling.places.node) {
+            wanted = 1;
+        }
         for _ in all..wanted {
             self.one_more(scaling, names, now);
         }
         for _ in wanted..all {
             self.one_less(scaling, names, now);
         }
-        let is = scaling.places.count() + scaling.places.to_come();
-        if is != all {
-            scaling.scaler.note(now, is);
-            let above = scaling.scaler.above().filter(|_| is > all);
-            scaling.scaled.push(Scaled { at: now, from: all, to: is, above, ready: None });
-        }
+        let above = scaling.scaler.above();
+        self.note_change(scaling, (now, all), above);
         // What takes no time.
         self.go_on(scaling, names, now);
     }

@@ -107,6 +107,8 @@ pub struct Places {
     lives: u64,
     /// How they are bought, if the file says.
     pub classes: Option<Box<Classes>>,
+    /// At some time there may be none.
+    pub reaches_zero: bool,
 }
 
 impl Places {
@@ -120,7 +122,15 @@ impl Places {
             ..Place::default()
         };
         let all = (0..places).map(one).collect();
-        Self { node, rebirth, all, due: BTreeSet::new(), lives: start, classes: None }
+        Self {
+            node,
+            rebirth,
+            all,
+            due: BTreeSet::new(),
+            lives: start,
+            classes: None,
+            reaches_zero: false,
+        }
     }
 
     /// They are bought so; those who are there from the start in this order, so many of each class.
@@ -198,7 +208,7 @@ impl Places {
     /// The place where nobody ever is: calls go there while nobody may be chosen.
     pub fn vacant(&self) -> Option<u16> {
         let market = self.classes.as_ref().is_some_and(|classes| classes.has_market());
-        market.then(|| self.all.len() as u16 - 1)
+        (market || self.reaches_zero).then(|| self.all.len() as u16 - 1)
     }
 
     /// How many are asked for and have not begun.

@@ -9,6 +9,7 @@ use crate::model::{
     books::{Scaled, ScalingMeasured},
     fault::death::Rebirth,
     ids::NodeId,
+    kinds::NodeSpec,
     plan::Plan,
 };
 
@@ -38,6 +39,10 @@ impl Scaling {
             let facts = kind.facts();
             let capacity = facts.capacity.unwrap_or(f64::INFINITY);
             let mut places = Places::new((id, facts.instances), start, rebirth);
+            let scales = |spec: &NodeSpec| {
+                spec.kind().autoscale().is_some_and(|(spec, _)| spec.reaches_zero())
+            };
+            places.reaches_zero = names.versions(id).into_iter().any(scales);
             if let Some((spec, _)) = kind.purchase() {
                 let draws = (seed, names.name(id));
                 let classes = Classes::new(spec, facts.instances, prepared, draws);
