@@ -77,6 +77,7 @@ library! {
     "flapping",
     "cold-starts",
     "throttled-burst",
+    "scale-to-zero",
     "spot-crunch",
     "static-stability",
     "lock-contention",

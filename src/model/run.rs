@@ -80,6 +80,15 @@ impl Simulation {
         self.progress.truncated.is_none()
     }
 
+    /// No event is to be run after this one for now.
+    #[cold]
+    pub(super) fn stop_running(&mut self) {
+        self.progress.cut_short = true;
+        // This one is counted when it is over.
+        self.put_off += self.left - 1;
+        self.left = 1;
+    }
+
     /// What is done between two events: spans, windows, alerts and faults begin or end.
     fn stop_at(&mut self, at: u64) {
         let (end, window) = (self.world.record.end, self.world.record.window);

@@ -107,9 +107,9 @@ pub struct Simulation {
     pub(super) disturbances: Vec<Option<Disturbance>>,
     events: u64,
     /// Events until the next look.
-    left: u64,
+    pub(super) left: u64,
     /// Of these, those that are not to be run for now.
-    put_off: u64,
+    pub(super) put_off: u64,
     stuck_at: u64,
     stuck: u32,
     pub(super) windows: u64,
@@ -212,15 +212,6 @@ impl Simulation {
                 return Some(why);
             }
         }
-    }
-
-    /// No event is to be run after this one for now.
-    #[cold]
-    pub(super) fn stop_running(&mut self) {
-        self.progress.cut_short = true;
-        // This one is counted when it is over.
-        self.put_off += self.left - 1;
-        self.left = 1;
     }
 
     /// Runs as many events as are `left`, or all there are.

@@ -71,7 +71,8 @@ fn the_first_one_waits_for_the_boot_and_nobody_else() {
     assert_eq!(told, [(10.0, 0.0, 1.0), (405.0, 1.0, 0.0), (500.0, 0.0, 1.0)]);
     assert_eq!(number(&changes[0], "waited"), 20.0);
     // One that somebody needs is short while there is none.
-    let needed = results_of(&design("600s", &once(&["10s"], "to: api"), &api("need: 1, ", HOLD)), 1);
+    let needed =
+        results_of(&design("600s", &once(&["10s"], "to: api"), &api("need: 1, ", HOLD)), 1);
     // Ready at 30 s, it goes at 315 s and is gone ten seconds later.
     close(number(&needed, "nodes.api.availability_time"), 295.0 / 600.0);
 }
@@ -151,7 +152,8 @@ fn the_line_goes_to_whoever_is_ready_first() {
 #[test]
 fn what_comes_through_a_balancer_waits_as_well() {
     for policy in ["round_robin", "least_requests", "rendezvous", "peak_ewma"] {
-        let nodes = format!("lb: {{load_balancer: {{to: api, policy: {policy}}}}}, {}", api("", HOLD));
+        let nodes =
+            format!("lb: {{load_balancer: {{to: api, policy: {policy}}}}}, {}", api("", HOLD));
         let clients = once(&["10s", "11s", "60s"], "to: lb, keys: uniform(n=9)");
         let found = results_of(&design("100s", &clients, &nodes), 1);
         for (client, expected) in [(0, 20.01), (1, 19.02), (2, 0.01)] {
@@ -166,7 +168,10 @@ fn what_comes_through_a_balancer_waits_as_well() {
     let found = results_of(&design("100s", &once(&["10s"], "to: lb"), &nodes), 1);
     close(latency(&found, 0), 0.001);
     // Nobody waits where nobody may.
-    let nodes = format!("lb: {{load_balancer: {{to: api}}}}, {}", api("", "metric: requests, target: 10/s, schedule: [{at: 90s, min: 1}]"));
+    let nodes = format!(
+        "lb: {{load_balancer: {{to: api}}}}, {}",
+        api("", "metric: requests, target: 10/s, schedule: [{at: 90s, min: 1}]")
+    );
     let found = results_of(&design("100s", &once(&["10s"], "to: lb"), &nodes), 1);
     assert_eq!(number(&found, "nodes.lb.causes.no_live_target"), 1.0);
 }

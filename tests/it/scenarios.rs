@@ -64,6 +64,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("repair-crews", "400d", "0s"),
     ("resharding", "130s", "110s"),
     ("retries-and-timeouts", "100s", "10s"),
+    ("scale-to-zero", "10h", "7h"),
     ("scatter-gather", "70s", "50s"),
     ("single-server", "2000s", "100s"),
     ("spot-crunch", "800s", "500s"),
@@ -91,6 +92,7 @@ const CHANGING: &[&str] = &[
     "memory-leak",
     "nightly-batch",
     "retries-and-timeouts",
+    "scale-to-zero",
     "throttled-burst",
 ];
 

@@ -125,7 +125,8 @@ impl Check<'_> {
         let later = |bounds: &BoundsSpec| bounds.min.is_some_and(|min| min.0 > 0);
         let comes_again = scales.schedule.iter().any(later) || scales.predict.is_some();
         if scales.hold.is_none() && !of_messages && !comes_again {
-            let message = format!("while there is no instance nobody knows `{metric}`: none would ever come");
+            let message =
+                format!("while there is no instance nobody knows `{metric}`: none would ever come");
             let help = "`hold: 100` has calls wait at the door and one boot for them; or a metric of a queue, `depth(orders)`";
             problems.error_help("E-CONFLICT", self.at("min"), message, help);
         }

@@ -226,12 +226,7 @@ impl Simulation {
     }
 
     /// There were so many; and since when there were to be more.
-    fn note_change(
-        &mut self,
-        scaling: &mut Scaling,
-        (now, from): (u64, u64),
-        above: Option<u64>,
-    ) {
+    fn note_change(&mut self, scaling: &mut Scaling, (now, from): (u64, u64), above: Option<u64>) {
         let to = scaling.places.count() + scaling.places.to_come();
         if to != from {
             scaling.scaler.note(now, to);

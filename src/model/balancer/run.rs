@@ -198,7 +198,13 @@ impl Balancer {
 
     /// Passes a request on to one of the pool.
     #[inline(always)]
-    fn send_to(&mut self, slot: Slot, index: usize, (what, id): ((u8, u64), u64), world: &mut World) {
+    fn send_to(
+        &mut self,
+        slot: Slot,
+        index: usize,
+        (what, id): ((u8, u64), u64),
+        world: &mut World,
+    ) {
         let (target, id) = (self.pool[index], descend(id, self.site));
         let child = world.new_call(slot, target, what, id);
         if world.laden {
@@ -299,7 +305,9 @@ impl Balancer {
             let vacant = door.is_some() && world.hosts.vacant(node) == Some(inst);
             vacant && self.health.as_ref().is_some_and(|health| health.has_none_of(node))
         };
-        if let Some(index) = self.chooser.all_of(group).chain(0..self.pool.len()).find(|&i| holds(i)) {
+        if let Some(index) =
+            self.chooser.all_of(group).chain(0..self.pool.len()).find(|&i| holds(i))
+        {
             self.chooser.sent(index);
             let f = &world.frames[slot];
             return self.send_to(slot, index, ((f.op, f.key), f.id), world);
