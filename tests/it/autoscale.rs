@@ -662,10 +662,7 @@ fn what_cannot_be_meant_is_refused() {
         ],
     );
     for (fault, phrase) in [
-        (
-            "deploy: {node: server}",
-            "a deployment of instances that come and go is not supported yet",
-        ),
+        ("deploy: {node: server, set: {autoscale.min: 2}}", "`autoscale` cannot change"),
         ("set: {nodes.server.service.autoscale.max: 10}", "only 9 places"),
         ("set: {nodes.server.service.autoscale.min: 10}", "nothing is between"),
         ("crash: {node: server, instances: 10}", "10 is not in 1..=9"),

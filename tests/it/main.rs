@@ -67,6 +67,7 @@ mod reported;
 mod resharding;
 mod resilience;
 mod resources;
+mod rolling;
 mod sagas;
 mod scale_to_zero;
 mod scenarios;

@@ -126,7 +126,7 @@ impl Simulation {
         own.any(|at| nobody || there.iter().any(|other| !self.world.network.parts(at, *other)))
     }
 
-    fn plan_stops(&mut self, scaling: &Scaling) {
+    pub(super) fn plan_stops(&mut self, scaling: &Scaling) {
         let next = scaling.next();
         if next > self.world.agenda.now() && next < self.world.record.end {
             self.progress.stops.insert(next);
@@ -143,7 +143,7 @@ impl Simulation {
     }
 
     /// Whoever chooses among instances hears that one has come, or goes.
-    fn tell(&mut self, host: (NodeId, u16), there: bool) {
+    pub(super) fn tell(&mut self, host: (NodeId, u16), there: bool) {
         let world = &mut self.world;
         self.nodes.iter_mut().for_each(|node| node.joins(host, there, world));
         if let Route::Members(members) = &mut self.world.routes[usize::from(host.0)] {
@@ -176,12 +176,15 @@ impl Simulation {
     }
 
     /// What is due happens.
-    fn go_on(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
+    pub(super) fn go_on(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
         loop {
             while let Some(due) = scaling.places.take_due(now) {
                 self.comes_due(scaling, due, names, now);
             }
             self.fill_up(scaling, names, now);
+            if !scaling.rolls.is_empty() && self.roll_on(scaling, names, now) {
+                self.change_version(names);
+            }
             // Who boots in no time is ready at once.
             if scaling.places.next().is_none_or(|next| next > now) {
                 break;
@@ -276,6 +279,11 @@ impl Simulation {
                 let sums = self.sums(places.node, now)[usize::from(place)];
                 places.all[usize::from(place)].is_gone(sums, now);
                 places.frees(place, now);
+                self.note_life(places, place, names);
+                if std::mem::take(&mut places.all[usize::from(place)].owed) {
+                    self.begins(places, (Some(place), usize::MAX), names, now);
+                }
+                return;
             }
         }
         self.note_life(&scaling.places, place, names);
@@ -295,11 +303,9 @@ impl Simulation {
         while scaling.places.classes.as_mut().is_some_and(|classes| classes.due(now) > 0) {
             // It is no more one of those who are to come.
             scaling.places.classes.iter_mut().for_each(|classes| classes.filled());
-            let Some(place) = scaling.places.begin(now, usize::MAX) else {
-                return scaling.places.classes.iter_mut().for_each(|classes| classes.owes());
-            };
-            self.booting(&scaling.places, true, now);
-            self.note_life(&scaling.places, place, names);
+            if !self.begins(&mut scaling.places, (None, usize::MAX), names, now) {
+                return;
+            }
         }
     }
 
@@ -358,7 +364,7 @@ impl Simulation {
     // ---- looks -----------------------------------------------------------------------------
 
     /// The books of all places as they are.
-    fn sums(&self, node: NodeId, now: u64) -> Vec<Sums> {
+    pub(super) fn sums(&self, node: NodeId, now: u64) -> Vec<Sums> {
         let mut all = Vec::new();
         self.books(usize::from(node), now, &mut all);
         let one = |books: &InstanceBooks| Sums {
@@ -417,16 +423,31 @@ impl Simulation {
     fn one_more(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
         // There is no place as long as enough of them drain.
         let asked = scaling.scaled.len();
-        let Some(place) = scaling.places.begin(now, asked) else {
-            return scaling.places.classes.iter_mut().for_each(|classes| classes.owes());
-        };
-        self.booting(&scaling.places, true, now);
-        self.note_life(&scaling.places, place, names);
+        self.begins(&mut scaling.places, (None, asked), names, now);
+    }
+
+    /// A life begins, if there is a place for it.
+    fn begins(
+        &mut self,
+        places: &mut Places,
+        (here, asked): (Option<u16>, usize),
+        names: &Names,
+        now: u64,
+    ) -> bool {
+        let place = places.begin(here, now, asked);
+        if let Some(place) = place {
+            self.booting(places, true, now);
+            self.note_life(places, place, names);
+            self.begins_with_versions(places, place, names);
+        } else if let Some(classes) = &mut places.classes {
+            classes.owes();
+        }
+        place.is_some()
     }
 
     fn one_less(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
         let places = &mut scaling.places;
-        if places.classes.as_mut().is_some_and(|classes| classes.calls_off()) {
+        if places.calls_off_next() {
             return;
         }
         let Some(place) = places.newest() else { return };

@@ -13,6 +13,7 @@ pub mod door;
 pub mod hold;
 mod look;
 pub mod places;
+mod rolling;
 pub mod scaler;
 pub mod scaling;
 
