@@ -10,7 +10,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("ClientSpec", &["bandwidth", "connect", "count", "price", "publish"]),
     ("OperationSpec", &["count", "publish"]),
     ("NodeSpec", &["cdn", "gateway", "object_store", "search_index"]),
-    ("FunctionSpec", &["consumes", "discipline", "limits"]),
+    ("FunctionSpec", &["discipline", "limits"]),
     ("ServiceSpec", &["compress"]),
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
     (

@@ -56,6 +56,7 @@ mod openslo;
 mod outbox;
 mod peers;
 mod placement;
+mod pollers;
 mod precision;
 mod purchase;
 mod queues;
