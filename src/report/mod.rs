@@ -32,6 +32,7 @@ mod sides;
 mod steady;
 mod table;
 mod text;
+mod tiers;
 mod topology;
 mod transactions;
 mod variants;
