@@ -85,6 +85,7 @@ library! {
     "trip-booking",
     "dead-letters",
     "catch-up",
+    "resize",
     "nightly-batch",
     "pub-sub",
     "rebalance",

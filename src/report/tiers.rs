@@ -3,10 +3,7 @@
 //!
 //! **Invariant.** As in `results.rs`.
 
-use super::{
-    table::per_run,
-    text::{Quantity, clean, estimate, shorten},
-};
+use super::text::{Quantity, clean, estimate, shorten};
 use crate::results::{Estimate, Results};
 
 /// What is said of each autoscaler.
@@ -24,16 +21,17 @@ pub(super) fn scaled(
     results: &Results,
     shown: impl Fn(Quantity, &Estimate) -> String,
 ) -> Vec<Vec<String>> {
-    let mut all = Vec::new();
+    let (mut all, runs) = (Vec::new(), results.replications.len().max(1) as f64);
     for (name, node) in &results.nodes {
         let Some(of) = node.scaling.as_deref() else { continue };
-        let held = node.causes.get("held").copied().unwrap_or_default();
+        let held = node.causes.get("held").copied().unwrap_or_default() as f64;
+        let held = Estimate { value: Some(held / runs), ..Estimate::default() };
         all.push(vec![
             shorten(name, 20),
             shown(Quantity::Number, &of.up),
             shown(Quantity::Number, &of.down),
             shown(Quantity::Duration, &of.longest_wait),
-            per_run(results, held),
+            shown(Quantity::Number, &held),
         ]);
     }
     all

@@ -276,3 +276,41 @@ fn two_threads_give_the_same_bytes() {
     let of = |threads: u32| bytes_of_run(&text, &format!("--jobs {threads} --replications 5"));
     assert_same(&of(1), &of(2));
 }
+
+#[test]
+fn every_word_of_autoscalers_gives_the_same_bytes_on_two_threads() {
+    let scales = "min: 0, max: 8, hold: 20, window: 4s, every: 2s, delay: 1s, tolerance: 5%, stabilise: 12s, cooldown: 3s, \
+                  up: limit(count=2 share=50% per=4s), down: limit(count=1 per=2s), drain: 3s, \
+                  schedule: [{every: 60s, at: 40s, min: 2}, {every: 60s, at: 50s, min: 0, max: 4}], \
+                  predict: {period: 60s, ahead: 5s}, by: far, ";
+    let service = |name: &str, more: &str, rest: &str| {
+        format!(
+            "{name}: {{service: {{cores: 1, work: exp(mean=30ms), boot: exp(mean=3s), {more}autoscale: {{{scales}{rest}}}}}}}"
+        )
+    };
+    let nodes = [
+        "far: {service: {boot: 1s}}, jobs: {queue: {}}, lb: {load_balancer: {to: a}}".to_owned(),
+        service("a", "warm: {for: 5s, factor: 2}, ", "metric: requests, target: 12/s"),
+        service(
+            "b",
+            "consumes: jobs, ",
+            "metric: depth(jobs), steps: [{above: 4, add: 1}, {below: 1, remove: 1}]",
+        ),
+    ]
+    .join(", ");
+    let clients = "u: {arrivals: poisson(20/s), load: [{every: 60s, at: 20s, factor: 0.01}, {every: 60s, at: 45s, factor: 1}], \
+                   to: lb, timeout: 2s, retry: {attempts: 2}, cancel: true}, \
+                   v: {arrivals: poisson(5/s batch=6), load: [{every: 60s, at: 10s, factor: 0.01}, {every: 60s, at: 55s, factor: 1}], to: jobs}";
+    let faults = "faults: [{id: away, crash: {node: far}, at: 70s, for: 15s}, {id: roll, at: 100s, deploy: {node: a, batch: 1, drain: 1s}}, \
+                  {id: gone, crash: {node: a, instances: 50%}, at: 130s, for: 4s}]\n";
+    let text = (design("200s", clients, &nodes) + faults).replace("name: zero", "name: shop");
+    let of = |jobs: u32| bytes_of_run(&text, &format!("--jobs {jobs} --replications 6"));
+    assert_same(&of(1), &of(2));
+    // Whatever word comes new is to be said here.
+    let schema = crate::cli::windtunnel(&std::env::temp_dir(), "schema").stdout;
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let words =
+        schema["$defs"]["AutoscaleSpec"]["properties"].as_object().expect("autoscalers have words");
+    let unsaid: Vec<_> = words.keys().filter(|word| !text.contains(&format!("{word}: "))).collect();
+    assert!(unsaid.is_empty(), "{unsaid:?}");
+}
