@@ -182,7 +182,7 @@ fn who_comes_while_the_last_one_drains_waits_for_the_next() {
     let found = asked(&["10s", "317s"], HOLD, "600s");
     close(latency(&found, 1), 20.01);
     // With one place it has to wait for that.
-    let one = format!("{}, max: 1", HOLD);
+    let one = format!("{HOLD}, max: 1");
     let nodes = api("", &one).replace("max: 4, ", "");
     let found = results_of(&design("600s", &once(&["10s", "317s"], "to: api"), &nodes), 1);
     close(latency(&found, 1), 28.01);

@@ -96,10 +96,8 @@ impl Rollout {
     /// The whole of it from `start` on, and what comes of it.
     pub fn plan(&self, start: u64, spec: &FaultSpec) -> Vec<Occurrence> {
         let all: Vec<u16> = (0..self.boots.len() as u16).collect();
-        let (mut steps, end) = match self.lives {
-            true => (Vec::new(), u64::MAX),
-            false => self.steps(&all, start, false),
-        };
+        let (mut steps, end) =
+            if self.lives { (Vec::new(), u64::MAX) } else { self.steps(&all, start, false) };
         if let Some(length) = spec.for_ {
             steps.push(self.step(start.saturating_add(length.0), u64::MAX, Aftermath::Back, &[]));
         }

@@ -41,7 +41,7 @@ impl Server {
         }
         match pool.line() {
             Some(most) if pool.room.waiting() >= most && !is_batch => {
-                self.refuse(slot, "queue_full", world)
+                self.refuse(slot, "queue_full", world);
             }
             Some(_) => {
                 pool.room.enter(slot, 0, world);
