@@ -37,7 +37,7 @@ fn told(name: &str, change: &ScaledResults) -> Vec<TimelineEvent> {
         |event| TimelineEvent { value: Some(to as f64), baseline: Some(from as f64), ..event };
     let mut all = vec![figures(event(kind, name, at, words::scaled(name, (from, to))))];
     if let (Some(ready), Some(waited)) = (ready, waited) {
-        let text = words::came(name, to, waited);
+        let text = words::came(name, (from, to), waited);
         let came = event("instances_came", name, ready, text);
         all.push(TimelineEvent { value: Some(waited), ..came });
     }

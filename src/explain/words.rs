@@ -102,8 +102,13 @@ pub(super) fn scaled(node: &str, (from, to): (u64, u64)) -> String {
 }
 
 /// The first of the instances that came are ready.
-pub(super) fn came(node: &str, to: u64, waited: f64) -> String {
+pub(super) fn came(node: &str, (from, to): (u64, u64), waited: f64) -> String {
     let waited = duration(waited);
+    if from == 0 {
+        return format!(
+            "{node}: the first of {to} instances is ready, {waited} after there was something to do"
+        );
+    }
     format!(
         "{node}: the first of its new instances is ready, of {to} in all; load was above the target for {waited} by then"
     )

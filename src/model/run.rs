@@ -66,6 +66,9 @@ impl Simulation {
         {
             let at = next.min(time);
             self.progress.truncated = self.run_events(at - 1, limits, stop);
+            if std::mem::take(&mut self.progress.cut_short) {
+                continue;
+            }
             if self.progress.truncated.is_none() {
                 self.world.agenda.advance_to(at);
                 if at == next {
@@ -75,6 +78,15 @@ impl Simulation {
             }
         }
         self.progress.truncated.is_none()
+    }
+
+    /// No event is to be run after this one for now.
+    #[cold]
+    pub(super) fn stop_running(&mut self) {
+        self.progress.cut_short = true;
+        // This one is counted when it is over.
+        self.put_off += self.left - 1;
+        self.left = 1;
     }
 
     /// What is done between two events: spans, windows, alerts and faults begin or end.

@@ -72,6 +72,8 @@ pub(super) struct Progress {
     pub(super) looks: BTreeSet<u64>,
     /// Whether it has begun.
     pub(super) begun: bool,
+    /// Something is to be done sooner than at the stop that events ran to.
+    pub(super) cut_short: bool,
     /// Why it ended early.
     pub(super) truncated: Option<String>,
 }
@@ -105,7 +107,9 @@ pub struct Simulation {
     pub(super) disturbances: Vec<Option<Disturbance>>,
     events: u64,
     /// Events until the next look.
-    left: u64,
+    pub(super) left: u64,
+    /// Of these, those that are not to be run for now.
+    pub(super) put_off: u64,
     stuck_at: u64,
     stuck: u32,
     pub(super) windows: u64,
@@ -178,6 +182,7 @@ impl Simulation {
             progress: Progress::default(),
             events: 0,
             left: 0,
+            put_off: 0,
             stuck_at: 0,
             stuck: 0,
             windows: design.duration.div_ceil(window_length(design.duration)),
@@ -196,8 +201,8 @@ impl Simulation {
             let until_look = left.min(LOOK - self.events % LOOK);
             self.left = until_look;
             self.run_some(last);
-            self.events += until_look - self.left;
-            if self.left > 0 {
+            self.events += until_look - self.left - std::mem::take(&mut self.put_off);
+            if self.left > 0 || self.progress.cut_short {
                 return None;
             }
             let now = self.world.now();

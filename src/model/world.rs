@@ -341,6 +341,9 @@ impl World {
 
     /// The caller stops waiting for `child`.
     pub fn give_up(&mut self, child: Slot) {
+        if self.frames[child].armed == UNSEEN {
+            self.leaves_door(child);
+        }
         let f = &self.frames[child];
         let caller = &self.frames[f.parent];
         let address = pack(caller.node, caller.inst);
@@ -357,7 +360,9 @@ impl World {
         let caller = &self.frames[f.parent];
         let (from, to) = ((caller.node, caller.inst), (f.node, f.inst));
         let id = f.id.wrapping_add(CANCEL_SHIFT);
-        let lost_already = f.flags & CALLEE_DONE != 0;
+        // A door sees its caller go.
+        let lost_already =
+            f.flags & CALLEE_DONE != 0 || f.armed == UNSEEN && self.leaves_door(child);
         self.give_up(child);
         if !lost_already {
             // The message names the visit by slot and identity; the slot may be reused before it

@@ -33,6 +33,7 @@ mod sides;
 mod steady;
 mod table;
 mod text;
+mod tiers;
 mod topology;
 mod transactions;
 mod variants;

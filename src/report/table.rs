@@ -12,7 +12,7 @@ use super::{
     queues, replicas, sagas, sides,
     steady::growing,
     text::{self, Quantity, about, clean, count, duration, estimate, plural, shorten, value},
-    transactions,
+    tiers, transactions,
 };
 use crate::results::{
     Distribution, Estimate, FaultResults, Hanging, NodeResults, RequestCounts, RequestFigures,
@@ -56,8 +56,14 @@ pub(crate) fn summary(results: &Results, width: u16) -> String {
     budgets::lines(&mut out, results);
     consistency::lines(&mut out, results);
     replicas::lines(&mut out, results);
+    figures(&mut out, &tiers::SCALED, |shown| tiers::scaled(results, shown));
+    figures(&mut out, &tiers::BOUGHT, |shown| tiers::bought(results, shown));
+    for line in tiers::notes(results) {
+        out.wrapped("  ", &line);
+    }
     figures(&mut out, &environments::COLUMNS, |shown| environments::rows(results, shown));
     figures(&mut out, &queues::COLUMNS, |shown| queues::rows(results, shown));
+    figures(&mut out, &tiers::GROUPS, |shown| tiers::groups(results, shown));
     for line in queues::notes(results) {
         out.wrapped("  ", &line);
     }

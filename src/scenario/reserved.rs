@@ -10,9 +10,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("ClientSpec", &["bandwidth", "connect", "count", "price"]),
     ("OperationSpec", &["count"]),
     ("NodeSpec", &["cdn", "gateway", "object_store", "search_index"]),
-    ("FunctionSpec", &["consumes", "discipline", "limits"]),
+    ("FunctionSpec", &["discipline", "limits"]),
     ("ServiceSpec", &["compress"]),
-    ("AutoscaleSpec", &["hold"]),
     ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
     (
         "StoreSpec",

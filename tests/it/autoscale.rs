@@ -466,8 +466,8 @@ fn what_cannot_be_meant_is_refused() {
                 "zero",
                 rules,
                 "min: 0, max: 9, target: 60%",
-                "6:55 E-UNSUPPORTED",
-                "without any instance",
+                "6:55 E-CONFLICT",
+                "none would ever come",
             ),
             ("max", rules, "min: 1, max: 99k, target: 60%", "6:63 E-BUDGET", "60000"),
             ("no max", rules, "min: 1, target: 60%", "6:38 E-MISSING", "`max`"),
@@ -623,7 +623,27 @@ fn what_cannot_be_meant_is_refused() {
                 "6:79 W-LATE",
                 "period",
             ),
-            ("hold", rules, "min: 1, max: 9, target: 60%, hold: 9", "6:79 E-UNSUPPORTED", "`hold`"),
+            (
+                "hold",
+                rules,
+                "min: 1, max: 9, target: 60%, hold: 9",
+                "6:85 E-CONFLICT",
+                "there is always an instance",
+            ),
+            (
+                "hold of none",
+                rules,
+                "min: 0, max: 9, target: 60%, hold: 0",
+                "6:85 E-RANGE",
+                "at least 1",
+            ),
+            (
+                "no places at night",
+                rules,
+                "min: 0, max: 9, target: 60%, hold: 9, schedule: [{at: 1h, max: 0}]",
+                "6:113 E-RANGE",
+                "at least 1",
+            ),
             (
                 "by",
                 rules,
@@ -642,10 +662,7 @@ fn what_cannot_be_meant_is_refused() {
         ],
     );
     for (fault, phrase) in [
-        (
-            "deploy: {node: server}",
-            "a deployment of instances that come and go is not supported yet",
-        ),
+        ("deploy: {node: server, set: {autoscale.min: 2}}", "`autoscale` cannot change"),
         ("set: {nodes.server.service.autoscale.max: 10}", "only 9 places"),
         ("set: {nodes.server.service.autoscale.min: 10}", "nothing is between"),
         ("crash: {node: server, instances: 10}", "10 is not in 1..=9"),

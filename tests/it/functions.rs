@@ -583,7 +583,7 @@ const OF_FUNCTIONS: &[Case] = &[
         "6:63 E-CONFLICT",
         "scope: shared",
     ),
-    ("consumes", "work: 10ms", "work: 10ms, consumes: q", "6:52 E-UNSUPPORTED", "consumes"),
+    ("consumes", "work: 10ms", "work: 10ms, consumes: q", "6:62 E-REF", "unknown node `q`"),
     ("instances", "work: 10ms", "work: 10ms, instances: 3", "6:52 E-UNKNOWN-KEY", "provisioned"),
     ("boot", "work: 10ms", "work: 10ms, boot: 3s", "6:52 E-UNKNOWN-KEY", "cold_start"),
     (

@@ -65,8 +65,10 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("rebalance", "400s", "10s"),
     ("repair-crews", "400d", "0s"),
     ("resharding", "130s", "110s"),
+    ("resize", "25m", "10m"),
     ("retries-and-timeouts", "100s", "10s"),
     ("saga", "225s", "195s"),
+    ("scale-to-zero", "10h", "7h"),
     ("scatter-gather", "70s", "50s"),
     ("single-server", "2000s", "100s"),
     ("spot-crunch", "800s", "500s"),
@@ -94,7 +96,9 @@ const CHANGING: &[&str] = &[
     "flapping",
     "memory-leak",
     "nightly-batch",
+    "resize",
     "retries-and-timeouts",
+    "scale-to-zero",
     "throttled-burst",
 ];
 

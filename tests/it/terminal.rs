@@ -99,3 +99,39 @@ slos: [p99(latency client=shoppers-of-the-world) <= 200ms, availability(client=b
         assert!(!wide, "{line:?} in\n{text}");
     }
 }
+
+#[test]
+fn instances_groups_and_batches_are_seen_by_people() {
+    let w = tempfile::tempdir().unwrap();
+    let text = "windtunnel: 1\nname: seen\nduration: 100s\n\
+         clients: {a: {arrivals: schedule(every=1h at=10s batch=3), to: tool}, b: {arrivals: constant(5/s), to: log}, \
+         c: {arrivals: constant(20/s), to: gpu}, d: {arrivals: constant(1/s), to: fleet}}\n\
+         nodes: {tool: {service: {cores: 1, work: 10ms, boot: 20s, autoscale: {min: 0, max: 2, hold: 9, metric: requests, target: 10/s}}}, \
+         log: {topic: {partitions: 2}}, reader: {service: {workers: 1, work: 10ms, consumes: log}}, \
+         gpu: {service: {cores: 1, work: 100ms, batch: {size: 4, wait: 1s}, speedup: table(1=1 4=4)}}, \
+         fleet: {service: {instances: 2, cores: 1, work: 1ms, purchase: {reserved: {count: 1, price: $1/h}, \
+         spot: {price: $0.3/h, reclaim: 60s, notice: 10s}}}}}\n";
+    fs::write(w.path().join("a.yaml"), text).unwrap();
+    let ran = windtunnel(w.path(), "run a.yaml -n 2");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let after = |header: &str, start: &str| {
+        let rest = ran.stdout.split(header).nth(1).unwrap_or_else(|| panic!("{header}"));
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut rows = rest.lines().map(words);
+        rows.find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}: {rest}"))
+    };
+    assert_eq!(after("Autoscaler", "tool"), "tool 1 0 20 s 3");
+    assert!(after("Instances of", "fleet reserved").ends_with("0.0278 -"));
+    // 0 to 60 s, from 50 s on another one.
+    assert!(after("Instances of", "fleet spot").ends_with("0.0306 1"));
+    assert!(after("Group", "log > reader").ends_with(" 0"));
+    assert!(ran.stdout.contains("gpu: a core took 4 steps at once in the mean."), "{}", ran.stdout);
+    let page = ran.stdout.lines().find_map(|line| line.strip_prefix("Report:")).unwrap();
+    let page = fs::read_to_string(w.path().join(page.trim())).unwrap();
+    for title in
+        ["Instances that come and go", "Instances by how they are bought", "Groups of logs"]
+    {
+        assert!(page.contains(title), "{title}");
+    }
+    assert!(page.contains("4 steps at once"));
+}

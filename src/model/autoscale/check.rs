@@ -15,6 +15,9 @@ use crate::{
     units::{Count, Name},
 };
 
+/// Calls that wait at a door, at most.
+const MAX_HELD: u64 = 100_000;
+
 /// Readings an autoscaler keeps in mind, at most.
 const MAX_READINGS: u64 = 1000;
 
@@ -24,6 +27,7 @@ pub fn autoscale(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut P
     let duration = names.design.duration;
     let check = Check { scales, spec, path: format!("{path}.autoscale"), duration };
     check.numbers(path, problems);
+    check.zero(problems);
     check.times(problems);
     check.figure(problems);
     check.limits(problems);
@@ -83,9 +87,6 @@ impl Check<'_> {
     /// How many there may be.
     fn numbers(&self, path: &str, problems: &mut Problems) {
         let AutoscaleSpec { min, max, .. } = *self.scales;
-        if min.0 == 0 {
-            self.no_zero(&self.at("min"), problems);
-        }
         positive(Some(max), MAX_INSTANCES, &self.at("max"), problems);
         if min > max {
             let message = format!("at least {min} and at most {max}: nothing is between");
@@ -105,9 +106,30 @@ impl Check<'_> {
         }
     }
 
-    fn no_zero(&self, path: &str, problems: &mut Problems) {
-        let message = "a service without any instance is not supported yet";
-        problems.error_help("E-UNSUPPORTED", path, message, "at least 1");
+    /// Whoever is gone for good serves nobody, and nobody waits where somebody always is.
+    fn zero(&self, problems: &mut Problems) {
+        let scales = self.scales;
+        if !scales.reaches_zero() {
+            if scales.hold.is_some() {
+                let message = "there is always an instance: no call waits for one at the door";
+                let help = "`min: 0`; or leave out `hold`";
+                problems.error_help("E-CONFLICT", self.at("hold"), message, help);
+            }
+            return;
+        }
+        positive(scales.hold, MAX_HELD, &self.at("hold"), problems);
+        // What is known of messages is known without any instance.
+        let metric = scales.metric();
+        let of_messages =
+            matches!(metric, MetricSpec::Depth(_) | MetricSpec::Age(_) | MetricSpec::Lag(..));
+        let later = |bounds: &BoundsSpec| bounds.min.is_some_and(|min| min.0 > 0);
+        let comes_again = scales.schedule.iter().any(later) || scales.predict.is_some();
+        if scales.hold.is_none() && !of_messages && !comes_again {
+            let message =
+                format!("while there is no instance nobody knows `{metric}`: none would ever come");
+            let help = "`hold: 100` has calls wait at the door and one boot for them; or a metric of a queue, `depth(orders)`";
+            problems.error_help("E-CONFLICT", self.at("min"), message, help);
+        }
     }
 
     fn times(&self, problems: &mut Problems) {
@@ -236,9 +258,7 @@ impl Check<'_> {
             let message = "it would begin when its period is over";
             problems.error_help("E-RANGE", format!("{path}.at"), message, "less than `every`");
         }
-        if bounds.min == Some(Count(0)) {
-            return self.no_zero(&format!("{path}.min"), problems);
-        }
+        positive(bounds.max, MAX_INSTANCES, &format!("{path}.max"), problems);
         let (min, max) = (bounds.min.unwrap_or(scales.min), bounds.max.unwrap_or(scales.max));
         if max > scales.max {
             let message = format!("there are only {} places", scales.max);

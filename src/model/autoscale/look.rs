@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use super::{
+    door::Door,
     places::{Due, Places, State},
     scaler::{Reading, Sums, There},
     scaling::Scaling,
@@ -20,6 +21,7 @@ use crate::{
         names::Names,
         route::Route,
         sim::Simulation,
+        world::Tick,
     },
 };
 
@@ -27,6 +29,12 @@ impl Simulation {
     /// The places that are free at first are.
     pub(in crate::model) fn begin_scaling(&mut self) {
         for (node, scaling) in std::mem::take(&mut self.scalings) {
+            if scaling.places.vacant().is_some() {
+                let (tick, hold) = (self.world.ticks.len() as u32, scaling.scaler.hold());
+                let (index, name) = (u32::MAX, self.plan.names.name(node));
+                self.world.ticks.push(Tick { armed: 0, node, index, identity: hash_str(4, name) });
+                self.world.hosts.has_vacancy(Door::new(node, tick, hold));
+            }
             let all = scaling.places.all.iter().enumerate();
             let free = all.filter(|(_, place)| place.state == State::Off);
             for place in free.map(|(number, _)| number as u16) {
@@ -37,9 +45,6 @@ impl Simulation {
                     self.world.hosts.harm(host, Harm::Off, true, 0);
                 }
                 self.tell((node, place), false);
-            }
-            if scaling.places.vacant().is_some() {
-                self.world.hosts.has_vacancy(node);
             }
             self.plan_stops(&scaling);
             self.scalings.insert(node, scaling);
@@ -76,6 +81,7 @@ impl Simulation {
                     self.decide(&mut scaling, &plan.names, now);
                 }
             }
+            self.comes_if_awaited(&mut scaling, &plan.names, now);
             self.plan_stops(&scaling);
             self.scalings.insert(node, scaling);
         }
@@ -98,6 +104,9 @@ impl Simulation {
             let all = names.versions(node);
             let spec = all.get(version).unwrap_or(&all[0]).kind().autoscale();
             scaling.scaler.change(spec.map(|(spec, _)| spec), now);
+            if let Some(door) = self.world.hosts.door_mut(node) {
+                door.most = scaling.scaler.hold();
+            }
             self.plan_stops(&scaling);
             self.scalings.insert(node, scaling);
         }
@@ -113,10 +122,11 @@ impl Simulation {
         let there: Vec<Host> =
             scaling.places.there().map(|place| (here, place)).filter(|at| runs(*at)).collect();
         let mut own = all(by).map(|inst| (by, inst)).filter(|at| runs(*at));
-        own.any(|at| there.iter().any(|other| !self.world.network.parts(at, *other)))
+        let nobody = scaling.places.there().next().is_none();
+        own.any(|at| nobody || there.iter().any(|other| !self.world.network.parts(at, *other)))
     }
 
-    fn plan_stops(&mut self, scaling: &Scaling) {
+    pub(super) fn plan_stops(&mut self, scaling: &Scaling) {
         let next = scaling.next();
         if next > self.world.agenda.now() && next < self.world.record.end {
             self.progress.stops.insert(next);
@@ -133,7 +143,7 @@ impl Simulation {
     }
 
     /// Whoever chooses among instances hears that one has come, or goes.
-    fn tell(&mut self, host: (NodeId, u16), there: bool) {
+    pub(super) fn tell(&mut self, host: (NodeId, u16), there: bool) {
         let world = &mut self.world;
         self.nodes.iter_mut().for_each(|node| node.joins(host, there, world));
         if let Route::Members(members) = &mut self.world.routes[usize::from(host.0)] {
@@ -166,16 +176,65 @@ impl Simulation {
     }
 
     /// What is due happens.
-    fn go_on(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
+    pub(super) fn go_on(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
         loop {
             while let Some(due) = scaling.places.take_due(now) {
                 self.comes_due(scaling, due, names, now);
             }
             self.fill_up(scaling, names, now);
+            if !scaling.rolls.is_empty() && self.roll_on(scaling, names, now) {
+                self.change_version(names);
+            }
             // Who boots in no time is ready at once.
             if scaling.places.next().is_none_or(|next| next > now) {
-                return;
+                break;
             }
+        }
+        if self.is_awaited(scaling.places.node) {
+            self.world.opens_door(scaling.places.node);
+        }
+    }
+
+    /// Whether somebody waits at the door.
+    fn is_awaited(&self, node: NodeId) -> bool {
+        self.world.hosts.door(node).is_some_and(|door| !door.line.is_empty())
+    }
+
+    /// A call has come to the door of a node without an instance.
+    #[cold]
+    pub(in crate::model) fn wakes(&mut self, node: NodeId) {
+        let (now, plan) = (self.world.now(), Arc::clone(&self.plan));
+        let Some(mut scaling) = self.scalings.remove(&node) else { return };
+        if self.comes_if_awaited(&mut scaling, &plan.names, now) {
+            self.plan_stops(&scaling);
+            // The next stop may be sooner than the one that events run to.
+            self.stop_running();
+        }
+        self.scalings.insert(node, scaling);
+    }
+
+    /// Somebody waits at the door of a node without an instance: one begins to boot, if none does yet.
+    fn comes_if_awaited(&mut self, scaling: &mut Scaling, names: &Names, now: u64) -> bool {
+        if !self.is_awaited(scaling.places.node) {
+            return false;
+        }
+        let all = scaling.places.count() + scaling.places.to_come();
+        let comes = all == 0 && self.is_run(scaling, names) && scaling.scaler.wakes(now);
+        if comes {
+            self.one_more(scaling, names, now);
+            self.note_change(scaling, (now, 0), Some(now));
+            self.go_on(scaling, names, now);
+        }
+        comes
+    }
+
+    /// There were so many; and since when there were to be more.
+    fn note_change(&mut self, scaling: &mut Scaling, (now, from): (u64, u64), above: Option<u64>) {
+        let to = scaling.places.count() + scaling.places.to_come();
+        if to != from {
+            scaling.scaler.note(now, to);
+            let above = above.filter(|_| to > from);
+            scaling.scaled.push(Scaled { at: now, from, to, above, ready: None });
         }
     }
 
@@ -220,6 +279,11 @@ impl Simulation {
                 let sums = self.sums(places.node, now)[usize::from(place)];
                 places.all[usize::from(place)].is_gone(sums, now);
                 places.frees(place, now);
+                self.note_life(places, place, names);
+                if std::mem::take(&mut places.all[usize::from(place)].owed) {
+                    self.begins(places, (Some(place), usize::MAX), names, now);
+                }
+                return;
             }
         }
         self.note_life(&scaling.places, place, names);
@@ -239,11 +303,9 @@ impl Simulation {
         while scaling.places.classes.as_mut().is_some_and(|classes| classes.due(now) > 0) {
             // It is no more one of those who are to come.
             scaling.places.classes.iter_mut().for_each(|classes| classes.filled());
-            let Some(place) = scaling.places.begin(now, usize::MAX) else {
-                return scaling.places.classes.iter_mut().for_each(|classes| classes.owes());
-            };
-            self.booting(&scaling.places, true, now);
-            self.note_life(&scaling.places, place, names);
+            if !self.begins(&mut scaling.places, (None, usize::MAX), names, now) {
+                return;
+            }
         }
     }
 
@@ -302,7 +364,7 @@ impl Simulation {
     // ---- looks -----------------------------------------------------------------------------
 
     /// The books of all places as they are.
-    fn sums(&self, node: NodeId, now: u64) -> Vec<Sums> {
+    pub(super) fn sums(&self, node: NodeId, now: u64) -> Vec<Sums> {
         let mut all = Vec::new();
         self.books(usize::from(node), now, &mut all);
         let one = |books: &InstanceBooks| Sums {
@@ -334,26 +396,26 @@ impl Simulation {
     /// An autoscaler looks, and has instances come or go.
     fn decide(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
         let Scaling { places, scaler, .. } = &mut *scaling;
+        let all = places.count() + places.to_come();
         let (mut old, mut seen) = (0, None);
         if let Some((from, to)) = scaler.window(now) {
             let out = |reading: &Reading, place: u16| reading.place(usize::from(place)).out;
             old = places.ready().filter(|&place| out(&from, place) == out(&to, place)).count();
-            seen = scaler.figure(&from, &to).map(|figure| (figure, from.at));
+            seen = scaler.figure(&from, &to, all).map(|figure| (figure, from.at));
         }
-        let all = places.count() + places.to_come();
-        let wanted = scaler.decide(now, There { all, old: old as u64 }, seen);
+        let mut wanted = scaler.decide(now, There { all, old: old as u64 }, seen);
+        // Who was asked for comes.
+        if wanted == 0 && all > 0 && self.is_awaited(scaling.places.node) {
+            wanted = 1;
+        }
         for _ in all..wanted {
             self.one_more(scaling, names, now);
         }
         for _ in wanted..all {
             self.one_less(scaling, names, now);
         }
-        let is = scaling.places.count() + scaling.places.to_come();
-        if is != all {
-            scaling.scaler.note(now, is);
-            let above = scaling.scaler.above().filter(|_| is > all);
-            scaling.scaled.push(Scaled { at: now, from: all, to: is, above, ready: None });
-        }
+        let above = scaling.scaler.above();
+        self.note_change(scaling, (now, all), above);
         // What takes no time.
         self.go_on(scaling, names, now);
     }
@@ -361,16 +423,31 @@ impl Simulation {
     fn one_more(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
         // There is no place as long as enough of them drain.
         let asked = scaling.scaled.len();
-        let Some(place) = scaling.places.begin(now, asked) else {
-            return scaling.places.classes.iter_mut().for_each(|classes| classes.owes());
-        };
-        self.booting(&scaling.places, true, now);
-        self.note_life(&scaling.places, place, names);
+        self.begins(&mut scaling.places, (None, asked), names, now);
+    }
+
+    /// A life begins, if there is a place for it.
+    fn begins(
+        &mut self,
+        places: &mut Places,
+        (here, asked): (Option<u16>, usize),
+        names: &Names,
+        now: u64,
+    ) -> bool {
+        let place = places.begin(here, now, asked);
+        if let Some(place) = place {
+            self.booting(places, true, now);
+            self.note_life(places, place, names);
+            self.begins_with_versions(places, place, names);
+        } else if let Some(classes) = &mut places.classes {
+            classes.owes();
+        }
+        place.is_some()
     }
 
     fn one_less(&mut self, scaling: &mut Scaling, names: &Names, now: u64) {
         let places = &mut scaling.places;
-        if places.classes.as_mut().is_some_and(|classes| classes.calls_off()) {
+        if places.calls_off_next() {
             return;
         }
         let Some(place) = places.newest() else { return };

@@ -9,8 +9,11 @@
 
 pub mod check;
 pub mod classes;
+pub mod door;
+pub mod hold;
 mod look;
 pub mod places;
+mod rolling;
 pub mod scaler;
 pub mod scaling;
 
@@ -31,14 +34,21 @@ use crate::units::{Count, Fraction, Name, Number, Rate, SimDuration};
 /// autoscale: {min: 2, max: 20, metric: requests, target: 100/s, every: 30s, cooldown: 2m}
 /// autoscale: {min: 2, max: 20, steps: [{above: 80%, add: 2}, {above: 95%, add: 5}, {below: 30%, remove: 1}]}
 /// autoscale: {min: 2, max: 20, target: 60%, schedule: [{every: 24h, at: 8h, min: 8}, {every: 24h, at: 20h}]}
+/// autoscale: {min: 0, max: 20, hold: 100, target: 60%}
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AutoscaleSpec {
-    /// Fewest instances that are wanted, 1 at least.
+    /// Fewest instances that are wanted. With 0 there may be none: then calls are `unavailable`, unless they `hold`; messages of
+    /// a queue or log bring the first one by `metric: depth(orders)`, `age` or `lag`. `need` is 0 then, if the file does not say.
     pub min: Count,
     /// Most instances that are wanted, and places for them; whoever drains has one.
     pub max: Count,
+    /// With `min: 0`: so many calls wait, in one line of the whole service, while it has no instance. The first that comes has one
+    /// boot at once, and all of them go to whoever is ready first. Who stops waiting leaves the line; further calls are
+    /// `unavailable`. None wait when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Count>,
     /// What is compared, for each ready instance: `utilisation` (default) of cores, else workers; `requests` that arrive,
     /// requests `in_queue`, `in_system` (with those inside instances that drain); messages that wait in a queue, `depth(orders)`, how long the oldest of
     /// them has waited, `age(orders)`, or that a group
@@ -250,6 +260,11 @@ impl AutoscaleSpec {
     pub fn down(&self) -> LimitSpec {
         let share = Some(Fraction(1.0));
         self.down.unwrap_or(LimitSpec { count: None, share, per: SimDuration(EVERY) })
+    }
+
+    /// Whether there may be no instance at all at some time.
+    pub fn reaches_zero(&self) -> bool {
+        self.min.0 == 0 || self.schedule.iter().any(|bounds| bounds.min == Some(Count(0)))
     }
 
     /// The bounds at an instant: fewest and most.

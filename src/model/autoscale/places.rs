@@ -60,6 +60,8 @@ pub struct Place {
     gone: Option<u64>,
     /// That is why it drains.
     pub taken: bool,
+    /// Somebody else begins in its place when it is gone.
+    pub owed: bool,
     /// What those who drained did meanwhile, which no figure counts; `out` is that time itself.
     drained: Sums,
     /// What was known when the one that drains now began to, and when that was, ns.
@@ -107,6 +109,8 @@ pub struct Places {
     lives: u64,
     /// How they are bought, if the file says.
     pub classes: Option<Box<Classes>>,
+    /// At some time there may be none.
+    pub reaches_zero: bool,
 }
 
 impl Places {
@@ -120,7 +124,15 @@ impl Places {
             ..Place::default()
         };
         let all = (0..places).map(one).collect();
-        Self { node, rebirth, all, due: BTreeSet::new(), lives: start, classes: None }
+        Self {
+            node,
+            rebirth,
+            all,
+            due: BTreeSet::new(),
+            lives: start,
+            classes: None,
+            reaches_zero: false,
+        }
     }
 
     /// They are bought so; those who are there from the start in this order, so many of each class.
@@ -198,12 +210,33 @@ impl Places {
     /// The place where nobody ever is: calls go there while nobody may be chosen.
     pub fn vacant(&self) -> Option<u16> {
         let market = self.classes.as_ref().is_some_and(|classes| classes.has_market());
-        market.then(|| self.all.len() as u16 - 1)
+        (market || self.reaches_zero).then(|| self.all.len() as u16 - 1)
     }
 
     /// How many are asked for and have not begun.
     pub fn to_come(&self) -> u64 {
-        self.classes.as_ref().map_or(0, |classes| classes.to_come())
+        let owed = self.all.iter().filter(|place| place.owed).count() as u64;
+        owed + self.classes.as_ref().map_or(0, |classes| classes.to_come())
+    }
+
+    /// One that is asked for is not wanted any more; whether there was one that has not begun.
+    pub fn calls_off_next(&mut self) -> bool {
+        let owed = self.all.iter_mut().rfind(|place| place.owed);
+        let was_owed = owed.map(|place| place.owed = false).is_some();
+        was_owed || self.classes.as_mut().is_some_and(|classes| classes.calls_off())
+    }
+
+    /// Whether a life is ready as it was.
+    pub fn is_ready_still(&self, (number, life): (u16, u64)) -> bool {
+        let place = &self.all[usize::from(number)];
+        place.state == State::Ready && place.life == life
+    }
+
+    /// Whether a life is on its way out with somebody to come in its place, or he boots.
+    pub fn is_replaced(&self, (number, life): (u16, u64)) -> bool {
+        let place = &self.all[usize::from(number)];
+        let boots = place.state == State::Booting && place.life == life + 1;
+        place.owed && place.life == life || boots
     }
 
     /// Nodes inside each instance.
@@ -253,17 +286,19 @@ impl Places {
         Some((place, due))
     }
 
-    /// Somebody begins to boot at the first place that is off, as a change asked; which one.
-    pub fn begin(&mut self, now: u64, asked: usize) -> Option<u16> {
+    /// Somebody begins to boot, here if that may be or else at the first place that is off, as a change asked; which one.
+    pub fn begin(&mut self, here: Option<u16>, now: u64, asked: usize) -> Option<u16> {
         let class = self.missing();
         let may = |number: usize| {
             self.classes.as_ref().is_none_or(|classes| classes.may_begin(class, number))
         };
         let vacant = self.vacant();
-        let is_free = |(number, place): (usize, &Place)| {
-            place.state == State::Off && may(number) && Some(number as u16) != vacant
+        let is_free = |number: usize| {
+            let off = self.all[number].state == State::Off;
+            off && may(number) && Some(number as u16) != vacant
         };
-        let number = self.all.iter().enumerate().position(is_free)? as u16;
+        let first = here.map(usize::from).filter(|&number| is_free(number));
+        let number = first.or_else(|| (0..self.all.len()).find(|&number| is_free(number)))? as u16;
         let place = &mut self.all[usize::from(number)];
         (place.state, place.asked) = (State::Booting, asked);
         (place.life, place.began) = (place.life + 1, self.lives);

@@ -135,6 +135,7 @@ impl Scaler {
         let spec = AutoscaleSpec {
             min: all,
             max: all,
+            hold: None,
             metric: None,
             target: None,
             window: None,
@@ -236,13 +237,30 @@ impl Scaler {
         start.zip(known(to))
     }
 
-    /// The figure of a window per ready instance; none where nobody was ready, or nothing ended.
-    pub fn figure(&self, from: &Reading, to: &Reading) -> Option<f64> {
+    /// How many calls wait at the door while nobody is there.
+    pub fn hold(&self) -> u64 {
+        self.spec.hold.map_or(0, |hold| hold.0)
+    }
+
+    /// Calls wait at the door, and nobody is there: whether somebody is to come at once.
+    pub fn wakes(&mut self, now: u64) -> bool {
+        if !self.frozen {
+            self.wishes.push_back((now, 1));
+        }
+        !self.frozen
+    }
+
+    /// The figure of a window per ready instance; none where nobody was ready, or nothing ended. While there are none, what waits
+    /// for them at a queue is counted as if there were one.
+    pub fn figure(&self, from: &Reading, to: &Reading, all: u64) -> Option<f64> {
         let places = 0..to.places.len();
         let sum = places
             .fold(Sums::default(), |sum, place| sum.plus(to.place(place).since(from.place(place))));
         let length = u128::from(to.at - from.at);
-        let ready = (length * to.places.len() as u128 - sum.out) as f64;
+        let ready = match self.backlog() {
+            Some(_) if all == 0 => length as f64,
+            _ => (length * to.places.len() as u128 - sum.out) as f64,
+        };
         if ready <= 0.0 {
             return None;
         }
@@ -268,6 +286,9 @@ impl Scaler {
     fn wish(&self, figure: f64, There { all, old }: There) -> u64 {
         let Some(target) = self.spec.target else { return self.step(figure, all) };
         let (ratio, near) = (figure / target.value(), self.spec.tolerance() + ROUNDING);
+        if all == 0 && self.backlog().is_some() {
+            return self.first(figure, ratio);
+        }
         if old == 0 || (ratio - 1.0).abs() <= near {
             return all;
         }
@@ -278,6 +299,15 @@ impl Scaler {
         // Who is not ready yet counts as one that does nothing, or those before it would be multiplied once more.
         let ratio = ratio * old as f64 / all as f64;
         if ratio > 1.0 + near { up(all as f64 * ratio) } else { all }
+    }
+
+    /// How many are to come while there are none, by what waits for them: one at least, if anything does.
+    fn first(&self, figure: f64, ratio: f64) -> u64 {
+        match self.spec.metric {
+            // However many there are, each of them finds the oldest.
+            Some(MetricSpec::Age(_)) => u64::from(figure > 0.0),
+            _ => (ratio - ROUNDING).ceil().max(f64::from(figure > 0.0)) as u64,
+        }
     }
 
     /// The same by steps.

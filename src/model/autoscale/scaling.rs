@@ -4,11 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{classes::Classes, places::Places, scaler::Scaler};
+use super::{classes::Classes, places::Places, rolling::Roll, scaler::Scaler};
 use crate::model::{
     books::{Scaled, ScalingMeasured},
     fault::death::Rebirth,
     ids::NodeId,
+    kinds::NodeSpec,
     plan::Plan,
 };
 
@@ -25,6 +26,8 @@ pub struct Scaling {
     pub forgotten: (u64, u128),
     /// What was decided.
     pub scaled: Vec<Scaled>,
+    /// Deployments that go on.
+    pub rolls: Vec<Roll>,
 }
 
 impl Scaling {
@@ -38,6 +41,10 @@ impl Scaling {
             let facts = kind.facts();
             let capacity = facts.capacity.unwrap_or(f64::INFINITY);
             let mut places = Places::new((id, facts.instances), start, rebirth);
+            let scales = |spec: &NodeSpec| {
+                spec.kind().autoscale().is_some_and(|(spec, _)| spec.reaches_zero())
+            };
+            places.reaches_zero = names.versions(id).into_iter().any(scales);
             if let Some((spec, _)) = kind.purchase() {
                 let draws = (seed, names.name(id));
                 let classes = Classes::new(spec, facts.instances, prepared, draws);
@@ -51,6 +58,7 @@ impl Scaling {
                 scales: scales.is_some(),
                 forgotten: (0, 0),
                 scaled: Vec::new(),
+                rolls: Vec::new(),
             };
             Some((id, scaling))
         };
@@ -65,6 +73,8 @@ impl Scaling {
 
     /// When there is something to do next.
     pub fn next(&self) -> u64 {
-        self.scaler.next().min(self.places.next().unwrap_or(u64::MAX))
+        let roll = self.rolls.iter().filter_map(|roll| roll.next).min();
+        let lives = self.places.next().into_iter().chain(roll).min();
+        self.scaler.next().min(lives.unwrap_or(u64::MAX))
     }
 }

@@ -126,6 +126,12 @@ impl Health {
         targets.any(|i| !self.targets[i].is_out())
     }
 
+    /// Whether no instance of a node is there.
+    pub fn has_none_of(&self, node: NodeId) -> bool {
+        let pool = self.watch.pool.iter().zip(&self.targets);
+        pool.into_iter().all(|(host, target)| host.0 != node || target.absent)
+    }
+
     /// Tells the chooser whom it may choose.
     pub fn refresh(&self, chooser: &mut Chooser) {
         chooser.restrict(|all| {

@@ -368,6 +368,18 @@ impl Chooser {
         }
     }
 
+    /// One is outstanding at a target that was not chosen.
+    #[cold]
+    pub fn sent(&mut self, index: usize) {
+        self.outstanding[index] += 1;
+    }
+
+    /// Those of a group, whether they may be chosen or not.
+    pub fn all_of(&self, group: usize) -> std::ops::Range<usize> {
+        let (first, n) = self.groups[group];
+        first as usize..(first + n) as usize
+    }
+
     /// A choice is not made after all.
     #[inline(always)]
     pub fn called_back(&mut self, index: usize) {

@@ -180,7 +180,7 @@ impl Balancer {
         let group = if self.weights.is_empty() { 0 } else { self.group(&mut draw) };
         let now = world.now();
         let Some(mut index) = self.chooser.choose((group, by), now, &mut draw) else {
-            return self.nobody(slot, world);
+            return self.nobody(slot, group, world);
         };
         if let Some(health) = &self.health
             && draw.unit() >= health.share(index, now)
@@ -193,6 +193,18 @@ impl Balancer {
                 index = other;
             }
         }
+        self.send_to(slot, index, (what, id), world);
+    }
+
+    /// Passes a request on to one of the pool.
+    #[inline(always)]
+    fn send_to(
+        &mut self,
+        slot: Slot,
+        index: usize,
+        (what, id): ((u8, u64), u64),
+        world: &mut World,
+    ) {
         let (target, id) = (self.pool[index], descend(id, self.site));
         let child = world.new_call(slot, target, what, id);
         if world.laden {
@@ -284,9 +296,22 @@ impl Balancer {
         world.reply(slot, outcome);
     }
 
-    /// No target is known to be alive.
+    /// No target is known to be alive. Where there is none at all, calls may wait at the door of their node.
     #[cold]
-    fn nobody(&mut self, slot: Slot, world: &mut World) {
+    fn nobody(&mut self, slot: Slot, group: usize, world: &mut World) {
+        let holds = |index: usize| {
+            let (node, inst) = self.pool[index];
+            let door = world.hosts.door(node).filter(|door| door.most > 0);
+            let vacant = door.is_some() && world.hosts.vacant(node) == Some(inst);
+            vacant && self.health.as_ref().is_some_and(|health| health.has_none_of(node))
+        };
+        if let Some(index) =
+            self.chooser.all_of(group).chain(0..self.pool.len()).find(|&i| holds(i))
+        {
+            self.chooser.sent(index);
+            let f = &world.frames[slot];
+            return self.send_to(slot, index, ((f.op, f.key), f.id), world);
+        }
         world.record.node(self.node).cause("no_live_target");
         self.depart(slot, Ok(Outcome::Unavailable), world);
         world.reply(slot, Outcome::Unavailable);

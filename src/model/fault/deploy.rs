@@ -18,7 +18,9 @@ use crate::units::{Count, Fraction, Name, SimDuration, ValueError, text_value};
 
 /// A rolling deployment: batch by batch, instances are taken out of the balancers, stop after `drain`, `boot` with
 /// the new version and are back, slower while they get `warm`; the next batch begins `pause` later. Versions run side by side
-/// until then. A first batch of one is a canary, a `batch` of 100 % without `restart` a push to all at once.
+/// until then. A first batch of one is a canary, a `batch` of 100 % without `restart` a push to all at once. Where instances come and
+/// go (`autoscale`, `purchase: {spot: ..}`) those that are ready as it begins are replaced, each by one that begins in its place when it has drained, and whoever
+/// begins meanwhile or later has the new version from the start.
 ///
 /// ```yaml
 /// faults:

@@ -57,11 +57,6 @@ impl DeploySpec {
                 problems.error_help("E-CONFLICT", to(key), message, "leave it out");
             }
         }
-        if kind.comes_and_goes().is_some() {
-            let message = "a deployment of instances that come and go is not supported yet";
-            let help = "`set` without `deploy` changes all of them at once";
-            problems.error_help("E-UNSUPPORTED", to("node"), message, help);
-        }
         for key in self.set.keys() {
             let first = key.split(['.', '[']).next().unwrap_or(key);
             // What instances cannot differ in.

@@ -41,6 +41,14 @@ impl Timeline {
     fn take_back(&mut self, number: usize, now: u64, duration: u64) {
         let rollout = self.rollouts[number].clone();
         self.rollouts[number].back = true;
+        let whole = |o: &Occurrence| o.fault == rollout.fault && o.aftermath.is_none();
+        let whole = self.occurrences.iter().position(whole).expect("it has begun");
+        if rollout.lives {
+            if self.occurrences[whole].end <= now {
+                self.expect(rollout.whole(now, u64::MAX), duration);
+            }
+            return;
+        }
         let of = |o: &Occurrence| o.fault == rollout.fault && o.aftermath.is_some();
         let mine: Vec<usize> =
             (0..self.occurrences.len()).filter(|&i| of(&self.occurrences[i])).collect();
@@ -86,12 +94,20 @@ impl Timeline {
         for step in steps {
             self.expect(step, duration);
         }
-        let whole = |o: &Occurrence| o.fault == rollout.fault && o.aftermath.is_none();
-        let whole = self.occurrences.iter().position(whole).expect("it has begun");
         if self.occurrences[whole].end > now {
             self.ends(whole, end.max(done), duration);
         } else {
             self.expect(rollout.whole(now, end.max(done)), duration);
+        }
+    }
+
+    /// A deployment of a node whose instances come and go has come to an end.
+    pub(in crate::model) fn rolled(&mut self, number: usize, now: u64, names: &Names) {
+        let fault = self.rollouts[number].fault;
+        let whole = |o: &Occurrence| o.fault == fault && o.aftermath.is_none() && o.end > now;
+        if let Some(at) = self.occurrences.iter().position(whole) {
+            let after = self.occurrences[at].start.saturating_add(1);
+            self.ends(at, now.max(after), names.design.duration);
         }
     }
 
@@ -115,8 +131,10 @@ impl Simulation {
             let deploy = names.fault(rollout.fault).deploy.as_ref();
             let asks = deploy.is_some_and(|deploy| deploy.rollback.as_ref() == Some(alert));
             if asks && rollout.began.is_some() && !rollout.back {
-                self.timeline.take_back(number, now, names.design.duration);
                 self.timeline.rollouts[number].rolled_back = Some(now);
+                if self.goes_back(number, now, names) {
+                    self.change_version(names);
+                }
             }
         }
     }
@@ -135,35 +153,53 @@ impl Simulation {
         match (step, inst) {
             // Once more when it goes back.
             (None, _) => {
+                let first = rollout.began.is_none();
                 rollout.began.get_or_insert(now);
+                return first && rollout.lives && self.begin_roll(number, false, names);
             }
             (Some(Aftermath::Back), _) if !rollout.back => {
-                self.timeline.take_back(number, now, names.design.duration);
-                self.timeline.count_by_phase(names, &mut self.world.record);
+                return self.goes_back(number, now, names);
             }
-            (Some(Aftermath::Switch { back }), Some(inst)) => {
+            (Some(Aftermath::Switch { .. }), Some(inst)) => {
                 let node = usize::from(rollout.node);
                 if names.kind(rollout.node).has_environments() {
                     let mut here =
                         |all: Vec<(u16, u32)>| all.into_iter().filter(|at| at.0 == inst).collect();
                     self.nodes[node].retire(&mut here, false, &mut self.world);
                 }
-                let mut books = Vec::new();
-                self.books(node, now, &mut books);
-                let books = books[usize::from(inst)];
-                let rollout = &mut self.timeline.rollouts[number];
-                let (served, failures) = (books.served(), books.failures);
-                if !back {
-                    rollout.reached.insert(inst, (served, failures));
-                } else if let Some(since) = rollout.reached.remove(&inst) {
-                    rollout.left.0 += served - since.0;
-                    rollout.left.1 += failures - since.1;
-                }
-                return true;
+                return self.takes_version(number, inst);
             }
             _ => {}
         }
         false
+    }
+
+    /// A deployment is taken back; whether an instance has another version now.
+    fn goes_back(&mut self, number: usize, now: u64, names: &Names) -> bool {
+        self.timeline.take_back(number, now, names.design.duration);
+        self.timeline.count_by_phase(names, &mut self.world.record);
+        self.timeline.rollouts[number].lives && self.begin_roll(number, true, names)
+    }
+
+    /// An instance is of the version that a deployment brought, or took away; whether it was not before.
+    pub(in crate::model) fn takes_version(&mut self, number: usize, inst: u16) -> bool {
+        let (node, now) = (usize::from(self.timeline.rollouts[number].node), self.world.now());
+        let rollout = &self.timeline.rollouts[number];
+        if rollout.reached.contains_key(&inst) != rollout.back {
+            return false;
+        }
+        let mut books = Vec::new();
+        self.books(node, now, &mut books);
+        let books = books[usize::from(inst)];
+        let rollout = &mut self.timeline.rollouts[number];
+        let (served, failures) = (books.served(), books.failures);
+        if !rollout.back {
+            rollout.reached.insert(inst, (served, failures));
+        } else if let Some(since) = rollout.reached.remove(&inst) {
+            rollout.left.0 += served - since.0;
+            rollout.left.1 += failures - since.1;
+        }
+        true
     }
 
     /// Good visits and all that have left instances with what a deployment brought.

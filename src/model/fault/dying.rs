@@ -39,6 +39,9 @@ impl Simulation {
         let host = (node, index as u16);
         let now = self.world.now();
         self.world.record.event(now, event::FATE, identity);
+        if self.world.hosts.door(node).is_some_and(|door| door.tick == tick) {
+            return self.wakes(node);
+        }
         let life = *self.world.hosts.life(host);
         if sequence == life.dying {
             self.world.hosts.life(host).dying = 0;

@@ -29,6 +29,9 @@ impl World {
             self.list(slot);
             return false;
         }
+        if self.hosts.vacant(node) == Some(host.1) && self.waits_at_door(slot, host) {
+            return true;
+        }
         let silent = self.hosts.state(host).silent > 0;
         if self.frames[slot].armed == UNSEEN {
             // It was inside since the pause, and dies with the others.

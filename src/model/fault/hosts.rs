@@ -12,6 +12,7 @@ use super::{
 use crate::{
     engine::{law::Tables, random::Stream},
     model::{
+        autoscale::door::Door,
         books::{Area, InstanceBooks},
         event,
         ids::{Host, NodeId, Slot},
@@ -94,8 +95,8 @@ pub struct Hosts {
     errors: Stream,
     /// Nodes whose processes can die of themselves.
     mortals: BTreeMap<NodeId, Rebirth>,
-    /// Nodes at whose last place nobody ever is.
-    vacant: Vec<NodeId>,
+    /// Of nodes at whose last place nobody ever is.
+    doors: Vec<Door>,
 }
 
 /// How the frames inside an instance are found when it dies: once, all frames are looked through; if others die before
@@ -160,19 +161,29 @@ impl Hosts {
             listing: Listing::Unasked,
             errors: Stream::new(seed, "faults", "errors"),
             mortals,
-            vacant: Vec::new(),
+            doors: Vec::new(),
         }
     }
 
     /// At the last place of a node nobody ever is.
-    pub fn has_vacancy(&mut self, node: NodeId) {
-        self.vacant.push(node);
+    pub fn has_vacancy(&mut self, door: Door) {
+        self.doors.push(door);
     }
 
     /// The place of a node at which nobody ever is.
     pub fn vacant(&self, node: NodeId) -> Option<u16> {
         let places = || self.nodes[usize::from(node)].len() as u16;
-        self.vacant.contains(&node).then(|| places() - 1)
+        self.door(node).map(|_| places() - 1)
+    }
+
+    /// The door there.
+    pub fn door(&self, node: NodeId) -> Option<&Door> {
+        self.doors.iter().find(|door| door.node == node)
+    }
+
+    /// The same, to change.
+    pub fn door_mut(&mut self, node: NodeId) -> Option<&mut Door> {
+        self.doors.iter_mut().find(|door| door.node == node)
     }
 
     /// The life of an instance.
@@ -299,9 +310,17 @@ impl Hosts {
         let Some(state) = states.and_then(|s| s.get(usize::from(inst))) else { return };
         books.down = state.gone.until(now);
         books.in_queue += state.door.until(now);
-        books.arrivals += state.door.count() + state.lost;
+        books.arrivals += state.lost;
         books.departures += state.lost;
         books.failures += state.lost;
+        match self.door(node).filter(|_| Some(inst) == self.vacant(node)) {
+            // Who waits there has come to no instance.
+            Some(door) => {
+                books.failures -= door.needless;
+                books.needless += door.needless;
+            }
+            None => books.arrivals += state.door.count(),
+        }
     }
 
     /// Nothing moves there.
@@ -309,10 +328,12 @@ impl Hosts {
         self.has(host, PAUSED)
     }
 
-    /// Messages that wait for the end of a pause.
+    /// Messages that wait for the end of a pause, or at a door.
     pub fn held_messages(&self) -> impl Iterator<Item = (u8, Slot)> {
         let held = self.nodes.iter().flatten().flat_map(|s| &s.held);
-        held.filter(|h| h.0 != event::TIMER).map(|h| (h.0, h.1))
+        let at_doors = self.doors.iter().flat_map(|door| &door.line);
+        let held = held.filter(|h| h.0 != event::TIMER).map(|h| (h.0, h.1));
+        held.chain(at_doors.map(|&slot| (event::DELIVER, slot)))
     }
 
     /// How many times as long everything takes there.

@@ -43,6 +43,8 @@ pub struct Rollout {
     pub boots: Vec<[u64; 2]>,
     /// How long an instance is slower at first, ns, and by which factor.
     pub warm: Option<(u64, f64)>,
+    /// Instances come and go: who is there is replaced (`autoscale/rolling.rs`), and only the whole is planned beforehand.
+    pub lives: bool,
     /// When it began.
     pub began: Option<u64>,
     /// It was taken back.
@@ -82,6 +84,7 @@ impl Rollout {
             // Down for a moment at least, so that it ends after it began.
             boots: (0..n).map(|i| [boot(i, 0).max(1), boot(i, 1).max(1)]).collect(),
             warm: startup.warm,
+            lives: kind.comes_and_goes().is_some(),
             began: None,
             back: false,
             rolled_back: None,
@@ -93,7 +96,8 @@ impl Rollout {
     /// The whole of it from `start` on, and what comes of it.
     pub fn plan(&self, start: u64, spec: &FaultSpec) -> Vec<Occurrence> {
         let all: Vec<u16> = (0..self.boots.len() as u16).collect();
-        let (mut steps, end) = self.steps(&all, start, false);
+        let (mut steps, end) =
+            if self.lives { (Vec::new(), u64::MAX) } else { self.steps(&all, start, false) };
         if let Some(length) = spec.for_ {
             steps.push(self.step(start.saturating_add(length.0), u64::MAX, Aftermath::Back, &[]));
         }

@@ -8,7 +8,7 @@ use crate::model::{fault::rollout::Rollout, ids::NodeId, names::Names, sim::Simu
 
 impl Simulation {
     /// The nodes are what the design says they are from now on.
-    pub(super) fn change_version(&mut self, names: &Names) {
+    pub(in crate::model) fn change_version(&mut self, names: &Names) {
         let number = |of: &[(u64, u64, usize)]| {
             let mut changes = of.to_vec();
             changes.sort_unstable();

@@ -11,6 +11,7 @@ use crate::{
         build::{Assembly, Built},
         ids::NodeId,
         node::Node,
+        queue::consumers::Consumers,
         resilience::rate_limit::RateLimit,
         service::{
             Discipline,
@@ -59,7 +60,7 @@ impl Built for FunctionSpec {
     fn compile(&self, path: &str, program: Program, assembly: &mut Assembly<'_>) -> Program {
         let door = Instr::Point(Point::Environment);
         let mut program = self.body().compile_behind(Some(door), path, program, assembly);
-        program.own = vec![program.code.len() as u16];
+        program.own.push(program.code.len() as u16);
         program.code.push(Instr::Point(Point::Timer));
         program
     }
@@ -74,6 +75,7 @@ impl Built for FunctionSpec {
         };
         let pools = (0..self.pools()).map(pool).collect();
         let (memory, from) = (self.memory.map(|memory| memory.0), assembly.names.design.warm_up);
+        server.consumers = Consumers::new(self.body(), (id, self.pools()), assembly).map(Box::new);
         server.environments = Some(Box::new(Environments::new(pools, memory, from)));
         Box::new(server)
     }

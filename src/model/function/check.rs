@@ -6,6 +6,7 @@ use super::FunctionSpec;
 use crate::{
     model::{
         check::{Checked, MAX_INSTANCES, law, positive, zones},
+        kind::Kind,
         kinds::NodeSpec,
         names::Names,
         network::ZonesSpec,
@@ -49,6 +50,14 @@ impl Checked for FunctionSpec {
         self.check_zones(path, names, problems);
         self.check_locks(path, problems);
         self.body().check_body(path, names, problems);
+        self.body().check_consumes(path, names, problems);
+        for (topic, at) in self.body().consumes(path) {
+            if names.node(&topic.0).is_some_and(|id| names.kind(id).partitions().is_some()) {
+                let message = "a function that reads a log is not supported yet";
+                let help = "a queue in between, or a service that reads it";
+                problems.error_help("E-UNSUPPORTED", at, message, help);
+            }
+        }
         if let Some(inbound) = &self.inbound {
             inbound.check(self.body(), &at("inbound"), names, problems);
         }

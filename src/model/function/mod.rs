@@ -20,6 +20,7 @@ use crate::{
         fault::Effect,
         kind::{Facts, Kind, Op, Outgoing, Prices, Visit, spares_a_server},
         network::ZonesSpec,
+        queue::consumes::ConsumesSpec,
         resilience::{EdgeSpec, rate_limit::RateLimitSpec},
         service::{ServiceSpec, StepSpec, parts::InboundSpec},
     },
@@ -35,6 +36,7 @@ const CONCURRENCY: u64 = 1000;
 /// zone together.
 ///
 /// ```yaml
+/// thumbs: {function: {memory: 1GB, cold_start: 400ms, consumes: {from: uploads, batch: 5}, work: 300ms}}
 /// resize: {function: {memory: 2GB, cold_start: lognormal(median=800ms p99=3s), keep_alive: 10m, concurrency: 200, provisioned: 5, work: 80ms}}
 /// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -93,6 +95,11 @@ pub struct FunctionSpec {
     /// Nodes called in sequence after `work`, instead of `endpoints`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<Name>,
+    /// The queues whose messages it works off, as a service does; a batch runs in one environment. In each zone its door asks for
+    /// batches as long as it can take more: 5 asks at once for each queue, never more than environments with room and those that may start
+    /// now. A batch that finds neither after all comes again, as one that failed does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumes: Option<Box<ConsumesSpec>>,
     /// What is paid for its use: `$0.20/1M` requests that came into an environment, `$0.0000166667/GB-s` of memory while an environment
     /// starts or a request is inside (each to the next millisecond), or a list of both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,6 +170,7 @@ impl FunctionSpec {
                 endpoints: self.endpoints.clone(),
                 work: self.work.clone(),
                 calls: self.calls.clone(),
+                consumes: self.consumes.clone(),
                 dependencies: self.dependencies.clone(),
                 dependencies_only: self.dependencies_only,
                 ..ServiceSpec::default()
@@ -254,6 +262,10 @@ impl Kind for FunctionSpec {
 
     fn visit(&self, op: &Op) -> Visit {
         self.body().visit(op)
+    }
+
+    fn consumes(&self, path: &str) -> Vec<(&Name, String)> {
+        self.body().consumes(path)
     }
 
     fn changeable(&self) -> &'static [&'static str] {

@@ -178,6 +178,23 @@ impl Pool {
         self.places.iter().enumerate().filter(there).map(|(number, _)| number as u32)
     }
 
+    /// How many more visits can come in now, or have one start for them.
+    pub fn spare(&self, now: u64) -> u64 {
+        let Rules { most, workers, growth, .. } = &self.rules;
+        let ready = self.there.count() - self.starting.count();
+        let room = (ready * u64::from(*workers)).saturating_sub(self.visiting.count());
+        let tokens = growth.as_ref().map_or(u64::MAX, |growth| self.limiter.left(growth, 0, now));
+        let starts = tokens.min(most.saturating_sub(self.there.count()));
+        // Those who wait in line come first.
+        room.saturating_add(starts).saturating_sub(self.room.waiting())
+    }
+
+    /// How long it is until one more may start, if that is all that is in the way, ns.
+    pub fn until_token(&self, now: u64) -> Option<u64> {
+        let growth = self.rules.growth.as_ref().filter(|_| self.there() < self.rules.most)?;
+        Some(self.limiter.wait(growth, 0, now)).filter(|wait| *wait > 0)
+    }
+
     fn at(&mut self, number: u32) -> &mut Place {
         &mut self.places[number as usize]
     }

@@ -114,7 +114,7 @@ impl QueueSpec {
         let name = path.split('.').nth(1).unwrap_or_default();
         let mut is_read = false;
         for (reader, spec) in &names.design.nodes {
-            let NodeSpec::Service(service) = spec else { continue };
+            let Some(service) = spec.steps() else { continue };
             for consumed in service.consumed().filter(|consumed| consumed.from.0 == name) {
                 is_read = true;
                 let id = names.node(&reader.0).unwrap_or_default();
@@ -137,8 +137,10 @@ impl QueueSpec {
             let is_it = |grave: &Option<Name>| grave.as_ref().is_some_and(|to| to.0 == name);
             let buried = names.specs().any(|spec| match spec {
                 NodeSpec::Queue(queue) => is_it(&queue.dead_letter),
-                NodeSpec::Service(service) => service.consumed().any(|of| is_it(&of.dead_letter)),
-                _ => false,
+                other => {
+                    let of = other.steps().into_iter().flat_map(ServiceSpec::consumed);
+                    of.into_iter().any(|of| is_it(&of.dead_letter))
+                }
             });
             let message = if buried {
                 format!("nobody consumes `{name}`: dead messages pile up")

@@ -82,6 +82,8 @@ pub struct Place {
     pub number: u64,
     /// Batches that are worked off, or wait for a worker.
     pub batches: u64,
+    /// It asks again when one more environment may start.
+    pub sleeps: bool,
     /// Of a log: what it knows as a member of its group.
     pub member: Member,
 }
@@ -197,6 +199,25 @@ impl Consumers {
         place.number = ask.number;
         place.asks.push((ask.number, slot));
         post((host, (ask.queue, ask.broker)), (id, 0), letter, world);
+    }
+
+    /// An instance asks again after so many ns; `entry` is where the frame stands that waits for that.
+    pub fn sleep(&mut self, ask: Ask, entry: u16, wait: u64, world: &mut World) {
+        let host = ask.from;
+        let place = &mut self.places[usize::from(host.1)][usize::from(ask.source)];
+        if std::mem::replace(&mut place.sleeps, true) {
+            return;
+        }
+        let slot = world.own_frame(host, (self.next_id(host.1), 0), Cargo::None);
+        world.put_post(slot, Post::Asks(Ask { number: 0, ..ask }));
+        world.begin_own(slot, entry);
+        world.arm(slot, Span::of(wait));
+    }
+
+    /// It wakes.
+    pub fn wakes(&mut self, inst: u16, ask: Ask, slot: Slot, world: &mut World) {
+        self.places[usize::from(inst)][usize::from(ask.source)].sleeps = false;
+        world.release(slot);
     }
 
     /// An ask is answered, or its answer is taken for lost; whether it was still out.

@@ -279,6 +279,17 @@ impl Limiter {
         }
     }
 
+    /// How many calls for `id` a bucket lets pass at once.
+    pub fn left(&self, limit: &RateLimit, id: u64, now: u64) -> u64 {
+        let Meter::Bucket { gap, ahead, .. } = limit.meter else { return u64::MAX };
+        let early = match self.seen.get(&id) {
+            Some(Seen::Full(full)) => full.saturating_sub(u128::from(now) << PARTS),
+            _ => 0,
+        };
+        let calls = |left: u128| u64::try_from(left / gap.max(1)).unwrap_or(u64::MAX);
+        ahead.checked_sub(early).map_or(0, |left| calls(left).saturating_add(1))
+    }
+
     /// A call for `id` passes after so many ns (0: now); `None`: it is refused. With `at_once` it does
     /// not wait.
     pub fn take(&mut self, limit: &RateLimit, id: u64, now: u64, at_once: bool) -> Option<u64> {

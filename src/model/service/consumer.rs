@@ -21,6 +21,9 @@ use crate::{
     },
 };
 
+/// Asks of a function that are out at once for each queue, in each zone.
+const POLLERS: u64 = 5;
+
 impl Server {
     /// An instance begins to ask, or its broker to hand out: as the simulation begins, or anew after a crash.
     pub(super) fn begin_consuming(&mut self, inst: u16, world: &mut World) {
@@ -63,10 +66,22 @@ impl Server {
         }
         let workers = self.instances[at].workers.as_deref();
         let mut logs = Vec::new();
+        let mut spare = self.environments.as_ref().map(|own| {
+            let out = consumers.places[at].iter().map(|place| place.asks.len() as u64).sum();
+            own.pools[at].spare(world.now()).saturating_sub(out)
+        });
         let free = workers.map(|w| w.capacity.saturating_sub(w.busy.count() + w.room.waiting()));
         for source in 0..consumers.sources.len() {
             let place = &consumers.places[at][source];
-            let free = free.unwrap_or(1u64.saturating_sub(place.batches));
+            let free = match &mut spare {
+                Some(spare) => {
+                    let asks = place.asks.len() as u64;
+                    let more = POLLERS.saturating_sub(asks).min(*spare);
+                    *spare -= more;
+                    asks + more
+                }
+                None => free.unwrap_or(1u64.saturating_sub(place.batches)),
+            };
             let Source { queue, batch, linger, .. } = consumers.sources[source];
             if consumers.sources[source].log.is_some() {
                 logs.extend((free > 0).then_some(source));
@@ -79,6 +94,14 @@ impl Server {
                 let (source, broker, group) = (source as u16, 0, 0);
                 let ask = Ask { from: host, queue, broker, group, source, number, batch, linger };
                 consumers.ask(ask, entry, Post::Ask(ask), world);
+            }
+            let wait =
+                self.environments.as_ref().and_then(|own| own.pools[at].until_token(world.now()));
+            if let Some(wait) = wait {
+                let entry = self.program.own[consumers.first + source] + 1;
+                let (source, broker, group, number) = (source as u16, 0, 0, 0);
+                let ask = Ask { from: host, queue, broker, group, source, number, batch, linger };
+                consumers.sleep(ask, entry, wait, world);
             }
         }
         for source in logs {
@@ -104,6 +127,10 @@ impl Server {
                     let batch = Batch { source: ask.source, messages, ..Batch::default() };
                     let slot = self.begin_batch(inst, batch, world);
                     self.enter_batch(slot, world);
+                    if self.environments.is_some() {
+                        // Whoever started for it leaves room for more.
+                        self.ask_for_more(inst, world);
+                    }
                 }
             }
             Some(Post::Moved(ask, partition, to)) => {
@@ -125,8 +152,10 @@ impl Server {
         let inst = world.frames[slot].inst;
         match world.post_of(slot) {
             Some(&Post::Asks(ask)) => {
-                if let Some(consumers) = &mut self.consumers {
-                    consumers.end_ask(inst, ask, world);
+                match &mut self.consumers {
+                    Some(consumers) if ask.number == 0 => consumers.wakes(inst, ask, slot, world),
+                    Some(consumers) => drop(consumers.end_ask(inst, ask, world)),
+                    None => {}
                 }
                 world.believes_no_more((self.node, inst), (ask.queue, ask.broker));
                 self.ask_for_more(inst, world);
@@ -161,6 +190,9 @@ impl Server {
     /// They take a worker, or wait for one.
     pub(super) fn enter_batch(&mut self, slot: Slot, world: &mut World) {
         let inst = world.frames[slot].inst;
+        if self.environments.is_some() {
+            return self.comes_into_environment(slot, world);
+        }
         if let Some(workers) = &mut self.instances[usize::from(inst)].workers {
             let now = world.now();
             if workers.busy.count() >= workers.capacity {
@@ -221,6 +253,8 @@ impl Server {
     ) {
         let Some(consumers) = &self.consumers else { return };
         let (node, inst) = (self.node, world.frames[batch].inst);
+        // The batch is in an environment already.
+        let door = u16::from(self.environments.is_some());
         let identity = descend(record.identity, consumers.sources[source].salt);
         let id = mix(identity.wrapping_add(u64::from(handle.receives)));
         let slot = world.begin_inside(Frame {
@@ -231,7 +265,7 @@ impl Server {
             inst,
             next: NONE,
             op: record.op,
-            pc: self.entry_of(inst, record.op) + 1,
+            pc: self.entry_of(inst, record.op) + 1 + door,
             flags: CALLER_DONE,
             ..Frame::EMPTY
         });
@@ -246,6 +280,17 @@ impl Server {
             return self.finish(slot, Outcome::Error, world);
         }
         self.run(slot, world);
+    }
+
+    /// The environment in which a batch is worked off is gone: with the message that is at work, and all after it.
+    pub(super) fn stops_message(&mut self, batch: Slot, world: &mut World) {
+        let all = world.inside((self.node, world.frames[batch].inst));
+        let is_its = |slot: &Slot| world.post_of(*slot) == Some(&Post::Visit(batch));
+        if let Some(visit) = all.into_iter().find(is_its) {
+            self.stop_what_it_does(visit, world);
+            self.finish(visit, Outcome::Error, world);
+        }
+        world.disarm(batch);
     }
 
     /// Where a visit of an instance for an operation begins.
@@ -290,6 +335,7 @@ impl Server {
         let Some(Post::Batch(_)) = world.post_of(slot) else { return false };
         let Some(Post::Batch(batch)) = world.take_post(slot) else { return false };
         let inst = world.frames[slot].inst;
+        self.leaves_environment(slot, world);
         world.release(slot);
         let Some(consumers) = &mut self.consumers else { return true };
         let at = usize::from(batch.source);
@@ -333,6 +379,7 @@ impl Server {
         consumers.places[usize::from(inst)].iter_mut().for_each(|place| {
             place.asks.clear();
             place.batches = 0;
+            place.sleeps = false;
             // Whoever it is when it is back, he joins.
             place.member.holds.clear();
         });

@@ -17,19 +17,18 @@ use crate::{
         ids::{NONE, Slot},
         node::Choose,
         outcome::Outcome,
+        queue::post::Post,
         replication::letters::Cargo,
         span::Span,
         world::World,
     },
 };
 
-/// Its clock among what a function does unasked (`Program::own`).
-const CLOCK: usize = 0;
-
 impl Server {
     /// A visit comes into an environment, or waits for one, or is turned away.
     pub(super) fn comes_into_environment(&mut self, slot: Slot, world: &mut World) {
-        if world.carries && self.past_deadline(slot, world) {
+        let is_batch = self.is_batch(slot, world);
+        if world.carries && !is_batch && self.past_deadline(slot, world) {
             return;
         }
         let (now, inst) = (world.now(), world.frames[slot].inst);
@@ -38,14 +37,17 @@ impl Server {
         let pool = own.pool(inst);
         if let Some(place) = pool.take(now) {
             own.hold(slot, Hold::Inside(place, now));
-            world.frames[slot].pc += 1;
-            return self.run(slot, world);
+            return self.is_inside(slot, world);
         }
         match pool.line() {
-            Some(most) if pool.room.waiting() >= most => self.refuse(slot, "queue_full", world),
+            Some(most) if pool.room.waiting() >= most && !is_batch => {
+                self.refuse(slot, "queue_full", world);
+            }
             Some(_) => {
                 pool.room.enter(slot, 0, world);
-                self.arm_patience(slot, world);
+                if !is_batch {
+                    self.arm_patience(slot, world);
+                }
                 self.follow_line(inst, world);
             }
             None => match pool.start(pace, now) {
@@ -64,6 +66,20 @@ impl Server {
                 }
             },
         }
+    }
+
+    /// Whether a frame is not a visit but messages that are worked off one after the other.
+    fn is_batch(&self, slot: Slot, world: &World) -> bool {
+        self.consumers.is_some() && matches!(world.post_of(slot), Some(Post::Batch(_)))
+    }
+
+    /// A visit, or a batch, is inside an environment.
+    fn is_inside(&mut self, slot: Slot, world: &mut World) {
+        if self.is_batch(slot, world) {
+            return self.next_message(slot, world);
+        }
+        world.frames[slot].pc += 1;
+        self.run(slot, world);
     }
 
     /// How many times as long everything takes at an instance.
@@ -119,6 +135,7 @@ impl Server {
                     own.pool(inst).rest(place, now);
                 }
                 self.follow_line(inst, world);
+                self.ask_for_more(inst, world);
             }
             None => {}
         }
@@ -184,14 +201,12 @@ impl Server {
             own.hold(waiter, Hold::Inside(place, now));
             let f = &mut world.frames[waiter];
             f.waited = f.waited.wrapping_add(now);
-            f.pc += 1;
-            self.run(waiter, world);
+            self.is_inside(waiter, world);
         } else if let Next::Serve(slot) = pool.room.next(world) {
             pool.enter_cold(place, now);
             own.hold(slot, Hold::Inside(place, now));
             world.disarm(slot);
-            world.frames[slot].pc += 1;
-            self.run(slot, world);
+            self.is_inside(slot, world);
         }
         // It may have room for more.
         self.serve_line(inst, world);
@@ -200,8 +215,13 @@ impl Server {
         }
     }
 
+    /// Where its clock stands: the last of what a function does unasked.
+    fn clock_entry(&self) -> u16 {
+        self.program.own.last().copied().unwrap_or_default()
+    }
+
     fn set_environment_clock(&mut self, inst: u16, world: &mut World) {
-        let (node, entry) = (self.node, self.program.own[CLOCK]);
+        let (node, entry) = (self.node, self.clock_entry());
         let Some(own) = &mut self.environments else { return };
         let pool = own.pool(inst);
         let due = pool.due();
@@ -269,6 +289,9 @@ impl Server {
         }
         for (slot, place) in holders {
             if crash && struck.contains(&(world.frames[slot].inst, place)) {
+                if self.is_batch(slot, world) {
+                    self.stops_message(slot, world);
+                }
                 self.stop_what_it_does(slot, world);
                 world.record.node(self.node).cause("crashed");
                 self.finish(slot, Outcome::Error, world);

@@ -43,10 +43,16 @@ impl ServiceSpec {
         }
     }
 
+    /// Whether there may be no instance at all.
+    fn reaches_zero(&self) -> bool {
+        self.autoscale.as_ref().is_some_and(|scales| scales.reaches_zero())
+    }
+
     /// Places for those who are about to leave while others take their part.
     fn spare_places(&self) -> u64 {
-        let Some(purchase) = &self.purchase else { return 0 };
-        let Some(spot) = &purchase.spot else { return 0 };
+        let vacant = u64::from(self.reaches_zero());
+        let Some(purchase) = &self.purchase else { return vacant };
+        let Some(spot) = &purchase.spot else { return vacant };
         let mean =
             |law: &Option<DurationLaw>| law.as_ref().and_then(DurationLaw::mean).unwrap_or(0.0);
         // So many may be told to go, one after the other, before the first of them is gone.
@@ -67,7 +73,7 @@ impl Kind for ServiceSpec {
         Facts {
             kind: "service",
             instances: places.unwrap_or_else(|| self.wanted() + self.spare_places()),
-            need: self.need.map_or(1, |n| n.0),
+            need: self.need.map_or(u64::from(!self.reaches_zero()), |n| n.0),
             capacity: speed.or(cores).or(workers),
             shards: false,
             zones: self.zones.as_ref(),

@@ -9,7 +9,6 @@ use crate::model::{
     client::ClientSpec,
     ids::{Host, NodeId},
     kind::Outgoing,
-    kinds::NodeSpec,
     names::Names,
     queue::consumes::ConsumeFields,
 };
@@ -54,7 +53,7 @@ impl Names {
     pub fn groups(&self, topic: NodeId) -> BTreeMap<&str, Vec<Readership<'_>>> {
         let mut all: BTreeMap<&str, Vec<Readership<'_>>> = BTreeMap::new();
         for (id, spec) in self.specs().enumerate() {
-            let NodeSpec::Service(service) = spec else { continue };
+            let Some(service) = spec.steps() else { continue };
             let node = id as NodeId;
             for (source, consumes) in service.consumed().enumerate() {
                 if consumes.from.0 == self.name(topic) {

@@ -10,16 +10,26 @@ use crate::{
         consistency::{COLUMNS, notes, rows},
         environments, queues, replicas, sagas,
         text::{escape, estimate},
+        tiers,
     },
     results::Results,
 };
 
-/// How environments and messages fared, and sagas ended.
+/// How instances came and went, how environments and messages fared, and sagas ended.
 pub(super) fn messages_and_sagas(out: &mut String, results: &Results) {
+    let scaled = (tiers::scaled(results, estimate), Vec::new());
+    counted(out, ("Instances that come and go", &tiers::SCALED), scaled);
+    let bought = (tiers::bought(results, estimate), Vec::new());
+    counted(out, ("Instances by how they are bought", &tiers::BOUGHT), bought);
+    for line in tiers::notes(results) {
+        let _ = writeln!(out, "<p class=\"muted\">{}</p>", escape(&line));
+    }
     let of_functions = (environments::rows(results, estimate), Vec::new());
     counted(out, ("Functions", &environments::COLUMNS), of_functions);
     let of_queues = (queues::rows(results, estimate), queues::notes(results));
     counted(out, ("Queues", &queues::COLUMNS), of_queues);
+    let of_groups = (tiers::groups(results, estimate), Vec::new());
+    counted(out, ("Groups of logs", &tiers::GROUPS), of_groups);
     let of_sagas = (sagas::rows(results, estimate), sagas::notes(results));
     counted(out, ("Sagas", &sagas::COLUMNS), of_sagas);
 }

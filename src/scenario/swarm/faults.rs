@@ -30,9 +30,6 @@ impl Writer {
         let back = if self.alerts { self.pick(&["", ", rollback: bad"]) } else { "" };
         let lasts = self.pick(&["", ", for: 3s"]);
         let at = self.draw.below(duration * 1000);
-        if self.scales(&node) {
-            return; // Not supported yet.
-        }
         self.line(&format!(
             "  - {{id: roll, at: {at}ms{lasts}, deploy: {{node: {node}{set}{batch}{how}{back}}}}}"
         ));

@@ -69,9 +69,14 @@ impl Writer {
 
     /// The function.
     pub(super) fn functions(&mut self) {
-        if let Some((text, _)) = self.functions.clone() {
-            self.line(&text);
+        let Some((mut text, mut draw)) = self.functions.clone() else { return };
+        let queue = self.queues.iter().find(|name| !name.starts_with('t'));
+        if let Some(queue) = queue.filter(|_| draw.below(2) == 0) {
+            let batch = draw.below(4) + 2;
+            let consumes = format!("{{consumes: {{from: {queue}, batch: {batch}, linger: 20ms}}, ");
+            text = text.replacen("{function: {", &format!("{{function: {consumes}"), 1);
         }
+        self.line(&text);
     }
 
     /// What befalls its environments.

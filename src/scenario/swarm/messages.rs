@@ -131,6 +131,13 @@ impl Writer {
         };
         let instances = self.within(1, 3);
         let mut text = format!("  w0: {{service: {{instances: {instances}, consumes: {consumes}, ");
+        if !queue.starts_with('t') {
+            // None is there while no message waits.
+            let most = instances + 2;
+            text += &self.maybe(25, |_| format!(
+                "autoscale: {{min: 0, max: {most}, metric: depth({queue}), target: 3, every: 500ms, delay: 0s, stabilise: 1s, drain: 200ms}}"
+            ));
+        }
         text += &self.maybe(70, |w| format!("workers: {}", w.within(1, 4)));
         text += &self.maybe(50, |w| format!("cores: {}", w.within(1, 3)));
         text += &self.maybe(30, |w| format!("boot: {}", w.law()));

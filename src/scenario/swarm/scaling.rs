@@ -10,8 +10,9 @@ impl Writer {
     pub(super) fn draw_scaling(&mut self, seed: u64) {
         let all = self.services.iter().enumerate();
         let one = |(i, (_, instances)): (usize, &(String, u64))| {
-            let draw = Stream::new(seed, "swarm", "autoscale").draw(i as u64);
-            autoscale(draw, *instances)
+            let draw = |purpose| Stream::new(seed, "swarm", purpose).draw(i as u64);
+            let text = autoscale(draw("autoscale"), *instances)?;
+            Some(text.map(|text| to_zero(draw("zero"), text)))
         };
         self.scaling = all.map(one).collect();
     }
@@ -23,6 +24,15 @@ impl Writer {
             service.0 == name && (scaling.is_some() || self.purchase(i).is_some())
         })
     }
+}
+
+/// Of some there may be none.
+fn to_zero(mut draw: Draw, text: String) -> String {
+    let hold = [1, 5, 1000][draw.below(3) as usize];
+    let (Some(min), 0) = (text.find("min: "), draw.below(3)) else { return text };
+    let digits = text[min + 5..].find(',').unwrap_or(0);
+    let least = &text[min..min + 5 + digits];
+    text.replacen(least, &format!("min: 0, hold: {hold}"), 1)
 }
 
 /// An autoscaler that begins with so many instances; without bounds there is no utilisation.
