@@ -93,7 +93,7 @@ enum Of {
 }
 
 /// Causes of refusals and waits a node notes, what they are events of, what they are called, and of what they are.
-const CAUSES: [(&str, &str, &str, Of); 25] = [
+const CAUSES: [(&str, &str, &str, Of); 27] = [
     ("queue_full", "refusals_began", "queue full", Of::Arrivals),
     ("abandoned", "refusals_began", "patience over", Of::Arrivals),
     ("codel", "refusals_began", "dropped by CoDel", Of::Arrivals),
@@ -108,6 +108,7 @@ const CAUSES: [(&str, &str, &str, Of); 25] = [
     ("breaker_open", "refusals_began", "breaker open", Of::Calls),
     ("no_live_target", "refusals_began", "no live target", Of::Arrivals),
     ("connection_refused", "refusals_began", "connection refused", Of::Absent),
+    ("nobody_there", "refusals_began", "no instance", Of::Absent),
     ("no_lease", "refusals_began", "lease lost", Of::Arrivals),
     ("unauthorized", "refusals_began", "unauthorized", Of::Arrivals),
     ("out_of_memory", "refusals_began", "out of memory", Of::Arrivals),
@@ -116,6 +117,7 @@ const CAUSES: [(&str, &str, &str, Of); 25] = [
     ("pushed_out", "refusals_began", "pushed out by more urgent ones", Of::Arrivals),
     ("throttled", "refusals_began", "no environment", Of::Starts),
     ("door_wait", "waits_began", "its turn at the door", Of::Arrivals),
+    ("held", "waits_began", "an instance", Of::Arrivals),
     ("throttled", "waits_began", "a token", Of::Calls),
     ("pool_wait", "waits_began", "a connection", Of::Calls),
     ("bulkhead_wait", "waits_began", "the bulkhead", Of::Calls),

@@ -106,7 +106,7 @@ pub(super) fn came(node: &str, (from, to): (u64, u64), waited: f64) -> String {
     let waited = duration(waited);
     if from == 0 {
         return format!(
-            "{node}: the first of {to} instances is ready, {waited} after there was something to do"
+            "{node}: its first instance is ready, {waited} after there was something to do"
         );
     }
     format!(

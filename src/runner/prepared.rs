@@ -192,6 +192,16 @@ fn leaves_out(spec: &ScenarioSpec, priced: bool) -> Vec<String> {
                 .to_owned(),
         );
     }
+    let holds = |node: &crate::model::kinds::NodeSpec| {
+        node.kind().autoscale().is_some_and(|(spec, _)| spec.hold.is_some())
+    };
+    if spec.nodes.values().any(holds) {
+        all.push(
+            "Calls that wait for an instance: the door where they do takes no time, costs nothing, and no fault \
+             strikes it."
+                .to_owned(),
+        );
+    }
     let sharded = |node: &crate::model::kinds::NodeSpec| {
         let facts = node.kind().facts();
         facts.shards && facts.instances > 1

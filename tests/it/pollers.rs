@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::{
+    bad_input::told,
     design::{number, results_of},
     determinism::{assert_same, bytes_of_run},
 };
@@ -160,4 +161,24 @@ fn two_threads_give_the_same_bytes() {
     .replace("schedule(every=1h at=10s batch=30)", "poisson(4/s)");
     let of = |jobs: u32| bytes_of_run(&text, &format!("--jobs {jobs} --replications 5"));
     assert_same(&of(1), &of(2));
+}
+
+#[test]
+fn what_it_cannot_consume_is_told() {
+    let of = |text: &str| told(text.as_bytes());
+    let log = text(1, "", "consumes: jobs", "").replace("queue: {}", "topic: {}");
+    let found = of(&log);
+    assert!(
+        found.iter().any(|line| line.contains("E-UNSUPPORTED a function that reads a log")),
+        "{found:?}"
+    );
+    let alone = of(&text(1, "", "consumes: {from: jobs, linger: 1s}", ""));
+    assert!(
+        alone.iter().any(|line| line.contains("E-CONFLICT a batch is one message")),
+        "{alone:?}"
+    );
+    // A queue that a function reads is read, if it has the time.
+    assert_eq!(of(&text(1, "", "consumes: jobs", "")), Vec::<String>::new());
+    let late = of(&text(1, "visibility: 1s", "consumes: {from: jobs, batch: 20}", ""));
+    assert!(late.iter().any(|line| line.contains("W-VISIBILITY")), "{late:?}");
 }

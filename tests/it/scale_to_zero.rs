@@ -7,6 +7,13 @@ use crate::{
     determinism::{assert_same, bytes_of_run},
 };
 
+/// What `explain` tells of a kind.
+fn told(found: &Value, kind: &str) -> Vec<String> {
+    let all = found["timeline"]["events"].as_array().unwrap().iter();
+    let text = |event: &Value| event["text"].as_str().unwrap().to_owned();
+    all.filter(|event| event["kind"] == kind).map(text).collect()
+}
+
 /// A design of these clients and nodes.
 fn design(duration: &str, clients: &str, nodes: &str) -> String {
     format!(
@@ -313,4 +320,20 @@ fn every_word_of_autoscalers_gives_the_same_bytes_on_two_threads() {
         schema["$defs"]["AutoscaleSpec"]["properties"].as_object().expect("autoscalers have words");
     let unsaid: Vec<_> = words.keys().filter(|word| !text.contains(&format!("{word}: "))).collect();
     assert!(unsaid.is_empty(), "{unsaid:?}");
+}
+
+#[test]
+fn it_is_told_who_waited_and_for_whom() {
+    // One is there until 30 s and then leaves; nobody asks from 20 s to 60 s.
+    let clients = "c0: {arrivals: constant(1/s), load: [{at: 20s, factor: 0}, {at: 60s, factor: 1}], to: api}";
+    let rules = "hold: 5, metric: requests, target: 10/s, stabilise: 0s, schedule: [{at: 0s, min: 1}, {at: 20s}]";
+    let found = results_of(&design("160s", clients, &api("instances: 1, ", rules)), 1);
+    let came = told(&found, "instances_came");
+    assert_eq!(came, ["api: its first instance is ready, 20 s after there was something to do"]);
+    let waits = told(&found, "waits_began");
+    assert!(waits.iter().any(|text| text.contains("an instance")), "{waits:?}");
+    let refused = told(&found, "refusals_began");
+    assert!(refused.iter().any(|text| text.contains("no instance")), "{refused:?}");
+    // Twenty come before it is ready, five wait.
+    assert_eq!(requests(&found, "unavailable"), 15.0);
 }
