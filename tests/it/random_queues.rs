@@ -1,4 +1,4 @@
-//! A thousand random schedules of a queue, its publishers and consumers: what is lost, what comes twice, what is in order.
+//! A thousand random schedules of a queue, its publishers and consumers, some of a log: what is lost, what comes twice, what is in order.
 
 use serde_json::Value;
 
@@ -55,7 +55,13 @@ fn schedule(seed: u64, queue: &str, (consumer, faults): (&str, &str)) -> Value {
          nodes:\n  api: {{service: {{workers: 50, endpoints: {{default: [{{publish: orders}}]}}, dependencies: {{orders: {{timeout: 500ms}}}}}}}}\n\
          \x20 orders: {{queue: {{{queue}}}}}\n  billing: {{service: {{{consumer}, consumes: orders}}}}\nfaults:\n{faults}"
     );
-    results_of(&text, 1)
+    let Some(log) = queue.strip_prefix("log: ") else { return results_of(&text, 1) };
+    let (topic, reads) = log.split_once("; ").unwrap();
+    let text = text.replace(&format!("queue: {{{queue}}}"), &format!("topic: {{{topic}}}"));
+    results_of(
+        &text.replace("consumes: orders", &format!("consumes: {{from: orders, {reads}}}")),
+        1,
+    )
 }
 
 fn all<const N: usize>(results: &Value, figures: [&str; N]) -> [f64; N] {
@@ -126,4 +132,38 @@ fn a_thousand_random_schedules_lose_nothing() {
     assert!(seen.lost > 500.0, "{}", seen.lost);
     // Some were accepted although their publishers heard nothing of it.
     assert!(seen.quiet > 100.0, "{}", seen.quiet);
+}
+
+#[test]
+fn random_schedules_of_a_log_lose_nothing() {
+    let (mut duplicates, mut shared_anew) = (0.0, 0.0);
+    for seed in 1..=300 {
+        let mut draws = Draws(seed);
+        let rebalance = draws.pick(&["eager", "cooperative"]);
+        let commit = draws.pick(&["batch", "2s"]);
+        let batch = 1 + draws.below(4);
+        let log = format!(
+            "log: partitions: 3, instances: 2; batch: {batch}, session: 3s, heartbeat: 500ms, rebalance: {rebalance}, commit: {commit}"
+        );
+        let consumer =
+            format!("instances: {}, workers: 2, work: exp(mean=40ms)", 1 + draws.below(3));
+        let what = [&BEHIND[..], &BROKER[..], &BEFORE[..]].concat();
+        let faults_ = faults(&what, &mut draws);
+        let found = schedule(seed, &log, (&consumer, &faults_));
+        let of = |figure: &str| number(&found, &format!("nodes.orders.groups.billing.{figure}"));
+        let [published, acked, again] = ["published", "acked", "duplicates"].map(of);
+        assert!(published >= number(&found, "summary.requests.ok"), "seed {seed}");
+        assert_eq!(acked, published, "seed {seed}\n{log}\n{faults_}");
+        let worked = number(&found, "nodes.billing.outcomes.ok");
+        assert_eq!(worked, published + again, "seed {seed}");
+        duplicates += again;
+        shared_anew += of("rebalances");
+        // What befalls publishers alone has no message worked off twice.
+        let before = faults(&BEFORE, &mut draws);
+        let found = schedule(seed, &log, (&consumer, &before));
+        let of = |figure: &str| number(&found, &format!("nodes.orders.groups.billing.{figure}"));
+        assert_eq!((of("acked"), of("duplicates")), (of("published"), 0.0), "seed {seed}");
+        assert_eq!(of("out_of_order"), 0.0, "seed {seed}");
+    }
+    assert!(duplicates > 300.0 && shared_anew > 300.0, "{duplicates} {shared_anew}");
 }
