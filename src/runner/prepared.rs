@@ -192,6 +192,15 @@ fn leaves_out(spec: &ScenarioSpec, priced: bool) -> Vec<String> {
                 .to_owned(),
         );
     }
+    let copied = |node: &crate::model::kinds::NodeSpec| {
+        node.kind().partitions().is_some() && node.kind().replication().is_some()
+    };
+    if spec.nodes.values().any(copied) {
+        all.push(
+            "Logs with copies: how far groups are and who is in them is known to all copies at once."
+                .to_owned(),
+        );
+    }
     let holds = |node: &crate::model::kinds::NodeSpec| {
         node.kind().autoscale().is_some_and(|(spec, _)| spec.hold.is_some())
     };

@@ -254,10 +254,12 @@ impl Asked {
         if times {
             return Some("not seen to the end".to_owned());
         }
+        if self.slo.figure.is_of_messages() {
+            return Some(format!("{} are not done", value(Quantity::Share, self.top.beyond())));
+        }
         let (answered, decided) = self.top.answered()?;
         let missing = 1.0 - answered as f64 / decided as f64;
-        let ends = if self.slo.figure.is_of_messages() { "done" } else { "answered" };
-        Some(format!("{} never {ends}", value(Quantity::Share, missing)))
+        Some(format!("{} never answered", value(Quantity::Share, missing)))
     }
 }
 

@@ -295,6 +295,12 @@ impl Gathered {
         Some(self.requests()?.answered(mark))
     }
 
+    /// The share that is beyond any limit, what is in flight and certain to be included.
+    pub(super) fn beyond(&self) -> f64 {
+        let Times { measured, beyond } = &self.times[0];
+        *beyond as f64 / (measured.count() + beyond).max(1) as f64
+    }
+
     /// A figure of the results, whatever they are of.
     fn of_results(&self, results: &Results) -> Option<f64> {
         match &self.figure {

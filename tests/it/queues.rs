@@ -70,7 +70,7 @@ fn what_is_not_done_is_slower_than_any_limit_unless_it_is_younger() {
     let of = |share: f64| format!("p{:.1}(done node=orders) <= 1h", 100.0 * share);
     let found = judged(&dead, &[&of(slow), &of(fast)]);
     assert_eq!(found[0].0, "missed");
-    assert!(found[0].1.contains("never done"), "{found:?}");
+    assert!(found[0].1.contains("are not done"), "{found:?}");
     assert_eq!(found[1].0, "met");
 }
 
