@@ -54,7 +54,13 @@ pub(super) fn traffic(lines: &mut [Line], measured: &Measured<'_>) {
         }
     }
     let Some(peak) = lines.iter_mut().find(|line| line.name == "peak") else { return };
-    peak.simulated = Some(results.summary.figures.throughput);
+    let own = results.clients.iter().filter(|(name, _)| measured.following.contains(name));
+    let mut own = own.map(|(_, client)| client.figures.throughput);
+    peak.simulated = Some(match (own.next(), own.next()) {
+        // Who sends besides is not required.
+        (Some(one), None) => one,
+        _ => results.summary.figures.throughput,
+    });
     if peak.is_off() {
         let own = |name: &String| results.clients.contains_key(name);
         let follow = measured.following.iter().any(own);
@@ -75,7 +81,7 @@ fn hit_ratio(results: &Results) -> Option<Estimate> {
 
 /// Why a node is busier or less busy than was worked out.
 fn why(
-    (node, of_misses): (&NodeResults, bool),
+    (node, hits_planned): (&NodeResults, Option<f64>),
     (seen, planned): (f64, f64),
     results: &Results,
 ) -> String {
@@ -89,9 +95,11 @@ fn why(
     let attempts = results.summary.figures.attempts_per_request.value.unwrap_or(1.0);
     let full = node.utilisation.value.is_some_and(|busy| busy > 0.98);
     let hits = hit_ratio(results).and_then(|seen| seen.value);
-    let hits = hits.map(|seen| value(Quantity::Share, seen));
-    let reason = if let Some(hits) = hits.filter(|_| of_misses && !full) {
-        return format!("{much}: caches hit {hits}");
+    // Only if that goes the same way.
+    let hits = hits.zip(hits_planned).filter(|(seen, planned)| (seen < planned) == (times > 1.0));
+    let reason = if let Some((seen, planned)) = hits.filter(|_| !full) {
+        let [seen, planned] = [seen, planned].map(|share| value(Quantity::Share, share));
+        return format!("{much}: caches hit {seen}, not {planned}");
     } else if full {
         "it is full, and turns away or queues the rest"
     } else if seen > planned && attempts > 1.01 {
@@ -99,7 +107,7 @@ fn why(
     } else if seen < planned {
         "caches, failures or refusals keep requests away from it"
     } else {
-        "caches that miss more often than planned, retries and work of its own"
+        "retries and work of its own are not in the formula"
     };
     format!("{much}: {reason}")
 }
@@ -124,13 +132,16 @@ fn node(of: &Offered, required: &RequirementsSpec, measured: &Measured<'_>) -> V
     let name = format!("{} at {busy} busy", of.node);
     let mut line = Line::new((Group::Machines, name), (needed, Unit::Count), formula);
     let seen = results.nodes.get(&of.node);
-    if let Some(found) = seen {
+    // Of those that come and go nobody knows here how many there were.
+    if let Some(found) = seen.filter(|node| node.scaling.is_none()) {
         // Those that are there, as busy as they are to be.
         line.simulated = Some(scaled(&found.utilisation, of.instances as f64 / target));
         let planned = of.busy / (of.each * target);
         let measured = line.simulated.as_ref().and_then(|seen| seen.value).unwrap_or(planned);
         if (measured - planned).abs() > super::FAR_OFF * planned {
-            line.flag = Some(why((found, of.misses), (measured, planned), results));
+            let hits = required.cache.as_ref().map_or(0.0, |cache| cache.hit_ratio.0);
+            let hits = of.misses.then_some(hits);
+            line.flag = Some(why((found, hits), (measured, planned), results));
         }
     }
     let mut lines = vec![line];

@@ -9,7 +9,7 @@
 //! | B3, B8, B12, B13, B51, B53 | sizes: `hostile.rs` |
 //! | B35, B81 | cannot happen: names are `[a-z0-9][a-z0-9_-]*`, so equal-looking ones are equal keys (B7) |
 //! | B42-B48 | partly: their kinds and keys are refused as not supported yet (B79 likewise) |
-//! | B77, B78 | `queues.rs`; groups of consumers are not supported yet |
+//! | B77, B78 | `queues.rs`, `logs.rs` |
 //! | B55-B60 | faults: `faults.rs`, `fault_times.rs`, `fault_shapes.rs` |
 //! | B54 | a limit of the run |
 //! | B80 | `autoscale.rs` |
