@@ -185,7 +185,7 @@ pub(super) fn lines(required: &RequirementsSpec, measured: &Measured<'_>) -> Vec
         let formula = format!("{} x {} a month", number(needed), value(Quantity::Money, each));
         let at = (Group::Cost, of.node.clone());
         let mut line = Line::new(at, (needed * each, Unit::Dollars), formula);
-        line.simulated = hours.cloned();
+        line.simulated = hours.copied();
         if line.is_off() {
             line.flag = Some(format!("the design has {} of them", number(of.instances as f64)));
         }

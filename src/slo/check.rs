@@ -482,7 +482,7 @@ impl Checker<'_> {
             let message = "`window=` goes with `min(..)`, `max(..)` or `mean(..)`".to_owned();
             return Err(fault("E-SLO", message, None));
         }
-        if let ["latency", stat] | ["done", stat] | ["groups", _, "done", stat] = path
+        if let ["latency" | "done", stat] | ["groups", _, "done", stat] = path
             && parse::is_stat(stat)
         {
             let word = Word { text: (*stat).to_owned(), span: 0..0 };

@@ -178,7 +178,7 @@ fn rows_of_an_outbox_find_who_leads() {
     let outbox = |figure: &str| number(&found, &format!("nodes.db.outbox.{figure}"));
     assert_eq!([outbox("written"), outbox("relayed"), outbox("left")], [1000.0, 1000.0, 0.0]);
     let [published, acked, lost] = all(&found, ["published", "acked", "lost"]);
-    assert!(published >= 1000.0 && published < 1100.0, "{published}");
+    assert!((1000.0..1100.0).contains(&published), "{published}");
     assert_eq!((published, lost), (acked, 0.0));
     assert!(of(&found, "done.max") < 5.0);
 }

@@ -243,7 +243,7 @@ impl Group {
         match &self.value {
             Value::Nothing => {}
             Value::Of(value) => {
-                message.keys(&mut |key| size = size.saturating_add(value.of_key(key)))
+                message.keys(&mut |key| size = size.saturating_add(value.of_key(key)));
             }
             Value::IsKey => message.keys(&mut |key| size = size.saturating_add(key)),
         }

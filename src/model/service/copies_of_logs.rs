@@ -14,7 +14,9 @@ use crate::{
         topic::letters::NotLed,
         world::World,
     },
-    replication::{Act, Note, Operation, Peer, Phase, Protocol, Ticket, index_of},
+    replication::{
+        Act, Note, Operation, Peer, Phase, Protocol, Ticket, index_of, process::Process,
+    },
 };
 
 impl Server {
@@ -121,7 +123,7 @@ impl Server {
     ) {
         let asked = (self.node, inst);
         let process = self.group.as_ref().map(|group| &group.members[usize::from(inst)].process);
-        let leader = process.and_then(|process| process.leader()).filter(|leader| *leader != inst);
+        let leader = process.and_then(Process::leader).filter(|leader| *leader != inst);
         let Some(logs) = &mut self.log else { return };
         let id = (logs.next_id(), 0);
         post((asked, to), id, Post::NotLed(NotLed { asked, leader, source, number }), world);
