@@ -92,11 +92,15 @@ impl Simulation {
         assert!(sound, "every message of queue {queue} is accounted for (seed {})", self.seed);
         let Some(mail) = &self.world.mail else { return own };
         let frames = self.world.frames.iter();
-        let seen = {
-            let live = frames.filter_map(|(slot, _)| self.world.post_of(slot));
-            mail.measured(read, live, (&own.held, self.world.now()))
-        };
+        let now = self.world.now();
+        let live = frames.filter_map(|(slot, _)| self.world.post_of(slot));
+        let seen = mail.measured(read, live, now);
         let mut all = QueueMeasured { most: own.most, age: own.age, ..seen };
+        self.nodes[usize::from(queue)].each_held(read.1, now, &mut |accepted, identity| {
+            if !mail.is_done(read, identity) {
+                all.open.record(now - accepted);
+            }
+        });
         let Counts { lost, unacked, deliveries, redelivered, .. } = all.counts;
         all.counts = own.counts;
         all.counts.deliveries += deliveries;

@@ -92,6 +92,9 @@ pub trait Node: Any + Send {
     fn queue(&self) -> Option<(QueueMeasured, bool)> {
         None
     }
+    /// Names the messages of the measured span that it holds, for a group if it is a log: when each was accepted, ns, and its
+    /// identity.
+    fn each_held(&self, _group: u16, _now: u64, _each: &mut dyn FnMut(u64, u64)) {}
     /// What became of its messages for each group that reads it, up to `now`, in the span that began then; and whether each is
     /// accounted for.
     fn groups(&self, _now: u64, _from: u64) -> (Vec<GroupMeasured>, bool) {

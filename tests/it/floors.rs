@@ -39,6 +39,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "cache/books",
             "fault/uptime",
             "queue/counts",
+            "queue/line",
             "queue/post",
             "topic/letters",
             "replication/tally",

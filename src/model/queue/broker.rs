@@ -644,12 +644,12 @@ impl Broker {
         self.with_held(self.measured, self.rules.from)
     }
 
-    /// Of the messages of the measured span that are held: when each was accepted, ns, and its identity.
-    pub fn still_held(&self) -> Vec<(u64, u64)> {
+    /// Names the messages of the measured span that are held: when each was accepted, ns, and its identity.
+    pub fn each_held(&self, each: &mut dyn FnMut(u64, u64)) {
         let there =
             |held: &&Held| held.state != State::Gone && held.record.accepted >= self.rules.from;
         let held = self.held.iter().filter(there);
-        held.map(|held| (held.record.accepted, held.record.identity)).collect()
+        held.for_each(|held| each(held.record.accepted, held.record.identity));
     }
 
     /// What became of all.

@@ -67,9 +67,7 @@ pub struct QueueMeasured {
     pub age: Histogram,
     /// From when each was accepted until a visit for it had succeeded, ns; of those for which one had.
     pub done: Histogram,
-    /// Of those that are held as the run ends: when each was accepted, ns, and its identity.
-    pub held: Vec<(u64, u64)>,
-    /// Of these, how long each has waited, ns, unless a visit for it has succeeded.
+    /// Of those that are held as the run ends: how long each has waited, ns, unless a visit for it has succeeded.
     pub open: Histogram,
 }
 

@@ -55,7 +55,6 @@ impl Brokerage {
             counts: self.broker.measured(),
             most: self.broker.most,
             age: self.broker.age.clone(),
-            held: self.broker.still_held(),
             ..QueueMeasured::default()
         }
     }

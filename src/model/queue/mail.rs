@@ -106,20 +106,21 @@ impl Mail {
         }
     }
 
-    /// What was seen of a queue up to its end; `live` is what frames carry then, `held` what its broker holds.
+    /// Whether a visit has succeeded for a message of a queue.
+    pub fn is_done(&self, queue: Read, identity: u64) -> bool {
+        let seen = self.queues.get(&queue);
+        seen.is_some_and(|seen| seen.succeeded.find(mix(identity), |of| *of == identity).is_some())
+    }
+
+    /// What was seen of a queue up to its end; `live` is what frames carry then.
     pub fn measured<'p>(
         &self,
         queue: Read,
         live: impl Iterator<Item = &'p Post>,
-        (held, now): (&[(u64, u64)], u64),
+        now: u64,
     ) -> QueueMeasured {
         let Some(seen) = self.queues.get(&queue) else { return QueueMeasured::default() };
         let mut measured = seen.measured.clone();
-        for (accepted, identity) in held {
-            if seen.succeeded.find(mix(*identity), |known| known == identity).is_none() {
-                measured.open.record(now - accepted);
-            }
-        }
         let mut gone = seen.open.clone();
         for post in live.filter(|_| seen.once) {
             let messages: &[(Handle, Record)] = match post {

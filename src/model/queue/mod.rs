@@ -7,6 +7,7 @@ pub mod consumers;
 pub mod consumes;
 pub mod counts;
 pub mod host;
+pub mod line;
 pub mod mail;
 pub mod oldest;
 pub mod post;

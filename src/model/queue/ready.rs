@@ -4,20 +4,21 @@
 
 use std::collections::BTreeMap;
 
+use super::line::Line;
 use crate::{engine::random::Stream, model::service::Discipline};
 
 /// The messages that can be handed out, by their places in the broker.
 #[derive(Debug)]
 pub enum Ready {
-    /// By rank and order of acceptance, from that end.
-    Sorted {
+    /// In order of acceptance, from that end.
+    InLine {
         /// The places.
-        places: BTreeMap<u64, u32>,
+        line: Line,
         /// The newest first.
         newest: bool,
-        /// Ranks are priorities.
-        ranked: bool,
     },
+    /// By priority, then in order of acceptance.
+    Ranked(BTreeMap<u64, u32>),
     /// Any.
     Random {
         /// The places.
@@ -34,32 +35,31 @@ impl Ready {
     pub fn new(discipline: &Discipline, stream: Stream) -> Self {
         match discipline {
             Discipline::Random => Self::Random { places: Vec::new(), stream, drawn: 0 },
-            other => Self::Sorted {
-                places: BTreeMap::new(),
-                newest: *other == Discipline::Lifo,
-                ranked: *other == Discipline::Priority,
-            },
+            Discipline::Priority => Self::Ranked(BTreeMap::new()),
+            other => Self::InLine { line: Line::default(), newest: *other == Discipline::Lifo },
         }
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
         match self {
-            Self::Sorted { places, .. } => places.len(),
+            Self::InLine { line, .. } => line.len(),
+            Self::Ranked(places) => places.len(),
             Self::Random { places, .. } => places.len(),
         }
     }
 
-    /// Its place in the order: one word, as there may be millions.
-    fn key(ranked: bool, (priority, order): (u8, u64)) -> u64 {
-        if ranked { u64::from(priority) << 56 | order } else { order }
+    /// Its place in the order of priorities: one word, as there may be millions.
+    fn key((priority, order): (u8, u64)) -> u64 {
+        u64::from(priority) << 56 | order
     }
 
     /// One more, of this priority and order of acceptance.
     pub fn put(&mut self, place: u32, of: (u8, u64)) {
         match self {
-            Self::Sorted { places, ranked, .. } => {
-                places.insert(Self::key(*ranked, of), place);
+            Self::InLine { line, .. } => line.put(of.1, place),
+            Self::Ranked(places) => {
+                places.insert(Self::key(of), place);
             }
             Self::Random { places, .. } => places.push(place),
         }
@@ -68,10 +68,8 @@ impl Ready {
     /// Takes the next one out.
     pub fn next(&mut self) -> Option<u32> {
         match self {
-            Self::Sorted { places, newest: false, .. } => {
-                places.pop_first().map(|(_, place)| place)
-            }
-            Self::Sorted { places, newest: true, .. } => places.pop_last().map(|(_, place)| place),
+            Self::InLine { line, newest } => line.next(*newest),
+            Self::Ranked(places) => places.pop_first().map(|(_, place)| place),
             Self::Random { places, stream, drawn } => {
                 if places.is_empty() {
                     return None;
@@ -86,8 +84,9 @@ impl Ready {
     /// Takes this one out.
     pub fn remove(&mut self, place: u32, of: (u8, u64)) {
         match self {
-            Self::Sorted { places, ranked, .. } => {
-                places.remove(&Self::key(*ranked, of));
+            Self::InLine { line, .. } => line.remove(of.1),
+            Self::Ranked(places) => {
+                places.remove(&Self::key(of));
             }
             Self::Random { places, .. } => {
                 if let Some(at) = places.iter().position(|&other| other == place) {
@@ -100,10 +99,8 @@ impl Ready {
     /// The one accepted first; `order` tells when each was.
     pub fn oldest(&self, order: impl Fn(u32) -> u64) -> Option<u32> {
         match self {
-            Self::Sorted { places, ranked: false, .. } => {
-                places.first_key_value().map(|(_, &at)| at)
-            }
-            Self::Sorted { places, .. } => places.values().copied().min_by_key(|&at| order(at)),
+            Self::InLine { line, .. } => line.first(),
+            Self::Ranked(places) => places.values().copied().min_by_key(|&at| order(at)),
             Self::Random { places, .. } => places.iter().copied().min_by_key(|&at| order(at)),
         }
     }

@@ -328,6 +328,11 @@ impl Node for Server {
         self.broker.as_ref().map(|own| (own.measured(), own.broker.is_sound()))
     }
 
+    fn each_held(&self, group: u16, now: u64, each: &mut dyn FnMut(u64, u64)) {
+        self.broker.iter().for_each(|own| own.broker.each_held(each));
+        self.log.iter().for_each(|own| own.log.each_held(usize::from(group), now, each));
+    }
+
     fn groups(&self, now: u64, from: u64) -> (Vec<GroupMeasured>, bool) {
         self.log.as_ref().map_or((Vec::new(), true), |own| own.measured(now, from))
     }

@@ -124,7 +124,6 @@ impl Logs {
                 counts,
                 most: reader.depth.most(),
                 age: reader.age.clone(),
-                held: self.log.still_held(i, now),
                 ..QueueMeasured::default()
             };
             GroupMeasured {

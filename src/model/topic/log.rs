@@ -373,11 +373,11 @@ impl Log {
         })
     }
 
-    /// Of the messages of the measured span that a group has still to commit: when each was accepted, ns, and its identity.
-    pub fn still_held(&self, group: usize, now: u64) -> Vec<(u64, u64)> {
+    /// Names the messages of the measured span that a group has still to commit: when each was accepted, ns, and its identity.
+    pub fn each_held(&self, group: usize, now: u64, each: &mut dyn FnMut(u64, u64)) {
         let left = self.not_committed(group, self.from, now);
         let held = left.filter(|(_, state)| *state != Left::Expired);
-        held.map(|(record, _)| (record.accepted, record.identity)).collect()
+        held.for_each(|(record, _)| each(record.accepted, record.identity));
     }
 
     /// Whether each message is where it should be, of each group.
