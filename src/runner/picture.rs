@@ -2,6 +2,8 @@
 //!
 //! **Invariant.** It shows what the model was built from, not what the file looks like.
 
+use std::fmt::Display;
+
 use crate::{
     model::{
         client::Arrivals,
@@ -10,8 +12,27 @@ use crate::{
         network::{ZonesSpec, places::zone_name},
     },
     results::{Design, Edge, Vertex},
-    units::Name,
+    units::{
+        Name,
+        show::{Quantity, value},
+    },
 };
+
+/// What a file has in a few characters as it has it; what was worked out in three digits.
+fn shorter<T: Display>(what: T, shown: impl Fn(&T) -> String) -> String {
+    let text = what.to_string();
+    if text.len() > 8 { shown(&what) } else { text }
+}
+
+/// When requests come.
+fn arrivals(arrivals: &Arrivals) -> String {
+    match arrivals {
+        Arrivals::Poisson { rate, batch: 1 } => {
+            format!("poisson({})", shorter(*rate, |rate| value(Quantity::Rate, rate.0)))
+        }
+        other => other.to_string(),
+    }
+}
 
 /// Clients first, then nodes, each in name order; one edge per pair.
 pub(super) fn design(names: &Names) -> Design {
@@ -26,7 +47,7 @@ pub(super) fn design(names: &Names) -> Design {
             kind: "client".to_owned(),
             instances: users,
             zones: origins(names, client.zones.as_ref()),
-            detail: client.arrivals.to_string(),
+            detail: arrivals(&client.arrivals),
         });
         let operations = client.operations();
         let several = operations.len() > 1;
@@ -36,7 +57,10 @@ pub(super) fn design(names: &Names) -> Design {
             if several {
                 label.clone_from(&operation);
                 if let Some(share) = spec.share() {
-                    label = format!("{operation} {share}");
+                    label = format!(
+                        "{operation} {}",
+                        shorter(share, |share| value(Quantity::Share, share.0))
+                    );
                 }
             }
             connect(&mut picture.edges, &name.0, &target.0, &label);
