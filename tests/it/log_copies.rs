@@ -1,11 +1,10 @@
 //! Copies of the partitions of a log: when publishers are answered, who takes over, what is lost and what is not.
 
-use serde_json::Value;
-
 use crate::{
     bad_input::{Case, check_in},
     design::{number, results_of},
     determinism::{assert_same, bytes_of_run},
+    logs::{all, close, of},
 };
 
 /// 1,000 events, ten a second for 100 s of 140 s, from zone a, where the leader stands: 0.25 ms within a zone, 1 ms between two.
@@ -17,19 +16,6 @@ fn feed(topic: &str, consumer: &str, faults: &str) -> String {
          nodes:\n  events: {{topic: {{replicas: 3, zones: [a, b, c], {topic}}}}}\n  \
          search: {{service: {{zones: a, consumes: {{from: events, session: 10s, heartbeat: 1s}}, workers: 1, {consumer}}}}}\n{faults}\n"
     )
-}
-
-fn of(results: &Value, figure: &str) -> f64 {
-    number(results, &format!("nodes.events.groups.search.{figure}"))
-}
-
-/// Several of them.
-fn all<const N: usize>(results: &Value, figures: [&str; N]) -> [f64; N] {
-    figures.map(|figure| of(results, figure))
-}
-
-fn close(found: f64, expected: f64, within: f64) {
-    assert!((found - expected).abs() <= within, "{found}, not {expected}");
 }
 
 #[test]

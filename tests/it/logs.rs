@@ -17,16 +17,16 @@ fn feed(topic: &str, consumes: &str, consumer: &str, rest: &str) -> String {
     )
 }
 
-fn of(results: &Value, figure: &str) -> f64 {
+pub(crate) fn of(results: &Value, figure: &str) -> f64 {
     number(results, &format!("nodes.events.groups.search.{figure}"))
 }
 
 /// Several of them.
-fn all<const N: usize>(results: &Value, figures: [&str; N]) -> [f64; N] {
+pub(crate) fn all<const N: usize>(results: &Value, figures: [&str; N]) -> [f64; N] {
     figures.map(|figure| of(results, figure))
 }
 
-fn close(found: f64, expected: f64, within: f64) {
+pub(crate) fn close(found: f64, expected: f64, within: f64) {
     assert!((found - expected).abs() <= within, "{found}, not {expected}");
 }
 

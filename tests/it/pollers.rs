@@ -90,45 +90,25 @@ fn what_others_took_comes_again() {
 
 #[test]
 fn a_crash_of_some_gives_back_what_was_inside() {
+    let struck = |fault: &str| {
+        let consumes = "work: 1s, consumes: {from: jobs, batch: 4, linger: 50ms}";
+        results_of(&text(40, "visibility: 1m", consumes, fault), 1)
+    };
     let crash = "faults: [{id: c, at: 12s, crash: {node: f, instances: 50%}}]\n";
     // Ten batches of four, one second each message: two are done with at most one of them.
-    let found = results_of(
-        &text(
-            40,
-            "visibility: 1m",
-            "work: 1s, consumes: {from: jobs, batch: 4, linger: 50ms}",
-            crash,
-        ),
-        1,
-    );
+    let found = struck(crash);
     assert_eq!(number(&found, "nodes.f.causes.crashed"), 5.0);
     assert_eq!(number(&found, "nodes.jobs.acked"), 40.0);
     // Five batches are begun anew as soon as they have failed.
     assert_eq!(number(&found, "nodes.jobs.redelivered"), 20.0);
     // A zone is gone with all of them, and its process tells the queue.
     let crash = "faults: [{id: c, at: 12s, for: 5s, crash: {node: f, process: true}}]\n";
-    let found = results_of(
-        &text(
-            40,
-            "visibility: 1m",
-            "work: 1s, consumes: {from: jobs, batch: 4, linger: 50ms}",
-            crash,
-        ),
-        1,
-    );
+    let found = struck(crash);
     assert_eq!(number(&found, "nodes.jobs.redelivered"), 40.0);
     assert_eq!(number(&found, "nodes.jobs.acked"), 40.0);
     // A deployment takes none of them.
     let roll = "faults: [{id: c, at: 12s, deploy: {node: f, set: {work: 2s}}}]\n";
-    let found = results_of(
-        &text(
-            40,
-            "visibility: 1m",
-            "work: 1s, consumes: {from: jobs, batch: 4, linger: 50ms}",
-            roll,
-        ),
-        1,
-    );
+    let found = struck(roll);
     assert_eq!(number(&found, "nodes.jobs.redelivered"), 0.0);
     assert_eq!(number(&found, "nodes.jobs.acked"), 40.0);
 }
