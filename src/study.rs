@@ -34,10 +34,10 @@ pub use lose::Loss;
 pub use precision::Precision;
 
 pub use crate::runner::{
-    Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, offered, seeds,
+    Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, seeds,
 };
 use crate::{
-    model::kind::Prices,
+    model::{Offered, kind::Prices},
     plan::WaitAsked,
     problem::{Problem, Problems, Severity},
     results::{CapNormal, DataFile, Results, RunHistory, SampledRequest},
@@ -188,6 +188,12 @@ impl Study {
     pub fn waits_asked(&self) -> Vec<WaitAsked> {
         let one = |(node, share, limit, text)| WaitAsked { node, share, limit, text };
         slo::waits_asked(&self.slos).into_iter().map(one).collect()
+    }
+
+    /// What is asked of its nodes, if caches miss this share of their reads.
+    #[must_use]
+    pub fn offered(&self, missed: f64) -> Vec<Offered> {
+        self.prepared.offered(missed)
     }
 
     /// Whether clients stand on sides of a cut, and ask for data that is followed.

@@ -16,7 +16,7 @@ use crate::{
     plan::{Measured, plan as estimate},
     report::{plan_json, plan_markdown, plan_text},
     scenario::required::{Required, requirements},
-    study::{DEFAULT_REPLICATIONS, offered},
+    study::DEFAULT_REPLICATIONS,
 };
 
 /// Estimate what `requirements` ask for: requests, bytes, machines, each with its formula
@@ -112,12 +112,10 @@ fn simulated(
         complain(&format!("{}: interrupted before a replication finished", file.display()));
         return Err(Exit::Interrupted);
     }
-    let again = requirements(&file.to_string_lossy(), &DiskFiles, &peak.overrides());
-    let design = again.ok().and_then(|again| again.design);
     let hits = required.requirements.cache.as_ref().map_or(0.0, |cache| cache.hit_ratio.0);
     let missed = 1.0 - hits;
     let measured = Measured {
-        offered: design.map(|design| offered(&design, missed)).unwrap_or_default(),
+        offered: study.offered(missed),
         waits,
         results: &run.results,
         following: required.following.clone(),

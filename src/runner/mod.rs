@@ -44,7 +44,7 @@ pub use crate::model::design::window_length;
 pub use accumulator::{Accumulator, RunInfo};
 pub use histories::histories;
 pub use pilot::pilot;
-pub use prepared::{Prepared, doubts, followed, offered, sides};
+pub use prepared::{Prepared, doubts, followed, sides};
 pub use replication::{Replication, check};
 
 use crate::{engine::random, model::probe::Measured};

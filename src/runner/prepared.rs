@@ -60,12 +60,6 @@ fn design(spec: &ScenarioSpec) -> Design {
     }
 }
 
-/// What is asked of the nodes of a scenario that is sound, if caches miss this share of their reads.
-#[must_use]
-pub fn offered(spec: &ScenarioSpec, missed: f64) -> Vec<Offered> {
-    Names::new(Arc::new(design(spec))).offered(missed)
-}
-
 /// The stores of a scenario whose history is followed, whatever else may be wrong with it.
 #[must_use]
 pub fn followed(spec: &ScenarioSpec) -> BTreeSet<String> {
@@ -155,6 +149,11 @@ impl Prepared {
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.scenario.limits
+    }
+
+    /// What is asked of its nodes, if caches miss this share of their reads.
+    pub fn offered(&self, missed: f64) -> Vec<Offered> {
+        self.scenario.names().offered(missed)
     }
 
     /// Stops each replication after so many events.

@@ -222,14 +222,24 @@ impl Consumers {
 
     /// An ask is answered, or its answer is taken for lost; whether it was still out.
     pub fn end_ask(&mut self, inst: u16, ask: Ask, world: &mut World) -> bool {
-        let place = &mut self.places[usize::from(inst)][usize::from(ask.source)];
-        let at = place.asks.iter().position(|(number, _)| *number == ask.number);
+        self.end_ask_of(inst, (ask.source, ask.number), world)
+    }
+
+    /// Likewise, by what it was for and its number there.
+    pub fn end_ask_of(
+        &mut self,
+        inst: u16,
+        (source, number): (u16, u64),
+        world: &mut World,
+    ) -> bool {
+        let place = &mut self.places[usize::from(inst)][usize::from(source)];
+        let at = place.asks.iter().position(|(other, _)| *other == number);
         if let Some(at) = at {
             let (_, slot) = place.asks.swap_remove(at);
             world.disarm(slot);
             world.release(slot);
         }
-        let asked = |holding: &&mut Holding| holding.asked == ask.number;
+        let asked = |holding: &&mut Holding| holding.asked == number;
         place.member.holds.iter_mut().filter(asked).for_each(|holding| holding.asked = 0);
         at.is_some()
     }

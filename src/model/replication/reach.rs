@@ -96,6 +96,14 @@ impl ToReplicas {
         });
     }
 
+    /// The shard, or the partition of a log, to which a call with this key and identity goes.
+    fn shard_for(&mut self, key: u64, id: u64) -> u16 {
+        match &mut self.shard {
+            Route::Partitions(way) => way.broker(key, id),
+            way => way.instance(key, id),
+        }
+    }
+
     fn leader(&self, caller: Host, shard: u16) -> u16 {
         self.believed.get(&(caller, shard)).map_or(0, |known| known.0)
     }
@@ -182,10 +190,7 @@ impl World {
         if let (None, Ok(at)) = (shard, way.own.0.binary_search(&place)) {
             return (node, way.own.1 + at as u16);
         }
-        let shard = shard.unwrap_or_else(|| match &mut way.shard {
-            Route::Partitions(way) => way.broker(asked.key, asked.id),
-            way => way.instance(asked.key, asked.id),
-        });
+        let shard = shard.unwrap_or_else(|| way.shard_for(asked.key, asked.id));
         let network = &self.network;
         let whom = (whom.unwrap_or(way.usual(asked.op)), asked.id);
         let replica =
@@ -203,10 +208,7 @@ impl World {
         match &mut self.routes[usize::from(node)] {
             Route::Partitions(way) => way.broker(key, id),
             Route::Replicas(way) => {
-                let shard = match &mut way.shard {
-                    Route::Partitions(way) => way.broker(key, id),
-                    way => way.instance(key, id),
-                };
+                let shard = way.shard_for(key, id);
                 shard * way.each + way.leader(from, shard)
             }
             _ => 0,

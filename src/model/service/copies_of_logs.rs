@@ -5,7 +5,7 @@
 use super::server::Server;
 use crate::{
     model::{
-        ids::Slot,
+        ids::{Host, Slot},
         queue::{
             host::{post, record},
             post::{Ask, Post},
@@ -117,7 +117,7 @@ impl Server {
     pub(super) fn says_who_leads(
         &mut self,
         inst: u16,
-        to: (u16, u16),
+        to: Host,
         (source, number): (u16, u64),
         world: &mut World,
     ) {

@@ -106,12 +106,7 @@ impl Server {
             let word = if place.member.joins { Word::Joins } else { Word::Here };
             return self.say(word, reads, world);
         }
-        let at = place.asks.iter().position(|(number, _)| *number == told.number);
-        if let Some((_, slot)) = at.map(|at| place.asks.swap_remove(at)) {
-            world.disarm(slot);
-            world.release(slot);
-            let asked = |holding: &&mut Holding| holding.asked == told.number;
-            place.member.holds.iter_mut().filter(asked).for_each(|holding| holding.asked = 0);
+        if consumers.end_ask_of(inst, (told.source, told.number), world) {
             self.ask_for_more(inst, world);
         }
     }
