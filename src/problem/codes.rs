@@ -56,6 +56,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("E-SLO-CONTRADICT", "two targets cannot both be met"),
     ("E-SLO-MISSED", "an objective is missed, as far as `check` may err"),
     ("E-STEP", "a step has no verb, several, or one that does not belong there"),
+    ("E-SWEEP", "a range or a sweep has no values, too many, or ones that do not fit"),
     ("E-TAG", "tags of YAML are not part of the language"),
     ("E-TIMING", "time-outs of a protocol that cannot be kept"),
     ("E-TOPO", "zones, regions and latencies do not fit together"),

@@ -4,6 +4,7 @@
 //! place: no panic, bounded time, bounded memory.
 
 mod advice;
+pub mod axis;
 mod changes;
 mod comma;
 mod de;

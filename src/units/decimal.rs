@@ -42,6 +42,32 @@ impl Decimal {
         decimal
     }
 
+    /// A whole number.
+    pub(super) fn whole(x: u64) -> Self {
+        Self { digits: u128::from(x), exponent: 0 }.normal()
+    }
+
+    /// The power of ten its digits count.
+    pub(super) const fn exponent(self) -> i32 {
+        self.exponent
+    }
+
+    /// How often it holds this power of ten, which is none of its parts; none if that is too often.
+    pub(super) fn scaled(self, exponent: i32) -> Option<u128> {
+        let places = u32::try_from(self.exponent - exponent).ok()?;
+        10u128.checked_pow(places).and_then(|p| self.digits.checked_mul(p))
+    }
+
+    /// So many of a power of ten.
+    pub(super) fn from_scaled(digits: u128, exponent: i32) -> Self {
+        Self { digits, exponent }.normal()
+    }
+
+    /// Whether it is 0.
+    pub(super) const fn is_zero(self) -> bool {
+        self.digits == 0
+    }
+
     /// Times a whole number.
     pub(super) fn times(self, factor: u64) -> Option<Self> {
         Some(Self { digits: self.digits.checked_mul(u128::from(factor))?, ..self }.normal())

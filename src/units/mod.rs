@@ -11,6 +11,7 @@ pub mod instant;
 mod money;
 mod parse;
 mod print;
+mod range;
 mod serde_text;
 pub mod show;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub(crate) use parse::{coefficient, rate_or_zero, whole};
 pub use parse::{number, plain};
 pub(crate) use print::coefficient_text;
 pub use print::plain_text;
+pub use range::Range;
 pub use serde_text::Text;
 pub(crate) use serde_text::{schema, short_form, text, text_value};
 

@@ -27,23 +27,18 @@ fn shortest(base: Decimal, whole: Option<u64>, units: &[Unit], smallest: &str) -
     candidates.min_by_key(String::len).unwrap_or_default()
 }
 
-fn of_whole(x: u64) -> Decimal {
-    // A whole number below 2^64 is a decimal as it stands.
-    Decimal::of(1.0).times(x).unwrap_or_else(|| Decimal::of(0.0))
-}
-
 impl Display for SimDuration {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         if self.0 == 0 {
             return f.write_str("0s");
         }
-        f.write_str(&shortest(of_whole(self.0), Some(self.0), DURATIONS, "ns"))
+        f.write_str(&shortest(Decimal::whole(self.0), Some(self.0), DURATIONS, "ns"))
     }
 }
 
 impl Display for Size {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.write_str(&shortest(of_whole(self.0), Some(self.0), SIZES, "B"))
+        f.write_str(&shortest(Decimal::whole(self.0), Some(self.0), SIZES, "B"))
     }
 }
 
@@ -55,7 +50,7 @@ impl Display for Bandwidth {
 
 impl Display for Count {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        f.write_str(&shortest(of_whole(self.0), Some(self.0), MULTIPLES, ""))
+        f.write_str(&shortest(Decimal::whole(self.0), Some(self.0), MULTIPLES, ""))
     }
 }
 
