@@ -70,7 +70,7 @@ impl Unit {
             Self::Duration => SimDuration(nearest()).to_string(),
             Self::Size => Size(nearest()).to_string(),
             Self::Count => Count(nearest()).to_string(),
-            Self::Rate => Rate(number.to_f64()).to_string(),
+            Self::Rate => format!("{number}/s"),
             Self::Bandwidth => Bandwidth(number.to_f64()).to_string(),
             Self::Fraction => Fraction(number.to_f64()).to_string(),
         }
