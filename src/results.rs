@@ -27,6 +27,7 @@ mod requests;
 mod scaling;
 mod series;
 mod steady;
+mod sweep;
 mod why;
 
 pub use cap::{Cap, CapDesign, CapLatency, CapNormal, CapSide};
@@ -55,6 +56,10 @@ pub use requests::{
 pub use scaling::{ScaledResults, ScalingResults};
 pub use series::{ClientSeries, NodeSeries, SideSeries, TimeSeries};
 pub(crate) use steady::{Levels, Lookups};
+pub use sweep::{
+    Break, Scalability, Sweep, SweepAxis, SweepFindings, SweepPlan, SweptCell, SweptFigure,
+    SweptObjective,
+};
 pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
 
 /// Version of the meaning of scenarios: it changes when the same file and seed may give other

@@ -10,10 +10,13 @@ mod baseline;
 mod cap;
 mod changed;
 mod compare;
+mod findings;
 mod gate;
+pub mod journal;
 mod lose;
 mod precision;
 pub mod swarm;
+mod sweep;
 
 use std::{
     cell::RefCell,
@@ -29,9 +32,11 @@ use sha2::{Digest as _, Sha256};
 pub use baseline::{Baseline, Written};
 pub use cap::{CutDesign, cap};
 pub use compare::{Compared, Margin, compare};
+pub use findings::swept;
 pub use gate::{Checked, Looks, Objective, Side};
 pub use lose::Loss;
 pub use precision::Precision;
+pub use sweep::{Identity, Replications, Sweeping, run_id};
 
 pub use crate::runner::{
     Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, seeds,

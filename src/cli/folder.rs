@@ -16,12 +16,8 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-use crate::{
-    results::{DataFile, SEMANTICS_VERSION},
-    study::{hex, sha256},
-};
+use crate::{results::SEMANTICS_VERSION, study::sha256};
 
 /// The list of what was written; its presence makes a folder ours.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -112,19 +108,6 @@ pub(super) struct Place {
     pub force: bool,
     /// `latest` beside it leads to it.
     pub latest: bool,
-}
-
-/// Everything a run-id depends on (`semantics.md` 15), the data it reads included: not the output, the
-/// threads or the clock.
-pub(super) fn run_id(resolved: &str, data: &[DataFile], seeds: &[u64], rule: &str) -> String {
-    let mut hash = Sha256::new();
-    for file in data {
-        hash.update(format!("{}\n{}\n", file.name, file.sha256));
-    }
-    // Lengths first, so that no two lists of parts run together.
-    hash.update(format!("{SEMANTICS_VERSION}\n{rule}\n{seeds:?}\n{}\n", resolved.len()));
-    hash.update(resolved);
-    hex(&hash.finalize())[..16].to_owned()
 }
 
 impl Place {
@@ -502,25 +485,5 @@ mod tests {
             assert!(place(out.path()).write(&RealDisk, "complete", &files, None).is_err());
             assert!(names(out.path()).is_empty());
         }
-    }
-
-    #[test]
-    fn run_id_depends_on_scenario_data_seeds_and_rule_only() {
-        let data = |sha256: &str| {
-            let (name, sha256) = ("a.csv".to_owned(), sha256.to_owned());
-            run_id("name: a\n", &[DataFile { name, size: 1, sha256 }], &[1, 2], "fixed 2")
-        };
-        let id = run_id("name: a\n", &[], &[1, 2], "fixed 2");
-        assert_eq!(id, run_id("name: a\n", &[], &[1, 2], "fixed 2"));
-        assert_eq!(id.len(), 16);
-        for other in [
-            run_id("name: b\n", &[], &[1, 2], "fixed 2"),
-            run_id("name: a\n", &[], &[1, 3], "fixed 2"),
-            run_id("name: a\n", &[], &[1, 2], "fixed 3"),
-            data("00"),
-        ] {
-            assert_ne!(id, other);
-        }
-        assert_ne!(data("00"), data("01"));
     }
 }

@@ -91,7 +91,7 @@ impl Overriding {
     pub(super) fn overrides(&self) -> Overrides {
         let mut sets = self.sets.clone();
         sets.extend(self.seed.map(|seed| format!("seed={seed}")));
-        Overrides { variant: self.variant.clone(), sets, data: self.data.clone() }
+        Overrides { variant: self.variant.clone(), sets, data: self.data.clone(), cell: false }
     }
 }
 

@@ -265,7 +265,7 @@ fn complete_rule(arguments: &RunArguments) -> String {
 fn place(arguments: &RunArguments, study: &Study, rule: &str) -> Place {
     let info = study.info();
     let seeds = study::seeds(study.seed, arguments.most() as usize);
-    let id = folder::run_id(&study.resolved, &info.data, &seeds, rule);
+    let id = study::run_id(&study.resolved, &info.data, &seeds, rule);
     let variant = info.variant.as_ref();
     Place {
         out: arguments.out.clone(),

@@ -15,7 +15,7 @@ use super::{
     rest::Rest,
     spec::{ScenarioSpec, Seed, WarmUp},
     tree::{self, Kind, Node, Span},
-    variants::Setting,
+    variants::{Setting, without},
 };
 use crate::{
     problem::{Problem, Problems, Severity},
@@ -26,6 +26,8 @@ use crate::{
 const MAX_EXTENDS: usize = 8;
 /// Largest file that may be extended.
 const MAX_EXTENDED: usize = 1 << 20;
+/// What a file says of itself and of the designs it makes.
+pub(super) const OF_FILE: [&str; 3] = ["variants", "expect", "sweep"];
 /// Most nodes of all variants together: each is checked as a whole scenario.
 pub(super) const MAX_VARIANT_NODES: usize = 4_000_000;
 
@@ -50,6 +52,9 @@ pub struct Overrides {
     pub sets: Vec<String>,
     /// The folder where the files of data it names are, instead of beside it.
     pub data: Option<String>,
+    /// It is one design of several that the file makes, and the file itself is known to be sound: what it says of itself
+    /// (`expect`) and of others (`variants`, `sweep`) is left out.
+    pub cell: bool,
 }
 
 impl Overrides {
@@ -149,6 +154,7 @@ fn resolved(spec: &ScenarioSpec, variant: Option<&str>) -> String {
     let mut spec = spec.clone();
     spec.variants =
         variant.map(|name| (Name(name.to_owned()), BTreeMap::new())).into_iter().collect();
+    spec.sweep = None;
     spec.warm_up.get_or_insert(WarmUp::For(SimDuration(0)));
     spec.confidence.get_or_insert(Fraction(0.95));
     spec.seed.get_or_insert(Seed(1));
@@ -194,15 +200,22 @@ impl Loader<'_> {
         if self.found.iter().any(Found::is_error) {
             return None;
         }
-        self.variants(&tree);
+        if !overrides.cell {
+            self.variants(&tree);
+            if let Some(sweep) = base.as_ref().and_then(|spec| spec.sweep.as_ref()) {
+                self.swept(&tree, sweep);
+            }
+        }
         let mut kept = None;
         if let Some(name) = &overrides.variant {
             tree = self.chosen(&tree, name)?;
+        } else if overrides.cell {
+            tree = without(&tree, &OF_FILE);
         } else if tree.get("variants").is_some() {
             kept = Some((tree.clone(), Vec::new()));
         }
         let mut spec = base?;
-        if overrides.variant.is_some() || !overrides.sets.is_empty() {
+        if overrides.variant.is_some() || overrides.cell || !overrides.sets.is_empty() {
             for text in &overrides.sets {
                 let Some(setting) = self.set(&mut tree, text) else { continue };
                 if let Some((_, sets)) = &mut kept {
@@ -225,6 +238,9 @@ impl Loader<'_> {
         if let Ok(spec) = &mut spec {
             let mut problems = Problems::default();
             spec.follow_requirements(&mut problems);
+            if let Some(sweep) = &spec.sweep {
+                sweep.check("sweep", &mut problems);
+            }
             found.extend(found_in(tree, problems));
         }
         if let Err(mended) = &spec

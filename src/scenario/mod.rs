@@ -26,6 +26,7 @@ pub mod rest;
 pub mod schema;
 pub mod spec;
 pub mod swarm;
+pub mod sweep;
 mod table;
 mod text;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::requirements::RequirementsSpec;
+use super::{requirements::RequirementsSpec, sweep::SweepSpec};
 use crate::{
     model::{
         alert::AlertSpec,
@@ -94,6 +94,9 @@ pub struct ScenarioSpec {
     /// Named sets of overrides, `path: value`; run one with `run --variant`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variants: BTreeMap<Name, BTreeMap<String, serde_json::Value>>,
+    /// Cells with settings of their own, all simulated by `windtunnel sweep`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<SweepSpec>,
     /// What `set` faults make of the nodes.
     #[serde(skip)]
     pub versions: Vec<Version>,

@@ -4,7 +4,7 @@
 //! without it too is not told again.
 
 use super::{
-    load::{Files, Loaded, Loader, MAX_VARIANT_NODES, locate},
+    load::{Files, Loaded, Loader, MAX_VARIANT_NODES, OF_FILE, locate},
     overrides::{NAMED, set},
     places,
     problems::{Found, shown, suggest},
@@ -64,7 +64,7 @@ impl Loader<'_> {
     pub(super) fn chosen(&mut self, tree: &Node, name: &str) -> Option<Node> {
         if let Some(variant) = tree.get("variants").and_then(|v| v.get(name)) {
             // What the file is to show is not what another design is to show.
-            let mut varied = without(tree, &["variants", "expect"]);
+            let mut varied = without(tree, &OF_FILE);
             return self.vary(&mut varied, name, variant).then_some(varied);
         }
         let text = format!("--variant {name}");
@@ -179,7 +179,7 @@ fn replaced(tree: &Node, variant: &Entry) -> Option<Found> {
 }
 
 /// A tree without these keys.
-fn without(tree: &Node, keys: &[&str]) -> Node {
+pub(super) fn without(tree: &Node, keys: &[&str]) -> Node {
     let Kind::Map(entries) = &tree.kind else { return tree.clone() };
     let kept = entries.iter().filter(|e| !keys.contains(&e.key.as_str())).cloned().collect();
     Node::new(Kind::Map(kept), tree.span)

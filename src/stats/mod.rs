@@ -16,6 +16,7 @@ mod runs;
 mod spread;
 #[cfg(test)]
 mod twin;
+mod usl;
 
 pub use bounds::{Bounds, Method, RESAMPLED_FROM};
 pub use control::controlled;
@@ -29,3 +30,4 @@ pub use outline::{Outline, quantile_values};
 pub use paired::{Paired, differences, identical, log_ratios, paired};
 pub use runs::Runs;
 pub use spread::QuantileSpread;
+pub use usl::Usl;

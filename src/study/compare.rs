@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
-use super::{Breach, Study};
+use super::{Breach, Precision, Replication, Run, Study};
 use crate::{
     problem::Problem,
     results::{
@@ -93,6 +93,28 @@ impl Study {
         replications: usize,
         stop: &AtomicBool,
     ) -> Result<Compared, Breach> {
+        self.gathered(metrics, |study, look| study.run_watched(replications, stop, look))
+    }
+
+    /// The same of as many replications as it takes.
+    ///
+    /// # Errors
+    ///
+    /// A replication broke an invariant of the program.
+    pub fn gather_to(
+        &self,
+        metrics: &[Metric],
+        precision: Precision,
+        stop: &AtomicBool,
+    ) -> Result<Compared, Breach> {
+        self.gathered(metrics, |study, look| study.run_to_watched(precision, stop, look))
+    }
+
+    fn gathered(
+        &self,
+        metrics: &[Metric],
+        run: impl FnOnce(&Self, &mut (dyn FnMut(&Replication<'_>) + Send)) -> Result<Run, Breach>,
+    ) -> Result<Compared, Breach> {
         let own: Vec<Option<Metric>> =
             metrics.iter().map(|metric| self.metric(metric.text()).ok()).collect();
         let mut gathered: Vec<_> =
@@ -101,7 +123,7 @@ impl Study {
         let mut study = self.clone();
         let slos: Vec<Slo> = self.slos.iter().chain(&self.expect).cloned().collect();
         study.prepared.watch(faults_asked(&slos, &own.into_iter().flatten().collect::<Vec<_>>()));
-        let run = study.run_watched(replications, stop, &mut |one| {
+        let run = run(&study, &mut |one| {
             gathered.iter_mut().flatten().for_each(|figure| figure.push(one));
         })?;
         Ok(Compared { results: run.results, gathered })
@@ -193,6 +215,11 @@ fn open(design: &Compared) -> u64 {
 type Figure = Option<[Sampled; 2]>;
 
 impl Compared {
+    /// Its results, and each figure that was asked for.
+    pub(super) fn into_parts(self) -> (Results, Vec<Option<Gathering>>) {
+        (self.results, self.gathered)
+    }
+
     fn figures(&self) -> Vec<Figure> {
         let both = |figure: &Gathering| [true, false].map(|bad| figure.sampled(&self.results, bad));
         self.gathered.iter().map(|figure| figure.as_ref().map(both)).collect()

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::AtomicBool;
 
-use super::{Breach, Judges, Run, RunInfo, Study};
+use super::{Breach, Judges, Replication, Run, RunInfo, Study};
 use crate::{
     results::{Estimate, PrecisionResults, Results},
     runner::{self, Accumulator},
@@ -39,13 +39,26 @@ impl Study {
     ///
     /// A replication broke an invariant of the program.
     pub fn run_to(&self, precision: Precision, stop: &AtomicBool) -> Result<Run, Breach> {
+        self.run_to_watched(precision, stop, &mut |_| ())
+    }
+
+    /// The same; `look` sees each replication, in order of index.
+    pub(super) fn run_to_watched(
+        &self,
+        precision: Precision,
+        stop: &AtomicBool,
+        look: &mut (dyn FnMut(&Replication<'_>) + Send),
+    ) -> Result<Run, Breach> {
         let mut judges = Judges::of(self);
         let info = RunInfo { replications: 0, ..self.prepared.info.clone() };
         let mut run = Accumulator::new(info);
         let mut looks = stats::precision_looks(u64::from(precision.most)).peekable();
         loop {
             let to = (self.seed, looks.next().expect("there is a look") as usize);
-            run = runner::go_on(&self.prepared, run, to, stop, &mut |one| judges.push(one))?;
+            run = runner::go_on(&self.prepared, run, to, stop, &mut |one| {
+                judges.push(one);
+                look(one);
+            })?;
             let results = run.results();
             let found = precision.found(&results);
             // Who stops it between two looks finds that the next one lacks replications.

@@ -6,6 +6,7 @@
 
 use std::borrow::Borrow;
 
+mod along;
 mod decimal;
 pub mod instant;
 mod money;
@@ -17,6 +18,7 @@ pub mod show;
 #[cfg(test)]
 mod tests;
 
+pub use along::along;
 pub use decimal::clip;
 pub use money::{CallPrice, HourPrice, MemoryPrice, Money, StoragePrice, TrafficPrice};
 pub(crate) use parse::{coefficient, rate_or_zero, whole};

@@ -1,0 +1,248 @@
+//! Many cells of one scenario: each checked before any is simulated, then simulated on the same seeds.
+//!
+//! **Invariant.** What is known of a cell depends on its settings, not on the others, nor on when it was simulated.
+
+use std::{collections::BTreeMap, sync::atomic::AtomicBool};
+
+use sha2::{Digest as _, Sha256};
+
+use super::{Breach, Examined, Precision, Study, examine, hex, seeds};
+use crate::{
+    results::{
+        ComparedFigure, ComparedMetric, DataFile, Estimate, Results, SEMANTICS_VERSION, SweepAxis,
+        SweepPlan, SweptCell, SweptFigure, SweptObjective,
+    },
+    scenario::{
+        load::{Files, Overrides, Rejected},
+        sweep::Cells,
+    },
+    slo::{Gathering, Metric},
+};
+
+/// How many replications each cell has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Replications {
+    /// So many.
+    Number(u32),
+    /// As many as it takes.
+    Precision(Precision),
+}
+
+impl Replications {
+    fn most(self) -> usize {
+        match self {
+            Self::Number(n) => n as usize,
+            Self::Precision(precision) => precision.most as usize,
+        }
+    }
+
+    fn rule(self) -> String {
+        match self {
+            Self::Number(n) => format!("{n} replications"),
+            Self::Precision(Precision { wanted, most }) => {
+                format!("precision {wanted}, {most} replications")
+            }
+        }
+    }
+}
+
+/// A scenario and its cells.
+pub struct Sweeping<'f> {
+    /// The scenario's file.
+    pub path: String,
+    /// Where it and its data are.
+    pub files: &'f (dyn Files + Sync),
+    /// What is overridden in all cells.
+    pub overrides: Overrides,
+    /// The cells.
+    pub cells: Cells,
+    /// What is gathered of each.
+    pub metrics: Vec<Metric>,
+    /// How often each is simulated.
+    pub replications: Replications,
+    /// Events of a replication at most.
+    pub max_events: u64,
+}
+
+impl std::fmt::Debug for Sweeping<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sweeping")
+            .field("path", &self.path)
+            .field("cells", &self.cells)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What tells a sound cell from others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// With what the figures mean.
+    pub key: String,
+    /// Without it.
+    own: String,
+}
+
+/// Everything the results of a scenario depend on, as hexadecimal: the data it reads included; not the output, the threads or the
+/// clock (`semantics.md` 15).
+#[must_use]
+pub fn run_id(resolved: &str, data: &[DataFile], seeds: &[u64], rule: &str) -> String {
+    hashed(&format!("{SEMANTICS_VERSION}\n{rule}"), resolved, data, seeds)
+}
+
+fn hashed(rule: &str, resolved: &str, data: &[DataFile], seeds: &[u64]) -> String {
+    let mut hash = Sha256::new();
+    for file in data {
+        hash.update(format!("{}\n{}\n", file.name, file.sha256));
+    }
+    // Lengths first, so that no two lists of parts run together.
+    hash.update(format!("{rule}\n{seeds:?}\n{}\n", resolved.len()));
+    hash.update(resolved);
+    hex(&hash.finalize())[..16].to_owned()
+}
+
+impl Sweeping<'_> {
+    /// A cell looked at as a scenario of its own.
+    #[must_use]
+    pub fn examine(&self, cell: usize) -> Examined {
+        examine(&self.path, self.files, &self.cells.overrides(cell, &self.overrides), &[])
+    }
+
+    /// What a sound cell is known by.
+    #[must_use]
+    pub fn identity(&self, study: &Study) -> Identity {
+        let metrics: Vec<&str> = self.metrics.iter().map(Metric::text).collect();
+        let rule = format!("{}, {} events, {metrics:?}", self.replications.rule(), self.max_events);
+        let seeds = seeds(study.seed, self.replications.most());
+        let data = &study.info().data;
+        Identity {
+            key: run_id(&study.resolved, data, &seeds, &rule),
+            own: hashed(&rule, &study.resolved, data, &seeds),
+        }
+    }
+
+    /// What all cells have in common; `base` is the file as it stands, `identities` are of all cells.
+    #[must_use]
+    pub fn plan(&self, base: &Study, identities: &[Identity]) -> SweepPlan {
+        let mut hash = Sha256::new();
+        identities.iter().for_each(|identity| hash.update(&identity.own));
+        let described = |metric: &Metric| ComparedMetric {
+            metric: metric.text().to_owned(),
+            unit: metric.quantity().unit().to_owned(),
+            better: if metric.more_is_better() { "higher" } else { "lower" }.to_owned(),
+        };
+        let axes = self.cells.axes.iter();
+        let axes = axes.map(|of| SweepAxis { path: of.path.clone(), values: of.values.clone() });
+        SweepPlan {
+            windtunnel_version: env!("CARGO_PKG_VERSION").to_owned(),
+            semantics_version: SEMANTICS_VERSION,
+            scenario: base.info().scenario.clone(),
+            sweep: hex(&hash.finalize())[..16].to_owned(),
+            axes: axes.collect(),
+            drawn: self.cells.drawn,
+            cells: self.cells.len() as u64,
+            seed: base.seed,
+            rule: self.replications.rule(),
+            confidence: base.info().confidence,
+            metrics: self.metrics.iter().map(described).collect(),
+        }
+    }
+
+    /// Simulates a cell; none when it was stopped before all of its replications finished.
+    ///
+    /// # Errors
+    ///
+    /// Its scenario is not sound, or a replication broke an invariant of the program.
+    pub fn simulate(
+        &self,
+        cell: usize,
+        key: &str,
+        stop: &AtomicBool,
+    ) -> Result<Result<Option<SweptCell>, Breach>, Rejected> {
+        let overrides = self.cells.overrides(cell, &self.overrides);
+        let mut study = Study::open(&self.path, self.files, &overrides)?;
+        study.limit_events(self.max_events);
+        let gathered = match self.replications {
+            Replications::Number(n) => study.gather(&self.metrics, n as usize, stop),
+            Replications::Precision(precision) => study.gather_to(&self.metrics, precision, stop),
+        };
+        Ok(gathered.map(|gathered| {
+            let (results, gathered) = gathered.into_parts();
+            if results.seeds.is_empty() || results.status == "interrupted" {
+                return None;
+            }
+            let figures = self.metrics.iter().zip(&gathered);
+            let figures = figures.filter_map(|(metric, figure)| {
+                Some((metric.text().to_owned(), swept(figure.as_ref()?, &results)))
+            });
+            Some(SweptCell {
+                cell: cell as u64,
+                key: key.to_owned(),
+                settings: self.cells.settings(cell).into_iter().collect::<BTreeMap<_, _>>(),
+                status: results.status.clone(),
+                replications: results.seeds.len() as u64,
+                figures: figures.collect(),
+                slos: objectives(&results),
+                fingerprint: results.fingerprint.clone(),
+            })
+        }))
+    }
+}
+
+fn objectives(results: &Results) -> Vec<SweptObjective> {
+    // What is held against a baseline is not judged here.
+    let own = results.slos.iter().filter(|slo| !slo.is_of_baseline());
+    own.map(|slo| SweptObjective {
+        expression: slo.expression.clone(),
+        verdict: slo.verdict.clone(),
+        estimate: finite(slo.estimate),
+    })
+    .collect()
+}
+
+/// A figure as it is kept: numbers that are none are absent.
+fn swept(figure: &Gathering, results: &Results) -> SweptFigure {
+    let sampled = figure.sampled(results, true);
+    let known = sampled.value.is_some_and(f64::is_finite);
+    let estimate = if known { finite(sampled.estimate) } else { Estimate::default() };
+    let never: Vec<f64> = sampled.never.iter().flatten().copied().collect();
+    SweptFigure {
+        figure: ComparedFigure { estimate, never: crate::stats::mean(&never) },
+        beyond: sampled.value.is_some_and(f64::is_infinite),
+        each: sampled.each.into_iter().map(|one| one.filter(|x| x.is_finite())).collect(),
+    }
+}
+
+fn finite(estimate: Estimate) -> Estimate {
+    let known = |x: Option<f64>| x.filter(|x| x.is_finite());
+    Estimate {
+        value: known(estimate.value),
+        lower: known(estimate.lower),
+        upper: known(estimate.upper),
+        ..estimate
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_id_depends_on_scenario_data_seeds_and_rule_only() {
+        let data = |sha256: &str| {
+            let (name, sha256) = ("a.csv".to_owned(), sha256.to_owned());
+            run_id("name: a\n", &[DataFile { name, size: 1, sha256 }], &[1, 2], "fixed 2")
+        };
+        let id = run_id("name: a\n", &[], &[1, 2], "fixed 2");
+        assert_eq!(id, run_id("name: a\n", &[], &[1, 2], "fixed 2"));
+        assert_eq!(id.len(), 16);
+        for other in [
+            run_id("name: b\n", &[], &[1, 2], "fixed 2"),
+            run_id("name: a\n", &[], &[1, 3], "fixed 2"),
+            run_id("name: a\n", &[], &[1, 2], "fixed 3"),
+            data("00"),
+        ] {
+            assert_ne!(id, other);
+        }
+        assert_ne!(data("00"), data("01"));
+    }
+}
