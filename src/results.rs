@@ -58,7 +58,6 @@ pub use series::{ClientSeries, NodeSeries, SideSeries, TimeSeries};
 pub(crate) use steady::{Levels, Lookups};
 pub use sweep::{
     Break, Scalability, Sweep, SweepAxis, SweepFindings, SweepPlan, SweptCell, SweptFigure,
-    SweptObjective,
 };
 pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
 

@@ -91,8 +91,14 @@ pub(super) fn write(file: &Path, bytes: &[u8]) -> Result<(), String> {
         return fs::write(file, bytes).map_err(failed);
     }
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut new =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        // As other files: a scratch file is for its owner alone.
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut new = builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(failed)?;
     new.write_all(bytes).map_err(failed)?;
     new.persist(file).map_err(|e| failed(e.error))?;
     Ok(())

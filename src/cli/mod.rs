@@ -14,6 +14,8 @@ mod export;
 mod files;
 mod folder;
 mod fuzz;
+mod journal;
+mod merge;
 mod new;
 mod pilot;
 mod plan;
@@ -23,6 +25,7 @@ mod report;
 mod run;
 mod say;
 mod schema;
+mod sweep;
 mod validate;
 
 use std::{
@@ -59,6 +62,8 @@ enum Command {
     Explain(explain::ExplainArguments),
     Export(export::ExportArguments),
     Plan(plan::PlanArguments),
+    Sweep(sweep::SweepArguments),
+    Merge(merge::MergeArguments),
     Validate(validate::ValidateArguments),
     Schema(schema::SchemaArguments),
     Examples(examples::ExamplesArguments),
@@ -108,6 +113,8 @@ fn dispatch(arguments: Arguments) -> Exit {
         Command::Explain(arguments) => explain::explain(&arguments, voice),
         Command::Export(arguments) => export::export(&arguments, voice),
         Command::Plan(arguments) => plan::plan(&arguments, voice),
+        Command::Sweep(arguments) => sweep::sweep(&arguments, voice),
+        Command::Merge(arguments) => merge::merge(&arguments, voice),
         Command::Validate(arguments) => validate::validate(&arguments, voice),
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Examples(arguments) => examples::examples(&arguments, voice),

@@ -75,6 +75,12 @@ impl Overriding {
         with
     }
 
+    /// As a cell of it would be typed.
+    pub(super) fn of_cell(&self, cell: &Overrides) -> Self {
+        let sets = cell.sets.iter().filter(|set| !set.starts_with("seed=")).cloned().collect();
+        Self { sets, variant: cell.variant.clone(), ..self.clone() }
+    }
+
     /// What of it is of a baseline too: the draws, and where data is.
     pub(super) fn of_baseline(&self) -> Self {
         Self { sets: Vec::new(), variant: None, ..self.clone() }

@@ -51,14 +51,21 @@ pub(super) fn during<T: Send>(
 
 /// A bar of this many replications; it shows nothing when quiet or not on a terminal.
 pub(super) fn bar(replications: usize, quiet: bool) -> ProgressBar {
+    counted(replications, "{spinner} {bar:30} {pos}/{len} replications  {elapsed}", quiet)
+}
+
+/// The same of cells, with the time that is left.
+pub(super) fn cells(cells: usize, quiet: bool) -> ProgressBar {
+    counted(cells, "{spinner} {bar:30} {pos}/{len} cells  {elapsed}, {eta} left", quiet)
+}
+
+fn counted(length: usize, template: &str, quiet: bool) -> ProgressBar {
     if quiet {
         return ProgressBar::hidden();
     }
-    let style =
-        ProgressStyle::with_template("{spinner} {bar:30} {pos}/{len} replications  {elapsed}")
-            .expect("the template is well formed");
+    let style = ProgressStyle::with_template(template).expect("the template is well formed");
     let target = ProgressDrawTarget::stderr();
-    let bar = ProgressBar::with_draw_target(Some(replications as u64), target).with_style(style);
-    bar.enable_steady_tick(Duration::from_millis(200));
+    let bar = ProgressBar::with_draw_target(Some(length as u64), target).with_style(style);
+    bar.enable_steady_tick(BEAT);
     bar
 }

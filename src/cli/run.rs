@@ -93,7 +93,7 @@ impl RunArguments {
 }
 
 /// A share that is more than nothing and less than all.
-fn share(text: &str) -> Result<f64, String> {
+pub(super) fn share(text: &str) -> Result<f64, String> {
     let Fraction(share) = text.parse().map_err(|e: ValueError| match e.help {
         Some(help) => format!("{}; {help}", e.message),
         None => e.message,

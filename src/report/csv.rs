@@ -110,7 +110,7 @@ fn node_cells(node: &NodeSeries, i: usize) -> [String; 4] {
     ]
 }
 
-fn number(value: Option<&f64>) -> String {
+pub(super) fn number(value: Option<&f64>) -> String {
     value.filter(|v| v.is_finite()).map(f64::to_string).unwrap_or_default()
 }
 
@@ -119,7 +119,7 @@ fn optional(values: &[Option<f64>], i: usize) -> String {
 }
 
 /// A cell of text that no spreadsheet takes for a formula.
-fn text(value: &str) -> String {
+pub(super) fn text(value: &str) -> String {
     if value.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '\0']) {
         return format!("'{value}");
     }
@@ -127,18 +127,18 @@ fn text(value: &str) -> String {
 }
 
 /// Rows of CSV in memory.
-struct Table(csv::Writer<Vec<u8>>);
+pub(super) struct Table(csv::Writer<Vec<u8>>);
 
 impl Table {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(csv::Writer::from_writer(Vec::new()))
     }
 
-    fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) {
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = impl AsRef<[u8]>>) {
         self.0.write_record(cells).expect("every row of a table has the header's cells");
     }
 
-    fn bytes(self) -> Vec<u8> {
+    pub(super) fn bytes(self) -> Vec<u8> {
         self.0.into_inner().expect("writing to memory does not fail")
     }
 }

@@ -31,6 +31,7 @@ mod replicas;
 mod sagas;
 mod sides;
 mod steady;
+mod sweep;
 mod table;
 mod text;
 mod tiers;
@@ -46,6 +47,7 @@ pub use jepsen::{exported, jepsen};
 pub use lost::{lost_markdown, lost_text};
 pub use plan::{plan_json, plan_markdown, plan_text};
 pub use precision::precision;
+pub use sweep::{sweep_files, sweep_json, sweep_text};
 
 use crate::results::{Results, SampledRequest};
 

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    SloResult,
     comparison::{ComparedFigure, ComparedMetric},
-    figure::Estimate,
 };
 
 /// What all cells of a sweep have in common.
@@ -63,7 +63,7 @@ pub struct SweptCell {
     /// By metric; what it does not have is absent.
     pub figures: BTreeMap<String, SweptFigure>,
     /// Its objectives.
-    pub slos: Vec<SweptObjective>,
+    pub slos: Vec<SloResult>,
     /// Of all its events.
     pub fingerprint: String,
 }
@@ -87,17 +87,6 @@ impl SweptFigure {
     pub fn value(&self) -> Option<f64> {
         if self.beyond { Some(f64::INFINITY) } else { self.figure.estimate.value }
     }
-}
-
-/// An objective in a cell.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct SweptObjective {
-    /// As written.
-    pub expression: String,
-    /// `met`, `missed`, `inconclusive` or `undecided`.
-    pub verdict: String,
-    /// The metric's estimate.
-    pub estimate: Estimate,
 }
 
 /// A sweep, or what is done of it.
@@ -144,7 +133,7 @@ pub struct Break {
     pub cell: Option<u64>,
     /// The objective.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub objective: Option<SweptObjective>,
+    pub objective: Option<SloResult>,
     /// The first later value that meets them all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<String>,

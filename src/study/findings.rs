@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    results::{Break, Scalability, Sweep, SweepFindings, SweepPlan, SweptCell, SweptObjective},
+    results::{Break, Scalability, SloResult, Sweep, SweepFindings, SweepPlan, SweptCell},
     stats::Usl,
     units::along,
 };
@@ -46,7 +46,7 @@ fn meets(cell: &SweptCell) -> bool {
     !cell.slos.is_empty() && cell.slos.iter().all(|slo| slo.verdict == "met")
 }
 
-fn missed(cell: &SweptCell) -> Option<&SweptObjective> {
+fn missed(cell: &SweptCell) -> Option<&SloResult> {
     cell.slos.iter().find(|slo| slo.verdict == "missed")
 }
 
@@ -186,10 +186,13 @@ mod tests {
                 ("goodput".to_owned(), figure(goodput)),
             ]
             .into(),
-            slos: vec![SweptObjective {
+            slos: vec![SloResult {
                 expression: "p99(latency) <= 1s".to_owned(),
+                estimate: Estimate::default(),
                 verdict: verdict.to_owned(),
-                ..SweptObjective::default()
+                reason: None,
+                margin: None,
+                unit: None,
             }],
             ..SweptCell::default()
         }

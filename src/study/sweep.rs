@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256};
 use super::{Breach, Examined, Precision, Study, examine, hex, seeds};
 use crate::{
     results::{
-        ComparedFigure, ComparedMetric, DataFile, Estimate, Results, SEMANTICS_VERSION, SweepAxis,
-        SweepPlan, SweptCell, SweptFigure, SweptObjective,
+        ComparedFigure, ComparedMetric, DataFile, Estimate, Results, SEMANTICS_VERSION, SloResult,
+        SweepAxis, SweepPlan, SweptCell, SweptFigure,
     },
     scenario::{
         load::{Files, Overrides, Rejected},
@@ -33,6 +33,15 @@ impl Replications {
         match self {
             Self::Number(n) => n as usize,
             Self::Precision(precision) => precision.most as usize,
+        }
+    }
+
+    /// As many as there are at least.
+    #[must_use]
+    pub const fn least(self) -> u32 {
+        match self {
+            Self::Number(n) => n,
+            Self::Precision(_) => Precision::LEAST,
         }
     }
 
@@ -154,14 +163,14 @@ impl Sweeping<'_> {
     /// Its scenario is not sound, or a replication broke an invariant of the program.
     pub fn simulate(
         &self,
-        cell: usize,
-        key: &str,
+        (cell, key): (usize, &str),
+        replications: Replications,
         stop: &AtomicBool,
     ) -> Result<Result<Option<SweptCell>, Breach>, Rejected> {
         let overrides = self.cells.overrides(cell, &self.overrides);
         let mut study = Study::open(&self.path, self.files, &overrides)?;
         study.limit_events(self.max_events);
-        let gathered = match self.replications {
+        let gathered = match replications {
             Replications::Number(n) => study.gather(&self.metrics, n as usize, stop),
             Replications::Precision(precision) => study.gather_to(&self.metrics, precision, stop),
         };
@@ -188,15 +197,10 @@ impl Sweeping<'_> {
     }
 }
 
-fn objectives(results: &Results) -> Vec<SweptObjective> {
+fn objectives(results: &Results) -> Vec<SloResult> {
     // What is held against a baseline is not judged here.
     let own = results.slos.iter().filter(|slo| !slo.is_of_baseline());
-    own.map(|slo| SweptObjective {
-        expression: slo.expression.clone(),
-        verdict: slo.verdict.clone(),
-        estimate: finite(slo.estimate),
-    })
-    .collect()
+    own.map(|slo| SloResult { estimate: finite(slo.estimate), ..slo.clone() }).collect()
 }
 
 /// A figure as it is kept: numbers that are none are absent.
