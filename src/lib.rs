@@ -19,4 +19,5 @@ pub mod scenario;
 mod slo;
 pub mod stats;
 pub mod study;
+pub mod sweep;
 mod units;

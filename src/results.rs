@@ -18,6 +18,7 @@ mod faults;
 mod figure;
 mod history;
 mod moved;
+mod objective;
 mod pool;
 mod precision;
 mod purchase;
@@ -45,6 +46,7 @@ pub use faults::{
 pub use figure::{Distribution, Estimate};
 pub use history::{Does, HistoryEvent, Phase, RunHistory, StoreHistory};
 pub use moved::MovedResults;
+pub use objective::SloResult;
 pub(crate) use pool::{RequestPool, SeriesPool};
 pub use precision::PrecisionResults;
 pub use purchase::{ClassResults, PurchaseResults};
@@ -331,34 +333,6 @@ pub struct CacheResults {
     /// there: figures are of a cache that is filling up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warming: Option<(f64, f64)>,
-}
-
-/// One SLO.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct SloResult {
-    /// As written.
-    pub expression: String,
-    /// The metric's estimate.
-    pub estimate: Estimate,
-    /// From `run`, on the point estimate: `met`, `missed`; `inconclusive`: its interval holds the limit; or `undecided`:
-    /// nothing was observed, the run is not complete, it depends on what is in flight at the end, or on a baseline.
-    pub verdict: String,
-    /// Why it is inconclusive or undecided, or was missed without a figure.
-    #[serde(default)]
-    pub reason: Option<String>,
-    /// Distance to the limit, positive when met, in the metric's unit.
-    pub margin: Option<f64>,
-    /// Unit of the metric where no limit says it: of a target that is held against a baseline.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<String>,
-}
-
-impl SloResult {
-    /// It has no limit of its own: only `check --baseline` can judge it.
-    #[must_use]
-    pub const fn is_of_baseline(&self) -> bool {
-        self.unit.is_some()
-    }
 }
 
 /// One figure by replication.

@@ -10,13 +10,10 @@ mod baseline;
 mod cap;
 mod changed;
 mod compare;
-mod findings;
 mod gate;
-pub mod journal;
 mod lose;
 mod precision;
 pub mod swarm;
-mod sweep;
 
 use std::{
     cell::RefCell,
@@ -32,11 +29,9 @@ use sha2::{Digest as _, Sha256};
 pub use baseline::{Baseline, Written};
 pub use cap::{CutDesign, cap};
 pub use compare::{Compared, Margin, compare};
-pub use findings::swept;
 pub use gate::{Checked, Looks, Objective, Side};
 pub use lose::Loss;
 pub use precision::Precision;
-pub use sweep::{Identity, Replications, Sweeping, run_id};
 
 pub use crate::runner::{
     Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, seeds,
@@ -45,7 +40,7 @@ use crate::{
     model::{Offered, kind::Prices},
     plan::WaitAsked,
     problem::{Problem, Problems, Severity},
-    results::{CapNormal, DataFile, Results, RunHistory, SampledRequest},
+    results::{CapNormal, DataFile, Results, RunHistory, SEMANTICS_VERSION, SampledRequest},
     runner::{self, Accumulator, Prepared},
     scenario::{
         load::{Files, Overrides, Rejected, load},
@@ -376,6 +371,25 @@ impl Files for Noted<'_> {
     }
 }
 
+/// Everything the results of a scenario depend on, as hexadecimal: the data it reads included; not the output, the threads or the
+/// clock (`semantics.md` 15).
+#[must_use]
+pub fn run_id(resolved: &str, data: &[DataFile], seeds: &[u64], rule: &str) -> String {
+    identified(&format!("{SEMANTICS_VERSION}\n{rule}"), resolved, data, seeds)
+}
+
+/// The same, whatever the figures mean.
+pub(crate) fn identified(rule: &str, resolved: &str, data: &[DataFile], seeds: &[u64]) -> String {
+    let mut hash = Sha256::new();
+    for file in data {
+        hash.update(format!("{}\n{}\n", file.name, file.sha256));
+    }
+    // Lengths first, so that no two lists of parts run together.
+    hash.update(format!("{rule}\n{seeds:?}\n{}\n", resolved.len()));
+    hash.update(resolved);
+    hex(&hash.finalize())[..16].to_owned()
+}
+
 /// SHA-256, hexadecimal.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
@@ -469,4 +483,29 @@ fn names(spec: &ScenarioSpec, window: u64) -> Names {
     }
     names.sides = runner::sides(spec);
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn run_id_depends_on_scenario_data_seeds_and_rule_only() {
+        let data = |sha256: &str| {
+            let (name, sha256) = ("a.csv".to_owned(), sha256.to_owned());
+            run_id("name: a\n", &[DataFile { name, size: 1, sha256 }], &[1, 2], "fixed 2")
+        };
+        let id = run_id("name: a\n", &[], &[1, 2], "fixed 2");
+        assert_eq!(id, run_id("name: a\n", &[], &[1, 2], "fixed 2"));
+        assert_eq!(id.len(), 16);
+        for other in [
+            run_id("name: b\n", &[], &[1, 2], "fixed 2"),
+            run_id("name: a\n", &[], &[1, 3], "fixed 2"),
+            run_id("name: a\n", &[], &[1, 2], "fixed 3"),
+            data("00"),
+        ] {
+            assert_ne!(id, other);
+        }
+        assert_ne!(data("00"), data("01"));
+    }
 }

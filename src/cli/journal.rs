@@ -11,7 +11,7 @@ use std::{
 use super::files::{read_regular, write};
 use crate::{
     results::SweptCell,
-    study::journal::{Head, Journal, line},
+    sweep::journal::{Head, Journal, line},
 };
 
 /// The name of the file.

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     cli::say::{Exit, Voice, complain, refuse},
     results::SweptCell,
-    study::{journal::Head, swept},
+    sweep::{journal::Head, swept},
     units::show::plural,
 };
 

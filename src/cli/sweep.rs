@@ -28,13 +28,14 @@ use crate::{
     report::{sweep_files, sweep_json, sweep_text},
     results::{Sweep, SweepPlan, SweptCell},
     scenario::{
+        cells::{Cells, cells},
         problems::Found,
-        sweep::{Cells, MOST_CELLS, cells},
+        sweep::MOST_CELLS,
     },
     slo::Metric,
-    study::{
-        Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Identity, Precision, Replications, Study,
-        Sweeping,
+    study::{Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Precision, Study},
+    sweep::{
+        Identity, Replications, Sweeping,
         journal::{Head, line},
         swept,
     },

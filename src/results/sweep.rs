@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    SloResult,
     comparison::{ComparedFigure, ComparedMetric},
+    objective::SloResult,
 };
 
 /// What all cells of a sweep have in common.

@@ -11,7 +11,6 @@ use serde::{
 };
 use serde_json::Value;
 
-use super::print;
 use crate::units::{Range, ValueError};
 
 /// A range such as `4..10 step 2`, or a list of any values.
@@ -49,10 +48,16 @@ impl AxisSpec {
 fn written(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
-        Value::String(text) => print::scalar(&serde_yaml::Value::String(text.clone())),
+        Value::String(text) if is_plain(text) => text.clone(),
         // What JSON says, YAML says too.
         other => other.to_string(),
     }
+}
+
+/// Whether YAML reads a text without quotes as itself.
+fn is_plain(text: &str) -> bool {
+    let begins = !text.is_empty() && !text.starts_with(|c: char| "[]{}&*!|>'\"%@`,?#-: ".contains(c));
+    begins && !text.contains(": ") && !text.contains(" #") && !text.ends_with([':', ' '])
 }
 
 impl<'de> Deserialize<'de> for AxisSpec {

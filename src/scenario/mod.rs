@@ -5,6 +5,7 @@
 
 mod advice;
 pub mod axis;
+pub mod cells;
 mod changes;
 mod comma;
 mod de;

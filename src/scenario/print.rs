@@ -73,7 +73,7 @@ fn margin(indent: usize, text: &mut String) {
     text.extend(std::iter::repeat_n(' ', indent));
 }
 
-pub(super) fn scalar(value: &Value) -> String {
+fn scalar(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::Bool(truth) => truth.to_string(),

@@ -216,7 +216,8 @@ type Figure = Option<[Sampled; 2]>;
 
 impl Compared {
     /// Its results, and each figure that was asked for.
-    pub(super) fn into_parts(self) -> (Results, Vec<Option<Gathering>>) {
+    #[must_use]
+    pub fn into_parts(self) -> (Results, Vec<Option<Gathering>>) {
         (self.results, self.gathered)
     }
 

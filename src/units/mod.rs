@@ -6,7 +6,6 @@
 
 use std::borrow::Borrow;
 
-mod along;
 mod decimal;
 pub mod instant;
 mod money;
@@ -18,14 +17,13 @@ pub mod show;
 #[cfg(test)]
 mod tests;
 
-pub use along::along;
 pub use decimal::clip;
 pub use money::{CallPrice, HourPrice, MemoryPrice, Money, StoragePrice, TrafficPrice};
 pub(crate) use parse::{coefficient, rate_or_zero, whole};
 pub use parse::{number, plain};
 pub(crate) use print::coefficient_text;
 pub use print::plain_text;
-pub use range::Range;
+pub use range::{Range, along};
 pub use serde_text::Text;
 pub(crate) use serde_text::{schema, short_form, text, text_value};
 

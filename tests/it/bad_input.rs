@@ -14,7 +14,7 @@
 //! | B54 | a limit of the run |
 //! | B80 | `autoscale.rs` |
 //! | B63 (operation never issued), B64, B65, B74 | the gate, with the SLO expressions' own tests |
-//! | B67, B68 (cells of a sweep) | sweeps are not supported yet; variants are checked likewise, below |
+//! | B67, B68 (cells of a sweep) | `sweep.rs` |
 //! | B73 | nothing is resumed yet |
 
 use std::{collections::BTreeMap, fmt::Write as _, fs};

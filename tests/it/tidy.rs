@@ -24,8 +24,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("plan", &["scenario", "model", "results"]),
     ("runner", &["scenario", "model", "engine", "explain", "results", "stats", "history"]),
     ("study", &["slo", "plan", "runner", "scenario", "model", "results", "stats"]),
+    ("sweep", &["study", "slo", "scenario", "results", "stats"]),
     ("report", &["explain", "plan", "slo", "results", "stats"]),
-    ("cli", &["report", "plan", "study", "slo", "scenario", "results"]),
+    ("cli", &["report", "plan", "sweep", "study", "slo", "scenario", "results"]),
 ];
 
 /// What every room may use, these among themselves included.

@@ -6,17 +6,22 @@ use std::{collections::BTreeMap, sync::atomic::AtomicBool};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Breach, Examined, Precision, Study, examine, hex, seeds};
+mod findings;
+pub mod journal;
+
+pub use findings::swept;
+
 use crate::{
     results::{
-        ComparedFigure, ComparedMetric, DataFile, Estimate, Results, SEMANTICS_VERSION, SloResult,
-        SweepAxis, SweepPlan, SweptCell, SweptFigure,
+        ComparedFigure, ComparedMetric, Estimate, Results, SEMANTICS_VERSION, SloResult, SweepAxis,
+        SweepPlan, SweptCell, SweptFigure,
     },
     scenario::{
+        cells::Cells,
         load::{Files, Overrides, Rejected},
-        sweep::Cells,
     },
     slo::{Gathering, Metric},
+    study::{Breach, Examined, Precision, Study, examine, hex, identified, run_id, seeds},
 };
 
 /// How many replications each cell has.
@@ -91,24 +96,6 @@ pub struct Identity {
     own: String,
 }
 
-/// Everything the results of a scenario depend on, as hexadecimal: the data it reads included; not the output, the threads or the
-/// clock (`semantics.md` 15).
-#[must_use]
-pub fn run_id(resolved: &str, data: &[DataFile], seeds: &[u64], rule: &str) -> String {
-    hashed(&format!("{SEMANTICS_VERSION}\n{rule}"), resolved, data, seeds)
-}
-
-fn hashed(rule: &str, resolved: &str, data: &[DataFile], seeds: &[u64]) -> String {
-    let mut hash = Sha256::new();
-    for file in data {
-        hash.update(format!("{}\n{}\n", file.name, file.sha256));
-    }
-    // Lengths first, so that no two lists of parts run together.
-    hash.update(format!("{rule}\n{seeds:?}\n{}\n", resolved.len()));
-    hash.update(resolved);
-    hex(&hash.finalize())[..16].to_owned()
-}
-
 impl Sweeping<'_> {
     /// A cell looked at as a scenario of its own.
     #[must_use]
@@ -125,7 +112,7 @@ impl Sweeping<'_> {
         let data = &study.info().data;
         Identity {
             key: run_id(&study.resolved, data, &seeds, &rule),
-            own: hashed(&rule, &study.resolved, data, &seeds),
+            own: identified(&rule, &study.resolved, data, &seeds),
         }
     }
 
@@ -181,7 +168,7 @@ impl Sweeping<'_> {
             }
             let figures = self.metrics.iter().zip(&gathered);
             let figures = figures.filter_map(|(metric, figure)| {
-                Some((metric.text().to_owned(), swept(figure.as_ref()?, &results)))
+                Some((metric.text().to_owned(), kept(figure.as_ref()?, &results)))
             });
             Some(SweptCell {
                 cell: cell as u64,
@@ -204,7 +191,7 @@ fn objectives(results: &Results) -> Vec<SloResult> {
 }
 
 /// A figure as it is kept: numbers that are none are absent.
-fn swept(figure: &Gathering, results: &Results) -> SweptFigure {
+fn kept(figure: &Gathering, results: &Results) -> SweptFigure {
     let sampled = figure.sampled(results, true);
     let known = sampled.value.is_some_and(f64::is_finite);
     let estimate = if known { finite(sampled.estimate) } else { Estimate::default() };
@@ -223,30 +210,5 @@ fn finite(estimate: Estimate) -> Estimate {
         lower: known(estimate.lower),
         upper: known(estimate.upper),
         ..estimate
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn run_id_depends_on_scenario_data_seeds_and_rule_only() {
-        let data = |sha256: &str| {
-            let (name, sha256) = ("a.csv".to_owned(), sha256.to_owned());
-            run_id("name: a\n", &[DataFile { name, size: 1, sha256 }], &[1, 2], "fixed 2")
-        };
-        let id = run_id("name: a\n", &[], &[1, 2], "fixed 2");
-        assert_eq!(id, run_id("name: a\n", &[], &[1, 2], "fixed 2"));
-        assert_eq!(id.len(), 16);
-        for other in [
-            run_id("name: b\n", &[], &[1, 2], "fixed 2"),
-            run_id("name: a\n", &[], &[1, 3], "fixed 2"),
-            run_id("name: a\n", &[], &[1, 2], "fixed 3"),
-            data("00"),
-        ] {
-            assert_ne!(id, other);
-        }
-        assert_ne!(data("00"), data("01"));
     }
 }
