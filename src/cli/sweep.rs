@@ -148,7 +148,7 @@ pub(super) fn sweep(arguments: &SweepArguments, voice: Voice) -> Exit {
         let ready = ready(arguments, &stop, voice)?;
         match arguments {
             SweepArguments { dry_run: true, .. } => ready.estimated(&stop),
-            SweepArguments { cells, .. } if !cells.is_empty() => ready.lines(&pool, &stop),
+            SweepArguments { cells, .. } if !cells.is_empty() => Ok(ready.lines(&pool, &stop)),
             _ => ready.folder(&pool, &stop),
         }
     });
@@ -309,11 +309,11 @@ impl Ready<'_> {
         let each = start.elapsed().as_secs_f64() / places.len() as f64;
         let replications = self.sweeping.replications.least();
         let threads = rayon::current_num_threads() as f64;
-        Ok(each * replications as f64 * mine.len() as f64 / threads)
+        Ok(each * f64::from(replications) * mine.len() as f64 / threads)
     }
 
     /// Only the lines of the journal.
-    fn lines(&self, pool: &rayon::ThreadPool, stop: &AtomicBool) -> Result<Exit, Exit> {
+    fn lines(&self, pool: &rayon::ThreadPool, stop: &AtomicBool) -> Exit {
         let done: Mutex<Vec<SweptCell>> = Mutex::default();
         let missing: Vec<&(usize, Identity)> = self.wanted.iter().collect();
         let exit = self.simulated(pool, &missing, stop, &|cell| {
@@ -323,7 +323,7 @@ impl Ready<'_> {
         let mut done = done.into_inner().expect("nobody panics with it");
         done.sort_by_key(|cell| cell.cell);
         print(done.iter().map(line).collect::<String>().as_bytes());
-        Ok(exit)
+        exit
     }
 
     /// The folder, with its journal.

@@ -56,7 +56,8 @@ fn written(value: &Value) -> String {
 
 /// Whether YAML reads a text without quotes as itself.
 fn is_plain(text: &str) -> bool {
-    let begins = !text.is_empty() && !text.starts_with(|c: char| "[]{}&*!|>'\"%@`,?#-: ".contains(c));
+    let begins =
+        !text.is_empty() && !text.starts_with(|c: char| "[]{}&*!|>'\"%@`,?#-: ".contains(c));
     begins && !text.contains(": ") && !text.contains(" #") && !text.ends_with([':', ' '])
 }
 

@@ -123,7 +123,7 @@ impl Loader<'_> {
             };
             sweep
         } else {
-            self.varied_by(vary)?
+            self.varied_by(vary)
         };
         if overrides.variant.is_some() && sweep.axes.iter().any(|(path, _)| path == VARIANT) {
             let message = "a variant is taken, and `variant` is an axis";
@@ -146,7 +146,7 @@ impl Loader<'_> {
     }
 
     /// The axes that were typed.
-    fn varied_by(&mut self, vary: &[String]) -> Option<SweepSpec> {
+    fn varied_by(&mut self, vary: &[String]) -> SweepSpec {
         let mut axes: Vec<(String, AxisSpec)> = Vec::new();
         for text in vary {
             let span = self.typed_in("--vary", text);
@@ -174,7 +174,7 @@ impl Loader<'_> {
                 axes.pop();
             }
         }
-        Some(SweepSpec { axes, sample: None })
+        SweepSpec { axes, sample: None }
     }
 
     /// Checks the types of what the axes of the file set, each by itself; of ranges the ends.

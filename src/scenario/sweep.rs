@@ -50,7 +50,7 @@ pub struct SweepSpec {
 /// How points are drawn among the values of axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SampleSpec {
-    /// A Latin hypercube of so many points (McKay, Beckman and Conover, Technometrics 1979).
+    /// A Latin hypercube of so many points (`McKay`, Beckman and Conover, Technometrics 1979).
     Latin(u64),
 }
 
@@ -170,11 +170,7 @@ impl SweepSpec {
     pub(super) fn check(&self, at: &str, problems: &mut Problems) {
         let place = |axis: &str| {
             let over = if self.sample.is_some() { ".over" } else { "" };
-            if at.is_empty() {
-                axis.to_owned()
-            } else {
-                format!("{at}{over}.\"{axis}\"")
-            }
+            if at.is_empty() { axis.to_owned() } else { format!("{at}{over}.\"{axis}\"") }
         };
         if self.axes.is_empty() {
             problems.error_help(
@@ -195,7 +191,7 @@ impl SweepSpec {
                     problems.error_help(code, place(axis), message, help);
                 }
                 Err(ValueError { code, message, help: None }) => {
-                    problems.error(code, place(axis), message)
+                    problems.error(code, place(axis), message);
                 }
             }
             for path in paths(axis) {

@@ -118,7 +118,9 @@ impl Usl {
             a[i][i] *= 1.0 + damping;
             if held[i] {
                 a[i] = [0.0; 3];
-                a.iter_mut().for_each(|row| row[i] = 0.0);
+                for row in &mut a {
+                    row[i] = 0.0;
+                }
                 (a[i][i], b[i]) = (1.0, 0.0);
             }
         }

@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    results::{Break, Scalability, SloResult, Sweep, SweepFindings, SweepPlan, SweptCell},
+    results::{
+        Break, Scalability, SloResult, Sweep, SweepFindings, SweepPlan, SweptCell, SweptFigure,
+    },
     stats::Usl,
     units::along,
 };
@@ -53,7 +55,7 @@ fn missed(cell: &SweptCell) -> Option<&SloResult> {
 fn best(plan: &SweepPlan, done: &[SweptCell]) -> Option<(u64, String)> {
     let known = |by: &&&str| plan.metrics.iter().any(|metric| metric.metric == **by);
     let by = BEST_BY.iter().find(known)?;
-    let value = |cell: &SweptCell| cell.figures.get(*by).and_then(|figure| figure.value());
+    let value = |cell: &SweptCell| cell.figures.get(*by).and_then(SweptFigure::value);
     let sound = done.iter().filter(|cell| meets(cell) && cell.status == "complete");
     let valued = sound.filter_map(|cell| Some((cell.cell, value(cell)?)));
     let best = valued.min_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -120,10 +122,10 @@ fn scalability(
     if !counts && !of.values.iter().all(|value| value.starts_with(USERS)) {
         return None;
     }
-    let point = |(n, cell): (&f64, &Option<&SweptCell>)| {
-        Some((*n, cell.as_ref()?.figures.get(THROUGHPUT)?.value()?))
-    };
-    let points: Vec<(f64, f64)> = numbers.iter().zip(line).filter_map(point).collect();
+    let point =
+        |(n, cell): (&f64, Option<&SweptCell>)| Some((*n, cell?.figures.get(THROUGHPUT)?.value()?));
+    let points: Vec<(f64, f64)> =
+        numbers.iter().zip(line.iter().copied()).filter_map(point).collect();
     let most = points.iter().map(|p| p.1).fold(0.0, f64::max);
     let least = points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min);
     let law = Usl::fit(&points).filter(|_| most >= least * LEAST_GROWTH)?;

@@ -120,7 +120,9 @@ impl Sweeping<'_> {
     #[must_use]
     pub fn plan(&self, base: &Study, identities: &[Identity]) -> SweepPlan {
         let mut hash = Sha256::new();
-        identities.iter().for_each(|identity| hash.update(&identity.own));
+        for identity in identities {
+            hash.update(&identity.own);
+        }
         let described = |metric: &Metric| ComparedMetric {
             metric: metric.text().to_owned(),
             unit: metric.quantity().unit().to_owned(),

@@ -481,7 +481,7 @@ fn what_cannot_work_is_refused() {
 #[test]
 fn what_is_not_built_yet_is_said_to_be_so() {
     check(&[
-        ("top", "name: mm1", "name: mm1\nsweep: {}", "3:1 E-UNSUPPORTED", "`sweep`"),
+        ("top", "name: mm1", "name: mm1\ntracing: {}", "3:1 E-UNSUPPORTED", "`tracing`"),
         ("cdn", NODE, "{cdn: {}}", "6:18 E-UNSUPPORTED", "`cdn`"),
         (
             "B79",
