@@ -59,7 +59,7 @@ pub use scaling::{ScaledResults, ScalingResults};
 pub use series::{ClientSeries, NodeSeries, SideSeries, TimeSeries};
 pub(crate) use steady::{Levels, Lookups};
 pub use sweep::{
-    Break, Scalability, Sweep, SweepAxis, SweepFindings, SweepPlan, SweptCell, SweptFigure,
+    Break, Knee, Scalability, Sweep, SweepAxis, SweepFindings, SweepPlan, SweptCell, SweptFigure,
 };
 pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
 

@@ -16,6 +16,10 @@ impl Grid {
         Self { header, rows: Vec::new(), left: false }
     }
 
+    pub(super) fn header(&self) -> &[String] {
+        &self.header
+    }
+
     pub(super) fn lines(&self) -> Vec<String> {
         let mut table = Table::new();
         table

@@ -6,6 +6,7 @@
 mod bill;
 mod budgets;
 mod data;
+pub(super) mod sweep;
 mod table;
 
 use std::fmt::Write;

@@ -8,6 +8,7 @@ use super::{
     compare::label,
     csv::{Table, number, text},
     grid::{Grid, Lines},
+    html, plots,
     table::{cell, slo_measured},
     text::{Quantity, clean, count, grouped, plural, value},
 };
@@ -19,7 +20,7 @@ use crate::{
 /// Of more cells than this there is no table on a terminal.
 const TABLE: usize = 40;
 /// Of more lines of cells than this the first are told.
-const TOLD: usize = 12;
+const TOLD: usize = 8;
 /// What a table shows, where it is known.
 const SHOWN: [&str; 5] =
     ["availability", "goodput", "p50(latency)", "p99(latency)", "cost.per_month"];
@@ -85,7 +86,17 @@ fn objectives(sweep: &Sweep) -> Vec<String> {
 /// Every file that follows from a sweep, as `(name, bytes)`.
 #[must_use]
 pub fn sweep_files(sweep: &Sweep) -> Vec<(String, Vec<u8>)> {
-    vec![("cells.csv".to_owned(), sweep_csv(sweep)), ("cells.json".to_owned(), sweep_json(sweep))]
+    let plots = plots::swept(sweep);
+    let page = html::sweep::page(sweep, &plots);
+    let mut files = vec![
+        ("cells.csv".to_owned(), sweep_csv(sweep)),
+        ("cells.json".to_owned(), sweep_json(sweep)),
+        ("report.html".to_owned(), page.into_bytes()),
+    ];
+    files.extend(
+        plots.into_iter().map(|plot| (format!("{}.svg", plot.name), plot.svg.into_bytes())),
+    );
+    files
 }
 
 /// The sweep for a terminal `width` columns wide.
@@ -98,7 +109,7 @@ pub fn sweep_text(sweep: &Sweep, width: u16) -> String {
         out.table(|intervals| grid(sweep, &sweep.done.iter().collect::<Vec<_>>(), intervals));
         out.blank();
     }
-    for sentence in sentences(sweep) {
+    for sentence in sentences(sweep, TOLD) {
         out.wrapped("  ", &sentence);
     }
     out.text
@@ -189,7 +200,7 @@ fn met(cell: &SweptCell) -> String {
 }
 
 /// What the cells say together.
-pub(super) fn sentences(sweep: &Sweep) -> Vec<String> {
+pub(super) fn sentences(sweep: &Sweep, most: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let findings = &sweep.findings;
     let judged = sweep.done.iter().any(|cell| !cell.slos.is_empty());
@@ -212,13 +223,18 @@ pub(super) fn sentences(sweep: &Sweep) -> Vec<String> {
         }
         _ => {}
     }
-    let breaks = findings.breaks.iter().take(TOLD).map(|of| broken(sweep, of));
+    let breaks = findings.breaks.iter().take(most).map(|of| broken(sweep, of));
     lines.extend(breaks);
-    let more = findings.breaks.len().saturating_sub(TOLD) as u64;
+    let more = findings.breaks.len().saturating_sub(most) as u64;
     if more > 0 {
         lines.push(format!("{} more along the axes: see report.html.", plural(more, "line")));
     }
-    lines.extend(findings.scalability.iter().take(TOLD).map(|of| scalability(sweep, of)));
+    // Where objectives say what is too slow, they say it better.
+    let knees = if judged { 0 } else { most };
+    lines.extend(findings.knees.iter().take(knees).map(|of| {
+        format!("{}: p99 takes off after {}.", along(&of.axis, &of.with), clean(&of.at))
+    }));
+    lines.extend(findings.scalability.iter().take(most).map(|of| scalability(sweep, of)));
     lines
 }
 
@@ -246,8 +262,12 @@ fn broken(sweep: &Sweep, of: &Break) -> String {
         (_, None) => format!("{along}: no value is shown to miss an objective."),
         (Some(holds), Some(breaks)) => {
             let again = again.map_or_else(String::new, |v| format!("; {v} meets them all again"));
+            let place =
+                |of: &String| values.and_then(|all| all.iter().position(|value| value == of));
+            let next = place(breaks) == place(holds).map(|place| place + 1);
+            let open = if next { "" } else { ", is not decided in between" };
             format!(
-                "{along}: holds to {}, breaks at {} ({missed}){again}.",
+                "{along}: holds to {}{open}, breaks at {} ({missed}){again}.",
                 clean(holds),
                 clean(breaks)
             )

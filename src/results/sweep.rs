@@ -113,6 +113,8 @@ pub struct SweepFindings {
     pub best_by: Option<String>,
     /// Where objectives stop being met, along each axis of numbers.
     pub breaks: Vec<Break>,
+    /// Where the 99th percentile takes off, along each axis of numbers.
+    pub knees: Vec<Knee>,
     /// How goodput grows with what an axis counts.
     pub scalability: Vec<Scalability>,
 }
@@ -137,6 +139,18 @@ pub struct Break {
     /// The first later value that meets them all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<String>,
+}
+
+/// The value of an axis after which the 99th percentile of the latency grows fastest: that farthest below the straight line
+/// from its first to its last (Satopää et al., Finding a "Kneedle" in a Haystack, 2011); or the last before it is beyond any limit.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Knee {
+    /// The axis.
+    pub axis: String,
+    /// What the others have.
+    pub with: BTreeMap<String, String>,
+    /// The value.
+    pub at: String,
 }
 
 /// The Universal Scalability Law (Gunther, Guerrilla Capacity Planning, 2007) as it fits cells that differ along one axis:

@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** Each of its values is a text that can stand in a scenario, as after `--set path=`.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
@@ -37,8 +37,9 @@ impl AxisSpec {
             let error = ValueError::new("E-SWEEP", "there is no value to take");
             return Err(error.help("such as `[2, 4, 8]` or `4..10`"));
         }
-        if let Some(again) = values.iter().enumerate().find(|(i, v)| values[..*i].contains(v)) {
-            return Err(ValueError::new("E-SWEEP", format!("`{}` is there twice", again.1)));
+        let mut seen = BTreeSet::new();
+        if let Some(again) = values.iter().find(|value| !seen.insert(*value)) {
+            return Err(ValueError::new("E-SWEEP", format!("`{again}` is there twice")));
         }
         Ok(values)
     }

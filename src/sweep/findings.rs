@@ -6,14 +6,24 @@ use std::collections::BTreeMap;
 
 use crate::{
     results::{
-        Break, Scalability, SloResult, Sweep, SweepFindings, SweepPlan, SweptCell, SweptFigure,
+        Break, Knee, Scalability, SloResult, Sweep, SweepFindings, SweepPlan, SweptCell,
+        SweptFigure,
     },
+    scenario::sweep::paths,
     stats::Usl,
     units::along,
 };
 
 /// By which the best cell is found: what it costs, or else how fast it is.
 const BEST_BY: [&str; 2] = ["cost.per_month", "p99(latency)"];
+/// What takes off.
+const LATENCY: &str = "p99(latency)";
+/// By which a curve that rises may fall, for chance.
+const MOST_FALL: f64 = 0.05;
+/// A curve of fewer points has no knee.
+const LEAST_POINTS: usize = 5;
+/// A knee lies so far below the straight line, in parts of the whole rise.
+const LEAST_BEND: f64 = 0.3;
 /// What grows.
 const THROUGHPUT: &str = "goodput";
 /// What axes count that do work, the last part of their path.
@@ -37,6 +47,7 @@ pub fn swept(plan: SweepPlan, mut done: Vec<SweptCell>) -> Sweep {
             let Some(numbers) = along(&plan.axes[axis].values) else { continue };
             for line in lines(&plan, &done, axis) {
                 findings.breaks.extend(breaks(&plan, axis, &line));
+                findings.knees.extend(knee(&plan, axis, &numbers, &line));
                 findings.scalability.extend(scalability(&plan, axis, &numbers, &line));
             }
         }
@@ -110,6 +121,31 @@ fn breaks(plan: &SweepPlan, axis: usize, line: &Line<'_>) -> Option<Break> {
     })
 }
 
+fn knee(plan: &SweepPlan, axis: usize, numbers: &[f64], line: &Line<'_>) -> Option<Knee> {
+    let latency = |cell: Option<&SweptCell>| cell?.figures.get(LATENCY)?.value();
+    let points: Option<Vec<f64>> = line.iter().map(|cell| latency(*cell)).collect();
+    // A gap may hide it.
+    let points = points?;
+    let rises = points.windows(2).all(|pair| pair[1] >= pair[0] * (1.0 - MOST_FALL));
+    let ascends = numbers.windows(2).all(|pair| pair[1] > pair[0]);
+    if points.len() < LEAST_POINTS || !rises || !ascends {
+        return None;
+    }
+    let beyond = points.iter().position(|y| y.is_infinite());
+    let place = match beyond {
+        Some(place) => place.checked_sub(1)?,
+        None => {
+            let last = points.len() - 1;
+            let part = |of: &[f64], i: usize| (of[i] - of[0]) / (of[last] - of[0]);
+            let below = |i: usize| part(numbers, i) - part(&points, i);
+            let place = (0..=last).max_by(|&i, &j| below(i).total_cmp(&below(j)))?;
+            (below(place) >= LEAST_BEND).then_some(place)?
+        }
+    };
+    let at = plan.axes[axis].values[place].clone();
+    Some(Knee { axis: plan.axes[axis].path.clone(), with: with(plan, axis, line), at })
+}
+
 fn scalability(
     plan: &SweepPlan,
     axis: usize,
@@ -117,8 +153,9 @@ fn scalability(
     line: &Line<'_>,
 ) -> Option<Scalability> {
     let of = &plan.axes[axis];
-    let counts =
-        WORKERS.iter().any(|word| of.path.split(['.', '+']).any(|part| part.trim() == *word));
+    let last =
+        |path: &str| path.rsplit('.').next().is_some_and(|part| WORKERS.contains(&part.trim()));
+    let counts = paths(&of.path).all(last);
     if !counts && !of.values.iter().all(|value| value.starts_with(USERS)) {
         return None;
     }

@@ -22,6 +22,7 @@ use crate::{
     },
     slo::{Gathering, Metric},
     study::{Breach, Examined, Precision, Study, examine, hex, identified, run_id, seeds},
+    units::show::{Quantity, plural, value},
 };
 
 /// How many replications each cell has.
@@ -52,9 +53,12 @@ impl Replications {
 
     fn rule(self) -> String {
         match self {
-            Self::Number(n) => format!("{n} replications"),
+            Self::Number(n) => plural(u64::from(n), "replication"),
             Self::Precision(Precision { wanted, most }) => {
-                format!("precision {wanted}, {most} replications")
+                format!(
+                    "replications until {} precise, {most} at most",
+                    value(Quantity::Share, wanted)
+                )
             }
         }
     }

@@ -82,6 +82,7 @@ mod sessions;
 mod sides;
 mod single;
 mod swarm;
+mod sweep;
 mod tables;
 mod targets;
 mod terminal;

@@ -125,6 +125,34 @@ impl Axis {
         Self { low: 0.5, high: n as f64 + 0.5, scale: Scale::Linear, ticks: ticks.collect() }
     }
 
+    /// Values of an axis of a sweep, with what they are called; logarithmic where they grow by factors.
+    pub(super) fn of_values(values: &[f64], names: &[String]) -> Self {
+        let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let grows = low > 0.0 && values.len() > 2 && high / low >= 8.0;
+        let middle = values[values.len() / 2];
+        // Nearer to the middle of factors than to that of steps.
+        let by_factors = grows && (middle - low) / (high - low) < 0.35;
+        let (low, high, scale) = match (high > low, by_factors) {
+            (false, _) => (low - 0.5, low + 0.5, Scale::Linear),
+            (true, true) => (low, high, Scale::Logarithmic),
+            (true, false) => (low, high, Scale::Linear),
+        };
+        let axis = Self { low, high, scale, ticks: Vec::new() };
+        let mut ticks: Vec<(f64, String)> = Vec::new();
+        // As many as do not touch.
+        let room = |name: &String| 0.01 * name.chars().count() as f64 + 0.02;
+        for (value, name) in values.iter().zip(names) {
+            let clear = ticks
+                .iter()
+                .all(|(other, _)| (axis.place(*value) - axis.place(*other)).abs() >= room(name));
+            if clear {
+                ticks.push((*value, name.clone()));
+            }
+        }
+        Self { ticks, ..axis }
+    }
+
     fn linear(low: f64, high: f64, step: f64, label: impl Fn(f64) -> String) -> Self {
         let first = (low / step - 1e-6).ceil() as i64;
         let last = (high / step + 1e-6).floor() as i64;

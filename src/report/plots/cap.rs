@@ -56,7 +56,7 @@ pub(super) fn partition(cap: &Cap) -> Figure {
             "{}: requests sent from each side while it held; writes that were acknowledged and lost, in a whole run",
             shorten(&cap.scenario, 40)
         ),
-        x_name: "acknowledged writes lost in a run",
+        x_name: "acknowledged writes lost in a run".into(),
         panels: all.into(),
         nothing: None,
     }
@@ -107,7 +107,7 @@ pub(super) fn normal(cap: &Cap) -> Figure {
             "{}: the same designs without their faults; the oldest reads on top",
             shorten(&cap.scenario, 40)
         ),
-        x_name: "response time (logarithmic)",
+        x_name: "response time (logarithmic)".into(),
         panels: vec![panel("design", &rows, x, lines)],
         nothing: None,
     }
@@ -138,7 +138,7 @@ fn marks_of(values: impl Iterator<Item = Option<f64>>, rows: usize) -> Line {
 
 fn panel(name: &'static str, rows: &[String], x: Axis, lines: Vec<Line>) -> Panel {
     Panel {
-        name,
+        name: name.into(),
         height: rows.len() as i32 * ROW + ROW,
         x,
         y: Axis::names(rows),

@@ -76,9 +76,9 @@ pub(super) fn differences(comparison: &Comparison) -> Figure {
             value(Quantity::Share, comparison.confidence),
             shorten(&base.name, 24),
         ),
-        x_name: "change (logarithmic)",
+        x_name: "change (logarithmic)".into(),
         panels: vec![Panel {
-            name: "",
+            name: "".into(),
             height: (metrics.len() * others.len()) as i32 * ROW + ROW,
             x: Axis::changes(most.min(MOST)),
             y: Axis::names(&names),
@@ -155,9 +155,9 @@ pub(super) fn pareto(comparison: &Comparison) -> Figure {
             "{}: further left and down is better; beaten: another is better in something and as good in the rest{left_out}",
             source(comparison)
         ),
-        x_name,
+        x_name: x_name.into(),
         panels: vec![Panel {
-            name,
+            name: name.into(),
             height: 320,
             x: Axis::from_zero(x, across).stretched(1.02),
             y: Axis::from_zero(y, up).stretched(1.05),

@@ -4,6 +4,8 @@
 //! **Invariant.** No label lies over the data, and everything told by colour is told by a dash
 //! pattern, a marker or a place as well, so that charts read in black and white.
 
+use std::borrow::Cow;
+
 use super::{
     axis::{Axis, SIMULATED_TIME},
     canvas::{Canvas, FAINT, FAULT, FINE, GRID, LIMIT, Look, SHADE, WHITE},
@@ -36,7 +38,7 @@ pub(super) struct Figure {
     pub(super) title: String,
     pub(super) subtitle: String,
     /// Name of the horizontal axis.
-    pub(super) x_name: &'static str,
+    pub(super) x_name: Cow<'static, str>,
     pub(super) panels: Vec<Panel>,
     /// Why there is nothing to draw, if so.
     pub(super) nothing: Option<String>,
@@ -45,7 +47,7 @@ pub(super) struct Figure {
 /// One coordinate system; panels stand one below the other.
 #[derive(Debug)]
 pub(super) struct Panel {
-    pub(super) name: &'static str,
+    pub(super) name: Cow<'static, str>,
     pub(super) height: i32,
     pub(super) x: Axis,
     pub(super) y: Axis,
@@ -155,7 +157,7 @@ fn draw_figure(canvas: &Canvas<'_>, figure: &Figure, height: i32) {
         top = place.bottom + PANEL_GAP;
     }
     let middle = (i32::midpoint(left, right), height - 14);
-    canvas.text(figure.x_name, middle, Look::faint().centred());
+    canvas.text(&figure.x_name, middle, Look::faint().centred());
 }
 
 fn left_margin(figure: &Figure) -> i32 {
@@ -196,7 +198,7 @@ fn draw_axes(canvas: &Canvas<'_>, place: Place<'_>, last: bool) {
     let corners = [(left, top), (left, bottom), (right, bottom)];
     canvas.path(&corners.map(|(x, y)| (x * FINE, y * FINE)), FAINT, 1);
     let middle = (13, i32::midpoint(top, bottom));
-    canvas.text(panel.name, middle, Look::faint().centred().upright());
+    canvas.text(&panel.name, middle, Look::faint().centred().upright());
 }
 
 /// Where the label of a span stands.
@@ -404,7 +406,7 @@ mod tests {
     fn panel(spans: Vec<Span>, limits: Vec<(f64, String)>) -> Panel {
         let y = Axis::from_zero(crate::report::text::Quantity::Share, 1.0);
         let (x, lines, bands) = (Axis::clock(600.0), vec![], vec![]);
-        Panel { name: "p", height: 200, x, y, spans, lines, bands, limits }
+        Panel { name: "p".into(), height: 200, x, y, spans, lines, bands, limits }
     }
 
     fn place(panel: &Panel) -> Place<'_> {

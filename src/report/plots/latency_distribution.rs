@@ -50,9 +50,9 @@ pub(super) fn figure(results: &Results) -> Figure {
             "{}: response time of ok and degraded requests from the intended send",
             source(results)
         ),
-        x_name: "latency (logarithmic)",
+        x_name: "latency (logarithmic)".into(),
         panels: vec![Panel {
-            name: "share slower (logarithmic)",
+            name: "share slower (logarithmic)".into(),
             height: 320,
             x: Axis::log_durations(fastest, slowest),
             y: Axis::log_tail(rarest),

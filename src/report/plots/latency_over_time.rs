@@ -52,7 +52,7 @@ pub(super) fn figure(results: &Results) -> Figure {
             "{}: ok and degraded requests by intended send{over_all}",
             source(results)
         ),
-        x_name: SIMULATED_TIME,
+        x_name: SIMULATED_TIME.into(),
         panels: vec![panel],
         nothing: None,
     }

@@ -53,7 +53,7 @@ pub(super) fn figure(results: &Results) -> Figure {
     Figure {
         title: TITLE.into(),
         subtitle: format!("{}: all clients, by intended send{over_all}", source(results)),
-        x_name: SIMULATED_TIME,
+        x_name: SIMULATED_TIME.into(),
         panels: vec![panel],
         nothing: None,
     }

@@ -7,6 +7,7 @@ mod canvas;
 mod cap;
 mod comparison;
 mod frame;
+mod heat;
 mod latency_distribution;
 mod latency_over_time;
 mod limits;
@@ -16,15 +17,18 @@ mod outcomes;
 mod parts;
 mod shares;
 mod sides;
+mod sweep;
 mod visibility;
 
-use crate::results::{Cap, Comparison, Results};
+use std::borrow::Cow;
+
+use crate::results::{Cap, Comparison, Results, Sweep};
 
 /// A finished chart.
 #[derive(Debug)]
 pub(crate) struct Plot {
     /// File name without `.svg`.
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     /// What one sees.
     pub(crate) title: String,
     /// The picture.
@@ -70,13 +74,18 @@ pub(crate) fn cap(cap: &Cap) -> Vec<Plot> {
     drawn(both.into_iter())
 }
 
+/// The pictures of a sweep.
+pub(crate) fn swept(sweep: &Sweep) -> Vec<Plot> {
+    let figures = sweep::figures(sweep).into_iter().map(|(name, figure)| plot(name, figure));
+    figures.chain(heat::maps(sweep)).collect()
+}
+
 fn drawn(figures: impl Iterator<Item = (&'static str, frame::Figure)>) -> Vec<Plot> {
-    let plot = |(name, figure): (_, frame::Figure)| Plot {
-        name,
-        svg: frame::draw(&figure),
-        title: figure.title,
-    };
-    figures.map(plot).collect()
+    figures.map(|(name, figure)| plot(name, figure)).collect()
+}
+
+fn plot(name: impl Into<Cow<'static, str>>, figure: frame::Figure) -> Plot {
+    Plot { name: name.into(), svg: frame::draw(&figure), title: figure.title }
 }
 
 #[cfg(test)]
@@ -149,7 +158,7 @@ mod tests {
         for plot in all(&fixture::nothing_decided()) {
             check(&plot);
             let shows_nothing = plot.svg.contains(NOTHING_DECIDED);
-            let of_requests = !["utilisation", "queue_length"].contains(&plot.name);
+            let of_requests = !["utilisation", "queue_length"].contains(&plot.name.as_ref());
             assert_eq!(shows_nothing, of_requests, "{}", plot.name);
         }
         for plot in all(&Results::default()) {

@@ -127,7 +127,7 @@ pub(super) fn figure(
     Figure {
         title: title.into(),
         subtitle: format!("{}: {meaning}{of}", source(results)),
-        x_name: SIMULATED_TIME,
+        x_name: SIMULATED_TIME.into(),
         panels: vec![panel],
         nothing: None,
     }

@@ -78,7 +78,16 @@ pub(super) fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Pan
     // Labels are placed from left to right; results name faults in the order of their ids.
     spans.sort_by(|a, b| a.from.total_cmp(&b.from));
     let x = axis::Axis::clock(results.duration);
-    Panel { name, height: 260, x, y, spans, lines: vec![], bands: vec![], limits: vec![] }
+    Panel {
+        name: name.into(),
+        height: 260,
+        x,
+        y,
+        spans,
+        lines: vec![],
+        bands: vec![],
+        limits: vec![],
+    }
 }
 
 /// Fewer windows than this are drawn as steps.

@@ -49,7 +49,7 @@ pub(super) fn figure(results: &Results) -> Option<Figure> {
             "{}: by the place of the client and the intended send of the request{led}",
             source(results)
         ),
-        x_name: SIMULATED_TIME,
+        x_name: SIMULATED_TIME.into(),
         panels: vec![answered, stale],
         nothing: None,
     })

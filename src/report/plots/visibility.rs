@@ -39,10 +39,10 @@ pub(super) fn figure(results: &Results) -> Option<Figure> {
             "{}: of the reads begun so long after the newest write of their key was acknowledged",
             source(results)
         ),
-        x_name: "time since that write (logarithmic)",
+        x_name: "time since that write (logarithmic)".into(),
         panels: vec![
-            panel("share fresh", 260, Axis::up_to_one(lowest), fresh),
-            panel("reads", 120, Axis::from_zero(Quantity::Number, most as f64), reads),
+            panel("share fresh".into(), 260, Axis::up_to_one(lowest), fresh),
+            panel("reads".into(), 120, Axis::from_zero(Quantity::Number, most as f64), reads),
         ],
         nothing: None,
     })
