@@ -59,6 +59,7 @@ library! {
     "cache-policies" ["data/lirs_multi3.keys.gz"],
     "cache-tiers",
     "cross-zone-cache",
+    "where-it-breaks",
     "write-behind",
     "hot-key",
     "saga",

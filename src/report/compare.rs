@@ -95,12 +95,6 @@ pub fn compared_json(comparison: &Comparison) -> Vec<u8> {
     bytes
 }
 
-/// The pictures, as file name and bytes.
-pub fn compared_plots(comparison: &Comparison) -> Vec<(String, Vec<u8>)> {
-    let plots = super::plots::compared(comparison).into_iter();
-    plots.map(|plot| (format!("{}.svg", plot.name), plot.svg.into_bytes())).collect()
-}
-
 fn headline(comparison: &Comparison) -> String {
     let others = comparison.designs.len().saturating_sub(1) as u64;
     let base = comparison.designs.first();

@@ -40,16 +40,16 @@ mod transactions;
 mod variants;
 
 pub use cap::{cap_files, cap_text};
-pub use compare::{compared_json, compared_markdown, compared_plots, compared_text, label};
+pub use compare::{compared_json, compared_markdown, compared_text, label};
 pub use designs::{Named, designs_text};
 pub use gate::{JudgedBeside, JudgedFile, gated, judged_markdown, judged_text, verdict};
 pub use jepsen::{exported, jepsen};
 pub use lost::{lost_markdown, lost_text};
 pub use plan::{plan_json, plan_markdown, plan_text};
 pub use precision::precision;
-pub use sweep::{sweep_files, sweep_json, sweep_text};
+pub use sweep::{sweep_json, sweep_text};
 
-use crate::results::{Results, SampledRequest};
+use crate::results::{Comparison, Results, SampledRequest, Sweep};
 
 /// Every file of the result folder that follows from the results, as `(relative path, bytes)`.
 pub fn write_all(results: &Results) -> Vec<(String, Vec<u8>)> {
@@ -66,6 +66,28 @@ pub fn write_all(results: &Results) -> Vec<(String, Vec<u8>)> {
         files.push((format!("plots/{}.svg", plot.name), plot.svg.into_bytes()));
     }
     files
+}
+
+/// Every file that follows from a sweep, as `(name, bytes)`.
+#[must_use]
+pub fn sweep_files(sweep: &Sweep) -> Vec<(String, Vec<u8>)> {
+    let plots = plots::swept(sweep);
+    let page = html::sweep::page(sweep, &plots);
+    let mut files = vec![
+        ("cells.csv".to_owned(), sweep::sweep_csv(sweep)),
+        ("cells.json".to_owned(), sweep_json(sweep)),
+        ("report.html".to_owned(), page.into_bytes()),
+    ];
+    files.extend(
+        plots.into_iter().map(|plot| (format!("{}.svg", plot.name), plot.svg.into_bytes())),
+    );
+    files
+}
+
+/// The pictures of a comparison, as file name and bytes.
+pub fn compared_plots(comparison: &Comparison) -> Vec<(String, Vec<u8>)> {
+    let plots = plots::compared(comparison).into_iter();
+    plots.map(|plot| (format!("{}.svg", plot.name), plot.svg.into_bytes())).collect()
 }
 
 /// `requests.csv`: the sampled requests, which results do not hold.

@@ -8,7 +8,6 @@ use super::{
     compare::label,
     csv::{Table, number, text},
     grid::{Grid, Lines},
-    html, plots,
     table::{cell, slo_measured},
     text::{Quantity, clean, count, grouped, plural, value},
 };
@@ -35,7 +34,7 @@ pub fn sweep_json(sweep: &Sweep) -> Vec<u8> {
 
 /// `cells.csv`: a row for each cell; `metric`, `metric_lower` and `metric_upper` of each figure; times in seconds.
 #[must_use]
-pub fn sweep_csv(sweep: &Sweep) -> Vec<u8> {
+pub(super) fn sweep_csv(sweep: &Sweep) -> Vec<u8> {
     let mut table = Table::new();
     let metrics = || sweep.plan.metrics.iter().map(|metric| metric.metric.as_str());
     let objectives = objectives(sweep);
@@ -81,22 +80,6 @@ fn objectives(sweep: &Sweep) -> Vec<String> {
         }
     }
     all
-}
-
-/// Every file that follows from a sweep, as `(name, bytes)`.
-#[must_use]
-pub fn sweep_files(sweep: &Sweep) -> Vec<(String, Vec<u8>)> {
-    let plots = plots::swept(sweep);
-    let page = html::sweep::page(sweep, &plots);
-    let mut files = vec![
-        ("cells.csv".to_owned(), sweep_csv(sweep)),
-        ("cells.json".to_owned(), sweep_json(sweep)),
-        ("report.html".to_owned(), page.into_bytes()),
-    ];
-    files.extend(
-        plots.into_iter().map(|plot| (format!("{}.svg", plot.name), plot.svg.into_bytes())),
-    );
-    files
 }
 
 /// The sweep for a terminal `width` columns wide.

@@ -83,6 +83,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("w1-mm1", "20000s", "1000s"),
     ("w2-lb-tier", "2s", "500ms"),
     ("w4-quorum", "4s", "1s"),
+    ("where-it-breaks", "100s", "20s"),
     ("write-behind", "125s", "110s"),
     ("years-of-outages", "20d", "0s"),
     ("zone-loss", "130s", "110s"),

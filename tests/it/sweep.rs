@@ -252,7 +252,7 @@ fn a_torn_line_is_dropped_and_a_damaged_one_refused() {
         "\"windtunnel_version\":\"0.0.9\"",
     );
     assert_ne!(old, head);
-    let sum = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI).checksum(old[21..].as_bytes());
+    let sum = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI).checksum(&old.as_bytes()[21..]);
     let old = format!("{{\"crc32c\":\"{sum:08x}\",{}", &old[21..]);
     fs::write(&path, format!("{old}\n{rest}")).unwrap();
     let refused = ran(w.path(), &GRID);
@@ -528,4 +528,75 @@ fn what_is_to_be_is_said_before_it_is() {
     assert!(told.contains("7  clients.users.load=1.6, variant=slow"), "{told}");
     assert!(told.contains("8 cells, 3 replications each: about "), "{told}");
     assert_eq!(files(w.path()), ["shop.yaml"]);
+}
+
+/// The files for clusters, each part done as its engine would have it done.
+#[test]
+fn clusters_are_three_lines_around_shards() {
+    let w = shop();
+    fs::write(
+        w.path().join("shop.yaml"),
+        SHOP.to_owned() + "sweep: {clients.users.load: 0.2..1 step 0.1}\n",
+    )
+    .unwrap();
+    let programs = Path::new(BIN).parent().unwrap().to_str().unwrap().to_owned();
+    let shell = |script: &str, set: &[(&str, String)]| {
+        let path = format!("{programs}:{}", std::env::var("PATH").unwrap());
+        let set = set.iter().map(|(name, value)| (*name, value.as_str()));
+        let mut command = Command::new("sh");
+        command.current_dir(w.path()).args(["-c", script]).env("PATH", path).envs(set);
+        let ended = command.output().unwrap();
+        assert!(ended.status.success(), "{script}: {}", String::from_utf8_lossy(&ended.stderr));
+    };
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cluster");
+    let text = |name: &str| fs::read_to_string(docs.join(name)).unwrap();
+    done(w.path(), &["sweep", "shop.yaml", "--quiet", "--out", "one"]);
+    let whole = content(&only(&w.path().join("one")));
+    let merged = |merge: &str| {
+        shell(merge, &[]);
+        assert!(whole == content(&w.path().join("whole")), "{merge}");
+        fs::remove_dir_all(w.path().join("whole")).unwrap();
+        fs::remove_dir_all(w.path().join("shards")).unwrap();
+    };
+    let merge = "windtunnel merge shards/shop/sweep-* --out whole";
+
+    // GNU parallel puts each of its arguments where the braces are.
+    let script = text("parallel.sh");
+    let line = script.lines().find(|line| line.starts_with("parallel ")).unwrap();
+    let (before, arguments) = line.split_once(" ::: ").unwrap();
+    let command = &before[before.find("windtunnel").unwrap()..];
+    for argument in arguments.split(' ') {
+        shell(&command.replace("{}", argument), &[]);
+    }
+    assert!(script.lines().any(|line| line == merge));
+    merged(merge);
+
+    // Slurm tells each task of an array its number and theirs.
+    let script = text("slurm.sh");
+    let tasks: u32 = script
+        .lines()
+        .find_map(|line| line.strip_prefix("#SBATCH --array=1-"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    for task in 1..=tasks {
+        let set = [
+            ("SLURM_ARRAY_TASK_ID", task.to_string()),
+            ("SLURM_ARRAY_TASK_COUNT", tasks.to_string()),
+        ];
+        shell(&script, &set);
+    }
+    assert!(script.contains(merge));
+    merged(merge);
+
+    // Kubernetes counts completions from 0.
+    let script = text("kubernetes.yaml");
+    let job: serde_yaml::Value = serde_yaml::from_str(&script).unwrap();
+    let command = &job["spec"]["template"]["spec"]["containers"][0]["command"];
+    assert_eq!((command[0].as_str(), command[1].as_str()), (Some("sh"), Some("-c")));
+    for index in 0..job["spec"]["completions"].as_u64().unwrap() {
+        shell(command[2].as_str().unwrap(), &[("JOB_COMPLETION_INDEX", index.to_string())]);
+    }
+    assert!(script.contains(merge));
+    merged(merge);
 }

@@ -16,7 +16,7 @@ use crate::{
         sweep::short,
         text::{Quantity, clean, shorten, value},
     },
-    results::{ComparedMetric, Sweep, SweptCell},
+    results::{ComparedMetric, Sweep, SweptCell, SweptFigure},
 };
 
 const WIDTH: i32 = 1120;
@@ -208,7 +208,7 @@ fn field(
     (left, top, right, bottom): Area,
 ) {
     let figure = cell.and_then(|cell| cell.figures.get(&metric.metric));
-    let known = figure.and_then(|figure| figure.value());
+    let known = figure.and_then(SweptFigure::value);
     let badness = known.map(|value| scale.badness(value));
     let ground = badness.map_or(UNKNOWN, colour);
     canvas.rectangle((left, top), (right, bottom), ground);

@@ -108,127 +108,156 @@ fn curves(sweep: &Sweep, x: usize) -> Vec<(Cow<'static, str>, Figure)> {
         of_pictures.push(of_lines.remove(0));
     }
     let pictures = grid.choices(&of_pictures);
+    let numbers = along(&sweep.plan.axes[x].values).unwrap_or_default();
     let shown = pictures.iter().take(MULTIPLES).enumerate();
     shown
         .map(|(i, picture)| {
-            let name: Cow<'static, str> = if pictures.len() == 1 {
-                "curves".into()
-            } else {
-                format!("curves_{}", i + 1).into()
+            let name: Cow<'static, str> = match pictures.len() {
+                1 => "curves".into(),
+                _ => format!("curves_{}", i + 1).into(),
             };
-            let of = (&of_pictures[..], &of_lines[..]);
-            (name, curve(&grid, x, of, (picture, pictures.len())))
+            let mut lines = grid.choices(&of_lines);
+            for line in &mut lines {
+                for axis in &of_pictures {
+                    line[*axis] = picture[*axis];
+                }
+            }
+            let all = (lines.len(), pictures.len());
+            lines.truncate(LINES);
+            let curves = Curves {
+                grid: &grid,
+                x,
+                numbers: &numbers,
+                of_pictures: &of_pictures,
+                picture,
+                of_lines: &of_lines,
+                lines,
+                all,
+            };
+            (name, curves.figure())
         })
         .collect()
 }
 
-fn curve(
-    grid: &Grid<'_>,
+/// One picture of curves.
+struct Curves<'g> {
+    grid: &'g Grid<'g>,
+    /// The axis they go along, and its values.
     x: usize,
-    (of_pictures, of_lines): (&[usize], &[usize]),
-    (picture, pictures): (&[usize], usize),
-) -> Figure {
-    let plan = &grid.sweep.plan;
-    let axis = &plan.axes[x];
-    let numbers = along(&axis.values).unwrap_or_default();
-    let names: Vec<String> = axis.values.iter().map(|value| shorten(&clean(value), 16)).collect();
-    let mut lines = grid.choices(of_lines);
-    for line in &mut lines {
-        of_pictures.iter().for_each(|axis| line[*axis] = picture[*axis]);
+    numbers: &'g [f64],
+    /// The axes in which pictures differ, and the places of this one.
+    of_pictures: &'g [usize],
+    picture: &'g [usize],
+    /// The axes in which lines differ, and the places of those that are shown.
+    of_lines: &'g [usize],
+    lines: Vec<Vec<usize>>,
+    /// Lines of a picture and pictures, those that are not shown too.
+    all: (usize, usize),
+}
+
+impl<'g> Curves<'g> {
+    fn cell(&self, line: &[usize], place: usize) -> Option<&'g SweptCell> {
+        let mut places = line.to_vec();
+        places[self.x] = place;
+        self.grid.at(&places)
     }
-    let all = lines.len();
-    lines.truncate(LINES);
-    let cell = |line: &Vec<usize>, place: usize| {
-        let mut places = line.clone();
-        places[x] = place;
-        grid.at(&places)
-    };
-    let panel = |metric: &ComparedMetric| {
-        let drawn: Vec<Line> = lines
-            .iter()
-            .map(|line| {
-                let figures = (0..numbers.len()).map(|place| {
-                    (
-                        numbers[place],
-                        cell(line, place).and_then(|of| of.figures.get(&metric.metric)),
-                    )
+
+    fn figure(&self) -> Figure {
+        let axis = &self.grid.sweep.plan.axes[self.x];
+        let names: Vec<String> =
+            axis.values.iter().map(|value| shorten(&clean(value), 16)).collect();
+        let panel = |metric: &ComparedMetric| {
+            let of = |line: &Vec<usize>| {
+                let figures = self.numbers.iter().enumerate().map(|(place, x)| {
+                    let cell = self.cell(line, place);
+                    (*x, cell.and_then(|of| of.figures.get(&metric.metric)))
                 });
-                let name = grid.name(of_lines, line);
-                curve_of(name, figures)
-            })
-            .collect();
-        let x = Axis::of_values(&numbers, &names);
-        panel(metric, x, drawn)
-    };
-    let mut panels: Vec<Panel> = shown(grid.sweep).into_iter().map(panel).collect();
-    if let Some(first) = panels.first_mut() {
-        let here = |of: &&Break| {
-            of.axis == axis.path
-                && of_pictures.iter().all(|axis| {
-                    let (path, value) =
-                        (&plan.axes[*axis].path, &plan.axes[*axis].values[picture[*axis]]);
-                    of.with.get(path) == Some(value)
-                })
+                curve_of(self.grid.name(self.of_lines, line), figures)
+            };
+            panel(
+                metric,
+                Axis::of_values(self.numbers, &names),
+                self.lines.iter().map(of).collect(),
+            )
         };
-        let mut marks: Vec<(usize, Vec<String>)> = Vec::new();
-        for of in grid.sweep.findings.breaks.iter().filter(here) {
-            let place = axis.values.iter().position(|value| Some(value) == of.breaks.as_ref());
-            let Some(place) = place else { continue };
-            let own = of_lines.iter().filter_map(|axis| of.with.get(&plan.axes[*axis].path));
+        let mut panels: Vec<Panel> = shown(self.grid.sweep).into_iter().map(panel).collect();
+        if let Some(first) = panels.first_mut() {
+            first.spans = self.marks();
+        }
+        let with = if self.of_pictures.is_empty() {
+            String::new()
+        } else {
+            let path = |axis: &usize| short(&self.grid.sweep.plan.axes[*axis].path);
+            let names: Vec<String> = self.of_pictures.iter().map(path).collect();
+            format!("; {} is {}", names.join(", "), self.grid.name(self.of_pictures, self.picture))
+        };
+        Figure {
+            title: format!("Along {}{with}", short(&axis.path)),
+            subtitle: format!("{}{}", source(self.grid.sweep), self.left_out()),
+            x_name: short(&axis.path).into(),
+            panels,
+            nothing: None,
+        }
+    }
+
+    /// Where objectives stop being met; of a single line where it takes off, too.
+    fn marks(&self) -> Vec<Span> {
+        let Sweep { plan, findings, .. } = self.grid.sweep;
+        let axis = &plan.axes[self.x];
+        let here = |of: &&Break| {
+            let same = |axis: &usize| {
+                let of_axis = &plan.axes[*axis];
+                of.with.get(&of_axis.path) == Some(&of_axis.values[self.picture[*axis]])
+            };
+            of.axis == axis.path && self.of_pictures.iter().all(same)
+        };
+        let place = |value: &str| axis.values.iter().position(|other| other == value);
+        let mut broken: Vec<(usize, Vec<String>)> = Vec::new();
+        for of in findings.breaks.iter().filter(here) {
+            let Some(place) = of.breaks.as_deref().and_then(place) else { continue };
+            let own = self.of_lines.iter().filter_map(|axis| of.with.get(&plan.axes[*axis].path));
             let own = own.map(|value| clean(value)).collect::<Vec<_>>().join(", ");
-            match marks.iter_mut().find(|(other, _)| *other == place) {
+            match broken.iter_mut().find(|(other, _)| *other == place) {
                 Some((_, names)) => names.push(own),
-                None => marks.push((place, vec![own])),
+                None => broken.push((place, vec![own])),
             }
         }
-        let broken = marks.into_iter().map(|(place, names)| {
+        let broken = broken.into_iter().map(|(place, names)| {
             let label = match &names[..] {
                 [name] if name.is_empty() => "misses an objective".to_owned(),
                 [name] => format!("{name} misses an objective"),
                 names => format!("{} miss an objective", names.join("; ")),
             };
-            (numbers[place], shorten(&label, 60), true)
+            (self.numbers[place], shorten(&label, 60), true)
         });
-        let knees = grid
-            .sweep
-            .findings
-            .knees
-            .iter()
-            .filter(|of| of.axis == axis.path && all == 1 && pictures == 1);
-        let knees = knees.filter_map(|of| {
-            let place = axis.values.iter().position(|value| *value == of.at)?;
-            Some((numbers[place], "knee of p99".to_owned(), false))
-        });
+        let knees = findings.knees.iter().filter(|of| of.axis == axis.path && self.all == (1, 1));
+        let knees = knees
+            .filter_map(|of| Some((self.numbers[place(&of.at)?], "knee of p99".to_owned(), false)));
         let span = |(from, label, fault)| Span { from, to: from, label, fault };
-        first.spans = broken.take(MARKS).chain(knees).map(span).collect();
-        first.spans.sort_by(|a, b| a.from.total_cmp(&b.from));
+        let mut spans: Vec<Span> = broken.take(MARKS).chain(knees).map(span).collect();
+        spans.sort_by(|a, b| a.from.total_cmp(&b.from));
+        spans
     }
-    let with = if of_pictures.is_empty() {
-        String::new()
-    } else {
-        let names: Vec<String> =
-            of_pictures.iter().map(|axis| short(&plan.axes[*axis].path)).collect();
-        format!("; {} is {}", names.join(", "), grid.name(of_pictures, picture))
-    };
-    let beyond =
-        lines.iter().flat_map(|line| (0..numbers.len()).filter_map(|place| cell(line, place)));
-    let beyond = beyond.flat_map(|of| of.figures.values()).any(|figure| figure.beyond);
-    let mut left_out = String::new();
-    if beyond {
-        left_out += "; times end where they fall on requests that were never answered";
-    }
-    if all > LINES {
-        left_out += &format!("; the first {LINES} of {all} lines");
-    }
-    if pictures > MULTIPLES {
-        left_out += &format!("; the first {MULTIPLES} of {pictures} pictures");
-    }
-    Figure {
-        title: format!("Along {}{with}", short(&axis.path)),
-        subtitle: format!("{}{left_out}", source(grid.sweep)),
-        x_name: short(&axis.path).into(),
-        panels,
-        nothing: None,
+
+    /// What the picture does not show.
+    fn left_out(&self) -> String {
+        let places = 0..self.numbers.len();
+        let cells = self
+            .lines
+            .iter()
+            .flat_map(|line| places.clone().filter_map(|place| self.cell(line, place)));
+        let mut text = String::new();
+        if cells.flat_map(|of| of.figures.values()).any(|figure| figure.beyond) {
+            text += "; times end where they fall on requests that were never answered";
+        }
+        let (lines, pictures) = self.all;
+        if lines > LINES {
+            text += &format!("; the first {LINES} of {lines} lines");
+        }
+        if pictures > MULTIPLES {
+            text += &format!("; the first {MULTIPLES} of {pictures} pictures");
+        }
+        text
     }
 }
 
