@@ -206,9 +206,9 @@ pub(super) fn sentences(sweep: &Sweep, most: usize) -> Vec<String> {
         }
         _ => {}
     }
-    let breaks = findings.breaks.iter().take(most).map(|of| broken(sweep, of));
-    lines.extend(breaks);
-    let more = findings.breaks.len().saturating_sub(most) as u64;
+    let breaks = alike(&findings.breaks);
+    lines.extend(breaks.iter().take(most).map(|of| broken(sweep, of)));
+    let more = breaks.len().saturating_sub(most) as u64;
     if more > 0 {
         lines.push(format!("{} more along the axes: see report.html.", plural(more, "line")));
     }
@@ -232,8 +232,32 @@ fn along(axis: &str, with: &BTreeMap<String, String>) -> String {
     format!("Along {}{with}", short(axis))
 }
 
-fn broken(sweep: &Sweep, of: &Break) -> String {
-    let along = along(&of.axis, &of.with);
+/// Lines of cells that break alike, in the order of their first.
+fn alike(breaks: &[Break]) -> Vec<Vec<&Break>> {
+    let mut groups: Vec<Vec<&Break>> = Vec::new();
+    for of in breaks {
+        let same = |other: &&mut Vec<&Break>| {
+            let key = |of: &Break| {
+                (of.axis.clone(), of.holds.clone(), of.breaks.clone(), of.again.clone())
+            };
+            key(other[0]) == key(of)
+        };
+        match groups.iter_mut().find(same) {
+            Some(group) => group.push(of),
+            None => groups.push(vec![of]),
+        }
+    }
+    groups
+}
+
+fn broken(sweep: &Sweep, group: &[&Break]) -> String {
+    let of = group[0];
+    let mut along = along(&of.axis, &of.with);
+    match group {
+        [] | [_] => {}
+        [_, other] => along += &format!(", and with {}", settings(&other.with)),
+        [_, others @ ..] => along += &format!(", and with {} other settings", others.len()),
+    }
     let values = sweep.plan.axes.iter().find(|axis| axis.path == of.axis).map(|axis| &axis.values);
     let last = values.and_then(|values| values.last()).map(|value| clean(value));
     let missed = of.objective.as_ref().map_or_else(String::new, objective);
@@ -293,4 +317,237 @@ fn scalability(sweep: &Sweep, of: &Scalability) -> String {
         share(of.kappa),
         grouped(of.r2, decimals_for(of.r2, 3)),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        report::{fixture, sweep_files},
+        results::{
+            ComparedFigure, Estimate, Knee, SweepFindings, SweepPlan, SweptCell, SweptFigure,
+        },
+    };
+
+    /// A sweep over these axes whose figures grow with the number of the cell; the last is beyond any limit and misses an
+    /// objective, one is not done.
+    fn sweep(axes: &[(&str, &[&str])], drawn: bool) -> Sweep {
+        let axes: Vec<SweepAxis> = axes
+            .iter()
+            .map(|(path, values)| SweepAxis {
+                path: (*path).to_owned(),
+                values: values.iter().map(|value| (*value).to_owned()).collect(),
+            })
+            .collect();
+        let metric = |metric: &str, unit: &str, better: &str| ComparedMetric {
+            metric: metric.to_owned(),
+            unit: unit.to_owned(),
+            better: better.to_owned(),
+        };
+        let lengths = axes.iter().map(|axis| axis.values.len());
+        let cells = if drawn { lengths.max().unwrap() } else { lengths.product() };
+        let figure = |value: f64| SweptFigure {
+            figure: ComparedFigure {
+                estimate: Estimate {
+                    value: Some(value),
+                    lower: Some(value * 0.9),
+                    upper: Some(value * 1.1),
+                    ..Estimate::default()
+                },
+                never: None,
+            },
+            ..SweptFigure::default()
+        };
+        let done = (0..cells as u64).filter(|cell| *cell != 1).map(|cell| {
+            let mut rest = cell as usize;
+            let mut settings = BTreeMap::new();
+            for axis in axes.iter().rev() {
+                let place = if drawn { cell as usize } else { rest % axis.values.len() };
+                rest /= axis.values.len();
+                settings.insert(axis.path.clone(), axis.values[place].clone());
+            }
+            let part = cell as f64 / cells as f64;
+            let beyond = SweptFigure { beyond: true, ..SweptFigure::default() };
+            let last = cell as usize == cells - 1;
+            let figures = [
+                ("p99(latency)", if last { beyond } else { figure(0.01 * libm::exp(5.0 * part)) }),
+                ("availability", figure(1.0 - part / 2.0)),
+            ];
+            let slo = SloResult {
+                expression: "availability >= 60%".to_owned(),
+                estimate: Estimate { value: Some(1.0 - part / 2.0), ..Estimate::default() },
+                verdict: if part > 0.8 { "missed" } else { "met" }.to_owned(),
+                reason: None,
+                margin: None,
+                unit: None,
+            };
+            SweptCell {
+                cell,
+                settings,
+                status: "complete".to_owned(),
+                figures: figures.map(|(name, figure)| (name.to_owned(), figure)).into(),
+                slos: vec![slo],
+                ..SweptCell::default()
+            }
+        });
+        let done: Vec<SweptCell> = done.collect();
+        Sweep {
+            plan: SweepPlan {
+                scenario: "shop".to_owned(),
+                axes,
+                drawn,
+                cells: cells as u64,
+                rule: "5 replications".to_owned(),
+                confidence: 0.95,
+                metrics: vec![
+                    metric("p99(latency)", "s", "lower"),
+                    metric("availability", "fraction", "higher"),
+                ],
+                ..SweepPlan::default()
+            },
+            status: "interrupted".to_owned(),
+            findings: SweepFindings {
+                best: Some(0),
+                best_by: Some("p99(latency)".to_owned()),
+                ..SweepFindings::default()
+            },
+            done,
+        }
+    }
+
+    const LOADS: &[&str] = &["0.5", "1", "1.5", "2", "2.5"];
+    const TIMES: &[&str] = &["100ms", "200ms", "400ms"];
+    const WORDS: &[&str] = &["base", "no-retries"];
+    const LOAD: &str = "clients.apps.load";
+    const TIME: &str = "clients.apps.timeout";
+
+    fn pictures(sweep: &Sweep) -> BTreeMap<String, String> {
+        let files = sweep_files(sweep).into_iter();
+        let text = files.map(|(name, bytes)| (name, String::from_utf8(bytes).unwrap()));
+        let all: BTreeMap<_, _> = text.collect();
+        for (name, svg) in all.iter().filter(|(name, _)| name.ends_with(".svg")) {
+            assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}");
+            assert!(svg.trim_end().ends_with("</svg>"), "{name}");
+        }
+        all
+    }
+
+    #[test]
+    fn axes_say_which_pictures_there_are() {
+        let names = |axes: &[(&str, &[&str])], drawn| -> Vec<String> {
+            let names = pictures(&sweep(axes, drawn)).into_keys();
+            names.filter(|name| name.ends_with(".svg")).collect()
+        };
+        assert_eq!(names(&[(LOAD, LOADS), ("variant", WORDS)], false), ["curves.svg"]);
+        assert_eq!(names(&[("variant", WORDS)], false), ["cells.svg"]);
+        assert_eq!(
+            names(&[(LOAD, LOADS), (TIME, TIMES), ("variant", WORDS)], false),
+            ["curves.svg", "map_availability.svg", "map_p99.svg"]
+        );
+        // Fifteen lines are too many for one picture.
+        assert_eq!(
+            names(&[(LOAD, LOADS), (TIME, TIMES), ("a.b", TIMES)], false)[..4],
+            ["curves_1.svg", "curves_2.svg", "curves_3.svg", "map_availability.svg"]
+        );
+        assert_eq!(
+            names(&[(LOAD, LOADS), ("variant", &["a", "b", "a", "b", "a"])], true),
+            ["points_1.svg", "points_2.svg"]
+        );
+    }
+
+    #[test]
+    fn maps_say_each_figure_and_who_misses_an_objective() {
+        let all = pictures(&sweep(&[(LOAD, LOADS), (TIME, TIMES)], false));
+        let svg = &all["map_availability.svg"];
+        for text in
+            ["availability over apps.load and apps.timeout", "93.3 %", "53.3 %", "400ms", "2.5"]
+        {
+            assert!(svg.contains(text), "{text}: {svg}");
+        }
+        assert!(all["map_p99.svg"].contains("never"));
+        assert!(all["report.html"].contains("<svg "));
+    }
+
+    #[test]
+    fn a_table_stands_beside_its_settings_and_infinity_is_said() {
+        let of = sweep(&[(LOAD, LOADS), ("variant", WORDS)], false);
+        let text = sweep_text(&of, 100);
+        assert!(text.contains("10 cells (5 apps.load x 2 variant), 9 done"), "{text}");
+        assert!(text.contains("0.5, base"), "{text}");
+        assert!(text.contains("Best: cell 0 (apps.load=0.5, variant=base)"), "{text}");
+        let csv = String::from_utf8(sweep_csv(&of)).unwrap();
+        assert_eq!(csv.lines().count(), 10);
+        assert!(csv.lines().last().unwrap().starts_with("9,2.5,no-retries,inf,,,"), "{csv}");
+    }
+
+    #[test]
+    fn sentences_along_an_axis_are_true() {
+        let mut of = sweep(&[(LOAD, LOADS)], false);
+        let told = |of: &Sweep, holds: Option<&str>, breaks: Option<&str>, again: Option<&str>| {
+            let text = |value: Option<&str>| value.map(str::to_owned);
+            let objective = breaks.and_then(|_| of.done.last()?.slos.first().cloned());
+            let one = Break {
+                axis: LOAD.to_owned(),
+                holds: text(holds),
+                breaks: text(breaks),
+                again: text(again),
+                objective,
+                ..Break::default()
+            };
+            broken(of, &[&one])
+        };
+        assert_eq!(
+            told(&of, Some("2.5"), None, None),
+            "Along apps.load: no value misses an objective, up to 2.5."
+        );
+        assert_eq!(
+            told(&of, Some("1"), None, None),
+            "Along apps.load: no value is shown to miss an objective."
+        );
+        assert_eq!(
+            told(&of, Some("1"), Some("1.5"), None),
+            "Along apps.load: holds to 1, breaks at 1.5 (availability >= 60% is 60 %)."
+        );
+        assert!(
+            told(&of, Some("1"), Some("2"), Some("2.5"))
+                .contains("holds to 1, is not decided in between, breaks at 2")
+        );
+        assert!(
+            told(&of, Some("1"), Some("2"), Some("2.5")).ends_with("; 2.5 meets them all again.")
+        );
+        assert!(
+            told(&of, None, Some("0.5"), Some("2"))
+                .contains("2 is the first to meet all objectives; 0.5 does not")
+        );
+        assert!(
+            told(&of, None, Some("0.5"), None).contains("no value meets all objectives; at 0.5 ")
+        );
+        // A knee is told where no objective says more.
+        of.findings.knees =
+            vec![Knee { axis: LOAD.to_owned(), at: "2".to_owned(), ..Knee::default() }];
+        assert!(!sentences(&of, 9).concat().contains("takes off"));
+        of.done.iter_mut().for_each(|cell| cell.slos.clear());
+        of.findings.best = None;
+        let all = sentences(&of, 9).join("\n");
+        assert!(all.contains("p99 takes off after 2.") && all.contains("no objectives"), "{all}");
+    }
+
+    #[test]
+    fn payloads_stay_text() {
+        for payload in fixture::PAYLOADS {
+            let mut of =
+                sweep(&[(LOAD, LOADS), (TIME, TIMES), ("variant", &["base", payload])], false);
+            of.plan.scenario = payload.to_owned();
+            for (name, text) in pictures(&of) {
+                if name == "cells.csv" {
+                    assert!(!text.contains(",=") && !text.contains(",\"="), "{payload:?}");
+                } else if name != "cells.json" {
+                    assert!(!text.contains("<script") && !text.contains("<img"), "{name}");
+                    assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{name}");
+                }
+            }
+            let said = sweep_text(&of, 100);
+            assert!(!said.contains(|c: char| c.is_control() && c != '\n'), "{payload:?}");
+        }
+    }
 }

@@ -15,7 +15,7 @@
 //! | B80 | `autoscale.rs` |
 //! | B63 (operation never issued), B64, B65, B74 | the gate, with the SLO expressions' own tests |
 //! | B67, B68 (cells of a sweep) | `sweep.rs` |
-//! | B73 | nothing is resumed yet |
+//! | B73 (a journal of another sweep or version, torn, damaged) | `sweep.rs` |
 
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 

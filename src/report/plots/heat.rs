@@ -35,6 +35,8 @@ const METRICS: [&str; 2] = ["availability", "p99(latency)"];
 /// From good to bad: apart in lightness, for any eyes.
 const COLOURS: [Colour; 5] =
     [(253, 231, 160), (245, 176, 98), (214, 98, 76), (142, 42, 92), (52, 14, 74)];
+/// Fields whose figure falls on a request that was never answered.
+const NEVER: Colour = (16, 16, 16);
 /// Fields of cells that are not done.
 const UNKNOWN: Colour = (225, 225, 225);
 
@@ -152,7 +154,8 @@ fn map(sweep: &Sweep, (x, y): (usize, usize), metric: &ComparedMetric) -> Plot {
             let middle = (left - LEFT + 14, i32::midpoint(area.1, area.3));
             canvas.text(&up, middle, Look::faint().centred().upright());
         }
-        legend(canvas, &scale);
+        let never = sweep.done.iter().filter_map(|cell| cell.figures.get(&metric.metric));
+        legend(canvas, &scale, never.map(|figure| figure.beyond).any(|beyond| beyond));
     });
     let name: Cow<'static, str> =
         format!("map_{}", metric.metric.split('(').next().unwrap_or("")).into();
@@ -210,7 +213,11 @@ fn field(
     let figure = cell.and_then(|cell| cell.figures.get(&metric.metric));
     let known = figure.and_then(SweptFigure::value);
     let badness = known.map(|value| scale.badness(value));
-    let ground = badness.map_or(UNKNOWN, colour);
+    let ground = match known {
+        None => UNKNOWN,
+        Some(value) if value.is_infinite() => NEVER,
+        Some(value) => colour(scale.badness(value)),
+    };
     canvas.rectangle((left, top), (right, bottom), ground);
     let edges = [(left, bottom), (right, bottom), (right, top)].map(|(x, y)| (x * FINE, y * FINE));
     canvas.path(&edges, GRID, 1);
@@ -235,7 +242,7 @@ fn field(
 }
 
 /// The scale beside the maps.
-fn legend(canvas: &Canvas<'_>, scale: &Scale) {
+fn legend(canvas: &Canvas<'_>, scale: &Scale, never: bool) {
     let (left, top) = (WIDTH - SCALE + 14, HEAD + 8);
     for step in 0..STEPS {
         let y = |step: i32| top + HEIGHT * step / STEPS;
@@ -253,5 +260,11 @@ fn legend(canvas: &Canvas<'_>, scale: &Scale) {
     for part in [0.0, 0.25, 0.5, 0.75, 1.0] {
         let y = top + (f64::from(HEIGHT) * part) as i32;
         canvas.text(&value(scale.quantity, scale.at(part)), (left + 25, y), Look::faint());
+    }
+    if never {
+        let y = top + HEIGHT + 12;
+        canvas.rectangle((left, y), (left + 18, y + 14), NEVER);
+        canvas.text("never", (left + 25, y + 7), Look::faint());
+        canvas.text("answered", (left + 25, y + 21), Look::faint());
     }
 }
