@@ -31,10 +31,13 @@ pub(super) fn figure(results: &Results) -> Figure {
     if slowest <= 0.0 {
         return nothing(TITLE, NOTHING_DECIDED);
     }
-    // Below the fastest 1 % there is nothing to see.
-    let fast = points().filter(|(_, share)| *share >= 0.99).map(|(latency, _)| latency);
-    let fastest = fast.fold(0.0, f64::max).min(slowest);
-    let fastest = if fastest > 0.0 { fastest } else { slowest / 1000.0 };
+    // Below the fastest 1 % of the fastest there is nothing to see.
+    let begins = |tail: &Vec<(f64, f64)>| {
+        let fast = tail.iter().filter(|(_, share)| *share >= 0.99);
+        fast.map(|(latency, _)| *latency).reduce(f64::max)
+    };
+    let fastest = tails.iter().filter_map(|(_, tail)| begins(tail)).reduce(f64::min);
+    let fastest = fastest.unwrap_or(slowest / 1000.0).min(slowest);
     let rarest = points().map(|(_, share)| share).fold(1.0, f64::min);
     let lines = tails
         .iter()
@@ -75,4 +78,27 @@ fn positive(tail: &[(f64, f64)]) -> Vec<(f64, f64)> {
         points.push((*slowest, share));
     }
     points
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_picture_begins_where_the_fastest_client_does() {
+        let mut results = Results::default();
+        let tail = |at: f64| vec![(at, 1.0), (at * 1.1, 0.5), (at * 1.3, 0.01)];
+        let near = [tail(0.016), vec![]].concat();
+        let far = tail(0.26);
+        let all = vec![(0.016, 1.0), (0.26, 0.5), (0.34, 0.005)];
+        for (name, tail) in [("all", all), ("far", far), ("near", near)] {
+            results.latency_tail.insert(name.to_owned(), tail);
+        }
+        let panel = &figure(&results).panels[0];
+        for line in &panel.lines {
+            assert_eq!(line.points[0].1, Some(1.0), "{} begins with all of it", line.name);
+        }
+        assert!(panel.x.place(0.016) > 0.0 && panel.x.place(0.016) < 0.3);
+        assert!(panel.x.place(0.34) > 0.7);
+    }
 }
