@@ -20,9 +20,9 @@ use crate::{
 const TABLE: usize = 40;
 /// Of more lines of cells than this the first are told.
 const TOLD: usize = 8;
-/// What a table shows, where it is known.
-const SHOWN: [&str; 5] =
-    ["availability", "goodput", "p50(latency)", "p99(latency)", "cost.per_month"];
+/// What a table leaves to the files unless somebody asked for it.
+const NOT_SHOWN: [&str; 4] =
+    ["mean(latency)", "attempts_per_request", "stale_read_fraction", "lost_acked_writes"];
 
 /// `cells.json`.
 #[must_use]
@@ -141,8 +141,8 @@ pub(super) fn short(path: &str) -> String {
 pub(super) fn grid(sweep: &Sweep, cells: &[&SweptCell], intervals: bool) -> Grid {
     let axes = &sweep.plan.axes;
     let known = |metric: &&ComparedMetric| {
-        let named = SHOWN.contains(&metric.metric.as_str());
-        named && cells.iter().any(|cell| cell.figures.contains_key(&metric.metric))
+        let named = NOT_SHOWN.contains(&metric.metric.as_str());
+        !named && cells.iter().any(|cell| cell.figures.contains_key(&metric.metric))
     };
     let metrics: Vec<&ComparedMetric> = sweep.plan.metrics.iter().filter(known).collect();
     let judged = cells.iter().any(|cell| !cell.slos.is_empty());
@@ -196,7 +196,7 @@ pub(super) fn sentences(sweep: &Sweep, most: usize) -> Vec<String> {
             lines.push(format!(
                 "Best: cell {} ({}), {least} that meets all objectives: {} {figure}.",
                 best.cell,
-                settings(&best.settings),
+                settings(sweep, &best.settings),
                 label(by),
             ));
         }
@@ -215,20 +215,24 @@ pub(super) fn sentences(sweep: &Sweep, most: usize) -> Vec<String> {
     // Where objectives say what is too slow, they say it better.
     let knees = if judged { 0 } else { most };
     lines.extend(findings.knees.iter().take(knees).map(|of| {
-        format!("{}: p99 takes off after {}.", along(&of.axis, &of.with), clean(&of.at))
+        format!("{}: p99 takes off after {}.", along(sweep, &of.axis, &of.with), clean(&of.at))
     }));
     lines.extend(findings.scalability.iter().take(most).map(|of| scalability(sweep, of)));
     lines
 }
 
-/// `clients.apps.load=1.5, variant=base`.
-pub(super) fn settings(settings: &BTreeMap<String, String>) -> String {
-    let one = |(path, value): (&String, &String)| format!("{}={}", short(path), clean(value));
-    settings.iter().map(one).collect::<Vec<_>>().join(", ")
+/// `apps.load=1.5, variant=base`, in the order of the axes.
+pub(super) fn settings(sweep: &Sweep, settings: &BTreeMap<String, String>) -> String {
+    let one = |axis: &SweepAxis| {
+        let value = settings.get(&axis.path)?;
+        Some(format!("{}={}", short(&axis.path), clean(value)))
+    };
+    sweep.plan.axes.iter().filter_map(one).collect::<Vec<_>>().join(", ")
 }
 
-fn along(axis: &str, with: &BTreeMap<String, String>) -> String {
-    let with = if with.is_empty() { String::new() } else { format!(" with {}", settings(with)) };
+fn along(sweep: &Sweep, axis: &str, with: &BTreeMap<String, String>) -> String {
+    let with =
+        if with.is_empty() { String::new() } else { format!(" with {}", settings(sweep, with)) };
     format!("Along {}{with}", short(axis))
 }
 
@@ -252,10 +256,10 @@ fn alike(breaks: &[Break]) -> Vec<Vec<&Break>> {
 
 fn broken(sweep: &Sweep, group: &[&Break]) -> String {
     let of = group[0];
-    let mut along = along(&of.axis, &of.with);
+    let mut along = along(sweep, &of.axis, &of.with);
     match group {
         [] | [_] => {}
-        [_, other] => along += &format!(", and with {}", settings(&other.with)),
+        [_, other] => along += &format!(", and with {}", settings(sweep, &other.with)),
         [_, others @ ..] => along += &format!(", and with {} other settings", others.len()),
     }
     let values = sweep.plan.axes.iter().find(|axis| axis.path == of.axis).map(|axis| &axis.values);
@@ -291,9 +295,9 @@ fn broken(sweep: &Sweep, group: &[&Break]) -> String {
     }
 }
 
-/// `p99(latency) <= 200ms is 212 ms`.
+/// `p99(latency) <= 200ms: 212 ms`.
 fn objective(of: &SloResult) -> String {
-    format!("{} is {}", clean(&of.expression), slo_measured(of))
+    format!("{}: {}", clean(&of.expression), slo_measured(of))
 }
 
 fn scalability(sweep: &Sweep, of: &Scalability) -> String {
@@ -311,7 +315,7 @@ fn scalability(sweep: &Sweep, of: &Scalability) -> String {
     format!(
         "{}: goodput grows as by the Universal Scalability Law: one does {}, {} of it is contention, {} coherence; \
          {peak} (R² {}).",
-        along(&of.axis, &of.with),
+        along(sweep, &of.axis, &of.with),
         value(Quantity::Rate, of.gamma),
         share(of.sigma),
         share(of.kappa),
@@ -506,7 +510,7 @@ mod tests {
         );
         assert_eq!(
             told(&of, Some("1"), Some("1.5"), None),
-            "Along apps.load: holds to 1, breaks at 1.5 (availability >= 60% is 60 %)."
+            "Along apps.load: holds to 1, breaks at 1.5 (availability >= 60%: 60 %)."
         );
         assert!(
             told(&of, Some("1"), Some("2"), Some("2.5"))

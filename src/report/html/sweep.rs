@@ -104,7 +104,7 @@ fn same_again(out: &mut String, sweep: &Sweep) {
          <code>journal.jsonl</code>.</p>\n",
         escape(&typed),
         cell.cell,
-        escape(&settings(&cell.settings)),
+        escape(&settings(sweep, &cell.settings)),
         escape(&plan.windtunnel_version),
         plan.semantics_version,
         escape(&plan.sweep),
