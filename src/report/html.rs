@@ -3,6 +3,7 @@
 //! **Invariant.** No script, no address, no remote thing: the policy in the page's head forbids them,
 //! and every text is escaped.
 
+mod bar;
 mod bill;
 mod budgets;
 mod data;
@@ -23,7 +24,7 @@ use super::{
         issued, kind, outcomes, p99_of_all, per_run, recovered, slo_measured, slo_remark,
         some_failed, up, used, when, words,
     },
-    text::{Quantity, clock, count, duration, escape, estimate, plural, value},
+    text::{Quantity, clean, clock, count, duration, escape, estimate, plural, value},
     transactions,
 };
 use crate::results::{
@@ -39,6 +40,7 @@ const STYLE: &str = include_str!("report.css");
 pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String {
     let mut out = String::new();
     head(&mut out, results);
+    comes_to(&mut out, results);
     verdict(&mut out, results);
     warnings(&mut out, results);
     slos(&mut out, "Service level objectives", &results.slos);
@@ -83,6 +85,15 @@ fn head(out: &mut String, results: &Results) {
     for line in results.description.iter().flat_map(|text| text.lines()) {
         let _ = writeln!(out, "<p class=\"lead\">{}</p>", escape(line));
     }
+}
+
+/// What it comes to, before any figure.
+fn comes_to(out: &mut String, results: &Results) {
+    out.push_str("<section id=\"verdict\">\n");
+    for sentence in super::verdict::verdict(results) {
+        let _ = writeln!(out, "<p>{}</p>", escape(&clean(&sentence)));
+    }
+    out.push_str("</section>\n");
 }
 
 fn verdict(out: &mut String, results: &Results) {
@@ -168,7 +179,7 @@ fn slos(out: &mut String, title: &str, slos: &[SloResult]) {
     if slos.is_empty() {
         return;
     }
-    let mut table = Table::new(title, &["", "<target", "measured", ""]);
+    let mut table = Table::new(title, &["", "<target", "measured", "", ""]);
     for slo in slos {
         let class = match slo.verdict.as_str() {
             "met" | "pass" | "as expected" => "met",
@@ -180,6 +191,7 @@ fn slos(out: &mut String, title: &str, slos: &[SloResult]) {
             Cell { class: "left", text: slo.expression.clone() },
             Cell::plain(slo_measured(slo)),
             Cell::plain(slo_remark(slo)),
+            Cell::picture(bar::bar(slo).unwrap_or_default()),
         ]);
     }
     out.push_str(&table.finish());

@@ -38,6 +38,7 @@ mod tiers;
 mod topology;
 mod transactions;
 mod variants;
+mod verdict;
 
 pub use cap::{cap_files, cap_text};
 pub use compare::{compared_json, compared_markdown, compared_text, label};

@@ -9,9 +9,17 @@ pub(super) struct Cell {
     pub(super) text: String,
 }
 
+/// The class of a picture, which is put there as it is.
+const PICTURE: &str = "picture";
+
 impl Cell {
     pub(super) fn plain(text: String) -> Self {
         Self { class: "", text }
+    }
+
+    /// A picture of our own making, or nothing.
+    pub(super) fn picture(svg: String) -> Self {
+        Self { class: PICTURE, text: svg }
     }
 }
 
@@ -35,6 +43,10 @@ impl Table {
     pub(super) fn row(&mut self, cells: &[Cell]) {
         self.0.push_str("<tr>");
         for Cell { class, text } in cells {
+            if *class == PICTURE {
+                let _ = write!(self.0, "<td>{text}</td>");
+                continue;
+            }
             let text = escape(&clean(text));
             let _ = match *class {
                 "" => write!(self.0, "<td>{}</td>", kept_together(&text)),
