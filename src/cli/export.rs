@@ -12,6 +12,7 @@ use std::{
 use clap::{Args, ValueEnum};
 
 use super::{
+    files::write,
     folder::{self, RealDisk, SCENARIO, TIMING},
     prepare::{Overriding, Said, examine, told},
     report::{place, read},
@@ -19,25 +20,33 @@ use super::{
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
-    report::{exported, jepsen},
+    report::{exported, jepsen, mermaid, openmetrics},
     results::{Results, RunHistory},
     study::Study,
 };
 
-/// Write the history of one replication, simulated again, for other programs
+/// Write what a run measured, its design, or the history of one replication, for other programs
 ///
-/// `jepsen`: what clients asked of each store that is followed and what they were answered, in `DIR/jepsen/`: `STORE.edn` and
+/// `openmetrics`: the time series, as a monitoring system scrapes them; the run begins at the epoch. `mermaid`: the design as a
+/// flowchart for a pull request. Both go to standard output, or to --output.
+///
+/// `jepsen`, of one replication that is simulated again: what clients asked of each store that is followed and what they were answered, in `DIR/jepsen/`: `STORE.edn` and
 /// `STORE.json` hold all keys as transactions over registers (Elle, model `rw-register`), `STORE-key-K.edn` one key as a
 /// register (Knossos, model `cas-register`). A value is the number of the write of its key, and a deletion has one too.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  windtunnel export outputs/shop/latest --as jepsen\n  \
-    windtunnel export outputs/shop/latest --as jepsen --replication 2 --key 17")]
+    windtunnel export outputs/shop/latest --as jepsen --replication 2 --key 17\n  \
+    windtunnel export outputs/shop/latest --as openmetrics --output shop.prom\n  \
+    windtunnel export outputs/shop/latest --as mermaid")]
 pub(super) struct ExportArguments {
     /// A folder that `windtunnel run` wrote
     directory: PathBuf,
     /// For whom
     #[arg(long = "as", value_enum, value_name = "FORMAT")]
     format: Format,
+    /// `openmetrics`, `mermaid`: write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
     /// The replication, from 0
     #[arg(long, value_name = "N", default_value_t = 0)]
     replication: usize,
@@ -50,15 +59,47 @@ pub(super) struct ExportArguments {
     data: Option<String>,
 }
 
-/// For whom a history is written.
+/// For whom something is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// Jepsen, Elle, Knossos
     Jepsen,
+    /// Prometheus and its kin
+    Openmetrics,
+    /// Pull requests, wikis
+    Mermaid,
 }
 
 pub(super) fn export(arguments: &ExportArguments, voice: Voice) -> Exit {
-    let Format::Jepsen = arguments.format;
+    let of_jepsen = arguments.format == Format::Jepsen;
+    if of_jepsen && arguments.output.is_some() {
+        return refuse("--output is of openmetrics and mermaid: a history goes into its folder");
+    }
+    if !of_jepsen && (arguments.replication != 0 || !arguments.keys.is_empty()) {
+        return refuse("--replication and --key are of jepsen");
+    }
+    let text: fn(&Results) -> Vec<u8> = match arguments.format {
+        Format::Jepsen => return jepsen_history(arguments, voice),
+        Format::Openmetrics => openmetrics,
+        Format::Mermaid => mermaid,
+    };
+    let results = match read(&arguments.directory) {
+        Ok(results) => results,
+        Err(line) => return refuse(&line),
+    };
+    let bytes = text(&results);
+    match &arguments.output {
+        None => print(&bytes),
+        Some(file) => {
+            if let Err(line) = write(file, &bytes) {
+                return refuse(&line);
+            }
+        }
+    }
+    Exit::Done
+}
+
+fn jepsen_history(arguments: &ExportArguments, voice: Voice) -> Exit {
     let stop = match interruptible() {
         Ok(stop) => stop,
         Err(e) => return refuse(&format!("cannot catch Ctrl-C: {e}")),

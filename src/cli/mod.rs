@@ -7,6 +7,7 @@
 mod baseline;
 mod check;
 mod compare;
+mod completions;
 mod designs;
 mod examples;
 mod explain;
@@ -35,7 +36,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use say::{Exit, Voice, complain};
 
@@ -70,6 +71,7 @@ enum Command {
     Fuzz(fuzz::FuzzArguments),
     New(new::NewArguments),
     Report(report::ReportArguments),
+    Completions(completions::CompletionsArguments),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -121,6 +123,9 @@ fn dispatch(arguments: Arguments) -> Exit {
         Command::Fuzz(arguments) => fuzz::fuzz(&arguments, voice),
         Command::New(arguments) => new::new(&arguments, voice),
         Command::Report(arguments) => report::report(&arguments, voice),
+        Command::Completions(arguments) => {
+            completions::completions(&arguments, Arguments::command())
+        }
     };
     if say::is_unsaid() { exit.max(Exit::BadInput) } else { exit }
 }
@@ -132,8 +137,6 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -93,7 +93,8 @@ pub struct Edge {
 
 impl Edge {
     /// Only what instances do in the `background` comes this way, or messages, which nobody waits for.
-    fn is_unasked(&self) -> bool {
+    #[must_use]
+    pub fn is_unasked(&self) -> bool {
         let unasked = |label: &str| {
             label == "background" || label.starts_with("background ") || label.ends_with(" message")
         };

@@ -497,3 +497,15 @@ fn the_code_of_a_problem_is_explained() {
     let ran = windtunnel(folder.path(), "explain W-XYZZY");
     assert!(ran.code == 2 && ran.stderr.contains("docs/REFERENCE.md"), "{}", ran.stderr);
 }
+
+#[test]
+fn shells_complete_every_command() {
+    let w = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let told = succeeds(w.path(), &format!("completions {shell}")).stdout;
+        for word in ["sweep", "compare", "replications", "max-events"] {
+            assert!(told.contains(word), "{shell}: {word}");
+        }
+    }
+    assert_eq!(windtunnel(w.path(), "completions cmd").code, 2);
+}

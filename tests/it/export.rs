@@ -234,3 +234,67 @@ fn what_cannot_be_exported_is_refused_and_nothing_changes() {
     fs::write(&scenario, text.replace("seed: 7", "seed: 8")).unwrap();
     refused(format!("export {place} --as jepsen"), "was changed after the run");
 }
+
+/// A design with nothing to judge.
+const PLAIN: &str = "windtunnel: 1
+name: shop
+duration: 30s
+clients: {users: {arrivals: poisson(50/s), to: api}}
+nodes:
+  api: {service: {instances: 2, cores: 1, endpoints: {default: [{work: exp(mean=5ms)}, {read: db}]}}}
+  db: {store: {cores: 2, read: exp(mean=1ms)}}
+";
+
+#[test]
+fn what_a_folder_holds_is_written_for_others() {
+    let w = tempfile::tempdir().unwrap();
+    fs::write(w.path().join("shop.yaml"), PLAIN).unwrap();
+    let ran = windtunnel(w.path(), "run shop.yaml -n 2 --quiet");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let before = files(w.path());
+    let metrics = windtunnel(w.path(), "export outputs/shop/latest --as openmetrics");
+    assert_eq!(metrics.code, 0, "{}", metrics.stderr);
+    // Each window of the run is a point at its end.
+    let offered: Vec<(f64, f64)> = metrics
+        .stdout
+        .lines()
+        .filter_map(|line| {
+            line.strip_prefix("windtunnel_client_offered_requests_per_second{client=\"all\"} ")
+        })
+        .map(|rest| {
+            let (value, at) = rest.split_once(' ').unwrap();
+            (value.parse().unwrap(), at.parse().unwrap())
+        })
+        .collect();
+    assert_eq!(offered.last().unwrap().1, 30.0);
+    let mean = offered.iter().map(|point| point.0).sum::<f64>() / offered.len() as f64;
+    assert!((mean - 50.0).abs() < 4.0, "{mean}");
+    let chart = windtunnel(w.path(), "export outputs/shop/latest --as mermaid --output shop.mmd");
+    assert_eq!((chart.code, chart.stdout.as_str()), (0, ""), "{}", chart.stderr);
+    let chart = fs::read_to_string(w.path().join("shop.mmd")).unwrap();
+    for line in [
+        "flowchart LR",
+        "    n0([\"users<br>client<br>poisson(50/s)\"])",
+        "    n0 --> n1",
+        "    n1 -->|\"read\"| n2",
+    ] {
+        assert!(chart.lines().any(|other| other == line), "{line}: {chart}");
+    }
+    assert_eq!(files(w.path()).len(), before.len() + 1, "the folder is as it was");
+    for (arguments, phrase) in [
+        (
+            "export outputs/shop/latest --as jepsen --output x",
+            "--output is of openmetrics and mermaid",
+        ),
+        (
+            "export outputs/shop/latest --as mermaid --key 3",
+            "--replication and --key are of jepsen",
+        ),
+        ("export outputs/shop/latest --as mermaid --output none/x", "cannot write none/x"),
+        ("export outputs --as openmetrics", "is no result folder"),
+    ] {
+        let refused = windtunnel(w.path(), arguments);
+        assert_eq!(refused.code, 2, "{arguments}");
+        assert!(refused.stderr.contains(phrase), "{arguments}: {}", refused.stderr);
+    }
+}
