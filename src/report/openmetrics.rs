@@ -1,4 +1,4 @@
-//! The time series of a run as a monitoring system would have scraped them (OpenMetrics 1.0, text).
+//! The time series of a run as a monitoring system would have scraped them (`OpenMetrics` 1.0, text).
 //!
 //! A point is a window, at its end, in seconds after the epoch: the run begins there. Points of several replications are their
 //! means, as in `timeseries.csv`.

@@ -333,24 +333,16 @@ mod tests {
         },
     };
 
-    /// A sweep over these axes whose figures grow with the number of the cell; the last is beyond any limit and misses an
-    /// objective, one is not done.
-    fn sweep(axes: &[(&str, &[&str])], drawn: bool) -> Sweep {
-        let axes: Vec<SweepAxis> = axes
-            .iter()
-            .map(|(path, values)| SweepAxis {
-                path: (*path).to_owned(),
-                values: values.iter().map(|value| (*value).to_owned()).collect(),
-            })
-            .collect();
-        let metric = |metric: &str, unit: &str, better: &str| ComparedMetric {
+    fn metric(metric: &str, unit: &str, better: &str) -> ComparedMetric {
+        ComparedMetric {
             metric: metric.to_owned(),
             unit: unit.to_owned(),
             better: better.to_owned(),
-        };
-        let lengths = axes.iter().map(|axis| axis.values.len());
-        let cells = if drawn { lengths.max().unwrap() } else { lengths.product() };
-        let figure = |value: f64| SweptFigure {
+        }
+    }
+
+    fn figure(value: f64) -> SweptFigure {
+        SweptFigure {
             figure: ComparedFigure {
                 estimate: Estimate {
                     value: Some(value),
@@ -361,7 +353,33 @@ mod tests {
                 never: None,
             },
             ..SweptFigure::default()
-        };
+        }
+    }
+
+    /// Availability falls with the part of the way.
+    fn objective_at(part: f64) -> SloResult {
+        SloResult {
+            expression: "availability >= 60%".to_owned(),
+            estimate: Estimate { value: Some(1.0 - part / 2.0), ..Estimate::default() },
+            verdict: if part > 0.8 { "missed" } else { "met" }.to_owned(),
+            reason: None,
+            margin: None,
+            unit: None,
+        }
+    }
+
+    /// A sweep over these axes whose figures grow with the number of the cell; the last is beyond any limit and misses an
+    /// objective, one is not done.
+    fn sweep(axes: &[(&str, &[&str])], drawn: bool) -> Sweep {
+        let axes: Vec<SweepAxis> = axes
+            .iter()
+            .map(|(path, values)| SweepAxis {
+                path: (*path).to_owned(),
+                values: values.iter().map(|value| (*value).to_owned()).collect(),
+            })
+            .collect();
+        let lengths = axes.iter().map(|axis| axis.values.len());
+        let cells = if drawn { lengths.max().unwrap() } else { lengths.product() };
         let done = (0..cells as u64).filter(|cell| *cell != 1).map(|cell| {
             let mut rest = cell as usize;
             let mut settings = BTreeMap::new();
@@ -377,20 +395,12 @@ mod tests {
                 ("p99(latency)", if last { beyond } else { figure(0.01 * libm::exp(5.0 * part)) }),
                 ("availability", figure(1.0 - part / 2.0)),
             ];
-            let slo = SloResult {
-                expression: "availability >= 60%".to_owned(),
-                estimate: Estimate { value: Some(1.0 - part / 2.0), ..Estimate::default() },
-                verdict: if part > 0.8 { "missed" } else { "met" }.to_owned(),
-                reason: None,
-                margin: None,
-                unit: None,
-            };
             SweptCell {
                 cell,
                 settings,
                 status: "complete".to_owned(),
                 figures: figures.map(|(name, figure)| (name.to_owned(), figure)).into(),
-                slos: vec![slo],
+                slos: vec![objective_at(part)],
                 ..SweptCell::default()
             }
         });

@@ -15,8 +15,8 @@ pub(super) fn bar(slo: &SloResult) -> Option<String> {
     let value = slo.estimate.value.filter(|v| v.is_finite())?;
     let margin = slo.margin.filter(|m| m.is_finite())?;
     // What is met below its limit has its margin above it.
-    let below = slo.expression.contains("<");
-    if !below && !slo.expression.contains(">") {
+    let below = slo.expression.contains('<');
+    if !below && !slo.expression.contains('>') {
         return None;
     }
     let limit = if below { value + margin } else { value - margin };

@@ -154,8 +154,8 @@ fn map(sweep: &Sweep, (x, y): (usize, usize), metric: &ComparedMetric) -> Plot {
             let middle = (left - LEFT + 14, i32::midpoint(area.1, area.3));
             canvas.text(&up, middle, Look::faint().centred().upright());
         }
-        let never = sweep.done.iter().filter_map(|cell| cell.figures.get(&metric.metric));
-        legend(canvas, &scale, never.map(|figure| figure.beyond).any(|beyond| beyond));
+        let mut never = sweep.done.iter().filter_map(|cell| cell.figures.get(&metric.metric));
+        legend(canvas, &scale, never.any(|figure| figure.beyond));
     });
     let name: Cow<'static, str> =
         format!("map_{}", metric.metric.split('(').next().unwrap_or("")).into();
