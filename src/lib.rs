@@ -16,6 +16,7 @@ pub mod report;
 pub mod results;
 mod runner;
 pub mod scenario;
+pub mod size;
 mod slo;
 pub mod stats;
 pub mod study;

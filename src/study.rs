@@ -36,6 +36,7 @@ pub use precision::Precision;
 pub use crate::runner::{
     Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, seeds,
 };
+pub(crate) use crate::runner::{Outline, outline};
 use crate::{
     model::{Offered, kind::Prices},
     plan::WaitAsked,
@@ -49,7 +50,7 @@ use crate::{
         spec::{ScenarioSpec, WarmUp},
         trace::DataFiles,
     },
-    slo::{self, Judge, Names, Slo},
+    slo::{self, Judge, Metric, Names, Slo},
     units::Name,
 };
 
@@ -69,6 +70,8 @@ pub struct Study {
     /// Faults that come by chance, by id.
     random: Vec<String>,
     objectives: Vec<Objective>,
+    /// What is to be least of a design that is to be the cheapest.
+    minimise: Option<Metric>,
     names: Names,
     /// The zones of each region.
     regions: Vec<(String, Vec<String>)>,
@@ -310,6 +313,7 @@ pub fn examine(
     }
     let slos = slo::check("slos", &spec.slos, &known, &mut problems);
     let expect = slo::check("expect", &spec.expect, &known, &mut problems);
+    let minimise = least(spec, &known, &mut problems);
     let sound = !problems.any_error();
     let problems = problems.into_vec();
     let study = prepared.filter(|_| sound).map(|mut prepared| {
@@ -317,12 +321,13 @@ pub fn examine(
         prepared.info.warnings = warnings(&problems);
         prepared.info.data = data;
         let both: Vec<Slo> = slos.iter().chain(&expect).cloned().collect();
-        prepared.watch(slo::faults_asked(&both, &[]));
+        prepared.watch(slo::faults_asked(&both, minimise.as_slice()));
         Study {
             resolved: loaded.resolved.clone(),
             seed: spec.seed.map_or(1, |seed| seed.0),
             objectives: gate::objectives(&loaded, &slos, &expect),
             random: gate::random_faults(spec),
+            minimise,
             slos,
             expect,
             variants: variants(spec),
@@ -335,6 +340,7 @@ pub fn examine(
     let mut found = loaded.found(&problems);
     if study.is_some() {
         found.extend(loaded.varied(&meanings));
+        found.extend(loaded.sized(&meanings));
     }
     // What must be mended comes first; then in the order of the files.
     found.sort_by_key(|f| (!f.is_error(), f.span));
@@ -426,14 +432,35 @@ fn variants(spec: &ScenarioSpec) -> Vec<(String, Vec<String>)> {
 }
 
 /// What is wrong with what a scenario means, as far as that is known without its data.
-fn meanings(spec: &ScenarioSpec) -> Vec<Problem> {
+pub(crate) fn meanings(spec: &ScenarioSpec) -> Vec<Problem> {
     let mut problems = Problems::default();
     Prepared::check(spec, &mut problems);
     let window = runner::window_length(spec.duration.0);
     let known = names(spec, window);
     slo::check("slos", &spec.slos, &known, &mut problems);
     slo::check("expect", &spec.expect, &known, &mut problems);
+    least(spec, &known, &mut problems);
     problems.into_vec()
+}
+
+/// What is least in the cheapest design that has prices.
+pub(crate) const MONEY: &str = "cost.per_month";
+
+/// What is to be least of a scenario that says it; none where nothing is, or it is no figure of it.
+pub(crate) fn minimised(spec: &ScenarioSpec, problems: &mut Problems) -> Option<Metric> {
+    least(spec, &names(spec, runner::window_length(spec.duration.0)), problems)
+}
+
+fn least(spec: &ScenarioSpec, names: &Names, problems: &mut Problems) -> Option<Metric> {
+    let said = spec.size.as_ref()?.minimise.as_deref();
+    let text = said.or_else(|| names.priced.then_some(MONEY))?;
+    match Metric::parse(text, names) {
+        Ok(metric) => Some(metric),
+        Err(problem) => {
+            problems.add(Problem { path: "size.minimise".to_owned(), ..problem });
+            None
+        }
+    }
 }
 
 fn warnings(problems: &[Problem]) -> Vec<String> {

@@ -89,6 +89,7 @@ library! {
     "dead-letters",
     "catch-up",
     "resize",
+    "right-size",
     "nightly-batch",
     "pub-sub",
     "rebalance",

@@ -26,6 +26,7 @@ mod report;
 mod run;
 mod say;
 mod schema;
+mod size;
 mod sweep;
 mod validate;
 
@@ -63,6 +64,7 @@ enum Command {
     Explain(explain::ExplainArguments),
     Export(export::ExportArguments),
     Plan(plan::PlanArguments),
+    Size(size::SizeArguments),
     Sweep(sweep::SweepArguments),
     Merge(merge::MergeArguments),
     Validate(validate::ValidateArguments),
@@ -115,6 +117,7 @@ fn dispatch(arguments: Arguments) -> Exit {
         Command::Explain(arguments) => explain::explain(&arguments, voice),
         Command::Export(arguments) => export::export(&arguments, voice),
         Command::Plan(arguments) => plan::plan(&arguments, voice),
+        Command::Size(arguments) => size::size(&arguments, voice),
         Command::Sweep(arguments) => sweep::sweep(&arguments, voice),
         Command::Merge(arguments) => merge::merge(&arguments, voice),
         Command::Validate(arguments) => validate::validate(&arguments, voice),

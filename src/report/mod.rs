@@ -32,6 +32,7 @@ mod queues;
 mod replicas;
 mod sagas;
 mod sides;
+mod size;
 mod steady;
 mod sweep;
 mod table;
@@ -52,6 +53,10 @@ pub use mermaid::mermaid;
 pub use openmetrics::openmetrics;
 pub use plan::{plan_json, plan_markdown, plan_text};
 pub use precision::precision;
+pub use size::{
+    load_doubled, load_head, load_json, load_step, load_text, size_contradiction, size_head,
+    size_json, size_step, size_text,
+};
 pub use sweep::{sweep_json, sweep_text};
 
 use crate::results::{Comparison, Results, SampledRequest, Sweep};

@@ -3,7 +3,10 @@
 //! **Invariant.** The sum of a replication is the sum of its parts, added in the order of the file's names; what is
 //! the same in each replication has an interval without width.
 
+mod before;
 mod words;
+
+pub use before::{Before, before};
 
 use super::environments::gb_seconds;
 use crate::{

@@ -42,9 +42,10 @@ use rayon::iter::{ParallelBridge, ParallelIterator};
 
 pub use crate::model::design::window_length;
 pub use accumulator::{Accumulator, RunInfo};
+pub use bill::{Before, before};
 pub use histories::histories;
 pub use pilot::pilot;
-pub use prepared::{Prepared, doubts, followed, sides};
+pub use prepared::{Outline, Prepared, doubts, followed, outline, sides};
 pub use replication::{Replication, check};
 
 use crate::{engine::random, model::probe::Measured};

@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use super::{Replicate, RunInfo, budgets, picture};
+use super::{Before, Replicate, RunInfo, before, budgets, picture};
 use crate::{
     model::{
         Offered, Scenario,
@@ -81,6 +81,22 @@ pub fn doubts(spec: &ScenarioSpec) -> BTreeMap<String, [Option<Doubt>; Claim::AL
 pub fn sides(spec: &ScenarioSpec) -> BTreeMap<String, Vec<String>> {
     let names = Names::new(Arc::new(design(spec)));
     Cuts::new(&names, 0, 0).named(&names)
+}
+
+/// What is known of a design before it is made ready to run.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// What it costs; none where nothing has a price.
+    pub cost: Option<Before>,
+    /// What is asked of its nodes.
+    pub offered: Vec<Offered>,
+}
+
+/// What is known of a sound scenario before it is made ready to run, if caches miss this share of their reads.
+#[must_use]
+pub fn outline(spec: &ScenarioSpec, missed: f64) -> Outline {
+    let names = Scenario::check(design(spec), &mut Problems::default());
+    Outline { cost: before(&names), offered: names.offered(missed) }
 }
 
 impl Prepared {

@@ -86,7 +86,7 @@ pub struct Loaded {
     pub sources: Vec<Source>,
     /// Problems that do not keep it from running.
     pub warnings: Vec<Problem>,
-    tree: Node,
+    pub(super) tree: Node,
     /// What its variants are made of: the file, and what is set besides. None if one is taken.
     pub(super) base: Option<(Node, Vec<Setting>)>,
 }
@@ -129,6 +129,11 @@ impl Loaded {
     /// Where a path stands: its value, or the nearest part of it that the file has.
     pub fn locate(&self, path: &str) -> Span {
         locate(&self.tree, path, false)
+    }
+
+    /// The same of its key.
+    pub(super) fn locate_key(&self, path: &str) -> Span {
+        locate(&self.tree, path, true)
     }
 }
 

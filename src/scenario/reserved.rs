@@ -6,7 +6,7 @@
 
 /// Reserved words of each type: its Rust name and the words.
 const RESERVED: &[(&str, &[&str])] = &[
-    ("ScenarioSpec", &["size", "tracing"]),
+    ("ScenarioSpec", &["tracing"]),
     ("ClientSpec", &["bandwidth", "connect", "count", "price"]),
     ("OperationSpec", &["count"]),
     ("NodeSpec", &["cdn", "gateway", "object_store", "search_index"]),

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{requirements::RequirementsSpec, sweep::SweepSpec};
+use super::{requirements::RequirementsSpec, sizing::SizeSpec, sweep::SweepSpec};
 use crate::{
     model::{
         alert::AlertSpec,
@@ -91,6 +91,9 @@ pub struct ScenarioSpec {
     /// design: it is held to these only if it names its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<String>,
+    /// What `windtunnel size` may change to meet the objectives, and what is to be least then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<SizeSpec>,
     /// Named sets of overrides, `path: value`; run one with `run --variant`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variants: BTreeMap<Name, BTreeMap<String, serde_json::Value>>,

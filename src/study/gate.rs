@@ -6,14 +6,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{
-    Breach, RunInfo, Study,
+    Breach, Replication, RunInfo, Study,
     baseline::{Baseline, Beside, Written},
 };
 use crate::{
     results::Results,
     runner::{self, Accumulator},
     scenario::{load::Loaded, spec::ScenarioSpec, tree::Span},
-    slo::{Gate, Gated, Slo, Verdict},
+    slo::{Gate, Gated, Gathering, Slo, Verdict},
     stats::{self, Look},
 };
 
@@ -85,7 +85,20 @@ impl Study {
     ///
     /// A replication broke an invariant of the program.
     pub fn check(&self, looks: Looks, stop: &AtomicBool) -> Result<Checked, Breach> {
-        self.judged(None, looks, stop).map_err(|(_, breach)| breach)
+        self.judged(None, looks, stop, &mut |_| ()).map_err(|(_, breach)| breach)
+    }
+
+    /// The same, with what is to be least of a design that is to be the cheapest.
+    ///
+    /// # Errors
+    ///
+    /// A replication broke an invariant of the program.
+    pub fn sized(&self, looks: Looks, stop: &AtomicBool) -> Result<(Checked, Option<f64>), Breach> {
+        let mut least = self.minimise.as_ref().map(Gathering::new);
+        let mut push = |one: &Replication<'_>| least.iter_mut().for_each(|least| least.push(one));
+        let checked = self.judged(None, looks, stop, &mut push).map_err(|(_, breach)| breach)?;
+        let least = least.and_then(|least| least.sampled(&checked.results, true).value);
+        Ok((checked, least))
     }
 
     /// The same against a baseline that fits.
@@ -99,7 +112,7 @@ impl Study {
         looks: Looks,
         stop: &AtomicBool,
     ) -> Result<Checked, (Side, Breach)> {
-        self.judged(Beside::new(self, baseline), looks, stop)
+        self.judged(Beside::new(self, baseline), looks, stop, &mut |_| ())
     }
 
     fn judged(
@@ -107,6 +120,7 @@ impl Study {
         mut beside: Option<Beside<'_>>,
         looks: Looks,
         stop: &AtomicBool,
+        seen: &mut (dyn FnMut(&Replication<'_>) + Send),
     ) -> Result<Checked, (Side, Breach)> {
         let mut gate = Gate::new(self.slos.iter().chain(&self.expect), self.random.clone());
         let error = 1.0 - self.prepared.info.confidence;
@@ -115,7 +129,11 @@ impl Study {
         loop {
             let Look { n, spends } = looks.next().expect("there is a look");
             let to = (self.seed, n as usize);
-            run = runner::go_on(&self.prepared, run, to, stop, &mut |one| gate.push(one))
+            let mut push = |one: &Replication<'_>| {
+                gate.push(one);
+                seen(one);
+            };
+            run = runner::go_on(&self.prepared, run, to, stop, &mut push)
                 .map_err(|breach| (Side::Own, breach))?;
             let mut results = run.results();
             let mut base = None;

@@ -81,6 +81,7 @@ mod schedules;
 mod sessions;
 mod sides;
 mod single;
+mod size;
 mod swarm;
 mod sweep;
 mod tables;

@@ -67,6 +67,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("resharding", "130s", "110s"),
     ("resize", "25m", "10m"),
     ("retries-and-timeouts", "100s", "10s"),
+    ("right-size", "12s", "2s"),
     ("saga", "225s", "195s"),
     ("scale-to-zero", "10h", "7h"),
     ("scatter-gather", "70s", "50s"),

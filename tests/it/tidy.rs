@@ -25,8 +25,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("runner", &["scenario", "model", "engine", "explain", "results", "stats", "history"]),
     ("study", &["slo", "plan", "runner", "scenario", "model", "results", "stats"]),
     ("sweep", &["study", "slo", "scenario", "results", "stats"]),
-    ("report", &["explain", "plan", "slo", "results", "stats"]),
-    ("cli", &["report", "plan", "sweep", "study", "slo", "scenario", "results"]),
+    ("size", &["study", "slo", "scenario", "results"]),
+    ("report", &["explain", "plan", "size", "slo", "results", "stats"]),
+    ("cli", &["report", "plan", "size", "sweep", "study", "slo", "scenario", "results"]),
 ];
 
 /// What every room may use, these among themselves included.
