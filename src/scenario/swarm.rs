@@ -171,6 +171,7 @@ impl Writer {
         if self.chance(40) {
             self.alerts();
         }
+        self.size(seed);
         if self.chance(70) {
             self.line("faults:");
             for fault in 0..self.within(1, 4) {
@@ -183,6 +184,15 @@ impl Writer {
             if let Some(taken) = self.reclaim() {
                 self.line(&taken);
             }
+        }
+    }
+
+    /// Knobs, which change nothing of a run.
+    fn size(&mut self, seed: u64) {
+        let mut own = Stream::new(seed, "swarm", "size").draw(0);
+        if let Some(client) = self.clients.first().cloned().filter(|_| own.below(5) == 0) {
+            let step = ["step 0.5", "x2"][own.below(2) as usize];
+            self.line(&format!("size: {{knobs: {{clients.{client}.load: 0.5..1.5 {step}}}}}"));
         }
     }
 

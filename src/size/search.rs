@@ -174,7 +174,7 @@ impl Search {
             return left.find(|s| open[*s]).or_else(|| self.neighbour(best?));
         }
         let hopeful: Vec<bool> = open.iter().zip(&self.doubted).map(|(o, d)| *o && !d).collect();
-        let hopeful = self.telling(&hopeful, |failed, passed| failed.min(passed));
+        let hopeful = self.telling(&hopeful, usize::min);
         hopeful
             .or_else(|| self.neighbour(best?))
             // What is expected to fail, by how much that rules out.
