@@ -25,6 +25,7 @@ mod progress;
 mod report;
 mod run;
 mod say;
+mod scale;
 mod schema;
 mod size;
 mod sweep;

@@ -19,13 +19,13 @@ use super::{
     folder::{self, Place, RealDisk},
     pilot::examine_with_pilot,
     prepare::{Overriding, Said, told},
-    progress,
+    progress, scale,
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     report::{precision, requests_csv, results_json, summary_text, write_all},
     results::{CapNormal, Results},
-    scenario::render,
+    scenario::{render, scale::divisor},
     study::{self, Breach, Precision, Run, Study},
     units::{Fraction, ValueError},
 };
@@ -62,6 +62,12 @@ pub(super) struct RunArguments {
     /// DIR/<scenario>/cap/.
     #[arg(long, conflicts_with = "variant")]
     variants: bool,
+    /// The design in small: rates, instances and what each has divided by that, times as they are
+    ///
+    /// For what is too large to simulate. What would not be the same in small is refused at its place; what is known to be
+    /// wrong (Erlang C) is said.
+    #[arg(long, value_name = "1/N", conflicts_with = "variants", value_parser = divisor)]
+    scale: Option<u64>,
     /// Threads; all cores when absent. No result depends on it
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -115,6 +121,7 @@ pub(super) enum Format {
 /// A scenario that can be run, and where it stands.
 struct Ready {
     path: PathBuf,
+    overriding: Overriding,
     study: Study,
     /// The same without its faults, to be told of beside it.
     normal: Option<Study>,
@@ -190,12 +197,16 @@ fn all_ready(
                 wanted.extend(variants.collect::<Vec<_>>().into_iter().rev());
             }
             let Some(study) = study else { continue };
+            let (study, overriding) = match arguments.scale {
+                None => (study, overriding),
+                Some(by) => scale::small((path, &overriding, &study), by, stop, voice)?,
+            };
             let normal = if arguments.variants {
                 designs::without_faults(&study, (path, &overriding), stop, voice)?
             } else {
                 None
             };
-            all.push(Ready { path: path.clone(), study, normal });
+            all.push(Ready { path: path.clone(), overriding, study, normal });
         }
     }
     if !problems.is_empty() {
@@ -359,7 +370,7 @@ fn tell(arguments: &RunArguments, ready: &[Ready], outcomes: Vec<Outcome>, voice
                 Exit::Interrupted
             }
             Outcome::Broken(breach) => {
-                broken(&arguments.overriding, (&ready_one.path, &ready_one.study), &breach)
+                broken(&ready_one.overriding, (&ready_one.path, &ready_one.study), &breach)
             }
             Outcome::Unwritten(line) => refuse(&line),
         };

@@ -3,10 +3,12 @@
 //!
 //! **Invariant.** A formula is the one its figure was worked out by, with the numbers in it.
 
+mod bias;
 mod cache;
 mod machines;
 mod waits;
 
+pub use bias::{Bias, biases};
 pub use machines::{Measured, WaitAsked};
 
 use crate::{

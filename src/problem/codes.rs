@@ -50,6 +50,7 @@ pub const CODES: &[(&str, &str)] = &[
     ),
     ("E-RESOLUTION", "a time is no whole number of nanoseconds, or a size of bytes"),
     ("E-RETRY-BOMB", "retries of retries multiply beyond all measure"),
+    ("E-SCALE", "something that is not the same in small"),
     ("E-SHARD", "shards, their limits or points on a ring do not fit"),
     ("E-SHARE", "shares do not add up to 100 %"),
     ("E-SLO", "a target is not well formed, or asks for what is not measured"),

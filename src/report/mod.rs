@@ -51,7 +51,7 @@ pub use jepsen::{exported, jepsen};
 pub use lost::{lost_markdown, lost_text};
 pub use mermaid::mermaid;
 pub use openmetrics::openmetrics;
-pub use plan::{plan_json, plan_markdown, plan_text};
+pub use plan::{bias_text, plan_json, plan_markdown, plan_text};
 pub use precision::precision;
 pub use size::{
     load_doubled, load_head, load_json, load_step, load_text, size_contradiction, size_head,

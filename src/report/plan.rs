@@ -4,9 +4,12 @@
 
 use serde_json::{Value, json};
 
-use super::grid::Grid;
+use super::{
+    grid::Grid,
+    text::{clean, duration},
+};
 use crate::{
-    plan::{Line, Unit},
+    plan::{Bias, Line, Unit},
     results::Estimate,
 };
 
@@ -84,4 +87,27 @@ pub fn plan_json(lines: &[Line]) -> Value {
         })
     };
     json!({ "lines": lines.iter().map(one).collect::<Vec<_>>() })
+}
+
+/// What is known to be wrong with a design in small: a line for each node that can be full.
+#[must_use]
+pub fn bias_text(name: &str, by: u64, known: &[Bias]) -> String {
+    let mut out =
+        format!("{}: 1/{by} of it; counts, rates and money are those of that part\n", clean(name));
+    for bias in known {
+        let [(full, wait), (small, longer)] = bias.lines;
+        let node = clean(&bias.node);
+        if full == small {
+            out += &format!("  {node}: as in full, by {small} a line\n");
+            continue;
+        }
+        let balanced = if bias.balanced { ", if its balancer kept one line" } else { "" };
+        let more = duration(longer - wait);
+        out += &format!(
+            "  {node}: {small} a line instead of {full}: waits are {} instead of {} on average by Erlang C{balanced}, {more} too long\n",
+            duration(longer),
+            duration(wait)
+        );
+    }
+    out
 }

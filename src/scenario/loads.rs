@@ -51,7 +51,7 @@ pub fn sets(spec: &ScenarioSpec, clients: &[String], factor: f64) -> Vec<String>
 }
 
 /// A key of a client and what stands there when it sends so many times as much; none where it comes by the clock.
-fn times(client: &ClientSpec, factor: f64) -> Option<(&'static str, String)> {
+pub(super) fn times(client: &ClientSpec, factor: f64) -> Option<(&'static str, String)> {
     let by = |of: f64| rounded(of * factor);
     match &client.arrivals {
         Arrivals::Schedule(_) => None,

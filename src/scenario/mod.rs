@@ -25,6 +25,7 @@ pub mod required;
 pub mod requirements;
 mod reserved;
 pub mod rest;
+pub mod scale;
 pub mod schema;
 mod settings;
 pub mod sizing;

@@ -75,6 +75,7 @@ mod resources;
 mod rolling;
 mod saga_logs;
 mod sagas;
+mod scale;
 mod scale_to_zero;
 mod scenarios;
 mod schedules;
