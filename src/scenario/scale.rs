@@ -247,6 +247,13 @@ impl Scaler {
             );
             self.refuse(&at, message);
         }
+        if rest > 1 && holds_lock(&written) {
+            let message = format!(
+                "{instances} instances cannot be divided by {}, and each has one lock",
+                self.by
+            );
+            self.refuse(&format!("{at}.endpoints"), message);
+        }
         self.shared(&at, &written[kind]);
     }
 
@@ -338,6 +345,15 @@ const CLIENT: [&str; 21] = [
     "price",
     "name",
 ];
+
+/// Whether something in it is a lock.
+fn holds_lock(of: &Value) -> bool {
+    match of {
+        Value::Object(keys) => keys.contains_key("lock") || keys.values().any(holds_lock),
+        Value::Array(items) => items.iter().any(holds_lock),
+        _ => false,
+    }
+}
 
 /// A whole number, as a number or as a text such as `10k`.
 fn number(value: &Value) -> Option<u64> {

@@ -186,118 +186,133 @@ fn what_is_wrong_in_small_is_told() {
     assert_eq!(small["description"], "In small: 1/100 of it.");
 }
 
+/// What of the tier is replaced by what, and where that is refused in which words.
+const REFUSED: &[(&str, &str, &str, &str, &str)] = &[
+    (
+        "one lock",
+        "{work: exp(mean=8ms)}",
+        "{lock: {name: stock, scope: shared, do: [{work: 1ms}]}}",
+        "13:30",
+        "one lock for all",
+    ),
+    (
+        "the lock of each instance",
+        "instances: 100\n      cores: 1\n      workers: 40\n      endpoints: {default: [{work: exp(mean=8ms)}",
+        "instances: 10\n      cores: 10\n      endpoints: {default: [{lock: {name: stock, do: [{work: 10us}]}}",
+        "12:",
+        "each has one lock",
+    ),
+    (
+        "a lock for each key",
+        "{work: exp(mean=8ms)}",
+        "{lock: {name: row, per: key, do: [{work: 1ms}]}}",
+        "13:30",
+        "a key is not",
+    ),
+    (
+        "a limit for each key",
+        "timeout: 500ms, pool",
+        "rate_limit: token_bucket(rate=5/s burst=5 per=key), pool",
+        "14:",
+        "a limit for each key",
+    ),
+    ("skewed keys", "uniform(n=1M)", "zipf(n=1M s=1)", "6:", "popular keys"),
+    ("instances", "instances: 100", "instances: 90", "11:14", "cannot be divided"),
+    ("shards", "count: 100", "count: 30", "15:", "cannot be divided"),
+    (
+        "users",
+        "poisson(6k/s)",
+        "closed(users=1010 think=1s)",
+        "6:30",
+        "1010 users cannot be divided by 20",
+    ),
+    ("a batch", "poisson(6k/s)", "poisson(600/s batch=10)", "6:30", "a batch of 10"),
+    ("a schedule", "poisson(6k/s)", "schedule(every=1s batch=100)", "6:30", "says itself"),
+    (
+        "a breaker of clients",
+        "timeout: 1s,",
+        "timeout: 1s, breaker: {window: 10s, failure_ratio: 50%, min_calls: 20, open: 5s},",
+        "6:",
+        "counts calls",
+    ),
+    (
+        "a retry budget",
+        "timeout: 1s,",
+        "timeout: 1s, retry: {attempts: 2, budget: 10%},",
+        "6:",
+        "counts calls",
+    ),
+    (
+        "an autoscaler",
+        "endpoints: {default: [{work: exp(mean=8ms)}, {read: db}]}",
+        "autoscale: {min: 20, max: 100, metric: utilisation, target: 60%, every: 5s}\n      endpoints: {default: [{work: exp(mean=8ms)}, {read: db}]}",
+        "13:",
+        "nobody knows what this does",
+    ),
+    (
+        "a fault",
+        "network:",
+        "faults: [{id: gone, at: 3s, crash: {node: web, instances: 1}}]\nnetwork:",
+        "5:",
+        "another part",
+    ),
+    (
+        "limits by attribute",
+        "cores: 1\n",
+        "cores: 1\n      inbound: {rate_limit: {default: token_bucket(rate=5/s burst=20 per=key)}}\n",
+        "12:",
+        "a limit for each key",
+    ),
+    (
+        "a limit for all",
+        "timeout: 500ms, pool",
+        "rate_limit: token_bucket(rate=5k/s burst=50 scope=shared), pool",
+        "14:",
+        "one limit for all",
+    ),
+    ("a compare-and-set", "{read: db}]}", "{cas: db}]}", "13:", "what is held of each key"),
+    (
+        "what one instance does unasked",
+        "instances: 100\n",
+        "instances: 10\n      background: [{every: 1s, do: [{work: 1ms}]}]\n",
+        "11:",
+        "this is of each",
+    ),
+    (
+        "no bounds",
+        "instances: 100\n      cores: 1\n      workers: 40\n",
+        "instances: 10\n",
+        "9:5",
+        "nothing bounds each",
+    ),
+    (
+        "a queue",
+        "db: {store",
+        "jobs: {queue: {}}\n  db: {store",
+        "15:",
+        "what a queue does in small",
+    ),
+    (
+        "a pool of clients",
+        "timeout: 1s,",
+        "timeout: 1s, pool: 30,",
+        "6:",
+        "30 cannot be divided by 20",
+    ),
+    (
+        "a cache",
+        "db: {store",
+        "kept: {cache: {from: db, capacity: 1000}}\n  db: {store",
+        "15:",
+        "how many ask for a key",
+    ),
+];
+
 #[test]
 fn what_would_not_be_the_same_in_small_is_refused_at_its_place() {
     let good = TIER.replace("duration: 60s\nwarm_up: 10s", "duration: 6s\nwarm_up: 5s");
     assert_eq!(ran(&good, "-n 1 --scale 1/20").code, 0);
-    let web = "endpoints: {default: [{work: exp(mean=8ms)}, {read: db}]}";
-    for (what, old, new, at, told) in [
-        (
-            "one lock",
-            "{work: exp(mean=8ms)}",
-            "{lock: {name: stock, scope: shared, do: [{work: 1ms}]}}",
-            "13:30",
-            "one lock for all",
-        ),
-        (
-            "a lock for each key",
-            "{work: exp(mean=8ms)}",
-            "{lock: {name: row, per: key, do: [{work: 1ms}]}}",
-            "13:30",
-            "a key is not",
-        ),
-        (
-            "a limit for each key",
-            "timeout: 500ms, pool",
-            "rate_limit: token_bucket(rate=5/s burst=5 per=key), pool",
-            "14:",
-            "a limit for each key",
-        ),
-        ("skewed keys", "uniform(n=1M)", "zipf(n=1M s=1)", "6:", "popular keys"),
-        ("instances", "instances: 100", "instances: 90", "11:14", "cannot be divided"),
-        ("shards", "count: 100", "count: 30", "15:", "cannot be divided"),
-        (
-            "users",
-            "poisson(6k/s)",
-            "closed(users=1010 think=1s)",
-            "6:30",
-            "1010 users cannot be divided by 20",
-        ),
-        ("a batch", "poisson(6k/s)", "poisson(600/s batch=10)", "6:30", "a batch of 10"),
-        ("a schedule", "poisson(6k/s)", "schedule(every=1s batch=100)", "6:30", "says itself"),
-        (
-            "a breaker of clients",
-            "timeout: 1s,",
-            "timeout: 1s, breaker: {window: 10s, failure_ratio: 50%, min_calls: 20, open: 5s},",
-            "6:",
-            "counts calls",
-        ),
-        (
-            "a retry budget",
-            "timeout: 1s,",
-            "timeout: 1s, retry: {attempts: 2, budget: 10%},",
-            "6:",
-            "counts calls",
-        ),
-        (
-            "an autoscaler",
-            web,
-            "autoscale: {min: 20, max: 100, metric: utilisation, target: 60%, every: 5s}\n      endpoints: {default: [{work: exp(mean=8ms)}, {read: db}]}",
-            "13:",
-            "nobody knows what this does",
-        ),
-        (
-            "a fault",
-            "network:",
-            "faults: [{id: gone, at: 3s, crash: {node: web, instances: 1}}]\nnetwork:",
-            "5:",
-            "another part",
-        ),
-        (
-            "limits by attribute",
-            "cores: 1\n",
-            "cores: 1\n      inbound: {rate_limit: {default: token_bucket(rate=5/s burst=20 per=key)}}\n",
-            "12:",
-            "a limit for each key",
-        ),
-        (
-            "a limit for all",
-            "timeout: 500ms, pool",
-            "rate_limit: token_bucket(rate=5k/s burst=50 scope=shared), pool",
-            "14:",
-            "one limit for all",
-        ),
-        ("a compare-and-set", "{read: db}]}", "{cas: db}]}", "13:", "what is held of each key"),
-        (
-            "what one instance does unasked",
-            "instances: 100\n",
-            "instances: 10\n      background: [{every: 1s, do: [{work: 1ms}]}]\n",
-            "11:",
-            "this is of each",
-        ),
-        (
-            "no bounds",
-            "instances: 100\n      cores: 1\n      workers: 40\n",
-            "instances: 10\n",
-            "10:",
-            "nothing bounds each",
-        ),
-        (
-            "a queue",
-            "db: {store",
-            "jobs: {queue: {}}\n  db: {store",
-            "15:",
-            "what a queue does in small",
-        ),
-        ("a pool", "pool: 20", "pool: 5", "14:", "cannot be divided"),
-        (
-            "a cache",
-            "db: {store",
-            "kept: {cache: {from: db, capacity: 1000}}\n  db: {store",
-            "15:",
-            "how many ask for a key",
-        ),
-    ] {
+    for (what, old, new, at, told) in REFUSED {
         assert!(good.contains(old), "{what}");
         let text = good.replacen(old, new, 1);
         let full = ran(&text, "-n 1 --set duration=6s --set warm_up=5.9s");
