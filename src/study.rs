@@ -340,7 +340,9 @@ pub fn examine(
     let mut found = loaded.found(&problems);
     if study.is_some() {
         found.extend(loaded.varied(&meanings));
-        found.extend(loaded.sized(&meanings));
+        if !overrides.cell {
+            found.extend(loaded.sized(&meanings));
+        }
     }
     // What must be mended comes first; then in the order of the files.
     found.sort_by_key(|f| (!f.is_error(), f.span));

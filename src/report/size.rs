@@ -77,9 +77,9 @@ pub fn size_head(name: &str, sized: &Sized) -> String {
             format!("{} {first} to {last}", knob(&of.name))
         })
         .collect();
-    let least = sized.minimise.as_ref().map_or("places in their ranges", |(text, _)| text);
+    let least = sized.minimise.as_ref().map_or("places in the ranges", |(text, _)| text);
     let mut text = format!("{}: {settings} of {}; ", clean(name), of.join(", "));
-    write!(text, "the least {} that meets the objectives", clean(least)).expect("a text grows");
+    write!(text, "the least by {} that meets the objectives", clean(least)).expect("a text grows");
     if sized.doubted > 0 {
         let doubted = plural(sized.doubted as u64, "setting");
         write!(text, "\n  {doubted} offered more work than there are cores or workers for: last")

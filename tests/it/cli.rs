@@ -376,6 +376,19 @@ fn interrupted_later_keeps_the_finished_prefix() {
     assert_eq!(json(&fs::read_to_string(manifest).unwrap())["status"], "interrupted");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_search_that_is_interrupted_says_what_it_knows() {
+    for how in ["--knob nodes.server.service.cores=1..8", "--break"] {
+        let w = workspace();
+        let child = spawn(w.path(), &format!("size mm1.yaml {how} --set duration=100000000s"));
+        interrupt(&child);
+        let (code, stdout, stderr) = wait(w.path(), child);
+        assert_eq!(code, 130, "{how}: {stderr}");
+        assert!(stdout.contains("passed before it was stopped"), "{how}: {stdout}");
+    }
+}
+
 #[test]
 fn new_starts_a_scenario_that_runs() {
     let w = workspace();

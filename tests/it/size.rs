@@ -197,7 +197,7 @@ fn each_way_to_end_has_its_words_and_its_exit_code() {
     let ran = of_text(ONE, "-n 40");
     assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
     assert!(
-        ran.stdout.starts_with("a.yaml: 12 settings of api.instances 1 to 12; the least places")
+        ran.stdout.starts_with("a.yaml: 12 settings of api.instances 1 to 12; the least by places")
     );
     assert!(ran.stdout.contains("offered more work than there are cores"), "{}", ran.stdout);
     assert!(ran.stdout.contains("\nThe least: api.instances "), "{}", ran.stdout);
