@@ -27,7 +27,8 @@ from ._errors import (
     VersionMismatch,
     WindtunnelError,
 )
-from ._results import Check, Comparison, Plan, Record, Results
+from ._record import Record
+from ._results import Check, Comparison, Plan, Results
 
 __all__ = [
     "Check",

@@ -119,9 +119,12 @@ class _Judged(WindtunnelError):
         super().__init__(result)
 
     def __str__(self) -> str:
-        missed = [row for row in self.result.rows() if row["verdict"] != "pass"]
-        reason = lambda row: f" ({row['reason']})" if row["reason"] else ""  # noqa: E731
-        return "; ".join(f"{row['expression']}: {row['verdict']}{reason(row)}" for row in missed)
+        told = []
+        for row in self.result.rows():
+            if row["verdict"] != "pass":
+                reason = f" ({row['reason']})" if row["reason"] else ""
+                told.append(f"{row['expression']}: {row['verdict']}{reason}")
+        return "; ".join(told)
 
 
 class Failed(_Judged):

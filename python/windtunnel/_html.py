@@ -112,8 +112,8 @@ def _interval(estimate: Optional[Mapping[str, Any]], shown: Callable[[float], st
     """A value and, where it has one, its interval."""
     if estimate is None or estimate.get("value") is None:
         return "-"
-    value, lower, upper = (estimate.get(key) for key in ("value", "lower", "upper"))
-    told = shown(value)
+    lower, upper = estimate.get("lower"), estimate.get("upper")
+    told = shown(estimate["value"])
     if lower is None or upper is None or lower == upper:
         return told
     return f"{told} [{shown(lower)}, {shown(upper)}]"

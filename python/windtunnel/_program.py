@@ -60,7 +60,7 @@ def _places() -> List[str]:
     import sysconfig
 
     user = "nt_user" if os.name == "nt" else "posix_user"
-    if sys.platform == "darwin" and sys._framework:  # type: ignore[attr-defined]
+    if getattr(sys, "_framework", ""):
         user = "osx_framework_user"
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     places = [

@@ -172,9 +172,8 @@ class Plan(Tables):
 
     def _lines_rows(self) -> Iterator[Row]:
         for line in self["lines"]:
-            simulated = line["simulated"]
-            told = _named("simulated", simulated) if isinstance(simulated, dict) else {"simulated": simulated}
-            yield {**line, **told}
+            head = {key: line[key] for key in ("group", "name", "value", "unit", "formula")}
+            yield {**head, **_named("simulated", line["simulated"] or {}), "flag": line["flag"]}
 
 
 def _estimate(figure: Mapping[str, Any]) -> Row:
