@@ -30,6 +30,26 @@ def test_a_path_a_text_and_a_dict_are_one_scenario(mm1):
     assert results[0].summary.requests.issued > 500
 
 
+def test_none_switches_off_in_a_dict_as_in_a_file(mm1):
+    retried = {"attempts": 3, "backoff": "constant(10ms)"}
+    changed = {**MM1_DICT, "clients": {"load": {**MM1_DICT["clients"]["load"], "timeout": "100ms", "retry": retried}}}
+    attempts = []
+    for off in (None, "none"):
+        design = {**changed, "variants": {"off": {"clients.load.retry": off}}}
+        attempts.append(windtunnel.run(design, variant="off").summary.attempts_per_request.value)
+    attempts.append(windtunnel.run(changed, set={"clients.load.retry": None}).summary.attempts_per_request.value)
+    assert attempts == [1, 1, 1]
+    assert windtunnel.run(changed).summary.attempts_per_request.value > 1.5
+
+
+def test_numbers_and_lists_of_numpy_are_numbers_and_lists():
+    numpy = pytest.importorskip("numpy")
+    for cores in numpy.arange(1, 3):
+        with_set = windtunnel.run(MM1, set={"nodes.server.service.cores": cores}, replications=2)
+        service = {"service": {"cores": cores, "work": "exp(mean=100ms)"}}
+        assert windtunnel.run({**MM1_DICT, "nodes": {"server": service}}, replications=2) == with_set
+
+
 def test_what_is_said_of_a_run_goes_to_the_program(mm1, cli):
     def said(*arguments):
         return json.loads(cli("run", "mm1.yaml", "--format=json", "--no-folder", "--quiet", *arguments).stdout)

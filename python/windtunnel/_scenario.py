@@ -20,7 +20,7 @@ class Source(NamedTuple):
 def source(scenario: Scenario) -> Source:
     """How the program is told of a scenario."""
     if isinstance(scenario, Mapping):
-        return Source("-", (json.dumps(scenario, indent=2, allow_nan=False, ensure_ascii=False) + "\n").encode())
+        return Source("-", (_text(scenario, 2) + "\n").encode())
     if isinstance(scenario, str) and ("\n" in scenario or scenario.lstrip().startswith("{")):
         return Source("-", scenario.encode())
     if not isinstance(scenario, (str, os.PathLike)):
@@ -45,9 +45,25 @@ def value(given: Any) -> str:
     """A value as it would be typed. Text is taken as it stands: ``"5ms"``, ``"exp(mean=2ms)"``."""
     if isinstance(given, str):
         return given
-    if given is None:
-        return "none"
-    if hasattr(given, "item"):
-        # A number of numpy, which JSON does not know.
-        given = given.item()
-    return json.dumps(given, allow_nan=False, ensure_ascii=False)
+    return _text(given)
+
+
+#: Stands for the word `none`, which switches something off and may not be in quotes.
+_NONE = "\ue000none\ue000"
+
+
+def _text(given: Any, indent: Optional[int] = None) -> str:
+    """JSON, which is YAML too, but for `none`."""
+    text = json.dumps(_known(given), indent=indent, allow_nan=False, ensure_ascii=False)
+    return text.replace(f'"{_NONE}"', "none")
+
+
+def _known(given: Any) -> Any:
+    """The same of what JSON knows: maps, numbers and lists of other packages are its own."""
+    if given is None or given == "none":
+        return _NONE
+    if isinstance(given, Mapping):
+        return {key: _known(part) for key, part in given.items()}
+    if isinstance(given, (list, tuple)):
+        return [_known(part) for part in given]
+    return given.tolist() if hasattr(given, "tolist") else given
