@@ -35,8 +35,8 @@ def test_none_switches_off_in_a_dict_as_in_a_file(mm1):
     changed = {**MM1_DICT, "clients": {"load": {**MM1_DICT["clients"]["load"], "timeout": "100ms", "retry": retried}}}
     attempts = []
     for off in (None, "none"):
-        design = {**changed, "variants": {"off": {"clients.load.retry": off}}}
-        attempts.append(windtunnel.run(design, variant="off").summary.attempts_per_request.value)
+        design = {**changed, "variants": {"once": {"clients.load.retry": off}}}
+        attempts.append(windtunnel.run(design, variant="once").summary.attempts_per_request.value)
     attempts.append(windtunnel.run(changed, set={"clients.load.retry": None}).summary.attempts_per_request.value)
     assert attempts == [1, 1, 1]
     assert windtunnel.run(changed).summary.attempts_per_request.value > 1.5
