@@ -14,7 +14,7 @@ from __future__ import annotations
 
 __version__ = "0.1.0"
 
-from ._api import check, compare, plan, run, validate, version
+from ._api import check, compare, plan, run, sweep, validate, version
 from ._errors import (
     Crash,
     Failed,
@@ -28,7 +28,7 @@ from ._errors import (
     WindtunnelError,
 )
 from ._record import Record
-from ._results import Check, Comparison, Plan, Results
+from ._results import Check, Comparison, Plan, Results, Sweep
 
 __all__ = [
     "Check",
@@ -43,6 +43,7 @@ __all__ = [
     "Record",
     "Results",
     "ScenarioError",
+    "Sweep",
     "Truncated",
     "VersionMismatch",
     "WindtunnelError",
@@ -51,6 +52,7 @@ __all__ = [
     "compare",
     "plan",
     "run",
+    "sweep",
     "validate",
     "version",
 ]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Iterable, List, Mapping, Optional, Sequence, Tuple, Union
+from contextlib import contextmanager
+from typing import Any, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ._call import BAD_INPUT, document, problems, said, wrong
 from ._errors import Failed, Inconclusive, Problem
 from ._program import program_version
-from ._results import Check, Comparison, Plan, Results
-from ._scenario import Scenario, Source, settings, source
+from ._results import Check, Comparison, Plan, Results, Sweep
+from ._scenario import Scenario, Source, settings, source, value
+from ._sweep import Call
 
 Sets = Mapping[str, Any]
 Path = Union[str, "os.PathLike[str]"]
@@ -43,10 +45,7 @@ def run(
         raise ValueError(f"one variant is run at a time, and `{variant}` names several; `compare` takes several")
     given = source(scenario)
     arguments = ["run", "--quiet", "--format=json", *_shared(set, seed, data, jobs), *_option("variant", variant)]
-    if precision is None:
-        arguments += _option("replications", replications)
-    else:
-        arguments += _option("precision", precision if isinstance(precision, str) else f"{precision * 100:.15g}%")
+    arguments += _repeated(replications, precision)
     arguments += ["--no-folder"] if out is None else _option("out", out)
     return document(Results, [*arguments, given.file], given.text)
 
@@ -136,6 +135,51 @@ def plan(
     return document(Plan, [*arguments, given.file], given.text)
 
 
+def sweep(
+    scenario: Scenario,
+    vary: Optional[Mapping[str, Any]] = None,
+    set: Optional[Sets] = None,
+    replications: int = 5,
+    seed: Optional[int] = None,
+    *,
+    precision: Union[str, float, None] = None,
+    metrics: Sequence[str] = (),
+    max_cells: Optional[int] = None,
+    on: Optional[str] = None,
+    address: Optional[str] = None,
+    per_task: float = 5.0,
+    data: Optional[Path] = None,
+    jobs: Optional[int] = None,
+    out: Optional[Path] = None,
+) -> Sweep:
+    """Simulates many settings of one scenario on the same random numbers: what ``windtunnel sweep --format json`` says.
+
+    ``vary`` are the axes, instead of the scenario's own ``sweep``: paths with ranges such as ``"0.5..2 step 0.1"`` or
+    with lists; ``variant`` is a path too. With ``out`` a folder with tables, pictures and the journal is left in it,
+    from which the same sweep goes on if it was interrupted; without, nothing is.
+
+    With ``on="ray"`` cells are simulated by the workers of a Ray cluster (``address``, or the one that this process is
+    connected to, or this machine), ``jobs`` (1) threads each, as many cells a task as take about ``per_task`` seconds. What
+    comes back, and what is in the folder, is the same to the byte.
+    """
+    given = source(scenario)
+    arguments = [*_shared(set, seed, data, None), *_repeated(replications, precision)]
+    arguments += [f"--vary={path}={value(_values(values))}" for path, values in (vary or {}).items()]
+    arguments += [f"--metric={metric}" for metric in _texts(metrics)]
+    arguments += _option("max-cells", max_cells)
+    call = Call(given, arguments, data)
+    if on == "ray":
+        from ._ray import Workers
+
+        with _place(out) as folder:
+            Workers(address, jobs or 1, per_task).journal(call, folder)
+            return call.whole(folder, jobs)
+    if on is not None:
+        raise ValueError(f"a sweep can be `on` \"ray\", or on this machine alone if nothing is said, not on {on!r}")
+    with _place(out) as folder:
+        return call.whole(folder, jobs)
+
+
 def validate(
     scenario: Scenario,
     set: Optional[Sets] = None,
@@ -153,6 +197,29 @@ def validate(
     if ended.code not in (0, BAD_INPUT) or not ended.out.strip():
         wrong(ended)
     return problems(ended.out)
+
+
+@contextmanager
+def _place(out: Optional[Path]) -> Iterator[str]:
+    """The folder that was named, or one that is gone afterwards."""
+    if out is not None:
+        yield os.fspath(out)
+        return
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="windtunnel-") as folder:
+        yield folder
+
+
+def _values(values: Any) -> Any:
+    """What an axis goes through."""
+    return list(values) if isinstance(values, (range, tuple)) else values
+
+
+def _repeated(replications: int, precision: Union[str, float, None]) -> List[str]:
+    if precision is None:
+        return _option("replications", replications)
+    return _option("precision", precision if isinstance(precision, str) else f"{precision * 100:.15g}%")
 
 
 def _shared(set: Optional[Sets], seed: Optional[int], data: Optional[Path], jobs: Optional[int]) -> List[str]:

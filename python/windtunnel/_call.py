@@ -73,7 +73,9 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def document(kind: Type[R], arguments: Sequence[str], text: Optional[bytes] = None, *, good: Sequence[int] = (0,)) -> R:
+def document(
+    kind: Type[R], arguments: Sequence[str], text: Optional[bytes] = None, *, good: Sequence[int] = (0,)
+) -> R:
     """What the program says, as one JSON object; or the exception that its end stands for."""
     ended = said(arguments, text)
     if ended.code in good:
@@ -109,10 +111,11 @@ def problems(text: bytes) -> List[Problem]:
 
 
 def _problems(ended: Said) -> List[Problem]:
-    """The list that the program prints; what it says in one line of what was asked for is one problem."""
-    if ended.out.lstrip().startswith(b"["):
-        return problems(ended.out)
-    return [Problem(severity="error", code=None, message=_plain(ended.err), help=None)]
+    """The list that the program prints; what it says besides, in a line of its own, is a problem without a place."""
+    found = problems(ended.out) if ended.out.lstrip().startswith(b"[") else []
+    if ended.err or not found:
+        found.append(Problem(severity="error", code=None, message=_plain(ended.err), help=None))
+    return found
 
 
 def _plain(text: str) -> str:

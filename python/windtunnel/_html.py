@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any, Callable, Iterable, List, Mapping, Optional, Sequence
 
-from ._results import Check, Comparison, Plan, Results, Tables
+from ._results import Check, Comparison, Plan, Results, Sweep, Tables
 
 _MOST_ROWS = 60
 
@@ -21,6 +21,8 @@ def page(tables: Tables) -> str:
     if isinstance(tables, Plan):
         head = ["group", "name", "value", "unit", "formula", "flag"]
         return _table(head, ([row[key] for key in head] for row in tables.rows()))
+    if isinstance(tables, Sweep):
+        return _sweep(tables)
     rows = tables.rows()
     return _table(list(rows[0]) if rows else [], (list(row.values()) for row in rows))
 
@@ -84,6 +86,31 @@ def _comparison(comparison: Comparison) -> str:
         rows.append(row)
     beaten = ", ".join(comparison["pareto"]) or "none"
     return _table([comparison["scenario"], *designs], rows) + f"<p>Not beaten: {escape(beaten)}</p>"
+
+
+def best(sweep: Sweep) -> str:
+    """The best cell of a sweep, as one line."""
+    if not any(cell["slos"] for cell in sweep["done"]):
+        return "there are no objectives"
+    if sweep.best is None:
+        return "no cell meets its objectives"
+    return "best: " + ", ".join(f"{path}={value}" for path, value in sweep.best["settings"].items())
+
+
+def _sweep(sweep: Sweep) -> str:
+    paths = [axis["path"] for axis in sweep["axes"]]
+    units = {of["metric"]: _UNITS.get(of["unit"], number) for of in sweep["metrics"]}
+    known = [name for name in units if any(name in cell["figures"] for cell in sweep["done"])]
+    rows = []
+    for cell in sweep["done"]:
+        figures = [
+            "never" if cell["figures"].get(name, {}).get("beyond") else _interval(cell["figures"].get(name), units[name])
+            for name in known
+        ]
+        missed = [f"{slo['verdict']} {slo['expression']}" for slo in cell["slos"] if slo["verdict"] != "met"]
+        met = "" if not cell["slos"] else "; ".join(missed) or "met"
+        rows.append([*(cell["settings"][path] for path in paths), *figures, met])
+    return _table([*paths, *known, "objectives"], rows) + f"<p>{escape(best(sweep))}</p>"
 
 
 def _check(check: Check) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Tuple, Union
 
 from ._record import Record
 
@@ -174,6 +174,52 @@ class Plan(Tables):
         for line in self["lines"]:
             head = {key: line[key] for key in ("group", "name", "value", "unit", "formula")}
             yield {**head, **_named("simulated", line["simulated"] or {}), "flag": line["flag"]}
+
+
+class Sweep(Tables):
+    """What ``sweep`` found: ``cells.json``. ``done`` are its cells, ``findings`` what they say together.
+
+    Table: ``cells`` (one row a cell: its settings, ``metric``, ``metric_lower``, ``metric_upper`` of each figure, the
+    verdict of each objective), as in ``cells.csv``.
+    """
+
+    __slots__ = ()
+    _tables = ("cells",)
+
+    @property
+    def best(self) -> Optional[Record]:
+        """The cell that meets all objectives and costs least, or whose 99th percentile is least; None if none meets them."""
+        found = [cell for cell in self["done"] if cell["cell"] == self["findings"]["best"]]
+        return found[0] if found else None
+
+    def __repr__(self) -> str:
+        from ._html import best
+
+        return f"<Sweep of {self['scenario']}: {self['cells']} cells, {self['rule']} each; {best(self)}>"
+
+    def _cells_rows(self) -> Iterator[Row]:
+        paths = [axis["path"] for axis in self["axes"]]
+        for cell in self["done"]:
+            row: Row = {"cell": cell["cell"]}
+            row.update({path: _number(cell["settings"][path]) for path in paths})
+            for metric in (of["metric"] for of in self["metrics"]):
+                figure = cell["figures"].get(metric) or {}
+                row.update(_named(metric, figure))
+                if figure.get("beyond"):
+                    row[metric] = float("inf")
+            row.update({slo["expression"]: slo["verdict"] for slo in cell["slos"]})
+            row.update({key: cell[key] for key in ("replications", "status", "fingerprint")})
+            yield row
+
+
+def _number(text: str) -> Union[int, float, str]:
+    """A setting: a number where it is one without a unit."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
 
 
 def _estimate(figure: Mapping[str, Any]) -> Row:
