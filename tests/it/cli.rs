@@ -248,6 +248,27 @@ fn programs_are_told_what_is_wrong_in_a_list() {
         let found = &json(&ran.stdout)[0];
         assert_eq!((found["code"].as_str(), found["line"].is_u64()), (Some(code), true), "{line}");
     }
+    let line = "sweep mm1.yaml --vary nodes.server.service.cores=[1,many] --format json";
+    let ran = windtunnel(w.path(), line);
+    assert_eq!((ran.code, json(&ran.stdout)[0]["severity"].as_str()), (2, Some("error")));
+    let cell = "error: cell 1 (nodes.server.service.cores=many) cannot be run";
+    assert!(ran.stderr.starts_with(cell), "{}", ran.stderr);
+}
+
+#[test]
+fn a_sweep_names_the_files_it_is_made_of() {
+    let w = workspace();
+    fs::create_dir(w.path().join("data")).unwrap();
+    fs::write(w.path().join("data/t.csv"), "at\n1\n2\n70\n").unwrap();
+    let load = "clients: {load: {arrivals: trace(file=t.csv column=at unit=s)}}";
+    let text = format!("windtunnel: 1\nextends: mm1.yaml\n{load}\n");
+    fs::write(w.path().join("traced.yaml"), text).unwrap();
+    let vary = "--vary nodes.server.service.cores=1..2 --data data";
+    let ran = succeeds(w.path(), &format!("sweep traced.yaml {vary} --dry-run --format json"));
+    let planned = json(&ran.stdout);
+    assert_eq!(planned["files"], serde_json::json!(["data/t.csv", "mm1.yaml", "traced.yaml"]));
+    assert_eq!(planned["cells"].as_array().unwrap().len(), 2);
+    assert_eq!(files(w.path()).len(), 4, "nothing is written");
 }
 
 #[test]
