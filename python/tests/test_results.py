@@ -58,7 +58,7 @@ def test_what_is_said_of_a_run_goes_to_the_program(mm1, cli):
     assert windtunnel.run(mm1, seed=7, jobs=1) == said("--seed", "7")
     assert windtunnel.run(mm1, variant="fast") == said("--variant", "fast")
     assert windtunnel.run(mm1, replications=12) == said("-n", "12")
-    assert windtunnel.run(mm1, precision="20%") == windtunnel.run(mm1, precision=0.2) == said("--precision", "20%")
+    assert windtunnel.run(mm1, precision="60%") == windtunnel.run(mm1, precision=0.6) == said("--precision", "60%")
     sets = {"nodes.server.service.cores": 2, "nodes.server.service.work": "20ms", "slos": None}
     typed = ["--set", "nodes.server.service.cores=2", "--set", "nodes.server.service.work=20ms", "--set", "slos=none"]
     assert windtunnel.run(mm1, set=sets) == said(*typed)

@@ -162,7 +162,7 @@ def many(here):
 @pytest.fixture(scope="module")
 def ray():
     """A cluster of two workers on this machine."""
-    ray = pytest.importorskip("ray", reason="pip has no Ray for this Python")
+    ray = pytest.importorskip("ray", reason="there is no Ray here")
     began = time.monotonic()
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     print(f"Ray {ray.__version__} starts: {time.monotonic() - began:.1f} s")
@@ -268,7 +268,7 @@ except windtunnel.VersionMismatch as refused:
 
 @pytest.mark.skipif(os.name == "nt", reason="a script stands for the program")
 def test_a_cluster_with_another_version_is_refused(fake):
-    pytest.importorskip("ray", reason="pip has no Ray for this Python")
+    pytest.importorskip("ray", reason="there is no Ray here")
     fake("", version="9.9.9")
     ran = subprocess.run([sys.executable, "-c", OTHER], input=MM1.encode(), stdout=subprocess.PIPE, check=True)
     said = ran.stdout.decode()
@@ -288,7 +288,7 @@ DRIVER = """
 import sys, windtunnel
 axes = {"nodes.server.service.work": "0.5ms..100ms step 0.5ms"}
 try:
-    windtunnel.sweep("designs/many.yaml", axes, replications=4, data="data", on="ray", per_task=0.3, out="o")
+    windtunnel.sweep("designs/many.yaml", axes, replications=2, data="data", on="ray", per_task=0.3, out="o")
 except KeyboardInterrupt:
     print("interrupted")
 """
@@ -296,7 +296,7 @@ except KeyboardInterrupt:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
 def test_what_is_done_when_a_driver_is_interrupted_is_not_done_again(many, here):
-    pytest.importorskip("ray", reason="pip has no Ray for this Python")
+    pytest.importorskip("ray", reason="there is no Ray here")
     driver = subprocess.Popen([sys.executable, "-c", DRIVER], stdout=subprocess.PIPE)
     deadline = time.monotonic() + 60
     done = []
@@ -315,7 +315,7 @@ def test_what_is_done_when_a_driver_is_interrupted_is_not_done_again(many, here)
     assert kept.startswith(b"".join(done)) and 4 <= kept.count(b"\n") < 200
     # What is missing is simulated by the program alone, which tells how much is there.
     axis = next(f"--vary={path}={values}" for path, values in MANY_AXES.items())
-    call = [program(), "sweep", "designs/many.yaml", axis, "-n", "4", "--data", "data", "--out", "o"]
+    call = [program(), "sweep", "designs/many.yaml", axis, "-n", "2", "--data", "data", "--out", "o"]
     ran = subprocess.run(call, capture_output=True, check=True)
     there = kept.count(b"\n") - 1
     assert f"{there} of 200 cells are done".encode() in ran.stderr

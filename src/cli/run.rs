@@ -293,9 +293,10 @@ fn one(ready: &Ready, arguments: &RunArguments, stop: &AtomicBool) -> Outcome {
         Some(Ok(normal)) => normal.map(Box::new),
         Some(Err(breach)) => return Outcome::Broken(designs::without(&breach)),
     };
-    let written = match arguments.no_folder {
-        true => Ok(None),
-        false => write(arguments, study, &run, seconds).map(Some),
+    let written = if arguments.no_folder {
+        Ok(None)
+    } else {
+        write(arguments, study, &run, seconds).map(Some)
     };
     match written {
         Ok(folder) => Outcome::Finished { results: Box::new(run.results), folder, normal },

@@ -19,6 +19,7 @@ use crate::scenario::{
 
 /// How a terminal is spoken to.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "how to speak, each by itself")]
 pub(super) struct Voice {
     /// Colour in messages.
     pub(super) colour: bool,
