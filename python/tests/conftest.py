@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Callable, List
 
 import pytest
-
 import windtunnel
 from windtunnel._program import program
 

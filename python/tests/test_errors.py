@@ -7,9 +7,8 @@ import os
 import pickle
 
 import pytest
-from conftest import MM1, MM1_DICT
-
 import windtunnel
+from conftest import MM1, MM1_DICT
 
 BAD = MM1.replace("to: server", "to: sever").replace("60s", "60")
 
@@ -164,6 +163,6 @@ def test_what_is_not_whole_is_not_handed_back(fake):
     with pytest.raises(windtunnel.Truncated, match="stopped at a limit") as raised:
         windtunnel.run(MM1)
     assert raised.value.results.status == "truncated"
-    fake("print('{\"status\": \"interrupted\"}'); sys.exit(130)")
+    fake('print(\'{"status": "interrupted"}\'); sys.exit(130)')
     with pytest.raises(windtunnel.Interrupted):
         windtunnel.run(MM1)

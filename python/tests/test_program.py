@@ -13,9 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import MM1
-
 import windtunnel
+from conftest import MM1
 from windtunnel import _program
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="a script stands for the program")

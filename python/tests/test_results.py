@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import MM1, MM1_DICT
-
 import windtunnel
+from conftest import MM1, MM1_DICT
 
 
 def test_results_are_what_the_program_writes(mm1, cli, here):
@@ -87,9 +86,9 @@ def test_keys_are_attributes(mm1):
     assert results.replications[1].figures["latency.p99"] > 0
     assert "summary" in dir(results) and "to_pandas" in dir(results)
     with pytest.raises(AttributeError, match="did you mean `latency`"):
-        results.summary.latencies
+        _ = results.summary.latencies
     with pytest.raises(AttributeError):
-        results.summary.of_nothing_like_it
+        _ = results.summary.of_nothing_like_it
     with pytest.raises(AttributeError):
         results.new = 1
     for other in (copy.deepcopy(results), pickle.loads(pickle.dumps(results))):

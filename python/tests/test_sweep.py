@@ -13,9 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import MM1, MM1_DICT
-
 import windtunnel
+from conftest import MM1, MM1_DICT
 from windtunnel import _ray
 from windtunnel._program import program
 
@@ -280,7 +279,17 @@ def test_what_arrives_changed_is_not_used(here):
     with pytest.raises(windtunnel.Crash, match=r"a\.yaml arrived with another checksum"):
         _ray._checked(_ray._task()(laid, [0]), [])
     with pytest.raises(windtunnel.WindtunnelError, match="other cells"):
-        _ray._checked(("node", "done", '{"cell": 1, "key": "a"}\n'), [{"cell": 1, "key": "b"}])
+        _ray._checked(("node", "done", '{"cell": 1, "key": "a"}\n', 0), [{"cell": 1, "key": "b"}])
+
+
+def test_a_crash_on_a_worker_says_where_and_with_what_seed(here, fake):
+    fake("sys.stderr.write('internal error in replication 3, seed 77: lost'); sys.exit(5)")
+    laid = ([], ".", ["sweep", "-"], b""), 1, windtunnel.__version__
+    with pytest.raises(
+        windtunnel.Crash, match="the worker .* exit code 5: internal error in replication 3, seed 77"
+    ) as raised:
+        _ray._checked(_ray._task()(laid, [0]), [])
+    assert raised.value.code == 5
 
 
 #: A sweep on Ray, in a process of its own.
@@ -302,7 +311,9 @@ def test_what_is_done_when_a_driver_is_interrupted_is_not_done_again(many, here)
     done = []
     while len(done) < 4 and driver.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
-        done = [line for path in here.glob("o/mm1/sweep-*/journal.jsonl") for line in path.read_bytes().splitlines(True)]
+        done = [
+            line for path in here.glob("o/mm1/sweep-*/journal.jsonl") for line in path.read_bytes().splitlines(True)
+        ]
     assert driver.poll() is None, "it is not done yet"
     driver.send_signal(signal.SIGINT)
     assert driver.communicate(timeout=60)[0] == b"interrupted\n" and driver.returncode == 0

@@ -159,8 +159,8 @@ def sweep(
     from which the same sweep goes on if it was interrupted; without, nothing is.
 
     With ``on="ray"`` cells are simulated by the workers of a Ray cluster (``address``, or the one that this process is
-    connected to, or this machine), ``jobs`` (1) threads each, as many cells a task as take about ``per_task`` seconds. What
-    comes back, and what is in the folder, is the same to the byte.
+    connected to, or this machine), ``jobs`` (1) threads each, as many cells a task as take about ``per_task`` seconds.
+    What comes back, and what is in the folder, is the same to the byte.
     """
     given = source(scenario)
     arguments = [*_shared(set, seed, data, None), *_repeated(replications, precision)]
@@ -175,7 +175,7 @@ def sweep(
             Workers(address, jobs or 1, per_task).journal(call, folder)
             return call.whole(folder, jobs)
     if on is not None:
-        raise ValueError(f"a sweep can be `on` \"ray\", or on this machine alone if nothing is said, not on {on!r}")
+        raise ValueError(f'a sweep can be `on` "ray", or on this machine alone if nothing is said, not on {on!r}')
     with _place(out) as folder:
         return call.whole(folder, jobs)
 

@@ -73,9 +73,7 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def document(
-    kind: Type[R], arguments: Sequence[str], text: Optional[bytes] = None, *, good: Sequence[int] = (0,)
-) -> R:
+def document(kind: Type[R], arguments: Sequence[str], text: Optional[bytes] = None, *, good: Sequence[int] = (0,)) -> R:
     """What the program says, as one JSON object; or the exception that its end stands for."""
     ended = said(arguments, text)
     if ended.code in good:

@@ -104,7 +104,9 @@ def _sweep(sweep: Sweep) -> str:
     rows = []
     for cell in sweep["done"]:
         figures = [
-            "never" if cell["figures"].get(name, {}).get("beyond") else _interval(cell["figures"].get(name), units[name])
+            "never"
+            if cell["figures"].get(name, {}).get("beyond")
+            else _interval(cell["figures"].get(name), units[name])
             for name in known
         ]
         missed = [f"{slo['verdict']} {slo['expression']}" for slo in cell["slos"] if slo["verdict"] != "met"]

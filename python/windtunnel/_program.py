@@ -80,9 +80,7 @@ def _ask(found: str) -> str:
     import subprocess
 
     try:
-        ran = subprocess.run(
-            [found, "--version"], stdin=subprocess.DEVNULL, capture_output=True, check=False
-        )
+        ran = subprocess.run([found, "--version"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
     except OSError as error:
         raise ProgramNotFound(f"{found} cannot be run: {error}") from None
     words = ran.stdout.decode("utf-8", "replace").split()

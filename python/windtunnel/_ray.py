@@ -1,7 +1,7 @@
 """A sweep on Ray: cells are simulated by workers, and the journal is written here.
 
-Scheduling, transport and what becomes of workers that die are Ray's. A task gets numbers of cells, lays the files out in
-a folder of its own, runs ``windtunnel sweep --cells`` there and hands back lines of the journal.
+Scheduling, transport and what becomes of workers that die are Ray's. A task gets numbers of cells, lays the files out
+in a folder of its own, runs ``windtunnel sweep --cells`` there and hands back lines of the journal.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _DONE, _REFUSED, _FAILED = "done", "refused", "failed"
 def _task() -> Any:
     """What a worker does; it is sent there as it is here, so that it can say of which version the worker is.
 
-    It answers with the name of its machine, how it ended, and a text.
+    It answers with the name of its machine, how it ended, a text, and the exit code of the program.
     """
     done, refused, failed = _DONE, _REFUSED, _FAILED
 
@@ -87,16 +87,16 @@ def _task() -> Any:
             from windtunnel import WindtunnelError, _call
 
             if windtunnel.__version__ != wanted:
-                return node, refused, f"it has windtunnel {windtunnel.__version__}, this is {wanted}"
+                return node, refused, f"it has windtunnel {windtunnel.__version__}, this is {wanted}", 2
             windtunnel.version()
         except ImportError as error:
-            return node, refused, f"it has no windtunnel ({error}), this is {wanted}"
+            return node, refused, f"it has no windtunnel ({error}), this is {wanted}", 2
         except WindtunnelError as error:
-            return node, refused, str(error)
+            return node, refused, str(error), 2
         with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
             for path, sha256, content in files:
                 if hashlib.sha256(content).hexdigest() != sha256:
-                    return node, failed, f"{path} arrived with another checksum"
+                    return node, failed, f"{path} arrived with another checksum", 2
                 place = os.path.join(folder, path)
                 os.makedirs(os.path.dirname(place), exist_ok=True)
                 with open(place, "wb") as file:
@@ -108,19 +108,20 @@ def _task() -> Any:
             ended = _call.said([*options, f"--jobs={jobs}", f"--cells={numbers}", scenario], text, here)
             # A limit that was met is told by the cell that met it.
             if ended.code not in (0, _call.LIMIT):
-                return node, failed, f"exit code {ended.code}: {ended.err or ended.out.decode('utf-8', 'replace')}"
-            return node, done, ended.out.decode("utf-8")
+                told = ended.err or ended.out.decode("utf-8", "replace")
+                return node, failed, f"the program ended with exit code {ended.code}: {told}", ended.code
+            return node, done, ended.out.decode("utf-8"), ended.code
 
     return windtunnel_cells
 
 
 def _checked(answer: Any, cells: List[Record]) -> str:
     """The lines of a task, if they are those of its cells."""
-    node, ended, text = answer
+    node, ended, text, code = answer
     if ended == _REFUSED:
         raise VersionMismatch(f"the worker {node} is refused: {text}")
     if ended == _FAILED:
-        raise Crash(f"the worker {node}: {text}", 5)
+        raise Crash(f"the worker {node}: {text}", code)
     got = {cell["cell"]: cell["key"] for cell in map(json.loads, text.splitlines())}
     if got != {cell["cell"]: cell["key"] for cell in cells}:
         raise WindtunnelError(f"the worker {node} simulated other cells than it was asked for")
@@ -142,7 +143,7 @@ def _ray() -> Any:
 
 
 class _Journal:
-    """The journal of a sweep, written here alone: locked as the program locks it, each task on the disk before the next."""
+    """The journal of a sweep, written here alone: locked as the program locks it, each task on the disk at once."""
 
     def __init__(self, folder: str, head: str) -> None:
         self.path = os.path.join(folder, "journal.jsonl")

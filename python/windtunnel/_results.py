@@ -188,7 +188,7 @@ class Sweep(Tables):
 
     @property
     def best(self) -> Optional[Record]:
-        """The cell that meets all objectives and costs least, or whose 99th percentile is least; None if none meets them."""
+        """The cell that meets all objectives at the least cost, or 99th percentile; None if none meets them."""
         found = [cell for cell in self["done"] if cell["cell"] == self["findings"]["best"]]
         return found[0] if found else None
 

@@ -25,8 +25,7 @@ class Call(NamedTuple):
         return self._document(Sweep, options)
 
     def cells(self) -> Record:
-        """What would be simulated: ``cells``, the ``head`` of the journal, the ``files`` read, and the ``seconds`` of one
-        thread."""
+        """What would be simulated: ``cells``, ``head`` of the journal, ``files`` read, ``seconds`` of one thread."""
         return self._document(Record, ["--dry-run", "--jobs=1"])
 
     def _document(self, kind: Type[R], options: Sequence[str]) -> R:
