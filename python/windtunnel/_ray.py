@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import IO, Any, List, Optional, Set
+from typing import IO, Any, Dict, List, Optional, Set
 
 from ._errors import Crash, VersionMismatch, WindtunnelError
 from ._record import Record
@@ -44,23 +44,28 @@ class Workers:
         if ours:
             ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         try:
-            processors = max(1, int(ray.cluster_resources().get("CPU", 1)) // self.jobs)
-            each = min(self.per_task / max(seconds, 1e-6), len(cells) / (processors * _TASKS_EACH))
+            each = min(self.per_task / max(seconds, 1e-6), len(cells) / (self._places(ray) * _TASKS_EACH))
             each = max(1, round(each))
             tasks = [cells[i : i + each] for i in range(0, len(cells), each)]
+            tasks.reverse()
             task = ray.remote(num_cpus=self.jobs, max_retries=_RETRIES)(_task())
             laid = ray.put((tuple(made_of), self.jobs, _version()))
-            pending = {task.remote(laid, [cell["cell"] for cell in cells]): cells for cells in tasks}
-            try:
-                while pending:
-                    (ready, *_), _others = ray.wait(list(pending))
-                    journal.append(_checked(ray.get(ready), pending.pop(ready)))
-            finally:
-                for other in pending:
-                    ray.cancel(other)
+            pending: Dict[Any, List[Record]] = {}
+            while tasks or pending:
+                # One that waits for each that runs: who ends here leaves a few seconds of work behind, so that none
+                # has to be called off; and a cluster that grows sees that more is wanted.
+                while tasks and len(pending) < 2 * self._places(ray):
+                    of = tasks.pop()
+                    pending[task.remote(laid, [cell["cell"] for cell in of])] = of
+                (ready, *_), _others = ray.wait(list(pending))
+                journal.append(_checked(ray.get(ready), pending.pop(ready)))
         finally:
             if ours:
                 ray.shutdown()
+
+    def _places(self, ray: Any) -> int:
+        """How many tasks can run at once."""
+        return max(1, int(ray.cluster_resources().get("CPU", 1)) // self.jobs)
 
 
 #: How a task ended: with lines of the journal, or with the reason why there are none.
