@@ -99,8 +99,10 @@ def test_a_folder_that_was_asked_for_holds_package_and_program(tmp_path):
 
 #: Calls `run` and tells the number of each process it starts.
 CALLER = """
-import subprocess, sys
+import signal, subprocess, sys
 import windtunnel
+# Whatever the shell of these tests made of it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 windtunnel.version()
 class Told(subprocess.Popen):
     def __init__(self, *arguments, **options):

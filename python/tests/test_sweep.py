@@ -294,7 +294,8 @@ def test_a_crash_on_a_worker_says_where_and_with_what_seed(here, fake):
 
 #: A sweep on Ray, in a process of its own.
 DRIVER = """
-import sys, windtunnel
+import signal, windtunnel
+signal.signal(signal.SIGINT, signal.default_int_handler)
 axes = {"nodes.server.service.work": "0.5ms..100ms step 0.5ms"}
 try:
     windtunnel.sweep("designs/many.yaml", axes, replications=2, data="data", on="ray", per_task=0.3, out="o")
