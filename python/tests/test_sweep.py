@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -206,7 +207,10 @@ class Killer(threading.Thread):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
-def test_two_workers_one_of_them_killed_give_the_same_bytes(many, here, ray):
+def test_two_workers_one_of_them_killed_give_the_same_bytes(many, here, ray, monkeypatch):
+    left = here / "left"
+    left.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(left))
     began = time.monotonic()
     alone = windtunnel.sweep(many, MANY_AXES, replications=2, data="data", jobs=2, out="alone")
     took_alone = time.monotonic() - began
@@ -222,6 +226,7 @@ def test_two_workers_one_of_them_killed_give_the_same_bytes(many, here, ray):
     assert undisturbed == disturbed == alone
     assert files(here / "undisturbed") == files(here / "disturbed") == files(here / "alone")
     assert running(program()) == {}, "the program of the killed worker ended too"
+    assert list(left.iterdir()) == []
     each = (took - took_alone) / 200
     print(f"200 cells: {took_alone:.1f} s alone, {took:.1f} s on Ray: {each * 1e3:.0f} ms a cell on top")
     assert each < 0.05
@@ -239,7 +244,7 @@ def test_a_worker_of_another_version_is_refused_by_name(here, fake, monkeypatch)
     import socket
 
     task = _ray._task()
-    laid = ([], ".", ["sweep", "-"], b""), 1, windtunnel.__version__
+    laid = ([], ".", ["sweep", "-"], b""), "nowhere", 1, windtunnel.__version__
     path = fake("", version="9.9.9")
     with pytest.raises(windtunnel.VersionMismatch) as raised:
         _ray._checked(task(laid, [0]), [])
@@ -275,7 +280,7 @@ def test_a_cluster_with_another_version_is_refused(fake):
 
 
 def test_what_arrives_changed_is_not_used(here):
-    laid = ([("a.yaml", "0" * 64, MM1.encode())], ".", ["sweep", "a.yaml"], None), 1, windtunnel.__version__
+    laid = ([("a.yaml", "0" * 64, MM1.encode())], ".", ["sweep", "a.yaml"], None), "nowhere", 1, windtunnel.__version__
     with pytest.raises(windtunnel.Crash, match=r"a\.yaml arrived with another checksum"):
         _ray._checked(_ray._task()(laid, [0]), [])
     with pytest.raises(windtunnel.WindtunnelError, match="other cells"):
@@ -284,7 +289,7 @@ def test_what_arrives_changed_is_not_used(here):
 
 def test_a_crash_on_a_worker_says_where_and_with_what_seed(here, fake):
     fake("sys.stderr.write('internal error in replication 3, seed 77: lost'); sys.exit(5)")
-    laid = ([], ".", ["sweep", "-"], b""), 1, windtunnel.__version__
+    laid = ([], ".", ["sweep", "-"], b""), "nowhere", 1, windtunnel.__version__
     with pytest.raises(
         windtunnel.Crash, match="the worker .* exit code 5: internal error in replication 3, seed 77"
     ) as raised:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from typing import IO, Any, Dict, List, Optional, Set
+from typing import IO, Any, Dict, List, Optional, Set, Tuple
 
 from ._errors import Crash, VersionMismatch, WindtunnelError
 from ._record import Record
@@ -39,7 +39,17 @@ class Workers:
                 self._simulated(cells, bundle(call, wanted["files"]), wanted["seconds"] / len(wanted["cells"]), journal)
 
     def _simulated(self, cells: List[Record], made_of: Bundle, seconds: float, journal: "_Journal") -> None:
+        from tempfile import TemporaryDirectory
+
         ray = _ray()
+        # What workers of this machine leave behind, if they are killed, goes with it.
+        with TemporaryDirectory(prefix="windtunnel-") as beside:
+            self._on(ray, cells, (made_of, beside), seconds, journal)
+
+    def _on(
+        self, ray: Any, cells: List[Record], laid_out: Tuple[Bundle, str], seconds: float, journal: "_Journal"
+    ) -> None:
+        made_of, beside = laid_out
         ours = not ray.is_initialized()
         if ours:
             ray.init(address=self.address, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
@@ -49,7 +59,7 @@ class Workers:
             tasks = [cells[i : i + each] for i in range(0, len(cells), each)]
             tasks.reverse()
             task = ray.remote(num_cpus=self.jobs, max_retries=_RETRIES)(_task())
-            laid = ray.put((tuple(made_of), self.jobs, _version()))
+            laid = ray.put((tuple(made_of), beside, self.jobs, _version()))
             pending: Dict[Any, List[Record]] = {}
             while tasks or pending:
                 # One that waits for each that runs: who ends here leaves a few seconds of work behind, so that none
@@ -85,7 +95,7 @@ def _task() -> Any:
         import socket
         import tempfile
 
-        (files, cwd, arguments, text), jobs, wanted = laid
+        (files, cwd, arguments, text), beside, jobs, wanted = laid
         node = socket.gethostname()
         try:
             import windtunnel
@@ -98,7 +108,8 @@ def _task() -> Any:
             return node, refused, f"it has no windtunnel ({error}), this is {wanted}", 2
         except WindtunnelError as error:
             return node, refused, str(error), 2
-        with tempfile.TemporaryDirectory(prefix="windtunnel-") as folder:
+        near = beside if os.path.isdir(beside) else None
+        with tempfile.TemporaryDirectory(prefix="windtunnel-", dir=near) as folder:
             for path, sha256, content in files:
                 if hashlib.sha256(content).hexdigest() != sha256:
                     return node, failed, f"{path} arrived with another checksum", 2
