@@ -17,10 +17,7 @@ use super::{
 };
 use crate::{
     cli::say::{Exit, Voice, complain, refuse},
-    scenario::{
-        problems::Found,
-        render::{self, Source},
-    },
+    scenario::{problems::Found, render::Source},
     study::{Baseline, Breach, Checked, Looks, Objective, Side, Study, Written},
     units::show::plural,
 };
@@ -178,7 +175,7 @@ impl Beside {
 }
 
 fn say(own: &Own<'_>, found: &[Found], voice: Voice) -> Exit {
-    complain(render::human(own.sources, found, voice.colour).trim_end());
+    voice.wrong(own.sources, found);
     Exit::BadInput
 }
 

@@ -188,6 +188,7 @@ impl<'r> Judged<'r> {
 }
 
 pub(super) fn check(arguments: &CheckArguments, voice: Voice) -> Exit {
+    let voice = voice.to_programs(arguments.format == Format::Json);
     let (pool, stop) = match workers(arguments.jobs) {
         Ok(workers) => workers,
         Err(exit) => return exit,

@@ -105,6 +105,7 @@ struct Ready {
 }
 
 pub(super) fn compare(arguments: &CompareArguments, voice: Voice) -> Exit {
+    let voice = voice.to_programs(arguments.format == Format::Json);
     let (pool, stop) = match workers(arguments.jobs) {
         Ok(workers) => workers,
         Err(exit) => return exit,

@@ -58,6 +58,7 @@ pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
         Ok(stop) => stop,
         Err(e) => return refuse(&format!("cannot catch Ctrl-C: {e}")),
     };
+    let voice = voice.to_programs(arguments.format == Format::Json);
     let mut said = Said::default();
     let found = if arguments.what.is_dir() {
         stored(arguments).map(|results| (results, Vec::new()))

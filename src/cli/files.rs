@@ -4,10 +4,11 @@
 //! read where the scenario is called `-`, once.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Read as _, Write as _},
     path::Path,
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use crate::scenario::load::Files;
@@ -15,6 +16,30 @@ use crate::scenario::load::Files;
 /// The files of this machine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DiskFiles;
+
+/// The files of this machine, and which of them were read; standard input is none.
+#[derive(Debug, Default)]
+pub(super) struct Noted(Mutex<BTreeSet<String>>);
+
+impl Noted {
+    /// What was read, by name.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+impl Files for Noted {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        if path != STANDARD_INPUT {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned());
+        }
+        DiskFiles.read(path)
+    }
+
+    fn size(&self, path: &str) -> Option<u64> {
+        DiskFiles.size(path)
+    }
+}
 
 /// Data files may be large; what they unpack to is bounded by who reads them.
 const MOST: u64 = 4 << 30;

@@ -110,7 +110,7 @@ fn dispatch(arguments: Arguments) -> Exit {
     };
     let colour = coloured(io::stderr().is_terminal());
     let paint = coloured(io::stdout().is_terminal());
-    let voice = Voice { colour, paint, quiet: arguments.quiet };
+    let voice = Voice { colour, paint, quiet: arguments.quiet, json: false };
     let exit = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, voice),
         Command::Check(arguments) => check::check(&arguments, voice),
@@ -131,6 +131,7 @@ fn dispatch(arguments: Arguments) -> Exit {
             completions::completions(&arguments, Arguments::command())
         }
     };
+    say::tell_programs();
     if say::is_unsaid() { exit.max(Exit::BadInput) } else { exit }
 }
 

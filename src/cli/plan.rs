@@ -55,11 +55,12 @@ enum Format {
 }
 
 pub(super) fn plan(arguments: &PlanArguments, voice: Voice) -> Exit {
+    let voice = voice.to_programs(arguments.format == Format::Json);
     let path = arguments.file.to_string_lossy();
     let required = match requirements(&path, &DiskFiles, &arguments.overriding.overrides()) {
         Ok(required) => required,
         Err(rejected) => {
-            complain(rejected.render(voice.colour).trim_end());
+            voice.wrong(&rejected.sources, &rejected.found);
             return Exit::BadInput;
         }
     };

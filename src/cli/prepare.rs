@@ -132,7 +132,9 @@ pub(super) fn told(mut examined: Examined, said: &mut Said, voice: Voice) -> Opt
         }
     }
     said.begun = true;
-    if failed || (!voice.quiet && !examined.found.is_empty()) {
+    if failed {
+        voice.wrong(&examined.sources, &examined.found);
+    } else if !voice.quiet && !examined.found.is_empty() {
         complain(examined.render(voice.colour).trim_end());
     }
     examined.study.take()

@@ -25,7 +25,7 @@ use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     report::{precision, requests_csv, results_json, summary_text, write_all},
     results::{CapNormal, Results},
-    scenario::{render, scale::divisor},
+    scenario::scale::divisor,
     study::{self, Breach, Precision, Run, Study},
     units::{Fraction, ValueError},
 };
@@ -74,6 +74,9 @@ pub(super) struct RunArguments {
     /// Where result folders go: DIR/<scenario>/<variant>-<run-id>/; `latest` there is a link to the last one
     #[arg(long, default_value = "outputs", value_name = "DIR")]
     out: PathBuf,
+    /// Write no result folder
+    #[arg(long, conflicts_with_all = ["out", "force", "variants"])]
+    no_folder: bool,
     /// Replace what is in the way in DIR even if windtunnel did not write it
     #[arg(long)]
     force: bool,
@@ -131,7 +134,8 @@ struct Ready {
 enum Outcome {
     Finished {
         results: Box<Results>,
-        folder: PathBuf,
+        /// None if none is wanted.
+        folder: Option<PathBuf>,
         normal: Option<Box<CapNormal>>,
     },
     /// Interrupted before anything finished.
@@ -141,6 +145,7 @@ enum Outcome {
 }
 
 pub(super) fn run(arguments: &RunArguments, voice: Voice) -> Exit {
+    let voice = voice.to_programs(arguments.format == Format::Json);
     let (pool, stop) = match workers(arguments.jobs) {
         Ok(workers) => workers,
         Err(exit) => return exit,
@@ -174,7 +179,6 @@ fn all_ready(
     voice: Voice,
 ) -> Result<Vec<Ready>, Exit> {
     let mut all = Vec::new();
-    let mut problems = Vec::new();
     let mut failed = false;
     for path in &arguments.files {
         let mut said = Said::default();
@@ -182,15 +186,8 @@ fn all_ready(
         wanted.reverse();
         while let Some(overriding) = wanted.pop() {
             let examined = examine_with_pilot(path, &overriding, stop, voice)?;
-            let broken = examined.study.is_none();
-            failed |= broken;
-            let study = if broken && arguments.format == Format::Json {
-                let found = render::json(&examined.sources, &examined.found);
-                problems.extend(found.as_array().cloned().unwrap_or_default());
-                None
-            } else {
-                told(examined, &mut said, voice)
-            };
+            let study = told(examined, &mut said, voice);
+            failed |= study.is_none();
             if arguments.variants && overriding.is_of_file() {
                 let names = study.iter().flat_map(|study| &study.variants);
                 let variants = names.map(|(name, _)| overriding.with_variant(Some(name.clone())));
@@ -208,9 +205,6 @@ fn all_ready(
             };
             all.push(Ready { path: path.clone(), overriding, study, normal });
         }
-    }
-    if !problems.is_empty() {
-        print(format!("{:#}\n", serde_json::Value::from(problems)).as_bytes());
     }
     if failed { Err(Exit::BadInput) } else { Ok(all) }
 }
@@ -241,6 +235,9 @@ pub(super) fn interruptible() -> Result<Arc<AtomicBool>, ctrlc::Error> {
 
 /// Every folder must be writable, and a different one, before hours are spent.
 fn check_places(arguments: &RunArguments, ready: &[Ready]) -> Result<(), String> {
+    if arguments.no_folder {
+        return Ok(());
+    }
     let mut folders = BTreeSet::new();
     // What is found of designs under a cut, and of which file.
     let mut cuts = BTreeMap::new();
@@ -308,7 +305,12 @@ fn one(ready: &Ready, arguments: &RunArguments, stop: &AtomicBool) -> Outcome {
         Some(Ok(normal)) => normal.map(Box::new),
         Some(Err(breach)) => return Outcome::Broken(designs::without(&breach)),
     };
-    match write(arguments, study, &run, seconds) {
+    let written = if arguments.no_folder {
+        Ok(None)
+    } else {
+        write(arguments, study, &run, seconds).map(Some)
+    };
+    match written {
         Ok(folder) => Outcome::Finished { results: Box::new(run.results), folder, normal },
         Err(line) => Outcome::Unwritten(line),
     }
@@ -359,10 +361,10 @@ fn tell(arguments: &RunArguments, ready: &[Ready], outcomes: Vec<Outcome>, voice
                 if arguments.format == Format::Json {
                     documents.push(results_json(&results));
                 } else if human && !arguments.variants {
-                    summary(&results, &folder, voice);
+                    summary(&results, folder.as_deref(), voice);
                 }
                 let this = ended(&file.to_string(), &results, voice);
-                designs.push(Design { results, folder, normal });
+                designs.extend(folder.map(|folder| Design { results, folder, normal }));
                 this
             }
             Outcome::Nothing => {
@@ -387,14 +389,16 @@ fn tell(arguments: &RunArguments, ready: &[Ready], outcomes: Vec<Outcome>, voice
     exit
 }
 
-/// What came of a run, and where it is.
-fn summary(results: &Results, folder: &Path, voice: Voice) {
+/// What came of a run, and where it is, if anywhere.
+fn summary(results: &Results, folder: Option<&Path>, voice: Voice) {
     let text = summary_text(results, width());
     let text = if voice.paint { painted(&text) } else { text };
-    let (text, place) = (text.trim_end(), folder.display());
-    let page = folder.join("report.html");
-    let page = page.display();
-    print(format!("{text}\n\nResults: {place}\nReport:  {page}\n").as_bytes());
+    let text = text.trim_end();
+    let place = folder.map_or_else(String::new, |folder| {
+        let page = folder.join("report.html");
+        format!("\nResults: {}\nReport:  {}\n", folder.display(), page.display())
+    });
+    print(format!("{text}\n{place}").as_bytes());
 }
 
 /// What has to be said of how a run ended, and its exit code.

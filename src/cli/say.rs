@@ -4,11 +4,22 @@
 
 use std::{
     io::{self, Write as _},
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use serde_json::Value;
+
+use crate::scenario::{
+    problems::Found,
+    render::{self, Source},
 };
 
 /// How a terminal is spoken to.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "how to speak, each by itself")]
 pub(super) struct Voice {
     /// Colour in messages.
     pub(super) colour: bool,
@@ -16,6 +27,37 @@ pub(super) struct Voice {
     pub(super) paint: bool,
     /// No progress, no warnings.
     pub(super) quiet: bool,
+    /// What keeps a scenario from being run is told to programs, on standard output.
+    pub(super) json: bool,
+}
+
+impl Voice {
+    /// The same, to programs if `json`.
+    pub(super) const fn to_programs(self, json: bool) -> Self {
+        Self { json, ..self }
+    }
+
+    /// Says what is wrong with a scenario: at once to people; to programs in one list, as the command ends.
+    pub(super) fn wrong(self, sources: &[Source], found: &[Found]) {
+        if !self.json {
+            return complain(render::human(sources, found, self.colour).trim_end());
+        }
+        let mut all = WRONG.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Value::Array(list) = render::json(sources, found) {
+            all.extend(list);
+        }
+    }
+}
+
+/// What programs are told at the end.
+static WRONG: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+
+/// Tells programs what was wrong, if anything was.
+pub(super) fn tell_programs() {
+    let all = std::mem::take(&mut *WRONG.lock().unwrap_or_else(PoisonError::into_inner));
+    if !all.is_empty() {
+        print(format!("{:#}\n", Value::from(all)).as_bytes());
+    }
 }
 
 /// How a command ended, mildest first: of several, the last one counts.

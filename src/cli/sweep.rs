@@ -15,7 +15,7 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde_json::json;
 
 use super::{
-    files::{DiskFiles, write},
+    files::{Noted, write},
     journal::Open,
     pilot::examine_with_pilot,
     prepare::{Overriding, Said, told},
@@ -131,6 +131,8 @@ fn shard(text: &str) -> Result<(u64, u64), String> {
 /// Everything known before a cell is simulated.
 struct Ready<'a> {
     arguments: &'a SweepArguments,
+    /// The files that cells are made of.
+    noted: &'a Noted,
     sweeping: Sweeping<'a>,
     /// The cells to be simulated, and what each is known by.
     wanted: Vec<(usize, Identity)>,
@@ -140,12 +142,14 @@ struct Ready<'a> {
 }
 
 pub(super) fn sweep(arguments: &SweepArguments, voice: Voice) -> Exit {
+    let voice = voice.to_programs(arguments.format == Format::Json);
+    let noted = Noted::default();
     let (pool, stop) = match workers(arguments.jobs) {
         Ok(workers) => workers,
         Err(exit) => return exit,
     };
     let done = pool.install(|| {
-        let ready = ready(arguments, &stop, voice)?;
+        let ready = ready(arguments, &noted, &stop, voice)?;
         match arguments {
             SweepArguments { dry_run: true, .. } => ready.estimated(&stop),
             SweepArguments { cells, .. } if !cells.is_empty() => Ok(ready.lines(&pool, &stop)),
@@ -158,6 +162,7 @@ pub(super) fn sweep(arguments: &SweepArguments, voice: Voice) -> Exit {
 /// All cells, sound; or what is wrong, said.
 fn ready<'a>(
     arguments: &'a SweepArguments,
+    noted: &'a Noted,
     stop: &AtomicBool,
     voice: Voice,
 ) -> Result<Ready<'a>, Exit> {
@@ -166,8 +171,8 @@ fn ready<'a>(
     let mut said = Said::default();
     let base = examine_with_pilot(&arguments.file, &arguments.overriding, stop, voice)?;
     let base = told(base, &mut said, voice).ok_or(Exit::BadInput)?;
-    let cells = cells(&path, &DiskFiles, &overrides, &arguments.vary).map_err(|rejected| {
-        complain(rejected.render(voice.colour).trim_end());
+    let cells = cells(&path, noted, &overrides, &arguments.vary).map_err(|rejected| {
+        voice.wrong(&rejected.sources, &rejected.found);
         Exit::BadInput
     })?;
     let n = cells.len();
@@ -192,13 +197,13 @@ fn ready<'a>(
     let metrics = metrics(&arguments.metrics, &base).map_err(|line| refuse(&line))?;
     let max_events = arguments.max_events;
     let sweeping =
-        Sweeping { path, files: &DiskFiles, overrides, cells, metrics, replications, max_events };
+        Sweeping { path, files: noted, overrides, cells, metrics, replications, max_events };
     let wanted: Vec<usize> = match &arguments.cells[..] {
         [] => (0..n).collect(),
         some => some.to_vec(),
     };
     let wanted = checked(&sweeping, &wanted, voice)?;
-    Ok(Ready { arguments, sweeping, wanted, base, voice })
+    Ok(Ready { arguments, noted, sweeping, wanted, base, voice })
 }
 
 /// What is gathered: what designs are compared by, and what is asked for.
@@ -236,7 +241,7 @@ fn checked(
     };
     let mut examined = sweeping.examine(first);
     examined.found.retain(Found::is_error);
-    complain(examined.render(voice.colour).trim_end());
+    voice.wrong(&examined.sources, &examined.found);
     let settings = set(&sweeping.cells, first);
     let more = match bad.len() as u64 - 1 {
         0 => String::new(),
@@ -271,6 +276,7 @@ impl Ready<'_> {
             let head = line(&head);
             let document = json!({
                 "sweep": plan.sweep, "cells": cells, "seconds": seconds, "head": head.trim_end(),
+                "files": self.noted.names(),
             });
             print(format!("{document:#}\n").as_bytes());
             return Ok(Exit::Done);

@@ -219,6 +219,74 @@ fn bad_input_exits_2_and_writes_nothing() {
     assert_eq!(files(w.path()), before);
 }
 
+/// Every command that answers programs tells them what is wrong in one list, with its places, and people nothing.
+#[test]
+fn programs_are_told_what_is_wrong_in_a_list() {
+    let w = workspace();
+    fs::write(w.path().join("worse.yaml"), BAD.replace("60s", "60")).unwrap();
+    for command in ["run", "check", "compare"] {
+        let ran =
+            windtunnel(w.path(), &format!("{command} mm1.yaml bad.yaml worse.yaml --format json"));
+        assert_eq!((ran.code, ran.stderr.as_str()), (2, ""), "{command}");
+        let found = json(&ran.stdout);
+        let found: Vec<_> = found.as_array().unwrap().iter().collect();
+        let told = |at: usize| (found[at]["file"].as_str(), found[at]["line"].as_u64());
+        assert_eq!(told(0), (Some("bad.yaml"), Some(4)), "{command}");
+        assert_eq!(told(1), (Some("worse.yaml"), Some(3)), "{command}");
+        assert_eq!(found[0]["code"], "E-REF", "{command}");
+    }
+    let held = MM1.replace("availability >= 99%", "p99(latency) <= baseline + 5%");
+    fs::write(w.path().join("held.yaml"), held).unwrap();
+    for (line, code) in [
+        ("explain bad.yaml", "E-REF"),
+        ("check held.yaml", "E-BASELINE"),
+        ("check held.yaml --baseline bad.yaml", "E-REF"),
+        ("plan mm1.yaml", "E-MISSING"),
+    ] {
+        let ran = windtunnel(w.path(), &format!("{line} --format json"));
+        assert_eq!((ran.code, ran.stderr.as_str()), (2, ""), "{line}");
+        let found = &json(&ran.stdout)[0];
+        assert_eq!((found["code"].as_str(), found["line"].is_u64()), (Some(code), true), "{line}");
+    }
+    let line = "sweep mm1.yaml --vary nodes.server.service.cores=[1,many] --format json";
+    let ran = windtunnel(w.path(), line);
+    assert_eq!((ran.code, json(&ran.stdout)[0]["severity"].as_str()), (2, Some("error")));
+    let cell = "error: cell 1 (nodes.server.service.cores=many) cannot be run";
+    assert!(ran.stderr.starts_with(cell), "{}", ran.stderr);
+}
+
+#[test]
+fn a_sweep_names_the_files_it_is_made_of() {
+    let w = workspace();
+    fs::create_dir(w.path().join("data")).unwrap();
+    fs::write(w.path().join("data/t.csv"), "at\n1\n2\n70\n").unwrap();
+    let load = "clients: {load: {arrivals: trace(file=t.csv column=at unit=s)}}";
+    let text = format!("windtunnel: 1\nextends: mm1.yaml\n{load}\n");
+    fs::write(w.path().join("traced.yaml"), text).unwrap();
+    let vary = "--vary nodes.server.service.cores=1..2 --data data";
+    let ran = succeeds(w.path(), &format!("sweep traced.yaml {vary} --dry-run --format json"));
+    let planned = json(&ran.stdout);
+    assert_eq!(planned["files"], serde_json::json!(["data/t.csv", "mm1.yaml", "traced.yaml"]));
+    assert_eq!(planned["cells"].as_array().unwrap().len(), 2);
+    assert_eq!(files(w.path()).len(), 4, "nothing is written");
+}
+
+#[test]
+fn without_a_folder_the_same_is_said_and_nothing_written() {
+    let w = workspace();
+    let before = files(w.path());
+    let with = succeeds(w.path(), "run mm1.yaml --format json --out elsewhere");
+    fs::remove_dir_all(w.path().join("elsewhere")).unwrap();
+    let without = succeeds(w.path(), "run mm1.yaml --format json --no-folder");
+    assert!(without.stdout == with.stdout, "the bytes do not depend on the folder");
+    let told = succeeds(w.path(), "run mm1.yaml --no-folder");
+    assert!(told.stdout.starts_with("mm1: complete"), "{}", told.stdout);
+    assert!(!told.stdout.contains("Results:"), "{}", told.stdout);
+    assert_eq!(files(w.path()), before);
+    let both = windtunnel(w.path(), "run mm1.yaml --no-folder --out elsewhere");
+    assert_eq!(both.code, 2, "{}", both.stdout);
+}
+
 #[cfg(unix)]
 #[test]
 fn special_files_are_refused_at_once() {

@@ -232,8 +232,10 @@ fn links_in_the_documents_lead_somewhere() {
 #[test]
 fn no_file_names_a_place_on_one_machine() {
     let places = ["work", "root", "tmp", "home"].map(|place| format!("/{place}/"));
-    let folders = ["src", "tests", "examples", "benches", "docs", "scenarios", ".ci", ".config"];
-    let top = ["README.md", "CHANGELOG.md", "Cargo.toml", "NOTICE"].map(|f| root().join(f));
+    let folders =
+        ["src", "tests", "examples", "benches", "docs", "scenarios", "python", ".ci", ".config"];
+    let top = ["README.md", "CHANGELOG.md", "Cargo.toml", "pyproject.toml", "NOTICE"]
+        .map(|f| root().join(f));
     let mut broken = Vec::new();
     for path in folders.into_iter().flat_map(files).chain(top) {
         // What is not text is data.
