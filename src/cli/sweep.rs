@@ -21,6 +21,7 @@ use super::{
     prepare::{Overriding, Said, told},
     progress,
     run::{broken, share, width, workers},
+    scale,
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
@@ -30,6 +31,7 @@ use crate::{
     scenario::{
         cells::{Cells, cells},
         problems::Found,
+        scale::divisor,
         sweep::MOST_CELLS,
     },
     slo::Metric,
@@ -78,6 +80,9 @@ pub(super) struct SweepArguments {
     metrics: Vec<String>,
     #[command(flatten)]
     overriding: Overriding,
+    /// Simulate each cell so many times smaller, such as `1/100`, as `run --scale` does
+    #[arg(long, value_name = "1/N", value_parser = divisor)]
+    scale: Option<u64>,
     /// Say what would be simulated, and about how long that takes
     #[arg(long)]
     dry_run: bool,
@@ -171,6 +176,12 @@ fn ready<'a>(
     let mut said = Said::default();
     let base = examine_with_pilot(&arguments.file, &arguments.overriding, stop, voice)?;
     let base = told(base, &mut said, voice).ok_or(Exit::BadInput)?;
+    let scale = arguments.scale.unwrap_or(1);
+    if scale > 1 {
+        // What is known to be wrong in small is said of the file as it stands.
+        let full = (arguments.file.as_path(), &arguments.overriding, &base);
+        scale::small(full, scale, stop, voice)?;
+    }
     let cells = cells(&path, noted, &overrides, &arguments.vary).map_err(|rejected| {
         voice.wrong(&rejected.sources, &rejected.found);
         Exit::BadInput
@@ -197,7 +208,7 @@ fn ready<'a>(
     let metrics = metrics(&arguments.metrics, &base).map_err(|line| refuse(&line))?;
     let max_events = arguments.max_events;
     let sweeping =
-        Sweeping { path, files: noted, overrides, cells, metrics, replications, max_events };
+        Sweeping { path, files: noted, overrides, cells, metrics, replications, max_events, scale };
     let wanted: Vec<usize> = match &arguments.cells[..] {
         [] => (0..n).collect(),
         some => some.to_vec(),
@@ -466,7 +477,7 @@ impl Ready<'_> {
 
     /// An invariant of the program broke in a cell.
     fn breach(&self, cell: usize, breach: &Breach) -> Exit {
-        let overrides = self.sweeping.cells.overrides(cell, &self.sweeping.overrides);
+        let overrides = self.sweeping.overrides(cell).unwrap_or_default();
         let cell = self.arguments.overriding.of_cell(&overrides);
         broken(&cell, (&self.arguments.file, &self.base), breach)
     }

@@ -19,6 +19,7 @@ use crate::{
     scenario::{
         cells::Cells,
         load::{Files, Overrides, Rejected},
+        scale::small,
     },
     slo::{Gathering, Metric},
     study::{Breach, Examined, Precision, Study, examine, hex, identified, run_id, seeds},
@@ -80,6 +81,8 @@ pub struct Sweeping<'f> {
     pub replications: Replications,
     /// Events of a replication at most.
     pub max_events: u64,
+    /// How many times smaller each is simulated; 1: as it is.
+    pub scale: u64,
 }
 
 impl std::fmt::Debug for Sweeping<'_> {
@@ -101,10 +104,29 @@ pub struct Identity {
 }
 
 impl Sweeping<'_> {
+    /// The scenario of a cell, in small if that is wanted.
+    ///
+    /// # Errors
+    ///
+    /// It is not sound, or not the same in small.
+    pub fn overrides(&self, cell: usize) -> Result<Overrides, Rejected> {
+        let mut overrides = self.cells.overrides(cell, &self.overrides);
+        if self.scale > 1 {
+            let small = small(&self.path, self.files, &overrides, self.scale)?;
+            overrides.sets.extend(small.sets);
+        }
+        Ok(overrides)
+    }
+
     /// A cell looked at as a scenario of its own.
     #[must_use]
     pub fn examine(&self, cell: usize) -> Examined {
-        examine(&self.path, self.files, &self.cells.overrides(cell, &self.overrides), &[])
+        match self.overrides(cell) {
+            Ok(overrides) => examine(&self.path, self.files, &overrides, &[]),
+            Err(Rejected { sources, found, .. }) => {
+                Examined { study: None, sources, found, single_points: Vec::new() }
+            }
+        }
     }
 
     /// What a sound cell is known by.
@@ -143,7 +165,10 @@ impl Sweeping<'_> {
             drawn: self.cells.drawn,
             cells: self.cells.len() as u64,
             seed: base.seed,
-            rule: self.replications.rule(),
+            rule: match self.scale {
+                1 => self.replications.rule(),
+                by => format!("{} of 1/{by} of it", self.replications.rule()),
+            },
             confidence: base.info().confidence,
             metrics: self.metrics.iter().map(described).collect(),
         }
@@ -160,7 +185,7 @@ impl Sweeping<'_> {
         replications: Replications,
         stop: &AtomicBool,
     ) -> Result<Result<Option<SweptCell>, Breach>, Rejected> {
-        let overrides = self.cells.overrides(cell, &self.overrides);
+        let overrides = self.overrides(cell)?;
         let mut study = Study::open(&self.path, self.files, &overrides)?;
         study.limit_events(self.max_events);
         let gathered = match replications {

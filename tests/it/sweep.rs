@@ -530,6 +530,40 @@ fn what_is_to_be_is_said_before_it_is() {
     assert_eq!(files(w.path()), ["shop.yaml"]);
 }
 
+#[test]
+fn cells_in_small_are_what_run_makes_of_them() {
+    let w = shop();
+    let vary = ["sweep", "shop.yaml", "--vary", "clients.users.load=[0.8, 1.2]", "-n", "2"];
+    let told = done(w.path(), &with(&vary, &["--scale", "1/2"]));
+    assert!(told.err.contains("1/2"), "what is known to be wrong is said: {}", told.err);
+    let sweep = cells(&only(&w.path().join("outputs")));
+    assert_eq!(sweep["rule"], "2 replications of 1/2 of it");
+    for cell in sweep["done"].as_array().unwrap() {
+        let set = format!(
+            "clients.users.load={}",
+            cell["settings"]["clients.users.load"].as_str().unwrap()
+        );
+        let run = [
+            "run",
+            "shop.yaml",
+            "-n",
+            "2",
+            "--scale",
+            "1/2",
+            "--set",
+            &set,
+            "--format",
+            "json",
+            "--quiet",
+        ];
+        let run: Value = serde_json::from_str(&done(w.path(), &run).out).unwrap();
+        assert_eq!(cell["fingerprint"], run["fingerprint"]);
+    }
+    let refused = ran(w.path(), &with(&vary, &["--scale", "1/3"]));
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("E-SCALE"), "{}", refused.err);
+}
+
 /// The files for clusters, each part done as its engine would have it done.
 #[test]
 fn clusters_are_three_lines_around_shards() {
