@@ -110,6 +110,7 @@ impl SizeArguments {
 }
 
 pub(super) fn size(arguments: &SizeArguments, voice: Voice) -> Exit {
+    let voice = voice.to_programs(arguments.format == Format::Json);
     let found = match &arguments.breaking {
         None => cheapest(arguments, voice),
         Some(client) => {

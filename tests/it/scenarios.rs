@@ -102,6 +102,7 @@ const CHANGING: &[&str] = &[
     "retries-and-timeouts",
     "scale-to-zero",
     "throttled-burst",
+    "where-it-breaks",
 ];
 
 pub(crate) struct Disk;
