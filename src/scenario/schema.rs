@@ -21,11 +21,19 @@ pub fn schema() -> Value {
         properties
             .insert("extends".to_owned(), json!({"type": "string", "description": description}));
     }
-    // A file that extends another may leave out what that one says.
+    // A file that extends another may leave out what that one says; one that holds requirements alone has no design.
     if let Some(root) = schema.as_object_mut()
         && let Some(required) = root.remove("required")
     {
-        root.insert("anyOf".to_owned(), json!([{"required": ["extends"]}, {"required": required}]));
+        let design = |word: &str| json!({"required": [word]});
+        let alone = json!({
+            "required": ["windtunnel", "requirements"],
+            "not": {"anyOf": [design("clients"), design("nodes")]},
+        });
+        root.insert(
+            "anyOf".to_owned(),
+            json!([{"required": ["extends"]}, alone, {"required": required}]),
+        );
     }
     optional(&mut schema);
     schema

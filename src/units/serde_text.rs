@@ -111,14 +111,25 @@ macro_rules! short_form {
 pub(crate) use short_form;
 
 #[allow(clippy::needless_pass_by_value, reason = "callers build the examples in place")]
-/// The schema of a value: a text, and a number too if plain numbers are values.
+/// The schema of a value: a text; a number too if plain numbers are values, and whatever else YAML takes an example for.
 pub(crate) fn schema(
     expected: &str,
     examples: serde_json::Value,
     number: bool,
     pattern: Option<&str>,
 ) -> Schema {
-    let kind = if number { serde_json::json!(["string", "number"]) } else { "string".into() };
+    let is = |wanted: fn(&str) -> bool| {
+        let mut texts = examples.as_array().into_iter().flatten().filter_map(|one| one.as_str());
+        texts.any(wanted)
+    };
+    let mut kinds = vec!["string"];
+    if number || is(|text| text.parse::<f64>().is_ok()) {
+        kinds.push("number");
+    }
+    if is(|text| ["true", "false"].contains(&text)) {
+        kinds.push("boolean");
+    }
+    let kind = if kinds.len() > 1 { serde_json::json!(kinds) } else { "string".into() };
     let mut schema = json_schema!({"type": kind, "description": expected, "examples": examples});
     if let Some(pattern) = pattern {
         schema.insert("pattern".to_owned(), pattern.into());

@@ -30,7 +30,7 @@ impl fmt::Display for Capacity {
     }
 }
 
-text_value!(Capacity, "Capacity", "entries (`200k`) or bytes (`4GB`)", ["200k", "4GB"]);
+text_value!(Capacity, "Capacity", "entries (`200k`) or bytes (`4GB`)", ["200k", "4GB", "10000"]);
 
 impl FromStr for OnFailure {
     type Err = ValueError;
