@@ -261,6 +261,30 @@ fn a_torn_line_is_dropped_and_a_damaged_one_refused() {
 }
 
 #[test]
+fn who_interrupts_gets_what_is_done() {
+    let w = shop();
+    let sweep = ["sweep", "shop.yaml", "--vary", "clients.users.load=0.5..1.5 step 0.1", "--quiet"];
+    let sweep = with(&sweep, &["-n", "30", "--jobs", "1"]);
+    let mut child =
+        Command::new(BIN).current_dir(w.path()).args(&sweep).stderr(Stdio::null()).spawn().unwrap();
+    let out = w.path().join("outputs");
+    while !out.join("shop").exists() || journal(&only(&out)).is_empty() {
+        thread::sleep(Duration::from_millis(2));
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was interrupted");
+    }
+    let signal = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(signal.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let told = cells(&only(&out));
+    assert_eq!(told["status"], "interrupted");
+    let done_then = told["done"].as_array().unwrap().len();
+    assert!(done_then > 0 && done_then == journal(&only(&out)).len(), "{done_then}");
+    done(w.path(), &sweep);
+    done(w.path(), &with(&sweep, &["--out", "whole"]));
+    assert!(content(&only(&out)) == content(&only(&w.path().join("whole"))));
+}
+
+#[test]
 fn a_journal_has_one_writer() {
     let w = shop();
     let long = [
