@@ -175,7 +175,7 @@ fn ten_kills_lose_no_finished_cell_and_repeat_none() {
         "--vary",
         "clients.users.load=log(0.1..1.5 n=40)",
         "-n",
-        "4",
+        "30",
         "--quiet",
     ];
     done(w.path(), &with(&sweep, &["--out", "whole"]));
@@ -212,7 +212,7 @@ fn ten_kills_lose_no_finished_cell_and_repeat_none() {
         assert!(now.starts_with(&before), "{before:?} were there, now {now:?}");
         before = now;
     }
-    assert!(killed >= 5, "it was over before it could be killed: {killed}");
+    assert_eq!(killed, 10, "it was over before it could be killed");
     let folder = only(&w.path().join("killed"));
     assert_eq!(journal(&folder), (0..40).collect::<Vec<_>>());
     let mut end = content(&folder);
