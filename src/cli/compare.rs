@@ -264,14 +264,13 @@ fn names(ready: &[Ready]) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The figures to compare by, each with its margin.
-fn metrics(arguments: &CompareArguments, ready: &[Ready]) -> Result<Vec<(Metric, Margin)>, String> {
-    let base = &ready[0].study;
-    let mut metrics = base.usual_metrics();
-    if let Some(lost) = ready.iter().find(|ready| ready.lost.is_some()) {
-        metrics.extend(lost.study.metric(&during()).ok());
-    }
-    for text in &arguments.metrics {
+/// Adds the figures that `--metric` asks for.
+pub(super) fn add_asked(
+    metrics: &mut Vec<Metric>,
+    asked: &[String],
+    base: &Study,
+) -> Result<(), String> {
+    for text in asked {
         let metric = base.metric(text).map_err(|problem| match problem.help {
             Some(help) => format!("--metric {text}: {}; {help}", problem.message),
             None => format!("--metric {text}: {}", problem.message),
@@ -280,6 +279,17 @@ fn metrics(arguments: &CompareArguments, ready: &[Ready]) -> Result<Vec<(Metric,
             metrics.push(metric);
         }
     }
+    Ok(())
+}
+
+/// The figures to compare by, each with its margin.
+fn metrics(arguments: &CompareArguments, ready: &[Ready]) -> Result<Vec<(Metric, Margin)>, String> {
+    let base = &ready[0].study;
+    let mut metrics = base.usual_metrics();
+    if let Some(lost) = ready.iter().find(|ready| ready.lost.is_some()) {
+        metrics.extend(lost.study.metric(&during()).ok());
+    }
+    add_asked(&mut metrics, &arguments.metrics, base)?;
     let mut all: Vec<_> = metrics.into_iter().map(|metric| (metric, Margin::USUAL)).collect();
     for text in &arguments.margins {
         let Some((name, value)) = text.rsplit_once('=') else {

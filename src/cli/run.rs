@@ -40,20 +40,8 @@ pub(super) struct RunArguments {
     /// Scenario files; `-` is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Independent runs of each scenario; with one there are no intervals
-    #[arg(long, short = 'n', default_value_t = study::DEFAULT_REPLICATIONS as u32,
-          value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    replications: u32,
-    /// Instead: as many as it takes until mean and p99 latency are known to within this share of them, such as `2%`
-    ///
-    /// Of all clients together, each end of both intervals. It is looked at after 10, 20, 40 replications and so on, so
-    /// that no result depends on --jobs; who stops where it looks good is a little less sure than the interval says.
-    #[arg(long, value_name = "SHARE", conflicts_with = "replications", value_parser = share)]
-    precision: Option<f64>,
-    /// With --precision: no more than so many
-    #[arg(long, value_name = "N", requires = "precision", default_value_t = Precision::USUAL_MOST,
-          value_parser = clap::value_parser!(u32).range(i64::from(Precision::LEAST)..=100_000))]
-    max_replications: u32,
+    #[command(flatten)]
+    many: HowMany,
     #[command(flatten)]
     overriding: Overriding,
     /// Run each file as it stands and all its variants; side by side in a table
@@ -89,9 +77,28 @@ pub(super) struct RunArguments {
     max_events: u64,
 }
 
-impl RunArguments {
+/// How many replications there are of each scenario, or of each cell.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct HowMany {
+    /// Independent runs of each scenario; with one there are no intervals
+    #[arg(long, short = 'n', default_value_t = study::DEFAULT_REPLICATIONS as u32,
+          value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) replications: u32,
+    /// Instead: as many as it takes until mean and p99 latency are known to within this share of them, such as `2%`
+    ///
+    /// Of all clients together, each end of both intervals. It is looked at after 10, 20, 40 replications and so on, so
+    /// that no result depends on --jobs; who stops where it looks good is a little less sure than the interval says.
+    #[arg(long, value_name = "SHARE", conflicts_with = "replications", value_parser = share)]
+    precision: Option<f64>,
+    /// With --precision: no more than so many
+    #[arg(long, value_name = "N", requires = "precision", default_value_t = Precision::USUAL_MOST,
+          value_parser = clap::value_parser!(u32).range(i64::from(Precision::LEAST)..=100_000))]
+    max_replications: u32,
+}
+
+impl HowMany {
     /// Until when replications are added, if it is not their number that is given.
-    fn precision(&self) -> Option<Precision> {
+    pub(super) fn precision(&self) -> Option<Precision> {
         self.precision.map(|wanted| Precision { wanted, most: self.max_replications })
     }
 
@@ -102,7 +109,7 @@ impl RunArguments {
 }
 
 /// A share that is more than nothing and less than all.
-pub(super) fn share(text: &str) -> Result<f64, String> {
+fn share(text: &str) -> Result<f64, String> {
     let Fraction(share) = text.parse().map_err(|e: ValueError| match e.help {
         Some(help) => format!("{}; {help}", e.message),
         None => e.message,
@@ -163,7 +170,7 @@ pub(super) fn run(arguments: &RunArguments, voice: Voice) -> Exit {
     }
     let studies = || ready.iter().flat_map(|of| std::iter::once(&of.study).chain(&of.normal));
     let simulated: Vec<_> = studies().map(Study::progress).collect();
-    let replications = u64::from(arguments.most());
+    let replications = u64::from(arguments.many.most());
     let all = studies().map(|study| study.info().duration).sum::<u64>();
     let outcomes: Vec<Outcome> =
         progress::during(voice.quiet, (all, replications), &simulated, || {
@@ -264,15 +271,15 @@ fn check_places(arguments: &RunArguments, ready: &[Ready]) -> Result<(), String>
 }
 
 fn complete_rule(arguments: &RunArguments) -> String {
-    match arguments.precision() {
+    match arguments.many.precision() {
         Some(Precision { wanted, most }) => format!("precision {wanted}, {most} replications"),
-        None => format!("{} replications", arguments.replications),
+        None => format!("{} replications", arguments.many.replications),
     }
 }
 
 fn place(arguments: &RunArguments, study: &Study, rule: &str) -> Place {
     let info = study.info();
-    let seeds = study::seeds(study.seed, arguments.most() as usize);
+    let seeds = study::seeds(study.seed, arguments.many.most() as usize);
     let id = study::run_id(&study.resolved, &info.data, &seeds, rule);
     let variant = info.variant.as_ref();
     Place {
@@ -289,9 +296,9 @@ fn one(ready: &Ready, arguments: &RunArguments, stop: &AtomicBool) -> Outcome {
     let study = &ready.study;
     #[allow(clippy::disallowed_methods, reason = "timing.json is about the wall clock")]
     let start = Instant::now();
-    let run = match arguments.precision() {
+    let run = match arguments.many.precision() {
         Some(precision) => study.run_to(precision, stop),
-        None => study.run(arguments.replications as usize, stop),
+        None => study.run(arguments.many.replications as usize, stop),
     };
     let run = match run {
         Ok(run) if run.results.seeds.is_empty() => return Outcome::Nothing,

@@ -15,17 +15,17 @@ use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 use serde_json::json;
 
 use super::{
+    compare::add_asked,
     files::{Noted, write},
     journal::Open,
     pilot::examine_with_pilot,
     prepare::{Overriding, Said, told},
     progress,
-    run::{broken, share, width, workers},
+    run::{HowMany, broken, width, workers},
     scale,
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
-    problem::Problem,
     report::{sweep_files, sweep_json, sweep_text},
     results::{Sweep, SweepPlan, SweptCell},
     scenario::{
@@ -34,8 +34,7 @@ use crate::{
         scale::divisor,
         sweep::MOST_CELLS,
     },
-    slo::Metric,
-    study::{Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Precision, Study},
+    study::{Breach, DEFAULT_MAX_EVENTS, Study},
     sweep::{
         Identity, Replications, Sweeping,
         journal::{Head, line},
@@ -64,17 +63,8 @@ pub(super) struct SweepArguments {
     /// `+` move together.
     #[arg(long, value_name = "PATH=VALUES")]
     vary: Vec<String>,
-    /// Independent runs of each cell
-    #[arg(long, short = 'n', default_value_t = DEFAULT_REPLICATIONS as u32,
-          value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    replications: u32,
-    /// Instead: as many as it takes until mean and p99 latency of a cell are known to within this share of them
-    #[arg(long, value_name = "SHARE", conflicts_with = "replications", value_parser = share)]
-    precision: Option<f64>,
-    /// With --precision: no more than so many
-    #[arg(long, value_name = "N", requires = "precision", default_value_t = Precision::USUAL_MOST,
-          value_parser = clap::value_parser!(u32).range(i64::from(Precision::LEAST)..=100_000))]
-    max_replications: u32,
+    #[command(flatten)]
+    many: HowMany,
     /// Gather this figure too, such as `p99(latency operation=buy)`; may be repeated
     #[arg(long = "metric", value_name = "FIGURE")]
     metrics: Vec<String>,
@@ -199,13 +189,10 @@ fn ready<'a>(
             n - 1
         )));
     }
-    let replications = match arguments.precision {
-        Some(wanted) => {
-            Replications::Precision(Precision { wanted, most: arguments.max_replications })
-        }
-        None => Replications::Number(arguments.replications),
-    };
-    let metrics = metrics(&arguments.metrics, &base).map_err(|line| refuse(&line))?;
+    let fixed = Replications::Number(arguments.many.replications);
+    let replications = arguments.many.precision().map_or(fixed, Replications::Precision);
+    let mut metrics = base.usual_metrics();
+    add_asked(&mut metrics, &arguments.metrics, &base).map_err(|line| refuse(&line))?;
     let max_events = arguments.max_events;
     let sweeping =
         Sweeping { path, files: noted, overrides, cells, metrics, replications, max_events, scale };
@@ -215,21 +202,6 @@ fn ready<'a>(
     };
     let wanted = checked(&sweeping, &wanted, voice)?;
     Ok(Ready { arguments, noted, sweeping, wanted, base, voice })
-}
-
-/// What is gathered: what designs are compared by, and what is asked for.
-fn metrics(asked: &[String], base: &Study) -> Result<Vec<Metric>, String> {
-    let mut metrics = base.usual_metrics();
-    for text in asked {
-        let metric = base.metric(text).map_err(|Problem { message, help, .. }| match help {
-            Some(help) => format!("--metric {text}: {message}; {help}"),
-            None => format!("--metric {text}: {message}"),
-        })?;
-        if metrics.iter().all(|known| known.text() != metric.text()) {
-            metrics.push(metric);
-        }
-    }
-    Ok(metrics)
 }
 
 /// Looks at every cell before any is simulated; of those that are not sound the first is told.

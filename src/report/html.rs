@@ -58,21 +58,24 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
     why(&mut out, results);
     balance(&mut out, results);
     out.push_str("<h2>Over time</h2>\n");
-    for plot in plots {
-        let title = escape(&plot.title);
-        let _ =
-            write!(out, "<figure role=\"img\" aria-label=\"{title}\">\n{}</figure>\n", plot.svg);
-    }
+    pictures(&mut out, plots);
     leaves_out(&mut out, results);
     reproduce(&mut out, results);
     out.push_str("</body>\n</html>\n");
     out
 }
 
-fn head(out: &mut String, results: &Results) {
-    let name = escape(&results.scenario);
-    let variant = results.variant.as_deref().map(|v| format!(" ({})", escape(v)));
-    let title = format!("{name}{}", variant.unwrap_or_default());
+/// Pictures, as they are.
+fn pictures(out: &mut String, plots: &[Plot]) {
+    for plot in plots {
+        let title = escape(&plot.title);
+        let _ =
+            write!(out, "<figure role=\"img\" aria-label=\"{title}\">\n{}</figure>\n", plot.svg);
+    }
+}
+
+/// What every page begins with; the title is escaped.
+fn begin(out: &mut String, title: &str) {
     let _ = write!(
         out,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -82,6 +85,12 @@ fn head(out: &mut String, results: &Results) {
          <title>{title} - Windtunnel</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
          <h1>{title}</h1>\n"
     );
+}
+
+fn head(out: &mut String, results: &Results) {
+    let name = escape(&results.scenario);
+    let variant = results.variant.as_deref().map(|v| format!(" ({})", escape(v)));
+    begin(out, &format!("{name}{}", variant.unwrap_or_default()));
     for line in results.description.iter().flat_map(|text| text.lines()) {
         let _ = writeln!(out, "<p class=\"lead\">{}</p>", escape(line));
     }

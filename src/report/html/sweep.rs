@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{
-    STYLE,
+    begin, pictures,
     table::{Cell, Table},
 };
 use crate::{
@@ -21,16 +21,7 @@ const ROWS: usize = 500;
 /// The page; the plots are put into it as they are.
 pub(crate) fn page(sweep: &Sweep, plots: &[Plot]) -> String {
     let mut out = String::new();
-    let title = format!("{}: sweep", escape(&sweep.plan.scenario));
-    let _ = write!(
-        out,
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-         style-src 'unsafe-inline'; img-src data:\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title} - Windtunnel</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         <h1>{title}</h1>\n"
-    );
+    begin(&mut out, &format!("{}: sweep", escape(&sweep.plan.scenario)));
     let partial = if sweep.status == "complete" { "" } else { " partial" };
     let _ = writeln!(
         out,
@@ -43,11 +34,7 @@ pub(crate) fn page(sweep: &Sweep, plots: &[Plot]) -> String {
         let _ = writeln!(out, "<li>{}</li>", escape(&sentence));
     }
     out.push_str("</ul>\n");
-    for plot in plots {
-        let title = escape(&plot.title);
-        let _ =
-            write!(out, "<figure role=\"img\" aria-label=\"{title}\">\n{}</figure>\n", plot.svg);
-    }
+    pictures(&mut out, plots);
     cells(&mut out, sweep);
     same_again(&mut out, sweep);
     out.push_str("</body>\n</html>\n");
