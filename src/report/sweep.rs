@@ -12,7 +12,9 @@ use super::{
     text::{Quantity, clean, count, grouped, plural, value},
 };
 use crate::{
-    results::{Break, ComparedMetric, Scalability, SloResult, Sweep, SweepAxis, SweptCell},
+    results::{
+        Break, ComparedMetric, Scalability, SloResult, Sweep, SweepAxis, SweptCell, SweptFigure,
+    },
     units::show::decimals_for,
 };
 
@@ -194,10 +196,11 @@ pub(super) fn sentences(sweep: &Sweep, most: usize) -> Vec<String> {
             let figure = metric.map_or_else(String::new, |metric| figure(metric, best, true));
             let least = if by == "cost.per_month" { "the cheapest" } else { "the fastest" };
             lines.push(format!(
-                "Best: cell {} ({}), {least} that meets all objectives: {} {figure}.",
+                "Best: cell {} ({}), {least} that meets all objectives: {} {figure}{}.",
                 best.cell,
                 settings(sweep, &best.settings),
                 label(by),
+                as_good(sweep, best, by),
             ));
         }
         _ if judged => lines.push("No cell meets all objectives.".to_owned()),
@@ -219,6 +222,17 @@ pub(super) fn sentences(sweep: &Sweep, most: usize) -> Vec<String> {
     }));
     lines.extend(findings.scalability.iter().take(most).map(|of| scalability(sweep, of)));
     lines
+}
+
+/// How many others meet all objectives with the same figure: the first of them is named, which is no merit of it.
+fn as_good(sweep: &Sweep, best: &SweptCell, by: &str) -> String {
+    let value = |cell: &SweptCell| cell.figures.get(by).and_then(SweptFigure::value);
+    let meets = |cell: &&SweptCell| cell.slos.iter().all(|slo| slo.verdict == "met");
+    let same = sweep.done.iter().filter(meets).filter(|cell| value(cell) == value(best)).count();
+    match same.saturating_sub(1) as u64 {
+        0 => String::new(),
+        n => format!(", as of {}", plural(n, "other cell")),
+    }
 }
 
 /// `apps.load=1.5, variant=base`, in the order of the axes.
@@ -328,9 +342,7 @@ mod tests {
     use super::*;
     use crate::{
         report::{fixture, sweep_files},
-        results::{
-            ComparedFigure, Estimate, Knee, SweepFindings, SweepPlan, SweptCell, SweptFigure,
-        },
+        results::{ComparedFigure, Estimate, Knee, SweepFindings, SweepPlan},
     };
 
     fn metric(metric: &str, unit: &str, better: &str) -> ComparedMetric {
@@ -489,6 +501,16 @@ mod tests {
         assert!(text.contains("10 cells (5 apps.load x 2 variant), 9 done"), "{text}");
         assert!(text.contains("0.5, base"), "{text}");
         assert!(text.contains("Best: cell 0 (apps.load=0.5, variant=base)"), "{text}");
+        assert!(!text.contains("as of"), "{text}");
+        // Where others are as good, that is said.
+        let mut alike = of.clone();
+        let first = alike.done[0].figures.clone();
+        alike.done[1].figures.clone_from(&first);
+        assert!(
+            sweep_text(&alike, 200).contains("p99 10.0 ± 1.0 ms, as of 1 other cell."),
+            "{}",
+            sweep_text(&alike, 200)
+        );
         let csv = String::from_utf8(sweep_csv(&of)).unwrap();
         assert_eq!(csv.lines().count(), 10);
         assert!(csv.lines().last().unwrap().starts_with("9,2.5,no-retries,inf,,,"), "{csv}");

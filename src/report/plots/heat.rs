@@ -32,6 +32,10 @@ const SCALE: i32 = 120;
 const STEPS: i32 = 40;
 /// What is shown of figures that may stand for how well it goes.
 const METRICS: [&str; 2] = ["availability", "p99(latency)"];
+/// The least that a scale of shares spans.
+const LEAST_POINTS: f64 = 0.05;
+/// And how many times its least the most of any other is at least.
+const LEAST_FACTOR: f64 = 1.2;
 /// From good to bad: apart in lightness, for any eyes.
 const COLOURS: [Colour; 5] =
     [(253, 231, 160), (245, 176, 98), (214, 98, 76), (142, 42, 92), (52, 14, 74)];
@@ -66,6 +70,7 @@ impl Scale {
         let least = values().fold(f64::INFINITY, f64::min);
         let most = values().fold(f64::NEG_INFINITY, f64::max);
         let quantity = Quantity::of_unit(&metric.unit);
+        let (least, most) = widened(quantity, least, most);
         let logarithmic = quantity == Quantity::Duration && least > 0.0 && most > 4.0 * least;
         Self { quantity, least, most, logarithmic, more_is_better: metric.better == "higher" }
     }
@@ -93,6 +98,14 @@ impl Scale {
         } else {
             self.least + place * (self.most - self.least)
         }
+    }
+}
+
+/// A scale no narrower than a difference that matters: what differs by less looks alike.
+fn widened(quantity: Quantity, least: f64, most: f64) -> (f64, f64) {
+    match quantity {
+        Quantity::Share => (least.min(most - LEAST_POINTS).max(0.0), most),
+        _ => (least, most.max(least * LEAST_FACTOR)),
     }
 }
 
@@ -266,5 +279,26 @@ fn legend(canvas: &Canvas<'_>, scale: &Scale, never: bool) {
         canvas.rectangle((left, y), (left + 18, y + 14), NEVER);
         canvas.text("never", (left + 25, y + 7), Look::faint());
         canvas.text("answered", (left + 25, y + 21), Look::faint());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hardly_differs_looks_alike() {
+        let scale = |quantity, (least, most): (f64, f64), more_is_better| {
+            let (least, most) = widened(quantity, least, most);
+            Scale { quantity, least, most, logarithmic: false, more_is_better }
+        };
+        let shares = scale(Quantity::Share, (0.958, 0.961), true);
+        assert!(shares.badness(0.961).abs() < 1e-12 && shares.badness(0.958) < 0.1);
+        let times = scale(Quantity::Duration, (0.100, 0.101), false);
+        assert!(times.badness(0.100).abs() < 1e-12 && times.badness(0.101) < 0.1);
+        // What differs much has the whole scale.
+        let wide = scale(Quantity::Share, (0.2, 1.0), true);
+        assert_eq!((wide.badness(1.0), wide.badness(0.2)), (0.0, 1.0));
+        assert_eq!(scale(Quantity::Share, (0.01, 0.02), true).at(1.0), 0.0);
     }
 }
