@@ -101,6 +101,7 @@ library! {
     "w2-lb-tier",
     "w4-quorum",
     "zone-loss",
+    "cap/bit-rot",
     "cap/eventually",
     "cap/fast-clock",
     "cap/fill-race",

@@ -246,6 +246,9 @@ pub struct Startup<'a> {
 /// Why emptying it changes nothing in whatever is no cache.
 pub const NOTHING_TO_LOSE: &str = "only a cache has something to lose";
 
+/// Why there is nothing on its disk to damage.
+pub const NO_COPIES: &str = "only stores hold copies on a disk";
+
 /// Why nobody takes its instances away.
 pub const NOTHING_ON_THE_SPOT: &str =
     "only services with `purchase: {spot: ..}` have instances that can be taken";
@@ -257,6 +260,7 @@ pub const GOES_BY_NO_CLOCK: &str = "stores with `replication`, caches, and servi
 pub fn spares_a_server(effect: Effect<'_>) -> Option<&'static str> {
     match effect {
         Effect::ClearCache(_) => Some(NOTHING_TO_LOSE),
+        Effect::Corrupt(_) => Some(NO_COPIES),
         Effect::Clock(_) => Some(GOES_BY_NO_CLOCK),
         _ => None,
     }

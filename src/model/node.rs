@@ -11,7 +11,7 @@ use crate::model::{
     ids::{Host, NodeId, Slot},
     queue::counts::{Backlog, GroupMeasured, OutboxMeasured, QueueMeasured},
 };
-use crate::stats::Histogram;
+use crate::{replication::Strike, stats::Histogram};
 
 /// Chooses some of the environments of a function: each an instance and its place there.
 pub type Choose<'a> = dyn FnMut(Vec<(u16, u32)>) -> Vec<(u16, u32)> + 'a;
@@ -60,8 +60,8 @@ pub trait Node: Any + Send {
     fn moved(&self) -> Option<MovedMeasured> {
         None
     }
-    /// What an instance holds of data is gone, on disk too.
-    fn lose_data(&mut self, _inst: u16, _world: &mut World) {}
+    /// What an instance holds of data is damaged on disk; without a strike that says what, all is gone.
+    fn damage(&mut self, _inst: u16, _strike: Option<Strike>, _world: &mut World) {}
     /// An instance is about to restart, and says so to who chooses among instances; or it is back.
     fn withdraw(&mut self, _host: (NodeId, u16), _out: bool, _world: &mut World) {}
     /// An instance has come, or takes nothing new and goes: who chooses among instances hears of it.

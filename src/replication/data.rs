@@ -4,6 +4,7 @@
 
 use hashbrown::HashTable;
 
+use super::damage::{Damage, Strike};
 use crate::engine::random::mix;
 
 /// What is held of a key.
@@ -21,13 +22,53 @@ pub struct Data {
     items: HashTable<(u64, Item)>,
     /// If writes that were done are to be known when they are asked for again: their versions and places.
     done: Option<HashTable<(u64, u64)>>,
+    /// If copies may be damaged without a word: what stood before the last write of each key.
+    before: Option<HashTable<(u64, Item)>>,
+    /// If some were damaged.
+    damage: Option<Box<Damage>>,
 }
 
 impl Data {
     /// Nothing was written; whether writes that were done are to be known when they are asked for again.
     #[must_use]
     pub fn remembering(remembers: bool) -> Self {
-        Self { items: HashTable::default(), done: remembers.then(HashTable::default) }
+        Self { done: remembers.then(HashTable::default), ..Self::default() }
+    }
+
+    /// What stood before the last write of each key is to be known.
+    pub fn look_back(&mut self) {
+        self.before.get_or_insert_default();
+    }
+
+    /// Copies are damaged.
+    pub fn strike(&mut self, strike: Strike) {
+        if !strike.silent {
+            return self.damage.get_or_insert_default().add(strike);
+        }
+        for (key, item) in self.before(&strike) {
+            if item.version == 0 { self.forget(key) } else { self.put(key, item) }
+        }
+    }
+
+    /// Whether whoever reads the copy of a key finds it damaged.
+    #[inline]
+    pub fn is_damaged(&self, key: u64) -> bool {
+        self.damage.as_ref().is_some_and(|damage| damage.is_at(key))
+    }
+
+    /// The copy of a key is sound again.
+    pub fn mend(&mut self, key: u64) {
+        if let Some(damage) = &mut self.damage {
+            damage.mend(key);
+        }
+    }
+
+    /// What stood before the last write of each key that a strike hits, by key.
+    pub fn before(&self, strike: &Strike) -> Vec<(u64, Item)> {
+        let all = self.before.iter().flat_map(HashTable::iter);
+        let mut hit: Vec<_> = all.filter(|(key, _)| strike.hits(*key)).copied().collect();
+        hit.sort_unstable_by_key(|(key, _)| *key);
+        hit
     }
 
     /// The place of a version that was written, if it is known, whatever took its place since.
@@ -73,9 +114,23 @@ impl Data {
     /// An item takes the place of the one before, whatever that was.
     pub fn put(&mut self, key: u64, item: Item) {
         self.remember(item);
+        if self.before.is_some() {
+            self.keep_before(key);
+        }
+        self.mend(key);
         match self.items.find_mut(mix(key), |(k, _)| *k == key) {
             Some((_, held)) => *held = item,
             None => drop(self.items.insert_unique(mix(key), (key, item), |(k, _)| mix(*k))),
+        }
+    }
+
+    #[cold]
+    fn keep_before(&mut self, key: u64) {
+        let held = self.get(key);
+        let Some(before) = &mut self.before else { return };
+        match before.find_mut(mix(key), |(k, _)| *k == key) {
+            Some((_, older)) => *older = held,
+            None => drop(before.insert_unique(mix(key), (key, held), |(k, _)| mix(*k))),
         }
     }
 
@@ -93,14 +148,16 @@ impl Data {
 
     /// A key is as if it had never been written.
     pub fn forget(&mut self, key: u64) {
+        self.mend(key);
         if let Ok(held) = self.items.find_entry(mix(key), |(k, _)| *k == key) {
             held.remove();
         }
     }
 
-    /// Names all versions that are held, in any order.
+    /// Names all versions that are held, in any order; what is damaged is not.
     pub fn each(&self, each: &mut dyn FnMut(u64)) {
-        self.items.iter().for_each(|(_, item)| each(item.version));
+        let sound = self.items.iter().filter(|(key, _)| !self.is_damaged(*key));
+        sound.for_each(|(_, item)| each(item.version));
     }
 
     /// Names all that is held, in any order.
@@ -134,6 +191,8 @@ impl Data {
 
     /// All is lost.
     pub fn clear(&mut self) {
-        *self = Self::remembering(self.done.is_some());
+        let (remembers, looks_back) = (self.done.is_some(), self.before.is_some());
+        *self = Self::remembering(remembers);
+        self.before = looks_back.then(HashTable::default);
     }
 }

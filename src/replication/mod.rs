@@ -8,6 +8,7 @@
 //! **Invariant.** What a replica does is a function of what it was told, in that order, and of its draws.
 
 mod contract;
+mod damage;
 pub mod data;
 mod digests;
 pub mod disk;
@@ -19,11 +20,13 @@ pub mod multi_leader;
 pub mod process;
 pub mod quorum;
 pub mod raft;
+mod repairs;
 #[cfg(test)]
 mod tests;
 mod words;
 
 pub use contract::{Context, Effect, Protocol};
+pub use damage::Strike;
 pub use fences::{Fence, Fences};
 pub use message::Message;
 #[cfg(test)]

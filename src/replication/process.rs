@@ -3,6 +3,7 @@
 //! **Invariant.** It is what it is for the whole run.
 
 use super::contract::{Context, Protocol};
+use super::damage::Strike;
 use super::message::Message;
 use super::words::{Dots, Known, Operation, Peer, Phase, Start, Timer};
 use super::{leader_follower, multi_leader, quorum, raft};
@@ -50,6 +51,26 @@ impl Process {
             Self::Replica(one) => Self::Replica(Box::new(one.remembering())),
             Self::Raft(one) => Self::Raft(Box::new(one.remembering())),
             Self::Observer(one) => Self::Observer(one),
+        }
+    }
+
+    /// What stood before the last write of each key is to be known.
+    pub fn look_back(&mut self) {
+        match self {
+            Self::Quorum(one) => one.look_back(),
+            Self::Replica(one) => one.data_mut().look_back(),
+            Self::Raft(one) => one.data_mut().look_back(),
+            Self::MultiLeader(_) | Self::Observer(_) => {}
+        }
+    }
+
+    /// Copies on its disk are damaged.
+    pub fn strike(&mut self, strike: Strike) {
+        match self {
+            Self::Quorum(one) => one.strike(strike),
+            Self::Replica(one) => one.data_mut().strike(strike),
+            Self::Raft(one) => one.data_mut().strike(strike),
+            Self::MultiLeader(_) | Self::Observer(_) => {}
         }
     }
 

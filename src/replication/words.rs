@@ -210,6 +210,8 @@ pub enum Failure {
     Conflict,
     /// What is there was written by a later [holder](Fences) of the lock it is written under: nothing was done.
     Fenced,
+    /// The copy that is asked for is damaged: nothing was done.
+    Corrupt,
     /// What it has to [find](Operation::since) is lost, or nobody who was asked has it: nothing was done.
     Behind,
 }

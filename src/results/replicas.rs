@@ -25,7 +25,10 @@ pub struct ReplicasResults {
     /// Writes that a replica outside the shard took in another one's stead, of a quorum.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hints: Option<Estimate>,
-    /// Replicas that a read brought up to date, of a quorum.
+    /// Copies that were found damaged, if any were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<Estimate>,
+    /// Replicas that a read brought up to date, of a quorum; of others, copies that were found damaged and brought back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repairs: Option<Estimate>,
     /// Who led from when until when in the first replication, as far as that changed (the first thousand).

@@ -101,7 +101,8 @@ impl ReplicasPool {
                 leaderless: self.leaderless.distribution(confidence),
             }),
             hints: quorum.then(|| counted("hint")),
-            repairs: quorum.then(|| counted("repair")),
+            damaged: self.counted.get("damaged").map(mean),
+            repairs: (quorum || self.counted.contains_key("repair")).then(|| counted("repair")),
             leaders: self.leaders.clone(),
         }
     }

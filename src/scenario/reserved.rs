@@ -28,7 +28,6 @@ const RESERVED: &[(&str, &[&str])] = &[
     ),
     ("StepSpec", &["push"]),
     ("CacheSpec", &["admission", "discipline", "inbound"]),
-    ("FaultSpec", &["corrupt"]),
     ("EdgeSpec", &["batch", "linger"]),
     ("InboundSpec", &["block", "inspect"]),
     ("AlertSpec", &["by"]),
@@ -59,7 +58,7 @@ mod tests {
     #[test]
     fn reserved_words_are_known_by_their_owner() {
         assert!(is_reserved("NodeSpec", "cdn"));
-        assert!(is_reserved("FaultSpec", "corrupt"));
+        assert!(is_reserved("StepSpec", "push"));
         assert!(!is_reserved("ServiceSpec", "cache"));
         assert!(!is_reserved("", "cache"));
     }

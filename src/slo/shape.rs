@@ -149,6 +149,7 @@ fn of_any_replicas() -> ReplicasResults {
         elections: Some(ElectionResults::default()),
         failovers: some,
         hints: some,
+        damaged: some,
         repairs: some,
         leaders: Vec::new(),
     }
@@ -159,7 +160,14 @@ fn of_any_store() -> ConsistencyResults {
         operations: each(&["read", "write", "delete", "cas", "increment"]),
         linearizable: Some(false),
         not_checked: each(&["cas", "increment", "siblings", "transaction"]),
-        lost_by_cause: each(&["crash", "failover", "lww_clock", "lww_concurrent", "write_behind"]),
+        lost_by_cause: each(&[
+            "corrupt",
+            "crash",
+            "failover",
+            "lww_clock",
+            "lww_concurrent",
+            "write_behind",
+        ]),
         split_brain_time: Some(Estimate::default()),
         conflicts: Some(Estimate::default()),
         lost_updates: Some(Estimate::default()),
@@ -194,12 +202,13 @@ pub(super) fn any_cost() -> Json {
 }
 
 /// Figures, or groups of them, that are counts.
-const COUNTS: [&str; 43] = [
+const COUNTS: [&str; 44] = [
     "acked",
     "bytes",
     "causes",
     "cold_starts",
     "conflicts",
+    "damaged",
     "dead_lettered",
     "deduplicated",
     "delayed",

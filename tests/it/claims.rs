@@ -30,6 +30,8 @@ fn told(text: &str) -> Vec<String> {
 }
 
 const CUT: &str = "faults: [{id: cut, at: 2s, for: 2s, partition: {between: [[kv@0], [kv@1]]}}]\n";
+const ROT: &str = "faults: [{id: rot, at: 2s, corrupt: {node: kv, fraction: 5%, silent: false}}]\n";
+const LATE: &str = "faults: [{id: rot, at: 2s, errors: {node: kv, fraction: 5%}}]\n";
 const DIES: &str = "faults: [{id: dies, at: 2s, for: 2s, crash: {node: kv, lose_data: false}}]\n";
 
 /// What is lost is of some time: who claims that there is none is told the same as who claims that nothing is lost.
@@ -83,6 +85,10 @@ fn a_claim_that_cannot_be_kept_is_told_with_the_reason() {
         (design((leaders, "", exact), kept), "version_vector", "lww", "later stamp wins"),
         (design((leaders, "", DIES), kept), "mode: each", "mode: every(1s)", "on a disk"),
         (design(("", "", DIES), kept), "lose_data: false", "lose_data: true", "takes all copies"),
+        (design((raft, "", ROT), fresh), "silent: false", "silent: true", "without a word"),
+        (design((raft, "", ROT), order), "silent: false", "silent: true", "without a word"),
+        (design((quorum, "", LATE), order), "errors:", "corrupt:", "found damaged"),
+        (design(("", "", LATE), kept), "errors:", "corrupt:", "found damaged"),
     ];
     for (good, from, to, why) in keeps_and_not {
         assert_eq!(told(&good), Vec::<String>::new(), "{good}");

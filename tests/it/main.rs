@@ -25,6 +25,7 @@ mod clocks;
 mod compare;
 mod consistency;
 mod coordinators;
+mod corrupt;
 mod cost;
 mod deployments;
 mod design;

@@ -27,6 +27,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("cache-stampede", "25s", "4s"),
     ("cache-tiers", "122s", "118s"),
     ("canary", "200s", "60s"),
+    ("cap/bit-rot", "90s", "10s"),
     ("cap/eventually", "60s", "5s"),
     ("cap/fast-clock", "80s", "10s"),
     ("cap/fill-race", "40s", "5s"),

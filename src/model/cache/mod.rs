@@ -24,7 +24,7 @@ use crate::{
     engine::law::{DurationFormula, DurationLaw, Table},
     model::{
         fault::Effect,
-        kind::{Facts, Kind, Outgoing, Prices, Reach, Startup, Verb},
+        kind::{Facts, Kind, NO_COPIES, Outgoing, Prices, Reach, Startup, Verb},
         network::ZonesSpec,
         ring::POINTS,
         store::ShardBy,
@@ -198,8 +198,8 @@ impl Kind for CacheSpec {
         fetch(Verb::Read).chain(fetch(Verb::Write)).collect()
     }
 
-    fn spares(&self, _effect: Effect<'_>) -> Option<&'static str> {
-        None
+    fn spares(&self, effect: Effect<'_>) -> Option<&'static str> {
+        matches!(effect, Effect::Corrupt(_)).then_some(NO_COPIES)
     }
 
     fn goes_by_clock(&self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** As in `observer.rs`.
 
-use super::{observer::Observer, tokens::Token, torn::Part};
+use super::{observer::Observer, tokens::Token, torn::Part, watched::Damaged};
 use crate::{
     history::Cause,
     model::ids::{NodeId, Slot},
@@ -46,6 +46,18 @@ impl Observer {
         }
         if let Some(watched) = self.stores.get_mut(&store) {
             watched.wiped(keys, now);
+        }
+    }
+
+    /// Copies that a store holds are damaged.
+    pub fn damaged(&mut self, store: NodeId, what: Damaged, now: u64) {
+        match (&mut self.torn, &what) {
+            (Some(torn), Damaged::All(keys)) => torn.wiped(store, keys),
+            (Some(torn), Damaged::Last(versions)) => torn.lost(versions),
+            _ => {}
+        }
+        if let Some(watched) = self.stores.get_mut(&store) {
+            watched.damaged(what, now);
         }
     }
 

@@ -203,7 +203,11 @@ impl Observer {
             repeats: repeats || once,
             levels,
             outages: names.faults().next().map(|_| Box::default()),
-            torn: (!transactions.is_empty()).then(|| Box::new(Torn::new(names.loses_data()))),
+            torn: (!transactions.is_empty()).then(|| {
+                Box::new(Torn::new(
+                    names.loses_data() || names.faults().any(|fault| fault.corrupt.is_some()),
+                ))
+            }),
         })
     }
 

@@ -70,6 +70,15 @@ impl Torn {
         }
     }
 
+    /// These versions are lost.
+    pub fn lost(&mut self, versions: &[u64]) {
+        for version in versions {
+            if let Some(written) = self.written.get_mut(version) {
+                written.lost = true;
+            }
+        }
+    }
+
     /// How many are torn as the run ends, by the store of the first part that is missing; `promised` are the versions that
     /// may yet be written.
     pub fn counted(&self, promised: &BTreeSet<u64>) -> BTreeMap<NodeId, u64> {

@@ -55,6 +55,12 @@ pub(super) struct Watched {
     inverted: Option<BTreeMap<u64, u64>>,
     /// Keys whose one copy was lost, how many versions had been accepted by then, and when that was.
     wiped: Vec<(Vec<u64>, u64, u64)>,
+    /// Likewise those that were damaged.
+    damaged: Vec<(Vec<u64>, u64, u64)>,
+    /// Versions of which the one copy was damaged without a word, and when.
+    rotten: BTreeMap<u64, u64>,
+    /// Copies were damaged, of which there may be others.
+    corrupted: bool,
     /// Versions a cache answered for and that have not come to the store, each with others that it took the place of: with
     /// it they are written, or lost.
     behind: BTreeMap<u64, Vec<u64>>,
@@ -91,6 +97,17 @@ impl Reign {
     fn lost(&self, order: u64) -> bool {
         order < self.first && order > self.began_with
     }
+}
+
+/// What the damage to copies takes.
+#[derive(Debug)]
+pub enum Damaged {
+    /// There are others.
+    Others,
+    /// Of these keys (in order) everything.
+    All(Vec<u64>),
+    /// These versions, which were the last of their keys.
+    Last(Vec<u64>),
 }
 
 /// How writes of a store are told apart.
@@ -135,6 +152,9 @@ impl Watched {
             by_stamp: matches!(told, Told::Stamp { .. }),
             inverted: (told == Told::Stamp { wrong: true }).then(BTreeMap::new),
             wiped: Vec::new(),
+            damaged: Vec::new(),
+            rotten: BTreeMap::new(),
+            corrupted: false,
             behind: BTreeMap::new(),
             late: BTreeMap::new(),
             measured: ConsistencyMeasured::default(),
@@ -176,6 +196,18 @@ impl Watched {
     /// The one copy of these keys is gone.
     pub(super) fn wiped(&mut self, keys: Vec<u64>, now: u64) {
         self.wiped.push((keys, self.accepted, now));
+    }
+
+    /// Copies were damaged; of these there are no others.
+    pub(super) fn damaged(&mut self, what: Damaged, now: u64) {
+        self.corrupted = true;
+        match what {
+            Damaged::Others => {}
+            Damaged::All(keys) => self.damaged.push((keys, self.accepted, now)),
+            Damaged::Last(versions) => {
+                self.rotten.extend(versions.into_iter().map(|version| (version, now)));
+            }
+        }
     }
 
     /// A version of a key got its place; in the log of a shard, if it is one's.
@@ -337,9 +369,13 @@ impl Watched {
         Some(lost)
     }
 
-    /// Acknowledged writes that the one copy held when it was lost.
-    fn lost_with_copies(&self) -> Vec<Loss> {
-        if self.wiped.is_empty() {
+    /// Acknowledged writes that the one copy held when it was lost, in one of these ways.
+    fn lost_with_copies(
+        &self,
+        gone: &[(Vec<u64>, u64, u64)],
+        rotten: &BTreeMap<u64, u64>,
+    ) -> Vec<Loss> {
+        if gone.is_empty() && rotten.is_empty() {
             return Vec::new();
         }
         let lost = |write: Acknowledged| {
@@ -347,7 +383,7 @@ impl Watched {
             let held = |(keys, upto, _): &&(Vec<u64>, u64, u64)| {
                 write.place.order <= *upto && keys.binary_search(&write.key).is_ok()
             };
-            let (.., at) = self.wiped.iter().find(held)?;
+            let at = gone.iter().find(held).map(|(.., at)| at).or_else(|| rotten.get(&version))?;
             (!self.behind.contains_key(&version)).then(|| Loss::of(&write, Some(*at)))
         };
         self.history.acknowledged().filter_map(lost).collect()
@@ -417,13 +453,18 @@ impl Watched {
         (store, held): (NodeId, &Holdings),
         mut shard: impl FnMut(u64) -> u16,
     ) -> ConsistencyMeasured {
-        let mut with_all = self.lost_with_copies();
+        let mut with_all = self.lost_with_copies(&self.wiped, &BTreeMap::new());
+        let mut corrupt = self.lost_with_copies(&self.damaged, &self.rotten);
         with_all.extend(self.lost_with_logs((store, held), &mut shard));
         let in_failovers = self.lost_in_failovers(&mut shard);
         let duplicates = self.duplicates(shard);
         let [replaced, by_clock, by_all] =
             if self.by_stamp { self.lost_by_stamp(&held.versions) } else { Default::default() };
-        with_all.extend(by_all);
+        if self.corrupted {
+            corrupt.extend(by_all)
+        } else {
+            with_all.extend(by_all)
+        }
         let behind = self.lost_behind(&held.versions);
         let lost_updates = self.lost_updates();
         let verdict = self.history.check();
@@ -452,6 +493,7 @@ impl Watched {
             (measured.linearizable, measured.followed) = (None, vectors.followed_share());
         }
         let lost = [
+            ("corrupt", corrupt),
             ("crash", with_all),
             ("failover", in_failovers),
             ("lww_clock", by_clock),

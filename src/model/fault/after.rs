@@ -160,7 +160,10 @@ impl Simulation {
     /// When something crashed, or lost what it held in memory, in order.
     fn crashes(&self, names: &Names) -> Vec<u64> {
         let hurts = |o: &&Occurrence| {
-            matches!(names.fault(o.fault).effect(), Effect::Crash(_) | Effect::ClearCache(_))
+            matches!(
+                names.fault(o.fault).effect(),
+                Effect::Crash(_) | Effect::ClearCache(_) | Effect::Corrupt(_)
+            )
         };
         let mut all: Vec<u64> = self.timeline.faults().filter(hurts).map(|o| o.start).collect();
         all.sort_unstable();

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Effect, FaultSpec, InstancesSpec, PathSpec, ReplicaSpec, SideName, SurgeSpec, TargetSpec,
+    amounts_check::{amounts, required},
     environments_check::environments,
 };
 use crate::{
@@ -13,7 +14,6 @@ use crate::{
         alert::{Source, check::alert_named},
         check::{closest, law},
         client::Arrivals,
-        clock,
         fault::MAX_OCCURRENCES,
         kind::{Facts, NOTHING_ON_THE_SPOT},
         kinds::NodeSpec,
@@ -64,7 +64,7 @@ impl Check<'_> {
                 [a, b, ..] => format!("a fault has one effect, not {} and {}", a.name(), b.name()),
                 [_] => unreachable!("taken above"),
             };
-            let help = "one of crash, pause, slow, errors, clock, clear_cache, reclaim, partition, latency, loss, \
+            let help = "one of crash, pause, slow, errors, clock, clear_cache, reclaim, corrupt, partition, latency, loss, \
                         duplicate, bandwidth, load, set, deploy";
             return problems.error_help("E-FAULT", &self.path, what, help);
         };
@@ -120,6 +120,7 @@ impl Check<'_> {
         if spec.for_.is_some() && self.is_at_once(effect) {
             let message = match effect {
                 Effect::ClearCache(_) => "a cache is emptied at once",
+                Effect::Corrupt(_) => "copies are damaged at once",
                 _ => "environments are gone at once, and others start when they are needed",
             };
             problems.error_help("E-FAULT-TIME", self.at("for"), message, "leave out `for`");
@@ -239,7 +240,7 @@ impl Check<'_> {
     fn is_at_once(&self, effect: Effect<'_>) -> bool {
         let node = |t: &TargetSpec| t.node.as_ref().and_then(|name| self.names.node(&name.0));
         match effect {
-            Effect::ClearCache(_) => true,
+            Effect::ClearCache(_) | Effect::Corrupt(_) => true,
             Effect::Crash(t) if t.instances.is_some() => {
                 node(t).is_some_and(|node| self.names.kind(node).has_environments())
             }
@@ -350,7 +351,7 @@ impl Check<'_> {
             let help = "`node`, `zone` or `region`, exactly one";
             return problems.error_help("E-FAULT-TARGET", at, "whom does it hit?", help);
         }
-        self.amounts(effect, t, at, problems);
+        amounts(effect, t, at, self.names, problems);
         if let Some(place) = t.zone.as_ref().or(t.region.as_ref()) {
             return self.place(effect, (t, place), at, problems);
         }
@@ -386,6 +387,11 @@ impl Check<'_> {
         if spec.kind().has_environments() {
             let again = self.spec.mtbf.is_some();
             return environments((effect, again), (t, spec), at, problems);
+        }
+        if matches!(effect, Effect::Corrupt(_)) && !self.names.tracked.followed.contains(&node) {
+            let message = format!("what `{}` holds has no versions", name.0);
+            let help = "somebody has to write it, and `history: none` to be left out; `errors` has requests fail";
+            return problems.error_help("E-FAULT-TARGET", format!("{at}.node"), message, help);
         }
         self.instances(t, &spec.kind().facts(), at, problems);
         let told = self.names.specs().any(|spec| spec.kind().is_told());
@@ -492,9 +498,13 @@ impl Check<'_> {
             let message = format!("unknown {key} `{}`", place.0);
             return problems.error_help("E-REF", format!("{at}.{key}"), message, help);
         }
-        if matches!(effect, Effect::ClearCache(_)) {
-            let help = "name the cache by `node`";
-            problems.error_help("E-FAULT-TARGET", at, "which cache?", help);
+        let nameless = match effect {
+            Effect::ClearCache(_) => Some(("which cache?", "name the cache by `node`")),
+            Effect::Corrupt(_) => Some(("which store?", "name the store by `node`")),
+            _ => None,
+        };
+        if let Some((message, help)) = nameless {
+            problems.error_help("E-FAULT-TARGET", at, message, help);
         }
         if t.instances.is_some() || t.shard.is_some() || t.replica.is_some() {
             let help = "`instances`, `shard` and `replica` choose among those of a `node`";
@@ -511,43 +521,6 @@ impl Check<'_> {
             let message = format!("no service with spot instances stands in `{}`", place.0);
             let at = format!("{at}.{key}");
             problems.error_help("E-FAULT-TARGET", at, message, NOTHING_ON_THE_SPOT);
-        }
-    }
-
-    /// `factor`, `fraction` and `process` where they belong, and there only.
-    fn amounts(&self, effect: Effect<'_>, t: &TargetSpec, at: &str, problems: &mut Problems) {
-        let found = [
-            ("factor", t.factor.is_some(), matches!(effect, Effect::Slow(_))),
-            ("fraction", t.fraction.is_some(), matches!(effect, Effect::Errors(_))),
-        ];
-        for (key, given, wanted) in found {
-            required((key, given, wanted), effect, at, problems);
-        }
-        let found = [("offset", t.offset.is_some()), ("drift", t.drift.is_some())];
-        match effect {
-            Effect::Clock(_) => clock::check::wrong(t, at, problems),
-            _ => found.into_iter().filter(|(_, given)| *given).for_each(|(key, _)| {
-                required((key, true, false), effect, at, problems);
-            }),
-        }
-        if t.process.is_some() && !matches!(effect, Effect::Crash(_)) {
-            let message = format!("`process` means nothing to `{}`", effect.name());
-            problems.error("E-FAULT", format!("{at}.process"), message);
-        }
-        if t.lose_data.is_some() && !matches!(effect, Effect::Crash(_)) {
-            let message = format!("`lose_data` means nothing to `{}`", effect.name());
-            problems.error("E-FAULT", format!("{at}.lose_data"), message);
-        }
-        if t.lose_data == Some(true)
-            && let Some(node) = t.node.as_ref().and_then(|name| self.names.node(&name.0))
-            && self.names.kind(node).facts().kind != "store"
-        {
-            let help = "a cache is empty after every crash";
-            let message = "only stores hold data that a crash leaves";
-            problems.error_help("E-FAULT", format!("{at}.lose_data"), message, help);
-        }
-        if t.factor.is_some_and(|f| !(0.001..=1e6).contains(&f.0)) {
-            problems.error("E-RANGE", format!("{at}.factor"), "must be in 0.001..=1000000");
         }
     }
 
@@ -670,20 +643,5 @@ impl Check<'_> {
             let help = "closed users, traces and schedules send when they send";
             problems.error_help("E-FAULT-TARGET", format!("{at}.client"), message, help);
         }
-    }
-}
-
-/// A key that belongs to one effect: missing there, or given elsewhere.
-fn required(
-    (key, given, wanted): (&str, bool, bool),
-    effect: Effect<'_>,
-    at: &str,
-    problems: &mut Problems,
-) {
-    if wanted && !given {
-        problems.error("E-MISSING", at, format!("`{}` needs `{key}`", effect.name()));
-    } else if given && !wanted {
-        let message = format!("`{key}` means nothing to `{}`", effect.name());
-        problems.error("E-FAULT", format!("{at}.{key}"), message);
     }
 }

@@ -8,6 +8,7 @@
 //! **Invariant.** A fault that has ended leaves no trace but what it did.
 
 pub mod after;
+mod amounts_check;
 pub mod check;
 pub mod death;
 pub mod deploy;
@@ -134,6 +135,11 @@ pub struct FaultSpec {
     /// What a cache holds is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clear_cache: Option<TargetSpec>,
+    /// Copies on the disk of a store are damaged, each with probability `fraction`, on each replica by itself. Whoever reads
+    /// one finds it out by its checksum: then it is gone, and comes back as the store's protocol brings it back; with
+    /// `silent: true` nobody does, and it is as it was before its last write. What is written later is sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrupt: Option<TargetSpec>,
     /// Spot instances are told to go, all those of a service or in a place, or some of them: each has its `notice`, or less if it was
     /// to go sooner. Until the fault ends none comes where it hits; one that lasts a second is a mere taking.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -203,10 +209,13 @@ pub struct TargetSpec {
     /// `crash`: what stores hold there is gone too, in memory and on disk, so that they begin anew with nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lose_data: Option<bool>,
+    /// `corrupt`: no checksum tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent: Option<bool>,
     /// `slow`: how many times as long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<Number>,
-    /// `errors`: the share of requests that fail.
+    /// `errors`: the share of requests that fail; `corrupt`: of copies that are damaged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fraction: Option<Fraction>,
     /// `clock`: how far the time of day is put forward, or back (`-300ms`).
@@ -322,6 +331,8 @@ pub enum Effect<'a> {
     Clock(&'a TargetSpec),
     /// Caches are emptied.
     ClearCache(&'a TargetSpec),
+    /// Copies on disk are damaged.
+    Corrupt(&'a TargetSpec),
     /// Spot instances are taken.
     Reclaim(&'a TargetSpec),
     /// Messages are lost, all of them.
@@ -352,6 +363,7 @@ impl<'a> Effect<'a> {
             Self::Errors(_) => "errors",
             Self::Clock(_) => "clock",
             Self::ClearCache(_) => "clear_cache",
+            Self::Corrupt(_) => "corrupt",
             Self::Reclaim(_) => "reclaim",
             Self::Partition(_) => "partition",
             Self::Latency(_) => "latency",
@@ -373,6 +385,7 @@ impl<'a> Effect<'a> {
             | Self::Errors(t)
             | Self::Clock(t)
             | Self::ClearCache(t)
+            | Self::Corrupt(t)
             | Self::Reclaim(t) => Some(t),
             _ => None,
         }
@@ -401,6 +414,7 @@ impl FaultSpec {
             self.errors.as_ref().map(Effect::Errors),
             self.clock.as_ref().map(Effect::Clock),
             self.clear_cache.as_ref().map(Effect::ClearCache),
+            self.corrupt.as_ref().map(Effect::Corrupt),
             self.reclaim.as_ref().map(Effect::Reclaim),
             self.partition.as_ref().map(Effect::Partition),
             self.latency.as_ref().map(Effect::Latency),

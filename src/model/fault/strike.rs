@@ -11,7 +11,7 @@ use super::{
     timeline::{Timeline, merged},
 };
 use crate::{
-    engine::random::Stream,
+    engine::random::{Stream, mix},
     model::{
         client::LoadSpec,
         fault::occurrence::{Aftermath, Change, Occurrence},
@@ -22,6 +22,7 @@ use crate::{
         record::Recorder,
         sim::Simulation,
     },
+    replication::Strike,
 };
 
 impl Simulation {
@@ -79,7 +80,7 @@ impl Simulation {
                 if begins && t.lose_data == Some(true) {
                     let (nodes, world) = (&mut self.nodes, &mut self.world);
                     for (node, inst) in hosts {
-                        nodes[usize::from(*node)].lose_data(*inst, world);
+                        nodes[usize::from(*node)].damage(*inst, None, world);
                     }
                 }
                 Harm::Down { silent: t.process != Some(true) }
@@ -94,6 +95,12 @@ impl Simulation {
             Effect::ClearCache(_) => {
                 let hosts = hosts.iter().filter(|_| begins);
                 hosts.for_each(|(node, inst)| self.nodes[usize::from(*node)].clear_cache(*inst));
+                return false;
+            }
+            Effect::Corrupt(t) => {
+                if begins {
+                    self.corrupt(occurrence, t, names);
+                }
                 return false;
             }
             Effect::Reclaim(_) => return self.reclaim(&hosts.clone(), begins, names),
@@ -118,6 +125,19 @@ impl Simulation {
             self.harm(host, harm, begins);
         }
         false
+    }
+
+    /// Copies that stores hold are damaged.
+    fn corrupt(&mut self, occurrence: usize, target: &TargetSpec, names: &Names) {
+        let Occurrence { fault, hosts, start, .. } = &self.timeline.occurrences[occurrence];
+        let entity = format!("fault/{}", names.fault(*fault).id.0);
+        let word = Stream::new(self.seed, &entity, &format!("copies/{start}")).draw(0).word();
+        let (share, silent) = (target.fraction.map_or(0.0, |f| f.0), target.silent == Some(true));
+        for (node, inst) in hosts {
+            let word = mix(word ^ u64::from(*inst));
+            let node = &mut self.nodes[usize::from(*node)];
+            node.damage(*inst, Some(Strike { word, share, silent }), &mut self.world);
+        }
     }
 
     /// Some of the environments of a function that are there crash, if that is what begins: it hits no instance.

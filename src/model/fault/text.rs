@@ -52,6 +52,9 @@ impl TargetSpec {
         if self.lose_data == Some(true) {
             text += ", its data with it";
         }
+        if self.silent == Some(true) {
+            text += ", without a word";
+        }
         if let Some(factor) = self.factor {
             text += &format!(", factor {factor}");
         }

@@ -45,12 +45,14 @@ impl StoreSpec {
             each: replicas.each as u16,
             led: replicas.led,
             processes: {
-                let all = self.processes(spec, id, assembly.names);
+                let mut all = self.processes(spec, id, assembly.names);
                 if assembly.names.tracked.once {
-                    all.into_iter().map(Process::remembering).collect()
-                } else {
-                    all
+                    all = all.into_iter().map(Process::remembering).collect();
                 }
+                if assembly.names.rolls_back(id) {
+                    all.iter_mut().for_each(Process::look_back);
+                }
+                all
             },
             draws: {
                 let durability = self.durability.as_ref();

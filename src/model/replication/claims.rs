@@ -41,7 +41,10 @@ pub fn doubt(names: &Names, store: NodeId, claim: Claim) -> Option<Doubt> {
     let NodeSpec::Store(spec) = names.spec(store) else { return None };
     let asked = Asked::of(names, store);
     let (read, written) = (!asked.reads.is_empty(), !asked.writes.is_empty());
-    let fresh = || cached(names, store, false).or_else(|| stale(names, spec, &asked));
+    let fresh = || {
+        let cached = cached(names, store, false).or_else(|| damaged(names, store, spec));
+        cached.or_else(|| stale(names, spec, &asked))
+    };
     let kept = || cached(names, store, true).or_else(|| loses(names, store, spec));
     match claim {
         Claim::Kept => written.then(kept).flatten(),
@@ -178,6 +181,19 @@ fn stale_quorum(quorum: &QuorumSpec, wrong: bool, asked: &Asked) -> Option<Doubt
     ))
 }
 
+/// Damaged copies that are read, or answer for what is gone.
+fn damaged(names: &Names, store: NodeId, spec: &StoreSpec) -> Option<Doubt> {
+    if names.rolls_back(store) {
+        let why = "copies are damaged without a word (`silent`), and are read like any other";
+        return Some((why, "checksums: `silent: false`"));
+    }
+    let leads = spec.replication.as_deref().is_some_and(|own| own.quorum.is_none());
+    (!leads && names.damages(store).next().is_some()).then_some((
+        "a copy that is found damaged is gone, and answers as if there had never been one",
+        "replicas that keep a log: `leader_follower` or `raft`",
+    ))
+}
+
 /// What of a store may lose an acknowledged write.
 fn loses(names: &Names, store: NodeId, spec: &StoreSpec) -> Option<Doubt> {
     let (crashed, wiped) = crashes(names, store);
@@ -186,6 +202,9 @@ fn loses(names: &Names, store: NodeId, spec: &StoreSpec) -> Option<Doubt> {
             "a crash takes all copies with their data (`lose_data`)",
             "copies elsewhere",
         ));
+    }
+    if let Some(doubt) = damaged(names, store, spec).filter(|_| spec.replication.is_none()) {
+        return Some(doubt);
     }
     let mode = spec.durability.as_ref().and_then(|own| own.mode).unwrap_or_default();
     let replication = spec.replication.as_deref()?;

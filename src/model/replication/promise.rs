@@ -6,11 +6,12 @@ use super::{ModeSpec, QuorumSpec, RaftReadsSpec, RaftSpec, StampSpec};
 use crate::model::{
     client::ClientSpec,
     consistency::{calls::data_calls, spec::GuaranteeSpec},
-    fault::TargetSpec,
+    fault::{FaultSpec, TargetSpec},
     ids::NodeId,
     kinds::NodeSpec,
     names::Names,
     resilience::EdgeSpec,
+    store::StoreSpec,
 };
 use crate::units::Name;
 
@@ -68,6 +69,11 @@ impl Names {
         let asked = clients.flat_map(ClientSpec::operations);
         let asked: Vec<Vec<GuaranteeSpec>> =
             asked.map(|(_, operation)| operation.edge().guarantees.unwrap_or_default()).collect();
+        let silent =
+            |fault: &FaultSpec| fault.corrupt.as_ref().is_some_and(|t| t.silent == Some(true));
+        if self.faults().any(silent) {
+            return Vec::new();
+        }
         let mut all = asked.first().cloned().unwrap_or_default();
         all.retain(|one| asked.iter().all(|list| list.contains(one)));
         if self.writes_twice() { Vec::new() } else { all }
@@ -86,11 +92,30 @@ impl Names {
         let mut nodes = self.design.nodes.values().chain(self.design.later());
         let cached = nodes.any(|node| matches!(node, NodeSpec::Cache(_)));
         // Who has forgotten whom it voted for, or what it had accepted, may do otherwise.
-        let forgets = self.loses_data();
+        let forgets = self.loses_data() || self.corrupts(store, spec);
         // Whoever asks for less is given less.
         let calls = data_calls(self);
         let usual = calls.iter().all(|call| call.store != Some(store) || call.answered.is_usual());
         strict && keeps && !cached && !self.writes_twice() && !forgets && usual
+    }
+
+    /// Whether copies are damaged such that answers may be of older ones: without a word, or where a copy that is found damaged
+    /// answers as if there had never been one.
+    fn corrupts(&self, store: NodeId, spec: &StoreSpec) -> bool {
+        let log = spec.replication.as_ref().is_some_and(|own| own.raft.is_some());
+        self.damages(store).any(|target| target.silent == Some(true) || !log)
+    }
+
+    /// How copies of a store are damaged.
+    pub fn damages(&self, store: NodeId) -> impl Iterator<Item = &TargetSpec> {
+        let name = self.name(store);
+        let all = self.faults().filter_map(|fault| fault.corrupt.as_ref());
+        all.filter(move |target| target.node.as_ref().is_some_and(|node| node.0 == name))
+    }
+
+    /// Whether copies of a store may be as they were before their last write.
+    pub fn rolls_back(&self, store: NodeId) -> bool {
+        self.damages(store).any(|target| target.silent == Some(true))
     }
 
     /// Whether a crash takes what is on disk, too.

@@ -11,7 +11,12 @@ use super::{
 };
 use crate::{
     model::{
-        consistency::{observer::Written, spec::Access, tokens::Token, watched::Holdings},
+        consistency::{
+            observer::Written,
+            spec::Access,
+            tokens::Token,
+            watched::{Damaged, Holdings},
+        },
         frame::BRANCH,
         ids::{NONE, Slot},
         outcome::Outcome,
@@ -24,7 +29,7 @@ use crate::{
     },
     replication::{
         APPLIED, Act, Answer, Context, Effect, Failure, Known, Note, Operation, Peer, Phase,
-        Protocol, Start, Ticket, Work, process::Process,
+        Protocol, Start, Strike, Ticket, Work, process::Process,
     },
 };
 
@@ -37,6 +42,8 @@ pub(super) const TIMER: usize = 3;
 
 /// Why a `cas` failed.
 pub(super) const CONFLICT: &str = "conflict";
+/// Why whoever reads a damaged copy fails.
+const CORRUPT: &str = "corrupt";
 /// Why one does that is late under a lock.
 pub(super) const FENCED: &str = "fenced";
 
@@ -94,6 +101,10 @@ impl Server {
     fn takes(&mut self, slot: Slot, access: Access, world: &mut World) -> Result<(), &'static str> {
         let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) else { return Ok(()) };
         let (f, moves) = (&world.frames[slot], self.moving.is_some());
+        let looks = access == Access::Read || matches!(access, Access::Update(_));
+        if looks && copies.is_found_damaged(f.inst, f.key) {
+            return Err(CORRUPT);
+        }
         let held = copies.get(f.inst, f.key);
         let mut order = held.order;
         if access == Access::Read {
@@ -143,8 +154,15 @@ impl Server {
         self.tell_replica(inst, world, |process, cx| process.start(how, cx));
     }
 
-    /// What an instance of a store holds is gone.
-    pub(super) fn wipe(&mut self, inst: u16, world: &mut World) {
+    /// Some of what an instance of a store holds is damaged, or all is gone.
+    pub(super) fn lose_copies(&mut self, inst: u16, strike: Option<Strike>, world: &mut World) {
+        match strike {
+            Some(strike) => self.strike(inst, strike, world),
+            None => self.wipe(inst, world),
+        }
+    }
+
+    fn wipe(&mut self, inst: u16, world: &mut World) {
         if let Some(group) = &mut self.group {
             group.members[usize::from(inst)].wiped = true;
         }
@@ -155,6 +173,17 @@ impl Server {
         if let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) {
             copies.clear(inst);
             data.wiped(self.node, keys, world.agenda.now());
+        }
+    }
+
+    fn strike(&mut self, inst: u16, strike: Strike, world: &mut World) {
+        if let Some(group) = &mut self.group {
+            group.members[usize::from(inst)].process.strike(strike);
+        }
+        let lost =
+            self.copies.as_mut().map_or(Damaged::Others, |copies| copies.strike(inst, strike));
+        if let Some(data) = &mut world.data {
+            data.damaged(self.node, lost, world.agenda.now());
         }
     }
 
@@ -387,6 +416,7 @@ impl Server {
             }
             Answer::Failed(Failure::Conflict) => (Outcome::Error, CONFLICT),
             Answer::Failed(Failure::Fenced) => (Outcome::Error, FENCED),
+            Answer::Failed(Failure::Corrupt) => (Outcome::Error, CORRUPT),
             Answer::Failed(Failure::Behind) => (Outcome::Unavailable, "behind"),
             Answer::Failed(Failure::TooFew) => (Outcome::Unavailable, "too_few_replicas"),
             Answer::Failed(Failure::QuorumTimeout) => (Outcome::Error, "quorum_timeout"),
@@ -394,7 +424,7 @@ impl Server {
         };
         let written = match cause {
             "too_few_replicas" => Some(Written::Maybe),
-            CONFLICT | FENCED => Some(Written::No),
+            CONFLICT | CORRUPT | FENCED => Some(Written::No),
             _ => None,
         };
         if let (Some(written), Some(data)) = (written, &mut world.data) {

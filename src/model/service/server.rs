@@ -43,11 +43,11 @@ use crate::{
         resilience::{caller, policy::EdgeState},
         route::Route,
         span::{Work, scaled},
-        store::relays::Relays,
-        store::{copies::Copies, moving::Moving, promises::Promises},
+        store::{copies::Copies, moving::Moving, promises::Promises, relays::Relays},
         topic::host::Logs,
         world::World,
     },
+    replication::Strike,
     stats::Histogram,
 };
 
@@ -207,8 +207,8 @@ impl Node for Server {
         }
     }
 
-    fn lose_data(&mut self, inst: u16, world: &mut World) {
-        self.wipe(inst, world);
+    fn damage(&mut self, inst: u16, strike: Option<Strike>, world: &mut World) {
+        self.lose_copies(inst, strike, world);
     }
 
     fn on_letter(&mut self, slot: Slot, world: &mut World) {

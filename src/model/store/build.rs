@@ -154,7 +154,11 @@ impl Built for StoreSpec {
         let single = self.replication.is_none() && assembly.names.tracked.followed.contains(&id);
         server.copies = single.then(|| {
             let shards = server.instances.len();
-            Box::new(Copies::new(shards, assembly.names.tracked.once))
+            let mut copies = Copies::new(shards, assembly.names.tracked.once);
+            if assembly.names.rolls_back(id) {
+                copies.look_back();
+            }
+            Box::new(copies)
         });
         let transacts = assembly.names.tracked.transactions.contains(&id);
         server.promises = (transacts && self.replication.is_none()).then(|| {

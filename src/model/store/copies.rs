@@ -2,9 +2,12 @@
 //!
 //! **Invariant.** A key that was never written is of version 0.
 
-use crate::replication::{
-    Fences,
-    data::{Data, Item},
+use crate::{
+    model::consistency::watched::Damaged,
+    replication::{
+        Fences, Strike,
+        data::{Data, Item},
+    },
 };
 
 /// The versions each shard holds.
@@ -18,6 +21,11 @@ pub struct Copies {
 }
 
 impl Copies {
+    /// What stood before the last write of each key is to be known.
+    pub fn look_back(&mut self) {
+        self.shards.iter_mut().for_each(Data::look_back);
+    }
+
     /// Of so many shards, nothing of which was written yet; whether writes that were done are to be known when they are asked
     /// for again.
     pub fn new(shards: usize, remembers: bool) -> Self {
@@ -55,6 +63,30 @@ impl Copies {
     /// A shard holds nothing of a key any more.
     pub fn forget(&mut self, shard: u16, key: u64) {
         self.shards[usize::from(shard)].forget(key);
+    }
+
+    /// Copies that a shard holds are damaged: the versions that nobody holds any more, by key, where what was before them is
+    /// there again.
+    pub fn strike(&mut self, shard: u16, strike: Strike) -> Damaged {
+        let data = &mut self.shards[usize::from(shard)];
+        let hit = |key: &u64| strike.hits(*key);
+        let all = data.all().into_iter().filter(|(key, _)| hit(key)).collect::<Vec<_>>();
+        data.strike(strike);
+        if strike.silent {
+            Damaged::Last(all.into_iter().map(|(_, item)| item.version).collect())
+        } else {
+            Damaged::All(all.into_iter().map(|(key, _)| key).collect())
+        }
+    }
+
+    /// Whether whoever reads the copy of a key finds it damaged: then it is not there any more.
+    pub fn is_found_damaged(&mut self, shard: u16, key: u64) -> bool {
+        let data = &mut self.shards[usize::from(shard)];
+        let damaged = data.is_damaged(key);
+        if damaged {
+            data.forget(key);
+        }
+        damaged
     }
 
     /// All that a shard holds is lost.

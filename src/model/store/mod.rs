@@ -261,8 +261,14 @@ impl Kind for StoreSpec {
     }
 
     fn spares(&self, effect: Effect<'_>) -> Option<&'static str> {
-        spares_a_server(effect)
-            .filter(|_| !(matches!(effect, Effect::Clock(_)) && self.goes_by_clock()))
+        match effect {
+            Effect::Corrupt(_) => {
+                let several = self.replication.as_ref().and_then(|own| own.multi_leader.as_ref());
+                several.map(|_| "damage to one of several leaders is not supported yet")
+            }
+            Effect::Clock(_) if self.goes_by_clock() => None,
+            _ => spares_a_server(effect),
+        }
     }
 
     fn goes_by_clock(&self) -> bool {

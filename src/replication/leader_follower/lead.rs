@@ -124,6 +124,10 @@ impl Replica {
             lead.waiting.insert(at, (place, operation.ticket));
             return self.acknowledge(cx);
         }
+        let looks = operation.expects.is_some();
+        if looks && self.repairs.find(&self.data, (operation.key, operation.ticket), cx) {
+            return;
+        }
         let there = || self.data.get(operation.key).version;
         if let Some(failure) = cx.refuses((operation.expects, version), there) {
             return cx.answer(operation.ticket, Answer::Failed(failure));

@@ -9,6 +9,7 @@ use super::replica::Replica;
 use super::roles::{Follow, Lead};
 use crate::replication::contract::{Context, Effect, Protocol};
 use crate::replication::message::Message as Any;
+use crate::replication::repairs::{MENDED, Repairs};
 use crate::replication::words::{
     APPLIED, Act, Answer, Failure, Known, Level, Operation, Peer, Phase, Start, Timer,
 };
@@ -65,6 +66,9 @@ impl Replica {
         } else if !self.has(since.order) || !leads && !worked && self.is_behind(cx.wall) {
             self.lacks(since.order)
         } else if worked {
+            if self.repairs.find(&self.data, (key, ticket), cx) {
+                return;
+            }
             let item = self.data.get(key);
             // Lanes may be ahead of one another.
             let known = Known::upto(self.follow.applied.max(item.order));
@@ -117,6 +121,7 @@ impl Protocol for Replica {
         }
         let led = self.leader == Some(self.me);
         self.lead = None;
+        self.repairs = Repairs::default();
         self.died(how == Start::Empty);
         self.again(led, how == Start::Empty, cx);
     }
@@ -177,6 +182,7 @@ impl Protocol for Replica {
             SEMI => self.overdue(cx),
             RETRY => self.retry(cx),
             REBUILD => self.rebuilt(cx),
+            MENDED => self.repairs.done(&mut self.data, cx),
             _ => self.applied(timer - APPLIED, cx),
         }
     }

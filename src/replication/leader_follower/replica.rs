@@ -12,6 +12,7 @@ use crate::replication::contract::{Context, Effect};
 use crate::replication::data::Data;
 use crate::replication::disk::{Disk, Mode};
 use crate::replication::message::Message as Any;
+use crate::replication::repairs::Repairs;
 use crate::replication::words::{Law, Note, Peer, group};
 
 /// A replica.
@@ -29,6 +30,8 @@ pub struct Replica {
     pub(super) led: bool,
     pub(super) log: Log,
     pub(super) data: Data,
+    /// Copies that were found damaged.
+    pub(super) repairs: Repairs,
     pub(super) disk: Disk,
     /// All up to this place came by a copy, which is on the disk.
     pub(super) copied: u64,
@@ -54,6 +57,7 @@ impl Replica {
             led: false,
             log: Log::default(),
             data: Data::default(),
+            repairs: Repairs::default(),
             disk: Disk::new(config.disk, DISK),
             copied: 0,
             lead: None,
@@ -71,6 +75,11 @@ impl Replica {
     /// What it has applied.
     pub fn data(&self) -> &Data {
         &self.data
+    }
+
+    /// The same, to be damaged.
+    pub fn data_mut(&mut self) -> &mut Data {
+        &mut self.data
     }
 
     /// It takes writes, and reads as the leader.

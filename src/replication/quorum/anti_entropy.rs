@@ -50,7 +50,7 @@ impl Quorum {
     /// The next key is sent.
     pub(super) fn exchange_next(&mut self, cx: &mut Context<'_>) {
         if let Some((owner, key)) = self.exchange.next() {
-            let (held, _) = self.store.get(self.me, key, cx.now);
+            let (held, _) = self.store.read(self.me, key, cx);
             if held.item.version != 0 {
                 let why = Why::Repair;
                 send(owner, Message::Put { owner, why, number: NOBODY, key, held }, cx);

@@ -67,7 +67,7 @@ impl Quorum {
     fn told(&mut self, from: Peer, message: Message, cx: &mut Context<'_>) {
         match message {
             Message::Get { owner, what, number, key } => {
-                let (mut held, firm) = self.store.get(owner, key, cx.now);
+                let (mut held, firm) = self.store.read(owner, key, cx);
                 if let What::StampOf(version) = what
                     && let Some(order) = self.store.done(owner, version)
                 {

@@ -7,6 +7,7 @@ use super::stand_ins::StandIns;
 use super::store::Store;
 use super::table::{Set, Table};
 use super::timer;
+use crate::replication::damage::Strike;
 use crate::replication::data::{Data, Item};
 use crate::replication::exchange::Exchange;
 use crate::replication::words::Peer;
@@ -87,6 +88,16 @@ impl Quorum {
     /// What it holds.
     pub fn data(&self) -> &Data {
         self.store.data()
+    }
+
+    /// What stood before the last write of each key is to be known.
+    pub fn look_back(&mut self) {
+        self.store.look_back();
+    }
+
+    /// Copies are damaged.
+    pub fn strike(&mut self, strike: Strike) {
+        self.store.strike(strike);
     }
 
     /// How many hints it keeps.

@@ -10,6 +10,7 @@ use super::message::{Held, Message};
 use super::timer;
 use crate::engine::random::mix;
 use crate::replication::contract::{Context, Effect};
+use crate::replication::damage::Strike;
 use crate::replication::data::{Data, Item};
 use crate::replication::digests::Digests;
 use crate::replication::disk::{Disk, Mode};
@@ -90,6 +91,11 @@ impl Store {
         &self.data
     }
 
+    /// What stood before the last write of each key is to be known.
+    pub(super) fn look_back(&mut self) {
+        self.data.look_back();
+    }
+
     /// The process died: what was not certain is undone.
     pub(super) fn restart(&mut self, empty: bool, cx: &mut Context<'_>) {
         let left = self.disk.restart(empty);
@@ -125,6 +131,27 @@ impl Store {
     pub(super) fn get(&self, owner: Peer, key: u64, now: u64) -> (Held, bool) {
         let firm = self.disk.suffices(self.last_write(owner, key));
         (self.kept(owner, key).held(now), firm)
+    }
+
+    /// Somebody reads it: what is found damaged is not held any more.
+    pub(super) fn read(&mut self, owner: Peer, key: u64, cx: &mut Context<'_>) -> (Held, bool) {
+        if owner == self.me && self.data.is_damaged(key) {
+            if self.data.get(key).version != 0 {
+                cx.note(Note::Counted("damaged"));
+            }
+            self.set(owner, key, Kept::default());
+        }
+        self.get(owner, key, cx.now)
+    }
+
+    /// Copies are damaged.
+    pub(super) fn strike(&mut self, strike: Strike) {
+        if !strike.silent {
+            return self.data.strike(strike);
+        }
+        for (key, item) in self.data.before(&strike) {
+            self.set(self.me, key, Kept { item, ..Kept::default() });
+        }
     }
 
     fn set(&mut self, owner: Peer, key: u64, kept: Kept) {

@@ -83,6 +83,10 @@ impl Raft {
     pub(super) fn write(&mut self, operation: &Operation, version: u64, cx: &mut Context<'_>) {
         let Operation { ticket, key, .. } = *operation;
         let last = self.log.last();
+        let looks = operation.expects.is_some();
+        if looks && self.repairs.find(&self.data, (key, ticket), cx) {
+            return;
+        }
         let done = operation.once.and_then(|_| self.done(version));
         let refuses = cx.refuses((operation.expects, version), || self.newest(key));
         let Some(lead) = self.lead.as_mut().filter(|_| last < self.commit + KEPT) else {

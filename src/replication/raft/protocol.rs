@@ -7,6 +7,7 @@ use super::message::Message;
 use super::state::{Lane, Raft, wrap};
 use crate::replication::contract::{Context, Effect, Protocol};
 use crate::replication::message::Message as Any;
+use crate::replication::repairs::{MENDED, Repairs};
 use crate::replication::words::{APPLIED, Operation, Peer, Phase, Start, Timer};
 
 impl Raft {
@@ -68,6 +69,7 @@ impl Protocol for Raft {
             self.later.clear();
             self.early.clear();
             self.behind.clear();
+            self.repairs = Repairs::default();
         }
         // Whom it heard before it died it does not know: it gives no vote that it might have promised to withhold.
         self.heard = Some(cx.now);
@@ -108,6 +110,7 @@ impl Protocol for Raft {
             DISK => self.disk.timed(cx),
             ELECTION => self.waited(cx),
             HEARTBEAT => self.tick(cx),
+            MENDED => self.repairs.done(&mut self.data, cx),
             _ if timer >= APPLIED => self.worked(timer, cx),
             _ => debug_assert!(false, "it armed no such timer"),
         }

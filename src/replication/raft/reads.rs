@@ -44,6 +44,9 @@ impl Raft {
             return self.lacks(read, cx.now, cx);
         }
         if read.worked {
+            if self.repairs.find(&self.data, (read.key, read.ticket), cx) {
+                return;
+            }
             let item = self.data.get(read.key);
             // Lanes may be ahead of one another.
             let known = Known::upto(self.reached().max(item.order));

@@ -12,6 +12,7 @@ use crate::replication::contract::{Context, Effect};
 use crate::replication::data::{Data, Item};
 use crate::replication::disk::Disk;
 use crate::replication::message::Message as Any;
+use crate::replication::repairs::Repairs;
 use crate::replication::words::{Answer, Failure, Peer, Ticket, group, place};
 
 /// Entries that wait to be applied, one after another.
@@ -101,6 +102,8 @@ pub struct Raft {
     pub(super) incoming: Option<(u64, Box<Snapshot>)>,
     /// Reads that have to find what is not applied yet, and since when each waits.
     pub(super) behind: Vec<(Read, u64)>,
+    /// Copies that were found damaged.
+    pub(super) repairs: Repairs,
     /// It has lost its data, and has not been told yet all that was committed.
     pub(super) rebuilds: bool,
     /// It has applied what the leader's log has not: only a snapshot helps.
@@ -182,6 +185,7 @@ impl Raft {
             early: BTreeMap::new(),
             incoming: None,
             behind: Vec::new(),
+            repairs: Repairs::default(),
             rebuilds: false,
             torn: false,
         }
@@ -190,6 +194,11 @@ impl Raft {
     /// What it holds.
     pub fn data(&self) -> &Data {
         &self.data
+    }
+
+    /// The same, to be damaged.
+    pub fn data_mut(&mut self) -> &mut Data {
+        &mut self.data
     }
 
     /// Who leads, as far as it knows.

@@ -103,6 +103,7 @@ impl Writer {
             }
             10 => format!("bandwidth: {{{link}, rate: 100kbps}}"),
             11 => self.name(&planned),
+            13 if self.chance(40) && self.damageable().is_some() => self.corrupt(),
             13 if self.copies.iter().any(Option::is_some) => self.clock(),
             12 => format!("duplicate: {{{link}, fraction: {}%}}", self.within(1, 100)),
             _ if !self.clients.is_empty() => {
@@ -113,6 +114,26 @@ impl Writer {
         };
         let when = self.when(&what, duration);
         self.line(&format!("  - {{id: f{number}, {when}, {what}}}"));
+    }
+
+    /// A store with replicas whose copies can be damaged, and that somebody writes.
+    fn damageable(&self) -> Option<String> {
+        let all = self.stores.iter().zip(&self.copies);
+        let fits = |name: &str, how: &str| {
+            let writes = [format!("write: {name}"), format!("write: {{to: {name}")];
+            !how.contains("multi_leader") && writes.iter().any(|write| self.text.contains(write))
+        };
+        let mut all = all.filter_map(|((name, ..), copies)| Some((name, copies.as_ref()?)));
+        all.find(|(name, (how, _))| fits(name, how)).map(|(name, _)| name.clone())
+    }
+
+    /// Copies of such a store are damaged.
+    fn corrupt(&mut self) -> String {
+        let name = self.damageable().unwrap_or_default();
+        let who = self.pick(&["", ", replica: 0", ", instances: 1"]);
+        let silent = self.pick(&["", ", silent: true"]);
+        let (n, share) = (name, self.within(1, 100));
+        format!("corrupt: {{node: {n}{who}{silent}, fraction: {share}%}}")
     }
 
     /// A clock of a store with replicas goes wrong.
@@ -132,15 +153,16 @@ impl Writer {
 
     /// When a fault comes.
     pub(super) fn when(&mut self, what: &str, duration: u64) -> String {
+        let at_once = what.starts_with("clear") || what.starts_with("corrupt");
         let again =
             what.starts_with("crash") || what.starts_with("slow") || what.starts_with("pause");
         let after = self.alerts && !what.starts_with("load") && !what.starts_with("crash");
         if after && self.chance(40) {
             let delay = self.within(0, 2000);
-            let ends = if what.starts_with("clear") { "" } else { ", for: 1s" };
+            let ends = if at_once { "" } else { ", for: 1s" };
             format!("after: bad, delay: {delay}ms{ends}")
         } else if !what.starts_with("set") && !what.starts_with("load") && self.chance(15) {
-            let ends = if what.starts_with("clear") { "" } else { ", for: 700ms" };
+            let ends = if at_once { "" } else { ", for: 700ms" };
             format!("every: {}ms{ends}", self.within(1000, 4000))
         } else if again && self.chance(30) {
             let crews = if what.contains("node: ") && self.chance(40) { ", crews: 1" } else { "" };
@@ -148,8 +170,7 @@ impl Writer {
         } else {
             let at = self.draw.below(duration * 1000);
             let span = self.within(1, 10_000);
-            let ends =
-                if what.starts_with("clear") { String::new() } else { format!(", for: {span}ms") };
+            let ends = if at_once { String::new() } else { format!(", for: {span}ms") };
             format!("at: {at}ms{ends}{}", self.shape(what, span))
         }
     }
