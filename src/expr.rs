@@ -340,7 +340,8 @@ pub fn unknown(what: &str, found: &str, known: &[&str]) -> ValueError {
         }
         None => format!("known: {}", known.join(", ")),
     };
-    ValueError::new("E-ENUM", format!("unknown {what} `{}`", clip(found))).help(help)
+    let error = ValueError::new("E-ENUM", format!("unknown {what} `{}`", clip(found))).help(help);
+    ValueError { known: known.iter().map(|known| (*known).to_owned()).collect(), ..error }
 }
 
 /// The quantile of `p50` .. `p999`, the digits after the point, and of `p99.99`, a percentage.

@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 use clap::Args;
 
 use crate::{
-    cli::say::{Exit, Voice, print, refuse},
+    cli::{
+        say::{Exit, Voice, print, refuse},
+        schema::{with_modeline, write_beside},
+    },
     problem::near,
 };
 
@@ -176,10 +179,17 @@ fn copy(name: &str, voice: Voice) -> Exit {
         ));
     };
     let file = format!("{name}.yaml");
-    let mut files = vec![(file.as_str(), example.text.as_bytes())];
+    let text = with_modeline(example.text);
+    let mut files = vec![(file.as_str(), text.as_bytes())];
     files.extend(example.data);
     if let Some((taken, _)) = files.iter().find(|(path, bytes)| differs(path, bytes)) {
         return refuse(&format!("{taken} exists already; it is not overwritten"));
+    }
+    match write_beside() {
+        Ok(false) => {}
+        Ok(true) if voice.quiet => {}
+        Ok(true) => print("windtunnel.schema.json\n".as_bytes()),
+        Err(why) => return refuse(&why),
     }
     for (path, bytes) in files {
         let parent = Path::new(path).parent().unwrap_or(Path::new(""));

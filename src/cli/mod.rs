@@ -16,6 +16,7 @@ mod files;
 mod folder;
 mod fuzz;
 mod journal;
+mod lsp;
 mod merge;
 mod new;
 mod pilot;
@@ -70,11 +71,13 @@ enum Command {
     Merge(merge::MergeArguments),
     Validate(validate::ValidateArguments),
     Schema(schema::SchemaArguments),
+    Lsp(lsp::LspArguments),
     Examples(examples::ExamplesArguments),
     Fuzz(fuzz::FuzzArguments),
     New(new::NewArguments),
     Report(report::ReportArguments),
     Completions(completions::CompletionsArguments),
+    Man(completions::ManArguments),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -123,6 +126,7 @@ fn dispatch(arguments: Arguments) -> Exit {
         Command::Merge(arguments) => merge::merge(&arguments, voice),
         Command::Validate(arguments) => validate::validate(&arguments, voice),
         Command::Schema(arguments) => schema::schema(&arguments),
+        Command::Lsp(arguments) => lsp::lsp(&arguments),
         Command::Examples(arguments) => examples::examples(&arguments, voice),
         Command::Fuzz(arguments) => fuzz::fuzz(&arguments, voice),
         Command::New(arguments) => new::new(&arguments, voice),
@@ -130,6 +134,7 @@ fn dispatch(arguments: Arguments) -> Exit {
         Command::Completions(arguments) => {
             completions::completions(&arguments, Arguments::command())
         }
+        Command::Man(arguments) => completions::man(&arguments, Arguments::command()),
     };
     say::tell_programs();
     if say::is_unsaid() { exit.max(Exit::BadInput) } else { exit }

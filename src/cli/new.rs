@@ -1,11 +1,14 @@
 //! `windtunnel new`: a commented scenario to start from.
 
-use std::{fs::OpenOptions, io::Write as _};
+use std::{fs::OpenOptions, io::Write as _, path::Path};
 
 use clap::Args;
 
 use crate::{
-    cli::say::{Exit, Voice, print, refuse},
+    cli::{
+        say::{Exit, Voice, print, refuse},
+        schema::{with_modeline, write_beside},
+    },
     units::Name,
 };
 
@@ -28,7 +31,15 @@ pub(super) fn new(arguments: &NewArguments, voice: Voice) -> Exit {
         return refuse(&format!("{}{help}", error.message));
     }
     let file = format!("{name}.yaml");
-    let text = TEMPLATE.replace("NAME", name);
+    let text = with_modeline(&TEMPLATE.replace("NAME", name));
+    if Path::new(&file).exists() {
+        return refuse(&format!(
+            "{file} exists already; it is not overwritten: choose another name"
+        ));
+    }
+    if let Err(why) = write_beside() {
+        return refuse(&why);
+    }
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -40,9 +51,6 @@ pub(super) fn new(arguments: &NewArguments, voice: Voice) -> Exit {
                 print(format!("{file} is written; now: windtunnel run {file}\n").as_bytes());
             }
             Exit::Done
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
-            refuse(&format!("{file} exists already; it is not overwritten: choose another name"))
         }
         Err(e) => refuse(&format!("cannot write {file}: {e}")),
     }

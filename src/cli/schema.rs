@@ -1,8 +1,15 @@
 //! `windtunnel schema`: the JSON Schema of the language.
 
-use clap::Args;
+use std::fs;
 
-use crate::cli::say::{Exit, print};
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::{
+    cli::say::{Exit, print},
+    scenario::{self, schema::TITLE},
+    slo,
+};
 
 /// Print the JSON Schema of the scenario language, for completion in editors
 #[derive(Debug, Args)]
@@ -11,6 +18,43 @@ use crate::cli::say::{Exit, print};
 pub(super) struct SchemaArguments {}
 
 pub(super) fn schema(_: &SchemaArguments) -> Exit {
-    print(format!("{:#}\n", crate::scenario::schema::schema()).as_bytes());
+    print(text().as_bytes());
     Exit::Done
+}
+
+/// The file beside a scenario that holds the schema.
+const FILE: &str = "windtunnel.schema.json";
+
+/// A scenario whose first line tells editors where its schema is.
+pub(super) fn with_modeline(text: &str) -> String {
+    format!("# yaml-language-server: $schema={FILE}\n{text}")
+}
+
+/// Writes the schema into the current folder, unless it is there; that of another version is replaced. Whether it was
+/// written.
+pub(super) fn write_beside() -> Result<bool, String> {
+    let text = text();
+    match fs::read_to_string(FILE) {
+        Ok(there) if there == text => return Ok(false),
+        Ok(there) if !there.contains(TITLE) => {
+            return Err(format!("{FILE} exists already; it is not overwritten"));
+        }
+        _ => {}
+    }
+    fs::write(FILE, text).map_err(|e| format!("cannot write {FILE}: {e}"))?;
+    Ok(true)
+}
+
+/// The schema as it is written to files.
+pub(super) fn text() -> String {
+    let mut schema = scenario::schema::for_editors();
+    let heads = slo::heads().into_iter().collect::<Vec<_>>().join("|");
+    let pattern = json!(format!(r"^\s*(?:p[0-9]+(?:\.[0-9]+)?|{heads}|none)(?![A-Za-z0-9_-])"));
+    schema["$defs"]["SizeSpec"]["properties"]["minimise"]["pattern"] = pattern.clone();
+    for form in schema["$defs"]["SloSpec"]["anyOf"].as_array_mut().into_iter().flatten() {
+        if form["type"] == Value::from("string") {
+            form["pattern"] = pattern.clone();
+        }
+    }
+    format!("{schema:#}\n")
 }

@@ -188,7 +188,8 @@ fn object(sources: &[Source], found: &Found) -> Value {
     object
 }
 
-fn region(sources: &[Source], span: Option<Span>) -> Option<(&Source, Position, Position)> {
+/// Where a problem stands, on its first line: from where to where, and in which text.
+pub fn region(sources: &[Source], span: Option<Span>) -> Option<(&Source, Position, Position)> {
     let span = span?;
     let source = sources.get(usize::from(span.source))?;
     let range = first_line(&source.text, span);

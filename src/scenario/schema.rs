@@ -9,12 +9,16 @@ use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::spec::ScenarioSpec;
+use crate::units::KNOWN;
+
+/// The title of the schema.
+pub const TITLE: &str = "Windtunnel scenario";
 
 /// The schema, draft 2020-12.
 pub fn schema() -> Value {
     let generator: SchemaGenerator = SchemaSettings::draft2020_12().into_generator();
     let mut schema = generator.into_root_schema_for::<ScenarioSpec>().to_value();
-    schema["title"] = json!("Windtunnel scenario");
+    schema["title"] = json!(TITLE);
     if let Some(properties) = schema["properties"].as_object_mut() {
         let description = "Starts from another file inside the folder of this one: maps merge, \
                            lists and values are replaced, another kind replaces the node.";
@@ -37,6 +41,55 @@ pub fn schema() -> Value {
     }
     optional(&mut schema);
     schema
+}
+
+/// The same, as editors make most of it: they offer all that the parser knows.
+pub fn for_editors() -> Value {
+    let mut schema = schema();
+    one_object(&mut schema);
+    offer(&mut schema);
+    schema
+}
+
+/// What is known stands among the examples, which editors offer.
+fn offer(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if let Some(Value::Array(known)) = object.remove(KNOWN) {
+                let examples = object.entry("examples").or_insert_with(|| json!([]));
+                for one in known {
+                    if let Some(list) = examples.as_array_mut().filter(|list| !list.contains(&one))
+                    {
+                        list.push(one);
+                    }
+                }
+            }
+            object.values_mut().for_each(offer);
+        }
+        Value::Array(items) => items.iter_mut().for_each(offer),
+        _ => {}
+    }
+}
+
+/// Kinds are properties of one object, of which one is given: editors then offer all of them, and name the wrong one.
+fn one_object(schema: &mut Value) {
+    let Some(node) = schema["$defs"]["NodeSpec"].as_object_mut() else { return };
+    let Some(Value::Array(kinds)) = node.remove("oneOf") else { return };
+    let mut properties = Map::new();
+    for kind in kinds {
+        let described = kind.get("description").cloned();
+        for (name, form) in kind["properties"].as_object().into_iter().flatten() {
+            let mut form = form.clone();
+            if let (Some(form), Some(described)) = (form.as_object_mut(), &described) {
+                form.entry("description").or_insert_with(|| described.clone());
+            }
+            properties.insert(name.clone(), form);
+        }
+    }
+    node.insert("type".to_owned(), json!("object"));
+    node.insert("properties".to_owned(), Value::Object(properties));
+    node.insert("minProperties".to_owned(), json!(1));
+    node.insert("additionalProperties".to_owned(), json!(false));
 }
 
 /// The keys of a scenario.
@@ -106,6 +159,9 @@ mod tests {
         assert_eq!(schema["additionalProperties"], false);
         assert!(schema["properties"]["extends"].is_object());
         let kinds = schema["$defs"]["NodeSpec"]["oneOf"].as_array().unwrap();
+        assert_eq!(kinds.len(), 9);
+        let schema = for_editors();
+        let kinds = schema["$defs"]["NodeSpec"]["properties"].as_object().unwrap();
         assert_eq!(kinds.len(), 9);
     }
 }

@@ -187,10 +187,10 @@ impl SweepSpec {
             match values.values() {
                 Ok(values) => cells = cells.and_then(|n| n.checked_mul(values.len() as u64)),
                 Err(_) if drawn => {}
-                Err(ValueError { code, message, help: Some(help) }) => {
+                Err(ValueError { code, message, help: Some(help), .. }) => {
                     problems.error_help(code, place(axis), message, help);
                 }
-                Err(ValueError { code, message, help: None }) => {
+                Err(ValueError { code, message, help: None, .. }) => {
                     problems.error(code, place(axis), message);
                 }
             }

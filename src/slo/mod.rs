@@ -32,6 +32,7 @@ pub use gate::{Base, Gate};
 pub use gated::{Against, Gated, Measure, Verdict};
 pub use gather::Sampled;
 pub use metric::{Gathering, Metric};
+pub use shape::heads;
 
 pub use names::{Doubts, Names};
 pub use objective::Slo;

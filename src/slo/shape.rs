@@ -4,11 +4,11 @@ use super::names::Names;
 use super::words::{Checked, Dimension, choice, fault, meant};
 use crate::results::{
     CacheResults, ConsistencyResults, CostSummary, Distribution, ElectionResults, Estimate,
-    NodeCost, NodeResults, OutboxResults, PurchaseResults, ReplicasResults, RequestFigures,
-    Results, SagaResults,
+    NodeCost, NodeResults, OutboxResults, PurchaseResults, QueueResults, ReplicasResults,
+    RequestFigures, Results, SagaResults, UptimeResults,
 };
 use serde_json::{Value as Json, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A block of figures as it stands in results.json, with every mark.
 pub(super) fn requests_shape(names: &Names) -> Json {
@@ -91,6 +91,43 @@ pub(super) fn any_node() -> NodeResults {
         cost,
         ..NodeResults::default()
     }
+}
+
+/// With what an objective may begin, quantiles left out: a figure of requests, nodes or data, or a function.
+pub fn heads() -> BTreeSet<String> {
+    let blocks = [
+        requests_shape(&Names::default()),
+        shape(&any_node()),
+        any_consistency(),
+        shape(&UptimeResults::default()),
+        shape(&QueueResults::default()),
+    ];
+    let figures = blocks.iter().flat_map(|block| block.as_object().into_iter().flatten());
+    let others = [
+        "alerts",
+        "back_after",
+        "clients",
+        "consistency",
+        "convergence_time",
+        "cost",
+        "done",
+        "fraction",
+        "groups",
+        "max",
+        "mean",
+        "metastable",
+        "min",
+        "nodes",
+        "operations",
+        "reads",
+        "resources",
+        "rpo",
+        "rto",
+        "summary",
+        "time_to_recover",
+        "writes",
+    ];
+    figures.map(|(name, _)| name.clone()).chain(others.map(str::to_owned)).collect()
 }
 
 /// What clients see of the data, with everything some design has.

@@ -7,6 +7,7 @@
 use std::borrow::Borrow;
 
 mod decimal;
+mod forms;
 pub mod instant;
 mod money;
 mod parse;
@@ -18,6 +19,7 @@ pub mod show;
 mod tests;
 
 pub use decimal::clip;
+pub(crate) use forms::{KNOWN, schema};
 pub use money::{CallPrice, HourPrice, MemoryPrice, Money, StoragePrice, TrafficPrice};
 pub(crate) use parse::{coefficient, rate_or_zero, whole};
 pub use parse::{number, plain};
@@ -25,7 +27,7 @@ pub(crate) use print::coefficient_text;
 pub use print::plain_text;
 pub use range::{Range, along};
 pub use serde_text::Text;
-pub(crate) use serde_text::{schema, short_form, text, text_value};
+pub(crate) use serde_text::{short_form, text, text_value};
 
 /// An instant of simulated time, in nanoseconds from the start of the run.
 pub type SimTime = u64;
@@ -70,12 +72,14 @@ pub struct ValueError {
     pub message: String,
     /// What to write instead.
     pub help: Option<String>,
+    /// Of an unknown name: what could stand there, as it is written.
+    pub known: Vec<String>,
 }
 
 impl ValueError {
     /// An error without advice.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), help: None }
+        Self { code, message: message.into(), help: None, known: Vec::new() }
     }
 
     /// The same with advice.

@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use schemars::{Schema, json_schema};
 use serde::de::{self, Deserializer, Visitor};
 
 /// A type that is written as one text.
@@ -55,7 +54,7 @@ macro_rules! text_value {
                 $name.into()
             }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                $crate::units::schema($what, serde_json::json!($examples), $number, $pattern)
+                $crate::units::schema::<$type>($what, &serde_json::json!($examples), $number, $pattern)
             }
         }
     };
@@ -109,33 +108,6 @@ macro_rules! short_form {
     };
 }
 pub(crate) use short_form;
-
-#[allow(clippy::needless_pass_by_value, reason = "callers build the examples in place")]
-/// The schema of a value: a text; a number too if plain numbers are values, and whatever else YAML takes an example for.
-pub(crate) fn schema(
-    expected: &str,
-    examples: serde_json::Value,
-    number: bool,
-    pattern: Option<&str>,
-) -> Schema {
-    let is = |wanted: fn(&str) -> bool| {
-        let mut texts = examples.as_array().into_iter().flatten().filter_map(|one| one.as_str());
-        texts.any(wanted)
-    };
-    let mut kinds = vec!["string"];
-    if number || is(|text| text.parse::<f64>().is_ok()) {
-        kinds.push("number");
-    }
-    if is(|text| ["true", "false"].contains(&text)) {
-        kinds.push("boolean");
-    }
-    let kind = if kinds.len() > 1 { serde_json::json!(kinds) } else { "string".into() };
-    let mut schema = json_schema!({"type": kind, "description": expected, "examples": examples});
-    if let Some(pattern) = pattern {
-        schema.insert("pattern".to_owned(), pattern.into());
-    }
-    schema
-}
 
 /// Any scalar as its text.
 pub(crate) fn text<'de, D: Deserializer<'de>>(

@@ -64,7 +64,7 @@ pub(crate) fn windtunnel(folder: &Path, arguments: &str) -> Ran {
 }
 
 #[track_caller]
-fn succeeds(folder: &Path, arguments: &str) -> Ran {
+pub(crate) fn succeeds(folder: &Path, arguments: &str) -> Ran {
     let ran = windtunnel(folder, arguments);
     assert_eq!(ran.code, 0, "{arguments}: {}{}", ran.stdout, ran.stderr);
     ran
@@ -465,6 +465,25 @@ fn new_starts_a_scenario_that_runs() {
     assert!(ran.stdout.contains("shop"), "{}", ran.stdout);
     succeeds(w.path(), "run shop.yaml --variant fewer --set duration=40s --replications 1");
     succeeds(w.path(), "validate shop.yaml --deny-warnings");
+    // Editors find the schema beside it.
+    let text = fs::read_to_string(w.path().join("shop.yaml")).unwrap();
+    let modeline = "# yaml-language-server: $schema=windtunnel.schema.json";
+    assert_eq!(text.lines().next(), Some(modeline));
+    let beside = w.path().join("windtunnel.schema.json");
+    let schema = succeeds(w.path(), "schema").stdout;
+    assert_eq!(fs::read_to_string(&beside).unwrap(), schema);
+    // That of another version is replaced, what is somebody's own is not.
+    fs::write(&beside, schema.replace("minProperties", "older")).unwrap();
+    succeeds(w.path(), "examples --copy single-server");
+    assert_eq!(fs::read_to_string(&beside).unwrap(), schema);
+    fs::write(&beside, "mine").unwrap();
+    for command in ["new other", "examples --copy hot-key"] {
+        let ran = windtunnel(w.path(), command);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        assert!(ran.stderr.contains("windtunnel.schema.json exists already"), "{}", ran.stderr);
+    }
+    assert!(!w.path().join("other.yaml").exists() && !w.path().join("hot-key.yaml").exists());
+    fs::remove_file(&beside).unwrap();
     fs::write(w.path().join("shop.yaml"), "mine").unwrap();
     let ran = windtunnel(w.path(), "new shop");
     assert_eq!(ran.code, 2);
@@ -589,4 +608,10 @@ fn shells_complete_every_command() {
         }
     }
     assert_eq!(windtunnel(w.path(), "completions cmd").code, 2);
+    let page = succeeds(w.path(), "man").stdout;
+    assert!(page.contains(".TH windtunnel 1") && page.contains("validate"), "{page}");
+    let page = succeeds(w.path(), "man run").stdout;
+    assert!(page.contains("windtunnel run") && page.contains("replications"), "{page}");
+    let ran = windtunnel(w.path(), "man rnu");
+    assert!(ran.code == 2 && ran.stderr.contains("did you mean `run`?"), "{}", ran.stderr);
 }

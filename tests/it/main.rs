@@ -51,6 +51,7 @@ mod limits;
 mod locks;
 mod log_copies;
 mod logs;
+mod lsp;
 mod metamorphic;
 mod mistakes;
 mod network;

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, env, fs, path::Path};
 
 use windtunnel::{problem::CODES, scenario::reference::reference};
 
-use crate::cli::windtunnel;
+use crate::cli::{succeeds, windtunnel};
 
 #[test]
 fn the_reference_is_the_generated_one() {
@@ -12,6 +12,17 @@ fn the_reference_is_the_generated_one() {
     let generated = reference();
     if env::var_os("UPDATE_DOCS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, &generated).unwrap();
+    }
+    let committed = fs::read_to_string(&path).unwrap().replace("\r\n", "\n");
+    assert!(committed == generated, "run `UPDATE_DOCS=1 cargo test --test it reference`");
+}
+
+#[test]
+fn the_schema_is_the_generated_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/windtunnel.schema.json");
+    let generated = succeeds(Path::new("."), "schema").stdout;
+    if env::var_os("UPDATE_DOCS").is_some() {
         fs::write(&path, &generated).unwrap();
     }
     let committed = fs::read_to_string(&path).unwrap().replace("\r\n", "\n");

@@ -196,7 +196,12 @@ macro_rules! text_of_dimension {
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
                 let expected = format!("{}, each value {}", $what, D::NAME);
-                crate::units::schema(&expected, serde_json::json!($examples), D::BARE, None)
+                crate::units::schema::<Self>(
+                    &expected,
+                    &serde_json::json!($examples),
+                    D::BARE,
+                    None,
+                )
             }
         }
     };

@@ -425,7 +425,7 @@ text_value!(
     AttributeSpec,
     "Attribute",
     "a law, choice(..), a percentage (coin) or column(..)",
-    ["choice(gold=20% free=80%)"],
+    ["choice(gold=20% free=80%)", "column(tokens)"],
     number
 );
 

@@ -195,7 +195,8 @@ text_value!(
     SideName,
     "SideName",
     "a node, client, zone or region, or a part of a node",
-    ["api", "etcd@zone-a", "etcd@leader"]
+    ["api", "etcd@zone-a", "etcd@leader"],
+    r"^[a-z0-9][a-z0-9_-]*(@[a-z0-9][a-z0-9_-]*)?$"
 );
 
 impl<'de> Deserialize<'de> for ReplicaSpec {
