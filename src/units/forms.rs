@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, str::FromStr};
 use schemars::{Schema, json_schema};
 use serde_json::{Value, json};
 
-use super::ValueError;
+use super::error::ValueError;
 
 /// The key under which a schema holds what a parser knows, as it is written.
 pub(crate) const KNOWN: &str = "known";
