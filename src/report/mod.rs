@@ -15,6 +15,7 @@ mod csv;
 mod designs;
 mod environments;
 mod explain;
+mod figures;
 #[cfg(test)]
 mod fixture;
 mod gate;
