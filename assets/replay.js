@@ -161,7 +161,7 @@
 
   const deck = document.getElementById("deck");
   const button = (text, title, act) => {
-    const made = make("button", { type: "button", title, "aria-label": title, textContent: text });
+    const made = make("button", { type: "button", title, textContent: text });
     made.addEventListener("click", act);
     return made;
   };
@@ -321,6 +321,7 @@
   /** A cell or bar: how full it is, and a cross where nobody is. */
   class Gauge {
     constructor(group, upright) {
+      group.classList.add("cell");
       this.group = group;
       this.upright = upright;
       this.frame = group.querySelector("rect");
@@ -339,9 +340,9 @@
       } else {
         this.level.setAttribute("width", full * this.width);
       }
-      this.group.classList.toggle("waits", waits);
-      this.group.classList.toggle("gone", gone);
-      this.group.classList.toggle("struck", struck);
+      this.group.classList.toggle("waits", Boolean(waits));
+      this.group.classList.toggle("gone", Boolean(gone));
+      this.group.classList.toggle("struck", Boolean(struck));
       this.cross.style.display = gone ? "" : "none";
       this.title.textContent = title;
     }
@@ -476,8 +477,9 @@
   function zoom(min, max, by) {
     if (zooming) return;
     zooming = true;
-    const all = min <= data.shown.times[0]?.[0] && max >= duration * 0.999;
-    [from, to] = all || min === null ? [0, duration] : [Math.max(min, 0), Math.min(max, duration)];
+    const times = data.shown.times[0] ?? [];
+    const all = min === null || (min <= times[0] && max >= times[times.length - 1]);
+    [from, to] = all ? [0, duration] : [Math.max(min, 0), Math.min(max, duration)];
     for (const chart of charts) if (chart !== by || from !== min || to !== max) chart.setScale("x", { min: from, max: to });
     place.dataset.from = String(Number(from.toPrecision(6)));
     place.dataset.to = String(Number(to.toPrecision(6)));
@@ -488,57 +490,79 @@
 
   const whole = button("All of it", "Show the whole run again (or double-click a chart)", () => zoom(0, duration));
 
-  function shade(chart, panel, labelled) {
-    const { ctx, bbox } = chart;
-    const ratio = uPlot.pxRatio;
+  /** Steps of a clock. */
+  const TICKS = [-9, -8, -7, -6, -5, -4, -3, -2, -1].flatMap((power) => [1, 2, 5].map((n) => n * 10 ** power)).concat(
+    [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400],
+    [2, 7, 14, 28, 91, 182, 365, 730, 1825, 3650].map((days) => days * 86400),
+  );
+  const SMALL = "11px system-ui, sans-serif";
+
+  /** Nothing is drawn outside of where the lines are. */
+  function within({ ctx, bbox }, drawn) {
     ctx.save();
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
-    const ends = [];
-    ctx.font = `${11 * ratio}px system-ui, sans-serif`;
-    ctx.textBaseline = "top";
-    for (const [start, end, label, fault] of data.shown.spans[panel.spans]) {
-      const left = chart.valToPos(start, "x", true);
-      const right = Math.max(chart.valToPos(end, "x", true), left + ratio);
-      ctx.fillStyle = fault ? (dark.matches ? "rgba(213,94,0,.28)" : "rgba(213,94,0,.13)") : colour("--shade");
-      ctx.fillRect(left, bbox.top, right - left, bbox.height);
-      ctx.fillStyle = fault ? "#d55e00" : colour("--edge");
-      ctx.fillRect(left, bbox.top, ratio, bbox.height);
-      if (!labelled || !label) continue;
-      const width = ctx.measureText(label).width + 8 * ratio;
-      let row = ends.findIndex((known) => known <= left);
-      if (row < 0) row = ends.length;
-      ends[row] = left + width;
-      ctx.fillStyle = colour("--ink");
-      if (row < 5) ctx.fillText(label, left + 4 * ratio, bbox.top + (3 + 13 * row) * ratio);
-    }
+    ctx.font = SMALL.replace("11", String(11 * uPlot.pxRatio));
+    drawn(ctx, bbox, uPlot.pxRatio);
     ctx.restore();
   }
 
+  function shade(chart, panel) {
+    within(chart, (ctx, bbox, ratio) => {
+      for (const [start, end, , fault] of data.shown.spans[panel.spans]) {
+        const left = chart.valToPos(start, "x", true);
+        const right = Math.max(chart.valToPos(end, "x", true), left + ratio);
+        ctx.fillStyle = fault ? (dark.matches ? "rgba(213,94,0,.28)" : "rgba(213,94,0,.13)") : colour("--shade");
+        ctx.fillRect(left, bbox.top, right - left, bbox.height);
+        ctx.fillStyle = fault ? "#d55e00" : colour("--edge");
+        ctx.fillRect(left, bbox.top, ratio, bbox.height);
+      }
+    });
+  }
+
+  /** Names of what is shaded, on top of the lines. */
+  function labels(chart, panel) {
+    within(chart, (ctx, bbox, ratio) => {
+      const ends = [];
+      ctx.textBaseline = "top";
+      for (const [start, end, label] of data.shown.spans[panel.spans]) {
+        if (!label || end < from || start > to) continue;
+        const width = ctx.measureText(label).width + 8 * ratio;
+        const room = bbox.left + bbox.width - width;
+        const left = Math.min(Math.max(chart.valToPos(start, "x", true), bbox.left), room);
+        let row = ends.findIndex((known) => known <= left);
+        if (row < 0) row = ends.length;
+        ends[row] = left + width;
+        if (row > 4) continue;
+        const top = bbox.top + (2 + 15 * row) * ratio;
+        ctx.globalAlpha = 0.8;
+        ctx.fillStyle = colour("--ground");
+        ctx.fillRect(left + 2 * ratio, top, width - 4 * ratio, 14 * ratio);
+        ctx.globalAlpha = 1;
+        ctx.fillStyle = colour("--ink");
+        ctx.fillText(label, left + 4 * ratio, top + ratio);
+      }
+    });
+  }
+
   function limits(chart, panel) {
-    const { ctx, bbox } = chart;
-    const ratio = uPlot.pxRatio;
-    ctx.save();
-    ctx.font = `${11 * ratio}px system-ui, sans-serif`;
-    ctx.textAlign = "right";
-    ctx.textBaseline = "bottom";
-    for (const [level, name] of panel.limits) {
-      const y = chart.valToPos(level, "y", true);
-      if (y < bbox.top || y > bbox.top + bbox.height) continue;
+    within(chart, (ctx, bbox, ratio) => {
+      ctx.textAlign = "right";
       ctx.setLineDash([5 * ratio, 4 * ratio]);
-      ctx.strokeStyle = colour("--bad");
+      ctx.strokeStyle = ctx.fillStyle = colour("--bad");
       ctx.lineWidth = ratio;
-      ctx.beginPath();
-      ctx.moveTo(bbox.left, y);
-      ctx.lineTo(bbox.left + bbox.width, y);
-      ctx.stroke();
-      ctx.fillStyle = colour("--bad");
-      const high = y - bbox.top < 15 * ratio;
-      ctx.textBaseline = high ? "top" : "bottom";
-      ctx.fillText(name, bbox.left + bbox.width - 4 * ratio, high ? y + 2 * ratio : y - 2 * ratio);
-    }
-    ctx.restore();
+      for (const [level, name] of panel.limits) {
+        const y = chart.valToPos(level, "y", true);
+        ctx.beginPath();
+        ctx.moveTo(bbox.left, y);
+        ctx.lineTo(bbox.left + bbox.width, y);
+        ctx.stroke();
+        const high = y - bbox.top < 15 * ratio;
+        ctx.textBaseline = high ? "top" : "bottom";
+        ctx.fillText(name, bbox.left + bbox.width - 4 * ratio, high ? y + 2 * ratio : y - 2 * ratio);
+      }
+    });
   }
 
   /** The ends of a logarithmic axis: the next 1, 2 or 5 times a power of ten. */
@@ -589,15 +613,15 @@
         y: { distr: log ? 3 : 1, range: () => range },
       },
       axes: [
-        { ...axis, values: (_, all) => all.map(clock), space: 90 },
+        { ...axis, values: (_, all) => all.map(clock), space: 90, incrs: TICKS },
         { ...axis, size: 78, label: panel.name, labelSize: 18, labelFont: "12px system-ui, sans-serif", values: (_, all) => all.map((v) => (v === null ? "" : show(v, panel.unit))) },
       ],
       series: [{ label: "at", value: (_, at) => (at === null ? "" : clock(at)) }, ...series],
       cursor: { drag: { x: true, y: false, dist: 6 }, sync: { key: "time", scales: ["x", null] }, focus: { prox: 30 } },
       focus: { alpha: 0.35 },
       hooks: {
-        drawClear: [(chart) => shade(chart, panel, labelled)],
-        draw: [(chart) => limits(chart, panel)],
+        drawClear: [(chart) => shade(chart, panel)],
+        draw: [(chart) => limits(chart, panel), (chart) => labelled && labels(chart, panel)],
         setScale: [(chart, key) => {
           if (key === "x" && charts.includes(chart)) zoom(chart.scales.x.min, chart.scales.x.max, chart);
         }],
@@ -625,6 +649,8 @@
       const mark = chart.over.querySelector(".instant");
       mark.style.left = `${chart.valToPos(time, "x")}px`;
       mark.style.display = time < from || time > to ? "none" : "";
+      // Figures beside the names: those of the instant, unless one points at another.
+      if (!(chart.cursor.left >= 0)) chart.setLegend({ idx: chart.valToIdx(time, "x") });
     }
   }
 

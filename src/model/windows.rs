@@ -65,7 +65,8 @@ impl NodeWindows {
         let mut order: Vec<&mut Self> = nodes.iter_mut().collect();
         order.sort_by_key(|node| node.instances);
         let mut left = MOST_FOLLOWED;
-        for node in order.into_iter().filter(|node| (1..=MOST_INSTANCES).contains(&node.instances)) {
+        for node in order.into_iter().filter(|node| (1..=MOST_INSTANCES).contains(&node.instances))
+        {
             let Some(rest) = left.checked_sub(node.instances) else { return };
             left = rest;
             node.followed = true;

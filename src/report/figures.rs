@@ -73,7 +73,7 @@ mod tests {
             (3.0, "3"),
             (1.000_04e-7, "1e-7"),
             (f64::INFINITY, "null"),
-            (9.876_54e20, "9.877e20"),
+            (9.876_54e20, "9.877e+20"),
         ] {
             assert_eq!(number(value).to_string(), text);
         }

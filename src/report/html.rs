@@ -59,6 +59,8 @@ fn page_of(results: &Results, topology: &str, plots: &[Plot], detail: Detail) ->
     slos(&mut out, "Service level objectives", &results.slos);
     slos(&mut out, "What was to be seen", &results.expect);
     live::replay(&mut out, results, topology, detail);
+    out.push_str("<h2>Over time</h2>\n");
+    live::over_time(&mut out, results, plots, detail);
     requests(&mut out, results);
     nodes(&mut out, results);
     caches(&mut out, results);
@@ -70,8 +72,6 @@ fn page_of(results: &Results, topology: &str, plots: &[Plot], detail: Detail) ->
     bill::bill(&mut out, results);
     why(&mut out, results);
     balance(&mut out, results);
-    out.push_str("<h2>Over time</h2>\n");
-    live::over_time(&mut out, results, plots, detail);
     leaves_out(&mut out, results);
     reproduce(&mut out, results);
     live::scripts(&mut out, results, plots, detail);
@@ -89,10 +89,7 @@ fn pictures(out: &mut String, plots: &[Plot]) {
 /// One of them; `class` is that of what another takes the place of.
 fn picture(out: &mut String, plot: &Plot, class: &str) {
     let (title, svg) = (escape(&plot.title), &plot.svg);
-    let _ = write!(
-        out,
-        "<figure{class} role=\"img\" aria-label=\"{title}\">\n{svg}</figure>\n"
-    );
+    let _ = write!(out, "<figure{class} role=\"img\" aria-label=\"{title}\">\n{svg}</figure>\n");
 }
 
 /// What every page begins with; the title is escaped. `policy` and `styles` are what scripts need, if there are any.
@@ -470,6 +467,8 @@ fn figures(
 /// What happened in which order, and what it came to.
 fn why(out: &mut String, results: &Results) {
     if !results.timeline.events.is_empty() {
+        // The replay has a list of its own.
+        out.push_str("<div class=\"still\">\n");
         let mut table = Table::new("What happened", &["", "<"]);
         for event in &results.timeline.events {
             table.row(&[
@@ -478,7 +477,8 @@ fn why(out: &mut String, results: &Results) {
             ]);
         }
         out.push_str(&table.finish());
-        let _ = writeln!(out, "<p class=\"muted\">{}.</p>", escape(&explain::heading(results)));
+        let heading = escape(&explain::heading(results));
+        let _ = writeln!(out, "<p class=\"muted\">{heading}.</p>\n</div>");
         for line in explain::verdicts(results) {
             let _ = writeln!(out, "<p>{}</p>", escape(&line));
         }

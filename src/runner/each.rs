@@ -43,7 +43,8 @@ impl EachPool {
         let windows: Vec<(InstanceWindow, f64)> =
             windows.zip(times.iter().map(|time| (*time).max(1) as f64)).collect();
         let some = |part: &dyn Fn(&InstanceWindow, f64) -> f64| -> Vec<f64> {
-            let values: Vec<f64> = windows.iter().map(|(w, time)| rounded(part(w, *time))).collect();
+            let values: Vec<f64> =
+                windows.iter().map(|(w, time)| rounded(part(w, *time))).collect();
             if values.iter().any(|v| *v > 0.0) { values } else { Vec::new() }
         };
         let busy = |(w, time): &(InstanceWindow, f64)| {
@@ -71,7 +72,11 @@ fn rounded(value: f64) -> f64 {
     }
     let unit = libm::exp10(libm::floor(libm::log10(value.abs())) - 2.0);
     // Divided by a whole number the nearest short decimal comes out.
-    if unit < 1.0 { (value / unit).round() / (1.0 / unit).round() } else { (value / unit).round() * unit }
+    if unit < 1.0 {
+        (value / unit).round() / (1.0 / unit).round()
+    } else {
+        (value / unit).round() * unit
+    }
 }
 
 #[cfg(test)]

@@ -330,7 +330,8 @@ impl Hosts {
     pub fn was_struck(&mut self, (node, inst): Host) -> bool {
         let states = self.nodes.get_mut(usize::from(node));
         let Some(state) = states.and_then(|s| s.get_mut(usize::from(inst))) else { return false };
-        let is = state.down + state.paused > 0 || !(state.slow.is_empty() && state.errors.is_empty());
+        let is =
+            state.down + state.paused > 0 || !(state.slow.is_empty() && state.errors.is_empty());
         std::mem::replace(&mut state.struck, is)
     }
 

@@ -43,7 +43,7 @@ pub(super) fn policy() -> String {
     format!("script-src {}; require-trusted-types-for 'script'; ", hashes.join(" "))
 }
 
-fn base64(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for three in bytes.chunks(3) {
@@ -83,13 +83,20 @@ impl Detail {
         let mut out = Vec::new();
         if self.windows > 1 {
             let windows = self.windows as u64;
-            out.push(format!("{} are shown as one (of latencies the largest)", plural(windows, "window")));
+            out.push(format!(
+                "{} are shown as one (of latencies the largest)",
+                plural(windows, "window")
+            ));
         }
         let any = || results.series.nodes.values().any(|node| !node.per_instance.is_empty());
         if !self.instances && any() {
             out.push("instances are not shown one by one".to_owned());
         }
-        if out.is_empty() { String::new() } else { format!("To keep the page small {}.", out.join(" and ")) }
+        if out.is_empty() {
+            String::new()
+        } else {
+            format!("To keep the page small {}.", out.join(" and "))
+        }
     }
 }
 
@@ -149,14 +156,17 @@ fn data(results: &Results, plots: &[Plot], detail: Detail) -> Value {
     let starts = series.start.iter().step_by(detail.windows).copied();
     let vertices = results.design.vertices.iter().map(|vertex| part(results, vertex, detail));
     let events = results.timeline.events.iter();
-    let events = events.map(|e| json!([number(e.at), clean(&e.kind), clean(&e.subject), clean(&e.text)]));
+    let events =
+        events.map(|e| json!([number(e.at), clean(&e.kind), clean(&e.subject), clean(&e.text)]));
     let alerts = results.alerts.iter().filter_map(|alert| {
         let fired = alert.fired.value?;
         let until = alert.resolved.value.unwrap_or(results.duration);
         Some(json!([number(fired), number(until.max(fired)), clean(&alert.id)]))
     });
     let told = match results.timeline.replication {
-        Some(one) => format!("Events are those of replication {one}: faults come at other times in each."),
+        Some(one) => {
+            format!("Events are those of replication {one}: faults come at other times in each.")
+        }
         None if results.replications.len() > 1 => {
             format!("Means of {}.", plural(results.replications.len() as u64, "replication"))
         }

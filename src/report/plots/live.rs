@@ -91,8 +91,12 @@ mod tests {
     fn charts_hold_what_the_drawings_show() {
         let results = fixture::shop();
         let data = charts(&all(&results), 1);
-        let titles: Vec<&str> =
-            data["charts"].as_array().unwrap().iter().map(|c| c["title"].as_str().unwrap()).collect();
+        let titles: Vec<&str> = data["charts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|c| c["title"].as_str().unwrap())
+            .collect();
         assert_eq!(
             titles,
             [

@@ -13,9 +13,9 @@ use crate::{
 
 /// Instances that have a cell each, at most.
 const MOST_CELLS: usize = 64;
-const IN_A_ROW: usize = 16;
-const CELL: f64 = 10.0;
-const STEP: f64 = 12.0;
+const IN_A_ROW: usize = 12;
+const CELL: f64 = 13.0;
+const STEP: f64 = 16.0;
 /// Characters of the line above the cells.
 const WORDS: f64 = 25.0;
 const LINE: f64 = 15.0;
@@ -61,7 +61,10 @@ impl State {
 
     /// A line for words on the height `y`, and below it the cells or the bar.
     pub(super) fn draw(&self, out: &mut String, (x, y): (f64, f64)) {
-        let _ = writeln!(out, "<text class=\"state\" x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"11\"></text>");
+        let _ = writeln!(
+            out,
+            "<text class=\"state\" x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"11\"></text>"
+        );
         let top = y + 5.0;
         if self.bar {
             let width = IN_A_ROW as f64 * STEP;
@@ -71,10 +74,8 @@ impl State {
             );
         }
         for cell in 0..self.cells {
-            let (x, y) = (
-                x + (cell % IN_A_ROW) as f64 * STEP,
-                top + (cell / IN_A_ROW) as f64 * STEP,
-            );
+            let (x, y) =
+                (x + (cell % IN_A_ROW) as f64 * STEP, top + (cell / IN_A_ROW) as f64 * STEP);
             let _ = writeln!(
                 out,
                 "<g data-instance=\"{cell}\"><rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{CELL}\" height=\"{CELL}\"/></g>"

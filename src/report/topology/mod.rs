@@ -166,7 +166,11 @@ impl<'d> Picture<'d> {
         let mut arrows = String::new();
         for (i, arrow) in self.arrows.iter().enumerate() {
             if self.live {
-                live::begin_arrow(&mut arrows, self.boxes[arrow.from].vertex, self.boxes[arrow.to].vertex);
+                live::begin_arrow(
+                    &mut arrows,
+                    self.boxes[arrow.from].vertex,
+                    self.boxes[arrow.to].vertex,
+                );
             }
             self.arrow(&mut arrows, i, arrow, &mut labels);
             arrows.push_str(if self.live { "</g>\n" } else { "" });
