@@ -525,7 +525,7 @@
   function labels(chart, panel) {
     within(chart, (ctx, bbox, ratio) => {
       const ends = [];
-      ctx.textBaseline = "top";
+      [ctx.textAlign, ctx.textBaseline] = ["left", "top"];
       for (const [start, end, label] of data.shown.spans[panel.spans]) {
         if (!label || end < from || start > to) continue;
         const width = ctx.measureText(label).width + 8 * ratio;

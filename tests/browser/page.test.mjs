@@ -1,8 +1,9 @@
 // What report.html does in a real browser: offline, by keys, by pointer, without scripts, in print.
-// PAGES is a folder with the result folders of the scenarios below, CHROMIUM the browser.
+// PAGES is a folder with the result folders of the scenarios below, CHROMIUM the browser, README_PICTURE what the README shows of
+// it (written anew if UPDATE_DOCS is set).
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import path from "node:path";
@@ -211,6 +212,36 @@ test("the one that is struck looks otherwise as soon as its fault begins", async
   await page.evaluate(() => (location.hash = "#t=250"));
   await page.waitForFunction(() => document.body.dataset.time === "250");
   assert.deepEqual((await cell(page, "api", 0)).classes, ["cell"]);
+});
+
+/** How far two pictures are from each other, in parts of all there is, as one sees them from afar. */
+async function apart(page, one, other) {
+  return page.evaluate(async (pictures) => {
+    const fields = await Promise.all(pictures.map(async (bytes) => {
+      const picture = await createImageBitmap(new Blob([Uint8Array.from(atob(bytes), (c) => c.charCodeAt(0))]));
+      const canvas = new OffscreenCanvas(64, 40);
+      canvas.getContext("2d").drawImage(picture, 0, 0, 64, 40);
+      return [...canvas.getContext("2d").getImageData(0, 0, 64, 40).data, picture.width, picture.height];
+    }));
+    const sizes = fields.map((field) => field.splice(-2).join("x"));
+    const sum = fields[0].reduce((all, v, i) => all + Math.abs(v - fields[1][i]), 0);
+    return { sizes, apart: sum / (255 * fields[0].length) };
+  }, [one, other].map((bytes) => bytes.toString("base64")));
+}
+
+test("the README shows the page as it is", async (t) => {
+  const { page } = await open(t, "gray-failure", { hash: "#t=66", viewport: { width: 1180, height: 1040 } });
+  await page.locator("#replay").evaluate((section) => section.scrollIntoView());
+  const now = await page.screenshot();
+  if (process.env.UPDATE_DOCS) writeFileSync(process.env.README_PICTURE, now);
+  const { page: blank } = await open(t, "hostile-texts");
+  const shown = await apart(blank, now, readFileSync(process.env.README_PICTURE));
+  assert.equal(shown.sizes[0], shown.sizes[1]);
+  // Letters of another version of the browser are no other page.
+  assert.ok(shown.apart < 0.01, `run UPDATE_DOCS=1 .ci/browser: ${shown.apart}`);
+  await page.keyboard.press("Home");
+  const other = await apart(blank, await page.screenshot(), now);
+  assert.ok(other.apart > shown.apart, "another instant is another picture");
 });
 
 test("texts stay texts, and the policy holds", async (t) => {

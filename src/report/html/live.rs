@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    explain,
     report::{
         figures::{Together, embedded, merged, number, values},
         plots::{Plot, charts},
-        table::words,
         text::{clean, escape, plural},
         topology,
     },
@@ -197,7 +197,7 @@ fn exact(time: f64) -> Value {
 /// When a fault was at work: from, to, what it is called, what it does to what.
 fn fault(fault: &FaultResults) -> Vec<Value> {
     let name = clean(fault.title.as_ref().unwrap_or(&fault.id));
-    let does = clean(&format!("{} of {}", words(&fault.effect), fault.target));
+    let does = clean(&explain::effect(fault));
     let mean = fault.started.value.zip(fault.ended.value).filter(|_| fault.spans.is_empty());
     let spans = fault.spans.iter().copied().take(MOST_SPANS).chain(mean);
     spans.map(|(from, to)| json!([exact(from), exact(to), name, does])).collect()

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use super::SMALL_CHARACTER;
 use crate::{
     report::text::escape,
-    results::{Results, Vertex},
+    results::{NodeSeries, Results, Vertex},
 };
 
 /// Instances that have a cell each, at most.
@@ -27,9 +27,15 @@ pub(crate) fn cells(results: &Results, vertex: &Vertex) -> usize {
     }
     let series = results.series.nodes.get(&vertex.name);
     let known = series.map_or(0, |series| series.per_instance.len());
+    // Where there is nothing to say of any, it is the same of each.
+    let nothing = |series: &NodeSeries| {
+        let waits = series.in_queue.iter().any(|n| *n > 0.0);
+        !waits && series.down.is_empty() && series.utilisation.iter().all(Option::is_none)
+    };
+    let alike = vertex.instances == 1 || series.is_some_and(nothing);
     let all = usize::try_from(vertex.instances).unwrap_or(usize::MAX);
     match known.max(all) {
-        n if n <= MOST_CELLS && (known > 0 || n == 1) => n,
+        n if n <= MOST_CELLS && (known > 0 || alike) => n,
         _ => 0,
     }
 }
@@ -56,7 +62,8 @@ impl State {
     }
 
     pub(super) fn width(&self) -> f64 {
-        (WORDS * SMALL_CHARACTER).max(IN_A_ROW.min(self.cells) as f64 * STEP)
+        let wide = if self.bar { IN_A_ROW } else { IN_A_ROW.min(self.cells) };
+        (WORDS * SMALL_CHARACTER).max(wide as f64 * STEP)
     }
 
     /// A line for words on the height `y`, and below it the cells or the bar.
