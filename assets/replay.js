@@ -35,7 +35,8 @@
     if (value === 0) return `0${unit === "s" ? " s" : suffix}`;
     // What is missing to all of it counts as much as the rest.
     if (unit === "fraction" && value > 0.99 && value < 1) {
-      return `${(value * 100).toFixed(Math.min(6, Math.ceil(-Math.log10(1 - value))))} %`;
+      const places = Math.min(6, 1 - Math.floor(Math.log10((1 - value) * 100)));
+      return `${Number((value * 100).toFixed(places))} %`;
     }
     return digits(value / factor) + suffix;
   }
@@ -198,7 +199,7 @@
   const laneInstant = make("div", { className: "instant" });
 
   /** Puts spans in as few rows as they need, from a row on; returns the next free one. */
-  function rows(spans, first, most, make) {
+  function rows(spans, first, most, drawn) {
     const ends = [];
     spans.forEach(([from, to, name, ...rest]) => {
       // A name takes room: about seven pixels a letter on a thousand.
@@ -206,7 +207,7 @@
       let row = ends.findIndex((end) => end <= from);
       if (row < 0) row = ends.length < most ? ends.length : most - 1;
       ends[row] = Math.max(right, ends[row] ?? 0);
-      const bar = make(from, to, name, ...rest);
+      const bar = drawn(from, to, name, ...rest);
       bar.style.left = share(from);
       bar.style.top = `${2 + 18 * (first + row)}px`;
       lane.append(bar);
@@ -677,7 +678,10 @@
     charts.forEach((chart) => chart.setSize({ width, height: chart.height }));
     const svg = picture.querySelector("svg");
     // Small letters are worth a scroll bar.
-    picture.classList.toggle("fits", Number(svg.getAttribute("width")) < 1.6 * picture.clientWidth);
+    picture.classList.toggle("fits", Number(svg.getAttribute("width")) < 1.3 * picture.clientWidth);
+    // What scrolls can be reached by keys.
+    if (picture.scrollWidth > picture.clientWidth) picture.tabIndex = 0;
+    else picture.removeAttribute("tabindex");
     markInstant();
   }
 
