@@ -161,6 +161,8 @@
   // ---- the deck ----------------------------------------------------------------------------
 
   const deck = document.getElementById("deck");
+  const picture = document.getElementById("picture");
+  picture.classList.add("fits");
   const button = (text, title, act) => {
     const made = make("button", { type: "button", title, textContent: text });
     made.addEventListener("click", act);
@@ -178,6 +180,13 @@
     go(starts[Number(scrub.value)], true);
   });
 
+  /** A wide picture is seen whole, or in its own size. */
+  const sized = button("Full size", "The picture in its own size, or all of it", () => {
+    const fits = picture.classList.toggle("fits");
+    sized.textContent = fits ? "Full size" : "All at once";
+    resize();
+  });
+
   function told() {
     playButton.textContent = playing === null ? "▶ Play" : "❚❚ Pause";
     body.dataset.playing = String(playing !== null);
@@ -190,7 +199,7 @@
       button("event ▶", "The next event (n)", () => toEvent(true)),
     );
   }
-  controls.append(clockOut, make("span", { className: "keys", textContent: "space, ← →, n p, Home End" }));
+  controls.append(sized, clockOut, make("span", { className: "keys", textContent: "space, ← →, n p, Home End" }));
 
   // ---- the lane ----------------------------------------------------------------------------
 
@@ -201,13 +210,17 @@
   /** Puts spans in as few rows as they need, from a row on; returns the next free one. */
   function rows(spans, first, most, drawn) {
     const ends = [];
-    spans.forEach(([from, to, name, ...rest]) => {
-      // A name takes room: about seven pixels a letter on a thousand.
-      const right = Math.max(to, from + (duration * name.length * 7) / 1000);
+    const named = new Set();
+    [...spans].sort((a, b) => a[0] - b[0]).forEach(([from, to, name, ...rest]) => {
+      // A name is said once, and takes room: about seven pixels a letter on a thousand.
+      const letters = named.has(name) ? 0 : name.length;
+      named.add(name);
+      const right = Math.max(to, from + (duration * letters * 7) / 1000);
       let row = ends.findIndex((end) => end <= from);
       if (row < 0) row = ends.length < most ? ends.length : most - 1;
       ends[row] = Math.max(right, ends[row] ?? 0);
       const bar = drawn(from, to, name, ...rest);
+      if (letters === 0) bar.textContent = "";
       bar.style.left = share(from);
       bar.style.top = `${2 + 18 * (first + row)}px`;
       lane.append(bar);
@@ -315,7 +328,6 @@
 
   // ---- the picture -------------------------------------------------------------------------
 
-  const picture = document.getElementById("picture");
   const groups = new Map();
   for (const group of picture.querySelectorAll("[data-node]")) groups.set(group.getAttribute("data-node"), group);
 
@@ -367,8 +379,12 @@
     if (waiting >= NOBODY) words.push(`${show(waiting, "number")} wait`);
     if (down > 0.001) words.push(part.instances > 1 ? `${show(down, "number")} down` : "down");
     if (part.up !== undefined) words.push(`${show(of(part.up, window), "number")} up`);
-    const more = (part.more || []).map(([name, unit, list]) => `${name} ${show(of(list, window), unit)}`);
-    return { busy, waiting, down, words: words.concat(words.length < 2 ? more.slice(0, 1) : []), more, arrivals };
+    const more = (part.more || []).map(([name, unit, list]) => {
+      const value = show(of(list, window), unit);
+      return unit === "number" ? `${value} ${name}` : `${name} ${value}`;
+    });
+    words.push(...more);
+    return { busy, waiting, down, words, arrivals };
   }
 
   const followed = parts.filter((part) => groups.has(part.name)).map((part) => {
@@ -390,8 +406,9 @@
   function showNode(one, window) {
     const { part, group, gauges, bar, text, title } = one;
     const state = stateOf(part, window);
-    text.textContent = state.words.join(", ");
-    title.textContent = [part.name, ...state.words, `${show(state.arrivals, "/s")} arrive`, ...state.more].join(", ");
+    // As many as there is room for; all of them where one points.
+    text.textContent = state.words.reduce((all, word) => (all.length + word.length > 22 ? all : `${all}, ${word}`));
+    title.textContent = [part.name, ...state.words, `${show(state.arrivals, "/s")} arrive`].join(", ");
     let struckAny = false;
     gauges.forEach((gauge, inst) => {
       const cell = part.cells?.[inst] ?? {};
@@ -676,9 +693,7 @@
   function resize() {
     const width = place.clientWidth;
     charts.forEach((chart) => chart.setSize({ width, height: chart.height }));
-    const svg = picture.querySelector("svg");
-    // Small letters are worth a scroll bar.
-    picture.classList.toggle("fits", Number(svg.getAttribute("width")) < 1.3 * picture.clientWidth);
+    sized.hidden = Number(picture.querySelector("svg").getAttribute("width")) <= picture.clientWidth;
     // What scrolls can be reached by keys.
     if (picture.scrollWidth > picture.clientWidth) picture.tabIndex = 0;
     else picture.removeAttribute("tabindex");
