@@ -56,7 +56,7 @@ pub use requests::{
     Evidence, Happened, OUTCOMES, Requests, RequestsInWindow, SIDES, Selection, UNIT, seconds,
 };
 pub use scaling::{ScaledResults, ScalingResults};
-pub use series::{ClientSeries, NodeSeries, SideSeries, TimeSeries};
+pub use series::{ClientSeries, InstanceSeries, NodeSeries, SideSeries, TimeSeries};
 pub(crate) use steady::{Levels, Lookups};
 pub use sweep::{
     Break, Knee, Scalability, Sweep, SweepAxis, SweepFindings, SweepPlan, SweptCell, SweptFigure,

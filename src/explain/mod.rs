@@ -21,4 +21,4 @@ pub use events::timeline;
 pub use quiet::first_fault;
 pub(crate) use quiet::{noise, quiet};
 pub(crate) use signal::Level;
-pub(crate) use words::returned;
+pub(crate) use words::{effect, returned};

@@ -8,16 +8,17 @@ use crate::{
     units::show::{Quantity, about, clock, duration, value},
 };
 
+/// What a fault does to what.
+pub fn effect(fault: &FaultResults) -> String {
+    let effect = fault.effect.replace('_', " ");
+    let between = ["partition", "latency", "loss", "duplicate", "bandwidth"];
+    let of = if between.contains(&fault.effect.as_str()) { "" } else { "of " };
+    format!("{effect} {of}{}", fault.target)
+}
+
 /// A fault begins; the last one that is told has `more` after it.
 pub(super) fn started(fault: &FaultResults, more: usize) -> String {
-    let effect = fault.effect.replace('_', " ");
-    let what = match fault.effect.as_str() {
-        _ if fault.title.is_some() => fault.title.clone().unwrap_or_default(),
-        "partition" | "latency" | "loss" | "duplicate" | "bandwidth" => {
-            format!("{effect} {}", fault.target)
-        }
-        _ => format!("{effect} of {}", fault.target),
-    };
+    let what = fault.title.clone().unwrap_or_else(|| effect(fault));
     let more = match more {
         0 => String::new(),
         n => format!("; and {n} times more"),

@@ -27,6 +27,32 @@ pub struct InstanceBooks {
     pub cache: CacheBooks,
 }
 
+/// What one instance did in one window of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct InstanceWindow {
+    /// Integral of busy capacity, unit-ns.
+    pub busy: f64,
+    /// Integral of frames waiting, frame-ns.
+    pub in_queue: f64,
+    /// Time it was down or not there, ns.
+    pub down: f64,
+    /// Whether a fault was at work at it at any time; of several windows, in how many.
+    pub struck: f64,
+}
+
+impl InstanceWindow {
+    /// It and another one together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            busy: self.busy + other.busy,
+            in_queue: self.in_queue + other.in_queue,
+            down: self.down + other.down,
+            struck: self.struck + other.struck,
+        }
+    }
+}
+
 /// Running sums of the environments of a function from the start of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EnvironmentBooks {

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use super::{
     books::{
-        BatchesMeasured, EnvironmentBooks, EnvironmentsMeasured, MovedMeasured, PurchaseMeasured,
-        SagasMeasured, ScalingMeasured,
+        BatchesMeasured, EnvironmentBooks, EnvironmentsMeasured, InstanceWindow, MovedMeasured,
+        PurchaseMeasured, SagasMeasured, ScalingMeasured,
     },
     bounded::Held,
     fault::uptime::UptimeBooks,
@@ -512,6 +512,8 @@ pub struct NodeMeasured {
     pub held: Vec<Held>,
     /// By window, over the whole run, warm-up included.
     pub windows: Vec<NodeWindow>,
+    /// What each instance did in each of them, window by window; empty: there are too many instances.
+    pub each: Vec<InstanceWindow>,
     /// Stores that are followed: what clients saw of their data.
     pub consistency: Option<ConsistencyMeasured>,
     /// Of a store with replicas: what was measured of them.

@@ -453,10 +453,13 @@ impl Simulation {
             };
             let nodes = self.nodes.iter().enumerate().take(now.nodes.len());
             self.by_window = nodes.map(one).collect();
+            NodeWindows::choose(&mut self.by_window);
         }
         let measured = before.at >= self.plan.names.design.warm_up;
         for (i, node) in self.by_window.iter_mut().enumerate() {
             node.push((&before.nodes[i], before.at), (&now.nodes[i], now.at), measured);
+            let struck = |inst| self.world.hosts.was_struck((i as NodeId, inst));
+            node.follow(&before.nodes[i], &now.nodes[i], struck);
         }
         self.spare_snapshot = std::mem::replace(before, now);
     }
@@ -572,6 +575,7 @@ impl Simulation {
             causes: causes_since(&to.causes, &from.causes),
             instances,
             windows: by_window.windows,
+            each: by_window.each,
             consistency: None,
             sagas: self.nodes[i].sagas(),
             batches: self.nodes[i].batches(),

@@ -10,17 +10,29 @@ use super::{
     probe::NodeWindow,
     record::NodeSnapshot,
 };
-use crate::model::{books::InstanceBooks, outcome::Tally};
+use crate::model::{
+    books::{InstanceBooks, InstanceWindow},
+    outcome::Tally,
+};
 
 /// Share of what there is from which on something is full.
 const FULL: f64 = 0.95;
 /// Windows in a row for which it must be full to count: one may be chance.
 const LASTING: usize = 3;
 
+/// Instances of a node that are followed one by one, at most.
+const MOST_INSTANCES: usize = 64;
+/// And of a design: nodes with few instances first.
+const MOST_FOLLOWED: usize = 256;
+
 /// What a node did, window by window.
 #[derive(Debug, Default)]
 pub(super) struct NodeWindows {
     pub(super) windows: Vec<NodeWindow>,
+    /// What each instance did, window by window; empty where they are not followed.
+    pub(super) each: Vec<InstanceWindow>,
+    instances: usize,
+    followed: bool,
     /// By thing that is bounded.
     things: Vec<Thing>,
     /// The first of them is what `busy` of the books counts.
@@ -44,7 +56,41 @@ impl NodeWindows {
             }
         };
         let things = things.into_iter().map(thing).collect();
-        Self { windows: Vec::with_capacity(windows), things, counted }
+        let windows = Vec::with_capacity(windows);
+        Self { windows, each: Vec::new(), instances, followed: false, things, counted }
+    }
+
+    /// Chooses the nodes of a design whose instances are followed.
+    pub(super) fn choose(nodes: &mut [Self]) {
+        let mut order: Vec<&mut Self> = nodes.iter_mut().collect();
+        order.sort_by_key(|node| node.instances);
+        let mut left = MOST_FOLLOWED;
+        for node in order.into_iter().filter(|node| (1..=MOST_INSTANCES).contains(&node.instances))
+        {
+            let Some(rest) = left.checked_sub(node.instances) else { return };
+            left = rest;
+            node.followed = true;
+            node.each.reserve(node.instances * node.windows.capacity());
+        }
+    }
+
+    /// A window ended: what each instance did, and whether it was `struck`.
+    pub(super) fn follow(
+        &mut self,
+        before: &NodeSnapshot,
+        after: &NodeSnapshot,
+        mut struck: impl FnMut(u16) -> bool,
+    ) {
+        for inst in 0..if self.followed { self.instances } else { 0 } {
+            let books = |node: &NodeSnapshot| node.instances.get(inst).copied().unwrap_or_default();
+            let (then, now) = (books(before), books(after));
+            self.each.push(InstanceWindow {
+                busy: (now.busy - then.busy) as f64,
+                in_queue: (now.in_queue - then.in_queue) as f64,
+                down: (now.down - then.down) as f64,
+                struck: f64::from(u8::from(struck(inst as u16))),
+            });
+        }
     }
 
     /// A window ends; `measured`: it lies in the measured span.

@@ -385,13 +385,15 @@ pub(crate) fn nothing_decided() -> Results {
 }
 
 /// Text that would do harm if it reached an output unescaped.
-pub(crate) const PAYLOADS: [&str; 6] = [
+pub(crate) const PAYLOADS: [&str; 8] = [
     "<script>alert(1)</script>",
     "\"]]>&<!--",
     "=HYPERLINK(\"http://x\")",
     "\u{1b}[31mred\u{1b}]0;title\u{7}",
     "' onload='alert(1)",
     "</title></svg><img src=x onerror=alert(1)>",
+    "</script><script>alert(1)</script>",
+    "\u{2028}alert(1)\u{2029}\\u003c{{1+1}}",
 ];
 
 /// The shop with a payload in every place that can hold foreign text.

@@ -1,15 +1,17 @@
 //! `report.html`: everything on one page that needs nothing but itself.
 //!
-//! **Invariant.** No script, no address, no remote thing: the policy in the page's head forbids them,
-//! and every text is escaped.
+//! **Invariant.** No address, no remote thing, no script but our own: the policy in the page's head forbids them,
+//! and every text is escaped. Whoever runs no scripts, or prints it, misses no figure.
 
 mod bar;
 mod bill;
 mod budgets;
 mod data;
+mod live;
 pub(super) mod sweep;
 mod table;
 
+use live::Detail;
 use std::fmt::Write;
 use table::{Cell, Table};
 
@@ -34,18 +36,31 @@ use crate::results::{
 
 /// Availability below this is shown as a failure, whether an SLO asks for it or not.
 const BAD: f64 = 0.9;
-const STYLE: &str = include_str!("report.css");
+const STYLE: &str = include_str!("../../assets/report.css");
 
-/// The page; `topology` and the plots are put into it as they are.
+/// The page; `topology` and the plots are put into it as they are, unless it were too large then.
 pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String {
+    let mut page = String::new();
+    for detail in Detail::levels() {
+        page = page_of(results, topology, plots, detail);
+        if page.len() <= live::MOST {
+            break;
+        }
+    }
+    page
+}
+
+fn page_of(results: &Results, topology: &str, plots: &[Plot], detail: Detail) -> String {
     let mut out = String::new();
-    head(&mut out, results);
+    head(&mut out, results, detail);
     comes_to(&mut out, results);
     verdict(&mut out, results);
     warnings(&mut out, results);
     slos(&mut out, "Service level objectives", &results.slos);
     slos(&mut out, "What was to be seen", &results.expect);
-    let _ = write!(out, "<h2>The design</h2>\n<figure>\n{topology}</figure>\n");
+    live::replay(&mut out, results, topology, detail);
+    out.push_str("<h2>Over time</h2>\n");
+    live::over_time(&mut out, results, plots, detail);
     requests(&mut out, results);
     nodes(&mut out, results);
     caches(&mut out, results);
@@ -57,10 +72,9 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
     bill::bill(&mut out, results);
     why(&mut out, results);
     balance(&mut out, results);
-    out.push_str("<h2>Over time</h2>\n");
-    pictures(&mut out, plots);
     leaves_out(&mut out, results);
     reproduce(&mut out, results);
+    live::scripts(&mut out, results, plots, detail);
     out.push_str("</body>\n</html>\n");
     out
 }
@@ -68,29 +82,39 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
 /// Pictures, as they are.
 fn pictures(out: &mut String, plots: &[Plot]) {
     for plot in plots {
-        let title = escape(&plot.title);
-        let _ =
-            write!(out, "<figure role=\"img\" aria-label=\"{title}\">\n{}</figure>\n", plot.svg);
+        picture(out, plot, "");
     }
 }
 
-/// What every page begins with; the title is escaped.
-fn begin(out: &mut String, title: &str) {
+/// One of them; `class` is that of what another takes the place of.
+fn picture(out: &mut String, plot: &Plot, class: &str) {
+    let (title, svg) = (escape(&plot.title), &plot.svg);
+    let _ = write!(out, "<figure{class} role=\"img\" aria-label=\"{title}\">\n{svg}</figure>\n");
+}
+
+/// What every page begins with; the title is escaped. `policy` and `styles` are what scripts need, if there are any.
+fn begin(out: &mut String, title: &str, policy: &str, styles: &[&str]) {
+    let styles = styles.concat();
     let _ = write!(
         out,
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-         style-src 'unsafe-inline'; img-src data:\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; {policy}\
+         style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title} - Windtunnel</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         <title>{title} - Windtunnel</title>\n<style>\n{STYLE}{styles}</style>\n</head>\n<body>\n\
          <h1>{title}</h1>\n"
     );
 }
 
-fn head(out: &mut String, results: &Results) {
+fn head(out: &mut String, results: &Results, detail: Detail) {
     let name = escape(&results.scenario);
     let variant = results.variant.as_deref().map(|v| format!(" ({})", escape(v)));
-    begin(out, &format!("{name}{}", variant.unwrap_or_default()));
+    let title = format!("{name}{}", variant.unwrap_or_default());
+    if live::is_shown(results, detail) {
+        begin(out, &title, &live::policy(), &live::STYLES);
+    } else {
+        begin(out, &title, "", &[]);
+    }
     for line in results.description.iter().flat_map(|text| text.lines()) {
         let _ = writeln!(out, "<p class=\"lead\">{}</p>", escape(line));
     }
@@ -443,6 +467,8 @@ fn figures(
 /// What happened in which order, and what it came to.
 fn why(out: &mut String, results: &Results) {
     if !results.timeline.events.is_empty() {
+        // The replay has a list of its own.
+        out.push_str("<div class=\"still\">\n");
         let mut table = Table::new("What happened", &["", "<"]);
         for event in &results.timeline.events {
             table.row(&[
@@ -451,7 +477,8 @@ fn why(out: &mut String, results: &Results) {
             ]);
         }
         out.push_str(&table.finish());
-        let _ = writeln!(out, "<p class=\"muted\">{}.</p>", escape(&explain::heading(results)));
+        let heading = escape(&explain::heading(results));
+        let _ = writeln!(out, "<p class=\"muted\">{heading}.</p>\n</div>");
         for line in explain::verdicts(results) {
             let _ = writeln!(out, "<p>{}</p>", escape(&line));
         }

@@ -2,14 +2,45 @@
 //!
 //! **Invariant.** The names are those of `results.rs`; nothing is added here.
 
+use std::io::{self, Write};
+
+use serde::Serialize as _;
+use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
+
 use crate::results::Results;
 
 /// The document as bytes, with a final line break.
 pub(crate) fn results(results: &Results) -> Vec<u8> {
-    let mut bytes =
-        serde_json::to_vec_pretty(results).expect("results hold only maps with text keys");
+    let mut bytes = Vec::new();
+    let mut writer = Serializer::with_formatter(&mut bytes, Lines(PrettyFormatter::new()));
+    results.serialize(&mut writer).expect("results hold only maps with text keys");
     bytes.push(b'\n');
     bytes
+}
+
+/// A key a line, as usual, and all of a list on one line: there are many long ones.
+struct Lines(PrettyFormatter<'static>);
+
+impl Formatter for Lines {
+    fn begin_object<W: ?Sized + Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.begin_object(to)
+    }
+
+    fn end_object<W: ?Sized + Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.end_object(to)
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, to: &mut W, first: bool) -> io::Result<()> {
+        self.0.begin_object_key(to, first)
+    }
+
+    fn begin_object_value<W: ?Sized + Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.begin_object_value(to)
+    }
+
+    fn end_object_value<W: ?Sized + Write>(&mut self, to: &mut W) -> io::Result<()> {
+        self.0.end_object_value(to)
+    }
 }
 
 /// What says why, and of which run.

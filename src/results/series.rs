@@ -118,6 +118,29 @@ pub struct NodeSeries {
     /// Functions: requests that waited for a start / those that came into an environment; null where none did.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cold_share: Vec<Option<f64>>,
+    /// Nodes of up to 64 instances, of a design up to 256, those with fewest first: each instance; empty: there is nothing
+    /// to say of any but what the node's own say. Of stores with replicas, instance `s x replicas + r` is replica `r` of
+    /// shard `s`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub per_instance: Vec<InstanceSeries>,
+}
+
+/// An instance's windows, by time, to three significant digits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct InstanceSeries {
+    /// Busy / capacity while it was up; null when it never was. Empty: unbounded, or it is the only instance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub utilisation: Vec<Option<f64>>,
+    /// Mean number waiting; empty: nobody ever did, or it is the only instance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_queue: Vec<f64>,
+    /// Share of the window in which it was down or not there; empty: it never was, or it is the only instance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub down: Vec<f64>,
+    /// Share of the replications in which something was wrong with it at any time of the window: it was down, slow, paused
+    /// or failing; empty: never.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub struck: Vec<f64>,
 }
 
 impl NodeSeries {

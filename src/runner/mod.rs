@@ -11,6 +11,7 @@ mod bill;
 mod budgets;
 mod consistency;
 mod costs;
+mod each;
 mod environments;
 mod faults;
 mod histories;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     consistency::ConsistencyPool,
+    each::EachPool,
     environments::EnvironmentPool,
     moved::MovedPool,
     purchase::PurchasePool,
@@ -90,6 +91,7 @@ pub(super) struct NodePool {
     span: f64,
     /// What it did in each window, and the time that was simulated of it, ns.
     windows: Vec<(NodeWindow, u64)>,
+    each: EachPool,
 }
 
 impl NodePool {
@@ -138,6 +140,7 @@ impl NodePool {
             arrivals: 0,
             span: 0.0,
             windows: Vec::new(),
+            each: EachPool::default(),
         }
     }
 
@@ -199,6 +202,7 @@ impl NodePool {
             sum.add(window);
             *time += end - start;
         }
+        self.each.push(node);
     }
 
     /// Adds what only some nodes have.
@@ -359,6 +363,10 @@ impl NodePool {
             cold_share: ratios(self.environments.is_some(), |w| {
                 (w.environments.visits, w.environments.cold)
             }),
+            per_instance: {
+                let times: Vec<u64> = sums.iter().map(|(_, time)| *time).collect();
+                self.each.series(&times, self.capacity)
+            },
         }
     }
 }

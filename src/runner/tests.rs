@@ -103,6 +103,7 @@ fn node(busy: u128, waits: &[u64]) -> NodeMeasured {
         outbox: None,
         environments: None,
         windows: vec![NodeWindow::default(), window, NodeWindow::default()],
+        each: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use windtunnel::scenario::load::{Files, Overrides, load};
 
 use crate::{
     design::{number, results},
-    scenarios::{Disk, assert_commented},
+    scenarios::{Disk, assert_commented, assert_small},
 };
 
 const INCIDENTS: &[&str] = &[
@@ -64,6 +64,8 @@ fn verdicts(of: &str, name: &str, more: &[&str]) -> Vec<(String, String)> {
         .output()
         .unwrap();
     assert!(ran.status.success(), "{name} {more:?}: {}", String::from_utf8_lossy(&ran.stderr));
+    let page = out.path().join(name).join("latest/report.html");
+    assert_small(name, fs::metadata(page).unwrap().len());
     let found: Value = serde_json::from_slice(&ran.stdout).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let slos = found[of].as_array().unwrap();

@@ -8,6 +8,7 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use windtunnel::{
+    report::write_all,
     results::{Estimate, RequestCounts, RequestFigures, Results},
     scenario::load::{Files, Overrides},
 };
@@ -192,12 +193,20 @@ fn each_keeps_its_books() {
         let by_client: u64 = results.clients.values().map(|c| issued(&c.figures)).sum();
         assert_eq!(by_client, issued(&results.summary.figures), "{name}");
         assert!(by_client > 0, "{name}: nothing happened");
+        let files = write_all(&results);
+        let page = files.iter().find(|(name, _)| name == "report.html").unwrap();
+        assert_small(name, page.1.len() as u64);
         // Without a fault or a change of load there is no story.
         if results.faults.is_empty() && !CHANGING.contains(name) {
             let told: Vec<&String> = results.timeline.events.iter().map(|e| &e.text).collect();
             assert!(told.is_empty(), "{name}: {told:?}");
         }
     }
+}
+
+/// A page is attached to a mail.
+pub(crate) fn assert_small(name: &str, page: u64) {
+    assert!((100_000..700_000).contains(&page), "{name}: its page has {page} bytes");
 }
 
 fn assert_accounted(name: &str, r: &RequestCounts) {

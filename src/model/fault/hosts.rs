@@ -44,6 +44,8 @@ pub struct State {
     pub slow: Vec<f64>,
     /// Fractions of the `errors` faults at work.
     pub errors: Vec<f64>,
+    /// Something was wrong since it was last asked whether.
+    struck: bool,
     /// Of a process that can die of itself.
     pub life: Life,
     /// The stretch of trouble and what has come in it while frames were listed; some of it may have gone.
@@ -205,6 +207,7 @@ impl Hosts {
     pub fn harm(&mut self, (node, inst): Host, harm: Harm, begins: bool, now: u64) {
         let state = &mut self.nodes[usize::from(node)][usize::from(inst)];
         let (was, was_gone) = (state.ills(), state.is_gone());
+        state.struck |= begins && harm != Harm::Off;
         match harm {
             Harm::Down { silent } => {
                 let one = |n: u32| if begins { n + 1 } else { n - 1 };
@@ -321,6 +324,15 @@ impl Hosts {
             }
             None => books.arrivals += state.door.count(),
         }
+    }
+
+    /// Whether anything was wrong with an instance since this was last asked; that a place is free is nothing wrong.
+    pub fn was_struck(&mut self, (node, inst): Host) -> bool {
+        let states = self.nodes.get_mut(usize::from(node));
+        let Some(state) = states.and_then(|s| s.get_mut(usize::from(inst))) else { return false };
+        let is =
+            state.down + state.paused > 0 || !(state.slow.is_empty() && state.errors.is_empty());
+        std::mem::replace(&mut state.struck, is)
     }
 
     /// Nothing moves there.

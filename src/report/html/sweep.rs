@@ -21,7 +21,7 @@ const ROWS: usize = 500;
 /// The page; the plots are put into it as they are.
 pub(crate) fn page(sweep: &Sweep, plots: &[Plot]) -> String {
     let mut out = String::new();
-    begin(&mut out, &format!("{}: sweep", escape(&sweep.plan.scenario)));
+    begin(&mut out, &format!("{}: sweep", escape(&sweep.plan.scenario)), "", &[]);
     let partial = if sweep.status == "complete" { "" } else { " partial" };
     let _ = writeln!(
         out,

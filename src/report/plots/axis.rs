@@ -29,6 +29,8 @@ pub(super) struct Axis {
     low: f64,
     high: f64,
     scale: Scale,
+    /// What its values measure.
+    quantity: Quantity,
     /// Values to mark, with their labels; an empty label is a grid line alone.
     pub(super) ticks: Vec<(f64, String)>,
 }
@@ -45,7 +47,7 @@ impl Axis {
             found.unwrap_or_else(|| 86_400.0 * nice(wanted / 86_400.0))
         };
         let unit = clock_unit(end, step);
-        Self::linear(0.0, end, step, |v| number(v, step, unit))
+        Self::linear(0.0, end, step, |v| number(v, step, unit)).of(Quantity::Duration)
     }
 
     /// From 0 to at least `most`, in the unit that suits `most`.
@@ -54,7 +56,7 @@ impl Axis {
         let unit = unit_for(quantity, most);
         let step = nice(most * unit.per_base / 5.0) / unit.per_base;
         let high = step * (most / step - 1e-9).ceil();
-        Self::linear(0.0, high, step, |v| number(v, step, unit))
+        Self::linear(0.0, high, step, |v| number(v, step, unit)).of(quantity)
     }
 
     /// The same ticks with room above them: it ends at `factor` times as much.
@@ -67,7 +69,8 @@ impl Axis {
         let below = if least < 1.0 { 1.0 - least } else { 0.01 };
         let step = nice(below / 3.0).min(0.25);
         let low = (1.0 - step * (below / step - 1e-9).ceil()).max(0.0);
-        Self::linear(low, 1.0, step, |v| number(v, step, unit_for(Quantity::Share, 1.0)))
+        let unit = unit_for(Quantity::Share, 1.0);
+        Self::linear(low, 1.0, step, |v| number(v, step, unit)).of(Quantity::Share)
     }
 
     /// Positive durations on a logarithmic scale that holds both ends.
@@ -85,7 +88,8 @@ impl Axis {
                 }
             }
         }
-        Self { low, high, scale: Scale::Logarithmic, ticks }
+        let quantity = Quantity::Duration;
+        Self { low, high, scale: Scale::Logarithmic, quantity, ticks }
     }
 
     /// Share of requests slower, from 1 down to at most `least`, with the percentile it makes.
@@ -101,7 +105,8 @@ impl Axis {
             let label = if decade <= 4 { format!("{shown:.digits$} % ({name})") } else { name };
             ticks.push((share, label));
         }
-        Self { low: libm::exp10(-decades), high: 1.0, scale: Scale::Logarithmic, ticks }
+        let (low, quantity) = (libm::exp10(-decades), Quantity::Share);
+        Self { low, high: 1.0, scale: Scale::Logarithmic, quantity, ticks }
     }
 
     /// Changes from `-most` to `most` as shares, small ones as visible as large ones: logarithmic on both sides of
@@ -115,14 +120,15 @@ impl Axis {
             ticks.extend([(-v, format!("-{shown} %")), (v, format!("+{shown} %"))]);
         }
         let high = size(decades);
-        Self { low: -high, high, scale: Scale::Changes, ticks }
+        Self { low: -high, high, scale: Scale::Changes, quantity: Quantity::Share, ticks }
     }
 
     /// One place for each name, from the top down; the half steps between are free.
     pub(super) fn names(names: &[String]) -> Self {
         let n = names.len();
         let ticks = names.iter().enumerate().map(|(i, name)| ((n - i) as f64, name.clone()));
-        Self { low: 0.5, high: n as f64 + 0.5, scale: Scale::Linear, ticks: ticks.collect() }
+        let (high, quantity) = (n as f64 + 0.5, Quantity::Number);
+        Self { low: 0.5, high, scale: Scale::Linear, quantity, ticks: ticks.collect() }
     }
 
     /// Values of an axis of a sweep, with what they are called; logarithmic where they grow by factors.
@@ -138,7 +144,7 @@ impl Axis {
             (true, true) => (low, high, Scale::Logarithmic),
             (true, false) => (low, high, Scale::Linear),
         };
-        let axis = Self { low, high, scale, ticks: Vec::new() };
+        let axis = Self { low, high, scale, quantity: Quantity::Number, ticks: Vec::new() };
         let mut ticks: Vec<(f64, String)> = Vec::new();
         // As many as do not touch.
         let room = |name: &String| 0.01 * name.chars().count() as f64 + 0.02;
@@ -157,7 +163,21 @@ impl Axis {
         let first = (low / step - 1e-6).ceil() as i64;
         let last = (high / step + 1e-6).floor() as i64;
         let ticks = (first..=last).map(|i| (i as f64 * step, label(i as f64 * step))).collect();
-        Self { low, high, scale: Scale::Linear, ticks }
+        Self { low, high, scale: Scale::Linear, quantity: Quantity::Number, ticks }
+    }
+
+    fn of(self, quantity: Quantity) -> Self {
+        Self { quantity, ..self }
+    }
+
+    /// What its values measure, and whether its scale is logarithmic.
+    pub(super) fn measures(&self) -> (Quantity, bool) {
+        (self.quantity, self.scale == Scale::Logarithmic)
+    }
+
+    /// Its ends.
+    pub(super) fn range(&self) -> (f64, f64) {
+        (self.low, self.high)
     }
 
     /// Place of a value: 0 at the low end, 1 at the high end; values outside are put on the edge.

@@ -172,7 +172,7 @@ fn map(sweep: &Sweep, (x, y): (usize, usize), metric: &ComparedMetric) -> Plot {
     });
     let name: Cow<'static, str> =
         format!("map_{}", metric.metric.split('(').next().unwrap_or("")).into();
-    Plot { name, title, svg }
+    Plot { name, title, svg, timed: None }
 }
 
 type Area = (i32, i32, i32, i32);

@@ -11,6 +11,7 @@ mod heat;
 mod latency_distribution;
 mod latency_over_time;
 mod limits;
+mod live;
 mod load;
 mod nodes;
 mod outcomes;
@@ -33,7 +34,18 @@ pub(crate) struct Plot {
     pub(crate) title: String,
     /// The picture.
     pub(crate) svg: String,
+    /// What it shows, if that goes by simulated time: then there is a chart of it to zoom, too.
+    timed: Option<frame::Figure>,
 }
+
+impl Plot {
+    /// It goes by simulated time.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.timed.is_some()
+    }
+}
+
+pub(crate) use live::charts;
 
 /// Every chart, in the order of the report.
 pub(crate) fn all(results: &Results) -> Vec<Plot> {
@@ -85,7 +97,9 @@ fn drawn(figures: impl Iterator<Item = (&'static str, frame::Figure)>) -> Vec<Pl
 }
 
 fn plot(name: impl Into<Cow<'static, str>>, figure: frame::Figure) -> Plot {
-    Plot { name: name.into(), svg: frame::draw(&figure), title: figure.title }
+    let (svg, title) = (frame::draw(&figure), figure.title.clone());
+    let timed = figure.x_name == axis::SIMULATED_TIME && figure.nothing.is_none();
+    Plot { name: name.into(), svg, title, timed: timed.then_some(figure) }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! their letter, so that the picture reads in black and white.
 
 mod layout;
+mod live;
 mod shapes;
 
 use std::{collections::BTreeMap, fmt::Write};
@@ -53,6 +54,14 @@ pub(crate) fn draw(results: &Results) -> String {
     draw_design(&results.design, &busy)
 }
 
+/// The design as SVG whose parts can be found: the script of the page shows in it how each is at one instant.
+pub(crate) fn live(results: &Results) -> String {
+    let cells = |vertex: &Vertex| live::cells(results, vertex);
+    Picture::new(&results.design, &BTreeMap::new(), Some(&cells)).svg()
+}
+
+pub(crate) use live::cells;
+
 /// How busy a node was: over the run, and in its busiest window.
 #[derive(Clone, Copy, Debug)]
 struct Busy {
@@ -84,7 +93,7 @@ fn draw_design(design: &Design, busy: &BTreeMap<String, Busy>) -> String {
                 font-size=\"13\">The design has no parts.</text></svg>\n"
             .into();
     }
-    Picture::new(design, busy).svg()
+    Picture::new(design, busy, None).svg()
 }
 
 /// A box with what is written in it.
@@ -95,6 +104,8 @@ struct Boxed<'d> {
     details: Vec<String>,
     /// Of a node that was full, or nearly.
     busy: Option<(Busy, &'static str)>,
+    /// Room for its state at one instant.
+    state: Option<live::State>,
     height: f64,
     width: f64,
 }
@@ -115,11 +126,21 @@ struct Picture<'d> {
     layout: Layout,
     /// Left and right side of each layer.
     columns: Vec<(f64, f64)>,
+    /// Its parts can be found.
+    live: bool,
 }
 
 impl<'d> Picture<'d> {
-    fn new(design: &'d Design, busy: &BTreeMap<String, Busy>) -> Self {
-        let boxed = |vertex: &'d Vertex| Boxed::new(vertex, busy.get(&vertex.name).copied());
+    /// `cells` says how many cells each part is shown by at one instant, if it is.
+    fn new(
+        design: &'d Design,
+        busy: &BTreeMap<String, Busy>,
+        cells: Option<&dyn Fn(&Vertex) -> usize>,
+    ) -> Self {
+        let boxed = |vertex: &'d Vertex| {
+            let state = cells.map(|cells| live::State::new(vertex, cells(vertex)));
+            Boxed::new(vertex, busy.get(&vertex.name).copied(), state)
+        };
         let boxes: Vec<Boxed<'d>> = design.vertices.iter().map(boxed).collect();
         let arrows = arrows(design);
         let names: BTreeMap<&str, usize> = design
@@ -136,7 +157,7 @@ impl<'d> Picture<'d> {
             gap: ROW_GAP,
         });
         let columns = columns(&boxes, &arrows, &layout);
-        Self { boxes, arrows, zones, layout, columns }
+        Self { boxes, arrows, zones, layout, columns, live: cells.is_some() }
     }
 
     fn svg(&self) -> String {
@@ -144,7 +165,15 @@ impl<'d> Picture<'d> {
         let mut labels = Vec::new();
         let mut arrows = String::new();
         for (i, arrow) in self.arrows.iter().enumerate() {
+            if self.live {
+                live::begin_arrow(
+                    &mut arrows,
+                    self.boxes[arrow.from].vertex,
+                    self.boxes[arrow.to].vertex,
+                );
+            }
             self.arrow(&mut arrows, i, arrow, &mut labels);
+            arrows.push_str(if self.live { "</g>\n" } else { "" });
         }
         let right = self.columns.last().map_or(0.0, |(_, right)| *right);
         let right = labels.iter().map(Label::right).fold(right, f64::max);
@@ -164,7 +193,11 @@ impl<'d> Picture<'d> {
         );
         out.push_str(&arrows);
         for (i, boxed) in self.boxes.iter().enumerate() {
+            if self.live {
+                live::begin_node(&mut out, boxed.vertex, self.frame(i));
+            }
             self.boxed(&mut out, i, boxed);
+            out.push_str(if self.live { "</g>\n" } else { "" });
         }
         write_labels(&mut out, labels);
         out.push_str(&self.legend());
@@ -223,6 +256,10 @@ impl<'d> Picture<'d> {
             text(out, (x + 14.0, line), &look, &busy.words());
             self.heat(out, i, colour);
             line += 15.0;
+        }
+        if let Some(state) = &boxed.state {
+            state.draw(out, (x + 14.0, line));
+            line += state.height();
         }
         for (n, (zone, count)) in boxed.vertex.zones.iter().take(MOST_CHIPS).enumerate() {
             let number = self.zones.get(zone.as_str()).copied().unwrap_or(0);
@@ -321,7 +358,7 @@ impl<'d> Picture<'d> {
 }
 
 impl<'d> Boxed<'d> {
-    fn new(vertex: &'d Vertex, busy: Option<Busy>) -> Self {
+    fn new(vertex: &'d Vertex, busy: Option<Busy>, state: Option<live::State>) -> Self {
         let busy = busy.and_then(|busy| Some((busy, busy.colour()?)));
         let name = shorten(&vertex.name, LONGEST_NAME);
         let count = match (vertex.kind.as_str(), vertex.instances) {
@@ -343,11 +380,13 @@ impl<'d> Boxed<'d> {
             busy.map_or(longest, |(busy, _)| longest.max(characters(&busy.words()) * 1.1));
         let chips = vertex.zones.len().min(MOST_CHIPS + 1) as f64 * (CHIP_WIDTH + 4.0);
         let width = title.max(longest * SMALL_CHARACTER + 28.0).max(chips + 28.0);
+        let width = state.as_ref().map_or(width, |state| width.max(state.width() + 28.0));
         let zones = if vertex.zones.is_empty() { 0.0 } else { 20.0 };
         let lid = if vertex.kind == "store" { LID } else { 0.0 };
         let lines = details.len() + usize::from(busy.is_some());
-        let height = 42.0 + lid + lines as f64 * 15.0 + zones;
-        Self { vertex, name, count, details, busy, height, width }
+        let below = state.as_ref().map_or(0.0, live::State::height);
+        let height = 42.0 + lid + lines as f64 * 15.0 + zones + below;
+        Self { vertex, name, count, details, busy, state, height, width }
     }
 }
 
@@ -518,7 +557,7 @@ mod tests {
     fn a_node_that_was_full_says_so_in_a_line_of_its_own() {
         let mut results = fixture::shop();
         let of = |results: &Results| {
-            let boxes = Picture::new(&results.design, &BTreeMap::new()).boxes;
+            let boxes = Picture::new(&results.design, &BTreeMap::new(), None).boxes;
             let api = boxes.iter().position(|boxed| boxed.name == "api").unwrap();
             (boxes[api].height, draw(results))
         };
@@ -528,7 +567,7 @@ mod tests {
         assert!(svg.contains(&format!("busy {mean}, at most 100 %")), "{svg}");
         assert!(svg.contains("in its busiest window"), "{svg}");
         let busy = [("api".to_owned(), Busy { mean: 0.5, most: 1.0 })].into();
-        let picture = Picture::new(&results.design, &busy);
+        let picture = Picture::new(&results.design, &busy, None);
         assert!(picture.boxes.iter().any(|b| b.name == "api" && b.height == height + 15.0));
     }
 
@@ -537,7 +576,7 @@ mod tests {
         let mut design = fixture::shop().design;
         let back = Edge { from: "orders".into(), to: "api".into(), label: "a call back".into() };
         design.edges.push(back);
-        let picture = Picture::new(&design, &BTreeMap::new());
+        let picture = Picture::new(&design, &BTreeMap::new(), None);
         let (mut out, mut labels) = (String::new(), Vec::new());
         for (i, arrow) in picture.arrows.iter().enumerate() {
             picture.arrow(&mut out, i, arrow, &mut labels);
@@ -567,7 +606,7 @@ mod tests {
                 design.edges.push(Edge { from, to: format!("part-{i}"), label: "call".into() });
             }
         }
-        let picture = Picture::new(&design, &BTreeMap::new());
+        let picture = Picture::new(&design, &BTreeMap::new(), None);
         for a in 0..40 {
             for b in a + 1..40 {
                 let (first, second) = (picture.frame(a), picture.frame(b));
