@@ -97,3 +97,4 @@ mod transactions;
 mod undecided;
 mod updates;
 mod warm_up;
+mod watched;

@@ -21,7 +21,7 @@ use crate::{
             ABANDONED, BRANCH, CALLER_DONE, FINISHED, FREE, Frame, HAS_CORE, IN_ROOM, IN_TRANSIT,
             LETTER, PROBE, UNSEEN,
         },
-        ids::{NONE, Slot},
+        ids::{Host, NONE, Slot},
         outcome::Outcome,
         queue::{host::record, post::Post},
         resilience::{caller::Caller, flight::Hold},
@@ -45,6 +45,8 @@ struct Root {
 struct Live {
     slot: Slot,
     id: u64,
+    /// Where it is, or is on its way to.
+    host: Host,
     request: usize,
     kind: SpanKind,
     /// Who waits for its answer, and the span of that.
@@ -154,6 +156,9 @@ impl Follower {
             self.find_requests(sim, &begun);
         }
         let fewer = self.live.len();
+        for i in 0..fewer {
+            self.arrive(sim, i);
+        }
         for slot in begun {
             self.place(sim, slot);
         }
@@ -295,13 +300,15 @@ impl Follower {
         if f.parent == NONE {
             return;
         }
-        if let Some(root) = self.roots.iter().find(|root| root.slot == f.parent) {
+        // The slot may be another frame's by now.
+        let calls = |slot: Slot, id: u64| slot == f.parent && sim.world.frames[slot].id == id;
+        if let Some(root) = self.roots.iter().find(|root| calls(root.slot, root.id)) {
             let from = &sim.world.frames[root.slot];
             let start = root.course.held_since().unwrap_or(now);
             let (request, at) = (root.request, (from.node, from.inst));
             return self.begin_call(sim, (request, None), (slot, at, start), f.parent);
         }
-        let Some(caller) = self.live.iter().find(|live| live.slot == f.parent) else { return };
+        let Some(caller) = self.live.iter().find(|live| calls(live.slot, live.id)) else { return };
         let Some((span, course)) = &caller.open else { return };
         let of = (caller.request, Some(*span));
         if f.flags & BRANCH != 0 {
@@ -320,7 +327,7 @@ impl Follower {
         let copied = self.live.iter().find(|live| live.id.wrapping_add(COPY_SHIFT) == f.id);
         if let Some(live) = copied {
             let of = (live.request, live.call.map(|(_, call)| call).or(live.above));
-            return self.begin_visit(of, (slot, f.id), SpanKind::Copy);
+            return self.begin_visit(of, (slot, f), SpanKind::Copy);
         }
         let here = unpack(f.parent);
         let at = |live: &&Live| {
@@ -388,7 +395,7 @@ impl Follower {
         Course::new(Part::Permit, start).end(now, &mut parts);
         let span = WatchedSpan { parent, node, instance, to, kind, start, end, ended, parts };
         let call = self.begin_span(request, span);
-        self.begin_visit((request, Some(call)), (slot, f.id), SpanKind::Visit);
+        self.begin_visit((request, Some(call)), (slot, f), SpanKind::Visit);
         if let Some(live) = self.live.last_mut() {
             (live.call, live.alone) = (Some((caller, call)), caller == NONE);
         }
@@ -409,19 +416,19 @@ impl Follower {
         let parts = Vec::new();
         let span = WatchedSpan { parent, node, instance, to, kind, start, end, ended, parts };
         let sent = self.begin_span(request, span);
-        self.begin_visit((request, Some(sent)), (slot, f.id), SpanKind::Visit);
+        self.begin_visit((request, Some(sent)), (slot, f), SpanKind::Visit);
     }
 
     /// A visit is on its way.
     fn begin_visit(
         &mut self,
         (request, above): (usize, Option<usize>),
-        (slot, id): (Slot, u64),
+        (slot, f): (Slot, &Frame),
         kind: SpanKind,
     ) {
-        let batch = (NONE, 0);
-        let (call, alone, open) = (None, false, None);
-        self.live.push(Live { slot, id, request, kind, call, alone, above, open, batch });
+        let (call, alone, open, batch) = (None, false, None, (NONE, 0));
+        let (id, host) = (f.id, (f.node, f.inst));
+        self.live.push(Live { slot, id, host, request, kind, call, alone, above, open, batch });
     }
 
     /// Something begins where its parent is, or for it.
@@ -432,22 +439,25 @@ impl Follower {
         slot: Slot,
         kind: SpanKind,
     ) {
-        self.begin_visit((request, above), (slot, sim.world.frames[slot].id), kind);
+        self.begin_visit((request, above), (slot, &sim.world.frames[slot]), kind);
         self.open(sim, self.live.len() - 1);
     }
 
     /// A frame is where it is to be.
     fn open(&mut self, sim: &Simulation, i: usize) {
         let now = sim.world.now();
-        let Live { slot, request, kind, above: parent, .. } = self.live[i];
-        let f = &sim.world.frames[slot];
-        let (node, instance, to) = (f.node, f.inst, None);
+        let Live { slot, host: (node, instance), request, kind, above: parent, .. } = self.live[i];
+        let (f, to) = (&sim.world.frames[slot], None);
         let (start, end, ended, parts) = (now, None, None, Vec::new());
         let span = WatchedSpan { parent, node, instance, to, kind, start, end, ended, parts };
         let span = self.begin_span(request, span);
-        self.live[i].open = Some((span, Course::new(part_of(sim, slot), now)));
+        // One that has left already is at nothing.
+        let there = f.node != FREE && f.armed != FINISHED;
+        let part = if there { part_of(sim, slot) } else { Part::Pause };
+        self.live[i].open = Some((span, Course::new(part, now)));
         if kind == SpanKind::Visit
-            && let Some(AnyNode::Server(server)) = sim.nodes.get(usize::from(f.node))
+            && there
+            && let Some(AnyNode::Server(server)) = sim.nodes.get(usize::from(node))
             && (server.broker.is_some() || server.log.is_some())
         {
             let message = Message { request, above: span, done: false };
@@ -458,6 +468,24 @@ impl Follower {
     }
 
     // ---- what goes on ------------------------------------------------------------------------
+
+    /// A visit may have come to where it was to go.
+    fn arrive(&mut self, sim: &Simulation, i: usize) {
+        let Live { slot, id, .. } = self.live[i];
+        let f = &sim.world.frames[slot];
+        if f.id != id || self.live[i].open.is_some() {
+            return;
+        }
+        let gone = f.node == FREE;
+        if !gone {
+            self.live[i].host = (f.node, f.inst);
+        }
+        // It may have come and left in this event.
+        let came = self.before.is(event::DELIVER, slot) && f.arrived == sim.world.now();
+        if came || !gone && f.armed != FINISHED && f.armed != IN_TRANSIT {
+            self.open(sim, i);
+        }
+    }
 
     /// What has become of a frame; whether it began in this very event.
     fn look(&mut self, sim: &Simulation, i: usize, new: bool) {
@@ -483,13 +511,6 @@ impl Follower {
             }
         }
         let finished = gone || f.armed == FINISHED;
-        if self.live[i].open.is_none() {
-            let arrived = self.before.is(event::DELIVER, slot) && !reused && f.arrived == now;
-            if finished && (!arrived || new) || f.armed == IN_TRANSIT {
-                return;
-            }
-            self.open(sim, i);
-        }
         let how = finished.then(|| self.ending(sim, i, reused));
         let Some((span, course)) = &mut self.live[i].open else { return };
         let span = &mut self.requests[request].spans[*span];

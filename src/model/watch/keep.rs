@@ -180,7 +180,7 @@ mod tests {
         // 50 itself; of 49 and 51 the one decided first.
         assert_eq!(numbers(&kept, Why::Near(0)), [2, 3]);
         assert_eq!(numbers(&kept, Why::Ended(Outcome::Timeout as usize)), [1, 5]);
-        assert_eq!(numbers(&kept, Why::Ended(Outcome::Ok as usize)), []);
+        assert!(numbers(&kept, Why::Ended(Outcome::Ok as usize)).is_empty());
         // Request 1 is decided at 10 + 90, the instant at which the fault begins.
         assert_eq!(numbers(&kept, Why::After(4)), [1]);
         assert_eq!(numbers(&kept, Why::Asked), [7]);
