@@ -14,15 +14,15 @@ use clap::{Args, ValueEnum};
 use super::{
     files::write,
     folder::{self, RealDisk, SCENARIO, TIMING},
-    prepare::{Overriding, Said, examine, told},
+    prepare::Overriding,
     report::{place, read},
     run::{broken, interruptible},
+    watch::{is_the_same, replication_of, study_of},
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     report::{exported, jepsen, mermaid, openmetrics},
     results::{Results, RunHistory},
-    study::Study,
 };
 
 /// Write what a run measured, its design, or the history of one replication, for other programs
@@ -118,29 +118,19 @@ fn history(
 ) -> Result<RunHistory, Exit> {
     let folder = arguments.directory.display();
     let results = read(&arguments.directory).map_err(|line| refuse(&line))?;
-    let Some(wanted) = results.replications.get(arguments.replication) else {
-        let last = results.replications.len().saturating_sub(1);
-        return Err(refuse(&format!(
-            "{folder} has no replication {}: they go from 0 to {last}",
-            arguments.replication
-        )));
-    };
-    let study = study(arguments, &results, voice)?;
+    let (directory, wanted) = (&arguments.directory, Some(arguments.replication));
+    let replication = replication_of(directory, &results, wanted).map_err(|line| refuse(&line))?;
+    let study = study_of(directory, arguments.data.clone(), &results, voice)?;
     let keys: BTreeSet<u64> = arguments.keys.iter().copied().collect();
-    let found = study.history((arguments.replication, wanted.seed), &keys, stop);
+    let found = study.history(replication, &keys, stop);
     let path = arguments.directory.join(SCENARIO);
     let found = found.map_err(|breach| broken(&Overriding::default(), (&path, &study), &breach))?;
     let Some(history) = found else {
         complain(&format!("{folder}: interrupted; nothing was written"));
         return Err(Exit::Interrupted);
     };
-    if history.fingerprint != wanted.fingerprint {
-        return Err(refuse(&format!(
-            "replication {} went otherwise than the one in {folder}, which another version of windtunnel, other data or \
-             a limit of events has made; run the scenario again",
-            arguments.replication
-        )));
-    }
+    is_the_same(directory, &results, (replication.0, &history.fingerprint))
+        .map_err(|line| refuse(&line))?;
     if history.stores.is_empty() {
         let why = if history.without.is_empty() {
             "no store is written, or `history: none` says that nothing is followed".to_owned()
@@ -150,21 +140,6 @@ fn history(
         return Err(refuse(&format!("{folder} has no history of a register: {why}")));
     }
     Ok(history)
-}
-
-/// The scenario of the folder.
-fn study(arguments: &ExportArguments, results: &Results, voice: Voice) -> Result<Study, Exit> {
-    let folder = &arguments.directory;
-    let intact = folder::read_manifest(folder).and_then(|manifest| {
-        let file = manifest.files.iter().find(|file| file.name == SCENARIO);
-        folder::read_checked(folder, file.ok_or("scenario.yaml is missing in the manifest")?)
-    });
-    intact.map_err(|line| refuse(&line))?;
-    let overrides = Overriding::of_data(arguments.data.clone()).overrides();
-    let examined = examine(&folder.join(SCENARIO), &overrides);
-    // What it warns of was said when it was run.
-    let quiet = Voice { quiet: results.data.is_empty(), ..voice };
-    told(examined, &mut Said::default(), quiet).ok_or(Exit::BadInput)
 }
 
 /// Puts the files into the folder.

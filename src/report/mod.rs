@@ -42,6 +42,7 @@ mod topology;
 mod transactions;
 mod variants;
 mod verdict;
+mod waterfall;
 
 pub use cap::{cap_files, cap_text};
 pub use compare::{compared_json, compared_markdown, compared_text, label};
@@ -58,6 +59,7 @@ pub use size::{
     size_json, size_step, size_text,
 };
 pub use sweep::{sweep_json, sweep_text};
+pub use waterfall::{waterfalls_json, waterfalls_text};
 
 use crate::results::{Comparison, Results, SampledRequest, Sweep};
 

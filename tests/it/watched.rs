@@ -80,7 +80,8 @@ fn is_sound(one: &Waterfall) {
             "branch" => span.outcome.as_deref() != Some("cancelled"),
             "visit" => {
                 let ended = parent.outcome.as_deref();
-                parent.kind != "send" && ended == span.outcome.as_deref() && ended.is_some()
+                let waited = !parent.parts.is_empty();
+                waited && ended == span.outcome.as_deref() && ended.is_some()
             }
             _ => false,
         };
@@ -102,11 +103,20 @@ fn is_hedged(one: &Waterfall) -> bool {
 /// Where nothing overlaps and nothing is given up, times add up to the latency, to the nanosecond.
 fn adds_up(one: &Waterfall) {
     let plain = |span: &RequestSpan| {
-        let known = ["attempt", "call", "visit"].contains(&span.kind.as_str());
+        // An attempt that nobody waits for has no parts.
+        let known = ["attempt", "call"].contains(&span.kind.as_str()) && !span.parts.is_empty()
+            || span.kind == "visit";
         let ended = span.outcome.as_deref();
         known && ended.is_some_and(|how| !["cancelled", "crashed", "timeout"].contains(&how))
     };
-    let Some(latency) = one.request.latency.filter(|_| one.spans.iter().all(plain)) else { return };
+    // Of second copies, or copies of messages.
+    let overlaps = |span: &RequestSpan| {
+        let besides = |of: &&RequestSpan| of.parent == span.parent && of.id > span.id;
+        let mut besides = one.spans.iter().filter(besides);
+        besides.any(|of| span.end.is_some_and(|end| of.start < end))
+    };
+    let fits = |span: &RequestSpan| plain(span) && !overlaps(span);
+    let Some(latency) = one.request.latency.filter(|_| one.spans.iter().all(fits)) else { return };
     for span in &one.spans {
         let below = one.spans.iter().filter(|of| of.parent == Some(span.id));
         let at = format!("{} span {}: {:#?}", one.name(), span.id, one.spans);

@@ -276,6 +276,11 @@ impl Follower {
         }
     }
 
+    /// What a message is on its way to; none: it is lost already.
+    fn to(f: &Frame) -> Option<Host> {
+        (f.node != FREE).then_some((f.node, f.inst))
+    }
+
     /// A frame has begun: whether it is one of a watched request.
     fn place(&mut self, sim: &Simulation, slot: Slot) {
         let f = &sim.world.frames[slot];
@@ -315,8 +320,7 @@ impl Follower {
             return self.begin_inside(sim, of, slot, SpanKind::Branch);
         }
         let start = course.held_since().unwrap_or(now);
-        let from = &sim.world.frames[caller.slot];
-        self.begin_call(sim, of, (slot, (from.node, from.inst), start), f.parent);
+        self.begin_call(sim, of, (slot, caller.host, start), f.parent);
     }
 
     /// Nobody does.
@@ -330,10 +334,7 @@ impl Follower {
             return self.begin_visit(of, (slot, f), SpanKind::Copy);
         }
         let here = unpack(f.parent);
-        let at = |live: &&Live| {
-            let of = &sim.world.frames[live.slot];
-            live.open.is_some() && (of.node, of.inst) == here
-        };
+        let at = |live: &&Live| live.open.is_some() && live.host == here;
         if f.flags & BRANCH != 0 {
             let of = self.live.iter().filter(at).find(|live| mix(live.id) == f.id);
             if let Some((live, (span, _))) = of.and_then(|live| Some((live, live.open.as_ref()?))) {
@@ -411,12 +412,14 @@ impl Follower {
     ) {
         let (f, now) = (&sim.world.frames[slot], sim.world.now());
         let (node, instance) = unpack(f.parent);
-        let (to, start, end) = (Some((f.node, f.inst)), now, Some(now));
+        let (to, start, end) = (Self::to(f), now, Some(now));
         let ended = Some(Ending::With(Outcome::Ok));
         let parts = Vec::new();
         let span = WatchedSpan { parent, node, instance, to, kind, start, end, ended, parts };
         let sent = self.begin_span(request, span);
-        self.begin_visit((request, Some(sent)), (slot, f), SpanKind::Visit);
+        if to.is_some() {
+            self.begin_visit((request, Some(sent)), (slot, f), SpanKind::Visit);
+        }
     }
 
     /// A visit is on its way.
