@@ -2,10 +2,7 @@
 //!
 //! **Invariant.** What is shown belongs to the run of the folder: a replication that goes otherwise is refused.
 
-use std::{
-    path::Path,
-    sync::atomic::AtomicBool,
-};
+use std::{path::Path, sync::atomic::AtomicBool};
 
 use clap::{Args, builder::PossibleValuesParser};
 
@@ -17,8 +14,8 @@ use super::{
 use crate::{
     cli::say::{Exit, Voice, complain, refuse},
     problem::near,
-    results::{OUTCOMES, Results, Waterfall, Watched},
-    study::{Study, Watching, seeds},
+    results::{OUTCOMES, ReplicationResults, Results, Watched, Waterfall},
+    study::{Breach, Study, Watching, seeds},
 };
 
 /// Requests shown of an outcome that was asked for.
@@ -133,6 +130,31 @@ pub(super) fn watch(
     watched.map_err(|breach| broken(overriding, (path, study), &breach))
 }
 
+/// The replication of interest: the one that the timeline is read from, or the first.
+pub(super) fn replication(results: &Results) -> Option<(usize, &ReplicationResults)> {
+    let index = results.timeline.replication.unwrap_or(0) as usize;
+    Some((index, results.replications.get(index)?))
+}
+
+/// What a report shows of single requests of the replication of interest; nothing of one that was stopped.
+pub(super) fn usual(
+    study: &Study,
+    results: &Results,
+    stop: &AtomicBool,
+) -> Result<Vec<Waterfall>, Breach> {
+    let Some((index, of)) = replication(results) else { return Ok(Vec::new()) };
+    let latency = &results.summary.figures.latency;
+    let near = [("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99)];
+    let near = near.iter().filter_map(|(name, of)| Some(((*name).to_owned(), of.value?)));
+    let watching = Watching::usual(near.collect());
+    let watched = study.watch((index, of.seed), &watching, stop)?.unwrap_or_default();
+    if !watched.fingerprint.is_empty() && watched.fingerprint != of.fingerprint {
+        let message = "simulated again to be watched it went otherwise".to_owned();
+        return Err(Breach { replication: index, seed: of.seed, message });
+    }
+    Ok(watched.waterfalls)
+}
+
 /// The seed of a replication of a scenario.
 pub(super) fn seed(study: &Study, replication: usize) -> u64 {
     *seeds(study.seed, replication + 1).last().expect("there is one more than its number")
@@ -163,8 +185,7 @@ pub(super) fn replication_of(
     results: &Results,
     wanted: Option<usize>,
 ) -> Result<(usize, u64), String> {
-    let told = || results.timeline.replication.map_or(0, |replication| replication as usize);
-    let index = wanted.unwrap_or_else(told);
+    let index = wanted.or_else(|| Some(replication(results)?.0)).unwrap_or(0);
     let found = results.replications.get(index).map(|of| (index, of.seed));
     found.ok_or_else(|| {
         let last = results.replications.len().saturating_sub(1);

@@ -7,6 +7,7 @@ mod bar;
 mod bill;
 mod budgets;
 mod data;
+mod requests;
 pub(super) mod sweep;
 mod table;
 
@@ -29,15 +30,20 @@ use super::{
 };
 use crate::results::{
     DataFile, Distribution, Estimate, InstanceResults, NodeResults, RequestFigures, Results,
-    SloResult,
+    SloResult, Waterfall,
 };
 
 /// Availability below this is shown as a failure, whether an SLO asks for it or not.
 const BAD: f64 = 0.9;
 const STYLE: &str = include_str!("report.css");
 
-/// The page; `topology` and the plots are put into it as they are.
-pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String {
+/// The page; `topology` and the plots are put into it as they are, and the requests that were watched.
+pub(crate) fn page(
+    results: &Results,
+    watched: &[Waterfall],
+    topology: &str,
+    plots: &[Plot],
+) -> String {
     let mut out = String::new();
     head(&mut out, results);
     comes_to(&mut out, results);
@@ -59,6 +65,7 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
     balance(&mut out, results);
     out.push_str("<h2>Over time</h2>\n");
     pictures(&mut out, plots);
+    requests::requests(&mut out, watched);
     leaves_out(&mut out, results);
     reproduce(&mut out, results);
     out.push_str("</body>\n</html>\n");

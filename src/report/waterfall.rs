@@ -56,6 +56,11 @@ impl Look {
     }
 }
 
+/// What something looks like, by its name.
+pub(super) fn looks(look: Look) -> &'static str {
+    Look::ALL[look as usize].1
+}
+
 /// One row of a waterfall.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
@@ -129,10 +134,12 @@ fn place(node: &str, instance: u16) -> String {
     format!("{node}[{instance}]")
 }
 
-fn label(span: &RequestSpan, number: usize) -> String {
+/// What a span is, in words; the attempts of a request are numbered from 1.
+pub(super) fn label(span: &RequestSpan, number: usize) -> String {
     let to = span.to.as_ref().map(|(node, instance)| place(node, *instance));
     let to = to.unwrap_or_else(|| "nobody".to_owned());
     match span.kind.as_str() {
+        "attempt" if number == 0 => format!("attempt {to}"),
         "attempt" => format!("attempt {number}: {to}"),
         "call" => format!("call {to}"),
         "send" => format!("send to {to}"),
@@ -142,7 +149,7 @@ fn label(span: &RequestSpan, number: usize) -> String {
 }
 
 /// What a span was at; of a call, what was network and what was the callee.
-fn bars(of: &Waterfall, span: &RequestSpan) -> Vec<(Look, f64, f64)> {
+pub(super) fn bars(of: &Waterfall, span: &RequestSpan) -> Vec<(Look, f64, f64)> {
     let mut bars = Vec::new();
     for (name, from, to) in &span.parts {
         if span.to.is_none() || name != "calling" {

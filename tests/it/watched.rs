@@ -194,10 +194,163 @@ fn requests_of_random_scenarios_are_seen_as_they_were() {
 /// Hedges, lost messages, breakers, a replicated store, messages, sagas: what the swarm seldom draws together.
 #[test]
 fn requests_of_shipped_scenarios_are_seen_as_they_were() {
-    for name in ["cache-aside-shop", "hedged-requests"] {
+    for (name, variant) in [("fan-out-tail", None), ("hedged-requests", Some("cancel"))] {
         let path = format!("scenarios/{name}.yaml");
-        let asked = Overrides::default();
-        let study = Study::open(&path, &Shipped, &asked).unwrap_or_else(|_| panic!("{name}"));
-        assert!(rows_are_seen_as_they_were(&study, 20) > 20, "{name}");
+        let sets = vec!["duration=8s".to_owned(), "warm_up=1s".to_owned()];
+        let variant = variant.map(str::to_owned);
+        let asked = Overrides { variant, sets, ..Overrides::default() };
+        let study = Study::open(&path, &Shipped, &asked);
+        let study = study.unwrap_or_else(|refused| panic!("{}", refused.render(false)));
+        assert!(rows_are_seen_as_they_were(&study, 10) > 10, "{name}");
     }
+}
+
+/// A design without chance whose messages take 1 ms.
+fn exact(client: &str, nodes: &str) -> String {
+    format!(
+        "windtunnel: 1\nname: exact\nduration: 5s\nnetwork: {{same_zone: 1ms, internet: 1ms}}\nclients: {{load: {{{client}}}}}\n\
+         nodes: {{{nodes}}}\n"
+    )
+}
+
+/// Spans as `kind node start end outcome: parts`, in ms after the intended send.
+fn told(one: &Waterfall) -> Vec<String> {
+    let at = |time: f64| (ns(time) - ns(one.request.intended)) / 1_000_000;
+    let parts = |parts: &[RequestPart]| -> String {
+        let one = |part: &RequestPart| format!(" {} {}-{}", part.0, at(part.1), at(part.2));
+        parts.iter().map(one).collect()
+    };
+    let span = |span: &RequestSpan| {
+        let end = span.end.map_or_else(|| "-".to_owned(), |end| at(end).to_string());
+        let outcome = span.outcome.as_deref().unwrap_or("-");
+        let Some(parent) = span.parent else {
+            let (start, parts) = (at(span.start), parts(&span.parts));
+            return format!("{} {start}-{end} {outcome}:{parts}", span.kind);
+        };
+        format!(
+            "{parent} {} {}[{}] {}-{end} {outcome}:{}",
+            span.kind,
+            span.node,
+            span.instance,
+            at(span.start),
+            parts(&span.parts)
+        )
+    };
+    let mut told = vec![format!("{}:{}", one.request.outcome, parts(&one.parts))];
+    told.extend(one.spans.iter().map(span));
+    told
+}
+
+#[test]
+fn a_request_waits_works_and_calls() {
+    // Work of 120 ms for requests that come each 100 ms: the third one waits 40 ms.
+    let text = exact(
+        "arrivals: constant(10/s), to: app, timeout: 3s",
+        "app: {service: {cores: 1, endpoints: {default: [{work: 120ms}, {call: db}, {wait: 5ms}]}}}, \
+         db: {service: {work: 10ms}}",
+    );
+    let one = watch_one(&text, "load", 2);
+    assert_eq!(ns(one.request.intended), 300_000_000);
+    assert_eq!(
+        told(&one),
+        [
+            "ok: calling 0-179",
+            "attempt 0-179 ok: calling 0-179",
+            "0 visit app[0] 1-178 ok: waiting 1-41 work 41-161 calling 161-173 pause 173-178",
+            "1 call app[0] 161-173 ok: calling 161-173",
+            "2 visit db[0] 162-172 ok: work 162-172",
+        ]
+    );
+    let (visit, db) = (&one.spans[1], &one.spans[3]);
+    assert_eq!([visit.waiting, visit.work, db.waiting, db.work], [0.04, 0.12, 0.0, 0.01]);
+    assert_eq!(one.spans[2].to, Some(("db".to_owned(), 0)));
+}
+
+#[test]
+fn what_a_client_gave_up_goes_on() {
+    let text = exact(
+        "arrivals: constant(1/s), to: app, timeout: 50ms, retry: {attempts: 2, backoff: constant(20ms)}",
+        "app: {service: {cores: 1, work: 80ms}}",
+    );
+    assert_eq!(
+        told(&watch_one(&text, "load", 1)),
+        [
+            "timeout: calling 0-50 backoff 50-70 calling 70-120",
+            "attempt 0-50 timeout: calling 0-50",
+            "0 visit app[0] 1-81 ok: work 1-81",
+            "attempt 70-120 timeout: calling 70-120",
+            "2 visit app[0] 71-161 ok: waiting 71-81 work 81-161",
+        ]
+    );
+    // Called off, it stops with the message that says so.
+    let cancels = text.replace("timeout: 50ms", "timeout: 50ms, cancel: true");
+    assert_eq!(
+        told(&watch_one(&cancels, "load", 1))[2],
+        "0 visit app[0] 1-51 cancelled: work 1-51"
+    );
+}
+
+#[test]
+fn parallel_branches_overlap_and_what_follows_an_answer_is_no_part_of_it() {
+    let text = exact(
+        "arrivals: constant(1/s), to: app, timeout: 3s",
+        "app: {service: {endpoints: {default: [{all: [{wait: 10ms}, {call: db}]}, {reply: 1KB}, {wait: 7ms}]}}}, \
+         db: {service: {work: 20ms}}",
+    );
+    assert_eq!(
+        told(&watch_one(&text, "load", 0)),
+        [
+            "ok: calling 0-24",
+            "attempt 0-24 ok: calling 0-24",
+            "0 visit app[0] 1-23 ok: calling 1-23",
+            "1 branch app[0] 1-11 ok: pause 1-11",
+            "1 branch app[0] 1-23 ok: calling 1-23",
+            "3 call app[0] 1-23 ok: calling 1-23",
+            "4 visit db[0] 2-22 ok: work 2-22",
+            "1 background app[0] 23-30 ok: pause 23-30",
+        ]
+    );
+}
+
+#[test]
+fn a_connection_is_waited_for_and_a_dead_process_ends_its_visits() {
+    let text = exact(
+        "arrivals: constant(200/s), to: app, timeout: 3s",
+        "app: {service: {calls: [db], dependencies: {db: {pool: {size: 1, wait: 1s}}}}}, \
+         db: {service: {work: 20ms}}",
+    );
+    let second = told(&watch_one(&text, "load", 1));
+    // The first one has the connection from 1 to 23 ms, 5 ms before.
+    assert_eq!(second[2], "0 visit app[0] 1-40 ok: permit 1-18 calling 18-40", "{second:#?}");
+    assert_eq!(second[3], "1 call app[0] 1-40 ok: permit 1-18 calling 18-40");
+    let crash = format!(
+        "{}faults: [{{id: dies, at: 1.01s, for: 1s, crash: {{node: db}}}}]\n",
+        exact("arrivals: constant(1/s), to: app, timeout: 100ms", "app: {service: {calls: [db]}}, db: {service: {work: 20ms}}")
+    );
+    let lost = told(&watch_one(&crash, "load", 0));
+    assert_eq!(lost[4], "2 visit db[0] 2-10 crashed: work 2-10", "{lost:#?}");
+}
+
+#[test]
+fn a_message_is_followed_to_whoever_works_it_off() {
+    let text = exact(
+        "arrivals: constant(1/s), to: jobs",
+        "jobs: {queue: {}}, worker: {service: {workers: 1, work: 30ms, consumes: {from: jobs}}}",
+    );
+    let one = watch_one(&text, "load", 0);
+    let kinds: Vec<&str> = one.spans.iter().map(|span| span.kind.as_str()).collect();
+    assert_eq!(kinds, ["attempt", "visit", "message"], "{:#?}", told(&one));
+    assert_eq!((one.spans[2].node.as_str(), one.spans[2].parent), ("worker", Some(1)));
+    assert_eq!(one.spans[2].work, 0.03);
+}
+
+#[test]
+fn a_request_that_nobody_answers_is_open() {
+    let text = format!(
+        "{}faults: [{{id: cut, at: 0s, partition: {{between: [[app], [db]]}}}}]\n",
+        exact("arrivals: constant(1/s), to: app", "app: {service: {calls: [db]}}, db: {service: {work: 20ms}}")
+    );
+    let one = watch_one(&text, "load", 0);
+    assert_eq!((one.request.latency, one.request.outcome.as_str()), (None, "in_flight"));
+    assert_eq!(one.spans.iter().filter(|span| span.end.is_none()).count(), one.spans.len());
 }

@@ -38,6 +38,8 @@ struct Root {
     id: u64,
     request: usize,
     course: Course,
+    /// What it called last.
+    called: Slot,
 }
 
 /// A frame of a watched request.
@@ -57,6 +59,8 @@ struct Live {
     above: Option<usize>,
     /// The span that is under way here.
     open: Option<(usize, Course)>,
+    /// What it called last.
+    called: Slot,
     /// Of a message: the batch it is of, and the how manyth of it.
     batch: (Slot, usize),
 }
@@ -81,10 +85,18 @@ struct Before {
     outcome: Outcome,
     /// The visit that is called off.
     cancels: Slot,
+    /// The identity of the message that arrives at a broker.
+    message: Option<u64>,
 }
 
-const STOP: Before =
-    Before { kind: None, slot: NONE, actor: NONE, outcome: Outcome::Ok, cancels: NONE };
+const STOP: Before = Before {
+    kind: None,
+    slot: NONE,
+    actor: NONE,
+    outcome: Outcome::Ok,
+    cancels: NONE,
+    message: None,
+};
 
 impl Before {
     fn is(&self, kind: u8, slot: Slot) -> bool {
@@ -146,12 +158,15 @@ impl Follower {
             self.resume(sim);
         }
         self.before = event.map_or(STOP, |event| of(event, sim));
+        sim.world.begun_visit();
         sim.world.frames.note();
     }
 
     /// It has happened.
     pub(super) fn after(&mut self, sim: &mut Simulation) {
-        let begun = sim.world.frames.begun();
+        let mut begun = sim.world.frames.begun();
+        // It may have begun in a slot that was freed in the same event.
+        begun.extend(sim.world.begun_visit());
         if !self.wishes.is_empty() {
             self.find_requests(sim, &begun);
         }
@@ -162,6 +177,7 @@ impl Follower {
         for slot in begun {
             self.place(sim, slot);
         }
+        self.find_calls(sim);
         for i in 0..self.live.len() {
             // Those that began in it are as they are.
             self.look(sim, i, i >= fewer);
@@ -259,7 +275,8 @@ impl Follower {
             return self.begin_call(sim, (request, None), (slot, unpack(f.parent), now), NONE);
         }
         let course = Course::new(part_of(sim, slot), now);
-        self.roots.push(Root { slot, id: f.id, request, course });
+        let called = f.next;
+        self.roots.push(Root { slot, id: f.id, request, course, called });
         let child = f.next;
         if waits(sim, slot) && !begun.contains(&child) {
             self.begin_call(sim, (request, None), (child, (f.node, f.inst), now), slot);
@@ -291,6 +308,24 @@ impl Follower {
             self.place_called(sim, slot, f);
         } else {
             self.place_alone(sim, slot, f);
+        }
+    }
+
+    /// Calls may begin in slots that were freed in the same event, too.
+    fn find_calls(&mut self, sim: &Simulation) {
+        let frames = &sim.world.frames;
+        let mut called = Vec::new();
+        let live = self.live.iter_mut().map(|live| (live.slot, live.id, &mut live.called));
+        let roots = self.roots.iter_mut().map(|root| (root.slot, root.id, &mut root.called));
+        for (slot, id, known) in live.chain(roots) {
+            let next = frames[slot].next;
+            if next != *known && frames[slot].id == id {
+                *known = next;
+                called.extend(waits(sim, slot).then_some(next));
+            }
+        }
+        for slot in called {
+            self.place(sim, slot);
         }
     }
 
@@ -429,9 +464,21 @@ impl Follower {
         (slot, f): (Slot, &Frame),
         kind: SpanKind,
     ) {
-        let (call, alone, open, batch) = (None, false, None, (NONE, 0));
+        let (call, alone, open, called, batch) = (None, false, None, NONE, (NONE, 0));
         let (id, host) = (f.id, (f.node, f.inst));
-        self.live.push(Live { slot, id, host, request, kind, call, alone, above, open, batch });
+        self.live.push(Live {
+            slot,
+            id,
+            host,
+            request,
+            kind,
+            call,
+            alone,
+            above,
+            open,
+            called,
+            batch,
+        });
     }
 
     /// Something begins where its parent is, or for it.
@@ -458,13 +505,9 @@ impl Follower {
         let there = f.node != FREE && f.armed != FINISHED;
         let part = if there { part_of(sim, slot) } else { Part::Pause };
         self.live[i].open = Some((span, Course::new(part, now)));
-        if kind == SpanKind::Visit
-            && there
-            && let Some(AnyNode::Server(server)) = sim.nodes.get(usize::from(node))
-            && (server.broker.is_some() || server.log.is_some())
-        {
+        if let Some(identity) = self.before.message.filter(|_| self.before.slot == slot) {
             let message = Message { request, above: span, done: false };
-            if self.messages.insert(record(slot, &sim.world).identity, message).is_none() {
+            if self.messages.insert(identity, message).is_none_or(|before| before.done) {
                 self.waiting += 1;
             }
         }
@@ -523,7 +566,7 @@ impl Follower {
                 course.end(now, &mut span.parts);
                 (span.end, span.ended) = (Some(now), Some(how));
                 self.live[i].open = None;
-                self.message_ended(sim, i, how);
+                self.message_ended(i, how);
             }
         }
     }
@@ -561,9 +604,8 @@ impl Follower {
     }
 
     /// A visit for a message has ended: nobody has to wait for another one if it went well.
-    fn message_ended(&mut self, sim: &Simulation, i: usize, how: Ending) {
+    fn message_ended(&mut self, i: usize, how: Ending) {
         let Live { kind, above, .. } = self.live[i];
-        let _ = sim;
         if kind != SpanKind::Message || how != Ending::With(Outcome::Ok) {
             return;
         }
@@ -592,7 +634,16 @@ fn of(Popped { kind, slot, .. }: Popped, sim: &Simulation) -> Before {
     let frames = &sim.world.frames;
     let mut before = Before { kind: Some(kind), slot, ..STOP };
     match kind {
-        event::DELIVER | event::TIMER => before.actor = slot,
+        event::TIMER => before.actor = slot,
+        event::DELIVER => {
+            before.actor = slot;
+            if let AnyNode::Server(server) = node(sim, &frames[slot])
+                && (server.broker.is_some() || server.log.is_some())
+                && frames[slot].op != PROBE
+            {
+                before.message = Some(record(slot, &sim.world).identity);
+            }
+        }
         event::REPLY => {
             let f = &frames[slot];
             before.actor = if f.flags & CALLER_DONE == 0 { f.parent } else { slot };

@@ -14,12 +14,12 @@ fn figures_break_before_their_interval() {
 }
 
 fn of(results: &Results) -> String {
-    page(results, &topology::draw(results), &plots::all(results))
+    page(results, &[], &topology::draw(results), &plots::all(results))
 }
 
 /// The page without its pictures, which have tests of their own.
 fn text_of(results: &Results) -> String {
-    page(results, "<!-- topology -->\n", &[])
+    page(results, &[], "<!-- topology -->\n", &[])
 }
 
 #[test]
