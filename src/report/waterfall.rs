@@ -113,7 +113,7 @@ pub(super) fn rows(of: &Waterfall) -> Vec<Row> {
 /// A span and those below it.
 fn push(of: &Waterfall, span: &RequestSpan, (depth, number): (usize, usize), rows: &mut Vec<Row>) {
     let over = span.end.or_else(|| span.parts.last().map(|part| part.2));
-    let late = of.decided().is_some_and(|decided| over.is_none_or(|over| over > decided));
+    let late = of.decided().is_some() && over.is_none_or(|over| of.is_late(over));
     rows.push(Row {
         depth,
         label: label(span, number),
@@ -290,7 +290,7 @@ impl Scale {
     fn new(of: &Waterfall, columns: usize) -> Self {
         let from = of.request.intended;
         let per_column = ((of.over() - from) / columns as f64).max(1e-9);
-        let decided = of.decided().filter(|_| of.over() > of.decided().unwrap_or(f64::MAX));
+        let decided = of.decided().filter(|_| of.is_late(of.over()));
         let mut scale = Self { from, per_column, columns, decided: None };
         scale.decided = decided.map(|at| scale.column(at));
         scale

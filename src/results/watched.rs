@@ -83,6 +83,11 @@ impl Waterfall {
         self.request.latency.map(|latency| self.request.intended + latency)
     }
 
+    /// Whether an instant is later than its decision; sums of seconds are off by less than half a nanosecond.
+    pub fn is_late(&self, at: f64) -> bool {
+        self.decided().is_some_and(|decided| at > decided + 0.5e-9)
+    }
+
     /// When the last of what it led to was over, s: never before its decision.
     pub fn over(&self) -> f64 {
         let ends = self.spans.iter().flat_map(|span| {

@@ -1,6 +1,13 @@
 //! Single requests of a replication that is simulated again: that they are seen as they were.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::atomic::AtomicBool};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::atomic::AtomicBool,
+};
+
+use serde_json::Value;
 
 use windtunnel::{
     results::{RequestPart, RequestSpan, SampledRequest, Watched, Waterfall},
@@ -10,6 +17,8 @@ use windtunnel::{
     },
     study::{Alone, Study, Watching},
 };
+
+use crate::cli::{files, result_folder, windtunnel};
 
 fn open(text: &str) -> Study {
     let opened = Study::open(Alone::PATH, &Alone(text), &Overrides::default());
@@ -353,4 +362,199 @@ fn a_request_that_nobody_answers_is_open() {
     let one = watch_one(&text, "load", 0);
     assert_eq!((one.request.latency, one.request.outcome.as_str()), (None, "in_flight"));
     assert_eq!(one.spans.iter().filter(|span| span.end.is_none()).count(), one.spans.len());
+}
+
+/// An overload under a fault, with retries: every reason to keep a request.
+const BUSY: &str = "\
+windtunnel: 1
+name: busy
+duration: 20s
+warm_up: 1s
+seed: 3
+network: {same_zone: 1ms, internet: 5ms}
+clients:
+  users: {arrivals: poisson(60/s), to: app, timeout: 150ms, retry: {attempts: 2, backoff: constant(10ms)}, keys: uniform(n=9)}
+nodes:
+  app: {service: {instances: 2, cores: 1, work: exp(mean=10ms), calls: [db]}}
+  db: {service: {cores: 1, queue: 20, work: exp(mean=12ms)}}
+faults: [{id: slow, at: 8s, for: 3s, slow: {node: db, factor: 6}}]
+";
+
+fn busy() -> tempfile::TempDir {
+    let w = tempfile::tempdir().unwrap();
+    fs::write(w.path().join("busy.yaml"), BUSY).unwrap();
+    w
+}
+
+fn succeeds(folder: &Path, arguments: &str) -> String {
+    let ran = windtunnel(folder, arguments);
+    assert_eq!(ran.code, 0, "{arguments}: {}{}", ran.stdout, ran.stderr);
+    ran.stdout
+}
+
+/// Every file of a folder but the one about the clock.
+fn content(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let names = files(folder).into_iter().filter(|name| name != "timing.json");
+    names.map(|name| (name.clone(), fs::read(folder.join(name)).unwrap())).collect()
+}
+
+#[test]
+fn a_folder_is_the_same_on_any_number_of_threads_and_its_results_whether_watched_or_not() {
+    let w = busy();
+    let mut folders = Vec::new();
+    for (out, more) in [("one", "--jobs 1"), ("two", "--jobs 2"), ("not", "--watch none")] {
+        succeeds(w.path(), &format!("run busy.yaml -n 3 --quiet --out {out}/outputs {more}"));
+        folders.push(content(&result_folder(&w.path().join(out), "busy")));
+    }
+    assert!(folders[0] == folders[1]);
+    for same in ["results.json", "requests.csv", "timeseries.csv"] {
+        assert!(folders[0][same] == folders[2][same], "{same}");
+    }
+    assert!(!folders[2].contains_key("watched.json"));
+    let page = |folder: &BTreeMap<String, Vec<u8>>| {
+        String::from_utf8(folder["report.html"].clone()).unwrap()
+    };
+    assert!(!page(&folders[2]).contains("id=\"requests\""));
+    let all: Vec<Waterfall> = serde_json::from_slice(&folders[0]["watched.json"]).unwrap();
+    assert_eq!(page(&folders[0]).matches("class=\"waterfall\"").count(), all.len());
+    all.iter().for_each(is_sound);
+    let of = |why: &str| all.iter().filter(|of| of.why.iter().any(|one| one == why)).count();
+    let kept = ["slowest", "p50", "p95", "p99", "timeout", "after slow"].map(of);
+    assert_eq!(kept, [10, 5, 5, 5, 3, 3]);
+    // Who failed first after it was decided after it began.
+    let after = all.iter().filter(|of| of.why.iter().any(|one| one == "after slow"));
+    assert!(after.clone().all(|of| of.decided() >= Some(8.0) && of.request.outcome != "ok"));
+    let results: Value = serde_json::from_slice(&folders[0]["results.json"]).unwrap();
+    let p99 = results["summary"]["latency"]["p99"]["value"].as_f64().unwrap();
+    let near = all.iter().filter(|of| of.why.iter().any(|one| one == "p99"));
+    assert!(near.clone().all(|of| (of.request.latency.unwrap() / p99 - 1.0).abs() < 0.05));
+    // Drawn again from what was written.
+    let folder = result_folder(&w.path().join("one"), "busy");
+    succeeds(w.path(), &format!("report {} --quiet", folder.display()));
+    assert!(content(&folder) == folders[0]);
+}
+
+#[test]
+fn explain_shows_requests_of_a_folder_and_of_a_file() {
+    let w = busy();
+    succeeds(w.path(), "run busy.yaml -n 2 --quiet --watch none");
+    let folder = result_folder(w.path(), "busy");
+    let before = content(&folder);
+    let rows = fs::read_to_string(folder.join("requests.csv")).unwrap();
+    let row: Vec<&str> = rows.lines().find(|row| row.starts_with("1,users")).unwrap().split(',').collect();
+    let asked = format!("--request users/{} --replication 1 --format json", row[3]);
+    let of_folder = succeeds(w.path(), &format!("explain {} {asked}", folder.display()));
+    assert_eq!(of_folder, succeeds(w.path(), &format!("explain busy.yaml {asked}")));
+    let found: Value = serde_json::from_str(&of_folder).unwrap();
+    let request = &found[0]["request"];
+    let names: BTreeSet<&str> = request.as_object().unwrap().keys().map(String::as_str).collect();
+    let wanted = "attempts client intended key latency number operation outcome replication";
+    assert_eq!(names.into_iter().collect::<Vec<_>>().join(" "), wanted);
+    assert_eq!((&request["intended"], &request["latency"]), (&row[4].parse().unwrap(), &row[5].parse().unwrap()));
+    for key in ["id", "parent", "node", "instance", "kind", "start", "end", "waiting", "work", "outcome"] {
+        assert!(found[0]["spans"][1].get(key).is_some(), "{key}");
+    }
+    let slow = succeeds(w.path(), "explain busy.yaml --slowest 2 --outcome timeout --format json");
+    let slow: Vec<Waterfall> = serde_json::from_str(&slow).unwrap();
+    assert_eq!(slow.len(), 2);
+    assert!(slow[0].request.latency >= slow[1].request.latency);
+    assert!(slow.iter().all(|of| of.request.outcome == "timeout" && of.request.attempts == 2));
+    let text = succeeds(w.path(), "explain busy.yaml --outcome timeout");
+    assert!(text.contains("timeout after 310 ms and 2 attempts"), "{text}");
+    assert!(text.lines().filter(|line| line.trim_start().starts_with("attempt 2: app[")).count() == 3, "{text}");
+    assert!(text.lines().any(|line| line.trim_start().starts_with("backoff  ")), "{text}");
+    let none = succeeds(w.path(), "explain busy.yaml --outcome shed");
+    assert_eq!(none, "No request of this replication is like that.\n");
+    assert!(content(&folder) == before, "explaining writes nothing");
+}
+
+#[test]
+fn what_cannot_be_watched_is_refused_in_one_line() {
+    let w = busy();
+    succeeds(w.path(), "run busy.yaml -n 1 --quiet --watch none");
+    let folder = result_folder(w.path(), "busy");
+    let dir = folder.display();
+    let cases = [
+        (format!("explain {dir} --request users/9999999"), "`users` sent no request 9999999"),
+        // Of the warm-up.
+        (format!("explain {dir} --request users/0"), "`users` sent no request 0 after the warm-up"),
+        (format!("explain {dir} --request user/1"), "no client `user`; did you mean `users`?"),
+        (format!("explain {dir} --slowest 1 --replication 1"), "they go from 0 to 0"),
+        (format!("explain {dir} --slowest 1 --seed 4"), "is not changed by --set"),
+        ("explain busy.yaml --replication 1".to_owned(), "say which requests"),
+        ("explain busy.yaml --slowest 1 -n 3".to_owned(), "not of single requests"),
+        ("explain busy.yaml --request users".to_owned(), "such as `users/7870`"),
+        ("explain busy.yaml --outcome lost".to_owned(), "possible values: ok, degraded"),
+        (format!("export {dir} --as otlp --key 3"), "of jepsen"),
+        (format!("export {dir} --as otlp --output no/such/file"), "no/such/file"),
+    ];
+    for (arguments, line) in cases {
+        let ran = windtunnel(w.path(), &arguments);
+        assert!(ran.code == 2 && ran.stderr.contains(line), "{arguments}: {}", ran.stderr);
+        assert_eq!(ran.stdout, "", "{arguments}");
+    }
+    let scenario = folder.join("scenario.yaml");
+    let text = fs::read_to_string(&scenario).unwrap();
+    fs::write(&scenario, text.replace("seed: 3", "seed: 4")).unwrap();
+    for command in ["explain DIR --slowest 1", "export DIR --as otlp", "export DIR --as perfetto"] {
+        let ran = windtunnel(w.path(), &command.replace("DIR", &dir.to_string()));
+        assert!(ran.code == 2 && ran.stderr.contains("was changed after the run"), "{}", ran.stderr);
+        assert_eq!(ran.stdout, "");
+    }
+}
+
+#[test]
+fn traces_name_their_parents_and_pairs_are_closed() {
+    let w = busy();
+    succeeds(w.path(), "run busy.yaml -n 1 --quiet");
+    let folder = result_folder(w.path(), "busy");
+    let all: Vec<Waterfall> =
+        serde_json::from_slice(&fs::read(folder.join("watched.json")).unwrap()).unwrap();
+    let spans: usize = all.iter().map(|of| of.spans.len() + 1).sum();
+    let text = succeeds(w.path(), &format!("export {} --as otlp", folder.display()));
+    let traces: Value = serde_json::from_str(&text).unwrap();
+    let mut known = BTreeMap::new();
+    for resource in traces["resourceSpans"].as_array().unwrap() {
+        let service = &resource["resource"]["attributes"][0];
+        assert_eq!(service["key"], "service.name");
+        assert!(["users", "app", "db"].contains(&service["value"]["stringValue"].as_str().unwrap()));
+        for span in resource["scopeSpans"][0]["spans"].as_array().unwrap() {
+            let of = |key: &str| span.get(key).map(|id| id.as_str().unwrap().to_owned());
+            let (trace, id) = (of("traceId").unwrap(), of("spanId").unwrap());
+            assert!(trace.len() == 32 && id.len() == 16);
+            let [start, end] = ["startTimeUnixNano", "endTimeUnixNano"].map(|key| of(key).unwrap().parse::<u64>().unwrap());
+            assert!(start <= end);
+            assert!(known.insert((trace, id), (of("parentSpanId"), start)).is_none(), "ids differ");
+        }
+    }
+    assert_eq!(known.len(), spans);
+    for ((trace, _), (parent, start)) in &known {
+        let Some(parent) = parent else { continue };
+        assert!(known[&(trace.clone(), parent.clone())].1 <= *start);
+    }
+    let roots = known.values().filter(|(parent, _)| parent.is_none()).count();
+    assert_eq!(roots, all.len());
+
+    let out = w.path().join("trace.json");
+    succeeds(w.path(), &format!("export {} --as perfetto --output trace.json", folder.display()));
+    let events: Value = serde_json::from_slice(&fs::read(out).unwrap()).unwrap();
+    let mut open: BTreeMap<&str, Vec<(&str, f64)>> = BTreeMap::new();
+    let mut phases: BTreeMap<&str, usize> = BTreeMap::new();
+    for event in events["traceEvents"].as_array().unwrap() {
+        let (phase, at) = (event["ph"].as_str().unwrap(), event["ts"].as_f64().unwrap());
+        *phases.entry(phase).or_default() += 1;
+        let Some(id) = event["id"].as_str() else { continue };
+        let (stack, name) = (open.entry(id).or_default(), event["name"].as_str().unwrap());
+        if phase == "b" {
+            assert!(stack.last().is_none_or(|above| above.1 <= at), "{event}");
+            stack.push((name, at));
+        } else {
+            let (opened, from) = stack.pop().expect("it was opened");
+            assert!(opened == name && from <= at, "{event}");
+        }
+    }
+    assert!(open.values().all(Vec::is_empty) && open.len() == spans);
+    assert_eq!(phases["M"], 3);
+    assert_eq!(phases["i"], 2, "a fault begins and ends");
+    assert!(phases["C"] > 100);
 }

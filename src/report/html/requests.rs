@@ -107,7 +107,7 @@ fn picture(of: &Waterfall) -> String {
     let from = of.request.intended;
     let scale = (WIDTH - LEFT - RIGHT) / (of.over() - from).max(1e-9);
     let x = |at: f64| LEFT + (at - from) * scale;
-    if let Some(decided) = of.decided().filter(|decided| *decided < of.over()) {
+    if let Some(decided) = of.decided().filter(|_| of.is_late(of.over())) {
         let _ = writeln!(out, "<path class=\"wf-end\" d=\"M{:.1} 0V{height}\"/>", x(decided));
     }
     for (i, row) in shown.iter().enumerate() {
