@@ -29,6 +29,7 @@ mod scaling;
 mod series;
 mod steady;
 mod sweep;
+mod watched;
 mod why;
 
 pub use cap::{Cap, CapDesign, CapLatency, CapNormal, CapSide};
@@ -61,6 +62,7 @@ pub(crate) use steady::{Levels, Lookups};
 pub use sweep::{
     Break, Knee, Scalability, Sweep, SweepAxis, SweepFindings, SweepPlan, SweptCell, SweptFigure,
 };
+pub use watched::{RequestPart, RequestSpan, Watched, WatchedRequest, Waterfall};
 pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
 
 /// Version of the meaning of scenarios: it changes when the same file and seed may give other

@@ -34,14 +34,16 @@ pub use lose::Loss;
 pub use precision::Precision;
 
 pub use crate::runner::{
-    Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, seeds,
+    Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, Watching, seeds,
 };
 pub(crate) use crate::runner::{Outline, outline};
 use crate::{
     model::{Offered, kind::Prices},
     plan::WaitAsked,
     problem::{Problem, Problems, Severity},
-    results::{CapNormal, DataFile, Results, RunHistory, SEMANTICS_VERSION, SampledRequest},
+    results::{
+        CapNormal, DataFile, Results, RunHistory, SEMANTICS_VERSION, SampledRequest, Watched,
+    },
     runner::{self, Accumulator, Prepared},
     scenario::{
         load::{Files, Overrides, Rejected, load},
@@ -234,6 +236,26 @@ impl Study {
         stop: &AtomicBool,
     ) -> Result<Option<RunHistory>, Breach> {
         runner::histories(&self.prepared, replication, keys, stop)
+    }
+
+    /// What became of single requests of the replication of this index and seed, which is simulated again; none when it was
+    /// stopped.
+    ///
+    /// # Errors
+    ///
+    /// The replication broke an invariant of the program, or went otherwise when it was watched.
+    pub fn watch(
+        &self,
+        replication: (usize, u64),
+        watching: &Watching,
+        stop: &AtomicBool,
+    ) -> Result<Option<Watched>, Breach> {
+        runner::watched(&self.prepared, replication, watching, stop)
+    }
+
+    /// Its clients.
+    pub fn clients(&self) -> impl Iterator<Item = &str> {
+        self.prepared.clients()
     }
 
     /// What its results say beside what is measured.

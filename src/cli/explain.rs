@@ -10,22 +10,28 @@ use super::{
     progress,
     report::read,
     run::{Format, broken, interruptible, width},
+    watch::{self, Asked, is_the_same, replication_of, study_of},
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     problem::{CODES, near},
-    report::{explain_json, explain_text, variant_text, variants_text},
-    results::Results,
+    report::{
+        explain_json, explain_text, variant_text, variants_text, waterfalls_json, waterfalls_text,
+    },
+    results::{Results, Watched},
     study::DEFAULT_REPLICATIONS,
 };
 
 /// Say why: what happened and in which order, the bottleneck, where the time went
 ///
 /// Of a scenario file it simulates first and writes nothing; of a folder that `windtunnel run` wrote it
-/// reads the results.
+/// reads the results. With --request, --slowest or --outcome it shows what single requests of one replication went
+/// through, which is simulated again for that.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  windtunnel explain shop.yaml --variant bigger\n  \
     windtunnel explain outputs/shop/0123456789abcdef\n  \
+    windtunnel explain outputs/shop/latest --slowest 3\n  \
+    windtunnel explain outputs/shop/latest --request users/7870\n  \
     windtunnel explain E-REF\n  \
     windtunnel explain shop.yaml --format json | jq '.timeline.events[].text'")]
 pub(super) struct ExplainArguments {
@@ -41,6 +47,8 @@ pub(super) struct ExplainArguments {
     /// Run the variants of the file as well, and tell in one sentence each what they change
     #[arg(long, conflicts_with = "variant")]
     variants: bool,
+    #[command(flatten)]
+    asked: Asked,
     /// Threads; all cores when absent. No result depends on it
     #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     jobs: Option<u16>,
@@ -59,6 +67,9 @@ pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
         Err(e) => return refuse(&format!("cannot catch Ctrl-C: {e}")),
     };
     let voice = voice.to_programs(arguments.format == Format::Json);
+    if arguments.asked.any() {
+        return requests(arguments, &stop, voice);
+    }
     let mut said = Said::default();
     let found = if arguments.what.is_dir() {
         stored(arguments).map(|results| (results, Vec::new()))
@@ -93,6 +104,69 @@ pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
             if status == "truncated" { Exit::Limit } else { Exit::Interrupted }
         }
     }
+}
+
+/// What single requests went through.
+fn requests(arguments: &ExplainArguments, stop: &AtomicBool, voice: Voice) -> Exit {
+    if arguments.variants || arguments.replications.is_some() {
+        return refuse("--variants and --replications are not of single requests");
+    }
+    let found = if arguments.what.is_dir() {
+        stored_requests(arguments, stop, voice)
+    } else {
+        new_requests(arguments, stop, voice)
+    };
+    match found {
+        Err(exit) => exit,
+        Ok(watched) => {
+            match arguments.format {
+                Format::Json => print(&waterfalls_json(&watched.waterfalls)),
+                Format::Human if watched.waterfalls.is_empty() => {
+                    print(b"No request of this replication is like that.\n");
+                }
+                Format::Human => print(waterfalls_text(&watched.waterfalls, width()).as_bytes()),
+            }
+            Exit::Done
+        }
+    }
+}
+
+/// Of a replication of a result folder.
+fn stored_requests(
+    arguments: &ExplainArguments,
+    stop: &AtomicBool,
+    voice: Voice,
+) -> Result<Watched, Exit> {
+    let (folder, data) = (&arguments.what, arguments.overriding.only_data());
+    let data = data.ok_or_else(|| {
+        refuse(&format!(
+            "{} is a result folder: what was run is not changed by --set, --variant or --seed; give a scenario file instead",
+            folder.display()
+        ))
+    })?;
+    let results = read(folder).map_err(|line| refuse(&line))?;
+    let replication = replication_of(folder, &results, arguments.asked.replication());
+    let replication = replication.map_err(|line| refuse(&line))?;
+    let study = study_of(folder, data, &results, voice)?;
+    let overriding = &arguments.overriding;
+    let watched = arguments.asked.watched(&study, (folder, overriding), replication, stop)?;
+    let found = (replication.0, watched.fingerprint.as_str());
+    is_the_same(folder, &results, found).map_err(|line| refuse(&line))?;
+    Ok(watched)
+}
+
+/// Of a replication of a scenario file.
+fn new_requests(
+    arguments: &ExplainArguments,
+    stop: &AtomicBool,
+    voice: Voice,
+) -> Result<Watched, Exit> {
+    let (what, overriding) = (&arguments.what, &arguments.overriding);
+    let examined = examine_with_pilot(what, overriding, stop, voice)?;
+    let study = told(examined, &mut Said::default(), voice).ok_or(Exit::BadInput)?;
+    let replication = arguments.asked.replication().unwrap_or(0);
+    let replication = (replication, watch::seed(&study, replication));
+    arguments.asked.watched(&study, (what, overriding), replication, stop)
 }
 
 /// Whether this is how codes of problems look.

@@ -1,4 +1,4 @@
-//! `windtunnel export`: the history of one replication, for the programs that judge histories of real systems.
+//! `windtunnel export`: what was measured or seen, for the programs that read the same of real systems.
 //!
 //! **Invariant.** What is exported belongs to the run of the folder: the replication is simulated again, and refused if it
 //! goes otherwise.
@@ -6,7 +6,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
-    sync::atomic::AtomicBool,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use clap::{Args, ValueEnum};
@@ -14,21 +14,23 @@ use clap::{Args, ValueEnum};
 use super::{
     files::write,
     folder::{self, RealDisk, SCENARIO, TIMING},
-    prepare::{Overriding, Said, examine, told},
-    report::{place, read},
+    prepare::Overriding,
+    report::{place, read, watched_in},
     run::{broken, interruptible},
+    watch::{is_the_same, replication_of, study_of, usual},
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
-    report::{exported, jepsen, mermaid, openmetrics},
-    results::{Results, RunHistory},
-    study::Study,
+    report::{exported, jepsen, mermaid, openmetrics, otlp, perfetto},
+    results::{Results, RunHistory, Waterfall},
 };
 
-/// Write what a run measured, its design, or the history of one replication, for other programs
+/// Write what a run measured, its design, single requests or the history of one replication, for other programs
 ///
 /// `openmetrics`: the time series, as a monitoring system scrapes them; the run begins at the epoch. `mermaid`: the design as a
-/// flowchart for a pull request. Both go to standard output, or to --output.
+/// flowchart for a pull request. `otlp`: single requests as traces (what Jaeger loads); `perfetto`: the same as trace events, with
+/// what waited and was busy, faults and alerts. They are those of the report; where it has none, the replication is simulated
+/// again. All these go to standard output, or to --output.
 ///
 /// `jepsen`, of one replication that is simulated again: what clients asked of each store that is followed and what they were answered, in `DIR/jepsen/`: `STORE.edn` and
 /// `STORE.json` hold all keys as transactions over registers (Elle, model `rw-register`), `STORE-key-K.edn` one key as a
@@ -37,6 +39,7 @@ use crate::{
 #[command(after_help = "Examples:\n  windtunnel export outputs/shop/latest --as jepsen\n  \
     windtunnel export outputs/shop/latest --as jepsen --replication 2 --key 17\n  \
     windtunnel export outputs/shop/latest --as openmetrics --output shop.prom\n  \
+    windtunnel export outputs/shop/latest --as otlp --output shop.json\n  \
     windtunnel export outputs/shop/latest --as mermaid")]
 pub(super) struct ExportArguments {
     /// A folder that `windtunnel run` wrote
@@ -44,7 +47,7 @@ pub(super) struct ExportArguments {
     /// For whom
     #[arg(long = "as", value_enum, value_name = "FORMAT")]
     format: Format,
-    /// `openmetrics`, `mermaid`: write to this file instead of standard output
+    /// All but `jepsen`: write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// The replication, from 0
@@ -68,26 +71,27 @@ enum Format {
     Openmetrics,
     /// Pull requests, wikis
     Mermaid,
+    /// Jaeger and its kin
+    Otlp,
+    /// Perfetto, Chrome
+    Perfetto,
 }
 
 pub(super) fn export(arguments: &ExportArguments, voice: Voice) -> Exit {
     let of_jepsen = arguments.format == Format::Jepsen;
     if of_jepsen && arguments.output.is_some() {
-        return refuse("--output is of openmetrics and mermaid: a history goes into its folder");
+        return refuse("--output is not of jepsen: a history goes into its folder");
     }
     if !of_jepsen && (arguments.replication != 0 || !arguments.keys.is_empty()) {
         return refuse("--replication and --key are of jepsen");
     }
-    let text: fn(&Results) -> Vec<u8> = match arguments.format {
-        Format::Jepsen => return jepsen_history(arguments, voice),
-        Format::Openmetrics => openmetrics,
-        Format::Mermaid => mermaid,
+    if of_jepsen {
+        return jepsen_history(arguments, voice);
+    }
+    let bytes = match text(arguments, voice) {
+        Ok(bytes) => bytes,
+        Err(exit) => return exit,
     };
-    let results = match read(&arguments.directory) {
-        Ok(results) => results,
-        Err(line) => return refuse(&line),
-    };
-    let bytes = text(&results);
     match &arguments.output {
         None => print(&bytes),
         Some(file) => {
@@ -97,6 +101,39 @@ pub(super) fn export(arguments: &ExportArguments, voice: Voice) -> Exit {
         }
     }
     Exit::Done
+}
+
+/// What is written, in one piece.
+fn text(arguments: &ExportArguments, voice: Voice) -> Result<Vec<u8>, Exit> {
+    let results = read(&arguments.directory).map_err(|line| refuse(&line))?;
+    Ok(match arguments.format {
+        Format::Openmetrics => openmetrics(&results),
+        Format::Mermaid => mermaid(&results),
+        Format::Otlp => otlp(&results, &requests(arguments, &results, voice)?),
+        Format::Perfetto => perfetto(&results, &requests(arguments, &results, voice)?),
+        Format::Jepsen => unreachable!("a history goes into its folder"),
+    })
+}
+
+/// The requests that the report shows; where none were watched, the replication is simulated again.
+fn requests(
+    arguments: &ExportArguments,
+    results: &Results,
+    voice: Voice,
+) -> Result<Vec<Waterfall>, Exit> {
+    let folder = &arguments.directory;
+    if let Some(known) = watched_in(folder).map_err(|line| refuse(&line))? {
+        return Ok(known);
+    }
+    let stop = interruptible().map_err(|e| refuse(&format!("cannot catch Ctrl-C: {e}")))?;
+    let study = study_of(folder, arguments.data.clone(), results, voice)?;
+    let found = usual(&study, results, &stop);
+    if stop.load(Ordering::Relaxed) {
+        complain(&format!("{}: interrupted; nothing was written", folder.display()));
+        return Err(Exit::Interrupted);
+    }
+    let path = folder.join(SCENARIO);
+    found.map_err(|breach| broken(&Overriding::default(), (&path, &study), &breach))
 }
 
 fn jepsen_history(arguments: &ExportArguments, voice: Voice) -> Exit {
@@ -118,29 +155,19 @@ fn history(
 ) -> Result<RunHistory, Exit> {
     let folder = arguments.directory.display();
     let results = read(&arguments.directory).map_err(|line| refuse(&line))?;
-    let Some(wanted) = results.replications.get(arguments.replication) else {
-        let last = results.replications.len().saturating_sub(1);
-        return Err(refuse(&format!(
-            "{folder} has no replication {}: they go from 0 to {last}",
-            arguments.replication
-        )));
-    };
-    let study = study(arguments, &results, voice)?;
+    let (directory, wanted) = (&arguments.directory, Some(arguments.replication));
+    let replication = replication_of(directory, &results, wanted).map_err(|line| refuse(&line))?;
+    let study = study_of(directory, arguments.data.clone(), &results, voice)?;
     let keys: BTreeSet<u64> = arguments.keys.iter().copied().collect();
-    let found = study.history((arguments.replication, wanted.seed), &keys, stop);
+    let found = study.history(replication, &keys, stop);
     let path = arguments.directory.join(SCENARIO);
     let found = found.map_err(|breach| broken(&Overriding::default(), (&path, &study), &breach))?;
     let Some(history) = found else {
         complain(&format!("{folder}: interrupted; nothing was written"));
         return Err(Exit::Interrupted);
     };
-    if history.fingerprint != wanted.fingerprint {
-        return Err(refuse(&format!(
-            "replication {} went otherwise than the one in {folder}, which another version of windtunnel, other data or \
-             a limit of events has made; run the scenario again",
-            arguments.replication
-        )));
-    }
+    is_the_same(directory, &results, (replication.0, &history.fingerprint))
+        .map_err(|line| refuse(&line))?;
     if history.stores.is_empty() {
         let why = if history.without.is_empty() {
             "no store is written, or `history: none` says that nothing is followed".to_owned()
@@ -150,21 +177,6 @@ fn history(
         return Err(refuse(&format!("{folder} has no history of a register: {why}")));
     }
     Ok(history)
-}
-
-/// The scenario of the folder.
-fn study(arguments: &ExportArguments, results: &Results, voice: Voice) -> Result<Study, Exit> {
-    let folder = &arguments.directory;
-    let intact = folder::read_manifest(folder).and_then(|manifest| {
-        let file = manifest.files.iter().find(|file| file.name == SCENARIO);
-        folder::read_checked(folder, file.ok_or("scenario.yaml is missing in the manifest")?)
-    });
-    intact.map_err(|line| refuse(&line))?;
-    let overrides = Overriding::of_data(arguments.data.clone()).overrides();
-    let examined = examine(&folder.join(SCENARIO), &overrides);
-    // What it warns of was said when it was run.
-    let quiet = Voice { quiet: results.data.is_empty(), ..voice };
-    told(examined, &mut Said::default(), quiet).ok_or(Exit::BadInput)
 }
 
 /// Puts the files into the folder.

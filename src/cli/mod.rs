@@ -31,6 +31,7 @@ mod schema;
 mod size;
 mod sweep;
 mod validate;
+mod watch;
 
 use std::{
     any::Any,

@@ -59,6 +59,12 @@ impl Overriding {
         Self { data, ..Self::default() }
     }
 
+    /// Where data is, if nothing else is overridden.
+    pub(super) fn only_data(&self) -> Option<Option<String>> {
+        let other = Self { data: None, ..self.clone() };
+        (!other.any()).then(|| self.data.clone())
+    }
+
     /// The file as it stands.
     pub(super) const fn is_of_file(&self) -> bool {
         self.variant.is_none()

@@ -11,8 +11,11 @@ use super::folder::{self, Place, RealDisk, TIMING};
 use crate::{
     cli::say::{Exit, Voice, print, refuse},
     report::{summary_text, write_all},
-    results::Results,
+    results::{Results, Waterfall},
 };
+
+/// What single requests went through, where they were watched.
+const WATCHED: &str = "watched.json";
 
 /// Render plots and the HTML report of a result folder again, without simulating
 #[derive(Debug, Args)]
@@ -42,14 +45,20 @@ fn render(directory: &Path) -> Result<Results, String> {
         // Pictures and tables are made again below; only what they are made from must be intact.
         if let Ok(bytes) = folder::read_checked(directory, file) {
             files.insert(file.name.clone(), bytes);
-        } else if matches!(file.name.as_str(), "results.json" | "requests.csv" | folder::SCENARIO) {
+        } else if matches!(
+            file.name.as_str(),
+            "results.json" | "requests.csv" | WATCHED | folder::SCENARIO
+        ) {
             return Err(folder::read_checked(directory, file).expect_err("just failed"));
         }
     }
     let json = files.get("results.json").ok_or("results.json is missing in the manifest")?;
     let results = parse(directory, json)?;
+    let watched = watched_in(directory)?.unwrap_or_default();
     // The results themselves stay as they were written.
-    files.extend(write_all(&results).into_iter().filter(|(name, _)| name != "results.json"));
+    files.extend(
+        write_all(&results, &watched).into_iter().filter(|(name, _)| name != "results.json"),
+    );
     let timing = std::fs::read(directory.join(TIMING)).ok();
     place(directory)?.write(&RealDisk, &manifest.status, &files, timing.as_deref())?;
     Ok(results)
@@ -62,6 +71,17 @@ pub(super) fn read(directory: &Path) -> Result<Results, String> {
     let file = manifest.files.iter().find(|file| file.name == "results.json");
     let file = file.ok_or("results.json is missing in the manifest")?;
     parse(directory, &folder::read_checked(directory, file)?)
+}
+
+/// The requests that were watched, as they were written; none: nobody watched.
+pub(super) fn watched_in(directory: &Path) -> Result<Option<Vec<Waterfall>>, String> {
+    let manifest = folder::read_manifest(directory)?;
+    let Some(file) = manifest.files.iter().find(|file| file.name == WATCHED) else {
+        return Ok(None);
+    };
+    let json = folder::read_checked(directory, file)?;
+    let all = serde_json::from_slice(&json);
+    all.map(Some).map_err(|e| format!("{}/{WATCHED}: {e}", directory.display()))
 }
 
 fn parse(directory: &Path, json: &[u8]) -> Result<Results, String> {

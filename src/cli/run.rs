@@ -20,15 +20,19 @@ use super::{
     pilot::examine_with_pilot,
     prepare::{Overriding, Said, told},
     progress, scale,
+    watch::{replication, usual},
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
     report::{precision, requests_csv, results_json, summary_text, write_all},
-    results::{CapNormal, Results},
+    results::{CapNormal, Results, Waterfall},
     scenario::scale::divisor,
     study::{self, Breach, Precision, Run, Study},
     units::{Fraction, ValueError},
 };
+
+/// Events of a replication up to which it is watched unasked: not seconds, so that a folder has the same bytes everywhere.
+const MOST_WATCHED: u64 = 20_000_000;
 
 /// Simulate scenarios, print a table for each, write result folders
 #[derive(Debug, Args)]
@@ -62,8 +66,15 @@ pub(super) struct RunArguments {
     /// Where result folders go: DIR/<scenario>/<variant>-<run-id>/; `latest` there is a link to the last one
     #[arg(long, default_value = "outputs", value_name = "DIR")]
     out: PathBuf,
+    /// Whether one replication is simulated again to see what single requests went through: those that took longest, that
+    /// were typical, that failed
+    ///
+    /// `auto` does so where it has up to 20 million events, `all` always. It is the replication that the timeline is read
+    /// from, or the first. No result depends on it.
+    #[arg(long, value_enum, default_value_t = Watch::Auto, value_name = "WHICH")]
+    watch: Watch,
     /// Write no result folder
-    #[arg(long, conflicts_with_all = ["out", "force", "variants"])]
+    #[arg(long, conflicts_with_all = ["out", "force", "variants", "watch"])]
     no_folder: bool,
     /// Replace what is in the way in DIR even if windtunnel did not write it
     #[arg(long)]
@@ -126,6 +137,17 @@ pub(super) enum Format {
     Human,
     /// JSON as in results.json (an array for several files), and nothing else
     Json,
+}
+
+/// Which runs have a replication simulated again, to see what single requests went through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Watch {
+    /// Those where it has up to 20 million events
+    Auto,
+    /// No run
+    None,
+    /// Every run
+    All,
 }
 
 /// A scenario that can be run, and where it stands.
@@ -315,7 +337,11 @@ fn one(ready: &Ready, arguments: &RunArguments, stop: &AtomicBool) -> Outcome {
     let written = if arguments.no_folder {
         Ok(None)
     } else {
-        write(arguments, study, &run, seconds).map(Some)
+        let watched = match watched(arguments.watch, study, &run.results, stop) {
+            Ok(watched) => watched,
+            Err(breach) => return Outcome::Broken(breach),
+        };
+        write(arguments, study, (&run, &watched), seconds).map(Some)
     };
     match written {
         Ok(folder) => Outcome::Finished { results: Box::new(run.results), folder, normal },
@@ -323,13 +349,30 @@ fn one(ready: &Ready, arguments: &RunArguments, stop: &AtomicBool) -> Outcome {
     }
 }
 
+/// What single requests of the replication of interest went through, if it is to be seen.
+fn watched(
+    which: Watch,
+    study: &Study,
+    results: &Results,
+    stop: &AtomicBool,
+) -> Result<Vec<Waterfall>, Breach> {
+    let most = match which {
+        Watch::None => return Ok(Vec::new()),
+        Watch::Auto => MOST_WATCHED,
+        Watch::All => u64::MAX,
+    };
+    let few = |events| events <= most && results.status == "complete";
+    let of = replication(results).filter(|(_, of)| few(of.events));
+    of.map_or(Ok(Vec::new()), |_| usual(study, results, stop))
+}
+
 fn write(
     arguments: &RunArguments,
     study: &Study,
-    Run { results, samples }: &Run,
+    (Run { results, samples }, watched): (&Run, &[Waterfall]),
     seconds: f64,
 ) -> Result<PathBuf, String> {
-    let mut files: BTreeMap<String, Vec<u8>> = write_all(results).into_iter().collect();
+    let mut files: BTreeMap<String, Vec<u8>> = write_all(results, watched).into_iter().collect();
     files.insert(folder::SCENARIO.to_owned(), study.resolved.clone().into_bytes());
     files.insert("requests.csv".to_owned(), requests_csv(samples));
     let events: u64 = results.replications.iter().map(|r| r.events).sum();

@@ -339,6 +339,22 @@ impl Agenda {
         Some(popped(best as u64))
     }
 
+    /// The event that [`Agenda::pop`] would hand out.
+    #[cold]
+    pub fn peek(&mut self, end: SimTime) -> Option<Popped> {
+        if self.next_now.sequence != 0 {
+            return Some(self.next_now);
+        }
+        if self.heap.open {
+            self.heap.close();
+            if self.radix.len > 0 && self.heap.len() == 0 {
+                self.radix.refill(&mut self.heap);
+            }
+        }
+        let best = self.heap.top().min(self.first_head).min(self.first_seated);
+        ((best >> 64) as u64 <= end).then(|| popped(best as u64))
+    }
+
     /// Slots of events that are likely to be next.
     #[inline(always)]
     pub fn upcoming(&self) -> [u32; 2] {

@@ -233,11 +233,13 @@ pub struct Frames {
     cold: Slots<Extra>,
     /// The first free slot; each free frame names the next one as its `next`.
     free: Slot,
+    /// While it is noted which frames begin: those of them that do, and the free ones that none has taken yet.
+    noted: Option<(Vec<Slot>, Slot)>,
 }
 
 impl Default for Frames {
     fn default() -> Self {
-        Self { hot: Slots::default(), cold: Slots::default(), free: NONE }
+        Self { hot: Slots::default(), cold: Slots::default(), free: NONE, noted: None }
     }
 }
 
@@ -283,8 +285,38 @@ impl Frames {
     #[cold]
     #[inline(never)]
     fn grow(&mut self) -> Slot {
+        if let Some((begun, free)) = &mut self.noted {
+            let slot = *free;
+            if slot != NONE {
+                *free = std::mem::replace(&mut self.hot.get_mut(slot).next, NONE);
+                begun.push(slot);
+                return slot;
+            }
+            begun.push(self.hot.len() as Slot);
+        }
         self.cold.push(Extra::EMPTY);
         self.hot.push(Frame::EMPTY)
+    }
+
+    /// From now on it is noted which frames begin, in slots that were free before: where the free ones are put away, all
+    /// come through [`Frames::grow`], and whoever allocates has nothing to ask.
+    pub fn note(&mut self) {
+        self.noted = Some((Vec::new(), std::mem::replace(&mut self.free, NONE)));
+    }
+
+    /// Which did since [`Frames::note`]. The free slots are in the order they would have been in.
+    pub fn begun(&mut self) -> Vec<Slot> {
+        let Some((begun, rest)) = self.noted.take() else { return Vec::new() };
+        if self.free == NONE {
+            self.free = rest;
+            return begun;
+        }
+        let mut last = self.free;
+        while self.hot.get(last).next != NONE {
+            last = self.hot.get(last).next;
+        }
+        self.hot.get_mut(last).next = rest;
+        begun
     }
 
     /// Gives a slot back.

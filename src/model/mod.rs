@@ -64,6 +64,7 @@ pub mod store;
 pub mod topic;
 pub mod traces;
 pub mod versions;
+pub mod watch;
 mod windows;
 pub mod world;
 

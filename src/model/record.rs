@@ -222,6 +222,8 @@ pub struct Recorder {
     pub sample_every: u64,
     /// Decisions until the next one.
     pub until_sample: u64,
+    /// So many are kept at most.
+    pub most_samples: usize,
     /// Hash of all events so far.
     pub fingerprint: u64,
     /// Instants at which faults begin and end, from 0 on; empty without faults.
@@ -260,6 +262,7 @@ impl Recorder {
             window,
             sample_every: sample_every(names),
             until_sample: 1,
+            most_samples: SAMPLES,
             ..Recorder::default()
         };
         for (i, (name, client)) in design.clients.iter().enumerate() {
@@ -489,7 +492,7 @@ impl Recorder {
     #[cold]
     pub fn sample(&mut self, now: u64, d: &Decided, number: u64, key: Option<u64>) {
         self.until_sample = self.sample_every;
-        if self.samples.len() >= SAMPLES {
+        if self.samples.len() >= self.most_samples {
             return;
         }
         let row = d.operation;

@@ -30,7 +30,7 @@ impl Simulation {
     }
 
     /// Whatever is there from the start begins.
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         if std::mem::replace(&mut self.progress.begun, true) {
             return;
         }
@@ -90,7 +90,7 @@ impl Simulation {
     }
 
     /// What is done between two events: spans, windows, alerts and faults begin or end.
-    fn stop_at(&mut self, at: u64) {
+    pub(super) fn stop_at(&mut self, at: u64) {
         let (end, window) = (self.world.record.end, self.world.record.window);
         let warm_up = self.plan.names.design.warm_up;
         if at == end {

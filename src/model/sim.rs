@@ -59,7 +59,7 @@ use crate::{
 };
 
 /// Events between two looks at the stop flag and the limits.
-const LOOK: u64 = 1 << 16;
+pub(super) const LOOK: u64 = 1 << 16;
 /// Looks without progress of the clock after which a run is a livelock (about 10^6 events).
 const STUCK_LOOKS: u32 = 16;
 
@@ -105,7 +105,7 @@ pub struct Simulation {
     pub(super) routes: Vec<(NodeId, Vec<Route>)>,
     /// Faults of the network, by fault.
     pub(super) disturbances: Vec<Option<Disturbance>>,
-    events: u64,
+    pub(super) events: u64,
     /// Events until the next look.
     pub(super) left: u64,
     /// Of these, those that are not to be run for now.
@@ -205,9 +205,6 @@ impl Simulation {
             if self.left > 0 || self.progress.cut_short {
                 return None;
             }
-            let now = self.world.now();
-            self.stuck = if now == self.stuck_at { self.stuck + 1 } else { 0 };
-            self.stuck_at = now;
             if let Some(why) = self.limit(limits, stop) {
                 return Some(why);
             }
@@ -215,8 +212,8 @@ impl Simulation {
     }
 
     /// Runs as many events as are `left`, or all there are.
-    #[inline(always)]
-    fn run_some(&mut self, last: SimTime) {
+    #[inline(never)]
+    pub(super) fn run_some(&mut self, last: SimTime) {
         let far = self.world.frames.are_far();
         while self.left > 0
             && let Some(popped) = self.world.agenda.pop(last)
@@ -231,8 +228,12 @@ impl Simulation {
         }
     }
 
+    /// Looks whether it has to end here, and why.
     #[cold]
-    fn limit(&self, limits: Limits, stop: &AtomicBool) -> Option<String> {
+    pub(super) fn limit(&mut self, limits: Limits, stop: &AtomicBool) -> Option<String> {
+        let now = self.world.now();
+        self.stuck = if now == self.stuck_at { self.stuck + 1 } else { 0 };
+        self.stuck_at = now;
         if stop.load(Ordering::Relaxed) {
             return Some("interrupted".to_owned());
         }

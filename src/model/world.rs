@@ -37,7 +37,7 @@ use crate::{
 /// Shifts a visit's identity for the draws of its reply and its cancellation.
 const REPLY_SHIFT: u64 = 0x5851_f42d_4c95_7f2d;
 const CANCEL_SHIFT: u64 = 0x2545_f491_4f6c_dd1d;
-const COPY_SHIFT: u64 = 0x1405_7b7e_f767_814f;
+pub(super) const COPY_SHIFT: u64 = 0x1405_7b7e_f767_814f;
 /// The same for the answer of a dns node and for the call that follows it.
 pub(super) const ANSWER_SHIFT: u64 = 0x8cb9_2ba7_2f3d_8dd7;
 pub(super) const QUESTION_SHIFT: u64 = 0xaaaa_9c3f_6d2b_1e05;

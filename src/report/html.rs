@@ -8,6 +8,7 @@ mod bill;
 mod budgets;
 mod data;
 mod live;
+mod requests;
 pub(super) mod sweep;
 mod table;
 
@@ -31,18 +32,24 @@ use super::{
 };
 use crate::results::{
     DataFile, Distribution, Estimate, InstanceResults, NodeResults, RequestFigures, Results,
-    SloResult,
+    SloResult, Waterfall,
 };
 
 /// Availability below this is shown as a failure, whether an SLO asks for it or not.
 const BAD: f64 = 0.9;
 const STYLE: &str = include_str!("../../assets/report.css");
 
-/// The page; `topology` and the plots are put into it as they are, unless it were too large then.
-pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String {
+/// The page; `topology` and the plots are put into it as they are, unless it were too large then, and the requests that
+/// were watched.
+pub(crate) fn page(
+    results: &Results,
+    watched: &[Waterfall],
+    topology: &str,
+    plots: &[Plot],
+) -> String {
     let mut page = String::new();
     for detail in Detail::levels() {
-        page = page_of(results, topology, plots, detail);
+        page = page_of((results, watched), topology, plots, detail);
         if page.len() <= live::MOST {
             break;
         }
@@ -50,7 +57,12 @@ pub(crate) fn page(results: &Results, topology: &str, plots: &[Plot]) -> String 
     page
 }
 
-fn page_of(results: &Results, topology: &str, plots: &[Plot], detail: Detail) -> String {
+fn page_of(
+    (results, watched): (&Results, &[Waterfall]),
+    topology: &str,
+    plots: &[Plot],
+    detail: Detail,
+) -> String {
     let mut out = String::new();
     head(&mut out, results, detail);
     comes_to(&mut out, results);
@@ -61,6 +73,7 @@ fn page_of(results: &Results, topology: &str, plots: &[Plot], detail: Detail) ->
     live::replay(&mut out, results, topology, detail);
     out.push_str("<h2>Over time</h2>\n");
     live::over_time(&mut out, results, plots, detail);
+    requests::requests(&mut out, watched);
     requests(&mut out, results);
     nodes(&mut out, results);
     caches(&mut out, results);

@@ -26,6 +26,8 @@ mod json;
 mod lost;
 mod mermaid;
 mod openmetrics;
+mod otlp;
+mod perfetto;
 mod plan;
 mod plots;
 mod precision;
@@ -43,6 +45,7 @@ mod topology;
 mod transactions;
 mod variants;
 mod verdict;
+mod waterfall;
 
 pub use cap::{cap_files, cap_text};
 pub use compare::{compared_json, compared_markdown, compared_text, label};
@@ -52,6 +55,8 @@ pub use jepsen::{exported, jepsen};
 pub use lost::{lost_markdown, lost_text};
 pub use mermaid::mermaid;
 pub use openmetrics::openmetrics;
+pub use otlp::otlp;
+pub use perfetto::perfetto;
 pub use plan::{bias_text, plan_json, plan_markdown, plan_text};
 pub use precision::precision;
 pub use size::{
@@ -59,20 +64,25 @@ pub use size::{
     size_json, size_step, size_text,
 };
 pub use sweep::{sweep_json, sweep_text};
+pub use waterfall::{waterfalls_json, waterfalls_text};
 
-use crate::results::{Comparison, Results, SampledRequest, Sweep};
+use crate::results::{Comparison, Results, SampledRequest, Sweep, Waterfall};
 
-/// Every file of the result folder that follows from the results, as `(relative path, bytes)`.
-pub fn write_all(results: &Results) -> Vec<(String, Vec<u8>)> {
+/// Every file of the result folder that follows from the results and the requests that were watched, as `(relative path,
+/// bytes)`.
+pub fn write_all(results: &Results, watched: &[Waterfall]) -> Vec<(String, Vec<u8>)> {
     let topology = topology::draw(results);
     let plots = plots::all(results);
-    let html = html::page(results, &topology, &plots);
+    let html = html::page(results, watched, &topology, &plots);
     let mut files = vec![
         ("results.json".into(), json::results(results)),
         ("timeseries.csv".into(), csv::time_series(results)),
         ("topology.svg".into(), topology.into_bytes()),
         ("report.html".into(), html.into_bytes()),
     ];
+    if !watched.is_empty() {
+        files.push(("watched.json".into(), waterfalls_json(watched)));
+    }
     for plot in plots {
         files.push((format!("plots/{}.svg", plot.name), plot.svg.into_bytes()));
     }
@@ -143,7 +153,7 @@ mod tests {
     #[test]
     fn every_file_of_the_folder_is_written_once_and_alike() {
         let results = fixture::shop();
-        let files = write_all(&results);
+        let files = write_all(&results, &[]);
         let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(
             names,
@@ -161,20 +171,20 @@ mod tests {
             ]
         );
         assert!(files.iter().all(|(_, bytes)| !bytes.is_empty()));
-        assert!(write_all(&results) == files, "the same results give the same bytes");
+        assert!(write_all(&results, &[]) == files, "the same results give the same bytes");
     }
 
     #[test]
     fn a_folder_read_back_renders_the_same() {
-        let files = write_all(&fixture::shop());
+        let files = write_all(&fixture::shop(), &[]);
         let read: Results = serde_json::from_slice(&files[0].1).unwrap();
-        assert!(write_all(&read) == files, "`report` on a folder changes nothing");
+        assert!(write_all(&read, &[]) == files, "`report` on a folder changes nothing");
     }
 
     #[test]
     fn payloads_stay_text_in_every_file() {
         for payload in fixture::PAYLOADS {
-            for (name, bytes) in write_all(&fixture::hostile(payload)) {
+            for (name, bytes) in write_all(&fixture::hostile(payload), &[]) {
                 let text = String::from_utf8(bytes).unwrap();
                 match name.as_str() {
                     "results.json" => {

@@ -27,6 +27,7 @@ mod replication;
 mod resources;
 mod scaling;
 mod sides;
+mod watched;
 
 use std::{
     any::Any,
@@ -48,6 +49,7 @@ pub use histories::histories;
 pub use pilot::pilot;
 pub use prepared::{Outline, Prepared, doubts, followed, outline, sides};
 pub use replication::{Replication, check};
+pub use watched::{Watching, watched};
 
 use crate::{engine::random, model::probe::Measured};
 

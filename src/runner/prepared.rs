@@ -155,6 +155,11 @@ impl Prepared {
         Arc::clone(&self.scenario.progress)
     }
 
+    /// Its clients in the order of their names.
+    pub fn clients(&self) -> impl Iterator<Item = &str> {
+        self.scenario.names().clients()
+    }
+
     /// One replication, at its beginning.
     #[must_use]
     pub fn replication(&self, seed: u64) -> Simulation {

@@ -99,3 +99,4 @@ mod transactions;
 mod undecided;
 mod updates;
 mod warm_up;
+mod watched;

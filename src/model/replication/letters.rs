@@ -152,6 +152,8 @@ pub struct News {
 #[derive(Clone, Debug, Default)]
 pub struct Letters {
     cargo: BySlot<Cargo>,
+    /// The visit for a message that began last; none since somebody took it.
+    begun: Option<Slot>,
 }
 
 impl Letters {
@@ -387,9 +389,18 @@ impl World {
 
     /// A frame has this to do with messages from now on.
     pub fn put_post(&mut self, slot: Slot, post: Post) {
+        // By whom it may be watched.
+        if let (Some(letters), Post::Visit(_)) = (&mut self.letters, &post) {
+            letters.begun = Some(slot);
+        }
         if let Some(letters) = &mut self.letters {
             letters.put(slot, Cargo::Post(Box::new(post)));
         }
+    }
+
+    /// The visit for a message that began since this was asked last.
+    pub fn begun_visit(&mut self) -> Option<Slot> {
+        self.letters.as_mut()?.begun.take()
     }
 
     /// A letter arrived: whether its host is down. Then nobody hears of it, or its host says so.
