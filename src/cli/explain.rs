@@ -137,18 +137,17 @@ fn stored_requests(
     stop: &AtomicBool,
     voice: Voice,
 ) -> Result<Watched, Exit> {
-    let (folder, data) = (&arguments.what, arguments.overriding.only_data());
-    let data = data.ok_or_else(|| {
-        refuse(&format!(
+    let (folder, overriding) = (&arguments.what, &arguments.overriding);
+    if overriding.any_but_data() {
+        return Err(refuse(&format!(
             "{} is a result folder: what was run is not changed by --set, --variant or --seed; give a scenario file instead",
             folder.display()
-        ))
-    })?;
+        )));
+    }
     let results = read(folder).map_err(|line| refuse(&line))?;
     let replication = replication_of(folder, &results, arguments.asked.replication());
     let replication = replication.map_err(|line| refuse(&line))?;
-    let study = study_of(folder, data, &results, voice)?;
-    let overriding = &arguments.overriding;
+    let study = study_of(folder, overriding.data(), &results, voice)?;
     let watched = arguments.asked.watched(&study, (folder, overriding), replication, stop)?;
     let found = (replication.0, watched.fingerprint.as_str());
     is_the_same(folder, &results, found).map_err(|line| refuse(&line))?;

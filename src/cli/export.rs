@@ -125,8 +125,7 @@ fn requests(
     if let Some(known) = watched_in(folder).map_err(|line| refuse(&line))? {
         return Ok(known);
     }
-    let stop =
-        interruptible().map_err(|e| refuse(&format!("cannot catch Ctrl-C: {e}")))?;
+    let stop = interruptible().map_err(|e| refuse(&format!("cannot catch Ctrl-C: {e}")))?;
     let study = study_of(folder, arguments.data.clone(), results, voice)?;
     let found = usual(&study, results, &stop);
     if stop.load(Ordering::Relaxed) {

@@ -56,7 +56,9 @@ fn render(directory: &Path) -> Result<Results, String> {
     let results = parse(directory, json)?;
     let watched = watched_in(directory)?.unwrap_or_default();
     // The results themselves stay as they were written.
-    files.extend(write_all(&results, &watched).into_iter().filter(|(name, _)| name != "results.json"));
+    files.extend(
+        write_all(&results, &watched).into_iter().filter(|(name, _)| name != "results.json"),
+    );
     let timing = std::fs::read(directory.join(TIMING)).ok();
     place(directory)?.write(&RealDisk, &manifest.status, &files, timing.as_deref())?;
     Ok(results)

@@ -40,9 +40,9 @@ pub(super) struct Asked {
 
 /// A request as it is asked for.
 fn request(text: &str) -> Result<(String, u64), String> {
-    let parts = text.rsplit_once('/').and_then(|(client, number)| {
-        Some((client.to_owned(), number.parse().ok()?))
-    });
+    let parts = text
+        .rsplit_once('/')
+        .and_then(|(client, number)| Some((client.to_owned(), number.parse().ok()?)));
     parts
         .filter(|(client, _)| !client.is_empty())
         .ok_or_else(|| "a request is a client and a number, such as `users/7870`".to_owned())

@@ -29,7 +29,8 @@ pub fn otlp(results: &Results, all: &[Waterfall]) -> Vec<u8> {
     // By who it happened at: node or client, and instance.
     let mut places: BTreeMap<(String, u16), Vec<Value>> = BTreeMap::new();
     for of in all {
-        let trace = Trace { results, of, id: digest(&format!("{}/{}", results.fingerprint, of.name())) };
+        let trace =
+            Trace { results, of, id: digest(&format!("{}/{}", results.fingerprint, of.name())) };
         let place = of.spans.first().map_or(0, |span| span.instance);
         places.entry((of.request.client.clone(), place)).or_default().push(trace.root());
         for span in &of.spans {

@@ -26,7 +26,9 @@ pub fn perfetto(results: &Results, all: &[Waterfall]) -> Vec<u8> {
             "ph": "M", "name": "process_name", "pid": i + 1, "tid": 0, "ts": 0, "args": {"name": name},
         }));
     }
-    all.iter().for_each(|of| out.request(results, of));
+    for of in all {
+        out.request(results, of);
+    }
     out.counters(results);
     out.instants(results);
     let document = json!({
@@ -57,7 +59,12 @@ impl Events<'_> {
             "outcome": request.outcome, "attempts": request.attempts, "key": request.key, "why": of.why,
         });
         let id = of.name();
-        self.pair(&id, host, (&format!("{id} {}", request.operation), args), (request.intended, end));
+        self.pair(
+            &id,
+            host,
+            (&format!("{id} {}", request.operation), args),
+            (request.intended, end),
+        );
         for span in &of.spans {
             self.span(results, of, span);
         }

@@ -18,7 +18,7 @@ use crate::{
             spans::{self, Ending, Part, SpanKind, WatchedSpan},
         },
     },
-    results::{self, OUTCOMES, RequestPart, RequestSpan, Watched, Waterfall, WatchedRequest},
+    results::{self, OUTCOMES, RequestPart, RequestSpan, Watched, WatchedRequest, Waterfall},
 };
 
 /// Which requests of a replication are looked at.
@@ -96,8 +96,7 @@ pub fn watched(
         prepared.replication(seed).run_watching(&wishes, limits, stop)
     })?;
     let Some((measured, seen)) = second else { return Ok(None) };
-    let breach =
-        |message| Breach { replication: replication.0, seed: replication.1, message };
+    let breach = |message| Breach { replication: replication.0, seed: replication.1, message };
     if measured.fingerprint != before.fingerprint {
         return Err(breach("watching a replication changed it".to_owned()));
     }

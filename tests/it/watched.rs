@@ -130,9 +130,8 @@ fn adds_up(one: &Waterfall) {
         let below = one.spans.iter().filter(|of| of.parent == Some(span.id));
         let at = format!("{} span {}: {:#?}", one.name(), span.id, one.spans);
         if span.kind == "visit" {
-            let calls: i64 = below
-                .map(|call| lasted(call).unwrap() - total(&call.parts, "permit"))
-                .sum();
+            let calls: i64 =
+                below.map(|call| lasted(call).unwrap() - total(&call.parts, "permit")).sum();
             assert_eq!(calls, total(&span.parts, "calling"), "{at}");
         } else {
             let visits: i64 = below.map(|visit| lasted(visit).unwrap()).sum();
@@ -334,7 +333,10 @@ fn a_connection_is_waited_for_and_a_dead_process_ends_its_visits() {
     assert_eq!(second[3], "1 call app[0] 1-40 ok: permit 1-18 calling 18-40");
     let crash = format!(
         "{}faults: [{{id: dies, at: 1.01s, for: 1s, crash: {{node: db}}}}]\n",
-        exact("arrivals: constant(1/s), to: app, timeout: 100ms", "app: {service: {calls: [db]}}, db: {service: {work: 20ms}}")
+        exact(
+            "arrivals: constant(1/s), to: app, timeout: 100ms",
+            "app: {service: {calls: [db]}}, db: {service: {work: 20ms}}"
+        )
     );
     let lost = told(&watch_one(&crash, "load", 0));
     assert_eq!(lost[4], "2 visit db[0] 2-10 crashed: work 2-10", "{lost:#?}");
@@ -357,7 +359,10 @@ fn a_message_is_followed_to_whoever_works_it_off() {
 fn a_request_that_nobody_answers_is_open() {
     let text = format!(
         "{}faults: [{{id: cut, at: 0s, partition: {{between: [[app], [db]]}}}}]\n",
-        exact("arrivals: constant(1/s), to: app", "app: {service: {calls: [db]}}, db: {service: {work: 20ms}}")
+        exact(
+            "arrivals: constant(1/s), to: app",
+            "app: {service: {calls: [db]}}, db: {service: {work: 20ms}}"
+        )
     );
     let one = watch_one(&text, "load", 0);
     assert_eq!((one.request.latency, one.request.outcome.as_str()), (None, "in_flight"));
@@ -441,7 +446,8 @@ fn explain_shows_requests_of_a_folder_and_of_a_file() {
     let folder = result_folder(w.path(), "busy");
     let before = content(&folder);
     let rows = fs::read_to_string(folder.join("requests.csv")).unwrap();
-    let row: Vec<&str> = rows.lines().find(|row| row.starts_with("1,users")).unwrap().split(',').collect();
+    let row: Vec<&str> =
+        rows.lines().find(|row| row.starts_with("1,users")).unwrap().split(',').collect();
     let asked = format!("--request users/{} --replication 1 --format json", row[3]);
     let of_folder = succeeds(w.path(), &format!("explain {} {asked}", folder.display()));
     assert_eq!(of_folder, succeeds(w.path(), &format!("explain busy.yaml {asked}")));
@@ -450,8 +456,13 @@ fn explain_shows_requests_of_a_folder_and_of_a_file() {
     let names: BTreeSet<&str> = request.as_object().unwrap().keys().map(String::as_str).collect();
     let wanted = "attempts client intended key latency number operation outcome replication";
     assert_eq!(names.into_iter().collect::<Vec<_>>().join(" "), wanted);
-    assert_eq!((&request["intended"], &request["latency"]), (&row[4].parse().unwrap(), &row[5].parse().unwrap()));
-    for key in ["id", "parent", "node", "instance", "kind", "start", "end", "waiting", "work", "outcome"] {
+    assert_eq!(
+        (&request["intended"], &request["latency"]),
+        (&row[4].parse().unwrap(), &row[5].parse().unwrap())
+    );
+    for key in
+        ["id", "parent", "node", "instance", "kind", "start", "end", "waiting", "work", "outcome"]
+    {
         assert!(found[0]["spans"][1].get(key).is_some(), "{key}");
     }
     let slow = succeeds(w.path(), "explain busy.yaml --slowest 2 --outcome timeout --format json");
@@ -461,7 +472,10 @@ fn explain_shows_requests_of_a_folder_and_of_a_file() {
     assert!(slow.iter().all(|of| of.request.outcome == "timeout" && of.request.attempts == 2));
     let text = succeeds(w.path(), "explain busy.yaml --outcome timeout");
     assert!(text.contains("timeout after 310 ms and 2 attempts"), "{text}");
-    assert!(text.lines().filter(|line| line.trim_start().starts_with("attempt 2: app[")).count() == 3, "{text}");
+    assert!(
+        text.lines().filter(|line| line.trim_start().starts_with("attempt 2: app[")).count() == 3,
+        "{text}"
+    );
     assert!(text.lines().any(|line| line.trim_start().starts_with("backoff  ")), "{text}");
     let none = succeeds(w.path(), "explain busy.yaml --outcome shed");
     assert_eq!(none, "No request of this replication is like that.\n");
@@ -498,7 +512,11 @@ fn what_cannot_be_watched_is_refused_in_one_line() {
     fs::write(&scenario, text.replace("seed: 3", "seed: 4")).unwrap();
     for command in ["explain DIR --slowest 1", "export DIR --as otlp", "export DIR --as perfetto"] {
         let ran = windtunnel(w.path(), &command.replace("DIR", &dir.to_string()));
-        assert!(ran.code == 2 && ran.stderr.contains("was changed after the run"), "{}", ran.stderr);
+        assert!(
+            ran.code == 2 && ran.stderr.contains("was changed after the run"),
+            "{}",
+            ran.stderr
+        );
         assert_eq!(ran.stdout, "");
     }
 }
@@ -517,12 +535,15 @@ fn traces_name_their_parents_and_pairs_are_closed() {
     for resource in traces["resourceSpans"].as_array().unwrap() {
         let service = &resource["resource"]["attributes"][0];
         assert_eq!(service["key"], "service.name");
-        assert!(["users", "app", "db"].contains(&service["value"]["stringValue"].as_str().unwrap()));
+        assert!(
+            ["users", "app", "db"].contains(&service["value"]["stringValue"].as_str().unwrap())
+        );
         for span in resource["scopeSpans"][0]["spans"].as_array().unwrap() {
             let of = |key: &str| span.get(key).map(|id| id.as_str().unwrap().to_owned());
             let (trace, id) = (of("traceId").unwrap(), of("spanId").unwrap());
             assert!(trace.len() == 32 && id.len() == 16);
-            let [start, end] = ["startTimeUnixNano", "endTimeUnixNano"].map(|key| of(key).unwrap().parse::<u64>().unwrap());
+            let [start, end] = ["startTimeUnixNano", "endTimeUnixNano"]
+                .map(|key| of(key).unwrap().parse::<u64>().unwrap());
             assert!(start <= end);
             assert!(known.insert((trace, id), (of("parentSpanId"), start)).is_none(), "ids differ");
         }

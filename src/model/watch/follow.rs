@@ -258,7 +258,8 @@ impl Follower {
             }
         };
         let Some((slot, f)) = frames.iter().find(of_it) else { return };
-        let operation = if client.alone { client.row_of(f) - client.first_row } else { f.op.into() };
+        let operation =
+            if client.alone { client.row_of(f) - client.first_row } else { f.op.into() };
         let request = self.requests.len();
         self.requests.push(WatchedRequest {
             client: client.index,
@@ -381,9 +382,7 @@ impl Follower {
         let actor = self.before.actor;
         let mut those = self.live.iter().filter(at);
         // What goes on after an answer began in this event, too.
-        let rest = || {
-            self.live.iter().rfind(|live| live.kind == SpanKind::Background && at(live))
-        };
+        let rest = || self.live.iter().rfind(|live| live.kind == SpanKind::Background && at(live));
         let found = match (self.live.iter().find(|live| live.slot == actor), rest()) {
             (Some(live), Some(rest)) if mix(live.id) == rest.id => Some(rest),
             (Some(live), _) => Some(live).filter(at),
