@@ -9,8 +9,8 @@ use super::{
     prepare::{Overriding, Said, told},
     progress,
     report::read,
+    requests::{self, Asked, is_the_same, replication_of, study_of},
     run::{Format, broken, interruptible, width},
-    watch::{self, Asked, is_the_same, replication_of, study_of},
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},
@@ -68,7 +68,7 @@ pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
     };
     let voice = voice.to_programs(arguments.format == Format::Json);
     if arguments.asked.any() {
-        return requests(arguments, &stop, voice);
+        return single_requests(arguments, &stop, voice);
     }
     let mut said = Said::default();
     let found = if arguments.what.is_dir() {
@@ -107,7 +107,7 @@ pub(super) fn explain(arguments: &ExplainArguments, voice: Voice) -> Exit {
 }
 
 /// What single requests went through.
-fn requests(arguments: &ExplainArguments, stop: &AtomicBool, voice: Voice) -> Exit {
+fn single_requests(arguments: &ExplainArguments, stop: &AtomicBool, voice: Voice) -> Exit {
     if arguments.variants || arguments.replications.is_some() {
         return refuse("--variants and --replications are not of single requests");
     }
@@ -137,18 +137,17 @@ fn stored_requests(
     stop: &AtomicBool,
     voice: Voice,
 ) -> Result<Watched, Exit> {
-    let (folder, data) = (&arguments.what, arguments.overriding.only_data());
-    let data = data.ok_or_else(|| {
-        refuse(&format!(
+    let (folder, overriding) = (&arguments.what, &arguments.overriding);
+    if overriding.any_but_data() {
+        return Err(refuse(&format!(
             "{} is a result folder: what was run is not changed by --set, --variant or --seed; give a scenario file instead",
             folder.display()
-        ))
-    })?;
+        )));
+    }
     let results = read(folder).map_err(|line| refuse(&line))?;
     let replication = replication_of(folder, &results, arguments.asked.replication());
     let replication = replication.map_err(|line| refuse(&line))?;
-    let study = study_of(folder, data, &results, voice)?;
-    let overriding = &arguments.overriding;
+    let study = study_of(folder, overriding.data(), &results, voice)?;
     let watched = arguments.asked.watched(&study, (folder, overriding), replication, stop)?;
     let found = (replication.0, watched.fingerprint.as_str());
     is_the_same(folder, &results, found).map_err(|line| refuse(&line))?;
@@ -165,7 +164,7 @@ fn new_requests(
     let examined = examine_with_pilot(what, overriding, stop, voice)?;
     let study = told(examined, &mut Said::default(), voice).ok_or(Exit::BadInput)?;
     let replication = arguments.asked.replication().unwrap_or(0);
-    let replication = (replication, watch::seed(&study, replication));
+    let replication = (replication, requests::seed(&study, replication));
     arguments.asked.watched(&study, (what, overriding), replication, stop)
 }
 

@@ -16,8 +16,9 @@ use super::{
     folder::{self, RealDisk, SCENARIO, TIMING},
     prepare::Overriding,
     report::{place, read, watched_in},
+    requests::{is_the_same, replication_of, study_of},
     run::{broken, interruptible},
-    watch::{is_the_same, replication_of, study_of, usual},
+    watch::usual,
 };
 use crate::{
     cli::say::{Exit, Voice, complain, print, refuse},

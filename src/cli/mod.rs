@@ -24,6 +24,7 @@ mod plan;
 mod prepare;
 mod progress;
 mod report;
+mod requests;
 mod run;
 mod say;
 mod scale;

@@ -59,10 +59,14 @@ impl Overriding {
         Self { data, ..Self::default() }
     }
 
-    /// Where data is, if nothing else is overridden.
-    pub(super) fn only_data(&self) -> Option<Option<String>> {
-        let other = Self { data: None, ..self.clone() };
-        (!other.any()).then(|| self.data.clone())
+    /// Where data is.
+    pub(super) fn data(&self) -> Option<String> {
+        self.data.clone()
+    }
+
+    /// Whether anything is overridden but where data is.
+    pub(super) fn any_but_data(&self) -> bool {
+        Self { data: None, ..self.clone() }.any()
     }
 
     /// The file as it stands.

@@ -6,6 +6,7 @@
 //!
 //! **Invariant.** Watching changes no event.
 
+mod at;
 mod follow;
 pub mod keep;
 pub mod spans;

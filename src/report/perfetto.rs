@@ -26,7 +26,9 @@ pub fn perfetto(results: &Results, all: &[Waterfall]) -> Vec<u8> {
             "ph": "M", "name": "process_name", "pid": i + 1, "tid": 0, "ts": 0, "args": {"name": name},
         }));
     }
-    all.iter().for_each(|of| out.request(results, of));
+    for of in all {
+        out.request(results, of);
+    }
     out.counters(results);
     out.instants(results);
     let document = json!({

@@ -125,6 +125,40 @@ const FIGURES: &[(&str, &str)] = &[
     ),
 ];
 
+/// What a span of a single request says.
+const SPAN: &[(&str, &str)] = &[
+    ("id", "its number in the request, from 0"),
+    ("parent", "the span that led to it; null: an attempt of the client"),
+    (
+        "node",
+        "the node or client it is at; `instance`: which of its instances (of a client the place), from 0",
+    ),
+    (
+        "kind",
+        "`attempt` of a client, `call` of a node, `send` that nobody waits for; `visit` of a node, `copy` (by a message that came twice), `branch` of a visit, `background` (after its answer), `message` (a visit that works one off)",
+    ),
+    ("start", "an attempt or call: when it begins to wait to be sent; a visit: when it arrives"),
+    (
+        "end",
+        "an attempt or call: when its answer is there or it is given up; a visit: when its answer leaves; null: never",
+    ),
+    (
+        "waiting",
+        "how much of it it waited: for a worker, a core, a lock; an attempt or call for a permit, a connection, a token",
+    ),
+    ("work", "how much of it it was at work on a core"),
+    ("outcome", "how it ended: an outcome, `cancelled`, `crashed`; null: it did not"),
+    ("to", "an attempt, call or send: the node and instance called"),
+    (
+        "parts",
+        "what it was at, `[name, from, to]` without gaps: `waiting`, `work`, `pause` (time without a core), `calling`, `backoff`, `permit`; of the request: `calling`, `backoff`, `permit`",
+    ),
+    (
+        "why",
+        "why the request was looked at: `asked`, `slowest`, `p50`, `p95`, `p99`, its outcome, `after` a fault",
+    ),
+];
+
 /// Sections after those of the types.
 pub(super) fn sections() -> String {
     let mut text = String::from("\n## Values\n\n| value | forms | to be known |\n|---|---|---|\n");
@@ -147,6 +181,12 @@ pub(super) fn sections() -> String {
          (a mark), `window=`, and `before=`, `during=`, `after=` a fault; of a `partition` also `side=`, the first name \
          of a list of it, or `rest`. Names of `results.json` that are not listed here are figures too.\n",
     );
+    text.push_str(
+        "\n## Single requests\n\n`windtunnel explain FILE --request users/7870 --format json` and `watched.json` of a result folder are \
+         lists of `{request, spans, why, parts}`, times in seconds. Of `request`: `replication`, `client`, `operation`, `number`, \
+         `intended`, `latency` (null: open as the run ended), `attempts`, `outcome`, `key`.\n\n",
+    );
+    lines(SPAN, &mut text);
     text.push_str(
         "\n## Codes\n\nEach problem that is told of a scenario has a code: E- must be mended before \
          it runs, W- is a warning.\n\n",

@@ -282,10 +282,7 @@ fn what_a_folder_holds_is_written_for_others() {
     }
     assert_eq!(files(w.path()).len(), before.len() + 1, "the folder is as it was");
     for (arguments, phrase) in [
-        (
-            "export outputs/shop/latest --as jepsen --output x",
-            "--output is of openmetrics and mermaid",
-        ),
+        ("export outputs/shop/latest --as jepsen --output x", "--output is not of jepsen"),
         (
             "export outputs/shop/latest --as mermaid --key 3",
             "--replication and --key are of jepsen",

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Follow,
+    at::{clients, node, part_of, waits},
     spans::{Course, Ending, Part, SpanKind, WatchedRequest, WatchedSpan},
 };
 use crate::{
@@ -17,15 +18,10 @@ use crate::{
         any_node::AnyNode,
         client::{alone::asked_by, run::Client},
         event,
-        frame::{
-            ABANDONED, BRANCH, CALLER_DONE, FINISHED, FREE, Frame, HAS_CORE, IN_ROOM, IN_TRANSIT,
-            LETTER, PROBE, UNSEEN,
-        },
+        frame::{BRANCH, CALLER_DONE, FINISHED, FREE, Frame, IN_TRANSIT, LETTER, PROBE},
         ids::{Host, NONE, Slot},
         outcome::Outcome,
         queue::{host::record, post::Post},
-        resilience::{caller::Caller, flight::Hold},
-        service::program::{Instr, Point},
         sim::Simulation,
         world::{COPY_SHIFT, pack, unpack},
     },
@@ -619,15 +615,6 @@ impl Follower {
     }
 }
 
-/// The clients, in the order of their names.
-fn clients(sim: &Simulation) -> impl Iterator<Item = &Client> {
-    let nodes = sim.nodes.iter().skip(usize::from(sim.world.first_client));
-    nodes.filter_map(|node| match node {
-        AnyNode::Client(client) => Some(&**client),
-        _ => None,
-    })
-}
-
 /// What is known of an event before it happens.
 fn of(Popped { kind, slot, .. }: Popped, sim: &Simulation) -> Before {
     let frames = &sim.world.frames;
@@ -653,53 +640,4 @@ fn of(Popped { kind, slot, .. }: Popped, sim: &Simulation) -> Before {
         _ => {}
     }
     before
-}
-
-fn node<'s>(sim: &'s Simulation, f: &Frame) -> &'s AnyNode {
-    &sim.nodes[usize::from(f.node)]
-}
-
-/// Whether a frame waits for an answer to what it called.
-fn waits(sim: &Simulation, slot: Slot) -> bool {
-    let frames = &sim.world.frames;
-    let child = frames[slot].next;
-    if child == NONE {
-        return false;
-    }
-    let f = &frames[child];
-    f.parent == slot && f.flags & (CALLER_DONE | BRANCH) == 0 && f.node < LETTER
-}
-
-/// What a frame is at.
-fn part_of(sim: &Simulation, slot: Slot) -> Part {
-    let f = &sim.world.frames[slot];
-    if f.armed == UNSEEN || f.flags & (IN_ROOM | ABANDONED) == IN_ROOM {
-        return Part::Waiting;
-    }
-    if f.flags & HAS_CORE != 0 {
-        return Part::Work;
-    }
-    if waits(sim, slot) {
-        return Part::Calling;
-    }
-    let before = |guarded: bool| {
-        let held = guarded && sim.world.frames.extra(slot).hold != Hold::Start;
-        if held { Part::Permit } else { Part::Backoff }
-    };
-    match node(sim, f) {
-        AnyNode::Client(client) => before(client.policy(f.op.into()).guard.is_some()),
-        AnyNode::Server(server) => match server.program.code.get(usize::from(f.pc)) {
-            Some(&Instr::Call(call)) => before(server.policy(call).guard.is_some()),
-            Some(Instr::Fork(_)) => Part::Calling,
-            Some(
-                Instr::Begin
-                | Instr::Lock(_)
-                | Instr::Lease(..)
-                | Instr::Cache(..)
-                | Instr::Point(Point::Environment | Point::Publish),
-            ) => Part::Waiting,
-            _ => Part::Pause,
-        },
-        AnyNode::Other(_) => Part::Pause,
-    }
 }

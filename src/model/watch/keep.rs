@@ -101,20 +101,23 @@ impl Keeper {
     /// Those that are kept, each once, with all that speaks for it; in order of intended send.
     pub fn kept(self) -> Vec<(RequestSample, Vec<Why>)> {
         let mut all: BTreeMap<(u64, u16, u64), (RequestSample, Vec<Why>)> = BTreeMap::new();
-        let mut keep = |sample: RequestSample, why: Why| {
+        let asked = self.asked.into_iter().map(|sample| (sample, Why::Asked));
+        let slow = self.slow.into_values().map(|sample| (sample, Why::Slow));
+        let near = self
+            .near
+            .into_iter()
+            .enumerate()
+            .flat_map(|(i, near)| near.into_values().map(move |sample| (sample, Why::Near(i))));
+        let ended =
+            self.ended.into_iter().enumerate().flat_map(|(i, ended)| {
+                ended.into_iter().map(move |sample| (sample, Why::Ended(i)))
+            });
+        let after = self.after.into_iter().flat_map(|(fault, first)| {
+            first.into_iter().map(move |sample| (sample, Why::After(fault)))
+        });
+        for (sample, why) in asked.chain(slow).chain(near).chain(ended).chain(after) {
             let name = (sample.intended, sample.client, sample.number);
             all.entry(name).or_insert((sample, Vec::new())).1.push(why);
-        };
-        self.asked.into_iter().for_each(|sample| keep(sample, Why::Asked));
-        self.slow.into_values().for_each(|sample| keep(sample, Why::Slow));
-        for (i, near) in self.near.into_iter().enumerate() {
-            near.into_values().for_each(|sample| keep(sample, Why::Near(i)));
-        }
-        for (i, ended) in self.ended.into_iter().enumerate() {
-            ended.into_iter().for_each(|sample| keep(sample, Why::Ended(i)));
-        }
-        for (fault, first) in self.after {
-            first.into_iter().for_each(|sample| keep(sample, Why::After(fault)));
         }
         all.into_values().collect()
     }
