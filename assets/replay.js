@@ -407,7 +407,8 @@
     const { part, group, gauges, bar, text, title } = one;
     const state = stateOf(part, window);
     // As many as there is room for; all of them where one points.
-    text.textContent = state.words.reduce((all, word) => (all.length + word.length > 22 ? all : `${all}, ${word}`));
+    const [first = "", ...others] = state.words;
+    text.textContent = others.reduce((all, word) => (all.length + word.length > 22 ? all : `${all}, ${word}`), first);
     title.textContent = [part.name, ...state.words, `${show(state.arrivals, "/s")} arrive`].join(", ");
     let struckAny = false;
     gauges.forEach((gauge, inst) => {
@@ -695,8 +696,10 @@
     charts.forEach((chart) => chart.setSize({ width, height: chart.height }));
     sized.hidden = Number(picture.querySelector("svg").getAttribute("width")) <= picture.clientWidth;
     // What scrolls can be reached by keys.
-    if (picture.scrollWidth > picture.clientWidth) picture.tabIndex = 0;
-    else picture.removeAttribute("tabindex");
+    for (const box of document.querySelectorAll(".wide, figure, pre")) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
     markInstant();
   }
 

@@ -87,6 +87,7 @@ fn page_of(
     balance(&mut out, results);
     leaves_out(&mut out, results);
     reproduce(&mut out, results);
+    out.push_str("</main>\n");
     live::scripts(&mut out, results, plots, detail);
     out.push_str("</body>\n</html>\n");
     out
@@ -114,7 +115,7 @@ fn begin(out: &mut String, title: &str, policy: &str, styles: &[&str]) {
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; {policy}\
          style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <title>{title} - Windtunnel</title>\n<style>\n{STYLE}{styles}</style>\n</head>\n<body>\n\
+         <title>{title} - Windtunnel</title>\n<style>\n{STYLE}{styles}</style>\n</head>\n<body>\n<main>\n\
          <h1>{title}</h1>\n"
     );
 }

@@ -76,9 +76,11 @@ for (const scenario of SCENARIOS) {
     assert.equal(await page.locator("#charts canvas").count(), panels);
   });
 
-  for (const colorScheme of ["light", "dark"]) {
-    test(`${scenario}, ${colorScheme}: no serious finding of axe`, async (t) => {
-      const { page } = await open(t, scenario, { colorScheme, bypassCSP: true, hash: "#t=66" });
+  for (const [colorScheme, width] of [["light", 1280], ["dark", 1280], ["light", 480]]) {
+    test(`${scenario}, ${colorScheme}, ${width} wide: no serious finding of axe`, async (t) => {
+      const viewport = { width, height: 900 };
+      const { page } = await open(t, scenario, { colorScheme, viewport, bypassCSP: true, hash: "#t=66" });
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width, "the page itself never scrolls sideways");
       await page.evaluate(AXE);
       const { violations } = await page.evaluate(() => window.axe.run());
       const grave = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));

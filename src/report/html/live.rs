@@ -119,6 +119,10 @@ pub(super) fn replay(out: &mut String, results: &Results, drawn: &str, detail: D
             let _ = writeln!(out, "<p class=\"muted\">{}</p>", escape(&left_out));
         }
         out.push_str("</div>\n");
+    } else if results.series.start.len() > 1 {
+        out.push_str(
+            "<p class=\"muted\">A replay of so many parts would make the page too large.</p>\n",
+        );
     }
     let drawn = if detail.pictures { drawn } else { "" };
     let _ = write!(out, "<figure class=\"still\">\n{drawn}</figure>\n</section>\n");

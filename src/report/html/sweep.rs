@@ -37,7 +37,7 @@ pub(crate) fn page(sweep: &Sweep, plots: &[Plot]) -> String {
     pictures(&mut out, plots);
     cells(&mut out, sweep);
     same_again(&mut out, sweep);
-    out.push_str("</body>\n</html>\n");
+    out.push_str("</main>\n</body>\n</html>\n");
     out
 }
 

@@ -181,6 +181,7 @@ fn a_page_that_would_be_too_large_shows_windows_together_and_says_so() {
     }
     let html = of(&results);
     assert!(html.len() <= live::MOST && !html.contains("<script"), "{}", html.len());
+    assert!(html.contains("A replay of so many parts would make the page too large"));
 }
 
 #[test]
