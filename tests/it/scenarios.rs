@@ -193,7 +193,7 @@ fn each_keeps_its_books() {
         let by_client: u64 = results.clients.values().map(|c| issued(&c.figures)).sum();
         assert_eq!(by_client, issued(&results.summary.figures), "{name}");
         assert!(by_client > 0, "{name}: nothing happened");
-        let files = write_all(&results);
+        let files = write_all(&results, &[]);
         let page = files.iter().find(|(name, _)| name == "report.html").unwrap();
         assert_small(name, page.1.len() as u64);
         // Without a fault or a change of load there is no story.
