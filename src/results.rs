@@ -226,6 +226,9 @@ pub struct NodeResults {
     /// none was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<Box<Estimate>>,
+    /// Services and stores with `quota`: how long work stood still for want of processor time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled: Option<Box<ThrottledResults>>,
     /// Services with `purchase`: their instances by how they were bought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purchase: Option<Box<PurchaseResults>>,
@@ -269,6 +272,15 @@ pub struct NodeResults {
     /// How many more instances there are than `per_instance` lists.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub instances_not_listed: u64,
+}
+
+/// How long work stood still because a `quota` was used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ThrottledResults {
+    /// Share of the time that an instance was up in which its work stood still.
+    pub time: Estimate,
+    /// Mean time a visit stood still, s.
+    pub wait: Estimate,
 }
 
 /// How sagas ended, per replication.

@@ -93,7 +93,7 @@ enum Of {
 }
 
 /// Causes of refusals and waits a node notes, what they are events of, what they are called, and of what they are.
-const CAUSES: [(&str, &str, &str, Of); 27] = [
+const CAUSES: [(&str, &str, &str, Of); 28] = [
     ("queue_full", "refusals_began", "queue full", Of::Arrivals),
     ("abandoned", "refusals_began", "patience over", Of::Arrivals),
     ("codel", "refusals_began", "dropped by CoDel", Of::Arrivals),
@@ -117,6 +117,7 @@ const CAUSES: [(&str, &str, &str, Of); 27] = [
     ("pushed_out", "refusals_began", "pushed out by more urgent ones", Of::Arrivals),
     ("throttled", "refusals_began", "no environment", Of::Starts),
     ("door_wait", "waits_began", "its turn at the door", Of::Arrivals),
+    ("over_quota", "waits_began", "the next period of its quota", Of::Arrivals),
     ("held", "waits_began", "an instance", Of::Arrivals),
     ("throttled", "waits_began", "a token", Of::Calls),
     ("pool_wait", "waits_began", "a connection", Of::Calls),

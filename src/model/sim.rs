@@ -553,6 +553,7 @@ impl Simulation {
                 in_queue: b.in_queue - a.in_queue,
                 depth: b.depth - a.depth,
                 cache: b.cache.since(a.cache),
+                throttled: (b.throttled.0 - a.throttled.0, b.throttled.1 - a.throttled.1),
             })
             .collect();
         NodeMeasured {

@@ -268,7 +268,15 @@ pub(crate) fn blame(results: &Results) -> Vec<String> {
         } else {
             " waiting (for workers, cores, locks, at doors)"
         };
-        let times = [(part.waiting, waiting), (part.work, " work"), (part.inside, " inside")];
+        // Times of all visits: what is left of nothing is not quite nothing.
+        let waited = part.waiting - part.throttled;
+        let waited = if waited < 1e-6 * part.waiting { 0.0 } else { waited };
+        let times = [
+            (part.throttled, " standing still (its quota was used up)"),
+            (waited, waiting),
+            (part.work, " work"),
+            (part.inside, " inside"),
+        ];
         let times = times.iter().filter(|(time, _)| *time > 0.0);
         let times: Vec<String> =
             times.map(|(time, what)| format!("{}{what}", duration(*time))).collect();

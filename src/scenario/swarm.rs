@@ -441,6 +441,10 @@ impl Writer {
     /// In which order a service works what waits, and how much of it at once.
     fn order_of_service(&mut self, number: usize, bounded: u64) -> String {
         let mut text = String::new();
+        let batch = self.batch(number);
+        if batch.is_empty() {
+            text += &self.quota(number);
+        }
         let any =
             ["fifo", "lifo", "random", "priority", "shortest_job", "adaptive_lifo", "codel()"];
         let cores = ["shared", "lifo_preemptive", "priority_preemptive", "srpt"];
@@ -450,7 +454,7 @@ impl Writer {
             let order = if self.chance(50) { Some(self.pick(&any)) } else { None };
             text += &order.map_or(String::new(), |o| format!("      discipline: {o}\n"));
             if bounded & 2 == 2 && order != Some("codel()") {
-                text += &self.batch(number);
+                text += &batch;
             }
         }
         text

@@ -101,6 +101,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "service",
             "service/limits",
             "service/parts",
+            "service/quota",
             "service/steps",
             "store",
             "store/kept",

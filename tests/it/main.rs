@@ -63,6 +63,7 @@ mod precision;
 mod publishing;
 mod purchase;
 mod queues;
+mod quotas;
 mod random_queues;
 mod readme;
 mod recovery;

@@ -89,6 +89,16 @@ fn service(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut Problem
         );
     }
     batch(spec, path, problems);
+    if let Some(quota) = spec.quota {
+        quota.check(spec.cores.map(|cores| cores.0), &at("quota"), problems);
+        if let Some(key) = [("batch", spec.batch.is_some()), ("speedup", spec.speedup.is_some())]
+            .into_iter()
+            .find_map(|(key, given)| given.then_some(key))
+        {
+            let message = format!("how much processor time `{key}` takes is not known");
+            problems.error_help("E-CONFLICT", at("quota"), message, format!("leave out `{key}`"));
+        }
+    }
     if spec.speedup.is_some() && spec.cores.is_some() && spec.batch.is_none() {
         problems.error("E-CONFLICT", at("cores"), "`speedup` takes the place of `cores`");
     }

@@ -40,6 +40,15 @@ impl Writer {
         if draw.below(100) < 30 { text } else { String::new() }
     }
 
+    /// How much processor time a service has, where that is rationed.
+    pub(super) fn quota(&self, service: usize) -> String {
+        let mut draw = self.apart("quota", service as u64);
+        let time = 2 + draw.below(30);
+        let burst = ["", " burst=10ms", " burst=300ms"][draw.below(3) as usize];
+        let text = format!("      quota: {time}ms per 20ms{burst}\n");
+        if draw.below(100) < 20 { text } else { String::new() }
+    }
+
     /// Spot instances are taken together.
     pub(super) fn reclaim(&self) -> Option<String> {
         let spot = |i: &usize| self.purchase(*i).is_some_and(|text| text.contains("spot"));
