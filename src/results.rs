@@ -257,7 +257,7 @@ pub struct NodeResults {
     /// What it costs; absent where nothing of it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<NodeCost>,
-    /// Each thing of it that is bounded: `cores`, `workers`, `pool:db`, `bulkhead:db`, `lock:seat`, `memory`,
+    /// Each thing of it that is bounded: `cores`, `workers`, `pool:db`, `bulkhead:db`, `lock:seat`, `quota`, `in_flight`, `memory`,
     /// `threads`, `descriptors`. Locks for each key have no bound.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resources: BTreeMap<String, ResourceResults>,

@@ -42,6 +42,7 @@ macro_rules! library {
 library! {
     "single-server",
     "balanced-tier",
+    "router-queue",
     "fan-out-tail",
     "closed-loop-users",
     "retries-and-timeouts",
@@ -66,7 +67,9 @@ library! {
     "scatter-gather",
     "circuit-breaker",
     "hedged-requests",
+    "retry-elsewhere",
     "noisy-neighbour",
+    "cpu-quota",
     "overload-control",
     "repair-crews",
     "years-of-outages",

@@ -365,12 +365,13 @@ impl Writer {
         }
         if self.chance(25) {
             learns = true;
-            text += "eject: {errors: 3, for: 2s, max: 50%}, ";
+            text += &format!("eject: {{errors: 3, for: 2s, {}max: 50%}}, ", self.ejects());
         }
         if learns {
             text += &self.maybe(40, |_| "slow_start: 2s".to_owned());
             text += &self.maybe(40, |_| "panic: 50%".to_owned());
         }
+        text += &self.proxy();
         self.line(&(text + "}}"));
     }
 
@@ -433,6 +434,7 @@ impl Writer {
             if ["cas", "increment"].into_iter().any(updates) {
                 edge += &self.once(&target);
             }
+            let edge = self.elsewhere(edge, &target);
             text += &format!("        {target}: {{{edge}}}\n");
         }
         self.text += &text;

@@ -51,6 +51,19 @@ fn work_stops_when_the_quota_is_used_up() {
 }
 
 #[test]
+fn how_long_it_takes_depends_on_when_in_a_period_it_comes() {
+    // At random instants 25 ms take 105 ms less the time since a period began; in its last 20 ms 25 ms, but in its last
+    // 5 ms, where two quotas are used up, 105 ms: 61 ms in the mean.
+    let nodes = "app: {service: {work: 25ms, cores: 1, quota: 20ms per 100ms}}";
+    let found = results("2000000s", "arrivals: poisson(0.005/s), to: app", nodes, "");
+    let [mean, most] = latency(&found);
+    assert!((mean - 0.061).abs() < 0.001, "{mean}");
+    assert!(most > 0.1045, "{most}");
+    let p50 = number(&found, "summary.latency.p50");
+    assert!((p50 - 0.060).abs() < 0.002, "{p50}");
+}
+
+#[test]
 fn all_cores_of_an_instance_use_one_quota() {
     // Four at once on four cores use 20 ms in 5 ms.
     let run = |more: &str| {
