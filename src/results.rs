@@ -228,6 +228,9 @@ pub struct NodeResults {
     /// none was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch_size: Option<Box<Estimate>>,
+    /// Services and stores with `quota`: how long work stood still for want of processor time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttled: Option<Box<ThrottledResults>>,
     /// Services with `purchase`: their instances by how they were bought.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub purchase: Option<Box<PurchaseResults>>,
@@ -256,7 +259,7 @@ pub struct NodeResults {
     /// What it costs; absent where nothing of it has a price.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<NodeCost>,
-    /// Each thing of it that is bounded: `cores`, `workers`, `pool:db`, `bulkhead:db`, `lock:seat`, `memory`,
+    /// Each thing of it that is bounded: `cores`, `workers`, `pool:db`, `bulkhead:db`, `lock:seat`, `quota`, `in_flight`, `memory`,
     /// `threads`, `descriptors`. Locks for each key have no bound.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resources: BTreeMap<String, ResourceResults>,
@@ -271,6 +274,15 @@ pub struct NodeResults {
     /// How many more instances there are than `per_instance` lists.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub instances_not_listed: u64,
+}
+
+/// How long work stood still because a `quota` was used up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ThrottledResults {
+    /// Share of the time that an instance was up in which its work stood still.
+    pub time: Estimate,
+    /// Mean time a visit stood still, s.
+    pub wait: Estimate,
 }
 
 /// How sagas ended, per replication.

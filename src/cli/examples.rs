@@ -45,6 +45,7 @@ macro_rules! library {
 library! {
     "single-server",
     "balanced-tier",
+    "router-queue",
     "fan-out-tail",
     "closed-loop-users",
     "retries-and-timeouts",
@@ -69,7 +70,9 @@ library! {
     "scatter-gather",
     "circuit-breaker",
     "hedged-requests",
+    "retry-elsewhere",
     "noisy-neighbour",
+    "cpu-quota",
     "overload-control",
     "repair-crews",
     "years-of-outages",

@@ -51,8 +51,17 @@ pub fn bottleneck(results: &Results) -> Option<Bottleneck> {
 
 /// What is held while one waits for what: who has a worker waits for connections, locks, cores.
 fn rank(resource: &str) -> usize {
-    let order =
-        ["cores", "lock", "memory", "threads", "descriptors", "pool", "bulkhead", "workers"];
+    let order = [
+        "quota",
+        "cores",
+        "lock",
+        "memory",
+        "threads",
+        "descriptors",
+        "pool",
+        "bulkhead",
+        "workers",
+    ];
     let kind = resource.split(':').next().unwrap_or_default();
     order.iter().position(|one| *one == kind).unwrap_or(order.len())
 }
@@ -106,13 +115,15 @@ pub fn blame(results: &Results, totals: &Blame) -> Option<Blame> {
         }
         let visits = count as f64 / decided;
         let of = |time: &Distribution| visits * time.mean.value.unwrap_or_default();
+        let stood = node.throttled.as_ref().and_then(|throttled| throttled.wait.value);
+        let throttled = visits * stood.unwrap_or_default();
         let (waiting, work) = (of(waiting), of(work));
         // Who calls nobody spends all of its time itself: `wait` steps, locks, pauses, the inside of externals.
         let inside = if calls(name) { 0.0 } else { (of(response) - waiting - work).max(0.0) };
         // Sums of many times: what is left of nothing is not quite nothing.
         let inside = if inside < 1e-6 * of(response) { 0.0 } else { inside };
         blame.remainder -= waiting + work + inside;
-        blame.nodes.insert(name.clone(), NodeBlame { visits, waiting, work, inside });
+        blame.nodes.insert(name.clone(), NodeBlame { visits, waiting, work, inside, throttled });
     }
     Some(blame)
 }

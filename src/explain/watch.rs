@@ -93,7 +93,7 @@ enum Of {
 }
 
 /// Causes of refusals and waits a node notes, what they are events of, what they are called, and of what they are.
-const CAUSES: [(&str, &str, &str, Of); 27] = [
+const CAUSES: [(&str, &str, &str, Of); 29] = [
     ("queue_full", "refusals_began", "queue full", Of::Arrivals),
     ("abandoned", "refusals_began", "patience over", Of::Arrivals),
     ("codel", "refusals_began", "dropped by CoDel", Of::Arrivals),
@@ -106,6 +106,7 @@ const CAUSES: [(&str, &str, &str, Of); 27] = [
     ("shed_reserve", "refusals_began", "shed: room kept for others", Of::Arrivals),
     ("shed_concurrency", "refusals_began", "shed: concurrency limit", Of::Arrivals),
     ("breaker_open", "refusals_began", "breaker open", Of::Calls),
+    ("self_throttled", "refusals_began", "throttled by the caller", Of::Calls),
     ("no_live_target", "refusals_began", "no live target", Of::Arrivals),
     ("connection_refused", "refusals_began", "connection refused", Of::Absent),
     ("nobody_there", "refusals_began", "no instance", Of::Absent),
@@ -117,6 +118,7 @@ const CAUSES: [(&str, &str, &str, Of); 27] = [
     ("pushed_out", "refusals_began", "pushed out by more urgent ones", Of::Arrivals),
     ("throttled", "refusals_began", "no environment", Of::Starts),
     ("door_wait", "waits_began", "its turn at the door", Of::Arrivals),
+    ("over_quota", "waits_began", "the next period of its quota", Of::Arrivals),
     ("held", "waits_began", "an instance", Of::Arrivals),
     ("throttled", "waits_began", "a token", Of::Calls),
     ("pool_wait", "waits_began", "a connection", Of::Calls),

@@ -25,6 +25,8 @@ pub struct InstanceBooks {
     pub depth: u128,
     /// Caches: lookups and what became of them.
     pub cache: CacheBooks,
+    /// With a quota: time in which work stood still for want of processor time, ns, and the integral of frames that did.
+    pub throttled: (u128, u128),
 }
 
 /// What one instance did in one window of time.
@@ -268,6 +270,13 @@ impl Area {
         debug_assert!(self.count > 0, "nothing leaves an empty place");
         self.count -= 1;
         self.add(i128::from(now));
+    }
+
+    /// So many from `now` on.
+    pub fn set(&mut self, now: u64, count: u64) {
+        self.clear(now);
+        self.count = count;
+        self.add(-i128::from(count) * i128::from(now));
     }
 
     /// All leave.

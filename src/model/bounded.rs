@@ -7,7 +7,7 @@ use std::ops::Range;
 /// Something bounded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bounded {
-    /// `cores`, `workers`, `pool:db`, `bulkhead:db`, `lock:seat`, `memory`, `threads`, `descriptors`.
+    /// `cores`, `workers`, `pool:db`, `bulkhead:db`, `lock:seat`, `memory`, `threads`, `descriptors`, `quota`.
     pub name: String,
     /// How much there is: in each instance, or in all.
     pub capacity: f64,

@@ -241,6 +241,10 @@ fn overload(names: &Names, rates: &[Vec<f64>], problems: &mut Problems) {
         let kind = names.spec(node).kind();
         let facts = kind.facts();
         let (Some(capacity), Some(resource)) = (facts.capacity, kind.saturates()) else { continue };
+        let (capacity, resource) = match kind.rationed().filter(|cores| *cores < capacity) {
+            Some(cores) => (cores, "quota"),
+            None => (capacity, resource),
+        };
         let work = |(rate, op): (&f64, &Op)| rate * kind.visit(op).work / 1e9;
         let offered: f64 = rates.iter().zip(&names.ops).map(work).sum();
         let times = offered / (capacity * facts.serving().min(kind.wanted()) as f64);

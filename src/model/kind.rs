@@ -393,6 +393,10 @@ pub trait Kind {
     fn saturates(&self) -> Option<&'static str> {
         Some("cores")
     }
+    /// How many cores of an instance its processor time is worth in the long run, where that is rationed.
+    fn rationed(&self) -> Option<f64> {
+        None
+    }
     /// Whether keys move between its shards, with what is held of them.
     fn moves_keys(&self) -> bool {
         false

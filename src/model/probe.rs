@@ -557,6 +557,8 @@ pub struct InstanceMeasured {
     pub depth: u128,
     /// Caches: lookups and what became of them.
     pub cache: CacheBooks,
+    /// With a quota: time in which work stood still for want of processor time, ns, and the integral of frames that did.
+    pub throttled: (u128, u128),
 }
 
 impl InstanceMeasured {
@@ -571,6 +573,7 @@ impl InstanceMeasured {
             depth: self.depth + other.depth,
             in_queue: self.in_queue + other.in_queue,
             cache: self.cache.plus(other.cache),
+            throttled: (self.throttled.0 + other.throttled.0, self.throttled.1 + other.throttled.1),
         }
     }
 }

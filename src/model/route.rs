@@ -158,6 +158,10 @@ impl Route {
                 Self::Members((0..start as u16).collect())
             }
             (1, _) => Self::Single,
+            // Some are passed over, by some.
+            (n, Reach::Any) if names.any_edge(|edge, _| edge.goes_elsewhere()) => {
+                Self::Members((0..n).collect())
+            }
             (n, Reach::Any) => Self::Random(n),
             (n, reach) => Self::by_key(n, reach, names, prepared),
         }

@@ -34,7 +34,7 @@ use super::{
         letters::{Cargo, Letters},
         tally::ReplicasMeasured,
     },
-    resilience::rate_limit::Limiter,
+    resilience::{elsewhere::Elsewhere, rate_limit::Limiter},
     route::Route,
     windows::{NodeWindows, causes_since, since},
     world::{Attributes, Tick, World, unpack},
@@ -155,6 +155,7 @@ impl Simulation {
             laden: names.carries() || data.is_some() || letters.is_some(),
             data,
             letters,
+            elsewhere: Elsewhere::of(names).map(Box::new),
             mail: Mail::of(names).map(Box::new),
             clocks: Clocks::of(names, prepared, seed).map(Box::new),
             route_salt: hash_str(seed, "route"),
@@ -557,6 +558,7 @@ impl Simulation {
                 in_queue: b.in_queue - a.in_queue,
                 depth: b.depth - a.depth,
                 cache: b.cache.since(a.cache),
+                throttled: (b.throttled.0 - a.throttled.0, b.throttled.1 - a.throttled.1),
             })
             .collect();
         NodeMeasured {

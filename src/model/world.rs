@@ -17,7 +17,7 @@ use super::{
     queue::mail::Mail,
     record::Recorder,
     replication::letters::Letters,
-    resilience::rate_limit::Limiter,
+    resilience::{elsewhere::Elsewhere, rate_limit::Limiter},
     route::{Asked, Route},
 };
 use crate::{
@@ -86,6 +86,8 @@ pub struct World {
     pub letters: Option<Box<Letters>>,
     /// What is seen of messages from outside; none: there are no queues.
     pub mail: Option<Box<Mail>>,
+    /// Where calls have been whose next attempt goes elsewhere; none: no edge says so.
+    pub elsewhere: Option<Box<Elsewhere>>,
     /// What time instances think it is; none: all know.
     pub clocks: Option<Box<Clocks>>,
     /// Rate limiters that the instances of a node share.

@@ -237,6 +237,13 @@ fn held_up(results: &Results) -> Option<String> {
         return Some(format!("a mean request waits {} for {what}", duration(blame.permits)));
     }
     let longest = blame.nodes.iter().max_by(|a, b| a.1.waiting.total_cmp(&b.1.waiting))?;
+    if longest.1.throttled > 0.5 * longest.1.waiting && much(longest.1.waiting) {
+        let stood = duration(longest.1.throttled);
+        return Some(format!(
+            "work stands still for {stood} at {}: its quota is used up",
+            longest.0
+        ));
+    }
     much(longest.1.waiting)
         .then(|| format!("a mean request waits {} at {}", duration(longest.1.waiting), longest.0))
 }
@@ -246,6 +253,8 @@ pub(crate) fn thing(resource: &str) -> String {
     match resource.split_once(':') {
         Some(("pool", to)) => format!("connections to {}", clean(to)),
         Some(("bulkhead", to)) => format!("the bulkhead to {}", clean(to)),
+        None if resource == "quota" => "processor time by its quota".to_owned(),
+        None if resource == "in_flight" => "places at its targets".to_owned(),
         Some(("lock", name)) => format!("the lock {}", clean(name)),
         _ => clean(resource),
     }
@@ -268,7 +277,15 @@ pub(crate) fn blame(results: &Results) -> Vec<String> {
         } else {
             " waiting (for workers, cores, locks, at doors)"
         };
-        let times = [(part.waiting, waiting), (part.work, " work"), (part.inside, " inside")];
+        // Times of all visits: what is left of nothing is not quite nothing.
+        let waited = part.waiting - part.throttled;
+        let waited = if waited < 1e-6 * part.waiting { 0.0 } else { waited };
+        let times = [
+            (part.throttled, " standing still (its quota was used up)"),
+            (waited, waiting),
+            (part.work, " work"),
+            (part.inside, " inside"),
+        ];
         let times = times.iter().filter(|(time, _)| *time > 0.0);
         let times: Vec<String> =
             times.map(|(time, what)| format!("{}{what}", duration(*time))).collect();

@@ -71,6 +71,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         replicas: None,
         sagas: None,
         batch_size: None,
+        throttled: None,
         purchase: None,
         moved: None,
         queue: None,
@@ -288,7 +289,7 @@ fn timeline() -> Timeline {
 }
 
 fn blame() -> Blame {
-    let api = NodeBlame { visits: 1.0, waiting: 0.002, work: 0.005, inside: 0.0 };
+    let api = NodeBlame { visits: 1.0, waiting: 0.002, work: 0.005, inside: 0.0, throttled: 0.0 };
     let nodes = [("api".into(), api)].into();
     Blame { latency: 0.018, nodes, network: 0.004, remainder: 0.007, ..Blame::default() }
 }

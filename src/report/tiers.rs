@@ -83,12 +83,17 @@ pub(super) fn groups(
     all
 }
 
-/// How many steps cores take at once.
+/// How many steps cores take at once, and how long they stood still.
 pub(super) fn notes(results: &Results) -> Vec<String> {
     let batches = results.nodes.iter().filter_map(|(name, node)| {
         let size = node.batch_size.as_deref().filter(|size| size.value.is_some())?;
         let size = estimate(Quantity::Number, size);
         Some(format!("{}: a core took {size} steps at once in the mean.", clean(name)))
     });
-    batches.collect()
+    let quotas = results.nodes.iter().filter_map(|(name, node)| {
+        let time = node.throttled.as_deref().map(|throttled| &throttled.time)?;
+        let time = estimate(Quantity::Share, Some(time).filter(|time| time.value.is_some())?);
+        Some(format!("{}: work stood still {time} of the time, its quota used up.", clean(name)))
+    });
+    batches.chain(quotas).collect()
 }

@@ -106,4 +106,12 @@ pub struct NodeBlame {
     /// pauses.
     #[serde(default)]
     pub inside: f64,
+    /// Of the waiting: standing still because a `quota` was used up, s per request.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub throttled: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }

@@ -25,7 +25,8 @@ use crate::{
     },
     results::{
         CacheResults, InstanceCounts, InstanceResults, Levels, Lookups, Means, NodeResults,
-        NodeSeries, OUTCOMES, OutboxResults, Ratios, SagaResults, Samples, UptimeResults, seconds,
+        NodeSeries, OUTCOMES, OutboxResults, Ratios, SagaResults, Samples, ThrottledResults,
+        UptimeResults, seconds,
     },
 };
 
@@ -68,6 +69,8 @@ pub(super) struct NodePool {
     sagas: Option<([Means; 3], Option<Means>)>,
     /// Of a service that works in batches: how much is in one.
     batch_size: Option<Means>,
+    /// Where processor time is rationed: the share of time without any, and how long a visit stands still.
+    throttled: Option<[Means; 2]>,
     /// Of a service whose instances are bought in several ways.
     purchase: Option<PurchasePool>,
     /// Of a store whose keys move.
@@ -127,6 +130,7 @@ impl NodePool {
                 .sagas
                 .map(|one| (Default::default(), one.resumed.map(|_| Means::default()))),
             batch_size: node.batches.map(|_| Means::default()),
+            throttled: node.held.iter().any(|held| held.name == "quota").then(Default::default),
             purchase: node.purchase.as_ref().map(|_| PurchasePool::default()),
             moved: node.moved.map(|_| MovedPool::default()),
             messages: node.queue.as_ref().map(|_| QueuePool::default()),
@@ -219,6 +223,16 @@ impl NodePool {
         if let (Some(pool), Some(one)) = (&mut self.batch_size, node.batches) {
             pool.push((one.batches > 0).then(|| one.works as f64 / one.batches as f64));
         }
+        if let Some([time, wait]) = &mut self.throttled {
+            let (stopped, stood) = node
+                .instances
+                .iter()
+                .fold((0, 0), |sum, one| (sum.0 + one.throttled.0, sum.1 + one.throttled.1));
+            let up = node.instances.iter().map(|i| u128::from(node.span) - i.down).sum();
+            time.push(share(stopped, 1.0, up));
+            let visits = node.instances.iter().map(|i| i.arrivals).sum();
+            wait.push(over(stood as f64, visits).map(|nanos| nanos / 1e9));
+        }
         if let (Some(pool), Some(one)) = (&mut self.purchase, &node.purchase) {
             pool.push(one);
         }
@@ -286,6 +300,10 @@ impl NodePool {
                 Box::new(SagaResults { done, compensated, unfinished, resumed })
             }),
             batch_size: self.batch_size.as_ref().map(|pool| Box::new(mean(pool))),
+            throttled: self.throttled.as_ref().map(|figures| {
+                let [time, wait] = figures.each_ref().map(mean);
+                Box::new(ThrottledResults { time: time.fraction(), wait })
+            }),
             purchase: self.purchase.as_ref().map(|pool| Box::new(pool.results(confidence))),
             moved: self.moved.as_ref().map(|pool| Box::new(pool.results(confidence))),
             queue: self.messages.as_ref().map(|pool| Box::new(pool.results(confidence))),

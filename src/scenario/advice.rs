@@ -150,6 +150,19 @@ pub(super) fn foreign(word: &str, known: &[&str]) -> Option<String> {
     Some(format!("it is called `{here}` here: {write}"))
 }
 
+/// What `cores: 0.5` or `cores: 500m` wants, by its path.
+pub(super) fn part_of_a_core(path: &str, text: &str) -> Option<String> {
+    let cores: f64 = match text.strip_suffix('m') {
+        Some(thousandths) => thousandths.parse::<f64>().ok()? / 1000.0,
+        None => text.parse().ok()?,
+    };
+    let rationed = path.ends_with(".service.cores") || path.ends_with(".store.cores");
+    (rationed && cores > 0.0 && cores < 1e6).then(|| {
+        let (whole, time) = (cores.ceil(), cores * 100.0);
+        format!("a part of a core is processor time that is rationed: `cores: {whole}` and `quota: {time}ms per 100ms`")
+    })
+}
+
 /// What was meant by a text or list where the type `owner` is a map, in its words.
 pub(super) fn spelled_out(owner: &str, node: &Node) -> Option<String> {
     let one = node.text().map(shown);

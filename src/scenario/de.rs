@@ -112,6 +112,9 @@ impl<'t> Context<'t> {
         found.problem.help = lookalike.map(str::to_owned).or(help);
         found.problem.at_key = at_key;
         if let Some((path, key)) = place(self.root, node) {
+            if let Some(help) = node.text().and_then(|t| advice::part_of_a_core(&path, t)) {
+                found.problem.help = Some(help);
+            }
             // A whole block would be a long frame: its key, or its first one, stands for it.
             if !at_key && !matches!(node.kind, Kind::Scalar { .. }) {
                 found.span = Some(key.unwrap_or_else(|| head(node)));

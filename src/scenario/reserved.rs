@@ -12,7 +12,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("NodeSpec", &["cdn", "gateway", "object_store", "search_index"]),
     ("FunctionSpec", &["discipline", "limits"]),
     ("ServiceSpec", &["compress"]),
-    ("LoadBalancerSpec", &["inbound", "cores", "queue", "discipline", "instances", "dependencies"]),
+    ("LoadBalancerSpec", &["inbound", "cores", "discipline", "instances", "dependencies"]),
     (
         "StoreSpec",
         &[

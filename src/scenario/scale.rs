@@ -52,7 +52,7 @@ const SAME: [(&str, &[&str]); 5] = [
     ("dns", &["to", "policy", "ttl", "health_check", "resolvers"]),
 ];
 /// Keys that belong to one instance, whatever they are: the same where instances are divided and nothing else.
-const OF_ONE: [&str; 5] = ["speedup", "batch", "inbound", "limits", "background"];
+const OF_ONE: [&str; 6] = ["speedup", "batch", "quota", "inbound", "limits", "background"];
 /// What there is so much of in one instance.
 const DIVIDED: [&str; 3] = ["cores", "workers", "queue"];
 /// Policies of calls that know no numbers.

@@ -365,12 +365,13 @@ impl Writer {
         }
         if self.chance(25) {
             learns = true;
-            text += "eject: {errors: 3, for: 2s, max: 50%}, ";
+            text += &format!("eject: {{errors: 3, for: 2s, {}max: 50%}}, ", self.ejects());
         }
         if learns {
             text += &self.maybe(40, |_| "slow_start: 2s".to_owned());
             text += &self.maybe(40, |_| "panic: 50%".to_owned());
         }
+        text += &self.proxy();
         self.line(&(text + "}}"));
     }
 
@@ -433,6 +434,7 @@ impl Writer {
             if ["cas", "increment"].into_iter().any(updates) {
                 edge += &self.once(&target);
             }
+            let edge = self.elsewhere(edge, &target);
             text += &format!("        {target}: {{{edge}}}\n");
         }
         self.text += &text;
@@ -441,6 +443,10 @@ impl Writer {
     /// In which order a service works what waits, and how much of it at once.
     fn order_of_service(&mut self, number: usize, bounded: u64) -> String {
         let mut text = String::new();
+        let batch = self.batch(number);
+        if batch.is_empty() {
+            text += &self.quota(number);
+        }
         let any =
             ["fifo", "lifo", "random", "priority", "shortest_job", "adaptive_lifo", "codel()"];
         let cores = ["shared", "lifo_preemptive", "priority_preemptive", "srpt"];
@@ -450,7 +456,7 @@ impl Writer {
             let order = if self.chance(50) { Some(self.pick(&any)) } else { None };
             text += &order.map_or(String::new(), |o| format!("      discipline: {o}\n"));
             if bounded & 2 == 2 && order != Some("codel()") {
-                text += &self.batch(number);
+                text += &batch;
             }
         }
         text

@@ -74,6 +74,51 @@ fn the_neighbour_of_an_ejected_instance_gets_no_more_than_the_others() {
 }
 
 #[test]
+fn who_does_worse_than_the_others_is_ejected() {
+    // One of ten fails three of ten requests: too seldom for five in a row, but far from the others.
+    let run = |eject: &str, faults: &str| {
+        let nodes = format!(
+            "lb: {{load_balancer: {{to: api, eject: {{{eject}for: 30s}}}}}}, \
+             api: {{service: {{instances: 10, cores: 4, work: 1ms}}}}"
+        );
+        results("300s", "arrivals: constant(500/s), to: lb", &nodes, faults)
+    };
+    let errors = "{id: e, at: 0s, errors: {node: api, instances: [4], fraction: 30%}}";
+    let rate = |found: &Value| number(found, "nodes.api.per_instance.4.throughput");
+    let found = run("success_rate: {}, ", errors);
+    // Out after 10 s for 30 s, then in until it has been compared with the others once more: at 10, 50, 90 s, ...
+    assert_eq!(number(&found, "nodes.lb.causes.ejected"), 8.0);
+    assert!((rate(&found) - 35.0 * 0.25).abs() < 1.5, "{}", rate(&found));
+    // Where too few are compared nobody is taken out, nor so far from the others as one of ten cannot be.
+    for eject in ["targets: 11", "requests: 1k", "deviations: 3.1"] {
+        let found = run(&format!("success_rate: {{{eject}}}, "), errors);
+        let ejected = found["nodes"]["lb"]["causes"].get("ejected");
+        assert!(ejected.is_none(), "{eject}: {ejected:?}");
+    }
+}
+
+#[test]
+fn each_further_ejection_is_longer() {
+    // It fails always: out for 10, 20, 30, 40, 40 .. s, and in for as long as one request takes to come.
+    let run = |longest: &str, faults: &str| {
+        let nodes = format!(
+            "lb: {{load_balancer: {{to: api, eject: {{errors: 1, for: 10s{longest}}}}}}}, \
+             api: {{service: {{instances: 3, cores: 4, work: 1ms}}}}"
+        );
+        let found = results("400s", "arrivals: constant(300/s), to: lb", &nodes, faults);
+        number(&found, "nodes.lb.causes.ejected")
+    };
+    let always = "{id: e, at: 0s, errors: {node: api, instances: [1], fraction: 100%}}";
+    assert_eq!(run("", always), 40.0);
+    // 0, 10, 30, 60, 100, 140, 180, 220, 260, 300, 340, 380 s.
+    assert_eq!(run(", longest: 40s", always), 12.0);
+    // One that was well for 30 s has three times less behind it: 0, 10, 30, and after 100 s as at first: 100, 110, 130, ..
+    let twice = "{id: a, at: 0s, for: 31s, errors: {node: api, instances: [1], fraction: 100%}}, \
+                 {id: b, at: 100s, for: 31s, errors: {node: api, instances: [1], fraction: 100%}}";
+    assert_eq!(run(", longest: 40s", twice), 6.0);
+}
+
+#[test]
 fn what_a_dead_node_would_get_is_shared_by_weight() {
     for policy in ["round_robin", "round_robin(smooth=true)", "least_requests"] {
         let measured = results_of(

@@ -308,7 +308,7 @@ const IN_ITS_PLACE: &[(&str, &str, Wanted)] = &[
         &[(5, "E-NUM-FORM", "write `0.25ms`")],
     ),
     // Words of other programs, and shapes one takes for granted.
-    ("      cores: 2", "      cores: 500m", &[(16, "E-UNIT", "did you mean `0.5`")]),
+    ("      cores: 2", "      cores: 500m", &[(16, "E-UNIT", "`quota: 50ms per 100ms`")]),
     ("      cores: 2", "      cores: 2 vCPU", &[(16, "E-UNIT", "write `2`")]),
     (
         "      cores: 2",

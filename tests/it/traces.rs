@@ -25,7 +25,8 @@ fn folder(scenario: &str, files: &[(&'static str, &str)]) -> Folder {
     Folder(files.chain([("scenario.yaml", scenario.to_owned())]).collect())
 }
 
-fn results(scenario: &str, files: &[(&'static str, &str)]) -> Value {
+/// What one replication of a scenario with these files gives.
+pub(crate) fn results(scenario: &str, files: &[(&'static str, &str)]) -> Value {
     let merged = run::run("scenario.yaml", &folder(scenario, files), &Overrides::default(), 1);
     serde_json::to_value(merged).expect("results are JSON")
 }

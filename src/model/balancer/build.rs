@@ -2,15 +2,16 @@
 
 use super::{
     HealthCheckSpec, LoadBalancerSpec, OnDown, Policy, TargetsSpec,
-    health::{Checks, Eject, Health, Watch},
+    health::{Checks, Eject, Health, Rate, Watch},
     policy::Chooser,
+    proxy::{Line, Proxy},
 };
 use crate::{
     model::{
         balancer::run::Balancer,
         build::{Assembly, Built},
         frame::PROBE,
-        ids::NodeId,
+        ids::{Host, NodeId},
         kinds::NodeSpec,
         node::Node,
     },
@@ -45,7 +46,7 @@ impl Built for LoadBalancerSpec {
         let health = self.health(Watch { node: id, site, stream, pool: pool.clone() }, assembly);
         let place = assembly.stream(path, "place").draw(0).word();
         let policy = self.policy();
-        Box::new(Balancer {
+        let inner = Balancer {
             node: id,
             timeout: self.timeout.map(|t| assembly.span(t.0)),
             resets: self.on_down == Some(OnDown::Reset),
@@ -61,7 +62,20 @@ impl Built for LoadBalancerSpec {
             site,
             arrivals: 0,
             departures: 0,
-        })
+        };
+        let names = assembly.names;
+        let elsewhere = names.any_edge(|edge, _| edge.goes_elsewhere());
+        if !elsewhere && self.max_in_flight.is_none() && self.subset.is_none() {
+            return Box::new(inner);
+        }
+        let comes_and_goes = |host: &Host| names.kind(host.0).comes_and_goes().is_some();
+        let settled = !inner.pool.iter().any(comes_and_goes);
+        let line = self.max_in_flight.map(|most| {
+            let all = settled.then_some(most.0 as f64 * inner.pool.len() as f64);
+            let room = self.queue.map_or(u64::MAX, |room| room.0);
+            Line::new(most.0 as u32, room, self.wait.map(|wait| wait.0), all)
+        });
+        Box::new(Proxy { inner, line, subset: self.subset })
     }
 }
 
@@ -121,9 +135,18 @@ impl LoadBalancerSpec {
         let eject = self.eject.as_ref().map(|eject| {
             let ticks = (0..targets).map(|i| assembly.tick(id, i as u32));
             let first_tick = ticks.min().unwrap_or(0);
+            let rate = eject.success_rate.map(|rate| Rate {
+                every: rate.every.map_or(10_000_000_000, |every| every.0),
+                requests: rate.requests.map_or(100, |n| n.0),
+                targets: rate.targets.map_or(5, |n| n.0 as usize),
+                deviations: rate.deviations.map_or(1.9, |n| n.0),
+                tick: assembly.tick(id, targets as u32 + 1),
+            });
             Eject {
-                errors: eject.errors.0 as u32,
+                errors: eject.errors.map_or(u32::MAX, |n| n.0 as u32),
                 span: eject.for_.0,
+                longest: eject.longest.map(|longest| longest.0),
+                rate,
                 most: eject.max.map_or(0.5, |f| f.0),
                 first_tick,
             }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::{
     model::{
         balancer::{HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec},
-        check::{Checked, positive, ring, zones},
+        check::{Checked, MAX_INSTANCES, positive, ring, zones},
         kind::Reach,
         names::Names,
     },
@@ -71,6 +71,14 @@ fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names, problems: &mut P
     if let Some(Policy::ConsistentHash(points) | Policy::BoundedHash(points, _)) = spec.policy {
         ring(pool, points, &format!("{path}.policy"), problems);
     }
+    line(spec, path, problems);
+    if let Some(subset) = spec.subset {
+        positive(Some(subset.size), MAX_INSTANCES, &format!("{path}.subset"), problems);
+        if subset.size.0 >= pool && pool > 0 {
+            let message = format!("there are only {pool} instances: all are used");
+            problems.warn("W-UNUSED", format!("{path}.subset"), message, "fewer, or leave it out");
+        }
+    }
     let path_policy = format!("{path}.policy");
     if let Some(Policy::PowerOfD { d, replace }) = spec.policy {
         if d == 0 || d > 16 {
@@ -92,6 +100,28 @@ fn balancer(spec: &LoadBalancerSpec, path: &str, names: &Names, problems: &mut P
             "there are no weights to spread evenly: this is round_robin",
             "give `to` weights, such as `{blue: 95, green: 5}`",
         );
+    }
+}
+
+/// Most requests at a target.
+const MAX_IN_FLIGHT: u64 = 1 << 24;
+
+/// How many requests may be at a target, and who waits.
+fn line(spec: &LoadBalancerSpec, path: &str, problems: &mut Problems) {
+    let at = |key: &str| format!("{path}.{key}");
+    positive(spec.max_in_flight, MAX_IN_FLIGHT, &at("max_in_flight"), problems);
+    if spec.wait.is_some_and(|wait| wait.0 == 0) {
+        let message = "must be above 0";
+        problems.error_help("E-RANGE", at("wait"), message, "where nobody is to wait: `queue: 0`");
+    }
+    for (key, given) in [("queue", spec.queue.is_some()), ("wait", spec.wait.is_some())] {
+        if given && spec.max_in_flight.is_none() {
+            let message = "nobody waits here: targets take as many as come";
+            problems.error_help("E-CONFLICT", at(key), message, "add `max_in_flight: 8`");
+        }
+    }
+    if spec.queue.is_some_and(|room| room.0 == 0) && spec.wait.is_some() {
+        problems.error_help("E-CONFLICT", at("wait"), "there is no room to wait in", "a `queue`");
     }
 }
 
@@ -152,7 +182,26 @@ fn health(spec: &LoadBalancerSpec, path: &str, names: &Names, problems: &mut Pro
         }
     }
     if let Some(eject) = &spec.eject {
-        positive(Some(eject.errors), 1_000_000, &format!("{path}.eject.errors"), problems);
+        positive(eject.errors, 1_000_000, &format!("{path}.eject.errors"), problems);
+        if eject.errors.is_none() && eject.success_rate.is_none() {
+            let help = "`errors: 5`, or `success_rate: {}`";
+            problems.error_help("E-MISSING", format!("{path}.eject"), "for what?", help);
+        }
+        if eject.longest.is_some_and(|longest| longest <= eject.for_) {
+            let message = "must be longer than `for`, or nothing grows";
+            problems.error("E-RANGE", format!("{path}.eject.longest"), message);
+        }
+        if let Some(rate) = &eject.success_rate {
+            let at = |key: &str| format!("{path}.eject.success_rate.{key}");
+            if rate.every.is_some_and(|every| every.0 == 0) {
+                problems.error("E-RANGE", at("every"), "must be above 0");
+            }
+            positive(rate.requests, 1_000_000, &at("requests"), problems);
+            positive(rate.targets, MAX_INSTANCES, &at("targets"), problems);
+            if rate.deviations.is_some_and(|n| n.0 <= 0.0) {
+                problems.error("E-RANGE", at("deviations"), "must be above 0");
+            }
+        }
         if eject.for_.0 == 0 {
             problems.error("E-RANGE", format!("{path}.eject.for"), "must be above 0");
         }

@@ -103,7 +103,9 @@ impl Kind for LoadBalancerSpec {
     }
 
     fn needs_keys(&self) -> Option<&'static str> {
-        self.policy.as_ref().is_some_and(Policy::is_by_key).then_some("balancer")
+        let by_key = self.policy.as_ref().is_some_and(Policy::is_by_key)
+            || self.subset.is_some_and(|subset| subset.by_key);
+        by_key.then_some("balancer")
     }
 
     fn needs_sessions(&self) -> bool {

@@ -41,10 +41,29 @@ pub struct Eject {
     pub errors: u32,
     /// For how long, ns.
     pub span: u64,
+    /// So much longer each time, up to this, ns.
+    pub longest: Option<u64>,
+    /// Comparison with the others.
+    pub rate: Option<Rate>,
     /// Share of all targets that may be out at once, one at least.
     pub most: f64,
     /// Tick of the first target; the others follow.
     pub first_tick: u32,
+}
+
+/// Ejection of targets that do worse than the others.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// How often they are compared, ns.
+    pub every: u64,
+    /// Fewest requests of one that is.
+    pub requests: u64,
+    /// Fewest such targets.
+    pub targets: usize,
+    /// Standard deviations below the mean.
+    pub deviations: f64,
+    /// The tick of the next comparison.
+    pub tick: u32,
 }
 
 /// What is known of one target.
@@ -57,6 +76,10 @@ struct Target {
     /// Failed requests in a row.
     errors: u32,
     ejected: bool,
+    /// How often it was, less what is forgotten.
+    times: u64,
+    /// Requests that ended since targets were last compared, and how many well.
+    ended: (u64, u64),
     /// It said that it is about to restart.
     withdrawn: bool,
     /// It is not there: none of the targets.
@@ -124,6 +147,11 @@ impl Health {
     /// Whether any of some targets is taken for healthy.
     pub fn any_up(&self, mut targets: std::ops::Range<usize>) -> bool {
         targets.any(|i| !self.targets[i].is_out())
+    }
+
+    /// Whether a target is there, well or not.
+    pub fn is_there(&self, target: usize) -> bool {
+        !self.targets[target].absent
     }
 
     /// Whether no instance of a node is there.
@@ -197,6 +225,9 @@ impl Health {
             // Not all at once.
             let phase = self.watch.stream.draw_mixed(id).unit() * interval.unwrap_or(0) as f64;
             world.arm(slot, Span::of(phase as u64));
+        }
+        if let Some(rate) = self.eject.as_ref().and_then(|eject| eject.rate) {
+            world.arm_tick(rate.tick, rate.every);
         }
         self.await_news(world);
         true
@@ -304,18 +335,58 @@ impl Health {
     #[inline(never)]
     pub fn told_by_request(&mut self, target: usize, outcome: Outcome, world: &mut World) -> bool {
         let Some(eject) = self.eject else { return false };
+        let t = &mut self.targets[target];
+        t.ended = (t.ended.0 + 1, t.ended.1 + u64::from(outcome.is_success()));
+        t.errors = if outcome.is_success() { 0 } else { t.errors + 1 };
+        t.errors >= eject.errors && self.ejects(target, eject, world)
+    }
+
+    /// A target is taken out, if it may be.
+    fn ejects(&mut self, target: usize, eject: Eject, world: &mut World) -> bool {
         let out = self.targets.iter().filter(|t| t.ejected).count();
         let there = self.targets.iter().filter(|t| !t.absent).count();
         let most = ((eject.most * there as f64) as usize).max(1);
         let t = &mut self.targets[target];
-        t.errors = if outcome.is_success() { 0 } else { t.errors + 1 };
-        if t.errors < eject.errors || t.ejected || t.absent || out >= most {
+        if t.ejected || t.absent || out >= most {
             return false;
         }
         (t.ejected, t.errors) = (true, 0);
+        t.times = t.times.saturating_sub((world.now() - t.back) / eject.span) + 1;
+        let span = match eject.longest {
+            Some(longest) => eject.span.saturating_mul(t.times).min(longest),
+            None => eject.span,
+        };
         world.record.node(self.watch.node).cause("ejected");
-        world.arm_tick(eject.first_tick + target as u32, eject.span);
+        world.arm_tick(eject.first_tick + target as u32, span);
         true
+    }
+
+    /// The targets are compared by what ended since the last time.
+    #[cold]
+    fn compare(&mut self, world: &mut World) -> bool {
+        let Some((eject, rate)) = self.eject.and_then(|eject| Some((eject, eject.rate?))) else {
+            return false;
+        };
+        world.arm_tick(rate.tick, rate.every);
+        let ended = self.targets.iter_mut().map(|t| std::mem::take(&mut t.ended));
+        let known: Vec<(usize, f64)> = ended
+            .enumerate()
+            .filter(|(_, ended)| ended.0 >= rate.requests)
+            .map(|(i, (all, good))| (i, good as f64 / all as f64))
+            .collect();
+        if known.len() < rate.targets {
+            return false;
+        }
+        let n = known.len() as f64;
+        let mean = known.iter().map(|one| one.1).sum::<f64>() / n;
+        let variance = known.iter().map(|one| (one.1 - mean).powi(2)).sum::<f64>() / n;
+        let least = mean - rate.deviations * libm::sqrt(variance);
+        let worse: Vec<usize> = known.iter().filter(|one| one.1 < least).map(|one| one.0).collect();
+        let mut changed = false;
+        for target in worse {
+            changed |= self.ejects(target, eject, world);
+        }
+        changed
     }
 
     /// An ejection is over, or there is news.
@@ -324,6 +395,9 @@ impl Health {
             let t = &mut self.targets[index];
             (t.ejected, t.back) = (false, world.now());
             return true;
+        }
+        if index > self.targets.len() {
+            return self.compare(world);
         }
         let (_, target, up) = self.told.0[self.heard];
         self.heard += 1;

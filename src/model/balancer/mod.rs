@@ -6,6 +6,7 @@ pub mod check;
 mod facts;
 pub mod health;
 pub mod policy;
+pub mod proxy;
 pub mod run;
 
 mod text;
@@ -37,7 +38,7 @@ pub struct LoadBalancerSpec {
     /// weight picks the node, `policy` the instance. What a node without a healthy instance would get
     /// the others share by their weights.
     pub to: TargetsSpec,
-    /// How the instance is chosen: `round_robin` (default), `random`, `least_requests`,
+    /// How the instance is chosen: `round_robin` (default), `random`, `first` (that is well and has room), `least_requests`,
     /// `power_of_d(d=2)`, `peak_ewma`; by the request's key `consistent_hash(vnodes=100)`,
     /// `bounded_hash(vnodes=100 c=1.25)`, `rendezvous`; by session `sticky`. Ties go to the next after
     /// the one chosen last. `power_of_d(d=2 replace=true)` may draw the same instance again, as `HAProxy`'s
@@ -45,6 +46,22 @@ pub struct LoadBalancerSpec {
     /// as nginx does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<Policy>,
+    /// Most requests it has at a target at once; the others wait here, in one line for all targets, and go to the first that has room
+    /// (`HAProxy`'s `maxconn`, the container concurrency of Knative). Unbounded when absent. What is at a target that is
+    /// found down is not counted any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<Count>,
+    /// How many may wait; beyond it requests are `rejected` (cause `queue_full`). Unbounded when absent; 0: none. While
+    /// no target is taken for alive newcomers end `unavailable` at once, and who waits already goes on waiting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<Count>,
+    /// How long one waits, then it is `rejected` (cause `abandoned`); for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<SimDuration>,
+    /// Only so many of the targets are used: for each calling instance some of its own, drawn once (`5`); or for each
+    /// key (`2 by=key`: shuffle sharding). Whether they are well or not makes no difference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<Subset>,
     /// Probes that travel to every target and decide who is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<HealthCheckSpec>,
@@ -114,7 +131,8 @@ pub enum OnDown {
     Reset,
 }
 
-/// When a balancer takes a target out for the failures of its requests.
+/// When a balancer takes a target out for the failures of its requests: for so many in a row, for doing worse than
+/// the others, or either.
 ///
 /// ```yaml
 /// eject: {errors: 5, for: 30s, max: 50%}
@@ -123,13 +141,44 @@ pub enum OnDown {
 #[serde(deny_unknown_fields)]
 pub struct EjectSpec {
     /// Failed requests in a row.
-    pub errors: Count,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors: Option<Count>,
+    /// Or a share of good answers that is far below that of the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success_rate: Option<SuccessRateSpec>,
     /// For how long.
     #[serde(rename = "for")]
     pub for_: SimDuration,
+    /// Each further time a target is taken out for `for` longer, up to this. One time is forgotten for each `for` that it has
+    /// been back. Always for as long when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longest: Option<SimDuration>,
     /// Share of the targets that may be out at once, one at least; 50 % when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<Fraction>,
+}
+
+/// Targets that do worse than the others: a share of good answers more than so many standard deviations below the mean of all
+/// targets (as in Envoy).
+///
+/// ```yaml
+/// success_rate: {every: 10s, requests: 100, targets: 5, deviations: 1.9}
+/// ```
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuccessRateSpec {
+    /// How often they are compared, by what ended since the last time; 10 s when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<SimDuration>,
+    /// Fewest requests of a target that is compared; 100 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<Count>,
+    /// Fewest such targets; 5 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Count>,
+    /// Standard deviations below the mean; 1.9 when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deviations: Option<Number>,
 }
 
 /// A node, a list of nodes, or nodes with weights.
@@ -143,6 +192,15 @@ pub enum TargetsSpec {
     Weighted(BTreeMap<Name, Number>),
 }
 
+/// How many of its targets are used, and by what they are chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subset {
+    /// How many.
+    pub size: Count,
+    /// Each key has its own, not each calling instance.
+    pub by_key: bool,
+}
+
 /// How a balancer chooses an instance.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Policy {
@@ -151,6 +209,8 @@ pub enum Policy {
     RoundRobin(bool),
     /// Uniformly at random.
     Random,
+    /// The first that is well and, with `max_in_flight`, has room.
+    First,
     /// The instance with the fewest requests this balancer has outstanding there.
     LeastRequests,
     /// `d` instances at random, of these the one with the fewest outstanding requests (Mitzenmacher,

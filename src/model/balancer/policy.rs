@@ -109,6 +109,7 @@ impl Chooser {
         let offset = match self.policy {
             Policy::RoundRobin(_) => self.turn[group] as usize,
             Policy::Random => draw.below(u64::from(n)) as usize,
+            Policy::First => 0,
             Policy::LeastRequests => self.least(group),
             Policy::PowerOfD { d, replace } => {
                 let load = |i| self.outstanding[(first + i) as usize];
@@ -237,7 +238,7 @@ impl Chooser {
 
     /// Among those of a group that are alive and wanted.
     #[cold]
-    fn choose_among(
+    pub fn choose_among(
         &mut self,
         by: (usize, u64),
         now: u64,
@@ -282,6 +283,7 @@ impl Chooser {
                 these.first_from(self.groups[group].0 + self.turn[group])
             }
             Policy::Random => draw.below(u64::from(n)) as u32,
+            Policy::First => 0,
             Policy::LeastRequests => {
                 (0..n).min_by_key(|&i| (load(i), after(i))).expect("there is one")
             }
@@ -378,6 +380,11 @@ impl Chooser {
     pub fn all_of(&self, group: usize) -> std::ops::Range<usize> {
         let (first, n) = self.groups[group];
         first as usize..(first + n) as usize
+    }
+
+    /// How many are outstanding at a target.
+    pub fn outstanding(&self, index: usize) -> u32 {
+        self.outstanding[index]
     }
 
     /// A choice is not made after all.

@@ -6,7 +6,7 @@ use crate::{
     engine::random::{Draw, Stream, descend},
     model::{
         books::InstanceBooks,
-        frame::{CALLEE_DONE, FINISHED, PROBE},
+        frame::{BRANCH, CALLEE_DONE, FINISHED, IN_ROOM, PROBE},
         ids::{NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
@@ -198,7 +198,7 @@ impl Balancer {
 
     /// Passes a request on to one of the pool.
     #[inline(always)]
-    fn send_to(
+    pub(super) fn send_to(
         &mut self,
         slot: Slot,
         index: usize,
@@ -244,7 +244,12 @@ impl Balancer {
 
     /// A group, or if it has nobody who is wanted, one that has, by the weights of those.
     #[cold]
-    fn instead(&self, group: usize, draw: &mut Draw, wanted: impl Fn(usize) -> bool) -> usize {
+    pub(super) fn instead(
+        &self,
+        group: usize,
+        draw: &mut Draw,
+        wanted: impl Fn(usize) -> bool,
+    ) -> usize {
         if self.weights.is_empty() || self.chooser.has_any(group, &wanted) {
             return group;
         }
@@ -272,7 +277,7 @@ impl Balancer {
             let mut there: Vec<Slot> = world
                 .inside((self.node, 0))
                 .into_iter()
-                .filter(|&slot| !world.is_branch(slot))
+                .filter(|&slot| world.frames[slot].flags & (BRANCH | IN_ROOM) == 0)
                 .filter(|&slot| usize::from(world.frames[slot].pc) == target)
                 .collect();
             // In the order of their arrival, whatever the frames.
@@ -298,7 +303,7 @@ impl Balancer {
 
     /// No target is known to be alive. Where there is none at all, calls may wait at the door of their node.
     #[cold]
-    fn nobody(&mut self, slot: Slot, group: usize, world: &mut World) {
+    pub(super) fn nobody(&mut self, slot: Slot, group: usize, world: &mut World) {
         let holds = |index: usize| {
             let (node, inst) = self.pool[index];
             let door = world.hosts.door(node).filter(|door| door.most > 0);
@@ -329,7 +334,12 @@ impl Balancer {
     }
 
     #[inline(always)]
-    fn depart(&mut self, slot: Slot, outcome: Result<Outcome, &'static str>, world: &mut World) {
+    pub(super) fn depart(
+        &mut self,
+        slot: Slot,
+        outcome: Result<Outcome, &'static str>,
+        world: &mut World,
+    ) {
         self.departures += 1;
         let (now, from) = (world.now(), world.record.measured_from);
         let arrived = world.frames[slot].arrived;
@@ -338,7 +348,7 @@ impl Balancer {
 }
 
 /// A number for the session a request belongs to, whichever client's it is.
-fn session_of(slot: Slot, world: &World) -> u64 {
+pub(super) fn session_of(slot: Slot, world: &World) -> u64 {
     let extra = world.frames.extra(slot);
     u64::from(extra.client) << 48 ^ extra.session
 }

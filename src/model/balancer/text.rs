@@ -10,7 +10,7 @@ use serde::{
     de::{self, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{Policy, TargetsSpec};
+use super::{Policy, Subset, TargetsSpec};
 use crate::{
     expr::{Expr, Taker, flag, unknown, vnodes},
     units::{Count, Name, Number, ValueError, text_value},
@@ -31,6 +31,7 @@ impl FromStr for Policy {
         let policy = match expr.name.as_str() {
             "round_robin" => Self::RoundRobin(flag(&mut t, "smooth")?),
             "random" => Self::Random,
+            "first" => Self::First,
             "least_requests" => Self::LeastRequests,
             "power_of_d" => {
                 let d = t.read::<Count>("d")?.unwrap_or(Count(2));
@@ -54,6 +55,7 @@ impl FromStr for Policy {
                 let known = [
                     "round_robin",
                     "random",
+                    "first",
                     "least_requests",
                     "power_of_d(d=2)",
                     "peak_ewma",
@@ -74,12 +76,44 @@ impl FromStr for Policy {
     }
 }
 
+impl FromStr for Subset {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let mut words = text.split_whitespace();
+        let size: Count = words.next().unwrap_or_default().parse()?;
+        let by_key = match (words.next(), words.next()) {
+            (None | Some("by=caller"), None) => false,
+            (Some("by=key"), None) => true,
+            _ => {
+                let message = "a subset is of each calling instance, or of each key";
+                return Err(ValueError::new("E-TYPE", message).help("write `5` or `2 by=key`"));
+            }
+        };
+        Ok(Self { size, by_key })
+    }
+}
+
+impl fmt::Display for Subset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.size, if self.by_key { " by=key" } else { "" })
+    }
+}
+
+text_value!(
+    Subset,
+    "Subset",
+    "how many targets are used, such as `5` or `2 by=key`",
+    ["5", "2 by=key"],
+    number
+);
+
 impl fmt::Display for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RoundRobin(false) => f.write_str("round_robin"),
             Self::RoundRobin(true) => f.write_str("round_robin(smooth=true)"),
             Self::Random => f.write_str("random"),
+            Self::First => f.write_str("first"),
             Self::LeastRequests => f.write_str("least_requests"),
             Self::PowerOfD { d, replace: false } => write!(f, "power_of_d(d={d})"),
             Self::PowerOfD { d, replace: true } => write!(f, "power_of_d(d={d} replace=true)"),

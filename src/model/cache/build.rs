@@ -70,6 +70,7 @@ impl Built for CacheSpec {
             speedup: None,
             queue: self.queue.map(|q| q.0),
             batch: None,
+            quota: None,
         };
         let mut server = shape.server(id, path, assembly);
         let keeps = assembly.names.keeps_expired(id);

@@ -7,7 +7,10 @@ use crate::model::{
     check_size::{MAX_LOAD_STEPS, changes, rounds},
     check_steps::{key_space, many_steps, shares, steps},
     client::{Arrivals, AttributeSpec, ClientSpec, KeysSpec, LoadSpec},
-    resilience::{DeadlineSpec, check::edge},
+    resilience::{
+        DeadlineSpec,
+        check::{edge, elsewhere},
+    },
     service::StepSpec,
 };
 use crate::{
@@ -261,6 +264,9 @@ impl ClientCheck<'_> {
         }
         let policies = operation.edge();
         edge(&policies, path, self.names, problems);
+        if let Some((target, _)) = operation.target() {
+            elsewhere(&policies, &target.0, path, self.names, problems);
+        }
         if policies.fallback.is_some_and(|fallback| fallback.cache.is_some()) {
             let message = "a client reads through no cache";
             let help = "the service that does may fall back on it";

@@ -30,6 +30,7 @@ use crate::{
             breaker::BreakerSpec,
             rate_limit::RateLimitSpec,
             specs::{BulkheadSpec, HedgeSpec, PoolSpec},
+            throttle::ThrottleSpec,
         },
         service::StepSpec,
     },
@@ -139,6 +140,9 @@ pub struct ClientSpec {
     /// Refuses requests while too many of them fail; one for each operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerSpec>,
+    /// Refuses requests itself while too few are accepted, as in `dependencies`; apart for each operation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<ThrottleSpec>,
     /// So many requests in so much time, as in `dependencies`; one limit for each operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimitSpec>,
@@ -221,6 +225,9 @@ pub struct OperationSpec {
     /// Refuses its requests while too many of them fail; like the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerSpec>,
+    /// Refuses its requests itself while too few are accepted; the client's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<ThrottleSpec>,
     /// So many of its requests in so much time; the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<RateLimitSpec>,

@@ -95,8 +95,7 @@ impl<'s> Effective<'s> {
                 })),*]
             };
         }
-        let all =
-            given!(timeout deadline retry breaker rate_limit bulkhead pool hedge fallback cancel);
+        let all = given!(timeout deadline retry breaker throttle rate_limit bulkhead pool hedge fallback cancel);
         let given = all.into_iter().filter(|given| given.1 && self.is_unanswered());
         given.map(|given| given.0).collect()
     }
@@ -173,7 +172,7 @@ impl<'s> Effective<'s> {
                 }
             };
         }
-        is_client_s!(to publish read write delete cas increment timeout deadline retry breaker rate_limit
+        is_client_s!(to publish read write delete cas increment timeout deadline retry breaker throttle rate_limit
             bulkhead pool hedge fallback cancel guarantees idempotent priority size)
     }
 
@@ -189,7 +188,7 @@ impl<'s> Effective<'s> {
                 }
             };
         }
-        inherited!(timeout deadline retry breaker rate_limit bulkhead pool hedge fallback cancel guarantees idempotent)
+        inherited!(timeout deadline retry breaker throttle rate_limit bulkhead pool hedge fallback cancel guarantees idempotent)
     }
 }
 

@@ -23,6 +23,7 @@ use crate::{
         names::Names,
         outcome::Outcome,
         plan::Prepared,
+        resilience::elsewhere::others,
         route::{Asked, Route, one_of},
         world::{ANSWER_SHIFT, QUESTION_SHIFT, World},
     },
@@ -172,7 +173,12 @@ impl World {
         asked: Asked,
     ) -> Host {
         if let Route::Members(members) = &self.routes[usize::from(node)] {
-            return (node, one_of(members, asked.id ^ self.route_salt));
+            let id = asked.id ^ self.route_salt;
+            let been = self.avoided();
+            if been.is_empty() {
+                return (node, one_of(members, id));
+            }
+            return (node, one_of(&others(members, node, been), id));
         }
         if let Route::Partitions(way) = &mut self.routes[usize::from(node)] {
             return (node, way.broker(asked.key, asked.id));

@@ -11,7 +11,7 @@ use crate::{
             budget::BudgetPolicy,
             guard::GuardPolicy,
             permits::PermitPolicy,
-            policy::{Asks, EdgePolicy, Retry},
+            policy::{Asks, EdgePolicy, Elsewhere, Retry},
             rate_limit::{RateLimit, RateLimitSpec},
         },
     },
@@ -24,6 +24,7 @@ impl EdgePolicy {
         let budget = spec.retry.as_ref().and_then(|retry| retry.budget);
         let guard = GuardPolicy {
             budget: retry.as_ref().and_then(|retry| BudgetPolicy::new(budget, retry.on)),
+            throttle: spec.throttle,
             breaker: spec.breaker.as_ref().map(BreakerSpec::policy),
             rate_limit: spec.rate_limit.as_ref().map(|limit| rate_limit(limit, assembly)),
             bulkhead: spec.bulkhead.as_ref().map(|b| PermitPolicy {
@@ -58,6 +59,10 @@ impl EdgePolicy {
             guard: guard.is_some().then(|| Box::new(guard)),
             cancel: spec.cancel == Some(true),
             tracks,
+            elsewhere: Elsewhere {
+                retries: spec.retry.as_ref().is_some_and(|retry| retry.elsewhere == Some(true)),
+                copies: spec.hedge.is_some_and(|hedge| hedge.elsewhere == Some(true)),
+            },
             asks: Asks {
                 guarantees: Guarantees::of(spec.guarantees.as_deref()),
                 once: spec.idempotent == Some(true),

@@ -179,6 +179,9 @@ pub fn arm<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut World) 
 
 #[inline(never)]
 fn arm_tracked<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut World) {
+    if caller.policy(call).elsewhere.is_some() {
+        world.went(slot, world.frames[slot].next, call);
+    }
     let (deadline, now) = (deadline(caller, slot, call, world), world.now());
     let timeout = caller.policy(call).timeout;
     if caller.policy(call).is_hedged()
@@ -227,11 +230,21 @@ fn attempt<C: Caller>(caller: &mut C, slot: Slot, call: u16, before: u16, world:
         }
     }
     if before > 0 {
-        happens(slot, world, |window| window.resent += 1);
+        again(caller.policy(call), slot, call, world);
     }
     let shift = ATTEMPT.wrapping_mul(u64::from(before));
     world.frames[slot].next = caller.send(slot, call, shift, world);
     arm(caller, slot, call, world);
+}
+
+/// A further attempt is sent.
+#[cold]
+#[inline(never)]
+fn again(policy: &EdgePolicy, slot: Slot, call: u16, world: &mut World) {
+    happens(slot, world, |window| window.resent += 1);
+    if policy.elsewhere.retries {
+        world.avoid(slot, call);
+    }
 }
 
 /// Whether the guard of an edge lets an attempt go now.
@@ -296,7 +309,13 @@ fn send_second<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut Wor
     flight.due = due;
     let attempt = u64::from(world.frames.extra(slot).attempt);
     let shift = COPY.wrapping_add(ATTEMPT.wrapping_mul(attempt));
+    if caller.policy(call).elsewhere.copies {
+        world.avoid(slot, call);
+    }
     let copy = caller.send(slot, call, shift, world);
+    if caller.policy(call).elsewhere.is_some() {
+        world.went(slot, copy, call);
+    }
     let extra = world.frames.extra_mut(slot);
     (extra.hedge, extra.hedge_flight) = (copy, flight);
     extra.surplus += 1;

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     model::{
         check::{closest, law, positive},
+        kind::Reach,
         names::Names,
         resilience::specs::{AfterSpec, PoolFields},
     },
@@ -59,6 +60,46 @@ pub fn edge(spec: &EdgeSpec, path: &str, names: &Names, problems: &mut Problems)
     }
     if let Some(fallback_) = &spec.fallback {
         fallback(fallback_, &format!("{path}.fallback"), problems);
+    }
+}
+
+/// Whether there is another instance for a call to go to.
+pub fn elsewhere(
+    spec: &EdgeSpec,
+    target: &str,
+    path: &str,
+    names: &Names,
+    problems: &mut Problems,
+) {
+    let Some(id) = names.node(target).filter(|_| spec.goes_elsewhere()) else { return };
+    let retries = spec.retry.as_ref().is_some_and(|retry| retry.elsewhere == Some(true));
+    let path = format!("{path}.{}.elsewhere", if retries { "retry" } else { "hedge" });
+    let (kind, facts) = (names.kind(id), names.kind(id).facts());
+    let mut wrong = |message: String, help: &str| {
+        problems.error_help("E-CONFLICT", &path, message, help);
+    };
+    if facts.replicas.is_some() {
+        let message = format!("`{target}` has replicas: who tries again asks the next one anyway");
+        return wrong(message, "leave it out");
+    }
+    let pool = kind.passes_on();
+    match facts.reach {
+        Reach::Answer { .. } => {
+            let message = format!("`{target}` is a name, whose answer is kept for its `ttl`");
+            wrong(message, "say so where a balancer or the instances are called");
+        }
+        Reach::Any => {
+            let nodes = pool.iter().filter_map(|name| names.node(&name.0));
+            let all = nodes.map(|node| names.kind(node).facts().instances).sum::<u64>();
+            if all.max(facts.instances) < 2 {
+                let message = format!("`{target}` has no other instance");
+                problems.warn("W-UNUSED", &path, message, "more `instances`, or leave it out");
+            }
+        }
+        _ => {
+            let message = format!("the key of a request says which instance of `{target}` has it");
+            wrong(message, "leave it out");
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What stands between an attempt and its message: breaker, rate limit, bulkhead, pool, in this order
+//! What stands between an attempt and its message: throttle, breaker, rate limit, bulkhead, pool, in this order
 //! (`semantics.md` 44).
 //!
 //! An attempt that is refused ends by a zero-delay event of its own, as many refusals in a row would
@@ -14,7 +14,9 @@ use super::{
     hedge::Latencies,
     permits::{Permit, PermitPolicy, Permits},
     rate_limit::{Limiter, RateLimit},
+    throttle::{Throttle, ThrottleSpec},
 };
+use crate::engine::random::mix;
 use crate::model::{
     ids::{NONE, Slot},
     outcome::Outcome,
@@ -30,6 +32,8 @@ use crate::model::{
 /// The rules of an edge between its attempts and their messages.
 #[derive(Clone, Debug, Default)]
 pub struct GuardPolicy {
+    /// Refuses attempts while too few are accepted.
+    pub throttle: Option<ThrottleSpec>,
     /// Refuses attempts while too many fail.
     pub breaker: Option<BreakerPolicy>,
     /// Lets so many pass in so much time.
@@ -51,11 +55,13 @@ impl GuardPolicy {
             || self.bulkhead.is_some()
             || self.pool.is_some()
             || self.budget.is_some()
+            || self.throttle.is_some()
     }
 
     /// Whether there is any rule.
     pub fn is_some(&self) -> bool {
         self.breaker.is_some()
+            || self.throttle.is_some()
             || self.rate_limit.is_some()
             || self.bulkhead.is_some()
             || self.pool.is_some()
@@ -73,6 +79,7 @@ pub struct Guard {
     pool: Permits,
     latencies: Latencies,
     spent: Spent,
+    throttle: Option<Box<Throttle>>,
 }
 
 /// What the timer of an attempt that has not been sent means.
@@ -134,6 +141,11 @@ impl Guard {
         let hold = std::mem::take(&mut world.frames.extra_mut(slot).hold);
         if hold == Hold::Start {
             let mut flight = Flight { first: now, ..Flight::NONE };
+            if let Some(throttle) = &policy.throttle
+                && !self.throttle.get_or_insert_default().lets(throttle, draw(slot, world), now)
+            {
+                return refuse(slot, (Outcome::RateLimited, "self_throttled"), world);
+            }
             if let Some(breaker) = &policy.breaker {
                 match self.breaker.admit(breaker, now) {
                     Some(epoch) => flight.epoch = epoch,
@@ -256,6 +268,11 @@ impl Guard {
         if policy.budget.is_some_and(|budget| !self.spent.allows(&budget)) {
             return None;
         }
+        if let Some(throttle) = &policy.throttle
+            && !self.throttle.get_or_insert_default().lets(throttle, draw(slot, world), now)
+        {
+            return None;
+        }
         let epoch = match &policy.breaker {
             Some(breaker) => self.breaker.admit(breaker, now)?,
             None => 0,
@@ -305,6 +322,9 @@ impl Guard {
             && (outcome.is_success() || world.frames.extra(slot).hedge == NONE)
         {
             self.latencies.saw(now - flight.first, now);
+        }
+        if let Some(throttle) = &policy.throttle {
+            self.throttle.get_or_insert_default().heard(throttle, outcome, now);
         }
         if let Some(budget) = &policy.budget {
             self.spent.over();
@@ -441,6 +461,16 @@ impl Guard {
             None => self.limiter.take(limit, id, now, at_once),
         }
     }
+}
+
+/// Tells draws of throttles from others by the same identity.
+const SALT: u64 = 0x7f4a_7c15_9e37_79b9;
+
+/// A uniform draw of the present attempt of a frame.
+fn draw(slot: Slot, world: &World) -> f64 {
+    let tries = u64::from(world.frames.extra(slot).attempt);
+    let id = world.frames[slot].id.wrapping_add(SALT.wrapping_mul(tries + 1));
+    (mix(id ^ world.route_salt) >> 11) as f64 / (1u64 << 53) as f64
 }
 
 /// Cause of a refusal for want of a permit.

@@ -1,4 +1,4 @@
-//! What happens around a call: fallback, deadline, retry, hedge, breaker, rate limit, bulkhead, pool,
+//! What happens around a call: fallback, deadline, retry, hedge, throttle, breaker, rate limit, bulkhead, pool,
 //! timeout.
 
 pub mod adaptive;
@@ -7,6 +7,7 @@ pub mod budget;
 pub mod build;
 pub mod caller;
 pub mod check;
+pub mod elsewhere;
 pub mod flight;
 pub mod guard;
 pub mod hedge;
@@ -14,6 +15,8 @@ pub mod permits;
 pub mod policy;
 pub mod rate_limit;
 pub mod specs;
+pub mod throttle;
+mod tried;
 
 mod text;
 
@@ -32,9 +35,10 @@ use crate::{
 use breaker::BreakerSpec;
 use budget::BudgetSpec;
 use rate_limit::RateLimitSpec;
+use throttle::ThrottleSpec;
 
 /// Policy of one outgoing edge. Order from the caller outwards-in:
-/// `fallback(deadline(retry and hedge(breaker(rate_limit(bulkhead(pool(timeout(call))))))))`.
+/// `fallback(deadline(retry and hedge(throttle(breaker(rate_limit(bulkhead(pool(timeout(call)))))))))`.
 ///
 /// ```yaml
 /// dependencies: {products: {timeout: 300ms, retry: {attempts: 2, backoff: constant(20ms)}}}
@@ -55,10 +59,16 @@ pub struct EdgeSpec {
     /// Refuses calls while too many of them fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerSpec>,
+    /// Refuses calls itself (`rate_limited`, cause `self_throttled`) once the callee accepts too few of them: `adaptive(k=2
+    /// window=2m)` lets about `k` through for each that was accepted in the window, with a probability of
+    /// (asked - k accepted) / (asked + 1) to refuse the next. What is answered, with an error too, counts as accepted; what is
+    /// refused, shed or times out does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttle: Option<ThrottleSpec>,
     /// So many calls in so much time, the others are refused (`rate_limited`, not tried again unless
     /// `if:` says so) or wait: `token_bucket(rate=100/s burst=200)`, which with `wait=1s` lets calls
     /// wait so long for a token (it decides as the generic cell rate algorithm, GCRA, does), `leaky_bucket(rate=100/s queue=50)`, `fixed_window(limit=100
-    /// window=1s)`, `sliding_window(limit=100 window=1s)`. `per=key`, `per=client` or an attribute gives
+    /// window=1s)` (with `wait=1s` for a window that has room), `sliding_window(limit=100 window=1s)`. `per=key`, `per=client` or an attribute gives
     /// each value of it a limit of its own; `scope=shared` is one for all calling instances instead of
     /// one each (the count is exact and asking it takes no time).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -102,6 +112,7 @@ impl EdgeSpec {
             cancel: _,
             retry: _,
             breaker: _,
+            throttle: _,
             bulkhead: _,
             pool: _,
             deadline,
@@ -115,6 +126,12 @@ impl EdgeSpec {
             || rate_limit.as_ref().is_some_and(|limit| limit.per.is_some())
             || hedge.is_some()
             || fallback.is_some()
+    }
+
+    /// Whether further attempts, or second copies, go to other instances than those before.
+    pub fn goes_elsewhere(&self) -> bool {
+        self.retry.as_ref().is_some_and(|retry| retry.elsewhere == Some(true))
+            || self.hedge.is_some_and(|hedge| hedge.elsewhere == Some(true))
     }
 
     /// Its laws.
@@ -188,6 +205,10 @@ pub struct RetrySpec {
     /// retry throttling). Hedges ask it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<BudgetSpec>,
+    /// Each further attempt goes to an instance where none has been: to any but the last one once all have been tried. Who
+    /// calls through a load balancer tells it where the call has been.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<bool>,
     /// Outcomes worth another attempt; `[timeout, error, rejected, unavailable, shed]` when absent.
     #[serde(default, rename = "if", skip_serializing_if = "Option::is_none")]
     pub if_: Option<Vec<Outcome>>,

@@ -32,6 +32,17 @@ pub struct EdgePolicy {
     pub tracks: bool,
     /// What is asked of whoever writes or reads data for a call.
     pub asks: Asks,
+    /// Which messages go to other instances than those before.
+    pub elsewhere: Elsewhere,
+}
+
+/// Which messages of a call go to other instances than those before.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Elsewhere {
+    /// Further attempts.
+    pub retries: bool,
+    /// Second copies.
+    pub copies: bool,
 }
 
 /// What is asked of whoever writes or reads data for a call.
@@ -41,6 +52,13 @@ pub struct Asks {
     pub guarantees: Guarantees,
     /// All attempts are one.
     pub once: bool,
+}
+
+impl Elsewhere {
+    /// Whether any do.
+    pub fn is_some(self) -> bool {
+        self.retries || self.copies
+    }
 }
 
 impl EdgePolicy {

@@ -49,12 +49,15 @@ pub enum MeterSpec {
         /// Calls that wait.
         queue: u64,
     },
-    /// `limit` in each window; windows follow each other from the start of the run.
+    /// `limit` in each window; windows follow each other from the start of the run. Others wait so long for a window with
+    /// room, or are refused.
     FixedWindow {
         /// Calls per window.
         limit: u64,
         /// Its length.
         window: SimDuration,
+        /// Longest wait; none when absent.
+        wait: Option<SimDuration>,
     },
     /// `limit` in the last `window`, whenever it is asked.
     SlidingWindow {
@@ -69,9 +72,11 @@ impl MeterSpec {
     /// Whether it makes some wait instead of refusing them.
     pub fn delays(self) -> bool {
         match self {
-            Self::TokenBucket { wait, .. } => wait.is_some_and(|wait| wait.0 > 0),
+            Self::TokenBucket { wait, .. } | Self::FixedWindow { wait, .. } => {
+                wait.is_some_and(|wait| wait.0 > 0)
+            }
             Self::LeakyBucket { queue, .. } => queue > 0,
-            Self::FixedWindow { .. } | Self::SlidingWindow { .. } => false,
+            Self::SlidingWindow { .. } => false,
         }
     }
 }
@@ -115,7 +120,9 @@ impl FromStr for RateLimitSpec {
                     return Err(ValueError::new("E-RANGE", "`window` must be above 0"));
                 }
                 match name {
-                    "fixed_window" => MeterSpec::FixedWindow { limit, window },
+                    "fixed_window" => {
+                        MeterSpec::FixedWindow { limit, window, wait: t.read("wait")? }
+                    }
                     _ => MeterSpec::SlidingWindow { limit, window },
                 }
             }
@@ -157,8 +164,9 @@ impl fmt::Display for RateLimitSpec {
             MeterSpec::LeakyBucket { rate, queue } => {
                 write!(f, "leaky_bucket(rate={rate} queue={}", Count(queue))?;
             }
-            MeterSpec::FixedWindow { limit, window } => {
+            MeterSpec::FixedWindow { limit, window, wait } => {
                 write!(f, "fixed_window(limit={} window={window}", Count(limit))?;
+                wait.map_or(Ok(()), |wait| write!(f, " wait={wait}"))?;
             }
             MeterSpec::SlidingWindow { limit, window } => {
                 write!(f, "sliding_window(limit={} window={window}", Count(limit))?;
@@ -201,6 +209,7 @@ enum Meter {
     Fixed {
         limit: u64,
         window: u64,
+        wait: u64,
     },
     Sliding {
         limit: u64,
@@ -225,7 +234,9 @@ impl RateLimit {
                 let gap = gap(rate);
                 Meter::Bucket { gap, ahead: 0, at_all: gap * u128::from(queue) }
             }
-            MeterSpec::FixedWindow { limit, window } => Meter::Fixed { limit, window: window.0 },
+            MeterSpec::FixedWindow { limit, window, wait } => {
+                Meter::Fixed { limit, window: window.0, wait: wait.map_or(0, |wait| wait.0) }
+            }
             MeterSpec::SlidingWindow { limit, window } => {
                 Meter::Sliding { limit, window: window.0 }
             }
@@ -239,7 +250,7 @@ impl RateLimit {
 enum Seen {
     /// When the bucket would be full again, in parts of a nanosecond.
     Full(u128),
-    /// Number of the window, and calls in it.
+    /// Number of the window, and calls in it and in those after.
     Window(u64, u64),
     /// When the last calls passed.
     Calls(VecDeque<u64>),
@@ -250,7 +261,9 @@ impl Seen {
     fn is_over(&self, meter: Meter, now: u64) -> bool {
         match (self, meter) {
             (Self::Full(at), _) => *at <= u128::from(now) << PARTS,
-            (Self::Window(number, _), Meter::Fixed { window, .. }) => *number < now / window,
+            (Self::Window(number, calls), Meter::Fixed { limit, window, .. }) => {
+                *calls <= (now / window - number).saturating_mul(limit) && *number < now / window
+            }
             (Self::Calls(calls), Meter::Sliding { window, .. }) => {
                 calls.back().is_none_or(|last| now - last >= window)
             }
@@ -311,18 +324,22 @@ impl Limiter {
                 *full = from + gap;
                 Some((early >> PARTS) as u64 + u64::from(early & ((1 << PARTS) - 1) > 0))
             }
-            Meter::Fixed { limit, window } => {
+            Meter::Fixed { limit, window, wait } => {
                 let number = now / window;
                 let seen = self.seen.entry(id).or_insert(Seen::Window(number, 0));
                 let Seen::Window(last, calls) = seen else {
                     unreachable!("a fixed window keeps a count")
                 };
-                if *last < number {
-                    (*last, *calls) = (number, 0);
+                // Those who wait have taken room in the windows that have come.
+                *calls = calls.saturating_sub((number - *last).saturating_mul(limit));
+                *last = number;
+                let full = *calls / limit;
+                let passes = if full == 0 { 0 } else { (number + full) * window - now };
+                if passes > wait || at_once && passes > 0 {
+                    return None;
                 }
-                let passes = *calls < limit;
-                *calls += u64::from(passes);
-                passes.then_some(0)
+                *calls += 1;
+                Some(passes)
             }
             Meter::Sliding { limit, window } => {
                 let seen = self.seen.entry(id).or_insert_with(|| Seen::Calls(VecDeque::new()));
@@ -362,6 +379,7 @@ mod tests {
             "token_bucket(rate=100/s burst=200 wait=1s per=client scope=shared)",
             "leaky_bucket(rate=5/s queue=0)",
             "fixed_window(limit=10 window=1s per=tier)",
+            "fixed_window(limit=10 window=1s wait=5s)",
             "sliding_window(limit=10 window=1m)",
         ] {
             assert_eq!(text.parse::<RateLimitSpec>().unwrap().to_string(), text);
@@ -373,7 +391,7 @@ mod tests {
             ("sliding_window(limit=1 window=0s)", "above 0"),
             ("bucket(rate=1/s)", "unknown rate limit"),
             ("token_bucket(rate=1/s burst=1 scope=all)", "unknown scope"),
-            ("fixed_window(limit=1 window=1s wait=1s)", "no argument `wait`"),
+            ("sliding_window(limit=1 window=1s wait=1s)", "no argument `wait`"),
         ] {
             let error = text.parse::<RateLimitSpec>().unwrap_err();
             assert!(error.message.contains(message), "{text}: {}", error.message);
@@ -401,6 +419,25 @@ mod tests {
         assert_eq!(take(0, false), None);
         assert_eq!(take(100_000_000, false), Some(200_000_000));
         assert_eq!(take(1_000_000_000, false), Some(0));
+    }
+
+    #[test]
+    fn who_waits_for_a_window_takes_room_in_it() {
+        let limit = limit("fixed_window(limit=2 window=1s wait=1500ms)");
+        let mut limiter = Limiter::default();
+        let mut take = |ms: u64, at_once| {
+            limiter.take(&limit, 0, ms * 1_000_000, at_once).map(|wait| wait / 1_000_000)
+        };
+        // Two at once, two in the next window; the one after that is farther away than anybody waits.
+        let all = [0, 0, 400, 400, 400].map(|at| take(at, false));
+        assert_eq!(all, [Some(0), Some(0), Some(600), Some(600), None]);
+        // Half a second before that it is not; nobody else has room in the window that is taken.
+        assert_eq!(
+            [take(600, false), take(1200, true), take(1200, false)],
+            [Some(1400), None, Some(800)]
+        );
+        // What nobody took is not kept.
+        assert_eq!([5000, 5000, 5000].map(|at| take(at, false)), [Some(0), Some(0), Some(1000)]);
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub struct HedgeSpec {
     /// How long the first copy has had: a duration, or a quantile of how long calls took on this edge in the
     /// last 10 to 20 s, from their first copy on (no copies before 100 calls have ended).
     pub after: AfterSpec,
+    /// The copy goes to another instance than those before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<bool>,
 }
 
 /// After which time a copy is sent.

@@ -21,6 +21,8 @@ pub(super) enum Part {
     Lock(u16),
     /// Memory, threads or descriptors.
     Limit(&'static str),
+    /// Processor time that is rationed.
+    Quota,
 }
 
 impl Server {
@@ -37,6 +39,10 @@ impl Server {
         let workers = first.and_then(|inst| inst.workers.as_ref());
         if let Some(workers) = workers.filter(|_| self.counts_cores) {
             all.push((one("workers".into(), workers.capacity, true, false), Part::Workers));
+        }
+        if let Some(quota) = self.quota {
+            let one = one("quota".into(), 0, true, false);
+            all.push((Bounded { capacity: quota.cores(), ..one }, Part::Quota));
         }
         // An edge stands once for each version of its policies.
         let mut edges: BTreeMap<(&str, usize, &str), (u64, Vec<usize>)> = BTreeMap::new();
@@ -86,6 +92,7 @@ impl Server {
                 edges.iter().map(|&e| instance.edges[e].held(now)[*which]).sum()
             }
             Part::Lock(number) => self.locks.as_ref().map_or(0, |l| l.taken(*number, inst, now)),
+            Part::Quota => instance.cores.books(now).0,
             Part::Limit(name) => self.inbound.as_ref().map_or(0, |i| i.used(name, inst, instance)),
         }
     }
@@ -126,6 +133,7 @@ impl Server {
             needless,
             depth: if inst == 0 { self.waits_at_broker(&Backlog::All, now) } else { 0 },
             cache: own.contents.as_ref().map_or_else(Default::default, |c| c.books),
+            throttled: own.cores.throttled(now).unwrap_or_default(),
             ..InstanceBooks::default()
         }
     }

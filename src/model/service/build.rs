@@ -11,6 +11,8 @@ use super::{
     inbound::Inbound,
     locks::Locks,
     program::{Instr, Point, Program},
+    quota::QuotaSpec,
+    rationed::Rationed,
     room::Room,
     sagas::Sagas,
     server::{Instance, Server, Version, Workers},
@@ -45,6 +47,7 @@ impl Built for ServiceSpec {
             speedup: self.speedup.clone(),
             queue: self.queue.map(|q| q.0),
             batch: self.batch,
+            quota: self.quota,
         };
         let mut server = self.server(&shape, (id, path), assembly);
         server.push_out = self.full == Some(FullRoomSpec::PushOut);
@@ -159,6 +162,8 @@ pub struct Shape {
     pub queue: Option<u64>,
     /// Each core takes several at once.
     pub batch: Option<BatchSpec>,
+    /// Processor time of an instance.
+    pub quota: Option<QuotaSpec>,
 }
 
 impl Shape {
@@ -173,6 +178,7 @@ impl Shape {
             speedup: None,
             queue: None,
             batch: None,
+            quota: None,
         }
     }
 
@@ -189,7 +195,7 @@ impl Shape {
         let workers = |capacity| Workers { capacity, busy: Area::default(), room: room("worker") };
         Instance {
             workers: self.workers.map(|capacity| Box::new(workers(capacity))),
-            cores: self.cores(tick, stream("core")),
+            cores: self.cores((id, number), tick, stream("core")),
             arrivals: 0,
             departures: 0,
             edges: vec![EdgeState::default(); edges].into(),
@@ -198,8 +204,15 @@ impl Shape {
     }
 
     /// The cores of an instance, which `tick` wakes.
-    fn cores(&self, tick: u32, stream: Stream) -> Cores {
+    fn cores(&self, (id, number): (NodeId, u64), tick: u32, stream: Stream) -> Cores {
         let (discipline, speedup) = (&self.discipline, self.speedup.as_ref());
+        if let Some(quota) = self.quota {
+            // Made before, one for each instance.
+            let ticks = [tick, tick - self.instances as u32];
+            let at = ((id, number as u16), ticks);
+            let rationed = Rationed::new(self.cores, discipline, quota, at, stream);
+            return Cores::Rationed(Box::new(rationed));
+        }
         match (&self.batch, self.cores) {
             (Some(batch), Some(cores)) => {
                 Cores::Bulk(Box::new(Bulk::new(cores, batch, (discipline, speedup), tick, stream)))
@@ -231,6 +244,11 @@ impl Shape {
             versions.clear();
         }
         let edges = program.edges.len();
+        if self.quota.is_some() {
+            for i in 0..self.instances {
+                assembly.tick(id, (self.instances + i) as u32);
+            }
+        }
         let instances =
             (0..self.instances).map(|i| self.instance((id, path), (i, edges), assembly)).collect();
         Server {
@@ -258,6 +276,7 @@ impl Shape {
             sagas: (!program.sagas.is_empty()).then(|| Box::new(Sagas::new(&program.sagas))),
             jitter: assembly.stream(path, "jitter"),
             counts_cores: self.cores.is_some() || self.speedup.is_some(),
+            quota: self.quota,
             bounds: Vec::new(),
             dropped: Vec::new(),
             finished: Vec::new(),

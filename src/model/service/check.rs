@@ -16,7 +16,7 @@ use crate::{
         names::Names,
         network::ZonesSpec,
         purchase::check::purchase,
-        resilience::check::edge,
+        resilience::check::{edge, elsewhere},
         service::{Discipline, FullRoomSpec, ServiceSpec, StepSpec},
     },
     problem::Problems,
@@ -89,6 +89,7 @@ fn service(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut Problem
         );
     }
     batch(spec, path, problems);
+    quota(spec, path, problems);
     if spec.speedup.is_some() && spec.cores.is_some() && spec.batch.is_none() {
         problems.error("E-CONFLICT", at("cores"), "`speedup` takes the place of `cores`");
     }
@@ -114,6 +115,18 @@ impl ServiceSpec {
     pub fn check_body(&self, path: &str, names: &Names, problems: &mut Problems) {
         service_steps(self, path, names, problems);
         service_edges(self, path, names, problems);
+    }
+}
+
+/// Processor time that is rationed.
+fn quota(spec: &ServiceSpec, path: &str, problems: &mut Problems) {
+    let Some(quota) = spec.quota else { return };
+    let path = format!("{path}.quota");
+    quota.check(spec.cores.map(|cores| cores.0), &path, problems);
+    let others = [("batch", spec.batch.is_some()), ("speedup", spec.speedup.is_some())];
+    if let Some((key, _)) = others.into_iter().find(|other| other.1) {
+        let message = format!("how much processor time `{key}` takes is not known");
+        problems.error_help("E-CONFLICT", path, message, format!("leave out `{key}`"));
     }
 }
 
@@ -264,6 +277,7 @@ fn service_edges(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut P
             );
         }
         edge(edge_, &path, names, problems);
+        elsewhere(edge_, &name.0, &path, names, problems);
         consistency::check::edge(edge_, &name.0, &path, names, problems);
         falls_back(spec, name, &path, problems);
     }

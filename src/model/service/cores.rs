@@ -16,6 +16,7 @@ use crate::{
         service::{
             Discipline, Speedup,
             bulk::Bulk,
+            rationed::Rationed,
             room::{Next, Room},
             shared::Shared,
         },
@@ -37,6 +38,8 @@ pub enum Cores {
     Shared(Box<Shared>),
     /// In batches.
     Bulk(Box<Bulk>),
+    /// As long as there is processor time.
+    Rationed(Box<Rationed>),
 }
 
 /// What became of a frame that asked for a core.
@@ -77,21 +80,10 @@ impl Cores {
             );
         }
         let Some(capacity) = capacity else { return Self::Unbounded(Area::default()) };
-        let room = Room::new(discipline, stream);
-        let by_length = matches!(discipline, Discipline::ShortestJob | Discipline::Srpt);
-        // No more frames than slots can ask for one.
-        let capacity = u32::try_from(capacity).unwrap_or(u32::MAX);
-        let line = Line { capacity, busy: Area::default(), room, by_length };
-        match discipline {
-            Discipline::LifoPreemptive | Discipline::PriorityPreemptive | Discipline::Srpt => {
-                Self::Preemptive(Box::new(Preemptive {
-                    line,
-                    running: Vec::new(),
-                    newest_first: *discipline == Discipline::LifoPreemptive,
-                    arrivals: 0,
-                }))
-            }
-            _ => Self::Line(line),
+        if interrupts(discipline) {
+            Self::Preemptive(Box::new(Preemptive::new(capacity, discipline, stream)))
+        } else {
+            Self::Line(Line::new(capacity, discipline, stream))
         }
     }
 
@@ -111,6 +103,7 @@ impl Cores {
             Self::Preemptive(p) => p.ask(slot, work.nanos, world),
             Self::Shared(s) => s.enter(slot, work.nanos, world),
             Self::Bulk(b) => b.ask(slot, work, world),
+            Self::Rationed(r) => r.ask(slot, work, world),
         }
     }
 
@@ -125,10 +118,11 @@ impl Cores {
         match self {
             Self::Unbounded(busy) => busy.leave(world.now()),
             Self::Line(_) => unreachable!("done above"),
-            Self::Preemptive(p) => p.done(slot, world),
+            Self::Preemptive(p) => p.done(slot, world, dropped),
             // The tick has taken it out already.
             Self::Shared(_) => {}
             Self::Bulk(b) => b.done(slot, world),
+            Self::Rationed(r) => r.done(slot, world, dropped),
         }
     }
 
@@ -142,6 +136,7 @@ impl Cores {
                 shared.settle(world);
             }
             Self::Bulk(b) => b.ticked(world),
+            Self::Rationed(r) => r.ticked(done, world),
             Self::Unbounded(_) | Self::Line(_) | Self::Preemptive(_) => {}
         }
     }
@@ -149,6 +144,11 @@ impl Cores {
     /// Batches of the measured span, if it works in any.
     pub fn batches(&self) -> Option<BatchesMeasured> {
         if let Self::Bulk(b) = self { Some(b.measured()) } else { None }
+    }
+
+    /// Integrals of (being stopped, frames that stand still) for want of processor time, from time 0.
+    pub fn throttled(&self, now: u64) -> Option<(u128, u128)> {
+        if let Self::Rationed(r) = self { Some(r.throttled(now)) } else { None }
     }
 
     /// A frame at work or waiting is called off.
@@ -159,6 +159,7 @@ impl Cores {
                 world.frames[slot].flags &= !HAS_CORE;
                 s.call_off(slot, world);
             }
+            Self::Rationed(r) => r.call_off(slot, world, dropped),
             _ if running => {
                 world.disarm(slot);
                 self.done(slot, world, dropped);
@@ -178,6 +179,7 @@ impl Cores {
             Self::Line(line) => line.room.waiting(),
             Self::Preemptive(p) => p.line.room.waiting(),
             Self::Bulk(b) => b.room.waiting(),
+            Self::Rationed(r) => r.waiting(),
         }
     }
 
@@ -188,6 +190,7 @@ impl Cores {
             Self::Line(line) => Some(&mut line.room),
             Self::Preemptive(p) => Some(&mut p.line.room),
             Self::Bulk(b) => Some(&mut b.room),
+            Self::Rationed(r) => r.room_mut(),
         }
     }
 
@@ -197,16 +200,20 @@ impl Cores {
         match self {
             Self::Unbounded(_) | Self::Shared(_) => true,
             Self::Line(line) => line.busy.count() < u64::from(line.capacity),
-            Self::Preemptive(p) => p.running.len() < p.line.capacity as usize,
+            Self::Preemptive(p) => p.free(),
             Self::Bulk(b) => b.free(),
+            Self::Rationed(r) => r.free(),
         }
     }
 
     /// Whether a newcomer with this much work would interrupt another's.
     #[cold]
     pub fn would_interrupt(&self, slot: Slot, nanos: u64, world: &World) -> bool {
-        let Self::Preemptive(p) = self else { return false };
-        p.loser_to(slot, nanos, world).is_some()
+        match self {
+            Self::Preemptive(p) => p.loser_to(slot, nanos, world).is_some(),
+            Self::Rationed(r) => r.would_interrupt(slot, nanos, world),
+            _ => false,
+        }
     }
 
     /// Everything at work or waiting is gone.
@@ -215,72 +222,58 @@ impl Cores {
         match self {
             Self::Unbounded(busy) => busy.clear(now),
             Self::Line(line) => line.clear(world),
-            Self::Preemptive(p) => {
-                p.line.clear(world);
-                p.running.clear();
-            }
+            Self::Preemptive(p) => p.clear(world),
             Self::Shared(s) => s.clear(world),
             Self::Bulk(b) => b.clear(world),
+            Self::Rationed(r) => r.clear(world),
         }
     }
 
     /// What is at work on this host takes `after / before` times as long for the rest.
     pub fn set_pace(&mut self, host: Host, before: f64, after: f64, world: &mut World) {
-        if let Self::Shared(s) = self {
-            return s.set_pace(1.0 / after, world);
+        match self {
+            Self::Shared(s) => return s.set_pace(1.0 / after, world),
+            Self::Rationed(r) => return r.set_pace(before, after, world),
+            _ => {}
         }
         for (slot, end) in world.ends_of_work(host) {
-            let now = world.now();
-            let left = scaled(end - now, after / before);
-            world.disarm(slot);
-            world.arm(slot, Span::of(left));
-            let f = &mut world.frames[slot];
-            f.served = f.served.wrapping_add(left).wrapping_sub(end - now);
+            let end = stretch(slot, end, after / before, world);
             if let Self::Preemptive(p) = self
                 && let Some(running) = p.running.iter_mut().find(|r| r.2 == slot)
             {
-                running.3 = now + left;
+                running.3 = end;
             }
         }
     }
 
     /// Nothing at work on this host moves any more: the work at full speed each frame has left.
     pub fn freeze(&mut self, host: Host, world: &mut World) -> Vec<(Slot, u64)> {
-        if let Self::Shared(s) = self {
-            s.set_pace(0.0, world);
+        match self {
+            Self::Shared(s) => s.set_pace(0.0, world),
+            Self::Rationed(r) => r.pause(true, world),
+            Self::Bulk(b) => b.stand(true, world),
+            _ => {}
+        }
+        if matches!(self, Self::Shared(_) | Self::Rationed(_)) {
             return Vec::new();
         }
-        if let Self::Bulk(b) = self {
-            b.stand(true, world);
-        }
-        let now = world.now();
         let ends = world.ends_of_work(host).into_iter();
-        ends.map(|(slot, end)| {
-            let left = world.relaxed(slot, end - now);
-            world.disarm(slot);
-            let f = &mut world.frames[slot];
-            f.served = f.served.wrapping_sub(end - now).wrapping_add(left);
-            // It waits for the end of the pause.
-            f.waited = f.waited.wrapping_sub(now);
-            (slot, left)
-        })
-        .collect()
+        ends.map(|(slot, end)| (slot, halt(slot, end, world))).collect()
     }
 
     /// What was frozen goes on.
     pub fn thaw(&mut self, host: Host, frozen: &[(Slot, u64)], world: &mut World) {
-        if let Self::Shared(s) = self {
-            return s.set_pace(1.0 / world.hosts.slowdown(host), world);
+        match self {
+            Self::Shared(s) => return s.set_pace(1.0 / world.hosts.slowdown(host), world),
+            Self::Rationed(r) => return r.pause(false, world),
+            _ => {}
         }
-        let now = world.now();
         for &(slot, left) in frozen {
-            let f = &mut world.frames[slot];
-            f.waited = f.waited.wrapping_add(now);
-            let taken = begin(slot, Work::of(left), world);
+            let end = resume(slot, left, world);
             if let Self::Preemptive(p) = self
                 && let Some(running) = p.running.iter_mut().find(|r| r.2 == slot)
             {
-                running.3 = now + taken;
+                running.3 = end;
             }
         }
         if let Self::Bulk(b) = self {
@@ -296,8 +289,48 @@ impl Cores {
             Self::Preemptive(p) => (p.line.busy.until(now), p.line.room.until(now)),
             Self::Shared(s) => (s.busy_until(now), 0),
             Self::Bulk(b) => b.books(now),
+            Self::Rationed(r) => r.books(now),
         }
     }
+}
+
+/// Whether a newcomer may interrupt.
+fn interrupts(discipline: &Discipline) -> bool {
+    matches!(
+        discipline,
+        Discipline::LifoPreemptive | Discipline::PriorityPreemptive | Discipline::Srpt
+    )
+}
+
+/// What ends at `end` takes so many times as long for the rest: when it ends now.
+fn stretch(slot: Slot, end: u64, times: f64, world: &mut World) -> u64 {
+    let now = world.now();
+    let left = scaled(end - now, times);
+    world.disarm(slot);
+    world.arm(slot, Span::of(left));
+    let f = &mut world.frames[slot];
+    f.served = f.served.wrapping_add(left).wrapping_sub(end - now);
+    now + left
+}
+
+/// What ends at `end` does not move any more: the work at full speed that is left of it.
+fn halt(slot: Slot, end: u64, world: &mut World) -> u64 {
+    let now = world.now();
+    let left = world.relaxed(slot, end - now);
+    world.disarm(slot);
+    let f = &mut world.frames[slot];
+    f.served = f.served.wrapping_sub(end - now).wrapping_add(left);
+    // It waits until it goes on.
+    f.waited = f.waited.wrapping_sub(now);
+    left
+}
+
+/// What stood still goes on: when it ends.
+fn resume(slot: Slot, left: u64, world: &mut World) -> u64 {
+    let now = world.now();
+    let f = &mut world.frames[slot];
+    f.waited = f.waited.wrapping_add(now);
+    now + begin(slot, Work::of(left), world)
 }
 
 /// A frame gets a core for some work, whose end is armed: what it takes on its host, ns.
@@ -320,11 +353,21 @@ fn begin_disturbed(slot: Slot, nanos: u64, world: &mut World) -> u64 {
     taken.nanos
 }
 
-fn linear_up_to(cores: u64) -> Speedup {
+pub(super) fn linear_up_to(cores: u64) -> Speedup {
     Speedup(vec![(1, 1.0), (cores, cores as f64)])
 }
 
 impl Line {
+    fn new(capacity: u64, discipline: &Discipline, stream: Stream) -> Self {
+        Self {
+            // No more frames than slots can ask for one.
+            capacity: u32::try_from(capacity).unwrap_or(u32::MAX),
+            busy: Area::default(),
+            room: Room::new(discipline, stream),
+            by_length: matches!(discipline, Discipline::ShortestJob | Discipline::Srpt),
+        }
+    }
+
     #[inline(always)]
     fn ask(&mut self, slot: Slot, work: Work, world: &mut World) -> Admission {
         if self.busy.count() < u64::from(self.capacity) {
@@ -378,6 +421,9 @@ pub(super) fn rank(slot: Slot, by_length: bool, nanos: u64, world: &World) -> u6
     }
 }
 
+/// `end` of a frame that stands still.
+const STANDS: u64 = u64::MAX;
+
 /// Running frames can be interrupted; their work resumes where it stopped.
 #[derive(Debug)]
 pub struct Preemptive {
@@ -386,15 +432,80 @@ pub struct Preemptive {
     /// (rank, arrival, slot, end of work) of the frames at work.
     running: Vec<(u64, Reverse<u64>, Slot, u64)>,
     newest_first: bool,
+    /// By newcomers.
+    interrupts: bool,
     arrivals: u64,
+    /// Whoever has a core stands still.
+    stands: bool,
 }
 
 impl Preemptive {
-    fn ask(&mut self, slot: Slot, nanos: u64, world: &mut World) -> Admission {
+    pub(super) fn new(capacity: u64, discipline: &Discipline, stream: Stream) -> Self {
+        Self {
+            line: Line::new(capacity, discipline, stream),
+            running: Vec::new(),
+            newest_first: *discipline == Discipline::LifoPreemptive,
+            interrupts: interrupts(discipline),
+            arrivals: 0,
+            stands: false,
+        }
+    }
+
+    /// Frames on cores.
+    pub(super) fn inside(&self) -> u64 {
+        self.running.len() as u64
+    }
+
+    pub(super) fn free(&self) -> bool {
+        self.running.len() < self.line.capacity as usize
+    }
+
+    pub(super) fn clear(&mut self, world: &mut World) {
+        self.line.clear(world);
+        self.running.clear();
+    }
+
+    /// Whether any work at hand ends later than now.
+    pub(super) fn goes_on(&self, now: u64) -> bool {
+        self.running.iter().any(|running| running.3 > now)
+    }
+
+    /// Work stands still, but for what ends now.
+    pub(super) fn stop(&mut self, world: &mut World) {
+        self.stands = true;
+        for (_, _, slot, end) in &mut self.running {
+            if *end > world.now() && *end != STANDS {
+                let left = halt(*slot, *end, world);
+                world.frames.extra_mut(*slot).remaining = left;
+                *end = STANDS;
+            }
+        }
+    }
+
+    /// It goes on.
+    pub(super) fn go(&mut self, world: &mut World) {
+        self.stands = false;
+        for (_, _, slot, end) in &mut self.running {
+            if *end == STANDS {
+                *end = resume(*slot, world.frames.extra(*slot).remaining, world);
+            }
+        }
+    }
+
+    /// What moves takes so many times as long for the rest.
+    pub(super) fn set_pace(&mut self, times: f64, world: &mut World) {
+        for (_, _, slot, end) in &mut self.running {
+            if *end > world.now() && *end != STANDS {
+                *end = stretch(*slot, *end, times, world);
+            }
+        }
+    }
+
+    pub(super) fn ask(&mut self, slot: Slot, nanos: u64, world: &mut World) -> Admission {
         self.arrivals += 1;
         let rank = rank(slot, self.line.by_length, nanos, world);
         world.frames.extra_mut(slot).remaining = nanos;
-        if self.running.len() < self.line.capacity as usize {
+        if self.free() {
             self.start(slot, rank, nanos, world);
             return Admission::Running;
         }
@@ -405,11 +516,15 @@ impl Preemptive {
         let (now, (_, _, loser, end)) = (world.now(), self.running[worst]);
         self.running.swap_remove(worst);
         self.line.busy.leave(now);
-        world.disarm(loser);
         let f = &mut world.frames[loser];
         f.flags &= !HAS_CORE;
-        // The time not taken yet is counted anew when it goes on.
-        f.served = f.served.wrapping_sub(end - now).wrapping_add(nominal);
+        if end == STANDS {
+            f.waited = f.waited.wrapping_add(now);
+        } else {
+            // The time not taken yet is counted anew when it goes on.
+            f.served = f.served.wrapping_sub(end - now).wrapping_add(nominal);
+            world.disarm(loser);
+        }
         world.frames.extra_mut(loser).remaining = nominal;
         self.line.room.enter(loser, worst_rank, world);
         self.start(slot, rank, nanos, world);
@@ -418,13 +533,24 @@ impl Preemptive {
 
     /// Who would have to stop for a newcomer when all cores are busy: its place, its rank and what it has
     /// left at full speed.
-    fn loser_to(&self, slot: Slot, nanos: u64, world: &World) -> Option<(usize, u64, u64)> {
+    pub(super) fn loser_to(
+        &self,
+        slot: Slot,
+        nanos: u64,
+        world: &World,
+    ) -> Option<(usize, u64, u64)> {
+        if !self.interrupts {
+            return None;
+        }
         let now = world.now();
         // The least deserving of those at work: the oldest under LIFO, else the worst rank (by what
         // is left, under `srpt`); among equals the latest to start stays out first.
         let by_length = self.line.by_length;
         let rank = rank(slot, by_length, nanos, world);
-        let left = |slot: Slot, end: u64| world.relaxed(slot, end - now);
+        let left = |slot: Slot, end: u64| match end {
+            STANDS => world.frames.extra(slot).remaining,
+            _ => world.relaxed(slot, end - now),
+        };
         let worst = (0..self.running.len()).max_by_key(|&i| {
             let (rank, order, slot, end) = self.running[i];
             let rank = if by_length { left(slot, end) } else { rank };
@@ -437,20 +563,40 @@ impl Preemptive {
     }
 
     fn start(&mut self, slot: Slot, rank: u64, nanos: u64, world: &mut World) {
-        let order = self.arrivals;
-        let taken = self.line.start(slot, Work::of(nanos), world);
-        self.running.push((rank, Reverse(order), slot, world.now() + taken));
+        let (now, order) = (world.now(), self.arrivals);
+        let end = if self.stands {
+            self.line.busy.enter(now);
+            let f = &mut world.frames[slot];
+            f.flags |= HAS_CORE;
+            f.waited = f.waited.wrapping_sub(now);
+            world.frames.extra_mut(slot).remaining = nanos;
+            STANDS
+        } else {
+            now + self.line.start(slot, Work::of(nanos), world)
+        };
+        self.running.push((rank, Reverse(order), slot, end));
     }
 
-    fn done(&mut self, slot: Slot, world: &mut World) {
+    pub(super) fn done(&mut self, slot: Slot, world: &mut World, dropped: &mut Vec<Slot>) {
         let at = self.running.iter().position(|r| r.2 == slot).expect("it was at work");
-        self.running.swap_remove(at);
-        self.line.busy.leave(world.now());
-        if let Next::Serve(next) = self.line.room.next(world) {
-            world.disarm(next);
-            let left = world.frames.extra(next).remaining;
-            let rank = rank(next, self.line.by_length, left, world);
-            self.start(next, rank, left, world);
+        let (.., end) = self.running.swap_remove(at);
+        let now = world.now();
+        if end == STANDS {
+            let f = &mut world.frames[slot];
+            f.waited = f.waited.wrapping_add(now);
+        }
+        self.line.busy.leave(now);
+        loop {
+            match self.line.room.next(world) {
+                Next::Empty => return,
+                Next::Drop(slot) => dropped.push(slot),
+                Next::Serve(next) => {
+                    world.disarm(next);
+                    let left = world.frames.extra(next).remaining;
+                    let rank = rank(next, self.line.by_length, left, world);
+                    return self.start(next, rank, left, world);
+                }
+            }
         }
     }
 }

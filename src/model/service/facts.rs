@@ -273,6 +273,10 @@ impl Kind for ServiceSpec {
         self.is_mortal() || self.background.iter().any(|task| task.lease.is_some())
     }
 
+    fn rationed(&self) -> Option<f64> {
+        self.quota.map(|quota| quota.cores())
+    }
+
     fn saturates(&self) -> Option<&'static str> {
         match (&self.speedup, self.cores) {
             // Several at once may be served faster than one after the other.

@@ -32,6 +32,8 @@ pub mod parts;
 mod patience;
 mod points;
 pub mod program;
+pub mod quota;
+mod rationed;
 mod relaying;
 mod replicas;
 mod resharded;
@@ -68,6 +70,7 @@ use crate::{
 };
 use limits::ResourcesSpec;
 use outbox::OutboxSpec;
+use quota::QuotaSpec;
 
 /// Runs steps for each request. `workers` bounds the requests admitted at once to an instance and
 /// is held until the reply; `cores` bounds the `work` steps running at once.
@@ -116,6 +119,11 @@ pub struct ServiceSpec {
     /// Each core takes several `work` steps at once: `{size: 8, wait: 20ms}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchSpec>,
+    /// Processor time of an instance, over all its cores: `20ms per 100ms`. When it is used up work stands still until the
+    /// next period. Periods begin at multiples of their length. What is not used is lost, but for `burst`: `20ms per 100ms burst=40ms`
+    /// keeps so much of it beyond what a period adds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<QuotaSpec>,
     /// Requests that have waited this long for a worker or their first core give up (`rejected`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<DurationLaw>,

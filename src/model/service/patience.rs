@@ -1,7 +1,7 @@
-//! Who leaves the waiting room of workers: for a worker, or before anything was done for it.
+//! Who leaves the waiting room of workers: for a worker, or before anything was done for it; and whose shared work is done.
 
 use crate::model::{
-    frame::{Frame, HAS_WORKER, PROBE},
+    frame::{Frame, HAS_CORE, HAS_WORKER, PROBE},
     ids::Slot,
     outcome::Outcome,
     span::Span,
@@ -38,6 +38,21 @@ impl Server {
         let f = &mut world.frames[last];
         f.served = f.served.saturating_sub(left);
         self.refuse(last, if last == newcomer { "queue_full" } else { "pushed_out" }, world);
+    }
+
+    /// Cores wake: whose shared work is done goes on.
+    pub(super) fn share(&mut self, index: usize, world: &mut World) {
+        // With a quota those of the end of processor time come after those of the instances.
+        let index = index % self.instances.len();
+        let mut done = std::mem::take(&mut self.finished);
+        self.instances[index].cores.ticked(&mut done, world);
+        for slot in done.drain(..) {
+            let f = &mut world.frames[slot];
+            f.flags &= !HAS_CORE;
+            f.pc += 1;
+            self.run(slot, world);
+        }
+        self.finished = done;
     }
 
     #[cold]

@@ -13,6 +13,7 @@ use super::{
     inbound::Inbound,
     locks::Locks,
     program::{Instr, Program, Stop},
+    quota::QuotaSpec,
     room::Room,
     sagas::Sagas,
     transactions::Transactions,
@@ -146,6 +147,8 @@ pub struct Server {
     pub jitter: Stream,
     /// `utilisation` counts cores, not workers.
     pub counts_cores: bool,
+    /// Processor time of each instance, where it is rationed.
+    pub quota: Option<QuotaSpec>,
     /// What is bounded besides, and where what is held of it is found.
     pub(super) bounds: Vec<(Bounded, Part)>,
     /// Frames dropped by CoDel during one event.
@@ -625,19 +628,6 @@ impl Server {
                 self.run(slot, world);
             }
         }
-    }
-
-    /// Cores wake: whose shared work is done goes on.
-    fn share(&mut self, index: usize, world: &mut World) {
-        let mut done = std::mem::take(&mut self.finished);
-        self.instances[index].cores.ticked(&mut done, world);
-        for slot in done.drain(..) {
-            let f = &mut world.frames[slot];
-            f.flags &= !HAS_CORE;
-            f.pc += 1;
-            self.run(slot, world);
-        }
-        self.finished = done;
     }
 
     // ---- ends ------------------------------------------------------------------------------

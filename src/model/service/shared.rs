@@ -95,6 +95,20 @@ impl Shared {
         self.rearm(world);
     }
 
+    /// Frames inside.
+    pub(super) fn inside(&self) -> u64 {
+        self.inside
+    }
+
+    /// How long it takes until the first of those inside is done, at the present pace; none: nobody is.
+    pub(super) fn first_end(&mut self, now: u64) -> Option<u64> {
+        self.advance(now);
+        let Reverse((tag, ..)) = self.jobs.peek()?;
+        let left = tag.saturating_sub(self.virtual_now);
+        let rate = u128::from(self.rate);
+        Some(if rate == 0 { u64::MAX } else { left.div_ceil(rate) as u64 })
+    }
+
     pub(super) fn clear(&mut self, world: &mut World) {
         self.advance(world.now());
         for slot in std::mem::take(&mut self.gone) {

@@ -149,6 +149,7 @@ impl Built for StoreSpec {
             speedup: None,
             queue: self.queue.map(|q| q.0),
             batch: None,
+            quota: self.quota,
         };
         let mut server = shape.server(id, path, assembly);
         let single = self.replication.is_none() && assembly.names.tracked.followed.contains(&id);

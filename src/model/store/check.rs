@@ -109,6 +109,9 @@ fn store(spec: &StoreSpec, path: &str, names: &Names, problems: &mut Problems) {
         }
     }
     positive(spec.cores, 1 << 20, &format!("{path}.cores"), problems);
+    if let Some(quota) = spec.quota {
+        quota.check(spec.cores.map(|cores| cores.0), &format!("{path}.quota"), problems);
+    }
     formula(&spec.read, &format!("{path}.read"), names, problems);
     if let Some(write) = &spec.write {
         formula(write, &format!("{path}.write"), names, problems);

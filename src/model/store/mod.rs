@@ -21,7 +21,7 @@ use crate::{
         kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit, spares_a_server},
         network::ZonesSpec,
         replication::{DurabilitySpec, ReplicationSpec},
-        service::Discipline,
+        service::{Discipline, quota::QuotaSpec},
     },
     units::{Count, HourPrice, Rate, StoragePrice, ValueError, show::plural, text_value},
 };
@@ -46,6 +46,10 @@ pub struct StoreSpec {
     /// Cores of each shard; unbounded when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cores: Option<Count>,
+    /// Processor time of each shard (with `replication` of each replica) over all its cores, as of a service:
+    /// `20ms per 100ms`, `20ms per 100ms burst=40ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quota: Option<QuotaSpec>,
     /// Waiting room of each shard; beyond it requests are rejected. Unbounded when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<Count>,
@@ -301,6 +305,10 @@ impl Kind for StoreSpec {
 
     fn moves_keys(&self) -> bool {
         self.places > 0
+    }
+
+    fn rationed(&self) -> Option<f64> {
+        self.quota.map(|quota| quota.cores())
     }
 
     fn changeable(&self) -> &'static [&'static str] {

@@ -12,7 +12,7 @@ use crate::{
         kinds::NodeSpec,
         names::Names,
         replication::check::copies,
-        resilience::check::edge,
+        resilience::check::{edge, elsewhere},
         store::ShardBy,
     },
     problem::Problems,
@@ -81,6 +81,7 @@ impl Checked for TopicSpec {
                 problems.error_help("E-REF", &path, format!("`{}` is not told", name.0), help);
             }
             edge(spec, &path, names, problems);
+            elsewhere(spec, &name.0, &path, names, problems);
             consistency::check::edge(spec, &name.0, &path, names, problems);
             if spec.fallback.is_some() {
                 let message =

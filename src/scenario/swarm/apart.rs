@@ -40,6 +40,45 @@ impl Writer {
         if draw.below(100) < 30 { text } else { String::new() }
     }
 
+    /// How much processor time a service has, where that is rationed.
+    pub(super) fn quota(&self, service: usize) -> String {
+        let mut draw = self.apart("quota", service as u64);
+        let time = 2 + draw.below(30);
+        let burst = ["", " burst=10ms", " burst=300ms"][draw.below(3) as usize];
+        let text = format!("      quota: {time}ms per 20ms{burst}\n");
+        if draw.below(100) < 20 { text } else { String::new() }
+    }
+
+    /// What a balancer does besides choosing.
+    pub(super) fn proxy(&self) -> String {
+        let mut draw = self.apart("proxy", 0);
+        let most = 1 + draw.below(6);
+        let room = ["", "queue: 0, ", "queue: 9, wait: 300ms, ", "wait: 20ms, "];
+        let line = format!("max_in_flight: {most}, {}", room[draw.below(4) as usize]);
+        let subset = ["subset: 2, ", "subset: 1 by=key, ", "", ""][draw.below(4) as usize];
+        let line = if draw.below(100) < 50 { line } else { String::new() };
+        if draw.below(100) < 40 { line + subset } else { String::new() }
+    }
+
+    /// How a balancer takes out targets besides for errors in a row.
+    pub(super) fn ejects(&self) -> String {
+        let mut draw = self.apart("ejects", 0);
+        let longest = ["", "longest: 5s, "][draw.below(2) as usize];
+        let rate = "success_rate: {every: 1s, requests: 5, targets: 2, deviations: 0.9}, ";
+        longest.to_owned() + ["", rate][draw.below(2) as usize]
+    }
+
+    /// An edge whose retries may go to other instances, where there can be any.
+    pub(super) fn elsewhere(&self, edge: String, target: &str) -> String {
+        let mut draw = self.apart("elsewhere", u64::from(edge.len() as u32));
+        let any = target == "lb0" || self.services.iter().any(|service| service.0 == target);
+        if !any || draw.below(100) >= 30 {
+            return edge;
+        }
+        let edge = edge.replace("retry: {", "retry: {elsewhere: true, ");
+        edge.replace("hedge: {", "hedge: {elsewhere: true, ")
+    }
+
     /// Spot instances are taken together.
     pub(super) fn reclaim(&self) -> Option<String> {
         let spot = |i: &usize| self.purchase(*i).is_some_and(|text| text.contains("spot"));

@@ -7,11 +7,12 @@ use super::{Checked, Checker, fault};
 impl Checker<'_> {
     /// An error unless something of a node can be called so and is measured.
     pub(super) fn resource(&self, node: &str, name: &str) -> Checked<()> {
-        const THINGS: [&str; 5] = ["cores", "workers", "memory", "threads", "descriptors"];
+        const THINGS: [&str; 7] =
+            ["cores", "workers", "quota", "in_flight", "memory", "threads", "descriptors"];
         const OF: [&str; 3] = ["pool", "bulkhead", "lock"];
         let part = name.split_once(':').map(|(kind, of)| OF.contains(&kind) && !of.is_empty());
         if !part.unwrap_or_else(|| THINGS.contains(&name)) {
-            let help = "there are `cores`, `workers`, `pool:db`, `bulkhead:db`, `lock:seat`, `memory`, `threads`, `descriptors`";
+            let help = "there are `cores`, `workers`, `pool:db`, `bulkhead:db`, `lock:seat`, `quota`, `in_flight`, `memory`, `threads`, `descriptors`";
             return Err(fault(
                 "E-REF",
                 format!("there is no resource `{name}`"),
