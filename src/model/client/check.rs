@@ -260,7 +260,9 @@ impl ClientCheck<'_> {
             self.target(other, format!("{path}.fallback.call"), problems);
         }
         let policies = operation.edge();
-        edge(&policies, path, self.names, problems);
+        let targets = operation.targets();
+        let targets: Vec<&str> = targets.iter().map(|(target, _)| target.0.as_str()).collect();
+        edge(&policies, (path, &targets), self.names, problems);
         if policies.fallback.is_some_and(|fallback| fallback.cache.is_some()) {
             let message = "a client reads through no cache";
             let help = "the service that does may fall back on it";

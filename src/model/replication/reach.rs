@@ -172,6 +172,12 @@ impl World {
         asked: Asked,
     ) -> Host {
         if let Route::Members(members) = &self.routes[usize::from(node)] {
+            if let Some(all) = &self.connections
+                && let Some(far) = all.far_of(self.frames.extra(caller).flight.wire)
+                && far.0 == node
+            {
+                return far;
+            }
             return (node, one_of(members, asked.id ^ self.route_salt));
         }
         if let Route::Partitions(way) = &mut self.routes[usize::from(node)] {

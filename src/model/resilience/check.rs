@@ -9,19 +9,25 @@ use super::{
 };
 use crate::{
     model::{
-        check::{closest, law, positive},
+        check::{closest, positive},
+        connection::check::pool,
         names::Names,
-        resilience::specs::{AfterSpec, PoolFields},
+        resilience::specs::AfterSpec,
     },
     problem::Problems,
     units::{Count, SimDuration},
 };
 
 /// Calls or connections at once.
-const MAX_PERMITS: u64 = 1 << 24;
+pub const MAX_PERMITS: u64 = 1 << 24;
 
-/// The policy of an edge.
-pub fn edge(spec: &EdgeSpec, path: &str, names: &Names, problems: &mut Problems) {
+/// The policy of an edge to these nodes.
+pub fn edge(
+    spec: &EdgeSpec,
+    (path, targets): (&str, &[&str]),
+    names: &Names,
+    problems: &mut Problems,
+) {
     if spec.timeout.is_some_and(|t| t.0 == 0) {
         problems.error("E-RANGE", format!("{path}.timeout"), "must be above 0");
     }
@@ -48,7 +54,7 @@ pub fn edge(spec: &EdgeSpec, path: &str, names: &Names, problems: &mut Problems)
         positive(Some(bulkhead.0.size), MAX_PERMITS, &format!("{path}.bulkhead"), problems);
     }
     if let Some(pool_) = &spec.pool {
-        pool(&pool_.0, &format!("{path}.pool"), problems);
+        pool(&pool_.0, (&format!("{path}.pool"), targets), names, problems);
     }
     if let (Some(hedge), Some(timeout)) = (spec.hedge, spec.timeout)
         && let AfterSpec::Fixed(after) = hedge.after
@@ -69,17 +75,6 @@ pub fn known_attribute(limit: &RateLimitSpec, path: &str, names: &Names, problem
         let known = names.attribute_names();
         let help = closest(per, known.iter().map(String::as_str));
         problems.error_help("E-REF", path, format!("unknown attribute `{per}`"), help);
-    }
-}
-
-fn pool(spec: &PoolFields, path: &str, problems: &mut Problems) {
-    positive(Some(spec.size), MAX_PERMITS, path, problems);
-    if let Some(setup) = &spec.setup {
-        law(setup, &format!("{path}.setup"), problems);
-    }
-    if spec.idle.is_some() && spec.setup.is_none() {
-        let message = "closing a connection costs nothing, as opening one takes no time";
-        problems.error_help("E-CONFLICT", format!("{path}.idle"), message, "give it a `setup`");
     }
 }
 
