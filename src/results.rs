@@ -128,6 +128,9 @@ pub struct ClientResults {
     /// of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<Estimate>,
+    /// Its pools of connections, by the node each leads to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pools: BTreeMap<String, PoolResults>,
 }
 
 /// All clients together, and the design itself.
@@ -263,6 +266,9 @@ pub struct NodeResults {
     /// `threads`, `descriptors`. Locks for each key have no bound.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resources: BTreeMap<String, ResourceResults>,
+    /// Its pools of connections, by the node each leads to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub pools: BTreeMap<String, PoolResults>,
     /// Number of instances that were up; with `autoscale`, of those that were there and up.
     pub instances: InstanceCounts,
     /// Stores: one entry per shard.
@@ -297,6 +303,19 @@ pub struct SagaResults {
     /// Where some have a log: how often one went on after its process had died.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<Estimate>,
+}
+
+/// A pool of connections, of all calling instances together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PoolResults {
+    /// Per attempt: how long it waited until it had a connection that was open, or gave up waiting.
+    pub waiting_time: Distribution,
+    /// Share of those that did not have one at once.
+    pub wait_probability: Estimate,
+    /// Connections that were begun to be opened, per second.
+    pub setups: Estimate,
+    /// Calls that met a connection which the node called had closed, per second.
+    pub resets: Estimate,
 }
 
 /// Something of a node that is bounded.

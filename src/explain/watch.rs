@@ -93,7 +93,7 @@ enum Of {
 }
 
 /// Causes of refusals and waits a node notes, what they are events of, what they are called, and of what they are.
-const CAUSES: [(&str, &str, &str, Of); 29] = [
+const CAUSES: [(&str, &str, &str, Of); 33] = [
     ("queue_full", "refusals_began", "queue full", Of::Arrivals),
     ("abandoned", "refusals_began", "patience over", Of::Arrivals),
     ("codel", "refusals_began", "dropped by CoDel", Of::Arrivals),
@@ -109,6 +109,10 @@ const CAUSES: [(&str, &str, &str, Of); 29] = [
     ("self_throttled", "refusals_began", "throttled by the caller", Of::Calls),
     ("no_live_target", "refusals_began", "no live target", Of::Arrivals),
     ("connection_refused", "refusals_began", "connection refused", Of::Absent),
+    ("too_many_connections", "refusals_began", "too many connections", Of::Arrivals),
+    ("connection_reset", "refusals_began", "connections reset", Of::Calls),
+    ("connect_timeout", "refusals_began", "connections not opened in time", Of::Calls),
+    ("no_free_port", "refusals_began", "no free port", Of::Calls),
     ("nobody_there", "refusals_began", "no instance", Of::Absent),
     ("no_lease", "refusals_began", "lease lost", Of::Arrivals),
     ("unauthorized", "refusals_began", "unauthorized", Of::Arrivals),

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::model::{
     books::{EnvironmentBooks, EnvironmentsMeasured, InstanceBooks},
+    connection::registry::is_message,
     consistency::spec::GuaranteeSpec,
     event,
     ids::NodeId,
@@ -188,6 +189,7 @@ impl Simulation {
             flying += match event {
                 event::DELIVER | event::CANCEL | event::ANSWER | event::LETTER => 1,
                 event::REPLY => u64::from(self.world.frames[slot].flags & BRANCH == 0),
+                event::CONNECTION => u64::from(is_message(slot)),
                 _ => 0,
             };
         }

@@ -38,6 +38,8 @@ pub struct Assembly<'a> {
     pub ticks: Vec<(NodeId, u32)>,
     /// Number of rate limiters that several instances share.
     pub limiters: usize,
+    /// The caller (`node/api`) and the node called of each pool of connections so far.
+    pub pools: Vec<(String, String)>,
 }
 
 impl std::fmt::Debug for Assembly<'_> {
@@ -54,7 +56,7 @@ impl<'a> Assembly<'a> {
         timeline: &'a Timeline,
     ) -> Self {
         let (agenda, ticks) = (Agenda::new(), Vec::new());
-        Self { names, prepared, seed, timeline, agenda, ticks, limiters: 0 }
+        Self { names, prepared, seed, timeline, agenda, ticks, limiters: 0, pools: Vec::new() }
     }
 }
 

@@ -20,3 +20,5 @@ pub const ARRIVAL: u8 = 7;
 pub const LETTER: u8 = 8;
 /// A caller begins to know what it was told.
 pub const NEWS: u8 = 9;
+/// Of a connection: a message of one end for the other, or a time that is over.
+pub const CONNECTION: u8 = 10;

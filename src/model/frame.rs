@@ -21,6 +21,8 @@ use crate::{
 pub const NOBODY: u16 = u16::MAX;
 /// `op` of a health check that asks for nothing but an answer.
 pub const PROBE: u8 = u8::MAX;
+/// `op` of a message that opens a connection; its `key` is the work it makes.
+pub const CONNECT: u8 = u8::MAX - 1;
 /// `node` of a free slot.
 pub const FREE: u16 = u16::MAX;
 /// `node` of a cancellation under way; its `key` is the slot of the visit it is about.
@@ -154,6 +156,8 @@ pub struct Extra {
     pub hedge: Slot,
     /// That copy's flight.
     pub hedge_flight: Flight,
+    /// The connection a call came on; `NONE`: one of its own. Kept where a design knows of connections.
+    pub wire: u32,
     /// When it is to be sent; `u64::MAX`: never, or it has been.
     pub hedge_at: u64,
     /// Messages of the current call beyond one per attempt (copies), less attempts never sent (refused).
@@ -203,6 +207,7 @@ impl Extra {
         flight: Flight::NONE,
         hedge: NONE,
         hedge_flight: Flight::NONE,
+        wire: NONE,
         hedge_at: u64::MAX,
         surplus: 0,
         fell_back: false,

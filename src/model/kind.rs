@@ -234,6 +234,26 @@ pub struct Visit {
     pub work: f64,
 }
 
+/// What a node does with connections that are opened to it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FarEnd {
+    /// They can end at its instances, or lead through it.
+    pub takes: bool,
+    /// An idle one is closed after so many ns.
+    pub keep_alive: Option<u64>,
+    /// So many at each instance.
+    pub most: Option<u64>,
+    /// It chooses a target once for each, and passes them on.
+    pub passes_on: bool,
+}
+
+impl FarEnd {
+    /// Whether that must be told of connections.
+    pub fn is_told_of(&self) -> bool {
+        self.keep_alive.is_some() || self.most.is_some() || self.passes_on
+    }
+}
+
 /// How an instance of a node starts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Startup<'a> {
@@ -368,6 +388,10 @@ pub trait Kind {
     /// By which policies it calls others, by their names; `None`: it calls nobody of itself, or without any.
     fn edges(&self) -> Option<&BTreeMap<Name, EdgeSpec>> {
         None
+    }
+    /// What it does with connections that are opened to it.
+    fn far_end(&self) -> FarEnd {
+        FarEnd::default()
     }
     /// The operations it tells apart, what it does for all others being `default`; none: it does the same for all.
     fn endpoints(&self) -> Vec<&str> {

@@ -27,6 +27,7 @@ mod check_steps;
 mod check_versions;
 pub mod client;
 pub mod clock;
+pub mod connection;
 pub mod consistency;
 pub mod demand;
 pub mod design;

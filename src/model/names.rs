@@ -60,6 +60,8 @@ pub struct Names {
     pub sources: BTreeMap<String, Vec<String>>,
     /// What of the data is kept track of (`consistency`).
     pub tracked: Tracked,
+    /// Nodes at which connections of pools end, those behind balancers of layer 4 included.
+    pub far_ends: Vec<NodeId>,
 }
 
 impl Names {
@@ -80,6 +82,7 @@ impl Names {
             arriving: Vec::new(),
             sources: design.sources(false),
             tracked: Tracked::default(),
+            far_ends: Vec::new(),
             design,
         };
         let faults = &names.design.faults;
@@ -88,6 +91,7 @@ impl Names {
         names.read_columns();
         names.read_operations();
         names.tracked = names.tracked();
+        names.far_ends = names.find_far_ends();
         names
     }
 

@@ -18,6 +18,7 @@ use crate::{
     history::{Acknowledged, Entry, Staleness, Violations, Witness},
     model::{
         cache::books::CacheBooks,
+        connection::books::PoolBooks,
         lasted::Lasted,
         network::PAID,
         outcome::{Outcome, Tally},
@@ -371,6 +372,8 @@ pub struct ClientMeasured {
     pub operations: Vec<OperationMeasured>,
     /// It sent now and then (`active`).
     pub active: Option<ActiveMeasured>,
+    /// Its pools of connections.
+    pub pools: Vec<PoolBooks>,
 }
 
 /// What is known of a client that sent around faults and in windows between them.
@@ -534,6 +537,8 @@ pub struct NodeMeasured {
     pub groups: Vec<GroupMeasured>,
     /// Of a store that transactions write: how long keys stayed locked from a vote until it was known how that was decided, ns.
     pub in_doubt: Option<Box<Histogram>>,
+    /// Its pools of connections.
+    pub pools: Vec<PoolBooks>,
     /// Of a service with an autoscaler.
     pub scaling: Option<ScalingMeasured>,
     /// Of a function.

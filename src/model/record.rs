@@ -10,6 +10,7 @@ use super::{
         counts::{Answered, Counts},
     },
     client::active::Windows,
+    connection::books::PoolBooks,
     fault::{sides::Cuts, timeline::Timeline, uptime::UptimeBooks},
     probe::{Around, Between, HappenedWindow, RequestSample, RequestWindow, Side, Undecided},
 };
@@ -238,6 +239,8 @@ pub struct Recorder {
     pub cuts: Cuts,
     /// What each error budget counts; empty without budgets.
     pub budgets: Vec<Counts>,
+    /// Pools of connections, by the numbers of their edges.
+    pub pools: Vec<PoolBooks>,
 }
 
 impl RequestWindow {
@@ -288,6 +291,28 @@ impl Recorder {
         }
         record.budgets = budgets(names);
         record
+    }
+
+    /// What was measured of the pools of a node or client, by the nodes they lead to.
+    pub fn pools_of(&self, kind: &str, name: &str) -> Vec<PoolBooks> {
+        let caller = format!("{kind}/{name}");
+        let mut all: Vec<PoolBooks> = Vec::new();
+        for books in self.pools.iter().filter(|books| books.ends.0 == caller) {
+            match all.iter_mut().find(|known| known.ends.1 == books.ends.1) {
+                Some(known) => known.add(books),
+                None => all.push(books.clone()),
+            }
+        }
+        all
+    }
+
+    /// The same of all that have these names.
+    pub fn pools_of_all<'n>(
+        &self,
+        kind: &str,
+        names: impl Iterator<Item = &'n str>,
+    ) -> BTreeMap<String, Vec<PoolBooks>> {
+        names.map(|name| (name.to_owned(), self.pools_of(kind, name))).collect()
     }
 
     /// The record of a node.
@@ -529,6 +554,7 @@ impl Recorder {
     pub fn begin_span(&mut self) {
         self.nodes.iter_mut().for_each(NodeRecord::begin_span);
         self.operations.iter_mut().for_each(|op| op.replies = 0);
+        self.pools.iter_mut().for_each(PoolBooks::begin_span);
     }
 }
 

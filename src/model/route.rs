@@ -131,7 +131,14 @@ impl Route {
             let way = Self::Partitions(Box::new(way));
             return ToReplicas::of(node, way, names, prepared);
         }
-        ToReplicas::of(node, Self::to_instance(node.0, names, prepared), names, prepared)
+        let mut way = Self::to_instance(node.0, names, prepared);
+        if let Self::Random(n) = way
+            && names.far_ends.contains(&node.1)
+        {
+            // Whoever has a connection finds its end there.
+            way = Self::Members((0..n).collect());
+        }
+        ToReplicas::of(node, way, names, prepared)
     }
 
     /// The same, with draws of its own.

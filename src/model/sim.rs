@@ -40,14 +40,12 @@ use super::{
     world::{Attributes, Tick, World, unpack},
 };
 use crate::{
-    engine::{
-        random::{hash_str, mix},
-        table::Table,
-    },
+    engine::{random::hash_str, table::Table},
     model::{
         books::InstanceBooks,
         build::built,
         clock::run::Clocks,
+        connection::{books::PoolBooks, registry::Connections},
         design::{Limits, window_length},
         event,
         ids::{Host, NodeId, Slot},
@@ -136,12 +134,15 @@ impl Simulation {
             let built = built(spec).build(id as NodeId, &format!("node/{}", name.0), &mut assembly);
             nodes.push(AnyNode::new(built));
         }
-        let record = Recorder::new(names, &timeline, seed);
+        let mut record = Recorder::new(names, &timeline, seed);
         for (i, client) in design.clients.values().enumerate() {
             let built = client.build(i, record.first_row[i], &mut assembly);
             nodes.push(AnyNode::Client(Box::new(built)));
         }
         let (data, letters) = (Observer::of(names).map(Box::new), Letters::of(names).map(Box::new));
+        let laden = names.carries() || data.is_some() || letters.is_some();
+        record.pools = PoolBooks::of(&assembly.pools);
+        let connections = names.knows_connections().then(Box::<Connections>::default);
         let world = World {
             agenda: assembly.agenda,
             frames: Frames::default(),
@@ -151,8 +152,9 @@ impl Simulation {
             routes: routes.into(),
             attributes: Attributes::new(names.columns.len()),
             carries: names.carries(),
-            ticks: ticks(names, &assembly.ticks).into(),
-            laden: names.carries() || data.is_some() || letters.is_some(),
+            ticks: Tick::all(names, &assembly.ticks).into(),
+            laden: laden || connections.is_some(),
+            connections,
             data,
             letters,
             elsewhere: Elsewhere::of(names).map(Box::new),
@@ -289,6 +291,7 @@ impl Simulation {
             event::ANSWER => world.answered(slot),
             event::LETTER => self.letter(slot),
             event::NEWS => world.hears_news(slot),
+            event::CONNECTION => world.connection_event(slot),
             event::FATE => self.fate(slot, sequence),
             event::TIMER => {
                 let f = &world.frames[slot];
@@ -582,6 +585,7 @@ impl Simulation {
             consistency: None,
             sagas: self.nodes[i].sagas(),
             batches: self.nodes[i].batches(),
+            pools: self.world.record.pools_of("node", names.name(i)),
             purchase: self.purchase_measured(i as NodeId, names, (self.span_snapshot.at, last.at)),
             moved: self.nodes[i].moved(),
             queue: self.nodes[i].queue().map(|own| Box::new(self.messages((i as NodeId, 0), own))),
@@ -624,6 +628,7 @@ impl Simulation {
             let at = windows.iter().position(|w| w.0 == client)?;
             Some(windows[at].1.measured(places + 2 * at, from, end))
         };
+        let mut pools = self.world.record.pools_of_all("client", names.clients());
         let mut rows = self.world.record.operations.into_iter();
         names
             .design
@@ -632,6 +637,7 @@ impl Simulation {
             .enumerate()
             .map(|(index, (name, spec))| ClientMeasured {
                 active: active(index),
+                pools: pools.remove(&name.0).unwrap_or_default(),
                 name: name.0.clone(),
                 operations: spec
                     .operations()
@@ -648,19 +654,6 @@ impl Simulation {
             })
             .collect()
     }
-}
-
-/// The ticks of all nodes, which are these: owner and own index.
-fn ticks(names: &Names, all: &[(NodeId, u32)]) -> Vec<Tick> {
-    let salts = names.nodes().map(|n| hash_str(1, n));
-    let salts: Vec<u64> = salts.chain(names.clients().map(|n| hash_str(2, n))).collect();
-    let one = |&(node, index): &(NodeId, u32)| Tick {
-        armed: 0,
-        node,
-        index,
-        identity: mix(salts[usize::from(node)].wrapping_add(u64::from(index))),
-    };
-    all.iter().map(one).collect()
 }
 
 /// Figures of one operation; `span` is the first measured window and whether it is the second part of

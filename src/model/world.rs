@@ -7,6 +7,7 @@
 
 use super::{
     clock::run::{Clocks, Reading},
+    connection::registry::Connections,
     consistency::observer::Observer,
     fault::hosts::Hosts,
     frame::{
@@ -23,11 +24,13 @@ use super::{
 use crate::{
     engine::{
         agenda::{Agenda, Popped, SeatId},
+        random::{hash_str, mix},
         table::Table,
     },
     model::{
         event,
         ids::{AttrRef, Host, NONE, NodeId, Slot},
+        names::Names,
         network::send::Fate,
         outcome::Outcome,
         span::Span,
@@ -53,6 +56,21 @@ pub struct Tick {
     pub index: u32,
     /// What it is called in the fingerprint.
     pub identity: u64,
+}
+
+impl Tick {
+    /// The ticks of all nodes, which are these: owner and own index.
+    pub fn all(names: &Names, all: &[(NodeId, u32)]) -> Vec<Self> {
+        let salts = names.nodes().map(|n| hash_str(1, n));
+        let salts: Vec<u64> = salts.chain(names.clients().map(|n| hash_str(2, n))).collect();
+        let one = |&(node, index): &(NodeId, u32)| Self {
+            armed: 0,
+            node,
+            index,
+            identity: mix(salts[usize::from(node)].wrapping_add(u64::from(index))),
+        };
+        all.iter().map(one).collect()
+    }
 }
 
 /// Everything a node may touch.
@@ -92,6 +110,8 @@ pub struct World {
     pub clocks: Option<Box<Clocks>>,
     /// Rate limiters that the instances of a node share.
     pub limiters: Vec<Limiter>,
+    /// Connections with two ends; none: nobody knows of any.
+    pub connections: Option<Box<Connections>>,
     /// What is called off right now has taken too long; otherwise nobody needs it any more.
     pub overdue: bool,
     /// Messages delivered (calls, replies, cancellations that arrived).
@@ -192,6 +212,11 @@ impl World {
         }
         if let Some(data) = &mut self.data {
             data.descend(parent, child);
+        }
+        if self.connections.is_some() {
+            let wire = self.frames.extra(parent).flight.wire;
+            let extra = self.frames.extra_mut(child);
+            (extra.wire, extra.flight.wire) = (wire, NONE);
         }
     }
 
@@ -308,6 +333,8 @@ impl World {
         if let Some(data) = &mut self.data {
             data.descend(child, copy);
         }
+        // It is a visit by itself.
+        self.frames.extra_mut(copy).wire = NONE;
         self.identify((child, copy), false, |id| id);
         let message = Message { id: id.wrapping_add(COPY_SHIFT), size };
         let link = self.network.link_between(from, to);
@@ -425,6 +452,10 @@ impl World {
         }
         if let Some(letters) = &mut self.letters {
             letters.drop_from(slot);
+        }
+        if self.connections.is_some() {
+            // What was called off, or lost.
+            self.off_its_wire(slot);
         }
     }
 

@@ -67,6 +67,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
     let parts = vec![part; instances as usize];
     NodeResults {
         resources: std::collections::BTreeMap::new(),
+        pools: std::collections::BTreeMap::new(),
         consistency: None,
         replicas: None,
         sagas: None,
@@ -299,6 +300,7 @@ pub(crate) fn shop() -> Results {
     let client = |scale: f64, operations: &[(&str, f64)]| ClientResults {
         figures: figures(scale, 0.018),
         active: None,
+        pools: std::collections::BTreeMap::new(),
         operations: operations
             .iter()
             .map(|(name, mean)| ((*name).into(), figures(scale / 2.0, *mean)))

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use super::{
     bill::Bill,
     budgets::BudgetPool,
+    connections::ConnectionsPool,
     consistency::ConsistencyPool,
     faults::{AlertPool, FaultPool, OfClient},
     nodes::{NodePool, UptimePool},
@@ -77,6 +78,8 @@ struct ClientPool {
     operations: Vec<(String, RequestPool)>,
     /// Share of the measured span in which it sent; none: all of it.
     active: Option<Means>,
+    /// Its pools of connections.
+    pools: BTreeMap<String, ConnectionsPool>,
 }
 
 impl ClientPool {
@@ -103,6 +106,9 @@ impl ClientPool {
             let share = |active: u64| (span > 0).then(|| active as f64 / span as f64);
             active.push(client.active.and_then(|of| share(of.active)));
         }
+        for books in &client.pools {
+            self.pools.entry(books.ends.1.clone()).or_default().push(books, span);
+        }
         self.requests.push(&all);
         self.series.push(&all);
         all
@@ -116,6 +122,7 @@ impl ClientPool {
                 .map(|(name, pool)| (name.clone(), pool.figures(confidence)))
                 .collect(),
             active: self.active.as_ref().map(|share| share.estimate(confidence)),
+            pools: self.pools.iter().map(|(to, of)| (to.clone(), of.results(confidence))).collect(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod accumulator;
 mod aftermath;
 mod bill;
 mod budgets;
+mod connections;
 mod consistency;
 mod costs;
 mod each;

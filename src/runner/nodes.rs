@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    connections::ConnectionsPool,
     consistency::ConsistencyPool,
     each::EachPool,
     environments::EnvironmentPool,
@@ -88,6 +89,8 @@ pub(super) struct NodePool {
     /// Of a function.
     environments: Option<Box<EnvironmentPool>>,
     resources: Vec<ResourcePool>,
+    /// Its pools of connections.
+    pools: BTreeMap<String, ConnectionsPool>,
     queue: Levels,
     arrivals: u64,
     /// Measured, s.
@@ -140,6 +143,7 @@ impl NodePool {
             scaling: node.scaling.as_ref().map(|_| ScalingPool::default()),
             environments: node.environments.as_ref().map(|_| Box::default()),
             resources: node.held.iter().map(ResourcePool::like).collect(),
+            pools: BTreeMap::new(),
             queue: Levels::default(),
             arrivals: 0,
             span: 0.0,
@@ -251,6 +255,10 @@ impl NodePool {
         for group in &node.groups {
             self.groups.entry(group.name.clone()).or_default().push(group, node.span);
         }
+        for books in &node.pools {
+            let pool = self.pools.entry(books.ends.1.clone()).or_default();
+            pool.push(books, node.span);
+        }
         if let Some(pool) = &mut self.environments {
             pool.push(node);
         }
@@ -285,6 +293,7 @@ impl NodePool {
             in_queue: mean(&self.in_queue),
             queue_growth: self.queue.growth(self.arrivals as f64 / self.span),
             resources: self.resources.iter().map(|pool| pool.results(confidence)).collect(),
+            pools: self.pools.iter().map(|(to, of)| (to.clone(), of.results(confidence))).collect(),
             wait_probability: self.waits.fraction(confidence),
             waiting_time: self.waiting.distribution(confidence),
             service_time: self.service.distribution(confidence),

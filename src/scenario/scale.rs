@@ -267,6 +267,14 @@ impl Scaler {
                     .or_else(|| Some((".size".to_owned(), number(value.get("size")?)?)))
             };
             match key.as_str() {
+                "pool"
+                    if by > 1
+                        && ["keep", "ports", "streams"]
+                            .iter()
+                            .any(|key| value.get(key).is_some()) =>
+                {
+                    self.refuse(&path, "it says how many connections there are of several kinds");
+                }
                 "pool" | "bulkhead" if by > 1 => match size() {
                     Some((end, of)) => self.divide(&format!("{path}{end}"), of, by),
                     None => self.refuse(&path, "nobody knows what this does in small"),

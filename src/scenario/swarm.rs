@@ -6,6 +6,7 @@
 //! **Invariant.** The text is a function of the seed.
 
 mod apart;
+mod connections;
 mod faults;
 mod functions;
 mod messages;
@@ -262,7 +263,9 @@ impl Writer {
         if !self.zones.is_empty() {
             text += &self.maybe(50, |w| format!("zones: [{}]", w.pick(&["a", "b", "c"])));
         }
-        text += &self.edge(60, "");
+        let edge = self.edge(60, "");
+        let (policies, from) = (text.len(), format!("c{number}"));
+        text += &edge;
         text += &self.maybe(10, |_| "fallback: {reply: 1KB}".to_owned());
         match self.draw.below(6) {
             5 if !self.queues.is_empty() => text += &self.publishing(),
@@ -276,6 +279,11 @@ impl Writer {
             2 => text += "to: s0",
             3 => text += "to: dns0",
             _ => text += "to: lb0",
+        }
+        if ["to: lb0", "to: s0"].iter().any(|to| text.ends_with(to)) {
+            let rest = text.split_off(policies);
+            text += &self.wired(rest[..edge.len()].to_owned(), &from, "");
+            text += &rest[edge.len()..];
         }
         self.line(&(text + "}"));
     }
@@ -343,7 +351,8 @@ impl Writer {
 
     fn balancer(&mut self) {
         let mut text = format!(
-            "      policy: {}, ",
+            "      {}policy: {}, ",
+            self.spreads(),
             self.pick(&[
                 "round_robin",
                 "random",
@@ -394,6 +403,7 @@ impl Writer {
             }
             text += &self.order_of_service(number, bounded);
         }
+        text += self.far_end(&name).0;
         if !self.mild && self.chance(30) {
             text += &self.inbound(bounded);
         }
@@ -421,6 +431,9 @@ impl Writer {
         text += "      dependencies:\n";
         for target in self.targets(number) {
             let mut edge = self.edge(50, "deadline: propagate");
+            if self.takes_connections(&target) {
+                edge = self.wired(edge, &name, &target);
+            }
             if !self.mild && !self.caches.contains(&target) {
                 // Only what is read through a cache can be stale there.
                 let cached = text.contains(&format!("{{from: {target}, cache: "));
@@ -476,11 +489,12 @@ impl Writer {
             );
         }
         if self.chance(30) {
+            let connections = self.far_end(&self.services[number].0).1;
             let full = self.pick(&["crash", "reject"]);
             let slow = self.maybe(50, |_| "slow: table(60%=1 95%=3)".to_owned());
             let threads = self.maybe(50, |_| "threads: {max: 20, per_request: 1}".to_owned());
             text += &format!(
-                "      limits: {{{threads}memory: {{{slow}max: 100MB, base: 50MB, per_request: 2MB, \
+                "      limits: {{{connections}{threads}memory: {{{slow}max: 100MB, base: 50MB, per_request: 2MB, \
                  leak: 200KB, full: {full}}}}}\n"
             );
         }
@@ -627,6 +641,9 @@ impl Writer {
             text += &self.maybe(50, |w| format!("write: {}", w.law()));
             text += &self.maybe(60, |w| format!("cores: {}", w.within(1, 4)));
             text += &self.maybe(30, |_| "value_size: exp(mean=1KB)".to_owned());
+            if self.copies[i].is_none() {
+                text += self.store_end(&name);
+            }
             if let Some((copies, _)) = self.copies[i].clone() {
                 text += &copies;
                 if !self.zones.is_empty() && !copies.contains("multi_leader") {

@@ -23,6 +23,7 @@ mod claims;
 mod cli;
 mod clocks;
 mod compare;
+mod connections;
 mod consistency;
 mod coordinators;
 mod corrupt;

@@ -1,7 +1,7 @@
 //! A balancer's spec: its outside, its checks, its state.
 
 use super::{
-    HealthCheckSpec, LoadBalancerSpec, OnDown, Policy, TargetsSpec,
+    BalanceSpec, HealthCheckSpec, LoadBalancerSpec, OnDown, Policy, TargetsSpec,
     health::{Checks, Eject, Health, Rate, Watch},
     policy::Chooser,
     proxy::{Line, Proxy},
@@ -52,6 +52,7 @@ impl Built for LoadBalancerSpec {
             resets: self.on_down == Some(OnDown::Reset),
             sticky: policy == Policy::Sticky,
             smooth: policy == Policy::RoundRobin(true),
+            by_connection: self.balance == Some(BalanceSpec::Connection),
             place,
             health: health.map(Box::new),
             chooser: Chooser::new(policy, &sizes, place),

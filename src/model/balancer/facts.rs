@@ -3,9 +3,9 @@
 use crate::{
     engine::law::Table,
     model::{
-        balancer::{HealthCheckSpec, LoadBalancerSpec, OnDown, Policy, TargetsSpec},
+        balancer::{BalanceSpec, HealthCheckSpec, LoadBalancerSpec, OnDown, Policy, TargetsSpec},
         fault::Effect,
-        kind::{Facts, Kind, NOTHING_TO_LOSE, Outgoing, Prices, Reach},
+        kind::{Facts, FarEnd, Kind, NOTHING_TO_LOSE, Outgoing, Prices, Reach},
     },
     units::Name,
 };
@@ -88,6 +88,11 @@ impl Kind for LoadBalancerSpec {
             Effect::ClearCache(_) => Some(NOTHING_TO_LOSE),
             _ => Some("a balancer does no work of its own: hit what it balances, or its messages"),
         }
+    }
+
+    fn far_end(&self) -> FarEnd {
+        let passes_on = self.balance == Some(BalanceSpec::Connection);
+        FarEnd { takes: true, passes_on, ..FarEnd::default() }
     }
 
     fn restarts(&self) -> bool {

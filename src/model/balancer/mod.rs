@@ -5,6 +5,7 @@ pub mod build;
 pub mod check;
 mod facts;
 pub mod health;
+mod passing;
 pub mod policy;
 pub mod proxy;
 pub mod run;
@@ -62,6 +63,11 @@ pub struct LoadBalancerSpec {
     /// key (`2 by=key`: shuffle sharding). Whether they are well or not makes no difference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subset: Option<Subset>,
+    /// What is spread: each `request` (when absent; layer 7), or each `connection` (layer 4): an instance is chosen when a caller's `pool` opens
+    /// one, and gets all that comes on it. Then `least_requests` counts connections, and a new instance gets nothing before
+    /// one is opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance: Option<BalanceSpec>,
     /// Probes that travel to every target and decide who is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health_check: Option<HealthCheckSpec>,
@@ -119,6 +125,16 @@ pub struct HealthCheckSpec {
     /// Instead of probes, for runs of years: a crash and its end are known after this time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detect: Option<SimDuration>,
+}
+
+/// What a balancer spreads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BalanceSpec {
+    /// Each request by itself.
+    Request,
+    /// Each connection, with all that comes on it.
+    Connection,
 }
 
 /// What becomes of requests at a target that was found down.

@@ -400,6 +400,14 @@ impl Chooser {
         }
     }
 
+    /// The same where what was outstanding may have been forgotten meanwhile.
+    #[cold]
+    pub fn has_one_less(&mut self, index: usize) {
+        if self.outstanding[index] > 0 {
+            self.called_back(index);
+        }
+    }
+
     fn group_of(&self, index: usize) -> usize {
         self.groups.partition_point(|g| g.0 as usize <= index) - 1
     }

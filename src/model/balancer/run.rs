@@ -6,7 +6,7 @@ use crate::{
     engine::random::{Draw, Stream, descend},
     model::{
         books::InstanceBooks,
-        frame::{BRANCH, CALLEE_DONE, FINISHED, IN_ROOM, PROBE},
+        frame::{BRANCH, CALLEE_DONE, CONNECT, FINISHED, IN_ROOM},
         ids::{NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
@@ -16,6 +16,7 @@ use crate::{
 };
 
 /// A load balancer.
+#[allow(clippy::struct_excessive_bools, reason = "what its file says, each by itself")]
 #[derive(Debug)]
 pub struct Balancer {
     /// Its id.
@@ -40,6 +41,8 @@ pub struct Balancer {
     pub sticky: bool,
     /// Weights are spread evenly, not by chance.
     pub smooth: bool,
+    /// It chooses for connections, not for requests.
+    pub by_connection: bool,
     /// Where it begins to take turns.
     pub place: u64,
     /// Hash of its name, added to identities on the way down.
@@ -73,6 +76,9 @@ impl Node for Balancer {
 
     fn on_reply(&mut self, child: Slot, world: &mut World) {
         let frame = world.frames[child].parent;
+        if world.frames[frame].op == CONNECT {
+            return self.greeted(child, frame, world);
+        }
         if self.health.is_some() {
             if world.is_branch(frame) {
                 self.learn(|health| health.prober_answered(frame, child, world));
@@ -168,11 +174,14 @@ impl Balancer {
 
     #[inline(always)]
     fn pass_on(&mut self, slot: Slot, world: &mut World) {
-        if world.frames[slot].op == PROBE {
-            return world.reply(slot, Outcome::Ok);
+        if world.frames[slot].op >= CONNECT {
+            return self.greets(slot, world);
         }
         world.arrive(slot);
         self.arrivals += 1;
+        if world.connections.is_some() && self.comes_on_connection(slot, world) {
+            return;
+        }
         let f = &world.frames[slot];
         let (what, id) = ((f.op, f.key), f.id);
         let by = if self.sticky { session_of(slot, world) } else { f.key };
@@ -227,7 +236,7 @@ impl Balancer {
 
     /// The group of targets a request goes to, by weight.
     #[inline(always)]
-    fn group(&mut self, draw: &mut Draw) -> usize {
+    pub(super) fn group(&mut self, draw: &mut Draw) -> usize {
         if self.smooth {
             let fits = |chooser: &Chooser, g: usize| {
                 !chooser.is_restricted() || chooser.has_any(g, |_| true)
@@ -328,6 +337,11 @@ impl Balancer {
         let f = &mut world.frames[slot];
         f.next = NONE;
         let target = usize::from(f.pc);
+        if self.by_connection && world.frames.extra(slot).wire != NONE {
+            // What counts is its connection.
+            return;
+        }
+        let f = &world.frames[slot];
         if self.health.as_ref().is_none_or(|health| f.served == health.falls(target)) {
             self.chooser.done(target, f.arrived, world.agenda.now());
         }

@@ -98,7 +98,7 @@ impl ClientSpec {
                             Fallback::Call(names.node(&other.0).expect("targets were checked"))
                         }
                     }),
-                    policy: EdgePolicy::new(&edge, &entity, assembly),
+                    policy: EdgePolicy::new(&edge, (&entity, &target.0), assembly),
                     priority: o.priority() as u8,
                     delay: o.publish().and_then(|publish| publish.delay).map(|delay| delay.0),
                     unanswered: o.is_unanswered(),

@@ -263,7 +263,9 @@ impl ClientCheck<'_> {
             self.target(other, format!("{path}.fallback.call"), problems);
         }
         let policies = operation.edge();
-        edge(&policies, path, self.names, problems);
+        let targets = operation.targets();
+        let targets: Vec<&str> = targets.iter().map(|(target, _)| target.0.as_str()).collect();
+        edge(&policies, (path, &targets), self.names, problems);
         if let Some((target, _)) = operation.target() {
             elsewhere(&policies, &target.0, path, self.names, problems);
         }

@@ -229,7 +229,7 @@ impl ClientSpec {
         }
         for (_, operation) in self.operations() {
             all.extend(operation.size().into_iter().flat_map(SizeFormula::tables));
-            all.extend(operation.edge().laws().into_iter().flat_map(DurationLaw::tables));
+            all.extend(operation.edge().laws().flat_map(DurationLaw::tables));
         }
         all
     }

@@ -17,8 +17,8 @@ use crate::{
         books::InstanceBooks,
         consistency::observer::Site,
         demand::Demand,
-        frame::{BRANCH, CALLEE_DONE, CALLER_DONE, Extra, Frame, Frames},
-        ids::{NONE, NodeId, Slot},
+        frame::{BRANCH, CALLEE_DONE, CALLER_DONE, CONNECT, Extra, Frame, Frames},
+        ids::{Host, NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
         queue::post::Post,
@@ -176,6 +176,15 @@ impl Caller for Client {
     fn edge(&mut self, _slot: Slot, call: u16, _world: &World) -> Edge<'_> {
         let Operation { policy, state, .. } = &mut self.operations[usize::from(call)];
         Edge { policy, state, jitter: (&self.jitter, 0) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn target(&mut self, slot: Slot, call: u16, shift: u64, world: &mut World) -> Host {
+        let operation = &self.operations[usize::from(call)];
+        let (f, op) = (&world.frames[slot], operation.op);
+        let (key, id) = (f.key, descend(f.id, operation.site.wrapping_add(shift)));
+        world.destination(slot, operation.target, Asked { op, key, id })
     }
 
     #[inline(always)]
@@ -474,7 +483,9 @@ impl Client {
     #[cold]
     #[inline(never)]
     fn is_unanswered(&self, visit: &Frame) -> bool {
-        self.operations[usize::from(self.local_of[usize::from(visit.op)])].unanswered
+        // Nor for one that was to open a connection.
+        visit.op == CONNECT
+            || self.operations[usize::from(self.local_of[usize::from(visit.op)])].unanswered
     }
 
     /// Sends a message of a request to a node, by a path that keys its draws, with what the attempt adds to it.

@@ -10,7 +10,7 @@ use crate::{
     engine::law::{DurationFormula, Table},
     model::{
         fault::Effect,
-        kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Visit, spares_a_server},
+        kind::{Facts, FarEnd, Kind, Op, Outgoing, Prices, Reach, Visit, spares_a_server},
         network::ZonesSpec,
     },
     units::{CallPrice, Fraction},
@@ -78,6 +78,10 @@ impl Kind for ExternalSpec {
             Effect::Crash(_) => Some("what stands behind it is unknown: give it `errors: 100%`"),
             _ => spares_a_server(effect),
         }
+    }
+
+    fn far_end(&self) -> FarEnd {
+        FarEnd { takes: true, ..FarEnd::default() }
     }
 
     fn restarts(&self) -> bool {

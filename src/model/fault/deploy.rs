@@ -26,6 +26,7 @@ use crate::units::{Count, Fraction, Name, SimDuration, ValueError, text_value};
 /// faults:
 ///   - {id: roll, at: 10m, deploy: {node: api, set: {work: 9ms}, batch: 25%, pause: 60s}}
 ///   - {id: canary, at: 20m, deploy: {node: api, set: {work: 12ms}, batch: [1, 25%], pause: 5m, rollback: bad}}
+///   - {id: late, at: 25m, deploy: {node: api, notice: 2s, before_stop: 5s}}
 ///   - {id: push, at: 30m, deploy: {node: api, set: {work: 5ms}, batch: 100%, restart: false}}
 /// ```
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -49,6 +50,14 @@ pub struct DeploySpec {
     /// fails; 10 s when absent. Who calls without a balancer hears of nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drain: Option<SimDuration>,
+    /// How much later than the instance balancers hear that it stops. An instance that is told to stop takes nothing new at once (calls are
+    /// refused: `connection_refused`), and `drain` counts from there. At the same moment when absent, and then an instance
+    /// takes what comes until `drain` is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<SimDuration>,
+    /// How long an instance goes on as before when it is told to stop (the sleep of a `preStop` hook).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before_stop: Option<SimDuration>,
     /// `false`: instances take it up as they run, like a configuration or a flag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart: Option<bool>,

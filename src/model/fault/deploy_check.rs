@@ -29,10 +29,15 @@ impl DeploySpec {
                 problems.error_help("E-RANGE", to("batch"), "nobody would ever take it up", help);
             }
         }
+        let stops = [
+            ("drain", self.drain.is_some()),
+            ("notice", self.notice.is_some()),
+            ("before_stop", self.before_stop.is_some()),
+        ];
         if self.restart == Some(false) {
-            if self.drain.is_some() {
+            for (key, _) in stops.iter().filter(|(_, given)| *given) {
                 let message = "nothing stops, so nothing is drained";
-                problems.error("E-CONFLICT", to("drain"), message);
+                problems.error("E-CONFLICT", to(key), message);
             }
             if self.set.is_empty() {
                 let help = "`set` says what is new; with `restart` it is a rolling restart";
@@ -50,7 +55,13 @@ impl DeploySpec {
             let help = "a service, function, store or cache has; what is inside another is deployed with that";
             return problems.error_help("E-FAULT-TARGET", to("node"), message, help);
         }
-        for (key, given) in [("drain", self.drain.is_some()), ("restart", self.restart.is_some())] {
+        for (key, given) in stops.into_iter().skip(1) {
+            if given && kind.comes_and_goes().is_some() {
+                let message = "instances that come and go are told to leave when balancers are";
+                problems.error_help("E-CONFLICT", to(key), message, "leave it out");
+            }
+        }
+        for (key, given) in stops.into_iter().chain([("restart", self.restart.is_some())]) {
             if given && kind.has_environments() {
                 let message =
                     "each environment ends with the request that is inside, and newer ones start";

@@ -6,8 +6,8 @@ use crate::model::{
     event,
     fault::hosts::Listing,
     frame::{
-        BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, Frame, HAS_CORE, HAS_WORKER, IN_TRANSIT, PROBE,
-        UNSEEN,
+        BRANCH, CALLEE_DONE, CALLER_DONE, CONNECT, FINISHED, Frame, HAS_CORE, HAS_WORKER,
+        IN_TRANSIT, UNSEEN,
     },
     ids::{Host, NONE, Slot},
     outcome::Outcome,
@@ -26,10 +26,17 @@ impl World {
     pub fn turned_away(&mut self, slot: Slot) -> bool {
         let (host, node) = (self.host(slot), self.frames[slot].node);
         if node >= self.first_client || !self.hosts.is_down(host) {
+            let closed = node < self.first_client && self.hosts.is_closed(host);
+            if closed && self.is_shut_out(slot, host) {
+                self.record.node(node).cause("connection_refused");
+                self.reply(slot, Outcome::Error);
+                return true;
+            }
             self.list(slot);
             return false;
         }
-        if self.hosts.vacant(node) == Some(host.1) && self.waits_at_door(slot, host) {
+        let greets = self.frames[slot].op == CONNECT;
+        if self.hosts.vacant(node) == Some(host.1) && !greets && self.waits_at_door(slot, host) {
             return true;
         }
         let silent = self.hosts.state(host).silent > 0;
@@ -54,12 +61,25 @@ impl World {
         true
     }
 
+    /// Whether a call comes to a host that takes nothing new: neither since before a pause nor on a connection that is open there.
+    fn is_shut_out(&mut self, slot: Slot, host: Host) -> bool {
+        if self.frames[slot].armed == UNSEEN {
+            return false;
+        }
+        let calls = self.connections.is_some() && self.frames[slot].op != CONNECT;
+        let wire = self.frames.extra(slot).wire;
+        !(calls && wire != NONE && self.has_accepted(wire, host))
+    }
+
     /// An event that is due at a paused host waits for the end of the pause.
     #[cold]
     pub fn hold(&mut self, event: u8, slot: Slot, sequence: u64) -> bool {
         if event == event::TICK || event == event::FATE {
             // A node's own: what is shared stands still already.
             return false;
+        }
+        if event == event::CONNECTION {
+            return self.holds_connection(slot, sequence);
         }
         let f = &self.frames[slot];
         let host = match event {
@@ -77,7 +97,7 @@ impl World {
         let state = &mut self.hosts.nodes[node][inst];
         state.held.push((event, slot, sequence));
         let f = &self.frames[slot];
-        if event == event::DELIVER && f.armed == IN_TRANSIT && f.op != PROBE {
+        if event == event::DELIVER && f.armed == IN_TRANSIT && f.op < CONNECT {
             // It is inside from now on (`semantics.md` 34); the node sees it after the pause.
             let now = self.agenda.now();
             state.door.enter(now);
@@ -85,6 +105,20 @@ impl World {
             (f.arrived, f.armed) = (now, UNSEEN);
             self.record.node(host.0).arrive(now);
         }
+        true
+    }
+
+    /// The same for what is due for a connection.
+    fn holds_connection(&mut self, event: u32, sequence: u64) -> bool {
+        let host = self.connections.as_ref().and_then(|all| all.whose(event));
+        let Some((node, inst)) = host.filter(|host| host.0 < self.first_client) else {
+            return false;
+        };
+        if !self.hosts.is_paused((node, inst)) || self.hosts.is_down((node, inst)) {
+            return false;
+        }
+        let state = &mut self.hosts.nodes[usize::from(node)][usize::from(inst)];
+        state.held.push((event::CONNECTION, event, sequence));
         true
     }
 
@@ -241,6 +275,7 @@ impl World {
                 }
             }
             self.disarm(slot);
+            self.frames.extra_mut(slot).flight.wire = NONE;
             let f = &mut self.frames[slot];
             f.flags &= !(HAS_CORE | HAS_WORKER);
             let (node, arrived) = (f.node, f.arrived);

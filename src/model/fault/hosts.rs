@@ -32,6 +32,8 @@ pub struct State {
     pub gone: Area,
     /// Of these: of the host, which answers nobody.
     pub silent: u32,
+    /// Deployments that have it take nothing new.
+    pub closed: u32,
     /// Pauses at work.
     pub paused: u32,
     /// Events that wait for the end of the pause: kind, slot, sequence.
@@ -57,6 +59,7 @@ const DOWN: u8 = 1;
 const SLOW: u8 = 2;
 const ERRORS: u8 = 4;
 const PAUSED: u8 = 8;
+const CLOSED: u8 = 16;
 
 impl State {
     /// Nobody takes requests there.
@@ -70,6 +73,7 @@ impl State {
             | one(!self.slow.is_empty(), SLOW)
             | one(!self.errors.is_empty(), ERRORS)
             | one(self.paused > 0, PAUSED)
+            | one(self.closed > 0, CLOSED)
     }
 }
 
@@ -125,6 +129,8 @@ pub enum Harm {
     Off,
     /// Nothing moves.
     Paused,
+    /// It takes nothing new.
+    Closed,
     /// It is slower by this factor.
     Slow(f64),
     /// It fails this fraction of requests.
@@ -221,6 +227,7 @@ impl Hosts {
                 self.uptimes[usize::from(node)].is_off(begins, now);
             }
             Harm::Paused => state.paused = if begins { state.paused + 1 } else { state.paused - 1 },
+            Harm::Closed => state.closed = if begins { state.closed + 1 } else { state.closed - 1 },
             Harm::Slow(x) => turn(&mut state.slow, x, begins),
             Harm::Errors(x) => turn(&mut state.errors, x, begins),
         }
@@ -239,7 +246,7 @@ impl Hosts {
         };
         self.outage(outage, now);
         self.ills[usize::from(node)][usize::from(inst)] = is;
-        for (count, ills) in self.ill.iter_mut().zip([DOWN | SLOW | ERRORS, PAUSED]) {
+        for (count, ills) in self.ill.iter_mut().zip([DOWN | SLOW | ERRORS | CLOSED, PAUSED]) {
             *count = *count + usize::from(is & ills != 0) - usize::from(was & ills != 0);
         }
         self.disturbed = self.ill[0] > 0;
@@ -305,6 +312,11 @@ impl Hosts {
     /// It is down.
     pub fn is_down(&self, host: Host) -> bool {
         self.has(host, DOWN)
+    }
+
+    /// It takes nothing new.
+    pub fn is_closed(&self, host: Host) -> bool {
+        self.has(host, CLOSED)
     }
 
     /// Adds what an instance has not seen to its books.

@@ -40,6 +40,8 @@ pub enum Aftermath {
     Warm(f64),
     /// In a deployment: balancers send it nothing.
     Out,
+    /// In a deployment: it takes nothing new, and its host says so.
+    Closed,
     /// In a deployment: it takes up the new version, or the old one again.
     Switch {
         /// The old one.

@@ -17,6 +17,7 @@ use crate::{
         ids::NodeId,
         names::Names,
     },
+    units::SimDuration,
 };
 
 /// How long an instance is out of rotation before it stops, when the file does not say, ns.
@@ -37,6 +38,8 @@ pub struct Rollout {
     pub pause: u64,
     /// How long an instance is out of rotation before it stops, ns.
     pub drain: u64,
+    /// How much later balancers hear of it than the instance, and how long that goes on as before, ns; none: both stop at once.
+    pub notice: Option<(u64, u64)>,
     /// Instances restart.
     pub restart: bool,
     /// Time to boot with the new version and with the old one again, by instance.
@@ -79,6 +82,10 @@ impl Rollout {
             sizes: deploy.sizes(n),
             pause: deploy.pause.map_or(0, |pause| pause.0),
             drain: deploy.drain.map_or(DRAIN, |drain| drain.0),
+            notice: (deploy.notice.is_some() || deploy.before_stop.is_some()).then(|| {
+                let nanos = |span: Option<SimDuration>| span.map_or(0, |span| span.0);
+                (nanos(deploy.notice), nanos(deploy.before_stop))
+            }),
             // Environments of a function end one by one, as visits do.
             restart: deploy.restart != Some(false) && !kind.has_environments(),
             // Down for a moment at least, so that it ends after it began.
@@ -151,12 +158,20 @@ impl Rollout {
             steps.push(self.step(at, u64::MAX, switch, &host));
             return at;
         }
-        let stop = at.saturating_add(self.drain);
+        let (notice, before) = self.notice.unwrap_or_default();
+        let closes = at.saturating_add(before);
+        let stop = closes.saturating_add(self.drain);
         let up = stop.saturating_add(self.boots[usize::from(inst)][usize::from(back)]);
-        steps.push(self.step(at, up, Aftermath::Out, &host));
-        steps.push(self.step(stop, u64::MAX, switch, &host));
         let guests = self.guests.iter().map(|&guest| (guest, inst));
         let all: Vec<_> = host.into_iter().chain(guests).collect();
+        let heard = at.saturating_add(notice);
+        if heard < up {
+            steps.push(self.step(heard, up, Aftermath::Out, &host));
+        }
+        if self.notice.is_some() && closes < stop {
+            steps.push(self.step(closes, stop, Aftermath::Closed, &all));
+        }
+        steps.push(self.step(stop, u64::MAX, switch, &host));
         steps.push(self.step(stop, up, Aftermath::Boot, &all));
         if let Some((length, factor)) = self.warm {
             steps.push(self.step(up, up.saturating_add(length), Aftermath::Warm(factor), &all));

@@ -66,6 +66,7 @@ impl Simulation {
             Effect::Deploy(_) => match *aftermath {
                 Some(Aftermath::Boot) => Harm::Down { silent: false },
                 Some(Aftermath::Warm(factor)) => Harm::Slow(factor),
+                Some(Aftermath::Closed) => Harm::Closed,
                 Some(Aftermath::Out) => {
                     let (host, world) = (hosts[0], &mut self.world);
                     self.nodes.iter_mut().for_each(|node| node.withdraw(host, begins, world));
@@ -121,9 +122,7 @@ impl Simulation {
                 return false;
             }
         };
-        for host in hosts.clone() {
-            self.harm(host, harm, begins);
-        }
+        hosts.clone().into_iter().for_each(|host| self.harm(host, harm, begins));
         false
     }
 
@@ -245,11 +244,14 @@ impl Simulation {
             Harm::Down { .. } | Harm::Off if begins && !was_down => {
                 let lost = world.inside(host);
                 node.crash(host.1, &lost, world);
-                world.lose(&lost, matches!(harm, Harm::Down { silent: true }));
+                let silent = matches!(harm, Harm::Down { silent: true });
+                world.lose(&lost, silent);
+                world.end_connections(host, silent);
                 // What a pause held back finds nobody.
                 world.let_go(host);
                 world.forget_answers(host);
             }
+            Harm::Closed if begins => world.close_quiet(host),
             Harm::Paused if begins && !was_paused => node.pause(host.1, world),
             Harm::Paused if !world.hosts.is_paused(host) => {
                 node.resume(host.1, world);
@@ -262,7 +264,7 @@ impl Simulation {
                     node.recover(host.1, world);
                 }
             }
-            Harm::Down { .. } | Harm::Off | Harm::Errors(_) | Harm::Paused => {}
+            Harm::Down { .. } | Harm::Off | Harm::Errors(_) | Harm::Paused | Harm::Closed => {}
         }
         // What runs within it shares its fate.
         if matches!(harm, Harm::Down { .. } | Harm::Off | Harm::Paused) {

@@ -173,6 +173,12 @@ impl World {
         asked: Asked,
     ) -> Host {
         if let Route::Members(members) = &self.routes[usize::from(node)] {
+            if let Some(all) = &self.connections
+                && let Some(far) = all.far_of(self.frames.extra(caller).flight.wire)
+                && far.0 == node
+            {
+                return far;
+            }
             let id = asked.id ^ self.route_salt;
             let been = self.avoided();
             if been.is_empty() {

@@ -17,7 +17,8 @@ use super::{
 use crate::{
     engine::random::Stream,
     model::{
-        ids::{NONE, Slot},
+        frame::CONNECT,
+        ids::{Host, NONE, Slot},
         outcome::Outcome,
         span::Span,
         world::World,
@@ -36,6 +37,9 @@ pub trait Caller {
 
     /// The edge of a call of the instance a frame stands at.
     fn edge(&mut self, slot: Slot, call: u16, world: &World) -> Edge<'_>;
+
+    /// Whom the next message of a call would go to; `shift` as below.
+    fn target(&mut self, slot: Slot, call: u16, shift: u64, world: &mut World) -> Host;
 
     /// Sends a message of a call: the new frame. `shift` tells its draws from those of the others.
     fn send(&mut self, slot: Slot, call: u16, shift: u64, world: &mut World) -> Slot;
@@ -103,7 +107,11 @@ pub fn waits_on<C: Caller>(
     if caller.policy(call).guard.is_none() {
         return false;
     }
-    let hedged = caller.policy(call).is_hedged();
+    let opening = world.frames.extra(slot).hold == Hold::Opening;
+    if opening && opened(caller, slot, call, outcome, world) {
+        return true;
+    }
+    let hedged = caller.policy(call).is_hedged() && !opening;
     if hedged {
         hedge::put_first(slot, child, world);
     }
@@ -128,6 +136,44 @@ pub fn waits_on<C: Caller>(
         }
     }
     false
+}
+
+/// A message that was to open a connection was answered; whether the call goes on with it.
+#[cold]
+#[inline(never)]
+fn opened<C: Caller>(
+    caller: &mut C,
+    slot: Slot,
+    call: u16,
+    outcome: Outcome,
+    world: &mut World,
+) -> bool {
+    world.disarm(slot);
+    world.frames[slot].next = NONE;
+    let Some((guard, rules)) = guard(caller, slot, call, world) else { return false };
+    if !outcome.is_success() {
+        guard.opens_no_more(rules, slot, world);
+        return false;
+    }
+    if guard.greeted(rules, slot, world) {
+        next_attempt(caller, slot, call, world);
+    }
+    true
+}
+
+/// A connection was not opened in time.
+#[cold]
+#[inline(never)]
+fn opening_is_due<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut World) {
+    let child = std::mem::replace(&mut world.frames[slot].next, NONE);
+    world.give_up(child);
+    note(slot, "connect_timeout", world);
+    happens(slot, world, |window| window.timed_out += 1);
+    if let Some((guard, rules)) = guard(caller, slot, call, world) {
+        guard.opens_no_more(rules, slot, world);
+    }
+    attempt_ended(caller, slot, call, Outcome::Timeout, world);
+    failed(caller, slot, call, Outcome::Timeout, world);
 }
 
 /// An attempt failed: there is another one, or the call has failed.
@@ -160,7 +206,9 @@ pub fn called_off<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut 
         }
     }
     let child = std::mem::replace(&mut world.frames[slot].next, NONE);
-    if child != NONE {
+    if child != NONE && world.frames[child].op == CONNECT {
+        world.give_up(child);
+    } else if child != NONE {
         world.call_off(child);
     }
 }
@@ -251,8 +299,13 @@ fn again(policy: &EdgePolicy, slot: Slot, call: u16, world: &mut World) {
 #[inline(never)]
 fn admitted<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut World) -> bool {
     let deadline = deadline(caller, slot, call, world);
+    let mut to = (0, 0);
+    if caller.policy(call).is_wired() && !world.frames.extra(slot).fell_back {
+        let before = u64::from(world.frames.extra(slot).attempt) - 1;
+        to = caller.target(slot, call, ATTEMPT.wrapping_mul(before), world);
+    }
     let Some((guard, rules)) = guard(caller, slot, call, world) else { return true };
-    guard.admits(rules, slot, deadline, world)
+    guard.admits(rules, (slot, to), deadline, world)
 }
 
 /// The time of the next attempt of a call has come, or the end of one that was not sent.
@@ -272,6 +325,9 @@ fn next_attempt<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut Wo
 
 /// The timer of a call under way fired: for a second copy, or the attempt timed out.
 fn attempt_is_due<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut World) {
+    if caller.policy(call).is_wired() && world.frames.extra(slot).hold == Hold::Opening {
+        return opening_is_due(caller, slot, call, world);
+    }
     let hedged = caller.policy(call).is_hedged();
     if hedged && hedge::is_due(slot, world) {
         world.frames.extra_mut(slot).hedge_at = u64::MAX;
@@ -312,11 +368,14 @@ fn send_second<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut Wor
     if caller.policy(call).elsewhere.copies {
         world.avoid(slot, call);
     }
+    // It goes by a connection of its own.
+    let wire = std::mem::replace(&mut world.frames.extra_mut(slot).flight.wire, flight.wire);
     let copy = caller.send(slot, call, shift, world);
     if caller.policy(call).elsewhere.is_some() {
         world.went(slot, copy, call);
     }
     let extra = world.frames.extra_mut(slot);
+    extra.flight.wire = wire;
     (extra.hedge, extra.hedge_flight) = (copy, flight);
     extra.surplus += 1;
     note(slot, "hedged", world);

@@ -9,20 +9,26 @@ use super::{
 };
 use crate::{
     model::{
-        check::{closest, law, positive},
+        check::{closest, positive},
+        connection::check::pool,
         kind::Reach,
         names::Names,
-        resilience::specs::{AfterSpec, PoolFields},
+        resilience::specs::AfterSpec,
     },
     problem::Problems,
     units::{Count, SimDuration},
 };
 
 /// Calls or connections at once.
-const MAX_PERMITS: u64 = 1 << 24;
+pub const MAX_PERMITS: u64 = 1 << 24;
 
-/// The policy of an edge.
-pub fn edge(spec: &EdgeSpec, path: &str, names: &Names, problems: &mut Problems) {
+/// The policy of an edge to these nodes.
+pub fn edge(
+    spec: &EdgeSpec,
+    (path, targets): (&str, &[&str]),
+    names: &Names,
+    problems: &mut Problems,
+) {
     if spec.timeout.is_some_and(|t| t.0 == 0) {
         problems.error("E-RANGE", format!("{path}.timeout"), "must be above 0");
     }
@@ -49,7 +55,7 @@ pub fn edge(spec: &EdgeSpec, path: &str, names: &Names, problems: &mut Problems)
         positive(Some(bulkhead.0.size), MAX_PERMITS, &format!("{path}.bulkhead"), problems);
     }
     if let Some(pool_) = &spec.pool {
-        pool(&pool_.0, &format!("{path}.pool"), problems);
+        pool(&pool_.0, (&format!("{path}.pool"), targets), names, problems);
     }
     if let (Some(hedge), Some(timeout)) = (spec.hedge, spec.timeout)
         && let AfterSpec::Fixed(after) = hedge.after
@@ -83,6 +89,14 @@ pub fn elsewhere(
         return wrong(message, "leave it out");
     }
     let pool = kind.passes_on();
+    let wired = spec.pool.as_ref().is_some_and(|pool| names.is_wired(&pool.0, target));
+    if wired && (pool.is_empty() || kind.far_end().passes_on) {
+        let message = format!("a connection to `{target}` stays with its instance");
+        return wrong(
+            message,
+            "a balancer that chooses for each request, or a pool of a mere `size`",
+        );
+    }
     match facts.reach {
         Reach::Answer { .. } => {
             let message = format!("`{target}` is a name, whose answer is kept for its `ttl`");
@@ -110,17 +124,6 @@ pub fn known_attribute(limit: &RateLimitSpec, path: &str, names: &Names, problem
         let known = names.attribute_names();
         let help = closest(per, known.iter().map(String::as_str));
         problems.error_help("E-REF", path, format!("unknown attribute `{per}`"), help);
-    }
-}
-
-fn pool(spec: &PoolFields, path: &str, problems: &mut Problems) {
-    positive(Some(spec.size), MAX_PERMITS, path, problems);
-    if let Some(setup) = &spec.setup {
-        law(setup, &format!("{path}.setup"), problems);
-    }
-    if spec.idle.is_some() && spec.setup.is_none() {
-        let message = "closing a connection costs nothing, as opening one takes no time";
-        problems.error_help("E-CONFLICT", format!("{path}.idle"), message, "give it a `setup`");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Where an attempt stands: kept in the cold half of frames.
 
-use crate::model::outcome::Outcome;
+use crate::model::{ids::NONE, outcome::Outcome};
 
 /// A line to stand in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,12 @@ pub enum Hold {
     Granted(Line),
     /// Its connection is being opened.
     Setup,
+    /// Its connection is being opened at both ends.
+    Opening,
+    /// It has one that is open.
+    Wired,
+    /// The one that was being opened came to nothing.
+    Unwired,
 }
 
 /// An attempt under way.
@@ -34,6 +40,8 @@ pub enum Hold {
 pub struct Flight {
     /// Epoch of the breaker when it was sent.
     pub epoch: u32,
+    /// Its connection, if that has a far end.
+    pub wire: u32,
     /// When it was let through, ns.
     pub sent: u64,
     /// When the first copy of the attempt was.
@@ -44,5 +52,5 @@ pub struct Flight {
 
 impl Flight {
     /// Not sent.
-    pub const NONE: Self = Self { epoch: 0, sent: 0, first: 0, due: u64::MAX };
+    pub const NONE: Self = Self { epoch: 0, wire: NONE, sent: 0, first: 0, due: u64::MAX };
 }

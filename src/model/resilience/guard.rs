@@ -18,7 +18,8 @@ use super::{
 };
 use crate::engine::random::mix;
 use crate::model::{
-    ids::{NONE, Slot},
+    connection::near::{Taken, WirePolicy},
+    ids::{Host, NONE, Slot},
     outcome::Outcome,
     probe::HappenedWindow,
     resilience::{
@@ -42,6 +43,8 @@ pub struct GuardPolicy {
     pub bulkhead: Option<PermitPolicy>,
     /// So many connections.
     pub pool: Option<PermitPolicy>,
+    /// How its connections are opened, where they have two ends; the pool counts the calls on them.
+    pub wires: Option<WirePolicy>,
     /// When a second copy is sent.
     pub hedge: Option<AfterSpec>,
     /// How many retries there may be, by what is in flight or how attempts end.
@@ -111,7 +114,7 @@ impl Guard {
     pub fn admits(
         &mut self,
         policy: &GuardPolicy,
-        slot: Slot,
+        (slot, to): (Slot, Host),
         deadline: u64,
         world: &mut World,
     ) -> bool {
@@ -123,17 +126,17 @@ impl Guard {
             && let Some(breaker) = &policy.breaker
             && let Some(epoch) = self.breaker.admit(breaker, now)
         {
-            extra.flight = Flight { epoch, sent: now, first: now, due: u64::MAX };
+            extra.flight = Flight { epoch, wire: NONE, sent: now, first: now, due: u64::MAX };
             return true;
         }
-        self.admits_in_turn(policy, slot, deadline, world)
+        self.admits_in_turn(policy, (slot, to), deadline, world)
     }
 
     /// The same past all guards, one after the other.
     fn admits_in_turn(
         &mut self,
         policy: &GuardPolicy,
-        slot: Slot,
+        (slot, to): (Slot, Host),
         deadline: u64,
         world: &mut World,
     ) -> bool {
@@ -173,17 +176,29 @@ impl Guard {
         {
             return self.stand_in_line(policy, Line::Bulkhead, (slot, deadline), world);
         }
-        if !matches!(hold, Hold::Granted(Line::Pool) | Hold::Setup)
+        if !is_past_line(hold)
             && let Some(pool) = &policy.pool
         {
+            world.frames.extra_mut(slot).flight.sent = now;
             match self.pool.get(pool, slot, world) {
                 Some(Permit::Ready) => {}
                 Some(Permit::After(span)) => {
+                    world.record.pools[pool.number as usize].setups += 1;
                     let at = now.saturating_add(span.nanos());
                     return hold_until(slot, Hold::Setup, at, deadline, world);
                 }
                 None => return self.stand_in_line(policy, Line::Pool, (slot, deadline), world),
             }
+        }
+        if let Some(wires) = &policy.wires
+            && hold != Hold::Wired
+            && !self.wires_up((policy, wires), (slot, hold, to), deadline, world)
+        {
+            return false;
+        }
+        if let Some(pool) = &policy.pool {
+            let since = world.frames.extra(slot).flight.sent;
+            world.record.pools[pool.number as usize].asked(now - since);
         }
         if policy.budget.is_some() {
             self.spent.sent();
@@ -193,6 +208,94 @@ impl Guard {
         let flight = &mut world.frames.extra_mut(slot).flight;
         (flight.sent, flight.first) = (now, now);
         true
+    }
+
+    /// Gets an attempt a connection with two ends; whether there is one that is open. If not, the frame waits, or is refused.
+    #[cold]
+    #[inline(never)]
+    fn wires_up(
+        &mut self,
+        (policy, wires): (&GuardPolicy, &WirePolicy),
+        (slot, hold, to): (Slot, Hold, Host),
+        deadline: u64,
+        world: &mut World,
+    ) -> bool {
+        let now = world.now();
+        let until = now.saturating_add(wires.timeout);
+        if hold == Hold::Setup {
+            let wire = world.frames.extra(slot).flight.wire;
+            world.greet(wires, slot, wire);
+            return opens(slot, until, deadline, world);
+        }
+        let taken = world.take_connection(wires, slot, to);
+        if let Taken::Ready(wire) | Taken::Opening(wire, _) = taken {
+            world.frames.extra_mut(slot).flight.wire = wire;
+        }
+        match taken {
+            Taken::Ready(_) => true,
+            Taken::Opening(_, false) => opens(slot, until, deadline, world),
+            Taken::Opening(wire, true) => {
+                if let Some(time) = &wires.time {
+                    let at = now.saturating_add(time.work(slot, world).nanos);
+                    return hold_until(slot, Hold::Setup, at, deadline, world);
+                }
+                world.greet(wires, slot, wire);
+                opens(slot, until, deadline, world)
+            }
+            Taken::NoPort => {
+                self.forget(policy, slot, Hold::Granted(Line::Pool), world);
+                refuse(slot, (Outcome::Error, "no_free_port"), world)
+            }
+        }
+    }
+
+    /// A message for a connection was answered; whether that is open now.
+    #[cold]
+    pub fn greeted(&mut self, policy: &GuardPolicy, slot: Slot, world: &mut World) -> bool {
+        let Some(wires) = &policy.wires else { return true };
+        let flight = world.frames.extra(slot).flight;
+        if world.greeted(flight.wire) {
+            world.frames.extra_mut(slot).hold = Hold::Wired;
+            return true;
+        }
+        world.greet(wires, slot, flight.wire);
+        opens(slot, flight.due, u64::MAX, world)
+    }
+
+    /// A connection that an attempt had opened will not be: the attempt ends as if it had been sent.
+    #[cold]
+    pub fn opens_no_more(&mut self, policy: &GuardPolicy, slot: Slot, world: &mut World) {
+        if policy.budget.is_some() {
+            self.spent.sent();
+        }
+        let extra = world.frames.extra_mut(slot);
+        extra.hold = Hold::Start;
+        extra.surplus -= 1;
+        let since = extra.flight.sent;
+        if let Some(pool) = &policy.pool {
+            let waited = world.now() - since;
+            world.record.pools[pool.number as usize].asked(waited);
+        }
+    }
+
+    /// An attempt leaves its connection.
+    #[cold]
+    #[inline(never)]
+    fn unwires(
+        &mut self,
+        policy: &GuardPolicy,
+        (slot, wire): (Slot, u32),
+        outcome: Outcome,
+        world: &mut World,
+    ) {
+        let Some(wires) = &policy.wires else { return };
+        world.frames.extra_mut(slot).flight.wire = NONE;
+        if world.leave_connection(wire, slot, outcome != Outcome::Timeout)
+            && outcome == Outcome::Error
+        {
+            world.record.pools[wires.number as usize].resets += 1;
+            note(slot, "connection_reset", world);
+        }
     }
 
     /// An attempt has its turn, or gives up waiting for it.
@@ -238,6 +341,11 @@ impl Guard {
                 note(slot, full(line), world);
                 if late { Outcome::Timeout } else { Outcome::Rejected }
             }
+            // It waits for the one who has the connection opened.
+            Hold::Opening => {
+                note(slot, "connect_timeout", world);
+                Outcome::Timeout
+            }
             Hold::Start => return Due::GoOn,
             _ if late => Outcome::Timeout,
             _ => return Due::GoOn,
@@ -245,6 +353,11 @@ impl Guard {
         // Who is refused at once has no flight, and did not wait.
         if !matches!(hold, Hold::Refused(_)) {
             self.waited(slot, world);
+        }
+        if let (Some(pool), true) = (&policy.pool, is_at_pool(hold)) {
+            let since = world.frames.extra(slot).flight.sent;
+            let waited = world.now() - since;
+            world.record.pools[pool.number as usize].asked(waited);
         }
         self.retry_is_over(slot, world);
         self.forget(policy, slot, hold, world);
@@ -273,14 +386,25 @@ impl Guard {
         {
             return None;
         }
+        let wire = match &policy.wires {
+            Some(wires) => world.take_ready(wires, slot)?,
+            None => NONE,
+        };
         let epoch = match &policy.breaker {
-            Some(breaker) => self.breaker.admit(breaker, now)?,
+            Some(breaker) => match self.breaker.admit(breaker, now) {
+                Some(epoch) => epoch,
+                None => {
+                    unwires_copy(policy, wire, world);
+                    return None;
+                }
+            },
             None => 0,
         };
         if let Some(limit) = &policy.rate_limit
             && self.token(limit, slot, true, world).is_none()
         {
             self.breaker.withdrawn(epoch);
+            unwires_copy(policy, wire, world);
             return None;
         }
         for (permits, policy) in
@@ -294,7 +418,7 @@ impl Guard {
             self.spent.sent();
         }
         let first = world.frames.extra(slot).flight.first;
-        Some(Flight { epoch, sent: now, first, due: u64::MAX })
+        Some(Flight { epoch, wire, sent: now, first, due: u64::MAX })
     }
 
     /// When a second copy is to be sent, if ever.
@@ -331,6 +455,9 @@ impl Guard {
             self.spent.heard(budget, outcome);
             self.retry_is_over(slot, world);
         }
+        if policy.wires.is_some() {
+            self.unwires(policy, (slot, flight.wire), outcome, world);
+        }
         self.put_back(policy, outcome != Outcome::Timeout, world);
     }
 
@@ -355,6 +482,9 @@ impl Guard {
             self.spent.over();
         }
         self.breaker.withdrawn(flight.epoch);
+        if policy.wires.is_some() {
+            world.leave_connection(flight.wire, NONE, false);
+        }
         self.put_back(policy, false, world);
     }
 
@@ -369,7 +499,13 @@ impl Guard {
             }
             return self.forget(policy, slot, hold, world);
         }
+        if hold == Hold::Opening {
+            self.opens_no_more(policy, slot, world);
+            self.unwires(policy, (slot, flight.wire), Outcome::Timeout, world);
+            return self.given_up(policy, Flight { wire: NONE, ..flight }, world);
+        }
         self.given_up(policy, flight, world);
+        world.frames.extra_mut(slot).flight.wire = NONE;
         if hedge != NONE {
             let flight = world.frames.extra(slot).hedge_flight;
             self.given_up(policy, flight, world);
@@ -384,8 +520,16 @@ impl Guard {
             Hold::Token | Hold::Line(Line::Bulkhead) => (false, false),
             Hold::Granted(Line::Bulkhead) | Hold::Line(Line::Pool) => (true, false),
             Hold::Granted(Line::Pool) => (true, true),
+            Hold::Opening | Hold::Wired | Hold::Unwired => {
+                let usable = if hold == Hold::Wired { Outcome::Ok } else { Outcome::Timeout };
+                let wire = world.frames.extra(slot).flight.wire;
+                self.unwires(policy, (slot, wire), usable, world);
+                (true, true)
+            }
             // It is closed before it is open.
             Hold::Setup => {
+                let wire = world.frames.extra(slot).flight.wire;
+                self.unwires(policy, (slot, wire), Outcome::Timeout, world);
                 self.put_back(policy, false, world);
                 (false, false)
             }
@@ -425,6 +569,7 @@ impl Guard {
         let (hold, span) = match permit {
             Permit::Ready => (Hold::Granted(line), Span::ZERO),
             Permit::After(span) => {
+                world.record.pools[policy.number as usize].setups += 1;
                 let due = world.frames.extra(next).flight.due;
                 (Hold::Setup, Span::of(span.nanos().min(due.saturating_sub(world.now()))))
             }
@@ -511,6 +656,31 @@ pub(super) fn happens(slot: Slot, world: &mut World, note: impl Fn(&mut Happened
         let row = world.record.first_row[usize::from(f.node - world.first_client)];
         world.record.happens(row + usize::from(f.op), note);
     }
+}
+
+/// Whether whoever stands there holds a part of a pool.
+const fn is_past_line(hold: Hold) -> bool {
+    matches!(hold, Hold::Granted(Line::Pool) | Hold::Setup | Hold::Wired | Hold::Unwired)
+}
+
+/// Whether whoever stands there has asked a pool.
+const fn is_at_pool(hold: Hold) -> bool {
+    is_past_line(hold) || matches!(hold, Hold::Line(Line::Pool) | Hold::Opening)
+}
+
+/// A second copy gives back the connection it took: it is not sent.
+#[cold]
+fn unwires_copy(policy: &GuardPolicy, wire: u32, world: &mut World) {
+    if policy.wires.is_some() {
+        world.leave_connection(wire, NONE, true);
+    }
+}
+
+/// An attempt waits for a connection to be open.
+fn opens(slot: Slot, until: u64, deadline: u64, world: &mut World) -> bool {
+    let extra = world.frames.extra_mut(slot);
+    (extra.flight.due, extra.hedge_at) = (until.min(deadline), u64::MAX);
+    hold_until(slot, Hold::Opening, until, deadline, world)
 }
 
 fn refuse(slot: Slot, (outcome, cause): (Outcome, &'static str), world: &mut World) -> bool {

@@ -76,7 +76,8 @@ pub struct EdgeSpec {
     /// So many calls at once, the others are `rejected`: `16`, or `{size: 16, wait: 50ms}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bulkhead: Option<BulkheadSpec>,
-    /// So many connections, for which calls wait: `32`, or `{size: 32, wait: 1s, setup: 3ms, idle: 60s}`.
+    /// So many connections, for which calls wait: `32`, or `{size: 32, wait: 1s, setup: 3ms, idle: 60s}`; opened to an instance that
+    /// knows of them: `{size: 32, setup: {round_trips: 2, work: 5ms}, keep: 4, max_age: 30m}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<PoolSpec>,
     /// A second copy of a call that takes long: `{after: p95}`.
@@ -135,8 +136,8 @@ impl EdgeSpec {
     }
 
     /// Its laws.
-    pub fn laws(&self) -> Option<&DurationLaw> {
-        self.pool.as_ref()?.0.setup.as_ref()
+    pub fn laws(&self) -> impl Iterator<Item = &DurationLaw> {
+        self.pool.iter().flat_map(|pool| pool.0.laws())
     }
 }
 

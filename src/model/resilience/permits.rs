@@ -15,6 +15,8 @@ pub struct PermitPolicy {
     pub wait: u64,
     /// Pools: what opening a connection takes.
     pub setup: Option<Demand>,
+    /// Pools: the number among all.
+    pub number: u32,
     /// Pools: for how long an unused connection stays open, ns; `u64::MAX`: for ever.
     pub idle: u64,
 }

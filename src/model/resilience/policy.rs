@@ -68,6 +68,12 @@ impl EdgePolicy {
         self.timeout.is_none() && !self.tracks
     }
 
+    /// Whether its connections have two ends.
+    #[inline]
+    pub fn is_wired(&self) -> bool {
+        self.guard.as_ref().is_some_and(|guard| guard.wires.is_some())
+    }
+
     /// Whether calls may have a second copy.
     #[inline]
     pub fn is_hedged(&self) -> bool {

@@ -8,6 +8,7 @@ use super::{
     bulk::Bulk,
     compile::Compiler,
     cores::Cores,
+    greets::Accepts,
     inbound::Inbound,
     locks::Locks,
     program::{Instr, Point, Program},
@@ -140,7 +141,9 @@ impl ServiceSpec {
         let first_tick = assembly.ticks.len() as u64 - shape.instances;
         let versions = assembly.names.versions(id);
         let specs: Vec<&ServiceSpec> = versions.into_iter().filter_map(NodeSpec::steps).collect();
-        server.inbound = Inbound::new(&specs, first_tick as u32, assembly).map(Box::new);
+        let accepts = server.inbound.as_ref().and_then(|inbound| inbound.accepts);
+        let first = (first_tick as u32, accepts);
+        server.inbound = Inbound::new(&specs, first, assembly).map(Box::new);
         server
     }
 }
@@ -243,6 +246,17 @@ impl Shape {
         if versions.len() == 1 {
             versions.clear();
         }
+        let far = assembly.names.kind(id).far_end();
+        let inbound = assembly.names.ends_connections(id).then(|| {
+            let accepts = Accepts {
+                login: program.code.len() as u16,
+                keep_alive: far.keep_alive.unwrap_or(u64::MAX),
+            };
+            // A login stands at the first until its work is done.
+            program.code.push(Instr::Begin);
+            program.code.push(Instr::Point(Point::LoggedIn));
+            Inbound::bare(self.instances, far.most, accepts)
+        });
         let edges = program.edges.len();
         if self.quota.is_some() {
             for i in 0..self.instances {
@@ -259,7 +273,7 @@ impl Shape {
             queue: self.queue,
             push_out: false,
             patience: None,
-            inbound: None,
+            inbound: inbound.map(Box::new),
             copies: None,
             group: None,
             moving: None,

@@ -10,7 +10,7 @@ use crate::{
     engine::{law::to_nanos, random::descend},
     model::{
         frame::{BRANCH, FOUND},
-        ids::{NONE, Slot},
+        ids::{Host, NONE, Slot},
         outcome::Outcome,
         queue::post::Post,
         resilience::{
@@ -37,6 +37,16 @@ impl Caller for Server {
             state: &mut self.instances[inst].edges[edge],
             jitter: (&self.jitter, site.site),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn target(&mut self, slot: Slot, call: u16, shift: u64, world: &mut World) -> Host {
+        let site = &self.program.calls[usize::from(call)];
+        let op = site.op.unwrap_or(world.frames[slot].op);
+        let key = Program::key(site.key, slot, world);
+        let id = descend(world.frames[slot].id, site.site.wrapping_add(shift));
+        site.destination(slot, Asked { op, key, id }, world)
     }
 
     #[inline(always)]

@@ -276,7 +276,7 @@ fn service_edges(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut P
                 "remove the entry or add the call",
             );
         }
-        edge(edge_, &path, names, problems);
+        edge(edge_, (&path, &[&name.0]), names, problems);
         elsewhere(edge_, &name.0, &path, names, problems);
         consistency::check::edge(edge_, &name.0, &path, names, problems);
         falls_back(spec, name, &path, problems);

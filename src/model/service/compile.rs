@@ -573,7 +573,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             EdgePolicy::default,
             |(_, spec)| {
                 let path = format!("{}/dependencies/{target}", self.entity);
-                EdgePolicy::new(spec, &path, self.assembly)
+                EdgePolicy::new(spec, (&path, target), self.assembly)
             },
         );
         self.program.guarded |= policy.guard.is_some();

@@ -7,7 +7,9 @@ use crate::{
     model::{
         autoscale::AutoscaleSpec,
         fault::Effect,
-        kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit, spares_a_server},
+        kind::{
+            Facts, FarEnd, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit, spares_a_server,
+        },
         network::ZonesSpec,
         purchase::PurchaseSpec,
         queue::consumes::ConsumeFields,
@@ -219,7 +221,7 @@ impl Kind for ServiceSpec {
         let mut all = Vec::new();
         let validate = self.inbound.iter().filter_map(|inbound| inbound.validate.as_ref());
         all.extend(self.work.iter().chain(validate).flat_map(DurationFormula::tables));
-        let edges = self.dependencies.values().filter_map(EdgeSpec::laws);
+        let edges = self.dependencies.values().flat_map(EdgeSpec::laws);
         let periods = self.background.iter().map(|task| &task.every);
         let bought = self.purchase.iter().flat_map(|purchase| purchase.laws());
         let laws = self.patience.iter().chain(&self.boot).chain(edges).chain(periods).chain(bought);
@@ -258,6 +260,16 @@ impl Kind for ServiceSpec {
 
     fn edges(&self) -> Option<&BTreeMap<Name, EdgeSpec>> {
         Some(&self.dependencies)
+    }
+
+    fn far_end(&self) -> FarEnd {
+        let most = self.limits.as_ref().and_then(|limits| limits.connections);
+        FarEnd {
+            takes: true,
+            keep_alive: self.keep_alive.map(|span| span.0),
+            most: most.map(|most| most.0),
+            passes_on: false,
+        }
     }
 
     fn endpoints(&self) -> Vec<&str> {

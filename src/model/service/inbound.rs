@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::{
     ServiceSpec,
+    greets::Accepts,
     limits::{Full, Resources, Usage},
     server::{Instance, Server},
     turns::Turns,
@@ -34,7 +35,7 @@ use crate::{
 };
 
 /// The rules at a door.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Rules {
     /// The limits as they were written.
     written: Limits,
@@ -42,6 +43,7 @@ struct Rules {
     shed: ShedSpec,
     concurrency: Option<ConcurrencySpec>,
     resources: Resources,
+    connections: Option<u64>,
 }
 
 impl Rules {
@@ -67,6 +69,7 @@ impl Rules {
             shed: inbound.shed.unwrap_or_default(),
             concurrency: inbound.concurrency,
             resources: spec.limits.as_deref().map(Resources::new).unwrap_or_default(),
+            connections: spec.far_end().most,
         }
     }
 
@@ -88,6 +91,8 @@ pub struct Inbound {
     doors: Vec<Door>,
     /// Tick of the first instance; the others follow.
     first_tick: u32,
+    /// What it does with connections, where it hears of any.
+    pub(super) accepts: Option<Accepts>,
 }
 
 /// What one instance keeps in mind at its door.
@@ -107,7 +112,7 @@ impl Inbound {
     /// Ready to run, if any version of a service needs it; `first_tick` is that of the first instance.
     pub fn new(
         specs: &[&ServiceSpec],
-        first_tick: u32,
+        (first_tick, accepts): (u32, Option<Accepts>),
         assembly: &mut Assembly<'_>,
     ) -> Option<Self> {
         let guarded = |spec: &&ServiceSpec| {
@@ -115,7 +120,7 @@ impl Inbound {
             // Who works off messages hears there how each ended.
             spec.inbound.is_some() || spec.limits.is_some() || leases || spec.consumes.is_some()
         };
-        if !specs.iter().any(guarded) {
+        if accepts.is_none() && !specs.iter().any(guarded) {
             return None;
         }
         let mut versions: Vec<Rules> = Vec::new();
@@ -126,7 +131,21 @@ impl Inbound {
         let (limiters, adaptive) = (rules.limiters(), rules.adaptive());
         let door = Door { limiters, waited: 0, adaptive, clean: 0, turns: Turns::default() };
         let instances = specs[0].facts().instances as usize;
-        Some(Self { rules, versions, doors: vec![door; instances], first_tick })
+        Some(Self { rules, versions, doors: vec![door; instances], first_tick, accepts })
+    }
+
+    /// The door of a server that does nothing there but to accept connections.
+    pub fn bare(instances: u64, connections: Option<u64>, accepts: Accepts) -> Self {
+        let rules = Rules { connections, ..Rules::default() };
+        let (limiters, turns) = (Vec::new(), Turns::default());
+        let door = Door { limiters, waited: 0, adaptive: None, clean: 0, turns };
+        let doors = vec![door; instances as usize];
+        Self { rules, versions: Vec::new(), doors, first_tick: 0, accepts: Some(accepts) }
+    }
+
+    /// Connections that an instance takes.
+    pub(super) fn connections(&self) -> Option<u64> {
+        self.rules.connections
     }
 
     /// Forgets what an instance knew, which this many have left, and who waited at its door.
@@ -220,6 +239,7 @@ impl Server {
     #[inline(never)]
     pub(super) fn stopped_at_door(&mut self, slot: Slot, world: &mut World) -> bool {
         let serves = self.serves(world.frames[slot].inst, world);
+        let cut_off = self.is_cut_off(slot, world);
         let Some(inbound) = &mut self.inbound else { return false };
         let inst = usize::from(world.frames[slot].inst);
         let instance = &self.instances[inst];
@@ -246,6 +266,7 @@ impl Server {
             None
         };
         let turn = match cause {
+            _ if cut_off.is_some() => cut_off.map_or(Ok(0), Err),
             _ if !serves => Err((Outcome::Unavailable, "no_lease")),
             Some(cause) => Err((Outcome::Shed, cause)),
             None => match (inbound.token(slot, world), inbound.lack(inst, instance)) {
@@ -272,6 +293,9 @@ impl Server {
         inbound.doors[inst].clean += 1;
         world.record.node(self.node).cause(cause);
         // It holds nothing and has led nothing: there is nothing else to end.
+        if world.connections.is_some() {
+            world.off_its_wire(slot);
+        }
         self.instances[inst].departures += 1;
         self.unserved[inst].failed += 1;
         world.depart(slot, outcome);
@@ -287,6 +311,9 @@ impl Server {
         }
         if self.environments.is_some() {
             self.leaves_environment(slot, world);
+        }
+        if world.connections.is_some() {
+            world.off_its_wire(slot);
         }
         let Some(inbound) = &mut self.inbound else { return false };
         let f = &world.frames[slot];

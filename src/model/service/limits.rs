@@ -33,6 +33,10 @@ pub struct ResourcesSpec {
     /// Open files and connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub descriptors: Option<ResourceSpec>,
+    /// Connections at once, idle ones included; beyond it one that is to be opened is `rejected` (cause `too_many_connections`). A call from an
+    /// edge without `pool` has one of its own while it is inside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections: Option<Count>,
 }
 
 /// One resource of an instance.
@@ -187,6 +191,9 @@ impl ResourcesSpec {
 
     /// Checks it.
     pub fn check(&self, path: &str, problems: &mut Problems) {
+        if self.connections.is_some_and(|most| most.0 == 0) {
+            problems.error("E-RANGE", format!("{path}.connections"), "must be at least 1");
+        }
         for (key, _, spec) in self.all() {
             let at = |word: &str| format!("{path}.{key}.{word}");
             let amounts = [

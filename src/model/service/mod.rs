@@ -20,6 +20,7 @@ mod copies_of_logs;
 pub mod cores;
 mod environments;
 pub mod facts;
+pub mod greets;
 pub mod inbound;
 pub mod leased;
 pub mod limits;
@@ -130,9 +131,13 @@ pub struct ServiceSpec {
     /// What is done to requests that arrive: `rate_limit`, `shed`, `concurrency`, `validate`, `auth`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inbound: Option<Box<InboundSpec>>,
-    /// What an instance can run out of: memory, threads, descriptors.
+    /// What an instance can run out of: memory, threads, descriptors, connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Box<ResourcesSpec>>,
+    /// A connection on which nothing has come for this time since the last reply is closed by the instance (Node.js: 5 s); who sends a call into
+    /// that meets a reset. Never when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_alive: Option<SimDuration>,
     /// Steps of each operation; `default` serves the others.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub endpoints: BTreeMap<Name, Vec<StepSpec>>,

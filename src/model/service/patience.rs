@@ -1,7 +1,7 @@
 //! Who leaves the waiting room of workers: for a worker, or before anything was done for it; and whose shared work is done.
 
 use crate::model::{
-    frame::{Frame, HAS_CORE, HAS_WORKER, PROBE},
+    frame::{CONNECT, Frame, HAS_CORE, HAS_WORKER, PROBE},
     ids::Slot,
     outcome::Outcome,
     span::Span,
@@ -95,10 +95,13 @@ impl Server {
         self.finish(slot, Outcome::Rejected, world);
     }
 
-    /// A health check asks for no endpoint: whoever is there says so, unless it may not serve.
+    /// A connection that is opened, or a health check, asks for no endpoint: whoever is there says so, unless it may not serve.
     #[inline(never)]
-    pub(super) fn probed(&self, slot: Slot, world: &mut World) {
+    pub(super) fn probed(&mut self, slot: Slot, world: &mut World) {
         let Frame { op, inst, .. } = world.frames[slot];
+        if op == CONNECT {
+            return self.greets(slot, world);
+        }
         assert_eq!(op, PROBE, "every operation that can arrive has an endpoint");
         let well = self.serves(inst, world);
         world.reply_probe(slot, if well { Outcome::Ok } else { Outcome::Unavailable });

@@ -184,6 +184,8 @@ pub enum Point {
     Environment,
     /// A run that one instance does for all begins.
     Turn,
+    /// The work for a connection is done.
+    LoggedIn,
     /// A transaction begins.
     Opens,
     /// It is to write something: which of what is gathered.

@@ -572,7 +572,7 @@ impl Server {
     }
 
     #[inline(always)]
-    fn take_core(&mut self, slot: Slot, work: Work, world: &mut World) {
+    pub(super) fn take_core(&mut self, slot: Slot, work: Work, world: &mut World) {
         let f = &mut world.frames[slot];
         let before = f.served;
         f.served += work.nanos;

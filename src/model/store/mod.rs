@@ -18,12 +18,16 @@ use crate::{
     expr::{Expr, Taker, unknown, vnodes},
     model::{
         fault::Effect,
-        kind::{Facts, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit, spares_a_server},
+        kind::{
+            Facts, FarEnd, Kind, Op, Outgoing, Prices, Reach, Startup, Verb, Visit, spares_a_server,
+        },
         network::ZonesSpec,
         replication::{DurabilitySpec, ReplicationSpec},
         service::{Discipline, quota::QuotaSpec},
     },
-    units::{Count, HourPrice, Rate, StoragePrice, ValueError, show::plural, text_value},
+    units::{
+        Count, HourPrice, Rate, SimDuration, StoragePrice, ValueError, show::plural, text_value,
+    },
 };
 
 /// Keeps data in shards. The key of a request picks its shard; a read or write is work on a core
@@ -53,6 +57,12 @@ pub struct StoreSpec {
     /// Waiting room of each shard; beyond it requests are rejected. Unbounded when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<Count>,
+    /// What a shard can run out of: `{connections: 100}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<StoreLimitsSpec>,
+    /// A connection on which nothing has come for this time since the last reply is closed by its shard. Never when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_alive: Option<SimDuration>,
     /// Order of service at each shard; `fifo` when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discipline: Option<Discipline>,
@@ -95,6 +105,19 @@ pub struct StoreSpec {
     /// Shards that are there from the start, for those that take up keys only once `set` says so; 0: none change.
     #[serde(skip)]
     pub places: u64,
+}
+
+/// What a shard can run out of.
+///
+/// ```yaml
+/// limits: {connections: 100}
+/// ```
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StoreLimitsSpec {
+    /// Connections at once, idle ones included (`max_connections` of `PostgreSQL`); beyond it one that is to be opened is `rejected` (cause
+    /// `too_many_connections`). A call from an edge without `pool` has one of its own while it is inside.
+    pub connections: Count,
 }
 
 /// How the keys of a store are split.
@@ -281,6 +304,16 @@ impl Kind for StoreSpec {
 
     fn restarts(&self) -> bool {
         true
+    }
+
+    fn far_end(&self) -> FarEnd {
+        FarEnd {
+            // Replicas are asked by who knows their roles, and keys that move take their callers along.
+            takes: self.replication.is_none() && !self.moves_keys(),
+            keep_alive: self.keep_alive.map(|span| span.0),
+            most: self.limits.map(|limits| limits.connections.0),
+            passes_on: false,
+        }
     }
 
     fn needs_keys(&self) -> Option<&'static str> {

@@ -80,7 +80,7 @@ impl Checked for TopicSpec {
                 let help = closest(&name.0, told.iter().map(|to| to.0.as_str()));
                 problems.error_help("E-REF", &path, format!("`{}` is not told", name.0), help);
             }
-            edge(spec, &path, names, problems);
+            edge(spec, (&path, &[&name.0]), names, problems);
             elsewhere(spec, &name.0, &path, names, problems);
             consistency::check::edge(spec, &name.0, &path, names, problems);
             if spec.fallback.is_some() {

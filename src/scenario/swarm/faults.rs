@@ -27,11 +27,12 @@ impl Writer {
         let batch = self.pick(&["", ", batch: 1", ", batch: 100%", ", batch: [1, 50%], pause: 1s"]);
         let how = if set.is_empty() { ", drain: 500ms" } else { ", restart: false" };
         let how = self.pick(&[", drain: 0s", ", drain: 1s", how]);
+        let notice = if how.contains("restart") { "" } else { self.noticed(&node) };
         let back = if self.alerts { self.pick(&["", ", rollback: bad"]) } else { "" };
         let lasts = self.pick(&["", ", for: 3s"]);
         let at = self.draw.below(duration * 1000);
         self.line(&format!(
-            "  - {{id: roll, at: {at}ms{lasts}, deploy: {{node: {node}{set}{batch}{how}{back}}}}}"
+            "  - {{id: roll, at: {at}ms{lasts}, deploy: {{node: {node}{set}{batch}{how}{notice}{back}}}}}"
         ));
     }
 
