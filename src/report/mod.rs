@@ -81,7 +81,7 @@ pub fn write_all(results: &Results, watched: &[Waterfall]) -> Vec<(String, Vec<u
         ("report.html".into(), html.into_bytes()),
     ];
     if !watched.is_empty() {
-        files.push(("watched.json".into(), waterfalls_json(watched)));
+        files.push(("watched.json".into(), waterfall::compact(watched)));
     }
     for plot in plots {
         files.push((format!("plots/{}.svg", plot.name), plot.svg.into_bytes()));
