@@ -223,8 +223,10 @@ impl Hosts {
                 }
             }
             Harm::Off => {
+                if state.off != begins {
+                    self.uptimes[usize::from(node)].is_off(begins, now);
+                }
                 state.off = begins;
-                self.uptimes[usize::from(node)].is_off(begins, now);
             }
             Harm::Paused => state.paused = if begins { state.paused + 1 } else { state.paused - 1 },
             Harm::Closed => state.closed = if begins { state.closed + 1 } else { state.closed - 1 },

@@ -14,15 +14,6 @@ use crate::model::{
     world::World,
 };
 
-/// What a server does with connections.
-#[derive(Clone, Copy, Debug)]
-pub struct Accepts {
-    /// Where a login stands in its program while it works.
-    pub login: u16,
-    /// How long an idle one is kept open, ns.
-    pub keep_alive: u64,
-}
-
 /// Cause of what is refused for want of connections.
 const FULL: &str = "too_many_connections";
 /// Cause of what came on one that is closed.

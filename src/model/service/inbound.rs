@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use super::{
     ServiceSpec,
-    greets::Accepts,
     limits::{Full, Resources, Usage},
     server::{Instance, Server},
     turns::Turns,
@@ -80,6 +79,15 @@ impl Rules {
     fn adaptive(&self) -> Option<Adaptive> {
         self.concurrency.as_ref().map(Adaptive::new)
     }
+}
+
+/// What a server does with connections.
+#[derive(Clone, Copy, Debug)]
+pub struct Accepts {
+    /// Where a login stands in its program while it works.
+    pub login: u16,
+    /// How long an idle one is kept open, ns.
+    pub keep_alive: u64,
 }
 
 /// What guards the instances of a server.
