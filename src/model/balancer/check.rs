@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     model::{
-        balancer::{HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec},
+        balancer::{BalanceSpec, HealthCheckSpec, LoadBalancerSpec, Policy, TargetsSpec},
         check::{Checked, MAX_INSTANCES, positive, ring, zones},
         kind::Reach,
         names::Names,
@@ -113,6 +113,13 @@ fn line(spec: &LoadBalancerSpec, path: &str, problems: &mut Problems) {
     if spec.wait.is_some_and(|wait| wait.0 == 0) {
         let message = "must be above 0";
         problems.error_help("E-RANGE", at("wait"), message, "where nobody is to wait: `queue: 0`");
+    }
+    let by_request =
+        [("max_in_flight", spec.max_in_flight.is_some()), ("subset", spec.subset.is_some())];
+    let by_connection = spec.balance == Some(BalanceSpec::Connection);
+    for (key, _) in by_request.into_iter().filter(|(_, given)| *given && by_connection) {
+        let message = "a connection is spread once, with all that comes on it";
+        problems.error_help("E-CONFLICT", at(key), message, "leave out `balance: connection`");
     }
     for (key, given) in [("queue", spec.queue.is_some()), ("wait", spec.wait.is_some())] {
         if given && spec.max_in_flight.is_none() {

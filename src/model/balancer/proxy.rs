@@ -15,7 +15,7 @@ use crate::{
     model::{
         books::{Area, InstanceBooks},
         bounded::Bounded,
-        frame::{CALLEE_DONE, CALLER_DONE, FINISHED, IN_ROOM, PROBE},
+        frame::{CALLEE_DONE, CALLER_DONE, CONNECT, FINISHED, IN_ROOM},
         ids::{Host, NodeId, Slot},
         node::Node,
         outcome::Outcome,
@@ -91,11 +91,14 @@ impl Node for Proxy {
     }
 
     fn on_request(&mut self, slot: Slot, world: &mut World) {
-        if world.frames[slot].op == PROBE {
-            return world.reply(slot, Outcome::Ok);
+        if world.frames[slot].op >= CONNECT {
+            return self.inner.greets(slot, world);
         }
         world.arrive(slot);
         self.inner.arrivals += 1;
+        if world.connections.is_some() && self.inner.comes_on_connection(slot, world) {
+            return;
+        }
         match self.choose(slot, world) {
             Choice::Goes(index) => self.pass_on(slot, index, world),
             Choice::Full => self.stand_in_line(slot, world),

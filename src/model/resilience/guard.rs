@@ -5,8 +5,7 @@
 //! recurse; one that waits has its timer armed for whatever ends the wait. Where a frame stands is its
 //! [`Hold`].
 //!
-//! **Invariant.** An attempt gives back what it got exactly once: when it ends, is refused further on, or
-//! is called off.
+//! **Invariant.** An attempt gives back what it got once: when it ends, is refused further on, or is called off.
 
 use super::{
     breaker::{Breaker, BreakerPolicy},

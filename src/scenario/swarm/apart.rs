@@ -57,7 +57,11 @@ impl Writer {
         let line = format!("max_in_flight: {most}, {}", room[draw.below(4) as usize]);
         let subset = ["subset: 2, ", "subset: 1 by=key, ", "", ""][draw.below(4) as usize];
         let line = if draw.below(100) < 50 { line } else { String::new() };
-        if draw.below(100) < 40 { line + subset } else { String::new() }
+        if draw.below(100) < 40 && self.spreads().is_empty() {
+            line + subset
+        } else {
+            String::new()
+        }
     }
 
     /// How a balancer takes out targets besides for errors in a row.
@@ -72,6 +76,9 @@ impl Writer {
     pub(super) fn elsewhere(&self, edge: String, target: &str) -> String {
         let mut draw = self.apart("elsewhere", u64::from(edge.len() as u32));
         let any = target == "lb0" || self.services.iter().any(|service| service.0 == target);
+        // A connection stays with its instance.
+        let stays = target != "lb0" || !self.spreads().is_empty();
+        let any = any && !(stays && edge.contains("pool: "));
         if !any || draw.below(100) >= 30 {
             return edge;
         }
