@@ -346,4 +346,22 @@ fn what_such_a_balancer_cannot_be_is_told() {
             ),
         ],
     );
+    // Nor does a connection go with what tells requests apart.
+    let wired = LB
+        .replace("retry: {attempts: 2, elsewhere: true}", "pool: {size: 8, keep: 2}")
+        .replace("max_in_flight: 8, queue: 100, wait: 5s, subset: 2", "balance: connection");
+    check_in(
+        &wired,
+        &[
+            ("P2", "timeout: 2s", "subset: 2", "6:62 E-CONFLICT", "spread once"),
+            ("P2", "timeout: 2s", "max_in_flight: 8", "6:69 E-CONFLICT", "spread once"),
+            (
+                "P2",
+                "keep: 2}",
+                "keep: 2}, retry: {attempts: 2, elsewhere: true}",
+                "4:121 E-CONFLICT",
+                "stays with its instance",
+            ),
+        ],
+    );
 }
