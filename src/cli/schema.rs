@@ -3,7 +3,7 @@
 use std::fs;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     cli::say::{Exit, print},
@@ -52,7 +52,7 @@ pub(super) fn text() -> String {
     let pattern = json!(format!(r"^\s*(?:p[0-9]+(?:\.[0-9]+)?|{heads}|none)(?![A-Za-z0-9_-])"));
     schema["$defs"]["SizeSpec"]["properties"]["minimise"]["pattern"] = pattern.clone();
     for form in schema["$defs"]["SloSpec"]["anyOf"].as_array_mut().into_iter().flatten() {
-        if form["type"] == Value::from("string") {
+        if form["type"] == "string" {
             form["pattern"] = pattern.clone();
         }
     }

@@ -102,6 +102,7 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
                 "lww_concurrent" => {
                     "and gave way to a later write by somebody who did not know of them"
                 }
+                "corrupt" => "and the copies that held them were damaged",
                 "crash" => "and died with the last who held them",
                 _ => "by a cache, and nobody holds them any more",
             };

@@ -105,6 +105,10 @@ fn verdict(results: &Results, fault: &FaultResults) -> Option<String> {
         return Some(if ended {
             let times = value(Quantity::Number, times);
             format!("{id} came {times} times; availability {availability}.")
+        } else if ["clear_cache", "corrupt"].contains(&fault.effect.as_str()) {
+            format!(
+                "{id} is done at once, and all that follows counts as its time; availability {availability}."
+            )
         } else {
             format!("{id} lasts to the end: nobody knows what comes after it.")
         });

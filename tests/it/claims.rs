@@ -45,6 +45,24 @@ fn of_some_time(text: &str, kept: &str) {
 }
 
 #[test]
+fn damaged_copies_are_a_reason() {
+    let raft = "zones: [a, b, c], replication: {raft: {reads: read_index}}";
+    let quorum = "zones: [a, b, c], replication: {quorum: {replicas: 3, read: 2, write: 2, write_back: true}}";
+    let (order, fresh, kept) =
+        ("linearizable == true", "stale_read_fraction == 0", "lost_acked_writes == 0");
+    for (good, from, to, why) in [
+        (design((raft, "", ROT), fresh), "silent: false", "silent: true", "without a word"),
+        (design((raft, "", ROT), order), "silent: false", "silent: true", "without a word"),
+        (design((quorum, "", LATE), order), "errors:", "corrupt:", "found damaged"),
+        (design(("", "", LATE), kept), "errors:", "corrupt:", "found damaged"),
+    ] {
+        assert_eq!(told(&good), Vec::<String>::new(), "{good}");
+        let found = told(&good.replace(from, to));
+        assert!(found.len() == 1 && found[0].contains(why), "{to}: {found:?}");
+    }
+}
+
+#[test]
 fn a_claim_that_cannot_be_kept_is_told_with_the_reason() {
     let raft = "zones: [a, b, c], replication: {raft: {reads: read_index}}";
     let quorum = "zones: [a, b, c], replication: {quorum: {replicas: 3, read: 2, write: 2, sloppy: false, write_back: true}}";
@@ -85,10 +103,6 @@ fn a_claim_that_cannot_be_kept_is_told_with_the_reason() {
         (design((leaders, "", exact), kept), "version_vector", "lww", "later stamp wins"),
         (design((leaders, "", DIES), kept), "mode: each", "mode: every(1s)", "on a disk"),
         (design(("", "", DIES), kept), "lose_data: false", "lose_data: true", "takes all copies"),
-        (design((raft, "", ROT), fresh), "silent: false", "silent: true", "without a word"),
-        (design((raft, "", ROT), order), "silent: false", "silent: true", "without a word"),
-        (design((quorum, "", LATE), order), "errors:", "corrupt:", "found damaged"),
-        (design(("", "", LATE), kept), "errors:", "corrupt:", "found damaged"),
     ];
     for (good, from, to, why) in keeps_and_not {
         assert_eq!(told(&good), Vec::<String>::new(), "{good}");

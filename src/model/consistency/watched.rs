@@ -461,9 +461,9 @@ impl Watched {
         let [replaced, by_clock, by_all] =
             if self.by_stamp { self.lost_by_stamp(&held.versions) } else { Default::default() };
         if self.corrupted {
-            corrupt.extend(by_all)
+            corrupt.extend(by_all);
         } else {
-            with_all.extend(by_all)
+            with_all.extend(by_all);
         }
         let behind = self.lost_behind(&held.versions);
         let lost_updates = self.lost_updates();

@@ -53,6 +53,7 @@ impl Simulation {
             self.find_roles(occurrence, names);
             self.find_there(occurrence, names);
             self.crash_environments(occurrence, names);
+            self.damage(occurrence, names);
         }
         let Occurrence { fault, hosts, aftermath, start, end, strength, .. } =
             &self.timeline.occurrences[occurrence];
@@ -77,15 +78,7 @@ impl Simulation {
                     return begins && self.deploy((fault, step), inst, names);
                 }
             },
-            Effect::Crash(t) => {
-                if begins && t.lose_data == Some(true) {
-                    let (nodes, world) = (&mut self.nodes, &mut self.world);
-                    for (node, inst) in hosts {
-                        nodes[usize::from(*node)].damage(*inst, None, world);
-                    }
-                }
-                Harm::Down { silent: t.process != Some(true) }
-            }
+            Effect::Crash(t) => Harm::Down { silent: t.process != Some(true) },
             Effect::Pause(_) => Harm::Paused,
             Effect::Slow(t) => Harm::Slow(t.factor.map_or(1.0, |f| 1.0 + (f.0 - 1.0) * strength)),
             Effect::Errors(t) => Harm::Errors(t.fraction.map_or(0.0, |f| f.0 * strength)),
@@ -98,14 +91,9 @@ impl Simulation {
                 hosts.for_each(|(node, inst)| self.nodes[usize::from(*node)].clear_cache(*inst));
                 return false;
             }
-            Effect::Corrupt(t) => {
-                if begins {
-                    self.corrupt(occurrence, t, names);
-                }
-                return false;
-            }
             Effect::Reclaim(_) => return self.reclaim(&hosts.clone(), begins, names),
-            Effect::Load(_) => return false, // Part of the client's rate.
+            // What is done already, and what is part of the client's rate.
+            Effect::Corrupt(_) | Effect::Load(_) => return false,
             Effect::Set(_) => {
                 let change = (*start, *end, names.order[*fault]);
                 self.planned.retain(|other| *other != change);
@@ -126,16 +114,21 @@ impl Simulation {
         false
     }
 
-    /// Copies that stores hold are damaged.
-    fn corrupt(&mut self, occurrence: usize, target: &TargetSpec, names: &Names) {
-        let Occurrence { fault, hosts, start, .. } = &self.timeline.occurrences[occurrence];
+    /// What stores hold is damaged, if that is what begins.
+    fn damage(&mut self, occurrence: usize, names: &Names) {
+        let Occurrence { fault, hosts, aftermath, start, .. } =
+            &self.timeline.occurrences[occurrence];
+        let share = match names.fault(*fault).effect() {
+            Effect::Crash(t) if t.lose_data == Some(true) && aftermath.is_none() => None,
+            Effect::Corrupt(t) => Some((t.fraction.map_or(0.0, |f| f.0), t.silent == Some(true))),
+            _ => return,
+        };
         let entity = format!("fault/{}", names.fault(*fault).id.0);
         let word = Stream::new(self.seed, &entity, &format!("copies/{start}")).draw(0).word();
-        let (share, silent) = (target.fraction.map_or(0.0, |f| f.0), target.silent == Some(true));
         for (node, inst) in hosts {
             let word = mix(word ^ u64::from(*inst));
-            let node = &mut self.nodes[usize::from(*node)];
-            node.damage(*inst, Some(Strike { word, share, silent }), &mut self.world);
+            let strike = share.map(|(share, silent)| Strike { word, share, silent });
+            self.nodes[usize::from(*node)].damage(*inst, strike, &mut self.world);
         }
     }
 
