@@ -13,6 +13,7 @@ mod compare;
 mod gate;
 mod lose;
 mod precision;
+mod schema;
 pub mod swarm;
 
 use std::{
@@ -32,6 +33,7 @@ pub use compare::{Compared, Margin, compare};
 pub use gate::{Checked, Looks, Objective, Side};
 pub use lose::Loss;
 pub use precision::Precision;
+pub use schema::schema;
 
 pub use crate::runner::{
     Breach, DEFAULT_MAX_EVENTS, DEFAULT_REPLICATIONS, Replication, RunInfo, Watching, seeds,

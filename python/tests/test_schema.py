@@ -123,7 +123,10 @@ OTHERS = [
     ("least_requests", ["random", "round_robin(smooth=true)", "power_of_d(d=3)", "sticky"]),
     ("eviction: lru", ["eviction: sieve", "eviction: sampled_lru(samples=5)", "eviction: w_tinylfu"]),
     ("capacity: 4GB", ["capacity: 745", "capacity: 200k", "capacity: 1.5GiB"]),
-    ("lognormal(median=2ms p99=20ms)", ["2ms", "exp(mean=2ms)", "1ms + exp(mean=1ms)", "shift(1ms exp(mean=1ms))", "2ms + 0.2ms/KB * size"]),
+    (
+        "lognormal(median=2ms p99=20ms)",
+        ["2ms", "exp(mean=2ms)", "1ms + exp(mean=1ms)", "shift(1ms exp(mean=1ms))", "2ms + 0.2ms/KB * size"],
+    ),
     ("mode: each", ["mode: never", "mode: group(5ms)"]),
     ("write: majority", ["write: all", "write: 2"]),
     ("budget: 10%", ["budget: concurrent(20% min=3)", "budget: 5%"]),
@@ -180,7 +183,9 @@ def problems(text, tmp_path):
     file = tmp_path / "corpus.yaml"
     file.write_text(text)
     run = subprocess.run(
-        [str(windtunnel._program.program()), "validate", str(file), "--format", "json"], capture_output=True, check=False
+        [str(windtunnel._program.program()), "validate", str(file), "--format", "json"],
+        capture_output=True,
+        check=False,
     )
     return [one for one in json.loads(run.stdout) if one["code"].startswith("E-")]
 

@@ -3,12 +3,11 @@
 use std::fs;
 
 use clap::Args;
-use serde_json::json;
 
 use crate::{
     cli::say::{Exit, print},
-    scenario::{self, schema::TITLE},
-    slo,
+    scenario::schema::TITLE,
+    study,
 };
 
 /// Print the JSON Schema of the scenario language, for completion in editors
@@ -47,14 +46,5 @@ pub(super) fn write_beside() -> Result<bool, String> {
 
 /// The schema as it is written to files.
 pub(super) fn text() -> String {
-    let mut schema = scenario::schema::for_editors();
-    let heads = slo::heads().into_iter().collect::<Vec<_>>().join("|");
-    let pattern = json!(format!(r"^\s*(?:p[0-9]+(?:\.[0-9]+)?|{heads}|none)(?![A-Za-z0-9_-])"));
-    schema["$defs"]["SizeSpec"]["properties"]["minimise"]["pattern"] = pattern.clone();
-    for form in schema["$defs"]["SloSpec"]["anyOf"].as_array_mut().into_iter().flatten() {
-        if form["type"] == "string" {
-            form["pattern"] = pattern.clone();
-        }
-    }
-    format!("{schema:#}\n")
+    format!("{:#}\n", study::schema())
 }

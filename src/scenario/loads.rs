@@ -55,9 +55,9 @@ pub(super) fn times(client: &ClientSpec, factor: f64) -> Option<(&'static str, S
     let by = |of: f64| rounded(of * factor);
     match &client.arrivals {
         Arrivals::Schedule(_) => None,
-        Arrivals::Closed { users, think } => {
+        Arrivals::Closed { users, think, requests } => {
             let users = (by(*users as f64).round() as u64).max(1);
-            let closed = Arrivals::Closed { users, think: think.clone() };
+            let closed = Arrivals::Closed { users, think: think.clone(), requests: *requests };
             Some(("arrivals", closed.to_string()))
         }
         Arrivals::Trace(trace) => {

@@ -144,8 +144,13 @@ impl Scaler {
         let at = format!("clients.{}", name.0);
         let arrivals = format!("{at}.arrivals");
         match &client.arrivals {
-            Arrivals::Closed { users, think } if users.is_multiple_of(self.by) => {
-                let few = Arrivals::Closed { users: users / self.by, think: think.clone() };
+            Arrivals::Closed { users, think, requests }
+                if users.is_multiple_of(self.by)
+                    && requests.is_none_or(|all| all.is_multiple_of(self.by)) =>
+            {
+                let requests = requests.map(|all| all / self.by);
+                let few =
+                    Arrivals::Closed { users: users / self.by, think: think.clone(), requests };
                 self.sets.push(format!("{arrivals}={few}"));
             }
             Arrivals::Closed { users, .. } => {

@@ -104,6 +104,48 @@ fn too_much_is_told_by_the_mean_of_the_run() {
 }
 
 #[test]
+fn users_with_so_many_requests_are_done_then() {
+    // Four users, one core, 10 ms each: the first waits for nobody, from the fourth on each for three others, and after 800 ms
+    // there is nobody any more.
+    let run = |arrivals: &str, operations: &str| {
+        let client = format!("arrivals: {arrivals}, {operations}");
+        results("10s", &client, "app: {service: {cores: 1, work: 10ms}}", "")
+    };
+    let found = run("closed(users=4 requests=80)", "to: app");
+    assert_eq!(number(&found, "summary.requests.issued"), 80.0);
+    assert_eq!(number(&found, "summary.requests.ok"), 80.0);
+    assert_eq!(number(&found, "summary.latency.max"), 0.04);
+    assert!((number(&found, "nodes.app.utilisation") - 0.08).abs() < 1e-12);
+    let mean = (0.01 + 0.02 + 0.03 + 77.0 * 0.04) / 80.0;
+    assert!((number(&found, "summary.latency.mean") - mean).abs() < 1e-9);
+    // Fewer requests than users: the others have nothing to send.
+    let found = run("closed(users=50 requests=7)", "to: app");
+    assert_eq!(number(&found, "summary.requests.issued"), 7.0);
+    // Sessions of several requests stop in their midst.
+    let session =
+        "session: [{do: a}, {wait: 1ms}, {do: b}], operations: {a: {to: app}, b: {to: app}}";
+    let found = run("closed(users=3 requests=10)", session);
+    assert_eq!(number(&found, "summary.requests.issued"), 10.0);
+    // As many as there is time for, if they are more.
+    let found = run("closed(users=4 requests=1M)", "to: app");
+    let issued = number(&found, "summary.requests.issued");
+    assert!((1000.0..=1004.0).contains(&issued), "{issued}");
+    check_in(
+        &design(
+            "10s",
+            "arrivals: closed(users=4 requests=80), to: app",
+            "app: {service: {cores: 1, work: 1ms}}",
+            "",
+        ),
+        &[
+            ("C1", "requests=80", "requests=0", "4:28 E-RANGE", "at least 1"),
+            ("C1", "requests=80", "requests=many", "4:28 E-TYPE", "many"),
+            ("C1", "requests=80", "request=80", "4:28 E-EXPR", "request"),
+        ],
+    );
+}
+
+#[test]
 fn what_is_wrong_with_a_schedule_is_told() {
     check_in(
         IMPORT,

@@ -164,7 +164,9 @@ impl ClientSpec {
                 let chain = Some((states, assembly.stream(path, "chain")));
                 Source::Rate { gaps: gaps(assembly), profile: profile(1.0, chain) }
             }
-            Arrivals::Closed { users, .. } => Source::Closed { users: *users },
+            Arrivals::Closed { users, requests, .. } => {
+                Source::Closed { users: *users, requests: requests.unwrap_or(u64::MAX) }
+            }
             Arrivals::Requirements(_) => unreachable!("it has a rate since it was read"),
             Arrivals::Trace(trace) => {
                 let rows = &assembly.prepared.rows[name];

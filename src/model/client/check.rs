@@ -69,8 +69,9 @@ impl ClientCheck<'_> {
                     );
                 }
             }
-            Arrivals::Closed { users, think } => {
+            Arrivals::Closed { users, think, requests } => {
                 positive(Some(Count(*users)), 4_000_000, &path, problems);
+                positive(requests.map(Count), MAX_REQUESTS as u64, &path, problems);
                 law(think, &path, problems);
                 if self.spec.load.is_some() {
                     problems.error_help(

@@ -48,7 +48,7 @@ use schedule::Schedule;
 pub struct ClientSpec {
     /// When requests (or sessions) start: `poisson(100/s)`, `poisson(20/s batch=4)`,
     /// `constant(100/s)`, `renewal(erlang(k=3 mean=10ms))`, `mmpp(0.2/s for 100s; 1.6/s for 50s)`,
-    /// `closed(users=50 think=exp(mean=1s))`,
+    /// `closed(users=50 think=exp(mean=1s))`, which sends no more than `requests=80` of all users together where that is said,
     /// `schedule(every=24h at=2h batch=50k over=10m)`, `requirements(peak)` or `requirements(average)`,
     /// `trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)`.
     ///
@@ -314,6 +314,8 @@ pub enum Arrivals {
         users: u64,
         /// Think time.
         think: DurationLaw,
+        /// So many requests of all together, then they are done.
+        requests: Option<u64>,
     },
     /// Times (and attributes) replayed from a file.
     Trace(Box<TraceSpec>),

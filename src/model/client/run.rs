@@ -154,7 +154,7 @@ impl Node for Client {
     }
 
     fn start(&mut self, world: &mut World) {
-        if let Source::Closed { users } = self.source {
+        if let Source::Closed { users, .. } = self.source {
             for user in 0..users {
                 self.start_session(mix(self.salt.wrapping_add(mix(user))), user, world);
             }
@@ -359,14 +359,16 @@ impl Client {
             }
             Stop::At(Instr::Do { op, .. }) => self.request_of_session(slot, op, world),
             _ if matches!(self.source, Source::Closed { .. }) => self.next_round(slot, world),
-            _ => {
-                if let Some(data) = &mut world.data {
-                    data.close((self.index, world.frames.extra(slot).session));
-                }
-                world.frames[slot].flags |= CALLER_DONE | CALLEE_DONE;
-                world.release(slot);
-            }
+            _ => self.end_session(slot, world),
         }
+    }
+
+    fn end_session(&mut self, slot: Slot, world: &mut World) {
+        if let Some(data) = &mut world.data {
+            data.close((self.index, world.frames.extra(slot).session));
+        }
+        world.frames[slot].flags |= CALLER_DONE | CALLEE_DONE;
+        world.release(slot);
     }
 
     /// A closed user begins anew, with other draws, in the same session (`semantics.md` 42).
@@ -379,6 +381,9 @@ impl Client {
     }
 
     fn request_of_session(&mut self, session: Slot, op: u8, world: &mut World) {
+        if matches!(self.source, Source::Closed { requests, .. } if self.issued >= requests) {
+            return self.end_session(session, world);
+        }
         let s = world.frames[session];
         // Each request of a session has an identity of its own.
         let id = mix(s.id ^ mix(s.served.wrapping_add(1)));

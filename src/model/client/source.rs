@@ -28,6 +28,8 @@ pub enum Source {
     Closed {
         /// How many.
         users: u64,
+        /// So many requests of all together.
+        requests: u64,
     },
     /// Instants from a file, ns.
     Trace {

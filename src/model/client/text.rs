@@ -72,9 +72,11 @@ impl FromStr for Arrivals {
                 let mut t = Taker::new(&expr, "closed(users=50 think=exp(mean=1s))")?;
                 let users: Count = t.need_read("users")?;
                 let think = t.read("think")?;
+                let requests = t.read::<Count>("requests")?.map(|n| n.0);
                 t.finish()?;
                 let zero = || "0s".parse().expect("0s is a law");
-                Ok(Self::Closed { users: users.0, think: think.unwrap_or_else(zero) })
+                let think = think.unwrap_or_else(zero);
+                Ok(Self::Closed { users: users.0, think, requests })
             }
             "trace" => trace(&expr),
             "schedule" => schedule(&expr),
@@ -246,7 +248,11 @@ impl fmt::Display for Arrivals {
                 }
                 f.write_str(")")
             }
-            Self::Closed { users, think } => write!(f, "closed(users={users} think={think})"),
+            Self::Closed { users, think, requests } => {
+                write!(f, "closed(users={users} think={think}")?;
+                requests.map_or(Ok(()), |n| write!(f, " requests={n}"))?;
+                f.write_str(")")
+            }
             Self::Trace(trace) => write!(f, "{trace}"),
             Self::Schedule(schedule) => write!(f, "{schedule}"),
             Self::Requirements(Moment::Peak) => f.write_str("requirements(peak)"),
