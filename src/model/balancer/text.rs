@@ -104,7 +104,8 @@ text_value!(
     "Subset",
     "how many targets are used, such as `5` or `2 by=key`",
     ["5", "2 by=key"],
-    number
+    number,
+    r"^[0-9]+(\.[0-9]+)?[kMGT]?(\s+by=key)?$"
 );
 
 impl fmt::Display for Policy {

@@ -53,7 +53,8 @@ text_value!(
     QuotaSpec,
     "Quota",
     "processor time per period such as `20ms per 100ms`",
-    ["20ms per 100ms", "20ms per 100ms burst=40ms"]
+    ["20ms per 100ms", "20ms per 100ms burst=40ms"],
+    r"^[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d)\s+per\s+[0-9]+(\.[0-9]+)?(ns|us|ms|s|m|h|d)(\s+burst=\S+)?$"
 );
 
 impl QuotaSpec {
