@@ -18,7 +18,7 @@ use crate::{
         any_node::AnyNode,
         client::{alone::asked_by, run::Client},
         event,
-        frame::{BRANCH, CALLER_DONE, FINISHED, FREE, Frame, IN_TRANSIT, LETTER, PROBE},
+        frame::{BRANCH, CALLER_DONE, CONNECT, FINISHED, FREE, Frame, IN_TRANSIT, LETTER},
         ids::{Host, NONE, Slot},
         outcome::Outcome,
         queue::{host::record, post::Post},
@@ -298,7 +298,7 @@ impl Follower {
     /// A frame has begun: whether it is one of a watched request.
     fn place(&mut self, sim: &Simulation, slot: Slot) {
         let f = &sim.world.frames[slot];
-        if f.node == FREE || f.node == LETTER || f.op == PROBE || self.is_known(slot, f.id) {
+        if f.node == FREE || f.node == LETTER || f.op >= CONNECT || self.is_known(slot, f.id) {
             return;
         }
         if f.flags & CALLER_DONE == 0 {
@@ -625,7 +625,7 @@ fn of(Popped { kind, slot, .. }: Popped, sim: &Simulation) -> Before {
             before.actor = slot;
             if let AnyNode::Server(server) = node(sim, &frames[slot])
                 && (server.broker.is_some() || server.log.is_some())
-                && frames[slot].op != PROBE
+                && frames[slot].op < CONNECT
             {
                 before.message = Some(record(slot, &sim.world).identity);
             }
