@@ -224,7 +224,7 @@ impl Hosts {
             }
             Harm::Off => {
                 if state.off != begins {
-                    self.uptimes[usize::from(node)].is_off(begins, now);
+                    self.uptimes[usize::from(node)].is_off(inst, begins, now);
                 }
                 state.off = begins;
             }

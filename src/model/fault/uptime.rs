@@ -153,7 +153,10 @@ impl Uptime {
     }
 
     /// The place of one is free from now on, or is not any more.
-    pub fn is_off(&mut self, begins: bool, now: u64) {
+    pub fn is_off(&mut self, inst: u16, begins: bool, now: u64) {
+        if self.groups.len() <= usize::from(inst) / self.each {
+            return; // as in `fall`
+        }
         if begins { self.off.enter(now) } else { self.off.leave(now) }
     }
 
