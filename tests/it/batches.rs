@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     bad_input::{check_in, told},
-    design::{design, number, results, results_of},
+    design::{close, design, latency, number, results, results_of},
 };
 
 /// So many requests at once, every 10 s for 100 s, each of 100 ms on one core.
@@ -12,16 +12,6 @@ fn together(requests: u64, batch: &str) -> Value {
     let client = format!("arrivals: schedule(every=10s batch={requests}), to: app");
     let nodes = format!("app: {{service: {{cores: 1, work: 100ms, {batch}}}}}");
     results("100s", &client, &nodes, "")
-}
-
-fn latency(found: &Value) -> [f64; 2] {
-    ["mean", "max"].map(|which| number(found, &format!("summary.latency.{which}")))
-}
-
-fn close<const N: usize>(found: [f64; N], expected: [f64; N]) {
-    for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() < 1e-9, "{found}, not {expected}");
-    }
 }
 
 #[test]

@@ -11,6 +11,19 @@ pub(crate) fn results_of(text: &str, replications: usize) -> Value {
     serde_json::to_value(merged).expect("results are JSON")
 }
 
+/// Mean and largest latency of a run, s.
+pub(crate) fn latency(found: &Value) -> [f64; 2] {
+    ["mean", "max"].map(|which| number(found, &format!("summary.latency.{which}")))
+}
+
+/// Figures are these, to a nanosecond.
+#[track_caller]
+pub(crate) fn close<const N: usize>(found: [f64; N], expected: [f64; N]) {
+    for (one, other) in found.iter().zip(expected) {
+        assert!((one - other).abs() < 1e-9, "{found:?}, not {expected:?}");
+    }
+}
+
 /// A design of one client and a few nodes, under faults or not.
 pub(crate) fn design(duration: &str, client: &str, nodes: &str, faults: &str) -> String {
     format!(

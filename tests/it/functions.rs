@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::{
     bad_input::{Case, check_in},
     cli::windtunnel,
-    design::{number, results_of},
+    design::{close, number, results_of},
     determinism::{assert_same, bytes_of_run},
 };
 
@@ -34,13 +34,6 @@ fn of(results: &Value, figure: &str) -> f64 {
 
 fn all<const N: usize>(results: &Value, figures: [&str; N]) -> [f64; N] {
     figures.map(|figure| of(results, figure))
-}
-
-#[track_caller]
-fn close<const N: usize>(found: [f64; N], expected: [f64; N]) {
-    for (one, other) in found.iter().zip(expected) {
-        assert!((one - other).abs() < 1e-9, "{found:?}, not {expected:?}");
-    }
 }
 
 const COLD: &str = "cold_start: 500ms, keep_alive: 10s, work: 100ms";

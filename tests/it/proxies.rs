@@ -4,15 +4,9 @@ use serde_json::Value;
 
 use crate::{
     bad_input::{check_in, told},
-    design::{number, results, results_of},
+    design::{close, number, results, results_of},
     traces,
 };
-
-fn close<const N: usize>(found: [f64; N], expected: [f64; N]) {
-    for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() < 1e-9, "{found}, not {expected}");
-    }
-}
 
 /// Balancers and none: how a client reaches two instances of `app`.
 const WAYS: [&str; 5] = ["", "random", "round_robin", "least_requests", "power_of_d(d=1)"];

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     bad_input::{check_in, told},
-    design::{number, results, results_of},
+    design::{close, latency, number, results, results_of},
     traces,
 };
 
@@ -14,16 +14,6 @@ use crate::{
 fn alone(work: &str, more: &str) -> Value {
     let nodes = format!("app: {{service: {{work: {work}, {more}}}}}");
     results("100s", "arrivals: schedule(every=10s at=5s), to: app", &nodes, "")
-}
-
-fn latency(found: &Value) -> [f64; 2] {
-    ["mean", "max"].map(|which| number(found, &format!("summary.latency.{which}")))
-}
-
-fn close<const N: usize>(found: [f64; N], expected: [f64; N]) {
-    for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() < 1e-9, "{found}, not {expected}");
-    }
 }
 
 #[test]
