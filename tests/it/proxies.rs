@@ -298,6 +298,33 @@ fn subsets_are_of_callers_or_of_keys() {
     assert!(rates.iter().any(|rate| *rate > 15.0), "{rates:?}");
 }
 
+#[test]
+fn connections_end_at_such_a_balancer_or_lead_through_it() {
+    // Because somebody else goes elsewhere, each balancer here does more than choose. 100 calls of 100 s come on few connections.
+    let text = |balance: &str| {
+        format!(
+            "windtunnel: 1\nname: both\nduration: 100s\nclients:\n  \
+             wired: {{arrivals: schedule(every=1s at=500ms), to: lb, timeout: 1s, pool: {{size: 2, setup: {{round_trips: 1}}, keep: 2}}}}\n  \
+             other: {{arrivals: constant(1/s), to: lb, timeout: 1s, retry: {{attempts: 2, elsewhere: true}}}}\n\
+             nodes:\n  lb: {{load_balancer: {{to: app, {balance}}}}}\n  app: {{service: {{instances: 2, cores: 1, work: 10ms}}}}\n"
+        )
+    };
+    for balance in ["policy: random", "max_in_flight: 1", "balance: connection"] {
+        let balance = if balance.contains("connection") {
+            text(balance).replace(", retry: {attempts: 2, elsewhere: true}", "")
+        } else {
+            text(balance)
+        };
+        let found = results_of(&balance, 1);
+        assert_eq!(number(&found, "clients.wired.requests.ok"), 100.0, "{balance}");
+        // Set-ups are no requests: the balancer has had the calls and nothing else.
+        let calls = number(&found, "summary.requests.ok");
+        assert!((number(&found, "nodes.lb.throughput") - calls / 100.0).abs() < 1e-9, "{balance}");
+        let setups = number(&found, "clients.wired.pools.lb.setups");
+        assert!((setups - 0.01).abs() < 1e-9, "one in 100 s: {setups}");
+    }
+}
+
 const LB: &str = "\
 windtunnel: 1
 name: lb

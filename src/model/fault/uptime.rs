@@ -195,3 +195,26 @@ impl Uptime {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_away_who_is_not_counted_as_down() {
+        // Four count, in one group; places beyond them are for those who come instead.
+        let mut uptime = Uptime::new(4, 4, 1);
+        for (place, at) in [(3, 10), (4, 20)] {
+            uptime.is_off(place, true, at);
+            uptime.fall(place, at);
+        }
+        let books = uptime.books(110);
+        assert_eq!((books.off, books.down), (100, 100));
+        for place in [3, 4] {
+            uptime.is_off(place, false, 110);
+            uptime.rise(place, 110);
+        }
+        let books = uptime.books(500);
+        assert_eq!((books.off, books.down), (100, 100));
+    }
+}
