@@ -3,19 +3,23 @@
 //! **Invariant.** What is in flight at the end is left out and, beside it, counted bad: whether that turns a verdict
 //! is known when all is in.
 
-use serde_json::Value as Json;
+mod read;
+mod times;
+mod windows;
+
+use read::{alert, at, back_after, cost_unseen, json, metastable, node_value, of_data, recovery};
+use times::Times;
+use windows::{node_windows, request_windows};
 
 use super::{
-    objective::{AlertField, Figure, NodeField, RequestsField, Sample, Series, Stat},
-    parse::Op,
+    objective::{Figure, Sample, Series, Stat},
     shape::cost,
 };
 use crate::{
     results::{
-        ConsistencyResults, Estimate, Evidence, FaultResults, NodeSeries, RequestPool, Requests,
-        RequestsInWindow, Results, Samples, Selection,
+        Estimate, Evidence, RequestPool, Requests, RequestsInWindow, Results, Samples, Selection,
     },
-    stats::{Histogram, Outline, mean, quantile_values, ratio_values},
+    stats::{Outline, mean, quantile_values, ratio_values},
 };
 
 /// A figure: its point value (infinite when it falls on a request that never succeeded) and that
@@ -389,250 +393,4 @@ fn over(values: Vec<f64>, stat: Stat) -> Option<f64> {
             mean(&met)
         }
     }
-}
-
-/// Times of requests, and how many are slower than any limit.
-#[derive(Clone, Debug, Default)]
-struct Times {
-    measured: Histogram,
-    beyond: u64,
-}
-
-impl Times {
-    /// `late` of those in flight are slower than any limit.
-    fn new(requests: &Requests, sample: &Sample, late: u64) -> Self {
-        let requests = requests.basis();
-        let beyond =
-            |reached: &Histogram| (requests.decided() + late).saturating_sub(reached.count());
-        match sample {
-            Sample::Latency => {
-                Self { beyond: beyond(&requests.latency), measured: requests.latency.clone() }
-            }
-            Sample::Survivors => Self { measured: requests.latency.clone(), beyond: 0 },
-            Sample::All => {
-                let mut measured = requests.latency.clone();
-                measured.merge(&requests.latency_failed);
-                Self { measured, beyond: late }
-            }
-            Sample::Mark(mark) => {
-                let measured = requests.marks.get(mark).cloned().unwrap_or_default();
-                Self { beyond: beyond(&measured), measured }
-            }
-        }
-    }
-
-    /// The share that is below, up to, above or from a limit on.
-    fn fraction(&self, op: Op, limit: u64) -> Option<f64> {
-        let all = self.measured.count() + self.beyond;
-        let up_to = |limit: u64| {
-            let measured = self.measured.count() as f64;
-            let above = self.measured.fraction_above(limit).unwrap_or(1.0) * measured;
-            // Counts are whole, or within a bucket as fine as this: 18 of 20 are 90 %, not less.
-            ((measured - above) * 1e6).round() / 1e6
-        };
-        let count = match op {
-            Op::Below => up_to(limit - 1),
-            Op::Above => all as f64 - up_to(limit),
-            Op::AtLeast => all as f64 - up_to(limit - 1),
-            _ => up_to(limit),
-        };
-        (all > 0).then(|| count / all as f64)
-    }
-
-    /// Adds those of another replication.
-    fn merge(&mut self, other: &Self) {
-        self.measured.merge(&other.measured);
-        self.beyond += other.beyond;
-    }
-
-    /// In seconds; infinite where it falls on a request beyond any limit.
-    fn statistic(&self, stat: Stat) -> Option<f64> {
-        let measured = self.measured.count();
-        let all = measured + self.beyond;
-        let quantile = |q: f64| {
-            let inside = q * all as f64 / measured as f64;
-            if inside <= 1.0 { self.measured.quantile(inside) } else { Some(f64::INFINITY) }
-        };
-        let ns = match stat {
-            _ if all == 0 => None,
-            Stat::Min if measured > 0 => self.measured.min().map(|ns| ns as f64),
-            _ if measured == 0 => Some(f64::INFINITY),
-            Stat::Quantile(q) => quantile(q),
-            _ if self.beyond > 0 => Some(f64::INFINITY),
-            Stat::Mean | Stat::Share(..) => self.measured.mean(),
-            Stat::Max | Stat::Min => self.measured.max().map(|ns| ns as f64),
-        };
-        ns.map(|ns| ns / 1e9)
-    }
-}
-
-/// The figure of each whole window after the warm-up in which it is defined.
-/// Of those in flight so many are bad as `late` says; if nothing, they are left out.
-fn request_windows(
-    part: &Requests,
-    field: RequestsField,
-    (warm_up, window): (u64, u64),
-    late: &dyn Fn(&RequestsInWindow) -> Option<u64>,
-) -> Vec<f64> {
-    let spans = part.windows.iter().map(|w| (w.start, w.covered));
-    let ratio = |top: u64, bottom: u64| (bottom > 0).then(|| top as f64 / bottom as f64);
-    grouped(spans, warm_up, window)
-        .into_iter()
-        .filter_map(|group| {
-            let windows = &part.windows[group];
-            let sum =
-                |count: fn(&RequestsInWindow) -> u64| -> u64 { windows.iter().map(count).sum() };
-            let good = sum(|w| w.good);
-            match field {
-                RequestsField::Availability => {
-                    let judged = windows.iter().filter_map(|w| match late(w) {
-                        Some(late) => Some((w.good, w.decided() + late)),
-                        None => w.judged(),
-                    });
-                    let (good, decided) = judged.fold((0, 0), |(a, b), (c, d)| (a + c, b + d));
-                    ratio(good, decided)
-                }
-                RequestsField::Goodput => Some(good as f64 * 1e9 / window as f64),
-                RequestsField::AttemptsPerRequest => ratio(sum(|w| w.attempts), sum(|w| w.issued)),
-            }
-        })
-        .collect()
-}
-
-/// The time-weighted mean of each whole window after the warm-up.
-fn node_windows(results: &Results, node: &str, field: NodeField, window: u64) -> Vec<f64> {
-    let Some(of) = results.series.nodes.get(node) else { return Vec::new() };
-    let starts = results.series.start.iter().map(|&s| nanoseconds(s));
-    let spans = starts.zip(results.series.length.iter().map(|&s| nanoseconds(s)));
-    let value = |of: &NodeSeries, i: usize| match field {
-        NodeField::Utilisation => of.utilisation.get(i).copied().flatten(),
-        NodeField::InSystem => of.in_system.get(i).copied(),
-        NodeField::InQueue => of.in_queue.get(i).copied(),
-        NodeField::Depth => of.depth.get(i).copied(),
-        NodeField::Lag => of.lag.get(i).copied(),
-        NodeField::Throughput => of.throughput.get(i).copied(),
-        NodeField::Instances => of.instances.get(i).copied(),
-        NodeField::ColdShare => of.cold_share.get(i).copied().flatten(),
-    };
-    grouped(spans, nanoseconds(results.warm_up), window)
-        .into_iter()
-        .filter_map(|group| {
-            let values: Option<Vec<f64>> = group.map(|i| value(of, i)).collect();
-            // The windows of a group are equally long.
-            values.and_then(|values| mean(&values))
-        })
-        .collect()
-}
-
-/// Runs of windows that make up `window`, from the first that starts after the warm-up on; an
-/// incomplete last one is left out.
-fn grouped(
-    spans: impl Iterator<Item = (u64, u64)>,
-    warm_up: u64,
-    window: u64,
-) -> Vec<std::ops::Range<usize>> {
-    let mut groups = Vec::new();
-    let mut open: Option<(usize, u64)> = None;
-    for (index, (start, length)) in spans.enumerate() {
-        if start < warm_up {
-            continue;
-        }
-        let (first, before) = open.unwrap_or((index, 0));
-        let covered = before + length;
-        open = Some((first, covered));
-        if covered >= window {
-            if covered == window {
-                groups.push(first..index + 1);
-            }
-            open = None;
-        }
-    }
-    groups
-}
-
-fn node_value(results: &Results, node: &str, path: &[String]) -> Option<f64> {
-    let figures = json(results.nodes.get(node)?);
-    match path {
-        // A cause that never came up is not listed.
-        [block, _] if block == "causes" => Some(at(&figures, path).unwrap_or(0.0)),
-        [block, path @ ..] if block == "consistency" => {
-            of_data(results.nodes.get(node)?.consistency.as_deref(), path)
-        }
-        _ => at(&figures, path),
-    }
-}
-
-/// What clients saw of the data; what never came up is not listed.
-fn of_data(of: Option<&ConsistencyResults>, path: &[String]) -> Option<f64> {
-    let listed = ["operations", "not_checked", "lost_by_cause"];
-    let never = || (path.len() == 2 && listed.contains(&path[0].as_str())).then_some(0.0);
-    at(&json(of?), path).or_else(never)
-}
-
-fn alert(results: &Results, id: &str, field: AlertField) -> Option<f64> {
-    let alert = results.alerts.iter().find(|alert| alert.id == id)?;
-    match field {
-        AlertField::Count => alert.count.value,
-        AlertField::Fired => alert.fired.value,
-        AlertField::Resolved => alert.resolved.value,
-    }
-}
-
-/// Infinite if it was watched for longer than the limit and not seen.
-fn recovery(results: &Results, fault: &str, limit: Option<f64>) -> Option<f64> {
-    let fault = results.faults.iter().find(|f| f.id == fault)?;
-    fault.time_to_recover.value.or_else(|| unseen(fault.watched.value?, limit))
-}
-
-/// Of the only client there is it is that of all.
-fn back_after(
-    results: &Results,
-    fault: &str,
-    client: Option<&str>,
-    limit: Option<f64>,
-) -> Option<f64> {
-    let fault = results.faults.iter().find(|f| f.id == fault)?;
-    let of = client.and_then(|client| fault.back_by_client.get(client));
-    let lasted = || Some(fault.ended.value? - fault.started.value? + fault.watched.value?);
-    of.unwrap_or(&fault.back_after).value.or_else(|| unseen(lasted()?, limit))
-}
-
-/// Infinite if what a fault cost was not over when it had been watched for longer than the limit.
-fn cost_unseen(fault: &FaultResults, path: &[String], limit: Option<f64>) -> Option<f64> {
-    let path: Vec<&str> = path.iter().map(String::as_str).collect();
-    let (of, since_its_start) = match path.as_slice() {
-        ["convergence_time"] => (fault.convergence_time, false),
-        ["rto", "read"] => (fault.rto.map(|rto| rto.read), true),
-        ["rto", "write"] => (fault.rto.map(|rto| rto.write), true),
-        _ => return None,
-    };
-    of.filter(|of| of.value.is_none() && fault.occurrences.value > Some(0.0))?;
-    let lasted = fault.ended.value? - fault.started.value?;
-    let watched = fault.watched.value?;
-    unseen(watched + if since_its_start { lasted } else { 0.0 }, limit)
-}
-
-fn unseen(watched: f64, limit: Option<f64>) -> Option<f64> {
-    limit.is_some_and(|limit| watched > limit).then_some(f64::INFINITY)
-}
-
-/// 1 for true, 0 for false.
-fn metastable(results: &Results, fault: &str) -> Option<f64> {
-    let verdict = results.faults.iter().find(|f| f.id == fault)?.metastable?;
-    Some(f64::from(u8::from(verdict)))
-}
-
-fn json(figures: &impl serde::Serialize) -> Json {
-    serde_json::to_value(figures).expect("figures have string keys")
-}
-
-/// The number at a path, or the value of the estimate there.
-fn at(figures: &Json, path: &[String]) -> Option<f64> {
-    let here = path.iter().try_fold(figures, |here, segment| here.get(segment))?;
-    let here = here.get("value").unwrap_or(here);
-    here.as_f64().or_else(|| here.as_bool().map(f64::from))
-}
-
-fn nanoseconds(seconds: f64) -> u64 {
-    (seconds * 1e9).round() as u64
 }
