@@ -63,7 +63,7 @@ pub use sweep::{
     Break, Knee, Scalability, Sweep, SweepAxis, SweepFindings, SweepPlan, SweptCell, SweptFigure,
 };
 pub use watched::{RequestPart, RequestSpan, Watched, WatchedRequest, Waterfall};
-pub use why::{Blame, Bottleneck, NodeBlame, Timeline, TimelineEvent};
+pub use why::{Blame, Bottleneck, EventKind, NodeBlame, Timeline, TimelineEvent};
 
 /// Version of the meaning of scenarios: it changes when the same file and seed may give other
 /// numbers.

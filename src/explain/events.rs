@@ -9,57 +9,15 @@ use super::{
     watch::{Found, watch},
     words,
 };
-use crate::results::{FaultResults, Results, Timeline, TimelineEvent};
-
-/// Kinds in causal order: what may be the cause of what stands below it within one window.
-const ORDER: [&str; 43] = [
-    "fault_ended",
-    "fault_started",
-    "load_rose",
-    "load_fell",
-    "went_down",
-    "leader_lost",
-    "two_leaders",
-    "leader_elected",
-    "one_leader",
-    "writes_lost",
-    "hit_ratio_fell",
-    "skew_grew",
-    "queue_grew",
-    "backlog_grew",
-    "inside_grew",
-    "in_flight_grew",
-    "saturated",
-    "waits_began",
-    "latency_rose",
-    "timeouts_began",
-    "amplification",
-    "errors_began",
-    "refusals_began",
-    "breaker_opened",
-    "target_taken_out",
-    "scaled_out",
-    "scaled_in",
-    "instances_came",
-    "fallbacks_began",
-    "goodput_fell",
-    "alert_fired",
-    "rolled_back",
-    "alert_resolved",
-    "queue_drained",
-    "backlog_drained",
-    "goodput_returned",
-    "copies_alike",
-    "copies_differ",
-    "back",
-    "recovered",
-    "partly_recovered",
-    "draining",
-    "not_recovered",
-];
+use crate::results::{EventKind, FaultResults, Results, Timeline, TimelineEvent};
 
 /// Kinds that hurt those who ask.
-const HARM: [&str; 4] = ["timeouts_began", "errors_began", "refusals_began", "goodput_fell"];
+const HARM: [EventKind; 4] = [
+    EventKind::TimeoutsBegan,
+    EventKind::ErrorsBegan,
+    EventKind::RefusalsBegan,
+    EventKind::GoodputFell,
+];
 
 /// Spans of a fault that are told one by one.
 const SPANS: usize = 5;
@@ -73,9 +31,9 @@ pub fn timeline(results: &Results) -> Timeline {
     }
     for alert in &results.alerts {
         if let Some(at) = alert.fired.value {
-            events.push(event("alert_fired", &alert.id, at, words::fired(alert)));
+            events.push(event(EventKind::AlertFired, &alert.id, at, words::fired(alert)));
             if let Some(at) = alert.resolved.value.filter(|at| *at < results.duration) {
-                events.push(event("alert_resolved", &alert.id, at, words::resolved(alert)));
+                events.push(event(EventKind::AlertResolved, &alert.id, at, words::resolved(alert)));
             }
         }
     }
@@ -102,14 +60,14 @@ fn faults(events: &mut Vec<TimelineEvent>, results: &Results, fault: &FaultResul
     for (number, &(from, to)) in fault.spans.iter().take(SPANS).enumerate() {
         let more = fault.spans.len().saturating_sub(SPANS);
         let more = if number + 1 == SPANS { more } else { 0 };
-        events.push(event("fault_started", &fault.id, from, words::started(fault, more)));
+        events.push(event(EventKind::FaultStarted, &fault.id, from, words::started(fault, more)));
         if to < results.duration && to > from {
-            events.push(event("fault_ended", &fault.id, to, words::ended(fault)));
+            events.push(event(EventKind::FaultEnded, &fault.id, to, words::ended(fault)));
         }
     }
     of_data(events, results, fault);
     if let Some(at) = fault.rolled_back.value {
-        events.push(event("rolled_back", &fault.id, at, words::rolled_back(fault)));
+        events.push(event(EventKind::RolledBack, &fault.id, at, words::rolled_back(fault)));
     }
 }
 
@@ -119,26 +77,29 @@ fn of_data(events: &mut Vec<TimelineEvent>, results: &Results, fault: &FaultResu
     let lost = fault.lost_acked_writes.and_then(|lost| lost.value).filter(|lost| *lost > 0.0);
     if let (Some(lost), Some(rpo)) = (lost, fault.rpo.and_then(|rpo| rpo.value)) {
         let text = words::lost(fault, lost, rpo);
-        let told = event("writes_lost", &fault.id, from, text);
+        let told = event(EventKind::WritesLost, &fault.id, from, text);
         events.push(TimelineEvent { value: Some(lost), ..told });
     }
     let Some(alike) = fault.convergence_time.filter(|_| to < results.duration) else { return };
     let (kind, at) = match alike.value {
-        Some(time) => ("copies_alike", to + time),
-        None => ("copies_differ", results.duration),
+        Some(time) => (EventKind::CopiesAlike, to + time),
+        None => (EventKind::CopiesDiffer, results.duration),
     };
     let text = words::alike(fault, alike.value, results.duration - to);
     events.push(TimelineEvent { value: alike.value, ..event(kind, &fault.id, at, text) });
 }
 
-pub(super) fn event(kind: &str, subject: &str, at: f64, text: String) -> TimelineEvent {
+pub(super) fn event(kind: EventKind, subject: &str, at: f64, text: String) -> TimelineEvent {
     TimelineEvent {
         at,
-        kind: kind.to_owned(),
+        kind,
         subject: subject.to_owned(),
         of: String::new(),
         text,
-        ..TimelineEvent::default()
+        value: None,
+        baseline: None,
+        onset: None,
+        extreme_at: None,
     }
 }
 
@@ -155,16 +116,18 @@ fn spell(events: &mut Vec<TimelineEvent>, results: &Results, found: &Found) {
     let at = instant(results, found.spell.from);
     let instances = results.nodes.get(&found.subject).map_or(1, |node| node.instances.max);
     let told = words::left(found, &results.series.start, instances);
-    if found.kind != "went_down" || !is_crash(results, found) {
+    if found.kind != EventKind::WentDown || !is_crash(results, found) {
         events.push(figures(event(found.kind, &found.subject, at, told)));
     }
     let Some(to) = found.spell.to else { return };
     let back = match found.kind {
-        "queue_grew" => "queue_drained",
-        "backlog_grew" => "backlog_drained",
+        EventKind::QueueGrew => EventKind::QueueDrained,
+        EventKind::BacklogGrew => EventKind::BacklogDrained,
         // Of a fault that came once there is a verdict.
-        "goodput_fell" if !results.faults.iter().any(|f| f.goodput_returned.value.is_some()) => {
-            "goodput_returned"
+        EventKind::GoodputFell
+            if !results.faults.iter().any(|f| f.goodput_returned.value.is_some()) =>
+        {
+            EventKind::GoodputReturned
         }
         _ => return,
     };
@@ -197,34 +160,40 @@ fn verdict(
 ) {
     let &[(started, ended)] = fault.spans.as_slice() else { return };
     let until = next_fault(results, ended);
-    let hurt =
-        events.iter().any(|e| HARM.contains(&e.kind.as_str()) && e.at >= started && e.at < until);
+    let hurt = events.iter().any(|e| HARM.contains(&e.kind) && e.at >= started && e.at < until);
     if !hurt || quiet.windows.is_empty() {
         return;
     }
-    let told = |kind: &str, at: f64, value: Option<f64>, text: String| TimelineEvent {
+    let told = |kind: EventKind, at: f64, value: Option<f64>, text: String| TimelineEvent {
         value,
         ..event(kind, &fault.id, at, text)
     };
     let back = fault.back_after.value.filter(|&back| back > 0.0 && started + back < ended);
     if let Some(back) = back {
-        events.push(told("back", started + back, Some(back), words::came_back(fault, back)));
+        events.push(told(
+            EventKind::Back,
+            started + back,
+            Some(back),
+            words::came_back(fault, back),
+        ));
     }
     if ended >= results.duration || until <= ended {
         return;
     }
     let (kind, at) = match (fault.aftermath.as_deref(), fault.time_to_recover.value) {
-        (Some("draining"), _) => ("draining", until),
-        (Some("metastable" | "cause_remains"), _) | (None, None) => ("not_recovered", until),
-        (Some(_), None) => ("partly_recovered", until),
+        (Some("draining"), _) => (EventKind::Draining, until),
+        (Some("metastable" | "cause_remains"), _) | (None, None) => {
+            (EventKind::NotRecovered, until)
+        }
+        (Some(_), None) => (EventKind::PartlyRecovered, until),
         // Of those who were back before it is told.
         (_, Some(0.0)) if back.is_some() => return,
-        (_, Some(time)) => ("recovered", ended + time),
+        (_, Some(time)) => (EventKind::Recovered, ended + time),
     };
     let text = words::verdict(fault, kind, until - ended);
     let value = match kind {
-        "recovered" => fault.time_to_recover.value,
-        "draining" => fault.empty_in.value,
+        EventKind::Recovered => fault.time_to_recover.value,
+        EventKind::Draining => fault.empty_in.value,
         _ => fault.goodput_returned.value,
     };
     events.push(told(kind, at, value, text));
@@ -238,10 +207,9 @@ fn next_fault(results: &Results, after: f64) -> f64 {
 
 /// By time; in one instant by cause, and of nodes those first that others wait for.
 fn sort(events: &mut [TimelineEvent], results: &Results) {
-    let rank = |kind: &str| ORDER.iter().position(|k| *k == kind).unwrap_or(ORDER.len());
     let depth = |event: &TimelineEvent| results.design.below(&event.subject).len();
     events.sort_by(|a, b| {
-        let by_time = a.at.total_cmp(&b.at).then_with(|| rank(&a.kind).cmp(&rank(&b.kind)));
+        let by_time = a.at.total_cmp(&b.at).then_with(|| a.kind.cmp(&b.kind));
         by_time.then_with(|| depth(a).cmp(&depth(b))).then_with(|| a.subject.cmp(&b.subject))
     });
 }

@@ -4,7 +4,7 @@
 //! no event.
 
 use super::{events::event, words};
-use crate::results::{LeaderResults, Results, TimelineEvent};
+use crate::results::{EventKind, LeaderResults, Results, TimelineEvent};
 
 /// Events told of one store.
 const MOST: usize = 12;
@@ -69,13 +69,13 @@ fn of_shard(
                 (Some((replica, zone)), _) => {
                     split.get_or_insert(change.at);
                     let other = words::replica(replica, zone);
-                    ("two_leaders", None, words::leads_too(&subject, &who, &other))
+                    (EventKind::TwoLeaders, None, words::leads_too(&subject, &who, &other))
                 }
                 // The first of all.
                 (None, None) => continue,
                 (None, Some(since)) => {
                     let nobody = change.at - since;
-                    ("leader_elected", Some(nobody), words::leads(&subject, &who, nobody))
+                    (EventKind::LeaderElected, Some(nobody), words::leads(&subject, &who, nobody))
                 }
             }
         } else {
@@ -87,12 +87,12 @@ fn of_shard(
             match (leading.len(), split) {
                 (0, _) => {
                     vacant = Some(change.at);
-                    ("leader_lost", Some(led), words::leads_no_more(&subject, &who, led))
+                    (EventKind::LeaderLost, Some(led), words::leads_no_more(&subject, &who, led))
                 }
                 (1, Some(since)) => {
                     split = None;
                     let two = change.at - since;
-                    ("one_leader", Some(two), words::one_leads(&subject, &who, two))
+                    (EventKind::OneLeader, Some(two), words::one_leads(&subject, &who, two))
                 }
                 _ => continue,
             }
@@ -112,7 +112,7 @@ mod tests {
         LeaderResults { shard: 0, replica, zone, from, to }
     }
 
-    fn told(leaders: Vec<LeaderResults>) -> Vec<(String, String)> {
+    fn told(leaders: Vec<LeaderResults>) -> Vec<(EventKind, String)> {
         let mut results = Results::default();
         let replicas = Some(Box::new(ReplicasResults { leaders, ..ReplicasResults::default() }));
         let node = NodeResults { replicas, ..NodeResults::default() };
@@ -124,12 +124,12 @@ mod tests {
     fn an_election_says_how_long_nobody_led() {
         let all = told(vec![led(0, 0.0, Some(40.0)), led(1, 41.5, None)]);
         let expected = [
-            ("leader_lost", "db: replica 0 (in a) leads no more, after 40 s"),
-            ("leader_elected", "db: replica 1 (in b) leads; for 1.50 s nobody did"),
+            (EventKind::LeaderLost, "db: replica 0 (in a) leads no more, after 40 s"),
+            (EventKind::LeaderElected, "db: replica 1 (in b) leads; for 1.50 s nobody did"),
         ];
         assert_eq!(all.len(), 2);
         for ((kind, text), wanted) in all.iter().zip(expected) {
-            assert_eq!((kind.as_str(), text.as_str()), wanted);
+            assert_eq!((*kind, text.as_str()), wanted);
         }
         assert!(told(vec![led(0, 0.0, None)]).is_empty(), "nothing happened");
     }
@@ -140,8 +140,8 @@ mod tests {
         assert_eq!(
             all,
             [
-                ("two_leaders".to_owned(), "db: replica 1 (in b) leads while replica 0 (in a) goes on: two leaders at once".to_owned()),
-                ("one_leader".to_owned(), "db: replica 0 (in a) leads no more; two led for 26 s".to_owned()),
+                (EventKind::TwoLeaders, "db: replica 1 (in b) leads while replica 0 (in a) goes on: two leaders at once".to_owned()),
+                (EventKind::OneLeader, "db: replica 0 (in a) leads no more; two led for 26 s".to_owned()),
             ]
         );
         // Who hands over in an instant leaves no gap of any length.

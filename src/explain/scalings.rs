@@ -3,7 +3,7 @@
 //! **Invariant.** Read from one replication: no two change at the same instants.
 
 use super::{events::event, words};
-use crate::results::{Results, ScaledResults, TimelineEvent};
+use crate::results::{EventKind, Results, ScaledResults, TimelineEvent};
 
 /// Changes told of one service.
 const MOST: usize = 8;
@@ -32,13 +32,13 @@ pub(super) fn scalings(results: &Results) -> Vec<TimelineEvent> {
 /// A change, and when the first of those that came were ready.
 fn told(name: &str, change: &ScaledResults) -> Vec<TimelineEvent> {
     let ScaledResults { at, from, to, ready, waited } = *change;
-    let kind = if to > from { "scaled_out" } else { "scaled_in" };
+    let kind = if to > from { EventKind::ScaledOut } else { EventKind::ScaledIn };
     let figures =
         |event| TimelineEvent { value: Some(to as f64), baseline: Some(from as f64), ..event };
     let mut all = vec![figures(event(kind, name, at, words::scaled(name, (from, to))))];
     if let (Some(ready), Some(waited)) = (ready, waited) {
         let text = words::came(name, (from, to), waited);
-        let came = event("instances_came", name, ready, text);
+        let came = event(EventKind::InstancesCame, name, ready, text);
         all.push(TimelineEvent { value: Some(waited), ..came });
     }
     all

@@ -13,7 +13,7 @@ use super::{
     },
     signal::{LEAST_WINDOWS, Level, Spell, falls, rises},
 };
-use crate::results::{ClientSeries, NodeSeries, Results};
+use crate::results::{ClientSeries, EventKind, NodeSeries, Results};
 
 /// Utilisation from which on a node is full.
 pub(super) const FULL: f64 = 0.95;
@@ -28,7 +28,7 @@ const NOTABLY: f64 = 0.9;
 /// Something that left its level.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Found {
-    pub(super) kind: &'static str,
+    pub(super) kind: EventKind,
     pub(super) subject: String,
     /// What it was about, where the kind does not say: an outcome, a cause.
     pub(super) what: String,
@@ -93,40 +93,40 @@ enum Of {
 }
 
 /// Causes of refusals and waits a node notes, what they are events of, what they are called, and of what they are.
-const CAUSES: [(&str, &str, &str, Of); 33] = [
-    ("queue_full", "refusals_began", "queue full", Of::Arrivals),
-    ("abandoned", "refusals_began", "patience over", Of::Arrivals),
-    ("codel", "refusals_began", "dropped by CoDel", Of::Arrivals),
-    ("bulkhead_full", "refusals_began", "bulkhead full", Of::Calls),
-    ("pool_exhausted", "refusals_began", "pool exhausted", Of::Calls),
-    ("rate_limited", "refusals_began", "rate limit", Of::Arrivals),
-    ("rate_limited", "refusals_began", "rate limit of calls", Of::Calls),
-    ("shed_queue", "refusals_began", "shed: queue too long", Of::Arrivals),
-    ("shed_wait", "refusals_began", "shed: waits too long", Of::Arrivals),
-    ("shed_reserve", "refusals_began", "shed: room kept for others", Of::Arrivals),
-    ("shed_concurrency", "refusals_began", "shed: concurrency limit", Of::Arrivals),
-    ("breaker_open", "refusals_began", "breaker open", Of::Calls),
-    ("self_throttled", "refusals_began", "throttled by the caller", Of::Calls),
-    ("no_live_target", "refusals_began", "no live target", Of::Arrivals),
-    ("connection_refused", "refusals_began", "connection refused", Of::Absent),
-    ("too_many_connections", "refusals_began", "too many connections", Of::Arrivals),
-    ("connection_reset", "refusals_began", "connections reset", Of::Calls),
-    ("connect_timeout", "refusals_began", "connections not opened in time", Of::Calls),
-    ("no_free_port", "refusals_began", "no free port", Of::Calls),
-    ("nobody_there", "refusals_began", "no instance", Of::Absent),
-    ("no_lease", "refusals_began", "lease lost", Of::Arrivals),
-    ("unauthorized", "refusals_began", "unauthorized", Of::Arrivals),
-    ("out_of_memory", "refusals_began", "out of memory", Of::Arrivals),
-    ("out_of_threads", "refusals_began", "out of threads", Of::Arrivals),
-    ("out_of_descriptors", "refusals_began", "out of descriptors", Of::Arrivals),
-    ("pushed_out", "refusals_began", "pushed out by more urgent ones", Of::Arrivals),
-    ("throttled", "refusals_began", "no environment", Of::Starts),
-    ("door_wait", "waits_began", "its turn at the door", Of::Arrivals),
-    ("over_quota", "waits_began", "the next period of its quota", Of::Arrivals),
-    ("held", "waits_began", "an instance", Of::Arrivals),
-    ("throttled", "waits_began", "a token", Of::Calls),
-    ("pool_wait", "waits_began", "a connection", Of::Calls),
-    ("bulkhead_wait", "waits_began", "the bulkhead", Of::Calls),
+const CAUSES: [(&str, EventKind, &str, Of); 33] = [
+    ("queue_full", EventKind::RefusalsBegan, "queue full", Of::Arrivals),
+    ("abandoned", EventKind::RefusalsBegan, "patience over", Of::Arrivals),
+    ("codel", EventKind::RefusalsBegan, "dropped by CoDel", Of::Arrivals),
+    ("bulkhead_full", EventKind::RefusalsBegan, "bulkhead full", Of::Calls),
+    ("pool_exhausted", EventKind::RefusalsBegan, "pool exhausted", Of::Calls),
+    ("rate_limited", EventKind::RefusalsBegan, "rate limit", Of::Arrivals),
+    ("rate_limited", EventKind::RefusalsBegan, "rate limit of calls", Of::Calls),
+    ("shed_queue", EventKind::RefusalsBegan, "shed: queue too long", Of::Arrivals),
+    ("shed_wait", EventKind::RefusalsBegan, "shed: waits too long", Of::Arrivals),
+    ("shed_reserve", EventKind::RefusalsBegan, "shed: room kept for others", Of::Arrivals),
+    ("shed_concurrency", EventKind::RefusalsBegan, "shed: concurrency limit", Of::Arrivals),
+    ("breaker_open", EventKind::RefusalsBegan, "breaker open", Of::Calls),
+    ("self_throttled", EventKind::RefusalsBegan, "throttled by the caller", Of::Calls),
+    ("no_live_target", EventKind::RefusalsBegan, "no live target", Of::Arrivals),
+    ("connection_refused", EventKind::RefusalsBegan, "connection refused", Of::Absent),
+    ("too_many_connections", EventKind::RefusalsBegan, "too many connections", Of::Arrivals),
+    ("connection_reset", EventKind::RefusalsBegan, "connections reset", Of::Calls),
+    ("connect_timeout", EventKind::RefusalsBegan, "connections not opened in time", Of::Calls),
+    ("no_free_port", EventKind::RefusalsBegan, "no free port", Of::Calls),
+    ("nobody_there", EventKind::RefusalsBegan, "no instance", Of::Absent),
+    ("no_lease", EventKind::RefusalsBegan, "lease lost", Of::Arrivals),
+    ("unauthorized", EventKind::RefusalsBegan, "unauthorized", Of::Arrivals),
+    ("out_of_memory", EventKind::RefusalsBegan, "out of memory", Of::Arrivals),
+    ("out_of_threads", EventKind::RefusalsBegan, "out of threads", Of::Arrivals),
+    ("out_of_descriptors", EventKind::RefusalsBegan, "out of descriptors", Of::Arrivals),
+    ("pushed_out", EventKind::RefusalsBegan, "pushed out by more urgent ones", Of::Arrivals),
+    ("throttled", EventKind::RefusalsBegan, "no environment", Of::Starts),
+    ("door_wait", EventKind::WaitsBegan, "its turn at the door", Of::Arrivals),
+    ("over_quota", EventKind::WaitsBegan, "the next period of its quota", Of::Arrivals),
+    ("held", EventKind::WaitsBegan, "an instance", Of::Arrivals),
+    ("throttled", EventKind::WaitsBegan, "a token", Of::Calls),
+    ("pool_wait", EventKind::WaitsBegan, "a connection", Of::Calls),
+    ("bulkhead_wait", EventKind::WaitsBegan, "the bulkhead", Of::Calls),
 ];
 
 /// Whether what is called so is of calls.
@@ -173,7 +173,8 @@ fn causes(results: &Results) -> Vec<usize> {
 /// Each thing once for each cause: what comes again soon is the same spell, and what begins long after
 /// every cause is noise unless it is strong.
 fn believed(mut found: Vec<Found>, faults: &[usize]) -> Vec<Found> {
-    let loads = found.iter().filter(|f| f.kind.starts_with("load_") && f.what == "requests");
+    let loads = [EventKind::LoadRose, EventKind::LoadFell];
+    let loads = found.iter().filter(|f| loads.contains(&f.kind) && f.what == "requests");
     let loads = loads.flat_map(|f| [Some(f.spell.from), f.spell.to]).flatten();
     let causes: Vec<usize> = loads.chain(faults.iter().copied()).collect();
     found.sort_by(|a, b| {
@@ -196,7 +197,7 @@ fn believed(mut found: Vec<Found>, faults: &[usize]) -> Vec<Found> {
             told = cause.is_none_or(|cause| cause <= old.spell.from);
             // Ripples of what was told; but goodput that falls again is news.
             let size = |found: &Found| (found.value - found.baseline).abs();
-            told &= new.kind != "goodput_fell";
+            told &= new.kind != EventKind::GoodputFell;
             told |= 2.0 * size(&new) < size(old);
         }
         let recent = cause.is_none_or(|cause| from <= cause + RECENT);
@@ -213,7 +214,7 @@ impl Watch<'_> {
     }
 
     /// Notes each spell in which a figure is above its rule.
-    fn risen(&mut self, what: (&'static str, &str, &str), values: &[Option<f64>], rule: &Rule) {
+    fn risen(&mut self, what: (EventKind, &str, &str), values: &[Option<f64>], rule: &Rule) {
         let Some(level) = self.level(values) else { return };
         let spells = rises(values, self.quiet.windows.end, level, rule.limit(level));
         self.note(what, spells, level.mean, |spell| spell.extreme);
@@ -221,7 +222,7 @@ impl Watch<'_> {
 
     fn note(
         &mut self,
-        (kind, subject, what): (&'static str, &str, &str),
+        (kind, subject, what): (EventKind, &str, &str),
         spells: Vec<Spell>,
         baseline: f64,
         value: impl Fn(&Spell) -> f64,
@@ -247,9 +248,9 @@ impl Watch<'_> {
         let from = self.quiet.windows.end;
         let up = rises(&offered, from, level, more(self.results, level));
         let told = |spell: &Spell| spell.told(level);
-        self.note(("load_rose", name, "requests"), up, level.mean, told);
+        self.note((EventKind::LoadRose, name, "requests"), up, level.mean, told);
         let down = falls(&offered, from, level, less(self.results, level));
-        self.note(("load_fell", name, "requests"), down, level.mean, told);
+        self.note((EventKind::LoadFell, name, "requests"), down, level.mean, told);
     }
 
     fn attempts(&mut self, name: &str, client: &ClientSeries) {
@@ -258,7 +259,7 @@ impl Watch<'_> {
             let factors = self.amplification(name, client);
             if let Some(level) = self.level(&factors) {
                 let spells = rises(&factors, self.quiet.windows.end, level, rule.limit(level));
-                let what = ("amplification", name, "");
+                let what = (EventKind::Amplification, name, "");
                 self.note(what, spells, level.mean, |spell| spell.mean);
             }
         }
@@ -267,9 +268,9 @@ impl Watch<'_> {
             // What was sent in the last window times out in this one.
             let share = cut(ratio(&client.timed_out, &sent));
             let rule = Rule { times: 3.0, slack: 1.5, floor: SOME };
-            self.risen(("timeouts_began", name, "attempts"), &share, &rule);
+            self.risen((EventKind::TimeoutsBegan, name, "attempts"), &share, &rule);
         }
-        self.first_time("breaker_opened", name, &client.breakers_opened);
+        self.first_time(EventKind::BreakerOpened, name, &client.breakers_opened);
     }
 
     fn answers(&mut self, name: &str, client: &ClientSeries) {
@@ -280,7 +281,7 @@ impl Watch<'_> {
         let known =
             client.p95[..known].iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         let (first, len) = (self.found.len(), client.p95.len());
-        self.risen(("latency_rose", name, ""), &client.p95[..known], &rule);
+        self.risen((EventKind::LatencyRose, name, ""), &client.p95[..known], &rule);
         for found in &mut self.found[first..] {
             found.spell.to = found.spell.to.or((known < len).then_some(known));
         }
@@ -288,11 +289,11 @@ impl Watch<'_> {
         if ended > 0.0 {
             for (outcome, rates) in &client.ended {
                 let kind = match outcome.as_str() {
-                    "degraded" => "fallbacks_began",
-                    "error" => "errors_began",
+                    "degraded" => EventKind::FallbacksBegan,
+                    "error" => EventKind::ErrorsBegan,
                     // Of attempts it was told when they timed out.
                     "timeout" => continue,
-                    _ => "refusals_began",
+                    _ => EventKind::RefusalsBegan,
                 };
                 let rule = Rule { times: 3.0, slack: 1.5, floor: SOME };
                 let share = cut(ratio(rates, &client.offered));
@@ -314,7 +315,7 @@ impl Watch<'_> {
         };
         let spells: Vec<Spell> = spells.into_iter().filter(credible).collect();
         let what = if is_closed(self.results, name) { "" } else { "asked" };
-        self.note(("goodput_fell", name, what), spells, level.mean, |spell| spell.extreme);
+        self.note((EventKind::GoodputFell, name, what), spells, level.mean, |spell| spell.extreme);
     }
 
     /// What is sent over what is asked for; of a closed client, which asks less as it gets less, over what it
@@ -329,7 +330,7 @@ impl Watch<'_> {
     }
 
     /// What never happened before is an event when it does; its value is how often it does from then on.
-    fn first_time(&mut self, kind: &'static str, name: &str, rates: &[f64]) {
+    fn first_time(&mut self, kind: EventKind, name: &str, rates: &[f64]) {
         let Some(from) = first_above(rates, self.quiet) else { return };
         let length = self.results.series.length.first().copied().unwrap_or_default();
         let value = rates[from..].iter().sum::<f64>() * length;
@@ -377,15 +378,17 @@ impl Watch<'_> {
         let limit = (of.mean * (1.0 + change)).max(of.most * (1.0 + CHANGE / 2.0));
         let spells = rises(&relative, self.quiet.windows.end, of, limit);
         let spells = spells.into_iter().map(|spell| spell.of(&node.arrivals)).collect();
-        self.note(("load_rose", name, "calls"), spells, level.mean, |spell| spell.told(level));
+        self.note((EventKind::LoadRose, name, "calls"), spells, level.mean, |spell| {
+            spell.told(level)
+        });
     }
 
     fn node(&mut self, name: &str, node: &NodeSeries) {
         let instances = self.results.nodes.get(name).map_or(1, |n| n.instances.max.max(1));
         let rule = Rule { times: 3.0, slack: 1.5, floor: (instances as f64).max(2.0) };
-        self.risen(("queue_grew", name, ""), &some(&node.in_queue), &rule);
+        self.risen((EventKind::QueueGrew, name, ""), &some(&node.in_queue), &rule);
         let rule = Rule { floor: 10.0, ..rule };
-        self.risen(("backlog_grew", name, ""), &some(node.backlog()), &rule);
+        self.risen((EventKind::BacklogGrew, name, ""), &some(node.backlog()), &rule);
         if let Some(level) = self.level(&node.utilisation) {
             // Where a window is nearly full now and then, a long time without any pause is something new.
             let calm = level.most < CALM;
@@ -402,7 +405,7 @@ impl Watch<'_> {
                 spell.to = over.filter(|w| w + 1 < node.utilisation.len()).or(spell.to);
                 spell.farthest = spell.farthest.min(spell.to.map_or(spell.farthest, |to| to - 1));
             }
-            self.note(("saturated", name, ""), spells, level.mean, |spell| spell.extreme);
+            self.note((EventKind::Saturated, name, ""), spells, level.mean, |spell| spell.extreme);
         }
         // Of few requests one instance gets many by chance.
         let few = 20.0 * instances as f64 / counted(self.results);
@@ -410,13 +413,19 @@ impl Watch<'_> {
         let shares: Vec<Option<f64>> =
             shares.map(|(share, rate)| share.filter(|_| *rate >= few)).collect();
         let rule = Rule { times: 2.0, slack: 1.3, floor: 0.0 };
-        self.risen(("skew_grew", name, ""), &shares, &rule);
+        self.risen((EventKind::SkewGrew, name, ""), &shares, &rule);
         let rule = Rule { times: 3.0, slack: 1.5, floor: SOME };
-        self.risen(("waits_began", name, "the start of an environment"), &node.cold_share, &rule);
+        self.risen(
+            (EventKind::WaitsBegan, name, "the start of an environment"),
+            &node.cold_share,
+            &rule,
+        );
         if let Some(level) = self.level(&node.hit_ratio) {
             let limit = (0.9 * level.mean).min(level.least - 0.05);
             let spells = falls(&node.hit_ratio, self.quiet.windows.end, level, limit);
-            self.note(("hit_ratio_fell", name, ""), spells, level.mean, |spell| spell.extreme);
+            self.note((EventKind::HitRatioFell, name, ""), spells, level.mean, |spell| {
+                spell.extreme
+            });
         }
     }
 
@@ -425,7 +434,9 @@ impl Watch<'_> {
         if let Some(level) = self.level(&down) {
             let limit = Rule { times: 1.5, slack: 1.5, floor: 0.5 }.limit(level);
             let spells = rises(&down, self.quiet.windows.end, level, limit);
-            self.note(("went_down", name, ""), spells, level.mean, |spell| spell.told(level));
+            self.note((EventKind::WentDown, name, ""), spells, level.mean, |spell| {
+                spell.told(level)
+            });
         }
         for (cause, kind, words, of) in CAUSES {
             let Some(rates) = node.causes.get(cause) else { continue };
@@ -453,12 +464,12 @@ impl Watch<'_> {
             // Who stood by in the quiet time has no level of its own.
             let arrivals = node.arrivals.iter().sum::<f64>() / node.arrivals.len() as f64;
             let rule = Rule { times: 3.0, slack: 1.5, floor: SOME * arrivals };
-            self.risen(("timeouts_began", name, words), &some(rates), &rule);
+            self.risen((EventKind::TimeoutsBegan, name, words), &some(rates), &rule);
         }
         for (cause, kind) in [
-            ("breaker_opened", "breaker_opened"),
-            ("marked_down", "target_taken_out"),
-            ("ejected", "target_taken_out"),
+            ("breaker_opened", EventKind::BreakerOpened),
+            ("marked_down", EventKind::TargetTakenOut),
+            ("ejected", EventKind::TargetTakenOut),
         ] {
             if let Some(rates) = node.causes.get(cause) {
                 self.first_time(kind, name, rates);
@@ -470,7 +481,7 @@ impl Watch<'_> {
     /// they pile up too.
     fn inside(&mut self) {
         let queues: Vec<Found> =
-            self.found.iter().filter(|f| f.kind == "queue_grew").cloned().collect();
+            self.found.iter().filter(|f| f.kind == EventKind::QueueGrew).cloned().collect();
         let mut grown: Vec<Found> = Vec::new();
         for (name, node) in &self.results.series.nodes {
             let inside = some(&node.in_system);
@@ -478,7 +489,7 @@ impl Watch<'_> {
             let rule = Rule { times: 3.0, slack: 1.5, floor: 10.0 };
             for spell in rises(&inside, self.quiet.windows.end, level, rule.limit(level)) {
                 grown.push(Found {
-                    kind: "inside_grew",
+                    kind: EventKind::InsideGrew,
                     subject: name.clone(),
                     what: String::new(),
                     spell,
@@ -490,7 +501,7 @@ impl Watch<'_> {
         let explained = |found: &Found| {
             let below = self.results.design.below(&found.subject);
             queues.iter().chain(&grown).any(|other| {
-                let here = other.subject == found.subject && other.kind == "queue_grew";
+                let here = other.subject == found.subject && other.kind == EventKind::QueueGrew;
                 (here || below.contains(&other.subject.as_str()))
                     && other.spell.overlaps(&found.spell)
             })
@@ -508,10 +519,12 @@ impl Watch<'_> {
         let timeouts: Vec<(String, usize)> = self
             .found
             .iter()
-            .filter(|f| f.kind == "timeouts_began")
+            .filter(|f| f.kind == EventKind::TimeoutsBegan)
             .map(|f| (f.subject.clone(), f.spell.from))
             .collect();
-        for found in self.found.iter_mut().filter(|f| f.kind == "load_rose" && f.what == "calls") {
+        for found in
+            self.found.iter_mut().filter(|f| f.kind == EventKind::LoadRose && f.what == "calls")
+        {
             let mut callers = edges.iter().filter(|e| e.to == found.subject).map(|e| &e.from);
             let retries = callers.all(|caller| {
                 // What clients send again is known, and not among the calls that are left to explain.
@@ -520,7 +533,7 @@ impl Watch<'_> {
                 node && waits && !misses(caller)
             });
             if retries {
-                found.kind = "amplification";
+                found.kind = EventKind::Amplification;
             }
         }
     }
@@ -534,12 +547,12 @@ impl Watch<'_> {
             let rule = Rule { times: 3.0, slack: 1.5, floor: 10.0 };
             let spells = rises(&open, self.quiet.windows.end, level, rule.limit(level));
             let seen = |spell: &Spell| {
-                let grown = ["queue_grew", "inside_grew"];
+                let grown = [EventKind::QueueGrew, EventKind::InsideGrew];
                 let mut found = self.found.iter().filter(|f| grown.contains(&f.kind));
                 found.any(|f| f.spell.from <= spell.from && f.spell.overlaps(spell))
             };
             let news: Vec<Spell> = spells.into_iter().filter(|spell| !seen(spell)).collect();
-            self.note(("in_flight_grew", name, ""), news, level.mean, |spell| spell.extreme);
+            self.note((EventKind::InFlightGrew, name, ""), news, level.mean, |spell| spell.extreme);
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::watch::{Found, is_of_calls};
 use crate::{
-    results::{AlertResults, FaultResults},
+    results::{AlertResults, EventKind, FaultResults},
     units::show::{Quantity, about, clock, duration, value},
 };
 
@@ -136,82 +136,84 @@ pub(super) fn left(found: &Found, starts: &[f64], instances: u64) -> String {
     };
     let before = |show: &dyn Fn(f64) -> String| format!("before: {}", show(*baseline));
     match *kind {
-        "load_rose" if what == "calls" => told(&rate, &|v| {
+        EventKind::LoadRose if what == "calls" => told(&rate, &|v| {
             format!(
                 "{subject}: is called more often than those who call it are, {v} ({})",
                 before(&rate)
             )
         }),
-        "load_rose" => told(&rate, &|v| format!("{subject}: send {v} ({})", before(&rate))),
-        "load_fell" => told(&rate, &|v| format!("{subject}: send only {v} ({})", before(&rate))),
-        "went_down" => {
+        EventKind::LoadRose => told(&rate, &|v| format!("{subject}: send {v} ({})", before(&rate))),
+        EventKind::LoadFell => {
+            told(&rate, &|v| format!("{subject}: send only {v} ({})", before(&rate)))
+        }
+        EventKind::WentDown => {
             told(&number, &|v| format!("{subject}: {v} of its {instances} instances are down"))
         }
-        "hit_ratio_fell" => {
+        EventKind::HitRatioFell => {
             told(&share, &|v| format!("{subject}: hit ratio falls to {v} ({})", before(&share)))
         }
-        "queue_grew" => told(&number, &|v| {
+        EventKind::QueueGrew => told(&number, &|v| {
             format!("{subject}: queue grows to {v} waiting ({})", before(&number))
         }),
-        "backlog_grew" => {
+        EventKind::BacklogGrew => {
             told(&number, &|v| format!("{subject}: messages pile up to {v} ({})", before(&number)))
         }
-        "skew_grew" => told(&share, &|v| {
+        EventKind::SkewGrew => told(&share, &|v| {
             let before = before(&share);
             format!("{subject}: one instance gets {v} of what arrives ({before} at most)")
         }),
-        "in_flight_grew" => told(&number, &|v| {
+        EventKind::InFlightGrew => told(&number, &|v| {
             format!("{subject}: unanswered requests pile up to {v} ({})", before(&number))
         }),
-        "inside_grew" => told(&number, &|v| {
+        EventKind::InsideGrew => told(&number, &|v| {
             format!("{subject}: requests pile up inside, up to {v} ({})", before(&number))
         }),
-        "saturated" => told(&share, &|v| {
+        EventKind::Saturated => told(&share, &|v| {
             format!("{subject}: is full, busy {v} of the time ({})", before(&share))
         }),
-        "waits_began" if of_calls => told(&number, &|v| {
+        EventKind::WaitsBegan if of_calls => told(&number, &|v| {
             format!("{subject}: {v} calls per request wait for {what} ({})", before(&number))
         }),
-        "waits_began" => told(&share, &|v| {
+        EventKind::WaitsBegan => told(&share, &|v| {
             format!("{subject}: {v} of what comes waits for {what} ({})", before(&share))
         }),
-        "latency_rose" => told(&duration, &|v| {
+        EventKind::LatencyRose => told(&duration, &|v| {
             format!("{subject}: latency p95 rises to {v} ({})", before(&duration))
         }),
-        "timeouts_began" if what == "attempts" => told(&share, &|v| {
+        EventKind::TimeoutsBegan if what == "attempts" => told(&share, &|v| {
             format!("{subject}: {v} of the attempts time out ({})", before(&share))
         }),
-        "timeouts_began" => {
+        EventKind::TimeoutsBegan => {
             told(&rate, &|v| format!("{subject}: {what} time out, {v} ({})", before(&rate)))
         }
-        "amplification" if what == "calls" => told(&rate, &|v| {
+        EventKind::Amplification if what == "calls" => told(&rate, &|v| {
             format!("{subject}: retries of its callers raise its load to {v} ({})", before(&rate))
         }),
-        "amplification" => format!(
+        EventKind::Amplification => format!(
             "{subject}: retries multiply the load by {} ({}){lasting}",
             number(*reached),
             before(&number)
         ),
-        "errors_began" => told(&share, &|v| {
+        EventKind::ErrorsBegan => told(&share, &|v| {
             format!("{subject}: {v} of requests end in error ({})", before(&share))
         }),
-        "refusals_began" if of_calls => told(&number, &|v| {
+        EventKind::RefusalsBegan if of_calls => told(&number, &|v| {
             format!("{subject}: {v} calls per request are refused ({what}; {})", before(&number))
         }),
-        "refusals_began" => told(&share, &|v| {
+        EventKind::RefusalsBegan => told(&share, &|v| {
             let before = value(Quantity::Share, *baseline);
             format!("{subject}: {v} of requests are refused ({what}; before: {before})")
         }),
-        "fallbacks_began" => told(&share, &|v| {
+        EventKind::FallbacksBegan => told(&share, &|v| {
             format!("{subject}: {v} are answered by a fallback ({})", before(&share))
         }),
-        "breaker_opened" => {
+        EventKind::BreakerOpened => {
             format!("{subject}: circuit breaker opens ({} times from now on)", number(*reached))
         }
-        "target_taken_out" => {
+        EventKind::TargetTakenOut => {
             format!("{subject}: takes targets out ({} times from now on)", number(*reached))
         }
-        "goodput_fell" if what == "asked" => told(&share, &|v| {
+        EventKind::GoodputFell if what == "asked" => told(&share, &|v| {
             format!("{subject}: goodput falls to {v} of what is asked ({})", before(&share))
         }),
         _ => told(&rate, &|v| format!("{subject}: goodput falls to {v} ({})", before(&rate))),
@@ -221,8 +223,8 @@ pub(super) fn left(found: &Found, starts: &[f64], instances: u64) -> String {
 /// What left its level is back.
 pub(super) fn back(found: &Found) -> String {
     let what = match found.kind {
-        "queue_grew" => "queue",
-        "backlog_grew" => "backlog",
+        EventKind::QueueGrew => "queue",
+        EventKind::BacklogGrew => "backlog",
         _ => "goodput",
     };
     format!("{}: {what} is back to what it was", found.subject)
@@ -234,7 +236,7 @@ pub(super) fn came_back(fault: &FaultResults, after: f64) -> String {
 }
 
 /// Whether what a fault did is over; it was watched for so long after its end.
-pub(super) fn verdict(fault: &FaultResults, kind: &str, watched: f64) -> String {
+pub(super) fn verdict(fault: &FaultResults, kind: EventKind, watched: f64) -> String {
     let id = &fault.id;
     let watched = duration(watched);
     let share = || {
@@ -242,14 +244,14 @@ pub(super) fn verdict(fault: &FaultResults, kind: &str, watched: f64) -> String 
         returned(fault).unwrap_or_else(|| unknown.to_owned())
     };
     match (kind, fault.time_to_recover.value) {
-        ("recovered", Some(time)) if time > 0.0 => {
+        (EventKind::Recovered, Some(time)) if time > 0.0 => {
             format!("recovered {} after the end of {id}", duration(time))
         }
-        ("recovered", _) => format!("recovered as {id} ended"),
-        ("partly_recovered", _) => {
+        (EventKind::Recovered, _) => format!("recovered as {id} ended"),
+        (EventKind::PartlyRecovered, _) => {
             format!("recovered for the most part {watched} after the end of {id}: {}", share())
         }
-        ("draining", _) => {
+        (EventKind::Draining, _) => {
             let left = fault.empty_in.value.map(about).unwrap_or_default();
             format!(
                 "draining {watched} after the end of {id}, at this pace empty in {left}: {}",
@@ -294,23 +296,23 @@ mod tests {
             mean: 0.1,
             strong: true,
         };
-        let of = |spell: Spell, kind: &'static str, value: f64, baseline: f64| {
+        let of = |spell: Spell, kind: EventKind, value: f64, baseline: f64| {
             let (subject, what) = ("web".to_owned(), "asked".to_owned());
             left(&Found { kind, subject, what, spell, value, baseline }, &starts, 1)
         };
         assert_eq!(
-            of(spell, "goodput_fell", 0.0, 1.0),
+            of(spell, EventKind::GoodputFell, 0.0, 1.0),
             "web: goodput falls to 80 % of what is asked (before: 100 %), lowest 0 % at 4m15s, to the end"
         );
         // From the first window on as far as it ever goes.
         (spell.first, spell.to) = (0.02, Some(38));
         assert_eq!(
-            of(spell, "goodput_fell", 0.0, 1.0),
+            of(spell, EventKind::GoodputFell, 0.0, 1.0),
             "web: goodput falls to 0 % of what is asked (before: 100 %)"
         );
         (spell.first, spell.extreme) = (12.0, 3000.0);
         assert_eq!(
-            of(spell, "queue_grew", 3000.0, 1.0),
+            of(spell, EventKind::QueueGrew, 3000.0, 1.0),
             "web: queue grows to 12 waiting (before: 1), most 3,000 at 4m15s"
         );
     }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::results::{
     Blame, Bottleneck, ClientResults, ClientSeries, Design, Distribution, Edge, Estimate,
-    InstanceCounts, InstanceResults, NodeBlame, NodeResults, NodeSeries, ReplicationResults,
-    RequestCounts, RequestFigures, Results, SloResult, Summary, TimeSeries, Timeline,
-    TimelineEvent, UptimeResults, Vertex,
+    EventKind, InstanceCounts, InstanceResults, NodeBlame, NodeResults, NodeSeries,
+    ReplicationResults, RequestCounts, RequestFigures, Results, SloResult, Summary, TimeSeries,
+    Timeline, TimelineEvent, UptimeResults, Vertex,
 };
 
 /// An estimate over ten replications.
@@ -269,20 +269,22 @@ fn replication(r: u64) -> ReplicationResults {
 }
 
 fn timeline() -> Timeline {
-    let event = |at: f64, kind: &str, subject: &str, text: &str| TimelineEvent {
+    let event = |at: f64, kind: EventKind, subject: &str, text: &str| TimelineEvent {
         at,
-        kind: kind.into(),
+        kind,
         subject: subject.into(),
         value: Some(1.6),
         baseline: Some(1.0),
         text: format!("{subject}: {text}"),
-        ..TimelineEvent::default()
+        onset: None,
+        extreme_at: None,
+        of: String::new(),
     };
     Timeline {
         events: vec![
-            event(350.0, "load_rose", "shoppers", "send 1,600 /s (before: 1,000 /s)"),
-            event(352.5, "queue_grew", "api", "queue grows to 211 waiting (before: 3.60)"),
-            event(425.0, "queue_drained", "api", "queue is back to what it was"),
+            event(350.0, EventKind::LoadRose, "shoppers", "send 1,600 /s (before: 1,000 /s)"),
+            event(352.5, EventKind::QueueGrew, "api", "queue grows to 211 waiting (before: 3.60)"),
+            event(425.0, EventKind::QueueDrained, "api", "queue is back to what it was"),
         ],
         replication: None,
         resolution: 5.0,

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::waterfall::{bars, label, looks};
-use crate::results::{RequestSpan, Results, Waterfall};
+use crate::results::{EventKind, RequestSpan, Results, Waterfall};
 
 /// One document with all requests that were watched, what waited and was busy at nodes, faults and alerts.
 #[must_use]
@@ -128,10 +128,15 @@ impl Events<'_> {
 
     /// Faults and alerts as they begin and end.
     fn instants(&mut self, results: &Results) {
-        let kinds = ["fault_started", "fault_ended", "alert_fired", "alert_resolved"];
+        let kinds = [
+            EventKind::FaultStarted,
+            EventKind::FaultEnded,
+            EventKind::AlertFired,
+            EventKind::AlertResolved,
+        ];
         let events = &results.timeline.events;
-        for event in events.iter().filter(|event| kinds.contains(&event.kind.as_str())) {
-            let name = format!("{} {}", event.kind.replace('_', " "), event.subject);
+        for event in events.iter().filter(|event| kinds.contains(&event.kind)) {
+            let name = format!("{} {}", event.kind.to_string().replace('_', " "), event.subject);
             self.events.push(json!({
                 "ph": "i", "s": "g", "name": name, "pid": 0, "tid": 0, "ts": micros(event.at),
                 "args": {"text": event.text},

@@ -1,6 +1,6 @@
 //! What a run knows about why: events in time, the narrowest place, where a request's time went.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -16,21 +16,112 @@ pub struct Timeline {
     pub resolution: f64,
 }
 
+/// What happened, in causal order: what may be the cause of what stands below it within one window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A fault is over.
+    FaultEnded,
+    /// A fault begins.
+    FaultStarted,
+    /// More is asked: of a client requests, of a node more calls than those who call it were asked for.
+    LoadRose,
+    /// Less is asked.
+    LoadFell,
+    /// Instances are down that no crash explains.
+    WentDown,
+    /// Of a shard nobody leads any more. Leaders are told of one replication.
+    LeaderLost,
+    /// Of a shard two lead at once.
+    TwoLeaders,
+    /// Of a shard somebody leads again.
+    LeaderElected,
+    /// Of two leaders one is left.
+    OneLeader,
+    /// Answered writes are in no copy any more.
+    WritesLost,
+    /// A cache answers less of what it is asked.
+    HitRatioFell,
+    /// One instance (shard) gets much more than its part.
+    SkewGrew,
+    /// More wait.
+    QueueGrew,
+    /// More messages wait.
+    BacklogGrew,
+    /// More are inside a node that do not wait for it.
+    InsideGrew,
+    /// More requests of a client are without an answer.
+    InFlightGrew,
+    /// A node is busy all the time.
+    Saturated,
+    /// Something is waited for that was there before.
+    WaitsBegan,
+    /// Answers come later.
+    LatencyRose,
+    /// Attempts, calls or requests passed on run out of time.
+    TimeoutsBegan,
+    /// More is sent than is asked for: retries, hedges.
+    Amplification,
+    /// Requests fail.
+    ErrorsBegan,
+    /// Requests or calls are refused.
+    RefusalsBegan,
+    /// A circuit breaker opens for the first time.
+    BreakerOpened,
+    /// A balancer takes a target out for the first time.
+    TargetTakenOut,
+    /// Instances are to be added.
+    ScaledOut,
+    /// Instances are to be taken away.
+    ScaledIn,
+    /// The first of the added instances are ready.
+    InstancesCame,
+    /// Fallbacks answer.
+    FallbacksBegan,
+    /// Fewer good answers of what is asked.
+    GoodputFell,
+    /// An alert fires for the first time.
+    AlertFired,
+    /// A deployment is taken back.
+    RolledBack,
+    /// An alert is resolved for the last time.
+    AlertResolved,
+    /// The queue is back to what it was.
+    QueueDrained,
+    /// The backlog is back to what it was.
+    BacklogDrained,
+    /// Goodput is back to what it was, where no fault that came once has a verdict.
+    GoodputReturned,
+    /// All copies hold the same.
+    CopiesAlike,
+    /// Copies differ at the end.
+    CopiesDiffer,
+    /// Those who ask are well again while a fault that came once lasts.
+    Back,
+    /// They are, after it.
+    Recovered,
+    /// For the most part.
+    PartlyRecovered,
+    /// What has piled up gets less.
+    Draining,
+    /// They are not.
+    NotRecovered,
+}
+
+/// As in `results.json`.
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}
+
 /// One event: something left the level it had while nothing was wrong, or came back to it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TimelineEvent {
     /// When, s: of a fault exactly, else the start of the window it was first seen in.
     pub at: f64,
-    /// `fault_started`, `fault_ended`; `rolled_back`; `alert_fired`, `alert_resolved` (the first
-    /// time, the last); of clients `load_rose`, `load_fell`, `in_flight_grew`, `latency_rose`,
-    /// `timeouts_began`, `amplification`, `errors_began`, `refusals_began`, `fallbacks_began`,
-    /// `breaker_opened`, `goodput_fell`, `goodput_returned`; of nodes `load_rose` (more calls than those who
-    /// call were asked for), `hit_ratio_fell`, `skew_grew`, `queue_grew`, `queue_drained`, `inside_grew`,
-    /// `went_down`, of stores with leaders, in one replication, `leader_lost`, `leader_elected`, `two_leaders`, `one_leader`,
-    /// `saturated`, `waits_began`, `timeouts_began`, `refusals_began`, `breaker_opened`,
-    /// `target_taken_out`, `amplification`; of faults that came once `back` (while they last), `recovered`,
-    /// `partly_recovered`, `draining`, `not_recovered`.
-    pub kind: String,
+    /// What happened.
+    pub kind: EventKind,
     /// The fault, alert, client or node.
     pub subject: String,
     /// What was reached (of what fell, the lowest), in the unit of the kind.

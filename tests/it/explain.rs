@@ -241,9 +241,9 @@ fn each_incident_tells_its_story_in_order() {
             let found = rest.any(|e| format!("{} {}", e.kind, e.subject) == *wanted);
             assert!(found, "{name} {variant}: {wanted} is not told, or not here:\n{told}");
         }
-        let kinds = results.timeline.events.iter().map(|e| e.kind.as_str());
+        let kinds = results.timeline.events.iter().map(|e| e.kind.to_string());
         for kind in kinds {
-            assert!(!never.contains(&kind), "{name} {variant}: {kind} is told:\n{told}");
+            assert!(!never.contains(&kind.as_str()), "{name} {variant}: {kind} is told:\n{told}");
         }
         let times: Vec<f64> = results.timeline.events.iter().map(|e| e.at).collect();
         assert!(times.is_sorted(), "{name} {variant}:\n{told}");
@@ -314,8 +314,8 @@ fn noise_tells_no_story() {
     for load in [30, 50, 60, 70, 80] {
         for seed in 1..=12 {
             let results = of(&placebo(load, seed), 1);
-            let kinds: Vec<&str> =
-                results.timeline.events.iter().map(|e| e.kind.as_str()).collect();
+            let kinds: Vec<String> =
+                results.timeline.events.iter().map(|e| e.kind.to_string()).collect();
             if kinds != ["fault_started", "fault_ended"] {
                 noise += &format!("{load}/s, seed {seed}:\n{}", told(&results));
             }
@@ -385,7 +385,7 @@ fn what_returns_after_a_fault_is_what_is_answered() {
     assert!(stall.returned_by_client.is_empty(), "one client is all of them");
     let broken = results.faults.iter().find(|f| f.id == "broken").unwrap();
     assert_eq!(broken.goodput_returned.value, None, "it does not end");
-    let rose = results.timeline.events.iter().find(|e| e.kind == "load_rose").unwrap();
+    let rose = results.timeline.events.iter().find(|e| e.kind.to_string() == "load_rose").unwrap();
     assert!((rose.value.unwrap() - 200.0).abs() < 5.0 && rose.baseline > Some(95.0), "{rose:?}");
 }
 
@@ -499,7 +499,7 @@ fn events_have_all_that_was_promised() {
 
 fn sentence<'a>(results: &'a Results, kind: &str, subject: &str) -> &'a str {
     let mut events = results.timeline.events.iter();
-    let event = events.find(|event| event.kind == kind && event.subject == subject);
+    let event = events.find(|event| event.kind.to_string() == kind && event.subject == subject);
     event.map_or_else(|| panic!("no {kind} {subject}: {}", told(results)), |event| &event.text)
 }
 

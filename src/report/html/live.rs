@@ -160,8 +160,9 @@ fn data(results: &Results, plots: &[Plot], detail: Detail) -> Value {
     let starts = series.start.iter().step_by(detail.windows).copied();
     let vertices = results.design.vertices.iter().map(|vertex| part(results, vertex, detail));
     let events = results.timeline.events.iter();
-    let events =
-        events.map(|e| json!([number(e.at), clean(&e.kind), clean(&e.subject), clean(&e.text)]));
+    let events = events.map(|e| {
+        json!([number(e.at), clean(&e.kind.to_string()), clean(&e.subject), clean(&e.text)])
+    });
     let alerts = results.alerts.iter().filter_map(|alert| {
         let fired = alert.fired.value?;
         let until = alert.resolved.value.unwrap_or(results.duration);

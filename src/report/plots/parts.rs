@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     report::text::{duration, plural, shorten},
-    results::{ClientSeries, Results},
+    results::{ClientSeries, EventKind, Results},
 };
 
 /// The client series `all`, if any request was decided in any window.
@@ -61,8 +61,8 @@ pub(super) fn timed(results: &Results, name: &'static str, y: axis::Axis) -> Pan
     }
     // Steps of the load, as they were seen.
     for event in &results.timeline.events {
-        let (rose, client) = (event.kind == "load_rose", &event.subject);
-        if (rose || event.kind == "load_fell") && results.clients.contains_key(client) {
+        let (rose, client) = (event.kind == EventKind::LoadRose, &event.subject);
+        if (rose || event.kind == EventKind::LoadFell) && results.clients.contains_key(client) {
             let label =
                 format!("{} load {}", shorten(client, 16), if rose { "up" } else { "down" });
             let to = event.at + results.duration / 500.0;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     report::text::{Quantity, shorten},
-    results::{Results, SideSeries},
+    results::{EventKind, Results, SideSeries},
 };
 
 /// Changes of leaders that are marked, at most.
@@ -59,15 +59,20 @@ pub(super) fn figure(results: &Results) -> Option<Figure> {
 fn led(results: &Results) -> Vec<Span> {
     let mut spans = Vec::new();
     let events = results.timeline.events.iter().filter(|event| {
-        ["leader_lost", "leader_elected", "two_leaders", "one_leader"]
-            .contains(&event.kind.as_str())
+        [
+            EventKind::LeaderLost,
+            EventKind::LeaderElected,
+            EventKind::TwoLeaders,
+            EventKind::OneLeader,
+        ]
+        .contains(&event.kind)
     });
     for event in events.take(MOST_CHANGES) {
         let name = shorten(&event.subject, 16);
-        let label = match event.kind.as_str() {
-            "leader_lost" => format!("{name}: nobody leads"),
-            "two_leaders" => format!("{name}: two lead"),
-            "one_leader" => format!("{name}: one leads"),
+        let label = match event.kind {
+            EventKind::LeaderLost => format!("{name}: nobody leads"),
+            EventKind::TwoLeaders => format!("{name}: two lead"),
+            EventKind::OneLeader => format!("{name}: one leads"),
             _ => format!("{name}: {} leads", event.of),
         };
         let to = event.at + results.duration / 500.0;
