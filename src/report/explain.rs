@@ -114,11 +114,11 @@ fn verdict(results: &Results, fault: &FaultResults) -> Option<String> {
         });
     };
     let within = duration(fault.returned_within.value?);
-    let mut text = format!("{id}: from {within} after its end on, {returned}");
     let whose = if fault.concerns.is_empty() { "" } else { " of all clients" };
-    text += &format!("; availability{whose} {availability}. ");
-    text += &again(fault);
-    Some(text)
+    let again = again(fault);
+    Some(format!(
+        "{id}: {again} From {within} after its end on, {returned}; availability{whose} {availability}."
+    ))
 }
 
 /// Whether and when those who ask were well again.
@@ -130,14 +130,14 @@ fn again(fault: &FaultResults) -> String {
             Some(time) if time > 0.0 => format!("; its end was felt for {}", duration(time)),
             _ => String::new(),
         };
-        return format!("It was back {} after the start, while it lasted{later}.", duration(back));
+        return format!("it was back {} after the start, while it lasted{later}.", duration(back));
     }
     match (fault.aftermath.as_deref(), fault.time_to_recover.value) {
         (Some("metastable"), _) => {
-            "It stays down although its cause is gone: metastable.".to_owned()
+            "it stays down although its cause is gone: metastable.".to_owned()
         }
         (Some("draining"), _) => format!(
-            "It is not stuck: what has piled up drains; at its present pace it is gone in {}.",
+            "it is not stuck: what has piled up drains; at its present pace it is gone in {}.",
             fault.empty_in.value.map(about).unwrap_or_default()
         ),
         (Some("cause_remains"), _) => {
@@ -146,7 +146,7 @@ fn again(fault: &FaultResults) -> String {
             } else {
                 "another fault is still at work"
             };
-            format!("It is down, but {cause}, so nobody knows what comes after it.")
+            format!("it is down, but {cause}, so nobody knows what comes after it.")
         }
         (_, Some(time)) => {
             let when =
@@ -157,13 +157,13 @@ fn again(fault: &FaultResults) -> String {
             } else {
                 ""
             };
-            format!("It recovered {when}{more}.")
+            format!("it recovered {when}{more}.")
         }
         (Some(_), None) => {
-            "It is up again, but availability was not seen to stay at 99 % of what it was."
+            "it is up again, but availability was not seen to stay at 99 % of what it was."
                 .to_owned()
         }
-        (None, None) => "It was not watched long enough to say whether it recovers.".to_owned(),
+        (None, None) => "it was not watched long enough to say whether it recovers.".to_owned(),
     }
 }
 

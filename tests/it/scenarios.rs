@@ -8,7 +8,8 @@
 use std::{fmt::Write as _, fs, path::Path};
 
 use windtunnel::{
-    report::write_all,
+    engine::random::hash_str,
+    report::{explain_text, summary_text, write_all},
     results::{Estimate, RequestCounts, RequestFigures, Results},
     scenario::load::{Files, Overrides},
 };
@@ -185,29 +186,21 @@ fn those_beside_real_servers_are_sound() {
     }
 }
 
-#[test]
-fn each_keeps_its_books() {
-    for (name, duration, warm_up) in SCENARIOS {
-        let results = small_run(name, duration, warm_up);
-        let clients = results.clients.values();
-        let operations = clients.clone().flat_map(|c| c.operations.values());
-        let blocks =
-            clients.map(|c| &c.figures).chain(operations).chain([&results.summary.figures]);
-        for block in blocks {
-            assert_accounted(name, &block.requests);
-        }
-        let issued = |figures: &RequestFigures| figures.requests.issued;
-        let by_client: u64 = results.clients.values().map(|c| issued(&c.figures)).sum();
-        assert_eq!(by_client, issued(&results.summary.figures), "{name}");
-        assert!(by_client > 0, "{name}: nothing happened");
-        let files = write_all(&results, &[]);
-        let page = files.iter().find(|(name, _)| name == "report.html").unwrap();
-        assert_small(name, page.1.len() as u64);
-        // Without a fault or a change of load there is no story.
-        if results.faults.is_empty() && !CHANGING.contains(name) {
-            let told: Vec<&String> = results.timeline.events.iter().map(|e| &e.text).collect();
-            assert!(told.is_empty(), "{name}: {told:?}");
-        }
+fn assert_books(name: &str, results: &Results) {
+    let clients = results.clients.values();
+    let operations = clients.clone().flat_map(|c| c.operations.values());
+    let blocks = clients.map(|c| &c.figures).chain(operations).chain([&results.summary.figures]);
+    for block in blocks {
+        assert_accounted(name, &block.requests);
+    }
+    let issued = |figures: &RequestFigures| figures.requests.issued;
+    let by_client: u64 = results.clients.values().map(|c| issued(&c.figures)).sum();
+    assert_eq!(by_client, issued(&results.summary.figures), "{name}");
+    assert!(by_client > 0, "{name}: nothing happened");
+    // Without a fault or a change of load there is no story.
+    if results.faults.is_empty() && !CHANGING.contains(&name) {
+        let told: Vec<&String> = results.timeline.events.iter().map(|e| &e.text).collect();
+        assert!(told.is_empty(), "{name}: {told:?}");
     }
 }
 
@@ -223,12 +216,28 @@ fn assert_accounted(name: &str, r: &RequestCounts) {
 }
 
 /// A change of a golden file is a change of numbers: it needs a line in CHANGELOG.md, with its cause. A change of
-/// fingerprints alone is another order of the same events, or other names for them.
+/// fingerprints alone is another order of the same events, or other names for them. Where `told` or a picture changes
+/// and no number does, it is told otherwise: read it, or look at it.
 #[test]
-fn each_gives_the_numbers_it_gave() {
-    let mut fingerprints = String::new();
+fn each_keeps_its_books_and_gives_what_it_gave() {
+    let (mut fingerprints, mut pictures) = (String::new(), String::new());
     for (name, duration, warm_up) in SCENARIOS {
         let results = small_run(name, duration, warm_up);
+        assert_books(name, &results);
+        for (file, bytes) in write_all(&results, &[]) {
+            match file.as_str() {
+                "report.html" => assert_small(name, bytes.len() as u64),
+                "results.json" => {}
+                _ => {
+                    let drawn = hash_str(0, &String::from_utf8(bytes).expect("files are text"));
+                    writeln!(pictures, "{name} {file} {drawn:016x}").expect("a text grows");
+                }
+            }
+        }
+        let told = format!("{}\n{}", summary_text(&results, 100), explain_text(&results, 100));
+        insta::with_settings!({snapshot_suffix => *name, prepend_module_to_snapshot => false}, {
+            insta::assert_snapshot!("told", told);
+        });
         writeln!(fingerprints, "{name} {}", results.fingerprint).expect("a text grows");
         insta::with_settings!({snapshot_suffix => *name, prepend_module_to_snapshot => false}, {
             insta::assert_snapshot!("golden", golden(&results));
@@ -236,6 +245,7 @@ fn each_gives_the_numbers_it_gave() {
     }
     insta::with_settings!({prepend_module_to_snapshot => false}, {
         insta::assert_snapshot!("fingerprints", fingerprints);
+        insta::assert_snapshot!("pictures", pictures);
     });
 }
 
