@@ -27,6 +27,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "ids",
             "outcome",
             "span",
+            "attributes",
             "books",
             "bounded",
             "autoscale/door",
@@ -106,6 +107,7 @@ const FLOORS: &[(&str, &[&str])] = &[
             "service/parts",
             "service/quota",
             "service/steps",
+            "service/walk",
             "store",
             "store/kept",
             "topic",
@@ -136,6 +138,7 @@ const FLOORS: &[(&str, &[&str])] = &[
         "world",
         &[
             "world",
+            "tick",
             "node",
             "demand",
             "record",

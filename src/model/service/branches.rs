@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** A parent at a fork holds a list of exactly the branches that are still out.
 
-use super::{program::Instr, server::Server};
+use super::{instr::Instr, server::Server};
 use crate::{
     engine::{law::to_nanos, random::mix},
     model::{

@@ -3,7 +3,8 @@
 //! **Invariant.** A frame at a call stands at its instruction until the call is over (`resilience/caller.rs`).
 
 use super::{
-    program::{Brings, Instr, Program},
+    instr::Instr,
+    program::{Brings, Program},
     server::Server,
 };
 use crate::{

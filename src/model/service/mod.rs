@@ -1,5 +1,6 @@
 //! Services: steps run for each request on bounded workers and cores.
 
+mod aside;
 pub mod background;
 mod blocks;
 mod bounds;
@@ -22,6 +23,7 @@ mod environments;
 pub mod facts;
 pub mod greets;
 pub mod inbound;
+pub mod instr;
 pub mod leased;
 pub mod limits;
 pub mod locks;
@@ -32,6 +34,7 @@ mod participant;
 pub mod parts;
 mod patience;
 mod points;
+mod preemptive;
 pub mod program;
 pub mod quota;
 mod rationed;
@@ -39,6 +42,7 @@ mod relaying;
 mod replicas;
 mod resharded;
 pub mod room;
+mod run;
 mod sagalog;
 pub mod sagas;
 pub mod server;
@@ -48,6 +52,7 @@ pub mod transactions;
 pub mod turns;
 mod two_phase;
 mod undo;
+pub mod walk;
 
 mod text;
 

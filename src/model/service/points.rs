@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** Nothing here is asked by a server that is only its steps.
 
-use super::{program::Point, server::Server};
+use super::{instr::Point, server::Server};
 use crate::model::{ids::Slot, queue::post::Post, world::World};
 
 impl Server {
