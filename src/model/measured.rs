@@ -19,7 +19,7 @@ use super::{
     windows::{NodeWindows, causes_since, since},
 };
 use crate::{
-    model::{ids::NodeId, names::Names},
+    model::{ids::NodeId, names::Names, network::books::LinkMeasured},
     stats::Histogram,
 };
 
@@ -56,6 +56,7 @@ impl Simulation {
             NodeMeasured { consistency: seen, ..measured }
         });
         let mut nodes: Vec<NodeMeasured> = nodes.collect();
+        let links = self.links_measured(names, last.at);
         let from = &self.span_snapshot;
         let uptime = (last.uptime.since(from.uptime), last.at.saturating_sub(from.at));
         let between = last.between.since(from.between);
@@ -79,6 +80,7 @@ impl Simulation {
             uptime,
             between,
             traffic,
+            links,
             alerts,
             budgets,
             faults,
@@ -90,6 +92,12 @@ impl Simulation {
             fingerprint,
             samples: samples.into_iter().map(|s| s.1).collect(),
         }
+    }
+
+    fn links_measured(&mut self, names: &Names, now: u64) -> Vec<LinkMeasured> {
+        let all = self.world.network.links_measured(now).into_iter();
+        let name = |link: usize| names.design.network.links[link].name();
+        all.map(|((link, back), one)| LinkMeasured { name: name(link), back, ..one }).collect()
     }
 
     fn node_measured(

@@ -147,6 +147,7 @@ impl Simulation {
             ticks: Tick::all(names, &assembly.ticks).into(),
             laden: laden || connections.is_some(),
             connections,
+            kept: assembly.keeps.then(Box::default),
             data,
             letters,
             elsewhere: Elsewhere::of(names).map(Box::new),
@@ -284,6 +285,7 @@ impl Simulation {
             event::LETTER => self.letter(slot),
             event::NEWS => world.hears_news(slot),
             event::CONNECTION => world.connection_event(slot),
+            event::LINE => world.network.line_due(&mut world.agenda, slot, sequence),
             event::FATE => self.fate(slot, sequence),
             event::TIMER => {
                 let f = &world.frames[slot];
@@ -385,6 +387,7 @@ impl Simulation {
         self.keep_readings();
         self.keep_samples();
         self.world.hosts.begin_span();
+        self.world.network.begin_span(self.world.agenda.now());
         let mut now = std::mem::take(&mut self.span_snapshot);
         self.snapshot(&mut now);
         self.span_snapshot = now;

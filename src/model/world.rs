@@ -8,7 +8,7 @@
 use super::{
     attributes::Attributes,
     clock::run::{Clocks, Reading},
-    connection::registry::Connections,
+    connection::{kept::KeptConnections, registry::Connections},
     consistency::observer::Observer,
     fault::hosts::Hosts,
     frame::{
@@ -84,6 +84,8 @@ pub struct World {
     pub limiters: Vec<Limiter>,
     /// Connections with two ends; none: nobody knows of any.
     pub connections: Option<Box<Connections>>,
+    /// Connections that are kept beyond single calls; none: no step says so.
+    pub kept: Option<Box<KeptConnections>>,
     /// What is called off right now has taken too long; otherwise nobody needs it any more.
     pub overdue: bool,
     /// Messages delivered (calls, replies, cancellations that arrived).
@@ -94,10 +96,11 @@ pub struct World {
 
 /// Whether an event still means something.
 #[inline(always)]
-fn is_live(event: Popped, frames: &Frames, ticks: &Table<Tick>) -> bool {
+fn is_live(event: Popped, frames: &Frames, ticks: &Table<Tick>, network: &Network) -> bool {
     match event.kind {
         event::TIMER => frames[event.slot].armed == event.sequence,
         event::TICK => ticks[event.slot as usize].armed == event.sequence,
+        event::LINE => network.awaits(event.slot, event.sequence),
         _ => true,
     }
 }
@@ -220,6 +223,7 @@ impl World {
             client: from.client,
             request_op: from.request_op,
             priority: from.priority,
+            depth: from.depth,
             ..Extra::EMPTY
         };
     }
@@ -254,9 +258,14 @@ impl World {
     }
 
     fn apart(&mut self, from: (NodeId, u16), to: (NodeId, u16), send: impl FnOnce(&mut Self)) {
-        let before = self.network.link_between(from, to).travelled();
+        let link = self.network.link_between(from, to);
+        link.tell_apart(true);
+        let before = link.travelled();
         send(self);
-        self.network.probes += self.network.link_between(from, to).travelled() - before;
+        let link = self.network.link_between(from, to);
+        link.tell_apart(false);
+        let more = link.travelled() - before;
+        self.network.probes += more;
     }
 
     /// Where the caller of a visit with this parent and these flags is, or was.
@@ -489,15 +498,15 @@ impl World {
 
     #[cold]
     fn drop_dead(&mut self) {
-        let (frames, ticks) = (&self.frames, &self.ticks);
-        self.agenda.retain(|event| is_live(event, frames, ticks));
+        let (frames, ticks, network) = (&self.frames, &self.ticks, &self.network);
+        self.agenda.retain(|event| is_live(event, frames, ticks, network));
     }
 
     /// A timer was due that is dead: those behind it in its lane mostly are, too.
     #[cold]
     pub fn drop_dead_timers(&mut self) {
-        let (frames, ticks) = (&self.frames, &self.ticks);
-        self.agenda.drop_front(|event| is_live(event, frames, ticks));
+        let (frames, ticks, network) = (&self.frames, &self.ticks, &self.network);
+        self.agenda.drop_front(|event| is_live(event, frames, ticks, network));
     }
 
     // ---- visits ----------------------------------------------------------------------------
@@ -542,6 +551,7 @@ impl World {
             AttrRef::Session => extra.session as f64,
             AttrRef::Zone => f64::from(self.network.zone_of(f.node, f.inst)),
             AttrRef::Instance => f64::from(f.inst),
+            AttrRef::Depth => f64::from(extra.depth),
         }
     }
 

@@ -5,6 +5,7 @@
 
 use super::{
     AnySpec, BranchSpec, Condition, Literal, StepSpec,
+    edges::Keeping,
     instr::Instr,
     program::{Brings, Call, Chance, Choice, DataOp, Each, Fork, Instead, KeyRef, Program, Test},
 };
@@ -23,7 +24,7 @@ use crate::{
         outcome::Outcome,
         queue::consumes::{AckSpec, PublishFields},
         replication::{AnsweredSpec, whom::Answered},
-        resilience::{EdgeSpec, FallbackSpec, policy::EdgePolicy},
+        resilience::{EdgeSpec, FallbackSpec},
         service::steps::Spread,
     },
     units::Name,
@@ -41,7 +42,9 @@ pub struct Compiler<'c, 'a> {
     /// The program so far.
     pub program: Program,
     /// Edge of each target.
-    edges: Vec<(String, u16)>,
+    pub(super) edges: Vec<((String, Keeping), u16)>,
+    /// Nodes of which a connection is kept.
+    pub(super) held: Vec<String>,
     /// Policies in the file, by target.
     pub(super) dependencies: &'c std::collections::BTreeMap<Name, EdgeSpec>,
     /// Rows of a client's operations (sessions only).
@@ -73,6 +76,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             entity,
             program: Program::default(),
             edges: Vec::new(),
+            held: Vec::new(),
             dependencies,
             operations: Vec::new(),
             loops: 0,
@@ -107,12 +111,10 @@ impl<'c, 'a> Compiler<'c, 'a> {
             let condition = self.test(condition);
             self.emit(Instr::Unless { condition, otherwise: 0 })
         });
+        let bound = step.target().and_then(|(target, ..)| self.bound(&target));
         self.verb(step, path);
-        if let Some(at) = guard {
-            let Instr::Unless { condition, .. } = self.program.code[at] else {
-                unreachable!("the guard stands there")
-            };
-            self.program.code[at] = Instr::Unless { condition, otherwise: self.here() };
+        for at in guard.into_iter().chain(bound) {
+            self.passed_over(at);
         }
     }
 
@@ -140,6 +142,8 @@ impl<'c, 'a> Compiler<'c, 'a> {
             self.repeat(repeat.times.0 as u32, &repeat.do_, path);
         } else if let Some(lock) = &step.lock {
             self.lock(lock, path);
+        } else if let Some(hold) = &step.hold {
+            self.hold(hold, path);
         } else if let Some(parts) = &step.saga {
             self.saga(parts, optional, path);
         } else if let Some(transaction) = &step.transaction {
@@ -396,10 +400,11 @@ impl<'c, 'a> Compiler<'c, 'a> {
             decides: false,
             failure: (Outcome::Error, "failed_call"),
             edge: self.edge(target),
+            state: self.plain_edge(target),
             site: self.site(path),
             common,
             publishes: false,
-            brings: None,
+            brings: self.max_depth(target).map(|_| Brings::Deeper),
         };
         self.program.calls.push(call);
         self.program.calls.len() as u16 - 1
@@ -435,25 +440,6 @@ impl<'c, 'a> Compiler<'c, 'a> {
             self.fallback(&other.0, call, optional, &path);
         }
         self.program.code[over] = Instr::Jump(self.here());
-    }
-
-    fn edge(&mut self, target: &str) -> u16 {
-        if let Some(found) = self.edges.iter().find(|e| e.0 == target) {
-            return found.1;
-        }
-        let policy = self.dependencies.iter().find(|d| d.0.0 == target).map_or_else(
-            EdgePolicy::default,
-            |(_, spec)| {
-                let path = format!("{}/dependencies/{target}", self.entity);
-                EdgePolicy::new(spec, (&path, target), self.assembly)
-            },
-        );
-        self.program.guarded |= policy.guard.is_some();
-        self.program.edges.push(policy);
-        self.program.edge_targets.push(target.to_owned());
-        let index = self.program.edges.len() as u16 - 1;
-        self.edges.push((target.to_owned(), index));
-        index
     }
 
     pub(super) fn fork(&mut self, branches: &[BranchSpec], need: u16, optional: bool, path: &str) {

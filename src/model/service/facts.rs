@@ -176,9 +176,8 @@ impl Kind for ServiceSpec {
             }
             next += 1;
         }
-        for call in all.iter_mut().filter(|call| !call.of_transaction) {
-            let retry = self.edge(&call.target).and_then(|edge| edge.retry.as_ref());
-            call.attempts = retry.map_or(1, |r| r.attempts.0);
+        for call in &mut all {
+            self.by_its_edge(call);
         }
         all
     }
@@ -357,6 +356,19 @@ impl Kind for ServiceSpec {
 }
 
 impl ServiceSpec {
+    /// How often a call is tried, and how deep it may go, by its edge. What stands in for another call is not bounded, nor what a door asks.
+    fn by_its_edge(&self, call: &mut Outgoing) {
+        let edge = self.edge(&call.target);
+        if !call.of_transaction {
+            call.attempts =
+                edge.and_then(|edge| edge.retry.as_ref()).map_or(1, |retry| retry.attempts.0);
+        }
+        let of_step =
+            !call.path.contains(".dependencies.") && !call.path.ends_with(".inbound.auth");
+        let depth = edge.and_then(|edge| edge.max_depth).filter(|_| of_step && !call.of_record);
+        call.bounded = depth.map(|depth| depth.0);
+    }
+
     /// All its lists of steps.
     pub fn lists(&self) -> impl Iterator<Item = &[StepSpec]> {
         let own = self.background.iter().map(|task| task.do_.as_slice());

@@ -181,6 +181,8 @@ pub enum Point {
     Decides(u16),
     /// Somebody is asked to take part in one, and waits until the key is free.
     Asked,
+    /// A connection that was kept is given back: the call that took it.
+    Gives,
 }
 
 /// In place of a reply's size: what the visit has already.

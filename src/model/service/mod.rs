@@ -11,6 +11,7 @@ pub mod bulk;
 mod caching;
 mod calls;
 mod check;
+mod check_holds;
 pub mod check_outbox;
 pub mod check_parts;
 pub mod check_sagas;
@@ -19,9 +20,11 @@ pub mod compile;
 mod consumer;
 mod copies_of_logs;
 pub mod cores;
+mod edges;
 mod environments;
 pub mod facts;
 pub mod greets;
+mod holds;
 pub mod inbound;
 pub mod instr;
 pub mod leased;
@@ -70,7 +73,9 @@ use crate::{
         queue::consumes::{ConsumesSpec, PublishSpec},
         replication::{AnswerSpec, LevelSpec},
         resilience::EdgeSpec,
-        service::parts::{BackgroundSpec, InboundSpec, LockSpec, SagaSpec, TransactionSpec},
+        service::parts::{
+            BackgroundSpec, HoldSpec, InboundSpec, LockSpec, SagaSpec, TransactionSpec,
+        },
     },
     units::{Count, Fraction, HourPrice, Name, Number, SimDuration},
 };
@@ -327,6 +332,9 @@ pub struct StepSpec {
     /// Steps that one request at a time runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<LockSpec>,
+    /// Steps through which one connection to a node is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldSpec>,
     /// Parts in sequence, each with what undoes it: when one fails, those that were done are undone in reverse order, and then
     /// the step fails as that part did. A list of parts, or `{log, steps}` for one that outlives its process.
     #[serde(default, skip_serializing_if = "Option::is_none")]

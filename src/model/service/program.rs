@@ -50,6 +50,8 @@ pub enum Brings {
     Delay(u64),
     /// What is to be published with a write: by which of the outlets of its store.
     Row(u16),
+    /// One more call with `max_depth` is within the others.
+    Deeper,
 }
 
 /// A call site.
@@ -78,6 +80,8 @@ pub struct Call {
     pub failure: (Outcome, &'static str),
     /// Policy (index of the edge).
     pub edge: u16,
+    /// The edge under which its instance keeps in mind what that asks for.
+    pub state: u16,
     /// Hash of the path to this site, added to the visit's identity.
     pub site: u64,
     /// Likewise, of what it has in common with those that do the same elsewhere.

@@ -92,6 +92,7 @@ impl Node for Server {
         inst.cores.clear(world);
         self.orphan_branches(lost, world);
         self.crash_locks(lost, world);
+        Self::crash_connections(lost, world);
         self.crash_leased(number, lost, world);
         self.crash_sagas(lost, world);
         self.crash_messages(number, lost, world);

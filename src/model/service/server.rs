@@ -30,7 +30,6 @@ use crate::{
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, FINISHED, HAS_CORE, HAS_WORKER, IN_ROOM},
         function::environments::Environments,
         ids::{NONE, NodeId, Slot},
-        node::Node,
         outcome::Outcome,
         queue::{consumers::Consumers, host::Brokerage},
         replication::group::Group,
@@ -382,6 +381,7 @@ impl Server {
             self.release_fills(slot, world);
             self.free_locks(slot, world);
             self.free_leased(slot, world);
+            self.free_connections(slot, world);
             if self.transactions.is_some() {
                 self.drops_transaction(slot, world);
             } else if self.promises.is_some() && self.votes_against(slot, outcome, world) {
