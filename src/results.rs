@@ -17,6 +17,7 @@ mod estimate;
 mod faults;
 mod figure;
 mod history;
+mod links;
 mod moved;
 mod objective;
 mod pool;
@@ -46,6 +47,7 @@ pub use faults::{
 };
 pub use figure::{Distribution, Estimate};
 pub use history::{Does, HistoryEvent, Phase, RunHistory, StoreHistory};
+pub use links::{LinkResults, WayResults};
 pub use moved::MovedResults;
 pub use objective::SloResult;
 pub(crate) use pool::{RequestPool, SeriesPool};
@@ -456,6 +458,9 @@ pub struct Results {
     pub clients: BTreeMap<String, ClientResults>,
     /// Each node.
     pub nodes: BTreeMap<String, NodeResults>,
+    /// Links with `bandwidth`, by id, or by `from-to`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, LinkResults>,
     /// The file's alerts, by name.
     #[serde(default)]
     pub alerts: Vec<AlertResults>,

@@ -8,3 +8,4 @@ pub mod popularity;
 pub mod random;
 pub mod slots;
 pub mod table;
+pub mod virtual_clock;

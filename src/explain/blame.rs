@@ -102,7 +102,9 @@ pub fn blame(results: &Results, totals: &Blame) -> Option<Blame> {
     let (permits, waits) = (totals.permits / decided, totals.waits / decided);
     let remainder = latency - network - backoff - permits - waits;
     let nodes = BTreeMap::new();
-    let mut blame = Blame { latency, nodes, network, backoff, permits, waits, remainder };
+    let links = totals.links.iter().filter(|link| *link.1 > 0.0);
+    let links = links.map(|(name, held_up)| (name.clone(), held_up / decided)).collect();
+    let mut blame = Blame { latency, nodes, network, links, backoff, permits, waits, remainder };
     let calls = |name: &str| results.design.edges.iter().any(|edge| edge.from == name);
     // What instances do unasked takes nobody's time.
     let asked = results.design.asked();

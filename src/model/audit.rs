@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    frame::{BRANCH, CALLEE_DONE, CALLER_DONE, IN_ROOM},
+    frame::{BRANCH, CALLEE_DONE, CALLER_DONE, FREE, IN_ROOM},
     record::{NodeSnapshot, Snapshot},
     sim::Simulation,
 };
@@ -14,8 +14,9 @@ use crate::model::{
     connection::registry::is_message,
     consistency::spec::GuaranteeSpec,
     event,
-    ids::NodeId,
+    ids::{NodeId, Slot},
     names::Names,
+    network::line::Line,
     probe::ConsistencyMeasured,
     queue::{
         counts::{Counts, GroupMeasured, QueueMeasured},
@@ -182,6 +183,9 @@ impl Simulation {
 
     /// Sent = delivered + lost + in flight over all links.
     pub(super) fn check_messages(&self) {
+        let at_work = |slot: Slot| self.world.frames[slot].node != FREE;
+        let kept = self.world.kept.as_ref().is_none_or(|kept| kept.is_sound(at_work));
+        assert!(kept, "connections taken = given back + kept (seed {})", self.seed);
         let net = &self.world.network;
         let mut flying = 0;
         let scheduled = self.world.agenda.schedule().map(|(_, p)| (p.kind, p.slot));
@@ -193,6 +197,7 @@ impl Simulation {
                 _ => 0,
             };
         }
+        flying += net.lines().map(Line::under_way).sum::<u64>();
         let sent = net.links.iter().map(|l| l.sent).sum::<u64>() + net.inside.sent;
         let lost: u64 = net.links.iter().map(|l| l.more.lost).sum();
         assert_eq!(

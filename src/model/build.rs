@@ -40,6 +40,8 @@ pub struct Assembly<'a> {
     pub limiters: usize,
     /// The caller (`node/api`) and the node called of each pool of connections so far.
     pub pools: Vec<(String, String)>,
+    /// Some steps keep connections beyond single calls.
+    pub keeps: bool,
 }
 
 impl std::fmt::Debug for Assembly<'_> {
@@ -56,7 +58,17 @@ impl<'a> Assembly<'a> {
         timeline: &'a Timeline,
     ) -> Self {
         let (agenda, ticks) = (Agenda::new(), Vec::new());
-        Self { names, prepared, seed, timeline, agenda, ticks, limiters: 0, pools: Vec::new() }
+        Self {
+            names,
+            prepared,
+            seed,
+            timeline,
+            agenda,
+            ticks,
+            limiters: 0,
+            pools: Vec::new(),
+            keeps: false,
+        }
     }
 }
 

@@ -95,9 +95,19 @@ pub fn design(names: &Names, problems: &mut Problems) {
     }
 }
 
-/// Without messages: what a visit waits for.
+/// Nothing bounds how many such calls are one within the other.
+fn endless(call: &Outgoing) -> bool {
+    !call.by_message && call.bounded.is_none()
+}
+
+/// What bounds calls to a node.
+fn depth_of(target: &str) -> String {
+    format!("if that ends: `dependencies: {{{target}: {{max_depth: 3}}}}` says how deep it goes")
+}
+
+/// Without messages, and calls that go round in a circle so many times at most: what a visit waits for.
 fn waited_for(calls: &[Vec<Outgoing>]) -> Vec<Vec<Outgoing>> {
-    let of = |calls: &Vec<Outgoing>| calls.iter().filter(|c| !c.by_message).cloned().collect();
+    let of = |calls: &Vec<Outgoing>| calls.iter().filter(|call| endless(call)).cloned().collect();
     calls.iter().map(of).collect()
 }
 
@@ -110,8 +120,10 @@ fn references(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
                 let help = closest(&call.target, names.nodes());
                 let message = format!("unknown node `{}`", call.target);
                 problems.error_help("E-REF", call.path.clone(), message, help);
-            } else if call.target == names.name(i) && !call.by_itself && !call.by_message {
-                problems.error("E-CYCLE", call.path.clone(), "a node cannot call itself");
+            } else if call.target == names.name(i) && !call.by_itself && endless(call) {
+                let message = "a node cannot call itself without end";
+                let help = depth_of(&call.target);
+                problems.error_help("E-CYCLE", call.path.clone(), message, help);
             } else {
                 inside(names, (&call.target, Some(i as NodeId)), &call.path, problems);
             }
@@ -146,10 +158,11 @@ fn cycles(names: &Names, calls: &[Vec<Outgoing>], problems: &mut Problems) {
                     let mut ring: Vec<&str> =
                         path[from..].iter().map(|p| names.name(p.0)).collect();
                     ring.push(names.name(target));
-                    problems.error(
+                    problems.error_help(
                         "E-CYCLE",
                         call.path.clone(),
                         format!("calls go round in a circle: {}", ring.join(" -> ")),
+                        depth_of(&call.target),
                     );
                     return;
                 }

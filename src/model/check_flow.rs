@@ -54,7 +54,8 @@ pub(super) fn callees_first(names: &Names, calls: &[Vec<Outgoing>]) -> Vec<usize
             }
             if let Some(call) = calls[node].get(next) {
                 path.push((node, next + 1));
-                path.push((target(names, call), 0));
+                // What comes round again is no callee of itself.
+                path.extend(call.bounded.is_none().then(|| (target(names, call), 0)));
             } else {
                 order.push(node);
             }
@@ -72,7 +73,7 @@ fn attempts(names: &Names, calls: &[Vec<Outgoing>], order: &[usize], problems: &
     // The worst path below each node: attempts, and the first hop of it.
     let mut worst: Vec<(u64, Option<usize>)> = vec![(1, None); calls.len()];
     for &node in order {
-        for call in calls[node].iter().filter(|call| !call.by_message) {
+        for call in calls[node].iter().filter(|c| !c.by_message && c.bounded.is_none()) {
             let below = target(names, call);
             let product = call.attempts.saturating_mul(worst[below].0);
             if product > worst[node].0 {
@@ -135,6 +136,25 @@ fn rates(
             rates[node][op] += rate * operation.share().map_or(1.0, |s| s.0);
         }
     }
+    // What calls within calls make more of it, level by level.
+    let (mut all, mut depth) = (vec![vec![0.0; names.ops.len()]; calls.len()], 0);
+    while rates.iter().flatten().any(|rate| *rate > 0.0) {
+        let deeper = spread(names, calls, order, (&mut rates, depth));
+        let sums = all.iter_mut().flatten().zip(rates.iter().flatten());
+        sums.for_each(|(sum, rate)| *sum += rate);
+        (rates, depth) = (deeper, depth + 1);
+    }
+    all
+}
+
+/// Adds the visits that visits cause, all at one depth of bounded calls: those that are a level deeper.
+fn spread(
+    names: &Names,
+    calls: &[Vec<Outgoing>],
+    order: &[usize],
+    (rates, depth): (&mut [Vec<f64>], u64),
+) -> Vec<Vec<f64>> {
+    let mut deeper = vec![vec![0.0; names.ops.len()]; calls.len()];
     for &node in order.iter().rev() {
         let endpoints = names.spec(node).kind().endpoints();
         for op in 0..names.ops.len() {
@@ -150,12 +170,17 @@ fn rates(
                     let asked = asked.map_or(op, usize::from);
                     let target = target(names, call);
                     let all = if call.to_all { names.spec(target).kind().routed() } else { 1 };
-                    rates[target][asked] += rate * call.times * all as f64;
+                    let more = rate * call.times * all as f64;
+                    match call.bounded {
+                        None => rates[target][asked] += more,
+                        Some(most) if depth < most => deeper[target][asked] += more,
+                        Some(_) => {}
+                    }
                 }
             }
         }
     }
-    rates
+    deeper
 }
 
 /// The events a run takes.

@@ -57,7 +57,7 @@ fn instructions(list: &[StepSpec]) -> usize {
             (_, Some(_), _) | (.., Some(_)) => 8,
             _ => 0,
         };
-        3 + 3 * tiers + spread + block + inner
+        4 + 3 * tiers + spread + block + inner
     };
     list.iter().map(one).sum()
 }
@@ -186,7 +186,7 @@ fn step(s: &StepSpec, path: &str, names: &Names, problems: &mut Problems) {
     macro_rules! verbs {
         ($($verb:ident)*) => { [$((stringify!($verb), s.$verb.is_some())),*, ("do", s.do_.is_some())] };
     }
-    let verbs = verbs!(work wait call read write delete cas increment all any race choose repeat lock
+    let verbs = verbs!(work wait call read write delete cas increment all any race choose repeat lock hold
         saga transaction publish fail mark reply);
     let given: Vec<&str> = verbs.iter().filter(|verb| verb.1).map(|verb| verb.0).collect();
     match given.as_slice() {

@@ -22,3 +22,5 @@ pub const LETTER: u8 = 8;
 pub const NEWS: u8 = 9;
 /// Of a connection: a message of one end for the other, or a time that is over.
 pub const CONNECTION: u8 = 10;
+/// Of what messages share a link with, which it names: one has left, or is there.
+pub const LINE: u8 = 11;

@@ -172,6 +172,8 @@ pub struct Extra {
     pub request_op: u8,
     /// 1 is most urgent.
     pub priority: u8,
+    /// Calls with `max_depth` that led here, one within the other.
+    pub depth: u8,
     /// A fallback was used below.
     pub degraded: bool,
     /// The attempt under way is one that a retry budget counts.
@@ -215,6 +217,7 @@ impl Extra {
         shard: 0,
         request_op: 0,
         priority: 100,
+        depth: 0,
         degraded: false,
         retries: false,
         loops: [0; MAX_LOOPS],

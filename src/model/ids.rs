@@ -40,6 +40,8 @@ pub enum AttrRef {
     Zone,
     /// Instance number.
     Instance,
+    /// Calls with `max_depth` that led here, one within the other.
+    Depth,
 }
 
 /// A node or client and a zone it stands in.

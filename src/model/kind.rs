@@ -126,6 +126,8 @@ pub struct Outgoing {
     pub sure: bool,
     /// It is made where a cache does not have what is read.
     pub misses: bool,
+    /// At most so many such calls are one within the other; `None`: there is no bound.
+    pub bounded: Option<u64>,
     /// How what it reads or writes is answered, where that is not as its store says.
     pub answered: AnsweredSpec,
 }
@@ -148,6 +150,7 @@ impl Outgoing {
             of_record: false,
             of_transaction: false,
             sure: true,
+            bounded: None,
             misses: false,
             answered: AnsweredSpec::default(),
         }

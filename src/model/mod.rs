@@ -8,6 +8,7 @@
 
 pub mod alert;
 mod any_node;
+pub mod attributes;
 mod audit;
 pub mod autoscale;
 pub mod balancer;
@@ -41,6 +42,7 @@ pub mod ids;
 pub mod kind;
 pub mod kinds;
 pub mod lasted;
+mod measured;
 pub mod names;
 pub mod network;
 pub mod node;
@@ -62,6 +64,7 @@ pub mod service;
 pub mod sim;
 pub mod span;
 pub mod store;
+mod tick;
 pub mod topic;
 pub mod traces;
 pub mod versions;

@@ -21,7 +21,7 @@ use crate::{
         consistency::followed::Tracked,
         ids::{AttrRef, NodeId, Zone},
         kind::Op,
-        service::facts::step_names,
+        service::walk::step_names,
         versions::{node_and_key, paths_set},
     },
     units::Name,

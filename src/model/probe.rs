@@ -20,7 +20,7 @@ use crate::{
         cache::books::CacheBooks,
         connection::books::PoolBooks,
         lasted::Lasted,
-        network::PAID,
+        network::{PAID, books::LinkMeasured},
         outcome::{Outcome, Tally},
         queue::counts::{GroupMeasured, OutboxMeasured, QueueMeasured},
         replication::tally::ReplicasMeasured,
@@ -46,6 +46,8 @@ pub struct Measured {
     pub between: Between,
     /// Bytes sent in it over each class of traffic that can have a price ([`PAID`]).
     pub traffic: [u64; PAID.len()],
+    /// Links that cannot carry everything at once, in the order of the file.
+    pub links: Vec<LinkMeasured>,
     /// Alerts in the order of their names.
     pub alerts: Vec<AlertMeasured>,
     /// Budgets in the order of their names.

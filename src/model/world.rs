@@ -6,8 +6,9 @@
 //! **Invariant.** Every visit that arrives at a node departs exactly once or is inside at the end.
 
 use super::{
+    attributes::Attributes,
     clock::run::{Clocks, Reading},
-    connection::registry::Connections,
+    connection::{kept::KeptConnections, registry::Connections},
     consistency::observer::Observer,
     fault::hosts::Hosts,
     frame::{
@@ -20,17 +21,16 @@ use super::{
     replication::letters::Letters,
     resilience::{elsewhere::Elsewhere, rate_limit::Limiter},
     route::{Asked, Route},
+    tick::Tick,
 };
 use crate::{
     engine::{
         agenda::{Agenda, Popped, SeatId},
-        random::{hash_str, mix},
         table::Table,
     },
     model::{
         event,
         ids::{AttrRef, Host, NONE, NodeId, Slot},
-        names::Names,
         network::send::Fate,
         outcome::Outcome,
         span::Span,
@@ -44,34 +44,6 @@ pub(super) const COPY_SHIFT: u64 = 0x1405_7b7e_f767_814f;
 /// The same for the answer of a dns node and for the call that follows it.
 pub(super) const ANSWER_SHIFT: u64 = 0x8cb9_2ba7_2f3d_8dd7;
 pub(super) const QUESTION_SHIFT: u64 = 0xaaaa_9c3f_6d2b_1e05;
-
-/// Something a node does by itself, such as processor sharing.
-#[derive(Clone, Copy, Debug)]
-pub struct Tick {
-    /// Sequence it is armed with; 0: none.
-    pub armed: u64,
-    /// The node.
-    pub node: NodeId,
-    /// The node's own index.
-    pub index: u32,
-    /// What it is called in the fingerprint.
-    pub identity: u64,
-}
-
-impl Tick {
-    /// The ticks of all nodes, which are these: owner and own index.
-    pub fn all(names: &Names, all: &[(NodeId, u32)]) -> Vec<Self> {
-        let salts = names.nodes().map(|n| hash_str(1, n));
-        let salts: Vec<u64> = salts.chain(names.clients().map(|n| hash_str(2, n))).collect();
-        let one = |&(node, index): &(NodeId, u32)| Self {
-            armed: 0,
-            node,
-            index,
-            identity: mix(salts[usize::from(node)].wrapping_add(u64::from(index))),
-        };
-        all.iter().map(one).collect()
-    }
-}
 
 /// Everything a node may touch.
 #[derive(Debug)]
@@ -112,6 +84,8 @@ pub struct World {
     pub limiters: Vec<Limiter>,
     /// Connections with two ends; none: nobody knows of any.
     pub connections: Option<Box<Connections>>,
+    /// Connections that are kept beyond single calls; none: no step says so.
+    pub kept: Option<Box<KeptConnections>>,
     /// What is called off right now has taken too long; otherwise nobody needs it any more.
     pub overdue: bool,
     /// Messages delivered (calls, replies, cancellations that arrived).
@@ -122,10 +96,11 @@ pub struct World {
 
 /// Whether an event still means something.
 #[inline(always)]
-fn is_live(event: Popped, frames: &Frames, ticks: &Table<Tick>) -> bool {
+fn is_live(event: Popped, frames: &Frames, ticks: &Table<Tick>, network: &Network) -> bool {
     match event.kind {
         event::TIMER => frames[event.slot].armed == event.sequence,
         event::TICK => ticks[event.slot as usize].armed == event.sequence,
+        event::LINE => network.awaits(event.slot, event.sequence),
         _ => true,
     }
 }
@@ -248,6 +223,7 @@ impl World {
             client: from.client,
             request_op: from.request_op,
             priority: from.priority,
+            depth: from.depth,
             ..Extra::EMPTY
         };
     }
@@ -282,9 +258,14 @@ impl World {
     }
 
     fn apart(&mut self, from: (NodeId, u16), to: (NodeId, u16), send: impl FnOnce(&mut Self)) {
-        let before = self.network.link_between(from, to).travelled();
+        let link = self.network.link_between(from, to);
+        link.tell_apart(true);
+        let before = link.travelled();
         send(self);
-        self.network.probes += self.network.link_between(from, to).travelled() - before;
+        let link = self.network.link_between(from, to);
+        link.tell_apart(false);
+        let more = link.travelled() - before;
+        self.network.probes += more;
     }
 
     /// Where the caller of a visit with this parent and these flags is, or was.
@@ -517,15 +498,15 @@ impl World {
 
     #[cold]
     fn drop_dead(&mut self) {
-        let (frames, ticks) = (&self.frames, &self.ticks);
-        self.agenda.retain(|event| is_live(event, frames, ticks));
+        let (frames, ticks, network) = (&self.frames, &self.ticks, &self.network);
+        self.agenda.retain(|event| is_live(event, frames, ticks, network));
     }
 
     /// A timer was due that is dead: those behind it in its lane mostly are, too.
     #[cold]
     pub fn drop_dead_timers(&mut self) {
-        let (frames, ticks) = (&self.frames, &self.ticks);
-        self.agenda.drop_front(|event| is_live(event, frames, ticks));
+        let (frames, ticks, network) = (&self.frames, &self.ticks, &self.network);
+        self.agenda.drop_front(|event| is_live(event, frames, ticks, network));
     }
 
     // ---- visits ----------------------------------------------------------------------------
@@ -570,6 +551,7 @@ impl World {
             AttrRef::Session => extra.session as f64,
             AttrRef::Zone => f64::from(self.network.zone_of(f.node, f.inst)),
             AttrRef::Instance => f64::from(f.inst),
+            AttrRef::Depth => f64::from(extra.depth),
         }
     }
 
@@ -596,70 +578,4 @@ pub fn pack(node: u16, inst: u16) -> u32 {
 #[inline]
 pub fn unpack(address: u32) -> (u16, u16) {
     ((address >> 16) as u16, address as u16)
-}
-
-/// Values of the requests' attributes, one row per request, shared by its frames.
-#[derive(Clone, Debug, Default)]
-pub struct Attributes {
-    /// Values per row.
-    pub width: usize,
-    values: Vec<f64>,
-    shared_by: Vec<u32>,
-    free: Vec<u32>,
-}
-
-impl Attributes {
-    /// No rows yet, each of so many values.
-    pub fn new(width: usize) -> Self {
-        Self { width, ..Self::default() }
-    }
-
-    /// A new row held by one frame.
-    pub fn row(&mut self) -> u32 {
-        if let Some(row) = self.free.pop() {
-            self.shared_by[row as usize] = 1;
-            return row;
-        }
-        self.values.resize(self.values.len() + self.width, 0.0);
-        self.shared_by.push(1);
-        (self.shared_by.len() - 1) as u32
-    }
-
-    /// A row's values.
-    pub fn values_mut(&mut self, row: u32) -> &mut [f64] {
-        let base = row as usize * self.width;
-        &mut self.values[base..base + self.width]
-    }
-
-    /// The values of a row, if it is one.
-    pub fn row_of(&self, row: u32) -> Option<&[f64]> {
-        let base = row as usize * self.width;
-        (row != NONE).then(|| &self.values[base..base + self.width])
-    }
-
-    /// One value; 0 for a frame without a row.
-    #[inline(always)]
-    pub fn get(&self, row: u32, attribute: u16) -> f64 {
-        if row == NONE {
-            0.0
-        } else {
-            self.values[row as usize * self.width + usize::from(attribute)]
-        }
-    }
-
-    fn share(&mut self, row: u32) {
-        if row != NONE {
-            self.shared_by[row as usize] += 1;
-        }
-    }
-
-    fn drop_row(&mut self, row: u32) {
-        if row != NONE {
-            let n = &mut self.shared_by[row as usize];
-            *n -= 1;
-            if *n == 0 {
-                self.free.push(row);
-            }
-        }
-    }
 }

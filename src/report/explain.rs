@@ -299,14 +299,21 @@ pub(crate) fn blame(results: &Results) -> Vec<String> {
             value(Quantity::Number, part.visits)
         ));
     }
+    let mut links: Vec<_> = blame.links.iter().collect();
     let between = [
         (blame.network, "on the way between them"),
         (blame.backoff, "backoff, until what failed was tried again"),
         (blame.permits, "waiting for tokens, permits and connections of calls"),
         (blame.waits, "`wait` steps of those who call others"),
     ];
-    let between = between.iter().filter(|(time, _)| *time > 0.0);
-    lines.extend(between.map(|(time, what)| format!("{} {what}", duration(*time))));
+    for (time, what) in between.iter().filter(|(time, _)| *time > 0.0) {
+        lines.push(format!("{} {what}", duration(*time)));
+        // What it takes on the way is told first.
+        for (link, held_up) in std::mem::take(&mut links) {
+            let held_up = duration(*held_up);
+            lines.push(format!("{held_up} of it because link {link} also carried other messages"));
+        }
+    }
     let unsaid = 1e-3 * blame.latency;
     if blame.remainder < -0.01 * blame.latency {
         let together = blame.latency - blame.remainder;

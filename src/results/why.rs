@@ -169,6 +169,10 @@ pub struct Blame {
     /// On the way between nodes and clients; probes are left out.
     #[serde(default)]
     pub network: f64,
+    /// Of `network`: how much longer messages took on links with `bandwidth` because of others there, by link; those that
+    /// made no difference are left out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub links: BTreeMap<String, f64>,
     /// From failures until they are tried again.
     #[serde(default)]
     pub backoff: f64,

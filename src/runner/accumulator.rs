@@ -14,6 +14,7 @@ use super::{
     connections::ConnectionsPool,
     consistency::ConsistencyPool,
     faults::{AlertPool, FaultPool, OfClient},
+    links::LinkPool,
     nodes::{NodePool, UptimePool},
     replication::{Replication, requests, span, window_spans},
 };
@@ -136,6 +137,7 @@ pub struct Accumulator {
     clients: Vec<ClientPool>,
     nodes: Vec<NodePool>,
     uptime: UptimePool,
+    links: Vec<LinkPool>,
     alerts: Vec<AlertPool>,
     budgets: Vec<BudgetPool>,
     /// None where no store is followed.
@@ -194,6 +196,7 @@ impl Accumulator {
         if index == 0 {
             self.clients = measured.clients.iter().map(ClientPool::like).collect();
             self.nodes = measured.nodes.iter().map(NodePool::like).collect();
+            self.links = measured.links.iter().map(LinkPool::like).collect();
             self.alerts = measured.alerts.iter().map(AlertPool::like).collect();
             self.budgets = self.info.budgets.iter().map(BudgetPool::new).collect();
         }
@@ -211,6 +214,9 @@ impl Accumulator {
             pool.push(node, measured, (&spans, self.info.warm_up));
         }
         self.uptime.push(measured.uptime.0, measured.uptime.1);
+        for (pool, link) in self.links.iter_mut().zip(&measured.links) {
+            pool.push(link, all.span);
+        }
         for (pool, alert) in self.alerts.iter_mut().zip(&measured.alerts) {
             pool.push(alert);
         }
@@ -293,13 +299,16 @@ impl Accumulator {
         results.timeline = self.timeline(&results);
         results.bottleneck = explain::bottleneck(&results);
         let of = |ns: u128| ns as f64 / 1e9;
-        let between = Blame {
+        let mut between = Blame {
             network: of(self.between.network),
             backoff: of(self.between.backoff),
             permits: of(self.between.permits),
             waits: of(self.between.waits),
             ..Blame::default()
         };
+        for (link, held_up) in self.links.iter().map(LinkPool::held_up) {
+            *between.links.entry(link.to_owned()).or_default() += held_up;
+        }
         results.blame = explain::blame(&results, &between);
         results
     }
@@ -383,6 +392,7 @@ impl Accumulator {
             faults: self.faults.iter().map(|pool| pool.results(confidence)).collect(),
             ..Results::default()
         };
+        self.links.iter().for_each(|link| link.write(&mut results.links, confidence));
         if let Some(bill) = &self.bill {
             bill.write(&mut results);
         }

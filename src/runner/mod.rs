@@ -16,6 +16,7 @@ mod each;
 mod environments;
 mod faults;
 mod histories;
+mod links;
 mod moved;
 mod nodes;
 mod picture;

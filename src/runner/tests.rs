@@ -126,6 +126,7 @@ fn measured(seed: u64, operations: Vec<OperationMeasured>, node: NodeMeasured) -
         uptime: (UptimeBooks::default(), 10 * SECOND),
         between: Between::default(),
         traffic: Default::default(),
+        links: Vec::new(),
         window_starts: vec![0, 2 * SECOND, 7 * SECOND],
         ended_at: 12 * SECOND,
         truncated: None,

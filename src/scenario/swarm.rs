@@ -131,7 +131,7 @@ impl Writer {
             let jitter = self.pick(&["20ms", "exp(mean=20ms)", "0s"]);
             let link = if !self.zones.is_empty() && self.chance(30) {
                 let what = self.pick(&["loss: 1%", "bandwidth: 10Mbps", "latency: 5ms"]);
-                format!(", links: [{{from: a, to: b, {what}}}]")
+                format!(", links: [{{from: a, to: b, {}}}]", self.bandwidth(what))
             } else {
                 String::new()
             };
@@ -450,7 +450,7 @@ impl Writer {
             let edge = self.elsewhere(edge, &target);
             text += &format!("        {target}: {{{edge}}}\n");
         }
-        self.text += &text;
+        self.text += &self.circle(number, self.hold(number, text));
     }
 
     /// In which order a service works what waits, and how much of it at once.

@@ -146,8 +146,10 @@ fn followers_fall_behind_where_the_link_or_their_core_is_too_slow() {
         (number(&found, "nodes.kv.replication_lag.max"), number(&found, "summary.availability"))
     };
     // A megabyte a second for 1.2 MB/s of values: a sixth of what is sent waits at the end.
-    let (slow, answered) =
-        lag("write: 0s, value_size: 1KB", ", links: [{from: a, to: b, bandwidth: 8Mbps}]");
+    let (slow, answered) = lag(
+        "write: 0s, value_size: 1KB",
+        ", links: [{from: a, to: b, bandwidth: 8Mbps, discipline: fifo}]",
+    );
     assert!((slow - 60.0 * (1.0 - 1.0 / 1.2)).abs() < 0.7, "{slow}");
     assert_eq!(answered, 1.0, "who writes notices nothing");
     let (fast, _) =

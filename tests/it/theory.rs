@@ -355,13 +355,26 @@ fn messages_lost_one_way_or_the_other_are_timeouts() {
 }
 
 #[test]
-fn messages_queue_for_a_link_as_for_a_server() {
-    // 1 MB at 100 MB/s takes 10 ms; 50/s keep the link half busy: M/D/1, wait 5 ms.
+fn messages_queue_for_a_pipe_as_for_a_server_and_share_a_link() {
+    // 1 MB at 100 MB/s takes 10 ms; 50/s keep the link half busy. One after the other: M/D/1, wait 5 ms.
     let text = "windtunnel: 1\nname: bandwidth\nduration: 2000s\ntopology: {regions: {r: [a]}}\n\
-                network: {links: [{from: internet, to: a, bandwidth: 100MB/s, one_way: true}]}\n\
+                network: {links: [{from: internet, to: a, bandwidth: 100MB/s, one_way: true, discipline: fifo}]}\n\
                 clients: {users: {arrivals: poisson(50/s), to: server, size: 1MB}}\n\
                 nodes: {server: {service: {zones: a, cores: 1, work: 0s}}}\n";
     assert_close(measure(text, 5, "summary.latency.mean"), 0.015, 0.01);
+    // Together: M/G/1 under processor sharing, S / (1 - rho) whatever the law of sizes (Kleinrock 1967; Kelly 1979).
+    let shared = text.replace(", discipline: fifo", "");
+    for size in ["1MB", "exp(mean=1MB)", "lognormal(mean=1MB cv=1.5)"] {
+        let text = shared.replace("size: 1MB", &format!("size: {size}"));
+        let measured = simulate(&text, 5).merged;
+        let of = |expression| evaluate(expression, &measured).unwrap();
+        assert_close(of("summary.latency.mean"), 0.02, 0.02);
+        assert_close(of("links.internet-a.forth.utilisation"), 0.5, 0.01);
+        assert_close(of("links.internet-a.forth.transfer_time.mean"), 0.02, 0.02);
+        assert_close(of("links.internet-a.forth.waiting_time.mean"), 0.01, 0.04);
+        // Little's law: rho / (1 - rho) of them leave at the same time.
+        assert_close(of("links.internet-a.forth.in_transfer"), 1.0, 0.02);
+    }
 }
 
 /// Response time of M/M/1 with mean work 1 under an order of service that knows the work.

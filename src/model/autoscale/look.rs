@@ -21,7 +21,7 @@ use crate::{
         names::Names,
         route::Route,
         sim::Simulation,
-        world::Tick,
+        tick::Tick,
     },
 };
 

@@ -171,7 +171,8 @@ use crate::{
             Discipline,
             build::Shape,
             compile::Compiler,
-            program::{AS_IT_IS, CacheStep, Instr, Program},
+            instr::{AS_IT_IS, CacheStep, Instr},
+            program::Program,
         },
     },
 };

@@ -21,10 +21,7 @@ use crate::{
         fault::timeline::surges,
         replication::whom::Answered,
         resilience::policy::{EdgePolicy, EdgeState},
-        service::{
-            compile::Compiler,
-            program::{Instr, Program},
-        },
+        service::{compile::Compiler, instr::Instr, program::Program},
     },
 };
 

@@ -185,6 +185,8 @@ impl<'s> Effective<'s> {
                         let own = self.own.and_then(|o| o.$key.as_ref());
                         own.or(self.client.$key.as_ref()).cloned()
                     },)*
+                    // Nobody calls a client.
+                    max_depth: None,
                 }
             };
         }

@@ -28,7 +28,10 @@ use crate::{
             policy::{EdgePolicy, EdgeState},
         },
         route::Asked,
-        service::program::{Instr, Program, Stop},
+        service::{
+            instr::Instr,
+            program::{Program, Stop},
+        },
         span::Span,
         world::World,
     },

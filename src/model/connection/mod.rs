@@ -6,8 +6,10 @@
 pub mod books;
 pub mod check;
 pub mod far;
+pub mod kept;
 pub mod near;
 pub mod registry;
+pub mod rides;
 
 use super::{
     client::ClientSpec,

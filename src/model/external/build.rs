@@ -8,7 +8,8 @@ use crate::model::{
     service::{
         build::Shape,
         compile::Compiler,
-        program::{Chance, Instr, Program},
+        instr::Instr,
+        program::{Chance, Program},
     },
 };
 

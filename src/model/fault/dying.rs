@@ -15,7 +15,8 @@ use crate::{
         },
         ids::Host,
         sim::Simulation,
-        world::{Tick, World},
+        tick::Tick,
+        world::World,
     },
 };
 

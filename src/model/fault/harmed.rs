@@ -74,8 +74,8 @@ impl World {
     /// An event that is due at a paused host waits for the end of the pause.
     #[cold]
     pub fn hold(&mut self, event: u8, slot: Slot, sequence: u64) -> bool {
-        if event == event::TICK || event == event::FATE {
-            // A node's own: what is shared stands still already.
+        if matches!(event, event::TICK | event::FATE | event::LINE) {
+            // A node's own: what is shared stands still already. Or of no node.
             return false;
         }
         if event == event::CONNECTION {

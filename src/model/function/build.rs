@@ -16,7 +16,8 @@ use crate::{
         service::{
             Discipline,
             build::Shape,
-            program::{Instr, Point, Program},
+            instr::{Instr, Point},
+            program::Program,
             room::Room,
         },
     },

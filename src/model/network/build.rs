@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     LinkSpec,
+    line::{Line, LineOf},
     links::{Carriage, Link, More, Network, SPREAD},
 };
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
         plan::Prepared,
         replication::callers::Within,
     },
+    units::Bandwidth,
 };
 
 impl Names {
@@ -78,6 +80,11 @@ pub fn network(assembly: &mut Assembly<'_>) -> Network {
     let specs = names.design.network.links.clone();
     for (i, spec) in specs.iter().enumerate() {
         special_links(spec, i, &mut net, assembly);
+    }
+    for (index, link) in net.links.iter_mut().enumerate() {
+        if let Some(line) = &mut link.more.line {
+            line.index = index as u32;
+        }
     }
     net.look_closer();
     // Without any size there is nothing to count.
@@ -151,11 +158,10 @@ fn link(latency: Latency, name: &str, assembly: &mut Assembly<'_>) -> Link {
     let more = More {
         latency,
         latency_stream: assembly.stream(name, "latency"),
-        bandwidth: 0.0,
+        line: None,
         loss: 0.0,
         loss_stream: assembly.stream(name, "loss"),
         ordered: false,
-        busy_until: 0,
         last_delivery: 0,
         lost: 0,
         lane,
@@ -168,11 +174,12 @@ fn link(latency: Latency, name: &str, assembly: &mut Assembly<'_>) -> Link {
 fn special_links(spec: &LinkSpec, index: usize, net: &mut Network, assembly: &mut Assembly<'_>) {
     let names = assembly.names;
     let mut pairs = vec![(&spec.from, &spec.to)];
-    if spec.one_way != Some(true) {
+    if spec.one_way != Some(true) && spec.from != spec.to {
         pairs.push((&spec.to, &spec.from));
     }
     let n = net.zones;
-    for (from, to) in pairs {
+    for (back, (from, to)) in pairs.into_iter().enumerate() {
+        let of = (index, back > 0);
         if let (Some(from), Some(to)) = (names.place(&from.0), names.place(&to.0)) {
             for (a, b) in each_of(&from, &to) {
                 let name = format!("link/{index}/{}/{}", zone_name(a, names), zone_name(b, names));
@@ -180,19 +187,19 @@ fn special_links(spec: &LinkSpec, index: usize, net: &mut Network, assembly: &mu
                 if let Some(law) = &spec.latency {
                     *link = self::link(Latency::Law(law.clone()), &name, assembly);
                 }
-                restrict(spec, link);
+                restrict(spec, of, link);
             }
             continue;
         }
         for (a, b) in each_of(&names.ends_at(&from.0), &names.ends_at(&to.0)) {
-            let of = |end: End| format!("{}@{}", names.entity(end.0), zone_name(end.1, names));
-            let name = format!("link/{index}/{}/{}", of(a), of(b));
+            let at = |end: End| format!("{}@{}", names.entity(end.0), zone_name(end.1, names));
+            let name = format!("link/{index}/{}/{}", at(a), at(b));
             let latency = match &spec.latency {
                 Some(law) => Latency::Law(law.clone()),
                 None => class_latency(a.1, b.1, names, assembly.prepared),
             };
             let mut link = self::link(latency, &name, assembly);
-            restrict(spec, &mut link);
+            restrict(spec, of, &mut link);
             let at = *net.between.entry((a, b)).or_insert(net.links.len());
             if at == net.links.len() {
                 net.links.push(link);
@@ -208,12 +215,16 @@ fn each_of<T: Copy>(from: &[T], to: &[T]) -> Vec<(T, T)> {
 }
 
 /// What is said of a link beyond its latency.
-fn restrict(spec: &LinkSpec, link: &mut Link) {
+fn restrict(spec: &LinkSpec, of: LineOf, link: &mut Link) {
     let more = &mut link.more;
-    more.bandwidth = spec.bandwidth.map_or(0.0, |b| b.0 / 1e9);
+    let per_ns = |bandwidth: Bandwidth| bandwidth.0 / 1e9;
+    more.line = spec.bandwidth.map(|all| {
+        let each = spec.per_flow.map_or(f64::INFINITY, per_ns);
+        Box::new(Line::new(of, (per_ns(all), each), spec.discipline()))
+    });
     more.loss = spec.loss.map_or(0.0, |f| f.0);
     more.ordered = spec.ordered == Some(true);
-    if more.bandwidth > 0.0 || more.loss > 0.0 || more.ordered {
+    if more.line.is_some() || more.loss > 0.0 || more.ordered {
         link.carry_in_full();
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{LinkSpec, NetworkSpec};
+use super::{LineDiscipline, LinkSpec, NetworkSpec};
 use crate::{
     model::{
         check::{closest, law},
@@ -72,6 +72,7 @@ fn links(spec: &NetworkSpec, names: &Names, hops: &[Vec<NodeId>], problems: &mut
         if link.bandwidth.is_some_and(|b| b.0 <= 0.0) {
             problems.error("E-RANGE", format!("{path}.bandwidth"), "must be above 0");
         }
+        line(link, &path, problems);
         if link.loss.is_some_and(|f| f.0 >= 1.0) {
             problems.warn(
                 "W-LOSS",
@@ -91,6 +92,30 @@ fn links(spec: &NetworkSpec, names: &Names, hops: &[Vec<NodeId>], problems: &mut
                 break;
             }
         }
+    }
+}
+
+/// How messages have the bandwidth of a link.
+fn line(link: &LinkSpec, path: &str, problems: &mut Problems) {
+    let ways = [("discipline", link.discipline.is_some()), ("per_flow", link.per_flow.is_some())];
+    for (key, _) in ways.into_iter().filter(|way| way.1 && link.bandwidth.is_none()) {
+        let message = "without `bandwidth` a link carries everything at once";
+        let help = "give the link a `bandwidth`, such as `1Gbps`";
+        problems.error_help("E-MISSING", format!("{path}.{key}"), message, help);
+    }
+    if link.per_flow.is_some_and(|each| each.0 <= 0.0) {
+        problems.error("E-RANGE", format!("{path}.per_flow"), "must be above 0");
+    }
+    if link.bandwidth.is_none() || link.discipline() == LineDiscipline::Shared {
+        if link.ordered == Some(true) && link.discipline.is_some() {
+            let message = "messages that share a link overtake one another";
+            let help = "leave out `ordered`, or say `discipline: fifo`";
+            problems.error_help("E-CONFLICT", format!("{path}.ordered"), message, help);
+        }
+    } else if link.per_flow.is_some() {
+        let message = "one after the other, each message has all of the link";
+        let help = "leave out `per_flow`, or say `discipline: shared`";
+        problems.error_help("E-CONFLICT", format!("{path}.per_flow"), message, help);
     }
 }
 

@@ -5,7 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::disturbed::Disturbance;
+use super::{
+    books::LinkMeasured,
+    disturbed::Disturbance,
+    line::{Line, LineOf},
+};
 use crate::{
     engine::{
         agenda::{Agenda, LaneId},
@@ -14,7 +18,7 @@ use crate::{
         table::Table,
     },
     model::{
-        ids::{End, NodeId, Slot, Zone},
+        ids::{End, NONE, NodeId, Slot, Zone},
         network::PAID,
         replication::callers::Within,
     },
@@ -49,16 +53,14 @@ pub struct More {
     pub latency: Sampler,
     /// Draws of latencies.
     pub latency_stream: Stream,
-    /// Bytes per nanosecond; 0: unlimited.
-    pub bandwidth: f64,
+    /// What it can carry at once; none: everything.
+    pub line: Option<Box<Line>>,
     /// Probability of losing a message.
     pub loss: f64,
     /// Draws of losses.
     pub loss_stream: Stream,
     /// No overtaking.
     pub ordered: bool,
-    /// When the link has sent all it has accepted, ns.
-    pub busy_until: u64,
     /// Latest delivery so far, ns.
     pub last_delivery: u64,
     /// Messages lost.
@@ -90,7 +92,14 @@ impl Link {
         true
     }
 
-    /// The time all its messages have taken together, ns.
+    /// What it accepts now is told apart, or no longer.
+    pub fn tell_apart(&mut self, apart: bool) {
+        if let (Carriage::Full, Some(line)) = (self.carriage, &mut self.more.line) {
+            line.apart = apart;
+        }
+    }
+
+    /// The time all its messages have taken together, ns; of those that shared a line, once they had left.
     pub fn travelled(&self) -> u128 {
         u128::from(self.sent - self.more.lost) * u128::from(self.more.lane) + self.more.travel
     }
@@ -129,20 +138,21 @@ impl More {
     ) -> bool {
         self.bytes += message.size;
         let now = agenda.now();
+        let lost = self.loss > 0.0 && self.loss_stream.draw_mixed(message.id).unit() < self.loss;
+        self.lost += u64::from(lost);
         let mut leaves = now;
-        if self.bandwidth > 0.0 {
+        if let Some(line) = &mut self.line {
+            let takes = line.takes(message.size);
+            if takes > 0 && line.is_shared() {
+                return self.share(agenda, (slot, kind), (message.id, takes), (lost, later));
+            }
             // Store and forward: a message waits until the link has sent those before it.
-            leaves = now.max(self.busy_until);
-            leaves += to_nanos(message.size as f64 / self.bandwidth);
-            self.busy_until = leaves;
+            leaves = if line.is_shared() { now } else { line.follow(takes, now) };
         }
-        if self.loss > 0.0 && self.loss_stream.draw_mixed(message.id).unit() < self.loss {
-            self.lost += 1;
+        if lost {
             return false;
         }
-        let latency =
-            to_nanos(self.latency.sample(&mut self.latency_stream.draw_mixed(message.id)));
-        let latency = latency.saturating_add(later);
+        let latency = self.latency(message.id).saturating_add(later);
         let mut arrives = leaves.checked_add(latency).expect("the clock does not overflow");
         if self.ordered {
             arrives = arrives.max(self.last_delivery);
@@ -150,6 +160,31 @@ impl More {
         }
         self.travel += u128::from(arrives - now - self.lane);
         agenda.push(arrives - now, slot, kind);
+        true
+    }
+
+    /// How long a message is under way that has left, ns.
+    fn latency(&self, id: u64) -> u64 {
+        to_nanos(self.latency.sample(&mut self.latency_stream.draw_mixed(id)))
+    }
+
+    /// Sends one that takes so long, ns, at the full speed of a line, and shares it.
+    fn share(
+        &mut self,
+        agenda: &mut Agenda,
+        (slot, kind): (Slot, u8),
+        (id, takes): (u64, u64),
+        (lost, later): (bool, u64),
+    ) -> bool {
+        let latency = self.latency(id).saturating_add(later);
+        let line = self.line.as_mut().expect("it shares one");
+        if lost {
+            // It takes its part of the line all the same.
+            line.share(agenda, (NONE, kind), takes, 0);
+            return false;
+        }
+        line.share(agenda, (slot, kind), takes, latency);
+        self.travel += u128::from(latency);
         true
     }
 }
@@ -252,6 +287,40 @@ impl Network {
     /// The time all messages but probes have taken together, ns.
     pub fn travelled(&self) -> u128 {
         let all: u128 = self.links.iter().chain([&self.inside]).map(Link::travelled).sum();
-        all - self.probes
+        all - self.probes + self.lines().map(|line| line.travel).sum::<u128>()
+    }
+
+    /// Of links that cannot carry everything at once: their lines.
+    pub fn lines(&self) -> impl Iterator<Item = &Line> {
+        self.links.iter().filter_map(|link| link.more.line.as_deref())
+    }
+
+    /// What was measured of links that cannot carry everything at once, by link of the file and direction.
+    pub fn links_measured(&mut self, now: u64) -> BTreeMap<LineOf, LinkMeasured> {
+        let mut all: BTreeMap<LineOf, LinkMeasured> = BTreeMap::new();
+        for line in self.links.iter_mut().filter_map(|link| link.more.line.as_mut()) {
+            line.measured(all.entry(line.of).or_default(), now);
+        }
+        all
+    }
+
+    /// The measured span begins.
+    pub fn begin_span(&mut self, now: u64) {
+        let lines = self.links.iter_mut().filter_map(|link| link.more.line.as_mut());
+        lines.for_each(|line| line.begin_span(now));
+    }
+
+    /// An event of a line is due.
+    #[cold]
+    #[inline(never)]
+    pub fn line_due(&mut self, agenda: &mut Agenda, link: u32, sequence: u64) {
+        if let Some(line) = &mut self.links[link as usize].more.line {
+            line.due(agenda, sequence);
+        }
+    }
+
+    /// Whether an event of a line still means something.
+    pub fn awaits(&self, link: u32, sequence: u64) -> bool {
+        self.links[link as usize].more.line.as_ref().is_some_and(|line| line.awaits(sequence))
     }
 }

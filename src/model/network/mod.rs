@@ -1,8 +1,10 @@
 //! Zones, links, latency, loss, bandwidth.
 
+pub mod books;
 pub mod build;
 pub mod check;
 pub mod disturbed;
+pub mod line;
 pub mod links;
 pub mod places;
 pub mod send;
@@ -127,9 +129,16 @@ pub struct LinkSpec {
     /// One-way latency; that of the class when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<DurationLaw>,
-    /// Messages queue for the link at this speed; unlimited when absent.
+    /// What it can carry in each direction; unlimited when absent. Messages that are sent at the same time share it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<Bandwidth>,
+    /// How messages have the `bandwidth`: `shared` (default; with `ordered` one after the other) or `fifo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discipline: Option<LineDiscipline>,
+    /// No message gets more of a shared `bandwidth` than this: what its two ends can send and take. Unlimited when
+    /// absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_flow: Option<Bandwidth>,
     /// Fraction of messages lost without a trace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loss: Option<Fraction>,
@@ -139,6 +148,33 @@ pub struct LinkSpec {
     /// Messages never overtake one another.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ordered: Option<bool>,
+}
+
+impl LinkSpec {
+    /// What it is called in results: its id, or whom it joins.
+    pub fn name(&self) -> String {
+        let joined = || format!("{}-{}", self.from.0, self.to.0);
+        self.id.as_ref().map_or_else(joined, |id| id.0.clone())
+    }
+
+    /// How messages have its bandwidth.
+    pub fn discipline(&self) -> LineDiscipline {
+        let ordered = self.ordered == Some(true);
+        let unsaid = if ordered { LineDiscipline::Fifo } else { LineDiscipline::Shared };
+        self.discipline.unwrap_or(unsaid)
+    }
+}
+
+/// How messages have the bandwidth of a link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LineDiscipline {
+    /// Those that are sent at the same time get equal parts of it (processor sharing), as flows that a network treats
+    /// alike do: a small message hardly waits for a large one.
+    #[default]
+    Shared,
+    /// One after the other, in the order in which they were sent: one connection, a pipe, a serial line.
+    Fifo,
 }
 
 /// `matrix(file=rtt.csv unit=ms round_trip=true)`: latencies between regions; row = from, first

@@ -17,7 +17,8 @@ use crate::model::{
         Discipline,
         build::Shape,
         compile::Compiler,
-        program::{AS_IT_IS, Instr, Point, Program},
+        instr::{AS_IT_IS, Instr, Point},
+        program::Program,
     },
 };
 

@@ -15,7 +15,7 @@ use crate::{
         frame::NOBODY,
         ids::{Host, NONE, NodeId, Slot},
         replication::letters::{Cargo, Envelope},
-        service::program::{Instr, Point},
+        service::instr::{Instr, Point},
         world::World,
     },
 };

@@ -290,20 +290,28 @@ impl World {
         }
         if !self.network.special {
             let link = self.network.link(from, to);
+            link.tell_apart(!waited_for);
             let before = link.travelled();
             let sent = link.send(&mut self.agenda, (slot, event::LETTER), weight);
+            link.tell_apart(false);
             if !waited_for {
-                self.network.probes += self.network.link(from, to).travelled() - before;
+                let more = link.travelled() - before;
+                self.network.probes += more;
             }
             if !sent {
                 self.release(slot);
             }
             return;
         }
-        let before = self.network.link_between(from, to).travelled();
+        let link = self.network.link_between(from, to);
+        link.tell_apart(!waited_for);
+        let before = link.travelled();
         self.post_special((from, to), (slot, key), Weight { id, size });
+        let link = self.network.link_between(from, to);
+        link.tell_apart(false);
         if !waited_for {
-            self.network.probes += self.network.link_between(from, to).travelled() - before;
+            let more = link.travelled() - before;
+            self.network.probes += more;
         }
     }
 

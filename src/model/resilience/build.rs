@@ -12,7 +12,7 @@ use crate::{
             budget::BudgetPolicy,
             guard::GuardPolicy,
             permits::PermitPolicy,
-            policy::{Asks, EdgePolicy, Elsewhere, Retry},
+            policy::{Asks, EdgePolicy, Elsewhere, Keeps, Retry},
             rate_limit::{RateLimit, RateLimitSpec},
             specs::PoolFields,
         },
@@ -60,6 +60,7 @@ impl EdgePolicy {
             guard: guard.is_some().then(|| Box::new(guard)),
             cancel: spec.cancel == Some(true),
             tracks,
+            keeps: Keeps::Nothing,
             elsewhere: Elsewhere {
                 retries: spec.retry.as_ref().is_some_and(|retry| retry.elsewhere == Some(true)),
                 copies: spec.hedge.is_some_and(|hedge| hedge.elsewhere == Some(true)),

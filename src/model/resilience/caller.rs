@@ -12,7 +12,7 @@ use super::{
     flight::Hold,
     guard::{Due, Guard, GuardPolicy, happens, note},
     hedge,
-    policy::{EdgePolicy, EdgeState},
+    policy::{EdgePolicy, EdgeState, Keeps},
 };
 use crate::{
     engine::random::Stream,
@@ -43,6 +43,11 @@ pub trait Caller {
 
     /// Sends a message of a call: the new frame. `shift` tells its draws from those of the others.
     fn send(&mut self, slot: Slot, call: u16, shift: u64, world: &mut World) -> Slot;
+
+    /// A connection of a pool was taken that is to be kept.
+    fn took(&mut self, _: Slot, _pool: u32, _: &mut World) {
+        unreachable!("only steps keep connections");
+    }
 
     /// A call failed for good.
     fn gave_up(&mut self, slot: Slot, call: u16, outcome: Outcome, world: &mut World);
@@ -200,6 +205,9 @@ pub fn failed<C: Caller>(
 pub fn called_off<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut World) {
     if let Some((guard, rules)) = guard(caller, slot, call, world) {
         guard.called_off(rules, slot, world);
+        if let Keeps::Uses(pool) = caller.policy(call).keeps {
+            world.used_kept(slot, pool, world.frames[slot].next != NONE);
+        }
         let copy = std::mem::replace(&mut world.frames.extra_mut(slot).hedge, NONE);
         if copy != NONE {
             world.call_off(copy);
@@ -305,7 +313,18 @@ fn admitted<C: Caller>(caller: &mut C, slot: Slot, call: u16, world: &mut World)
         to = caller.target(slot, call, ATTEMPT.wrapping_mul(before), world);
     }
     let Some((guard, rules)) = guard(caller, slot, call, world) else { return true };
-    guard.admits(rules, (slot, to), deadline, world)
+    let admitted = guard.admits(rules, (slot, to), deadline, world);
+    match caller.policy(call).keeps {
+        Keeps::Takes(pool) if admitted => {
+            caller.took(slot, pool, world);
+            false
+        }
+        Keeps::Uses(pool) if admitted => {
+            world.uses_kept(slot, pool);
+            true
+        }
+        _ => admitted,
+    }
 }
 
 /// The time of the next attempt of a call has come, or the end of one that was not sent.
@@ -393,6 +412,9 @@ fn attempt_ended<C: Caller>(
 ) {
     if let Some((guard, rules)) = guard(caller, slot, call, world) {
         guard.ended(rules, slot, outcome, world);
+        if let Keeps::Uses(pool) = caller.policy(call).keeps {
+            world.used_kept(slot, pool, outcome == Outcome::Timeout);
+        }
     }
 }
 

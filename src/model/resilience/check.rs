@@ -22,6 +22,9 @@ use crate::{
 /// Calls or connections at once.
 pub const MAX_PERMITS: u64 = 1 << 24;
 
+/// Calls that are one within the other, at most: each has a frame at work.
+const MOST_DEPTH: u64 = 100;
+
 /// The policy of an edge to these nodes.
 pub fn edge(
     spec: &EdgeSpec,
@@ -29,6 +32,7 @@ pub fn edge(
     names: &Names,
     problems: &mut Problems,
 ) {
+    positive(spec.max_depth, MOST_DEPTH, &format!("{path}.max_depth"), problems);
     if spec.timeout.is_some_and(|t| t.0 == 0) {
         problems.error("E-RANGE", format!("{path}.timeout"), "must be above 0");
     }

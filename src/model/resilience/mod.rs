@@ -101,6 +101,11 @@ pub struct EdgeSpec {
     /// come after newer ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotent: Option<bool>,
+    /// Calls by this edge may lead to the same node again, which calls again, and so on: at most so many calls with
+    /// `max_depth` are one within the other in a request, and where there would be more the step is passed over. Circles of
+    /// calls without it are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_depth: Option<Count>,
 }
 
 impl EdgeSpec {
@@ -122,11 +127,13 @@ impl EdgeSpec {
             fallback,
             guarantees: _,
             idempotent: _,
+            max_depth,
         } = self;
         deadline.is_some()
             || rate_limit.as_ref().is_some_and(|limit| limit.per.is_some())
             || hedge.is_some()
             || fallback.is_some()
+            || max_depth.is_some()
     }
 
     /// Whether further attempts, or second copies, go to other instances than those before.

@@ -34,6 +34,20 @@ pub struct EdgePolicy {
     pub asks: Asks,
     /// Which messages go to other instances than those before.
     pub elsewhere: Elsewhere,
+    /// What becomes of a connection of its pool beyond single calls.
+    pub keeps: Keeps,
+}
+
+/// What becomes of a connection beyond single calls; of pools by number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Keeps {
+    /// Each call gives back what it took.
+    #[default]
+    Nothing,
+    /// A connection is taken, and nothing is sent.
+    Takes(u32),
+    /// Calls go by one that was taken.
+    Uses(u32),
 }
 
 /// Which messages of a call go to other instances than those before.
@@ -72,6 +86,24 @@ impl EdgePolicy {
     #[inline]
     pub fn is_wired(&self) -> bool {
         self.guard.as_ref().is_some_and(|guard| guard.wires.is_some())
+    }
+
+    /// The same edge where a connection is taken to be kept; none: it has no pool.
+    pub fn taking(&self) -> Option<Self> {
+        let guard = self.guard.as_ref()?;
+        let pool = guard.pool.clone()?;
+        let keeps = Keeps::Takes(pool.number);
+        let guard =
+            GuardPolicy { pool: Some(pool), wires: guard.wires.clone(), ..GuardPolicy::default() };
+        Some(Self { guard: Some(Box::new(guard)), keeps, tracks: true, ..self.clone() })
+    }
+
+    /// The same edge for calls by a connection that is kept; none: it has no pool. They have no second copies.
+    pub fn using(&self) -> Option<Self> {
+        let mut guard = self.guard.as_deref()?.clone();
+        let keeps = Keeps::Uses(guard.pool.take()?.number);
+        (guard.wires, guard.hedge) = (None, None);
+        Some(Self { guard: Some(Box::new(guard)), keeps, tracks: true, ..self.clone() })
     }
 
     /// Whether calls may have a second copy.

@@ -5,11 +5,9 @@
 use super::{
     BranchSpec,
     compile::{CallParts, Compiler},
+    instr::{Hold, Instr, Part, Point},
     parts::{LockSpec, SagaSpec, Scope, TransactionSpec},
-    program::{
-        DataOp, Gathered, Hold, Instr, KeyRef, LeasedAt, LeasedLock, Lock, Part, Point,
-        Transaction, Whole,
-    },
+    program::{DataOp, Gathered, KeyRef, LeasedAt, LeasedLock, Lock, Transaction, Whole},
     sagas::{LogAt, Saga},
 };
 use crate::{

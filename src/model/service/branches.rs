@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** A parent at a fork holds a list of exactly the branches that are still out.
 
-use super::{program::Instr, server::Server};
+use super::{instr::Instr, server::Server};
 use crate::{
     engine::{law::to_nanos, random::mix},
     model::{
@@ -56,6 +56,9 @@ impl Server {
             world.identify((slot, rest), false, mix);
         }
         self.inherit_locks(slot, rest);
+        if let Some(kept) = &mut world.kept {
+            kept.inherit(slot, rest);
+        }
         if let Some(leases) = world.data.as_mut().and_then(|data| data.leases.as_mut()) {
             leases.hand_over(slot, rest);
         }
@@ -273,6 +276,8 @@ impl Server {
                 branch = next;
             }
         }
+        // What it did by one is given up by now.
+        self.free_connections(slot, world);
         world.disarm(slot);
     }
 

@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** Before an event at the broker is over, nobody waits for a message that he could have.
 
-use super::{program::Instr, server::Server};
+use super::{instr::Instr, server::Server};
 use crate::{
     engine::random::mix,
     model::{

@@ -9,8 +9,9 @@ use super::{
     compile::Compiler,
     cores::Cores,
     inbound::{Accepts, Inbound},
+    instr::{Instr, Point},
     locks::Locks,
-    program::{Instr, Point, Program},
+    program::Program,
     quota::QuotaSpec,
     rationed::Rationed,
     room::Room,
@@ -92,8 +93,12 @@ impl ServiceSpec {
             }
             for (i, target) in self.calls.iter().enumerate() {
                 let (call, path) = ((None, None, None), format!("/calls/{i}"));
+                let bound = compiler.bound(&target.0);
                 compiler.call(&target.0, call, false, &path);
                 compiler.fallback(&target.0, call, false, &path);
+                if let Some(at) = bound {
+                    compiler.passed_over(at);
+                }
             }
             compiler.emit(Instr::End);
         }

@@ -4,7 +4,8 @@
 
 use super::{
     calls::bring,
-    program::{CacheStep, Instead, Instr, Program},
+    instr::{CacheStep, Instr},
+    program::{Instead, Program},
     server::Server,
 };
 use crate::{

@@ -3,7 +3,8 @@
 //! **Invariant.** A frame at a call stands at its instruction until the call is over (`resilience/caller.rs`).
 
 use super::{
-    program::{Brings, Instr, Program},
+    instr::Instr,
+    program::{Brings, Program},
     server::Server,
 };
 use crate::{
@@ -31,10 +32,10 @@ impl Caller for Server {
     #[inline(always)]
     fn edge(&mut self, slot: Slot, call: u16, world: &World) -> Edge<'_> {
         let site = &self.program.calls[usize::from(call)];
-        let (edge, inst) = (usize::from(site.edge), usize::from(world.frames[slot].inst));
+        let inst = usize::from(world.frames[slot].inst);
         Edge {
-            policy: &self.program.edges[edge],
-            state: &mut self.instances[inst].edges[edge],
+            policy: &self.program.edges[usize::from(site.edge)],
+            state: &mut self.instances[inst].edges[usize::from(site.state)],
             jitter: (&self.jitter, site.site),
         }
     }
@@ -74,6 +75,10 @@ impl Caller for Server {
         }
         world.send(child, (self.node, world.frames[slot].inst), target, id);
         child
+    }
+
+    fn took(&mut self, slot: Slot, pool: u32, world: &mut World) {
+        self.keeps_connection(slot, pool, world);
     }
 
     /// The step fails, unless the visit goes on without it.
@@ -208,6 +213,7 @@ impl Server {
 pub(super) fn bring(visit: Slot, call: Slot, brings: Brings, world: &mut World) {
     let post = match brings {
         Brings::Delay(delay) => Post::Delay(delay),
+        Brings::Deeper => return world.frames.extra_mut(call).depth += 1,
         Brings::Row(outlet) => Post::Row(outlet, world.frames[visit].op),
     };
     world.put_post(call, post);

@@ -255,6 +255,7 @@ fn service_steps(spec: &ServiceSpec, path: &str, names: &Names, problems: &mut P
     }
     many_steps(count, &format!("{path}.endpoints"), problems);
     spec.check_locks(path, names, problems);
+    spec.check_holds(path, problems);
     spec.check_transactions(path, names, problems);
     for (i, task) in spec.background.iter().enumerate() {
         task.check(&format!("{path}.background[{i}]"), names, problems);

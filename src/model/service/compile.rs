@@ -4,10 +4,10 @@
 //! file shifts none of them.
 
 use super::{
-    AnySpec, BranchSpec, Condition, Literal, StepSpec, Tiers, WriteMode,
-    program::{
-        Brings, Call, Chance, Choice, DataOp, Each, Fork, Instead, Instr, KeyRef, Program, Test,
-    },
+    AnySpec, BranchSpec, Condition, Literal, StepSpec,
+    edges::Keeping,
+    instr::Instr,
+    program::{Brings, Call, Chance, Choice, DataOp, Each, Fork, Instead, KeyRef, Program, Test},
 };
 use std::collections::BTreeMap;
 
@@ -21,11 +21,10 @@ use crate::{
         consistency::observer::Site,
         frame::MAX_LOOPS,
         kind::{Op, Verb},
-        kinds::NodeSpec,
         outcome::Outcome,
         queue::consumes::{AckSpec, PublishFields},
         replication::{AnsweredSpec, whom::Answered},
-        resilience::{EdgeSpec, FallbackSpec, policy::EdgePolicy},
+        resilience::{EdgeSpec, FallbackSpec},
         service::steps::Spread,
     },
     units::Name,
@@ -43,9 +42,11 @@ pub struct Compiler<'c, 'a> {
     /// The program so far.
     pub program: Program,
     /// Edge of each target.
-    edges: Vec<(String, u16)>,
+    pub(super) edges: Vec<((String, Keeping), u16)>,
+    /// Nodes of which a connection is kept.
+    pub(super) held: Vec<String>,
     /// Policies in the file, by target.
-    dependencies: &'c std::collections::BTreeMap<Name, EdgeSpec>,
+    pub(super) dependencies: &'c std::collections::BTreeMap<Name, EdgeSpec>,
     /// Rows of a client's operations (sessions only).
     pub operations: Vec<String>,
     loops: usize,
@@ -75,6 +76,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
             entity,
             program: Program::default(),
             edges: Vec::new(),
+            held: Vec::new(),
             dependencies,
             operations: Vec::new(),
             loops: 0,
@@ -109,12 +111,10 @@ impl<'c, 'a> Compiler<'c, 'a> {
             let condition = self.test(condition);
             self.emit(Instr::Unless { condition, otherwise: 0 })
         });
+        let bound = step.target().and_then(|(target, ..)| self.bound(&target));
         self.verb(step, path);
-        if let Some(at) = guard {
-            let Instr::Unless { condition, .. } = self.program.code[at] else {
-                unreachable!("the guard stands there")
-            };
-            self.program.code[at] = Instr::Unless { condition, otherwise: self.here() };
+        for at in guard.into_iter().chain(bound) {
+            self.passed_over(at);
         }
     }
 
@@ -142,6 +142,8 @@ impl<'c, 'a> Compiler<'c, 'a> {
             self.repeat(repeat.times.0 as u32, &repeat.do_, path);
         } else if let Some(lock) = &step.lock {
             self.lock(lock, path);
+        } else if let Some(hold) = &step.hold {
+            self.hold(hold, path);
         } else if let Some(parts) = &step.saga {
             self.saga(parts, optional, path);
         } else if let Some(transaction) = &step.transaction {
@@ -317,7 +319,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         }
     }
 
-    fn stream(&self, path: &str) -> crate::engine::random::Stream {
+    pub(super) fn stream(&self, path: &str) -> crate::engine::random::Stream {
         self.assembly.stream(&format!("{}{path}", self.entity), "draw")
     }
 
@@ -398,10 +400,11 @@ impl<'c, 'a> Compiler<'c, 'a> {
             decides: false,
             failure: (Outcome::Error, "failed_call"),
             edge: self.edge(target),
+            state: self.plain_edge(target),
             site: self.site(path),
             common,
             publishes: false,
-            brings: None,
+            brings: self.max_depth(target).map(|_| Brings::Deeper),
         };
         self.program.calls.push(call);
         self.program.calls.len() as u16 - 1
@@ -416,7 +419,7 @@ impl<'c, 'a> Compiler<'c, 'a> {
         self.fallback_of((self.program.calls.len() - 1, fallback), call, optional, path);
     }
 
-    fn fallback_of(
+    pub(super) fn fallback_of(
         &mut self,
         (failed, fallback): (usize, &FallbackSpec),
         call: CallParts<'_>,
@@ -437,151 +440,6 @@ impl<'c, 'a> Compiler<'c, 'a> {
             self.fallback(&other.0, call, optional, &path);
         }
         self.program.code[over] = Instr::Jump(self.here());
-    }
-
-    /// A call of a cache with a verb of its own, about a key of a node behind it; the key is the step's.
-    fn ask_cache(
-        &mut self,
-        (tier, store): (&Name, &str),
-        verb: Verb,
-        call: CallParts<'_>,
-        path: &str,
-    ) {
-        let op = self.assembly.names.about(&tier.0, store, verb);
-        let path = format!("{path}/{}/{}", verb.name(), tier.0);
-        // A cache that fails costs a read its hit and a write its freshness, not the request.
-        self.call(&tier.0, (Some(&op), call.1, call.2), true, &path);
-    }
-
-    /// Cache-aside: the tiers in turn, then the store; then fills of the tiers that missed, for which
-    /// nobody waits (`semantics.md` 54).
-    fn cached_read(
-        &mut self,
-        store: &str,
-        call: CallParts<'_>,
-        (tiers, optional): (&Tiers, bool),
-        path: &str,
-    ) {
-        let mut hits = Vec::new();
-        for tier in &tiers.0 {
-            self.ask_cache((tier, store), Verb::Lookup, call, path);
-            hits.push(self.emit(Instr::OnHit(0)));
-        }
-        self.decisive_call(store, call, optional, path);
-        let fetch = self.program.calls.len() - 1;
-        // The farthest tier is filled first, so that a hit there goes on at the fill of the next.
-        for (i, tier) in tiers.0.iter().enumerate().rev() {
-            if let Some(&at) = hits.get(i + 1) {
-                self.program.code[at] = Instr::OnHit(self.here());
-            }
-            self.ask_cache((tier, store), Verb::Fill, call, path);
-            let at = self.program.code.len() - 1;
-            let Instr::Call(fill) = self.program.code[at] else { unreachable!("just added") };
-            self.program.calls[usize::from(fill)].instead = self.instead_of_fill(tier, store);
-            self.program.code[at] = Instr::Send(fill);
-        }
-        self.program.code[hits[0]] = Instr::OnHit(self.here());
-        let edge = self.dependencies.iter().find(|d| d.0.0 == store);
-        match edge.and_then(|(_, spec)| spec.fallback.as_ref()) {
-            Some(fallback) if fallback.cache.is_some() => {
-                self.stale_fallback((fetch, store), call, (tiers, optional), path);
-            }
-            Some(fallback) => self.fallback_of((fetch, fallback), call, optional, path),
-            None => {}
-        }
-    }
-
-    /// In place of a fetch that failed: the tiers in turn are asked for what they still have; if none has
-    /// anything, the read fails after all.
-    fn stale_fallback(
-        &mut self,
-        (fetch, store): (usize, &str),
-        call: CallParts<'_>,
-        (tiers, optional): (&Tiers, bool),
-        path: &str,
-    ) {
-        self.program.calls[fetch].fallback = Some("fallback");
-        let over = self.emit(Instr::Jump(0));
-        let mut hits = Vec::new();
-        for tier in &tiers.0 {
-            self.ask_cache((tier, store), Verb::LookupStale, call, path);
-            hits.push(self.emit(Instr::OnHit(0)));
-        }
-        if !optional {
-            let stream = self.stream(&format!("{path}/nothing"));
-            self.program.chances.push(Chance { probability: 1.0, optional, stream });
-            self.emit(Instr::Fail(self.program.chances.len() as u16 - 1));
-        }
-        for at in hits {
-            self.program.code[at] = Instr::OnHit(self.here());
-        }
-        if !optional {
-            self.emit(Instr::Degrade);
-        }
-        self.program.code[over] = Instr::Jump(self.here());
-    }
-
-    /// The operations that tell a cache of a fill that will not come: one that coalesces, that someone
-    /// else may fetch or that nobody could; one that remembers failures, that the key cannot be read.
-    fn instead_of_fill(&self, tier: &Name, store: &str) -> Instead {
-        let names = self.assembly.names;
-        let cache = names.node(&tier.0).map(|id| names.spec(id));
-        let Some(NodeSpec::Cache(cache)) = cache else { return Instead::default() };
-        let op = |verb: Verb| names.op(&names.about(&tier.0, store, verb));
-        // Somebody may wait, or leave the fetch to whoever was told to make it.
-        let coalesces = cache.coalesce == Some(true) || cache.early.is_some();
-        Instead {
-            release: op(Verb::Release).filter(|_| coalesces),
-            fail: op(Verb::Fail).filter(|_| coalesces),
-            deny: op(Verb::Deny).filter(|_| cache.negative.is_some()),
-        }
-    }
-
-    fn cached_write(
-        &mut self,
-        store: &str,
-        call: CallParts<'_>,
-        (tiers, mode, optional): (&Tiers, WriteMode, bool),
-        path: &str,
-    ) {
-        let then = match mode {
-            WriteMode::Through | WriteMode::Behind => {
-                let behind = (Verb::WriteBehind.name().to_owned(), Some(Verb::WriteBehind));
-                let op = if mode == WriteMode::Behind { Some(&behind) } else { call.0 };
-                let call = (op, call.1, call.2);
-                self.decisive_call(&tiers.0[0].0, call, optional, path);
-                return self.fallback(&tiers.0[0].0, call, optional, path);
-            }
-            WriteMode::Around => None,
-            WriteMode::Invalidate => Some(Verb::Invalidate),
-            WriteMode::Update => Some(Verb::Fill),
-        };
-        self.decisive_call(store, call, optional, path);
-        self.fallback(store, call, optional, path);
-        for (tier, verb) in tiers.0.iter().zip(std::iter::repeat(then)) {
-            if let Some(verb) = verb {
-                self.ask_cache((tier, store), verb, call, path);
-            }
-        }
-    }
-
-    fn edge(&mut self, target: &str) -> u16 {
-        if let Some(found) = self.edges.iter().find(|e| e.0 == target) {
-            return found.1;
-        }
-        let policy = self.dependencies.iter().find(|d| d.0.0 == target).map_or_else(
-            EdgePolicy::default,
-            |(_, spec)| {
-                let path = format!("{}/dependencies/{target}", self.entity);
-                EdgePolicy::new(spec, (&path, target), self.assembly)
-            },
-        );
-        self.program.guarded |= policy.guard.is_some();
-        self.program.edges.push(policy);
-        self.program.edge_targets.push(target.to_owned());
-        let index = self.program.edges.len() as u16 - 1;
-        self.edges.push((target.to_owned(), index));
-        index
     }
 
     pub(super) fn fork(&mut self, branches: &[BranchSpec], need: u16, optional: bool, path: &str) {

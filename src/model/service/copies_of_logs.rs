@@ -10,7 +10,7 @@ use crate::{
             host::{post, record},
             post::{Ask, Post},
         },
-        service::program::Point,
+        service::instr::Point,
         topic::letters::NotLed,
         world::World,
     },

@@ -1,11 +1,9 @@
 //! Cores: where `work` runs.
 //!
-//! Four machines: a line (non-preemptive, any order of service), a preemptive one, processor
-//! sharing on a virtual clock, and one that works off several at once.
+//! Five machines: a line (non-preemptive, any order of service), a preemptive one, processor
+//! sharing on a virtual clock, one that works off several at once, and one whose time is rationed.
 //!
 //! **Invariant.** Never more frames at work than cores; no core idles while a frame waits.
-
-use std::cmp::Reverse;
 
 use crate::{
     engine::random::Stream,
@@ -16,6 +14,7 @@ use crate::{
         service::{
             Discipline, Speedup,
             bulk::Bulk,
+            preemptive::Preemptive,
             rationed::Rationed,
             room::{Next, Room},
             shared::Shared,
@@ -55,10 +54,10 @@ pub enum Admission {
 #[derive(Debug)]
 #[repr(C)]
 pub struct Line {
-    by_length: bool,
+    pub(super) by_length: bool,
     /// Cores.
     pub capacity: u32,
-    busy: Area,
+    pub(super) busy: Area,
     /// Who waits.
     pub room: Room,
 }
@@ -295,7 +294,7 @@ impl Cores {
 }
 
 /// Whether a newcomer may interrupt.
-fn interrupts(discipline: &Discipline) -> bool {
+pub(super) fn interrupts(discipline: &Discipline) -> bool {
     matches!(
         discipline,
         Discipline::LifoPreemptive | Discipline::PriorityPreemptive | Discipline::Srpt
@@ -303,7 +302,7 @@ fn interrupts(discipline: &Discipline) -> bool {
 }
 
 /// What ends at `end` takes so many times as long for the rest: when it ends now.
-fn stretch(slot: Slot, end: u64, times: f64, world: &mut World) -> u64 {
+pub(super) fn stretch(slot: Slot, end: u64, times: f64, world: &mut World) -> u64 {
     let now = world.now();
     let left = scaled(end - now, times);
     world.disarm(slot);
@@ -314,7 +313,7 @@ fn stretch(slot: Slot, end: u64, times: f64, world: &mut World) -> u64 {
 }
 
 /// What ends at `end` does not move any more: the work at full speed that is left of it.
-fn halt(slot: Slot, end: u64, world: &mut World) -> u64 {
+pub(super) fn halt(slot: Slot, end: u64, world: &mut World) -> u64 {
     let now = world.now();
     let left = world.relaxed(slot, end - now);
     world.disarm(slot);
@@ -326,7 +325,7 @@ fn halt(slot: Slot, end: u64, world: &mut World) -> u64 {
 }
 
 /// What stood still goes on: when it ends.
-fn resume(slot: Slot, left: u64, world: &mut World) -> u64 {
+pub(super) fn resume(slot: Slot, left: u64, world: &mut World) -> u64 {
     let now = world.now();
     let f = &mut world.frames[slot];
     f.waited = f.waited.wrapping_add(now);
@@ -358,7 +357,7 @@ pub(super) fn linear_up_to(cores: u64) -> Speedup {
 }
 
 impl Line {
-    fn new(capacity: u64, discipline: &Discipline, stream: Stream) -> Self {
+    pub(super) fn new(capacity: u64, discipline: &Discipline, stream: Stream) -> Self {
         Self {
             // No more frames than slots can ask for one.
             capacity: u32::try_from(capacity).unwrap_or(u32::MAX),
@@ -382,12 +381,12 @@ impl Line {
     }
 
     #[inline(always)]
-    fn start(&mut self, slot: Slot, work: Work, world: &mut World) -> u64 {
+    pub(super) fn start(&mut self, slot: Slot, work: Work, world: &mut World) -> u64 {
         self.busy.enter(world.now());
         begin(slot, work, world)
     }
 
-    fn clear(&mut self, world: &mut World) {
+    pub(super) fn clear(&mut self, world: &mut World) {
         self.room.clear(world);
         self.busy.clear(world.now());
     }
@@ -418,185 +417,5 @@ pub(super) fn rank(slot: Slot, by_length: bool, nanos: u64, world: &World) -> u6
         u64::from(world.frames.extra(slot).priority)
     } else {
         0
-    }
-}
-
-/// `end` of a frame that stands still.
-const STANDS: u64 = u64::MAX;
-
-/// Running frames can be interrupted; their work resumes where it stopped.
-#[derive(Debug)]
-pub struct Preemptive {
-    /// Cores and the room of those that wait or were interrupted.
-    pub line: Line,
-    /// (rank, arrival, slot, end of work) of the frames at work.
-    running: Vec<(u64, Reverse<u64>, Slot, u64)>,
-    newest_first: bool,
-    /// By newcomers.
-    interrupts: bool,
-    arrivals: u64,
-    /// Whoever has a core stands still.
-    stands: bool,
-}
-
-impl Preemptive {
-    pub(super) fn new(capacity: u64, discipline: &Discipline, stream: Stream) -> Self {
-        Self {
-            line: Line::new(capacity, discipline, stream),
-            running: Vec::new(),
-            newest_first: *discipline == Discipline::LifoPreemptive,
-            interrupts: interrupts(discipline),
-            arrivals: 0,
-            stands: false,
-        }
-    }
-
-    /// Frames on cores.
-    pub(super) fn inside(&self) -> u64 {
-        self.running.len() as u64
-    }
-
-    pub(super) fn free(&self) -> bool {
-        self.running.len() < self.line.capacity as usize
-    }
-
-    pub(super) fn clear(&mut self, world: &mut World) {
-        self.line.clear(world);
-        self.running.clear();
-    }
-
-    /// Whether any work at hand ends later than now.
-    pub(super) fn goes_on(&self, now: u64) -> bool {
-        self.running.iter().any(|running| running.3 > now)
-    }
-
-    /// Work stands still, but for what ends now.
-    pub(super) fn stop(&mut self, world: &mut World) {
-        self.stands = true;
-        for (_, _, slot, end) in &mut self.running {
-            if *end > world.now() && *end != STANDS {
-                let left = halt(*slot, *end, world);
-                world.frames.extra_mut(*slot).remaining = left;
-                *end = STANDS;
-            }
-        }
-    }
-
-    /// It goes on.
-    pub(super) fn go(&mut self, world: &mut World) {
-        self.stands = false;
-        for (_, _, slot, end) in &mut self.running {
-            if *end == STANDS {
-                *end = resume(*slot, world.frames.extra(*slot).remaining, world);
-            }
-        }
-    }
-
-    /// What moves takes so many times as long for the rest.
-    pub(super) fn set_pace(&mut self, times: f64, world: &mut World) {
-        for (_, _, slot, end) in &mut self.running {
-            if *end > world.now() && *end != STANDS {
-                *end = stretch(*slot, *end, times, world);
-            }
-        }
-    }
-
-    pub(super) fn ask(&mut self, slot: Slot, nanos: u64, world: &mut World) -> Admission {
-        self.arrivals += 1;
-        let rank = rank(slot, self.line.by_length, nanos, world);
-        world.frames.extra_mut(slot).remaining = nanos;
-        if self.free() {
-            self.start(slot, rank, nanos, world);
-            return Admission::Running;
-        }
-        let Some((worst, worst_rank, nominal)) = self.loser_to(slot, nanos, world) else {
-            self.line.room.enter(slot, rank, world);
-            return Admission::Waiting;
-        };
-        let (now, (_, _, loser, end)) = (world.now(), self.running[worst]);
-        self.running.swap_remove(worst);
-        self.line.busy.leave(now);
-        let f = &mut world.frames[loser];
-        f.flags &= !HAS_CORE;
-        if end == STANDS {
-            f.waited = f.waited.wrapping_add(now);
-        } else {
-            // The time not taken yet is counted anew when it goes on.
-            f.served = f.served.wrapping_sub(end - now).wrapping_add(nominal);
-            world.disarm(loser);
-        }
-        world.frames.extra_mut(loser).remaining = nominal;
-        self.line.room.enter(loser, worst_rank, world);
-        self.start(slot, rank, nanos, world);
-        Admission::Running
-    }
-
-    /// Who would have to stop for a newcomer when all cores are busy: its place, its rank and what it has
-    /// left at full speed.
-    pub(super) fn loser_to(
-        &self,
-        slot: Slot,
-        nanos: u64,
-        world: &World,
-    ) -> Option<(usize, u64, u64)> {
-        if !self.interrupts {
-            return None;
-        }
-        let now = world.now();
-        // The least deserving of those at work: the oldest under LIFO, else the worst rank (by what
-        // is left, under `srpt`); among equals the latest to start stays out first.
-        let by_length = self.line.by_length;
-        let rank = rank(slot, by_length, nanos, world);
-        let left = |slot: Slot, end: u64| match end {
-            STANDS => world.frames.extra(slot).remaining,
-            _ => world.relaxed(slot, end - now),
-        };
-        let worst = (0..self.running.len()).max_by_key(|&i| {
-            let (rank, order, slot, end) = self.running[i];
-            let rank = if by_length { left(slot, end) } else { rank };
-            if self.newest_first { (order.0.wrapping_neg(), 0) } else { (rank, u64::MAX - order.0) }
-        })?;
-        let (worst_rank, _, loser, end) = self.running[worst];
-        let nominal = left(loser, end);
-        let worst_rank = if by_length { nominal } else { worst_rank };
-        (self.newest_first || rank < worst_rank).then_some((worst, worst_rank, nominal))
-    }
-
-    fn start(&mut self, slot: Slot, rank: u64, nanos: u64, world: &mut World) {
-        let (now, order) = (world.now(), self.arrivals);
-        let end = if self.stands {
-            self.line.busy.enter(now);
-            let f = &mut world.frames[slot];
-            f.flags |= HAS_CORE;
-            f.waited = f.waited.wrapping_sub(now);
-            world.frames.extra_mut(slot).remaining = nanos;
-            STANDS
-        } else {
-            now + self.line.start(slot, Work::of(nanos), world)
-        };
-        self.running.push((rank, Reverse(order), slot, end));
-    }
-
-    pub(super) fn done(&mut self, slot: Slot, world: &mut World, dropped: &mut Vec<Slot>) {
-        let at = self.running.iter().position(|r| r.2 == slot).expect("it was at work");
-        let (.., end) = self.running.swap_remove(at);
-        let now = world.now();
-        if end == STANDS {
-            let f = &mut world.frames[slot];
-            f.waited = f.waited.wrapping_add(now);
-        }
-        self.line.busy.leave(now);
-        loop {
-            match self.line.room.next(world) {
-                Next::Empty => return,
-                Next::Drop(slot) => dropped.push(slot),
-                Next::Serve(next) => {
-                    world.disarm(next);
-                    let left = world.frames.extra(next).remaining;
-                    let rank = rank(next, self.line.by_length, left, world);
-                    return self.start(next, rank, left, world);
-                }
-            }
-        }
     }
 }

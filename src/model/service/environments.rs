@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    program::{Instr, Point},
+    instr::{Instr, Point},
     room::Next,
     server::Server,
 };

@@ -5,8 +5,9 @@
 //! **Invariant.** Whoever runs the steps of a lock took it once; whoever asks knows what he read, nothing else.
 
 use super::{
+    instr::{Hold, Instr},
     locks::value_of,
-    program::{Hold, Instr, LeasedLock},
+    program::LeasedLock,
     server::Server,
 };
 use crate::{

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Discipline,
-    program::Instr,
+    instr::Instr,
     room::{Next, Room},
     server::Server,
 };

@@ -1,5 +1,6 @@
 //! Services: steps run for each request on bounded workers and cores.
 
+mod aside;
 pub mod background;
 mod blocks;
 mod bounds;
@@ -10,6 +11,7 @@ pub mod bulk;
 mod caching;
 mod calls;
 mod check;
+mod check_holds;
 pub mod check_outbox;
 pub mod check_parts;
 pub mod check_sagas;
@@ -18,10 +20,13 @@ pub mod compile;
 mod consumer;
 mod copies_of_logs;
 pub mod cores;
+mod edges;
 mod environments;
 pub mod facts;
 pub mod greets;
+mod holds;
 pub mod inbound;
+pub mod instr;
 pub mod leased;
 pub mod limits;
 pub mod locks;
@@ -32,6 +37,7 @@ mod participant;
 pub mod parts;
 mod patience;
 mod points;
+mod preemptive;
 pub mod program;
 pub mod quota;
 mod rationed;
@@ -39,6 +45,7 @@ mod relaying;
 mod replicas;
 mod resharded;
 pub mod room;
+mod run;
 mod sagalog;
 pub mod sagas;
 pub mod server;
@@ -48,6 +55,7 @@ pub mod transactions;
 pub mod turns;
 mod two_phase;
 mod undo;
+pub mod walk;
 
 mod text;
 
@@ -65,7 +73,9 @@ use crate::{
         queue::consumes::{ConsumesSpec, PublishSpec},
         replication::{AnswerSpec, LevelSpec},
         resilience::EdgeSpec,
-        service::parts::{BackgroundSpec, InboundSpec, LockSpec, SagaSpec, TransactionSpec},
+        service::parts::{
+            BackgroundSpec, HoldSpec, InboundSpec, LockSpec, SagaSpec, TransactionSpec,
+        },
     },
     units::{Count, Fraction, HourPrice, Name, Number, SimDuration},
 };
@@ -322,6 +332,9 @@ pub struct StepSpec {
     /// Steps that one request at a time runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<LockSpec>,
+    /// Steps through which one connection to a node is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HoldSpec>,
     /// Parts in sequence, each with what undoes it: when one fails, those that were done are undone in reverse order, and then
     /// the step fails as that part did. A list of parts, or `{log, steps}` for one that outlives its process.
     #[serde(default, skip_serializing_if = "Option::is_none")]

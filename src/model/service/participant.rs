@@ -5,7 +5,7 @@
 //! **Invariant.** What a shard has promised it writes or drops as its coordinator says, however often it is told.
 
 use super::{
-    program::Instr,
+    instr::Instr,
     replicas::{CONFLICT, FENCED},
     server::Server,
 };

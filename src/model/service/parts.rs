@@ -214,6 +214,28 @@ pub struct LockSpec {
     pub do_: Vec<StepSpec>,
 }
 
+/// Steps through which one connection of a pool is kept: a transaction of the database that is open while another service
+/// is asked.
+///
+/// The connection is taken first, waited for like by a call (`wait` of the pool), and all calls inside to that node go by it,
+/// one after the other, asking the pool for nothing. It is given back when the steps are done, fail or are called off; after
+/// a call by it that was not answered in time it is closed. Inside one `hold` another one takes another connection, of the
+/// same pool too: visits that each hold some and want more may all wait for one another, until the `wait` of one ends
+/// (`rejected`, cause `pool_exhausted`).
+///
+/// ```yaml
+/// hold: {pool: db, do: [{read: db}, {call: payments}, {write: db}]}
+/// ```
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HoldSpec {
+    /// The node its connection leads to: one with a `pool` in `dependencies`.
+    pub pool: Name,
+    /// The steps.
+    #[serde(rename = "do")]
+    pub do_: Vec<StepSpec>,
+}
+
 impl LockSpec {
     /// Whether each instance has its own.
     pub fn is_of_instance(&self) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** Nothing here is asked by a server that is only its steps.
 
-use super::{program::Point, server::Server};
+use super::{instr::Point, server::Server};
 use crate::model::{ids::Slot, queue::post::Post, world::World};
 
 impl Server {
@@ -40,6 +40,7 @@ impl Server {
             Point::Environment => self.comes_into_environment(slot, world),
             Point::Turn => self.takes_turn(slot, world),
             Point::LoggedIn => self.login_done(slot, world),
+            Point::Gives => self.gives_connection(slot, world),
             Point::Arrived { .. } | Point::Worked { .. } | Point::Timer | Point::Asked => {
                 unreachable!("it waits there for an event of its own")
             }

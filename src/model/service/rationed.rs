@@ -4,7 +4,8 @@
 
 use super::{
     Discipline, Speedup,
-    cores::{Admission, Preemptive, linear_up_to},
+    cores::{Admission, linear_up_to},
+    preemptive::Preemptive,
     quota::QuotaSpec,
     room::Room,
     shared::Shared,

@@ -6,7 +6,7 @@
 //! **Invariant.** A replica is told of nothing but messages, requests and timers of its own instance.
 
 use super::{
-    program::{Instr, Point},
+    instr::{Instr, Point},
     server::Server,
 };
 use crate::{

@@ -6,7 +6,7 @@
 //! **Invariant.** A saga with a log goes on when the store has said that it has what was put down.
 
 use super::{
-    program::{Instr, Part},
+    instr::{Instr, Part},
     sagas::{LogAt, Logged, Open, is_over},
     server::Server,
     undo::{ROUND, pause},

@@ -3,7 +3,10 @@
 //! **Invariant.** Work is conserved: what a frame asked for is what it got when it is done.
 
 use super::cores::Admission;
-use crate::model::{frame::HAS_CORE, ids::Slot, service::Speedup, world::World};
+use crate::{
+    engine::virtual_clock::VirtualClock,
+    model::{frame::HAS_CORE, ids::Slot, service::Speedup, world::World},
+};
 use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// Bits of a fraction of a nanosecond on the virtual clock.
@@ -17,12 +20,9 @@ pub struct Shared {
     /// Speed of its host, 1 when nothing slows it.
     pace: f64,
     tick: u32,
-    /// Virtual time, 2^-32 ns.
-    virtual_now: u128,
-    /// Real time of `virtual_now`.
+    clock: VirtualClock<FRACTION>,
+    /// When `busy` was brought up to date, ns.
     updated: u64,
-    /// Current rate, 2^-32 virtual ns per ns.
-    rate: u64,
     jobs: BinaryHeap<Reverse<(u128, u64, Slot)>>,
     arrivals: u64,
     inside: u64,
@@ -39,9 +39,8 @@ impl Shared {
             speed,
             pace: 1.0,
             tick,
-            virtual_now: 0,
+            clock: VirtualClock::default(),
             updated: 0,
-            rate: 0,
             jobs: BinaryHeap::new(),
             arrivals: 0,
             inside: 0,
@@ -53,9 +52,8 @@ impl Shared {
 
     /// Brings the virtual clock to `now`.
     pub(super) fn advance(&mut self, now: u64) {
-        let elapsed = u128::from(now - self.updated);
-        self.virtual_now += elapsed * u128::from(self.rate);
-        self.busy += elapsed * u128::from(self.speed_now);
+        let elapsed = self.clock.advance(now);
+        self.busy += u128::from(elapsed) * u128::from(self.speed_now);
         self.updated = now;
     }
 
@@ -69,24 +67,21 @@ impl Shared {
             world.leave_room(slot);
         }
         if self.inside == 0 {
-            self.rate = 0;
+            self.clock.stop();
             self.speed_now = 0;
             world.disarm_tick(self.tick);
             return;
         }
         if self.pace == 0.0 {
-            self.rate = 0;
+            self.clock.stop();
             world.disarm_tick(self.tick);
             return;
         }
-        let scale = (1u64 << FRACTION) as f64;
         let speed = self.speed.at(self.inside);
-        self.speed_now = (speed * scale).round() as u64;
-        let each = speed * self.pace / self.inside as f64;
-        self.rate = (each * scale).round().max(1.0) as u64;
+        self.speed_now = (speed * (1u64 << FRACTION) as f64).round() as u64;
+        self.clock.run(speed * self.pace / self.inside as f64);
         let Reverse((tag, ..)) = self.jobs.peek().expect("someone is inside");
-        let left = tag.saturating_sub(self.virtual_now);
-        world.arm_tick(self.tick, left.div_ceil(u128::from(self.rate)) as u64);
+        world.arm_tick(self.tick, self.clock.until(*tag).expect("it runs"));
     }
 
     pub(super) fn set_pace(&mut self, pace: f64, world: &mut World) {
@@ -104,9 +99,7 @@ impl Shared {
     pub(super) fn first_end(&mut self, now: u64) -> Option<u64> {
         self.advance(now);
         let Reverse((tag, ..)) = self.jobs.peek()?;
-        let left = tag.saturating_sub(self.virtual_now);
-        let rate = u128::from(self.rate);
-        Some(if rate == 0 { u64::MAX } else { left.div_ceil(rate) as u64 })
+        Some(self.clock.until(*tag).unwrap_or(u64::MAX))
     }
 
     pub(super) fn clear(&mut self, world: &mut World) {
@@ -124,7 +117,7 @@ impl Shared {
         self.advance(now);
         self.arrivals += 1;
         self.inside += 1;
-        let tag = self.virtual_now + (u128::from(nanos) << FRACTION);
+        let tag = self.clock.after(nanos);
         self.jobs.push(Reverse((tag, self.arrivals, slot)));
         let f = &mut world.frames[slot];
         f.flags |= HAS_CORE;
@@ -146,7 +139,7 @@ impl Shared {
                 world.leave_room(slot);
                 continue;
             }
-            if tag > self.virtual_now {
+            if !self.clock.has_reached(tag) {
                 return None;
             }
             self.jobs.pop();

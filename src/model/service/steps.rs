@@ -148,6 +148,9 @@ impl StepSpec {
         if let Some(lock) = &self.lock {
             inner.push((".lock.do".to_owned(), &lock.do_));
         }
+        if let Some(hold) = &self.hold {
+            inner.push((".hold.do".to_owned(), &hold.do_));
+        }
         if let Some(transaction) = &self.transaction {
             inner.push((".transaction.do".to_owned(), &transaction.do_));
         }

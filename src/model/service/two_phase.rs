@@ -3,8 +3,9 @@
 //! **Invariant.** Nobody is told to write before all have promised to, nor to drop what was decided.
 
 use super::{
+    instr::{Instr, Point},
     participant::letter_id,
-    program::{Gathered, Instr, Point, Program},
+    program::{Gathered, Program},
     server::Server,
     transactions::{Deciding, Part, Write},
 };

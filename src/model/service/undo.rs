@@ -6,7 +6,8 @@
 //! **Invariant.** A branch that was in a saga and ends without its end has left another one behind.
 
 use super::{
-    program::{Instr, Part, Whole},
+    instr::{Instr, Part},
+    program::Whole,
     sagas::{Logged, Open, is_over},
     server::Server,
 };

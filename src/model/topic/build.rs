@@ -18,7 +18,8 @@ use crate::{
         service::{
             build::Shape,
             compile::Compiler,
-            program::{AS_IT_IS, Instr, Point, Program},
+            instr::{AS_IT_IS, Instr, Point},
+            program::Program,
         },
     },
     replication::{

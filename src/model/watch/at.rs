@@ -9,7 +9,7 @@ use crate::model::{
     frame::{ABANDONED, BRANCH, CALLER_DONE, Frame, HAS_CORE, IN_ROOM, LETTER, UNSEEN},
     ids::{NONE, Slot},
     resilience::{caller::Caller, flight::Hold},
-    service::program::{Instr, Point},
+    service::instr::{Instr, Point},
     sim::Simulation,
 };
 

@@ -30,6 +30,51 @@ impl Writer {
         (draw.below(100) < 40).then(|| format!("every: 1s, at: {at}ms, {scope}"))
     }
 
+    /// How messages have the bandwidth of a link, if that is what it has.
+    pub(super) fn bandwidth(&self, what: &str) -> String {
+        let mut draw = self.apart("line", 0);
+        let how = ["", ", per_flow: 2Mbps", ", discipline: fifo", ", discipline: shared"]
+            [draw.below(4) as usize];
+        format!("{what}{}", if what.starts_with("bandwidth") { how } else { "" })
+    }
+
+    /// A service with one more step, through which it keeps a connection to another service, or two, where it has a pool of any.
+    pub(super) fn hold(&self, service: usize, text: String) -> String {
+        let mut draw = self.apart("hold", service as u64);
+        let (steps, edges) = text.split_once("      dependencies:\n").unwrap_or((&text, ""));
+        let pooled = edges.lines().filter(|edge| edge.contains("pool: {"));
+        let pooled = pooled.filter_map(|edge| Some(edge.trim().split_once(':')?.0));
+        let pooled: Vec<&str> =
+            pooled.filter(|name| self.services.iter().any(|(known, _)| known == name)).collect();
+        if self.mild || pooled.is_empty() || draw.below(100) >= 40 {
+            return text;
+        }
+        let mut name = || pooled[draw.below(pooled.len() as u64) as usize];
+        let (one, other) = (name(), name());
+        let within = if one == other {
+            String::new()
+        } else {
+            format!(", {{hold: {{pool: {other}, do: [{{call: {one}}}, {{wait: 5ms}}]}}}}")
+        };
+        let step =
+            format!("{{hold: {{pool: {one}, do: [{{call: {one}}}, {{wait: 10ms}}{within}]}}}}");
+        format!("{steps}          - {step}\n      dependencies:\n{edges}")
+    }
+
+    /// A service that may call itself.
+    pub(super) fn circle(&self, service: usize, text: String) -> String {
+        let mut draw = self.apart("circle", service as u64);
+        let Some((steps, edges)) = text.split_once("      dependencies:\n") else { return text };
+        let (depth, name) = (1 + draw.below(2), &self.services[service].0);
+        let timeout = ["timeout: 300ms, ", ""][draw.below(2) as usize];
+        if self.mild || draw.below(100) >= 15 {
+            return text;
+        }
+        format!(
+            "{steps}          - {{call: {name}}}\n      dependencies:\n        {name}: {{{timeout}max_depth: {depth}}}\n{edges}"
+        )
+    }
+
     /// How much the cores of a service take at once, where what waits may be begun together.
     pub(super) fn batch(&self, service: usize) -> String {
         let mut draw = self.apart("batch", service as u64);
