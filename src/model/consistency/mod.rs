@@ -10,6 +10,7 @@ pub mod followed;
 pub mod leases;
 pub mod logged;
 pub mod observer;
+pub mod operation;
 pub mod outages;
 pub mod repeated;
 pub mod run;

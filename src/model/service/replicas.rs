@@ -12,7 +12,7 @@ use super::{
 use crate::{
     model::{
         consistency::{
-            observer::Written,
+            operation::Written,
             spec::Access,
             tokens::Token,
             watched::{Damaged, Holdings},
