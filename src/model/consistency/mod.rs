@@ -17,4 +17,6 @@ pub mod run;
 pub mod spec;
 pub mod tokens;
 pub mod torn;
+pub mod viewed;
+pub mod views;
 pub mod watched;

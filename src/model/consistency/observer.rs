@@ -23,6 +23,7 @@ use crate::{
             spec::Access,
             tokens::{Token, Tokens},
             torn::Torn,
+            views::Views,
             watched::{Holdings, Told, Watched},
         },
         ids::{NodeId, Slot},
@@ -35,6 +36,7 @@ use crate::{
 };
 
 /// Versions on their way, and who notes what becomes of them.
+#[allow(clippy::struct_excessive_bools, reason = "what is kept track of, each by itself")]
 #[derive(Debug)]
 pub struct Observer {
     carried: BySlot<Carried>,
@@ -44,13 +46,13 @@ pub struct Observer {
     answered: BySlot<Answered>,
     pub(super) stores: BTreeMap<NodeId, Watched>,
     /// Operations that came back to a frame with accepted replies, and whose store each is of.
-    seen: BTreeMap<Slot, Vec<(NodeId, Sight)>>,
+    pub(super) seen: BTreeMap<Slot, Vec<(NodeId, Sight)>>,
     /// By client and store.
     sessions: BTreeMap<(u16, NodeId), Sessions>,
     /// Likewise, of those whose writes are told apart by vectors.
     by_vectors: BTreeMap<(u16, NodeId), Sessions<Vector>>,
     /// Some client has sessions.
-    with_sessions: bool,
+    pub(super) with_sessions: bool,
     /// Start of the measured span, ns.
     pub(super) from: u64,
     /// What sessions know, if anybody asks for it.
@@ -67,6 +69,10 @@ pub struct Observer {
     pub outages: Option<Box<Outages>>,
     /// What became of transactions, if there are any.
     pub torn: Option<Box<Torn>>,
+    /// What is on the way to views, if there are any.
+    pub views: Option<Box<Views>>,
+    /// Locks, sagas or views are kept track of.
+    pub beside: bool,
 }
 
 impl Observer {
@@ -109,6 +115,7 @@ impl Observer {
         };
         let watched = followed.iter().filter(|_| !history.0.none);
         let stores = watched.map(new).collect();
+        let views = Views::of(names).map(Box::new);
         (messages || !followed.is_empty()).then_some(Self {
             carried: BySlot::default(),
             repeated: Repeats::default(),
@@ -120,6 +127,8 @@ impl Observer {
             with_sessions: design.clients.values().any(ClientSpec::has_sessions),
             from: design.warm_up,
             tokens: hands.then(|| Box::new(Tokens::new(known, about))),
+            beside: leases || views.is_some(),
+            views,
             leases: leases.then(Box::default),
             logs: leases.then(Box::default),
             repeats: repeats || once,
@@ -143,7 +152,7 @@ impl Observer {
     // ---- on the way --------------------------------------------------------------------------
 
     #[inline]
-    fn at(&mut self, slot: Slot) -> &mut Carried {
+    pub(super) fn at(&mut self, slot: Slot) -> &mut Carried {
         self.carried.at(slot)
     }
 
@@ -195,8 +204,8 @@ impl Observer {
         if let Some(tokens) = &mut self.tokens {
             tokens.descend(parent, child);
         }
-        if let Some(leases) = &mut self.leases {
-            leases.descend(parent, child);
+        if self.beside {
+            self.descends_beside(parent, child);
         }
     }
 
@@ -209,6 +218,9 @@ impl Observer {
         }
         if let Some(seen) = self.seen.remove(&child) {
             self.seen.entry(caller).or_default().extend(seen);
+        }
+        if self.beside {
+            self.brings_beside(child, caller);
         }
     }
 
@@ -229,11 +241,8 @@ impl Observer {
         if let Some(tokens) = &mut self.tokens {
             tokens.forget(slot);
         }
-        if let Some(leases) = &mut self.leases {
-            leases.release(slot);
-        }
-        if let Some(logs) = &mut self.logs {
-            logs.leave(slot);
+        if self.beside {
+            self.forgets_beside(slot);
         }
         self.seen.remove(&slot);
     }
@@ -289,6 +298,9 @@ impl Observer {
             if !vectors.is_empty() {
                 broken.add(self.by_vectors.entry(of).or_default().observe(session, &vectors));
             }
+            if self.beside {
+                broken = self.broken_at(store, broken);
+            }
             if let Some(watched) = self.stores.get_mut(&store).filter(|_| now >= self.from) {
                 watched.measured.broken.add(broken);
             }
@@ -336,6 +348,10 @@ impl Observer {
             Access::Write | Access::Update(_) => Act::Write(version),
             Access::Delete => Act::Delete(version),
         };
+        let beside = self.beside && !of_record;
+        if beside && self.invokes_at_view(slot, (store, access), (key, shard), now) {
+            return;
+        }
         let measured = now >= self.from;
         self.at(slot).of_record = of_record;
         let Some(watched) = self.stores.get_mut(&store).filter(|_| !of_record) else {
@@ -368,8 +384,7 @@ impl Observer {
                 }
             }
         }
-        let (failed, spared, certain) = (false, false, false);
-        let (doubt, began) = (shared, now);
+        let (failed, spared, certain, doubt, began) = (false, false, false, shared, now);
         let at = At {
             store,
             access,
@@ -447,14 +462,16 @@ impl Observer {
         };
         self.at(slot).at = None;
         self.ended(&at, Some(now));
+        let at_view = if self.beside { self.seen_beside(slot, &at, version, now) } else { None };
         let watched = self.stores.get_mut(&at.store)?;
         let read = at.access == Access::Read;
-        let (judged, sight) = match &mut watched.vectors {
-            Some(vectors) => {
+        let (judged, sight) = match (at_view, &mut watched.vectors) {
+            (Some(seen), _) => seen,
+            (None, Some(vectors)) => {
                 vectors.asked_by(by);
                 seen_by_vector(vectors, &at, (version, known), now)
             }
-            None => {
+            (None, None) => {
                 watched.history.asked_by(at.op, by);
                 let outcome = if read { Outcome::Read(version) } else { Outcome::Written };
                 let ended = watched.history.done(at.op, outcome, now);
@@ -463,6 +480,9 @@ impl Observer {
         };
         if let Some(sight) = sight.filter(|_| self.with_sessions) {
             self.seen.entry(slot).or_default().push((at.store, sight));
+        }
+        if let (Some(views), Some(sight)) = (&self.views, sight.filter(|_| self.with_sessions)) {
+            views.expected(at.store, sight, self.seen.entry(slot).or_default());
         }
         if !at.measured {
             return None;
@@ -550,15 +570,20 @@ impl Observer {
 
     /// What was seen, by store; these versions are held somewhere besides the stores, and this says the shard of a key.
     pub fn measured(
-        self,
+        mut self,
         held: &Holdings,
         transactions: &BTreeSet<NodeId>,
         mut shard: impl FnMut(NodeId, u64) -> u16,
     ) -> BTreeMap<NodeId, ConsistencyMeasured> {
+        let mut views = self.views_measured();
         let (leases, in_doubt) = (self.leases, &held.versions);
         let torn = self.torn.map(|torn| torn.counted(in_doubt));
-        let of = |(store, watched): (NodeId, Watched)| {
+        let of = |(store, mut watched): (NodeId, Watched)| {
+            watched.measured.view = views.remove(&store).map(Box::new);
             let mut measured = watched.measured((store, held), |key| shard(store, key));
+            if measured.view.is_some() {
+                measured.linearizable = None;
+            }
             measured.overlaps = leases.as_ref().and_then(|leases| leases.overlaps(store));
             let torn = torn.as_ref().filter(|_| transactions.contains(&store));
             measured.torn = torn.map(|torn| torn.get(&store).copied().unwrap_or_default());

@@ -20,6 +20,7 @@ mod copies_of_logs;
 pub mod cores;
 mod environments;
 pub mod facts;
+mod feeding;
 pub mod greets;
 pub mod inbound;
 pub mod leased;
