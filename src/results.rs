@@ -37,7 +37,9 @@ pub use cap::{Cap, CapDesign, CapLatency, CapNormal, CapSide};
 pub use comparison::{
     ComparedDesign, ComparedFigure, ComparedMetric, Comparison, Difference, Shown,
 };
-pub use consistency::{ConsistencyResults, KStaleness, RtoResults, TVisibility, WitnessResults};
+pub use consistency::{
+    ConsistencyResults, KStaleness, RtoResults, TVisibility, ViewResults, WitnessResults,
+};
 pub use cost::{CostResults, CostSummary, NodeCost, TrafficCost};
 pub use design::{Design, Edge, Vertex};
 pub use environments::{EnvironmentCounts, EnvironmentResults};
@@ -255,6 +257,9 @@ pub struct NodeResults {
     /// decided; those it has not by the end count as long as they have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_doubt: Option<Box<Distribution>>,
+    /// Of a view: what came to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<Box<ViewResults>>,
     /// Services with `autoscale`: what was decided in the measured time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Box<ScalingResults>>,

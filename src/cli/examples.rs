@@ -107,6 +107,7 @@ library! {
     "rebalance",
     "log-acks",
     "outbox",
+    "search-index",
     "memory-leak",
     "url-shortener",
     "w1-mm1",

@@ -291,6 +291,28 @@ impl History {
         }
     }
 
+    /// An instant in the order of what is told of this history, at which something begins beside it.
+    pub fn instant(&mut self, at_ns: u64) -> u64 {
+        self.clock.tick(at_ns)
+    }
+
+    /// How far a version is behind that somebody who asked elsewhere, at such an instant, was shown now. It is no part of the
+    /// history.
+    pub fn glance(&mut self, key: u64, version: u64, (invoked, at_ns): (u64, u64)) -> Ended {
+        if !self.limit.follows(key) {
+            return Ended::default();
+        }
+        let returned = self.clock.tick(at_ns);
+        let id = self.followed.find(key);
+        let place = if version == 0 {
+            Some(Place::INITIAL)
+        } else {
+            id.and_then(|id| self.followed.row(self.followed.find_row(id, version)?).place())
+        };
+        let seen = place.map(|place| Seen { key, wrote: false, place, invoked, returned });
+        Ended { judged: place.map(|place| self.judge(id, place, invoked)), seen }
+    }
+
     /// Whether a key is followed.
     pub fn follows(&self, key: u64) -> bool {
         self.limit.follows(key)

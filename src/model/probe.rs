@@ -3,6 +3,7 @@
 //! **Invariant.** The model writes here and never reads: removing the probe changes no event.
 
 mod cut;
+pub mod view;
 
 use std::collections::BTreeMap;
 
@@ -156,6 +157,8 @@ pub struct ConsistencyMeasured {
     pub cost: Cost,
     /// All operations, where they were kept.
     pub entries: Option<Vec<Entry>>,
+    /// Of a view: what came to it. The order of its versions is that of its source, so that it is not checked by itself.
+    pub view: Option<Box<view::ViewMeasured>>,
 }
 
 /// An acknowledged write that is lost.

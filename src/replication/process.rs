@@ -4,6 +4,7 @@
 
 use super::contract::{Context, Protocol};
 use super::damage::Strike;
+use super::data::Item;
 use super::message::Message;
 use super::words::{Dots, Known, Operation, Peer, Phase, Start, Timer};
 use super::{leader_follower, multi_leader, quorum, raft};
@@ -96,6 +97,15 @@ impl Process {
     /// The version of an entry of such a log, if it is here; that of one that says nothing is 0.
     pub fn version_at(&self, index: u64) -> Option<u64> {
         if let Self::Raft(replica) = self { replica.version_at(index) } else { None }
+    }
+
+    /// Names what it holds of each key, where one of its shard leads.
+    pub fn items(&self, each: &mut dyn FnMut(u64, Item)) {
+        match self {
+            Self::Replica(replica) => replica.data().each_item(each),
+            Self::Raft(replica) => replica.data().each_item(each),
+            Self::MultiLeader(_) | Self::Quorum(_) | Self::Observer(_) => {}
+        }
     }
 
     /// How far what it holds of a key is.

@@ -50,6 +50,7 @@ pub(super) fn rows(
             match of.linearizable {
                 Some(true) => "yes",
                 Some(false) => "no",
+                None if results.nodes[name].view.is_some() => "a view",
                 None => "not known",
             }
             .to_owned(),
@@ -72,6 +73,15 @@ pub(super) fn notes(results: &Results) -> Vec<String> {
             all.push(format!(
                 "{name}: answers contradict each other, {found} times a run: no order of reads and writes explains \
                  them{example}"
+            ));
+        }
+        if let Some(view) = results.nodes[node].view.as_deref().filter(|view| view.lag.count > 0) {
+            all.push(format!(
+                "{name}: {} versions a run came to this view, {} after its source had them (p99 {}); {} took the place of a newer one.",
+                estimate(Quantity::Number, &view.applied),
+                estimate(Quantity::Duration, &view.lag.mean),
+                estimate(Quantity::Duration, &view.lag.p99),
+                estimate(Quantity::Number, &view.inversions),
             ));
         }
         all.extend(of_sessions(&name, of));

@@ -77,6 +77,7 @@ fn node(kind: &str, load: f64, instances: u64) -> NodeResults {
         moved: None,
         queue: None,
         in_doubt: None,
+        view: None,
         scaling: None,
         groups: std::collections::BTreeMap::default(),
         outbox: None,

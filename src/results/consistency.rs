@@ -142,3 +142,14 @@ pub struct WitnessResults {
     /// When it was answered, s; null: likewise.
     pub returned: Option<f64>,
 }
+
+/// What came to a view in the measured span.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ViewResults {
+    /// Versions it took.
+    pub applied: Estimate,
+    /// Those that took the place of a newer one.
+    pub inversions: Estimate,
+    /// From when a version had its place at the source until it came, s.
+    pub lag: Distribution,
+}

@@ -22,12 +22,12 @@ use crate::{
         cache::books::CacheBooks,
         fault::uptime::UptimeBooks,
         outcome::{Tally, successes},
-        probe::{InstanceMeasured, Measured, NodeMeasured, NodeWindow},
+        probe::{InstanceMeasured, Measured, NodeMeasured, NodeWindow, view::ViewMeasured},
     },
     results::{
         CacheResults, InstanceCounts, InstanceResults, Levels, Lookups, Means, NodeResults,
         NodeSeries, OUTCOMES, OutboxResults, Ratios, SagaResults, Samples, ThrottledResults,
-        UptimeResults, seconds,
+        UptimeResults, ViewResults, seconds,
     },
 };
 
@@ -84,6 +84,8 @@ pub(super) struct NodePool {
     groups: BTreeMap<String, GroupPool>,
     /// Of a store that transactions write.
     in_doubt: Option<Box<Samples>>,
+    /// Of a view: what it took, how much of it backwards, and how late.
+    view: Option<Box<([Means; 2], Samples)>>,
     /// Of a service with an autoscaler.
     scaling: Option<ScalingPool>,
     /// Of a function.
@@ -98,6 +100,11 @@ pub(super) struct NodePool {
     /// What it did in each window, and the time that was simulated of it, ns.
     windows: Vec<(NodeWindow, u64)>,
     each: EachPool,
+}
+
+/// What came to a view, if a node is one.
+fn view_of(node: &NodeMeasured) -> Option<&ViewMeasured> {
+    node.consistency.as_ref()?.view.as_deref()
 }
 
 impl NodePool {
@@ -140,6 +147,7 @@ impl NodePool {
             outbox: node.outbox.map(|one| (Default::default(), one.lost.map(|_| Means::default()))),
             groups: BTreeMap::new(),
             in_doubt: node.in_doubt.as_ref().map(|_| Box::default()),
+            view: view_of(node).map(|_| Box::default()),
             scaling: node.scaling.as_ref().map(|_| ScalingPool::default()),
             environments: node.environments.as_ref().map(|_| Box::default()),
             resources: node.held.iter().map(ResourcePool::like).collect(),
@@ -265,6 +273,12 @@ impl NodePool {
         if let (Some(pool), Some(one)) = (&mut self.in_doubt, &node.in_doubt) {
             pool.push(one);
         }
+        if let (Some(pool), Some(one)) = (&mut self.view, view_of(node)) {
+            let ([applied, inversions], lag) = pool.as_mut();
+            applied.push(Some(one.applied as f64));
+            inversions.push(Some(one.inversions as f64));
+            lag.push(&one.lag);
+        }
         if let (Some(pool), Some(one)) = (&mut self.scaling, &node.scaling) {
             pool.push(one);
         }
@@ -327,6 +341,10 @@ impl NodePool {
                 .map(|(name, of)| (name.clone(), of.results(confidence)))
                 .collect(),
             in_doubt: self.in_doubt.as_ref().map(|pool| Box::new(pool.distribution(confidence))),
+            view: self.view.as_ref().map(|pool| {
+                let [applied, inversions] = pool.0.each_ref().map(mean);
+                Box::new(ViewResults { applied, inversions, lag: pool.1.distribution(confidence) })
+            }),
             scaling: self.scaling.as_ref().map(|pool| Box::new(pool.results(confidence))),
             environments: self.environments.as_ref().map(|pool| Box::new(pool.results(confidence))),
             cost: None,

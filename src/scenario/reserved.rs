@@ -15,16 +15,7 @@ const RESERVED: &[(&str, &[&str])] = &[
     ("LoadBalancerSpec", &["inbound", "cores", "discipline", "instances", "dependencies"]),
     (
         "StoreSpec",
-        &[
-            "view_of",
-            "inbound",
-            "backup",
-            "compaction",
-            "indexes",
-            "locks",
-            "profile",
-            "throughput",
-        ],
+        &["inbound", "backup", "compaction", "indexes", "locks", "profile", "throughput"],
     ),
     ("StepSpec", &["push"]),
     ("CacheSpec", &["admission", "discipline", "inbound"]),

@@ -12,6 +12,7 @@ mod functions;
 mod messages;
 mod replicas;
 mod scaling;
+mod views;
 
 use std::fmt::Write as _;
 
@@ -34,6 +35,7 @@ pub fn scenario(seed: u64) -> String {
         externals: Vec::new(),
         queues: Vec::new(),
         functions: None,
+        view: None,
         mild: false,
         alerts: false,
         stale: false,
@@ -66,6 +68,8 @@ struct Writer {
     queues: Vec<String>,
     /// A function, and the draws of what befalls it.
     functions: Option<(String, Draw)>,
+    /// A view: its clients, it, and a fault.
+    view: Option<[String; 3]>,
     /// This one leaves policies out: a swarm is of unlike designs.
     mild: bool,
     /// Faults may come after an alert.
@@ -142,7 +146,7 @@ impl Writer {
         }
         self.names();
         self.draw_scaling(seed);
-        self.draw_functions(seed);
+        self.draw_functions(seed, duration);
         // With replicas, and without: then they go by none.
         if self.chance(20) || self.goes_by_stamps() {
             let offset = self.pick(&["0s", "exp(mean=2ms)", "uniform(0s 1s)"]);
@@ -155,7 +159,7 @@ impl Writer {
         if self.chance(30) {
             self.sessions();
         }
-        self.line("nodes:");
+        self.begin_nodes();
         self.line("  lb0: {load_balancer: {to: s0, ");
         self.balancer();
         let ttl = self.pick(&["0s", "1s", "5s"]);
@@ -185,15 +189,6 @@ impl Writer {
             if let Some(taken) = self.reclaim() {
                 self.line(&taken);
             }
-        }
-    }
-
-    /// Knobs, which change nothing of a run.
-    fn size(&mut self, seed: u64) {
-        let mut own = Stream::new(seed, "swarm", "size").draw(0);
-        if let Some(client) = self.clients.first().cloned().filter(|_| own.below(5) == 0) {
-            let step = ["step 0.5", "x2"][own.below(2) as usize];
-            self.line(&format!("size: {{knobs: {{clients.{client}.load: 0.5..1.5 {step}}}}}"));
         }
     }
 

@@ -96,7 +96,7 @@ const FIGURES: &[(&str, &str)] = &[
         "what clients saw of the data: `stale_reads`, `staleness_age.p99`, `staleness_versions.max`, `violations`, \
          `lost_acked_writes`, `read_your_writes_violations`, `monotonic_read_violations`, `monotonic_write_violations`, \
          `writes_follow_reads_violations`, `conflicts` (of `version_vector`), `lost_updates` (where visits \
-         write what they have read, or by `cas`), `duplicate_applies`, `lock_overlaps` (of locks in stores), `torn_transactions` (where transactions write; there also `nodes.db.in_doubt.max`); of one store `nodes.db.consistency.stale_reads`; \
+         write what they have read, or by `cas`), `duplicate_applies`, `lock_overlaps` (of locks in stores), `torn_transactions` (where transactions write; there also `nodes.db.in_doubt.max`), of a view `nodes.search.view.lag.p99`, `nodes.search.view.inversions`; of one store `nodes.db.consistency.stale_reads`; \
          of one side of a cut `stale_read_fraction(during=cut side=a)`, `lost_acked_writes(during=cut side=a)`; where a store is \
          written",
     ),

@@ -85,6 +85,7 @@ pub(super) fn any_node() -> NodeResults {
         purchase: Some(Box::new(purchase)),
         moved: Some(Box::default()),
         in_doubt: Some(Box::default()),
+        view: Some(Box::default()),
         queue: Some(Box::default()),
         outbox: Some(Box::new(OutboxResults { lost: part, ..OutboxResults::default() })),
         scaling: Some(Box::default()),
@@ -141,7 +142,7 @@ fn each(names: &[&str]) -> BTreeMap<String, Estimate> {
 }
 
 /// Messages between replicas, of all protocols.
-const MESSAGES: [&str; 35] = [
+const MESSAGES: [&str; 37] = [
     "announce",
     "append",
     "appended",
@@ -151,6 +152,8 @@ const MESSAGES: [&str; 35] = [
     "beat",
     "copy",
     "digests",
+    "fetch",
+    "fetched",
     "get",
     "got",
     "grant",
@@ -293,7 +296,9 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
     let path = if within { &path[1..] } else { path };
     match (path[0].as_str(), last) {
         (_, "linearizable") => Dimension::Truth,
-        ("staleness_age" | "replication_lag" | "in_doubt", last) if last != "count" => {
+        ("staleness_age" | "replication_lag" | "in_doubt" | "view", last)
+            if !["count", "applied", "inversions"].contains(&last) =>
+        {
             Dimension::Seconds
         }
         ("split_brain_time", _) => Dimension::Seconds,
@@ -304,7 +309,9 @@ pub(super) fn dimension(path: &[String]) -> Dimension {
         ("staleness_versions", last) if last != "count" => Dimension::Number,
         ("cost", _) => Dimension::Money,
         ("throttled", "time") => Dimension::Fraction,
-        ("scaling", "up" | "down") | ("purchase", "reclaims") => Dimension::Count,
+        ("scaling", "up" | "down")
+        | ("purchase", "reclaims")
+        | ("view", "applied" | "inversions") => Dimension::Count,
         ("purchase", _) => Dimension::Number,
         (first, _) if COUNTS.contains(&first) => Dimension::Count,
         (

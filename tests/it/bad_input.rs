@@ -494,7 +494,13 @@ fn what_is_not_built_yet_is_said_to_be_so() {
         ("price", "to: server}", "to: server, price: $1}", "5:54 E-UNSUPPORTED", "`price`"),
         ("client", "to: server}", "to: server, count: 3}", "5:54 E-UNSUPPORTED", "`count`"),
         ("step", WORK, "endpoints: {default: [{push: q}]}", "6:61 E-UNSUPPORTED", "`push`"),
-        ("store", NODE, "{store: {read: 1ms, view_of: orders}}", "6:37 E-UNSUPPORTED", "`view_of`"),
+        (
+            "store",
+            NODE,
+            "{store: {read: 1ms, backup: {every: 1h}}}",
+            "6:37 E-UNSUPPORTED",
+            "`backup`",
+        ),
     ]);
 }
 

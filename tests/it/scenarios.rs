@@ -79,6 +79,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("saga", "225s", "195s"),
     ("scale-to-zero", "10h", "7h"),
     ("scatter-gather", "70s", "50s"),
+    ("search-index", "450s", "400s"),
     ("shared-uplink", "5m", "1m"),
     ("single-server", "2000s", "100s"),
     ("sleep-before-stop", "60s", "10s"),

@@ -17,7 +17,7 @@ use crate::{
     },
     model::{
         build::Assembly,
-        consistency::observer::Site,
+        consistency::operation::Site,
         fault::timeline::surges,
         replication::whom::Answered,
         resilience::policy::{EdgePolicy, EdgeState},

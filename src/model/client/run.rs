@@ -15,7 +15,7 @@ use crate::{
     },
     model::{
         books::InstanceBooks,
-        consistency::observer::Site,
+        consistency::operation::Site,
         demand::Demand,
         frame::{BRANCH, CALLEE_DONE, CALLER_DONE, CONNECT, Extra, Frame, Frames},
         ids::{Host, NONE, NodeId, Slot},

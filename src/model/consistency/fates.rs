@@ -23,10 +23,13 @@ impl Observer {
         &mut self,
         (store, log): (NodeId, Option<u16>),
         (key, version): (u64, u64),
-        order: u64,
+        (order, now): (u64, u64),
     ) {
         if let Some(watched) = self.stores.get_mut(&store) {
             watched.placed(log, (key, version), order);
+        }
+        if self.beside {
+            self.is_due_at_views(store, version, now);
         }
     }
 
@@ -84,11 +87,17 @@ impl Observer {
         }
     }
 
-    /// A store holds from now on what a frame brought.
-    pub fn applied(&mut self, slot: Slot, store: NodeId, key: u64) {
+    /// A store holds from now on what a frame brought, in place of another version.
+    pub fn applied(&mut self, slot: Slot, store: NodeId, key: u64, (held, now): (u64, u64)) {
         let version = self.version(slot);
+        if self.beside && self.comes_to_view(store, key, (held, version), now) {
+            return;
+        }
         if let Some(watched) = self.stores.get_mut(&store) {
             watched.applied(key, version);
+        }
+        if self.beside {
+            self.is_due_at_views(store, version, now);
         }
     }
 
@@ -109,7 +118,10 @@ impl Observer {
     }
 
     /// A store wrote something of a transaction.
-    pub fn applied_of_transaction(&mut self, transaction: u64, part: Part) {
+    pub fn applied_of_transaction(&mut self, transaction: u64, part: Part, now: u64) {
+        if self.beside {
+            self.is_due_at_views(part.store, part.version, now);
+        }
         if let Some(torn) = &mut self.torn {
             torn.writes(transaction, part);
         }

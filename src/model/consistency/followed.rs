@@ -125,21 +125,25 @@ impl Names {
         let repeats = messages || self.repeats();
         // Replicas hold versions, whoever looks on, and so do all where something is made of them.
         let history = self.design.history.is_some_and(|history| history.0.none);
-        let unwatched = history && !known && updates.is_empty() && !once && !leases;
+        let views = self.views();
+        let unwatched =
+            history && !known && updates.is_empty() && !once && !leases && views.is_empty();
         let is_held = |store: &NodeId| !unwatched || self.kind(*store).facts().replicas.is_some();
-        let followed = self.written(&calls).into_iter().filter(is_held).collect();
+        let mut followed: BTreeSet<NodeId> =
+            self.written(&calls).into_iter().filter(is_held).collect();
+        // What comes to a view is of its source, whoever brings it.
+        let unsure = self.unsure();
+        let shows =
+            |(view, source): &(NodeId, NodeId)| followed.contains(source) && !unsure.contains(view);
+        let shown: Vec<_> = views.into_iter().filter(shows).collect();
+        followed.extend(shown.into_iter().map(|(view, _)| view));
         Tracked { followed, known, updates, once, repeats, levels, leases, messages, transactions }
     }
 
     /// The stores that somebody writes, so that there is something to be behind of, and where nobody chooses among shards or
     /// stores, who would have to know where a key is.
     fn written(&self, calls: &[DataCall]) -> BTreeSet<NodeId> {
-        let nodes = self.design.nodes.values().chain(self.design.later());
-        let unsure: BTreeSet<_> = nodes
-            .filter(|node| one_name(node).is_none())
-            .flat_map(|node| node.kind().passes_on())
-            .filter_map(|one| self.store_behind(&one.0))
-            .collect();
+        let unsure = self.unsure();
         // What a cache asks for, somebody asked it for. Whoever asks for an answer that is not the usual one says so by
         // versions on their way.
         let others = calls.iter().filter(|call| call.caller != Caller::Cache);
@@ -148,6 +152,16 @@ impl Names {
                 || !call.answered.is_usual()
         });
         written.filter_map(|call| call.store).filter(|store| !unsure.contains(store)).collect()
+    }
+
+    /// The stores among which somebody chooses.
+    fn unsure(&self) -> BTreeSet<NodeId> {
+        let nodes = self.design.nodes.values().chain(self.design.later());
+        nodes
+            .filter(|node| one_name(node).is_none())
+            .flat_map(|node| node.kind().passes_on())
+            .filter_map(|one| self.store_behind(&one.0))
+            .collect()
     }
 
     /// What is done to the data of a store, and where the file says so.

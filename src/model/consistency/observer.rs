@@ -9,10 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     engine::random::descend,
-    history::{
-        Act, Cause, Journal, Judged, OpId, Outcome, Seen, Sessions, Settings, Standing, Vector,
-        Vectors,
-    },
+    history::{Act, Cause, Journal, OpId, Outcome, Sessions, Settings, Standing, Vector},
     model::{
         by_slot::BySlot,
         client::ClientSpec,
@@ -20,11 +17,13 @@ use crate::{
             followed::Tracked,
             leases::Leases,
             logged::{Progress, SagaLogs},
+            operation::{At, Carried, Sight, Site, Written, seen_by_vector},
             outages::{Ended, Outages},
             repeated::Repeats,
             spec::Access,
             tokens::{Token, Tokens},
             torn::Torn,
+            views::Views,
             watched::{Holdings, Told, Watched},
         },
         ids::{NodeId, Slot},
@@ -36,83 +35,8 @@ use crate::{
     replication::{Fence, Once},
 };
 
-/// What an operation saw or wrote.
-#[derive(Clone, Copy, Debug)]
-enum Sight {
-    /// A place in the order of versions.
-    Placed(Seen),
-    /// Writes of each leader.
-    Vector(Seen<Vector>),
-}
-
-/// What a frame has to do with data.
-#[derive(Clone, Copy, Debug, Default)]
-struct Carried {
-    /// What it is to write, or has read.
-    version: u64,
-    /// The operation it is at.
-    at: Option<At>,
-    /// What it is at is a record.
-    of_record: bool,
-    /// Of a visit that failed: what is known beyond its outcome of what it was to write.
-    known: Option<Written>,
-}
-
-/// Where an operation on data begins: a step, or the operation of a client.
-#[derive(Clone, Copy, Debug)]
-pub struct Site {
-    /// The store.
-    pub store: NodeId,
-    /// What is done there.
-    pub access: Access,
-    /// How it is answered.
-    pub answered: Answered,
-    /// Hash of its path, added to the identity of who is there: it names what is written, whichever attempt brings it.
-    pub path: u64,
-    /// Likewise of what it has in common with those that do the same elsewhere: it names what all attempts write.
-    pub common: u64,
-    /// It is about a record of a lock or saga: no data of anybody, so that it is in no history.
-    pub of_record: bool,
-    /// It is asked for once, whatever is attempted again.
-    pub once: bool,
-}
-
-/// Whether what a visit that failed was to write was written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// It may have been, though the answer is a refusal.
-    Maybe,
-    /// It was not, though the answer is an error.
-    No,
-}
-
-/// An operation under way.
-#[allow(clippy::struct_excessive_bools, reason = "what is known of it, each by itself")]
-#[derive(Clone, Copy, Debug)]
-struct At {
-    store: NodeId,
-    access: Access,
-    key: u64,
-    op: OpId,
-    /// Of a store whose writes are told apart by vectors: when it began.
-    invoked: u64,
-    /// What it stood or fell with failed.
-    failed: bool,
-    /// An attempt failed in a way that leaves open whether it was done.
-    doubt: bool,
-    /// The attempt that failed now was not done, whatever its outcome.
-    spared: bool,
-    /// No attempt is under way any more, and none was done.
-    certain: bool,
-    /// It began in the measured span.
-    measured: bool,
-    /// When it began, ns.
-    began: u64,
-    /// The shard of its key, if that is asked for.
-    shard: u16,
-}
-
 /// Versions on their way, and who notes what becomes of them.
+#[allow(clippy::struct_excessive_bools, reason = "what is kept track of, each by itself")]
 #[derive(Debug)]
 pub struct Observer {
     carried: BySlot<Carried>,
@@ -122,13 +46,13 @@ pub struct Observer {
     answered: BySlot<Answered>,
     pub(super) stores: BTreeMap<NodeId, Watched>,
     /// Operations that came back to a frame with accepted replies, and whose store each is of.
-    seen: BTreeMap<Slot, Vec<(NodeId, Sight)>>,
+    pub(super) seen: BTreeMap<Slot, Vec<(NodeId, Sight)>>,
     /// By client and store.
     sessions: BTreeMap<(u16, NodeId), Sessions>,
     /// Likewise, of those whose writes are told apart by vectors.
     by_vectors: BTreeMap<(u16, NodeId), Sessions<Vector>>,
     /// Some client has sessions.
-    with_sessions: bool,
+    pub(super) with_sessions: bool,
     /// Start of the measured span, ns.
     pub(super) from: u64,
     /// What sessions know, if anybody asks for it.
@@ -145,6 +69,10 @@ pub struct Observer {
     pub outages: Option<Box<Outages>>,
     /// What became of transactions, if there are any.
     pub torn: Option<Box<Torn>>,
+    /// What is on the way to views, if there are any.
+    pub views: Option<Box<Views>>,
+    /// Locks, sagas or views are kept track of.
+    pub beside: bool,
 }
 
 impl Observer {
@@ -187,6 +115,7 @@ impl Observer {
         };
         let watched = followed.iter().filter(|_| !history.0.none);
         let stores = watched.map(new).collect();
+        let views = Views::of(names).map(Box::new);
         (messages || !followed.is_empty()).then_some(Self {
             carried: BySlot::default(),
             repeated: Repeats::default(),
@@ -198,6 +127,8 @@ impl Observer {
             with_sessions: design.clients.values().any(ClientSpec::has_sessions),
             from: design.warm_up,
             tokens: hands.then(|| Box::new(Tokens::new(known, about))),
+            beside: leases || views.is_some(),
+            views,
             leases: leases.then(Box::default),
             logs: leases.then(Box::default),
             repeats: repeats || once,
@@ -221,7 +152,7 @@ impl Observer {
     // ---- on the way --------------------------------------------------------------------------
 
     #[inline]
-    fn at(&mut self, slot: Slot) -> &mut Carried {
+    pub(super) fn at(&mut self, slot: Slot) -> &mut Carried {
         self.carried.at(slot)
     }
 
@@ -273,8 +204,8 @@ impl Observer {
         if let Some(tokens) = &mut self.tokens {
             tokens.descend(parent, child);
         }
-        if let Some(leases) = &mut self.leases {
-            leases.descend(parent, child);
+        if self.beside {
+            self.descends_beside(parent, child);
         }
     }
 
@@ -287,6 +218,9 @@ impl Observer {
         }
         if let Some(seen) = self.seen.remove(&child) {
             self.seen.entry(caller).or_default().extend(seen);
+        }
+        if self.beside {
+            self.brings_beside(child, caller);
         }
     }
 
@@ -307,11 +241,8 @@ impl Observer {
         if let Some(tokens) = &mut self.tokens {
             tokens.forget(slot);
         }
-        if let Some(leases) = &mut self.leases {
-            leases.release(slot);
-        }
-        if let Some(logs) = &mut self.logs {
-            logs.leave(slot);
+        if self.beside {
+            self.forgets_beside(slot);
         }
         self.seen.remove(&slot);
     }
@@ -367,6 +298,9 @@ impl Observer {
             if !vectors.is_empty() {
                 broken.add(self.by_vectors.entry(of).or_default().observe(session, &vectors));
             }
+            if self.beside {
+                broken = self.broken_at(store, broken);
+            }
             if let Some(watched) = self.stores.get_mut(&store).filter(|_| now >= self.from) {
                 watched.measured.broken.add(broken);
             }
@@ -414,6 +348,10 @@ impl Observer {
             Access::Write | Access::Update(_) => Act::Write(version),
             Access::Delete => Act::Delete(version),
         };
+        let beside = self.beside && !of_record;
+        if beside && self.invokes_at_view(slot, (store, access), (key, shard), now) {
+            return;
+        }
         let measured = now >= self.from;
         self.at(slot).of_record = of_record;
         let Some(watched) = self.stores.get_mut(&store).filter(|_| !of_record) else {
@@ -446,8 +384,7 @@ impl Observer {
                 }
             }
         }
-        let (failed, spared, certain) = (false, false, false);
-        let (doubt, began) = (shared, now);
+        let (failed, spared, certain, doubt, began) = (false, false, false, shared, now);
         let at = At {
             store,
             access,
@@ -525,14 +462,16 @@ impl Observer {
         };
         self.at(slot).at = None;
         self.ended(&at, Some(now));
+        let at_view = if self.beside { self.seen_beside(slot, &at, version, now) } else { None };
         let watched = self.stores.get_mut(&at.store)?;
         let read = at.access == Access::Read;
-        let (judged, sight) = match &mut watched.vectors {
-            Some(vectors) => {
+        let (judged, sight) = match (at_view, &mut watched.vectors) {
+            (Some(seen), _) => seen,
+            (None, Some(vectors)) => {
                 vectors.asked_by(by);
                 seen_by_vector(vectors, &at, (version, known), now)
             }
-            None => {
+            (None, None) => {
                 watched.history.asked_by(at.op, by);
                 let outcome = if read { Outcome::Read(version) } else { Outcome::Written };
                 let ended = watched.history.done(at.op, outcome, now);
@@ -541,6 +480,9 @@ impl Observer {
         };
         if let Some(sight) = sight.filter(|_| self.with_sessions) {
             self.seen.entry(slot).or_default().push((at.store, sight));
+        }
+        if let (Some(views), Some(sight)) = (&self.views, sight.filter(|_| self.with_sessions)) {
+            views.expected(at.store, sight, self.seen.entry(slot).or_default());
         }
         if !at.measured {
             return None;
@@ -628,15 +570,20 @@ impl Observer {
 
     /// What was seen, by store; these versions are held somewhere besides the stores, and this says the shard of a key.
     pub fn measured(
-        self,
+        mut self,
         held: &Holdings,
         transactions: &BTreeSet<NodeId>,
         mut shard: impl FnMut(NodeId, u64) -> u16,
     ) -> BTreeMap<NodeId, ConsistencyMeasured> {
+        let mut views = self.views_measured();
         let (leases, in_doubt) = (self.leases, &held.versions);
         let torn = self.torn.map(|torn| torn.counted(in_doubt));
-        let of = |(store, watched): (NodeId, Watched)| {
+        let of = |(store, mut watched): (NodeId, Watched)| {
+            watched.measured.view = views.remove(&store).map(Box::new);
             let mut measured = watched.measured((store, held), |key| shard(store, key));
+            if measured.view.is_some() {
+                measured.linearizable = None;
+            }
             measured.overlaps = leases.as_ref().and_then(|leases| leases.overlaps(store));
             let torn = torn.as_ref().filter(|_| transactions.contains(&store));
             measured.torn = torn.map(|torn| torn.get(&store).copied().unwrap_or_default());
@@ -644,22 +591,4 @@ impl Observer {
         };
         self.stores.into_iter().map(of).collect()
     }
-}
-
-/// What an operation saw whose writes are told apart by vectors, and how far it was behind: its answer knows of these.
-fn seen_by_vector(
-    vectors: &mut Vectors,
-    at: &At,
-    (version, known): (u64, Vector),
-    now: u64,
-) -> (Option<Judged>, Option<Sight>) {
-    if !vectors.follows(at.key) {
-        return (None, None);
-    }
-    let read = at.access == Access::Read;
-    let judged = read.then(|| vectors.read(at.key, &known, at.invoked));
-    let returned =
-        if read { vectors.invoke(now) } else { vectors.acknowledged(at.key, version, &known, now) };
-    let seen = Seen { key: at.key, wrote: !read, place: known, invoked: at.invoked, returned };
-    (judged, Some(Sight::Vector(seen)))
 }

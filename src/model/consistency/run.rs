@@ -2,7 +2,7 @@
 //!
 //! **Invariant.** What nobody asks for is not worked out.
 
-use super::observer::Site;
+use super::operation::Site;
 use crate::model::{clock::run::Reading, consistency::spec::Access, ids::Slot, world::World};
 
 impl World {

@@ -23,6 +23,7 @@ pub mod rollout;
 mod set;
 pub mod sides;
 pub mod timeline;
+mod times_check;
 pub mod unheard;
 pub mod uptime;
 

@@ -4,6 +4,9 @@
 //!
 //! **Invariant.** A message is at one place: ready, behind one of its key, delayed, handed out, or gone.
 
+mod due;
+mod held;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque},
@@ -530,82 +533,6 @@ impl Broker {
 
     // ---- time --------------------------------------------------------------------------------
 
-    /// When something is due; none: nothing is.
-    pub fn due(&mut self) -> Option<u64> {
-        while self.out.front().is_some_and(|&(_, handle)| !self.is_out(handle)) {
-            self.out.pop_front();
-        }
-        let is_there = |held: &[Held], place: u32, order: u64| {
-            held[place as usize].record.order == order && held[place as usize].state != State::Gone
-        };
-        while self.by_age.front().is_some_and(|&(place, order)| !is_there(&self.held, place, order))
-        {
-            self.by_age.pop_front();
-        }
-        let retention = self.rules.retention;
-        let old =
-            self.by_age.front().map(|at| self.held[at.0 as usize].record.accepted + retention);
-        let out = self.out.front().map(|out| out.0);
-        let delayed = self.delayed.peek().map(|Reverse(first)| first.0);
-        let asks = self.asks.front().map(|w| w.lingers.unwrap_or(u64::MAX).min(w.since + PATIENCE));
-        [old, out, delayed, asks].into_iter().flatten().min()
-    }
-
-    /// What is due by now happens.
-    pub fn tick(&mut self, now: u64) {
-        self.changes(now, |broker| {
-            broker.end_delays(now);
-            broker.end_handouts(now);
-            broker.expire(now);
-        });
-    }
-
-    fn end_delays(&mut self, now: u64) {
-        while let Some(&Reverse((due, place, order))) = self.delayed.peek()
-            && due <= now
-        {
-            self.delayed.pop();
-            let held = &self.held[place as usize];
-            if held.record.order == order && held.state == State::Delayed {
-                self.available(place);
-            }
-        }
-    }
-
-    fn end_handouts(&mut self, now: u64) {
-        while let Some(&(due, handle)) = self.out.front()
-            && due <= now
-        {
-            self.out.pop_front();
-            if !self.is_out(handle) {
-                continue;
-            }
-            if self.held[handle.place as usize].state == State::Dying {
-                self.bury(handle.place, now);
-            } else {
-                self.failed(handle.place, false, now);
-            }
-        }
-    }
-
-    fn expire(&mut self, now: u64) {
-        let retention = self.rules.retention;
-        while let Some(&(place, order)) = self.by_age.front() {
-            let held = &self.held[place as usize];
-            let there = held.record.order == order && held.state != State::Gone;
-            if there && held.record.accepted + retention > now {
-                return;
-            }
-            self.by_age.pop_front();
-            // What is handed out is looked at when it comes back.
-            if there && !matches!(held.state, State::Out | State::Dying) {
-                self.end(place, End::Expired);
-            }
-        }
-    }
-
-    // ---- faults ------------------------------------------------------------------------------
-
     /// Its process is gone: who had asked, and all it holds if that is in memory.
     pub fn crash(&mut self, now: u64) -> Vec<Ask> {
         let asked = self.asks.drain(..).map(|waiting| waiting.ask).collect();
@@ -638,47 +565,6 @@ impl Broker {
     }
 
     // ---- books -------------------------------------------------------------------------------
-
-    /// What became of the messages accepted in the measured span.
-    pub fn measured(&self) -> Counts {
-        self.with_held(self.measured, self.rules.from)
-    }
-
-    /// Names the messages of the measured span that are held: when each was accepted, ns, and its identity.
-    pub fn each_held(&self, each: &mut dyn FnMut(u64, u64)) {
-        let there =
-            |held: &&Held| held.state != State::Gone && held.record.accepted >= self.rules.from;
-        let held = self.held.iter().filter(there);
-        held.for_each(|held| each(held.record.accepted, held.record.identity));
-    }
-
-    /// What became of all.
-    pub fn counts(&self) -> Counts {
-        self.with_held(self.all, 0)
-    }
-
-    fn with_held(&self, mut counts: Counts, from: u64) -> Counts {
-        for held in self.held.iter().filter(|held| held.record.accepted >= from) {
-            match held.state {
-                State::Gone => {}
-                State::Ready | State::Behind => counts.ready += 1,
-                State::Delayed => counts.delayed += 1,
-                State::Out | State::Dying => counts.unacked += 1,
-            }
-        }
-        counts
-    }
-
-    /// Whether each message is where it should be.
-    pub fn is_sound(&self) -> bool {
-        let counts = self.counts();
-        let waits = |held: &&Held| matches!(held.state, State::Ready | State::Behind);
-        let first = self.held.iter().filter(waits).map(|held| held.record.accepted).min();
-        counts.balances()
-            && self.oldest.as_ref().is_none_or(|oldest| oldest.accepted() == first)
-            && counts.ready == self.depth()
-            && counts.ready + counts.delayed + counts.unacked == self.messages
-    }
 }
 
 #[cfg(test)]

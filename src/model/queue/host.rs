@@ -78,7 +78,12 @@ pub fn record(slot: Slot, world: &World) -> Record {
         sender: None,
         op: f.op,
         priority: 100,
+        shows: None,
     };
+    if let Some(views) = world.data.as_ref().and_then(|data| data.views.as_ref()) {
+        let known = views.known(slot);
+        record.shows = (!known.is_empty()).then(|| known.into());
+    }
     if world.carries {
         let extra = world.frames.extra(slot);
         (record.size, record.priority) = (extra.size, extra.priority);

@@ -28,6 +28,19 @@ pub struct Record {
     pub op: u8,
     /// 1 is most urgent.
     pub priority: u8,
+    /// What its sender knew of the sources of views; none: nothing.
+    pub shows: Option<Arc<[Shown]>>,
+}
+
+/// A version of a key of a store that views show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// The store in whose order it stands.
+    pub source: NodeId,
+    /// The key.
+    pub key: u64,
+    /// The version.
+    pub version: u64,
 }
 
 /// The request in which a message was published.

@@ -123,7 +123,7 @@ impl ReplicationSpec {
             Law::Fsync => fsync.clone(),
             Law::Election => raft.map(RaftSpec::election),
             Law::Promote => failover.and_then(|failover| failover.promote.clone()),
-            Law::Rebuild => failover.and_then(|failover| failover.rebuild.clone()),
+            Law::Rebuild => failover.and_then(|one| one.rebuild.as_ref()?.takes().cloned()),
         };
         let one = |which: Law| {
             let stream = assembly.stream(path, &format!("{which:?}"));
@@ -163,7 +163,18 @@ impl LeaderFollowerSpec {
             max_lag: self.max_lag.map(|lag| lag.0),
             disk,
             failover: self.failover.as_ref().map(failover),
+            paced: self.paced(names.store(id)),
         }
+    }
+}
+
+impl LeaderFollowerSpec {
+    /// How the data of a store are copied key by key, if they are.
+    fn paced(&self, store: Option<&StoreSpec>) -> Option<leader_follower::Paced> {
+        let rate = self.failover.as_ref()?.rebuild.as_ref()?.keys()?;
+        let all = store.and_then(|store| store.keys).map_or(0, |keys| keys.0);
+        let keys = all / store.map_or(1, StoreSpec::shard_count).max(1);
+        Some(leader_follower::Paced { every: (1e9 / rate.0).max(1.0) as u64, keys, all })
     }
 }
 

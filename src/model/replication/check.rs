@@ -7,7 +7,7 @@ use super::{
     MultiLeaderSpec, QuorumSpec, RaftSpec,
 };
 use crate::{
-    engine::law::{Formula, Law},
+    engine::law::{DurationFormula, Formula, Law},
     model::{
         check::{MAX_INSTANCES, closest, law, positive},
         design::Limits,
@@ -15,6 +15,7 @@ use crate::{
         kind::{Kind, Verb},
         names::Names,
         network::{ZonesSpec, places::zone_name},
+        replication::ReplicationSpec,
         store::StoreSpec,
     },
     problem::Problems,
@@ -47,6 +48,7 @@ pub fn replicas(store: &StoreSpec, path: &str, names: &Names, problems: &mut Pro
     for (key, one) in spec.laws() {
         law(one, &format!("{at}.{key}"), problems);
     }
+    paced(spec, store, (&at, path), problems);
     let facts = spec.facts();
     let all = store.shard_count().saturating_mul(facts.each).saturating_add(facts.observers);
     if all > MAX_INSTANCES {
@@ -81,15 +83,64 @@ pub fn replicas(store: &StoreSpec, path: &str, names: &Names, problems: &mut Pro
 
 /// What only replicas need.
 fn without(store: &StoreSpec, path: &str, problems: &mut Problems) {
+    let fed = store.lag_of_view().is_some();
     let given = [
-        ("apply", store.apply.is_some()),
-        ("apply_cores", store.apply_cores.is_some()),
+        ("apply", store.apply.is_some() && !fed),
+        ("apply_cores", store.apply_cores.is_some() && !fed),
         ("durability", store.durability.is_some()),
     ];
+    if fed {
+        let written = ("write", store.write.as_ref().filter(|_| store.apply.is_none()));
+        let read =
+            ("read", Some(&store.read).filter(|_| written.1.is_none() && store.apply.is_none()));
+        attributes(&[("apply", store.apply.as_ref()), written, read], path, problems);
+        positive(store.apply_cores, 64, &format!("{path}.apply_cores"), problems);
+    }
     for (key, _) in given.iter().filter(|given| given.1) {
         let help = "such as `replication: {raft: {replicas: 3}}`";
         let message = "means nothing to a store without `replication`";
         problems.error_help("E-CONFLICT", format!("{path}.{key}"), message, help);
+    }
+}
+
+/// Keys that are copied one by one, at most: each is two messages.
+const MOST_COPIED: u64 = 10_000_000;
+
+/// How fast data are copied key by key.
+fn paced(
+    spec: &ReplicationSpec,
+    store: &StoreSpec,
+    (at, path): (&str, &str),
+    problems: &mut Problems,
+) {
+    let failover = spec.leader_follower.as_ref().and_then(|leader| leader.failover.as_ref());
+    let rate = failover.and_then(|failover| failover.rebuild.as_ref()?.keys());
+    let Some(rate) = rate else { return };
+    if rate.0 > 1e6 {
+        let at = format!("{at}.leader_follower.failover.rebuild");
+        problems.error_help(
+            "E-RANGE",
+            at,
+            "no replica copies keys so fast",
+            "at most 1M/s: `500/s`",
+        );
+    }
+    if store.keys.is_some_and(|keys| keys.0 > MOST_COPIED) {
+        let message = format!("at most {MOST_COPIED} keys can be copied one by one");
+        let help = "fewer `keys`, each of which stands for several; or a time: `rebuild: 30m`";
+        problems.error_help("E-BUDGET", format!("{path}.keys"), message, help);
+    }
+}
+
+/// What is done for messages between stores: they carry no attributes of requests.
+fn attributes(formulas: &[(&str, Option<&DurationFormula>)], path: &str, problems: &mut Problems) {
+    for &(key, formula) in formulas {
+        let others = formula.into_iter().flat_map(Formula::attributes);
+        for (_, attribute) in others.filter(|(_, name)| *name != "key") {
+            let message = format!("messages between replicas carry no `{attribute}`");
+            let help = "a law, or one with `key` in it";
+            problems.error_help("E-CONFLICT", format!("{path}.{key}"), message, help);
+        }
     }
 }
 
@@ -100,14 +151,7 @@ fn work(store: &StoreSpec, path: &str, problems: &mut Problems) {
         ("write", store.write.as_ref()),
         ("apply", store.apply.as_ref()),
     ];
-    for (key, formula) in formulas {
-        let others = formula.into_iter().flat_map(Formula::attributes);
-        for (_, attribute) in others.filter(|(_, name)| *name != "key") {
-            let message = format!("messages between replicas carry no `{attribute}`");
-            let help = "a law, or one with `key` in it";
-            problems.error_help("E-CONFLICT", format!("{path}.{key}"), message, help);
-        }
-    }
+    attributes(&formulas, path, problems);
     positive(store.apply_cores, 64, &format!("{path}.apply_cores"), problems);
     let quorum = store.replication.as_ref().is_some_and(|spec| spec.quorum.is_some());
     for (key, given) in

@@ -45,6 +45,11 @@ pub fn doubt(names: &Names, store: NodeId, claim: Claim) -> Option<Doubt> {
         let cached = cached(names, store, false).or_else(|| damaged(names, store, spec));
         cached.or_else(|| stale(names, spec, &asked))
     };
+    if spec.view_of.is_some() {
+        let behind =
+            ("a view shows what has come to it, which is behind its source", "read the source");
+        return (read && claim == Claim::Fresh).then_some(behind);
+    }
     let kept = || cached(names, store, true).or_else(|| loses(names, store, spec));
     match claim {
         Claim::Kept => written.then(kept).flatten(),

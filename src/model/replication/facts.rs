@@ -124,7 +124,10 @@ impl ReplicationSpec {
             ("leader_follower.lag", leader.and_then(|one| one.lag.as_ref())),
             ("leader_follower.failover.promote", failover.and_then(|one| one.promote.as_ref())),
             ("leader_follower.failover.discovery", failover.and_then(|one| one.discovery.as_ref())),
-            ("leader_follower.failover.rebuild", failover.and_then(|one| one.rebuild.as_ref())),
+            (
+                "leader_follower.failover.rebuild",
+                failover.and_then(|one| one.rebuild.as_ref()?.takes()),
+            ),
             ("raft.election_timeout", raft.and_then(|raft| raft.election_timeout.as_ref())),
             ("raft.fsync", raft.and_then(|raft| raft.fsync.as_ref())),
             ("multi_leader.lag", self.multi_leader.as_ref().and_then(|own| own.lag.as_ref())),

@@ -43,6 +43,8 @@ pub enum Cargo {
     Post(Box<Post>),
     /// Of a transaction, about one of its keys.
     Part(Box<PartOf>),
+    /// Of a log that feeds a view.
+    Fed(Box<Fed>),
     /// What a frame waits for that is of a transaction: its coordinator, or one of its keys.
     Due(Box<PartOf>),
 }
@@ -107,6 +109,45 @@ pub struct Change {
     pub once: bool,
 }
 
+/// The entries of a shard of a store for a shard of a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The view.
+    pub view: NodeId,
+    /// Its instance.
+    pub to: u16,
+    /// The shard of the source.
+    pub from: u16,
+    /// The how manyth line between the two it is.
+    pub number: u32,
+}
+
+/// Something about the log that feeds a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fed {
+    /// Which line of entries it is about.
+    pub line: Line,
+    /// What is said.
+    pub said: FedSaid,
+}
+
+/// What a source and a view tell one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FedSaid {
+    /// To a view: an entry, its number, key and version.
+    Entry(u64, u64, u64),
+    /// At a view: likewise, it is being applied, and who sent it.
+    Applies(u64, u64, u64, u16),
+    /// To a source: all entries up to this number are applied.
+    Upto(u64),
+    /// To a source: all is lost, this line is to begin.
+    Lost,
+    /// To a view: that begins.
+    Begins,
+    /// At either: somebody waited for the next thing to do.
+    Due,
+}
+
 /// A key that moves from a shard to another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MovingKey {
@@ -163,7 +204,8 @@ impl Letters {
             kind.facts().replicas.is_some() || kind.moves_keys() || kind.is_broker()
         };
         let transacts = !names.tracked.transactions.is_empty();
-        (transacts || names.specs().any(|spec| has_any(spec.kind()))).then(Self::default)
+        let feeds = (0..names.nodes().len()).any(|id| !names.fed_by(id as NodeId).is_empty());
+        (transacts || feeds || names.specs().any(|spec| has_any(spec.kind()))).then(Self::default)
     }
 
     /// A frame carries this from now on.
@@ -272,6 +314,10 @@ impl World {
             },
             Cargo::Key(moving) => moving.key,
             Cargo::Part(part) => part.key,
+            Cargo::Fed(fed) => match fed.said {
+                FedSaid::Entry(_, key, _) => key,
+                _ => 0,
+            },
             _ => 0,
         };
         let slot = self.own_frame(to, (id, key), cargo);

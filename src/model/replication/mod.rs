@@ -119,10 +119,33 @@ pub struct FailoverSpec {
     /// each, 0 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discovery: Option<DurationLaw>,
-    /// How long it takes to copy all data to a replica that cannot be brought up to date by the log: one whose log went
-    /// another way. 0 when absent.
+    /// How all data are copied to a replica that cannot be brought up to date by the log: one that lost them, or whose log went
+    /// another way. A law says how long that takes (0 when absent). A speed such as `500/s` copies key by key: each is a read
+    /// at the leader, a message, and a write at the replica, at most so many a second, fewer where somebody cannot keep up. It
+    /// has as many keys as were written, and as many of those of the start (`keys`) as are its shard's share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rebuild: Option<DurationLaw>,
+    pub rebuild: Option<RebuildSpec>,
+}
+
+/// How all data are copied.
+#[derive(Clone, Debug)]
+pub enum RebuildSpec {
+    /// It takes so long.
+    Takes(DurationLaw),
+    /// So many keys a second.
+    Keys(Rate),
+}
+
+impl RebuildSpec {
+    /// How long it takes.
+    pub fn takes(&self) -> Option<&DurationLaw> {
+        if let Self::Takes(law) = self { Some(law) } else { None }
+    }
+
+    /// How many keys a second are copied.
+    pub fn keys(&self) -> Option<Rate> {
+        if let Self::Keys(rate) = self { Some(*rate) } else { None }
+    }
 }
 
 /// Every replica takes reads and writes as a coordinator: it asks all replicas of the shard and answers when so many

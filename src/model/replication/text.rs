@@ -12,7 +12,7 @@ use serde::{
 
 use super::{
     AckSpec, CandidatesSpec, ConflictSpec, ContactFields, ContactSpec, Contacted, CrdtSpec,
-    LevelSpec, ModeSpec, RepairSpec,
+    LevelSpec, ModeSpec, RebuildSpec, RepairSpec,
 };
 use crate::{
     expr::{Expr, Taker, unknown},
@@ -157,6 +157,28 @@ impl fmt::Display for LevelSpec {
 }
 
 text_value!(LevelSpec, "Level", "how many replicas", ["2", "majority", "all"], number);
+
+impl FromStr for RebuildSpec {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if text.contains('/') && !text.contains('(') {
+            return text.parse().map(Self::Keys);
+        }
+        let help = "how long it takes, such as `30s`, or how many keys a second, such as `500/s`";
+        text.parse().map(Self::Takes).map_err(|e: ValueError| e.help(help))
+    }
+}
+
+impl fmt::Display for RebuildSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Takes(law) => law.fmt(f),
+            Self::Keys(rate) => rate.fmt(f),
+        }
+    }
+}
+
+text_value!(RebuildSpec, "Rebuild", "how all data are copied", ["30s", "exp(mean=30s)", "500/s"]);
 
 impl FromStr for RepairSpec {
     type Err = ValueError;

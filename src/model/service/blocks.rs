@@ -13,7 +13,7 @@ use super::{
 use crate::{
     engine::random::hash_str,
     model::{
-        consistency::observer::Site,
+        consistency::operation::Site,
         kind::Verb,
         replication::{AnsweredSpec, whom::Answered},
     },

@@ -228,6 +228,13 @@ impl Shape {
         }
     }
 
+    /// Where processor time is rationed, each instance has a tick of its own for that.
+    fn ticks_of_quotas(&self, id: NodeId, assembly: &mut Assembly<'_>) {
+        for i in 0..self.quota.map_or(0, |_| self.instances) {
+            assembly.tick(id, (self.instances + i) as u32);
+        }
+    }
+
     /// A server of this shape that does what the versions of its node's spec say.
     pub fn server(&self, id: NodeId, path: &str, assembly: &mut Assembly<'_>) -> Server {
         let mut program = Program::default();
@@ -261,14 +268,10 @@ impl Shape {
             program.code.push(Instr::Point(Point::LoggedIn));
             Inbound::bare(self.instances, far.most, accepts)
         });
-        let edges = program.edges.len();
-        if self.quota.is_some() {
-            for i in 0..self.instances {
-                assembly.tick(id, (self.instances + i) as u32);
-            }
-        }
-        let instances =
-            (0..self.instances).map(|i| self.instance((id, path), (i, edges), assembly)).collect();
+        self.ticks_of_quotas(id, assembly);
+        let instances = (0..self.instances)
+            .map(|i| self.instance((id, path), (i, program.edges.len()), assembly))
+            .collect();
         Server {
             node: id,
             mixed: None,
@@ -286,6 +289,7 @@ impl Shape {
             broker: None,
             log: None,
             relays: None,
+            feeding: None,
             environments: None,
             locks: (!program.locks.is_empty())
                 .then(|| Box::new(Locks::new(self.instances, assembly.stream(path, "lock")))),

@@ -18,7 +18,7 @@ use crate::{
     },
     model::{
         build::Assembly,
-        consistency::observer::Site,
+        consistency::operation::Site,
         frame::MAX_LOOPS,
         kind::{Op, Verb},
         outcome::Outcome,

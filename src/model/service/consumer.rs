@@ -35,6 +35,7 @@ impl Server {
         self.hand_out(world);
         self.begin_log(inst, world);
         self.begin_relays(inst, world);
+        self.begin_feeding(inst, world);
     }
 
     /// An instance asks for messages from now on, or takes nothing new and goes.
@@ -53,6 +54,7 @@ impl Server {
         self.crash_broker(world);
         self.crash_log(inst, world);
         self.crash_relays(inst);
+        self.crash_feeding(inst);
     }
 
     /// An instance asks for as many batches as it has free workers.
@@ -400,6 +402,10 @@ impl Server {
 
 /// A frame knows of the request in which a message was published.
 fn dress(slot: Slot, record: &Record, world: &mut World) {
+    let views = world.data.as_mut().and_then(|data| data.views.as_mut());
+    if let (Some(views), Some(shows)) = (views, &record.shows) {
+        views.learns(slot, shows);
+    }
     if !world.carries {
         return;
     }

@@ -215,9 +215,10 @@ impl Server {
             return copies.done(inst, version, false);
         }
         let order = copies.put(inst, part.key, version);
+        self.feeds_on(inst, (part.key, version, order), world);
         if let Some(data) = &mut world.data {
             let written = torn::Part { store: self.node, key: part.key, version };
-            data.applied_of_transaction(part.transaction, written);
+            data.applied_of_transaction(part.transaction, written, world.agenda.now());
         }
         Some(order)
     }

@@ -29,6 +29,7 @@ impl Server {
             Point::Opens | Point::Gathers(_) | Point::Decides(_) => {
                 self.at_transaction(slot, point, world);
             }
+            Point::Told if self.is_of_feed(slot, world) => self.hears_of_feed(slot, world),
             Point::Told if self.promises.is_some() => self.votes(slot, world),
             Point::Told => self.told_replica(slot, world),
             Point::Publish if self.log.is_some() => self.appends(slot, world),
@@ -54,6 +55,8 @@ impl Server {
             self.relay_timed(slot, outlet, world);
         } else if self.group.is_some() {
             self.replica_timed(slot, world);
+        } else if self.is_of_feed(slot, world) {
+            self.hears_of_feed(slot, world);
         } else if self.is_of_environments(slot, world) {
             self.environment_timed(slot, world);
         } else if self.is_clock(slot) {
@@ -80,6 +83,8 @@ impl Server {
             self.rows_came(slot, world);
         } else if self.group.is_some() {
             self.take_letter(slot, world);
+        } else if self.is_of_feed(slot, world) {
+            self.hears_of_feed(slot, world);
         } else if self.broker.is_some() {
             self.broker_hears(slot, world);
         } else if self.is_of_transaction(slot, world) {

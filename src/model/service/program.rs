@@ -6,7 +6,7 @@
 use crate::{
     engine::{popularity::Popularity, random::Stream, table::Table},
     model::{
-        consistency::observer::Site,
+        consistency::operation::Site,
         demand::Demand,
         ids::{AttrRef, NodeId, Slot},
         outcome::Outcome,

@@ -33,6 +33,7 @@ impl Server {
             relays.is_over(world.data.as_ref().map_or(0, |data| data.version(slot)));
         } else if let Some(&Post::Row(outlet, op)) = world.post_of(slot) {
             let _ = world.take_post(slot);
+            self.knows_what_it_writes(slot, world);
             let mut message = record(slot, world);
             message.op = op;
             if let Some(relays) = &mut self.relays {
@@ -243,10 +244,21 @@ impl Server {
     pub(super) fn brings_row(&mut self, slot: Slot, version: u64, world: &mut World) {
         let Some(&Post::Row(outlet, op)) = world.post_of(slot) else { return };
         let _ = world.take_post(slot);
+        self.knows_what_it_writes(slot, world);
         let mut message = record(slot, world);
         message.op = op;
         if let Some(relays) = &mut self.relays {
             relays.comes(version, outlet, message);
+        }
+    }
+
+    /// What is published with a write is of what it writes, for views of this store.
+    fn knows_what_it_writes(&self, slot: Slot, world: &mut World) {
+        let key = world.frames[slot].key;
+        let Some(data) = &mut world.data else { return };
+        let version = data.version(slot);
+        if let Some(views) = &mut data.views {
+            views.learns_of_write(slot, (self.node, key), version);
         }
     }
 

@@ -12,9 +12,10 @@ use super::{
 use crate::{
     model::{
         consistency::{
-            observer::Written,
+            operation::Written,
             spec::Access,
             tokens::Token,
+            views::Views,
             watched::{Damaged, Holdings},
         },
         frame::BRANCH,
@@ -44,6 +45,8 @@ pub(super) const TIMER: usize = 3;
 pub(super) const CONFLICT: &str = "conflict";
 /// Why whoever reads a damaged copy fails.
 const CORRUPT: &str = "corrupt";
+/// Why a view does not take what somebody writes who knows no version of its source.
+const NO_VERSION: &str = "no_version";
 /// Why one does that is late under a lock.
 pub(super) const FENCED: &str = "fenced";
 
@@ -93,6 +96,9 @@ impl Server {
             world.record.node(self.node).cause(cause);
             return self.finish(slot, Outcome::Error, world);
         }
+        if self.feeding.is_some() && access != Access::Read {
+            self.feeds_write(slot, world);
+        }
         world.frames[slot].pc += 1;
         self.run(slot, world);
     }
@@ -119,14 +125,18 @@ impl Server {
                 return Err(CONFLICT);
             }
             let version = data.version(slot);
+            let is_view = |views: &Views| views.source(self.node).is_some();
+            if version == 0 && data.views.as_deref().is_some_and(is_view) {
+                return Err(NO_VERSION);
+            }
             if let Some(fence) = data.leases.as_ref().and_then(|leases| leases.fence(slot)) {
                 copies.fences.note(version, fence);
                 if copies.fences.keep_out(version, held.version) {
                     return Err(FENCED);
                 }
             }
-            order = copies.put(f.inst, f.key, data.version(slot));
-            data.applied(slot, self.node, f.key);
+            order = copies.put(f.inst, f.key, version);
+            data.applied(slot, self.node, f.key, (held.version, world.agenda.now()));
         }
         let known = Known::upto(order);
         data.hold_token(slot, Some(Token { store: self.node, unit: f.key, known }));
@@ -169,6 +179,7 @@ impl Server {
         if let Some(promises) = &mut self.promises {
             promises.wipe(inst);
         }
+        self.wipes_feeding(inst);
         let keys = self.lose_keys(inst, world);
         if let (Some(copies), Some(data)) = (&mut self.copies, &mut world.data) {
             copies.clear(inst);
@@ -271,6 +282,7 @@ impl Server {
                 group.tally.message(message.name(), world.now());
                 message.work()
             }
+            Cargo::Fed(_) => return self.hears_of_feed(slot, world),
             _ => Work::None,
         };
         let entry = match work {
@@ -306,6 +318,7 @@ impl Server {
             Cargo::Post(_)
             | Cargo::Part(_)
             | Cargo::Due(_)
+            | Cargo::Fed(_)
             | Cargo::None
             | Cargo::Turn(_)
             | Cargo::SentOn(_)
@@ -318,6 +331,9 @@ impl Server {
         let inst = world.frames[slot].inst;
         let Some(letters) = &world.letters else { return };
         let &Cargo::Timer(timer) = letters.get(slot) else {
+            if self.is_of_feed(slot, world) {
+                return self.hears_of_feed(slot, world);
+            }
             if let Some(broker) = self.log_clock(slot) {
                 self.log_timed(broker, world);
             }
@@ -452,13 +468,16 @@ impl Server {
             return self.note_of_copy(inst, note, world);
         }
         let deletes = self.relays.is_some() && self.relays_hear(inst, &note, world);
+        if self.feeding.is_some() && !deletes {
+            self.feeds_hear(inst, &note, world);
+        }
         let Some(group) = &mut self.group else { return };
         let now = world.now();
         match note {
             Note::Accepted { key, version, order } if !deletes => {
                 if let Some(data) = &mut world.data {
                     let log = group.led.then(|| group.shard(inst));
-                    data.placed((group.node, log), (key, version), order);
+                    data.placed((group.node, log), (key, version), (order, now));
                 }
             }
             Note::Dotted { key, version, leader, number } => {

@@ -35,7 +35,9 @@ use crate::{
         replication::group::Group,
         resilience::{caller, policy::EdgeState},
         span::{Work, scaled},
-        store::{copies::Copies, moving::Moving, promises::Promises, relays::Relays},
+        store::{
+            copies::Copies, feed::Feeding, moving::Moving, promises::Promises, relays::Relays,
+        },
         topic::host::Logs,
         world::World,
     },
@@ -130,6 +132,8 @@ pub struct Server {
     pub log: Option<Box<Logs>>,
     /// Stores with outboxes: what is to be published.
     pub relays: Option<Box<Relays>>,
+    /// Stores whose log feeds views, and those views.
+    pub feeding: Option<Box<Feeding>>,
     /// Functions: what requests run in.
     pub environments: Option<Box<Environments>>,
     /// Draws of backoff jitter.

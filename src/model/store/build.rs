@@ -19,12 +19,21 @@ use crate::{
             program::Program,
             server::Server,
         },
-        store::{StoreSpec, copies::Copies, moving::Moving, promises::Promises, relays::Relays},
+        store::{
+            StoreSpec,
+            copies::Copies,
+            feed::{Feeding, Feeds, Intake},
+            moving::Moving,
+            promises::Promises,
+            relays::Relays,
+        },
     },
 };
 
 /// Things relays do: they read, delete, and wait.
 const RELAYS: usize = 3;
+/// And who feeds views or is fed: entries are applied, and somebody waits.
+const FEEDING: usize = 2;
 
 impl StoreSpec {
     /// The size of a value, drawn once per key: the same whenever it is read or sent.
@@ -44,8 +53,49 @@ impl StoreSpec {
         self.moves_keys().then(|| Moving::new(hash_str(0, path), pace, size, value))
     }
 
+    /// What it has to do with logs that feed views.
+    fn feeding(
+        &self,
+        (id, path): (NodeId, &str),
+        server: &Server,
+        assembly: &mut Assembly<'_>,
+    ) -> Option<Feeding> {
+        let (names, site) = (assembly.names, Assembly::site(path));
+        let fed = names.fed_by(id);
+        if fed.is_empty() && self.lag_of_view().is_none() {
+            return None;
+        }
+        let lag = |view: NodeId| {
+            let law = names.store(view)?.lag_of_view()?;
+            Some((
+                view,
+                assembly.demand(&law.clone().into(), &format!("{path}/feeds/{}", names.name(view))),
+            ))
+        };
+        let views: Vec<_> = fed.into_iter().filter_map(lag).collect();
+        let each = server.group.as_ref().map(|group| group.each);
+        let value = self.size_of_value(path, assembly);
+        let shards = self.shard_count() as usize;
+        let out = (!views.is_empty()).then(|| Feeds::new(site, (shards, each), views, value));
+        let source = self.source().filter(|_| self.lag_of_view().is_some());
+        let intake = source.and_then(|source| {
+            let source = names.node(&source.0)?;
+            let own = names.store(source)?;
+            let each = names.kind(source).facts().replicas.map_or(1, |replicas| replicas.each);
+            let of = (source, own.shard_count() as u16, each as u16);
+            let cores = self.apply_cores.map_or(1, |cores| cores.0 as usize);
+            Some(Intake::new(site, of, cores, server.instances.len()))
+        });
+        let timer = server.program.own.len().saturating_sub(1);
+        Some(Feeding { out, intake, timer, apply: timer.saturating_sub(1) })
+    }
+
     /// What shards do unasked: replicas, those whose keys move, those who take part in transactions, relays.
-    fn unasked(&self, compiler: &mut Compiler<'_, '_>, transacts: bool, relays: bool) {
+    fn unasked(
+        &self,
+        compiler: &mut Compiler<'_, '_>,
+        (transacts, relays, feeds): (bool, bool, bool),
+    ) {
         let write = self.write.as_ref().unwrap_or(&self.read);
         // Each version has its own.
         compiler.program.own.clear();
@@ -64,6 +114,10 @@ impl StoreSpec {
         }
         if relays {
             works_and_timer(compiler, &[(&self.read, "/read"), (write, "/write")], Point::Relayed);
+        }
+        if feeds || self.lag_of_view().is_some() {
+            let apply = self.apply.as_ref().unwrap_or(write);
+            works_and_timer(compiler, &[(apply, "/apply")], Point::Told);
         }
     }
 }
@@ -130,7 +184,8 @@ impl Built for StoreSpec {
         };
         let read = endpoint(Access::Read, &self.read);
         let write = endpoint(Access::Write, self.write.as_ref().unwrap_or(&self.read));
-        self.unasked(&mut compiler, transacts, relays);
+        let feeds = names.node(name).is_some_and(|id| !names.fed_by(id).is_empty());
+        self.unasked(&mut compiler, (transacts, relays, feeds));
         let mut program = compiler.program;
         // A plain call reads the request's key (`semantics.md` 52).
         program.entries = names
@@ -169,7 +224,9 @@ impl Built for StoreSpec {
         });
         server.moving = self.moving(path, &server, assembly).map(Box::new);
         server.group = self.group(id, path, assembly).map(Box::new);
-        let own = (server.program.own.len().saturating_sub(RELAYS), Assembly::site(path));
+        server.feeding = self.feeding((id, path), &server, assembly).map(Box::new);
+        let others = if server.feeding.is_some() { RELAYS + FEEDING } else { RELAYS };
+        let own = (server.program.own.len().saturating_sub(others), Assembly::site(path));
         let each = server.group.as_ref().map(|group| group.each);
         let shards = server.group.as_ref().map(|group| group.serving / usize::from(group.each));
         let shards = (shards.unwrap_or(server.instances.len()), each);

@@ -2,11 +2,14 @@
 
 mod build;
 mod check;
+mod check_view;
 pub mod copies;
+pub mod feed;
 pub mod kept;
 pub mod moving;
 pub mod promises;
 pub mod relays;
+pub mod view;
 
 use std::{fmt, str::FromStr};
 
@@ -24,6 +27,7 @@ use crate::{
         network::ZonesSpec,
         replication::{DurabilitySpec, ReplicationSpec},
         service::{Discipline, quota::QuotaSpec},
+        store::view::ViewSpec,
     },
     units::{
         Count, HourPrice, Rate, SimDuration, StoragePrice, ValueError, show::plural, text_value,
@@ -92,11 +96,15 @@ pub struct StoreSpec {
     /// How copies of each shard follow one another; one copy when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication: Option<Box<ReplicationSpec>>,
-    /// With `replication` by a log: work of applying an entry at a follower, in the order of the log; that of a write
+    /// It shows the data of another store: `view_of: orders`, or `{store: orders, lag: 200ms}`, which its log feeds. What is
+    /// read of it is judged against that store: `staleness_age`, and `read_your_writes_violations` of what a session wrote there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view_of: Option<ViewSpec>,
+    /// With `replication` by a log, or of a view that a log feeds: work of applying an entry at a follower or view, in the order of the log; that of a write
     /// when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apply: Option<DurationFormula>,
-    /// How many entries a follower applies at once (those of a key in order); 1 when absent.
+    /// How many entries a follower or view applies at once (those of a key in order); 1 when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apply_cores: Option<Count>,
     /// With `replication`: when what is written outlives the process.
@@ -264,7 +272,8 @@ impl Kind for StoreSpec {
         let of = if replicas.is_some() { "replica" } else { "shard" };
         let cores = self.cores.map(|c| format!("{} per {of}", plural(c.0, "core")));
         let replicas = replicas.map(|r| plural(r.each, "replica"));
-        replicas.into_iter().chain(cores).collect::<Vec<_>>().join(", ")
+        let view = self.source().map(|source| format!("view of {source}"));
+        view.into_iter().chain(replicas).chain(cores).collect::<Vec<_>>().join(", ")
     }
 
     fn files(&self) -> Vec<(Table, String)> {
@@ -273,7 +282,7 @@ impl Kind for StoreSpec {
         let sizes = self.value_size.iter().flat_map(SizeFormula::tables);
         let fsync = self.durability.iter().flat_map(|durability| &durability.fsync);
         let laws_of_time = self.replication.iter().flat_map(|spec| spec.laws()).map(|law| law.1);
-        let times = self.boot.iter().chain(fsync).chain(laws_of_time);
+        let times = self.boot.iter().chain(fsync).chain(laws_of_time).chain(self.lag_of_view());
         let times = times.flat_map(DurationLaw::tables);
         laws.flat_map(DurationFormula::tables).chain(sizes).chain(times).collect()
     }

@@ -112,7 +112,7 @@ mod tests {
 
     fn message(identity: u64) -> Record {
         let (key, size, sender, op, priority) = (0, 0, None, 0, 100);
-        Record { identity, key, accepted: 0, order: 0, size, sender, op, priority }
+        Record { identity, key, accepted: 0, order: 0, size, sender, op, priority, shows: None }
     }
 
     /// Two leaders put messages in the same places; the second one's log is what all agree on.

@@ -55,6 +55,19 @@ pub struct Config {
     pub disk: Mode,
     /// How another replica comes to lead; without it the leader stays.
     pub failover: Option<Failover>,
+    /// All data are copied key by key; otherwise at once, after [`Law::Rebuild`](crate::replication::words::Law::Rebuild).
+    pub paced: Option<Paced>,
+}
+
+/// How data are copied key by key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Paced {
+    /// From one key to the next, ns.
+    pub every: u64,
+    /// So many keys of a shard were there before anybody wrote, ..
+    pub keys: u64,
+    /// .. and these of all: 1 to this.
+    pub all: u64,
 }
 
 impl Config {
@@ -90,5 +103,5 @@ pub(super) const TICK: Timer = 2;
 pub(super) const SEMI: Timer = 3;
 /// What was asked for may not have come.
 pub(super) const RETRY: Timer = 4;
-/// The time it takes to copy all data is over.
+/// The time it takes to copy all data is over, or that of one key.
 pub(super) const REBUILD: Timer = 5;

@@ -264,7 +264,7 @@ impl Replica {
 
     /// The time it takes to copy all data is over: they are asked for.
     pub(super) fn rebuilt(&mut self, cx: &mut Context<'_>) {
-        if !self.rebuilds {
+        if !self.rebuilds || self.fetches(cx) {
             return;
         }
         self.follow.copy = Some(PATIENCE);
@@ -283,6 +283,9 @@ impl Replica {
 
     /// One that has lost all leads again with the data of the follower that has most.
     pub(super) fn ask_best(&mut self, cx: &mut Context<'_>) {
+        if self.follow.incoming.is_some() {
+            return;
+        }
         match self.follow.best {
             Some((_, peer)) if peer != self.me => {
                 send(cx, peer, Message::Copy { reign: self.reign });
@@ -312,7 +315,9 @@ impl Replica {
         let place = self.lead.as_ref().map_or(self.stored(), |lead| lead.left).max(self.log.base);
         let data = self.log.data_at(place, &self.data);
         let (items, done, begins) = (data.all(), data.all_done(), self.log.begins(place));
-        let snapshot = Snapshot { reign: self.reign, place, at: cx.wall, begins, items, done };
+        let paced = self.config.paced.is_some();
+        let snapshot =
+            Snapshot { reign: self.reign, place, at: cx.wall, begins, items, done, paced };
         send(cx, from, Message::Snapshot(Box::new(snapshot)));
     }
 
@@ -324,6 +329,11 @@ impl Replica {
         let leads = snapshot.reign == self.reign && self.leader == Some(self.me);
         if !leads {
             self.adopt(snapshot.reign, Some(from), cx);
+        }
+        match (&self.follow.incoming, self.config.paced) {
+            (Some(incoming), _) if !incoming.is_whole() => return,
+            (None, Some(paced)) => return self.begin_fetching(snapshot, (from, paced), cx),
+            _ => self.follow.incoming = None,
         }
         let place = snapshot.place;
         self.rebuilds = false;

@@ -91,6 +91,8 @@ pub struct Snapshot {
     pub items: Vec<(u64, Item)>,
     /// What else is known to have been written.
     pub done: Vec<Item>,
+    /// It says what there is; each key has to be fetched.
+    pub paced: bool,
 }
 
 /// A message.
@@ -155,6 +157,22 @@ pub enum Message {
     },
     /// The answer to it.
     Snapshot(Box<Snapshot>),
+    /// One that is rebuilt key by key: what of this one stood at that place?
+    Fetch {
+        /// The reign in which it was told what there is.
+        reign: Reign,
+        /// The place.
+        place: u64,
+        /// The key.
+        key: u64,
+    },
+    /// The answer to it.
+    Fetched {
+        /// As it was asked.
+        place: u64,
+        /// The key.
+        key: u64,
+    },
     /// Observer to leader: is it alive?
     Ping,
     /// Leader to observer: it leads.
@@ -240,6 +258,8 @@ impl Message {
             Self::TooOld { .. } => "too_old",
             Self::Copy { .. } => "copy",
             Self::Snapshot(_) => "snapshot",
+            Self::Fetch { .. } => "fetch",
+            Self::Fetched { .. } => "fetched",
             Self::Ping => "ping",
             Self::Pong { .. } => "pong",
             Self::Renewed { .. } => "renewed",
@@ -253,9 +273,13 @@ impl Message {
         }
     }
 
-    /// What it is to its receiver's cores: nothing; applying is work of its own.
+    /// What it is to its receiver's cores: nothing, but for keys that are copied one by one; applying is work of its own.
     pub fn work(&self) -> Work {
-        Work::None
+        match *self {
+            Self::Fetch { key, .. } => Work::Read(key),
+            Self::Fetched { key, .. } => Work::Write(key),
+            _ => Work::None,
+        }
     }
 
     /// The keys whose values it carries.
@@ -263,7 +287,9 @@ impl Message {
         match self {
             Self::Append { sent, .. } => each(sent.key),
             Self::Batch { entries, .. } => entries.iter().for_each(|sent| each(sent.key)),
+            Self::Snapshot(snapshot) if snapshot.paced => {}
             Self::Snapshot(snapshot) => snapshot.items.iter().for_each(|(key, _)| each(*key)),
+            Self::Fetched { key, .. } => each(*key),
             _ => {}
         }
     }

@@ -20,6 +20,7 @@
 //! **Invariant.** Within an epoch a follower's stored log is a beginning of its leader's; a place has one entry.
 
 mod config;
+mod fetch;
 mod follow;
 mod lead;
 mod log;
@@ -29,7 +30,7 @@ mod protocol;
 mod replica;
 mod roles;
 
-pub use config::{Ack, Config, Failover};
+pub use config::{Ack, Config, Failover, Paced};
 #[cfg(test)]
 pub use message::{Message, Sent};
 pub use observer::Observer;

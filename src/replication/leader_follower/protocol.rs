@@ -5,7 +5,7 @@
 
 use super::config::{DISK, LEAVE, REBUILD, RETRY, SEMI, TICK};
 use super::message::{Message, Reign};
-use super::replica::Replica;
+use super::replica::{Replica, send};
 use super::roles::{Follow, Lead};
 use crate::replication::contract::{Context, Effect, Protocol};
 use crate::replication::message::Message as Any;
@@ -151,6 +151,12 @@ impl Protocol for Replica {
             }
             Message::Snapshot(snapshot) => self.install(*snapshot, from, cx),
             Message::Copy { reign } => self.copy(from, reign, cx),
+            Message::Fetch { reign, place, key } => {
+                if reign == self.reign && !self.rebuilds {
+                    send(cx, from, Message::Fetched { place, key });
+                }
+            }
+            Message::Fetched { place, key } => self.fetched(from, (place, key), cx),
             Message::Stored { reign, place } => self.acknowledged(from, reign, place, cx),
             Message::Ask { reign, place } => self.asked(from, reign, place, cx),
             Message::Ping => self.pong(from, cx),

@@ -141,6 +141,7 @@ impl Replica {
         (self.reign, self.leader) = (reign, leader);
         self.follow.forget_leader();
         if self.rebuilds {
+            self.stops_fetching();
             self.hurry(cx);
         }
     }
@@ -158,7 +159,7 @@ impl Replica {
         self.rebuilds = true;
         self.lose_all();
         self.follow.lose_all();
-        let takes = cx.laws.draw(Law::Rebuild);
+        let takes = if self.config.paced.is_some() { 0 } else { cx.laws.draw(Law::Rebuild) };
         cx.act(Effect::Disarm(RETRY));
         cx.act(Effect::Arm(REBUILD, takes));
         cx.note(Note::Counted("rebuild"));

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::config::{PATIENCE, RESEND};
+use super::fetch::Incoming;
 use super::message::Sent;
 use crate::replication::words::{Peer, Ticket};
 
@@ -119,6 +120,8 @@ pub struct Follow {
     pub best: Option<(u64, Peer)>,
     /// Those who have lost all, too.
     pub(super) bare: Vec<Peer>,
+    /// What it fetches key by key.
+    pub(super) incoming: Option<Incoming>,
 }
 
 impl Follow {
@@ -135,6 +138,7 @@ impl Follow {
             copy: None,
             best: None,
             bare: Vec::new(),
+            incoming: None,
         }
     }
 
@@ -167,6 +171,6 @@ impl Follow {
     pub fn lose_all(&mut self) {
         self.forget_leader();
         self.cut(0);
-        (self.copy, self.complete) = (None, 0);
+        (self.copy, self.complete, self.incoming) = (None, 0, None);
     }
 }

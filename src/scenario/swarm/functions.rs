@@ -12,7 +12,8 @@ fn pick<'t>(draw: &mut Draw, from: &[&'t str]) -> &'t str {
 
 impl Writer {
     /// Whether there is one, and what it says.
-    pub(super) fn draw_functions(&mut self, seed: u64) {
+    pub(super) fn draw_functions(&mut self, seed: u64, duration: u64) {
+        self.draw_view(seed, duration);
         let mut draw = Stream::new(seed, "swarm", "function").draw(0);
         if draw.below(100) >= 30 {
             return;
@@ -81,6 +82,7 @@ impl Writer {
 
     /// What befalls its environments.
     pub(super) fn faults_of_functions(&mut self, duration: u64) {
+        self.view(2);
         let Some((_, draw)) = &mut self.functions else { return };
         let at = draw.below(duration * 1000);
         let fault = match draw.below(4) {

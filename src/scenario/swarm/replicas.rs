@@ -33,7 +33,12 @@ impl Writer {
         let failover = self.maybe(60, |w| {
             let promote = w.maybe(50, |w| format!("promote: {}", w.law()));
             let discovery = w.maybe(50, |w| format!("discovery: {}", w.law()));
-            let rebuild = w.maybe(50, |w| format!("rebuild: {}", w.law()));
+            let rebuild = w.maybe(50, |w| {
+                let law = w.law();
+                let is_constant = law.starts_with(|first: char| first.is_ascii_digit());
+                // Some by keys, with no other draw.
+                format!("rebuild: {}", if is_constant { "200/s" } else { &law })
+            });
             let fencing = w.pick(&["true", "false"]);
             format!("failover: {{{promote}{discovery}{rebuild}detect: 500ms, fencing: {fencing}}}")
         });

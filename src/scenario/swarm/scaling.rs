@@ -71,3 +71,14 @@ fn autoscale(mut draw: Draw, instances: u64) -> Option<[String; 2]> {
     };
     Some([text(free), text(bounded)])
 }
+
+impl Writer {
+    /// Knobs, which change nothing of a run.
+    pub(super) fn size(&mut self, seed: u64) {
+        let mut own = Stream::new(seed, "swarm", "size").draw(0);
+        if let Some(client) = self.clients.first().cloned().filter(|_| own.below(5) == 0) {
+            let step = ["step 0.5", "x2"][own.below(2) as usize];
+            self.line(&format!("size: {{knobs: {{clients.{client}.load: 0.5..1.5 {step}}}}}"));
+        }
+    }
+}

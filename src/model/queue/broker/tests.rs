@@ -43,6 +43,7 @@ fn message(identity: u64, key: u64) -> Record {
         sender: None,
         op: 0,
         priority: (identity % 3) as u8,
+        shows: None,
     }
 }
 

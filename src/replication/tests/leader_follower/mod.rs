@@ -64,6 +64,7 @@ fn config(replicas: u16, ack: Ack) -> Config {
         max_lag: None,
         disk: disk::Mode::Each,
         failover: None,
+        paced: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::disk::Mode::{Each, Every, Group, Never};
 use super::*;
-use crate::replication::leader_follower::Failover;
+use crate::replication::leader_follower::{Failover, Paced};
 
 /// Goes on; with a fence no two serve at once.
 fn go(net: &mut Net<Node>, config: &Config, time: u64) {
@@ -116,6 +116,7 @@ fn with_failover_replicas_become_equal() {
             has_lag: seed % 2 == 0,
             disk: modes[seed as usize % 4],
             failover: Some(failover(replicas, seed, seed % 3 == 0)),
+            paced: (seed % 5 == 1).then_some(Paced { every: 20 * MS, keys: 5, all: 5 }),
             ..config(replicas, acks[seed as usize % 3])
         };
         let net = schedule(seed, &config, false);
@@ -183,7 +184,8 @@ fn replicas_that_lose_their_disks_become_equal() {
         let replicas = 1 + (seed % 4) as u16;
         let failover =
             (seed % 2 == 0 && replicas > 1).then(|| failover(replicas, 1, seed % 3 == 0));
-        let config = Config { failover, ..config(replicas, acks[seed as usize % 3]) };
+        let paced = (seed % 3 == 0).then_some(Paced { every: 20 * MS, keys: 5, all: 5 });
+        let config = Config { failover, paced, ..config(replicas, acks[seed as usize % 3]) };
         let net = schedule(seed, &config, true);
         rebuilt += net.notes.iter().filter(|n| n.2 == Note::Counted("rebuild")).count();
         let end = net.now - 6 * SECOND;

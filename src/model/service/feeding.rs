@@ -1,0 +1,301 @@
+//! Stores whose log feeds views, and views: how entries get from the one to the other.
+//!
+//! An entry is a message that is work at its receiver. A source and a view each wait for what is due by a frame of their own.
+//!
+//! **Invariant.** What travels is of one line; who is told of another one than the current says nothing.
+
+use super::server::Server;
+use crate::{
+    model::{
+        ids::{NONE, NodeId, Slot},
+        replication::letters::{Cargo, Envelope, Fed, FedSaid, Line},
+        span::Span,
+        store::feed::{AGAIN, Begun},
+        world::{World, unpack},
+    },
+    replication::Note,
+};
+
+impl Server {
+    /// Whether a frame has to do with logs that feed views.
+    pub(super) fn is_of_feed(&self, slot: Slot, world: &World) -> bool {
+        let cargo = world.letters.as_ref().map(|letters| letters.get(slot));
+        self.feeding.is_some() && matches!(cargo, Some(Cargo::Fed(_)))
+    }
+
+    /// Something of a log that feeds a view has come, is done, or is due.
+    #[cold]
+    pub(super) fn hears_of_feed(&mut self, slot: Slot, world: &mut World) {
+        let (inst, from) = (world.frames[slot].inst, unpack(world.frames[slot].parent));
+        let cargo = world.letters.as_mut().map(|letters| letters.take(slot));
+        let Some(Cargo::Fed(fed)) = cargo else { return world.release(slot) };
+        let Fed { line, said } = *fed;
+        let now = world.now();
+        if let FedSaid::Due = said {
+            return self.feed_is_due(slot, inst, line.from, world);
+        }
+        world.release(slot);
+        let Some(feeding) = &mut self.feeding else { return };
+        match said {
+            FedSaid::Entry(number, key, version) => {
+                let Some(intake) = &mut feeding.intake else { return };
+                match intake.comes(&line, (number, key, version)) {
+                    Some(begun) => self.applies(line, &begun, (from.1, world)),
+                    None => {
+                        let (upto, id) = (intake.upto(&line), intake.next_id());
+                        self.answers((inst, from), id, (line, FedSaid::Upto(upto)), world);
+                    }
+                }
+            }
+            FedSaid::Applies(number, key, version, sender) => {
+                let Some(intake) = &mut feeding.intake else { return };
+                let Some((upto, begun)) = intake.applied(&line, number) else { return };
+                let (id, source) = (intake.next_id(), intake.source());
+                self.takes_entry((inst, key), version, world);
+                self.applies(line, &begun, (sender, world));
+                self.answers((inst, (source, sender)), id, (line, FedSaid::Upto(upto)), world);
+            }
+            FedSaid::Upto(upto) => {
+                if let Some(out) = &mut feeding.out {
+                    out.applied(&line, upto, now);
+                    self.feeds(line.from, world);
+                }
+            }
+            FedSaid::Lost => self.begins_line(inst, line, world),
+            FedSaid::Begins => {
+                if let Some(intake) = &mut feeding.intake {
+                    intake.begins(&line);
+                }
+            }
+            FedSaid::Due => {}
+        }
+    }
+
+    fn answers(
+        &mut self,
+        (inst, to): (u16, (NodeId, u16)),
+        id: u64,
+        (line, said): (Line, FedSaid),
+        world: &mut World,
+    ) {
+        let envelope = Envelope { from: (self.node, inst), to, id, size: 0 };
+        world.post(envelope, Cargo::Fed(Box::new(Fed { line, said })));
+    }
+
+    // ---- the view -----------------------------------------------------------------------------
+
+    /// Entries of a line that somebody sent are applied from now on.
+    fn applies(&mut self, line: Line, begun: &[Begun], (sender, world): (u16, &mut World)) {
+        for &(number, key, version) in begun {
+            let Some(feeding) = &mut self.feeding else { return };
+            let Some(intake) = &mut feeding.intake else { return };
+            let (id, entry) = (intake.next_id(), self.program.own[feeding.apply]);
+            let said = FedSaid::Applies(number, key, version, sender);
+            let cargo = Cargo::Fed(Box::new(Fed { line, said }));
+            let slot = world.own_frame((self.node, line.to), (id, key), cargo);
+            world.begin_own(slot, entry);
+            self.run(slot, world);
+        }
+    }
+
+    /// A view takes the version of an entry.
+    fn takes_entry(&mut self, (inst, key): (u16, u64), version: u64, world: &mut World) {
+        let now = world.now();
+        let Some(copies) = &mut self.copies else { return };
+        let held = copies.get(inst, key).version;
+        let place = copies.put(inst, key, version);
+        if let Some(data) = &mut world.data {
+            data.comes_to_view(self.node, key, (held, version), now);
+        }
+        self.feeds_on(inst, (key, version, place), world);
+    }
+
+    /// An instance that lost all asks for what there is to show.
+    fn asks_for_lines(&mut self, inst: u16, world: &mut World) {
+        let Some(feeding) = &mut self.feeding else { return };
+        let (node, entry) = (self.node, self.program.own.get(feeding.timer).copied());
+        let (Some(intake), Some(entry)) = (&mut feeding.intake, entry) else { return };
+        let asked = intake.asks(node, inst);
+        if asked.is_empty() {
+            return;
+        }
+        let (first, id) = (asked[0].1, intake.next_id());
+        let ids: Vec<u64> = asked.iter().map(|_| intake.next_id()).collect();
+        for ((to, line), id) in asked.into_iter().zip(ids) {
+            self.answers((inst, to), id, (line, FedSaid::Lost), world);
+        }
+        let cargo = Cargo::Fed(Box::new(Fed { line: first, said: FedSaid::Due }));
+        let slot = world.own_frame((node, inst), (id, 0), cargo);
+        world.begin_own(slot, entry);
+        world.arm(slot, Span::of(AGAIN));
+    }
+
+    // ---- the source ---------------------------------------------------------------------------
+
+    /// Who waited for a time has waited: at a view until it asks again, at a source until something is due.
+    fn feed_is_due(&mut self, slot: Slot, inst: u16, shard: u16, world: &mut World) {
+        world.release(slot);
+        let Some(feeding) = &mut self.feeding else { return };
+        let of_source = feeding.out.as_mut().is_some_and(|out| {
+            let ours = usize::from(shard) < out.shards() && out.clock(shard).0 == slot;
+            if ours {
+                *out.clock(shard) = (NONE, u64::MAX);
+            }
+            ours
+        });
+        if of_source {
+            self.feeds(shard, world);
+        } else {
+            self.asks_for_lines(inst, world);
+        }
+    }
+
+    /// A visit has written what views are to show.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn feeds_write(&mut self, slot: Slot, world: &mut World) {
+        let (inst, key) = (world.frames[slot].inst, world.frames[slot].key);
+        let Some(copies) = &self.copies else { return };
+        let item = copies.get(inst, key);
+        self.feeds_on(inst, (key, item.version, item.order), world);
+    }
+
+    /// A shard has written a key of which views have to hear.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn feeds_on(&mut self, inst: u16, written: (u64, u64, u64), world: &mut World) {
+        let now = world.now();
+        let Some(out) = self.feeding.as_mut().and_then(|feeding| feeding.out.as_mut()) else {
+            return;
+        };
+        out.written(inst, written, now, |view, key| world.shard_of(view, key));
+        let shard = out.shard(inst);
+        self.feeds(shard, world);
+    }
+
+    /// What is due of a shard's entries is sent.
+    fn feeds(&mut self, shard: u16, world: &mut World) {
+        let (node, now) = (self.node, world.now());
+        let Some(feeding) = &mut self.feeding else { return };
+        let entry = self.program.own[feeding.timer];
+        let Some(out) = &mut feeding.out else { return };
+        let Some(leader) = out.leader(shard) else { return };
+        if world.hosts.disturbed && world.hosts.is_down((node, leader)) {
+            return;
+        }
+        for due in out.due(shard, now) {
+            let envelope =
+                Envelope { from: (node, due.from), to: due.to, id: due.id, size: due.size };
+            world.post(envelope, Cargo::Fed(Box::new(due.fed)));
+        }
+        let Some(next) = out.next(shard) else { return };
+        let (clock, armed) = *out.clock(shard);
+        if armed <= next {
+            return;
+        }
+        let span = Span::of(next.saturating_sub(now));
+        if clock != NONE {
+            world.disarm(clock);
+            world.arm(clock, span);
+            return out.clock(shard).1 = next;
+        }
+        let line = Line { view: node, to: 0, from: shard, number: 0 };
+        let cargo = Cargo::Fed(Box::new(Fed { line, said: FedSaid::Due }));
+        let slot = world.own_frame((node, leader), (out.next_id(), 0), cargo);
+        world.begin_own(slot, entry);
+        world.arm(slot, span);
+        *out.clock(shard) = (slot, next);
+    }
+
+    /// A view begins a new line, with what there is.
+    fn begins_line(&mut self, inst: u16, line: Line, world: &mut World) {
+        let now = world.now();
+        let mut held = self.held_in_order(inst);
+        held.retain(|(key, _)| world.shard_of(line.view, *key) == line.to);
+        let Some(out) = self.feeding.as_mut().and_then(|feeding| feeding.out.as_mut()) else {
+            return;
+        };
+        let Some(due) = out.begins(inst, line, held, now) else { return };
+        let envelope = Envelope { from: (self.node, inst), to: due.to, id: due.id, size: due.size };
+        world.post(envelope, Cargo::Fed(Box::new(due.fed)));
+        self.feeds(line.from, world);
+    }
+
+    /// Keys and versions that an instance holds, in the order in which they were written.
+    fn held_in_order(&self, inst: u16) -> Vec<(u64, u64)> {
+        let mut all: Vec<(u64, u64, u64)> = Vec::new();
+        if let Some(group) = &self.group {
+            group.members[usize::from(inst)].process.items(&mut |key, item| {
+                all.push((item.order, key, item.version));
+            });
+        } else if let Some(copies) = &self.copies {
+            let held = copies.keys(inst).into_iter().map(|key| (key, copies.get(inst, key)));
+            all.extend(held.map(|(key, item)| (item.order, key, item.version)));
+        }
+        all.sort_unstable();
+        all.into_iter().map(|(_, key, version)| (key, version)).collect()
+    }
+
+    /// A replica of a source has something to say.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn feeds_hear(&mut self, inst: u16, note: &Note, world: &mut World) {
+        let now = world.now();
+        if let Note::Accepted { key, version, order } = *note {
+            return self.feeds_on(inst, (key, version, order), world);
+        }
+        let Some(out) = self.feeding.as_mut().and_then(|feeding| feeding.out.as_mut()) else {
+            return;
+        };
+        let home = |view, key| world.shard_of(view, key);
+        match *note {
+            Note::Committed { order } if out.leader(out.shard(inst)) == Some(inst) => {
+                out.committed(inst, order, now, home);
+            }
+            Note::StepsDown { .. } => return out.leads_no_more(inst),
+            Note::Leads { term, began_with } => out.leads(inst, (term, began_with)),
+            _ => return,
+        }
+        let shard = out.shard(inst);
+        self.feeds(shard, world);
+    }
+
+    // ---- ends ---------------------------------------------------------------------------------
+
+    /// An instance begins, as the simulation does or after a crash.
+    pub(super) fn begin_feeding(&mut self, inst: u16, world: &mut World) {
+        let Some(feeding) = &self.feeding else { return };
+        if world.hosts.disturbed && world.hosts.is_down((self.node, inst)) {
+            return;
+        }
+        if let Some(out) = &feeding.out {
+            let shard = out.shard(inst);
+            if out.leader(shard) == Some(inst) {
+                self.feeds(shard, world);
+            }
+        }
+        self.asks_for_lines(inst, world);
+    }
+
+    /// The process of an instance is gone.
+    pub(super) fn crash_feeding(&mut self, inst: u16) {
+        let Some(feeding) = &mut self.feeding else { return };
+        if let Some(out) = &mut feeding.out {
+            out.crash(inst);
+        }
+        if let Some(intake) = &mut feeding.intake {
+            intake.crash(inst);
+        }
+    }
+
+    /// All that an instance of one copy held is gone.
+    pub(super) fn wipes_feeding(&mut self, inst: u16) {
+        let Some(feeding) = &mut self.feeding else { return };
+        if let Some(out) = feeding.out.as_mut().filter(|_| self.group.is_none()) {
+            out.wipe(inst);
+        }
+        if let Some(intake) = &mut feeding.intake {
+            intake.wipe(inst);
+        }
+    }
+}

@@ -1,0 +1,486 @@
+//! Logs that feed views: what a source has to send, and what a view has taken.
+//!
+//! Each shard of a source has a line of entries for each shard of a view. What is committed is put into its line and leaves
+//! after its lag, in that order; it is sent again until the view has said that it is applied. A view that lost what it held
+//! begins a new line, with all that the source holds.
+//!
+//! **Invariant.** Entries of a line are applied in its order, those of different keys up to as many at once as there are cores.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::{
+    engine::random::mix,
+    model::{
+        demand::Demand,
+        ids::{Host, NONE, NodeId, Slot},
+        replication::letters::{Fed, FedSaid, Line},
+    },
+};
+
+/// The identity for draws of what is done next, after so many others.
+fn next_id(site: u64, posted: &mut u64) -> u64 {
+    *posted += 1;
+    mix(site.rotate_left(17) ^ mix(*posted))
+}
+
+/// What nobody has said to have applied for so long is sent again; who asks is not answered for so long asks again, ns.
+pub const AGAIN: u64 = 1_000_000_000;
+/// Entries of a line that are on their way at once.
+const UNDER_WAY: usize = 1_000;
+
+/// An entry of a line.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    number: u64,
+    key: u64,
+    version: u64,
+    /// When it leaves, ns.
+    leaves: u64,
+}
+
+/// The entries of a shard of a source for a shard of a view.
+#[derive(Clone, Debug, Default)]
+struct Outgoing {
+    /// The how manyth line between the two it is.
+    line: u32,
+    /// The number of the last entry.
+    last: u64,
+    /// In order: those that are under way, and those that have not left.
+    entries: VecDeque<Entry>,
+    under_way: usize,
+    /// When the first of those was sent, or the one before it was applied, ns.
+    since: u64,
+}
+
+impl Outgoing {
+    fn add(&mut self, (key, version): (u64, u64), leaves: u64) {
+        self.last += 1;
+        self.entries.push_back(Entry { number: self.last, key, version, leaves });
+    }
+
+    /// What is to be sent now.
+    fn due(&mut self, now: u64) -> Vec<Entry> {
+        let mut first = self.under_way;
+        if first > 0 && now >= self.since + AGAIN {
+            (first, self.since) = (0, now);
+        }
+        if self.under_way == 0 {
+            self.since = now;
+        }
+        let may = self.entries.iter().take(UNDER_WAY).skip(self.under_way);
+        self.under_way += may.take_while(|entry| entry.leaves <= now).count();
+        self.entries.range(first..self.under_way).copied().collect()
+    }
+
+    /// When something is to be sent next, ns.
+    fn next(&self) -> Option<u64> {
+        let again = (self.under_way > 0).then_some(self.since + AGAIN);
+        let more = self.entries.get(self.under_way).filter(|_| self.under_way < UNDER_WAY);
+        again.into_iter().chain(more.map(|entry| entry.leaves)).min()
+    }
+
+    fn applied(&mut self, upto: u64, now: u64) {
+        while self.under_way > 0 && self.entries.front().is_some_and(|entry| entry.number <= upto) {
+            self.entries.pop_front();
+            self.under_way -= 1;
+            self.since = now;
+        }
+    }
+}
+
+/// A shard of a source.
+#[derive(Clone, Debug)]
+struct Shard {
+    /// Who sends its entries, if somebody does, and since which term.
+    by: Option<u16>,
+    term: u64,
+    /// Entries that are not known to be committed, by place: key and version.
+    open: VecDeque<(u64, u64, u64)>,
+    /// By view (as it stands among those that are fed) and its shard.
+    lines: BTreeMap<(usize, u16), Outgoing>,
+    /// When the last entry leaves to each view, ns: none overtakes another one.
+    leaves: Vec<u64>,
+    /// Who waits until something is due, and when that is, ns.
+    clock: (Slot, u64),
+}
+
+/// What a source sends.
+#[derive(Debug)]
+pub struct Feeds {
+    site: u64,
+    posted: u64,
+    /// Replicas of each shard.
+    each: u16,
+    /// There is a log that has to be agreed on.
+    agrees: bool,
+    /// Each view, and how long an entry waits until it leaves.
+    views: Vec<(NodeId, Demand)>,
+    /// Bytes of a value.
+    value: Option<Demand>,
+    shards: Vec<Shard>,
+}
+
+/// An entry that is to be sent, and where.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    /// From whom.
+    pub from: u16,
+    /// To whom.
+    pub to: Host,
+    /// Identity for draws.
+    pub id: u64,
+    /// Bytes.
+    pub size: u64,
+    /// It.
+    pub fed: Fed,
+}
+
+impl Feeds {
+    /// Nothing is written yet. Of a source with so many shards, of so many replicas each if it has any.
+    pub fn new(
+        site: u64,
+        (shards, each): (usize, Option<u16>),
+        views: Vec<(NodeId, Demand)>,
+        value: Option<Demand>,
+    ) -> Self {
+        // At first the first leads.
+        let new = |shard: u16| Shard {
+            by: Some(shard * each.unwrap_or(1)),
+            term: 0,
+            open: VecDeque::new(),
+            lines: BTreeMap::new(),
+            leaves: vec![0; views.len()],
+            clock: (NONE, u64::MAX),
+        };
+        let shards = (0..shards as u16).map(new).collect();
+        let (each, agrees) = (each.unwrap_or(1), each.is_some());
+        Self { site, posted: 0, each, agrees, views, value, shards }
+    }
+
+    /// The shard of an instance.
+    pub fn shard(&self, inst: u16) -> u16 {
+        inst / self.each
+    }
+
+    /// Who sends the entries of a shard.
+    pub fn leader(&self, shard: u16) -> Option<u16> {
+        // Observers are of no shard.
+        self.shards.get(usize::from(shard))?.by
+    }
+
+    /// How many shards there are.
+    pub fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// The identity for draws of the next thing that is done.
+    pub fn next_id(&mut self) -> u64 {
+        next_id(self.site, &mut self.posted)
+    }
+
+    /// Somebody who sends a shard's entries has written a key, in this place. `home` says the shard of a key in a view.
+    pub fn written(
+        &mut self,
+        inst: u16,
+        (key, version, place): (u64, u64, u64),
+        now: u64,
+        home: impl Fn(NodeId, u64) -> u16,
+    ) {
+        let shard = self.shard(inst);
+        if self.leader(shard) != Some(inst) {
+            return;
+        }
+        if self.agrees {
+            self.shards[usize::from(shard)].open.push_back((place, key, version));
+        } else {
+            self.commits(shard, (key, version), now, &home);
+        }
+    }
+
+    /// The log of a shard is committed up to a place.
+    pub fn committed(&mut self, inst: u16, upto: u64, now: u64, home: impl Fn(NodeId, u64) -> u16) {
+        let shard = self.shard(inst);
+        if self.leader(shard) != Some(inst) {
+            return;
+        }
+        while let Some(&(place, key, version)) = self.shards[usize::from(shard)].open.front()
+            && place <= upto
+        {
+            self.shards[usize::from(shard)].open.pop_front();
+            self.commits(shard, (key, version), now, &home);
+        }
+    }
+
+    fn commits(
+        &mut self,
+        shard: u16,
+        (key, version): (u64, u64),
+        now: u64,
+        home: &impl Fn(NodeId, u64) -> u16,
+    ) {
+        let of = &mut self.shards[usize::from(shard)];
+        for (at, (view, lag)) in self.views.iter().enumerate() {
+            of.leaves[at] = of.leaves[at].max(now + lag.of_key(version));
+            let line = of.lines.entry((at, home(*view, key))).or_default();
+            line.add((key, version), of.leaves[at]);
+        }
+    }
+
+    /// What is due of a shard's entries, from who sends them.
+    pub fn due(&mut self, shard: u16, now: u64) -> Vec<Due> {
+        let Some(from) = self.leader(shard) else { return Vec::new() };
+        let mut all = Vec::new();
+        for (&(at, inst), line) in &mut self.shards[usize::from(shard)].lines {
+            let view = self.views[at].0;
+            let of = Line { view, to: inst, from: shard, number: line.line };
+            for Entry { number, key, version, .. } in line.due(now) {
+                let size = self.value.as_ref().map_or(0, |value| value.of_key(key));
+                let fed = Fed { line: of, said: FedSaid::Entry(number, key, version) };
+                let (to, id) = ((view, inst), next_id(self.site, &mut self.posted));
+                all.push(Due { from, to, id, size, fed });
+            }
+        }
+        all
+    }
+
+    /// When something of a shard is to be sent next, ns.
+    pub fn next(&self, shard: u16) -> Option<u64> {
+        let of = &self.shards[usize::from(shard)];
+        of.by?;
+        of.lines.values().filter_map(Outgoing::next).min()
+    }
+
+    /// Who waits until something of a shard is due.
+    pub fn clock(&mut self, shard: u16) -> &mut (Slot, u64) {
+        &mut self.shards[usize::from(shard)].clock
+    }
+
+    /// A view has applied the entries of a line up to this number.
+    pub fn applied(&mut self, line: &Line, upto: u64, now: u64) {
+        let own = self.outgoing(line);
+        if let Some(own) = own.filter(|own| own.line == line.number) {
+            own.applied(upto, now);
+        }
+    }
+
+    fn outgoing(&mut self, line: &Line) -> Option<&mut Outgoing> {
+        let at = self.views.iter().position(|(view, _)| *view == line.view)?;
+        let of = self.shards.get_mut(usize::from(line.from))?;
+        Some(of.lines.entry((at, line.to)).or_default())
+    }
+
+    /// A view has lost all and begins a new line, with what the source holds: keys and versions in the order in which they were
+    /// written. The answer, for who asks as the one who sends.
+    pub fn begins(
+        &mut self,
+        inst: u16,
+        line: Line,
+        held: Vec<(u64, u64)>,
+        now: u64,
+    ) -> Option<Due> {
+        let shard = self.shard(inst);
+        if self.leader(shard) != Some(inst) || shard != line.from {
+            return None;
+        }
+        let own = self.outgoing(&line)?;
+        if own.line < line.number {
+            *own = Outgoing { line: line.number, ..Outgoing::default() };
+            for one in held {
+                own.add(one, now);
+            }
+        }
+        let fed = Fed { line, said: FedSaid::Begins };
+        Some(Due { from: inst, to: (line.view, line.to), id: self.next_id(), size: 0, fed })
+    }
+
+    // ---- ends ---------------------------------------------------------------------------------
+
+    /// The process of an instance is gone, and all it held if `empty`.
+    pub fn crash(&mut self, inst: u16) {
+        let (shard, agrees) = (self.shard(inst), self.agrees);
+        if self.leader(shard) == Some(inst) {
+            let of = &mut self.shards[usize::from(shard)];
+            of.clock = (NONE, u64::MAX);
+            of.by = of.by.filter(|_| !agrees);
+        }
+    }
+
+    /// What the one copy of a shard held is gone, and its log with that.
+    pub fn wipe(&mut self, shard: u16) {
+        for line in self.shards[usize::from(shard)].lines.values_mut() {
+            line.entries.truncate(line.under_way);
+            line.last = line.entries.back().map_or(line.last, |entry| entry.number);
+        }
+    }
+
+    /// An instance leads its shard no more.
+    pub fn leads_no_more(&mut self, inst: u16) {
+        let shard = self.shard(inst);
+        if self.leader(shard) == Some(inst) {
+            self.shards[usize::from(shard)].by = None;
+        }
+    }
+
+    /// An instance leads its shard from now on, with the entries up to this place; not one that does not know yet that a later
+    /// term has begun.
+    pub fn leads(&mut self, inst: u16, (term, upto): (u64, u64)) {
+        let shard = usize::from(self.shard(inst));
+        if term >= self.shards[shard].term {
+            let of = &mut self.shards[shard];
+            (of.by, of.term, of.clock) = (Some(inst), term, (NONE, u64::MAX));
+            of.open.retain(|open| open.0 <= upto);
+        }
+    }
+}
+
+/// The entries of a line as they come.
+#[derive(Clone, Debug, Default)]
+struct Coming {
+    /// All up to this one are applied.
+    upto: u64,
+    /// And these.
+    done: BTreeSet<u64>,
+    /// All up to this one have begun.
+    begun: u64,
+    /// Those that are being applied, and their keys.
+    working: BTreeMap<u64, u64>,
+    /// Those that have come and not begun: key and version.
+    here: BTreeMap<u64, (u64, u64)>,
+}
+
+/// What a view takes.
+#[derive(Debug)]
+pub struct Intake {
+    site: u64,
+    posted: u64,
+    /// Who feeds it: shards, and replicas of each.
+    source: (NodeId, u16, u16),
+    /// So many entries of a line are applied at once.
+    cores: usize,
+    /// By instance and shard of the source.
+    lines: BTreeMap<(u16, u16), Coming>,
+    /// By instance: which line of each shard, and the shards that have not said that they begin it.
+    current: Vec<(u32, BTreeSet<u16>)>,
+}
+
+/// An entry that is applied from now on: its number, key and version.
+pub type Begun = (u64, u64, u64);
+
+impl Intake {
+    /// Of so many instances, fed by so many shards of so many replicas each.
+    pub fn new(site: u64, source: (NodeId, u16, u16), cores: usize, instances: usize) -> Self {
+        let current = vec![(0, BTreeSet::new()); instances];
+        Self { site, posted: 0, source, cores, lines: BTreeMap::new(), current }
+    }
+
+    /// The identity for draws of the next thing that is done.
+    pub fn next_id(&mut self) -> u64 {
+        next_id(self.site, &mut self.posted)
+    }
+
+    /// Who feeds it.
+    pub fn source(&self) -> NodeId {
+        self.source.0
+    }
+
+    /// An entry has come: those that begin now; none if it was applied before.
+    pub fn comes(&mut self, line: &Line, (number, key, version): Begun) -> Option<Vec<Begun>> {
+        let (current, waits) = &mut self.current[usize::from(line.to)];
+        if line.number != *current {
+            return Some(Vec::new());
+        }
+        waits.remove(&line.from);
+        let own = self.lines.entry((line.to, line.from)).or_default();
+        if number <= own.upto {
+            return None;
+        }
+        if number > own.begun {
+            own.here.insert(number, (key, version));
+        }
+        Some(own.begin(self.cores))
+    }
+
+    /// An entry is applied: up to which one all are, and those that begin now. Not of a line that is given up.
+    pub fn applied(&mut self, line: &Line, number: u64) -> Option<(u64, Vec<Begun>)> {
+        if line.number != self.current[usize::from(line.to)].0 {
+            return None;
+        }
+        let own = self.lines.entry((line.to, line.from)).or_default();
+        own.working.remove(&number);
+        own.done.insert(number);
+        while own.done.remove(&(own.upto + 1)) {
+            own.upto += 1;
+        }
+        Some((own.upto, own.begin(self.cores)))
+    }
+
+    /// Up to which entry of a line all are applied.
+    pub fn upto(&self, line: &Line) -> u64 {
+        self.lines.get(&(line.to, line.from)).map_or(0, |own| own.upto)
+    }
+
+    /// The process of an instance is gone, with what it was at.
+    pub fn crash(&mut self, inst: u16) {
+        for (_, own) in self.lines.range_mut((inst, 0)..=(inst, u16::MAX)) {
+            *own = Coming { upto: own.upto, begun: own.upto, ..Coming::default() };
+        }
+    }
+
+    /// All that an instance held is gone: it needs new lines.
+    pub fn wipe(&mut self, inst: u16) {
+        let (_, shards, _) = self.source;
+        self.lines.retain(|(of, _), _| *of != inst);
+        let (current, waits) = &mut self.current[usize::from(inst)];
+        *current += 1;
+        *waits = (0..shards).collect();
+    }
+
+    /// A shard of the source begins a new line.
+    pub fn begins(&mut self, line: &Line) {
+        let (current, waits) = &mut self.current[usize::from(line.to)];
+        if line.number == *current {
+            waits.remove(&line.from);
+        }
+    }
+
+    /// What an instance asks its source for: the lines that have not begun, and who may send them.
+    pub fn asks(&self, view: NodeId, inst: u16) -> Vec<(Host, Line)> {
+        let (source, _, each) = self.source;
+        let (current, waits) = &self.current[usize::from(inst)];
+        let of = |shard: &u16| {
+            let line = Line { view, to: inst, from: *shard, number: *current };
+            (*shard * each..(*shard + 1) * each).map(move |at| ((source, at), line))
+        };
+        waits.iter().flat_map(of).collect()
+    }
+}
+
+impl Coming {
+    /// Those that begin now, in order; one waits for the one before it of its key, and so do all after it.
+    fn begin(&mut self, cores: usize) -> Vec<Begun> {
+        let mut all = Vec::new();
+        while self.working.len() < cores
+            && let Some(&(key, version)) = self.here.get(&(self.begun + 1))
+            && !self.working.values().any(|other| *other == key)
+        {
+            self.begun += 1;
+            self.here.remove(&self.begun);
+            self.working.insert(self.begun, key);
+            all.push((self.begun, key, version));
+        }
+        all
+    }
+}
+
+/// What a store has to do with logs that feed views.
+#[derive(Debug, Default)]
+pub struct Feeding {
+    /// Its own log feeds some.
+    pub out: Option<Feeds>,
+    /// It is one.
+    pub intake: Option<Intake>,
+    /// The place of its timer among what it does unasked.
+    pub timer: usize,
+    /// Likewise of the work of applying an entry.
+    pub apply: usize,
+}
