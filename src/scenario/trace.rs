@@ -9,7 +9,8 @@ use std::{cell::Cell, io::Read as _};
 
 use super::{
     key_file,
-    load::{Files, folder, inside},
+    load::Files,
+    paths::{folder, inside},
     problems::shown,
     table::{Cells, MAX_VALUES, table, unreadable},
     unpack::{MAX_UNPACKED, unpacked},

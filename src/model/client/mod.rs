@@ -4,11 +4,14 @@ pub mod active;
 mod active_check;
 pub mod alone;
 pub mod build;
+mod carried;
 pub mod check;
 pub mod load;
+mod load_text;
 pub mod operations;
 pub mod run;
 pub mod schedule;
+mod sessions;
 pub mod source;
 
 mod text;
