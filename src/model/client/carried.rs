@@ -1,4 +1,4 @@
-//! Text forms of what requests carry: keys and attributes.
+//! Text forms of what requests carry: keys, attributes, and which operation a row is.
 //!
 //! **Invariant.** Parsing what was printed gives the same value.
 
@@ -11,7 +11,7 @@ use serde::{
     ser::SerializeMap,
 };
 
-use super::{AttributeSpec, KeyLaw, KeysSpec};
+use super::{AttributeSpec, KeyLaw, KeysSpec, OtherRows, RowOperations};
 use crate::{
     engine::law::Table,
     expr::{Expr, Taker, unknown},
@@ -176,6 +176,70 @@ impl fmt::Display for AttributeSpec {
         }
     }
 }
+
+/// What stands for rows that are left out.
+const SKIP: &str = "skip";
+
+impl FromStr for RowOperations {
+    type Err = ValueError;
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let expr = Expr::parse(text)?;
+        let wrong = |message: String| {
+            ValueError::new("E-EXPR", message)
+                .help("such as `column(op)` or `column(method GET=read POST=write other=skip)`")
+        };
+        let args = expr.args.as_ref().filter(|args| expr.name == "column" && args.parts.len() == 1);
+        let args =
+            args.ok_or_else(|| wrong("the operation of a row is said by a column".to_owned()))?;
+        let (mut column, mut other) = (None, OtherRows::Refused);
+        let mut named: Vec<(String, Option<Name>)> = Vec::new();
+        for arg in &args.parts[0] {
+            let word = arg.value.need_word()?;
+            let Some(value) = &arg.key else {
+                if column.replace(word.to_owned()).is_some() {
+                    return Err(wrong(format!(
+                        "there is one column, and no place for `{}`",
+                        crate::expr::clip(word)
+                    )));
+                }
+                continue;
+            };
+            let operation = if word == SKIP { None } else { Some(word.parse::<Name>()?) };
+            match operation {
+                _ if named.iter().any(|known| known.0 == *value) => {
+                    return Err(wrong(format!("`{}` is given twice", crate::expr::clip(value))));
+                }
+                None if value == "other" => other = OtherRows::Skipped,
+                Some(name) if value == "other" => other = OtherRows::Of(name),
+                operation => named.push((value.clone(), operation)),
+            }
+        }
+        let column = column.ok_or_else(|| wrong("which column says it?".to_owned()))?;
+        Ok(Self { column, named, other })
+    }
+}
+
+impl fmt::Display for RowOperations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let q = crate::expr::quoted;
+        write!(f, "column({}", q(&self.column))?;
+        for (value, operation) in &self.named {
+            write!(f, " {}={}", q(value), operation.as_ref().map_or(SKIP, |name| &name.0))?;
+        }
+        match &self.other {
+            OtherRows::Refused => f.write_str(")"),
+            OtherRows::Skipped => write!(f, " other={SKIP})"),
+            OtherRows::Of(name) => write!(f, " other={name})"),
+        }
+    }
+}
+
+text_value!(
+    RowOperations,
+    "RowOperations",
+    "the column that says which operation a row is",
+    ["column(op)", "column(method GET=read POST=write other=skip)"]
+);
 
 text_value!(KeyLaw, "KeyLaw", "how keys are drawn", ["zipf(n=1M s=0.99)", "uniform(n=10k)"]);
 text_value!(

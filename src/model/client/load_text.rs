@@ -1,4 +1,4 @@
-//! How the load of a client is written: a factor, a step, a list of steps.
+//! How the load of a client is written: a factor, a step, a list of steps, a curve.
 //!
 //! **Invariant.** Parsing what was printed gives the same value.
 
@@ -10,7 +10,7 @@ use serde::{
     de::{self, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{LoadSpec, LoadStep};
+use super::{LoadSpec, LoadStep, curve::CurveSpec};
 use crate::units::Number;
 
 impl<'de> Deserialize<'de> for LoadSpec {
@@ -19,9 +19,13 @@ impl<'de> Deserialize<'de> for LoadSpec {
         impl<'de> Visitor<'de> for Load {
             type Value = LoadSpec;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a factor, a step or a list of steps")
+                f.write_str("a factor, a step, a list of steps or `curve(..)`")
             }
             fn visit_str<E: de::Error>(self, v: &str) -> Result<LoadSpec, E> {
+                if v.contains('(') {
+                    let curve = v.parse::<CurveSpec>().map_err(E::custom)?;
+                    return Ok(LoadSpec::Curve(Box::new(curve)));
+                }
                 v.parse().map(LoadSpec::Factor).map_err(E::custom)
             }
             fn visit_u64<E: de::Error>(self, v: u64) -> Result<LoadSpec, E> {
@@ -51,6 +55,7 @@ impl Serialize for LoadSpec {
         match self {
             Self::Factor(f) => f.serialize(serializer),
             Self::Steps(steps) => steps.serialize(serializer),
+            Self::Curve(curve) => curve.serialize(serializer),
         }
     }
 }
@@ -61,6 +66,7 @@ impl JsonSchema for LoadSpec {
     }
     fn json_schema(g: &mut SchemaGenerator) -> Schema {
         let (number, step) = (g.subschema_for::<Number>(), g.subschema_for::<LoadStep>());
-        json_schema!({"anyOf": [number, step.clone(), {"type": "array", "items": step}]})
+        let curve = g.subschema_for::<CurveSpec>();
+        json_schema!({"anyOf": [number, step.clone(), {"type": "array", "items": step}, curve]})
     }
 }

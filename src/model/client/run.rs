@@ -2,6 +2,8 @@
 //!
 //! **Invariant.** Every request that is issued is decided once or in flight at the end.
 
+use std::sync::Arc;
+
 use super::{
     schedule::Schedule,
     source::{Gaps, KeySource, Source, ValueSource, gap_nanos, nth_constant, trace_time},
@@ -92,6 +94,8 @@ pub struct Client {
     pub local_of: Table<u8>,
     /// Cumulative shares; empty: one operation.
     pub shares: Vec<f64>,
+    /// The operation of each row of its trace, where rows say that; there are shares then, too.
+    pub by_row: Option<Arc<[u8]>>,
     /// Draws of operations.
     pub operation_stream: Stream,
     /// When requests or sessions start.
@@ -124,6 +128,13 @@ pub struct Client {
     pub arrived: u64,
     /// Last scheduled constant or trace arrival.
     pub scheduled: u64,
+}
+
+/// The operation of the n-th row; from the start again after the last one.
+#[cold]
+#[inline(never)]
+fn of_row(rows: &[u8], n: u64) -> usize {
+    usize::from(rows[(n % rows.len() as u64) as usize])
 }
 
 #[cold]
@@ -346,6 +357,9 @@ impl Client {
     pub(super) fn choose(&self, id: u64) -> usize {
         if self.shares.is_empty() {
             return 0;
+        }
+        if let Some(rows) = &self.by_row {
+            return of_row(rows, self.arrived);
         }
         let u = self.operation_stream.draw_mixed(id).unit();
         self.shares.iter().position(|&s| u < s).unwrap_or(self.shares.len() - 1)

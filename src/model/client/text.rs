@@ -116,6 +116,7 @@ fn mmpp(expr: &Expr) -> Result<Arrivals, ValueError> {
 fn trace(expr: &Expr) -> Result<Arrivals, ValueError> {
     let mut t = Taker::new(expr, "trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)")?;
     let table = Table::take(&mut t)?;
+    let count = t.key("count").map(Expr::need_word).transpose()?.map(str::to_owned);
     let column = match (t.key("column"), table.time_column()) {
         (Some(column), _) => column.need_word()?.to_owned(),
         (None, Some(column)) => column.to_owned(),
@@ -152,7 +153,7 @@ fn trace(expr: &Expr) -> Result<Arrivals, ValueError> {
         ));
     }
     let start = start.unwrap_or(TraceStart::Earliest);
-    let spec = TraceSpec { table, column, unit, speed, repeat, start, sort, spread };
+    let spec = TraceSpec { table, column, unit, count, speed, repeat, start, sort, spread };
     Ok(Arrivals::Trace(Box::new(spec)))
 }
 
@@ -164,15 +165,21 @@ fn start(text: &str, unit: TraceUnit) -> Result<TraceStart, ValueError> {
     if text == "first" {
         return Ok(TraceStart::First);
     }
+    let nanos = instant_of(text, unit)?;
+    Ok(TraceStart::At { text: text.to_owned(), nanos })
+}
+
+/// A date and time, or a number in the unit of a file's times, ns.
+pub(super) fn instant_of(text: &str, unit: TraceUnit) -> Result<i128, ValueError> {
     let number = match unit {
         TraceUnit::Nanoseconds(unit) => instant::exact(text, unit),
+        TraceUnit::Filetime => instant::filetime(text),
         TraceUnit::Datetime => None,
     };
-    let nanos = number.or_else(|| instant::datetime(text)).ok_or_else(|| {
+    number.or_else(|| instant::datetime(text)).ok_or_else(|| {
         ValueError::new("E-TYPE", format!("`{}` is no time of a trace", crate::expr::clip(text)))
             .help("such as `start=2024-05-01T10:00:00Z`, a number in the trace's unit, or `first`")
-    })?;
-    Ok(TraceStart::At { text: text.to_owned(), nanos })
+    })
 }
 
 impl fmt::Display for TraceSpec {
@@ -181,6 +188,9 @@ impl fmt::Display for TraceSpec {
         let Self { table, column, unit, .. } = self;
         write!(f, "trace(file={} column={} unit={unit}", q(&table.file), q(column))?;
         table.print_options(f)?;
+        if let Some(count) = &self.count {
+            write!(f, " count={}", q(count))?;
+        }
         if self.speed.to_bits() != 1f64.to_bits() {
             write!(f, " speed={}", Number(self.speed))?;
         }
@@ -204,11 +214,16 @@ impl FromStr for TraceUnit {
     fn from_str(text: &str) -> Result<Self, ValueError> {
         match text {
             "datetime" => Ok(Self::Datetime),
+            "filetime" => Ok(Self::Filetime),
             "ns" => Ok(Self::Nanoseconds(1)),
             "us" => Ok(Self::Nanoseconds(1000)),
             "ms" => Ok(Self::Nanoseconds(1_000_000)),
             "s" => Ok(Self::Nanoseconds(1_000_000_000)),
-            other => Err(unknown("unit of a trace", other, &["ns", "us", "ms", "s", "datetime"])),
+            other => Err(unknown(
+                "unit of a trace",
+                other,
+                &["ns", "us", "ms", "s", "datetime", "filetime"],
+            )),
         }
     }
 }
@@ -217,6 +232,7 @@ impl fmt::Display for TraceUnit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Datetime => "datetime",
+            Self::Filetime => "filetime",
             Self::Nanoseconds(1) => "ns",
             Self::Nanoseconds(1000) => "us",
             Self::Nanoseconds(1_000_000) => "ms",
