@@ -250,7 +250,9 @@ impl Names {
             step_names(client.steps(), &mut asked);
             let edges = client.operations().into_iter().map(|operation| operation.1.edge());
             let limits = edges.filter_map(|edge| edge.rate_limit);
-            asked.extend(limits.filter_map(|limit| Some((limit.per?, None))));
+            for limits in limits {
+                asked.extend(limits.parts().map(|per| (per.clone(), None)));
+            }
         }
         asked.retain(|(attribute, _)| of_column(attribute));
         for (attribute, name) in asked {

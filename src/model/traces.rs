@@ -66,10 +66,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// A line cannot be read.
-    pub fn misses(&mut self, line: u64) {
+    /// A line cannot be read; of the first it is asked which it is.
+    pub fn misses(&mut self, line: impl FnOnce() -> u64) {
         self.unreadable += 1;
-        self.first = Some(self.first.map_or(line, |first| first.min(line)));
+        self.first.get_or_insert_with(line);
     }
 
     /// Both together.

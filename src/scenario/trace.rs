@@ -132,7 +132,7 @@ impl<'f> DataFiles<'f> {
                         }
                         match point {
                             Ok(point) => points.push(point),
-                            Err(_) if table.skips_bad => bad.misses(line()),
+                            Err(_) if table.skips_bad => bad.misses(line),
                             Err(why) => return Err(why),
                         }
                         Ok(())
@@ -157,7 +157,7 @@ impl Tables for DataFiles<'_> {
                 match number(row(0)?.as_deref().unwrap_or_default().trim(), table) {
                     Ok(value) => values.push(value),
                     // Of a law each row is by itself.
-                    Err(_) if table.skips_bad => bad.misses(line()),
+                    Err(_) if table.skips_bad => bad.misses(line),
                     Err(why) => return Err(why),
                 }
                 Ok(())

@@ -335,8 +335,9 @@ fn rows_are_chosen_by_what_they_have() {
         );
     }
     // One row of many: that is next to nothing.
-    let many: String =
-        (0..300).map(|t| format!("{},{}\n", t as f64 / 100.0, u8::from(t % 200 == 100))).collect();
+    let many: String = (0..300)
+        .map(|t| format!("{},{}\n", f64::from(t) / 100.0, u8::from(t % 200 == 100)))
+        .collect();
     let said = told(
         &one("3s", "trace(file=a.csv column=t)", ", where: x == 1", PLAIN),
         &[("a.csv", &format!("t,x\n{many}"))],

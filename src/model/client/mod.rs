@@ -32,7 +32,7 @@ use crate::{
         resilience::{
             DeadlineSpec, FallbackSpec, RetrySpec,
             breaker::BreakerSpec,
-            rate_limit::RateLimitSpec,
+            rate_limit::RateLimitsSpec,
             specs::{BulkheadSpec, HedgeSpec, PoolSpec},
             throttle::ThrottleSpec,
         },
@@ -183,7 +183,7 @@ pub struct ClientSpec {
     pub throttle: Option<ThrottleSpec>,
     /// So many requests in so much time, as in `dependencies`; one limit for each operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate_limit: Option<RateLimitSpec>,
+    pub rate_limit: Option<RateLimitsSpec>,
     /// So many requests at once, as in `dependencies`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bulkhead: Option<BulkheadSpec>,
@@ -268,7 +268,7 @@ pub struct OperationSpec {
     pub throttle: Option<ThrottleSpec>,
     /// So many of its requests in so much time; the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate_limit: Option<RateLimitSpec>,
+    pub rate_limit: Option<RateLimitsSpec>,
     /// So many of its requests at once; the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bulkhead: Option<BulkheadSpec>,

@@ -15,7 +15,7 @@ use super::{
     budget::{BudgetPolicy, Spent},
     hedge::Latencies,
     permits::{Permit, PermitPolicy, Permits},
-    rate_limit::{Limiter, RateLimit},
+    rate_limit::{CAUSES, Limiter, RateLimit, take_all},
     throttle::{Throttle, ThrottleSpec},
 };
 use crate::engine::random::mix;
@@ -40,7 +40,7 @@ pub struct GuardPolicy {
     /// Refuses attempts while too many fail.
     pub breaker: Option<BreakerPolicy>,
     /// Lets so many pass in so much time.
-    pub rate_limit: Option<RateLimit>,
+    pub rate_limit: Option<Box<[RateLimit]>>,
     /// So many at once.
     pub bulkhead: Option<PermitPolicy>,
     /// So many connections.
@@ -79,7 +79,7 @@ impl GuardPolicy {
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     breaker: Breaker,
-    limiter: Limiter,
+    limiters: Box<[Limiter]>,
     bulkhead: Permits,
     pool: Permits,
     latencies: Latencies,
@@ -158,8 +158,8 @@ impl Guard {
                 }
             }
             world.frames.extra_mut(slot).flight = flight;
-            if let Some(limit) = &policy.rate_limit {
-                match self.token(limit, slot, false, world) {
+            if let Some(limits) = &policy.rate_limit {
+                match self.token(limits, slot, false, world) {
                     Some(0) => {}
                     Some(wait) => {
                         note(slot, "throttled", world);
@@ -438,20 +438,43 @@ impl Guard {
         }
     }
 
-    /// Time until a call passes the rate limit; `None`: it does not.
+    /// Time until a call passes the rate limits; `None`: it does not.
+    #[cold]
+    #[inline(never)]
     fn token(
         &mut self,
-        limit: &RateLimit,
+        limits: &[RateLimit],
         slot: Slot,
         at_once: bool,
         world: &mut World,
     ) -> Option<u64> {
-        let now = world.now();
-        let id = limit.per.map_or(0, |per| world.attribute(per, slot).to_bits());
-        match limit.shared {
-            Some(shared) => world.limiters[shared].take(limit, id, now, at_once),
-            None => self.limiter.take(limit, id, now, at_once),
+        if self.limiters.len() < limits.len() {
+            self.limiters = vec![Limiter::default(); limits.len()].into();
         }
+        let now = world.now();
+        let own = &mut self.limiters;
+        let mut each = |i: usize, takes: bool, world: &mut World| {
+            let limit = &limits[i];
+            let id = limit.per.map_or(0, |per| world.attribute(per, slot).to_bits());
+            let limiter = match limit.shared {
+                Some(shared) => &mut world.limiters[shared],
+                None => &mut own[i],
+            };
+            if takes {
+                limiter.take(limit, id, now, at_once)
+            } else {
+                limiter.asks(limit, id, now, at_once)
+            }
+        };
+        if limits.len() == 1 {
+            return each(0, true, world);
+        }
+        let mut refused = Vec::new();
+        let turn = take_all(limits.len(), |i, takes| each(i, takes, world), |i| refused.push(i));
+        for i in refused {
+            note(slot, CAUSES[i], world);
+        }
+        turn
     }
 }
 

@@ -112,17 +112,8 @@ impl Reader<'_> {
             )
         };
         if !strange.values.is_empty() && asked.other == OtherRows::Refused {
-            let near = strange.values.keys().find_map(|value| {
-                let near = known.iter().find(|known| known.0.eq_ignore_ascii_case(value))?;
-                Some(format!("{value}={}", near.0))
-            });
-            let near = near.unwrap_or_else(|| {
-                format!(
-                    "{}={}",
-                    strange.values.keys().next().map_or("", String::as_str),
-                    known[0].0
-                )
-            });
+            let near =
+                mapped(&strange, &known.iter().map(|known| known.0.as_str()).collect::<Vec<_>>());
             let help = format!(
                 "`column({column} {near})` takes it for that, `other=skip` leaves such rows out"
             );
@@ -145,4 +136,13 @@ impl Reader<'_> {
         }
         all
     }
+}
+
+/// How a value that is no operation is taken for one: for the one that differs by capitals, else for the first.
+fn mapped(strange: &Strange, known: &[&str]) -> String {
+    let same = |value: &str| known.iter().find(|known| known.eq_ignore_ascii_case(value));
+    let near = strange.values.keys().find_map(|value| Some((value.as_str(), same(value)?)));
+    let first = strange.values.keys().next().map_or("", String::as_str);
+    let (value, operation) = near.unwrap_or((first, &known[0]));
+    format!("{value}={operation}")
 }

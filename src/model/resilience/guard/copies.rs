@@ -50,8 +50,8 @@ impl Guard {
             },
             None => 0,
         };
-        if let Some(limit) = &policy.rate_limit
-            && self.token(limit, slot, true, world).is_none()
+        if let Some(limits) = &policy.rate_limit
+            && self.token(limits, slot, true, world).is_none()
         {
             self.breaker.withdrawn(epoch);
             unwires_copy(policy, wire, world);
