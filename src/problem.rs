@@ -41,6 +41,13 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// Whether it only tells what was asked for, so that nobody is to be stopped by it.
+    pub fn may_be_meant(&self) -> bool {
+        self.code == "W-ROWS"
+    }
+}
+
 /// Most errors, and most warnings, that are collected.
 const MOST: usize = 1000;
 

@@ -58,7 +58,7 @@ pub(super) struct CheckArguments {
     /// What becomes of a file that is not decided, instead of exit 3
     #[arg(long, value_enum, value_name = "AS")]
     inconclusive: Option<As>,
-    /// Warnings of a scenario count as errors
+    /// Warnings of a scenario count as errors; W-ROWS does not, for it may be meant so
     #[arg(long)]
     deny_warnings: bool,
     /// Threads; all cores when absent. No verdict depends on it
@@ -267,7 +267,8 @@ fn all_ready(
         let mut said = Said::default();
         for overriding in arguments.overriding.each_variant() {
             let examined = examine_with_pilot(path, &overriding, stop, voice)?;
-            failed |= arguments.deny_warnings && !examined.found.is_empty();
+            failed |= arguments.deny_warnings
+                && examined.found.iter().any(|found| !found.problem.may_be_meant());
             let sources = examined.sources.clone();
             let Some(study) = told(examined, &mut said, voice) else {
                 failed = true;

@@ -50,6 +50,7 @@ library! {
     "closed-loop-users",
     "retries-and-timeouts",
     "daily-load",
+    "yesterdays-log" ["data/access.log.gz"],
     "dns-failover",
     "active-passive",
     "two-regions" ["data/rtt_ms.csv"],

@@ -28,7 +28,7 @@ pub(super) struct ValidateArguments {
     /// How problems are shown
     #[arg(long, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Warnings count as errors; W-SPOF does not, for it may be meant so
+    /// Warnings count as errors; W-SPOF and W-ROWS do not, for they may be meant so
     #[arg(long)]
     deny_warnings: bool,
 }
@@ -48,7 +48,8 @@ pub(super) fn validate(arguments: &ValidateArguments, voice: Voice) -> Exit {
     let mut all = Vec::new();
     for path in &arguments.files {
         let mut examined = examine(path, &arguments.overriding.overrides());
-        let denied = arguments.deny_warnings && !examined.found.is_empty();
+        let denied = arguments.deny_warnings
+            && examined.found.iter().any(|found| !found.problem.may_be_meant());
         let single_points = std::mem::take(&mut examined.single_points);
         examined.found.extend(single_points);
         if examined.study.is_none() || denied {
@@ -85,7 +86,7 @@ fn into_list(value: Value) -> Vec<Value> {
 fn tell(path: &std::path::Path, examined: &Examined, voice: Voice) {
     let sound = examined.study.is_some();
     let told = !sound || !voice.quiet;
-    if told && !examined.found.is_empty() {
+    if told && examined.found.iter().any(|found| !found.problem.may_be_meant()) {
         complain(examined.render(voice.colour).trim_end());
     }
     if sound && !voice.quiet {

@@ -347,8 +347,8 @@ pub trait Kind {
     fn marks(&self) -> Vec<String> {
         Vec::new()
     }
-    /// Attributes that its conditions compare with names, and these names.
-    fn compared(&self) -> Vec<(String, String)> {
+    /// Attributes that its conditions compare with names, and these names; and those whose values only tell requests apart.
+    fn compared(&self) -> Vec<(String, Option<String>)> {
         Vec::new()
     }
     /// How an instance starts after a crash.

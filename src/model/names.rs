@@ -46,7 +46,8 @@ pub struct Names {
     pub key_spaces: Vec<String>,
     /// Numbers of the names choices choose among.
     pub literals: BTreeMap<String, f64>,
-    /// Attributes that are columns of traces and that conditions compare with names, with those.
+    /// Attributes that are columns of traces and that conditions compare with names, with those, or that limits and locks
+    /// go by: they may hold texts.
     pub compared: BTreeMap<String, BTreeSet<String>>,
     /// Zones by name.
     pub zones: BTreeMap<String, Zone>,
@@ -245,10 +246,17 @@ impl Names {
         };
         let nodes = self.design.nodes.values().chain(self.design.later());
         let mut asked: Vec<_> = nodes.flat_map(|node| node.kind().compared()).collect();
-        clients.clone().for_each(|client| step_names(client.steps(), &mut asked));
+        for client in clients.clone() {
+            step_names(client.steps(), &mut asked);
+            let edges = client.operations().into_iter().map(|operation| operation.1.edge());
+            let limits = edges.filter_map(|edge| edge.rate_limit);
+            for limits in limits {
+                asked.extend(limits.parts().map(|per| (per.clone(), None)));
+            }
+        }
         asked.retain(|(attribute, _)| of_column(attribute));
         for (attribute, name) in asked {
-            self.compared.entry(attribute).or_default().insert(name);
+            self.compared.entry(attribute).or_default().extend(name);
         }
         columns.extend(self.key_spaces.iter().cloned());
         columns.sort_unstable();

@@ -13,11 +13,21 @@ use crate::{
         popularity::Popularity,
     },
     model::{
-        client::{AttributeSpec, ClientSpec, KeyLaw, KeysSpec},
+        client::{
+            Arrivals, AttributeSpec, ClientSpec, KeyLaw, KeysSpec, LoadSpec,
+            check::MAX_REQUESTS,
+            curve::{Curve, CurveUnit},
+            load::Profile,
+        },
         names::Names,
-        traces::{Data, Rows, rows},
+        traces::{
+            Data, Rows,
+            operations::{LEFT_OUT, Reader},
+            rows,
+        },
     },
     problem::Problems,
+    units::{Rate, SimDuration},
 };
 
 /// Heavy tables made once and shared by all replications.
@@ -33,8 +43,12 @@ pub struct Prepared {
     pub columns: BTreeMap<(Table, String), Arc<[f64]>>,
     /// Keys of a file by the law's text.
     pub keys: BTreeMap<String, Arc<[u64]>>,
-    /// Those of a client's own trace whose rows are rearranged, by (client, law).
+    /// Those of a client's own trace, as its rows come, by (client, law).
     pub arranged_keys: BTreeMap<(String, String), Arc<[u64]>>,
+    /// Operation of each row of a client's trace, where rows say it.
+    pub operations: BTreeMap<String, Arc<[u8]>>,
+    /// Loads that follow a file, by client.
+    pub curves: BTreeMap<String, Arc<Curve>>,
     /// Latencies between regions.
     pub matrix: Vec<(String, String, f64)>,
 }
@@ -54,8 +68,9 @@ impl Prepared {
         let design = names.design.as_ref();
         let mut prepared = Self { rows: rows(design, data, problems), ..Self::default() };
         for (name, client) in &design.clients {
+            prepared.replayed(&name.0, client, (names, data), problems);
             prepared.keys(&name.0, client, data, problems);
-            prepared.attributes(&name.0, client, (names, data), problems);
+            prepared.curve(&name.0, client, (design.duration, data), problems);
         }
         prepared.check_words(names, problems);
         let mut unreadable = BTreeSet::new();
@@ -66,6 +81,7 @@ impl Prepared {
             }
             match data.column(&table, &column) {
                 Ok(values) => {
+                    data.left_out().warn(&table.file, &path, problems);
                     prepared.columns.insert(entry, values.into());
                     if let Err(message) = check_column(&table, &column, &prepared) {
                         problems.error("E-TRACE", path, message);
@@ -88,8 +104,8 @@ impl Prepared {
     /// The keys a law of a client reads from a file.
     pub fn keys_of(&self, client: &str, law: &KeyLaw) -> &Arc<[u64]> {
         let law = law.to_string();
-        let shared = &self.keys[&law];
-        self.arranged_keys.get(&(client.to_owned(), law)).unwrap_or(shared)
+        let own = self.arranged_keys.get(&(client.to_owned(), law.clone()));
+        own.unwrap_or_else(|| &self.keys[&law])
     }
 
     fn keys(&mut self, name: &str, spec: &ClientSpec, data: &dyn Data, problems: &mut Problems) {
@@ -100,53 +116,169 @@ impl Prepared {
             }
             let KeyLaw::Trace { table, column } = law else { continue };
             let path = || format!("clients.{name}.keys");
-            if !self.keys.contains_key(&text) {
-                match data.keys(table, column.as_deref()) {
-                    Ok(keys) if keys.is_empty() => {
-                        let message = format!("`{}` has no keys", table.file);
-                        problems.error("E-TRACE", path(), message);
-                    }
-                    Ok(keys) => drop(self.keys.insert(text.clone(), keys.into())),
-                    Err(message) => problems.error("E-TRACE", path(), message),
-                }
+            let (table, own) = spec.key_table(table);
+            if !own && self.keys.contains_key(&text) {
+                continue;
             }
-            let rows = self.rows.get(name).filter(|rows| rows.rearranged());
-            if let (Some(rows), Some(keys)) = (rows, self.keys.get(&text))
-                && spec.trace_table() == Some(table)
-            {
-                let keys = rows.arranged(keys.to_vec()).into();
-                self.arranged_keys.insert((name.to_owned(), text), keys);
+            let keys = match data.keys(&table, column.as_deref()) {
+                Ok(keys) if keys.is_empty() => {
+                    let message = format!("`{}` has no keys", table.file);
+                    problems.error("E-TRACE", path(), message);
+                    continue;
+                }
+                Ok(keys) => {
+                    // Of the trace's own file it is told.
+                    if !own {
+                        data.left_out().warn(&table.file, &path(), problems);
+                    }
+                    keys
+                }
+                Err(message) => {
+                    problems.error("E-TRACE", path(), message);
+                    continue;
+                }
+            };
+            match self.rows.get(name).filter(|_| own) {
+                Some(rows) => {
+                    let keys = rows.arranged(keys).into();
+                    self.arranged_keys.insert((name.to_owned(), text), keys);
+                }
+                None => drop(self.keys.insert(text, keys.into())),
             }
         }
     }
 
-    fn attributes(
+    /// Reads what rows of a client's trace say besides their time, leaves out those that are none, and puts all in order.
+    fn replayed(
         &mut self,
         name: &str,
         spec: &ClientSpec,
         (names, data): (&Names, &dyn Data),
         problems: &mut Problems,
     ) {
-        let (Some(table), Some(rows)) = (spec.trace_table(), self.rows.get(name)) else { return };
+        let Arrivals::Trace(trace) = &spec.arrivals else { return };
+        let Some(mut rows) = self.rows.remove(name) else { return };
+        let path = format!("clients.{name}");
+        let mut told = Problems::default();
+        let operations = spec.operation.as_ref().map(|asked| {
+            let read = Reader { data, rows: &rows, path: format!("{path}.operation") };
+            read.operations(asked, spec, &mut told)
+        });
+        let read = |column: &str,
+                    word: Option<&dyn Fn(&str) -> f64>,
+                    path: String,
+                    told: &mut Problems| {
+            let read = data.numbers(&rows.table, column, word);
+            read.inspect_err(|message| told.error("E-TRACE", path, message.clone())).ok()
+        };
+        let mut columns = Vec::new();
         for (attribute, source) in &spec.attributes {
             let AttributeSpec::Column(column) = source else { continue };
-            let number = |text: &str| names.word(text);
-            let values = if names.compared.contains_key(&attribute.0) {
-                data.words(table, column, &number)
-            } else {
-                data.column(table, column)
-            };
-            match values {
-                Ok(values) => {
-                    let values = rows.arranged(values).into();
-                    self.attributes.insert((name.to_owned(), attribute.0.clone()), values);
-                }
-                Err(message) => {
-                    let path = format!("clients.{name}.attributes.{}", attribute.0);
-                    problems.error("E-TRACE", path, message);
-                }
-            }
+            let word = |text: &str| names.word(text);
+            let word: Option<&dyn Fn(&str) -> f64> =
+                if names.compared.contains_key(&attribute.0) { Some(&word) } else { None };
+            let path = format!("{path}.attributes.{}", attribute.0);
+            columns.extend(read(column, word, path, &mut told).map(|values| (attribute, values)));
         }
+        let path = format!("{path}.arrivals");
+        let counts = trace.count.as_ref();
+        let counts = counts.and_then(|column| read(column, None, path.clone(), &mut told));
+        let wrong = told.any_error();
+        told.into_vec().into_iter().for_each(|problem| problems.add(problem));
+        if wrong {
+            return;
+        }
+        let numbers = || columns.iter().map(|column| &column.1).chain(&counts);
+        let bad = |row: usize| numbers().any(|values| values[row].is_nan());
+        let left_out = |row: usize| operations.as_ref().is_some_and(|all| all[row] == LEFT_OUT);
+        rows.skip(&bad, &left_out, (data, &trace.column));
+        if let Some(counts) = &counts
+            && let Err(message) = rows.repeat(counts)
+        {
+            return problems.error("E-TRACE", path, message);
+        }
+        if rows.times.is_empty() {
+            let message = format!("no row of `{}` is left", rows.table.file);
+            return problems.error("E-TRACE", path, message);
+        }
+        rows.compare((trace, names.design.duration), (data, &path), problems);
+        for (attribute, values) in columns {
+            let values = rows.arranged(values).into();
+            self.attributes.insert((name.to_owned(), attribute.0.clone()), values);
+        }
+        if let Some(operations) = operations {
+            self.operations.insert(name.to_owned(), rows.arranged(operations).into());
+        }
+        self.rows.insert(name.to_owned(), rows);
+    }
+
+    /// Reads the file a client's load follows.
+    fn curve(
+        &mut self,
+        name: &str,
+        spec: &ClientSpec,
+        (duration, data): (u64, &dyn Data),
+        problems: &mut Problems,
+    ) {
+        let Some(LoadSpec::Curve(curve)) = &spec.load else { return };
+        let (path, file) = (format!("clients.{name}.load"), &curve.table.file);
+        let (read, tally) = match data.curve(curve) {
+            Ok(read) => read,
+            Err(message) => return problems.error("E-TRACE", path, message),
+        };
+        tally.warn(file, &path, problems);
+        if read.before > 0 {
+            let message =
+                format!("{} rows of `{file}` are before `start` and are left out", read.before);
+            problems.warn("W-ROWS", &path, message, "an earlier `start` keeps them");
+        }
+        if let Some(end) = read.ends().filter(|end| *end < duration - duration / 10) {
+            let (end, until) = (SimDuration(end), SimDuration(duration));
+            let message = format!(
+                "`{file}` ends at {end}, the run goes on until {until}: nothing comes then"
+            );
+            problems.warn(
+                "W-TRACE",
+                &path,
+                message,
+                "`at_end=hold`, `at_end=repeat`, or a shorter `duration`",
+            );
+        }
+        let rate = match &spec.arrivals {
+            Arrivals::Poisson { rate, .. } | Arrivals::Constant(rate) => Some(rate.0),
+            _ => None,
+        };
+        if let Some(rate) = rate.filter(|rate| curve.unit != CurveUnit::Factor && *rate != 1.0) {
+            let message = format!(
+                "the rates of `{file}` are multiplied by {rate}, as the rate beside them is {}",
+                Rate(rate)
+            );
+            problems.warn(
+                "W-TRACE",
+                &path,
+                message,
+                "beside `poisson(1/s)` they are as they stand",
+            );
+        }
+        let expected = rate.map(|rate| Profile::new(rate, None, None).along(read.clone().into()));
+        match expected.map(|profile| profile.expected(duration)) {
+            Some(Some(expected)) if expected > MAX_REQUESTS => {
+                let message =
+                    format!("about {expected:.1e} requests; the limit is {MAX_REQUESTS:.0e}");
+                return problems.error_help(
+                    "E-BUDGET",
+                    path,
+                    message,
+                    "a shorter time, or a smaller `scale=`",
+                );
+            }
+            Some(Some(0.0)) => {
+                let message = "this client sends nothing: its load is 0 throughout";
+                problems.warn("W-SILENT", path, message, "are `start=` and the column right?");
+            }
+            _ => {}
+        }
+        self.curves.insert(name.to_owned(), Arc::new(read));
     }
 
     /// Warns of names that columns are compared with and never hold.

@@ -97,6 +97,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("W-QUORUM", "a sloppy quorum in which nobody can stand in"),
     ("W-REPLACED", "a variant replaces a whole block, where perhaps one value was meant"),
     ("W-RETRIED-CAS", "a retry of a `cas` that fails if the first attempt was done"),
+    ("W-ROWS", "rows of a file that are left out, as it is asked or because the run is over"),
     ("W-SILENT", "a client that sends nothing"),
     (
         "W-SPOF",

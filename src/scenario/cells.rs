@@ -5,9 +5,10 @@
 use super::{
     axis::AxisSpec,
     de,
-    load::{Files, Loader, MAX_VARIANT_NODES, Overrides, Rejected, locate},
+    load::{Files, Loader, MAX_VARIANT_NODES, Overrides, Rejected},
     overrides::set,
     places,
+    places::locate,
     problems::{Found, shown, suggest},
     sweep::{BASE, SweepSpec, VARIANT, paths},
     tree::{self, Kind, Node},

@@ -4,8 +4,9 @@
 //! this knows expressions only, and the resolved scenario needs no other file.
 
 use super::{
-    load::{Loader, folder, inside},
+    load::Loader,
     openslo::{self, Objective, Slo},
+    paths::{folder, inside},
     places::head,
     problems::{Found, shown, suggest},
     render::Source,

@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 
 use super::{
-    advice, de, overrides,
-    overrides::{Step, merge, set, steps},
-    places, print,
+    advice, de,
+    overrides::{merge, set},
+    paths::{folder, inside},
+    places::{self, locate},
+    print,
     problems::{Found, shown},
     render::{self, Source},
     required::{found_in, has_design},
@@ -430,74 +432,6 @@ fn templates(node: &Node, path: &mut String, found: &mut Vec<Found>) {
             }
         }
     }
-}
-
-/// Where a path stands in a tree, or the nearest part of it.
-pub(super) fn locate(tree: &Node, path: &str, at_key: bool) -> Span {
-    let mut node = tree;
-    let mut key = None;
-    let mut complete = true;
-    for step in steps(path).unwrap_or_default() {
-        let next = match (&node.kind, &step) {
-            (Kind::Map(entries), Step::Key(name)) => {
-                entries.iter().find(|e| e.key == *name).map(|e| (&e.value, Some(e.key_span)))
-            }
-            (Kind::List(items), Step::Index(index)) => items.get(*index).map(|i| (i, None)),
-            (Kind::List(items), Step::Key(id)) => {
-                let index = id.parse().ok().or_else(|| overrides::with_id(items, id));
-                index.and_then(|index: usize| items.get(index)).map(|i| (i, None))
-            }
-            // A short form (`call: db`, one step instead of a list) is located as a whole.
-            (_, Step::Index(0)) => Some((node, key)),
-            _ => None,
-        };
-        let Some((value, its_key)) = next else {
-            complete = false;
-            break;
-        };
-        (node, key) = (value, its_key);
-    }
-    let scalar = matches!(node.kind, Kind::Scalar { .. });
-    match key {
-        Some(key) if !scalar || (at_key && complete) => key,
-        _ if scalar => node.span,
-        _ => places::head(node),
-    }
-}
-
-/// The folder a path is in: empty, or something that ends with `/`.
-pub fn folder(path: &str) -> String {
-    path.rfind('/').map_or(String::new(), |slash| path[..=slash].to_owned())
-}
-
-/// The path of a file that another one names, or why it may not: it must be relative and stay
-/// inside the folder of the scenario (`root`); `from` is the folder of the naming file.
-pub(super) fn inside(root: &str, from: &str, path: &str) -> Result<String, String> {
-    let shown = shown(path);
-    let drive = path.as_bytes().get(1) == Some(&b':');
-    if path.contains("://") {
-        return Err(format!("`{shown}` is a URL; nothing is fetched"));
-    }
-    if path.starts_with(['/', '~']) || drive {
-        return Err(format!("`{shown}` is an absolute path; write it relative to the scenario"));
-    }
-    if path.is_empty() || path.contains('\\') || path.chars().any(tree::is_hidden) {
-        return Err(format!("`{shown}` is not a path; part folders by `/`"));
-    }
-    let mut folders: Vec<&str> =
-        from[root.len()..].split('/').filter(|part| !part.is_empty()).collect();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                if folders.pop().is_none() {
-                    return Err(format!("`{shown}` leaves the folder of the scenario"));
-                }
-            }
-            part => folders.push(part),
-        }
-    }
-    Ok(format!("{root}{}", folders.join("/")))
 }
 
 /// Whether any of some problems keeps a scenario from running.

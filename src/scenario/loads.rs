@@ -4,7 +4,7 @@
 
 use super::spec::ScenarioSpec;
 use crate::{
-    model::client::{Arrivals, ClientSpec, LoadSpec, LoadStep},
+    model::client::{Arrivals, ClientSpec, LoadSpec, LoadStep, curve::CurveSpec},
     problem::{Problem, Problems, closest},
     units::{Number, SimDuration},
 };
@@ -73,6 +73,9 @@ fn load(load: Option<&LoadSpec>, by: impl Fn(f64) -> f64) -> String {
     let steps = match load {
         None => return Number(by(1.0)).to_string(),
         Some(LoadSpec::Factor(factor)) => return Number(by(factor.0)).to_string(),
+        Some(LoadSpec::Curve(curve)) => {
+            return CurveSpec { scale: by(curve.scale), ..*curve.clone() }.to_string();
+        }
         Some(LoadSpec::Steps(steps)) => steps,
     };
     // Steps that recur multiply the others: of those there is always one, from the start on.

@@ -16,6 +16,7 @@ pub mod load;
 pub mod loads;
 mod openslo;
 mod overrides;
+mod paths;
 mod places;
 mod print;
 pub mod problems;

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::{
+    overrides::{self, Step, steps},
     problems::shown,
     tree::{Entry, Kind, Node, Span},
 };
@@ -84,4 +85,37 @@ pub(super) fn joined(rest: &str) -> String {
 pub(super) fn quoted(key: &str) -> String {
     let plain = !key.is_empty() && !key.contains(['.', '[', ']', '"']);
     if plain { shown(key) } else { format!("\"{}\"", shown(key)) }
+}
+
+/// Where a path stands in a tree, or the nearest part of it.
+pub(super) fn locate(tree: &Node, path: &str, at_key: bool) -> Span {
+    let mut node = tree;
+    let mut key = None;
+    let mut complete = true;
+    for step in steps(path).unwrap_or_default() {
+        let next = match (&node.kind, &step) {
+            (Kind::Map(entries), Step::Key(name)) => {
+                entries.iter().find(|e| e.key == *name).map(|e| (&e.value, Some(e.key_span)))
+            }
+            (Kind::List(items), Step::Index(index)) => items.get(*index).map(|i| (i, None)),
+            (Kind::List(items), Step::Key(id)) => {
+                let index = id.parse().ok().or_else(|| overrides::with_id(items, id));
+                index.and_then(|index: usize| items.get(index)).map(|i| (i, None))
+            }
+            // A short form (`call: db`, one step instead of a list) is located as a whole.
+            (_, Step::Index(0)) => Some((node, key)),
+            _ => None,
+        };
+        let Some((value, its_key)) = next else {
+            complete = false;
+            break;
+        };
+        (node, key) = (value, its_key);
+    }
+    let scalar = matches!(node.kind, Kind::Scalar { .. });
+    match key {
+        Some(key) if !scalar || (at_key && complete) => key,
+        _ if scalar => node.span,
+        _ => head(node),
+    }
 }

@@ -6,8 +6,9 @@ use serde::Deserialize;
 
 use super::{
     de,
-    load::{Files, Loader, Overrides, Rejected, locate},
+    load::{Files, Loader, Overrides, Rejected},
     places,
+    places::locate,
     problems::Found,
     requirements::RequirementsSpec,
     spec::{LanguageVersion, ScenarioSpec},

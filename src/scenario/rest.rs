@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::{
     de,
-    load::locate,
+    places::locate,
     problems::Found,
     spec::ScenarioSpec,
     tree::{Entry, Kind, Node},

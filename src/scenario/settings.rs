@@ -3,8 +3,9 @@
 //! **Invariant.** Problems stand where the file names the knob.
 
 use super::{
-    load::{Files, Loaded, Loader, locate},
+    load::{Files, Loaded, Loader},
     overrides::set,
+    places::locate,
     problems::{Found, shown},
     sizing::{Knob, at},
     spec::ScenarioSpec,

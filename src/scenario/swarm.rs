@@ -314,7 +314,7 @@ impl Writer {
         });
         text +=
             &self.maybe(20, |w| format!("hedge: {{after: {}}}", w.pick(&["20ms", "p90", "0s"])));
-        text += &self.maybe(20, |w| format!("rate_limit: {}", w.limit(true)));
+        text += &self.maybe(20, |w| format!("rate_limit: {}", w.limits(true)));
         text += &self.maybe(20, |w| {
             let wait = w.maybe(50, |_| "wait: 50ms".to_owned());
             format!("bulkhead: {{{wait}size: {}}}", w.within(1, 8))
@@ -498,7 +498,7 @@ impl Writer {
 
     fn inbound(&mut self, bounded: u64) -> String {
         let mut text = self.maybe(40, |w| {
-            let limits = [w.limit(false), w.limit(false)];
+            let limits = [w.limits(false), w.limits(false)];
             let one = w.chance(50);
             if one {
                 format!("rate_limit: {}", limits[0])

@@ -8,12 +8,12 @@ use proptest::prelude::*;
 
 use super::spec::{LanguageVersion, Seed};
 use crate::{
-    engine::law::{DurationFormula, DurationLaw, NumberLaw, SizeFormula},
+    engine::law::{DurationFormula, DurationLaw, NumberLaw, Selection, SizeFormula},
     expr::Expr,
     model::{
         balancer::Policy,
         cache::{Capacity, eviction::Eviction},
-        client::{Arrivals, AttributeSpec, KeyLaw},
+        client::{Arrivals, AttributeSpec, KeyLaw, RowOperations, curve::CurveSpec},
         network::MatrixSpec,
         resilience::{Backoff, DeadlineSpec},
         service::{Condition, Discipline, Speedup},
@@ -56,6 +56,12 @@ const GOOD: &[&str] = &[
     "trace(file=access.log format=combined start=2024-05-01T10:00:00Z spread=none)",
     "trace(file=a.csv column=t start=1.5 separator=tab at_end=repeat)",
     "trace(file=access.log format=combined column=path)",
+    "trace(file=a.json format=jsonl column=data.time unit=datetime bad=skip where=\"type == Point and v != 'a b'\")",
+    "trace(file=alb.log format=alb count=n decimal=comma)",
+    "trace(file=m.csv header=none column=#1 unit=filetime separator=blank)",
+    "curve(file=a.csv columns=1..1440 unit=count every=1m scale=2)",
+    "metric == vus and v >= 3",
+    "column(op GET=read DEL=skip other=write)",
     "hdr(file=x.hgrm unit=ms)",
     "exp(rate=12/s)",
     "exp(mean=83.333333333333ms)",
@@ -171,6 +177,9 @@ fn takers(text: &str) -> usize {
         reads_back::<Eviction>(text),
         reads_back::<Capacity>(text),
         reads_back::<AttributeSpec>(text),
+        reads_back::<CurveSpec>(text),
+        reads_back::<RowOperations>(text),
+        reads_back::<Selection>(text),
         reads_back::<Policy>(text),
         reads_back::<ShardBy>(text),
         reads_back::<Backoff>(text),
@@ -230,4 +239,34 @@ proptest! {
     fn foreign_texts_panic_nowhere(text in any::<String>()) {
         takers(&text);
     }
+}
+
+/// The words of the page are those that are read.
+#[test]
+fn each_line_of_the_page_is_read() {
+    let page = include_str!("../../docs/LOGS.md");
+    let rows = page.lines().filter(|line| line.starts_with('|') && line.contains('`'));
+    let mut read = 0;
+    for line in rows {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").collect();
+        for (i, cell) in cells.iter().enumerate() {
+            for text in cell.split('`').skip(1).step_by(2).filter(|text| text.contains('(')) {
+                let said = match (text.split('(').next(), i) {
+                    (Some("trace"), 1) => text.parse::<Arrivals>().map(|read| read.to_string()),
+                    (Some("trace"), _) => text.parse::<KeyLaw>().map(|read| read.to_string()),
+                    (Some("column"), 2) => {
+                        text.parse::<RowOperations>().map(|read| read.to_string())
+                    }
+                    (Some("column"), _) => {
+                        text.parse::<AttributeSpec>().map(|read| read.to_string())
+                    }
+                    (Some("curve"), _) => text.parse::<CurveSpec>().map(|read| read.to_string()),
+                    _ => text.parse::<DurationLaw>().map(|read| read.to_string()),
+                };
+                said.unwrap_or_else(|e| panic!("{text}: {}", e.message));
+                read += 1;
+            }
+        }
+    }
+    assert!(read > 40, "{read}");
 }

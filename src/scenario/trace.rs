@@ -5,11 +5,12 @@
 //! **Invariant.** Every number handed out is finite, every time is at or after the one before unless
 //! sorting was asked for, and a file that is refused is refused with its row.
 
-use std::{cell::Cell, io::Read as _};
+use std::{borrow::Cow, cell::Cell, io::Read as _};
 
 use super::{
     key_file,
-    load::{Files, folder, inside},
+    load::Files,
+    paths::{folder, inside},
     problems::shown,
     table::{Cells, MAX_VALUES, table, unreadable},
     unpack::{MAX_UNPACKED, unpacked},
@@ -20,9 +21,12 @@ use crate::{
         random::text_key,
     },
     model::{
-        client::TraceUnit,
+        client::{
+            TraceUnit,
+            curve::{Curve, CurveSpec, Times, Values},
+        },
         network::MatrixSpec,
-        traces::{Data, Stamps},
+        traces::{Data, Stamps, Tally, UNKNOWN},
     },
     units::instant,
 };
@@ -35,6 +39,8 @@ pub struct DataFiles<'f> {
     files: &'f dyn Files,
     root: String,
     taken: Cell<usize>,
+    /// What became of the lines of the column that was read last.
+    last: Cell<Tally>,
 }
 
 impl std::fmt::Debug for DataFiles<'_> {
@@ -50,8 +56,8 @@ impl<'f> DataFiles<'f> {
     }
 
     /// The files below a folder, which ends with a slash or is empty.
-    pub const fn below(root: String, files: &'f dyn Files) -> Self {
-        Self { files, root, taken: Cell::new(0) }
+    pub fn below(root: String, files: &'f dyn Files) -> Self {
+        Self { files, root, taken: Cell::new(0), last: Cell::default() }
     }
 
     fn bytes(&self, file: &str) -> Result<Vec<u8>, String> {
@@ -65,21 +71,100 @@ impl<'f> DataFiles<'f> {
         table: &Table,
         column: &str,
         take: &mut dyn FnMut(&str) -> Result<(), String>,
-    ) -> Result<(), String> {
+    ) -> Result<Tally, String> {
+        self.with(table, |cells| cells.feed(column, take))
+    }
+
+    /// Reads a file by its cells; what is wrong is said with its name.
+    fn with<T>(
+        &self,
+        table: &Table,
+        read: impl FnOnce(&Cells<'_>) -> Result<T, String>,
+    ) -> Result<T, String> {
         let bytes = self.bytes(&table.file)?;
-        Cells { table, bytes: &bytes, taken: &self.taken }
-            .feed(column, take)
+        read(&Cells { table, bytes: &bytes, taken: &self.taken })
             .map_err(|why| format!("`{}`: {why}", shown(&table.file)))
+    }
+
+    /// The points of a curve, in the order of its file.
+    fn points(&self, spec: &CurveSpec) -> Result<(Vec<(i128, f64)>, Tally), String> {
+        let (table, mut points) = (&spec.table, Vec::new());
+        match (&spec.values, &spec.times) {
+            (Values::Columns(first, last), Times::Every(every)) => {
+                let names: Vec<String> = (*first..=*last).map(|name| name.to_string()).collect();
+                let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                let mut sums = vec![0.0; names.len()];
+                let tally = self.with(table, |cells| {
+                    cells.walk(&names, &mut |row, _| {
+                        for (i, sum) in sums.iter_mut().enumerate() {
+                            *sum += number(row(i)?.as_deref().unwrap_or_default().trim(), table)?;
+                        }
+                        Ok(())
+                    })
+                })?;
+                let sums = sums.into_iter().take(if tally.rows > 0 { names.len() } else { 0 });
+                points
+                    .extend(sums.enumerate().map(|(i, sum)| (i as i128 * i128::from(*every), sum)));
+                Ok((points, tally))
+            }
+            (Values::Column(column), times) => {
+                let mut columns = vec![column.as_str()];
+                if let Times::Column(time, _) = times {
+                    columns.push(time);
+                }
+                let mut bad = Tally::default();
+                let mut next = 0;
+                let mut tally = self.with(table, |cells| {
+                    cells.walk(&columns, &mut |row, line| {
+                        let cell = |i: usize| row(i).map(Option::unwrap_or_default);
+                        let point = || {
+                            let at = match times {
+                                Times::Every(_) => next,
+                                Times::Column(_, unit) => {
+                                    instant_of(cell(1)?.trim(), (*unit, table))?
+                                }
+                            };
+                            Ok((at, number(cell(0)?.trim(), table)?))
+                        };
+                        let point: Result<(i128, f64), String> = point();
+                        if let Times::Every(every) = times {
+                            next += i128::from(*every);
+                        }
+                        match point {
+                            Ok(point) => points.push(point),
+                            Err(_) if table.skips_bad => bad.misses(line),
+                            Err(why) => return Err(why),
+                        }
+                        Ok(())
+                    })
+                })?;
+                tally.add(bad);
+                Ok((points, tally))
+            }
+            (Values::Columns(..), Times::Column(..)) => {
+                unreachable!("it was refused when it was read")
+            }
+        }
     }
 }
 
 impl Tables for DataFiles<'_> {
     fn column(&self, table: &Table, column: &str) -> Result<Vec<f64>, String> {
         let mut values = Vec::new();
-        self.cells(table, column, &mut |cell| {
-            values.push(finite(cell)?);
-            Ok(())
+        let mut bad = Tally::default();
+        let mut tally = self.with(table, |cells| {
+            cells.walk(&[column], &mut |row, line| {
+                match number(row(0)?.as_deref().unwrap_or_default().trim(), table) {
+                    Ok(value) => values.push(value),
+                    // Of a law each row is by itself.
+                    Err(_) if table.skips_bad => bad.misses(line),
+                    Err(why) => return Err(why),
+                }
+                Ok(())
+            })
         })?;
+        tally.add(bad);
+        self.last.set(tally);
         Ok(values)
     }
 }
@@ -92,38 +177,90 @@ impl Data for DataFiles<'_> {
         (unit, sort): (TraceUnit, bool),
     ) -> Result<Stamps, String> {
         let mut stamps = Stamps::default();
-        self.cells(table, column, &mut |cell| {
-            let time = instant_of(cell, unit)?;
-            if stamps.since.is_empty() {
+        let mut last = None;
+        stamps.tally = self.cells(table, column, &mut |cell| {
+            let time = match instant_of(cell, (unit, table)) {
+                Ok(time) => time,
+                Err(_) if table.skips_bad => {
+                    stamps.since.push(UNKNOWN);
+                    return Ok(());
+                }
+                Err(why) => return Err(why),
+            };
+            if last.is_none() {
                 stamps.first = time;
             }
-            let since = i64::try_from(time - stamps.first).map_err(|_| {
+            let since = i64::try_from(time - stamps.first).ok().filter(|since| *since != UNKNOWN);
+            let since = since.ok_or_else(|| {
                 format!("`{}` is too far from the first row: is `unit=` right?", shown(cell))
             })?;
-            if !sort && stamps.since.last().is_some_and(|last| *last > since) {
+            if !sort && last.is_some_and(|last| last > since) {
                 return Err(format!(
                     "`{}` is before the row above: `sort=true` puts rows in order of time",
                     shown(cell)
                 ));
             }
+            last = Some(since);
             stamps.since.push(since);
             Ok(())
         })?;
         Ok(stamps)
     }
 
-    fn words(
+    fn numbers(
         &self,
         table: &Table,
         column: &str,
-        number: &dyn Fn(&str) -> f64,
+        word: Option<&dyn Fn(&str) -> f64>,
     ) -> Result<Vec<f64>, String> {
         let mut values = Vec::new();
         self.cells(table, column, &mut |cell| {
-            values.push(finite(cell).unwrap_or_else(|_| number(cell)));
+            let value = match (number(cell, table), word) {
+                (Ok(value), _) => value,
+                (Err(_), Some(word)) => word(cell),
+                (Err(_), None) if table.skips_bad => f64::NAN,
+                (Err(why), None) => return Err(why),
+            };
+            values.push(value);
             Ok(())
         })?;
         Ok(values)
+    }
+
+    fn texts(&self, table: &Table, column: &str, take: &mut dyn FnMut(&str)) -> Result<(), String> {
+        self.cells(table, column, &mut |cell| {
+            take(cell);
+            Ok(())
+        })
+        .map(drop)
+    }
+
+    fn line(&self, table: &Table, column: &str, row: u32) -> Option<u64> {
+        let mut left = row;
+        let mut found = None;
+        // It ends with an error of its own making at the row that was asked for.
+        let read = self.with(table, |cells| {
+            cells.walk(&[column], &mut |_, line| {
+                if left == 0 {
+                    found = Some(line());
+                    return Err(String::new());
+                }
+                left -= 1;
+                Ok(())
+            })
+        });
+        read.err().and(found)
+    }
+
+    fn left_out(&self) -> Tally {
+        self.last.get()
+    }
+
+    fn curve(&self, spec: &CurveSpec) -> Result<(Curve, Tally), String> {
+        let (points, tally) = self.points(spec)?;
+        let curve = Curve::new(spec, &points)
+            .map_err(|why| format!("`{}`: {why}", shown(&spec.table.file)))?;
+        Ok((curve, tally))
     }
 
     fn keys(&self, table: &Table, column: Option<&str>) -> Result<Vec<u64>, String> {
@@ -131,15 +268,17 @@ impl Data for DataFiles<'_> {
         let wrong = |why: String| format!("`{}`: {why}", shown(file));
         let mut keys = Vec::new();
         if let Some(column) = column.or_else(|| table.key_column()) {
-            self.cells(table, column, &mut |cell| {
+            let tally = self.cells(table, column, &mut |cell| {
                 if cell.is_empty() {
                     return Err("an empty cell where a key is needed".to_owned());
                 }
                 keys.push(cell.parse().unwrap_or_else(|_| text_key(cell)));
                 Ok(())
             })?;
+            self.last.set(tally);
             return Ok(keys);
         }
+        self.last.take();
         if file.to_ascii_lowercase().contains(".csv") {
             return Err(wrong("which `column=` has the keys?".to_owned()));
         }
@@ -208,6 +347,17 @@ fn finite(cell: &str) -> Result<f64, String> {
     }
 }
 
+/// A number of a table, with a comma within where it says so.
+fn number(cell: &str, table: &Table) -> Result<f64, String> {
+    if !table.decimal_comma {
+        return finite(cell);
+    }
+    if cell.contains('.') {
+        return Err(format!("`{}` has a point beside `decimal=comma`", shown(cell)));
+    }
+    finite(&cell.replace(',', "."))
+}
+
 fn nanoseconds(unit: &str) -> Option<f64> {
     [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9)]
         .into_iter()
@@ -215,12 +365,14 @@ fn nanoseconds(unit: &str) -> Option<f64> {
 }
 
 /// A time of a trace in nanoseconds from some origin.
-fn instant_of(cell: &str, unit: TraceUnit) -> Result<i128, String> {
+fn instant_of(cell: &str, (unit, table): (TraceUnit, &Table)) -> Result<i128, String> {
+    let digits =
+        if table.decimal_comma { Cow::Owned(cell.replace(',', ".")) } else { Cow::Borrowed(cell) };
     match unit {
-        TraceUnit::Nanoseconds(unit) => match instant::exact(cell, unit) {
+        TraceUnit::Nanoseconds(unit) => match instant::exact(&digits, unit) {
             Some(time) => Ok(time),
             None => {
-                let time = finite(cell)? * unit as f64;
+                let time = number(cell, table)? * unit as f64;
                 if time.abs() < 1e27 {
                     Ok(time as i128)
                 } else {
@@ -228,7 +380,9 @@ fn instant_of(cell: &str, unit: TraceUnit) -> Result<i128, String> {
                 }
             }
         },
-        TraceUnit::Datetime => instant::datetime(cell).ok_or_else(|| {
+        TraceUnit::Filetime => instant::filetime(cell)
+            .ok_or_else(|| format!("`{}` is no count of 100 ns since 1601", shown(cell))),
+        TraceUnit::Datetime => instant::datetime(&digits).ok_or_else(|| {
             format!("`{}` is not a date and time such as 2023-11-16 18:15:46.680", shown(cell))
         }),
     }
@@ -385,8 +539,7 @@ mod tests {
                    192.0.2.8 - - [01/May/2024:10:00:01 +0000] \"-\" 408 - \"-\" \"-\" 31\r\n";
         let files = One(log.as_bytes().to_vec());
         let data = DataFiles::new("s.yaml", &files);
-        let table =
-            Table { file: "a.log".to_owned(), format: crate::engine::law::Format::Combined };
+        let table = Table::new("a.log", crate::engine::law::Format::Combined);
         let numbers = |column: &str| data.column(&table, column).unwrap();
         assert_eq!(numbers("request_time"), [0.25, 31.0]);
         assert_eq!((numbers("status"), numbers("bytes")), (vec![200.0, 408.0], vec![512.0, 0.0]));

@@ -57,6 +57,7 @@ pub(super) const LAWS: &[(&str, &str)] = &[
     ("mix(95% lognormal(median=3ms p99=20ms); 5% 250ms)", "one of several laws"),
     ("quantiles(p0=1ms p50=3ms p90=9ms p99=40ms p100=2s)", "what was measured, straight between"),
     ("empirical(file=x.csv column=ms unit=ms)", "drawn from the rows of a file"),
+    ("quantiles(file=x.hgrm unit=ms)", "those of a file: `HdrHistogram`'s, or two columns"),
     ("hdr(file=x.hgrm unit=ms)", "the percentiles that `HdrHistogram` prints"),
     ("shift(0.5ms exp(mean=1ms))", "a law and something added"),
 ];

@@ -4,9 +4,10 @@
 //! without it too is not told again.
 
 use super::{
-    load::{Files, Loaded, Loader, MAX_VARIANT_NODES, OF_FILE, locate},
+    load::{Files, Loaded, Loader, MAX_VARIANT_NODES, OF_FILE},
     overrides::{NAMED, set},
     places,
+    places::locate,
     problems::{Found, shown, suggest},
     spec::ScenarioSpec,
     tree::{Entry, Kind, Node, Span},

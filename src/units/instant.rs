@@ -21,6 +21,12 @@ pub fn exact(cell: &str, unit: u64) -> Option<i128> {
     Some(if negative { -time } else { time })
 }
 
+/// Windows' count of 100 ns since 1601 -> ns since 1970.
+pub fn filetime(cell: &str) -> Option<i128> {
+    const FROM_1601: i128 = 11_644_473_600_000_000_000;
+    exact(cell, 100).map(|since| since - FROM_1601)
+}
+
 /// `2023-11-16 18:15:46.6805900`, `2023-11-16T18:15:46Z`, `…+01:00`, and as web servers write it
 /// `16/Nov/2023:18:15:46 +0000` -> ns since 1970.
 pub fn datetime(cell: &str) -> Option<i128> {

@@ -48,6 +48,35 @@ fn limits_are_by_client_or_by_value() {
     assert!((300.0..330.0).contains(&refused), "{refused}");
 }
 
+#[test]
+fn several_limits_must_all_let_a_request_pass() {
+    // Ten pass in each of the first five seconds, thirty are refused; then one more, and the minute is full.
+    let both = two("{rate_limit: [10/s, 51/min]}");
+    assert_eq!(number(&both, "summary.requests.ok"), 51.0);
+    assert_eq!(number(&both, "nodes.app.causes.rate_limited"), 349.0);
+    assert_eq!(number(&both, "nodes.app.causes.rate_limited_by_1"), 150.0);
+    assert_eq!(number(&both, "nodes.app.causes.rate_limited_by_2"), 199.0);
+    // Each client by itself: 51 of each, whatever is refused to the other.
+    let window = "fixed_window(limit=51 window=1m per=client)";
+    let each = two(&format!("{{rate_limit: {{default: [1k/s, {window}]}}}}"));
+    for client in ["a", "b"] {
+        assert_eq!(number(&each, &format!("clients.{client}.requests.ok")), 51.0);
+    }
+    // Nothing is counted that was refused: alone each of them would let more pass.
+    let one = two("{rate_limit: 10/s}");
+    assert_eq!(number(&one, "summary.requests.ok"), 100.0);
+    // So it is on an edge, whoever waits longest for one.
+    let nodes = "app: {service: {workers: 9, endpoints: {default: [{work: 1ms}, {call: db}]}, \
+        dependencies: {db: {rate_limit: [10/s, 51/min]}}}}, db: {service: {workers: 9, work: 1ms}}";
+    let edge = results("10.01s", "arrivals: constant(40/s), to: app", nodes, "");
+    assert_eq!(number(&edge, "nodes.db.outcomes.ok"), 51.0);
+    assert_eq!(number(&edge, "nodes.app.causes.rate_limited_by_1"), 150.0);
+    assert_eq!(number(&edge, "nodes.app.causes.rate_limited_by_2"), 199.0);
+    let waits = nodes.replace("[10/s, 51/min]", "[leaky_bucket(rate=20/s queue=9), 51/min]");
+    let waits = results("10.01s", "arrivals: constant(40/s), to: app", &waits, "");
+    assert_eq!(number(&waits, "nodes.db.outcomes.ok"), 51.0);
+}
+
 /// A service that takes 100 ms for each request and gets twice as many as it can do.
 fn overloaded(shape: &str, client: &str) -> Value {
     let app = format!("app: {{service: {{{shape}, work: 100ms}}}}");
@@ -176,6 +205,16 @@ fn doors_are_checked() {
                 "negative",
             ),
             ("B33", shed, "concurrency: vegas()", "6:65 E-ENUM", "aimd"),
+            ("B50", shed, "rate_limit: []", "6:52 E-RANGE", "0 limits; there can be 1 to 8"),
+            ("B33", shed, "rate_limit: [10/s, 10/week]", "6:71 E-ENUM", "unknown rate limit"),
+            ("B50", shed, "rate_limit: [10/s, 9/min, 10/s]", "6:78 E-CONFLICT", "the same limit"),
+            (
+                "B35",
+                shed,
+                "rate_limit: [10/s, fixed_window(limit=1 window=1s per=tear)]",
+                "6:71 E-REF",
+                "unknown attribute",
+            ),
         ],
     );
     let full =

@@ -84,6 +84,7 @@ mod resources;
 mod rolling;
 mod saga_logs;
 mod sagas;
+mod samples;
 mod scale;
 mod scale_to_zero;
 mod scenarios;

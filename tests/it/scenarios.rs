@@ -100,6 +100,7 @@ const SCENARIOS: &[(&str, &str, &str)] = &[
     ("where-it-breaks", "100s", "20s"),
     ("write-behind", "125s", "110s"),
     ("years-of-outages", "20d", "0s"),
+    ("yesterdays-log", "190s", "0s"),
     ("zone-loss", "130s", "110s"),
 ];
 
@@ -117,6 +118,7 @@ const CHANGING: &[&str] = &[
     "scale-to-zero",
     "throttled-burst",
     "where-it-breaks",
+    "yesterdays-log",
 ];
 
 pub(crate) struct Disk;

@@ -8,6 +8,7 @@
 mod formula;
 mod parse;
 mod sampler;
+mod selection;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,8 @@ use std::{fmt::Debug, marker::PhantomData};
 
 pub use formula::Formula;
 pub use sampler::{Sampler, constant, exponential};
+pub use selection::Selection;
+pub(crate) use table::BLANK;
 pub use table::{Format, Table, Tables};
 
 use sampler::{Gamma, normal};
@@ -407,11 +410,14 @@ fn hdr_points(
     scale: f64,
 ) -> Result<Vec<(f64, f64)>, String> {
     let mut points: Vec<(f64, f64)> = Vec::new();
+    // Written as fractions or as percents: no fraction is above 1.
+    let percents = levels.iter().any(|level| *level > 1.0);
     for (&value, &level) in values.iter().zip(levels) {
+        let level = if percents { level / 100.0 } else { level };
         let before = points.last().copied().unwrap_or((0.0, 0.0));
         let value = value * scale;
         if !(before.0..=1.0).contains(&level) || value < before.1 || value >= 1.8e19 {
-            return Err(format!("`{file}`: values and percentiles (0 to 1) must rise"));
+            return Err(format!("`{file}`: values and percentiles (0 to 1, or to 100) must rise"));
         }
         match points.last_mut() {
             // Steps so fine that the file prints one percentile twice: the larger value stands.

@@ -232,6 +232,10 @@ fn mix<D: Dimension>(expr: &Expr, hyper: bool) -> Result<Shape, ValueError> {
 
 fn quantiles<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
     let usage = "quantiles(p0=1ms p50=3ms p90=9ms p99=40ms p100=2s)";
+    let of_file = |arg: &crate::expr::Arg| arg.key.as_deref() == Some("file");
+    if expr.args.as_ref().is_some_and(|args| args.parts.iter().flatten().any(of_file)) {
+        return hdr::<D>(expr);
+    }
     let args = expr.args.as_ref().map_or(&[] as &[_], |a| a.parts.as_slice());
     let mut points = Vec::new();
     for arg in args.iter().flatten() {
@@ -270,7 +274,7 @@ fn hdr<D: Dimension>(expr: &Expr) -> Result<Shape, ValueError> {
     let file = t.need("file")?.need_word()?.to_owned();
     let (unit, scale) = unit::<D>(&mut t)?;
     t.finish()?;
-    Ok(Shape::Hdr { table: Table { file, format: Format::Percentiles }, unit, scale })
+    Ok(Shape::Hdr { table: Table::new(&file, Format::Percentiles), unit, scale })
 }
 
 /// The unit of a file's numbers, as written and in base units.

@@ -38,7 +38,11 @@ impl ClientSpec {
             local_of[usize::from(operation.op)] = i as u8;
         }
         let mut shares = Vec::new();
-        if operations.len() > 1 && operations.iter().all(|o| o.1.share().is_some()) {
+        let by_row = assembly.prepared.operations.get(name).cloned();
+        if by_row.is_some() {
+            // They are told apart by the row, and not drawn.
+            shares.push(1.0);
+        } else if operations.len() > 1 && operations.iter().all(|o| o.1.share().is_some()) {
             let mut upto = 0.0;
             for (_, o) in &operations {
                 upto += o.share().map_or(0.0, |s| s.0);
@@ -59,6 +63,7 @@ impl ClientSpec {
             operations: built.into(),
             local_of: local_of.into(),
             shares,
+            by_row,
             operation_stream: assembly.stream(&path, "operation"),
             source: self.source(&path, name, assembly),
             jitter: assembly.stream(&path, "jitter"),
@@ -129,6 +134,8 @@ impl ClientSpec {
         let windows = self.active.map(|a| a.windows(name, timeline, assembly.names, seed));
         let profile = |rate: f64, chain| {
             let profile = Profile::new(rate, self.load.as_ref(), chain);
+            let curve = assembly.prepared.curves.get(name).cloned();
+            let profile = curve.into_iter().fold(profile, Profile::along);
             let profile = surges.iter().copied().fold(profile, Profile::with_surge);
             match &windows {
                 Some(windows) => profile.within(windows.all()),

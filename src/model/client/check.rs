@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Requests of one replication above which a run is refused (a tenth of the event limit).
-const MAX_REQUESTS: f64 = 2e9;
+pub(crate) const MAX_REQUESTS: f64 = 2e9;
 
 pub struct ClientCheck<'c> {
     /// .
@@ -42,6 +42,7 @@ impl ClientCheck<'_> {
             active.check(self.spec, &self.path, self.names, problems);
         }
         self.load(problems);
+        self.of_trace(problems);
         self.operations(problems);
         self.keys(problems);
         self.attributes(problems);
@@ -142,7 +143,7 @@ impl ClientCheck<'_> {
                 let begins = list.iter().any(|step| step.at.0 == 0 && step.over.is_none());
                 begins && list.iter().all(|step| step.every.is_none() && step.factor.0 == 0.0)
             }
-            None => false,
+            Some(LoadSpec::Curve(_)) | None => false,
         };
         if silent {
             let message = "this client sends nothing: its load is 0 throughout";
@@ -189,6 +190,43 @@ impl ClientCheck<'_> {
         }
     }
 
+    /// What only rows of a trace can say.
+    fn of_trace(&self, problems: &mut Problems) {
+        let spec = self.spec;
+        let traced = matches!(spec.arrivals, Arrivals::Trace(_));
+        let given = [("where", spec.where_.is_some()), ("operation", spec.operation.is_some())];
+        for (key, _) in given.into_iter().filter(|given| given.1 && !traced) {
+            let message = format!("`{key}` is about rows of a trace, and these arrivals are none");
+            let help = "`arrivals: trace(file=.. column=..)`";
+            problems.error_help("E-CONFLICT", self.at(key), message, help);
+        }
+        let Some(rows) = &spec.operation else { return };
+        let path = self.at("operation");
+        let mut conflict = |message: &str, help: &str| {
+            problems.error_help("E-CONFLICT", path.clone(), message, help);
+        };
+        if spec.operations.is_empty() {
+            conflict(
+                "there are no operations to tell apart",
+                "`operations: {read: {..}, write: {..}}`",
+            );
+        } else if spec.operations.values().any(|operation| operation.share.is_some()) {
+            conflict("the rows say which operation comes how often", "leave the shares out");
+        }
+        if !spec.session.is_empty() {
+            conflict("a session says itself which requests it has", "one of the two");
+        }
+        for name in
+            rows.named.iter().filter_map(|named| named.1.as_ref()).chain(rows.other.operation())
+        {
+            if !spec.operations.contains_key(name) {
+                let help = closest(&name.0, spec.operations.keys().map(|name| name.0.as_str()));
+                let message = format!("this client has no operation `{name}`");
+                problems.error_help("E-REF", path.clone(), message, help);
+            }
+        }
+    }
+
     /// A node that requests go to.
     fn target(&self, target: &Name, path: String, problems: &mut Problems) {
         if self.names.node(&target.0).is_none() {
@@ -224,7 +262,7 @@ impl ClientCheck<'_> {
                 problems.add(problem);
             }
         }
-        if operations.len() > 1 {
+        if operations.len() > 1 && self.spec.operation.is_none() {
             if missing.is_empty() {
                 shares(total, &self.at("operations"), problems);
             } else if self.spec.session.is_empty() || missing.len() < operations.len() {

@@ -4,7 +4,9 @@
 //!
 //! **Invariant.** Within a segment the rate is linear in time; segments follow one another.
 
-use super::{LoadSpec, LoadStep};
+use std::sync::Arc;
+
+use super::{LoadSpec, LoadStep, curve::Curve};
 use crate::engine::random::Stream;
 
 /// Pieces a ramp is cut into where two profiles change at once (their product is not linear).
@@ -19,6 +21,8 @@ enum Factor {
     Steps(Vec<(u64, u64, f64)>),
     /// Steps within a period.
     Cycle { period: u64, steps: Vec<(u64, u64, f64)> },
+    /// Those of a file.
+    Curve(Arc<Curve>),
     /// 1 in these spans, in order, 0 outside.
     Windows(Vec<(u64, u64)>),
     /// States visited in turn, each for an exponential time.
@@ -51,7 +55,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// The profile of `load` (and of an `mmpp` chain) on a base rate per second.
+    /// The profile of `load`, curves apart (and of an `mmpp` chain) on a base rate per second.
     pub fn new(
         rate: f64,
         load: Option<&LoadSpec>,
@@ -60,7 +64,7 @@ impl Profile {
         let mut base = rate / 1e9;
         let mut factors = Vec::new();
         match load {
-            None => {}
+            None | Some(LoadSpec::Curve(_)) => {}
             Some(LoadSpec::Factor(f)) => base *= f.0,
             Some(LoadSpec::Steps(steps)) => factors = by_period(steps),
         }
@@ -85,6 +89,14 @@ impl Profile {
     pub fn with_surge(mut self, Surge { start, over, end, factor }: Surge) -> Self {
         let full = start.saturating_add(over);
         self.factors.push(Factor::Steps(vec![(start, full, factor), (end, end, 1.0)]));
+        self.next_segment();
+        self
+    }
+
+    /// The same, multiplied by what a file says.
+    #[must_use]
+    pub fn along(mut self, curve: Arc<Curve>) -> Self {
+        self.factors.push(Factor::Curve(curve));
         self.next_segment();
         self
     }
@@ -208,13 +220,17 @@ impl Factor {
     fn steps(&self) -> usize {
         match self {
             Self::Steps(steps) | Self::Cycle { steps, .. } => steps.len(),
-            Self::Windows(_) | Self::Chain { .. } => 0,
+            Self::Windows(_) | Self::Curve(_) | Self::Chain { .. } => 0,
         }
     }
 
     /// Periods that begin before `until`: each is at least one segment.
     fn rounds(&self, until: u64) -> u64 {
-        if let Self::Cycle { period, .. } = self { until / period } else { 0 }
+        match self {
+            Self::Cycle { period, .. } => until / period,
+            Self::Curve(curve) => curve.points_until(until),
+            _ => 0,
+        }
     }
 
     /// Draws random states up to the one at `t`.
@@ -235,6 +251,7 @@ impl Factor {
     fn value(&self, t: u64, before: bool) -> f64 {
         match self {
             Self::Steps(steps) => along(steps, 1.0, t, before),
+            Self::Curve(curve) => curve.value(t, before),
             Self::Windows(spans) => {
                 let t = if before { t.saturating_sub(1) } else { t };
                 let begun = spans.partition_point(|s| s.0 <= t);
@@ -266,6 +283,7 @@ impl Factor {
         };
         match self {
             Self::Steps(steps) => after(steps, t).unwrap_or(u64::MAX),
+            Self::Curve(curve) => curve.next_break(t),
             Self::Windows(spans) => {
                 let next = spans.get(spans.partition_point(|s| s.1 <= t));
                 next.map_or(u64::MAX, |s| if t < s.0 { s.0 } else { s.1 })
@@ -283,6 +301,7 @@ impl Factor {
         match self {
             Self::Steps(steps) => inside(steps, t),
             Self::Cycle { period, steps } => inside(steps, t % period),
+            Self::Curve(curve) => curve.is_ramp(t),
             Self::Windows(_) | Self::Chain { .. } => false,
         }
     }

@@ -4,11 +4,15 @@ pub mod active;
 mod active_check;
 pub mod alone;
 pub mod build;
+mod carried;
 pub mod check;
+pub mod curve;
 pub mod load;
+mod load_text;
 pub mod operations;
 pub mod run;
 pub mod schedule;
+mod sessions;
 pub mod source;
 
 mod text;
@@ -19,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    engine::law::{DurationLaw, NumberLaw, SizeFormula, Table},
+    engine::law::{DurationLaw, NumberLaw, Selection, SizeFormula, Table},
     model::{
         consistency::spec::GuaranteeSpec,
         network::ZonesSpec,
@@ -28,7 +32,7 @@ use crate::{
         resilience::{
             DeadlineSpec, FallbackSpec, RetrySpec,
             breaker::BreakerSpec,
-            rate_limit::RateLimitSpec,
+            rate_limit::RateLimitsSpec,
             specs::{BulkheadSpec, HedgeSpec, PoolSpec},
             throttle::ThrottleSpec,
         },
@@ -36,6 +40,7 @@ use crate::{
     },
     units::{Count, Fraction, Name, Number, Rate, SimDuration},
 };
+use curve::CurveSpec;
 use schedule::Schedule;
 
 /// A population of clients: when its requests come, where they go, what they carry.
@@ -71,19 +76,51 @@ pub struct ClientSpec {
     /// - Rows that share a stamp are spread at random over the stamp's resolution, in their order and
     ///   anew in each replication, where all stamps are multiples of a unit (1us to 1s, 1m) and many
     ///   repeat; a warning says so. `spread=1s` chooses the span, `spread=none` lets them come at once.
-    /// - Cells are parted by commas; `separator=;` or `separator=tab` says otherwise. With
-    ///   `header=none` columns are numbers from 1.
+    /// - `unit=filetime` has 100 ns since 1601, as Windows counts. `count=column` says how many requests a row stands for.
+    /// - Cells are parted by commas; `separator=;`, `separator=tab` or `separator=blank` (runs of blanks and tabs; what is in
+    ///   quotes is one cell) says otherwise. With `header=none` columns are numbers from 1 (`3` or `#3`). `decimal=comma` reads
+    ///   `12,5`.
+    /// - `format=jsonl` has a JSON object in each line; columns are its names, and those of inner objects behind dots
+    ///   (`data.tags.method`).
+    /// - `where="metric_name == http_reqs and status < 500"` reads such rows only; conditions are `==`, `!=`, `<`, `<=`, `>`, `>=`,
+    ///   numbers are compared as numbers. All laws that read a file know it; of a trace the client's `where:` says the same.
+    /// - What cannot be read is an error at its line; `bad=skip` leaves out lines that are no rows, and rows whose time or number
+    ///   cannot be read, and a warning says how many and where the first is.
     /// - `format=combined` reads logs of nginx and Apache: the times are its column (`column=` and
     ///   `unit=` may be absent), and `column(..)`, `keys` and `empirical(..)` find `host`, `user`,
     ///   `time`, `request`, `method`, `path`, `status`, `bytes`, `referer`, `agent`, and as
     ///   `request_time` the last number of a line (nginx `$request_time`, Apache `%T` or `%D`).
+    /// - `format=alb` reads access logs of AWS application load balancers by the names that AWS gives their fields (`time`,
+    ///   `target_processing_time`, `elb_status_code`, .. up to `request_creation_time`), and `method` and `url` of the request.
     pub arrivals: Arrivals,
-    /// Multiplies the rate: a number, a list of steps, or recurring steps.
+    /// Rows of the trace that are requests, by conditions on its columns: `metric_name == http_reqs`, `status < 500 and method ==
+    /// GET`; all when absent. The others are left out with all their columns, keys included.
+    #[serde(rename = "where", default, skip_serializing_if = "Option::is_none")]
+    pub where_: Option<Selection>,
+    /// Multiplies the rate: a number, a list of steps, recurring steps, or what a file says.
+    ///
+    /// `curve(file=rps.csv column=rps unit=/s time=t)` follows a file. With a `unit` its numbers are rates (`/s`, `/min`, `/h`) or
+    /// `count`, how many came until the next row, and beside `poisson(1/s)` so many requests come; without one they are plain
+    /// factors.
+    ///
+    /// - When they are says a column of times, `time=t` with `time_unit=` as a trace's `unit` (`s` when absent), or `every=1m`.
+    ///   The first row is the start of the run, or `start=2024-05-01T10:00:00Z`.
+    /// - A value lasts until the next row; `shape=linear` goes straight from one to the next. The last one lasts as long as the one
+    ///   before; then nothing comes, or `at_end=hold` keeps it, or `at_end=repeat` begins anew.
+    /// - `columns=1..1440` has the values side by side, in columns that are called by these numbers, and rows are added up:
+    ///   `curve(file=invocations.csv columns=1..1440 unit=count every=1m where="Trigger == http")`.
+    /// - `scale=2` is twice as much. Files are read as those of traces are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<LoadSpec>,
     /// Sends only around faults and in windows between them, for runs of years.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active: Option<ActiveSpec>,
+    /// Which operation each row of the trace is: `column(op)` where its texts are names of the operations, `column(method GET=read
+    /// POST=write other=skip)` where they are called otherwise. A value that is none of them is an error that says how often it
+    /// comes; `other=skip` leaves such rows out, `other=read` takes them for that operation, `DELETE=skip` leaves out those with
+    /// one value. Takes the place of shares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<RowOperations>,
     /// Kinds of request and their shares; with one target `to:` alone makes the operation `default`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub operations: BTreeMap<Name, OperationSpec>,
@@ -99,7 +136,8 @@ pub struct ClientSpec {
     pub keys: Option<KeysSpec>,
     /// What requests carry besides: constants and laws of plain numbers (`7`, `uniform(1 100)`), choices
     /// (`choice(gold=20% free=80%)`), coins (`10%`: true for a tenth of the requests, as `when: member` asks),
-    /// columns of the trace (`column(ContextTokens)`). A column whose attribute `when:` compares with a name (`op == get`) may hold texts.
+    /// columns of the trace (`column(ContextTokens)`). A column may
+    /// hold texts where `when:` compares its attribute with a name (`op == get`) or limits and locks go by it (`per=tenant`).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<Name, AttributeSpec>,
     /// Where the clients stand; outside all zones (`internet`) when absent.
@@ -145,7 +183,7 @@ pub struct ClientSpec {
     pub throttle: Option<ThrottleSpec>,
     /// So many requests in so much time, as in `dependencies`; one limit for each operation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate_limit: Option<RateLimitSpec>,
+    pub rate_limit: Option<RateLimitsSpec>,
     /// So many requests at once, as in `dependencies`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bulkhead: Option<BulkheadSpec>,
@@ -230,7 +268,7 @@ pub struct OperationSpec {
     pub throttle: Option<ThrottleSpec>,
     /// So many of its requests in so much time; the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate_limit: Option<RateLimitSpec>,
+    pub rate_limit: Option<RateLimitsSpec>,
     /// So many of its requests at once; the client's when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bulkhead: Option<BulkheadSpec>,
@@ -343,6 +381,8 @@ pub struct TraceSpec {
     pub column: String,
     /// Unit of the times.
     pub unit: TraceUnit,
+    /// Column that says how many requests a row stands for; one each when absent.
+    pub count: Option<String>,
     /// Replays faster (above 1) or slower.
     pub speed: f64,
     /// Start again when the file ends.
@@ -387,6 +427,8 @@ pub enum TraceUnit {
     Nanoseconds(u64),
     /// Date and time, `2023-11-16 18:15:46.6805900` or ISO 8601.
     Datetime,
+    /// Numbers of 100 ns since 1601, as Windows has them.
+    Filetime,
 }
 
 /// Factors on the rate: a number, one step, or a list of steps.
@@ -396,6 +438,37 @@ pub enum LoadSpec {
     Factor(Number),
     /// Changes of the factor; `{every: ..}` ones repeat.
     Steps(Vec<LoadStep>),
+    /// Factors of a file.
+    Curve(Box<CurveSpec>),
+}
+
+/// Which operation each row of a trace is of: `column(op GET=read SET=write other=skip)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowOperations {
+    /// The column.
+    pub column: String,
+    /// Values that are called otherwise than their operation; `None`: their rows are left out.
+    pub named: Vec<(String, Option<Name>)>,
+    /// What becomes of values that are no operations.
+    pub other: OtherRows,
+}
+
+/// What becomes of rows whose value is no operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OtherRows {
+    /// The scenario is refused.
+    Refused,
+    /// They are left out.
+    Skipped,
+    /// They are of this operation.
+    Of(Name),
+}
+
+impl OtherRows {
+    /// The operation they are taken for.
+    pub fn operation(&self) -> Option<&Name> {
+        if let Self::Of(name) = self { Some(name) } else { None }
+    }
 }
 
 /// A change of the load's factor.

@@ -236,11 +236,26 @@ impl ClientSpec {
         all
     }
 
-    /// The table of a trace its attributes are read from.
-    pub fn trace_table(&self) -> Option<&Table> {
-        match &self.arrivals {
-            Arrivals::Trace(trace) => Some(&trace.table),
-            _ => None,
+    /// The table of a trace its attributes are read from, with the rows the client says.
+    pub fn trace_table(&self) -> Option<Table> {
+        let Arrivals::Trace(trace) = &self.arrivals else { return None };
+        let mut table = trace.table.clone();
+        if let Some(rows) = &self.where_ {
+            table.rows = table.rows.and(rows);
+        }
+        Some(table)
+    }
+
+    /// The table of keys, and whether each row has those of a request: as the trace's it is read where it is the same file and
+    /// does not choose other rows.
+    pub fn key_table(&self, table: &Table) -> (Table, bool) {
+        match self.trace_table() {
+            Some(own)
+                if own.is_same_file(table) && (table.rows.is_all() || table.rows == own.rows) =>
+            {
+                (own, true)
+            }
+            _ => (table.clone(), false),
         }
     }
 
@@ -258,8 +273,11 @@ impl ClientSpec {
         }
     }
 
-    /// Mean arrivals per second at factor 1, where it is known.
+    /// Mean arrivals per second at factor 1, where it is known; beside a curve there is no such thing.
     pub fn mean_rate(&self) -> Option<f64> {
+        if matches!(self.load, Some(LoadSpec::Curve(_))) {
+            return None;
+        }
         match &self.arrivals {
             Arrivals::Poisson { rate, batch } => Some(rate.0 * *batch as f64),
             Arrivals::Constant(rate) => Some(rate.0),

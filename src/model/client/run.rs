@@ -2,6 +2,8 @@
 //!
 //! **Invariant.** Every request that is issued is decided once or in flight at the end.
 
+use std::sync::Arc;
+
 use super::{
     schedule::Schedule,
     source::{Gaps, KeySource, Source, ValueSource, gap_nanos, nth_constant, trace_time},
@@ -17,7 +19,7 @@ use crate::{
         books::InstanceBooks,
         consistency::operation::Site,
         demand::Demand,
-        frame::{BRANCH, CALLEE_DONE, CALLER_DONE, CONNECT, Extra, Frame, Frames},
+        frame::{BRANCH, CONNECT, Extra, Frame, Frames},
         ids::{Host, NONE, NodeId, Slot},
         node::Node,
         outcome::Outcome,
@@ -28,10 +30,7 @@ use crate::{
             policy::{EdgePolicy, EdgeState},
         },
         route::Asked,
-        service::{
-            instr::Instr,
-            program::{Program, Stop},
-        },
+        service::program::Program,
         span::Span,
         world::World,
     },
@@ -95,6 +94,8 @@ pub struct Client {
     pub local_of: Table<u8>,
     /// Cumulative shares; empty: one operation.
     pub shares: Vec<f64>,
+    /// The operation of each row of its trace, where rows say that; there are shares then, too.
+    pub by_row: Option<Arc<[u8]>>,
     /// Draws of operations.
     pub operation_stream: Stream,
     /// When requests or sessions start.
@@ -127,6 +128,13 @@ pub struct Client {
     pub arrived: u64,
     /// Last scheduled constant or trace arrival.
     pub scheduled: u64,
+}
+
+/// The operation of the n-th row; from the start again after the last one.
+#[cold]
+#[inline(never)]
+fn of_row(rows: &[u8], n: u64) -> usize {
+    usize::from(rows[(n % rows.len() as u64) as usize])
 }
 
 #[cold]
@@ -283,7 +291,7 @@ impl Client {
 
     /// Key and place of a request or session.
     #[inline(always)]
-    fn key_and_place(&self, id: u64) -> (u64, u16) {
+    pub(super) fn key_and_place(&self, id: u64) -> (u64, u16) {
         let key = match &self.key {
             None => id,
             Some(source) => source.draw(id, self.arrived),
@@ -294,7 +302,7 @@ impl Client {
 
     /// A frame of this client with attributes of its own.
     #[inline(always)]
-    fn new_frame(
+    pub(super) fn new_frame(
         &mut self,
         id: u64,
         (key, inst): (u64, u16),
@@ -343,81 +351,15 @@ impl Client {
         };
     }
 
-    // ---- sessions --------------------------------------------------------------------------
-
-    fn start_session(&mut self, id: u64, number: u64, world: &mut World) {
-        let slot = self.new_frame(id, self.key_and_place(id), (0, 0, BRANCH), world);
-        if world.carries {
-            world.frames.extra_mut(slot).session = number;
-        }
-        self.run_session(slot, world);
-    }
-
-    fn run_session(&mut self, slot: Slot, world: &mut World) {
-        let program = self.session.as_ref().expect("sessions have a program");
-        match program.advance(slot, world) {
-            Stop::At(Instr::Wait(demand)) => {
-                let work = program.demands[usize::from(demand)].work(slot, world);
-                world.arm(slot, work.span);
-            }
-            Stop::At(Instr::Do { op, .. }) => self.request_of_session(slot, op, world),
-            _ if matches!(self.source, Source::Closed { .. }) => self.next_round(slot, world),
-            _ => self.end_session(slot, world),
-        }
-    }
-
-    fn end_session(&mut self, slot: Slot, world: &mut World) {
-        if let Some(data) = &mut world.data {
-            data.close((self.index, world.frames.extra(slot).session));
-        }
-        world.frames[slot].flags |= CALLER_DONE | CALLEE_DONE;
-        world.release(slot);
-    }
-
-    /// A closed user begins anew, with other draws, in the same session (`semantics.md` 42).
-    fn next_round(&mut self, slot: Slot, world: &mut World) {
-        let id = mix(world.frames[slot].id.wrapping_add(ATTEMPT));
-        let number = world.frames.extra(slot).session;
-        world.release(slot);
-        self.arrived += 1;
-        self.start_session(id, number, world);
-    }
-
-    fn request_of_session(&mut self, session: Slot, op: u8, world: &mut World) {
-        if matches!(self.source, Source::Closed { requests, .. } if self.issued >= requests) {
-            return self.end_session(session, world);
-        }
-        let s = world.frames[session];
-        // Each request of a session has an identity of its own.
-        let id = mix(s.id ^ mix(s.served.wrapping_add(1)));
-        world.frames[session].served += 1;
-        let local = if op == ANY { self.choose(id) } else { usize::from(op) };
-        let slot = world.frames.alloc(Frame {
-            id,
-            arrived: world.agenda.now(),
-            served: self.issued,
-            armed: 0,
-            parent: session,
-            next: NONE,
-            pc: 0,
-            op: local as u8,
-            flags: 0,
-            ..s
-        });
-        world.frames[session].next = slot;
-        if world.carries {
-            world.hand_on(session, slot);
-            world.frames.extra_mut(slot).intended = world.agenda.now();
-        }
-        self.issue(slot, local, world);
-    }
-
     // ---- requests --------------------------------------------------------------------------
 
     #[inline(always)]
-    fn choose(&self, id: u64) -> usize {
+    pub(super) fn choose(&self, id: u64) -> usize {
         if self.shares.is_empty() {
             return 0;
+        }
+        if let Some(rows) = &self.by_row {
+            return of_row(rows, self.arrived);
         }
         let u = self.operation_stream.draw_mixed(id).unit();
         self.shares.iter().position(|&s| u < s).unwrap_or(self.shares.len() - 1)
@@ -436,7 +378,7 @@ impl Client {
 
     /// Issues a request: its intended send is now.
     #[inline(always)]
-    fn issue(&mut self, slot: Slot, local: usize, world: &mut World) {
+    pub(super) fn issue(&mut self, slot: Slot, local: usize, world: &mut World) {
         let row = self.first_row + local;
         let now = world.now();
         self.issued += 1;
@@ -607,22 +549,5 @@ impl Client {
         if self.session.is_some() {
             data.decided(slot, (self.index, world.frames.extra(slot).session), now);
         }
-    }
-
-    /// A session goes on, or ends with its failed request.
-    #[inline(never)]
-    fn after_request(&mut self, session: Slot, outcome: Outcome, world: &mut World) {
-        let program = self.session.as_ref().expect("sessions have a program");
-        let f = &mut world.frames[session];
-        f.next = NONE;
-        let Instr::Do { optional, .. } = program.code[usize::from(f.pc)] else {
-            unreachable!("a session waits for a request at its `do`")
-        };
-        if outcome.is_success() || optional {
-            f.pc += 1;
-        } else {
-            f.pc = program.code.len() as u16 - 1;
-        }
-        self.run_session(session, world);
     }
 }

@@ -1,28 +1,19 @@
-//! Text forms of arrivals, keys, attributes and load.
+//! Text forms of arrivals.
 //!
 //! **Invariant.** Parsing what was printed gives the same value.
 
 use std::{fmt, str::FromStr};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer},
-    ser::SerializeMap,
-};
+use serde::Deserialize;
 
 use super::{
-    Arrivals, AttributeSpec, KeyLaw, KeysSpec, LoadSpec, LoadStep, Moment, ReadFromFields,
-    ReadFromSpec, Spread, TraceSpec, TraceStart, TraceUnit, WriteToFields, WriteToSpec,
-    schedule::schedule,
+    Arrivals, Moment, ReadFromFields, ReadFromSpec, Spread, TraceSpec, TraceStart, TraceUnit,
+    WriteToFields, WriteToSpec, schedule::schedule,
 };
 use crate::{
     engine::law::{DurationLaw, Table},
     expr::{Expr, Taker, unknown},
-    units::{
-        Count, Fraction, Name, Number, Rate, SimDuration, ValueError, instant, short_form,
-        text_value,
-    },
+    units::{Count, Name, Number, Rate, SimDuration, ValueError, instant, short_form, text_value},
 };
 
 /// A rate that may be 0 (a silent state of an mmpp).
@@ -125,6 +116,7 @@ fn mmpp(expr: &Expr) -> Result<Arrivals, ValueError> {
 fn trace(expr: &Expr) -> Result<Arrivals, ValueError> {
     let mut t = Taker::new(expr, "trace(file=f.csv.gz column=t unit=s speed=2 at_end=repeat)")?;
     let table = Table::take(&mut t)?;
+    let count = t.key("count").map(Expr::need_word).transpose()?.map(str::to_owned);
     let column = match (t.key("column"), table.time_column()) {
         (Some(column), _) => column.need_word()?.to_owned(),
         (None, Some(column)) => column.to_owned(),
@@ -161,7 +153,7 @@ fn trace(expr: &Expr) -> Result<Arrivals, ValueError> {
         ));
     }
     let start = start.unwrap_or(TraceStart::Earliest);
-    let spec = TraceSpec { table, column, unit, speed, repeat, start, sort, spread };
+    let spec = TraceSpec { table, column, unit, count, speed, repeat, start, sort, spread };
     Ok(Arrivals::Trace(Box::new(spec)))
 }
 
@@ -173,15 +165,21 @@ fn start(text: &str, unit: TraceUnit) -> Result<TraceStart, ValueError> {
     if text == "first" {
         return Ok(TraceStart::First);
     }
+    let nanos = instant_of(text, unit)?;
+    Ok(TraceStart::At { text: text.to_owned(), nanos })
+}
+
+/// A date and time, or a number in the unit of a file's times, ns.
+pub(super) fn instant_of(text: &str, unit: TraceUnit) -> Result<i128, ValueError> {
     let number = match unit {
         TraceUnit::Nanoseconds(unit) => instant::exact(text, unit),
+        TraceUnit::Filetime => instant::filetime(text),
         TraceUnit::Datetime => None,
     };
-    let nanos = number.or_else(|| instant::datetime(text)).ok_or_else(|| {
+    number.or_else(|| instant::datetime(text)).ok_or_else(|| {
         ValueError::new("E-TYPE", format!("`{}` is no time of a trace", crate::expr::clip(text)))
             .help("such as `start=2024-05-01T10:00:00Z`, a number in the trace's unit, or `first`")
-    })?;
-    Ok(TraceStart::At { text: text.to_owned(), nanos })
+    })
 }
 
 impl fmt::Display for TraceSpec {
@@ -190,6 +188,9 @@ impl fmt::Display for TraceSpec {
         let Self { table, column, unit, .. } = self;
         write!(f, "trace(file={} column={} unit={unit}", q(&table.file), q(column))?;
         table.print_options(f)?;
+        if let Some(count) = &self.count {
+            write!(f, " count={}", q(count))?;
+        }
         if self.speed.to_bits() != 1f64.to_bits() {
             write!(f, " speed={}", Number(self.speed))?;
         }
@@ -213,11 +214,16 @@ impl FromStr for TraceUnit {
     fn from_str(text: &str) -> Result<Self, ValueError> {
         match text {
             "datetime" => Ok(Self::Datetime),
+            "filetime" => Ok(Self::Filetime),
             "ns" => Ok(Self::Nanoseconds(1)),
             "us" => Ok(Self::Nanoseconds(1000)),
             "ms" => Ok(Self::Nanoseconds(1_000_000)),
             "s" => Ok(Self::Nanoseconds(1_000_000_000)),
-            other => Err(unknown("unit of a trace", other, &["ns", "us", "ms", "s", "datetime"])),
+            other => Err(unknown(
+                "unit of a trace",
+                other,
+                &["ns", "us", "ms", "s", "datetime", "filetime"],
+            )),
         }
     }
 }
@@ -226,6 +232,7 @@ impl fmt::Display for TraceUnit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Datetime => "datetime",
+            Self::Filetime => "filetime",
             Self::Nanoseconds(1) => "ns",
             Self::Nanoseconds(1000) => "us",
             Self::Nanoseconds(1_000_000) => "ms",
@@ -261,315 +268,12 @@ impl fmt::Display for Arrivals {
     }
 }
 
-impl FromStr for KeyLaw {
-    type Err = ValueError;
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        let expr = Expr::parse(text)?;
-        let n = |t: &mut Taker<'_>| -> Result<u64, ValueError> {
-            let n: Count = t.need_read("n")?;
-            let good = (1..=1_000_000_000_000).contains(&n.0);
-            if good { Ok(n.0) } else { Err(ValueError::new("E-RANGE", "`n` must be in 1..=10^12")) }
-        };
-        match expr.name.as_str() {
-            "zipf" => {
-                let mut t = Taker::new(&expr, "zipf(n=1M s=0.99)")?;
-                let (n, s) = (n(&mut t)?, t.need_read::<Number>("s")?.0);
-                t.finish()?;
-                if s > 20.0 {
-                    return Err(ValueError::new("E-DIST", "`s` above 20 leaves one key"));
-                }
-                Ok(Self::Zipf { n, s })
-            }
-            "uniform" | "sequential" => {
-                let mut t = Taker::new(&expr, "uniform(n=1M) or sequential(n=1M)")?;
-                let n = n(&mut t)?;
-                t.finish()?;
-                Ok(if expr.name == "uniform" {
-                    Self::Uniform { n }
-                } else {
-                    Self::Sequential { n }
-                })
-            }
-            "hot" => {
-                let mut t = Taker::new(&expr, "hot(n=1M hot=1% share=80%)")?;
-                let n = n(&mut t)?;
-                let (hot, share): (Fraction, Fraction) =
-                    (t.need_read("hot")?, t.need_read("share")?);
-                t.finish()?;
-                Ok(Self::Hot { n, hot, share })
-            }
-            "trace" => {
-                let mut t = Taker::new(&expr, "trace(file=keys.csv.gz column=key)")?;
-                let table = Table::take(&mut t)?;
-                let column = t.key("column").map(Expr::need_word).transpose()?;
-                t.finish()?;
-                Ok(Self::Trace { table, column: column.map(str::to_owned) })
-            }
-            other => {
-                let known = ["zipf", "uniform", "hot", "sequential", "trace"];
-                Err(unknown("law of keys", other, &known))
-            }
-        }
-    }
-}
-
-impl fmt::Display for KeyLaw {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let n = |n: &u64| Count(*n);
-        match self {
-            Self::Zipf { n: k, s } => write!(f, "zipf(n={} s={})", n(k), Number(*s)),
-            Self::Uniform { n: k } => write!(f, "uniform(n={})", n(k)),
-            Self::Hot { n: k, hot, share } => write!(f, "hot(n={} hot={hot} share={share})", n(k)),
-            Self::Sequential { n: k } => write!(f, "sequential(n={})", n(k)),
-            Self::Trace { table, column } => {
-                write!(f, "trace(file={}", crate::expr::quoted(&table.file))?;
-                if let Some(column) = column {
-                    write!(f, " column={}", crate::expr::quoted(column))?;
-                }
-                table.print_options(f)?;
-                f.write_str(")")
-            }
-        }
-    }
-}
-
-impl FromStr for AttributeSpec {
-    type Err = ValueError;
-    fn from_str(text: &str) -> Result<Self, ValueError> {
-        let expr = Expr::parse(text)?;
-        match (expr.name.as_str(), &expr.args) {
-            ("column", Some(_)) => {
-                let mut t = Taker::new(&expr, "column(ContextTokens)")?;
-                let column = t.need_plain()?.need_word()?.to_owned();
-                t.finish()?;
-                Ok(Self::Column(column))
-            }
-            ("choice", Some(args)) => {
-                let mut options: Vec<(Name, Fraction)> = Vec::new();
-                for arg in args.parts.iter().flatten() {
-                    let Some(name) = &arg.key else {
-                        return Err(ValueError::new(
-                            "E-EXPR",
-                            "each choice has a name and a share",
-                        )
-                        .help("write `choice(gold=20% free=80%)`"));
-                    };
-                    let name = option(name)?;
-                    if options.iter().any(|(known, _)| *known == name) {
-                        return Err(ValueError::new("E-DIST", format!("`{name}` is given twice")));
-                    }
-                    options.push((name, arg.value.read()?));
-                }
-                let total: f64 = options.iter().map(|o| o.1.0).sum();
-                if (total - 1.0).abs() > 1e-6 {
-                    return Err(ValueError::new("E-DIST", "the shares must sum to 100 %"));
-                }
-                Ok(Self::Choice(options))
-            }
-            (word, None) if word.ends_with('%') => word.parse().map(Self::Coin),
-            (name, Some(_)) => text.parse().map(Self::Law).map_err(|error: ValueError| {
-                let unknown =
-                    error.code == "E-ENUM" && error.message.ends_with(&format!("`{name}`"));
-                let laws = error.help.clone().filter(|_| unknown);
-                let kinds = "a coin is `10%`, one of several names `choice(gold=20% free=80%)`, a \
-                             column of the trace `column(..)`";
-                laws.map_or(error.clone(), |laws| {
-                    error.help(format!("{kinds}; {}", laws.replace("known:", "laws:")))
-                })
-            }),
-            _ => text.parse().map(Self::Law),
-        }
-    }
-}
-
-/// The name of a choice: no YAML reads it, but conditions do.
-fn option(text: &str) -> Result<Name, ValueError> {
-    if ["yes", "no", "on", "off"].contains(&text) {
-        return Ok(Name(text.to_owned()));
-    }
-    let value = matches!(text, "true" | "false") || text.starts_with(|c: char| c.is_ascii_digit());
-    text.parse::<Name>().map_err(|error| {
-        if value {
-            let message = format!(
-                "`{}` is no name of a choice: conditions take it for a number or truth value",
-                crate::expr::clip(text)
-            );
-            let help = "another word; a coin such as `10%` is true or false";
-            return ValueError::new("E-NAME", message).help(help);
-        }
-        error
-    })
-}
-
-impl fmt::Display for AttributeSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Law(law) => write!(f, "{law}"),
-            Self::Choice(options) => {
-                f.write_str("choice(")?;
-                for (i, (name, share)) in options.iter().enumerate() {
-                    write!(f, "{}{name}={share}", if i == 0 { "" } else { " " })?;
-                }
-                f.write_str(")")
-            }
-            Self::Coin(p) => write!(f, "{p}"),
-            Self::Column(column) => {
-                write!(f, "column({})", crate::expr::quoted(column))
-            }
-        }
-    }
-}
-
 text_value!(
     Arrivals,
     "Arrivals",
     "when requests or sessions start",
     ["poisson(100/s)", "closed(users=50 think=exp(mean=1s))"]
 );
-text_value!(KeyLaw, "KeyLaw", "how keys are drawn", ["zipf(n=1M s=0.99)", "uniform(n=10k)"]);
-text_value!(
-    AttributeSpec,
-    "Attribute",
-    "a law, choice(..), a percentage (coin) or column(..)",
-    ["choice(gold=20% free=80%)", "column(tokens)"],
-    number
-);
-
-// ---- forms of several shapes -----------------------------------------------------------------
-
-impl KeyLaw {
-    /// How many keys it has: 1 to so many; those of a file are known once it is read.
-    pub fn count(&self) -> Option<u64> {
-        match self {
-            Self::Zipf { n, .. }
-            | Self::Uniform { n }
-            | Self::Hot { n, .. }
-            | Self::Sequential { n } => Some(*n),
-            Self::Trace { .. } => None,
-        }
-    }
-}
-
-impl KeysSpec {
-    /// The laws of all its spaces.
-    pub fn laws(&self) -> Vec<&KeyLaw> {
-        match self {
-            Self::One(law) => vec![law],
-            Self::Named(spaces) => spaces.iter().map(|s| &s.1).collect(),
-        }
-    }
-
-    /// The law of a space; `None`: of the request's own key.
-    pub fn law(&self, space: Option<&Name>) -> Option<&KeyLaw> {
-        match (self, space) {
-            (Self::One(law), None) => Some(law),
-            (Self::One(_), Some(_)) => None,
-            (Self::Named(spaces), None) => spaces.first().map(|s| &s.1),
-            (Self::Named(spaces), Some(name)) => spaces.iter().find(|s| s.0 == *name).map(|s| &s.1),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for KeysSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = KeysSpec;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a law of keys or a map of named key spaces")
-            }
-            fn visit_str<E: de::Error>(self, v: &str) -> Result<KeysSpec, E> {
-                v.parse().map(KeysSpec::One).map_err(E::custom)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<KeysSpec, A::Error> {
-                let mut spaces = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    spaces.push(entry);
-                }
-                Ok(KeysSpec::Named(spaces))
-            }
-        }
-        deserializer.deserialize_any(Keys)
-    }
-}
-
-impl Serialize for KeysSpec {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::One(law) => law.serialize(serializer),
-            Self::Named(spaces) => {
-                let mut map = serializer.serialize_map(Some(spaces.len()))?;
-                for (name, law) in spaces {
-                    map.serialize_entry(name, law)?;
-                }
-                map.end()
-            }
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for LoadSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Load;
-        impl<'de> Visitor<'de> for Load {
-            type Value = LoadSpec;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a factor, a step or a list of steps")
-            }
-            fn visit_str<E: de::Error>(self, v: &str) -> Result<LoadSpec, E> {
-                v.parse().map(LoadSpec::Factor).map_err(E::custom)
-            }
-            fn visit_u64<E: de::Error>(self, v: u64) -> Result<LoadSpec, E> {
-                self.visit_str(&v.to_string())
-            }
-            fn visit_f64<E: de::Error>(self, v: f64) -> Result<LoadSpec, E> {
-                self.visit_str(&v.to_string())
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LoadSpec, A::Error> {
-                let step = LoadStep::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(LoadSpec::Steps(vec![step]))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<LoadSpec, A::Error> {
-                let mut steps = Vec::new();
-                while let Some(step) = seq.next_element()? {
-                    steps.push(step);
-                }
-                Ok(LoadSpec::Steps(steps))
-            }
-        }
-        deserializer.deserialize_any(Load)
-    }
-}
-
-impl Serialize for LoadSpec {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Factor(f) => f.serialize(serializer),
-            Self::Steps(steps) => steps.serialize(serializer),
-        }
-    }
-}
-
-impl JsonSchema for KeysSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Keys".into()
-    }
-    fn json_schema(g: &mut SchemaGenerator) -> Schema {
-        let law = g.subschema_for::<KeyLaw>();
-        json_schema!({"anyOf": [law.clone(), {"type": "object", "additionalProperties": law}]})
-    }
-}
-
-impl JsonSchema for LoadSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Load".into()
-    }
-    fn json_schema(g: &mut SchemaGenerator) -> Schema {
-        let (number, step) = (g.subschema_for::<Number>(), g.subschema_for::<LoadStep>());
-        json_schema!({"anyOf": [number, step.clone(), {"type": "array", "items": step}]})
-    }
-}
-
 short_form!(
     ReadFromSpec,
     ReadFromFields,
@@ -590,6 +294,7 @@ short_form!(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::client::{AttributeSpec, KeyLaw};
 
     #[test]
     fn arrivals_keys_and_attributes_print_as_they_parse() {

@@ -330,7 +330,7 @@ impl Names {
         let loads = self.design.clients.values().filter_map(|client| client.load.as_ref());
         let steps = loads.flat_map(|load| match load {
             LoadSpec::Steps(steps) => steps.as_slice(),
-            LoadSpec::Factor(_) => &[],
+            LoadSpec::Factor(_) | LoadSpec::Curve(_) => &[],
         });
         let changes = steps.filter(|step| step.every.is_none() && step.at.0 > after);
         changes.map(|step| step.at.0).min().unwrap_or(u64::MAX)

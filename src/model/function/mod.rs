@@ -220,7 +220,7 @@ impl Kind for FunctionSpec {
         self.body().key_locks()
     }
 
-    fn compared(&self) -> Vec<(String, String)> {
+    fn compared(&self) -> Vec<(String, Option<String>)> {
         self.body().compared()
     }
 

@@ -13,7 +13,7 @@ use crate::{
             guard::GuardPolicy,
             permits::PermitPolicy,
             policy::{Asks, EdgePolicy, Elsewhere, Keeps, Retry},
-            rate_limit::{RateLimit, RateLimitSpec},
+            rate_limit::{RateLimit, RateLimitSpec, RateLimitsSpec},
             specs::PoolFields,
         },
     },
@@ -33,7 +33,7 @@ impl EdgePolicy {
             budget: retry.as_ref().and_then(|retry| BudgetPolicy::new(budget, retry.on)),
             throttle: spec.throttle,
             breaker: spec.breaker.as_ref().map(BreakerSpec::policy),
-            rate_limit: spec.rate_limit.as_ref().map(|limit| rate_limit(limit, assembly)),
+            rate_limit: spec.rate_limit.as_ref().map(|limits| rate_limits(limits, assembly)),
             bulkhead: spec.bulkhead.as_ref().map(|b| PermitPolicy {
                 size: b.0.size.0,
                 wait: b.0.wait.map_or(0, |wait| wait.0),
@@ -115,8 +115,12 @@ fn pool(
     (PermitPolicy { size, wait, setup: None, number, idle: u64::MAX }, Some(wires))
 }
 
-/// A rate limit, ready to run.
-pub fn rate_limit(spec: &RateLimitSpec, assembly: &mut Assembly<'_>) -> RateLimit {
+/// Rate limits, ready to run.
+pub fn rate_limits(spec: &RateLimitsSpec, assembly: &mut Assembly<'_>) -> Box<[RateLimit]> {
+    spec.0.iter().map(|limit| rate_limit(limit, assembly)).collect()
+}
+
+fn rate_limit(spec: &RateLimitSpec, assembly: &mut Assembly<'_>) -> RateLimit {
     let per = spec.per.as_ref().map(|name| assembly.names.attribute(name).expect("it was checked"));
     let shared = spec.shared.then(|| {
         assembly.limiters += 1;

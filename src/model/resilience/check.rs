@@ -5,7 +5,7 @@
 use super::{
     DeadlineSpec, EdgeSpec, FallbackSpec, RetrySpec,
     breaker::{BreakerSpec, WindowSpec},
-    rate_limit::RateLimitSpec,
+    rate_limit::{MOST_LIMITS, RateLimitSpec, RateLimitsSpec},
 };
 use crate::{
     model::{
@@ -52,8 +52,8 @@ pub fn edge(
             );
         }
     }
-    if let Some(limit) = &spec.rate_limit {
-        known_attribute(limit, &format!("{path}.rate_limit"), names, problems);
+    if let Some(limits) = &spec.rate_limit {
+        rate_limits(limits, &format!("{path}.rate_limit"), names, problems);
     }
     if let Some(bulkhead) = &spec.bulkhead {
         positive(Some(bulkhead.0.size), MAX_PERMITS, &format!("{path}.bulkhead"), problems);
@@ -121,8 +121,23 @@ pub fn elsewhere(
     }
 }
 
+/// Rate limits of calls, or of requests at a door.
+pub fn rate_limits(spec: &RateLimitsSpec, path: &str, names: &Names, problems: &mut Problems) {
+    if spec.0.is_empty() || spec.0.len() > MOST_LIMITS {
+        let message = format!("{} limits; there can be 1 to {MOST_LIMITS}", spec.0.len());
+        problems.error("E-RANGE", path, message);
+    }
+    for (i, limit) in spec.0.iter().enumerate() {
+        let path = if spec.0.len() == 1 { path.to_owned() } else { format!("{path}[{i}]") };
+        known_attribute(limit, &path, names, problems);
+        if spec.0[..i].contains(limit) {
+            problems.error("E-CONFLICT", path, "the same limit stands before it");
+        }
+    }
+}
+
 /// The attribute that a rate limit tells calls apart by.
-pub fn known_attribute(limit: &RateLimitSpec, path: &str, names: &Names, problems: &mut Problems) {
+fn known_attribute(limit: &RateLimitSpec, path: &str, names: &Names, problems: &mut Problems) {
     let Some(per) = &limit.per else { return };
     if names.attribute(per).is_none() {
         let known = names.attribute_names();

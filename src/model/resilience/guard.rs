@@ -7,17 +7,20 @@
 //!
 //! **Invariant.** An attempt gives back what it got once: when it ends, is refused further on, or is called off.
 
+mod copies;
+mod wires;
+
 use super::{
     breaker::{Breaker, BreakerPolicy},
     budget::{BudgetPolicy, Spent},
     hedge::Latencies,
     permits::{Permit, PermitPolicy, Permits},
-    rate_limit::{Limiter, RateLimit},
+    rate_limit::{CAUSES, Limiter, RateLimit, take_all},
     throttle::{Throttle, ThrottleSpec},
 };
 use crate::engine::random::mix;
 use crate::model::{
-    connection::near::{Taken, WirePolicy},
+    connection::near::WirePolicy,
     ids::{Host, NONE, Slot},
     outcome::Outcome,
     probe::HappenedWindow,
@@ -37,7 +40,7 @@ pub struct GuardPolicy {
     /// Refuses attempts while too many fail.
     pub breaker: Option<BreakerPolicy>,
     /// Lets so many pass in so much time.
-    pub rate_limit: Option<RateLimit>,
+    pub rate_limit: Option<Box<[RateLimit]>>,
     /// So many at once.
     pub bulkhead: Option<PermitPolicy>,
     /// So many connections.
@@ -76,7 +79,7 @@ impl GuardPolicy {
 #[derive(Clone, Debug, Default)]
 pub struct Guard {
     breaker: Breaker,
-    limiter: Limiter,
+    limiters: Box<[Limiter]>,
     bulkhead: Permits,
     pool: Permits,
     latencies: Latencies,
@@ -155,8 +158,8 @@ impl Guard {
                 }
             }
             world.frames.extra_mut(slot).flight = flight;
-            if let Some(limit) = &policy.rate_limit {
-                match self.token(limit, slot, false, world) {
+            if let Some(limits) = &policy.rate_limit {
+                match self.token(limits, slot, false, world) {
                     Some(0) => {}
                     Some(wait) => {
                         note(slot, "throttled", world);
@@ -207,94 +210,6 @@ impl Guard {
         let flight = &mut world.frames.extra_mut(slot).flight;
         (flight.sent, flight.first) = (now, now);
         true
-    }
-
-    /// Gets an attempt a connection with two ends; whether there is one that is open. If not, the frame waits, or is refused.
-    #[cold]
-    #[inline(never)]
-    fn wires_up(
-        &mut self,
-        (policy, wires): (&GuardPolicy, &WirePolicy),
-        (slot, hold, to): (Slot, Hold, Host),
-        deadline: u64,
-        world: &mut World,
-    ) -> bool {
-        let now = world.now();
-        let until = now.saturating_add(wires.timeout);
-        if hold == Hold::Setup {
-            let wire = world.frames.extra(slot).flight.wire;
-            world.greet(wires, slot, wire);
-            return opens(slot, until, deadline, world);
-        }
-        let taken = world.take_connection(wires, slot, to);
-        if let Taken::Ready(wire) | Taken::Opening(wire, _) = taken {
-            world.frames.extra_mut(slot).flight.wire = wire;
-        }
-        match taken {
-            Taken::Ready(_) => true,
-            Taken::Opening(_, false) => opens(slot, until, deadline, world),
-            Taken::Opening(wire, true) => {
-                if let Some(time) = &wires.time {
-                    let at = now.saturating_add(time.work(slot, world).nanos);
-                    return hold_until(slot, Hold::Setup, at, deadline, world);
-                }
-                world.greet(wires, slot, wire);
-                opens(slot, until, deadline, world)
-            }
-            Taken::NoPort => {
-                self.forget(policy, slot, Hold::Granted(Line::Pool), world);
-                refuse(slot, (Outcome::Error, "no_free_port"), world)
-            }
-        }
-    }
-
-    /// A message for a connection was answered; whether that is open now.
-    #[cold]
-    pub fn greeted(&mut self, policy: &GuardPolicy, slot: Slot, world: &mut World) -> bool {
-        let Some(wires) = &policy.wires else { return true };
-        let flight = world.frames.extra(slot).flight;
-        if world.greeted(flight.wire) {
-            world.frames.extra_mut(slot).hold = Hold::Wired;
-            return true;
-        }
-        world.greet(wires, slot, flight.wire);
-        opens(slot, flight.due, u64::MAX, world)
-    }
-
-    /// A connection that an attempt had opened will not be: the attempt ends as if it had been sent.
-    #[cold]
-    pub fn opens_no_more(&mut self, policy: &GuardPolicy, slot: Slot, world: &mut World) {
-        if policy.budget.is_some() {
-            self.spent.sent();
-        }
-        let extra = world.frames.extra_mut(slot);
-        extra.hold = Hold::Start;
-        extra.surplus -= 1;
-        let since = extra.flight.sent;
-        if let Some(pool) = &policy.pool {
-            let waited = world.now() - since;
-            world.record.pools[pool.number as usize].asked(waited);
-        }
-    }
-
-    /// An attempt leaves its connection.
-    #[cold]
-    #[inline(never)]
-    fn unwires(
-        &mut self,
-        policy: &GuardPolicy,
-        (slot, wire): (Slot, u32),
-        outcome: Outcome,
-        world: &mut World,
-    ) {
-        let Some(wires) = &policy.wires else { return };
-        world.frames.extra_mut(slot).flight.wire = NONE;
-        if world.leave_connection(wire, slot, outcome != Outcome::Timeout)
-            && outcome == Outcome::Error
-        {
-            world.record.pools[wires.number as usize].resets += 1;
-            note(slot, "connection_reset", world);
-        }
     }
 
     /// An attempt has its turn, or gives up waiting for it.
@@ -361,73 +276,6 @@ impl Guard {
         self.retry_is_over(slot, world);
         self.forget(policy, slot, hold, world);
         Due::Failed(failed)
-    }
-
-    /// A second copy of a call may be sent at once: its flight.
-    pub fn admits_copy(
-        &mut self,
-        policy: &GuardPolicy,
-        slot: Slot,
-        world: &mut World,
-    ) -> Option<Flight> {
-        let now = world.now();
-        let ready = |permits: &Permits, policy: &Option<PermitPolicy>| {
-            policy.as_ref().is_none_or(|policy| permits.is_ready(policy, now))
-        };
-        if !ready(&self.bulkhead, &policy.bulkhead) || !ready(&self.pool, &policy.pool) {
-            return None;
-        }
-        if policy.budget.is_some_and(|budget| !self.spent.allows(&budget)) {
-            return None;
-        }
-        if let Some(throttle) = &policy.throttle
-            && !self.throttle.get_or_insert_default().lets(throttle, draw(slot, world), now)
-        {
-            return None;
-        }
-        let wire = match &policy.wires {
-            Some(wires) => world.take_ready(wires, slot)?,
-            None => NONE,
-        };
-        let epoch = match &policy.breaker {
-            Some(breaker) => match self.breaker.admit(breaker, now) {
-                Some(epoch) => epoch,
-                None => {
-                    unwires_copy(policy, wire, world);
-                    return None;
-                }
-            },
-            None => 0,
-        };
-        if let Some(limit) = &policy.rate_limit
-            && self.token(limit, slot, true, world).is_none()
-        {
-            self.breaker.withdrawn(epoch);
-            unwires_copy(policy, wire, world);
-            return None;
-        }
-        for (permits, policy) in
-            [(&mut self.bulkhead, &policy.bulkhead), (&mut self.pool, &policy.pool)]
-        {
-            if let Some(policy) = policy {
-                permits.get(policy, slot, world);
-            }
-        }
-        if policy.budget.is_some() {
-            self.spent.sent();
-        }
-        let first = world.frames.extra(slot).flight.first;
-        Some(Flight { epoch, wire, sent: now, first, due: u64::MAX })
-    }
-
-    /// When a second copy is to be sent, if ever.
-    pub fn hedge_at(&mut self, policy: &GuardPolicy, now: u64) -> u64 {
-        let after = match policy.hedge {
-            None => None,
-            Some(AfterSpec::Fixed(nanos)) => Some(nanos),
-            Some(AfterSpec::Quantile(_, q)) => self.latencies.quantile(q, now),
-        };
-        after.map_or(u64::MAX, |after| now.saturating_add(after))
     }
 
     /// The first copy of an attempt that was sent ended.
@@ -590,20 +438,43 @@ impl Guard {
         }
     }
 
-    /// Time until a call passes the rate limit; `None`: it does not.
+    /// Time until a call passes the rate limits; `None`: it does not.
+    #[cold]
+    #[inline(never)]
     fn token(
         &mut self,
-        limit: &RateLimit,
+        limits: &[RateLimit],
         slot: Slot,
         at_once: bool,
         world: &mut World,
     ) -> Option<u64> {
-        let now = world.now();
-        let id = limit.per.map_or(0, |per| world.attribute(per, slot).to_bits());
-        match limit.shared {
-            Some(shared) => world.limiters[shared].take(limit, id, now, at_once),
-            None => self.limiter.take(limit, id, now, at_once),
+        if self.limiters.len() < limits.len() {
+            self.limiters = vec![Limiter::default(); limits.len()].into();
         }
+        let now = world.now();
+        let own = &mut self.limiters;
+        let mut each = |i: usize, takes: bool, world: &mut World| {
+            let limit = &limits[i];
+            let id = limit.per.map_or(0, |per| world.attribute(per, slot).to_bits());
+            let limiter = match limit.shared {
+                Some(shared) => &mut world.limiters[shared],
+                None => &mut own[i],
+            };
+            if takes {
+                limiter.take(limit, id, now, at_once)
+            } else {
+                limiter.asks(limit, id, now, at_once)
+            }
+        };
+        if limits.len() == 1 {
+            return each(0, true, world);
+        }
+        let mut refused = Vec::new();
+        let turn = take_all(limits.len(), |i, takes| each(i, takes, world), |i| refused.push(i));
+        for i in refused {
+            note(slot, CAUSES[i], world);
+        }
+        turn
     }
 }
 
@@ -665,21 +536,6 @@ const fn is_past_line(hold: Hold) -> bool {
 /// Whether whoever stands there has asked a pool.
 const fn is_at_pool(hold: Hold) -> bool {
     is_past_line(hold) || matches!(hold, Hold::Line(Line::Pool) | Hold::Opening)
-}
-
-/// A second copy gives back the connection it took: it is not sent.
-#[cold]
-fn unwires_copy(policy: &GuardPolicy, wire: u32, world: &mut World) {
-    if policy.wires.is_some() {
-        world.leave_connection(wire, NONE, true);
-    }
-}
-
-/// An attempt waits for a connection to be open.
-fn opens(slot: Slot, until: u64, deadline: u64, world: &mut World) -> bool {
-    let extra = world.frames.extra_mut(slot);
-    (extra.flight.due, extra.hedge_at) = (until.min(deadline), u64::MAX);
-    hold_until(slot, Hold::Opening, until, deadline, world)
 }
 
 fn refuse(slot: Slot, (outcome, cause): (Outcome, &'static str), world: &mut World) -> bool {

@@ -11,6 +11,7 @@ pub mod elsewhere;
 pub mod flight;
 pub mod guard;
 pub mod hedge;
+mod limits_text;
 pub mod permits;
 pub mod policy;
 pub mod rate_limit;
@@ -34,7 +35,7 @@ use crate::{
 };
 use breaker::BreakerSpec;
 use budget::BudgetSpec;
-use rate_limit::RateLimitSpec;
+use rate_limit::RateLimitsSpec;
 use throttle::ThrottleSpec;
 
 /// Policy of one outgoing edge. Order from the caller outwards-in:
@@ -70,9 +71,11 @@ pub struct EdgeSpec {
     /// wait so long for a token (it decides as the generic cell rate algorithm, GCRA, does), `leaky_bucket(rate=100/s queue=50)`, `fixed_window(limit=100
     /// window=1s)` (with `wait=1s` for a window that has room), `sliding_window(limit=100 window=1s)`. `per=key`, `per=client` or an attribute gives
     /// each value of it a limit of its own; `scope=shared` is one for all calling instances instead of
-    /// one each (the count is exact and asking it takes no time).
+    /// one each (the count is exact and asking it takes no time). `10/s` (`/min`, `/h`, `/d`) is short for so many in any second, a
+    /// sliding window. Of a list, `[10/s, 100/min]`, all have to let a call pass, and one that any refuses counts for none of
+    /// them; `causes` has how many each refused, `rate_limited_by_1` the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate_limit: Option<RateLimitSpec>,
+    pub rate_limit: Option<RateLimitsSpec>,
     /// So many calls at once, the others are `rejected`: `16`, or `{size: 16, wait: 50ms}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bulkhead: Option<BulkheadSpec>,
@@ -130,7 +133,7 @@ impl EdgeSpec {
             max_depth,
         } = self;
         deadline.is_some()
-            || rate_limit.as_ref().is_some_and(|limit| limit.per.is_some())
+            || rate_limit.as_ref().is_some_and(|limits| limits.parts().next().is_some())
             || hedge.is_some()
             || fallback.is_some()
             || max_depth.is_some()

@@ -18,6 +18,17 @@ use crate::{
     units::{Count, Rate, SimDuration, ValueError, text_value},
 };
 
+/// Rate limits as they are written: one, or a list of those that a call has to pass.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RateLimitsSpec(pub Vec<RateLimitSpec>);
+
+impl RateLimitsSpec {
+    /// Attributes whose values have limits of their own.
+    pub fn parts(&self) -> impl Iterator<Item = &String> {
+        self.0.iter().filter_map(|limit| limit.per.as_ref())
+    }
+}
+
 /// A rate limit as it is written: what passes, for whom, and who counts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RateLimitSpec {
@@ -90,6 +101,10 @@ impl FromStr for RateLimitSpec {
     type Err = ValueError;
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let expr = Expr::parse(text)?;
+        if let Some((limit, window)) = expr.word().and_then(short) {
+            let meter = MeterSpec::SlidingWindow { limit, window };
+            return Ok(Self { meter, per: None, shared: false });
+        }
         let usage = match expr.name.as_str() {
             "token_bucket" => "token_bucket(rate=100/s burst=200)",
             "leaky_bucket" => "leaky_bucket(rate=100/s queue=50)",
@@ -99,7 +114,8 @@ impl FromStr for RateLimitSpec {
                 let known = ["token_bucket", "leaky_bucket", "fixed_window", "sliding_window"];
                 let mut error = unknown("rate limit", other, &known);
                 if !other.starts_with(|c: char| c.is_ascii_alphabetic()) {
-                    error.help = Some("write `token_bucket(rate=100/s burst=200)`".to_owned());
+                    error.help =
+                        Some("write `100/s`, or `token_bucket(rate=100/s burst=200)`".to_owned());
                 }
                 return Err(error);
             }
@@ -136,6 +152,20 @@ impl FromStr for RateLimitSpec {
         t.finish()?;
         Ok(Self { meter, per, shared })
     }
+}
+
+/// `10/s`: ten in any second.
+fn short(text: &str) -> Option<(u64, SimDuration)> {
+    let (limit, unit) = text.split_once('/')?;
+    let window = match unit {
+        "s" => 1,
+        "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let limit = limit.parse::<Count>().ok().filter(|n| (1..=MOST).contains(&n.0))?;
+    Some((limit.0, SimDuration(window * 1_000_000_000)))
 }
 
 fn rate(t: &mut Taker<'_>) -> Result<Rate, ValueError> {
@@ -185,6 +215,21 @@ text_value!(
     "a rate limit such as `token_bucket(rate=100/s burst=200)`",
     ["token_bucket(rate=100/s burst=200 per=client)", "leaky_bucket(rate=100/s queue=50)"]
 );
+
+/// Limits in a list, at most: each has a cause of its own.
+pub const MOST_LIMITS: usize = 8;
+
+/// What refusals by limits of a list are counted as, in its order.
+pub const CAUSES: [&str; MOST_LIMITS] = [
+    "rate_limited_by_1",
+    "rate_limited_by_2",
+    "rate_limited_by_3",
+    "rate_limited_by_4",
+    "rate_limited_by_5",
+    "rate_limited_by_6",
+    "rate_limited_by_7",
+    "rate_limited_by_8",
+];
 
 /// A rate limit, ready to run.
 #[derive(Clone, Debug)]
@@ -303,6 +348,40 @@ impl Limiter {
         ahead.checked_sub(early).map_or(0, |left| calls(left).saturating_add(1))
     }
 
+    /// What [`Self::take`] would say, without taking anything.
+    pub fn asks(&self, limit: &RateLimit, id: u64, now: u64, at_once: bool) -> Option<u64> {
+        let passes = match (limit.meter, self.seen.get(&id)) {
+            // Nothing is known of it: all of it is left.
+            (_, None) => 0,
+            (Meter::Bucket { ahead, at_all, .. }, Some(Seen::Full(full))) => {
+                let from = full.saturating_sub(u128::from(now) << PARTS);
+                let early = from.saturating_sub(ahead);
+                if from > at_all {
+                    return None;
+                }
+                (early >> PARTS) as u64 + u64::from(early & ((1 << PARTS) - 1) > 0)
+            }
+            (Meter::Fixed { limit, window, wait }, Some(Seen::Window(last, calls))) => {
+                let number = now / window;
+                let full = calls.saturating_sub((number - last).saturating_mul(limit)) / limit;
+                let passes = if full == 0 { 0 } else { (number + full) * window - now };
+                if passes > wait {
+                    return None;
+                }
+                passes
+            }
+            (Meter::Sliding { limit, window }, Some(Seen::Calls(calls))) => {
+                let over = calls.partition_point(|call| now - call >= window);
+                if (calls.len() - over) as u64 >= limit {
+                    return None;
+                }
+                0
+            }
+            _ => unreachable!("a limiter has one meter"),
+        };
+        (passes == 0 || !at_once).then_some(passes)
+    }
+
     /// A call for `id` passes after so many ns (0: now); `None`: it is refused. With `at_once` it does
     /// not wait.
     pub fn take(&mut self, limit: &RateLimit, id: u64, now: u64, at_once: bool) -> Option<u64> {
@@ -357,6 +436,26 @@ impl Limiter {
             }
         }
     }
+}
+
+/// A call that has to pass several limits: after so many ns the last one lets it, or none of them is charged and `refused` hears
+/// which would not. `each` asks a limit by its number, and takes from it the second time.
+pub fn take_all(
+    limits: usize,
+    mut each: impl FnMut(usize, bool) -> Option<u64>,
+    mut refused: impl FnMut(usize),
+) -> Option<u64> {
+    let mut passes = true;
+    for at in 0..limits {
+        if each(at, false).is_none() {
+            passes = false;
+            refused(at);
+        }
+    }
+    if !passes {
+        return None;
+    }
+    (0..limits).map(|at| each(at, true)).try_fold(0, |wait, one| Some(wait.max(one?)))
 }
 
 #[cfg(test)]
@@ -453,6 +552,71 @@ mod tests {
             ),
             2
         );
+    }
+
+    #[test]
+    fn a_short_limit_is_a_window_that_slides() {
+        for (text, long) in [
+            ("10/s", "sliding_window(limit=10 window=1s)"),
+            ("100/min", "sliding_window(limit=100 window=1m)"),
+            ("5k/h", "sliding_window(limit=5k window=1h)"),
+        ] {
+            assert_eq!(text.parse::<RateLimitSpec>().unwrap().to_string(), long);
+        }
+        for text in ["0/s", "10/week", "10", "2M/s", "1.5/s"] {
+            assert!(text.parse::<RateLimitSpec>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn who_asks_is_told_what_who_takes_gets() {
+        for text in [
+            "token_bucket(rate=7/s burst=3)",
+            "token_bucket(rate=7/s burst=3 wait=300ms)",
+            "leaky_bucket(rate=9/s queue=2)",
+            "fixed_window(limit=3 window=500ms)",
+            "fixed_window(limit=3 window=500ms wait=700ms)",
+            "sliding_window(limit=4 window=600ms)",
+        ] {
+            let (limit, mut limiter) = (limit(text), Limiter::default());
+            let mut refused = 0;
+            for k in 0..400_u64 {
+                // About ten a second for each of three ids.
+                let now = k * 31_000_000 + k * k % 7 * 4_000_000;
+                let at_once = k % 5 == 0;
+                let told = limiter.asks(&limit, k % 3, now, at_once);
+                assert_eq!(told, limiter.take(&limit, k % 3, now, at_once), "{text}: {k}");
+                refused += u64::from(told.is_none());
+            }
+            assert!(refused > 0, "{text}");
+        }
+    }
+
+    #[test]
+    fn several_limits_are_charged_together() {
+        let limits = [limit("10/s"), limit("12/min")];
+        let mut limiters = [Limiter::default(), Limiter::default()];
+        let mut by = [0, 0];
+        let mut passed = Vec::new();
+        // 20 a second for three seconds.
+        for k in 0..60_u64 {
+            let now = k * 50_000_000;
+            let each = |at: usize, takes: bool| {
+                let (limit, limiter) = (&limits[at], &mut limiters[at]);
+                if takes {
+                    limiter.take(limit, 0, now, false)
+                } else {
+                    limiter.asks(limit, 0, now, false)
+                }
+            };
+            if take_all(2, each, |at| by[at] += 1).is_some() {
+                passed.push(k);
+            }
+        }
+        // Ten in the first second; two more when that lets them, and then the minute is full: those the first limit refused
+        // were not counted by it.
+        assert_eq!(passed, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 20, 21]);
+        assert_eq!(by, [10, 38]);
     }
 
     #[test]

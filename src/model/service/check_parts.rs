@@ -12,7 +12,7 @@ use crate::{
         client::AttributeSpec,
         kinds::NodeSpec,
         names::Names,
-        resilience::check::known_attribute,
+        resilience::check::rate_limits,
         service::{
             ServiceSpec, StepSpec,
             parts::{BackgroundSpec, InboundSpec, LockSpec},
@@ -104,9 +104,9 @@ fn asked_by_nobody(list: &[StepSpec], path: &str, problems: &mut Problems) {
 impl InboundSpec {
     /// Checks it.
     pub fn check(&self, service: &ServiceSpec, path: &str, names: &Names, problems: &mut Problems) {
-        for (name, limit) in self.rate_limit.iter().flat_map(|limits| &limits.0) {
+        for (name, limits) in self.rate_limit.iter().flat_map(|limits| &limits.0) {
             let path = format!("{path}.rate_limit");
-            known_attribute(limit, &path, names, problems);
+            rate_limits(limits, &path, names, problems);
             if name.0 != "default" && class(name, names).is_none() {
                 let known = names.clients().chain(names.literals.keys().map(String::as_str));
                 let help = closest(&name.0, known.chain(["default"]));

@@ -14,7 +14,7 @@ use crate::{
         purchase::PurchaseSpec,
         queue::consumes::ConsumeFields,
         replication::AnsweredSpec,
-        resilience::EdgeSpec,
+        resilience::{EdgeSpec, rate_limit::RateLimitsSpec},
         service::{
             ServiceSpec, Speedup, StepSpec,
             parts::{AUTH, LockSpec, OPERATION},
@@ -210,9 +210,13 @@ impl Kind for ServiceSpec {
             })
     }
 
-    fn compared(&self) -> Vec<(String, String)> {
+    fn compared(&self) -> Vec<(String, Option<String>)> {
         let mut all = Vec::new();
         self.lists().for_each(|steps| step_names(steps, &mut all));
+        let inbound = self.inbound.iter().filter_map(|inbound| inbound.rate_limit.as_ref());
+        let edges = self.dependencies.values().filter_map(|edge| edge.rate_limit.as_ref());
+        let limits = inbound.flat_map(|limits| limits.0.values()).chain(edges);
+        all.extend(limits.flat_map(RateLimitsSpec::parts).map(|per| (per.clone(), None)));
         all
     }
 

@@ -21,8 +21,8 @@ use crate::{
         outcome::Outcome,
         resilience::{
             adaptive::{Adaptive, ConcurrencySpec},
-            build::rate_limit,
-            rate_limit::{Limiter, RateLimit},
+            build::rate_limits,
+            rate_limit::{CAUSES, Limiter, RateLimit, take_all},
         },
         service::{
             check_parts::{Class, class},
@@ -38,7 +38,7 @@ use crate::{
 struct Rules {
     /// The limits as they were written.
     written: Limits,
-    limits: Vec<(Option<Class>, RateLimit)>,
+    limits: Vec<(Option<Class>, Box<[RateLimit]>)>,
     shed: ShedSpec,
     concurrency: Option<ConcurrencySpec>,
     resources: Resources,
@@ -55,7 +55,7 @@ impl Rules {
             Some(rules) => rules.limits.clone(),
             None => {
                 let one =
-                    |(name, limit)| (class(name, assembly.names), rate_limit(limit, assembly));
+                    |(name, limit)| (class(name, assembly.names), rate_limits(limit, assembly));
                 let mut limits: Vec<_> = written.iter().map(one).collect();
                 // The one for all others is asked last.
                 limits.sort_by_key(|limit| limit.0.is_none());
@@ -72,8 +72,9 @@ impl Rules {
         }
     }
 
-    fn limiters(&self) -> Vec<Limiter> {
-        vec![Limiter::default(); self.limits.len()]
+    fn limiters(&self) -> Vec<Box<[Limiter]>> {
+        let one = |limits: &(_, Box<[RateLimit]>)| vec![Limiter::default(); limits.1.len()].into();
+        self.limits.iter().map(one).collect()
     }
 
     fn adaptive(&self) -> Option<Adaptive> {
@@ -106,7 +107,7 @@ pub struct Inbound {
 /// What one instance keeps in mind at its door.
 #[derive(Clone, Debug)]
 struct Door {
-    limiters: Vec<Limiter>,
+    limiters: Vec<Box<[Limiter]>>,
     /// Waiting time of the request answered last, ns.
     waited: u64,
     adaptive: Option<Adaptive>,
@@ -231,14 +232,32 @@ impl Inbound {
         };
         let rules = &self.rules;
         let Some(at) = rules.limits.iter().position(|l| l.0.is_none_or(of)) else { return Some(0) };
-        let limit = &rules.limits[at].1;
-        let id = limit.per.map_or(0, |per| world.attribute(per, slot).to_bits());
-        let (now, inst) = (world.now(), usize::from(world.frames[slot].inst));
-        let limiter = match limit.shared {
-            Some(shared) => &mut world.limiters[shared],
-            None => &mut self.doors[inst].limiters[at],
+        let limits = &rules.limits[at].1;
+        let (now, inst, node) =
+            (world.now(), usize::from(world.frames[slot].inst), world.frames[slot].node);
+        let own = &mut self.doors[inst].limiters[at];
+        let mut each = |i: usize, takes: bool, world: &mut World| {
+            let limit = &limits[i];
+            let id = limit.per.map_or(0, |per| world.attribute(per, slot).to_bits());
+            let limiter = match limit.shared {
+                Some(shared) => &mut world.limiters[shared],
+                None => &mut own[i],
+            };
+            if takes {
+                limiter.take(limit, id, now, false)
+            } else {
+                limiter.asks(limit, id, now, false)
+            }
         };
-        limiter.take(limit, id, now, false)
+        if limits.len() == 1 {
+            return each(0, true, world);
+        }
+        let mut refused = Vec::new();
+        let turn = take_all(limits.len(), |i, takes| each(i, takes, world), |i| refused.push(i));
+        for i in refused {
+            world.record.node(node).cause(CAUSES[i]);
+        }
+        turn
     }
 }
 

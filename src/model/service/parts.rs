@@ -10,11 +10,11 @@ use crate::{
     model::{
         resilience::{
             adaptive::ConcurrencySpec,
-            rate_limit::{MeterSpec, RateLimitSpec},
+            rate_limit::{MeterSpec, RateLimitsSpec},
         },
         service::StepSpec,
     },
-    units::{Count, Fraction, Name, SimDuration, short_form},
+    units::{Count, Fraction, Name, SimDuration},
 };
 
 /// Operation that calls ask for where they name none.
@@ -89,7 +89,8 @@ pub struct InboundSpec {
     /// `burst=10`; with `nodelay` it is `token_bucket(rate=20/s burst=11)`), `token_bucket(rate=20/s burst=5
     /// wait=1s)` makes them wait so long for a token. Who waits is inside the node and holds no worker; it
     /// leaves when its `patience` or propagated deadline is over, and its turn passes unused. One limit for
-    /// all, or a map from clients or values of an attribute to limits, with `default` for the others.
+    /// all, or a map from clients or values of an attribute to limits, with `default` for the others; each may be a list,
+    /// `[10/s, 100/min]`, as in `dependencies`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_limit: Option<LimitsSpec>,
     /// Requests that are refused (`shed`) while there is too much to do.
@@ -112,20 +113,11 @@ pub struct InboundSpec {
 pub const AUTH: &str = "auth";
 
 /// Rate limits by client or value of an attribute.
-pub type Limits = BTreeMap<Name, RateLimitSpec>;
+pub type Limits = BTreeMap<Name, RateLimitsSpec>;
 
 /// One rate limit for all requests, or several.
 #[derive(Clone, Debug)]
 pub struct LimitsSpec(pub Limits);
-
-short_form!(
-    LimitsSpec,
-    Limits,
-    RateLimitSpec,
-    "a rate limit, or a map from clients or values of an attribute to rate limits",
-    |limit| Limits::from([(Name("default".to_owned()), limit)]),
-    |limits| limits.get(&Name("default".to_owned())).filter(|_| limits.len() == 1)
-);
 
 /// When requests are refused. Each key is a reason of its own.
 ///
@@ -161,7 +153,7 @@ impl InboundSpec {
     /// Whether requests may have to wait at the door.
     pub fn delays(&self) -> bool {
         let limits = self.rate_limit.iter().flat_map(|limits| limits.0.values());
-        limits.map(|limit| limit.meter).any(MeterSpec::delays)
+        limits.flat_map(|limits| &limits.0).map(|limit| limit.meter).any(MeterSpec::delays)
     }
 }
 

@@ -13,10 +13,11 @@ use serde::{
 use super::{
     BranchSpec, CallFields, CallSpec, Comparator, Comparison, Condition, Discipline, Literal,
     ReadFields, ReadSpec, Speedup, StepSpec, Tiers, WriteFields, WriteSpec,
-    parts::{SagaFields, SagaPartSpec, SagaSpec},
+    parts::{Limits, LimitsSpec, SagaFields, SagaPartSpec, SagaSpec},
 };
 use crate::{
     expr::{Expr, Taker, clip, unknown},
+    model::resilience::rate_limit::RateLimitsSpec,
     units::{Count, Name, Number, SimDuration, Size, ValueError, plain, short_form, text_value},
 };
 
@@ -379,6 +380,48 @@ impl JsonSchema for BranchSpec {
     fn json_schema(g: &mut SchemaGenerator) -> Schema {
         let step = g.subschema_for::<StepSpec>();
         json_schema!({"anyOf": [step.clone(), {"type": "array", "items": step}]})
+    }
+}
+
+impl<'de> Deserialize<'de> for LimitsSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Door;
+        impl<'de> Visitor<'de> for Door {
+            type Value = Result<RateLimitsSpec, Limits>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a rate limit, a list of them, or a map from clients or values of an attribute to them")
+            }
+            fn visit_str<E: de::Error>(self, v: &str) -> Result<Self::Value, E> {
+                RateLimitsSpec::deserialize(de::value::StrDeserializer::new(v)).map(Ok)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+                RateLimitsSpec::deserialize(de::value::SeqAccessDeserializer::new(seq)).map(Ok)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                Limits::deserialize(MapAccessDeserializer::new(map)).map(Err)
+            }
+        }
+        let all = |limits| LimitsSpec(Limits::from([(Name("default".to_owned()), limits)]));
+        Ok(deserializer.deserialize_any(Door)?.map_or_else(LimitsSpec, all))
+    }
+}
+
+impl Serialize for LimitsSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.get(&Name("default".to_owned())).filter(|_| self.0.len() == 1) {
+            Some(limits) => limits.serialize(serializer),
+            None => self.0.serialize(serializer),
+        }
+    }
+}
+
+impl JsonSchema for LimitsSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "LimitsSpec".into()
+    }
+    fn json_schema(g: &mut SchemaGenerator) -> Schema {
+        let (limits, by_name) = (g.subschema_for::<RateLimitsSpec>(), g.subschema_for::<Limits>());
+        json_schema!({"anyOf": [limits, by_name]})
     }
 }
 

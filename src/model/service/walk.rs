@@ -148,13 +148,15 @@ pub fn step_marks(steps: &[StepSpec], all: &mut Vec<String>) {
 }
 
 /// Attributes that conditions in a list of steps compare with names, and these names.
-pub fn step_names(steps: &[StepSpec], all: &mut Vec<(String, String)>) {
+pub fn step_names(steps: &[StepSpec], all: &mut Vec<(String, Option<String>)>) {
     for step in steps {
         for comparison in step.when.iter().flat_map(|when| &when.0) {
             if let Literal::Name(name) = &comparison.value {
-                all.push((comparison.attribute.clone(), name.clone()));
+                all.push((comparison.attribute.clone(), Some(name.clone())));
             }
         }
+        let per = step.lock.as_ref().and_then(|lock| lock.per.as_ref());
+        all.extend(per.map(|per| (per.0.clone(), None)));
         for (_, steps) in step.inner() {
             step_names(steps, all);
         }

@@ -6,6 +6,13 @@ use super::Writer;
 use crate::engine::random::{Draw, Stream};
 
 impl Writer {
+    /// A rate limit, or two of which a call has to pass both. The coin is the first one's text, so that what is drawn after it stays
+    /// what it is.
+    pub(super) fn limits(&mut self, waits: bool) -> String {
+        let limit = self.limit(waits);
+        if limit.len().is_multiple_of(3) { format!("[{limit}, 300/min]") } else { limit }
+    }
+
     /// Draws of their own for one of several things.
     fn apart(&self, purpose: &str, number: u64) -> Draw {
         Stream::new(self.seed, "swarm", purpose).draw(number)
