@@ -6,6 +6,7 @@
 mod bar;
 mod bill;
 mod budgets;
+mod close;
 mod data;
 mod faults;
 mod live;
@@ -30,7 +31,7 @@ use super::{
 };
 use crate::results::{
     DataFile, Distribution, Estimate, InstanceResults, NodeResults, RequestFigures, Results,
-    SloResult, Waterfall,
+    SloResult, Watched,
 };
 
 /// Availability below this is shown as a failure, whether an SLO asks for it or not.
@@ -39,12 +40,7 @@ const STYLE: &str = include_str!("../../assets/report.css");
 
 /// The page; `topology` and the plots are put into it as they are, unless it were too large then, and the requests that
 /// were watched.
-pub(crate) fn page(
-    results: &Results,
-    watched: &[Waterfall],
-    topology: &str,
-    plots: &[Plot],
-) -> String {
+pub(crate) fn page(results: &Results, watched: &Watched, topology: &str, plots: &[Plot]) -> String {
     let mut page = String::new();
     for detail in Detail::levels() {
         page = page_of((results, watched), topology, plots, detail);
@@ -56,7 +52,7 @@ pub(crate) fn page(
 }
 
 fn page_of(
-    (results, watched): (&Results, &[Waterfall]),
+    (results, watched): (&Results, &Watched),
     topology: &str,
     plots: &[Plot],
     detail: Detail,
@@ -68,10 +64,10 @@ fn page_of(
     warnings(&mut out, results);
     slos(&mut out, "Service level objectives", &results.slos);
     slos(&mut out, "What was to be seen", &results.expect);
-    live::replay(&mut out, results, topology, detail);
+    live::replay(&mut out, (results, watched.closely.as_ref()), topology, detail);
     out.push_str("<h2>Over time</h2>\n");
     live::over_time(&mut out, results, plots, detail);
-    requests::requests(&mut out, watched);
+    requests::requests(&mut out, &watched.waterfalls);
     requests(&mut out, results);
     nodes(&mut out, results);
     caches(&mut out, results);
@@ -86,7 +82,7 @@ fn page_of(
     leaves_out(&mut out, results);
     reproduce(&mut out, results);
     out.push_str("</main>\n");
-    live::scripts(&mut out, results, plots, detail);
+    live::scripts(&mut out, (results, watched.closely.as_ref()), plots, detail);
     out.push_str("</body>\n</html>\n");
     out
 }
